@@ -1,0 +1,67 @@
+// Package monitor answers one question: which vassals should exist now?
+package monitor
+
+import (
+	"context"
+	"crypto/sha256"
+	"time"
+)
+
+// MaxConfig is the largest configuration that is read, in bytes.
+const MaxConfig = 1 << 20
+
+// Config is one configuration as it was found: read once, and never to be read
+// again by its path.
+type Config struct {
+	// Name is the vassal's name: the file name in a directory. Any byte but
+	// slash and NUL may be in it.
+	Name string
+	// Path is where it was found, absolute, for messages.
+	Path string
+	// Data is the content. Nobody may write to it.
+	Data []byte
+	// Version changes whenever the configuration should take effect again.
+	Version Version
+	// UID and GID own the file that was read.
+	UID, GID uint32
+	// Err says why there is something of that name that cannot be used; Data and
+	// Version are then empty. A vassal that runs goes on as it is.
+	Err error
+}
+
+// Version identifies a configuration as it was at one time. Two are equal when
+// nothing happened in between that anybody could want to take effect.
+type Version struct {
+	// Hash of the content.
+	Hash [sha256.Size]byte
+	// Touched is the modification time in nanoseconds since the epoch: touching
+	// a file asks for a reload although its content is the same.
+	Touched int64
+}
+
+// Set is all a monitor knows: every configuration that is there, sorted by name.
+// What is not in it does not exist. Its receiver must not change it.
+type Set []Config
+
+// Monitor is a source of configurations.
+type Monitor interface {
+	// String names the monitor as the operator wrote it.
+	String() string
+	// Run calls report with the full set as soon as it has looked once, and again
+	// after each change, one call at a time, until ctx ends; then it returns nil.
+	// A source that fails for a while keeps its last set and says so in the log:
+	// it never reports fewer vassals because it could not look. An error is
+	// returned only when the first look fails.
+	Run(ctx context.Context, report func(Set)) error
+}
+
+// after reports whether next should take effect where previous did before. The
+// same content counts only when it was touched later: programs that copy a file
+// set an older time after they have written it.
+func after(previous, next Version) bool {
+	return previous.Hash != next.Hash || next.Touched > previous.Touched
+}
+
+func versionOf(data []byte, touched time.Time) Version {
+	return Version{Hash: sha256.Sum256(data), Touched: touched.UnixNano()}
+}
