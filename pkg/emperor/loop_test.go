@@ -1,0 +1,442 @@
+package emperor
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/emperor-go/emperor/internal/termlog"
+	"github.com/emperor-go/emperor/pkg/emperor/monitor"
+	"github.com/emperor-go/emperor/pkg/wire"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// world is a fake operating system: it launches fakes and writes down what
+// happened. What a vassal does is in its configuration: words of
+//
+//	slow-launch, no-launch, crash, mute, stubborn, sticky
+type world struct {
+	mu      sync.Mutex
+	history []string
+	alive   map[string]*fake // by name: never two at a time
+	faults  []string
+}
+
+func newWorld() *world { return &world{alive: map[string]*fake{}} }
+
+func (w *world) note(format string, args ...any) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.history = append(w.history, fmt.Sprintf(format, args...))
+}
+
+// since returns what happened since the last call, in order.
+func (w *world) since() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	h := strings.Join(w.history, ", ")
+	w.history = nil
+	return h
+}
+
+// Launch implements Launcher.
+func (w *world) Launch(ctx context.Context, r Request) (Process, error) {
+	does := string(r.Config.Data)
+	w.note("launch %s#%d %s", r.Config.Name, r.Generation, does)
+	if strings.Contains(does, "slow-launch") {
+		select {
+		case <-ctx.Done():
+			w.note("called off %s#%d", r.Config.Name, r.Generation)
+			return nil, context.Cause(ctx)
+		case <-time.After(20 * time.Second):
+		}
+	}
+	if strings.Contains(does, "no-launch") {
+		return nil, errors.New("no such program")
+	}
+	f := &fake{world: w, name: r.Config.Name, generation: r.Generation, does: does, dead: make(chan Exit, 2)}
+	w.mu.Lock()
+	if w.alive[f.name] != nil {
+		w.faults = append(w.faults, fmt.Sprintf("%s#%d was launched beside #%d", f.name, f.generation, w.alive[f.name].generation))
+	}
+	w.alive[f.name] = f
+	w.mu.Unlock()
+	return f, nil
+}
+
+type fake struct {
+	world      *world
+	name       string
+	generation uint64
+	does       string
+	dead       chan Exit
+}
+
+func (f *fake) PID() int { return int(f.generation) }
+
+func (f *fake) Wait(report func(wire.Report)) Exit {
+	if strings.Contains(f.does, "crash") {
+		f.dead <- "exit status 1"
+	} else if !strings.Contains(f.does, "mute") {
+		report(wire.Spawned)
+		report(wire.Accepting)
+	}
+	exit := <-f.dead
+	f.world.note("dead %s#%d %s", f.name, f.generation, exit)
+	return exit
+}
+
+func (f *fake) Stop() {
+	if !strings.Contains(f.does, "stubborn") {
+		f.end("exit status 0")
+	}
+}
+
+func (f *fake) Kill() { f.end("signal: killed") }
+
+func (f *fake) end(e Exit) {
+	select {
+	case f.dead <- e:
+	default:
+	}
+}
+
+func (f *fake) Clear() error {
+	if strings.Contains(f.does, "sticky") {
+		time.Sleep(5 * time.Second)
+	}
+	f.world.mu.Lock()
+	delete(f.world.alive, f.name)
+	f.world.mu.Unlock()
+	f.world.note("clear %s#%d", f.name, f.generation)
+	return nil
+}
+
+// stage is an emperor with a static monitor in a fake world.
+type stage struct {
+	*world
+	monitor *monitor.Static
+	log     *bytes.Buffer
+	hurry   chan struct{}
+	stop    func() error // ends the emperor and returns what Run returned
+}
+
+func play(t *testing.T, change func(*Options)) *stage {
+	t.Helper()
+	s := &stage{world: newWorld(), monitor: monitor.NewStatic("static"), log: &bytes.Buffer{}, hurry: make(chan struct{})}
+	o := Options{
+		Monitors: []monitor.Monitor{s.monitor}, Launcher: s.world, Concurrency: 2, Mercy: time.Minute, Hurry: s.hurry,
+		Backoff: Backoff{Initial: 500 * time.Millisecond, Max: 30 * time.Second, Reset: 10 * time.Second},
+		Log:     slog.New(termlog.New(s.log, termlog.Options{Prefix: "vassal", Level: slog.LevelDebug})),
+	}
+	if change != nil {
+		change(&o)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- New(o).Run(ctx) }()
+	s.stop = func() error { cancel(); return <-ended }
+	synctest.Wait()
+	return s
+}
+
+func (s *stage) put(name, does string) {
+	s.monitor.Put(monitor.Text(name, does))
+	synctest.Wait()
+}
+
+func (s *stage) remove(name string) {
+	s.monitor.Remove(name)
+	synctest.Wait()
+}
+
+func (s *stage) expect(t *testing.T, want string) {
+	t.Helper()
+	if got := s.since(); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
+
+func pass(d time.Duration) { time.Sleep(d); synctest.Wait() }
+
+func TestAddChangeRemove(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, nil)
+		s.put("a.ini", "1")
+		s.expect(t, "launch a.ini#1 1")
+		pass(time.Second)
+		s.put("a.ini", "2")
+		s.expect(t, "dead a.ini#1 exit status 0, clear a.ini#1, launch a.ini#2 2")
+		s.remove("a.ini")
+		s.expect(t, "dead a.ini#2 exit status 0, clear a.ini#2")
+		if err := s.stop(); err != nil {
+			t.Error(err)
+		}
+		s.expect(t, "")
+	})
+}
+
+func TestTheNextGenerationWaitsForTheLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, nil)
+		s.put("a.ini", "sticky")
+		s.put("a.ini", "new")
+		s.expect(t, "launch a.ini#1 sticky, dead a.ini#1 exit status 0")
+		pass(5 * time.Second)
+		s.expect(t, "clear a.ini#1, launch a.ini#2 new")
+		s.stop()
+	})
+}
+
+func TestOnlyTheLastOfABurstIsLaunched(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, nil)
+		s.put("a.ini", "sticky 1")
+		s.put("a.ini", "2")
+		s.put("a.ini", "3")
+		s.put("a.ini", "4")
+		pass(5 * time.Second)
+		s.expect(t, "launch a.ini#1 sticky 1, dead a.ini#1 exit status 0, clear a.ini#1, launch a.ini#2 4")
+		s.stop()
+	})
+}
+
+func TestCrashIsLaunchedAgainWithBackoff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, nil)
+		s.put("a.ini", "crash")
+		start, launches := time.Now(), []time.Duration{}
+		for range 8 {
+			for !strings.Contains(s.since(), "launch") {
+				pass(100 * time.Millisecond)
+			}
+			launches = append(launches, time.Since(start).Truncate(100*time.Millisecond))
+		}
+		want := []time.Duration{0, 500, 1500, 3500, 7500, 15500, 31500, 61500}
+		for i := range want {
+			if launches[i] != want[i]*time.Millisecond {
+				t.Errorf("launch %d after %v, want %v", i+1, launches[i], want[i]*time.Millisecond)
+			}
+		}
+		s.put("a.ini", "well") // a change clears the backoff
+		s.expect(t, "launch a.ini#9 well")
+		s.stop()
+	})
+}
+
+func TestStableRunForgivesFailures(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, nil)
+		s.put("a.ini", "1")
+		for range 3 {
+			pass(11 * time.Second)
+			s.since()
+			s.alive["a.ini"].end("signal: segmentation fault")
+			pass(400 * time.Millisecond)
+			if h := s.since(); strings.Contains(h, "launch") {
+				t.Errorf("launched without a pause: %s", h)
+			}
+			pass(200 * time.Millisecond)
+			if h := s.since(); !strings.Contains(h, "launch") {
+				t.Errorf("a vassal that was stable waits longer than the first pause: %s", h)
+			}
+		}
+		s.stop()
+	})
+}
+
+func TestLaunchThatFailsIsTriedAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, nil)
+		s.put("a.ini", "no-launch")
+		pass(500 * time.Millisecond)
+		s.expect(t, "launch a.ini#1 no-launch, launch a.ini#2 no-launch")
+		if !strings.Contains(s.log.String(), `cannot launch error="no such program"`) {
+			t.Errorf("the log does not say why:\n%s", s.log)
+		}
+		s.remove("a.ini")
+		s.stop()
+	})
+}
+
+func TestSlowLaunchDelaysNobodyElse(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, nil) // two launches at a time
+		for i := range 3 {
+			s.put(fmt.Sprintf("slow%d.ini", i), "slow-launch")
+		}
+		s.since()
+		s.put("z.ini", "quick")
+		pass(2 * slowLaunch)
+		if h := s.since(); !strings.Contains(h, "launch z.ini#1") {
+			t.Errorf("slow launches hold the place of others: %s", h)
+		}
+		if err := s.stop(); err != nil { // in the middle of three launches
+			t.Error(err)
+		}
+	})
+}
+
+func TestChangeDuringALaunchCallsItOff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, nil)
+		s.put("a.ini", "slow-launch")
+		s.put("a.ini", "2")
+		s.expect(t, "launch a.ini#1 slow-launch, called off a.ini#1, launch a.ini#2 2")
+		s.stop()
+	})
+}
+
+func TestStubbornVassalIsKilledAfterMercy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, nil)
+		s.put("a.ini", "stubborn")
+		s.remove("a.ini")
+		pass(59 * time.Second)
+		s.expect(t, "launch a.ini#1 stubborn")
+		pass(time.Second)
+		s.expect(t, "dead a.ini#1 signal: killed, clear a.ini#1")
+		s.stop()
+	})
+}
+
+func TestSecondRequestToStopKills(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, nil)
+		s.put("a.ini", "stubborn")
+		start := time.Now()
+		go func() { time.Sleep(time.Second); s.hurry <- struct{}{} }()
+		if err := s.stop(); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(start); took != time.Second {
+			t.Errorf("stopping took %v", took)
+		}
+	})
+}
+
+func TestFaultyConfigurationNeverStopsARunningVassal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, func(o *Options) {
+			o.Check = func(c monitor.Config) error {
+				if strings.Contains(string(c.Data), "bad") {
+					return errors.New("line 1: bad")
+				}
+				return nil
+			}
+		})
+		s.put("a.ini", "good")
+		s.put("a.ini", "bad")
+		s.put("b.ini", "bad")
+		pass(time.Hour)
+		s.expect(t, "launch a.ini#1 good")
+		for _, want := range []string{
+			`a.ini: cannot use its new configuration; the old one keeps running error="line 1: bad"`,
+			`b.ini: cannot use its configuration error="line 1: bad"`,
+		} {
+			if n := strings.Count(s.log.String(), want); n != 1 {
+				t.Errorf("%d times in the log: %s", n, want)
+			}
+		}
+		s.put("b.ini", "mended")
+		s.expect(t, "launch b.ini#1 mended")
+		s.stop()
+	})
+}
+
+func TestSameNameInTwoMonitors(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		second := monitor.NewStatic("second")
+		s := play(t, func(o *Options) { o.Monitors = append(o.Monitors, second) })
+		s.put("a.ini", "1")
+		second.Put(monitor.Text("a.ini", "2"))
+		synctest.Wait()
+		second.Remove("a.ini")
+		synctest.Wait()
+		s.expect(t, "launch a.ini#1 1")
+		if !strings.Contains(s.log.String(), `there is another \"a.ini\" in static; this one is ignored`) {
+			t.Errorf("the second is not shown:\n%s", s.log)
+		}
+		s.stop()
+	})
+}
+
+// blindMonitor cannot take its first look.
+type blindMonitor struct{}
+
+func (blindMonitor) String() string { return "blind" }
+func (blindMonitor) Run(context.Context, func(monitor.Set)) error {
+	return errors.New("no such directory")
+}
+
+func TestMonitorThatCannotStartEndsTheEmperor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := Options{Monitors: []monitor.Monitor{blindMonitor{}}, Launcher: newWorld(), Concurrency: 1, Log: slog.New(slog.DiscardHandler)}
+		if err := New(o).Run(t.Context()); err == nil || err.Error() != "no such directory" {
+			t.Errorf("Run returned %v", err)
+		}
+	})
+}
+
+// Whatever files come and go and whatever vassals do, no vassal ever has two
+// processes, the last configuration wins, and nothing is left at the end.
+func TestRandomLife(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	random := rand.New(rand.NewPCG(seed, 0))
+	words := []string{"", "crash", "mute", "stubborn", "sticky", "slow-launch", "no-launch", "slow-launch sticky"}
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, nil)
+		last := map[string]string{}
+		for i := range 2000 {
+			name := fmt.Sprintf("%d.ini", random.IntN(5))
+			switch random.IntN(4) {
+			case 0:
+				s.remove(name)
+				delete(last, name)
+			case 1:
+				s.mu.Lock()
+				if f := s.alive[name]; f != nil {
+					f.end("signal: killed")
+				}
+				s.mu.Unlock()
+			default:
+				last[name] = fmt.Sprintf("%d %s", i, words[random.IntN(len(words))])
+				s.put(name, last[name])
+			}
+			pass(time.Duration(random.IntN(3000)) * time.Millisecond)
+		}
+		for name := range last {
+			last[name] = "final"
+			s.put(name, "final")
+		}
+		pass(3 * time.Minute)
+		s.mu.Lock()
+		for name, f := range s.alive {
+			if last[name] != f.does {
+				t.Errorf("seed %d: %s runs %q, want %q", seed, name, f.does, last[name])
+			}
+		}
+		if len(s.alive) != len(last) {
+			t.Errorf("seed %d: %d vassals run, want %d", seed, len(s.alive), len(last))
+		}
+		s.mu.Unlock()
+		if err := s.stop(); err != nil {
+			t.Error(err)
+		}
+		if len(s.alive) > 0 || len(s.faults) > 0 {
+			t.Errorf("seed %d: left %d, faults %s", seed, len(s.alive), strings.Join(slices.Compact(s.faults), "; "))
+		}
+	})
+}

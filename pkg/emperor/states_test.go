@@ -1,0 +1,121 @@
+package emperor
+
+import (
+	"bytes"
+	"flag"
+	"math/rand/v2"
+	"os"
+	"testing"
+	"time"
+)
+
+var fixDocs = flag.Bool("fix", false, "rewrite generated documentation instead of comparing it")
+
+func TestNoTransitionIsListedTwice(t *testing.T) {
+	seen := map[[2]string]bool{}
+	for _, r := range table {
+		key := [2]string{string(r.state), string(r.input)}
+		if seen[key] {
+			t.Errorf("%s x %s is in the table twice", r.state, r.input)
+		}
+		seen[key] = true
+	}
+}
+
+func TestPairsThatAreMissingStayAndDoNothing(t *testing.T) {
+	next, do := step(Gone, Want)
+	if next != Gone || do != doNothing {
+		t.Errorf("gone x want = %s, %q", next, do)
+	}
+}
+
+// answers are the inputs that reality gives in each state, whatever the operator
+// does. Idle and running may stay as they are for ever.
+var answers = map[State][]Input{
+	Queued:     {Slot},
+	Launching:  {Launched, LaunchFailed},
+	Cancelling: {Launched, LaunchFailed},
+	Starting:   {Accepting, Exited},
+	Running:    {Exited, Due},
+	Stopping:   {Exited, Due, Hurry},
+	Killing:    {Exited},
+	Clearing:   {Cleared},
+	BackingOff: {Due},
+}
+
+// Walk the table in random order, as the loop would see it: from wherever the
+// walk is, a vassal that is dropped must end, and a dropped vassal must never
+// have a second process.
+func TestRandomWalkAlwaysEnds(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	random := rand.New(rand.NewPCG(seed, 0))
+	reached := map[State]bool{Idle: true}
+	for range 2000 {
+		state, process, wanted := Idle, false, true
+		for steps := 0; state != Gone; steps++ {
+			if steps > 1000 {
+				t.Fatalf("seed %d: still %s after %d steps", seed, state, steps)
+			}
+			in := Want
+			switch {
+			case steps == 100:
+				wanted, in = false, Drop
+			case state == Settled && !wanted:
+				in = Forget
+			case state == Settled:
+				in = []Input{Again, Wait, Rest}[random.IntN(3)]
+			case len(answers[state]) > 0 && (!wanted || random.IntN(4) > 0):
+				in = answers[state][random.IntN(len(answers[state]))]
+			}
+			next, do := step(state, in)
+			if do == doLaunch {
+				if process || !wanted {
+					t.Fatalf("seed %d: %s x %s launches (process %v, wanted %v)", seed, state, in, process, wanted)
+				}
+				process = true
+			}
+			if do == doSettle || do == doMiss {
+				process = false
+			}
+			state = next
+			reached[state] = true
+		}
+	}
+	for _, r := range table {
+		if !reached[r.state] || !reached[r.next] {
+			t.Errorf("%s -> %s was never reached", r.state, r.next)
+		}
+	}
+}
+
+func TestStateDocumentIsCurrent(t *testing.T) {
+	const path = "../../docs/states.md"
+	var want bytes.Buffer
+	if err := WriteStates(&want); err != nil {
+		t.Fatal(err)
+	}
+	if *fixDocs {
+		if err := os.WriteFile(path, want.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want.Bytes()) {
+		t.Errorf("%s is not what the table says; run `make docs`", path)
+	}
+}
+
+func TestBackoffWait(t *testing.T) {
+	b := Backoff{Initial: 500 * time.Millisecond, Max: 30 * time.Second}
+	for failures, want := range map[int]time.Duration{
+		0: 500 * time.Millisecond, 1: 500 * time.Millisecond, 2: time.Second, 3: 2 * time.Second,
+		6: 16 * time.Second, 7: 30 * time.Second, 8: 30 * time.Second, 1 << 40: 30 * time.Second,
+	} {
+		if got := b.wait(failures); got != want {
+			t.Errorf("wait(%d) = %v, want %v", failures, got, want)
+		}
+	}
+}

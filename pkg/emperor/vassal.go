@@ -1,0 +1,235 @@
+package emperor
+
+import (
+	"context"
+	"log/slog"
+	"slices"
+	"time"
+
+	"github.com/emperor-go/emperor/pkg/emperor/monitor"
+	"github.com/emperor-go/emperor/pkg/wire"
+)
+
+// vassal is a record of the loop. Only the loop touches it.
+type vassal struct {
+	name   string
+	source int // index of its monitor
+	log    *slog.Logger
+
+	// What should be.
+	wanted    *monitor.Config // the last usable configuration; nil: none yet
+	withdrawn bool            // it shall not exist any more
+	fault     string          // why the newest configuration is of no use
+
+	// What is.
+	state      State
+	since      time.Time // when it entered the state
+	generation uint64
+	version    monitor.Version // of the generation
+	process    Process         // nil before Launched and after Cleared
+	cancel     context.CancelCauseFunc
+	slot       bool  // counts as a launch
+	exit       Exit  // of the last process
+	failed     bool  // the generation ended without being asked
+	failures   int   // generations in a row that failed
+	cause      error // of the last failed launch
+
+	timer *time.Timer
+	alarm uint64 // names the timer's event; older ones are void
+}
+
+// event is what other goroutines tell the loop.
+type event interface{ apply(*Emperor) }
+
+// found: a monitor has a new set.
+type found struct {
+	source int
+	set    monitor.Set
+}
+
+func (f found) apply(e *Emperor) { e.reconcile(f.source, f.set) }
+
+// blind: a monitor could not take its first look.
+type blind struct{ err error }
+
+func (b blind) apply(e *Emperor) {
+	e.err = b.err
+	e.stopAll()
+}
+
+// about names the generation an event speaks of.
+type about struct {
+	v          *vassal
+	generation uint64
+}
+
+func (a about) stale() bool { return a.v.generation != a.generation }
+
+// launched: a launch is over.
+type launched struct {
+	about
+	process Process
+	err     error
+}
+
+func (l launched) apply(e *Emperor) {
+	e.release(l.v)
+	if l.err != nil {
+		l.v.cause = l.err
+		e.input(l.v, LaunchFailed)
+		return
+	}
+	l.v.process = l.process
+	e.group.Go(func() {
+		exit := l.process.Wait(func(r wire.Report) { e.post(said{l.about, r}) })
+		e.post(exited{l.about, exit})
+	})
+	e.input(l.v, Launched)
+}
+
+// slow: a launch takes long enough to give up its place.
+type slow struct{ about }
+
+func (s slow) apply(e *Emperor) {
+	if !s.stale() {
+		e.release(s.v)
+	}
+}
+
+// said: a vassal sent a byte.
+type said struct {
+	about
+	report wire.Report
+}
+
+func (s said) apply(e *Emperor) {
+	if s.stale() || s.report != wire.Accepting {
+		return
+	}
+	e.input(s.v, Accepting)
+}
+
+// exited: a process is dead and reaped.
+type exited struct {
+	about
+	exit Exit
+}
+
+func (x exited) apply(e *Emperor) {
+	x.v.exit = x.exit
+	e.input(x.v, Exited)
+}
+
+// cleared: nothing of a generation is left.
+type cleared struct {
+	about
+	err error
+}
+
+func (c cleared) apply(e *Emperor) {
+	if c.err != nil {
+		c.v.log.Error("cannot remove all that was left", "error", c.err)
+	}
+	c.v.process = nil
+	e.input(c.v, Cleared)
+}
+
+// due: a timer has run out.
+type due struct {
+	v     *vassal
+	alarm uint64
+}
+
+func (d due) apply(e *Emperor) {
+	if d.v.alarm == d.alarm {
+		e.input(d.v, Due)
+	}
+}
+
+// input looks up what to do, moves the vassal and does it.
+func (e *Emperor) input(v *vassal, in Input) {
+	next, do := step(v.state, in)
+	if next != v.state {
+		e.move(v, next)
+	}
+	e.do(v, do)
+}
+
+// move is the only place where a state is assigned.
+func (e *Emperor) move(v *vassal, next State) {
+	level := slog.LevelInfo
+	switch {
+	case next == Queued || next == Settled || next == Launching:
+		level = slog.LevelDebug // passed through in no time, or the work is still to be seen
+	case next == BackingOff:
+		level = slog.LevelWarn
+	}
+	v.log.LogAttrs(context.Background(), level, string(v.state)+" -> "+string(next), v.attrs(next)...)
+	v.state, v.since = next, time.Now()
+	e.disarm(v)
+	if next == Gone {
+		delete(e.vassals, v.name)
+	}
+}
+
+// attrs tells of a transition what its state does not.
+func (v *vassal) attrs(next State) []slog.Attr {
+	attrs := []slog.Attr{slog.Uint64("generation", v.generation)}
+	if v.process != nil {
+		attrs = append(attrs, slog.Int("pid", v.process.PID()))
+	}
+	switch next {
+	case Running:
+		attrs = append(attrs, slog.Duration("after", time.Since(v.since).Round(100*time.Microsecond)))
+	case Clearing:
+		attrs = append(attrs, slog.String("exit", string(v.exit)))
+	case Settled:
+		if v.cause != nil {
+			attrs = append(attrs, slog.Any("error", v.cause))
+		}
+	}
+	return attrs
+}
+
+// note remembers why the newest configuration is of no use and logs it once.
+func (v *vassal) note(err error) {
+	if err == nil {
+		v.fault = ""
+		return
+	}
+	if v.fault == err.Error() {
+		return
+	}
+	v.fault = err.Error()
+	if v.state.hasProcess() {
+		v.log.Error("cannot use its new configuration; the old one keeps running", "error", err)
+		return
+	}
+	v.log.Error("cannot use its configuration", "error", err)
+}
+
+// arm makes the input Due come after d, unless the state changes before.
+func (e *Emperor) arm(v *vassal, d time.Duration) {
+	e.disarm(v)
+	alarm := v.alarm
+	v.timer = time.AfterFunc(d, func() { e.post(due{v, alarm}) })
+}
+
+func (e *Emperor) disarm(v *vassal) {
+	v.alarm++
+	if v.timer != nil {
+		v.timer.Stop()
+	}
+}
+
+// release gives the vassal's place among the launches to the next.
+func (e *Emperor) release(v *vassal) {
+	if v.slot {
+		v.slot = false
+		e.launching--
+	}
+}
+
+func (e *Emperor) unqueue(v *vassal) {
+	e.queue = slices.DeleteFunc(e.queue, func(q *vassal) bool { return q == v })
+}
