@@ -1,0 +1,231 @@
+package monitor
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/emperor-go/emperor/internal/termlog"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// subject is a monitor under test and the hand that changes its source.
+type subject struct {
+	monitor Monitor
+	put     func(t *testing.T, name, text string)
+	remove  func(t *testing.T, name string)
+}
+
+// Every implementation runs this suite.
+var subjects = map[string]func(*testing.T) subject{
+	"static": func(*testing.T) subject {
+		s := NewStatic("test")
+		return subject{
+			monitor: s,
+			put:     func(_ *testing.T, name, text string) { s.Put(Text(name, text)) },
+			remove:  func(_ *testing.T, name string) { s.Remove(name) },
+		}
+	},
+	"dir": func(t *testing.T) subject {
+		d, dir := newDir(t, 0)
+		return subject{
+			monitor: d,
+			put: func(t *testing.T, name, text string) {
+				temporary := filepath.Join(dir, ".new")
+				write(t, temporary, text)
+				rename(t, temporary, filepath.Join(dir, name))
+			},
+			remove: func(t *testing.T, name string) { remove(t, filepath.Join(dir, name)) },
+		}
+	},
+}
+
+func TestConformance(t *testing.T) {
+	for kind, make := range subjects {
+		t.Run(kind, func(t *testing.T) {
+			t.Run("reports an empty source at once", func(t *testing.T) {
+				run(t, make(t).monitor).until(t, "")
+			})
+			t.Run("reports what comes, changes and goes", func(t *testing.T) {
+				s := make(t)
+				r := run(t, s.monitor)
+				r.until(t, "")
+				s.put(t, "b.ini", "1")
+				r.until(t, "b.ini=1")
+				s.put(t, "a.ini", "2")
+				r.until(t, "a.ini=2 b.ini=1")
+				s.put(t, "b.ini", "3")
+				r.until(t, "a.ini=2 b.ini=3")
+				s.remove(t, "a.ini")
+				r.until(t, "b.ini=3")
+			})
+			t.Run("the same content put again is another version", func(t *testing.T) {
+				s := make(t)
+				r := run(t, s.monitor)
+				s.put(t, "a.ini", "1")
+				first := r.until(t, "a.ini=1")[0].Version
+				time.Sleep(5 * time.Millisecond) // the clock of file times is coarse
+				s.put(t, "a.ini", "1")
+				if r.next(t)[0].Version == first {
+					t.Error("touching is not seen")
+				}
+			})
+			t.Run("reports one set at a time, sorted, that it does not change later", func(t *testing.T) {
+				s := make(t)
+				r := run(t, s.monitor)
+				s.put(t, "b.ini", "1")
+				set := r.until(t, "b.ini=1")
+				s.put(t, "a.ini", "1")
+				s.put(t, "b.ini", "2")
+				r.until(t, "a.ini=1 b.ini=2")
+				if got := render(set); got != "b.ini=1" {
+					t.Errorf("an earlier set became %q", got)
+				}
+			})
+			t.Run("ends with its context", func(t *testing.T) {
+				ctx, cancel := context.WithCancel(t.Context())
+				cancel()
+				if err := make(t).monitor.Run(ctx, func(Set) {}); err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
+// recorder keeps what a running monitor reports.
+type recorder struct {
+	sets chan Set
+	log  *logBuffer
+}
+
+// run starts a monitor and stops it at the end of the test.
+func run(t *testing.T, m Monitor) *recorder {
+	t.Helper()
+	r := &recorder{sets: make(chan Set, 1000)}
+	if d, ok := m.(*Dir); ok {
+		r.log = &logBuffer{}
+		d.options.Log = slog.New(termlog.New(r.log, termlog.Options{}))
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- m.Run(ctx, func(s Set) { r.sets <- s }) }()
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	})
+	return r
+}
+
+// next returns the next report.
+func (r *recorder) next(t *testing.T) Set {
+	t.Helper()
+	select {
+	case s := <-r.sets:
+		return s
+	case <-time.After(10 * time.Second):
+		t.Fatal("no report")
+		return nil
+	}
+}
+
+// until waits for a report that looks like want, and returns it.
+func (r *recorder) until(t *testing.T, want string) Set {
+	t.Helper()
+	var seen []string
+	for deadline := time.After(10 * time.Second); ; {
+		select {
+		case s := <-r.sets:
+			if render(s) == want {
+				return s
+			}
+			seen = append(seen, render(s))
+		case <-deadline:
+			t.Fatalf("no report %q, but %q", want, seen)
+		}
+	}
+}
+
+// quiet waits d and fails if there is a report.
+func (r *recorder) quiet(t *testing.T, d time.Duration) {
+	t.Helper()
+	select {
+	case s := <-r.sets:
+		t.Errorf("unexpected report %q", render(s))
+	case <-time.After(d):
+	}
+}
+
+func render(s Set) string {
+	var words []string
+	for _, c := range s {
+		what := string(c.Data)
+		if c.Err != nil {
+			what = "(" + c.Err.Error() + ")"
+		}
+		words = append(words, c.Name+"="+what)
+	}
+	return strings.Join(words, " ")
+}
+
+type logBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *logBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *logBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
+}
+
+func newDir(t *testing.T, rescan time.Duration) (*Dir, string) {
+	t.Helper()
+	dir := filepath.Join(t.TempDir(), "vassals")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	d, err := NewDir(dir, DirOptions{Rescan: rescan, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return d, dir
+}
+
+func write(t *testing.T, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func rename(t *testing.T, from, to string) {
+	t.Helper()
+	if err := os.Rename(from, to); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func remove(t *testing.T, path string) {
+	t.Helper()
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+}
