@@ -2,14 +2,14 @@ package emperor
 
 import (
 	"bytes"
-	"flag"
 	"math/rand/v2"
 	"os"
 	"testing"
 	"time"
 )
 
-var fixDocs = flag.Bool("fix", false, "rewrite generated documentation instead of comparing it")
+// fixDocs makes the tests of generated documents rewrite them.
+var fixDocs = os.Getenv("EMPEROR_FIX_DOCS") != ""
 
 func TestNoTransitionIsListedTwice(t *testing.T) {
 	seen := map[[2]string]bool{}
@@ -94,7 +94,7 @@ func TestStateDocumentIsCurrent(t *testing.T) {
 	if err := WriteStates(&want); err != nil {
 		t.Fatal(err)
 	}
-	if *fixDocs {
+	if fixDocs {
 		if err := os.WriteFile(path, want.Bytes(), 0o644); err != nil {
 			t.Fatal(err)
 		}

@@ -1,0 +1,113 @@
+package namespaces
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// Credentials is what a process becomes when it gives up its privileges.
+type Credentials struct {
+	// UID and GID replace the real, effective and saved ids.
+	UID, GID uint32
+	// Groups are all supplementary groups. Empty means none.
+	Groups []uint32
+}
+
+// Apply sets the supplementary groups, then the group, then the user, for every
+// thread of the process, and then makes sure by Verify. After an error the
+// process must not go on.
+func (c Credentials) Apply() error {
+	groups := make([]int, len(c.Groups))
+	for i, g := range c.Groups {
+		groups[i] = int(g)
+	}
+	if err := syscall.Setgroups(groups); err != nil {
+		return fmt.Errorf("cannot set groups %v: %w", c.Groups, err)
+	}
+	gid, uid := int(c.GID), int(c.UID)
+	if err := syscall.Setresgid(gid, gid, gid); err != nil {
+		return fmt.Errorf("cannot set gid %d: %w", gid, err)
+	}
+	if err := syscall.Setresuid(uid, uid, uid); err != nil {
+		return fmt.Errorf("cannot set uid %d: %w", uid, err)
+	}
+	return c.Verify()
+}
+
+// Verify reads /proc and reports the first thread that has other ids or groups
+// than c, or, for a user that is not root, any capability that is in force, could
+// be put in force, or survives execve.
+func (c Credentials) Verify() error {
+	files, err := filepath.Glob("/proc/self/task/*/status")
+	if err != nil || len(files) == 0 {
+		return fmt.Errorf("cannot verify credentials: /proc shows no thread of this process")
+	}
+	for _, name := range files {
+		text, err := os.ReadFile(name)
+		if os.IsNotExist(err) {
+			continue // a thread that ended
+		}
+		if err != nil {
+			return fmt.Errorf("cannot verify credentials: %w", err)
+		}
+		if err := c.verify(string(text)); err != nil {
+			return fmt.Errorf("cannot verify credentials: %w", err)
+		}
+	}
+	return nil
+}
+
+// verify checks the status of one thread, in the format of proc_pid_status(5).
+func (c Credentials) verify(status string) error {
+	fields := map[string]string{}
+	for lines := bufio.NewScanner(strings.NewReader(status)); lines.Scan(); {
+		key, value, _ := strings.Cut(lines.Text(), ":")
+		fields[key] = strings.Join(strings.Fields(value), " ")
+	}
+	want := map[string]string{"Uid": four(c.UID), "Gid": four(c.GID), "Groups": list(c.Groups)}
+	if c.UID != 0 {
+		none := strings.Repeat("0", 16)
+		want["CapPrm"], want["CapEff"], want["CapAmb"] = none, none, none
+	}
+	for key, value := range want {
+		got, ok := fields[key]
+		if key == "Groups" {
+			got = list(parseList(got))
+		}
+		if !ok || got != value {
+			return fmt.Errorf("%s is %q and not %q", key, got, value)
+		}
+	}
+	return nil
+}
+
+func four(id uint32) string {
+	s := strconv.FormatUint(uint64(id), 10)
+	return strings.Join([]string{s, s, s, s}, " ")
+}
+
+// list prints a set of groups in one way, whatever its order.
+func list(groups []uint32) string {
+	sorted := slices.Compact(slices.Sorted(slices.Values(groups)))
+	words := make([]string, len(sorted))
+	for i, g := range sorted {
+		words[i] = strconv.FormatUint(uint64(g), 10)
+	}
+	return strings.Join(words, " ")
+}
+
+func parseList(s string) []uint32 {
+	var groups []uint32
+	for _, word := range strings.Fields(s) {
+		if g, err := strconv.ParseUint(word, 10, 32); err == nil {
+			groups = append(groups, uint32(g))
+		}
+	}
+	return groups
+}

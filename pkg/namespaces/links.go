@@ -1,0 +1,134 @@
+package namespaces
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"os"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// Veth is a pair of connected interfaces to make: one end here, the other in a
+// network namespace.
+type Veth struct {
+	// Host is the name of the end in the caller's namespace. Required.
+	Host string
+	// Peer is the name of the other end, which is born in Netns. Required.
+	Peer string
+	// Netns is where the peer is born. Nil: with its host end.
+	Netns *os.File
+	// HostMAC and PeerMAC fix the hardware addresses, so that nobody else sets
+	// them later. Nil: the kernel's choice.
+	HostMAC, PeerMAC net.HardwareAddr
+	// Alias is a note on the host end that says whose it is. Optional.
+	Alias string
+}
+
+// CreateVeth makes the pair in one message: at no time is the peer in the wrong
+// namespace or without its name.
+func CreateVeth(v Veth) error {
+	attributes := netlink.NewLinkAttrs()
+	attributes.Name, attributes.HardwareAddr, attributes.Alias = v.Host, v.HostMAC, v.Alias
+	pair := &netlink.Veth{LinkAttrs: attributes, PeerName: v.Peer, PeerHardwareAddr: v.PeerMAC}
+	if v.Netns != nil {
+		pair.PeerNamespace = netlink.NsFd(v.Netns.Fd())
+	}
+	if err := netlink.LinkAdd(pair); err != nil {
+		return fmt.Errorf("cannot make veth %q with peer %q: %w", v.Host, v.Peer, err)
+	}
+	if v.Alias == "" {
+		return nil
+	}
+	if err := netlink.LinkSetAlias(pair, v.Alias); err != nil {
+		_ = netlink.LinkDel(pair)
+		return fmt.Errorf("cannot set the alias of %q: %w", v.Host, err)
+	}
+	return nil
+}
+
+// MoveLink moves an interface of the caller's network namespace into another,
+// addressed by descriptor: it cannot mean a namespace that came later.
+func MoveLink(name string, netns *os.File) error {
+	link, err := find(name)
+	if err == nil {
+		err = netlink.LinkSetNsFd(link, int(netns.Fd()))
+	}
+	if err != nil {
+		return fmt.Errorf("cannot move link %q: %w", name, err)
+	}
+	return nil
+}
+
+// AddAddress gives an interface an address with its prefix length, such as
+// 192.0.2.1/24 or 2001:db8::1/64. An IPv6 address is usable at once: nobody else
+// can have it, so duplicate address detection is skipped.
+func AddAddress(name, cidr string) error {
+	link, err := find(name)
+	if err == nil {
+		var address *netlink.Addr
+		if address, err = netlink.ParseAddr(cidr); err == nil {
+			if address.IP.To4() == nil {
+				address.Flags |= unix.IFA_F_NODAD
+			}
+			err = netlink.AddrAdd(link, address)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("cannot add address %q to link %q: %w", cidr, name, err)
+	}
+	return nil
+}
+
+// SetUp switches an interface on.
+func SetUp(name string) error {
+	link, err := find(name)
+	if err == nil {
+		err = netlink.LinkSetUp(link)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot set link %q up: %w", name, err)
+	}
+	return nil
+}
+
+// DeleteLink removes an interface, and with it the other end of a veth pair. The
+// interface is out of the caller's namespace when it returns; one that is not
+// there is an error.
+func DeleteLink(name string) error {
+	link, err := find(name)
+	if err == nil {
+		err = netlink.LinkDel(link)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot delete link %q: %w", name, err)
+	}
+	if _, err := find(name); !errors.Is(err, unix.ENODEV) {
+		return fmt.Errorf("cannot delete link %q: it is still there", name)
+	}
+	return nil
+}
+
+// LinkNames lists the interfaces of the caller's network namespace.
+func LinkNames() ([]string, error) {
+	interfaces, err := net.Interfaces()
+	if err != nil {
+		return nil, fmt.Errorf("cannot list links: %w", err)
+	}
+	found := make([]string, len(interfaces))
+	for i, link := range interfaces {
+		found[i] = link.Name
+	}
+	return found, nil
+}
+
+// find looks an interface up; one that is not there is ENODEV.
+func find(name string) (netlink.Link, error) {
+	link, err := netlink.LinkByName(name)
+	var missing netlink.LinkNotFoundError
+	if errors.As(err, &missing) {
+		return nil, unix.ENODEV
+	}
+	return link, err
+}

@@ -1,0 +1,125 @@
+package namespaces
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Process is a child of this process, held by a pidfd. Its pid cannot come to
+// mean another process until Wait has returned.
+type Process struct {
+	// PID in the namespace of the caller.
+	PID   int
+	pidfd *os.File // in the runtime's poller
+}
+
+func newProcess(pid, pidfd int) (*Process, error) {
+	// A pidfd in the poller parks a goroutine, not a thread, for each process.
+	if err := unix.SetNonblock(pidfd, true); err != nil {
+		_ = unix.PidfdSendSignal(pidfd, unix.SIGKILL, nil, 0)
+		return nil, errors.Join(os.NewSyscallError("fcntl", err), unix.Close(pidfd))
+	}
+	return &Process{PID: pid, pidfd: os.NewFile(uintptr(pidfd), "pidfd")}, nil
+}
+
+// ExitStatus is how a process ended.
+type ExitStatus struct {
+	// Code is the exit code, or -1 when a signal ended the process.
+	Code int
+	// Signal is what ended it, or zero.
+	Signal syscall.Signal
+}
+
+// String prints like `exit status 1` and `signal: killed`.
+func (s ExitStatus) String() string {
+	if s.Signal != 0 {
+		return "signal: " + s.Signal.String()
+	}
+	return "exit status " + strconv.Itoa(s.Code)
+}
+
+// WaitDead blocks until the process is dead and leaves it as a zombie.
+func (p *Process) WaitDead() { _, _ = p.wait(unix.WNOWAIT) }
+
+// Wait blocks until the process is dead, and reaps it. It waits for this process
+// alone.
+func (p *Process) Wait() (ExitStatus, error) { return p.wait(0) }
+
+func (p *Process) wait(options int) (status ExitStatus, err error) {
+	raw, err := p.pidfd.SyscallConn()
+	if err != nil {
+		return status, err
+	}
+	var info siginfo
+	poll := raw.Read(func(fd uintptr) bool {
+		info = siginfo{}
+		err = waitid(fd, &info, options|unix.WEXITED|unix.WNOHANG)
+		return err != nil || info.pid != 0
+	})
+	if err = errors.Join(poll, err); err != nil {
+		return status, fmt.Errorf("cannot wait for process %d: %w", p.PID, err)
+	}
+	if info.code == cldExited {
+		return ExitStatus{Code: int(info.status)}, nil
+	}
+	return ExitStatus{Code: -1, Signal: syscall.Signal(info.status)}, nil
+}
+
+// Signal sends a signal to exactly this process. After it was reaped the result
+// is os.ErrProcessDone.
+func (p *Process) Signal(s syscall.Signal) error {
+	raw, err := p.pidfd.SyscallConn()
+	if err != nil {
+		return os.ErrProcessDone
+	}
+	control := raw.Control(func(fd uintptr) { err = unix.PidfdSendSignal(int(fd), s, nil, 0) })
+	switch {
+	case control != nil, errors.Is(err, unix.ESRCH):
+		return os.ErrProcessDone
+	case err != nil:
+		return fmt.Errorf("cannot signal process %d: %w", p.PID, err)
+	}
+	return nil
+}
+
+// OpenNamespace returns a descriptor of one of the process's namespaces, which
+// stays valid after its death. The caller closes it. It is an error when the
+// process is in the caller's own namespace, or is being reaped.
+func (p *Process) OpenNamespace(which Flags) (*os.File, error) {
+	for _, n := range names {
+		if n.flag == which {
+			return p.open(n.entry)
+		}
+	}
+	return nil, fmt.Errorf("cannot open namespace %q: not exactly one", which)
+}
+
+func (p *Process) open(entry string) (*os.File, error) {
+	f, err := os.Open(fmt.Sprintf("/proc/%d/ns/%s", p.PID, entry))
+	if err != nil {
+		return nil, fmt.Errorf("cannot open a namespace: %w", err)
+	}
+	// While a signal can be sent through the pidfd the pid meant this process.
+	if err := p.Signal(0); err != nil {
+		f.Close()
+		return nil, fmt.Errorf("cannot open %s namespace of process %d: %w", entry, p.PID, err)
+	}
+	theirs, err := f.Stat()
+	own, ownErr := os.Stat("/proc/self/ns/" + entry)
+	if err = errors.Join(err, ownErr); err == nil && os.SameFile(theirs, own) {
+		err = errors.New("it is in ours")
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("cannot open %s namespace of process %d: %w", entry, p.PID, err)
+	}
+	return f, nil
+}
+
+// Close lets go of the process; it neither ends nor reaps it.
+func (p *Process) Close() error { return p.pidfd.Close() }
