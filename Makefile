@@ -1,0 +1,62 @@
+# `make help` lists what can be made. Everything works from a clone with Go installed;
+# integration and bench need root on Linux.
+
+GO      ?= go
+BIN     ?= bin
+LINTER  := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+VULN    := golang.org/x/vuln/cmd/govulncheck@latest
+LDFLAGS := -s -w
+FUZZ    ?= 10s
+export CGO_ENABLED ?= 0
+
+.PHONY: help
+help: ## list the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1	/p' $(MAKEFILE_LIST) | expand -t 14
+
+.PHONY: build
+build: ## build the programs into bin/
+	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
+
+.PHONY: test
+test: ## unit tests; no root needed
+	CGO_ENABLED=1 $(GO) test -race -shuffle=on ./cmd/... ./internal/... ./pkg/... ./examples/...
+
+.PHONY: integration
+integration: build ## stories in real namespaces, as root, against bin/
+	EMPEROR_BIN=$(abspath $(BIN)) $(GO) test -count=1 -timeout 20m ./integration/...
+
+.PHONY: bench
+bench: build ## measures, in the same run as uWSGI's Emperor
+	EMPEROR_BIN=$(abspath $(BIN)) $(GO) test -count=1 -timeout 20m -run '^$$' -bench . -benchtime 1x ./integration/...
+
+.PHONY: fuzz
+fuzz: ## each fuzz target for FUZZ (10s)
+	@set -e; for p in $$($(GO) list ./pkg/... ./internal/...); do \
+	  for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz' || true); do \
+	    echo "== $$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZ) $$p; done; done
+
+.PHONY: docs
+docs: ## rewrite the generated documents
+	EMPEROR_FIX_DOCS=1 $(GO) test -count=1 -run 'DocumentIsCurrent' ./pkg/...
+
+.PHONY: docs-check
+docs-check: ## fail when a generated document is out of date
+	$(GO) test -count=1 -run 'DocumentIsCurrent' ./pkg/...
+
+.PHONY: lint
+lint: ## formatting, vet, linters, tidy modules
+	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w on these files'; exit 1; }
+	$(GO) vet ./...
+	$(GO) mod tidy -diff
+	$(GO) run $(LINTER) run ./...
+
+.PHONY: vuln
+vuln: ## known vulnerabilities in what we use (needs the vulnerability database)
+	$(GO) run $(VULN) ./...
+
+.PHONY: check
+check: lint test integration docs-check ## everything CI runs
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf $(BIN)
