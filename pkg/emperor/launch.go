@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -39,7 +40,8 @@ type System struct {
 
 // Launch implements Launcher: hooks before, clone, hooks after, order.
 func (s *System) Launch(ctx context.Context, r Request) (Process, error) {
-	run := hooks.Runner{Environment: s.hookEnvironment(r), Timeout: s.HookTimeout, Log: r.Log}
+	run := hooks.Runner{Timeout: s.HookTimeout, Log: r.Log}
+	run.Dir, run.Vars = workingDirectory(r), append(slices.Clone(s.Environ), vassalVars(r, 0)...)
 	if err := run.Run(ctx, hooks.AsEmperorBeforeVassal, s.Hooks[hooks.AsEmperorBeforeVassal]); err != nil {
 		return nil, err
 	}
@@ -47,7 +49,7 @@ func (s *System) Launch(ctx context.Context, r Request) (Process, error) {
 	if err != nil {
 		return nil, err
 	}
-	run.Vars = append(run.Vars, "UWSGI_VASSAL_PID="+strconv.Itoa(c.PID()))
+	run.Vars = append(slices.Clone(s.Environ), vassalVars(r, c.PID())...)
 	if err := s.release(ctx, c, r, run); err != nil {
 		c.abandon()
 		return nil, err
@@ -60,7 +62,7 @@ func (s *System) Launch(ctx context.Context, r Request) (Process, error) {
 // process: the child is not reaped before they are done.
 func (s *System) release(ctx context.Context, c *child, r Request, run hooks.Runner) error {
 	if s.Early {
-		if err := c.order(s.orderFor(r)); err != nil {
+		if err := c.order(s.orderFor(c, r)); err != nil {
 			return err
 		}
 	}
@@ -70,11 +72,14 @@ func (s *System) release(ctx context.Context, c *child, r Request, run hooks.Run
 	if s.Early {
 		return nil
 	}
-	return c.order(s.orderFor(r))
+	return c.order(s.orderFor(c, r))
 }
 
-func (s *System) orderFor(r Request) wire.Order {
+func (s *System) orderFor(c *child, r Request) wire.Order {
 	o := wire.Order{Name: []byte(r.Config.Name), Path: []byte(r.Config.Path), Config: r.Config.Data, Namespaces: s.Clone.String()}
+	for _, v := range vassalVars(r, c.PID()) {
+		o.HookVars = append(o.HookVars, []byte(v))
+	}
 	for _, h := range s.Hooks[hooks.AsVassal] {
 		spec := h.Spec()
 		o.Hooks = append(o.Hooks, wire.Hook{Phase: string(spec.Phase), Kind: string(spec.Kind), Text: spec.Text, Origin: spec.Origin})
@@ -112,15 +117,18 @@ func (s *System) clone(r Request) (_ *child, err error) {
 	return c, nil
 }
 
-// hookEnvironment is the emperor's environment with what uWSGI adds. The pid is
-// added when there is one.
-func (s *System) hookEnvironment(r Request) hooks.Environment {
-	vars := append([]string{}, s.Environ...)
-	return hooks.Environment{Dir: workingDirectory(r), Vars: append(vars,
-		"UWSGI_VASSAL_CONFIG="+r.Config.Name,
-		"UWSGI_VASSAL_UID="+strconv.FormatUint(uint64(r.Config.UID), 10),
-		"UWSGI_VASSAL_GID="+strconv.FormatUint(uint64(r.Config.GID), 10),
-	)}
+// vassalVars is what uWSGI adds to the environment of hooks. Before the clone
+// there is no pid.
+func vassalVars(r Request, pid int) []string {
+	vars := []string{
+		"UWSGI_VASSAL_CONFIG=" + r.Config.Name,
+		"UWSGI_VASSAL_UID=" + strconv.FormatUint(uint64(r.Config.UID), 10),
+		"UWSGI_VASSAL_GID=" + strconv.FormatUint(uint64(r.Config.GID), 10),
+	}
+	if pid > 0 {
+		vars = append(vars, "UWSGI_VASSAL_PID="+strconv.Itoa(pid))
+	}
+	return vars
 }
 
 // vassalEnviron is the environment of a vassal: the emperor's without what only

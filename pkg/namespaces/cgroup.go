@@ -1,7 +1,6 @@
 package namespaces
 
 import (
-	"bufio"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -19,18 +18,22 @@ import (
 // make cgroups.
 var ErrNoCgroup = errors.New("no cgroup v2 that can be written to")
 
-// CgroupRoot is a cgroup that holds one cgroup for each process tree.
+// CgroupRoot is a cgroup that holds one cgroup for each process tree. It enables
+// no controller, so that the rule against processes in inner cgroups does not
+// apply (cgroups(7)).
 type CgroupRoot struct{ path string }
 
-// OpenCgroupRoot makes the cgroup name below that of the calling process, or
-// takes it over when it is there and empty of processes. The error wraps
-// ErrNoCgroup where that is not possible at all.
+// OpenCgroupRoot makes a cgroup below that of the calling process, or takes it
+// over from an earlier owner of the name: what is empty in it is removed, what
+// still has processes stays. The name may hold any byte. The error wraps
+// ErrNoCgroup where there can be no such cgroup.
 func OpenCgroupRoot(name string) (*CgroupRoot, error) {
 	own, err := ownCgroup()
 	if err != nil {
 		return nil, err
 	}
 	r := &CgroupRoot{path: filepath.Join(own, cgroupName(name))}
+	_ = removeCgroups(r.path)
 	if err := os.Mkdir(r.path, 0o755); err != nil && !os.IsExist(err) {
 		return nil, fmt.Errorf("%w: %w", ErrNoCgroup, err)
 	}
@@ -51,22 +54,37 @@ func ownCgroup() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrNoCgroup, err)
 	}
-	root, path := "", ""
-	for lines := bufio.NewScanner(strings.NewReader(string(mounts))); lines.Scan(); {
-		before, after, _ := strings.Cut(lines.Text(), " - ")
-		if fields := strings.Fields(before); strings.HasPrefix(after, "cgroup2 ") && len(fields) > 4 && fields[3] == "/" {
-			root = fields[4]
-		}
-	}
-	for lines := bufio.NewScanner(strings.NewReader(string(cgroups))); lines.Scan(); {
-		if p, ok := strings.CutPrefix(lines.Text(), "0::"); ok {
-			path = p
-		}
-	}
-	if root == "" || path == "" {
+	path := cgroupPath(string(mounts), string(cgroups))
+	if path == "" {
 		return "", fmt.Errorf("%w: none is mounted", ErrNoCgroup)
 	}
-	return filepath.Join(root, path), nil
+	return path, nil
+}
+
+// cgroupPath finds the directory of a cgroup v2, given as in /proc/PID/cgroup,
+// among the mounts of /proc/PID/mountinfo. It is empty when no mount shows it.
+func cgroupPath(mounts, cgroups string) string {
+	own := ""
+	for line := range strings.Lines(cgroups) {
+		if p, ok := strings.CutPrefix(strings.TrimSpace(line), "0::"); ok {
+			own = p
+		}
+	}
+	if own == "" || strings.HasPrefix(own, "/..") { // outside of our cgroup namespace
+		return ""
+	}
+	for line := range strings.Lines(mounts) {
+		before, after, _ := strings.Cut(line, " - ")
+		fields := strings.Fields(before)
+		if len(fields) < 5 || !strings.HasPrefix(after, "cgroup2 ") {
+			continue
+		}
+		shown, at := fields[3], fields[4]
+		if below, ok := strings.CutPrefix(own+"/", strings.TrimSuffix(shown, "/")+"/"); ok {
+			return filepath.Join(at, below)
+		}
+	}
+	return ""
 }
 
 // Create makes a cgroup for one process tree. The name may hold any byte; two
@@ -84,7 +102,12 @@ func (r *CgroupRoot) Create(name string) (*Cgroup, error) {
 }
 
 // Remove removes the root. Cgroups that are still in it are an error.
-func (r *CgroupRoot) Remove() error { return os.Remove(r.path) }
+func (r *CgroupRoot) Remove() error {
+	if err := os.Remove(r.path); err != nil {
+		return fmt.Errorf("cannot remove cgroup: %w", err)
+	}
+	return nil
+}
 
 // Cgroup holds one process tree.
 type Cgroup struct {
@@ -96,7 +119,7 @@ type Cgroup struct {
 func (c *Cgroup) FD() int { return int(c.dir.Fd()) }
 
 // Kill sends SIGKILL to every process in the cgroup, also to those that are just
-// being forked (cgroup.kill of cgroup-v2).
+// being forked and to those in cgroups below it (cgroup.kill of cgroup-v2).
 func (c *Cgroup) Kill() error {
 	if err := os.WriteFile(filepath.Join(c.path, "cgroup.kill"), []byte("1"), 0); err != nil {
 		return fmt.Errorf("cannot kill cgroup: %w", err)
@@ -104,38 +127,71 @@ func (c *Cgroup) Kill() error {
 	return nil
 }
 
-// Empty blocks until no process is left in the cgroup. Zombies do not count. The
-// kernel tells when that changes; the look every second is for a host whose
-// kernel does not.
+// Empty blocks until no process is left in the cgroup and those below it. Zombies
+// do not count. When ctx ends first the error wraps its cause.
 func (c *Cgroup) Empty(ctx context.Context) error {
-	events, err := os.Open(filepath.Join(c.path, "cgroup.events"))
+	file := filepath.Join(c.path, "cgroup.events")
+	fd, err := unix.Open(file, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
-		return fmt.Errorf("cannot watch cgroup: %w", err)
+		return fmt.Errorf("cannot watch cgroup %q: %w", c.path, err)
 	}
+	// The kernel tells by poll(2) when the file has changed since it was read. In
+	// the runtime's poller that costs no thread.
+	events := os.NewFile(uintptr(fd), file)
 	defer events.Close()
-	buffer := make([]byte, 256)
-	for {
-		n, err := events.ReadAt(buffer, 0)
-		if n == 0 && err != nil {
-			return fmt.Errorf("cannot watch cgroup: %w", err)
-		}
-		if strings.Contains(string(buffer[:n]), "populated 0") {
-			return nil
-		}
-		if ctx.Err() != nil {
-			return fmt.Errorf("cannot empty cgroup %q: %w", c.path, ctx.Err())
-		}
-		poll := []unix.PollFd{{Fd: int32(events.Fd()), Events: unix.POLLPRI}}
-		if _, err := unix.Poll(poll, int(time.Second/time.Millisecond)); err != nil && !errors.Is(err, unix.EINTR) {
-			return fmt.Errorf("cannot watch cgroup: %w", err)
-		}
+	if empty, err := unpopulated(fd); empty || err != nil {
+		return err
 	}
+	stop := context.AfterFunc(ctx, func() { _ = events.SetReadDeadline(time.Unix(1, 0)) })
+	defer stop()
+	raw, err := events.SyscallConn()
+	if err != nil {
+		return fmt.Errorf("cannot watch cgroup %q: %w", c.path, err)
+	}
+	var look error
+	wait := raw.Read(func(fd uintptr) (empty bool) {
+		empty, look = unpopulated(int(fd))
+		return empty || look != nil
+	})
+	if ctx.Err() != nil && wait != nil {
+		return fmt.Errorf("cannot empty cgroup %q: %w", c.path, context.Cause(ctx))
+	}
+	return errors.Join(wait, look)
 }
 
-// Remove removes the cgroup, which must be empty.
+// unpopulated reads an open cgroup.events.
+func unpopulated(events int) (bool, error) {
+	buffer := make([]byte, 256)
+	n, err := unix.Pread(events, buffer, 0)
+	if err != nil {
+		return false, fmt.Errorf("cannot watch cgroup: %w", err)
+	}
+	return strings.Contains(string(buffer[:n]), "populated 0"), nil
+}
+
+// Remove removes the cgroup and what the processes made below it. It must be
+// empty of processes.
 func (c *Cgroup) Remove() error {
 	c.dir.Close()
-	return os.Remove(c.path)
+	if err := removeCgroups(c.path); err != nil {
+		return fmt.Errorf("cannot remove cgroup: %w", err)
+	}
+	return nil
+}
+
+// removeCgroups removes a cgroup from the bottom up. Those with processes, and
+// what is above them, stay and are an error.
+func removeCgroups(path string) error {
+	entries, err := os.ReadDir(path)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.IsDir() {
+			_ = removeCgroups(filepath.Join(path, e.Name())) // shows again above
+		}
+	}
+	return os.Remove(path)
 }
 
 // cgroupName makes a file name of any name: readable where that is possible,

@@ -2,6 +2,7 @@ package namespaces
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,9 +12,13 @@ import (
 	"syscall"
 )
 
+// unchanged is -1, which the system calls take for "no change".
+const unchanged = 1<<32 - 1
+
 // Credentials is what a process becomes when it gives up its privileges.
 type Credentials struct {
-	// UID and GID replace the real, effective and saved ids.
+	// UID and GID replace the real, effective and saved ids. 4294967295 is no id
+	// but "leave it as it is" to setresuid(2), and refused.
 	UID, GID uint32
 	// Groups are all supplementary groups. Empty means none.
 	Groups []uint32
@@ -23,6 +28,9 @@ type Credentials struct {
 // thread of the process, and then makes sure by Verify. After an error the
 // process must not go on.
 func (c Credentials) Apply() error {
+	if c.UID == unchanged || c.GID == unchanged {
+		return fmt.Errorf("cannot become uid %d, gid %d: %d is not an id", c.UID, c.GID, uint32(unchanged))
+	}
 	groups := make([]int, len(c.Groups))
 	for i, g := range c.Groups {
 		groups[i] = int(g)
@@ -50,8 +58,8 @@ func (c Credentials) Verify() error {
 	}
 	for _, name := range files {
 		text, err := os.ReadFile(name)
-		if os.IsNotExist(err) {
-			continue // a thread that ended
+		if errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ESRCH) {
+			continue // a thread that ended before open(2), or before read(2)
 		}
 		if err != nil {
 			return fmt.Errorf("cannot verify credentials: %w", err)

@@ -41,6 +41,7 @@ func CreateVeth(v Veth) error {
 	if v.Alias == "" {
 		return nil
 	}
+	// The kernel takes the alias of a link that exists, not of one to be made.
 	if err := netlink.LinkSetAlias(pair, v.Alias); err != nil {
 		_ = netlink.LinkDel(pair)
 		return fmt.Errorf("cannot set the alias of %q: %w", v.Host, err)
@@ -104,8 +105,13 @@ func DeleteLink(name string) error {
 	if err != nil {
 		return fmt.Errorf("cannot delete link %q: %w", name, err)
 	}
-	if _, err := find(name); !errors.Is(err, unix.ENODEV) {
+	// By index: the name may be somebody else's by now.
+	var missing netlink.LinkNotFoundError
+	switch _, err := netlink.LinkByIndex(link.Attrs().Index); {
+	case err == nil:
 		return fmt.Errorf("cannot delete link %q: it is still there", name)
+	case !errors.As(err, &missing):
+		return fmt.Errorf("cannot delete link %q: %w", name, err)
 	}
 	return nil
 }

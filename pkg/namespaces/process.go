@@ -18,13 +18,19 @@ type Process struct {
 	pidfd *os.File // in the runtime's poller
 }
 
-func newProcess(pid, pidfd int) (*Process, error) {
-	// A pidfd in the poller parks a goroutine, not a thread, for each process.
-	if err := unix.SetNonblock(pidfd, true); err != nil {
-		_ = unix.PidfdSendSignal(pidfd, unix.SIGKILL, nil, 0)
-		return nil, errors.Join(os.NewSyscallError("fcntl", err), unix.Close(pidfd))
+// hold takes over a pidfd. The Process can be closed even after an error.
+func hold(pid, pidfd int) (*Process, error) {
+	p := &Process{PID: pid}
+	if pidfd < 0 {
+		return p, fmt.Errorf("cannot hold process %d: the kernel gave no pidfd", pid)
 	}
-	return &Process{PID: pid, pidfd: os.NewFile(uintptr(pidfd), "pidfd")}, nil
+	// A pidfd in the poller parks a goroutine, not a thread, for each process.
+	err := unix.SetNonblock(pidfd, true)
+	p.pidfd = os.NewFile(uintptr(pidfd), "pidfd")
+	if err != nil {
+		return p, fmt.Errorf("cannot hold process %d: %w", pid, err)
+	}
+	return p, nil
 }
 
 // ExitStatus is how a process ended.
@@ -47,7 +53,7 @@ func (s ExitStatus) String() string {
 func (p *Process) WaitDead() { _, _ = p.wait(unix.WNOWAIT) }
 
 // Wait blocks until the process is dead, and reaps it. It waits for this process
-// alone.
+// alone. A second Wait is an error.
 func (p *Process) Wait() (ExitStatus, error) { return p.wait(0) }
 
 func (p *Process) wait(options int) (status ExitStatus, err error) {
@@ -89,7 +95,7 @@ func (p *Process) Signal(s syscall.Signal) error {
 
 // OpenNamespace returns a descriptor of one of the process's namespaces, which
 // stays valid after its death. The caller closes it. It is an error when the
-// process is in the caller's own namespace, or is being reaped.
+// process is in the caller's own namespace, or is dead.
 func (p *Process) OpenNamespace(which Flags) (*os.File, error) {
 	for _, n := range names {
 		if n.flag == which {
@@ -122,4 +128,9 @@ func (p *Process) open(entry string) (*os.File, error) {
 }
 
 // Close lets go of the process; it neither ends nor reaps it.
-func (p *Process) Close() error { return p.pidfd.Close() }
+func (p *Process) Close() error {
+	if p.pidfd == nil {
+		return nil
+	}
+	return p.pidfd.Close()
+}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strings"
 	"syscall"
 )
 
@@ -13,16 +14,19 @@ type Command struct {
 	// Path of the program and its arguments, the first being its name. Required.
 	Path string
 	Args []string
-	// Env is the whole environment. Empty means empty.
+	// Env is the whole environment. Nil means empty.
 	Env []string
 	// Dir is the working directory. Required.
 	Dir string
-	// Files are the child's descriptors, by number; no others reach it. The
-	// caller keeps and closes them. Blocking mode is switched on in each.
+	// Files are the child's descriptors, by number; nil is a closed one. The
+	// caller keeps and closes them. Those that Go made non-blocking become
+	// blocking. Other descriptors of the caller reach the child only when they
+	// are not close-on-exec (see CloseOnExecFrom).
 	Files []*os.File
 	// Namespaces are made new for the child. A new user namespace maps all ids
-	// to themselves when the caller is root, else the caller to root. Time is
-	// refused: clone(2) cannot make it, only unshare(2).
+	// to themselves when the caller is root, else the caller to root and no
+	// other (user_namespaces(7)). A kernel that cannot put a program into a new
+	// time namespace on execve is an error.
 	Namespaces Flags
 	// CgroupFD is a directory descriptor of the cgroup v2 the child is born in.
 	// Zero: that of the caller.
@@ -71,67 +75,80 @@ func (s *Spawner) Start(c Command) (*Process, error) {
 }
 
 func start(c Command) (*Process, error) {
-	if c.Namespaces.Has(NewTime) {
-		return nil, errors.New("the time namespace cannot be made by clone")
-	}
 	pidfd := -1
 	attributes := &syscall.SysProcAttr{
 		Cloneflags: uintptr(c.Namespaces), Setsid: true, Pdeathsig: c.Deathsig, PidFD: &pidfd,
 		UseCgroupFD: c.CgroupFD > 0, CgroupFD: c.CgroupFD,
 	}
 	if c.Namespaces.Has(NewUser) {
-		mapIDs(attributes)
+		if err := mapIDs(attributes); err != nil {
+			return nil, err
+		}
 	}
 	files := make([]uintptr, len(c.Files))
 	for i, f := range c.Files {
-		files[i] = f.Fd()
+		files[i] = f.Fd() // of nil: -1, which is closed
 	}
-	env := append([]string{}, c.Env...) // never nil: nil would mean our own
-	pid, err := syscall.ForkExec(c.Path, c.Args, &syscall.ProcAttr{Dir: c.Dir, Env: env, Files: files, Sys: attributes})
+	pid, err := syscall.ForkExec(c.Path, c.Args, &syscall.ProcAttr{Dir: c.Dir, Env: c.Env, Files: files, Sys: attributes})
 	runtime.KeepAlive(c.Files)
 	if err != nil {
 		return nil, err
 	}
-	if pidfd < 0 {
-		_ = syscall.Kill(pid, syscall.SIGKILL)
+	p, err := hold(pid, pidfd)
+	if err == nil && c.Namespaces.Has(NewTime) {
+		err = p.inNewTime()
+	}
+	if err != nil {
+		_ = syscall.Kill(pid, syscall.SIGKILL) // not reaped: the pid is its own
 		_, _ = syscall.Wait4(pid, nil, 0, nil)
-		return nil, fmt.Errorf("cannot hold process %d: the kernel gave no pidfd", pid)
+		return nil, errors.Join(err, p.Close())
 	}
-	return newProcess(pid, pidfd)
+	return p, nil
 }
 
-// mapIDs fills in user_namespaces(7) mappings.
-func mapIDs(a *syscall.SysProcAttr) {
-	if os.Geteuid() == 0 {
-		all := []syscall.SysProcIDMap{{ContainerID: 0, HostID: 0, Size: 1<<32 - 1}}
-		if wide, err := os.ReadFile("/proc/self/uid_map"); err == nil {
-			all = identity(string(wide))
-		}
-		a.UidMappings, a.GidMappings, a.GidMappingsEnableSetgroups = all, all, true
-		return
+// inNewTime makes sure of the one namespace that clone promises and execve
+// enters: kernels that make it may still leave a program in the old one.
+func (p *Process) inNewTime() error {
+	f, err := p.OpenNamespace(NewTime)
+	if err != nil {
+		return fmt.Errorf("cannot make a time namespace: %w", err)
 	}
-	a.UidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Geteuid(), Size: 1}}
-	a.GidMappings = []syscall.SysProcIDMap{{ContainerID: 0, HostID: os.Getegid(), Size: 1}}
+	return f.Close()
 }
 
-// identity maps every id that the map of the caller, in the format of
-// /proc/PID/uid_map, has at all to itself.
-func identity(parent string) []syscall.SysProcIDMap {
+// mapIDs fills in the mappings of a new user namespace. Where setgroups is
+// forbidden already it cannot be allowed again (user_namespaces(7)).
+func mapIDs(a *syscall.SysProcAttr) (err error) {
+	if os.Geteuid() != 0 {
+		a.UidMappings = []syscall.SysProcIDMap{{HostID: os.Geteuid(), Size: 1}}
+		a.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getegid(), Size: 1}}
+		return nil
+	}
+	if a.UidMappings, err = identity("/proc/self/uid_map"); err != nil {
+		return err
+	}
+	if a.GidMappings, err = identity("/proc/self/gid_map"); err != nil {
+		return err
+	}
+	setgroups, err := os.ReadFile("/proc/self/setgroups")
+	a.GidMappingsEnableSetgroups = strings.TrimSpace(string(setgroups)) == "allow"
+	return err
+}
+
+// identity maps to itself every id that a map of the caller knows. What is the
+// inside of that map is the outside of the new one.
+func identity(file string) ([]syscall.SysProcIDMap, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("cannot map ids: %w", err)
+	}
 	var maps []syscall.SysProcIDMap
-	for rest := parent; ; {
+	for line := range strings.Lines(string(text)) {
 		var inside, outside, size int
-		n, err := fmt.Sscan(rest, &inside, &outside, &size)
-		if n < 3 || err != nil {
-			return maps
+		if _, err := fmt.Sscan(line, &inside, &outside, &size); err != nil {
+			return nil, fmt.Errorf("cannot map ids: %s: %w", file, err)
 		}
 		maps = append(maps, syscall.SysProcIDMap{ContainerID: inside, HostID: inside, Size: size})
-		newline := 0
-		for newline < len(rest) && rest[newline] != '\n' {
-			newline++
-		}
-		if newline == len(rest) {
-			return maps
-		}
-		rest = rest[newline+1:]
 	}
+	return maps, nil
 }

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -15,17 +17,21 @@ import (
 type MissingLinksError struct{ Missing, Present []string }
 
 func (e *MissingLinksError) Error() string {
+	missing := make([]string, len(e.Missing))
+	for i, name := range e.Missing {
+		missing[i] = strconv.Quote(name)
+	}
 	present := "none"
 	if len(e.Present) > 0 {
 		present = strings.Join(e.Present, ", ")
 	}
-	return fmt.Sprintf("no interface %s (there are: %s)", strings.Join(e.Missing, ", "), present)
+	return fmt.Sprintf("no interface %s (there are: %s)", strings.Join(missing, ", "), present)
 }
 
 // WaitForLinks blocks until every named interface exists in the network
 // namespace of the calling thread. The kernel tells of each new link by
 // rtnetlink(7); nothing is polled, and what happened before the subscription is
-// found by a look after it. When ctx ends the error wraps a MissingLinksError.
+// found by a look after it. When ctx ends the error is a *MissingLinksError.
 func WaitForLinks(ctx context.Context, names []string) error {
 	if len(names) == 0 {
 		return nil
@@ -37,6 +43,12 @@ func WaitForLinks(ctx context.Context, names []string) error {
 	defer news.Close()
 	stop := context.AfterFunc(ctx, func() { news.Close() })
 	defer stop()
+	return await(ctx, names, news)
+}
+
+// await looks at the links now and after each read from news, which fails when
+// ctx ends.
+func await(ctx context.Context, names []string, news io.Reader) error {
 	buffer := make([]byte, 32<<10)
 	for {
 		present, err := LinkNames()

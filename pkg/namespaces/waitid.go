@@ -22,8 +22,21 @@ const cldExited = 1
 
 // waitid waits for the process behind a pidfd, and no other.
 func waitid(pidfd uintptr, info *siginfo, options int) error {
+	return waitidOf(unix.P_PIDFD, pidfd, info, options)
+}
+
+// NextDead returns the pid of a child of this process that is dead and not yet
+// reaped, and leaves it so; zero when there is none, ECHILD when there is no
+// child at all. It is for a process whose duty is to reap whatever there is.
+func NextDead() (pid int, err error) {
+	var info siginfo
+	err = waitidOf(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT)
+	return int(info.pid), err
+}
+
+func waitidOf(kind int, id uintptr, info *siginfo, options int) error {
 	for {
-		_, _, errno := unix.Syscall6(unix.SYS_WAITID, unix.P_PIDFD, pidfd, uintptr(unsafe.Pointer(info)), uintptr(options), 0, 0)
+		_, _, errno := unix.Syscall6(unix.SYS_WAITID, uintptr(kind), id, uintptr(unsafe.Pointer(info)), uintptr(options), 0, 0)
 		switch errno {
 		case 0:
 			return nil

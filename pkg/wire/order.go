@@ -28,8 +28,10 @@ type Order struct {
 	// Namespaces lists the new namespaces the child is in, as
 	// namespaces.Flags prints them. Empty: none.
 	Namespaces string
-	// Hooks are the operator's as-vassal hooks, in the order they run.
-	Hooks []Hook
+	// Hooks are the operator's as-vassal hooks, in the order they run, and
+	// HookVars what their environment has more than the vassal's, each KEY=value.
+	Hooks    []Hook
+	HookVars [][]byte
 }
 
 // Hook is a hook as the operator wrote it. The vassal parses it again: what

@@ -1,0 +1,244 @@
+package namespaces
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+)
+
+// link is an interface as a child sees it.
+type link struct {
+	MAC       string
+	Up        bool
+	Addresses []string
+}
+
+// interfaces tells the interfaces that are there when it is told to.
+func interfaces() (any, error) {
+	if err := untilTold(); err != nil {
+		return nil, err
+	}
+	all, err := net.Interfaces()
+	if err != nil {
+		return nil, err
+	}
+	found := map[string]link{}
+	for _, i := range all {
+		l := link{MAC: i.HardwareAddr.String(), Up: i.Flags&net.FlagUp != 0}
+		addresses, err := i.Addrs()
+		if err != nil {
+			return nil, err
+		}
+		for _, a := range addresses {
+			l.Addresses = append(l.Addresses, a.String())
+		}
+		found[i.Name] = l
+	}
+	return found, nil
+}
+
+// neighbour is a process in another network namespace, and that namespace.
+func neighbour(t *testing.T, role string, env ...string) (*actor, *os.File) {
+	t.Helper()
+	a := act(t, newSpawner(t), role, Command{Namespaces: NewNet, Env: env})
+	f, err := a.OpenNamespace(NewNet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return a, f
+}
+
+func linkNames(t *testing.T) []string {
+	t.Helper()
+	names, err := LinkNames()
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func mac(t *testing.T, s string) net.HardwareAddr {
+	t.Helper()
+	m, err := net.ParseMAC(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func TestCreateVethIntoANamespace(t *testing.T) {
+	if !isolated(t, inNewNet()) {
+		return
+	}
+	a, netns := neighbour(t, "interfaces")
+	const host, peer = "02:00:00:00:00:01", "02:00:00:00:00:02"
+	// The peer may have a name that is taken here.
+	v := Veth{Host: "web0", Peer: "lo2", Netns: netns, HostMAC: mac(t, host), PeerMAC: mac(t, peer), Alias: "of a test"}
+	if err := CreateVeth(Veth{Host: "lo2", Peer: "other"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := CreateVeth(v); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(linkNames(t), " "); got != "lo lo2 other web0" {
+		t.Errorf("links here: %s", got)
+	}
+	end, err := netlink.LinkByName("web0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if end.Attrs().Alias != v.Alias || end.Attrs().HardwareAddr.String() != host {
+		t.Errorf("alias %q, address %v", end.Attrs().Alias, end.Attrs().HardwareAddr)
+	}
+	var there map[string]link
+	a.finish(&there)
+	if got, ok := there["lo2"]; !ok || got.MAC != peer || len(there) != 2 {
+		t.Errorf("links there: %v", there)
+	}
+}
+
+func TestCreateVethRefuses(t *testing.T) {
+	if !isolated(t, inNewNet()) {
+		return
+	}
+	if err := CreateVeth(Veth{Host: "a", Peer: "b"}); err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string]Veth{
+		`cannot make veth "a" with peer "c": file exists`:                                  {Host: "a", Peer: "c"},
+		`cannot make veth "c" with peer "b": file exists`:                                  {Host: "c", Peer: "b"},
+		`cannot make veth "sixteen-letters0" with peer "c": numerical result out of range`: {Host: "sixteen-letters0", Peer: "c"},
+		`cannot make veth "a/b" with peer "c": invalid argument`:                           {Host: "a/b", Peer: "c"},
+		`cannot make veth "c" with peer "d": numerical result out of range`:                {Host: "c", Peer: "d", Alias: strings.Repeat("x", 300)},
+	}
+	for want, v := range tests {
+		if err := CreateVeth(v); err == nil || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+	if got := strings.Join(linkNames(t), " "); got != "a b lo" {
+		t.Errorf("links after that: %s", got)
+	}
+}
+
+func TestMoveLink(t *testing.T) {
+	if !isolated(t, inNewNet()) {
+		return
+	}
+	a, netns := neighbour(t, "interfaces")
+	if err := CreateVeth(Veth{Host: "web0", Peer: "web1"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := MoveLink("web1", netns); err != nil {
+		t.Fatal(err)
+	}
+	if got := strings.Join(linkNames(t), " "); got != "lo web0" {
+		t.Errorf("links here: %s", got)
+	}
+	for name, want := range map[string]string{
+		"web1": `cannot move link "web1": no such device`,
+		"lo":   `cannot move link "lo": invalid argument`,
+	} {
+		if err := MoveLink(name, netns); err == nil || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+	var there map[string]link
+	a.finish(&there)
+	if _, ok := there["web1"]; !ok {
+		t.Errorf("links there: %v", there)
+	}
+}
+
+func TestAddresses(t *testing.T) {
+	if !isolated(t, inNewNet()) {
+		return
+	}
+	if err := CreateVeth(Veth{Host: "a", Peer: "b"}); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"a", "b"} {
+		if err := SetUp(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, cidr := range []string{"192.0.2.1/24", "2001:db8::1/64"} {
+		if err := AddAddress("a", cidr); err != nil {
+			t.Fatal(err)
+		}
+		// Without duplicate address detection one can bind at once.
+		ip, _, _ := net.ParseCIDR(cidr)
+		l, err := net.Listen("tcp", net.JoinHostPort(ip.String(), "0"))
+		if err != nil {
+			t.Errorf("%s is not usable at once: %v", cidr, err)
+			continue
+		}
+		l.Close()
+	}
+	errs := map[string]error{
+		`cannot add address "192.0.2.1/24" to link "a": file exists`:      AddAddress("a", "192.0.2.1/24"),
+		`cannot add address "192.0.2.9/24" to link "zzz": no such device`: AddAddress("zzz", "192.0.2.9/24"),
+		`cannot add address "x" to link "a": invalid CIDR address: x`:     AddAddress("a", "x"),
+		`cannot set link "zzz" up: no such device`:                        SetUp("zzz"),
+		`cannot set link "a-name-of-more-than-15" up: no such device`:     SetUp("a-name-of-more-than-15"),
+		`cannot delete link "zzz": no such device`:                        DeleteLink("zzz"),
+		`cannot delete link "lo": operation not supported`:                DeleteLink("lo"),
+	}
+	for want, err := range errs {
+		if err == nil || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
+
+// What is made is gone when DeleteLink returns, on both sides, and the name is
+// free.
+func TestCreateAndDelete(t *testing.T) {
+	if !isolated(t, inNewNet()) {
+		return
+	}
+	a, netns := neighbour(t, "interfaces")
+	before := descriptors(t)
+	for i := range 50 {
+		if err := CreateVeth(Veth{Host: "web0", Peer: "web1", Netns: netns}); err != nil {
+			t.Fatalf("round %d: %v", i, err)
+		}
+		if err := DeleteLink("web0"); err != nil {
+			t.Fatalf("round %d: %v", i, err)
+		}
+		if got := strings.Join(linkNames(t), " "); got != "lo" {
+			t.Fatalf("round %d: links here: %s", i, got)
+		}
+	}
+	if after := descriptors(t); after > before {
+		t.Errorf("%d descriptors before, %d after", before, after)
+	}
+	var there map[string]link
+	a.finish(&there)
+	if len(there) != 1 {
+		t.Errorf("links there: %v", there)
+	}
+}
+
+// The end of a namespace takes the peer, and with it the host end.
+func TestTheDeathOfANamespace(t *testing.T) {
+	if !isolated(t, inNewNet()) {
+		return
+	}
+	a, netns := neighbour(t, "interfaces")
+	for i := range 10 {
+		if err := CreateVeth(Veth{Host: fmt.Sprint("h", i), Peer: fmt.Sprint("p", i), Netns: netns}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a.finish(&map[string]link{})
+	netns.Close()
+	eventually(t, "no link is left", func() bool { return strings.Join(linkNames(t), " ") == "lo" })
+}

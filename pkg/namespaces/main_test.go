@@ -1,0 +1,242 @@
+package namespaces
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+// roleEnv makes the test binary play the child of a test instead of testing, and
+// isolatedEnv names the test that runs in namespaces of its own.
+const (
+	roleEnv     = "NAMESPACES_TEST_ROLE"
+	isolatedEnv = "NAMESPACES_TEST_ISOLATED"
+	// quickEnv keeps a child built with -race from sleeping a second at its end.
+	quickEnv = "GORACE=atexit_sleep_ms=0"
+)
+
+// patience is how long anything may take that should happen at once.
+const patience = 20 * time.Second
+
+func TestMain(m *testing.M) {
+	if role := os.Getenv(roleEnv); role != "" {
+		os.Exit(play(role))
+	}
+	if err := CloseOnExecFrom(3); err != nil { // what the shell left open
+		panic(err)
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// play runs a role. What it returns goes to stdout as JSON; before that it has
+// until stdin is closed.
+func play(role string) int {
+	roles := map[string]func() (any, error){
+		"describe":    describe,
+		"interfaces":  interfaces,
+		"wait links":  waitLinks,
+		"drop":        drop,
+		"mounts":      mounts,
+		"wrong proc":  wrongProc,
+		"masked proc": maskedProc,
+	}
+	result, err := roles[role]()
+	if err == nil {
+		err = json.NewEncoder(os.Stdout).Encode(result)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return 0
+}
+
+// untilTold tells the test that the role has come this far, and waits for it.
+func untilTold() error {
+	if _, err := fmt.Fprintln(os.Stdout); err != nil {
+		return err
+	}
+	_, err := io.Copy(io.Discard, os.Stdin)
+	return err
+}
+
+func needRoot(t *testing.T) {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root: makes namespaces")
+	}
+}
+
+// isolated runs the calling test once more in new namespaces, where it returns
+// true. Here it returns false, and has failed when that run did.
+func isolated(t *testing.T, a *syscall.SysProcAttr) bool {
+	t.Helper()
+	if os.Getenv(isolatedEnv) == t.Name() {
+		return true
+	}
+	needRoot(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v")
+	cmd.Env = append(os.Environ(), isolatedEnv+"="+t.Name(), quickEnv)
+	cmd.SysProcAttr = a
+	out, err := cmd.CombinedOutput()
+	switch {
+	case err != nil:
+		t.Errorf("in namespaces of its own: %v\n%s", err, out)
+	case bytes.Contains(out, []byte("--- SKIP")):
+		t.Skipf("in namespaces of its own:\n%s", out)
+	case !bytes.Contains(out, []byte("--- PASS: "+t.Name())):
+		t.Errorf("did not run in namespaces of its own:\n%s", out)
+	}
+	return false
+}
+
+func inNewNet() *syscall.SysProcAttr { return &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET} }
+
+func newSpawner(t *testing.T) *Spawner {
+	t.Helper()
+	s := NewSpawner()
+	t.Cleanup(s.Close)
+	return s
+}
+
+// actor is a role, or another program, started by a Spawner.
+type actor struct {
+	*Process
+	t      *testing.T
+	stdin  *os.File
+	stdout *os.File
+	stderr string
+}
+
+// act starts the test binary in a role. Args and Path of c may name another
+// program. Files of c follow stdio.
+func act(t *testing.T, s *Spawner, role string, c Command) *actor {
+	t.Helper()
+	a, err := tryAct(t, s, role, c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+func tryAct(t *testing.T, s *Spawner, role string, c Command) (*actor, error) {
+	t.Helper()
+	if c.Path == "" {
+		c.Path, c.Args = "/proc/self/exe", []string{"role"}
+	}
+	if c.Dir == "" {
+		c.Dir = "/"
+	}
+	c.Env = append(c.Env, roleEnv+"="+role, quickEnv)
+	a := &actor{t: t, stderr: filepath.Join(t.TempDir(), "stderr")}
+	in, stdin := pipe(t)
+	stdout, out := pipe(t)
+	a.stdin, a.stdout = stdin, stdout
+	stderr, err := os.Create(a.stderr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Files = append([]*os.File{in, out, stderr}, c.Files...)
+	a.Process, err = s.Start(c)
+	for _, f := range c.Files[:3] {
+		f.Close()
+	}
+	if err != nil {
+		return nil, err
+	}
+	t.Cleanup(func() {
+		_ = a.Signal(syscall.SIGKILL)
+		_, _ = a.Wait() // an error when the test has reaped it
+		a.Close()
+	})
+	return a, nil
+}
+
+func pipe(t *testing.T) (r, w *os.File) {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close(); w.Close() })
+	return r, w
+}
+
+// comeThisFar waits until the role is in untilTold.
+func (a *actor) comeThisFar() {
+	a.t.Helper()
+	_ = a.stdout.SetReadDeadline(time.Now().Add(patience))
+	if _, err := a.stdout.Read(make([]byte, 1)); err != nil {
+		a.t.Fatalf("the child did not come this far: %v\n%s", err, a.complaint())
+	}
+}
+
+// finish tells the role to go on, waits for its end and decodes its result.
+func (a *actor) finish(result any) {
+	a.t.Helper()
+	a.stdin.Close()
+	_ = a.stdout.SetReadDeadline(time.Now().Add(patience))
+	out, err := io.ReadAll(a.stdout)
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	status, err := a.Wait()
+	if err != nil || status != (ExitStatus{}) {
+		a.t.Fatalf("the child ended with %v, %v\n%s", status, err, a.complaint())
+	}
+	if err := json.Unmarshal(out, result); err != nil {
+		a.t.Fatalf("the child said %q: %v", out, err)
+	}
+}
+
+func (a *actor) complaint() string {
+	text, _ := os.ReadFile(a.stderr)
+	return string(text)
+}
+
+// eventually waits for a condition.
+func eventually(t *testing.T, what string, condition func() bool) {
+	t.Helper()
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	deadline := time.After(patience)
+	for !condition() {
+		select {
+		case <-tick.C:
+		case <-deadline:
+			t.Fatalf("after %v still not: %s", patience, what)
+		}
+	}
+}
+
+// descriptors counts the open descriptors of this process.
+func descriptors(t *testing.T) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(entries)
+}
+
+// stateOf is the state letter of proc_pid_stat(5), empty without such a process.
+func stateOf(pid int) string {
+	text, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	_, rest, _ := strings.Cut(string(text), ") ")
+	state, _, _ := strings.Cut(rest, " ")
+	return state
+}

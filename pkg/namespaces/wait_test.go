@@ -1,0 +1,155 @@
+package namespaces
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// waitLinks waits in a child for the interfaces of its environment.
+func waitLinks() (any, error) {
+	if _, err := fmt.Println(); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	err := WaitForLinks(ctx, strings.Fields(os.Getenv("LINKS")))
+	return time.Now(), err
+}
+
+// Links arrive in a namespace in several ways; each is noticed, and soon.
+func TestWaitForLinksThatArrive(t *testing.T) {
+	if !isolated(t, inNewNet()) {
+		return
+	}
+	ways := map[string]func(netns *os.File) error{
+		"created there": func(netns *os.File) error {
+			return CreateVeth(Veth{Host: "w0", Peer: "web1", Netns: netns})
+		},
+		"moved there": func(netns *os.File) error {
+			if err := CreateVeth(Veth{Host: "w0", Peer: "web1"}); err != nil {
+				return err
+			}
+			return MoveLink("web1", netns)
+		},
+	}
+	for name, way := range ways {
+		t.Run(name, func(t *testing.T) {
+			a, netns := neighbour(t, "wait links", "LINKS=lo web1")
+			a.comeThisFar()
+			// So that it is most likely asleep. It must not matter if it is not.
+			eventually(t, "the child sleeps", func() bool { return stateOf(a.PID) == "S" })
+			if err := way(netns); err != nil {
+				t.Fatal(err)
+			}
+			arrived := time.Now()
+			var seen time.Time
+			a.finish(&seen)
+			if late := seen.Sub(arrived); late > 500*time.Millisecond {
+				t.Errorf("noticed %v late", late)
+			}
+			_ = DeleteLink("w0") // gone already if the dead namespace has been cleared
+		})
+	}
+}
+
+func TestWaitForALinkThatIsRenamed(t *testing.T) {
+	if !isolated(t, inNewNet()) {
+		return
+	}
+	if err := CreateVeth(Veth{Host: "w0", Peer: "tmp"}); err != nil {
+		t.Fatal(err)
+	}
+	tmp, err := netlink.LinkByName("tmp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	done := make(chan error)
+	go func() { done <- WaitForLinks(ctx, []string{"web1"}) }()
+	if err := netlink.LinkSetName(tmp, "web1"); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestWaitForLinksThatAreThere(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, names := range [][]string{nil, {"lo"}, {"lo", "lo"}} {
+		if err := WaitForLinks(ctx, names); err != nil {
+			t.Errorf("%q: %v", names, err)
+		}
+	}
+}
+
+func TestWaitForLinksThatNeverCome(t *testing.T) {
+	if !isolated(t, inNewNet()) {
+		return
+	}
+	if err := CreateVeth(Veth{Host: "a", Peer: "b"}); err != nil {
+		t.Fatal(err)
+	}
+	before := descriptors(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
+	defer cancel()
+	err := WaitForLinks(ctx, []string{"web0", "a", "we\nb1"})
+	var missing *MissingLinksError
+	if !errors.As(err, &missing) {
+		t.Fatalf("%v, want a MissingLinksError", err)
+	}
+	slices.Sort(missing.Present)
+	if want := `no interface "web0", "we\nb1" (there are: a, b, lo)`; err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+	if after := descriptors(t); after > before {
+		t.Errorf("%d descriptors before, %d after", before, after)
+	}
+}
+
+func TestMissingLinksErrorWithoutAny(t *testing.T) {
+	err := &MissingLinksError{Missing: []string{"web0"}}
+	if want := `no interface "web0" (there are: none)`; err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+}
+
+// readFunc is a stream of news.
+type readFunc func() error
+
+func (f readFunc) Read([]byte) (int, error) { return 0, f() }
+
+func TestNewsThatWasDropped(t *testing.T) {
+	if !isolated(t, inNewNet()) {
+		return
+	}
+	// The kernel dropped the news of web0, and says so.
+	err := await(t.Context(), []string{"web0"}, readFunc(func() error {
+		if err := CreateVeth(Veth{Host: "web0", Peer: "web1"}); err != nil {
+			return err
+		}
+		return &os.PathError{Op: "read", Err: unix.ENOBUFS}
+	}))
+	if err != nil {
+		t.Errorf("%v after the kernel dropped news", err)
+	}
+}
+
+func TestNewsThatFails(t *testing.T) {
+	err := await(t.Context(), []string{"web0"}, readFunc(func() error { return io.ErrUnexpectedEOF }))
+	if want := "cannot wait for interfaces: unexpected EOF"; err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+}
