@@ -1,0 +1,57 @@
+// Command emperor supervises a vassal for each configuration file in the
+// directories it is given.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/emperor-go/emperor/pkg/config"
+)
+
+// Exit codes.
+const (
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+func main() {
+	options, warnings, err := config.ParseEmperor(os.Args[1:])
+	switch {
+	case errors.Is(err, config.ErrHelp):
+		_ = config.EmperorHelp(os.Stdout)
+		return
+	case errors.Is(err, config.ErrVersion):
+		fmt.Println("emperor", config.Version)
+		return
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "emperor:", err)
+		os.Exit(exitUsage)
+	}
+	ctx, hurry := untilSignal()
+	if err := run(ctx, hurry, options, warnings); err != nil {
+		fmt.Fprintln(os.Stderr, "emperor:", err)
+		os.Exit(exitFailed)
+	}
+}
+
+// untilSignal returns a context that ends with the first signal to stop, and a
+// channel that delivers each further one.
+func untilSignal() (context.Context, <-chan struct{}) {
+	ctx, cancel := context.WithCancel(context.Background())
+	hurry := make(chan struct{})
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
+	go func() {
+		<-signals
+		cancel()
+		for range signals {
+			hurry <- struct{}{}
+		}
+	}()
+	return ctx, hurry
+}

@@ -1,0 +1,56 @@
+// Command vassal is the program inside: it boots what an emperor has cloned, or,
+// by hand, what a vassal file says.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"runtime"
+
+	"github.com/emperor-go/emperor/internal/termlog"
+	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/vassal"
+)
+
+// Exit codes.
+const (
+	exitFailed = 1 // the vassal could not boot
+)
+
+// The workers' death signal is tied to the thread that starts them: it must be
+// the one that ends last (prctl(2)).
+func init() { runtime.LockOSThread() }
+
+func main() {
+	if os.Args[0] == vassal.StageName {
+		fmt.Fprintln(os.Stderr, "vassal:", vassal.Stage(os.Args))
+		os.Exit(exitFailed)
+	}
+	err := run()
+	switch {
+	case err == nil, errors.Is(err, vassal.ErrWithdrawn):
+	case errors.Is(err, config.ErrHelp):
+		_ = config.VassalHelp(os.Stdout)
+	case errors.Is(err, config.ErrVersion):
+		fmt.Println("vassal", config.Version)
+	default:
+		fmt.Fprintln(os.Stderr, "vassal:", err)
+		os.Exit(exitFailed)
+	}
+}
+
+func run() error {
+	self, server, err := vassal.Programs()
+	if err != nil {
+		return err
+	}
+	v := &vassal.Vassal{
+		Parse:         func() (*config.Vassal, config.Problems, error) { return config.ParseVassalArgs(os.Args[1:]) },
+		ServerProgram: server, SelfProgram: self,
+		Log: slog.New(termlog.New(os.Stderr, termlog.Options{})),
+	}
+	return v.Run(context.Background())
+}

@@ -1,0 +1,52 @@
+package vassal
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/emperor-go/emperor/pkg/wire"
+)
+
+// listen lets the emperor and the operator end a boot that takes its time. From
+// here on a signal is not lost, although the first process of a pid namespace
+// gets none that it does not handle (pid_namespaces(7)).
+func (v *Vassal) listen(context.Context) error {
+	v.signals = make(chan os.Signal, 32)
+	signal.Notify(v.signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP, syscall.SIGUSR1,
+		syscall.SIGUSR2, syscall.SIGCHLD)
+	v.commands = v.pipe.commands()
+	v.booted, v.listener = make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(v.listener)
+		for {
+			select {
+			case <-v.booted:
+				return
+			case c, ok := <-v.commands:
+				if !ok || c != wire.Reload {
+					v.stopBoot(errStopped)
+					return
+				}
+			case s := <-v.signals:
+				if ends(s) {
+					v.stopBoot(errStopped)
+					return
+				}
+			}
+		}
+	}()
+	return nil
+}
+
+// unlisten ends the boot's listener; what comes from now on is the caller's.
+func (v *Vassal) unlisten() {
+	close(v.booted)
+	<-v.listener
+}
+
+// ends reports whether a signal asks the vassal to end.
+func ends(s os.Signal) bool {
+	return s == syscall.SIGTERM || s == syscall.SIGINT || s == syscall.SIGQUIT
+}

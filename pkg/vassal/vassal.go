@@ -1,0 +1,217 @@
+// Package vassal answers one question: what happens inside? It boots a process
+// that an emperor has cloned, step by step, and then supervises what it serves.
+package vassal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/namespaces"
+	"github.com/emperor-go/emperor/pkg/wire"
+)
+
+// Vassal is this process on its way from the clone to serving. Run is called
+// once, from the main goroutine, which must be locked to the main thread: the
+// death signals of workers are tied to it.
+type Vassal struct {
+	// Parse gets the options where no emperor gave an order: from the command
+	// line. Required.
+	Parse func() (*config.Vassal, config.Problems, error)
+	// ServerProgram is the path of the built-in server. Required for static-map.
+	ServerProgram string
+	// SelfProgram is the path of the vassal program, for its worker stage.
+	SelfProgram string
+	// Log gets what happens. Required.
+	Log *slog.Logger
+
+	pipe     *pipe       // to the emperor; nil without one
+	order    *wire.Order // nil when nobody parked us
+	orders   *os.File
+	options  *config.Vassal
+	sockets  []*socket
+	dropped  bool
+	hookVars []string
+
+	stopBoot context.CancelCauseFunc
+	signals  chan os.Signal
+	commands <-chan wire.Command
+	booted   chan struct{} // closed when the boot no longer listens
+	listener chan struct{} // closed when nobody listens for the boot
+}
+
+// errStopped is the cause of a boot that was told to stop. It is no failure.
+var errStopped = errors.New("stopped while booting")
+
+// ErrWithdrawn is what Run returns when the emperor called the launch off while
+// this process was parked. It is no failure.
+var ErrWithdrawn = wire.ErrWithdrawn
+
+// step is one named part of the boot.
+type step struct {
+	name string
+	run  func(context.Context) error
+}
+
+// steps is the boot, in the order of uWSGI's phases. The first that fails ends
+// it, and nothing after it runs.
+func (v *Vassal) steps() []step {
+	return []step{
+		{"seal descriptors", v.seal},
+		{"wait for the order", v.awaitOrder},
+		{"listen to the emperor", v.listen},
+		{"prepare mounts", v.prepareMounts},
+		{"as-vassal hooks", v.emperorHooks},
+		{"parse options", v.parse},
+		{"asap hooks", v.hooks("asap")},
+		{"pre-jail hooks", v.hooks("pre-jail")},
+		{"wait for interfaces", v.waitForInterfaces},
+		{"as-root hooks", v.hooks("as-root")},
+		{"drop privileges", v.dropPrivileges},
+		{"as-user hooks", v.hooks("as-user")},
+		{"change directory", v.chdir},
+		{"become another program", v.binaryPatch},
+		{"bind sockets", v.bind},
+		{"pre-app hooks", v.hooks("pre-app")},
+	}
+}
+
+// Run boots, serves until it is told to stop and returns nil, or returns what
+// kept it from booting.
+func (v *Vassal) Run(ctx context.Context) error {
+	ctx, v.stopBoot = context.WithCancelCause(ctx)
+	defer v.stopBoot(nil)
+	defer v.closeSockets()
+	for _, s := range v.steps() {
+		v.Log.Debug(s.name)
+		if err := s.run(ctx); err != nil {
+			if context.Cause(ctx) == errStopped {
+				return nil
+			}
+			return err
+		}
+	}
+	return v.serve()
+}
+
+// seal lets no descriptor but stdio through any execve from here on, and takes
+// the emperor's two out of the environment.
+func (v *Vassal) seal(context.Context) error {
+	if err := namespaces.CloseOnExecFrom(3); err != nil {
+		return err
+	}
+	if fd, ok, err := takeFD(wire.PipeEnv); err != nil {
+		return err
+	} else if ok {
+		v.pipe = newPipe(fd)
+		if err := v.pipe.report(wire.Spawned); err != nil {
+			return err
+		}
+	}
+	fd, ok, err := takeFD(wire.OrderEnv)
+	if ok {
+		v.orders = os.NewFile(uintptr(fd), "order")
+	}
+	return err
+}
+
+// takeFD reads a descriptor's number from the environment and removes it there.
+func takeFD(key string) (fd int, ok bool, err error) {
+	text, ok := os.LookupEnv(key)
+	if !ok {
+		return 0, false, nil
+	}
+	if fd, err = strconv.Atoi(text); err == nil && fd > 2 {
+		_, err = unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0)
+	}
+	if err != nil || fd < 3 {
+		return 0, false, fmt.Errorf("cannot use %s=%q: not an open descriptor", key, text)
+	}
+	return fd, true, os.Unsetenv(key)
+}
+
+// awaitOrder is where the process is parked.
+func (v *Vassal) awaitOrder(context.Context) error {
+	if v.orders == nil {
+		return nil
+	}
+	defer v.orders.Close()
+	o, err := wire.ReadOrder(v.orders)
+	if err != nil {
+		return err
+	}
+	v.order = &o
+	for _, b := range o.HookVars {
+		v.hookVars = append(v.hookVars, string(b))
+	}
+	return nil
+}
+
+func (v *Vassal) prepareMounts(context.Context) error {
+	if v.order == nil || v.order.Namespaces == "" {
+		return nil
+	}
+	made, err := namespaces.ParseFlags(v.order.Namespaces)
+	if err != nil {
+		return err
+	}
+	return namespaces.PrepareMounts(made)
+}
+
+// parse reads the bytes of the order, or the command line where there is none.
+func (v *Vassal) parse(context.Context) (err error) {
+	var warnings config.Problems
+	if v.order == nil {
+		v.options, warnings, err = v.Parse()
+	} else {
+		src := config.Source{Name: string(v.order.Name), Path: string(v.order.Path), Data: v.order.Config}
+		v.options, warnings, err = config.ParseVassal(src)
+	}
+	for _, w := range warnings {
+		v.Log.Warn(w.Error())
+	}
+	if err != nil {
+		return err
+	}
+	for _, e := range v.options.Env {
+		key, value := cut(e)
+		if err := os.Setenv(key, value); err != nil {
+			return fmt.Errorf("cannot set environment variable %q: %w", key, err)
+		}
+	}
+	return nil
+}
+
+func (v *Vassal) waitForInterfaces(ctx context.Context) error {
+	names, timeout := v.options.WaitForInterface, v.options.WaitForInterfaceTimeout
+	if len(names) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	err := namespaces.WaitForLinks(ctx, names)
+	var missing *namespaces.MissingLinksError
+	if errors.As(err, &missing) {
+		return fmt.Errorf("wait-for-interface: after %v there is %w", timeout, err)
+	}
+	return err
+}
+
+func (v *Vassal) chdir(context.Context) error {
+	if v.options.UmaskSet {
+		unix.Umask(v.options.Umask)
+	}
+	if v.options.Chdir == "" {
+		return nil
+	}
+	if err := os.Chdir(v.options.Chdir); err != nil {
+		return fmt.Errorf("cannot use working directory: %w", err)
+	}
+	return nil
+}
