@@ -9,6 +9,15 @@ import (
 type entry struct {
 	key, value string
 	origin     Origin
+	// bare is true when no value was given at all, as by --master on a command
+	// line. The value is empty then and means yes.
+	bare bool
+	// done is true when no pass may touch the value: uWSGI acts on such an option
+	// while it reads (its "immediate" options).
+	done bool
+	// own is true when the reader did all that the option asks for, such as an
+	// include or a placeholder: a table has nothing to do with it.
+	own bool
 }
 
 // expansions bounds how often the text of one value is replaced: beyond it a

@@ -59,7 +59,7 @@ func read(src Source, sections ...string) ([]entry, Problems) {
 	var entries []entry
 	for _, l := range lines {
 		if slices.Contains(sections, l.section) {
-			entries = append(entries, entry{l.key, l.value, Origin{src.Path, l.number}})
+			entries = append(entries, entry{key: l.key, value: l.value, origin: Origin{src.Path, l.number}})
 		}
 	}
 	if !slices.ContainsFunc(found, func(s string) bool { return slices.Contains(sections, s) }) {

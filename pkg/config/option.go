@@ -42,6 +42,9 @@ func (t table[T]) find(key string) *option[T] {
 func (t table[T]) decode(entries []entry, into *T) (warnings, problems Problems) {
 	first := map[string]entry{}
 	for _, e := range entries {
+		if e.own {
+			continue
+		}
 		o := t.find(e.key)
 		if o == nil {
 			unknown(e, &warnings, &problems)
