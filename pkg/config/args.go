@@ -134,17 +134,18 @@ func VassalHelp(w io.Writer) error {
 func help[T any](w io.Writer, usage string, t table[T]) error {
 	var b strings.Builder
 	b.WriteString(usage)
-	group := ""
-	for _, o := range t {
-		if o.group != group {
-			group = o.group
-			fmt.Fprintf(&b, "\n%s:\n", group)
+	for _, g := range groups {
+		rows := t.group(g)
+		if len(rows) > 0 {
+			fmt.Fprintf(&b, "\n%s:\n", g)
 		}
-		text := o.help
-		if o.def != "" {
-			text += " (default " + o.def + ")"
+		for _, o := range rows {
+			text := o.help
+			if o.def != "" {
+				text += " (default " + o.def + ")"
+			}
+			fmt.Fprintf(&b, "  --%-42s %s\n", strings.TrimSpace(o.name+" "+o.arg), text)
 		}
-		fmt.Fprintf(&b, "  --%-42s %s\n", strings.TrimSpace(o.name+" "+o.arg), text)
 	}
 	b.WriteString("\nOther:\n  --ini FILE                                   read options from a file\n  --help, --version\n")
 	_, err := io.WriteString(w, b.String())

@@ -6,18 +6,70 @@ import (
 	"strings"
 )
 
-// option is a row of a program's table. It drives the ini reader, the command
-// line and the help.
+// How to add an option. Put a row into the `options_<area>.go` of its area, or
+// make a new area: a function that returns a slice of rows, named in
+// emperorOptions or vassalOptions (tables.go), and a document line in the
+// struct it sets. Rows of one area are sorted by group, then name; groups stand
+// in the order of `groups`. Give it uWSGI's name and meaning where uWSGI has one.
+// Say nothing about change and tyrant unless you are sure: the zero values are
+// the safe ones. Everything else follows from the row: the ini reader, the
+// command line, --help, strict mode, completions, man pages, docs/options.md
+// (`make docs`). A test asks for a line of testdata or examples that uses it.
+
+// option is a row of a program's table.
 type option[T any] struct {
+	// name and aliases are what may be written; both are uWSGI's where it has them.
 	name    string
 	aliases []string
-	group   string // heading in the help
-	arg     string // what the value is, for the help; empty: a flag
-	def     string // default as shown in the help
-	help    string // one line
-	repeat  bool   // each one adds; otherwise the last counts
-	guard   bool   // security-relevant: two different values in one file are a mistake
-	set     func(*T, value) error
+	// group is the heading in the help, one of groups.
+	group string
+	// arg is the shape of the value, such as TIME, for the help. Empty: a flag,
+	// which needs no value and is off for false, off, no and 0.
+	arg string
+	// def is the default as the help shows it. Empty: nothing, or off.
+	def string
+	// help is one line, lower case, no full stop.
+	help string
+	// since is the release that first knew the option. Empty: the first one.
+	since string
+	// repeat: each one adds to those before. Otherwise the last one counts.
+	repeat bool
+	// guard: security-relevant; two different values in one file are a mistake.
+	guard bool
+	// change is what it takes for a new value to count.
+	change Change
+	// tyrant: may stand in a file that its tenant owns. Otherwise it is refused there.
+	tyrant bool
+	// set checks the value and puts it into the struct. Everything that can be
+	// wrong with the text alone is found here and never replaced by a default.
+	// An error made as hinted{what, hint} gets its hint printed.
+	set func(*T, value) error
+}
+
+// Change says what it takes for a changed option to count.
+type Change int
+
+const (
+	// Respawn needs a new process, in new namespaces where it has some. Options
+	// that say nothing else are of this class.
+	Respawn Change = iota
+	// Reload is taken over by the running vassal: it keeps its pid, its
+	// namespaces and its sockets, and starts new workers.
+	Reload
+)
+
+// String prints the class as the documents do.
+func (c Change) String() string {
+	if c == Reload {
+		return "reload"
+	}
+	return "respawn"
+}
+
+// groups are the headings of the help, in its order.
+var groups = []string{
+	"Monitors", "Vassals", "Boot", "Namespaces", "Network", "Privileges", "Hooks",
+	"Sockets", "Serving", "Workers", "Static files", "Routing", "Logging", "Control", "Process", "Other",
 }
 
 // value is an option's text as the setter gets it.
@@ -28,6 +80,18 @@ type value struct {
 
 // table is all a program understands.
 type table[T any] []option[T]
+
+// group returns the rows under one heading of the help, sorted by name.
+func (t table[T]) group(name string) table[T] {
+	var rows table[T]
+	for _, o := range t {
+		if o.group == name {
+			rows = append(rows, o)
+		}
+	}
+	slices.SortFunc(rows, func(a, b option[T]) int { return strings.Compare(a.name, b.name) })
+	return rows
+}
 
 func (t table[T]) find(key string) *option[T] {
 	for i := range t {
@@ -76,35 +140,6 @@ func unknown(e entry, warnings, problems *Problems) {
 		return
 	}
 	warnings.add(e.origin, e.key, "unknown option, taken as a placeholder", "")
-}
-
-// confining are the options of uWSGI by which a process is confined or prepared
-// as root and that are not in the tables. Ignoring one would start a vassal with
-// more rights, or with less around it, than its file says.
-var confining = []string{
-	"cap", "cgroup", "chroot", "drop-after-apps", "drop-after-init", "emperor-cap", "emperor-tyrant",
-	"emperor-tyrant-nofollow", "immediate-gid", "immediate-uid", "jailed", "limit-as", "limit-nproc", "namespace",
-	"namespace-net", "ns", "ns-net", "pivot-root", "pivot_root", "privileged-binary-patch",
-	"privileged-binary-patch-arg", "refork", "refork-as-root", "refork-post-jail", "setns", "setns-preopen",
-	"setns-socket", "unshare", "unshare2", "vassal-cap",
-}
-
-// confines reports whether a key that no table knows is one of those, or a hook
-// of a phase or kind that does not exist here.
-func confines(key string) bool {
-	kind, phase, _ := strings.Cut(key, "-")
-	switch kind {
-	case "hook", "exec", "call", "mount", "umount":
-		return slices.Contains(hookPhases, strings.TrimRight(phase, "0123456789"))
-	}
-	return slices.Contains(confining, key)
-}
-
-// hookPhases are the phases of uWSGI in which hooks prepare a process.
-var hookPhases = []string{
-	"accepting", "accepting-once", "accepting1-once", "as-emperor", "as-emperor-before-vassal", "as-emperor-setns",
-	"as-gateway", "as-mule", "as-root", "as-user", "as-user-atexit", "as-vassal", "as-vassal-before-drop", "asap",
-	"emperor-start", "in-jail", "master-start", "post-app", "post-fork", "post-jail", "pre-app", "pre-jail",
 }
 
 // hinted is an error that says what to do about it.

@@ -1,10 +1,6 @@
 package config
 
-import (
-	"time"
-
-	"github.com/emperor-go/emperor/pkg/hooks"
-)
+import "time"
 
 // The makers of setters: each takes the way to a field and returns what a row of
 // a table does with a value.
@@ -39,26 +35,9 @@ func words[T any](field func(*T) *[]string) func(*T, value) error {
 	}
 }
 
-// hookOptions makes a row for each kind of hook in each phase of one program.
-func hookOptions[T any](who hooks.Who, set func(*T) hooks.Set) table[T] {
-	var rows table[T]
-	for _, info := range hooks.Phases() {
-		if info.Who != who {
-			continue
-		}
-		for _, kind := range hooks.Kinds() {
-			spec := hooks.Spec{Phase: info.Phase, Kind: kind}
-			rows = append(rows, option[T]{
-				name: spec.Option(), group: "Hooks", arg: "COMMAND", repeat: true, help: info.Help,
-				set: func(t *T, v value) error {
-					h, err := hooks.Parse(hooks.Spec{Phase: info.Phase, Kind: kind, Text: v.text, Origin: v.origin.String()})
-					if err == nil {
-						set(t).Add(h)
-					}
-					return err
-				},
-			})
-		}
+func nonempty(s, what string) error {
+	if s == "" {
+		return hinted{what: what}
 	}
-	return rows
+	return nil
 }

@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -29,7 +28,14 @@ func (i Identity) String() string {
 	return strconv.FormatUint(uint64(i.ID), 10)
 }
 
-var identityName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_.-]{0,255}\$?$`)
+// accountName reports whether the system's files could hold s: letters, digits,
+// `_`, `.` and `-`, not beginning with a digit, `.` or `-`, with a `$` at the end
+// at most (machine accounts, useradd(8)).
+func accountName(s string) bool {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_"
+	s = strings.TrimSuffix(s, "$")
+	return s != "" && len(s) <= 256 && strings.IndexByte(letters, s[0]) >= 0 && strings.Trim(s, letters+"0123456789.-") == ""
+}
 
 // parseIdentity never guesses: what is neither a plain number nor could be a
 // name is an error. The last id, 4294967295, is -1 to the kernel and means "do
@@ -42,7 +48,7 @@ func parseIdentity(s string) (Identity, error) {
 		}
 		return Identity{Set: true, ID: uint32(id)}, nil
 	}
-	if !identityName.MatchString(s) {
+	if !accountName(s) {
 		return Identity{}, hinted{fmt.Sprintf("%q is neither a number nor a name", s), "such as 1000 or www-data"}
 	}
 	return Identity{Set: true, Name: s}, nil

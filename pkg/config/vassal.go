@@ -1,8 +1,6 @@
 package config
 
 import (
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/emperor-go/emperor/pkg/hooks"
@@ -55,97 +53,6 @@ func defaultVassal() *Vassal {
 	return &Vassal{
 		WaitForInterfaceTimeout: 60 * time.Second, Hooks: hooks.Set{}, HookTimeout: 30 * time.Second, ReloadMercy: 60 * time.Second,
 	}
-}
-
-// vassalOptions is the vassal's table, sorted by name within each group.
-func vassalOptions() table[Vassal] {
-	return append(table[Vassal]{
-		{name: "wait-for-interface", aliases: []string{"wait-for-iface", "wait-iface", "wait-interface"}, group: "Boot", arg: "NAME", repeat: true,
-			help: "wait for the network interface before the as-root hooks", set: setInterface},
-		{name: "wait-for-interface-timeout", aliases: []string{"wait-for-iface-timeout", "wait-iface-timeout", "wait-interface-timeout"}, group: "Boot", arg: "TIME", def: "60",
-			help: "how long to wait for interfaces", set: duration(func(v *Vassal) *time.Duration { return &v.WaitForInterfaceTimeout })},
-
-		{name: "hook-timeout", group: "Hooks", arg: "TIME", def: "30", help: "bound of each hook; 0: none",
-			set: duration(func(v *Vassal) *time.Duration { return &v.HookTimeout })},
-
-		{name: "add-gid", group: "Privileges", arg: "GROUP", repeat: true, help: "supplementary group",
-			set: func(v *Vassal, t value) error {
-				id, err := parseIdentity(t.text)
-				v.AddGID = append(v.AddGID, id)
-				return err
-			}},
-		{name: "gid", group: "Privileges", arg: "GROUP", guard: true, help: "group to run as", set: identity(func(v *Vassal) *Identity { return &v.GID })},
-		{name: "no-initgroups", group: "Privileges", help: "do not take the user's groups from the system's files",
-			set: func(v *Vassal, t value) error { v.NoInitgroups = parseBool(t.text); return nil }},
-		{name: "uid", group: "Privileges", arg: "USER", guard: true, help: "user to run as", set: identity(func(v *Vassal) *Identity { return &v.UID })},
-		{name: "umask", group: "Privileges", arg: "OCTAL", guard: true, help: "file mode creation mask", set: setUmask},
-
-		{name: "chdir", group: "Serving", arg: "DIR", help: "working directory of what is served",
-			set: func(v *Vassal, t value) error { v.Chdir = t.text; return nil }},
-		{name: "command", group: "Serving", arg: "PROGRAM ARGS…", help: "run this program with the sockets (LISTEN_FDS), again when it dies",
-			set: words(func(v *Vassal) *[]string { return &v.Command })},
-		{name: "env", group: "Serving", arg: "KEY=VALUE", repeat: true, help: "set an environment variable", set: setEnv},
-		{name: "http-socket", group: "Serving", arg: "ADDRESS", repeat: true, help: "listen for HTTP on :PORT, HOST:PORT or a path", set: setSocket("http-socket")},
-		{name: "reload-mercy", group: "Serving", arg: "TIME", def: "60", help: "time between asking a worker to stop and killing it",
-			set: duration(func(v *Vassal) *time.Duration { return &v.ReloadMercy })},
-		{name: "socket", group: "Serving", arg: "ADDRESS", repeat: true, help: "listen on :PORT, HOST:PORT or a path", set: setSocket("socket")},
-		{name: "static-map", group: "Serving", arg: "/MOUNT=DIR", repeat: true, help: "serve the files of a directory by the built-in server",
-			set: func(v *Vassal, t value) error {
-				m, err := parseStaticMap(t.text)
-				v.StaticMaps = append(v.StaticMaps, m)
-				return err
-			}},
-		{name: "unprivileged-binary-patch", group: "Serving", arg: "PROGRAM", help: "the vassal becomes this program",
-			set: func(v *Vassal, t value) error {
-				v.BinaryPatch = []string{t.text}
-				return nonempty(t.text, "no program given")
-			}},
-		{name: "unprivileged-binary-patch-arg", group: "Serving", arg: "PROGRAM ARGS…", help: "the vassal becomes this program with arguments",
-			set: words(func(v *Vassal) *[]string { return &v.BinaryPatch })},
-	}, hookOptions(hooks.Vassal, func(v *Vassal) hooks.Set { return v.Hooks })...)
-}
-
-func setInterface(v *Vassal, t value) error {
-	// Names longer than the kernel's IFNAMSIZ-1 cannot appear (netdevice(7)).
-	if t.text == "" || len(t.text) > 15 || strings.ContainsAny(t.text, "/ \t") {
-		return hinted{strconv.Quote(t.text) + " cannot be an interface", "1 to 15 characters"}
-	}
-	v.WaitForInterface = append(v.WaitForInterface, t.text)
-	return nil
-}
-
-func setUmask(v *Vassal, t value) error {
-	mask, err := strconv.ParseUint(t.text, 8, 16)
-	if err != nil || mask > 0o777 {
-		return hinted{strconv.Quote(t.text) + " is not a mask", "octal, such as 022"}
-	}
-	v.Umask, v.UmaskSet = int(mask), true
-	return nil
-}
-
-func setEnv(v *Vassal, t value) error {
-	if key, _, ok := strings.Cut(t.text, "="); !ok || key == "" {
-		return hinted{strconv.Quote(t.text) + " is not a variable", "KEY=value"}
-	}
-	v.Env = append(v.Env, t.text)
-	return nil
-}
-
-func setSocket(name string) func(*Vassal, value) error {
-	return func(v *Vassal, t value) error {
-		if err := nonempty(t.text, "no address given"); err != nil {
-			return err
-		}
-		v.Sockets = append(v.Sockets, Socket{name, t.text})
-		return nil
-	}
-}
-
-func nonempty(s, what string) error {
-	if s == "" {
-		return hinted{what: what}
-	}
-	return nil
 }
 
 // check finds what no single option shows.

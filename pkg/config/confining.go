@@ -1,0 +1,35 @@
+package config
+
+import (
+	"slices"
+	"strings"
+)
+
+// confining are the options of uWSGI by which a process is confined or prepared
+// as root and that are not in the tables. Ignoring one would start a vassal with
+// more rights, or with less around it, than its file says.
+var confining = []string{
+	"cap", "cgroup", "chroot", "drop-after-apps", "drop-after-init", "emperor-cap", "emperor-tyrant",
+	"emperor-tyrant-nofollow", "immediate-gid", "immediate-uid", "jailed", "limit-as", "limit-nproc", "namespace",
+	"namespace-net", "ns", "ns-net", "pivot-root", "pivot_root", "privileged-binary-patch",
+	"privileged-binary-patch-arg", "refork", "refork-as-root", "refork-post-jail", "setns", "setns-preopen",
+	"setns-socket", "unshare", "unshare2", "vassal-cap",
+}
+
+// confines reports whether a key that no table knows is one of those, or a hook
+// of a phase or kind that does not exist here.
+func confines(key string) bool {
+	kind, phase, _ := strings.Cut(key, "-")
+	switch kind {
+	case "hook", "exec", "call", "mount", "umount":
+		return slices.Contains(hookPhases, strings.TrimRight(phase, "0123456789"))
+	}
+	return slices.Contains(confining, key)
+}
+
+// hookPhases are the phases of uWSGI in which hooks prepare a process.
+var hookPhases = []string{
+	"accepting", "accepting-once", "accepting1-once", "as-emperor", "as-emperor-before-vassal", "as-emperor-setns",
+	"as-gateway", "as-mule", "as-root", "as-user", "as-user-atexit", "as-vassal", "as-vassal-before-drop", "asap",
+	"emperor-start", "in-jail", "master-start", "post-app", "post-fork", "post-jail", "pre-app", "pre-jail",
+}
