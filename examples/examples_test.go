@@ -1,0 +1,58 @@
+// Package examples holds configurations to run and to start from. Its test keeps
+// them such that nothing in them is unknown.
+package examples
+
+import (
+	"io/fs"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/emperor-go/emperor/pkg/config"
+)
+
+// TestFilesAreUnderstood parses every ini file here. What is only worth a warning
+// elsewhere is a mistake in an example.
+func TestFilesAreUnderstood(t *testing.T) {
+	files := 0
+	err := filepath.WalkDir(".", func(path string, _ fs.DirEntry, err error) error {
+		if err != nil || filepath.Ext(path) != ".ini" {
+			return err
+		}
+		files++
+		t.Run(path, func(t *testing.T) {
+			warnings, err := parse(path)
+			if err != nil {
+				t.Error(err)
+			}
+			for _, w := range warnings {
+				t.Error(w)
+			}
+		})
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if files < 8 {
+		t.Errorf("found %d files: where are the others?", files)
+	}
+}
+
+// parse reads an emperor's file, which is called that, or a vassal's.
+func parse(path string) (config.Problems, error) {
+	if filepath.Base(path) == "emperor.ini" {
+		_, warnings, err := config.ParseEmperor([]string{"--ini", path})
+		return warnings, err
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, err
+	}
+	absolute, err := filepath.Abs(path)
+	if err != nil {
+		return nil, err
+	}
+	_, warnings, err := config.ParseVassal(config.Source{Name: filepath.Base(path), Path: absolute, Data: data})
+	return warnings, err
+}

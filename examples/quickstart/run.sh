@@ -1,0 +1,67 @@
+#!/bin/sh
+# Builds the programs and runs one vassal in namespaces of its own, with a page
+# to look at. It needs root, Go and a shell, and leaves nothing behind but bin/.
+set -eu
+
+fail() {
+	echo "quickstart: $*" >&2
+	exit 1
+}
+
+[ "$(uname -s)" = Linux ] || fail "namespaces are Linux's; this is $(uname -s)"
+[ "$(id -u)" = 0 ] || fail "not root: making namespaces and links needs it (try: sudo env PATH=\"\$PATH\" sh $0)"
+PATH=$PATH:/usr/local/go/bin
+command -v go >/dev/null 2>&1 || fail "there is no Go: https://go.dev/dl"
+
+example=$(cd "$(dirname "$0")" && pwd)
+dir=$(mktemp -d "${TMPDIR:-/tmp}/emperor-quickstart.XXXXXX")
+emperor=
+link=
+terminal=
+clean() {
+	[ -z "$terminal" ] || kill "$terminal" 2>/dev/null || true
+	# The vassal's namespace takes the link with it, in its own time.
+	[ -z "$link" ] || "$dir/bin/veth" gone "$link" || true
+	rm -rf "$dir"
+}
+trap clean EXIT
+# Ctrl-C reaches the emperor by itself; other signals are handed on.
+trap : INT
+trap '[ -z "$emperor" ] && exit 143; kill -TERM "$emperor" 2>/dev/null || true' TERM HUP
+
+# The vassal is to be nobody, who need not see the place where this clone is.
+chmod 755 "$dir"
+mkdir "$dir/bin" "$dir/site"
+echo "quickstart: building into bin/"
+cd "$example/../.."
+CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...
+CGO_ENABLED=0 go build -trimpath -o "$dir/bin/" ./examples/quickstart/veth
+cp bin/emperor bin/vassal bin/vassal-server "$dir/bin/"
+cp "$example/page.sh" "$example/up.sh" "$dir/"
+"$dir/bin/emperor" --version >/dev/null || fail "programs in $dir cannot be run: is it mounted noexec? (give another TMPDIR)"
+
+# Two addresses that nobody uses here, and a link name of this run alone.
+addresses=$("$dir/bin/veth" free)
+QUICKSTART_HOST=${addresses% *}
+QUICKSTART_VASSAL=${addresses#* }
+link=qs-${dir##*.}
+QUICKSTART_LINK=$link
+QUICKSTART_DIR=$dir
+QUICKSTART_HOST_NETNS=$(readlink /proc/self/ns/net)
+export QUICKSTART_HOST QUICKSTART_VASSAL QUICKSTART_LINK QUICKSTART_DIR QUICKSTART_HOST_NETNS
+
+# By this the vassal says plainly that it is up, between the lines of the log.
+mkfifo "$dir/terminal"
+chmod 622 "$dir/terminal"
+cat <>"$dir/terminal" &
+terminal=$!
+
+"$dir/bin/emperor" --ini "$example/emperor.ini" &
+emperor=$!
+status=0
+wait "$emperor" || status=$?
+while kill -0 "$emperor" 2>/dev/null; do # a signal ended the wait, not the emperor
+	status=0
+	wait "$emperor" || status=$?
+done
+exit "$status"

@@ -1,0 +1,154 @@
+// Command veth does for the quickstart what ip(8) would, with pkg/namespaces:
+//
+//	veth free                     print two addresses that nobody here uses
+//	veth host LINK PEER ADDRESS   connect the vassal of $UWSGI_VASSAL_PID
+//	veth inside PEER ADDRESS      finish the vassal's end, in the vassal
+//	veth gone LINK                make sure that nothing is left
+package main
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/namespaces"
+)
+
+func main() {
+	if err := run(os.Args[1:]); err != nil {
+		fmt.Fprintln(os.Stderr, "veth:", err)
+		os.Exit(1)
+	}
+}
+
+func run(args []string) error {
+	verb := ""
+	if len(args) > 0 {
+		verb = args[0]
+	}
+	switch {
+	case verb == "free" && len(args) == 1:
+		used, err := inUse()
+		if err != nil {
+			return err
+		}
+		host, vassal, err := free(used)
+		if err == nil {
+			_, err = fmt.Println(host, vassal)
+		}
+		return err
+	case verb == "host" && len(args) == 4:
+		return host(os.Getenv("UWSGI_VASSAL_PID"), args[1], args[2], args[3])
+	case verb == "inside" && len(args) == 3:
+		return inside(args[1], args[2])
+	case verb == "gone" && len(args) == 2:
+		return gone(args[1])
+	}
+	return errors.New("usage: veth free | host LINK PEER ADDRESS | inside PEER ADDRESS | gone LINK")
+}
+
+// host makes the pair. The peer is born in the vassal's namespace, so it never
+// has to be moved, and its name clashes with nothing here.
+func host(pid, link, peer, address string) error {
+	prefix, err := netip.ParsePrefix(address)
+	if err != nil {
+		return err
+	}
+	used, err := inUse()
+	if err != nil {
+		return err
+	}
+	if err := gone(link); err != nil { // of the vassal's last life
+		return err
+	}
+	for _, u := range used {
+		if u.name != link && u.prefix.Overlaps(prefix) {
+			return fmt.Errorf("%v is in use: %q has %v", prefix.Masked(), u.name, u.prefix)
+		}
+	}
+	netns, err := os.Open("/proc/" + pid + "/ns/net")
+	if err != nil {
+		return fmt.Errorf("cannot find the vassal's network: %w", err)
+	}
+	defer netns.Close()
+	if err := namespaces.CreateVeth(namespaces.Veth{Host: link, Peer: peer, Netns: netns, Alias: "emperor quickstart"}); err != nil {
+		return err
+	}
+	if err := namespaces.AddAddress(link, address); err != nil {
+		return err
+	}
+	return namespaces.SetUp(link)
+}
+
+// inside gives the vassal's end its address and switches on what is there.
+func inside(peer, address string) error {
+	if err := namespaces.SetUp("lo"); err != nil {
+		return err
+	}
+	if err := namespaces.AddAddress(peer, address); err != nil {
+		return err
+	}
+	return namespaces.SetUp(peer)
+}
+
+// gone deletes a link that may be gone already.
+func gone(link string) error {
+	if err := namespaces.DeleteLink(link); err != nil && !errors.Is(err, unix.ENODEV) {
+		return err
+	}
+	return nil
+}
+
+// network is an address range that an interface of this host is in.
+type network struct {
+	name   string
+	prefix netip.Prefix
+}
+
+// inUse lists them.
+func inUse() ([]network, error) {
+	links, err := net.Interfaces()
+	if err != nil {
+		return nil, err
+	}
+	var list []network
+	for _, link := range links {
+		addresses, err := link.Addrs()
+		if err != nil {
+			continue // gone since
+		}
+		for _, a := range addresses {
+			if prefix, err := netip.ParsePrefix(a.String()); err == nil {
+				list = append(list, network{link.Name, prefix})
+			}
+		}
+	}
+	return list, nil
+}
+
+// free finds a range of four addresses, of which two are for hosts, in
+// 198.18.0.0/15: it is set aside for tests and never routed (RFC 2544).
+func free(used []network) (host, vassal netip.Addr, err error) {
+	for block := range 64 {
+		base := netip.AddrFrom4([4]byte{198, 18, 0, byte(4 * block)})
+		prefix := netip.PrefixFrom(base, 30)
+		if !overlaps(used, prefix) {
+			host = base.Next()
+			return host, host.Next(), nil
+		}
+	}
+	return host, vassal, errors.New("no free addresses in 198.18.0.0/24: other interfaces here have them all")
+}
+
+func overlaps(used []network, prefix netip.Prefix) bool {
+	for _, u := range used {
+		if u.prefix.Overlaps(prefix) {
+			return true
+		}
+	}
+	return false
+}
