@@ -24,8 +24,6 @@ const (
 const (
 	// deathSignal is what vassals get when the emperor dies without saying so.
 	deathSignal = syscall.SIGKILL
-	// orderTimeout bounds how long a child may take to read its order.
-	orderTimeout = 10 * time.Second
 	// lastWords is how long the output of a dead vassal is read for while
 	// somebody still holds it open.
 	lastWords = time.Second
@@ -42,7 +40,7 @@ type child struct {
 	tree    bool               // a pid namespace: the process takes its whole tree with it
 
 	pipe   *os.File // our end; never blocks
-	orders *os.File // write end; nil when the order was given
+	orders *wire.Channel
 	output *os.File // read end of its stdout and stderr
 	silent chan struct{}
 }
@@ -54,7 +52,7 @@ func (c *child) connect() (ends []*os.File, err error) {
 		return nil, err
 	}
 	ends = append(ends, null)
-	var write, read *os.File
+	var write *os.File
 	if c.output, write, err = os.Pipe(); err != nil {
 		return ends, err
 	}
@@ -66,18 +64,15 @@ func (c *child) connect() (ends []*os.File, err error) {
 	_ = unix.SetNonblock(pair[0], true) // before NewFile: puts it into the poller
 	c.pipe = os.NewFile(uintptr(pair[0]), "pipe")
 	ends = append(ends, os.NewFile(uintptr(pair[1]), "pipe of the vassal"))
-	if read, c.orders, err = os.Pipe(); err != nil {
+	var theirs *os.File
+	if c.orders, theirs, err = wire.Pair(); err != nil {
 		return ends, err
 	}
-	return append(ends, read), nil
+	return append(ends, theirs), nil
 }
 
 // order sends the order and lets the child go.
-func (c *child) order(o wire.Order) error {
-	_ = c.orders.SetWriteDeadline(time.Now().Add(orderTimeout))
-	err := wire.WriteOrder(c.orders, o)
-	return errors.Join(err, c.orders.Close())
-}
+func (c *child) order(o wire.Order) error { return c.orders.SendOrder(o) }
 
 // PID implements Process.
 func (c *child) PID() int { return c.process.PID }
@@ -200,7 +195,10 @@ func (c *child) abandon() {
 
 // close closes every descriptor that is open.
 func (c *child) close() {
-	closeAll([]*os.File{c.pipe, c.orders, c.output})
+	closeAll([]*os.File{c.pipe, c.output})
+	if c.orders != nil {
+		c.orders.Close()
+	}
 	if c.process != nil {
 		c.process.Close()
 	}

@@ -76,7 +76,9 @@ func (s *System) release(ctx context.Context, c *child, r Request, run hooks.Run
 }
 
 func (s *System) orderFor(c *child, r Request) wire.Order {
-	o := wire.Order{Name: []byte(r.Config.Name), Path: []byte(r.Config.Path), Config: r.Config.Data, Namespaces: s.Clone.String()}
+	o := wire.Order{
+		Serial: 1, Name: []byte(r.Config.Name), Path: []byte(r.Config.Path), Config: r.Config.Data, Namespaces: s.Clone.String(),
+	}
 	for _, v := range vassalVars(r, c.PID()) {
 		o.HookVars = append(o.HookVars, []byte(v))
 	}

@@ -70,6 +70,10 @@ func (v *Vassal) serve() error {
 	if err := v.pipe.report(wire.Accepting); err != nil {
 		return err
 	}
+	if v.order != nil {
+		v.answer(v.order.Serial, wire.Ready, "")
+	}
+	orders := v.laterOrders()
 	s.reap() // what the hooks left behind
 	for !s.stopped || len(s.leaving) > 0 {
 		select {
@@ -77,6 +81,8 @@ func (v *Vassal) serve() error {
 			s.signal(sig)
 		case c, ok := <-v.commands:
 			s.command(c, ok)
+		case o := <-orders:
+			s.obey(o)
 		case <-s.restart.C:
 			s.again()
 		case <-s.killAt.C:
@@ -123,7 +129,7 @@ func (s *server) command(c wire.Command, ok bool) {
 		s.commands = nil
 		s.stop("the emperor is gone")
 	case c == wire.Reload:
-		s.reload()
+		_ = s.reload() // logged
 	case c == wire.Stop, c == wire.StopGracefully:
 		s.stop("the emperor says so")
 	}
@@ -158,19 +164,39 @@ func (s *server) kill() {
 	}
 }
 
+// obey reloads with the bytes of an order and answers it.
+func (s *server) obey(o wire.Order) {
+	before, options, path, args := s.order, s.options, s.path, s.args
+	s.order = &o
+	err := s.parse(context.Background())
+	if err == nil {
+		err = s.choose()
+	}
+	if err == nil {
+		err = s.reload()
+	}
+	if err != nil {
+		s.order, s.options, s.path, s.args = before, options, path, args
+		s.answer(o.Serial, wire.Failed, err.Error())
+		return
+	}
+	s.answer(o.Serial, wire.Ready, "")
+}
+
 // reload starts a new worker beside the old one and then lets that go: the
 // sockets are never without somebody who accepts.
-func (s *server) reload() {
+func (s *server) reload() error {
 	if s.stopped {
-		return
+		return nil
 	}
 	next, err := s.spawn(s.path, s.args)
 	if err != nil {
 		s.Log.Error("cannot reload: the old worker stays", "error", err)
-		return
+		return err
 	}
 	s.dismiss()
 	s.current = next
+	return nil
 }
 
 // again replaces a dead worker.

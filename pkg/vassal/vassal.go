@@ -32,8 +32,9 @@ type Vassal struct {
 	Log *slog.Logger
 
 	pipe     *pipe       // to the emperor; nil without one
-	order    *wire.Order // nil when nobody parked us
-	orders   *os.File
+	order    *wire.Order // the one in effect; nil when nobody parked us
+	parking  int         // the descriptor the first order comes over; 0: none
+	orders   *wire.Channel
 	options  *config.Vassal
 	sockets  []*socket
 	dropped  bool
@@ -116,7 +117,7 @@ func (v *Vassal) seal(context.Context) error {
 	}
 	fd, ok, err := takeFD(wire.OrderEnv)
 	if ok {
-		v.orders = os.NewFile(uintptr(fd), "order")
+		v.parking = fd
 	}
 	return err
 }
@@ -134,23 +135,6 @@ func takeFD(key string) (fd int, ok bool, err error) {
 		return 0, false, fmt.Errorf("cannot use %s=%q: not an open descriptor", key, text)
 	}
 	return fd, true, os.Unsetenv(key)
-}
-
-// awaitOrder is where the process is parked.
-func (v *Vassal) awaitOrder(context.Context) error {
-	if v.orders == nil {
-		return nil
-	}
-	defer v.orders.Close()
-	o, err := wire.ReadOrder(v.orders)
-	if err != nil {
-		return err
-	}
-	v.order = &o
-	for _, b := range o.HookVars {
-		v.hookVars = append(v.hookVars, string(b))
-	}
-	return nil
 }
 
 func (v *Vassal) prepareMounts(context.Context) error {

@@ -4,20 +4,23 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 )
 
 // MaxOrder bounds the size of an encoded order in bytes. A configuration may be
 // 1 MiB, which base64 makes a third longer; the rest is hooks and paths.
 const MaxOrder = 4 << 20
 
-// ErrWithdrawn is what ReadOrder returns when the emperor closed the channel
+// ErrWithdrawn is what ReceiveOrder returns when the emperor closed the channel
 // without giving an order: the launch was called off, and the child ends quietly.
 var ErrWithdrawn = errors.New("the order was withdrawn")
 
-// Order is everything a child must know before it boots. Names, paths and the
-// configuration are bytes, not text: file names on Linux need not be UTF-8.
+// Order is everything a child must know before it boots, and the next time all
+// that changed. Names, paths and the configuration are bytes, not text: file
+// names on Linux need not be UTF-8.
 type Order struct {
+	// Serial numbers the orders of one process, from 1. A Notice names the order
+	// that it answers by it.
+	Serial uint64
 	// Name is the vassal's name as its monitor knows it.
 	Name []byte
 	// Path is where the configuration was read. It serves messages and the magic
@@ -43,32 +46,46 @@ type Hook struct {
 	Origin string
 }
 
-// WriteOrder writes o to w. The reader accepts it only once w is closed, so a
-// writer that dies half-way gives no order at all.
-func WriteOrder(w io.Writer, o Order) error {
-	if err := json.NewEncoder(w).Encode(o); err != nil {
-		return fmt.Errorf("cannot send order: %w", err)
-	}
-	return nil
+// NoticeKind says what a Notice is about.
+type NoticeKind string
+
+// The kinds of notices.
+const (
+	// Ready: the order has taken effect, and somebody answers.
+	Ready NoticeKind = "ready"
+	// Failed: the order could not take effect; what was before goes on.
+	Failed NoticeKind = "failed"
+	// Status: a line for people, of no consequence.
+	Status NoticeKind = "status"
+)
+
+// MaxNotice bounds an encoded notice in bytes. What is longer is not read.
+const MaxNotice = 4 << 10
+
+// Notice is what a vassal tells the emperor beyond the bytes of the pipe.
+type Notice struct {
+	// Serial is that of the order it answers. Zero: none.
+	Serial uint64 `json:"serial,omitempty"`
+	// Kind says what it means.
+	Kind NoticeKind `json:"kind"`
+	// Text explains it to people, in one line.
+	Text string `json:"text,omitempty"`
 }
 
-// ReadOrder blocks until the other side has written an order and closed the
-// channel. This is where a child is parked. It returns ErrWithdrawn when the
-// channel closes without a byte, and an error for an incomplete order or one
-// larger than MaxOrder.
-func ReadOrder(r io.Reader) (Order, error) {
-	text, err := io.ReadAll(io.LimitReader(r, MaxOrder+1))
-	switch {
-	case err != nil:
-		return Order{}, fmt.Errorf("cannot read order: %w", err)
-	case len(text) == 0:
-		return Order{}, ErrWithdrawn
-	case len(text) > MaxOrder:
-		return Order{}, fmt.Errorf("cannot read order: larger than %d bytes", MaxOrder)
-	}
+func decodeOrder(text []byte) (Order, error) {
 	var o Order
 	if err := json.Unmarshal(text, &o); err != nil {
 		return Order{}, fmt.Errorf("cannot read order: %w", err)
 	}
 	return o, nil
+}
+
+// decodeNotice is not strict about what it does not know: an emperor may be
+// older than its vassals.
+func decodeNotice(text []byte) (Notice, error) {
+	var n Notice
+	if err := json.Unmarshal(text, &n); err != nil {
+		return Notice{}, fmt.Errorf("cannot read notice: %w", err)
+	}
+	return n, nil
 }

@@ -2,17 +2,24 @@
 //
 // There are two channels. The pipe is uWSGI's own and speaks its bytes, so real
 // uwsgi programs run under our emperor and our vassal under a real one. The
-// order is ours: one message that tells a parked child what it is and that it
-// may go.
+// order channel is ours: the first order tells a parked child what it is and
+// that it may go, each later one asks it to reload with other bytes, and the
+// notices that come back tell when and why a reload is over.
 //
 //	emperor                                 vassal
-//	   |  clone ------------------------------> |  waits in ReadOrder
+//	   |  clone ------------------------------> |  waits in Park
 //	   |  (hooks run, links move)               |
-//	   |  order, then end of file ------------> |  boots
+//	   |  Order 1 ----------------------------> |  boots
 //	   |                                        |
 //	   | <----------------------------- Spawned |
 //	   | <--------------------------- Accepting |
-//	   |  Stop, Reload, StopGracefully -------> |
+//	   | <--------------------- Notice 1, ready |  it speaks the order channel
+//	   |                                        |
+//	   |  Order 2 ----------------------------> |  new workers beside the old
+//	   | <-------------- Notice 2, ready/failed |
+//	   |                                        |
+//	   |  Reload (to who sent no notice) -----> |
+//	   |  Stop, StopGracefully ---------------> |
 //	   |                                        |
 //	   |  end of file: the emperor is gone ---> |  stops by itself
 //	   | <--- end of file: the vassal is cursed |
@@ -27,7 +34,7 @@ import "fmt"
 const (
 	// PipeEnv is uWSGI's variable: a connected stream socket, one byte a message.
 	PipeEnv = "UWSGI_EMPEROR_FD"
-	// OrderEnv is ours: the read end of a pipe that delivers one Order.
+	// OrderEnv is ours: the vassal's end of a Channel.
 	OrderEnv = "EMPEROR_ORDER_FD"
 )
 

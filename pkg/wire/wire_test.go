@@ -1,9 +1,6 @@
 package wire
 
 import (
-	"bytes"
-	"errors"
-	"reflect"
 	"strings"
 	"testing"
 )
@@ -37,72 +34,4 @@ func TestEveryByteHasAName(t *testing.T) {
 			t.Errorf("report %d has no name", byte(r))
 		}
 	}
-}
-
-func TestOrderArrivesAsItWasSent(t *testing.T) {
-	want := Order{
-		Name:       []byte("a\xff\n\".ini"),
-		Path:       []byte("/etc/vassals/a\xff\n\".ini"),
-		Config:     []byte("[uwsgi]\nname = \xfe\x00\n"),
-		Namespaces: "pid,net",
-		Hooks:      []Hook{{Phase: "as-vassal", Kind: "exec", Text: "echo 'x'", Origin: "emperor.ini:3"}},
-	}
-	var b bytes.Buffer
-	if err := WriteOrder(&b, want); err != nil {
-		t.Fatal(err)
-	}
-	got, err := ReadOrder(&b)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !reflect.DeepEqual(got, want) {
-		t.Errorf("got %+v, want %+v", got, want)
-	}
-}
-
-func TestReadOrderRefuses(t *testing.T) {
-	var whole bytes.Buffer
-	if err := WriteOrder(&whole, Order{Name: []byte("a.ini")}); err != nil {
-		t.Fatal(err)
-	}
-	tests := []struct {
-		name, in, want string
-	}{
-		{"nothing", "", "the order was withdrawn"},
-		{"half an order", whole.String()[:whole.Len()/2], "cannot read order: unexpected end of JSON input"},
-		{"too large", strings.Repeat(" ", MaxOrder+1), "cannot read order: larger than 4194304 bytes"},
-	}
-	for _, tt := range tests {
-		_, err := ReadOrder(strings.NewReader(tt.in))
-		if err == nil || err.Error() != tt.want {
-			t.Errorf("%s: error %v, want %q", tt.name, err, tt.want)
-		}
-	}
-	if _, err := ReadOrder(strings.NewReader("")); !errors.Is(err, ErrWithdrawn) {
-		t.Errorf("no order: %v, want ErrWithdrawn", err)
-	}
-}
-
-// Whatever a broken or hostile peer writes, reading ends with an order or an
-// error, and an order that was read can be written again.
-func FuzzReadOrder(f *testing.F) {
-	f.Add([]byte(`{"Name":"YQ==","Hooks":[{"Phase":"as-vassal"}]}`))
-	f.Add([]byte("{"))
-	f.Fuzz(func(t *testing.T, in []byte) {
-		o, err := ReadOrder(bytes.NewReader(in))
-		if err != nil {
-			return
-		}
-		var b bytes.Buffer
-		if err := WriteOrder(&b, o); err != nil {
-			t.Fatal(err)
-		}
-		again, err := ReadOrder(&b)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if !bytes.Equal(again.Name, o.Name) || !bytes.Equal(again.Config, o.Config) {
-			t.Errorf("%+v became %+v", o, again)
-		}
-	})
 }

@@ -1,0 +1,55 @@
+package vassal
+
+import (
+	"context"
+
+	"github.com/emperor-go/emperor/pkg/wire"
+)
+
+// awaitOrder is where the process is parked.
+func (v *Vassal) awaitOrder(context.Context) error {
+	if v.parking == 0 {
+		return nil
+	}
+	o, err := wire.Park(v.parking)
+	if err != nil {
+		return err
+	}
+	v.order, v.orders = &o, wire.NewChannel(v.parking)
+	for _, b := range o.HookVars {
+		v.hookVars = append(v.hookVars, string(b))
+	}
+	return nil
+}
+
+// laterOrders delivers each order after the first: a request to reload with
+// other bytes, to be answered by one notice with its serial. It is called once,
+// after the boot. The channel is never closed: that the emperor is gone is told
+// by the pipe. Without an emperor it is nil and never delivers.
+func (v *Vassal) laterOrders() <-chan wire.Order {
+	if v.orders == nil {
+		return nil
+	}
+	orders := make(chan wire.Order)
+	go func() {
+		for {
+			o, err := v.orders.ReceiveOrder()
+			if err != nil {
+				return
+			}
+			orders <- o
+		}
+	}()
+	return orders
+}
+
+// answer tells the emperor what has become of an order. It is lost when there is
+// no emperor, or one that does not read.
+func (v *Vassal) answer(serial uint64, kind wire.NoticeKind, text string) {
+	if v.orders == nil {
+		return
+	}
+	if err := v.orders.SendNotice(wire.Notice{Serial: serial, Kind: kind, Text: text}); err != nil {
+		v.Log.Debug("the emperor does not listen", "error", err)
+	}
+}

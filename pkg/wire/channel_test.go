@@ -1,0 +1,214 @@
+package wire
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"reflect"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// connect returns both ends of a channel.
+func connect(t *testing.T) (emperor, vassal *Channel) {
+	t.Helper()
+	emperor, theirs, err := Pair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	fd, err := unix.Dup(int(theirs.Fd()))
+	theirs.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	vassal = NewChannel(fd)
+	t.Cleanup(func() { emperor.Close(); vassal.Close() })
+	return emperor, vassal
+}
+
+func TestOrdersArriveAsTheyWereSent(t *testing.T) {
+	emperor, vassal := connect(t)
+	first := Order{
+		Serial: 1, Name: []byte("a\xff\n\".ini"), Path: []byte("/etc/vassals/a\xff\n\".ini"),
+		Config: []byte("[uwsgi]\nname = \xfe\x00\n"), Namespaces: "pid,net",
+		Hooks: []Hook{{Phase: "as-vassal", Kind: "exec", Text: "echo 'x'", Origin: "emperor.ini:3"}},
+	}
+	second := Order{Serial: 2, Name: []byte("a"), Config: bytes.Repeat([]byte("x = y\n"), 1<<20/6)} // larger than any socket buffer
+	for _, o := range []Order{first, second} {
+		if err := emperor.SendOrder(o); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, want := range []Order{first, second} {
+		got, err := vassal.ReceiveOrder()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(got, want) {
+			t.Errorf("order %d is not what was sent", want.Serial)
+		}
+	}
+}
+
+func TestNoticesArriveAsTheyWereSent(t *testing.T) {
+	emperor, vassal := connect(t)
+	want := Notice{Serial: 2, Kind: Failed, Text: "a.ini:3: \"x\" is not a time"}
+	if err := vassal.SendNotice(want); err != nil {
+		t.Fatal(err)
+	}
+	long := Notice{Kind: Status, Text: strings.Repeat("\x01", 2*MaxNotice)}
+	if err := vassal.SendNotice(long); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := emperor.ReceiveNotice(); err != nil || got != want {
+		t.Errorf("got %+v, %v", got, err)
+	}
+	if got, err := emperor.ReceiveNotice(); err != nil || got.Kind != Status || got.Text == "" {
+		t.Errorf("a long notice is not cut but %v", err)
+	}
+	vassal.Close()
+	if _, err := emperor.ReceiveNotice(); !errors.Is(err, io.EOF) {
+		t.Errorf("after the end: %v, want EOF", err)
+	}
+}
+
+func TestParkedChildIsLetGo(t *testing.T) {
+	emperor, theirs, err := Pair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer theirs.Close()
+	if err := emperor.SendOrder(Order{Serial: 1, Name: []byte("a.ini")}); err != nil {
+		t.Fatal(err)
+	}
+	if o, err := Park(int(theirs.Fd())); err != nil || string(o.Name) != "a.ini" {
+		t.Errorf("got %+v, %v", o, err)
+	}
+	emperor.Close()
+	if _, err := Park(int(theirs.Fd())); !errors.Is(err, ErrWithdrawn) {
+		t.Errorf("got %v, want ErrWithdrawn", err)
+	}
+}
+
+func TestChildWithoutOrderIsWithdrawn(t *testing.T) {
+	emperor, vassal := connect(t)
+	emperor.Close()
+	if _, err := vassal.ReceiveOrder(); !errors.Is(err, ErrWithdrawn) {
+		t.Errorf("got %v, want ErrWithdrawn", err)
+	}
+}
+
+// A vassal that never reads costs the emperor an error and no time.
+func TestSendingNeverBlocks(t *testing.T) {
+	emperor, vassal := connect(t)
+	for i := range 10000 {
+		if err := emperor.SendOrder(Order{Serial: uint64(i)}); err != nil {
+			if !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.ETOOMANYREFS) {
+				t.Errorf("a full channel gives %v", err)
+			}
+			break
+		}
+	}
+	for range 10000 {
+		if err := vassal.SendNotice(Notice{Kind: Status, Text: "busy"}); err != nil {
+			return
+		}
+	}
+	t.Error("10000 notices that nobody reads were taken")
+}
+
+// Whatever a hostile vassal sends, it is an error about that message: the next
+// one is read, and descriptors it passes do not reach this process.
+func TestGarbageIsOneMessageLong(t *testing.T) {
+	emperor, vassal := connect(t)
+	for _, garbage := range []string{"{", "[]", strings.Repeat("x", MaxNotice+1), strings.Repeat("x", 1<<16)} {
+		if err := vassal.send([]byte(garbage), nil); err != nil {
+			t.Fatal(err)
+		}
+		if n, err := emperor.ReceiveNotice(); err == nil {
+			t.Errorf("%.10q is taken as %+v", garbage, n)
+		}
+	}
+	before := descriptors(t)
+	if err := vassal.send([]byte(`{"kind":"status"}`), unix.UnixRights(0, 0, 0)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := emperor.ReceiveNotice(); err != nil {
+		t.Errorf("with descriptors: %v", err)
+	}
+	if after := descriptors(t); after != before {
+		t.Errorf("%d descriptors before, %d after", before, after)
+	}
+}
+
+func TestOrderCannotBeChangedOnItsWay(t *testing.T) {
+	emperor, vassal := connect(t)
+	if err := emperor.SendOrder(Order{Serial: 1}); err != nil {
+		t.Fatal(err)
+	}
+	f, err := receiveFD(int(vassal.file.Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	if _, err := f.WriteAt([]byte("x"), 0); !errors.Is(err, unix.EPERM) {
+		t.Errorf("writing to a sent order: %v, want EPERM", err)
+	}
+	if err := emperor.send([]byte("no descriptor"), nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := vassal.ReceiveOrder(); err == nil || err.Error() != "cannot read order: there is no descriptor in the message" {
+		t.Errorf("without a descriptor: %v", err)
+	}
+}
+
+func descriptors(t *testing.T) int {
+	t.Helper()
+	entries, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(entries)
+}
+
+// Whatever a broken peer writes, decoding ends with an order or an error, and an
+// order that was read can be written again.
+func FuzzDecodeOrder(f *testing.F) {
+	f.Add([]byte(`{"Serial":1,"Name":"YQ==","Hooks":[{"Phase":"as-vassal"}]}`))
+	f.Add([]byte("{"))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		o, err := decodeOrder(in)
+		if err != nil {
+			return
+		}
+		text, err := json.Marshal(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := decodeOrder(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(again.Name, o.Name) || !bytes.Equal(again.Config, o.Config) {
+			t.Errorf("%+v became %+v", o, again)
+		}
+	})
+}
+
+func FuzzDecodeNotice(f *testing.F) {
+	f.Add([]byte(`{"serial":1,"kind":"ready"}`))
+	f.Add([]byte(`{"serial":-1}`))
+	f.Fuzz(func(t *testing.T, in []byte) {
+		n, err := decodeNotice(in)
+		if err != nil {
+			return
+		}
+		if text, err := json.Marshal(n); err != nil {
+			t.Errorf("%+v cannot be written: %v (%q)", n, err, text)
+		}
+	})
+}
