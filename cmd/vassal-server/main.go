@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/pflag"
 
 	"github.com/emperor-go/emperor/internal/termlog"
+	"github.com/emperor-go/emperor/pkg/config/serving"
 	"github.com/emperor-go/emperor/pkg/vassal/server"
 )
 
@@ -59,7 +60,15 @@ func run(ctx context.Context, args []string) error {
 		}
 		o.Static = append(o.Static, s)
 	}
-	var err error
+	told, err := serving.Inherited()
+	if err != nil {
+		return err
+	}
+	if told != nil {
+		for _, m := range told.StaticMaps {
+			o.Static = append(o.Static, server.Static{Mount: m.Mount, Dir: m.Dir})
+		}
+	}
 	if o.Listeners, err = server.Inherited(); err != nil {
 		return err
 	}

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/kballard/go-shellquote"
+
+	"github.com/emperor-go/emperor/pkg/config/serving"
 )
 
 // Identity is a user or a group as it was written: a number, or a name that must
@@ -88,13 +90,10 @@ func parseWords(s string) ([]string, error) {
 	return words, nil
 }
 
-// StaticMap serves the files below Dir under the path Mount.
-type StaticMap struct{ Mount, Dir string }
-
-func parseStaticMap(s string) (StaticMap, error) {
+func parseStaticMap(s string) (serving.Map, error) {
 	mount, dir, ok := strings.Cut(s, "=")
 	if !ok || !strings.HasPrefix(mount, "/") || dir == "" {
-		return StaticMap{}, hinted{fmt.Sprintf("%q is not a mapping", s), "such as /static=/srv/www"}
+		return serving.Map{}, hinted{fmt.Sprintf("%q is not a mapping", s), "such as /static=/srv/www"}
 	}
-	return StaticMap{mount, dir}, nil
+	return serving.Map{Mount: mount, Dir: dir}, nil
 }

@@ -23,8 +23,8 @@ type Vassal struct {
 	NoInitgroups bool
 	// Sockets are bound after privileges were dropped, in this order.
 	Sockets []Socket
-	// StaticMaps are served by the built-in server.
-	StaticMaps []StaticMap
+	// Server is what the built-in server is told.
+	Server Server
 	// Command is a program to run with the sockets. Empty: none.
 	Command []string
 	// BinaryPatch is a program that takes the vassal's place. Empty: none.
@@ -58,17 +58,17 @@ func defaultVassal() *Vassal {
 // check finds what no single option shows.
 func (v *Vassal) check(file string, warnings, problems *Problems) {
 	o := Origin{File: file}
-	if len(v.Command) > 0 && len(v.StaticMaps) > 0 {
-		problems.add(o, "command", "there is a static-map as well", "serve with one of them")
+	if len(v.Command) > 0 && v.Server.Serves() {
+		problems.add(o, "command", "there is a static-map or another option of the built-in server as well", "serve with one of them")
 	}
-	if len(v.BinaryPatch) > 0 && len(v.Command)+len(v.StaticMaps) > 0 {
+	if len(v.BinaryPatch) > 0 && (len(v.Command) > 0 || v.Server.Serves()) {
 		problems.add(o, "unprivileged-binary-patch", "there is a command or a static-map as well", "nothing of the vassal stays to run it")
 	}
 	switch {
-	case len(v.Command)+len(v.StaticMaps)+len(v.BinaryPatch) == 0:
+	case len(v.Command)+len(v.BinaryPatch) == 0 && !v.Server.Serves():
 		problems.add(o, "", "there is nothing to serve", "give static-map, command or unprivileged-binary-patch-arg")
-	case len(v.StaticMaps) > 0 && len(v.Sockets) == 0:
-		problems.add(o, "static-map", "there is no http-socket to serve on", "such as http-socket = :8080")
+	case v.Server.Serves() && len(v.Sockets) == 0:
+		problems.add(o, "static-map", "there is no socket to serve on", "such as http-socket = :8080")
 	case len(v.BinaryPatch) > 0 && len(v.Sockets) > 0:
 		warnings.add(o, "unprivileged-binary-patch", "sockets are not bound for it", "")
 	}

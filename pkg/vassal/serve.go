@@ -97,9 +97,6 @@ func (v *Vassal) serve() error {
 func (s *server) choose() (err error) {
 	if s.args = s.options.Command; len(s.args) == 0 {
 		s.args = []string{s.ServerProgram}
-		for _, m := range s.options.StaticMaps {
-			s.args = append(s.args, "--static-map", m.Mount+"="+m.Dir)
-		}
 	}
 	if s.path, err = exec.LookPath(s.args[0]); err != nil {
 		return fmt.Errorf("cannot run %q: %w", s.args[0], errors.Unwrap(err))

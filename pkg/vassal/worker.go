@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/config/serving"
 )
 
 // worker is a process that serves the sockets. It leads a session of its own.
@@ -43,6 +45,13 @@ func (v *Vassal) spawn(path string, args []string) (*worker, error) {
 	program, argv := v.SelfProgram, append([]string{StageName, path}, args...)
 	if path == v.ServerProgram { // knows whose descriptors they are
 		program, argv = path, args
+		options, err := v.options.Server.Memfd()
+		if err != nil {
+			return nil, err
+		}
+		defer options.Close()
+		env = append(env, serving.Env+"="+strconv.Itoa(len(files)))
+		files = append(files, options.Fd())
 	}
 	pid, err := syscall.ForkExec(program, argv, &syscall.ProcAttr{
 		Env: env, Files: files, Sys: &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL},

@@ -1,0 +1,155 @@
+package serving
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Route is one routing rule, checked but not compiled.
+type Route struct {
+	// Subject is what Pattern is applied to, one of the Subjects.
+	Subject string
+	// Pattern is a regular expression, or the test of `if` and `if-not`, or the
+	// name of a `label`. Empty for `run`.
+	Pattern string `json:",omitempty"`
+	// Action and Arg are what to do. Both are empty for a label.
+	Action string `json:",omitempty"`
+	Arg    string `json:",omitempty"`
+	// Origin is where the rule was written, for messages.
+	Origin string `json:",omitempty"`
+}
+
+// Subjects are the kinds of rules: what stands after `route-`, and path-info for
+// `route` itself.
+func Subjects() []string {
+	return []string{"path-info", "host", "uri", "qs", "remote-addr", "remote-user", "user-agent", "referer", "run", "if", "if-not", "label"}
+}
+
+// Actions lists what a rule can do.
+func Actions() []string {
+	return []string{
+		"addheader", "addvar", "basicauth", "basicauth-next", "break", "continue", "delheader", "donotlog", "expires",
+		"goto", "http", "last", "log", "redirect", "redirect-301", "redirect-302", "redirect-permanent", "remheader", "rewrite", "rewrite-last", "setpathinfo", "setscheme", "setuser", "static",
+	}
+}
+
+// Tests lists what `if` and `if-not` can ask.
+func Tests() []string {
+	return []string{"contains", "empty", "endswith", "equal", "exists", "isdir", "isfile", "islink", "regexp", "startswith"}
+}
+
+// ParseRoute reads what stands after the `=` of a rule: `REGEX ACTION:ARG`, or
+// without the regular expression for the subject run. An action that is not
+// known is an error: a rule may be what protects something.
+func ParseRoute(subject, text string) (Route, error) {
+	r := Route{Subject: subject}
+	text = strings.TrimSpace(text)
+	switch subject {
+	case "label":
+		r.Pattern = text
+		if text == "" {
+			return r, errors.New("a label needs a name")
+		}
+		return r, nil
+	case "run":
+	default:
+		var ok bool
+		if r.Pattern, text, ok = strings.Cut(text, " "); !ok {
+			return r, errors.New("there is no action")
+		}
+		if err := checkPattern(subject, r.Pattern); err != nil {
+			return r, err
+		}
+	}
+	r.Action, r.Arg, _ = strings.Cut(strings.TrimLeft(text, " \t"), ":")
+	if !slices.Contains(Actions(), r.Action) {
+		return r, fmt.Errorf("unknown action %q", r.Action)
+	}
+	return r, r.checkArg()
+}
+
+func checkPattern(subject, pattern string) error {
+	if subject == "if" || subject == "if-not" {
+		name, arg, ok := strings.Cut(pattern, ":")
+		if !ok || !slices.Contains(Tests(), name) {
+			return fmt.Errorf("unknown test %q", pattern)
+		}
+		if name == "regexp" {
+			_, pattern, _ := strings.Cut(arg, ";")
+			_, err := regexp.Compile(pattern)
+			return err
+		}
+		return nil
+	}
+	_, err := regexp.Compile(pattern)
+	return err
+}
+
+// checkArg finds what can be wrong with an argument before any request.
+func (r Route) checkArg() error {
+	need := func(what string, ok bool) error {
+		if !ok {
+			return fmt.Errorf("%s needs %s", r.Action, what)
+		}
+		return nil
+	}
+	switch r.Action {
+	case "addheader":
+		name, _, ok := strings.Cut(r.Arg, ":")
+		return need("`Name: value`", ok && strings.TrimSpace(name) != "")
+	case "addvar":
+		name, _, ok := strings.Cut(r.Arg, "=")
+		return need("NAME=value", ok && name != "")
+	case "basicauth", "basicauth-next":
+		realm, _, ok := strings.Cut(r.Arg, ",")
+		return need("`realm,user:password` or `realm,FILE`", ok && realm != "")
+	case "static", "http", "goto", "setpathinfo", "rewrite", "rewrite-last", "delheader", "remheader", "setscheme", "setuser",
+		"redirect", "redirect-302", "redirect-301", "redirect-permanent":
+		return need("an argument", r.Arg != "")
+	case "expires":
+		_, err := ParseExpires(r.Arg)
+		return err
+	case "break":
+		code, _, _ := strings.Cut(r.Arg, " ")
+		n, err := strconv.Atoi(code)
+		return need("a status, such as 403 Forbidden", r.Arg == "" || err == nil && n >= 200 && n <= 599)
+	}
+	return nil
+}
+
+// RouteExpires is the argument of the action expires. Each text may hold
+// references, which a request resolves.
+type RouteExpires struct{ Filename, Unix, Value string }
+
+// ParseExpires reads `filename=FILE,value=SECONDS` or `unix=TIME,value=SECONDS`;
+// with value alone it counts from now.
+func ParseExpires(arg string) (e RouteExpires, err error) {
+	for pair := range strings.SplitSeq(arg, ",") {
+		key, value, ok := strings.Cut(pair, "=")
+		if !ok || value == "" {
+			return e, fmt.Errorf("%q is not key=value", pair)
+		}
+		switch key {
+		case "filename":
+			e.Filename = value
+		case "unix":
+			e.Unix = value
+		case "value":
+			e.Value = value
+		default:
+			return e, fmt.Errorf("unknown key %q (filename, unix or value)", key)
+		}
+	}
+	for _, text := range []string{e.Unix, e.Value} {
+		if text != "" && !strings.Contains(text, "$") {
+			if _, err := strconv.ParseInt(text, 10, 62); err != nil {
+				return e, fmt.Errorf("%q is not a number of seconds", text)
+			}
+		}
+	}
+	return e, nil
+}
