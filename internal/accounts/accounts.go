@@ -1,0 +1,126 @@
+// Package accounts answers one question: whom does a configuration mean? It turns
+// the users and groups that were written into ids, by the user database of where
+// the process is, now. Both programs resolve by it, so both mean the same.
+package accounts
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"slices"
+	"strconv"
+
+	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/namespaces"
+)
+
+// Wish is whom a process is to become.
+type Wish struct {
+	// UID and GID: what is not set stays as it is, but for a user without a group,
+	// who gets the group of the user database.
+	UID, GID config.Identity
+	// AddGID are supplementary groups beside those of the user database, which
+	// NoInitgroups leaves out.
+	AddGID       []config.Identity
+	NoInitgroups bool
+}
+
+// None reports whether nothing is asked for.
+func (w Wish) None() bool { return !w.UID.Set && !w.GID.Set }
+
+// Resolve finds the ids. A name that cannot be found is an error, and so is a
+// number without an entry in the user database when a group has to be chosen for
+// it; a number with a group needs no entry.
+func (w Wish) Resolve() (c namespaces.Credentials, err error) {
+	c.UID, c.GID = uint32(os.Getuid()), uint32(os.Getgid())
+	var account *user.User
+	if w.UID.Set {
+		if account, c.UID, err = lookupUser(w.UID); err != nil {
+			return c, err
+		}
+	}
+	switch {
+	case w.GID.Set:
+		c.GID, err = lookupGroup(w.GID)
+	case account != nil:
+		c.GID, err = parseID(account.Gid)
+	case w.UID.Set:
+		err = fmt.Errorf("cannot choose a group: uid %s has no entry in the user database (give gid)", w.UID)
+	}
+	if err != nil {
+		return c, err
+	}
+	c.Groups, err = w.groups(account, c.GID)
+	return c, err
+}
+
+// groups collects the supplementary groups: those of the user database, as
+// initgroups(3) does, and those of add-gid.
+func (w Wish) groups(account *user.User, gid uint32) ([]uint32, error) {
+	list := []uint32{gid}
+	if account != nil && !w.NoInitgroups {
+		ids, err := account.GroupIds()
+		if err != nil {
+			return nil, fmt.Errorf("cannot find the groups of user %q: %w", account.Username, err)
+		}
+		for _, id := range ids {
+			g, err := parseID(id)
+			if err != nil {
+				return nil, err
+			}
+			// The user's own group is not meant when gid says otherwise.
+			if id != account.Gid || !w.GID.Set {
+				list = append(list, g)
+			}
+		}
+	}
+	for _, group := range w.AddGID {
+		g, err := lookupGroup(group)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, g)
+	}
+	slices.Sort(list)
+	return slices.Compact(list), nil
+}
+
+// lookupUser returns the account, which is nil for a number that has none.
+func lookupUser(i config.Identity) (*user.User, uint32, error) {
+	if i.Name == "" {
+		account, err := user.LookupId(i.String())
+		var unknown user.UnknownUserIdError
+		if err != nil && !errors.As(err, &unknown) {
+			return nil, 0, fmt.Errorf("cannot look up uid %s: %w", i, err)
+		}
+		return account, i.ID, nil
+	}
+	account, err := user.Lookup(i.Name)
+	if err != nil {
+		return nil, 0, fmt.Errorf("cannot find user %q: %w", i.Name, err)
+	}
+	id, err := parseID(account.Uid)
+	return account, id, err
+}
+
+func lookupGroup(i config.Identity) (uint32, error) {
+	if i.Name == "" {
+		return i.ID, nil
+	}
+	group, err := user.LookupGroup(i.Name)
+	if err != nil {
+		return 0, fmt.Errorf("cannot find group %q: %w", i.Name, err)
+	}
+	return parseID(group.Gid)
+}
+
+// parseID reads a number of the user database. The last one is -1 to the kernel,
+// which takes it for "leave it as it is".
+func parseID(s string) (uint32, error) {
+	id, err := strconv.ParseUint(s, 10, 32)
+	if err != nil || id == 1<<32-1 {
+		return 0, fmt.Errorf("cannot use id %q of the user database", s)
+	}
+	return uint32(id), nil
+}
