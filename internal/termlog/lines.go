@@ -2,6 +2,7 @@ package termlog
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 )
@@ -27,7 +28,7 @@ func Lines(r io.Reader, limit int64, emit func(line string)) {
 			passed += int64(len(line))
 			emit(string(trimEnd(line)))
 		}
-		if err != nil && err != bufio.ErrBufferFull {
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
 			break
 		}
 	}

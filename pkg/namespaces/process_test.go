@@ -130,7 +130,7 @@ func TestCloseEndsAWait(t *testing.T) {
 		_, err := a.Wait()
 		done <- err
 	}()
-	a.Process.Close()
+	a.Close()
 	if want, err := fmt.Sprintf("cannot wait for process %d: use of closed file", a.PID), <-done; err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}

@@ -92,7 +92,7 @@ func (v *Vassal) Run(ctx context.Context) error {
 	for _, s := range v.steps() {
 		v.Log.Debug(s.name)
 		if err := s.run(ctx); err != nil {
-			if context.Cause(ctx) == errStopped {
+			if errors.Is(context.Cause(ctx), errStopped) {
 				return nil
 			}
 			return err

@@ -38,7 +38,7 @@ func run(args []string) error {
 		}
 		host, vassal, err := free(used)
 		if err == nil {
-			_, err = fmt.Println(host, vassal)
+			_, err = fmt.Fprintln(os.Stdout, host, vassal)
 		}
 		return err
 	case verb == "host" && len(args) == 4:
