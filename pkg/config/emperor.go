@@ -17,6 +17,8 @@ type Emperor struct {
 	Clone namespaces.Flags
 	// Hooks are those of the emperor's phases, as-vassal among them.
 	Hooks hooks.Set
+	// Around is what hooks find around them.
+	Around Surroundings
 	// HookTimeout bounds each hook. Zero: no bound.
 	HookTimeout time.Duration
 	// EarlyRelease lets a vassal boot beside its as-emperor hooks.

@@ -14,6 +14,8 @@ type Vassal struct {
 	WaitForInterfaceTimeout time.Duration
 	// Hooks are those of the vassal's phases.
 	Hooks hooks.Set
+	// Around is what hooks find around them.
+	Around Surroundings
 	// HookTimeout bounds each hook. Zero: no bound.
 	HookTimeout time.Duration
 	// UID and GID are what the vassal becomes. AddGID are further groups, and

@@ -5,10 +5,16 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
+	"github.com/kballard/go-shellquote"
+	"golang.org/x/sys/unix"
+
 	"github.com/emperor-go/emperor/internal/termlog"
+	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
 const (
@@ -20,22 +26,73 @@ const (
 	lastWords = 50 * time.Millisecond
 )
 
-// shell is a command line for /bin/sh -c, as uWSGI runs exec hooks.
-type shell string
+// binsh is the shell where no other was named or can be run.
+const binsh = "/bin/sh"
 
-// run executes the line in a process group of its own with /dev/null as
-// standard input. When ctx ends, the whole group is killed. A process that the
-// hook left running in the background is none of its business any more: run
-// returns when the shell does, and that process finds its output closed.
-func (s shell) run(ctx context.Context, env Environment, output func(string)) error {
+// shell runs a command line by the first shell that there is, as uWSGI runs exec
+// hooks.
+func shell(line string) action {
+	return func(ctx context.Context, s *scene) error {
+		sh := binsh
+		for _, named := range s.shells {
+			if unix.Access(named, unix.X_OK) == nil {
+				sh = named
+				break
+			}
+		}
+		return s.execute(ctx, sh, "-c", line)
+	}
+}
+
+func parseExec(line string) (action, error) {
+	if strings.TrimSpace(line) == "" {
+		return nil, mistake("", "no command given")
+	}
+	return shell(line), nil
+}
+
+func parseSafeexec(line string) (action, error) {
+	run, err := parseExec(line)
+	if err != nil {
+		return nil, err
+	}
+	return func(ctx context.Context, s *scene) error {
+		if err := run(ctx, s); err != nil && ctx.Err() == nil {
+			s.output("ignored: " + err.Error())
+		} else if err != nil {
+			return err
+		}
+		return nil
+	}, nil
+}
+
+func parseExecv(line string) (action, error) {
+	words, err := shellquote.Split(line)
+	if err != nil || len(words) == 0 {
+		return nil, mistake("PROGRAM ARGS, quoted as for a shell", "%q is not a command", line)
+	}
+	return func(ctx context.Context, s *scene) error { return s.execute(ctx, words[0], words[1:]...) }, nil
+}
+
+// parseProgram is for a program that gets the vassal's name.
+func parseProgram(path string) (action, error) {
+	return func(ctx context.Context, s *scene) error { return s.execute(ctx, path, s.who.Name) }, nil
+}
+
+// execute runs a program in a process group of its own with /dev/null as standard
+// input. When ctx ends, the whole group is killed, and when the program fails,
+// what is left of it. A process that a successful hook left in the background is
+// none of its business any more: execute returns when the program does, and that
+// process finds its output closed.
+func (s *scene) execute(ctx context.Context, program string, args ...string) error {
 	read, write, err := os.Pipe()
 	if err != nil {
 		return fmt.Errorf("cannot make a pipe: %w", err)
 	}
 	defer read.Close()
-	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", string(s))
-	cmd.Env = append([]string{}, env.Vars...) // never nil: nil would mean our own
-	cmd.Dir = env.Dir
+	cmd := exec.CommandContext(ctx, program, args...)
+	cmd.Env = append([]string{}, s.Vars...) // never nil: nil would mean our own
+	cmd.Dir = s.Dir
 	cmd.Stdout, cmd.Stderr = write, write
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
@@ -47,11 +104,43 @@ func (s shell) run(ctx context.Context, env Environment, output func(string)) er
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		termlog.Lines(read, maxOutput, output)
+		termlog.Lines(read, maxOutput, s.output)
 	}()
+	if !namespaces.AwaitDeath(cmd.Process.Pid) {
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // not reaped: the group is its own
+	}
 	err = cmd.Wait()
 	// The deadline only matters for a pipe that somebody else keeps open.
 	_ = read.SetReadDeadline(time.Now().Add(lastWords))
 	<-done
 	return err
+}
+
+// ExitError is the wish of an exit action that the process ends with a code.
+type ExitError struct{ Code int }
+
+func (e *ExitError) Error() string { return "exit " + strconv.Itoa(e.Code) }
+
+func parseExit(arg string) (action, error) {
+	code := 0
+	if arg = strings.TrimSpace(arg); arg != "" {
+		n, err := strconv.ParseUint(arg, 10, 8)
+		if err != nil {
+			return nil, mistake("0 to 255", "%q is not an exit code", arg)
+		}
+		code = int(n)
+	}
+	return func(context.Context, *scene) error { return &ExitError{code} }, nil
+}
+
+func parsePrint(text string) (action, error) {
+	return func(_ context.Context, s *scene) error { s.output(text); return nil }, nil
+}
+
+func parseAlarm(args string) (action, error) {
+	name, text, err := two(args, "NAME TEXT")
+	if err != nil {
+		return nil, err
+	}
+	return func(_ context.Context, s *scene) error { s.output("alarm " + name + ": " + text); return nil }, nil
 }

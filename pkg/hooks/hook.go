@@ -1,20 +1,61 @@
 package hooks
 
 import (
-	"context"
 	"fmt"
+	"slices"
 	"strings"
+
+	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
 // Kind is the first word of a hook's option name and decides how its text is
 // read.
 type Kind string
 
-// Exec runs the text as a shell command line.
-const Exec Kind = "exec"
+// The kinds, in the order in which uWSGI runs them within a phase.
+const (
+	// Do is action:args, by the table of actions.
+	Do Kind = "hook"
+	// Mount is FILESYSTEM SOURCE TARGET [FLAGS [DATA]].
+	Mount Kind = "mount"
+	// Umount is TARGET [FLAGS].
+	Umount Kind = "umount"
+	// Exec is a command line for the shell.
+	Exec Kind = "exec"
+	// Call is a function without arguments: a registered Go function or a symbol
+	// of C. The others get the vassal's name, name and pid, name with uid and
+	// gid, and name, pid, uid and gid.
+	Call  Kind = "call"
+	Call1 Kind = "call1"
+	Call2 Kind = "call2"
+	Call3 Kind = "call3"
+	Call4 Kind = "call4"
+	// Program is a program that gets the vassal's name as its argument. The
+	// phase's own name is its option.
+	Program Kind = "program"
+)
 
 // Kinds lists every kind in the order in which uWSGI runs them within a phase.
-func Kinds() []Kind { return []Kind{Exec} }
+func Kinds() []Kind {
+	return []Kind{Do, Mount, Umount, Exec, Call, Call1, Call2, Call3, Call4, Program}
+}
+
+// Syntax is what the text of such a hook looks like.
+func (k Kind) Syntax() string {
+	switch k {
+	case Do:
+		return "ACTION:ARGS"
+	case Mount:
+		return "FILESYSTEM SOURCE TARGET [FLAGS [DATA]]"
+	case Umount:
+		return "TARGET [FLAGS]"
+	case Exec:
+		return "COMMAND"
+	case Program:
+		return "PROGRAM"
+	}
+	return "FUNCTION"
+}
 
 // Spec is a hook as it stands in a file, before it is parsed.
 type Spec struct {
@@ -26,45 +67,198 @@ type Spec struct {
 }
 
 // Option is the name of the option that carries such a hook.
-func (s Spec) Option() string { return string(s.Kind) + "-" + string(s.Phase) }
+func (s Spec) Option() string {
+	switch s.Kind {
+	case Program:
+		return string(s.Phase)
+	case Call1, Call2, Call3, Call4:
+		return "call-" + string(s.Phase) + strings.TrimPrefix(string(s.Kind), "call")
+	}
+	return string(s.Kind) + "-" + string(s.Phase)
+}
+
+// rule is what an operator says about the failure of one hook.
+type rule byte
+
+const (
+	byPhase rule = 0
+	ignored rule = '-'
+	fatal   rule = '+'
+)
 
 // Hook is a parsed hook: it can be run, and running it again does the same.
 type Hook struct {
-	spec   Spec
-	action action
-}
-
-// action is what a kind does. run blocks until it is done or ctx is; output
-// gets each line that it prints.
-type action interface {
-	run(ctx context.Context, env Environment, output func(line string)) error
+	spec    Spec
+	action  action
+	symbol  string // the function it calls; empty: none
+	subject string // what stands before the action in some phases
+	rest    string // the text without prefixes and subject
+	hidden  bool
+	rule    rule
 }
 
 // Spec returns what the hook was parsed from.
 func (h Hook) Spec() Spec { return h.spec }
 
+// Subject is what stood before the action: the file of a touch hook, the
+// namespaces of one that enters them.
+func (h Hook) Subject() string { return h.subject }
+
+// Symbol is the function that the hook calls. Empty: it calls none.
+func (h Hook) Symbol() string { return h.symbol }
+
+// String is the hook as logs may show it, such as `exec: mount -a`.
+func (h Hook) String() string {
+	if h.hidden {
+		return string(h.spec.Kind) + ": hidden"
+	}
+	return string(h.spec.Kind) + ": " + h.spec.Text
+}
+
+// fatal applies the hook's own rule over that of its phase.
+func (h Hook) fatal(phase bool) bool {
+	switch h.rule {
+	case ignored:
+		return false
+	case fatal:
+		return true
+	}
+	return phase
+}
+
+// SyntaxError is a mistake in a hook's text.
+type SyntaxError struct {
+	// What is wrong, and what to do about it. The hint is optional.
+	What, Hint string
+}
+
+// Error prints `what (hint)`.
+func (e *SyntaxError) Error() string {
+	if e.Hint == "" {
+		return e.What
+	}
+	return e.What + " (" + e.Hint + ")"
+}
+
+func mistake(hint, format string, args ...any) error {
+	return &SyntaxError{fmt.Sprintf(format, args...), hint}
+}
+
 // Parse checks s and makes it a Hook. Everything that can be wrong with the text
 // is found here, not in the middle of a boot.
 func Parse(s Spec) (Hook, error) {
-	if _, ok := s.Phase.Info(); !ok {
-		return Hook{}, fmt.Errorf("unknown phase %q", s.Phase)
+	info, ok := s.Phase.Info()
+	if !ok {
+		return Hook{}, mistake("", "unknown phase %q", s.Phase)
 	}
-	if strings.TrimSpace(s.Text) == "" {
-		return Hook{}, fmt.Errorf("%s needs a command", s.Option())
+	if !slices.Contains(Kinds(), s.Kind) {
+		return Hook{}, mistake("", "unknown kind of hook %q", s.Kind)
+	}
+	if !slices.Contains(info.Kinds, s.Kind) {
+		return Hook{}, mistake("", "there is no %s", s.Option())
 	}
 	if strings.ContainsRune(s.Text, 0) {
-		return Hook{}, fmt.Errorf("%s holds a NUL byte", s.Option())
+		return Hook{}, mistake("", "%s holds a NUL byte", s.Option())
 	}
-	switch s.Kind {
-	case Exec:
-		return Hook{spec: s, action: shell(s.Text)}, nil
-	default:
-		return Hook{}, fmt.Errorf("unknown kind of hook %q", s.Kind)
+	h := Hook{spec: s}
+	h.prefixes()
+	if err := h.takeSubject(info); err != nil {
+		return Hook{}, err
+	}
+	if h.rest == "" {
+		return Hook{}, mistake("", "%s needs %s", s.Option(), need(s.Kind))
+	}
+	return h, h.parse()
+}
+
+func need(k Kind) string {
+	switch k {
+	case Exec, Program:
+		return "a command"
+	}
+	return k.Syntax()
+}
+
+// prefixes reads what may stand before any hook: ! hides the text from logs, -
+// ignores a failure, + makes it fatal. The shell's own `! command` stays.
+func (h *Hook) prefixes() {
+	rest := strings.TrimSpace(h.spec.Text)
+	for rest != "" {
+		switch {
+		case rest[0] == '!' && !(h.spec.Kind == Exec && strings.HasPrefix(rest[1:], " ")):
+			h.hidden = true
+		case rest[0] == '-' || rest[0] == '+':
+			h.rule = rule(rest[0])
+		default:
+			h.rest = rest
+			return
+		}
+		rest = strings.TrimLeft(rest[1:], " \t")
 	}
 }
 
-// Set holds the hooks of a program by phase, each list in the order of the file.
+// takeSubject cuts off what stands before the action.
+func (h *Hook) takeSubject(info PhaseInfo) error {
+	if info.Subject == "" {
+		return nil
+	}
+	h.subject, h.rest, _ = strings.Cut(h.rest, " ")
+	h.rest = strings.TrimSpace(h.rest)
+	if h.subject == "" || h.rest == "" {
+		return mistake("such as "+info.Subject+" print:hello", "%s needs %s and an action", h.spec.Option(), info.Subject)
+	}
+	if h.spec.Phase == AsEmperorSetns {
+		if _, err := namespaces.ParseFlags(h.subject); err != nil {
+			return mistake("such as net,uts print:hello", "%v", err)
+		}
+	}
+	return nil
+}
+
+// parse makes the action.
+func (h *Hook) parse() (err error) {
+	switch h.spec.Kind {
+	case Do:
+		err = h.parseAction()
+	case Mount:
+		h.action, err = parseMount(h.rest)
+	case Umount:
+		h.action, err = parseUmount(h.rest)
+	case Exec:
+		h.action = shell(h.rest)
+	case Program:
+		h.action, err = parseProgram(h.rest)
+	default:
+		h.symbol = h.rest
+		h.action, err = parseCall(h.spec.Kind, h.rest)
+	}
+	return err
+}
+
+// Set holds the hooks of a program by phase, each list in the order in which it
+// runs: by kind, and within a kind in the order of the file.
 type Set map[Phase][]Hook
 
-// Add appends h to the list of its phase.
-func (s Set) Add(h Hook) { s[h.spec.Phase] = append(s[h.spec.Phase], h) }
+// Add puts h into the list of its phase.
+func (s Set) Add(h Hook) {
+	order := Kinds()
+	list, rank := s[h.spec.Phase], slices.Index(order, h.spec.Kind)
+	at := len(list)
+	for at > 0 && slices.Index(order, list[at-1].spec.Kind) > rank {
+		at--
+	}
+	s[h.spec.Phase] = slices.Insert(list, at, h)
+}
+
+// Native is the first hook that calls a function of C: one that no Go function
+// was registered for. Such a program needs its native twin.
+func (s Set) Native() (h Hook, ok bool) {
+	for i := range phases {
+		for _, h := range s[phases[i].Phase] {
+			if h.symbol != "" && registered(h.symbol) == nil {
+				return h, true
+			}
+		}
+	}
+	return Hook{}, false
+}

@@ -6,27 +6,44 @@ package hooks
 // one in the option names: phase as-root, kind exec is option exec-as-root.
 type Phase string
 
-// The phases of the emperor, then those of the vassal, each in order of time.
+// The phases that the emperor's configuration has, in order of time.
 const (
-	// AsEmperorBeforeVassal runs in the emperor's namespaces before the clone.
+	EmperorStart          Phase = "emperor-start"
 	AsEmperorBeforeVassal Phase = "as-emperor-before-vassal"
-	// AsEmperor runs in the emperor's namespaces after the clone, with the pid of
-	// the parked child.
-	AsEmperor Phase = "as-emperor"
-	// AsVassal is the emperor's too, but runs in the child, in its new
-	// namespaces, before anything of the vassal's own.
-	AsVassal Phase = "as-vassal"
+	AsEmperor             Phase = "as-emperor"
+	AsEmperorSetns        Phase = "as-emperor-setns"
+	AsVassalBeforeDrop    Phase = "as-vassal-before-drop"
+	VassalsStart          Phase = "vassals-start-hook"
+	AsVassal              Phase = "as-vassal"
+	OnVassalReady         Phase = "on-vassal-ready"
+	OnVassalFailed        Phase = "on-vassal-failed"
+	VassalsStop           Phase = "vassals-stop-hook"
+	AsEmperorAfterVassal  Phase = "as-emperor-after-vassal"
+	AsOnDemandVassal      Phase = "as-on-demand-vassal"
+	AsOnConfigVassal      Phase = "as-on-config-vassal"
+)
 
-	// Asap runs right after the configuration was parsed.
-	Asap Phase = "asap"
-	// PreJail runs before any jail and before privileges are dropped.
-	PreJail Phase = "pre-jail"
-	// AsRoot is the last privileged moment, after the interfaces are there.
-	AsRoot Phase = "as-root"
-	// AsUser runs right after privileges were dropped.
-	AsUser Phase = "as-user"
-	// PreApp runs when the sockets are bound, before the application starts.
-	PreApp Phase = "pre-app"
+// The phases that a vassal's configuration has, in order of time.
+const (
+	Asap           Phase = "asap"
+	PreJail        Phase = "pre-jail"
+	InJail         Phase = "in-jail"
+	PostJail       Phase = "post-jail"
+	AsRoot         Phase = "as-root"
+	AsUser         Phase = "as-user"
+	PreApp         Phase = "pre-app"
+	PostApp        Phase = "post-app"
+	MasterStart    Phase = "master-start"
+	PostFork       Phase = "post-fork"
+	Accepting      Phase = "accepting"
+	Accepting1     Phase = "accepting1"
+	AcceptingOnce  Phase = "accepting-once"
+	Accepting1Once Phase = "accepting1-once"
+	Touch          Phase = "touch"
+	EmperorReload  Phase = "emperor-reload"
+	EmperorStop    Phase = "emperor-stop"
+	EmperorLost    Phase = "emperor-lost"
+	AsUserAtexit   Phase = "as-user-atexit"
 )
 
 // Who says whose configuration file a phase is written in.
@@ -45,32 +62,85 @@ type PhaseInfo struct {
 	Who Who
 	// Fatal: the first failing hook ends the step the phase belongs to (the
 	// spawn, or the vassal's boot). Otherwise failures are logged and the next
-	// hook runs. This is uWSGI's rule for each phase.
+	// hook runs. This is uWSGI's rule for each phase; + and - override it.
 	Fatal bool
-	// Help says when and where the hooks run, in one line.
+	// Where says in which process and namespaces, User as whom.
+	Where, User string
+	// Help says when the hooks run and what a failure ends, in one line.
 	Help string
+	// Kinds are those that have an option in this phase, in the order they run.
+	Kinds []Kind
+	// Subject is what stands before the action of a hook of this phase. Empty:
+	// nothing does.
+	Subject string
 }
+
+// The sets of kinds that a phase may have.
+var (
+	all         = []Kind{Do, Mount, Umount, Exec, Call}
+	allEmperor  = []Kind{Do, Mount, Umount, Exec, Call, Call1, Call2, Call4}
+	allVassal   = []Kind{Do, Mount, Umount, Exec, Call, Call1, Call3}
+	onlyDo      = []Kind{Do}
+	onlyProgram = []Kind{Program}
+)
+
+const (
+	inEmperor = "emperor process, its namespaces"
+	inChild   = "the vassal's process, its new namespaces"
+	inVassal  = "the vassal's process"
+	inWorker  = "each worker's process"
+	inMaster  = "the vassal's master"
+	asUser    = "uid and gid"
+)
 
 // Phases is the table of all phases, in order of time.
 func Phases() []PhaseInfo { return phases }
 
 var phases = []PhaseInfo{
-	{AsEmperorBeforeVassal, Emperor, true, "in the emperor, before the vassal is cloned; failure cancels this spawn"},
-	{AsEmperor, Emperor, false, "in the emperor, after the clone, while the vassal is parked; failure is logged"},
-	{AsVassal, Emperor, true, "in the new namespaces, before anything of the vassal's own; failure ends this spawn"},
-	{Asap, Vassal, true, "in the vassal, right after its configuration was parsed"},
-	{PreJail, Vassal, true, "in the vassal, before any jail and before privileges are dropped"},
-	{AsRoot, Vassal, true, "in the vassal, as root, after the interfaces are there"},
-	{AsUser, Vassal, true, "in the vassal, right after privileges were dropped"},
-	{PreApp, Vassal, true, "in the vassal, after its sockets are bound, before the application starts"},
+	{EmperorStart, Emperor, true, inEmperor, "the emperor", "once, when the emperor starts; failure ends the emperor", all, ""},
+	{AsEmperorBeforeVassal, Emperor, true, inEmperor, "the emperor", "before the vassal is cloned; failure cancels this spawn", allEmperor, ""},
+	{AsEmperor, Emperor, false, inEmperor, "the emperor", "after the clone, while the vassal is parked; failure is logged", allEmperor, ""},
+	{AsEmperorSetns, Emperor, false, "a helper process in the named namespaces of the vassal", "the emperor", "after as-emperor, while the vassal is parked; failure is logged", onlyDo, "NAMESPACES"},
+	{AsVassalBeforeDrop, Emperor, true, inChild, "the emperor", "first of all in the child, before capabilities and tyrant mode take anything away; failure ends this spawn", allVassal, ""},
+	{VassalsStart, Emperor, false, inChild, "what the vassal's program starts as", "in the child, before as-vassal; failure is logged", onlyProgram, ""},
+	{AsVassal, Emperor, true, inChild, "what the vassal's program starts as", "in the child, before anything of the vassal's own; failure ends this spawn", allVassal, ""},
+	{OnVassalReady, Emperor, false, inEmperor, "the emperor", "when a vassal has become ready to accept; failure is logged", allEmperor, ""},
+	{OnVassalFailed, Emperor, false, inEmperor, "the emperor", "when a generation could not be launched, or ended without being asked; failure is logged", allEmperor, ""},
+	{VassalsStop, Emperor, false, inEmperor, "the emperor", "when a vassal is dead and cleared away; failure is logged", onlyProgram, ""},
+	{AsEmperorAfterVassal, Emperor, false, inEmperor, "the emperor", "when a vassal is dead and cleared away, before the next generation; failure is logged", allEmperor, ""},
+	{AsOnDemandVassal, Emperor, false, inEmperor, "the emperor", "when an on-demand vassal starts to wait for its first connection; failure is logged", allEmperor, ""},
+	{AsOnConfigVassal, Emperor, false, inEmperor, "the emperor", "when the file of a waiting on-demand vassal has changed; failure is logged", allEmperor, ""},
+
+	{Asap, Vassal, true, inVassal, "what the vassal started as", "right after the configuration was parsed; failure ends the boot", all, ""},
+	{PreJail, Vassal, true, inVassal, "what the vassal started as", "before any jail and before privileges are dropped; failure ends the boot", all, ""},
+	{InJail, Vassal, true, inVassal, "what the vassal started as", "after the namespace jail was entered, or would have been; failure ends the boot", all, ""},
+	{PostJail, Vassal, true, inVassal, "what the vassal started as", "after unshare, where the vassal is jailed; failure ends the boot", all, ""},
+	{AsRoot, Vassal, true, inVassal, "what the vassal started as", "the last privileged moment, when interfaces and files are there; failure ends the boot", all, ""},
+	{AsUser, Vassal, true, inVassal, asUser, "right after privileges were dropped; failure ends the boot", all, ""},
+	{PreApp, Vassal, true, inVassal, asUser, "when the sockets are bound, before the application starts; failure ends the boot", all, ""},
+	{PostApp, Vassal, true, inVassal, asUser, "when the application is found and about to start; failure ends the boot", all, ""},
+	{MasterStart, Vassal, false, inMaster, asUser, "when the master starts to supervise; failure is logged", all, ""},
+	{PostFork, Vassal, true, inWorker, asUser, "in each new worker, before its program; failure ends the worker", all, ""},
+	{Accepting, Vassal, true, inMaster, asUser, "for each worker that is ready; failure ends the vassal", all, ""},
+	{AcceptingOnce, Vassal, true, inMaster, asUser, "for each worker of the first set that is ready, not again after a reload; failure ends the vassal", all, ""},
+	{Accepting1, Vassal, true, inMaster, asUser, "when the first worker is ready; failure ends the vassal", all, ""},
+	{Accepting1Once, Vassal, true, inMaster, asUser, "when the first worker is ready, not again after a reload; failure ends the vassal", all, ""},
+	{Touch, Vassal, false, inMaster, asUser, "each time the file is touched; failure is logged", onlyDo, "FILE"},
+	{EmperorReload, Vassal, false, inMaster, asUser, "when the emperor asks for a reload; failure is logged", all, ""},
+	{EmperorStop, Vassal, false, inMaster, asUser, "when the emperor asks to stop; failure is logged", all, ""},
+	{EmperorLost, Vassal, false, inMaster, asUser, "when the emperor is gone without a word; failure is logged", all, ""},
+	{AsUserAtexit, Vassal, false, inMaster, asUser, "before the vassal exits or reloads; failure is logged", all, ""},
 }
 
 // Info returns the row of p; ok is false when there is no such phase.
 func (p Phase) Info() (info PhaseInfo, ok bool) {
-	for _, row := range phases {
-		if row.Phase == p {
-			return row, true
+	for i := range phases {
+		if phases[i].Phase == p {
+			return phases[i], true
 		}
 	}
 	return PhaseInfo{}, false
 }
+
+// AsUser tells whether the phase runs when all privileges are given up.
+func (i PhaseInfo) AsUser() bool { return i.User == asUser }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os/exec"
 	"time"
 )
 
@@ -19,55 +20,136 @@ type Environment struct {
 // Runner runs the hooks of one vassal. It may be copied and used concurrently.
 type Runner struct {
 	Environment
-	// Timeout bounds each hook. Zero: no bound.
+	// Subject is the vassal, for functions and programs.
+	Subject Subject
+	// Context is what uWSGI calls a hook's context: the vassal in the emperor's
+	// phases, the file of a touch hook. Empty: none.
+	Context string
+	// Own: this process is the vassal, and hooks may change its environment and
+	// working directory. Otherwise such changes last until the end of Run.
+	Own bool
+	// Shells are tried in order for commands, before /bin/sh.
+	Shells []string
+	// Join runs a hook of the phase that enters namespaces, in a helper process.
+	// Nil: such hooks fail.
+	Join func(ctx context.Context, h Hook, e Environment, output func(line string)) error
+	// Timeout bounds each hook. Zero: no bound. A function of C cannot be ended.
 	Timeout time.Duration
 	// Log gets one line per hook and one per line of output. Required.
 	Log *slog.Logger
+	// Observe is told of each hook that has run. Nil: nobody is.
+	Observe func(Result)
+}
+
+// Result is the end of one hook.
+type Result struct {
+	Phase Phase
+	// Index counts the hooks of the phase, from 1, in the order they run.
+	Index int
+	// Text is the hook as logs may show it.
+	Text string
+	// Exit is empty after success, else what happened, such as `exit status 1`.
+	Exit string
+	// Took is how long it ran.
+	Took time.Duration
 }
 
 // ErrTimeout is wrapped by the error of a hook that was killed because it ran
 // longer than Runner.Timeout.
 var ErrTimeout = errors.New("timed out")
 
-// Run runs the hooks of one phase in order and blocks until the last is done. In
-// a fatal phase the first failure ends it and is returned, as `hook as-root #2
-// (exec: …): exit status 1`. In any other phase failures are logged and the next
-// hook runs. When ctx ends, the running hook is killed with its process group
-// and ctx's error is returned, whatever the phase.
+// Run runs the hooks of one phase in order and blocks until the last is done, all
+// on the goroutine of the caller: a C function acts on its thread. In a fatal
+// phase the first failure ends it and is returned, as `hook as-root #2 (exec: …):
+// exit status 1`. In any other phase failures are logged and the next hook runs.
+// A hook's own prefix says otherwise. When ctx ends, the running hook is killed
+// with its process group and ctx's error is returned, whatever the phase.
 func (r Runner) Run(ctx context.Context, p Phase, list []Hook) error {
+	if len(list) == 0 {
+		return nil
+	}
 	info, ok := p.Info()
 	if !ok {
 		return fmt.Errorf("cannot run hooks: unknown phase %q", p)
 	}
+	s := &scene{Environment: r.Environment, phase: p, who: r.Subject, own: r.Own, shells: r.Shells}
+	s.Vars = append(append([]string{}, r.Vars...), "UWSGI_HOOK_PHASE="+string(p))
+	if r.Context != "" {
+		s.Vars = append(s.Vars, "UWSGI_HOOK_CONTEXT="+r.Context)
+	}
 	for i, h := range list {
-		err := r.one(ctx, i+1, h)
+		err := r.one(ctx, i+1, h, s)
 		if ctx.Err() != nil {
-			return fmt.Errorf("hook %s #%d (%s: %s): %w", p, i+1, h.spec.Kind, h.spec.Text, ctx.Err())
+			return fmt.Errorf("hook %s #%d (%s): %w", p, i+1, h, ctx.Err())
 		}
-		if err != nil && info.Fatal {
-			return fmt.Errorf("hook %s #%d (%s: %s): %w", p, i+1, h.spec.Kind, h.spec.Text, err)
+		var exit *ExitError
+		if err != nil && (h.fatal(info.Fatal) || errors.As(err, &exit)) {
+			return fmt.Errorf("hook %s #%d (%s): %w", p, i+1, h, err)
 		}
 	}
 	return nil
 }
 
-func (r Runner) one(ctx context.Context, index int, h Hook) error {
+func (r Runner) one(ctx context.Context, index int, h Hook, s *scene) error {
 	log := r.Log.With("hook", string(h.spec.Phase), "index", index)
 	if r.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, r.Timeout, fmt.Errorf("%w after %v", ErrTimeout, r.Timeout))
 		defer cancel()
 	}
+	s.output = func(line string) { log.Info(line) }
 	start := time.Now()
-	err := h.action.run(ctx, r.Environment, func(line string) { log.Info(line) })
+	err := r.act(ctx, h, s)
 	if cause := context.Cause(ctx); err != nil && errors.Is(cause, ErrTimeout) {
 		err = cause
 	}
-	took := time.Since(start).Round(time.Millisecond)
-	if err != nil {
-		log.Warn("hook failed", "command", h.spec.Text, "error", err, "took", took)
-		return err
+	if h.hidden {
+		err = innermost(err)
 	}
-	log.Debug("hook done", "command", h.spec.Text, "took", took)
-	return nil
+	took := time.Since(start).Round(time.Millisecond)
+	result := Result{Phase: h.spec.Phase, Index: index, Text: h.String(), Took: took}
+	if err != nil {
+		result.Exit = err.Error()
+		log.Warn("hook failed", "command", h.shown(), "error", err, "took", took)
+	} else {
+		log.Debug("hook done", "command", h.shown(), "took", took)
+	}
+	if r.Observe != nil {
+		r.Observe(result)
+	}
+	return err
+}
+
+func (r Runner) act(ctx context.Context, h Hook, s *scene) error {
+	if h.spec.Phase != AsEmperorSetns {
+		return h.action(ctx, s)
+	}
+	if r.Join == nil {
+		return errors.New("nobody here can enter namespaces")
+	}
+	return r.Join(ctx, h, s.Environment, s.output)
+}
+
+func (h Hook) shown() string {
+	if h.hidden {
+		return "hidden"
+	}
+	return h.spec.Text
+}
+
+// innermost is the cause of an error alone: what is around it may repeat a text
+// that is hidden.
+func innermost(err error) error {
+	for {
+		var exit *ExitError
+		var status *exec.ExitError
+		if err == nil || errors.As(err, &exit) || errors.As(err, &status) || errors.Is(err, ErrTimeout) {
+			return err
+		}
+		next := errors.Unwrap(err)
+		if next == nil {
+			return err
+		}
+		err = next
+	}
 }

@@ -1,0 +1,197 @@
+package hooks
+
+import (
+	"context"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// action is what a hook does. It blocks until it is done or ctx is.
+type action func(ctx context.Context, s *scene) error
+
+// scene is what an action works on: the surroundings of one run of a phase.
+type scene struct {
+	Environment // putenv and chdir change it for the hooks that follow
+	phase       Phase
+	who         Subject  // for functions
+	own         bool     // this process is the vassal's: hooks may change it
+	shells      []string // tried in order
+	output      func(line string)
+}
+
+// absolute is path for where a relative one will not do.
+func (s *scene) absolute(p string) string {
+	p = s.path(p)
+	if a, err := filepath.Abs(p); err == nil {
+		return a
+	}
+	return p
+}
+
+// path makes a path of a hook absolute.
+func (s *scene) path(p string) string {
+	if filepath.IsAbs(p) || s.Dir == "" {
+		return p
+	}
+	return filepath.Join(s.Dir, p)
+}
+
+// ActionInfo is a row of the table of actions.
+type ActionInfo struct {
+	// Name is the first word; Aliases mean the same.
+	Name    string
+	Aliases []string
+	// Args is what comes after the colon.
+	Args string
+	// Help says what it does, in one line.
+	Help string
+	// Example is a whole hook, as it may stand in a file. A test runs it, in
+	// namespaces of its own, with /tmp empty.
+	Example string
+
+	parse func(args string) (action, error)
+}
+
+// Actions is the table of all actions of hook-PHASE, sorted by name.
+func Actions() []ActionInfo { return actions }
+
+var actions = []ActionInfo{
+	{"alarm", nil, "NAME TEXT", "log an alarm", "alarm:disk the disk is full", parseAlarm},
+	{"append", nil, "FILE TEXT", "append to a file, which is made if need be", "append:/tmp/motd hello", parseWrite(appending, "")},
+	{"appendn", nil, "FILE [TEXT]", "append a line to a file", "appendn:/tmp/motd hello", parseWrite(appending, "\n")},
+	{"call", nil, "FUNCTION [ARG]", "call void f(void), or void f(char *) with the argument", "call:tzset", parseCallAction(cVoid)},
+	{"callint", nil, "FUNCTION [NUMBER]", "call void f(void), or void f(int)", "callint:srand 7", parseCallAction(cInt)},
+	{"callintret", nil, "FUNCTION [NUMBER]", "call int f(void), or int f(int); not zero is a failure", "callintret:isdigit 65", parseCallAction(cIntRet)},
+	{"callret", nil, "FUNCTION [ARG]", "call int f(void), or int f(char *); not zero is a failure", "callret:atoi 0", parseCallAction(cRet)},
+	{"chdir", []string{"cd"}, "DIR", "change the working directory", "chdir:/tmp", parseOne(chdir)},
+	{"chmod", nil, "FILE MODE", "change the mode of a file, in octal", "chmod:/tmp 1777", parseChmod},
+	{"chown", nil, "FILE USER GROUP", "change the owner of a file, by names or numbers", "chown:/tmp root root", parseChown(false)},
+	{"chown2", nil, "FILE UID GID", "change the owner of a file, by numbers", "chown2:/tmp 0 0", parseChown(true)},
+	{"create", []string{"creat"}, "FILE", "make a file, or empty it", "create:/tmp/flag", parseOne(create)},
+	{"exec", nil, "COMMAND", "run a command by the shell", "exec:echo $UWSGI_HOOK_PHASE", parseExec},
+	{"execv", nil, "PROGRAM ARGS", "run a program without a shell", "execv:echo 'two words'", parseExecv},
+	{"exit", nil, "[CODE]", "end the process; of an emperor's spawn: cancel it", "exit:7", parseExit},
+	{"hostname", nil, "NAME", "set the host name of the UTS namespace", "hostname:web1", parseOne(hostname)},
+	{"ifup", nil, "INTERFACE [ADDRESS/LENGTH …]", "set up an interface, with addresses", "ifup:lo 127.0.0.2/8", parseIfup},
+	{"mkdir", nil, "DIR", "make a directory", "mkdir:/tmp/run", parseOne(mkdir)},
+	{"mount", nil, "FILESYSTEM SOURCE TARGET [FLAGS [DATA]]", "mount a filesystem", "mount:tmpfs none /tmp nosuid,nodev size=1m", parseMount},
+	{"print", []string{"log"}, "TEXT", "log a line", "print:hello", parsePrint},
+	{"putenv", nil, "KEY=VALUE", "set an environment variable", "putenv:STAGE=test", parsePutenv},
+	{"rmdir", nil, "DIR", "remove an empty directory", "rmdir:/tmp/empty", parseOne(rmdir)},
+	{"route", nil, "DESTINATION via GATEWAY [dev INTERFACE]", "set a route; default is a destination, and via or dev may be left out", "route:192.0.2.0/24 dev lo", parseRoute},
+	{"rpc", nil, "", "not here: uWSGI's remote calls", "", parseAbsent("uWSGI's remote calls are not here", "exec or call")},
+	{"retryrpc", nil, "", "not here: uWSGI's remote calls", "", parseAbsent("uWSGI's remote calls are not here", "exec or call")},
+	{"safeexec", nil, "COMMAND", "run a command by the shell and ignore its failure", "safeexec:false", parseSafeexec},
+	{"signal", nil, "PID|NAME SIGNAL", "send a signal to a process, or to all of a name, in the pid namespace", "signal:1 0", parseSignal},
+	{"sleep", nil, "TIME", "wait, in seconds or such as 200ms", "sleep:10ms", parseSleep},
+	{"spinningfifo", nil, "FILE TEXT", "write to a FIFO, when it is there and somebody reads", "spinningfifo:/tmp/fifo q", parseFifo(true)},
+	{"sticky", nil, "DIR", "set the sticky bit", "sticky:/tmp", parseOne(sticky)},
+	{"symlink", nil, "TO LINK", "make a symbolic link", "symlink:/proc/mounts /tmp/mtab", parseSymlink},
+	{"sysctl", nil, "KEY=VALUE", "set a kernel parameter of the namespaces", "sysctl:net.ipv4.ip_forward=1", parseSysctl},
+	{"umount", nil, "TARGET [FLAGS]", "unmount what is mounted on a directory", "umount:/tmp detach", parseUmount},
+	{"unix_signal", nil, "SIGNAL FUNCTION", "have a C function handle a signal", "unix_signal:USR2 tzset", parseUnixSignal},
+	{"unlink", nil, "FILE", "remove a file", "unlink:/tmp/old", parseOne(unlink)},
+	{"wait_for_dir", nil, "DIR", "wait for a directory", "wait_for_dir:/tmp", parseWait(isDir)},
+	{"wait_for_file", nil, "FILE", "wait for a file", "wait_for_file:/etc/passwd", parseWait(isFile)},
+	{"wait_for_fs", nil, "PATH", "wait for a file or directory", "wait_for_fs:/etc", parseWait(isThere)},
+	{"wait_for_mountpoint", nil, "DIR", "wait for something to be mounted", "wait_for_mountpoint:/proc", parseWait(isMountpoint)},
+	{"wait_for_socket", nil, "ADDRESS", "wait for somebody to listen on HOST:PORT or a path", "wait_for_socket:/tmp/socket", parseWait(listens)},
+	{"write", nil, "FILE TEXT", "write a file", "write:/tmp/motd hello", parseWrite(writing, "")},
+	{"writefifo", nil, "FILE TEXT", "write to a FIFO; nobody reading is no failure", "writefifo:/tmp/fifo q", parseFifo(false)},
+	{"writen", nil, "FILE TEXT", "write a line to a file", "writen:/tmp/motd hello", parseWrite(writing, "\n")},
+}
+
+// parseAction reads action:args.
+func (h *Hook) parseAction() (err error) {
+	name, args, colon := strings.Cut(h.rest, ":")
+	name = strings.TrimSpace(name)
+	row := findAction(name)
+	switch {
+	case row == nil:
+		return mistake(suggest(name), "unknown action %q", name)
+	case !colon:
+		return mistake(name+":"+row.Args, "no colon after %q", name)
+	}
+	if h.action, err = row.parse(args); err != nil {
+		return err
+	}
+	h.symbol = symbolOf(name, args)
+	return nil
+}
+
+func findAction(name string) *ActionInfo {
+	for i := range actions {
+		if actions[i].Name == name || slices.Contains(actions[i].Aliases, name) {
+			return &actions[i]
+		}
+	}
+	return nil
+}
+
+// suggest names the actions that a word may have been meant to be.
+func suggest(word string) string {
+	best, names := 1+len(word)/3, []string(nil)
+	for _, a := range actions {
+		for _, name := range append([]string{a.Name}, a.Aliases...) {
+			switch d := distance(word, name); {
+			case d < best:
+				best, names = d, []string{name}
+			case d == best:
+				names = append(names, name)
+			}
+		}
+	}
+	if len(names) == 0 {
+		for _, a := range actions {
+			names = append(names, a.Name)
+		}
+		return "known are " + strings.Join(names, ", ")
+	}
+	return "did you mean " + strings.Join(names, " or ") + "?"
+}
+
+// distance is how many letters must be changed, added or left out.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		left := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := left
+			if a[i] != b[j] {
+				change++
+			}
+			left = row[j+1]
+			row[j+1] = min(change, row[j]+1, left+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// parseOne is for actions with one argument, which may hold spaces.
+func parseOne(do func(s *scene, arg string) error) func(string) (action, error) {
+	return func(arg string) (action, error) {
+		if arg == "" {
+			return nil, mistake("", "no argument given")
+		}
+		return func(_ context.Context, s *scene) error { return do(s, arg) }, nil
+	}
+}
+
+// parseAbsent is for actions of uWSGI that make no sense without it.
+func parseAbsent(what, instead string) func(string) (action, error) {
+	return func(string) (action, error) { return nil, mistake("use "+instead, "%s", what) }
+}
+
+// two splits an argument at its first space.
+func two(args, syntax string) (first, rest string, err error) {
+	first, rest, ok := strings.Cut(args, " ")
+	if !ok || first == "" || rest == "" {
+		return "", "", mistake("it is "+syntax, "%q lacks an argument", args)
+	}
+	return first, rest, nil
+}

@@ -1,0 +1,208 @@
+package hooks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Modes of new files and directories; the umask applies.
+const (
+	fileMode = 0o666
+	dirMode  = 0o777
+)
+
+// How a file is opened to be written. Nothing waits for a reader of a FIFO.
+const (
+	writing   = os.O_WRONLY | os.O_CREATE | os.O_TRUNC | unix.O_NONBLOCK
+	appending = os.O_WRONLY | os.O_CREATE | os.O_APPEND | unix.O_NONBLOCK
+)
+
+func mkdir(s *scene, dir string) error     { return os.Mkdir(s.path(dir), dirMode) }
+func rmdir(s *scene, dir string) error     { return pathError("rmdir", dir, unix.Rmdir(s.path(dir))) }
+func unlink(s *scene, file string) error   { return pathError("unlink", file, unix.Unlink(s.path(file))) }
+func hostname(_ *scene, name string) error { return unix.Sethostname([]byte(name)) }
+func create(s *scene, file string) error   { return put(s.path(file), writing, "") }
+
+func pathError(op, path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &os.PathError{Op: op, Path: path, Err: err}
+}
+
+// chdir moves the process where that is the vassal's own, and in any case the
+// hooks that follow in the phase.
+func chdir(s *scene, dir string) error {
+	dir = s.path(dir)
+	if s.own {
+		return os.Chdir(dir)
+	}
+	info, err := os.Stat(dir)
+	if err == nil && !info.IsDir() {
+		err = pathError("chdir", dir, unix.ENOTDIR)
+	}
+	if err == nil {
+		s.Dir = dir
+	}
+	return err
+}
+
+func sticky(s *scene, dir string) error {
+	info, err := os.Stat(s.path(dir))
+	if err != nil {
+		return err
+	}
+	return os.Chmod(s.path(dir), info.Mode()|os.ModeSticky)
+}
+
+// put writes text in one call and reports a failure of close as well.
+func put(path string, how int, text string) error {
+	f, err := os.OpenFile(path, how, fileMode)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Close())
+}
+
+func parseWrite(how int, end string) func(string) (action, error) {
+	return func(args string) (action, error) {
+		file, text, ok := strings.Cut(args, " ")
+		if file == "" || !ok && (end == "" || how != appending) {
+			return nil, mistake("it is FILE TEXT", "%q lacks an argument", args)
+		}
+		return func(_ context.Context, s *scene) error { return put(s.path(file), how, text+end) }, nil
+	}
+}
+
+func parseChmod(args string) (action, error) {
+	file, text, err := two(args, "FILE MODE")
+	if err != nil {
+		return nil, err
+	}
+	mode, err := strconv.ParseUint(strings.TrimSpace(text), 8, 32)
+	if err != nil || mode > 0o7777 {
+		return nil, mistake("octal, such as 755", "%q is not a mode", text)
+	}
+	return func(_ context.Context, s *scene) error {
+		return pathError("chmod", file, unix.Chmod(s.path(file), uint32(mode)))
+	}, nil
+}
+
+func parseSymlink(args string) (action, error) {
+	to, link, err := two(args, "TO LINK")
+	if err != nil {
+		return nil, err
+	}
+	return func(_ context.Context, s *scene) error { return os.Symlink(to, s.path(link)) }, nil
+}
+
+// parseChown reads FILE USER GROUP. Names are looked up when the hook runs: it is
+// the user database around it that counts.
+func parseChown(numeric bool) func(string) (action, error) {
+	return func(args string) (action, error) {
+		words := strings.Fields(args)
+		if len(words) != 3 {
+			return nil, mistake("it is FILE USER GROUP", "%q is not three words", args)
+		}
+		for _, word := range words[1:] {
+			if err := checkOwner(word, numeric); err != nil {
+				return nil, err
+			}
+		}
+		return func(_ context.Context, s *scene) error {
+			uid, err := lookup(words[1], func(name string) (string, error) {
+				u, err := user.Lookup(name)
+				if err != nil {
+					return "", err
+				}
+				return u.Uid, nil
+			})
+			if err != nil {
+				return err
+			}
+			gid, err := lookup(words[2], func(name string) (string, error) {
+				g, err := user.LookupGroup(name)
+				if err != nil {
+					return "", err
+				}
+				return g.Gid, nil
+			})
+			if err != nil {
+				return err
+			}
+			return os.Chown(s.path(words[0]), uid, gid)
+		}, nil
+	}
+}
+
+// checkOwner accepts a number that is an id, and otherwise what useradd(8) does.
+func checkOwner(word string, numeric bool) error {
+	if n, err := strconv.ParseUint(word, 10, 32); err == nil && n < 1<<32-1 {
+		return nil
+	}
+	if numeric {
+		return mistake("chown takes names", "%q is not an id", word)
+	}
+	if strings.ContainsAny(word[:1], "-0123456789") || strings.ContainsAny(word, ":/,!") {
+		return mistake("a name or a number, each as a word", "%q cannot be a user or group", word)
+	}
+	return nil
+}
+
+func lookup(word string, find func(string) (string, error)) (int, error) {
+	if n, err := strconv.Atoi(word); err == nil {
+		return n, nil
+	}
+	id, err := find(word)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.Atoi(id)
+}
+
+func parsePutenv(arg string) (action, error) {
+	key, value, ok := strings.Cut(arg, "=")
+	if !ok || key == "" {
+		return nil, mistake("KEY=VALUE", "%q is not a variable", arg)
+	}
+	return func(_ context.Context, s *scene) error {
+		s.Vars = append(s.Vars, arg) // the last one counts (os/exec)
+		if s.own {
+			return os.Setenv(key, value)
+		}
+		return nil
+	}, nil
+}
+
+// parseSysctl reads KEY=VALUE; the key is a path below /proc/sys, its parts
+// separated by dots or slashes (sysctl(8)).
+func parseSysctl(arg string) (action, error) {
+	key, value, ok := strings.Cut(arg, "=")
+	key, value = strings.TrimSpace(key), strings.TrimSpace(value)
+	if !ok || key == "" {
+		return nil, mistake("such as net.ipv4.ip_forward=1", "%q is not KEY=VALUE", arg)
+	}
+	path := strings.ReplaceAll(key, ".", "/")
+	if strings.Contains(key, "/") {
+		path = key // dots are part of names, such as that of a VLAN
+	}
+	for part := range strings.SplitSeq(path, "/") {
+		if part == "" || part == "." || part == ".." {
+			return nil, mistake("such as net.ipv4.ip_forward=1", "%q is not a kernel parameter", key)
+		}
+	}
+	return func(context.Context, *scene) error {
+		if err := put("/proc/sys/"+path, os.O_WRONLY, value); err != nil {
+			return fmt.Errorf("cannot set %s: %w", key, err)
+		}
+		return nil
+	}, nil
+}

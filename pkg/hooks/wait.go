@@ -1,0 +1,189 @@
+package hooks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// maxWait bounds what a hook waits for where nothing else does, as in uWSGI.
+	maxWait = 60 * time.Second
+	// waitStep is the time between two looks.
+	waitStep = 25 * time.Millisecond
+)
+
+// until looks again and again until ready says so, and says what was waited for
+// when the time is over.
+func until(ctx context.Context, what string, ready func() (bool, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, maxWait)
+	defer cancel()
+	tick := time.NewTicker(waitStep)
+	defer tick.Stop()
+	for {
+		if ok, err := ready(); ok || err != nil {
+			return err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return fmt.Errorf("%s: %w", what, context.Cause(ctx))
+		}
+	}
+}
+
+func isThere(path string) bool { _, err := os.Stat(path); return err == nil }
+
+func isFile(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}
+
+func isDir(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.IsDir()
+}
+
+// isMountpoint asks the kernel; it is not where the directory has another device
+// than its parent that a bind of the same filesystem would be found.
+func isMountpoint(path string) bool {
+	var st unix.Statx_t
+	err := unix.Statx(unix.AT_FDCWD, path, 0, unix.STATX_MNT_ID, &st)
+	return err == nil && st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0
+}
+
+func listens(address string) bool {
+	network := "tcp"
+	if strings.Contains(address, "/") {
+		network = "unix"
+	}
+	c, err := net.DialTimeout(network, address, time.Second)
+	if err != nil {
+		return false
+	}
+	c.Close()
+	return true
+}
+
+func parseWait(ready func(string) bool) func(string) (action, error) {
+	return func(arg string) (action, error) {
+		if arg == "" {
+			return nil, mistake("", "nothing to wait for is given")
+		}
+		return func(ctx context.Context, s *scene) error {
+			what := arg
+			if strings.Contains(arg, "/") || !strings.Contains(arg, ":") {
+				what = s.path(arg)
+			}
+			return until(ctx, fmt.Sprintf("waited in vain for %q", arg), func() (bool, error) { return ready(what), nil })
+		}, nil
+	}
+}
+
+func parseFifo(patient bool) func(string) (action, error) {
+	return func(args string) (action, error) {
+		file, text, err := two(args, "FILE TEXT")
+		if err != nil {
+			return nil, err
+		}
+		return func(ctx context.Context, s *scene) error {
+			if !patient {
+				err := put(s.path(file), os.O_WRONLY|unix.O_NONBLOCK, text)
+				if errors.Is(err, unix.ENXIO) || errors.Is(err, unix.ENODEV) {
+					return nil // nobody reads
+				}
+				return err
+			}
+			return until(ctx, fmt.Sprintf("nobody reads %q", file), func() (bool, error) {
+				err := put(s.path(file), os.O_WRONLY|unix.O_NONBLOCK, text)
+				if errors.Is(err, unix.ENXIO) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENOENT) {
+					return false, nil
+				}
+				return true, err
+			})
+		}, nil
+	}
+}
+
+func parseSleep(arg string) (action, error) {
+	d, err := time.ParseDuration(arg)
+	if seconds, plain := strconv.ParseFloat(arg, 64); plain == nil {
+		d, err = time.Duration(seconds*float64(time.Second)), nil
+	}
+	if err != nil || d < 0 {
+		return nil, mistake("seconds, or such as 200ms", "%q is not a time", arg)
+	}
+	return func(ctx context.Context, _ *scene) error {
+		select {
+		case <-time.After(d):
+			return nil
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}, nil
+}
+
+// parseSignal reads PID|NAME SIGNAL. A name is that of the process, as in ps: at
+// most 15 bytes.
+func parseSignal(args string) (action, error) {
+	who, name, err := two(args, "PID|NAME SIGNAL")
+	if err != nil {
+		return nil, err
+	}
+	sig, ok := signalNumber(strings.TrimSpace(name))
+	if !ok {
+		return nil, mistake("such as HUP", "unknown signal %q", name)
+	}
+	if pid, err := strconv.Atoi(who); err == nil {
+		if pid < 1 {
+			return nil, mistake("", "%q is not a process", who)
+		}
+		return func(context.Context, *scene) error { return os.NewSyscallError("kill", syscall.Kill(pid, sig)) }, nil
+	}
+	return func(context.Context, *scene) error { return signalAll(who, sig) }, nil
+}
+
+func signalNumber(name string) (syscall.Signal, bool) {
+	if n, err := strconv.Atoi(name); err == nil {
+		return syscall.Signal(n), n >= 0 && n <= 64
+	}
+	name = strings.ToUpper(name)
+	if !strings.HasPrefix(name, "SIG") {
+		name = "SIG" + name
+	}
+	sig := unix.SignalNum(name)
+	return sig, sig != 0
+}
+
+// signalAll signals every process of that name but this one.
+func signalAll(name string, sig syscall.Signal) error {
+	files, err := filepath.Glob("/proc/[0-9]*/comm")
+	if err != nil {
+		return err
+	}
+	found := false
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		pid, _ := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+		if err != nil || strings.TrimSuffix(string(text), "\n") != name || pid == os.Getpid() {
+			continue
+		}
+		if err := syscall.Kill(pid, sig); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return os.NewSyscallError("kill", err)
+		}
+		found = true
+	}
+	if !found {
+		return fmt.Errorf("no process is called %q", name)
+	}
+	return nil
+}

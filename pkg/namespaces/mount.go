@@ -1,0 +1,346 @@
+package namespaces
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// MountFlags are MS_* bits of mount(2).
+type MountFlags uintptr
+
+// mountFlags lists the words of uWSGI for mount(2)'s flags.
+var mountFlags = []struct {
+	name string
+	flag MountFlags
+}{
+	{"bind", unix.MS_BIND},
+	{"rbind", unix.MS_BIND | unix.MS_REC},
+	{"rec", unix.MS_REC},
+	{"recursive", unix.MS_REC},
+	{"ro", unix.MS_RDONLY},
+	{"readonly", unix.MS_RDONLY},
+	{"rdonly", unix.MS_RDONLY},
+	{"remount", unix.MS_REMOUNT},
+	{"nosuid", unix.MS_NOSUID},
+	{"nodev", unix.MS_NODEV},
+	{"noexec", unix.MS_NOEXEC},
+	{"private", unix.MS_PRIVATE},
+	{"rprivate", unix.MS_PRIVATE | unix.MS_REC},
+	{"slave", unix.MS_SLAVE},
+	{"rslave", unix.MS_SLAVE | unix.MS_REC},
+	{"shared", unix.MS_SHARED},
+	{"rshared", unix.MS_SHARED | unix.MS_REC},
+	{"unbindable", unix.MS_UNBINDABLE},
+	{"move", unix.MS_MOVE},
+	{"strictatime", unix.MS_STRICTATIME},
+	{"relatime", unix.MS_RELATIME},
+	{"noatime", unix.MS_NOATIME},
+	{"nodiratime", unix.MS_NODIRATIME},
+	{"sync", unix.MS_SYNCHRONOUS},
+	{"synchronous", unix.MS_SYNCHRONOUS},
+	{"dirsync", unix.MS_DIRSYNC},
+	{"mand", unix.MS_MANDLOCK},
+	{"silent", unix.MS_SILENT},
+}
+
+// umountFlags are the same for umount2(2). rec is none of the kernel's: it takes
+// away everything mounted below as well.
+var umountFlags = []struct {
+	name string
+	flag UmountFlags
+}{
+	{"detach", unix.MNT_DETACH},
+	{"force", unix.MNT_FORCE},
+	{"expire", unix.MNT_EXPIRE},
+	{"nofollow", unix.UMOUNT_NOFOLLOW},
+	{"rec", umountRec},
+	{"recursive", umountRec},
+}
+
+// TakesPath tells whether the source of such a mount is a path.
+func (f MountFlags) TakesPath() bool { return f&(unix.MS_BIND|unix.MS_MOVE) != 0 }
+
+// UmountFlags are MNT_* bits of umount2(2), and our own.
+type UmountFlags uint
+
+const umountRec UmountFlags = 1 << 31
+
+const (
+	// propagation flags stand alone in a call of mount(2).
+	propagation = MountFlags(unix.MS_PRIVATE | unix.MS_SLAVE | unix.MS_SHARED | unix.MS_UNBINDABLE)
+	// perMount flags must be set on a bind by a call of their own.
+	perMount = MountFlags(unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC | unix.MS_NOATIME | unix.MS_NODIRATIME | unix.MS_RELATIME | unix.MS_STRICTATIME)
+)
+
+// MountFlagNames and UmountFlagNames list the words that are understood.
+func MountFlagNames() []string {
+	var names []string
+	for _, f := range mountFlags {
+		names = append(names, f.name)
+	}
+	return names
+}
+
+// UmountFlagNames lists the words of ParseUmountFlags.
+func UmountFlagNames() []string {
+	var names []string
+	for _, f := range umountFlags {
+		names = append(names, f.name)
+	}
+	return names
+}
+
+// ParseMountFlags reads words separated by commas; unknown is the first that it
+// does not know.
+func ParseMountFlags(list string) (flags MountFlags, unknown string) {
+	for word := range strings.SplitSeq(list, ",") {
+		i := slices.Index(MountFlagNames(), word)
+		if i < 0 {
+			return 0, word
+		}
+		flags |= mountFlags[i].flag
+	}
+	return flags, ""
+}
+
+// ParseUmountFlags does the same for umount2(2).
+func ParseUmountFlags(list string) (flags UmountFlags, unknown string) {
+	for word := range strings.SplitSeq(list, ",") {
+		i := slices.Index(UmountFlagNames(), word)
+		if i < 0 {
+			return 0, word
+		}
+		flags |= umountFlags[i].flag
+	}
+	return flags, ""
+}
+
+// Mount is a filesystem to be mounted.
+type Mount struct {
+	// Type of the filesystem; anything where the flags need none.
+	Type string
+	// Source and Target are absolute paths, Source only where the flags or the
+	// filesystem make it a path.
+	Source, Target string
+	Flags          MountFlags
+	// Data are the filesystem's own options, such as size=64m.
+	Data string
+}
+
+// Do mounts, sets the flags that need a further call, and makes sure that the
+// target is what was asked for; a mount that is not is taken away again. Neither
+// the target nor the source of a bind is led astray by others' symbolic links.
+func (m Mount) Do() error {
+	if err := m.do(); err != nil {
+		return fmt.Errorf("cannot mount %q on %q: %w", m.Source, m.Target, err)
+	}
+	return nil
+}
+
+func (m Mount) do() error {
+	target, err := OpenTarget(m.Target)
+	if err != nil {
+		return err
+	}
+	defer target.Close()
+	flags, later := m.Flags, m.Flags&propagation
+	if flags &^= propagation; flags&^unix.MS_REC == 0 && later != 0 { // of a mount that is there
+		return unix.Mount("", byDescriptor(target), "", uintptr(later|flags), "")
+	}
+	if flags&unix.MS_REMOUNT != 0 {
+		if err := unix.Mount(m.Source, byDescriptor(target), m.Type, uintptr(flags), m.Data); err != nil {
+			return err
+		}
+		return m.verify(0)
+	}
+	before, err := mountID(target)
+	if err != nil {
+		return err
+	}
+	if err := m.attach(flags, byDescriptor(target)); err != nil {
+		return err
+	}
+	if err := m.finish(flags, later, before); err != nil {
+		_ = m.undo(before)
+		return err
+	}
+	return nil
+}
+
+// attach makes the mount.
+func (m Mount) attach(flags MountFlags, target string) error {
+	source := m.Source
+	if flags.TakesPath() {
+		from, err := OpenTarget(m.Source)
+		if err != nil {
+			return err
+		}
+		defer from.Close()
+		source = byDescriptor(from)
+	}
+	return unix.Mount(source, target, m.Type, uintptr(flags), m.Data)
+}
+
+// finish does what one call of mount(2) cannot, by the path again: the descriptor
+// is that of what the mount covers.
+func (m Mount) finish(flags, later MountFlags, before uint64) error {
+	target, err := OpenTarget(m.Target)
+	if err != nil {
+		return err
+	}
+	defer target.Close()
+	if flags&unix.MS_BIND != 0 && flags&perMount != 0 {
+		kept, err := inherited(target)
+		if err != nil {
+			return err
+		}
+		if err := unix.Mount("", byDescriptor(target), "", uintptr(unix.MS_REMOUNT|unix.MS_BIND|kept|flags&perMount), ""); err != nil {
+			return fmt.Errorf("cannot set its flags: %w", err)
+		}
+	}
+	if later != 0 {
+		if err := unix.Mount("", byDescriptor(target), "", uintptr(later|flags&unix.MS_REC), ""); err != nil {
+			return fmt.Errorf("cannot set its propagation: %w", err)
+		}
+	}
+	return m.verify(before)
+}
+
+// inherited are the flags that a bind has from its source: a remount that leaves
+// one out would lift it, which the kernel refuses in a user namespace.
+func inherited(target *os.File) (MountFlags, error) {
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(int(target.Fd()), &fs); err != nil {
+		return 0, err
+	}
+	var flags MountFlags
+	for st, ms := range map[int64]MountFlags{unix.ST_RDONLY: unix.MS_RDONLY, unix.ST_NOSUID: unix.MS_NOSUID, unix.ST_NODEV: unix.MS_NODEV, unix.ST_NOEXEC: unix.MS_NOEXEC, unix.ST_NOATIME: unix.MS_NOATIME, unix.ST_NODIRATIME: unix.MS_NODIRATIME} {
+		if fs.Flags&st != 0 {
+			flags |= ms
+		}
+	}
+	return flags, nil
+}
+
+// verify looks at what the target is now.
+func (m Mount) verify(before uint64) error {
+	target, err := OpenTarget(m.Target)
+	if err != nil {
+		return err
+	}
+	defer target.Close()
+	id, err := mountID(target)
+	if err != nil {
+		return err
+	}
+	if id == before {
+		return errors.New("it is not there afterwards")
+	}
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(int(target.Fd()), &fs); err != nil {
+		return err
+	}
+	for _, f := range []struct {
+		want MountFlags
+		got  int64
+		name string
+	}{{unix.MS_RDONLY, unix.ST_RDONLY, "read-only"}, {unix.MS_NOSUID, unix.ST_NOSUID, "nosuid"}, {unix.MS_NODEV, unix.ST_NODEV, "nodev"}, {unix.MS_NOEXEC, unix.ST_NOEXEC, "noexec"}} {
+		if m.Flags&f.want != 0 && fs.Flags&f.got == 0 {
+			return fmt.Errorf("it is not %s afterwards", f.name)
+		}
+	}
+	return nil
+}
+
+// undo takes away what attach made.
+func (m Mount) undo(before uint64) error {
+	target, err := OpenTarget(m.Target)
+	if err != nil {
+		return err
+	}
+	defer target.Close()
+	if id, err := mountID(target); err != nil || id == before {
+		return err
+	}
+	return unix.Unmount(byDescriptor(target), unix.MNT_DETACH)
+}
+
+// mountID identifies the mount a file is in.
+func mountID(f *os.File) (uint64, error) {
+	var st unix.Statx_t
+	err := unix.Statx(int(f.Fd()), "", unix.AT_EMPTY_PATH, unix.STATX_MNT_ID, &st)
+	return st.Mnt_id, err
+}
+
+// Unmount takes away what is mounted on the absolute path target.
+func Unmount(target string, flags UmountFlags) error {
+	targets := []string{target}
+	if flags&umountRec != 0 {
+		below, err := mountsBelow(target)
+		if err != nil {
+			return err
+		}
+		targets = append(below, target)
+	}
+	for _, t := range targets {
+		if err := unmount(t, int(flags&^umountRec)); err != nil {
+			return fmt.Errorf("cannot unmount %q: %w", t, err)
+		}
+	}
+	return nil
+}
+
+// unmount is by path: a descriptor would itself keep the mount busy. So that the
+// path means what was checked it is that of the descriptor of the parent.
+func unmount(target string, flags int) error {
+	dir, name := filepath.Split(filepath.Clean(target))
+	parent, err := OpenTarget(filepath.Clean(dir))
+	if err != nil {
+		return err
+	}
+	defer parent.Close()
+	path := byDescriptor(parent) + "/" + name
+	if link, err := os.Readlink(path); err == nil { // a link, followed as OpenTarget would
+		if flags&unix.UMOUNT_NOFOLLOW != 0 {
+			return fmt.Errorf("it is a symbolic link to %q", link)
+		}
+		if path, err = followFirst(target); err != nil {
+			return err
+		}
+		return unmount(path, flags)
+	}
+	return unix.Unmount(path, flags|unix.UMOUNT_NOFOLLOW)
+}
+
+// mountsBelow lists the mount points under a directory, the deepest first.
+func mountsBelow(dir string) ([]string, error) {
+	f, err := os.Open("/proc/self/mountinfo")
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	var found []string
+	for lines := bufio.NewScanner(f); lines.Scan(); {
+		fields := strings.Fields(lines.Text())
+		if len(fields) < 5 {
+			continue
+		}
+		if point := unescape(fields[4]); strings.HasPrefix(point, strings.TrimSuffix(filepath.Clean(dir), "/")+"/") {
+			found = append(found, point)
+		}
+	}
+	slices.Reverse(found) // the kernel lists a mount after what it is mounted on
+	return found, nil
+}
+
+// unescape undoes the octal escapes of proc_pid_mountinfo(5).
+func unescape(s string) string {
+	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(s)
+}

@@ -1,0 +1,115 @@
+package namespaces
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxLinks is how many symbolic links a path may lead through, as in the kernel
+// (path_resolution(7)).
+const maxLinks = 40
+
+// OpenTarget opens what a privileged operation is to be done to, with O_PATH. The
+// path is absolute. It goes through no magic link of procfs, and through a
+// symbolic link only when root or this process owns it: nobody else can lead a
+// mount out of the place that was named. The caller closes the file.
+func OpenTarget(path string) (*os.File, error) {
+	f, err := openTarget(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot open %q: %w", path, err)
+	}
+	return f, nil
+}
+
+func openTarget(path string) (*os.File, error) {
+	if !filepath.IsAbs(path) {
+		return nil, errors.New("not an absolute path")
+	}
+	for range maxLinks {
+		fd, err := openat2(unix.AT_FDCWD, path, unix.RESOLVE_NO_SYMLINKS)
+		if err == nil {
+			return os.NewFile(uintptr(fd), path), nil
+		}
+		if !errors.Is(err, unix.ELOOP) {
+			return nil, err
+		}
+		if path, err = followFirst(path); err != nil {
+			return nil, err
+		}
+	}
+	return nil, unix.ELOOP
+}
+
+// openat2 opens with O_PATH. A concurrent rename of a parent makes it fail with
+// EAGAIN, which is worth another try (openat2(2)).
+func openat2(dir int, path string, resolve uint64) (fd int, err error) {
+	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC | unix.O_NOFOLLOW, Resolve: resolve | unix.RESOLVE_NO_MAGICLINKS}
+	for range maxLinks {
+		fd, err = unix.Openat2(dir, path, &how)
+		if !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EINTR) {
+			break
+		}
+	}
+	return fd, err
+}
+
+// followFirst returns the path with its first symbolic link replaced by what the
+// link says.
+func followFirst(path string) (string, error) {
+	parts := strings.Split(strings.Trim(path, "/"), "/")
+	dir, err := openat2(unix.AT_FDCWD, "/", 0)
+	if err != nil {
+		return "", err
+	}
+	defer func() { unix.Close(dir) }()
+	for i, part := range parts {
+		next, err := openat2(dir, part, 0)
+		if err != nil {
+			return "", err
+		}
+		to, err := readLink(next)
+		if err != nil || to != "" {
+			unix.Close(next)
+			if err != nil {
+				return "", fmt.Errorf("/%s: %w", strings.Join(parts[:i+1], "/"), err)
+			}
+			if !filepath.IsAbs(to) {
+				to = "/" + strings.Join(append(parts[:i:i], to), "/")
+			}
+			return strings.Join(append([]string{to}, parts[i+1:]...), "/"), nil
+		}
+		unix.Close(dir)
+		dir = next
+	}
+	return path, nil // the link is gone
+}
+
+// readLink returns what a symbolic link says that may be followed, and nothing
+// for any other file.
+func readLink(fd int) (string, error) {
+	var st unix.Stat_t
+	if err := unix.Fstat(fd, &st); err != nil {
+		return "", err
+	}
+	if st.Mode&unix.S_IFMT != unix.S_IFLNK {
+		return "", nil
+	}
+	if st.Uid != 0 && int(st.Uid) != os.Geteuid() {
+		return "", fmt.Errorf("a symbolic link of uid %d is not followed", st.Uid)
+	}
+	buffer := make([]byte, unix.PathMax)
+	n, err := unix.Readlinkat(fd, "", buffer)
+	if err != nil {
+		return "", err
+	}
+	return string(buffer[:n]), nil
+}
+
+// byDescriptor is a path that means exactly the file that is open, for system
+// calls that take no descriptor.
+func byDescriptor(f *os.File) string { return fmt.Sprintf("/proc/self/fd/%d", f.Fd()) }
