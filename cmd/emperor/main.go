@@ -23,7 +23,7 @@ func main() {
 	options, warnings, err := config.ParseEmperor(os.Args[1:])
 	switch {
 	case errors.Is(err, config.ErrHelp):
-		_ = config.EmperorHelp(os.Stdout)
+		_ = config.EmperorHelp(os.Stdout, err)
 		return
 	case errors.Is(err, config.ErrVersion):
 		fmt.Println("emperor", config.Version)

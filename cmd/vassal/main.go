@@ -33,7 +33,7 @@ func main() {
 	switch {
 	case err == nil, errors.Is(err, vassal.ErrWithdrawn):
 	case errors.Is(err, config.ErrHelp):
-		_ = config.VassalHelp(os.Stdout)
+		_ = config.VassalHelp(os.Stdout, err)
 	case errors.Is(err, config.ErrVersion):
 		fmt.Println("vassal", config.Version)
 	default:

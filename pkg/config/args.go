@@ -3,16 +3,14 @@ package config
 import (
 	"errors"
 	"fmt"
-	"io"
+	"slices"
 	"strings"
-
-	"github.com/spf13/pflag"
 )
 
 // ErrHelp and ErrVersion are what parsing a command line returns that asks for
 // the help or the version.
 var (
-	ErrHelp    = pflag.ErrHelp
+	ErrHelp    = errors.New("help asked for")
 	ErrVersion = errors.New("version asked for")
 )
 
@@ -21,16 +19,18 @@ var (
 // are monitors. Options count in the order in which they stand, those of a file
 // at the place of the file. On mistakes the error is Problems with all of them.
 func ParseEmperor(args []string) (e *Emperor, warnings Problems, err error) {
-	line := commandLine[Emperor]{table: emperorOptions(), sections: []string{"uwsgi", "emperor"}}
-	if err := line.parse("emperor", args); err != nil {
+	line := commandLine[Emperor]{program: "emperor", table: emperorOptions(), sections: []string{"uwsgi", "emperor"}}
+	if err := line.parse(args); err != nil {
 		return nil, nil, err
 	}
 	for _, dir := range line.bare {
 		line.entries = append(line.entries, entry{key: "emperor", value: dir})
 	}
+	used := references(line.entries)
 	expand(line.entries, &line.problems)
 	e = defaultEmperor()
-	warnings, problems := line.table.decode(line.entries, e)
+	e.entries = line.entries
+	warnings, problems := line.table.decode(line.entries, used, e)
 	problems = append(line.problems, problems...)
 	if len(e.Monitors) == 0 && len(problems) == 0 {
 		problems.add(Origin{}, "emperor", "no directory to watch", "such as emperor /etc/vassals")
@@ -44,8 +44,8 @@ func ParseEmperor(args []string) (e *Emperor, warnings Problems, err error) {
 // ParseVassalArgs reads a vassal's command line, without the program's name:
 // --ini FILE or the file alone, and any option of the vassal.
 func ParseVassalArgs(args []string) (v *Vassal, warnings Problems, err error) {
-	line := commandLine[Vassal]{table: vassalOptions(), sections: []string{"uwsgi", "vassal"}}
-	if err := line.parse("vassal", args); err != nil {
+	line := commandLine[Vassal]{program: "vassal", table: vassalOptions(), sections: []string{"uwsgi", "vassal"}}
+	if err := line.parse(args); err != nil {
 		return nil, nil, err
 	}
 	for _, file := range line.bare {
@@ -54,8 +54,9 @@ func ParseVassalArgs(args []string) (v *Vassal, warnings Problems, err error) {
 	return finishVassal("", line.entries, line.problems)
 }
 
-// commandLine collects options in order.
+// commandLine collects options in order. What an option means is decided later.
 type commandLine[T any] struct {
+	program  string
 	table    table[T]
 	sections []string
 	entries  []entry
@@ -63,43 +64,89 @@ type commandLine[T any] struct {
 	bare     []string
 }
 
-// flags makes a flag of each row. Setting one appends an entry: what it means is
-// decided later, and in order.
-func (c *commandLine[T]) flags(program string) *pflag.FlagSet {
-	set := pflag.NewFlagSet(program, pflag.ContinueOnError)
-	set.SortFlags = false
-	set.Usage = func() {}
-	set.SetOutput(io.Discard)
-	add := func(name, key, arg string, do func(string)) {
-		f := set.VarPF(appender{do}, name, "", "")
-		if f.Usage = key; arg == "" {
-			f.NoOptDefVal = "true"
+// parse reads `--name value`, `--name=value`, `--name` for options that need no
+// value, and uWSGI's letters, `-s value` and `-svalue`. `--` ends the options.
+func (c *commandLine[T]) parse(args []string) error {
+	for len(args) > 0 {
+		arg := args[0]
+		args = args[1:]
+		switch {
+		case arg == "--":
+			c.bare = append(c.bare, args...)
+			args = nil
+		case arg == "--version":
+			return ErrVersion
+		case arg == "--help" || arg == "-h" || arg == "--usage":
+			return c.help(args)
+		case strings.HasPrefix(arg, "--"):
+			name, text, given := strings.Cut(arg[2:], "=")
+			args = c.option(arg, name, text, given, args)
+		case len(arg) > 1 && arg[0] == '-':
+			args = c.option(arg[:2], longName(arg[1:2]), arg[2:], len(arg) > 2, args)
+		default:
+			c.bare = append(c.bare, arg)
 		}
 	}
-	for _, o := range c.table {
-		for _, name := range append([]string{o.name}, o.aliases...) {
-			add(name, o.name, o.arg, func(v string) { c.entries = append(c.entries, entry{key: o.name, value: v}) })
-		}
-	}
-	add("ini", "ini", "FILE", c.load)
-	set.BoolP("help", "h", false, "")
-	set.Bool("version", false, "")
-	return set
+	return nil
 }
 
-func (c *commandLine[T]) parse(program string, args []string) error {
-	set := c.flags(program)
-	if err := set.Parse(args); errors.Is(err, pflag.ErrHelp) {
+// option takes one option, and its value from rest when it needs one. It returns
+// what is left.
+func (c *commandLine[T]) option(arg, name, text string, given bool, rest []string) []string {
+	known, needsValue := c.knows(name)
+	switch {
+	case !known:
+		c.unknown(arg, name)
+	case given || !needsValue:
+		c.take(name, text, !given)
+	case len(rest) == 0:
+		c.problems.add(Origin{}, arg, "a value is missing", "")
+	default:
+		c.take(name, rest[0], false)
+		return rest[1:]
+	}
+	return rest
+}
+
+// knows reports whether there is such an option, and whether it needs a value.
+func (c *commandLine[T]) knows(name string) (known, needsValue bool) {
+	if o := c.table.find(name); o != nil {
+		return true, o.arg != ""
+	}
+	return uwsgiKnows(name)
+}
+
+// unknown reports an option that neither this program nor uWSGI has.
+func (c *commandLine[T]) unknown(arg, name string) {
+	hint := c.program + " --help lists the options"
+	if near := nearest(name, slices.Concat(c.table.names(), uwsgiNames())); near != nil {
+		hint = "did you mean --" + strings.Join(near, " or --") + "?"
+	}
+	name, _, _ = strings.Cut(arg, "=")
+	c.problems.add(Origin{}, name, "unknown option", hint)
+}
+
+// take counts one option. A flag without a value is bare.
+func (c *commandLine[T]) take(name, text string, bare bool) {
+	if name == "ini" {
+		c.load(text)
+		return
+	}
+	c.entries = append(c.entries, entry{key: name, value: text, bare: bare})
+}
+
+// help is asked for, of all groups or of the one that follows.
+func (c *commandLine[T]) help(args []string) error {
+	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
 		return ErrHelp
-	} else if err != nil {
-		c.problems.add(Origin{}, "", err.Error(), program+" --help lists the options")
-		return c.problems.err()
 	}
-	if version, _ := set.GetBool("version"); version {
-		return ErrVersion
+	for _, g := range c.table.groups() {
+		if strings.EqualFold(g, args[0]) {
+			return helpOf{g}
+		}
 	}
-	c.bare = set.Args()
-	return nil
+	c.problems.add(Origin{}, "--help", fmt.Sprintf("there is no group %q", args[0]), "the groups are "+strings.Join(c.table.groups(), ", "))
+	return c.problems.err()
 }
 
 // load puts the options of a file in the place of its --ini.
@@ -112,42 +159,4 @@ func (c *commandLine[T]) load(name string) {
 	entries, problems := read(src, c.sections...)
 	c.entries = append(c.entries, entries...)
 	c.problems = append(c.problems, problems...)
-}
-
-// appender is a pflag.Value.
-type appender struct{ do func(string) }
-
-func (a appender) Set(v string) error { a.do(v); return nil }
-func (a appender) String() string     { return "" }
-func (a appender) Type() string       { return "value" }
-
-// EmperorHelp prints the emperor's options, from its table.
-func EmperorHelp(w io.Writer) error {
-	return help(w, "Usage: emperor [OPTION…] DIR…\n\nSupervises one container for each vassal file in the directories.\n", emperorOptions())
-}
-
-// VassalHelp prints the vassal's options, from its table.
-func VassalHelp(w io.Writer) error {
-	return help(w, "Usage: vassal [OPTION…] --ini FILE\n\nBoots and serves what the file says, usually inside the namespaces an emperor made.\n", vassalOptions())
-}
-
-func help[T any](w io.Writer, usage string, t table[T]) error {
-	var b strings.Builder
-	b.WriteString(usage)
-	for _, g := range groups {
-		rows := t.group(g)
-		if len(rows) > 0 {
-			fmt.Fprintf(&b, "\n%s:\n", g)
-		}
-		for _, o := range rows {
-			text := o.help
-			if o.def != "" {
-				text += " (default " + o.def + ")"
-			}
-			fmt.Fprintf(&b, "  --%-42s %s\n", strings.TrimSpace(o.name+" "+o.arg), text)
-		}
-	}
-	b.WriteString("\nOther:\n  --ini FILE                                   read options from a file\n  --help, --version\n")
-	_, err := io.WriteString(w, b.String())
-	return err
 }

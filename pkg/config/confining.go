@@ -9,11 +9,11 @@ import (
 // as root and that are not in the tables. Ignoring one would start a vassal with
 // more rights, or with less around it, than its file says.
 var confining = []string{
-	"cap", "cgroup", "chroot", "drop-after-apps", "drop-after-init", "emperor-cap", "emperor-tyrant",
+	"cap", "cgroup", "cgroup-opt", "chroot", "drop-after-apps", "drop-after-init", "emperor-cap", "emperor-tyrant",
 	"emperor-tyrant-nofollow", "immediate-gid", "immediate-uid", "jailed", "limit-as", "limit-nproc", "namespace",
 	"namespace-net", "ns", "ns-net", "pivot-root", "pivot_root", "privileged-binary-patch",
 	"privileged-binary-patch-arg", "refork", "refork-as-root", "refork-post-jail", "setns", "setns-preopen",
-	"setns-socket", "unshare", "unshare2", "vassal-cap",
+	"re-fork", "re-fork-as-root", "re-fork-post-jail", "setns-socket", "unshare", "unshare2", "vassal-cap", "vassals-cap",
 }
 
 // confines reports whether a key that no table knows is one of those, or a hook

@@ -41,6 +41,8 @@ type Emperor struct {
 	Backoff, BackoffMax, BackoffReset time.Duration
 	// Concurrency is how many vassals are launched at a time. Never zero.
 	Concurrency int
+
+	entries []entry // what all of it was read from
 }
 
 // defaultEmperor is what an emperor does that is told nothing.

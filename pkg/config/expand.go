@@ -18,6 +18,8 @@ type entry struct {
 	// own is true when the reader did all that the option asks for, such as an
 	// include or a placeholder: a table has nothing to do with it.
 	own bool
+	// tenant is true when it stands in a file that its tenant owns.
+	tenant bool
 }
 
 // expansions bounds how often the text of one value is replaced: beyond it a

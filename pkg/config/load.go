@@ -23,6 +23,9 @@ type Source struct {
 	Path string
 	// Data is the content.
 	Data []byte
+	// Tenant is true when somebody else than the operator wrote it: only options
+	// that a tenant may say are accepted.
+	Tenant bool
 }
 
 // ParseVassal reads a vassal's configuration. On mistakes the error is Problems
@@ -34,9 +37,11 @@ func ParseVassal(src Source) (v *Vassal, warnings Problems, err error) {
 }
 
 func finishVassal(file string, entries []entry, problems Problems) (*Vassal, Problems, error) {
+	used := references(entries)
 	expand(entries, &problems)
 	v := defaultVassal()
-	warnings, more := vassalOptions().decode(entries, v)
+	v.entries = entries
+	warnings, more := vassalOptions().decode(entries, used, v)
 	if problems = append(problems, more...); len(problems) == 0 {
 		v.check(file, &warnings, &problems)
 	}
@@ -59,7 +64,7 @@ func read(src Source, sections ...string) ([]entry, Problems) {
 	var entries []entry
 	for _, l := range lines {
 		if slices.Contains(sections, l.section) {
-			entries = append(entries, entry{key: l.key, value: l.value, origin: Origin{src.Path, l.number}})
+			entries = append(entries, entry{key: l.key, value: l.value, origin: Origin{src.Path, l.number}, tenant: src.Tenant})
 		}
 	}
 	if !slices.ContainsFunc(found, func(s string) bool { return slices.Contains(sections, s) }) {

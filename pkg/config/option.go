@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 )
@@ -72,6 +71,9 @@ var groups = []string{
 	"Sockets", "Serving", "Workers", "Static files", "Routing", "Logging", "Control", "Process", "Other",
 }
 
+// names are all that the row may be called, its own name first.
+func (o *option[T]) names() []string { return append([]string{o.name}, o.aliases...) }
+
 // value is an option's text as the setter gets it.
 type value struct {
 	text   string
@@ -80,6 +82,17 @@ type value struct {
 
 // table is all a program understands.
 type table[T any] []option[T]
+
+// groups lists the headings that have rows, in the order of the help.
+func (t table[T]) groups() []string {
+	var list []string
+	for _, g := range groups {
+		if slices.ContainsFunc(t, func(o option[T]) bool { return o.group == g }) {
+			list = append(list, g)
+		}
+	}
+	return list
+}
 
 // group returns the rows under one heading of the help, sorted by name.
 func (t table[T]) group(name string) table[T] {
@@ -93,6 +106,15 @@ func (t table[T]) group(name string) table[T] {
 	return rows
 }
 
+// names are all that may be written.
+func (t table[T]) names() []string {
+	var names []string
+	for i := range t {
+		names = append(names, t[i].names()...)
+	}
+	return names
+}
+
 func (t table[T]) find(key string) *option[T] {
 	for i := range t {
 		if t[i].name == key || slices.Contains(t[i].aliases, key) {
@@ -100,46 +122,6 @@ func (t table[T]) find(key string) *option[T] {
 		}
 	}
 	return nil
-}
-
-// decode puts the entries into into, in order, and reports every mistake.
-func (t table[T]) decode(entries []entry, into *T) (warnings, problems Problems) {
-	first := map[string]entry{}
-	for _, e := range entries {
-		if e.own {
-			continue
-		}
-		o := t.find(e.key)
-		if o == nil {
-			unknown(e, &warnings, &problems)
-			continue
-		}
-		if before, again := first[o.name]; again && o.guard && before.value != e.value && before.origin.File == e.origin.File {
-			problems.add(e.origin, e.key, fmt.Sprintf("given twice: %q here, %q on line %d", e.value, before.value, before.origin.Line), "keep one")
-			continue
-		} else if !again {
-			first[o.name] = e
-		}
-		if err := o.set(into, value{e.value, e.origin}); err != nil {
-			what, hint := err.Error(), ""
-			if h, ok := err.(hinted); ok {
-				what, hint = h.what, h.hint
-			}
-			problems.add(e.origin, e.key, what, hint)
-		}
-	}
-	return warnings, problems
-}
-
-// unknown decides what to make of a key that is in no table. Most are
-// placeholders or options of uWSGI that change nothing here, but a file that
-// asks to be confined must not run unconfined.
-func unknown(e entry, warnings, problems *Problems) {
-	if confines(e.key) {
-		problems.add(e.origin, e.key, "this option confines a vassal in uWSGI and is not supported here", "remove it only if the vassal may run without")
-		return
-	}
-	warnings.add(e.origin, e.key, "unknown option, taken as a placeholder", "")
 }
 
 // hinted is an error that says what to do about it.

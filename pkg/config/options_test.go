@@ -35,29 +35,25 @@ func testTable[T any](t *testing.T, rows table[T]) {
 	}
 }
 
-// TestAreasAreSorted keeps each area's rows together by group and sorted within.
+// TestAreasAreSorted keeps each area's rows together by group, and sorted within.
+// Rows of hooks are made in the order of time; the help sorts them.
 func TestAreasAreSorted(t *testing.T) {
-	for name, rows := range map[string][][2]string{
-		"monitor": names(monitorOptions()), "vassals": names(vassalsOptions()), "process": names(processOptions()),
-		"boot": names(bootOptions()), "privilege": names(privilegeOptions()), "socket": names(socketOptions()),
-		"serving": names(servingOptions()), "server": names(serverOptions()),
-	} {
-		for i, row := range rows[1:] {
-			before := rows[i]
-			if slices.Index(groups, row[0]) < slices.Index(groups, before[0]) {
-				t.Errorf("%sOptions: %s (%s) stands behind group %s", name, row[1], row[0], before[0])
-			}
-			if row[0] == before[0] && row[1] < before[1] {
-				t.Errorf("%sOptions: %s stands behind %s", name, row[1], before[1])
-			}
-		}
+	for _, rows := range emperorAreas() {
+		testSorted(t, rows)
+	}
+	for _, rows := range vassalAreas() {
+		testSorted(t, rows)
 	}
 }
 
-func names[T any](rows table[T]) [][2]string {
-	var list [][2]string
-	for _, o := range rows {
-		list = append(list, [2]string{o.group, o.name})
+func testSorted[T any](t *testing.T, rows table[T]) {
+	for i := range len(rows) - 1 {
+		a, b := rows[i], rows[i+1]
+		if slices.Index(groups, a.group) > slices.Index(groups, b.group) {
+			t.Errorf("%s (%s) stands before %s (%s)", a.name, a.group, b.name, b.group)
+		}
+		if a.group == b.group && a.group != "Hooks" && a.name > b.name {
+			t.Errorf("%s stands before %s", a.name, b.name)
+		}
 	}
-	return list
 }

@@ -5,27 +5,35 @@ import (
 	"sync"
 )
 
+// emperorAreas and vassalAreas name the areas of each program's options.
+
+func emperorAreas() []table[Emperor] {
+	return []table[Emperor]{
+		monitorOptions(),
+		vassalsOptions(),
+		emperorHookOptions(),
+		processOptions(),
+		fileOptions[Emperor](),
+	}
+}
+
+func vassalAreas() []table[Vassal] {
+	return []table[Vassal]{
+		bootOptions(),
+		privilegeOptions(),
+		vassalHookOptions(),
+		socketOptions(),
+		servingOptions(),
+		serverOptions(),
+		fileOptions[Vassal](),
+	}
+}
+
 // The tables of the two programs are built on first use: a program that is asked
 // for its version builds none.
 var (
-	emperorTable = sync.OnceValue(func() table[Emperor] {
-		return slices.Concat(
-			monitorOptions(),
-			vassalsOptions(),
-			emperorHookOptions(),
-			processOptions(),
-		)
-	})
-	vassalTable = sync.OnceValue(func() table[Vassal] {
-		return slices.Concat(
-			bootOptions(),
-			privilegeOptions(),
-			vassalHookOptions(),
-			socketOptions(),
-			servingOptions(),
-			serverOptions(),
-		)
-	})
+	emperorTable = sync.OnceValue(func() table[Emperor] { return slices.Concat(emperorAreas()...) })
+	vassalTable  = sync.OnceValue(func() table[Vassal] { return slices.Concat(vassalAreas()...) })
 )
 
 // emperorOptions is the emperor's table. It belongs to everybody: read only.

@@ -40,6 +40,8 @@ type Vassal struct {
 	Env []string
 	// ReloadMercy is the time between asking a worker to stop and killing it.
 	ReloadMercy time.Duration
+
+	entries []entry // what all of it was read from
 }
 
 // Socket is an address to listen on.

@@ -1,0 +1,63 @@
+package config
+
+// Setting is an option as it counts: after all expansion, under its own name.
+type Setting struct {
+	Name, Value string
+	// Origin is where it was written. It says nothing when Default is true.
+	Origin Origin
+	// Default is true when nobody wrote it.
+	Default bool
+}
+
+// Settings lists the options that count, in the order in which they do: of one
+// that does not repeat only the last. With all, defaults follow.
+func (v *Vassal) Settings(all bool) []Setting { return vassalOptions().settings(v.entries, all) }
+
+// Settings is the same for the emperor's own options.
+func (e *Emperor) Settings(all bool) []Setting { return emperorOptions().settings(e.entries, all) }
+
+func (t table[T]) settings(entries []entry, all bool) []Setting {
+	var list []Setting
+	last := map[string]int{} // of each option the entry that counts
+	for i, e := range entries {
+		if o := t.find(e.key); o != nil && !e.own {
+			last[o.name] = i
+		}
+	}
+	for i, e := range entries {
+		o := t.find(e.key)
+		if o == nil || e.own || !o.repeat && last[o.name] != i {
+			continue
+		}
+		list = append(list, Setting{Name: o.name, Value: o.text(e), Origin: e.origin})
+	}
+	if !all {
+		return list
+	}
+	for _, g := range groups {
+		for _, o := range t.group(g) {
+			if _, given := last[o.name]; !given && (o.def != "" || o.arg == "") {
+				list = append(list, Setting{Name: o.name, Value: o.fallback(), Default: true})
+			}
+		}
+	}
+	return list
+}
+
+// text is the value of an entry; a flag is true or false however it was written.
+func (o *option[T]) text(e entry) string {
+	switch {
+	case o.arg != "":
+		return e.value
+	case parseBool(e.value):
+		return "true"
+	}
+	return "false"
+}
+
+func (o *option[T]) fallback() string {
+	if o.arg == "" && o.def == "" {
+		return "false"
+	}
+	return o.def
+}

@@ -1,0 +1,79 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// helpOf is an ErrHelp for one group of options.
+type helpOf struct{ group string }
+
+func (h helpOf) Error() string        { return "help asked for on " + h.group }
+func (h helpOf) Is(target error) bool { return target == ErrHelp }
+
+// EmperorHelp prints the emperor's options, from its table; those of one group
+// when asked is the error of a command line that asked for it.
+func EmperorHelp(w io.Writer, asked error) error {
+	return help(w, asked, emperorOptions(), `Usage: emperor [OPTION…] DIR…
+       emperor COMMAND …
+
+Supervises one container for each vassal file in the directories.
+`)
+}
+
+// VassalHelp prints the vassal's options in the same way.
+func VassalHelp(w io.Writer, asked error) error {
+	return help(w, asked, vassalOptions(), `Usage: vassal [OPTION…] --ini FILE
+
+Boots and serves what the file says, usually inside the namespaces an emperor made.
+`)
+}
+
+func help[T any](w io.Writer, asked error, t table[T], usage string) error {
+	var b strings.Builder
+	var one helpOf
+	if !errors.As(asked, &one) {
+		b.WriteString(usage)
+	}
+	for _, g := range t.groups() {
+		if one.group == "" || one.group == g {
+			helpGroup(&b, g, t.group(g))
+		}
+	}
+	if one.group == "" {
+		b.WriteString("\nGeneral:\n")
+		helpLine(&b, "--ini FILE", "read options from a file, here")
+		helpLine(&b, "--help [GROUP]", "print the options, or those of one group")
+		helpLine(&b, "--version", "print the version")
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func helpGroup[T any](b *strings.Builder, heading string, rows table[T]) {
+	if b.Len() > 0 {
+		b.WriteString("\n")
+	}
+	fmt.Fprintf(b, "%s:\n", heading)
+	for _, o := range rows {
+		text := o.help
+		if o.def != "" {
+			text += " (default " + o.def + ")"
+		}
+		helpLine(b, strings.TrimSpace("--"+o.name+" "+o.arg), text)
+	}
+}
+
+// helpLine prints an option and what it does, below it where it is too long.
+func helpLine(b *strings.Builder, option, text string) {
+	if len([]rune(option)) > helpColumn-4 {
+		fmt.Fprintf(b, "  %s\n%*s%s\n", option, helpColumn, "", text)
+		return
+	}
+	fmt.Fprintf(b, "  %-*s%s\n", helpColumn-2, option, text)
+}
+
+// helpColumn is where the texts of the help begin.
+const helpColumn = 40

@@ -1,0 +1,119 @@
+package config
+
+import (
+	_ "embed" // for the names
+	"strings"
+)
+
+// The options of uWSGI 2.0 and of its plugins, one a line, sorted, with = behind
+// those that need a value. The first list is what `uwsgi --help` prints.
+// They are searched as text, so that they cost nothing until somebody asks.
+var (
+	//go:embed uwsgi_options.txt
+	uwsgiOptions string
+	//go:embed uwsgi_plugin_options.txt
+	uwsgiPluginOptions string
+)
+
+// uwsgiShort are uWSGI's options of one letter.
+const uwsgiShort = "A=sharedarea C=chmod-socket H=home L=disable-logging M=master Q=spooler R=max-requests S=set T=enable-threads " +
+	"a=abstract-socket b=buffer-size c=cgi-mode d=daemonize h=help i=single-interpreter j=json l=listen m=memory-report " +
+	"p=processes r=reaper s=socket t=harakiri v=max-vars w=module x=xml y=yaml z=socket-timeout"
+
+// uwsgiKnows reports whether uWSGI 2.0 or one of its plugins has the option, and
+// whether it needs a value.
+func uwsgiKnows(name string) (known, needsValue bool) {
+	if name == "" || strings.ContainsAny(name, "\n=") {
+		return false, false
+	}
+	for _, list := range []string{uwsgiOptions, uwsgiPluginOptions} {
+		for rest := list; ; {
+			at := strings.Index(rest, name)
+			if at < 0 {
+				break
+			}
+			end := at + len(name)
+			if (at == 0 || rest[at-1] == '\n') && end < len(rest) && (rest[end] == '=' || rest[end] == '\n') {
+				return true, rest[end] == '='
+			}
+			rest = rest[end:]
+		}
+	}
+	return false, false
+}
+
+// uwsgiNames lists all of them.
+func uwsgiNames() []string {
+	return strings.Fields(strings.ReplaceAll(uwsgiOptions+uwsgiPluginOptions, "=\n", "\n"))
+}
+
+// longName returns the option that a letter stands for, or "".
+func longName(letter string) string {
+	for pair := range strings.FieldsSeq(uwsgiShort) {
+		if name, ok := strings.CutPrefix(pair, letter+"="); ok {
+			return name
+		}
+	}
+	return ""
+}
+
+// instead says what to use for an option of uWSGI that does nothing here, or "".
+func instead(name string) string {
+	switch name {
+	case "module", "wsgi-file", "wsgi", "callable", "file", "paste", "ini-paste", "ini-paste-logged", "eval", "mount", "psgi", "rack", "rails",
+		"lua", "lua-load", "jwsgi", "ring-load", "ring-app", "go-load", "mono-app", "cgi", "web3", "wsgi-lite", "pecan", "pump", "test",
+		"php-app", "php-docroot", "php-index", "php-allowed-docroot":
+		return "command = PROGRAM ARGS… for a server of your own, or emperor-wrapper = uwsgi for uWSGI's"
+	case "home", "virtualenv", "venv", "pyhome":
+		return "name the programs of the virtualenv in command, such as command = /srv/venv/bin/gunicorn app"
+	case "pythonpath", "python-path", "pp":
+		return "env = PYTHONPATH=DIR"
+	case "perl-local-lib":
+		return "env = PERL5LIB=DIR"
+	case "http", "httprouter", "http11-socket", "http-to":
+		return "http-socket = ADDRESS"
+	case "https", "https2", "https-socket":
+		return "terminate TLS in front of it"
+	case "daemonize", "daemonize2":
+		return "let the service manager run it in the background"
+	case "vacuum":
+		return "what was made is always removed"
+	case "master", "no-orphans", "die-on-term", "die-on-term2", "need-app", "enable-threads", "close-on-exec", "close-on-exec2", "thunder-lock":
+		return "it always is so, drop the line"
+	case "plugin", "plugins", "plugin-dir", "plugins-dir", "need-plugin", "need-plugins", "autoload":
+		return "there are no plugins, drop the line"
+	case "cron", "cron2", "unique-cron", "legion-cron", "timer":
+		return "a timer of the host's service manager"
+	case "attach-daemon", "attach-daemon2", "smart-attach-daemon", "smart-attach-daemon2":
+		return "a vassal of its own"
+	case "logto", "logto2":
+		return "the log goes to standard error, let the service manager keep it"
+	case "emperor-throttle":
+		return "emperor-backoff = TIME"
+	case "emperor-max-throttle":
+		return "emperor-backoff-max = TIME"
+	}
+	return insteadByPrefix(name)
+}
+
+func insteadByPrefix(name string) string {
+	for _, family := range [...]struct{ prefix, hint string }{
+		{"tuntap-", "a veth pair, made by hooks as-emperor"},
+		{"fastrouter", "a web server in front of the vassals"},
+		{"rawrouter", "a proxy in front of the vassals"},
+		{"sslrouter", "a proxy in front of the vassals"},
+		{"spooler", "a vassal of its own for the queue"},
+		{"mule", "a vassal of its own for the job"},
+		{"farm", "a vassal of its own for the job"},
+		{"php-", "command = PROGRAM ARGS… for a server of your own, or emperor-wrapper = uwsgi for uWSGI's"},
+		{"py-", "command = PROGRAM ARGS… for a server of your own, or emperor-wrapper = uwsgi for uWSGI's"},
+		{"python-", "command = PROGRAM ARGS… for a server of your own, or emperor-wrapper = uwsgi for uWSGI's"},
+		{"perl-", "command = PROGRAM ARGS… for a server of your own, or emperor-wrapper = uwsgi for uWSGI's"},
+		{"gevent", "command = PROGRAM ARGS… for a server of your own, or emperor-wrapper = uwsgi for uWSGI's"},
+	} {
+		if strings.HasPrefix(name, family.prefix) {
+			return family.hint
+		}
+	}
+	return ""
+}

@@ -1,0 +1,161 @@
+package config
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// TestUWSGIOptionsAreCurrent compares the names with those the uwsgi at hand
+// prints. EMPEROR_FIX_DOCS does not mend it: whether an option needs a value is
+// not printed.
+func TestUWSGIOptionsAreCurrent(t *testing.T) {
+	program, err := exec.LookPath("uwsgi")
+	if err != nil {
+		t.Skip("there is no uwsgi to compare with")
+	}
+	version, err := exec.Command(program, "--version").Output()
+	if err != nil || !bytes.HasPrefix(version, []byte("2.0.21")) {
+		t.Skipf("uwsgi is version %q, not 2.0.21 (%v)", bytes.TrimSpace(version), err)
+	}
+	compare := func(list string, want []string) {
+		t.Helper()
+		got := strings.Fields(strings.ReplaceAll(list, "=\n", "\n"))
+		for _, name := range want {
+			if !slices.Contains(got, name) {
+				t.Errorf("%s is missing", name)
+			}
+		}
+		if list == uwsgiOptions && len(got) != len(want) {
+			t.Errorf("there are %d names, uwsgi prints %d", len(got), len(want))
+		}
+	}
+	core := printed(t, program)
+	compare(uwsgiOptions, core)
+	for _, plugin := range []string{"python3", "http", "tuntap", "carbon"} {
+		if _, err := os.Stat("/usr/lib/uwsgi/plugins/" + plugin + "_plugin.so"); err != nil {
+			continue
+		}
+		all := printed(t, program, "--plugins", plugin)
+		compare(uwsgiPluginOptions, slices.DeleteFunc(all, func(name string) bool { return slices.Contains(core, name) }))
+	}
+}
+
+// printed lists the options of `uwsgi --help`.
+func printed(t *testing.T, program string, args ...string) []string {
+	t.Helper()
+	out, err := exec.Command(program, append(args, "--help")...).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for line := range strings.Lines(string(out)) {
+		if _, name, ok := strings.Cut(line, "--"); ok && strings.HasPrefix(line, "    -") {
+			names = append(names, strings.Fields(name)[0])
+		}
+	}
+	return names
+}
+
+func TestUWSGIKnows(t *testing.T) {
+	for name, want := range map[string][2]bool{
+		"socket": {true, true}, "master": {true, false}, "yml": {true, true}, "abstract-socket": {true, false},
+		"module": {true, true}, "no-site": {true, false}, "psgi": {true, true}, "xslt-var": {true, true},
+		"": {}, "sock": {}, "ocket": {}, "socket=": {}, "master\nmax-apps": {}, "app": {}, "Master": {},
+	} {
+		known, needsValue := uwsgiKnows(name)
+		if got := [2]bool{known, needsValue}; got != want {
+			t.Errorf("uwsgiKnows(%q) = %v, want %v", name, got, want)
+		}
+	}
+}
+
+func TestUWSGINamesAreSorted(t *testing.T) {
+	for _, list := range []string{uwsgiOptions, uwsgiPluginOptions} {
+		if lines := strings.Fields(list); !slices.IsSorted(lines) || len(slices.Compact(lines)) != len(strings.Fields(list)) {
+			t.Error("the names are not sorted, or one is there twice")
+		}
+	}
+	for _, name := range strings.Fields(uwsgiPluginOptions) {
+		if known := "\n" + strings.TrimSuffix(name, "="); strings.Contains(uwsgiOptions, known+"=\n") || strings.Contains(uwsgiOptions, known+"\n") {
+			t.Errorf("%s is in both lists", name)
+		}
+	}
+}
+
+// TestUWSGINamesOfOurs: a row that has a name of uWSGI's needs a value where
+// uWSGI's does, or files and command lines mean something else here.
+func TestUWSGINamesOfOurs(t *testing.T) {
+	same := func(name, arg string) {
+		if known, needsValue := uwsgiKnows(name); known && needsValue != (arg != "") {
+			t.Errorf("%s: uWSGI's needs a value: %v, ours: %q", name, needsValue, arg)
+		}
+	}
+	for _, o := range emperorOptions() {
+		same(o.name, o.arg)
+	}
+	for _, o := range vassalOptions() {
+		same(o.name, o.arg)
+	}
+}
+
+func TestUWSGILetters(t *testing.T) {
+	for pair := range strings.FieldsSeq(uwsgiShort) {
+		letter, name, _ := strings.Cut(pair, "=")
+		if known, _ := uwsgiKnows(name); !known || longName(letter) != name {
+			t.Errorf("-%s: %q is no option of uWSGI's", letter, name)
+		}
+	}
+	if got := longName("é"); got != "" {
+		t.Errorf(`longName("é") = %q`, got)
+	}
+}
+
+// TestInstead proves that advice is about options that uWSGI has and we do not.
+func TestInstead(t *testing.T) {
+	for name, want := range map[string]string{
+		"module": "emperor-wrapper = uwsgi", "psgi": "command = ", "rack": "command = ", "wsgi-file": "command = ",
+		"tuntap-device": "veth", "plugins": "drop the line", "py-autoreload": "command = ", "http": "http-socket",
+	} {
+		if got := instead(name); !strings.Contains(got, want) {
+			t.Errorf("instead(%q) = %q, want %q in it", name, got, want)
+		}
+	}
+	if got := instead("uid"); got != "" {
+		t.Errorf("instead(uid) = %q", got)
+	}
+}
+
+func TestNearest(t *testing.T) {
+	names := uwsgiNames()
+	for key, want := range map[string]string{
+		"proesses": "processes", "process": "processes", "chomd-socket": "chmod-socket", "single-intepreter": "single-interpreter",
+		"no-orphan": "no-orphans", "htpp-socket": "http-socket", "git": "gid", "thread": "threads", "vaccum": "vacuum",
+		"domain": "", "project": "", "xy": "", "wholly-different": "", strings.Repeat("x", 5000): "",
+	} {
+		got := nearest(key, names)
+		if want == "" && got != nil || want != "" && !slices.Contains(got, want) {
+			t.Errorf("nearest(%.20q) = %q, want %q", key, got, want)
+		}
+	}
+}
+
+func TestDistance(t *testing.T) {
+	for _, c := range []struct {
+		a, b string
+		want int
+	}{
+		{"", "", 0}, {"", "ab", 2}, {"ab", "", 2}, {"uid", "uid", 0}, {"uid", "gid", 1}, {"uid", "udi", 1}, {"ca", "abc", 3},
+		{"proesses", "processes", 1}, {"chomd", "chmod", 1}, {"abcdef", "badcfe", 3},
+	} {
+		if got := distance(c.a, c.b); got != c.want {
+			t.Errorf("distance(%q, %q) = %d, want %d", c.a, c.b, got, c.want)
+		}
+		if got := distance(c.b, c.a); got != c.want {
+			t.Errorf("distance(%q, %q) = %d, want %d", c.b, c.a, got, c.want)
+		}
+	}
+}

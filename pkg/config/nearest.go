@@ -1,0 +1,64 @@
+package config
+
+import (
+	"cmp"
+	"slices"
+)
+
+// nearest returns the names that key may have been meant to be, at most three,
+// the most likely first. Names of one letter's difference in a short key, or two
+// in a longer one, count; earlier names win over equally near ones.
+func nearest(key string, names []string) []string {
+	limit := 1
+	if len(key) > 4 {
+		limit = 2
+	}
+	if len(key) < 3 || len(key) > 64 {
+		return nil
+	}
+	type near struct {
+		name     string
+		distance int
+	}
+	var found []near
+	for _, name := range names {
+		if longer := len(name) - len(key); longer > limit || longer < -limit {
+			continue
+		}
+		d := distance(key, name)
+		if d <= limit && !slices.ContainsFunc(found, func(n near) bool { return n.name == name }) {
+			found = append(found, near{name, d})
+		}
+	}
+	slices.SortStableFunc(found, func(a, b near) int { return cmp.Compare(a.distance, b.distance) })
+	var best []string
+	for _, n := range found[:min(3, len(found))] {
+		best = append(best, n.name)
+	}
+	return best
+}
+
+// distance is the least number of bytes inserted, dropped, changed or swapped
+// with their neighbour that make b of a, no byte touched twice
+// (Damerau-Levenshtein, optimal string alignment).
+func distance(a, b string) int {
+	two, one, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	for j := range one {
+		one[j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		row[0] = i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			row[j] = min(one[j]+1, row[j-1]+1, one[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				row[j] = min(row[j], two[j-2]+1)
+			}
+		}
+		two, one, row = one, row, two
+	}
+	return one[len(b)]
+}

@@ -1,0 +1,95 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// strangers collects what is to be said about keys that are in no table. Most
+// are placeholders or options of uWSGI that change nothing here, but a file that
+// asks to be confined must not run unconfined.
+type strangers struct {
+	strict bool
+	// used are the keys that some value refers to: placeholders for sure.
+	used []string
+	// names are the options of the table, then all others there are.
+	names func() []string
+	seen  []string
+	typos []string
+	first Origin
+}
+
+// meet judges one key.
+func (s *strangers) meet(e entry, warnings, problems *Problems) {
+	if confines(e.key) {
+		problems.add(e.origin, e.key, "this option confines a vassal in uWSGI and is not supported here", "remove it only if the vassal may run without")
+		return
+	}
+	if slices.Contains(s.seen, e.key) {
+		return
+	}
+	s.seen = append(s.seen, e.key)
+	if program := whose(e.key); program != "" {
+		warnings.add(e.origin, e.key, "an option of "+program+" that does nothing here", "")
+	} else if known, _ := uwsgiKnows(e.key); known {
+		warnings.add(e.origin, e.key, "an option of uWSGI that does nothing here", instead(e.key))
+	} else if s.strict {
+		hint := "strict is on: make placeholders with set-placeholder = KEY=VALUE"
+		if near := nearest(e.key, s.names()); near != nil {
+			hint = "did you mean " + strings.Join(near, " or ") + "?"
+		}
+		problems.add(e.origin, e.key, "unknown option", hint)
+	} else if !slices.Contains(s.used, e.key) {
+		s.suspect(e)
+	}
+}
+
+// suspect keeps a key that looks like a misspelt option.
+func (s *strangers) suspect(e entry) {
+	near := nearest(e.key, s.names())
+	if near == nil {
+		return
+	}
+	if len(s.typos) == 0 {
+		s.first = e.origin
+	}
+	s.typos = append(s.typos, fmt.Sprintf("%s (%s?)", e.key, near[0]))
+}
+
+// report adds the one warning about all keys that look misspelt.
+func (s *strangers) report(warnings *Problems) {
+	if len(s.typos) > 0 {
+		warnings.add(s.first, "", "unknown keys that look like misspelt options: "+strings.Join(s.typos, ", "),
+			"they only make placeholders; with strict = true they are mistakes")
+	}
+}
+
+// whose says to which program an option belongs that the table at hand has not.
+func whose(key string) string {
+	switch {
+	case emperorOptions().find(key) != nil:
+		return "the emperor"
+	case vassalOptions().find(key) != nil:
+		return "a vassal"
+	}
+	return ""
+}
+
+// references lists the words in all placeholders, `%(a + b)`, of values that are
+// not expanded yet.
+func references(entries []entry) []string {
+	var words []string
+	for _, e := range entries {
+		for rest := e.value; ; {
+			_, after, ok := strings.Cut(rest, "%(")
+			if !ok {
+				break
+			}
+			inside, _, _ := strings.Cut(after, ")")
+			words = append(words, strings.Fields(inside)...)
+			rest = after
+		}
+	}
+	return words
+}
