@@ -93,11 +93,11 @@ func (c *commandLine[T]) parse(args []string) error {
 // option takes one option, and its value from rest when it needs one. It returns
 // what is left.
 func (c *commandLine[T]) option(arg, name, text string, given bool, rest []string) []string {
-	known, needsValue := c.knows(name)
+	shape, known := c.shape(name)
 	switch {
 	case !known:
 		c.unknown(arg, name)
-	case given || !needsValue:
+	case given || shape != needs:
 		c.take(name, text, !given)
 	case len(rest) == 0:
 		c.problems.add(Origin{}, arg, "a value is missing", "")
@@ -108,10 +108,10 @@ func (c *commandLine[T]) option(arg, name, text string, given bool, rest []strin
 	return rest
 }
 
-// knows reports whether there is such an option, and whether it needs a value.
-func (c *commandLine[T]) knows(name string) (known, needsValue bool) {
+// shape says whether the option has a value, if there is such an option.
+func (c *commandLine[T]) shape(name string) (s shape, known bool) {
 	if o := c.table.find(name); o != nil {
-		return true, o.arg != ""
+		return o.shape(), true
 	}
 	return uwsgiKnows(name)
 }

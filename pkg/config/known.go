@@ -6,7 +6,8 @@ import (
 )
 
 // The options of uWSGI 2.0 and of its plugins, one a line, sorted, with = behind
-// those that need a value. The first list is what `uwsgi --help` prints.
+// those that need a value and ? behind those that may have one. The first list is
+// what `uwsgi --help` prints.
 // They are searched as text, so that they cost nothing until somebody asks.
 var (
 	//go:embed uwsgi_options.txt
@@ -20,31 +21,40 @@ const uwsgiShort = "A=sharedarea C=chmod-socket H=home L=disable-logging M=maste
 	"a=abstract-socket b=buffer-size c=cgi-mode d=daemonize h=help i=single-interpreter j=json l=listen m=memory-report " +
 	"p=processes r=reaper s=socket t=harakiri v=max-vars w=module x=xml y=yaml z=socket-timeout"
 
+// shape says whether an option has a value.
+type shape byte
+
+const (
+	flag     shape = '\n' // yes and no at most
+	needs    shape = '='
+	optional shape = '?'
+)
+
 // uwsgiKnows reports whether uWSGI 2.0 or one of its plugins has the option, and
-// whether it needs a value.
-func uwsgiKnows(name string) (known, needsValue bool) {
-	if name == "" || strings.ContainsAny(name, "\n=") {
-		return false, false
+// of what shape it is.
+func uwsgiKnows(name string) (s shape, known bool) {
+	if name == "" || strings.ContainsAny(name, "\n=?") {
+		return 0, false
 	}
 	for _, list := range []string{uwsgiOptions, uwsgiPluginOptions} {
-		for rest := list; ; {
-			at := strings.Index(rest, name)
-			if at < 0 {
+		for at := 0; ; {
+			next := strings.Index(list[at:], name)
+			if next < 0 {
 				break
 			}
-			end := at + len(name)
-			if (at == 0 || rest[at-1] == '\n') && end < len(rest) && (rest[end] == '=' || rest[end] == '\n') {
-				return true, rest[end] == '='
+			start := at + next
+			at = start + len(name)
+			if (start == 0 || list[start-1] == '\n') && strings.IndexByte("\n=?", list[at]) >= 0 {
+				return shape(list[at]), true
 			}
-			rest = rest[end:]
 		}
 	}
-	return false, false
+	return 0, false
 }
 
 // uwsgiNames lists all of them.
 func uwsgiNames() []string {
-	return strings.Fields(strings.ReplaceAll(uwsgiOptions+uwsgiPluginOptions, "=\n", "\n"))
+	return strings.FieldsFunc(uwsgiOptions+uwsgiPluginOptions, func(r rune) bool { return r == '\n' || r == '=' || r == '?' })
 }
 
 // longName returns the option that a letter stands for, or "".

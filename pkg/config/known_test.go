@@ -23,7 +23,7 @@ func TestUWSGIOptionsAreCurrent(t *testing.T) {
 	}
 	compare := func(list string, want []string) {
 		t.Helper()
-		got := strings.Fields(strings.ReplaceAll(list, "=\n", "\n"))
+		got := strings.Fields(strings.NewReplacer("=\n", "\n", "?\n", "\n").Replace(list))
 		for _, name := range want {
 			if !slices.Contains(got, name) {
 				t.Errorf("%s is missing", name)
@@ -61,14 +61,13 @@ func printed(t *testing.T, program string, args ...string) []string {
 }
 
 func TestUWSGIKnows(t *testing.T) {
-	for name, want := range map[string][2]bool{
-		"socket": {true, true}, "master": {true, false}, "yml": {true, true}, "abstract-socket": {true, false},
-		"module": {true, true}, "no-site": {true, false}, "psgi": {true, true}, "xslt-var": {true, true},
-		"": {}, "sock": {}, "ocket": {}, "socket=": {}, "master\nmax-apps": {}, "app": {}, "Master": {},
+	for name, want := range map[string]shape{
+		"socket": needs, "master": flag, "yml": needs, "abstract-socket": flag, "log-date": optional,
+		"module": needs, "no-site": flag, "psgi": needs, "xslt-var": needs, "http-keepalive": optional,
+		"": 0, "sock": 0, "ocket": 0, "socket=": 0, "master\nmax-apps": 0, "app": 0, "Master": 0,
 	} {
-		known, needsValue := uwsgiKnows(name)
-		if got := [2]bool{known, needsValue}; got != want {
-			t.Errorf("uwsgiKnows(%q) = %v, want %v", name, got, want)
+		if got, known := uwsgiKnows(name); got != want || known != (want != 0) {
+			t.Errorf("uwsgiKnows(%q) = %q, %v, want %q", name, got, known, want)
 		}
 	}
 }
@@ -79,33 +78,35 @@ func TestUWSGINamesAreSorted(t *testing.T) {
 			t.Error("the names are not sorted, or one is there twice")
 		}
 	}
-	for _, name := range strings.Fields(uwsgiPluginOptions) {
-		if known := "\n" + strings.TrimSuffix(name, "="); strings.Contains(uwsgiOptions, known+"=\n") || strings.Contains(uwsgiOptions, known+"\n") {
-			t.Errorf("%s is in both lists", name)
+	seen := map[string]bool{}
+	for _, name := range uwsgiNames() {
+		if seen[name] {
+			t.Errorf("%s is there twice", name)
 		}
+		seen[name] = true
 	}
 }
 
-// TestUWSGINamesOfOurs: a row that has a name of uWSGI's needs a value where
-// uWSGI's does, or files and command lines mean something else here.
+// TestUWSGINamesOfOurs: a row that has a name of uWSGI's takes a value where
+// uWSGI's does, or command lines mean something else here.
 func TestUWSGINamesOfOurs(t *testing.T) {
-	same := func(name, arg string) {
-		if known, needsValue := uwsgiKnows(name); known && needsValue != (arg != "") {
-			t.Errorf("%s: uWSGI's needs a value: %v, ours: %q", name, needsValue, arg)
+	same := func(name string, ours shape) {
+		if theirs, known := uwsgiKnows(name); known && theirs != ours {
+			t.Errorf("%s: uWSGI's is of shape %q, ours of %q", name, theirs, ours)
 		}
 	}
 	for _, o := range emperorOptions() {
-		same(o.name, o.arg)
+		same(o.name, o.shape())
 	}
 	for _, o := range vassalOptions() {
-		same(o.name, o.arg)
+		same(o.name, o.shape())
 	}
 }
 
 func TestUWSGILetters(t *testing.T) {
 	for pair := range strings.FieldsSeq(uwsgiShort) {
 		letter, name, _ := strings.Cut(pair, "=")
-		if known, _ := uwsgiKnows(name); !known || longName(letter) != name {
+		if _, known := uwsgiKnows(name); !known || longName(letter) != name {
 			t.Errorf("-%s: %q is no option of uWSGI's", letter, name)
 		}
 	}

@@ -22,8 +22,9 @@ type option[T any] struct {
 	aliases []string
 	// group is the heading in the help, one of groups.
 	group string
-	// arg is the shape of the value, such as TIME, for the help. Empty: a flag,
-	// which needs no value and is off for false, off, no and 0.
+	// arg is what the value is, such as TIME, for the help. Empty: a flag, which
+	// needs no value and is off for false, off, no and 0. In brackets, as [TIME]: it
+	// may be left out, and the setter gets "".
 	arg string
 	// def is the default as the help shows it. Empty: nothing, or off.
 	def string
@@ -69,6 +70,17 @@ func (c Change) String() string {
 var groups = []string{
 	"Monitors", "Vassals", "Boot", "Namespaces", "Network", "Privileges", "Hooks",
 	"Sockets", "Serving", "Workers", "Static files", "Routing", "Logging", "Control", "Process", "Other",
+}
+
+// shape says whether the option has a value.
+func (o *option[T]) shape() shape {
+	switch {
+	case o.arg == "":
+		return flag
+	case o.arg[0] == '[' && o.arg[len(o.arg)-1] == ']':
+		return optional
+	}
+	return needs
 }
 
 // names are all that the row may be called, its own name first.

@@ -123,7 +123,7 @@ func requestLogOptions() table[Vassal] {
 		{name: "log-4xx", group: g, help: "log answers of 400 to 499 in any case", set: serverFlag(func(s *Server) *bool { return &s.Log.Log4xx })},
 		{name: "log-5xx", group: g, help: "log answers of 500 and above in any case", set: serverFlag(func(s *Server) *bool { return &s.Log.Log5xx })},
 		{name: "log-big", group: g, arg: "BYTES", help: "log answers of this size in any case", set: setLogBig},
-		{name: "log-date", aliases: []string{"logdate"}, group: g, arg: "FORMAT", help: "strftime format of %(ftime) in log-format", set: setLogDate},
+		{name: "log-date", aliases: []string{"logdate"}, group: g, arg: "[FORMAT]", help: "strftime format of %(ftime) in log-format", set: setLogDate},
 		{name: "log-format", aliases: []string{"logformat"}, group: g, arg: "FORMAT", help: "line to log for a request, with %(variables)",
 			set: func(v *Vassal, t value) error {
 				v.Server.Log.Format = t.text
@@ -143,8 +143,8 @@ func limitOptions() table[Vassal] {
 	const g = "Serving"
 	return reloadable(table[Vassal]{
 		{name: "buffer-size", group: g, arg: "BYTES", def: "65536", help: "bound of a request's headers", set: setBufferSize},
-		{name: "http-keepalive", group: g, arg: "TIME", def: "60", help: "how long an idle connection of a client stays",
-			set: duration(func(v *Vassal) *time.Duration { return &v.Server.KeepAlive })},
+		{name: "http-keepalive", group: g, arg: "[TIME]", def: "60", help: "how long an idle connection of a client stays",
+			set: unlessEmpty(duration(func(v *Vassal) *time.Duration { return &v.Server.KeepAlive }))},
 		{name: "limit-post", group: g, arg: "BYTES", help: "bound of a request's body; 0: none",
 			set: func(v *Vassal, t value) (err error) { v.Server.LimitPost, err = parseSize(t.text); return err }},
 		{name: "request-timeout", aliases: []string{"harakiri"}, group: g, arg: "TIME", help: "bound of a request; 0: none",

@@ -41,3 +41,13 @@ func nonempty(s, what string) error {
 	}
 	return nil
 }
+
+// unlessEmpty keeps the default of an option whose value may be left out.
+func unlessEmpty[T any](set func(*T, value) error) func(*T, value) error {
+	return func(t *T, v value) error {
+		if v.text == "" {
+			return nil
+		}
+		return set(t, v)
+	}
+}

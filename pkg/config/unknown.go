@@ -32,7 +32,7 @@ func (s *strangers) meet(e entry, warnings, problems *Problems) {
 	s.seen = append(s.seen, e.key)
 	if program := whose(e.key); program != "" {
 		warnings.add(e.origin, e.key, "an option of "+program+" that does nothing here", "")
-	} else if known, _ := uwsgiKnows(e.key); known {
+	} else if _, known := uwsgiKnows(e.key); known {
 		warnings.add(e.origin, e.key, "an option of uWSGI that does nothing here", instead(e.key))
 	} else if s.strict {
 		hint := "strict is on: make placeholders with set-placeholder = KEY=VALUE"
