@@ -1,0 +1,169 @@
+//go:build linux
+
+package integration
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestHooksSeeTheVassal(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	say := `echo $UWSGI_VASSAL_CONFIG:${UWSGI_VASSAL_PID:-none}:$UWSGI_VASSAL_UID:$UWSGI_VASSAL_GID`
+	e := w.start(allNamespaces, "--exec-as-emperor-before-vassal", "before="+say[5:]+`; echo "before $before"`,
+		"--exec-as-emperor", "echo emperor $PWD; "+say, "--exec-as-vassal", "echo vassal; "+say)
+	w.write("a.ini", ini(serves))
+	if err := os.Chown(w.path("a.ini"), 4001, 4002); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(w.path("a.ini"), filepath.Join(w.vassals, "a.ini")); err != nil {
+		t.Fatal(err)
+	}
+	e.await("a.ini", "before a.ini:none:4001:4002")
+	e.await("a.ini", "emperor "+w.vassals)
+	told := e.await("a.ini", "a.ini:")
+	e.await("a.ini", "vassal")
+	inside := e.await("a.ini", "a.ini:")
+	want := fmt.Sprintf("a.ini:%d:4001:4002", e.running("a.ini"))
+	if told.Msg != want {
+		t.Errorf("as-emperor hook sees %q, want %q", told.Msg, want)
+	}
+	if !strings.Contains(inside.Msg, want) {
+		t.Errorf("as-vassal hook sees %q, want %q", inside.Msg, want)
+	}
+}
+
+func TestSlowHookDelaysItsOwnVassal(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("slow.ini", serves)
+	for i := range 5 {
+		w.vassal(fmt.Sprintf("quick%d.ini", i), serves)
+	}
+	e := w.start(allNamespaces, "--emperor-concurrency", "1", "--exec-as-emperor", "test $UWSGI_VASSAL_CONFIG != slow.ini || sleep 20")
+	begin := time.Now()
+	for i := range 5 {
+		e.running(fmt.Sprintf("quick%d.ini", i))
+	}
+	e.vassal("late.ini", serves)
+	e.running("late.ini")
+	e.remove("late.ini")
+	e.gone("late.ini")
+	if took := time.Since(begin); took > 10*time.Second {
+		t.Errorf("the others took %v", took)
+	}
+	if e.count("slow.ini", "-> running") > 0 {
+		t.Error("the slow vassal did not wait for its hook")
+	}
+	e.running("slow.ini")
+	if took := time.Since(begin); took < 19*time.Second {
+		t.Errorf("the slow vassal ran after %v, its hook takes 20s", took)
+	}
+}
+
+func TestFailingHooks(t *testing.T) {
+	t.Parallel()
+	t.Run("as-emperor is not fatal", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.vassal("a.ini", serves)
+		e := w.start(allNamespaces, "--exec-as-emperor", "exit 3", "--exec-as-emperor", "echo the next one")
+		failed := e.await("a.ini", "hook failed")
+		if failed.Hook != "as-emperor" || failed.Error != "exit status 3" {
+			t.Errorf("the log says %s", failed.raw)
+		}
+		e.await("a.ini", "the next one")
+		e.running("a.ini")
+	})
+	t.Run("before the vassal it cancels the launch", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.vassal("a.ini", serves)
+		e := w.start(allNamespaces, "--exec-as-emperor-before-vassal", "test -e "+w.path("allowed"), "--exec-as-emperor", "echo cloned")
+		e.await("a.ini", "cannot launch")
+		e.await("a.ini", "-> backoff")
+		if e.count("a.ini", "cloned") > 0 {
+			t.Error("it was cloned all the same")
+		}
+		w.write("allowed", "")
+		e.running("a.ini")
+	})
+	t.Run("as-vassal is fatal", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.vassal("a.ini", "exec-as-root = echo booted", serves)
+		e := w.start(allNamespaces, "--exec-as-vassal", "exit 7", "--exec-as-vassal", "echo the next one")
+		e.await("a.ini", "hook as-vassal #1 (exec: exit 7): exit status 7")
+		e.await("a.ini", "-> backoff")
+		if e.count("a.ini", "the next one") > 0 || e.count("a.ini", "booted") > 0 {
+			t.Errorf("the boot went on:\n%s", e.tail())
+		}
+	})
+}
+
+// The as-vassal hook is the first thing that runs in the new namespaces.
+func TestAsVassalHookRunsInside(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("a.ini", "exec-as-root = echo then the vassal", serves)
+	e := w.start(allNamespaces, "--exec-as-vassal", "echo in $(readlink /proc/self/ns/net) as $(ls -d /proc/[0-9]* | wc -l) of few")
+	said := e.await("a.ini", "in net:").Msg
+	e.await("a.ini", "then the vassal")
+	pid := e.running("a.ini")
+	if want := "in " + namespace(t, pid, "net"); !strings.Contains(said, want) {
+		t.Errorf("the hook ran %q, want %q", said, want)
+	}
+	for _, which := range []string{"pid", "uts", "net", "ipc", "mnt"} {
+		if namespace(t, pid, which) == namespace(t, e.pid(), which) {
+			t.Errorf("the vassal shares its %s namespace with the emperor", which)
+		}
+	}
+	if n := in(t, pid, "ls -d /proc/[0-9]* | wc -l"); len(n) > 1 {
+		t.Errorf("its /proc shows %s processes", n)
+	}
+}
+
+func TestFloodingHook(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("a.ini", serves)
+	e := w.start(allNamespaces, "--exec-as-emperor", "head -c 30000000 /dev/zero | tr '\\0' x | fold -w 1000; echo >&2; echo the end of the flood")
+	e.running("a.ini")
+	if n := e.count("a.ini", "xxxx"); n == 0 || n > 2000 {
+		t.Errorf("%d lines of the flood are in the log, want some and not all", n)
+	}
+}
+
+func TestDaemonisingHook(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("a.ini", serves)
+	begin := time.Now()
+	e := w.start(allNamespaces, "--exec-as-emperor", "setsid sleep 4 & echo left it behind")
+	e.await("a.ini", "left it behind")
+	e.running("a.ini")
+	if took := time.Since(begin); took > 3*time.Second {
+		t.Errorf("the vassal waited %v for a process that its hook left behind", took)
+	}
+}
+
+func TestTimeoutKillsTheProcessGroup(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("a.ini", serves)
+	e := w.start(allNamespaces, "--emperor-hook-timeout", "1", "--exec-as-emperor", "sleep 987654 & sleep 987654")
+	failed := e.await("a.ini", "hook failed")
+	if failed.Error != "timed out after 1s" {
+		t.Errorf("the log says %s", failed.raw)
+	}
+	e.running("a.ini")
+	eventually(t, "the whole group of the hook is dead", func() bool {
+		return !slices.ContainsFunc(w.processes(), func(p string) bool { return strings.Contains(p, " sleep 987654") && !strings.Contains(p, "emperor") })
+	})
+}

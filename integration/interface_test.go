@@ -1,0 +1,96 @@
+//go:build linux
+
+package integration
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+)
+
+// noticed is the longest time between the arrival of an interface and the next
+// step of the boot, a shell with date in it included. It would fail a vassal that
+// looks every so often.
+const noticed = 250 * time.Millisecond
+
+// The link arrives three seconds late, whether or not the emperor parks its
+// children.
+func TestLateInterface(t *testing.T) {
+	t.Parallel()
+	for _, release := range []string{"hooks", "early"} {
+		t.Run(release, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.vassal("a.ini", "wait-for-interface = late1", "exec-as-root = echo noticed $(date +%%s%%N)", serves)
+			e := w.start(allNamespaces, "--emperor-release", release, "--exec-as-emperor", "echo parked until now")
+			pid := e.await("a.ini", "-> starting").PID
+			time.Sleep(3 * time.Second)
+			if e.count("a.ini", "noticed") > 0 {
+				t.Fatal("the vassal did not wait")
+			}
+			arrived := nanoseconds(t, w.run(fmt.Sprintf("ip link add late0 type veth peer name late1; ip link set late1 netns %d; date +%%s%%N", pid)))
+			said := e.await("a.ini", "noticed").Msg
+			took := nanoseconds(t, strings.Fields(said[strings.Index(said, "noticed"):])[1]).Sub(arrived)
+			t.Logf("noticed after %v", took)
+			if took > noticed {
+				t.Errorf("the vassal noticed its interface after %v, want %v", took, noticed)
+			}
+			e.running("a.ini")
+		})
+	}
+}
+
+// The hooks of the emperor bring the link while the child is parked, or beside
+// the child that waits.
+func TestInterfaceFromASlowHook(t *testing.T) {
+	t.Parallel()
+	for _, release := range []string{"hooks", "early"} {
+		t.Run(release, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.vassal("a.ini", "wait-for-iface = late1", "exec-as-root = ip link set late1 up", serves)
+			e := w.start(allNamespaces, "--emperor-release", release, "--exec-as-emperor",
+				"sleep 1; ip link add late0 type veth peer name late1 netns $UWSGI_VASSAL_PID")
+			if out := in(t, e.running("a.ini"), "ip -o link show late1"); !strings.Contains(out, "UP") {
+				t.Errorf("the interface is not up: %s", out)
+			}
+		})
+	}
+}
+
+func TestMissingInterface(t *testing.T) {
+	t.Parallel()
+	for _, release := range []string{"hooks", "early"} {
+		t.Run(release, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.vassal("a.ini", "wait-for-interface = lo", "wait-for-interface = never0", "wait-for-interface-timeout = 1", serves)
+			e := w.start(allNamespaces, "--emperor-release", release, "--exec-as-emperor",
+				"ip link add other0 type veth peer name other1 netns $UWSGI_VASSAL_PID")
+			started := e.await("a.ini", "-> starting").Time
+			said := e.await("a.ini", "never0")
+			if took := said.Time.Sub(started); took < 900*time.Millisecond || took > 5*time.Second {
+				t.Errorf("it waited %v, want 1s", took)
+			}
+			if !strings.Contains(said.Msg, "lo, other1") {
+				t.Errorf("the message does not list the interfaces that are there: %s", said.Msg)
+			}
+			e.await("a.ini", "exit status 1")
+			e.await("a.ini", "-> backoff")
+			if e.count("a.ini", "-> running") > 0 {
+				t.Error("the vassal came up without its interface")
+			}
+		})
+	}
+}
+
+func nanoseconds(t *testing.T, text string) time.Time {
+	t.Helper()
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return time.Unix(0, n)
+}

@@ -1,0 +1,88 @@
+//go:build linux
+
+// Package integration tells stories. Each test runs the built programs as an
+// operator does, in a world of its own, and when it is over nothing may be left
+// in that world: `make integration`, as root.
+package integration
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+)
+
+const (
+	// binEnv is the directory of the programs under test.
+	binEnv = "EMPEROR_BIN"
+	// roleEnv makes the test binary play a part in a story.
+	roleEnv = "STORY_ROLE"
+	// patience is how long anything may take that should happen soon. It is long:
+	// stories run side by side, on machines that have other things to do.
+	patience = 30 * time.Second
+)
+
+// roles are the parts that this binary plays in its own stories.
+var roles = map[string]func() error{
+	"world":       holdWorld,
+	"application": application,
+	"crowd":       crowd,
+}
+
+func TestMain(m *testing.M) {
+	if role := os.Getenv(roleEnv); role != "" {
+		if err := roles[role](); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	if why := unable(); why != nil {
+		fmt.Println("no story can be told:", why)
+		if os.Getenv("CI") != "" || os.Getenv(binEnv) != "" {
+			os.Exit(1) // whoever asked for them shall not believe that they passed
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
+
+// unable says why this machine cannot run the stories, or nil.
+func unable() error {
+	if os.Geteuid() != 0 {
+		return errors.New("needs root")
+	}
+	for _, name := range []string{"emperor", "vassal", "vassal-server"} {
+		if _, err := os.Stat(filepath.Join(os.Getenv(binEnv), name)); err != nil {
+			return fmt.Errorf("%s does not hold the programs (run make integration): %w", binEnv, err)
+		}
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	cmd := exec.Command(self)
+	cmd.Env = []string{roleEnv + "=world", "PATH=" + os.Getenv("PATH")}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: worldNamespaces}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("the kernel makes no namespaces: %w: %s", err, out)
+	}
+	return nil
+}
+
+// program is the path of a program under test.
+func program(name string) string { return filepath.Join(os.Getenv(binEnv), name) }
+
+// eventually waits for a condition that nothing announces.
+func eventually(t testing.TB, what string, condition func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); !condition(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("after %v still not: %s", patience, what)
+		}
+	}
+}
