@@ -46,8 +46,8 @@ type emperor struct {
 
 	mu      sync.Mutex
 	records []record
-	seen    map[string]int // how far await has read, by vassal
-	news    chan struct{}  // closed with each record
+	seen    map[[2]string]int // how far await has read, by its arguments
+	news    chan struct{}     // closed with each record
 }
 
 // start starts the world's emperor over its vassals with more arguments, and
@@ -66,7 +66,7 @@ func (w *world) startOver(args ...string) *emperor {
 // launch starts cmd, which becomes an emperor that logs to its stderr.
 func (w *world) launch(cmd *exec.Cmd) *emperor {
 	w.t.Helper()
-	e := &emperor{world: w, cmd: cmd, ended: make(chan struct{}), seen: map[string]int{}, news: make(chan struct{})}
+	e := &emperor{world: w, cmd: cmd, ended: make(chan struct{}), seen: map[[2]string]int{}, news: make(chan struct{})}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setsid: true}
 	if w.cgroup != "" {
 		dir, err := unix.Open(w.cgroup, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
@@ -116,17 +116,18 @@ func (e *emperor) follow(log io.ReadCloser) {
 	}
 }
 
-// await returns the first line about the vassal that holds the text, after the
-// last one that an await for this vassal has returned. The empty name stands for
-// the emperor itself.
+// await returns the next line about the vassal that holds the text: the first
+// one, then the second when it is asked for the same again. What a vassal prints
+// and what the emperor says about it come in no certain order. The empty name
+// stands for the emperor itself.
 func (e *emperor) await(vassal, text string) record {
 	e.t.Helper()
-	deadline := time.After(patience)
+	deadline, key := time.After(patience), [2]string{vassal, text}
 	for {
 		e.mu.Lock()
-		for i := e.seen[vassal]; i < len(e.records); i++ {
+		for i := e.seen[key]; i < len(e.records); i++ {
 			if r := e.records[i]; r.Vassal == vassal && strings.Contains(r.raw, text) {
-				e.seen[vassal] = i + 1
+				e.seen[key] = i + 1
 				e.mu.Unlock()
 				return r
 			}

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -15,9 +16,9 @@ import (
 func TestHooksSeeTheVassal(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	say := `echo $UWSGI_VASSAL_CONFIG:${UWSGI_VASSAL_PID:-none}:$UWSGI_VASSAL_UID:$UWSGI_VASSAL_GID`
-	e := w.start(allNamespaces, "--exec-as-emperor-before-vassal", "before="+say[5:]+`; echo "before $before"`,
-		"--exec-as-emperor", "echo emperor $PWD; "+say, "--exec-as-vassal", "echo vassal; "+say)
+	say := "$UWSGI_VASSAL_CONFIG:${UWSGI_VASSAL_PID:-none}:$UWSGI_VASSAL_UID:$UWSGI_VASSAL_GID in $PWD"
+	e := w.start(allNamespaces, "--exec-as-emperor-before-vassal", "echo before sees "+say,
+		"--exec-as-emperor", "echo emperor sees "+say, "--exec-as-vassal", "echo vassal sees "+say)
 	w.write("a.ini", ini(serves))
 	if err := os.Chown(w.path("a.ini"), 4001, 4002); err != nil {
 		t.Fatal(err)
@@ -25,17 +26,12 @@ func TestHooksSeeTheVassal(t *testing.T) {
 	if err := os.Rename(w.path("a.ini"), filepath.Join(w.vassals, "a.ini")); err != nil {
 		t.Fatal(err)
 	}
-	e.await("a.ini", "before a.ini:none:4001:4002")
-	e.await("a.ini", "emperor "+w.vassals)
-	told := e.await("a.ini", "a.ini:")
-	e.await("a.ini", "vassal")
-	inside := e.await("a.ini", "a.ini:")
-	want := fmt.Sprintf("a.ini:%d:4001:4002", e.running("a.ini"))
-	if told.Msg != want {
-		t.Errorf("as-emperor hook sees %q, want %q", told.Msg, want)
-	}
-	if !strings.Contains(inside.Msg, want) {
-		t.Errorf("as-vassal hook sees %q, want %q", inside.Msg, want)
+	pid := strconv.Itoa(e.running("a.ini"))
+	for hook, pid := range map[string]string{"before": "none", "emperor": pid, "vassal": pid} {
+		want := fmt.Sprintf("%s sees a.ini:%s:4001:4002 in %s", hook, pid, w.vassals)
+		if said := e.await("a.ini", hook+" sees").Msg; !strings.Contains(said, want) {
+			t.Errorf("%q, want %q", said, want)
+		}
 	}
 }
 
