@@ -63,7 +63,8 @@ func TestFailureRuleOfEveryPhase(t *testing.T) {
 		t.Run(string(info.Phase), func(t *testing.T) {
 			ran := filepath.Join(t.TempDir(), "ran")
 			r, log := runner(0)
-			err := r.Run(t.Context(), info.Phase, parse(t, info.Phase, "exit 3", "touch "+ran))
+			r.Join = Here
+			err := r.Run(t.Context(), info.Phase, failing(t, info, ran))
 			_, statErr := os.Stat(ran)
 			if !strings.Contains(log.String(), "exit status 3") {
 				t.Errorf("the log does not have the exit status: %s", log)
@@ -74,7 +75,7 @@ func TestFailureRuleOfEveryPhase(t *testing.T) {
 				}
 				return
 			}
-			want := fmt.Sprintf("hook %s #1 (exec: exit 3): exit status 3", info.Phase)
+			want := fmt.Sprintf("hook %s #1 (hook: exec:exit 3): exit status 3", info.Phase)
 			if err == nil || err.Error() != want {
 				t.Errorf("error %v, want %q", err, want)
 			}
@@ -83,6 +84,35 @@ func TestFailureRuleOfEveryPhase(t *testing.T) {
 			}
 		})
 	}
+}
+
+// failing are a hook that exits with 3 and one that makes a file.
+func failing(t *testing.T, info PhaseInfo, file string) (list []Hook) {
+	t.Helper()
+	kind, texts := Do, []string{"exec:exit 3", "exec:touch " + file}
+	if info.Subject != "" {
+		texts = []string{"uts " + texts[0], "uts " + texts[1]}
+	}
+	if kind = info.Kinds[0]; kind == Program {
+		texts = []string{script(t, "exit 3"), script(t, "touch "+file)}
+	}
+	for _, text := range texts {
+		h, err := Parse(Spec{Phase: info.Phase, Kind: kind, Text: text})
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, h)
+	}
+	return list
+}
+
+func script(t *testing.T, text string) string {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "script")
+	if err := os.WriteFile(file, []byte("#!/bin/sh\n"+text+"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	return file
 }
 
 func TestOutputIsLoggedWithPhaseAndIndex(t *testing.T) {

@@ -153,3 +153,8 @@ func innermost(err error) error {
 		err = next
 	}
 }
+
+// Here is a Runner.Join for a process that is in the namespaces already.
+func Here(ctx context.Context, h Hook, e Environment, output func(line string)) error {
+	return h.action(ctx, &scene{Environment: e, phase: h.spec.Phase, output: output})
+}

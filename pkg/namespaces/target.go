@@ -31,7 +31,7 @@ func openTarget(path string) (*os.File, error) {
 		return nil, errors.New("not an absolute path")
 	}
 	for range maxLinks {
-		fd, err := openat2(unix.AT_FDCWD, path, unix.RESOLVE_NO_SYMLINKS)
+		fd, err := openat2(unix.AT_FDCWD, path, 0, unix.RESOLVE_NO_SYMLINKS)
 		if err == nil {
 			return os.NewFile(uintptr(fd), path), nil
 		}
@@ -47,8 +47,8 @@ func openTarget(path string) (*os.File, error) {
 
 // openat2 opens with O_PATH. A concurrent rename of a parent makes it fail with
 // EAGAIN, which is worth another try (openat2(2)).
-func openat2(dir int, path string, resolve uint64) (fd int, err error) {
-	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC | unix.O_NOFOLLOW, Resolve: resolve | unix.RESOLVE_NO_MAGICLINKS}
+func openat2(dir int, path string, flags, resolve uint64) (fd int, err error) {
+	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC | flags, Resolve: resolve | unix.RESOLVE_NO_MAGICLINKS}
 	for range maxLinks {
 		fd, err = unix.Openat2(dir, path, &how)
 		if !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.EINTR) {
@@ -62,13 +62,13 @@ func openat2(dir int, path string, resolve uint64) (fd int, err error) {
 // link says.
 func followFirst(path string) (string, error) {
 	parts := strings.Split(strings.Trim(path, "/"), "/")
-	dir, err := openat2(unix.AT_FDCWD, "/", 0)
+	dir, err := openat2(unix.AT_FDCWD, "/", 0, 0)
 	if err != nil {
 		return "", err
 	}
 	defer func() { unix.Close(dir) }()
 	for i, part := range parts {
-		next, err := openat2(dir, part, 0)
+		next, err := openat2(dir, part, unix.O_NOFOLLOW, 0)
 		if err != nil {
 			return "", err
 		}
