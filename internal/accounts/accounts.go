@@ -86,6 +86,15 @@ func (w Wish) groups(account *user.User, gid uint32) ([]uint32, error) {
 	return slices.Compact(list), nil
 }
 
+// UID resolves a user.
+func UID(i config.Identity) (uint32, error) {
+	_, id, err := lookupUser(i)
+	return id, err
+}
+
+// GID resolves a group.
+func GID(i config.Identity) (uint32, error) { return lookupGroup(i) }
+
 // lookupUser returns the account, which is nil for a number that has none.
 func lookupUser(i config.Identity) (*user.User, uint32, error) {
 	if i.Name == "" {

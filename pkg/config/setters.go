@@ -51,3 +51,17 @@ func unlessEmpty[T any](set func(*T, value) error) func(*T, value) error {
 		return set(t, v)
 	}
 }
+
+func text[T any](field func(*T) *string) func(*T, value) error {
+	return func(t *T, v value) error {
+		*field(t) = v.text
+		return nonempty(v.text, "no value given")
+	}
+}
+
+func yes[T any](field func(*T) *bool) func(*T, value) error {
+	return func(t *T, v value) error {
+		*field(t) = parseBool(v.text)
+		return nil
+	}
+}

@@ -20,6 +20,7 @@ func emperorAreas() []table[Emperor] {
 func vassalAreas() []table[Vassal] {
 	return []table[Vassal]{
 		bootOptions(),
+		startOptions(),
 		privilegeOptions(),
 		vassalHookOptions(),
 		socketOptions(),

@@ -23,8 +23,18 @@ type Vassal struct {
 	UID, GID     Identity
 	AddGID       []Identity
 	NoInitgroups bool
-	// Sockets are bound after privileges were dropped, in this order.
-	Sockets []Socket
+	// Sockets are bound after privileges were dropped, in this order, in the way
+	// that Listening says.
+	Sockets   []Socket
+	Listening Listening
+	// Waits are what the boot waits for.
+	Waits Waits
+	// Pidfile is written before the drop, Pidfile2 after it. Empty: none.
+	Pidfile, Pidfile2 string
+	// Cwd is the working directory of the whole boot. Empty: stay.
+	Cwd string
+	// Names are those of the master.
+	Names Names
 	// Server is what the built-in server is told.
 	Server Server
 	// Command is a program to run with the sockets. Empty: none.
@@ -44,24 +54,18 @@ type Vassal struct {
 	entries []entry // what all of it was read from
 }
 
-// Socket is an address to listen on.
-type Socket struct {
-	// Name is the option it was given by. It becomes the descriptor's name.
-	Name string
-	// Address is `host:port`, `:port` or the path of a unix socket.
-	Address string
-}
-
 // defaultVassal is what a vassal does that is told nothing.
 func defaultVassal() *Vassal {
 	return &Vassal{
 		WaitForInterfaceTimeout: 60 * time.Second, Hooks: hooks.Set{}, HookTimeout: 30 * time.Second, ReloadMercy: 60 * time.Second,
+		Listening: Listening{Backlog: 100},
 	}
 }
 
 // check finds what no single option shows.
 func (v *Vassal) check(file string, warnings, problems *Problems) {
 	o := Origin{File: file}
+	v.checkSockets(o, problems)
 	if len(v.Command) > 0 && v.Server.Serves() {
 		problems.add(o, "command", "there is a static-map or another option of the built-in server as well", "serve with one of them")
 	}
@@ -73,7 +77,5 @@ func (v *Vassal) check(file string, warnings, problems *Problems) {
 		problems.add(o, "", "there is nothing to serve", "give static-map, command or unprivileged-binary-patch-arg")
 	case v.Server.Serves() && len(v.Sockets) == 0:
 		problems.add(o, "static-map", "there is no socket to serve on", "such as http-socket = :8080")
-	case len(v.BinaryPatch) > 0 && len(v.Sockets) > 0:
-		warnings.add(o, "unprivileged-binary-patch", "sockets are not bound for it", "")
 	}
 }

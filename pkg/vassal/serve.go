@@ -24,22 +24,6 @@ const (
 	restartReset = 10 * time.Second
 )
 
-// binaryPatch turns this process into another program, if the options say so.
-func (v *Vassal) binaryPatch(context.Context) error {
-	words := v.options.BinaryPatch
-	if len(words) == 0 {
-		return nil
-	}
-	path, err := exec.LookPath(words[0])
-	if err != nil {
-		return fmt.Errorf("cannot become %q: %w", words[0], errors.Unwrap(err))
-	}
-	if err := v.pipe.report(wire.Accepting); err != nil {
-		return err
-	}
-	return fmt.Errorf("cannot become %q: %w", words[0], syscall.Exec(path, words, applicationEnviron()))
-}
-
 // server is the loop of a vassal that has booted. One goroutine owns it.
 type server struct {
 	*Vassal

@@ -14,6 +14,7 @@ import (
 
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/namespaces"
+	"github.com/emperor-go/emperor/pkg/vassal/sockets"
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
@@ -31,14 +32,17 @@ type Vassal struct {
 	// Log gets what happens. Required.
 	Log *slog.Logger
 
-	pipe     *pipe       // to the emperor; nil without one
-	order    *wire.Order // the one in effect; nil when nobody parked us
-	parking  int         // the descriptor the first order comes over; 0: none
-	orders   *wire.Channel
-	options  *config.Vassal
-	sockets  []*socket
-	dropped  bool
-	hookVars []string
+	pipe      *pipe       // to the emperor; nil without one
+	order     *wire.Order // the one in effect; nil when nobody parked us
+	parking   int         // the descriptor the first order comes over; 0: none
+	orders    *wire.Channel
+	options   *config.Vassal
+	sockets   []*sockets.Socket // in the order of LISTEN_FDS
+	shared    []*sockets.Socket // bound before the drop; =N refers to one
+	inherited []*sockets.Socket // from whoever started this process
+	files     []madeFile
+	dropped   bool
+	hookVars  []string
 
 	stopBoot context.CancelCauseFunc
 	signals  chan os.Signal
@@ -69,16 +73,24 @@ func (v *Vassal) steps() []step {
 		{"listen to the emperor", v.listen},
 		{"prepare mounts", v.prepareMounts},
 		{"as-vassal hooks", v.emperorHooks},
+		{"inherit sockets", v.inherit},
 		{"parse options", v.parse},
+		{"start directory", v.startDirectory},
+		{"name the process", v.nameProcess},
 		{"asap hooks", v.hooks("asap")},
 		{"pre-jail hooks", v.hooks("pre-jail")},
 		{"wait for interfaces", v.waitForInterfaces},
+		{"wait for files", v.waitFor(func(w config.Waits) []config.Wait { return w.Paths })},
 		{"as-root hooks", v.hooks("as-root")},
+		{"write pid file", v.writePidfile(func(o *config.Vassal) string { return o.Pidfile })},
+		{"bind shared sockets", v.bindShared},
 		{"drop privileges", v.dropPrivileges},
 		{"as-user hooks", v.hooks("as-user")},
+		{"write second pid file", v.writePidfile(func(o *config.Vassal) string { return o.Pidfile2 })},
+		{"wait for sockets", v.waitFor(func(w config.Waits) []config.Wait { return w.Sockets })},
 		{"change directory", v.chdir},
-		{"become another program", v.binaryPatch},
 		{"bind sockets", v.bind},
+		{"become another program", v.binaryPatch},
 		{"pre-app hooks", v.hooks("pre-app")},
 	}
 }
@@ -88,6 +100,7 @@ func (v *Vassal) steps() []step {
 func (v *Vassal) Run(ctx context.Context) error {
 	ctx, v.stopBoot = context.WithCancelCause(ctx)
 	defer v.stopBoot(nil)
+	defer v.removeFiles()
 	defer v.closeSockets()
 	for _, s := range v.steps() {
 		v.Log.Debug(s.name)
@@ -168,6 +181,16 @@ func (v *Vassal) parse(context.Context) (err error) {
 		if err := os.Setenv(key, value); err != nil {
 			return fmt.Errorf("cannot set environment variable %q: %w", key, err)
 		}
+	}
+	return nil
+}
+
+func (v *Vassal) startDirectory(context.Context) error {
+	if v.options.Cwd == "" {
+		return nil
+	}
+	if err := os.Chdir(v.options.Cwd); err != nil {
+		return fmt.Errorf("cannot use start directory: %w", err)
 	}
 	return nil
 }

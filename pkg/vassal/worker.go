@@ -33,14 +33,13 @@ func (v *Vassal) spawn(path string, args []string) (*worker, error) {
 		return nil, err
 	}
 	defer null.Close()
-	files, names := []uintptr{null.Fd(), 1, 2}, make([]string, len(v.sockets))
-	for i, s := range v.sockets {
-		files = append(files, s.file.Fd())
-		names[i] = s.name
+	files := []uintptr{null.Fd(), 1, 2}
+	for _, s := range v.sockets {
+		files = append(files, s.FD())
 	}
 	env := applicationEnviron()
-	if len(names) > 0 {
-		env = append(env, "LISTEN_FDS="+strconv.Itoa(len(names)), "LISTEN_FDNAMES="+strings.Join(names, ":"))
+	if len(v.sockets) > 0 {
+		env = append(env, listenVars(v.sockets)...)
 	}
 	program, argv := v.SelfProgram, append([]string{StageName, path}, args...)
 	if path == v.ServerProgram { // knows whose descriptors they are

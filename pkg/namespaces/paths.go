@@ -1,0 +1,125 @@
+package namespaces
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// WaitForPath blocks until found says that what it looks for is there. It is
+// asked again whenever something changes in the directory of path, or, while that
+// does not exist either, in the nearest directory above. Nothing is polled
+// (inotify(7)). When ctx ends its error is returned.
+func WaitForPath(ctx context.Context, path string, found func() bool) error {
+	path, err := filepath.Abs(path)
+	if err != nil {
+		return err
+	}
+	for {
+		news, watched, err := watchNearest(filepath.Dir(path))
+		if err != nil {
+			return fmt.Errorf("cannot wait for %q: %w", path, err)
+		}
+		done, err := awaitChange(ctx, news, next(watched, path), found)
+		if done || err != nil {
+			return err
+		}
+	}
+}
+
+// awaitChange asks found and, if it is not there, waits for one change. A
+// directory on the way that appeared before it was watched for is a change as
+// well. It closes news.
+func awaitChange(ctx context.Context, news *os.File, next string, found func() bool) (done bool, err error) {
+	defer news.Close()
+	stop := context.AfterFunc(ctx, func() { news.Close() })
+	defer stop()
+	if found() {
+		return true, nil
+	}
+	if info, err := os.Stat(next); err == nil && info.IsDir() {
+		return false, ctx.Err()
+	}
+	_, err = news.Read(make([]byte, 4096))
+	if ctx.Err() != nil {
+		return false, ctx.Err()
+	}
+	return false, err
+}
+
+// next is the directory on the way to path that comes after watched, or nothing
+// when watched is the last.
+func next(watched, path string) string {
+	rest, err := filepath.Rel(watched, filepath.Dir(path))
+	if err != nil || rest == "." {
+		return ""
+	}
+	first, _, _ := strings.Cut(rest, "/")
+	return filepath.Join(watched, first)
+}
+
+// watchNearest watches a directory, or the nearest one above it that exists.
+func watchNearest(dir string) (*os.File, string, error) {
+	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
+	if err != nil {
+		return nil, "", err
+	}
+	const changes = unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_ATTRIB | unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_ONLYDIR
+	for {
+		_, err := unix.InotifyAddWatch(fd, dir, changes)
+		if err == nil {
+			return os.NewFile(uintptr(fd), "inotify"), dir, nil
+		}
+		if (!errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENOTDIR)) || dir == "/" {
+			unix.Close(fd)
+			return nil, "", err
+		}
+		dir = filepath.Dir(dir)
+	}
+}
+
+// WaitForMount blocks until something is mounted on the directory. The kernel
+// tells of each change of the mount table (proc_pid_mounts(5)).
+func WaitForMount(ctx context.Context, dir string) error {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	table, err := os.Open("/proc/self/mountinfo")
+	if err != nil {
+		return err
+	}
+	defer table.Close()
+	read, write, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	defer read.Close()
+	stop := context.AfterFunc(ctx, func() { write.Close() })
+	defer stop()
+	defer write.Close()
+	for {
+		if IsMountpoint(dir) {
+			return nil
+		}
+		polled := []unix.PollFd{{Fd: int32(table.Fd()), Events: unix.POLLPRI}, {Fd: int32(read.Fd()), Events: unix.POLLIN}}
+		if _, err := unix.Poll(polled, -1); err != nil && !errors.Is(err, unix.EINTR) {
+			return fmt.Errorf("cannot wait for a mount: %w", err)
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+}
+
+// IsMountpoint reports whether a directory is the root of a mount (statx(2)).
+func IsMountpoint(dir string) bool {
+	var st unix.Statx_t
+	err := unix.Statx(unix.AT_FDCWD, dir, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT, 0, &st)
+	return err == nil && st.Attributes_mask&unix.STATX_ATTR_MOUNT_ROOT != 0 && st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0
+}

@@ -1,0 +1,64 @@
+package vassal
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+
+	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/vassal/sockets"
+)
+
+// madeFile is a file this process made, to be removed only while it is that one.
+type madeFile struct {
+	path string
+	made sockets.File
+}
+
+// writePidfile returns a step that writes one of the pid files.
+func (v *Vassal) writePidfile(which func(*config.Vassal) string) func(context.Context) error {
+	return func(context.Context) error {
+		path := which(v.options)
+		if path == "" {
+			return nil
+		}
+		made, err := writePid(path)
+		if err != nil {
+			return fmt.Errorf("cannot write pid file: %w", err)
+		}
+		v.files = append(v.files, made)
+		return nil
+	}
+}
+
+// writePid replaces the file, and does not write through a link that somebody
+// put in its place: before the drop this is done as root.
+func writePid(path string) (made madeFile, err error) {
+	if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
+		return made, err
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if err != nil {
+		return made, err
+	}
+	defer f.Close()
+	made.path = path
+	if made.made, err = sockets.FileOf(path); err != nil {
+		return made, err
+	}
+	_, err = f.WriteString(strconv.Itoa(os.Getpid()) + "\n")
+	return made, err
+}
+
+// removeFiles removes, with vacuum, the files that are still ours.
+func (v *Vassal) removeFiles() {
+	if v.options == nil || !v.options.Listening.Vacuum {
+		return
+	}
+	for _, f := range v.files {
+		if f.made.Is(f.path) {
+			_ = os.Remove(f.path)
+		}
+	}
+}

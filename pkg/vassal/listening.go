@@ -1,0 +1,202 @@
+package vassal
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/internal/accounts"
+	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/vassal/sockets"
+)
+
+// bindShared makes the shared sockets, while there are privileges to do so.
+func (v *Vassal) bindShared(context.Context) error {
+	o, err := v.socketOptions(v.options)
+	if err != nil {
+		return err
+	}
+	for i, address := range v.options.Listening.Shared {
+		s, err := sockets.Listen("shared-socket", address, o)
+		if err != nil {
+			return err
+		}
+		v.shared = append(v.shared, s)
+		v.Log.Info("listening", "shared-socket", address, "reference", "="+strconv.Itoa(i))
+	}
+	return nil
+}
+
+// bind makes the sockets. Privileges are gone by now, so a port below 1024
+// needs a shared socket, a capability or a sysctl, as in uWSGI. A socket that an
+// emperor holds on demand comes first, as descriptor 0 or by LISTEN_FDS.
+func (v *Vassal) bind(context.Context) (err error) {
+	if v.sockets, err = v.bindAll(v.options, v.inherited); err != nil {
+		return err
+	}
+	for _, s := range v.sockets {
+		v.Log.Info("listening", s.Name, s.Address)
+	}
+	return nil
+}
+
+// bindAll makes the sockets that o asks for, except those that are in have
+// already, which it takes over. On failure it closes what it made.
+func (v *Vassal) bindAll(o *config.Vassal, have []*sockets.Socket) (list []*sockets.Socket, err error) {
+	how, err := v.socketOptions(o)
+	if err != nil {
+		return nil, err
+	}
+	var made []*sockets.Socket
+	for _, wanted := range o.Sockets {
+		s := take(have, wanted, list)
+		if s == nil {
+			if s, err = v.make(wanted, how); err != nil {
+				for _, m := range made {
+					m.Remove()
+					m.Close()
+				}
+				return nil, err
+			}
+			made = append(made, s)
+		}
+		list = append(list, s)
+	}
+	for _, s := range have { // from the emperor: not named in the file
+		if s.Address == onDemand && !slices.Contains(list, s) {
+			list = append(list, s)
+		}
+	}
+	return list, nil
+}
+
+// take finds a socket of that name and address that is not taken yet. One from
+// the emperor is known by what it is bound to.
+func take(have []*sockets.Socket, wanted config.Socket, taken []*sockets.Socket) *sockets.Socket {
+	for _, s := range have {
+		if slices.Contains(taken, s) {
+			continue
+		}
+		if s.Address == onDemand && s.BoundTo(wanted.Address) {
+			s.Name, s.Address = wanted.Name, wanted.Address
+		}
+		if s.Name == wanted.Name && s.Address == wanted.Address {
+			return s
+		}
+	}
+	return nil
+}
+
+func (v *Vassal) make(wanted config.Socket, how sockets.Options) (*sockets.Socket, error) {
+	if n, ok := wanted.Shared(); ok {
+		if n >= len(v.shared) {
+			return nil, fmt.Errorf("cannot use shared socket %s: it must be bound before privileges are dropped (restart the vassal)", wanted.Address)
+		}
+		return v.shared[n].As(wanted.Name, wanted.Address)
+	}
+	return sockets.Listen(wanted.Name, wanted.Address, how)
+}
+
+// socketOptions resolves the owner of unix sockets where the vassal is, now.
+func (v *Vassal) socketOptions(o *config.Vassal) (how sockets.Options, err error) {
+	l := o.Listening
+	how = sockets.Options{
+		Backlog: l.Backlog, KeepAlive: l.KeepAlive, NoDelay: l.NoDelay, FreeBind: l.FreeBind, ReusePort: l.ReusePort, UID: -1, GID: -1,
+	}
+	if l.ModeSet {
+		how.Mode = &l.Mode
+	}
+	if l.Owner.Set {
+		id, err := accounts.UID(l.Owner)
+		if err != nil {
+			return how, fmt.Errorf("chown-socket: %w", err)
+		}
+		how.UID = int(id)
+	}
+	if l.Group.Set {
+		id, err := accounts.GID(l.Group)
+		if err != nil {
+			return how, fmt.Errorf("chown-socket: %w", err)
+		}
+		how.GID = int(id)
+	}
+	return how, nil
+}
+
+// onDemand is the address of a socket that came from the emperor.
+const onDemand = "(from the emperor)"
+
+// inherit finds the sockets that whoever started this process holds for it: by
+// LISTEN_FDS (sd_listen_fds(3)), or as standard input, where uWSGI's Emperor puts
+// the socket of an on-demand vassal.
+func (v *Vassal) inherit(context.Context) error {
+	count, pid, names := os.Getenv("LISTEN_FDS"), os.Getenv("LISTEN_PID"), os.Getenv("LISTEN_FDNAMES")
+	for _, key := range []string{"LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"} {
+		_ = os.Unsetenv(key)
+	}
+	if n, err := strconv.Atoi(count); err == nil && (pid == "" || pid == strconv.Itoa(os.Getpid())) {
+		return v.adopt(n, strings.Split(names, ":"))
+	}
+	// The emperor knows nothing of this process's own name for a socket.
+	if on, err := unix.GetsockoptInt(0, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err == nil && on == 1 {
+		fd, err := unix.FcntlInt(0, unix.F_DUPFD_CLOEXEC, 3)
+		if err != nil {
+			return fmt.Errorf("cannot use the socket on standard input: %w", err)
+		}
+		if err := v.adoptOne(fd, "socket"); err != nil {
+			return err
+		}
+		return nullStdin()
+	}
+	return nil
+}
+
+func (v *Vassal) adopt(n int, names []string) error {
+	if n < 0 || n > 1024 {
+		return fmt.Errorf("cannot use LISTEN_FDS=%d", n)
+	}
+	for i := range n {
+		name := "socket"
+		if i < len(names) && names[i] != "" && names[i] != "unknown" {
+			name = names[i]
+		}
+		if err := v.adoptOne(3+i, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (v *Vassal) adoptOne(fd int, name string) error {
+	s, err := sockets.Adopt(name, onDemand, fd)
+	if err == nil {
+		v.inherited = append(v.inherited, s)
+	}
+	return err
+}
+
+// nullStdin takes the socket away from whoever inherits standard input.
+func nullStdin() error {
+	null, err := os.Open(os.DevNull)
+	if err != nil {
+		return err
+	}
+	defer null.Close()
+	return unix.Dup3(int(null.Fd()), 0, 0)
+}
+
+// closeSockets closes what was bound and, with vacuum, removes paths that are
+// still ours.
+func (v *Vassal) closeSockets() {
+	for _, s := range slices.Concat(v.sockets, v.shared) {
+		if v.options != nil && v.options.Listening.Vacuum {
+			s.Remove()
+		}
+		s.Close()
+	}
+}

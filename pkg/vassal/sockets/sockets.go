@@ -1,0 +1,208 @@
+// Package sockets makes a vassal's listening sockets. They belong to the master
+// and outlive workers and reloads: a connection waits in them for whoever serves
+// next.
+package sockets
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Options is how sockets are made.
+type Options struct {
+	// Backlog is how many connections wait to be accepted. Required.
+	Backlog int
+	// KeepAlive, NoDelay and FreeBind are SO_KEEPALIVE, TCP_NODELAY and
+	// IP_FREEBIND; connections inherit the first two.
+	KeepAlive, NoDelay, FreeBind bool
+	// ReusePort lets several sockets have the address (SO_REUSEPORT).
+	ReusePort bool
+	// Mode of a unix socket's path; nil: as the umask says.
+	Mode *fs.FileMode
+	// UID and GID own a unix socket's path; -1: as it is made.
+	UID, GID int
+}
+
+// Socket is a listening socket.
+type Socket struct {
+	// Name is what LISTEN_FDNAMES calls it.
+	Name string
+	// Address is what it was asked for by.
+	Address string
+
+	file *os.File
+	path string // of a unix socket; empty otherwise
+	made File
+}
+
+// Listen makes a socket for an address: `:port`, `ip:port` and `[ip6]:port` for
+// TCP, `@name` for an abstract unix socket, `fd://N` for a descriptor that is
+// there already, and anything else is the path of a unix socket. As in uWSGI an
+// address without a host is all of IPv4. The path of a dead socket is taken over;
+// one that somebody listens on is an error. The socket is close-on-exec.
+func Listen(name, address string, o Options) (*Socket, error) {
+	s := &Socket{Name: name, Address: address}
+	err := s.listen(o)
+	if err != nil {
+		s.Close()
+		return nil, fmt.Errorf("cannot listen on %s %q: %w", name, address, err)
+	}
+	return s, nil
+}
+
+// Adopt makes a Socket of a descriptor that listens already. The Socket owns it.
+func Adopt(name, address string, fd int) (*Socket, error) {
+	if on, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err != nil || on == 0 {
+		return nil, fmt.Errorf("cannot use descriptor %d as %s: it is not a listening socket", fd, name)
+	}
+	unix.CloseOnExec(fd)
+	return &Socket{Name: name, Address: address, file: os.NewFile(uintptr(fd), name)}, nil
+}
+
+// As returns the same socket under another name. Both own a descriptor of it.
+func (s *Socket) As(name, address string) (*Socket, error) {
+	fd, err := unix.FcntlInt(s.file.Fd(), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		return nil, fmt.Errorf("cannot share %s %q: %w", s.Name, s.Address, err)
+	}
+	return &Socket{Name: name, Address: address, file: os.NewFile(uintptr(fd), name)}, nil
+}
+
+// FD returns the descriptor, which the Socket keeps.
+func (s *Socket) FD() uintptr { return s.file.Fd() }
+
+// Close lets go of the descriptor. The path of a unix socket stays.
+func (s *Socket) Close() {
+	if s.file != nil {
+		s.file.Close()
+	}
+}
+
+// Remove removes the path of a unix socket if it is still the one that was made:
+// somebody else may have bound the name since.
+func (s *Socket) Remove() {
+	if s.path != "" && s.made.Is(s.path) {
+		_ = os.Remove(s.path)
+	}
+}
+
+func (s *Socket) listen(o Options) error {
+	if number, ok := strings.CutPrefix(s.Address, "fd://"); ok {
+		return s.inherited(number)
+	}
+	to, err := parse(s.Address)
+	if err != nil {
+		return err
+	}
+	if err := s.open(family(to)); err != nil {
+		return err
+	}
+	if u, ok := to.(*unix.SockaddrUnix); ok {
+		return s.bindUnix(u, o)
+	}
+	if err := s.prepare(to, o); err != nil {
+		return err
+	}
+	if err := unix.Bind(int(s.FD()), to); err != nil {
+		return err
+	}
+	return unix.Listen(int(s.FD()), o.Backlog)
+}
+
+// open makes the descriptor. It blocks: what a program expects that is handed a
+// socket. All who share it share that flag.
+func (s *Socket) open(family int) error {
+	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err == nil {
+		s.file = os.NewFile(uintptr(fd), s.Name)
+	}
+	return err
+}
+
+// prepare sets what must be set before bind(2).
+func (s *Socket) prepare(to unix.Sockaddr, o Options) error {
+	type option struct {
+		wanted      bool
+		level, name int
+	}
+	freebind := option{o.FreeBind, unix.IPPROTO_IP, unix.IP_FREEBIND}
+	_, six := to.(*unix.SockaddrInet6)
+	if six {
+		freebind.level, freebind.name = unix.IPPROTO_IPV6, unix.IPV6_FREEBIND
+	}
+	for _, x := range []option{
+		{true, unix.SOL_SOCKET, unix.SO_REUSEADDR},
+		{six, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY}, // so that :80 and [::]:80 go together
+		{o.ReusePort, unix.SOL_SOCKET, unix.SO_REUSEPORT},
+		{o.KeepAlive, unix.SOL_SOCKET, unix.SO_KEEPALIVE},
+		{o.NoDelay, unix.IPPROTO_TCP, unix.TCP_NODELAY},
+		freebind,
+	} {
+		if !x.wanted {
+			continue
+		}
+		if err := unix.SetsockoptInt(int(s.FD()), x.level, x.name, 1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bindUnix binds, and makes sure of owner and mode before anybody can connect.
+func (s *Socket) bindUnix(to *unix.SockaddrUnix, o Options) error {
+	if to.Name[0] != '@' {
+		if err := removeStale(to); err != nil {
+			return err
+		}
+	}
+	if err := unix.Bind(int(s.FD()), to); err != nil {
+		return err
+	}
+	if to.Name[0] != '@' {
+		made, err := FileOf(to.Name)
+		if err != nil {
+			return err
+		}
+		s.path, s.made = to.Name, made
+		if err := own(s.path, o); err != nil {
+			s.Remove()
+			return err
+		}
+	}
+	return unix.Listen(int(s.FD()), o.Backlog)
+}
+
+// own sets owner and mode of a path that was just made.
+func own(path string, o Options) error {
+	if o.UID >= 0 || o.GID >= 0 {
+		if err := os.Lchown(path, o.UID, o.GID); err != nil {
+			return err
+		}
+	}
+	if o.Mode != nil {
+		return os.Chmod(path, *o.Mode)
+	}
+	return nil
+}
+
+// removeStale removes a unix socket that nobody listens on any more.
+func removeStale(to *unix.SockaddrUnix) error {
+	var st unix.Stat_t
+	if unix.Lstat(to.Name, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFSOCK {
+		return nil // bind tells
+	}
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	if err := unix.Connect(fd, to); errors.Is(err, unix.ECONNREFUSED) {
+		return os.Remove(to.Name)
+	}
+	return errors.New("somebody listens there")
+}

@@ -1,0 +1,139 @@
+package sockets
+
+import (
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func options() Options { return Options{Backlog: 16, UID: -1, GID: -1} }
+
+func mustListen(t *testing.T, address string, o Options) *Socket {
+	t.Helper()
+	s, err := Listen("socket", address, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+// dial connects to whatever the socket is bound to and hangs up.
+func dial(t *testing.T, s *Socket) {
+	t.Helper()
+	l, err := net.FileListener(s.file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if u, ok := l.(*net.UnixListener); ok {
+		u.SetUnlinkOnClose(false)
+	}
+	c, err := net.Dial(l.Addr().Network(), l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+}
+
+func TestListen(t *testing.T) {
+	dir := t.TempDir()
+	for _, address := range []string{"127.0.0.1:0", ":0", "*:0", "localhost:0", "[::1]:0", filepath.Join(dir, "a.sock"), "@emperor-test-" + filepath.Base(dir)} {
+		s := mustListen(t, address, options())
+		dial(t, s)
+		if flags, err := unix.FcntlInt(s.FD(), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
+			t.Errorf("%s: not close-on-exec: %v", address, err)
+		}
+	}
+}
+
+func TestListenErrors(t *testing.T) {
+	dir := t.TempDir()
+	busy := mustListen(t, filepath.Join(dir, "busy"), options())
+	if err := os.WriteFile(filepath.Join(dir, "file"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for address, want := range map[string]string{
+		busy.Address:                   "somebody listens there",
+		filepath.Join(dir, "file"):     "address already in use",
+		"example.org:80":               "is not an IP address",
+		"127.0.0.1:http":               "is not a port",
+		"192.0.2.1:0":                  "cannot assign requested address",
+		filepath.Join(dir, "x/y"):      "no such file",
+		"fd://0x":                      "is not a descriptor",
+		"/" + strings.Repeat("a", 200): "invalid argument",
+	} {
+		if _, err := Listen("socket", address, options()); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want %q", address, err, want)
+		}
+	}
+}
+
+func TestSocketOptions(t *testing.T) {
+	o := options()
+	o.KeepAlive, o.NoDelay, o.ReusePort, o.FreeBind = true, true, true, true
+	s := mustListen(t, "192.0.2.1:0", o) // an address that nobody has
+	for name, at := range map[string][2]int{
+		"keepalive": {unix.SOL_SOCKET, unix.SO_KEEPALIVE}, "nodelay": {unix.IPPROTO_TCP, unix.TCP_NODELAY},
+		"reuseport": {unix.SOL_SOCKET, unix.SO_REUSEPORT}, "freebind": {unix.IPPROTO_IP, unix.IP_FREEBIND},
+	} {
+		if on, err := unix.GetsockoptInt(int(s.FD()), at[0], at[1]); err != nil || on == 0 {
+			t.Errorf("%s is %d, %v", name, on, err)
+		}
+	}
+}
+
+func TestUnixPath(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	mode := fs.FileMode(0o640)
+	o := options()
+	o.Mode = &mode
+	first := mustListen(t, path, o)
+	if info, err := os.Stat(path); err != nil || info.Mode().Perm() != mode {
+		t.Errorf("mode: %v, %v", info, err)
+	}
+	first.Close()
+	second := mustListen(t, path, o) // takes over what is dead
+	first.Remove()
+	if _, err := os.Stat(path); err != nil {
+		t.Errorf("removed what is somebody else's by now: %v", err)
+	}
+	second.Remove()
+	if _, err := os.Stat(path); !os.IsNotExist(err) {
+		t.Errorf("not removed: %v", err)
+	}
+}
+
+func TestSharing(t *testing.T) {
+	s := mustListen(t, "127.0.0.1:0", options())
+	again, err := s.As("http-socket", "=0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	s.Close()
+	dial(t, again)
+	if _, err := Adopt("socket", "", int(os.Stderr.Fd())); err == nil {
+		t.Error("adopted what is no listening socket")
+	}
+}
+
+func TestBoundTo(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	s := mustListen(t, path, options())
+	if !s.BoundTo(path) || s.BoundTo(path+"x") || s.BoundTo(":80") {
+		t.Error("a unix socket does not know its address")
+	}
+	if up, err := Reachable(path); !up || err != nil {
+		t.Errorf("not reachable: %v", err)
+	}
+	s.Close()
+	if up, err := Reachable(path); up || err != nil {
+		t.Errorf("reachable although closed: %v", err)
+	}
+}

@@ -1,0 +1,84 @@
+package vassal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/namespaces"
+	"github.com/emperor-go/emperor/pkg/vassal/sockets"
+)
+
+const (
+	// knockFirst and knockMax bound the pause between two tries to reach a TCP
+	// socket, whose appearance nobody tells.
+	knockFirst = 10 * time.Millisecond
+	knockMax   = time.Second
+)
+
+// waitFor returns a step that waits for what the options name.
+func (v *Vassal) waitFor(list func(config.Waits) []config.Wait) func(context.Context) error {
+	return func(ctx context.Context) error {
+		for _, w := range list(v.options.Waits) {
+			if err := v.await(ctx, w, v.options.Waits.Timeout(w.Kind)); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+func (v *Vassal) await(ctx context.Context, w config.Wait, timeout time.Duration) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	switch w.Kind {
+	case "mountpoint":
+		err = namespaces.WaitForMount(ctx, w.Name)
+	case "socket":
+		err = awaitSocket(ctx, w.Name)
+	default:
+		err = namespaces.WaitForPath(ctx, w.Name, func() bool { return isKind(w.Name, w.Kind) })
+	}
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("wait-for-%s: after %v there is no %q", w.Kind, timeout, w.Name)
+	}
+	return err
+}
+
+// isKind reports whether a path is a file, a directory, or anything.
+func isKind(path, kind string) bool {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return false
+	case kind == "file":
+		return info.Mode().IsRegular()
+	case kind == "dir":
+		return info.IsDir()
+	}
+	return true
+}
+
+// awaitSocket waits until somebody accepts connections. The path of a unix
+// socket is watched; after that, and for TCP, it knocks.
+func awaitSocket(ctx context.Context, address string) error {
+	if strings.HasPrefix(address, "/") {
+		if err := namespaces.WaitForPath(ctx, address, func() bool { return isKind(address, "fs") }); err != nil {
+			return err
+		}
+	}
+	for pause := knockFirst; ; pause = min(2*pause, knockMax) {
+		if up, err := sockets.Reachable(address); up || err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
