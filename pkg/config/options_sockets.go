@@ -42,7 +42,8 @@ type Listening struct {
 	ModeSet bool
 	// Owner and Group of the paths of unix sockets.
 	Owner, Group Identity
-	// Vacuum removes sockets and pid files in the end, if they are still ours.
+	// Vacuum removes pid files in the end, if they are still ours; sockets always
+	// are removed.
 	Vacuum bool
 }
 
@@ -72,7 +73,7 @@ func socketOptions() table[Vassal] {
 		{name: "tcp-nodelay", group: "Sockets", tyrant: true, help: "send small pieces at once (TCP_NODELAY)",
 			set: yes(func(v *Vassal) *bool { return &v.Listening.NoDelay })},
 		{name: "uwsgi-socket", group: "Sockets", arg: "ADDRESS", repeat: true, tyrant: true, change: Reload, help: "listen for the uwsgi protocol", set: setSocket("uwsgi-socket")},
-		{name: "vacuum", group: "Sockets", tyrant: true, change: Reload, help: "remove sockets and pid files in the end, if they are still ours",
+		{name: "vacuum", group: "Sockets", tyrant: true, change: Reload, help: "remove pid files in the end, if they are still ours (sockets always are)",
 			set: yes(func(v *Vassal) *bool { return &v.Listening.Vacuum })},
 	}
 }

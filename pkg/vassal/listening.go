@@ -190,13 +190,12 @@ func nullStdin() error {
 	return unix.Dup3(int(null.Fd()), 0, 0)
 }
 
-// closeSockets closes what was bound and, with vacuum, removes paths that are
-// still ours.
+// closeSockets closes what was bound and removes paths that are still ours: a
+// socket that nobody listens on only stands in the way, so unlike uWSGI this does
+// not take vacuum.
 func (v *Vassal) closeSockets() {
 	for _, s := range slices.Concat(v.sockets, v.shared) {
-		if v.options != nil && v.options.Listening.Vacuum {
-			s.Remove()
-		}
+		s.Remove()
 		s.Close()
 	}
 }
