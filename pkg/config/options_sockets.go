@@ -51,7 +51,7 @@ type Listening struct {
 // they are bound, and how.
 func socketOptions() table[Vassal] {
 	return table[Vassal]{
-		{name: "chmod-socket", aliases: []string{"chmod"}, group: "Sockets", arg: "MODE", def: "666 when given empty", tyrant: true, help: "mode of unix sockets", set: setSocketMode},
+		{name: "chmod-socket", group: "Sockets", arg: "[MODE]", tyrant: true, help: "mode of unix sockets", set: setSocketMode},
 		{name: "chown-socket", group: "Sockets", arg: "USER[:GROUP]", guard: true, tyrant: true, help: "owner of unix sockets", set: setSocketOwner},
 		{name: "fastcgi-socket", group: "Sockets", arg: "ADDRESS", repeat: true, tyrant: true, change: Reload, help: "listen for FastCGI", set: setSocket("fastcgi-socket")},
 		{name: "freebind", group: "Sockets", tyrant: true, help: "bind addresses that are not there yet (IP_FREEBIND)",
