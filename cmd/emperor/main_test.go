@@ -1,0 +1,15 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"emperor": main}) }
+
+// TestStories runs what an operator types. Each file of testdata is one story;
+// none needs root.
+func TestStories(t *testing.T) {
+	testscript.Run(t, testscript.Params{Dir: "testdata", RequireUniqueNames: true})
+}

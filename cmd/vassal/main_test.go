@@ -1,0 +1,19 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/emperor-go/emperor/pkg/vassal"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"vassal": main, vassal.StageName: main})
+}
+
+// TestStories runs what an operator types. Each file of testdata is one story;
+// none needs root.
+func TestStories(t *testing.T) {
+	testscript.Run(t, testscript.Params{Dir: "testdata", RequireUniqueNames: true})
+}
