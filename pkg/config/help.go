@@ -37,9 +37,15 @@ func help[T any](w io.Writer, asked error, t table[T], usage string) error {
 	if !errors.As(asked, &one) {
 		b.WriteString(usage)
 	}
-	for _, g := range t.groups() {
-		if one.group == "" || one.group == g {
-			helpGroup(&b, g, t.group(g))
+	for _, s := range t.describe() {
+		switch {
+		case one.group == "":
+			helpRows(&b, s.heading, s.rows)
+			if s.heading == "Hooks" {
+				b.WriteString("  " + foldedText + "; --help hooks lists each\n")
+			}
+		case one.group == s.heading:
+			helpRows(&b, s.heading, t.describeEach(s.heading))
 		}
 	}
 	if one.group == "" {
@@ -52,17 +58,17 @@ func help[T any](w io.Writer, asked error, t table[T], usage string) error {
 	return err
 }
 
-func helpGroup[T any](b *strings.Builder, heading string, rows table[T]) {
+func helpRows(b *strings.Builder, heading string, rows []described) {
 	if b.Len() > 0 {
 		b.WriteString("\n")
 	}
 	fmt.Fprintf(b, "%s:\n", heading)
-	for _, o := range rows {
-		text := o.help
-		if o.def != "" {
-			text += " (default " + o.def + ")"
+	for _, d := range rows {
+		text := d.help
+		if d.def != "" {
+			text += " (default " + d.def + ")"
 		}
-		helpLine(b, strings.TrimSpace("--"+o.name+" "+o.arg), text)
+		helpLine(b, strings.TrimSpace("--"+d.name+" "+d.arg), text)
 	}
 }
 

@@ -1,0 +1,92 @@
+package config
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// fixDocs rewrites the documents that are made from the tables.
+var fixDocs = os.Getenv("EMPEROR_FIX_DOCS") != ""
+
+func TestOptionsDocumentIsCurrent(t *testing.T) {
+	current(t, "options.md", WriteOptions)
+}
+
+func TestManualDocumentIsCurrent(t *testing.T) {
+	for _, page := range Pages() {
+		current(t, filepath.Join("man", page), func(w io.Writer) error { return WriteManual(w, page) })
+	}
+}
+
+func current(t *testing.T, name string, write func(io.Writer) error) {
+	t.Helper()
+	path := filepath.Join("../../docs", name)
+	var want bytes.Buffer
+	if err := write(&want); err != nil {
+		t.Fatal(err)
+	}
+	if fixDocs {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, want.Bytes(), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want.Bytes()) {
+		t.Errorf("%s is not what the tables say; run `make docs`", path)
+	}
+}
+
+// TestManualIsClean lets man(1) or groff look for mistakes where they are.
+func TestManualIsClean(t *testing.T) {
+	groff, err := exec.LookPath("groff")
+	if err != nil {
+		t.Skip("there is no groff")
+	}
+	for _, page := range Pages() {
+		var text bytes.Buffer
+		if err := WriteManual(&text, page); err != nil {
+			t.Fatal(err)
+		}
+		cmd := exec.Command(groff, "-man", "-Tutf8", "-Kutf8", "-ww", "-z")
+		cmd.Stdin = &text
+		if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
+			t.Errorf("%s: %v\n%s", page, err, out)
+		}
+	}
+}
+
+// TestDocumentsNameEveryOption guards against a group that is left out.
+func TestDocumentsNameEveryOption(t *testing.T) {
+	var options, file bytes.Buffer
+	if err := WriteOptions(&options); err != nil {
+		t.Fatal(err)
+	}
+	if err := WriteManual(&file, "emperor.ini.5"); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range append(emperorOptions().names(), vassalOptions().names()...) {
+		if phase, ok := hookPhase(name); ok { // those of one phase are folded
+			name = phase
+		}
+		if !strings.Contains(options.String(), name) {
+			t.Errorf("docs/options.md says nothing of %s", name)
+		}
+		if !strings.Contains(file.String(), roff(name)) {
+			t.Errorf("emperor.ini(5) says nothing of %s", name)
+		}
+	}
+	if err := WriteManual(io.Discard, "emperor.9"); err == nil {
+		t.Error("there is a page emperor.9")
+	}
+}
