@@ -1,0 +1,147 @@
+package hooks
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+)
+
+const document = "../../docs/hooks.md"
+
+// TestHooksDocumentIsCurrent compares docs/hooks.md with the tables, and rewrites
+// it when EMPEROR_FIX_DOCS is set.
+func TestHooksDocumentIsCurrent(t *testing.T) {
+	want := hooksDocument()
+	if os.Getenv("EMPEROR_FIX_DOCS") != "" {
+		if err := os.WriteFile(document, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != want {
+		t.Error("docs/hooks.md is not what the tables say: make docs")
+	}
+}
+
+const introduction = `# Hooks
+
+This page is made from the tables in ` + "`pkg/hooks`" + `; a test keeps it current.
+
+A hook is something the operator has done at a moment of a vassal's life, a
+*phase*. Its option is a kind and a phase: ` + "`exec-as-root = ip link set lo up`" + `. Each may
+be given many times. Within a phase hooks run by kind, in the order of the next
+table, and within a kind in the order of the file.
+
+Everything that can be wrong with a hook's text is found when the configuration is
+read, with file and line, and nothing has run by then.
+
+A hook that runs longer than ` + "`emperor-hook-timeout`" + ` in the emperor's file, or
+` + "`hook-timeout`" + ` in the vassal's, is killed with its process group, as is what a failed
+one leaves behind in it. Commands have /dev/null as standard input; their output goes to
+the log, line by line, with phase and index.
+
+## Before the text
+
+| prefix | meaning |
+|---|---|
+| ` + "`!`" + ` | the text is kept out of the log (in exec hooks only without a space behind it: ` + "`! cmd`" + ` is the shell's) |
+| ` + "`-`" + ` | a failure is logged and otherwise ignored, whatever the phase |
+| ` + "`+`" + ` | a failure is fatal, whatever the phase |
+
+`
+
+const environment = `
+## Environment of hooks
+
+Emperor's phases, and those in the child that the emperor's file has:
+
+| variable | value |
+|---|---|
+| ` + "`UWSGI_VASSAL_CONFIG`, `UWSGI_VASSAL_NAME`" + ` | the vassal's name as its monitor knows it |
+| ` + "`UWSGI_VASSAL_PID`" + ` | its pid in the emperor's pid namespace; not before the clone |
+| ` + "`UWSGI_VASSAL_UID`, `UWSGI_VASSAL_GID`" + ` | owner of its file |
+| ` + "`UWSGI_VASSAL_GENERATION`" + ` | counts its launches, from 1 |
+| ` + "`UWSGI_VASSAL_NETNS`" + ` | path of its network namespace, for ` + "`nsenter --net=`" + `; while it lives |
+| ` + "`UWSGI_VASSALS_DIR`" + ` | the directory of its file |
+| ` + "`UWSGI_VASSAL_EXIT_CAUSE`" + ` | after its death: ` + "`stopped`, `failed` or `launch-failed`" + ` |
+| ` + "`UWSGI_VASSAL_EXIT_CODE`, `UWSGI_VASSAL_EXIT_SIGNAL`" + ` | after its death: how it ended; one of them is empty |
+| ` + "`UWSGI_VASSAL_UPTIME`" + ` | after its death: seconds since its launch |
+
+All phases: ` + "`UWSGI_HOOK_PHASE`" + ` is the phase, ` + "`UWSGI_HOOK_CONTEXT`" + ` the vassal in the
+emperor's phases and the file in ` + "`hook-touch`" + `. In an ini file write ` + "`$UWSGI_VASSAL_PID`" + ` and
+not ` + "`$(UWSGI_VASSAL_PID)`" + `, which is expanded when the file is read.
+
+## Functions
+
+` + "`call-PHASE`" + ` and the call actions name a function: one that was registered in Go with
+` + "`hooks.Register`" + `, by people who build their own emperor, else one of C, found in the
+program or in a library of ` + "`dlopen`, `plugin` or `need-plugin`" + `. C functions run in the
+process itself, on the thread that goes on to execute the application, and cannot be
+timed out. A configuration that names one is run by the ` + "`-native`" + ` twin of the program,
+which takes its place before the first phase.
+
+| option | signature |
+|---|---|
+| ` + "`call-PHASE`" + ` | ` + "`void f(void)`" + ` |
+| ` + "`call-PHASE1`" + ` | ` + "`void f(char *name)`" + ` |
+| ` + "`call-PHASE2`" + ` | ` + "`void f(char *name, pid_t pid)`" + ` |
+| ` + "`call-PHASE3`" + ` | ` + "`void f(char *name, uid_t uid, gid_t gid)`" + ` |
+| ` + "`call-PHASE4`" + ` | ` + "`void f(char *name, pid_t pid, uid_t uid, gid_t gid)`" + ` |
+
+## Mounts
+
+A target, and the source of a bind, is reached through symbolic links only where root
+owns them, and through no link of procfs. What is mounted is looked at afterwards: a
+mount that is not there, or is not read-only, nosuid, nodev or noexec as it should be,
+is taken away and is a failure. A bind takes its flags at once (` + "`bind,ro`" + `). The fifth
+word holds options of the filesystem (` + "`tmpfs none /tmp nosuid size=64m`" + `), and ` + "`-`" + ` stands
+for no flags.
+`
+
+func hooksDocument() string {
+	var b strings.Builder
+	b.WriteString(introduction)
+	b.WriteString("## Kinds\n\n| option | text |\n|---|---|\n")
+	for _, k := range Kinds() {
+		name := Spec{Phase: "PHASE", Kind: k}.Option()
+		if k == Program {
+			name = string(VassalsStart) + "`, `" + string(VassalsStop)
+		}
+		fmt.Fprintf(&b, "| `%s` | `%s` |\n", name, k.Syntax())
+	}
+	for _, who := range []Who{Emperor, Vassal} {
+		fmt.Fprintf(&b, "\n## Phases of the %s's file, in order of time\n\n| phase | when, and what a failure does | where | as whom | kinds |\n|---|---|---|---|---|\n", who)
+		for _, p := range Phases() {
+			if p.Who == who {
+				fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s |\n", p.Phase, p.Help, p.Where, p.User, kindNames(p.Kinds))
+			}
+		}
+	}
+	b.WriteString(environment)
+	b.WriteString("\n## Actions of `hook-PHASE = ACTION:ARGS`\n\n| action | arguments | what it does | example |\n|---|---|---|---|\n")
+	for _, a := range Actions() {
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", quoted(append([]string{a.Name}, a.Aliases...)), code(a.Args), a.Help, code(a.Example))
+	}
+	return b.String()
+}
+
+func kindNames(kinds []Kind) string {
+	var names []string
+	for _, k := range kinds {
+		names = append(names, string(k))
+	}
+	return strings.Join(names, " ")
+}
+
+func quoted(names []string) string { return "`" + strings.Join(names, "`, `") + "`" }
+
+func code(s string) string {
+	if s == "" {
+		return ""
+	}
+	return "`" + strings.ReplaceAll(s, "|", `\|`) + "`"
+}
