@@ -50,13 +50,17 @@ func run(ctx context.Context, hurry <-chan struct{}, o *config.Emperor, warnings
 		return err
 	}
 	log.Info("emperor "+config.Version+" is watching", "monitors", o.Monitors, "namespaces", o.Clone.String(), "pid", os.Getpid())
+	system := &emperor.System{
+		Program: program, Clone: o.Clone, Hooks: o.Hooks, HookTimeout: o.HookTimeout, Shells: o.Around.Shells, Early: o.EarlyRelease,
+		Environ: os.Environ(), Spawner: spawner, Cgroups: cgroups,
+	}
+	if err := system.Start(ctx, log); err != nil {
+		return err
+	}
 	return emperor.New(emperor.Options{
 		Monitors: monitors, Check: check(log), Concurrency: o.Concurrency, Mercy: o.ReloadMercy, Hurry: hurry, Log: log,
-		Backoff: emperor.Backoff{Initial: o.Backoff, Max: o.BackoffMax, Reset: o.BackoffReset},
-		Launcher: &emperor.System{
-			Program: program, Clone: o.Clone, Hooks: o.Hooks, HookTimeout: o.HookTimeout, Early: o.EarlyRelease,
-			Environ: os.Environ(), Spawner: spawner, Cgroups: cgroups,
-		},
+		Backoff:  emperor.Backoff{Initial: o.Backoff, Max: o.BackoffMax, Reset: o.BackoffReset},
+		Launcher: system,
 	}).Run(ctx)
 }
 

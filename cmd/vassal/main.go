@@ -12,6 +12,7 @@ import (
 
 	"github.com/emperor-go/emperor/internal/termlog"
 	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/vassal"
 )
 
@@ -25,6 +26,13 @@ const (
 func init() { runtime.LockOSThread() }
 
 func main() {
+	if hooks.IsJoin() {
+		if err := hooks.Joined(); err != nil {
+			fmt.Println(err)
+			os.Exit(exitFailed)
+		}
+		return
+	}
 	if os.Args[0] == vassal.StageName {
 		fmt.Fprintln(os.Stderr, "vassal:", vassal.Stage(os.Args))
 		os.Exit(exitFailed)

@@ -10,7 +10,7 @@ import (
 // more rights, or with less around it, than its file says.
 var confining = []string{
 	"cap", "cgroup", "cgroup-opt", "chroot", "drop-after-apps", "drop-after-init", "emperor-cap", "emperor-tyrant",
-	"emperor-tyrant-nofollow", "immediate-gid", "immediate-uid", "jailed", "limit-as", "limit-nproc", "namespace",
+	"emperor-tyrant-nofollow", "immediate-gid", "immediate-uid", "limit-as", "limit-nproc", "namespace",
 	"namespace-net", "ns", "ns-net", "pivot-root", "pivot_root", "privileged-binary-patch",
 	"privileged-binary-patch-arg", "refork", "refork-as-root", "refork-post-jail", "setns", "setns-preopen",
 	"re-fork", "re-fork-as-root", "re-fork-post-jail", "setns-socket", "unshare", "unshare2", "vassal-cap", "vassals-cap",

@@ -23,6 +23,8 @@ func vassalHookOptions() table[Vassal] {
 	return slices.Concat(surroundings(func(v *Vassal) *Surroundings { return &v.Around }), table[Vassal]{
 		{name: "hook-timeout", group: "Hooks", arg: "TIME", def: "30", help: "bound of each hook; 0: none",
 			set: duration(func(v *Vassal) *time.Duration { return &v.HookTimeout })},
+		{name: "jailed", group: "Hooks", help: "run the post-jail hooks although no option here jails the vassal",
+			set: func(v *Vassal, t value) error { v.Jailed = parseBool(t.text); return nil }},
 	}, hookOptions(hooks.Vassal, func(v *Vassal) hooks.Set { return v.Hooks }))
 }
 

@@ -14,6 +14,8 @@ type Vassal struct {
 	WaitForInterfaceTimeout time.Duration
 	// Hooks are those of the vassal's phases.
 	Hooks hooks.Set
+	// Jailed: the post-jail hooks run although nothing here jails the vassal.
+	Jailed bool
 	// Around is what hooks find around them.
 	Around Surroundings
 	// HookTimeout bounds each hook. Zero: no bound.

@@ -43,6 +43,7 @@ type child struct {
 	orders *wire.Channel
 	output *os.File // read end of its stdout and stderr
 	silent chan struct{}
+	life   life
 }
 
 // connect makes the channels and returns the child's ends, by descriptor number.
@@ -87,18 +88,21 @@ func (c *child) Wait(report func(wire.Report)) Exit {
 	listening := make(chan struct{})
 	go func() {
 		defer close(listening)
-		c.listen(report)
+		c.listen(func(r wire.Report) {
+			c.life.hears(c, r)
+			report(r)
+		})
 	}()
-	status := c.reap()
+	c.process.WaitDead()
 	_ = c.pipe.SetReadDeadline(time.Now()) // what it said before it died is read already
 	<-listening
-	return Exit(status)
+	c.life.over()
+	return Exit(c.reap())
 }
 
-// reap waits for the death, ends the rest of the vassal's session while its pid
-// still cannot mean anybody else, and reaps.
+// reap ends the rest of a dead vassal's session while its pid still cannot mean
+// anybody else, and reaps.
 func (c *child) reap() string {
-	c.process.WaitDead()
 	if !c.tree {
 		_ = syscall.Kill(-c.process.PID, syscall.SIGKILL)
 	}
@@ -106,6 +110,7 @@ func (c *child) reap() string {
 	if err != nil {
 		return err.Error()
 	}
+	c.life.status = status
 	return status.String()
 }
 
@@ -131,6 +136,7 @@ func (c *child) listen(report func(wire.Report)) {
 // Stop implements Process. A program that took the vassal's place and closed the
 // pipe is asked by signal.
 func (c *child) Stop() {
+	c.life.asked.Store(true)
 	if c.send(wire.Stop) != nil {
 		_ = c.process.Signal(syscall.SIGTERM)
 	}
@@ -152,6 +158,7 @@ func (c *child) send(m wire.Command) error {
 
 // Kill implements Process.
 func (c *child) Kill() {
+	c.life.asked.Store(true)
 	if c.cgroup != nil {
 		_ = c.cgroup.Kill()
 	}
@@ -166,6 +173,7 @@ func (c *child) Clear() error {
 		_ = c.output.SetReadDeadline(time.Now().Add(lastWords))
 		<-c.silent
 	}
+	c.life.ended(c)
 	return err
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -26,6 +25,8 @@ type System struct {
 	Hooks hooks.Set
 	// HookTimeout bounds each hook. Zero: no bound.
 	HookTimeout time.Duration
+	// Shells are tried in order for commands, before /bin/sh.
+	Shells []string
 	// Early sends a vassal off before the as-emperor hooks run, as uWSGI does.
 	// Otherwise it is parked until they are done.
 	Early bool
@@ -40,33 +41,39 @@ type System struct {
 
 // Launch implements Launcher: hooks before, clone, hooks after, order.
 func (s *System) Launch(ctx context.Context, r Request) (Process, error) {
-	run := hooks.Runner{Timeout: s.HookTimeout, Log: r.Log}
-	run.Dir, run.Vars = workingDirectory(r), append(slices.Clone(s.Environ), vassalVars(r, 0)...)
-	if err := run.Run(ctx, hooks.AsEmperorBeforeVassal, s.Hooks[hooks.AsEmperorBeforeVassal]); err != nil {
+	c, err := s.launch(ctx, r)
+	if err != nil {
+		s.miscarried(ctx, r)
+		return nil, err
+	}
+	return c, nil
+}
+
+func (s *System) launch(ctx context.Context, r Request) (*child, error) {
+	if err := s.before(ctx, r); err != nil {
 		return nil, err
 	}
 	c, err := s.clone(r)
 	if err != nil {
 		return nil, err
 	}
-	run.Vars = append(slices.Clone(s.Environ), vassalVars(r, c.PID())...)
-	if err := s.release(ctx, c, r, run); err != nil {
+	if err := s.release(ctx, c, r); err != nil {
 		c.abandon()
 		return nil, err
 	}
+	c.life = life{system: s, about: r, since: time.Now()}
 	return c, nil
 }
 
 // release runs the as-emperor hooks and gives the order, in the order of time
-// that the operator chose. The pid in the hooks' environment cannot mean another
-// process: the child is not reaped before they are done.
-func (s *System) release(ctx context.Context, c *child, r Request, run hooks.Runner) error {
+// that the operator chose.
+func (s *System) release(ctx context.Context, c *child, r Request) error {
 	if s.Early {
 		if err := c.order(s.orderFor(c, r)); err != nil {
 			return err
 		}
 	}
-	if err := run.Run(ctx, hooks.AsEmperor, s.Hooks[hooks.AsEmperor]); err != nil {
+	if err := s.beside(ctx, r, c); err != nil {
 		return err
 	}
 	if s.Early {
@@ -78,13 +85,10 @@ func (s *System) release(ctx context.Context, c *child, r Request, run hooks.Run
 func (s *System) orderFor(c *child, r Request) wire.Order {
 	o := wire.Order{
 		Serial: 1, Name: []byte(r.Config.Name), Path: []byte(r.Config.Path), Config: r.Config.Data, Namespaces: s.Clone.String(),
+		UID: r.Config.UID, GID: r.Config.GID, Hooks: s.childHooks(), Shells: s.Shells, HookTimeout: s.HookTimeout,
 	}
-	for _, v := range vassalVars(r, c.PID()) {
+	for _, v := range s.vassalVars(r, c.PID()) {
 		o.HookVars = append(o.HookVars, []byte(v))
-	}
-	for _, h := range s.Hooks[hooks.AsVassal] {
-		spec := h.Spec()
-		o.Hooks = append(o.Hooks, wire.Hook{Phase: string(spec.Phase), Kind: string(spec.Kind), Text: spec.Text, Origin: spec.Origin})
 	}
 	return o
 }
@@ -117,20 +121,6 @@ func (s *System) clone(r Request) (_ *child, err error) {
 		return nil, fmt.Errorf("cannot clone %q: %w", s.Program, err)
 	}
 	return c, nil
-}
-
-// vassalVars is what uWSGI adds to the environment of hooks. Before the clone
-// there is no pid.
-func vassalVars(r Request, pid int) []string {
-	vars := []string{
-		"UWSGI_VASSAL_CONFIG=" + r.Config.Name,
-		"UWSGI_VASSAL_UID=" + strconv.FormatUint(uint64(r.Config.UID), 10),
-		"UWSGI_VASSAL_GID=" + strconv.FormatUint(uint64(r.Config.GID), 10),
-	}
-	if pid > 0 {
-		vars = append(vars, "UWSGI_VASSAL_PID="+strconv.Itoa(pid))
-	}
-	return vars
 }
 
 // vassalEnviron is the environment of a vassal: the emperor's without what only

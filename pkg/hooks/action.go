@@ -16,6 +16,7 @@ type scene struct {
 	phase       Phase
 	who         Subject  // for functions
 	own         bool     // this process is the vassal's: hooks may change it
+	joined      bool     // this process is the helper; its group is ended as a whole
 	shells      []string // tried in order
 	output      func(line string)
 }

@@ -85,16 +85,23 @@ func parseProgram(path string) (action, error) {
 // none of its business any more: execute returns when the program does, and that
 // process finds its output closed.
 func (s *scene) execute(ctx context.Context, program string, args ...string) error {
+	return s.start(ctx, program, append([]string{program}, args...), nil)
+}
+
+// start is execute with the program's name for itself, and descriptors from 3 up.
+func (s *scene) start(ctx context.Context, program string, argv []string, files []*os.File) error {
 	read, write, err := os.Pipe()
 	if err != nil {
 		return fmt.Errorf("cannot make a pipe: %w", err)
 	}
 	defer read.Close()
-	cmd := exec.CommandContext(ctx, program, args...)
+	cmd := exec.CommandContext(ctx, program)
+	cmd.Args = argv
 	cmd.Env = append([]string{}, s.Vars...) // never nil: nil would mean our own
 	cmd.Dir = s.Dir
 	cmd.Stdout, cmd.Stderr = write, write
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	cmd.ExtraFiles = files
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: !s.joined}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	err = cmd.Start()
 	write.Close()

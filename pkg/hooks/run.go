@@ -90,6 +90,13 @@ func (r Runner) Run(ctx context.Context, p Phase, list []Hook) error {
 	return nil
 }
 
+// Logged is Run where nothing depends on the end: a failure is only logged.
+func (r Runner) Logged(ctx context.Context, p Phase, list []Hook) {
+	if err := r.Run(ctx, p, list); err != nil && ctx.Err() == nil {
+		r.Log.Error("hooks broken off", "error", err)
+	}
+}
+
 func (r Runner) one(ctx context.Context, index int, h Hook, s *scene) error {
 	log := r.Log.With("hook", string(h.spec.Phase), "index", index)
 	if r.Timeout > 0 {

@@ -12,30 +12,51 @@ import (
 
 // hooks returns a step that runs the hooks of one of the vassal's own phases.
 func (v *Vassal) hooks(p hooks.Phase) func(context.Context) error {
-	return func(ctx context.Context) error {
-		run := hooks.Runner{Timeout: v.options.HookTimeout, Log: v.Log}
-		run.Vars = os.Environ()
-		return run.Run(ctx, p, v.options.Hooks[p])
-	}
+	return func(ctx context.Context) error { return v.runner().Run(ctx, p, v.options.Hooks[p]) }
 }
 
-// emperorHooks runs the operator's as-vassal hooks, before anything of the
-// vassal's own.
-func (v *Vassal) emperorHooks(ctx context.Context) error {
-	if v.order == nil {
+// runner is for the vassal's own phases.
+func (v *Vassal) runner() hooks.Runner {
+	run := hooks.Runner{Own: true, Shells: v.options.Around.Shells, Timeout: v.options.HookTimeout, Log: v.Log}
+	run.Vars = os.Environ()
+	return run
+}
+
+// postJail runs the hooks of a vassal that was jailed, or says that it was.
+func (v *Vassal) postJail(ctx context.Context) error {
+	if !v.options.Jailed {
+		if n := len(v.options.Hooks[hooks.PostJail]); n > 0 {
+			v.Log.Warn("the post-jail hooks do not run: there is no jail (give jailed)", "hooks", n)
+		}
 		return nil
 	}
-	var list []hooks.Hook
-	for _, h := range v.order.Hooks {
-		parsed, err := hooks.Parse(hooks.Spec{Phase: hooks.Phase(h.Phase), Kind: hooks.Kind(h.Kind), Text: h.Text, Origin: h.Origin})
-		if err != nil {
-			return fmt.Errorf("cannot use the emperor's hook: %w", err)
+	return v.hooks(hooks.PostJail)(ctx)
+}
+
+// emperorHooks returns a step that runs the operator's hooks of one phase, before
+// anything of the vassal's own.
+func (v *Vassal) emperorHooks(p hooks.Phase) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if v.order == nil {
+			return nil
 		}
-		list = append(list, parsed)
+		var list []hooks.Hook
+		for _, h := range v.order.Hooks {
+			if hooks.Phase(h.Phase) != p {
+				continue
+			}
+			parsed, err := hooks.Parse(hooks.Spec{Phase: p, Kind: hooks.Kind(h.Kind), Text: h.Text, Origin: h.Origin})
+			if err != nil {
+				return fmt.Errorf("cannot use the emperor's hook: %w", err)
+			}
+			list = append(list, parsed)
+		}
+		name := string(v.order.Name)
+		run := hooks.Runner{Own: true, Context: name, Shells: v.order.Shells, Timeout: v.order.HookTimeout, Log: v.Log}
+		run.Subject = hooks.Subject{Name: name, PID: os.Getpid(), UID: v.order.UID, GID: v.order.GID}
+		run.Vars = append(os.Environ(), v.hookVars...)
+		return run.Run(ctx, p, list)
 	}
-	run := hooks.Runner{Log: v.Log}
-	run.Vars = append(os.Environ(), v.hookVars...)
-	return run.Run(ctx, hooks.AsVassal, list)
 }
 
 // applicationEnviron is the environment of what the vassal serves: its own

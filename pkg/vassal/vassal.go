@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/emperor-go/emperor/pkg/vassal/sockets"
 	"github.com/emperor-go/emperor/pkg/wire"
@@ -72,26 +73,31 @@ func (v *Vassal) steps() []step {
 		{"wait for the order", v.awaitOrder},
 		{"listen to the emperor", v.listen},
 		{"prepare mounts", v.prepareMounts},
-		{"as-vassal hooks", v.emperorHooks},
+		{"as-vassal-before-drop hooks", v.emperorHooks(hooks.AsVassalBeforeDrop)},
+		{"vassals-start hook", v.emperorHooks(hooks.VassalsStart)},
+		{"as-vassal hooks", v.emperorHooks(hooks.AsVassal)},
 		{"inherit sockets", v.inherit},
 		{"parse options", v.parse},
 		{"start directory", v.startDirectory},
 		{"name the process", v.nameProcess},
-		{"asap hooks", v.hooks("asap")},
-		{"pre-jail hooks", v.hooks("pre-jail")},
+		{"asap hooks", v.hooks(hooks.Asap)},
+		{"pre-jail hooks", v.hooks(hooks.PreJail)},
+		{"in-jail hooks", v.hooks(hooks.InJail)},
+		{"post-jail hooks", v.postJail},
 		{"wait for interfaces", v.waitForInterfaces},
 		{"wait for files", v.waitFor(func(w config.Waits) []config.Wait { return w.Paths })},
-		{"as-root hooks", v.hooks("as-root")},
+		{"as-root hooks", v.hooks(hooks.AsRoot)},
 		{"write pid file", v.writePidfile(func(o *config.Vassal) string { return o.Pidfile })},
 		{"bind shared sockets", v.bindShared},
 		{"drop privileges", v.dropPrivileges},
-		{"as-user hooks", v.hooks("as-user")},
+		{"as-user hooks", v.hooks(hooks.AsUser)},
 		{"write second pid file", v.writePidfile(func(o *config.Vassal) string { return o.Pidfile2 })},
 		{"wait for sockets", v.waitFor(func(w config.Waits) []config.Wait { return w.Sockets })},
 		{"change directory", v.chdir},
 		{"bind sockets", v.bind},
 		{"become another program", v.binaryPatch},
-		{"pre-app hooks", v.hooks("pre-app")},
+		{"pre-app hooks", v.hooks(hooks.PreApp)},
+		{"post-app hooks", v.hooks(hooks.PostApp)},
 	}
 }
 

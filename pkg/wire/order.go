@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // MaxOrder bounds the size of an encoded order in bytes. A configuration may be
@@ -31,10 +32,16 @@ type Order struct {
 	// Namespaces lists the new namespaces the child is in, as
 	// namespaces.Flags prints them. Empty: none.
 	Namespaces string
-	// Hooks are the operator's as-vassal hooks, in the order they run, and
-	// HookVars what their environment has more than the vassal's, each KEY=value.
+	// UID and GID own the configuration.
+	UID, GID uint32
+	// Hooks are the operator's for the child, in the order they run, and HookVars
+	// what their environment has more than the vassal's, each KEY=value.
 	Hooks    []Hook
 	HookVars [][]byte
+	// Shells are tried in order for the commands of these hooks, and HookTimeout
+	// bounds each. Zero: no bound.
+	Shells      []string
+	HookTimeout time.Duration
 }
 
 // Hook is a hook as the operator wrote it. The vassal parses it again: what

@@ -1,0 +1,178 @@
+package emperor
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/emperor-go/emperor/pkg/hooks"
+	"github.com/emperor-go/emperor/pkg/namespaces"
+	"github.com/emperor-go/emperor/pkg/wire"
+)
+
+// Start runs the hooks of the emperor's own start. An error means that there must
+// be no emperor.
+func (s *System) Start(ctx context.Context, log *slog.Logger) error {
+	run := hooks.Runner{Timeout: s.HookTimeout, Shells: s.Shells, Log: log}
+	run.Dir, run.Vars = "/", s.Environ
+	return run.Run(ctx, hooks.EmperorStart, s.Hooks[hooks.EmperorStart])
+}
+
+// runner is for the hooks of one generation. Before the clone and after the end
+// there is no child.
+func (s *System) runner(r Request, c *child) hooks.Runner {
+	run := hooks.Runner{Timeout: s.HookTimeout, Shells: s.Shells, Log: r.Log, Context: r.Config.Name}
+	run.Dir = workingDirectory(r)
+	run.Subject = hooks.Subject{Name: r.Config.Name, UID: r.Config.UID, GID: r.Config.GID}
+	if c != nil {
+		run.Subject.PID = c.PID()
+		j := hooks.Joiner{Program: s.Program, Open: c.process.OpenNamespace, Subject: run.Subject, Shells: s.Shells}
+		run.Join = j.Join
+	}
+	run.Vars = append(slices.Clone(s.Environ), s.vassalVars(r, run.Subject.PID)...)
+	return run
+}
+
+// vassalVars is what hooks know of a vassal: the variables of uWSGI, and ours.
+func (s *System) vassalVars(r Request, pid int) []string {
+	vars := []string{
+		"UWSGI_VASSAL_CONFIG=" + r.Config.Name,
+		"UWSGI_VASSAL_NAME=" + r.Config.Name,
+		"UWSGI_VASSAL_UID=" + strconv.FormatUint(uint64(r.Config.UID), 10),
+		"UWSGI_VASSAL_GID=" + strconv.FormatUint(uint64(r.Config.GID), 10),
+		"UWSGI_VASSAL_GENERATION=" + strconv.FormatUint(r.Generation, 10),
+		"UWSGI_VASSALS_DIR=" + workingDirectory(r),
+	}
+	if pid == 0 {
+		return vars
+	}
+	vars = append(vars, "UWSGI_VASSAL_PID="+strconv.Itoa(pid))
+	if s.Clone.Has(namespaces.NewNet) {
+		vars = append(vars, fmt.Sprintf("UWSGI_VASSAL_NETNS=/proc/%d/ns/net", pid))
+	}
+	return vars
+}
+
+// before runs the hooks of the time before the clone.
+func (s *System) before(ctx context.Context, r Request) error {
+	return s.runner(r, nil).Run(ctx, hooks.AsEmperorBeforeVassal, s.Hooks[hooks.AsEmperorBeforeVassal])
+}
+
+// beside runs those of the time after it. The pid in their environment cannot
+// mean another process: the child is not reaped before they are done.
+func (s *System) beside(ctx context.Context, r Request, c *child) error {
+	run := s.runner(r, c)
+	if err := run.Run(ctx, hooks.AsEmperor, s.Hooks[hooks.AsEmperor]); err != nil {
+		return err
+	}
+	return run.Run(ctx, hooks.AsEmperorSetns, s.Hooks[hooks.AsEmperorSetns])
+}
+
+// childHooks are those that travel to the child, in the order they run.
+func (s *System) childHooks() (list []wire.Hook) {
+	for _, p := range []hooks.Phase{hooks.AsVassalBeforeDrop, hooks.VassalsStart, hooks.AsVassal} {
+		for _, h := range s.Hooks[p] {
+			spec := h.Spec()
+			list = append(list, wire.Hook{Phase: string(spec.Phase), Kind: string(spec.Kind), Text: spec.Text, Origin: spec.Origin})
+		}
+	}
+	return list
+}
+
+// Waiting runs the hooks of an on-demand vassal that starts to wait, and Changed
+// those of one whose configuration has changed while it waits. Failures are
+// logged.
+func (s *System) Waiting(ctx context.Context, r Request) { s.tell(ctx, r, hooks.AsOnDemandVassal) }
+
+// Changed is described at Waiting.
+func (s *System) Changed(ctx context.Context, r Request) { s.tell(ctx, r, hooks.AsOnConfigVassal) }
+
+func (s *System) tell(ctx context.Context, r Request, p hooks.Phase, more ...string) {
+	run := s.runner(r, nil)
+	run.Vars = append(run.Vars, more...)
+	run.Logged(ctx, p, s.Hooks[p])
+}
+
+// The causes of a generation's end, for hooks.
+const (
+	causeStopped = "stopped"
+	causeFailed  = "failed"
+	causeLaunch  = "launch-failed"
+)
+
+// miscarried runs the hooks of a launch that came to nothing, unless it was called
+// off.
+func (s *System) miscarried(ctx context.Context, r Request) {
+	if ctx.Err() == nil {
+		s.tell(ctx, r, hooks.OnVassalFailed, "UWSGI_VASSAL_EXIT_CAUSE="+causeLaunch)
+	}
+}
+
+// life is what a child's hooks must remember of it. That of a child which was
+// never let go is empty, and has none.
+type life struct {
+	system *System
+	about  Request
+	since  time.Time
+	asked  atomic.Bool // to stop, or killed
+	status namespaces.ExitStatus
+
+	ready  chan struct{}      // closed when the hooks of its readiness are done; nil: not ready
+	cancel context.CancelFunc // ends them
+}
+
+// hears runs the hooks of a vassal that has become ready, once and beside
+// everything else.
+func (l *life) hears(c *child, r wire.Report) {
+	if r != wire.Accepting || l.system == nil || l.ready != nil || len(l.system.Hooks[hooks.OnVassalReady]) == 0 {
+		return
+	}
+	var ctx context.Context
+	ctx, l.cancel = context.WithCancel(context.Background())
+	l.ready = make(chan struct{})
+	go func() {
+		defer close(l.ready)
+		l.system.runner(l.about, c).Logged(ctx, hooks.OnVassalReady, l.system.Hooks[hooks.OnVassalReady])
+	}()
+}
+
+// over ends the hooks that tell of the vassal's readiness: it is dead, and they
+// must not see its pid mean another process.
+func (l *life) over() {
+	if l.ready != nil {
+		l.cancel()
+		<-l.ready
+	}
+}
+
+// ended runs the hooks of a death, when nothing of the vassal is left.
+func (l *life) ended(c *child) {
+	if l.system == nil {
+		return
+	}
+	cause := causeFailed
+	if l.asked.Load() {
+		cause = causeStopped
+	}
+	vars := []string{
+		"UWSGI_VASSAL_PID=" + strconv.Itoa(c.PID()),
+		"UWSGI_VASSAL_EXIT_CAUSE=" + cause,
+		"UWSGI_VASSAL_EXIT_CODE=", "UWSGI_VASSAL_EXIT_SIGNAL=",
+		"UWSGI_VASSAL_UPTIME=" + strconv.FormatFloat(time.Since(l.since).Seconds(), 'f', 3, 64),
+	}
+	if l.status.Signal != 0 {
+		vars[3] += strconv.Itoa(int(l.status.Signal))
+	} else {
+		vars[2] += strconv.Itoa(l.status.Code)
+	}
+	ctx := context.Background()
+	if cause == causeFailed {
+		l.system.tell(ctx, l.about, hooks.OnVassalFailed, vars...)
+	}
+	l.system.tell(ctx, l.about, hooks.VassalsStop, vars...)
+	l.system.tell(ctx, l.about, hooks.AsEmperorAfterVassal, vars...)
+}

@@ -1,0 +1,151 @@
+package hooks
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"syscall"
+
+	"github.com/emperor-go/emperor/pkg/namespaces"
+)
+
+// JoinName is the name under which a program is started to run a hook in the
+// namespaces of another process; it then calls Joined and nothing else.
+const JoinName = "emperor-setns"
+
+// task is what the helper process is told, on descriptor taskFD. The namespaces
+// follow, in the order of Flags.Kinds.
+type task struct {
+	Text   string
+	Shells []string
+	Who    Subject
+}
+
+const taskFD = 3
+
+// Joiner runs hooks in the namespaces of one process.
+type Joiner struct {
+	// Program is one whose main calls Joined under JoinName. Required.
+	Program string
+	// Open returns one namespace of the process by descriptor. Required.
+	Open func(namespaces.Flags) (*os.File, error)
+	// Subject and Shells are those of the Runner.
+	Subject Subject
+	Shells  []string
+}
+
+// Join is a Runner.Join. The helper process and what it started are killed when
+// ctx ends.
+func (j Joiner) Join(ctx context.Context, h Hook, e Environment, output func(line string)) error {
+	which, err := namespaces.ParseFlags(h.Subject())
+	if err != nil {
+		return err
+	}
+	text, err := json.Marshal(task{Text: h.spec.Text, Shells: j.Shells, Who: j.Subject})
+	if err != nil {
+		return err
+	}
+	read, write, err := os.Pipe()
+	if err != nil {
+		return fmt.Errorf("cannot make a pipe: %w", err)
+	}
+	files := []*os.File{read}
+	defer func() {
+		for _, f := range files {
+			f.Close()
+		}
+	}()
+	if _, err = write.Write(text); err != nil { // far less than a pipe holds
+		write.Close()
+		return err
+	}
+	write.Close()
+	s := &scene{Environment: e, output: output}
+	s.Vars = append(slices.Clone(e.Vars), joinEnv+"=1")
+	program, args := j.Program, []string{JoinName}
+	for i, kind := range which.Kinds() {
+		f, err := j.Open(kind)
+		if err != nil {
+			return err
+		}
+		files = append(files, f)
+		if kind == namespaces.NewUser { // only a process of one thread can enter it
+			if program, err = exec.LookPath("nsenter"); err != nil {
+				return fmt.Errorf("cannot enter a user namespace: %w", err)
+			}
+			args = []string{"nsenter", "--user=/proc/self/fd/" + strconv.Itoa(taskFD+1+i), "--", j.Program}
+		}
+	}
+	return s.start(ctx, program, args, files)
+}
+
+// joinEnv marks the helper process where its name is lost on the way.
+const joinEnv = "EMPEROR_SETNS"
+
+// IsJoin tells whether this process was started to run a hook elsewhere.
+func IsJoin() bool { return os.Args[0] == JoinName || os.Getenv(joinEnv) != "" }
+
+// Joined runs the hook. It must be called by the main thread, to which its
+// goroutine is locked.
+func Joined() error {
+	_ = os.Unsetenv(joinEnv)
+	text, err := io.ReadAll(os.NewFile(taskFD, "task"))
+	if err != nil {
+		return err
+	}
+	var t task
+	if err := json.Unmarshal(text, &t); err != nil {
+		return fmt.Errorf("cannot read the task: %w", err)
+	}
+	h, err := Parse(Spec{Phase: AsEmperorSetns, Kind: Do, Text: t.Text})
+	if err != nil {
+		return err
+	}
+	which, err := namespaces.ParseFlags(h.Subject())
+	if err != nil {
+		return err
+	}
+	if err := enterAll(which); err != nil {
+		return err
+	}
+	s := &scene{
+		Environment: Environment{Vars: os.Environ()}, phase: AsEmperorSetns, who: t.Who, own: true, joined: true, shells: t.Shells,
+		output: func(line string) { fmt.Fprintln(os.Stdout, line) },
+	}
+	err = h.action(context.Background(), s)
+	if h.hidden {
+		err = innermost(err)
+	}
+	var exit *ExitError
+	if errors.As(err, &exit) {
+		os.Exit(exit.Code)
+	}
+	return err
+}
+
+// enterAll enters each namespace but that of users, where the process is already.
+func enterAll(which namespaces.Flags) error {
+	kinds := which.Kinds()
+	files := make([]*os.File, len(kinds))
+	for i := range kinds {
+		files[i] = os.NewFile(uintptr(taskFD+1+i), "namespace")
+		syscall.CloseOnExec(taskFD + 1 + i)
+	}
+	for i, kind := range kinds {
+		if kind != namespaces.NewUser {
+			if err := namespaces.Enter(kind, files[i]); err != nil {
+				return err
+			}
+		}
+	}
+	for _, f := range files {
+		f.Close()
+	}
+	return nil
+}

@@ -1,0 +1,37 @@
+package namespaces
+
+import (
+	"fmt"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// Kinds returns each namespace of the set alone, in the order in which String
+// prints them.
+func (f Flags) Kinds() []Flags {
+	var kinds []Flags
+	for _, n := range names {
+		if f.Has(n.flag) {
+			kinds = append(kinds, n.flag)
+		}
+	}
+	return kinds
+}
+
+// Enter moves the calling thread into a namespace: its goroutine must be locked to
+// it, and it must be the main thread if processes that it starts are to be there
+// as well. Into a pid namespace only those come. No thread of a Go program can
+// enter a user namespace (setns(2)).
+func Enter(which Flags, ns *os.File) error {
+	if which == NewMount {
+		// The kernel refuses a thread that shares its working directory with others.
+		if err := unix.Unshare(unix.CLONE_FS); err != nil {
+			return fmt.Errorf("cannot enter the %s namespace: %w", which, err)
+		}
+	}
+	if err := unix.Setns(int(ns.Fd()), int(which)); err != nil {
+		return fmt.Errorf("cannot enter the %s namespace: %w", which, err)
+	}
+	return nil
+}
