@@ -29,7 +29,8 @@ trap clean EXIT
 trap : INT
 trap '[ -z "$emperor" ] && exit 143; kill -TERM "$emperor" 2>/dev/null || true' TERM HUP
 
-# The vassal is to be nobody, who need not see the place where this clone is.
+# The vassal is to be nobody, who may not see the place where this clone is.
+umask 022
 chmod 755 "$dir"
 mkdir "$dir/bin" "$dir/site"
 echo "quickstart: building into bin/"
@@ -38,10 +39,12 @@ CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...
 CGO_ENABLED=0 go build -trimpath -o "$dir/bin/" ./examples/quickstart/veth
 cp bin/emperor bin/vassal bin/vassal-server "$dir/bin/"
 cp "$example/page.sh" "$example/up.sh" "$dir/"
+chmod 755 "$dir/bin"/* "$dir"/*.sh
 "$dir/bin/emperor" --version >/dev/null || fail "programs in $dir cannot be run: is it mounted noexec? (give another TMPDIR)"
 
-# Two addresses that nobody uses here, and a link name of this run alone.
-addresses=$("$dir/bin/veth" free)
+# Two addresses that nobody uses here, and a link name of this run alone. Runs
+# that start at the same time look from different places on.
+addresses=$("$dir/bin/veth" free $$)
 QUICKSTART_HOST=${addresses% *}
 QUICKSTART_VASSAL=${addresses#* }
 link=qs-${dir##*.}

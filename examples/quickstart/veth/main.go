@@ -1,6 +1,6 @@
 // Command veth does for the quickstart what ip(8) would, with pkg/namespaces:
 //
-//	veth free                     print two addresses that nobody here uses
+//	veth free NUMBER              print two addresses that nobody here uses
 //	veth host LINK PEER ADDRESS   connect the vassal of $UWSGI_VASSAL_PID
 //	veth inside PEER ADDRESS      finish the vassal's end, in the vassal
 //	veth gone LINK                make sure that nothing is left
@@ -12,6 +12,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -31,16 +32,8 @@ func run(args []string) error {
 		verb = args[0]
 	}
 	switch {
-	case verb == "free" && len(args) == 1:
-		used, err := inUse()
-		if err != nil {
-			return err
-		}
-		host, vassal, err := free(used)
-		if err == nil {
-			_, err = fmt.Fprintln(os.Stdout, host, vassal)
-		}
-		return err
+	case verb == "free" && len(args) == 2:
+		return printFree(args[1])
 	case verb == "host" && len(args) == 4:
 		return host(os.Getenv("UWSGI_VASSAL_PID"), args[1], args[2], args[3])
 	case verb == "inside" && len(args) == 3:
@@ -48,7 +41,7 @@ func run(args []string) error {
 	case verb == "gone" && len(args) == 2:
 		return gone(args[1])
 	}
-	return errors.New("usage: veth free | host LINK PEER ADDRESS | inside PEER ADDRESS | gone LINK")
+	return errors.New("usage: veth free NUMBER | host LINK PEER ADDRESS | inside PEER ADDRESS | gone LINK")
 }
 
 // host makes the pair. The peer is born in the vassal's namespace, so it never
@@ -130,11 +123,31 @@ func inUse() ([]network, error) {
 	return list, nil
 }
 
-// free finds a range of four addresses, of which two are for hosts, in
-// 198.18.0.0/15: it is set aside for tests and never routed (RFC 2544).
-func free(used []network) (host, vassal netip.Addr, err error) {
-	for block := range 64 {
-		base := netip.AddrFrom4([4]byte{198, 18, 0, byte(4 * block)})
+func printFree(number string) error {
+	start, err := strconv.ParseUint(number, 10, 32)
+	if err != nil {
+		return fmt.Errorf("cannot use %q: not a number", number)
+	}
+	used, err := inUse()
+	if err != nil {
+		return err
+	}
+	host, vassal, err := free(used, int(start%blocks))
+	if err == nil {
+		_, err = fmt.Fprintln(os.Stdout, host, vassal)
+	}
+	return err
+}
+
+// blocks of four addresses are in 198.18.0.0/24.
+const blocks = 64
+
+// free finds such a block, of which two addresses are for hosts; it looks from
+// number start on. 198.18.0.0/15 is set aside for tests and never routed
+// (RFC 2544).
+func free(used []network, start int) (host, vassal netip.Addr, err error) {
+	for i := range blocks {
+		base := netip.AddrFrom4([4]byte{198, 18, 0, byte(4 * ((start + i) % blocks))})
 		prefix := netip.PrefixFrom(base, 30)
 		if !overlaps(used, prefix) {
 			host = base.Next()

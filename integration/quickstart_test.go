@@ -1,0 +1,164 @@
+//go:build linux
+
+package integration
+
+import (
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// bareTools is what a machine has that has a shell and nothing of this trade.
+var bareTools = []string{"sh", "cat", "chmod", "cp", "dirname", "id", "mkdir", "mkfifo", "mktemp", "readlink", "rm", "uname"}
+
+// quickstart is a run of the first command of the README.
+type quickstart struct {
+	cmd      *exec.Cmd
+	terminal string // a file
+	ended    chan error
+}
+
+var curlLine = regexp.MustCompile(`curl (http://[0-9.]+:8080/)`)
+
+func (q *quickstart) said() string {
+	text, _ := os.ReadFile(q.terminal)
+	return string(text)
+}
+
+// TestQuickstart runs the README's first command as a newcomer does, in a clone
+// that only root can look into, on a machine with Go and a shell; twice side by
+// side and once more.
+func TestQuickstart(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	clone(t, "..", w.path("clone"))
+	tools(t, w.path("tools"))
+	if err := os.Mkdir(w.path("tmp"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	first, second := w.quickstart("first"), w.quickstart("second")
+	if a, b := w.pageOf(t, first), w.pageOf(t, second); a == b {
+		t.Errorf("both say %s", a)
+	}
+	// Ctrl-C goes to everybody on the terminal, TERM to whom it is sent.
+	w.ends(t, first, -first.cmd.Process.Pid, syscall.SIGINT)
+	w.ends(t, second, second.cmd.Process.Pid, syscall.SIGTERM)
+	again := w.quickstart("again")
+	w.pageOf(t, again)
+	w.ends(t, again, -again.cmd.Process.Pid, syscall.SIGINT)
+	if left := files(w.path("tmp")); len(left) != 1 {
+		t.Errorf("left behind: %q", left)
+	}
+}
+
+func (w *world) quickstart(name string) *quickstart {
+	w.t.Helper()
+	q := &quickstart{cmd: w.inside("sh", w.path("clone/examples/quickstart/run.sh")), terminal: w.path(name), ended: make(chan error, 1)}
+	out, err := os.Create(q.terminal)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer out.Close()
+	q.cmd.Stdout, q.cmd.Stderr = out, out
+	q.cmd.Env = append(q.cmd.Env, "PATH="+w.path("tools"), "TMPDIR="+w.path("tmp"))
+	q.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := q.cmd.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	go func() { q.ended <- q.cmd.Wait() }()
+	w.t.Cleanup(func() {
+		if w.t.Failed() {
+			w.t.Logf("the terminal of the %s:\n%s", name, q.said())
+		}
+	})
+	return q
+}
+
+// pageOf waits for the vassal, does what the terminal says, and returns the
+// network namespace that the page was written in.
+func (w *world) pageOf(t *testing.T, q *quickstart) string {
+	t.Helper()
+	eventually(t, "the line with curl", func() bool {
+		if len(q.ended) > 0 {
+			t.Fatalf("it ended: %v", <-q.ended)
+		}
+		return curlLine.MatchString(q.said())
+	})
+	page := w.run("curl -sS --max-time 10 " + curlLine.FindStringSubmatch(q.said())[1])
+	netns := regexp.MustCompile(`network namespace +(net:\[\d+\])`).FindStringSubmatch(page)
+	if netns == nil || !strings.Contains(page, "Hello from inside") || !regexp.MustCompile(`host name +hello\n`).MatchString(page) {
+		t.Fatalf("the page is\n%s", page)
+	}
+	if host := w.run("readlink /proc/self/ns/net"); host == netns[1] {
+		t.Errorf("the page is from the host's network, %s", host)
+	}
+	if !strings.Contains(q.said(), netns[1]) {
+		t.Errorf("the terminal does not name %s", netns[1])
+	}
+	return netns[1]
+}
+
+func (w *world) ends(t *testing.T, q *quickstart, pid int, s syscall.Signal) {
+	t.Helper()
+	if err := syscall.Kill(pid, s); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-q.ended; err != nil {
+		t.Errorf("after %v: %v", s, err)
+	}
+}
+
+// tools makes a directory with those programs alone.
+func tools(t *testing.T, dir string) {
+	t.Helper()
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range append([]string{"go"}, bareTools...) {
+		path, err := exec.LookPath(name)
+		if err == nil {
+			err = os.Symlink(path, filepath.Join(dir, name))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// clone copies what a clone of the repository has for building, into a directory
+// that only root may enter.
+func clone(t *testing.T, from, to string) {
+	t.Helper()
+	err := filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		name, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		switch name {
+		case ".git", ".ci", "bin", "docs", "integration":
+			if !entry.IsDir() { // of a worktree
+				return nil
+			}
+			return fs.SkipDir
+		}
+		if entry.IsDir() {
+			return os.Mkdir(filepath.Join(to, name), 0o700)
+		}
+		text, err := os.ReadFile(path)
+		if err != nil || !entry.Type().IsRegular() {
+			return err
+		}
+		return os.WriteFile(filepath.Join(to, name), text, 0o600)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
