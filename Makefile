@@ -43,6 +43,10 @@ docs: ## rewrite the generated documents
 docs-check: ## fail when a generated document is out of date
 	$(GO) test -count=1 -run 'DocumentIsCurrent' ./pkg/...
 
+.PHONY: fmt
+fmt: ## rewrite the code in the form that lint asks for
+	$(GO) run $(LINTER) fmt ./...
+
 .PHONY: lint
 lint: ## formatting, vet, linters, tidy modules
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w on these files'; exit 1; }

@@ -29,13 +29,17 @@ func TestResolve(t *testing.T) {
 		want namespaces.Credentials
 		err  string
 	}{
-		{name: "a number with a group needs no entry", wish: Wish{UID: number(nobodyHere), GID: number(nobodyHere)},
-			want: namespaces.Credentials{UID: nobodyHere, GID: nobodyHere, Groups: []uint32{nobodyHere}}},
+		{
+			name: "a number with a group needs no entry", wish: Wish{UID: number(nobodyHere), GID: number(nobodyHere)},
+			want: namespaces.Credentials{UID: nobodyHere, GID: nobodyHere, Groups: []uint32{nobodyHere}},
+		},
 		{name: "a number without a group", wish: Wish{UID: number(nobodyHere)}, err: "cannot choose a group: uid 3999999999 has no entry"},
 		{name: "only a group", wish: Wish{GID: number(7)}, want: namespaces.Credentials{UID: uid, GID: 7, Groups: []uint32{7}}},
 		{name: "nothing", want: namespaces.Credentials{UID: uid, GID: gid, Groups: []uint32{gid}}},
-		{name: "further groups, sorted and once", wish: Wish{UID: number(nobodyHere), GID: number(9), AddGID: []config.Identity{number(12), number(3), number(9), number(12)}},
-			want: namespaces.Credentials{UID: nobodyHere, GID: 9, Groups: []uint32{3, 9, 12}}},
+		{
+			name: "further groups, sorted and once", wish: Wish{UID: number(nobodyHere), GID: number(9), AddGID: []config.Identity{number(12), number(3), number(9), number(12)}},
+			want: namespaces.Credentials{UID: nobodyHere, GID: 9, Groups: []uint32{3, 9, 12}},
+		},
 		{name: "unknown user", wish: Wish{UID: name("no-such-user"), GID: number(9)}, err: `cannot find user "no-such-user"`},
 		{name: "unknown group", wish: Wish{UID: number(nobodyHere), GID: name("no-such-group")}, err: `cannot find group "no-such-group"`},
 		{name: "unknown further group", wish: Wish{GID: number(9), AddGID: []config.Identity{name("no-such-group")}}, err: `cannot find group "no-such-group"`},

@@ -149,8 +149,16 @@ func TestDistance(t *testing.T) {
 		a, b string
 		want int
 	}{
-		{"", "", 0}, {"", "ab", 2}, {"ab", "", 2}, {"uid", "uid", 0}, {"uid", "gid", 1}, {"uid", "udi", 1}, {"ca", "abc", 3},
-		{"proesses", "processes", 1}, {"chomd", "chmod", 1}, {"abcdef", "badcfe", 3},
+		{"", "", 0},
+		{"", "ab", 2},
+		{"ab", "", 2},
+		{"uid", "uid", 0},
+		{"uid", "gid", 1},
+		{"uid", "udi", 1},
+		{"ca", "abc", 3},
+		{"proesses", "processes", 1},
+		{"chomd", "chmod", 1},
+		{"abcdef", "badcfe", 3},
 	} {
 		if got := distance(c.a, c.b); got != c.want {
 			t.Errorf("distance(%q, %q) = %d, want %d", c.a, c.b, got, c.want)

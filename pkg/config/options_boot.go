@@ -9,11 +9,15 @@ import (
 // bootOptions are about what a vassal waits for before anything of it runs.
 func bootOptions() table[Vassal] {
 	return table[Vassal]{
-		{name: "wait-for-interface", aliases: []string{"wait-for-iface", "wait-iface", "wait-interface"}, group: "Boot", arg: "NAME", repeat: true, tyrant: true,
-			help: "wait for the network interface before the as-root hooks", set: setInterface},
-		{name: "wait-for-interface-timeout", aliases: []string{"wait-for-iface-timeout", "wait-iface-timeout", "wait-interface-timeout"},
+		{
+			name: "wait-for-interface", aliases: []string{"wait-for-iface", "wait-iface", "wait-interface"}, group: "Boot", arg: "NAME", repeat: true, tyrant: true,
+			help: "wait for the network interface before the as-root hooks", set: setInterface,
+		},
+		{
+			name: "wait-for-interface-timeout", aliases: []string{"wait-for-iface-timeout", "wait-iface-timeout", "wait-interface-timeout"},
 			group: "Boot", arg: "TIME", def: "60", tyrant: true, help: "how long to wait for interfaces",
-			set: duration(func(v *Vassal) *time.Duration { return &v.WaitForInterfaceTimeout })},
+			set: duration(func(v *Vassal) *time.Duration { return &v.WaitForInterfaceTimeout }),
+		},
 	}
 }
 

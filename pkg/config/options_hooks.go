@@ -13,18 +13,24 @@ import (
 // emperorHookOptions are the hooks of the emperor's own file.
 func emperorHookOptions() table[Emperor] {
 	return slices.Concat(surroundings(func(e *Emperor) *Surroundings { return &e.Around }), table[Emperor]{
-		{name: "emperor-hook-timeout", group: "Hooks", arg: "TIME", def: "30", help: "bound of each hook; 0: none",
-			set: duration(func(e *Emperor) *time.Duration { return &e.HookTimeout })},
+		{
+			name: "emperor-hook-timeout", group: "Hooks", arg: "TIME", def: "30", help: "bound of each hook; 0: none",
+			set: duration(func(e *Emperor) *time.Duration { return &e.HookTimeout }),
+		},
 	}, hookOptions(hooks.Emperor, func(e *Emperor) hooks.Set { return e.Hooks }))
 }
 
 // vassalHookOptions are the hooks of a vassal's file.
 func vassalHookOptions() table[Vassal] {
 	return slices.Concat(surroundings(func(v *Vassal) *Surroundings { return &v.Around }), table[Vassal]{
-		{name: "hook-timeout", group: "Hooks", arg: "TIME", def: "30", help: "bound of each hook; 0: none",
-			set: duration(func(v *Vassal) *time.Duration { return &v.HookTimeout })},
-		{name: "jailed", group: "Hooks", help: "run the post-jail hooks although no option here jails the vassal",
-			set: func(v *Vassal, t value) error { v.Jailed = parseBool(t.text); return nil }},
+		{
+			name: "hook-timeout", group: "Hooks", arg: "TIME", def: "30", help: "bound of each hook; 0: none",
+			set: duration(func(v *Vassal) *time.Duration { return &v.HookTimeout }),
+		},
+		{
+			name: "jailed", group: "Hooks", help: "run the post-jail hooks although no option here jails the vassal",
+			set: func(v *Vassal, t value) error { v.Jailed = parseBool(t.text); return nil },
+		},
 	}, hookOptions(hooks.Vassal, func(v *Vassal) hooks.Set { return v.Hooks }))
 }
 
@@ -67,11 +73,13 @@ func hookSyntax(info hooks.PhaseInfo, kind hooks.Kind) string {
 // surroundings are the options about hooks as a whole, the same in both programs.
 func surroundings[T any](field func(*T) *Surroundings) table[T] {
 	return table[T]{
-		{name: "binsh", group: "Hooks", arg: "PATH", def: "/bin/sh", repeat: true, help: "shell of exec hooks; the first that can be run counts",
+		{
+			name: "binsh", group: "Hooks", arg: "PATH", def: "/bin/sh", repeat: true, help: "shell of exec hooks; the first that can be run counts",
 			set: func(t *T, v value) error {
 				field(t).Shells = append(field(t).Shells, v.text)
 				return absolute(v.text, "such as /bin/bash")
-			}},
+			},
+		},
 	}
 }
 

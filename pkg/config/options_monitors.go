@@ -9,8 +9,10 @@ import (
 func monitorOptions() table[Emperor] {
 	return table[Emperor]{
 		{name: "emperor", group: "Monitors", arg: "DIR", repeat: true, help: "directory of vassals to watch", set: setMonitor},
-		{name: "emperor-freq", group: "Monitors", arg: "TIME", def: "30", help: "time between full looks, under the events; 0: never",
-			set: duration(func(e *Emperor) *time.Duration { return &e.Rescan })},
+		{
+			name: "emperor-freq", group: "Monitors", arg: "TIME", def: "30", help: "time between full looks, under the events; 0: never",
+			set: duration(func(e *Emperor) *time.Duration { return &e.Rescan }),
+		},
 	}
 }
 

@@ -30,24 +30,38 @@ func serverOptions() table[Vassal] {
 func staticOptions() table[Vassal] {
 	const g = "Static files"
 	rows := table[Vassal]{
-		{name: "check-static", aliases: []string{"static-check"}, group: g, arg: "DIR", repeat: true, help: "look for every path in a directory first",
-			set: serverList(func(s *Server) *[]string { return &s.CheckStatic }, "no directory given")},
-		{name: "mimefile", aliases: []string{"mime-file"}, group: g, arg: "FILE", repeat: true, help: "further database of file types",
-			set: serverList(func(s *Server) *[]string { return &s.MimeFiles }, "no file given")},
+		{
+			name: "check-static", aliases: []string{"static-check"}, group: g, arg: "DIR", repeat: true, help: "look for every path in a directory first",
+			set: serverList(func(s *Server) *[]string { return &s.CheckStatic }, "no directory given"),
+		},
+		{
+			name: "mimefile", aliases: []string{"mime-file"}, group: g, arg: "FILE", repeat: true, help: "further database of file types",
+			set: serverList(func(s *Server) *[]string { return &s.MimeFiles }, "no file given"),
+		},
 		{name: "static-gzip", group: g, arg: "REGEX", repeat: true, help: "serve FILE.gz for files whose path fits", set: setGzipPattern},
 		{name: "static-gzip-all", group: g, help: "serve FILE.gz where there is one", set: serverFlag(func(s *Server) *bool { return &s.Gzip.All })},
-		{name: "static-gzip-dir", aliases: []string{"static-gzip-prefix"}, group: g, arg: "DIR", repeat: true, help: "serve FILE.gz for files below a directory",
-			set: serverList(func(s *Server) *[]string { return &s.Gzip.Dirs }, "no directory given")},
-		{name: "static-gzip-ext", aliases: []string{"static-gzip-suffix"}, group: g, arg: "SUFFIX", repeat: true, help: "serve FILE.gz for files with an ending",
-			set: serverList(func(s *Server) *[]string { return &s.Gzip.Suffixes }, "no ending given")},
-		{name: "static-index", group: g, arg: "NAME", def: "index.html", repeat: true, help: "file to serve for a directory",
-			set: serverList(func(s *Server) *[]string { return &s.StaticIndex }, "no name given")},
+		{
+			name: "static-gzip-dir", aliases: []string{"static-gzip-prefix"}, group: g, arg: "DIR", repeat: true, help: "serve FILE.gz for files below a directory",
+			set: serverList(func(s *Server) *[]string { return &s.Gzip.Dirs }, "no directory given"),
+		},
+		{
+			name: "static-gzip-ext", aliases: []string{"static-gzip-suffix"}, group: g, arg: "SUFFIX", repeat: true, help: "serve FILE.gz for files with an ending",
+			set: serverList(func(s *Server) *[]string { return &s.Gzip.Suffixes }, "no ending given"),
+		},
+		{
+			name: "static-index", group: g, arg: "NAME", def: "index.html", repeat: true, help: "file to serve for a directory",
+			set: serverList(func(s *Server) *[]string { return &s.StaticIndex }, "no name given"),
+		},
 		{name: "static-map", group: g, arg: "/MOUNT=PATH", repeat: true, help: "serve a directory or a file by the built-in server", set: setStaticMap(false)},
 		{name: "static-map2", group: g, arg: "/MOUNT=DIR", repeat: true, help: "as static-map, but the mount is part of the path in the directory", set: setStaticMap(true)},
-		{name: "static-safe", group: g, arg: "DIR", repeat: true, help: "symbolic links may lead into this directory",
-			set: serverList(func(s *Server) *[]string { return &s.StaticSafe }, "no directory given")},
-		{name: "static-skip-ext", group: g, arg: "SUFFIX", repeat: true, help: "never serve files with this ending",
-			set: serverList(func(s *Server) *[]string { return &s.StaticSkipExt }, "no ending given")},
+		{
+			name: "static-safe", group: g, arg: "DIR", repeat: true, help: "symbolic links may lead into this directory",
+			set: serverList(func(s *Server) *[]string { return &s.StaticSafe }, "no directory given"),
+		},
+		{
+			name: "static-skip-ext", group: g, arg: "SUFFIX", repeat: true, help: "never serve files with this ending",
+			set: serverList(func(s *Server) *[]string { return &s.StaticSkipExt }, "no ending given"),
+		},
 	}
 	for name, about := range map[string][2]string{
 		"static-expires": {"file", "regex on the file's path"}, "static-expires-type": {"type", "the file's type"},
@@ -70,18 +84,26 @@ func answerOptions() table[Vassal] {
 	return reloadable(table[Vassal]{
 		{name: "add-header", group: g, arg: "NAME: VALUE", repeat: true, help: "add a header to every response", set: setAddHeader},
 		{name: "cgi", group: g, arg: "[/MOUNT=]PATH", repeat: true, help: "run programs of a directory, or one program, by CGI", set: setCGI},
-		{name: "cgi-allowed-ext", group: g, arg: "SUFFIX", repeat: true, help: "run only programs with this ending",
-			set: serverList(func(s *Server) *[]string { return &s.CGIExt }, "no ending given")},
+		{
+			name: "cgi-allowed-ext", group: g, arg: "SUFFIX", repeat: true, help: "run only programs with this ending",
+			set: serverList(func(s *Server) *[]string { return &s.CGIExt }, "no ending given"),
+		},
 		{name: "cgi-helper", group: g, arg: ".EXT=PROGRAM", repeat: true, help: "run files with an ending by a program", set: setCGIHelper},
-		{name: "cgi-index", group: g, arg: "NAME", repeat: true, help: "program to run for a directory",
-			set: serverList(func(s *Server) *[]string { return &s.CGIIndex }, "no name given")},
-		{name: "heartbeat", group: g, arg: "TIME", help: "time between signs of life of the built-in server",
-			set: duration(func(v *Vassal) *time.Duration { return &v.Server.Heartbeat })},
+		{
+			name: "cgi-index", group: g, arg: "NAME", repeat: true, help: "program to run for a directory",
+			set: serverList(func(s *Server) *[]string { return &s.CGIIndex }, "no name given"),
+		},
+		{
+			name: "heartbeat", group: g, arg: "TIME", help: "time between signs of life of the built-in server",
+			set: duration(func(v *Vassal) *time.Duration { return &v.Server.Heartbeat }),
+		},
 		{name: "http-to", group: g, arg: "ADDRESS", repeat: true, help: "pass what no file answers on to an HTTP server", set: setHTTPTo},
 		{name: "need-app", group: g, help: "exit with 1 when there is nothing to serve", set: serverFlag(func(s *Server) *bool { return &s.NeedApp })},
 		{name: "stats-http", group: g, help: "answer as HTTP on the stats socket", set: serverFlag(func(s *Server) *bool { return &s.StatsHTTP })},
-		{name: "stats-minified", aliases: []string{"stats-min"}, group: g, help: "no white space in the statistics",
-			set: serverFlag(func(s *Server) *bool { return &s.StatsMinified })},
+		{
+			name: "stats-minified", aliases: []string{"stats-min"}, group: g, help: "no white space in the statistics",
+			set: serverFlag(func(s *Server) *bool { return &s.StatsMinified }),
+		},
 	})
 }
 
@@ -124,13 +146,17 @@ func requestLogOptions() table[Vassal] {
 		{name: "log-5xx", group: g, help: "log answers of 500 and above in any case", set: serverFlag(func(s *Server) *bool { return &s.Log.Log5xx })},
 		{name: "log-big", group: g, arg: "BYTES", help: "log answers of this size in any case", set: setLogBig},
 		{name: "log-date", aliases: []string{"logdate"}, group: g, arg: "[FORMAT]", help: "strftime format of %(ftime) in log-format", set: setLogDate},
-		{name: "log-format", aliases: []string{"logformat"}, group: g, arg: "FORMAT", help: "line to log for a request, with %(variables)",
+		{
+			name: "log-format", aliases: []string{"logformat"}, group: g, arg: "FORMAT", help: "line to log for a request, with %(variables)",
 			set: func(v *Vassal, t value) error {
 				v.Server.Log.Format = t.text
 				return nonempty(t.text, "no format given")
-			}},
-		{name: "log-format-strftime", aliases: []string{"logformat-strftime"}, group: g, help: "apply strftime to log-format",
-			set: serverFlag(func(s *Server) *bool { return &s.Log.Strftime })},
+			},
+		},
+		{
+			name: "log-format-strftime", aliases: []string{"logformat-strftime"}, group: g, help: "apply strftime to log-format",
+			set: serverFlag(func(s *Server) *bool { return &s.Log.Strftime }),
+		},
 		{name: "log-micros", group: g, help: "report microseconds, not milliseconds", set: serverFlag(func(s *Server) *bool { return &s.Log.Micros })},
 		{name: "log-slow", group: g, arg: "MILLISECONDS", help: "log requests that take so long in any case", set: setLogSlow},
 		{name: "log-x-forwarded-for", group: g, help: "take the client's address from X-Forwarded-For", set: serverFlag(func(s *Server) *bool { return &s.Log.ForwardedFor })},
@@ -143,15 +169,23 @@ func limitOptions() table[Vassal] {
 	const g = "Serving"
 	return reloadable(table[Vassal]{
 		{name: "buffer-size", group: g, arg: "BYTES", def: "65536", help: "bound of a request's headers", set: setBufferSize},
-		{name: "http-keepalive", group: g, arg: "[TIME]", def: "60", help: "how long an idle connection of a client stays",
-			set: unlessEmpty(duration(func(v *Vassal) *time.Duration { return &v.Server.KeepAlive }))},
-		{name: "limit-post", group: g, arg: "BYTES", help: "bound of a request's body; 0: none",
-			set: func(v *Vassal, t value) (err error) { v.Server.LimitPost, err = parseSize(t.text); return err }},
-		{name: "request-timeout", aliases: []string{"harakiri"}, group: g, arg: "TIME", help: "bound of a request; 0: none",
-			set: duration(func(v *Vassal) *time.Duration { return &v.Server.RequestTimeout })},
+		{
+			name: "http-keepalive", group: g, arg: "[TIME]", def: "60", help: "how long an idle connection of a client stays",
+			set: unlessEmpty(duration(func(v *Vassal) *time.Duration { return &v.Server.KeepAlive })),
+		},
+		{
+			name: "limit-post", group: g, arg: "BYTES", help: "bound of a request's body; 0: none",
+			set: func(v *Vassal, t value) (err error) { v.Server.LimitPost, err = parseSize(t.text); return err },
+		},
+		{
+			name: "request-timeout", aliases: []string{"harakiri"}, group: g, arg: "TIME", help: "bound of a request; 0: none",
+			set: duration(func(v *Vassal) *time.Duration { return &v.Server.RequestTimeout }),
+		},
 		{name: "socket-protocol", aliases: []string{"protocol"}, group: g, arg: "PROTOCOL", def: "uwsgi", help: "what the built-in server speaks on `socket`: uwsgi, http or fastcgi", set: setProtocol},
-		{name: "socket-timeout", group: g, arg: "TIME", def: "30", help: "how long a client may take for its next bytes",
-			set: positive(func(v *Vassal) *time.Duration { return &v.Server.SocketTimeout })},
+		{
+			name: "socket-timeout", group: g, arg: "TIME", def: "30", help: "how long a client may take for its next bytes",
+			set: positive(func(v *Vassal) *time.Duration { return &v.Server.SocketTimeout }),
+		},
 	})
 }
 

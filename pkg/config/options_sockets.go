@@ -54,27 +54,39 @@ func socketOptions() table[Vassal] {
 		{name: "chmod-socket", group: "Sockets", arg: "[MODE]", tyrant: true, help: "mode of unix sockets", set: setSocketMode},
 		{name: "chown-socket", group: "Sockets", arg: "USER[:GROUP]", guard: true, tyrant: true, help: "owner of unix sockets", set: setSocketOwner},
 		{name: "fastcgi-socket", group: "Sockets", arg: "ADDRESS", repeat: true, tyrant: true, change: Reload, help: "listen for FastCGI", set: setSocket("fastcgi-socket")},
-		{name: "freebind", group: "Sockets", tyrant: true, help: "bind addresses that are not there yet (IP_FREEBIND)",
-			set: yes(func(v *Vassal) *bool { return &v.Listening.FreeBind })},
+		{
+			name: "freebind", group: "Sockets", tyrant: true, help: "bind addresses that are not there yet (IP_FREEBIND)",
+			set: yes(func(v *Vassal) *bool { return &v.Listening.FreeBind }),
+		},
 		{name: "http-socket", group: "Sockets", arg: "ADDRESS", repeat: true, tyrant: true, change: Reload, help: "listen for HTTP on :PORT, HOST:PORT, [IPV6]:PORT, a path, @NAME or =N", set: setSocket("http-socket")},
 		{name: "https-socket", group: "Sockets", arg: "ADDRESS,CERT,KEY[,,CLIENT-CA]", repeat: true, tyrant: true, change: Reload, help: "listen for HTTP/1.1 and HTTP/2 over TLS", set: setHTTPS},
 		{name: "listen", group: "Sockets", arg: "N", def: "100", tyrant: true, help: "how many connections wait for a worker", set: setBacklog},
-		{name: "reuse-port", group: "Sockets", tyrant: true, help: "a socket for each worker (SO_REUSEPORT)",
-			set: yes(func(v *Vassal) *bool { return &v.Listening.ReusePort })},
-		{name: "shared-socket", group: "Sockets", arg: "ADDRESS", repeat: true, help: "bind before privileges are dropped; `socket = =0` uses the first",
+		{
+			name: "reuse-port", group: "Sockets", tyrant: true, help: "a socket for each worker (SO_REUSEPORT)",
+			set: yes(func(v *Vassal) *bool { return &v.Listening.ReusePort }),
+		},
+		{
+			name: "shared-socket", group: "Sockets", arg: "ADDRESS", repeat: true, help: "bind before privileges are dropped; `socket = =0` uses the first",
 			set: func(v *Vassal, t value) error {
 				v.Listening.Shared = append(v.Listening.Shared, t.text)
 				return checkAddress(t.text, false)
-			}},
-		{name: "so-keepalive", group: "Sockets", tyrant: true, help: "detect dead peers (SO_KEEPALIVE)",
-			set: yes(func(v *Vassal) *bool { return &v.Listening.KeepAlive })},
+			},
+		},
+		{
+			name: "so-keepalive", group: "Sockets", tyrant: true, help: "detect dead peers (SO_KEEPALIVE)",
+			set: yes(func(v *Vassal) *bool { return &v.Listening.KeepAlive }),
+		},
 		{name: "socket", group: "Sockets", arg: "ADDRESS", repeat: true, tyrant: true, change: Reload, help: "listen on :PORT, HOST:PORT, [IPV6]:PORT, a path, @NAME or =N", set: setSocket("socket")},
 		{name: "stats", aliases: []string{"stats-server"}, group: "Sockets", arg: "ADDRESS", repeat: true, tyrant: true, change: Reload, help: "tell statistics of the built-in server on an address", set: setSocket("stats")},
-		{name: "tcp-nodelay", group: "Sockets", tyrant: true, help: "send small pieces at once (TCP_NODELAY)",
-			set: yes(func(v *Vassal) *bool { return &v.Listening.NoDelay })},
+		{
+			name: "tcp-nodelay", group: "Sockets", tyrant: true, help: "send small pieces at once (TCP_NODELAY)",
+			set: yes(func(v *Vassal) *bool { return &v.Listening.NoDelay }),
+		},
 		{name: "uwsgi-socket", group: "Sockets", arg: "ADDRESS", repeat: true, tyrant: true, change: Reload, help: "listen for the uwsgi protocol", set: setSocket("uwsgi-socket")},
-		{name: "vacuum", group: "Sockets", tyrant: true, change: Reload, help: "remove pid files in the end, if they are still ours (sockets always are)",
-			set: yes(func(v *Vassal) *bool { return &v.Listening.Vacuum })},
+		{
+			name: "vacuum", group: "Sockets", tyrant: true, change: Reload, help: "remove pid files in the end, if they are still ours (sockets always are)",
+			set: yes(func(v *Vassal) *bool { return &v.Listening.Vacuum }),
+		},
 	}
 }
 

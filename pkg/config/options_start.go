@@ -49,12 +49,18 @@ type Names struct {
 // names, and what is waited for.
 func startOptions() table[Vassal] {
 	return table[Vassal]{
-		{name: "cwd", group: "Boot", arg: "DIR", tyrant: true, help: "working directory from the start",
-			set: text(func(v *Vassal) *string { return &v.Cwd })},
-		{name: "pidfile", group: "Boot", arg: "FILE", help: "write the pid into a file, before privileges are dropped",
-			set: text(func(v *Vassal) *string { return &v.Pidfile })},
-		{name: "pidfile2", group: "Boot", arg: "FILE", tyrant: true, help: "write the pid into a file, after privileges were dropped",
-			set: text(func(v *Vassal) *string { return &v.Pidfile2 })},
+		{
+			name: "cwd", group: "Boot", arg: "DIR", tyrant: true, help: "working directory from the start",
+			set: text(func(v *Vassal) *string { return &v.Cwd }),
+		},
+		{
+			name: "pidfile", group: "Boot", arg: "FILE", help: "write the pid into a file, before privileges are dropped",
+			set: text(func(v *Vassal) *string { return &v.Pidfile }),
+		},
+		{
+			name: "pidfile2", group: "Boot", arg: "FILE", tyrant: true, help: "write the pid into a file, after privileges were dropped",
+			set: text(func(v *Vassal) *string { return &v.Pidfile2 }),
+		},
 		{name: "wait-for-dir", group: "Boot", arg: "DIR", repeat: true, tyrant: true, help: "wait for the directory before the as-root hooks", set: setWait("dir")},
 		{name: "wait-for-dir-timeout", group: "Boot", arg: "TIME", def: "wait-for-fs-timeout", tyrant: true, help: "how long to wait for a directory", set: setWaitTimeout("dir")},
 		{name: "wait-for-file", group: "Boot", arg: "FILE", repeat: true, tyrant: true, help: "wait for the regular file before the as-root hooks", set: setWait("file")},
@@ -66,18 +72,30 @@ func startOptions() table[Vassal] {
 		{name: "wait-for-socket", group: "Boot", arg: "ADDRESS", repeat: true, tyrant: true, help: "wait until somebody listens there, before own sockets are bound", set: setWait("socket")},
 		{name: "wait-for-socket-timeout", group: "Boot", arg: "TIME", def: "60", tyrant: true, help: "how long to wait for a socket", set: setWaitTimeout("socket")},
 
-		{name: "auto-procname", group: "Process", tyrant: true, help: "make up a name for the master",
-			set: yes(func(v *Vassal) *bool { return &v.Names.Auto })},
-		{name: "procname", group: "Process", arg: "NAME", tyrant: true, help: "name of the master in process lists",
-			set: text(func(v *Vassal) *string { return &v.Names.Name })},
-		{name: "procname-append", group: "Process", arg: "TEXT", tyrant: true, help: "put behind the name",
-			set: text(func(v *Vassal) *string { return &v.Names.Append })},
-		{name: "procname-master", group: "Process", arg: "NAME", tyrant: true, help: "name of the master, before procname",
-			set: text(func(v *Vassal) *string { return &v.Names.Master })},
-		{name: "procname-prefix", group: "Process", arg: "TEXT", tyrant: true, help: "put in front of the name",
-			set: text(func(v *Vassal) *string { return &v.Names.Prefix })},
-		{name: "procname-prefix-spaced", group: "Process", arg: "TEXT", tyrant: true, help: "put in front of the name, with a space",
-			set: func(v *Vassal, t value) error { v.Names.Prefix = t.text + " "; return nil }},
+		{
+			name: "auto-procname", group: "Process", tyrant: true, help: "make up a name for the master",
+			set: yes(func(v *Vassal) *bool { return &v.Names.Auto }),
+		},
+		{
+			name: "procname", group: "Process", arg: "NAME", tyrant: true, help: "name of the master in process lists",
+			set: text(func(v *Vassal) *string { return &v.Names.Name }),
+		},
+		{
+			name: "procname-append", group: "Process", arg: "TEXT", tyrant: true, help: "put behind the name",
+			set: text(func(v *Vassal) *string { return &v.Names.Append }),
+		},
+		{
+			name: "procname-master", group: "Process", arg: "NAME", tyrant: true, help: "name of the master, before procname",
+			set: text(func(v *Vassal) *string { return &v.Names.Master }),
+		},
+		{
+			name: "procname-prefix", group: "Process", arg: "TEXT", tyrant: true, help: "put in front of the name",
+			set: text(func(v *Vassal) *string { return &v.Names.Prefix }),
+		},
+		{
+			name: "procname-prefix-spaced", group: "Process", arg: "TEXT", tyrant: true, help: "put in front of the name, with a space",
+			set: func(v *Vassal, t value) error { v.Names.Prefix = t.text + " "; return nil },
+		},
 	}
 }
 

@@ -10,20 +10,32 @@ import (
 // vassalsOptions say how the emperor starts, restarts and stops vassals.
 func vassalsOptions() table[Emperor] {
 	return table[Emperor]{
-		{name: "emperor-backoff", group: "Vassals", arg: "TIME", def: "500ms", help: "pause after a vassal's first failure; doubles with each",
-			set: positive(func(e *Emperor) *time.Duration { return &e.Backoff })},
-		{name: "emperor-backoff-max", group: "Vassals", arg: "TIME", def: "30", help: "longest pause between two launches of a vassal",
-			set: positive(func(e *Emperor) *time.Duration { return &e.BackoffMax })},
-		{name: "emperor-backoff-reset", group: "Vassals", arg: "TIME", def: "10", help: "how long a vassal must run for its failures to be forgotten",
-			set: positive(func(e *Emperor) *time.Duration { return &e.BackoffReset })},
+		{
+			name: "emperor-backoff", group: "Vassals", arg: "TIME", def: "500ms", help: "pause after a vassal's first failure; doubles with each",
+			set: positive(func(e *Emperor) *time.Duration { return &e.Backoff }),
+		},
+		{
+			name: "emperor-backoff-max", group: "Vassals", arg: "TIME", def: "30", help: "longest pause between two launches of a vassal",
+			set: positive(func(e *Emperor) *time.Duration { return &e.BackoffMax }),
+		},
+		{
+			name: "emperor-backoff-reset", group: "Vassals", arg: "TIME", def: "10", help: "how long a vassal must run for its failures to be forgotten",
+			set: positive(func(e *Emperor) *time.Duration { return &e.BackoffReset }),
+		},
 		{name: "emperor-concurrency", group: "Vassals", arg: "N", def: "2 x CPUs", help: "how many vassals are launched at a time", set: setConcurrency},
-		{name: "emperor-release", group: "Vassals", arg: "WHEN", def: "hooks",
-			help: "when a vassal boots: after the as-emperor hooks (hooks) or beside them (early)", set: setRelease},
+		{
+			name: "emperor-release", group: "Vassals", arg: "WHEN", def: "hooks",
+			help: "when a vassal boots: after the as-emperor hooks (hooks) or beside them (early)", set: setRelease,
+		},
 		{name: "emperor-use-clone", group: "Vassals", arg: "LIST", guard: true, help: "new namespaces of each vassal: pid,uts,net,ipc,fs,user,cgroup", set: setClone},
-		{name: "emperor-vassal", group: "Vassals", arg: "PATH", def: "beside the emperor", help: "the vassal program",
-			set: func(e *Emperor, v value) error { e.VassalProgram = v.text; return nil }},
-		{name: "reload-mercy", group: "Vassals", arg: "TIME", def: "60", help: "time between asking a vassal to stop and killing it",
-			set: duration(func(e *Emperor) *time.Duration { return &e.ReloadMercy })},
+		{
+			name: "emperor-vassal", group: "Vassals", arg: "PATH", def: "beside the emperor", help: "the vassal program",
+			set: func(e *Emperor, v value) error { e.VassalProgram = v.text; return nil },
+		},
+		{
+			name: "reload-mercy", group: "Vassals", arg: "TIME", def: "60", help: "time between asking a vassal to stop and killing it",
+			set: duration(func(e *Emperor) *time.Duration { return &e.ReloadMercy }),
+		},
 	}
 }
 

@@ -74,9 +74,9 @@ func parseExecv(line string) (action, error) {
 	return func(ctx context.Context, s *scene) error { return s.execute(ctx, words[0], words[1:]...) }, nil
 }
 
-// parseProgram is for a program that gets the vassal's name.
-func parseProgram(path string) (action, error) {
-	return func(ctx context.Context, s *scene) error { return s.execute(ctx, path, s.who.Name) }, nil
+// named runs a program that gets the vassal's name.
+func named(path string) action {
+	return func(ctx context.Context, s *scene) error { return s.execute(ctx, path, s.who.Name) }
 }
 
 // execute runs a program in a process group of its own with /dev/null as standard

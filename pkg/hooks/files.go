@@ -24,8 +24,9 @@ const (
 	appending = os.O_WRONLY | os.O_CREATE | os.O_APPEND | unix.O_NONBLOCK
 )
 
-func mkdir(s *scene, dir string) error     { return os.Mkdir(s.path(dir), dirMode) }
-func rmdir(s *scene, dir string) error     { return pathError("rmdir", dir, unix.Rmdir(s.path(dir))) }
+func mkdir(s *scene, dir string) error { return os.Mkdir(s.path(dir), dirMode) }
+func rmdir(s *scene, dir string) error { return pathError("rmdir", dir, unix.Rmdir(s.path(dir))) }
+
 func unlink(s *scene, file string) error   { return pathError("unlink", file, unix.Unlink(s.path(file))) }
 func hostname(_ *scene, name string) error { return unix.Sethostname([]byte(name)) }
 func create(s *scene, file string) error   { return put(s.path(file), writing, "") }

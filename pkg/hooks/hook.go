@@ -185,7 +185,7 @@ func (h *Hook) prefixes() {
 	rest := strings.TrimSpace(h.spec.Text)
 	for rest != "" {
 		switch {
-		case rest[0] == '!' && !(h.spec.Kind == Exec && strings.HasPrefix(rest[1:], " ")):
+		case rest[0] == '!' && (h.spec.Kind != Exec || !strings.HasPrefix(rest[1:], " ")):
 			h.hidden = true
 		case rest[0] == '-' || rest[0] == '+':
 			h.rule = rule(rest[0])
@@ -227,7 +227,7 @@ func (h *Hook) parse() (err error) {
 	case Exec:
 		h.action = shell(h.rest)
 	case Program:
-		h.action, err = parseProgram(h.rest)
+		h.action = named(h.rest)
 	default:
 		h.symbol = h.rest
 		h.action, err = parseCall(h.spec.Kind, h.rest)

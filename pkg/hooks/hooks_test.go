@@ -89,11 +89,11 @@ func TestFailureRuleOfEveryPhase(t *testing.T) {
 // failing are a hook that exits with 3 and one that makes a file.
 func failing(t *testing.T, info PhaseInfo, file string) (list []Hook) {
 	t.Helper()
-	kind, texts := Do, []string{"exec:exit 3", "exec:touch " + file}
+	kind, texts := info.Kinds[0], []string{"exec:exit 3", "exec:touch " + file}
 	if info.Subject != "" {
 		texts = []string{"uts " + texts[0], "uts " + texts[1]}
 	}
-	if kind = info.Kinds[0]; kind == Program {
+	if kind == Program {
 		texts = []string{script(t, "exit 3"), script(t, "touch "+file)}
 	}
 	for _, text := range texts {

@@ -116,7 +116,7 @@ func Joined() error {
 	}
 	s := &scene{
 		Environment: Environment{Vars: os.Environ()}, phase: AsEmperorSetns, who: t.Who, own: true, joined: true, shells: t.Shells,
-		output: func(line string) { fmt.Fprintln(os.Stdout, line) },
+		output: func(line string) { _, _ = fmt.Fprintln(os.Stdout, line) },
 	}
 	err = h.action(context.Background(), s)
 	if h.hidden {
