@@ -138,7 +138,7 @@ func (c *child) listen(report func(wire.Report)) {
 func (c *child) Stop() {
 	c.life.asked.Store(true)
 	if c.send(wire.Stop) != nil {
-		_ = c.process.Signal(syscall.SIGTERM)
+		_ = c.process.Terminate()
 	}
 }
 

@@ -185,3 +185,50 @@ func TestOpenNamespaceRefuses(t *testing.T) {
 		t.Errorf("of a dead process: %v, %v, want %v", f, err, os.ErrNotExist)
 	}
 }
+
+func TestTerminate(t *testing.T) {
+	needRoot(t)
+	s := newSpawner(t)
+	for name, tt := range map[string]struct {
+		script string
+		made   Flags
+		want   ExitStatus
+	}{
+		"default":                       {"echo; exec sleep 1000", 0, ExitStatus{-1, syscall.SIGTERM}},
+		"default, the first process":    {"echo; exec sleep 1000", NewPID, ExitStatus{-1, syscall.SIGKILL}},
+		"handled":                       {"trap 'exit 4' TERM; echo; while :; do sleep 0.01; done", 0, ExitStatus{Code: 4}},
+		"handled, by the first process": {"trap 'exit 4' TERM; echo; while :; do sleep 0.01; done", NewPID, ExitStatus{Code: 4}},
+	} {
+		a := act(t, s, "", Command{Path: "/bin/sh", Args: []string{"sh", "-c", tt.script}, Env: []string{"PATH=/bin:/usr/bin"}, Namespaces: tt.made})
+		a.comeThisFar()
+		if err := a.Terminate(); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if status, err := a.Wait(); err != nil || status != tt.want {
+			t.Errorf("%s: %v, %v, want %v", name, status, err, tt.want)
+		}
+	}
+}
+
+// Who ignores a signal, or takes it from its queue, has a mind about it.
+func TestDeaf(t *testing.T) {
+	const none = "0000000000000000"
+	status := func(pids, blocked, ignored, caught string) string {
+		return "Name:\tx\nNSpid:\t" + pids + "\nSigBlk:\t" + blocked + "\nSigIgn:\t" + ignored + "\nSigCgt:\t" + caught + "\n"
+	}
+	const term = "0000000000004000"
+	for text, want := range map[string]bool{
+		status("4711\t1", none, none, none):   true,
+		status("4711\t22", none, none, none):  false,
+		status("1", none, none, none):         false, // our own first process is not for us to kill
+		status("4711\t1", term, none, none):   false,
+		status("4711\t1", none, term, none):   false,
+		status("4711\t1", none, none, term):   false,
+		status("4711\t1", none, "junk", none): false,
+		"":                                    false,
+	} {
+		if got := deaf(text, syscall.SIGTERM); got != want {
+			t.Errorf("%q: %v, want %v", text, got, want)
+		}
+	}
+}

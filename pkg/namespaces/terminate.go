@@ -1,0 +1,41 @@
+package namespaces
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// Terminate asks the process to end, by SIGTERM. The kernel spares the first
+// process of a pid namespace what a signal does by default (pid_namespaces(7)): a
+// program there that leaves SIGTERM to its default would never end, and is killed.
+func (p *Process) Terminate() error {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID))
+	if err == nil && deaf(string(status), syscall.SIGTERM) {
+		return p.Signal(syscall.SIGKILL)
+	}
+	return p.Signal(syscall.SIGTERM)
+}
+
+// deaf tells by a proc_pid_status(5) whether a process is the first one of its
+// pid namespace and neither handles, nor ignores, nor blocks a signal.
+func deaf(status string, s syscall.Signal) bool {
+	first, inner := false, false
+	for line := range strings.Lines(status) {
+		field, value, _ := strings.Cut(line, ":")
+		value = strings.TrimSpace(value)
+		switch field {
+		case "NSpid": // one pid for each namespace, from the reader's to its own
+			pids := strings.Fields(value)
+			inner, first = len(pids) > 1, pids[len(pids)-1] == "1"
+		case "SigBlk", "SigIgn", "SigCgt":
+			mask, err := strconv.ParseUint(value, 16, 64)
+			if err != nil || mask&(1<<(s-1)) != 0 {
+				return false
+			}
+		}
+	}
+	return first && inner
+}
