@@ -88,8 +88,8 @@ func descriptors(pid int) (map[string]string, error) {
 	found := map[string]string{}
 	for _, e := range entries {
 		link, err := os.Readlink(filepath.Join(dir, e.Name()))
-		if err != nil || strings.HasPrefix(link, "anon_inode:[event") || strings.HasPrefix(link, "/proc/") {
-			continue // closed since, epoll and eventfd of the runtime, or the listing itself
+		if err != nil || strings.HasPrefix(link, "anon_inode:[event") || strings.HasPrefix(link, "/proc/") || strings.HasPrefix(link, "/sys/fs/cgroup/") {
+			continue // closed since, epoll, eventfd and processor limits of the runtime, or the listing itself
 		}
 		found[e.Name()] = link
 	}

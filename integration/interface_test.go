@@ -71,7 +71,7 @@ func TestMissingInterface(t *testing.T) {
 				"ip link add other0 type veth peer name other1 netns $UWSGI_VASSAL_PID")
 			started := e.await("a.ini", "-> starting").Time
 			said := e.await("a.ini", "never0")
-			if took := said.Time.Sub(started); took < 900*time.Millisecond || took > 5*time.Second {
+			if took := said.Time.Sub(started); took < 700*time.Millisecond || took > 5*time.Second {
 				t.Errorf("it waited %v, want 1s", took)
 			}
 			if !strings.Contains(said.Msg, "lo, other1") {

@@ -127,11 +127,10 @@ func holdWorld() error {
 		return err
 	}
 	self, err := os.Executable()
-	if err == nil {
-		err = os.WriteFile(storyProgram, nil, 0o755)
-	}
-	if err != nil {
-		return err
+	for _, err := range []error{err, os.WriteFile(storyProgram, nil, 0o755), os.Mkdir("/run/mount", 0o755)} { // mount(8) makes that
+		if err != nil {
+			return err
+		}
 	}
 	if err := mount(self, storyProgram, "", unix.MS_BIND); err != nil {
 		return err

@@ -1,0 +1,167 @@
+//go:build linux
+
+package integration
+
+import (
+	"bufio"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// example returns the text of an example, in which each first string stands for
+// the second.
+func example(t *testing.T, path string, replace ...string) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "examples", path))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for old := range slices.Chunk(replace, 2) {
+		if !strings.Contains(string(text), old[0]) {
+			t.Fatalf("examples/%s does not hold %q", path, old[0])
+		}
+	}
+	return strings.NewReplacer(replace...).Replace(string(text))
+}
+
+// The recipe of the uWSGI 1.9.15 release notes, as it stands.
+func TestVethRecipe(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	if err := os.Mkdir(w.path("www"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	w.write("www/index.html", "served from inside")
+	w.write("emperor.ini", example(t, "veth/emperor.ini", "/etc/uwsgi/vassals", w.vassals))
+	w.write("v/vassal001.ini", example(t, "veth/vassal001.ini", "/srv/vassal001", w.path("www")))
+	e := w.startOver("--ini", w.path("emperor.ini"))
+	failed := e.await("vassal001.ini", "hook failed") // there is no veth0 yet
+	if failed.Error != "exit status 1" {
+		t.Errorf("the first hook failed with %q, want exit status 1", failed.Error)
+	}
+	// The second round has a link from before.
+	for _, generation := range []int{1, 2} {
+		pid := e.running("vassal001.ini")
+		w.run("ip addr add 192.168.0.1/24 dev veth0 && ip link set veth0 up")
+		if got := w.run("curl -sS --retry 5 --retry-connrefused http://192.168.0.101:8080/"); got != "served from inside" {
+			t.Errorf("generation %d answers %q", generation, got)
+		}
+		if name := in(t, pid, "hostname"); name != "vassal001" {
+			t.Errorf("its host name is %q", name)
+		}
+		if uid := status(t, pid, "Uid"); uid != "4001 4001 4001 4001" {
+			t.Errorf("it runs as %s", uid)
+		}
+		if generation == 1 {
+			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	e.remove("vassal001.ini")
+	e.gone("vassal001.ini")
+	eventually(t, "the link is gone", func() bool { return !strings.Contains(w.run("ip -o link"), "veth0") })
+}
+
+func TestSeveralOnABridge(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.write("emperor.ini", example(t, "several/emperor.ini", "%dvassals", w.vassals))
+	for _, name := range []string{"alpha", "beta"} {
+		w.write("v/"+name+".ini", example(t, "several/vassals/"+name+".ini"))
+	}
+	e := w.startOver("--ini", w.path("emperor.ini"))
+	alpha := e.running("alpha.ini")
+	e.running("beta.ini")
+	for address, want := range map[string]string{"198.19.0.11": "this is alpha", "198.19.0.12": "this is beta"} {
+		fetch := "curl -sS --retry 5 --retry-connrefused http://" + address + ":8080/"
+		if got := w.run(fetch); got != want {
+			t.Errorf("the host gets %q from %s", got, address)
+		}
+		if got := in(t, alpha, fetch); got != want {
+			t.Errorf("alpha gets %q from %s", got, address)
+		}
+	}
+	e.stop(syscall.SIGTERM)
+	w.run("ip link del several0") // the example's own, for all there will ever be
+}
+
+func TestCommandExamples(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, name := range []string{"web.ini", "become.ini"} {
+		w.write("v/"+name, example(t, "command/"+name))
+	}
+	e := w.start(allNamespaces)
+	e.running("web.ini")
+	if said := e.await("web.ini", "sockets").Msg; !regexp.MustCompile(`pid (\d+): 2 sockets, http-socket:socket, for pid (\d+)`).MatchString(said) {
+		t.Errorf("the command said %q", said)
+	}
+	pid := e.running("become.ini")
+	eventually(t, "the vassal is sleep", func() bool {
+		command := lines("/proc/" + status(t, pid, "Pid") + "/cmdline")
+		return len(command) == 1 && strings.HasPrefix(command[0], "sleep\x00")
+	})
+	if name := in(t, pid, "cat /proc/sys/kernel/hostname"); name != "become" {
+		t.Errorf("its host name is %q", name)
+	}
+}
+
+// What README promises first: one command, a page from inside, and Ctrl-C.
+func TestQuickstart(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	clone := w.path("clone")
+	out, err := exec.Command("sh", "-ec", "mkdir $0; cd ..; cp -a go.mod go.sum cmd internal pkg examples $0", clone).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	cmd := w.inside("sh", filepath.Join(clone, "examples/quickstart/run.sh"))
+	cmd.Env = append(cmd.Env, "TMPDIR="+w.base)
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer read.Close()
+	cmd.Stdout, cmd.Stderr = write, write
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	err = cmd.Start()
+	write.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	stop := time.AfterFunc(3*patience, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
+	defer stop.Stop()
+	var said strings.Builder
+	terminal := bufio.NewReader(io.TeeReader(read, &said))
+	for curl := ""; curl == ""; {
+		line, err := terminal.ReadString('\n')
+		if err != nil {
+			t.Fatalf("it ended with %v: %s", cmd.Wait(), said.String())
+		}
+		if _, after, ok := strings.Cut(line, "curl http://"); ok {
+			curl = "curl -sS --retry 5 --retry-connrefused http://" + after
+			if page := w.run(curl); !strings.Contains(page, "Hello from inside") {
+				t.Errorf("%s gets %s", curl, page)
+			}
+		}
+	}
+	if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGINT); err != nil { // as a terminal does
+		t.Fatal(err)
+	}
+	_, _ = io.Copy(io.Discard, terminal)
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("it ended with %v: %s", err, said.String())
+	}
+	if left, _ := filepath.Glob(filepath.Join(w.base, "emperor-quickstart.*")); len(left) > 0 {
+		t.Errorf("it left %s", left)
+	}
+}
