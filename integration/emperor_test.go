@@ -179,6 +179,19 @@ func (e *emperor) barrier() {
 	e.gone("barrier.ini")
 }
 
+// about is everything in the log about a vassal.
+func (e *emperor) about(vassal string) string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	var b strings.Builder
+	for _, r := range e.records {
+		if r.Vassal == vassal {
+			b.WriteString(r.raw + "\n")
+		}
+	}
+	return b.String()
+}
+
 // tail is the end of the log.
 func (e *emperor) tail() string {
 	e.mu.Lock()

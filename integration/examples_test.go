@@ -3,17 +3,13 @@
 package integration
 
 import (
-	"bufio"
-	"io"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // example returns the text of an example, in which each first string stands for
@@ -112,56 +108,5 @@ func TestCommandExamples(t *testing.T) {
 	})
 	if name := in(t, pid, "cat /proc/sys/kernel/hostname"); name != "become" {
 		t.Errorf("its host name is %q", name)
-	}
-}
-
-// What README promises first: one command, a page from inside, and Ctrl-C.
-func TestQuickstart(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	clone := w.path("clone")
-	out, err := exec.Command("sh", "-ec", "mkdir $0; cd ..; cp -a go.mod go.sum cmd internal pkg examples $0", clone).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	cmd := w.inside("sh", filepath.Join(clone, "examples/quickstart/run.sh"))
-	cmd.Env = append(cmd.Env, "TMPDIR="+w.base)
-	read, write, err := os.Pipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer read.Close()
-	cmd.Stdout, cmd.Stderr = write, write
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
-	err = cmd.Start()
-	write.Close()
-	if err != nil {
-		t.Fatal(err)
-	}
-	stop := time.AfterFunc(3*patience, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
-	defer stop.Stop()
-	var said strings.Builder
-	terminal := bufio.NewReader(io.TeeReader(read, &said))
-	for curl := ""; curl == ""; {
-		line, err := terminal.ReadString('\n')
-		if err != nil {
-			t.Fatalf("it ended with %v: %s", cmd.Wait(), said.String())
-		}
-		if _, after, ok := strings.Cut(line, "curl http://"); ok {
-			curl = "curl -sS --retry 5 --retry-connrefused http://" + after
-			if page := w.run(curl); !strings.Contains(page, "Hello from inside") {
-				t.Errorf("%s gets %s", curl, page)
-			}
-		}
-	}
-	if err := syscall.Kill(-cmd.Process.Pid, syscall.SIGINT); err != nil { // as a terminal does
-		t.Fatal(err)
-	}
-	_, _ = io.Copy(io.Discard, terminal)
-	if err := cmd.Wait(); err != nil {
-		t.Errorf("it ended with %v: %s", err, said.String())
-	}
-	if left, _ := filepath.Glob(filepath.Join(w.base, "emperor-quickstart.*")); len(left) > 0 {
-		t.Errorf("it left %s", left)
 	}
 }

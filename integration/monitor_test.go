@@ -88,7 +88,7 @@ func TestChangesTakeEffectOnceAndOnlyOnce(t *testing.T) {
 	e.barrier()
 	for i, way := range ways {
 		if n := e.count("a.ini", fmt.Sprintf("took %d.", i+1)); n != 1 {
-			t.Errorf("%s took effect %d times", way.name, n)
+			t.Errorf("%s took effect %d times:\n%s", way.name, n, e.about("a.ini"))
 		}
 	}
 	e.remove("a.ini")
