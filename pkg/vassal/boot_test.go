@@ -1,0 +1,97 @@
+package vassal
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/emperor-go/emperor/pkg/hooks"
+)
+
+const document = "../../docs/boot.md"
+
+const introduction = `# The boot of a vassal
+
+This page is made from the list in ` + "`pkg/vassal`" + `; a test keeps it current.
+
+A vassal goes through these steps, each of which does nothing where the configuration asks for nothing. The first that
+fails ends the boot with exit code 1 and a line that says why; nothing after it is done. What hooks may do is on
+[the page of hooks](hooks.md).
+
+`
+
+// TestBootDocumentIsCurrent compares docs/boot.md with the list of steps, and
+// rewrites it when EMPEROR_FIX_DOCS is set.
+func TestBootDocumentIsCurrent(t *testing.T) {
+	var b strings.Builder
+	b.WriteString(introduction)
+	for i, s := range (&Vassal{}).steps() {
+		fmt.Fprintf(&b, "%d. %s\n", i+1, s.name)
+	}
+	if os.Getenv("EMPEROR_FIX_DOCS") != "" {
+		if err := os.WriteFile(document, []byte(b.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	got, err := os.ReadFile(document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(got) != b.String() {
+		t.Error("docs/boot.md is not what the code says: make docs")
+	}
+}
+
+// TestBootOrder holds what must come before what, and why.
+func TestBootOrder(t *testing.T) {
+	var names []string
+	for _, s := range (&Vassal{}).steps() {
+		names = append(names, s.name)
+	}
+	tests := []struct{ before, after, why string }{
+		{"seal descriptors", "wait for the order", "nothing that comes may inherit what the emperor had open"},
+		{"wait for the order", "prepare mounts", "a parked child does nothing"},
+		{"listen to the emperor", "as-vassal hooks", "a hook that hangs can be called off"},
+		{"prepare mounts", "as-vassal hooks", "a mount of a hook must not reach the host"},
+		{"as-vassal hooks", "parse options", "the operator's comes before the tenant's"},
+		{"parse options", "asap hooks", "they are in it"},
+		{"asap hooks", "pre-jail hooks", "phases of uWSGI"},
+		{"pre-jail hooks", "in-jail hooks", "phases of uWSGI"},
+		{"wait for interfaces", "as-root hooks", "they configure the interface"},
+		{"as-root hooks", "drop privileges", "the last privileged moment"},
+		{"bind shared sockets", "drop privileges", "they may be privileged"},
+		{"drop privileges", "as-user hooks", "what they do is not done as root"},
+		{"drop privileges", "bind sockets", "as in uWSGI: a port below 1024 takes more than a file that asks for it"},
+		{"drop privileges", "become another program", "the program is not root"},
+		{"change directory", "bind sockets", "relative paths of sockets"},
+		{"bind sockets", "become another program", "it gets them"},
+		{"bind sockets", "pre-app hooks", "they may tell somebody"},
+	}
+	for _, test := range tests {
+		first, second := slices.Index(names, test.before), slices.Index(names, test.after)
+		if first < 0 || second < 0 || first >= second {
+			t.Errorf("%q is step %d and %q is step %d: %s", test.before, first+1, test.after, second+1, test.why)
+		}
+	}
+}
+
+// TestEveryPhaseOfTheBootHasItsStep: a phase whose hooks nobody runs would be
+// accepted in a file and then left out.
+func TestEveryPhaseOfTheBootHasItsStep(t *testing.T) {
+	at := -1
+	for _, info := range hooks.Phases() {
+		if info.Who != hooks.Vassal {
+			continue
+		}
+		step := slices.IndexFunc((&Vassal{}).steps(), func(s step) bool { return s.name == string(info.Phase)+" hooks" })
+		if step <= at {
+			t.Errorf("the hooks of %s are step %d, after step %d", info.Phase, step+1, at+1)
+		}
+		if at = step; info.Phase == hooks.PostApp { // what follows is the master's
+			return
+		}
+	}
+	t.Error("no phase post-app")
+}

@@ -1,0 +1,97 @@
+package vassal
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+func TestApplicationEnviron(t *testing.T) {
+	tests := map[string]bool{
+		"KEPT": true, "UWSGIX": true, "MY_LISTEN_FDS": true, "EMPERORS": true,
+		"UWSGI_EMPEROR_FD": false, "UWSGI_VASSAL_PID": false, "EMPEROR_ORDER_FD": false,
+		"LISTEN_FDS": false, "LISTEN_PID": false, "LISTEN_FDNAMES": false, "NOTIFY_SOCKET": false,
+	}
+	for key := range tests {
+		t.Setenv(key, "a=b")
+	}
+	environ := applicationEnviron()
+	for key, want := range tests {
+		if slices.Contains(environ, key+"=a=b") != want {
+			t.Errorf("%s is handed on: %v, want %v", key, !want, want)
+		}
+	}
+}
+
+func TestTakeFD(t *testing.T) {
+	const key = "EMPEROR_TEST_FD"
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer read.Close()
+	defer write.Close()
+	open := int(read.Fd())
+	closed, err := unix.FcntlInt(uintptr(open), unix.F_DUPFD_CLOEXEC, 500)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Close(closed); err != nil {
+		t.Fatal(err)
+	}
+	for _, bad := range []string{"", "x", "-1", "0", "2", "3 ", "99999999999999999999", strconv.Itoa(closed)} {
+		t.Setenv(key, bad)
+		if fd, ok, err := takeFD(key); err == nil || ok {
+			t.Errorf("%q is taken for descriptor %d", bad, fd)
+		}
+	}
+	t.Setenv(key, strconv.Itoa(open))
+	if fd, ok, err := takeFD(key); fd != open || !ok || err != nil {
+		t.Errorf("got %d, %v, %v; want %d", fd, ok, err, open)
+	}
+	if _, there := os.LookupEnv(key); there {
+		t.Error("the variable is still there")
+	}
+	if fd, ok, err := takeFD(key); ok || err != nil {
+		t.Errorf("without the variable: got %d, %v, %v", fd, ok, err)
+	}
+}
+
+// TestPidFile: what stands in the way is replaced, and not written through.
+func TestPidFile(t *testing.T) {
+	dir := t.TempDir()
+	path, precious := filepath.Join(dir, "pid"), filepath.Join(dir, "precious")
+	if err := os.WriteFile(precious, []byte("precious"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(precious, path); err != nil {
+		t.Fatal(err)
+	}
+	made, err := writePid(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if text, err := os.ReadFile(precious); string(text) != "precious" {
+		t.Errorf("the file behind the link is %q, %v", text, err)
+	}
+	if text, err := os.ReadFile(path); string(text) != strconv.Itoa(os.Getpid())+"\n" {
+		t.Errorf("the pid file is %q, %v", text, err)
+	}
+	if !made.made.Is(path) {
+		t.Error("the file is not known as ours")
+	}
+	// Another instance replaces it: it is not ours to remove any more.
+	if err := os.WriteFile(path+".new", []byte("1\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
+	}
+	if made.made.Is(path) {
+		t.Error("another file is taken for ours")
+	}
+}
