@@ -20,6 +20,9 @@ const (
 )
 
 func main() {
+	if args := os.Args[1:]; isCommand(args) {
+		os.Exit(runCommand(args, os.Stdout, os.Stderr))
+	}
 	options, warnings, err := config.ParseEmperor(os.Args[1:])
 	switch {
 	case errors.Is(err, config.ErrHelp):

@@ -1,5 +1,7 @@
 package config
 
+import "slices"
+
 // Setting is an option as it counts: after all expansion, under its own name.
 type Setting struct {
 	Name, Value string
@@ -15,6 +17,22 @@ func (v *Vassal) Settings(all bool) []Setting { return vassalOptions().settings(
 
 // Settings is the same for the emperor's own options.
 func (e *Emperor) Settings(all bool) []Setting { return emperorOptions().settings(e.entries, all) }
+
+// Origin is where the option was written last. It is zero when it was not, or on
+// the command line.
+func (v *Vassal) Origin(name string) Origin { return vassalOptions().origin(v.entries, name) }
+
+// Origin is the same for the emperor's own options.
+func (e *Emperor) Origin(name string) Origin { return emperorOptions().origin(e.entries, name) }
+
+func (t table[T]) origin(entries []entry, name string) Origin {
+	for _, e := range slices.Backward(entries) {
+		if o := t.find(e.key); o != nil && o.name == name && !e.own {
+			return e.origin
+		}
+	}
+	return Origin{}
+}
 
 func (t table[T]) settings(entries []entry, all bool) []Setting {
 	var list []Setting

@@ -17,7 +17,7 @@ func (h helpOf) Is(target error) bool { return target == ErrHelp }
 // when asked is the error of a command line that asked for it.
 func EmperorHelp(w io.Writer, asked error) error {
 	return help(w, asked, emperorOptions(), `Usage: emperor [OPTION…] DIR…
-       emperor COMMAND …
+       emperor COMMAND …	(emperor help lists the commands)
 
 Supervises one container for each vassal file in the directories.
 `)

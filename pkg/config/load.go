@@ -43,7 +43,7 @@ func finishVassal(file string, entries []entry, problems Problems) (*Vassal, Pro
 	v.entries = entries
 	warnings, more := vassalOptions().decode(entries, used, v)
 	if problems = append(problems, more...); len(problems) == 0 {
-		v.check(file, &warnings, &problems)
+		v.check(file, &problems)
 	}
 	if err := problems.err(); err != nil {
 		return nil, warnings, err

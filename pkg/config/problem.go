@@ -65,10 +65,13 @@ func (ps Problems) err() error {
 	if len(ps) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(ps, func(a, b Problem) int {
-		return cmp.Or(strings.Compare(a.Origin.File, b.Origin.File), cmp.Compare(a.Origin.Line, b.Origin.Line))
-	})
+	slices.SortStableFunc(ps, ByPlace)
 	return ps
+}
+
+// ByPlace sorts by file and line.
+func ByPlace(a, b Problem) int {
+	return cmp.Or(strings.Compare(a.Origin.File, b.Origin.File), cmp.Compare(a.Origin.Line, b.Origin.Line))
 }
 
 func (ps *Problems) add(o Origin, key, what, hint string) {

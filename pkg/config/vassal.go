@@ -63,21 +63,3 @@ func defaultVassal() *Vassal {
 		Listening: Listening{Backlog: 100},
 	}
 }
-
-// check finds what no single option shows.
-func (v *Vassal) check(file string, warnings, problems *Problems) {
-	o := Origin{File: file}
-	v.checkSockets(o, problems)
-	if len(v.Command) > 0 && v.Server.Serves() {
-		problems.add(o, "command", "there is a static-map or another option of the built-in server as well", "serve with one of them")
-	}
-	if len(v.BinaryPatch) > 0 && (len(v.Command) > 0 || v.Server.Serves()) {
-		problems.add(o, "unprivileged-binary-patch", "there is a command or a static-map as well", "nothing of the vassal stays to run it")
-	}
-	switch {
-	case len(v.Command)+len(v.BinaryPatch) == 0 && !v.Server.Serves():
-		problems.add(o, "", "there is nothing to serve", "give static-map, command or unprivileged-binary-patch-arg")
-	case v.Server.Serves() && len(v.Sockets) == 0:
-		problems.add(o, "static-map", "there is no socket to serve on", "such as http-socket = :8080")
-	}
-}

@@ -1,0 +1,244 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/emperor-go/emperor/internal/inspect"
+	"github.com/emperor-go/emperor/pkg/config"
+)
+
+// checkCommand parses and checks files without starting anything.
+func checkCommand() *cobra.Command {
+	var ini string
+	var asJSON bool
+	c := &cobra.Command{
+		DisableFlagsInUseLine: true,
+		Use:                   "check [--ini FILE] FILE|DIR…", Short: "parse and check files without starting anything",
+		Long: "Parses and checks vassals' files, or all in a directory, without starting anything. An emperor's own file is\n" +
+			"checked with the vassals of its directories. Exit status: 0, 1 when there are mistakes, 2 when this cannot be done.",
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 && ini == "" {
+				return errors.New("nothing to check: give FILE, DIR or --ini FILE")
+			}
+			k := &checker{}
+			if ini != "" {
+				k.emperor = k.readEmperor(ini)
+				if len(args) == 0 {
+					k.monitors(k.emperor)
+				}
+			}
+			for _, arg := range args {
+				if err := k.check(arg); err != nil {
+					return err
+				}
+			}
+			k.found = append(k.found, inspect.Vassals(k.vassals)...)
+			return k.print(c.OutOrStdout(), c.ErrOrStderr(), asJSON)
+		},
+	}
+	c.Flags().StringVar(&ini, "ini", "", "the emperor's own `FILE`, which says in which namespaces vassals run")
+	c.Flags().BoolVar(&asJSON, "json", false, "print an array of objects")
+	return c
+}
+
+// checker collects what is found.
+type checker struct {
+	emperor *config.Emperor // nil: not known
+	files   int
+	vassals []inspect.Subject
+	found   []inspect.Finding
+}
+
+// check checks what one argument names.
+func (k *checker) check(name string) error {
+	info, err := os.Stat(name)
+	if err != nil {
+		return fmt.Errorf("cannot check %q: %w", name, cause(err))
+	}
+	if info.IsDir() {
+		return k.directory(name)
+	}
+	data, err := read(name)
+	if err != nil {
+		return err
+	}
+	if config.IsEmperors(name, data) {
+		before := k.emperor
+		k.emperor = k.readEmperor(name)
+		k.monitors(k.emperor)
+		k.emperor = before
+		return nil
+	}
+	k.vassal(name, data)
+	return nil
+}
+
+// directory checks the vassals of a directory.
+func (k *checker) directory(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("cannot check %q: %w", dir, cause(err))
+	}
+	for _, e := range entries {
+		name := filepath.Join(dir, e.Name())
+		if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() || !isVassal(e.Name()) {
+			continue
+		}
+		data, err := read(name)
+		if err != nil {
+			return err
+		}
+		k.vassal(name, data)
+	}
+	return nil
+}
+
+// isVassal reports whether a directory monitor takes a file of that name.
+func isVassal(name string) bool {
+	return !strings.HasPrefix(name, ".") && filepath.Ext(name) == ".ini"
+}
+
+func (k *checker) vassal(name string, data []byte) {
+	k.files++
+	path, err := filepath.Abs(name)
+	if err != nil {
+		path = name
+	}
+	v, warnings, err := config.ParseVassal(config.Source{Name: filepath.Base(name), Path: path, Data: data})
+	k.note(path, warnings, err)
+	if err == nil {
+		k.vassals = append(k.vassals, inspect.Subject{File: path, Vassal: v, Emperor: k.emperor})
+	}
+}
+
+// readEmperor returns nil when the file has mistakes, which are noted.
+func (k *checker) readEmperor(name string) *config.Emperor {
+	k.files++
+	e, warnings, err := config.ParseEmperor([]string{"--ini", name})
+	k.note(name, warnings, err)
+	if err != nil {
+		return nil
+	}
+	k.found = append(k.found, inspect.Emperor(name, e)...)
+	return e
+}
+
+// monitors checks the vassals that an emperor would run. What it watches and is no
+// directory has been noted.
+func (k *checker) monitors(e *config.Emperor) {
+	if e == nil {
+		return
+	}
+	for _, dir := range e.Monitors {
+		if info, err := os.Stat(dir); err == nil && info.IsDir() {
+			if err := k.directory(dir); err != nil {
+				k.note(dir, nil, err)
+			}
+		}
+	}
+}
+
+// note takes the result of parsing a file.
+func (k *checker) note(file string, warnings config.Problems, err error) {
+	for _, w := range warnings {
+		k.found = append(k.found, inspect.Finding{Severity: inspect.Warning, Problem: w})
+	}
+	var problems config.Problems
+	if err != nil && !errors.As(err, &problems) {
+		problems = config.Problems{{Origin: config.Origin{File: file}, What: err.Error()}}
+	}
+	for _, p := range problems {
+		k.found = append(k.found, inspect.Finding{Severity: inspect.Error, Problem: p})
+	}
+}
+
+// print prints the findings by place and returns errMistakes when one is an error.
+func (k *checker) print(out, summary io.Writer, asJSON bool) error {
+	slices.SortStableFunc(k.found, func(a, b inspect.Finding) int { return config.ByPlace(a.Problem, b.Problem) })
+	mistakes := 0
+	for _, f := range k.found {
+		if f.Severity == inspect.Error {
+			mistakes++
+		}
+		if !asJSON {
+			fmt.Fprintln(out, line(f))
+		}
+	}
+	if asJSON {
+		if err := printJSON(out, k.found); err != nil {
+			return err
+		}
+	} else {
+		fmt.Fprintf(summary, "files: %d, mistakes: %d, warnings: %d\n", k.files, mistakes, len(k.found)-mistakes)
+	}
+	if mistakes > 0 {
+		return errMistakes
+	}
+	return nil
+}
+
+// line is a finding for people and editors: a mistake as `file:line: key: what
+// (hint)`, with the name of the check behind; a warning says that it is one.
+func line(f inspect.Finding) string {
+	text := f.Problem.Error()
+	if f.Severity == inspect.Warning {
+		place := f.Origin.String() + ": "
+		text = place + "warning: " + strings.TrimPrefix(text, place)
+	}
+	if f.Check != "" {
+		text += " [" + f.Check + "]"
+	}
+	return text
+}
+
+func printJSON(out io.Writer, found []inspect.Finding) error {
+	type object struct {
+		File     string           `json:"file,omitempty"`
+		Line     int              `json:"line,omitempty"`
+		Key      string           `json:"key,omitempty"`
+		Severity inspect.Severity `json:"severity"`
+		Check    string           `json:"check,omitempty"`
+		What     string           `json:"what"`
+		Hint     string           `json:"hint,omitempty"`
+	}
+	list := []object{} // never null
+	for _, f := range found {
+		list = append(list, object{f.Origin.File, f.Origin.Line, f.Key, f.Severity, f.Check, f.What, f.Hint})
+	}
+	e := json.NewEncoder(out)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(list)
+}
+
+// read reads a file that cannot be too large to be a configuration.
+func read(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read %q: %w", name, cause(err))
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, config.MaxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("cannot read %q: %w", name, cause(err))
+	}
+	return data, nil
+}
+
+// cause is an error of a file without the operation and the name.
+func cause(err error) error {
+	var p *os.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}

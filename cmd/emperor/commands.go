@@ -1,0 +1,103 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+
+	"github.com/spf13/cobra"
+
+	"github.com/emperor-go/emperor/pkg/config"
+)
+
+// commands makes the subcommands, sorted by name. With the name of one as first
+// argument a command line is for it; a directory called so is written ./check.
+func commands() []*cobra.Command {
+	return []*cobra.Command{checkCommand(), completionCommand(), configCommand()}
+}
+
+// isCommand reports whether a command line is for one of the commands. All others
+// are read as uWSGI reads them, and cobra sees nothing of them.
+func isCommand(args []string) bool {
+	if len(args) == 0 {
+		return false
+	}
+	if slices.Contains([]string{"help", cobra.ShellCompRequestCmd, cobra.ShellCompNoDescRequestCmd}, args[0]) {
+		return true
+	}
+	return slices.ContainsFunc(commands(), func(c *cobra.Command) bool { return c.Name() == args[0] })
+}
+
+// errMistakes is the end of a command that has printed what is wrong.
+var errMistakes = errors.New("there are mistakes")
+
+// runCommand runs one of the commands and returns the exit code.
+func runCommand(args []string, out, diagnostics io.Writer) int {
+	root := rootCommand()
+	root.SetArgs(args)
+	root.SetOut(out)
+	root.SetErr(diagnostics)
+	err := root.Execute()
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, errMistakes):
+		return exitFailed
+	}
+	fmt.Fprintln(diagnostics, "emperor:", err)
+	return exitUsage
+}
+
+// rootCommand is the emperor as completions and the help know it. It is never
+// run: the emperor itself starts without cobra.
+func rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use: "emperor [OPTION…] DIR…", SilenceErrors: true, SilenceUsage: true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+		Run:               func(*cobra.Command, []string) {},
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return nil, cobra.ShellCompDirectiveFilterDirs
+		},
+	}
+	root.AddCommand(commands()...)
+	for _, f := range config.EmperorFlags() {
+		root.Flags().String(f.Name, "", f.Help)
+		if !f.NeedsValue {
+			root.Flags().Lookup(f.Name).NoOptDefVal = "true"
+		}
+	}
+	rest := root.HelpFunc()
+	root.SetHelpFunc(func(c *cobra.Command, args []string) {
+		if c != root {
+			rest(c, args)
+			return
+		}
+		_ = config.EmperorHelp(c.OutOrStdout(), nil)
+		fmt.Fprintf(c.OutOrStdout(), "\nCommands:\n")
+		for _, sub := range root.Commands() {
+			fmt.Fprintf(c.OutOrStdout(), "  %-36s  %s\n", sub.Use, sub.Short)
+		}
+	})
+	return root
+}
+
+// completionCommand prints what makes a shell complete our options.
+func completionCommand() *cobra.Command {
+	return &cobra.Command{
+		DisableFlagsInUseLine: true,
+		Use:                   "completion bash|zsh|fish", Short: "print a script that completes options and commands",
+		Long: "Prints a script that completes options and commands in a shell, to be sourced or installed, such as\n" +
+			"  emperor completion bash >/etc/bash_completion.d/emperor",
+		ValidArgs: []string{"bash", "zsh", "fish"}, Args: cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		RunE: func(c *cobra.Command, args []string) error {
+			switch args[0] {
+			case "zsh":
+				return c.Root().GenZshCompletion(c.OutOrStdout())
+			case "fish":
+				return c.Root().GenFishCompletion(c.OutOrStdout(), true)
+			}
+			return c.Root().GenBashCompletionV2(c.OutOrStdout(), true)
+		},
+	}
+}

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/emperor-go/emperor/pkg/config"
+)
+
+// configCommand prints the options that count, with their origin.
+func configCommand() *cobra.Command {
+	var ini string
+	var all, asJSON bool
+	c := &cobra.Command{
+		DisableFlagsInUseLine: true,
+		Use:                   "config [--ini FILE] NAME|FILE", Short: "print the options that count, and where each comes from",
+		Long: "Prints the options of a vassal, or of an emperor's own file, that count, each with its origin. NAME is a vassal\n" +
+			"in a directory of the emperor whose file --ini names, with or without its extension.",
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			file, err := locate(args[0], ini)
+			if err != nil {
+				return err
+			}
+			settings, err := effective(file, all)
+			var problems config.Problems
+			if errors.As(err, &problems) {
+				fmt.Fprintln(c.ErrOrStderr(), problems)
+				return errMistakes
+			} else if err != nil {
+				return err
+			}
+			if asJSON {
+				return settingsJSON(c.OutOrStdout(), settings)
+			}
+			return settingsText(c.OutOrStdout(), settings)
+		},
+	}
+	c.Flags().StringVar(&ini, "ini", "", "the emperor's own `FILE`, which says where vassals are")
+	c.Flags().BoolVar(&all, "all", false, "also what nobody wrote and has a default")
+	c.Flags().BoolVar(&asJSON, "json", false, "print an array of objects")
+	return c
+}
+
+// locate finds the file of a vassal by its name, or takes it for a file.
+func locate(name, ini string) (string, error) {
+	if _, err := os.Stat(name); err == nil || strings.Contains(name, "/") {
+		return name, nil
+	}
+	if ini == "" {
+		return "", fmt.Errorf("there is no file %q (give --ini FILE to find a vassal by its name)", name)
+	}
+	e, _, err := config.ParseEmperor([]string{"--ini", ini})
+	if err != nil {
+		return "", err
+	}
+	for _, dir := range e.Monitors {
+		for _, file := range []string{name, name + ".ini"} {
+			if path := filepath.Join(dir, file); isVassal(file) && regular(path) {
+				return path, nil
+			}
+		}
+	}
+	return "", fmt.Errorf("there is no vassal %q in %s", name, strings.Join(e.Monitors, ", "))
+}
+
+func regular(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().IsRegular()
+}
+
+func effective(file string, all bool) ([]config.Setting, error) {
+	data, err := read(file)
+	if err != nil {
+		return nil, err
+	}
+	if config.IsEmperors(file, data) {
+		e, _, err := config.ParseEmperor([]string{"--ini", file})
+		if err != nil {
+			return nil, err
+		}
+		return e.Settings(all), nil
+	}
+	path, err := filepath.Abs(file)
+	if err != nil {
+		return nil, err
+	}
+	v, _, err := config.ParseVassal(config.Source{Name: filepath.Base(file), Path: path, Data: data})
+	if err != nil {
+		return nil, err
+	}
+	return v.Settings(all), nil
+}
+
+func settingsText(out io.Writer, settings []config.Setting) error {
+	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	for _, s := range settings {
+		fmt.Fprintf(w, "%s\t%s = %s\n", origin(s), s.Name, s.Value)
+	}
+	return w.Flush()
+}
+
+func origin(s config.Setting) string {
+	if s.Default {
+		return "default"
+	}
+	return s.Origin.String()
+}
+
+func settingsJSON(out io.Writer, settings []config.Setting) error {
+	type object struct {
+		Name   string `json:"name"`
+		Value  string `json:"value"`
+		Origin string `json:"origin"`
+		File   string `json:"file,omitempty"`
+		Line   int    `json:"line,omitempty"`
+	}
+	list := []object{} // never null
+	for _, s := range settings {
+		list = append(list, object{s.Name, s.Value, origin(s), s.Origin.File, s.Origin.Line})
+	}
+	e := json.NewEncoder(out)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	return e.Encode(list)
+}

@@ -1,0 +1,238 @@
+package inspect
+
+import (
+	"fmt"
+	"io/fs"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/emperor-go/emperor/internal/accounts"
+	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/hooks"
+	"github.com/emperor-go/emperor/pkg/namespaces"
+)
+
+// report takes a finding about one option.
+type report func(key, what, hint string)
+
+// checks are run on every vassal. Sorted by name.
+var checks = []struct {
+	name     string
+	severity Severity
+	run      func(s Subject, neighbours []Subject, found report)
+}{
+	{"account-unknown", Error, accountUnknown},
+	{"address-perhaps-taken", Warning, addressPerhapsTaken},
+	{"address-taken", Error, addressTaken},
+	{"command-missing", Warning, commandMissing},
+	{"command-not-executable", Error, commandNotExecutable},
+	{"directory-missing", Warning, directoryMissing},
+	{"interface-of-the-host", Warning, interfaceOfTheHost},
+	{"socket-is-directory", Error, socketIsDirectory},
+	{"socket-without-directory", Warning, socketWithoutDirectory},
+}
+
+// emperorChecks are run on the emperor's own options.
+var emperorChecks = []struct {
+	name     string
+	severity Severity
+	run      func(e *config.Emperor, found report)
+}{
+	{"link-into-the-host", Error, linkIntoTheHost},
+	{"monitor-missing", Error, monitorMissing},
+}
+
+// accountUnknown: users and groups must be in the user database.
+func accountUnknown(s Subject, _ []Subject, found report) {
+	v := s.Vassal
+	check := func(key string, i config.Identity, resolve func(config.Identity) (uint32, error)) {
+		if i.Name == "" {
+			return
+		}
+		if _, err := resolve(i); err != nil {
+			found(key, err.Error(), "")
+		}
+	}
+	check("uid", v.UID, accounts.UID)
+	check("gid", v.GID, accounts.GID)
+	for _, g := range v.AddGID {
+		check("add-gid", g, accounts.GID)
+	}
+	check("chown-socket", v.Listening.Owner, accounts.UID)
+	check("chown-socket", v.Listening.Group, accounts.GID)
+}
+
+// addressTaken: what two vassals bind for certain, only one of them gets.
+func addressTaken(s Subject, neighbours []Subject, found report) {
+	sameAddress(s, neighbours, func(path bool) bool { return path || s.Emperor != nil && s.Emperor.Clone&namespaces.NewNet == 0 }, found)
+}
+
+// addressPerhapsTaken: nobody knows whether they will be in namespaces of their own.
+func addressPerhapsTaken(s Subject, neighbours []Subject, found report) {
+	sameAddress(s, neighbours, func(path bool) bool { return !path && s.Emperor == nil }, found)
+}
+
+// sameAddress reports the addresses of s that a neighbour has too. meant chooses
+// between paths, of which there is one for all, and addresses of the network.
+func sameAddress(s Subject, neighbours []Subject, meant func(path bool) bool, found report) {
+	for _, a := range addresses(s.Vassal) {
+		for _, n := range neighbours {
+			for _, b := range addresses(n.Vassal) {
+				if a.Address == b.Address && meant(isPath(a.Address)) && !(s.Vassal.Listening.ReusePort && n.Vassal.Listening.ReusePort) {
+					found(a.Name, fmt.Sprintf("%s listens on %s too", filepath.Base(n.File), a.Address), "an address is for one vassal")
+				}
+			}
+		}
+	}
+}
+
+// addresses are all that a vassal binds itself.
+func addresses(v *config.Vassal) []config.Socket {
+	var list []config.Socket
+	for _, s := range v.Sockets {
+		if _, shared := s.Shared(); !shared {
+			list = append(list, s)
+		}
+	}
+	for _, a := range v.Listening.Shared {
+		list = append(list, config.Socket{Name: "shared-socket", Address: a})
+	}
+	return list
+}
+
+// isPath reports whether an address is the path of a unix socket. Abstract ones
+// belong to the network namespace (unix(7)).
+func isPath(address string) bool {
+	return !strings.HasPrefix(address, "@") && (strings.Contains(address, "/") || !strings.Contains(address, ":"))
+}
+
+// program is what a vassal runs or becomes, and the option that says so.
+func program(v *config.Vassal) (key, path string) {
+	switch {
+	case len(v.Command) > 0:
+		return "command", v.Command[0]
+	case len(v.BinaryPatch) > 1:
+		return "unprivileged-binary-patch-arg", v.BinaryPatch[0]
+	case len(v.BinaryPatch) > 0:
+		return "unprivileged-binary-patch", v.BinaryPatch[0]
+	}
+	return "", ""
+}
+
+// commandMissing: it may be there inside, by a mount of the vassal's.
+func commandMissing(s Subject, _ []Subject, found report) {
+	key, path := program(s.Vassal)
+	if path == "" {
+		return
+	}
+	if !strings.Contains(path, "/") {
+		if _, err := exec.LookPath(path); err != nil {
+			found(key, fmt.Sprintf("there is no %q in PATH", path), "give the whole path")
+		}
+		return
+	}
+	if _, err := os.Stat(within(s.Vassal, path)); err != nil {
+		found(key, fmt.Sprintf("there is no %q", path), "")
+	}
+}
+
+// commandNotExecutable: it is there, and nobody may run it.
+func commandNotExecutable(s Subject, _ []Subject, found report) {
+	key, path := program(s.Vassal)
+	if !strings.Contains(path, "/") {
+		return
+	}
+	info, err := os.Stat(within(s.Vassal, path))
+	switch {
+	case err != nil: // commandMissing says so
+	case info.IsDir():
+		found(key, fmt.Sprintf("%q is a directory", path), "")
+	case info.Mode()&0o111 == 0:
+		found(key, fmt.Sprintf("%q is not executable", path), "chmod +x")
+	}
+}
+
+// directoryMissing: what is served from or worked in is not there.
+func directoryMissing(s Subject, _ []Subject, found report) {
+	if dir := s.Vassal.Chdir; dir != "" && !exists(dir, fs.ModeDir) {
+		found("chdir", fmt.Sprintf("there is no directory %q", dir), "")
+	}
+	for _, set := range s.Vassal.Settings(false) {
+		if set.Name != "static-map" {
+			continue
+		}
+		if _, path, ok := strings.Cut(set.Value, "="); ok {
+			if _, err := os.Stat(within(s.Vassal, path)); err != nil {
+				found(set.Name, fmt.Sprintf("there is no %q", path), "")
+			}
+		}
+	}
+}
+
+// interfaceOfTheHost: without a network namespace a vassal waits for an interface
+// of the host.
+func interfaceOfTheHost(s Subject, _ []Subject, found report) {
+	if s.Emperor == nil || s.Emperor.Clone&namespaces.NewNet != 0 {
+		return
+	}
+	for _, name := range s.Vassal.WaitForInterface {
+		found("wait-for-interface", fmt.Sprintf("the vassal gets no network namespace: %q would be an interface of the host", name),
+			"net in emperor-use-clone")
+	}
+}
+
+// socketIsDirectory: a socket cannot take the place of a directory.
+func socketIsDirectory(s Subject, _ []Subject, found report) {
+	for _, a := range addresses(s.Vassal) {
+		if isPath(a.Address) && exists(within(s.Vassal, a.Address), fs.ModeDir) {
+			found(a.Name, fmt.Sprintf("%q is a directory", a.Address), "name a file in it")
+		}
+	}
+}
+
+// socketWithoutDirectory: a socket needs a directory to be in.
+func socketWithoutDirectory(s Subject, _ []Subject, found report) {
+	for _, a := range addresses(s.Vassal) {
+		dir := filepath.Dir(within(s.Vassal, a.Address))
+		if isPath(a.Address) && !exists(dir, fs.ModeDir) {
+			found(a.Name, fmt.Sprintf("there is no directory %q", dir), "")
+		}
+	}
+}
+
+// within is a path as the vassal sees it after chdir.
+func within(v *config.Vassal, path string) string {
+	if filepath.IsAbs(path) || v.Chdir == "" {
+		return path
+	}
+	return filepath.Join(v.Chdir, path)
+}
+
+func exists(path string, kind fs.FileMode) bool {
+	info, err := os.Stat(path)
+	return err == nil && info.Mode().Type() == kind
+}
+
+// linkIntoTheHost: a hook moves a link into the network namespace of a vassal that
+// gets none: the link would stay in the host's.
+func linkIntoTheHost(e *config.Emperor, found report) {
+	if e.Clone&namespaces.NewNet != 0 {
+		return
+	}
+	for _, h := range e.Hooks[hooks.AsEmperor] {
+		if text := h.Spec().Text; strings.Contains(text, "netns") && strings.Contains(text, "UWSGI_VASSAL_PID") {
+			found(h.Spec().Option(), "a link is moved into the vassal's network namespace, but vassals get none", "net in emperor-use-clone")
+		}
+	}
+}
+
+// monitorMissing: there must be something to watch.
+func monitorMissing(e *config.Emperor, found report) {
+	for _, m := range e.Monitors {
+		if !strings.Contains(m, "://") && !strings.ContainsAny(m, "*?[") && !exists(m, fs.ModeDir) && !exists(m, 0) {
+			found("emperor", fmt.Sprintf("there is no directory %q", m), "")
+		}
+	}
+}

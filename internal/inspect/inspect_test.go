@@ -1,0 +1,126 @@
+package inspect
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/emperor-go/emperor/pkg/config"
+)
+
+// world is a directory with what the checks look for, and files of vassals in it.
+func world(t *testing.T, emperor *config.Emperor, files ...string) (dir string, list []Subject) {
+	t.Helper()
+	dir = t.TempDir()
+	for name, mode := range map[string]os.FileMode{"tool": 0o755, "text": 0o644} {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(dir, "sub"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for i, text := range files {
+		path := filepath.Join(dir, fmt.Sprintf("%c.ini", 'a'+i))
+		v, _, err := config.ParseVassal(config.Source{Name: filepath.Base(path), Path: path, Data: []byte("[vassal]\n" + strings.ReplaceAll(text, "DIR", dir))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		list = append(list, Subject{path, v, emperor})
+	}
+	return dir, list
+}
+
+func emperor(t *testing.T, args ...string) *config.Emperor {
+	t.Helper()
+	e, _, err := config.ParseEmperor(append(args, t.TempDir()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+func TestVassals(t *testing.T) {
+	host, net := emperor(t, "--emperor-use-clone", "pid"), emperor(t, "--emperor-use-clone", "net")
+	for name, c := range map[string]struct {
+		emperor *config.Emperor
+		files   []string
+		want    string
+	}{
+		"all well":                 {host, []string{"command = DIR/tool\nchdir = DIR\nsocket = x.sock\nhttp-socket = :1\nuid = 4000000000"}, ""},
+		"command in the directory": {host, []string{"command = ./tool\nchdir = DIR"}, ""},
+		"static file":              {host, []string{"static-map = /a=DIR/text\nhttp-socket = :1"}, ""},
+		"static missing":           {host, []string{"static-map = /a=DIR/none\nhttp-socket = :1"}, `a.ini:2: static-map: there is no "DIR/none" [directory-missing]`},
+		"chdir is a file":          {host, []string{"command = DIR/tool\nchdir = DIR/text"}, `a.ini:3: chdir: there is no directory "DIR/text" [directory-missing]`},
+		"not executable":           {host, []string{"command = DIR/text"}, `a.ini:2: command: "DIR/text" is not executable (chmod +x) [command-not-executable]`},
+		"directory":                {host, []string{"command = DIR/sub x"}, `a.ini:2: command: "DIR/sub" is a directory [command-not-executable]`},
+		"patch":                    {host, []string{"unprivileged-binary-patch = DIR/text"}, `a.ini:2: unprivileged-binary-patch: "DIR/text" is not executable (chmod +x) [command-not-executable]`},
+		"patch with arguments":     {host, []string{"unprivileged-binary-patch-arg = DIR/text -v"}, `a.ini:2: unprivileged-binary-patch-arg: "DIR/text" is not executable (chmod +x) [command-not-executable]`},
+		"not in PATH":              {host, []string{"command = no-such-program-anywhere"}, `a.ini:2: command: there is no "no-such-program-anywhere" in PATH (give the whole path) [command-missing]`},
+		"socket is a directory":    {host, []string{"command = DIR/tool\nsocket = DIR/sub"}, `a.ini:3: socket: "DIR/sub" is a directory (name a file in it) [socket-is-directory]`},
+		"socket in no directory":   {host, []string{"command = DIR/tool\nsocket = DIR/none/x"}, `a.ini:3: socket: there is no directory "DIR/none" [socket-without-directory]`},
+		"abstract socket":          {host, []string{"command = DIR/tool\nsocket = @no/such/x"}, ""},
+		"one port, one host":       {host, []string{"command = DIR/tool\nsocket = :7", "command = DIR/tool\nsocket = :7"}, "b.ini:3: socket: a.ini listens on :7 too (an address is for one vassal) [address-taken]"},
+		"one port, own networks":   {net, []string{"command = DIR/tool\nsocket = :7", "command = DIR/tool\nsocket = :7"}, ""},
+		"one port, nobody knows":   {nil, []string{"command = DIR/tool\nsocket = :7", "command = DIR/tool\nsocket = :7"}, "b.ini:3: socket: a.ini listens on :7 too (an address is for one vassal) [address-perhaps-taken]"},
+		"one path, own networks":   {net, []string{"command = DIR/tool\nsocket = DIR/x", "command = DIR/tool\nshared-socket = DIR/x\nsocket = =0"}, "b.ini:3: shared-socket: a.ini listens on DIR/x too (an address is for one vassal) [address-taken]"},
+		"one port on purpose":      {host, []string{"command = DIR/tool\nsocket = :7\nreuse-port = 1", "command = DIR/tool\nsocket = :7\nreuse-port = 1"}, ""},
+		"interface of the host":    {host, []string{"command = DIR/tool\nwait-for-interface = eth7"}, `a.ini:3: wait-for-interface: the vassal gets no network namespace: "eth7" would be an interface of the host (net in emperor-use-clone) [interface-of-the-host]`},
+		"interface of its own":     {net, []string{"command = DIR/tool\nwait-for-interface = eth7"}, ""},
+		"interface, nobody knows":  {nil, []string{"command = DIR/tool\nwait-for-interface = eth7"}, ""},
+		"accounts": {host, []string{"command = DIR/tool\nuid = no-such-user\nchown-socket = root:no-such-group"},
+			`a.ini:3: uid: cannot find user "no-such-user": user: unknown user no-such-user [account-unknown]` + "\n" +
+				`a.ini:4: chown-socket: cannot find group "no-such-group": group: unknown group no-such-group [account-unknown]`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir, list := world(t, c.emperor, c.files...)
+			if got := text(Vassals(list), dir); got != c.want {
+				t.Errorf("got:\n%s\nwant:\n%s", got, c.want)
+			}
+		})
+	}
+}
+
+// TestNeighbours: only vassals of one directory are compared.
+func TestNeighbours(t *testing.T) {
+	_, one := world(t, nil, "command = DIR/tool\nsocket = /tmp/x")
+	_, two := world(t, nil, "command = DIR/tool\nsocket = /tmp/x")
+	if found := Vassals(append(one, two...)); len(found) > 0 {
+		t.Errorf("found %v", found)
+	}
+}
+
+func TestEmperor(t *testing.T) {
+	move := "ip link set veth1 netns $UWSGI_VASSAL_PID"
+	if found := Emperor("e.ini", emperor(t, "--exec-as-emperor", move, "--emperor-use-clone", "net")); len(found) > 0 {
+		t.Errorf("found %v", found)
+	}
+	if found := Emperor("e.ini", emperor(t, "--exec-as-emperor", "true")); len(found) > 0 {
+		t.Errorf("found %v", found)
+	}
+	want := "e.ini: exec-as-emperor: a link is moved into the vassal's network namespace, but vassals get none (net in emperor-use-clone) [link-into-the-host]\n" +
+		`e.ini: emperor: there is no directory "/no/such" [monitor-missing]`
+	if got := text(Emperor("e.ini", emperor(t, "--exec-as-emperor", move, "--emperor", "/no/such")), "\x00"); got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}
+
+// TestChecksAreSorted, so that they are found.
+func TestChecksAreSorted(t *testing.T) {
+	for i := range checks[1:] {
+		if checks[i].name > checks[i+1].name {
+			t.Errorf("%s stands before %s", checks[i].name, checks[i+1].name)
+		}
+	}
+}
+
+func text(found []Finding, dir string) string {
+	var lines []string
+	for _, f := range found {
+		line := strings.TrimPrefix(f.Problem.Error(), dir+"/") + " [" + f.Check + "]"
+		lines = append(lines, strings.ReplaceAll(line, dir, "DIR"))
+	}
+	return strings.Join(lines, "\n")
+}

@@ -1,0 +1,21 @@
+package config
+
+// Flag is an option as completions know it.
+type Flag struct {
+	Name, Help string
+	// NeedsValue is false when it may stand alone.
+	NeedsValue bool
+}
+
+// EmperorFlags lists the options of the emperor's command line, sorted as in the
+// help.
+func EmperorFlags() []Flag {
+	var list []Flag
+	t := emperorOptions()
+	for _, g := range t.groups() {
+		for _, o := range t.group(g) {
+			list = append(list, Flag{o.name, o.help, o.shape() == needs})
+		}
+	}
+	return append(list, Flag{"ini", "read options from a file, here", true}, Flag{"version", "print the version", false})
+}
