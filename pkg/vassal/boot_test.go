@@ -1,13 +1,20 @@
 package vassal
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"os"
+	"os/signal"
 	"slices"
 	"strings"
 	"testing"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/emperor-go/emperor/pkg/hooks"
+	"github.com/emperor-go/emperor/pkg/wire"
 )
 
 const document = "../../docs/boot.md"
@@ -94,4 +101,39 @@ func TestEveryPhaseOfTheBootHasItsStep(t *testing.T) {
 		}
 	}
 	t.Error("no phase post-app")
+}
+
+// A stop that comes during a step which does not look for it is not lost: the
+// next step is not taken, and after the last one nothing is served.
+func TestStopDuringTheBootIsNotLost(t *testing.T) {
+	for name, last := range map[string]bool{"in the middle": false, "in the last step": true} {
+		pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		emperor := os.NewFile(uintptr(pair[0]), "emperor")
+		ctx, cancel := context.WithCancelCause(t.Context())
+		v := &Vassal{Log: slog.New(slog.DiscardHandler), pipe: newPipe(pair[1]), stopBoot: cancel}
+		steps := []step{
+			{"listen to the emperor", v.listen},
+			{"look away", func(ctx context.Context) error {
+				_, err := emperor.Write([]byte{byte(wire.Stop)})
+				<-ctx.Done()
+				return err
+			}},
+		}
+		if !last {
+			steps = append(steps, step{"go on", func(context.Context) error {
+				t.Errorf("%s: the boot went on", name)
+				return nil
+			}})
+		}
+		if err := v.boot(ctx, steps); !errors.Is(err, errStopped) {
+			t.Errorf("%s: %v, want %v", name, err, errStopped)
+		}
+		signal.Stop(v.signals)
+		emperor.Close()
+		v.pipe.file.Close()
+		cancel(nil)
+	}
 }

@@ -40,7 +40,6 @@ type server struct {
 // serve runs the worker until this process is told to stop. The vassal is the
 // parent of all orphans in its namespace, or makes itself that, and reaps them.
 func (v *Vassal) serve() error {
-	v.unlisten()
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {
 		return fmt.Errorf("cannot adopt orphans: %w", err)
 	}

@@ -108,16 +108,33 @@ func (v *Vassal) Run(ctx context.Context) error {
 	defer v.stopBoot(nil)
 	defer v.removeFiles()
 	defer v.closeSockets()
-	for _, s := range v.steps() {
+	if err := v.boot(ctx, v.steps()); errors.Is(err, errStopped) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	return v.serve()
+}
+
+// boot takes the steps. When the vassal was told to stop meanwhile the result is
+// errStopped, whatever the step says that was under way: the listener has taken
+// the order, and nobody will see it again.
+func (v *Vassal) boot(ctx context.Context, steps []step) error {
+	for _, s := range steps {
 		v.Log.Debug(s.name)
-		if err := s.run(ctx); err != nil {
-			if errors.Is(context.Cause(ctx), errStopped) {
-				return nil
-			}
+		err := s.run(ctx)
+		if errors.Is(context.Cause(ctx), errStopped) {
+			return errStopped
+		}
+		if err != nil {
 			return err
 		}
 	}
-	return v.serve()
+	v.unlisten()
+	if errors.Is(context.Cause(ctx), errStopped) {
+		return errStopped
+	}
+	return nil
 }
 
 // seal lets no descriptor but stdio through any execve from here on, and takes
