@@ -69,7 +69,7 @@ func TestBadContent(t *testing.T) {
 
 // An edit that cannot be used leaves the vassal as it is.
 func TestBadEditKeepsTheOldGeneration(t *testing.T) {
-	beside(t, func(w *world, e *emperor) {
+	beside(t, func(_ *world, e *emperor) {
 		e.vassal("a.ini", serves)
 		pid := e.running("a.ini")
 		e.vassal("a.ini", serves, "uid = 0day")

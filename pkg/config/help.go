@@ -38,13 +38,13 @@ func help[T any](w io.Writer, asked error, t table[T], usage string) error {
 		b.WriteString(usage)
 	}
 	for _, s := range t.describe() {
-		switch {
-		case one.group == "":
+		switch one.group {
+		case "":
 			helpRows(&b, s.heading, s.rows)
 			if s.heading == "Hooks" {
 				b.WriteString("  " + foldedText + "; --help hooks lists each\n")
 			}
-		case one.group == s.heading:
+		case s.heading:
 			helpRows(&b, s.heading, t.describeEach(s.heading))
 		}
 	}
