@@ -1,92 +1,166 @@
-// Package server is the vassal's built-in web server. It is a program of its own
-// so that a vassal that does not need it does not pay for it.
+// Package server is the vassal's built-in server, a worker like any other: it
+// answers HTTP, the uwsgi protocol and FastCGI with files, programs and other
+// servers. It is a program of its own so that a vassal that does not need it
+// does not pay for it.
 package server
 
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
-	"os"
-	"strconv"
-	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
+
+	"github.com/emperor-go/emperor/pkg/config/serving"
 )
 
+// What holds where the options say nothing.
 const (
-	headerTimeout  = 10 * time.Second
-	idleTimeout    = 60 * time.Second
-	maxHeaderBytes = 64 << 10
+	headerTimeout        = 10 * time.Second
+	defaultKeepAlive     = 60 * time.Second
+	defaultSocketTimeout = 30 * time.Second
+	defaultBufferSize    = 64 << 10
+	defaultGrace         = 2 * time.Second
+	busyRequests         = 4
 )
 
-// Options configures a server.
-type Options struct {
-	// Listeners are the sockets to serve. The server closes them. At least one.
-	Listeners []net.Listener
-	// Static maps paths to directories. At least one.
-	Static []Static
-	// Log gets what goes wrong. Required.
-	Log *slog.Logger
+// Config configures a server.
+type Config struct {
+	// Options are what to answer with and how. They are not changed.
+	Options serving.Options
+	// Sockets are those to serve. The server closes them. At least one.
+	Sockets []Socket
+	// Log gets what goes wrong, and AccessLog a line for each request. Required.
+	Log       *slog.Logger
+	AccessLog Lines
+	// Notify is told about readiness, the first request and signs of life. It
+	// must not block for long. May be nil.
+	Notify func(state string)
+	// Busy is called once, when several requests are first in progress at the same
+	// time. May be nil.
+	Busy func()
+	// Grace is how long idle connections stay once the server is to stop, so
+	// that a request already on its way is answered and its client told to come
+	// back on another connection. Zero: 2 seconds.
+	Grace time.Duration
 }
 
+// Lines takes one line, which ends in a newline and is valid during the call.
+type Lines interface {
+	Write(line []byte) (int, error)
+}
+
+// server is one run of Serve.
+type server struct {
+	Config
+	answers  answers
+	log      *accessLog
+	stats    counters
+	conns    connections
+	draining atomic.Bool
+	loyal    sync.Once
+	busy     sync.Once
+	web      *http.Server
+	secured  int      // https-sockets that have their certificate
+	stops    []func() // end of accepting, one for each socket
+}
+
+// ErrNothing is returned when there is nothing to answer with.
+var ErrNothing = errors.New("there is nothing to serve")
+
 // Serve answers until ctx ends, then lets requests in progress finish, as long as
-// they take: whoever sent the signal decides about patience. It returns nil, or
-// the error of the first socket that failed.
-func Serve(ctx context.Context, o Options) error {
-	handler, err := newStatic(o.Static)
+// they take: whoever ended it decides about patience. It returns nil, or what
+// kept it from serving.
+func Serve(ctx context.Context, c Config) error {
+	s, err := newServer(c)
 	if err != nil {
 		return err
 	}
-	defer handler.close()
-	s := &http.Server{
-		Handler: handler, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeaderBytes,
-		ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelDebug),
+	defer s.answers.close()
+	failed := make(chan error, len(s.Sockets))
+	for _, socket := range s.Sockets {
+		serve, err := s.protocol(socket)
+		if err != nil {
+			return err
+		}
+		go func() { failed <- serve() }()
 	}
-	failed := make(chan error, len(o.Listeners))
-	for _, l := range o.Listeners {
-		go func() { failed <- s.Serve(l) }()
-	}
-	select {
-	case err := <-failed:
-		return errors.Join(err, s.Close())
-	case <-ctx.Done():
-		return s.Shutdown(context.WithoutCancel(ctx))
+	s.notify("READY=1")
+	beat := newBeat(s.Options.Heartbeat)
+	defer beat.Stop()
+	for {
+		select {
+		case <-beat.C:
+			s.notify("WATCHDOG=1")
+		case err := <-failed:
+			return errors.Join(err, s.web.Close())
+		case <-ctx.Done():
+			s.notify("STOPPING=1")
+			return s.leave(context.WithoutCancel(ctx))
+		}
 	}
 }
 
-// Inherited returns the listeners that were handed over as descriptors 3 and up
-// (sd_listen_fds(3)), and takes the variables out of the environment. LISTEN_PID
-// may be missing: then the parent has started exactly this program.
-func Inherited() ([]net.Listener, error) {
-	defer func() {
-		for _, key := range []string{"LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"} {
-			_ = os.Unsetenv(key)
-		}
-	}()
-	count := os.Getenv("LISTEN_FDS")
-	if pid := os.Getenv("LISTEN_PID"); count == "" || pid != "" && pid != strconv.Itoa(os.Getpid()) {
-		return nil, nil
+func newServer(c Config) (*server, error) {
+	o := &c.Options
+	if !o.Serves() {
+		return nil, ErrNothing
 	}
-	n, err := strconv.Atoi(count)
-	if err != nil || n < 0 || n > 1024 {
-		return nil, fmt.Errorf("cannot use LISTEN_FDS=%q", count)
+	defaultTo(&o.BufferSize, defaultBufferSize)
+	defaultTo(&o.SocketTimeout, defaultSocketTimeout)
+	defaultTo(&o.KeepAlive, defaultKeepAlive)
+	defaultTo(&c.Grace, defaultGrace)
+	s := &server{Config: c}
+	var err error
+	if s.log, err = newAccessLog(o.Log, c.AccessLog); err != nil {
+		return nil, err
 	}
-	names := strings.Split(os.Getenv("LISTEN_FDNAMES"), ":")
-	var listeners []net.Listener
-	for i := range n {
-		name := "socket"
-		if i < len(names) {
-			name = names[i]
-		}
-		f := os.NewFile(uintptr(3+i), name)
-		l, err := net.FileListener(f)
-		f.Close()
-		if err != nil {
-			return nil, fmt.Errorf("cannot use descriptor %d (%s): %w", 3+i, name, err)
-		}
-		listeners = append(listeners, l)
+	if s.answers, err = newAnswers(o, c.Log); err != nil {
+		return nil, err
 	}
-	return listeners, nil
+	s.stats.start(c.Sockets)
+	s.web = &http.Server{
+		Handler: s, ReadHeaderTimeout: headerTimeout, IdleTimeout: o.KeepAlive, MaxHeaderBytes: o.BufferSize,
+		ConnState: note, ErrorLog: slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
+	}
+	return s, nil
+}
+
+func defaultTo[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+func newBeat(every time.Duration) *time.Ticker {
+	t := time.NewTicker(max(every, time.Nanosecond))
+	if every <= 0 {
+		t.Stop()
+	}
+	return t
+}
+
+func (s *server) notify(state string) {
+	if s.Notify != nil {
+		s.Notify(state)
+	}
+}
+
+// leave ends serving so that no client loses a request. New connections go to
+// whoever shares the sockets. From now on each response says that its connection
+// ends; connections that stay idle get the grace for that, and are then closed.
+// Requests in progress are waited for.
+func (s *server) leave(ctx context.Context) error {
+	s.draining.Store(true)
+	for _, stop := range s.stops {
+		stop()
+	}
+	s.conns.settle(s.Grace)
+	err := s.web.Shutdown(ctx)
+	s.conns.closeIdle()
+	s.conns.wait()
+	return err
 }

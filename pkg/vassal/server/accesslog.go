@@ -1,0 +1,214 @@
+package server
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/emperor-go/emperor/pkg/config/serving"
+)
+
+// ownFormat is uWSGI's line, of which some words say nothing here.
+const ownFormat = "[pid: %(pid)|app: -|req: -/%(reqs)] %(addr) (%(user)) {%(vars) vars in %(pktsize) bytes} [%(ctime)] %(method) %(uri) => " +
+	"generated %(rsize) bytes in %(msecs) msecs (%(proto) %(status)) %(headers) headers in %(hsize) bytes (%(switches) switches on core %(core))"
+
+// ownMicros is the same with microseconds.
+var ownMicros = strings.Replace(ownFormat, "%(msecs) msecs", "%(micros) micros", 1)
+
+// commonDate is the date of %(ltime), that of the common log format.
+const commonDate = "%d/%b/%Y:%H:%M:%S %z"
+
+// accessLog writes a line for each request that is to be logged.
+type accessLog struct {
+	serving.Log
+	to    Lines
+	parts []part
+	total atomic.Uint64
+
+	mu   sync.Mutex
+	line []byte
+}
+
+// part appends a piece of the line.
+type part func(b []byte, e *entry) []byte
+
+// entry is a request as the log sees it.
+type entry struct {
+	*exchange
+	took time.Duration
+	log  *accessLog
+}
+
+func newAccessLog(o serving.Log, to Lines) (*accessLog, error) {
+	l := &accessLog{Log: o, to: to}
+	format := o.Format
+	switch {
+	case format == "" && o.Micros:
+		format = ownMicros
+	case format == "":
+		format = ownFormat
+	}
+	variables := newVariables()
+	for format != "" {
+		text, rest, found := strings.Cut(format, "%(")
+		if text != "" {
+			l.parts = append(l.parts, l.literal(text))
+		}
+		if !found {
+			break
+		}
+		name, after, closed := strings.Cut(rest, ")")
+		if !closed {
+			return nil, fmt.Errorf("cannot use log-format: %%(%s is not closed", rest)
+		}
+		l.parts, format = append(l.parts, variables.part(name)), after
+	}
+	return l, nil
+}
+
+func (l *accessLog) literal(text string) part {
+	if l.Strftime && strings.Contains(text, "%") {
+		return func(b []byte, e *entry) []byte { return strftime(b, text, e.started) }
+	}
+	return func(b []byte, _ *entry) []byte { return append(b, text...) }
+}
+
+func (l *accessLog) write(x *exchange, took time.Duration) {
+	l.total.Add(1)
+	if x.secret || !l.wants(x, took) {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := &entry{x, took, l}
+	b := l.line[:0]
+	for _, p := range l.parts {
+		b = p(b, e)
+	}
+	b = append(b, '\n')
+	_, _ = l.to.Write(b) // a log that cannot be written must not end a server
+	if l.line = b; cap(b) > 16<<10 {
+		l.line = nil
+	}
+}
+
+func (l *accessLog) wants(x *exchange, took time.Duration) bool {
+	switch {
+	case !l.Disabled,
+		l.Log4xx && x.status >= 400 && x.status < 500,
+		l.Log5xx && x.status >= 500,
+		l.Zero && x.size == 0,
+		l.Slow > 0 && took >= l.Slow,
+		l.Big > 0 && x.size >= l.Big:
+		return true
+	}
+	return false
+}
+
+// client is the address of who asked.
+func (e *entry) client() string {
+	if e.log.ForwardedFor {
+		// The last one was put there by the proxy before this server, the others
+		// by whoever liked to.
+		if all := e.r.Header.Values("X-Forwarded-For"); len(all) > 0 {
+			list := strings.Split(all[len(all)-1], ",")
+			return strings.TrimSpace(list[len(list)-1])
+		}
+	}
+	return e.variable("REMOTE_ADDR")
+}
+
+// texts are the variables that may hold what clients choose, numbers the others.
+// They are functions so that a start pays for neither.
+func texts() map[string]func(*entry) string {
+	return map[string]func(*entry) string{
+		"uri": func(e *entry) string { return e.r.RequestURI }, "method": func(e *entry) string { return e.r.Method },
+		"user": func(e *entry) string { return e.user }, "addr": (*entry).client,
+		"host": func(e *entry) string { return e.r.Host }, "proto": func(e *entry) string { return e.r.Proto },
+		"uagent": func(e *entry) string { return e.r.UserAgent() }, "referer": func(e *entry) string { return e.r.Referer() },
+		"ctime": func(e *entry) string { return e.started.Format(time.ANSIC) },
+		"ltime": func(e *entry) string { return string(strftime(nil, commonDate, e.started)) },
+		"ftime": func(e *entry) string { return string(strftime(nil, cmp.Or(e.log.Date, commonDate), e.started)) },
+		"route": func(e *entry) string { return e.path },
+	}
+}
+
+func numbers() map[string]func(*entry) int64 {
+	return map[string]func(*entry) int64{
+		"status": func(e *entry) int64 { return int64(e.status) }, "rsize": func(e *entry) int64 { return e.size },
+		"size": func(e *entry) int64 { return e.size }, "hsize": func(e *entry) int64 { return headerSize(e.Header()) },
+		"cl": func(e *entry) int64 { return max(e.r.ContentLength, 0) }, "headers": func(e *entry) int64 { return int64(e.fields) },
+		"micros": func(e *entry) int64 { return e.took.Microseconds() }, "msecs": func(e *entry) int64 { return e.took.Milliseconds() },
+		"secs": func(e *entry) int64 { return int64(e.took / time.Second) }, "time": func(e *entry) int64 { return e.started.Unix() },
+		"tmsecs": func(e *entry) int64 { return e.started.UnixMilli() }, "tmicros": func(e *entry) int64 { return e.started.UnixMicro() },
+		"epoch": func(*entry) int64 { return time.Now().Unix() }, "unix": func(e *entry) int64 { return e.started.Unix() },
+		"pid": func(*entry) int64 { return int64(os.Getpid()) }, "wid": func(*entry) int64 { return 1 },
+		"vars": func(e *entry) int64 { return int64(e.proto.vars) }, "pktsize": func(e *entry) int64 { return int64(e.proto.size) },
+		"reqs":     func(e *entry) int64 { return int64(e.log.total.Load()) },
+		"switches": zero, "core": zero, "modifier1": zero, "modifier2": zero, "rss": zero, "vsz": zero, "rssM": zero, "vszM": zero,
+		"ioerr": failures, "werr": failures, "rerr": zero,
+	}
+}
+
+func zero(*entry) int64 { return 0 }
+
+func failures(e *entry) int64 { return int64(number(e.failed)) }
+
+// variables are those of a format.
+type variables struct {
+	texts   map[string]func(*entry) string
+	numbers map[string]func(*entry) int64
+}
+
+func newVariables() variables { return variables{texts(), numbers()} }
+
+func (v variables) part(name string) part {
+	if key, ok := strings.CutPrefix(name, "var."); ok {
+		return textPart(func(e *entry) string { return e.variable(key) })
+	}
+	if f, ok := v.texts[name]; ok {
+		return textPart(f)
+	}
+	if f, ok := v.numbers[name]; ok {
+		return func(b []byte, e *entry) []byte { return strconv.AppendInt(b, f(e), 10) }
+	}
+	// uWSGI has variables of applications as well; what is not set is a dash.
+	return textPart(func(*entry) string { return "" })
+}
+
+func textPart(f func(*entry) string) part {
+	return func(b []byte, e *entry) []byte {
+		text := f(e)
+		if text == "" {
+			return append(b, '-')
+		}
+		return appendSafe(b, text)
+	}
+}
+
+// appendSafe keeps what a client sends from making lines or fields of its own.
+func appendSafe(b []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c == 0x7f || c == '"' || c == '\\' {
+			b = append(b, '\\', 'x')
+			b = append(b, "0123456789abcdef"[c>>4], "0123456789abcdef"[c&15])
+			continue
+		}
+		b = append(b, s[i])
+	}
+	return b
+}
+
+func headerSize(h map[string][]string) (n int64) {
+	for name, values := range h {
+		for _, v := range values {
+			n += int64(len(name) + len(": ") + len(v) + len("\r\n"))
+		}
+	}
+	return n
+}

@@ -1,0 +1,224 @@
+package server
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/emperor-go/emperor/pkg/config/serving"
+)
+
+// make turns what was written into an action.
+func (k *kit) make(r serving.Route) (action, error) {
+	switch r.Action {
+	case "addheader":
+		return func(x *exchange, arg string) verdict { x.adds = append(x.adds, safeHeader(arg)); return next }, nil
+	case "addvar":
+		return addVar, nil
+	case "basicauth", "basicauth-next":
+		return k.basicAuth(r)
+	case "break":
+		return answerBreak, nil
+	case "continue", "last":
+		return func(*exchange, string) verdict { return last }, nil
+	case "delheader", "remheader":
+		return func(x *exchange, arg string) verdict { x.deletes = append(x.deletes, arg); return next }, nil
+	case "donotlog":
+		return func(x *exchange, _ string) verdict { x.secret = true; return next }, nil
+	case "expires":
+		return k.expires(r)
+	case "goto":
+		return func(*exchange, string) verdict { return jump }, nil
+	case "http":
+		return k.pass(r)
+	case "log":
+		return func(_ *exchange, arg string) verdict { k.log.Info(arg); return next }, nil
+	case "redirect", "redirect-302":
+		return redirect(http.StatusFound), nil
+	case "redirect-301", "redirect-permanent":
+		return redirect(http.StatusMovedPermanently), nil
+	case "rewrite":
+		return rewrite(next), nil
+	case "rewrite-last":
+		return rewrite(last), nil
+	case "setpathinfo":
+		return setPath, nil
+	case "setscheme":
+		return func(x *exchange, arg string) verdict { return addVar(x, "REQUEST_SCHEME="+arg) }, nil
+	case "setuser":
+		return func(x *exchange, arg string) verdict { x.user = arg; return next }, nil
+	case "static":
+		return k.static(r)
+	}
+	return nil, fmt.Errorf("unknown action %q", r.Action)
+}
+
+// safeHeader keeps a client from adding headers of its own by what a reference
+// takes from the request.
+func safeHeader(line string) [2]string {
+	return header(strings.NewReplacer("\r", "", "\n", "").Replace(line))
+}
+
+func addVar(x *exchange, arg string) verdict {
+	if x.vars == nil {
+		x.vars = map[string]string{}
+	}
+	name, value, _ := strings.Cut(arg, "=")
+	x.vars[name] = value
+	return next
+}
+
+// answerBreak ends the request, with a status if one is given. Without one uWSGI
+// closes the connection without a word; a client is better told.
+func answerBreak(x *exchange, arg string) verdict {
+	code, _, _ := strings.Cut(arg, " ")
+	status, err := strconv.Atoi(code)
+	if err != nil {
+		status = http.StatusForbidden
+	}
+	if status == http.StatusOK || status == http.StatusNoContent {
+		x.WriteHeader(status)
+		return done
+	}
+	x.refuse(status)
+	return done
+}
+
+// expires sets the header from a file's time, a given one, or now.
+func (k *kit) expires(r serving.Route) (action, error) {
+	if _, err := serving.ParseExpires(r.Arg); err != nil {
+		return nil, err
+	}
+	return func(x *exchange, arg string) verdict {
+		e, err := serving.ParseExpires(arg)
+		if err != nil {
+			k.log.Warn("cannot set Expires", "rule", r.Origin, "error", err)
+			return next
+		}
+		at := x.started
+		if e.Filename != "" {
+			info, err := os.Stat(e.Filename)
+			if err != nil {
+				return next
+			}
+			at = info.ModTime()
+		} else if e.Unix != "" {
+			seconds, _ := strconv.ParseInt(e.Unix, 10, 40)
+			at = time.Unix(seconds, 0)
+		}
+		seconds, _ := strconv.ParseInt(e.Value, 10, 33)
+		x.adds = append(x.adds, [2]string{"Expires", at.Add(time.Duration(seconds) * time.Second).UTC().Format(http.TimeFormat)})
+		return next
+	}, nil
+}
+
+// pass hands the request to another server: `http:ADDRESS[,HOST]`.
+func (k *kit) pass(r serving.Route) (action, error) {
+	address, host, _ := strings.Cut(r.Arg, ",")
+	p, err := newProxy(nil, k.trust, k.log)
+	if err != nil {
+		return nil, err
+	}
+	if k.proxy == nil {
+		k.proxy = p
+	}
+	p = k.proxy
+	if !strings.Contains(address, "$") {
+		if _, err := parseTarget(address); err != nil {
+			return nil, err
+		}
+	}
+	return func(x *exchange, arg string) verdict {
+		address, named, _ := strings.Cut(arg, ",")
+		t, err := parseTarget(address)
+		if err != nil {
+			k.log.Warn("cannot pass a request on", "rule", r.Origin, "error", err)
+			x.refuse(http.StatusBadGateway)
+			return done
+		}
+		if host != "" {
+			x.r.Host = named
+		}
+		p.pass(x, t)
+		return done
+	}, nil
+}
+
+func redirect(status int) action {
+	return func(x *exchange, arg string) verdict {
+		x.Header().Set("Location", strings.NewReplacer("\r", "", "\n", "").Replace(arg))
+		x.refuse(status)
+		return done
+	}
+}
+
+// rewrite sets path and query.
+func rewrite(then verdict) action {
+	return func(x *exchange, arg string) verdict {
+		to, query, _ := strings.Cut(arg, "?")
+		setPath(x, to)
+		x.r.URL.RawQuery = query
+		return then
+	}
+}
+
+func setPath(x *exchange, arg string) verdict {
+	x.path = cleanPath(arg)
+	u := url.URL{Path: x.path, RawQuery: x.r.URL.RawQuery}
+	x.r = x.r.Clone(x.r.Context())
+	x.r.URL.Path, x.r.URL.RawPath = u.Path, ""
+	return next
+}
+
+// static answers with one file. The part of its path before the first reference
+// is the directory that a client cannot leave; without that part it may only
+// name files in the safe directories.
+func (k *kit) static(r serving.Route) (action, error) {
+	base, _, variable := strings.Cut(r.Arg, "$")
+	if dir := path.Dir(base + "x"); variable && path.IsAbs(base) && dir != "/" {
+		tree, err := openDirectory(dir, k.files.safe)
+		if err != nil {
+			return nil, wrap("static directory", dir, err)
+		}
+		k.trees = append(k.trees, tree)
+		return func(x *exchange, arg string) verdict {
+			rest, _ := strings.CutPrefix(arg, dir)
+			return k.send(x, tree, strings.Trim(cleanPath(rest), "/"))
+		}, nil
+	}
+	if variable {
+		if len(k.files.safe) == 0 {
+			return nil, fmt.Errorf("static needs a directory before its first reference, or static-safe, not %q", r.Arg)
+		}
+		return func(x *exchange, arg string) verdict {
+			for _, tree := range k.files.safe {
+				if rest, ok := below(cleanPath(arg), tree.path); ok {
+					return k.send(x, tree, rest)
+				}
+			}
+			return k.send(x, nil, "")
+		}, nil
+	}
+	return func(x *exchange, arg string) verdict {
+		tree, err := openDirectory(arg, k.files.safe)
+		if err != nil {
+			return k.send(x, nil, "")
+		}
+		defer tree.close()
+		return k.send(x, tree, "")
+	}, nil
+}
+
+func (k *kit) send(x *exchange, tree *directory, name string) verdict {
+	if tree == nil || !k.files.serveFrom(x, tree, name) {
+		x.refuse(http.StatusNotFound)
+		return done
+	}
+	x.static = true
+	return done
+}

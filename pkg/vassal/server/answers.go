@@ -1,0 +1,105 @@
+package server
+
+import (
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/emperor-go/emperor/pkg/config/serving"
+)
+
+// answers is what requests are answered with, in this order: rules, files,
+// programs, other servers.
+type answers struct {
+	rules  rules
+	files  files
+	cgi    []program
+	proxy  *proxy // nil without http-to
+	always [][2]string
+	limit  int64
+}
+
+func newAnswers(o *serving.Options, log *slog.Logger) (a answers, err error) {
+	defer func() {
+		if err != nil {
+			a.close()
+		}
+	}()
+	a.limit = o.LimitPost
+	for _, line := range o.AddHeaders {
+		a.always = append(a.always, header(line))
+	}
+	if a.files, err = newFiles(o); err != nil {
+		return a, err
+	}
+	if a.rules, err = newRules(o, &a.files, log); err != nil {
+		return a, err
+	}
+	for _, m := range o.CGI {
+		p, err := newProgram(m, o, log)
+		if err != nil {
+			return a, err
+		}
+		a.cgi = append(a.cgi, p)
+	}
+	if len(o.HTTPTo) > 0 {
+		a.proxy, err = newProxy(o.HTTPTo, o.Log.ForwardedFor, log)
+	}
+	return a, err
+}
+
+func (a *answers) close() {
+	a.rules.close()
+	a.files.close()
+	for _, p := range a.cgi {
+		p.root.close()
+	}
+}
+
+// header splits `Name: value`.
+func header(line string) [2]string {
+	name, value, _ := strings.Cut(line, ":")
+	return [2]string{strings.TrimSpace(name), strings.TrimSpace(value)}
+}
+
+func (a *answers) answer(x *exchange) {
+	x.adds = append(x.adds, a.always...)
+	if strings.ContainsRune(x.r.URL.Path, 0) || !strings.HasPrefix(x.r.URL.Path, "/") {
+		x.refuse(http.StatusBadRequest)
+		return
+	}
+	if a.limit > 0 && x.r.ContentLength > a.limit {
+		x.refuse(http.StatusRequestEntityTooLarge)
+		return
+	}
+	x.path = cleanPath(x.r.URL.Path)
+	if a.rules.run(x) {
+		x.routed = true
+		return
+	}
+	reads := x.r.Method == http.MethodGet || x.r.Method == http.MethodHead
+	others := len(a.cgi) > 0 || a.proxy != nil
+	if (reads || !others) && a.files.serve(x) {
+		x.static = true
+		return
+	}
+	for _, p := range a.cgi {
+		if p.serve(x) {
+			return
+		}
+	}
+	if a.proxy != nil {
+		a.proxy.serve(x)
+		return
+	}
+	x.refuse(http.StatusNotFound)
+}
+
+// wrap says what could not be set up.
+func wrap(what, name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("cannot use %s %q: %w", what, name, err)
+}

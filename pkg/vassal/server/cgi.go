@@ -1,0 +1,266 @@
+package server
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/textproto"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/emperor-go/emperor/pkg/config/serving"
+)
+
+const (
+	// cgiHeaders bounds the headers of a program's answer.
+	cgiHeaders = 64 << 10
+	// cgiGoodbye is how long what a program leaves behind may keep its output.
+	cgiGoodbye = 5 * time.Second
+)
+
+// program runs programs of a directory by CGI (RFC 3875). net/http/cgi is not
+// used because it cannot end a program that takes too long.
+type program struct {
+	mount   string // without a slash at the end
+	root    *directory
+	index   []string
+	exts    []string // empty: any
+	helpers []serving.CGIHelper
+	log     *slog.Logger
+}
+
+func newProgram(m serving.Map, o *serving.Options, log *slog.Logger) (program, error) {
+	root, err := openDirectory(m.Dir, nil)
+	return program{strings.TrimRight(m.Mount, "/"), root, o.CGIIndex, o.CGIExt, o.CGIHelpers, log}, wrap("cgi", m.Dir, err)
+}
+
+// script is a program that was found for a path.
+type script struct {
+	file string // absolute
+	name string // SCRIPT_NAME
+	info string // PATH_INFO
+}
+
+// serve runs the program of a path, if there is one, and returns false if not.
+func (p program) serve(x *exchange) bool {
+	rest, ok := below(x.path, p.mount)
+	if !ok {
+		return false
+	}
+	found, ok := p.find(rest)
+	if !ok {
+		return false
+	}
+	if found.info != "" && strings.HasSuffix(x.path, "/") {
+		found.info += "/"
+	}
+	command := []string{found.file}
+	for _, h := range p.helpers {
+		if strings.HasSuffix(found.file, h.Ext) {
+			command = []string{h.Program, found.file}
+			break
+		}
+	}
+	if !p.allowed(found.file) {
+		x.refuse(http.StatusForbidden)
+		return true
+	}
+	p.run(x, found, command)
+	return true
+}
+
+func (p program) allowed(file string) bool {
+	return len(p.exts) == 0 || slices.ContainsFunc(p.exts, func(e string) bool { return strings.HasSuffix(file, e) })
+}
+
+// find walks down the path to the first file. What follows is PATH_INFO.
+func (p program) find(rest string) (s script, ok bool) {
+	if p.root.file != "" {
+		s = script{file: filepath.Join(p.root.path, p.root.file), name: p.mount}
+		if rest != "" {
+			s.info = "/" + rest
+		}
+		return s, true
+	}
+	var words []string
+	if rest != "" {
+		words = strings.Split(rest, "/")
+	}
+	for i := 1; i <= len(words); i++ {
+		name := path.Join(words[:i]...)
+		dir, ok := p.look(name)
+		if !ok {
+			return s, false
+		}
+		if !dir {
+			s = script{file: filepath.Join(p.root.path, name), name: p.mount + "/" + name}
+			if i < len(words) {
+				s.info = "/" + path.Join(words[i:]...)
+			}
+			return s, true
+		}
+	}
+	for _, index := range p.index {
+		name := path.Join(rest, index)
+		if dir, ok := p.look(name); ok && !dir {
+			return script{file: filepath.Join(p.root.path, name), name: p.mount + "/" + name}, true
+		}
+	}
+	return s, false
+}
+
+// look says whether something is there, inside the tree, and a directory.
+func (p program) look(name string) (dir, ok bool) {
+	file, info, err := p.root.open(name)
+	if err != nil {
+		return false, false
+	}
+	file.Close()
+	return info.IsDir(), info.IsDir() || info.Mode().IsRegular()
+}
+
+// run runs the program for a request. Its process group ends with the request.
+func (p program) run(x *exchange, s script, command []string) {
+	body := io.Reader(http.NoBody)
+	if x.r.Body != nil {
+		body = x.r.Body
+	}
+	c := exec.CommandContext(x.r.Context(), command[0], command[1:]...)
+	c.Dir, c.Env, c.Stdin = filepath.Dir(s.file), p.environ(x, s), body
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
+	c.WaitDelay = cgiGoodbye
+	c.Stderr = os.Stderr
+	out, err := c.StdoutPipe()
+	if err == nil {
+		err = c.Start()
+	}
+	if err != nil {
+		p.log.Error("cannot run a program", "program", s.file, "error", err)
+		x.refuse(http.StatusInternalServerError)
+		return
+	}
+	if err = relay(x, out); err != nil {
+		_ = c.Cancel()
+	}
+	ended := c.Wait()
+	if err == nil {
+		return
+	}
+	p.log.Error("a program did not answer", "program", s.file, "error", err, "exit", ended)
+	switch {
+	case x.status != 0:
+		panic(http.ErrAbortHandler) // else the client would take it for complete
+	case errors.Is(context.Cause(x.r.Context()), errTooLong):
+		x.refuse(http.StatusGatewayTimeout)
+	default:
+		x.refuse(http.StatusBadGateway)
+	}
+}
+
+// relay sends the answer of a program on.
+func relay(x *exchange, out io.Reader) error {
+	limited := &io.LimitedReader{R: out, N: cgiHeaders}
+	lines := bufio.NewReader(limited)
+	headers, err := textproto.NewReader(lines).ReadMIMEHeader()
+	if err != nil {
+		return errors.Join(errors.New("no CGI headers"), err)
+	}
+	status := http.StatusOK
+	if text := headers.Get("Status"); text != "" {
+		code, _, _ := strings.Cut(text, " ")
+		if status, err = strconv.Atoi(code); err != nil || status < 200 || status > 599 {
+			return errors.New("no valid status: " + text)
+		}
+	} else if headers.Get("Location") != "" {
+		status = http.StatusFound
+	}
+	headers.Del("Status")
+	for name, values := range headers {
+		for _, v := range values {
+			x.Header().Add(name, v)
+		}
+	}
+	x.WriteHeader(status)
+	limited.N = 1 << 62
+	_, err = io.Copy(flusher{x}, lines)
+	return err
+}
+
+// flusher sends what it gets at once: a program may take its time in between.
+type flusher struct{ x *exchange }
+
+func (f flusher) Write(b []byte) (int, error) {
+	n, err := f.x.Write(b)
+	if err == nil {
+		_ = http.NewResponseController(f.x.ResponseWriter).Flush()
+	}
+	return n, err
+}
+
+// environ is the environment of a program (RFC 3875, section 4.1). Of the
+// server's own it gets what programs are found by.
+func (p program) environ(x *exchange, s script) []string {
+	env := []string{"PATH=" + cmp.Or(os.Getenv("PATH"), "/usr/local/bin:/usr/bin:/bin")}
+	for _, e := range os.Environ() {
+		if !strings.HasPrefix(e, "PATH=") && !strings.HasPrefix(e, "HTTP_") {
+			env = append(env, e)
+		}
+	}
+	r := x.r
+	host, port, err := net.SplitHostPort(r.Host)
+	if err != nil {
+		host, port = r.Host, "80"
+		if r.TLS != nil {
+			port = "443"
+		}
+	}
+	env = append(env, "GATEWAY_INTERFACE=CGI/1.1", "SERVER_SOFTWARE=vassal", "SERVER_NAME="+host, "SERVER_PORT="+port,
+		"DOCUMENT_ROOT="+p.root.path, "SCRIPT_NAME="+s.name, "SCRIPT_FILENAME="+s.file, "PATH_INFO="+s.info, "REDIRECT_STATUS=200")
+	if s.info != "" {
+		env = append(env, "PATH_TRANSLATED="+filepath.Join(p.root.path, s.info))
+	}
+	for _, name := range []string{"REQUEST_METHOD", "REQUEST_URI", "QUERY_STRING", "SERVER_PROTOCOL", "REMOTE_ADDR", "REMOTE_PORT", "REMOTE_USER", "HTTPS"} {
+		if v := x.variable(name); v != "" || name == "QUERY_STRING" {
+			env = append(env, name+"="+v)
+		}
+	}
+	if r.ContentLength > 0 {
+		env = append(env, "CONTENT_LENGTH="+strconv.FormatInt(r.ContentLength, 10))
+	}
+	if kind := r.Header.Get("Content-Type"); kind != "" {
+		env = append(env, "CONTENT_TYPE="+kind)
+	}
+	env = append(env, "HTTP_HOST="+r.Host)
+	for name, values := range r.Header {
+		upper := strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+		switch upper {
+		case "PROXY", "CONTENT_TYPE", "CONTENT_LENGTH", "HOST": // HTTP_PROXY would be a setting of the program (httpoxy)
+			continue
+		}
+		if strings.ContainsRune(name, '_') {
+			continue // could stand for another header
+		}
+		glue := ", "
+		if upper == "COOKIE" {
+			glue = "; "
+		}
+		env = append(env, "HTTP_"+upper+"="+strings.Join(values, glue))
+	}
+	for k, v := range x.vars {
+		env = append(env, k+"="+v)
+	}
+	return env
+}

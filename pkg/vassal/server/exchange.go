@@ -1,0 +1,211 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math"
+	"net"
+	"net/http"
+	"path"
+	"strings"
+	"time"
+)
+
+// exchange is one request and what has become of it.
+type exchange struct {
+	http.ResponseWriter
+	r       *http.Request
+	path    string // decoded, without dots and double slashes; keeps a slash at the end
+	started time.Time
+	proto   protocolInfo
+
+	status   int
+	size     int64 // of the body
+	fields   int   // headers sent
+	user     string
+	vars     map[string]string // of addvar
+	adds     [][2]string       // headers that routes add
+	deletes  []string
+	draining func() bool
+	web      bool // HTTP itself, not another protocol
+	secret   bool // not logged
+	static   bool
+	routed   bool
+	failed   bool // the client did not take it all
+}
+
+// protocolInfo is what only the uwsgi protocol tells.
+type protocolInfo struct{ size, vars int }
+
+// WriteHeader sends the headers, with what is to be added to all.
+func (x *exchange) WriteHeader(status int) {
+	if x.status != 0 && x.status != http.StatusSwitchingProtocols {
+		return
+	}
+	if status >= 200 || status == http.StatusSwitchingProtocols {
+		x.finishHeaders(status)
+	}
+	x.ResponseWriter.WriteHeader(status)
+}
+
+func (x *exchange) finishHeaders(status int) {
+	h := x.Header()
+	for _, name := range x.deletes {
+		h.Del(name)
+	}
+	for _, pair := range x.adds {
+		h.Add(pair[0], pair[1])
+	}
+	if status != http.StatusSwitchingProtocols && x.web && x.draining() {
+		h.Set("Connection", "close")
+	}
+	x.status, x.fields = status, len(h)
+}
+
+func (x *exchange) Write(b []byte) (int, error) {
+	if x.status == 0 {
+		x.WriteHeader(http.StatusOK)
+	}
+	if err := x.late(); err != nil {
+		return 0, err
+	}
+	n, err := x.ResponseWriter.Write(b)
+	x.size += int64(n)
+	x.failed = x.failed || err != nil
+	return n, err
+}
+
+// ReadFrom keeps sendfile(2) possible.
+func (x *exchange) ReadFrom(r io.Reader) (n int64, err error) {
+	if x.status == 0 {
+		x.WriteHeader(http.StatusOK)
+	}
+	to, ok := x.ResponseWriter.(io.ReaderFrom)
+	if !ok {
+		return io.Copy(writerOnly{x}, r)
+	}
+	limited, ok := r.(*io.LimitedReader)
+	if !ok {
+		limited = &io.LimitedReader{R: r, N: math.MaxInt64}
+	}
+	for {
+		if err := x.late(); err != nil {
+			return n, err
+		}
+		part := io.LimitedReader{R: limited.R, N: min(limited.N, sendStep)}
+		sent, err := to.ReadFrom(&part)
+		n, x.size, limited.N = n+sent, x.size+sent, limited.N-sent
+		x.failed = x.failed || err != nil
+		if err != nil || part.N > 0 || limited.N <= 0 {
+			return n, err
+		}
+	}
+}
+
+// late ends an answer that takes longer than request-timeout.
+func (x *exchange) late() error {
+	if err := context.Cause(x.r.Context()); errors.Is(err, errTooLong) {
+		x.failed = true
+		return err
+	}
+	return nil
+}
+
+// Unwrap is for http.ResponseController.
+func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
+
+// refuse answers with a status and its name.
+func (x *exchange) refuse(status int) {
+	http.Error(x, strings.ToLower(http.StatusText(status)), status)
+}
+
+// ServeHTTP answers one request of any protocol.
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := &exchange{ResponseWriter: w, r: r, started: time.Now(), draining: s.draining.Load}
+	x.web = r.Context().Value(http.ServerContextKey) != nil
+	x.proto, _ = r.Context().Value(protocolKey{}).(protocolInfo)
+	if s.stats.begin() >= busyRequests && s.Busy != nil {
+		s.busy.Do(s.Busy)
+	}
+	defer s.finish(x)
+	if t := s.Options.RequestTimeout; t > 0 {
+		ctx, cancel := context.WithTimeoutCause(r.Context(), t, errTooLong)
+		defer cancel()
+		x.r = r.WithContext(ctx)
+	}
+	defer s.limitBody(x)()
+	s.answers.answer(x)
+	if x.status == 0 {
+		x.WriteHeader(http.StatusOK)
+	}
+}
+
+// errTooLong is the cause of a request that took longer than request-timeout.
+var errTooLong = errors.New("the request took too long")
+
+// finish notes what became of a request, also of one whose handler panicked.
+func (s *server) finish(x *exchange) {
+	took := time.Since(x.started)
+	if errors.Is(context.Cause(x.r.Context()), errTooLong) {
+		s.stats.late.Add(1)
+		s.Log.Warn("request-timeout", "after", took.Round(time.Millisecond), "method", x.r.Method, "uri", x.r.RequestURI)
+	}
+	s.stats.end(x, took)
+	s.log.write(x, took)
+	s.loyal.Do(func() { s.notify("LOYAL=1") })
+}
+
+// limitBody bounds the body, and the time a client may take for its next bytes.
+// The function it returns is to be called after the answer: net/http then reads
+// on, to find the next request.
+func (s *server) limitBody(x *exchange) (after func()) {
+	if x.r.Body == nil || x.r.Body == http.NoBody {
+		return func() {}
+	}
+	if most := s.Options.LimitPost; most > 0 {
+		x.r.Body = http.MaxBytesReader(x.ResponseWriter, x.r.Body, most)
+	}
+	b := &patientBody{ReadCloser: x.r.Body, to: http.NewResponseController(x.ResponseWriter), timeout: s.Options.SocketTimeout}
+	x.r.Body = b
+	return func() {
+		if !b.ended {
+			b.wait()
+		}
+	}
+}
+
+// patientBody waits for the next bytes as long as the timeout says.
+type patientBody struct {
+	io.ReadCloser
+	to      *http.ResponseController
+	timeout time.Duration
+	ended   bool
+}
+
+// wait sets the deadline. Protocols that cannot do that look after it themselves.
+func (b *patientBody) wait() { _ = b.to.SetReadDeadline(time.Now().Add(b.timeout)) }
+
+func (b *patientBody) Read(p []byte) (int, error) {
+	b.wait()
+	n, err := b.ReadCloser.Read(p)
+	if err != nil {
+		b.ended = true
+		// The deadline must not meet net/http, which reads ahead from here on.
+		var late net.Error
+		if !errors.As(err, &late) || !late.Timeout() {
+			_ = b.to.SetReadDeadline(time.Time{})
+		}
+	}
+	return n, err
+}
+
+// cleanPath makes the path one on which rules and maps can rely: however a client
+// writes it, the same file has the same path.
+func cleanPath(p string) string {
+	clean := path.Clean("/" + p)
+	if strings.HasSuffix(p, "/") && clean != "/" {
+		clean += "/"
+	}
+	return clean
+}

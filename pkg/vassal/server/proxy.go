@@ -1,0 +1,109 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// proxy passes requests on to other HTTP servers, in turn. Upgrades such as
+// websockets pass.
+type proxy struct {
+	targets []target
+	turn    atomic.Uint64
+	handler *httputil.ReverseProxy
+}
+
+type target struct{ network, address, host string }
+
+// parseTarget reads host:port, :port, or the path of a unix socket, each also
+// after http:// or unix:.
+func parseTarget(s string) (t target, err error) {
+	s = strings.TrimSuffix(strings.TrimPrefix(s, "http://"), "/")
+	if p, ok := strings.CutPrefix(s, "unix:"); ok || strings.HasPrefix(s, "/") || strings.HasPrefix(s, "@") {
+		if !ok {
+			p = s
+		}
+		return target{"unix", p, "localhost"}, nil
+	}
+	host, port, err := net.SplitHostPort(s)
+	if err != nil {
+		return t, fmt.Errorf("cannot pass requests to %q: %w", s, err)
+	}
+	if host == "" {
+		host = "127.0.0.1"
+	}
+	address := net.JoinHostPort(host, port)
+	return target{"tcp", address, address}, nil
+}
+
+type targetKey struct{}
+
+// newProxy makes a proxy. With trust, addresses that a proxy before this one has
+// put into X-Forwarded-For are passed on.
+func newProxy(addresses []string, trust bool, log *slog.Logger) (*proxy, error) {
+	p := &proxy{}
+	for _, a := range addresses {
+		t, err := parseTarget(a)
+		if err != nil {
+			return nil, err
+		}
+		p.targets = append(p.targets, t)
+	}
+	p.handler = newReverseProxy(trust, log)
+	return p, nil
+}
+
+func newReverseProxy(trust bool, log *slog.Logger) *httputil.ReverseProxy {
+	dialer := &net.Dialer{Timeout: 10 * time.Second}
+	return &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			t, _ := r.In.Context().Value(targetKey{}).(target)
+			r.Out.URL.Scheme, r.Out.URL.Host = "http", t.host
+			r.Out.Host = r.In.Host
+			if trust {
+				r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"]
+			}
+			r.SetXForwarded()
+		},
+		Transport: &http.Transport{
+			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				t, _ := ctx.Value(targetKey{}).(target)
+				return dialer.DialContext(ctx, t.network, t.address)
+			},
+			// A kept connection may be closed by its server just when a request is sent
+			// on it, and a request that is not idempotent could not be repeated.
+			DisableKeepAlives: true, DisableCompression: true,
+		},
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
+			status := http.StatusBadGateway
+			var large *http.MaxBytesError
+			switch {
+			case errors.Is(context.Cause(r.Context()), errTooLong):
+				status = http.StatusGatewayTimeout
+			case errors.As(err, &large):
+				status = http.StatusRequestEntityTooLarge
+			case r.Context().Err() == nil:
+				log.Warn("cannot pass a request on", "error", err)
+			}
+			http.Error(w, strings.ToLower(http.StatusText(status)), status)
+		},
+	}
+}
+
+func (p *proxy) serve(x *exchange) {
+	t := p.targets[(p.turn.Add(1)-1)%uint64(len(p.targets))]
+	p.pass(x, t)
+}
+
+func (p *proxy) pass(x *exchange, t target) {
+	p.handler.ServeHTTP(x, x.r.WithContext(context.WithValue(x.r.Context(), targetKey{}, t)))
+}

@@ -1,0 +1,114 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Socket is a listening socket. Its name is the option it was given by and says
+// what is spoken on it.
+type Socket struct {
+	Name     string
+	Listener net.Listener
+}
+
+// Inherited returns the sockets that were handed over as descriptors 3 and up
+// (sd_listen_fds(3)), and takes the variables out of the environment. LISTEN_PID
+// may be missing: then the parent has started exactly this program.
+func Inherited() ([]Socket, error) {
+	defer func() {
+		for _, key := range []string{"LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"} {
+			_ = os.Unsetenv(key)
+		}
+	}()
+	count := os.Getenv("LISTEN_FDS")
+	if pid := os.Getenv("LISTEN_PID"); count == "" || pid != "" && pid != strconv.Itoa(os.Getpid()) {
+		return nil, nil
+	}
+	n, err := strconv.Atoi(count)
+	if err != nil || n < 0 || n > 1024 {
+		return nil, fmt.Errorf("cannot use LISTEN_FDS=%q", count)
+	}
+	names := strings.Split(os.Getenv("LISTEN_FDNAMES"), ":")
+	var sockets []Socket
+	for i := range n {
+		name := "socket"
+		if i < len(names) {
+			name = names[i]
+		}
+		f := os.NewFile(uintptr(3+i), name)
+		l, err := net.FileListener(f)
+		f.Close()
+		if err != nil {
+			return nil, fmt.Errorf("cannot use descriptor %d (%s): %w", 3+i, name, err)
+		}
+		sockets = append(sockets, Socket{name, l})
+	}
+	return sockets, nil
+}
+
+// Listen makes a socket by hand: `:port`, `host:port` or a path.
+func Listen(name, address string) (Socket, error) {
+	network := "tcp"
+	if strings.Contains(address, "/") || !strings.Contains(address, ":") {
+		network = "unix"
+	}
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), network, address)
+	return Socket{name, l}, err
+}
+
+// protocol returns what serves a socket until it is stopped, and makes sure that
+// it can be stopped.
+func (s *server) protocol(socket Socket) (serve func() error, err error) {
+	l := &listener{Listener: socket.Listener, conns: &s.conns, timeout: s.Options.SocketTimeout}
+	s.stops = append(s.stops, l.stop)
+	name := socket.Name
+	if name == "socket" || name == "shared-socket" {
+		name = s.Options.SocketProtocol + "-socket"
+	}
+	switch name {
+	case "http-socket":
+		l.web = true
+		return func() error { return s.web.Serve(l) }, nil
+	case "https-socket":
+		l.web = true
+		config, err := s.nextCertificate()
+		if err != nil {
+			return nil, err
+		}
+		return func() error { return s.web.Serve(tls.NewListener(l, config)) }, nil
+	case "-socket", "uwsgi-socket":
+		return func() error { return s.serveUwsgi(l) }, nil
+	case "fastcgi-socket":
+		return func() error { return s.serveFastCGI(l) }, nil
+	case "stats":
+		return func() error { return s.serveStats(l) }, nil
+	}
+	return nil, fmt.Errorf("cannot serve the socket %q: unknown protocol", socket.Name)
+}
+
+// queue returns how many connections wait to be accepted, and how many may. TCP
+// tells it of listening sockets (tcp(7)), others do not.
+func queue(l net.Listener) (waiting, most uint32) {
+	t, ok := l.(*net.TCPListener)
+	if !ok {
+		return 0, 0
+	}
+	raw, err := t.SyscallConn()
+	if err != nil {
+		return 0, 0
+	}
+	_ = raw.Control(func(fd uintptr) {
+		if info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
+			waiting, most = info.Unacked, info.Sacked
+		}
+	})
+	return waiting, most
+}

@@ -1,0 +1,147 @@
+package server
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// counters are what the statistics are made of.
+type counters struct {
+	sockets  []Socket
+	born     time.Time
+	requests atomic.Int64
+	active   atomic.Int64
+	static   atomic.Int64
+	routed   atomic.Int64
+	failed   atomic.Int64
+	late     atomic.Int64
+	sent     atomic.Int64
+	busy     atomic.Int64 // microseconds in requests
+}
+
+func (c *counters) start(sockets []Socket) { c.sockets, c.born = sockets, time.Now() }
+
+func (c *counters) begin() (active int64) { return c.active.Add(1) }
+
+func (c *counters) end(x *exchange, took time.Duration) {
+	c.active.Add(-1)
+	c.requests.Add(1)
+	c.static.Add(int64(number(x.static)))
+	c.routed.Add(int64(number(x.routed)))
+	c.failed.Add(int64(number(x.failed)))
+	c.sent.Add(x.size)
+	c.busy.Add(took.Microseconds())
+}
+
+// The shape of uWSGI's statistics, with what is known here.
+type (
+	statistics struct {
+		Version string        `json:"version"`
+		Queue   uint32        `json:"listen_queue"`
+		Errors  int           `json:"listen_queue_errors"`
+		Signals int           `json:"signal_queue"`
+		Load    uint32        `json:"load"`
+		PID     int           `json:"pid"`
+		UID     int           `json:"uid"`
+		GID     int           `json:"gid"`
+		Cwd     string        `json:"cwd"`
+		Locks   []struct{}    `json:"locks"`
+		Sockets []socketStats `json:"sockets"`
+		Workers []workerStats `json:"workers"`
+	}
+	socketStats struct {
+		Name    string `json:"name"`
+		Proto   string `json:"proto"`
+		Queue   uint32 `json:"queue"`
+		Max     uint32 `json:"max_queue"`
+		Shared  int    `json:"shared"`
+		Offload int    `json:"can_offload"`
+	}
+	workerStats struct {
+		ID         int         `json:"id"`
+		PID        int         `json:"pid"`
+		Accepting  int         `json:"accepting"`
+		Requests   int64       `json:"requests"`
+		Delta      int64       `json:"delta_requests"`
+		Exceptions int64       `json:"exceptions"`
+		Harakiri   int64       `json:"harakiri_count"`
+		Signals    int         `json:"signals"`
+		Queue      int         `json:"signal_queue"`
+		Status     string      `json:"status"`
+		RSS        int64       `json:"rss"`
+		VSZ        int64       `json:"vsz"`
+		Running    int64       `json:"running_time"`
+		LastSpawn  int64       `json:"last_spawn"`
+		Respawns   int         `json:"respawn_count"`
+		Sent       int64       `json:"tx"`
+		Average    int64       `json:"avg_rt"`
+		Apps       []struct{}  `json:"apps"`
+		Cores      []coreStats `json:"cores"`
+	}
+	coreStats struct {
+		ID        int        `json:"id"`
+		Requests  int64      `json:"requests"`
+		Static    int64      `json:"static_requests"`
+		Routed    int64      `json:"routed_requests"`
+		Offloaded int64      `json:"offloaded_requests"`
+		WriteErrs int64      `json:"write_errors"`
+		ReadErrs  int64      `json:"read_errors"`
+		InRequest int64      `json:"in_request"`
+		Vars      []struct{} `json:"vars"`
+	}
+)
+
+// snapshot is what holds now, for this worker.
+func (s *server) snapshot() statistics {
+	c := &s.stats
+	cwd, _ := os.Getwd()
+	st := statistics{
+		Version: "vassal", PID: os.Getppid(), UID: os.Getuid(), GID: os.Getgid(), Cwd: cwd, Locks: []struct{}{},
+	}
+	for _, socket := range c.sockets {
+		if socket.Name == "stats" {
+			continue
+		}
+		waiting, most := queue(socket.Listener)
+		st.Queue += waiting
+		st.Sockets = append(st.Sockets, socketStats{Name: socket.Listener.Addr().String(), Proto: strings.TrimSuffix(socket.Name, "-socket"), Queue: waiting, Max: most})
+	}
+	st.Load = st.Queue
+	requests, running := c.requests.Load(), c.busy.Load()
+	w := workerStats{
+		ID: 1, PID: os.Getpid(), Accepting: number(!s.draining.Load()), Requests: requests, Delta: requests, Harakiri: c.late.Load(),
+		Status: "idle", Running: running, LastSpawn: c.born.Unix(), Respawns: 1, Sent: c.sent.Load(), Average: running / max(requests, 1),
+		Apps: []struct{}{}, Cores: []coreStats{{
+			Requests: requests, Static: c.static.Load(), Routed: c.routed.Load(), WriteErrs: c.failed.Load(), InRequest: c.active.Load(), Vars: []struct{}{},
+		}},
+	}
+	if c.active.Load() > 0 {
+		w.Status = "busy"
+	}
+	st.Workers = []workerStats{w}
+	return st
+}
+
+// serveStats tells everybody who connects and ends the connection, as uWSGI does.
+func (s *server) serveStats(l *listener) error {
+	return acceptAll(l, func(c *conn) {
+		defer c.Close()
+		text, err := json.MarshalIndent(s.snapshot(), "", "\t")
+		if s.Options.StatsMinified {
+			text, err = json.Marshal(s.snapshot())
+		}
+		if err != nil {
+			s.Log.Error("cannot tell statistics", "error", err)
+			return
+		}
+		if s.Options.StatsHTTP {
+			head := fmt.Sprintf("HTTP/1.0 200 OK\r\nConnection: close\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n", len(text))
+			text = append([]byte(head), text...)
+		}
+		_, _ = c.Write(text)
+	})
+}

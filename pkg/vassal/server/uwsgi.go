@@ -1,0 +1,232 @@
+package server
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/cgi"
+	"runtime/debug"
+	"strconv"
+	"time"
+)
+
+// A request of the uwsgi protocol is one packet of variables, then the body:
+//
+//	modifier1 (1 byte) | size (2, little endian) | modifier2 (1) | variables
+//	variable: size (2) | name | size (2) | value
+//
+// The answer is that of HTTP/1.0; the connection ends with it.
+
+// errPacket is the cause of all that can be wrong with a packet.
+var errPacket = errors.New("bad uwsgi packet")
+
+// readPacket reads the variables of a request. most bounds their size.
+func readPacket(r io.Reader, most int) (vars map[string]string, size int, err error) {
+	var head [4]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return nil, 0, err
+	}
+	size = int(binary.LittleEndian.Uint16(head[1:3]))
+	if head[0] != 0 {
+		return nil, 0, fmt.Errorf("%w: modifier %d is not supported", errPacket, head[0])
+	}
+	if size > most {
+		return nil, 0, fmt.Errorf("%w: %d bytes are more than buffer-size", errPacket, size)
+	}
+	data := make([]byte, size)
+	if _, err := io.ReadFull(r, data); err != nil {
+		return nil, 0, err
+	}
+	vars, err = parseVars(data)
+	return vars, size, err
+}
+
+func parseVars(data []byte) (map[string]string, error) {
+	vars := map[string]string{}
+	for len(data) > 0 {
+		var pair [2]string
+		for i := range pair {
+			if len(data) < 2 {
+				return nil, fmt.Errorf("%w: it ends within a size", errPacket)
+			}
+			n := int(binary.LittleEndian.Uint16(data))
+			if data = data[2:]; n > len(data) {
+				return nil, fmt.Errorf("%w: a variable is longer than it", errPacket)
+			}
+			pair[i], data = string(data[:n]), data[n:]
+		}
+		if pair[0] == "" {
+			return nil, fmt.Errorf("%w: a variable has no name", errPacket)
+		}
+		vars[pair[0]] = pair[1]
+	}
+	return vars, nil
+}
+
+// newRequest makes a request of CGI variables. A frontend that leaves out
+// SERVER_PROTOCOL means HTTP/1.0.
+func newRequest(vars map[string]string) (*http.Request, error) {
+	if vars["SERVER_PROTOCOL"] == "" {
+		vars["SERVER_PROTOCOL"] = "HTTP/1.0"
+	}
+	if vars["REQUEST_URI"] == "" && vars["PATH_INFO"] == "" {
+		return nil, fmt.Errorf("%w: neither REQUEST_URI nor PATH_INFO", errPacket)
+	}
+	r, err := cgi.RequestFromMap(vars)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errPacket, err)
+	}
+	if r.RequestURI = vars["REQUEST_URI"]; r.RequestURI == "" {
+		r.RequestURI = r.URL.RequestURI()
+	}
+	return r, nil
+}
+
+// serveUwsgi serves a socket until it is stopped.
+func (s *server) serveUwsgi(l *listener) error {
+	return acceptAll(l, func(c *conn) {
+		defer c.Close()
+		defer s.survive()
+		s.answerUwsgi(c)
+	})
+}
+
+// acceptAll serves each connection on a goroutine of its own. Being out of
+// descriptors is waited out.
+func acceptAll(l *listener, serve func(*conn)) error {
+	for wait := 5 * time.Millisecond; ; {
+		n, err := l.Accept()
+		var t interface{ Temporary() bool }
+		if errors.As(err, &t) && t.Temporary() {
+			<-time.After(wait)
+			wait = min(2*wait, time.Second)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		wait = 5 * time.Millisecond
+		go serve(n.(*conn))
+	}
+}
+
+// survive keeps a handler's panic from ending the program, as net/http does.
+func (s *server) survive() {
+	if p := recover(); p != nil && p != http.ErrAbortHandler { //nolint:errorlint // net/http panics with this very value
+		s.Log.Error("a handler panicked", "panic", p, "stack", string(debug.Stack()))
+	}
+}
+
+func (s *server) answerUwsgi(c *conn) {
+	c.setIdle(true)
+	if c.SetReadDeadline(time.Now().Add(headerTimeout)) != nil {
+		return
+	}
+	in := bufio.NewReader(c)
+	vars, size, err := readPacket(in, s.Options.BufferSize)
+	c.setIdle(false)
+	if err != nil {
+		if errors.Is(err, errPacket) {
+			s.Log.Warn("refused a request", "error", err)
+		}
+		return
+	}
+	_ = c.SetReadDeadline(time.Time{})
+	w := &uwsgiWriter{conn: c, out: bufio.NewWriter(c), header: http.Header{}}
+	r, err := newRequest(vars)
+	if err != nil {
+		s.Log.Warn("refused a request", "error", err)
+		http.Error(w, "bad request", http.StatusBadRequest)
+		_ = w.finish()
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	r = r.WithContext(context.WithValue(ctx, protocolKey{}, protocolInfo{size: size, vars: len(vars)}))
+	w.head = r.Method == http.MethodHead
+	if r.Body = http.NoBody; r.ContentLength > 0 {
+		r.Body = io.NopCloser(io.LimitReader(in, r.ContentLength))
+	}
+	s.ServeHTTP(w, r)
+	_ = w.finish()
+}
+
+// protocolKey is where a request keeps its protocolInfo.
+type protocolKey struct{}
+
+// uwsgiWriter writes an answer that ends with its connection.
+type uwsgiWriter struct {
+	conn   *conn
+	out    *bufio.Writer
+	header http.Header
+	status int
+	head   bool
+}
+
+func (w *uwsgiWriter) Header() http.Header { return w.header }
+
+func (w *uwsgiWriter) WriteHeader(status int) {
+	if w.status != 0 || status < 200 {
+		return // informational answers would need HTTP/1.1
+	}
+	w.status = status
+	if len(w.header["Date"]) == 0 {
+		w.header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
+	}
+	w.header.Del("Connection")
+	w.header.Del("Transfer-Encoding")
+	_, _ = w.out.WriteString("HTTP/1.0 " + strconv.Itoa(status) + " " + http.StatusText(status) + "\r\n")
+	_ = w.header.Write(w.out)
+	_, _ = w.out.WriteString("\r\n")
+}
+
+func (w *uwsgiWriter) Write(b []byte) (int, error) {
+	if w.status == 0 {
+		if w.header.Get("Content-Type") == "" {
+			w.header.Set("Content-Type", http.DetectContentType(b))
+		}
+		w.WriteHeader(http.StatusOK)
+	}
+	if w.head {
+		return len(b), nil
+	}
+	return w.out.Write(b)
+}
+
+// Flush is http.Flusher.
+func (w *uwsgiWriter) Flush() { _ = w.out.Flush() }
+
+// SetReadDeadline is for http.ResponseController.
+func (w *uwsgiWriter) SetReadDeadline(t time.Time) error { return w.conn.SetReadDeadline(t) }
+
+// finish sends what is left and half-closes, so that a body nobody read does not
+// make the kernel reset the connection before the client has the answer.
+func (w *uwsgiWriter) finish() error {
+	if w.status == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
+	if err := w.out.Flush(); err != nil {
+		return err
+	}
+	if err := w.conn.CloseWrite(); err != nil {
+		return err
+	}
+	if err := w.conn.SetReadDeadline(time.Now().Add(lingerTime)); err != nil {
+		return err
+	}
+	_, err := io.CopyN(io.Discard, w.conn, lingerBytes)
+	if errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+const (
+	lingerTime  = 500 * time.Millisecond
+	lingerBytes = 256 << 10
+)
