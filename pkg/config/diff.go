@@ -36,29 +36,38 @@ func (t table[T]) diff(before, after []entry) []Difference {
 	return list
 }
 
-// moved reports whether lines of o stand elsewhere among the repeated options of
-// its group than before: hooks run and sockets are bound in the order of the file.
+// moved reports whether lines of o stand elsewhere than before among those of
+// another option that itself stayed: hooks of a phase run, sockets are bound and
+// routes are tried in the order of the file.
 func (t table[T]) moved(o *option[T], was, is []Setting) bool {
-	return !slices.Equal(t.order(o, was), t.order(o, is))
+	for i := range t {
+		other := &t[i]
+		if other.repeat && other.name != o.name && other.group == o.group && related(o.name, other.name) &&
+			slices.Equal(valuesOf(was, other.name), valuesOf(is, other.name)) &&
+			!slices.Equal(order(was, o.name, other.name), order(is, o.name, other.name)) {
+			return true
+		}
+	}
+	return false
 }
 
-// order lists the repeated options of o's group as they stand, from the first of
-// o to the last. What only o's neighbours changed is theirs to report.
-func (t table[T]) order(o *option[T], list []Setting) []string {
+// related reports whether the order between two options of a group matters at all:
+// each phase has its hooks for itself.
+func related(a, b string) bool {
+	one, hook := hookPhase(a)
+	two, _ := hookPhase(b)
+	return !hook || one == two
+}
+
+// order lists the names of two options as they stand.
+func order(list []Setting, a, b string) []string {
 	var names []string
 	for _, s := range list {
-		if row := t.find(s.Name); row.repeat && row.group == o.group {
+		if s.Name == a || s.Name == b {
 			names = append(names, s.Name)
 		}
 	}
-	first, last := slices.Index(names, o.name), len(names)-1
-	if first < 0 {
-		return nil
-	}
-	for names[last] != o.name {
-		last--
-	}
-	return names[first : last+1]
+	return names
 }
 
 func valuesOf(list []Setting, name string) []string {

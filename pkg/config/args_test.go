@@ -1,0 +1,94 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func TestCommandLine(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "e.ini")
+	if err := os.WriteFile(file, []byte("[uwsgi]\nemperor-freq = 7\nemperor = /from/file\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		args, want []string
+	}{
+		"bare":                {[]string{"/a", "/b"}, []string{"emperor=/a", "emperor=/b"}},
+		"value behind":        {[]string{"--emperor-freq", "3", "/a"}, []string{"emperor-freq=3", "emperor=/a"}},
+		"value joined":        {[]string{"--emperor-freq=3", "/a"}, []string{"emperor-freq=3", "emperor=/a"}},
+		"value with =":        {[]string{"--exec-as-emperor=A=b c", "/a"}, []string{"exec-as-emperor=A=b c", "emperor=/a"}},
+		"value like a flag":   {[]string{"--exec-as-emperor", "--x", "/a"}, []string{"exec-as-emperor=--x", "emperor=/a"}},
+		"flag takes no value": {[]string{"--strict", "/a"}, []string{"strict=true", "emperor=/a"}},
+		"flag joined":         {[]string{"--strict=no", "/a"}, []string{"strict=false", "emperor=/a"}},
+		"end of options":      {[]string{"--", "--a"}, []string{"emperor=--a"}},
+		"file in its place":   {[]string{"--emperor-freq", "3", "--ini", file, "--emperor", "/b"}, []string{"emperor-freq=7", "emperor=/from/file", "emperor=/b"}},
+		"file before":         {[]string{"--ini=" + file, "--emperor-freq", "3"}, []string{"emperor=/from/file", "emperor-freq=3"}},
+		"uWSGI's flags":       {[]string{"--master", "--emperor", "/a", "-M", "-p", "4", "-p4", "--logto", "/x", "--die-on-term"}, []string{"emperor=/a"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e, _, err := ParseEmperor(c.args)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got []string
+			for _, s := range e.Settings(false) {
+				got = append(got, s.Name+"="+s.Value)
+			}
+			if !reflect.DeepEqual(got, c.want) {
+				t.Errorf("got %q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+func TestCommandLineMistakes(t *testing.T) {
+	for line, want := range map[string]string{
+		"--emperor-frek 3 /a":         "--emperor-frek: unknown option (did you mean --emperor-freq?)",
+		"--no-such-thing=5 /a":        "--no-such-thing: unknown option (emperor --help lists the options)",
+		"-Z /a":                       "-Z: unknown option",
+		"/a --emperor-freq":           "--emperor-freq: a value is missing",
+		"--ini /no/such/file.ini /a":  "no such file or directory",
+		"--emperor-freq x --uid 0day": "emperor-freq: \"x\" is not a time",
+		"--help nothing-like-it":      "there is no group \"nothing-like-it\" (the groups are Monitors, ",
+		"":                            "no directory to watch",
+	} {
+		_, _, err := ParseEmperor(strings.Fields(line))
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("emperor %s: %v, want %q", line, err, want)
+		}
+	}
+}
+
+func TestHelp(t *testing.T) {
+	for line, want := range map[string][2]string{ // what is in it, what is not
+		"--help":            {"\nMonitors:\n", "--hook-as-emperor "},
+		"/a -h":             {"Usage: ", "--hook-as-emperor "},
+		"--usage":           {"--version", "--hook-as-emperor "},
+		"--help hooks":      {"--hook-as-emperor ", "Usage: "},
+		"--help MONITORS":   {"--emperor DIR", "\nHooks:\n"},
+		"--help --emperor":  {"Usage: ", "--hook-as-emperor "},
+		"--sokcet x --help": {"Usage: ", "--hook-as-emperor "},
+	} {
+		_, _, err := ParseEmperor(strings.Fields(line))
+		if !errors.Is(err, ErrHelp) {
+			t.Errorf("%s: %v", line, err)
+			continue
+		}
+		var b bytes.Buffer
+		if err := EmperorHelp(&b, err); err != nil {
+			t.Fatal(err)
+		}
+		if text := b.String(); !strings.Contains(text, want[0]) || strings.Contains(text, want[1]) {
+			t.Errorf("%s prints:\n%s", line, text)
+		}
+	}
+	if _, _, err := ParseVassalArgs([]string{"--version"}); !errors.Is(err, ErrVersion) {
+		t.Errorf("--version: %v", err)
+	}
+}
