@@ -3,7 +3,6 @@ package config
 import (
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 )
 
@@ -19,7 +18,7 @@ var (
 // are monitors. Options count in the order in which they stand, those of a file
 // at the place of the file. On mistakes the error is Problems with all of them.
 func ParseEmperor(args []string) (e *Emperor, warnings Problems, err error) {
-	line := commandLine[Emperor]{program: "emperor", table: emperorOptions(), sections: []string{"uwsgi", "emperor"}}
+	line := commandLine[Emperor]{program: "emperor", table: emperorOptions, sections: []string{"uwsgi", "emperor"}}
 	if err := line.parse(args); err != nil {
 		return nil, nil, err
 	}
@@ -30,7 +29,7 @@ func ParseEmperor(args []string) (e *Emperor, warnings Problems, err error) {
 	expand(line.entries, &line.problems)
 	e = defaultEmperor()
 	e.entries = line.entries
-	warnings, problems := line.table.decode(line.entries, used, e)
+	warnings, problems := line.table().decode(line.entries, used, e)
 	problems = append(line.problems, problems...)
 	if len(e.Monitors) == 0 && len(problems) == 0 {
 		problems.add(Origin{}, "emperor", "no directory to watch", "such as emperor /etc/vassals")
@@ -44,7 +43,7 @@ func ParseEmperor(args []string) (e *Emperor, warnings Problems, err error) {
 // ParseVassalArgs reads a vassal's command line, without the program's name:
 // --ini FILE or the file alone, and any option of the vassal.
 func ParseVassalArgs(args []string) (v *Vassal, warnings Problems, err error) {
-	line := commandLine[Vassal]{program: "vassal", table: vassalOptions(), sections: []string{"uwsgi", "vassal"}}
+	line := commandLine[Vassal]{program: "vassal", table: vassalOptions, sections: []string{"uwsgi", "vassal"}}
 	if err := line.parse(args); err != nil {
 		return nil, nil, err
 	}
@@ -57,7 +56,7 @@ func ParseVassalArgs(args []string) (v *Vassal, warnings Problems, err error) {
 // commandLine collects options in order. What an option means is decided later.
 type commandLine[T any] struct {
 	program  string
-	table    table[T]
+	table    func() table[T] // not built for --version
 	sections []string
 	entries  []entry
 	problems Problems
@@ -110,7 +109,7 @@ func (c *commandLine[T]) option(arg, name, text string, given bool, rest []strin
 
 // shape says whether the option has a value, if there is such an option.
 func (c *commandLine[T]) shape(name string) (s shape, known bool) {
-	if o := c.table.find(name); o != nil {
+	if o := c.table().find(name); o != nil {
 		return o.shape(), true
 	}
 	return uwsgiKnows(name)
@@ -119,7 +118,7 @@ func (c *commandLine[T]) shape(name string) (s shape, known bool) {
 // unknown reports an option that neither this program nor uWSGI has.
 func (c *commandLine[T]) unknown(arg, name string) {
 	hint := c.program + " --help lists the options"
-	if near := nearest(name, slices.Concat(c.table.names(), uwsgiNames())); near != nil {
+	if near := nearest(name, c.table().everyName); near != nil {
 		hint = "did you mean --" + strings.Join(near, " or --") + "?"
 	}
 	name, _, _ = strings.Cut(arg, "=")
@@ -140,12 +139,12 @@ func (c *commandLine[T]) help(args []string) error {
 	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
 		return ErrHelp
 	}
-	for _, g := range c.table.groups() {
+	for _, g := range c.table().groups() {
 		if strings.EqualFold(g, args[0]) {
 			return helpOf{g}
 		}
 	}
-	c.problems.add(Origin{}, "--help", fmt.Sprintf("there is no group %q", args[0]), "the groups are "+strings.Join(c.table.groups(), ", "))
+	c.problems.add(Origin{}, "--help", fmt.Sprintf("there is no group %q", args[0]), "the groups are "+strings.Join(c.table().groups(), ", "))
 	return c.problems.err()
 }
 

@@ -3,14 +3,13 @@ package config
 import (
 	"errors"
 	"fmt"
-	"slices"
 )
 
 // decode puts the entries into into, in order, and reports every mistake. used
 // are the keys that other values refer to.
 func (t table[T]) decode(entries []entry, used []string, into *T) (warnings, problems Problems) {
 	first := map[string]entry{}
-	unknown := strangers{strict: strict(entries), used: used, names: func() []string { return slices.Concat(t.names(), uwsgiNames()) }}
+	unknown := strangers{strict: strict(entries), used: used, names: t.everyName}
 	for _, e := range entries {
 		if e.own {
 			continue

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -75,7 +76,7 @@ func TestDocumentsNameEveryOption(t *testing.T) {
 	if err := WriteManual(&file, "emperor.ini.5"); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range append(emperorOptions().names(), vassalOptions().names()...) {
+	for _, name := range slices.Concat(slices.Collect(emperorOptions().names), slices.Collect(vassalOptions().names)) {
 		if phase, ok := hookPhase(name); ok { // those of one phase are folded
 			name = phase
 		}

@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// The options of uWSGI 2.0 and of its plugins, one a line, sorted, with = behind
+// The options of uWSGI 2.0 and of its plugins, one a line, sorted by name, with = behind
 // those that need a value and ? behind those that may have one. The first list is
 // what `uwsgi --help` prints.
-// They are searched as text, so that they cost nothing until somebody asks.
+// They are searched as they are, so that they cost nothing until somebody asks.
 var (
 	//go:embed uwsgi_options.txt
 	uwsgiOptions string
@@ -33,28 +33,50 @@ const (
 // uwsgiKnows reports whether uWSGI 2.0 or one of its plugins has the option, and
 // of what shape it is.
 func uwsgiKnows(name string) (s shape, known bool) {
-	if name == "" || strings.ContainsAny(name, "\n=?") {
-		return 0, false
-	}
 	for _, list := range []string{uwsgiOptions, uwsgiPluginOptions} {
-		for at := 0; ; {
-			next := strings.Index(list[at:], name)
-			if next < 0 {
-				break
-			}
-			start := at + next
-			at = start + len(name)
-			if (start == 0 || list[start-1] == '\n') && strings.IndexByte("\n=?", list[at]) >= 0 {
-				return shape(list[at]), true
-			}
+		if s, known := lookUp(list, name); known {
+			return s, true
 		}
 	}
 	return 0, false
 }
 
-// uwsgiNames lists all of them.
-func uwsgiNames() []string {
-	return strings.FieldsFunc(uwsgiOptions+uwsgiPluginOptions, func(r rune) bool { return r == '\n' || r == '=' || r == '?' })
+// lookUp finds a name among sorted lines by halving the text.
+func lookUp(list, name string) (s shape, known bool) {
+	for list != "" {
+		middle := strings.LastIndexByte(list[:len(list)/2], '\n') + 1 // where a line begins
+		end := middle + strings.IndexByte(list[middle:], '\n') + 1
+		at, s := split(list[middle:end])
+		switch order := strings.Compare(name, at); {
+		case order == 0:
+			return s, true
+		case order < 0:
+			list = list[:middle]
+		default:
+			list = list[end:]
+		}
+	}
+	return 0, false
+}
+
+// split takes a line of a list apart.
+func split(line string) (name string, s shape) {
+	line = line[:len(line)-1]
+	if s = shape(line[len(line)-1]); s == needs || s == optional {
+		return line[:len(line)-1], s
+	}
+	return line, flag
+}
+
+// uwsgiNames are all of them.
+func uwsgiNames(yield func(string) bool) {
+	for _, list := range []string{uwsgiOptions, uwsgiPluginOptions} {
+		for line := range strings.Lines(list) {
+			if name, _ := split(line); !yield(name) {
+				return
+			}
+		}
+	}
 }
 
 // longName returns the option that a letter stands for, or "".

@@ -2,18 +2,23 @@ package config
 
 import (
 	"cmp"
+	"iter"
+	"math/bits"
 	"slices"
 )
+
+// longest is the length of the longest key that nearest looks at.
+const longest = 64
 
 // nearest returns the names that key may have been meant to be, at most three,
 // the most likely first. Names of one letter's difference in a short key, or two
 // in a longer one, count; earlier names win over equally near ones.
-func nearest(key string, names []string) []string {
+func nearest(key string, names iter.Seq[string]) []string {
 	limit := 1
 	if len(key) > 4 {
 		limit = 2
 	}
-	if len(key) < 3 || len(key) > 64 {
+	if len(key) < 3 || len(key) > longest {
 		return nil
 	}
 	type near struct {
@@ -21,8 +26,11 @@ func nearest(key string, names []string) []string {
 		distance int
 	}
 	var found []near
-	for _, name := range names {
-		if longer := len(name) - len(key); longer > limit || longer < -limit {
+	letters := alphabet(key)
+	for name := range names {
+		longer := len(name) - len(key)
+		// Each change puts at most one letter in and takes at most one out.
+		if longer > limit || longer < -limit || len(name) > longest || bits.OnesCount32(letters^alphabet(name)) > 2*limit {
 			continue
 		}
 		d := distance(key, name)
@@ -38,12 +46,22 @@ func nearest(key string, names []string) []string {
 	return best
 }
 
+// alphabet is the set of bytes in s, a few of which share a place.
+func alphabet(s string) uint32 {
+	var set uint32
+	for i := range len(s) {
+		set |= 1 << (s[i] & 31)
+	}
+	return set
+}
+
 // distance is the least number of bytes inserted, dropped, changed or swapped
 // with their neighbour that make b of a, no byte touched twice
-// (Damerau-Levenshtein, optimal string alignment).
+// (Damerau-Levenshtein, optimal string alignment). Neither is longer than longest.
 func distance(a, b string) int {
-	two, one, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
-	for j := range one {
+	var rows [3][longest + 1]int
+	two, one, row := &rows[0], &rows[1], &rows[2]
+	for j := range len(b) + 1 {
 		one[j] = j
 	}
 	for i := 1; i <= len(a); i++ {

@@ -83,9 +83,6 @@ func (o *option[T]) shape() shape {
 	return needs
 }
 
-// names are all that the row may be called, its own name first.
-func (o *option[T]) names() []string { return append([]string{o.name}, o.aliases...) }
-
 // value is an option's text as the setter gets it.
 type value struct {
 	text   string
@@ -119,12 +116,27 @@ func (t table[T]) group(name string) table[T] {
 }
 
 // names are all that may be written.
-func (t table[T]) names() []string {
-	var names []string
+func (t table[T]) names(yield func(string) bool) {
 	for i := range t {
-		names = append(names, t[i].names()...)
+		if !yield(t[i].name) {
+			return
+		}
+		for _, name := range t[i].aliases {
+			if !yield(name) {
+				return
+			}
+		}
 	}
-	return names
+}
+
+// everyName adds those of uWSGI that are no options here.
+func (t table[T]) everyName(yield func(string) bool) {
+	for name := range t.names {
+		if !yield(name) {
+			return
+		}
+	}
+	uwsgiNames(yield)
 }
 
 func (t table[T]) find(key string) *option[T] {

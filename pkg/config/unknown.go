@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 )
@@ -13,8 +14,8 @@ type strangers struct {
 	strict bool
 	// used are the keys that some value refers to: placeholders for sure.
 	used []string
-	// names are the options of the table, then all others there are.
-	names func() []string
+	// names are the options of the table, then those of uWSGI.
+	names iter.Seq[string]
 	seen  []string
 	typos []string
 	first Origin
@@ -36,7 +37,7 @@ func (s *strangers) meet(e entry, warnings, problems *Problems) {
 		warnings.add(e.origin, e.key, "an option of uWSGI that does nothing here", instead(e.key))
 	} else if s.strict {
 		hint := "strict is on: make placeholders with set-placeholder = KEY=VALUE"
-		if near := nearest(e.key, s.names()); near != nil {
+		if near := nearest(e.key, s.names); near != nil {
 			hint = "did you mean " + strings.Join(near, " or ") + "?"
 		}
 		problems.add(e.origin, e.key, "unknown option", hint)
@@ -47,7 +48,7 @@ func (s *strangers) meet(e entry, warnings, problems *Problems) {
 
 // suspect keeps a key that looks like a misspelt option.
 func (s *strangers) suspect(e entry) {
-	near := nearest(e.key, s.names())
+	near := nearest(e.key, s.names)
 	if near == nil {
 		return
 	}
