@@ -18,7 +18,11 @@ func PrepareMounts(made Flags) error {
 	if !made.Has(NewMount) {
 		return nil
 	}
-	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil {
+	err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, "")
+	if errors.Is(err, unix.EINVAL) {
+		return errors.New("cannot make the mounts slaves: / is no mount point (in a chroot? bind its directory to itself first)")
+	}
+	if err != nil {
 		return fmt.Errorf("cannot make the mounts slaves: %w", err)
 	}
 	if !made.Has(NewPID) {
