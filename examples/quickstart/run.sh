@@ -35,8 +35,8 @@ chmod 755 "$dir"
 mkdir "$dir/bin" "$dir/site"
 echo "quickstart: building into bin/"
 cd "$example/../.."
-CGO_ENABLED=0 go build -trimpath -o bin/ ./cmd/...
-CGO_ENABLED=0 go build -trimpath -o "$dir/bin/" ./examples/quickstart/veth
+CGO_ENABLED=0 go build -trimpath -buildvcs=false -o bin/ ./cmd/...
+CGO_ENABLED=0 go build -trimpath -buildvcs=false -o "$dir/bin/" ./examples/quickstart/veth
 cp bin/emperor bin/vassal bin/vassal-server "$dir/bin/"
 cp "$example/page.sh" "$example/up.sh" "$dir/"
 chmod 755 "$dir/bin"/* "$dir"/*.sh
