@@ -29,7 +29,6 @@ var errDrained = errors.New("no longer accepting")
 type connections struct {
 	mu   sync.Mutex
 	open map[*conn]struct{}
-	gone chan struct{} // closed when the last one ends, if somebody waits
 }
 
 // conn is a connection whose client must keep taking what is sent.
@@ -37,14 +36,14 @@ type conn struct {
 	net.Conn
 	owner   *connections
 	timeout time.Duration
-	web     bool        // its life is the business of net/http
-	idle    atomic.Bool // between requests
-	fresh   atomic.Bool // something was read since it became idle
-	spared  atomic.Bool // an end while idle was put off once
+	idle    atomic.Int64 // since when it is between requests, in nanoseconds of Unix time; 0: it is not
+	fresh   atomic.Bool  // something was read since it became idle
+	h2      atomic.Bool  // its end is the business of net/http
 }
 
-func (c *connections) add(n net.Conn, timeout time.Duration, web bool) *conn {
-	made := &conn{Conn: n, owner: c, timeout: timeout, web: web}
+func (c *connections) add(n net.Conn, timeout time.Duration) *conn {
+	made := &conn{Conn: n, owner: c, timeout: timeout}
+	made.setIdle(true)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.open == nil {
@@ -58,54 +57,34 @@ func (c *connections) remove(n *conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	delete(c.open, n)
-	if len(c.open) == 0 && c.gone != nil {
-		close(c.gone)
-		c.gone = nil
-	}
 }
 
-// none returns a channel that is closed when no connection is open.
-func (c *connections) none() <-chan struct{} {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	gone := c.gone
-	if gone == nil {
-		gone = make(chan struct{})
-		if len(c.open) == 0 {
-			close(gone)
-		} else {
-			c.gone = gone
-		}
-	}
-	return gone
-}
-
-// settle waits until no connection is open, for at most that long.
-func (c *connections) settle(atMost time.Duration) {
-	timer := time.NewTimer(atMost)
-	defer timer.Stop()
-	select {
-	case <-c.none():
-	case <-timer.C:
-	}
-}
-
-func (c *connections) wait() { <-c.none() }
-
-// closeIdle closes what net/http does not: connections of the other protocols
-// that are between requests.
-func (c *connections) closeIdle() {
+// leave closes connections that are between requests for as long as the grace,
+// but not one on which a request has arrived meanwhile. It returns how many are
+// open, and how many of those speak HTTP/2, which net/http ends.
+func (c *connections) leave(since time.Time, grace time.Duration) (open, h2 int) {
 	c.mu.Lock()
 	var idle []*conn
 	for n := range c.open {
-		if !n.web && n.idle.Load() {
+		if n.h2.Load() {
+			h2++
+		} else if at := n.idle.Load(); at != 0 && time.Since(later(time.Unix(0, at), since)) >= grace && !n.fresh.Load() && !unread(n.Conn) {
 			idle = append(idle, n)
 		}
 	}
+	open = len(c.open) - len(idle)
 	c.mu.Unlock()
 	for _, n := range idle {
 		n.Close()
 	}
+	return open, h2
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 func (c *conn) Read(b []byte) (int, error) {
@@ -155,22 +134,7 @@ func (c *conn) CloseWrite() error {
 	return nil
 }
 
-// Close ends the connection, with one exception: net/http closes idle ones when
-// it shuts down, and a request may have arrived on it an instant before. Then the
-// end is put off: the request is read, answered and told that it was the last.
 func (c *conn) Close() error {
-	if c.idle.Load() && (c.fresh.Load() || unread(c.Conn)) && c.spared.CompareAndSwap(false, true) {
-		time.AfterFunc(headerTimeout, func() {
-			if c.idle.Load() {
-				c.end()
-			}
-		})
-		return nil
-	}
-	return c.end()
-}
-
-func (c *conn) end() error {
 	err := c.Conn.Close()
 	c.owner.remove(c)
 	return err
@@ -178,20 +142,28 @@ func (c *conn) end() error {
 
 // setIdle notes the begin and the end of requests.
 func (c *conn) setIdle(idle bool) {
-	if idle {
-		c.fresh.Store(false)
+	if !idle {
+		c.idle.Store(0)
+		return
 	}
-	c.idle.Store(idle)
+	c.fresh.Store(false)
+	c.idle.Store(time.Now().UnixNano())
 }
 
 // note follows the states of net/http's connections.
 func note(n net.Conn, state http.ConnState) {
-	if t, ok := n.(*tls.Conn); ok {
-		n = t.NetConn()
+	secure, ok := n.(*tls.Conn)
+	if ok {
+		n = secure.NetConn()
 	}
-	if c, ok := n.(*conn); ok {
-		c.setIdle(state == http.StateIdle)
+	c, is := n.(*conn)
+	if !is || state == http.StateNew {
+		return // it is idle from the start
 	}
+	if ok && secure.ConnectionState().NegotiatedProtocol == "h2" {
+		c.h2.Store(true)
+	}
+	c.setIdle(state == http.StateIdle)
 }
 
 // unread reports whether bytes wait in the socket.
@@ -212,7 +184,6 @@ func unread(n net.Conn) bool {
 // listener hands out conns and can be told to stop without a connection lost.
 type listener struct {
 	net.Listener
-	web     bool
 	conns   *connections
 	timeout time.Duration
 }
@@ -225,7 +196,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return l.conns.add(n, l.timeout, l.web), nil
+	return l.conns.add(n, l.timeout), nil
 }
 
 // stop ends Accept after the last call.

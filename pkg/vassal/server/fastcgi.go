@@ -46,7 +46,6 @@ func (l *fcgiListener) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	f := &fcgiConn{conn: n.(*conn), server: l.server}
-	f.setIdle(true)
 	return f, f.SetReadDeadline(time.Now().Add(headerTimeout))
 }
 
@@ -123,7 +122,7 @@ func (f *fcgiConn) Write(b []byte) (int, error) {
 	}
 	n, err := f.conn.Write(b)
 	if ends && f.server.draining.Load() {
-		f.end()
+		f.Close()
 	}
 	return n, err
 }

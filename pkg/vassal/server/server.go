@@ -24,6 +24,7 @@ const (
 	defaultBufferSize    = 64 << 10
 	defaultGrace         = 2 * time.Second
 	busyRequests         = 4
+	lookInterval         = 20 * time.Millisecond
 )
 
 // Config configures a server.
@@ -153,14 +154,26 @@ func (s *server) notify(state string) {
 // whoever shares the sockets. From now on each response says that its connection
 // ends; connections that stay idle get the grace for that, and are then closed.
 // Requests in progress are waited for.
+//
+// http.Server.Shutdown alone would lose requests: it drops those that it has read
+// and not begun. It is only good at saying goodbye to HTTP/2.
 func (s *server) leave(ctx context.Context) error {
 	s.draining.Store(true)
 	for _, stop := range s.stops {
 		stop()
 	}
-	s.conns.settle(s.Grace)
-	err := s.web.Shutdown(ctx)
-	s.conns.closeIdle()
-	s.conns.wait()
-	return err
+	began, goodbye, said := time.Now(), make(chan error, 1), false
+	look := time.NewTicker(lookInterval)
+	defer look.Stop()
+	for {
+		open, h2 := s.conns.leave(began, s.Grace)
+		if open == h2 && !said && time.Since(began) > lastCall {
+			said = true
+			go func() { goodbye <- s.web.Shutdown(ctx) }()
+		}
+		if open == 0 && said {
+			return <-goodbye
+		}
+		<-look.C
+	}
 }

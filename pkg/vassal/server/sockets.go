@@ -75,10 +75,8 @@ func (s *server) protocol(socket Socket) (serve func() error, err error) {
 	}
 	switch name {
 	case "http-socket":
-		l.web = true
 		return func() error { return s.web.Serve(l) }, nil
 	case "https-socket":
-		l.web = true
 		config, err := s.nextCertificate()
 		if err != nil {
 			return nil, err

@@ -123,7 +123,6 @@ func (s *server) survive() {
 }
 
 func (s *server) answerUwsgi(c *conn) {
-	c.setIdle(true)
 	if c.SetReadDeadline(time.Now().Add(headerTimeout)) != nil {
 		return
 	}

@@ -1,0 +1,256 @@
+package server
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/emperor-go/emperor/pkg/config/serving"
+)
+
+// TestReloadLosesNothing replaces servers that share a socket, as the master
+// does, under clients that keep their connections and repeat nothing.
+func TestReloadLosesNothing(t *testing.T) {
+	shared, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer shared.Close()
+	options := serving.Options{CheckStatic: []string{tree(t, map[string]string{"a": "text"})}, Log: serving.Log{Disabled: true}}
+	var servers sync.WaitGroup
+	launch := func() (stop context.CancelFunc) {
+		f, err := shared.(*net.TCPListener).File()
+		if err != nil {
+			t.Fatal(err)
+		}
+		l, err := net.FileListener(f)
+		f.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, stop := context.WithCancel(context.Background())
+		ready := make(chan struct{}, 1)
+		servers.Go(func() {
+			if err := Serve(ctx, Config{
+				Options: options, Sockets: []Socket{{"http-socket", l}}, Log: slog.New(slog.DiscardHandler), AccessLog: io.Discard, Grace: 20 * time.Millisecond,
+				Notify: func(state string) {
+					if state == "READY=1" {
+						ready <- struct{}{}
+					}
+				},
+			}); err != nil {
+				t.Error(err)
+			}
+		})
+		<-ready
+		return stop
+	}
+	stop := launch()
+	var clients sync.WaitGroup
+	var done atomic.Bool
+	var requests, told atomic.Int64
+	for i := range 16 {
+		clients.Go(func() {
+			for !done.Load() {
+				keepAsking(t, shared.Addr().String(), time.Duration(i)*700*time.Microsecond, &done, &requests, &told)
+			}
+		})
+	}
+	for range 50 {
+		next := launch()
+		stop()
+		stop = next
+		time.Sleep(20 * time.Millisecond)
+	}
+	done.Store(true)
+	clients.Wait()
+	stop()
+	servers.Wait()
+	t.Logf("%d requests, %d times told to come back", requests.Load(), told.Load())
+	if requests.Load() < 1000 || told.Load() == 0 {
+		t.Errorf("too little happened: %d requests, %d times told to come back", requests.Load(), told.Load())
+	}
+}
+
+// keepAsking uses one connection until it is told to come back on another. That
+// an idle connection is closed between two requests is the server's right; that
+// a request was sent and nothing came back is not.
+func keepAsking(t *testing.T, address string, pause time.Duration, done *atomic.Bool, requests, told *atomic.Int64) {
+	c, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Error(err)
+		return
+	}
+	defer c.Close()
+	in := bufio.NewReader(c)
+	for !done.Load() {
+		if closedByPeer(c) {
+			return
+		}
+		if _, err := io.WriteString(c, "GET /a HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+			t.Errorf("write: %v", err)
+			return
+		}
+		a, err := http.ReadResponse(in, nil)
+		if err != nil {
+			t.Errorf("answer: %v", err)
+			return
+		}
+		body, err := io.ReadAll(a.Body)
+		a.Body.Close()
+		if err != nil || string(body) != "text" {
+			t.Errorf("body %q, %v", body, err)
+		}
+		requests.Add(1)
+		if a.Close {
+			told.Add(1)
+			return
+		}
+		time.Sleep(pause)
+	}
+}
+
+// closedByPeer looks whether the connection has ended, without waiting.
+func closedByPeer(c net.Conn) bool {
+	raw, err := c.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		return true
+	}
+	ended := false
+	err = raw.Read(func(fd uintptr) bool {
+		n, _, err := syscall.Recvfrom(int(fd), make([]byte, 1), syscall.MSG_PEEK|syscall.MSG_DONTWAIT)
+		ended = n == 0 && err == nil
+		return true
+	})
+	return ended || err != nil
+}
+
+// TestLeaveWaitsForRequests stops a server with a request in progress.
+func TestLeaveWaitsForRequests(t *testing.T) {
+	release, arrived := make(chan struct{}), make(chan struct{})
+	s := start(t, serving.Options{HTTPTo: []string{backend(t, func(w http.ResponseWriter, _ *http.Request) {
+		close(arrived)
+		<-release
+		_, _ = io.WriteString(w, "late")
+	})}})
+	type answer struct {
+		body  string
+		close bool
+	}
+	got := make(chan answer, 1)
+	go func() {
+		a, err := http.Get("http://" + s.addr["http-socket"] + "/")
+		if err != nil {
+			got <- answer{body: err.Error()}
+			return
+		}
+		defer a.Body.Close()
+		body, _ := io.ReadAll(a.Body)
+		got <- answer{string(body), a.Close}
+	}()
+	<-arrived
+	s.stop()
+	select {
+	case err := <-s.ended:
+		t.Fatalf("ended before the request: %v", err)
+	case <-time.After(400 * time.Millisecond):
+	}
+	if _, err := net.Dial("tcp", s.addr["http-socket"]); err == nil {
+		t.Error("connections are still accepted")
+	}
+	close(release)
+	if a := <-got; a.body != "late" || !a.close {
+		t.Errorf("got %+v", a)
+	}
+}
+
+// TestBacklogIsServed stops a server whose socket nobody shares while
+// connections wait in its queue.
+func TestBacklogIsServed(t *testing.T) {
+	s := start(t, serving.Options{CheckStatic: []string{tree(t, map[string]string{"a": "text"})}})
+	var waiting []net.Conn
+	for range 50 {
+		c, err := net.Dial("tcp", s.addr["http-socket"])
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		waiting = append(waiting, c)
+	}
+	s.stop()
+	for _, c := range waiting {
+		_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+		if _, err := io.WriteString(c, "GET /a HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		a, err := http.ReadResponse(bufio.NewReader(c), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.Body.Close()
+		if a.StatusCode != http.StatusOK || !a.Close {
+			t.Errorf("%d, close %v", a.StatusCode, a.Close)
+		}
+	}
+}
+
+func TestInherited(t *testing.T) {
+	t.Setenv("LISTEN_FDS", "1")
+	t.Setenv("LISTEN_PID", "1")
+	if got, err := Inherited(); got != nil || err != nil {
+		t.Errorf("descriptors of another process: %v %v", got, err)
+	}
+	if os.Getenv("LISTEN_FDS") != "" {
+		t.Error("the variable is still there")
+	}
+	t.Setenv("LISTEN_FDS", "many")
+	if _, err := Inherited(); err == nil {
+		t.Error("LISTEN_FDS=many is taken")
+	}
+}
+
+func TestNotifier(t *testing.T) {
+	if Notifier(nullLog) != nil {
+		t.Error("a notifier without a socket")
+	}
+	path := filepath.Join(t.TempDir(), "s")
+	l, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	t.Setenv("NOTIFY_SOCKET", path)
+	notify := Notifier(nullLog)
+	notify("READY=1")
+	b := make([]byte, 100)
+	n, err := l.Read(b)
+	if err != nil || string(b[:n]) != "READY=1" {
+		t.Errorf("%q %v", b[:n], err)
+	}
+	if _, there := os.LookupEnv("NOTIFY_SOCKET"); there {
+		t.Error("the variable is still there")
+	}
+}
+
+func TestUnknownSocket(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	err = Serve(context.Background(), Config{Options: serving.Options{CheckStatic: []string{t.TempDir()}}, Sockets: []Socket{{"gopher-socket", l}}, Log: nullLog, AccessLog: io.Discard})
+	if err == nil || errors.Is(err, ErrNothing) {
+		t.Errorf("got %v", err)
+	}
+}
