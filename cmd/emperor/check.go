@@ -165,31 +165,29 @@ func (k *checker) note(file string, warnings config.Problems, err error) {
 func (k *checker) print(out, summary io.Writer, asJSON bool) error {
 	slices.SortStableFunc(k.found, func(a, b inspect.Finding) int { return config.ByPlace(a.Problem, b.Problem) })
 	mistakes := 0
+	var text strings.Builder
 	for _, f := range k.found {
 		if f.Severity == inspect.Error {
 			mistakes++
 		}
-		if !asJSON {
-			fmt.Fprintln(out, line(f))
-		}
+		text.WriteString(line(f) + "\n")
 	}
+	var err error
 	if asJSON {
-		if err := printJSON(out, k.found); err != nil {
-			return err
-		}
-	} else {
-		fmt.Fprintf(summary, "files: %d, mistakes: %d, warnings: %d\n", k.files, mistakes, len(k.found)-mistakes)
+		err = findingsJSON(out, k.found)
+	} else if _, err = io.WriteString(out, text.String()); err == nil {
+		_, err = fmt.Fprintf(summary, "files: %d, mistakes: %d, warnings: %d\n", k.files, mistakes, len(k.found)-mistakes)
 	}
-	if mistakes > 0 {
-		return errMistakes
+	if err == nil && mistakes > 0 {
+		err = errMistakes
 	}
-	return nil
+	return err
 }
 
 // line is a finding for people and editors: a mistake as `file:line: key: what
 // (hint)`, with the name of the check behind; a warning says that it is one.
 func line(f inspect.Finding) string {
-	text := f.Problem.Error()
+	text := f.Error()
 	if f.Severity == inspect.Warning {
 		place := f.Origin.String() + ": "
 		text = place + "warning: " + strings.TrimPrefix(text, place)
@@ -200,7 +198,7 @@ func line(f inspect.Finding) string {
 	return text
 }
 
-func printJSON(out io.Writer, found []inspect.Finding) error {
+func findingsJSON(out io.Writer, found []inspect.Finding) error {
 	type object struct {
 		File     string           `json:"file,omitempty"`
 		Line     int              `json:"line,omitempty"`
@@ -214,6 +212,11 @@ func printJSON(out io.Writer, found []inspect.Finding) error {
 	for _, f := range found {
 		list = append(list, object{f.Origin.File, f.Origin.Line, f.Key, f.Severity, f.Check, f.What, f.Hint})
 	}
+	return printJSON(out, list)
+}
+
+// printJSON prints a list for programs, and for people who look at it.
+func printJSON(out io.Writer, list any) error {
 	e := json.NewEncoder(out)
 	e.SetEscapeHTML(false)
 	e.SetIndent("", "  ")

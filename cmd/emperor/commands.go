@@ -45,7 +45,7 @@ func runCommand(args []string, out, diagnostics io.Writer) int {
 	case errors.Is(err, errMistakes):
 		return exitFailed
 	}
-	fmt.Fprintln(diagnostics, "emperor:", err)
+	root.PrintErrln("emperor:", err)
 	return exitUsage
 }
 
@@ -74,10 +74,11 @@ func rootCommand() *cobra.Command {
 			return
 		}
 		_ = config.EmperorHelp(c.OutOrStdout(), nil)
-		fmt.Fprintf(c.OutOrStdout(), "\nCommands:\n")
+		text := "\nCommands:\n"
 		for _, sub := range root.Commands() {
-			fmt.Fprintf(c.OutOrStdout(), "  %-36s  %s\n", sub.Use, sub.Short)
+			text += fmt.Sprintf("  %-36s  %s\n", sub.Use, sub.Short)
 		}
+		_, _ = io.WriteString(c.OutOrStdout(), text)
 	})
 	return root
 }

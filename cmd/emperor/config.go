@@ -1,14 +1,12 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -33,7 +31,7 @@ func configCommand() *cobra.Command {
 			settings, err := effective(file, all)
 			var problems config.Problems
 			if errors.As(err, &problems) {
-				fmt.Fprintln(c.ErrOrStderr(), problems)
+				c.PrintErrln(problems)
 				return errMistakes
 			} else if err != nil {
 				return err
@@ -101,11 +99,16 @@ func effective(file string, all bool) ([]config.Setting, error) {
 }
 
 func settingsText(out io.Writer, settings []config.Setting) error {
-	w := tabwriter.NewWriter(out, 0, 8, 2, ' ', 0)
+	width := 0
 	for _, s := range settings {
-		fmt.Fprintf(w, "%s\t%s = %s\n", origin(s), s.Name, s.Value)
+		width = max(width, len(origin(s)))
 	}
-	return w.Flush()
+	var b strings.Builder
+	for _, s := range settings {
+		fmt.Fprintf(&b, "%-*s  %s = %s\n", width, origin(s), s.Name, s.Value)
+	}
+	_, err := io.WriteString(out, b.String())
+	return err
 }
 
 func origin(s config.Setting) string {
@@ -127,8 +130,5 @@ func settingsJSON(out io.Writer, settings []config.Setting) error {
 	for _, s := range settings {
 		list = append(list, object{s.Name, s.Value, origin(s), s.Origin.File, s.Origin.Line})
 	}
-	e := json.NewEncoder(out)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	return e.Encode(list)
+	return printJSON(out, list)
 }

@@ -80,7 +80,8 @@ func sameAddress(s Subject, neighbours []Subject, meant func(path bool) bool, fo
 	for _, a := range addresses(s.Vassal) {
 		for _, n := range neighbours {
 			for _, b := range addresses(n.Vassal) {
-				if a.Address == b.Address && meant(isPath(a.Address)) && !(s.Vassal.Listening.ReusePort && n.Vassal.Listening.ReusePort) {
+				onPurpose := s.Vassal.Listening.ReusePort && n.Vassal.Listening.ReusePort
+				if a.Address == b.Address && !onPurpose && meant(isPath(a.Address)) {
 					found(a.Name, fmt.Sprintf("%s listens on %s too", filepath.Base(n.File), a.Address), "an address is for one vassal")
 				}
 			}

@@ -70,9 +70,12 @@ func TestVassals(t *testing.T) {
 		"interface of the host":    {host, []string{"command = DIR/tool\nwait-for-interface = eth7"}, `a.ini:3: wait-for-interface: the vassal gets no network namespace: "eth7" would be an interface of the host (net in emperor-use-clone) [interface-of-the-host]`},
 		"interface of its own":     {net, []string{"command = DIR/tool\nwait-for-interface = eth7"}, ""},
 		"interface, nobody knows":  {nil, []string{"command = DIR/tool\nwait-for-interface = eth7"}, ""},
-		"accounts": {host, []string{"command = DIR/tool\nuid = no-such-user\nchown-socket = root:no-such-group"},
+		"accounts": {
+			host,
+			[]string{"command = DIR/tool\nuid = no-such-user\nchown-socket = root:no-such-group"},
 			`a.ini:3: uid: cannot find user "no-such-user": user: unknown user no-such-user [account-unknown]` + "\n" +
-				`a.ini:4: chown-socket: cannot find group "no-such-group": group: unknown group no-such-group [account-unknown]`},
+				`a.ini:4: chown-socket: cannot find group "no-such-group": group: unknown group no-such-group [account-unknown]`,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir, list := world(t, c.emperor, c.files...)
@@ -119,7 +122,7 @@ func TestChecksAreSorted(t *testing.T) {
 func text(found []Finding, dir string) string {
 	var lines []string
 	for _, f := range found {
-		line := strings.TrimPrefix(f.Problem.Error(), dir+"/") + " [" + f.Check + "]"
+		line := strings.TrimPrefix(f.Error(), dir+"/") + " [" + f.Check + "]"
 		lines = append(lines, strings.ReplaceAll(line, dir, "DIR"))
 	}
 	return strings.Join(lines, "\n")

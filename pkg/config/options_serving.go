@@ -9,20 +9,30 @@ import (
 // servingOptions say what a vassal does when it has booted.
 func servingOptions() table[Vassal] {
 	return table[Vassal]{
-		{name: "chdir", group: "Serving", arg: "DIR", tyrant: true, change: Reload, help: "working directory of what is served",
-			set: func(v *Vassal, t value) error { v.Chdir = t.text; return nil }},
-		{name: "command", group: "Serving", arg: "PROGRAM ARGS…", tyrant: true, change: Reload, help: "run this program with the sockets (LISTEN_FDS), again when it dies",
-			set: words(func(v *Vassal) *[]string { return &v.Command })},
+		{
+			name: "chdir", group: "Serving", arg: "DIR", tyrant: true, change: Reload, help: "working directory of what is served",
+			set: func(v *Vassal, t value) error { v.Chdir = t.text; return nil },
+		},
+		{
+			name: "command", group: "Serving", arg: "PROGRAM ARGS…", tyrant: true, change: Reload, help: "run this program with the sockets (LISTEN_FDS), again when it dies",
+			set: words(func(v *Vassal) *[]string { return &v.Command }),
+		},
 		{name: "env", group: "Serving", arg: "KEY=VALUE", repeat: true, help: "set an environment variable", set: setEnv},
-		{name: "reload-mercy", group: "Serving", arg: "TIME", def: "60", tyrant: true, change: Reload, help: "time between asking a worker to stop and killing it",
-			set: duration(func(v *Vassal) *time.Duration { return &v.ReloadMercy })},
-		{name: "unprivileged-binary-patch", group: "Serving", arg: "PROGRAM", tyrant: true, help: "the vassal becomes this program",
+		{
+			name: "reload-mercy", group: "Serving", arg: "TIME", def: "60", tyrant: true, change: Reload, help: "time between asking a worker to stop and killing it",
+			set: duration(func(v *Vassal) *time.Duration { return &v.ReloadMercy }),
+		},
+		{
+			name: "unprivileged-binary-patch", group: "Serving", arg: "PROGRAM", tyrant: true, help: "the vassal becomes this program",
 			set: func(v *Vassal, t value) error {
 				v.BinaryPatch = []string{t.text}
 				return nonempty(t.text, "no program given")
-			}},
-		{name: "unprivileged-binary-patch-arg", group: "Serving", arg: "PROGRAM ARGS…", tyrant: true, help: "the vassal becomes this program with arguments",
-			set: words(func(v *Vassal) *[]string { return &v.BinaryPatch })},
+			},
+		},
+		{
+			name: "unprivileged-binary-patch-arg", group: "Serving", arg: "PROGRAM ARGS…", tyrant: true, help: "the vassal becomes this program with arguments",
+			set: words(func(v *Vassal) *[]string { return &v.BinaryPatch }),
+		},
 	}
 }
 
