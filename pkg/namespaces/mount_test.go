@@ -75,7 +75,7 @@ func TestMountSetsAndVerifiesFlags(t *testing.T) {
 	if err := Unmount("/tmp/", rec); err != nil {
 		t.Error(err)
 	}
-	if lines := mountLines(t); strings.Contains(lines, " /tmp/") || strings.Contains(lines, "ground") {
+	if lines := mountLines(t); strings.Contains(lines, " /tmp/a ") || strings.Contains(lines, " /tmp/b ") || strings.Contains(lines, "ground") {
 		t.Errorf("mounts are left:\n%s", lines)
 	}
 }

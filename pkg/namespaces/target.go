@@ -73,6 +73,9 @@ func followFirst(path string) (string, error) {
 			return "", err
 		}
 		to, err := readLink(next)
+		if to != "" && isMagic(dir, part) {
+			err = unix.ELOOP
+		}
 		if err != nil || to != "" {
 			unix.Close(next)
 			if err != nil {
@@ -87,6 +90,17 @@ func followFirst(path string) (string, error) {
 		dir = next
 	}
 	return path, nil // the link is gone
+}
+
+// isMagic reports whether a link is one that means a file and not a path, such as
+// those in /proc/PID/fd, or leads to one, or in a circle. Only the kernel knows: it
+// says ELOOP (openat2(2)).
+func isMagic(dir int, link string) bool {
+	fd, err := openat2(dir, link, 0, 0)
+	if err == nil {
+		unix.Close(fd)
+	}
+	return errors.Is(err, unix.ELOOP)
 }
 
 // readLink returns what a symbolic link says that may be followed, and nothing
