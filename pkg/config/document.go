@@ -105,18 +105,55 @@ USER and GROUP are a number or a name; a value that is neither is a mistake and 
 	writeSections(&b, emperorOptions().describe(), false)
 	b.WriteString("\n## A vassal\n")
 	writeSections(&b, vassalOptions().describe(), true)
+	writeOthers(&b)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// writeOthers says what becomes of the options of uWSGI that are no options here.
+func writeOthers(b *strings.Builder) {
 	b.WriteString(`
 ## Other options of uWSGI
 
 All other options of uWSGI 2.0 and its plugins are known by name. Most do nothing here, and using one is worth a warning, which
-says what to use instead where there is something. Options that confine a vassal, such as ` + "`chroot`" + ` or ` + "`cap`" + `, are mistakes
-until they are supported: a vassal never runs with more rights than its file says.
+says what to use instead where there is something:
+
+| Instead of | Use |
+|---|---|
+`)
+	var hints []string
+	names := map[string][]string{}
+	for name := range uwsgiNames {
+		hint := instead(name)
+		if hint == "" || whose(name) != "" {
+			continue
+		}
+		if names[hint] == nil {
+			hints = append(hints, hint)
+		}
+		if f := familyOf(name); f.hint == hint {
+			name = f.prefix + "…"
+		}
+		if name = "`" + name + "`"; !slices.Contains(names[hint], name) {
+			names[hint] = append(names[hint], name)
+		}
+	}
+	slices.Sort(hints)
+	for _, hint := range hints {
+		fmt.Fprintf(b, "| %s | %s |\n", strings.Join(names[hint], ", "), cell(hint))
+	}
+	b.WriteString("\nThose that confine a vassal are mistakes until they are supported, because a vassal never runs with more rights than its\n" +
+		"file says:")
+	for _, name := range confining {
+		if whose(name) == "" {
+			b.WriteString(" `" + name + "`")
+		}
+	}
+	b.WriteString(`.
 
 A key that neither program nor uWSGI knows is a placeholder, for ` + "`%(key)`" + `. With ` + "`strict = true`" + ` it is a mistake. Without,
 one warning lists the keys of a file that look like misspelt options.
 `)
-	_, err := io.WriteString(w, b.String())
-	return err
 }
 
 func writeSections(b *strings.Builder, sections []section, vassal bool) {

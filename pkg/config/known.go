@@ -89,28 +89,29 @@ func longName(letter string) string {
 	return ""
 }
 
+// application is what there is for uWSGI's own ways to run one.
+const application = "command = PROGRAM ARGS… for a server of your own, or emperor-wrapper = uwsgi for uWSGI's"
+
 // instead says what to use for an option of uWSGI that does nothing here, or "".
 func instead(name string) string {
 	switch name {
 	case "module", "wsgi-file", "wsgi", "callable", "file", "paste", "ini-paste", "ini-paste-logged", "eval", "mount", "psgi", "rack", "rails",
-		"lua", "lua-load", "jwsgi", "ring-load", "ring-app", "go-load", "mono-app", "cgi", "web3", "wsgi-lite", "pecan", "pump", "test",
+		"lua", "lua-load", "jwsgi", "ring-load", "ring-app", "go-load", "mono-app", "web3", "wsgi-lite", "pecan", "pump", "test",
 		"php-app", "php-docroot", "php-index", "php-allowed-docroot":
-		return "command = PROGRAM ARGS… for a server of your own, or emperor-wrapper = uwsgi for uWSGI's"
+		return application
 	case "home", "virtualenv", "venv", "pyhome":
 		return "name the programs of the virtualenv in command, such as command = /srv/venv/bin/gunicorn app"
 	case "pythonpath", "python-path", "pp":
 		return "env = PYTHONPATH=DIR"
 	case "perl-local-lib":
 		return "env = PERL5LIB=DIR"
-	case "http", "httprouter", "http11-socket", "http-to":
+	case "http", "httprouter", "http11-socket":
 		return "http-socket = ADDRESS"
-	case "https", "https2", "https-socket":
-		return "terminate TLS in front of it"
+	case "https", "https2":
+		return "https-socket = ADDRESS,CERTIFICATE,KEY"
 	case "daemonize", "daemonize2":
 		return "let the service manager run it in the background"
-	case "vacuum":
-		return "what was made is always removed"
-	case "master", "no-orphans", "die-on-term", "die-on-term2", "need-app", "enable-threads", "close-on-exec", "close-on-exec2", "thunder-lock":
+	case "master", "no-orphans", "die-on-term", "die-on-term2", "enable-threads", "close-on-exec", "close-on-exec2", "thunder-lock":
 		return "it always is so, drop the line"
 	case "plugin", "plugins", "plugin-dir", "plugins-dir", "need-plugin", "need-plugins", "autoload":
 		return "there are no plugins, drop the line"
@@ -125,27 +126,31 @@ func instead(name string) string {
 	case "emperor-max-throttle":
 		return "emperor-backoff-max = TIME"
 	}
-	return insteadByPrefix(name)
+	return familyOf(name).hint
 }
 
-func insteadByPrefix(name string) string {
-	for _, family := range [...]struct{ prefix, hint string }{
-		{"tuntap-", "a veth pair, made by hooks as-emperor"},
-		{"fastrouter", "a web server in front of the vassals"},
-		{"rawrouter", "a proxy in front of the vassals"},
-		{"sslrouter", "a proxy in front of the vassals"},
-		{"spooler", "a vassal of its own for the queue"},
-		{"mule", "a vassal of its own for the job"},
-		{"farm", "a vassal of its own for the job"},
-		{"php-", "command = PROGRAM ARGS… for a server of your own, or emperor-wrapper = uwsgi for uWSGI's"},
-		{"py-", "command = PROGRAM ARGS… for a server of your own, or emperor-wrapper = uwsgi for uWSGI's"},
-		{"python-", "command = PROGRAM ARGS… for a server of your own, or emperor-wrapper = uwsgi for uWSGI's"},
-		{"perl-", "command = PROGRAM ARGS… for a server of your own, or emperor-wrapper = uwsgi for uWSGI's"},
-		{"gevent", "command = PROGRAM ARGS… for a server of your own, or emperor-wrapper = uwsgi for uWSGI's"},
-	} {
-		if strings.HasPrefix(name, family.prefix) {
-			return family.hint
+// families are options whose names begin alike, and what there is instead.
+var families = []struct{ prefix, hint string }{
+	{"farm", "a vassal of its own for the job"},
+	{"fastrouter", "a web server in front of the vassals"},
+	{"gevent", application},
+	{"mule", "a vassal of its own for the job"},
+	{"perl-", application},
+	{"php-", application},
+	{"py-", application},
+	{"python-", application},
+	{"rawrouter", "a proxy in front of the vassals"},
+	{"spooler", "a vassal of its own for the queue"},
+	{"sslrouter", "a proxy in front of the vassals"},
+	{"tuntap-", "a veth pair, made by hooks as-emperor"},
+}
+
+// familyOf returns the family of an option; its prefix is empty when there is none.
+func familyOf(name string) (family struct{ prefix, hint string }) {
+	for _, f := range families {
+		if strings.HasPrefix(name, f.prefix) {
+			return f
 		}
 	}
-	return ""
+	return family
 }
