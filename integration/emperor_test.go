@@ -60,7 +60,7 @@ func (w *world) start(args ...string) *emperor {
 // startOver starts an emperor with just these arguments.
 func (w *world) startOver(args ...string) *emperor {
 	w.t.Helper()
-	return w.launch(w.inside(program("emperor"), append([]string{"--log-format", "json"}, args...)...))
+	return w.launch(w.inside(program("emperor"), append([]string{"--emperor-log-format", "json"}, args...)...))
 }
 
 // launch starts cmd, which becomes an emperor that logs to its stderr.

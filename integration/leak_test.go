@@ -27,7 +27,7 @@ func TestDescriptorsOfOthersStayOutside(t *testing.T) {
 			socket := w.path("s/app")
 			w.vassal("a.ini", append(asApplication("command", ""), "http-socket = "+socket, "exec-as-root = "+hook("as-root"))...)
 			w.vassal("patched.ini", asApplication("unprivileged-binary-patch-arg", w.path("s/patched"))...)
-			cmd := w.inside(storyProgram, program("emperor"), "--log-format", "json", clone,
+			cmd := w.inside(storyProgram, program("emperor"), "--emperor-log-format", "json", clone,
 				"--exec-as-emperor", hook("as-emperor"), "--exec-as-vassal", hook("as-vassal"), w.vassals)
 			cmd.Env = append(cmd.Env, roleEnv+"=crowd")
 			e := w.launch(cmd)

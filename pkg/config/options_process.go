@@ -5,7 +5,7 @@ import "strconv"
 // processOptions are about the emperor's own process and its log.
 func processOptions() table[Emperor] {
 	return table[Emperor]{
-		{name: "log-format", group: "Logging", arg: "FORMAT", def: "text", help: "text, or json for one object a line", set: setLogFormat},
+		{name: "emperor-log-format", group: "Logging", arg: "FORMAT", def: "text", help: "text, or json for one object a line", set: setLogFormat},
 		{name: "log-level", group: "Logging", arg: "LEVEL", def: "info", help: "debug, info, warn or error", set: setLogLevel},
 
 		{name: "gid", group: "Process", arg: "GROUP", guard: true, help: "group of the emperor itself", set: identity(func(e *Emperor) *Identity { return &e.GID })},
