@@ -200,7 +200,8 @@ func TestDirectoryThatCannotBeReadAtStart(t *testing.T) {
 
 // asUser is an emperor that is not root, to whom permissions mean something.
 func (w *world) asUser(args ...string) *exec.Cmd {
-	return w.inside("setpriv", append([]string{"--reuid=4001", "--regid=4001", "--clear-groups", program("emperor"), "--emperor-log-format", "json"}, args...)...)
+	emperor := filepath.Join(w.programs("bin", 0o755), "emperor")
+	return w.inside("setpriv", append([]string{"--reuid=4001", "--regid=4001", "--clear-groups", emperor, "--emperor-log-format", "json"}, args...)...)
 }
 
 func TestDirectoryThatCannotBeReadLater(t *testing.T) {

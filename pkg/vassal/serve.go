@@ -78,10 +78,14 @@ func (v *Vassal) serve() error {
 
 // choose finds the program: the operator's command, or the built-in server.
 func (s *server) choose() (err error) {
-	if s.args = s.options.Command; len(s.args) == 0 {
-		s.args = []string{s.ServerProgram}
+	s.args = s.options.Command
+	name := s.ServerProgram
+	if len(s.args) > 0 {
+		name = s.args[0]
+	} else {
+		s.args = []string{serverName}
 	}
-	if s.path, err = exec.LookPath(s.args[0]); err != nil {
+	if s.path, err = exec.LookPath(name); err != nil {
 		return fmt.Errorf("cannot run %q: %w", s.args[0], errors.Unwrap(err))
 	}
 	return nil

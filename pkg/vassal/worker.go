@@ -3,7 +3,6 @@ package vassal
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -105,17 +104,4 @@ func endOrphans() {
 			return
 		}
 	}
-}
-
-// Programs returns the paths of the vassal program, which is this one, and of
-// the server beside it.
-func Programs() (self, server string, err error) {
-	if self, err = os.Executable(); err != nil {
-		return "", "", fmt.Errorf("cannot find this program: %w", err)
-	}
-	server = filepath.Join(filepath.Dir(self), "vassal-server")
-	if _, err := exec.LookPath(server); err != nil {
-		server = "vassal-server" // somewhere in PATH, or nowhere
-	}
-	return self, server, nil
 }

@@ -1,0 +1,67 @@
+package vassal
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// self is this program, whatever its path is and whoever may see it.
+	self = "/proc/self/exe"
+	// serverName is what the built-in server is called.
+	serverName = "vassal-server"
+	// heldFD is where a program is held open, out of the way of the descriptors
+	// that a worker gets from 3 on.
+	heldFD = 512
+)
+
+// Programs returns the paths of the vassal program, which is this one, and of the
+// server beside it, or else in PATH. They can be executed by whoever this process
+// becomes, even where that user may not see the directory they are in: this is
+// called before any privileges are gone.
+func Programs() (vassal, server string, err error) {
+	own, err := os.Executable()
+	if err != nil {
+		return "", "", fmt.Errorf("cannot find this program: %w", err)
+	}
+	server = filepath.Join(filepath.Dir(own), serverName)
+	if _, err := exec.LookPath(server); err != nil {
+		return self, serverName, nil // somewhere in PATH, or nowhere
+	}
+	if !forAll(server) {
+		server, err = hold(server)
+	}
+	return self, server, err
+}
+
+// forAll reports whether every user can reach and execute a file.
+func forAll(path string) bool {
+	for ; ; path = filepath.Dir(path) {
+		info, err := os.Stat(path)
+		if err != nil || info.Mode().Perm()&0o001 == 0 {
+			return false
+		}
+		if path == "/" {
+			return true
+		}
+	}
+}
+
+// hold opens a program for the life of this process and returns a path to it that
+// asks for no permission but the file's own. No other program inherits it.
+func hold(path string) (string, error) {
+	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return "", fmt.Errorf("cannot open %q: %w", path, err)
+	}
+	defer func() { _ = unix.Close(fd) }()
+	held, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, heldFD)
+	if err != nil {
+		return path, nil // no room: as good as before
+	}
+	return fmt.Sprintf("/proc/self/fd/%d", held), nil
+}
