@@ -3,14 +3,17 @@ package config
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 )
 
 // decode puts the entries into into, in order, and reports every mistake. used
-// are the keys that other values refer to.
+// are the keys that other values refer to. A value that is taken for another one
+// is so in entries afterwards.
 func (t table[T]) decode(entries []entry, used []string, into *T) (warnings, problems Problems) {
 	first := map[string]entry{}
 	unknown := strangers{strict: strict(entries), used: used, names: t.everyName}
-	for _, e := range entries {
+	for i, e := range entries {
 		if e.own {
 			continue
 		}
@@ -31,12 +34,29 @@ func (t table[T]) decode(entries []entry, used []string, into *T) (warnings, pro
 		if !again {
 			first[o.name] = e
 		}
-		if err := o.set(into, value{e.value, e.origin}); err != nil {
+		err := o.set(into, value{e.value, e.origin})
+		if number, ok := o.number(e.value); err != nil && ok && o.set(into, value{number, e.origin}) == nil {
+			entries[i].value = number
+			warnings.add(e.origin, e.key, fmt.Sprintf("%q is taken for %s", e.value, number), "a comment needs a line of its own")
+		} else if err != nil {
 			problems.add(e.origin, e.key, err.Error(), hint(err))
 		}
 	}
 	unknown.report(&warnings)
 	return warnings, problems
+}
+
+// number cuts what looks like a comment behind a number, which uWSGI leaves out
+// too: its numbers end at the first byte that is no digit.
+func (o *option[T]) number(text string) (number string, ok bool) {
+	if !slices.Contains([]string{"BYTES", "MILLISECONDS", "N", "TIME", "[TIME]"}, o.arg) || o.guard {
+		return "", false
+	}
+	at := strings.IndexAny(text, "#;")
+	if at < 0 {
+		return "", false
+	}
+	return strings.TrimRight(text[:at], " \t"), true
 }
 
 // strict reports whether unknown options are mistakes. It counts for the whole

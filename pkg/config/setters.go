@@ -1,6 +1,9 @@
 package config
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // The makers of setters: each takes the way to a field and returns what a row of
 // a table does with a value.
@@ -42,10 +45,12 @@ func nonempty(s, what string) error {
 	return nil
 }
 
-// unlessEmpty keeps the default of an option whose value may be left out.
+// unlessEmpty keeps the default of an option whose value may be left out; a plain
+// yes is as good as none.
 func unlessEmpty[T any](set func(*T, value) error) func(*T, value) error {
 	return func(t *T, v value) error {
-		if v.text == "" {
+		switch strings.ToLower(v.text) {
+		case "", "true", "on", "yes":
 			return nil
 		}
 		return set(t, v)
