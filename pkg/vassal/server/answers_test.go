@@ -117,10 +117,10 @@ func TestCGI(t *testing.T) {
 func TestCGIExtensions(t *testing.T) {
 	dir := tree(t, map[string]string{"a.cgi": "#!/bin/sh\nprintf '\\na'\n", "b.txt": "#!/bin/sh\nprintf '\\nb'\n"})
 	s := start(t, serving.Options{CGI: []serving.Map{{Mount: "/", Dir: dir}}, CGIExt: []string{".cgi"}})
-	if a, body := s.get("/a.cgi"); a.StatusCode != 200 || body != "a" {
+	if a, body := s.get("/a.cgi"); a.StatusCode != http.StatusOK || body != "a" {
 		t.Errorf("%d %q", a.StatusCode, body)
 	}
-	if a, _ := s.get("/b.txt"); a.StatusCode != 403 {
+	if a, _ := s.get("/b.txt"); a.StatusCode != http.StatusForbidden {
 		t.Errorf("%d", a.StatusCode)
 	}
 }

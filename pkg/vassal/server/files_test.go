@@ -24,7 +24,10 @@ func TestFiles(t *testing.T) {
 	s := start(t, serving.Options{
 		CheckStatic: []string{dir}, StaticSkipExt: []string{".php"}, StaticSafe: []string{filepath.Join(outside, "shared")},
 		StaticMaps: []serving.Map{
-			{Mount: "/s", Dir: dir, Whole: true}, {Mount: "/o", Dir: other}, {Mount: "/o2/", Dir: other}, {Mount: "/", Dir: other},
+			{Mount: "/s", Dir: dir, Whole: true},
+			{Mount: "/o", Dir: other},
+			{Mount: "/o2/", Dir: other},
+			{Mount: "/", Dir: other},
 			{Mount: "/favicon.ico", Dir: filepath.Join(other, "fav.ico")},
 		},
 	})

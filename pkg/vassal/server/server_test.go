@@ -3,6 +3,7 @@ package server
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"net"
@@ -194,7 +195,7 @@ func TestNothingToServe(t *testing.T) {
 	}
 	defer l.Close()
 	err = Serve(context.Background(), Config{Sockets: []Socket{{"http-socket", l}}, Log: slog.New(slog.DiscardHandler), AccessLog: io.Discard})
-	if err != ErrNothing {
+	if !errors.Is(err, ErrNothing) {
 		t.Errorf("got %v", err)
 	}
 }
