@@ -136,7 +136,7 @@ func (c *commandLine[T]) take(name, text string, bare bool) {
 
 // help is asked for, of all groups or of the one that follows.
 func (c *commandLine[T]) help(args []string) error {
-	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
+	if len(args) == 0 || strings.HasPrefix(args[0], "-") || strings.ContainsAny(args[0], "/.") {
 		return ErrHelp
 	}
 	for _, g := range c.table().groups() {

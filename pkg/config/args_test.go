@@ -73,6 +73,7 @@ func TestHelp(t *testing.T) {
 		"--help hooks":      {"--hook-as-emperor ", "Usage: "},
 		"--help MONITORS":   {"--emperor DIR", "\nHooks:\n"},
 		"--help --emperor":  {"Usage: ", "--hook-as-emperor "},
+		"--help /etc/x":     {"Usage: ", "--hook-as-emperor "},
 		"--sokcet x --help": {"Usage: ", "--hook-as-emperor "},
 	} {
 		_, _, err := ParseEmperor(strings.Fields(line))

@@ -7,13 +7,14 @@ import (
 
 // confining are the options of uWSGI by which a process is confined or prepared
 // as root and that are not in the tables. Ignoring one would start a vassal with
-// more rights, or with less around it, than its file says.
+// more rights, or with less around it, than its file says. Some are in the table of
+// the other program: they are mistakes in the wrong file.
 var confining = []string{
 	"cap", "cgroup", "cgroup-opt", "chroot", "drop-after-apps", "drop-after-init", "emperor-cap", "emperor-tyrant",
-	"emperor-tyrant-nofollow", "immediate-gid", "immediate-uid", "limit-as", "limit-nproc", "namespace",
+	"emperor-tyrant-nofollow", "emperor-use-clone", "immediate-gid", "immediate-uid", "limit-as", "limit-nproc", "namespace",
 	"namespace-net", "ns", "ns-net", "pivot-root", "pivot_root", "privileged-binary-patch",
 	"privileged-binary-patch-arg", "refork", "refork-as-root", "refork-post-jail", "setns", "setns-preopen",
-	"re-fork", "re-fork-as-root", "re-fork-post-jail", "setns-socket", "unshare", "unshare2", "vassal-cap", "vassals-cap",
+	"re-fork", "re-fork-as-root", "re-fork-post-jail", "setns-socket", "umask", "unshare", "unshare2", "vassal-cap", "vassals-cap",
 }
 
 // confines reports whether a key that no table knows is one of those, or a hook

@@ -23,7 +23,12 @@ type strangers struct {
 
 // meet judges one key.
 func (s *strangers) meet(e entry, warnings, problems *Problems) {
-	if confines(e.key) {
+	program := whose(e.key)
+	switch {
+	case confines(e.key) && program != "":
+		problems.add(e.origin, e.key, "an option of "+program+" that confines or prepares it and does nothing here", "move it to the file of "+program)
+		return
+	case confines(e.key):
 		problems.add(e.origin, e.key, "this option confines a vassal in uWSGI and is not supported here", "remove it only if the vassal may run without")
 		return
 	}
@@ -31,7 +36,7 @@ func (s *strangers) meet(e entry, warnings, problems *Problems) {
 		return
 	}
 	s.seen = append(s.seen, e.key)
-	if program := whose(e.key); program != "" {
+	if program != "" {
 		warnings.add(e.origin, e.key, "an option of "+program+" that does nothing here", "")
 	} else if _, known := uwsgiKnows(e.key); known {
 		warnings.add(e.origin, e.key, "an option of uWSGI that does nothing here", instead(e.key))
