@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -29,6 +30,10 @@ const (
 
 // patience is how long anything may take that should happen at once.
 const patience = 20 * time.Second
+
+// The main thread cannot end before the process does: a goroutine whose thread is
+// to die with it must not be on that one.
+func init() { runtime.LockOSThread() }
 
 func TestMain(m *testing.M) {
 	if role := os.Getenv(roleEnv); role != "" {
