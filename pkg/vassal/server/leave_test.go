@@ -43,7 +43,7 @@ func TestReloadLosesNothing(t *testing.T) {
 		ready := make(chan struct{}, 1)
 		servers.Go(func() {
 			if err := Serve(ctx, Config{
-				Options: options, Sockets: []Socket{{"http-socket", l}}, Log: slog.New(slog.DiscardHandler), AccessLog: io.Discard, Grace: 20 * time.Millisecond,
+				Options: options, Sockets: []Socket{{"http-socket", l}}, Log: slog.New(slog.DiscardHandler), AccessLog: io.Discard, Grace: 500 * time.Millisecond,
 				Notify: func(state string) {
 					if state == "READY=1" {
 						ready <- struct{}{}
