@@ -36,6 +36,7 @@ func TestCGI(t *testing.T) {
 	dir := tree(t, map[string]string{
 		"env":        "#!/bin/sh\nprintf 'Content-Type: text/plain\\r\\nX-One: 1\\r\\n\\r\\n'; env; cat\n",
 		"sub/deep":   "#!/bin/sh\nprintf 'Status: 202 Yes\\n\\n%s %s' \"$SCRIPT_NAME\" \"$PATH_INFO\"\n",
+		"cat":        "#!/bin/sh\nprintf '\\n'; cat\n",
 		"to":         "#!/bin/sh\nprintf 'Location: /elsewhere\\n\\n'\n",
 		"bad":        "#!/bin/sh\necho no headers\n",
 		"none":       "#!/bin/sh\nexit 3\n",
@@ -95,6 +96,16 @@ func TestCGI(t *testing.T) {
 	if strings.Contains(body, "evil") || a.Header.Get("X-One") != "1" {
 		t.Errorf("headers %v, environment %s", a.Header, body)
 	}
+	t.Run("a program that answers while it reads", func(t *testing.T) {
+		body := strings.Repeat("0123456789", 100_000)
+		r, err := http.NewRequest(http.MethodPost, "http://"+s.addr["http-socket"]+"/c/cat", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, got := s.do(r); got != body {
+			t.Errorf("%d bytes came back", len(got))
+		}
+	})
 	t.Run("a slow program ends with its request", func(t *testing.T) {
 		c, err := net.Dial("tcp", s.addr["http-socket"])
 		if err != nil {

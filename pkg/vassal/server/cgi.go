@@ -133,6 +133,7 @@ func (p program) look(name string) (dir, ok bool) {
 
 // run runs the program for a request. Its process group ends with the request.
 func (p program) run(x *exchange, s script, command []string) {
+	x.duplex()
 	body := io.Reader(http.NoBody)
 	if x.r.Body != nil {
 		body = x.r.Body

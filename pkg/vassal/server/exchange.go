@@ -5,10 +5,10 @@ import (
 	"errors"
 	"io"
 	"math"
-	"net"
 	"net/http"
 	"path"
 	"strings"
+	"sync/atomic"
 	"time"
 )
 
@@ -28,8 +28,9 @@ type exchange struct {
 	adds     [][2]string       // headers that routes add
 	deletes  []string
 	draining func() bool
-	web      bool // HTTP itself, not another protocol
-	secret   bool // not logged
+	broken   atomic.Bool // the body ended too early: the connection is of no use any more
+	web      bool        // HTTP itself, not another protocol
+	secret   bool        // not logged
 	static   bool
 	routed   bool
 	failed   bool // the client did not take it all
@@ -57,7 +58,7 @@ func (x *exchange) finishHeaders(status int) {
 	for _, pair := range x.adds {
 		h.Add(pair[0], pair[1])
 	}
-	if status != http.StatusSwitchingProtocols && x.web && x.draining() {
+	if status != http.StatusSwitchingProtocols && x.web && (x.draining() || x.broken.Load()) {
 		h.Set("Connection", "close")
 	}
 	x.status, x.fields = status, len(h)
@@ -115,6 +116,10 @@ func (x *exchange) late() error {
 // Unwrap is for http.ResponseController.
 func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 
+// duplex lets the answer begin before the body has been read. Without it net/http
+// would throw away what is left of the body, under whoever still reads it.
+func (x *exchange) duplex() { _ = http.NewResponseController(x.ResponseWriter).EnableFullDuplex() } // only HTTP/1.1 needs it
+
 // refuse answers with a status and its name.
 func (x *exchange) refuse(status int) {
 	http.Error(x, strings.ToLower(http.StatusText(status)), status)
@@ -166,11 +171,14 @@ func (s *server) limitBody(x *exchange) (after func()) {
 	if most := s.Options.LimitPost; most > 0 {
 		x.r.Body = http.MaxBytesReader(x.ResponseWriter, x.r.Body, most)
 	}
-	b := &patientBody{ReadCloser: x.r.Body, to: http.NewResponseController(x.ResponseWriter), timeout: s.Options.SocketTimeout}
+	b := &patientBody{x.r.Body, x, http.NewResponseController(x.ResponseWriter), s.Options.SocketTimeout}
 	x.r.Body = b
 	return func() {
-		if !b.ended {
-			b.wait()
+		b.wait()
+		if x.broken.Load() && x.web && x.status != 0 && x.Header().Get("Connection") != "close" {
+			// What follows on the connection is a rest of the body, and must not be
+			// taken for a request.
+			panic(http.ErrAbortHandler)
 		}
 	}
 }
@@ -178,9 +186,9 @@ func (s *server) limitBody(x *exchange) (after func()) {
 // patientBody waits for the next bytes as long as the timeout says.
 type patientBody struct {
 	io.ReadCloser
+	x       *exchange
 	to      *http.ResponseController
 	timeout time.Duration
-	ended   bool
 }
 
 // wait sets the deadline. Protocols that cannot do that look after it themselves.
@@ -189,13 +197,11 @@ func (b *patientBody) wait() { _ = b.to.SetReadDeadline(time.Now().Add(b.timeout
 func (b *patientBody) Read(p []byte) (int, error) {
 	b.wait()
 	n, err := b.ReadCloser.Read(p)
-	if err != nil {
-		b.ended = true
-		// The deadline must not meet net/http, which reads ahead from here on.
-		var late net.Error
-		if !errors.As(err, &late) || !late.Timeout() {
-			_ = b.to.SetReadDeadline(time.Time{})
-		}
+	switch {
+	case errors.Is(err, io.EOF):
+		_ = b.to.SetReadDeadline(time.Time{}) // net/http reads ahead from here on
+	case err != nil:
+		b.x.broken.Store(true)
 	}
 	return n, err
 }

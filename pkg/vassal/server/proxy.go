@@ -105,5 +105,6 @@ func (p *proxy) serve(x *exchange) {
 }
 
 func (p *proxy) pass(x *exchange, t target) {
+	x.duplex()
 	p.handler.ServeHTTP(x, x.r.WithContext(context.WithValue(x.r.Context(), targetKey{}, t)))
 }
