@@ -134,12 +134,17 @@ func (s *System) vassalEnviron() []string {
 			vars = append(vars, "UWSGI_"+strings.TrimPrefix(v, "UWSGI_VASSAL_"))
 		case strings.HasPrefix(key, "UWSGI_"), strings.HasPrefix(key, "EMPEROR_"), strings.HasPrefix(key, "LISTEN_"),
 			strings.HasPrefix(key, "WATCHDOG_"), key == "NOTIFY_SOCKET":
+		case key == procsKey:
+			vars = append(vars, wire.ProcsEnv+strings.TrimPrefix(v, procsKey))
 		default:
 			vars = append(vars, v)
 		}
 	}
-	return append(vars, wire.PipeEnv+"="+strconv.Itoa(pipeFD), wire.OrderEnv+"="+strconv.Itoa(orderFD))
+	return append(vars, procsKey+"=1", wire.PipeEnv+"="+strconv.Itoa(pipeFD), wire.OrderEnv+"="+strconv.Itoa(orderFD))
 }
+
+// procsKey is how many threads of a Go program run at a time (runtime).
+const procsKey = "GOMAXPROCS"
 
 // workingDirectory is that of hooks and vassals: the monitored directory, as in
 // uWSGI, or the root while that is away.

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/wire"
 )
 
 func TestApplicationEnviron(t *testing.T) {
@@ -58,6 +60,26 @@ func TestTakeFD(t *testing.T) {
 	}
 	if fd, ok, err := takeFD(key); ok || err != nil {
 		t.Errorf("without the variable: got %d, %v, %v", fd, ok, err)
+	}
+}
+
+// The emperor's GOMAXPROCS is for the vassal alone; the operator's is for its
+// programs.
+func TestRestoreProcs(t *testing.T) {
+	for _, operator := range []string{"", "7"} {
+		t.Setenv("GOMAXPROCS", "1")
+		if t.Setenv(wire.ProcsEnv, operator); operator == "" {
+			_ = os.Unsetenv(wire.ProcsEnv)
+		}
+		if err := restoreProcs(); err != nil {
+			t.Error(err)
+		}
+		if got, ok := os.LookupEnv("GOMAXPROCS"); got != operator || ok != (operator != "") {
+			t.Errorf("GOMAXPROCS is %q (%v), want %q", got, ok, operator)
+		}
+		if _, there := os.LookupEnv(wire.ProcsEnv); there {
+			t.Error("the variable that carried it is still there")
+		}
 	}
 }
 

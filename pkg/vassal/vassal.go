@@ -154,8 +154,19 @@ func (v *Vassal) seal(context.Context) error {
 	fd, ok, err := takeFD(wire.OrderEnv)
 	if ok {
 		v.parking = fd
+		err = errors.Join(err, restoreProcs())
 	}
 	return err
+}
+
+// restoreProcs takes away from the environment what the emperor has put there
+// for this process alone.
+func restoreProcs() error {
+	const key = "GOMAXPROCS"
+	if procs, ok := os.LookupEnv(wire.ProcsEnv); ok {
+		return errors.Join(os.Setenv(key, procs), os.Unsetenv(wire.ProcsEnv))
+	}
+	return os.Unsetenv(key)
 }
 
 // takeFD reads a descriptor's number from the environment and removes it there.

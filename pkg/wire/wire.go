@@ -29,13 +29,16 @@ package wire
 
 import "fmt"
 
-// Names of the environment variables that carry descriptor numbers. They are
-// removed from the environment of every program a vassal starts.
+// Names of environment variables of a vassal. They are removed from the
+// environment of every program that it starts.
 const (
 	// PipeEnv is uWSGI's variable: a connected stream socket, one byte a message.
 	PipeEnv = "UWSGI_EMPEROR_FD"
 	// OrderEnv is ours: the vassal's end of a Channel.
 	OrderEnv = "EMPEROR_ORDER_FD"
+	// ProcsEnv is what GOMAXPROCS shall be for those programs. The vassal itself is
+	// started with 1, which takes a quarter off its start.
+	ProcsEnv = "EMPEROR_GOMAXPROCS"
 )
 
 // Command is a byte the emperor sends.
