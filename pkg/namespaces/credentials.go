@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -52,12 +51,12 @@ func (c Credentials) Apply() error {
 // than c, or, for a user that is not root, any capability that is in force, could
 // be put in force, or survives execve.
 func (c Credentials) Verify() error {
-	files, err := filepath.Glob("/proc/self/task/*/status")
-	if err != nil || len(files) == 0 {
-		return fmt.Errorf("cannot verify credentials: /proc shows no thread of this process")
+	threads, err := os.ReadDir("/proc/self/task")
+	if err != nil || len(threads) == 0 {
+		return errors.New("cannot verify credentials: /proc shows no thread of this process")
 	}
-	for _, name := range files {
-		text, err := os.ReadFile(name)
+	for _, thread := range threads {
+		text, err := os.ReadFile("/proc/self/task/" + thread.Name() + "/status")
 		if errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ESRCH) {
 			continue // a thread that ended before open(2), or before read(2)
 		}
