@@ -1,7 +1,6 @@
 package namespaces
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"os"
@@ -72,15 +71,17 @@ func (c Credentials) Verify() error {
 
 // verify checks the status of one thread, in the format of proc_pid_status(5).
 func (c Credentials) verify(status string) error {
-	fields := map[string]string{}
-	for lines := bufio.NewScanner(strings.NewReader(status)); lines.Scan(); {
-		key, value, _ := strings.Cut(lines.Text(), ":")
-		fields[key] = strings.Join(strings.Fields(value), " ")
-	}
 	want := map[string]string{"Uid": four(c.UID), "Gid": four(c.GID), "Groups": list(c.Groups)}
 	if c.UID != 0 {
 		none := strings.Repeat("0", 16)
 		want["CapPrm"], want["CapEff"], want["CapAmb"] = none, none, none
+	}
+	fields := make(map[string]string, len(want))
+	for line := range strings.Lines(status) {
+		key, value, _ := strings.Cut(line, ":")
+		if _, ok := want[key]; ok {
+			fields[key] = strings.Join(strings.Fields(value), " ")
+		}
 	}
 	for key, value := range want {
 		got, ok := fields[key]
