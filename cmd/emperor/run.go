@@ -36,6 +36,7 @@ func run(ctx context.Context, hurry <-chan struct{}, o *config.Emperor, warnings
 	if err != nil {
 		return err
 	}
+	namespaces.CollectCgroups("emperor-") // of emperors that were killed
 	cgroups, err := namespaces.OpenCgroupRoot("emperor-" + strconv.Itoa(os.Getpid()))
 	if errors.Is(err, namespaces.ErrNoCgroup) {
 		log.Debug("vassals get no cgroups of their own", "error", err)

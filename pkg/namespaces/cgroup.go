@@ -21,7 +21,10 @@ var ErrNoCgroup = errors.New("no cgroup v2 that can be written to")
 // CgroupRoot is a cgroup that holds one cgroup for each process tree. It enables
 // no controller, so that the rule against processes in inner cgroups does not
 // apply (cgroups(7)).
-type CgroupRoot struct{ path string }
+type CgroupRoot struct {
+	path string
+	lock *os.File // of the directory, with flock(2); it ends with this process
+}
 
 // OpenCgroupRoot makes a cgroup below that of the calling process, or takes it
 // over from an earlier owner of the name: what is empty in it is removed, what
@@ -34,14 +37,62 @@ func OpenCgroupRoot(name string) (*CgroupRoot, error) {
 	}
 	r := &CgroupRoot{path: filepath.Join(own, cgroupName(name))}
 	_ = removeCgroups(r.path)
-	if err := os.Mkdir(r.path, 0o755); err != nil && !os.IsExist(err) {
-		return nil, fmt.Errorf("%w: %w", ErrNoCgroup, err)
+	for held := false; !held; { // again when a collector was quicker
+		if err := os.Mkdir(r.path, 0o755); err != nil && !os.IsExist(err) {
+			return nil, fmt.Errorf("%w: %w", ErrNoCgroup, err)
+		}
+		r.lock, held = lockCgroup(r.path)
 	}
 	if _, err := os.Stat(filepath.Join(r.path, "cgroup.kill")); err != nil {
-		_ = os.Remove(r.path)
+		_ = r.Remove()
 		return nil, fmt.Errorf("%w: the kernel has no cgroup.kill", ErrNoCgroup)
 	}
 	return r, nil
+}
+
+// lockCgroup marks a root as one that has an owner. It fails when the cgroup is
+// not there any more.
+func lockCgroup(path string) (lock *os.File, ok bool) {
+	lock, err := os.OpenFile(path, unix.O_DIRECTORY|unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, !errors.Is(err, os.ErrNotExist)
+	}
+	_ = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) // held already: by an owner of this name
+	ours, err := lock.Stat()
+	there, gone := os.Stat(path)
+	if err != nil || gone != nil || !os.SameFile(ours, there) {
+		lock.Close()
+		return nil, false
+	}
+	return lock, true
+}
+
+// CollectCgroups removes the roots whose names begin with prefix, below the
+// cgroup of the calling process, that their owners have left behind by dying. What
+// still has processes stays, and so does everything of an owner that lives.
+func CollectCgroups(prefix string) {
+	own, err := ownCgroup()
+	if err != nil {
+		return
+	}
+	entries, err := os.ReadDir(own)
+	if err != nil {
+		return
+	}
+	for _, e := range entries {
+		if !e.IsDir() || !strings.HasPrefix(e.Name(), prefix) {
+			continue
+		}
+		path := filepath.Join(own, e.Name())
+		lock, err := os.Open(path)
+		if err != nil {
+			continue
+		}
+		if unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
+			_ = removeCgroups(path)
+		}
+		lock.Close()
+	}
 }
 
 // ownCgroup is the directory of the calling process's cgroup v2.
@@ -103,6 +154,7 @@ func (r *CgroupRoot) Create(name string) (*Cgroup, error) {
 
 // Remove removes the root. Cgroups that are still in it are an error.
 func (r *CgroupRoot) Remove() error {
+	defer r.lock.Close() // of nil: nothing
 	if err := os.Remove(r.path); err != nil {
 		return fmt.Errorf("cannot remove cgroup: %w", err)
 	}

@@ -204,3 +204,47 @@ func TestOpenCgroupRootTakesOver(t *testing.T) {
 	}
 	_ = empty.Remove() // closes its descriptor
 }
+
+// What the dead have left is collected, and nothing else.
+func TestCollectCgroups(t *testing.T) {
+	prefix := "test-" + strconv.Itoa(os.Getpid()) + "-collect-"
+	open := func(name string) *CgroupRoot {
+		t.Helper()
+		r, err := OpenCgroupRoot(prefix + name)
+		if errors.Is(err, ErrNoCgroup) {
+			t.Skip(err)
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = removeCgroups(r.path) })
+		return r
+	}
+	owned, left, busy := open("owned"), open("left"), open("busy")
+	inner, err := left.Create("vassal")
+	if err != nil {
+		t.Fatal(err)
+	}
+	inner.dir.Close()
+	alive, err := busy.Create("vassal")
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := act(t, newSpawner(t), "", Command{Path: "/bin/sleep", Args: []string{"sleep", "1000"}, CgroupFD: alive.FD()})
+	left.lock.Close() // as death does
+	busy.lock.Close()
+	CollectCgroups(prefix)
+	if !exists(owned.path) || exists(left.path) || !exists(alive.path) {
+		t.Errorf("there is: the owned one %v, the left one %v, the busy one %v", exists(owned.path), exists(left.path), exists(alive.path))
+	}
+	if err := a.Signal(0); err != nil {
+		t.Error(err)
+	}
+	for _, step := range []error{alive.Kill(), alive.Empty(within(t, patience)), alive.Remove(), owned.Remove()} {
+		if step != nil {
+			t.Error(step)
+		}
+	}
+	if exists(owned.path) {
+		t.Error("an owner cannot remove its own")
+	}
+}
