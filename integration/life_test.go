@@ -79,9 +79,8 @@ func TestKilledVassal(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.vassal("a.ini", "wait-for-interface = inside0", "command = sh -c 'setsid sleep 1000000 & exec sleep 1000000'")
-	// The kernel takes the last generation's link down in its own time.
-	e := w.start(allNamespaces, "--emperor-backoff", "1ms", "--exec-as-emperor", "ip link del outside0",
-		"--exec-as-emperor", "ip link add outside0 type veth peer name inside0 netns $UWSGI_VASSAL_PID")
+	// A name that is still taken would be an error.
+	e := w.start(allNamespaces, "--emperor-backoff", "1ms", "--exec-as-emperor", "ip link add outside0 type veth peer name inside0 netns $UWSGI_VASSAL_PID")
 	first := e.running("a.ini")
 	netns := namespace(t, first, "net")
 	processes := w.processes()
@@ -96,6 +95,14 @@ func TestKilledVassal(t *testing.T) {
 		if !strings.Contains(p, "emperor") && slices.Contains(w.processes(), p) {
 			t.Errorf("of the first generation there still is %s", p)
 		}
+	}
+	for i := range 10 {
+		e.vassal("a.ini", "wait-for-interface = inside0", fmt.Sprintf("exec-as-root = echo change %d", i), serves)
+		e.await("a.ini", fmt.Sprintf("change %d", i))
+		e.running("a.ini")
+	}
+	if n := e.count("a.ini", "hook failed"); n > 0 {
+		t.Errorf("the link of the last generation was in the way %d times", n)
 	}
 }
 

@@ -65,6 +65,9 @@ func (s *System) before(ctx context.Context, r Request) error {
 // beside runs those of the time after it. The pid in their environment cannot
 // mean another process: the child is not reaped before they are done.
 func (s *System) beside(ctx context.Context, r Request, c *child) error {
+	if s.Clone.Has(namespaces.NewNet) && len(s.Hooks[hooks.AsEmperor]) > 0 {
+		defer c.noteLinks()
+	}
 	run := s.runner(r, c)
 	if err := run.Run(ctx, hooks.AsEmperor, s.Hooks[hooks.AsEmperor]); err != nil {
 		return err

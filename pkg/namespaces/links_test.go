@@ -242,3 +242,40 @@ func TestTheDeathOfANamespace(t *testing.T) {
 	netns.Close()
 	eventually(t, "no link is left", func() bool { return strings.Join(linkNames(t), " ") == "lo" })
 }
+
+// Of the interfaces here, those of one namespace are told from those of another
+// and from pairs that lead nowhere else.
+func TestPeersOf(t *testing.T) {
+	if !isolated(t, inNewNet()) {
+		return
+	}
+	_, first := neighbour(t, "interfaces")
+	_, second := neighbour(t, "interfaces")
+	none, err := PeersOf(first)
+	if err != nil || len(none) != 0 {
+		t.Errorf("in the beginning: %v, %v", none, err)
+	}
+	for _, v := range []Veth{
+		{Host: "a", Peer: "eth0", Netns: first}, {Host: "b", Peer: "eth1", Netns: first}, {Host: "c", Peer: "eth0", Netns: second}, {Host: "d", Peer: "e"},
+	} {
+		if err := CreateVeth(v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	peers, err := PeersOf(first)
+	var found []string
+	for _, p := range peers {
+		found = append(found, p.Name)
+	}
+	if slices.Sort(found); err != nil || !slices.Equal(found, []string{"a", "b"}) {
+		t.Errorf("%v, %v, want a and b", found, err)
+	}
+	for range 2 { // the second time there are none
+		if err := DeletePeers(peers); err != nil {
+			t.Error(err)
+		}
+		if got := strings.Join(linkNames(t), " "); got != "c d e lo" {
+			t.Errorf("links here: %s", got)
+		}
+	}
+}

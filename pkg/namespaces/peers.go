@@ -1,0 +1,78 @@
+package namespaces
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// Peer is an interface here whose other end is in another network namespace. Its
+// index means no other interface as long as this namespace lives.
+type Peer struct {
+	Index int
+	Name  string
+}
+
+// PeersOf lists the interfaces of the caller's network namespace whose other ends
+// are in netns. It looks into netns without entering it (rtnetlink,
+// IFLA_TARGET_NETNSID), so it costs the same however many interfaces there are
+// here.
+func PeersOf(netns *os.File) ([]Peer, error) {
+	id, err := netnsID(netns)
+	if errors.Is(err, unix.EPERM) {
+		return nil, nil // who may not number a namespace may not make links, either
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot look into a network namespace: %w", err)
+	}
+	dump := nl.NewNetlinkRequest(unix.RTM_GETLINK, unix.NLM_F_DUMP)
+	dump.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
+	dump.AddData(nl.NewRtAttr(unix.IFLA_TARGET_NETNSID, nl.Uint32Attr(uint32(id))))
+	messages, err := dump.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWLINK)
+	if err != nil {
+		return nil, fmt.Errorf("cannot list the links of a network namespace: %w", err)
+	}
+	var peers []Peer
+	for _, m := range messages {
+		inner, err := netlink.LinkDeserialize(nil, m)
+		if err != nil || inner.Attrs().ParentIndex == 0 {
+			continue
+		}
+		// The index may be one of a third namespace: only the pair of both is proof.
+		outer, err := netlink.LinkByIndex(inner.Attrs().ParentIndex)
+		if err == nil && outer.Attrs().NetNsID == id && outer.Attrs().ParentIndex == inner.Attrs().Index {
+			peers = append(peers, Peer{outer.Attrs().Index, outer.Attrs().Name})
+		}
+	}
+	return peers, nil
+}
+
+// netnsID returns the number by which netns is known here, and gives it one if it
+// has none. The number ends with netns.
+func netnsID(netns *os.File) (int, error) {
+	id, err := netlink.GetNetNsIdByFd(int(netns.Fd()))
+	if err != nil || id >= 0 {
+		return id, err
+	}
+	if err := netlink.SetNetNsIdByFd(int(netns.Fd()), -1); err != nil && !errors.Is(err, unix.EEXIST) {
+		return -1, err
+	}
+	return netlink.GetNetNsIdByFd(int(netns.Fd()))
+}
+
+// DeletePeers removes interfaces that PeersOf has found and returns when they are
+// gone. Those that are gone already are no error.
+func DeletePeers(peers []Peer) error {
+	var failed []error
+	for _, p := range peers {
+		link := &netlink.GenericLink{LinkAttrs: netlink.LinkAttrs{Index: p.Index}}
+		if err := netlink.LinkDel(link); err != nil && !errors.Is(err, unix.ENODEV) {
+			failed = append(failed, fmt.Errorf("cannot delete link %q: %w", p.Name, err))
+		}
+	}
+	return errors.Join(failed...)
+}
