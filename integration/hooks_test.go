@@ -125,6 +125,28 @@ func TestAsVassalHookRunsInside(t *testing.T) {
 	}
 }
 
+// Mounts of a vassal do not reach the host, and what the host unmounts is not held
+// by a vassal.
+func TestMountsOfAVassalAreItsOwn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.run("mkdir " + w.path("m") + " && mount -t tmpfs of-the-host " + w.path("m"))
+	before := w.snapshot()["mounts"]
+	w.vassal("a.ini", "exec-as-root = mount -t tmpfs of-the-vassal /srv", serves)
+	e := w.start(allNamespaces)
+	pid := e.running("a.ini")
+	if mounts := in(t, pid, "cat /proc/self/mountinfo"); !strings.Contains(mounts, "of-the-vassal") || !strings.Contains(mounts, "of-the-host") {
+		t.Errorf("the vassal sees\n%s", mounts)
+	}
+	if now := w.snapshot()["mounts"]; !slices.Equal(now, before) {
+		t.Errorf("the host sees\n%s\nand before\n%s", strings.Join(now, "\n"), strings.Join(before, "\n"))
+	}
+	w.run("umount " + w.path("m"))
+	if mounts := in(t, pid, "cat /proc/self/mountinfo"); strings.Contains(mounts, "of-the-host") {
+		t.Errorf("the vassal holds what the host has unmounted:\n%s", mounts)
+	}
+}
+
 func TestFloodingHook(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
