@@ -44,6 +44,7 @@ func finishVassal(file string, entries []entry, problems Problems) (*Vassal, Pro
 	warnings, more := vassalOptions().decode(entries, used, v)
 	if problems = append(problems, more...); len(problems) == 0 {
 		v.check(file, &problems)
+		v.withoutStats(&warnings)
 	}
 	if err := problems.err(); err != nil {
 		return nil, warnings, err

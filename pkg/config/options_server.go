@@ -210,6 +210,19 @@ func serverList(field func(*Server) *[]string, missing string) func(*Vassal, val
 	}
 }
 
+// withoutStats takes sockets for statistics away where no built-in server tells
+// them: the command would take them for sockets to serve.
+func (v *Vassal) withoutStats(warnings *Problems) {
+	if v.Server.Serves() {
+		return
+	}
+	before := len(v.Sockets)
+	v.Sockets = slices.DeleteFunc(v.Sockets, func(s Socket) bool { return s.Name == "stats" })
+	if len(v.Sockets) < before {
+		warnings.add(v.Origin("stats"), "stats", "only the built-in server has statistics: the socket is not bound", "")
+	}
+}
+
 // setHTTPS reads uWSGI's ADDRESS,CERT,KEY[,CIPHERS[,CLIENT-CA]]. Ciphers are Go's
 // choice.
 func setHTTPS(v *Vassal, t value) error {

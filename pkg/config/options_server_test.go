@@ -48,6 +48,13 @@ log-date = true
 	}
 }
 
+func TestStatsOfCommands(t *testing.T) {
+	v, warnings, err := ParseVassal(Source{Path: "/a.ini", Data: []byte("[uwsgi]\ncommand = x\nstats = :1\nsocket = :2\n")})
+	if err != nil || len(v.Sockets) != 1 || v.Sockets[0].Name != "socket" || !strings.Contains(warnings.Error(), "/a.ini:3: stats: only the built-in server") {
+		t.Errorf("%v %v %v", v, warnings, err)
+	}
+}
+
 func TestServerOptionsRefuse(t *testing.T) {
 	for line, want := range map[string]string{
 		"static-map = x":                  "is not a mapping",

@@ -3,6 +3,7 @@ package server
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"log/slog"
@@ -134,6 +135,55 @@ func closedByPeer(c net.Conn) bool {
 		return true
 	})
 	return ended || err != nil
+}
+
+// TestLeaveHTTP2 stops a server under clients that speak HTTP/2, while another
+// takes over.
+func TestLeaveHTTP2(t *testing.T) {
+	dir := t.TempDir()
+	certificate(t, dir, "x")
+	o := serving.Options{
+		CheckStatic:  []string{tree(t, map[string]string{"a": "text"})},
+		Certificates: []serving.Certificate{{Cert: filepath.Join(dir, "crt"), Key: filepath.Join(dir, "key")}},
+	}
+	first := start(t, o, "https-socket")
+	tr := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true}
+	defer tr.CloseIdleConnections()
+	var to atomic.Value
+	to.Store(first.addr["https-socket"])
+	tr.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+		return (&net.Dialer{}).DialContext(ctx, "tcp", to.Load().(string))
+	}
+	var clients sync.WaitGroup
+	var done atomic.Bool
+	var requests atomic.Int64
+	for range 8 {
+		clients.Go(func() {
+			for !done.Load() {
+				a, err := (&http.Client{Transport: tr}).Post("https://site/a", "a/b", http.NoBody) // not repeated by the client
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				_, _ = io.Copy(io.Discard, a.Body)
+				a.Body.Close()
+				if a.ProtoMajor != 2 || a.StatusCode != http.StatusMethodNotAllowed {
+					t.Errorf("%s %d", a.Proto, a.StatusCode)
+				}
+				requests.Add(1)
+			}
+		})
+	}
+	for range 5 {
+		next := start(t, o, "https-socket")
+		to.Store(next.addr["https-socket"])
+		before := requests.Load()
+		first.end()
+		eventually(t, "the next one answers", func() bool { return requests.Load() > before+20 })
+		first = next
+	}
+	done.Store(true)
+	clients.Wait()
 }
 
 // TestLeaveWaitsForRequests stops a server with a request in progress.
