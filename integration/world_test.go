@@ -156,7 +156,12 @@ func (w *world) makeCgroup() {
 			continue
 		}
 		w.cgroup = path
-		w.t.Cleanup(func() { _ = os.Remove(path) })
+		w.t.Cleanup(func() {
+			for _, inner := range slices.Backward(w.cgroups()) { // of a story that failed
+				_ = os.Remove(inner)
+			}
+			_ = os.Remove(path)
+		})
 	}
 }
 
