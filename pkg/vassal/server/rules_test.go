@@ -232,7 +232,7 @@ func FuzzRules(f *testing.F) {
 	f.Fuzz(func(t *testing.T, subject, text, target string) {
 		r, err := serving.ParseRoute(subject, text)
 		if err != nil || r.Action == "static" || r.Action == "http" || strings.HasPrefix(r.Action, "basicauth") {
-			t.Skip()
+			return // they look at this machine
 		}
 		rules, err := newRules(&serving.Options{Routes: []serving.Route{r}}, &files{}, nullLog)
 		if err != nil {

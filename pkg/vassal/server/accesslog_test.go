@@ -1,0 +1,74 @@
+package server
+
+import (
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/emperor-go/emperor/pkg/config/serving"
+)
+
+func TestAccessLog(t *testing.T) {
+	files := tree(t, map[string]string{"a": "12345", "empty": ""})
+	for name, c := range map[string]struct {
+		log  serving.Log
+		want string // each line, joined by |
+	}{
+		"variables": {
+			serving.Log{Format: `%(method) %(uri) %(proto) %(status) %(rsize) "%(referer)" "%(uagent)" %(host) %(user) %(var.HTTP_X) %(nosuch) 100%`},
+			`GET /a?q HTTP/1.1 200 5 "-" "a\x22b\x5c" h - v - 100%|GET /none HTTP/1.1 404 10 "-" "a\x22b\x5c" h - v - 100%|GET /empty HTTP/1.1 200 0 "-" "a\x22b\x5c" h - v - 100%`,
+		},
+		"x-forwarded-for": {serving.Log{Format: "%(addr)", ForwardedFor: true}, "10.9.8.7|10.9.8.7|10.9.8.7"},
+		"address":         {serving.Log{Format: "%(addr)"}, "127.0.0.1|127.0.0.1|127.0.0.1"},
+		"disabled":        {serving.Log{Format: "%(uri)", Disabled: true}, ""},
+		"only 4xx":        {serving.Log{Format: "%(uri)", Disabled: true, Log4xx: true}, "/none"},
+		"only 5xx":        {serving.Log{Format: "%(uri)", Disabled: true, Log5xx: true}, ""},
+		"only empty":      {serving.Log{Format: "%(uri)", Disabled: true, Zero: true}, "/empty"},
+		"only big":        {serving.Log{Format: "%(uri)", Disabled: true, Big: 6}, "/none"},
+		"only slow":       {serving.Log{Format: "%(uri)", Disabled: true, Slow: time.Hour}, ""},
+		"dates":           {serving.Log{Format: "%(ftime)", Date: "%%"}, "%|%|%"},
+		"strftime":        {serving.Log{Format: "%%-%(status)", Strftime: true}, "%-200|%-404|%-200"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, serving.Options{CheckStatic: []string{files}, Log: c.log})
+			for _, path := range []string{"/a?q", "/none", "/empty"} {
+				s.get(path, "User-Agent", `a"b\`, "X", "v", "X-Forwarded-For", "1.1.1.1, 10.9.8.7", "Host", "h")
+			}
+			s.end()
+			got := strings.ReplaceAll(strings.TrimSuffix(s.access.String(), "\n"), "\n", "|")
+			got = strings.ReplaceAll(got, s.addr["http-socket"], "h")
+			got = strings.ReplaceAll(got, " 404 10 ", " 404 N ")
+			if want := strings.ReplaceAll(c.want, " 404 10 ", " 404 N "); got != want {
+				t.Errorf("got  %s\nwant %s", got, want)
+			}
+		})
+	}
+}
+
+func TestOwnLogLine(t *testing.T) {
+	s := start(t, serving.Options{CheckStatic: []string{tree(t, map[string]string{"a": "12345"})}})
+	s.get("/a")
+	s.end()
+	if got := s.access.String(); !strings.Contains(got, "] GET /a => generated 5 bytes in ") || !strings.Contains(got, " msecs (HTTP/1.1 200) ") {
+		t.Errorf("%q", got)
+	}
+}
+
+func TestLogFormatThatIsNotClosed(t *testing.T) {
+	if _, err := newAccessLog(serving.Log{Format: "%(uri"}, io.Discard); err == nil {
+		t.Error("taken")
+	}
+}
+
+func TestStrftime(t *testing.T) {
+	at := time.Date(2013, 8, 4, 9, 5, 7, 0, time.FixedZone("CET", 3600))
+	for format, want := range map[string]string{
+		commonDate: "04/Aug/2013:09:05:07 +0100", "%Y-%m-%d %H:%M:%S": "2013-08-04 09:05:07", "%a %A %b %B %e %I %p %y %Z": "Sun Sunday Aug August  4 09 AM 13 CET",
+		"%s %u %w %j": "1375603507 7 0 216", "%F %T %D %R": "2013-08-04 09:05:07 08/04/13 09:05", "100%% %Q %": "100% %Q %",
+	} {
+		if got := string(strftime(nil, format, at)); got != want {
+			t.Errorf("%q: %q, want %q", format, got, want)
+		}
+	}
+}
