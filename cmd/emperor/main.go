@@ -24,7 +24,16 @@ func main() {
 		os.Exit(runCommand(args, os.Stdout, os.Stderr))
 	}
 	options, warnings, err := config.ParseEmperor(os.Args[1:])
+	if err != nil {
+		for _, w := range warnings {
+			fmt.Fprintln(os.Stderr, "emperor: warning:", w)
+		}
+	}
+	var shown config.Shown
 	switch {
+	case errors.As(err, &shown):
+		fmt.Print(shown.Text)
+		return
 	case errors.Is(err, config.ErrHelp):
 		_ = config.EmperorHelp(os.Stdout, err)
 		return

@@ -88,7 +88,10 @@ func monitors(o *config.Emperor, log *slog.Logger) ([]monitor.Monitor, error) {
 // only worth a warning.
 func check(log *slog.Logger) func(monitor.Config) error {
 	return func(c monitor.Config) error {
-		_, warnings, err := config.ParseVassal(config.Source{Name: c.Name, Path: c.Path, Data: c.Data})
+		_, warnings, err := config.Input{
+			Source: config.Source{Name: c.Name, Path: c.Path, Data: c.Data},
+			Access: config.Access{Environ: os.Environ(), Partial: true},
+		}.Parse()
 		for _, w := range warnings {
 			log.Debug(w.Error(), "vassal", c.Name)
 		}

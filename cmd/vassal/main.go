@@ -38,8 +38,11 @@ func main() {
 		os.Exit(exitFailed)
 	}
 	err := run()
+	var shown config.Shown
 	switch {
 	case err == nil, errors.Is(err, vassal.ErrWithdrawn):
+	case errors.As(err, &shown):
+		fmt.Print(shown.Text)
 	case errors.Is(err, config.ErrHelp):
 		_ = config.VassalHelp(os.Stdout, err)
 	case errors.Is(err, config.ErrVersion):

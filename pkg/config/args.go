@@ -18,19 +18,21 @@ var (
 // are monitors. Options count in the order in which they stand, those of a file
 // at the place of the file. On mistakes the error is Problems with all of them.
 func ParseEmperor(args []string) (e *Emperor, warnings Problems, err error) {
-	line := commandLine[Emperor]{program: "emperor", table: emperorOptions, sections: []string{"uwsgi", "emperor"}}
+	line := commandLine[Emperor]{program: "emperor", table: emperorOptions, reader: newReader(Own(), "emperor")}
 	if err := line.parse(args); err != nil {
 		return nil, nil, err
 	}
 	for _, dir := range line.bare {
-		line.entries = append(line.entries, entry{key: "emperor", value: dir})
+		line.add("emperor", dir)
 	}
 	used := references(line.entries)
-	expand(line.entries, &line.problems)
 	e = defaultEmperor()
-	e.entries = line.entries
-	warnings, problems := line.table().decode(line.entries, used, e)
-	problems = append(line.problems, problems...)
+	e.entries = line.finish()
+	if err := line.show(); err != nil {
+		return nil, line.warnings, err
+	}
+	warnings, problems := line.table().decode(e.entries, used, e)
+	warnings, problems = append(line.warnings, warnings...), append(line.problems, problems...)
 	if len(e.Monitors) == 0 && len(problems) == 0 {
 		problems.add(Origin{}, "emperor", "no directory to watch", "such as emperor /etc/vassals")
 	}
@@ -43,29 +45,33 @@ func ParseEmperor(args []string) (e *Emperor, warnings Problems, err error) {
 // ParseVassalArgs reads a vassal's command line, without the program's name:
 // --ini FILE or the file alone, and any option of the vassal.
 func ParseVassalArgs(args []string) (v *Vassal, warnings Problems, err error) {
-	line := commandLine[Vassal]{program: "vassal", table: vassalOptions, sections: []string{"uwsgi", "vassal"}}
+	line := commandLine[Vassal]{program: "vassal", table: vassalOptions, reader: newReader(Own(), "vassal")}
 	if err := line.parse(args); err != nil {
 		return nil, nil, err
 	}
 	for _, file := range line.bare {
-		line.load(file)
+		line.include("", file)
 	}
-	return finishVassal("", line.entries, line.problems)
+	if line.shows {
+		line.finish()
+		return nil, line.warnings, line.show()
+	}
+	return finishVassal("", line.reader)
 }
 
 // commandLine collects options in order. What an option means is decided later.
 type commandLine[T any] struct {
-	program  string
-	table    func() table[T] // not built for --version
-	sections []string
-	entries  []entry
-	problems Problems
-	bare     []string
+	*reader
+	program string
+	table   func() table[T] // not built for --version
+	bare    []string
+	shows   bool // --show-config stands on it
 }
 
 // parse reads `--name value`, `--name=value`, `--name` for options that need no
 // value, and uWSGI's letters, `-s value` and `-svalue`. `--` ends the options.
 func (c *commandLine[T]) parse(args []string) error {
+	c.fromEnviron()
 	for len(args) > 0 {
 		arg := args[0]
 		args = args[1:]
@@ -127,11 +133,8 @@ func (c *commandLine[T]) unknown(arg, name string) {
 
 // take counts one option. A flag without a value is bare.
 func (c *commandLine[T]) take(name, text string, bare bool) {
-	if name == "ini" {
-		c.load(text)
-		return
-	}
-	c.entries = append(c.entries, entry{key: name, value: text, bare: bare})
+	c.shows = c.shows || name == "show-config"
+	c.addEntry(entry{key: name, value: text, bare: bare})
 }
 
 // help is asked for, of all groups or of the one that follows.
@@ -146,16 +149,4 @@ func (c *commandLine[T]) help(args []string) error {
 	}
 	c.problems.add(Origin{}, "--help", fmt.Sprintf("there is no group %q", args[0]), "the groups are "+strings.Join(c.table().groups(), ", "))
 	return c.problems.err()
-}
-
-// load puts the options of a file in the place of its --ini.
-func (c *commandLine[T]) load(name string) {
-	src, err := open(name)
-	if err != nil {
-		c.problems.add(Origin{}, "ini", err.Error(), "")
-		return
-	}
-	entries, problems := read(src, c.sections...)
-	c.entries = append(c.entries, entries...)
-	c.problems = append(c.problems, problems...)
 }

@@ -1,7 +1,7 @@
 package config
 
 import (
-	"os"
+	"fmt"
 	"strings"
 )
 
@@ -22,72 +22,116 @@ type entry struct {
 	tenant bool
 }
 
-// expansions bounds how often the text of one value is replaced: beyond it a
-// value refers to itself.
-const expansions = 100
+// Bounds of expansion. Beyond them a value refers to itself.
+const (
+	maxReplacements = 10_000  // in one value
+	maxWork         = 1 << 28 // bytes looked at, in all values
+)
 
-// expand runs uWSGI's passes over all values in order, first environment
-// variables, `$(NAME)`, then placeholders, `%(key)`, which stand for the first
-// option of that name. What is not known stays as it is.
-func expand(entries []entry, problems *Problems) {
-	pass := func(symbol byte, find func(string) (string, bool)) {
-		for i := range entries {
-			e := &entries[i]
-			value, ok := replace(e.value, symbol, find)
-			if !ok {
-				problems.add(e.origin, e.key, "the value refers to itself", "")
-			}
-			e.value = value
+// passes runs uWSGI's passes over all values in order: environment variables,
+// `$(NAME)`, then the content of files and schemes, `@(url)`, then placeholders,
+// `%(key)`, which stand for the first option of that name. What is not known
+// stays as it is.
+func (r *reader) passes() {
+	r.pass('$', func(name string) (string, bool) {
+		if !r.access.Partial || r.access.Environ != nil {
+			return r.getenvOr(name)
 		}
-	}
-	pass('$', os.LookupEnv)
-	pass('%', func(key string) (string, bool) {
-		for i := range entries {
-			if entries[i].key == key {
-				return entries[i].value, true
-			}
-		}
+		r.partial = true
 		return "", false
 	})
+	r.pass('@', r.contentText)
+	r.pass('%', r.evaluate)
+	if r.partial {
+		r.leaveOut()
+	}
 }
 
-// replace replaces each symbol(name) in s by what find says. The result is
-// looked at again. It is not ok when there is no end to it.
-func replace(s string, symbol byte, find func(string) (string, bool)) (result string, ok bool) {
-	from := 0
-	for range expansions {
-		start := strings.Index(s[from:], string(symbol)+"(")
-		if start < 0 {
-			return s, true
+// leaveOut takes from the tables what a partial reading could not finish.
+func (r *reader) leaveOut() {
+	for i := range r.entries {
+		if e := &r.entries[i]; !e.done && (strings.Contains(e.value, "$(") || strings.Contains(e.value, "@(") || strings.Contains(e.value, "%(")) {
+			e.own = true
 		}
-		start += from
-		end := closing(s, start+1)
-		if end < 0 {
-			return s, true
-		}
-		value, known := find(s[start+2 : end])
-		if !known || len(s) > MaxFile {
-			from = start + 1
+	}
+}
+
+func (r *reader) pass(symbol byte, find func(string) (string, bool)) {
+	for i := range r.entries {
+		e := &r.entries[i]
+		if e.done || strings.IndexByte(e.value, symbol) < 0 || r.stopped {
 			continue
 		}
-		s = s[:start] + value + s[end+1:]
-		from = start
+		r.at = e.origin
+		value, what := r.replace(e.value, symbol, find)
+		if what != "" {
+			r.limit(e.key, what, "")
+		}
+		e.value = value
 	}
-	return s, false
 }
 
-// closing finds the parenthesis that closes the one at open.
-func closing(s string, open int) int {
-	depth := 0
-	for i := open; i < len(s); i++ {
-		switch s[i] {
-		case '(':
+// contentText is what @(…) looks up. One line end is cut.
+func (r *reader) contentText(url string) (string, bool) {
+	data, err := r.content("@("+url+")", url)
+	if err != nil {
+		r.failed("@("+url+")", err)
+		return "", false
+	}
+	text, _, _ := strings.Cut(string(data), "\x00")
+	if n := len(text); n > 0 && (text[n-1] == '\n' || text[n-1] == '\r') {
+		text = text[:n-1]
+	}
+	return text, true
+}
+
+// replace replaces each symbol(name) in s by what find says, as
+// uwsgi_apply_config_pass does: the symbol must stand directly before its
+// parenthesis, parentheses nest, a symbol inside starts anew, an empty pair is
+// left alone, and after a replacement the scan goes on at the second byte of the
+// new value, so that what came in is looked at again unless it stands at the
+// very beginning. what is empty, or why it was given up.
+func (r *reader) replace(s string, symbol byte, find func(string) (string, bool)) (result, what string) {
+	const none, seen, inside = 0, 1, 2
+	state, depth, start, count := none, 0, 0, 0
+	for j := 0; j < len(s); j++ {
+		switch c := s[j]; {
+		case c == symbol:
+			state = seen
+		case c == '(' && state == seen:
+			state, depth, start = inside, 0, j+1
+		case state != inside:
+			state = none
+		case c == '(':
 			depth++
-		case ')':
-			if depth--; depth == 0 {
-				return i
+		case c == ')' && depth > 0:
+			depth--
+		case c == ')':
+			state = none
+			if j == start {
+				continue
 			}
+			value, known := find(s[start:j])
+			if !known {
+				continue
+			}
+			r.work += len(s)
+			if count++; count > maxReplacements || r.work > maxWork {
+				return s, "the value refers to itself"
+			}
+			if len(s)+len(value) > maxLine {
+				return s, fmt.Sprintf("the value grows beyond 1 MiB with %c(%s)", symbol, shorten(s[start:j]))
+			}
+			s = s[:start-2] + value + s[j+1:]
+			j = 0
 		}
 	}
-	return -1
+	return s, ""
+}
+
+func shorten(s string) string {
+	if len(s) > 40 {
+		return s[:40] + "…"
+	}
+	return s
 }

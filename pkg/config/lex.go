@@ -1,9 +1,21 @@
 package config
 
 import (
-	"bytes"
 	"slices"
 	"strings"
+)
+
+// Limits of a configuration. uWSGI has none and crashes or loops instead.
+const (
+	// MaxFile is the largest configuration that is read, in bytes, before and
+	// after magic variables are replaced.
+	MaxFile = 2 << 20
+	// maxLine is the longest line, and the longest value after expansion.
+	maxLine = 1 << 20
+	// maxEntries is how many options may come together from all sources.
+	maxEntries = 10_000
+	// maxDepth is how deep files may include each other.
+	maxDepth = 64
 )
 
 // line is a line of an ini file that says something.
@@ -13,29 +25,40 @@ type line struct {
 	number     int // in the file, from 1
 }
 
+const blanks = " \t\r"
+
 // lex splits text into lines, as uWSGI's ini reader does (core/ini.c): a line
-// ends at LF, blanks around it are cut, `;` and `#` start a comment only at its
-// beginning, the first `=` ends the key, and a line without one is a key with an
-// empty value. Keys before any section have the section "". Where uWSGI takes
-// the last byte of a header for its bracket, whatever it is, a missing bracket is
-// a problem here, and a comment after the bracket is one.
+// ends at LF, a NUL byte hides what is left of it, blanks around it are cut, `;`
+// and `#` start a comment only at its beginning, the first `=` ends the key, and
+// a line without one is a key with an empty value. Keys before any section have
+// the section "". Where uWSGI takes the last byte of a header for its bracket,
+// whatever it is, a missing bracket is a problem here, and a comment after the
+// bracket is one.
 //
 // numbers maps each line of the text to a line of the file; nil: they are the
 // same.
 func lex(file, text string, numbers []int) (lines []line, sections []string, problems Problems) {
 	section := ""
-	for i, raw := range strings.Split(text, "\n") {
-		number := i + 1
+	lines = make([]line, 0, 1+strings.Count(text, "\n"))
+	for number := 1; text != ""; number++ {
+		var raw string
+		raw, text, _ = strings.Cut(text, "\n")
+		origin := Origin{file, number}
 		if numbers != nil {
-			number = numbers[i]
+			origin.Line = numbers[number-1]
 		}
-		s := strings.Trim(raw, " \t\r")
+		if len(raw) > maxLine {
+			problems.add(origin, "", "the line is longer than 1 MiB", "is this the right file?")
+			continue
+		}
+		raw, _, _ = strings.Cut(raw, "\x00")
+		s := strings.Trim(raw, blanks)
 		switch {
 		case s == "" || s[0] == ';' || s[0] == '#':
 		case s[0] == '[':
 			name, ok := header(s)
 			if !ok {
-				problems.add(Origin{file, number}, "", "the section header has no closing bracket", "write [uwsgi]")
+				problems.add(origin, "", "the section header has no closing bracket", "write [uwsgi]")
 			}
 			section = name
 			if !slices.Contains(sections, name) {
@@ -43,7 +66,7 @@ func lex(file, text string, numbers []int) (lines []line, sections []string, pro
 			}
 		default:
 			key, value, _ := strings.Cut(s, "=")
-			lines = append(lines, line{section, strings.TrimRight(key, " \t"), strings.TrimLeft(value, " \t"), number})
+			lines = append(lines, line{section, strings.TrimRight(key, blanks), strings.TrimLeft(value, blanks), origin.Line})
 		}
 	}
 	return lines, sections, problems
@@ -52,23 +75,9 @@ func lex(file, text string, numbers []int) (lines []line, sections []string, pro
 // header reads `[name]`, with or without a comment behind it.
 func header(s string) (name string, ok bool) {
 	name, rest, ok := strings.Cut(s[1:], "]")
-	rest = strings.TrimLeft(rest, " \t")
+	rest = strings.TrimLeft(rest, blanks)
 	if !ok || rest == "" || rest[0] == ';' || rest[0] == '#' {
 		return name, ok
 	}
 	return s[1 : len(s)-1], s[len(s)-1] == ']' // a bracket inside the name
 }
-
-// textual reports why data cannot be an ini file, or "".
-func textual(data []byte) (what, hint string, number int) {
-	if len(data) > MaxFile {
-		return "the file is larger than 1 MiB", "is this the right file?", 0
-	}
-	if at := bytes.IndexByte(data, 0); at >= 0 {
-		return "there is a NUL byte", "this is not a text file", 1 + bytes.Count(data[:at], []byte("\n"))
-	}
-	return "", "", 0
-}
-
-// MaxFile is the largest configuration file that is read, in bytes.
-const MaxFile = 1 << 20

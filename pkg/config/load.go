@@ -1,101 +1,272 @@
 // Package config answers one question: what may be written? It reads uWSGI's ini
-// dialect in steps that know nothing of each other, magic variables, lines,
-// expansion, option tables, and ends in plain typed structs.
+// dialect in steps that know nothing of each other: magic variables, lines
+// (lex.go), blocks (logic.go), the ordered list of options (reader.go), expansion
+// (expand.go), and option tables, which end in plain typed structs.
 package config
 
 import (
-	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
-// Source is a configuration whose bytes were read once. It is never read again
-// by its path.
-type Source struct {
-	// Name is how it was called: what the magic variable %o says.
-	Name string
-	// Path is absolute; it serves messages and magic variables.
-	Path string
-	// Data is the content.
-	Data []byte
-	// Tenant is true when somebody else than the operator wrote it: only options
-	// that a tenant may say are accepted.
-	Tenant bool
+// load acts on `ini = name` and the like: the options of the file come in its
+// place in the list.
+func (r *reader) load(key, name string) {
+	kind := formatOf(key)
+	file, section, asked := splitSection(name)
+	if src, ok := r.given[name]; ok {
+		file, section, asked = name, src.Section, src.Section != ""
+	}
+	if file == "" && asked {
+		if kind != formatINI || r.last == "" {
+			r.problem(key, fmt.Sprintf("%q: no file was read that could have the section", name), "write file.ini:section")
+			return
+		}
+		if !r.magic.pinned {
+			r.magic.named("")
+			r.magic.section(section)
+		}
+		file = r.last
+	} else if !r.fill(key, file, section, asked) {
+		return
+	}
+	data, err := r.content(key, file)
+	if err != nil {
+		r.failed(key, err)
+		return
+	}
+	if kind == formatINI {
+		r.last = file
+	}
+	if section == "" && kind != formatXML {
+		section = "uwsgi"
+	}
+	r.nest(key, file, func(path string) { r.read(kind, path, string(data), section) })
 }
 
-// ParseVassal reads a vassal's configuration. On mistakes the error is Problems
-// with all of them. Warnings come with either result. It opens nothing and does
-// not block, so it may be used on what a tenant wrote.
-func ParseVassal(src Source) (v *Vassal, warnings Problems, err error) {
-	entries, problems := read(src, "uwsgi", "vassal")
-	return finishVassal(src.Path, entries, problems)
+// include acts on include, and on inherit when the list is complete: the name
+// must end as a format does, and the uppercase magic variables do not change.
+func (r *reader) include(key, name string) {
+	format, ok := formatByName(name)
+	if !ok {
+		r.problem(key, fmt.Sprintf("cannot tell what %q is", name), "the name must end in .ini, .yaml, .yml, .json, .js or .xml, without a section")
+		return
+	}
+	held := r.magic.held
+	r.magic.held = true
+	r.load(string(format), name)
+	r.magic.held = held
 }
 
-func finishVassal(file string, entries []entry, problems Problems) (*Vassal, Problems, error) {
-	used := references(entries)
-	expand(entries, &problems)
-	v := defaultVassal()
-	v.entries = entries
-	warnings, more := vassalOptions().decode(entries, used, v)
-	if problems = append(problems, more...); len(problems) == 0 {
-		v.check(file, &problems)
-		v.withoutStats(&warnings)
+// fill gives the magic variables what the name says, and reports whether there
+// is such a file at all.
+func (r *reader) fill(key, file, section string, asked bool) bool {
+	if r.magic.pinned {
+		return true
 	}
-	if err := problems.err(); err != nil {
-		return nil, warnings, err
+	scheme, _, ok := strings.Cut(file, "://")
+	r.magic.named(file)
+	if file == "-" || ok && isScheme(scheme) {
+		if asked {
+			r.magic.section(section)
+		}
+		return true
 	}
-	return v, warnings, nil
+	path := r.given[file].Path
+	if path == "" {
+		var err error
+		if path, err = r.locate(key, file); err != nil {
+			r.failed(key, err)
+			return false
+		}
+	}
+	r.magic.section(section)
+	r.magic.file(path)
+	r.magic.hold()
+	return true
 }
 
-// read turns one source into entries: those of the sections named.
-func read(src Source, sections ...string) ([]entry, Problems) {
-	var problems Problems
-	if what, hint, number := textual(src.Data); what != "" {
-		problems.add(Origin{src.Path, number}, "", what, hint)
-		return nil, problems
+// locate makes the path of %p: symbolic links are followed on the way, but a
+// file that is one itself is taken by its name.
+func (r *reader) locate(key, file string) (string, error) {
+	if !r.allowed(needFiles, key) {
+		return "", errLeftOut
 	}
-	text := strings.TrimPrefix(string(src.Data), "\ufeff")
-	text, numbers := magic{path: src.Path, name: src.Name}.substitute(text)
-	lines, found, problems := lex(src.Path, text, numbers)
-	var entries []entry
+	var s unix.Stat_t
+	if unix.Lstat(file, &s) == nil && s.Mode&unix.S_IFMT == unix.S_IFLNK {
+		if strings.HasPrefix(file, "/") {
+			return file, nil
+		}
+		cwd, err := os.Getwd()
+		return cwd + "/" + file, err
+	}
+	path, err := filepath.Abs(file)
+	if err == nil && file == "" {
+		err = os.ErrNotExist
+	}
+	if err == nil {
+		path, err = filepath.EvalSymlinks(path)
+	}
+	if err != nil {
+		return "", cannot("open", file, err)
+	}
+	return path, nil
+}
+
+// nest reads a file inside the one that is being read.
+func (r *reader) nest(key, file string, read func(path string)) {
+	path := file
+	if src, ok := r.given[file]; ok {
+		path = src.Path
+	} else if abs, err := filepath.Abs(file); err == nil && r.magic.vars['o'] == file && r.magic.vars['p'] != "" && file != "-" && !strings.Contains(file, "://") {
+		path = abs
+	}
+	if len(r.open) == maxDepth {
+		what := fmt.Sprintf("files include each other more than %d deep", maxDepth)
+		if slices.Contains(r.open, path) {
+			what = fmt.Sprintf("%q includes itself", file)
+		}
+		r.limit(key, what, "")
+		return
+	}
+	at, tenant := r.at, r.tenant
+	r.open = append(r.open, path)
+	r.tenant = tenant || r.given[file].Tenant
+	read(path)
+	r.open = r.open[:len(r.open)-1]
+	r.at, r.tenant = at, tenant
+}
+
+// read turns text into options, in the order of the text.
+func (r *reader) read(kind format, path, text, section string) {
+	if r.before != "" || r.after != "" {
+		text = r.before + text + r.after
+	}
+	if kind == formatINI {
+		text = strings.TrimPrefix(text, "\ufeff")
+	}
+	text, numbers, ok := r.magic.substitute(text)
+	if !ok {
+		r.limit("", "the file is larger than 2 MiB", "is this the right file?")
+		return
+	}
+	var lines []line
+	switch kind {
+	case formatINI:
+		r.ini(path, text, numbers, section)
+		return
+	case formatYAML:
+		lines, ok = r.yaml(path, text, section)
+	case formatJSON:
+		lines, ok = r.json(path, text, section)
+	case formatXML:
+		lines, ok = r.xml(path, text, section)
+	}
+	if !ok {
+		return
+	}
 	for _, l := range lines {
-		if slices.Contains(sections, l.section) {
-			entries = append(entries, entry{key: l.key, value: l.value, origin: Origin{src.Path, l.number}, tenant: src.Tenant})
+		if l.number > 0 && l.number <= len(numbers) {
+			l.number = numbers[l.number-1]
 		}
+		r.at = Origin{path, l.number}
+		r.add(l.key, l.value)
 	}
-	if !slices.ContainsFunc(found, func(s string) bool { return slices.Contains(sections, s) }) {
-		what := "there is no section"
-		if len(found) > 0 {
-			what = fmt.Sprintf("there is no such section among %q", found)
-		}
-		problems.add(Origin{File: src.Path}, "", what, "options stand under ["+strings.Join(sections, "] or [")+"]")
-	}
-	return entries, problems
 }
 
-// open reads a file of the operator's own.
-func open(name string) (Source, error) {
-	path, err := filepath.Abs(name)
-	if err != nil {
-		return Source{}, err
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		var p *fs.PathError
-		if errors.As(err, &p) {
-			err = p.Err
+// ini takes the lines of a section. One that has no line is worth a warning.
+func (r *reader) ini(path, text string, numbers []int, section string) {
+	lines, found, problems := lex(path, text, numbers)
+	r.problems = append(r.problems, problems...)
+	any := false
+	for _, l := range lines {
+		if r.asked(l.section, section) {
+			any = true
+			r.at = Origin{path, l.number}
+			r.add(l.key, l.value)
 		}
-		return Source{}, fmt.Errorf("cannot open %q: %w", name, err)
 	}
-	defer f.Close()
-	data, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
+	if !any && len(problems) == 0 {
+		what := fmt.Sprintf("there is nothing in section %q", section)
+		if len(found) > 0 {
+			what += fmt.Sprintf(", there is %q", found)
+		}
+		names := []string{section}
+		if section == "uwsgi" {
+			names = append(names, r.sections...)
+		}
+		r.warnings.add(Origin{File: path}, "", what, "options stand under ["+strings.Join(names, "] or [")+"]")
+	}
+}
+
+// asked reports whether a section is the one that is asked for.
+func (r *reader) asked(name, section string) bool {
+	return name == section || section == "uwsgi" && slices.Contains(r.sections, name)
+}
+
+// inject reads text that is put around each file that is read from here on.
+func (r *reader) inject(key, name string) {
+	data, err := r.content(key, name)
 	if err != nil {
-		return Source{}, fmt.Errorf("cannot read %q: %w", name, err)
+		r.failed(key, err)
+		return
 	}
-	return Source{Name: name, Path: path, Data: data}, nil
+	into := &r.before
+	if key == "inject-after" {
+		into = &r.after
+	}
+	if *into += string(data); len(*into) > MaxFile {
+		r.limit(key, "more than 2 MiB are injected", "")
+	}
+}
+
+// splitSection cuts `:section` off the name of a file. The last colon counts, in
+// a scheme the last one after the last slash.
+func splitSection(name string) (file, section string, asked bool) {
+	from := 0
+	if scheme, _, ok := strings.Cut(name, "://"); ok && isScheme(scheme) {
+		from = strings.LastIndexByte(name, '/')
+	}
+	colon := strings.LastIndexByte(name[from:], ':')
+	if colon < 0 {
+		return name, "", false
+	}
+	return name[:from+colon], name[from+colon+1:], true
+}
+
+// format is a language of configuration files.
+type format string
+
+const (
+	formatINI  format = "ini"
+	formatYAML format = "yaml"
+	formatJSON format = "json"
+	formatXML  format = "xml"
+)
+
+// formatOf is the format that a key loads.
+func formatOf(key string) format {
+	switch key {
+	case "xml", "xmlconfig":
+		return formatXML
+	case "yaml", "yml":
+		return formatYAML
+	case "json", "js":
+		return formatJSON
+	}
+	return formatINI
+}
+
+// formatByName tells the format from the end of a name.
+func formatByName(name string) (format, bool) {
+	switch ext := strings.TrimPrefix(filepath.Ext(name), "."); ext {
+	case "ini", "xml", "yaml", "yml", "json", "js":
+		return formatOf(ext), true
+	}
+	return formatINI, false
 }

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"encoding/binary"
+	"fmt"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -8,24 +10,96 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
-// magic gives the magic variables of a file their values.
+// magic gives the magic variables their values. As in uWSGI there is one table
+// for all files of a configuration: what a file does not set keeps what the file
+// before it set, and the uppercase letters stay those of the first one.
 type magic struct {
-	path    string // absolute
-	name    string // as it was given
-	section string
+	vars map[byte]string
+	// held is true when the uppercase letters have their values, or, during an
+	// include, must not get them.
+	held bool
+	// pinned is true when nothing changes any more, whatever file is read.
+	pinned bool
+}
+
+// upper are the letters that have an uppercase copy.
+const upper = "opsdnecxij"
+
+// named takes over the name of a file that is about to be read, without its
+// section. What the path says stays as it is; it is all that is known about
+// standard input and schemes.
+func (m *magic) named(name string) {
+	if m.vars == nil {
+		m.vars = map[byte]string{}
+	}
+	m.vars['o'] = name
+}
+
+// section takes over the section that is asked for.
+func (m *magic) section(name string) { m.vars['x'] = name }
+
+// file takes over what the path of a file says. The path is absolute.
+func (m *magic) file(path string) {
+	dir, base := filepath.Split(path)
+	m.vars['p'], m.vars['s'], m.vars['d'] = path, base, dir
+	m.vars['n'], m.vars['e'] = base, ""
+	if dot := strings.LastIndexByte(base, '.'); dot >= 0 {
+		m.vars['n'], m.vars['e'] = base[:dot], base[dot+1:]
+	}
+	parts := strings.Split(strings.Trim(dir, "/"), "/")
+	m.vars['c'] = parts[len(parts)-1]
+	for i := range 10 {
+		m.vars['0'+byte(i)] = ""
+		if i < len(parts) {
+			m.vars['0'+byte(i)] = parts[i]
+		}
+	}
+	m.vars['j'] = fmt.Sprintf("%X", binary.LittleEndian.AppendUint32(nil, djb33x(path)))
+	var s unix.Stat_t
+	m.vars['i'] = ""
+	if unix.Lstat(path, &s) == nil {
+		m.vars['i'] = strconv.FormatUint(s.Ino, 10)
+	}
+}
+
+// hold makes the uppercase copies, once.
+func (m *magic) hold() {
+	if m.held {
+		return
+	}
+	m.held = true
+	for _, c := range []byte(upper) {
+		m.vars[c-'a'+'A'] = m.vars[c]
+	}
+}
+
+// djb33x is the hash of %j: Bernstein's, by 33 and with exclusive or.
+func djb33x(s string) uint32 {
+	hash := uint32(5381)
+	for i := range len(s) {
+		hash = hash*33 ^ uint32(s[i])
+	}
+	return hash
 }
 
 // substitute replaces magic variables in the whole text, comments included, as
 // uWSGI does before it looks at lines: `%%` is `%`, `%(` starts a placeholder and
 // stays, and a `%` before any other byte that names no variable disappears with
 // that byte, be it the end of the line. numbers tells for each line of the
-// result on which line of the file it starts.
-func (m magic) substitute(text string) (out string, numbers []int) {
+// result on which line of the file it starts. It is not ok when the result is
+// larger than MaxFile.
+func (m *magic) substitute(text string) (out string, numbers []int, ok bool) {
+	if !strings.Contains(text, "%") {
+		return text, nil, len(text) <= MaxFile
+	}
 	var b strings.Builder
+	b.Grow(len(text) + len(text)/4)
 	source := 1
-	numbers = []int{1}
+	numbers = append(make([]int, 0, 1+strings.Count(text, "\n")), source)
 	for i := 0; i < len(text); i++ {
 		c := text[i]
 		switch {
@@ -42,12 +116,15 @@ func (m magic) substitute(text string) (out string, numbers []int) {
 		default:
 			b.WriteByte(c)
 		}
+		if b.Len() > MaxFile {
+			return "", nil, false
+		}
 	}
-	return b.String(), numbers
+	return b.String(), numbers, true
 }
 
 // variable returns what stands for % and a byte.
-func (m magic) variable(c byte) string {
+func (m *magic) variable(c byte) string {
 	switch c {
 	case '%':
 		return "%"
@@ -55,44 +132,11 @@ func (m magic) variable(c byte) string {
 		return "%("
 	case '[':
 		return "\x1b"
-	case 'p':
-		return m.path
-	case 's':
-		return filepath.Base(m.path)
-	case 'd':
-		return directory(m.path)
-	case 'c':
-		return filepath.Base(filepath.Dir(m.path))
-	case 'n':
-		base := filepath.Base(m.path)
-		return strings.TrimSuffix(base, filepath.Ext(base))
-	case 'e':
-		return strings.TrimPrefix(filepath.Ext(m.path), ".")
-	case 'o':
-		return m.name
-	case 'x':
-		return m.section
 	}
-	if c >= '0' && c <= '9' {
-		return m.component(int(c - '0'))
+	if v, ok := m.vars[c]; ok {
+		return v
 	}
 	return ambient(c)
-}
-
-func directory(path string) string {
-	if dir := filepath.Dir(path); dir != "/" {
-		return dir + "/"
-	}
-	return "/"
-}
-
-// component is one directory of the path, counted from the root.
-func (m magic) component(n int) string {
-	parts := strings.Split(strings.Trim(filepath.Dir(m.path), "/"), "/")
-	if n >= len(parts) {
-		return ""
-	}
-	return parts[n]
 }
 
 // ambient is what a variable says that does not depend on the file. What cannot
@@ -111,6 +155,9 @@ func ambient(c byte) string {
 		return strconv.FormatInt(time.Now().UnixMicro(), 10)
 	case 'V':
 		return uwsgiVersion
+	case 'b':
+		self, _ := os.Executable()
+		return self
 	case 'k':
 		return strconv.Itoa(runtime.NumCPU())
 	case 'u':

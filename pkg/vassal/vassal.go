@@ -202,7 +202,7 @@ func (v *Vassal) parse(context.Context) (err error) {
 		v.options, warnings, err = v.Parse()
 	} else {
 		src := config.Source{Name: string(v.order.Name), Path: string(v.order.Path), Data: v.order.Config}
-		v.options, warnings, err = config.ParseVassal(src)
+		v.options, warnings, err = config.Input{Source: src, Access: config.Own()}.Parse()
 	}
 	for _, w := range warnings {
 		v.Log.Warn(w.Error())

@@ -1,0 +1,175 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"strings"
+)
+
+// Access is what reading a configuration may touch besides the text it was
+// given. The zero value touches nothing: it is for text that somebody else
+// wrote.
+type Access struct {
+	// Files: other files may be opened and looked for, by includes, templates,
+	// @(path), if-file and the like.
+	Files bool
+	// Run: commands may be run, descriptors read and the network asked, by the
+	// schemes exec://, fd://, http:// and emperor:// and by resolve. A tenant's own
+	// text (Source.Tenant) never gets it.
+	Run bool
+	// TenantFiles: other files may be opened for a tenant's own text as well. Only
+	// where the process has no more rights than the tenant.
+	TenantFiles bool
+	// Environ are the variables for $(NAME) and if-env, as os.Environ returns
+	// them. Empty: there are none.
+	Environ []string
+	// Partial: what is not allowed is left out and is no mistake. What comes out
+	// is then a part of what the text says, good to find mistakes in.
+	Partial bool
+}
+
+// Own is the access of a program to its own configuration: everything.
+func Own() Access { return Access{Files: true, Run: true, Environ: os.Environ()} }
+
+// need is one kind of access.
+type need int
+
+const (
+	needNothing need = iota
+	needFiles
+	needRun
+	needEnviron
+)
+
+// errLeftOut is what was not allowed in a partial reading.
+var errLeftOut = errors.New("left out")
+
+// allowed reports whether something may be done; if not it notes why not.
+func (r *reader) allowed(n need, key string) bool {
+	switch {
+	case n == needFiles && (!r.access.Files || r.tenant && !r.access.TenantFiles):
+	case n == needRun && (!r.access.Run || r.tenant):
+	case n == needEnviron && r.access.Partial && r.access.Environ == nil:
+	default:
+		return true
+	}
+	if r.partial = true; !r.access.Partial {
+		hint := "this configuration is not trusted with it"
+		if n == needFiles {
+			r.problem(key, "no other file may be opened or looked for here", hint)
+		} else {
+			r.problem(key, "nothing may be run or asked for here", hint)
+		}
+	}
+	return false
+}
+
+// failed notes why something could not be had. What was left out is no mistake,
+// and what was not allowed has been noted.
+func (r *reader) failed(key string, err error) {
+	if !errors.Is(err, errLeftOut) {
+		r.problem(key, err.Error(), "")
+	}
+}
+
+// getenv finds an environment variable.
+func (r *reader) getenv(name string) (string, bool) {
+	if v, ok := r.environ[name]; ok {
+		return v, true
+	}
+	for _, e := range r.access.Environ {
+		if k, v, ok := strings.Cut(e, "="); ok && k == name {
+			return v, true
+		}
+	}
+	return "", false
+}
+
+func (r *reader) setenv(text string) {
+	if key, value, ok := strings.Cut(text, "="); ok {
+		if r.environ == nil {
+			r.environ = map[string]string{}
+		}
+		r.environ[key] = value
+	}
+}
+
+// getenvOr is what $(…) looks up. Beside the plain name there are uWSGI 2.1's
+// NAME-default, for a variable that is not set, and NAME:-default, for one that
+// is not set or empty. As there, the default ends at its next `-`, and in the
+// second form at its next `:`.
+func (r *reader) getenvOr(name string) (string, bool) {
+	dash := strings.IndexByte(name, '-')
+	if dash < 0 {
+		return r.getenv(name)
+	}
+	name, other, ends := name[:dash], name[dash+1:], "-"
+	empty := strings.HasSuffix(name, ":")
+	if empty {
+		name, ends = strings.TrimSuffix(name, ":"), ":-"
+	}
+	if v, ok := r.getenv(name); ok && (v != "" || !empty) {
+		return v, true
+	}
+	other = strings.TrimLeft(other, ends)
+	if end := strings.IndexAny(other, ends); end >= 0 {
+		other = other[:end]
+	}
+	return other, true
+}
+
+// content reads what a name stands for: a scheme, standard input or a file.
+func (r *reader) content(key, name string) ([]byte, error) {
+	if src, ok := r.given[name]; ok && src.Data != nil {
+		return src.Data, nil
+	}
+	if scheme, rest, ok := strings.Cut(name, "://"); ok && isScheme(scheme) {
+		if !r.allowed(needRun, key) {
+			return nil, errLeftOut
+		}
+		return fetch(scheme, rest)
+	}
+	if name == "-" {
+		if !r.allowed(needRun, key) {
+			return nil, errLeftOut
+		}
+		return readAll(name, os.Stdin)
+	}
+	if !r.allowed(needFiles, key) {
+		return nil, errLeftOut
+	}
+	return readFile(name)
+}
+
+// readFile reads a file, and never more than MaxFile of it.
+func readFile(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, cannot("open", name, err)
+	}
+	defer f.Close()
+	return readAll(name, f)
+}
+
+func readAll(name string, from io.Reader) ([]byte, error) {
+	data, err := io.ReadAll(io.LimitReader(from, MaxFile+1))
+	if err != nil {
+		return nil, cannot("read", name, err)
+	}
+	if len(data) > MaxFile {
+		return nil, fmt.Errorf("cannot read %q: it is larger than 2 MiB", name)
+	}
+	return data, nil
+}
+
+// cannot says what failed with a file without saying its name twice.
+func cannot(verb, name string, err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		err = p.Err
+	}
+	return fmt.Errorf("cannot %s %q: %w", verb, name, err)
+}

@@ -1,0 +1,81 @@
+package config
+
+import (
+	"strconv"
+	"strings"
+)
+
+// evaluate is what %(…) looks up: an option, or words and signs with spaces
+// between them, from left to right (uwsgi_manage_placeholder). A sign is for the
+// next word only; without one, words are put together.
+func (r *reader) evaluate(text string) (string, bool) {
+	if strings.IndexByte(text, ' ') < 0 {
+		return r.lookup(text)
+	}
+	r.work += len(text)
+	value, sign := "", byte(0)
+	known := false
+	for word := range strings.SplitSeq(text, " ") {
+		switch word {
+		case "":
+			continue
+		case "+", "-", "*", "/":
+			sign = word[0]
+			continue
+		case "++", "--":
+			if sign = 0; known {
+				n := leadingInt(value)
+				if word == "++" {
+					value = strconv.FormatInt(n+1, 10)
+				} else {
+					value = strconv.FormatInt(n-1, 10)
+				}
+			}
+			continue
+		}
+		operand := word
+		if strings.Trim(word, "0123456789") != "" {
+			operand, _ = r.lookup(word)
+		}
+		if value, known = apply(sign, value, operand), true; len(value) > maxLine {
+			return "", false
+		}
+		sign = 0
+	}
+	return value, known
+}
+
+func apply(sign byte, a, b string) string {
+	if sign == 0 {
+		return a + b
+	}
+	x, y := leadingInt(a), leadingInt(b)
+	switch {
+	case sign == '+':
+		x += y
+	case sign == '-':
+		x -= y
+	case sign == '*':
+		x *= y
+	case y == 0:
+		x = 0
+	default:
+		x /= y
+	}
+	return strconv.FormatInt(x, 10)
+}
+
+// leadingInt reads a number as strtoll(3) does: blanks, a sign, digits, and
+// whatever follows is ignored. Too large is the largest.
+func leadingInt(s string) int64 {
+	s = strings.TrimLeft(s, " \t\n\v\f\r")
+	end := 0
+	if end < len(s) && (s[end] == '-' || s[end] == '+') {
+		end++
+	}
+	for end < len(s) && s[end] >= '0' && s[end] <= '9' {
+		end++
+	}
+	n, _ := strconv.ParseInt(s[:end], 10, 64) // a range error comes with the limit
+	return n
+}

@@ -1,0 +1,158 @@
+package config
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// corpus finds the folder of real configuration files, which are not part of
+// this project.
+func corpus(t testing.TB) string {
+	t.Helper()
+	dir := os.Getenv("EMPEROR_CORPUS")
+	if dir == "" {
+		dir = filepath.Join("..", "..", "..", "shared", "corpus")
+	}
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "EXPECTED.jsonl")); err != nil {
+		missing(t, fmt.Sprintf("there is no corpus in %s (EMPEROR_CORPUS names the folder)", dir))
+	}
+	return dir
+}
+
+// missing skips a test on a machine that lacks something. In CI nothing may be
+// missing.
+func missing(t testing.TB, what string) {
+	t.Helper()
+	if os.Getenv("CI") == "true" {
+		t.Fatal(what)
+	}
+	t.Skip(what)
+}
+
+// expected is what uWSGI's parser makes of a file: its list of options, each
+// key, value and 1 where uWSGI acts on it while it reads.
+type expected struct {
+	File string              `json:"file"`
+	RC   int                 `json:"rc"`
+	Tree [][]json.RawMessage `json:"tree"`
+}
+
+// TestCorpus compares the list of options that we make of each real file with
+// what uWSGI 2.1-dev made of it. What it says about the machine was the same for
+// all files.
+func TestCorpus(t *testing.T) {
+	dir := corpus(t)
+	data, err := os.ReadFile(filepath.Join(dir, "EXPECTED.jsonl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	complete := 0
+	scan := bufio.NewScanner(bytes.NewReader(data))
+	scan.Buffer(nil, 1<<20)
+	scan.Scan() // the first line explains the others
+	for scan.Scan() {
+		var want expected
+		if err := json.Unmarshal(scan.Bytes(), &want); err != nil {
+			t.Fatal(err)
+		}
+		if want.RC != 0 {
+			continue
+		}
+		complete++
+		t.Run(want.File, func(t *testing.T) {
+			compareList(t, corpusList(t, dir, want.File), want.lines(t, dir))
+		})
+	}
+	if complete < 200 {
+		t.Errorf("only %d files were compared", complete)
+	}
+}
+
+// lines prints an expected list.
+func (e expected) lines(t *testing.T, root string) (lines []string) {
+	for _, row := range e.Tree {
+		line := unwrap(t, row[0]) + " = " + unwrap(t, row[1])
+		if len(row) > 2 || unwrap(t, row[0]) == "flock" { // no file could be locked there
+			line += "\t(done)"
+		}
+		lines = append(lines, strings.ReplaceAll(line, "@ROOT@", root))
+	}
+	return lines
+}
+
+// unwrap reads a text that may be no UTF-8.
+func unwrap(t *testing.T, raw json.RawMessage) string {
+	var text string
+	if json.Unmarshal(raw, &text) == nil {
+		return text
+	}
+	var wrapped struct{ Base64 string }
+	if err := json.Unmarshal(raw, &wrapped); err != nil {
+		t.Fatal(err)
+	}
+	bytes, err := base64.StdEncoding.DecodeString(wrapped.Base64)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(bytes)
+}
+
+// corpusList reads a file as it was read for EXPECTED.jsonl: from its own
+// directory, by its own name, before anything is inherited.
+func corpusList(t *testing.T, root, file string) (lines []string) {
+	t.Chdir(filepath.Join(root, filepath.Dir(file)))
+	t.Setenv("PATH", fakeDate(t))
+	r := newReader(Access{Files: true, Run: true, Environ: []string{"HOME=/home/u", "PATH=/tmp/corpus/stub:/usr/bin:/bin"}})
+	r.magic.vars = map[byte]string{
+		'h': "HOSTNAME", 't': "1700000000", 'T': "1700000000000000", 'V': "VERSION", 'k': "4", 'u': "1000", 'U': "user", 'g': "1000", 'G': "group",
+	}
+	kind, _ := formatByName(file)
+	r.add(string(kind), filepath.Base(file))
+	r.passes()
+	for _, p := range r.problems {
+		if !tolerated(p) {
+			t.Error(p)
+		}
+	}
+	for _, e := range r.entries[1:] {
+		line := e.key + " = " + e.value
+		if e.done {
+			line += "\t(done)"
+		}
+		lines = append(lines, line)
+	}
+	return lines
+}
+
+// tolerated are the mistakes that we report and uWSGI does not see.
+func tolerated(p Problem) bool {
+	return strings.Contains(p.What, "closing bracket")
+}
+
+// fakeDate is a PATH on which date prints a fixed day.
+func fakeDate(t *testing.T) string {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "date"), []byte("#!/bin/sh\necho 2020-01-02\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+func compareList(t *testing.T, got, want []string) {
+	t.Helper()
+	if !slices.Equal(got, want) {
+		t.Errorf("got:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+}

@@ -1,0 +1,30 @@
+package config
+
+import (
+	"slices"
+	"strings"
+)
+
+// notOptions are variables that begin as options do and are none (parse_sys_envs).
+var notOptions = []string{
+	"BROODLORD_NUM", "EMPEROR_FD", "EMPEROR_FD_CONFIG", "EMPEROR_PROXY", "JAIL_PID", "ORIGINAL_PROC_NAME",
+	"RELOADS", "VASSALS_DIR",
+}
+
+// fromEnviron takes the options that stand in the environment: UWSGI_FOO_BAR is
+// foo-bar. They come before all others.
+func (r *reader) fromEnviron() {
+	for _, variable := range r.access.Environ {
+		name, ok := strings.CutPrefix(variable, "UWSGI_")
+		if !ok {
+			continue
+		}
+		key, value, ok := strings.Cut(name, "=")
+		if !ok || slices.Contains(notOptions, key) {
+			continue
+		}
+		r.at = Origin{File: "environment UWSGI_" + key}
+		r.add(strings.ReplaceAll(strings.ToLower(key), "_", "-"), value)
+	}
+	r.at = Origin{}
+}

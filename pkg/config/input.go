@@ -1,0 +1,126 @@
+package config
+
+import "slices"
+
+// Source is a configuration. With Data its bytes were read once, and it is never
+// read again by its path.
+type Source struct {
+	// Name is how it was called: what the magic variable %o says. Its ending says
+	// what it is: .ini, .yaml, .yml, .json, .js or .xml, and ini for anything else.
+	Name string
+	// Section is the section that counts. Empty: [uwsgi], or our name for it.
+	Section string
+	// Path is absolute; it serves messages and magic variables.
+	Path string
+	// Data is the content. Nil in a template: it is read by its name.
+	Data []byte
+	// Tenant is true when somebody else than the operator wrote it: only options
+	// that a tenant may say are accepted, and it may not have anything run.
+	Tenant bool
+}
+
+// Templates are what an operator puts around the file of each vassal. They are
+// in the order of uWSGI's Emperor: InheritBefore, IncludeBefore, Set, the file,
+// Inherit, Include. An include stands at its place; what is inherited counts
+// after everything else, and of two values of an option the last one counts. A
+// placeholder takes the first.
+type Templates struct {
+	InheritBefore, IncludeBefore []Source
+	// Set are options, each key=value.
+	Set              []string
+	Inherit, Include []Source
+	// VassalMagic: magic variables in templates speak of the vassal's file. Without
+	// it, as in uWSGI, lowercase ones speak of the template, and uppercase ones of
+	// the vassal's file only in what is read after it.
+	VassalMagic bool
+}
+
+// Input is all that a vassal is configured by. Options in the environment come
+// before everything else.
+type Input struct {
+	Source    Source
+	Templates Templates
+	// Access is what may be touched besides.
+	Access Access
+}
+
+// ParseVassal reads a vassal's configuration. On mistakes the error is Problems
+// with all of them. Warnings come with either result. It opens nothing and does
+// not block, so it may be used on what a tenant wrote: what would need more, it
+// leaves out.
+func ParseVassal(src Source) (v *Vassal, warnings Problems, err error) {
+	return Input{Source: src, Access: Access{Partial: true}}.Parse()
+}
+
+// Parse reads it all, as ParseVassal does, with the access that was given.
+func (in Input) Parse() (*Vassal, Problems, error) {
+	r := in.read()
+	return finishVassal(in.Source.Path, r)
+}
+
+// read makes the list of options, in the order in which uWSGI's Emperor names
+// the files on the command line of a vassal.
+func (in Input) read() *reader {
+	r := newReader(in.Access, "vassal")
+	t, file := in.Templates, in.Source
+	if file.Data == nil {
+		file.Data = []byte{}
+	}
+	r.given = map[string]Source{}
+	for _, src := range slices.Concat(t.InheritBefore, t.IncludeBefore, t.Inherit, t.Include, []Source{file}) {
+		r.given[src.Name] = src
+	}
+	var pin *magic
+	if t.VassalMagic {
+		pin = &magic{pinned: true}
+		pin.named(file.Name)
+		pin.vars['x'] = file.Section
+		pin.file(file.Path)
+		pin.hold()
+	}
+	r.fromEnviron()
+	r.templates("inherit", t.InheritBefore, pin)
+	r.templates("include", t.IncludeBefore, pin)
+	for _, option := range t.Set {
+		r.at = Origin{File: "vassal-set"}
+		r.add("set", option)
+	}
+	r.at = Origin{File: file.Path}
+	kind, _ := formatByName(file.Name)
+	r.add(string(kind), file.Name)
+	r.templates("inherit", t.Inherit, pin)
+	r.templates("include", t.Include, pin)
+	return r
+}
+
+// templates adds templates by the option that reads them. With pin the magic
+// variables in them are those.
+func (r *reader) templates(key string, list []Source, pin *magic) {
+	for _, src := range list {
+		r.at = Origin{File: "vassals-" + key}
+		if pin != nil {
+			if r.pins == nil {
+				r.pins = map[int]*magic{}
+			}
+			r.pins[len(r.entries)] = pin
+		}
+		r.add(key, src.Name)
+	}
+}
+
+// finishVassal makes a vassal of what was read.
+func finishVassal(file string, r *reader) (*Vassal, Problems, error) {
+	used := references(r.entries)
+	v := defaultVassal()
+	v.entries = r.finish()
+	warnings, problems := vassalOptions().decode(v.entries, used, v)
+	warnings, problems = append(r.warnings, warnings...), append(r.problems, problems...)
+	if len(problems) == 0 && !r.partial {
+		v.check(file, &problems)
+		v.withoutStats(&warnings)
+	}
+	if err := problems.err(); err != nil {
+		return nil, warnings, err
+	}
+	return v, warnings, nil
+}

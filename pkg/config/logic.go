@@ -1,0 +1,286 @@
+package config
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// logic is the block that is open: uWSGI knows one at a time. It lasts until its
+// end, be that in another file.
+type logic struct {
+	open    bool
+	block   block
+	arg     string
+	running bool // the options of a block are being added: they go past it
+	failed  bool // the last condition was false, for else
+}
+
+// block is a kind of block: what it makes of one line.
+type block struct {
+	// when, for a condition, says whether the line is live, and what stands for
+	// %(_). Without known, %(_) stays.
+	when func(r *reader, arg string) (live bool, item string, known bool)
+	// not turns the condition around.
+	not bool
+	// items, for a loop, are what stands for %(_), once for each.
+	items func(r *reader, arg string) []string
+	// needs is what must be allowed to find out. Otherwise no line is live.
+	needs need
+	// sequel goes on after the condition before it.
+	sequel bool
+}
+
+// blockOf returns the kind of block that a key opens.
+func blockOf(key string) (b block, ok bool) {
+	switch key {
+	case "for":
+		return block{items: spaced}, true
+	case "for-glob":
+		return block{items: globbed, needs: needFiles}, true
+	case "for-times":
+		return block{items: times}, true
+	case "for-readline":
+		return block{items: readLines, needs: needFiles}, true
+	case "else":
+		return block{when: ifFailed, sequel: true}, true
+	}
+	what, found := strings.CutPrefix(key, "if-")
+	b.not = strings.HasPrefix(what, "not-")
+	switch what = strings.TrimPrefix(what, "not-"); {
+	case found:
+	case key == "ifenv" || key == "ifexists" || key == "ifdir" || key == "ifplugin":
+		what = key[2:]
+	default:
+		return b, false
+	}
+	switch what {
+	case "env":
+		b.when, b.needs = ifEnv, needEnviron
+	case "opt":
+		b.when = ifOpt
+	case "exists":
+		b.when, b.needs = ifExists, needFiles
+	case "file":
+		b.when, b.needs = ifFile, needFiles
+	case "dir":
+		b.when, b.needs = ifDir, needFiles
+	case "directory":
+		b.when, b.needs = ifDir, needFiles
+		return b, !b.not // uWSGI has no if-not-directory
+	case "hostname":
+		b.when = ifHostname
+	case "hostname-match":
+		b.when = ifHostnameMatch
+	case "plugin":
+		b.when = ifPlugin
+	case "reload":
+		b.when = ifReload
+	default:
+		return b, false
+	}
+	return b, true
+}
+
+func isEnd(key string) bool {
+	switch key {
+	case "end", "endif", "end-if", "endfor", "end-for":
+		return true
+	}
+	return false
+}
+
+// begin opens a block.
+func (r *reader) begin(e entry, b block) {
+	if r.logic.open {
+		r.problem(e.key, "a block inside a block", "uWSGI has no nested if and for; close the first one")
+		return
+	}
+	r.logic.open, r.logic.block, r.logic.arg = true, b, e.value
+}
+
+// took offers an option to the open block, and reports whether the block dealt
+// with it.
+func (l *logic) took(r *reader, e entry) bool {
+	if l.running {
+		return false
+	}
+	if isEnd(e.key) {
+		*l = logic{}
+	}
+	if e.key == "else" {
+		l.open = false
+	}
+	if !l.open {
+		return false
+	}
+	l.running = true
+	defer func() { l.running = false }()
+	switch {
+	case !r.allowed(l.block.needs, e.key):
+	case l.block.items != nil:
+		for _, item := range l.block.items(r, l.arg) {
+			r.appendFor(e, item)
+		}
+	default:
+		l.condition(r, e)
+	}
+	return true
+}
+
+// condition adds an option if the condition of the open block holds.
+func (l *logic) condition(r *reader, e entry) {
+	live, item, known := l.block.when(r, l.arg)
+	if live = live != l.block.not; !l.block.sequel {
+		l.failed = !live
+	}
+	switch {
+	case live && known:
+		r.appendFor(e, item)
+	case live:
+		r.append(e)
+	}
+}
+
+// appendFor adds an option of a block with what %(_) stands for.
+func (r *reader) appendFor(e entry, item string) {
+	if len(e.value) > 0 && len(e.value)*(1+len(item)) > 4*maxLine && strings.Count(e.value, "%(_)")*len(item) > maxLine {
+		r.limit(e.key, "the value is longer than 1 MiB", "")
+	}
+	if r.stopped {
+		return
+	}
+	e.value = strings.ReplaceAll(e.value, "%(_)", item)
+	r.append(e)
+}
+
+// variable is a condition about something with a value: NAME or NAME=value.
+func variable(arg string, find func(string) (string, bool)) (live bool, item string, known bool) {
+	name, want, compare := strings.Cut(arg, "=")
+	value, known := find(name)
+	return known && (!compare || value == want), value, known
+}
+
+func ifEnv(r *reader, arg string) (bool, string, bool) { return variable(arg, r.getenv) }
+func ifOpt(r *reader, arg string) (bool, string, bool) { return variable(arg, r.lookup) }
+
+func ifExists(_ *reader, arg string) (bool, string, bool) {
+	return unix.Access(arg, unix.R_OK) == nil, arg, true
+}
+
+func ifFile(_ *reader, arg string) (bool, string, bool) {
+	return isKind(arg, unix.S_IFREG), arg, true
+}
+
+func ifDir(_ *reader, arg string) (bool, string, bool) {
+	return isKind(arg, unix.S_IFDIR), arg, true
+}
+
+func isKind(path string, kind uint32) bool {
+	var s unix.Stat_t
+	return unix.Stat(path, &s) == nil && s.Mode&unix.S_IFMT == kind
+}
+
+func ifHostname(_ *reader, arg string) (bool, string, bool) {
+	host, _ := os.Hostname()
+	return host == arg, arg, true
+}
+
+func ifHostnameMatch(r *reader, arg string) (bool, string, bool) {
+	host, _ := os.Hostname()
+	re, err := regexp.Compile(arg)
+	if err != nil {
+		r.problem("if-hostname-match", err.Error(), "")
+		return false, arg, true
+	}
+	return re.MatchString(host), arg, true
+}
+
+// ifPlugin looks for plugins that the configuration asked for: they are taken to
+// be there.
+func ifPlugin(r *reader, arg string) (bool, string, bool) {
+	for _, e := range r.entries {
+		switch e.key {
+		case "plugin", "plugins", "need-plugin", "need-plugins":
+			if slices.Contains(strings.Split(e.value, ","), arg) {
+				return true, arg, true
+			}
+		}
+	}
+	return false, arg, true
+}
+
+// ifReload is never true: a reload starts from a fresh reading here.
+func ifReload(*reader, string) (bool, string, bool) { return false, "", false }
+
+func ifFailed(r *reader, _ string) (bool, string, bool) { return r.logic.failed, "", false }
+
+func spaced(_ *reader, arg string) []string {
+	return strings.FieldsFunc(arg, func(c rune) bool { return c == ' ' })
+}
+
+func times(r *reader, arg string) []string {
+	n := int(leadingInt(arg))
+	if n > maxEntries {
+		r.limit("for-times", "more than "+strconv.Itoa(maxEntries)+" times", "")
+		return nil
+	}
+	items := make([]string, max(n, 0))
+	for i := range items {
+		items[i] = strconv.Itoa(i + 1)
+	}
+	return items
+}
+
+// globbed is glob(3) with GLOB_MARK and GLOB_NOCHECK.
+func globbed(_ *reader, arg string) []string {
+	found, err := filepath.Glob(strings.ReplaceAll(arg, "[!", "[^"))
+	found = slices.DeleteFunc(found, func(path string) bool { return hidden(arg, path) })
+	if err != nil || len(found) == 0 {
+		return []string{arg}
+	}
+	for i, path := range found {
+		if s, err := os.Stat(path); err == nil && s.IsDir() && !strings.HasSuffix(path, "/") {
+			found[i] += "/"
+		}
+	}
+	slices.Sort(found)
+	return found
+}
+
+// hidden reports whether a path has a dot file where the pattern asks for none.
+func hidden(pattern, path string) bool {
+	names := strings.Split(filepath.Clean(path), "/")
+	for i, p := range strings.Split(filepath.Clean(pattern), "/") {
+		if i < len(names) && strings.HasPrefix(names[i], ".") && !strings.HasPrefix(p, ".") && !strings.HasPrefix(p, "\\.") {
+			return true
+		}
+	}
+	return false
+}
+
+// readLines gives the lines of a file. As in uWSGI, lines over 1023 bytes come in
+// pieces, and a file that cannot be read has no lines.
+func readLines(r *reader, arg string) (lines []string) {
+	data, err := readFile(arg)
+	if err != nil {
+		r.warnings.add(r.at, "for-readline", err.Error(), "there are no lines then")
+		return nil
+	}
+	for len(data) > 0 {
+		n := min(1023, len(data))
+		if end := bytes.IndexByte(data[:n], '\n'); end >= 0 {
+			n = end + 1
+		}
+		text, _, _ := strings.Cut(string(data[:n]), "\x00")
+		lines = append(lines, strings.TrimRight(text, "\r\n"))
+		data = data[n:]
+	}
+	return lines
+}

@@ -1,0 +1,277 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// reader turns sources into the ordered list of options that uWSGI would have:
+// environment, command line and files, with the options acted on that uWSGI acts
+// on while it reads. It stands between the lexer, which knows lines, and the
+// tables, which know what options mean; it knows only the options that shape the
+// list.
+//
+// Mistakes are collected. Only what goes over a limit ends the reading.
+type reader struct {
+	access Access
+	// sections are the names that [uwsgi] may have in the sources read.
+	sections []string
+
+	entries []entry
+	first   map[string]int // where the first entry of a key is
+	size    int            // bytes of all values
+	at      Origin         // of what is being read
+	tenant  bool           // what is being read is the tenant's own
+
+	magic    magic
+	logic    logic
+	last     string            // the ini file opened last: what `:section` means
+	open     []string          // files being read, the outermost first
+	given    map[string]Source // what need not be opened
+	pins     map[int]*magic    // magic variables of an include or inherit, by entry
+	before   string            // text put before the text of each file
+	after    string            // and after it
+	forbid   []string          // keys of an open blacklist
+	allow    []string          // keys of an open whitelist
+	declared map[string]string // options by declare-option, and their templates
+	environ  map[string]string // variables set by ienv
+	work     int               // bytes looked at in expansion
+
+	warnings, problems Problems
+	stopped            bool // a limit was reached
+	partial            bool // something was left out because it is not allowed
+}
+
+func newReader(access Access, sections ...string) *reader {
+	return &reader{access: access, sections: sections, first: map[string]int{}, entries: make([]entry, 0, 32)}
+}
+
+// problem adds a mistake at the place that is being read.
+func (r *reader) problem(key, what, hint string) { r.problems.add(r.at, key, what, hint) }
+
+// limit adds the mistake that ends the reading.
+func (r *reader) limit(key, what, hint string) {
+	if !r.stopped {
+		r.problem(key, what, hint)
+	}
+	r.stopped = true
+}
+
+// add takes the next option, as uWSGI's add_exported_option does: it is offered
+// to an open block first, joins the list, and is acted on when it is one of
+// those that act at once.
+func (r *reader) add(key, value string) { r.addEntry(entry{key: key, value: value}) }
+
+func (r *reader) addEntry(e entry) {
+	if r.stopped || r.forbidden(e.key) || r.logic.took(r, e) {
+		return
+	}
+	r.append(e)
+}
+
+// append joins an option to the list and acts on it.
+func (r *reader) append(e entry) {
+	e.origin, e.tenant = r.at, r.tenant
+	i := len(r.entries)
+	r.size += len(e.value)
+	if i >= maxEntries || r.size > MaxFile {
+		r.limit(e.key, fmt.Sprintf("there are more than %d options, or more than 2 MiB of them", maxEntries), "does a file include itself?")
+		return
+	}
+	r.entries = append(r.entries, e)
+	if _, again := r.first[e.key]; !again {
+		r.first[e.key] = i
+	}
+	if !e.done {
+		done, own := r.immediate(i, e)
+		r.entries[i].done, r.entries[i].own = done, own
+	}
+}
+
+// lookup is the value that a key has for a placeholder: that of its first entry.
+func (r *reader) lookup(key string) (string, bool) {
+	i, ok := r.first[key]
+	if !ok || r.entries[i].bare {
+		return "", false
+	}
+	return r.entries[i].value, true
+}
+
+// immediate acts on the options that uWSGI acts on while it reads. done says
+// that it is one of them, so that no pass touches its value; own, that nothing
+// is left for a table.
+func (r *reader) immediate(i int, e entry) (done, own bool) {
+	switch e.key {
+	case "ini", "xml", "xmlconfig", "yaml", "yml", "json", "js":
+		r.load(e.key, e.value)
+	case "include":
+		r.template(i, e)
+	case "config":
+		r.problem(e.key, fmt.Sprintf("cannot load %q: there are no configuration plugins", e.value), "name the format: ini, yaml, json or xml")
+	case "inject-before", "inject-after":
+		r.inject(e.key, e.value)
+	case "set":
+		if key, value, ok := strings.Cut(e.value, "="); ok {
+			r.addEntry(entry{key: key, value: value})
+		} else {
+			r.problem(e.key, fmt.Sprintf("%q sets nothing", e.value), "key=value")
+		}
+	case "set-placeholder", "set-ph", "resolve":
+		r.placeholder(e)
+	case "declare-option":
+		r.declare(e)
+	case "blacklist":
+		r.forbid = strings.Fields(e.value)
+	case "whitelist":
+		r.allow = strings.Fields(e.value)
+	case "end-blacklist":
+		r.forbid = nil
+	case "end-whitelist":
+		r.allow = nil
+	case "exit":
+		r.problem(e.key, "the configuration asks not to be used", "")
+	case "ienv":
+		r.setenv(e.value)
+	case "show-config":
+		return false, true
+	default:
+		if b, ok := blockOf(e.key); ok {
+			r.begin(e, b)
+			return true, true
+		}
+		if isEnd(e.key) { // uWSGI has no option `end`, but it ends a block
+			return e.key != "end", true
+		}
+		return slices.Contains(atOnce, e.key), false
+	}
+	return true, true
+}
+
+// template includes or inherits a file, with the magic variables that were
+// chosen for it.
+func (r *reader) template(i int, e entry) {
+	if pin := r.pins[i]; pin != nil {
+		before := r.magic
+		r.magic = *pin
+		defer func() { r.magic = before }()
+	}
+	r.include(e.key, e.value)
+}
+
+// atOnce are the other options that act while uWSGI reads. What they ask for is
+// the business of the tables, but it is taken as it is written.
+var atOnce = []string{
+	"autoload", "dlopen", "early-envdir", "fallback-config", "flock", "flock-wait", "immediate-gid", "immediate-uid",
+	"iprint", "listen", "need-plugin", "need-plugins", "plugin", "plugin-dir", "plugins", "plugins-dir",
+	"spooler-processes", "strict", "umask",
+}
+
+// placeholder adds an entry that only placeholders see.
+func (r *reader) placeholder(e entry) {
+	key, value, ok := strings.Cut(e.value, "=")
+	switch {
+	case !ok:
+		r.problem(e.key, fmt.Sprintf("%q sets nothing", e.value), "name=value")
+		return
+	case e.key == "resolve":
+		ip, err := r.resolve(value)
+		if err != nil {
+			r.failed(e.key, err)
+			return
+		}
+		value = ip
+	}
+	if isOption(key) {
+		r.problem(e.key, fmt.Sprintf("%q is an option and cannot be a placeholder", key), "set "+key+"=value sets it")
+		return
+	}
+	r.addEntry(entry{key: key, value: value, done: true, own: true})
+}
+
+// declare makes a key stand for others.
+func (r *reader) declare(e entry) {
+	key, template, ok := strings.Cut(e.value, "=")
+	if !ok {
+		r.problem(e.key, fmt.Sprintf("%q declares nothing", e.value), "name=key=$1;key=$2")
+		return
+	}
+	if r.declared == nil {
+		r.declared = map[string]string{}
+	}
+	r.declared[key] = template
+}
+
+// forbidden reports, and notes, that a key may not stand here.
+func (r *reader) forbidden(key string) bool {
+	same := func(s string) bool { return strings.EqualFold(s, key) }
+	switch {
+	case r.forbid != nil && slices.ContainsFunc(r.forbid, same):
+		r.problem(key, "the option is on the blacklist", "")
+	case r.allow != nil && !slices.ContainsFunc(r.allow, same):
+		r.problem(key, "the option is not on the whitelist", "end-whitelist must be on it as well")
+	default:
+		return false
+	}
+	return true
+}
+
+// isOption reports whether a key is one of uWSGI's options or of ours.
+func isOption(key string) bool {
+	_, known := uwsgiKnows(key)
+	return known || whose(key) != ""
+}
+
+// finish runs what uWSGI does once all sources are read, the passes and then the
+// options that bring further ones, and returns the list for a table.
+func (r *reader) finish() []entry {
+	r.passes()
+	return r.apply()
+}
+
+// apply opens what is inherited, which makes the list longer at its end, and then
+// puts the options that declared ones stand for behind them.
+func (r *reader) apply() []entry {
+	for i := 0; i < len(r.entries) && !r.stopped; i++ {
+		if e := r.entries[i]; e.key == "inherit" && !e.own {
+			r.entries[i].done, r.entries[i].own = true, true
+			r.at, r.tenant = e.origin, e.tenant
+			r.template(i, e)
+		}
+	}
+	list := make([]entry, 0, len(r.entries))
+	for i, e := range r.entries {
+		template, declared := r.declared[e.key]
+		if declared && !e.done && !e.own {
+			r.entries[i].own = true
+			list = append(list, r.entries[i])
+			list = append(list, expandDeclared(e, template)...)
+			continue
+		}
+		list = append(list, e)
+	}
+	return list
+}
+
+// expandDeclared gives the options that a declared option stands for.
+func expandDeclared(e entry, template string) (entries []entry) {
+	args := strings.FieldsFunc(e.value, func(c rune) bool { return c == ' ' })
+	if len(args) == 0 {
+		args = []string{""}
+	}
+	for part := range strings.SplitSeq(template, ";") {
+		key, value, ok := strings.Cut(part, "=")
+		if part == "" {
+			continue
+		}
+		if !ok {
+			break // uWSGI ends here, silently
+		}
+		for i, arg := range args {
+			place := fmt.Sprintf("$%d", i+1)
+			key, value = strings.ReplaceAll(key, place, arg), strings.ReplaceAll(value, place, arg)
+		}
+		entries = append(entries, entry{key: key, value: value, origin: e.origin, done: true, tenant: e.tenant})
+	}
+	return entries
+}

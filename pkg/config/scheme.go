@@ -1,0 +1,157 @@
+package config
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// schemes are uWSGI's. Those in its own binary have nothing to offer here.
+var schemes = []string{"call", "callint", "data", "emperor", "exec", "fd", "http", "section", "sym"}
+
+func isScheme(s string) bool { return slices.Contains(schemes, s) }
+
+// fetchTime bounds how long a scheme may take.
+const fetchTime = 30 * time.Second
+
+// fetch reads what a scheme stands for.
+func fetch(scheme, rest string) ([]byte, error) {
+	switch scheme {
+	case "exec":
+		return fetchExec(rest)
+	case "fd":
+		return fetchFD(rest)
+	case "http":
+		return fetchHTTP(rest)
+	case "emperor":
+		return fetchEmperor()
+	}
+	return nil, fmt.Errorf("cannot read %q: it is part of uWSGI's own binary", scheme+"://"+rest)
+}
+
+// fetchExec runs a shell command and takes its standard output. As in uWSGI its
+// exit code does not matter.
+func fetchExec(command string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(context.Background(), fetchTime)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", command)
+	cmd.WaitDelay = time.Second
+	cmd.Stderr = os.Stderr
+	var out bytes.Buffer
+	cmd.Stdout = &capped{w: &out, left: MaxFile}
+	err := cmd.Run()
+	var exit *exec.ExitError
+	if ctx.Err() != nil {
+		err = fmt.Errorf("it took longer than %v", fetchTime)
+	} else if errors.As(err, &exit) {
+		err = nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot run %q: %w", command, err)
+	}
+	return out.Bytes(), nil
+}
+
+// capped refuses what is too much.
+type capped struct {
+	w    io.Writer
+	left int
+}
+
+func (c *capped) Write(p []byte) (int, error) {
+	if c.left -= len(p); c.left < 0 {
+		return 0, errors.New("the output is larger than 2 MiB")
+	}
+	return c.w.Write(p)
+}
+
+// fetchFD reads an inherited descriptor to its end.
+func fetchFD(number string) ([]byte, error) {
+	fd, err := strconv.Atoi(number)
+	if err != nil || fd < 0 {
+		return nil, fmt.Errorf("%q is not a descriptor", number)
+	}
+	f := os.NewFile(uintptr(fd), "fd://"+number)
+	if f == nil {
+		return nil, fmt.Errorf("%q is not a descriptor", number)
+	}
+	defer f.Close()
+	return readAll("fd://"+number, f)
+}
+
+// fetchHTTP gets host[:port]/path with the simplest request there is, as uWSGI
+// does. The package net/http would cost every vassal a part of its start.
+func fetchHTTP(url string) ([]byte, error) {
+	host, path, _ := strings.Cut(url, "/")
+	addr := host
+	if !strings.Contains(host, ":") {
+		addr += ":80"
+	}
+	conn, err := net.DialTimeout("tcp", addr, fetchTime)
+	if err != nil {
+		return nil, fmt.Errorf("cannot get %q: %w", "http://"+url, err)
+	}
+	defer conn.Close()
+	if err := conn.SetDeadline(time.Now().Add(fetchTime)); err != nil {
+		return nil, err
+	}
+	if _, err := fmt.Fprintf(conn, "GET /%s HTTP/1.0\r\nHost: %s\r\n\r\n", path, host); err != nil {
+		return nil, fmt.Errorf("cannot get %q: %w", "http://"+url, err)
+	}
+	answer, err := readAll("http://"+url, conn)
+	if err != nil {
+		return nil, err
+	}
+	head, body, ok := bytes.Cut(answer, []byte("\r\n\r\n"))
+	status := strings.Fields(string(head[:min(len(head), 64)]))
+	if !ok || len(status) < 2 || status[1] != "200" {
+		return nil, fmt.Errorf("cannot get %q: the server did not answer 200", "http://"+url)
+	}
+	return body, nil
+}
+
+// emperorConfigEnv names the descriptor on which uWSGI's Emperor gives a vassal
+// its configuration: a header of four bytes, the size in the middle two, and the
+// text (core/emperor.c).
+const emperorConfigEnv = "UWSGI_EMPEROR_FD_CONFIG"
+
+func fetchEmperor() ([]byte, error) {
+	fd, err := strconv.Atoi(os.Getenv(emperorConfigEnv))
+	if err != nil || fd < 0 {
+		return nil, errors.New("cannot read emperor://: there is no emperor that gives a configuration")
+	}
+	f := os.NewFile(uintptr(fd), "emperor://")
+	var header [4]byte
+	if _, err := io.ReadFull(f, header[:]); err != nil {
+		return nil, fmt.Errorf("cannot read emperor://: %w", err)
+	}
+	data := make([]byte, binary.LittleEndian.Uint16(header[1:3]))
+	if _, err := io.ReadFull(f, data); err != nil {
+		return nil, fmt.Errorf("cannot read emperor://: %w", err)
+	}
+	return data, nil
+}
+
+// resolve finds the IPv4 address of a name.
+func (r *reader) resolve(name string) (string, error) {
+	if !r.allowed(needRun, "resolve") {
+		return "", errLeftOut
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), fetchTime)
+	defer cancel()
+	ips, err := net.DefaultResolver.LookupIP(ctx, "ip4", name)
+	if err != nil {
+		return "", fmt.Errorf("cannot resolve %q: %w", name, err)
+	}
+	return ips[0].String(), nil
+}

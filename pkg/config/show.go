@@ -1,0 +1,39 @@
+package config
+
+import (
+	"strings"
+)
+
+// Shown is what parsing a command line returns that has --show-config. Text is
+// to be printed.
+type Shown struct{ Text string }
+
+func (Shown) Error() string { return "the configuration is shown" }
+
+// show is the answer to --show-config: the list as `uwsgi --show-config` prints
+// it, or what is wrong with it. It is nil when it was not asked for.
+func (c *commandLine[T]) show() error {
+	if !c.shows {
+		return nil
+	}
+	if err := c.problems.err(); err != nil {
+		return err
+	}
+	return Shown{showConfig(c.entries)}
+}
+
+// showConfig prints the list as uWSGI does. An option that was given no value at
+// all is true.
+func showConfig(entries []entry) string {
+	var b strings.Builder
+	b.WriteString(";uWSGI instance configuration\n[uwsgi]\n")
+	for _, e := range entries {
+		value := e.value
+		if e.bare {
+			value = "true"
+		}
+		b.WriteString(e.key + " = " + value + "\n")
+	}
+	b.WriteString(";end of configuration\n")
+	return b.String()
+}
