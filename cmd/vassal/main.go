@@ -14,6 +14,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/vassal"
+	"github.com/emperor-go/emperor/pkg/vassal/master"
 )
 
 // Exit codes.
@@ -33,8 +34,8 @@ func main() {
 		}
 		return
 	}
-	if os.Args[0] == vassal.StageName {
-		fmt.Fprintln(os.Stderr, "vassal:", vassal.Stage(os.Args))
+	if os.Args[0] == master.StageName {
+		fmt.Fprintln(os.Stderr, "vassal:", master.Stage(os.Args, logger()))
 		os.Exit(exitFailed)
 	}
 	err := run()
@@ -61,7 +62,9 @@ func run() error {
 	v := &vassal.Vassal{
 		Parse:         func() (*config.Vassal, config.Problems, error) { return config.ParseVassalArgs(os.Args[1:]) },
 		ServerProgram: server, SelfProgram: self,
-		Log: slog.New(termlog.New(os.Stderr, termlog.Options{})),
+		Log: logger(),
 	}
 	return v.Run(context.Background())
 }
+
+func logger() *slog.Logger { return slog.New(termlog.New(os.Stderr, termlog.Options{})) }

@@ -5,11 +5,11 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/emperor-go/emperor/pkg/vassal"
+	"github.com/emperor-go/emperor/pkg/vassal/master"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"vassal": main, vassal.StageName: main})
+	testscript.Main(m, map[string]func(){"vassal": main, master.StageName: main})
 }
 
 // TestStories runs what an operator types. Each file of testdata is one story;

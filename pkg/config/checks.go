@@ -20,12 +20,19 @@ var checks = []struct {
 	},
 	{
 		"", "there is nothing to serve", "give static-map, command or unprivileged-binary-patch-arg",
-		func(v *Vassal) bool { return len(v.Command)+len(v.BinaryPatch) == 0 && !v.Server.Serves() },
+		func(v *Vassal) bool { return !v.runs() && len(v.Daemons) == 0 },
 	},
 	{
 		"static-map", "there is no socket to serve on", "such as http-socket = :8080",
-		func(v *Vassal) bool { return v.Server.Serves() && len(v.Sockets) == 0 && len(v.BinaryPatch) == 0 },
+		func(v *Vassal) bool {
+			return v.Server.Serves() && len(v.Sockets) == 0 && len(v.BinaryPatch)+len(v.RootPatch) == 0
+		},
 	},
+}
+
+// runs reports whether there is something to serve with.
+func (v *Vassal) runs() bool {
+	return len(v.Command)+len(v.Workers.Exec)+len(v.BinaryPatch)+len(v.RootPatch) > 0 || v.Server.Serves()
 }
 
 // check finds what no single option shows.

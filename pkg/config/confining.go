@@ -12,8 +12,7 @@ import (
 var confining = []string{
 	"cap", "cgroup", "cgroup-opt", "chroot", "drop-after-apps", "drop-after-init", "emperor-cap", "emperor-tyrant",
 	"emperor-tyrant-nofollow", "emperor-use-clone", "immediate-gid", "immediate-uid", "limit-as", "limit-nproc", "namespace",
-	"namespace-net", "ns", "ns-net", "pivot-root", "pivot_root", "privileged-binary-patch",
-	"privileged-binary-patch-arg", "refork", "refork-as-root", "refork-post-jail", "setns", "setns-preopen",
+	"namespace-net", "ns", "ns-net", "pivot-root", "pivot_root", "refork", "refork-as-root", "refork-post-jail", "setns", "setns-preopen",
 	"re-fork", "re-fork-as-root", "re-fork-post-jail", "setns-socket", "umask", "unshare", "unshare2", "vassal-cap", "vassals-cap",
 }
 

@@ -25,6 +25,7 @@ func vassalAreas() []table[Vassal] {
 		vassalHookOptions(),
 		socketOptions(),
 		servingOptions(),
+		workerOptions(),
 		serverOptions(),
 		fileOptions[Vassal](),
 	}

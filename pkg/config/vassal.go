@@ -41,15 +41,25 @@ type Vassal struct {
 	Server Server
 	// Command is a program to run with the sockets. Empty: none.
 	Command []string
-	// BinaryPatch is a program that takes the vassal's place. Empty: none.
-	BinaryPatch []string
+	// BinaryPatch is a program that takes the vassal's place after the drop, and
+	// RootPatch one that does before any jail. Empty: none.
+	BinaryPatch, RootPatch []string
 	// Chdir is the working directory of what is served. Empty: stay.
 	Chdir string
 	// Umask of everything after the drop; only if UmaskSet.
 	Umask    int
 	UmaskSet bool
-	// Env are variables to set, each as KEY=value.
-	Env []string
+	// Env are changes of the environment, in order.
+	Env []EnvChange
+	// Workers, Ready, Triggers, Idle and Daemons are the master's business.
+	Workers  Workers
+	Ready    Readiness
+	Triggers Triggers
+	Idle     Idleness
+	Daemons  []Daemon
+	// Fallback is a file with which the vassal starts again when it would exit
+	// with 1. Empty: none.
+	Fallback string
 	// ReloadMercy is the time between asking a worker to stop and killing it.
 	ReloadMercy time.Duration
 
@@ -60,6 +70,7 @@ type Vassal struct {
 func defaultVassal() *Vassal {
 	return &Vassal{
 		WaitForInterfaceTimeout: 60 * time.Second, Hooks: hooks.Set{}, HookTimeout: 30 * time.Second, ReloadMercy: 60 * time.Second,
-		Listening: Listening{Backlog: 100},
+		Listening: Listening{Backlog: 100}, Workers: Workers{Processes: 1, ForkbombDelay: 2 * time.Second},
+		Ready: Readiness{Timeout: 60 * time.Second}, Triggers: Triggers{MinLifetime: 60 * time.Second},
 	}
 }

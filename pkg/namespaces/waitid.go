@@ -25,12 +25,14 @@ func waitid(pidfd uintptr, info *siginfo, options int) error {
 	return waitidOf(unix.P_PIDFD, pidfd, info, options)
 }
 
-// NextDead returns the pid of a child of this process that is dead and not yet
-// reaped, and leaves it so; zero when there is none, ECHILD when there is no
-// child at all. It is for a process whose duty is to reap whatever there is.
+// NextDead returns the pid of a child of the calling thread that is dead and not
+// yet reaped, and leaves it so; zero when there is none, ECHILD when there is no
+// child at all. It is for the main thread of a process whose duty is to reap
+// whatever there is: orphans become that thread's children. What other threads
+// have started is theirs to reap (wait(2), __WNOTHREAD).
 func NextDead() (pid int, err error) {
 	var info siginfo
-	err = waitidOf(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT)
+	err = waitidOf(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT|unix.WNOTHREAD)
 	return int(info.pid), err
 }
 

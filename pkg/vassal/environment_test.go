@@ -5,27 +5,77 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-func TestApplicationEnviron(t *testing.T) {
+func TestProtocolsStayOutOfTheApplication(t *testing.T) {
 	tests := map[string]bool{
 		"KEPT": true, "UWSGIX": true, "MY_LISTEN_FDS": true, "EMPERORS": true,
 		"UWSGI_EMPEROR_FD": false, "UWSGI_VASSAL_PID": false, "EMPEROR_ORDER_FD": false,
-		"LISTEN_FDS": false, "LISTEN_PID": false, "LISTEN_FDNAMES": false, "NOTIFY_SOCKET": false,
+		"LISTEN_FDS": false, "LISTEN_PID": false, "LISTEN_FDNAMES": false, "NOTIFY_SOCKET": false, "WATCHDOG_USEC": false,
 	}
 	for key := range tests {
 		t.Setenv(key, "a=b")
 	}
-	environ := applicationEnviron()
+	environ, err := (&Vassal{}).environment(&config.Vassal{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for key, want := range tests {
 		if slices.Contains(environ, key+"=a=b") != want {
 			t.Errorf("%s is handed on: %v, want %v", key, !want, want)
 		}
+	}
+	asked := &config.Vassal{Env: []config.EnvChange{{Kind: "set", Key: "UWSGI_SCHEME", Value: "https"}}}
+	if environ, _ = (&Vassal{}).environment(asked); !slices.Contains(environ, "UWSGI_SCHEME=https") {
+		t.Error("what the file asks for is taken away")
+	}
+}
+
+func TestEnvironmentOfAReload(t *testing.T) {
+	t.Setenv("A", "outside")
+	t.Setenv("B", "outside")
+	t.Setenv("C", "")
+	dir := t.TempDir()
+	for name, text := range map[string]string{"D": "first line \nsecond", "B": "", ".hidden": "x"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	set := func(key, value string) config.EnvChange { return config.EnvChange{Kind: "set", Key: key, Value: value} }
+	v := &Vassal{}
+	if err := v.setEnvironment(&config.Vassal{Env: []config.EnvChange{set("A", "1"), set("NEW", "1"), {Kind: "unset", Key: "C"}, {Kind: "dir", Key: dir}}}); err != nil {
+		t.Fatal(err)
+	}
+	_, b := os.LookupEnv("B")
+	_, c := os.LookupEnv("C")
+	if os.Getenv("A") != "1" || os.Getenv("NEW") != "1" || b || c || os.Getenv("D") != "first line" {
+		t.Errorf("not what the options say: %q", os.Environ())
+	}
+	next := &config.Vassal{Env: []config.EnvChange{set("NEW", "2")}}
+	planned, err := v.environment(next)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := v.setEnvironment(next); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"A=outside", "B=outside", "C=", "NEW=2"} {
+		if !slices.Contains(planned, want) || !slices.Contains(os.Environ(), want) {
+			t.Errorf("%s is not in the plan or not in effect", want)
+		}
+	}
+	if slices.ContainsFunc(planned, func(e string) bool { return strings.HasPrefix(e, "D=") }) {
+		t.Error("what a directory set stays after a reload without it")
+	}
+	if err := os.Unsetenv("NEW"); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -4,20 +4,19 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"slices"
-	"strings"
 
+	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
 // hooks returns a step that runs the hooks of one of the vassal's own phases.
 func (v *Vassal) hooks(p hooks.Phase) func(context.Context) error {
-	return func(ctx context.Context) error { return v.runner().Run(ctx, p, v.options.Hooks[p]) }
+	return func(ctx context.Context) error { return v.runner(v.options).Run(ctx, p, v.options.Hooks[p]) }
 }
 
 // runner is for the vassal's own phases.
-func (v *Vassal) runner() hooks.Runner {
-	run := hooks.Runner{Own: true, Shells: v.options.Around.Shells, Timeout: v.options.HookTimeout, Log: v.Log}
+func (v *Vassal) runner(o *config.Vassal) hooks.Runner {
+	run := hooks.Runner{Own: true, Shells: o.Around.Shells, Timeout: o.HookTimeout, Log: v.Log}
 	run.Vars = os.Environ()
 	return run
 }
@@ -59,16 +58,16 @@ func (v *Vassal) emperorHooks(p hooks.Phase) func(context.Context) error {
 	}
 }
 
-// applicationEnviron is the environment of what the vassal serves: its own
-// without what only concerns the emperor's protocols.
-func applicationEnviron() []string {
-	return slices.DeleteFunc(os.Environ(), func(e string) bool {
-		key, _ := cut(e)
-		return strings.HasPrefix(key, "UWSGI_") || strings.HasPrefix(key, "EMPEROR_") || strings.HasPrefix(key, "LISTEN_") || key == "NOTIFY_SOCKET"
-	})
+// asUser runs the hooks of the drop. From here on those of the end are due.
+func (v *Vassal) asUser(ctx context.Context) error {
+	v.unprivileged = true
+	return v.hooks(hooks.AsUser)(ctx)
 }
 
-func cut(e string) (key, value string) {
-	key, value, _ = strings.Cut(e, "=")
-	return key, value
+// atexit runs the hooks of the end for a vassal that has come as far as the drop
+// of privileges and no further. One that serves has its master do it.
+func (v *Vassal) atexit() {
+	if v.unprivileged && !v.serving {
+		v.runner(v.options).Logged(context.Background(), hooks.AsUserAtexit, v.options.Hooks[hooks.AsUserAtexit])
+	}
 }

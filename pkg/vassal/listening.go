@@ -36,32 +36,48 @@ func (v *Vassal) bindShared(context.Context) error {
 // needs a shared socket, a capability or a sysctl, as in uWSGI. A socket that an
 // emperor holds on demand comes first, as descriptor 0 or by LISTEN_FDS.
 func (v *Vassal) bind(context.Context) (err error) {
-	if v.sockets, err = v.bindAll(v.options, v.inherited); err != nil {
-		return err
-	}
-	for _, s := range v.sockets {
+	v.sets, _, err = v.bindSets(v.options, [][]*sockets.Socket{v.inherited})
+	for _, s := range slices.Concat(v.sets...) {
 		v.Log.Info("listening", s.Name, s.Address)
 	}
-	return nil
+	return err
+}
+
+// bindSets makes the sockets of all workers: one set, or with reuse-port one for
+// each. What is in have is taken over. On failure it closes what it made.
+func (v *Vassal) bindSets(o *config.Vassal, have [][]*sockets.Socket) (sets [][]*sockets.Socket, made []*sockets.Socket, err error) {
+	n := 1
+	if o.Listening.ReusePort {
+		n = o.Workers.Processes
+	}
+	for i := range n {
+		var before []*sockets.Socket
+		if i < len(have) {
+			before = have[i]
+		}
+		set, more, err := v.bindAll(o, before)
+		if err != nil {
+			closeAll(made)
+			return nil, nil, err
+		}
+		sets, made = append(sets, set), append(made, more...)
+	}
+	return sets, made, nil
 }
 
 // bindAll makes the sockets that o asks for, except those that are in have
 // already, which it takes over. On failure it closes what it made.
-func (v *Vassal) bindAll(o *config.Vassal, have []*sockets.Socket) (list []*sockets.Socket, err error) {
+func (v *Vassal) bindAll(o *config.Vassal, have []*sockets.Socket) (list, made []*sockets.Socket, err error) {
 	how, err := v.socketOptions(o)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	var made []*sockets.Socket
 	for _, wanted := range o.Sockets {
 		s := take(have, wanted, list)
 		if s == nil {
 			if s, err = v.make(wanted, how); err != nil {
-				for _, m := range made {
-					m.Remove()
-					m.Close()
-				}
-				return nil, err
+				closeAll(made)
+				return nil, nil, err
 			}
 			made = append(made, s)
 		}
@@ -72,7 +88,7 @@ func (v *Vassal) bindAll(o *config.Vassal, have []*sockets.Socket) (list []*sock
 			list = append(list, s)
 		}
 	}
-	return list, nil
+	return list, made, nil
 }
 
 // take finds a socket of that name and address that is not taken yet. One from
@@ -194,8 +210,5 @@ func nullStdin() error {
 // socket that nobody listens on only stands in the way, so unlike uWSGI this does
 // not take vacuum.
 func (v *Vassal) closeSockets() {
-	for _, s := range slices.Concat(v.sockets, v.shared) {
-		s.Remove()
-		s.Close()
-	}
+	closeAll(slices.Concat(append(v.sets, v.shared)...))
 }

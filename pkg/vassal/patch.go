@@ -2,48 +2,23 @@ package vassal
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"os"
-	"os/exec"
-	"strconv"
-	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/pkg/vassal/sockets"
-	"github.com/emperor-go/emperor/pkg/wire"
 )
+
+// rootPatch turns this process into another program before anything of the jail
+// and the drop, with the sockets that whoever started it holds for it.
+func (v *Vassal) rootPatch(context.Context) error {
+	return v.become(v.options.RootPatch, v.inherited)
+}
 
 // binaryPatch turns this process into another program, if the options say so.
 // No process of ours remains: nobody replaces the program's workers, and a reload
 // means a new vassal. It gets the sockets by LISTEN_FDS.
 func (v *Vassal) binaryPatch(context.Context) error {
-	return v.become(v.options.BinaryPatch, v.sockets)
-}
-
-// become executes words, if there are any, with the sockets from descriptor 3 on.
-func (v *Vassal) become(words []string, list []*sockets.Socket) error {
-	if len(words) == 0 {
-		return nil
-	}
-	path, err := exec.LookPath(words[0])
-	if err != nil {
-		return fmt.Errorf("cannot become %q: %w", words[0], errors.Unwrap(err))
-	}
-	if err := v.pipe.report(wire.Accepting); err != nil {
-		return err
-	}
-	env := applicationEnviron()
-	if len(list) > 0 {
-		if err := handOver(list); err != nil {
-			return fmt.Errorf("cannot hand the sockets to %q: %w", words[0], err)
-		}
-		env = append(env, listenVars(list)...)
-		env = append(env, "LISTEN_PID="+strconv.Itoa(os.Getpid()))
-	}
-	return fmt.Errorf("cannot become %q: %w", words[0], syscall.Exec(path, words, env))
+	return v.become(v.options.BinaryPatch, v.sets[0])
 }
 
 // handOver puts the sockets at 3 and up, where they survive execve. What was
@@ -64,13 +39,4 @@ func handOver(list []*sockets.Socket) error {
 		}
 	}
 	return nil
-}
-
-// listenVars tells a program of the sockets that it finds from descriptor 3 on.
-func listenVars(list []*sockets.Socket) []string {
-	names := make([]string, len(list))
-	for i, s := range list {
-		names[i] = s.Name
-	}
-	return []string{"LISTEN_FDS=" + strconv.Itoa(len(list)), "LISTEN_FDNAMES=" + strings.Join(names, ":")}
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"strconv"
 
 	"golang.org/x/sys/unix"
@@ -38,12 +39,17 @@ type Vassal struct {
 	parking   int         // the descriptor the first order comes over; 0: none
 	orders    *wire.Channel
 	options   *config.Vassal
-	sockets   []*sockets.Socket // in the order of LISTEN_FDS
-	shared    []*sockets.Socket // bound before the drop; =N refers to one
-	inherited []*sockets.Socket // from whoever started this process
+	sets      [][]*sockets.Socket // each in the order of LISTEN_FDS: for all workers, or for one
+	shared    []*sockets.Socket   // bound before the drop; =N refers to one
+	inherited []*sockets.Socket   // from whoever started this process
 	files     []madeFile
 	dropped   bool
 	hookVars  []string
+	home      string             // the working directory before the options' own
+	replaced  map[string]*string // the environment without the options' changes; nil: no such variable
+
+	unprivileged bool // the hooks of the end are due
+	serving      bool // the master has taken over
 
 	stopBoot context.CancelCauseFunc
 	signals  chan os.Signal
@@ -82,6 +88,7 @@ func (v *Vassal) steps() []step {
 		{"name the process", v.nameProcess},
 		{"asap hooks", v.hooks(hooks.Asap)},
 		{"pre-jail hooks", v.hooks(hooks.PreJail)},
+		{"become another program, privileged", v.rootPatch},
 		{"in-jail hooks", v.hooks(hooks.InJail)},
 		{"post-jail hooks", v.postJail},
 		{"wait for interfaces", v.waitForInterfaces},
@@ -90,7 +97,7 @@ func (v *Vassal) steps() []step {
 		{"write pid file", v.writePidfile(func(o *config.Vassal) string { return o.Pidfile })},
 		{"bind shared sockets", v.bindShared},
 		{"drop privileges", v.dropPrivileges},
-		{"as-user hooks", v.hooks(hooks.AsUser)},
+		{"as-user hooks", v.asUser},
 		{"write second pid file", v.writePidfile(func(o *config.Vassal) string { return o.Pidfile2 })},
 		{"wait for sockets", v.waitFor(func(w config.Waits) []config.Wait { return w.Sockets })},
 		{"change directory", v.chdir},
@@ -108,6 +115,7 @@ func (v *Vassal) Run(ctx context.Context) error {
 	defer v.stopBoot(nil)
 	defer v.removeFiles()
 	defer v.closeSockets()
+	defer v.atexit()
 	if err := v.boot(ctx, v.steps()); errors.Is(err, errStopped) {
 		return nil
 	} else if err != nil {
@@ -197,26 +205,19 @@ func (v *Vassal) prepareMounts(context.Context) error {
 
 // parse reads the bytes of the order, or the command line where there is none.
 func (v *Vassal) parse(context.Context) (err error) {
-	var warnings config.Problems
-	if v.order == nil {
-		v.options, warnings, err = v.Parse()
-	} else {
-		src := config.Source{Name: string(v.order.Name), Path: string(v.order.Path), Data: v.order.Config}
-		v.options, warnings, err = config.Input{Source: src, Access: config.Own()}.Parse()
-	}
-	for _, w := range warnings {
-		v.Log.Warn(w.Error())
-	}
-	if err != nil {
+	if v.options, err = v.read(v.order); err != nil {
 		return err
 	}
-	for _, e := range v.options.Env {
-		key, value := cut(e)
-		if err := os.Setenv(key, value); err != nil {
-			return fmt.Errorf("cannot set environment variable %q: %w", key, err)
-		}
+	return v.setEnvironment(v.options)
+}
+
+// parsed reads the bytes of an order; nil: what is given on the command line.
+func (v *Vassal) parsed(order *wire.Order) (*config.Vassal, config.Problems, error) {
+	if order == nil {
+		return v.Parse()
 	}
-	return nil
+	src := config.Source{Name: string(order.Name), Path: string(order.Path), Data: order.Config}
+	return config.Input{Source: src, Access: config.Own()}.Parse()
 }
 
 func (v *Vassal) startDirectory(context.Context) error {
@@ -247,6 +248,10 @@ func (v *Vassal) waitForInterfaces(ctx context.Context) error {
 func (v *Vassal) chdir(context.Context) error {
 	if v.options.UmaskSet {
 		unix.Umask(v.options.Umask)
+	}
+	var err error
+	if v.home, err = os.Getwd(); err != nil && !filepath.IsAbs(v.options.Chdir) {
+		return fmt.Errorf("cannot use working directory: %w", err)
 	}
 	if v.options.Chdir == "" {
 		return nil

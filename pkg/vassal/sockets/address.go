@@ -1,12 +1,14 @@
 package sockets
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/netip"
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -120,4 +122,48 @@ func Reachable(address string) (bool, error) {
 	// Bounds connect(2), which for TCP could take minutes.
 	_ = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &unix.Timeval{Sec: 1})
 	return unix.Connect(fd, to) == nil, nil
+}
+
+// Dial connects to an address. The connection has deadlines; the caller closes it.
+func Dial(ctx context.Context, address string) (*os.File, error) {
+	to, err := parse(address)
+	if err != nil {
+		return nil, err
+	}
+	fd, err := unix.Socket(family(to), unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	err = unix.Connect(fd, to)
+	conn := os.NewFile(uintptr(fd), address)
+	if errors.Is(err, unix.EINPROGRESS) {
+		err = connected(ctx, conn)
+	}
+	if err != nil {
+		conn.Close()
+		return nil, err
+	}
+	return conn, nil
+}
+
+// connected waits for the end of a connect(2) that has begun.
+func connected(ctx context.Context, conn *os.File) error {
+	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	defer stop()
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var result int
+	err = raw.Write(func(fd uintptr) bool {
+		if _, err := unix.Getpeername(int(fd)); err == nil {
+			return true
+		}
+		result, err = unix.GetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_ERROR)
+		return err != nil || result != 0
+	})
+	if err == nil && result != 0 {
+		err = unix.Errno(result)
+	}
+	return err
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -75,6 +76,16 @@ func (s *Socket) As(name, address string) (*Socket, error) {
 
 // FD returns the descriptor, which the Socket keeps.
 func (s *Socket) FD() uintptr { return s.file.Fd() }
+
+// Variables tell a program of the sockets that it finds from descriptor 3 on
+// (sd_listen_fds(3)). LISTEN_PID is not among them.
+func Variables(list []*Socket) []string {
+	names := make([]string, len(list))
+	for i, s := range list {
+		names[i] = s.Name
+	}
+	return []string{"LISTEN_FDS=" + strconv.Itoa(len(list)), "LISTEN_FDNAMES=" + strings.Join(names, ":")}
+}
 
 // Close lets go of the descriptor. The path of a unix socket stays.
 func (s *Socket) Close() {

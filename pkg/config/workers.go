@@ -1,0 +1,103 @@
+package config
+
+import (
+	"syscall"
+	"time"
+)
+
+// Workers is how a vassal's master starts, replaces and ends workers.
+type Workers struct {
+	// Processes is how many there are. Never zero.
+	Processes int
+	// Exec is a program that gets the first socket as standard input, as uWSGI's
+	// worker-exec does; ExecHooks: after the post-fork hooks (worker-exec2).
+	Exec      []string
+	ExecHooks bool
+	// StopSignal asks a worker to finish. Zero: SIGTERM.
+	StopSignal syscall.Signal
+	// Mercy is the time between that and killing it. Zero: ReloadMercy.
+	Mercy time.Duration
+	// ForkbombDelay is the least pause after a worker that died within a second.
+	ForkbombDelay time.Duration
+	// ReloadOnTerm: SIGTERM reloads instead of stopping (die-on-term = false).
+	ReloadOnTerm bool
+}
+
+// Readiness is how the master knows that a new worker serves.
+type Readiness struct {
+	// Notify: the worker says READY=1 (sd_notify(3)).
+	Notify bool
+	// Probe is what is tried until it succeeds; its zero value tries nothing.
+	// Without either a worker is ready when its program runs.
+	Probe Probe
+	// Timeout is how long a new worker may take. Never zero.
+	Timeout time.Duration
+}
+
+// Probe is a way to ask whether a service is up.
+type Probe struct {
+	// Kind is tcp, http or exec. Empty: none.
+	Kind string
+	// Address of the socket, and for http the path to get.
+	Address, Path string
+	// Command is run by exec.
+	Command []string
+}
+
+// Triggers are what makes the master reload by itself.
+type Triggers struct {
+	// Touch are files whose change reloads, and Chain those that replace one
+	// worker after the other.
+	Touch, Chain []string
+	// Trees are files and directories of which any change reloads.
+	Trees []string
+	// RSS is the resident memory of a worker, in bytes, above which it is
+	// replaced. Zero: any.
+	RSS int64
+	// MaxLifetime is the age at which a worker is replaced; each further worker
+	// gets Delta more. Zero: none. No trigger replaces a worker younger than
+	// MinLifetime.
+	MaxLifetime, Delta, MinLifetime time.Duration
+	// Exit: the vassal ends instead of reloading.
+	Exit bool
+}
+
+// Idleness is about having no workers while there is nothing to do.
+type Idleness struct {
+	// After is how long nothing may happen. Zero: for ever.
+	After time.Duration
+	// Die: the vassal ends then. Otherwise only its workers do.
+	Die bool
+	// Cheap: workers are not started before the first connection.
+	Cheap bool
+}
+
+// Daemon is a program that lives beside the workers.
+type Daemon struct {
+	Command []string
+	// Control: the vassal ends when it does.
+	Control bool
+	// Pidfile says where it is, when it is not this master's child: it survives
+	// reloads. Daemonize: the master puts it into the background and writes the
+	// file. Freq is how many seconds it may take to appear.
+	Pidfile   string
+	Daemonize bool
+	Freq      int
+	// StopSignal ends it; zero: SIGTERM. ReloadSignal is sent on a reload
+	// instead of replacing it; zero: it is replaced.
+	StopSignal, ReloadSignal syscall.Signal
+	// Touch are files whose change restarts it.
+	Touch []string
+	// Dir is its working directory. Empty: that of the master.
+	Dir string
+	// UID and GID it becomes, if the master may.
+	UID, GID Identity
+}
+
+// EnvChange is a change of the environment, in the order of the file.
+type EnvChange struct {
+	// Kind is set, unset or dir, a directory with a file for each variable.
+	Kind string
+	// Key is a variable, or the directory. Value is what it is set to.
+	Key, Value string
+}

@@ -1,0 +1,225 @@
+package master
+
+import (
+	"context"
+	"fmt"
+	"syscall"
+	"time"
+
+	"github.com/emperor-go/emperor/pkg/hooks"
+)
+
+// crew is one generation of workers: all run the same plan.
+type crew struct {
+	plan  *Plan
+	slots []*slot
+}
+
+// slot is a place for a worker.
+type slot struct {
+	worker  *worker // nil while a dead one is to be replaced
+	heir    *worker // that is to take over when it is ready; nil
+	deaths  int
+	restart time.Time // when it is filled again; zero: not to be
+}
+
+// worker is a process that serves, or is about to, or did.
+type worker struct {
+	id      uint64
+	pid     int
+	crew    *crew
+	slot    int
+	since   time.Time
+	ready   bool
+	readyBy time.Time          // zero once it is
+	killAt  time.Time          // of one that was asked to leave; zero otherwise
+	probing context.CancelFunc // ends its probe; nil
+}
+
+func newCrew(p *Plan) *crew {
+	c := &crew{plan: p, slots: make([]*slot, p.size())}
+	for i := range c.slots {
+		c.slots[i] = &slot{}
+	}
+	return c
+}
+
+// all are the workers in place, heirs too.
+func (c *crew) all() (list []*worker) {
+	for _, s := range c.slots {
+		for _, w := range []*worker{s.worker, s.heir} {
+			if w != nil {
+				list = append(list, w)
+			}
+		}
+	}
+	return list
+}
+
+// complete reports whether there is a ready worker in every slot.
+func (c *crew) complete() bool {
+	for _, s := range c.slots {
+		if s.worker == nil || !s.worker.ready {
+			return false
+		}
+	}
+	return true
+}
+
+// muster fills every empty slot of a crew. A worker that cannot even be started
+// is tried again later, like one that has died.
+func (m *master) muster(c *crew) {
+	for i := range c.slots {
+		if c.slots[i].worker != nil {
+			continue
+		}
+		if err := m.fill(c, i); err != nil {
+			m.failed(c, i, err)
+		}
+	}
+}
+
+// fill starts a worker in an empty slot.
+func (m *master) fill(c *crew, i int) (err error) {
+	c.slots[i].restart = time.Time{}
+	c.slots[i].worker, err = m.hire(c, i)
+	return err
+}
+
+// hire starts a worker for a slot, which is not put there.
+func (m *master) hire(c *crew, i int) (*worker, error) {
+	p := c.plan
+	m.serial++
+	spec := Spec{ID: m.serial, Name: "worker", Program: p.Program, Sockets: p.socketsOf(i), Env: p.Env, Dir: p.Dir}
+	if p.notifies() {
+		if err := m.listenForNotifications(); err != nil {
+			return nil, err
+		}
+		spec.Env = append(spec.Env[:len(spec.Env):len(spec.Env)], "NOTIFY_SOCKET="+m.notify)
+	}
+	pid, err := m.System.Start(spec, m.post)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	w := &worker{id: m.serial, pid: pid, crew: c, slot: i, since: now, readyBy: now.Add(p.Ready.Timeout)}
+	m.workers[pid] = w
+	m.Log.Info("worker started", "pid", pid, "program", p.Program.Args[0])
+	return w, nil
+}
+
+// dismiss asks a worker to leave and sets the time of its death.
+func (m *master) dismiss(w *worker) {
+	if !w.killAt.IsZero() {
+		return
+	}
+	sig := w.crew.plan.Workers.StopSignal
+	if sig == 0 {
+		sig = syscall.SIGTERM
+	}
+	w.killAt = time.Now().Add(w.crew.plan.mercy())
+	w.readyBy = time.Time{}
+	w.stopProbe()
+	m.System.Signal(w.pid, sig)
+}
+
+func (w *worker) stopProbe() {
+	if w.probing != nil {
+		w.probing()
+		w.probing = nil
+	}
+}
+
+// isReady notes that a worker serves, and goes on with what waits for that.
+func (m *master) isReady(w *worker) {
+	if w.ready || !w.killAt.IsZero() {
+		return
+	}
+	w.ready, w.readyBy = true, time.Time{}
+	w.stopProbe()
+	m.Log.Debug("worker ready", "pid", w.pid, "took", time.Since(w.since).Round(time.Millisecond))
+	first := !m.served
+	m.phase(hooks.Accepting, "")
+	if first {
+		m.phase(hooks.AcceptingOnce, "")
+	}
+	if w.slot == 0 {
+		m.phase(hooks.Accepting1, "")
+		if first {
+			m.phase(hooks.Accepting1Once, "")
+		}
+	}
+	m.settle()
+}
+
+// settle takes the steps that were waiting for workers to be ready.
+func (m *master) settle() {
+	if m.next != nil && m.next.complete() {
+		m.relieve()
+	}
+	m.roll()
+	if m.crew.complete() {
+		m.accepting()
+	}
+}
+
+// failed handles a worker that could not be started, or did not become ready.
+func (m *master) failed(c *crew, i int, err error) {
+	s := c.slots[i]
+	switch {
+	case c == m.next:
+		m.abandon(err)
+	case s.heir != nil:
+		m.Log.Error("cannot replace the worker: the old one stays", "error", err)
+		m.dismiss(s.heir)
+		s.heir, m.rolling = nil, nil
+	case !m.served:
+		m.fail(err)
+	case c == m.crew:
+		if s.worker != nil {
+			m.dismiss(s.worker)
+			s.worker = nil
+		}
+		m.later(s, err.Error(), 0)
+	}
+}
+
+// later sets the time at which an empty slot is filled again.
+func (m *master) later(s *slot, why string, lived time.Duration) {
+	if lived >= restartReset {
+		s.deaths = 0
+	}
+	wait := pause(s.deaths)
+	if lived >= restartReset {
+		wait = 0 // the others serve; so shall this one
+	}
+	if lived < forkbomb && s.deaths > 0 { // again and again
+		wait = max(wait, min(m.plan().Workers.ForkbombDelay, restartMax))
+	}
+	s.deaths++
+	s.restart = time.Now().Add(wait)
+	m.Log.Warn("the worker died", "exit", why, "restart", wait)
+}
+
+// relieve lets the next crew take over.
+func (m *master) relieve() {
+	before := m.crew
+	m.crew, m.next, m.rolling = m.next, nil, nil
+	for _, w := range before.all() {
+		m.dismiss(w)
+	}
+	m.asleep = false
+	m.stopListening()
+	if m.crew.plan != before.plan && m.crew.plan.Commit != nil {
+		m.crew.plan.Commit()
+	}
+	m.watchFiles()
+	m.changeDaemons(before.plan)
+	m.limitAt = m.firstLook(time.Now())
+	m.Log.Info("reloaded", "why", m.current.why, "workers", len(m.crew.slots))
+	m.conclude(nil)
+}
+
+func notReady(w *worker) error {
+	return fmt.Errorf("worker %d was not ready within %v", w.pid, w.crew.plan.Ready.Timeout)
+}

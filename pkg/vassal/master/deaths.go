@@ -1,0 +1,124 @@
+package master
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+const (
+	// restartFirst and restartMax bound the pause before a dead worker is
+	// replaced, which doubles with each death; restartReset is how long a worker
+	// must live for them to be forgotten and for it to be replaced at once.
+	restartFirst = 500 * time.Millisecond
+	restartMax   = 30 * time.Second
+	restartReset = 10 * time.Second
+	// forkbomb is the age below which a worker's death counts as one at once.
+	forkbomb = time.Second
+)
+
+// pause is the time to wait after a death that so many came before.
+func pause(deaths int) time.Duration {
+	d := restartFirst
+	for ; deaths > 0 && d < restartMax; deaths-- {
+		d *= 2
+	}
+	return min(d, restartMax)
+}
+
+// reap collects every dead child, adopted ones too.
+func (m *master) reap() {
+	for {
+		pid, status := m.System.Reap()
+		if pid == 0 {
+			return
+		}
+		if w := m.workers[pid]; w != nil {
+			delete(m.workers, pid)
+			m.died(w, status)
+		} else {
+			m.daemonDied(pid, status)
+		}
+	}
+}
+
+// died handles the death of a worker, whether it was asked for or not.
+func (m *master) died(w *worker, status string) {
+	w.stopProbe()
+	if !w.killAt.IsZero() {
+		m.Log.Debug("the worker has left", "pid", w.pid, "exit", status)
+		return
+	}
+	s := w.crew.slots[w.slot]
+	err := fmt.Errorf("worker %d ended: %s", w.pid, status)
+	switch {
+	case w == s.heir:
+		s.heir, m.rolling = nil, nil
+		m.Log.Error("cannot replace the worker: the old one stays", "error", err)
+	case w.crew == m.next && !w.ready:
+		s.worker = nil
+		m.abandon(err)
+	default:
+		s.worker = nil
+		m.later(s, status, time.Since(w.since))
+	}
+}
+
+// due does what has its time. Only the time of the next of these wakes the loop.
+func (m *master) due(now time.Time) {
+	for _, w := range m.workers {
+		switch {
+		case passed(w.killAt, now):
+			m.Log.Warn("the worker did not stop in time: killing it", "pid", w.pid, "mercy", w.crew.plan.mercy())
+			w.killAt = now.Add(time.Second) // again, should that be possible
+			m.System.Kill(w.pid)
+		case passed(w.readyBy, now):
+			w.readyBy = time.Time{}
+			m.failed(w.crew, w.slot, notReady(w))
+		}
+	}
+	for _, c := range []*crew{m.crew, m.next} {
+		if c == nil || m.stopped {
+			continue
+		}
+		for i, s := range c.slots {
+			if passed(s.restart, now) && s.worker == nil {
+				if err := m.fill(c, i); err != nil {
+					m.failed(c, i, err)
+				}
+			}
+		}
+	}
+	m.dueDaemons(now)
+	m.dueLimits(now)
+}
+
+// arm sets the timer to the time of what is due next.
+func (m *master) arm() {
+	var times []time.Time
+	for _, w := range m.workers {
+		times = append(times, w.killAt, w.readyBy)
+	}
+	if !m.stopped {
+		for _, s := range m.crew.slots {
+			if s.worker == nil && !m.asleep {
+				times = append(times, s.restart)
+			}
+		}
+		times = append(times, m.limitAt)
+	}
+	for _, d := range m.daemons {
+		times = append(times, d.restart, d.killAt)
+	}
+	times = slices.DeleteFunc(times, time.Time.IsZero)
+	if len(times) == 0 {
+		m.timer.Stop()
+		return
+	}
+	m.timer.Reset(time.Until(slices.MinFunc(times, time.Time.Compare)))
+}
+
+// passed reports whether a time that is set has come.
+func passed(t, now time.Time) bool { return !t.IsZero() && !now.Before(t) }
+
+func contains(list []string, s string) bool { return slices.Contains(list, s) }

@@ -1,0 +1,159 @@
+package master
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/emperor-go/emperor/pkg/hooks"
+	"github.com/emperor-go/emperor/pkg/wire"
+)
+
+// Event is what somebody beside the loop has seen.
+type Event struct {
+	kind kind
+	id   uint64 // of the process that was started; executed and failed, probed
+	pid  int    // of the sender; notified
+	text string // notified, changed
+	err  error
+}
+
+type kind int
+
+const (
+	executed kind = iota + 1 // the program runs
+	failed                   // the program cannot be run
+	probed                   // a probe has succeeded, or given up
+	notified                 // a datagram of sd_notify(3)
+	changed                  // a watched file or tree has changed
+	knocked                  // somebody connects
+	hooked                   // hooks have run
+	gone                     // a process that is not our child is dead
+)
+
+// Executed says that the program of process id runs.
+func Executed(id uint64) Event { return Event{kind: executed, id: id} }
+
+// Failed says that the program of process id cannot be run.
+func Failed(id uint64, err error) Event { return Event{kind: failed, id: id, err: err} }
+
+// Notified passes on what process pid sent by sd_notify(3).
+func Notified(pid int, text string) Event { return Event{kind: notified, pid: pid, text: text} }
+
+// Changed says that a watched file or tree is not what it was.
+func Changed(name string) Event { return Event{kind: changed, text: name} }
+
+// Knock says that somebody connects while there are no workers.
+func Knock() Event { return Event{kind: knocked} }
+
+func (m *master) handle(e Event) {
+	switch e.kind {
+	case executed:
+		m.runs(e.id)
+	case failed:
+		m.cannotRun(e.id, e.err)
+	case probed:
+		if w := m.byID(e.id); w != nil && e.err == nil {
+			m.isReady(w)
+		}
+	case notified:
+		m.notice(e.pid, e.text)
+	case changed:
+		m.touched(e.text)
+	case knocked:
+		m.wake()
+	case hooked:
+		m.phases--
+		if e.err != nil {
+			m.fail(e.err)
+		}
+	case gone:
+		m.daemonGone(e.id)
+	}
+}
+
+func (m *master) byID(id uint64) *worker {
+	for _, w := range m.workers {
+		if w.id == id {
+			return w
+		}
+	}
+	return nil
+}
+
+// runs handles a worker whose program runs, which is all that it takes to be
+// ready where nothing else is asked for.
+func (m *master) runs(id uint64) {
+	w := m.byID(id)
+	if w == nil || !w.killAt.IsZero() {
+		return
+	}
+	p := w.crew.plan
+	switch {
+	case p.notifies():
+	case p.Ready.Probe.Kind != "":
+		m.probe(w)
+	default:
+		m.isReady(w)
+	}
+}
+
+func (m *master) cannotRun(id uint64, err error) {
+	if d := m.daemonByID(id); d != nil {
+		m.Log.Error("cannot start the daemon", "command", d.spec.Command[0], "error", err)
+		return // it dies, too
+	}
+	w := m.byID(id)
+	if w == nil || !w.killAt.IsZero() {
+		return
+	}
+	m.failed(w.crew, w.slot, err)
+}
+
+// notice handles the lines of a datagram. Only what a worker, or a process in
+// its session, has sent counts.
+func (m *master) notice(pid int, text string) {
+	w := m.workers[pid]
+	if w == nil {
+		w = m.workers[m.System.Leader(pid)]
+	}
+	if w == nil {
+		m.Log.Debug("somebody who is no worker notifies", "pid", pid)
+		return
+	}
+	for line := range strings.SplitSeq(text, "\n") {
+		key, value, _ := strings.Cut(line, "=")
+		switch {
+		case line == "READY=1" && w.crew.plan.notifies():
+			m.isReady(w)
+		case line == "LOYAL=1":
+			m.Report(wire.Loyal)
+		case line == "WATCHDOG=1":
+			m.Report(wire.Heartbeat)
+		case key == "STATUS" && value != "":
+			m.Log.Info("status", "pid", w.pid, "text", value)
+			m.Answer(0, wire.Status, value)
+		}
+	}
+}
+
+// touched handles the change of a file that somebody watches.
+func (m *master) touched(name string) {
+	p := m.plan()
+	for _, h := range p.Hooks[hooks.Touch] {
+		if h.Subject() == name {
+			m.phase(hooks.Touch, name)
+			break
+		}
+	}
+	m.touchDaemons(name)
+	switch {
+	case contains(p.Triggers.Touch, name), contains(p.Triggers.Trees, name):
+		m.reload(request{why: fmt.Sprintf("%s has changed", name)})
+	case contains(p.Triggers.Chain, name):
+		m.rollAll(fmt.Sprintf("%s has changed", name))
+	}
+}
+
+// errControl ends the vassal.
+var errControl = errors.New("a control daemon has ended")

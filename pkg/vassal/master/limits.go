@@ -1,0 +1,196 @@
+package master
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/emperor-go/emperor/pkg/hooks"
+	"github.com/emperor-go/emperor/pkg/wire"
+)
+
+// Usage is what a worker and the processes in its session have used.
+type Usage struct {
+	// CPU is time on a processor, RSS resident memory in bytes.
+	CPU time.Duration
+	RSS int64
+}
+
+// lookEvery is the time between two looks at limits, at most.
+const lookEvery = 5 * time.Second
+
+// idleness is what is known about the last activity.
+type idleness struct {
+	cpu   time.Duration
+	since time.Time // nothing has happened since
+}
+
+// firstLook returns when limits are to be looked at; zero where there are none.
+func (m *master) firstLook(now time.Time) time.Time {
+	m.idle = idleness{since: now, cpu: -1}
+	return m.nextLook(now)
+}
+
+func (m *master) nextLook(now time.Time) time.Time {
+	p := m.plan()
+	every := time.Duration(0)
+	if p.Triggers.RSS > 0 || p.Triggers.MaxLifetime > 0 {
+		every = lookEvery
+		if p.Triggers.MaxLifetime > 0 {
+			every = min(every, max(p.Triggers.MaxLifetime/4, 100*time.Millisecond))
+		}
+	}
+	if p.Idle.After > 0 && (every == 0 || p.Idle.After/4 < every) {
+		every = max(p.Idle.After/4, 100*time.Millisecond)
+	}
+	if every == 0 {
+		return time.Time{}
+	}
+	return now.Add(every)
+}
+
+// dueLimits looks at age, memory and activity of the workers.
+func (m *master) dueLimits(now time.Time) {
+	if !passed(m.limitAt, now) || m.stopped {
+		return
+	}
+	m.limitAt = m.nextLook(now)
+	if m.asleep || m.next != nil {
+		return
+	}
+	t := m.plan().Triggers
+	var cpu time.Duration
+	for i, s := range m.crew.slots {
+		if s.worker == nil || !s.worker.ready {
+			continue
+		}
+		used, age := m.System.Usage(s.worker.pid), now.Sub(s.worker.since)
+		cpu += used.CPU
+		switch {
+		case s.heir != nil || slices.Contains(m.rolling, i):
+		case t.RSS > 0 && used.RSS > t.RSS && age >= t.MinLifetime:
+			m.rollOne(i, fmt.Sprintf("it uses %d MB", used.RSS>>20))
+		case t.MaxLifetime > 0 && age >= t.MaxLifetime+time.Duration(i)*t.Delta:
+			m.rollOne(i, "it has reached its age")
+		}
+	}
+	m.dueIdle(now, cpu)
+}
+
+// rollOne replaces a single worker.
+func (m *master) rollOne(i int, why string) {
+	m.Log.Info("replacing a worker: "+why, "pid", m.crew.slots[i].worker.pid)
+	m.rolling = append(m.rolling, i)
+	if len(m.rolling) == 1 {
+		m.roll()
+	}
+}
+
+// dueIdle sends workers away that have done nothing for long: a request cannot
+// be served without any time on a processor.
+func (m *master) dueIdle(now time.Time, cpu time.Duration) {
+	p := m.plan()
+	if p.Idle.After == 0 || !m.crew.complete() || len(m.rolling) > 0 {
+		return
+	}
+	if cpu != m.idle.cpu {
+		m.idle = idleness{cpu: cpu, since: now}
+		return
+	}
+	if now.Sub(m.idle.since) < p.Idle.After {
+		return
+	}
+	if p.Idle.Die {
+		m.Report(wire.Withdraw)
+		m.stop(fmt.Sprintf("idle for %v", p.Idle.After))
+		return
+	}
+	m.Log.Info("idle: stopping the workers until somebody connects", "after", p.Idle.After)
+	for _, s := range m.crew.slots {
+		m.dismiss(s.worker)
+		s.worker = nil
+	}
+	m.sleep()
+}
+
+// sleep waits for a connection without any workers.
+func (m *master) sleep() {
+	m.asleep = true
+	ctx, cancel := context.WithCancel(context.Background())
+	if err := m.System.AwaitConnection(ctx, m.plan(), m.post); err != nil {
+		cancel()
+		m.fail(err)
+		return
+	}
+	m.knock = cancel
+}
+
+func (m *master) stopListening() {
+	if m.knock != nil {
+		m.knock()
+		m.knock = nil
+	}
+}
+
+// wake starts the workers for somebody who connects.
+func (m *master) wake() {
+	if !m.asleep || m.stopped {
+		return
+	}
+	m.asleep = false
+	m.stopListening()
+	m.idle = idleness{cpu: -1, since: time.Now()}
+	m.Log.Info("somebody connects: starting the workers")
+	m.muster(m.crew)
+	m.settle()
+}
+
+// watchFiles watches what the plan in effect names, and nothing else.
+func (m *master) watchFiles() {
+	m.stopWatching()
+	p := m.plan()
+	files := append(append([]string{}, p.Triggers.Touch...), p.Triggers.Chain...)
+	for _, h := range p.Hooks[hooks.Touch] {
+		files = append(files, h.Subject())
+	}
+	for _, d := range p.Daemons {
+		files = append(files, d.Touch...)
+	}
+	if len(files)+len(p.Triggers.Trees) == 0 {
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	m.watch = cancel
+	if err := m.System.Watch(ctx, files, p.Triggers.Trees, m.post); err != nil {
+		m.Log.Error("cannot watch for changes: reload by hand", "error", err)
+	}
+}
+
+func (m *master) stopWatching() {
+	if m.watch != nil {
+		m.watch()
+		m.watch = nil
+	}
+}
+
+// probe tries a worker until it is ready, or nobody waits for that any more.
+func (m *master) probe(w *worker) {
+	if w.probing != nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), w.crew.plan.Ready.Timeout)
+	w.probing = cancel
+	go func() {
+		defer cancel()
+		err := m.System.Probe(ctx, w.crew.plan)
+		m.post(Event{kind: probed, id: w.id, err: err})
+	}()
+}
+
+func (m *master) listenForNotifications() (err error) {
+	if m.notify == "" {
+		m.notify, err = m.System.Notifications(m.post)
+	}
+	return err
+}

@@ -1,0 +1,248 @@
+// Package master answers one question: who serves now? It keeps a crew of workers
+// on the vassal's sockets, replaces what dies, and changes crews without losing a
+// connection: the sockets are the master's and outlive everybody.
+//
+//	crew A serving --- reload ---> crew B starting --- all ready ---> crew B serving
+//	                                   |                              crew A leaving
+//	                                   +-- one fails --> crew B leaving, A serves on
+//
+// One goroutine, that of Run, owns every record. Others only post events.
+package master
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"syscall"
+	"time"
+
+	"github.com/emperor-go/emperor/pkg/hooks"
+	"github.com/emperor-go/emperor/pkg/wire"
+)
+
+// Options is what a master needs. All is required unless it says otherwise.
+type Options struct {
+	// Plan is what to run first.
+	Plan *Plan
+	// Prepare makes the plan of a reload: from the bytes of an order or, for nil,
+	// from those that are in effect. It must not block for long.
+	Prepare func(*wire.Order) (*Plan, error)
+	// System starts and ends processes.
+	System System
+	// Signals and Commands are what this process is told. Commands is closed when
+	// the emperor is gone, and nil when there is none. Orders may be nil.
+	Signals  <-chan os.Signal
+	Commands <-chan wire.Command
+	Orders   <-chan wire.Order
+	// Report tells the emperor, and Answer what became of an order. Serial is that
+	// of the order that started this process; zero: none.
+	Report func(wire.Report)
+	Answer func(serial uint64, kind wire.NoticeKind, text string)
+	Serial uint64
+	// Log gets what happens.
+	Log *slog.Logger
+}
+
+// System is the operating system under a master. Its methods are called by the
+// goroutine of Run, which is the main thread, and do not block.
+type System interface {
+	// Start starts a process. What becomes of it is posted: once its program runs,
+	// or when that cannot be run.
+	Start(s Spec, post func(Event)) (pid int, err error)
+	// Signal sends a signal to a process that was not reaped yet, Kill ends it and
+	// its process group at once.
+	Signal(pid int, s os.Signal)
+	Kill(pid int)
+	// Reap collects one dead child of this process, whoever started it; pid is
+	// zero when none is dead.
+	Reap() (pid int, status string)
+	// Leader returns the process that leads the session of pid.
+	Leader(pid int) int
+	// Usage returns what a worker and its session have used so far.
+	Usage(pid int) Usage
+	// Notifications makes a socket for sd_notify(3) and returns its address. What
+	// comes is posted with the sender's pid, which the kernel vouches for.
+	Notifications(post func(Event)) (address string, err error)
+	// Probe tries a worker until it is ready or ctx ends.
+	Probe(ctx context.Context, p *Plan) error
+	// Watch posts the name of each file or tree that changes, until ctx ends.
+	Watch(ctx context.Context, files, trees []string, post func(Event)) error
+	// AwaitConnection posts a Knock when somebody connects, unless ctx ends before.
+	AwaitConnection(ctx context.Context, p *Plan, post func(Event)) error
+}
+
+// master is the state of Run.
+type master struct {
+	Options
+	events chan Event
+	done   chan struct{} // closed when the loop has ended
+	timer  *time.Timer
+
+	crew    *crew           // that serves, or is to
+	next    *crew           // of a reload in progress; nil
+	rolling []int           // slots whose workers are replaced one by one
+	workers map[int]*worker // by pid: all there are, leaving ones too
+	daemons []*daemon       //
+	serial  uint64          // of the last worker
+	wanted  []request       // reloads that came during a reload
+	current request         // the reload in progress
+	asleep  bool            // no workers until somebody connects
+	notify  string          // address for sd_notify; empty until needed
+	watch   context.CancelFunc
+	knock   context.CancelFunc
+	idle    idleness
+	limitAt time.Time // when limits are looked at next; zero: never
+
+	served  bool // a crew was ready once
+	stopped bool
+	exiting bool // the last hooks run, or ran
+	failure error
+	phases  int // hooks that run
+}
+
+// Run supervises until this process is told to stop, and returns nil, or until it
+// cannot go on, and says why. When it returns no worker is left.
+func Run(o Options) error {
+	m := &master{
+		Options: o, events: make(chan Event, 16), done: make(chan struct{}), timer: time.NewTimer(time.Hour), workers: map[int]*worker{},
+	}
+	defer m.timer.Stop()
+	defer close(m.done)
+	m.begin()
+	for !m.finished() {
+		m.arm()
+		select {
+		case s := <-m.Signals:
+			m.signal(s)
+		case c, ok := <-m.Commands:
+			m.command(c, ok)
+		case o := <-m.Orders:
+			m.reload(request{why: "the configuration has changed", order: &o})
+		case e := <-m.events:
+			m.handle(e)
+		case <-m.timer.C:
+		}
+		m.due(time.Now())
+	}
+	m.stopWatching()
+	m.stopListening()
+	return m.failure
+}
+
+// post hands an event to the loop. It is safe from any goroutine; events that
+// come after the end are lost.
+func (m *master) post(e Event) {
+	select {
+	case m.events <- e:
+	case <-m.done:
+	}
+}
+
+func (m *master) begin() {
+	m.crew = newCrew(m.Plan)
+	m.reap() // what the hooks left behind
+	m.watchFiles()
+	m.phase(hooks.MasterStart, "")
+	m.startDaemons()
+	m.limitAt = m.firstLook(time.Now())
+	if m.Plan.Idle.Cheap {
+		m.sleep()
+		m.accepting()
+		return
+	}
+	m.muster(m.crew)
+	m.settle()
+}
+
+// finished reports whether nobody is left. The last hooks run when that is so.
+func (m *master) finished() bool {
+	if !m.stopped || len(m.workers) > 0 || !m.daemonsGone() {
+		return false
+	}
+	if !m.exiting {
+		m.exiting = true
+		m.phase(hooks.AsUserAtexit, "")
+	}
+	return m.phases == 0
+}
+
+func (m *master) signal(s os.Signal) {
+	switch {
+	case s == syscall.SIGCHLD:
+		m.reap()
+	case s == syscall.SIGTERM && m.plan().Workers.ReloadOnTerm:
+		m.reload(request{why: "SIGTERM"})
+	case s == syscall.SIGHUP:
+		m.reload(request{why: "SIGHUP"})
+	case s == syscall.SIGTERM, s == syscall.SIGINT, s == syscall.SIGQUIT:
+		m.stop(s.String())
+	default:
+		for _, w := range m.crew.all() {
+			m.System.Signal(w.pid, s)
+		}
+	}
+}
+
+func (m *master) command(c wire.Command, ok bool) {
+	switch {
+	case !ok:
+		m.Commands = nil
+		m.phase(hooks.EmperorLost, "")
+		m.stop("the emperor is gone")
+	case c == wire.Reload:
+		m.phase(hooks.EmperorReload, "")
+		m.reload(request{why: "the emperor says so"})
+	case c == wire.Stop, c == wire.StopGracefully:
+		m.phase(hooks.EmperorStop, "")
+		m.stop("the emperor says so")
+	}
+}
+
+// plan is the one in effect.
+func (m *master) plan() *Plan { return m.crew.plan }
+
+// fail stops everything and makes err the result of Run.
+func (m *master) fail(err error) {
+	if m.failure == nil {
+		m.failure = err
+	}
+	m.stop(err.Error())
+}
+
+// stop asks everybody to end and sets the time of their death.
+func (m *master) stop(why string) {
+	if m.stopped {
+		return
+	}
+	m.stopped = true
+	m.Log.Info("stopping: " + why)
+	m.abandon(errors.New("the vassal is stopping"))
+	m.stopListening()
+	for _, w := range m.workers {
+		m.dismiss(w)
+	}
+	m.stopDaemons()
+}
+
+// accepting says, once, that the vassal can be used.
+func (m *master) accepting() {
+	if m.served {
+		return
+	}
+	m.served = true
+	m.Report(wire.Accepting)
+	if m.Serial != 0 {
+		m.Answer(m.Serial, wire.Ready, "")
+	}
+}
+
+// phase runs hooks beside the loop.
+func (m *master) phase(p hooks.Phase, file string) {
+	if !m.plan().HasHooks(p) {
+		return
+	}
+	m.phases++
+	run := m.plan().RunHooks
+	go func() { m.post(Event{kind: hooked, err: run(p, file)}) }()
+}

@@ -1,0 +1,502 @@
+package master
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"github.com/emperor-go/emperor/internal/termlog"
+	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/hooks"
+	"github.com/emperor-go/emperor/pkg/wire"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// world is a fake operating system. What a process does is in its name: words of
+//
+//	slow (ready after 3 s), missing (cannot be run), silent (never READY=1),
+//	stubborn (ignores signals), crash (dies at once)
+type world struct {
+	mu      sync.Mutex
+	next    int
+	alive   map[int]string
+	dead    []int
+	status  map[int]string
+	history []string
+	usage   Usage
+	signals chan os.Signal
+	knock   func()
+	changed func(string)
+}
+
+func (w *world) note(format string, args ...any) {
+	w.history = append(w.history, fmt.Sprintf(format, args...))
+}
+
+// since returns what happened since the last call, in order.
+func (w *world) since() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	text := strings.Join(w.history, ", ")
+	w.history = nil
+	return text
+}
+
+func (w *world) Start(s Spec, post func(Event)) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.next++
+	pid, name := w.next, s.Program.Args[0]
+	w.note("start %d %s", pid, name)
+	w.alive[pid] = name
+	go func() {
+		switch {
+		case strings.Contains(name, "missing"):
+			post(Failed(s.ID, errors.New("no such program")))
+			w.end(pid, "exit status 1")
+		case strings.Contains(name, "crash"):
+			post(Executed(s.ID))
+			w.end(pid, "exit status 7")
+		case strings.Contains(name, "slow"):
+			time.Sleep(3 * time.Second)
+			post(Executed(s.ID))
+			post(Notified(pid, "READY=1"))
+		default:
+			post(Executed(s.ID))
+			if !strings.Contains(name, "silent") {
+				post(Notified(pid, "READY=1"))
+			}
+		}
+	}()
+	return pid, nil
+}
+
+// end makes a process die.
+func (w *world) end(pid int, status string) {
+	w.mu.Lock()
+	_, ok := w.alive[pid]
+	if ok {
+		delete(w.alive, pid)
+		w.dead, w.status[pid] = append(w.dead, pid), status
+		w.note("dead %d", pid)
+	}
+	w.mu.Unlock()
+	if ok {
+		w.signals <- syscall.SIGCHLD
+	}
+}
+
+func (w *world) Signal(pid int, s os.Signal) {
+	w.mu.Lock()
+	name := w.alive[pid]
+	w.note("%v %d", s, pid)
+	w.mu.Unlock()
+	if !strings.Contains(name, "stubborn") {
+		go w.end(pid, "exit status 0")
+	}
+}
+
+func (w *world) Kill(pid int) {
+	w.mu.Lock()
+	w.note("kill %d", pid)
+	w.mu.Unlock()
+	go w.end(pid, "signal: killed")
+}
+
+func (w *world) Reap() (int, string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.dead) == 0 {
+		return 0, ""
+	}
+	pid := w.dead[0]
+	w.dead = w.dead[1:]
+	return pid, w.status[pid]
+}
+
+func (w *world) Leader(pid int) int { return pid }
+
+func (w *world) Usage(int) Usage {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.usage
+}
+
+func (w *world) Notifications(func(Event)) (string, error) { return "@notify", nil }
+
+func (w *world) Probe(ctx context.Context, p *Plan) error {
+	if p.Ready.Probe.Address == "down" {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return nil
+}
+
+func (w *world) Watch(_ context.Context, _, _ []string, post func(Event)) error {
+	w.changed = func(name string) { post(Changed(name)) }
+	return nil
+}
+
+func (w *world) AwaitConnection(ctx context.Context, _ *Plan, post func(Event)) error {
+	knocked := make(chan struct{})
+	w.knock = func() { close(knocked) }
+	go func() {
+		select {
+		case <-knocked:
+			post(Knock())
+		case <-ctx.Done():
+		}
+	}()
+	return nil
+}
+
+// stage is a master in a fake world.
+type stage struct {
+	*world
+	t        *testing.T
+	log      *bytes.Buffer
+	commands chan wire.Command
+	orders   chan wire.Order
+	said     []string
+	plans    map[string]*Plan // by what an order holds
+	ended    chan error
+	mu2      sync.Mutex
+}
+
+// plan is one whose workers run a program, as many as n.
+func plan(program string, n int) *Plan {
+	return &Plan{
+		Program: &Program{Path: "/" + program, Args: []string{program}}, Workers: config.Workers{Processes: n},
+		Mercy: time.Minute, Ready: config.Readiness{Timeout: 10 * time.Second}, Hooks: hooks.Set{},
+	}
+}
+
+func play(t *testing.T, p *Plan) *stage {
+	t.Helper()
+	s := &stage{
+		world: &world{alive: map[int]string{}, status: map[int]string{}, signals: make(chan os.Signal, 32)}, t: t, log: &bytes.Buffer{},
+		commands: make(chan wire.Command), orders: make(chan wire.Order), plans: map[string]*Plan{}, ended: make(chan error, 1),
+	}
+	o := Options{
+		Plan: p, System: s.world, Signals: s.signals, Commands: s.commands, Orders: s.orders,
+		Prepare: func(o *wire.Order) (*Plan, error) {
+			if o == nil {
+				return p, nil
+			}
+			if next := s.plans[string(o.Config)]; next != nil {
+				return next, nil
+			}
+			return nil, errors.New("line 1: no good")
+		},
+		Report: func(r wire.Report) { s.say("%v", r) },
+		Answer: func(serial uint64, kind wire.NoticeKind, text string) { s.say("%d %v %s", serial, kind, text) },
+		Log:    slog.New(termlog.New(s.log, termlog.Options{Level: slog.LevelDebug})),
+	}
+	go func() { s.ended <- Run(o) }()
+	synctest.Wait()
+	return s
+}
+
+func (s *stage) say(format string, args ...any) {
+	s.mu2.Lock()
+	defer s.mu2.Unlock()
+	s.said = append(s.said, strings.TrimSpace(fmt.Sprintf(format, args...)))
+}
+
+func (s *stage) expect(want string) {
+	s.t.Helper()
+	synctest.Wait()
+	if got := s.since(); got != want {
+		s.t.Errorf("got  %s\nwant %s\nlog:\n%s", got, want, s.log)
+	}
+}
+
+func (s *stage) expectSaid(want ...string) {
+	s.t.Helper()
+	synctest.Wait()
+	s.mu2.Lock()
+	defer s.mu2.Unlock()
+	if !slices.Equal(s.said, want) {
+		s.t.Errorf("said %q, want %q", s.said, want)
+	}
+	s.said = nil
+}
+
+// order sends a configuration that means the given plan.
+func (s *stage) order(serial uint64, text string, p *Plan) {
+	if p != nil {
+		s.plans[text] = p
+	}
+	s.orders <- wire.Order{Serial: serial, Config: []byte(text)}
+	synctest.Wait()
+}
+
+func (s *stage) stop(want string) {
+	s.t.Helper()
+	s.commands <- wire.Stop
+	err := <-s.ended
+	if got := fmt.Sprint(err); got != want {
+		s.t.Errorf("Run returned %v, want %s", err, want)
+	}
+	if len(s.alive) > 0 {
+		s.t.Errorf("left alive: %v", s.alive)
+	}
+}
+
+func TestStartAndStop(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, plan("web", 2))
+		s.expect("start 1 web, start 2 web")
+		s.expectSaid("accepting")
+		s.stop("<nil>")
+	})
+}
+
+func TestReloadStartsTheNewBeforeItStopsTheOld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, plan("web", 2))
+		s.since()
+		committed := false
+		next := plan("slow web2", 1)
+		next.Commit = func() { committed = true }
+		s.order(7, "new", next)
+		s.expect("start 3 slow web2")
+		time.Sleep(3 * time.Second)
+		synctest.Wait()
+		got := strings.Split(s.since(), ", ")
+		slices.Sort(got)
+		if strings.Join(got, ", ") != "dead 1, dead 2, terminated 1, terminated 2" {
+			t.Errorf("the old crew: %v", got)
+		}
+		s.expectSaid("accepting", "7 ready")
+		if !committed {
+			t.Error("the new plan was not committed")
+		}
+		s.stop("<nil>")
+	})
+}
+
+func TestReloadThatFailsKeepsTheOld(t *testing.T) {
+	for name, want := range map[string]string{
+		"missing": "7 failed no such program",
+		"crash":   "7 failed worker 2 ended: exit status 7",
+		"silent":  "7 failed worker 2 was not ready within 10s",
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := play(t, plan("web", 1))
+				discarded := false
+				next := plan(name, 1)
+				next.Ready.Notify = true
+				next.Discard = func() { discarded = true }
+				s.order(7, "new", next)
+				time.Sleep(11 * time.Second)
+				s.expectSaid("accepting", want)
+				if s.alive[1] != "web" || len(s.alive) != 1 || !discarded {
+					t.Errorf("alive %v, discarded %v", s.alive, discarded)
+				}
+				s.stop("<nil>")
+			})
+		})
+	}
+}
+
+func TestOrderThatDoesNotParseIsAnswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, plan("web", 1))
+		s.order(3, "rubbish", nil)
+		s.expectSaid("accepting", "3 failed line 1: no good")
+		s.stop("<nil>")
+	})
+}
+
+// Of the orders that come during a reload the last counts, and each is answered.
+func TestOnlyTheLastOfABurstIsDone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, plan("web", 1))
+		s.order(1, "a", plan("slow a", 1))
+		s.order(2, "b", plan("b", 1))
+		s.order(3, "c", plan("c", 1))
+		time.Sleep(4 * time.Second)
+		s.expectSaid("accepting", "1 ready", "2 failed "+errOvertaken.Error(), "3 ready")
+		if len(s.alive) != 1 || !slices.Contains([]string{s.alive[4], s.alive[3]}, "c") {
+			t.Errorf("alive: %v", s.alive)
+		}
+		s.stop("<nil>")
+	})
+}
+
+func TestDeadWorkerIsReplacedAndTheOthersStay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, plan("web", 2))
+		time.Sleep(time.Minute)
+		s.since()
+		s.end(1, "signal: killed")
+		synctest.Wait()
+		time.Sleep(time.Millisecond)
+		s.expect("dead 1, start 3 web") // it lived long: at once
+		s.end(3, "signal: killed")
+		synctest.Wait()
+		s.expect("dead 3")
+		time.Sleep(time.Second)
+		s.expect("start 4 web")
+		s.stop("<nil>")
+	})
+}
+
+func TestFirstWorkerThatCannotRunEndsTheVassal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, plan("missing", 1))
+		if err := <-s.ended; err == nil || err.Error() != "no such program" {
+			t.Errorf("Run returned %v", err)
+		}
+		s.expectSaid()
+	})
+}
+
+func TestStubbornWorkerIsKilledAfterMercy(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, plan("stubborn", 1))
+		s.since()
+		start := time.Now()
+		s.stop("<nil>")
+		if took := time.Since(start); took != time.Minute {
+			t.Errorf("stopping took %v", took)
+		}
+		s.expect("terminated 1, kill 1, dead 1")
+	})
+}
+
+func TestChainReloadReplacesOneAfterTheOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := plan("slow", 2)
+		p.Triggers.Chain = []string{"/chain"}
+		s := play(t, p)
+		time.Sleep(4 * time.Second)
+		s.since()
+		s.changed("/chain")
+		s.expect("start 3 slow")
+		time.Sleep(3 * time.Second)
+		s.expect("terminated 1, start 4 slow, dead 1")
+		time.Sleep(3 * time.Second)
+		s.expect("terminated 2, dead 2")
+		s.stop("<nil>")
+	})
+}
+
+func TestTouchReloads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := plan("web", 1)
+		p.Triggers.Touch = []string{"/touch"}
+		s := play(t, p)
+		s.since()
+		s.changed("/touch")
+		s.expect("start 2 web, terminated 1, dead 1")
+		s.signals <- syscall.SIGHUP
+		s.expect("start 3 web, terminated 2, dead 2")
+		s.stop("<nil>")
+	})
+}
+
+func TestCheapStartsWithTheFirstConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := plan("web", 1)
+		p.Idle = config.Idleness{Cheap: true, After: time.Minute}
+		s := play(t, p)
+		s.expect("")
+		s.expectSaid("accepting")
+		s.world.knock()
+		s.expect("start 1 web")
+		time.Sleep(2 * time.Minute) // nothing is used: idle
+		s.expect("terminated 1, dead 1")
+		s.world.knock()
+		s.expect("start 2 web")
+		s.stop("<nil>")
+	})
+}
+
+func TestDieOnIdleWithdraws(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := plan("web", 1)
+		p.Idle = config.Idleness{After: time.Minute, Die: true}
+		s := play(t, p)
+		if err := <-s.ended; err != nil {
+			t.Error(err)
+		}
+		s.expectSaid("accepting", "withdraw")
+	})
+}
+
+func TestWorkerThatGrowsIsReplaced(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := plan("web", 1)
+		p.Triggers = config.Triggers{RSS: 100 << 20, MinLifetime: time.Minute}
+		s := play(t, p)
+		s.since()
+		s.world.mu.Lock()
+		s.usage.RSS = 200 << 20
+		s.world.mu.Unlock()
+		time.Sleep(59 * time.Second)
+		s.expect("")
+		time.Sleep(5 * time.Second)
+		s.expect("start 2 web, terminated 1, dead 1")
+		s.stop("<nil>")
+	})
+}
+
+func TestProbeDecidesWhoIsReady(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, plan("web", 1))
+		next := plan("web2", 1)
+		next.Ready.Probe = config.Probe{Kind: "tcp", Address: "down"}
+		s.order(1, "down", next)
+		time.Sleep(11 * time.Second)
+		next = plan("web3", 1)
+		next.Ready.Probe = config.Probe{Kind: "tcp", Address: "up"}
+		s.order(2, "up", next)
+		s.expectSaid("accepting", "1 failed worker 2 was not ready within 10s", "2 ready")
+		s.stop("<nil>")
+	})
+}
+
+func TestControlDaemonEndsTheVassal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := plan("web", 1)
+		p.Daemons = []config.Daemon{{Command: []string{"queue"}}, {Command: []string{"control"}, Control: true}}
+		s := play(t, p)
+		s.expect("start 1 queue, start 2 control, start 3 web")
+		s.end(1, "exit status 1")
+		time.Sleep(time.Second)
+		s.expect("dead 1, start 4 queue")
+		s.end(2, "exit status 1")
+		if err := <-s.ended; !errors.Is(err, errControl) {
+			t.Errorf("Run returned %v", err)
+		}
+		if len(s.alive) > 0 {
+			t.Errorf("left alive: %v", s.alive)
+		}
+	})
+}
+
+func TestEmperorThatIsGoneEndsTheVassal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, plan("web", 1))
+		close(s.commands)
+		if err := <-s.ended; err != nil {
+			t.Error(err)
+		}
+	})
+}

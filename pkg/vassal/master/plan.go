@@ -1,0 +1,115 @@
+package master
+
+import (
+	"slices"
+	"time"
+
+	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/config/serving"
+	"github.com/emperor-go/emperor/pkg/hooks"
+	"github.com/emperor-go/emperor/pkg/vassal/sockets"
+)
+
+// Plan is all that one configuration wants of a master.
+type Plan struct {
+	// Program is what a worker runs; nil: there are no workers.
+	Program *Program
+	// Sockets are handed to workers: one list for all, or one for each.
+	Sockets [][]*sockets.Socket
+	// Env is the environment of workers and daemons, without what Start adds.
+	Env []string
+	// Dir is their working directory.
+	Dir string
+
+	Workers  config.Workers
+	Mercy    time.Duration
+	Ready    config.Readiness
+	Triggers config.Triggers
+	Idle     config.Idleness
+	Daemons  []config.Daemon
+
+	// Hooks are those of the master's phases. RunHooks runs the ones of a phase,
+	// for a file where the phase has one. It may block: it is called from a
+	// goroutine of its own.
+	Hooks    hooks.Set
+	RunHooks func(p hooks.Phase, file string) error
+
+	// Commit makes the plan the one in effect: what only the one before needed is
+	// closed. Discard undoes it: what was made for it alone is closed. Either is
+	// called once; nil does nothing.
+	Commit, Discard func()
+}
+
+// Program is what a worker runs.
+type Program struct {
+	// Path and Args, with the name, of the program.
+	Path string
+	Args []string
+	// Stdin: the first socket is standard input, not one of LISTEN_FDS.
+	Stdin bool
+	// Server is what the built-in server is told; nil for any other program.
+	Server *serving.Options
+	// PostFork are run in the worker before the program.
+	PostFork []hooks.Hook
+	// HookTimeout bounds each of them, and Shells run their commands.
+	HookTimeout time.Duration
+	Shells      []string
+}
+
+// Spec is a process to start.
+type Spec struct {
+	// ID is what its events carry. Never zero.
+	ID uint64
+	// Name is for logs.
+	Name    string
+	Program *Program
+	Sockets []*sockets.Socket
+	Env     []string
+	Dir     string
+	// Daemon says how a daemon is different; nil for a worker.
+	Daemon *config.Daemon
+}
+
+// HasHooks reports whether a phase has any.
+func (p *Plan) HasHooks(phase hooks.Phase) bool { return len(p.Hooks[phase]) > 0 }
+
+// size is how many workers there are to be.
+func (p *Plan) size() int {
+	if p.Program == nil {
+		return 0
+	}
+	return p.Workers.Processes
+}
+
+// socketsOf are those of the worker in a slot.
+func (p *Plan) socketsOf(slot int) []*sockets.Socket {
+	if len(p.Sockets) == 0 {
+		return nil
+	}
+	return p.Sockets[slot%len(p.Sockets)]
+}
+
+// AllSockets are those of all workers, each once.
+func (p *Plan) AllSockets() (all []*sockets.Socket) {
+	for _, set := range p.Sockets {
+		for _, s := range set {
+			if !slices.Contains(all, s) {
+				all = append(all, s)
+			}
+		}
+	}
+	return all
+}
+
+// mercy is the time between asking a worker to stop and killing it.
+func (p *Plan) mercy() time.Duration {
+	if p.Workers.Mercy > 0 {
+		return p.Workers.Mercy
+	}
+	return p.Mercy
+}
+
+// notifies reports whether a worker says itself when it is ready.
+func (p *Plan) notifies() bool {
+	return p.Ready.Notify || p.Program != nil && p.Program.Server != nil
+}

@@ -1,0 +1,298 @@
+package master
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/internal/accounts"
+	"github.com/emperor-go/emperor/pkg/config/serving"
+	"github.com/emperor-go/emperor/pkg/namespaces"
+	"github.com/emperor-go/emperor/pkg/vassal/sockets"
+)
+
+// Processes is the System of real processes.
+type Processes struct {
+	// Self is the path of the vassal program, for the worker stage. Required.
+	Self string
+
+	started map[int]bool // leaders of sessions, not reaped yet
+}
+
+// Start implements System. The death signal of the child is tied to the calling
+// thread, which must be the one that ends last.
+func (p *Processes) Start(s Spec, post func(Event)) (pid int, err error) {
+	if s.Daemon != nil {
+		pid, err = startDaemon(s)
+	} else {
+		pid, err = p.startWorker(s, post)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("cannot start %q: %w", s.Program.Args[0], err)
+	}
+	if p.started == nil {
+		p.started = map[int]bool{}
+	}
+	p.started[pid] = s.Daemon == nil || s.Daemon.Pidfile == ""
+	return pid, nil
+}
+
+// child collects what a new process gets.
+type child struct {
+	files  []uintptr // by descriptor number
+	env    []string
+	close  []io.Closer
+	argv   []string
+	path   string
+	status *os.File // tells when the program runs; nil: at once
+}
+
+func (c *child) done() {
+	for _, f := range c.close {
+		_ = f.Close()
+	}
+}
+
+// pass hands a file over and returns its number in the child.
+func (c *child) pass(f *os.File) string {
+	c.close = append(c.close, f)
+	c.files = append(c.files, f.Fd())
+	return strconv.Itoa(len(c.files) - 1)
+}
+
+func (p *Processes) startWorker(s Spec, post func(Event)) (int, error) {
+	c := &child{env: s.Env[:len(s.Env):len(s.Env)], path: s.Program.Path, argv: s.Program.Args}
+	defer c.done()
+	if err := c.furnish(s); err != nil {
+		return 0, err
+	}
+	// The built-in server knows whose descriptors they are. Any other program
+	// needs the stage for its LISTEN_PID.
+	if s.Program.Server == nil || len(s.Program.PostFork) > 0 {
+		if err := c.stage(p.Self, s.Program); err != nil {
+			return 0, err
+		}
+	}
+	pid, err := syscall.ForkExec(c.path, c.argv, &syscall.ProcAttr{
+		Env: c.env, Dir: s.Dir, Files: c.files, Sys: &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL},
+	})
+	switch {
+	case err != nil:
+		if c.status != nil {
+			c.status.Close()
+		}
+		return 0, err
+	case c.status == nil:
+		go post(Executed(s.ID))
+	default:
+		go watchStatus(c.status, s.ID, post)
+	}
+	return pid, nil
+}
+
+// furnish passes stdio, the sockets and the server's options.
+func (c *child) furnish(s Spec) error {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	c.pass(null)
+	c.files = append(c.files, 1, 2)
+	list := s.Sockets
+	if s.Program.Stdin && len(list) > 0 {
+		c.files[0], list = list[0].FD(), list[1:]
+	}
+	for _, l := range list {
+		c.files = append(c.files, l.FD())
+	}
+	if len(list) > 0 {
+		c.env = append(c.env, sockets.Variables(list)...)
+	}
+	if s.Program.Server != nil {
+		options, err := s.Program.Server.Memfd()
+		if err != nil {
+			return err
+		}
+		c.env = append(c.env, serving.Env+"="+c.pass(options))
+		if os.Getenv("GOMAXPROCS") == "" {
+			c.env = append(c.env, "GOMAXPROCS=1") // saves 200 KB; it takes more when it is busy
+		}
+	}
+	return nil
+}
+
+// watchStatus waits until a stage has become its program, which closes the pipe,
+// or has written why it cannot.
+func watchStatus(status *os.File, id uint64, post func(Event)) {
+	text, err := io.ReadAll(io.LimitReader(status, 4096))
+	status.Close()
+	switch {
+	case err != nil:
+		post(Failed(id, err))
+	case len(text) > 0:
+		post(Failed(id, errors.New(strings.TrimSpace(string(text)))))
+	default:
+		post(Executed(id))
+	}
+}
+
+// heldPrefix is where a program's path leads through a descriptor.
+const heldPrefix = "/proc/self/fd/"
+
+// stage puts the worker stage before the program.
+func (c *child) stage(self string, p *Program) error {
+	read, write, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	c.status = read
+	order := stageOrder{Path: p.Path, Args: p.Args, Timeout: p.HookTimeout, Shells: p.Shells, Status: len(c.files)}
+	c.pass(write)
+	// A program that is held by a descriptor of ours gets one of the stage's.
+	if number, ok := strings.CutPrefix(p.Path, heldPrefix); ok {
+		held, err := strconv.Atoi(number)
+		if err != nil {
+			return err
+		}
+		order.Held = len(c.files)
+		order.Path = heldPrefix + strconv.Itoa(order.Held)
+		c.files = append(c.files, uintptr(held))
+	}
+	for _, h := range p.PostFork {
+		order.Hooks = append(order.Hooks, h.Spec())
+	}
+	text, err := json.Marshal(order)
+	if err != nil {
+		return err
+	}
+	c.path, c.argv = self, []string{StageName, string(text)}
+	return nil
+}
+
+// startDaemon starts a program beside the workers. One that a pid file governs
+// outlives this process; where it is to be put into the background, the master,
+// which adopts whatever goes there anyhow, only has to write the file.
+func startDaemon(s Spec) (int, error) {
+	d := s.Daemon
+	path, err := exec.LookPath(d.Command[0])
+	if err != nil {
+		return 0, errors.Unwrap(err)
+	}
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer null.Close()
+	sys := &syscall.SysProcAttr{Setsid: true}
+	if d.Pidfile == "" {
+		sys.Pdeathsig = syscall.SIGKILL
+	}
+	if d.UID.Set || d.GID.Set {
+		c, err := accounts.Wish{UID: d.UID, GID: d.GID}.Resolve()
+		if err != nil {
+			return 0, err
+		}
+		sys.Credential = &syscall.Credential{Uid: c.UID, Gid: c.GID, Groups: c.Groups}
+	}
+	dir := s.Dir
+	if d.Dir != "" {
+		dir = d.Dir
+	}
+	pid, err := syscall.ForkExec(path, d.Command, &syscall.ProcAttr{Env: s.Env, Dir: dir, Files: []uintptr{null.Fd(), 1, 2}, Sys: sys})
+	if err == nil && d.Daemonize {
+		err = os.WriteFile(d.Pidfile, []byte(strconv.Itoa(pid)+"\n"), 0o644)
+	}
+	return pid, err
+}
+
+// Signal implements System.
+func (*Processes) Signal(pid int, s os.Signal) {
+	if sig, ok := s.(syscall.Signal); ok {
+		_ = syscall.Kill(pid, sig)
+	}
+}
+
+// Kill implements System. What is started here leads a process group.
+func (*Processes) Kill(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) }
+
+// Reap implements System. What a worker has left in its process group is ended,
+// while its pid is still its own.
+func (p *Processes) Reap() (pid int, status string) {
+	pid, err := namespaces.NextDead()
+	if err != nil || pid == 0 {
+		return 0, ""
+	}
+	if p.started[pid] {
+		p.Kill(pid)
+	}
+	delete(p.started, pid)
+	var s syscall.WaitStatus
+	if _, err := syscall.Wait4(pid, &s, 0, nil); err != nil {
+		return 0, ""
+	}
+	if s.Signaled() {
+		return pid, "signal: " + s.Signal().String()
+	}
+	return pid, fmt.Sprintf("exit status %d", s.ExitStatus())
+}
+
+// Leader implements System.
+func (*Processes) Leader(pid int) int {
+	leader, err := unix.Getsid(pid)
+	if err != nil {
+		return 0
+	}
+	return leader
+}
+
+// PidOf reads a pid file, and returns zero when the process does not run.
+func PidOf(file string) int {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return 0
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil || pid < 2 || errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+		return 0
+	}
+	return pid
+}
+
+// watchPidfile returns the pid that a file names, if that process runs, and calls
+// dead when it ends, unless forget is called before.
+func watchPidfile(file string, dead func()) (pid int, forget func()) {
+	pid = PidOf(file)
+	if pid == 0 {
+		return 0, nil
+	}
+	fd, err := unix.PidfdOpen(pid, unix.PIDFD_NONBLOCK)
+	if err != nil {
+		return 0, nil
+	}
+	held := os.NewFile(uintptr(fd), "pidfd")
+	raw, err := held.SyscallConn()
+	if err != nil {
+		held.Close()
+		return 0, nil
+	}
+	go func() {
+		err := raw.Read(func(fd uintptr) bool {
+			polled := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+			n, err := unix.Poll(polled, 0)
+			return n > 0 || err != nil && !errors.Is(err, unix.EINTR)
+		})
+		held.Close()
+		if err == nil {
+			dead()
+		}
+	}()
+	return pid, func() { held.Close() }
+}

@@ -1,0 +1,165 @@
+package master
+
+import (
+	"errors"
+
+	"github.com/emperor-go/emperor/pkg/hooks"
+	"github.com/emperor-go/emperor/pkg/wire"
+)
+
+// request is a wish to reload.
+type request struct {
+	why   string
+	order *wire.Order // with other bytes, to be answered; nil: the same again
+}
+
+var (
+	errStopping  = errors.New("the vassal is stopping")
+	errOvertaken = errors.New("a later order came before this one took effect")
+)
+
+// reload starts a new crew beside the one that serves, which leaves when the new
+// one is ready. One at a time: what comes meanwhile is done after it, and of
+// those only the last.
+func (m *master) reload(r request) {
+	switch {
+	case m.stopped:
+		m.answer(r, errStopping)
+	case m.plan().Triggers.Exit && r.order == nil:
+		m.stop("exit-on-reload: " + r.why)
+	case m.next != nil:
+		m.wanted = append(m.wanted, r)
+	default:
+		m.change(r)
+	}
+}
+
+func (m *master) change(r request) {
+	m.current = r
+	p, err := m.Prepare(r.order)
+	if err != nil {
+		m.abandon(err)
+		return
+	}
+	m.stopRolling()
+	m.phase(hooks.AsUserAtexit, "")
+	m.next = newCrew(p)
+	if m.asleep && p.Idle.Cheap { // nobody to start
+		m.crew, m.next = m.next, m.crew
+		m.exchangeAsleep()
+		return
+	}
+	m.muster(m.next)
+	m.settle()
+}
+
+// exchangeAsleep takes over a plan while there are no workers.
+func (m *master) exchangeAsleep() {
+	before := m.next.plan
+	m.next = nil
+	if m.crew.plan.Commit != nil {
+		m.crew.plan.Commit()
+	}
+	m.stopListening()
+	m.sleep()
+	m.watchFiles()
+	m.changeDaemons(before)
+	m.conclude(nil)
+}
+
+// abandon gives the reload up; those who serve go on.
+func (m *master) abandon(err error) {
+	if m.next != nil {
+		next := m.next
+		m.next = nil
+		for _, w := range next.all() {
+			m.dismiss(w)
+		}
+		if next.plan.Discard != nil {
+			next.plan.Discard()
+		}
+	} else if m.stopped {
+		return
+	}
+	m.Log.Error("cannot reload: the old workers stay", "why", m.current.why, "error", err)
+	m.conclude(err)
+}
+
+// conclude answers for the reload in progress and goes on with the next.
+func (m *master) conclude(err error) {
+	m.answer(m.current, err)
+	m.current = request{}
+	if len(m.wanted) == 0 {
+		return
+	}
+	// The last order counts; a trigger behind it must not undo its bytes.
+	r := m.wanted[0]
+	for _, later := range m.wanted[1:] {
+		if later.order != nil || r.order == nil {
+			r, later = later, r
+		}
+		m.answer(later, errOvertaken)
+	}
+	m.wanted = nil
+	m.reload(r)
+}
+
+// answer tells the emperor what became of its order.
+func (m *master) answer(r request, err error) {
+	switch {
+	case r.order == nil:
+	case err != nil:
+		m.Answer(r.order.Serial, wire.Failed, err.Error())
+	default:
+		m.Answer(r.order.Serial, wire.Ready, "")
+	}
+}
+
+// rollAll replaces the workers one after the other.
+func (m *master) rollAll(why string) {
+	if m.stopped || m.next != nil || m.asleep || len(m.rolling) > 0 {
+		return
+	}
+	m.Log.Info("replacing one worker after the other: " + why)
+	for i := range m.crew.slots {
+		m.rolling = append(m.rolling, i)
+	}
+	m.roll()
+}
+
+// roll goes on with replacing workers one by one: each gets an heir, and leaves
+// when that is ready.
+func (m *master) roll() {
+	for len(m.rolling) > 0 {
+		i := m.rolling[0]
+		s := m.crew.slots[i]
+		switch {
+		case s.heir == nil:
+			heir, err := m.hire(m.crew, i)
+			if err != nil {
+				m.Log.Error("cannot replace the worker: the old one stays", "error", err)
+				m.rolling = nil
+				return
+			}
+			s.heir = heir
+			return
+		case !s.heir.ready:
+			return
+		}
+		if s.worker != nil {
+			m.dismiss(s.worker)
+		}
+		s.worker, s.heir, m.rolling = s.heir, nil, m.rolling[1:]
+	}
+}
+
+// stopRolling leaves the rest as they are.
+func (m *master) stopRolling() {
+	m.rolling = nil
+	for _, s := range m.crew.slots {
+		if s.heir != nil {
+			m.dismiss(s.heir)
+			s.heir = nil
+		}
+	}
+}

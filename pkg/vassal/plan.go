@@ -1,0 +1,156 @@
+package vassal
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+
+	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/hooks"
+	"github.com/emperor-go/emperor/pkg/vassal/master"
+	"github.com/emperor-go/emperor/pkg/vassal/sockets"
+	"github.com/emperor-go/emperor/pkg/wire"
+)
+
+// planOf is what the options want of the master, with sockets that are bound.
+func (v *Vassal) planOf(o *config.Vassal, sets [][]*sockets.Socket) (*master.Plan, error) {
+	program, err := v.programOf(o)
+	if err != nil {
+		return nil, err
+	}
+	env, err := v.environment(o)
+	if err != nil {
+		return nil, err
+	}
+	return &master.Plan{
+		Program: program, Sockets: sets, Env: env, Dir: v.directoryOf(o), Workers: o.Workers, Mercy: o.ReloadMercy, Ready: o.Ready,
+		Triggers: o.Triggers, Idle: o.Idle, Daemons: o.Daemons, Hooks: o.Hooks,
+		RunHooks: func(p hooks.Phase, file string) error { return v.phase(o, p, file) },
+	}, nil
+}
+
+// programOf finds what workers run: the operator's command, the program that
+// takes a socket as standard input, the built-in server, or nothing.
+func (v *Vassal) programOf(o *config.Vassal) (*master.Program, error) {
+	p := &master.Program{HookTimeout: o.HookTimeout, Shells: o.Around.Shells, PostFork: o.Hooks[hooks.PostFork]}
+	name := ""
+	switch {
+	case len(o.Command) > 0:
+		name, p.Args = o.Command[0], o.Command
+	case len(o.Workers.Exec) > 0:
+		name, p.Args, p.Stdin = o.Workers.Exec[0], o.Workers.Exec, true
+		if !o.Workers.ExecHooks {
+			p.PostFork = nil
+		}
+	case o.Server.Serves():
+		name, p.Args, p.Server = v.ServerProgram, []string{serverName}, &o.Server
+	default:
+		return nil, nil
+	}
+	var err error
+	if p.Path, err = lookPath(name); err != nil {
+		return nil, fmt.Errorf("cannot run %q: %w", p.Args[0], err)
+	}
+	return p, nil
+}
+
+func lookPath(name string) (string, error) {
+	path, err := exec.LookPath(name)
+	var e *exec.Error
+	if errors.As(err, &e) {
+		err = e.Err
+	}
+	return path, err
+}
+
+// directoryOf is the working directory of what is served.
+func (v *Vassal) directoryOf(o *config.Vassal) string {
+	if filepath.IsAbs(o.Chdir) {
+		return o.Chdir
+	}
+	return filepath.Join(v.home, o.Chdir)
+}
+
+// prepare makes the plan of a reload: of an order with other bytes, or, for nil,
+// of the file as it is now where no emperor gave an order.
+func (v *Vassal) prepare(order *wire.Order) (*master.Plan, error) {
+	o, err := v.read(order)
+	if err != nil {
+		return nil, err
+	}
+	if order == nil {
+		v.warnRespawn(o)
+	}
+	sets, made, err := v.bindSets(o, v.sets)
+	if err != nil {
+		return nil, err
+	}
+	p, err := v.planOf(o, sets)
+	if err != nil {
+		closeAll(made)
+		return nil, err
+	}
+	p.Commit = func() { v.commit(order, o, sets) }
+	p.Discard = func() { closeAll(made) }
+	return p, nil
+}
+
+// read parses the bytes of an order, or of the one in effect, or what is given on
+// the command line.
+func (v *Vassal) read(order *wire.Order) (*config.Vassal, error) {
+	if order == nil {
+		order = v.order
+	}
+	o, warnings, err := v.parsed(order)
+	for _, w := range warnings {
+		v.Log.Warn(w.Error())
+	}
+	return o, err
+}
+
+// warnRespawn names the options whose change a running vassal cannot take. Under
+// an emperor that is the emperor's to see.
+func (v *Vassal) warnRespawn(o *config.Vassal) {
+	for _, d := range config.Diff(v.options, o) {
+		if d.Change == config.Respawn {
+			v.Log.Warn("the change takes effect when the vassal is started again", "option", d.Option)
+		}
+	}
+}
+
+// commit makes a reload the state of affairs.
+func (v *Vassal) commit(order *wire.Order, o *config.Vassal, sets [][]*sockets.Socket) {
+	kept := slices.Concat(sets...)
+	for _, s := range slices.Concat(v.sets...) {
+		if !slices.Contains(kept, s) {
+			v.Log.Info("not listening any more", s.Name, s.Address)
+			s.Remove()
+			s.Close()
+		}
+	}
+	for _, s := range kept {
+		if !slices.Contains(slices.Concat(v.sets...), s) {
+			v.Log.Info("listening", s.Name, s.Address)
+		}
+	}
+	v.sets, v.options = sets, o
+	if order != nil {
+		v.order = order
+	}
+	if err := v.setEnvironment(o); err != nil {
+		v.Log.Error("hooks keep the old environment", "error", err)
+	}
+	if err := os.Chdir(v.directoryOf(o)); err != nil {
+		v.Log.Error("hooks keep the old working directory", "error", err)
+	}
+}
+
+func closeAll(list []*sockets.Socket) {
+	for _, s := range list {
+		s.Remove()
+		s.Close()
+	}
+}
