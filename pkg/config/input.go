@@ -119,6 +119,14 @@ func finishVassal(file string, r *reader) (*Vassal, Problems, error) {
 		v.check(file, &problems)
 		v.withoutStats(&warnings)
 	}
+	if len(problems) > 0 { // perhaps because of what else is wrong with the file
+		warnings = slices.DeleteFunc(warnings, func(w Problem) bool {
+			if w.Key == "" {
+				problems = append(problems, w)
+			}
+			return w.Key == ""
+		})
+	}
 	if err := problems.err(); err != nil {
 		return nil, warnings, err
 	}

@@ -28,12 +28,13 @@ type line struct {
 const blanks = " \t\r"
 
 // lex splits text into lines, as uWSGI's ini reader does (core/ini.c): a line
-// ends at LF, a NUL byte hides what is left of it, blanks around it are cut, `;`
-// and `#` start a comment only at its beginning, the first `=` ends the key, and
-// a line without one is a key with an empty value. Keys before any section have
-// the section "". Where uWSGI takes the last byte of a header for its bracket,
-// whatever it is, a missing bracket is a problem here, and a comment after the
-// bracket is one.
+// ends at LF, blanks around it are cut, `;` and `#` start a comment only at its
+// beginning, the first `=` ends the key, and a line without one is a key with an
+// empty value. Keys before any section have the section "". Where uWSGI takes the
+// last byte of a header for its bracket, whatever it is, a missing bracket is a
+// problem here, and a comment after the bracket is one. Where a NUL byte hides
+// what is left of a line from uWSGI it is a problem here: what it hides may be
+// what was to confine a vassal.
 //
 // numbers maps each line of the text to a line of the file; nil: they are the
 // same.
@@ -51,7 +52,10 @@ func lex(file, text string, numbers []int) (lines []line, sections []string, pro
 			problems.add(origin, "", "the line is longer than 1 MiB", "is this the right file?")
 			continue
 		}
-		raw, _, _ = strings.Cut(raw, "\x00")
+		if strings.IndexByte(raw, 0) >= 0 {
+			problems.add(origin, "", "there is a NUL byte", "this is not a text file")
+			continue
+		}
 		s := strings.Trim(raw, blanks)
 		switch {
 		case s == "" || s[0] == ';' || s[0] == '#':
