@@ -40,7 +40,13 @@ func main() {
 	}
 	err := run()
 	var shown config.Shown
+	var exit *hooks.ExitError
 	switch {
+	case errors.As(err, &exit):
+		if exit.Code != 0 {
+			fmt.Fprintln(os.Stderr, "vassal:", err)
+		}
+		os.Exit(exit.Code)
 	case err == nil, errors.Is(err, vassal.ErrWithdrawn):
 	case errors.As(err, &shown):
 		fmt.Print(shown.Text)

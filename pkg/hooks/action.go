@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
 // action is what a hook does. It blocks until it is done or ctx is.
@@ -93,11 +95,11 @@ var actions = []ActionInfo{
 	{"umount", nil, "TARGET [FLAGS]", "unmount what is mounted on a directory", "umount:/tmp detach", parseUmount},
 	{"unix_signal", nil, "SIGNAL FUNCTION", "have a C function handle a signal", "unix_signal:USR2 tzset", parseUnixSignal},
 	{"unlink", nil, "FILE", "remove a file", "unlink:/tmp/old", parseOne(unlink)},
-	{"wait_for_dir", nil, "DIR", "wait for a directory", "wait_for_dir:/tmp", parseWait(isDir)},
-	{"wait_for_file", nil, "FILE", "wait for a file", "wait_for_file:/etc/passwd", parseWait(isFile)},
-	{"wait_for_fs", nil, "PATH", "wait for a file or directory", "wait_for_fs:/etc", parseWait(isThere)},
-	{"wait_for_mountpoint", nil, "DIR", "wait for something to be mounted", "wait_for_mountpoint:/proc", parseWait(isMountpoint)},
-	{"wait_for_socket", nil, "ADDRESS", "wait for somebody to listen on HOST:PORT or a path", "wait_for_socket:/tmp/socket", parseWait(listens)},
+	{"wait_for_dir", nil, "DIR", "wait for a directory", "wait_for_dir:/tmp", parseWait(waitPath(isDir))},
+	{"wait_for_file", nil, "FILE", "wait for a file", "wait_for_file:/etc/passwd", parseWait(waitPath(isFile))},
+	{"wait_for_fs", nil, "PATH", "wait for a file or directory", "wait_for_fs:/etc", parseWait(waitPath(isThere))},
+	{"wait_for_mountpoint", nil, "DIR", "wait for something to be mounted", "wait_for_mountpoint:/proc", parseWait(namespaces.WaitForMount)},
+	{"wait_for_socket", nil, "ADDRESS", "wait for somebody to listen on HOST:PORT or a path", "wait_for_socket:/tmp/socket", parseWait(waitSocket)},
 	{"write", nil, "FILE TEXT", "write a file", "write:/tmp/motd hello", parseWrite(writing, "")},
 	{"writefifo", nil, "FILE TEXT", "write to a FIFO; nobody reading is no failure", "writefifo:/tmp/fifo q", parseFifo(false)},
 	{"writen", nil, "FILE TEXT", "write a line to a file", "writen:/tmp/motd hello", parseWrite(writing, "\n")},

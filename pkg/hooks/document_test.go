@@ -77,12 +77,10 @@ not ` + "`$(UWSGI_VASSAL_PID)`" + `, which is expanded when the file is read.
 
 ## Functions
 
-` + "`call-PHASE`" + ` and the call actions name a function: one that was registered in Go with
-` + "`hooks.Register`" + `, by people who build their own emperor, else one of C, found in the
-program or in a library of ` + "`dlopen`, `plugin` or `need-plugin`" + `. C functions run in the
-process itself, on the thread that goes on to execute the application, and cannot be
-timed out. A configuration that names one is run by the ` + "`-native`" + ` twin of the program,
-which takes its place before the first phase.
+` + "`call-PHASE`" + ` and the call actions name a function that was registered in Go with
+` + "`hooks.Register`" + `, by people who build their own emperor from these packages. Functions run on
+the thread that goes on to execute the application. Functions of C, with these signatures
+of uWSGI, are read and checked but cannot be called yet: such a hook fails and says so.
 
 | option | signature |
 |---|---|

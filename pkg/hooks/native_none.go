@@ -15,11 +15,11 @@ func Dlopen(libraries []string) error {
 	if len(libraries) == 0 {
 		return nil
 	}
-	return fmt.Errorf("cannot load %q: this program calls no functions of C; its -native twin does", libraries[0])
+	return fmt.Errorf("cannot load %q: this program calls no functions of C", libraries[0])
 }
 
 func callNative(symbol string, _ signature, _ []cArg) error {
-	return fmt.Errorf("cannot call %q: no Go function is registered by that name, and this program calls none of C; its -native twin does", symbol)
+	return fmt.Errorf("cannot call %q: no Go function is registered by that name, and this program calls none of C", symbol)
 }
 
 func handleNative(_ syscall.Signal, symbol string) error { return callNative(symbol, cVoid, nil) }

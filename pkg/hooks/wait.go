@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
 const (
@@ -53,14 +55,6 @@ func isDir(path string) bool {
 	return err == nil && info.IsDir()
 }
 
-// isMountpoint asks the kernel; it is not where the directory has another device
-// than its parent that a bind of the same filesystem would be found.
-func isMountpoint(path string) bool {
-	var st unix.Statx_t
-	err := unix.Statx(unix.AT_FDCWD, path, 0, unix.STATX_MNT_ID, &st)
-	return err == nil && st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0
-}
-
 func listens(address string) bool {
 	network := "tcp"
 	if strings.Contains(address, "/") {
@@ -74,19 +68,36 @@ func listens(address string) bool {
 	return true
 }
 
-func parseWait(ready func(string) bool) func(string) (action, error) {
+// parseWait is for what the kernel tells of: nothing is polled but sockets.
+func parseWait(wait func(ctx context.Context, path string) error) func(string) (action, error) {
 	return func(arg string) (action, error) {
 		if arg == "" {
 			return nil, mistake("", "nothing to wait for is given")
 		}
 		return func(ctx context.Context, s *scene) error {
+			ctx, cancel := context.WithTimeout(ctx, maxWait)
+			defer cancel()
 			what := arg
 			if strings.Contains(arg, "/") || !strings.Contains(arg, ":") {
 				what = s.path(arg)
 			}
-			return until(ctx, fmt.Sprintf("waited in vain for %q", arg), func() (bool, error) { return ready(what), nil })
+			err := wait(ctx, what)
+			if ctx.Err() != nil {
+				return fmt.Errorf("waited in vain for %q: %w", arg, context.Cause(ctx))
+			}
+			return err
 		}, nil
 	}
+}
+
+func waitPath(there func(string) bool) func(context.Context, string) error {
+	return func(ctx context.Context, path string) error {
+		return namespaces.WaitForPath(ctx, path, func() bool { return there(path) })
+	}
+}
+
+func waitSocket(ctx context.Context, address string) error {
+	return until(ctx, address, func() (bool, error) { return listens(address), nil })
 }
 
 func parseFifo(patient bool) func(string) (action, error) {
