@@ -5,7 +5,6 @@ package integration
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -140,25 +139,26 @@ func recordedLife(t *testing.T, clone string) string {
 	return settle(string(text))
 }
 
-// settle puts what happens in two processes at a time into one order: the hooks of
-// readiness are moved behind those of the worker.
+// settle puts what happens in several processes at a time into one order: behind
+// the application come the master's start, the worker, and who hears of it.
 func settle(trace string) string {
-	var rest, ready []string
-	at := -1
+	groups := map[string][]string{}
+	var order []string
 	for line := range strings.Lines(trace) {
-		if strings.HasPrefix(line, "on-vassal-ready") {
-			ready = append(ready, line)
-			continue
+		name, _, _ := strings.Cut(line, " ")
+		if _, known := groups[name]; !known {
+			order = append(order, name)
 		}
-		rest = append(rest, line)
-		if strings.HasPrefix(line, "master-start") {
-			at = len(rest)
-		}
+		groups[name] = append(groups[name], line)
 	}
-	if at < 0 {
-		return trace
+	at := slices.Index(order, "post-app") + 1
+	beside := []string{"master-start", "on-vassal-ready", "post-fork"}
+	order = slices.DeleteFunc(order, func(name string) bool { return slices.Contains(beside, name) })
+	var b strings.Builder
+	for _, name := range slices.Insert(order, at, beside...) {
+		b.WriteString(strings.Join(groups[name], ""))
 	}
-	return strings.Join(slices.Concat(rest[:at], ready, rest[at:]), "")
+	return b.String()
 }
 
 // reaches waits until a file holds all the texts.
@@ -169,71 +169,5 @@ func (w *world) reaches(file string, texts ...string) {
 			b, _ := os.ReadFile(file)
 			return strings.Contains(string(b), text)
 		})
-	}
-}
-
-// phasesOfBoth are those of the real uwsgi that a life without a reload passes.
-var phasesOfBoth = []hooks.Phase{
-	hooks.Asap, hooks.PreJail, hooks.InJail, hooks.PostJail, hooks.AsRoot, hooks.AsUser, hooks.PreApp, hooks.PostApp,
-	hooks.AsUserAtexit,
-}
-
-// TestUWSGIRunsThePhasesInTheSameOrder runs the same file by both programs.
-func TestUWSGIRunsThePhasesInTheSameOrder(t *testing.T) {
-	uwsgi, err := exec.LookPath("uwsgi")
-	if err != nil {
-		t.Skip("there is no uwsgi on this machine")
-	}
-	w := newWorld(t)
-	traces := map[string]string{}
-	for name, command := range map[string][]string{"uwsgi": {uwsgi, "--ini"}, "vassal": {program("vassal"), "--ini"}} {
-		dir := w.path(name)
-		if err := os.Mkdir(dir, 0o777); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.Chmod(dir, 0o777); err != nil {
-			t.Fatal(err)
-		}
-		trace := filepath.Join(dir, "trace")
-		var options []string
-		for _, p := range phasesOfBoth {
-			for _, k := range []hooks.Kind{hooks.Exec, hooks.Do} { // written in the wrong order
-				text := fmt.Sprintf("echo %s %s >>%s", p, k, trace)
-				if k == hooks.Do {
-					text = "exec:" + text
-				}
-				options = append(options, hooks.Spec{Phase: p, Kind: k}.Option()+" = "+text)
-			}
-		}
-		for _, p := range []hooks.Phase{hooks.Accepting, hooks.AcceptingOnce, hooks.Accepting1, hooks.Accepting1Once, hooks.PostFork} {
-			options = append(options, fmt.Sprintf("hook-%s = exec:echo %s >>%s", p, p, trace))
-		}
-		options = append(options, "uid = 4001", "gid = 4001", "socket = "+w.path("s/"+name), "jailed = true", "master = true")
-		if name == "vassal" {
-			options = append(options, serves)
-		}
-		file := filepath.Join(dir, "a.ini")
-		w.write(file, ini(options...))
-		w.write(trace, "")
-		if err := os.Chmod(trace, 0o666); err != nil {
-			t.Fatal(err)
-		}
-		cmd := w.inside(command[0], append(command[1:], file)...)
-		cmd.Dir = dir
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		w.reaches(trace, "accepting1-once\n")
-		_ = cmd.Process.Signal(syscall.SIGINT)
-		_ = cmd.Wait()
-		w.reaches(trace, "as-user-atexit exec")
-		text, err := os.ReadFile(trace)
-		if err != nil {
-			t.Fatal(err)
-		}
-		traces[name] = string(text)
-	}
-	if traces["uwsgi"] != traces["vassal"] {
-		t.Errorf("uwsgi runs\n%s\nand vassal runs\n%s", traces["uwsgi"], traces["vassal"])
 	}
 }

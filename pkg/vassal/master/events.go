@@ -63,7 +63,7 @@ func (m *master) handle(e Event) {
 	case knocked:
 		m.wake()
 	case hooked:
-		m.phases--
+		m.hooked()
 		if e.err != nil {
 			m.fail(e.err)
 		}

@@ -98,7 +98,8 @@ type master struct {
 	stopped bool
 	exiting bool // the last hooks run, or ran
 	failure error
-	phases  int // hooks that run
+	phases  int      // phases whose hooks run or wait
+	hooking []func() // those of m.phases that have not ended, the first of which runs
 }
 
 // Run supervises until this process is told to stop, and returns nil, or until it
@@ -237,12 +238,23 @@ func (m *master) accepting() {
 	}
 }
 
-// phase runs hooks beside the loop.
+// phase runs hooks beside the loop, each phase after the one before.
 func (m *master) phase(p hooks.Phase, file string) {
 	if !m.plan().HasHooks(p) {
 		return
 	}
 	m.phases++
 	run := m.plan().RunHooks
-	go func() { m.post(Event{kind: hooked, err: run(p, file)}) }()
+	m.hooking = append(m.hooking, func() { m.post(Event{kind: hooked, err: run(p, file)}) })
+	if len(m.hooking) == 1 {
+		go m.hooking[0]()
+	}
+}
+
+// hooked goes on with the next phase.
+func (m *master) hooked() {
+	m.phases--
+	if m.hooking = m.hooking[1:]; len(m.hooking) > 0 {
+		go m.hooking[0]()
+	}
 }
