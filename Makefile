@@ -6,7 +6,9 @@ BIN     ?= bin
 PREFIX  ?= /usr/local
 LINTER  := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 VULN    := golang.org/x/vuln/cmd/govulncheck@latest
-LDFLAGS := -s -w
+# Without asynchronous preemption the Go runtime sends no SIGURG to itself, which is
+# a signal of the operator's to the emperor.
+LDFLAGS := -s -w -X runtime.godebugDefault=asyncpreemptoff=1 -X main.exactURG=yes
 FUZZ    ?= 10s
 export CGO_ENABLED ?= 0
 

@@ -31,7 +31,7 @@ func TestVassalThatDiesIsRespawnedWithBackoff(t *testing.T) {
 	w := newWorld(t)
 	w.vassal("a.ini", "exec-as-root = exit 9", serves)
 	w.vassal("neighbour.ini", serves)
-	e := w.start(allNamespaces)
+	e := w.start(allNamespaces, "--emperor-backoff-jitter", "0")
 	neighbour := e.running("neighbour.ini")
 	for range 4 {
 		e.await("a.ini", "-> backoff")
@@ -55,7 +55,7 @@ func TestBackoffIsForgottenAfterAWhile(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.vassal("a.ini", serves)
-	e := w.start(allNamespaces, "--emperor-backoff", "100ms", "--emperor-backoff-reset", "400ms")
+	e := w.start(allNamespaces, "--emperor-backoff", "100ms", "--emperor-backoff-reset", "400ms", "--emperor-backoff-jitter", "0")
 	kill := func(after time.Duration) {
 		pid := e.running("a.ini")
 		time.Sleep(after)

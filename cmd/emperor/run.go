@@ -9,8 +9,10 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 
+	"github.com/emperor-go/emperor/internal/accounts"
 	"github.com/emperor-go/emperor/internal/termlog"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/emperor"
@@ -50,19 +52,90 @@ func run(ctx context.Context, hurry <-chan struct{}, o *config.Emperor, warnings
 	if err := become(o); err != nil {
 		return err
 	}
+	undo, err := prepare(o)
+	if err != nil {
+		return err
+	}
+	defer undo()
 	log.Info("emperor "+config.Version+" is watching", "monitors", o.Monitors, "namespaces", o.Clone.String(), "pid", os.Getpid())
 	system := &emperor.System{
 		Program: program, Clone: o.Clone, Hooks: o.Hooks, HookTimeout: o.HookTimeout, Shells: o.Around.Shells, Early: o.EarlyRelease,
-		Environ: os.Environ(), Spawner: spawner, Cgroups: cgroups,
+		Environ: os.Environ(), Spawner: spawner, Cgroups: cgroups, Foreign: wrapping(o.Wrapping),
 	}
 	if err := system.Start(ctx, log); err != nil {
 		return err
 	}
-	return emperor.New(emperor.Options{
-		Monitors: monitors, Check: check(log), Concurrency: o.Concurrency, Mercy: o.ReloadMercy, Hurry: hurry, Log: log,
-		Backoff:  emperor.Backoff{Initial: o.Backoff, Max: o.BackoffMax, Reset: o.BackoffReset},
-		Launcher: system,
-	}).Run(ctx)
+	options, err := supervision(o, log)
+	if err != nil {
+		return err
+	}
+	options.Monitors, options.Launcher, options.Hurry = monitors, system, hurry
+	e := emperor.New(options)
+	if o.Subreaper || os.Getpid() == 1 {
+		go reapOrphans(ctx)
+	}
+	go wishes(ctx, e, func() { rescan(monitors) }, log)
+	return e.Run(ctx)
+}
+
+// supervision translates the options of the loop.
+func supervision(o *config.Emperor, log *slog.Logger) (emperor.Options, error) {
+	options := emperor.Options{
+		Check: check(log), Compare: compare, Concurrency: o.Concurrency, Mercy: o.ReloadMercy, Log: log,
+		Backoff: emperor.Backoff{
+			Initial: o.Backoff, Max: o.BackoffMax, Reset: o.BackoffReset, Jitter: o.Life.Jitter, Limit: o.Life.MaxRestarts,
+		},
+		Patience: o.Life.ReloadTimeout, Heartbeat: o.Life.Heartbeat, CurseTolerance: o.Life.CurseTolerance,
+		Broodlord: o.Life.Broodlord, Graceful: o.Life.Graceful,
+	}
+	if o.FlatBackoff {
+		options.Backoff.Max = options.Backoff.Initial
+	}
+	if o.Life.WaitForCommand {
+		options.Suspend = func(name string) bool { return !slices.Contains(o.Life.WaitIgnore, name) }
+	}
+	if w := wrapping(o.Wrapping); !w.None() {
+		options.Check, options.Compare = foreign(log)
+	}
+	sockets, err := onDemand(o.OnDemand)
+	if err == nil && !sockets.None() {
+		options.Activator = sockets
+	}
+	return options, err
+}
+
+func onDemand(o config.OnDemand) (s emperor.Sockets, err error) {
+	s = emperor.Sockets{Extension: o.Extension, Directory: o.Directory, Exec: o.Exec, Mode: o.Mode, UID: -1, GID: -1}
+	if o.Owner.Set {
+		id, err := accounts.UID(o.Owner)
+		if err != nil {
+			return s, fmt.Errorf("emperor-on-demand-owner: %w", err)
+		}
+		s.UID = int(id)
+	}
+	if o.Group.Set {
+		id, err := accounts.GID(o.Group)
+		if err != nil {
+			return s, fmt.Errorf("emperor-on-demand-owner: %w", err)
+		}
+		s.GID = int(id)
+	}
+	return s, nil
+}
+
+func wrapping(w config.Wrapping) emperor.Foreign {
+	return emperor.Foreign{
+		Override: w.Override, Wrapper: w.Program, Fallback: w.Fallback, WrapperAttr: w.ProgramAttr, ChdirAttr: w.ChdirAttr,
+	}
+}
+
+// rescan makes monitors look at once that know how to.
+func rescan(monitors []monitor.Monitor) {
+	for _, m := range monitors {
+		if r, ok := m.(interface{ Rescan() }); ok {
+			r.Rescan()
+		}
+	}
 }
 
 func handler(w io.Writer, o *config.Emperor) slog.Handler {
@@ -82,21 +155,6 @@ func monitors(o *config.Emperor, log *slog.Logger) ([]monitor.Monitor, error) {
 		list = append(list, d)
 	}
 	return list, nil
-}
-
-// check parses a vassal's configuration as the vassal will, and logs what is
-// only worth a warning.
-func check(log *slog.Logger) func(monitor.Config) error {
-	return func(c monitor.Config) error {
-		_, warnings, err := config.Input{
-			Source: config.Source{Name: c.Name, Path: c.Path, Data: c.Data},
-			Access: config.Access{Environ: os.Environ(), Partial: true},
-		}.Parse()
-		for _, w := range warnings {
-			log.Debug(w.Error(), "vassal", c.Name)
-		}
-		return err
-	}
 }
 
 // vassalProgram finds the program that vassals run: the one named, or the one

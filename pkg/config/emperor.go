@@ -39,8 +39,21 @@ type Emperor struct {
 	// Backoff is the pause after a first failure, BackoffMax the longest, and
 	// BackoffReset how long a vassal must run for its failures to be forgotten.
 	Backoff, BackoffMax, BackoffReset time.Duration
+	// FlatBackoff makes every pause as long as the first.
+	FlatBackoff bool
 	// Concurrency is how many vassals are launched at a time. Never zero.
 	Concurrency int
+	// Life, OnDemand and Wrapping are described with their options.
+	Life     Life
+	OnDemand OnDemand
+	Wrapping Wrapping
+	// RuntimeDir is the directory of the emperor's own sockets.
+	RuntimeDir string
+	// Pidfile gets the emperor's pid, and Procname is the name of its process.
+	// Empty: none.
+	Pidfile, Procname string
+	// Subreaper makes the emperor adopt orphans.
+	Subreaper bool
 
 	entries []entry // what all of it was read from
 }
@@ -50,6 +63,6 @@ func defaultEmperor() *Emperor {
 	return &Emperor{
 		Hooks: hooks.Set{}, HookTimeout: 30 * time.Second, Rescan: 30 * time.Second, ReloadMercy: 60 * time.Second,
 		Backoff: 500 * time.Millisecond, BackoffMax: 30 * time.Second, BackoffReset: 10 * time.Second,
-		Concurrency: 2 * runtime.NumCPU(),
+		Concurrency: 2 * runtime.NumCPU(), Life: defaultLife(), OnDemand: OnDemand{Mode: 0o666}, RuntimeDir: "/run/emperor",
 	}
 }

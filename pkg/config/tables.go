@@ -11,6 +11,9 @@ func emperorAreas() []table[Emperor] {
 	return []table[Emperor]{
 		monitorOptions(),
 		vassalsOptions(),
+		lifeOptions(),
+		wrapOptions(),
+		onDemandOptions(),
 		emperorHookOptions(),
 		processOptions(),
 		fileOptions[Emperor](),

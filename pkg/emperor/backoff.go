@@ -10,13 +10,21 @@ type Backoff struct {
 	Max time.Duration
 	// Reset is how long a vassal must run for its failures to be forgotten.
 	Reset time.Duration
+	// Jitter is the largest part of the wait that is added to it at random, so
+	// that vassals that failed together do not come back together. Zero: none.
+	Jitter float64
+	// Limit is how many failures in a row are too many: the vassal rests until
+	// its configuration changes or the operator starts it. Zero: no number is.
+	Limit int
 }
 
-// wait is the time to wait after that many failures in a row.
-func (b Backoff) wait(failures int) time.Duration {
+// wait is the time to wait after that many failures in a row. chance is between
+// 0 and 1.
+func (b Backoff) wait(failures int, chance float64) time.Duration {
 	d := b.Initial
 	for ; failures > 1 && d < b.Max; failures-- {
 		d *= 2
 	}
-	return min(d, b.Max)
+	d = min(d, b.Max)
+	return d + time.Duration(float64(d)*b.Jitter*chance)
 }

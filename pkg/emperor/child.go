@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -17,8 +18,9 @@ import (
 
 // Descriptors of a vassal, beside stdio.
 const (
-	pipeFD  = 3
-	orderFD = 4
+	pipeFD   = 3
+	orderFD  = 4
+	configFD = 5 // only of programs that are not ours
 )
 
 const (
@@ -39,120 +41,154 @@ type child struct {
 	cgroup  *namespaces.Cgroup // nil where there is none
 	tree    bool               // a pid namespace: the process takes its whole tree with it
 	links   []namespaces.Peer  // that hooks made, with one end in the vassal's network
+	request Request
+	system  *System
 
-	pipe   *os.File // our end; never blocks
-	orders *wire.Channel
-	output *os.File // read end of its stdout and stderr
-	silent chan struct{}
-	life   life
+	pipe    *os.File // our end; never blocks
+	orders  *wire.Channel
+	configs *os.File // our end of the config socket; nil: none
+	notify  *notifySocket
+	output  *os.File // read end of its stdout and stderr
+	silent  chan struct{}
+	dead    chan struct{} // closed when it is dead
+	life    life
+
+	current atomic.Pointer[Plan] // what it is asked to run
+	speaks  atomic.Bool          // the order channel, as it has shown
+	foreign atomic.Bool          // it became a program that speaks nothing of ours
 }
 
 // connect makes the channels and returns the child's ends, by descriptor number.
 func (c *child) connect() (ends []*os.File, err error) {
-	null, err := os.Open(os.DevNull)
+	stdin, err := c.stdin()
 	if err != nil {
 		return nil, err
 	}
-	ends = append(ends, null)
-	var write *os.File
+	ends = append(ends, stdin)
+	var write, theirs *os.File
 	if c.output, write, err = os.Pipe(); err != nil {
 		return ends, err
 	}
 	ends = append(ends, write, write)
-	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return ends, os.NewSyscallError("socketpair", err)
+	if c.pipe, theirs, err = stream("pipe"); err != nil {
+		return ends, err
 	}
-	_ = unix.SetNonblock(pair[0], true) // before NewFile: puts it into the poller
-	c.pipe = os.NewFile(uintptr(pair[0]), "pipe")
-	ends = append(ends, os.NewFile(uintptr(pair[1]), "pipe of the vassal"))
-	var theirs *os.File
+	ends = append(ends, theirs)
 	if c.orders, theirs, err = wire.Pair(); err != nil {
+		return ends, err
+	}
+	ends = append(ends, theirs)
+	if c.system.Foreign.None() {
+		return ends, nil
+	}
+	if c.configs, theirs, err = stream("configs"); err != nil {
 		return ends, err
 	}
 	return append(ends, theirs), nil
 }
 
-// order sends the order and lets the child go.
-func (c *child) order(o wire.Order) error { return c.orders.SendOrder(o) }
+// stdin is the socket of an on-demand vassal, as in uWSGI, or nothing to read.
+func (c *child) stdin() (*os.File, error) {
+	if c.request.Socket == nil {
+		return os.Open(os.DevNull)
+	}
+	raw, err := c.request.Socket.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	var fd int
+	control := raw.Control(func(s uintptr) { fd, err = unix.FcntlInt(s, unix.F_DUPFD_CLOEXEC, 3) })
+	if err = errors.Join(control, err); err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), "socket of the vassal"), nil
+}
+
+// stream makes a connected pair; ours never blocks.
+func stream(name string) (ours, theirs *os.File, err error) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, nil, os.NewSyscallError("socketpair", err)
+	}
+	_ = unix.SetNonblock(pair[0], true) // before NewFile: puts it into the poller
+	return os.NewFile(uintptr(pair[0]), name), os.NewFile(uintptr(pair[1]), name+" of the vassal"), nil
+}
 
 // PID implements Process.
 func (c *child) PID() int { return c.process.PID }
 
 // Wait implements Process.
-func (c *child) Wait(report func(wire.Report)) Exit {
+func (c *child) Wait(report func(Message)) Exit {
 	c.silent = make(chan struct{})
 	go func() {
 		defer close(c.silent)
 		termlog.Lines(c.output, 0, func(line string) { c.log.Info(line) })
 	}()
-	listening := make(chan struct{})
-	go func() {
-		defer close(listening)
-		c.listen(func(r wire.Report) {
-			c.life.hears(c, r)
-			report(r)
-		})
-	}()
+	listening := c.listen(report)
 	c.process.WaitDead()
-	_ = c.pipe.SetReadDeadline(time.Now()) // what it said before it died is read already
-	<-listening
+	close(c.dead)
+	listening()
 	c.life.over()
-	return Exit(c.reap())
+	return c.reap()
 }
 
 // reap ends the rest of a dead vassal's session while its pid still cannot mean
 // anybody else, and reaps.
-func (c *child) reap() string {
+func (c *child) reap() Exit {
 	if !c.tree {
 		_ = syscall.Kill(-c.process.PID, syscall.SIGKILL)
 	}
 	status, err := c.process.Wait()
-	if err != nil {
-		return err.Error()
-	}
 	c.life.status = status
-	return status.String()
-}
-
-// listen hands on each kind of report once a generation: what a vassal repeats
-// is of no news, and must not keep the loop busy.
-func (c *child) listen(report func(wire.Report)) {
-	var seen [256]bool
-	buffer := make([]byte, 64)
-	for {
-		n, err := c.pipe.Read(buffer)
-		for _, b := range buffer[:n] {
-			if !seen[b] {
-				seen[b] = true
-				report(wire.Report(b))
-			}
-		}
-		if err != nil {
-			return
-		}
-	}
+	return Exit{status, err}
 }
 
 // Stop implements Process. A program that took the vassal's place and closed the
 // pipe is asked by signal.
-func (c *child) Stop() {
+func (c *child) Stop(graceful bool) {
 	c.life.asked.Store(true)
-	if c.send(wire.Stop) != nil {
+	how := wire.Stop
+	if graceful {
+		how = wire.StopGracefully
+	}
+	if c.send(how) != nil {
 		_ = c.process.Terminate()
 	}
 }
 
+// errForeign is why a vassal that became another program cannot reload.
+var errForeign = errors.New("the program that took the vassal's place knows no reload")
+
+// Reload implements Process. A vassal that has shown to speak the order channel
+// gets the bytes by it. Any other is told to reload as uWSGI is: it asks for the
+// bytes by a report.
+func (c *child) Reload(p Plan, serial uint64) error {
+	if c.foreign.Load() {
+		return errForeign
+	}
+	c.current.Store(&p)
+	if c.speaks.Load() {
+		r := c.request
+		r.Plan = p
+		o := c.system.orderFor(c, r)
+		o.Serial = serial
+		return c.orders.SendOrder(o)
+	}
+	return c.send(wire.Reload)
+}
+
 // send writes one byte, or fails at once when that would block or nobody reads.
-func (c *child) send(m wire.Command) error {
-	raw, err := c.pipe.SyscallConn()
+func (c *child) send(m wire.Command) error { return write(c.pipe, []byte{byte(m)}) }
+
+// write writes to a socket that must not block us.
+func write(f *os.File, text []byte) error {
+	raw, err := f.SyscallConn()
 	if err != nil {
 		return err
 	}
 	var sent error
-	err = raw.Write(func(fd uintptr) bool {
-		_, sent = unix.Write(int(fd), []byte{byte(m)})
-		return true
+	err = raw.Control(func(fd uintptr) {
+		sent = unix.Sendmsg(int(fd), text, nil, nil, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
 	})
 	return errors.Join(err, sent)
 }
@@ -210,7 +246,7 @@ func (c *child) clearCgroup() error {
 // when nothing is left of it.
 func (c *child) abandon() {
 	c.Kill()
-	_ = c.Wait(func(wire.Report) {})
+	_ = c.Wait(func(Message) {})
 	if err := c.Clear(); err != nil {
 		c.log.Error("cannot remove all that was left", "error", err)
 	}
@@ -218,9 +254,12 @@ func (c *child) abandon() {
 
 // close closes every descriptor that is open.
 func (c *child) close() {
-	closeAll([]*os.File{c.pipe, c.output})
+	closeAll([]*os.File{c.pipe, c.configs, c.output})
 	if c.orders != nil {
 		c.orders.Close()
+	}
+	if c.notify != nil {
+		c.notify.close()
 	}
 	if c.process != nil {
 		c.process.Close()

@@ -9,13 +9,13 @@ package emperor
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
+	"os"
 	"sync"
 	"time"
 
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
-	"github.com/emperor-go/emperor/pkg/wire"
+	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
 // Options configures an Emperor.
@@ -24,22 +24,70 @@ type Options struct {
 	Monitors []monitor.Monitor
 	// Launcher makes processes of configurations. Required.
 	Launcher Launcher
-	// Check tells whether a configuration can be run at all; one that cannot is
-	// logged and changes nothing. It is called in a monitor's goroutine, never
-	// in the loop. Nil: everything can be run.
-	Check func(monitor.Config) error
+	// Activator has the sockets of on-demand vassals. Nil: no vassal is on demand.
+	Activator Activator
+	// Check tells whether a configuration can be run at all, and what must be
+	// known of it; one that cannot be run is logged and changes nothing. It is
+	// called in a monitor's goroutine, never in the loop. Nil: everything can be
+	// run.
+	Check func(monitor.Config) (Facts, error)
+	// Compare tells what it takes for a new configuration to take effect in a
+	// vassal that runs an old one. It is called in a goroutine of its own. Nil:
+	// any change takes a new process.
+	Compare func(was, is monitor.Config) Change
 	// Backoff is the pause before a failed vassal is launched again. Required.
 	Backoff Backoff
 	// Mercy is the time between asking a vassal to stop and killing it.
 	Mercy time.Duration
+	// Patience is the time a vassal has to answer a reload. Zero: as long as it
+	// takes.
+	Patience time.Duration
+	// Heartbeat is the longest silence of a vassal that has sent a heartbeat.
+	// Zero: any.
+	Heartbeat time.Duration
+	// CurseTolerance is the time between a vassal closing its pipe and its being
+	// killed. Zero: it is not.
+	CurseTolerance time.Duration
 	// Concurrency is how many launches run at a time. A launch that takes longer
 	// than a second, because its hooks do, no longer counts. Required.
 	Concurrency int
+	// Broodlord is how many zergs there may be in all. Zero: none.
+	Broodlord int
+	// Suspend tells whether a new vassal waits for the operator's start. Nil: no.
+	Suspend func(name string) bool
+	// Graceful stops vassals gracefully at shutdown.
+	Graceful bool
 	// Hurry makes a running shutdown kill at once, each time it delivers. Nil:
 	// never.
 	Hurry <-chan struct{}
 	// Log gets one line per transition. Required.
 	Log *slog.Logger
+}
+
+// Facts are what the loop and a launch must know of a configuration's content.
+type Facts struct {
+	// Attributes are those of the vassal's section for the emperor.
+	Attributes map[string]string
+	// Addresses are those it binds itself.
+	Addresses []string
+}
+
+// Plan is a configuration and what is known of it.
+type Plan struct {
+	monitor.Config
+	Facts
+	// Zerg numbers the reinforcement that it is for, from 1, and Of is the vassal
+	// that asked for it. Zero: it is for the vassal itself.
+	Zerg int
+	Of   string
+}
+
+// Change says what it takes for a new configuration to take effect.
+type Change struct {
+	// Respawn: a new process. Otherwise the running one takes it over.
+	Respawn bool
+	// Options are those that changed, or of these the ones that force the respawn.
+	Options []string
 }
 
 // Launcher makes a process of a configuration. Its methods are called from many
@@ -52,25 +100,31 @@ type Launcher interface {
 
 // Request is what a launch is about.
 type Request struct {
-	// Config is the configuration to run.
-	Config monitor.Config
+	// Plan is the configuration to run.
+	Plan
 	// Generation counts the launches of this vassal, from 1.
 	Generation uint64
+	// Socket is where an on-demand vassal finds its connections. Nil: it is not on
+	// demand. It belongs to the Activation and outlives the process.
+	Socket *os.File
 	// Log carries the vassal's name already.
 	Log *slog.Logger
 }
 
 // Process is one generation of a vassal. Wait and then Clear are called once
-// each, from goroutines of their own; PID, Stop and Kill from the loop, at any
-// time until Clear is called, and must not block.
+// each, from goroutines of their own, as is Reload; PID, Stop and Kill from the
+// loop, at any time until Clear is called, and must not block.
 type Process interface {
 	// PID is the process id in the emperor's namespace.
 	PID() int
-	// Wait calls report for what the vassal says and returns when the process is
-	// dead and reaped.
-	Wait(report func(wire.Report)) Exit
-	// Stop asks the process to end.
-	Stop()
+	// Wait calls report for what the vassal says, one call at a time and not faster
+	// than the loop can bear, and returns when the process is dead and reaped.
+	Wait(report func(Message)) Exit
+	// Reload asks the process to take over p. What becomes of it is a Message. An
+	// error means that the process cannot be asked.
+	Reload(p Plan, serial uint64) error
+	// Stop asks the process to end; gracefully, if it knows the difference.
+	Stop(graceful bool)
 	// Kill ends it, and in time all that it started.
 	Kill()
 	// Clear removes what the generation left behind and returns when that is
@@ -78,8 +132,55 @@ type Process interface {
 	Clear() error
 }
 
-// Exit says how a process ended, for logs: `exit status 1`, `signal: killed`.
-type Exit string
+// Message is what a vassal says, in whatever language: wire.Report, wire.Notice,
+// Notification or Closed.
+type Message any
+
+// Notification is what a vassal says by sd_notify(3).
+type Notification struct {
+	Ready, Reloading, Stopping, Watchdog bool
+	// Status is nil when it says nothing about it.
+	Status *string
+}
+
+// Closed is what a vassal says by closing its pipe while it lives.
+type Closed struct{}
+
+// Exit says how a process ended.
+type Exit struct {
+	namespaces.ExitStatus
+	// Err is why that is not known. Usually nil.
+	Err error
+}
+
+// String prints like `exit status 1` and `signal: killed`.
+func (x Exit) String() string {
+	if x.Err != nil {
+		return x.Err.Error()
+	}
+	return x.ExitStatus.String()
+}
+
+// Activator has the sockets of on-demand vassals.
+type Activator interface {
+	// Activate binds the socket of a vassal. It returns nil when the vassal is not
+	// on demand. It is called in a goroutine of its own and may block until ctx
+	// ends.
+	Activate(ctx context.Context, p Plan) (Activation, error)
+}
+
+// Activation is a socket that starts a vassal. It is there from the first time
+// the vassal waits until the vassal is gone.
+type Activation interface {
+	// String is the address.
+	String() string
+	// Wait blocks until a connection waits to be accepted, or ctx ends.
+	Wait(ctx context.Context) error
+	// Socket is the listening socket.
+	Socket() *os.File
+	// Close closes the socket and removes what it left.
+	Close() error
+}
 
 // Emperor supervises vassals. Make it with New and call Run once.
 type Emperor struct {
@@ -90,8 +191,12 @@ type Emperor struct {
 
 	// Owned by the loop.
 	vassals   map[string]*vassal
+	sets      map[int][]Plan // the last of each monitor
 	queue     []*vassal
 	launching int
+	rolling   []*vassal // to be reloaded, in order
+	zergs     int
+	listeners map[*listener]bool
 	stopping  bool
 	err       error
 }
@@ -102,7 +207,10 @@ const slowLaunch = time.Second
 
 // New returns an Emperor that does nothing yet.
 func New(o Options) *Emperor {
-	return &Emperor{options: o, events: make(chan event), done: make(chan struct{}), vassals: map[string]*vassal{}}
+	return &Emperor{
+		options: o, events: make(chan event), done: make(chan struct{}),
+		vassals: map[string]*vassal{}, sets: map[int][]Plan{}, listeners: map[*listener]bool{},
+	}
 }
 
 // Run supervises until ctx ends, then stops every vassal and returns nil when
@@ -126,9 +234,11 @@ func (e *Emperor) Run(ctx context.Context) error {
 			e.hurry()
 		}
 		e.admit()
+		e.roll()
 	}
 	stopWatching()
 	close(e.done)
+	e.dismissListeners()
 	e.group.Wait()
 	return e.err
 }
@@ -168,93 +278,15 @@ func (e *Emperor) admit() {
 	}
 }
 
-// watch runs one monitor and checks what it finds, off the loop.
-func (e *Emperor) watch(ctx context.Context, source int, m monitor.Monitor) {
-	var known map[string]verdict
-	err := m.Run(ctx, func(set monitor.Set) {
-		set, known = e.check(set, known)
-		e.post(found{source, set})
-	})
-	if err != nil {
-		e.post(blind{err})
-	}
-}
-
-// verdict is the outcome of a check, kept so that it is made once a version.
-type verdict struct {
-	version monitor.Version
-	err     error
-}
-
-func (e *Emperor) check(set monitor.Set, known map[string]verdict) (monitor.Set, map[string]verdict) {
-	if e.options.Check == nil {
-		return set, nil
-	}
-	checked, verdicts := make(monitor.Set, len(set)), make(map[string]verdict, len(set))
-	for i, c := range set {
-		if c.Err == nil {
-			v, ok := known[c.Name]
-			if !ok || v.version != c.Version {
-				v = verdict{c.Version, e.options.Check(c)}
-			}
-			verdicts[c.Name], c.Err = v, v.err
-		}
-		checked[i] = c
-	}
-	return checked, verdicts
-}
-
-// post hands an event to the loop. After the loop has ended it is lost.
-func (e *Emperor) post(ev event) {
+// post hands an event to the loop. After the loop has ended it is lost, and the
+// result false.
+func (e *Emperor) post(ev event) bool {
 	select {
 	case e.events <- ev:
+		return true
 	case <-e.done:
+		return false
 	}
-}
-
-// reconcile compares what a monitor found with what there is.
-func (e *Emperor) reconcile(source int, set monitor.Set) {
-	if e.stopping {
-		return
-	}
-	present := make(map[string]bool, len(set))
-	for _, c := range set {
-		v := e.vassals[c.Name]
-		switch {
-		case v == nil:
-			v = e.add(c.Name, source)
-		case v.source != source:
-			v.note(fmt.Errorf("there is another %q in %s; this one is ignored", c.Name, e.options.Monitors[v.source]))
-			continue
-		}
-		present[c.Name] = true
-		e.offer(v, c)
-	}
-	for name, v := range e.vassals {
-		if v.source == source && !present[name] {
-			v.withdrawn = true
-			e.input(v, Drop)
-		}
-	}
-}
-
-// offer gives a vassal the configuration that a monitor found for it.
-func (e *Emperor) offer(v *vassal, c monitor.Config) {
-	v.note(c.Err)
-	if c.Err != nil {
-		return
-	}
-	if v.wanted != nil && !v.withdrawn && v.wanted.Version == c.Version && v.wanted.UID == c.UID && v.wanted.GID == c.GID {
-		return
-	}
-	v.wanted, v.withdrawn, v.failures = &c, false, 0
-	e.input(v, Want)
-}
-
-func (e *Emperor) add(name string, source int) *vassal {
-	v := &vassal{name: name, source: source, state: Idle, since: time.Now(), log: e.options.Log.With("vassal", name)}
-	e.vassals[name] = v
-	return v
 }
 
 // errGaveUp is the cause of a cancelled launch.

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -124,23 +125,27 @@ type life struct {
 	asked  atomic.Bool // to stop, or killed
 	status namespaces.ExitStatus
 
+	once   sync.Once
 	ready  chan struct{}      // closed when the hooks of its readiness are done; nil: not ready
 	cancel context.CancelFunc // ends them
 }
 
 // hears runs the hooks of a vassal that has become ready, once and beside
 // everything else.
-func (l *life) hears(c *child, r wire.Report) {
-	if r != wire.Accepting || l.system == nil || l.ready != nil || len(l.system.Hooks[hooks.OnVassalReady]) == 0 {
+func (l *life) hears(c *child, m Message) {
+	n, _ := m.(Notification)
+	if m != Message(wire.Accepting) && !n.Ready || l.system == nil || len(l.system.Hooks[hooks.OnVassalReady]) == 0 {
 		return
 	}
-	var ctx context.Context
-	ctx, l.cancel = context.WithCancel(context.Background())
-	l.ready = make(chan struct{})
-	go func() {
-		defer close(l.ready)
-		l.system.runner(l.about, c).Logged(ctx, hooks.OnVassalReady, l.system.Hooks[hooks.OnVassalReady])
-	}()
+	l.once.Do(func() {
+		var ctx context.Context
+		ctx, l.cancel = context.WithCancel(context.Background())
+		l.ready = make(chan struct{})
+		go func() {
+			defer close(l.ready)
+			l.system.runner(l.about, c).Logged(ctx, hooks.OnVassalReady, l.system.Hooks[hooks.OnVassalReady])
+		}()
+	})
 }
 
 // over ends the hooks that tell of the vassal's readiness: it is dead, and they

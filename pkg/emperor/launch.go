@@ -35,6 +35,12 @@ type System struct {
 	Environ []string
 	// Spawner clones. Required.
 	Spawner *namespaces.Spawner
+	// Foreign says how vassals become another program of the operator's, such as
+	// uwsgi.
+	Foreign Foreign
+	// NotifyDir is where each generation gets a socket for sd_notify(3). Empty:
+	// nowhere.
+	NotifyDir string
 	// Cgroups is where each generation gets a cgroup of its own. Nil: nowhere.
 	Cgroups *namespaces.CgroupRoot
 }
@@ -65,11 +71,24 @@ func (s *System) launch(ctx context.Context, r Request) (*child, error) {
 	return c, nil
 }
 
+// order lets the child go. A program that is not ours finds its configuration on
+// the config socket already.
+func (s *System) order(c *child, r Request) error {
+	o := s.orderFor(c, r)
+	if o.Program != nil {
+		if err := pushable(r.Data); err != nil {
+			return err
+		}
+		c.pushConfig()
+	}
+	return c.orders.SendOrder(o)
+}
+
 // release runs the as-emperor hooks and gives the order, in the order of time
 // that the operator chose.
 func (s *System) release(ctx context.Context, c *child, r Request) error {
 	if s.Early {
-		if err := c.order(s.orderFor(c, r)); err != nil {
+		if err := s.order(c, r); err != nil {
 			return err
 		}
 	}
@@ -79,7 +98,7 @@ func (s *System) release(ctx context.Context, c *child, r Request) error {
 	if s.Early {
 		return nil
 	}
-	return c.order(s.orderFor(c, r))
+	return s.order(c, r)
 }
 
 func (s *System) orderFor(c *child, r Request) wire.Order {
@@ -87,6 +106,7 @@ func (s *System) orderFor(c *child, r Request) wire.Order {
 		Serial: 1, Name: []byte(r.Config.Name), Path: []byte(r.Config.Path), Config: r.Config.Data, Namespaces: s.Clone.String(),
 		UID: r.Config.UID, GID: r.Config.GID, Hooks: s.childHooks(), Shells: s.Shells, HookTimeout: s.HookTimeout,
 	}
+	o.Program = s.programFor(r.Plan)
 	for _, v := range s.vassalVars(r, c.PID()) {
 		o.HookVars = append(o.HookVars, []byte(v))
 	}
@@ -95,7 +115,8 @@ func (s *System) orderFor(c *child, r Request) wire.Order {
 
 // clone makes the child with its channels. It is parked when it returns.
 func (s *System) clone(r Request) (_ *child, err error) {
-	c := &child{log: r.Log, tree: s.Clone.Has(namespaces.NewPID)}
+	c := &child{log: r.Log, tree: s.Clone.Has(namespaces.NewPID), request: r, system: s, dead: make(chan struct{})}
+	c.current.Store(&r.Plan)
 	ends, err := c.connect()
 	defer closeAll(ends)
 	if err != nil {
@@ -107,8 +128,15 @@ func (s *System) clone(r Request) (_ *child, err error) {
 			c.close()
 		}
 	}()
+	env := s.vassalEnviron()
+	if s.NotifyDir != "" {
+		if c.notify, err = newNotify(s.NotifyDir, r.Config.Name, r.Generation); err != nil {
+			return nil, err
+		}
+		env = append(env, "NOTIFY_SOCKET="+c.notify.path)
+	}
 	command := namespaces.Command{
-		Path: s.Program, Args: []string{filepath.Base(s.Program), "--ini", r.Config.Name}, Env: s.vassalEnviron(),
+		Path: s.Program, Args: []string{filepath.Base(s.Program), "--ini", r.Config.Name}, Env: env,
 		Dir: workingDirectory(r), Files: ends, Namespaces: s.Clone, Deathsig: deathSignal,
 	}
 	if s.Cgroups != nil {
@@ -123,9 +151,15 @@ func (s *System) clone(r Request) (_ *child, err error) {
 	return c, nil
 }
 
-// vassalEnviron is the environment of a vassal: the emperor's without what only
-// concerns the emperor, and with UWSGI_VASSAL_X as UWSGI_X, as uWSGI does.
+// vassalEnviron is the environment of our vassal program.
 func (s *System) vassalEnviron() []string {
+	return append(s.passedOn(true), procsKey+"=1", wire.PipeEnv+"="+strconv.Itoa(pipeFD), wire.OrderEnv+"="+strconv.Itoa(orderFD))
+}
+
+// passedOn is what of the emperor's environment vassals get: all but what only
+// concerns the emperor, and with UWSGI_VASSAL_X as UWSGI_X, as uWSGI does. Our own
+// program finds the operator's GOMAXPROCS under another name.
+func (s *System) passedOn(own bool) []string {
 	var vars []string
 	for _, v := range s.Environ {
 		key, _, _ := strings.Cut(v, "=")
@@ -134,13 +168,13 @@ func (s *System) vassalEnviron() []string {
 			vars = append(vars, "UWSGI_"+strings.TrimPrefix(v, "UWSGI_VASSAL_"))
 		case strings.HasPrefix(key, "UWSGI_"), strings.HasPrefix(key, "EMPEROR_"), strings.HasPrefix(key, "LISTEN_"),
 			strings.HasPrefix(key, "WATCHDOG_"), key == "NOTIFY_SOCKET":
-		case key == procsKey:
+		case own && key == procsKey:
 			vars = append(vars, wire.ProcsEnv+strings.TrimPrefix(v, procsKey))
 		default:
 			vars = append(vars, v)
 		}
 	}
-	return append(vars, procsKey+"=1", wire.PipeEnv+"="+strconv.Itoa(pipeFD), wire.OrderEnv+"="+strconv.Itoa(orderFD))
+	return vars
 }
 
 // procsKey is how many threads of a Go program run at a time (runtime).

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"os"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -18,6 +20,7 @@ import (
 
 	"github.com/emperor-go/emperor/internal/termlog"
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
+	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
@@ -66,7 +69,10 @@ func (w *world) Launch(ctx context.Context, r Request) (Process, error) {
 	if strings.Contains(does, "no-launch") {
 		return nil, errors.New("no such program")
 	}
-	f := &fake{world: w, name: r.Config.Name, generation: r.Generation, does: does, dead: make(chan Exit, 2)}
+	f := &fake{
+		world: w, name: r.Name, generation: r.Generation, does: does, socket: r.Socket,
+		dead: make(chan Exit, 2), says: make(chan Message, 16),
+	}
 	w.mu.Lock()
 	if w.alive[f.name] != nil {
 		w.faults = append(w.faults, fmt.Sprintf("%s#%d was launched beside #%d", f.name, f.generation, w.alive[f.name].generation))
@@ -81,30 +87,66 @@ type fake struct {
 	name       string
 	generation uint64
 	does       string
+	socket     *os.File
 	dead       chan Exit
+	says       chan Message
 }
 
 func (f *fake) PID() int { return int(f.generation) }
 
-func (f *fake) Wait(report func(wire.Report)) Exit {
-	if strings.Contains(f.does, "crash") {
-		f.dead <- "exit status 1"
-	} else if !strings.Contains(f.does, "mute") {
+func (f *fake) Wait(report func(Message)) Exit {
+	switch {
+	case strings.Contains(f.does, "crash"):
+		f.end(code(1))
+	case strings.Contains(f.does, "exile"):
+		f.end(code(wire.Exile))
+	case strings.Contains(f.does, "mute"):
+	default:
 		report(wire.Spawned)
 		report(wire.Accepting)
 	}
-	exit := <-f.dead
-	f.world.note("dead %s#%d %s", f.name, f.generation, exit)
-	return exit
-}
-
-func (f *fake) Stop() {
-	if !strings.Contains(f.does, "stubborn") {
-		f.end("exit status 0")
+	for {
+		select {
+		case exit := <-f.dead:
+			f.world.note("dead %s#%d %s", f.name, f.generation, exit)
+			return exit
+		case m := <-f.says:
+			report(m)
+		}
 	}
 }
 
-func (f *fake) Kill() { f.end("signal: killed") }
+func (f *fake) Reload(p Plan, serial uint64) error {
+	does := string(p.Data)
+	f.world.note("reload %s#%d %s", f.name, f.generation, does)
+	switch {
+	case strings.Contains(does, "deaf"):
+		return errors.New("it is deaf")
+	case strings.Contains(does, "refuse"):
+		f.says <- wire.Notice{Serial: serial, Kind: wire.Failed, Text: "line 2: no"}
+	case strings.Contains(does, "silent"):
+	case strings.Contains(does, "bytes"): // uWSGI: no serial, no notice
+		f.says <- wire.Accepting
+	default:
+		f.says <- wire.Notice{Serial: serial, Kind: wire.Ready}
+	}
+	f.world.mu.Lock()
+	defer f.world.mu.Unlock()
+	f.does = does
+	return nil
+}
+
+func (f *fake) Stop(bool) {
+	if !strings.Contains(f.does, "stubborn") {
+		f.end(code(0))
+	}
+}
+
+func (f *fake) Kill() { f.end(killed) }
+
+var killed = Exit{ExitStatus: namespaces.ExitStatus{Code: -1, Signal: syscall.SIGKILL}}
+
+func code(n int) Exit { return Exit{ExitStatus: namespaces.ExitStatus{Code: n}} }
 
 func (f *fake) end(e Exit) {
 	select {
@@ -127,6 +169,7 @@ func (f *fake) Clear() error {
 // stage is an emperor with a static monitor in a fake world.
 type stage struct {
 	*world
+	emperor *Emperor
 	monitor *monitor.Static
 	log     *bytes.Buffer
 	hurry   chan struct{}
@@ -146,7 +189,8 @@ func play(t *testing.T, change func(*Options)) *stage {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- New(o).Run(ctx) }()
+	s.emperor = New(o)
+	go func() { ended <- s.emperor.Run(ctx) }()
 	s.stop = func() error { cancel(); return <-ended }
 	synctest.Wait()
 	return s
@@ -243,7 +287,7 @@ func TestStableRunForgivesFailures(t *testing.T) {
 		for range 3 {
 			pass(11 * time.Second)
 			s.since()
-			s.alive["a.ini"].end("signal: segmentation fault")
+			s.alive["a.ini"].end(killed)
 			pass(400 * time.Millisecond)
 			if h := s.since(); strings.Contains(h, "launch") {
 				t.Errorf("launched without a pause: %s", h)
@@ -330,11 +374,11 @@ func TestSecondRequestToStopKills(t *testing.T) {
 func TestFaultyConfigurationNeverStopsARunningVassal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, func(o *Options) {
-			o.Check = func(c monitor.Config) error {
+			o.Check = func(c monitor.Config) (Facts, error) {
 				if strings.Contains(string(c.Data), "bad") {
-					return errors.New("line 1: bad")
+					return Facts{}, errors.New("line 1: bad")
 				}
-				return nil
+				return Facts{}, nil
 			}
 		})
 		s.put("a.ini", "good")
@@ -366,8 +410,8 @@ func TestSameNameInTwoMonitors(t *testing.T) {
 		second.Remove("a.ini")
 		synctest.Wait()
 		s.expect(t, "launch a.ini#1 1")
-		if !strings.Contains(s.log.String(), `there is another \"a.ini\" in static; this one is ignored`) {
-			t.Errorf("the second is not shown:\n%s", s.log)
+		if n := strings.Count(s.log.String(), "there is another vassal of this name"); n != 1 {
+			t.Errorf("the second is shown %d times:\n%s", n, s.log)
 		}
 		s.stop()
 	})
@@ -395,9 +439,13 @@ func TestMonitorThatCannotStartEndsTheEmperor(t *testing.T) {
 func TestRandomLife(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	random := rand.New(rand.NewPCG(seed, 0))
-	words := []string{"", "crash", "mute", "stubborn", "sticky", "slow-launch", "no-launch", "slow-launch sticky"}
+	words := []string{
+		"", "crash", "mute", "stubborn", "sticky", "slow-launch", "no-launch", "slow-launch sticky", "refuse", "silent", "deaf", "bytes", "exile",
+	}
 	synctest.Test(t, func(t *testing.T) {
-		s := play(t, nil)
+		s := play(t, func(o *Options) {
+			o.Patience, o.Compare = 5*time.Second, compareWords
+		})
 		last := map[string]string{}
 		for i := range 2000 {
 			name := fmt.Sprintf("%d.ini", random.IntN(5))
@@ -408,7 +456,7 @@ func TestRandomLife(t *testing.T) {
 			case 1:
 				s.mu.Lock()
 				if f := s.alive[name]; f != nil {
-					f.end("signal: killed")
+					f.end(killed)
 				}
 				s.mu.Unlock()
 			default:
@@ -418,8 +466,8 @@ func TestRandomLife(t *testing.T) {
 			pass(time.Duration(random.IntN(3000)) * time.Millisecond)
 		}
 		for name := range last {
-			last[name] = "final"
-			s.put(name, "final")
+			last[name] = "respawn final"
+			s.put(name, last[name])
 		}
 		pass(3 * time.Minute)
 		s.mu.Lock()

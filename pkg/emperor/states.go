@@ -3,6 +3,7 @@ package emperor
 import (
 	"fmt"
 	"io"
+	"strings"
 )
 
 // State is where a vassal's record is in its life.
@@ -10,8 +11,11 @@ type State string
 
 // The states of a vassal.
 const (
-	// Idle: nothing runs and nothing is planned until the configuration changes.
+	// Idle: nothing runs and nothing is planned until the configuration changes
+	// or the operator says so.
 	Idle State = "idle"
+	// Waiting: on demand, the socket is there and the first connection starts it.
+	Waiting State = "waiting"
 	// Queued: waits for a place among the launches.
 	Queued State = "queued"
 	// Launching: a launch goroutine runs hooks and clones.
@@ -22,6 +26,11 @@ const (
 	Starting State = "starting"
 	// Running: the process accepts requests.
 	Running State = "running"
+	// Reloading: the process was asked to reload and has not answered; its old
+	// workers serve.
+	Reloading State = "reloading"
+	// Cursed: the process closed its pipe and should be dead soon.
+	Cursed State = "cursed"
 	// Stopping: the process was asked to stop.
 	Stopping State = "stopping"
 	// Killing: the process was killed.
@@ -41,18 +50,31 @@ type Input string
 
 // The inputs of the life cycle.
 const (
-	// Want: there is a configuration to run, where there was none or another.
+	// Want: there is something to run, and it needs a new process.
 	Want Input = "want"
-	// Drop: the vassal shall not exist any more.
+	// Drop: the vassal shall not run any more: its file is gone, or the operator
+	// or itself stopped it.
 	Drop Input = "drop"
+	// Refresh: what runs shall take over a configuration without a new process.
+	Refresh Input = "refresh"
+	// Knock: the first connection has come, or the vassal is not on demand.
+	Knock Input = "knock"
+	// Unbound: the socket of an on-demand vassal cannot be had.
+	Unbound Input = "unbound"
 	// Slot: the vassal's turn to launch has come.
 	Slot Input = "slot"
 	// Launched: the launch is over and the process has its order.
 	Launched Input = "launched"
 	// LaunchFailed: the launch is over and nothing is left of it.
 	LaunchFailed Input = "launch-failed"
-	// Accepting: the process says that it answers.
+	// Accepting: the process answers, the first time or after a reload.
 	Accepting Input = "accepting"
+	// Refused: the process says that it cannot reload.
+	Refused Input = "refused"
+	// Curse: the process closed its pipe and lives.
+	Curse Input = "curse"
+	// Mute: the process sent heartbeats, and does not any more.
+	Mute Input = "mute"
 	// Exited: the process is dead and reaped.
 	Exited Input = "exited"
 	// Due: the time set on entering the state is over.
@@ -62,9 +84,10 @@ const (
 	// Cleared: nothing of the dead generation is left.
 	Cleared Input = "cleared"
 
-	// Again, Wait, Rest and Forget are the answers of the settle effect: launch
-	// now, launch later, do nothing, drop the record.
+	// Again, Sleep, Wait, Rest and Forget are the answers of the settle effect:
+	// launch now, launch on demand, launch later, do nothing, drop the record.
 	Again  Input = "again"
+	Sleep  Input = "sleep"
 	Wait   Input = "wait"
 	Rest   Input = "rest"
 	Forget Input = "forget"
@@ -78,7 +101,7 @@ const (
 	doNothing Effect = ""
 	// doEnqueue puts the vassal in the line of launches.
 	doEnqueue Effect = "enqueue"
-	// doLeave takes it out of that line.
+	// doLeave takes it out of that line, then settles.
 	doLeave Effect = "leave"
 	// doLaunch starts the launch goroutine with the wanted configuration.
 	doLaunch Effect = "launch"
@@ -102,6 +125,26 @@ const (
 	doSettle Effect = "settle"
 	// doPause sets the time of the backoff.
 	doPause Effect = "pause"
+	// doResume forgets that the last generation failed, then settles.
+	doResume Effect = "resume"
+	// doWatch binds the socket of an on-demand vassal and waits for a connection.
+	doWatch Effect = "watch"
+	// doUnwatch ends that wait, then settles.
+	doUnwatch Effect = "unwatch"
+	// doUnbound counts the socket as a failed launch, then settles.
+	doUnbound Effect = "unbound"
+	// doForget lets go of what outlives generations.
+	doForget Effect = "forget"
+	// doReload asks the process to reload and sets the time to answer in.
+	doReload Effect = "reload"
+	// doTaken notes that the reload is over.
+	doTaken Effect = "taken"
+	// doRefuse notes that the reload failed and what was before goes on.
+	doRefuse Effect = "refuse"
+	// doCurse counts a failure and sets the time to die in.
+	doCurse Effect = "curse"
+	// doSilence counts a failure and asks the silent process to stop.
+	doSilence Effect = "silence"
 )
 
 // row is one transition.
@@ -115,11 +158,16 @@ type row struct {
 // table is the whole life of a vassal. A pair that is not in it stays and does
 // nothing, on purpose: late, repeated and pointless inputs are harmless.
 var table = []row{
-	{Idle, Want, Queued, doEnqueue},
-	{Idle, Drop, Gone, doNothing},
+	{Idle, Want, Settled, doSettle},
+	{Idle, Drop, Settled, doSettle},
+
+	{Waiting, Knock, Queued, doEnqueue},
+	{Waiting, Unbound, Settled, doUnbound},
+	{Waiting, Want, Settled, doUnwatch},
+	{Waiting, Drop, Settled, doUnwatch},
 
 	{Queued, Slot, Launching, doLaunch},
-	{Queued, Drop, Gone, doLeave},
+	{Queued, Drop, Settled, doLeave},
 
 	{Launching, Launched, Starting, doNothing},
 	{Launching, LaunchFailed, Settled, doMiss},
@@ -131,13 +179,31 @@ var table = []row{
 
 	{Starting, Accepting, Running, doStable},
 	{Starting, Exited, Clearing, doFail},
+	{Starting, Curse, Cursed, doCurse},
 	{Starting, Want, Stopping, doStop},
 	{Starting, Drop, Stopping, doStop},
 
+	{Running, Refresh, Reloading, doReload},
 	{Running, Due, Running, doForgive},
 	{Running, Exited, Clearing, doFail},
+	{Running, Curse, Cursed, doCurse},
+	{Running, Mute, Stopping, doSilence},
 	{Running, Want, Stopping, doStop},
 	{Running, Drop, Stopping, doStop},
+
+	{Reloading, Accepting, Running, doTaken},
+	{Reloading, Refused, Running, doRefuse},
+	{Reloading, Due, Running, doRefuse},
+	{Reloading, Exited, Clearing, doFail},
+	{Reloading, Curse, Cursed, doCurse},
+	{Reloading, Want, Stopping, doStop},
+	{Reloading, Drop, Stopping, doStop},
+
+	{Cursed, Exited, Clearing, doClear},
+	{Cursed, Due, Killing, doKill},
+	{Cursed, Hurry, Killing, doKill},
+	{Cursed, Want, Stopping, doStop},
+	{Cursed, Drop, Stopping, doStop},
 
 	{Stopping, Exited, Clearing, doClear},
 	{Stopping, Due, Killing, doKill},
@@ -148,13 +214,14 @@ var table = []row{
 	{Clearing, Cleared, Settled, doSettle},
 
 	{Settled, Again, Queued, doEnqueue},
+	{Settled, Sleep, Waiting, doWatch},
 	{Settled, Wait, BackingOff, doPause},
 	{Settled, Rest, Idle, doNothing},
-	{Settled, Forget, Gone, doNothing},
+	{Settled, Forget, Gone, doForget},
 
-	{BackingOff, Due, Queued, doEnqueue},
-	{BackingOff, Want, Queued, doEnqueue},
-	{BackingOff, Drop, Gone, doNothing},
+	{BackingOff, Due, Settled, doResume},
+	{BackingOff, Want, Settled, doResume},
+	{BackingOff, Drop, Settled, doSettle},
 }
 
 // step looks a transition up.
@@ -170,21 +237,48 @@ func step(s State, in Input) (next State, do Effect) {
 // hasProcess reports whether a process of the vassal may exist in the state.
 func (s State) hasProcess() bool {
 	switch s {
-	case Launching, Cancelling, Starting, Running, Stopping, Killing:
+	case Launching, Cancelling:
+		return true
+	}
+	return s.alive()
+}
+
+// alive reports whether the vassal has a process that was launched and is not
+// known to be dead.
+func (s State) alive() bool {
+	switch s {
+	case Starting, Running, Reloading, Cursed, Stopping, Killing:
 		return true
 	}
 	return false
 }
 
-// WriteStates prints the life cycle as a Markdown table, for docs/states.md.
+// serving reports whether the vassal answers in the state.
+func (s State) serving() bool { return s == Running || s == Reloading }
+
+// WriteStates prints the life cycle as a diagram and a table in Markdown, for
+// docs/states.md.
 func WriteStates(w io.Writer) error {
-	if _, err := fmt.Fprint(w, "| state | input | next | effect |\n|---|---|---|---|\n"); err != nil {
-		return err
-	}
+	var b strings.Builder
+	b.WriteString(statesIntroduction)
+	b.WriteString("\n```mermaid\nstateDiagram-v2\n    [*] --> idle\n")
 	for _, r := range table {
-		if _, err := fmt.Fprintf(w, "| %s | %s | %s | %s |\n", r.state, r.input, r.next, r.effect); err != nil {
-			return err
+		if r.state == r.next {
+			continue
 		}
+		fmt.Fprintf(&b, "    %s --> %s: %s\n", r.state, r.next, r.input)
 	}
-	return nil
+	b.WriteString("    gone --> [*]\n```\n\n| state | input | next | effect |\n|---|---|---|---|\n")
+	for _, r := range table {
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", r.state, r.input, r.next, r.effect)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
 }
+
+const statesIntroduction = `# The life of a vassal
+
+Generated from the table in pkg/emperor/states.go by ` + "`make docs`" + `. An input that a state does not list changes
+nothing. ` + "`settled`" + ` is passed through in no time: there the emperor decides what comes next, from what should be
+(run, stopped by the operator, withdrawn) and from the restart policy (backoff).
+`

@@ -35,8 +35,11 @@ var answers = map[State][]Input{
 	Queued:     {Slot},
 	Launching:  {Launched, LaunchFailed},
 	Cancelling: {Launched, LaunchFailed},
-	Starting:   {Accepting, Exited},
-	Running:    {Exited, Due},
+	Waiting:    {Knock, Unbound},
+	Starting:   {Accepting, Exited, Curse},
+	Running:    {Exited, Due, Refresh, Curse, Mute},
+	Reloading:  {Accepting, Refused, Due, Exited, Curse},
+	Cursed:     {Exited, Due, Hurry},
 	Stopping:   {Exited, Due, Hurry},
 	Killing:    {Exited},
 	Clearing:   {Cleared},
@@ -63,7 +66,7 @@ func TestRandomWalkAlwaysEnds(t *testing.T) {
 			case state == Settled && !wanted:
 				in = Forget
 			case state == Settled:
-				in = []Input{Again, Wait, Rest}[random.IntN(3)]
+				in = []Input{Again, Sleep, Wait, Rest}[random.IntN(4)]
 			case len(answers[state]) > 0 && (!wanted || random.IntN(4) > 0):
 				in = answers[state][random.IntN(len(answers[state]))]
 			}
@@ -77,6 +80,9 @@ func TestRandomWalkAlwaysEnds(t *testing.T) {
 			if do == doSettle || do == doMiss {
 				process = false
 			}
+			if next.alive() && !process {
+				t.Fatalf("seed %d: %s x %s has a process that was not launched", seed, state, in)
+			}
 			state = next
 			reached[state] = true
 		}
@@ -85,6 +91,13 @@ func TestRandomWalkAlwaysEnds(t *testing.T) {
 		if !reached[r.state] || !reached[r.next] {
 			t.Errorf("%s -> %s was never reached", r.state, r.next)
 		}
+	}
+}
+
+func TestBackoffJitter(t *testing.T) {
+	b := Backoff{Initial: time.Second, Max: 10 * time.Second, Jitter: 0.1}
+	if got := b.wait(1, 0.5); got != 1050*time.Millisecond {
+		t.Errorf("half a chance of a tenth makes %v", got)
 	}
 }
 
@@ -114,7 +127,7 @@ func TestBackoffWait(t *testing.T) {
 		0: 500 * time.Millisecond, 1: 500 * time.Millisecond, 2: time.Second, 3: 2 * time.Second,
 		6: 16 * time.Second, 7: 30 * time.Second, 8: 30 * time.Second, 1 << 40: 30 * time.Second,
 	} {
-		if got := b.wait(failures); got != want {
+		if got := b.wait(failures, 1); got != want {
 			t.Errorf("wait(%d) = %v, want %v", failures, got, want)
 		}
 	}

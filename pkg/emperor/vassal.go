@@ -3,7 +3,9 @@ package emperor
 import (
 	"context"
 	"log/slog"
+	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
@@ -15,27 +17,60 @@ type vassal struct {
 	name   string
 	source int // index of its monitor
 	log    *slog.Logger
+	parent *vassal // of a zerg
 
 	// What should be.
-	wanted    *monitor.Config // the last usable configuration; nil: none yet
-	withdrawn bool            // it shall not exist any more
-	fault     string          // why the newest configuration is of no use
+	wanted    *Plan        // the last usable configuration; nil: none yet
+	withdrawn bool         // it shall not exist any more
+	held      bool         // the operator stopped it, or has not started it
+	fault     string       // why the newest configuration is of no use
+	shadowed  map[int]bool // monitors that have the same name, as it was logged
+
+	// Why it should not be launched again, although it should run.
+	exiled bool // it asked for that, until its configuration changes
+	left   bool // it stopped by itself, and was not on demand
+	spent  bool // too many failures
 
 	// What is.
 	state      State
 	since      time.Time // when it entered the state
 	generation uint64
-	version    monitor.Version // of the generation
-	process    Process         // nil before Launched and after Cleared
+	config     Plan   // in effect
+	serial     uint64 // of the last order of the generation
+	ordered    Plan   // what the last reload is about
+	refused    monitor.Version
+	reloads    int // taken by this generation
+	process    Process
 	cancel     context.CancelCauseFunc
-	slot       bool  // counts as a launch
-	exit       Exit  // of the last process
-	failed     bool  // the generation ended without being asked
-	failures   int   // generations in a row that failed
-	cause      error // of the last failed launch
+	slot       bool // counts as a launch
+	failed     bool // the generation ended without being asked
+	failures   int  // generations in a row that failed
+	activation Activation
+	activating bool               // the activator has not answered
+	watch      uint64             // names the wait for a connection
+	unwatch    context.CancelFunc // ends it
+
+	// What is told about it.
+	history
 
 	timer *time.Timer
 	alarm uint64 // names the timer's event; older ones are void
+	pulse *time.Timer
+}
+
+// history is what people and programs ask about a vassal; nothing is decided by it.
+type history struct {
+	cause                    error // of the last failed launch
+	exit                     *Exit // of the last process
+	exited                   time.Time
+	firstRun, lastRun        time.Time // when a process got its order
+	ready, accepting, loyal  time.Time // of this generation
+	lastAccepting, lastLoyal time.Time // of any
+	heartbeat, reloaded      time.Time
+	pauseUntil               time.Time
+	status, reloadError      string
+	launches                 int
+	speaks                   bool // the order channel, as it has shown
 }
 
 // event is what other goroutines tell the loop.
@@ -44,10 +79,13 @@ type event interface{ apply(*Emperor) }
 // found: a monitor has a new set.
 type found struct {
 	source int
-	set    monitor.Set
+	plans  []Plan
 }
 
-func (f found) apply(e *Emperor) { e.reconcile(f.source, f.set) }
+func (f found) apply(e *Emperor) {
+	e.sets[f.source] = f.plans
+	e.reconcile(f.source, f.plans)
+}
 
 // blind: a monitor could not take its first look.
 type blind struct{ err error }
@@ -79,9 +117,12 @@ func (l launched) apply(e *Emperor) {
 		e.input(l.v, LaunchFailed)
 		return
 	}
-	l.v.process = l.process
+	l.v.process, l.v.lastRun = l.process, time.Now()
+	if l.v.firstRun.IsZero() {
+		l.v.firstRun = l.v.lastRun
+	}
 	e.group.Go(func() {
-		exit := l.process.Wait(func(r wire.Report) { e.post(said{l.about, r}) })
+		exit := l.process.Wait(func(m Message) { e.post(said{l.about, m}) })
 		e.post(exited{l.about, exit})
 	})
 	e.input(l.v, Launched)
@@ -96,19 +137,6 @@ func (s slow) apply(e *Emperor) {
 	}
 }
 
-// said: a vassal sent a byte.
-type said struct {
-	about
-	report wire.Report
-}
-
-func (s said) apply(e *Emperor) {
-	if s.stale() || s.report != wire.Accepting {
-		return
-	}
-	e.input(s.v, Accepting)
-}
-
 // exited: a process is dead and reaped.
 type exited struct {
 	about
@@ -116,7 +144,8 @@ type exited struct {
 }
 
 func (x exited) apply(e *Emperor) {
-	x.v.exit = x.exit
+	x.v.exit, x.v.exited = &x.exit, time.Now()
+	x.v.exiled = x.exit.Err == nil && x.exit.Code == wire.Exile
 	e.input(x.v, Exited)
 }
 
@@ -158,17 +187,22 @@ func (e *Emperor) input(v *vassal, in Input) {
 // move is the only place where a state is assigned.
 func (e *Emperor) move(v *vassal, next State) {
 	level := slog.LevelInfo
-	switch next {
-	case Queued, Settled, Launching:
+	switch {
+	case next == Queued || next == Settled || next == Launching:
 		level = slog.LevelDebug // passed through in no time, or the work is still to be seen
-	case BackingOff:
+	case next == BackingOff || next == Cursed:
 		level = slog.LevelWarn
 	}
 	v.log.LogAttrs(context.Background(), level, string(v.state)+" -> "+string(next), v.attrs(next)...)
+	was := v.state
 	v.state, v.since = next, time.Now()
 	e.disarm(v)
 	if next == Gone {
 		delete(e.vassals, v.name)
+	}
+	e.tell(v, was)
+	if was.serving() && !next.serving() {
+		e.recall(v)
 	}
 }
 
@@ -182,10 +216,20 @@ func (v *vassal) attrs(next State) []slog.Attr {
 	case Running:
 		attrs = append(attrs, slog.Duration("after", time.Since(v.since).Round(100*time.Microsecond)))
 	case Clearing:
-		attrs = append(attrs, slog.String("exit", string(v.exit)))
+		if v.exit != nil {
+			attrs = append(attrs, slog.String("exit", v.exit.String()))
+		}
 	case Settled:
 		if v.cause != nil {
 			attrs = append(attrs, slog.Any("error", v.cause))
+		}
+	case Idle:
+		if why := v.idleness(); why != "" {
+			attrs = append(attrs, slog.String("why", why))
+		}
+	case Waiting:
+		if v.activation != nil {
+			attrs = append(attrs, slog.String("address", v.activation.String()))
 		}
 	}
 	return attrs
@@ -206,6 +250,17 @@ func (v *vassal) note(err error) {
 		return
 	}
 	v.log.Error("cannot use its configuration", "error", err)
+}
+
+// shadow notes that another monitor has a vassal of the same name.
+func (v *vassal) shadow(source int, there, here string) {
+	if v.shadowed == nil {
+		v.shadowed = map[int]bool{}
+	}
+	if !v.shadowed[source] {
+		v.log.Error("there is another vassal of this name; that one is ignored", "there", there, "here", here)
+	}
+	v.shadowed[source] = true
 }
 
 // arm makes the input Due come after d, unless the state changes before.
@@ -232,4 +287,9 @@ func (e *Emperor) release(v *vassal) {
 
 func (e *Emperor) unqueue(v *vassal) {
 	e.queue = slices.DeleteFunc(e.queue, func(q *vassal) bool { return q == v })
+}
+
+// sorted returns the vassals by name.
+func (e *Emperor) sorted() []*vassal {
+	return slices.SortedFunc(maps.Values(e.vassals), func(a, b *vassal) int { return strings.Compare(a.name, b.name) })
 }

@@ -83,6 +83,8 @@ func (v *Vassal) become(words []string, list []*sockets.Socket) error {
 	if err := v.pipe.report(wire.Accepting); err != nil {
 		return err
 	}
+	v.farewell()
+	env = append(env, v.notifyVars...)
 	if len(list) > 0 {
 		if err := handOver(list); err != nil {
 			return fmt.Errorf("cannot hand the sockets to %q: %w", words[0], err)

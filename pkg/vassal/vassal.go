@@ -51,6 +51,10 @@ type Vassal struct {
 	unprivileged bool // the hooks of the end are due
 	serving      bool // the master has taken over
 
+	// notifyVars tell a program that takes our place where to notify the emperor
+	// (sd_notify(3)).
+	notifyVars []string
+
 	stopBoot context.CancelCauseFunc
 	signals  chan os.Signal
 	commands <-chan wire.Command
@@ -82,6 +86,7 @@ func (v *Vassal) steps() []step {
 		{"as-vassal-before-drop hooks", v.emperorHooks(hooks.AsVassalBeforeDrop)},
 		{"vassals-start hook", v.emperorHooks(hooks.VassalsStart)},
 		{"as-vassal hooks", v.emperorHooks(hooks.AsVassal)},
+		{"become the operator's program", v.becomeForeign},
 		{"inherit sockets", v.inherit},
 		{"parse options", v.parse},
 		{"start directory", v.startDirectory},
@@ -158,6 +163,9 @@ func (v *Vassal) seal(context.Context) error {
 		if err := v.pipe.report(wire.Spawned); err != nil {
 			return err
 		}
+	}
+	if path, ok := os.LookupEnv("NOTIFY_SOCKET"); ok && v.pipe != nil {
+		v.notifyVars = []string{"NOTIFY_SOCKET=" + path}
 	}
 	fd, ok, err := takeFD(wire.OrderEnv)
 	if ok {

@@ -140,9 +140,12 @@ func readOrder(memory *os.File, err error) (Order, error) {
 	return decodeOrder(text)
 }
 
+// ErrGarbage is wrapped by the error about a message that is no notice.
+var ErrGarbage = errors.New("garbage")
+
 // ReceiveNotice blocks until there is a notice. The error is io.EOF when the
-// vassal closed its end. Any other error but those of a closed channel is about
-// this one message: it was no notice, and there may be others. Descriptors that
+// vassal closed its end. One that wraps ErrGarbage is about this message: it was
+// no notice, and there may be others. Any other ends it. Descriptors that
 // a vassal sends along never arrive: the kernel drops them for a reader that has
 // no place for them (unix(7)).
 func (c *Channel) ReceiveNotice() (Notice, error) {
@@ -152,7 +155,7 @@ func (c *Channel) ReceiveNotice() (Notice, error) {
 	case err != nil:
 		return Notice{}, err
 	case n > MaxNotice:
-		return Notice{}, fmt.Errorf("cannot read notice: larger than %d bytes", MaxNotice)
+		return Notice{}, fmt.Errorf("cannot read notice: %w: larger than %d bytes", ErrGarbage, MaxNotice)
 	}
 	return decodeNotice(buffer[:n])
 }

@@ -42,6 +42,25 @@ type Order struct {
 	// bounds each. Zero: no bound.
 	Shells      []string
 	HookTimeout time.Duration
+	// Program is what the vassal becomes once the as-vassal hooks are done,
+	// instead of reading its configuration. Nil: it stays what it is.
+	Program *Program `json:",omitempty"`
+}
+
+// Program is another program of the operator's that speaks the bytes of the
+// pipe, such as uwsgi.
+type Program struct {
+	// Paths are those of the program, tried in order: the first that can be
+	// executed is. An empty one means that the vassal stays what it is.
+	Paths []string
+	// Args are its arguments, without its name.
+	Args [][]byte
+	// Env is its whole environment, each KEY=value.
+	Env [][]byte
+	// Dir is its working directory. Empty: it stays.
+	Dir string `json:",omitempty"`
+	// Keep are the descriptors beside stdio that stay open.
+	Keep []int
 }
 
 // Hook is a hook as the operator wrote it. The vassal parses it again: what
@@ -64,6 +83,9 @@ const (
 	Failed NoticeKind = "failed"
 	// Status: a line for people, of no consequence.
 	Status NoticeKind = "status"
+	// Exec: the vassal becomes another program, which speaks none of this. That
+	// the pipe closes with it is no curse.
+	Exec NoticeKind = "exec"
 )
 
 // MaxNotice bounds an encoded notice in bytes. What is longer is not read.
@@ -92,7 +114,7 @@ func decodeOrder(text []byte) (Order, error) {
 func decodeNotice(text []byte) (Notice, error) {
 	var n Notice
 	if err := json.Unmarshal(text, &n); err != nil {
-		return Notice{}, fmt.Errorf("cannot read notice: %w", err)
+		return Notice{}, fmt.Errorf("cannot read notice: %w: %w", ErrGarbage, err)
 	}
 	return n, nil
 }

@@ -34,6 +34,9 @@ import "fmt"
 const (
 	// PipeEnv is uWSGI's variable: a connected stream socket, one byte a message.
 	PipeEnv = "UWSGI_EMPEROR_FD"
+	// ConfigEnv is uWSGI's variable: a connected stream socket over which the
+	// configuration comes, as a packet of uWSGI's with modifier 115.
+	ConfigEnv = "UWSGI_EMPEROR_FD_CONFIG"
 	// OrderEnv is ours: the vassal's end of a Channel.
 	OrderEnv = "EMPEROR_ORDER_FD"
 	// ProcsEnv is what GOMAXPROCS shall be for those programs. The vassal itself is
@@ -84,6 +87,10 @@ const (
 	// Reinforce: a broodlord wants another zerg.
 	Reinforce Report = 30
 )
+
+// Exile is the exit code of a vassal that wants to be left alone until its file
+// changes.
+const Exile = 26
 
 // String names the report for logs.
 func (r Report) String() string {

@@ -4,6 +4,7 @@ package monitor
 import (
 	"context"
 	"crypto/sha256"
+	"encoding/hex"
 	"time"
 )
 
@@ -37,6 +38,14 @@ type Version struct {
 	// Touched is the modification time in nanoseconds since the epoch: touching
 	// a file asks for a reload although its content is the same.
 	Touched int64
+}
+
+// Short is enough of the hash to tell contents apart for people; empty for none.
+func (v Version) Short() string {
+	if v.Hash == [sha256.Size]byte{} {
+		return ""
+	}
+	return hex.EncodeToString(v.Hash[:6])
 }
 
 // Set is all a monitor knows: every configuration that is there, sorted by name.

@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/emperor-go/emperor/pkg/emperor"
+)
+
+// exactURG is set by the linker where the Go runtime was told not to use SIGURG
+// for its own purposes (asyncpreemptoff, see the Makefile). Otherwise a signal of
+// the runtime's cannot be told from one of the operator's, and none is heard.
+var exactURG string
+
+// wishes carries out what the operator says by signals, as uWSGI's Emperor does,
+// until ctx ends: HUP reloads all vassals, USR1 prints their states to the log, URG
+// forgets failures, WINCH looks at the monitors at once. USR2 means what URG does.
+func wishes(ctx context.Context, e *emperor.Emperor, rescan func(), log *slog.Logger) {
+	signals := make(chan os.Signal, 8)
+	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH)
+	if exactURG != "" {
+		signal.Notify(signals, syscall.SIGURG)
+	}
+	defer signal.Stop(signals)
+	for {
+		var sig os.Signal
+		select {
+		case <-ctx.Done():
+			return
+		case sig = <-signals:
+		}
+		switch sig {
+		case syscall.SIGHUP:
+			_ = e.Inform(ctx, emperor.ReloadAll) // an error: it is ending
+		case syscall.SIGURG, syscall.SIGUSR2:
+			_ = e.Inform(ctx, emperor.PardonAll)
+		case syscall.SIGWINCH:
+			rescan()
+		case syscall.SIGUSR1:
+			records, err := e.Records(ctx)
+			if err == nil {
+				print(log, records)
+			}
+		}
+	}
+}
+
+// print logs one line for each vassal.
+func print(log *slog.Logger, records []emperor.Record) {
+	log.Info("status", "vassals", len(records))
+	for _, r := range records {
+		attrs := []any{
+			"vassal", r.Name, "state", r.State, "since", time.Since(r.Since).Round(time.Second), "pid", r.PID,
+			"generation", r.Generation, "launches", r.Launches, "failures", r.Failures,
+		}
+		for _, more := range []struct{ key, value string }{
+			{"why", r.Why}, {"fault", r.Fault}, {"launch-error", r.LaunchError}, {"reload-error", r.ReloadError}, {"exit", r.Exit},
+			{"address", r.Address}, {"says", r.Status},
+		} {
+			if more.value != "" {
+				attrs = append(attrs, more.key, more.value)
+			}
+		}
+		log.Info("status", attrs...)
+	}
+}

@@ -1,0 +1,267 @@
+package emperor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Desired is what should be, apart from whether it can.
+type Desired string
+
+// The desired states.
+const (
+	// Run: there is a configuration, and nobody said otherwise.
+	Run Desired = "run"
+	// Held: the operator stopped it, or has not started it yet.
+	Held Desired = "stopped"
+	// Withdrawn: its configuration is gone.
+	Withdrawn Desired = "withdrawn"
+)
+
+// Record is all there is to know about a vassal at one moment. Times are zero
+// for what has not happened; what is about a process is about that of Generation.
+type Record struct {
+	Name    string  `json:"name"`
+	Path    string  `json:"path"`
+	Monitor string  `json:"monitor"`
+	Parent  string  `json:"parent,omitempty"` // of a zerg
+	Desired Desired `json:"desired"`
+
+	State State     `json:"state"`
+	Since time.Time `json:"since"`
+	// Why says why a vassal is idle; PauseUntil ends a backoff.
+	Why        string    `json:"why,omitempty"`
+	PauseUntil time.Time `json:"pause_until,omitzero"`
+
+	PID        int    `json:"pid,omitempty"`
+	Generation uint64 `json:"generation"`
+	// Config is in effect, WantedConfig should be: enough of the hash of their
+	// contents to tell them apart. Serial counts the orders of this generation and
+	// Reloads those that it took over.
+	Config       string `json:"config,omitempty"`
+	WantedConfig string `json:"wanted_config,omitempty"`
+	Serial       uint64 `json:"serial,omitempty"`
+	Reloads      int    `json:"reloads,omitempty"`
+	// Fault says why the newest configuration is of no use, ReloadError why the
+	// last reload failed and LaunchError why the last launch did.
+	Fault       string `json:"fault,omitempty"`
+	ReloadError string `json:"reload_error,omitempty"`
+	LaunchError string `json:"launch_error,omitempty"`
+
+	Launches int       `json:"launches"`
+	Failures int       `json:"failures"` // in a row
+	Exit     string    `json:"exit,omitempty"`
+	Exited   time.Time `json:"exited,omitzero"`
+
+	FirstRun      time.Time `json:"first_run,omitzero"`
+	LastRun       time.Time `json:"last_run,omitzero"`
+	Modified      time.Time `json:"modified,omitzero"`
+	Ready         time.Time `json:"ready,omitzero"`
+	Accepting     time.Time `json:"accepting,omitzero"`
+	Loyal         time.Time `json:"loyal,omitzero"`
+	LastAccepting time.Time `json:"last_accepting,omitzero"`
+	LastLoyal     time.Time `json:"last_loyal,omitzero"`
+	Heartbeat     time.Time `json:"heartbeat,omitzero"`
+	Reloaded      time.Time `json:"reloaded,omitzero"`
+
+	// Status is what the vassal says of itself.
+	Status string `json:"status,omitempty"`
+	// Address is that of an on-demand vassal.
+	Address    string            `json:"address,omitempty"`
+	Addresses  []string          `json:"addresses,omitempty"`
+	Attributes map[string]string `json:"attributes,omitempty"`
+	UID        uint32            `json:"uid"`
+	GID        uint32            `json:"gid"`
+}
+
+func (e *Emperor) record(v *vassal) Record {
+	r := Record{
+		Name: v.name, Monitor: e.options.Monitors[v.source].String(), Desired: Run, State: v.state, Since: v.since,
+		PauseUntil: v.pauseUntil, Generation: v.generation, Config: v.config.Version.Short(), Serial: v.serial, Reloads: v.reloads,
+		Fault: v.fault, ReloadError: v.reloadError, Launches: v.launches, Failures: v.failures, Exited: v.exited,
+		FirstRun: v.firstRun, LastRun: v.lastRun, Ready: v.ready, Accepting: v.accepting, Loyal: v.loyal,
+		LastAccepting: v.lastAccepting, LastLoyal: v.lastLoyal, Heartbeat: v.heartbeat, Reloaded: v.reloaded, Status: v.status,
+	}
+	if v.wanted != nil {
+		r.Path, r.WantedConfig, r.Modified = v.wanted.Path, v.wanted.Version.Short(), time.Unix(0, v.wanted.Version.Touched)
+		r.Attributes, r.Addresses, r.UID, r.GID = v.wanted.Attributes, v.wanted.Addresses, v.wanted.UID, v.wanted.GID
+	}
+	switch {
+	case v.withdrawn:
+		r.Desired = Withdrawn
+	case v.held:
+		r.Desired = Held
+	}
+	if v.parent != nil {
+		r.Parent = v.parent.name
+	}
+	if v.process != nil && v.state.alive() {
+		r.PID = v.process.PID()
+	}
+	if v.state == Idle {
+		r.Why = v.idleness()
+	}
+	if v.cause != nil {
+		r.LaunchError = v.cause.Error()
+	}
+	if v.exit != nil {
+		r.Exit = v.exit.String()
+	}
+	if v.activation != nil {
+		r.Address = v.activation.String()
+	}
+	return r
+}
+
+// ErrEnded is what a question to an Emperor gets that does not run any more.
+var ErrEnded = errors.New("the emperor has ended")
+
+// question is answered by the loop.
+type question func(*Emperor)
+
+func (q question) apply(e *Emperor) { q(e) }
+
+// ask runs f in the loop and returns when it is done.
+func (e *Emperor) ask(ctx context.Context, f func()) error {
+	done := make(chan struct{})
+	q := question(func(*Emperor) { f(); close(done) })
+	select {
+	case e.events <- q:
+		<-done // the loop has it, and does not block
+		return nil
+	case <-e.done:
+		return ErrEnded
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Records returns what is known of every vassal, sorted by name.
+func (e *Emperor) Records(ctx context.Context) (records []Record, err error) {
+	err = e.ask(ctx, func() {
+		for _, v := range e.sorted() {
+			records = append(records, e.record(v))
+		}
+	})
+	return records, err
+}
+
+// Verb is what an operator can ask for.
+type Verb string
+
+// The verbs.
+const (
+	// Start: run, now, whatever happened before.
+	Start Verb = "start"
+	// StopIt: stop, and stay so until Start.
+	StopIt Verb = "stop"
+	// Restart: a new process.
+	Restart Verb = "restart"
+	// ReloadIt: take over the newest configuration, in the running process.
+	ReloadIt Verb = "reload"
+	// Reset: forget failures and end a backoff.
+	Reset Verb = "reset"
+)
+
+// Verbs lists them all.
+func Verbs() []Verb { return []Verb{Start, StopIt, Restart, ReloadIt, Reset} }
+
+// UnknownError is about a vassal that there is none of.
+type UnknownError struct{ Name string }
+
+func (u UnknownError) Error() string { return fmt.Sprintf("there is no vassal %q", u.Name) }
+
+// Do asks for something to be done with a vassal, and returns its record as it is
+// right after the beginning. What comes of it is seen in later records and in
+// transitions. An error means that it cannot be begun.
+func (e *Emperor) Do(ctx context.Context, name string, verb Verb) (r Record, err error) {
+	asked := e.ask(ctx, func() {
+		v := e.vassals[name]
+		if v == nil {
+			err = UnknownError{name}
+			return
+		}
+		err = e.obey(v, verb)
+		r = e.record(v)
+	})
+	return r, errors.Join(asked, err)
+}
+
+func (e *Emperor) obey(v *vassal, verb Verb) error {
+	if e.stopping {
+		return errors.New("the emperor is stopping")
+	}
+	v.log.Info("operator: " + string(verb))
+	switch verb {
+	case Start:
+		v.held = false
+		v.pardon()
+		if v.state == Idle || v.state == BackingOff {
+			e.input(v, Want)
+		}
+	case StopIt:
+		v.held = true
+		e.input(v, Drop)
+	case Restart:
+		v.held = false
+		v.pardon()
+		e.input(v, Want)
+	case ReloadIt:
+		return e.reloadOne(v)
+	case Reset:
+		v.pardon()
+		if !v.state.hasProcess() && v.state != Waiting {
+			e.input(v, Want)
+		}
+	default:
+		return fmt.Errorf("unknown verb %q", verb)
+	}
+	return nil
+}
+
+// reloadOne refuses what cannot come to anything, so that nobody waits for it.
+func (e *Emperor) reloadOne(v *vassal) error {
+	switch {
+	case v.fault != "":
+		return fmt.Errorf("its configuration cannot be used: %s", v.fault)
+	case v.state == Reloading:
+		return nil
+	case v.state != Running:
+		return fmt.Errorf("it does not run: it is %s", strings.TrimSpace(string(v.state)+" "+v.idleness()))
+	}
+	e.input(v, Refresh)
+	return nil
+}
+
+// Inform passes on a wish about all vassals.
+func (e *Emperor) Inform(ctx context.Context, wish Wish) error {
+	return e.ask(ctx, func() {
+		switch wish {
+		case ReloadAll:
+			e.reloadAll()
+		case PardonAll:
+			for _, v := range e.sorted() {
+				if v.parent == nil {
+					v.pardon()
+				}
+				if v.state == BackingOff {
+					e.input(v, Want)
+				}
+			}
+		}
+	})
+}
+
+// Wish is about all vassals.
+type Wish string
+
+// The wishes.
+const (
+	// ReloadAll: each vassal that runs reloads, some at a time.
+	ReloadAll Wish = "reload-all"
+	// PardonAll: failures are forgotten and every backoff ends.
+	PardonAll Wish = "pardon-all"
+)

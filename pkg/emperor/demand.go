@@ -1,0 +1,120 @@
+package emperor
+
+import "context"
+
+// demand carries out what on-demand vassals need.
+func (e *Emperor) demand(v *vassal, what Effect) {
+	switch what {
+	case doWatch:
+		e.await(v)
+	case doUnwatch:
+		v.unwatch()
+		e.settle(v)
+	case doUnbound:
+		v.config = *v.wanted
+		v.miscarried()
+		v.log.Error("cannot wait for connections", "error", v.cause)
+		e.settle(v)
+	case doForget:
+		e.forget(v)
+	}
+}
+
+// await waits for a connection on the vassal's socket, which is bound first if it
+// has none yet.
+func (e *Emperor) await(v *vassal) {
+	v.watch++
+	if v.activating {
+		return // goes on when that is over
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	v.unwatch = cancel
+	watch, plan, activation := v.watch, *v.wanted, v.activation
+	if activation == nil {
+		v.activating = true
+		e.group.Go(func() {
+			defer cancel()
+			made, err := e.options.Activator.Activate(ctx, plan)
+			if !e.post(activated{v, watch, made, err}) && made != nil {
+				_ = made.Close()
+			}
+		})
+		return
+	}
+	e.group.Go(func() {
+		defer cancel()
+		if err := activation.Wait(ctx); ctx.Err() == nil {
+			e.post(knocked{v, watch, err})
+		}
+	})
+}
+
+// activated: a vassal has its socket, or is not on demand, or cannot have it.
+type activated struct {
+	v          *vassal
+	watch      uint64
+	activation Activation
+	err        error
+}
+
+func (a activated) apply(e *Emperor) {
+	v := a.v
+	v.activating = false
+	if v.state == Gone {
+		if a.activation != nil {
+			e.group.Go(func() { _ = a.activation.Close() })
+		}
+		return
+	}
+	if a.activation != nil {
+		v.activation = a.activation
+		v.log.Info("on demand", "address", a.activation.String())
+	}
+	switch {
+	case v.state != Waiting:
+	case v.watch != a.watch, a.activation != nil:
+		e.await(v)
+	case a.err != nil:
+		v.cause = a.err
+		e.input(v, Unbound)
+	default:
+		e.input(v, Knock)
+	}
+}
+
+// knocked: a connection waits, or it cannot be waited for.
+type knocked struct {
+	v     *vassal
+	watch uint64
+	err   error
+}
+
+func (k knocked) apply(e *Emperor) {
+	switch {
+	case k.watch != k.v.watch:
+	case k.err != nil:
+		k.v.cause = k.err
+		e.input(k.v, Unbound)
+	default:
+		e.input(k.v, Knock)
+	}
+}
+
+// forget lets go of what outlives generations. Another monitor may have a vassal
+// of that name.
+func (e *Emperor) forget(v *vassal) {
+	if activation := v.activation; activation != nil {
+		v.activation = nil
+		e.group.Go(func() {
+			if err := activation.Close(); err != nil {
+				v.log.Error("cannot remove its socket", "error", err)
+			}
+		})
+	}
+	if v.parent != nil {
+		e.zergs--
+	}
+	for source := range v.shadowed {
+		e.reconcile(source, e.sets[source])
+	}
+}

@@ -1,0 +1,446 @@
+package emperor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/emperor-go/emperor/pkg/emperor/monitor"
+	"github.com/emperor-go/emperor/pkg/wire"
+)
+
+// compareWords takes a new process for what says so, and a reload for the rest.
+func compareWords(_, is monitor.Config) Change {
+	if strings.Contains(string(is.Data), "respawn") {
+		return Change{Respawn: true, Options: []string{"uid"}}
+	}
+	return Change{Options: []string{"static-map"}}
+}
+
+func comparing(o *Options) { o.Compare = compareWords }
+
+func (s *stage) record(t *testing.T, name string) Record {
+	t.Helper()
+	records, err := s.emperor.Records(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range records {
+		if r.Name == name {
+			return r
+		}
+	}
+	t.Fatalf("there is no record of %s", name)
+	return Record{}
+}
+
+func (s *stage) operator(t *testing.T, name string, verb Verb) error {
+	t.Helper()
+	_, err := s.emperor.Do(t.Context(), name, verb)
+	synctest.Wait()
+	return err
+}
+
+// say makes the vassal speak.
+func (s *stage) say(name string, m Message) {
+	s.mu.Lock()
+	f := s.alive[name]
+	s.mu.Unlock()
+	f.says <- m
+	synctest.Wait()
+}
+
+func TestReloadClasses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, comparing)
+		s.put("a.ini", "1")
+		s.expect(t, "launch a.ini#1 1")
+		pass(time.Second)
+		s.put("a.ini", "1") // touched
+		s.expect(t, "reload a.ini#1 1")
+		s.put("a.ini", "2")
+		s.expect(t, "reload a.ini#1 2")
+		before := s.record(t, "a.ini")
+		if before.State != Running || before.Generation != 1 || before.Reloads != 2 || before.Config != before.WantedConfig {
+			t.Errorf("after two reloads: %+v", before)
+		}
+		s.put("a.ini", "3 respawn")
+		s.expect(t, "dead a.ini#1 exit status 0, clear a.ini#1, launch a.ini#2 3 respawn")
+		if !strings.Contains(s.log.String(), `a.ini: changed options need a new process options=uid`) {
+			t.Errorf("the log does not name the option:\n%s", s.log)
+		}
+		s.stop()
+	})
+}
+
+func TestRefusedReloadKeepsWhatWas(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, comparing)
+		s.put("a.ini", "1")
+		config := s.record(t, "a.ini").Config
+		s.put("a.ini", "refuse")
+		pass(time.Hour)
+		s.expect(t, "launch a.ini#1 1, reload a.ini#1 refuse")
+		r := s.record(t, "a.ini")
+		if r.State != Running || r.Config != config || r.ReloadError != "line 2: no" || r.Failures != 0 {
+			t.Errorf("got %+v", r)
+		}
+		s.put("a.ini", "mended")
+		s.expect(t, "reload a.ini#1 mended")
+		if r := s.record(t, "a.ini"); r.ReloadError != "" || r.Config == config {
+			t.Errorf("got %+v", r)
+		}
+		s.stop()
+	})
+}
+
+func TestReloadThatIsNotAnswered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, func(o *Options) { o.Compare, o.Patience = compareWords, 20*time.Second })
+		s.put("a.ini", "1")
+		s.put("a.ini", "silent")
+		s.put("a.ini", "last") // waits for the end of the reload
+		s.expect(t, "launch a.ini#1 1, reload a.ini#1 silent")
+		pass(20 * time.Second)
+		s.expect(t, "reload a.ini#1 last")
+		s.put("b.ini", "1")
+		s.put("b.ini", "deaf") // cannot be asked
+		s.expect(t, "launch b.ini#1 1, reload b.ini#1 deaf, dead b.ini#1 exit status 0, clear b.ini#1, launch b.ini#2 deaf")
+		s.put("c.ini", "1")
+		s.put("c.ini", "bytes") // answers as uWSGI does
+		if r := s.record(t, "c.ini"); r.State != Running || r.Reloads != 1 {
+			t.Errorf("got %+v", r)
+		}
+		s.stop()
+	})
+}
+
+func TestTouchWhileStartingIsNoRestart(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, comparing)
+		s.put("a.ini", "mute")
+		pass(time.Second)
+		s.put("a.ini", "mute")
+		s.expect(t, "launch a.ini#1 mute")
+		s.put("a.ini", "well")
+		s.expect(t, "dead a.ini#1 exit status 0, clear a.ini#1, launch a.ini#2 well")
+		s.stop()
+	})
+}
+
+func TestReloadAllIsBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, func(o *Options) { o.Patience = time.Second })
+		for i := range 5 {
+			s.put(fmt.Sprintf("%d.ini", i), "silent")
+		}
+		s.since()
+		if err := s.emperor.Inform(t.Context(), ReloadAll); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		if n := strings.Count(s.since(), "reload"); n != 2 {
+			t.Errorf("%d reload at a time, want 2", n)
+		}
+		pass(3 * time.Second)
+		if n := strings.Count(s.since(), "reload"); n != 3 {
+			t.Errorf("%d more have reloaded, want 3", n)
+		}
+		s.stop()
+	})
+}
+
+func TestOperatorStopsAndStarts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, comparing)
+		s.put("a.ini", "1")
+		s.operator(t, "a.ini", StopIt)
+		s.put("a.ini", "2") // changes nothing of that
+		pass(time.Hour)
+		s.expect(t, "launch a.ini#1 1, dead a.ini#1 exit status 0, clear a.ini#1")
+		if r := s.record(t, "a.ini"); r.State != Idle || r.Desired != Held || r.Why != "stopped by the operator" {
+			t.Errorf("got %+v", r)
+		}
+		if err := s.operator(t, "a.ini", ReloadIt); err == nil {
+			t.Error("a stopped vassal reloads")
+		}
+		s.operator(t, "a.ini", Start)
+		s.expect(t, "launch a.ini#2 2")
+		s.operator(t, "a.ini", Restart)
+		s.expect(t, "dead a.ini#2 exit status 0, clear a.ini#2, launch a.ini#3 2")
+		s.operator(t, "a.ini", ReloadIt)
+		s.expect(t, "reload a.ini#3 2")
+		s.operator(t, "a.ini", StopIt)
+		s.remove("a.ini")
+		if err := s.operator(t, "a.ini", Start); !errors.As(err, &UnknownError{}) {
+			t.Errorf("an unknown vassal: %v", err)
+		}
+		s.stop()
+	})
+}
+
+func TestStartAndResetEndABackoff(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, verb := range []Verb{Start, Reset, Restart} {
+			s := play(t, nil)
+			s.put("a.ini", "crash")
+			pass(10 * time.Second)
+			s.since()
+			s.operator(t, "a.ini", verb)
+			if h := s.since(); !strings.HasPrefix(h, "launch a.ini#") {
+				t.Errorf("%s: %s", verb, h)
+			}
+			if r := s.record(t, "a.ini"); r.Failures != 1 || r.PauseUntil.IsZero() {
+				t.Errorf("%s: %+v", verb, r)
+			}
+			s.stop()
+		}
+	})
+}
+
+func TestSuspendedUntilStarted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, func(o *Options) { o.Suspend = func(name string) bool { return name != "b.ini" } })
+		s.put("a.ini", "1")
+		s.put("b.ini", "1")
+		s.expect(t, "launch b.ini#1 1")
+		s.operator(t, "a.ini", Start)
+		s.expect(t, "launch a.ini#1 1")
+		s.stop()
+	})
+}
+
+func TestVassalsThatRest(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, func(o *Options) { o.Backoff.Limit = 3 })
+		s.put("exile.ini", "exile")
+		s.put("spent.ini", "crash")
+		s.put("leaves.ini", "1")
+		s.say("leaves.ini", wire.Withdraw)
+		pass(time.Hour)
+		for name, want := range map[string]string{
+			"exile.ini": "it asked to be left alone until its file changes", "spent.ini": "it failed too often", "leaves.ini": "it stopped by itself",
+		} {
+			if r := s.record(t, name); r.State != Idle || r.Why != want {
+				t.Errorf("%s: %+v", name, r)
+			}
+		}
+		if n := strings.Count(s.since(), "launch spent.ini"); n != 4 {
+			t.Errorf("%d launches, want 4", n)
+		}
+		s.put("exile.ini", "2")
+		s.operator(t, "spent.ini", Start)
+		s.operator(t, "leaves.ini", Start)
+		h := s.since()
+		for _, want := range []string{"launch exile.ini#2 2", "launch spent.ini#5", "launch leaves.ini#2"} {
+			if !strings.Contains(h, want) {
+				t.Errorf("no %s in %s", want, h)
+			}
+		}
+		s.stop()
+	})
+}
+
+func TestSilenceAfterHeartbeats(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, func(o *Options) { o.Heartbeat = 30 * time.Second })
+		s.put("a.ini", "1")
+		s.put("never.ini", "1") // has promised nothing
+		for range 10 {
+			s.say("a.ini", wire.Heartbeat)
+			pass(29 * time.Second)
+		}
+		s.expect(t, "launch a.ini#1 1, launch never.ini#1 1")
+		pass(time.Second)
+		s.expect(t, "dead a.ini#1 exit status 0, clear a.ini#1") // asked, not killed
+		pass(time.Second)
+		s.expect(t, "launch a.ini#2 1")
+		s.say("a.ini", Notification{Watchdog: true})
+		pass(30 * time.Second)
+		s.expect(t, "dead a.ini#2 exit status 0, clear a.ini#2")
+		s.stop()
+	})
+}
+
+func TestCursedVassalIsKilledAfterAWhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, func(o *Options) { o.CurseTolerance = 30 * time.Second })
+		s.put("a.ini", "stubborn")
+		s.say("a.ini", Closed{})
+		pass(29 * time.Second)
+		s.expect(t, "launch a.ini#1 stubborn")
+		pass(time.Second)
+		s.expect(t, "dead a.ini#1 signal: killed, clear a.ini#1")
+		pass(time.Second)
+		s.expect(t, "launch a.ini#2 stubborn")
+		s.stop()
+	})
+}
+
+func TestZergsComeAndGoWithTheirVassal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, func(o *Options) { o.Broodlord = 2 })
+		s.put("a.ini", "1")
+		for range 5 {
+			s.say("a.ini", wire.Reinforce)
+		}
+		s.expect(t, "launch a.ini#1 1, launch a.ini:zerg#1 1, launch a.ini:zerg2#1 1")
+		if r := s.record(t, "a.ini:zerg2"); r.Parent != "a.ini" || r.State != Running {
+			t.Errorf("got %+v", r)
+		}
+		s.operator(t, "a.ini", StopIt)
+		records, _ := s.emperor.Records(t.Context())
+		if len(records) != 1 {
+			t.Errorf("%d records are left: %+v", len(records), records)
+		}
+		s.stop()
+	})
+}
+
+func TestTransitionsAreTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, nil)
+		s.put("a.ini", "1")
+		ctx, cancel := context.WithCancel(t.Context())
+		records, transitions, err := s.emperor.Transitions(ctx)
+		if err != nil || len(records) != 1 || records[0].State != Running {
+			t.Fatalf("got %+v, %v", records, err)
+		}
+		s.remove("a.ini")
+		var steps []string
+		for range 4 {
+			tr := <-transitions
+			steps = append(steps, string(tr.From)+">"+string(tr.To))
+		}
+		if got := strings.Join(steps, " "); got != "running>stopping stopping>clearing clearing>settled settled>gone" {
+			t.Errorf("got %s", got)
+		}
+		for range backlog { // nobody reads
+			s.put("b.ini", "1")
+			s.remove("b.ini")
+		}
+		cancel()
+		synctest.Wait()
+		n := 0
+		for range transitions {
+			n++
+		}
+		if n != backlog {
+			t.Errorf("%d were kept, want %d", n, backlog)
+		}
+		s.stop()
+		if _, err := s.emperor.Records(t.Context()); !errors.Is(err, ErrEnded) {
+			t.Errorf("after the end: %v", err)
+		}
+	})
+}
+
+// doorbell is a fake Activator: vassals whose configuration says "demand" have a
+// socket, "unbound" cannot have one.
+type doorbell struct {
+	mu    sync.Mutex
+	bells map[string]*bell
+}
+
+type bell struct {
+	*doorbell
+	name string
+	ring chan struct{} // holds a connection that waits
+}
+
+func (d *doorbell) Activate(_ context.Context, p Plan) (Activation, error) {
+	switch does := string(p.Data); {
+	case strings.Contains(does, "unbound"):
+		return nil, errors.New("address already in use")
+	case !strings.Contains(does, "demand"):
+		return nil, nil
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	b := &bell{d, p.Name, make(chan struct{}, 1)}
+	d.bells[p.Name] = b
+	return b, nil
+}
+
+func (b *bell) String() string   { return "/run/" + b.name }
+func (b *bell) Socket() *os.File { return os.Stdin }
+
+func (b *bell) Wait(ctx context.Context) error {
+	select {
+	case c := <-b.ring:
+		b.ring <- c // nobody has accepted it
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (b *bell) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.bells, b.name)
+	return nil
+}
+
+func TestOnDemand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &doorbell{bells: map[string]*bell{}}
+		s := play(t, func(o *Options) { o.Activator, o.Compare = d, compareWords })
+		s.put("always.ini", "1")
+		s.expect(t, "launch always.ini#1 1")
+		s.put("a.ini", "demand")
+		pass(time.Hour)
+		s.expect(t, "")
+		if r := s.record(t, "a.ini"); r.State != Waiting || r.Address != "/run/a.ini" {
+			t.Errorf("got %+v", r)
+		}
+		ring := d.bells["a.ini"].ring
+		ring <- struct{}{}
+		synctest.Wait()
+		s.expect(t, "launch a.ini#1 demand")
+		<-ring                           // accepted
+		s.say("a.ini", wire.Withdraw)    // idle
+		s.put("a.ini", "demand changed") // while it waits
+		pass(time.Hour)
+		s.expect(t, "dead a.ini#1 exit status 0, clear a.ini#1")
+		ring <- struct{}{}
+		synctest.Wait()
+		s.expect(t, "launch a.ini#2 demand changed")
+		s.alive["a.ini"].end(killed) // a crash keeps the socket, and its queue
+		pass(time.Second)
+		s.expect(t, "dead a.ini#2 signal: killed, clear a.ini#2, launch a.ini#3 demand changed")
+		if d.bells["a.ini"].ring != ring {
+			t.Error("the crash cost the socket")
+		}
+		s.remove("a.ini")
+		s.put("c.ini", "unbound")
+		pass(time.Second)
+		s.put("c.ini", "demand")
+		if r := s.record(t, "c.ini"); r.State != Waiting {
+			t.Errorf("got %+v", r)
+		}
+		s.stop()
+		if len(d.bells) != 0 {
+			t.Errorf("sockets are left: %v", d.bells)
+		}
+	})
+}
+
+func TestFirstOfTwoGoesAndTheSecondTakesOver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		second := monitor.NewStatic("second")
+		s := play(t, func(o *Options) { o.Monitors = append(o.Monitors, second) })
+		s.put("a.ini", "1")
+		second.Put(monitor.Text("a.ini", "2"))
+		synctest.Wait()
+		s.remove("a.ini")
+		s.expect(t, "launch a.ini#1 1, dead a.ini#1 exit status 0, clear a.ini#1, launch a.ini#1 2")
+		s.stop()
+	})
+}

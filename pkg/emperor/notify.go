@@ -1,0 +1,155 @@
+package emperor
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// maxNotification bounds one sd_notify(3) message. What is longer is cut.
+const maxNotification = 4 << 10
+
+// notifySocket is where one generation of a vassal says by sd_notify(3) how it
+// is. Everybody may write to it, because the vassal's user is not known here;
+// who did is asked of the kernel, and only the vassal's own processes are heard.
+type notifySocket struct {
+	path string
+	file *os.File
+}
+
+// newNotify makes the socket in dir, which must exist.
+func newNotify(dir, name string, generation uint64) (*notifySocket, error) {
+	sum := sha256.Sum256([]byte(name))
+	path := filepath.Join(dir, hex.EncodeToString(sum[:8])+"."+strconv.FormatUint(generation, 10))
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("socket", err)
+	}
+	n := &notifySocket{path, os.NewFile(uintptr(fd), path)}
+	_ = os.Remove(path)
+	err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PASSCRED, 1)
+	if err == nil {
+		err = unix.Bind(fd, &unix.SockaddrUnix{Name: path})
+	}
+	if err == nil {
+		err = os.Chmod(path, 0o666)
+	}
+	if err != nil {
+		n.close()
+		return nil, fmt.Errorf("cannot listen on %q: %w", path, err)
+	}
+	return n, nil
+}
+
+// stop makes a receive that waits return.
+func (n *notifySocket) stop() { _ = n.file.SetReadDeadline(time.Unix(1, 0)) }
+
+func (n *notifySocket) close() {
+	n.file.Close()
+	_ = os.Remove(n.path)
+}
+
+// receive blocks for one message. It is not ok when the message was not the
+// vassal's, or says nothing.
+func (n *notifySocket) receive(c *child) (note Notification, ok bool, err error) {
+	raw, err := n.file.SyscallConn()
+	if err != nil {
+		return note, false, err
+	}
+	var (
+		size, used int
+		failure    error
+		buffer     = make([]byte, maxNotification)
+		control    = make([]byte, unix.CmsgSpace(unix.SizeofUcred))
+	)
+	err = raw.Read(func(fd uintptr) bool {
+		// Without room for them the kernel drops descriptors that are passed along.
+		size, used, _, _, failure = unix.Recvmsg(int(fd), buffer, control, 0)
+		return !errors.Is(failure, unix.EAGAIN)
+	})
+	if err = errors.Join(err, failure); err != nil {
+		return note, false, err
+	}
+	if !c.owns(sender(control[:used])) {
+		return note, false, nil
+	}
+	note, ok = parseNotification(string(buffer[:size]))
+	return note, ok, nil
+}
+
+// sender is the pid that the kernel vouches for, or zero.
+func sender(control []byte) int {
+	messages, err := unix.ParseSocketControlMessage(control)
+	if err != nil {
+		return 0
+	}
+	for i := range messages {
+		if creds, err := unix.ParseUnixCredentials(&messages[i]); err == nil {
+			return int(creds.Pid)
+		}
+	}
+	return 0
+}
+
+// owns reports whether a process is the vassal or one of its own: in its session,
+// or in its pid namespace.
+func (c *child) owns(pid int) bool {
+	switch {
+	case pid <= 0:
+		return false
+	case pid == c.process.PID:
+		return true
+	}
+	if session, err := unix.Getsid(pid); err == nil && session == c.process.PID {
+		return true
+	}
+	if !c.tree {
+		return false
+	}
+	theirs, err := os.Stat(fmt.Sprintf("/proc/%d/ns/pid", pid))
+	if err != nil {
+		return false
+	}
+	its, err := os.Stat(fmt.Sprintf("/proc/%d/ns/pid", c.process.PID))
+	return err == nil && os.SameFile(theirs, its)
+}
+
+// parseNotification reads the assignments that mean something here.
+func parseNotification(text string) (n Notification, ok bool) {
+	for line := range strings.Lines(text) {
+		key, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")
+		switch {
+		case key == "STATUS":
+			n.Status = &value
+		case key == "READY" && value == "1":
+			n.Ready = true
+		case key == "RELOADING" && value == "1":
+			n.Reloading = true
+		case key == "STOPPING" && value == "1":
+			n.Stopping = true
+		case key == "WATCHDOG" && value == "1":
+			n.Watchdog = true
+		default:
+			continue
+		}
+		ok = true
+	}
+	return n, ok
+}
+
+// receiveNow reads from a socket without waiting.
+func receiveNow(fd int, buffer []byte) int {
+	n, _, err := unix.Recvfrom(fd, buffer, unix.MSG_DONTWAIT)
+	if err != nil {
+		return 0
+	}
+	return n
+}

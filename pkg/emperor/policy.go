@@ -1,0 +1,69 @@
+package emperor
+
+import (
+	"math/rand/v2"
+	"time"
+)
+
+// settle decides what comes after a generation, or instead of one.
+func (e *Emperor) settle(v *vassal) { e.input(v, e.verdict(v)) }
+
+// verdict compares what should be with what was. The desired state comes first,
+// then the restart policy.
+func (e *Emperor) verdict(v *vassal) Input {
+	limit := e.options.Backoff.Limit
+	again := v.failed && v.wanted != nil && v.wanted.same(v.config) // and nothing changed since
+	v.spent = v.spent || again && limit > 0 && v.failures > limit
+	switch {
+	case v.withdrawn, v.parent != nil && v.generation > 0:
+		return Forget
+	case v.idleness() != "":
+		return Rest
+	case again:
+		return Wait
+	case e.options.Activator != nil:
+		return Sleep
+	}
+	return Again
+}
+
+// idleness says why the vassal is not launched; it is empty when it may be.
+func (v *vassal) idleness() string {
+	switch {
+	case v.wanted == nil:
+		return "there is no usable configuration"
+	case v.held:
+		return "stopped by the operator"
+	case v.exiled:
+		return "it asked to be left alone until its file changes"
+	case v.left && v.activation == nil:
+		return "it stopped by itself"
+	case v.spent:
+		return "it failed too often"
+	}
+	return ""
+}
+
+// pardon forgets what speaks against launching the vassal now.
+func (v *vassal) pardon() {
+	v.failures, v.failed, v.exiled, v.left, v.spent = 0, false, false, false, false
+}
+
+// miscarried counts a generation that ended without being asked.
+func (v *vassal) miscarried() {
+	v.failed = true
+	v.failures++
+}
+
+// backoff begins or ends the pause after a failure.
+func (e *Emperor) backoff(v *vassal, what Effect) {
+	if what == doResume {
+		v.failed, v.pauseUntil = false, time.Time{}
+		e.settle(v)
+		return
+	}
+	wait := e.options.Backoff.wait(v.failures, rand.Float64())
+	v.log.Warn("waiting before the next launch", "wait", wait.Round(time.Millisecond), "failures", v.failures)
+	v.pauseUntil = time.Now().Add(wait)
+	e.arm(v, wait)
+}

@@ -1,0 +1,143 @@
+package emperor
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/emperor-go/emperor/pkg/emperor/monitor"
+)
+
+// pursue moves a vassal towards the configuration that is wanted of it.
+func (e *Emperor) pursue(v *vassal) {
+	switch {
+	case v.state == Starting && v.wanted.Version.Hash == v.config.Version.Hash && v.wanted.UID == v.config.UID && v.wanted.GID == v.config.GID:
+		v.config = *v.wanted // touched while it boots with these very bytes
+	case v.state.serving() && !v.withdrawn && !v.held:
+		e.approach(v)
+	default:
+		e.input(v, Want)
+	}
+}
+
+// approach finds out how a vassal that serves gets to the wanted configuration.
+// While it reloads that waits until the reload is over.
+func (e *Emperor) approach(v *vassal) {
+	is, was := *v.wanted, v.config
+	switch {
+	case v.state == Reloading || is.same(was) || is.Version == v.refused:
+	case is.UID != was.UID || is.GID != was.GID:
+		v.log.Info("its file has another owner: a new process is needed", "uid", is.UID, "gid", is.GID)
+		e.input(v, Want)
+	case is.Version.Hash == was.Version.Hash:
+		e.input(v, Refresh)
+	case e.options.Compare == nil:
+		e.input(v, Want)
+	default:
+		a := about{v, v.generation}
+		e.group.Go(func() { e.post(compared{a, is.Version, e.options.Compare(was.Config, is.Config)}) })
+	}
+}
+
+// compared: it is known what a change takes.
+type compared struct {
+	about
+	version monitor.Version
+	change  Change
+}
+
+func (c compared) apply(e *Emperor) {
+	if c.stale() || c.v.state != Running || c.v.withdrawn || c.v.wanted.Version != c.version {
+		return // what came in between has been, or will be, pursued itself
+	}
+	options := strings.Join(c.change.Options, ", ")
+	if c.change.Respawn {
+		c.v.log.Info("changed options need a new process", "options", options)
+		e.input(c.v, Want)
+		return
+	}
+	c.v.log.Info("reloading with its new configuration", "options", options)
+	e.input(c.v, Refresh)
+}
+
+// reload asks the process to take over what is wanted now.
+func (e *Emperor) reload(v *vassal) {
+	v.serial++
+	v.ordered, v.reloadError = *v.wanted, ""
+	a, serial, plan, process := about{v, v.generation}, v.serial, v.ordered, v.process
+	e.group.Go(func() {
+		if err := process.Reload(plan, serial); err != nil {
+			e.post(deaf{a, serial, err})
+		}
+	})
+	if e.options.Patience > 0 {
+		e.arm(v, e.options.Patience)
+	}
+}
+
+// deaf: a process cannot be asked to reload.
+type deaf struct {
+	about
+	serial uint64
+	err    error
+}
+
+func (d deaf) apply(e *Emperor) {
+	if d.stale() || d.v.serial != d.serial || d.v.state != Reloading {
+		return
+	}
+	d.v.log.Info("cannot be asked to reload: a new process is needed", "cause", d.err)
+	e.input(d.v, Want)
+}
+
+// errNoAnswer is why a reload failed about which the vassal said nothing.
+var errNoAnswer = errors.New("the vassal did not answer in time")
+
+// taken notes the end of a reload, and looks whether there is more to take over.
+func (e *Emperor) taken(v *vassal) {
+	v.log.Info("reloaded", "serial", v.serial, "config", v.ordered.Version.Short())
+	v.config, v.reloads, v.reloaded = v.ordered, v.reloads+1, time.Now()
+	v.note(nil)
+	e.arm(v, e.options.Backoff.Reset)
+	e.approach(v)
+}
+
+// refuse notes a reload that failed: what was before goes on.
+func (e *Emperor) refuse(v *vassal, cause string) {
+	v.refused, v.reloadError = v.ordered.Version, cause
+	v.log.Error("cannot reload; what was before goes on", "error", cause, "serial", v.serial)
+	e.arm(v, e.options.Backoff.Reset)
+	e.approach(v)
+}
+
+// reloadAll asks every vassal that serves to reload, some at a time.
+func (e *Emperor) reloadAll() {
+	for _, v := range e.sorted() {
+		if v.state == Running && !slices.Contains(e.rolling, v) {
+			e.rolling = append(e.rolling, v)
+		}
+	}
+	e.options.Log.Info("reloading all", "vassals", len(e.rolling))
+}
+
+// roll starts the next reloads while there are places.
+func (e *Emperor) roll() {
+	if len(e.rolling) == 0 {
+		return
+	}
+	busy := 0
+	for _, v := range e.vassals {
+		if v.state == Reloading {
+			busy++
+		}
+	}
+	for len(e.rolling) > 0 && busy < e.options.Concurrency {
+		v := e.rolling[0]
+		e.rolling = e.rolling[1:]
+		if v.state == Running {
+			e.input(v, Refresh)
+			busy++
+		}
+	}
+}

@@ -1,0 +1,148 @@
+package emperor
+
+import (
+	"strings"
+	"time"
+
+	"github.com/emperor-go/emperor/pkg/wire"
+)
+
+// said: a vassal spoke.
+type said struct {
+	about
+	message Message
+}
+
+func (s said) apply(e *Emperor) {
+	if s.stale() {
+		return
+	}
+	switch m := s.message.(type) {
+	case wire.Report:
+		e.reported(s.v, m)
+	case wire.Notice:
+		e.noticed(s.v, m)
+	case Notification:
+		e.notified(s.v, m)
+	case Closed:
+		e.input(s.v, Curse)
+	}
+}
+
+func (e *Emperor) reported(v *vassal, r wire.Report) {
+	now := time.Now()
+	switch r {
+	case wire.Spawned:
+		v.ready = now
+	case wire.Accepting:
+		v.accepting, v.lastAccepting = now, now
+		if v.state != Reloading || !v.speaks { // who speaks answers by a notice
+			e.input(v, Accepting)
+		}
+	case wire.Loyal:
+		v.loyal, v.lastLoyal, v.failures = now, now, 0
+	case wire.Withdraw:
+		e.leave(v)
+	case wire.Heartbeat:
+		e.beat(v)
+	case wire.Reinforce:
+		e.reinforce(v)
+	}
+}
+
+// leave lets a vassal stop that wants to. On demand it comes back with the next
+// connection, otherwise when its configuration changes or the operator starts it.
+func (e *Emperor) leave(v *vassal) {
+	if v.state.serving() || v.state == Starting {
+		v.left = true
+		v.log.Info("wants to stop")
+		e.input(v, Drop)
+	}
+}
+
+func (e *Emperor) noticed(v *vassal, n wire.Notice) {
+	v.speaks = true
+	text := line(n.Text)
+	switch {
+	case n.Kind == wire.Status:
+		v.status = text
+	case n.Kind == wire.Exec:
+		v.speaks = false
+	case n.Serial != v.serial: // about an order that another has replaced
+	case n.Kind == wire.Ready:
+		e.input(v, Accepting)
+	case n.Kind == wire.Failed && v.state == Reloading:
+		v.reloadError = text
+		e.input(v, Refused)
+	}
+}
+
+func (e *Emperor) notified(v *vassal, n Notification) {
+	if n.Status != nil {
+		v.status = line(*n.Status)
+	}
+	if n.Watchdog {
+		e.beat(v)
+	}
+	if n.Ready {
+		v.accepting, v.lastAccepting = time.Now(), time.Now()
+		e.input(v, Accepting)
+	}
+}
+
+// line makes one line for people of what a vassal says.
+func line(text string) string {
+	const limit = 512
+	text = strings.Map(func(r rune) rune {
+		if r < ' ' || r == 0x7f {
+			return ' '
+		}
+		return r
+	}, strings.ToValidUTF8(text, "\ufffd"))
+	if len(text) > limit {
+		text = strings.ToValidUTF8(text[:limit], "") + "…"
+	}
+	return text
+}
+
+// beat notes a sign of life. The first one is a promise of more.
+func (e *Emperor) beat(v *vassal) {
+	v.heartbeat = time.Now()
+	if e.options.Heartbeat <= 0 {
+		return
+	}
+	if v.pulse == nil {
+		e.listen(v, e.options.Heartbeat)
+	}
+}
+
+// listen looks at the vassal's pulse after d.
+func (e *Emperor) listen(v *vassal, d time.Duration) {
+	a := about{v, v.generation}
+	v.pulse = time.AfterFunc(d, func() { e.post(pulse{a}) })
+}
+
+// pulse: it is time to ask whether a vassal that sent heartbeats still does.
+type pulse struct{ about }
+
+func (p pulse) apply(e *Emperor) {
+	v := p.v
+	if p.stale() || !v.state.alive() {
+		return
+	}
+	since := v.heartbeat
+	if v.since.After(since) {
+		since = v.since // grace: it has just started or reloaded
+	}
+	left := e.options.Heartbeat - time.Since(since)
+	switch {
+	case v.state != Running:
+		e.listen(v, e.options.Heartbeat)
+	case left > 0:
+		e.listen(v, left)
+	default:
+		v.pulse = nil
+		v.log.Error("no heartbeat: it is restarted", "silent", time.Since(v.heartbeat).Round(time.Second))
+		e.input(v, Mute)
+	}
+}

@@ -1,0 +1,48 @@
+package emperor
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+)
+
+// reinforce starts a zerg for a vassal that asks for one, with the section zerg
+// of the same file, while there may be more.
+func (e *Emperor) reinforce(v *vassal) {
+	if v.parent != nil || !v.state.serving() || e.stopping || e.zergs >= e.options.Broodlord {
+		return
+	}
+	number := 1
+	for e.vassals[zergName(v.name, number)] != nil {
+		number++
+	}
+	plan := v.config
+	plan.Zerg, plan.Of, plan.Name = number, v.name, zergName(v.name, number)
+	z := &vassal{
+		name: plan.Name, source: v.source, parent: v, wanted: &plan, state: Idle, since: time.Now(),
+	}
+	z.log = e.options.Log.With("vassal", z.name)
+	e.vassals[z.name] = z
+	e.zergs++
+	v.log.Info("wants reinforcement", "zerg", z.name, "zergs", fmt.Sprintf("%d of %d", e.zergs, e.options.Broodlord))
+	e.input(z, Want)
+}
+
+func zergName(name string, number int) string {
+	if number == 1 {
+		return name + ":zerg"
+	}
+	return name + ":zerg" + strconv.Itoa(number)
+}
+
+// recall ends the zergs of a vassal that does not serve any more.
+func (e *Emperor) recall(v *vassal) {
+	if e.zergs == 0 || v.parent != nil {
+		return
+	}
+	for _, z := range e.vassals {
+		if z.parent == v {
+			e.withdraw(z)
+		}
+	}
+}
