@@ -12,7 +12,8 @@ var notOptions = []string{
 }
 
 // fromEnviron takes the options that stand in the environment: UWSGI_FOO_BAR is
-// foo-bar. They come before all others.
+// foo-bar. They come before all others. UWSGI_VASSAL_X is what an emperor tells
+// of a vassal.
 func (r *reader) fromEnviron() {
 	for _, variable := range r.access.Environ {
 		name, ok := strings.CutPrefix(variable, "UWSGI_")
@@ -20,11 +21,12 @@ func (r *reader) fromEnviron() {
 			continue
 		}
 		key, value, ok := strings.Cut(name, "=")
-		if !ok || slices.Contains(notOptions, key) {
+		option := strings.ReplaceAll(strings.ToLower(key), "_", "-")
+		if !ok || slices.Contains(notOptions, key) || strings.HasPrefix(key, "VASSAL_") && !isOption(option) {
 			continue
 		}
 		r.at = Origin{File: "environment UWSGI_" + key}
-		r.add(strings.ReplaceAll(strings.ToLower(key), "_", "-"), value)
+		r.add(option, value)
 	}
 	r.at = Origin{}
 }

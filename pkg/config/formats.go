@@ -161,7 +161,19 @@ func scalar(raw json.RawMessage, give func(string)) error {
 type element struct {
 	name, id, mount, text string
 	number                int
+	nested                bool // an element comes before any text
 	inner                 []element
+}
+
+// app is the mount that an element <app> stands for.
+func (e element) app() string {
+	if len(e.inner) > 0 {
+		e.text = e.inner[0].text
+	}
+	if e.mount == "" {
+		return e.text
+	}
+	return e.mount + "=" + e.text
 }
 
 // xml takes the elements of <uwsgi>, which is the root or in it, the first one
@@ -187,11 +199,14 @@ func (r *reader) xml(path, text, section string) (lines []line, ok bool) {
 	}
 	for _, e := range root.inner {
 		switch {
-		case e.name == "app" && e.mount != "":
-			if len(e.inner) > 0 {
-				e.text = e.inner[0].text
-			}
-			e.name, e.text = "mount", e.mount+"="+e.text
+		case e.nested && e.name == "app":
+			continue
+		case e.nested:
+			r.problems.add(Origin{path, e.number}, e.name, "there is an element in the element", "an option is a text")
+			continue
+		case e.name == "app":
+			lines = append(lines, line{key: "mount", value: e.app(), number: e.number})
+			e.text = ""
 		case e.text == "":
 			e.text = "1"
 		}
@@ -218,6 +233,7 @@ func readElement(d *xml.Decoder) (element, error) {
 			if len(stack) > maxDepth {
 				return element{}, fmt.Errorf("elements are more than %d deep", maxDepth)
 			}
+			top.nested = top.nested || top.text == ""
 			e := element{name: t.Name.Local}
 			e.number, _ = d.InputPos()
 			for _, a := range t.Attr {

@@ -103,7 +103,10 @@ func (r *reader) lookup(key string) (string, bool) {
 // is left for a table.
 func (r *reader) immediate(i int, e entry) (done, own bool) {
 	switch e.key {
-	case "ini", "xml", "xmlconfig", "yaml", "yml", "json", "js":
+	case "ini", "yaml", "yml":
+		r.load(e.key, e.value)
+	case "xml", "xmlconfig", "json", "js": // uWSGI cuts the section off in place
+		r.entries[i].value, _, _ = splitSection(e.value)
 		r.load(e.key, e.value)
 	case "include":
 		r.template(i, e)

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -16,7 +17,7 @@ func (c *commandLine[T]) show() error {
 	if !c.shows {
 		return nil
 	}
-	if err := c.problems.err(); err != nil {
+	if err := append(c.problems, strictProblems(c.entries)...).err(); err != nil {
 		return err
 	}
 	return Shown{showConfig(c.entries)}
@@ -36,4 +37,18 @@ func showConfig(entries []entry) string {
 	}
 	b.WriteString(";end of configuration\n")
 	return b.String()
+}
+
+// strictProblems are the keys that are mistakes in strict mode. As for uWSGI an
+// option of any of the programs is known.
+func strictProblems(entries []entry) (problems Problems) {
+	if !slices.ContainsFunc(entries, func(e entry) bool { return e.key == "strict" && parseBool(e.value) }) {
+		return nil
+	}
+	for _, e := range entries {
+		if !e.own && !isOption(e.key) {
+			problems.add(e.origin, e.key, "unknown option", "strict is on")
+		}
+	}
+	return problems
 }
