@@ -1,0 +1,325 @@
+//go:build linux
+
+package integration
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// web is a part: an HTTP server on the first descriptor of LISTEN_FDS that lets
+// every request finish when it is told to stop. It answers with its pid. It does
+// not use http.Server.Shutdown, which drops a request that was just read.
+func web() error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
+	defer stop()
+	l, err := net.FileListener(os.NewFile(3, "socket"))
+	if err != nil {
+		return err
+	}
+	context.AfterFunc(ctx, func() { l.Close() })
+	var open sync.WaitGroup
+	s := &http.Server{
+		Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Connection", "close") // one request each: nothing is lost between two
+			fmt.Fprint(w, os.Getpid())
+		}),
+		ConnState: func(_ net.Conn, state http.ConnState) {
+			switch state {
+			case http.StateNew:
+				open.Add(1)
+			case http.StateClosed, http.StateHijacked:
+				open.Done()
+			}
+		},
+	}
+	if err := s.Serve(l); !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	open.Wait()
+	return nil
+}
+
+// script is a server in Python that says when it is ready, and when it is told to
+// stop takes no more connections but answers those it has.
+const script = `
+import http.server, os, signal, socket, threading
+class Handler(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.send_header("Content-Length", "4")
+        self.end_headers()
+        self.wfile.write(b"page")
+    def log_message(self, *args): pass
+    def address_string(self): return "unix"
+class Server(http.server.ThreadingHTTPServer):
+    daemon_threads = False
+    def get_request(self):
+        connection, _ = self.socket.accept()
+        return connection, ("unix", 0)
+server = Server(("", 0), Handler, bind_and_activate=False)
+server.socket.close()
+server.socket = socket.socket(fileno=3)
+server.socket.setblocking(False) # another worker may be quicker
+signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
+notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+notify.sendto(b"READY=1", os.environ["NOTIFY_SOCKET"].replace("@", "\0", 1))
+server.serve_forever(0.01)
+server.server_close()
+`
+
+// dir makes a directory with a file in it, and returns its path.
+func (w *world) dir(name, file string) string {
+	w.t.Helper()
+	if err := os.MkdirAll(w.path(name), 0o755); err != nil {
+		w.t.Fatal(err)
+	}
+	w.write(name+"/"+file, "a page")
+	return w.path(name)
+}
+
+// customers ask without a pause and try nothing twice.
+type customers struct {
+	socket   string
+	stop     chan struct{}
+	group    sync.WaitGroup
+	answered atomic.Int64
+
+	mu       sync.Mutex
+	failures []string
+}
+
+func (w *world) customers(n int, socket string) *customers {
+	c := &customers{socket: socket, stop: make(chan struct{})}
+	for range n {
+		c.group.Go(c.shop)
+	}
+	return c
+}
+
+// leave ends the asking and returns what has failed.
+func (c *customers) leave() []string {
+	close(c.stop)
+	c.group.Wait()
+	return c.failures
+}
+
+func (c *customers) shop() {
+	for {
+		select {
+		case <-c.stop:
+			return
+		default:
+		}
+		if err := c.visit(); err != nil {
+			c.mu.Lock()
+			c.failures = append(c.failures, err.Error())
+			c.mu.Unlock()
+		}
+	}
+}
+
+// visit asks over one connection until the server says that it is the last time.
+func (c *customers) visit() error {
+	conn, err := net.Dial("unix", c.socket)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	in := bufio.NewReader(conn)
+	for range 20 {
+		if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: vassal\r\n\r\n"); err != nil {
+			return fmt.Errorf("asking: %w", err)
+		}
+		response, err := http.ReadResponse(in, nil)
+		if err != nil {
+			return fmt.Errorf("the answer: %w", err)
+		}
+		_, err = io.Copy(io.Discard, response.Body)
+		response.Body.Close()
+		switch {
+		case err != nil:
+			return fmt.Errorf("the body: %w", err)
+		case response.StatusCode != http.StatusOK:
+			return errors.New(response.Status)
+		}
+		c.answered.Add(1)
+		if response.Close {
+			return nil
+		}
+	}
+	return nil
+}
+
+// Fifty reloads in a row, and nobody is turned away, whoever serves.
+func TestReloadLosesNoRequest(t *testing.T) {
+	t.Parallel()
+	for name, prepare := range map[string]func(w *world) []string{
+		"built-in server": func(w *world) []string {
+			return []string{"static-map = /=" + w.dir("www", "index.html")}
+		},
+		"command in Go": func(*world) []string { return asRole("web", "processes = 2") },
+		"command in Python": func(w *world) []string {
+			w.write("serve.py", script)
+			return []string{"command = python3 " + w.path("serve.py"), "notify-ready = true"}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.vassal("a.ini", append(prepare(w), "http-socket = "+w.path("s/web"), "listen = 1024")...)
+			e := w.start(allNamespaces)
+			pid := e.running("a.ini")
+			eventually(t, "somebody serves", func() bool { return get(t, w.path("s/web"), "GET", "/", nil).status == http.StatusOK })
+			c := w.customers(4, w.path("s/web"))
+			for range 50 {
+				if err := syscall.Kill(pid, syscall.SIGHUP); err != nil {
+					t.Fatal(err)
+				}
+				e.await("a.ini", "reloaded")
+			}
+			if failures := c.leave(); len(failures) > 0 {
+				t.Errorf("%d of %d requests failed: %s", len(failures), c.answered.Load(), strings.Join(slices.Compact(slices.Sorted(slices.Values(failures))), "; "))
+			}
+			if n := c.answered.Load(); n < 100 {
+				t.Errorf("only %d requests were made", n)
+			}
+			if !alive(pid) {
+				t.Error("the master is another")
+			}
+		})
+	}
+}
+
+// asRole are the options by which this binary plays a part as the command.
+func asRole(role string, more ...string) []string {
+	return append([]string{"command = " + storyProgram, "env = " + roleEnv + "=" + role}, more...)
+}
+
+// workersOf are the children of a vassal that serve.
+func workersOf(pid int) []int { return children(pid) }
+
+func TestKilledWorkerIsReplacedAndTheOthersServe(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("a.ini", asRole("web", "processes = 3", "http-socket = "+w.path("s/web"), "listen = 1024")...)
+	e := w.start(allNamespaces)
+	pid := e.running("a.ini")
+	before := workersOf(pid)
+	if len(before) != 3 {
+		t.Fatalf("there are workers %v, want 3", before)
+	}
+	c := w.customers(3, w.path("s/web"))
+	if err := syscall.Kill(before[0], syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "there are three again", func() bool { now := workersOf(pid); return len(now) == 3 && !slices.Contains(now, before[0]) })
+	failures := c.leave()
+	if len(failures) > 3 { // those that were in it
+		t.Errorf("%d requests failed: %s", len(failures), strings.Join(failures, "; "))
+	}
+	for _, old := range before[1:] {
+		if !alive(old) {
+			t.Errorf("worker %d did not stay", old)
+		}
+	}
+}
+
+// A reload whose new workers do not come up changes nothing.
+func TestReloadThatFailsKeepsTheOldWorkers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.write("run.sh", "exec "+storyProgram)
+	w.vassal("a.ini", "command = sh "+w.path("run.sh"), "env = "+roleEnv+"=web", "http-socket = "+w.path("s/web"), "processes = 1", "ready-probe = exec:test ! -e "+w.path("broken"), "ready-timeout = 1")
+	e := w.start(allNamespaces)
+	pid := e.running("a.ini")
+	first := get(t, w.path("s/web"), "GET", "/", nil).body
+	w.write("broken", "")
+	if err := syscall.Kill(pid, syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	e.await("a.ini", "cannot reload: the old workers stay")
+	eventually(t, "the new worker has left", func() bool { return len(workersOf(pid)) == 1 })
+	if second := get(t, w.path("s/web"), "GET", "/", nil).body; second != first {
+		t.Errorf("worker %s has taken over from %s", second, first)
+	}
+}
+
+func TestTouchReloads(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.write("touch", "")
+	w.dir("code/deep", "main.py")
+	w.vassal("a.ini", asRole("web", "http-socket = "+w.path("s/web"), "touch-reload = "+w.path("touch"), "fs-reload = "+w.path("code"))...)
+	e := w.start(allNamespaces)
+	e.running("a.ini")
+	before := get(t, w.path("s/web"), "GET", "/", nil).body
+	for _, change := range []string{"touch", "code/deep/main.py", "code/deep/new.py"} {
+		w.write(change, "changed")
+		e.await("a.ini", "reloaded")
+		eventually(t, "another worker", func() bool { return get(t, w.path("s/web"), "GET", "/", nil).body != before })
+		before = get(t, w.path("s/web"), "GET", "/", nil).body
+	}
+}
+
+// Without a connection there is nobody, and after one somebody.
+func TestCheapVassal(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("a.ini", asRole("web", "cheap = true", "http-socket = "+w.path("s/web"))...)
+	e := w.start(allNamespaces)
+	pid := e.running("a.ini")
+	if list := workersOf(pid); len(list) > 0 {
+		t.Errorf("there are workers %v", list)
+	}
+	worker, err := strconv.Atoi(get(t, w.path("s/web"), "GET", "/", nil).body)
+	if err != nil || worker < 2 || len(workersOf(pid)) != 1 {
+		t.Errorf("worker %d answered, %v; there are %v", worker, err, workersOf(pid))
+	}
+}
+
+// An inetd-like program gets the socket as standard input.
+func TestWorkerExec(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("a.ini", "worker-exec = readlink /proc/self/fd/0", "exec-post-fork = echo post-fork ran", "socket = "+w.path("s/one"))
+	e := w.start(allNamespaces)
+	e.await("a.ini", "socket:[")
+	w.vassal("b.ini", "worker-exec2 = readlink /proc/self/fd/0", "exec-post-fork = echo post-fork ran", "socket = "+w.path("s/two"))
+	e.await("b.ini", "post-fork ran")
+	e.await("b.ini", "socket:[")
+	if e.count("a.ini", "post-fork ran") > 0 {
+		t.Error("worker-exec runs after the post-fork hooks")
+	}
+}
+
+func TestDaemonsBesideTheWorkers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.write("daemon.sh", "echo the daemon runs; trap 'echo the daemon ends; exit 0' TERM; while :; do sleep 0.05; done")
+	w.vassal("a.ini", serves, "attach-daemon = sh "+w.path("daemon.sh"))
+	e := w.start(allNamespaces)
+	e.await("a.ini", "the daemon runs")
+	e.remove("a.ini")
+	e.await("a.ini", "the daemon ends")
+	e.gone("a.ini")
+	w.vassal("b.ini", serves, "attach-control-daemon = sh -c 'sleep 0.2; exit 3'")
+	e.await("b.ini", "a control daemon has ended")
+	e.await("b.ini", "-> backoff")
+}
