@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -14,7 +15,12 @@ import (
 // commands makes the subcommands, sorted by name. With the name of one as first
 // argument a command line is for it; a directory called so is written ./check.
 func commands() []*cobra.Command {
-	return []*cobra.Command{checkCommand(), completionCommand(), configCommand()}
+	list := append([]*cobra.Command{
+		checkCommand(), completionCommand(), configCommand(), enterCommand(), eventsCommand(), killCommand(), listCommand(),
+		logsCommand(), reopenCommand(), rescanCommand(), statusCommand(), topCommand(),
+	}, verbCommands()...)
+	slices.SortFunc(list, func(a, b *cobra.Command) int { return strings.Compare(a.Name(), b.Name()) })
+	return list
 }
 
 // isCommand reports whether a command line is for one of the commands. All others
@@ -39,9 +45,15 @@ func runCommand(args []string, out, diagnostics io.Writer) int {
 	root.SetOut(out)
 	root.SetErr(diagnostics)
 	err := root.Execute()
+	var f failure
 	switch {
 	case err == nil:
 		return 0
+	case errors.Is(err, errQuiet) && errors.As(err, &f):
+		return f.code
+	case errors.As(err, &f):
+		root.PrintErrln("emperor:", err)
+		return f.code
 	case errors.Is(err, errMistakes):
 		return exitFailed
 	}

@@ -13,9 +13,12 @@ import (
 // worth a warning, and returns what the emperor must know of it.
 func check(log *slog.Logger) func(monitor.Config) (emperor.Facts, error) {
 	return func(c monitor.Config) (f emperor.Facts, err error) {
-		_, warnings, err := parse(c)
+		v, warnings, err := parse(c)
 		for _, w := range warnings {
 			log.Debug(w.Error(), "vassal", c.Name)
+		}
+		if err == nil {
+			f.LogTo = v.LogTo
 		}
 		return f, err
 	}

@@ -22,7 +22,9 @@ import (
 
 // run wires everything, top to bottom, and supervises until ctx ends.
 func run(ctx context.Context, hurry <-chan struct{}, o *config.Emperor, warnings config.Problems) error {
-	log := slog.New(handler(os.Stderr, o))
+	stderr := logQueue(os.Stderr, o)
+	defer stderr.Close(logEnd)
+	log := slog.New(handler(stderr, o))
 	for _, w := range warnings {
 		log.Warn(w.Error())
 	}
@@ -49,6 +51,11 @@ func run(ctx context.Context, hurry <-chan struct{}, o *config.Emperor, warnings
 	}
 	spawner := namespaces.NewSpawner()
 	defer spawner.Close()
+	sight, err := look(o, log)
+	if err != nil {
+		return err
+	}
+	defer sight.close()
 	if err := become(o); err != nil {
 		return err
 	}
@@ -61,6 +68,7 @@ func run(ctx context.Context, hurry <-chan struct{}, o *config.Emperor, warnings
 	system := &emperor.System{
 		Program: program, Clone: o.Clone, Hooks: o.Hooks, HookTimeout: o.HookTimeout, Shells: o.Around.Shells, Early: o.EarlyRelease,
 		Environ: os.Environ(), Spawner: spawner, Cgroups: cgroups, Foreign: wrapping(o.Wrapping),
+		Output: sight.output, NotifyDir: sight.notify(),
 	}
 	if err := system.Start(ctx, log); err != nil {
 		return err
@@ -74,6 +82,7 @@ func run(ctx context.Context, hurry <-chan struct{}, o *config.Emperor, warnings
 	if o.Subreaper || os.Getpid() == 1 {
 		go reapOrphans(ctx)
 	}
+	sight.serve(ctx, e, o, func() { rescan(monitors) })
 	go wishes(ctx, e, func() { rescan(monitors) }, log)
 	return e.Run(ctx)
 }

@@ -58,8 +58,13 @@ func print(log *slog.Logger, records []emperor.Record) {
 			"generation", r.Generation, "launches", r.Launches, "failures", r.Failures,
 		}
 		for _, more := range []struct{ key, value string }{
-			{"why", r.Why}, {"fault", r.Fault}, {"launch-error", r.LaunchError}, {"reload-error", r.ReloadError}, {"exit", r.Exit},
-			{"address", r.Address}, {"says", r.Status},
+			{"why", r.Why},
+			{"fault", r.Fault},
+			{"launch-error", r.LaunchError},
+			{"reload-error", r.ReloadError},
+			{"exit", r.Exit},
+			{"address", r.Address},
+			{"says", r.Status},
 		} {
 			if more.value != "" {
 				attrs = append(attrs, more.key, more.value)

@@ -56,10 +56,10 @@ func main() {
 		fmt.Print(usage)
 		return
 	case errors.As(err, &mistake):
-		fmt.Fprintln(os.Stderr, "vassal-server:", err)
+		fmt.Fprintln(os.Stderr, termlog.ErrorMark()+"vassal-server:", err)
 		os.Exit(exitUsage)
 	}
-	fmt.Fprintln(os.Stderr, "vassal-server:", err)
+	fmt.Fprintln(os.Stderr, termlog.ErrorMark()+"vassal-server:", err)
 	os.Exit(exitFailed)
 }
 
@@ -69,7 +69,7 @@ type usageError struct{ error }
 var errHelp = errors.New("help asked for")
 
 func run(ctx context.Context, args []string) error {
-	log := slog.New(termlog.New(os.Stderr, termlog.Options{}))
+	log := slog.New(termlog.New(os.Stderr, termlog.Options{Marks: termlog.Marked()}))
 	c := server.Config{Log: log, AccessLog: os.Stderr, Notify: server.Notifier(log)}
 	if os.Getenv("GOMAXPROCS") == "1" {
 		// The master starts us small, for an idle server pays for each processor.

@@ -55,7 +55,7 @@ func main() {
 	case errors.Is(err, config.ErrVersion):
 		fmt.Println("vassal", config.Version)
 	default:
-		fmt.Fprintln(os.Stderr, "vassal:", err)
+		fmt.Fprintln(os.Stderr, termlog.ErrorMark()+"vassal:", err)
 		os.Exit(exitFailed)
 	}
 }
@@ -73,4 +73,6 @@ func run() error {
 	return v.Run(context.Background())
 }
 
-func logger() *slog.Logger { return slog.New(termlog.New(os.Stderr, termlog.Options{})) }
+func logger() *slog.Logger {
+	return slog.New(termlog.New(os.Stderr, termlog.Options{Marks: termlog.Marked()}))
+}

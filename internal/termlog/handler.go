@@ -23,6 +23,9 @@ type Options struct {
 	// Time prints the time of day in front of each line. A program whose lines
 	// somebody else stamps leaves it out.
 	Time bool
+	// Marks puts the level as <N> in front of each line instead of its name, as
+	// sd-daemon(3) has it, for a reader that knows it.
+	Marks bool
 	// Prefix is the key of the attribute that is printed before the message, as
 	// `value: message`, instead of behind it. Empty: none.
 	Prefix string
@@ -81,8 +84,12 @@ func (h *handler) Handle(_ context.Context, r slog.Record) error {
 	if h.options.Time && !r.Time.IsZero() {
 		b.WriteString(r.Time.Format("15:04:05.000 "))
 	}
-	level := r.Level.String()
-	b.WriteString(level + strings.Repeat(" ", max(1, 6-len(level))))
+	if h.options.Marks {
+		b.WriteString(mark(r.Level))
+	} else {
+		level := r.Level.String()
+		b.WriteString(level + strings.Repeat(" ", max(1, 6-len(level))))
+	}
 	if line.prefix != "" {
 		b.WriteString(line.prefix + ": ")
 	}

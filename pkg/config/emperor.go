@@ -58,11 +58,14 @@ type Emperor struct {
 	entries []entry // what all of it was read from
 }
 
+// RuntimeDir is the directory of an emperor's own sockets unless it is told another.
+const RuntimeDir = "/run/emperor"
+
 // defaultEmperor is what an emperor does that is told nothing.
 func defaultEmperor() *Emperor {
 	return &Emperor{
 		Hooks: hooks.Set{}, HookTimeout: 30 * time.Second, Rescan: 30 * time.Second, ReloadMercy: 60 * time.Second,
 		Backoff: 500 * time.Millisecond, BackoffMax: 30 * time.Second, BackoffReset: 10 * time.Second,
-		Concurrency: 2 * runtime.NumCPU(), Life: defaultLife(), OnDemand: OnDemand{Mode: 0o666}, RuntimeDir: "/run/emperor",
+		Concurrency: 2 * runtime.NumCPU(), Life: defaultLife(), OnDemand: OnDemand{Mode: 0o666}, RuntimeDir: RuntimeDir,
 	}
 }

@@ -120,7 +120,7 @@ func instead(name string) string {
 	case "attach-daemon", "attach-daemon2", "smart-attach-daemon", "smart-attach-daemon2":
 		return "a vassal of its own"
 	case "logto", "logto2":
-		return "the log goes to standard error, let the service manager keep it"
+		return "log = FILE in a vassal's file"
 	case "emperor-throttle":
 		return "emperor-backoff = TIME"
 	case "emperor-max-throttle":

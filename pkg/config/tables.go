@@ -24,6 +24,7 @@ func vassalAreas() []table[Vassal] {
 	return []table[Vassal]{
 		bootOptions(),
 		startOptions(),
+		vassalLogOptions(),
 		privilegeOptions(),
 		vassalHookOptions(),
 		socketOptions(),

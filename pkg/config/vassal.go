@@ -29,6 +29,9 @@ type Vassal struct {
 	// that Listening says.
 	Sockets   []Socket
 	Listening Listening
+	// LogTo is the file, or the word journal, that gets what the vassal prints. Empty:
+	// the emperor's log does.
+	LogTo string
 	// Waits are what the boot waits for.
 	Waits Waits
 	// Pidfile is written before the drop, Pidfile2 after it. Empty: none.

@@ -11,7 +11,6 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/emperor-go/emperor/internal/termlog"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/emperor-go/emperor/pkg/wire"
 )
@@ -120,10 +119,7 @@ func (c *child) PID() int { return c.process.PID }
 // Wait implements Process.
 func (c *child) Wait(report func(Message)) Exit {
 	c.silent = make(chan struct{})
-	go func() {
-		defer close(c.silent)
-		termlog.Lines(c.output, 0, func(line string) { c.log.Info(line) })
-	}()
+	go c.print()
 	listening := c.listen(report)
 	c.process.WaitDead()
 	close(c.dead)

@@ -70,6 +70,9 @@ type Facts struct {
 	Attributes map[string]string
 	// Addresses are those it binds itself.
 	Addresses []string
+	// LogTo is where what it prints goes: a file, output.Journal, or nothing for the
+	// emperor's own log.
+	LogTo string
 }
 
 // Plan is a configuration and what is known of it.

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/termlog"
+	"github.com/emperor-go/emperor/pkg/emperor/output"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/emperor-go/emperor/pkg/wire"
@@ -41,6 +43,8 @@ type System struct {
 	// NotifyDir is where each generation gets a socket for sd_notify(3). Empty:
 	// nowhere.
 	NotifyDir string
+	// Output takes what vassals print. Nil: their logs do.
+	Output *output.Hub
 	// Cgroups is where each generation gets a cgroup of its own. Nil: nowhere.
 	Cgroups *namespaces.CgroupRoot
 }
@@ -128,7 +132,7 @@ func (s *System) clone(r Request) (_ *child, err error) {
 			c.close()
 		}
 	}()
-	env := s.vassalEnviron()
+	env := append(s.vassalEnviron(), termlog.MarksEnv+"=1")
 	if s.NotifyDir != "" {
 		if c.notify, err = newNotify(s.NotifyDir, r.Config.Name, r.Generation); err != nil {
 			return nil, err

@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"runtime"
+	"strconv"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/emperor"
+	"github.com/emperor-go/emperor/pkg/emperor/control"
+)
+
+// enterCommand runs a program in the namespaces of a vassal.
+func enterCommand() *cobra.Command {
+	c := operate(&cobra.Command{
+		Use: "enter NAME [CMD ARGS…]", Short: "run a shell or a program in a vassal's namespaces", Args: cobra.MinimumNArgs(1),
+		Long: "Runs a shell, or CMD, in the namespaces and the root directory of a vassal's first process, as the user who asks.\n" +
+			"It ends with the exit status of what was run.",
+	}, func(ctx context.Context, o *operator, _ *cobra.Command, args []string) error {
+		pidfd, pid, err := o.hold(ctx, args[0])
+		if err != nil {
+			return err
+		}
+		defer unix.Close(pidfd)
+		command := args[1:]
+		if len(command) == 0 {
+			command = []string{"/bin/sh"}
+		}
+		return enter(pidfd, pid, command)
+	})
+	c.Flags().SetInterspersed(false)
+	_ = c.Flags().MarkHidden("json")
+	return c
+}
+
+// hold opens a pidfd of a vassal's first process.
+func (o *operator) hold(ctx context.Context, name string) (pidfd, pid int, err error) {
+	look := func() (emperor.Record, error) {
+		var s control.Status
+		err := o.get(ctx, of(name, ""), &s)
+		return s.Record, err
+	}
+	record, err := look()
+	if err != nil {
+		return -1, 0, err
+	}
+	pidfd, record, err = control.Hold(record, look)
+	return pidfd, record.PID, err
+}
+
+// enter runs a command in the namespaces of the process that pidfd means. It is
+// started by a thread that has joined them and is thrown away afterwards: this
+// process stays where it is.
+func enter(pidfd, pid int, command []string) error {
+	flags, user, err := differing(pid)
+	if err != nil {
+		return err
+	}
+	if user { // no thread of a Go program can enter one (setns(2))
+		return nsenter(pidfd, pid, command)
+	}
+	// Interrupts are for the command; it shares our terminal.
+	signal.Ignore(os.Interrupt, syscall.SIGQUIT)
+	ended := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // and never unlocked
+		ended <- func() error {
+			root, err := os.Open(fmt.Sprintf("/proc/%d/root", pid))
+			if err != nil {
+				return fmt.Errorf("cannot open its root directory: %w", err)
+			}
+			defer root.Close()
+			// Only a process that is not reaped can be signalled: what was opened is its.
+			if err := unix.PidfdSendSignal(pidfd, 0, nil, 0); err != nil {
+				return fmt.Errorf("cannot enter process %d: %w", pid, err)
+			}
+			return within(root, pidfd, flags, command)
+		}()
+	}()
+	return status(<-ended)
+}
+
+// within joins and starts, on a locked thread.
+func within(root *os.File, pidfd, flags int, command []string) error {
+	if err := unix.Unshare(unix.CLONE_FS); err != nil {
+		return fmt.Errorf("cannot enter: %w", err)
+	}
+	if flags != 0 {
+		if err := unix.Setns(pidfd, flags); err != nil {
+			return fmt.Errorf("cannot enter its namespaces: %w", err)
+		}
+	}
+	if err := unix.Fchdir(int(root.Fd())); err != nil {
+		return fmt.Errorf("cannot enter its root directory: %w", err)
+	}
+	if err := unix.Chroot("."); err != nil {
+		return fmt.Errorf("cannot enter its root directory: %w", err)
+	}
+	cmd := exec.Command(command[0], command[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	return cmd.Run()
+}
+
+// status ends a command with the exit status of another.
+func status(err error) error {
+	var x *exec.ExitError
+	if !errors.As(err, &x) {
+		return err
+	}
+	code := x.ExitCode()
+	if w, ok := x.Sys().(syscall.WaitStatus); ok && w.Signaled() {
+		code = 128 + int(w.Signal())
+	}
+	return failure{errQuiet, code}
+}
+
+// errQuiet is an error of which everything has been said.
+var errQuiet = errors.New("")
+
+// kinds are the namespaces that can be entered, with their entries in /proc/PID/ns.
+var kinds = []struct {
+	entry string
+	flag  int
+}{
+	{"cgroup", unix.CLONE_NEWCGROUP},
+	{"ipc", unix.CLONE_NEWIPC},
+	{"uts", unix.CLONE_NEWUTS},
+	{"net", unix.CLONE_NEWNET},
+	{"pid", unix.CLONE_NEWPID},
+	{"mnt", unix.CLONE_NEWNS},
+}
+
+// differing returns the namespaces of a process that are not ours.
+func differing(pid int) (flags int, user bool, err error) {
+	for _, k := range kinds {
+		other, err := differs(pid, k.entry)
+		if err != nil {
+			return 0, false, err
+		}
+		if other {
+			flags |= k.flag
+		}
+	}
+	user, err = differs(pid, "user")
+	return flags, user, err
+}
+
+func differs(pid int, entry string) (bool, error) {
+	theirs, err := os.Stat(fmt.Sprintf("/proc/%d/ns/%s", pid, entry))
+	if err != nil {
+		return false, fmt.Errorf("cannot see its namespaces: %w", err)
+	}
+	ours, err := os.Stat("/proc/self/ns/" + entry)
+	if err != nil {
+		return false, fmt.Errorf("cannot see our namespaces: %w", err)
+	}
+	return !os.SameFile(theirs, ours), nil
+}
+
+// nsenter has util-linux enter, for a process in a user namespace.
+func nsenter(pidfd, pid int, command []string) error {
+	program, err := exec.LookPath("nsenter")
+	if err != nil {
+		return fmt.Errorf("cannot enter a user namespace: %w", err)
+	}
+	if err := unix.PidfdSendSignal(pidfd, 0, nil, 0); err != nil {
+		return fmt.Errorf("cannot enter process %d: %w", pid, err)
+	}
+	args := []string{"--target", strconv.Itoa(pid), "--all", "--root", "--wd", "--preserve-credentials", "--"}
+	cmd := exec.Command(program, append(args, command...)...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
+	return status(cmd.Run())
+}

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"strconv"
+
+	"github.com/spf13/cobra"
+
+	"github.com/emperor-go/emperor/pkg/emperor/control"
+	"github.com/emperor-go/emperor/pkg/emperor/output"
+)
+
+// eventsCommand prints transitions.
+func eventsCommand() *cobra.Command {
+	var follow bool
+	c := operate(&cobra.Command{
+		Use: "events [--follow] [NAME]", Short: "print what has happened to vassals, and what happens", Args: cobra.MaximumNArgs(1),
+		Long: "Prints the last transitions of a vassal, or of all; docs/states.md lists the states. With --json, one object a line.",
+	}, func(ctx context.Context, o *operator, c *cobra.Command, args []string) error {
+		query := url.Values{"follow": {strconv.FormatBool(follow)}}
+		if len(args) == 1 {
+			query.Set("vassal", args[0])
+		}
+		return o.client().Stream(ctx, "/events?"+query.Encode(), func(line json.RawMessage) error {
+			return o.line(c, line, eventText)
+		})
+	})
+	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what happens")
+	return c
+}
+
+// line prints one line of a stream.
+func (o *operator) line(c *cobra.Command, line json.RawMessage, text func(json.RawMessage) (string, error)) error {
+	if o.asJSON {
+		_, err := fmt.Fprintf(c.OutOrStdout(), "%s\n", line)
+		return err
+	}
+	s, err := text(line)
+	if err == nil {
+		_, err = fmt.Fprintln(c.OutOrStdout(), s)
+	}
+	return err
+}
+
+func eventText(line json.RawMessage) (string, error) {
+	var e control.Event
+	if err := json.Unmarshal(line, &e); err != nil {
+		return "", err
+	}
+	text := ""
+	if e.Lost > 0 {
+		text = fmt.Sprintf("(%d events were missed)\n", e.Lost)
+	}
+	text += fmt.Sprintf("%s %s: %s -> %s generation=%d", e.Time.Local().Format("15:04:05.000"), clean(e.Vassal), e.From, e.To, e.Generation)
+	if e.PID != 0 {
+		text += fmt.Sprintf(" pid=%d", e.PID)
+	}
+	if e.Text != "" {
+		text += " " + clean(e.Text)
+	}
+	return text, nil
+}
+
+// logsCommand prints what a vassal printed.
+func logsCommand() *cobra.Command {
+	var follow bool
+	var lines int
+	c := operate(&cobra.Command{
+		Use: "logs [-f] [-n N] NAME", Short: "print what a vassal printed, and prints", Args: cobra.ExactArgs(1),
+		Long: "Prints the last lines of a vassal, wherever its log goes. At most 256 lines and 32 kB of each are kept.",
+	}, func(ctx context.Context, o *operator, c *cobra.Command, args []string) error {
+		query := url.Values{"follow": {strconv.FormatBool(follow)}, "lines": {strconv.Itoa(lines)}}
+		return o.client().Stream(ctx, of(args[0], "/logs?"+query.Encode()), func(line json.RawMessage) error {
+			return o.line(c, line, func(line json.RawMessage) (string, error) {
+				var l output.Line
+				err := json.Unmarshal(line, &l)
+				if l.Lost > 0 {
+					c.PrintErrf("(%d lines were missed)\n", l.Lost)
+				}
+				l.Text = clean(l.Text)
+				return logText(l), err
+			})
+		})
+	})
+	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what it prints")
+	c.Flags().IntVarP(&lines, "lines", "n", 100, "print the last `N` lines")
+	return c
+}
+
+// printLine prints a value in a line.
+func printLine(c *cobra.Command, v any) error {
+	text, err := json.Marshal(v)
+	if err == nil {
+		_, err = fmt.Fprintf(c.OutOrStdout(), "%s\n", text)
+	}
+	return err
+}

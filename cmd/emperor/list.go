@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/spf13/cobra"
+
+	"github.com/emperor-go/emperor/pkg/emperor"
+	"github.com/emperor-go/emperor/pkg/emperor/control"
+)
+
+// listCommand shows every vassal in a line.
+func listCommand() *cobra.Command {
+	return operate(&cobra.Command{
+		Use: "list [--json]", Short: "show every vassal in a line", Args: cobra.NoArgs,
+		Long: "Shows every vassal in a line: its state and since when, the pid of its first process, how often it was started\n" +
+			"again, its generation, memory and processor time, its address, and what went wrong last.",
+	}, func(ctx context.Context, o *operator, c *cobra.Command, _ []string) error {
+		var list control.List
+		if err := o.get(ctx, "/vassals", &list); err != nil {
+			return err
+		}
+		if o.asJSON {
+			return printJSON(c.OutOrStdout(), list.Vassals)
+		}
+		return printTable(c.OutOrStdout(), vassalTable(list.Vassals, time.Now()))
+	})
+}
+
+// vassalTable is a heading and a line for each vassal.
+func vassalTable(vassals []control.Vassal, now time.Time) [][]string {
+	rows := [][]string{{"NAME", "STATE", "SINCE", "PID", "RESTARTS", "GEN", "MEMORY", "CPU", "ADDRESS", "ERROR"}}
+	for _, v := range vassals {
+		state := string(v.State)
+		if v.Why != "" && (v.Error == "" || v.Desired == emperor.Held) {
+			v.Error = v.Why
+		}
+		rows = append(rows, []string{
+			v.Name, state, age(v.Since, now), number(v.PID), strconv.Itoa(v.Restarts), strconv.FormatUint(v.Generation, 10),
+			size(v.Memory), seconds(v.CPU), v.Address, v.Error,
+		})
+	}
+	return rows
+}
+
+// printTable prints columns as wide as they must be. An empty cell is a dash,
+// unless it is the last.
+func printTable(out io.Writer, rows [][]string) error {
+	var widths []int
+	for _, row := range rows {
+		for i, cell := range row {
+			if i == len(widths) {
+				widths = append(widths, 1)
+			}
+			widths[i] = max(widths[i], utf8.RuneCountInString(clean(cell)))
+		}
+	}
+	var b strings.Builder
+	for _, row := range rows {
+		var line strings.Builder
+		for i, cell := range row {
+			if cell = clean(cell); cell == "" && i < len(row)-1 {
+				cell = "-"
+			}
+			fmt.Fprintf(&line, "%s%s  ", cell, strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)))
+		}
+		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+	}
+	_, err := io.WriteString(out, b.String())
+	return err
+}
+
+// clean keeps what a vassal is called, or says, from driving the terminal.
+func clean(s string) string {
+	bad := func(r rune) bool { return !strconv.IsPrint(r) }
+	if !strings.ContainsFunc(s, bad) {
+		return s
+	}
+	quoted := strconv.Quote(s)
+	return quoted[1 : len(quoted)-1]
+}
+
+func number(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
+}
+
+// age is the time since, in its two largest units.
+func age(since, now time.Time) string {
+	if since.IsZero() {
+		return ""
+	}
+	d := max(0, now.Sub(since))
+	day := 24 * time.Hour
+	switch {
+	case d >= day:
+		return fmt.Sprintf("%dd%dh", d/day, d%day/time.Hour)
+	case d >= time.Hour:
+		return fmt.Sprintf("%dh%dm", d/time.Hour, d%time.Hour/time.Minute)
+	case d >= time.Minute:
+		return fmt.Sprintf("%dm%ds", d/time.Minute, d%time.Minute/time.Second)
+	}
+	return fmt.Sprintf("%ds", d/time.Second)
+}
+
+// size is a number of bytes for people.
+func size(n uint64) string {
+	if n == 0 {
+		return ""
+	}
+	f, unit := float64(n), 0
+	for ; f >= 999.5 && unit < 4; unit++ {
+		f /= 1024
+	}
+	suffix := []string{"B", "K", "M", "G", "T"}[unit]
+	if unit > 0 && f < 9.95 {
+		return fmt.Sprintf("%.1f%s", f, suffix)
+	}
+	return fmt.Sprintf("%.0f%s", f, suffix)
+}
+
+func seconds(s float64) string {
+	if s == 0 {
+		return ""
+	}
+	if s < 60 {
+		return fmt.Sprintf("%.2fs", s)
+	}
+	return age(time.Now().Add(-time.Duration(s*float64(time.Second))), time.Now())
+}

@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/emperor/control"
+)
+
+// Exit codes of the commands that ask a running emperor.
+const (
+	exitNobody  = 3 // no emperor answers
+	exitUnknown = 4 // there is no such vassal
+)
+
+// exits explains them in the help.
+const exits = "\n\nExit status: 0; 1: it came to nothing; 2: it was asked wrongly; 3: no emperor answers; 4: there is no such vassal."
+
+// failure is an error with the exit code that it ends a command with.
+type failure struct {
+	error
+	code int
+}
+
+func (f failure) Unwrap() error { return f.error }
+
+// operator is a command that asks a running emperor.
+type operator struct {
+	dir    string
+	asJSON bool
+}
+
+// operate makes a command of one that asks an emperor. run gets a context that
+// ends with the first signal to stop.
+func operate(c *cobra.Command, run func(ctx context.Context, o *operator, c *cobra.Command, args []string) error) *cobra.Command {
+	o := &operator{}
+	c.DisableFlagsInUseLine = true
+	c.Long += exits
+	c.Flags().StringVar(&o.dir, "runtime-dir", runtimeDir(), "the emperor's runtime `DIR`, if it is not the usual one")
+	c.Flags().BoolVar(&o.asJSON, "json", false, "print JSON")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		return coded(run(ctx, o, c, args))
+	}
+	if c.ValidArgsFunction == nil && c.Args != nil {
+		c.ValidArgsFunction = o.complete
+	}
+	return c
+}
+
+// runtimeDir is where commands look unless they are told.
+func runtimeDir() string {
+	if dir := os.Getenv("EMPEROR_RUNTIME_DIR"); dir != "" {
+		return dir
+	}
+	return config.RuntimeDir
+}
+
+// coded gives an error the exit code that it means.
+func coded(err error) error {
+	var f *control.Failure
+	var known failure
+	switch {
+	case err == nil, errors.As(err, &known), errors.Is(err, errMistakes):
+		return err
+	case errors.Is(err, control.ErrNoEmperor):
+		return failure{err, exitNobody}
+	case errors.As(err, &f) && f.Code == http.StatusNotFound:
+		if len(f.Near) > 0 {
+			f.Message += " (did you mean " + strings.Join(f.Near, ", ") + "?)"
+		}
+		return failure{err, exitUnknown}
+	case errors.As(err, &f) && f.Code == http.StatusBadRequest:
+		return failure{err, exitUsage}
+	}
+	return failure{err, exitFailed}
+}
+
+func (o *operator) client() *control.Client { return control.NewClient(o.dir) }
+
+func (o *operator) get(ctx context.Context, path string, into any) error {
+	return o.client().Call(ctx, http.MethodGet, path, into)
+}
+
+func (o *operator) post(ctx context.Context, path string, into any) error {
+	return o.client().Call(ctx, http.MethodPost, path, into)
+}
+
+// of is the path of something about a vassal.
+func of(name, what string) string { return "/vassals/" + url.PathEscape(name) + what }
+
+// complete completes the names of vassals that there are now.
+func (o *operator) complete(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	var list control.List
+	if len(args) > 0 && strings.Contains(c.Use, "[CMD") || o.get(ctx, "/vassals", &list) != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var names []string
+	for _, v := range list.Vassals {
+		names = append(names, v.Name+"\t"+string(v.State))
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}

@@ -1,0 +1,211 @@
+package control
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/emperor"
+	"github.com/emperor-go/emperor/pkg/emperor/output"
+)
+
+// Emperor is what is controlled; an emperor.Emperor is one.
+type Emperor interface {
+	Records(ctx context.Context) ([]emperor.Record, error)
+	Transitions(ctx context.Context) ([]emperor.Record, <-chan emperor.Transition, error)
+	Do(ctx context.Context, name string, verb emperor.Verb) (emperor.Record, error)
+	Inform(ctx context.Context, wish emperor.Wish) error
+}
+
+// Server answers on the control socket. Its fields are set before Run and not
+// changed afterwards.
+type Server struct {
+	// Emperor is asked. Required.
+	Emperor Emperor
+	// Output has what vassals printed. Required.
+	Output *output.Hub
+	// Chronicle has what happened. Required; somebody else runs it.
+	Chronicle *Chronicle
+	// Rescan makes the monitors look at once. Required.
+	Rescan func()
+	// Info is about the emperor; its Vassals are filled in.
+	Info Info
+	// Log is told about peers that were refused. Required.
+	Log *slog.Logger
+
+	meter meter
+	mu    sync.Mutex
+	taken time.Time // when the records were asked for
+	last  []emperor.Record
+}
+
+const (
+	// maxConns is how many clients there may be at a time. Further ones wait.
+	maxConns = 64
+	// slowest is how long a client may take to ask, or to read a bit of the answer.
+	slowest = 10 * time.Second
+	// stale is how old a list of records may be that is given again: however many
+	// ask, the loop is asked ten times a second.
+	stale = 100 * time.Millisecond
+)
+
+// Run answers until ctx ends.
+func (s *Server) Run(ctx context.Context, c *Claim) error {
+	h := &http.Server{
+		Handler: s.admit(s.routes()), ReadHeaderTimeout: slowest, ReadTimeout: slowest, IdleTimeout: slowest, MaxHeaderBytes: 8 << 10,
+		BaseContext: func(net.Listener) context.Context { return ctx },
+		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
+			return context.WithValue(ctx, peerKey{}, peerOf(conn))
+		},
+		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
+	}
+	stop := context.AfterFunc(ctx, func() {
+		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		if h.Shutdown(ending) != nil {
+			_ = h.Close()
+		}
+	})
+	defer stop()
+	err := h.Serve(&bounded{c.socket, make(chan struct{}, maxConns)})
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return fmt.Errorf("the control socket: %w", err)
+}
+
+// bounded accepts no more connections than it has places.
+type bounded struct {
+	net.Listener
+	places chan struct{}
+}
+
+// Accept implements net.Listener.
+func (b *bounded) Accept() (net.Conn, error) {
+	b.places <- struct{}{}
+	c, err := b.Listener.Accept()
+	if err != nil {
+		<-b.places
+		return nil, err
+	}
+	return &place{Conn: c, leave: sync.OnceFunc(func() { <-b.places })}, nil
+}
+
+type place struct {
+	net.Conn
+	leave func()
+}
+
+// Close implements net.Conn.
+func (p *place) Close() error {
+	defer p.leave()
+	return p.Conn.Close()
+}
+
+type peerKey struct{}
+
+// peerOf is the user that the kernel vouches for (SO_PEERCRED); -1: nobody.
+func peerOf(conn net.Conn) int {
+	p, _ := conn.(*place)
+	u, ok := p.Conn.(*net.UnixConn)
+	if !ok {
+		return -1
+	}
+	raw, err := u.SyscallConn()
+	if err != nil {
+		return -1
+	}
+	uid := -1
+	_ = raw.Control(func(fd uintptr) {
+		if cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
+			uid = int(cred.Uid)
+		}
+	})
+	return uid
+}
+
+// admit lets in root and the emperor's own user.
+func (s *Server) admit(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		uid, ok := r.Context().Value(peerKey{}).(int)
+		if !ok || uid != 0 && uid != os.Geteuid() {
+			s.Log.Warn("control: refused", "uid", uid, "path", r.URL.Path)
+			fail(w, &Failure{Message: "only root and the emperor's own user are answered", Code: http.StatusForbidden})
+			return
+		}
+		r.Body = http.MaxBytesReader(w, r.Body, 1<<10)
+		next.ServeHTTP(w, r)
+	})
+}
+
+func (s *Server) routes() http.Handler {
+	m := http.NewServeMux()
+	get := func(path string, f func(*http.Request) (any, error)) { m.HandleFunc("GET "+Prefix+path, plain(f)) }
+	post := func(path string, f func(*http.Request) (any, error)) { m.HandleFunc("POST "+Prefix+path, plain(f)) }
+	get("/emperor", s.info)
+	get("/vassals", s.list)
+	get("/vassals/{name}", s.status)
+	for _, verb := range emperor.Verbs() {
+		post("/vassals/{name}/"+string(verb), func(r *http.Request) (any, error) { return s.verb(r, verb) })
+	}
+	post("/vassals/{name}/kill", s.kill)
+	post("/reload", s.reloadAll)
+	post("/reset", s.resetAll)
+	post("/rescan", s.rescan)
+	post("/reopen-logs", s.reopen)
+	m.HandleFunc("GET "+Prefix+"/events", s.events)
+	m.HandleFunc("GET "+Prefix+"/vassals/{name}/logs", s.logs)
+	m.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		fail(w, &Failure{Message: fmt.Sprintf("there is no %s %s (docs/control.md lists what there is)", r.Method, r.URL.Path), Code: http.StatusNotFound})
+	})
+	return m
+}
+
+// plain answers with one JSON value.
+func plain(f func(*http.Request) (any, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		deadline(w)
+		v, err := f(r)
+		if err != nil {
+			fail(w, err)
+			return
+		}
+		deadline(w) // f may have waited
+		w.Header().Set("Content-Type", "application/json")
+		_ = encoder(w).Encode(v)
+	}
+}
+
+func encoder(w http.ResponseWriter) *json.Encoder {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e
+}
+
+func deadline(w http.ResponseWriter) {
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(slowest))
+}
+
+// fail answers with a Failure.
+func fail(w http.ResponseWriter, err error) {
+	var f *Failure
+	if !errors.As(err, &f) {
+		f = &Failure{Message: err.Error(), Code: http.StatusConflict}
+		if errors.Is(err, emperor.ErrEnded) {
+			f.Code = http.StatusServiceUnavailable
+		}
+	}
+	deadline(w)
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(f.Code)
+	_ = encoder(w).Encode(f)
+}

@@ -1,0 +1,192 @@
+package control
+
+import (
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	// tick is the unit of times in proc_pid_stat(5): 1/100 s wherever Linux runs Go.
+	tick = 0.01
+	// fresh is how long a measurement counts as the present.
+	fresh = time.Second
+)
+
+// meter measures what vassals use, and repeats itself to who asks too often.
+type meter struct {
+	mu   sync.Mutex
+	last map[int]measured
+	root sync.Once
+	at   string // where cgroup2 is mounted
+}
+
+type measured struct {
+	at    time.Time
+	usage Usage
+}
+
+// of measures the vassal whose first process is pid.
+func (m *meter) of(pid int) Usage {
+	if pid == 0 {
+		return Usage{}
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := time.Now()
+	if last, ok := m.last[pid]; ok && now.Sub(last.at) < fresh {
+		return last.usage
+	}
+	u := m.measure(pid)
+	if m.last == nil {
+		m.last = map[int]measured{}
+	}
+	m.last[pid] = measured{now, u}
+	if len(m.last) > 64 {
+		for p, old := range m.last {
+			if now.Sub(old.at) > time.Minute {
+				delete(m.last, p)
+			}
+		}
+	}
+	return u
+}
+
+// measure asks the vassal's cgroup where it has one that counts, and otherwise
+// adds up its process and that process's descendants.
+func (m *meter) measure(pid int) Usage {
+	dir := m.cgroup(pid)
+	if dir == "" {
+		return tree(pid, 0)
+	}
+	u := Usage{CPU: cpuStat(filepath.Join(dir, "cpu.stat"))}
+	if text, err := os.ReadFile(filepath.Join(dir, "memory.current")); err == nil {
+		u.Memory, _ = strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
+		return u
+	}
+	for _, word := range words(filepath.Join(dir, "cgroup.procs")) {
+		if p, err := strconv.Atoi(word); err == nil {
+			u.Memory += resident(p)
+		}
+	}
+	return u
+}
+
+// cgroup is the directory of a process's own cgroup; empty when it has none that
+// is not the emperor's as well.
+func (m *meter) cgroup(pid int) string {
+	m.root.Do(func() { m.at = cgroupMount() })
+	if m.at == "" {
+		return ""
+	}
+	theirs, ours := unified("/proc/"+strconv.Itoa(pid)+"/cgroup"), unified("/proc/self/cgroup")
+	if theirs == "" || theirs == ours {
+		return ""
+	}
+	dir := filepath.Join(m.at, theirs)
+	if _, err := os.Stat(filepath.Join(dir, "cgroup.procs")); err != nil {
+		return ""
+	}
+	return dir
+}
+
+func unified(file string) string {
+	text, _ := os.ReadFile(file)
+	for line := range strings.Lines(string(text)) {
+		if path, ok := strings.CutPrefix(strings.TrimSpace(line), "0::"); ok {
+			return path
+		}
+	}
+	return ""
+}
+
+// cgroupMount finds where the whole cgroup v2 hierarchy is mounted.
+func cgroupMount() string {
+	text, _ := os.ReadFile("/proc/self/mountinfo")
+	for line := range strings.Lines(string(text)) {
+		before, after, _ := strings.Cut(line, " - ")
+		if f := strings.Fields(before); len(f) > 4 && f[3] == "/" && strings.HasPrefix(after, "cgroup2 ") {
+			return f[4]
+		}
+	}
+	return ""
+}
+
+func cpuStat(file string) float64 {
+	f := words(file)
+	for i := 0; i+1 < len(f); i += 2 {
+		if f[i] == "usage_usec" {
+			n, _ := strconv.ParseFloat(f[i+1], 64)
+			return n / 1e6
+		}
+	}
+	return 0
+}
+
+func words(file string) []string {
+	text, _ := os.ReadFile(file)
+	return strings.Fields(string(text))
+}
+
+func resident(pid int) uint64 {
+	f := words("/proc/" + strconv.Itoa(pid) + "/statm")
+	if len(f) < 2 {
+		return 0
+	}
+	pages, _ := strconv.ParseUint(f[1], 10, 64)
+	return pages * uint64(os.Getpagesize())
+}
+
+// deepest bounds the descent into a tree of processes.
+const deepest = 16
+
+func tree(pid, depth int) Usage {
+	u := Usage{Memory: resident(pid), CPU: ticks(pid) * tick}
+	if depth == deepest {
+		return u
+	}
+	for _, word := range words("/proc/" + strconv.Itoa(pid) + "/task/" + strconv.Itoa(pid) + "/children") {
+		if child, err := strconv.Atoi(word); err == nil {
+			below := tree(child, depth+1)
+			u.Memory, u.CPU = u.Memory+below.Memory, u.CPU+below.CPU
+		}
+	}
+	return u
+}
+
+// ticks is the time that a process and its dead children have used.
+func ticks(pid int) float64 {
+	text, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	f := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:])) // from the state on
+	if len(f) < 15 {
+		return 0
+	}
+	var sum float64
+	for _, word := range f[11:15] { // utime, stime, cutime, cstime
+		n, _ := strconv.ParseFloat(word, 64)
+		sum += n
+	}
+	return sum
+}
+
+// namespacesOf lists those of a process.
+func namespacesOf(pid int) map[string]string {
+	dir := "/proc/" + strconv.Itoa(pid) + "/ns"
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return nil
+	}
+	list := map[string]string{}
+	for _, e := range entries {
+		if strings.HasSuffix(e.Name(), "_for_children") {
+			continue
+		}
+		if link, err := os.Readlink(filepath.Join(dir, e.Name())); err == nil {
+			list[e.Name()] = link
+		}
+	}
+	return list
+}

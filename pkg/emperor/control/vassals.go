@@ -1,0 +1,281 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/emperor"
+)
+
+// records are those of now, or of a moment ago.
+func (s *Server) records(ctx context.Context) ([]emperor.Record, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if time.Since(s.taken) < stale {
+		return s.last, nil
+	}
+	records, err := s.Emperor.Records(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.last, s.taken = records, time.Now()
+	return records, nil
+}
+
+// changed makes the next list a new one.
+func (s *Server) changed() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.taken = time.Time{}
+}
+
+func (s *Server) info(r *http.Request) (any, error) {
+	records, err := s.records(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	info := s.Info
+	info.Vassals = map[emperor.State]int{}
+	for _, r := range records {
+		info.Vassals[r.State]++
+	}
+	return info, nil
+}
+
+// List is the answer to a question for all vassals.
+type List struct {
+	Vassals []Vassal `json:"vassals"`
+}
+
+func (s *Server) list(r *http.Request) (any, error) {
+	records, err := s.records(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	list := List{Vassals: []Vassal{}}
+	for _, r := range records {
+		list.Vassals = append(list.Vassals, vassal(r, s.meter.of(r.PID)))
+	}
+	return list, nil
+}
+
+// find returns the record of a vassal, by its name or by that without .ini.
+func (s *Server) find(ctx context.Context, name string) (emperor.Record, error) {
+	records, err := s.records(ctx)
+	if err != nil {
+		return emperor.Record{}, err
+	}
+	names := make([]string, len(records))
+	for i, r := range records {
+		if r.Name == name {
+			return r, nil
+		}
+		names[i] = r.Name
+	}
+	for _, r := range records {
+		if r.Name == name+".ini" {
+			return r, nil
+		}
+	}
+	return emperor.Record{}, &Failure{Message: fmt.Sprintf("there is no vassal %q", name), Near: near(name, names), Code: http.StatusNotFound}
+}
+
+const (
+	// maxNear is how many names are suggested.
+	maxNear = 3
+	// longest is the length of the longest name that is compared.
+	longest = 255
+)
+
+// near returns names that somebody may have meant: those that begin or end with
+// what was written, and those a letter or two away.
+func near(name string, names []string) (found []string) {
+	name = strings.TrimSuffix(name, ".ini")
+	limit := 2
+	if len(name) < 5 {
+		limit = 1
+	}
+	for away := 0; away <= limit; away++ {
+		for _, n := range names {
+			stem := strings.TrimSuffix(n, ".ini")
+			d := distance(name, stem)
+			if strings.Contains(stem, name) {
+				d = min(d, 1)
+			}
+			if d == away && len(found) < maxNear {
+				found = append(found, n)
+			}
+		}
+	}
+	return found
+}
+
+// distance is that of Levenshtein.
+func distance(a, b string) int {
+	if len(a) > longest || len(b) > longest {
+		return longest
+	}
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost = 1 + min(diagonal, row[j], row[j+1])
+			}
+			diagonal, row[j+1] = row[j+1], cost
+		}
+	}
+	return row[len(b)]
+}
+
+func (s *Server) status(r *http.Request) (any, error) {
+	record, err := s.find(r.Context(), r.PathValue("name"))
+	if err != nil {
+		return nil, err
+	}
+	st := Status{
+		Vassal: vassal(record, s.meter.of(record.PID)), Exits: s.Chronicle.exitsOf(record.Name),
+		Lines: s.Output.Of(record.Name).Last(10),
+	}
+	if record.PID != 0 {
+		st.Namespaces = namespacesOf(record.PID)
+	}
+	return st, nil
+}
+
+func (s *Server) verb(r *http.Request, verb emperor.Verb) (any, error) {
+	wait, err := flag(r, "wait")
+	if err != nil {
+		return nil, err
+	}
+	record, err := s.find(r.Context(), r.PathValue("name"))
+	if err != nil {
+		return nil, err
+	}
+	defer s.changed()
+	if wait {
+		return s.await(r.Context(), record.Name, verb)
+	}
+	record, err = s.Emperor.Do(r.Context(), record.Name, verb)
+	if err != nil {
+		return nil, err
+	}
+	return Answer{Name: record.Name, Vassal: record}, nil
+}
+
+func flag(r *http.Request, name string) (bool, error) {
+	text := r.URL.Query().Get(name)
+	switch {
+	case !r.URL.Query().Has(name):
+		return false, nil
+	case text == "":
+		return true, nil
+	}
+	on, err := strconv.ParseBool(text)
+	if err != nil {
+		return false, &Failure{Message: fmt.Sprintf("%s=%s: neither true nor false", name, text), Code: http.StatusBadRequest}
+	}
+	return on, nil
+}
+
+func (s *Server) resetAll(r *http.Request) (any, error) {
+	defer s.changed()
+	return struct{}{}, s.Emperor.Inform(r.Context(), emperor.PardonAll)
+}
+
+func (s *Server) rescan(*http.Request) (any, error) {
+	defer s.changed()
+	s.Rescan()
+	return struct{}{}, nil
+}
+
+// Reopened is the answer to reopen-logs.
+type Reopened struct {
+	Files int    `json:"files"`
+	Error string `json:"error,omitempty"`
+}
+
+func (s *Server) reopen(*http.Request) (any, error) {
+	files, err := s.Output.Reopen()
+	if err != nil {
+		return Reopened{files, err.Error()}, nil
+	}
+	return Reopened{Files: files}, nil
+}
+
+// kill sends a signal to the vassal's first process and to no other: the pidfd
+// was opened while the loop says, before and after, that the pid is the vassal's.
+func (s *Server) kill(r *http.Request) (any, error) {
+	sig, err := signal(r.URL.Query().Get("signal"))
+	if err != nil {
+		return nil, &Failure{Message: err.Error(), Code: http.StatusBadRequest}
+	}
+	record, err := s.find(r.Context(), r.PathValue("name"))
+	if err != nil {
+		return nil, err
+	}
+	fd, record, err := Hold(record, func() (emperor.Record, error) {
+		s.changed()
+		return s.find(r.Context(), record.Name)
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer unix.Close(fd)
+	s.Log.Info("operator: kill", "vassal", record.Name, "signal", sig.String())
+	if err := unix.PidfdSendSignal(fd, sig, nil, 0); err != nil {
+		return nil, fmt.Errorf("cannot signal process %d: %w", record.PID, err)
+	}
+	return Answer{Name: record.Name, Done: true, Vassal: record}, nil
+}
+
+// Hold opens a pidfd of a vassal's first process. again asks for its record a
+// second time: a pid that is still the vassal's then was so all the time.
+func Hold(record emperor.Record, again func() (emperor.Record, error)) (pidfd int, now emperor.Record, err error) {
+	if record.PID == 0 {
+		return -1, record, fmt.Errorf("%q has no process: it is %s", record.Name, record.State)
+	}
+	pidfd, err = unix.PidfdOpen(record.PID, 0)
+	if err != nil {
+		return -1, record, fmt.Errorf("cannot hold process %d: %w", record.PID, err)
+	}
+	now, err = again()
+	if err == nil && (now.PID != record.PID || now.Generation != record.Generation) {
+		err = fmt.Errorf("%q has just got another process: try again", record.Name)
+	}
+	if err != nil {
+		unix.Close(pidfd)
+		return -1, now, err
+	}
+	return pidfd, now, nil
+}
+
+// signal reads a name such as TERM or SIGTERM, or a number.
+func signal(text string) (syscall.Signal, error) {
+	if text == "" {
+		return syscall.SIGTERM, nil
+	}
+	if n, err := strconv.Atoi(text); err == nil && n > 0 && n < 65 {
+		return syscall.Signal(n), nil
+	}
+	name := strings.ToUpper(text)
+	if !strings.HasPrefix(name, "SIG") {
+		name = "SIG" + name
+	}
+	if s := unix.SignalNum(name); s != 0 {
+		return s, nil
+	}
+	return 0, fmt.Errorf("%q is no signal (such as TERM or 15)", text)
+}

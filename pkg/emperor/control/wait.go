@@ -1,0 +1,123 @@
+package control
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/emperor-go/emperor/pkg/emperor"
+)
+
+// await does something with a vassal and waits for what comes of it.
+func (s *Server) await(ctx context.Context, name string, verb emperor.Verb) (Answer, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	_, transitions, err := s.Emperor.Transitions(ctx)
+	if err != nil {
+		return Answer{}, err
+	}
+	first, err := s.Emperor.Do(ctx, name, verb)
+	if err != nil {
+		return Answer{}, err
+	}
+	if over, why := outcome(verb, first, first); over {
+		return s.answer(first, why), nil
+	}
+	for t := range transitions {
+		if t.Record.Name != name {
+			continue
+		}
+		if over, why := outcome(verb, first, t.Record); over {
+			return s.answer(t.Record, why), nil
+		}
+	}
+	return Answer{}, emperor.ErrEnded
+}
+
+// answer is about something that is over. An exit says little: what the vassal
+// printed before it says more.
+func (s *Server) answer(r emperor.Record, why string) Answer {
+	if last := s.Output.Of(r.Name).Last(1); why != "" && why == r.Exit && len(last) == 1 {
+		why += ", its last words: " + last[0].Text
+	}
+	return Answer{Name: r.Name, Done: true, Error: why, Vassal: r}
+}
+
+// outcome tells whether what was asked for is over, and why it came to nothing.
+// first is the record right after the beginning.
+func outcome(verb emperor.Verb, first, now emperor.Record) (over bool, why string) {
+	switch now.State {
+	case emperor.Running:
+		switch {
+		case verb == emperor.StopIt, verb == emperor.Restart && now.Generation == first.Generation:
+			return false, ""
+		case verb == emperor.ReloadIt && now.Generation == first.Generation:
+			return true, now.ReloadError
+		}
+		return true, ""
+	case emperor.Waiting:
+		return true, ""
+	case emperor.Idle:
+		if verb == emperor.StopIt || verb == emperor.Reset {
+			return true, ""
+		}
+		return true, either(wrong(now), now.Why)
+	case emperor.BackingOff:
+		return true, either(wrong(now), "it does not stay up")
+	case emperor.Gone:
+		if verb == emperor.StopIt {
+			return true, ""
+		}
+		return true, "its configuration is gone"
+	}
+	return false, ""
+}
+
+func either(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+// reloadAll reloads every vassal that runs, some at a time.
+func (s *Server) reloadAll(r *http.Request) (any, error) {
+	wait, err := flag(r, "wait")
+	if err != nil {
+		return nil, err
+	}
+	defer s.changed()
+	if !wait {
+		return []Answer{}, s.Emperor.Inform(r.Context(), emperor.ReloadAll)
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	records, transitions, err := s.Emperor.Transitions(ctx)
+	if err != nil {
+		return nil, err
+	}
+	pending := map[string]emperor.Record{}
+	for _, r := range records {
+		if r.State == emperor.Running || r.State == emperor.Reloading {
+			pending[r.Name] = r
+		}
+	}
+	if err := s.Emperor.Inform(ctx, emperor.ReloadAll); err != nil {
+		return nil, err
+	}
+	answers := []Answer{}
+	for len(pending) > 0 {
+		t, ok := <-transitions
+		if !ok {
+			return nil, emperor.ErrEnded
+		}
+		first, ours := pending[t.Record.Name]
+		if over, why := outcome(emperor.ReloadIt, first, t.Record); ours && over {
+			delete(pending, t.Record.Name)
+			answers = append(answers, s.answer(t.Record, why))
+		}
+	}
+	slices.SortFunc(answers, func(a, b Answer) int { return strings.Compare(a.Name, b.Name) })
+	return answers, nil
+}

@@ -1,0 +1,130 @@
+// Package output answers one question: what did a vassal print, and where does it
+// go? Nothing here waits for whoever reads or stores it: what cannot be passed on
+// in time is dropped and counted, so that a full disk or a slow reader never
+// blocks a vassal.
+package output
+
+import (
+	"log/slog"
+	"sync"
+	"time"
+	"unicode/utf8"
+)
+
+// Line is one line that a vassal printed.
+type Line struct {
+	// Number counts the lines of the vassal, from 1.
+	Number uint64     `json:"number"`
+	Time   time.Time  `json:"time"`
+	Level  slog.Level `json:"level"`
+	Text   string     `json:"text"`
+	// Lost is how many lines before this one the reader missed.
+	Lost uint64 `json:"lost,omitempty"`
+
+	marked bool // it said its level itself
+}
+
+// What a vassal's last lines may take at most.
+const (
+	maxLines = 256
+	maxBytes = 32 << 10
+)
+
+// behind is how many lines a follower may be behind.
+const behind = 256
+
+// Log is the last lines of one vassal.
+type Log struct {
+	mu        sync.Mutex
+	last      uint64
+	lines     []Line
+	bytes     int
+	followers map[*follower]bool
+}
+
+type follower struct {
+	lines chan Line
+	lost  uint64
+}
+
+// add numbers a line and keeps it.
+func (l *Log) add(line Line) {
+	if !utf8.ValidString(line.Text) {
+		line.Text = string([]rune(line.Text)) // as JSON will have it
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.last++
+	line.Number = l.last
+	l.lines, l.bytes = append(l.lines, line), l.bytes+len(line.Text)
+	drop := 0
+	for ; len(l.lines)-drop > maxLines || l.bytes > maxBytes && drop < len(l.lines)-1; drop++ {
+		l.bytes -= len(l.lines[drop].Text)
+	}
+	if drop > 0 {
+		clear(l.lines[:drop]) // their texts are garbage now
+		l.lines = l.lines[drop:]
+	}
+	for f := range l.followers {
+		line.Lost = f.lost
+		select {
+		case f.lines <- line:
+			f.lost = 0
+		default:
+			f.lost++
+		}
+	}
+}
+
+// Last returns the last n lines.
+func (l *Log) Last(n int) []Line {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return append([]Line{}, l.lines[len(l.lines)-min(n, len(l.lines)):]...)
+}
+
+// Follow returns the last n lines and a channel of those that come, until stop is
+// called. A reader that is slow misses some, and is told how many.
+func (l *Log) Follow(n int) (last []Line, next <-chan Line, stop func()) {
+	f := &follower{lines: make(chan Line, behind)}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.followers == nil {
+		l.followers = map[*follower]bool{}
+	}
+	l.followers[f] = true
+	last = append([]Line{}, l.lines[len(l.lines)-min(n, len(l.lines)):]...)
+	return last, f.lines, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		delete(l.followers, f)
+	}
+}
+
+// Store has the logs of all vassals. The zero value is empty.
+type Store struct {
+	mu   sync.Mutex
+	logs map[string]*Log
+}
+
+// Of returns the log of a vassal, which is made if there is none.
+func (s *Store) Of(name string) *Log {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.logs == nil {
+		s.logs = map[string]*Log{}
+	}
+	l := s.logs[name]
+	if l == nil {
+		l = &Log{}
+		s.logs[name] = l
+	}
+	return l
+}
+
+// Forget drops the log of a vassal that is gone.
+func (s *Store) Forget(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.logs, name)
+}

@@ -1,0 +1,257 @@
+package output
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/emperor-go/emperor/internal/termlog"
+)
+
+func TestLevelsOfLines(t *testing.T) {
+	for in, want := range map[string]string{
+		"plain": "INFO plain false", "<3>bad": "ERROR bad true", "<4>so so": "WARN so so true", "<6>fine": "INFO fine true",
+		"<7>x": "DEBUG x true", "<8>x": "INFO <8>x false", "<3": "INFO <3 false", "": "INFO  false", "<6>": "INFO  true",
+	} {
+		level, text, marked := parse(in)
+		if got := fmt.Sprint(level, " ", text, " ", marked); got != want {
+			t.Errorf("%q: got %q, want %q", in, got, want)
+		}
+	}
+}
+
+func texts(lines []Line) string {
+	var list []string
+	for _, l := range lines {
+		list = append(list, fmt.Sprintf("%d:%.8s", l.Number, l.Text))
+	}
+	return strings.Join(list, " ")
+}
+
+func TestLastLinesAreBounded(t *testing.T) {
+	var s Store
+	for i := range 1000 {
+		s.Of("a").add(Line{Text: fmt.Sprint(i)})
+	}
+	lines := s.Of("a").Last(5000)
+	if len(lines) != maxLines || lines[len(lines)-1].Text != "999" {
+		t.Errorf("%d lines, the last %q", len(lines), lines[len(lines)-1].Text)
+	}
+	for range 20 {
+		s.Of("b").add(Line{Text: strings.Repeat("x", 4096)})
+	}
+	if n := len(s.Of("b").Last(100)); n != maxBytes/4096 {
+		t.Errorf("%d lines of 4 KiB are kept, want %d", n, maxBytes/4096)
+	}
+	s.Of("b").add(Line{Text: strings.Repeat("x", 2*maxBytes)})
+	if n := len(s.Of("b").Last(100)); n != 1 {
+		t.Errorf("%d lines, want the last one, however long it is", n)
+	}
+	s.Forget("a")
+	if got := texts(s.Of("a").Last(9)); got != "" {
+		t.Errorf("a forgotten vassal still has %s", got)
+	}
+}
+
+func TestFollowerThatIsSlowLosesLinesAndIsTold(t *testing.T) {
+	var l Log
+	l.add(Line{Text: "before"})
+	last, next, stop := l.Follow(10)
+	if texts(last) != "1:before" {
+		t.Errorf("the last lines are %s", texts(last))
+	}
+	for i := range behind + 7 {
+		l.add(Line{Text: fmt.Sprint(i)})
+	}
+	for range behind {
+		<-next
+	}
+	l.add(Line{Text: "end"})
+	if end := <-next; end.Lost != 7 || end.Text != "end" {
+		t.Errorf("got %+v, want 7 lost", end)
+	}
+	stop()
+	l.add(Line{Text: "after"})
+	select {
+	case line := <-next:
+		t.Errorf("after the stop: %+v", line)
+	default:
+	}
+}
+
+// gate is a writer that blocks until it is opened, and fails while it is full.
+type gate struct {
+	mu   sync.Mutex
+	open chan struct{}
+	full bool
+	text bytes.Buffer
+}
+
+func (g *gate) Write(p []byte) (int, error) {
+	<-g.open
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.full {
+		return 0, errors.New("no space left on device")
+	}
+	return g.text.Write(p)
+}
+
+func (g *gate) fill(full bool) { g.mu.Lock(); g.full = full; g.mu.Unlock() }
+
+func note(lost int) []byte { return fmt.Appendf(nil, "%d lost\n", lost) }
+
+func TestQueueNeverWaitsForASlowReader(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &gate{open: make(chan struct{})}
+		q := NewQueue(g, 30, note)
+		q.Write([]byte("first line\n")) // the writer hangs on this one
+		synctest.Wait()
+		for range 5 {
+			q.Write([]byte("0123456789")) // three of them fit
+		}
+		close(g.open)
+		synctest.Wait()
+		if got, want := g.text.String(), "first line\n0123456789012345678901234567892 lost\n"; got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		q.Close(time.Second)
+	})
+}
+
+func TestQueueTellsOfWhatAFullDiskTook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &gate{open: make(chan struct{}), full: true}
+		close(g.open)
+		q := NewQueue(g, 1000, note)
+		q.Write([]byte("a\n"))
+		synctest.Wait()
+		q.Write([]byte("b\n"))
+		synctest.Wait()
+		g.fill(false)
+		q.Write([]byte("c\n"))
+		synctest.Wait()
+		if got, want := g.text.String(), "c\n2 lost\n"; got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		q.Close(time.Second)
+	})
+}
+
+func TestQueueEndsThoughNobodyReads(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &gate{open: make(chan struct{})}
+		q := NewQueue(g, 1000, note)
+		q.Write([]byte("a\n"))
+		start := time.Now()
+		q.Close(3 * time.Second)
+		if took := time.Since(start); took != 3*time.Second {
+			t.Errorf("the end took %v", took)
+		}
+		q.Write([]byte("b\n")) // harmless
+		close(g.open)
+	})
+}
+
+// hub returns a sink and the emperor's log.
+func hub(to string) (*Hub, *Sink, *bytes.Buffer) {
+	var log bytes.Buffer
+	h := &Hub{}
+	logger := slog.New(termlog.New(&log, termlog.Options{Prefix: "vassal"})).With("vassal", "a.ini")
+	return h, h.Open(Vassal{Name: "a.ini", UID: uint32(os.Getuid()), To: to, Log: logger}), &log
+}
+
+func TestLinesGoToTheEmperorsLog(t *testing.T) {
+	h, s, log := hub("")
+	s.Line("<4>careful")
+	s.Line("plain")
+	s.Close()
+	if got, want := log.String(), "WARN  a.ini: careful\nINFO  a.ini: plain\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := texts(h.Of("a.ini").Last(9)); got != "1:careful 2:plain" {
+		t.Errorf("kept %s", got)
+	}
+}
+
+func TestFileIsOpenedAgainAfterRotation(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.log")
+	h, s, log := hub(path)
+	wait := func(file, want string) {
+		t.Helper()
+		for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
+			text, _ := os.ReadFile(file)
+			if string(text) == want {
+				return
+			}
+			if time.Now().After(deadline) {
+				t.Fatalf("%s holds %q, want %q", file, text, want)
+			}
+		}
+	}
+	s.Line("one")
+	wait(path, "one\n")
+	os.Rename(path, path+".1")
+	s.Line("two")
+	wait(path, "two\n")
+	os.Rename(path, path+".2")
+	if n, err := h.Reopen(); n != 1 || err != nil {
+		t.Errorf("reopened %d files, %v", n, err)
+	}
+	wait(path, "")
+	s.Close()
+	if n, err := h.Reopen(); n != 0 || err != nil {
+		t.Errorf("after the end: reopened %d files, %v", n, err)
+	}
+	wait(path+".1", "one\n")
+	wait(path+".2", "two\n")
+	if log.Len() > 0 {
+		t.Errorf("the emperor's log says %q", log.String())
+	}
+}
+
+// What a tenant puts in the way is refused, and the lines go to the emperor's log.
+func TestFilesThatAreTraps(t *testing.T) {
+	dir := t.TempDir()
+	victim := filepath.Join(dir, "victim")
+	os.WriteFile(victim, []byte("secret"), 0o600)
+	os.Mkdir(filepath.Join(dir, "real"), 0o755)
+	os.Symlink(victim, filepath.Join(dir, "link"))
+	os.Symlink(filepath.Join(dir, "real"), filepath.Join(dir, "linked"))
+	os.Link(victim, filepath.Join(dir, "hard"))
+	for _, tt := range []struct{ path, want string }{
+		{"link", "symbolic link"},
+		{"linked/a.log", "symbolic link"},
+		{"hard", "2 names"},
+		{"real", "is a directory"},
+		{"none/a.log", "no such file"},
+	} {
+		_, s, log := hub(filepath.Join(dir, tt.path))
+		s.Line("said")
+		s.Close()
+		if !strings.Contains(log.String(), tt.want) || !strings.Contains(log.String(), "INFO  a.ini: said") {
+			t.Errorf("%s: the emperor's log says %q, want %q and the line", tt.path, log.String(), tt.want)
+		}
+	}
+	if text, _ := os.ReadFile(victim); string(text) != "secret" {
+		t.Errorf("the victim holds %q", text)
+	}
+}
+
+func TestOwnLinesInAFileHaveTimeAndLevel(t *testing.T) {
+	at := time.Date(2026, 1, 2, 3, 4, 5, 6e6, time.UTC)
+	if got, want := string(fileLine(Line{Time: at, Level: slog.LevelWarn, Text: "x", marked: true})), "2026-01-02 03:04:05.006 WARN  x\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := string(fileLine(Line{Time: at, Text: `1.2.3.4 "GET /"`})); got != "1.2.3.4 \"GET /\"\n" {
+		t.Errorf("got %q", got)
+	}
+}

@@ -1,0 +1,140 @@
+package output
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/coreos/go-systemd/v22/journal"
+)
+
+// Journal is the destination that means the system's journal.
+const Journal = "journal"
+
+const (
+	// pendingBytes is how much of one vassal may wait to be stored.
+	pendingBytes = 256 << 10
+	// storing is how long the end of a vassal waits for its last lines.
+	storing = time.Second
+)
+
+// Hub takes what all vassals print. Its methods may be called from anywhere.
+type Hub struct {
+	Store
+
+	open sync.Map // *file -> struct{}
+}
+
+// Vassal is whose lines a Sink takes.
+type Vassal struct {
+	Name string
+	UID  uint32
+	// To is a file, Journal, or nothing for the emperor's own log.
+	To string
+	// Log is the emperor's own log, with the vassal's name.
+	Log *slog.Logger
+}
+
+// Sink takes the lines of one process. It never blocks.
+type Sink struct {
+	log   *Log
+	print func(Line)
+	close func()
+}
+
+// Open makes the sink of one process of a vassal; the caller closes it. A
+// destination that cannot be had is replaced by the emperor's log, which says so.
+func (h *Hub) Open(v Vassal) *Sink {
+	s := &Sink{log: h.Of(v.Name), close: func() {}}
+	s.print = func(l Line) { v.Log.Log(context.Background(), l.Level, l.Text) }
+	if v.To == "" {
+		return s
+	}
+	if err := s.store(h, v); err != nil {
+		v.Log.Error("its output goes to this log instead", "error", err)
+	}
+	return s
+}
+
+// store sends the lines elsewhere.
+func (s *Sink) store(h *Hub, v Vassal) error {
+	note := func(lost int) []byte {
+		return []byte(strconv.Itoa(lost) + " lines were lost: they could not be written in time\n")
+	}
+	if v.To == Journal {
+		if !journal.Enabled() {
+			return errors.New("there is no journal on this machine")
+		}
+		q := NewQueue(journalWriter(v.Name), pendingBytes, note)
+		s.print = func(l Line) { _, _ = q.Write([]byte(mark(l))) }
+		s.close = func() { q.Close(storing) }
+		return nil
+	}
+	f := &file{path: v.To, uid: v.UID}
+	if err := f.again(); err != nil {
+		return err
+	}
+	h.open.Store(f, struct{}{})
+	q := NewQueue(f, pendingBytes, note)
+	s.print = func(l Line) { _, _ = q.Write(fileLine(l)) }
+	s.close = func() {
+		h.open.Delete(f)
+		q.Close(storing)
+		f.close()
+	}
+	return nil
+}
+
+// fileLine is a line in a file of the vassal's own. What our vassal says of itself
+// gets its time and level; what others print stays as it is.
+func fileLine(l Line) []byte {
+	if !l.marked {
+		return []byte(l.Text + "\n")
+	}
+	level := l.Level.String()
+	return []byte(l.Time.Format("2006-01-02 15:04:05.000 ") + level + strings.Repeat(" ", max(1, 6-len(level))) + l.Text + "\n")
+}
+
+// journalWriter writes lines to the journal under the vassal's name.
+type journalWriter string
+
+// Write implements io.Writer.
+func (j journalWriter) Write(p []byte) (int, error) {
+	level, text, _ := parse(strings.TrimSuffix(string(p), "\n"))
+	return len(p), journal.Send(text, journal.Priority(priority(level)), map[string]string{
+		"SYSLOG_IDENTIFIER": "vassal", "EMPEROR_VASSAL": string(j),
+	})
+}
+
+// Line takes one line, without its end.
+func (s *Sink) Line(text string) {
+	l := Line{Time: time.Now()}
+	l.Level, l.Text, l.marked = parse(text)
+	s.log.add(l)
+	s.print(l)
+}
+
+// Close returns when the last lines are stored, or it is clear that they cannot be.
+func (s *Sink) Close() { s.close() }
+
+// Reopen opens every file again, by its name.
+func (h *Hub) Reopen() (files int, err error) {
+	var failed []error
+	h.open.Range(func(key, _ any) bool {
+		f, _ := key.(*file)
+		files++
+		if err := f.again(); err != nil {
+			failed = append(failed, err)
+		}
+		return true
+	})
+	if len(failed) > 0 {
+		return files, fmt.Errorf("%w (what was open is still written to)", errors.Join(failed...))
+	}
+	return files, nil
+}

@@ -1,0 +1,37 @@
+package emperor
+
+import "context"
+
+// Progress is how far an emperor has come.
+type Progress struct {
+	// Begun: every monitor has taken its first look, and nothing of what was found
+	// waits for its launch. A launch that takes long is not waited for.
+	Begun bool
+	// Rolling: vassals are being reloaded, or wait for it.
+	Rolling bool
+	// Vassals is how many there are.
+	Vassals int
+}
+
+// Progress asks the loop, which answers at once: the time it takes is the time
+// that any event waits.
+func (e *Emperor) Progress(ctx context.Context) (p Progress, err error) {
+	err = e.ask(ctx, func() {
+		p.Vassals = len(e.vassals)
+		p.Begun = len(e.sets) == len(e.options.Monitors) && len(e.queue) == 0 && e.launching == 0
+		p.Rolling = len(e.rolling) > 0
+		for _, v := range e.vassals {
+			p.Rolling = p.Rolling || v.state == Reloading
+		}
+	})
+	return p, err
+}
+
+// Follow returns every transition from the first one on. It is called before Run.
+// The channel is closed when the emperor ends; who reads too slowly loses some and
+// is told how many.
+func (e *Emperor) Follow() <-chan Transition {
+	l := &listener{transitions: make(chan Transition, backlog)}
+	e.listeners[l] = true
+	return l.transitions
+}
