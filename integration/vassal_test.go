@@ -58,7 +58,7 @@ func web() error {
 // script is a server in Python that says when it is ready, and when it is told to
 // stop takes no more connections but answers those it has.
 const script = `
-import http.server, os, signal, socket, threading
+import http.server, os, signal, socket
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200)
@@ -76,10 +76,13 @@ server = Server(("", 0), Handler, bind_and_activate=False)
 server.socket.close()
 server.socket = socket.socket(fileno=3)
 server.socket.setblocking(False) # another worker may be quicker
-signal.signal(signal.SIGTERM, lambda *_: threading.Thread(target=server.shutdown).start())
+leaving = []
+signal.signal(signal.SIGTERM, lambda *_: leaving.append(1)) # no locks here
 notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
 notify.sendto(b"READY=1", os.environ["NOTIFY_SOCKET"].replace("@", "\0", 1))
-server.serve_forever(0.01)
+server.timeout = 0.01
+while not leaving:
+    server.handle_request()
 server.server_close()
 `
 
