@@ -39,6 +39,10 @@ integration: build ## stories in real namespaces, as root, against bin/
 bench: build ## measures, in the same run as uWSGI's Emperor
 	EMPEROR_BIN=$(abspath $(BIN)) $(GO) test -count=1 -timeout 20m -run '^$$' -bench . -benchtime 1x ./integration/...
 
+.PHONY: systemd
+systemd: build ## stories of the unit in a virtual machine (EMPEROR_VM), as root
+	integration/systemd/run.sh $(abspath $(BIN))
+
 .PHONY: fuzz
 fuzz: ## each fuzz target for FUZZ (10s)
 	@set -e; for p in $$($(GO) list ./pkg/... ./internal/...); do \

@@ -12,6 +12,8 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/coreos/go-systemd/v22/journal"
+
 	"github.com/emperor-go/emperor/internal/accounts"
 	"github.com/emperor-go/emperor/internal/termlog"
 	"github.com/emperor-go/emperor/pkg/config"
@@ -83,6 +85,7 @@ func run(ctx context.Context, hurry <-chan struct{}, o *config.Emperor, warnings
 		go reapOrphans(ctx)
 	}
 	sight.serve(ctx, e, o, func() { rescan(monitors) })
+	go report(ctx, e, log)
 	go wishes(ctx, e, func() { rescan(monitors) }, log)
 	return e.Run(ctx)
 }
@@ -151,7 +154,9 @@ func handler(w io.Writer, o *config.Emperor) slog.Handler {
 	if o.JSONLog {
 		return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: o.LogLevel})
 	}
-	return termlog.New(w, termlog.Options{Level: o.LogLevel, Time: true, Prefix: "vassal"})
+	// The journal has the time and reads the level.
+	toJournal, _ := journal.StderrIsJournalStream()
+	return termlog.New(w, termlog.Options{Level: o.LogLevel, Time: !toJournal, Marks: toJournal, Prefix: "vassal"})
 }
 
 func monitors(o *config.Emperor, log *slog.Logger) ([]monitor.Monitor, error) {

@@ -1,0 +1,20 @@
+#!/bin/bash
+# run.sh BIN: the stories of examples/systemd/emperor.service, in a virtual machine
+# with a systemd of its own. EMPEROR_VM is the directory of what runs such machines
+# (build-image.sh and vm-run.sh), EMPEROR_VM_CACHE that of its image.
+set -euo pipefail
+here=$(dirname "$(realpath "$0")")
+root=$(realpath "$here/../..")
+vm=${EMPEROR_VM:-$root/../shared/vm}
+if [ ! -x "$vm/vm-run.sh" ]; then
+  echo "make systemd: not run, there is no vm-run.sh in $vm (EMPEROR_VM names another directory)"
+  exit 0
+fi
+cache=${EMPEROR_VM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/emperor-vm}
+payload=$(mktemp -d)
+trap 'rm -rf "$payload"' EXIT
+cp "$1"/emperor "$1"/vassal "$1"/vassal-server "$payload/"
+cp "$root"/examples/systemd/emperor.service "$root"/examples/systemd/emperor.ini "$payload/"
+cp -r "$here/vassals" "$payload/"
+"$vm/build-image.sh" "$cache"
+"$vm/vm-run.sh" "$cache" "$payload" "$here/stories.sh"

@@ -1,0 +1,89 @@
+#!/bin/bash
+# stories.sh runs in the machine, as root, beside the programs and the unit.
+set -u
+failed=0
+ok() { echo "ok    $*"; }
+bad() {
+  echo "FAIL  $*"
+  failed=1
+}
+# expect WHAT COMMAND...: the command succeeds.
+expect() {
+  local what=$1
+  shift
+  if "$@" >/tmp/out 2>&1; then ok "$what"; else
+    bad "$what"
+    sed 's/^/      /' /tmp/out
+  fi
+}
+# soon COMMAND...: it succeeds within a minute; this machine is slow.
+soon() {
+  for _ in $(seq 120); do
+    "$@" && return 0
+    sleep 0.5
+  done
+  return 1
+}
+property() { systemctl show -p "$1" --value emperor; }
+is() { [ "$(property "$1")" = "$2" ] || { property "$1"; return 1; }; }
+journal_has() { journalctl -u emperor --no-pager -o cat | grep -q -- "$1"; }
+pid_of() { emperor list --json | sed -n "/\"name\": \"$1\"/,/}/s/.*\"pid\": \([0-9]*\).*/\1/p" | head -1; }
+answers() {
+  emperor enter web bash -c 'exec 3<>/dev/tcp/127.0.0.1/8080; printf "GET /page HTTP/1.0\r\n\r\n" >&3; cat <&3' | grep -q "hello from inside"
+}
+vassals() { pgrep -cx vassal; }
+
+install -m755 emperor vassal vassal-server /usr/local/bin/
+install -m644 emperor.service /etc/systemd/system/
+install -m644 emperor.ini /etc/
+mkdir -p /etc/vassals /srv
+cp vassals/*.ini /etc/vassals/
+echo "hello from inside" >/srv/page
+systemctl daemon-reload
+
+expect "systemd finds nothing wrong with the unit" systemd-analyze verify --man=no emperor.service
+expect "systemctl start returns when the emperor is ready" systemctl start emperor
+expect "it is running" is SubState running
+expect "its status tells how many vassals there are" is StatusText "governing 2 vassals"
+expect "both were launched before it was ready" test "$(vassals)" -ge 2
+expect "a vassal answers inside its own network namespace" soon answers
+expect "nobody answers outside" bash -c '! (exec 3<>/dev/tcp/127.0.0.1/8080) 2>/dev/null'
+expect "its cgroup is below that of the service" grep -q "/emperor.service/" "/proc/$(pid_of web.ini)/cgroup"
+expect "the journal has what a vassal prints" soon journal_has "talker.ini: the talker has come"
+expect "and its level" bash -c "journalctl -u emperor --no-pager -p err -o cat | grep -q 'talker.ini: and complains'"
+
+web=$(pid_of web.ini)
+expect "systemctl reload succeeds" systemctl reload emperor
+expect "it kept the vassal's process" test "$(pid_of web.ini)" = "$web"
+expect "and reloaded it" journal_has "web.ini: reloading -> running"
+expect "it answers" soon answers
+
+expect "systemctl restart succeeds" systemctl restart emperor
+expect "its vassals are new ones" test "$(pid_of web.ini)" != "$web"
+expect "there are two of them" test "$(pgrep -cx vassal)" = 2
+expect "it answers" soon answers
+
+main=$(property MainPID)
+web=$(pid_of web.ini)
+kill -9 "$main"
+fresh() { [ "$(property MainPID)" != "$main" ] && [ "$(property MainPID)" != 0 ] && is SubState running >/dev/null; }
+expect "an emperor that was killed is started again" soon fresh
+expect "its old vassals are gone" bash -c "! kill -0 $web 2>/dev/null"
+two() { [ "$(pgrep -cx vassal)" = 2 ]; }
+expect "nothing is doubled" soon two
+expect "nothing is orphaned" bash -c "! pgrep -x -P 1 'vassal|vassal-server|sleep' >/dev/null"
+expect "the cgroups of the dead emperor are gone" test "$(find /sys/fs/cgroup/system.slice/emperor.service -maxdepth 1 -name 'emperor-*' | wc -l)" = 1
+expect "it answers" soon answers
+
+rm /etc/vassals/talker.ini
+expect "a vassal that is removed goes, and the status says so" soon is StatusText "governing 1 vassal"
+
+sleep 35 # longer than the watchdog bears
+expect "the watchdog is content" is NRestarts 1
+
+expect "systemctl stop succeeds" systemctl stop emperor
+expect "it ended as it should" is Result success
+expect "nothing is left" bash -c "! pgrep -x 'emperor|vassal|vassal-server' && ! [ -e /run/emperor ] && ! [ -e /sys/fs/cgroup/system.slice/emperor.service ]"
+
+[ $failed = 0 ] || journalctl -u emperor --no-pager -o short-precise | tail -80
+exit $failed
