@@ -184,9 +184,10 @@ func (c *dialectCase) run(t *testing.T, program string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.env = append(c.env, childEnv+"="+program)
+	before := c.env
+	c.env = append(c.env, childEnv+"="+program, "GORACE=atexit_sleep_ms=0")
 	out := c.command(t, self)
-	c.env = c.env[:len(c.env)-1]
+	c.env = before
 	return strings.ReplaceAll(out, c.dir, "$WORK")
 }
 
@@ -271,7 +272,7 @@ func matches(got, want string) bool {
 	}
 	for i := range a {
 		start, any := strings.CutSuffix(b[i], "= *")
-		if a[i] != b[i] && !(any && strings.HasPrefix(a[i], start)) {
+		if a[i] != b[i] && (!any || !strings.HasPrefix(a[i], start)) {
 			return false
 		}
 	}
