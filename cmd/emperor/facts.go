@@ -3,43 +3,66 @@ package main
 import (
 	"log/slog"
 	"os"
+	"path/filepath"
+	"sync"
 
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 )
 
-// check parses a vassal's configuration as the vassal will, logs what is only
-// worth a warning, and returns what the emperor must know of it.
-func check(log *slog.Logger) func(monitor.Config) (emperor.Facts, error) {
-	return func(c monitor.Config) (f emperor.Facts, err error) {
-		v, warnings, err := parse(c)
-		for _, w := range warnings {
-			log.Debug(w.Error(), "vassal", c.Name)
-		}
-		if err == nil {
-			f.LogTo = v.LogTo
-		}
-		return f, err
-	}
+// reading is how the emperor reads the configurations of vassals.
+type reading struct {
+	files config.TemplateFiles
+	log   *slog.Logger
+	last  sync.Map // of each directory the templates that were read last, config.Templates
 }
 
-func parse(c monitor.Config) (*config.Vassal, config.Problems, error) {
-	return config.Input{
+// check parses a vassal's configuration as the vassal will, logs what is only
+// worth a warning, and returns what the emperor must know of it.
+func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
+	in := r.input(c)
+	f.Attributes = config.Attributes(in.Source)
+	if !r.files.None() {
+		dir := filepath.Dir(c.Path)
+		if in.Templates, err = r.files.Read(dir); err != nil {
+			return f, err
+		}
+		r.last.Store(dir, in.Templates)
+		f.Templates = wired(in.Templates)
+	}
+	v, warnings, err := in.Parse()
+	for _, w := range warnings {
+		r.log.Debug(w.Error(), "vassal", c.Name)
+	}
+	if err == nil {
+		f.LogTo = v.LogTo
+	}
+	return f, err
+}
+
+// input is a vassal's configuration as the emperor reads it, which opens and runs
+// nothing that the file names, with the templates as they were read last.
+func (r *reading) input(c monitor.Config) config.Input {
+	in := config.Input{
 		Source: config.Source{Name: c.Name, Path: c.Path, Data: c.Data},
 		Access: config.Access{Environ: os.Environ(), Partial: true},
-	}.Parse()
+	}
+	if last, ok := r.last.Load(filepath.Dir(c.Path)); ok {
+		in.Templates = last.(config.Templates) // nothing else is stored
+	}
+	return in
 }
 
 // compare tells by the option tables what it takes for a changed configuration to
 // take effect. What does not parse was checked by others before: it is never
 // compared.
-func compare(was, is monitor.Config) emperor.Change {
-	before, _, err := parse(was)
+func (r *reading) compare(was, is monitor.Config) emperor.Change {
+	before, _, err := r.input(was).Parse()
 	if err != nil {
 		return emperor.Change{Respawn: true, Options: []string{err.Error()}}
 	}
-	after, _, err := parse(is)
+	after, _, err := r.input(is).Parse()
 	if err != nil {
 		return emperor.Change{Respawn: true, Options: []string{err.Error()}}
 	}

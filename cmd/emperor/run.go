@@ -69,9 +69,10 @@ func run(ctx context.Context, hurry <-chan struct{}, o *config.Emperor, warnings
 	log.Info("emperor "+config.Version+" is watching", "monitors", o.Monitors, "namespaces", o.Clone.String(), "pid", os.Getpid())
 	system := &emperor.System{
 		Program: program, Clone: o.Clone, Hooks: o.Hooks, HookTimeout: o.HookTimeout, Shells: o.Around.Shells, Early: o.EarlyRelease,
-		Environ: os.Environ(), Spawner: spawner, Cgroups: cgroups, Foreign: wrapping(o.Wrapping),
+		Environ: os.Environ(), Spawner: spawner, Cgroups: cgroups, Foreign: wrapping(o.Wrapping), Templates: templates(o.Templates),
 		Output: sight.output, NotifyDir: sight.notify(),
 	}
+	system.Foreign.Before, system.Foreign.After = templateArgs(o.Templates)
 	if err := system.Start(ctx, log); err != nil {
 		return err
 	}
@@ -92,8 +93,9 @@ func run(ctx context.Context, hurry <-chan struct{}, o *config.Emperor, warnings
 
 // supervision translates the options of the loop.
 func supervision(o *config.Emperor, log *slog.Logger) (emperor.Options, error) {
+	vassals := &reading{files: o.Templates, log: log}
 	options := emperor.Options{
-		Check: check(log), Compare: compare, Concurrency: o.Concurrency, Mercy: o.ReloadMercy, Log: log,
+		Check: vassals.check, Compare: vassals.compare, Concurrency: o.Concurrency, Mercy: o.ReloadMercy, Log: log,
 		Backoff: emperor.Backoff{
 			Initial: o.Backoff, Max: o.BackoffMax, Reset: o.BackoffReset, Jitter: o.Life.Jitter, Limit: o.Life.MaxRestarts,
 		},

@@ -47,6 +47,8 @@ type Emperor struct {
 	Life     Life
 	OnDemand OnDemand
 	Wrapping Wrapping
+	// Templates stand around the file of each vassal.
+	Templates TemplateFiles
 	// RuntimeDir is the directory of the emperor's own sockets.
 	RuntimeDir string
 	// Pidfile gets the emperor's pid, and Procname is the name of its process.

@@ -62,7 +62,7 @@ func (r *reader) pass(symbol byte, find func(string) (string, bool)) {
 		if e.done || strings.IndexByte(e.value, symbol) < 0 || r.stopped {
 			continue
 		}
-		r.at = e.origin
+		r.at, r.tenant = e.origin, e.tenant
 		value, what := r.replace(e.value, symbol, find)
 		if what != "" {
 			r.limit(e.key, what, "")

@@ -19,22 +19,6 @@ type Source struct {
 	Tenant bool
 }
 
-// Templates are what an operator puts around the file of each vassal. They are
-// in the order of uWSGI's Emperor: InheritBefore, IncludeBefore, Set, the file,
-// Inherit, Include. An include stands at its place; what is inherited counts
-// after everything else, and of two values of an option the last one counts. A
-// placeholder takes the first.
-type Templates struct {
-	InheritBefore, IncludeBefore []Source
-	// Set are options, each key=value.
-	Set              []string
-	Inherit, Include []Source
-	// VassalMagic: magic variables in templates speak of the vassal's file. Without
-	// it, as in uWSGI, lowercase ones speak of the template, and uppercase ones of
-	// the vassal's file only in what is read after it.
-	VassalMagic bool
-}
-
 // Input is all that a vassal is configured by. Options in the environment come
 // before everything else.
 type Input struct {
@@ -88,6 +72,10 @@ func (in Input) read() *reader {
 	r.at = Origin{File: file.Path}
 	kind, _ := formatByName(file.Name)
 	r.add(string(kind), file.Name)
+	if file.Tenant && r.logic.open { // it would swallow templates
+		r.problem("", "a block has no end", "close it with end =")
+		r.logic = logic{}
+	}
 	r.templates("inherit", t.Inherit, pin)
 	r.templates("include", t.Include, pin)
 	return r

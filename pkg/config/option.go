@@ -68,7 +68,7 @@ func (c Change) String() string {
 
 // groups are the headings of the help, in its order.
 var groups = []string{
-	"Monitors", "Vassals", "Boot", "Namespaces", "Network", "Privileges", "Hooks",
+	"Monitors", "Vassals", "Templates", "Boot", "Namespaces", "Network", "Privileges", "Hooks",
 	"Sockets", "Serving", "Workers", "Static files", "Routing", "Logging", "Control", "Process", "Other",
 }
 

@@ -135,7 +135,11 @@ func (r *reader) immediate(i int, e entry) (done, own bool) {
 	case "exit":
 		r.problem(e.key, "the configuration asks not to be used", "")
 	case "ienv":
-		r.setenv(e.value)
+		if r.tenant { // it would change what $(…) in templates is
+			r.problem(e.key, "a tenant's own file may not say this", "the operator may, in a template")
+		} else {
+			r.setenv(e.value)
+		}
 	case "show-config":
 		return false, true
 	default:
@@ -197,6 +201,10 @@ func (r *reader) declare(e entry) {
 	key, template, ok := strings.Cut(e.value, "=")
 	if !ok {
 		r.problem(e.key, fmt.Sprintf("%q declares nothing", e.value), "name=key=$1;key=$2")
+		return
+	}
+	if isOption(key) {
+		r.warnings.add(r.at, e.key, fmt.Sprintf("%q is an option already and stays what it is", key), "")
 		return
 	}
 	if r.declared == nil {

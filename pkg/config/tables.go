@@ -11,6 +11,7 @@ func emperorAreas() []table[Emperor] {
 	return []table[Emperor]{
 		monitorOptions(),
 		vassalsOptions(),
+		templateOptions(),
 		lifeOptions(),
 		wrapOptions(),
 		onDemandOptions(),

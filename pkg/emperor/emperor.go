@@ -16,6 +16,7 @@ import (
 
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 	"github.com/emperor-go/emperor/pkg/namespaces"
+	"github.com/emperor-go/emperor/pkg/wire"
 )
 
 // Options configures an Emperor.
@@ -73,6 +74,8 @@ type Facts struct {
 	// LogTo is where what it prints goes: a file, output.Journal, or nothing for the
 	// emperor's own log.
 	LogTo string
+	// Templates are what stands around it. Nil: nothing.
+	Templates *wire.Templates
 }
 
 // Plan is a configuration and what is known of it.

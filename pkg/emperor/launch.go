@@ -40,6 +40,9 @@ type System struct {
 	// Foreign says how vassals become another program of the operator's, such as
 	// uwsgi.
 	Foreign Foreign
+	// Templates reads what stands around the configuration of vassals in a
+	// directory, anew for each launch. Nil: nothing does.
+	Templates func(dir string) (*wire.Templates, error)
 	// NotifyDir is where each generation gets a socket for sd_notify(3). Empty:
 	// nowhere.
 	NotifyDir string
@@ -59,7 +62,12 @@ func (s *System) Launch(ctx context.Context, r Request) (Process, error) {
 	return c, nil
 }
 
-func (s *System) launch(ctx context.Context, r Request) (*child, error) {
+func (s *System) launch(ctx context.Context, r Request) (_ *child, err error) {
+	if s.Templates != nil {
+		if r.Templates, err = s.Templates(filepath.Dir(r.Config.Path)); err != nil {
+			return nil, err
+		}
+	}
 	if err := s.before(ctx, r); err != nil {
 		return nil, err
 	}
@@ -107,8 +115,9 @@ func (s *System) release(ctx context.Context, c *child, r Request) error {
 
 func (s *System) orderFor(c *child, r Request) wire.Order {
 	o := wire.Order{
-		Serial: 1, Name: []byte(r.Config.Name), Path: []byte(r.Config.Path), Config: r.Config.Data, Namespaces: s.Clone.String(),
-		UID: r.Config.UID, GID: r.Config.GID, Hooks: s.childHooks(), Shells: s.Shells, HookTimeout: s.HookTimeout,
+		Serial: 1, Name: []byte(r.Config.Name), Path: []byte(r.Config.Path), Config: r.Config.Data, Templates: r.Templates,
+		Namespaces: s.Clone.String(),
+		UID:        r.Config.UID, GID: r.Config.GID, Hooks: s.childHooks(), Shells: s.Shells, HookTimeout: s.HookTimeout,
 	}
 	o.Program = s.programFor(r.Plan)
 	for _, v := range s.vassalVars(r, c.PID()) {

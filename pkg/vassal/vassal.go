@@ -224,8 +224,7 @@ func (v *Vassal) parsed(order *wire.Order) (*config.Vassal, config.Problems, err
 	if order == nil {
 		return v.Parse()
 	}
-	src := config.Source{Name: string(order.Name), Path: string(order.Path), Data: order.Config}
-	return config.Input{Source: src, Access: config.Own()}.Parse()
+	return input(order).Parse()
 }
 
 func (v *Vassal) startDirectory(context.Context) error {

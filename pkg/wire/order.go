@@ -8,8 +8,9 @@ import (
 )
 
 // MaxOrder bounds the size of an encoded order in bytes. A configuration may be
-// 1 MiB, which base64 makes a third longer; the rest is hooks and paths.
-const MaxOrder = 4 << 20
+// 1 MiB, each template 2 MiB, which base64 makes a third longer; the rest is hooks
+// and paths.
+const MaxOrder = 16 << 20
 
 // ErrWithdrawn is what ReceiveOrder returns when the emperor closed the channel
 // without giving an order: the launch was called off, and the child ends quietly.
@@ -29,6 +30,8 @@ type Order struct {
 	Path []byte
 	// Config is the content that was read, once.
 	Config []byte
+	// Templates are what stands around the configuration. Nil: nothing.
+	Templates *Templates `json:",omitempty"`
 	// Namespaces lists the new namespaces the child is in, as
 	// namespaces.Flags prints them. Empty: none.
 	Namespaces string
@@ -46,6 +49,19 @@ type Order struct {
 	// instead of reading its configuration. Nil: it stays what it is.
 	Program *Program `json:",omitempty"`
 }
+
+// Templates are what the operator puts around the configuration of each vassal, in
+// the order in which uWSGI's Emperor names it.
+type Templates struct {
+	InheritBefore, IncludeBefore []Template
+	Set                          [][]byte
+	Inherit, Include             []Template
+	// VassalMagic: magic variables in them are those of the configuration.
+	VassalMagic bool
+}
+
+// Template is a file as it was read.
+type Template struct{ Name, Path, Data []byte }
 
 // Program is another program of the operator's that speaks the bytes of the
 // pipe, such as uwsgi.

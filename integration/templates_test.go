@@ -1,0 +1,37 @@
+//go:build linux
+
+package integration
+
+import (
+	"os"
+	"slices"
+	"testing"
+)
+
+// TestTemplates puts files and an option around the file of a vassal, which is
+// configured by all of them, in uWSGI's order.
+func TestTemplates(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.write("before.ini", ini("domain = of-before", "log = %(domain) %n", "umask = 022"))
+	w.write("after.ini", ini("umask = 027", "env = UPPER=%N"))
+	w.write("inherit.yaml", "uwsgi:\n  env: [INHERITED=%n, \"SHELL_HOME=$(HOME)\"]\n")
+	w.vassal("site.ini", "command = sh -c 'umask >"+w.path("umask")+"; env >"+w.path("env")+"; exec sleep 1000'",
+		"umask = 077", "env = LOG=%(log)", "env = SET=%(own) %(domain)")
+	e := w.start("--vassals-include-before", w.path("before.ini"), "--vassal-set", "own=of-set", "--vassal-set", "domain=of-set",
+		"--vassals-inherit", w.path("inherit.yaml"), "--vassals-include", w.path("after.ini"))
+	pid := e.running("site.ini")
+	for _, line := range []string{"LOG=of-before before", "SET=of-set of-before", "UPPER=site", "INHERITED=inherit", "SHELL_HOME=$(HOME)"} {
+		eventually(t, line, func() bool { return slices.Contains(lines(w.path("env")), line) })
+	}
+	if got, err := os.ReadFile(w.path("umask")); err != nil || string(got) != "0027\n" {
+		t.Errorf("umask is %q, %v", got, err)
+	}
+	// What is wrong with a template stops nothing.
+	w.write("after.ini", "[uwsgi\n")
+	w.vassal("site.ini", "command = sleep 1000", "umask = 077")
+	e.await("site.ini", "no closing bracket")
+	if !alive(pid) {
+		t.Errorf("the vassal does not run any more:\n%s", e.tail())
+	}
+}

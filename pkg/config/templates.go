@@ -1,0 +1,58 @@
+package config
+
+import (
+	"fmt"
+	"path/filepath"
+)
+
+// Templates are what an operator puts around the file of each vassal. They are
+// in the order of uWSGI's Emperor: InheritBefore, IncludeBefore, Set, the file,
+// Inherit, Include. An include stands at its place; what is inherited counts
+// after everything else, and of two values of an option the last one counts. A
+// placeholder takes the first.
+type Templates struct {
+	InheritBefore, IncludeBefore []Source
+	// Set are options, each key=value.
+	Set              []string
+	Inherit, Include []Source
+	// VassalMagic: magic variables in templates speak of the vassal's file. Without
+	// it, as in uWSGI, lowercase ones speak of the template, and uppercase ones of
+	// the vassal's file only in what is read after it.
+	VassalMagic bool
+}
+
+// TemplateFiles are Templates by the names of their files.
+type TemplateFiles struct {
+	InheritBefore, IncludeBefore []string
+	Set                          []string
+	Inherit, Include             []string
+	VassalMagic                  bool
+}
+
+// None reports whether there are none.
+func (f TemplateFiles) None() bool {
+	return len(f.InheritBefore)+len(f.IncludeBefore)+len(f.Set)+len(f.Inherit)+len(f.Include) == 0
+}
+
+// Read reads the files. Relative names start at dir, the directory of the vassal,
+// as they would for a vassal that reads them itself.
+func (f TemplateFiles) Read(dir string) (t Templates, err error) {
+	t.Set, t.VassalMagic = f.Set, f.VassalMagic
+	for _, part := range []struct {
+		names []string
+		into  *[]Source
+	}{{f.InheritBefore, &t.InheritBefore}, {f.IncludeBefore, &t.IncludeBefore}, {f.Inherit, &t.Inherit}, {f.Include, &t.Include}} {
+		for _, name := range part.names {
+			path := name
+			if !filepath.IsAbs(path) {
+				path = filepath.Join(dir, name)
+			}
+			data, err := readFile(path)
+			if err != nil {
+				return Templates{}, fmt.Errorf("template: %w", err)
+			}
+			*part.into = append(*part.into, Source{Name: name, Path: path, Data: data})
+		}
+	}
+	return t, nil
+}

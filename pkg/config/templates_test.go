@@ -1,0 +1,90 @@
+package config
+
+import (
+	"maps"
+	"strings"
+	"testing"
+)
+
+// around is a vassal with one template of each kind.
+func around(ownMagic bool) Input {
+	file := func(name, text string) Source {
+		return Source{Name: name, Path: "/t/" + name, Data: []byte("[uwsgi]\n" + text)}
+	}
+	return Input{
+		Source: Source{Name: "v.ini", Path: "/v/v.ini", Data: []byte("[uwsgi]\na = %n %N %(d) %(b)\n")},
+		Templates: Templates{
+			InheritBefore: []Source{file("ib.ini", "i = %n %d\n")},
+			IncludeBefore: []Source{file("b.ini", "b = %n %N %(d)\n")},
+			Set:           []string{"d=1"},
+			Inherit:       []Source{file("i.ini", "j = %n %N\n")},
+			Include:       []Source{file("t.ini", "c = %n %N\n")},
+			VassalMagic:   ownMagic,
+		},
+	}
+}
+
+func listed(entries []entry) string {
+	var lines []string
+	for _, e := range entries {
+		lines = append(lines, e.key+"="+e.value)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// TestTemplates follows the case templates of testdata/dialect.
+func TestTemplates(t *testing.T) {
+	for own, want := range map[bool]string{
+		false: "inherit=ib.ini\ninclude=b.ini\nb=b  1\nset=d=1\nd=1\nini=v.ini\na=v v 1 b  1\ninherit=i.ini\ninclude=t.ini\nc=t v\ni=ib /t/\nj=i v",
+		true:  "inherit=ib.ini\ninclude=b.ini\nb=v v 1\nset=d=1\nd=1\nini=v.ini\na=v v 1 v v 1\ninherit=i.ini\ninclude=t.ini\nc=v v\ni=v /v/\nj=v v",
+	} {
+		r := around(own).read()
+		if got := listed(r.finish()); got != want {
+			t.Errorf("with the vassal's own magic %v got:\n%s\nwant:\n%s", own, got, want)
+		}
+		if len(r.problems) > 0 {
+			t.Error(r.problems)
+		}
+	}
+}
+
+// TestTenantBeside: a tenant's file may not open or run anything, be it read with
+// all the rights there are.
+func TestTenantBeside(t *testing.T) {
+	for text, want := range map[string]string{
+		"include = /etc/passwd.ini":         "no other file may be opened",
+		"ini = exec://id":                   "nothing may be run",
+		"ini = fd://0":                      "nothing may be run",
+		"harakiri = @(exec://id)":           "nothing may be run",
+		"harakiri = @(/etc/shadow)":         "no other file may be opened",
+		"if-exists = /root/x\na = 1":        "no other file may be opened",
+		"for-readline = /etc/shadow\na = 1": "no other file may be opened",
+		"inject-before = /etc/shadow":       "no other file may be opened",
+		"resolve = a=localhost":             "nothing may be run",
+		"ini = -":                           "nothing may be run",
+		"inherit = /etc/passwd.ini":         "no other file may be opened",
+		"if-opt = no\na = 1":                "a block has no end",
+		"ienv = HOME=/tmp":                  "a tenant's own file may not say this",
+		"blacklist = umask":                 "the option is on the blacklist",
+		"whitelist = env":                   "the option is not on the whitelist",
+	} {
+		in := Input{Source: Source{Name: "v.ini", Path: "/v/v.ini", Data: []byte("[uwsgi]\n" + text + "\n"), Tenant: true}, Access: Own()}
+		in.Templates.Include = []Source{{Name: "t.ini", Path: "/t/t.ini", Data: []byte("[uwsgi]\numask = 027\n")}}
+		_, _, err := in.Parse()
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%q: got %v, want %q", text, err, want)
+		}
+	}
+}
+
+// TestAttributes: the section for the emperor is read as it stands.
+func TestAttributes(t *testing.T) {
+	text := "a = 0\n[emperor]\na = %n\nb = %(a)\na = 2\nc\n[uwsgi]\nd = 1\n[emperor]\ne = 3\n"
+	got := Attributes(Source{Name: "v.ini", Data: []byte(text)})
+	if want := map[string]string{"a": "2", "b": "%(a)", "c": "", "e": "3"}; !maps.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := Attributes(Source{Name: "v.yaml", Data: []byte(text)}); got != nil {
+		t.Errorf("YAML has %q", got)
+	}
+}
