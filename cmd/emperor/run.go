@@ -70,7 +70,7 @@ func run(ctx context.Context, hurry <-chan struct{}, o *config.Emperor, warnings
 	system := &emperor.System{
 		Program: program, Clone: o.Clone, Hooks: o.Hooks, HookTimeout: o.HookTimeout, Shells: o.Around.Shells, Early: o.EarlyRelease,
 		Environ: os.Environ(), Spawner: spawner, Cgroups: cgroups, Foreign: wrapping(o.Wrapping), Templates: templates(o.Templates),
-		Output: sight.output, NotifyDir: sight.notify(),
+		Output: sight.output, NotifyDir: sight.notify(), Observe: sight.hook,
 	}
 	system.Foreign.Before, system.Foreign.After = templateArgs(o.Templates)
 	if err := system.Start(ctx, log); err != nil {

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"time"
@@ -14,13 +16,19 @@ import (
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/emperor/control"
+	"github.com/emperor-go/emperor/pkg/emperor/metrics"
 	"github.com/emperor-go/emperor/pkg/emperor/output"
+	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
 // sight is what lets others see and ask the emperor. All of it can be missing: an
 // emperor that cannot be seen works.
 type sight struct {
 	claim     *control.Claim // nil: no control socket
+	stats     net.Listener   // nil: nobody asks for uWSGI's statistics
+	numbers   net.Listener   // nil: nobody asks for metrics
+	metrics   *metrics.Metrics
+	meter     *control.Meter
 	output    *output.Hub
 	chronicle *control.Chronicle
 	log       *slog.Logger
@@ -28,7 +36,7 @@ type sight struct {
 
 // look claims the runtime directory for what the emperor becomes.
 func look(o *config.Emperor, log *slog.Logger) (*sight, error) {
-	s := &sight{output: &output.Hub{}, chronicle: &control.Chronicle{}, log: log}
+	s := &sight{meter: &control.Meter{}, output: &output.Hub{}, chronicle: &control.Chronicle{}, log: log}
 	s.chronicle.Gone = s.output.Forget
 	uid, gid, err := becoming(o)
 	if err != nil {
@@ -36,6 +44,10 @@ func look(o *config.Emperor, log *slog.Logger) (*sight, error) {
 	}
 	if s.claim, err = control.Take(o.RuntimeDir, uid, gid); err == nil {
 		err = notifyDir(s.notify(), uid, gid)
+	}
+	if err := s.listen(o); err != nil {
+		s.close()
+		return nil, err
 	}
 	var held control.HeldError
 	switch {
@@ -45,6 +57,21 @@ func look(o *config.Emperor, log *slog.Logger) (*sight, error) {
 		log.Warn("there is no control socket", "error", err)
 	}
 	return s, nil
+}
+
+// listen listens where statistics are asked for.
+func (s *sight) listen(o *config.Emperor) (err error) {
+	if o.Stats != "" {
+		if s.stats, err = control.Listen(o.Stats); err != nil {
+			return fmt.Errorf("emperor-stats: %w", err)
+		}
+	}
+	if o.Metrics != "" {
+		if s.numbers, err = control.Listen(o.Metrics); err != nil {
+			return fmt.Errorf("metrics: %w", err)
+		}
+	}
+	return nil
 }
 
 // becoming is the user and group that the emperor will be.
@@ -85,23 +112,45 @@ func notifyDir(dir string, uid, gid int) error {
 
 // serve answers until ctx ends.
 func (s *sight) serve(ctx context.Context, e *emperor.Emperor, o *config.Emperor, rescan func()) {
-	go s.chronicle.Run(e.Follow())
-	if s.claim == nil {
-		return
+	if s.numbers != nil {
+		s.metrics = metrics.New(e, s.meter)
+		s.chronicle.Told = s.metrics.Told
 	}
+	go s.chronicle.Run(e.Follow())
 	server := &control.Server{
-		Emperor: e, Output: s.output, Chronicle: s.chronicle, Rescan: rescan, Log: s.log,
+		Emperor: e, Output: s.output, Chronicle: s.chronicle, Rescan: rescan, Meter: s.meter, Log: s.log,
 		Info: control.Info{Version: config.Version, PID: os.Getpid(), Started: time.Now(), Monitors: o.Monitors},
 	}
-	go func() {
-		if err := server.Run(ctx, s.claim); err != nil {
-			s.log.Error("cannot be asked any more", "error", err)
+	try := func(what string, serve func() error) {
+		if err := serve(); err != nil {
+			s.log.Error("cannot be asked any more", "for", what, "error", err)
 		}
-	}()
+	}
+	if s.claim != nil {
+		go try("anything", func() error { return server.Run(ctx, s.claim) })
+	}
+	if s.stats != nil {
+		go try("statistics", func() error { return server.ServeStats(ctx, s.stats) })
+	}
+	if s.metrics != nil {
+		go try("metrics", func() error { return s.metrics.Serve(ctx, s.numbers) })
+	}
+}
+
+// hook is told of each hook that has run.
+func (s *sight) hook(r hooks.Result) {
+	if s.metrics != nil {
+		s.metrics.Hook(r)
+	}
 }
 
 // close gives the runtime directory back.
 func (s *sight) close() {
+	for _, l := range []net.Listener{s.stats, s.numbers} {
+		if l != nil {
+			l.Close()
+		}
+	}
 	if s.claim != nil {
 		_ = os.Remove(s.notify())
 		s.claim.Close()

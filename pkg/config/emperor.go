@@ -51,6 +51,8 @@ type Emperor struct {
 	Templates TemplateFiles
 	// RuntimeDir is the directory of the emperor's own sockets.
 	RuntimeDir string
+	// Stats and Metrics are addresses that tell about vassals. Empty: none.
+	Stats, Metrics string
 	// Pidfile gets the emperor's pid, and Procname is the name of its process.
 	// Empty: none.
 	Pidfile, Procname string

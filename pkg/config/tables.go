@@ -17,6 +17,7 @@ func emperorAreas() []table[Emperor] {
 		onDemandOptions(),
 		emperorHookOptions(),
 		processOptions(),
+		controlOptions(),
 		fileOptions[Emperor](),
 	}
 }

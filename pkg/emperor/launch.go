@@ -46,6 +46,8 @@ type System struct {
 	// NotifyDir is where each generation gets a socket for sd_notify(3). Empty:
 	// nowhere.
 	NotifyDir string
+	// Observe is told of each hook of the emperor's phases that has run. Nil: nobody.
+	Observe func(hooks.Result)
 	// Output takes what vassals print. Nil: their logs do.
 	Output *output.Hub
 	// Cgroups is where each generation gets a cgroup of its own. Nil: nowhere.

@@ -1,6 +1,9 @@
 package emperor
 
-import "context"
+import (
+	"context"
+	"slices"
+)
 
 // Progress is how far an emperor has come.
 type Progress struct {
@@ -34,4 +37,15 @@ func (e *Emperor) Follow() <-chan Transition {
 	l := &listener{transitions: make(chan Transition, backlog)}
 	e.listeners[l] = true
 	return l.transitions
+}
+
+// States lists every state in which a record stays, in the order of the table.
+func States() []State {
+	var list []State
+	for _, r := range table {
+		if r.state != Settled && !slices.Contains(list, r.state) {
+			list = append(list, r.state)
+		}
+	}
+	return list
 }

@@ -93,7 +93,7 @@ func play(t *testing.T, vassals ...string) *stage {
 		t.Fatal(err)
 	}
 	chronicle := &Chronicle{Gone: hub.Forget}
-	server := &Server{Emperor: s.emperor, Output: hub, Chronicle: chronicle, Rescan: func() { s.rescans <- struct{}{} }, Log: log, Info: Info{PID: 7}}
+	server := &Server{Emperor: s.emperor, Output: hub, Chronicle: chronicle, Meter: &Meter{}, Rescan: func() { s.rescans <- struct{}{} }, Log: log, Info: Info{PID: 7}}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 2)
 	go chronicle.Run(s.emperor.Follow())

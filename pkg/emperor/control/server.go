@@ -39,10 +39,11 @@ type Server struct {
 	Rescan func()
 	// Info is about the emperor; its Vassals are filled in.
 	Info Info
+	// Meter measures what vassals use. Required.
+	Meter *Meter
 	// Log is told about peers that were refused. Required.
 	Log *slog.Logger
 
-	meter meter
 	mu    sync.Mutex
 	taken time.Time // when the records were asked for
 	last  []emperor.Record

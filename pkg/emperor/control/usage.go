@@ -16,8 +16,9 @@ const (
 	fresh = time.Second
 )
 
-// meter measures what vassals use, and repeats itself to who asks too often.
-type meter struct {
+// Meter measures what vassals use, and repeats itself to who asks too often. The
+// zero value is ready.
+type Meter struct {
 	mu   sync.Mutex
 	last map[int]measured
 	root sync.Once
@@ -29,8 +30,8 @@ type measured struct {
 	usage Usage
 }
 
-// of measures the vassal whose first process is pid.
-func (m *meter) of(pid int) Usage {
+// Of measures the vassal whose first process is pid.
+func (m *Meter) Of(pid int) Usage {
 	if pid == 0 {
 		return Usage{}
 	}
@@ -57,7 +58,7 @@ func (m *meter) of(pid int) Usage {
 
 // measure asks the vassal's cgroup where it has one that counts, and otherwise
 // adds up its process and that process's descendants.
-func (m *meter) measure(pid int) Usage {
+func (m *Meter) measure(pid int) Usage {
 	dir := m.cgroup(pid)
 	if dir == "" {
 		return tree(pid, 0)
@@ -77,7 +78,7 @@ func (m *meter) measure(pid int) Usage {
 
 // cgroup is the directory of a process's own cgroup; empty when it has none that
 // is not the emperor's as well.
-func (m *meter) cgroup(pid int) string {
+func (m *Meter) cgroup(pid int) string {
 	m.root.Do(func() { m.at = cgroupMount() })
 	if m.at == "" {
 		return ""

@@ -61,7 +61,7 @@ func (s *Server) list(r *http.Request) (any, error) {
 	}
 	list := List{Vassals: []Vassal{}}
 	for _, r := range records {
-		list.Vassals = append(list.Vassals, vassal(r, s.meter.of(r.PID)))
+		list.Vassals = append(list.Vassals, vassal(r, s.Meter.Of(r.PID)))
 	}
 	return list, nil
 }
@@ -146,7 +146,7 @@ func (s *Server) status(r *http.Request) (any, error) {
 		return nil, err
 	}
 	st := Status{
-		Vassal: vassal(record, s.meter.of(record.PID)), Exits: s.Chronicle.exitsOf(record.Name),
+		Vassal: vassal(record, s.Meter.Of(record.PID)), Exits: s.Chronicle.exitsOf(record.Name),
 		Lines: s.Output.Of(record.Name).Last(10),
 	}
 	if record.PID != 0 {

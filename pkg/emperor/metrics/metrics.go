@@ -1,0 +1,257 @@
+// Package metrics answers one question: how do the vassals of this emperor do, in
+// numbers over time? It speaks to Prometheus.
+package metrics
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/emperor-go/emperor/pkg/emperor"
+	"github.com/emperor-go/emperor/pkg/emperor/control"
+	"github.com/emperor-go/emperor/pkg/hooks"
+)
+
+// Emperor is what is measured; an emperor.Emperor is one.
+type Emperor interface {
+	Records(ctx context.Context) ([]emperor.Record, error)
+	Progress(ctx context.Context) (emperor.Progress, error)
+}
+
+// MaxVassals is how many vassals have series of their own, the first ones by name.
+// All others are in the sums.
+const MaxVassals = 1000
+
+const (
+	// pulse is the time between two measurements of the loop's latency.
+	pulse = time.Second
+	// patience is how long an answer may take.
+	patience = 10 * time.Second
+)
+
+// Metrics are all there are. Make them with New.
+type Metrics struct {
+	emperor  Emperor
+	meter    *control.Meter
+	registry *prometheus.Registry
+
+	exits                                *prometheus.CounterVec
+	restarts, reloadFailures             prometheus.Counter
+	launch, ready, reload, hook, latency *prometheus.HistogramVec
+
+	mu    sync.Mutex
+	since map[string]time.Time // when a vassal entered Launching or Reloading
+}
+
+// New makes metrics of an emperor.
+func New(e Emperor, m *control.Meter) *Metrics {
+	seconds := func(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
+		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "emperor", Name: name, Help: help, Buckets: buckets}, labels)
+	}
+	buckets := prometheus.ExponentialBuckets(0.001, 2.5, 12) // 1 ms to 24 s
+	x := &Metrics{
+		emperor: e, meter: m, registry: prometheus.NewRegistry(), since: map[string]time.Time{},
+		exits: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Namespace: "emperor", Name: "vassal_exits_total", Help: "Generations of vassals that ended, by cause.",
+		}, []string{"cause"}),
+		restarts: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: "emperor", Name: "vassal_restarts_total", Help: "Launches of vassals after their first.",
+		}),
+		reloadFailures: prometheus.NewCounter(prometheus.CounterOpts{
+			Namespace: "emperor", Name: "reload_failures_total", Help: "Reloads that failed.",
+		}),
+		launch:  seconds("launch_duration_seconds", "From the first hook until a vassal has its order.", buckets),
+		ready:   seconds("ready_duration_seconds", "From a vassal's order until it accepts requests.", buckets),
+		reload:  seconds("reload_duration_seconds", "From the request until the end of a reload.", buckets, "result"),
+		hook:    seconds("hook_duration_seconds", "Hooks of the emperor's phases.", buckets, "phase", "result"),
+		latency: seconds("loop_latency_seconds", "How long an event waits for the emperor.", prometheus.ExponentialBuckets(1e-5, 4, 10)),
+	}
+	for _, cause := range causes {
+		x.exits.WithLabelValues(cause)
+	}
+	x.registry.MustRegister(x.exits, x.restarts, x.reloadFailures, x.launch, x.ready, x.reload, x.hook, x.latency, (*vassals)(x),
+		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return x
+}
+
+// The causes of an exit.
+const (
+	causeStopped = "stopped" // it was asked to
+	causeKilled  = "killed"  // it was asked to, and did not
+	causeCursed  = "cursed"
+	causeSignal  = "signal"
+	causeFailed  = "failed"
+	causeEnded   = "ended" // by itself, with success
+	causeLaunch  = "launch-failed"
+)
+
+var causes = []string{causeStopped, causeKilled, causeCursed, causeSignal, causeFailed, causeEnded, causeLaunch}
+
+// Told notes a transition.
+func (x *Metrics) Told(t emperor.Transition) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	name := t.Record.Name
+	since, known := x.since[name]
+	took := t.Time.Sub(since).Seconds()
+	delete(x.since, name)
+	switch t.To {
+	case emperor.Launching:
+		x.since[name] = t.Time
+		if t.Record.Launches > 0 { // it is counted after the transition
+			x.restarts.Inc()
+		}
+	case emperor.Reloading:
+		x.since[name] = t.Time
+	case emperor.Starting:
+		if known {
+			x.launch.WithLabelValues().Observe(took)
+		}
+		x.since[name] = t.Time
+	case emperor.Running:
+		x.running(t, took, known)
+	case emperor.Clearing:
+		x.exits.WithLabelValues(cause(t)).Inc()
+	case emperor.Settled:
+		if t.From == emperor.Launching {
+			x.exits.WithLabelValues(causeLaunch).Inc()
+		}
+	}
+}
+
+func (x *Metrics) running(t emperor.Transition, took float64, known bool) {
+	switch {
+	case !known:
+	case t.From == emperor.Reloading && t.Record.ReloadError != "":
+		x.reloadFailures.Inc()
+		x.reload.WithLabelValues("failed").Observe(took)
+	case t.From == emperor.Reloading:
+		x.reload.WithLabelValues("ok").Observe(took)
+	case t.From == emperor.Starting:
+		x.ready.WithLabelValues().Observe(took)
+	}
+}
+
+func cause(t emperor.Transition) string {
+	switch t.From {
+	case emperor.Stopping:
+		return causeStopped
+	case emperor.Killing:
+		return causeKilled
+	case emperor.Cursed:
+		return causeCursed
+	}
+	switch {
+	case strings.HasPrefix(t.Record.Exit, "signal"):
+		return causeSignal
+	case t.Record.Exit == "exit status 0":
+		return causeEnded
+	}
+	return causeFailed
+}
+
+// Hook notes the end of a hook.
+func (x *Metrics) Hook(r hooks.Result) {
+	result := "ok"
+	if r.Exit != "" {
+		result = "failed"
+	}
+	x.hook.WithLabelValues(string(r.Phase), result).Observe(r.Took.Seconds())
+}
+
+// Serve answers Prometheus on l until ctx ends, and measures the loop's latency.
+// It closes l.
+func (x *Metrics) Serve(ctx context.Context, l net.Listener) error {
+	go x.listen(ctx)
+	h := &http.Server{
+		Handler: http.TimeoutHandler(promhttp.HandlerFor(x.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 2}), patience, "too slow"),
+		// Whoever connects and says nothing is left.
+		ReadTimeout: patience, WriteTimeout: 2 * patience, IdleTimeout: time.Minute, MaxHeaderBytes: 8 << 10,
+	}
+	stop := context.AfterFunc(ctx, func() { _ = h.Close() })
+	defer stop()
+	if err := h.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		return err
+	}
+	return nil
+}
+
+func (x *Metrics) listen(ctx context.Context) {
+	ticker := time.NewTicker(pulse)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			begin := time.Now()
+			if _, err := x.emperor.Progress(ctx); err == nil {
+				x.latency.WithLabelValues().Observe(time.Since(begin).Seconds())
+			}
+		}
+	}
+}
+
+// vassals collects what is true now.
+type vassals Metrics
+
+var (
+	states     = prometheus.NewDesc("emperor_vassals", "Vassals by state.", []string{"state"}, nil)
+	memory     = prometheus.NewDesc("emperor_vassal_memory_bytes", "Memory of a vassal's processes.", []string{"vassal"}, nil)
+	cpu        = prometheus.NewDesc("emperor_vassal_cpu_seconds_total", "Processor time of a vassal's generation.", []string{"vassal"}, nil)
+	launches   = prometheus.NewDesc("emperor_vassal_launches_total", "Launches of a vassal.", []string{"vassal"}, nil)
+	unreported = prometheus.NewDesc("emperor_vassals_without_series", "Vassals beyond those that have series of their own.", nil, nil)
+)
+
+// Describe implements prometheus.Collector.
+func (x *vassals) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range []*prometheus.Desc{states, memory, cpu, launches, unreported} {
+		out <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (x *vassals) Collect(out chan<- prometheus.Metric) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	records, err := x.emperor.Records(ctx)
+	if err != nil {
+		return
+	}
+	counts := map[emperor.State]int{}
+	for _, s := range emperor.States() {
+		counts[s] = 0
+	}
+	for i, r := range records {
+		counts[r.State]++
+		if i >= MaxVassals {
+			continue
+		}
+		u := x.meter.Of(r.PID)
+		out <- prometheus.MustNewConstMetric(memory, prometheus.GaugeValue, float64(u.Memory), valid(r.Name))
+		out <- prometheus.MustNewConstMetric(cpu, prometheus.CounterValue, u.CPU, valid(r.Name))
+		out <- prometheus.MustNewConstMetric(launches, prometheus.CounterValue, float64(r.Launches), valid(r.Name))
+	}
+	for s, n := range counts {
+		out <- prometheus.MustNewConstMetric(states, prometheus.GaugeValue, float64(n), string(s))
+	}
+	out <- prometheus.MustNewConstMetric(unreported, prometheus.GaugeValue, float64(max(0, len(records)-MaxVassals)))
+}
+
+// valid makes a label of the name of a file, another one for each.
+func valid(name string) string {
+	if utf8.ValidString(name) {
+		return name
+	}
+	return strconv.Quote(name)
+}

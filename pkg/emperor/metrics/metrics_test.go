@@ -1,0 +1,127 @@
+package metrics
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/emperor-go/emperor/pkg/emperor"
+	"github.com/emperor-go/emperor/pkg/emperor/control"
+	"github.com/emperor-go/emperor/pkg/hooks"
+)
+
+// still is an emperor in which nothing happens.
+type still []emperor.Record
+
+func (s still) Records(context.Context) ([]emperor.Record, error) { return s, nil }
+func (s still) Progress(context.Context) (emperor.Progress, error) {
+	return emperor.Progress{Vassals: len(s)}, nil
+}
+
+// scrape returns what Prometheus would get.
+func scrape(t *testing.T, x *Metrics) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- x.Serve(ctx, l) }()
+	defer func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	}()
+	answer, err := http.Get("http://" + l.Addr().String() + "/metrics")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	text, err := io.ReadAll(answer.Body)
+	if err != nil || answer.StatusCode != http.StatusOK {
+		t.Fatalf("%v, %s: %s", err, answer.Status, text)
+	}
+	return string(text)
+}
+
+func TestNumbers(t *testing.T) {
+	e := still{
+		{Name: "a.ini", State: emperor.Running, PID: os.Getpid(), Launches: 3},
+		{Name: "b\xff.ini", State: emperor.BackingOff}, {Name: "b\xfe.ini", State: emperor.BackingOff},
+	}
+	x := New(e, &control.Meter{})
+	start := time.Now()
+	at := func(ms int, from, to emperor.State, change func(*emperor.Record)) {
+		tr := emperor.Transition{Time: start.Add(time.Duration(ms) * time.Millisecond), From: from, To: to, Record: emperor.Record{Name: "a.ini"}}
+		if change != nil {
+			change(&tr.Record)
+		}
+		x.Told(tr)
+	}
+	at(0, emperor.Queued, emperor.Launching, nil)
+	at(20, emperor.Launching, emperor.Starting, nil)
+	at(50, emperor.Starting, emperor.Running, nil)
+	at(60, emperor.Running, emperor.Reloading, nil)
+	at(160, emperor.Reloading, emperor.Running, nil)
+	at(200, emperor.Running, emperor.Reloading, nil)
+	at(300, emperor.Reloading, emperor.Running, func(r *emperor.Record) { r.ReloadError = "no" })
+	at(400, emperor.Running, emperor.Clearing, func(r *emperor.Record) { r.Exit = "signal: killed" })
+	at(500, emperor.Queued, emperor.Launching, func(r *emperor.Record) { r.Launches = 1 })
+	at(501, emperor.Launching, emperor.Settled, nil)
+	x.Hook(hooks.Result{Phase: hooks.AsEmperor, Took: 30 * time.Millisecond})
+	x.Hook(hooks.Result{Phase: hooks.AsEmperor, Exit: "exit status 1"})
+	text := scrape(t, x)
+	for _, want := range []string{
+		`emperor_vassals{state="running"} 1`, `emperor_vassals{state="backoff"} 2`, `emperor_vassals{state="idle"} 0`,
+		`emperor_vassal_launches_total{vassal="a.ini"} 3`, `emperor_vassal_memory_bytes{vassal="a.ini"} `,
+		`emperor_vassal_exits_total{cause="signal"} 1`, `emperor_vassal_exits_total{cause="launch-failed"} 1`,
+		`emperor_vassal_exits_total{cause="stopped"} 0`, `emperor_vassal_restarts_total 1`, `emperor_reload_failures_total 1`,
+		`emperor_launch_duration_seconds_sum 0.02`, `emperor_ready_duration_seconds_sum 0.03`,
+		`emperor_reload_duration_seconds_sum{result="ok"} 0.1`, `emperor_reload_duration_seconds_count{result="failed"} 1`,
+		`emperor_hook_duration_seconds_count{phase="as-emperor",result="failed"} 1`,
+		`emperor_hook_duration_seconds_sum{phase="as-emperor",result="ok"} 0.03`, `emperor_vassals_without_series 0`,
+	} {
+		if !strings.Contains(text, "\n"+want) {
+			t.Errorf("there is no %s in\n%s", want, text)
+		}
+	}
+}
+
+func TestSeriesAreBounded(t *testing.T) {
+	var e still
+	for i := range MaxVassals + 7 {
+		e = append(e, emperor.Record{Name: fmt.Sprint(i), State: emperor.Idle})
+	}
+	text := scrape(t, New(e, &control.Meter{}))
+	if n := strings.Count(text, "\nemperor_vassal_memory_bytes{"); n != MaxVassals {
+		t.Errorf("%d series, want %d", n, MaxVassals)
+	}
+	for _, want := range []string{"emperor_vassals_without_series 7", fmt.Sprintf(`emperor_vassals{state="idle"} %d`, MaxVassals+7)} {
+		if !strings.Contains(text, want) {
+			t.Errorf("there is no %s", want)
+		}
+	}
+}
+
+func TestCausesOfExits(t *testing.T) {
+	for _, tt := range []struct {
+		from       emperor.State
+		exit, want string
+	}{
+		{emperor.Stopping, "exit status 1", causeStopped}, {emperor.Killing, "signal: killed", causeKilled},
+		{emperor.Cursed, "exit status 1", causeCursed}, {emperor.Running, "signal: killed", causeSignal},
+		{emperor.Starting, "exit status 1", causeFailed}, {emperor.Running, "exit status 0", causeEnded},
+	} {
+		if got := cause(emperor.Transition{From: tt.from, Record: emperor.Record{Exit: tt.exit}}); got != tt.want {
+			t.Errorf("%s, %s: %s, want %s", tt.from, tt.exit, got, tt.want)
+		}
+	}
+}
