@@ -13,15 +13,15 @@ import (
 func TestTemplates(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.write("before.ini", ini("domain = of-before", "log = %(domain) %n", "umask = 022"))
+	w.write("before.ini", ini("domain = of-before", "where = %(domain) %n", "umask = 022"))
 	w.write("after.ini", ini("umask = 027", "env = UPPER=%N"))
 	w.write("inherit.yaml", "uwsgi:\n  env: [INHERITED=%n, \"SHELL_HOME=$(HOME)\"]\n")
 	w.vassal("site.ini", "command = sh -c 'umask >"+w.path("umask")+"; env >"+w.path("env")+"; exec sleep 1000'",
-		"umask = 077", "env = LOG=%(log)", "env = SET=%(own) %(domain)")
+		"umask = 077", "env = WHERE=%(where)", "env = SET=%(own) %(domain)")
 	e := w.start("--vassals-include-before", w.path("before.ini"), "--vassal-set", "own=of-set", "--vassal-set", "domain=of-set",
 		"--vassals-inherit", w.path("inherit.yaml"), "--vassals-include", w.path("after.ini"))
 	pid := e.running("site.ini")
-	for _, line := range []string{"LOG=of-before before", "SET=of-set of-before", "UPPER=site", "INHERITED=inherit", "SHELL_HOME=$(HOME)"} {
+	for _, line := range []string{"WHERE=of-before before", "SET=of-set of-before", "UPPER=site", "INHERITED=inherit", "SHELL_HOME=$(HOME)"} {
 		eventually(t, line, func() bool { return slices.Contains(lines(w.path("env")), line) })
 	}
 	if got, err := os.ReadFile(w.path("umask")); err != nil || string(got) != "0027\n" {
