@@ -10,6 +10,7 @@ VULN    := golang.org/x/vuln/cmd/govulncheck@latest
 # a signal of the operator's to the emperor.
 LDFLAGS := -s -w -X runtime.godebugDefault=asyncpreemptoff=1 -X main.exactURG=yes
 FUZZ    ?= 10s
+PACKAGES ?= ./pkg/... ./internal/...
 export CGO_ENABLED ?= 0
 
 .PHONY: help
@@ -45,7 +46,7 @@ systemd: build ## stories of the unit in a virtual machine (EMPEROR_VM), as root
 
 .PHONY: fuzz
 fuzz: ## each fuzz target for FUZZ (10s)
-	@set -e; for p in $$($(GO) list ./pkg/... ./internal/...); do \
+	@set -e; for p in $$($(GO) list $(PACKAGES)); do \
 	  for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz' || true); do \
 	    echo "== $$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZ) $$p; done; done
 

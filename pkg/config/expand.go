@@ -25,7 +25,7 @@ type entry struct {
 // Bounds of expansion. Beyond them a value refers to itself.
 const (
 	maxReplacements = 10_000  // in one value
-	maxWork         = 1 << 28 // bytes looked at, in all values
+	maxWork         = 1 << 24 // bytes looked at, in all values
 )
 
 // passes runs uWSGI's passes over all values in order: environment variables,

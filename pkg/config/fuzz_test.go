@@ -1,0 +1,115 @@
+package config
+
+import (
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/txtar"
+)
+
+// seeds gives the files of all cases to a fuzz target.
+func seeds(f *testing.F, add func(text string)) {
+	f.Helper()
+	cases, err := filepath.Glob("testdata/dialect/*.txtar")
+	if err != nil || len(cases) == 0 {
+		f.Fatalf("there are no cases: %v", err)
+	}
+	for _, c := range cases {
+		archive, err := txtar.ParseFile(c)
+		if err != nil {
+			f.Fatal(err)
+		}
+		for _, file := range archive.Files {
+			if file.Name != "want" && len(file.Data) < 4<<10 {
+				add(string(file.Data))
+			}
+		}
+	}
+	add(thirty)
+}
+
+// FuzzLex: what was taken apart can be put together and taken apart again.
+func FuzzLex(f *testing.F) {
+	seeds(f, func(text string) { f.Add(text) })
+	f.Fuzz(func(t *testing.T, data string) {
+		m := &magic{}
+		m.named("a.ini")
+		m.file("/d/a.ini")
+		substituted, numbers, ok := m.substitute(data)
+		if !ok {
+			return
+		}
+		if numbers != nil && len(numbers) != 1+strings.Count(substituted, "\n") {
+			t.Fatalf("%d numbers for %q", len(numbers), substituted)
+		}
+		lines, _, _ := lex("a.ini", substituted, numbers)
+		lines = slices.DeleteFunc(lines, func(l line) bool { return l.section == "" })
+		again, _, problems := lex("a.ini", unlex(lines), nil)
+		if len(problems) > 0 && len(data) < maxLine {
+			t.Fatal(problems)
+		}
+		same := func(a, b line) bool { return a.section == b.section && a.key == b.key && a.value == b.value }
+		if !slices.EqualFunc(lines, again, same) && len(data) < maxLine/2 {
+			t.Fatalf("%v became %v", lines, again)
+		}
+	})
+}
+
+// FuzzExpand: expansion ends, and no value outgrows its bound.
+func FuzzExpand(f *testing.F) {
+	f.Add("%(b)", "x%(a)$(HOME)", "%(a + b * 2)")
+	f.Add("x%(b)%(b)", "y%(c)%(c)", "z%(a)%(a)")
+	f.Add("$(A:-b-c)$(A-$(B))", "@(x)@()", "%(a ++ -- / c)")
+	f.Add("%(%(c))", "((%(a)))", "a")
+	f.Fuzz(func(t *testing.T, a, b, c string) {
+		r := newReader(Access{Environ: []string{"HOME=" + a, "A=", "B=%(a)$(B)"}}, "vassal")
+		for key, value := range map[string]string{"a": a, "b": b, "c": c} {
+			r.add(key, value)
+		}
+		r.passes()
+		for _, e := range r.entries {
+			if len(e.value) > maxLine && len(a)+len(b)+len(c) < maxLine {
+				t.Fatalf("%s has %d bytes", e.key, len(e.value))
+			}
+		}
+	})
+}
+
+// FuzzParse: what a vassal's file means, written down, means the same.
+func FuzzParse(f *testing.F) {
+	seeds(f, func(text string) { f.Add("a.ini", text+"\n[uwsgi]\ncommand = cat\n") })
+	f.Add("a.yaml", "uwsgi:\n  command: cat\n  env: [A=1, B=2]\n")
+	f.Add("a.json", `{"uwsgi": {"command": "cat", "env": ["A=1"], "vacuum": true}}`)
+	f.Add("a.xml", `<uwsgi><command>cat</command><vacuum/></uwsgi>`)
+	f.Fuzz(func(t *testing.T, name, data string) {
+		if len(name) > 100 || strings.ContainsAny(name, "/\x00") {
+			return
+		}
+		src := Source{Name: name, Path: "/v/" + name, Data: []byte(data), Tenant: strings.HasPrefix(name, "t")}
+		r := Input{Source: src, Access: Access{Partial: true}}.read()
+		v, _, err := finishVassal(src.Path, r)
+		if err != nil || r.partial {
+			return
+		}
+		settings := v.Settings(false)
+		var b strings.Builder
+		if err := Write(&b, "uwsgi", settings); err != nil {
+			t.Fatal(err)
+		}
+		for _, s := range settings {
+			if strings.Trim(s.Value, blanks) != s.Value || strings.ContainsAny(s.Value, "\n\x00") || strings.Contains(s.Value, "(") {
+				return
+			}
+		}
+		again, _, err := ParseVassal(Source{Name: "a.ini", Path: "/v/a.ini", Data: []byte(b.String())})
+		if err != nil {
+			t.Fatalf("%q, written as %q: %v", data, b.String(), err)
+		}
+		same := func(a, b Setting) bool { return a.Name == b.Name && a.Value == b.Value }
+		if got := again.Settings(false); !slices.EqualFunc(got, settings, same) {
+			t.Fatalf("%v became %v", settings, got)
+		}
+	})
+}
