@@ -20,6 +20,10 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/serving"
 )
 
+// patience is the grace of an idle connection: longer than a busy machine may keep
+// a client from running.
+const patience = 3 * time.Second
+
 // TestReloadLosesNothing replaces servers that share a socket, as the master
 // does, under clients that keep their connections and repeat nothing.
 func TestReloadLosesNothing(t *testing.T) {
@@ -44,7 +48,7 @@ func TestReloadLosesNothing(t *testing.T) {
 		ready := make(chan struct{}, 1)
 		servers.Go(func() {
 			if err := Serve(ctx, Config{
-				Options: options, Sockets: []Socket{{"http-socket", l}}, Log: slog.New(slog.DiscardHandler), AccessLog: io.Discard, Grace: 500 * time.Millisecond,
+				Options: options, Sockets: []Socket{{"http-socket", l}}, Log: slog.New(slog.DiscardHandler), AccessLog: io.Discard, Grace: patience,
 				Notify: func(state string) {
 					if state == "READY=1" {
 						ready <- struct{}{}
