@@ -268,26 +268,20 @@ func TestKilledEmperorLeavesNothing(t *testing.T) {
 				t.Errorf("exit code %d", code)
 			}
 			eventually(t, "no process is left", func() bool { return len(w.processes()) == 0 })
-			// Cgroups do not end with their processes; the next emperor collects them.
+			// Cgroups and sockets do not end with their processes; the next emperor collects them.
 			for _, name := range []string{"served.ini", "stubborn.ini", "patched.ini", "parked.ini", "waiting.ini"} {
 				w.remove(name)
 			}
-			next := w.start(args...)
-			next.barrier()
-			next.stop(syscall.SIGTERM)
+			e.succeed()
 		})
 	}
 }
 
-// sweepCgroups removes the empty cgroups of an emperor that could not. One that
-// is not empty cannot be removed.
-func (w *world) sweepCgroups() {
-	w.t.Helper()
-	found := w.cgroups()
-	slices.Reverse(found) // the inner ones first
-	for _, path := range found {
-		if err := os.Remove(path); err != nil {
-			w.t.Error(err)
-		}
-	}
+// succeed has a next emperor collect what one left that could not clean up.
+func (e *emperor) succeed() {
+	e.t.Helper()
+	eventually(e.t, "no process is left", func() bool { return len(e.processes()) == 0 })
+	next := e.start()
+	next.await("", "is watching")
+	next.stop(syscall.SIGTERM)
 }

@@ -103,8 +103,9 @@ func (s *sight) notify() string {
 }
 
 // notifyDir makes that directory, through which everybody can go and nobody look.
+// What is in it is from an emperor that died: this one has the lock.
 func notifyDir(dir string, uid, gid int) error {
-	if err := os.Mkdir(dir, 0o711); err != nil && !errors.Is(err, os.ErrExist) {
+	if err := errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o711)); err != nil {
 		return err
 	}
 	return errors.Join(os.Chmod(dir, 0o711), os.Chown(dir, uid, gid))
