@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
 )
 
 // Exit codes.
@@ -23,7 +24,7 @@ func main() {
 	if args := os.Args[1:]; isCommand(args) {
 		os.Exit(runCommand(args, os.Stdout, os.Stderr))
 	}
-	options, warnings, err := config.ParseEmperor(os.Args[1:])
+	options, warnings, err := config.Own(parser.Parse).ParseEmperor(os.Args[1:])
 	if err != nil {
 		for _, w := range warnings {
 			fmt.Fprintln(os.Stderr, "emperor: warning:", w)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/emperor-go/emperor/internal/termlog"
 	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/config/foreign"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/vassal"
 	"github.com/emperor-go/emperor/pkg/vassal/master"
@@ -66,7 +67,9 @@ func run() error {
 		return err
 	}
 	v := &vassal.Vassal{
-		Parse:         func() (*config.Vassal, config.Problems, error) { return config.ParseVassalArgs(os.Args[1:]) },
+		Parse: func() (*config.Vassal, config.Problems, error) {
+			return config.Own(foreign.Ask(server)).ParseVassalArgs(os.Args[1:])
+		},
 		ServerProgram: server, SelfProgram: self,
 		Log: logger(),
 	}

@@ -7,6 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+
+	"github.com/emperor-go/emperor/pkg/config/foreign"
 )
 
 // Access is what reading a configuration may touch besides the text it was
@@ -26,13 +28,17 @@ type Access struct {
 	// Environ are the variables for $(NAME) and if-env, as os.Environ returns
 	// them. Empty: there are none.
 	Environ []string
+	// Foreign reads YAML and XML. Nil: they cannot be read.
+	Foreign foreign.Parser
 	// Partial: what is not allowed is left out and is no mistake. What comes out
 	// is then a part of what the text says, good to find mistakes in.
 	Partial bool
 }
 
 // Own is the access of a program to its own configuration: everything.
-func Own() Access { return Access{Files: true, Run: true, Environ: os.Environ()} }
+func Own(parser foreign.Parser) Access {
+	return Access{Files: true, Run: true, Environ: os.Environ(), Foreign: parser}
+}
 
 // need is one kind of access.
 type need int

@@ -18,7 +18,12 @@ var (
 // are monitors. Options count in the order in which they stand, those of a file
 // at the place of the file. On mistakes the error is Problems with all of them.
 func ParseEmperor(args []string) (e *Emperor, warnings Problems, err error) {
-	line := commandLine[Emperor]{program: "emperor", table: emperorOptions, reader: newReader(Own(), "emperor")}
+	return Own(nil).ParseEmperor(args)
+}
+
+// ParseEmperor is the same with what may be touched.
+func (a Access) ParseEmperor(args []string) (e *Emperor, warnings Problems, err error) {
+	line := commandLine[Emperor]{program: "emperor", table: emperorOptions, reader: newReader(a, "emperor")}
 	if err := line.parse(args); err != nil {
 		return nil, nil, err
 	}
@@ -45,7 +50,12 @@ func ParseEmperor(args []string) (e *Emperor, warnings Problems, err error) {
 // ParseVassalArgs reads a vassal's command line, without the program's name:
 // --ini FILE or the file alone, and any option of the vassal.
 func ParseVassalArgs(args []string) (v *Vassal, warnings Problems, err error) {
-	line := commandLine[Vassal]{program: "vassal", table: vassalOptions, reader: newReader(Own(), "vassal")}
+	return Own(nil).ParseVassalArgs(args)
+}
+
+// ParseVassalArgs is the same with what may be touched.
+func (a Access) ParseVassalArgs(args []string) (v *Vassal, warnings Problems, err error) {
+	line := commandLine[Vassal]{program: "vassal", table: vassalOptions, reader: newReader(a, "vassal")}
 	if err := line.parse(args); err != nil {
 		return nil, nil, err
 	}

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
 )
 
 // corpus finds the folder of real configuration files, which are not part of
@@ -114,7 +116,7 @@ func unwrap(t *testing.T, raw json.RawMessage) string {
 func corpusList(t *testing.T, root, file string) (lines []string) {
 	t.Chdir(filepath.Join(root, filepath.Dir(file)))
 	t.Setenv("PATH", fakeDate(t))
-	r := newReader(Access{Files: true, Run: true, Environ: []string{"HOME=/home/u", "PATH=/tmp/corpus/stub:/usr/bin:/bin"}})
+	r := newReader(Access{Foreign: parser.Parse, Files: true, Run: true, Environ: []string{"HOME=/home/u", "PATH=/tmp/corpus/stub:/usr/bin:/bin"}})
 	r.magic.vars = map[byte]string{
 		'h': "HOSTNAME", 't': "1700000000", 'T': "1700000000000000", 'V': "VERSION", 'k': "4", 'u': "1000", 'U': "user", 'g': "1000", 'G': "group",
 	}

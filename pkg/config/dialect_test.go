@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
 )
 
 // onPurpose are the cases in which we differ from uWSGI 2.0.21 on purpose, each
@@ -41,10 +43,10 @@ const childEnv = "EMPEROR_TEST_PROGRAM"
 func TestMain(m *testing.M) {
 	switch os.Getenv(childEnv) {
 	case "vassal":
-		_, warnings, err := ParseVassalArgs(os.Args[1:])
+		_, warnings, err := Own(parser.Parse).ParseVassalArgs(os.Args[1:])
 		showAndExit(warnings, err)
 	case "emperor":
-		_, warnings, err := ParseEmperor(os.Args[1:])
+		_, warnings, err := Own(parser.Parse).ParseEmperor(os.Args[1:])
 		showAndExit(warnings, err)
 	}
 	os.Exit(m.Run())

@@ -7,6 +7,8 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/txtar"
+
+	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
 )
 
 // seeds gives the files of all cases to a fuzz target.
@@ -88,7 +90,7 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		src := Source{Name: name, Path: "/v/" + name, Data: []byte(data), Tenant: strings.HasPrefix(name, "t")}
-		r := Input{Source: src, Access: Access{Partial: true}}.read()
+		r := Input{Source: src, Access: Access{Partial: true, Foreign: parser.Parse}}.read()
 		v, _, err := finishVassal(src.Path, r)
 		if err != nil || r.partial {
 			return

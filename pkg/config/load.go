@@ -160,12 +160,10 @@ func (r *reader) read(kind format, path, text, section string) {
 	case formatINI:
 		r.ini(path, text, numbers, section)
 		return
-	case formatYAML:
-		lines, ok = r.yaml(path, text, section)
 	case formatJSON:
 		lines, ok = r.json(path, text, section)
-	case formatXML:
-		lines, ok = r.xml(path, text, section)
+	default:
+		lines, ok = r.foreign(kind, path, text, section)
 	}
 	if !ok {
 		return

@@ -68,7 +68,7 @@ func TestTenantBeside(t *testing.T) {
 		"blacklist = umask":                 "the option is on the blacklist",
 		"whitelist = env":                   "the option is not on the whitelist",
 	} {
-		in := Input{Source: Source{Name: "v.ini", Path: "/v/v.ini", Data: []byte("[uwsgi]\n" + text + "\n"), Tenant: true}, Access: Own()}
+		in := Input{Source: Source{Name: "v.ini", Path: "/v/v.ini", Data: []byte("[uwsgi]\n" + text + "\n"), Tenant: true}, Access: Own(nil)}
 		in.Templates.Include = []Source{{Name: "t.ini", Path: "/t/t.ini", Data: []byte("[uwsgi]\numask = 027\n")}}
 		_, _, err := in.Parse()
 		if err == nil || !strings.Contains(err.Error(), want) {

@@ -2,14 +2,15 @@ package vassal
 
 import (
 	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/config/foreign"
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
 // input is what an order says to be configured by.
-func input(order *wire.Order) config.Input {
+func (v *Vassal) input(order *wire.Order) config.Input {
 	in := config.Input{
 		Source: config.Source{Name: string(order.Name), Path: string(order.Path), Data: order.Config},
-		Access: config.Own(),
+		Access: config.Own(foreign.Ask(v.ServerProgram)),
 	}
 	if t := order.Templates; t != nil {
 		in.Templates = config.Templates{

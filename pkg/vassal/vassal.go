@@ -224,7 +224,7 @@ func (v *Vassal) parsed(order *wire.Order) (*config.Vassal, config.Problems, err
 	if order == nil {
 		return v.Parse()
 	}
-	return input(order).Parse()
+	return v.input(order).Parse()
 }
 
 func (v *Vassal) startDirectory(context.Context) error {

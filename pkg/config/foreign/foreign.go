@@ -1,0 +1,93 @@
+// Package foreign answers one question: what does a configuration in another
+// language than ini say? Reading YAML and XML takes libraries that cost more at
+// each start of a program than a vassal may pay, so a vassal asks another program,
+// and only those that can afford it import package parser.
+package foreign
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"strings"
+	"time"
+)
+
+// Block is what stands under one name: a key of a YAML file, or an element <uwsgi>
+// by its id.
+type Block struct {
+	Name  string
+	Lines []Line
+}
+
+// Line is an option in it, and where it stands.
+type Line struct {
+	Key, Value string
+	Number     int
+}
+
+// Error is what is wrong with a text. Line is where, from 1, or zero.
+type Error struct {
+	Line int
+	What string
+}
+
+func (e *Error) Error() string { return e.What }
+
+// Parser reads a text in a format, yaml or xml. What is wrong with the text is an
+// *Error.
+type Parser func(format, text string) ([]Block, error)
+
+// Argument makes a program that is asked by Ask answer: it stands before the
+// format.
+const Argument = "--parse"
+
+// patience bounds how long the other program may take.
+const patience = 30 * time.Second
+
+// answer is what the other program prints.
+type answer struct {
+	Blocks []Block
+	Error  *Error
+}
+
+// Ask returns a parser that has a program do the work.
+func Ask(program string) Parser {
+	return func(format, text string) ([]Block, error) {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		cmd := exec.CommandContext(ctx, program, Argument, format)
+		cmd.Stdin = strings.NewReader(text)
+		var complaint bytes.Buffer
+		cmd.Stderr = &complaint
+		out, err := cmd.Output()
+		if err != nil {
+			return nil, fmt.Errorf("cannot have %s read by %q: %w %s", format, program, err, bytes.TrimSpace(complaint.Bytes()))
+		}
+		var a answer
+		if err := json.Unmarshal(out, &a); err != nil {
+			return nil, fmt.Errorf("cannot have %s read by %q: %w", format, program, err)
+		}
+		if a.Error != nil {
+			return nil, a.Error
+		}
+		return a.Blocks, nil
+	}
+}
+
+// Answer does what was asked for by Ask.
+func Answer(parse Parser, format string, in io.Reader, out io.Writer) error {
+	text, err := io.ReadAll(in)
+	if err != nil {
+		return err
+	}
+	var a answer
+	if a.Blocks, err = parse(format, string(text)); err != nil {
+		a.Error = &Error{What: err.Error()}
+		_ = errors.As(err, &a.Error)
+	}
+	return json.NewEncoder(out).Encode(a)
+}

@@ -1,0 +1,20 @@
+// Package parser reads the formats that package foreign is about. It costs what
+// the libraries cost: the program that every vassal starts must not import it.
+package parser
+
+import (
+	"fmt"
+
+	"github.com/emperor-go/emperor/pkg/config/foreign"
+)
+
+// Parse is a foreign.Parser.
+func Parse(format, text string) ([]foreign.Block, error) {
+	switch format {
+	case "xml":
+		return parseXML(text)
+	case "yaml":
+		return parseYAML(text)
+	}
+	return nil, &foreign.Error{What: fmt.Sprintf("unknown format %q", format)}
+}

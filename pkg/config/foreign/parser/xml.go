@@ -1,0 +1,125 @@
+package parser
+
+import (
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/emperor-go/emperor/pkg/config/foreign"
+)
+
+// maxDepth is how deep elements and nodes may be inside each other.
+const maxDepth = 64
+
+// element is an element of an XML file as far as it matters.
+type element struct {
+	name, id, mount, text string
+	number                int
+	nested                bool // an element comes before any text
+	inner                 []element
+}
+
+// app is the mount that an element <app> stands for.
+func (e element) app() string {
+	if len(e.inner) > 0 {
+		e.text = e.inner[0].text
+	}
+	if e.mount == "" {
+		return e.text
+	}
+	return e.mount + "=" + e.text
+}
+
+// parseXML gives the elements <uwsgi>: the root, or those in it.
+func parseXML(text string) ([]foreign.Block, error) {
+	d := xml.NewDecoder(strings.NewReader(text))
+	root, err := readElement(d)
+	if err != nil {
+		line, _ := d.InputPos()
+		return nil, &foreign.Error{Line: line, What: "cannot parse XML: " + err.Error()}
+	}
+	if root.name == "uwsgi" {
+		b, err := root.block()
+		b.Name = "" // whatever its id
+		return []foreign.Block{b}, err
+	}
+	var blocks []foreign.Block
+	for _, e := range root.inner {
+		if e.name != "uwsgi" {
+			continue
+		}
+		b, err := e.block()
+		if err != nil {
+			return nil, err
+		}
+		blocks = append(blocks, b)
+	}
+	return blocks, nil
+}
+
+// block gives the options in an element <uwsgi>. An empty one means 1.
+func (e element) block() (foreign.Block, error) {
+	b := foreign.Block{Name: e.id}
+	for _, e := range e.inner {
+		switch {
+		case e.nested && e.name == "app":
+			continue
+		case e.nested:
+			return b, &foreign.Error{Line: e.number, What: fmt.Sprintf("there is an element inside the option <%s>", e.name)}
+		case e.name == "app":
+			b.Lines = append(b.Lines, foreign.Line{Key: "mount", Value: e.app(), Number: e.number})
+			e.text = ""
+		case e.text == "":
+			e.text = "1"
+		}
+		b.Lines = append(b.Lines, foreign.Line{Key: e.name, Value: e.text, Number: e.number})
+	}
+	return b, nil
+}
+
+// readElement reads the next element with what is in it, three levels deep: what
+// is below an option does not matter. Its text is the one before any element
+// inside it.
+func readElement(d *xml.Decoder) (element, error) {
+	stack := []element{{}}
+	for {
+		t, err := d.Token()
+		if errors.Is(err, io.EOF) {
+			return element{}, errors.New("there is no element")
+		} else if err != nil {
+			return element{}, err
+		}
+		top := &stack[len(stack)-1]
+		switch t := t.(type) {
+		case xml.StartElement:
+			if len(stack) > maxDepth {
+				return element{}, fmt.Errorf("elements are more than %d deep", maxDepth)
+			}
+			top.nested = top.nested || top.text == ""
+			e := element{name: t.Name.Local}
+			e.number, _ = d.InputPos()
+			for _, a := range t.Attr {
+				switch a.Name.Local {
+				case "id":
+					e.id = a.Value
+				case "mountpoint", "domain":
+					e.mount = a.Value
+				}
+			}
+			stack = append(stack, e)
+		case xml.CharData:
+			if len(top.inner) == 0 {
+				top.text += string(t)
+			}
+		case xml.EndElement:
+			done := *top
+			stack = stack[:len(stack)-1]
+			if len(stack) == 1 {
+				return done, nil
+			}
+			stack[len(stack)-1].inner = append(stack[len(stack)-1].inner, done)
+		}
+	}
+}
