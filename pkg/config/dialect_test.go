@@ -27,6 +27,7 @@ var onPurpose = map[string]string{
 	"environ-default": "`else` and `$(NAME-default)` are those of uWSGI 2.1",
 	"header-bracket":  "A section header without its closing bracket is a mistake",
 	"header-comment":  "A comment may stand behind a section header",
+	"ini-directory":   "To include a directory is a mistake",
 	"line-too-long":   "A line may have 1 MiB",
 	"nul":             "A NUL byte is a mistake",
 	"section-emperor": "Sections of our own count as well",
@@ -306,4 +307,18 @@ func configBlock(out string) (block string, ok bool) {
 	_, block, _ = strings.Cut(out, ";uWSGI instance configuration\n[uwsgi]\n")
 	block, _, ok = strings.Cut(block, ";end of configuration\n")
 	return block, ok
+}
+
+// TestDifferencesAreDocumented: docs/dialect.md has the words of the table.
+func TestDifferencesAreDocumented(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join("..", "..", "docs", "dialect.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, list, _ := strings.Cut(string(data), "\n## Differences from uWSGI 2.0\n")
+	for name, reason := range onPurpose {
+		if !strings.Contains(list, "\n- "+reason) {
+			t.Errorf("docs/dialect.md does not say %q, for the case %s", reason, name)
+		}
+	}
 }
