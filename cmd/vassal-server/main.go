@@ -56,6 +56,7 @@ func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	signal.Ignore(syscall.SIGHUP)
+	termlog.OutliveReader()
 	err := run(ctx, os.Args[1:])
 	var mistake usageError
 	switch {

@@ -36,7 +36,7 @@ func main() {
 		return
 	}
 	if os.Args[0] == master.StageName {
-		fmt.Fprintln(os.Stderr, "vassal:", master.Stage(os.Args, logger()))
+		fmt.Fprintln(os.Stderr, termlog.ErrorMark()+"vassal:", master.Stage(os.Args, logger()))
 		os.Exit(exitFailed)
 	}
 	err := run()
@@ -45,7 +45,7 @@ func main() {
 	switch {
 	case errors.As(err, &exit):
 		if exit.Code != 0 {
-			fmt.Fprintln(os.Stderr, "vassal:", err)
+			fmt.Fprintln(os.Stderr, termlog.ErrorMark()+"vassal:", err)
 		}
 		os.Exit(exit.Code)
 	case err == nil, errors.Is(err, vassal.ErrWithdrawn):
@@ -62,6 +62,7 @@ func main() {
 }
 
 func run() error {
+	termlog.OutliveReader()
 	self, server, err := vassal.Programs()
 	if err != nil {
 		return err
