@@ -245,3 +245,35 @@ func TestDirectoryThatCannotBeReadLater(t *testing.T) {
 		})
 	}
 }
+
+// The same vassal in every format of uWSGI's Emperor, with a template around it.
+func TestEveryFormat(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.write("template.ini", ini("exec-as-root = echo the template says $(COLOUR)", "env = NAME=%(name)"))
+	for name, text := range map[string]string{
+		"a.ini":  ini("command = sleep 1000000", "name = a"),
+		"b.yml":  "uwsgi:\n  command: sleep 1000000\n  name: b\n",
+		"c.yaml": "uwsgi:\n  command: sleep 1000000\n  name: c\n",
+		"d.json": `{"uwsgi": {"command": "sleep 1000000", "name": "d"}}`,
+		"e.js":   `{"uwsgi": {"command": "sleep 1000000", "name": "e"}}`,
+		"f.xml":  "<uwsgi><command>sleep 1000000</command><name>f</name></uwsgi>",
+	} {
+		w.write(filepath.Join(w.vassals, name), text)
+	}
+	e := w.start(allNamespaces, "--vassals-include", w.path("template.ini"), "--vassal-set", "ready-timeout=5")
+	for _, name := range []string{"a.ini", "b.yml", "c.yaml", "d.json", "e.js", "f.xml"} {
+		e.await(name, "the template says")
+		worker := children(e.running(name))
+		if len(worker) != 1 {
+			t.Fatalf("%s has workers %v", name, worker)
+		}
+		environ, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", worker[0]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := "NAME=" + name[:1]; !strings.Contains(string(environ), want) {
+			t.Errorf("%s: the worker has no %s in %q", name, want, environ)
+		}
+	}
+}

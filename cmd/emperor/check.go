@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -104,20 +105,50 @@ func (k *checker) directory(dir string) error {
 
 // isVassal reports whether a directory monitor takes a file of that name.
 func isVassal(name string) bool {
-	return !strings.HasPrefix(name, ".") && filepath.Ext(name) == ".ini"
+	return !strings.HasPrefix(name, ".") && slices.Contains(config.Extensions(), filepath.Ext(name))
 }
 
 func (k *checker) vassal(name string, data []byte) {
 	k.files++
-	path, err := filepath.Abs(name)
-	if err != nil {
-		path = name
+	if k.emperor != nil && !wrapping(k.emperor.Wrapping).None() {
+		return // only the program that takes the vassal's place knows what it means
 	}
-	v, warnings, err := config.ParseVassal(config.Source{Name: filepath.Base(name), Path: path, Data: data})
+	path, v, warnings, err := parseVassal(k.emperor, name, data)
 	k.note(path, warnings, err)
 	if err == nil {
 		k.vassals = append(k.vassals, inspect.Subject{File: path, Vassal: v, Emperor: k.emperor})
 	}
+}
+
+// parseVassal reads a vassal's file as the vassal will under an emperor, which is
+// nil when nothing is known about it. It runs nothing. What the file names is only
+// opened when the file belongs to root or to whoever asks: nobody is led to read
+// what a tenant has chosen.
+func parseVassal(e *config.Emperor, name string, data []byte) (path string, v *config.Vassal, warnings config.Problems, err error) {
+	if path, err = filepath.Abs(name); err != nil {
+		path = name
+	}
+	in := config.Input{
+		Source: config.Source{Name: filepath.Base(name), Path: path, Data: data},
+		Access: config.Access{Files: ours(path), Environ: os.Environ(), Partial: true},
+	}
+	if e != nil {
+		if in.Templates, err = e.Templates.Read(filepath.Dir(path)); err != nil {
+			return path, nil, nil, err
+		}
+	}
+	v, warnings, err = in.Parse()
+	return path, v, warnings, err
+}
+
+// ours reports whether a file belongs to root or to this process's user.
+func ours(path string) bool {
+	info, err := os.Stat(path)
+	if err != nil {
+		return false
+	}
+	s, ok := info.Sys().(*syscall.Stat_t)
+	return ok && (s.Uid == 0 || int(s.Uid) == os.Geteuid())
 }
 
 // readEmperor returns nil when the file has mistakes, which are noted.

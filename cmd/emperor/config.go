@@ -24,11 +24,18 @@ func configCommand() *cobra.Command {
 			"in a directory of the emperor whose file --ini names, with or without its extension.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			file, err := locate(args[0], ini)
+			var e *config.Emperor
+			if ini != "" {
+				var err error
+				if e, _, err = config.ParseEmperor([]string{"--ini", ini}); err != nil {
+					return err
+				}
+			}
+			file, err := locate(args[0], e)
 			if err != nil {
 				return err
 			}
-			settings, err := effective(file, all)
+			settings, err := effective(e, file, all)
 			var problems config.Problems
 			if errors.As(err, &problems) {
 				c.PrintErrln(problems)
@@ -49,20 +56,16 @@ func configCommand() *cobra.Command {
 }
 
 // locate finds the file of a vassal by its name, or takes it for a file.
-func locate(name, ini string) (string, error) {
+func locate(name string, e *config.Emperor) (string, error) {
 	if _, err := os.Stat(name); err == nil || strings.Contains(name, "/") {
 		return name, nil
 	}
-	if ini == "" {
+	if e == nil {
 		return "", fmt.Errorf("there is no file %q (give --ini FILE to find a vassal by its name)", name)
 	}
-	e, _, err := config.ParseEmperor([]string{"--ini", ini})
-	if err != nil {
-		return "", err
-	}
 	for _, dir := range e.Monitors {
-		for _, file := range []string{name, name + ".ini"} {
-			if path := filepath.Join(dir, file); isVassal(file) && regular(path) {
+		for _, ext := range append([]string{""}, config.Extensions()...) {
+			if path := filepath.Join(dir, name+ext); isVassal(name+ext) && regular(path) {
 				return path, nil
 			}
 		}
@@ -75,7 +78,7 @@ func regular(path string) bool {
 	return err == nil && info.Mode().IsRegular()
 }
 
-func effective(file string, all bool) ([]config.Setting, error) {
+func effective(e *config.Emperor, file string, all bool) ([]config.Setting, error) {
 	data, err := read(file)
 	if err != nil {
 		return nil, err
@@ -87,11 +90,7 @@ func effective(file string, all bool) ([]config.Setting, error) {
 		}
 		return e.Settings(all), nil
 	}
-	path, err := filepath.Abs(file)
-	if err != nil {
-		return nil, err
-	}
-	v, _, err := config.ParseVassal(config.Source{Name: filepath.Base(file), Path: path, Data: data})
+	_, v, _, err := parseVassal(e, file, data)
 	if err != nil {
 		return nil, err
 	}

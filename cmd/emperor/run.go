@@ -164,7 +164,7 @@ func handler(w io.Writer, o *config.Emperor) slog.Handler {
 func monitors(o *config.Emperor, log *slog.Logger) ([]monitor.Monitor, error) {
 	var list []monitor.Monitor
 	for _, path := range o.Monitors {
-		d, err := monitor.NewDir(path, monitor.DirOptions{Rescan: o.Rescan, Log: log})
+		d, err := monitor.NewDir(path, monitor.DirOptions{Rescan: o.Rescan, Extensions: config.Extensions(), Log: log})
 		if err != nil {
 			return nil, err
 		}

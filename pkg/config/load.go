@@ -260,11 +260,13 @@ func formatOf(key string) format {
 	return formatINI
 }
 
+// Extensions are the ends of file names that tell a format, as in uWSGI.
+func Extensions() []string { return []string{".ini", ".xml", ".yaml", ".yml", ".json", ".js"} }
+
 // formatByName tells the format from the end of a name.
 func formatByName(name string) (format, bool) {
-	switch ext := strings.TrimPrefix(filepath.Ext(name), "."); ext {
-	case "ini", "xml", "yaml", "yml", "json", "js":
-		return formatOf(ext), true
+	if ext := filepath.Ext(name); slices.Contains(Extensions(), ext) {
+		return formatOf(ext[1:]), true
 	}
 	return formatINI, false
 }
