@@ -63,48 +63,78 @@ func lifeOptions() table[Emperor] {
 	}
 	return table[Emperor]{
 		{name: "emperor-backoff-jitter", group: "Vassals", arg: "PERCENT", def: "10", help: "largest part of a backoff that is added at random", set: setJitter},
-		{name: "emperor-broodlord", group: "Vassals", arg: "N", help: "how many zergs may run in all, for vassals that ask for reinforcement",
-			set: number(func(e *Emperor) *int { return &e.Life.Broodlord })},
-		{name: "emperor-curse-tolerance", group: "Vassals", arg: "TIME", def: "30", help: "how long a vassal may live that closed its pipe; 0: for ever",
-			set: duration(life(func(l *Life) *time.Duration { return &l.CurseTolerance }))},
-		{name: "emperor-graceful-shutdown", group: "Vassals", help: "stop vassals gracefully when the emperor stops",
-			set: yes(func(e *Emperor) *bool { return &e.Life.Graceful })},
-		{name: "emperor-max-restarts", aliases: []string{"max-restarts"}, group: "Vassals", arg: "N",
-			help: "failures in a row after which a vassal rests until its file changes", set: number(func(e *Emperor) *int { return &e.Life.MaxRestarts })},
+		{
+			name: "emperor-broodlord", group: "Vassals", arg: "N", help: "how many zergs may run in all, for vassals that ask for reinforcement",
+			set: number(func(e *Emperor) *int { return &e.Life.Broodlord }),
+		},
+		{
+			name: "emperor-curse-tolerance", group: "Vassals", arg: "TIME", def: "30", help: "how long a vassal may live that closed its pipe; 0: for ever",
+			set: duration(life(func(l *Life) *time.Duration { return &l.CurseTolerance })),
+		},
+		{
+			name: "emperor-graceful-shutdown", group: "Vassals", help: "stop vassals gracefully when the emperor stops",
+			set: yes(func(e *Emperor) *bool { return &e.Life.Graceful }),
+		},
+		{
+			name: "emperor-max-restarts", aliases: []string{"max-restarts"}, group: "Vassals", arg: "N",
+			help: "failures in a row after which a vassal rests until its file changes", set: number(func(e *Emperor) *int { return &e.Life.MaxRestarts }),
+		},
 		{name: "emperor-max-throttle", group: "Vassals", arg: "MS", help: "the longest backoff, as uWSGI names it", set: milliseconds(func(e *Emperor) *time.Duration { return &e.BackoffMax })},
-		{name: "emperor-no-blacklist", group: "Vassals", help: "every backoff is as long as the first",
-			set: yes(func(e *Emperor) *bool { return &e.FlatBackoff })},
-		{name: "emperor-reload-timeout", group: "Vassals", arg: "TIME", def: "60", help: "how long a reload may take before it counts as failed; 0: for ever",
-			set: duration(life(func(l *Life) *time.Duration { return &l.ReloadTimeout }))},
-		{name: "emperor-required-heartbeat", group: "Vassals", arg: "TIME", def: "30", help: "longest silence of a vassal that has sent heartbeats; 0: any",
-			set: duration(life(func(l *Life) *time.Duration { return &l.Heartbeat }))},
+		{
+			name: "emperor-no-blacklist", group: "Vassals", help: "every backoff is as long as the first",
+			set: yes(func(e *Emperor) *bool { return &e.FlatBackoff }),
+		},
+		{
+			name: "emperor-reload-timeout", group: "Vassals", arg: "TIME", def: "60", help: "how long a reload may take before it counts as failed; 0: for ever",
+			set: duration(life(func(l *Life) *time.Duration { return &l.ReloadTimeout })),
+		},
+		{
+			name: "emperor-required-heartbeat", group: "Vassals", arg: "TIME", def: "30", help: "longest silence of a vassal that has sent heartbeats; 0: any",
+			set: duration(life(func(l *Life) *time.Duration { return &l.Heartbeat })),
+		},
 		{name: "emperor-throttle", group: "Vassals", arg: "MS", help: "the first backoff, as uWSGI names it", set: milliseconds(func(e *Emperor) *time.Duration { return &e.Backoff })},
-		{name: "emperor-wait-for-command", group: "Vassals", help: "a new vassal starts when it is told to",
-			set: yes(func(e *Emperor) *bool { return &e.Life.WaitForCommand })},
-		{name: "emperor-wait-for-command-ignore", group: "Vassals", arg: "NAME", repeat: true, help: "a vassal that does not wait for a command",
-			set: list(func(e *Emperor) *[]string { return &e.Life.WaitIgnore })},
+		{
+			name: "emperor-wait-for-command", group: "Vassals", help: "a new vassal starts when it is told to",
+			set: yes(func(e *Emperor) *bool { return &e.Life.WaitForCommand }),
+		},
+		{
+			name: "emperor-wait-for-command-ignore", group: "Vassals", arg: "NAME", repeat: true, help: "a vassal that does not wait for a command",
+			set: list(func(e *Emperor) *[]string { return &e.Life.WaitIgnore }),
+		},
 
-		{name: "emperor-command-socket", group: "Control", arg: "ADDRESS", guard: true, help: "take uWSGI's commands (spawn, respawn, stop, log) on a datagram socket",
-			set: text(func(e *Emperor) *string { return &e.Life.CommandSocket })},
-		{name: "runtime-dir", group: "Control", arg: "DIR", def: "/run/emperor", help: "directory of the emperor's own sockets",
-			set: text(func(e *Emperor) *string { return &e.RuntimeDir })},
+		{
+			name: "emperor-command-socket", group: "Control", arg: "ADDRESS", guard: true, help: "take uWSGI's commands (spawn, respawn, stop, log) on a datagram socket",
+			set: text(func(e *Emperor) *string { return &e.Life.CommandSocket }),
+		},
+		{
+			name: "runtime-dir", group: "Control", arg: "DIR", def: "/run/emperor", help: "directory of the emperor's own sockets",
+			set: text(func(e *Emperor) *string { return &e.RuntimeDir }),
+		},
 
 		{name: "emperor-pidfile", group: "Process", arg: "FILE", help: "write the emperor's pid", set: text(func(e *Emperor) *string { return &e.Pidfile })},
 		{name: "emperor-procname", group: "Process", arg: "NAME", help: "name of the emperor's process", set: text(func(e *Emperor) *string { return &e.Procname })},
-		{name: "emperor-subreaper", group: "Process", help: "adopt and reap the orphans of vassals and hooks",
-			set: yes(func(e *Emperor) *bool { return &e.Subreaper })},
+		{
+			name: "emperor-subreaper", group: "Process", help: "adopt and reap the orphans of vassals and hooks",
+			set: yes(func(e *Emperor) *bool { return &e.Subreaper }),
+		},
 	}
 }
 
 // onDemandOptions say which vassals wait for their first connection, and where.
 func onDemandOptions() table[Emperor] {
 	return table[Emperor]{
-		{name: "emperor-on-demand-directory", aliases: []string{"emperor-on-demand-dir"}, group: "Sockets", arg: "DIR",
-			help: "vassal NAME.ini starts with the first connection to DIR/NAME.socket", set: text(func(e *Emperor) *string { return &e.OnDemand.Directory })},
-		{name: "emperor-on-demand-exec", group: "Sockets", arg: "COMMAND", help: "a command that prints the address that starts the vassal named by its argument",
-			set: text(func(e *Emperor) *string { return &e.OnDemand.Exec })},
-		{name: "emperor-on-demand-extension", aliases: []string{"emperor-on-demand-ext"}, group: "Sockets", arg: "EXT",
-			help: "vassal NAME starts with the first connection to the address in the file NAME+EXT", set: text(func(e *Emperor) *string { return &e.OnDemand.Extension })},
+		{
+			name: "emperor-on-demand-directory", aliases: []string{"emperor-on-demand-dir"}, group: "Sockets", arg: "DIR",
+			help: "vassal NAME.ini starts with the first connection to DIR/NAME.socket", set: text(func(e *Emperor) *string { return &e.OnDemand.Directory }),
+		},
+		{
+			name: "emperor-on-demand-exec", group: "Sockets", arg: "COMMAND", help: "a command that prints the address that starts the vassal named by its argument",
+			set: text(func(e *Emperor) *string { return &e.OnDemand.Exec }),
+		},
+		{
+			name: "emperor-on-demand-extension", aliases: []string{"emperor-on-demand-ext"}, group: "Sockets", arg: "EXT",
+			help: "vassal NAME starts with the first connection to the address in the file NAME+EXT", set: text(func(e *Emperor) *string { return &e.OnDemand.Extension }),
+		},
 		{name: "emperor-on-demand-mode", group: "Sockets", arg: "OCTAL", def: "666", guard: true, help: "mode of unix sockets that start vassals", set: setOnDemandMode},
 		{name: "emperor-on-demand-owner", group: "Sockets", arg: "USER[:GROUP]", guard: true, help: "owner of unix sockets that start vassals", set: setOnDemandOwner},
 	}
@@ -113,18 +143,30 @@ func onDemandOptions() table[Emperor] {
 // wrapOptions say what program vassals become.
 func wrapOptions() table[Emperor] {
 	return table[Emperor]{
-		{name: "emperor-chdir-attr", group: "Vassals", arg: "NAME", help: "attribute with the directory in which the wrapper starts",
-			set: text(func(e *Emperor) *string { return &e.Wrapping.ChdirAttr })},
-		{name: "emperor-collect-attr", group: "Vassals", arg: "NAME", repeat: true, help: "attribute to collect from the section [emperor] of a vassal's file",
-			set: list(func(e *Emperor) *[]string { return &e.Wrapping.Collect })},
-		{name: "emperor-wrapper", group: "Vassals", arg: "PROGRAM", help: "vassals become this program, which speaks uWSGI's protocol, such as uwsgi",
-			set: text(func(e *Emperor) *string { return &e.Wrapping.Program })},
-		{name: "emperor-wrapper-attr", group: "Vassals", arg: "NAME", help: "attribute with the program a vassal becomes",
-			set: text(func(e *Emperor) *string { return &e.Wrapping.ProgramAttr })},
-		{name: "emperor-wrapper-fallback", group: "Vassals", arg: "PROGRAM", repeat: true, help: "program to become when emperor-wrapper cannot be executed",
-			set: list(func(e *Emperor) *[]string { return &e.Wrapping.Fallback })},
-		{name: "emperor-wrapper-override", group: "Vassals", arg: "PROGRAM", repeat: true, help: "program to become if it can be executed, before emperor-wrapper",
-			set: list(func(e *Emperor) *[]string { return &e.Wrapping.Override })},
+		{
+			name: "emperor-chdir-attr", group: "Vassals", arg: "NAME", help: "attribute with the directory in which the wrapper starts",
+			set: text(func(e *Emperor) *string { return &e.Wrapping.ChdirAttr }),
+		},
+		{
+			name: "emperor-collect-attr", group: "Vassals", arg: "NAME", repeat: true, help: "attribute to collect from the section [emperor] of a vassal's file",
+			set: list(func(e *Emperor) *[]string { return &e.Wrapping.Collect }),
+		},
+		{
+			name: "emperor-wrapper", group: "Vassals", arg: "PROGRAM", help: "vassals become this program, which speaks uWSGI's protocol, such as uwsgi",
+			set: text(func(e *Emperor) *string { return &e.Wrapping.Program }),
+		},
+		{
+			name: "emperor-wrapper-attr", group: "Vassals", arg: "NAME", help: "attribute with the program a vassal becomes",
+			set: text(func(e *Emperor) *string { return &e.Wrapping.ProgramAttr }),
+		},
+		{
+			name: "emperor-wrapper-fallback", group: "Vassals", arg: "PROGRAM", repeat: true, help: "program to become when emperor-wrapper cannot be executed",
+			set: list(func(e *Emperor) *[]string { return &e.Wrapping.Fallback }),
+		},
+		{
+			name: "emperor-wrapper-override", group: "Vassals", arg: "PROGRAM", repeat: true, help: "program to become if it can be executed, before emperor-wrapper",
+			set: list(func(e *Emperor) *[]string { return &e.Wrapping.Override }),
+		},
 	}
 }
 

@@ -15,10 +15,14 @@ func vassalLogOptions() table[Vassal] {
 // controlOptions say who may look at the emperor.
 func controlOptions() table[Emperor] {
 	return table[Emperor]{
-		{name: "emperor-stats", aliases: []string{"emperor-stats-server"}, group: "Control", arg: "ADDRESS", guard: true,
-			help: "give statistics in uWSGI's form to whoever connects to HOST:PORT or the path of a socket", set: text(func(e *Emperor) *string { return &e.Stats })},
-		{name: "metrics", group: "Control", arg: "ADDRESS", guard: true,
-			help: "give metrics to Prometheus by HTTP at HOST:PORT or the path of a socket", set: text(func(e *Emperor) *string { return &e.Metrics })},
+		{
+			name: "emperor-stats", aliases: []string{"emperor-stats-server"}, group: "Control", arg: "ADDRESS", guard: true,
+			help: "give statistics in uWSGI's form to whoever connects to HOST:PORT or the path of a socket", set: text(func(e *Emperor) *string { return &e.Stats }),
+		},
+		{
+			name: "metrics", group: "Control", arg: "ADDRESS", guard: true,
+			help: "give metrics to Prometheus by HTTP at HOST:PORT or the path of a socket", set: text(func(e *Emperor) *string { return &e.Metrics }),
+		},
 	}
 }
 

@@ -19,13 +19,19 @@ func workerOptions() table[Vassal] {
 		{name: "attach-daemon2", group: g, arg: "KEY=VALUE,…", repeat: true, help: "as attach-daemon: cmd, pidfile, freq, control, daemonize, touch, stopsignal, reloadsignal, chdir, uid, gid", set: attachKeyed},
 		{name: "cheap", group: g, help: "start workers on the first connection", set: yes(func(v *Vassal) *bool { return &v.Idle.Cheap })},
 		{name: "die-on-idle", group: g, help: "end the vassal when it is idle", set: yes(func(v *Vassal) *bool { return &v.Idle.Die })},
-		{name: "die-on-term", group: g, def: "true", help: "SIGTERM stops; off: it reloads, as uWSGI 2.0 does by default",
-			set: func(v *Vassal, t value) error { v.Workers.ReloadOnTerm = !parseBool(t.text); return nil }},
+		{
+			name: "die-on-term", group: g, def: "true", help: "SIGTERM stops; off: it reloads, as uWSGI 2.0 does by default",
+			set: func(v *Vassal, t value) error { v.Workers.ReloadOnTerm = !parseBool(t.text); return nil },
+		},
 		{name: "exit-on-reload", group: g, help: "end instead of reloading", set: yes(func(v *Vassal) *bool { return &v.Triggers.Exit })},
-		{name: "forkbomb-delay", group: g, arg: "TIME", def: "2", help: "least pause after a worker that died at once",
-			set: duration(func(v *Vassal) *time.Duration { return &v.Workers.ForkbombDelay })},
-		{name: "fs-reload", group: g, arg: "PATH", repeat: true, help: "reload when the file, or anything in the directory, changes",
-			set: list(func(v *Vassal) *[]string { return &v.Triggers.Trees })},
+		{
+			name: "forkbomb-delay", group: g, arg: "TIME", def: "2", help: "least pause after a worker that died at once",
+			set: duration(func(v *Vassal) *time.Duration { return &v.Workers.ForkbombDelay }),
+		},
+		{
+			name: "fs-reload", group: g, arg: "PATH", repeat: true, help: "reload when the file, or anything in the directory, changes",
+			set: list(func(v *Vassal) *[]string { return &v.Triggers.Trees }),
+		},
 		{name: "idle", group: g, arg: "TIME", help: "stop the workers when nothing happens for so long", set: duration(func(v *Vassal) *time.Duration { return &v.Idle.After })},
 		{name: "max-worker-lifetime", group: g, arg: "TIME", help: "replace a worker at this age", set: duration(func(v *Vassal) *time.Duration { return &v.Triggers.MaxLifetime })},
 		{name: "max-worker-lifetime-delta", group: g, arg: "TIME", help: "add this for each further worker", set: duration(func(v *Vassal) *time.Duration { return &v.Triggers.Delta })},
@@ -41,13 +47,17 @@ func workerOptions() table[Vassal] {
 			v.Workers.StopSignal, err = parseSignal(t.text)
 			return err
 		}},
-		{name: "touch-chain-reload", group: g, arg: "FILE", repeat: true, help: "replace one worker after the other when the file changes",
-			set: list(func(v *Vassal) *[]string { return &v.Triggers.Chain })},
+		{
+			name: "touch-chain-reload", group: g, arg: "FILE", repeat: true, help: "replace one worker after the other when the file changes",
+			set: list(func(v *Vassal) *[]string { return &v.Triggers.Chain }),
+		},
 		{name: "touch-reload", group: g, arg: "FILE", repeat: true, help: "reload when the file changes", set: list(func(v *Vassal) *[]string { return &v.Triggers.Touch })},
 		{name: "worker-exec", group: g, arg: "PROGRAM ARGS…", help: "run this program with the first socket as standard input", set: setWorkerExec(false)},
 		{name: "worker-exec2", group: g, arg: "PROGRAM ARGS…", help: "as worker-exec, after the post-fork hooks", set: setWorkerExec(true)},
-		{name: "worker-reload-mercy", group: g, arg: "TIME", def: "reload-mercy", help: "time between asking a worker to stop and killing it",
-			set: duration(func(v *Vassal) *time.Duration { return &v.Workers.Mercy })},
+		{
+			name: "worker-reload-mercy", group: g, arg: "TIME", def: "reload-mercy", help: "time between asking a worker to stop and killing it",
+			set: duration(func(v *Vassal) *time.Duration { return &v.Workers.Mercy }),
+		},
 	}
 	return reloadable(rows)
 }

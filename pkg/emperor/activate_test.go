@@ -139,8 +139,12 @@ func TestConfigurationThatBindsTheAddressIsRefused(t *testing.T) {
 		a, b string
 		same bool
 	}{
-		{":80", "127.0.0.1:80", true}, {"127.0.0.1:80", "127.0.0.1:81", false}, {"10.0.0.1:80", "10.0.0.2:80", false},
-		{"/run/../run/x", "/run/x", true}, {"/run/x", ":80", false}, {"[::]:80", "[::1]:80", true},
+		{":80", "127.0.0.1:80", true},
+		{"127.0.0.1:80", "127.0.0.1:81", false},
+		{"10.0.0.1:80", "10.0.0.2:80", false},
+		{"/run/../run/x", "/run/x", true},
+		{"/run/x", ":80", false},
+		{"[::]:80", "[::1]:80", true},
 	} {
 		if got := sameAddress(tt.a, tt.b); got != tt.same {
 			t.Errorf("sameAddress(%q, %q) = %v", tt.a, tt.b, got)

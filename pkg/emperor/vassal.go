@@ -187,10 +187,10 @@ func (e *Emperor) input(v *vassal, in Input) {
 // move is the only place where a state is assigned.
 func (e *Emperor) move(v *vassal, next State) {
 	level := slog.LevelInfo
-	switch {
-	case next == Queued || next == Settled || next == Launching:
+	switch next {
+	case Queued, Settled, Launching:
 		level = slog.LevelDebug // passed through in no time, or the work is still to be seen
-	case next == BackingOff || next == Cursed:
+	case BackingOff, Cursed:
 		level = slog.LevelWarn
 	}
 	v.log.LogAttrs(context.Background(), level, string(v.state)+" -> "+string(next), v.attrs(next)...)

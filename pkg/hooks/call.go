@@ -2,7 +2,6 @@ package hooks
 
 import (
 	"context"
-	"fmt"
 	"strconv"
 	"strings"
 	"sync"
@@ -173,12 +172,4 @@ func checkSymbol(symbol string) error {
 
 func (s *scene) env(arg string) Env {
 	return Env{Subject: s.who, Phase: s.phase, Arg: arg, Vars: s.Vars, Log: s.output}
-}
-
-// returned turns the int of a C function into an error.
-func returned(symbol string, how signature, result int32) error {
-	if (how == cRet || how == cIntRet) && result != 0 {
-		return fmt.Errorf("%s returned %d", symbol, result)
-	}
-	return nil
 }

@@ -55,7 +55,8 @@ func scrape(t *testing.T, x *Metrics) string {
 func TestNumbers(t *testing.T) {
 	e := still{
 		{Name: "a.ini", State: emperor.Running, PID: os.Getpid(), Launches: 3},
-		{Name: "b\xff.ini", State: emperor.BackingOff}, {Name: "b\xfe.ini", State: emperor.BackingOff},
+		{Name: "b\xff.ini", State: emperor.BackingOff},
+		{Name: "b\xfe.ini", State: emperor.BackingOff},
 	}
 	x := New(e, &control.Meter{})
 	start := time.Now()
@@ -116,9 +117,12 @@ func TestCausesOfExits(t *testing.T) {
 		from       emperor.State
 		exit, want string
 	}{
-		{emperor.Stopping, "exit status 1", causeStopped}, {emperor.Killing, "signal: killed", causeKilled},
-		{emperor.Cursed, "exit status 1", causeCursed}, {emperor.Running, "signal: killed", causeSignal},
-		{emperor.Starting, "exit status 1", causeFailed}, {emperor.Running, "exit status 0", causeEnded},
+		{emperor.Stopping, "exit status 1", causeStopped},
+		{emperor.Killing, "signal: killed", causeKilled},
+		{emperor.Cursed, "exit status 1", causeCursed},
+		{emperor.Running, "signal: killed", causeSignal},
+		{emperor.Starting, "exit status 1", causeFailed},
+		{emperor.Running, "exit status 0", causeEnded},
 	} {
 		if got := cause(emperor.Transition{From: tt.from, Record: emperor.Record{Exit: tt.exit}}); got != tt.want {
 			t.Errorf("%s, %s: %s, want %s", tt.from, tt.exit, got, tt.want)
