@@ -47,7 +47,7 @@ func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
 func (r *reading) input(c monitor.Config) config.Input {
 	in := config.Input{
 		Source: config.Source{Name: c.Name, Path: c.Path, Data: c.Data},
-		Access: config.Access{Environ: os.Environ(), Partial: true, Foreign: parser.Parse},
+		Access: config.Access{Dir: filepath.Dir(c.Path), Environ: os.Environ(), Partial: true, Foreign: parser.Parse},
 	}
 	if last, ok := r.last.Load(filepath.Dir(c.Path)); ok {
 		in.Templates = last.(config.Templates) // nothing else is stored

@@ -6,7 +6,10 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/pkg/config/foreign"
 )
@@ -28,6 +31,9 @@ type Access struct {
 	// Environ are the variables for $(NAME) and if-env, as os.Environ returns
 	// them. Empty: there are none.
 	Environ []string
+	// Dir is where relative names start, and the working directory to magic
+	// variables. Empty: the working directory of this process.
+	Dir string
 	// Foreign reads YAML and XML. Nil: they cannot be read.
 	Foreign foreign.Parser
 	// Partial: what is not allowed is left out and is no mistake. What comes out
@@ -147,8 +153,32 @@ func (r *reader) content(key, name string) ([]byte, error) {
 	if !r.allowed(needFiles, key) {
 		return nil, errLeftOut
 	}
-	return readFile(name)
+	return r.file(name)
 }
+
+// file reads a file. A partial reading leaves out what may block.
+func (r *reader) file(name string) ([]byte, error) {
+	path := r.path(name)
+	if r.access.Partial && !isKind(path, unix.S_IFREG) && exists(path) {
+		r.partial = true
+		return nil, errLeftOut
+	}
+	data, err := readFile(path)
+	return data, renamed(err, path, name)
+}
+
+// path is where a file is looked for.
+func (r *reader) path(name string) string {
+	if r.access.Dir == "" || name == "" || filepath.IsAbs(name) {
+		return name
+	}
+	return r.access.Dir + "/" + name
+}
+
+// absolute is its path from the root.
+func (r *reader) absolute(name string) (string, error) { return filepath.Abs(r.path(name)) }
+
+func exists(path string) bool { return unix.Access(path, unix.F_OK) == nil }
 
 // readFile reads a file, and never more than MaxFile of it.
 func readFile(name string) ([]byte, error) {
@@ -171,11 +201,30 @@ func readAll(name string, from io.Reader) ([]byte, error) {
 	return data, nil
 }
 
+// errFile is what failed with a file.
+type errFile struct {
+	verb, name string
+	cause      error
+}
+
+func (e errFile) Error() string { return fmt.Sprintf("cannot %s %q: %v", e.verb, e.name, e.cause) }
+func (e errFile) Unwrap() error { return e.cause }
+
+// renamed makes an error speak of a file by the name that was written.
+func renamed(err error, path, name string) error {
+	var e errFile
+	if errors.As(err, &e) && e.name == path {
+		e.name = name
+		return e
+	}
+	return err
+}
+
 // cannot says what failed with a file without saying its name twice.
 func cannot(verb, name string, err error) error {
 	var p *fs.PathError
 	if errors.As(err, &p) {
 		err = p.Err
 	}
-	return fmt.Errorf("cannot %s %q: %w", verb, name, err)
+	return errFile{verb, name, err}
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -117,9 +118,9 @@ func corpusList(t *testing.T, root, file string) (lines []string) {
 	t.Chdir(filepath.Join(root, filepath.Dir(file)))
 	t.Setenv("PATH", fakeDate(t))
 	r := newReader(Access{Foreign: parser.Parse, Files: true, Run: true, Environ: []string{"HOME=/home/u", "PATH=/tmp/corpus/stub:/usr/bin:/bin"}})
-	r.magic.vars = map[byte]string{
+	maps.Copy(r.magic.vars, map[byte]string{
 		'h': "HOSTNAME", 't': "1700000000", 'T': "1700000000000000", 'V': "VERSION", 'k': "4", 'u': "1000", 'U': "user", 'g': "1000", 'G': "group",
-	}
+	})
 	kind, _ := formatByName(file)
 	r.add(string(kind), filepath.Base(file))
 	r.passes()

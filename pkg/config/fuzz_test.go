@@ -36,7 +36,7 @@ func seeds(f *testing.F, add func(text string)) {
 func FuzzLex(f *testing.F) {
 	seeds(f, func(text string) { f.Add(text) })
 	f.Fuzz(func(t *testing.T, data string) {
-		m := &magic{}
+		m := magicIn("")
 		m.named("a.ini")
 		m.file("/d/a.ini")
 		substituted, numbers, ok := m.substitute(data)

@@ -56,7 +56,9 @@ func (in Input) read() *reader {
 	}
 	var pin *magic
 	if t.VassalMagic {
-		pin = &magic{pinned: true}
+		own := magicIn(in.Access.Dir)
+		pin = &own
+		pin.pinned = true
 		pin.named(file.Name)
 		pin.vars['x'] = file.Section
 		pin.file(file.Path)

@@ -98,14 +98,14 @@ func (r *reader) locate(key, file string) (string, error) {
 		return "", errLeftOut
 	}
 	var s unix.Stat_t
-	if unix.Lstat(file, &s) == nil && s.Mode&unix.S_IFMT == unix.S_IFLNK {
+	if unix.Lstat(r.path(file), &s) == nil && s.Mode&unix.S_IFMT == unix.S_IFLNK {
 		if strings.HasPrefix(file, "/") {
 			return file, nil
 		}
-		cwd, err := os.Getwd()
+		cwd, err := r.cwd()
 		return cwd + "/" + file, err
 	}
-	path, err := filepath.Abs(file)
+	path, err := r.absolute(file)
 	if err == nil && file == "" {
 		err = os.ErrNotExist
 	}
@@ -118,12 +118,20 @@ func (r *reader) locate(key, file string) (string, error) {
 	return path, nil
 }
 
+// cwd is the working directory as the configuration sees it.
+func (r *reader) cwd() (string, error) {
+	if r.access.Dir != "" {
+		return r.access.Dir, nil
+	}
+	return os.Getwd()
+}
+
 // nest reads a file inside the one that is being read.
 func (r *reader) nest(key, file string, read func(path string)) {
 	path := file
 	if src, ok := r.given[file]; ok {
 		path = src.Path
-	} else if abs, err := filepath.Abs(file); err == nil && r.magic.vars['o'] == file && r.magic.vars['p'] != "" && file != "-" && !strings.Contains(file, "://") {
+	} else if abs, err := r.absolute(file); err == nil && r.magic.vars['o'] == file && r.magic.vars['p'] != "" && file != "-" && !strings.Contains(file, "://") {
 		path = abs
 	}
 	if len(r.open) == maxDepth {

@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"errors"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -170,16 +171,16 @@ func variable(arg string, find func(string) (string, bool)) (live bool, item str
 func ifEnv(r *reader, arg string) (bool, string, bool) { return variable(arg, r.getenv) }
 func ifOpt(r *reader, arg string) (bool, string, bool) { return variable(arg, r.lookup) }
 
-func ifExists(_ *reader, arg string) (bool, string, bool) {
-	return unix.Access(arg, unix.R_OK) == nil, arg, true
+func ifExists(r *reader, arg string) (bool, string, bool) {
+	return unix.Access(r.path(arg), unix.R_OK) == nil, arg, true
 }
 
-func ifFile(_ *reader, arg string) (bool, string, bool) {
-	return isKind(arg, unix.S_IFREG), arg, true
+func ifFile(r *reader, arg string) (bool, string, bool) {
+	return isKind(r.path(arg), unix.S_IFREG), arg, true
 }
 
-func ifDir(_ *reader, arg string) (bool, string, bool) {
-	return isKind(arg, unix.S_IFDIR), arg, true
+func ifDir(r *reader, arg string) (bool, string, bool) {
+	return isKind(r.path(arg), unix.S_IFDIR), arg, true
 }
 
 func isKind(path string, kind uint32) bool {
@@ -239,14 +240,20 @@ func times(r *reader, arg string) []string {
 }
 
 // globbed is glob(3) with GLOB_MARK and GLOB_NOCHECK.
-func globbed(_ *reader, arg string) []string {
-	found, err := filepath.Glob(strings.ReplaceAll(arg, "[!", "[^"))
+func globbed(r *reader, arg string) []string {
+	pattern := r.path(arg)
+	found, err := filepath.Glob(strings.ReplaceAll(pattern, "[!", "[^"))
+	if pattern != arg {
+		for i, path := range found {
+			found[i] = strings.TrimPrefix(path, strings.TrimSuffix(pattern, arg))
+		}
+	}
 	found = slices.DeleteFunc(found, func(path string) bool { return hidden(arg, path) })
 	if err != nil || len(found) == 0 {
 		return []string{arg}
 	}
 	for i, path := range found {
-		if s, err := os.Stat(path); err == nil && s.IsDir() && !strings.HasSuffix(path, "/") {
+		if s, err := os.Stat(r.path(path)); err == nil && s.IsDir() && !strings.HasSuffix(path, "/") {
 			found[i] += "/"
 		}
 	}
@@ -268,7 +275,10 @@ func hidden(pattern, path string) bool {
 // readLines gives the lines of a file. As in uWSGI, lines over 1023 bytes come in
 // pieces, and a file that cannot be read has no lines.
 func readLines(r *reader, arg string) (lines []string) {
-	data, err := readFile(arg)
+	data, err := r.file(arg)
+	if errors.Is(err, errLeftOut) {
+		return nil
+	}
 	if err != nil {
 		r.warnings.add(r.at, "for-readline", err.Error(), "there are no lines then")
 		return nil

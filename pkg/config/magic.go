@@ -26,6 +26,16 @@ type magic struct {
 	pinned bool
 }
 
+// magicIn are the magic variables of files that are read in a directory. Empty:
+// in the working directory.
+func magicIn(dir string) (m magic) {
+	m.vars = map[byte]string{}
+	if dir != "" {
+		m.vars['v'] = dir
+	}
+	return m
+}
+
 // upper are the letters that have an uppercase copy.
 const upper = "opsdnecxij"
 
@@ -33,9 +43,6 @@ const upper = "opsdnecxij"
 // section. What the path says stays as it is; it is all that is known about
 // standard input and schemes.
 func (m *magic) named(name string) {
-	if m.vars == nil {
-		m.vars = map[byte]string{}
-	}
 	m.vars['o'] = name
 }
 

@@ -44,7 +44,9 @@ type reader struct {
 }
 
 func newReader(access Access, sections ...string) *reader {
-	return &reader{access: access, sections: sections, first: map[string]int{}, entries: make([]entry, 0, 32)}
+	r := &reader{access: access, sections: sections, first: map[string]int{}, entries: make([]entry, 0, 32)}
+	r.magic = magicIn(access.Dir)
+	return r
 }
 
 // problem adds a mistake at the place that is being read.

@@ -1,6 +1,8 @@
 package vassal
 
 import (
+	"path/filepath"
+
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/config/foreign"
 	"github.com/emperor-go/emperor/pkg/wire"
@@ -8,9 +10,11 @@ import (
 
 // input is what an order says to be configured by.
 func (v *Vassal) input(order *wire.Order) config.Input {
+	access := config.Own(foreign.Ask(v.ServerProgram))
+	access.Dir = filepath.Dir(string(order.Path)) // also for a reload, behind chdir
 	in := config.Input{
 		Source: config.Source{Name: string(order.Name), Path: string(order.Path), Data: order.Config},
-		Access: config.Own(foreign.Ask(v.ServerProgram)),
+		Access: access,
 	}
 	if t := order.Templates; t != nil {
 		in.Templates = config.Templates{
