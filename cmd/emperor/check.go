@@ -15,6 +15,7 @@ import (
 
 	"github.com/emperor-go/emperor/internal/inspect"
 	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
 )
 
 // checkCommand parses and checks files without starting anything.
@@ -130,7 +131,9 @@ func parseVassal(e *config.Emperor, name string, data []byte) (path string, v *c
 	}
 	in := config.Input{
 		Source: config.Source{Name: filepath.Base(name), Path: path, Data: data},
-		Access: config.Access{Files: ours(path), Environ: os.Environ(), Partial: true},
+		Access: config.Access{
+			Dir: filepath.Dir(path), Files: ours(path), Environ: os.Environ(), Foreign: parser.Parse, Partial: true,
+		},
 	}
 	if e != nil {
 		if in.Templates, err = e.Templates.Read(filepath.Dir(path)); err != nil {
@@ -154,7 +157,7 @@ func ours(path string) bool {
 // readEmperor returns nil when the file has mistakes, which are noted.
 func (k *checker) readEmperor(name string) *config.Emperor {
 	k.files++
-	e, warnings, err := config.ParseEmperor([]string{"--ini", name})
+	e, warnings, err := config.Own(parser.Parse).ParseEmperor([]string{"--ini", name})
 	k.note(name, warnings, err)
 	if err != nil {
 		return nil

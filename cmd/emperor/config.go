@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
 )
 
 // configCommand prints the options that count, with their origin.
@@ -27,7 +28,7 @@ func configCommand() *cobra.Command {
 			var e *config.Emperor
 			if ini != "" {
 				var err error
-				if e, _, err = config.ParseEmperor([]string{"--ini", ini}); err != nil {
+				if e, _, err = config.Own(parser.Parse).ParseEmperor([]string{"--ini", ini}); err != nil {
 					return err
 				}
 			}
@@ -84,7 +85,7 @@ func effective(e *config.Emperor, file string, all bool) ([]config.Setting, erro
 		return nil, err
 	}
 	if config.IsEmperors(file, data) {
-		e, _, err := config.ParseEmperor([]string{"--ini", file})
+		e, _, err := config.Own(parser.Parse).ParseEmperor([]string{"--ini", file})
 		if err != nil {
 			return nil, err
 		}
