@@ -38,6 +38,8 @@ func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
 	}
 	if err == nil {
 		f.LogTo = v.LogTo
+	} else {
+		f.Fallback = in.FallbackOf() != ""
 	}
 	return f, err
 }

@@ -41,6 +41,9 @@ func vassalTable(vassals []control.Vassal, now time.Time) [][]string {
 		if v.Why != "" && (v.Error == "" || v.Desired == emperor.Held) {
 			v.Error = v.Why
 		}
+		if v.Error == "" && v.Fallback != "" {
+			v.Error = "runs on its fallback " + v.Fallback
+		}
 		rows = append(rows, []string{
 			v.Name, state, age(v.Since, now), number(v.PID), strconv.Itoa(v.Restarts), strconv.FormatUint(v.Generation, 10),
 			size(v.Memory), seconds(v.CPU), v.Address, v.Error,

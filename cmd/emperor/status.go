@@ -72,6 +72,7 @@ func statusText(s control.Status, now time.Time) string {
 	say("state", fmt.Sprintf("%s for %s, should %s", s.State, age(s.Since, now), s.Desired))
 	say("why", s.Why)
 	say("error", s.Error)
+	say("fallback", s.Fallback)
 	if s.PauseUntil.After(now) {
 		say("next launch", "in "+s.PauseUntil.Sub(now).Round(time.Second).String())
 	}

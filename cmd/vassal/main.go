@@ -71,6 +71,7 @@ func run() error {
 		Parse: func() (*config.Vassal, config.Problems, error) {
 			return config.Own(foreign.Ask(server)).ParseVassalArgs(os.Args[1:])
 		},
+		Fallback:      func() string { return config.Own(foreign.Ask(server)).FallbackOfArgs(os.Args[1:]) },
 		ServerProgram: server, SelfProgram: self,
 		Log: logger(),
 	}

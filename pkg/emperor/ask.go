@@ -67,6 +67,9 @@ type Record struct {
 	Heartbeat     time.Time `json:"heartbeat,omitzero"`
 	Reloaded      time.Time `json:"reloaded,omitzero"`
 
+	// Fallback names the configuration that the vassal runs on instead of its own,
+	// and says why.
+	Fallback string `json:"fallback,omitempty"`
 	// Status is what the vassal says of itself.
 	Status string `json:"status,omitempty"`
 	// Address is that of an on-demand vassal.
@@ -83,7 +86,7 @@ func (e *Emperor) record(v *vassal) Record {
 		PauseUntil: v.pauseUntil, Generation: v.generation, Config: v.config.Version.Short(), Serial: v.serial, Reloads: v.reloads,
 		Fault: v.fault, ReloadError: v.reloadError, Launches: v.launches, Failures: v.failures, Exited: v.exited,
 		FirstRun: v.firstRun, LastRun: v.lastRun, Ready: v.ready, Accepting: v.accepting, Loyal: v.loyal,
-		LastAccepting: v.lastAccepting, LastLoyal: v.lastLoyal, Heartbeat: v.heartbeat, Reloaded: v.reloaded, Status: v.status,
+		LastAccepting: v.lastAccepting, LastLoyal: v.lastLoyal, Heartbeat: v.heartbeat, Reloaded: v.reloaded, Status: v.status, Fallback: v.fallback,
 	}
 	if v.wanted != nil {
 		r.Path, r.WantedConfig, r.Modified = v.wanted.Path, v.wanted.Version.Short(), time.Unix(0, v.wanted.Version.Touched)

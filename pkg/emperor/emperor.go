@@ -76,6 +76,8 @@ type Facts struct {
 	LogTo string
 	// Templates are what stands around it. Nil: nothing.
 	Templates *wire.Templates
+	// Fallback: it cannot be used, but names another that a vassal falls back to.
+	Fallback bool
 }
 
 // Plan is a configuration and what is known of it.

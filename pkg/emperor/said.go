@@ -66,6 +66,8 @@ func (e *Emperor) noticed(v *vassal, n wire.Notice) {
 	switch {
 	case n.Kind == wire.Status:
 		v.status = text
+	case n.Kind == wire.Fallback:
+		v.fellBack(text)
 	case n.Kind == wire.Exec:
 		v.speaks = false
 	case n.Serial != v.serial: // about an order that another has replaced
@@ -74,6 +76,17 @@ func (e *Emperor) noticed(v *vassal, n wire.Notice) {
 	case n.Kind == wire.Failed && v.state == Reloading:
 		v.reloadError = text
 		e.input(v, Refused)
+	case n.Kind == wire.Anew && v.state == Reloading:
+		v.log.Info("cannot take it over: a new process is needed", "cause", text)
+		e.input(v, Want)
+	}
+}
+
+// fellBack notes that a vassal runs on its fallback configuration, or, with an
+// empty text, that it does not.
+func (v *vassal) fellBack(text string) {
+	if v.fallback = text; text != "" {
+		v.log.Warn("runs on its fallback configuration", "fallback", text)
 	}
 }
 

@@ -69,6 +69,7 @@ type history struct {
 	heartbeat, reloaded      time.Time
 	pauseUntil               time.Time
 	status, reloadError      string
+	fallback                 string // that it runs on, and why; empty: it does not
 	launches                 int
 	speaks                   bool // the order channel, as it has shown
 }

@@ -76,10 +76,11 @@ func (e *Emperor) withdraw(v *vassal) {
 	e.input(v, Drop)
 }
 
-// offer gives a vassal the configuration that a monitor found for it.
+// offer gives a vassal the configuration that a monitor found for it. One that
+// cannot be used is none, unless nothing runs yet and the vassal can fall back.
 func (e *Emperor) offer(v *vassal, p Plan) {
 	v.note(p.Err)
-	if p.Err != nil {
+	if p.Err != nil && (!p.Fallback || v.wanted != nil) {
 		return
 	}
 	if v.wanted != nil && !v.withdrawn && v.wanted.same(p) {

@@ -18,11 +18,11 @@ func (v *Vassal) listen(context.Context) error {
 		syscall.SIGUSR2, syscall.SIGCHLD)
 	v.commands = v.pipe.commands()
 	v.booted, v.listener = make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(v.listener)
+	go func(booted, done chan struct{}) {
+		defer close(done)
 		for {
 			select {
-			case <-v.booted:
+			case <-booted:
 				return
 			case c, ok := <-v.commands:
 				if !ok || c != wire.Reload {
@@ -36,14 +36,18 @@ func (v *Vassal) listen(context.Context) error {
 				}
 			}
 		}
-	}()
+	}(v.booted, v.listener)
 	return nil
 }
 
 // unlisten ends the boot's listener; what comes from now on is the caller's.
 func (v *Vassal) unlisten() {
+	if v.listener == nil {
+		return
+	}
 	close(v.booted)
 	<-v.listener
+	v.listener = nil
 }
 
 // ends reports whether a signal asks the vassal to end.

@@ -8,7 +8,7 @@ import (
 
 // awaitOrder is where the process is parked.
 func (v *Vassal) awaitOrder(context.Context) error {
-	if v.parking == 0 {
+	if v.parking == 0 || v.orders != nil { // nobody parked us, or it is long over
 		return nil
 	}
 	o, err := wire.Park(v.parking)
@@ -30,8 +30,10 @@ func (v *Vassal) laterOrders() <-chan wire.Order {
 	if v.orders == nil {
 		return nil
 	}
-	orders := make(chan wire.Order)
+	orders, done := make(chan wire.Order), make(chan struct{})
+	v.later, v.hearing = orders, done
 	go func() {
+		defer close(done)
 		for {
 			o, err := v.orders.ReceiveOrder()
 			if err != nil {

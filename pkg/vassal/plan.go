@@ -47,6 +47,8 @@ func (v *Vassal) programOf(o *config.Vassal) (*master.Program, error) {
 		}
 	case o.Server.Serves():
 		name, p.Args, p.Server = v.ServerProgram, []string{serverName}, &o.Server
+	case o.Server.NeedApp:
+		return nil, errNoApp
 	default:
 		return nil, nil
 	}
@@ -56,6 +58,8 @@ func (v *Vassal) programOf(o *config.Vassal) (*master.Program, error) {
 	}
 	return p, nil
 }
+
+var errNoApp = errors.New("need-app: there is nothing to serve")
 
 func lookPath(name string) (string, error) {
 	path, err := exec.LookPath(name)
@@ -81,8 +85,8 @@ func (v *Vassal) prepare(order *wire.Order) (*master.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if order == nil {
-		v.warnRespawn(o)
+	if err := v.allows(order, o); err != nil {
+		return nil, err
 	}
 	sets, made, err := v.bindSets(o, v.sets)
 	if err != nil {
@@ -111,14 +115,23 @@ func (v *Vassal) read(order *wire.Order) (*config.Vassal, error) {
 	return o, err
 }
 
-// warnRespawn names the options whose change a running vassal cannot take. Under
-// an emperor that is the emperor's to see.
-func (v *Vassal) warnRespawn(o *config.Vassal) {
+// allows names the options whose change a running vassal cannot take. Under an
+// emperor that is the emperor's to see, but for a vassal that runs on its fallback:
+// the emperor does not know what that says.
+func (v *Vassal) allows(order *wire.Order, o *config.Vassal) error {
+	if order != nil && v.resumed == nil {
+		return nil
+	}
 	for _, d := range config.Diff(v.options, o) {
-		if d.Change == config.Respawn {
+		switch {
+		case d.Change != config.Respawn || d.Option == "fallback-config":
+		case order != nil:
+			return fmt.Errorf("%w: %s is different in the fallback", master.ErrAnew, d.Option)
+		default:
 			v.Log.Warn("the change takes effect when the vassal is started again", "option", d.Option)
 		}
 	}
+	return nil
 }
 
 // commit makes a reload the state of affairs.
@@ -139,6 +152,7 @@ func (v *Vassal) commit(order *wire.Order, o *config.Vassal, sets [][]*sockets.S
 	v.sets, v.options = sets, o
 	if order != nil {
 		v.order = order
+		v.restored()
 	}
 	if err := v.setEnvironment(o); err != nil {
 		v.Log.Error("hooks keep the old environment", "error", err)

@@ -31,6 +31,9 @@ type Vassal struct {
 	ServerProgram string
 	// SelfProgram is the path of the vassal program, for its worker stage.
 	SelfProgram string
+	// Fallback is what Parse would find as fallback-config, however much else is
+	// wrong. Nil: nothing.
+	Fallback func() string
 	// Log gets what happens. Required.
 	Log *slog.Logger
 
@@ -47,6 +50,14 @@ type Vassal struct {
 	hookVars  []string
 	home      string             // the working directory before the options' own
 	replaced  map[string]*string // the environment without the options' changes; nil: no such variable
+
+	began   string            // the directory in which this process was started
+	tried   []string          // configurations that this process has fallen back to
+	resumed *legacy           // of the life before; nil: this is the first, or its bytes count again
+	held    []*sockets.Socket // inherited ones, for the next life
+	told    func() bool       // this process was told to stop while it booted
+	later   <-chan wire.Order
+	hearing <-chan struct{} // closed when nothing more comes by later; nil: nobody listens
 
 	unprivileged bool // the hooks of the end are due
 	serving      bool // the master has taken over
@@ -82,12 +93,12 @@ func (v *Vassal) steps() []step {
 		{"seal descriptors", v.seal},
 		{"wait for the order", v.awaitOrder},
 		{"listen to the emperor", v.listen},
-		{"prepare mounts", v.prepareMounts},
-		{"as-vassal-before-drop hooks", v.emperorHooks(hooks.AsVassalBeforeDrop)},
-		{"vassals-start hook", v.emperorHooks(hooks.VassalsStart)},
-		{"as-vassal hooks", v.emperorHooks(hooks.AsVassal)},
-		{"become the operator's program", v.becomeForeign},
-		{"inherit sockets", v.inherit},
+		{"prepare mounts", v.once(v.prepareMounts)},
+		{"as-vassal-before-drop hooks", v.once(v.emperorHooks(hooks.AsVassalBeforeDrop))},
+		{"vassals-start hook", v.once(v.emperorHooks(hooks.VassalsStart))},
+		{"as-vassal hooks", v.once(v.emperorHooks(hooks.AsVassal))},
+		{"become the operator's program", v.once(v.becomeForeign)},
+		{"inherit sockets", v.once(v.inherit)},
 		{"parse options", v.parse},
 		{"start directory", v.startDirectory},
 		{"name the process", v.nameProcess},
@@ -114,13 +125,18 @@ func (v *Vassal) steps() []step {
 }
 
 // Run boots, serves until it is told to stop and returns nil, or returns what
-// kept it from booting.
-func (v *Vassal) Run(ctx context.Context) error {
+// kept it from booting, or from going on. With a fallback configuration this
+// process then becomes the same program with that, and Run does not return.
+func (v *Vassal) Run(ctx context.Context) error { return v.fallBack(v.run(ctx)) }
+
+func (v *Vassal) run(ctx context.Context) (err error) {
 	ctx, v.stopBoot = context.WithCancelCause(ctx)
 	defer v.stopBoot(nil)
+	v.told = func() bool { return errors.Is(context.Cause(ctx), errStopped) }
 	defer v.removeFiles()
 	defer v.closeSockets()
 	defer v.atexit()
+	defer v.holdInherited()
 	if err := v.boot(ctx, v.steps()); errors.Is(err, errStopped) {
 		return nil
 	} else if err != nil {
@@ -156,6 +172,10 @@ func (v *Vassal) seal(context.Context) error {
 	if err := namespaces.CloseOnExecFrom(3); err != nil {
 		return err
 	}
+	v.began, _ = os.Getwd()
+	if err := v.resume(); err != nil || v.resumed != nil {
+		return err
+	}
 	if fd, ok, err := takeFD(wire.PipeEnv); err != nil {
 		return err
 	} else if ok {
@@ -178,12 +198,14 @@ func (v *Vassal) seal(context.Context) error {
 // restoreProcs takes away from the environment what the emperor has put there
 // for this process alone.
 func restoreProcs() error {
-	const key = "GOMAXPROCS"
 	if procs, ok := os.LookupEnv(wire.ProcsEnv); ok {
-		return errors.Join(os.Setenv(key, procs), os.Unsetenv(wire.ProcsEnv))
+		return errors.Join(os.Setenv(procsKey, procs), os.Unsetenv(wire.ProcsEnv))
 	}
-	return os.Unsetenv(key)
+	return os.Unsetenv(procsKey)
 }
+
+// procsKey bounds the threads of a program in Go.
+const procsKey = "GOMAXPROCS"
 
 // takeFD reads a descriptor's number from the environment and removes it there.
 func takeFD(key string) (fd int, ok bool, err error) {
@@ -221,8 +243,15 @@ func (v *Vassal) parse(context.Context) (err error) {
 
 // parsed reads the bytes of an order; nil: what is given on the command line.
 func (v *Vassal) parsed(order *wire.Order) (*config.Vassal, config.Problems, error) {
-	if order == nil {
+	if v.resumed == nil && order == nil {
 		return v.Parse()
+	}
+	if v.resumed != nil && order == v.order {
+		in, err := v.fallbackInput()
+		if err != nil {
+			return nil, nil, err
+		}
+		return in.Parse()
 	}
 	return v.input(order).Parse()
 }

@@ -97,6 +97,11 @@ const (
 	Ready NoticeKind = "ready"
 	// Failed: the order could not take effect; what was before goes on.
 	Failed NoticeKind = "failed"
+	// Anew: the order takes a new process; what was before goes on until then.
+	Anew NoticeKind = "anew"
+	// Fallback: the vassal runs on its fallback configuration, and the text names
+	// it and says why. Without a text it no longer does.
+	Fallback NoticeKind = "fallback"
 	// Status: a line for people, of no consequence.
 	Status NoticeKind = "status"
 	// Exec: the vassal becomes another program, which speaks none of this. That

@@ -13,6 +13,10 @@ type request struct {
 	order *wire.Order // with other bytes, to be answered; nil: the same again
 }
 
+// ErrAnew is wrapped by an error of Prepare about an order that only a new process
+// can take over.
+var ErrAnew = errors.New("a new process is needed")
+
 var (
 	errStopping  = errors.New("the vassal is stopping")
 	errOvertaken = errors.New("a later order came before this one took effect")
@@ -108,6 +112,8 @@ func (m *master) conclude(err error) {
 func (m *master) answer(r request, err error) {
 	switch {
 	case r.order == nil:
+	case errors.Is(err, ErrAnew):
+		m.Answer(r.order.Serial, wire.Anew, err.Error())
 	case err != nil:
 		m.Answer(r.order.Serial, wire.Failed, err.Error())
 	default:

@@ -1,0 +1,298 @@
+package vassal
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/hooks"
+	"github.com/emperor-go/emperor/pkg/vassal/sockets"
+	"github.com/emperor-go/emperor/pkg/wire"
+)
+
+// resumeEnv is the descriptor of what one life of this process leaves to the next,
+// a memfd.
+const resumeEnv = "EMPEROR_RESUME_FD"
+
+// legacy is what a vassal that falls back leaves to itself: the next program in
+// this process does not park again, and does nothing twice that the emperor
+// wanted of it.
+type legacy struct {
+	// File is the configuration to use, Why what was wrong with the one before,
+	// and Tried all that came before it, to detect a circle.
+	File, Why string
+	Tried     []string
+	// Order is the emperor's; nil without one.
+	Order *wire.Order `json:",omitempty"`
+	// Pipe, Orders and Sockets are descriptors that were kept; zero: none.
+	Pipe, Orders int
+	Sockets      []int
+	Names        []string
+	Notify       []string
+	// Dir is where this process was started.
+	Dir string
+}
+
+// fallBack executes this program again with the fallback configuration, when there
+// is one and err would end the vassal with 1. It returns only if it does not: with
+// what is to be said then.
+//
+// The file is opened here, by whoever this process is by now. That it can be read
+// with the privileges that are left is the only permission it needs.
+func (v *Vassal) fallBack(err error) error {
+	if !failure(err) {
+		return err
+	}
+	file := v.fallbackFile()
+	if file == "" || v.silenced() {
+		return err
+	}
+	if !filepath.IsAbs(file) {
+		file = filepath.Join(v.began, file)
+	}
+	if slices.Contains(v.tried, file) {
+		return fmt.Errorf("%w; its fallback %q was tried before", err, file)
+	}
+	if _, failed := readFallback(file); failed != nil {
+		return fmt.Errorf("%w; %w", err, failed)
+	}
+	v.Log.Error("starting again with the fallback configuration", "error", err, "file", file)
+	return fmt.Errorf("%w; cannot start again with %q: %w", err, file, v.again(file, err))
+}
+
+// failure reports whether an error ends the program with exit code 1.
+func failure(err error) bool {
+	var exit *hooks.ExitError
+	var shown config.Shown
+	switch {
+	case err == nil, errors.Is(err, ErrWithdrawn), errors.As(err, &shown),
+		errors.Is(err, config.ErrHelp), errors.Is(err, config.ErrVersion):
+		return false
+	case errors.As(err, &exit):
+		return exit.Code == 1
+	}
+	return true
+}
+
+// fallbackFile is the one that the configuration in effect names, even if nothing
+// else in it can be used.
+func (v *Vassal) fallbackFile() string {
+	switch {
+	case v.options != nil:
+		return v.options.Fallback
+	case v.resumed != nil:
+		in, err := v.fallbackInput()
+		if err != nil {
+			return ""
+		}
+		return in.FallbackOf()
+	case v.order != nil:
+		return v.input(v.order).FallbackOf()
+	case v.Fallback != nil:
+		return v.Fallback()
+	}
+	return ""
+}
+
+// silenced ends all listening to the emperor, without losing a word of it, and
+// reports whether this process was told to stop.
+func (v *Vassal) silenced() (stop bool) {
+	v.unlisten()
+	stop = v.told()
+	if v.commands != nil {
+		_ = v.pipe.file.SetReadDeadline(time.Unix(1, 0))
+		for c := range v.commands {
+			stop = stop || c != wire.Reload
+		}
+	}
+	if v.hearing != nil {
+		v.orders.StopReceiving()
+	}
+	for v.hearing != nil {
+		select {
+		case o := <-v.later:
+			v.answer(o.Serial, wire.Failed, "the vassal was about to start again with its fallback")
+		case <-v.hearing:
+			v.hearing = nil
+		}
+	}
+	return stop || ending(v.signals)
+}
+
+// ending looks for a signal to stop among those that nobody has taken.
+func ending(signals <-chan os.Signal) bool {
+	for {
+		select {
+		case s := <-signals:
+			if ends(s) {
+				return true
+			}
+		default:
+			return false
+		}
+	}
+}
+
+// again executes this program in its own place.
+func (v *Vassal) again(file string, why error) error {
+	l := legacy{File: file, Why: why.Error(), Tried: append(slices.Clone(v.tried), file), Order: v.order, Notify: v.notifyVars, Dir: v.began}
+	var kept []int
+	if v.pipe != nil {
+		l.Pipe = int(v.pipe.file.Fd())
+		kept = append(kept, l.Pipe)
+	}
+	if v.orders != nil {
+		l.Orders = v.parking
+		kept = append(kept, l.Orders)
+	}
+	for _, s := range v.held {
+		l.Sockets, l.Names = append(l.Sockets, int(s.FD())), append(l.Names, s.Name)
+	}
+	text, err := json.Marshal(l)
+	if err != nil {
+		return err
+	}
+	memory, err := unix.MemfdCreate("resume", unix.MFD_CLOEXEC)
+	if err != nil {
+		return err
+	}
+	if _, err := unix.Pwrite(memory, text, 0); err != nil {
+		return err
+	}
+	if err := v.forgetEnvironment(); err != nil {
+		return err
+	}
+	if err := keep(append(append(kept, memory), l.Sockets...)); err != nil {
+		return err
+	}
+	env := append(os.Environ(), resumeEnv+"="+strconv.Itoa(memory))
+	if procs, ok := os.LookupEnv(procsKey); ok {
+		env = append(env, wire.ProcsEnv+"="+procs)
+	}
+	env = slices.DeleteFunc(env, func(e string) bool { return strings.HasPrefix(e, procsKey+"=") })
+	return syscall.Exec(v.SelfProgram, os.Args, append(env, procsKey+"=1"))
+}
+
+// forgetEnvironment makes the environment what it was before the options.
+func (v *Vassal) forgetEnvironment() error {
+	for key, before := range v.replaced {
+		if err := restore(key, before); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// holdInherited keeps the sockets that came from outside while all others are
+// closed.
+func (v *Vassal) holdInherited() {
+	for _, s := range v.inherited {
+		if held, err := s.As(s.Name, onDemand); err == nil {
+			v.held = append(v.held, held)
+		}
+	}
+}
+
+// resume takes over what an earlier life of this process has left.
+func (v *Vassal) resume() error {
+	fd, ok, err := takeFD(resumeEnv)
+	if !ok || err != nil {
+		return err
+	}
+	f := os.NewFile(uintptr(fd), "resume")
+	defer f.Close()
+	text, err := io.ReadAll(io.NewSectionReader(f, 0, 2*wire.MaxOrder))
+	if err != nil {
+		return err
+	}
+	l := &legacy{}
+	if err := json.Unmarshal(text, l); err != nil {
+		return fmt.Errorf("cannot go on after a fallback: %w", err)
+	}
+	if err := os.Chdir(l.Dir); err != nil {
+		v.Log.Debug("staying where the configuration before went", "error", err)
+	}
+	v.resumed, v.tried, v.began, v.order, v.notifyVars = l, l.Tried, l.Dir, l.Order, l.Notify
+	if l.Pipe > 0 {
+		v.pipe = newPipe(l.Pipe)
+	}
+	if l.Orders > 0 {
+		v.parking, v.orders = l.Orders, wire.NewChannel(l.Orders)
+	}
+	for i, fd := range l.Sockets {
+		s, err := sockets.Adopt(l.Names[i], onDemand, fd)
+		if err != nil {
+			return err
+		}
+		v.inherited = append(v.inherited, s)
+	}
+	if l.Order != nil {
+		for _, b := range l.Order.HookVars {
+			v.hookVars = append(v.hookVars, string(b))
+		}
+	}
+	v.answer(0, wire.Fallback, l.File+": "+l.Why)
+	return restoreProcs()
+}
+
+// fallbackInput is the configuration in effect after a fallback, as it is now. What
+// the operator puts around each vassal stands around this file, too.
+func (v *Vassal) fallbackInput() (config.Input, error) {
+	data, err := readFallback(v.resumed.File)
+	if err != nil {
+		return config.Input{}, err
+	}
+	order := wire.Order{}
+	if v.resumed.Order != nil {
+		order.Templates = v.resumed.Order.Templates
+	}
+	order.Name, order.Path, order.Config = []byte(filepath.Base(v.resumed.File)), []byte(v.resumed.File), data
+	return v.input(&order), nil
+}
+
+func readFallback(file string) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, fmt.Errorf("cannot use fallback-config: %w", err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, config.MaxFile+1))
+	if err == nil && len(data) > config.MaxFile {
+		err = fmt.Errorf("%q is too large", file)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot use fallback-config: %w", err)
+	}
+	return data, nil
+}
+
+// once is a step that an earlier life of this process has taken already.
+func (v *Vassal) once(run func(context.Context) error) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if v.resumed != nil {
+			return nil
+		}
+		return run(ctx)
+	}
+}
+
+// restored notes that the emperor's bytes count again.
+func (v *Vassal) restored() {
+	if v.resumed != nil {
+		v.Log.Info("back from the fallback configuration")
+		v.resumed, v.tried = nil, nil
+		v.answer(0, wire.Fallback, "")
+	}
+}
