@@ -5,6 +5,7 @@ package integration
 import (
 	"os"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -34,4 +35,24 @@ func TestTemplates(t *testing.T) {
 	if !alive(pid) {
 		t.Errorf("the vassal does not run any more:\n%s", e.tail())
 	}
+}
+
+// TestFormats runs vassals whose files are YAML, JSON and XML, in namespaces of
+// their own, and changes one that has dropped its privileges.
+func TestFormats(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.write("v/a.yaml", "uwsgi:\n  command: sleep 1000\n  env: [WHO=%n]\n  uid: 4001\n  gid: 4001\n")
+	w.write("v/b.json", `{"uwsgi": {"command": "sleep 1000", "env": "WHO=%n"}}`)
+	w.write("v/c.xml", `<uwsgi><command>sleep 1000</command><env>WHO=%n</env></uwsgi>`)
+	e := w.start(allNamespaces)
+	for name, want := range map[string]string{"a.yaml": "a", "b.json": "b", "c.xml": "c"} {
+		pid := e.running(name)
+		eventually(t, name+" has its environment", func() bool { return strings.Contains(in(t, pid, "cat /proc/*/environ"), "WHO="+want+"\x00") })
+	}
+	w.write("v/a.yaml", "uwsgi:\n  command: sleep 1001\n  env: [WHO=%n]\n  uid: 4001\n  gid: 4001\n")
+	pid := e.running("a.yaml")
+	eventually(t, "a.yaml is reloaded", func() bool { return strings.Contains(in(t, pid, "cat /proc/*/cmdline"), "sleep\x001001\x00") })
+	w.write("v/a.yaml", "uwsgi:\n  a: b: c\n")
+	e.await("a.yaml", "a.yaml:2: cannot parse YAML")
 }
