@@ -31,6 +31,9 @@ func corpus(t testing.TB) string {
 	if _, err := os.Stat(filepath.Join(dir, "EXPECTED.jsonl")); err != nil {
 		missing(t, fmt.Sprintf("there is no corpus in %s (EMPEROR_CORPUS names the folder)", dir))
 	}
+	if dir, err = filepath.EvalSymlinks(dir); err != nil { // what %p will say
+		t.Fatal(err)
+	}
 	return dir
 }
 

@@ -115,7 +115,9 @@ func (m *magic) substitute(text string) (out string, numbers []int, ok bool) {
 			if text[i] == '\n' {
 				source++
 			}
-			b.WriteString(m.variable(text[i]))
+			// A file name may hold line breaks. In uWSGI they end the line: whoever
+			// names a file could write options of others.
+			b.WriteString(strings.ReplaceAll(m.variable(text[i]), "\n", ""))
 		case c == '\n':
 			source++
 			b.WriteByte(c)
