@@ -34,7 +34,7 @@ const MaxVassals = 1000
 
 const (
 	// pulse is the time between two measurements of the loop's latency.
-	pulse = time.Second
+	pulse = 100 * time.Millisecond
 	// patience is how long an answer may take.
 	patience = 10 * time.Second
 )
