@@ -67,13 +67,18 @@ func (n *notifySocket) receive(c *child) (note Notification, ok bool, err error)
 	var (
 		size, used int
 		failure    error
-		buffer     = make([]byte, maxNotification)
+		buffer     []byte // only while there is a message: for each vassal somebody waits here
 		control    = make([]byte, unix.CmsgSpace(unix.SizeofUcred))
 	)
 	err = raw.Read(func(fd uintptr) bool {
 		// Without room for them the kernel drops descriptors that are passed along.
+		buffer = make([]byte, maxNotification)
 		size, used, _, _, failure = unix.Recvmsg(int(fd), buffer, control, 0)
-		return !errors.Is(failure, unix.EAGAIN)
+		if errors.Is(failure, unix.EAGAIN) {
+			buffer = nil
+			return false
+		}
+		return true
 	})
 	if err = errors.Join(err, failure); err != nil {
 		return note, false, err

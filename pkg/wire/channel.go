@@ -149,15 +149,46 @@ var ErrGarbage = errors.New("garbage")
 // a vassal sends along never arrive: the kernel drops them for a reader that has
 // no place for them (unix(7)).
 func (c *Channel) ReceiveNotice() (Notice, error) {
-	buffer := make([]byte, MaxNotice+1)
-	n, err := c.file.Read(buffer)
+	message, err := c.receive()
 	switch {
 	case err != nil:
 		return Notice{}, err
-	case n > MaxNotice:
+	case len(message) > MaxNotice:
 		return Notice{}, fmt.Errorf("cannot read notice: %w: larger than %d bytes", ErrGarbage, MaxNotice)
 	}
-	return decodeNotice(buffer[:n])
+	return decodeNotice(message)
+}
+
+// receive blocks until there is a message. It has a buffer only while there is:
+// for each vassal somebody waits here.
+func (c *Channel) receive() (message []byte, err error) {
+	raw, err := c.file.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	var failure error
+	err = raw.Read(func(fd uintptr) bool {
+		buffer := make([]byte, MaxNotice+1)
+		n, err := unix.Read(int(fd), buffer)
+		for errors.Is(err, unix.EINTR) {
+			n, err = unix.Read(int(fd), buffer)
+		}
+		switch {
+		case errors.Is(err, unix.EAGAIN):
+			return false
+		case err != nil:
+			failure = os.NewSyscallError("read", err)
+		case n == 0:
+			failure = io.EOF
+		default:
+			message = buffer[:n]
+		}
+		return true
+	})
+	if err == nil {
+		err = failure
+	}
+	return message, err
 }
 
 // receiveFD takes one message and returns the first descriptor in it.
