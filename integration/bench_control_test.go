@@ -142,7 +142,7 @@ func (w *world) govern(cmd *exec.Cmd, ready string, vassals int, stop syscall.Si
 	case <-time.After(3 * patience):
 		w.t.Errorf("%s did not say %q of all", cmd.Path, ready)
 	}
-	time.Sleep(3 * time.Second) // until nothing happens any more
+	time.Sleep(12 * time.Second) // until earlier failures would be forgiven, and nothing happens any more
 	c.memory = proportional(cmd.Process.Pid) - before
 	used := processorTime(w.t, cmd.Process.Pid)
 	time.Sleep(10 * time.Second)
