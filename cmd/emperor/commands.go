@@ -16,7 +16,7 @@ import (
 // argument a command line is for it; a directory called so is written ./check.
 func commands() []*cobra.Command {
 	list := append([]*cobra.Command{
-		checkCommand(), completionCommand(), configCommand(), enterCommand(), eventsCommand(), killCommand(), listCommand(),
+		checkCommand(), completionCommand(), configCommand(), enterCommand(), attachCommand(), eventsCommand(), killCommand(), listCommand(),
 		logsCommand(), reopenCommand(), rescanCommand(), statusCommand(), topCommand(),
 	}, verbCommands()...)
 	slices.SortFunc(list, func(a, b *cobra.Command) int { return strings.Compare(a.Name(), b.Name()) })

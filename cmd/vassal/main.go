@@ -39,6 +39,10 @@ func main() {
 		fmt.Fprintln(os.Stderr, termlog.ErrorMark()+"vassal:", master.Stage(os.Args, logger()))
 		os.Exit(exitFailed)
 	}
+	if len(os.Args) == 3 && os.Args[1] == "--pty-connect" {
+		fmt.Fprintln(os.Stderr, "vassal: cannot attach:", vassal.Attach(os.Args[2]))
+		os.Exit(exitFailed)
+	}
 	err := run()
 	var shown config.Shown
 	var exit *hooks.ExitError

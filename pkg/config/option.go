@@ -69,7 +69,7 @@ func (c Change) String() string {
 // groups are the headings of the help, in its order.
 var groups = []string{
 	"Monitors", "Vassals", "Templates", "Boot", "Namespaces", "Network", "Privileges", "Hooks",
-	"Sockets", "Serving", "Workers", "Static files", "Routing", "Logging", "Control", "Process", "Other",
+	"Sockets", "Serving", "Workers", "Terminal", "Static files", "Routing", "Logging", "Control", "Process", "Other",
 }
 
 // shape says whether the option has a value.

@@ -32,6 +32,7 @@ func vassalAreas() []table[Vassal] {
 		socketOptions(),
 		servingOptions(),
 		workerOptions(),
+		terminalOptions(),
 		serverOptions(),
 		fileOptions[Vassal](),
 	}

@@ -60,6 +60,8 @@ type Vassal struct {
 	Triggers Triggers
 	Idle     Idleness
 	Daemons  []Daemon
+	// Terminal is that of the first worker.
+	Terminal Terminal
 	// Fallback is a file with which the vassal starts again when it would exit
 	// with 1. Empty: none.
 	Fallback string

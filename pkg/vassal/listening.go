@@ -211,4 +211,7 @@ func nullStdin() error {
 // not take vacuum.
 func (v *Vassal) closeSockets() {
 	closeAll(slices.Concat(append(v.sets, v.shared)...))
+	if v.terminal != nil {
+		closeAll([]*sockets.Socket{v.terminal})
+	}
 }

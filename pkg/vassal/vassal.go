@@ -45,11 +45,14 @@ type Vassal struct {
 	sets      [][]*sockets.Socket // each in the order of LISTEN_FDS: for all workers, or for one
 	shared    []*sockets.Socket   // bound before the drop; =N refers to one
 	inherited []*sockets.Socket   // from whoever started this process
+	terminal  *sockets.Socket     // where clients of it come; nil: there is none
 	files     []madeFile
 	dropped   bool
 	hookVars  []string
 	home      string             // the working directory before the options' own
 	replaced  map[string]*string // the environment without the options' changes; nil: no such variable
+
+	ptyProgram string // found before the drop
 
 	began   string            // the directory in which this process was started
 	tried   []string          // configurations that this process has fallen back to
@@ -100,6 +103,7 @@ func (v *Vassal) steps() []step {
 		{"become the operator's program", v.once(v.becomeForeign)},
 		{"inherit sockets", v.once(v.inherit)},
 		{"parse options", v.parse},
+		{"find the program of the terminal", v.findTerminal},
 		{"start directory", v.startDirectory},
 		{"name the process", v.nameProcess},
 		{"asap hooks", v.hooks(hooks.Asap)},
@@ -118,6 +122,7 @@ func (v *Vassal) steps() []step {
 		{"wait for sockets", v.waitFor(func(w config.Waits) []config.Wait { return w.Sockets })},
 		{"change directory", v.chdir},
 		{"bind sockets", v.bind},
+		{"bind the terminal's socket", v.bindTerminal},
 		{"become another program", v.binaryPatch},
 		{"pre-app hooks", v.hooks(hooks.PreApp)},
 		{"post-app hooks", v.hooks(hooks.PostApp)},

@@ -91,6 +91,9 @@ func (m *master) hire(c *crew, i int) (*worker, error) {
 	p := c.plan
 	m.serial++
 	spec := Spec{ID: m.serial, Name: "worker", Program: p.Program, Sockets: p.socketsOf(i), Env: p.Env, Dir: p.Dir}
+	if i == 0 {
+		spec.Terminal = p.Terminal
+	}
 	if p.notifies() {
 		if err := m.listenForNotifications(); err != nil {
 			return nil, err

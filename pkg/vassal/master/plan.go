@@ -7,6 +7,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/config/serving"
 	"github.com/emperor-go/emperor/pkg/hooks"
+	"github.com/emperor-go/emperor/pkg/vassal/pty"
 	"github.com/emperor-go/emperor/pkg/vassal/sockets"
 )
 
@@ -20,6 +21,9 @@ type Plan struct {
 	Env []string
 	// Dir is their working directory.
 	Dir string
+
+	// Terminal is that of the first worker; nil: it has none.
+	Terminal *Terminal
 
 	Workers  config.Workers
 	Mercy    time.Duration
@@ -56,6 +60,16 @@ type Program struct {
 	Shells      []string
 }
 
+// Terminal is a pseudoterminal that a program of its own shares with clients.
+type Terminal struct {
+	// Path is that program.
+	Path string
+	// Socket is where clients come.
+	Socket *sockets.Socket
+	// Options are for the program.
+	Options pty.Options
+}
+
 // Spec is a process to start.
 type Spec struct {
 	// ID is what its events carry. Never zero.
@@ -66,6 +80,8 @@ type Spec struct {
 	Sockets []*sockets.Socket
 	Env     []string
 	Dir     string
+	// Terminal is what a worker runs on; nil: nothing.
+	Terminal *Terminal
 	// Daemon says how a daemon is different; nil for a worker.
 	Daemon *config.Daemon
 }

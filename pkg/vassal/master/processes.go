@@ -81,9 +81,17 @@ func (p *Processes) startWorker(s Spec, post func(Event)) (int, error) {
 			return 0, err
 		}
 	}
-	pid, err := syscall.ForkExec(c.path, c.argv, &syscall.ProcAttr{
-		Env: c.env, Dir: s.Dir, Files: c.files, Sys: &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL},
-	})
+	screen, err := c.screen(s)
+	if err != nil {
+		return 0, err
+	}
+	sys := &syscall.SysProcAttr{Setsid: true, Setctty: screen != nil, Ctty: 1, Pdeathsig: syscall.SIGKILL}
+	pid, err := syscall.ForkExec(c.path, c.argv, &syscall.ProcAttr{Env: c.env, Dir: s.Dir, Files: c.files, Sys: sys})
+	if err == nil && s.Terminal != nil {
+		if err = p.share(s, pid, screen); err != nil {
+			p.Kill(pid) // nobody reads what it prints
+		}
+	}
 	switch {
 	case err != nil:
 		if c.status != nil {

@@ -1,0 +1,111 @@
+package terminal
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"golang.org/x/term"
+)
+
+// detach is Ctrl-], as in telnet(1).
+const detach = 0x1d
+
+// Connect shows the terminal at conn in the one that in and out are, until one of
+// them ends or the detach key is typed. The terminal of in is as before when it
+// returns, or when a signal ends this process. Where in is no terminal it is
+// passed on as it is.
+func Connect(conn net.Conn, in, out *os.File) error {
+	defer conn.Close()
+	fd := int(in.Fd())
+	restore := func() {}
+	if term.IsTerminal(fd) {
+		_, _ = io.WriteString(out, "Attached. Ctrl-] detaches.\r\n")
+		state, err := term.MakeRaw(fd)
+		if err != nil {
+			return fmt.Errorf("cannot use this terminal: %w", err)
+		}
+		restore = func() {
+			_ = term.Restore(fd, state)
+			_, _ = io.WriteString(out, "\r\nDetached.\r\n")
+		}
+	}
+	defer restore()
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGWINCH)
+	defer signal.Stop(signals)
+
+	if _, err := io.WriteString(conn, greeting); err != nil {
+		return err
+	}
+	if err := tellSize(conn, out); err != nil {
+		return err
+	}
+	ended := make(chan error, 2)
+	go func() { _, err := io.Copy(out, conn); ended <- err }()
+	go func() {
+		if err := keys(conn, in); !errors.Is(err, errInputOver) {
+			ended <- err
+		}
+	}()
+	for {
+		select {
+		case err := <-ended:
+			return err
+		case s := <-signals:
+			if s != syscall.SIGWINCH {
+				return fmt.Errorf("ended by signal %v", s)
+			}
+			if err := tellSize(conn, out); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// errInputOver says that there is nothing more to type, which ends nothing: there
+// may be more to see.
+var errInputOver = errors.New("the input is over")
+
+// keys sends what is typed, and returns nil on the detach key.
+func keys(conn io.Writer, in *os.File) error {
+	interactive := term.IsTerminal(int(in.Fd()))
+	buffer := make([]byte, 1<<10)
+	for {
+		n, err := in.Read(buffer)
+		typed, over := buffer[:n], false
+		if at := bytes.IndexByte(typed, detach); interactive && at >= 0 {
+			typed, over = typed[:at], true
+		}
+		if len(typed) > 0 {
+			if _, err := conn.Write(frame(frameKeys, typed)); err != nil {
+				return err
+			}
+		}
+		switch {
+		case over:
+			return nil
+		case errors.Is(err, io.EOF) && !interactive:
+			return errInputOver
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+	}
+}
+
+// tellSize tells how large the window is, if there is one.
+func tellSize(conn io.Writer, out *os.File) error {
+	columns, rows, err := term.GetSize(int(out.Fd()))
+	if err != nil {
+		return nil //nolint:nilerr // no terminal has no size
+	}
+	_, err = conn.Write(sizeFrame(rows, columns))
+	return err
+}

@@ -1,0 +1,105 @@
+package terminal
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"syscall"
+	"testing"
+	"time"
+
+	creack "github.com/creack/pty"
+	"golang.org/x/sys/unix"
+)
+
+// clientEnv makes this program the client of the descriptor 3.
+const clientEnv = "TERMINAL_CLIENT"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(clientEnv) == "" {
+		os.Exit(m.Run())
+	}
+	conn, err := net.FileConn(os.NewFile(3, "connection"))
+	if err == nil {
+		err = Connect(conn, os.Stdin, os.Stdout)
+	}
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
+}
+
+// The client is a process on a scripted terminal: however it ends, the terminal
+// is as it was.
+func TestClientRestoresTheTerminal(t *testing.T) {
+	for name, end := range map[string]func(t *testing.T, h *Hub, screen, worker *os.File, cmd *exec.Cmd){
+		"the detach key": func(t *testing.T, _ *Hub, screen, worker *os.File, _ *exec.Cmd) {
+			send(t, screen, "typed\x1dnot typed")
+			expect(t, worker, "typed")
+		},
+		"SIGTERM":            func(_ *testing.T, _ *Hub, _, _ *os.File, cmd *exec.Cmd) { _ = cmd.Process.Signal(syscall.SIGTERM) },
+		"SIGHUP":             func(_ *testing.T, _ *Hub, _, _ *os.File, cmd *exec.Cmd) { _ = cmd.Process.Signal(syscall.SIGHUP) },
+		"the worker is gone": func(_ *testing.T, h *Hub, _, _ *os.File, _ *exec.Cmd) { h.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			h, worker := stage(t)
+			conn := connect(t, h)
+			file, err := conn.(interface{ File() (*os.File, error) }).File()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer file.Close()
+			screen, tty, err := creack.Open()
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer screen.Close()
+			defer tty.Close()
+			if err := creack.Setsize(screen, &creack.Winsize{Rows: 33, Cols: 77}); err != nil {
+				t.Fatal(err)
+			}
+			before := termios(t, tty)
+			cmd := exec.Command("/proc/self/exe")
+			cmd.Env = append(os.Environ(), clientEnv+"=1")
+			cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = tty, tty, tty, []*os.File{file}
+			if err := cmd.Start(); err != nil {
+				t.Fatal(err)
+			}
+			conn.Close()
+			expect(t, screen, "Ctrl-] detaches")
+			send(t, worker, "shown")
+			expect(t, screen, "shown")
+			if termios(t, tty) == before {
+				t.Error("the terminal is not raw")
+			}
+			if w, err := unix.IoctlGetWinsize(int(worker.Fd()), unix.TIOCGWINSZ); err != nil || w.Row != 33 || w.Col != 77 {
+				t.Errorf("the window has %+v, %v", w, err)
+			}
+			send(t, screen, "\x03") // a key like any other
+			expect(t, worker, "\x03")
+			end(t, h, screen, worker, cmd)
+			ended := make(chan error, 1)
+			go func() { ended <- cmd.Wait() }()
+			select {
+			case <-ended:
+			case <-time.After(patience):
+				_ = cmd.Process.Kill()
+				t.Fatal("the client does not end")
+			}
+			if after := termios(t, tty); after != before {
+				t.Errorf("the terminal was %+v and is %+v", before, after)
+			}
+			expect(t, screen, "Detached.")
+		})
+	}
+}
+
+func termios(t *testing.T, tty *os.File) unix.Termios {
+	t.Helper()
+	state, err := unix.IoctlGetTermios(int(tty.Fd()), unix.TCGETS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return *state
+}

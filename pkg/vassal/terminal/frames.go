@@ -1,0 +1,72 @@
+package terminal
+
+import (
+	"bufio"
+	"encoding/binary"
+	"io"
+
+	"golang.org/x/sys/unix"
+)
+
+// What a client sends first when it tells more than keys. One that begins with
+// anything else, such as uWSGI's or nc(1), sends keys alone. What it is sent are
+// the terminal's own bytes, in either case.
+const greeting = "\x00vassal-pty 1\n"
+
+// A frame is its kind, its length in two bytes and its content.
+const (
+	frameKeys = 'k'
+	frameSize = 's' // rows and columns, two bytes each
+)
+
+// hear passes on what a client sends, until its connection ends.
+func (h *Hub) hear(c *client) {
+	in := bufio.NewReaderSize(c.conn, 1<<12)
+	first, err := in.Peek(1)
+	if err != nil {
+		return
+	}
+	if first[0] == greeting[0] {
+		if begin, _ := in.Peek(len(greeting)); string(begin) == greeting {
+			_, _ = in.Discard(len(greeting))
+			h.frames(c, in)
+			return
+		}
+	}
+	buffer := make([]byte, 1<<10)
+	for {
+		n, err := in.Read(buffer)
+		if n > 0 && h.Type(buffer[:n]) != nil || err != nil {
+			return
+		}
+	}
+}
+
+func (h *Hub) frames(c *client, in io.Reader) {
+	var head [3]byte
+	for {
+		if _, err := io.ReadFull(in, head[:]); err != nil {
+			return
+		}
+		body := make([]byte, binary.BigEndian.Uint16(head[1:]))
+		if _, err := io.ReadFull(in, body); err != nil {
+			return
+		}
+		switch {
+		case head[0] == frameKeys:
+			if h.Type(body) != nil {
+				return
+			}
+		case head[0] == frameSize && len(body) == 4:
+			h.measure(c, unix.Winsize{Row: binary.BigEndian.Uint16(body), Col: binary.BigEndian.Uint16(body[2:])})
+		}
+	}
+}
+
+func frame(kind byte, body []byte) []byte {
+	return append(binary.BigEndian.AppendUint16([]byte{kind}, uint16(len(body))), body...)
+}
+
+func sizeFrame(rows, columns int) []byte {
+	return frame(frameSize, binary.BigEndian.AppendUint16(binary.BigEndian.AppendUint16(nil, uint16(rows)), uint16(columns)))
+}
