@@ -37,7 +37,8 @@ func (r *reader) evaluate(text string) (string, bool) {
 		if strings.Trim(word, "0123456789") != "" {
 			operand, _ = r.lookup(word)
 		}
-		if value, known = apply(sign, value, operand), true; len(value) > maxLine {
+		value, known = apply(sign, value, operand), true
+		if r.work += len(value); r.work > maxWork || len(value) > maxLine {
 			return "", false
 		}
 		sign = 0

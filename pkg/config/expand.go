@@ -112,6 +112,9 @@ func (r *reader) replace(s string, symbol byte, find func(string) (string, bool)
 				continue
 			}
 			value, known := find(s[start:j])
+			if r.work > maxWork {
+				return s, "the value takes too long to put together"
+			}
 			if !known {
 				continue
 			}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/txtar"
 
@@ -114,4 +115,19 @@ func FuzzParse(f *testing.F) {
 			t.Fatalf("%v became %v", settings, got)
 		}
 	})
+}
+
+// Putting words together must not cost the square of their number.
+func TestManyWordsEndSoon(t *testing.T) {
+	r := newReader(Access{}, "vassal")
+	r.add("a", strings.Repeat("x", 10))
+	r.add("b", "%("+strings.Repeat("a ", 90_000)+")")
+	start := time.Now()
+	r.passes()
+	if took := time.Since(start); took > 5*time.Second {
+		t.Errorf("it took %v", took)
+	}
+	if len(r.problems) != 1 || !strings.Contains(r.problems[0].Error(), "takes too long") {
+		t.Errorf("problems: %v", r.problems)
+	}
 }
