@@ -1,0 +1,143 @@
+//go:build linux
+
+package integration
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// chown-socket: the path belongs to somebody else than the worker, from the first
+// moment on that anybody can connect.
+func TestSocketHasAnOwner(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	path := w.path("s/a")
+	w.vassal("a.ini", "socket = "+path, "chown-socket = vassal001:friends", "chmod-socket = 660", serves)
+	e := w.start(allNamespaces)
+	e.running("a.ini")
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	st := info.Sys().(*syscall.Stat_t)
+	if st.Uid != 4001 || st.Gid != 4100 || info.Mode().Perm() != 0o660 {
+		t.Errorf("%d:%d, mode %v; want 4001:4100, mode 660", st.Uid, st.Gid, info.Mode().Perm())
+	}
+}
+
+// Privileges are gone when sockets are bound: what is not ours to give away is an
+// error.
+func TestSocketCannotBeGivenAway(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("a.ini", "uid = 4001", "gid = 4001", "socket = "+w.path("s/a"), "chown-socket = vassal002", serves)
+	e := w.start(allNamespaces)
+	e.await("a.ini", "operation not permitted")
+	e.await("a.ini", "-> backoff")
+	if _, err := os.Stat(w.path("s/a")); !os.IsNotExist(err) {
+		t.Errorf("the socket is left: %v", err)
+	}
+}
+
+// wait-for-socket holds up the boot until somebody accepts there, not only until
+// there is a path.
+func TestVassalWaitsForASocket(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	path := w.path("s/database")
+	stale, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stale.(*net.UnixListener).SetUnlinkOnClose(false)
+	stale.Close()
+	w.vassal("a.ini", "exec-as-root = touch "+w.path("s/root"), "wait-for-socket = "+path, "exec-pre-app = touch "+w.path("s/app"), serves)
+	e := w.start(allNamespaces)
+	eventually(t, "the vassal waits", func() bool { _, err := os.Stat(w.path("s/root")); return err == nil })
+	e.barrier()
+	if _, err := os.Stat(w.path("s/app")); err == nil {
+		t.Error("it has not waited")
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	database, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer database.Close()
+	e.running("a.ini")
+}
+
+// With reuse-port each worker has a socket of its own on the same port.
+func TestReusePortGivesEachWorkerItsSocket(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("a.ini", "http-socket = 127.0.0.1:8080", "reuse-port = true", "processes = 3", serves)
+	w.vassal("b.ini", "http-socket = 127.0.0.1:8081", "processes = 3", serves)
+	e := w.start(allNamespaces)
+	for name, want := range map[string]int{"a.ini": 3, "b.ini": 1} {
+		pid := e.running(name)
+		var sockets []string
+		eventually(t, name+" has three workers", func() bool {
+			sockets = nil
+			for _, worker := range children(pid) {
+				if name, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", worker)); err != nil || strings.HasSuffix(name, "vassal") {
+					return false // still in its stage
+				}
+				if link, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/3", worker)); err == nil {
+					sockets = append(sockets, link)
+				}
+			}
+			return len(sockets) == 3
+		})
+		slices.Sort(sockets)
+		if got := len(slices.Compact(sockets)); got != want {
+			t.Errorf("%s: three workers have %d sockets (%v), want %d", name, got, sockets, want)
+		}
+	}
+}
+
+// inheritor becomes a vassal with a socket at the descriptor in its first argument.
+const inheritor = `
+import os, socket, sys
+s = socket.socket()
+s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(("127.0.0.1", 8080))
+s.listen()
+os.dup2(s.fileno(), int(sys.argv[1]))
+os.set_inheritable(int(sys.argv[1]), True)
+if sys.argv[1] == "3":
+    os.environ.update(LISTEN_FDS="1", LISTEN_PID=str(os.getpid()), LISTEN_FDNAMES="web")
+os.execv(sys.argv[2], sys.argv[2:])
+`
+
+// A socket from whoever starts the vassal, as standard input or by LISTEN_FDS, is
+// the one that the file names, if it is bound to that, and else is one more.
+func TestVassalInheritsASocket(t *testing.T) {
+	t.Parallel()
+	for _, fd := range []string{"0", "3"} {
+		for file, want := range map[string]string{
+			"http-socket = 127.0.0.1:8080": "1 http-socket",
+			"http-socket = 127.0.0.1:8081": "2 http-socket:" + map[string]string{"0": "socket", "3": "web"}[fd],
+			"env = A=b":                    "1 " + map[string]string{"0": "socket", "3": "web"}[fd],
+		} {
+			t.Run(fd+" "+file, func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t)
+				w.write("inherit.py", inheritor)
+				w.write("a.ini", ini(file, `command = sh -c 'echo "has $LISTEN_FDS $LISTEN_FDNAMES"; readlink /proc/self/fd/0; kill -TERM $PPID; exec sleep 1000'`))
+				cmd := w.inside("python3", w.path("inherit.py"), fd, program("vassal"), w.path("a.ini"))
+				if got := output(t, cmd); !strings.Contains(got, "has "+want+"\n/dev/null") {
+					t.Errorf("%s: want %q", got, "has "+want)
+				}
+			})
+		}
+	}
+}
