@@ -187,6 +187,7 @@ func TestSecondSignalHurries(t *testing.T) {
 	time.Sleep(200 * time.Millisecond)
 	e.signal(syscall.SIGTERM)
 	e.await("a.ini", "-> stopping")
+	time.Sleep(300 * time.Millisecond) // at once it would be the same wish
 	begin := time.Now()
 	e.stop(syscall.SIGTERM)
 	if took := time.Since(begin); took > 5*time.Second {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
@@ -52,8 +53,13 @@ func main() {
 	}
 }
 
+// sameWish is the time in which further signals to stop say what the first said:
+// one goes to the process and to its group (timeout does so), or a terminal's
+// Ctrl-C is handed on by a shell script as well.
+const sameWish = 200 * time.Millisecond
+
 // untilSignal returns a context that ends with the first signal to stop, and a
-// channel that delivers each further one.
+// channel that delivers each further one, but those within sameWish.
 func untilSignal() (context.Context, <-chan struct{}) {
 	ctx, cancel := context.WithCancel(context.Background())
 	hurry := make(chan struct{})
@@ -62,9 +68,17 @@ func untilSignal() (context.Context, <-chan struct{}) {
 	go func() {
 		<-signals
 		cancel()
-		for range signals {
-			hurry <- struct{}{}
-		}
+		impatient(signals, hurry)
 	}()
 	return ctx, hurry
+}
+
+// impatient hands on all signals but those that come with the first.
+func impatient(signals <-chan os.Signal, hurry chan<- struct{}) {
+	began := time.Now()
+	for range signals {
+		if time.Since(began) >= sameWish {
+			hurry <- struct{}{}
+		}
+	}
 }

@@ -1,7 +1,11 @@
 package main
 
 import (
+	"os"
+	"syscall"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -12,4 +16,27 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"emperor": ma
 // none needs root.
 func TestStories(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata", RequireUniqueNames: true})
+}
+
+// TestSignalsOfTheSameWish: timeout(1) sends its signal to the process and to its
+// group, and this is not asking twice.
+func TestSignalsOfTheSameWish(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		signals, hurry := make(chan os.Signal), make(chan struct{}, 2)
+		go impatient(signals, hurry)
+		defer close(signals)
+		signals <- syscall.SIGTERM
+		time.Sleep(sameWish / 2)
+		signals <- syscall.SIGINT
+		synctest.Wait()
+		if len(hurry) != 0 {
+			t.Errorf("asked twice at once counts as %d", len(hurry))
+		}
+		time.Sleep(sameWish)
+		signals <- syscall.SIGTERM
+		synctest.Wait()
+		if len(hurry) != 1 {
+			t.Errorf("asked again later counts as %d", len(hurry))
+		}
+	})
 }
