@@ -168,6 +168,10 @@ func monitors(o *config.Emperor, log *slog.Logger) ([]monitor.Monitor, error) {
 		if err != nil {
 			return nil, err
 		}
+		if slices.ContainsFunc(list, func(other monitor.Monitor) bool { return other.String() == d.String() }) {
+			log.Warn("the directory is given twice; once is enough", "directory", d.String())
+			continue
+		}
 		list = append(list, d)
 	}
 	return list, nil
