@@ -136,6 +136,7 @@ func parseVassal(e *config.Emperor, name string, data []byte) (path string, v *c
 		},
 	}
 	if e != nil {
+		in.Access.Held = holds(e.OnDemand)
 		if in.Templates, err = e.Templates.Read(filepath.Dir(path)); err != nil {
 			return path, nil, nil, err
 		}

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 
 	"github.com/emperor-go/emperor/pkg/config"
@@ -15,6 +16,7 @@ import (
 // reading is how the emperor reads the configurations of vassals.
 type reading struct {
 	files config.TemplateFiles
+	held  bool // some of them are on demand
 	log   *slog.Logger
 	last  sync.Map // of each directory the templates that were read last, config.Templates
 }
@@ -38,10 +40,22 @@ func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
 	}
 	if err == nil {
 		f.LogTo = v.LogTo
+		f.Addresses = addresses(v)
 	} else {
 		f.Fallback = in.FallbackOf() != ""
 	}
 	return f, err
+}
+
+// addresses are those that a vassal binds itself.
+func addresses(v *config.Vassal) []string {
+	list := slices.Clone(v.Listening.Shared)
+	for _, s := range v.Sockets {
+		if _, shared := s.Shared(); !shared {
+			list = append(list, s.Address)
+		}
+	}
+	return list
 }
 
 // input is a vassal's configuration as the emperor reads it, which opens and runs
@@ -49,7 +63,7 @@ func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
 func (r *reading) input(c monitor.Config) config.Input {
 	in := config.Input{
 		Source: config.Source{Name: c.Name, Path: c.Path, Data: c.Data},
-		Access: config.Access{Dir: filepath.Dir(c.Path), Environ: os.Environ(), Partial: true, Foreign: parser.Parse},
+		Access: config.Access{Dir: filepath.Dir(c.Path), Environ: os.Environ(), Partial: true, Foreign: parser.Parse, Held: r.held},
 	}
 	if last, ok := r.last.Load(filepath.Dir(c.Path)); ok {
 		in.Templates = last.(config.Templates) // nothing else is stored
@@ -85,9 +99,12 @@ func (r *reading) compare(was, is monitor.Config) emperor.Change {
 }
 
 // foreign is for vassals that become another program: only it knows what its
-// configuration means, and takes over any change.
+// configuration means, and takes over any change. The attributes are the emperor's.
 func foreign(log *slog.Logger) (func(monitor.Config) (emperor.Facts, error), func(was, is monitor.Config) emperor.Change) {
-	return func(monitor.Config) (emperor.Facts, error) { return emperor.Facts{}, nil },
+	return func(c monitor.Config) (emperor.Facts, error) {
+			source := config.Source{Name: c.Name, Path: c.Path, Data: c.Data}
+			return emperor.Facts{Attributes: config.Attributes(source)}, nil
+		},
 		func(_, is monitor.Config) emperor.Change {
 			log.Debug("the program itself takes over what changed", "vassal", is.Name)
 			return emperor.Change{}

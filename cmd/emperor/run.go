@@ -80,7 +80,7 @@ func run(ctx context.Context, hurry <-chan struct{}, o *config.Emperor, warnings
 	if err != nil {
 		return err
 	}
-	options.Monitors, options.Launcher, options.Hurry = monitors, system, hurry
+	options.Monitors, options.Launcher, options.Attendant, options.Hurry = monitors, system, system, hurry
 	e := emperor.New(options)
 	if o.Subreaper || os.Getpid() == 1 {
 		go reapOrphans(ctx)
@@ -93,7 +93,7 @@ func run(ctx context.Context, hurry <-chan struct{}, o *config.Emperor, warnings
 
 // supervision translates the options of the loop.
 func supervision(o *config.Emperor, log *slog.Logger) (emperor.Options, error) {
-	vassals := &reading{files: o.Templates, log: log}
+	vassals := &reading{files: o.Templates, held: holds(o.OnDemand), log: log}
 	options := emperor.Options{
 		Check: vassals.check, Compare: vassals.compare, Concurrency: o.Concurrency, Mercy: o.ReloadMercy, Log: log,
 		Backoff: emperor.Backoff{
@@ -116,6 +116,11 @@ func supervision(o *config.Emperor, log *slog.Logger) (emperor.Options, error) {
 		options.Activator = sockets
 	}
 	return options, err
+}
+
+// holds reports whether the emperor may hold sockets for its vassals.
+func holds(o config.OnDemand) bool {
+	return o.Extension != "" || o.Directory != "" || o.Exec != ""
 }
 
 func onDemand(o config.OnDemand) (s emperor.Sockets, err error) {
@@ -167,10 +172,6 @@ func monitors(o *config.Emperor, log *slog.Logger) ([]monitor.Monitor, error) {
 		d, err := monitor.NewDir(path, monitor.DirOptions{Rescan: o.Rescan, Extensions: config.Extensions(), Log: log})
 		if err != nil {
 			return nil, err
-		}
-		if slices.ContainsFunc(list, func(other monitor.Monitor) bool { return other.String() == d.String() }) {
-			log.Warn("the directory is given twice; once is enough", "directory", d.String())
-			continue
 		}
 		list = append(list, d)
 	}

@@ -39,6 +39,9 @@ type Access struct {
 	// Partial: what is not allowed is left out and is no mistake. What comes out
 	// is then a part of what the text says, good to find mistakes in.
 	Partial bool
+	// Held: whoever starts the vassal holds sockets for it, or may, which its text
+	// does not name.
+	Held bool
 }
 
 // Own is the access of a program to its own configuration: everything.

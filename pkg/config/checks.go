@@ -25,7 +25,7 @@ var checks = []struct {
 	{
 		"static-map", "there is no socket to serve on", "such as http-socket = :8080",
 		func(v *Vassal) bool {
-			return v.Server.Serves() && len(v.Sockets) == 0 && len(v.BinaryPatch)+len(v.RootPatch) == 0
+			return v.Server.Serves() && len(v.Sockets) == 0 && !v.held && len(v.BinaryPatch)+len(v.RootPatch) == 0
 		},
 	},
 }

@@ -106,6 +106,7 @@ func finishVassal(file string, r *reader) (*Vassal, Problems, error) {
 	warnings, problems := vassalOptions().decode(v.entries, used, v)
 	warnings, problems = append(r.warnings, warnings...), append(r.problems, problems...)
 	if len(problems) == 0 && !r.partial {
+		v.held = r.access.Held
 		v.check(file, &problems)
 		v.withoutStats(&warnings)
 	}

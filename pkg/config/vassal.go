@@ -69,6 +69,7 @@ type Vassal struct {
 	ReloadMercy time.Duration
 
 	entries []entry // what all of it was read from
+	held    bool    // Access.Held
 }
 
 // defaultVassal is what a vassal does that is told nothing.

@@ -49,12 +49,20 @@ func (s Sockets) Activate(ctx context.Context, p Plan) (Activation, error) {
 	if address == "" || err != nil {
 		return nil, err
 	}
-	for _, own := range p.Addresses {
-		if sameAddress(own, address) {
-			return nil, fmt.Errorf("cannot bind %q for it: its configuration binds the same address (remove it there: the vassal gets this socket)", address)
-		}
+	if err := free(address, p); err != nil {
+		return nil, err
 	}
 	return s.bind(address)
+}
+
+// free refuses an address that the vassal binds itself.
+func free(address string, p Plan) error {
+	for _, own := range p.Addresses {
+		if sameAddress(own, address) {
+			return fmt.Errorf("cannot bind %q for it: its configuration binds the same address (remove it there: the vassal gets this socket)", address)
+		}
+	}
+	return nil
 }
 
 // address finds out whether and where a vassal is on demand.

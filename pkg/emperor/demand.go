@@ -29,12 +29,17 @@ func (e *Emperor) await(v *vassal) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	v.unwatch = cancel
-	watch, plan, activation := v.watch, *v.wanted, v.activation
+	watch, plan, activation, changed := v.watch, *v.wanted, v.activation, v.changed
+	r, attendant := Request{Plan: plan, Generation: v.generation, Log: v.log}, e.options.Attendant
+	v.changed = false
 	if activation == nil {
 		v.activating = true
 		e.group.Go(func() {
 			defer cancel()
 			made, err := e.options.Activator.Activate(ctx, plan)
+			if made != nil && attendant != nil {
+				attendant.Waiting(ctx, r)
+			}
 			if !e.post(activated{v, watch, made, err}) && made != nil {
 				_ = made.Close()
 			}
@@ -43,6 +48,13 @@ func (e *Emperor) await(v *vassal) {
 	}
 	e.group.Go(func() {
 		defer cancel()
+		if err := free(activation.String(), plan); err != nil {
+			e.post(knocked{v, watch, err})
+			return
+		}
+		if changed && attendant != nil {
+			attendant.Changed(ctx, r)
+		}
 		if err := activation.Wait(ctx); ctx.Err() == nil {
 			e.post(knocked{v, watch, err})
 		}

@@ -27,6 +27,8 @@ type Options struct {
 	Launcher Launcher
 	// Activator has the sockets of on-demand vassals. Nil: no vassal is on demand.
 	Activator Activator
+	// Attendant is told of those that wait. Nil: nobody is.
+	Attendant Attendant
 	// Check tells whether a configuration can be run at all, and what must be
 	// known of it; one that cannot be run is logged and changes nothing. It is
 	// called in a monitor's goroutine, never in the loop. Nil: everything can be
@@ -175,6 +177,16 @@ type Activator interface {
 	// on demand. It is called in a goroutine of its own and may block until ctx
 	// ends.
 	Activate(ctx context.Context, p Plan) (Activation, error)
+}
+
+// Attendant is told of vassals that wait on demand. Its methods are called in
+// goroutines of their own and return early when ctx ends; a vassal is not started
+// before they have returned.
+type Attendant interface {
+	// Waiting: the socket is bound, and waits for its first connection.
+	Waiting(ctx context.Context, r Request)
+	// Changed: the vassal has another configuration than the one it waited with.
+	Changed(ctx context.Context, r Request)
 }
 
 // Activation is a socket that starts a vassal. It is there from the first time

@@ -87,12 +87,12 @@ func (s *System) childHooks() (list []wire.Hook) {
 	return list
 }
 
-// Waiting runs the hooks of an on-demand vassal that starts to wait, and Changed
-// those of one whose configuration has changed while it waits. Failures are
-// logged.
+// Waiting implements Attendant: it runs the hooks of an on-demand vassal that
+// starts to wait, and Changed those of one whose configuration has changed while it
+// waits. Failures are logged.
 func (s *System) Waiting(ctx context.Context, r Request) { s.tell(ctx, r, hooks.AsOnDemandVassal) }
 
-// Changed is described at Waiting.
+// Changed implements Attendant.
 func (s *System) Changed(ctx context.Context, r Request) { s.tell(ctx, r, hooks.AsOnConfigVassal) }
 
 func (s *System) tell(ctx context.Context, r Request, p hooks.Phase, more ...string) {

@@ -17,6 +17,7 @@ func (e *Emperor) pursue(v *vassal) {
 	case v.state.serving() && !v.withdrawn && !v.held:
 		e.approach(v)
 	default:
+		v.changed = v.activation != nil && (v.state == Waiting || v.state == BackingOff)
 		e.input(v, Want)
 	}
 }

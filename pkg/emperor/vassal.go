@@ -49,6 +49,7 @@ type vassal struct {
 	activating bool               // the activator has not answered
 	watch      uint64             // names the wait for a connection
 	unwatch    context.CancelFunc // ends it
+	changed    bool               // its configuration, while it waits
 
 	// What is told about it.
 	history

@@ -108,8 +108,8 @@ var phases = []PhaseInfo{
 	{OnVassalFailed, Emperor, false, inEmperor, "the emperor", "when a generation could not be launched, or ended without being asked; failure is logged", allEmperor, ""},
 	{VassalsStop, Emperor, false, inEmperor, "the emperor", "when a vassal is dead and cleared away; failure is logged", onlyProgram, ""},
 	{AsEmperorAfterVassal, Emperor, false, inEmperor, "the emperor", "when a vassal is dead and cleared away, before the next generation; failure is logged", allEmperor, ""},
-	{AsOnDemandVassal, Emperor, false, inEmperor, "the emperor", "when an on-demand vassal starts to wait for its first connection (not run yet: there are no on-demand vassals); failure is logged", allEmperor, ""},
-	{AsOnConfigVassal, Emperor, false, inEmperor, "the emperor", "when the file of a waiting on-demand vassal has changed (not run yet: there are no on-demand vassals); failure is logged", allEmperor, ""},
+	{AsOnDemandVassal, Emperor, false, inEmperor, "the emperor", "when an on-demand vassal starts to wait for its first connection; failure is logged", allEmperor, ""},
+	{AsOnConfigVassal, Emperor, false, inEmperor, "the emperor", "when the file of a waiting on-demand vassal has changed; failure is logged", allEmperor, ""},
 
 	{Asap, Vassal, true, inVassal, "what the vassal started as", "right after the configuration was parsed; failure ends the boot", all, ""},
 	{PreJail, Vassal, true, inVassal, "what the vassal started as", "before any jail and before privileges are dropped; failure ends the boot", all, ""},

@@ -12,6 +12,7 @@ import (
 func (v *Vassal) input(order *wire.Order) config.Input {
 	access := config.Own(foreign.Ask(v.ServerProgram))
 	access.Dir = filepath.Dir(string(order.Path)) // also for a reload, behind chdir
+	access.Held = len(v.inherited)+len(v.held) > 0
 	in := config.Input{
 		Source: config.Source{Name: string(order.Name), Path: string(order.Path), Data: order.Config},
 		Access: access,

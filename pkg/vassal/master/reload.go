@@ -92,6 +92,9 @@ func (m *master) abandon(err error) {
 // conclude answers for the reload in progress and goes on with the next.
 func (m *master) conclude(err error) {
 	m.answer(m.current, err)
+	if err == nil && m.Orders == nil { // a uWSGI Emperor knows no other answer
+		m.Report(wire.Accepting)
+	}
 	m.current = request{}
 	if len(m.wanted) == 0 {
 		return
