@@ -1,0 +1,210 @@
+//go:build linux
+
+package integration
+
+import (
+	"encoding/json"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	supervisor "github.com/emperor-go/emperor/pkg/emperor"
+)
+
+// uwsgi is where distributions put it.
+const uwsgi = "/usr/bin/uwsgi"
+
+// needsUwsgi ends a story that this machine cannot tell.
+func needsUwsgi(t *testing.T) {
+	t.Helper()
+	if _, err := os.Stat(uwsgi); err != nil {
+		t.Skipf("there is no uWSGI on this machine: %v", err)
+	}
+}
+
+// peerApp answers with the process id of its worker. The path /sos makes it ask
+// for reinforcement, /leave for its own end, as uWSGI's master does.
+const peerApp = `import os
+def application(env, start_response):
+    byte = {"/sos": b"\x1e", "/leave": b"\x16"}.get(env["PATH_INFO"])
+    if byte:
+        os.write(int(os.environ["UWSGI_EMPEROR_FD"]), byte)
+    start_response("200 OK", [("Content-Type", "text/plain")])
+    return [os.environ.get("PEER", "").encode()]
+`
+
+// peer makes a vassal of uWSGI's, more options and all.
+func (w *world) peer(name string, options ...string) {
+	w.t.Helper()
+	w.write("app.py", peerApp)
+	w.vassal(name, append([]string{
+		"plugin = python3", "master = true", "processes = 1", "wsgi-file = " + w.path("app.py"), "need-app = true",
+	}, options...)...)
+}
+
+// visit is the body of the answer to a request.
+func visit(t *testing.T, socket, path string) string {
+	t.Helper()
+	return get(t, socket, http.MethodGet, path, nil).body
+}
+
+// status is what the emperor knows of a vassal.
+func (w *world) status(name string) (s supervisor.Record) {
+	w.t.Helper()
+	if err := json.Unmarshal([]byte(w.succeed("status", name, "--json")), &s); err != nil {
+		w.t.Fatal(err)
+	}
+	return s
+}
+
+// everywhere tells a story without namespaces and with all of them.
+func everywhere(t *testing.T, tell func(t *testing.T, clone []string)) {
+	t.Parallel()
+	for name, clone := range map[string][]string{"plain": nil, "namespaces": {allNamespaces}} {
+		t.Run(name, func(t *testing.T) { t.Parallel(); tell(t, clone) })
+	}
+}
+
+// TestUwsgiAsVassal lets a real uWSGI live under the emperor: spawned, accepting,
+// loyal, its heartbeat heard, reloaded by a touch and by other bytes, stopped.
+func TestUwsgiAsVassal(t *testing.T) {
+	needsUwsgi(t)
+	everywhere(t, func(t *testing.T, clone []string) {
+		w := newWorld(t)
+		socket := w.path("s/app")
+		w.peer("app.ini", "http-socket = "+socket, "heartbeat = 1", "env = PEER=first")
+		e := w.start(append(clone, "--emperor-wrapper", uwsgi, "--emperor-required-heartbeat", "10")...)
+		pid := e.running("app.ini")
+		if got := w.status("app.ini").Loyal; !got.IsZero() {
+			t.Errorf("it is loyal before the first request: %v", got)
+		}
+		if got := visit(t, socket, "/"); got != "first" {
+			t.Errorf("answer: %q", got)
+		}
+		eventually(t, "loyal and its heart beats", func() bool {
+			s := w.status("app.ini")
+			return !s.Loyal.IsZero() && !s.Heartbeat.IsZero()
+		})
+
+		w.peer("app.ini", "http-socket = "+socket, "heartbeat = 1", "env = PEER=second")
+		e.await("app.ini", "reloaded")
+		eventually(t, "the new bytes are in effect", func() bool { return visit(t, socket, "/") == "second" })
+		if now := w.status("app.ini").PID; now != pid {
+			t.Errorf("a reload made another process: %d, was %d", now, pid)
+		}
+		now := time.Now()
+		if err := os.Chtimes(filepath.Join(w.vassals, "app.ini"), now, now); err != nil {
+			t.Fatal(err)
+		}
+		e.await("app.ini", "reloaded")
+		w.remove("app.ini")
+		e.gone("app.ini")
+		if alive(pid) {
+			t.Error("it lives on")
+		}
+	})
+}
+
+// TestUwsgiLeaves lets one stop by itself, which is no failure: it stays away
+// until its file changes.
+func TestUwsgiLeaves(t *testing.T) {
+	needsUwsgi(t)
+	everywhere(t, func(t *testing.T, clone []string) {
+		w := newWorld(t)
+		socket := w.path("s/app")
+		w.peer("app.ini", "http-socket = "+socket)
+		e := w.start(append(clone, "--emperor-wrapper", uwsgi)...)
+		pid := e.running("app.ini")
+		visit(t, socket, "/leave")
+		e.await("app.ini", "wants to stop")
+		e.await("app.ini", "-> idle")
+		if alive(pid) {
+			t.Error("it lives on")
+		}
+		w.peer("app.ini", "http-socket = "+socket, "env = PEER=again")
+		e.running("app.ini")
+		if got := visit(t, socket, "/"); got != "again" {
+			t.Errorf("answer: %q", got)
+		}
+	})
+}
+
+// TestUwsgiOnDemand starts one by a connection, again and again: it dies when it is
+// idle, and the socket stays.
+func TestUwsgiOnDemand(t *testing.T) {
+	needsUwsgi(t)
+	everywhere(t, func(t *testing.T, clone []string) {
+		w := newWorld(t)
+		socket := w.path("s/app.socket")
+		w.peer("app.ini", "protocol = http", "socket = fd://0", "idle = 1", "die-on-idle = true", "env = PEER=here")
+		e := w.start(append(clone, "--emperor-wrapper", uwsgi, "--emperor-on-demand-directory", w.path("s"))...)
+		for range 3 {
+			e.await("app.ini", "-> waiting")
+			if got := visit(t, socket, "/"); got != "here" {
+				t.Errorf("answer: %q", got)
+			}
+			e.running("app.ini")
+			e.await("app.ini", "wants to stop")
+		}
+		e.await("app.ini", "-> waiting")
+		if n := e.count("app.ini", "backing-off"); n > 0 {
+			t.Errorf("it was throttled:\n%s", e.about("app.ini"))
+		}
+	})
+}
+
+// TestUwsgiBroodlord reinforces one that cries for help, as often as the
+// operator permits, and takes the zergs away with it.
+func TestUwsgiBroodlord(t *testing.T) {
+	needsUwsgi(t)
+	everywhere(t, func(t *testing.T, clone []string) {
+		w := newWorld(t)
+		socket, zergs := w.path("s/app"), w.path("s/zergs")
+		w.write("app.py", peerApp)
+		app := []string{"plugin = python3", "master = true", "processes = 1", "wsgi-file = " + w.path("app.py")}
+		text := "[uwsgi]\nhttp-socket = " + socket + "\nzerg-server = " + zergs + "\n" + strings.Join(app, "\n") +
+			"\n[zerg]\nprotocol = http\nzerg = " + zergs + "\n" + strings.Join(app, "\n") + "\nenv = PEER=zerg\n"
+		w.write(filepath.Join(w.vassals, "app.ini"), text)
+		e := w.start(append(clone, "--emperor-wrapper", uwsgi, "--emperor-broodlord", "2")...)
+		pid := e.running("app.ini")
+		var pids []int
+		for _, name := range []string{"app.ini:zerg", "app.ini:zerg2"} {
+			eventually(t, name, func() bool { // a zerg that is asked cannot cry for help itself
+				visit(t, socket, "/sos")
+				_, there := w.list()[name]
+				return there
+			})
+			pids = append(pids, e.running(name))
+		}
+		// While the worker of the first one is stopped, a zerg answers in its place.
+		worker := children(pid)[0]
+		defer func() { _ = syscall.Kill(worker, syscall.SIGCONT) }()
+		if err := syscall.Kill(worker, syscall.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+		if got := visit(t, socket, "/sos"); got != "zerg" {
+			t.Errorf("answer: %q", got)
+		}
+		if err := syscall.Kill(worker, syscall.SIGCONT); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the first one cries again", func() bool { return visit(t, socket, "/sos") == "" })
+		w.succeed("reload", "app.ini", "--wait") // is answered after what it cried before
+		if n := len(w.list()); n != 3 {
+			t.Errorf("there are %d vassals: one and two zergs are permitted", n)
+		}
+		w.remove("app.ini")
+		e.gone("app.ini")
+		e.gone("app.ini:zerg")
+		e.gone("app.ini:zerg2")
+		for _, pid := range pids {
+			if alive(pid) {
+				t.Errorf("zerg %d lives on", pid)
+			}
+		}
+	})
+}
