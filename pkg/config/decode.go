@@ -42,6 +42,7 @@ func (t table[T]) decode(entries []entry, used []string, into *T) (warnings, pro
 			problems.add(e.origin, e.key, err.Error(), hint(err))
 		}
 	}
+	unknown.refuse(func(option string) bool { _, ok := first[option]; return ok }, &problems)
 	unknown.report(&warnings)
 	return warnings, problems
 }

@@ -19,6 +19,8 @@ type strangers struct {
 	seen  []string
 	typos []string
 	first Origin
+	// owners are keys that were meant for the user or the group.
+	owners []entry
 }
 
 // meet judges one key.
@@ -53,6 +55,9 @@ func (s *strangers) meet(e entry, warnings, problems *Problems) {
 
 // suspect keeps a key that looks like a misspelt option.
 func (s *strangers) suspect(e entry) {
+	if meant(e.key) != "" {
+		s.owners = append(s.owners, e)
+	}
 	near := nearest(e.key, s.names)
 	if near == nil {
 		return
@@ -61,6 +66,29 @@ func (s *strangers) suspect(e entry) {
 		s.first = e.origin
 	}
 	s.typos = append(s.typos, fmt.Sprintf("%s (%s?)", e.key, near[0]))
+}
+
+// meant tells whether a key that is no option stands for uid or gid: letters in the
+// wrong order, twice or in the wrong case, or another program's word for it.
+func meant(key string) string {
+	word := strings.ToLower(strings.Trim(key, "-_ :"))
+	switch word {
+	case "uid", "udi", "iud", "uuid", "uiid", "uidd", "user", "username", "setuid", "run-as", "runas", "user-id":
+		return "uid"
+	case "gid", "gdi", "igd", "ggid", "giid", "gidd", "group", "groupname", "setgid", "group-id":
+		return "gid"
+	}
+	return ""
+}
+
+// refuse makes mistakes of keys that were meant for the user or the group where
+// that is not given otherwise: the process would run as somebody else.
+func (s *strangers) refuse(given func(option string) bool, problems *Problems) {
+	for _, e := range s.owners {
+		if option := meant(e.key); !given(option) {
+			problems.add(e.origin, e.key, "unknown option, and there is no "+option, fmt.Sprintf("%s = %s, or make a placeholder of it with set-placeholder", option, e.value))
+		}
+	}
 }
 
 // report adds the one warning about all keys that look misspelt.
