@@ -1,0 +1,26 @@
+//go:build linux
+
+package integration
+
+import (
+	"strings"
+	"testing"
+)
+
+// TestUwsgiTemplates names templates to a program that takes a vassal's place, and
+// says why it does not get a configuration that uWSGI's protocol cannot carry.
+func TestUwsgiTemplates(t *testing.T) {
+	t.Parallel()
+	needsUwsgi(t)
+	w := newWorld(t)
+	socket := w.path("s/app")
+	w.write("after.ini", ini("env = PEER=%(who)"))
+	w.peer("app.ini", "http-socket = "+socket)
+	w.peer("large.ini", "# "+strings.Repeat("x", 1<<16))
+	e := w.start("--emperor-wrapper", uwsgi, "--vassal-set", "who=set", "--vassals-include", w.path("after.ini"))
+	e.running("app.ini")
+	if got := visit(t, socket, "/"); got != "set" {
+		t.Errorf("answer: %q", got)
+	}
+	e.await("large.ini", "a program of uWSGI's protocol takes 65535")
+}
