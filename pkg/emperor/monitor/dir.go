@@ -47,6 +47,7 @@ type Dir struct {
 	dirty   map[string]bool // names to look at; the empty name: all
 	links   map[place][]string
 	trouble string // why the directory cannot be read, as it was logged
+	asked   chan struct{} // somebody wants a full look; holds one
 }
 
 // NewDir returns a monitor of the directory path. It fails when there is no such
@@ -67,11 +68,23 @@ func NewDir(path string, o DirOptions) (*Dir, error) {
 	if len(o.Extensions) == 0 {
 		o.Extensions = []string{".ini"}
 	}
-	return &Dir{path: absolute, options: o, entries: map[string]*entry{}, dirty: map[string]bool{}, links: map[place][]string{}}, nil
+	return &Dir{
+		path: absolute, options: o, entries: map[string]*entry{}, dirty: map[string]bool{}, links: map[place][]string{},
+		asked: make(chan struct{}, 1),
+	}, nil
 }
 
 // String returns the absolute path of the directory.
 func (d *Dir) String() string { return d.path }
+
+// Rescan asks for a full look at once. It never blocks, may be called by anybody
+// at any time, and asking again before the look has begun changes nothing.
+func (d *Dir) Rescan() {
+	select {
+	case d.asked <- struct{}{}:
+	default:
+	}
+}
 
 // Run implements Monitor.
 func (d *Dir) Run(ctx context.Context, report func(Set)) error {
@@ -109,6 +122,9 @@ func (d *Dir) loop(ctx context.Context, hints <-chan []hint, report func(Set)) {
 		case <-ctx.Done():
 			return
 		case <-rescan:
+			d.dirty[""] = true
+			d.warnBusy()
+		case <-d.asked:
 			d.dirty[""] = true
 			d.warnBusy()
 		case batch := <-hints:

@@ -231,6 +231,19 @@ func TestRescanFindsWhatEventsMissed(t *testing.T) {
 	r.until(t, "a.ini=1")
 }
 
+// What an operator asks for is looked at without events and without a period.
+func TestRescanOnRequest(t *testing.T) {
+	d, dir := newDir(t, 0)
+	r := run(t, d)
+	r.until(t, "")
+	d.watch.remove(dir) // as if the kernel had told nothing
+	write(t, filepath.Join(dir, "a.ini"), "1")
+	r.quiet(t, nothing)
+	d.Rescan()
+	d.Rescan()
+	r.until(t, "a.ini=1")
+}
+
 func chtimes(t *testing.T, path string, at time.Time) {
 	t.Helper()
 	if err := os.Chtimes(path, at, at); err != nil {
