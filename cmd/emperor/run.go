@@ -38,7 +38,8 @@ func run(ctx context.Context, hurry <-chan struct{}, o *config.Emperor, warnings
 	if err != nil {
 		return err
 	}
-	monitors, err := monitors(o, log)
+	monitors, unlock, err := monitors(o, log)
+	defer unlock()
 	if err != nil {
 		return err
 	}
@@ -166,16 +167,28 @@ func handler(w io.Writer, o *config.Emperor) slog.Handler {
 	return termlog.New(w, termlog.Options{Level: o.LogLevel, Time: !toJournal, Marks: toJournal, Prefix: "vassal"})
 }
 
-func monitors(o *config.Emperor, log *slog.Logger) ([]monitor.Monitor, error) {
-	var list []monitor.Monitor
+// monitors makes and claims the sources of vassals. What it claimed is held until
+// unlock is called, which is also due after an error.
+func monitors(o *config.Emperor, log *slog.Logger) (list []monitor.Monitor, unlock func(), err error) {
+	var locks []*os.File
+	unlock = func() {
+		for _, f := range locks {
+			f.Close()
+		}
+	}
 	for _, path := range o.Monitors {
 		d, err := monitor.NewDir(path, monitor.DirOptions{Rescan: o.Rescan, Extensions: config.Extensions(), Log: log})
 		if err != nil {
-			return nil, err
+			return nil, unlock, err
 		}
+		f, err := d.Lock()
+		if err != nil {
+			return nil, unlock, err
+		}
+		locks = append(locks, f) // closing a nil file does nothing
 		list = append(list, d)
 	}
-	return list, nil
+	return list, unlock, nil
 }
 
 // vassalProgram finds the program that vassals run: the one named, or the one

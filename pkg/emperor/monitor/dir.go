@@ -46,7 +46,7 @@ type Dir struct {
 	entries map[string]*entry
 	dirty   map[string]bool // names to look at; the empty name: all
 	links   map[place][]string
-	trouble string // why the directory cannot be read, as it was logged
+	trouble string        // why the directory cannot be read, as it was logged
 	asked   chan struct{} // somebody wants a full look; holds one
 }
 

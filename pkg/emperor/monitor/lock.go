@@ -1,0 +1,64 @@
+package monitor
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Lock claims the directory until the file that it returns is closed or the
+// process ends; nothing is written to it. It fails, naming the holder, when
+// another process with this one's user has claimed the directory: two emperors
+// would start everything twice. A holder of another user's, who need only be able
+// to read the directory, prevents nothing: then the file is nil and a warning is
+// logged. A directory that is made anew under the same path is not claimed again.
+func (d *Dir) Lock() (*os.File, error) {
+	f, err := os.OpenFile(d.path, os.O_RDONLY|oDirectory, 0)
+	if err != nil {
+		return nil, fmt.Errorf("cannot lock %q: %w", d.path, cause(err))
+	}
+	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	if err == nil {
+		return f, nil
+	}
+	defer f.Close()
+	if !errors.Is(err, unix.EWOULDBLOCK) { // a file system without locks
+		d.options.Log.Warn("cannot lock the directory", "directory", d.path, "error", err)
+		return nil, nil
+	}
+	pid := lockHolder(f)
+	var s unix.Stat_t
+	switch {
+	case pid == os.Getpid(): // the same directory by another name
+		return nil, nil
+	case pid == 0:
+		return nil, fmt.Errorf("cannot govern %q: another process, which cannot be seen from here, has locked it", d.path)
+	case unix.Stat("/proc/"+strconv.Itoa(pid), &s) == nil && int(s.Uid) != os.Geteuid():
+		d.options.Log.Warn("another user has locked the directory", "directory", d.path, "pid", pid, "uid", s.Uid)
+		return nil, nil
+	}
+	return nil, fmt.Errorf("cannot govern %q: another emperor does (pid %d)", d.path, pid)
+}
+
+// lockHolder is the process that has locked f by flock(2), as /proc/locks tells
+// it, or zero.
+func lockHolder(f *os.File) int {
+	var s unix.Stat_t
+	table, err := os.ReadFile("/proc/locks")
+	if err != nil || unix.Fstat(int(f.Fd()), &s) != nil {
+		return 0
+	}
+	inode := fmt.Sprintf("%02x:%02x:%d", unix.Major(s.Dev), unix.Minor(s.Dev), s.Ino)
+	for line := range strings.Lines(string(table)) {
+		// 1: FLOCK  ADVISORY  WRITE 4711 08:01:1234 0 EOF
+		if w := strings.Fields(line); len(w) > 5 && w[1] == "FLOCK" && w[5] == inode {
+			pid, _ := strconv.Atoi(w[4])
+			return max(0, pid)
+		}
+	}
+	return 0
+}
