@@ -25,8 +25,6 @@ type Life struct {
 	// those of WaitIgnore.
 	WaitForCommand bool
 	WaitIgnore     []string
-	// CommandSocket takes uWSGI's commands. Empty: nobody does.
-	CommandSocket string
 }
 
 // OnDemand is what an operator may say about sockets that start vassals.
@@ -102,10 +100,6 @@ func lifeOptions() table[Emperor] {
 			set: list(func(e *Emperor) *[]string { return &e.Life.WaitIgnore }),
 		},
 
-		{
-			name: "emperor-command-socket", group: "Control", arg: "ADDRESS", guard: true, help: "take uWSGI's commands (spawn, respawn, stop, log) on a datagram socket",
-			set: text(func(e *Emperor) *string { return &e.Life.CommandSocket }),
-		},
 		{
 			name: "runtime-dir", group: "Control", arg: "DIR", def: "/run/emperor", help: "directory of the emperor's own sockets",
 			set: text(func(e *Emperor) *string { return &e.RuntimeDir }),
