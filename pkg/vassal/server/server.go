@@ -99,7 +99,7 @@ func Serve(ctx context.Context, c Config) error {
 			return errors.Join(err, s.web.Close())
 		case <-ctx.Done():
 			s.notify("STOPPING=1")
-			return s.leave(context.WithoutCancel(ctx))
+			return s.leave(context.WithoutCancel(ctx), failed)
 		}
 	}
 }
@@ -156,24 +156,29 @@ func (s *server) notify(state string) {
 // Requests in progress are waited for.
 //
 // http.Server.Shutdown alone would lose requests: it drops those that it has read
-// and not begun. It is only good at saying goodbye to HTTP/2.
-func (s *server) leave(ctx context.Context) error {
+// and not begun. It is only good at saying goodbye to HTTP/2, and only when nothing
+// is accepted any more: ended delivers once for each socket.
+func (s *server) leave(ctx context.Context, ended <-chan error) error {
 	s.draining.Store(true)
 	for _, stop := range s.stops {
 		stop()
 	}
-	began, goodbye, said := time.Now(), make(chan error, 1), false
+	began, goodbye, said, accepting := time.Now(), make(chan error, 1), false, len(s.Sockets)
 	look := time.NewTicker(lookInterval)
 	defer look.Stop()
 	for {
 		open, h2 := s.conns.leave(began, s.Grace)
-		if open == h2 && !said && time.Since(began) > lastCall {
+		if open == h2 && !said && accepting == 0 {
 			said = true
 			go func() { goodbye <- s.web.Shutdown(ctx) }()
 		}
 		if open == 0 && said {
 			return <-goodbye
 		}
-		<-look.C
+		select {
+		case <-look.C:
+		case <-ended:
+			accepting--
+		}
 	}
 }
