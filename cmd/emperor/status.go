@@ -71,7 +71,10 @@ func statusText(s control.Status, now time.Time) string {
 	say("name", s.Name)
 	say("state", fmt.Sprintf("%s for %s, should %s", s.State, age(s.Since, now), s.Desired))
 	say("why", s.Why)
-	say("error", s.Error)
+	for _, text := range strings.Split(s.Error, "\n") {
+		say("error", text)
+	}
+	at("faulty since", s.FaultSince)
 	say("fallback", s.Fallback)
 	if s.PauseUntil.After(now) {
 		say("next launch", "in "+s.PauseUntil.Sub(now).Round(time.Second).String())

@@ -23,10 +23,11 @@ import (
 var onPurpose = map[string]string{
 	"bom":             "A byte order mark is skipped",
 	"deep-includes":   "Files include each other at most 64 deep",
-	"else":            "`else` and `$(NAME-default)` are those of uWSGI 2.1",
-	"environ-default": "`else` and `$(NAME-default)` are those of uWSGI 2.1",
+	"else":            "`else`, `ienv` and `$(NAME-default)` are those of uWSGI 2.1",
+	"environ-default": "`else`, `ienv` and `$(NAME-default)` are those of uWSGI 2.1",
 	"header-bracket":  "A section header without its closing bracket is a mistake",
 	"header-comment":  "A comment may stand behind a section header",
+	"ienv":            "`else`, `ienv` and `$(NAME-default)` are those of uWSGI 2.1",
 	"ini-directory":   "To include a directory is a mistake",
 	"line-too-long":   "A line may have 1 MiB",
 	"nul":             "A NUL byte is a mistake",

@@ -60,13 +60,14 @@ func (ps Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// err returns ps sorted as an error, or nil when there are none.
+// err returns ps sorted as an error, each once (a loop repeats what is wrong in
+// it), or nil when there are none.
 func (ps Problems) err() error {
 	if len(ps) == 0 {
 		return nil
 	}
 	slices.SortStableFunc(ps, ByPlace)
-	return ps
+	return slices.Compact(ps)
 }
 
 // ByPlace sorts by file and line.

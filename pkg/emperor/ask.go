@@ -50,6 +50,8 @@ type Record struct {
 	Fault       string `json:"fault,omitempty"`
 	ReloadError string `json:"reload_error,omitempty"`
 	LaunchError string `json:"launch_error,omitempty"`
+	// FaultSince is when the configuration began to be of no use.
+	FaultSince time.Time `json:"fault_since,omitzero"`
 
 	Launches int       `json:"launches"`
 	Failures int       `json:"failures"` // in a row
@@ -84,7 +86,7 @@ func (e *Emperor) record(v *vassal) Record {
 	r := Record{
 		Name: v.name, Monitor: e.options.Monitors[v.source].String(), Desired: Run, State: v.state, Since: v.since,
 		PauseUntil: v.pauseUntil, Generation: v.generation, Config: v.config.Version.Short(), Serial: v.serial, Reloads: v.reloads,
-		Fault: v.fault, ReloadError: v.reloadError, Launches: v.launches, Failures: v.failures, Exited: v.exited,
+		Fault: v.fault, FaultSince: v.faultSince, ReloadError: v.reloadError, Launches: v.launches, Failures: v.failures, Exited: v.exited,
 		FirstRun: v.firstRun, LastRun: v.lastRun, Ready: v.ready, Accepting: v.accepting, Loyal: v.loyal,
 		LastAccepting: v.lastAccepting, LastLoyal: v.lastLoyal, Heartbeat: v.heartbeat, Reloaded: v.reloaded, Status: v.status, Fallback: v.fallback,
 	}

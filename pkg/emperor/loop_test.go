@@ -384,8 +384,20 @@ func TestFaultyConfigurationNeverStopsARunningVassal(t *testing.T) {
 		s.put("a.ini", "good")
 		s.put("a.ini", "bad")
 		s.put("b.ini", "bad")
+		began := time.Now()
 		pass(time.Hour)
+		s.put("a.ini", "bad too")
+		pass(time.Minute)
 		s.expect(t, "launch a.ini#1 good")
+		records, err := s.emperor.Records(t.Context())
+		if err != nil || len(records) != 2 {
+			t.Fatalf("%v, %v", records, err)
+		}
+		for _, r := range records {
+			if r.Fault != "line 1: bad" || !r.FaultSince.Equal(began) {
+				t.Errorf("%s is faulty since %v, not %v: %q", r.Name, r.FaultSince, began, r.Fault)
+			}
+		}
 		for _, want := range []string{
 			`a.ini: cannot use its new configuration; the old one keeps running error="line 1: bad"`,
 			`b.ini: cannot use its configuration error="line 1: bad"`,

@@ -20,11 +20,12 @@ type vassal struct {
 	parent *vassal // of a zerg
 
 	// What should be.
-	wanted    *Plan        // the last usable configuration; nil: none yet
-	withdrawn bool         // it shall not exist any more
-	held      bool         // the operator stopped it, or has not started it
-	fault     string       // why the newest configuration is of no use
-	shadowed  map[int]bool // monitors that have the same name, as it was logged
+	wanted     *Plan        // the last usable configuration; nil: none yet
+	withdrawn  bool         // it shall not exist any more
+	held       bool         // the operator stopped it, or has not started it
+	fault      string       // why the newest configuration is of no use
+	faultSince time.Time    // when that began
+	shadowed   map[int]bool // monitors that have the same name, as it was logged
 
 	// Why it should not be launched again, although it should run.
 	exiled bool // it asked for that, until its configuration changes
@@ -240,11 +241,14 @@ func (v *vassal) attrs(next State) []slog.Attr {
 // note remembers why the newest configuration is of no use and logs it once.
 func (v *vassal) note(err error) {
 	if err == nil {
-		v.fault = ""
+		v.fault, v.faultSince = "", time.Time{}
 		return
 	}
 	if v.fault == err.Error() {
 		return
+	}
+	if v.fault == "" {
+		v.faultSince = time.Now()
 	}
 	v.fault = err.Error()
 	if v.state.hasProcess() {

@@ -60,6 +60,9 @@ func (w *walk) add(key string, n *yaml.Node, depth int) {
 	}
 	switch n.Kind {
 	case yaml.ScalarNode:
+		if n.Value == "" && n.Style == 0 && n.Tag == "!!null" {
+			return // nothing was written: there is no such option
+		}
 		w.lines = append(w.lines, foreign.Line{Key: key, Value: n.Value, Number: n.Line})
 	case yaml.AliasNode:
 		w.add(key, n.Alias, depth+1)
