@@ -50,7 +50,7 @@ func TestCGI(t *testing.T) {
 	s := start(t, serving.Options{
 		CGI:        []serving.Map{{Mount: "/c", Dir: dir}, {Mount: "/single", Dir: filepath.Join(dir, "sub/deep")}},
 		CGIHelpers: []serving.CGIHelper{{Ext: ".py", Program: "python3"}}, CGIIndex: []string{"none.sh", "index.sh"},
-		RequestTimeout: 5 * time.Second, // a busy machine takes long to start Python
+		RequestTimeout: 3 * time.Second, // a busy machine takes long to start Python
 	})
 	for _, c := range []struct {
 		path   string

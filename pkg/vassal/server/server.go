@@ -177,7 +177,8 @@ func (s *server) leave(ctx context.Context, ended <-chan error) error {
 		}
 		select {
 		case <-look.C:
-		case <-ended:
+		case err := <-ended:
+			s.Log.Debug("a socket is accepted from no more", "reason", err)
 			accepting--
 		}
 	}

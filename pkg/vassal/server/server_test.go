@@ -179,7 +179,7 @@ func tree(t *testing.T, files map[string]string) string {
 // eventually waits for something that happens soon.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	for range 500 {
+	for range 2000 {
 		if ok() {
 			return
 		}

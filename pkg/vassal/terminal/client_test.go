@@ -73,8 +73,14 @@ func TestClientRestoresTheTerminal(t *testing.T) {
 			if termios(t, tty) == before {
 				t.Error("the terminal is not raw")
 			}
-			if w, err := unix.IoctlGetWinsize(int(worker.Fd()), unix.TIOCGWINSZ); err != nil || w.Row != 33 || w.Col != 77 {
-				t.Errorf("the window has %+v, %v", w, err)
+			for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+				w, err := unix.IoctlGetWinsize(int(worker.Fd()), unix.TIOCGWINSZ)
+				if err == nil && w.Row == 33 && w.Col == 77 {
+					break
+				}
+				if time.Now().After(deadline) {
+					t.Fatalf("the window has %+v, %v", w, err)
+				}
 			}
 			send(t, screen, "\x03") // a key like any other
 			expect(t, worker, "\x03")
