@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
@@ -51,21 +53,16 @@ func (j Joiner) Join(ctx context.Context, h Hook, e Environment, output func(lin
 	if err != nil {
 		return err
 	}
-	read, write, err := os.Pipe()
+	told, err := memory(text)
 	if err != nil {
-		return fmt.Errorf("cannot make a pipe: %w", err)
+		return err
 	}
-	files := []*os.File{read}
+	files := []*os.File{told}
 	defer func() {
 		for _, f := range files {
 			f.Close()
 		}
 	}()
-	if _, err = write.Write(text); err != nil { // far less than a pipe holds
-		write.Close()
-		return err
-	}
-	write.Close()
 	s := &scene{Environment: e, output: output}
 	s.Vars = append(slices.Clone(e.Vars), joinEnv+"=1")
 	program, args := j.Program, []string{JoinName}
@@ -83,6 +80,24 @@ func (j Joiner) Join(ctx context.Context, h Hook, e Environment, output func(lin
 		}
 	}
 	return s.start(ctx, program, args, files)
+}
+
+// memory returns a file that holds text, to be read from its beginning. A pipe
+// would hold 64 KiB of it and then wait for a reader that is not there yet.
+func memory(text []byte) (*os.File, error) {
+	fd, err := unix.MemfdCreate("task", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("memfd_create", err)
+	}
+	f := os.NewFile(uintptr(fd), "task")
+	if _, err = f.Write(text); err == nil {
+		_, err = f.Seek(0, io.SeekStart)
+	}
+	if err != nil {
+		f.Close()
+		return nil, fmt.Errorf("cannot write the task: %w", err)
+	}
+	return f, nil
 }
 
 // joinEnv marks the helper process where its name is lost on the way.
