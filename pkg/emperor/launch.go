@@ -132,17 +132,17 @@ func (s *System) orderFor(c *child, r Request) wire.Order {
 func (s *System) clone(r Request) (_ *child, err error) {
 	c := &child{log: r.Log, tree: s.Clone.Has(namespaces.NewPID), request: r, system: s, dead: make(chan struct{})}
 	c.current.Store(&r.Plan)
-	ends, err := c.connect()
-	defer closeAll(ends)
-	if err != nil {
-		return nil, fmt.Errorf("cannot connect to the vassal: %w", err)
-	}
 	defer func() {
 		if err != nil {
 			_ = c.clearCgroup()
 			c.close()
 		}
 	}()
+	ends, err := c.connect()
+	defer func() { closeAll(ends) }()
+	if err != nil {
+		return nil, fmt.Errorf("cannot connect to the vassal: %w", err)
+	}
 	env := append(s.vassalEnviron(), termlog.MarksEnv+"=1")
 	if s.NotifyDir != "" {
 		if c.notify, err = newNotify(s.NotifyDir, r.Config.Name, r.Generation); err != nil {

@@ -1,8 +1,15 @@
 package emperor
 
 import (
+	"errors"
+	"os"
+	"runtime/debug"
 	"slices"
 	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
 func TestVassalEnviron(t *testing.T) {
@@ -17,4 +24,70 @@ func TestVassalEnviron(t *testing.T) {
 	if got := s.vassalEnviron(); !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
 	}
+}
+
+// TestCloneOutOfDescriptors looks whether a launch for which there are too few
+// descriptors gives back those that it got, whichever is the one too many.
+func TestCloneOutOfDescriptors(t *testing.T) {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // the collector would close them
+	spawner := namespaces.NewSpawner()
+	defer spawner.Close()
+	s := System{Program: "/bin/true", Spawner: spawner, Foreign: Foreign{Wrapper: "/bin/true"}}
+	free := holdDescriptors(t)
+	for n := range 10 {
+		before := openDescriptors()
+		if _, err := s.clone(Request{}); !errors.Is(err, unix.EMFILE) {
+			t.Fatalf("with %d descriptors: %v, want %v", n, err, unix.EMFILE)
+		}
+		if after := openDescriptors(); !slices.Equal(after, before) {
+			t.Fatalf("with %d descriptors: %d are open, and %d were", n, len(after), len(before))
+		}
+		free()
+	}
+}
+
+// holdDescriptors opens as many as there may be, which it makes a few, until the
+// end of the test. free closes one of them.
+func holdDescriptors(t *testing.T) (free func()) {
+	t.Helper()
+	if r, w, err := os.Pipe(); err == nil { // the runtime's poller has its own from here on
+		closeAll([]*os.File{r, w})
+	}
+	var was unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &was); err != nil {
+		t.Fatal(err)
+	}
+	few := unix.Rlimit{Cur: uint64(slices.Max(openDescriptors()) + 20), Max: was.Max}
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &few); err != nil {
+		t.Fatal(err)
+	}
+	var held []int
+	free = func() {
+		unix.Close(held[0])
+		held = held[1:]
+	}
+	t.Cleanup(func() {
+		for len(held) > 0 {
+			free()
+		}
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &was); err != nil {
+			t.Error(err)
+		}
+	})
+	for {
+		fd, err := unix.FcntlInt(0, unix.F_DUPFD_CLOEXEC, 0)
+		if err != nil {
+			return free
+		}
+		held = append(held, fd)
+	}
+}
+
+func openDescriptors() (fds []int) {
+	for fd := range 4096 {
+		if _, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err == nil {
+			fds = append(fds, fd)
+		}
+	}
+	return fds
 }
