@@ -19,6 +19,10 @@ func (t table[T]) decode(entries []entry, used []string, into *T) (warnings, pro
 		}
 		o := t.find(e.key)
 		if o == nil {
+			if word, rest := firstWord(e.key); rest != "" && e.value == "" && t.guards(word) {
+				problems.add(e.origin, word, "there is no = behind it", word+" = "+rest)
+				continue
+			}
 			unknown.meet(e, &warnings, &problems)
 			continue
 		}
@@ -28,7 +32,7 @@ func (t table[T]) decode(entries []entry, used []string, into *T) (warnings, pro
 		}
 		before, again := first[o.name]
 		if again && o.guard && before.value != e.value && before.origin.File == e.origin.File {
-			problems.add(e.origin, e.key, fmt.Sprintf("given twice: %q here, %q on line %d", e.value, before.value, before.origin.Line), "keep one")
+			problems.add(e.origin, e.key, fmt.Sprintf("given twice: %q here, %q %s", e.value, before.value, earlier(before.origin)), "keep one")
 			continue
 		}
 		if !again {
@@ -45,6 +49,30 @@ func (t table[T]) decode(entries []entry, used []string, into *T) (warnings, pro
 	unknown.refuse(func(option string) bool { _, ok := first[option]; return ok }, &problems)
 	unknown.report(&warnings)
 	return warnings, problems
+}
+
+// earlier says where in the same place something was given before.
+func earlier(o Origin) string {
+	if o.Line == 0 {
+		return "before"
+	}
+	return fmt.Sprintf("on line %d", o.Line)
+}
+
+// firstWord splits a line that has no = at its first blank or colon, as in `uid
+// nobody` and `uid: nobody`. rest is empty when there is nothing to split.
+func firstWord(key string) (word, rest string) {
+	at := strings.IndexAny(key, blanks+":")
+	if at < 0 {
+		return key, ""
+	}
+	return key[:at], strings.TrimLeft(key[at:], blanks+":")
+}
+
+// guards reports whether a word is an option that must not be overlooked.
+func (t table[T]) guards(word string) bool {
+	o := t.find(word)
+	return o != nil && o.guard
 }
 
 // number cuts what looks like a comment behind a number, which uWSGI leaves out

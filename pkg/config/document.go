@@ -152,7 +152,8 @@ says what to use instead where there is something:
 	b.WriteString(`.
 
 A key that neither program nor uWSGI knows is a placeholder, for ` + "`%(key)`" + `. With ` + "`strict = true`" + ` it is a mistake. Without,
-one warning lists the keys of a file that look like misspelt options.
+one warning lists the keys of a file that look like misspelt options. One that was meant for ` + "`uid` or `gid`" + ` is a mistake where
+that is not given, and so is an option that decides on rights and stands without its ` + "`=`, such as `uid nobody` or `uid: nobody`" + `.
 `)
 }
 

@@ -27,7 +27,7 @@ func vassalsOptions() table[Emperor] {
 			name: "emperor-release", group: "Vassals", arg: "WHEN", def: "hooks",
 			help: "when a vassal boots: after the as-emperor hooks (hooks) or beside them (early)", set: setRelease,
 		},
-		{name: "emperor-use-clone", group: "Vassals", arg: "LIST", guard: true, help: "new namespaces of each vassal: pid,uts,net,ipc,fs,user,cgroup", set: setClone},
+		{name: "emperor-use-clone", group: "Vassals", arg: "LIST", guard: true, help: "new namespaces of each vassal: pid,uts,net,ipc,fs,user,cgroup,time", set: setClone},
 		{
 			name: "emperor-vassal", group: "Vassals", arg: "PATH", def: "beside the emperor", help: "the vassal program",
 			set: func(e *Emperor, v value) error { e.VassalProgram = v.text; return nil },

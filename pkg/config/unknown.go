@@ -71,11 +71,11 @@ func (s *strangers) suspect(e entry) {
 // meant tells whether a key that is no option stands for uid or gid: letters in the
 // wrong order, twice or in the wrong case, or another program's word for it.
 func meant(key string) string {
-	word := strings.ToLower(strings.Trim(key, "-_ :"))
+	word := strings.ToLower(strings.ReplaceAll(strings.Trim(key, "-_ :"), "_", "-"))
 	switch word {
-	case "uid", "udi", "iud", "uuid", "uiid", "uidd", "user", "username", "setuid", "run-as", "runas", "user-id":
+	case "uid", "uids", "udi", "iud", "uuid", "uiid", "uidd", "user", "username", "setuid", "run-as", "runas", "user-id":
 		return "uid"
-	case "gid", "gdi", "igd", "ggid", "giid", "gidd", "group", "groupname", "setgid", "group-id":
+	case "gid", "gids", "gdi", "igd", "ggid", "giid", "gidd", "group", "groupname", "setgid", "group-id":
 		return "gid"
 	}
 	return ""
