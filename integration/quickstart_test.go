@@ -14,7 +14,7 @@ import (
 )
 
 // bareTools is what a machine has that has a shell and nothing of this trade.
-var bareTools = []string{"sh", "cat", "chmod", "cp", "dirname", "id", "mkdir", "mkfifo", "mktemp", "readlink", "rm", "uname"}
+var bareTools = []string{"sh", "cat", "chmod", "cp", "dirname", "id", "ln", "mkdir", "mkfifo", "mktemp", "readlink", "rm", "uname"}
 
 // quickstart is a run of the first command of the README.
 type quickstart struct {
@@ -32,7 +32,7 @@ func (q *quickstart) said() string {
 
 // TestQuickstart runs the README's first command as a newcomer does, in a clone
 // that only root can look into, on a machine with Go and a shell; twice side by
-// side and once more.
+// side and once more, and changes the greeting as its README says.
 func TestQuickstart(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -50,6 +50,9 @@ func TestQuickstart(t *testing.T) {
 	w.ends(t, second, second.cmd.Process.Pid, syscall.SIGTERM)
 	again := w.quickstart("again")
 	w.pageOf(t, again)
+	w.run("sed -i 's/Hello from inside/Hello again/' " + w.path("clone/examples/quickstart/vassals/hello.ini"))
+	page := "curl -sS --max-time 10 " + curlLine.FindStringSubmatch(again.said())[1] + " || true"
+	eventually(t, "the greeting that was changed", func() bool { return strings.Contains(w.run(page), "Hello again") })
 	w.ends(t, again, -again.cmd.Process.Pid, syscall.SIGINT)
 	if left := files(w.path("tmp")); len(left) != 1 {
 		t.Errorf("left behind: %q", left)

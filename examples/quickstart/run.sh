@@ -39,7 +39,8 @@ CGO_ENABLED=0 go build -trimpath -buildvcs=false -o bin/ ./cmd/...
 CGO_ENABLED=0 go build -trimpath -buildvcs=false -o "$dir/bin/" ./examples/quickstart/veth
 cp bin/emperor bin/vassal bin/vassal-server "$dir/bin/"
 cp "$example/page.sh" "$example/up.sh" "$dir/"
-cp -R "$example/vassals" "$dir/vassals"
+mkdir "$dir/vassals"
+ln -s "$example/vassals"/*.ini "$dir/vassals/" # what is changed there counts here
 chmod 755 "$dir/bin"/* "$dir"/*.sh
 "$dir/bin/emperor" --version >/dev/null || fail "programs in $dir cannot be run: is it mounted noexec? (give another TMPDIR)"
 
