@@ -34,7 +34,7 @@ test: ## unit tests; no root needed
 
 .PHONY: integration
 integration: build ## stories in real namespaces, as root, against bin/
-	EMPEROR_BIN=$(abspath $(BIN)) $(GO) test -count=1 -timeout 20m -parallel 8 ./integration/...
+	EMPEROR_BIN=$(abspath $(BIN)) $(GO) test -count=1 -timeout 10m -parallel 8 ./integration/...
 
 .PHONY: bench
 bench: build ## measures, in the same run as uWSGI's Emperor

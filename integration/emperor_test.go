@@ -220,7 +220,12 @@ func (e *emperor) wait() int {
 	case <-time.After(patience):
 		e.t.Errorf("the emperor did not end in %v; its log:\n%s", patience, e.tail())
 		_ = e.cmd.Process.Kill()
-		<-e.ended
+		e.sweep() // whoever holds the log open
+		select {
+		case <-e.ended:
+		case <-time.After(patience):
+			e.t.Fatal("its log is still open")
+		}
 	}
 	return e.cmd.ProcessState.ExitCode()
 }

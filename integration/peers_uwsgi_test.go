@@ -26,15 +26,21 @@ func needsUwsgi(t *testing.T) {
 	}
 }
 
-// peerApp answers with the process id of its worker. The path /sos makes it ask
-// for reinforcement, /leave for its own end, as uWSGI's master does.
+// peerApp answers with what PEER holds. The path /sos makes it ask for
+// reinforcement, /leave for its own end, as uWSGI's master does: once the answer is
+// out, since the end may come at once.
 const peerApp = `import os
+class Answer:
+    def __init__(self, path):
+        self.byte = {"/sos": b"\x1e", "/leave": b"\x16"}.get(path)
+    def __iter__(self):
+        yield os.environ.get("PEER", "").encode()
+    def close(self):
+        if self.byte:
+            os.write(int(os.environ["UWSGI_EMPEROR_FD"]), self.byte)
 def application(env, start_response):
-    byte = {"/sos": b"\x1e", "/leave": b"\x16"}.get(env["PATH_INFO"])
-    if byte:
-        os.write(int(os.environ["UWSGI_EMPEROR_FD"]), byte)
     start_response("200 OK", [("Content-Type", "text/plain")])
-    return [os.environ.get("PEER", "").encode()]
+    return Answer(env["PATH_INFO"])
 `
 
 // peer makes a vassal of uWSGI's, more options and all.
