@@ -4,7 +4,6 @@ package integration
 
 import (
 	"bytes"
-	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -17,10 +16,11 @@ import (
 
 // screen is a terminal with a client in it.
 type screen struct {
-	t    *testing.T
-	tty  *os.File
-	seen bytes.Buffer
-	cmd  *exec.Cmd
+	t     *testing.T
+	tty   *os.File
+	cmd   *exec.Cmd
+	shown chan string // pieces of what the client prints; closed at its end
+	seen  string      // and not expected yet
 }
 
 // sit starts a command on a terminal of its own.
@@ -30,8 +30,24 @@ func sit(t *testing.T, cmd *exec.Cmd) *screen {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { tty.Close(); _ = cmd.Process.Kill(); _ = cmd.Wait() })
-	return &screen{t: t, tty: tty, cmd: cmd}
+	s := &screen{t: t, tty: tty, cmd: cmd, shown: make(chan string, 64)}
+	go func() { // it may block in read(2), which Close does not end, but the death of the client
+		defer close(s.shown)
+		buffer := make([]byte, 1<<12)
+		for {
+			n, err := tty.Read(buffer)
+			if err != nil {
+				return
+			}
+			select {
+			case s.shown <- string(buffer[:n]):
+			case <-t.Context().Done():
+				return
+			}
+		}
+	}()
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait(); tty.Close() })
+	return s
 }
 
 func (s *screen) write(keys string) {
@@ -44,31 +60,20 @@ func (s *screen) write(keys string) {
 // expect waits until the text is seen, and forgets all that was seen before.
 func (s *screen) expect(text string) {
 	s.t.Helper()
-	found := make(chan error, 1)
-	go func() {
-		for buffer := make([]byte, 1<<12); ; {
-			if at := strings.Index(s.seen.String(), text); at >= 0 {
-				s.seen.Next(at + len(text))
-				found <- nil
-				return
-			}
-			n, err := s.tty.Read(buffer)
-			s.seen.Write(buffer[:n])
-			if err != nil {
-				found <- fmt.Errorf("%w; there was %q", err, s.seen.String())
-				return
-			}
+	for late := time.After(patience); ; {
+		if _, rest, found := strings.Cut(s.seen, text); found {
+			s.seen = rest
+			return
 		}
-	}()
-	select {
-	case err := <-found:
-		if err != nil {
-			s.t.Fatalf("waiting for %q: %v", text, err)
+		select {
+		case piece, more := <-s.shown:
+			if !more {
+				s.t.Fatalf("the client ended without %q; there was %q", text, s.seen)
+			}
+			s.seen += piece
+		case <-late:
+			s.t.Fatalf("after %v still no %q; there was %q", patience, text, s.seen)
 		}
-	case <-time.After(patience):
-		s.tty.Close()
-		<-found
-		s.t.Fatalf("after %v still no %q; there was %q", patience, text, s.seen.String())
 	}
 }
 
@@ -95,13 +100,18 @@ func TestTerminal(t *testing.T) {
 	if err := pty.Setsize(second.tty, &pty.Winsize{Rows: 25, Cols: 100}); err != nil {
 		t.Fatal(err)
 	}
-	second.write("sleep 0.2; stty size\n")
+	second.write("until stty size | grep '25 91'; do sleep 0.1; done; echo res''ized\n")
 	for _, s := range []*screen{first, second} {
-		s.expect("25 91")
+		s.expect("\n25 91")
+		s.expect("resized")
+		s.expect("ready>")
 	}
 	second.write("sleep 1000\n")
 	first.expect("sleep 1000")
-	first.write("\x03echo inter''rupted\n")
+	first.write("\x03")
+	first.expect("^C")
+	first.expect("ready>") // before that the shell throws away what is typed
+	first.write("echo inter''rupted\n")
 	second.expect("interrupted")
 	e.await("a.ini", "interrupted") // pty-log
 	second.write("\x1d")
