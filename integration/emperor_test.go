@@ -197,7 +197,7 @@ func (e *emperor) tail() string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	var b strings.Builder
-	for _, r := range e.records[max(0, len(e.records)-25):] {
+	for _, r := range e.records[max(0, len(e.records)-60):] {
 		b.WriteString(r.raw + "\n")
 	}
 	return b.String()

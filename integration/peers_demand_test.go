@@ -45,6 +45,7 @@ func TestOnDemand(t *testing.T) {
 			var group sync.WaitGroup
 			for vassal, url := range curl {
 				group.Go(func() {
+					e.await(vassal, "on demand") // its socket is bound
 					for range 2 {
 						e.await(vassal, "-> waiting")
 						if got := w.run("curl -sg " + url); got != "served" {

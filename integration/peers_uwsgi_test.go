@@ -148,6 +148,7 @@ func TestUwsgiOnDemand(t *testing.T) {
 		socket := w.path("s/app.socket")
 		w.peer("app.ini", "protocol = http", "socket = fd://0", "idle = 1", "die-on-idle = true", "env = PEER=here")
 		e := w.start(append(clone, "--emperor-wrapper", uwsgi, "--emperor-on-demand-directory", w.path("s"))...)
+		e.await("app.ini", "on demand") // its socket is bound
 		for range 3 {
 			e.await("app.ini", "-> waiting")
 			if got := visit(t, socket, "/"); got != "here" {
