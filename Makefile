@@ -46,9 +46,7 @@ systemd: build ## stories of the unit in a virtual machine (EMPEROR_VM), as root
 
 .PHONY: fuzz
 fuzz: ## each fuzz target for FUZZ (10s)
-	@set -e; for p in $$($(GO) list $(PACKAGES)); do \
-	  for f in $$($(GO) test -list '^Fuzz' $$p | grep '^Fuzz' || true); do \
-	    echo "== $$p $$f"; $(GO) test -run '^$$' -fuzz "^$$f\$$" -fuzztime $(FUZZ) $$p; done; done
+	.ci/fuzz $(FUZZ) $(PACKAGES)
 
 .PHONY: docs
 docs: ## rewrite the generated documents
