@@ -46,7 +46,7 @@ systemd: build ## stories of the unit in a virtual machine (EMPEROR_VM), as root
 
 .PHONY: fuzz
 fuzz: ## each fuzz target for FUZZ (10s)
-	.ci/fuzz $(FUZZ) $(PACKAGES)
+	GO="$(GO)" .ci/fuzz $(FUZZ) $(PACKAGES)
 
 .PHONY: docs
 docs: ## rewrite the generated documents
