@@ -107,11 +107,19 @@ func (d *Dir) Run(ctx context.Context, report func(Set)) error {
 
 func (d *Dir) loop(ctx context.Context, hints <-chan []hint, report func(Set)) {
 	var (
-		quiet  = time.NewTimer(0) // when the dirty names are looked at
-		since  time.Time          // when the first of them became dirty
+		quiet  = time.NewTimer(lookout) // when the dirty names are looked at
+		since  time.Time                // when the first of them became dirty
 		rescan <-chan time.Time
 	)
 	defer quiet.Stop()
+	plan := func() {
+		if next := d.next(); next > 0 {
+			quiet.Reset(next)
+		} else {
+			quiet.Stop()
+		}
+	}
+	plan()
 	if d.options.Rescan > 0 {
 		ticker := time.NewTicker(d.options.Rescan)
 		defer ticker.Stop()
@@ -142,9 +150,7 @@ func (d *Dir) loop(ctx context.Context, hints <-chan []hint, report func(Set)) {
 		if d.look() {
 			report(d.set())
 		}
-		if next := d.next(); next > 0 {
-			quiet.Reset(next)
-		}
+		plan()
 	}
 }
 

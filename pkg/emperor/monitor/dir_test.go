@@ -226,7 +226,9 @@ func TestRescanFindsWhatEventsMissed(t *testing.T) {
 	d, dir := newDir(t, 50*time.Millisecond)
 	r := run(t, d)
 	r.until(t, "")
-	d.watch.remove(dir) // as if the kernel had told nothing
+	d.watch.mu.Lock()
+	clear(d.watch.wds) // as if the kernel told nothing
+	d.watch.mu.Unlock()
 	write(t, filepath.Join(dir, "a.ini"), "1")
 	r.until(t, "a.ini=1")
 }
@@ -236,7 +238,9 @@ func TestRescanOnRequest(t *testing.T) {
 	d, dir := newDir(t, 0)
 	r := run(t, d)
 	r.until(t, "")
-	d.watch.remove(dir) // as if the kernel had told nothing
+	d.watch.mu.Lock()
+	clear(d.watch.wds) // as if the kernel told nothing
+	d.watch.mu.Unlock()
 	write(t, filepath.Join(dir, "a.ini"), "1")
 	r.quiet(t, nothing)
 	d.Rescan()
