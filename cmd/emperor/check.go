@@ -114,22 +114,29 @@ func (k *checker) vassal(name string, data []byte) {
 	if k.emperor != nil && !wrapping(k.emperor.Wrapping).None() {
 		return // only the program that takes the vassal's place knows what it means
 	}
-	path, v, warnings, err := parseVassal(k.emperor, name, data)
-	k.note(path, warnings, err)
-	if err == nil {
-		k.vassals = append(k.vassals, inspect.Subject{File: path, Vassal: v, Emperor: k.emperor})
+	path, in, err := inputOf(k.emperor, name, data)
+	if err != nil {
+		k.note(path, nil, err)
+		return
 	}
+	v, warnings, problems := in.Examine()
+	k.note(path, warnings, problems)
+	subject := inspect.Subject{File: path, Vassal: v, Emperor: k.emperor}
+	if k.emperor != nil && k.emperor.Unsure("emperor-use-clone") {
+		subject.Emperor = nil
+	}
+	k.vassals = append(k.vassals, subject)
 }
 
-// parseVassal reads a vassal's file as the vassal will under an emperor, which is
+// inputOf is a vassal's file as the vassal will read it under an emperor, which is
 // nil when nothing is known about it. It runs nothing. What the file names is only
 // opened when the file belongs to root or to whoever asks: nobody is led to read
 // what a tenant has chosen.
-func parseVassal(e *config.Emperor, name string, data []byte) (path string, v *config.Vassal, warnings config.Problems, err error) {
+func inputOf(e *config.Emperor, name string, data []byte) (path string, in config.Input, err error) {
 	if path, err = filepath.Abs(name); err != nil {
 		path = name
 	}
-	in := config.Input{
+	in = config.Input{
 		Source: config.Source{Name: filepath.Base(name), Path: path, Data: data},
 		Access: config.Access{
 			Dir: filepath.Dir(path), Files: ours(path), Environ: os.Environ(), Foreign: parser.Parse, Partial: true,
@@ -138,11 +145,10 @@ func parseVassal(e *config.Emperor, name string, data []byte) (path string, v *c
 	if e != nil {
 		in.Access.Held = holds(e.OnDemand)
 		if in.Templates, err = e.Templates.Read(filepath.Dir(path)); err != nil {
-			return path, nil, nil, err
+			return path, in, err
 		}
 	}
-	v, warnings, err = in.Parse()
-	return path, v, warnings, err
+	return path, in, nil
 }
 
 // ours reports whether a file belongs to root or to this process's user.
@@ -155,15 +161,15 @@ func ours(path string) bool {
 	return ok && (s.Uid == 0 || int(s.Uid) == os.Geteuid())
 }
 
-// readEmperor returns nil when the file has mistakes, which are noted.
+// readEmperor returns what was understood of an emperor's own file, or nil. Its
+// mistakes are noted.
 func (k *checker) readEmperor(name string) *config.Emperor {
 	k.files++
-	e, warnings, err := config.Own(parser.Parse).ParseEmperor([]string{"--ini", name})
+	e, warnings, err := config.Own(parser.Parse).ExamineEmperor([]string{"--ini", name})
 	k.note(name, warnings, err)
-	if err != nil {
-		return nil
+	if e != nil {
+		k.found = append(k.found, inspect.Emperor(name, e)...)
 	}
-	k.found = append(k.found, inspect.Emperor(name, e)...)
 	return e
 }
 

@@ -91,7 +91,11 @@ func effective(e *config.Emperor, file string, all bool) ([]config.Setting, erro
 		}
 		return e.Settings(all), nil
 	}
-	_, v, _, err := parseVassal(e, file, data)
+	_, in, err := inputOf(e, file, data)
+	if err != nil {
+		return nil, err
+	}
+	v, _, err := in.Parse()
 	if err != nil {
 		return nil, err
 	}

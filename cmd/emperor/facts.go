@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -35,8 +36,12 @@ func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
 		f.Templates = wired(in.Templates)
 	}
 	v, warnings, err := in.Parse()
+	level := slog.LevelDebug // the vassal will say them
+	if err != nil {
+		level = slog.LevelWarn // there will be none
+	}
 	for _, w := range warnings {
-		r.log.Debug(w.Error(), "vassal", c.Name)
+		r.log.Log(context.Background(), level, w.Error(), "vassal", c.Name)
 	}
 	if err == nil {
 		f.LogTo = v.LogTo

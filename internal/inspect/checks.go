@@ -219,7 +219,7 @@ func exists(path string, kind fs.FileMode) bool {
 // linkIntoTheHost: a hook moves a link into the network namespace of a vassal that
 // gets none: the link would stay in the host's.
 func linkIntoTheHost(e *config.Emperor, found report) {
-	if e.Clone&namespaces.NewNet != 0 {
+	if e.Clone&namespaces.NewNet != 0 || e.Unsure("emperor-use-clone") {
 		return
 	}
 	for _, h := range e.Hooks[hooks.AsEmperor] {

@@ -23,6 +23,17 @@ func ParseEmperor(args []string) (e *Emperor, warnings Problems, err error) {
 
 // ParseEmperor is the same with what may be touched.
 func (a Access) ParseEmperor(args []string) (e *Emperor, warnings Problems, err error) {
+	e, warnings, err = a.ExamineEmperor(args)
+	if err != nil {
+		return nil, warnings, err
+	}
+	return e, warnings, nil
+}
+
+// ExamineEmperor is the same and returns what was understood beside the mistakes as
+// well: good to look for more of them, and for nothing else. It is nil when the
+// arguments ask for something else.
+func (a Access) ExamineEmperor(args []string) (e *Emperor, warnings Problems, err error) {
 	line := commandLine[Emperor]{program: "emperor", table: emperorOptions, reader: newReader(a, "emperor")}
 	if err := line.parse(args); err != nil {
 		return nil, nil, err
@@ -36,15 +47,13 @@ func (a Access) ParseEmperor(args []string) (e *Emperor, warnings Problems, err 
 	if err := line.show(); err != nil {
 		return nil, line.warnings, err
 	}
-	warnings, problems := line.table().decode(e.entries, used, e)
+	warnings, problems, wrong := line.table().decode(e.entries, used, e)
+	e.unsure = doubts{unread: len(line.problems) > 0, options: wrong}
 	warnings, problems = append(line.warnings, warnings...), append(line.problems, problems...)
-	if len(e.Monitors) == 0 && len(problems) == 0 {
+	if len(e.Monitors) == 0 && !e.Unsure("emperor") {
 		problems.add(Origin{}, "emperor", "no directory to watch", "such as emperor /etc/vassals")
 	}
-	if err := problems.err(); err != nil {
-		return nil, warnings, err
-	}
-	return e, warnings, nil
+	return e, warnings, problems.err()
 }
 
 // ParseVassalArgs reads a vassal's command line, without the program's name:

@@ -1,29 +1,48 @@
 package config
 
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
+
 // checks are what must hold between options, in the order in which mistakes are
 // reported. They look at nothing but the options.
 var checks = []struct {
-	// key is the option whose line a mistake is reported on. Empty: none.
-	key  string
+	// keys are options on whose line a mistake is reported, the one that is there.
+	// Empty: none.
+	keys []string
 	what string
 	hint string
+	// missing is set when the mistake is that something is not there: the
+	// beginnings of the options that could give it. A wrong value of one of them
+	// is all that is to be said.
+	missing []string
 	// wrong reports whether it does not hold.
 	wrong func(v *Vassal) bool
 }{
 	{
-		"command", "there is a static-map or another option of the built-in server as well", "serve with one of them",
+		[]string{"command"},
+		"there is a static-map or another option of the built-in server as well", "serve with one of them", nil,
 		func(v *Vassal) bool { return len(v.Command) > 0 && v.Server.Serves() },
 	},
 	{
-		"unprivileged-binary-patch", "there is a command or a static-map as well", "nothing of the vassal stays to run it",
+		[]string{"unprivileged-binary-patch", "unprivileged-binary-patch-arg"},
+		"there is a command or a static-map as well", "nothing of the vassal stays to run it", nil,
 		func(v *Vassal) bool { return len(v.BinaryPatch) > 0 && (len(v.Command) > 0 || v.Server.Serves()) },
 	},
 	{
-		"", "there is nothing to serve", "give static-map, command or unprivileged-binary-patch-arg",
+		nil, "there is nothing to serve", "give static-map, command or unprivileged-binary-patch-arg",
+		[]string{
+			"attach-", "cgi", "check-static", "command", "http-to", "privileged-binary-patch", "route", "smart-attach-",
+			"static-map", "unprivileged-binary-patch", "worker-exec",
+		},
 		func(v *Vassal) bool { return !v.runs() && len(v.Daemons) == 0 },
 	},
 	{
-		"static-map", "there is no socket to serve on", "such as http-socket = :8080",
+		[]string{"static-map"},
+		"there is no socket to serve on", "such as http-socket = :8080",
+		[]string{"fastcgi-socket", "http-socket", "https-socket", "privileged-binary-patch", "socket", "stats", "unprivileged-binary-patch", "uwsgi-socket"},
 		func(v *Vassal) bool {
 			return v.Server.Serves() && len(v.Sockets) == 0 && !v.held && len(v.BinaryPatch)+len(v.RootPatch) == 0
 		},
@@ -35,17 +54,58 @@ func (v *Vassal) runs() bool {
 	return len(v.Command)+len(v.Workers.Exec)+len(v.BinaryPatch)+len(v.RootPatch) > 0 || v.Server.Serves()
 }
 
-// check finds what no single option shows.
-func (v *Vassal) check(file string, problems *Problems) {
-	v.checkSockets(Origin{File: file}, problems)
+// doubts are reasons not to say that something is missing.
+type doubts struct {
+	// unread: not all of it could be read.
+	unread bool
+	// options had a value that was not understood.
+	options []string
+}
+
+// about reports whether one of the options that begin so is in doubt.
+func (d doubts) about(beginnings ...string) bool {
+	return d.unread || slices.ContainsFunc(d.options, func(option string) bool {
+		return slices.ContainsFunc(beginnings, func(b string) bool { return strings.HasPrefix(option, b) })
+	})
+}
+
+// check finds what no single option shows, and reports whether something is missing.
+func (v *Vassal) check(file string, unsure doubts, problems *Problems) (missing bool) {
+	v.checkSockets(file, unsure, problems)
 	for _, c := range checks {
-		if !c.wrong(v) {
+		if len(c.missing) > 0 && unsure.about(c.missing...) || !c.wrong(v) {
 			continue
 		}
-		origin := v.Origin(c.key)
-		if origin == (Origin{}) {
-			origin.File = file
-		}
-		problems.add(origin, c.key, c.what, c.hint)
+		missing = missing || len(c.missing) > 0
+		origin, key := v.place(file, c.keys...)
+		problems.add(origin, key, c.what, c.hint)
 	}
+	return missing
+}
+
+// checkSockets finds references to shared sockets that are not there.
+func (v *Vassal) checkSockets(file string, unsure doubts, problems *Problems) {
+	if unsure.about("shared-socket") {
+		return
+	}
+	for _, s := range v.Sockets {
+		if n, ok := s.Shared(); ok && n >= len(v.Listening.Shared) {
+			origin, key := v.place(file, s.Name)
+			problems.add(origin, key, "there is no shared socket "+s.Address, "shared-socket is given "+strconv.Itoa(len(v.Listening.Shared))+" times")
+		}
+	}
+}
+
+// place is where the first of the options that was given stands, and which it is;
+// the file and the first when none was.
+func (v *Vassal) place(file string, keys ...string) (o Origin, key string) {
+	for _, key := range keys {
+		if o := v.Origin(key); o != (Origin{}) {
+			return o, key
+		}
+	}
+	if len(keys) > 0 {
+		key = keys[0]
+	}
+	return Origin{File: file}, key
 }

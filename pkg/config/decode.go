@@ -9,8 +9,9 @@ import (
 
 // decode puts the entries into into, in order, and reports every mistake. used
 // are the keys that other values refer to. A value that is taken for another one
-// is so in entries afterwards.
-func (t table[T]) decode(entries []entry, used []string, into *T) (warnings, problems Problems) {
+// is so in entries afterwards. wrong are the
+// options that the mistakes are about.
+func (t table[T]) decode(entries []entry, used []string, into *T) (warnings, problems Problems, wrong []string) {
 	first := map[string]entry{}
 	unknown := strangers{strict: strict(entries), used: used, names: t.everyName}
 	for i, e := range entries {
@@ -20,6 +21,7 @@ func (t table[T]) decode(entries []entry, used []string, into *T) (warnings, pro
 		o := t.find(e.key)
 		if o == nil {
 			if word, rest := firstWord(e.key); rest != "" && e.value == "" && t.guards(word) {
+				wrong = append(wrong, t.find(word).name)
 				problems.add(e.origin, word, "there is no = behind it", word+" = "+rest)
 				continue
 			}
@@ -27,6 +29,7 @@ func (t table[T]) decode(entries []entry, used []string, into *T) (warnings, pro
 			continue
 		}
 		if e.tenant && !o.tyrant {
+			wrong = append(wrong, o.name)
 			problems.add(e.origin, e.key, "a tenant's own file may not say this", "the operator may, in a template")
 			continue
 		}
@@ -43,12 +46,13 @@ func (t table[T]) decode(entries []entry, used []string, into *T) (warnings, pro
 			entries[i].value = number
 			warnings.add(e.origin, e.key, fmt.Sprintf("%q is taken for %s", e.value, number), "a comment needs a line of its own")
 		} else if err != nil {
+			wrong = append(wrong, o.name)
 			problems.add(e.origin, e.key, err.Error(), hint(err))
 		}
 	}
 	unknown.refuse(func(option string) bool { _, ok := first[option]; return ok }, &problems)
 	unknown.report(&warnings)
-	return warnings, problems
+	return warnings, problems, append(wrong, unknown.meant...)
 }
 
 // earlier says where in the same place something was given before.

@@ -60,7 +60,12 @@ type Emperor struct {
 	Subreaper bool
 
 	entries []entry // what all of it was read from
+	unsure  doubts
 }
+
+// Unsure reports whether an option may have been given and was not understood. Only
+// after ExamineEmperor has found mistakes.
+func (e *Emperor) Unsure(option string) bool { return e.unsure.about(option) }
 
 // RuntimeDir is the directory of an emperor's own sockets unless it is told another.
 const RuntimeDir = "/run/emperor"

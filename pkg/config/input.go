@@ -42,6 +42,14 @@ func (in Input) Parse() (*Vassal, Problems, error) {
 	return finishVassal(in.Source.Path, r)
 }
 
+// Examine reads it as Parse does and returns what was understood beside the
+// mistakes, which are sorted: good to look for more of them, and for nothing else.
+func (in Input) Examine() (v *Vassal, warnings, problems Problems) {
+	v, warnings, problems = examine(in.Source.Path, in.read())
+	_ = problems.err()
+	return v, warnings, problems
+}
+
 // read makes the list of options, in the order in which uWSGI's Emperor names
 // the files on the command line of a vassal.
 func (in Input) read() *reader {
@@ -100,17 +108,26 @@ func (r *reader) templates(key string, list []Source, pin *magic) {
 
 // finishVassal makes a vassal of what was read.
 func finishVassal(file string, r *reader) (*Vassal, Problems, error) {
-	used := references(r.entries)
-	v := defaultVassal()
-	v.entries = r.finish()
-	warnings, problems := vassalOptions().decode(v.entries, used, v)
-	warnings, problems = append(r.warnings, warnings...), append(r.problems, problems...)
-	if len(problems) == 0 && !r.partial {
-		v.held = r.access.Held
-		v.check(file, &problems)
-		v.withoutStats(&warnings)
+	v, warnings, problems := examine(file, r)
+	if err := problems.err(); err != nil {
+		return nil, warnings, err
 	}
-	if len(problems) > 0 { // perhaps because of what else is wrong with the file
+	return v, warnings, nil
+}
+
+// examine makes as much of a vassal as was understood.
+func examine(file string, r *reader) (v *Vassal, warnings, problems Problems) {
+	used := references(r.entries)
+	v = defaultVassal()
+	v.entries = r.finish()
+	warnings, problems, wrong := vassalOptions().decode(v.entries, used, v)
+	unsure := doubts{unread: len(r.problems) > 0, options: wrong}
+	warnings, problems = append(r.warnings, warnings...), append(r.problems, problems...)
+	if r.partial {
+		return v, warnings, problems
+	}
+	v.held = r.access.Held
+	if v.check(file, unsure, &problems) { // a misspelt key may be why
 		warnings = slices.DeleteFunc(warnings, func(w Problem) bool {
 			if w.Key == "" {
 				problems = append(problems, w)
@@ -118,8 +135,8 @@ func finishVassal(file string, r *reader) (*Vassal, Problems, error) {
 			return w.Key == ""
 		})
 	}
-	if err := problems.err(); err != nil {
-		return nil, warnings, err
+	if len(problems) == 0 {
+		v.withoutStats(&warnings)
 	}
-	return v, warnings, nil
+	return v, warnings, problems
 }

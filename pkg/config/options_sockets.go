@@ -68,8 +68,11 @@ func socketOptions() table[Vassal] {
 		{
 			name: "shared-socket", group: "Sockets", arg: "ADDRESS", repeat: true, help: "bind before privileges are dropped; `socket = =0` uses the first",
 			set: func(v *Vassal, t value) error {
+				if err := checkAddress(t.text, false); err != nil {
+					return err
+				}
 				v.Listening.Shared = append(v.Listening.Shared, t.text)
-				return checkAddress(t.text, false)
+				return nil
 			},
 		},
 		{
@@ -92,8 +95,11 @@ func socketOptions() table[Vassal] {
 
 func setSocket(name string) func(*Vassal, value) error {
 	return func(v *Vassal, t value) error {
+		if err := checkAddress(t.text, true); err != nil {
+			return err
+		}
 		v.Sockets = append(v.Sockets, Socket{name, t.text})
-		return checkAddress(t.text, true)
+		return nil
 	}
 }
 
@@ -145,14 +151,4 @@ func setSocketOwner(v *Vassal, t value) (err error) {
 		v.Listening.Group, err = parseIdentity(group)
 	}
 	return err
-}
-
-// checkSockets settles what depends on more than one option.
-func (v *Vassal) checkSockets(o Origin, problems *Problems) {
-	for i := range v.Sockets {
-		s := &v.Sockets[i]
-		if n, ok := s.Shared(); ok && n >= len(v.Listening.Shared) {
-			problems.add(o, s.Name, "there is no shared socket "+s.Address, strconv.Itoa(len(v.Listening.Shared))+" are given")
-		}
-	}
 }

@@ -17,10 +17,17 @@ type strangers struct {
 	// names are the options of the table, then those of uWSGI.
 	names iter.Seq[string]
 	seen  []string
-	typos []string
-	first Origin
+	// meant are the options that keys were meant for which are mistakes.
+	meant []string
+	typos []typo
 	// owners are keys that were meant for the user or the group.
 	owners []entry
+}
+
+// typo is a key that makes a placeholder and looks like a misspelt option.
+type typo struct {
+	key, near string
+	origin    Origin
 }
 
 // meet judges one key.
@@ -46,6 +53,7 @@ func (s *strangers) meet(e entry, warnings, problems *Problems) {
 		hint := "strict is on: make placeholders with set-placeholder = KEY=VALUE"
 		if near := nearest(e.key, s.names); near != nil {
 			hint = "did you mean " + strings.Join(near, " or ") + "?"
+			s.meant = append(s.meant, near...)
 		}
 		problems.add(e.origin, e.key, "unknown option", hint)
 	} else if !slices.Contains(s.used, e.key) {
@@ -58,14 +66,9 @@ func (s *strangers) suspect(e entry) {
 	if meant(e.key) != "" {
 		s.owners = append(s.owners, e)
 	}
-	near := nearest(e.key, s.names)
-	if near == nil {
-		return
+	if near := nearest(e.key, s.names); near != nil {
+		s.typos = append(s.typos, typo{e.key, near[0], e.origin})
 	}
-	if len(s.typos) == 0 {
-		s.first = e.origin
-	}
-	s.typos = append(s.typos, fmt.Sprintf("%s (%s?)", e.key, near[0]))
 }
 
 // meant tells whether a key that is no option stands for uid or gid: letters in the
@@ -86,6 +89,7 @@ func meant(key string) string {
 func (s *strangers) refuse(given func(option string) bool, problems *Problems) {
 	for _, e := range s.owners {
 		if option := meant(e.key); !given(option) {
+			s.typos = slices.DeleteFunc(s.typos, func(t typo) bool { return t.key == e.key })
 			problems.add(e.origin, e.key, "unknown option, and there is no "+option, fmt.Sprintf("%s = %s, or make a placeholder of it with set-placeholder", option, e.value))
 		}
 	}
@@ -93,10 +97,15 @@ func (s *strangers) refuse(given func(option string) bool, problems *Problems) {
 
 // report adds the one warning about all keys that look misspelt.
 func (s *strangers) report(warnings *Problems) {
-	if len(s.typos) > 0 {
-		warnings.add(s.first, "", "unknown keys that look like misspelt options: "+strings.Join(s.typos, ", "),
-			"they only make placeholders; with strict = true they are mistakes")
+	if len(s.typos) == 0 {
+		return
 	}
+	words := make([]string, len(s.typos))
+	for i, t := range s.typos {
+		words[i] = fmt.Sprintf("%s (%s?)", t.key, t.near)
+	}
+	warnings.add(s.typos[0].origin, "", "unknown keys that look like misspelt options: "+strings.Join(words, ", "),
+		"they only make placeholders; with strict = true they are mistakes")
 }
 
 // whose says to which program an option belongs that the table at hand has not.
