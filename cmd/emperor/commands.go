@@ -95,22 +95,31 @@ func rootCommand() *cobra.Command {
 	return root
 }
 
-// completionCommand prints what makes a shell complete our options.
+// completionCommand prints what makes a shell complete the options of both programs.
 func completionCommand() *cobra.Command {
-	return &cobra.Command{
+	var program string
+	c := &cobra.Command{
 		DisableFlagsInUseLine: true,
-		Use:                   "completion bash|zsh|fish", Short: "print a script that completes options and commands",
+		Use:                   "completion [--program vassal] bash|zsh|fish", Short: "print a script that completes options and commands",
 		Long: "Prints a script that completes options and commands in a shell, to be sourced or installed, such as\n" +
-			"  emperor completion bash >/etc/bash_completion.d/emperor",
-		ValidArgs: []string{"bash", "zsh", "fish"}, Args: cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+			"  emperor completion bash >/etc/bash_completion.d/emperor\n" +
+			"  emperor completion --program vassal bash >/etc/bash_completion.d/vassal",
+		ValidArgs: config.Shells(), Args: cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
 		RunE: func(c *cobra.Command, args []string) error {
-			switch args[0] {
-			case "zsh":
+			switch {
+			case program == "vassal":
+				return config.VassalCompletion(c.OutOrStdout(), args[0])
+			case program != "emperor":
+				return fmt.Errorf("no completion for a program %q: there are emperor and vassal", program)
+			case args[0] == "zsh":
 				return c.Root().GenZshCompletion(c.OutOrStdout())
-			case "fish":
+			case args[0] == "fish":
 				return c.Root().GenFishCompletion(c.OutOrStdout(), true)
 			}
 			return c.Root().GenBashCompletionV2(c.OutOrStdout(), true)
 		},
 	}
+	c.Flags().StringVar(&program, "program", "emperor", "whose options: emperor or vassal")
+	_ = c.RegisterFlagCompletionFunc("program", cobra.FixedCompletions([]string{"emperor", "vassal"}, cobra.ShellCompDirectiveNoFileComp))
+	return c
 }

@@ -52,6 +52,9 @@ func help[T any](w io.Writer, asked error, t table[T], usage string) error {
 		b.WriteString("\nGeneral:\n")
 		helpLine(&b, "--ini FILE", "read options from a file, here")
 		helpLine(&b, "--help [GROUP]", "print the options, or those of one group")
+		if _, ok := any(t).(table[Vassal]); ok {
+			helpLine(&b, "--pty-connect ADDRESS", "attach to the terminal behind a pty-socket")
+		}
 		helpLine(&b, "--version", "print the version")
 	}
 	_, err := io.WriteString(w, b.String())

@@ -1,0 +1,155 @@
+package config
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+)
+
+// Shells are those for which VassalCompletion has a script.
+func Shells() []string { return []string{"bash", "fish", "zsh"} }
+
+// VassalCompletion prints a script that completes the vassal's options in one of
+// Shells. All that it needs is in it: the vassal itself is not asked, so that its
+// start knows nothing of shells.
+func VassalCompletion(w io.Writer, shell string) error {
+	t := vassalOptions()
+	list := []completion{
+		{name: "ini", help: "read options from a file, here", value: needs, kind: "file"},
+		{name: "version", help: "print the version"},
+		{name: "help", help: "print the options, or those of one group", value: optional, kind: "group"},
+		{name: "pty-connect", help: "attach to the terminal behind a pty-socket", value: needs, kind: "file"},
+		{name: "show-config", help: "print the options that count, as ini"},
+	}
+	for i := range t {
+		o := &t[i]
+		if !slices.ContainsFunc(list, func(c completion) bool { return c.name == o.name }) {
+			list = append(list, completion{o.name, o.help, o.shape(), kindOf(o.arg)})
+		}
+	}
+	slices.SortFunc(list, func(a, b completion) int { return cmp.Compare(a.name, b.name) })
+	var b strings.Builder
+	switch shell {
+	case "bash":
+		bashCompletion(&b, list, t.groups())
+	case "fish":
+		fishCompletion(&b, list, t.groups())
+	case "zsh":
+		zshCompletion(&b, list, t.groups())
+	default:
+		return fmt.Errorf("no completion for %q: there are %s", shell, strings.Join(Shells(), ", "))
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// completion is one option as a shell knows it.
+type completion struct {
+	name, help string
+	value      shape
+	kind       string // what the value is: file, dir, group, or empty for anything
+}
+
+// kindOf tells by the shape of an argument whether it is a path that a shell can
+// complete.
+func kindOf(arg string) string {
+	switch strings.Trim(arg, "[]") {
+	case "DIR":
+		return "dir"
+	case "ADDRESS", "COMMAND", "FILE", "FILE|journal", "PATH", "PROGRAM", "PROGRAM ARGS…":
+		return "file"
+	}
+	return ""
+}
+
+// ofKind lists options whose value is of a kind, as a pattern of bash's case.
+func ofKind(list []completion, fits func(completion) bool) string {
+	var names []string
+	for _, c := range list {
+		if fits(c) {
+			names = append(names, "--"+c.name)
+		}
+	}
+	return strings.Join(names, "|")
+}
+
+func bashCompletion(b *strings.Builder, list []completion, groups []string) {
+	fmt.Fprintf(b, `# Completes the options of vassal in bash. Made by: emperor completion --program vassal bash
+_vassal() {
+	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]}
+	local IFS=$'\n'
+	case $before in
+	%s)
+		compopt -o filenames
+		COMPREPLY=($(compgen -f -- "$word")); return ;;
+	%s)
+		compopt -o filenames
+		COMPREPLY=($(compgen -d -- "$word")); return ;;
+	--help)
+		if [[ $word != -* ]]; then
+			COMPREPLY=($(compgen -W %s -- "$word" | sed 's/ /\\ /g')); return
+		fi ;;
+	%s)
+		return ;;
+	esac
+	case $word in
+	-*) COMPREPLY=($(compgen -W "$_vassal_options" -- "$word")) ;;
+	*) compopt -o filenames
+		COMPREPLY=($(compgen -f -- "$word")) ;;
+	esac
+}
+_vassal_options=%s
+complete -F _vassal vassal
+`,
+		ofKind(list, func(c completion) bool { return c.value == needs && c.kind == "file" }),
+		ofKind(list, func(c completion) bool { return c.value == needs && c.kind == "dir" }),
+		shellQuote(strings.Join(groups, "\n")),
+		ofKind(list, func(c completion) bool { return c.value == needs && c.kind == "" }),
+		shellQuote(strings.ReplaceAll(ofKind(list, func(completion) bool { return true }), "|", "\n")))
+}
+
+func fishCompletion(b *strings.Builder, list []completion, groups []string) {
+	b.WriteString("# Completes the options of vassal in fish. Made by: emperor completion --program vassal fish\n")
+	for _, c := range list {
+		fmt.Fprintf(b, "complete -c vassal -l %s -d %s", c.name, fishQuote(c.help))
+		switch {
+		case c.kind == "group":
+			fmt.Fprintf(b, " -f -a %s", fishQuote(strings.Join(groups, "\n")))
+		case c.kind == "dir":
+			b.WriteString(" -x -a '(__fish_complete_directories)'")
+		case c.kind == "file" && c.value == needs:
+			b.WriteString(" -r -F")
+		case c.value == needs:
+			b.WriteString(" -x")
+		}
+		b.WriteString("\n")
+	}
+}
+
+func zshCompletion(b *strings.Builder, list []completion, groups []string) {
+	b.WriteString("#compdef vassal\n# Completes the options of vassal in zsh. Made by: emperor completion --program vassal zsh\n_arguments \\\n")
+	for _, c := range list {
+		action := map[string]string{"file": "_files", "dir": "_files -/", "group": "(" + strings.ReplaceAll(strings.Join(groups, "\n"), " ", `\ `) + ")"}[c.kind]
+		name, value := c.name, ""
+		switch c.value {
+		case needs:
+			name += "=" // or the next word
+			value = ":value:" + strings.ReplaceAll(action, "\n", " ")
+		case optional:
+			value = "::value:" + strings.ReplaceAll(action, "\n", " ")
+		}
+		help := strings.NewReplacer("[", `\[`, "]", `\]`, ":", `\:`).Replace(c.help)
+		fmt.Fprintf(b, "  %s \\\n", shellQuote("*--"+name+"["+help+"]"+value))
+	}
+	b.WriteString("  '*:file:_files'\n")
+}
+
+// shellQuote makes one word of s for sh(1).
+func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
+
+// fishQuote makes one word of s for fish, whose quotes know the backslash.
+func fishQuote(s string) string {
+	return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(s) + "'"
+}
