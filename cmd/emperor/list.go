@@ -46,10 +46,19 @@ func vassalTable(vassals []control.Vassal, now time.Time) [][]string {
 		}
 		rows = append(rows, []string{
 			v.Name, state, age(v.Since, now), number(v.PID), strconv.Itoa(v.Restarts), strconv.FormatUint(v.Generation, 10),
-			size(v.Memory), seconds(v.CPU), v.Address, v.Error,
+			size(v.Memory), seconds(v.CPU), v.Address, firstOf(v.Error),
 		})
 	}
 	return rows
+}
+
+// firstOf is the first of several mistakes, one a line, and how many follow.
+func firstOf(mistakes string) string {
+	first, rest, more := strings.Cut(mistakes, "\n")
+	if !more {
+		return first
+	}
+	return fmt.Sprintf("%s (and %d more)", first, 1+strings.Count(rest, "\n"))
 }
 
 // printTable prints columns as wide as they must be. An empty cell is a dash,

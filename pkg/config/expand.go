@@ -111,7 +111,8 @@ func (r *reader) replace(s string, symbol byte, find func(string) (string, bool)
 			if j == start {
 				continue
 			}
-			value, known := find(s[start:j])
+			name := s[start:j]
+			value, known := find(name)
 			if r.work > maxWork {
 				return s, "the value takes too long to put together"
 			}
@@ -120,10 +121,10 @@ func (r *reader) replace(s string, symbol byte, find func(string) (string, bool)
 			}
 			r.work += len(s)
 			if count++; count > maxReplacements || r.work > maxWork {
-				return s, "the value refers to itself"
+				return s, fmt.Sprintf("putting the value together does not end: it may refer to itself by %c(%s)", symbol, shorten(name))
 			}
 			if len(s)+len(value) > maxLine {
-				return s, fmt.Sprintf("the value grows beyond 1 MiB with %c(%s)", symbol, shorten(s[start:j]))
+				return s, fmt.Sprintf("the value grows beyond 1 MiB with %c(%s)", symbol, shorten(name))
 			}
 			s = s[:start-2] + value + s[j+1:]
 			j = 0

@@ -103,6 +103,8 @@ func instead(name string) string {
 		return "name the programs of the virtualenv in command, such as command = /srv/venv/bin/gunicorn app"
 	case "pythonpath", "python-path", "pp":
 		return "env = PYTHONPATH=DIR"
+	case "early-envdir":
+		return "envdir = DIR"
 	case "perl-local-lib":
 		return "env = PERL5LIB=DIR"
 	case "http", "httprouter", "http11-socket":

@@ -136,7 +136,7 @@ func TestInstead(t *testing.T) {
 func TestNearest(t *testing.T) {
 	for key, want := range map[string]string{
 		"proesses": "processes", "process": "processes", "chomd-socket": "chmod-socket", "single-intepreter": "single-interpreter",
-		"no-orphan": "no-orphans", "htpp-socket": "http-socket", "git": "gid", "thread": "threads", "vaccum": "vacuum",
+		"no-orphan": "no-orphans", "htpp-socket": "http-socket", "gdi": "gid", "pid": "", "url": "", "thread": "threads", "vaccum": "vacuum",
 		"domain": "", "project": "", "xy": "", "wholly-different": "", strings.Repeat("x", 5000): "",
 	} {
 		got := nearest(key, uwsgiNames)

@@ -61,7 +61,11 @@ func lex(file, text string, numbers []int) (lines []line, sections []string, pro
 		case s == "" || s[0] == ';' || s[0] == '#':
 		case s[0] == '[':
 			name, ok := header(s)
-			if !ok {
+			switch {
+			case ok:
+			case strings.Contains(s, "]"):
+				problems.add(origin, "", "there is text behind the section header", "a comment begins with ; or #")
+			default:
 				problems.add(origin, "", "the section header has no closing bracket", "write [uwsgi]")
 			}
 			section = name

@@ -16,8 +16,10 @@ import (
 
 // load acts on `ini = name` and the like: the options of the file come in its
 // place in the list.
-func (r *reader) load(key, name string) {
-	kind := formatOf(key)
+func (r *reader) load(key, name string) { r.loadAs(key, formatOf(key), name) }
+
+// loadAs does so for another option, such as include, in a format.
+func (r *reader) loadAs(key string, kind format, name string) {
 	file, section, asked := splitSection(name)
 	if src, ok := r.given[name]; ok {
 		file, section, asked = name, src.Section, src.Section != ""
@@ -59,7 +61,7 @@ func (r *reader) include(key, name string) {
 	}
 	held := r.magic.held
 	r.magic.held = true
-	r.load(string(format), name)
+	r.loadAs(key, format, name)
 	r.magic.held = held
 }
 

@@ -12,7 +12,8 @@ const longest = 64
 
 // nearest returns the names that key may have been meant to be, at most three,
 // the most likely first. Names of one letter's difference in a short key, or two
-// in a longer one, count; earlier names win over equally near ones.
+// in a longer one, count; of three letters, which are near to too much, only those
+// in another order. Earlier names win over equally near ones.
 func nearest(key string, names iter.Seq[string]) []string {
 	limit := 1
 	if len(key) > 4 {
@@ -30,7 +31,7 @@ func nearest(key string, names iter.Seq[string]) []string {
 	for name := range names {
 		longer := len(name) - len(key)
 		// Each change puts at most one letter in and takes at most one out.
-		if longer > limit || longer < -limit || len(name) > longest || bits.OnesCount32(letters^alphabet(name)) > 2*limit {
+		if len(key) == 3 && letters != alphabet(name) || longer > limit || longer < -limit || len(name) > longest || bits.OnesCount32(letters^alphabet(name)) > 2*limit {
 			continue
 		}
 		d := distance(key, name)

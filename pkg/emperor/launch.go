@@ -2,11 +2,13 @@ package emperor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/emperor-go/emperor/internal/termlog"
@@ -161,6 +163,9 @@ func (s *System) clone(r Request) (_ *child, err error) {
 		command.CgroupFD = c.cgroup.FD()
 	}
 	if c.process, err = s.Spawner.Start(command); err != nil {
+		if errors.Is(err, syscall.EPERM) && os.Geteuid() != 0 {
+			return nil, fmt.Errorf("cannot clone %q: %w (new namespaces need root, or user among emperor-use-clone)", s.Program, err)
+		}
 		return nil, fmt.Errorf("cannot clone %q: %w", s.Program, err)
 	}
 	return c, nil

@@ -106,7 +106,7 @@ func (c *Claim) hold() (*os.File, error) {
 func lock(path, dir string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o644)
 	if err != nil {
-		return nil, fmt.Errorf("cannot lock runtime-dir: %w", err)
+		return nil, fmt.Errorf("cannot lock runtime-dir: %w (runtime-dir = DIR names another)", err)
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		defer f.Close()
