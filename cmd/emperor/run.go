@@ -71,7 +71,7 @@ func run(ctx context.Context, hurry <-chan struct{}, o *config.Emperor, warnings
 	system := &emperor.System{
 		Program: program, Clone: o.Clone, Hooks: o.Hooks, HookTimeout: o.HookTimeout, Shells: o.Around.Shells, Early: o.EarlyRelease,
 		Environ: os.Environ(), Spawner: spawner, Cgroups: cgroups, Foreign: wrapping(o.Wrapping), Templates: templates(o.Templates),
-		Output: sight.output, NotifyDir: sight.notify(), Observe: sight.hook,
+		Output: sight.output, NotifyDir: sight.notify(), Observe: sight.startHook,
 	}
 	system.Foreign.Before, system.Foreign.After = templateArgs(o.Templates)
 	if err := system.Start(ctx, log); err != nil {
@@ -82,6 +82,7 @@ func run(ctx context.Context, hurry <-chan struct{}, o *config.Emperor, warnings
 		return err
 	}
 	options.Monitors, options.Launcher, options.Attendant, options.Hurry = monitors, system, system, hurry
+	options.Observe = sight.hook
 	e := emperor.New(options)
 	if o.Subreaper || os.Getpid() == 1 {
 		go reapOrphans(ctx)

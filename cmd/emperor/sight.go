@@ -31,6 +31,7 @@ type sight struct {
 	meter     *control.Meter
 	output    *output.Hub
 	chronicle *control.Chronicle
+	started   []hooks.Result // of hooks that ran before there was an emperor
 	log       *slog.Logger
 }
 
@@ -116,6 +117,9 @@ func (s *sight) serve(ctx context.Context, e *emperor.Emperor, o *config.Emperor
 	if s.numbers != nil {
 		s.metrics = metrics.New(e, s.meter)
 		s.chronicle.Told = s.metrics.Told
+		for _, r := range s.started {
+			s.metrics.Hook(r)
+		}
 	}
 	go s.chronicle.Run(e.Follow())
 	server := &control.Server{
@@ -144,6 +148,9 @@ func (s *sight) hook(r hooks.Result) {
 		s.metrics.Hook(r)
 	}
 }
+
+// startHook is told of each hook that has run before serve was called.
+func (s *sight) startHook(r hooks.Result) { s.started = append(s.started, r) }
 
 // close gives the runtime directory back.
 func (s *sight) close() {

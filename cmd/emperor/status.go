@@ -104,6 +104,10 @@ func statusText(s control.Status, now time.Time) string {
 	for _, key := range slices.Sorted(maps.Keys(s.Namespaces)) {
 		say("namespace", s.Namespaces[key])
 	}
+	for _, h := range s.Hooks {
+		took := time.Duration(h.Took * float64(time.Second)).Round(time.Millisecond)
+		say("hook", fmt.Sprintf("%s generation %d, %s #%d (%s) after %s: %s", h.Ended.Local().Format("15:04:05"), h.Generation, h.Phase, h.Index, h.Hook, took, h.Result))
+	}
 	for _, x := range s.Exits {
 		life := time.Duration(x.Uptime * float64(time.Second)).Round(10 * time.Millisecond)
 		say("exit", fmt.Sprintf("%s generation %d, %s after %s: %s", x.Time.Local().Format("15:04:05"), x.Generation, x.From, life, x.Text))

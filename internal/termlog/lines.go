@@ -10,11 +10,14 @@ import (
 // maxLine is where a longer line is cut in two, in bytes.
 const maxLine = 4096
 
+// lineCost is what a line of a log takes that says next to nothing, in bytes.
+const lineCost = 256
+
 // Lines reads r until it ends or fails and calls emit for each line, without its
 // end. Lines over 4 KiB are passed on in pieces, and a last line without a
 // newline counts. When limit is above zero, at most that many bytes are passed
-// on; the rest is read, so that the writer never blocks, and a last call says
-// how much it was.
+// on, a short line being counted like one of lineCost; the rest is read, so that the
+// writer never blocks, and a last call says how much it was.
 func Lines(r io.Reader, limit int64, emit func(line string)) {
 	b := bufio.NewReaderSize(r, maxLine)
 	var passed, dropped int64
@@ -25,7 +28,7 @@ func Lines(r io.Reader, limit int64, emit func(line string)) {
 		case limit > 0 && passed >= limit:
 			dropped += int64(len(line))
 		default:
-			passed += int64(len(line))
+			passed += int64(max(len(line), lineCost))
 			emit(string(trimEnd(line)))
 		}
 		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {

@@ -85,7 +85,8 @@ func TestLines(t *testing.T) {
 		{"lines", "a\nb\r\n\nc", 0, []string{"a", "b", "", "c"}},
 		{"nothing", "", 0, nil},
 		{"a long line comes in pieces", long + "yz\n", 0, []string{long, "yz"}},
-		{"more than the limit is counted", "aaaa\nbbbb\ncccc\n", 6, []string{"aaaa", "bbbb", "(5 more bytes of output are not logged)"}},
+		{"empty lines count", strings.Repeat("\n", 9), lineCost + 1, []string{"", "", "(7 more bytes of output are not logged)"}},
+		{"more than the limit is counted", "aaaa\nbbbb\ncccc\n", 2 * lineCost, []string{"aaaa", "bbbb", "(5 more bytes of output are not logged)"}},
 	}
 	for _, tt := range tests {
 		var got []string

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -72,6 +73,9 @@ type Record struct {
 	// Fallback names the configuration that the vassal runs on instead of its own,
 	// and says why.
 	Fallback string `json:"fallback,omitempty"`
+	// Hooks are the last runs of its hooks, in the emperor and inside, the newest
+	// last.
+	Hooks []HookRun `json:"hooks,omitempty"`
 	// Status is what the vassal says of itself.
 	Status string `json:"status,omitempty"`
 	// Address is that of an on-demand vassal.
@@ -89,6 +93,7 @@ func (e *Emperor) record(v *vassal) Record {
 		Fault: v.fault, FaultSince: v.faultSince, ReloadError: v.reloadError, Launches: v.launches, Failures: v.failures, Exited: v.exited,
 		FirstRun: v.firstRun, LastRun: v.lastRun, Ready: v.ready, Accepting: v.accepting, Loyal: v.loyal,
 		LastAccepting: v.lastAccepting, LastLoyal: v.lastLoyal, Heartbeat: v.heartbeat, Reloaded: v.reloaded, Status: v.status, Fallback: v.fallback,
+		Hooks: slices.Clone(v.hookRuns),
 	}
 	if v.wanted != nil {
 		r.Path, r.WantedConfig, r.Modified = v.wanted.Path, v.wanted.Version.Short(), time.Unix(0, v.wanted.Version.Touched)

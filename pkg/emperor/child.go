@@ -192,6 +192,11 @@ func write(f *os.File, text []byte) error {
 // Kill implements Process.
 func (c *child) Kill() {
 	c.life.asked.Store(true)
+	c.end()
+}
+
+// end kills it, asked or not.
+func (c *child) end() {
 	if c.cgroup != nil {
 		_ = c.cgroup.Kill()
 	}

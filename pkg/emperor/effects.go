@@ -3,6 +3,8 @@ package emperor
 import (
 	"context"
 	"time"
+
+	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
 // do carries out an effect. It runs in the loop and must not block.
@@ -70,6 +72,7 @@ func (e *Emperor) launch(v *vassal) {
 	v.cancel = cancel
 	a := about{v, v.generation}
 	r := Request{Plan: v.config, Generation: v.generation, Log: v.log}
+	r.Hooked = func(result hooks.Result) { e.post(hooked{a, result}) }
 	if v.activation != nil {
 		r.Socket = v.activation.Socket()
 	}
@@ -86,7 +89,7 @@ func (e *Emperor) launch(v *vassal) {
 func (h history) next() history {
 	return history{
 		exit: h.exit, exited: h.exited, firstRun: h.firstRun, lastRun: h.lastRun, launches: h.launches,
-		lastAccepting: h.lastAccepting, lastLoyal: h.lastLoyal,
+		lastAccepting: h.lastAccepting, lastLoyal: h.lastLoyal, hookRuns: h.hookRuns,
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
+	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/emperor-go/emperor/pkg/wire"
 )
@@ -63,6 +64,9 @@ type Options struct {
 	// Hurry makes a running shutdown kill at once, each time it delivers. Nil:
 	// never.
 	Hurry <-chan struct{}
+	// Observe is told, in the loop, of each hook that has run for a vassal. It must
+	// not block. Nil: nobody is.
+	Observe func(hooks.Result)
 	// Log gets one line per transition. Required.
 	Log *slog.Logger
 }
@@ -117,6 +121,9 @@ type Request struct {
 	// Socket is where an on-demand vassal finds its connections. Nil: it is not on
 	// demand. It belongs to the Activation and outlives the process.
 	Socket *os.File
+	// Hooked is told of each hook that has run for it, from any goroutine. Nil:
+	// nobody is.
+	Hooked func(hooks.Result)
 	// Log carries the vassal's name already.
 	Log *slog.Logger
 }

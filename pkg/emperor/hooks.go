@@ -18,7 +18,7 @@ import (
 // Start runs the hooks of the emperor's own start. An error means that there must
 // be no emperor.
 func (s *System) Start(ctx context.Context, log *slog.Logger) error {
-	run := hooks.Runner{Timeout: s.HookTimeout, Shells: s.Shells, Log: log}
+	run := hooks.Runner{Timeout: s.HookTimeout, Shells: s.Shells, Log: log, Observe: s.Observe, Cgroups: s.Cgroups}
 	run.Dir, run.Vars = "/", s.Environ
 	return run.Run(ctx, hooks.EmperorStart, s.Hooks[hooks.EmperorStart])
 }
@@ -26,7 +26,7 @@ func (s *System) Start(ctx context.Context, log *slog.Logger) error {
 // runner is for the hooks of one generation. Before the clone and after the end
 // there is no child.
 func (s *System) runner(r Request, c *child) hooks.Runner {
-	run := hooks.Runner{Timeout: s.HookTimeout, Shells: s.Shells, Log: r.Log, Context: r.Config.Name, Observe: s.Observe}
+	run := hooks.Runner{Timeout: s.HookTimeout, Shells: s.Shells, Log: r.Log, Context: r.Config.Name, Observe: r.Hooked, Cgroups: s.Cgroups}
 	run.Dir = workingDirectory(r)
 	run.Subject = hooks.Subject{Name: r.Config.Name, UID: r.Config.UID, GID: r.Config.GID}
 	if c != nil {
@@ -125,9 +125,35 @@ type life struct {
 	asked  atomic.Bool // to stop, or killed
 	status namespaces.ExitStatus
 
-	once   sync.Once
-	ready  chan struct{}      // closed when the hooks of its readiness are done; nil: not ready
-	cancel context.CancelFunc // ends them
+	early *companion // the as-emperor hooks, when the vassal did not wait for them
+	once  sync.Once
+	ready *companion // the hooks of its readiness; nil: it was not ready
+}
+
+// companion is what runs beside a vassal and must end with it: hooks that know its
+// pid. Nil: nothing.
+type companion struct {
+	cancel context.CancelFunc
+	done   chan struct{}
+}
+
+// accompany starts run.
+func accompany(run func(context.Context)) *companion {
+	ctx, cancel := context.WithCancel(context.Background())
+	c := &companion{cancel, make(chan struct{})}
+	go func() {
+		defer close(c.done)
+		run(ctx)
+	}()
+	return c
+}
+
+// end returns when it is over.
+func (c *companion) end() {
+	if c != nil {
+		c.cancel()
+		<-c.done
+	}
 }
 
 // hears runs the hooks of a vassal that has become ready, once and beside
@@ -138,23 +164,17 @@ func (l *life) hears(c *child, m Message) {
 		return
 	}
 	l.once.Do(func() {
-		var ctx context.Context
-		ctx, l.cancel = context.WithCancel(context.Background())
-		l.ready = make(chan struct{})
-		go func() {
-			defer close(l.ready)
+		l.ready = accompany(func(ctx context.Context) {
 			l.system.runner(l.about, c).Logged(ctx, hooks.OnVassalReady, l.system.Hooks[hooks.OnVassalReady])
-		}()
+		})
 	})
 }
 
-// over ends the hooks that tell of the vassal's readiness: it is dead, and they
-// must not see its pid mean another process.
+// over ends the hooks that run beside the vassal: it is dead, and they must not see
+// its pid mean another process.
 func (l *life) over() {
-	if l.ready != nil {
-		l.cancel()
-		<-l.ready
-	}
+	l.early.end()
+	l.ready.end()
 }
 
 // ended runs the hooks of a death, when nothing of the vassal is left.

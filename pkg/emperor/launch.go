@@ -48,7 +48,7 @@ type System struct {
 	// NotifyDir is where each generation gets a socket for sd_notify(3). Empty:
 	// nowhere.
 	NotifyDir string
-	// Observe is told of each hook of the emperor's phases that has run. Nil: nobody.
+	// Observe is told of each hook of the emperor's start that has run. Nil: nobody.
 	Observe func(hooks.Result)
 	// Output takes what vassals print. Nil: their logs do.
 	Output *output.Hub
@@ -83,7 +83,6 @@ func (s *System) launch(ctx context.Context, r Request) (_ *child, err error) {
 		c.abandon()
 		return nil, err
 	}
-	c.life = life{system: s, about: r, since: time.Now()}
 	return c, nil
 }
 
@@ -103,18 +102,28 @@ func (s *System) order(c *child, r Request) error {
 // release runs the as-emperor hooks and gives the order, in the order of time
 // that the operator chose.
 func (s *System) release(ctx context.Context, c *child, r Request) error {
-	if s.Early {
-		if err := s.order(c, r); err != nil {
+	if !s.Early {
+		if err := s.beside(ctx, r, c); err != nil {
 			return err
 		}
 	}
-	if err := s.beside(ctx, r, c); err != nil {
+	if err := s.order(c, r); err != nil {
 		return err
 	}
+	c.life = life{system: s, about: r, since: time.Now()}
 	if s.Early {
-		return nil
+		c.life.early = accompany(func(ctx context.Context) { s.late(ctx, r, c) })
 	}
-	return s.order(c, r)
+	return nil
+}
+
+// late runs the as-emperor hooks beside a vassal that boots already. The failure of
+// one that is fatal can only end it.
+func (s *System) late(ctx context.Context, r Request, c *child) {
+	if err := s.beside(ctx, r, c); err != nil && ctx.Err() == nil {
+		r.Log.Error("the vassal is ended", "error", err)
+		c.end()
+	}
 }
 
 func (s *System) orderFor(c *child, r Request) wire.Order {

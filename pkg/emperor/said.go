@@ -61,6 +61,10 @@ func (e *Emperor) leave(v *vassal) {
 }
 
 func (e *Emperor) noticed(v *vassal, n wire.Notice) {
+	if n.Kind == wire.HookEnded { // it may become a program that speaks nothing of ours
+		e.hookInside(v, n.Hook)
+		return
+	}
 	v.speaks = true
 	text := line(n.Text)
 	switch {

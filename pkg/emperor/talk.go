@@ -102,6 +102,8 @@ func (c *child) hearNotices(report func(Message)) {
 	for {
 		n, err := c.orders.ReceiveNotice()
 		switch {
+		case err == nil && n.Kind == wire.HookEnded:
+			report(n)
 		case err == nil:
 			c.speaks.Store(n.Kind != wire.Exec)
 			if n.Kind == wire.Exec {

@@ -73,7 +73,8 @@ type history struct {
 	status, reloadError      string
 	fallback                 string // that it runs on, and why; empty: it does not
 	launches                 int
-	speaks                   bool // the order channel, as it has shown
+	speaks                   bool      // the order channel, as it has shown
+	hookRuns                 []HookRun // the newest last
 }
 
 // event is what other goroutines tell the loop.

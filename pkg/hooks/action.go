@@ -20,6 +20,7 @@ type scene struct {
 	own         bool     // this process is the vassal's: hooks may change it
 	joined      bool     // this process is the helper; its group is ended as a whole
 	shells      []string // tried in order
+	cgroups     *namespaces.CgroupRoot
 	output      func(line string)
 }
 

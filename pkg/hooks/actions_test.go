@@ -355,10 +355,14 @@ func TestObserverAndContext(t *testing.T) {
 	r, log := runner(0)
 	var seen []Result
 	r.Context, r.Observe = "a.ini", func(res Result) { res.Took = 0; seen = append(seen, res) }
-	if err := r.Run(t.Context(), AsEmperor, parse(t, AsEmperor, "echo $UWSGI_HOOK_PHASE $UWSGI_HOOK_CONTEXT", "exit 9")); err != nil {
+	if err := r.Run(t.Context(), AsEmperor, parse(t, AsEmperor, "echo $UWSGI_HOOK_PHASE $UWSGI_HOOK_CONTEXT", "exit 9", "kill -KILL $$")); err != nil {
 		t.Fatal(err)
 	}
-	want := []Result{{AsEmperor, 1, "exec: echo $UWSGI_HOOK_PHASE $UWSGI_HOOK_CONTEXT", "", 0}, {AsEmperor, 2, "exec: exit 9", "exit status 9", 0}}
+	want := []Result{
+		{Phase: AsEmperor, Index: 1, Text: "exec: echo $UWSGI_HOOK_PHASE $UWSGI_HOOK_CONTEXT"},
+		{Phase: AsEmperor, Index: 2, Text: "exec: exit 9", Exit: "exit status 9", Code: 9},
+		{Phase: AsEmperor, Index: 3, Text: "exec: kill -KILL $$", Exit: "signal: killed", Signal: syscall.SIGKILL},
+	}
 	if !slices.Equal(seen, want) {
 		t.Errorf("observed %+v", seen)
 	}

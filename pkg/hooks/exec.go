@@ -18,8 +18,9 @@ import (
 )
 
 const (
-	// maxOutput is how much of one hook's output is logged, in bytes. What a
-	// hook prints beyond it is read, so that it does not block, and counted.
+	// maxOutput is how much of one hook's output is logged, in bytes as
+	// termlog.Lines counts them. What a hook prints beyond it is read, so that it
+	// does not block, and counted.
 	maxOutput = 1 << 20
 	// lastWords is how long the output is read after the hook has ended while a
 	// process that it left behind still holds it open.
@@ -48,8 +49,15 @@ func parseExec(line string) (action, error) {
 	if strings.TrimSpace(line) == "" {
 		return nil, mistake("", "no command given")
 	}
+	if limit := argumentPages * os.Getpagesize(); len(line) >= limit {
+		return nil, mistake("put it into a script", "the command has %d bytes: the kernel takes less than %d", len(line), limit)
+	}
 	return shell(line), nil
 }
+
+// argumentPages is how long one argument may be, with its end (MAX_ARG_STRLEN of
+// execve(2)).
+const argumentPages = 32
 
 func parseSafeexec(line string) (action, error) {
 	run, err := parseExec(line)
@@ -81,15 +89,16 @@ func named(path string) action {
 
 // execute runs a program in a process group of its own with /dev/null as standard
 // input. When ctx ends, the whole group is killed, and when the program fails,
-// what is left of it. A process that a successful hook left in the background is
-// none of its business any more: execute returns when the program does, and that
-// process finds its output closed.
+// what is left of it; where there are cgroups, also what has left the group. A
+// process that a successful hook left in the background is none of its business any
+// more: execute returns when the program does, and that process finds its output
+// closed.
 func (s *scene) execute(ctx context.Context, program string, args ...string) error {
 	return s.start(ctx, program, append([]string{program}, args...), nil)
 }
 
 // start is execute with the program's name for itself, and descriptors from 3 up.
-func (s *scene) start(ctx context.Context, program string, argv []string, files []*os.File) error {
+func (s *scene) start(ctx context.Context, program string, argv []string, files []*os.File) (err error) {
 	read, write, err := os.Pipe()
 	if err != nil {
 		return fmt.Errorf("cannot make a pipe: %w", err)
@@ -102,7 +111,20 @@ func (s *scene) start(ctx context.Context, program string, argv []string, files 
 	cmd.Stdout, cmd.Stderr = write, write
 	cmd.ExtraFiles = files
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: !s.joined}
-	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
+	kept, err := s.enclose(cmd)
+	if err != nil {
+		write.Close()
+		return err
+	}
+	defer func() {
+		if left := kept.end(err == nil); left != nil {
+			s.output(left.Error())
+		}
+	}()
+	cmd.Cancel = func() error {
+		kept.kill()
+		return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+	}
 	err = cmd.Start()
 	write.Close()
 	if err != nil {

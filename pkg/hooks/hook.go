@@ -107,14 +107,6 @@ func (h Hook) Subject() string { return h.subject }
 // Symbol is the function that the hook calls. Empty: it calls none.
 func (h Hook) Symbol() string { return h.symbol }
 
-// String is the hook as logs may show it, such as `exec: mount -a`.
-func (h Hook) String() string {
-	if h.hidden {
-		return string(h.spec.Kind) + ": hidden"
-	}
-	return string(h.spec.Kind) + ": " + h.spec.Text
-}
-
 // fatal applies the hook's own rule over that of its phase.
 func (h Hook) fatal(phase bool) bool {
 	switch h.rule {
@@ -163,12 +155,15 @@ func Parse(s Spec) (Hook, error) {
 	h := Hook{spec: s}
 	h.prefixes()
 	if err := h.takeSubject(info); err != nil {
-		return Hook{}, err
+		return Hook{}, h.hideMistake(err)
 	}
 	if h.rest == "" {
 		return Hook{}, mistake("", "%s needs %s", s.Option(), need(s.Kind))
 	}
-	return h, h.parse()
+	if err := h.parse(); err != nil {
+		return Hook{}, h.hideMistake(err)
+	}
+	return h, nil
 }
 
 func need(k Kind) string {

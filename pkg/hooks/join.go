@@ -135,7 +135,7 @@ func Joined() error {
 	}
 	err = h.action(context.Background(), s)
 	if h.hidden {
-		err = innermost(err)
+		err = hide(err)
 	}
 	var exit *ExitError
 	if errors.As(err, &exit) {

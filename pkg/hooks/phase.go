@@ -142,5 +142,8 @@ func (p Phase) Info() (info PhaseInfo, ok bool) {
 	return PhaseInfo{}, false
 }
 
+// Inside tells whether the phase runs in a process of the vassal's.
+func (i PhaseInfo) Inside() bool { return i.Who == Vassal || i.Where == inChild }
+
 // AsUser tells whether the phase runs when all privileges are given up.
 func (i PhaseInfo) AsUser() bool { return i.User == asUser }

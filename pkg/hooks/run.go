@@ -5,8 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"os/exec"
 	"time"
+
+	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
 // Environment is what a hook finds around it.
@@ -37,21 +38,12 @@ type Runner struct {
 	Timeout time.Duration
 	// Log gets one line per hook and one per line of output. Required.
 	Log *slog.Logger
+	// Cgroups is where each program that a hook runs gets a cgroup of its own: what
+	// a failed one leaves behind is found there whatever it did to hide. Nil: the
+	// process group is all that is known of it.
+	Cgroups *namespaces.CgroupRoot
 	// Observe is told of each hook that has run. Nil: nobody is.
 	Observe func(Result)
-}
-
-// Result is the end of one hook.
-type Result struct {
-	Phase Phase
-	// Index counts the hooks of the phase, from 1, in the order they run.
-	Index int
-	// Text is the hook as logs may show it.
-	Text string
-	// Exit is empty after success, else what happened, such as `exit status 1`.
-	Exit string
-	// Took is how long it ran.
-	Took time.Duration
 }
 
 // ErrTimeout is wrapped by the error of a hook that was killed because it ran
@@ -60,8 +52,8 @@ var ErrTimeout = errors.New("timed out")
 
 // Run runs the hooks of one phase in order and blocks until the last is done, all
 // on the goroutine of the caller: a C function acts on its thread. In a fatal
-// phase the first failure ends it and is returned, as `hook as-root #2 (exec: …):
-// exit status 1`. In any other phase failures are logged and the next hook runs.
+// phase the first failure ends it and is returned, as `a.ini:7: hook as-root #2
+// (exec: …): exit status 1`. In any other phase failures are logged and the next hook runs.
 // A hook's own prefix says otherwise. When ctx ends, the running hook is killed
 // with its process group and ctx's error is returned, whatever the phase.
 func (r Runner) Run(ctx context.Context, p Phase, list []Hook) error {
@@ -72,7 +64,7 @@ func (r Runner) Run(ctx context.Context, p Phase, list []Hook) error {
 	if !ok {
 		return fmt.Errorf("cannot run hooks: unknown phase %q", p)
 	}
-	s := &scene{Environment: r.Environment, phase: p, who: r.Subject, own: r.Own, shells: r.Shells}
+	s := &scene{Environment: r.Environment, phase: p, who: r.Subject, own: r.Own, shells: r.Shells, cgroups: r.Cgroups}
 	s.Vars = append(append([]string{}, r.Vars...), "UWSGI_HOOK_PHASE="+string(p))
 	if r.Context != "" {
 		s.Vars = append(s.Vars, "UWSGI_HOOK_CONTEXT="+r.Context)
@@ -80,11 +72,11 @@ func (r Runner) Run(ctx context.Context, p Phase, list []Hook) error {
 	for i, h := range list {
 		err := r.one(ctx, i+1, h, s)
 		if ctx.Err() != nil {
-			return fmt.Errorf("hook %s #%d (%s): %w", p, i+1, h, ctx.Err())
+			return h.failed(i+1, ctx.Err())
 		}
 		var exit *ExitError
 		if err != nil && (h.fatal(info.Fatal) || errors.As(err, &exit)) {
-			return fmt.Errorf("hook %s #%d (%s): %w", p, i+1, h, err)
+			return h.failed(i+1, err)
 		}
 	}
 	return nil
@@ -111,18 +103,16 @@ func (r Runner) one(ctx context.Context, index int, h Hook, s *scene) error {
 		err = cause
 	}
 	if h.hidden {
-		err = innermost(err)
+		err = hide(err)
 	}
 	took := time.Since(start).Round(time.Millisecond)
-	result := Result{Phase: h.spec.Phase, Index: index, Text: h.String(), Took: took}
 	if err != nil {
-		result.Exit = err.Error()
-		log.Warn("hook failed", "command", h.shown(), "error", err, "took", took)
+		log.Warn("hook failed", "command", h.shown(), "at", h.spec.Origin, "error", err, "took", took)
 	} else {
-		log.Debug("hook done", "command", h.shown(), "took", took)
+		log.Info("hook done", "took", took)
 	}
 	if r.Observe != nil {
-		r.Observe(result)
+		r.Observe(resultOf(h, index, err, took))
 	}
 	return err
 }
@@ -135,30 +125,6 @@ func (r Runner) act(ctx context.Context, h Hook, s *scene) error {
 		return errors.New("nobody here can enter namespaces")
 	}
 	return r.Join(ctx, h, s.Environment, s.output)
-}
-
-func (h Hook) shown() string {
-	if h.hidden {
-		return "hidden"
-	}
-	return h.spec.Text
-}
-
-// innermost is the cause of an error alone: what is around it may repeat a text
-// that is hidden.
-func innermost(err error) error {
-	for {
-		var exit *ExitError
-		var status *exec.ExitError
-		if err == nil || errors.As(err, &exit) || errors.As(err, &status) || errors.Is(err, ErrTimeout) {
-			return err
-		}
-		next := errors.Unwrap(err)
-		if next == nil {
-			return err
-		}
-		err = next
-	}
 }
 
 // Here is a Runner.Join for a process that is in the namespaces already.

@@ -225,11 +225,34 @@ func unpopulated(events int) (bool, error) {
 // empty of processes.
 func (c *Cgroup) Remove() error {
 	c.dir.Close()
-	if err := removeCgroups(c.path); err != nil {
+	if err := removeCgroups(c.path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("cannot remove cgroup: %w", err)
 	}
 	return nil
 }
+
+// Release removes the cgroup, and lets go on what still runs in it: where the
+// processes are that made the root.
+func (c *Cgroup) Release() error {
+	outside := filepath.Join(filepath.Dir(filepath.Dir(c.path)), "cgroup.procs")
+	for range releases { // what forks while it is moved is found the next time
+		err := os.Remove(c.path)
+		if err == nil || !errors.Is(err, unix.EBUSY) {
+			break
+		}
+		procs, err := os.ReadFile(filepath.Join(c.path, "cgroup.procs"))
+		if err != nil {
+			break
+		}
+		for _, pid := range strings.Fields(string(procs)) {
+			_ = os.WriteFile(outside, []byte(pid), 0) // it may have ended
+		}
+	}
+	return c.Remove()
+}
+
+// releases is how often Release tries.
+const releases = 100
 
 // removeCgroups removes a cgroup from the bottom up. Those with processes, and
 // what is above them, stay and are an error.

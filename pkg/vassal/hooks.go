@@ -16,7 +16,7 @@ func (v *Vassal) hooks(p hooks.Phase) func(context.Context) error {
 
 // runner is for the vassal's own phases.
 func (v *Vassal) runner(o *config.Vassal) hooks.Runner {
-	run := hooks.Runner{Own: true, Shells: o.Around.Shells, Timeout: o.HookTimeout, Log: v.Log}
+	run := hooks.Runner{Own: true, Shells: o.Around.Shells, Timeout: o.HookTimeout, Log: v.Log, Observe: v.hookEnded}
 	run.Vars = os.Environ()
 	return run
 }
@@ -51,9 +51,12 @@ func (v *Vassal) emperorHooks(p hooks.Phase) func(context.Context) error {
 			list = append(list, parsed)
 		}
 		name := string(v.order.Name)
-		run := hooks.Runner{Own: true, Context: name, Shells: v.order.Shells, Timeout: v.order.HookTimeout, Log: v.Log}
+		run := hooks.Runner{Own: true, Context: name, Shells: v.order.Shells, Timeout: v.order.HookTimeout, Log: v.Log, Observe: v.hookEnded}
 		run.Subject = hooks.Subject{Name: name, PID: os.Getpid(), UID: v.order.UID, GID: v.order.GID}
 		run.Vars = append(os.Environ(), v.hookVars...)
+		if v.ownProc {
+			run.Vars = append(run.Vars, fmt.Sprintf("UWSGI_VASSAL_NETNS=/proc/%d/ns/net", os.Getpid()))
+		}
 		return run.Run(ctx, p, list)
 	}
 }

@@ -3,6 +3,8 @@ package vassal
 import (
 	"context"
 
+	"github.com/emperor-go/emperor/pkg/hooks"
+	"github.com/emperor-go/emperor/pkg/vassal/master"
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
@@ -52,6 +54,16 @@ func (v *Vassal) answer(serial uint64, kind wire.NoticeKind, text string) {
 		return
 	}
 	if err := v.orders.SendNotice(wire.Notice{Serial: serial, Kind: kind, Text: text}); err != nil {
+		v.Log.Debug("the emperor does not listen", "error", err)
+	}
+}
+
+// hookEnded tells the emperor of a hook that has run.
+func (v *Vassal) hookEnded(r hooks.Result) {
+	if v.orders == nil {
+		return
+	}
+	if err := v.orders.SendNotice(master.HookNotice(r)); err != nil {
 		v.Log.Debug("the emperor does not listen", "error", err)
 	}
 }

@@ -36,6 +36,9 @@ func (v *Vassal) planOf(o *config.Vassal, sets [][]*sockets.Socket) (*master.Pla
 // takes a socket as standard input, the built-in server, or nothing.
 func (v *Vassal) programOf(o *config.Vassal) (*master.Program, error) {
 	p := &master.Program{HookTimeout: o.HookTimeout, Shells: o.Around.Shells, PostFork: o.Hooks[hooks.PostFork]}
+	if v.orders != nil {
+		p.Notices = v.parking
+	}
 	name := ""
 	switch {
 	case len(o.Command) > 0:

@@ -49,6 +49,7 @@ type Vassal struct {
 	files     []madeFile
 	dropped   bool
 	hookVars  []string
+	ownProc   bool               // a /proc of its own and a network of its own: the emperor's path to it is void here
 	home      string             // the working directory before the options' own
 	replaced  map[string]*string // the environment without the options' changes; nil: no such variable
 
@@ -235,6 +236,7 @@ func (v *Vassal) prepareMounts(context.Context) error {
 	if err != nil {
 		return err
 	}
+	v.ownProc = made.Has(namespaces.NewMount) && made.Has(namespaces.NewPID) && made.Has(namespaces.NewNet)
 	return namespaces.PrepareMounts(made)
 }
 

@@ -66,8 +66,11 @@ func (c *Channel) SendOrder(o Order) error {
 // SendNotice tells the emperor. It never blocks: what an emperor does not read
 // for long is lost, and that is an error.
 func (c *Channel) SendNotice(n Notice) error {
-	if limit := MaxNotice / 8; len(n.Text) > limit { // a byte may take six in JSON
-		n.Text = n.Text[:limit]
+	n.Text = n.Text[:min(len(n.Text), MaxNotice/8)] // a byte may take six in JSON
+	if n.Hook != nil {
+		h := *n.Hook
+		h.Text, h.Exit = h.Text[:min(len(h.Text), MaxNotice/16)], h.Exit[:min(len(h.Exit), MaxNotice/16)]
+		n.Hook = &h
 	}
 	text, err := json.Marshal(n)
 	if err == nil {

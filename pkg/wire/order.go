@@ -107,6 +107,8 @@ const (
 	// Exec: the vassal becomes another program, which speaks none of this. That
 	// the pipe closes with it is no curse.
 	Exec NoticeKind = "exec"
+	// HookEnded: a hook has run. It says nothing about orders.
+	HookEnded NoticeKind = "hook"
 )
 
 // MaxNotice bounds an encoded notice in bytes. What is longer is not read.
@@ -120,6 +122,19 @@ type Notice struct {
 	Kind NoticeKind `json:"kind"`
 	// Text explains it to people, in one line.
 	Text string `json:"text,omitempty"`
+	// Hook is what a notice of the kind HookEnded is about.
+	Hook *HookEnd `json:"hook,omitempty"`
+}
+
+// HookEnd is the end of one hook in a vassal. Its fields are those of hooks.Result.
+type HookEnd struct {
+	Phase  string        `json:"phase"`
+	Index  int           `json:"index"`
+	Text   string        `json:"text"`
+	Exit   string        `json:"exit,omitempty"`
+	Code   int           `json:"code,omitempty"`
+	Signal int           `json:"signal,omitempty"`
+	Took   time.Duration `json:"took"`
 }
 
 func decodeOrder(text []byte) (Order, error) {

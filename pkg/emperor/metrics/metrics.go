@@ -73,7 +73,7 @@ func New(e Emperor, m *control.Meter) *Metrics {
 		launch:  seconds("launch_duration_seconds", "From the first hook until a vassal has its order.", buckets),
 		ready:   seconds("ready_duration_seconds", "From a vassal's order until it accepts requests.", buckets),
 		reload:  seconds("reload_duration_seconds", "From the request until the end of a reload.", buckets, "result"),
-		hook:    seconds("hook_duration_seconds", "Hooks of the emperor's phases.", buckets, "phase", "result"),
+		hook:    seconds("hook_duration_seconds", "Hooks that have run, in the emperor and in vassals.", buckets, "phase", "result"),
 		latency: seconds("loop_latency_seconds", "How long an event waits for the emperor.", prometheus.ExponentialBuckets(1e-5, 4, 10)),
 	}
 	for _, cause := range causes {

@@ -58,6 +58,9 @@ type Program struct {
 	// HookTimeout bounds each of them, and Shells run their commands.
 	HookTimeout time.Duration
 	Shells      []string
+	// Notices is a descriptor of the channel to the emperor, which is told of them.
+	// It stays the caller's. Zero: none.
+	Notices int
 }
 
 // Terminal is a pseudoterminal that a program of its own shares with clients.

@@ -1,7 +1,6 @@
 package master
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -177,11 +176,15 @@ func (c *child) stage(self string, p *Program) error {
 	for _, h := range p.PostFork {
 		order.Hooks = append(order.Hooks, h.Spec())
 	}
-	text, err := json.Marshal(order)
+	if p.Notices > 0 && len(p.PostFork) > 0 {
+		order.Notices = len(c.files)
+		c.files = append(c.files, uintptr(p.Notices))
+	}
+	told, err := order.memfd()
 	if err != nil {
 		return err
 	}
-	c.path, c.argv = self, []string{StageName, string(text)}
+	c.path, c.argv = self, []string{StageName, c.pass(told)}
 	return nil
 }
 

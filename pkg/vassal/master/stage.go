@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
+	"math"
 	"os"
 	"strconv"
 	"syscall"
@@ -13,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/pkg/hooks"
+	"github.com/emperor-go/emperor/pkg/wire"
 )
 
 // StageName is the name under which the vassal program is started to become a
@@ -20,7 +23,8 @@ import (
 // of the post-fork phase run in the worker.
 const StageName = "vassal-worker"
 
-// stageOrder is what a stage is told, as its only argument.
+// stageOrder is what a stage is told, by a memfd whose number is its only argument:
+// an argument could not be longer than 128 KiB (execve(2)).
 type stageOrder struct {
 	// Path, Args and Status are the program, its arguments with the name, and the
 	// descriptor that tells the master.
@@ -32,22 +36,60 @@ type stageOrder struct {
 	Hooks   []hooks.Spec  `json:",omitempty"`
 	Timeout time.Duration `json:",omitempty"`
 	Shells  []string      `json:",omitempty"`
-	// Held is a descriptor of the program that Path goes through; zero: none.
-	Held int `json:",omitempty"`
+	// Held is a descriptor of the program that Path goes through, and Notices one of
+	// the channel to the emperor, which is told of the hooks; zero: none.
+	Held    int `json:",omitempty"`
+	Notices int `json:",omitempty"`
 }
 
-// Stage becomes the worker that argv, [StageName, order], describes. It only
+// memfd writes the order where a stage can read it.
+func (o *stageOrder) memfd() (*os.File, error) {
+	text, err := json.Marshal(o)
+	if err != nil {
+		return nil, err
+	}
+	fd, err := unix.MemfdCreate("stage", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("memfd_create", err)
+	}
+	f := os.NewFile(uintptr(fd), "stage")
+	if _, err := f.WriteAt(text, 0); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// readStageOrder reads what memfd wrote. The number is that of a descriptor of ours.
+func readStageOrder(number string) (o stageOrder, err error) {
+	fd, err := strconv.Atoi(number)
+	if err != nil {
+		return o, err
+	}
+	f := os.NewFile(uintptr(fd), "stage")
+	if f == nil {
+		return o, unix.EBADF
+	}
+	defer f.Close()
+	return o, json.NewDecoder(io.NewSectionReader(f, 0, math.MaxInt64)).Decode(&o)
+}
+
+// Stage becomes the worker that argv, [StageName, DESCRIPTOR], describes. It only
 // returns if it cannot, and has told the master why.
 func Stage(argv []string, log *slog.Logger) error {
-	var o stageOrder
-	if len(argv) != 2 || json.Unmarshal([]byte(argv[1]), &o) != nil {
+	if len(argv) != 2 {
 		return fmt.Errorf("cannot start a worker: no order")
 	}
-	unix.CloseOnExec(o.Status)
-	if o.Held > 0 {
-		unix.CloseOnExec(o.Held)
+	o, err := readStageOrder(argv[1])
+	if err != nil {
+		return fmt.Errorf("cannot start a worker: no order: %w", err)
 	}
-	err := o.become(log)
+	for _, fd := range []int{o.Status, o.Held, o.Notices} {
+		if fd > 0 {
+			unix.CloseOnExec(fd)
+		}
+	}
+	err = o.become(log)
 	_, _ = unix.Write(o.Status, []byte(err.Error()))
 	return err
 }
@@ -77,5 +119,16 @@ func (o *stageOrder) postFork(log *slog.Logger) error {
 	}
 	run := hooks.Runner{Timeout: o.Timeout, Log: log, Own: true, Shells: o.Shells}
 	run.Vars = os.Environ()
+	if o.Notices > 0 {
+		emperor := wire.NewChannel(o.Notices)
+		run.Observe = func(r hooks.Result) { _ = emperor.SendNotice(HookNotice(r)) }
+	}
 	return run.Run(context.Background(), hooks.PostFork, list)
+}
+
+// HookNotice tells the emperor of a hook that has run.
+func HookNotice(r hooks.Result) wire.Notice {
+	return wire.Notice{Kind: wire.HookEnded, Hook: &wire.HookEnd{
+		Phase: string(r.Phase), Index: r.Index, Text: r.Text, Exit: r.Exit, Code: r.Code, Signal: int(r.Signal), Took: r.Took,
+	}}
 }

@@ -1,0 +1,80 @@
+package emperor
+
+import (
+	"slices"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/hooks"
+	"github.com/emperor-go/emperor/pkg/wire"
+)
+
+// HookRun is the last run of one hook for a vassal, in the emperor or inside.
+type HookRun struct {
+	Phase hooks.Phase `json:"phase"`
+	// Index counts the hooks of the phase, from 1, and Hook is its text as logs may
+	// show it.
+	Index int    `json:"index"`
+	Hook  string `json:"hook"`
+	// Result is ok, or what happened, such as `exit status 1`.
+	Result string `json:"result"`
+	// Code is the exit status of its program, and Signal what ended that.
+	Code   int    `json:"exit_code"`
+	Signal string `json:"exit_signal,omitempty"`
+	// Took is how long it ran, in seconds.
+	Took       float64   `json:"took_seconds"`
+	Ended      time.Time `json:"ended"`
+	Generation uint64    `json:"generation"`
+}
+
+// maxHookRuns is how many are remembered for a vassal.
+const maxHookRuns = 64
+
+// hooked: a hook has run for a vassal.
+type hooked struct {
+	about
+	result hooks.Result
+}
+
+func (h hooked) apply(e *Emperor) {
+	if !h.stale() {
+		e.hookEnded(h.v, h.result)
+	}
+}
+
+// hookEnded remembers the last run of each hook, the newest last.
+func (e *Emperor) hookEnded(v *vassal, r hooks.Result) {
+	run := HookRun{
+		Phase: r.Phase, Index: r.Index, Hook: r.Text, Result: r.Exit, Code: r.Code, Took: r.Took.Seconds(),
+		Ended: time.Now(), Generation: v.generation,
+	}
+	if r.Exit == "" {
+		run.Result = "ok"
+	}
+	if r.Signal != 0 {
+		run.Signal = unix.SignalName(r.Signal)
+	}
+	same := func(x HookRun) bool { return x.Phase == run.Phase && x.Index == run.Index }
+	v.hookRuns = append(slices.DeleteFunc(v.hookRuns, same), run)
+	v.hookRuns = v.hookRuns[max(0, len(v.hookRuns)-maxHookRuns):]
+	if e.options.Observe != nil {
+		e.options.Observe(r)
+	}
+}
+
+// hookInside takes a vassal's word about a hook of its own. It is not believed
+// that a hook of the emperor's ran in there, and nothing else depends on it.
+func (e *Emperor) hookInside(v *vassal, h *wire.HookEnd) {
+	if h == nil || h.Index < 1 || h.Took < 0 {
+		return
+	}
+	phase := hooks.Phase(h.Phase)
+	if info, ok := phase.Info(); !ok || !info.Inside() {
+		return
+	}
+	e.hookEnded(v, hooks.Result{
+		Phase: phase, Index: h.Index, Text: line(h.Text), Exit: line(h.Exit), Code: h.Code, Signal: syscall.Signal(h.Signal), Took: h.Took,
+	})
+}

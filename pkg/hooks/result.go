@@ -1,0 +1,123 @@
+package hooks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/exec"
+	"strings"
+	"syscall"
+	"time"
+	"unicode/utf8"
+)
+
+// Result is the end of one hook.
+type Result struct {
+	Phase Phase
+	// Index counts the hooks of the phase, from 1, in the order they run.
+	Index int
+	// Text is the hook as logs may show it.
+	Text string
+	// Exit is empty after success, else what happened, such as `exit status 1`.
+	Exit string
+	// Code is the exit status of the program that it ran, or the code of an exit
+	// action, and Signal what ended that program. Zero where there is none.
+	Code   int
+	Signal syscall.Signal
+	// Took is how long it ran.
+	Took time.Duration
+}
+
+func resultOf(h Hook, index int, err error, took time.Duration) Result {
+	r := Result{Phase: h.spec.Phase, Index: index, Text: h.String(), Took: took}
+	if err == nil {
+		return r
+	}
+	r.Exit = err.Error()
+	var wish *ExitError
+	var program *exec.ExitError
+	switch {
+	case errors.As(err, &wish):
+		r.Code = wish.Code
+	case errors.As(err, &program):
+		if status, ok := program.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+			r.Signal = status.Signal()
+		} else {
+			r.Code = program.ExitCode()
+		}
+	case errors.Is(err, ErrTimeout):
+		r.Signal = syscall.SIGKILL
+	}
+	return r
+}
+
+// failed is what is said of a hook that ends its phase: where it stands, which one
+// it is, and what happened.
+func (h Hook) failed(index int, err error) error {
+	at := ""
+	if h.spec.Origin != "" {
+		at = h.spec.Origin + ": "
+	}
+	return fmt.Errorf("%shook %s #%d (%s): %w", at, h.spec.Phase, index, h, err)
+}
+
+// hiddenText stands for the text of a hook that is kept out of logs.
+const hiddenText = "hidden"
+
+// String is the hook as logs may show it, such as `exec: mount -a`.
+func (h Hook) String() string { return string(h.spec.Kind) + ": " + h.shown() }
+
+// maxShown is how much of a text is shown, in bytes.
+const maxShown = 256
+
+func (h Hook) shown() string {
+	if h.hidden {
+		return hiddenText
+	}
+	text := h.spec.Text
+	if len(text) <= maxShown {
+		return text
+	}
+	end := maxShown
+	for end > 0 && !utf8.RuneStart(text[end]) {
+		end--
+	}
+	return text[:end] + "…"
+}
+
+// hide is what may be said of the failure of a hidden hook: what kind it was.
+// Anything else may repeat the text, or a part of it.
+func hide(err error) error {
+	var wish *ExitError
+	var program *exec.ExitError
+	var errno syscall.Errno
+	switch {
+	case err == nil, errors.Is(err, ErrTimeout):
+		return err
+	case errors.As(err, &wish):
+		return wish
+	case errors.As(err, &program):
+		return program
+	case errors.As(err, &errno):
+		return errno
+	case errors.Is(err, context.Canceled):
+		return context.Canceled
+	}
+	return errHidden
+}
+
+var errHidden = errors.New("failed (why is hidden)")
+
+// hideMistake leaves of a mistake in a hidden hook what does not repeat its text.
+func (h Hook) hideMistake(err error) error {
+	if !h.hidden {
+		return err
+	}
+	syntax := h.spec.Kind.Syntax()
+	if name, _, colon := strings.Cut(h.rest, ":"); h.spec.Kind == Do && colon {
+		if row := findAction(strings.TrimSpace(name)); row != nil {
+			syntax = row.Name + ":" + row.Args
+		}
+	}
+	return mistake("it is "+syntax, "there is a mistake in the hidden text of %s", h.spec.Option())
+}
