@@ -46,6 +46,10 @@ func main() {
 		fmt.Fprintln(os.Stderr, "emperor:", err)
 		os.Exit(exitUsage)
 	}
+	if err := becomeTwin(options); err != nil {
+		fmt.Fprintln(os.Stderr, "emperor:", err)
+		os.Exit(exitFailed)
+	}
 	ctx, hurry := untilSignal()
 	if err := run(ctx, hurry, options, warnings); err != nil {
 		fmt.Fprintln(os.Stderr, "emperor:", err)

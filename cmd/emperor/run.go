@@ -34,8 +34,11 @@ func run(ctx context.Context, hurry <-chan struct{}, o *config.Emperor, warnings
 	if err := namespaces.CloseOnExecFrom(3); err != nil {
 		return err
 	}
-	program, err := vassalProgram(o.VassalProgram)
+	program, libraries, err := vassalProgram(o)
 	if err != nil {
+		return err
+	}
+	if err := o.Around.Libraries.Load(func(err error) { log.Warn("a plugin is left out", "error", err) }); err != nil {
 		return err
 	}
 	monitors, unlock, err := monitors(o, log)
@@ -69,7 +72,7 @@ func run(ctx context.Context, hurry <-chan struct{}, o *config.Emperor, warnings
 	defer undo()
 	log.Info("emperor "+config.Version+" is watching", "monitors", o.Monitors, "namespaces", o.Clone.String(), "pid", os.Getpid())
 	system := &emperor.System{
-		Program: program, Clone: o.Clone, Hooks: o.Hooks, HookTimeout: o.HookTimeout, Shells: o.Around.Shells, Early: o.EarlyRelease,
+		Program: program, Libraries: libraries, Clone: o.Clone, Hooks: o.Hooks, HookTimeout: o.HookTimeout, Shells: o.Around.Shells, Early: o.EarlyRelease,
 		Environ: os.Environ(), Spawner: spawner, Cgroups: cgroups, Foreign: wrapping(o.Wrapping), Templates: templates(o.Templates),
 		Output: sight.output, NotifyDir: sight.notify(), Observe: sight.startHook,
 	}
@@ -192,9 +195,9 @@ func monitors(o *config.Emperor, log *slog.Logger) (list []monitor.Monitor, unlo
 	return list, unlock, nil
 }
 
-// vassalProgram finds the program that vassals run: the one named, or the one
+// programAt finds the program that vassals run: the one named, or the one
 // beside this program, or the one in PATH.
-func vassalProgram(named string) (string, error) {
+func programAt(named string) (string, error) {
 	if named == "" {
 		if self, err := os.Executable(); err == nil {
 			named = filepath.Join(filepath.Dir(self), "vassal")

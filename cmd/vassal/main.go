@@ -76,7 +76,7 @@ func run() error {
 			return config.Own(foreign.Ask(server)).ParseVassalArgs(os.Args[1:])
 		},
 		Fallback:      func() string { return config.Own(foreign.Ask(server)).FallbackOfArgs(os.Args[1:]) },
-		ServerProgram: server, SelfProgram: self,
+		ServerProgram: server, SelfProgram: self, TwinProgram: vassal.Twin(),
 		Log: logger(),
 	}
 	return v.Run(context.Background())

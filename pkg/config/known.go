@@ -115,7 +115,7 @@ func instead(name string) string {
 		return "let the service manager run it in the background"
 	case "master", "no-orphans", "die-on-term", "die-on-term2", "enable-threads", "close-on-exec", "close-on-exec2", "thunder-lock":
 		return "it always is so, drop the line"
-	case "plugin", "plugins", "plugin-dir", "plugins-dir", "need-plugin", "need-plugins", "autoload":
+	case "autoload":
 		return "there are no plugins, drop the line"
 	case "cron", "cron2", "unique-cron", "legion-cron", "timer":
 		return "a timer of the host's service manager"

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/emperor-go/emperor/pkg/hooks"
@@ -80,6 +81,44 @@ func surroundings[T any](field func(*T) *Surroundings) table[T] {
 				return absolute(v.text, "such as /bin/bash")
 			},
 		},
+		{
+			name: "dlopen", group: "Hooks", arg: "FILE", repeat: true, help: "load a shared library of C for call hooks, before any phase; failure ends the program",
+			set: func(t *T, v value) error {
+				field(t).Libraries.Plugins = append(field(t).Libraries.Plugins, hooks.Plugin{Name: v.text})
+				return absolute(v.text, "such as /usr/lib/libhooks.so")
+			},
+		},
+		{
+			name: "need-plugin", aliases: []string{"need-plugins"}, group: "Hooks", arg: "PLUGIN[|INIT]", repeat: true,
+			help: "as plugin, but failure ends the program", set: plugins(field, false),
+		},
+		{
+			name: "plugin", aliases: []string{"plugins"}, group: "Hooks", arg: "PLUGIN[|INIT]", repeat: true,
+			help: "load a shared library of C by path, or by name from plugin-dir, and call INIT; without it all goes on", set: plugins(field, true),
+		},
+		{
+			name: "plugin-dir", aliases: []string{"plugins-dir"}, group: "Hooks", arg: "DIR", repeat: true, help: "look for plugins there",
+			set: func(t *T, v value) error {
+				field(t).Libraries.Dirs = append(field(t).Libraries.Dirs, v.text)
+				return absolute(v.text, "such as /usr/lib/emperor")
+			},
+		},
+	}
+}
+
+// plugins adds a list of them, divided by commas as in uWSGI.
+func plugins[T any](field func(*T) *Surroundings, optional bool) func(*T, value) error {
+	return func(t *T, v value) error {
+		for name := range strings.SplitSeq(v.text, ",") {
+			p, err := hooks.ParsePlugin(name, optional)
+			var wrong *hooks.SyntaxError
+			if errors.As(err, &wrong) {
+				return hinted{wrong.What, wrong.Hint}
+			}
+			l := &field(t).Libraries
+			l.Plugins = append(l.Plugins, p)
+		}
+		return nil
 	}
 }
 
@@ -87,6 +126,8 @@ func surroundings[T any](field func(*T) *Surroundings) table[T] {
 type Surroundings struct {
 	// Shells are tried in order for commands, before /bin/sh. Absolute paths.
 	Shells []string
+	// Libraries are those of C, for call hooks.
+	Libraries hooks.Libraries
 }
 
 func absolute(path, hint string) error {

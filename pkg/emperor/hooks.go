@@ -31,7 +31,7 @@ func (s *System) runner(r Request, c *child) hooks.Runner {
 	run.Subject = hooks.Subject{Name: r.Config.Name, UID: r.Config.UID, GID: r.Config.GID}
 	if c != nil {
 		run.Subject.PID = c.PID()
-		j := hooks.Joiner{Program: s.Program, Open: c.process.OpenNamespace, Subject: run.Subject, Shells: s.Shells}
+		j := hooks.Joiner{Program: s.Program, Open: c.process.OpenNamespace, Subject: run.Subject, Shells: s.Shells, Libraries: s.Libraries}
 		run.Join = j.Join
 	}
 	run.Vars = append(slices.Clone(s.Environ), s.vassalVars(r, run.Subject.PID)...)

@@ -27,6 +27,9 @@ type System struct {
 	Clone namespaces.Flags
 	// Hooks are the operator's; those of the as-vassal phase travel to the child.
 	Hooks hooks.Set
+	// Libraries are those of C for the hooks that travel to the child or into its
+	// namespaces. With any, Program must be one that can load them.
+	Libraries hooks.Libraries
 	// HookTimeout bounds each hook. Zero: no bound.
 	HookTimeout time.Duration
 	// Shells are tried in order for commands, before /bin/sh.
@@ -133,6 +136,10 @@ func (s *System) orderFor(c *child, r Request) wire.Order {
 		UID:        r.Config.UID, GID: r.Config.GID, Hooks: s.childHooks(), Shells: s.Shells, HookTimeout: s.HookTimeout,
 	}
 	o.Program = s.programFor(r.Plan)
+	for _, p := range s.Libraries.Plugins {
+		o.Libraries = append(o.Libraries, wire.Library(p))
+	}
+	o.LibraryDirs = s.Libraries.Dirs
 	for _, v := range s.vassalVars(r, c.PID()) {
 		o.HookVars = append(o.HookVars, []byte(v))
 	}

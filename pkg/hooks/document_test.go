@@ -79,8 +79,16 @@ not ` + "`$(UWSGI_VASSAL_PID)`" + `, which is expanded when the file is read.
 
 ` + "`call-PHASE`" + ` and the call actions name a function that was registered in Go with
 ` + "`hooks.Register`" + `, by people who build their own emperor from these packages. Functions run on
-the thread that goes on to execute the application. Functions of C, with these signatures
-of uWSGI, are read and checked but cannot be called yet: such a hook fails and says so.
+the thread that goes on to execute the application: what they do to it, the application sees.
+
+Any other name is a function of C, of the C library or of one that ` + "`dlopen = FILE`" + ` or
+` + "`plugin = PLUGIN|INIT`" + ` loads; INIT is called at once. A plugin is an absolute path, or a word WORD that
+is looked for in each ` + "`plugin-dir`" + ` as ` + "`WORD_plugin.so`, `libWORD.so`, `WORD.so` and `WORD`" + `. Without a
+` + "`plugin`" + ` all goes on, with a warning; without a ` + "`need-plugin`" + ` or ` + "`dlopen`" + ` the program ends with 1.
+Programs that such a file asks for become ` + "`emperor-native` and `vassal-native`" + `, which are installed
+beside them, with the same pid and before any phase of the file. These need the C library of the
+system; the others do not. A string is good until the function returns, a function that does not
+return cannot be ended by a timeout, and these programs have several threads: ` + "`unshare(CLONE_NEWUSER)`" + ` fails.
 
 | option | signature |
 |---|---|

@@ -246,9 +246,13 @@ func (s Set) Add(h Hook) {
 }
 
 // Native is the first hook that calls a function of C: one that no Go function
-// was registered for. Such a program needs its native twin.
-func (s Set) Native() (h Hook, ok bool) {
+// was registered for. Such a program needs its native twin. Without phases given
+// it looks in all.
+func (s Set) Native(among ...Phase) (h Hook, ok bool) {
 	for i := range phases {
+		if len(among) > 0 && !slices.Contains(among, phases[i].Phase) {
+			continue
+		}
 		for _, h := range s[phases[i].Phase] {
 			if h.symbol != "" && registered(h.symbol) == nil {
 				return h, true

@@ -27,6 +27,7 @@ type task struct {
 	Text   string
 	Shells []string
 	Who    Subject
+	C      Libraries
 }
 
 const taskFD = 3
@@ -40,6 +41,8 @@ type Joiner struct {
 	// Subject and Shells are those of the Runner.
 	Subject Subject
 	Shells  []string
+	// Libraries are those of C that the hook may call.
+	Libraries Libraries
 }
 
 // Join is a Runner.Join. The helper process and what it started are killed when
@@ -49,7 +52,7 @@ func (j Joiner) Join(ctx context.Context, h Hook, e Environment, output func(lin
 	if err != nil {
 		return err
 	}
-	text, err := json.Marshal(task{Text: h.spec.Text, Shells: j.Shells, Who: j.Subject})
+	text, err := json.Marshal(task{Text: h.spec.Text, Shells: j.Shells, Who: j.Subject, C: j.Libraries})
 	if err != nil {
 		return err
 	}
@@ -125,6 +128,11 @@ func Joined() error {
 	which, err := namespaces.ParseFlags(h.Subject())
 	if err != nil {
 		return err
+	}
+	if h.symbol != "" { // the files are the host's: inside there may be none
+		if err := t.C.Load(func(error) {}); err != nil {
+			return err
+		}
 	}
 	if err := enterAll(which); err != nil {
 		return err

@@ -10,12 +10,20 @@ import (
 // IsNative tells whether this program can call functions of C.
 const IsNative = false
 
-// Dlopen loads shared libraries so that hooks find their functions.
-func Dlopen(libraries []string) error {
-	if len(libraries) == 0 {
-		return nil
+// Load says of each library why it is not loaded: here none is. One that is
+// optional is told to warn.
+func (l Libraries) Load(warn func(error)) error {
+	for _, p := range l.Plugins {
+		path, err := l.find(p)
+		if err == nil {
+			err = fmt.Errorf("cannot load %q: this program calls no functions of C", path)
+		}
+		if !p.Optional {
+			return err
+		}
+		warn(err)
 	}
-	return fmt.Errorf("cannot load %q: this program calls no functions of C", libraries[0])
+	return nil
 }
 
 func callNative(symbol string, _ signature, _ []cArg) error {

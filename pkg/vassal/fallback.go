@@ -31,7 +31,8 @@ const resumeEnv = "EMPEROR_RESUME_FD"
 // wanted of it.
 type legacy struct {
 	// File is the configuration to use, Why what was wrong with the one before,
-	// and Tried all that came before it, to detect a circle.
+	// and Tried all that came before it, to detect a circle. No file: the next
+	// program is the twin, which reads what this one has read.
 	File, Why string
 	Tried     []string
 	// Order is the emperor's; nil without one.
@@ -43,6 +44,8 @@ type legacy struct {
 	Notify       []string
 	// Dir is where this process was started.
 	Dir string
+	// Twin: the program before this could not call functions of C.
+	Twin bool
 }
 
 // fallBack executes this program again with the fallback configuration, when there
@@ -69,7 +72,8 @@ func (v *Vassal) fallBack(err error) error {
 		return fmt.Errorf("%w; %w", err, failed)
 	}
 	v.Log.Error("starting again with the fallback configuration", "error", err, "file", file)
-	return fmt.Errorf("%w; cannot start again with %q: %w", err, file, v.again(file, err))
+	next := legacy{File: file, Why: err.Error(), Tried: append(slices.Clone(v.tried), file)}
+	return fmt.Errorf("%w; cannot start again with %q: %w", err, file, v.again(v.SelfProgram, next))
 }
 
 // failure reports whether an error ends the program with exit code 1.
@@ -145,9 +149,12 @@ func ending(signals <-chan os.Signal) bool {
 	}
 }
 
-// again executes this program in its own place.
-func (v *Vassal) again(file string, why error) error {
-	l := legacy{File: file, Why: why.Error(), Tried: append(slices.Clone(v.tried), file), Order: v.order, Notify: v.notifyVars, Dir: v.began}
+// again executes this program, or its twin, in its own place.
+func (v *Vassal) again(program string, l legacy) error {
+	l.Order, l.Notify = v.order, v.notifyVars
+	if l.Dir == "" {
+		l.Dir = v.began
+	}
 	var kept []int
 	if v.pipe != nil {
 		l.Pipe = int(v.pipe.file.Fd())
@@ -182,7 +189,7 @@ func (v *Vassal) again(file string, why error) error {
 		env = append(env, wire.ProcsEnv+"="+procs)
 	}
 	env = slices.DeleteFunc(env, func(e string) bool { return strings.HasPrefix(e, procsKey+"=") })
-	return syscall.Exec(v.SelfProgram, os.Args, append(env, procsKey+"=1"))
+	return syscall.Exec(program, os.Args, append(env, procsKey+"=1"))
 }
 
 // forgetEnvironment makes the environment what it was before the options.
@@ -205,26 +212,42 @@ func (v *Vassal) holdInherited() {
 	}
 }
 
-// resume takes over what an earlier life of this process has left.
-func (v *Vassal) resume() error {
+// resume takes over what an earlier life of this process has left, if there is
+// one.
+func (v *Vassal) resume() (found bool, err error) {
 	fd, ok, err := takeFD(resumeEnv)
 	if !ok || err != nil {
-		return err
+		return false, err
 	}
+	l, err := inherit(fd)
+	if err != nil {
+		return false, err
+	}
+	return true, v.takeOver(l)
+}
+
+func inherit(fd int) (*legacy, error) {
 	f := os.NewFile(uintptr(fd), "resume")
 	defer f.Close()
 	text, err := io.ReadAll(io.NewSectionReader(f, 0, 2*wire.MaxOrder))
 	if err != nil {
-		return err
+		return nil, err
 	}
 	l := &legacy{}
 	if err := json.Unmarshal(text, l); err != nil {
-		return fmt.Errorf("cannot go on after a fallback: %w", err)
+		return nil, fmt.Errorf("cannot go on after a fallback: %w", err)
 	}
+	return l, nil
+}
+
+func (v *Vassal) takeOver(l *legacy) error {
 	if err := os.Chdir(l.Dir); err != nil {
 		v.Log.Debug("staying where the configuration before went", "error", err)
 	}
-	v.resumed, v.tried, v.began, v.order, v.notifyVars = l, l.Tried, l.Dir, l.Order, l.Notify
+	v.tried, v.began, v.order, v.notifyVars, v.twin = l.Tried, l.Dir, l.Order, l.Notify, l.Twin
+	if l.File != "" {
+		v.resumed = l
+	}
 	if l.Pipe > 0 {
 		v.pipe = newPipe(l.Pipe)
 	}
@@ -243,7 +266,9 @@ func (v *Vassal) resume() error {
 			v.hookVars = append(v.hookVars, string(b))
 		}
 	}
-	v.answer(0, wire.Fallback, l.File+": "+l.Why)
+	if !l.Twin {
+		v.answer(0, wire.Fallback, l.File+": "+l.Why)
+	}
 	return restoreProcs()
 }
 
@@ -281,7 +306,7 @@ func readFallback(file string) ([]byte, error) {
 // once is a step that an earlier life of this process has taken already.
 func (v *Vassal) once(run func(context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {
-		if v.resumed != nil {
+		if v.resumed != nil || v.twin {
 			return nil
 		}
 		return run(ctx)

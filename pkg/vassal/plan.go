@@ -1,6 +1,7 @@
 package vassal
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -35,7 +36,7 @@ func (v *Vassal) planOf(o *config.Vassal, sets [][]*sockets.Socket) (*master.Pla
 // programOf finds what workers run: the operator's command, the program that
 // takes a socket as standard input, the built-in server, or nothing.
 func (v *Vassal) programOf(o *config.Vassal) (*master.Program, error) {
-	p := &master.Program{HookTimeout: o.HookTimeout, Shells: o.Around.Shells, PostFork: o.Hooks[hooks.PostFork]}
+	p := &master.Program{HookTimeout: o.HookTimeout, Shells: o.Around.Shells, PostFork: o.Hooks[hooks.PostFork], Libraries: o.Around.Libraries}
 	if v.orders != nil {
 		p.Notices = v.parking
 	}
@@ -73,12 +74,28 @@ func lookPath(name string) (string, error) {
 	return path, err
 }
 
-// directoryOf is the working directory of what is served.
+// directoryOf is the working directory of what is served: the one of the options,
+// unless hooks went elsewhere after it was entered.
 func (v *Vassal) directoryOf(o *config.Vassal) string {
+	if v.moved != nil && v.moved.from == o.Chdir {
+		return v.moved.to
+	}
 	if filepath.IsAbs(o.Chdir) {
 		return o.Chdir
 	}
 	return filepath.Join(v.home, o.Chdir)
+}
+
+// move is where hooks went, and the directory of the options that they left.
+type move struct{ from, to string }
+
+// noteMove looks whether the hooks of the application's phases went elsewhere.
+func (v *Vassal) noteMove(context.Context) error {
+	here, err := os.Getwd()
+	if err == nil && here != v.arrived {
+		v.moved = &move{from: v.options.Chdir, to: here}
+	}
+	return nil
 }
 
 // prepare makes the plan of a reload: of an order with other bytes, or, for nil,

@@ -7,6 +7,8 @@ import (
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
 const (
@@ -36,6 +38,26 @@ func Programs() (vassal, server string, err error) {
 		server, err = hold(server)
 	}
 	return self, server, err
+}
+
+// Twin returns a path of the twin of this program that can call functions of C, or
+// "" when it is not beside it, or is this program. Like Programs it is called before
+// any privileges are gone.
+func Twin() string {
+	own, err := os.Executable()
+	if err != nil || hooks.IsNative {
+		return ""
+	}
+	fd, err := unix.Open(hooks.TwinOf(own), unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return ""
+	}
+	defer func() { _ = unix.Close(fd) }()
+	held, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, heldFD)
+	if err != nil {
+		return hooks.TwinOf(own)
+	}
+	return fmt.Sprintf("/proc/self/fd/%d", held)
 }
 
 // forAll reports whether every user can reach and execute a file.

@@ -31,6 +31,9 @@ type Vassal struct {
 	ServerProgram string
 	// SelfProgram is the path of the vassal program, for its worker stage.
 	SelfProgram string
+	// TwinProgram is the path of the same program that can call functions of C.
+	// Empty: it is not there, or is this one.
+	TwinProgram string
 	// Fallback is what Parse would find as fallback-config, however much else is
 	// wrong. Nil: nothing.
 	Fallback func() string
@@ -51,6 +54,8 @@ type Vassal struct {
 	hookVars  []string
 	ownProc   bool               // a /proc of its own and a network of its own: the emperor's path to it is void here
 	home      string             // the working directory before the options' own
+	arrived   string             // the working directory by the options' own
+	moved     *move              // nil: hooks stayed there
 	replaced  map[string]*string // the environment without the options' changes; nil: no such variable
 
 	ptyProgram string // found before the drop
@@ -59,6 +64,7 @@ type Vassal struct {
 	tried   []string          // configurations that this process has fallen back to
 	resumed *legacy           // of the life before; nil: this is the first, or its bytes count again
 	held    []*sockets.Socket // inherited ones, for the next life
+	twin    bool              // the emperor's phases are behind it; this program took over for its functions of C
 	told    func() bool       // this process was told to stop while it booted
 	later   <-chan wire.Order
 	hearing <-chan struct{} // closed when nothing more comes by later; nil: nobody listens
@@ -97,6 +103,7 @@ func (v *Vassal) steps() []step {
 		{"seal descriptors", v.seal},
 		{"wait for the order", v.awaitOrder},
 		{"listen to the emperor", v.listen},
+		{"load the emperor's libraries", v.once(v.emperorLibraries)},
 		{"prepare mounts", v.once(v.prepareMounts)},
 		{"as-vassal-before-drop hooks", v.once(v.emperorHooks(hooks.AsVassalBeforeDrop))},
 		{"vassals-start hook", v.once(v.emperorHooks(hooks.VassalsStart))},
@@ -127,6 +134,7 @@ func (v *Vassal) steps() []step {
 		{"become another program", v.binaryPatch},
 		{"pre-app hooks", v.hooks(hooks.PreApp)},
 		{"post-app hooks", v.hooks(hooks.PostApp)},
+		{"keep the directory that hooks chose", v.noteMove},
 	}
 }
 
@@ -179,7 +187,7 @@ func (v *Vassal) seal(context.Context) error {
 		return err
 	}
 	v.began, _ = os.Getwd()
-	if err := v.resume(); err != nil || v.resumed != nil {
+	if found, err := v.resume(); err != nil || found {
 		return err
 	}
 	if fd, ok, err := takeFD(wire.PipeEnv); err != nil {
@@ -245,6 +253,9 @@ func (v *Vassal) parse(context.Context) (err error) {
 	if v.options, err = v.read(v.order); err != nil {
 		return err
 	}
+	if err := v.becomeTwin(); err != nil {
+		return err
+	}
 	return v.setEnvironment(v.options)
 }
 
@@ -296,11 +307,11 @@ func (v *Vassal) chdir(context.Context) error {
 	if v.home, err = os.Getwd(); err != nil && !filepath.IsAbs(v.options.Chdir) {
 		return fmt.Errorf("cannot use working directory: %w", err)
 	}
-	if v.options.Chdir == "" {
-		return nil
+	if v.options.Chdir != "" {
+		if err := os.Chdir(v.options.Chdir); err != nil {
+			return fmt.Errorf("cannot use working directory: %w", err)
+		}
 	}
-	if err := os.Chdir(v.options.Chdir); err != nil {
-		return fmt.Errorf("cannot use working directory: %w", err)
-	}
+	v.arrived, _ = os.Getwd()
 	return nil
 }

@@ -45,6 +45,10 @@ type Order struct {
 	// bounds each. Zero: no bound.
 	Shells      []string
 	HookTimeout time.Duration
+	// Libraries are those of C for these hooks, and LibraryDirs where those are
+	// looked for that are words.
+	Libraries   []Library `json:",omitempty"`
+	LibraryDirs []string  `json:",omitempty"`
 	// Program is what the vassal becomes once the as-vassal hooks are done,
 	// instead of reading its configuration. Nil: it stays what it is.
 	Program *Program `json:",omitempty"`
@@ -77,6 +81,12 @@ type Program struct {
 	Dir string `json:",omitempty"`
 	// Keep are the descriptors beside stdio that stay open.
 	Keep []int
+}
+
+// Library is a shared library of C; its fields are those of hooks.Plugin.
+type Library struct {
+	Name, Init string
+	Optional   bool
 }
 
 // Hook is a hook as the operator wrote it. The vassal parses it again: what

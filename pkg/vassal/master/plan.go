@@ -61,6 +61,8 @@ type Program struct {
 	// Notices is a descriptor of the channel to the emperor, which is told of them.
 	// It stays the caller's. Zero: none.
 	Notices int
+	// Libraries are those of C for PostFork.
+	Libraries hooks.Libraries
 }
 
 // Terminal is a pseudoterminal that a program of its own shares with clients.

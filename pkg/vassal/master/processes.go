@@ -14,6 +14,7 @@ import (
 
 	"github.com/emperor-go/emperor/internal/accounts"
 	"github.com/emperor-go/emperor/pkg/config/serving"
+	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/emperor-go/emperor/pkg/vassal/sockets"
 )
@@ -172,6 +173,9 @@ func (c *child) stage(self string, p *Program) error {
 		order.Held = len(c.files)
 		order.Path = heldPrefix + strconv.Itoa(order.Held)
 		c.files = append(c.files, uintptr(held))
+	}
+	if hooks.IsNative {
+		order.Libraries = p.Libraries
 	}
 	for _, h := range p.PostFork {
 		order.Hooks = append(order.Hooks, h.Spec())

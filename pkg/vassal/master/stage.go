@@ -36,6 +36,8 @@ type stageOrder struct {
 	Hooks   []hooks.Spec  `json:",omitempty"`
 	Timeout time.Duration `json:",omitempty"`
 	Shells  []string      `json:",omitempty"`
+	// Libraries are those of C for the hooks.
+	Libraries hooks.Libraries `json:",omitzero"`
 	// Held is a descriptor of the program that Path goes through, and Notices one of
 	// the channel to the emperor, which is told of the hooks; zero: none.
 	Held    int `json:",omitempty"`
@@ -116,6 +118,9 @@ func (o *stageOrder) postFork(log *slog.Logger) error {
 		if list[i], err = hooks.Parse(spec); err != nil {
 			return err
 		}
+	}
+	if err := o.Libraries.Load(func(error) {}); err != nil { // the boot has warned
+		return err
 	}
 	run := hooks.Runner{Timeout: o.Timeout, Log: log, Own: true, Shells: o.Shells}
 	run.Vars = os.Environ()

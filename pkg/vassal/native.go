@@ -1,0 +1,61 @@
+package vassal
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/hooks"
+)
+
+// becomeTwin makes sure that the functions of C that the options ask for can be
+// called: this process becomes the twin of its program, before any of the vassal's
+// own phases, with all that it was given so far. The twin comes here again, and
+// loads the libraries.
+func (v *Vassal) becomeTwin() error {
+	what, asked := wantsNative(v.options)
+	if hooks.IsNative || !asked {
+		return v.load(v.options.Around.Libraries)
+	}
+	if v.TwinProgram == "" {
+		return fmt.Errorf("%s asks for functions of C: install %s beside this program", what, filepath.Base(hooks.TwinOf("vassal")))
+	}
+	if v.silenced() {
+		return errStopped
+	}
+	v.holdInherited()
+	next := legacy{Twin: true, Tried: v.tried}
+	if v.resumed != nil {
+		next.File, next.Why = v.resumed.File, v.resumed.Why
+	}
+	next.Dir, _ = os.Getwd()
+	return fmt.Errorf("cannot become %q: %w", v.TwinProgram, v.again(v.TwinProgram, next))
+}
+
+// wantsNative names the first option that takes functions of C.
+func wantsNative(o *config.Vassal) (what string, ok bool) {
+	if o.Around.Libraries.Wanted() {
+		return "a shared library", true
+	}
+	h, ok := o.Hooks.Native()
+	return h.Spec().Option(), ok
+}
+
+func (v *Vassal) load(l hooks.Libraries) error {
+	return l.Load(func(err error) { v.Log.Warn("a plugin is left out", "error", err) })
+}
+
+// emperorLibraries loads those of the operator's hooks. Where these need any, the
+// emperor has started the twin.
+func (v *Vassal) emperorLibraries(context.Context) error {
+	if v.order == nil {
+		return nil
+	}
+	l := hooks.Libraries{Dirs: v.order.LibraryDirs}
+	for _, p := range v.order.Libraries {
+		l.Plugins = append(l.Plugins, hooks.Plugin(p))
+	}
+	return v.load(l)
+}
