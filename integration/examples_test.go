@@ -4,6 +4,7 @@ package integration
 
 import (
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -109,4 +110,22 @@ func TestCommandExamples(t *testing.T) {
 	if name := in(t, pid, "cat /proc/sys/kernel/hostname"); name != "become" {
 		t.Errorf("its host name is %q", name)
 	}
+}
+
+// An emperor of one's own, with a hook in Go.
+func TestCustomEmperor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	build := exec.Command("go", "build", "-o", w.path("custom-emperor"), "../examples/custom-emperor")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	w.vassal("a.ini", serves)
+	cmd := w.inside(w.path("custom-emperor"), "--emperor-use-clone=pid,net", "--call-as-emperor=greet", w.vassals)
+	cmd.Env = append(cmd.Env, "PATH="+os.Getenv(binEnv)+":"+os.Getenv("PATH"))
+	e := w.launch(cmd)
+	e.await("", "a warm welcome to a.ini")
+	e.await("", "-> running")
+	e.stop(syscall.SIGTERM)
 }

@@ -78,7 +78,8 @@ not ` + "`$(UWSGI_VASSAL_PID)`" + `, which is expanded when the file is read.
 ## Functions
 
 ` + "`call-PHASE`" + ` and the call actions name a function that was registered in Go with
-` + "`hooks.Register`" + `, by people who build their own emperor from these packages. Functions run on
+` + "`hooks.Register`" + `, by people who build their own emperor from these packages
+([an example](../examples/custom-emperor/main.go)). Functions run on
 the thread that goes on to execute the application: what they do to it, the application sees.
 
 Any other name is a function of C, of the C library or of one that ` + "`dlopen = FILE`" + ` or
