@@ -66,8 +66,8 @@ func (e *Emperor) hookEnded(v *vassal, r hooks.Result) {
 
 // hookInside takes a vassal's word about a hook of its own. It is not believed
 // that a hook of the emperor's ran in there, and nothing else depends on it.
-func (e *Emperor) hookInside(v *vassal, h *wire.HookEnd) {
-	if h == nil || h.Index < 1 || h.Took < 0 {
+func (e *Emperor) hookInside(v *vassal, h wire.HookEnd) {
+	if h.Index < 1 || h.Took < 0 {
 		return
 	}
 	phase := hooks.Phase(h.Phase)

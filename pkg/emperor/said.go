@@ -62,7 +62,9 @@ func (e *Emperor) leave(v *vassal) {
 
 func (e *Emperor) noticed(v *vassal, n wire.Notice) {
 	if n.Kind == wire.HookEnded { // it may become a program that speaks nothing of ours
-		e.hookInside(v, n.Hook)
+		for _, h := range n.Hooks {
+			e.hookInside(v, h)
+		}
 		return
 	}
 	v.speaks = true

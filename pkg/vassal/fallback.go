@@ -160,6 +160,7 @@ func (v *Vassal) again(program string, l legacy) error {
 		l.Pipe = int(v.pipe.file.Fd())
 		kept = append(kept, l.Pipe)
 	}
+	v.outbox.Flush(lastWords)
 	if v.orders != nil {
 		l.Orders = v.parking
 		kept = append(kept, l.Orders)
@@ -252,7 +253,8 @@ func (v *Vassal) takeOver(l *legacy) error {
 		v.pipe = newPipe(l.Pipe)
 	}
 	if l.Orders > 0 {
-		v.parking, v.orders = l.Orders, wire.NewChannel(l.Orders)
+		v.parking = l.Orders
+		v.openOrders()
 	}
 	for i, fd := range l.Sockets {
 		s, err := sockets.Adopt(l.Names[i], onDemand, fd)

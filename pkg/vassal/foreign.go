@@ -68,4 +68,7 @@ func texts(list [][]byte) []string {
 
 // farewell tells the emperor that the program this process becomes speaks
 // nothing of ours: that the channels close is no curse then.
-func (v *Vassal) farewell() { v.answer(0, wire.Exec, "") }
+func (v *Vassal) farewell() {
+	v.answer(0, wire.Exec, "")
+	v.outbox.Flush(lastWords)
+}

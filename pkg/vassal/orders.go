@@ -2,6 +2,7 @@ package vassal
 
 import (
 	"context"
+	"time"
 
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/vassal/master"
@@ -17,7 +18,8 @@ func (v *Vassal) awaitOrder(context.Context) error {
 	if err != nil {
 		return err
 	}
-	v.order, v.orders = &o, wire.NewChannel(v.parking)
+	v.order = &o
+	v.openOrders()
 	for _, b := range o.HookVars {
 		v.hookVars = append(v.hookVars, string(b))
 	}
@@ -47,23 +49,20 @@ func (v *Vassal) laterOrders() <-chan wire.Order {
 	return orders
 }
 
+// openOrders makes a channel of the descriptor that the order came over.
+func (v *Vassal) openOrders() {
+	v.orders = wire.NewChannel(v.parking)
+	v.outbox = wire.NewOutbox(v.orders)
+}
+
+// lastWords is how long this process stays for an emperor to hear what it has said.
+const lastWords = time.Second
+
 // answer tells the emperor what has become of an order. It is lost when there is
-// no emperor, or one that does not read.
+// no emperor.
 func (v *Vassal) answer(serial uint64, kind wire.NoticeKind, text string) {
-	if v.orders == nil {
-		return
-	}
-	if err := v.orders.SendNotice(wire.Notice{Serial: serial, Kind: kind, Text: text}); err != nil {
-		v.Log.Debug("the emperor does not listen", "error", err)
-	}
+	v.outbox.Post(wire.Notice{Serial: serial, Kind: kind, Text: text})
 }
 
 // hookEnded tells the emperor of a hook that has run.
-func (v *Vassal) hookEnded(r hooks.Result) {
-	if v.orders == nil {
-		return
-	}
-	if err := v.orders.SendNotice(master.HookNotice(r)); err != nil {
-		v.Log.Debug("the emperor does not listen", "error", err)
-	}
-}
+func (v *Vassal) hookEnded(r hooks.Result) { v.outbox.Post(master.HookNotice(r)) }

@@ -44,6 +44,7 @@ type Vassal struct {
 	order     *wire.Order // the one in effect; nil when nobody parked us
 	parking   int         // the descriptor the first order comes over; 0: none
 	orders    *wire.Channel
+	outbox    *wire.Outbox
 	options   *config.Vassal
 	sets      [][]*sockets.Socket // each in the order of LISTEN_FDS: for all workers, or for one
 	shared    []*sockets.Socket   // bound before the drop; =N refers to one
@@ -147,6 +148,7 @@ func (v *Vassal) run(ctx context.Context) (err error) {
 	ctx, v.stopBoot = context.WithCancelCause(ctx)
 	defer v.stopBoot(nil)
 	v.told = func() bool { return errors.Is(context.Cause(ctx), errStopped) }
+	defer func() { v.outbox.Flush(lastWords) }()
 	defer v.removeFiles()
 	defer v.closeSockets()
 	defer v.atexit()

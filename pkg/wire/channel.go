@@ -63,16 +63,10 @@ func (c *Channel) SendOrder(o Order) error {
 	return nil
 }
 
-// SendNotice tells the emperor. It never blocks: what an emperor does not read
-// for long is lost, and that is an error.
+// SendNotice tells the emperor. It never blocks: what does not fit into the
+// kernel's queue is lost, and that is an error. See Outbox.
 func (c *Channel) SendNotice(n Notice) error {
-	n.Text = n.Text[:min(len(n.Text), MaxNotice/8)] // a byte may take six in JSON
-	if n.Hook != nil {
-		h := *n.Hook
-		h.Text, h.Exit = h.Text[:min(len(h.Text), MaxNotice/16)], h.Exit[:min(len(h.Exit), MaxNotice/16)]
-		n.Hook = &h
-	}
-	text, err := json.Marshal(n)
+	text, err := json.Marshal(n.cut())
 	if err == nil {
 		err = c.send(text, nil)
 	}

@@ -64,7 +64,7 @@ func TestNoticesArriveAsTheyWereSent(t *testing.T) {
 	if err := vassal.SendNotice(long); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := emperor.ReceiveNotice(); err != nil || got != want {
+	if got, err := emperor.ReceiveNotice(); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v", got, err)
 	}
 	if got, err := emperor.ReceiveNotice(); err != nil || got.Kind != Status || got.Text == "" {

@@ -117,7 +117,7 @@ const (
 	// Exec: the vassal becomes another program, which speaks none of this. That
 	// the pipe closes with it is no curse.
 	Exec NoticeKind = "exec"
-	// HookEnded: a hook has run. It says nothing about orders.
+	// HookEnded: hooks have run. It says nothing about orders.
 	HookEnded NoticeKind = "hook"
 )
 
@@ -132,8 +132,8 @@ type Notice struct {
 	Kind NoticeKind `json:"kind"`
 	// Text explains it to people, in one line.
 	Text string `json:"text,omitempty"`
-	// Hook is what a notice of the kind HookEnded is about.
-	Hook *HookEnd `json:"hook,omitempty"`
+	// Hooks are what a notice of the kind HookEnded is about, in the order they ran.
+	Hooks []HookEnd `json:"hooks,omitempty"`
 }
 
 // HookEnd is the end of one hook in a vassal. Its fields are those of hooks.Result.

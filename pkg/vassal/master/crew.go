@@ -219,7 +219,7 @@ func (m *master) relieve() {
 	m.watchFiles()
 	m.changeDaemons(before.plan)
 	m.limitAt = m.firstLook(time.Now())
-	m.Log.Info("reloaded", "why", m.current.why, "workers", len(m.crew.slots))
+	m.Log.Info("workers replaced", "why", m.current.why, "workers", len(m.crew.slots))
 	m.conclude(nil)
 }
 

@@ -119,7 +119,8 @@ func Run(o Options) error {
 		case c, ok := <-m.Commands:
 			m.command(c, ok)
 		case o := <-m.Orders:
-			m.reload(request{why: "the configuration has changed", order: &o})
+			m.phase(hooks.EmperorReload, "")
+			m.reload(request{why: "the emperor says so", order: &o})
 		case e := <-m.events:
 			m.handle(e)
 		case <-m.timer.C:

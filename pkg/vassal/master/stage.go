@@ -125,15 +125,19 @@ func (o *stageOrder) postFork(log *slog.Logger) error {
 	run := hooks.Runner{Timeout: o.Timeout, Log: log, Own: true, Shells: o.Shells}
 	run.Vars = os.Environ()
 	if o.Notices > 0 {
-		emperor := wire.NewChannel(o.Notices)
-		run.Observe = func(r hooks.Result) { _ = emperor.SendNotice(HookNotice(r)) }
+		told := wire.NewOutbox(wire.NewChannel(o.Notices))
+		run.Observe = func(r hooks.Result) { told.Post(HookNotice(r)) }
+		defer told.Flush(lastWord)
 	}
 	return run.Run(context.Background(), hooks.PostFork, list)
 }
 
+// lastWord is how long a worker waits for an emperor to hear of its hooks.
+const lastWord = 100 * time.Millisecond
+
 // HookNotice tells the emperor of a hook that has run.
 func HookNotice(r hooks.Result) wire.Notice {
-	return wire.Notice{Kind: wire.HookEnded, Hook: &wire.HookEnd{
+	return wire.Notice{Kind: wire.HookEnded, Hooks: []wire.HookEnd{{
 		Phase: string(r.Phase), Index: r.Index, Text: r.Text, Exit: r.Exit, Code: r.Code, Signal: int(r.Signal), Took: r.Took,
-	}}
+	}}}
 }

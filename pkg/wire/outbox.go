@@ -1,0 +1,149 @@
+package wire
+
+import (
+	"encoding/json"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// gathering is how long an Outbox waits for further ends of hooks: the other side
+	// reads few messages a second from one that sends many.
+	gathering = 100 * time.Millisecond
+	// maxPosted is how many notices an Outbox keeps for a side that does not read.
+	maxPosted = 256
+)
+
+// Outbox sends notices in their order, so that nobody waits for an emperor who
+// reads slowly and no answer is lost: the kernel keeps only a few messages
+// (net.unix.max_dgram_qlen). Ends of hooks are sent together. A nil Outbox drops all
+// that it is given.
+type Outbox struct {
+	channel *Channel
+
+	mu      sync.Mutex
+	posted  []Notice
+	sending bool       // a goroutine does
+	changed *sync.Cond // when there is less to send, or haste
+	haste   bool       // hooks are not waited for
+}
+
+// NewOutbox returns one for the vassal's end of a channel. It has a goroutine only
+// while there is something to send.
+func NewOutbox(c *Channel) *Outbox {
+	o := &Outbox{channel: c}
+	o.changed = sync.NewCond(&o.mu)
+	return o
+}
+
+// Post sends a notice as soon as may be. It never blocks.
+func (o *Outbox) Post(n Notice) {
+	if o == nil {
+		return
+	}
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.posted) >= maxPosted {
+		at := max(0, slices.IndexFunc(o.posted, func(n Notice) bool { return n.Kind == HookEnded }))
+		o.posted = slices.Delete(o.posted, at, at+1)
+	}
+	o.posted = append(o.posted, n)
+	if n.Kind != HookEnded {
+		o.haste = true
+		o.changed.Broadcast()
+	}
+	if !o.sending {
+		o.sending = true
+		go o.send()
+	}
+}
+
+// Flush blocks until all has been sent, or until the bound, when the rest is dropped.
+func (o *Outbox) Flush(bound time.Duration) {
+	if o == nil {
+		return
+	}
+	_ = o.channel.file.SetWriteDeadline(time.Now().Add(bound))
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.haste = true
+	o.changed.Broadcast()
+	for o.sending {
+		o.changed.Wait()
+	}
+	_ = o.channel.file.SetWriteDeadline(time.Time{})
+}
+
+func (o *Outbox) send() {
+	timer := time.AfterFunc(gathering, func() {
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		o.haste = true
+		o.changed.Broadcast()
+	})
+	defer timer.Stop()
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	for !o.haste {
+		o.changed.Wait()
+	}
+	for len(o.posted) > 0 {
+		text, n := o.next()
+		o.posted = o.posted[n:]
+		o.mu.Unlock()
+		err := o.channel.sendSoon(text)
+		o.mu.Lock()
+		if err != nil { // nobody will ever read
+			o.posted = nil
+		}
+	}
+	o.posted, o.sending, o.haste = nil, false, false
+	o.changed.Broadcast()
+}
+
+// next encodes the first notice, with the hooks that ended after it as long as they
+// fit, and returns how many are in it.
+func (o *Outbox) next() (text []byte, n int) {
+	first := o.posted[0].cut()
+	text, _ = json.Marshal(first) // of strings and numbers
+	for n = 1; first.Kind == HookEnded && n < len(o.posted) && o.posted[n].Kind == HookEnded; n++ {
+		first.Hooks = append(slices.Clip(first.Hooks), o.posted[n].cut().Hooks...)
+		more, _ := json.Marshal(first)
+		if len(more) > MaxNotice {
+			break
+		}
+		text = more
+	}
+	return text, n
+}
+
+// cut shortens the texts: a byte of them may take six in JSON.
+func (n Notice) cut() Notice {
+	n.Text = n.Text[:min(len(n.Text), MaxNotice/8)]
+	n.Hooks = slices.Clone(n.Hooks)
+	for i := range n.Hooks {
+		h := &n.Hooks[i]
+		h.Text, h.Exit = h.Text[:min(len(h.Text), MaxNotice/16)], h.Exit[:min(len(h.Exit), MaxNotice/16)]
+	}
+	return n
+}
+
+// sendSoon blocks until there is room for a message, or until the write deadline.
+func (c *Channel) sendSoon(message []byte) error {
+	raw, err := c.file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var sent error
+	err = raw.Write(func(fd uintptr) bool {
+		sent = unix.Sendmsg(int(fd), message, nil, nil, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
+		return sent != unix.EAGAIN && sent != unix.EINTR
+	})
+	if err != nil {
+		return err
+	}
+	return sent
+}
