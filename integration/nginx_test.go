@@ -10,6 +10,7 @@ import (
 	"encoding/pem"
 	"io"
 	"math/big"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -88,7 +89,13 @@ func behindNginx(t *testing.T) (w *world, socket string) {
 		}
 	})
 	socket = w.path("s/nginx")
-	eventually(t, "nginx listens", func() bool { _, err := os.Stat(socket); return err == nil })
+	eventually(t, "nginx listens", func() bool { // its socket is there before it does
+		c, err := net.Dial("unix", socket)
+		if err == nil {
+			c.Close()
+		}
+		return err == nil
+	})
 	return w, socket
 }
 
