@@ -129,6 +129,8 @@ func recordedLife(t *testing.T, clone string) string {
 		t.Fatal(err)
 	}
 	w.reaches(trace, "touch hook")
+	w.succeed("reload", "a.ini", "--wait")
+	w.reaches(trace, "emperor-reload exec")
 	e.remove("a.ini")
 	e.gone("a.ini")
 	e.stop(syscall.SIGTERM)

@@ -219,7 +219,7 @@ func TestFirstProcessForwardsSignals(t *testing.T) {
 			}
 			e.await("a.ini", "got the end")
 			if s == syscall.SIGHUP { // a reload: the next listens before the last is asked to end
-				e.await("a.ini", "reloaded")
+				e.await("a.ini", "workers replaced")
 				return
 			}
 			eventually(t, "the vassal is dead", func() bool { return !alive(pid) })

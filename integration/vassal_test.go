@@ -195,7 +195,7 @@ func TestReloadLosesNoRequest(t *testing.T) {
 				if err := syscall.Kill(pid, syscall.SIGHUP); err != nil {
 					t.Fatal(err)
 				}
-				e.await("a.ini", "reloaded")
+				e.await("a.ini", "workers replaced")
 			}
 			if failures := c.leave(); len(failures) > 0 {
 				t.Errorf("%d of %d requests failed: %s", len(failures), c.answered.Load(), strings.Join(slices.Compact(slices.Sorted(slices.Values(failures))), "; "))
@@ -275,7 +275,7 @@ func TestTouchReloads(t *testing.T) {
 	before := get(t, w.path("s/web"), "GET", "/", nil).body
 	for _, change := range []string{"touch", "code/deep/main.py", "code/deep/new.py"} {
 		w.write(change, "changed")
-		e.await("a.ini", "reloaded")
+		e.await("a.ini", "workers replaced")
 		eventually(t, "another worker", func() bool { return get(t, w.path("s/web"), "GET", "/", nil).body != before })
 		before = get(t, w.path("s/web"), "GET", "/", nil).body
 	}

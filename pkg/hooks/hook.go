@@ -220,7 +220,7 @@ func (h *Hook) parse() (err error) {
 	case Umount:
 		h.action, err = parseUmount(h.rest)
 	case Exec:
-		h.action = shell(h.rest)
+		h.action, err = parseExec(h.rest)
 	case Program:
 		h.action = named(h.rest)
 	default:

@@ -146,11 +146,21 @@ func Joined() error {
 		err = hide(err)
 	}
 	var exit *ExitError
-	if errors.As(err, &exit) {
+	var program *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
 		os.Exit(exit.Code)
+	case errors.As(err, &program): // end as it did, or as a shell says it
+		if status, ok := program.Sys().(syscall.WaitStatus); ok && status.Signaled() {
+			os.Exit(shellSignal + int(status.Signal()))
+		}
+		os.Exit(program.ExitCode())
 	}
 	return err
 }
+
+// shellSignal is what a shell adds to a signal to make an exit status of it.
+const shellSignal = 128
 
 // enterAll enters each namespace but that of users, where the process is already.
 func enterAll(which namespaces.Flags) error {
