@@ -111,10 +111,11 @@ func isVassal(name string) bool {
 
 func (k *checker) vassal(name string, data []byte) {
 	k.files++
+	path, in, err := inputOf(k.emperor, name, data)
+	k.attributes(path, in.Source)
 	if k.emperor != nil && !wrapping(k.emperor.Wrapping).None() {
 		return // only the program that takes the vassal's place knows what it means
 	}
-	path, in, err := inputOf(k.emperor, name, data)
 	if err != nil {
 		k.note(path, nil, err)
 		return
@@ -126,6 +127,18 @@ func (k *checker) vassal(name string, data []byte) {
 		subject.Emperor = nil
 	}
 	k.vassals = append(k.vassals, subject)
+}
+
+// attributes checks the hooks in the section [emperor] of a vassal's file. Nobody
+// knows what an emperor allows that is not known.
+func (k *checker) attributes(path string, source config.Source) {
+	allowed := config.Allowable()
+	if k.emperor != nil {
+		allowed = k.emperor.Allowed
+		source.Tenant = !ours(path)
+	}
+	_, warnings, err := config.AttributeHooks(source, allowed)
+	k.note(path, warnings, err)
 }
 
 // inputOf is a vassal's file as the vassal will read it under an emperor, which is

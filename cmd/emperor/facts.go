@@ -2,6 +2,8 @@ package main
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -12,12 +14,14 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
+	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
 // reading is how the emperor reads the configurations of vassals.
 type reading struct {
 	files config.TemplateFiles
-	held  bool // some of them are on demand
+	held  bool     // some of them are on demand
+	allow []string // options of hooks that the section [emperor] may give
 	log   *slog.Logger
 	last  sync.Map // of each directory the templates that were read last, config.Templates
 }
@@ -26,7 +30,7 @@ type reading struct {
 // worth a warning, and returns what the emperor must know of it.
 func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
 	in := r.input(c)
-	f.Attributes = config.Attributes(in.Source)
+	f, wrong := r.ofEmperor(c)
 	if !r.files.None() {
 		dir := filepath.Dir(c.Path)
 		if in.Templates, err = r.files.Read(dir); err != nil {
@@ -36,6 +40,7 @@ func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
 		f.Templates = wired(in.Templates)
 	}
 	v, warnings, err := in.Parse()
+	err = joined(wrong, err)
 	level := slog.LevelDebug // the vassal will say them
 	if err != nil {
 		level = slog.LevelWarn // there will be none
@@ -46,10 +51,46 @@ func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
 	if err == nil {
 		f.LogTo = v.LogTo
 		f.Addresses = addresses(v)
-	} else {
+	} else if wrong == nil { // no vassal without the hooks it asks for
 		f.Fallback = in.FallbackOf() != ""
 	}
 	return f, err
+}
+
+// ofEmperor reads what the section [emperor] of a vassal's file asks for.
+func (r *reading) ofEmperor(c monitor.Config) (f emperor.Facts, err error) {
+	source := config.Source{Name: c.Name, Path: c.Path, Data: c.Data}
+	f.Attributes = config.Attributes(source)
+	source.Tenant = c.UID != 0 && int(c.UID) != os.Geteuid()
+	set, warnings, err := config.AttributeHooks(source, r.allow)
+	for _, w := range warnings {
+		r.log.Warn(w.Error(), "vassal", c.Name)
+	}
+	if h, native := set.Native(); native && !hooks.IsNative {
+		return f, joined(err, config.Problems{{
+			Origin: config.Origin{File: c.Path}, Key: h.Spec().Option(), What: fmt.Sprintf("this emperor calls no function of C, such as %q", h.Symbol()),
+			Hint: "dlopen = LIBRARY among its own options",
+		}})
+	}
+	f.Hooks = set
+	return f, err
+}
+
+// joined is all that is wrong, in one list.
+func joined(list ...error) error {
+	var all config.Problems
+	for _, err := range list {
+		var problems config.Problems
+		if err != nil && !errors.As(err, &problems) {
+			return errors.Join(list...)
+		}
+		all = append(all, problems...)
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(all, config.ByPlace)
+	return all
 }
 
 // addresses are those that a vassal binds itself.
@@ -88,7 +129,8 @@ func (r *reading) compare(was, is monitor.Config) emperor.Change {
 	if err != nil {
 		return emperor.Change{Respawn: true, Options: []string{err.Error()}}
 	}
-	var change emperor.Change
+	change := emperor.Change{Options: r.otherHooks(was, is)}
+	change.Respawn = len(change.Options) > 0
 	var mild []string
 	for _, d := range config.Diff(before, after) {
 		if d.Change == config.Respawn {
@@ -103,15 +145,43 @@ func (r *reading) compare(was, is monitor.Config) emperor.Change {
 	return change
 }
 
+// otherHooks lists the hooks of the emperor that one file asks for and another does
+// not, or otherwise: they take a new process.
+func (r *reading) otherHooks(was, is monitor.Config) (options []string) {
+	text := func(c monitor.Config) map[string][]string {
+		set, _, _ := config.AttributeHooks(config.Source{Name: c.Name, Path: c.Path, Data: c.Data}, r.allow)
+		texts := map[string][]string{}
+		for _, list := range set {
+			for _, h := range list {
+				texts[h.Spec().Option()] = append(texts[h.Spec().Option()], h.Spec().Text)
+			}
+		}
+		return texts
+	}
+	before, after := text(was), text(is)
+	for option := range before {
+		if _, still := after[option]; !still {
+			options = append(options, option)
+		}
+	}
+	for option, list := range after {
+		if !slices.Equal(before[option], list) {
+			options = append(options, option)
+		}
+	}
+	slices.Sort(options)
+	return options
+}
+
 // foreign is for vassals that become another program: only it knows what its
 // configuration means, and takes over any change. The attributes are the emperor's.
-func foreign(log *slog.Logger) (func(monitor.Config) (emperor.Facts, error), func(was, is monitor.Config) emperor.Change) {
-	return func(c monitor.Config) (emperor.Facts, error) {
-			source := config.Source{Name: c.Name, Path: c.Path, Data: c.Data}
-			return emperor.Facts{Attributes: config.Attributes(source)}, nil
-		},
-		func(_, is monitor.Config) emperor.Change {
-			log.Debug("the program itself takes over what changed", "vassal", is.Name)
+func (r *reading) foreign() (func(monitor.Config) (emperor.Facts, error), func(was, is monitor.Config) emperor.Change) {
+	return r.ofEmperor,
+		func(was, is monitor.Config) emperor.Change {
+			if options := r.otherHooks(was, is); len(options) > 0 {
+				return emperor.Change{Respawn: true, Options: options}
+			}
+			r.log.Debug("the program itself takes over what changed", "vassal", is.Name)
 			return emperor.Change{}
 		}
 }

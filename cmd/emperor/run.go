@@ -98,7 +98,7 @@ func run(ctx context.Context, hurry <-chan struct{}, o *config.Emperor, warnings
 
 // supervision translates the options of the loop.
 func supervision(o *config.Emperor, log *slog.Logger) (emperor.Options, error) {
-	vassals := &reading{files: o.Templates, held: holds(o.OnDemand), log: log}
+	vassals := &reading{files: o.Templates, held: holds(o.OnDemand), allow: o.Allowed, log: log}
 	options := emperor.Options{
 		Check: vassals.check, Compare: vassals.compare, Concurrency: o.Concurrency, Mercy: o.ReloadMercy, Log: log,
 		Backoff: emperor.Backoff{
@@ -114,7 +114,7 @@ func supervision(o *config.Emperor, log *slog.Logger) (emperor.Options, error) {
 		options.Suspend = func(name string) bool { return !slices.Contains(o.Life.WaitIgnore, name) }
 	}
 	if w := wrapping(o.Wrapping); !w.None() {
-		options.Check, options.Compare = foreign(log)
+		options.Check, options.Compare = vassals.foreign()
 	}
 	sockets, err := onDemand(o.OnDemand)
 	if err == nil && !sockets.None() {

@@ -17,6 +17,9 @@ type Emperor struct {
 	Clone namespaces.Flags
 	// Hooks are those of the emperor's phases, as-vassal among them.
 	Hooks hooks.Set
+	// Allowed are options of hooks that a vassal's own file may give, in its section
+	// [emperor].
+	Allowed []string
 	// Around is what hooks find around them.
 	Around Surroundings
 	// HookTimeout bounds each hook. Zero: no bound.

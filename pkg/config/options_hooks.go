@@ -15,6 +15,11 @@ import (
 func emperorHookOptions() table[Emperor] {
 	return slices.Concat(surroundings(func(e *Emperor) *Surroundings { return &e.Around }), table[Emperor]{
 		{
+			name: "emperor-allow-attr", group: "Hooks", arg: "OPTION|PHASE,…", repeat: true,
+			help: "hooks of the emperor that the section [emperor] of a vassal's file may give, where root owns the file",
+			set:  setAllowed,
+		},
+		{
 			name: "emperor-hook-timeout", group: "Hooks", arg: "TIME", def: "30", help: "bound of each hook; 0: none",
 			set: duration(func(e *Emperor) *time.Duration { return &e.HookTimeout }),
 		},

@@ -75,6 +75,8 @@ type Options struct {
 type Facts struct {
 	// Attributes are those of the vassal's section for the emperor.
 	Attributes map[string]string
+	// Hooks are the emperor's that only this vassal has, behind those of all.
+	Hooks hooks.Set
 	// Addresses are those it binds itself.
 	Addresses []string
 	// LogTo is where what it prints goes: a file, output.Journal, or nothing for the

@@ -38,6 +38,11 @@ func (s *System) runner(r Request, c *child) hooks.Runner {
 	return run
 }
 
+// hooks are those of one phase for a vassal: the operator's, then its own.
+func (s *System) hooks(r Request, p hooks.Phase) []hooks.Hook {
+	return append(slices.Clip(s.Hooks[p]), r.Plan.Hooks[p]...)
+}
+
 // vassalVars is what hooks know of a vassal: the variables of uWSGI, and ours.
 func (s *System) vassalVars(r Request, pid int) []string {
 	vars := []string{
@@ -60,26 +65,27 @@ func (s *System) vassalVars(r Request, pid int) []string {
 
 // before runs the hooks of the time before the clone.
 func (s *System) before(ctx context.Context, r Request) error {
-	return s.runner(r, nil).Run(ctx, hooks.AsEmperorBeforeVassal, s.Hooks[hooks.AsEmperorBeforeVassal])
+	return s.runner(r, nil).Run(ctx, hooks.AsEmperorBeforeVassal, s.hooks(r, hooks.AsEmperorBeforeVassal))
 }
 
 // beside runs those of the time after it. The pid in their environment cannot
 // mean another process: the child is not reaped before they are done.
 func (s *System) beside(ctx context.Context, r Request, c *child) error {
-	if s.Clone.Has(namespaces.NewNet) && len(s.Hooks[hooks.AsEmperor]) > 0 {
+	list := s.hooks(r, hooks.AsEmperor)
+	if s.Clone.Has(namespaces.NewNet) && len(list) > 0 {
 		defer c.noteLinks()
 	}
 	run := s.runner(r, c)
-	if err := run.Run(ctx, hooks.AsEmperor, s.Hooks[hooks.AsEmperor]); err != nil {
+	if err := run.Run(ctx, hooks.AsEmperor, list); err != nil {
 		return err
 	}
-	return run.Run(ctx, hooks.AsEmperorSetns, s.Hooks[hooks.AsEmperorSetns])
+	return run.Run(ctx, hooks.AsEmperorSetns, s.hooks(r, hooks.AsEmperorSetns))
 }
 
 // childHooks are those that travel to the child, in the order they run.
-func (s *System) childHooks() (list []wire.Hook) {
+func (s *System) childHooks(r Request) (list []wire.Hook) {
 	for _, p := range []hooks.Phase{hooks.AsVassalBeforeDrop, hooks.VassalsStart, hooks.AsVassal} {
-		for _, h := range s.Hooks[p] {
+		for _, h := range s.hooks(r, p) {
 			spec := h.Spec()
 			list = append(list, wire.Hook{Phase: string(spec.Phase), Kind: string(spec.Kind), Text: spec.Text, Origin: spec.Origin})
 		}
@@ -98,7 +104,7 @@ func (s *System) Changed(ctx context.Context, r Request) { s.tell(ctx, r, hooks.
 func (s *System) tell(ctx context.Context, r Request, p hooks.Phase, more ...string) {
 	run := s.runner(r, nil)
 	run.Vars = append(run.Vars, more...)
-	run.Logged(ctx, p, s.Hooks[p])
+	run.Logged(ctx, p, s.hooks(r, p))
 }
 
 // The causes of a generation's end, for hooks.
@@ -160,12 +166,12 @@ func (c *companion) end() {
 // everything else.
 func (l *life) hears(c *child, m Message) {
 	n, _ := m.(Notification)
-	if m != Message(wire.Accepting) && !n.Ready || l.system == nil || len(l.system.Hooks[hooks.OnVassalReady]) == 0 {
+	if m != Message(wire.Accepting) && !n.Ready || l.system == nil || len(l.system.hooks(l.about, hooks.OnVassalReady)) == 0 {
 		return
 	}
 	l.once.Do(func() {
 		l.ready = accompany(func(ctx context.Context) {
-			l.system.runner(l.about, c).Logged(ctx, hooks.OnVassalReady, l.system.Hooks[hooks.OnVassalReady])
+			l.system.runner(l.about, c).Logged(ctx, hooks.OnVassalReady, l.system.hooks(l.about, hooks.OnVassalReady))
 		})
 	})
 }

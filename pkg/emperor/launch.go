@@ -133,7 +133,7 @@ func (s *System) orderFor(c *child, r Request) wire.Order {
 	o := wire.Order{
 		Serial: 1, Name: []byte(r.Config.Name), Path: []byte(r.Config.Path), Config: r.Config.Data, Templates: r.Templates,
 		Namespaces: s.Clone.String(),
-		UID:        r.Config.UID, GID: r.Config.GID, Hooks: s.childHooks(), Shells: s.Shells, HookTimeout: s.HookTimeout,
+		UID:        r.Config.UID, GID: r.Config.GID, Hooks: s.childHooks(r), Shells: s.Shells, HookTimeout: s.HookTimeout,
 	}
 	o.Program = s.programFor(r.Plan)
 	for _, p := range s.Libraries.Plugins {

@@ -75,6 +75,14 @@ All phases: ` + "`UWSGI_HOOK_PHASE`" + ` is the phase, ` + "`UWSGI_HOOK_CONTEXT`
 emperor's phases and the file in ` + "`hook-touch`" + `. In an ini file write ` + "`$UWSGI_VASSAL_PID`" + ` and
 not ` + "`$(UWSGI_VASSAL_PID)`" + `, which is expanded when the file is read.
 
+## Hooks of the emperor in a vassal's file
+
+The section ` + "`[emperor]`" + ` of a vassal's ini file may give hooks of the emperor that run for this vassal alone, behind those
+of the emperor's own file, and read as they stand. The operator says which: ` + "`emperor-allow-attr = exec-as-emperor,on-vassal-ready`" + `
+lists options, or phases for all their kinds. Others are left out with a warning. They run with the emperor's rights: in
+a file that root, or the emperor's user, does not own they are a mistake, and that vassal does not start. A change of one
+takes a new process. ` + "`emperor check`" + ` finds what is wrong in them.
+
 ## Functions
 
 ` + "`call-PHASE`" + ` and the call actions name a function that was registered in Go with

@@ -1,0 +1,89 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/emperor-go/emperor/pkg/hooks"
+)
+
+// allowable are the hook options that an operator can allow in the section
+// [emperor] of a vassal's file, with what each is: all of the emperor's, but those
+// of its own start.
+func allowable() map[string]hooks.Spec {
+	specs := map[string]hooks.Spec{}
+	for _, info := range hooks.Phases() {
+		if info.Who != hooks.Emperor || info.Phase == hooks.EmperorStart {
+			continue
+		}
+		for _, kind := range info.Kinds {
+			s := hooks.Spec{Phase: info.Phase, Kind: kind}
+			specs[s.Option()] = s
+		}
+	}
+	return specs
+}
+
+// Allowable lists the options that emperor-allow-attr can allow, sorted.
+func Allowable() []string { return slices.Sorted(maps.Keys(allowable())) }
+
+// setAllowed takes options, or phases for all their options, divided by commas.
+func setAllowed(e *Emperor, v value) error {
+	specs := allowable()
+	for word := range strings.SplitSeq(v.text, ",") {
+		word = strings.TrimSpace(word)
+		found := false
+		for option, s := range specs {
+			if option == word || string(s.Phase) == word {
+				e.Allowed, found = append(e.Allowed, option), true
+			}
+		}
+		if !found {
+			return hinted{fmt.Sprintf("%q is no hook of the emperor's for a vassal", word), "such as exec-as-emperor, or as-emperor for all kinds"}
+		}
+	}
+	return nil
+}
+
+// AttributeHooks are the emperor's hooks that the section [emperor] of a vassal's
+// file asks for, which is read as for Attributes. Those that are not among the
+// allowed options are left out with a warning; a tenant's, and wrong ones, are
+// mistakes. They run with the emperor's rights: who owns the file is the caller's
+// to look at.
+func AttributeHooks(src Source, allowed []string) (set hooks.Set, warnings Problems, err error) {
+	specs := allowable()
+	var problems Problems
+	for _, l := range attributeLines(src) {
+		spec, isHook := specs[l.key]
+		origin := Origin{src.Path, l.number}
+		switch {
+		case !isHook:
+			continue
+		case !slices.Contains(allowed, l.key):
+			warnings.add(origin, l.key, "the operator does not allow this hook here", "emperor-allow-attr = "+l.key+" among the emperor's options")
+			continue
+		case src.Tenant:
+			problems.add(origin, l.key, "a tenant's own file may not say this", "root must own the file")
+			continue
+		}
+		spec.Text, spec.Origin = l.value, origin.String()
+		h, err := hooks.Parse(spec)
+		var wrong *hooks.SyntaxError
+		switch {
+		case errors.As(err, &wrong):
+			problems.add(origin, l.key, wrong.What, wrong.Hint)
+			continue
+		case err != nil:
+			problems.add(origin, l.key, err.Error(), "")
+			continue
+		}
+		if set == nil {
+			set = hooks.Set{}
+		}
+		set.Add(h)
+	}
+	return set, warnings, problems.err()
+}
