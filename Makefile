@@ -33,6 +33,7 @@ install: build ## install the programs and manual pages under PREFIX (/usr/local
 .PHONY: test
 test: ## unit tests; no root needed
 	CGO_ENABLED=1 $(GO) test -race -shuffle=on ./cmd/... ./internal/... ./pkg/... ./examples/...
+	$(GO) test -tags native -shuffle=on ./pkg/hooks ./pkg/vassal
 
 .PHONY: integration
 integration: build ## stories in real namespaces, as root, against bin/
@@ -66,6 +67,7 @@ fmt: ## rewrite the code in the form that lint asks for
 lint: ## formatting, vet, linters, tidy modules
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w on these files'; exit 1; }
 	$(GO) vet ./...
+	$(GO) vet -tags native ./cmd/... ./pkg/...
 	$(GO) mod tidy -diff
 	$(GO) run $(LINTER) run ./...
 

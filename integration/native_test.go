@@ -127,3 +127,27 @@ func TestNoSuchFunctionOfC(t *testing.T) {
 	e.running("optional.ini")
 	e.stop(syscall.SIGTERM)
 }
+
+// TestSignalHandledByAFunctionOfC: the process that the vassal is calls it, and
+// lives on.
+func TestSignalHandledByAFunctionOfC(t *testing.T) {
+	w := newWorld(t)
+	library, trace := w.library(), w.path("trace")
+	t.Setenv("NATIVE_TRACE", trace)
+	w.vassal("a.ini", "dlopen = "+library, "hook-as-root = unix_signal:PWR number", serves)
+	e := w.start("--emperor-use-clone=uts,net,ipc,fs")
+	pid := e.running("a.ini")
+	for range 2 {
+		if err := syscall.Kill(pid, syscall.SIGPWR); err != nil {
+			t.Fatal(err)
+		}
+		w.reaches(trace, fmt.Sprintf("number 30 pid=%d", pid))
+		if err := os.Remove(trace); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if !alive(pid) {
+		t.Errorf("the vassal is dead:\n%s", e.tail())
+	}
+	e.stop(syscall.SIGTERM)
+}

@@ -55,6 +55,9 @@ the log, line by line, with phase and index.
 `
 
 const environment = `
+These phases and kinds run in the order in which uWSGI 2.0 runs them: a test records one life under both from the same files.
+Where a vassal stays root uWSGI runs as-root and as-user several times, once for each attempt to drop privileges; here they run once.
+
 ## Environment of hooks
 
 Emperor's phases, and those in the child that the emperor's file has:
