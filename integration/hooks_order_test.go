@@ -5,6 +5,7 @@ package integration
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,14 +18,10 @@ import (
 
 const orderGolden = "testdata/hooks_order.golden"
 
-// kindsThatTrace are those of which a hook can leave a line. Functions of C have a
-// story of their own.
-var kindsThatTrace = []hooks.Kind{hooks.Do, hooks.Mount, hooks.Umount, hooks.Exec, hooks.Program}
-
-// recording are options that record every phase of one program in a file. A mount
-// and an umount show by what is mounted on the phase's directory before and after
+// recording are options that record every phase of one program in a file, with hooks
+// of every kind, and the code of the functions that some of them call. A mount and an umount show by what is mounted on the phase's directory before and after
 // them: only in the right order is the first mount on top again.
-func (w *world) recording(who hooks.Who, dir, trace string) (options []string) {
+func (w *world) recording(who hooks.Who, dir, trace string) (options []string, code string) {
 	w.t.Helper()
 	for _, p := range hooks.Phases() {
 		if p.Who != who {
@@ -53,7 +50,13 @@ func (w *world) recording(who hooks.Who, dir, trace string) (options []string) {
 		if len(p.Kinds) == 1 {
 			texts[hooks.Do] = texts[hooks.Do][:1] // nobody would unmount it
 		}
-		for _, k := range slices.Backward(kindsThatTrace) { // the order of the file is not that of the kinds
+		for _, k := range []hooks.Kind{hooks.Call, hooks.Call1, hooks.Call2, hooks.Call3, hooks.Call4} {
+			if slices.Contains(p.Kinds, k) {
+				texts[k] = []string{symbol(p.Phase, k)}
+				code += function(p.Phase, k, trace)
+			}
+		}
+		for _, k := range slices.Backward(hooks.Kinds()) { // the order of the file is not that of the kinds
 			for _, text := range texts[k] {
 				if slices.Contains(p.Kinds, k) {
 					options = append(options, hooks.Spec{Phase: p.Phase, Kind: k}.Option(), subject+text)
@@ -61,7 +64,28 @@ func (w *world) recording(who hooks.Who, dir, trace string) (options []string) {
 			}
 		}
 	}
-	return options
+	return options, code
+}
+
+// symbol is the name of a function that says that it was called, and function its
+// code in C.
+func symbol(p hooks.Phase, k hooks.Kind) string {
+	return "f_" + strings.ReplaceAll(string(p), "-", "_") + "_" + string(k)
+}
+
+func function(p hooks.Phase, k hooks.Kind, trace string) string {
+	return fmt.Sprintf("void %s(void) { say(%q, %q); }\n", symbol(p, k), trace, string(p)+" "+string(k)+"\n")
+}
+
+// compile makes a library of functions.
+func (w *world) compile(code string) (library string) {
+	w.t.Helper()
+	w.write("trace.c", "#include <stdio.h>\nstatic void say(const char *f, const char *s) { FILE *o = fopen(f, \"a\"); if (o) { fputs(s, o); fclose(o); } }\n"+code)
+	library = w.path("trace.so")
+	if out, err := exec.Command("gcc", "-shared", "-fPIC", "-Wall", "-Werror", "-o", library, w.path("trace.c")).CombinedOutput(); err != nil {
+		w.t.Fatalf("gcc: %v\n%s", err, out)
+	}
+	return library
 }
 
 func (w *world) script(path, text string) {
@@ -117,10 +141,11 @@ func recordedLife(t *testing.T, clone string) string {
 	if err := os.Chmod(trace, 0o666); err != nil {
 		t.Fatal(err)
 	}
-	options := pairs(w.recording(hooks.Vassal, w.path("h"), trace), "%s = %s")
-	w.vassal("a.ini", append(options, "jailed = true", serves)...)
-	args := []string{"--emperor-use-clone=" + clone}
-	args = append(args, pairs(w.recording(hooks.Emperor, w.path("h"), trace), "--%s=%s")...)
+	inside, functions := w.recording(hooks.Vassal, w.path("h"), trace)
+	outside, more := w.recording(hooks.Emperor, w.path("h"), trace)
+	library := w.compile(functions + more)
+	w.vassal("a.ini", append(pairs(inside, "%s = %s"), "dlopen = "+library, "jailed = true", serves)...)
+	args := append([]string{"--emperor-use-clone=" + clone, "--dlopen=" + library}, pairs(outside, "--%s=%s")...)
 	e := w.start(args...)
 	e.running("a.ini")
 	w.reaches(trace, "on-vassal-ready exec", "accepting1-once exec")

@@ -5,7 +5,6 @@ package integration
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -127,7 +126,7 @@ func sharedLife(t *testing.T, clone string, start func(w *world, file string) (s
 func (w *world) sharedHooks() (options map[hooks.Who][]string, library string) {
 	w.t.Helper()
 	options = map[hooks.Who][]string{}
-	code := "#include <stdio.h>\nstatic void say(const char *f, const char *s) { FILE *o = fopen(f, \"a\"); if (o) { fputs(s, o); fclose(o); } }\n"
+	code := ""
 	for _, s := range shared {
 		for _, p := range s.phases {
 			info, ok := p.Info()
@@ -155,8 +154,8 @@ func (w *world) sharedHooks() (options map[hooks.Who][]string, library string) {
 				case hooks.Exec:
 					text = mounted + "; umount " + at + " 2>/dev/null; true"
 				default:
-					text = "f_" + strings.ReplaceAll(string(p), "-", "_") + "_" + string(kind)
-					code += fmt.Sprintf("void %s(void) { say(%q, %q); }\n", text, w.path(s.where), line+"\n")
+					text = symbol(p, kind)
+					code += function(p, kind, w.path(s.where))
 				}
 				options[info.Who] = append(options[info.Who], option+" = "+text)
 				if kind == hooks.Do && slices.Contains(s.kinds, hooks.Mount) {
@@ -165,10 +164,5 @@ func (w *world) sharedHooks() (options map[hooks.Who][]string, library string) {
 			}
 		}
 	}
-	w.write("trace.c", code)
-	library = w.path("trace.so")
-	if out, err := exec.Command("gcc", "-shared", "-fPIC", "-Wall", "-Werror", "-o", library, w.path("trace.c")).CombinedOutput(); err != nil {
-		w.t.Fatalf("gcc: %v\n%s", err, out)
-	}
-	return options, library
+	return options, w.compile(code)
 }
