@@ -52,7 +52,7 @@ func TestDescriptorsOfOthersStayOutside(t *testing.T) {
 				t.Errorf("the application has %v in %s", said.Descriptors, said.Dir)
 			}
 			e.running("patched.ini")
-			eventually(t, "it listens", func() bool { _, err := os.Stat(w.path("s/patched")); return err == nil })
+			listens(t, w.path("s/patched"))
 			said = ask(t, w.path("s/patched"))
 			if got := slices.Sorted(maps.Keys(said.Descriptors)); !slices.Equal(got, []string{"0", "1", "2"}) {
 				t.Errorf("the patched program has %v", said.Descriptors)

@@ -10,7 +10,6 @@ import (
 	"encoding/pem"
 	"io"
 	"math/big"
-	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -89,13 +88,7 @@ func behindNginx(t *testing.T) (w *world, socket string) {
 		}
 	})
 	socket = w.path("s/nginx")
-	eventually(t, "nginx listens", func() bool { // its socket is there before it does
-		c, err := net.Dial("unix", socket)
-		if err == nil {
-			c.Close()
-		}
-		return err == nil
-	})
+	listens(t, socket)
 	return w, socket
 }
 

@@ -122,6 +122,18 @@ func get(t *testing.T, socket, method, path string, header http.Header) answer {
 	return answer{response.StatusCode, response.Header, string(body)}
 }
 
+// listens waits until somebody does on a socket: its path is there a moment before.
+func listens(t *testing.T, socket string) {
+	t.Helper()
+	eventually(t, "somebody listens on "+socket, func() bool {
+		c, err := net.Dial("unix", socket)
+		if err == nil {
+			c.Close()
+		}
+		return err == nil
+	})
+}
+
 func TestServesByCommand(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -171,7 +183,7 @@ func TestBecomesAnotherProgram(t *testing.T) {
 	w.vassal("a.ini", append(asApplication("unprivileged-binary-patch-arg", socket+` "two words"`), "uid = 4001", "gid = 4001")...)
 	e := w.start(allNamespaces)
 	pid := e.running("a.ini")
-	eventually(t, "it listens", func() bool { _, err := os.Stat(socket); return err == nil })
+	listens(t, socket)
 	said := ask(t, socket)
 	if said.PID != 1 || len(said.Args) != 3 || said.Args[2] != "two words" {
 		t.Errorf("process %d with %q", said.PID, said.Args)
