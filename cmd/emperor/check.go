@@ -67,7 +67,7 @@ func (k *checker) check(name string) error {
 		return fmt.Errorf("cannot check %q: %w", name, cause(err))
 	}
 	if info.IsDir() {
-		return k.directory(name)
+		return k.place(name)
 	}
 	data, err := read(name)
 	if err != nil {
@@ -84,17 +84,13 @@ func (k *checker) check(name string) error {
 	return nil
 }
 
-// directory checks the vassals of a directory.
-func (k *checker) directory(dir string) error {
-	entries, err := os.ReadDir(dir)
+// place checks the vassals of a directory, or of a pattern.
+func (k *checker) place(m string) error {
+	files, err := places{k.emperor}.files(m)
 	if err != nil {
-		return fmt.Errorf("cannot check %q: %w", dir, cause(err))
+		return fmt.Errorf("cannot check %q: %w", m, cause(err))
 	}
-	for _, e := range entries {
-		name := filepath.Join(dir, e.Name())
-		if info, err := os.Stat(name); err != nil || !info.Mode().IsRegular() || !isVassal(e.Name()) {
-			continue
-		}
+	for _, name := range files {
 		data, err := read(name)
 		if err != nil {
 			return err
@@ -102,11 +98,6 @@ func (k *checker) directory(dir string) error {
 		k.vassal(name, data)
 	}
 	return nil
-}
-
-// isVassal reports whether a directory monitor takes a file of that name.
-func isVassal(name string) bool {
-	return !strings.HasPrefix(name, ".") && slices.Contains(config.Extensions(), filepath.Ext(name))
 }
 
 func (k *checker) vassal(name string, data []byte) {
@@ -186,17 +177,15 @@ func (k *checker) readEmperor(name string) *config.Emperor {
 	return e
 }
 
-// monitors checks the vassals that an emperor would run. What it watches and is no
-// directory has been noted.
+// monitors checks the vassals that an emperor would run. A directory that is not
+// there has been noted.
 func (k *checker) monitors(e *config.Emperor) {
 	if e == nil {
 		return
 	}
-	for _, dir := range e.Monitors {
-		if info, err := os.Stat(dir); err == nil && info.IsDir() {
-			if err := k.directory(dir); err != nil {
-				k.note(dir, nil, err)
-			}
+	for _, m := range e.Monitors {
+		if err := k.place(m); err != nil && !errors.Is(err, os.ErrNotExist) {
+			k.note(m, nil, err)
 		}
 	}
 }

@@ -64,19 +64,15 @@ func locate(name string, e *config.Emperor) (string, error) {
 	if e == nil {
 		return "", fmt.Errorf("there is no file %q (give --ini FILE to find a vassal by its name)", name)
 	}
-	for _, dir := range e.Monitors {
-		for _, ext := range append([]string{""}, config.Extensions()...) {
-			if path := filepath.Join(dir, name+ext); isVassal(name+ext) && regular(path) {
+	for _, m := range e.Monitors {
+		files, _ := places{e}.files(m)
+		for _, path := range files {
+			if base := filepath.Base(path); base == name || path == name || strings.TrimSuffix(base, filepath.Ext(base)) == name {
 				return path, nil
 			}
 		}
 	}
 	return "", fmt.Errorf("there is no vassal %q in %s", name, strings.Join(e.Monitors, ", "))
-}
-
-func regular(path string) bool {
-	info, err := os.Stat(path)
-	return err == nil && info.Mode().IsRegular()
 }
 
 func effective(e *config.Emperor, file string, all bool) ([]config.Setting, error) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -22,6 +23,7 @@ type reading struct {
 	files config.TemplateFiles
 	held  bool     // some of them are on demand
 	allow []string // options of hooks that the section [emperor] may give
+	attrs []string // attributes in it that somebody wants
 	log   *slog.Logger
 	last  sync.Map // of each directory the templates that were read last, config.Templates
 }
@@ -61,6 +63,7 @@ func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
 func (r *reading) ofEmperor(c monitor.Config) (f emperor.Facts, err error) {
 	source := config.Source{Name: c.Name, Path: c.Path, Data: c.Data}
 	f.Attributes = config.Attributes(source)
+	maps.DeleteFunc(f.Attributes, func(name, _ string) bool { return !slices.Contains(r.attrs, name) })
 	source.Tenant = c.UID != 0 && int(c.UID) != os.Geteuid()
 	set, warnings, err := config.AttributeHooks(source, r.allow)
 	for _, w := range warnings {

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -18,8 +17,8 @@ import (
 func prepare(o *config.Emperor) (undo func(), err error) {
 	undo = func() {}
 	if o.Procname != "" {
-		name := append([]byte(o.Procname), 0)
-		if err := unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(&name[0])), 0, 0, 0); err != nil {
+		// Of the process, whichever of its threads this is (proc_pid_comm(5)).
+		if err := os.WriteFile("/proc/self/comm", []byte(o.Procname), 0o644); err != nil {
 			return undo, fmt.Errorf("cannot name the process: %w", err)
 		}
 	}

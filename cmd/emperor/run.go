@@ -41,7 +41,7 @@ func run(ctx context.Context, hurry <-chan struct{}, o *config.Emperor, warnings
 	if err := o.Around.Libraries.Load(func(err error) { log.Warn("a plugin is left out", "error", err) }); err != nil {
 		return err
 	}
-	monitors, unlock, err := monitors(o, log)
+	monitors, unlock, err := places{o}.watching(log)
 	defer unlock()
 	if err != nil {
 		return err
@@ -62,6 +62,13 @@ func run(ctx context.Context, hurry <-chan struct{}, o *config.Emperor, warnings
 		return err
 	}
 	defer sight.close()
+	var orders *datagrams
+	if o.CommandSocket != "" {
+		if orders, err = listenForCommands(o.CommandSocket, log); err != nil {
+			return err
+		}
+		defer orders.close()
+	}
 	if err := become(o); err != nil {
 		return err
 	}
@@ -91,6 +98,9 @@ func run(ctx context.Context, hurry <-chan struct{}, o *config.Emperor, warnings
 		go reapOrphans(ctx)
 	}
 	sight.serve(ctx, e, o, func() { rescan(monitors) })
+	if orders != nil {
+		go orders.serve(ctx, e)
+	}
 	go report(ctx, e, log)
 	go wishes(ctx, e, func() { rescan(monitors) }, log)
 	return e.Run(ctx)
@@ -99,6 +109,7 @@ func run(ctx context.Context, hurry <-chan struct{}, o *config.Emperor, warnings
 // supervision translates the options of the loop.
 func supervision(o *config.Emperor, log *slog.Logger) (emperor.Options, error) {
 	vassals := &reading{files: o.Templates, held: holds(o.OnDemand), allow: o.Allowed, log: log}
+	vassals.attrs = append(slices.Clone(o.Wrapping.Collect), o.Wrapping.ProgramAttr, o.Wrapping.ChdirAttr)
 	options := emperor.Options{
 		Check: vassals.check, Compare: vassals.compare, Concurrency: o.Concurrency, Mercy: o.ReloadMercy, Log: log,
 		Backoff: emperor.Backoff{
@@ -169,30 +180,6 @@ func handler(w io.Writer, o *config.Emperor) slog.Handler {
 	// The journal has the time and reads the level.
 	toJournal, _ := journal.StderrIsJournalStream()
 	return termlog.New(w, termlog.Options{Level: o.LogLevel, Time: !toJournal, Marks: toJournal, Prefix: "vassal"})
-}
-
-// monitors makes and claims the sources of vassals. What it claimed is held until
-// unlock is called, which is also due after an error.
-func monitors(o *config.Emperor, log *slog.Logger) (list []monitor.Monitor, unlock func(), err error) {
-	var locks []*os.File
-	unlock = func() {
-		for _, f := range locks {
-			f.Close()
-		}
-	}
-	for _, path := range o.Monitors {
-		d, err := monitor.NewDir(path, monitor.DirOptions{Rescan: o.Rescan, Extensions: config.Extensions(), Log: log})
-		if err != nil {
-			return nil, unlock, err
-		}
-		f, err := d.Lock()
-		if err != nil {
-			return nil, unlock, err
-		}
-		locks = append(locks, f) // closing a nil file does nothing
-		list = append(list, d)
-	}
-	return list, unlock, nil
 }
 
 // programAt finds the program that vassals run: the one named, or the one

@@ -71,7 +71,7 @@ func TestHelp(t *testing.T) {
 		"/a -h":             {"Usage: ", "--hook-as-emperor "},
 		"--usage":           {"--version", "--hook-as-emperor "},
 		"--help hooks":      {"--hook-as-emperor ", "Usage: "},
-		"--help MONITORS":   {"--emperor DIR", "\nHooks:\n"},
+		"--help MONITORS":   {"--emperor PLACE", "\nHooks:\n"},
 		"--help --emperor":  {"Usage: ", "--hook-as-emperor "},
 		"--help /etc/x":     {"Usage: ", "--hook-as-emperor "},
 		"--sokcet x --help": {"Usage: ", "--hook-as-emperor "},

@@ -11,8 +11,13 @@ import (
 
 // Emperor is what an operator may say to the emperor.
 type Emperor struct {
-	// Monitors are the places to watch, in the order given. Never empty.
+	// Monitors are the places to watch, in the order given: directories, and patterns
+	// with glob:// or without. Never empty.
 	Monitors []string
+	// Monitor is how all of them look at files.
+	Monitor Monitoring
+	// CommandSocket is where commands come as datagrams of uWSGI's. Empty: nowhere.
+	CommandSocket string
 	// Clone lists the new namespaces of each vassal. Zero: none.
 	Clone namespaces.Flags
 	// Hooks are those of the emperor's phases, as-vassal among them.

@@ -101,6 +101,11 @@ func lifeOptions() table[Emperor] {
 		},
 
 		{
+			name: "emperor-command-socket", group: "Control", arg: "ADDRESS",
+			help: "take datagrams of uWSGI's there, with cmd = spawn, respawn, stop or log and vassal = NAME; a path has mode 0600",
+			set:  text(func(e *Emperor) *string { return &e.CommandSocket }),
+		},
+		{
 			name: "runtime-dir", group: "Control", arg: "DIR", def: "/run/emperor", help: "directory of the emperor's own sockets",
 			set: text(func(e *Emperor) *string { return &e.RuntimeDir }),
 		},

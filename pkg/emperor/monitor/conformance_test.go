@@ -35,6 +35,18 @@ var subjects = map[string]func(*testing.T) subject{
 			remove:  func(_ *testing.T, name string) { s.Remove(name) },
 		}
 	},
+	"glob": func(t *testing.T) subject {
+		g, dir := newGlob(t, "*.ini")
+		return subject{
+			monitor: based{g},
+			put: func(t *testing.T, name, text string) {
+				temporary := filepath.Join(dir, ".new")
+				write(t, temporary, text)
+				rename(t, temporary, filepath.Join(dir, name))
+			},
+			remove: func(t *testing.T, name string) { remove(t, filepath.Join(dir, name)) },
+		}
+	},
 	"dir": func(t *testing.T) subject {
 		d, dir := newDir(t, 0)
 		return subject{
@@ -112,9 +124,13 @@ type recorder struct {
 func run(t *testing.T, m Monitor) *recorder {
 	t.Helper()
 	r := &recorder{sets: make(chan Set, 1000)}
-	if d, ok := m.(*Dir); ok {
-		r.log = &logBuffer{}
-		d.options.Log = slog.New(termlog.New(r.log, termlog.Options{}))
+	r.log = &logBuffer{}
+	log := slog.New(termlog.New(r.log, termlog.Options{}))
+	switch m := m.(type) {
+	case *Dir:
+		m.options.Log = log
+	case based:
+		m.options.Log = log
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)

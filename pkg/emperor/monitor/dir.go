@@ -30,6 +30,12 @@ type DirOptions struct {
 	// Extensions that make a file a configuration, with their dot. Empty means
 	// .ini alone.
 	Extensions []string
+	// NoFollow: a symbolic link changes when it is touched itself or leads elsewhere,
+	// not when the file at its end changes.
+	NoFollow bool
+	// MagicExec: a file that may be executed is, and its output is the configuration.
+	// It must belong to root or to this process's user.
+	MagicExec bool
 	// Log gets a line when the directory cannot be read, and when it can again.
 	// Required.
 	Log *slog.Logger

@@ -29,9 +29,11 @@ type entry struct {
 }
 
 // counts reports whether a file of that name is a configuration.
-func (d *Dir) counts(name string) bool {
+func (d *Dir) counts(name string) bool { return counts(name, d.options.Extensions) }
+
+func counts(name string, extensions []string) bool {
 	return !strings.HasPrefix(name, ".") && !strings.HasSuffix(name, "~") &&
-		slices.Contains(d.options.Extensions, filepath.Ext(name))
+		slices.ContainsFunc(extensions, func(e string) bool { return strings.HasSuffix(name, e) })
 }
 
 // look reads what is dirty and reports whether the set has changed. When the
@@ -98,30 +100,37 @@ func (d *Dir) refresh(dir int, name string) (changed bool) {
 	if e == nil {
 		e = &entry{}
 	}
-	data, stat, same, err := readConfig(dir, name, e.stat)
+	return look(d.entries, e, dir, name, Config{Name: name, Path: filepath.Join(d.path, name)}, d.options)
+}
+
+// look reads the file that c is about, which is called name in the directory dir,
+// into its entry, and reports whether the set of entries has changed by it.
+func look(entries map[string]*entry, e *entry, dir int, name string, c Config, o DirOptions) (changed bool) {
+	data, stat, same, err := readConfig(dir, name, e.stat, o)
 	if len(name) >= maxName {
 		err = fmt.Errorf("its name is longer than %d bytes", maxName-1)
 	}
 	if errors.Is(err, unix.ENOENT) {
 		if gone(dir, name) {
-			return d.absent(name, e)
+			return absent(entries, c.Name, e)
 		}
 		err = errors.New("is a symbolic link to nothing")
 	}
-	e.missing, e.busy = time.Time{}, errors.Is(err, errBusy)
-	e.places = linkPlaces(d.path, name)
-	d.entries[name] = e
+	e.missing, e.busy, e.places = time.Time{}, errors.Is(err, errBusy), nil
+	if !o.NoFollow {
+		e.places = linkPlaces(filepath.Dir(c.Path), name)
+	}
+	entries[c.Name] = e
 	switch {
 	case e.busy || same:
 		return false
 	case err != nil:
-		return e.refuse(Config{Name: name, Path: filepath.Join(d.path, name), Err: cause(err)})
+		c.Err = cause(err)
+		return e.refuse(c)
 	}
 	e.stat = stat
-	return e.accept(Config{
-		Name: name, Path: filepath.Join(d.path, name), Data: data,
-		Version: versionOf(data, stat.touched()), UID: stat.uid, GID: stat.gid,
-	})
+	c.Data, c.Version, c.UID, c.GID = data, versionOf(data, stat.touched()), stat.uid, stat.gid
+	return e.accept(c)
 }
 
 // accept takes c unless nothing of it is new.
@@ -145,8 +154,8 @@ func (e *entry) refuse(c Config) bool {
 }
 
 // absent handles a name that is not there: only after a while is it gone.
-func (d *Dir) absent(name string, e *entry) (changed bool) {
-	if d.entries[name] == nil {
+func absent(entries map[string]*entry, name string, e *entry) (changed bool) {
+	if entries[name] == nil {
 		return false
 	}
 	if e.missing.IsZero() {
@@ -155,7 +164,7 @@ func (d *Dir) absent(name string, e *entry) (changed bool) {
 	if time.Since(e.missing) < absence && e.config.Name != "" {
 		return false
 	}
-	delete(d.entries, name)
+	delete(entries, name)
 	return e.config.Name != ""
 }
 
@@ -167,9 +176,11 @@ func gone(dir int, name string) bool {
 
 // set returns every configuration. Files that were busy from the start are not
 // in it.
-func (d *Dir) set() Set {
-	configs := make(map[string]Config, len(d.entries))
-	for name, e := range d.entries {
+func (d *Dir) set() Set { return setOf(d.entries) }
+
+func setOf(entries map[string]*entry) Set {
+	configs := make(map[string]Config, len(entries))
+	for name, e := range entries {
 		if e.config.Name != "" {
 			configs[name] = e.config
 		}

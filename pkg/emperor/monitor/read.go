@@ -38,7 +38,7 @@ func statOf(fd int) (fileStat, uint32, error) {
 // once; everything after that happens to the file that was found, whatever its
 // name has come to mean. When the file is still as in known, it returns
 // unchanged and reads nothing.
-func readConfig(dir int, name string, known fileStat) (data []byte, st fileStat, unchanged bool, err error) {
+func readConfig(dir int, name string, known fileStat, o DirOptions) (data []byte, st fileStat, unchanged bool, err error) {
 	// O_PATH opens nothing yet: no device is touched and no FIFO blocks.
 	found, err := unix.Openat(dir, name, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -53,11 +53,34 @@ func readConfig(dir int, name string, known fileStat) (data []byte, st fileStat,
 		return nil, st, false, fmt.Errorf("is %s, not a regular file", kindName(kind))
 	case st.size > MaxConfig:
 		return nil, st, false, fmt.Errorf("is larger than %d bytes", MaxConfig)
-	case st == known:
+	}
+	if o.NoFollow {
+		if link, ok := linkStat(dir, name); ok {
+			link.uid, link.gid = st.uid, st.gid // whoever owns what is read
+			st = link
+		}
+	}
+	if st == known {
 		return nil, st, true, nil
 	}
-	data, err = readStill(fmt.Sprintf("/proc/self/fd/%d", found))
+	path := fmt.Sprintf("/proc/self/fd/%d", found)
+	if o.MagicExec && unix.Faccessat(unix.AT_FDCWD, path, unix.X_OK, unix.AT_EACCESS) == nil {
+		data, err = outputOf(found, name, st.uid)
+	} else {
+		data, err = readStill(path)
+	}
 	return data, st, false, err
+}
+
+// linkStat is that of a symbolic link itself.
+func linkStat(dir int, name string) (st fileStat, ok bool) {
+	link, err := unix.Openat(dir, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return st, false
+	}
+	defer unix.Close(link)
+	st, kind, err := statOf(link)
+	return st, err == nil && kind == unix.S_IFLNK
 }
 
 // readStill reads a file that nobody is writing. A read lease (fcntl(2),

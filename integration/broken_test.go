@@ -1,0 +1,191 @@
+//go:build linux
+
+package integration
+
+import (
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+func netDial(network, address string) (net.Conn, error) {
+	return net.DialTimeout(network, address, patience)
+}
+
+// A directory that is removed and made again with the same files disturbs nobody.
+func TestDirectoryMadeAnew(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("a.ini", serves)
+	e := w.start(allNamespaces)
+	pid := e.running("a.ini")
+	w.run("cp -pr " + w.vassals + " " + w.path("kept") + " && rm -r " + w.vassals)
+	e.await("", "cannot read the directory; its vassals keep running")
+	w.run("mv " + w.path("kept") + " " + w.vassals)
+	e.await("", "can be read again")
+	w.vassal("b.ini", serves)
+	e.running("b.ini")
+	if !alive(pid) || e.count("a.ini", "-> stopping") > 0 {
+		t.Errorf("the vassal was disturbed:\n%s", e.about("a.ini"))
+	}
+	e.stop(syscall.SIGTERM)
+}
+
+// The same of one over which another file system is mounted.
+func TestDirectoryMountedOver(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("a.ini", serves)
+	e := w.start(allNamespaces, "--emperor-freq", "1")
+	pid := e.running("a.ini")
+	upper := w.path("upper")
+	w.run("mkdir " + upper + " && cp -p " + w.vassals + "/* " + upper)
+	w.write("upper/b.ini", ini(serves))
+	w.run("mount --bind " + upper + " " + w.vassals)
+	e.running("b.ini")
+	w.run("umount -l " + w.vassals)
+	e.gone("b.ini")
+	if !alive(pid) || e.count("a.ini", "-> stopping") > 0 {
+		t.Errorf("the vassal was disturbed:\n%s", e.about("a.ini"))
+	}
+	e.stop(syscall.SIGTERM)
+}
+
+// Events that the kernel drops are made up for by a look at everything.
+func TestLostEvents(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("a.ini", serves)
+	w.write("v/one.txt", "")
+	w.write("v/two.txt", "")
+	e := w.start(allNamespaces, "--emperor-freq", "0")
+	pid := e.running("a.ini")
+	e.signal(syscall.SIGSTOP)
+	now := time.Now()
+	for range 10000 { // the queue holds 16384 events by default
+		for _, name := range []string{"v/one.txt", "v/two.txt"} {
+			if err := os.Chtimes(w.path(name), now, now); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	w.vassal("late.ini", serves)
+	e.signal(syscall.SIGCONT)
+	e.running("late.ini")
+	if !alive(pid) || e.count("a.ini", "-> stopping") > 0 {
+		t.Errorf("the vassal was disturbed:\n%s", e.about("a.ini"))
+	}
+	e.stop(syscall.SIGTERM)
+}
+
+// Where there is no inotify to be had the emperor looks every second, and says so.
+func TestNoEventsToBeHad(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("a.ini", serves)
+	e := w.launch(w.inside("unshare", "--user", "--map-root-user", "sh", "-c",
+		`echo 0 >/proc/sys/user/max_inotify_instances && exec "$@"`, "sh", program("emperor"), "--emperor-log-format", "json", w.vassals))
+	e.await("", "no events: looking every second")
+	e.running("a.ini")
+	w.vassal("b.ini", serves)
+	e.running("b.ini")
+	e.remove("a.ini")
+	e.gone("a.ini")
+	e.stop(syscall.SIGTERM)
+}
+
+// A clock that jumps, which files show, restarts nobody, and what is new counts.
+func TestClockJumps(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("a.ini", serves)
+	e := w.start(allNamespaces, "--emperor-freq", "1")
+	pid := e.running("a.ini")
+	at := func(years int) {
+		t.Helper()
+		when := time.Now().AddDate(years, 0, 0)
+		if err := os.Chtimes(w.path("v/a.ini"), when, when); err != nil {
+			t.Fatal(err)
+		}
+	}
+	at(+10)
+	e.await("a.ini", "reloading -> running")
+	at(-10) // older, and the same: nothing
+	e.barrier()
+	w.write("new", ini("env = A=b", serves))
+	old := time.Now().AddDate(-20, 0, 0)
+	if err := os.Chtimes(w.path("new"), old, old); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(w.path("new"), w.path("v/a.ini")); err != nil {
+		t.Fatal(err)
+	}
+	e.await("a.ini", "reloading -> running")
+	if n := e.count("a.ini", "-> reloading"); n != 2 || !alive(pid) {
+		t.Errorf("it was reloaded %d times, want 2:\n%s", n, e.about("a.ini"))
+	}
+	e.stop(syscall.SIGTERM)
+}
+
+// A full disk, where the emperor has its sockets and a vassal its log, stops nobody.
+func TestFullDisk(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	small := w.path("small")
+	w.run("mkdir " + small + " && mount -t tmpfs -o size=64k,nr_inodes=64 small " + small)
+	w.vassal("a.ini", "log = "+small+"/log", "command = sh -c 'while :; do head -c 1000 /dev/zero | tr \"\\0\" x; echo; sleep 0.01; done'")
+	e := w.start(allNamespaces, "--runtime-dir", small+"/run")
+	pid := e.running("a.ini")
+	w.run("dd if=/dev/zero of=" + small + "/fill bs=4k 2>/dev/null || :; for i in $(seq 99); do touch " + small + "/$i 2>/dev/null || break; done")
+	if out := w.run("df --output=avail " + small + " | tail -1"); strings.TrimSpace(out) != "0" {
+		t.Fatalf("it is not full: %s", out)
+	}
+	w.vassal("b.ini", serves)
+	e.running("b.ini")
+	if out, code := w.command("--runtime-dir", small+"/run", "list"); code == 0 && !strings.Contains(out, "b.ini") {
+		t.Errorf("list prints %s", out)
+	}
+	w.vassal("b.ini", "env = A=b", serves)
+	e.await("b.ini", "reloading -> running")
+	if !alive(pid) || e.count("a.ini", "-> stopping") > 0 {
+		t.Errorf("the vassal was disturbed:\n%s", e.about("a.ini"))
+	}
+	e.stop(syscall.SIGTERM)
+	w.run("umount " + small)
+}
+
+// Of two emperors on a directory the second refuses, naming the first; right after
+// a kill -9 there is no first any more.
+func TestTwoEmperorsOnOneDirectory(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for i := range 10 {
+		w.vassal(fmt.Sprintf("v%d.ini", i), serves)
+	}
+	e := w.start(allNamespaces)
+	pid := e.running("v0.ini")
+	for round := range 3 {
+		second := w.start(allNamespaces)
+		if code := second.wait(); code != 1 {
+			t.Errorf("the second emperor ended with %d, want 1", code)
+		}
+		second.await("", fmt.Sprintf("another emperor does (pid %d)", e.pid()))
+		if !alive(pid) {
+			t.Error("the second emperor disturbed a vassal of the first")
+		}
+		if err := syscall.Kill(e.pid(), syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+		e.wait()
+		e = w.start(allNamespaces)
+		pid = e.running("v0.ini")
+		if t.Failed() {
+			t.Fatalf("in round %d", round)
+		}
+	}
+	e.stop(syscall.SIGTERM)
+}
