@@ -101,6 +101,7 @@ func run(ctx context.Context, hurry <-chan struct{}, o *config.Emperor, warnings
 	if orders != nil {
 		go orders.serve(ctx, e)
 	}
+	go relax(ctx, e)
 	go report(ctx, e, log)
 	go wishes(ctx, e, func() { rescan(monitors) }, log)
 	return e.Run(ctx)

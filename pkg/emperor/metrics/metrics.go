@@ -58,6 +58,7 @@ func New(e Emperor, m *control.Meter) *Metrics {
 	seconds := func(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
 		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "emperor", Name: name, Help: help, Buckets: buckets}, labels)
 	}
+	latencies := []float64{1e-5, 5e-5, 1e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, .1, .5, 1, 5}
 	buckets := prometheus.ExponentialBuckets(0.001, 2.5, 12) // 1 ms to 24 s
 	x := &Metrics{
 		emperor: e, meter: m, registry: prometheus.NewRegistry(), since: map[string]time.Time{},
@@ -74,7 +75,7 @@ func New(e Emperor, m *control.Meter) *Metrics {
 		ready:   seconds("ready_duration_seconds", "From a vassal's order until it accepts requests.", buckets),
 		reload:  seconds("reload_duration_seconds", "From the request until the end of a reload.", buckets, "result"),
 		hook:    seconds("hook_duration_seconds", "Hooks that have run, in the emperor and in vassals.", buckets, "phase", "result"),
-		latency: seconds("loop_latency_seconds", "How long an event waits for the emperor.", prometheus.ExponentialBuckets(1e-5, 4, 10)),
+		latency: seconds("loop_latency_seconds", "How long an event waits for the emperor.", latencies),
 	}
 	for _, cause := range causes {
 		x.exits.WithLabelValues(cause)

@@ -1,0 +1,45 @@
+package main
+
+import (
+	"context"
+	"runtime/debug"
+	"time"
+
+	"github.com/emperor-go/emperor/pkg/emperor"
+)
+
+const (
+	// calm is how long nothing must happen before memory is given back, and bustle
+	// how many transitions are worth it.
+	calm   = 3 * time.Second
+	bustle = 100
+)
+
+// relax gives back to the kernel what many launches or ends have used and nobody
+// needs any more, stacks above all, until ctx ends. It does nothing while nothing
+// happens.
+func relax(ctx context.Context, e *emperor.Emperor) {
+	_, transitions, err := e.Transitions(ctx)
+	if err != nil {
+		return
+	}
+	quiet := time.NewTimer(calm)
+	defer quiet.Stop()
+	for seen := 0; ; {
+		select {
+		case <-ctx.Done():
+			return
+		case _, ok := <-transitions:
+			if !ok {
+				return
+			}
+			seen++
+			quiet.Reset(calm)
+		case <-quiet.C:
+			if seen >= bustle {
+				debug.FreeOSMemory()
+			}
+			seen = 0
+		}
+	}
+}
