@@ -104,7 +104,7 @@ func (k *checker) vassal(name string, data []byte) {
 	k.files++
 	path, in, err := inputOf(k.emperor, name, data)
 	k.attributes(path, in.Source)
-	if k.emperor != nil && !wrapping(k.emperor.Wrapping).None() {
+	if k.emperor != nil && wrapping(k.emperor.Wrapping).Becomes(config.Attributes(in.Source)) {
 		return // only the program that takes the vassal's place knows what it means
 	}
 	if err != nil {

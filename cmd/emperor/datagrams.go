@@ -21,8 +21,12 @@ type datagrams struct {
 	log    *slog.Logger
 }
 
-// listenForCommands binds the address: HOST:PORT for UDP, else a path.
+// listenForCommands binds the address: HOST:PORT for UDP, else a path. Without one
+// nobody listens.
 func listenForCommands(address string, log *slog.Logger) (*datagrams, error) {
+	if address == "" {
+		return nil, nil
+	}
 	network := "unixgram"
 	if _, _, err := net.SplitHostPort(address); err == nil && !strings.Contains(address, "/") {
 		network = "udp"
@@ -48,14 +52,23 @@ func listenForCommands(address string, log *slog.Logger) (*datagrams, error) {
 
 // close ends it, and removes its path.
 func (c *datagrams) close() {
+	if c == nil {
+		return
+	}
 	_ = c.socket.Close()
 	if a, ok := c.socket.LocalAddr().(*net.UnixAddr); ok {
 		_ = os.Remove(a.Name)
 	}
 }
 
-// serve carries out what comes until it is closed.
+// serve carries out what comes until it is closed. It does not block.
 func (c *datagrams) serve(ctx context.Context, e *emperor.Emperor) {
+	if c != nil {
+		go c.hear(ctx, e)
+	}
+}
+
+func (c *datagrams) hear(ctx context.Context, e *emperor.Emperor) {
 	buffer := make([]byte, 1<<16)
 	for {
 		n, _, err := c.socket.ReadFrom(buffer)

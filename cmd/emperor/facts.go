@@ -24,6 +24,7 @@ type reading struct {
 	held  bool     // some of them are on demand
 	allow []string // options of hooks that the section [emperor] may give
 	attrs []string // attributes in it that somebody wants
+	wraps emperor.Foreign
 	log   *slog.Logger
 	last  sync.Map // of each directory the templates that were read last, config.Templates
 }
@@ -33,6 +34,9 @@ type reading struct {
 func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
 	in := r.input(c)
 	f, wrong := r.ofEmperor(c)
+	if r.wraps.Becomes(f.Attributes) { // only the other program knows what the rest means
+		return f, wrong
+	}
 	if !r.files.None() {
 		dir := filepath.Dir(c.Path)
 		if in.Templates, err = r.files.Read(dir); err != nil {
@@ -124,6 +128,9 @@ func (r *reading) input(c monitor.Config) config.Input {
 // take effect. What does not parse was checked by others before: it is never
 // compared.
 func (r *reading) compare(was, is monitor.Config) emperor.Change {
+	if r.becomes(was) || r.becomes(is) {
+		return r.compareWrapped(was, is)
+	}
 	before, _, err := r.input(was).Parse()
 	if err != nil {
 		return emperor.Change{Respawn: true, Options: []string{err.Error()}}
@@ -176,15 +183,25 @@ func (r *reading) otherHooks(was, is monitor.Config) (options []string) {
 	return options
 }
 
-// foreign is for vassals that become another program: only it knows what its
-// configuration means, and takes over any change. The attributes are the emperor's.
-func (r *reading) foreign() (func(monitor.Config) (emperor.Facts, error), func(was, is monitor.Config) emperor.Change) {
-	return r.ofEmperor,
-		func(was, is monitor.Config) emperor.Change {
-			if options := r.otherHooks(was, is); len(options) > 0 {
-				return emperor.Change{Respawn: true, Options: options}
-			}
-			r.log.Debug("the program itself takes over what changed", "vassal", is.Name)
-			return emperor.Change{}
+// becomes reports whether a vassal becomes another program.
+func (r *reading) becomes(c monitor.Config) bool {
+	return r.wraps.Becomes(config.Attributes(config.Source{Name: c.Name, Path: c.Path, Data: c.Data}))
+}
+
+// compareWrapped is for vassals that become another program: it takes over any
+// change, but that of the program itself.
+func (r *reading) compareWrapped(was, is monitor.Config) emperor.Change {
+	options := r.otherHooks(was, is)
+	before := config.Attributes(config.Source{Name: was.Name, Path: was.Path, Data: was.Data})
+	after := config.Attributes(config.Source{Name: is.Name, Path: is.Path, Data: is.Data})
+	for _, name := range []string{r.wraps.WrapperAttr, r.wraps.ChdirAttr} {
+		if name != "" && before[name] != after[name] {
+			options = append(options, name)
 		}
+	}
+	if len(options) > 0 {
+		return emperor.Change{Respawn: true, Options: options}
+	}
+	r.log.Debug("the program itself takes over what changed", "vassal", is.Name)
+	return emperor.Change{}
 }

@@ -62,13 +62,11 @@ func run(ctx context.Context, hurry <-chan struct{}, o *config.Emperor, warnings
 		return err
 	}
 	defer sight.close()
-	var orders *datagrams
-	if o.CommandSocket != "" {
-		if orders, err = listenForCommands(o.CommandSocket, log); err != nil {
-			return err
-		}
-		defer orders.close()
+	orders, err := listenForCommands(o.CommandSocket, log)
+	if err != nil {
+		return err
 	}
+	defer orders.close()
 	if err := become(o); err != nil {
 		return err
 	}
@@ -97,13 +95,12 @@ func run(ctx context.Context, hurry <-chan struct{}, o *config.Emperor, warnings
 	if o.Subreaper || os.Getpid() == 1 {
 		go reapOrphans(ctx)
 	}
-	sight.serve(ctx, e, o, func() { rescan(monitors) })
-	if orders != nil {
-		go orders.serve(ctx, e)
-	}
+	look := func() { rescan(monitors) }
+	sight.serve(ctx, e, o, look)
+	orders.serve(ctx, e)
 	go relax(ctx, e)
 	go report(ctx, e, log)
-	go wishes(ctx, e, func() { rescan(monitors) }, log)
+	go wishes(ctx, e, look, log)
 	return e.Run(ctx)
 }
 
@@ -111,6 +108,7 @@ func run(ctx context.Context, hurry <-chan struct{}, o *config.Emperor, warnings
 func supervision(o *config.Emperor, log *slog.Logger) (emperor.Options, error) {
 	vassals := &reading{files: o.Templates, held: holds(o.OnDemand), allow: o.Allowed, log: log}
 	vassals.attrs = append(slices.Clone(o.Wrapping.Collect), o.Wrapping.ProgramAttr, o.Wrapping.ChdirAttr)
+	vassals.wraps = wrapping(o.Wrapping)
 	options := emperor.Options{
 		Check: vassals.check, Compare: vassals.compare, Concurrency: o.Concurrency, Mercy: o.ReloadMercy, Log: log,
 		Backoff: emperor.Backoff{
@@ -124,9 +122,6 @@ func supervision(o *config.Emperor, log *slog.Logger) (emperor.Options, error) {
 	}
 	if o.Life.WaitForCommand {
 		options.Suspend = func(name string) bool { return !slices.Contains(o.Life.WaitIgnore, name) }
-	}
-	if w := wrapping(o.Wrapping); !w.None() {
-		options.Check, options.Compare = vassals.foreign()
 	}
 	sockets, err := onDemand(o.OnDemand)
 	if err == nil && !sockets.None() {

@@ -72,8 +72,10 @@ func run() error {
 		return err
 	}
 	v := &vassal.Vassal{
-		Parse: func() (*config.Vassal, config.Problems, error) {
-			return config.Own(foreign.Ask(server)).ParseVassalArgs(os.Args[1:])
+		Parse: func(held bool) (*config.Vassal, config.Problems, error) {
+			own := config.Own(foreign.Ask(server))
+			own.Held = held
+			return own.ParseVassalArgs(os.Args[1:])
 		},
 		Fallback:      func() string { return config.Own(foreign.Ask(server)).FallbackOfArgs(os.Args[1:]) },
 		ServerProgram: server, SelfProgram: self, TwinProgram: vassal.Twin(),

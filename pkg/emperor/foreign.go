@@ -28,6 +28,12 @@ func (f Foreign) None() bool {
 	return len(f.Override)+len(f.Fallback) == 0 && f.Wrapper == "" && f.WrapperAttr == ""
 }
 
+// Becomes reports whether a vassal with these attributes becomes another program,
+// if there is one to become.
+func (f Foreign) Becomes(attributes map[string]string) bool {
+	return len(f.Override)+len(f.Fallback) > 0 || f.Wrapper != "" || f.WrapperAttr != "" && attributes[f.WrapperAttr] != ""
+}
+
 // programFor is what one vassal becomes; nil when it stays what it is.
 func (s *System) programFor(p Plan) *wire.Program {
 	f := s.Foreign

@@ -40,7 +40,7 @@ func (e *Emperor) reported(v *vassal, r wire.Report) {
 			e.input(v, Accepting)
 		}
 	case wire.Loyal:
-		v.loyal, v.lastLoyal, v.failures = now, now, 0
+		v.loyal, v.lastLoyal = now, now // its failures are forgotten when it has run long enough
 	case wire.Withdraw:
 		e.leave(v)
 	case wire.Heartbeat:

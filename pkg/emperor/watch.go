@@ -79,6 +79,9 @@ func (e *Emperor) withdraw(v *vassal) {
 // offer gives a vassal the configuration that a monitor found for it. One that
 // cannot be used is none, unless nothing runs yet and the vassal can fall back.
 func (e *Emperor) offer(v *vassal, p Plan) {
+	if p.Err == nil && v.activation != nil {
+		p.Err = free(v.activation.String(), p)
+	}
 	v.note(p.Err)
 	if p.Err != nil && (!p.Fallback || v.wanted != nil) {
 		return

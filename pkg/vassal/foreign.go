@@ -35,7 +35,9 @@ func (v *Vassal) becomeForeign(context.Context) error {
 			return closeOnExec(p.Keep)
 		}
 		v.Log.Debug("becoming another program", "program", path)
+		setBlocking(p.Keep, true) // what it expects of the descriptors that it gets
 		err := syscall.Exec(path, append([]string{path}, texts(p.Args)...), texts(p.Env))
+		setBlocking(p.Keep, false)
 		failed = errors.Join(failed, fmt.Errorf("cannot become %q: %w", path, err))
 		if !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.EACCES) && !errors.Is(err, unix.ENOTDIR) {
 			break
@@ -56,6 +58,13 @@ func setFlags(fds []int, flags int) error {
 		}
 	}
 	return nil
+}
+
+// setBlocking does not fail: with O_NONBLOCK a program may wait in vain, or not.
+func setBlocking(fds []int, blocking bool) {
+	for _, fd := range fds {
+		_ = unix.SetNonblock(fd, !blocking)
+	}
 }
 
 func texts(list [][]byte) []string {

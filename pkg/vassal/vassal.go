@@ -25,8 +25,8 @@ import (
 // death signals of workers are tied to it.
 type Vassal struct {
 	// Parse gets the options where no emperor gave an order: from the command
-	// line. Required.
-	Parse func() (*config.Vassal, config.Problems, error)
+	// line. held says that sockets were handed over. Required.
+	Parse func(held bool) (*config.Vassal, config.Problems, error)
 	// ServerProgram is the path of the built-in server. Required for static-map.
 	ServerProgram string
 	// SelfProgram is the path of the vassal program, for its worker stage.
@@ -264,7 +264,7 @@ func (v *Vassal) parse(context.Context) (err error) {
 // parsed reads the bytes of an order; nil: what is given on the command line.
 func (v *Vassal) parsed(order *wire.Order) (*config.Vassal, config.Problems, error) {
 	if v.resumed == nil && order == nil {
-		return v.Parse()
+		return v.Parse(len(v.inherited) > 0)
 	}
 	if v.resumed != nil && order == v.order {
 		in, err := v.fallbackInput()
