@@ -4,6 +4,7 @@ package integration
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -259,4 +260,59 @@ func TestCommandThatDoesNotExist(t *testing.T) {
 	if took := time.Since(begin); took > 5*time.Second {
 		t.Errorf("a vassal in backoff took %v to go", took)
 	}
+}
+
+// The statistics of a vassal tell of all its workers, and go on counting when one
+// is replaced.
+func TestStatisticsOfAllWorkers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.run("mkdir " + w.path("www") + " && echo page >" + w.path("www/index.html"))
+	socket, stats := w.path("s/web"), w.path("s/stats")
+	w.vassal("a.ini", "http-socket = "+socket, "stats = "+stats, "processes = 3", "static-map = /="+w.path("www"))
+	e := w.start(allNamespaces)
+	pid := e.running("a.ini")
+	type worker struct {
+		ID, PID                      int
+		Requests, RSS, Accepting, Tx int64
+		Respawns                     int   `json:"respawn_count"`
+		Delta                        int64 `json:"delta_requests"`
+	}
+	tell := func() (list []worker) {
+		t.Helper()
+		c, err := netDial("unix", stats)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		var all struct{ Workers []worker }
+		if err := json.NewDecoder(c).Decode(&all); err != nil {
+			t.Fatal(err)
+		}
+		return all.Workers
+	}
+	eventually(t, "three workers accept", func() bool { return len(tell()) == 3 })
+	for range 30 {
+		get(t, socket, http.MethodGet, "/", nil)
+	}
+	requests := func() (sum int64) {
+		for _, w := range tell() {
+			sum += w.Requests
+		}
+		return sum
+	}
+	eventually(t, "thirty requests are counted", func() bool { return requests() == 30 })
+	for _, w := range tell() {
+		if w.RSS == 0 || w.Accepting != 1 || w.Respawns != 1 {
+			t.Errorf("a worker tells %+v", w)
+		}
+	}
+	if err := syscall.Kill(children(pid)[0], syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "it is replaced, and nothing is forgotten", func() bool {
+		list := tell()
+		return len(list) == 3 && requests() == 30 && slices.ContainsFunc(list, func(w worker) bool { return w.Respawns == 2 && w.Delta == 0 })
+	})
+	e.stop(syscall.SIGTERM)
 }

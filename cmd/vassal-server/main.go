@@ -93,6 +93,9 @@ func run(ctx context.Context, args []string) error {
 	if told != nil {
 		c.Options = *told
 	}
+	if c.Board, err = serving.Board(); err != nil {
+		return err
+	}
 	if c.Sockets, err = server.Inherited(); err != nil {
 		return err
 	}

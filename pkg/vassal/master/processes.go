@@ -24,6 +24,7 @@ type Processes struct {
 	// Self is the path of the vassal program, for the worker stage. Required.
 	Self string
 
+	board   *os.File     // where built-in servers count; nil: there was none yet
 	started map[int]bool // leaders of sessions, not reaped yet
 }
 
@@ -72,6 +73,9 @@ func (p *Processes) startWorker(s Spec, post func(Event)) (int, error) {
 	c := &child{env: s.Env[:len(s.Env):len(s.Env)], path: s.Program.Path, argv: s.Program.Args}
 	defer c.done()
 	if err := c.furnish(s); err != nil {
+		return 0, err
+	}
+	if err := p.lend(c, s); err != nil {
 		return 0, err
 	}
 	// The built-in server knows whose descriptors they are. Any other program
@@ -134,6 +138,21 @@ func (c *child) furnish(s Spec) error {
 			c.env = append(c.env, "GOMAXPROCS=1") // saves 200 KB; it takes more when it is busy
 		}
 	}
+	return nil
+}
+
+// lend passes the board on which all built-in servers of the vassal count.
+func (p *Processes) lend(c *child, s Spec) (err error) {
+	if s.Program.Server == nil {
+		return nil
+	}
+	if p.board == nil {
+		if p.board, err = serving.NewBoard(); err != nil {
+			return err
+		}
+	}
+	c.env = append(c.env, serving.BoardEnv+"="+strconv.Itoa(len(c.files)))
+	c.files = append(c.files, p.board.Fd())
 	return nil
 }
 

@@ -130,7 +130,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{ResponseWriter: w, r: r, started: time.Now(), draining: s.draining.Load}
 	x.web = r.Context().Value(http.ServerContextKey) != nil
 	x.proto, _ = r.Context().Value(protocolKey{}).(protocolInfo)
-	if s.stats.begin() >= busyRequests && s.Busy != nil {
+	if s.tally.active.Add(1) >= busyRequests && s.Busy != nil {
 		s.busy.Do(s.Busy)
 	}
 	defer s.finish(x)
@@ -153,10 +153,10 @@ var errTooLong = errors.New("the request took too long")
 func (s *server) finish(x *exchange) {
 	took := time.Since(x.started)
 	if errors.Is(context.Cause(x.r.Context()), errTooLong) {
-		s.stats.late.Add(1)
+		s.tally.late.Add(1)
 		s.Log.Warn("request-timeout", "after", took.Round(time.Millisecond), "method", x.r.Method, "uri", x.r.RequestURI)
 	}
-	s.stats.end(x, took)
+	s.tally.end(x, took)
 	s.log.write(x, took)
 	s.loyal.Do(func() { s.notify("LOYAL=1") })
 }

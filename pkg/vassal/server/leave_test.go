@@ -243,6 +243,13 @@ func TestBacklogIsServed(t *testing.T) {
 		waiting = append(waiting, c)
 	}
 	s.stop()
+	for late := time.Now().Add(10 * time.Second); time.Now().Before(late); time.Sleep(time.Millisecond) { // it takes a moment
+		c, err := net.Dial("tcp", s.addr["http-socket"])
+		if err != nil {
+			break
+		}
+		c.Close()
+	}
 	for _, c := range waiting {
 		_ = c.SetDeadline(time.Now().Add(5 * time.Second))
 		if _, err := io.WriteString(c, "GET /a HTTP/1.1\r\nHost: x\r\n\r\n"); err != nil {

@@ -33,6 +33,9 @@ type Config struct {
 	Options serving.Options
 	// Sockets are those to serve. The server closes them. At least one.
 	Sockets []Socket
+	// Board is memory that all servers of the vassal share, for statistics. May be
+	// nil.
+	Board []byte
 	// Log gets what goes wrong, and AccessLog a line for each request. Required.
 	Log       *slog.Logger
 	AccessLog Lines
@@ -58,7 +61,8 @@ type server struct {
 	Config
 	answers  answers
 	log      *accessLog
-	stats    counters
+	board    board
+	tally    *tally // this server's place on it
 	conns    connections
 	draining atomic.Bool
 	loyal    sync.Once
@@ -80,6 +84,7 @@ func Serve(ctx context.Context, c Config) error {
 		return err
 	}
 	defer s.answers.close()
+	defer s.tally.free()
 	failed := make(chan error, len(s.Sockets))
 	for _, socket := range s.Sockets {
 		serve, err := s.protocol(socket)
@@ -121,7 +126,8 @@ func newServer(c Config) (*server, error) {
 	if s.answers, err = newAnswers(o, c.Log); err != nil {
 		return nil, err
 	}
-	s.stats.start(c.Sockets)
+	s.board = boardOf(c.Board)
+	s.tally = s.board.take()
 	s.web = &http.Server{
 		Handler: s, ReadHeaderTimeout: headerTimeout, IdleTimeout: o.KeepAlive, MaxHeaderBytes: o.BufferSize,
 		ConnState: note, ErrorLog: slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
@@ -160,6 +166,7 @@ func (s *server) notify(state string) {
 // is accepted any more: ended delivers once for each socket.
 func (s *server) leave(ctx context.Context, ended <-chan error) error {
 	s.draining.Store(true)
+	s.tally.accepting.Store(0)
 	for _, stop := range s.stops {
 		stop()
 	}

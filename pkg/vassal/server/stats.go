@@ -5,37 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"sync/atomic"
-	"time"
 )
-
-// counters are what the statistics are made of.
-type counters struct {
-	sockets  []Socket
-	born     time.Time
-	requests atomic.Int64
-	active   atomic.Int64
-	static   atomic.Int64
-	routed   atomic.Int64
-	failed   atomic.Int64
-	late     atomic.Int64
-	sent     atomic.Int64
-	busy     atomic.Int64 // microseconds in requests
-}
-
-func (c *counters) start(sockets []Socket) { c.sockets, c.born = sockets, time.Now() }
-
-func (c *counters) begin() (active int64) { return c.active.Add(1) }
-
-func (c *counters) end(x *exchange, took time.Duration) {
-	c.active.Add(-1)
-	c.requests.Add(1)
-	c.static.Add(int64(number(x.static)))
-	c.routed.Add(int64(number(x.routed)))
-	c.failed.Add(int64(number(x.failed)))
-	c.sent.Add(x.size)
-	c.busy.Add(took.Microseconds())
-}
 
 // The shape of uWSGI's statistics, with what is known here.
 type (
@@ -95,14 +65,13 @@ type (
 	}
 )
 
-// snapshot is what holds now, for this worker.
+// snapshot is what holds now, for all servers of the vassal.
 func (s *server) snapshot() statistics {
-	c := &s.stats
 	cwd, _ := os.Getwd()
 	st := statistics{
-		Version: "vassal", PID: os.Getppid(), UID: os.Getuid(), GID: os.Getgid(), Cwd: cwd, Locks: []struct{}{},
+		Version: "vassal", PID: os.Getppid(), UID: os.Getuid(), GID: os.Getgid(), Cwd: cwd, Locks: []struct{}{}, Workers: []workerStats{},
 	}
-	for _, socket := range c.sockets {
+	for _, socket := range s.Sockets {
 		if socket.Name == "stats" {
 			continue
 		}
@@ -111,18 +80,11 @@ func (s *server) snapshot() statistics {
 		st.Sockets = append(st.Sockets, socketStats{Name: socket.Listener.Addr().String(), Proto: strings.TrimSuffix(socket.Name, "-socket"), Queue: waiting, Max: most})
 	}
 	st.Load = st.Queue
-	requests, running := c.requests.Load(), c.busy.Load()
-	w := workerStats{
-		ID: 1, PID: os.Getpid(), Accepting: number(!s.draining.Load()), Requests: requests, Delta: requests, Harakiri: c.late.Load(),
-		Status: "idle", Running: running, LastSpawn: c.born.Unix(), Respawns: 1, Sent: c.sent.Load(), Average: running / max(requests, 1),
-		Apps: []struct{}{}, Cores: []coreStats{{
-			Requests: requests, Static: c.static.Load(), Routed: c.routed.Load(), WriteErrs: c.failed.Load(), InRequest: c.active.Load(), Vars: []struct{}{},
-		}},
+	for i := range s.board {
+		if t := &s.board[i]; t.pid.Load() != 0 && lives(t.pid.Load()) {
+			st.Workers = append(st.Workers, t.worker(i+1))
+		}
 	}
-	if c.active.Load() > 0 {
-		w.Status = "busy"
-	}
-	st.Workers = []workerStats{w}
 	return st
 }
 
