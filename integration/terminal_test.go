@@ -77,6 +77,29 @@ func (s *screen) expect(text string) {
 	}
 }
 
+// press presses a key until the text is seen: a program that has just been started
+// may not have the terminal yet, and then a signal goes to nobody.
+func (s *screen) press(key, text string) {
+	s.t.Helper()
+	again := time.NewTicker(500 * time.Millisecond)
+	defer again.Stop()
+	s.write(key)
+	for late := time.After(patience); ; {
+		if _, rest, found := strings.Cut(s.seen, text); found {
+			s.seen = rest
+			return
+		}
+		select {
+		case piece := <-s.shown:
+			s.seen += piece
+		case <-again.C:
+			s.write(key)
+		case <-late:
+			s.t.Fatalf("after %v still no %q; there was %q", patience, text, s.seen)
+		}
+	}
+}
+
 // TestTerminal: a shell as first worker, which two clients share, one of whom
 // comes by the emperor.
 func TestTerminal(t *testing.T) {
@@ -108,9 +131,7 @@ func TestTerminal(t *testing.T) {
 	}
 	second.write("sleep 1000\n")
 	first.expect("sleep 1000")
-	first.write("\x03")
-	first.expect("^C")
-	first.expect("ready>") // before that the shell throws away what is typed
+	first.press("\x03", "ready>") // before that the shell throws away what is typed
 	first.write("echo inter''rupted\n")
 	second.expect("interrupted")
 	e.await("a.ini", "interrupted") // pty-log
@@ -154,5 +175,71 @@ func TestTerminalProgram(t *testing.T) {
 		s.write(word + "\n")
 		s.expect("got " + word)
 		s.expect("Detached.")
+	}
+}
+
+// Over TCP, of both families, and with a terminal whose keys make no signals.
+func TestTerminalOverTCP(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	addresses := map[string]string{"four.ini": "127.0.0.1:7331", "six.ini": "[::1]:7332"}
+	for name, address := range addresses {
+		w.vassal(name, "pty-socket = "+address, "pty-no-isig = true", "env = PS1=ready>", "env = ENV=", "stop-signal = HUP", "command = sh -i")
+	}
+	e := w.start("--emperor-use-clone=pid,fs")
+	for name, address := range addresses {
+		e.running(name)
+		s := sit(t, w.inside(program("vassal"), "--pty-connect", address))
+		s.expect("Ctrl-] detaches")
+		s.expect("ready>")
+		s.write("stty -a | tr ' ' '\\n' | grep isig\n")
+		s.expect("-isig")
+		s.write("\x1d")
+		s.expect("Detached.")
+		attached := sit(t, w.inside(program("emperor"), "attach", name))
+		attached.expect("Ctrl-] detaches")
+		attached.write("echo by the em''peror\n")
+		attached.expect("by the emperor")
+	}
+	e.stop(syscall.SIGTERM)
+}
+
+// What comes on the vassal's own standard input is typed.
+func TestTerminalInput(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.write("a.ini", ini("pty-socket = "+w.path("s/tty"), "pty-input = true", "pty-log = true", "env = PS1=ready>", "env = ENV=", "stop-signal = HUP", "command = sh -i"))
+	cmd := w.inside("sh", "-c", `cd / && exec "$@"`, "sh", program("vassal"), "--ini", w.path("a.ini"))
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setsid: true}
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, err := os.Create(w.path("log"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer log.Close()
+	cmd.Stdout, cmd.Stderr = log, log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+		if t.Failed() {
+			t.Logf("the log:\n%s", strings.Join(lines(w.path("log")), "\n"))
+		}
+	})
+	w.reaches(w.path("log"), "worker started")
+	if _, err := in.Write([]byte("echo ty''ped; exit 5\n")); err != nil {
+		t.Fatal(err)
+	}
+	w.reaches(w.path("log"), "typed", "exit status 5")
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("the vassal ended with %v", err)
 	}
 }

@@ -73,7 +73,7 @@ func serve(args []string) error {
 	for _, fd := range []int{pty.SocketFD, pty.WorkerFD, pty.MasterFD} {
 		unix.CloseOnExec(fd)
 	}
-	go awaitDeath(pty.WorkerFD)
+	go awaitDeath(pty.WorkerFD, l)
 	if len(o.Exec) > 0 {
 		return serveProgram(l, o)
 	}
@@ -87,6 +87,9 @@ func serve(args []string) error {
 	furnish(hub, o)
 	go hub.Accept(l)
 	hub.Run(logOf(o))
+	if err := l.Close(); !errors.Is(err, net.ErrClosed) {
+		return err
+	}
 	return nil
 }
 
@@ -113,7 +116,10 @@ func (t typist) Write(keys []byte) (int, error) { return len(keys), t.hub.Type(k
 func serveProgram(l net.Listener, o pty.Options) error {
 	for {
 		first, err := l.Accept()
-		if err != nil {
+		switch {
+		case errors.Is(err, net.ErrClosed):
+			return nil
+		case err != nil:
 			return err
 		}
 		if err := runProgram(l, first, o); err != nil {
@@ -174,13 +180,20 @@ func runProgram(l net.Listener, first net.Conn, o pty.Options) error {
 // deadliner is a listener of package net.
 type deadliner interface{ SetDeadline(t time.Time) error }
 
-// awaitDeath ends this process with the worker that it is for.
-func awaitDeath(pidfd int) {
+// lastWords is how long this process outlives a worker whose terminal somebody else
+// still has open, or whose last words take their time.
+const lastWords = 2 * time.Second
+
+// awaitDeath ends this process with the worker that it is for. Whoever comes after
+// its death is for the next one.
+func awaitDeath(pidfd int, l net.Listener) {
 	for {
 		fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
 		if n, err := unix.Poll(fds, -1); n > 0 || err != nil && !errors.Is(err, unix.EINTR) {
 			break
 		}
 	}
+	_ = l.Close()
+	<-time.After(lastWords)
 	os.Exit(0)
 }

@@ -25,6 +25,9 @@ const (
 	recent = 4 << 10
 	// stall is how long one piece may take to be sent.
 	stall = 10 * time.Second
+	// lastWords is how long the last pieces may take to be sent, when nobody prints
+	// any more.
+	lastWords = time.Second
 	// maxClients bounds who watches at a time.
 	maxClients = 64
 )
@@ -32,7 +35,8 @@ const (
 // Hub connects a terminal with its clients. What the terminal prints is read,
 // whoever listens: a client that does not keep up is let go.
 type Hub struct {
-	pty *os.File // the master's side
+	pty     *os.File       // the master's side
+	writers sync.WaitGroup // to clients and to the log
 
 	mu      sync.Mutex
 	clients map[*client]bool
@@ -53,17 +57,19 @@ type client struct {
 func NewHub(pty *os.File) *Hub { return &Hub{pty: pty, clients: map[*client]bool{}} }
 
 // Run passes on what is printed, to log as well unless that is nil, until nobody
-// has the terminal open any more, or Close.
+// has the terminal open any more, or Close. What was printed before that has then
+// been sent to whoever takes it within a second.
 func (h *Hub) Run(log io.Writer) {
+	defer h.drain()
 	defer h.Close()
 	var lines chan []byte
 	if log != nil {
 		lines = make(chan []byte, ahead)
-		go func() {
+		h.writers.Go(func() {
 			for piece := range lines {
 				_, _ = log.Write(piece)
 			}
-		}()
+		})
 		defer close(lines)
 	}
 	buffer := make([]byte, 4<<10)
@@ -82,6 +88,18 @@ func (h *Hub) Run(log io.Writer) {
 		if err != nil {
 			return
 		}
+	}
+}
+
+// drain waits for the writers, within lastWords.
+func (h *Hub) drain() {
+	sent := make(chan struct{})
+	go func() { h.writers.Wait(); close(sent) }()
+	timer := time.NewTimer(lastWords)
+	defer timer.Stop()
+	select {
+	case <-sent:
+	case <-timer.C:
 	}
 }
 
@@ -166,8 +184,7 @@ func (h *Hub) Attach(conn net.Conn) {
 	if len(h.before) > 0 {
 		c.out <- append([]byte(nil), h.before...)
 	}
-	h.mu.Unlock()
-	go func() {
+	h.writers.Go(func() {
 		defer conn.Close()
 		for piece := range c.out {
 			_ = conn.SetWriteDeadline(time.Now().Add(stall))
@@ -175,7 +192,8 @@ func (h *Hub) Attach(conn net.Conn) {
 				break
 			}
 		}
-	}()
+	})
+	h.mu.Unlock()
 	go func() {
 		h.hear(c)
 		h.mu.Lock()
