@@ -4,6 +4,7 @@ package integration
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -170,23 +171,26 @@ func (c *customers) visit() error {
 	return nil
 }
 
+// kinds are the ways to serve, as options.
+var kinds = map[string]func(w *world) []string{
+	"built-in server": func(w *world) []string {
+		return []string{"static-map = /=" + w.dir("www", "index.html")}
+	},
+	"command in Go": func(*world) []string { return asRole("web") },
+	"command in Python": func(w *world) []string {
+		w.write("serve.py", script)
+		return []string{"command = python3 " + w.path("serve.py"), "notify-ready = true"}
+	},
+}
+
 // Fifty reloads in a row, and nobody is turned away, whoever serves.
 func TestReloadLosesNoRequest(t *testing.T) {
 	t.Parallel()
-	for name, prepare := range map[string]func(w *world) []string{
-		"built-in server": func(w *world) []string {
-			return []string{"static-map = /=" + w.dir("www", "index.html")}
-		},
-		"command in Go": func(*world) []string { return asRole("web", "processes = 2") },
-		"command in Python": func(w *world) []string {
-			w.write("serve.py", script)
-			return []string{"command = python3 " + w.path("serve.py"), "notify-ready = true"}
-		},
-	} {
+	for name, prepare := range kinds {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			w.vassal("a.ini", append(prepare(w), "http-socket = "+w.path("s/web"), "listen = 1024")...)
+			w.vassal("a.ini", append(prepare(w), "processes = 2", "http-socket = "+w.path("s/web"), "listen = 1024")...)
 			e := w.start(allNamespaces)
 			pid := e.running("a.ini")
 			eventually(t, "somebody serves", func() bool { return get(t, w.path("s/web"), "GET", "/", nil).status == http.StatusOK })
@@ -220,28 +224,69 @@ func workersOf(pid int) []int { return children(pid) }
 
 func TestKilledWorkerIsReplacedAndTheOthersServe(t *testing.T) {
 	t.Parallel()
-	w := newWorld(t)
-	w.vassal("a.ini", asRole("web", "processes = 3", "http-socket = "+w.path("s/web"), "listen = 1024")...)
-	e := w.start(allNamespaces)
-	pid := e.running("a.ini")
-	before := workersOf(pid)
-	if len(before) != 3 {
-		t.Fatalf("there are workers %v, want 3", before)
+	for name, prepare := range kinds {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.vassal("a.ini", append(prepare(w), "processes = 3", "http-socket = "+w.path("s/web"), "listen = 1024")...)
+			e := w.start(allNamespaces)
+			pid := e.running("a.ini")
+			before := workersOf(pid)
+			if len(before) != 3 {
+				t.Fatalf("there are workers %v, want 3", before)
+			}
+			eventually(t, "somebody serves", func() bool { return get(t, w.path("s/web"), "GET", "/", nil).status == http.StatusOK })
+			c := w.customers(3, w.path("s/web"))
+			if err := syscall.Kill(before[0], syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "there are three again", func() bool { now := workersOf(pid); return len(now) == 3 && !slices.Contains(now, before[0]) })
+			failures := c.leave()
+			if len(failures) > 3 { // those that were in it
+				t.Errorf("%d requests failed: %s", len(failures), strings.Join(failures, "; "))
+			}
+			for _, old := range before[1:] {
+				if !alive(old) {
+					t.Errorf("worker %d did not stay", old)
+				}
+			}
+		})
 	}
-	c := w.customers(3, w.path("s/web"))
-	if err := syscall.Kill(before[0], syscall.SIGKILL); err != nil {
+}
+
+// The same as fifty reloads, as wrk sees it over TCP.
+func TestReloadUnderWrk(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("a.ini", "http-socket = 127.0.0.1:7401", "listen = 1024", "processes = 2", "static-map = /="+w.dir("www", "index.html"))
+	e := w.start("--emperor-use-clone=pid,fs")
+	pid := e.running("a.ini")
+	w.run("curl -sS --retry 20 --retry-connrefused --max-time 20 -o /dev/null http://127.0.0.1:7401/")
+	wrk := w.inside("wrk", "-t1", "-c8", "-d6s", "--timeout", "30s", "http://127.0.0.1:7401/")
+	var out bytes.Buffer
+	wrk.Stdout, wrk.Stderr = &out, &out
+	if err := wrk.Start(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "there are three again", func() bool { now := workersOf(pid); return len(now) == 3 && !slices.Contains(now, before[0]) })
-	failures := c.leave()
-	if len(failures) > 3 { // those that were in it
-		t.Errorf("%d requests failed: %s", len(failures), strings.Join(failures, "; "))
-	}
-	for _, old := range before[1:] {
-		if !alive(old) {
-			t.Errorf("worker %d did not stay", old)
+	ended := make(chan error, 1)
+	go func() { ended <- wrk.Wait() }()
+	for range 50 {
+		if err := syscall.Kill(pid, syscall.SIGHUP); err != nil {
+			t.Fatal(err)
 		}
+		e.await("a.ini", "workers replaced")
 	}
+	select {
+	case err := <-ended:
+		if text := out.String(); err != nil || strings.Contains(text, "Socket errors") || strings.Contains(text, "Non-2xx") || !strings.Contains(text, "Requests/sec") {
+			t.Errorf("wrk says %v\n%s", err, text)
+		}
+	case <-time.After(2 * patience):
+		_ = wrk.Process.Kill()
+		<-ended
+		t.Error("wrk does not end")
+	}
+	e.stop(syscall.SIGTERM)
 }
 
 // A reload whose new workers do not come up changes nothing.

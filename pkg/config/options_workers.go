@@ -38,7 +38,7 @@ func workerOptions() table[Vassal] {
 		{name: "min-worker-lifetime", group: g, arg: "TIME", def: "60", help: "age before which limits replace no worker", set: duration(func(v *Vassal) *time.Duration { return &v.Triggers.MinLifetime })},
 		{name: "notify-ready", group: g, help: "a worker is ready when it says READY=1 to NOTIFY_SOCKET", set: yes(func(v *Vassal) *bool { return &v.Ready.Notify })},
 		{name: "processes", aliases: []string{"workers"}, group: g, arg: "N", def: "1", help: "how many workers share the sockets", set: setProcesses},
-		{name: "ready-probe", group: g, arg: "PROBE", help: "a worker is ready when tcp://ADDRESS accepts, http://ADDRESS/PATH answers 2xx or 3xx, or exec:COMMAND exits with 0", set: setProbe},
+		{name: "ready-probe", group: g, arg: "PROBE", help: "a worker is ready when tcp:ADDRESS accepts, http://ADDRESS/PATH answers 2xx or 3xx, or exec:COMMAND exits with 0", set: setProbe},
 		{name: "ready-timeout", group: g, arg: "TIME", def: "60", help: "how long a new worker may take to be ready", set: positive(func(v *Vassal) *time.Duration { return &v.Ready.Timeout })},
 		{name: "reload-on-rss", group: g, arg: "MB", help: "replace a worker whose memory grows above this", set: setReloadOnRSS},
 		{name: "smart-attach-daemon", group: g, arg: "PIDFILE COMMAND", repeat: true, help: "start a program that puts itself into the background, unless it runs", set: attachSmart(false)},
@@ -110,26 +110,32 @@ func parseSignal(s string) (syscall.Signal, error) {
 	return 0, hinted{strconv.Quote(s) + " is not a signal", "such as TERM or 15"}
 }
 
+// probeForms are what a probe looks like, for hints.
+const probeForms = "tcp:ADDRESS, http://ADDRESS/PATH or exec:COMMAND"
+
 func setProbe(v *Vassal, t value) (err error) {
 	kind, rest, ok := strings.Cut(t.text, ":")
 	p := Probe{Kind: kind}
+	if kind != "exec" {
+		rest = strings.TrimPrefix(strings.TrimPrefix(rest, "http:"), "//") // of http:URL, and of what looks like a URL
+	}
 	switch {
 	case !ok || rest == "":
-		err = hinted{strconv.Quote(t.text) + " is not a probe", "tcp://ADDRESS, http://ADDRESS/PATH or exec:COMMAND"}
+		err = hinted{strconv.Quote(t.text) + " is not a probe", probeForms}
 	case kind == "exec":
 		p.Command, err = parseWords(rest)
-	case kind == "tcp" && strings.HasPrefix(rest, "//"):
-		p.Address = rest[2:]
+	case kind == "tcp":
+		p.Address = rest
 		err = checkAddress(p.Address, false)
-	case kind == "http" && strings.HasPrefix(rest, "//"):
-		address, path, _ := strings.Cut(rest[2:], "/")
+	case kind == "http":
+		address, path, _ := strings.Cut(rest, "/")
 		if !strings.Contains(address, ":") {
 			address += ":80"
 		}
 		p.Address, p.Path = address, "/"+path
 		err = checkAddress(p.Address, false)
 	default:
-		err = hinted{"unknown kind of probe " + strconv.Quote(kind), "tcp://ADDRESS, http://ADDRESS/PATH or exec:COMMAND"}
+		err = hinted{"unknown kind of probe " + strconv.Quote(kind), probeForms}
 	}
 	v.Ready.Probe = p
 	return err
