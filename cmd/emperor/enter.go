@@ -16,6 +16,7 @@ import (
 
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/emperor/control"
+	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
 // enterCommand runs a program in the namespaces of a vassal.
@@ -60,11 +61,11 @@ func (o *operator) hold(ctx context.Context, name string) (pidfd, pid int, err e
 // started by a thread that has joined them and is thrown away afterwards: this
 // process stays where it is.
 func enter(pidfd, pid int, command []string) error {
-	flags, user, err := differing(pid)
+	flags, err := namespaces.Differing(pid)
 	if err != nil {
 		return err
 	}
-	if user { // no thread of a Go program can enter one (setns(2))
+	if flags.Has(namespaces.NewUser) { // no thread of a Go program can enter one (setns(2))
 		return nsenter(pidfd, pid, command)
 	}
 	// Interrupts are for the command; it shares our terminal.
@@ -82,7 +83,7 @@ func enter(pidfd, pid int, command []string) error {
 			if err := unix.PidfdSendSignal(pidfd, 0, nil, 0); err != nil {
 				return fmt.Errorf("cannot enter process %d: %w", pid, err)
 			}
-			return within(root, pidfd, flags, command)
+			return within(root, pidfd, int(flags), command)
 		}()
 	}()
 	return status(<-ended)
@@ -124,46 +125,6 @@ func status(err error) error {
 
 // errQuiet is an error of which everything has been said.
 var errQuiet = errors.New("")
-
-// kinds are the namespaces that can be entered, with their entries in /proc/PID/ns.
-var kinds = []struct {
-	entry string
-	flag  int
-}{
-	{"cgroup", unix.CLONE_NEWCGROUP},
-	{"ipc", unix.CLONE_NEWIPC},
-	{"uts", unix.CLONE_NEWUTS},
-	{"net", unix.CLONE_NEWNET},
-	{"pid", unix.CLONE_NEWPID},
-	{"mnt", unix.CLONE_NEWNS},
-}
-
-// differing returns the namespaces of a process that are not ours.
-func differing(pid int) (flags int, user bool, err error) {
-	for _, k := range kinds {
-		other, err := differs(pid, k.entry)
-		if err != nil {
-			return 0, false, err
-		}
-		if other {
-			flags |= k.flag
-		}
-	}
-	user, err = differs(pid, "user")
-	return flags, user, err
-}
-
-func differs(pid int, entry string) (bool, error) {
-	theirs, err := os.Stat(fmt.Sprintf("/proc/%d/ns/%s", pid, entry))
-	if err != nil {
-		return false, fmt.Errorf("cannot see its namespaces: %w", err)
-	}
-	ours, err := os.Stat("/proc/self/ns/" + entry)
-	if err != nil {
-		return false, fmt.Errorf("cannot see our namespaces: %w", err)
-	}
-	return !os.SameFile(theirs, ours), nil
-}
 
 // nsenter has util-linux enter, for a process in a user namespace.
 func nsenter(pidfd, pid int, command []string) error {

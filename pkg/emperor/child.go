@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -47,10 +48,13 @@ type child struct {
 	orders  *wire.Channel
 	configs *os.File // our end of the config socket; nil: none
 	notify  *notifySocket
-	output  *os.File // read end of its stdout and stderr
-	silent  chan struct{}
-	dead    chan struct{} // closed when it is dead
-	life    life
+	// notified is closed when it has said READY=1, by readyOnce.
+	notified  chan struct{}
+	readyOnce sync.Once
+	output    *os.File // read end of its stdout and stderr
+	silent    chan struct{}
+	dead      chan struct{} // closed when it is dead
+	life      life
 
 	current atomic.Pointer[Plan] // what it is asked to run
 	speaks  atomic.Bool          // the order channel, as it has shown

@@ -31,11 +31,15 @@ func (s *System) runner(r Request, c *child) hooks.Runner {
 	run.Subject = hooks.Subject{Name: r.Config.Name, UID: r.Config.UID, GID: r.Config.GID}
 	if c != nil {
 		run.Subject.PID = c.PID()
-		j := hooks.Joiner{Program: s.Program, Open: c.process.OpenNamespace, Subject: run.Subject, Shells: s.Shells, Libraries: s.Libraries}
-		run.Join = j.Join
+		run.Join = s.joiner(c, run.Subject).Join
 	}
 	run.Vars = append(slices.Clone(s.Environ), s.vassalVars(r, run.Subject.PID)...)
 	return run
+}
+
+// joiner runs hooks in the namespaces of a child.
+func (s *System) joiner(c *child, who hooks.Subject) hooks.Joiner {
+	return hooks.Joiner{Program: s.Program, Open: c.process.OpenNamespace, Subject: who, Shells: s.Shells, Libraries: s.Libraries}
 }
 
 // hooks are those of one phase for a vassal: the operator's, then its own.
@@ -134,6 +138,9 @@ type life struct {
 	early *companion // the as-emperor hooks, when the vassal did not wait for them
 	once  sync.Once
 	ready *companion // the hooks of its readiness; nil: it was not ready
+
+	probing sync.Once
+	probe   *companion // finds out whether the program that it became is ready
 }
 
 // companion is what runs beside a vassal and must end with it: hooks that know its
@@ -180,6 +187,7 @@ func (l *life) hears(c *child, m Message) {
 // its pid mean another process.
 func (l *life) over() {
 	l.early.end()
+	l.probe.end()
 	l.ready.end()
 }
 

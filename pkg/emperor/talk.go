@@ -110,6 +110,9 @@ func (c *child) hearNotices(report func(Message)) {
 				c.foreign.Store(true)
 			}
 			report(n)
+			if n.Kind == wire.Exec && n.Probe != nil {
+				c.life.probes(c, *n.Probe, report)
+			}
 		case !errors.Is(err, wire.ErrGarbage):
 			return
 		}
@@ -128,6 +131,9 @@ func (c *child) hearNotify(report func(Message)) {
 			return
 		}
 		if ok {
+			if n.Ready {
+				c.readyOnce.Do(func() { close(c.notified) })
+			}
 			report(n)
 		}
 		if !p.wait() {

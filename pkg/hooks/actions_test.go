@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"slices"
@@ -121,6 +123,7 @@ var sights = map[string]sight{
 	"wait_for_file":       {},
 	"wait_for_fs":         {},
 	"wait_for_mountpoint": {},
+	"wait_for_http":       {before: "ip link set lo up"},
 	"wait_for_socket":     {},
 }
 
@@ -155,12 +158,15 @@ func runExample(t *testing.T, a ActionInfo, want sight) {
 	if out, err := exec.Command("/bin/sh", "-c", want.before).CombinedOutput(); err != nil {
 		t.Fatalf("before: %v: %s", err, out)
 	}
-	if a.Name == "wait_for_socket" {
+	switch a.Name {
+	case "wait_for_socket":
 		l, err := net.Listen("unix", "/tmp/socket")
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer l.Close()
+	case "wait_for_http":
+		answerSecond(t, "127.0.0.1:8080")
 	}
 	r, log := runner(20 * time.Second)
 	r.Dir = "/"
@@ -369,4 +375,24 @@ func TestObserverAndContext(t *testing.T) {
 	if !strings.Contains(log.String(), "as-emperor a.ini hook=") {
 		t.Errorf("log:\n%s", log)
 	}
+}
+
+// answerSecond answers every request for /health but the first, which it says is
+// too early.
+func answerSecond(t *testing.T, address string) {
+	t.Helper()
+	l, err := net.Listen("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked := 0
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if asked++; asked == 1 || r.URL.Path != "/health" {
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}
+	}))
+	server.Listener.Close()
+	server.Listener = l
+	server.Start()
+	t.Cleanup(server.Close)
 }

@@ -24,10 +24,16 @@ const JoinName = "emperor-setns"
 // task is what the helper process is told, on descriptor taskFD. The namespaces
 // follow, in the order of Flags.Kinds.
 type task struct {
+	Phase  Phase
+	Which  namespaces.Flags
 	Text   string
 	Shells []string
 	Who    Subject
 	C      Libraries
+	// Confine: the last descriptors are a root directory and a working directory to
+	// go to, and Limits the rights to go on with.
+	Confine bool
+	Limits  namespaces.Limits
 }
 
 const taskFD = 3
@@ -43,16 +49,27 @@ type Joiner struct {
 	Shells  []string
 	// Libraries are those of C that the hook may call.
 	Libraries Libraries
+	// Confine is a process that the hook is confined to: it runs in all its
+	// namespaces, its root and working directory, as its user and with its
+	// capabilities. The process must not be reaped before Join returns. Zero: the
+	// hook names the namespaces, and is root in their own root directory.
+	Confine int
 }
 
 // Join is a Runner.Join. The helper process and what it started are killed when
 // ctx ends.
 func (j Joiner) Join(ctx context.Context, h Hook, e Environment, output func(line string)) error {
-	which, err := namespaces.ParseFlags(h.Subject())
+	which, err := j.which(h)
 	if err != nil {
 		return err
 	}
-	text, err := json.Marshal(task{Text: h.spec.Text, Shells: j.Shells, Who: j.Subject, C: j.Libraries})
+	t := task{Phase: h.spec.Phase, Which: which, Text: h.spec.Text, Shells: j.Shells, Who: j.Subject, C: j.Libraries, Confine: j.Confine != 0}
+	if t.Confine {
+		if t.Limits, err = namespaces.LimitsOf(j.Confine, which.Has(namespaces.NewUser)); err != nil {
+			return err
+		}
+	}
+	text, err := json.Marshal(t)
 	if err != nil {
 		return err
 	}
@@ -82,7 +99,25 @@ func (j Joiner) Join(ctx context.Context, h Hook, e Environment, output func(lin
 			args = []string{"nsenter", "--user=/proc/self/fd/" + strconv.Itoa(taskFD+1+i), "--", j.Program}
 		}
 	}
+	if t.Confine {
+		for _, link := range []string{"root", "cwd"} {
+			f, err := os.Open(fmt.Sprintf("/proc/%d/%s", j.Confine, link))
+			if err != nil {
+				return fmt.Errorf("cannot go where it is: %w", err)
+			}
+			files = append(files, f)
+		}
+	}
 	return s.start(ctx, program, args, files)
+}
+
+// which are the namespaces that a hook is for: those that it names, or all that the
+// process is in which it is confined to.
+func (j Joiner) which(h Hook) (namespaces.Flags, error) {
+	if j.Confine != 0 {
+		return namespaces.Differing(j.Confine)
+	}
+	return namespaces.ParseFlags(h.Subject())
 }
 
 // memory returns a file that holds text, to be read from its beginning. A pipe
@@ -121,11 +156,7 @@ func Joined() error {
 	if err := json.Unmarshal(text, &t); err != nil {
 		return fmt.Errorf("cannot read the task: %w", err)
 	}
-	h, err := Parse(Spec{Phase: AsEmperorSetns, Kind: Do, Text: t.Text})
-	if err != nil {
-		return err
-	}
-	which, err := namespaces.ParseFlags(h.Subject())
+	h, err := Parse(Spec{Phase: t.Phase, Kind: Do, Text: t.Text})
 	if err != nil {
 		return err
 	}
@@ -134,11 +165,20 @@ func Joined() error {
 			return err
 		}
 	}
-	if err := enterAll(which); err != nil {
+	if err := enterAll(t.Which); err != nil {
 		return err
 	}
+	if t.Confine {
+		last := taskFD + 1 + len(t.Which.Kinds())
+		root, dir := os.NewFile(uintptr(last), "root"), os.NewFile(uintptr(last+1), "cwd")
+		if err := t.Limits.Confine(root, dir); err != nil {
+			return err
+		}
+		root.Close()
+		dir.Close()
+	}
 	s := &scene{
-		Environment: Environment{Vars: os.Environ()}, phase: AsEmperorSetns, who: t.Who, own: true, joined: true, shells: t.Shells,
+		Environment: Environment{Vars: os.Environ()}, phase: t.Phase, who: t.Who, own: true, joined: true, shells: t.Shells,
 		output: func(line string) { _, _ = fmt.Fprintln(os.Stdout, line) },
 	}
 	err = h.action(context.Background(), s)

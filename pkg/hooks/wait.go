@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/plainhttp"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
@@ -22,6 +23,8 @@ const (
 	maxWait = 60 * time.Second
 	// waitStep is the time between two looks.
 	waitStep = 25 * time.Millisecond
+	// answerTime bounds one try at a server.
+	answerTime = 5 * time.Second
 )
 
 // until looks again and again until ready says so, and says what was waited for
@@ -57,7 +60,7 @@ func isDir(path string) bool {
 
 func listens(address string) bool {
 	network := "tcp"
-	if strings.Contains(address, "/") {
+	if strings.Contains(address, "/") || strings.HasPrefix(address, "@") {
 		network = "unix"
 	}
 	c, err := net.DialTimeout(network, address, time.Second)
@@ -78,7 +81,7 @@ func parseWait(wait func(ctx context.Context, path string) error) func(string) (
 			ctx, cancel := context.WithTimeout(ctx, maxWait)
 			defer cancel()
 			what := arg
-			if strings.Contains(arg, "/") || !strings.Contains(arg, ":") {
+			if arg[0] != '@' && (strings.Contains(arg, "/") || !strings.Contains(arg, ":")) {
 				what = s.path(arg)
 			}
 			err := wait(ctx, what)
@@ -98,6 +101,37 @@ func waitPath(there func(string) bool) func(context.Context, string) error {
 
 func waitSocket(ctx context.Context, address string) error {
 	return until(ctx, address, func() (bool, error) { return listens(address), nil })
+}
+
+// parseWaitHTTP reads HOST:PORT/PATH, or @ABSTRACT/PATH, with or without http://.
+func parseWaitHTTP(arg string) (action, error) {
+	address, path, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(arg, "http:"), "//"), "/")
+	if address == "" {
+		return nil, mistake("such as 127.0.0.1:80/", "%q has no address", arg)
+	}
+	if !strings.Contains(address, ":") && address[0] != '@' {
+		address += ":80"
+	}
+	return func(ctx context.Context, _ *scene) error {
+		return until(ctx, arg, func() (bool, error) { return answers(address, "/"+path), nil })
+	}, nil
+}
+
+// answers reports whether a server sends a page, or elsewhere.
+func answers(address, path string) bool {
+	network := "tcp"
+	if address[0] == '@' {
+		network = "unix"
+	}
+	c, err := net.DialTimeout(network, address, answerTime)
+	if err != nil {
+		return false
+	}
+	defer c.Close()
+	if err := c.SetDeadline(time.Now().Add(answerTime)); err != nil {
+		return false
+	}
+	return plainhttp.Get(c, address, path) == nil
 }
 
 func parseFifo(patient bool) func(string) (action, error) {

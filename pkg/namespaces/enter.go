@@ -35,3 +35,26 @@ func Enter(which Flags, ns *os.File) error {
 	}
 	return nil
 }
+
+// Differing returns the namespaces of a process that are not those of this one.
+// That of time is not among them: no program of several threads can enter it.
+func Differing(pid int) (Flags, error) {
+	var all Flags
+	for _, n := range names {
+		if n.flag == NewTime {
+			continue
+		}
+		theirs, err := os.Stat(fmt.Sprintf("/proc/%d/ns/%s", pid, n.entry))
+		if err != nil {
+			return 0, fmt.Errorf("cannot see its namespaces: %w", err)
+		}
+		ours, err := os.Stat("/proc/self/ns/" + n.entry)
+		if err != nil {
+			return 0, fmt.Errorf("cannot see our namespaces: %w", err)
+		}
+		if !os.SameFile(theirs, ours) {
+			all |= n.flag
+		}
+	}
+	return all, nil
+}

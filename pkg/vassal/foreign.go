@@ -76,8 +76,19 @@ func texts(list [][]byte) []string {
 }
 
 // farewell tells the emperor that the program this process becomes speaks
-// nothing of ours: that the channels close is no curse then.
-func (v *Vassal) farewell() {
-	v.answer(0, wire.Exec, "")
+// nothing of ours: that the channels close is no curse then. Without a probe the
+// program is ready.
+func (v *Vassal) farewell(probe *wire.Probe) error {
+	n := wire.Notice{Kind: wire.Exec, Probe: probe}
+	if !n.Fits() {
+		return errors.New("the command of ready-probe is too long: put it into a script")
+	}
+	if probe == nil {
+		if err := v.pipe.report(wire.Accepting); err != nil {
+			return err
+		}
+	}
+	v.outbox.Post(n)
 	v.outbox.Flush(lastWords)
+	return nil
 }

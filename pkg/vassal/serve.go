@@ -80,10 +80,9 @@ func (v *Vassal) become(words []string, list []*sockets.Socket) error {
 	if err != nil {
 		return err
 	}
-	if err := v.pipe.report(wire.Accepting); err != nil {
-		return err
+	if err := v.farewell(v.probe()); err != nil {
+		return fmt.Errorf("cannot become %q: %w", words[0], err)
 	}
-	v.farewell()
 	env = append(env, v.notifyVars...)
 	if len(list) > 0 {
 		if err := handOver(list); err != nil {
@@ -93,6 +92,23 @@ func (v *Vassal) become(words []string, list []*sockets.Socket) error {
 		env = append(env, "LISTEN_PID="+strconv.Itoa(os.Getpid()))
 	}
 	return fmt.Errorf("cannot become %q: %w", words[0], syscall.Exec(path, words, env))
+}
+
+// probe is how the emperor finds out that a program which takes this one's place is
+// ready. Nil: it is by being executed, or nobody could tell.
+func (v *Vassal) probe() *wire.Probe {
+	ready := v.options.Ready
+	switch p := ready.Probe; {
+	case p.Kind != "":
+		probe := &wire.Probe{Kind: p.Kind, Address: []byte(p.Address), Path: []byte(p.Path), Timeout: ready.Timeout}
+		for _, word := range p.Command {
+			probe.Command = append(probe.Command, []byte(word))
+		}
+		return probe
+	case ready.Notify && len(v.notifyVars) > 0:
+		return &wire.Probe{Kind: "notify", Timeout: ready.Timeout}
+	}
+	return nil
 }
 
 // outlasting are the processes that are to live on: daemons that are governed by

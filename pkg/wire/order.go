@@ -134,6 +134,28 @@ type Notice struct {
 	Text string `json:"text,omitempty"`
 	// Hooks are what a notice of the kind HookEnded is about, in the order they ran.
 	Hooks []HookEnd `json:"hooks,omitempty"`
+	// Probe belongs to a notice of the kind Exec. Nil: the program is ready.
+	Probe *Probe `json:"probe,omitempty"`
+}
+
+// Fits reports whether the notice is short enough to be read. Its texts are cut.
+func (n Notice) Fits() bool {
+	text, err := json.Marshal(n.cut())
+	return err == nil && len(text) <= MaxNotice
+}
+
+// Probe says how the emperor finds out that a program is ready which took the
+// vassal's place.
+type Probe struct {
+	// Kind is tcp, http, exec, or notify: it says READY=1 by sd_notify(3).
+	Kind string `json:"kind"`
+	// Address of tcp and http, and Path of http.
+	Address []byte `json:"address,omitempty"`
+	Path    []byte `json:"path,omitempty"`
+	// Command of exec.
+	Command [][]byte `json:"command,omitempty"`
+	// Timeout is the longest time it may take.
+	Timeout time.Duration `json:"timeout"`
 }
 
 // HookEnd is the end of one hook in a vassal. Its fields are those of hooks.Result.

@@ -2,14 +2,11 @@ package master
 
 import (
 	"context"
-	"errors"
-	"fmt"
-	"io"
 	"os/exec"
-	"strings"
 	"syscall"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/plainhttp"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/vassal/sockets"
 )
@@ -55,23 +52,7 @@ func try(ctx context.Context, p config.Probe, env []string) error {
 			return err
 		}
 	}
-	return get(conn, p.Address, p.Path)
-}
-
-// get asks as plainly as HTTP allows: this program must not grow by a client.
-func get(conn io.ReadWriter, host, path string) error {
-	if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.0\r\nHost: %s\r\nUser-Agent: vassal\r\n\r\n", path, host); err != nil {
-		return err
-	}
-	line := make([]byte, len("HTTP/1.0 200"))
-	if _, err := io.ReadFull(conn, line); err != nil {
-		return err
-	}
-	version, status, _ := strings.Cut(string(line), " ")
-	if !strings.HasPrefix(version, "HTTP/") || status == "" || status[0] != '2' && status[0] != '3' {
-		return errors.New("the answer is " + string(line))
-	}
-	return nil
+	return plainhttp.Get(conn, p.Address, p.Path)
 }
 
 // tryCommand runs in a group of its own, which is killed when time is up.

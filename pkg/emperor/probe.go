@@ -1,0 +1,134 @@
+package emperor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/kballard/go-shellquote"
+
+	"github.com/emperor-go/emperor/pkg/hooks"
+	"github.com/emperor-go/emperor/pkg/wire"
+)
+
+const (
+	// probeFirst and probeMax bound the pause between two tries of a probe.
+	probeFirst = 20 * time.Millisecond
+	probeMax   = time.Second
+	// probeTry bounds one try.
+	probeTry = 5 * time.Second
+	// maxReadyTime is the longest time that a program may ask for.
+	maxReadyTime = 24 * time.Hour
+)
+
+// probes finds out when the program that a vassal became is ready, once and beside
+// everything else. One that is not in time is ended.
+func (l *life) probes(c *child, p wire.Probe, report func(Message)) {
+	if l.system == nil {
+		return
+	}
+	l.probing.Do(func() {
+		l.probe = accompany(func(ctx context.Context) {
+			limited, cancel := context.WithTimeout(ctx, min(p.Timeout, maxReadyTime))
+			defer cancel()
+			err := l.await(limited, c, p)
+			switch {
+			case err == nil:
+				report(wire.Accepting)
+			case ctx.Err() == nil:
+				c.log.Error("not ready in time: it is ended", "timeout", p.Timeout, "error", err)
+				c.end()
+			}
+		})
+	})
+}
+
+// await blocks until the program is ready, and returns why it is not when ctx ends.
+func (l *life) await(ctx context.Context, c *child, p wire.Probe) error {
+	if p.Kind == "notify" {
+		select {
+		case <-c.notified:
+			return nil
+		case <-ctx.Done():
+			return errors.New("it has not said READY=1")
+		}
+	}
+	h, err := probeHook(p)
+	if err != nil {
+		return err
+	}
+	for pause := probeFirst; ; pause = min(2*pause, probeMax) {
+		if err = l.try(ctx, c, h); err == nil {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(pause):
+		}
+	}
+}
+
+// probeHook is a probe as an action. What it says is the vassal's, and trusted no
+// more than the vassal.
+func probeHook(p wire.Probe) (hooks.Hook, error) {
+	var action string
+	switch p.Kind {
+	case "tcp":
+		action = "wait_for_socket:" + string(p.Address)
+	case "http":
+		action = "wait_for_http:" + string(p.Address) + string(p.Path)
+	case "exec":
+		words := make([]string, len(p.Command))
+		for i, w := range p.Command {
+			words[i] = string(w)
+		}
+		action = "execv:" + shellquote.Join(words...)
+	default:
+		return hooks.Hook{}, fmt.Errorf("unknown kind of probe %q", p.Kind)
+	}
+	return hooks.Parse(hooks.Spec{Phase: hooks.AsEmperor, Kind: hooks.Do, Text: action})
+}
+
+// try tries a probe once, with the rights of the vassal.
+func (l *life) try(ctx context.Context, c *child, h hooks.Hook) error {
+	ctx, cancel := context.WithTimeout(ctx, probeTry)
+	defer cancel()
+	vars, err := environOf(c.PID())
+	if err != nil {
+		return err
+	}
+	var last string
+	j := l.system.joiner(c, hooks.Subject{Name: l.about.Config.Name, PID: c.PID()})
+	j.Confine = c.PID()
+	err = j.Join(ctx, h, hooks.Environment{Vars: vars}, func(line string) { last = line })
+	if err != nil && last != "" {
+		return fmt.Errorf("%w: %s", err, last)
+	}
+	return err
+}
+
+// environOf is the environment that a process was executed with, without what only
+// concerns itself.
+func environOf(pid int) ([]string, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+	if err != nil {
+		return nil, fmt.Errorf("cannot read its environment: %w", err)
+	}
+	var vars []string
+	for v := range strings.SplitSeq(string(text), "\x00") {
+		key, _, ok := strings.Cut(v, "=")
+		if ok && key != "" && !concernsItself(key) {
+			vars = append(vars, v)
+		}
+	}
+	return vars, nil
+}
+
+// concernsItself reports whether a variable is about how a process was started.
+func concernsItself(key string) bool {
+	return key == "NOTIFY_SOCKET" || strings.HasPrefix(key, "LISTEN_") || strings.HasPrefix(key, "UWSGI_") || strings.HasPrefix(key, "EMPEROR_")
+}
