@@ -63,6 +63,22 @@ func TestProbeOfAnotherProgram(t *testing.T) {
 	}
 }
 
+// What a probe leaves behind is gone after the vassal is.
+func TestProbeThatLeavesSomethingBehind(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	flag := w.path("s/left")
+	w.late("a.ini", "ready-probe = exec:sh -c 'setsid sh -c \"echo \\$\\$ >"+flag+"; exec sleep 1000\" & while ! test -s "+flag+"; do sleep 0.01; done'")
+	e := w.start("--emperor-use-clone=uts")
+	e.running("a.ini")
+	w.remove("a.ini")
+	e.gone("a.ini")
+	if pid := number(flag); pid == 0 || alive(pid) {
+		t.Errorf("process %d is left", pid)
+	}
+	e.stop(syscall.SIGTERM)
+}
+
 // One that is not ready in time has failed.
 func TestProbeInVain(t *testing.T) {
 	t.Parallel()

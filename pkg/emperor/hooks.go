@@ -39,7 +39,9 @@ func (s *System) runner(r Request, c *child) hooks.Runner {
 
 // joiner runs hooks in the namespaces of a child.
 func (s *System) joiner(c *child, who hooks.Subject) hooks.Joiner {
-	return hooks.Joiner{Program: s.Program, Open: c.process.OpenNamespace, Subject: who, Shells: s.Shells, Libraries: s.Libraries}
+	return hooks.Joiner{
+		Program: s.Program, Open: c.process.OpenNamespace, Subject: who, Shells: s.Shells, Libraries: s.Libraries, Cgroups: s.Cgroups,
+	}
 }
 
 // hooks are those of one phase for a vassal: the operator's, then its own.

@@ -103,7 +103,7 @@ func (l *life) try(ctx context.Context, c *child, h hooks.Hook) error {
 	}
 	var last string
 	j := l.system.joiner(c, hooks.Subject{Name: l.about.Config.Name, PID: c.PID()})
-	j.Confine = c.PID()
+	j.Confine, j.Within = c.PID(), c.cgroup
 	err = j.Join(ctx, h, hooks.Environment{Vars: vars}, func(line string) { last = line })
 	if err != nil && last != "" {
 		return fmt.Errorf("%w: %s", err, last)

@@ -21,6 +21,7 @@ type scene struct {
 	joined      bool     // this process is the helper; its group is ended as a whole
 	shells      []string // tried in order
 	cgroups     *namespaces.CgroupRoot
+	within      *namespaces.Cgroup // programs are born in it; nil: see cgroups
 	output      func(line string)
 }
 

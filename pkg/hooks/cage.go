@@ -20,8 +20,13 @@ var cages atomic.Uint64
 // clearTimeout bounds how long the end of what was killed is waited for.
 const clearTimeout = 10 * time.Second
 
-// enclose makes cmd start in a cgroup of its own where there are any.
+// enclose makes cmd start in the cgroup that the scene says, or in one of its own
+// where there are any.
 func (s *scene) enclose(cmd *exec.Cmd) (*cage, error) {
+	if s.within != nil {
+		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, s.within.FD()
+		return nil, nil
+	}
 	if s.cgroups == nil {
 		return nil, nil
 	}

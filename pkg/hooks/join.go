@@ -49,11 +49,16 @@ type Joiner struct {
 	Shells  []string
 	// Libraries are those of C that the hook may call.
 	Libraries Libraries
+	// Cgroups is that of the Runner.
+	Cgroups *namespaces.CgroupRoot
 	// Confine is a process that the hook is confined to: it runs in all its
 	// namespaces, its root and working directory, as its user and with its
 	// capabilities. The process must not be reaped before Join returns. Zero: the
 	// hook names the namespaces, and is root in their own root directory.
 	Confine int
+	// Within is the cgroup of that process, for the hook as well: what it leaves
+	// behind ends with the process. Nil: see Cgroups.
+	Within *namespaces.Cgroup
 }
 
 // Join is a Runner.Join. The helper process and what it started are killed when
@@ -83,7 +88,7 @@ func (j Joiner) Join(ctx context.Context, h Hook, e Environment, output func(lin
 			f.Close()
 		}
 	}()
-	s := &scene{Environment: e, output: output}
+	s := &scene{Environment: e, output: output, cgroups: j.Cgroups, within: j.Within}
 	s.Vars = append(slices.Clone(e.Vars), joinEnv+"=1")
 	program, args := j.Program, []string{JoinName}
 	for i, kind := range which.Kinds() {
@@ -101,11 +106,12 @@ func (j Joiner) Join(ctx context.Context, h Hook, e Environment, output func(lin
 	}
 	if t.Confine {
 		for _, link := range []string{"root", "cwd"} {
-			f, err := os.Open(fmt.Sprintf("/proc/%d/%s", j.Confine, link))
+			path := fmt.Sprintf("/proc/%d/%s", j.Confine, link)
+			fd, err := unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0) // asks no filesystem of its
 			if err != nil {
 				return fmt.Errorf("cannot go where it is: %w", err)
 			}
-			files = append(files, f)
+			files = append(files, os.NewFile(uintptr(fd), path))
 		}
 	}
 	return s.start(ctx, program, args, files)
