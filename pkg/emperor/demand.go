@@ -1,6 +1,9 @@
 package emperor
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // demand carries out what on-demand vassals need.
 func (e *Emperor) demand(v *vassal, what Effect) {
@@ -14,6 +17,11 @@ func (e *Emperor) demand(v *vassal, what Effect) {
 		v.config = *v.wanted
 		v.miscarried()
 		v.log.Error("cannot wait for connections", "error", v.cause)
+		e.settle(v)
+	case doHasten:
+		v.left = false
+		v.miscarried()
+		v.log.Warn("left right after its start, and a connection waits")
 		e.settle(v)
 	case doForget:
 		e.forget(v)
@@ -107,9 +115,22 @@ func (k knocked) apply(e *Emperor) {
 	case k.err != nil:
 		k.v.cause = k.err
 		e.input(k.v, Unbound)
+	case e.hasty(k.v):
+		e.input(k.v, Hasty)
 	default:
+		if k.v.left { // when it was time
+			k.v.failures = 0
+		}
 		e.input(k.v, Knock)
 	}
+}
+
+// hasty reports whether a vassal has just left, right after its start. With a
+// connection that waits it would come and go as fast as the machine can: who leaves
+// without serving is held back as who fails is.
+func (e *Emperor) hasty(v *vassal) bool {
+	moment := e.options.Backoff.Initial
+	return v.left && v.exited.Sub(v.lastRun) < moment && time.Since(v.exited) < moment
 }
 
 // forget lets go of what outlives generations. Another monitor may have a vassal
@@ -125,6 +146,7 @@ func (e *Emperor) forget(v *vassal) {
 	}
 	if v.parent != nil {
 		e.zergs--
+		e.bury(v)
 	}
 	for source := range v.shadowed {
 		e.reconcile(source, e.sets[source])

@@ -48,7 +48,7 @@ func (e *Emperor) do(v *vassal, what Effect) {
 		e.settle(v)
 	case doPause, doResume:
 		e.backoff(v, what)
-	case doWatch, doUnwatch, doUnbound, doForget:
+	case doWatch, doUnwatch, doUnbound, doHasten, doForget:
 		e.demand(v, what)
 	case doReload:
 		e.reload(v)

@@ -303,6 +303,40 @@ func TestZergsComeAndGoWithTheirVassal(t *testing.T) {
 	})
 }
 
+func TestZergsThatFailAreHeldBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, func(o *Options) { o.Broodlord = 2 })
+		s.put("a.ini", "1")
+		cry := func(d time.Duration) (launches int) {
+			for range int(d / (50 * time.Millisecond)) {
+				s.say("a.ini", wire.Reinforce)
+				s.mu.Lock()
+				for name, f := range s.alive {
+					if name != "a.ini" {
+						f.end(code(1))
+					}
+				}
+				s.mu.Unlock()
+				pass(50 * time.Millisecond)
+			}
+			return strings.Count(s.since(), "launch a.ini:zerg")
+		}
+		if n := cry(16 * time.Second); n != 6 { // after 0, 0.5, 1.5, 3.5, 7.5 and 15.5 seconds
+			t.Errorf("%d zergs in 16 seconds, want 6", n)
+		}
+		pass(time.Minute)
+		s.say("a.ini", wire.Reinforce)
+		pass(time.Minute)
+		s.alive["a.ini:zerg"].end(code(0)) // a death after a long life is a failure as well
+		pass(time.Second)
+		s.operator(t, "a.ini", Reset)
+		s.since()
+		s.say("a.ini", wire.Reinforce)
+		s.expect(t, "launch a.ini:zerg#1 1")
+		s.stop()
+	})
+}
+
 func TestTransitionsAreTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, nil)
@@ -429,6 +463,49 @@ func TestOnDemand(t *testing.T) {
 		if len(d.bells) != 0 {
 			t.Errorf("sockets are left: %v", d.bells)
 		}
+	})
+}
+
+func TestOnDemandThatLeavesAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &doorbell{bells: map[string]*bell{}}
+		s := play(t, func(o *Options) { o.Activator = d })
+		s.put("a.ini", "demand")
+		ring := d.bells["a.ini"].ring
+		ring <- struct{}{} // never accepted
+		synctest.Wait()
+		leave := func() {
+			if s.record(t, "a.ini").State == Running {
+				s.say("a.ini", wire.Withdraw)
+			}
+		}
+		for range 160 {
+			leave()
+			pass(100 * time.Millisecond)
+		}
+		if n := strings.Count(s.since(), "launch"); n != 6 {
+			t.Errorf("%d launches in 16 seconds, want 6", n)
+		}
+		if r := s.record(t, "a.ini"); r.State != BackingOff || r.Failures != 6 {
+			t.Errorf("got %+v", r)
+		}
+		pass(16 * time.Second)
+		<-ring // served, and it takes its time
+		pass(time.Second)
+		s.since()
+		for range 3 {
+			leave()
+			ring <- struct{}{}
+			pass(time.Second)
+			<-ring
+		}
+		if h := s.since(); strings.Count(h, "launch") != 3 {
+			t.Errorf("one that serves is held back: %s", h)
+		}
+		if r := s.record(t, "a.ini"); r.Failures != 0 {
+			t.Errorf("its failures are not forgotten: %+v", r)
+		}
+		s.stop()
 	})
 }
 

@@ -47,6 +47,7 @@ func (v *vassal) idleness() string {
 // pardon forgets what speaks against launching the vassal now.
 func (v *vassal) pardon() {
 	v.failures, v.failed, v.exiled, v.left, v.spent = 0, false, false, false, false
+	v.brood = brood{}
 }
 
 // miscarried counts a generation that ended without being asked.

@@ -61,6 +61,9 @@ const (
 	Knock Input = "knock"
 	// Unbound: the socket of an on-demand vassal cannot be had.
 	Unbound Input = "unbound"
+	// Hasty: a connection waits for a vassal that has just left, right after its
+	// start.
+	Hasty Input = "hasty"
 	// Slot: the vassal's turn to launch has come.
 	Slot Input = "slot"
 	// Launched: the launch is over and the process has its order.
@@ -133,6 +136,8 @@ const (
 	doUnwatch Effect = "unwatch"
 	// doUnbound counts the socket as a failed launch, then settles.
 	doUnbound Effect = "unbound"
+	// doHasten counts the haste as a failure, then settles.
+	doHasten Effect = "hasten"
 	// doForget lets go of what outlives generations.
 	doForget Effect = "forget"
 	// doReload asks the process to reload and sets the time to answer in.
@@ -163,6 +168,7 @@ var table = []row{
 
 	{Waiting, Knock, Queued, doEnqueue},
 	{Waiting, Unbound, Settled, doUnbound},
+	{Waiting, Hasty, Settled, doHasten},
 	{Waiting, Want, Settled, doUnwatch},
 	{Waiting, Drop, Settled, doUnwatch},
 

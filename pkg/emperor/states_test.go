@@ -35,7 +35,7 @@ var answers = map[State][]Input{
 	Queued:     {Slot},
 	Launching:  {Launched, LaunchFailed},
 	Cancelling: {Launched, LaunchFailed},
-	Waiting:    {Knock, Unbound},
+	Waiting:    {Knock, Unbound, Hasty},
 	Starting:   {Accepting, Exited, Curse},
 	Running:    {Exited, Due, Refresh, Curse, Mute},
 	Reloading:  {Accepting, Refused, Due, Exited, Curse},

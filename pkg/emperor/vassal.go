@@ -18,6 +18,7 @@ type vassal struct {
 	source int // index of its monitor
 	log    *slog.Logger
 	parent *vassal // of a zerg
+	brood  brood   // its own zergs
 
 	// What should be.
 	wanted     *Plan        // the last usable configuration; nil: none yet

@@ -2,6 +2,7 @@ package emperor
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"strconv"
 	"time"
 )
@@ -9,7 +10,7 @@ import (
 // reinforce starts a zerg for a vassal that asks for one, with the section zerg
 // of the same file, while there may be more.
 func (e *Emperor) reinforce(v *vassal) {
-	if v.parent != nil || !v.state.serving() || e.stopping || e.zergs >= e.options.Broodlord {
+	if v.parent != nil || !v.state.serving() || e.stopping || e.zergs >= e.options.Broodlord || time.Now().Before(v.brood.after) {
 		return
 	}
 	number := 1
@@ -33,6 +34,27 @@ func zergName(name string, number int) string {
 		return name + ":zerg"
 	}
 	return name + ":zerg" + strconv.Itoa(number)
+}
+
+// brood is how the zergs of a vassal have fared.
+type brood struct {
+	failures int       // in a row
+	after    time.Time // when there may be another
+}
+
+// bury notes the end of a zerg. A zerg is not launched again: its vassal cries for
+// another, which has to wait when the last one failed or left right after its start.
+func (e *Emperor) bury(z *vassal) {
+	b := &z.parent.brood
+	switch {
+	case z.failed, z.left && z.exited.Sub(z.lastRun) < e.options.Backoff.Initial:
+		b.failures++
+		wait := e.options.Backoff.wait(b.failures, rand.Float64())
+		b.after = time.Now().Add(wait)
+		z.log.Warn("waiting before the next zerg", "wait", wait.Round(time.Millisecond), "failures", b.failures)
+	case time.Since(z.lastRun) >= e.options.Backoff.Reset:
+		b.failures = 0
+	}
 }
 
 // recall ends the zergs of a vassal that does not serve any more.
