@@ -164,7 +164,7 @@ func (s *System) clone(r Request) (_ *child, err error) {
 	env := append(s.vassalEnviron(), termlog.MarksEnv+"=1")
 	if s.NotifyDir != "" {
 		// A full disk is no reason not to start what may never notify anybody.
-		if c.notify, err = newNotify(s.NotifyDir, r.Config.Name, r.Generation); err != nil {
+		if c.notify, err = newNotify(s.NotifyDir); err != nil {
 			r.Log.Warn("there is no socket for sd_notify", "error", err)
 		} else {
 			env = append(env, "NOTIFY_SOCKET="+c.notify.path)

@@ -1,13 +1,12 @@
 package emperor
 
 import (
-	"crypto/sha256"
+	"crypto/rand"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -18,23 +17,25 @@ import (
 const maxNotification = 4 << 10
 
 // notifySocket is where one generation of a vassal says by sd_notify(3) how it
-// is. Everybody may write to it, because the vassal's user is not known here;
-// who did is asked of the kernel, and only the vassal's own processes are heard.
+// is. Everybody may write to it, because the vassal's user is not known here, but
+// nobody can guess its name: who fills its queue would keep the vassal from being
+// heard. Who wrote is asked of the kernel, and only the vassal's own processes are
+// heard.
 type notifySocket struct {
 	path string
 	file *os.File
 }
 
 // newNotify makes the socket in dir, which must exist.
-func newNotify(dir, name string, generation uint64) (*notifySocket, error) {
-	sum := sha256.Sum256([]byte(name))
-	path := filepath.Join(dir, hex.EncodeToString(sum[:8])+"."+strconv.FormatUint(generation, 10))
+func newNotify(dir string) (*notifySocket, error) {
+	var name [8]byte // a path of a socket has 108 bytes in all
+	_, _ = rand.Read(name[:])
+	path := filepath.Join(dir, hex.EncodeToString(name[:]))
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
 		return nil, os.NewSyscallError("socket", err)
 	}
 	n := &notifySocket{path, os.NewFile(uintptr(fd), path)}
-	_ = os.Remove(path)
 	err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PASSCRED, 1)
 	if err == nil {
 		err = unix.Bind(fd, &unix.SockaddrUnix{Name: path})
