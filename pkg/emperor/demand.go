@@ -14,13 +14,9 @@ func (e *Emperor) demand(v *vassal, what Effect) {
 		v.unwatch()
 		e.settle(v)
 	case doUnbound:
-		v.config = *v.wanted
-		v.miscarried()
 		v.log.Error("cannot wait for connections", "error", v.cause)
 		e.settle(v)
 	case doHasten:
-		v.left = false
-		v.miscarried()
 		v.log.Warn("left right after its start, and a connection waits")
 		e.settle(v)
 	case doForget:

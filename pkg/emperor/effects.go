@@ -2,10 +2,46 @@ package emperor
 
 import (
 	"context"
+	"math/rand/v2"
 	"time"
 
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
+
+// account notes what an effect changes in the record, before anybody is told of the
+// transition.
+func (e *Emperor) account(v *vassal, what Effect) {
+	switch what {
+	case doLaunch:
+		v.generation++
+		v.launches++
+		v.config, v.serial, v.failed, v.left = *v.wanted, 1, false, false
+		v.history = v.next()
+	case doFail, doMiss, doCurse, doSilence:
+		v.miscarried()
+	case doUnbound:
+		v.config = *v.wanted
+		v.miscarried()
+	case doHasten:
+		v.left = false
+		v.miscarried()
+	case doPause:
+		wait := e.options.Backoff.wait(v.failures, rand.Float64())
+		v.pauseUntil = time.Now().Add(wait)
+	case doResume:
+		v.failed, v.pauseUntil = false, time.Time{}
+	case doReload:
+		v.serial++
+		v.ordered, v.reloadError = *v.wanted, ""
+	case doTaken:
+		v.config, v.reloads, v.reloaded = v.ordered, v.reloads+1, time.Now()
+	case doRefuse:
+		v.refused = v.ordered.Version
+		if v.reloadError == "" {
+			v.reloadError = errNoAnswer.Error()
+		}
+	}
+}
 
 // do carries out an effect. It runs in the loop and must not block.
 func (e *Emperor) do(v *vassal, what Effect) {
@@ -25,9 +61,6 @@ func (e *Emperor) do(v *vassal, what Effect) {
 	case doForgive:
 		v.failures = 0
 	case doStop, doSilence:
-		if what == doSilence {
-			v.miscarried()
-		}
 		v.process.Stop(e.options.Graceful && e.stopping)
 		e.arm(v, e.options.Mercy)
 	case doKill:
@@ -36,12 +69,8 @@ func (e *Emperor) do(v *vassal, what Effect) {
 	case doCurse:
 		e.curse(v)
 	case doFail, doClear:
-		if what == doFail {
-			v.miscarried()
-		}
 		e.clear(v)
 	case doMiss:
-		v.miscarried()
 		v.log.Error("cannot launch", "error", v.cause)
 		e.settle(v)
 	case doSettle:
@@ -55,19 +84,12 @@ func (e *Emperor) do(v *vassal, what Effect) {
 	case doTaken:
 		e.taken(v)
 	case doRefuse:
-		if v.reloadError == "" {
-			v.reloadError = errNoAnswer.Error()
-		}
-		e.refuse(v, v.reloadError)
+		e.refuse(v)
 	}
 }
 
 // launch starts the next generation with the configuration wanted now.
 func (e *Emperor) launch(v *vassal) {
-	v.generation++
-	v.launches++
-	v.config, v.serial, v.failed, v.left = *v.wanted, 1, false, false
-	v.history = v.next()
 	ctx, cancel := context.WithCancelCause(context.Background())
 	v.cancel = cancel
 	a := about{v, v.generation}
@@ -102,7 +124,6 @@ func (e *Emperor) stable(v *vassal) {
 }
 
 func (e *Emperor) curse(v *vassal) {
-	v.miscarried()
 	v.log.Warn("closed its pipe and lives: cursed", "tolerance", e.options.CurseTolerance)
 	if e.options.CurseTolerance > 0 {
 		e.arm(v, e.options.CurseTolerance)

@@ -303,6 +303,63 @@ func TestZergsComeAndGoWithTheirVassal(t *testing.T) {
 	})
 }
 
+// A transition carries the record as the transition has left it: who waits for the
+// end of something reads its outcome there.
+func TestRecordsOfTransitions(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, func(o *Options) { o.Compare, o.Patience = compareWords, time.Second })
+		_, transitions, err := s.emperor.Transitions(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		next := func(to State) Record {
+			t.Helper()
+			for tr := range transitions {
+				if tr.To == to {
+					return tr.Record
+				}
+			}
+			t.Fatal("the emperor has ended")
+			return Record{}
+		}
+		s.put("a.ini", "1")
+		first := next(Running)
+		if r := first; r.Generation != 1 || r.Serial != 1 || r.Config == "" || r.Config != r.WantedConfig {
+			t.Errorf("first: %+v", r)
+		}
+		s.put("a.ini", "2")
+		if r := next(Reloading); r.Serial != 2 || r.Reloads != 0 || r.Config != first.Config || r.WantedConfig == first.Config {
+			t.Errorf("reloading: %+v", r)
+		}
+		if r := next(Running); r.Serial != 2 || r.Reloads != 1 || r.Config != r.WantedConfig || r.Generation != 1 || r.Reloaded.IsZero() {
+			t.Errorf("reloaded: %+v", r)
+		}
+		s.put("a.ini", "silent")
+		pass(time.Second)
+		if r := next(Running); r.ReloadError != errNoAnswer.Error() || r.Config == r.WantedConfig {
+			t.Errorf("not answered: %+v", r)
+		}
+		s.put("a.ini", "refuse")
+		if r := next(Reloading); r.ReloadError != "" {
+			t.Errorf("the error of the last reload is told of the next: %+v", r)
+		}
+		if r := next(Running); r.ReloadError != "line 2: no" || r.Reloads != 1 {
+			t.Errorf("refused: %+v", r)
+		}
+		s.put("a.ini", "respawn crash")
+		if r := next(Launching); r.Generation != 2 || r.Serial != 1 || r.Launches != 2 {
+			t.Errorf("launching: %+v", r)
+		}
+		if r := next(Clearing); r.Failures != 1 || r.Exit != "exit status 1" {
+			t.Errorf("dead: %+v", r)
+		}
+		if r := next(BackingOff); !r.PauseUntil.Equal(time.Now().Add(500 * time.Millisecond)) {
+			t.Errorf("waiting: %+v", r)
+		}
+		s.stop()
+	})
+}
+
 func TestZergsThatFailAreHeldBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, func(o *Options) { o.Broodlord = 2 })

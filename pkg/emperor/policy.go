@@ -1,9 +1,6 @@
 package emperor
 
-import (
-	"math/rand/v2"
-	"time"
-)
+import "time"
 
 // settle decides what comes after a generation, or instead of one.
 func (e *Emperor) settle(v *vassal) { e.input(v, e.verdict(v)) }
@@ -59,12 +56,10 @@ func (v *vassal) miscarried() {
 // backoff begins or ends the pause after a failure.
 func (e *Emperor) backoff(v *vassal, what Effect) {
 	if what == doResume {
-		v.failed, v.pauseUntil = false, time.Time{}
 		e.settle(v)
 		return
 	}
-	wait := e.options.Backoff.wait(v.failures, rand.Float64())
+	wait := time.Until(v.pauseUntil)
 	v.log.Warn("waiting before the next launch", "wait", wait.Round(time.Millisecond), "failures", v.failures)
-	v.pauseUntil = time.Now().Add(wait)
 	e.arm(v, wait)
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 )
@@ -64,8 +63,6 @@ func (c compared) apply(e *Emperor) {
 
 // reload asks the process to take over what is wanted now.
 func (e *Emperor) reload(v *vassal) {
-	v.serial++
-	v.ordered, v.reloadError = *v.wanted, ""
 	a, serial, plan, process := about{v, v.generation}, v.serial, v.ordered, v.process
 	e.group.Go(func() {
 		if err := process.Reload(plan, serial); err != nil {
@@ -98,16 +95,14 @@ var errNoAnswer = errors.New("the vassal did not answer in time")
 // taken notes the end of a reload, and looks whether there is more to take over.
 func (e *Emperor) taken(v *vassal) {
 	v.log.Info("reloaded", "serial", v.serial, "config", v.ordered.Version.Short())
-	v.config, v.reloads, v.reloaded = v.ordered, v.reloads+1, time.Now()
 	v.note(nil)
 	e.arm(v, e.options.Backoff.Reset)
 	e.approach(v)
 }
 
 // refuse notes a reload that failed: what was before goes on.
-func (e *Emperor) refuse(v *vassal, cause string) {
-	v.refused, v.reloadError = v.ordered.Version, cause
-	v.log.Error("cannot reload; what was before goes on", "error", cause, "serial", v.serial)
+func (e *Emperor) refuse(v *vassal) {
+	v.log.Error("cannot reload; what was before goes on", "error", v.reloadError, "serial", v.serial)
 	e.arm(v, e.options.Backoff.Reset)
 	e.approach(v)
 }

@@ -183,6 +183,7 @@ func (d due) apply(e *Emperor) {
 // input looks up what to do, moves the vassal and does it.
 func (e *Emperor) input(v *vassal, in Input) {
 	next, do := step(v.state, in)
+	e.account(v, do)
 	if next != v.state {
 		e.move(v, next)
 	}
