@@ -29,6 +29,9 @@ const (
 	// lastWords is how long the output of a dead vassal is read for while
 	// somebody still holds it open.
 	lastWords = time.Second
+	// manners is how long a reload waits for a vassal to show whether it speaks the
+	// order channel.
+	manners = 2 * time.Second
 	// clearTimeout bounds how long the end of everything that a vassal started is
 	// waited for after it was killed.
 	clearTimeout = 10 * time.Second
@@ -59,6 +62,7 @@ type child struct {
 	current atomic.Pointer[Plan] // what it is asked to run
 	speaks  atomic.Bool          // the order channel, as it has shown
 	foreign atomic.Bool          // it became a program that speaks nothing of ours
+	shown   chan struct{}        // closed when it has shown what it speaks
 }
 
 // connect makes the channels and returns the child's ends, by descriptor number.
@@ -161,8 +165,16 @@ var errForeign = errors.New("the program that took the vassal's place knows no r
 
 // Reload implements Process. A vassal that has shown to speak the order channel
 // gets the bytes by it. Any other is told to reload as uWSGI is: it asks for the
-// bytes by a report.
+// bytes by a report. One that has just said that it accepts may have to show yet
+// what it speaks.
 func (c *child) Reload(p Plan, serial uint64) error {
+	timer := time.NewTimer(manners)
+	defer timer.Stop()
+	select {
+	case <-c.shown:
+	case <-c.dead:
+	case <-timer.C:
+	}
 	if c.foreign.Load() {
 		return errForeign
 	}

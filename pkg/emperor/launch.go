@@ -148,7 +148,8 @@ func (s *System) orderFor(c *child, r Request) wire.Order {
 
 // clone makes the child with its channels. It is parked when it returns.
 func (s *System) clone(r Request) (_ *child, err error) {
-	c := &child{log: r.Log, tree: s.Clone.Has(namespaces.NewPID), request: r, system: s, dead: make(chan struct{}), notified: make(chan struct{})}
+	c := &child{log: r.Log, tree: s.Clone.Has(namespaces.NewPID), request: r, system: s}
+	c.dead, c.shown, c.notified = make(chan struct{}), make(chan struct{}), make(chan struct{})
 	c.current.Store(&r.Plan)
 	defer func() {
 		if err != nil {

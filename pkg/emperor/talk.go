@@ -96,8 +96,11 @@ func (c *child) closed(report func(Message)) {
 	}
 }
 
-// hearNotices hears the order channel.
+// hearNotices hears the order channel. What the vassal speaks is known with its
+// first notice that is not about a hook, or when it closes the channel.
 func (c *child) hearNotices(report func(Message)) {
+	show := sync.OnceFunc(func() { close(c.shown) })
+	defer show()
 	p := pacer{dead: c.dead}
 	for {
 		n, err := c.orders.ReceiveNotice()
@@ -110,6 +113,7 @@ func (c *child) hearNotices(report func(Message)) {
 				c.foreign.Store(true)
 			}
 			report(n)
+			show() // the loop knows
 			if n.Kind == wire.Exec && n.Probe != nil {
 				c.life.probes(c, *n.Probe, report)
 			}

@@ -1,0 +1,97 @@
+package emperor
+
+import (
+	"errors"
+	"os"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/emperor/monitor"
+	"github.com/emperor-go/emperor/pkg/namespaces"
+	"github.com/emperor-go/emperor/pkg/wire"
+)
+
+// conversation is a child without a process, and the other ends of its channels.
+type conversation struct {
+	*child
+	pipe   *os.File
+	orders *wire.Channel
+	said   chan Message
+}
+
+func converse(t *testing.T) *conversation {
+	t.Helper()
+	c := &child{process: &namespaces.Process{PID: os.Getpid()}, system: &System{}, dead: make(chan struct{}), shown: make(chan struct{})}
+	ends, err := c.connect()
+	if err != nil {
+		t.Fatal(err)
+	}
+	closeAll(ends[:3])
+	fd, err := unix.Dup(int(ends[4].Fd()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ends[4].Close()
+	k := &conversation{c, ends[3], wire.NewChannel(fd), make(chan Message, 16)}
+	heard := c.listen(func(m Message) { k.said <- m })
+	t.Cleanup(func() {
+		close(c.dead)
+		heard()
+		closeAll([]*os.File{c.pipe, c.output, k.pipe})
+		c.orders.Close()
+		k.orders.Close()
+	})
+	return k
+}
+
+// A vassal that is asked to reload right after it said that it accepts gets the
+// bytes by the order channel all the same.
+func TestReloadBeforeTheFirstNotice(t *testing.T) {
+	k := converse(t)
+	if _, err := k.pipe.Write([]byte{byte(wire.Accepting)}); err != nil {
+		t.Fatal(err)
+	}
+	if m := <-k.said; m != Message(wire.Accepting) {
+		t.Fatalf("heard %v", m)
+	}
+	asked := make(chan error, 1)
+	go func() { asked <- k.Reload(Plan{Config: monitor.Config{Data: []byte("new")}}, 2) }()
+	select {
+	case err := <-asked:
+		t.Fatalf("it was asked in a language that it may not speak: %v", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	if err := k.orders.SendNotice(wire.Notice{Serial: 1, Kind: wire.Ready}); err != nil {
+		t.Fatal(err)
+	}
+	o, err := k.orders.ReceiveOrder()
+	if err != nil || o.Serial != 2 || string(o.Config) != "new" {
+		t.Errorf("got %+v, %v", o, err)
+	}
+	if err := <-asked; err != nil {
+		t.Error(err)
+	}
+}
+
+// One that closes the order channel is asked by a byte, and one that became another
+// program which closed the pipe cannot be asked.
+func TestReloadOfOthers(t *testing.T) {
+	k := converse(t)
+	k.orders.Close()
+	if err := k.Reload(Plan{}, 2); err != nil {
+		t.Error(err)
+	}
+	var said [1]byte
+	if _, err := k.pipe.Read(said[:]); err != nil || said[0] != byte(wire.Reload) {
+		t.Errorf("got %v, %v", said, err)
+	}
+	k = converse(t)
+	if err := k.orders.SendNotice(wire.Notice{Kind: wire.Exec}); err != nil {
+		t.Fatal(err)
+	}
+	if err := k.Reload(Plan{}, 2); !errors.Is(err, errForeign) {
+		t.Errorf("got %v", err)
+	}
+}
