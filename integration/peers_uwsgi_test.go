@@ -19,7 +19,7 @@ import (
 const uwsgi = "/usr/bin/uwsgi"
 
 // needsUwsgi ends a story that this machine cannot tell.
-func needsUwsgi(t *testing.T) {
+func needsUwsgi(t testing.TB) {
 	t.Helper()
 	if _, err := os.Stat(uwsgi); err != nil {
 		t.Fatalf("these stories need uwsgi and its python3 plugin: %v", err)
