@@ -70,7 +70,7 @@ func (c *crew) complete() bool {
 // is tried again later, like one that has died.
 func (m *master) muster(c *crew) {
 	for i := range c.slots {
-		if c.slots[i].worker != nil {
+		if c.slots[i].worker != nil || !m.wants(c) {
 			continue
 		}
 		if err := m.fill(c, i); err != nil {
@@ -78,6 +78,10 @@ func (m *master) muster(c *crew) {
 		}
 	}
 }
+
+// wants reports whether a crew is to have workers: that one of them cannot be
+// started may have been the end of all.
+func (m *master) wants(c *crew) bool { return !m.stopped && (c == m.crew || c == m.next) }
 
 // fill starts a worker in an empty slot.
 func (m *master) fill(c *crew, i int) (err error) {

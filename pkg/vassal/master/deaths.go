@@ -77,20 +77,39 @@ func (m *master) due(now time.Time) {
 			m.failed(w.crew, w.slot, notReady(w))
 		}
 	}
-	for _, c := range []*crew{m.crew, m.next} {
-		if c == nil || m.stopped {
-			continue
-		}
-		for i, s := range c.slots {
-			if passed(s.restart, now) && s.worker == nil {
-				if err := m.fill(c, i); err != nil {
-					m.failed(c, i, err)
-				}
-			}
-		}
+	if !m.stopped {
+		m.dueSlots(m.crew, now)
+		m.dueSlots(m.next, now)
 	}
 	m.dueDaemons(now)
 	m.dueLimits(now)
+}
+
+// dueSlots fills those slots of a crew whose time has come. No crew has none.
+func (m *master) dueSlots(c *crew, now time.Time) {
+	if c == nil {
+		return
+	}
+	for i, s := range c.slots {
+		if passed(s.restart, now) && s.worker == nil && m.wants(c) {
+			if err := m.fill(c, i); err != nil {
+				m.failed(c, i, err)
+			}
+		}
+	}
+}
+
+// restarts are the times at which empty slots are to be filled.
+func (c *crew) restarts() (times []time.Time) {
+	if c == nil {
+		return nil
+	}
+	for _, s := range c.slots {
+		if s.worker == nil {
+			times = append(times, s.restart)
+		}
+	}
+	return times
 }
 
 // arm sets the timer to the time of what is due next.
@@ -100,12 +119,10 @@ func (m *master) arm() {
 		times = append(times, w.killAt, w.readyBy)
 	}
 	if !m.stopped {
-		for _, s := range m.crew.slots {
-			if s.worker == nil && !m.asleep {
-				times = append(times, s.restart)
-			}
-		}
 		times = append(times, m.limitAt)
+		for _, c := range []*crew{m.crew, m.next} {
+			times = append(times, c.restarts()...)
+		}
 	}
 	for _, d := range m.daemons {
 		times = append(times, d.restart, d.killAt)

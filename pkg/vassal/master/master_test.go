@@ -28,7 +28,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // world is a fake operating system. What a process does is in its name: words of
 //
 //	slow (ready after 3 s), missing (cannot be run), silent (never READY=1),
-//	stubborn (ignores signals), crash (dies at once)
+//	stubborn (ignores signals), crash (dies at once), full (every other one cannot
+//	be started)
 type world struct {
 	mu      sync.Mutex
 	next    int
@@ -39,6 +40,7 @@ type world struct {
 	usage   Usage
 	signals chan os.Signal
 	knock   func()
+	post    func(Event)
 	changed func(string)
 }
 
@@ -60,8 +62,11 @@ func (w *world) Start(s Spec, post func(Event)) (int, error) {
 	defer w.mu.Unlock()
 	w.next++
 	pid, name := w.next, s.Program.Args[0]
+	if strings.Contains(name, "full") && pid%2 == 0 {
+		return 0, syscall.EAGAIN
+	}
 	w.note("start %d %s", pid, name)
-	w.alive[pid] = name
+	w.alive[pid], w.post = name, post
 	go func() {
 		switch {
 		case strings.Contains(name, "missing"):
@@ -285,6 +290,48 @@ func TestReloadStartsTheNewBeforeItStopsTheOld(t *testing.T) {
 		if !committed {
 			t.Error("the new plan was not committed")
 		}
+		s.stop("<nil>")
+	})
+}
+
+// A worker that cannot even be started is the end of the whole new crew, also of
+// those after it, and in the beginning of the vassal.
+func TestWorkerThatCannotBeStarted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, plan("web", 1))
+		s.order(7, "new", plan("full", 4))
+		s.expectSaid("accepting", "7 failed resource temporarily unavailable")
+		time.Sleep(time.Minute)
+		if s.alive[1] != "web" || len(s.alive) != 1 {
+			t.Errorf("alive: %v", s.alive)
+		}
+		s.stop("<nil>")
+		s = play(t, plan("full", 4))
+		if err := <-s.ended; !errors.Is(err, syscall.EAGAIN) || len(s.alive) > 0 {
+			t.Errorf("Run returned %v, alive: %v", err, s.alive)
+		}
+	})
+}
+
+// A worker of the new crew that dies when it was ready, before the others are, is
+// replaced in its own time.
+func TestDeathDuringAReload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, plan("web", 1))
+		next := plan("web2", 2)
+		next.Ready.Notify = true
+		s.order(7, "new", next)
+		s.expectSaid("accepting", "7 ready")
+		slow := plan("slow web3", 2)
+		slow.Ready = config.Readiness{Notify: true, Timeout: time.Minute}
+		s.order(8, "slow", slow)
+		s.post(Notified(4, "READY=1"))
+		synctest.Wait()
+		time.Sleep(2900 * time.Millisecond) // another 0.1 s until the other is ready
+		s.end(4, "signal: killed")
+		synctest.Wait()
+		time.Sleep(4 * time.Second)
+		s.expectSaid("8 ready")
 		s.stop("<nil>")
 	})
 }
