@@ -83,15 +83,19 @@ func (c *child) hand(batch []byte, report func(Message)) {
 }
 
 // closed tells of a pipe that was closed by a vassal that lives on. One that is
-// dying, or became another program, does so as well.
+// dying, or became another program, does so as well. That program cannot know of
+// a stop which came when it was about to be executed: it is asked again.
 func (c *child) closed(report func(Message)) {
 	timer := time.NewTimer(agony)
 	defer timer.Stop()
 	select {
 	case <-c.dead:
 	case <-timer.C:
-		if !c.foreign.Load() {
+		switch {
+		case !c.foreign.Load():
 			report(Closed{})
+		case c.life.asked.Load():
+			_ = c.process.Terminate() // that it has just died shows in another place
 		}
 	}
 }

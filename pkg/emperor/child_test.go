@@ -1,0 +1,51 @@
+package emperor
+
+import (
+	"bufio"
+	"log/slog"
+	"os"
+	"testing"
+
+	"github.com/emperor-go/emperor/pkg/namespaces"
+)
+
+// A vassal has read the byte that asks it to stop, and becomes another program all
+// the same: that is asked by signal.
+func TestStopInTheMomentOfAnExec(t *testing.T) {
+	spawner := namespaces.NewSpawner()
+	defer spawner.Close()
+	out, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	c := &child{log: slog.New(slog.DiscardHandler), dead: make(chan struct{})}
+	c.process, err = spawner.Start(namespaces.Command{
+		Path: "/bin/sh", Args: []string{"sh", "-c", "trap 'exit 7' TERM; echo; while :; do sleep 0.02; done"}, Dir: "/",
+		Env: []string{"PATH=/bin:/usr/bin"}, Files: []*os.File{nil, write},
+	})
+	write.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.process.Close()
+	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil { // it heeds TERM
+		t.Fatal(err)
+	}
+	pipe, theirs, err := stream("pipe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pipe.Close()
+	c.pipe = pipe
+	c.foreign.Store(true)
+	c.Stop(false)
+	if _, err := theirs.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	theirs.Close()
+	c.hearPipe(func(m Message) { t.Errorf("it reports %v", m) })
+	if status, err := c.process.Wait(); err != nil || status.String() != "exit status 7" {
+		t.Errorf("it ended by %v, %v", status, err)
+	}
+}
