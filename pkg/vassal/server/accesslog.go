@@ -28,6 +28,7 @@ type accessLog struct {
 	serving.Log
 	to    Lines
 	parts []part
+	place int64 // of this server on the board, from 1
 	total atomic.Uint64
 
 	mu   sync.Mutex
@@ -147,15 +148,26 @@ func numbers() map[string]func(*entry) int64 {
 		"secs": func(e *entry) int64 { return int64(e.took / time.Second) }, "time": func(e *entry) int64 { return e.started.Unix() },
 		"tmsecs": func(e *entry) int64 { return e.started.UnixMilli() }, "tmicros": func(e *entry) int64 { return e.started.UnixMicro() },
 		"epoch": func(*entry) int64 { return time.Now().Unix() }, "unix": func(e *entry) int64 { return e.started.Unix() },
-		"pid": func(*entry) int64 { return int64(os.Getpid()) }, "wid": func(*entry) int64 { return 1 },
-		"vars": func(e *entry) int64 { return int64(e.proto.vars) }, "pktsize": func(e *entry) int64 { return int64(e.proto.size) },
+		"pid": func(*entry) int64 { return int64(os.Getpid()) }, "wid": func(e *entry) int64 { return e.log.place },
+		"vars": func(e *entry) int64 { return int64(e.proto.count) }, "pktsize": func(e *entry) int64 { return int64(e.proto.size) },
 		"reqs":     func(e *entry) int64 { return int64(e.log.total.Load()) },
-		"switches": zero, "core": zero, "modifier1": zero, "modifier2": zero, "rss": zero, "vsz": zero, "rssM": zero, "vszM": zero,
+		"switches": zero, "core": zero, "modifier1": zero, "modifier2": zero,
+		"rss": rss, "vsz": vsz, "rssM": func(e *entry) int64 { return rss(e) >> 20 }, "vszM": func(e *entry) int64 { return vsz(e) >> 20 },
 		"ioerr": failures, "werr": failures, "rerr": zero,
 	}
 }
 
 func zero(*entry) int64 { return 0 }
+
+func rss(*entry) int64 {
+	size, _ := memoryOf(int64(os.Getpid()))
+	return size
+}
+
+func vsz(*entry) int64 {
+	_, size := memoryOf(int64(os.Getpid()))
+	return size
+}
 
 func failures(e *entry) int64 { return int64(number(e.failed)) }
 

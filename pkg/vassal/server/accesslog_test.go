@@ -1,6 +1,7 @@
 package server
 
 import (
+	"fmt"
 	"io"
 	"strings"
 	"testing"
@@ -70,5 +71,19 @@ func TestStrftime(t *testing.T) {
 		if got := string(strftime(nil, format, at)); got != want {
 			t.Errorf("%q: %q, want %q", format, got, want)
 		}
+	}
+}
+
+// The server's memory and its place among the workers are known.
+func TestLogOfTheProcess(t *testing.T) {
+	s := start(t, serving.Options{CheckStatic: []string{tree(t, map[string]string{"a": ""})}, Log: serving.Log{Format: "%(rss) %(vsz) %(rssM) %(vszM) %(wid)"}})
+	s.get("/a")
+	s.end()
+	var rss, vsz, rssM, vszM, wid int64
+	if _, err := fmt.Sscanf(s.access.String(), "%d %d %d %d %d\n", &rss, &vsz, &rssM, &vszM, &wid); err != nil {
+		t.Fatalf("%q: %v", s.access, err)
+	}
+	if rss < 1<<20 || vsz < rss || rssM != rss>>20 || vszM < rssM || wid != 1 {
+		t.Errorf("%q", s.access)
 	}
 }

@@ -43,21 +43,21 @@ func boardOf(memory []byte) board {
 	return unsafe.Slice((*tally)(unsafe.Pointer(unsafe.SliceData(memory))), len(memory)/int(unsafe.Sizeof(tally{})))
 }
 
-// take finds a place that is free, or whose server is dead. Where there is none the
-// server counts for itself.
-func (b board) take() *tally {
+// take finds a place that is free, or whose server is dead, and its number from 1.
+// Where there is none the server counts for itself.
+func (b board) take() (t *tally, place int64) {
 	own := int64(os.Getpid())
 	for i := range b {
 		t := &b[i]
 		if was := t.pid.Load(); (was == 0 || was == own || !lives(was)) && t.pid.CompareAndSwap(was, own) {
 			t.begin()
-			return t
+			return t, int64(i + 1)
 		}
 	}
-	t := &tally{}
+	t = &tally{}
 	t.pid.Store(own)
 	t.begin()
-	return t
+	return t, int64(len(b) + 1)
 }
 
 func (t *tally) begin() {

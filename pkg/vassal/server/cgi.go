@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"io/fs"
 	"log/slog"
 	"net"
 	"net/http"
@@ -150,6 +151,10 @@ func (p program) run(x *exchange, s script, command []string) {
 	}
 	if err != nil {
 		p.log.Error("cannot run a program", "program", s.file, "error", err)
+		if errors.Is(err, fs.ErrPermission) {
+			x.refuse(http.StatusForbidden)
+			return
+		}
 		x.refuse(http.StatusInternalServerError)
 		return
 	}
@@ -196,7 +201,11 @@ func relay(x *exchange, out io.Reader) error {
 	}
 	x.WriteHeader(status)
 	limited.N = 1 << 62
-	_, err = io.Copy(flusher{x}, lines)
+	to := io.Writer(flusher{x})
+	if status == http.StatusNoContent || status == http.StatusNotModified {
+		to = io.Discard // there can be no body, and many programs print a newline
+	}
+	_, err = io.Copy(to, lines)
 	return err
 }
 
@@ -228,7 +237,8 @@ func (p program) environ(x *exchange, s script) []string {
 			port = "443"
 		}
 	}
-	env = append(env, "GATEWAY_INTERFACE=CGI/1.1", "SERVER_SOFTWARE=vassal", "SERVER_NAME="+host, "SERVER_PORT="+port,
+	env = append(env, "GATEWAY_INTERFACE=CGI/1.1", "SERVER_SOFTWARE=vassal",
+		"SERVER_NAME="+cmp.Or(x.proto.vars["SERVER_NAME"], host), "SERVER_PORT="+cmp.Or(x.proto.vars["SERVER_PORT"], port),
 		"DOCUMENT_ROOT="+p.root.path, "SCRIPT_NAME="+s.name, "SCRIPT_FILENAME="+s.file, "PATH_INFO="+s.info, "REDIRECT_STATUS=200")
 	if s.info != "" {
 		env = append(env, "PATH_TRANSLATED="+filepath.Join(p.root.path, s.info))
@@ -263,5 +273,25 @@ func (p program) environ(x *exchange, s script) []string {
 	for k, v := range x.vars {
 		env = append(env, k+"="+v)
 	}
-	return env
+	return append(env, frontendVars(x.proto.vars, env)...)
+}
+
+// frontendVars are those that a frontend sends for programs, such as nginx by
+// uwsgi_param. They replace nothing that is there, and say nothing to ld.so(8).
+func frontendVars(vars map[string]string, env []string) (more []string) {
+	if len(vars) == 0 {
+		return nil
+	}
+	taken := map[string]bool{"CONTENT_LENGTH": true, "CONTENT_TYPE": true}
+	for _, e := range env {
+		name, _, _ := strings.Cut(e, "=")
+		taken[name] = true
+	}
+	for name, v := range vars {
+		if name == "" || taken[name] || strings.HasPrefix(name, "HTTP_") || strings.HasPrefix(name, "LD_") || strings.ContainsAny(name, "=\x00") || strings.Contains(v, "\x00") {
+			continue
+		}
+		more = append(more, name+"="+v)
+	}
+	return more
 }

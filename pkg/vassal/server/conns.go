@@ -199,6 +199,22 @@ func (l *listener) Accept() (net.Conn, error) {
 	return l.conns.add(n, l.timeout), nil
 }
 
+// acceptSoon accepts as Accept does, but waits out being short of descriptors.
+func (l *listener) acceptSoon() (*conn, error) {
+	for wait := 5 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+		n, err := l.Accept()
+		var t interface{ Temporary() bool }
+		if errors.As(err, &t) && t.Temporary() {
+			<-time.After(wait)
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		return n.(*conn), nil
+	}
+}
+
 // stop ends Accept after the last call.
 func (l *listener) stop() {
 	if d, ok := l.Listener.(interface{ SetDeadline(time.Time) error }); ok {

@@ -27,6 +27,7 @@ type exchange struct {
 	vars     map[string]string // of addvar
 	adds     [][2]string       // headers that routes add
 	deletes  []string
+	patience time.Duration // for the client to take what is sent, where the connection cannot tell: in HTTP/2; 0: none
 	draining func() bool
 	broken   atomic.Bool // the body ended too early: the connection is of no use any more
 	web      bool        // HTTP itself, not another protocol
@@ -36,8 +37,12 @@ type exchange struct {
 	failed   bool // the client did not take it all
 }
 
-// protocolInfo is what only the uwsgi protocol tells.
-type protocolInfo struct{ size, vars int }
+// protocolInfo is what a frontend tells by a protocol that is not HTTP: variables of
+// its own choice, and for the uwsgi protocol the size of all and how many they are.
+type protocolInfo struct {
+	size, count int
+	vars        map[string]string
+}
 
 // WriteHeader sends the headers, with what is to be added to all.
 func (x *exchange) WriteHeader(status int) {
@@ -58,11 +63,17 @@ func (x *exchange) finishHeaders(status int) {
 	for _, pair := range x.adds {
 		h.Add(pair[0], pair[1])
 	}
-	if status != http.StatusSwitchingProtocols && x.web && (x.draining() || x.broken.Load()) {
+	if status != http.StatusSwitchingProtocols && x.web && (x.draining() || x.broken.Load() || x.chunked()) {
 		h.Set("Connection", "close")
 	}
 	x.status, x.fields = status, len(h)
 }
+
+// chunked reports a body in chunks. It may have come with a length as well, of which
+// net/http leaves no trace, and after those the connection must end (RFC 9112,
+// section 6.3): a proxy that went by the length would send more of what it takes for
+// the body, or take the next answer for one that it is not.
+func (x *exchange) chunked() bool { return x.r.ProtoMajor == 1 && len(x.r.TransferEncoding) > 0 }
 
 func (x *exchange) Write(b []byte) (int, error) {
 	if x.status == 0 {
@@ -70,6 +81,9 @@ func (x *exchange) Write(b []byte) (int, error) {
 	}
 	if err := x.late(); err != nil {
 		return 0, err
+	}
+	if x.patience > 0 {
+		_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Now().Add(x.patience))
 	}
 	n, err := x.ResponseWriter.Write(b)
 	x.size += int64(n)
@@ -130,6 +144,10 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{ResponseWriter: w, r: r, started: time.Now(), draining: s.draining.Load}
 	x.web = r.Context().Value(http.ServerContextKey) != nil
 	x.proto, _ = r.Context().Value(protocolKey{}).(protocolInfo)
+	x.user = x.proto.vars["REMOTE_USER"]
+	if r.ProtoMajor == 2 && x.web { // a window that the client leaves shut stops one answer, not the connection
+		x.patience = s.Options.SocketTimeout
+	}
 	if s.tally.active.Add(1) >= busyRequests && s.Busy != nil {
 		s.busy.Do(s.Busy)
 	}

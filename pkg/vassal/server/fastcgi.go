@@ -1,10 +1,13 @@
 package server
 
 import (
+	"cmp"
+	"context"
 	"errors"
 	"net"
 	"net/http"
 	"net/http/fcgi"
+	"sync/atomic"
 	"time"
 )
 
@@ -16,20 +19,25 @@ const (
 	fcgiStdin  = 5
 )
 
-// errParams is what ends a connection that sends too many parameters.
-var errParams = errors.New("FastCGI parameters are larger than buffer-size")
+// fcgiRequests bounds the requests that a connection may have open at a time; nginx
+// has one.
+const fcgiRequests = 16
+
+// What ends a connection that asks for too much.
+var (
+	errParams   = errors.New("FastCGI parameters are larger than buffer-size")
+	errRequests = errors.New("too many FastCGI requests at a time")
+)
 
 // serveFastCGI serves a socket until it is stopped.
 func (s *server) serveFastCGI(l *listener) error {
 	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer s.survive()
-		if r.RequestURI == "" {
-			r.RequestURI = fcgi.ProcessEnv(r)["REQUEST_URI"]
-		}
-		if r.RequestURI == "" {
+		vars := fcgi.ProcessEnv(r)
+		if r.RequestURI = cmp.Or(r.RequestURI, vars["REQUEST_URI"]); r.RequestURI == "" {
 			r.RequestURI = r.URL.RequestURI()
 		}
-		s.ServeHTTP(w, r)
+		s.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), protocolKey{}, protocolInfo{vars: vars})))
 	})
 	return fcgi.Serve(&fcgiListener{l, s}, handler)
 }
@@ -41,12 +49,13 @@ type fcgiListener struct {
 }
 
 func (l *fcgiListener) Accept() (net.Conn, error) {
-	n, err := l.listener.Accept()
+	c, err := l.acceptSoon()
 	if err != nil {
 		return nil, err
 	}
-	f := &fcgiConn{conn: n.(*conn), server: l.server}
-	return f, f.SetReadDeadline(time.Now().Add(headerTimeout))
+	f := &fcgiConn{conn: c, server: l.server}
+	_ = f.SetReadDeadline(time.Now().Add(headerTimeout)) // one that is closed already is found by reading
+	return f, nil
 }
 
 // fcgiConn follows the records that pass, and bounds the size of parameters and
@@ -55,7 +64,8 @@ func (l *fcgiListener) Accept() (net.Conn, error) {
 type fcgiConn struct {
 	*conn
 	server *server
-	params int
+	params int          // bytes, of all requests that are open
+	open   atomic.Int32 // requests begun and not ended
 	head   [8]byte
 	have   int // bytes of head
 	left   int // bytes of content and padding to come
@@ -98,10 +108,19 @@ func (f *fcgiConn) record(kind byte, size int) error {
 	switch kind {
 	case fcgiBegin:
 		f.setIdle(false)
-		f.params = 0
+		wait = time.Now().Add(headerTimeout) // for all parameters
+		switch open := f.open.Add(1); {
+		case open > fcgiRequests:
+			return errRequests
+		case open == 1:
+			f.params = 0
+		}
 	case fcgiParams:
 		if f.params += size; f.params > f.server.Options.BufferSize {
 			return errParams
+		}
+		if size > 0 {
+			return nil
 		}
 	case fcgiStdin:
 		if size == 0 {
@@ -111,18 +130,32 @@ func (f *fcgiConn) record(kind byte, size int) error {
 	return f.SetReadDeadline(wait)
 }
 
-// Write gets one record at a time, and sees by the last one that the connection
-// is idle. A frontend that keeps it has to come back elsewhere when the server
-// is to stop.
+// Write gets one record at a time, and sees by the last one of the last request
+// that the connection is idle. A frontend that keeps it has to come back elsewhere
+// when the server is to stop.
 func (f *fcgiConn) Write(b []byte) (int, error) {
-	ends := len(b) >= len(f.head) && b[1] == fcgiEnd
-	if ends {
+	over := len(b) >= len(f.head) && b[1] == fcgiEnd && f.ends()
+	if over {
 		f.setIdle(true)
 		_ = f.SetReadDeadline(time.Now().Add(f.server.Options.KeepAlive))
 	}
 	n, err := f.conn.Write(b)
-	if ends && f.server.draining.Load() {
+	if over && f.server.draining.Load() {
 		f.Close()
 	}
 	return n, err
+}
+
+// ends counts the end of a request, and reports whether none is open any more. One
+// that was given up while it was answered ends twice.
+func (f *fcgiConn) ends() bool {
+	for {
+		open := f.open.Load()
+		if open <= 0 {
+			return true
+		}
+		if f.open.CompareAndSwap(open, open-1) {
+			return open == 1
+		}
+	}
 }

@@ -127,7 +127,7 @@ func newServer(c Config) (*server, error) {
 		return nil, err
 	}
 	s.board = boardOf(c.Board)
-	s.tally = s.board.take()
+	s.tally, s.log.place = s.board.take()
 	s.web = &http.Server{
 		Handler: s, ReadHeaderTimeout: headerTimeout, IdleTimeout: o.KeepAlive, MaxHeaderBytes: o.BufferSize,
 		ConnState: note, ErrorLog: slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),

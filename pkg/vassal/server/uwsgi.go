@@ -96,22 +96,14 @@ func (s *server) serveUwsgi(l *listener) error {
 	})
 }
 
-// acceptAll serves each connection on a goroutine of its own. Being out of
-// descriptors is waited out.
+// acceptAll serves each connection on a goroutine of its own.
 func acceptAll(l *listener, serve func(*conn)) error {
-	for wait := 5 * time.Millisecond; ; {
-		n, err := l.Accept()
-		var t interface{ Temporary() bool }
-		if errors.As(err, &t) && t.Temporary() {
-			<-time.After(wait)
-			wait = min(2*wait, time.Second)
-			continue
-		}
+	for {
+		c, err := l.acceptSoon()
 		if err != nil {
 			return err
 		}
-		wait = 5 * time.Millisecond
-		go serve(n.(*conn))
+		go serve(c)
 	}
 }
 
@@ -146,7 +138,7 @@ func (s *server) answerUwsgi(c *conn) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	r = r.WithContext(context.WithValue(ctx, protocolKey{}, protocolInfo{size: size, vars: len(vars)}))
+	r = r.WithContext(context.WithValue(ctx, protocolKey{}, protocolInfo{size: size, count: len(vars), vars: vars}))
 	w.head = r.Method == http.MethodHead
 	if r.Body = http.NoBody; r.ContentLength > 0 {
 		r.Body = io.NopCloser(io.LimitReader(in, r.ContentLength))

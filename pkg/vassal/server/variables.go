@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"net"
 	"net/http"
 	"regexp"
@@ -10,12 +11,20 @@ import (
 	"time"
 )
 
-// variable is a CGI variable of the request, or one that a rule has set. What is
-// not there is empty.
+// variable is a variable that a rule has set, a CGI variable of the request, or one
+// that the frontend sends beside these. What is not there is empty.
 func (x *exchange) variable(name string) string {
 	if v, ok := x.vars[name]; ok {
 		return v
 	}
+	if v := x.standard(name); v != "" {
+		return v
+	}
+	return x.proto.vars[name]
+}
+
+// standard is a CGI variable of the request.
+func (x *exchange) standard(name string) string {
 	r := x.r
 	switch name {
 	case "PATH_INFO":
@@ -28,7 +37,9 @@ func (x *exchange) variable(name string) string {
 		return r.Method
 	case "SERVER_PROTOCOL":
 		return r.Proto
-	case "HTTP_HOST", "SERVER_NAME":
+	case "SERVER_NAME":
+		return cmp.Or(x.proto.vars[name], r.Host)
+	case "HTTP_HOST":
 		return r.Host
 	case "REMOTE_USER":
 		return x.user
