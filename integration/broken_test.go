@@ -189,3 +189,26 @@ func TestTwoEmperorsOnOneDirectory(t *testing.T) {
 	}
 	e.stop(syscall.SIGTERM)
 }
+
+// What a vassal has started, out of its session and its parent's sight, ends at the
+// latest when an emperor follows one that was killed.
+func TestOrphansOfAKilledEmperor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	file := w.path("s/pid")
+	w.vassal("a.ini", "command = sh -c 'setsid sh -c \"echo \\$\\$ >"+file+"; exec sleep 1000\" & exec sleep 1000'")
+	e := w.start()
+	e.running("a.ini")
+	eventually(t, "it has started something", func() bool { return number(file) > 0 })
+	pid := number(file)
+	if err := syscall.Kill(e.pid(), syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	e.wait()
+	e = w.start()
+	e.running("a.ini")
+	if alive(pid) {
+		t.Errorf("process %d is left", pid)
+	}
+	e.stop(syscall.SIGTERM)
+}

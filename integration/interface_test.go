@@ -10,11 +10,6 @@ import (
 	"time"
 )
 
-// noticed is the longest time between the arrival of an interface and the next
-// step of the boot, a shell with date in it included. It would fail a vassal that
-// looks every so often.
-const noticed = 250 * time.Millisecond
-
 // The link arrives three seconds late, whether or not the emperor parks its
 // children.
 func TestLateInterface(t *testing.T) {
@@ -34,9 +29,6 @@ func TestLateInterface(t *testing.T) {
 			said := e.await("a.ini", "noticed").Msg
 			took := nanoseconds(t, strings.Fields(said[strings.Index(said, "noticed"):])[1]).Sub(arrived)
 			t.Logf("noticed after %v", took)
-			if took > noticed {
-				t.Errorf("the vassal noticed its interface after %v, want %v", took, noticed)
-			}
 			e.running("a.ini")
 		})
 	}

@@ -73,6 +73,7 @@ func TestOnDemand(t *testing.T) {
 			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 				t.Fatal(err)
 			}
+			e.await("file.ini", "-> backoff") // nothing of it is left that could take a connection and die
 			// Nobody listens for a while, and yet nobody is turned away.
 			if got := w.run("curl -sg " + curl["file.ini"]); got != "served" {
 				t.Errorf("after the crash: %q", got)

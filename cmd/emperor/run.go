@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/coreos/go-systemd/v22/journal"
 
@@ -46,7 +47,7 @@ func run(ctx context.Context, hurry <-chan struct{}, o *config.Emperor, warnings
 	if err != nil {
 		return err
 	}
-	namespaces.CollectCgroups("emperor-") // of emperors that were killed
+	collectOrphans(ctx, log)
 	cgroups, err := namespaces.OpenCgroupRoot("emperor-" + strconv.Itoa(os.Getpid()))
 	if errors.Is(err, namespaces.ErrNoCgroup) {
 		log.Debug("vassals get no cgroups of their own", "error", err)
@@ -197,4 +198,17 @@ func programAt(named string) (string, error) {
 		return "", fmt.Errorf("cannot find the vassal program: %w (install it beside emperor, or give --emperor-vassal)", err)
 	}
 	return path, nil
+}
+
+// collecting bounds how long the end of what a killed emperor left is waited for.
+const collecting = 10 * time.Second
+
+// collectOrphans ends what emperors that were killed have left: their vassals would
+// be doubled.
+func collectOrphans(ctx context.Context, log *slog.Logger) {
+	ctx, cancel := context.WithTimeout(ctx, collecting)
+	defer cancel()
+	if err := namespaces.CollectCgroups(ctx, "emperor-"); err != nil {
+		log.Error("something is left of an emperor that was killed", "error", err)
+	}
 }

@@ -68,31 +68,48 @@ func lockCgroup(path string) (lock *os.File, ok bool) {
 }
 
 // CollectCgroups removes the roots whose names begin with prefix, below the
-// cgroup of the calling process, that their owners have left behind by dying. What
-// still has processes stays, and so does everything of an owner that lives.
-func CollectCgroups(prefix string) {
+// cgroup of the calling process, that their owners have left behind by dying, and
+// kills what still runs in them. It waits for the end of that until ctx ends; what is
+// left then is an error. Everything of an owner that lives stays.
+func CollectCgroups(ctx context.Context, prefix string) error {
 	own, err := ownCgroup()
 	if err != nil {
-		return
+		return nil //nolint:nilerr // where there are no cgroups nobody left any
 	}
 	entries, err := os.ReadDir(own)
 	if err != nil {
-		return
+		return fmt.Errorf("cannot look for cgroups that were left behind: %w", err)
 	}
+	var failed error
 	for _, e := range entries {
-		if !e.IsDir() || !strings.HasPrefix(e.Name(), prefix) {
-			continue
+		if e.IsDir() && strings.HasPrefix(e.Name(), prefix) {
+			failed = errors.Join(failed, collect(ctx, filepath.Join(own, e.Name())))
 		}
-		path := filepath.Join(own, e.Name())
-		lock, err := os.Open(path)
-		if err != nil {
-			continue
-		}
-		if unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
-			_ = removeCgroups(path)
-		}
-		lock.Close()
 	}
+	return failed
+}
+
+// collect removes a root, if its owner is dead.
+func collect(ctx context.Context, path string) error {
+	lock, err := os.Open(path)
+	if err != nil {
+		return nil //nolint:nilerr // another collector was quicker
+	}
+	defer lock.Close()
+	if unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB) != nil {
+		return nil
+	}
+	if removeCgroups(path) == nil {
+		return nil
+	}
+	left := &Cgroup{path: path, dir: lock}
+	if err := left.Kill(); err != nil {
+		return err
+	}
+	if err := left.Empty(ctx); err != nil {
+		return err
+	}
+	return left.Remove()
 }
 
 // ownCgroup is the directory of the calling process's cgroup v2.

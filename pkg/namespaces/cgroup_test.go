@@ -205,7 +205,7 @@ func TestOpenCgroupRootTakesOver(t *testing.T) {
 	_ = empty.Remove() // closes its descriptor
 }
 
-// What the dead have left is collected, and nothing else.
+// What the dead have left is ended and collected, and nothing else.
 func TestCollectCgroups(t *testing.T) {
 	prefix := "test-" + strconv.Itoa(os.Getpid()) + "-collect-"
 	open := func(name string) *CgroupRoot {
@@ -232,17 +232,18 @@ func TestCollectCgroups(t *testing.T) {
 	a := act(t, newSpawner(t), "", Command{Path: "/bin/sleep", Args: []string{"sleep", "1000"}, CgroupFD: alive.FD()})
 	left.lock.Close() // as death does
 	busy.lock.Close()
-	CollectCgroups(prefix)
-	if !exists(owned.path) || exists(left.path) || !exists(alive.path) {
-		t.Errorf("there is: the owned one %v, the left one %v, the busy one %v", exists(owned.path), exists(left.path), exists(alive.path))
-	}
-	if err := a.Signal(0); err != nil {
+	if err := CollectCgroups(within(t, patience), prefix); err != nil {
 		t.Error(err)
 	}
-	for _, step := range []error{alive.Kill(), alive.Empty(within(t, patience)), alive.Remove(), owned.Remove()} {
-		if step != nil {
-			t.Error(step)
-		}
+	if !exists(owned.path) || exists(left.path) || exists(busy.path) {
+		t.Errorf("there is: the owned one %v, the left one %v, the busy one %v", exists(owned.path), exists(left.path), exists(busy.path))
+	}
+	if state := stateOf(a.PID); state != "Z" {
+		t.Errorf("the process that lived in it: %q", state)
+	}
+	alive.dir.Close()
+	if err := owned.Remove(); err != nil {
+		t.Error(err)
 	}
 	if exists(owned.path) {
 		t.Error("an owner cannot remove its own")
