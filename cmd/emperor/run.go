@@ -63,6 +63,7 @@ func run(ctx context.Context, hurry <-chan struct{}, o *config.Emperor, warnings
 		return err
 	}
 	defer sight.close()
+	sight.output.Crowded = stderr.Crowded
 	orders, err := listenForCommands(o.CommandSocket, log)
 	if err != nil {
 		return err

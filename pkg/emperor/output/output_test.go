@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -180,6 +181,73 @@ func TestLinesGoToTheEmperorsLog(t *testing.T) {
 	if got := texts(h.Of("a.ini").Last(9)); got != "1:careful 2:plain" {
 		t.Errorf("kept %s", got)
 	}
+}
+
+func TestFloodLosesItsOwnLines(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		crowded := true
+		h, flood, log := hub("")
+		h.Crowded = func() bool { return crowded }
+		line := strings.Repeat("x", 1023)
+		for range 100 {
+			flood.Line(line)
+		}
+		quiet := h.Open(Vassal{Name: "b.ini", Log: slog.New(termlog.New(log, termlog.Options{Prefix: "vassal"})).With("vassal", "b.ini")})
+		quiet.Line("here")
+		if n := strings.Count(log.String(), line); n != 17 { // 16 kB and the line that goes over
+			t.Errorf("%d lines of the flood were printed, want 17", n)
+		}
+		if !strings.Contains(log.String(), "b.ini: here") {
+			t.Error("the line of a vassal that prints little was lost")
+		}
+		if n := len(h.Of("a.ini").Last(99)); n < 30 {
+			t.Errorf("its own ring holds %d lines", n)
+		}
+		log.Reset()
+		time.Sleep(time.Hour)
+		flood.Line("a second later")
+		if got, want := log.String(), "WARN  a.ini: lines of it were lost: it prints more than the log can take lines=83\nINFO  a.ini: a second later\n"; got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		crowded = false
+		log.Reset()
+		for range 100 {
+			flood.Line(line)
+		}
+		if n := strings.Count(log.String(), line); n != 100 {
+			t.Errorf("%d lines were printed though there is room, want 100", n)
+		}
+		crowded = true
+		flood.Line(line)
+		flood.Close()
+		if !strings.HasSuffix(log.String(), "lines=1\n") {
+			t.Error("the end does not tell what was lost")
+		}
+		quiet.Close()
+	})
+}
+
+func TestQueueIsCrowdedWhenHalfFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := &gate{open: make(chan struct{})}
+		q := NewQueue(g, 30, note)
+		q.Write([]byte("first line\n"))
+		synctest.Wait()
+		var crowded []bool
+		for range 3 {
+			q.Write([]byte("0123456789"))
+			crowded = append(crowded, q.Crowded())
+		}
+		if !slices.Equal(crowded, []bool{false, true, true}) {
+			t.Errorf("after each line: %v", crowded)
+		}
+		close(g.open)
+		synctest.Wait()
+		if q.Crowded() {
+			t.Error("an empty queue is crowded")
+		}
+		q.Close(time.Second)
+	})
 }
 
 func TestFileIsOpenedAgainAfterRotation(t *testing.T) {

@@ -47,6 +47,13 @@ func (q *Queue) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
+// Crowded reports whether half of what it can hold is taken.
+func (q *Queue) Crowded() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.bytes > q.limit/2
+}
+
 func (q *Queue) wake() {
 	select {
 	case q.news <- struct{}{}:

@@ -26,6 +26,9 @@ const (
 // Hub takes what all vassals print. Its methods may be called from anywhere.
 type Hub struct {
 	Store
+	// Crowded reports whether the emperor's own log has little room left: then who
+	// prints much loses lines, and nobody else does. Nil: it never is.
+	Crowded func() bool
 
 	open sync.Map // *file -> struct{}
 }
@@ -40,7 +43,7 @@ type Vassal struct {
 	Log *slog.Logger
 }
 
-// Sink takes the lines of one process. It never blocks.
+// Sink takes the lines of one process, one at a time. It never blocks.
 type Sink struct {
 	log   *Log
 	print func(Line)
@@ -51,7 +54,7 @@ type Sink struct {
 // destination that cannot be had is replaced by the emperor's log, which says so.
 func (h *Hub) Open(v Vassal) *Sink {
 	s := &Sink{log: h.Of(v.Name), close: func() {}}
-	s.print = func(l Line) { v.Log.Log(context.Background(), l.Level, l.Text) }
+	s.share(h, v.Log)
 	if v.To == "" {
 		return s
 	}
@@ -59,6 +62,50 @@ func (h *Hub) Open(v Vassal) *Sink {
 		v.Log.Error("its output goes to this log instead", "error", err)
 	}
 	return s
+}
+
+// share sends the lines to the emperor's log, and leaves room in it for others.
+func (s *Sink) share(h *Hub, log *slog.Logger) {
+	var (
+		fair ration
+		lost int
+	)
+	tell := func() {
+		if lost > 0 {
+			log.Warn("lines of it were lost: it prints more than the log can take", "lines", lost)
+			lost = 0
+		}
+	}
+	s.print = func(l Line) {
+		if !fair.take(len(l.Text), l.Time) && h.Crowded != nil && h.Crowded() {
+			lost++
+			return
+		}
+		tell()
+		log.Log(context.Background(), l.Level, l.Text)
+	}
+	s.close = tell
+}
+
+// fairRate is how many bytes a second each vassal may print whatever others do, and
+// at first at once.
+const fairRate = 16 << 10
+
+// ration counts bytes against the fair rate. The zero value has them all.
+type ration struct {
+	owed int
+	last time.Time
+}
+
+// take reports whether n bytes are within the ration.
+func (r *ration) take(n int, now time.Time) bool {
+	paid := int(min(now.Sub(r.last), time.Second) * fairRate / time.Second)
+	r.owed, r.last = max(0, r.owed-max(0, paid)), now
+	if r.owed >= fairRate {
+		return false
+	}
+	r.owed += n
+	return true
 }
 
 // store sends the lines elsewhere.
