@@ -121,3 +121,112 @@ func TestOnDemandHooksAndRefusal(t *testing.T) {
 		t.Errorf("it was told %d times that it waits: %s", got, said())
 	}
 }
+
+// TestOnDemandSocketsOfOthers gives the sockets an owner and a mode, as the operator
+// says, or else those of uWSGI, and binds abstract ones, too.
+func TestOnDemandSocketsOfOthers(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		args []string
+		want string
+	}{
+		"as uWSGI":           {nil, "666 root:root"},
+		"mode":               {[]string{"--emperor-on-demand-mode", "0600"}, "600 root:root"},
+		"owner":              {[]string{"--emperor-on-demand-owner", "vassal001"}, "666 vassal001:root"},
+		"owner and group":    {[]string{"--emperor-on-demand-owner", "vassal001:friends", "--emperor-on-demand-mode", "660"}, "660 vassal001:friends"},
+		"by number":          {[]string{"--emperor-on-demand-owner", "4001:4100"}, "666 vassal001:friends"},
+		"nobody knows owner": {[]string{"--emperor-on-demand-owner", "nobodyatall"}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.run("mkdir " + w.path("www") + " && echo served >" + w.path("www/index.html"))
+			w.vassal("a.ini", onDemandVassal(w)...)
+			w.vassal("abstract.ini", onDemandVassal(w)...)
+			w.write(filepath.Join(w.vassals, "abstract.ini.at"), "@"+w.tag)
+			e := w.start(append(tt.args, allNamespaces, "--emperor-on-demand-directory", w.path("s"), "--emperor-on-demand-extension", ".at")...)
+			if tt.want == "" {
+				if code := e.wait(); code != 1 {
+					t.Errorf("exit code %d", code)
+				}
+				e.await("", "emperor-on-demand-owner: ")
+				return
+			}
+			e.await("a.ini", "on demand")
+			if got := w.run("stat -c '%a %U:%G' " + w.path("s/a.socket")); got != tt.want {
+				t.Errorf("the socket is %s, want %s", got, tt.want)
+			}
+			e.await("abstract.ini", "on demand")
+			if got := w.run("curl -sS --abstract-unix-socket " + w.tag + " http://vassal/"); got != "served" {
+				t.Errorf("the abstract socket answers %q", got)
+			}
+			e.stop(syscall.SIGTERM)
+			if got := w.run("ls " + w.path("s")); got != "" {
+				t.Errorf("left %s", got)
+			}
+		})
+	}
+}
+
+// TestOnDemandAddressInOtherWords refuses configurations that bind the address that
+// starts them, however they spell it, and none that binds another.
+func TestOnDemandAddressInOtherWords(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.run("mkdir " + w.path("www") + " && echo served >" + w.path("www/index.html") + " && ln -s " + w.path("s") + " " + w.path("link"))
+	for name, tt := range map[string]struct{ at, binds string }{
+		"any":      {"127.0.0.1:7001", ":7001"},
+		"zero":     {"127.0.0.1:7002", "0.0.0.0:7002"},
+		"all":      {":7003", "127.0.0.1:7003"},
+		"six":      {"[::1]:7004", "[::]:7004"},
+		"long":     {"[::1]:7005", "[0:0:0:0:0:0:0:1]:7005"},
+		"linked":   {w.path("s/linked"), w.path("link/linked")},
+		"relative": {w.path("v/relative.sock"), "relative.sock"},
+		"abstract": {"@" + w.tag, "@" + w.tag},
+		"port":     {"127.0.0.1:7006", "127.0.0.1:7007"},
+		"family":   {"0.0.0.0:7008", "[::1]:7008"},
+		"path":     {"@" + w.path("s/path"), w.path("s/path")},
+	} {
+		w.write(filepath.Join(w.vassals, name+".ini.at"), tt.at)
+		w.vassal(name+".ini", onDemandVassal(w, "http-socket = "+tt.binds)...)
+	}
+	e := w.start("--emperor-on-demand-extension", ".at")
+	for _, name := range []string{"any", "zero", "all", "six", "long", "linked", "relative", "abstract"} {
+		e.await(name+".ini", "its configuration binds the same address (remove it there: the vassal gets this socket)")
+	}
+	for name, curl := range map[string][2]string{
+		"port":   {"http://127.0.0.1:7006/", "http://127.0.0.1:7007/"},
+		"family": {"http://127.0.0.1:7008/", "-g http://[::1]:7008/"},
+		"path":   {"--abstract-unix-socket " + w.path("s/path") + " http://v/", "--unix-socket " + w.path("s/path") + " http://v/"},
+	} {
+		e.await(name+".ini", "on demand")
+		for _, c := range curl {
+			if got := w.run("curl -sS " + c); got != "served" {
+				t.Errorf("%s: %s answers %q", name, c, got)
+			}
+		}
+	}
+	e.stop(syscall.SIGTERM)
+}
+
+// TestOnDemandThatNeverAccepts holds back a vassal that leaves each time without
+// having served whoever waits.
+func TestOnDemandThatNeverAccepts(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.script(w.path("leaver"), `exec python3 -c 'import os; os.write(int(os.environ["UWSGI_EMPEROR_FD"]), b"\5\26")'`)
+	w.vassal("a.ini", "x = y")
+	e := w.start("--emperor-wrapper", w.path("leaver"), "--emperor-on-demand-directory", w.path("s"), "--emperor-backoff", "30")
+	e.await("a.ini", "on demand")
+	c, err := netDial("unix", w.path("s/a.socket"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	e.await("a.ini", "left right after its start, and a connection waits")
+	e.await("a.ini", "-> backoff")
+	if n := e.count("a.ini", "launching -> starting"); n != 1 {
+		t.Errorf("it was launched %d times", n)
+	}
+	e.stop(syscall.SIGTERM)
+}

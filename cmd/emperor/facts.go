@@ -57,6 +57,9 @@ func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
 	if err == nil {
 		f.LogTo = v.LogTo
 		f.Addresses = addresses(v)
+		for _, a := range f.Addresses {
+			f.Places = append(f.Places, emperor.Placed(a, filepath.Dir(c.Path)))
+		}
 	} else if wrong == nil { // no vassal without the hooks it asks for
 		f.Fallback = in.FallbackOf() != ""
 	}

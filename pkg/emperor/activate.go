@@ -49,16 +49,21 @@ func (s Sockets) Activate(ctx context.Context, p Plan) (Activation, error) {
 	if address == "" || err != nil {
 		return nil, err
 	}
-	if err := free(address, p); err != nil {
+	a := &activation{address: address, place: Placed(address, "/")}
+	if err := free(a, p); err != nil {
 		return nil, err
 	}
-	return s.bind(address)
+	if err := s.bind(a); err != nil {
+		return nil, errors.Join(fmt.Errorf("cannot wait for connections on %q: %w", address, cause(err)), a.Close())
+	}
+	return a, nil
 }
 
 // free refuses an address that the vassal binds itself.
-func free(address string, p Plan) error {
-	for _, own := range p.Addresses {
-		if sameAddress(own, address) {
+func free(a Activation, p Plan) error {
+	address := a.String()
+	for _, own := range p.Places {
+		if a.Meets(own) {
 			return fmt.Errorf("cannot bind %q for it: its configuration binds the same address (remove it there: the vassal gets this socket)", address)
 		}
 	}
@@ -123,43 +128,35 @@ func isUnix(address string) bool {
 	return strings.HasPrefix(address, "/") || strings.HasPrefix(address, "@") || !strings.Contains(address, ":")
 }
 
-func sameAddress(a, b string) bool {
-	if isUnix(a) != isUnix(b) {
-		return false
-	}
-	if isUnix(a) {
-		return filepath.Clean(a) == filepath.Clean(b)
-	}
-	hostA, portA, errA := net.SplitHostPort(a)
-	hostB, portB, errB := net.SplitHostPort(b)
-	any := func(host string) bool { return host == "" || host == "*" || host == "0.0.0.0" || host == "::" }
-	return errA == nil && errB == nil && portA == portB && (hostA == hostB || any(hostA) || any(hostB))
-}
-
-func (s Sockets) bind(address string) (Activation, error) {
-	network := "tcp"
-	if isUnix(address) {
-		network = "unix"
+// bind listens. An unspecified address is of its family, and none at all is of both.
+func (s Sockets) bind(a *activation) error {
+	network, address := "tcp", strings.TrimPrefix(a.address, "*")
+	if isUnix(a.address) {
+		network, address = "unix", a.address
 		removeDead(address)
+	} else if host, _, err := net.SplitHostPort(address); err == nil && host != "" {
+		switch ip := net.ParseIP(host); {
+		case ip.To4() != nil:
+			network = "tcp4"
+		case ip != nil:
+			network = "tcp6"
+		}
 	}
-	l, err := net.Listen(network, strings.TrimPrefix(address, "*"))
+	l, err := net.Listen(network, address)
 	if err != nil {
-		return nil, fmt.Errorf("cannot wait for connections on %q: %w", address, cause(err))
+		return err
 	}
 	defer l.Close()
-	a := &activation{address: address}
-	if u, ok := l.(*net.UnixListener); ok {
-		u.SetUnlinkOnClose(false)
-		if a.file, err = u.File(); err == nil && !strings.HasPrefix(address, "@") {
+	switch l := l.(type) {
+	case *net.UnixListener:
+		l.SetUnlinkOnClose(false)
+		if a.file, err = l.File(); err == nil && !strings.HasPrefix(address, "@") {
 			err = a.own(s)
 		}
-	} else if t, ok := l.(*net.TCPListener); ok {
-		a.file, err = t.File()
+	case *net.TCPListener:
+		a.file, err = l.File()
 	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("cannot wait for connections on %q: %w", address, cause(err)), a.Close())
-	}
-	return a, nil
+	return err
 }
 
 // removeDead removes a unix socket that nobody listens on any more.
@@ -180,6 +177,7 @@ func removeDead(path string) {
 // activation is a bound socket. It implements Activation.
 type activation struct {
 	address string
+	place   Place
 	file    *os.File
 	inode   uint64 // of a unix socket's path, to remove only what is ours; else 0
 }
@@ -199,6 +197,9 @@ func (a *activation) own(s Sockets) error {
 
 // String implements Activation.
 func (a *activation) String() string { return a.address }
+
+// Meets implements Activation.
+func (a *activation) Meets(own Place) bool { return a.place.meets(own) }
 
 // Socket implements Activation.
 func (a *activation) Socket() *os.File { return a.file }

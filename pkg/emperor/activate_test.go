@@ -53,9 +53,14 @@ func TestWhereAVassalIsOnDemand(t *testing.T) {
 	}
 }
 
+func bound(s Sockets, address string) (*activation, error) {
+	a := &activation{address: address}
+	return a, s.bind(a)
+}
+
 func TestActivationWaitsForAConnection(t *testing.T) {
 	for _, address := range []string{filepath.Join(t.TempDir(), "s"), "127.0.0.1:0", "[::1]:0"} {
-		a, err := Sockets{Mode: 0o640, UID: -1, GID: -1}.bind(address)
+		a, err := bound(Sockets{Mode: 0o640, UID: -1, GID: -1}, address)
 		if err != nil {
 			t.Errorf("%s: %v", address, err)
 			continue
@@ -111,16 +116,16 @@ func dial(t *testing.T, a Activation) net.Conn {
 
 func TestDeadSocketIsReplacedAndALiveOneIsNot(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
-	first, err := Sockets{Mode: 0o666, UID: -1, GID: -1}.bind(path)
+	first, err := bound(Sockets{Mode: 0o666, UID: -1, GID: -1}, path)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := (Sockets{}).bind(path); err == nil || !strings.Contains(err.Error(), "address already in use") {
+	if _, err := bound(Sockets{}, path); err == nil || !strings.Contains(err.Error(), "address already in use") {
 		t.Errorf("binding beside a live socket: %v", err)
 	}
-	first.(*activation).inode = 0 // leaves the path behind
+	first.inode = 0 // leaves the path behind
 	first.Close()
-	second, err := Sockets{Mode: 0o666, UID: -1, GID: -1}.bind(path)
+	second, err := bound(Sockets{Mode: 0o666, UID: -1, GID: -1}, path)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -130,24 +135,47 @@ func TestDeadSocketIsReplacedAndALiveOneIsNot(t *testing.T) {
 func TestConfigurationThatBindsTheAddressIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	p := planAt("/etc/vassals/a.ini")
-	p.Addresses = []string{":80", filepath.Join(dir, "a.socket")}
+	for _, a := range []string{":80", filepath.Join(dir, "a.socket")} {
+		p.Places = append(p.Places, Placed(a, "/etc/vassals"))
+	}
 	_, err := Sockets{Directory: dir}.Activate(t.Context(), p)
 	if err == nil || !strings.Contains(err.Error(), "its configuration binds the same address") {
 		t.Errorf("got %v", err)
+	}
+	link := filepath.Join(dir, "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Fatal(err)
 	}
 	for _, tt := range []struct {
 		a, b string
 		same bool
 	}{
 		{":80", "127.0.0.1:80", true},
+		{"*:80", "[::1]:80", true},
+		{"0.0.0.0:80", "127.0.0.1:80", true},
+		{"0.0.0.0:80", "[::1]:80", false},
 		{"127.0.0.1:80", "127.0.0.1:81", false},
 		{"10.0.0.1:80", "10.0.0.2:80", false},
-		{"/run/../run/x", "/run/x", true},
-		{"/run/x", ":80", false},
 		{"[::]:80", "[::1]:80", true},
+		{"[::]:80", "127.0.0.1:80", false},
+		{"[::1]:80", "[0:0:0:0:0:0:0:1]:80", true},
+		{"[::ffff:127.0.0.1]:80", "127.0.0.1:80", true},
+		{"localhost:80", "127.0.0.1:80", true},
+		{"localhost:80", "[::1]:80", true},
+		{"www.example.org:80", "www.example.org:80", true},
+		{"www.example.org:80", "10.0.0.1:80", false},
+		{"/run/../run/x", "/run/x", true},
+		{dir + "/x", link + "/x", true},
+		{dir + "/x", "x", true}, // in the directory of the configuration
+		{"/run/x", "@/run/x", false},
+		{"@x", "@x", true},
+		{"@x", "@y", false},
+		{"/run/x", ":80", false},
+		{"fd://0", "fd://0", false}, // nothing is bound
 	} {
-		if got := sameAddress(tt.a, tt.b); got != tt.same {
-			t.Errorf("sameAddress(%q, %q) = %v", tt.a, tt.b, got)
+		a, b := Placed(tt.a, dir), Placed(tt.b, dir)
+		if a.meets(b) != tt.same || b.meets(a) != tt.same {
+			t.Errorf("%q meets %q: %v, and the other way round %v, want %v", tt.a, tt.b, a.meets(b), b.meets(a), tt.same)
 		}
 	}
 }

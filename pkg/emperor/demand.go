@@ -52,7 +52,7 @@ func (e *Emperor) await(v *vassal) {
 	}
 	e.group.Go(func() {
 		defer cancel()
-		if err := free(activation.String(), plan); err != nil {
+		if err := free(activation, plan); err != nil {
 			e.post(knocked{v, watch, err})
 			return
 		}

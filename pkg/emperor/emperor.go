@@ -77,8 +77,10 @@ type Facts struct {
 	Attributes map[string]string
 	// Hooks are the emperor's that only this vassal has, behind those of all.
 	Hooks hooks.Set
-	// Addresses are those it binds itself.
+	// Addresses are those it binds itself, as they are written, and Places what is
+	// meant by them.
 	Addresses []string
+	Places    []Place
 	// LogTo is where what it prints goes: a file, output.Journal, or nothing for the
 	// emperor's own log.
 	LogTo string
@@ -203,6 +205,9 @@ type Attendant interface {
 type Activation interface {
 	// String is the address.
 	String() string
+	// Meets reports whether a vassal that binds that place itself would get in its
+	// way. It does not block.
+	Meets(own Place) bool
 	// Wait blocks until a connection waits to be accepted, or ctx ends.
 	Wait(ctx context.Context) error
 	// Socket is the listening socket.

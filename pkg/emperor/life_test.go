@@ -460,6 +460,7 @@ func (d *doorbell) Activate(_ context.Context, p Plan) (Activation, error) {
 }
 
 func (b *bell) String() string   { return "/run/" + b.name }
+func (b *bell) Meets(Place) bool { return false }
 func (b *bell) Socket() *os.File { return os.Stdin }
 
 func (b *bell) Wait(ctx context.Context) error {

@@ -80,7 +80,7 @@ func (e *Emperor) withdraw(v *vassal) {
 // cannot be used is none, unless nothing runs yet and the vassal can fall back.
 func (e *Emperor) offer(v *vassal, p Plan) {
 	if p.Err == nil && v.activation != nil {
-		p.Err = free(v.activation.String(), p)
+		p.Err = free(v.activation, p)
 	}
 	v.note(p.Err)
 	if p.Err != nil && (!p.Fallback || v.wanted != nil) {
