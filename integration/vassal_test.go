@@ -351,13 +351,30 @@ func TestTouchReloads(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.write("touch", "")
+	w.write("alone", "")
 	w.dir("code/deep", "main.py")
-	w.vassal("a.ini", asRole("web", "http-socket = "+w.path("s/web"), "touch-reload = "+w.path("touch"), "fs-reload = "+w.path("code"))...)
+	w.vassal("a.ini", asRole("web", "http-socket = "+w.path("s/web"), "touch-reload = "+w.path("touch"), "fs-reload = "+w.path("code"), "fs-reload = "+w.path("alone"))...)
 	e := w.start(allNamespaces)
 	e.running("a.ini")
 	before := get(t, w.path("s/web"), "GET", "/", nil).body
-	for _, change := range []string{"touch", "code/deep/main.py", "code/deep/new.py"} {
-		w.write(change, "changed")
+	for _, change := range []string{"touch", "code/deep/main.py", "code/deep/new.py", "code/later", "code/later/new.py", "code/later/deeper/still/new.py", "-code/deep/new.py", "alone"} {
+		switch gone, ok := strings.CutPrefix(change, "-"); {
+		case ok:
+			if err := os.Remove(w.path(gone)); err != nil {
+				t.Fatal(err)
+			}
+		case strings.Contains(change, "still"): // the file is there as soon as its directories
+			w.dir("other/deeper/still", "new.py")
+			if err := os.Rename(w.path("other/deeper"), w.path("code/later/deeper")); err != nil {
+				t.Fatal(err)
+			}
+		case change == "code/later":
+			if err := os.Mkdir(w.path(change), 0o755); err != nil {
+				t.Fatal(err)
+			}
+		default:
+			w.write(change, "changed")
+		}
 		e.await("a.ini", "workers replaced")
 		eventually(t, "another worker", func() bool { return get(t, w.path("s/web"), "GET", "/", nil).body != before })
 		before = get(t, w.path("s/web"), "GET", "/", nil).body

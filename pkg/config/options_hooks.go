@@ -47,10 +47,14 @@ func hookOptions[T any](who hooks.Who, set func(*T) hooks.Set) table[T] {
 		if info.Who != who {
 			continue
 		}
+		change := Respawn
+		if info.Serving() {
+			change = Reload
+		}
 		for _, kind := range info.Kinds {
 			rows = append(rows, option[T]{
 				name: hooks.Spec{Phase: info.Phase, Kind: kind}.Option(), group: "Hooks", arg: hookSyntax(info, kind), repeat: true, help: info.Help,
-				tyrant: info.AsUser(),
+				tyrant: info.AsUser(), change: change,
 				set: func(t *T, v value) error {
 					h, err := hooks.Parse(hooks.Spec{Phase: info.Phase, Kind: kind, Text: v.text, Origin: v.origin.String()})
 					var wrong *hooks.SyntaxError

@@ -147,3 +147,13 @@ func (i PhaseInfo) Inside() bool { return i.Who == Vassal || i.Where == inChild 
 
 // AsUser tells whether the phase runs when all privileges are given up.
 func (i PhaseInfo) AsUser() bool { return i.User == asUser }
+
+// Serving tells whether the hooks of the phase are those of the configuration in
+// effect each time it comes: a reload brings others. The rest belongs to the boot.
+func (i PhaseInfo) Serving() bool {
+	switch i.Phase {
+	case PostFork, Accepting, Accepting1, Touch, EmperorReload, EmperorStop, EmperorLost, AsUserAtexit:
+		return true
+	}
+	return false
+}

@@ -108,6 +108,9 @@ func (v *Vassal) prepare(order *wire.Order) (*master.Plan, error) {
 	if err := v.allows(order, o); err != nil {
 		return nil, err
 	}
+	if what, asked := wantsNative(o); asked && !hooks.IsNative {
+		return nil, fmt.Errorf("%w: %s asks for functions of C", master.ErrAnew, what)
+	}
 	sets, made, err := v.bindSets(o, v.sets)
 	if err != nil {
 		return nil, err

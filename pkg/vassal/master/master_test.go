@@ -458,6 +458,23 @@ func TestTouchReloads(t *testing.T) {
 	})
 }
 
+// With exit-on-reload there is none: an order takes a new process, and everything
+// else ends this one.
+func TestExitOnReload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := plan("web", 1)
+		p.Triggers.Exit = true
+		s := play(t, p)
+		s.order(3, "new", plan("web2", 1))
+		s.expectSaid("accepting", "3 anew a new process is needed: exit-on-reload")
+		s.commands <- wire.Reload
+		if err := <-s.ended; err != nil {
+			t.Error(err)
+		}
+		s.expect("start 1 web, terminated 1, dead 1")
+	})
+}
+
 func TestCheapStartsWithTheFirstConnection(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := plan("web", 1)

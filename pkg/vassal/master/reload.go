@@ -2,6 +2,7 @@ package master
 
 import (
 	"errors"
+	"fmt"
 
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/wire"
@@ -29,7 +30,9 @@ func (m *master) reload(r request) {
 	switch {
 	case m.stopped:
 		m.answer(r, errStopping)
-	case m.plan().Triggers.Exit && r.order == nil:
+	case m.plan().Triggers.Exit && r.order != nil: // it is for the emperor to start the next
+		m.answer(r, fmt.Errorf("%w: exit-on-reload", ErrAnew))
+	case m.plan().Triggers.Exit:
 		m.stop("exit-on-reload: " + r.why)
 	case m.next != nil:
 		m.wanted = append(m.wanted, r)

@@ -1,0 +1,276 @@
+//go:build linux
+
+package integration
+
+import (
+	"net/http"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// workerOf is the pid, as the vassal sees it, of who answers.
+func workerOf(t *testing.T, socket string) string {
+	t.Helper()
+	return get(t, socket, http.MethodGet, "/", nil).body
+}
+
+// What the new configuration asks for cannot be had: those who serve go on, with
+// their sockets, and the emperor knows why.
+func TestReloadThatFailsIsTold(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	socket := w.path("s/web")
+	w.vassal("a.ini", asRole("web", "http-socket = "+socket)...)
+	e := w.start(allNamespaces)
+	pid := e.running("a.ini")
+	first := workerOf(t, socket)
+	for _, change := range []struct{ options, why string }{
+		{"command = /no/such/program\nhttp-socket = " + socket, "no such file or directory"},
+		{"command = sh -c 'exit 9'\nnotify-ready = true\nhttp-socket = " + socket, "exit status 9"},
+		{"command = sleep 1000\nready-probe = exec:false\nready-timeout = 1\nsocket = " + w.path("s/other"), "was not ready within 1s"},
+		{serves + "\nhttp-socket = " + w.path("none/s"), "no such file or directory"},
+		{serves + "\nexec-post-fork = false", "exit status 1"},
+		{serves + "\nenvdir = /no/such/dir", "no such file or directory"},
+	} {
+		w.vassal("a.ini", change.options)
+		e.await("a.ini", "cannot reload: the old workers stay")
+		eventually(t, "the emperor knows that "+change.why, func() bool { return strings.Contains(w.status("a.ini").ReloadError, change.why) })
+		if now := workerOf(t, socket); now != first {
+			t.Errorf("%s: worker %s answers, not %s", change.why, now, first)
+		}
+	}
+	if _, err := os.Stat(w.path("s/other")); !os.IsNotExist(err) {
+		t.Errorf("the socket of what did not come up is left: %v", err)
+	}
+	w.vassal("a.ini", asRole("web", "http-socket = "+socket, "env = NOW=good")...)
+	e.await("a.ini", "workers replaced")
+	eventually(t, "all is well again", func() bool { return w.status("a.ini").ReloadError == "" })
+	if !alive(pid) {
+		t.Error("the master is another")
+	}
+}
+
+// Hooks of workers and of the master are those of the newest configuration, without
+// a new process, unless that takes one that can call functions of C.
+func TestReloadChangesHooks(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.write("touch", "")
+	touch := "hook-touch = " + w.path("touch") + " print:"
+	w.vassal("a.ini", serves, "exec-post-fork = echo first fork", touch+"first touch")
+	e := w.start(allNamespaces)
+	pid := e.await("a.ini", "starting -> running").PID
+	e.await("a.ini", "first fork")
+	w.vassal("a.ini", serves, "exec-post-fork = echo second fork", touch+"second touch", "exec-as-user-atexit = echo second end")
+	e.await("a.ini", "second fork")
+	e.await("a.ini", "workers replaced")
+	w.write("touch", "touched")
+	e.await("a.ini", "second touch")
+	if e.count("a.ini", "first touch") > 0 || !alive(pid) {
+		t.Error("the old hook ran, or the process is another")
+	}
+	w.vassal("a.ini", serves, "call-as-user-atexit = sync")
+	e.await("a.ini", "second end")
+	e.await("a.ini", "call-as-user-atexit asks for functions of C")
+	if next := e.await("a.ini", "starting -> running").PID; next == pid {
+		t.Error("it goes on without functions of C")
+	}
+}
+
+// The sockets of the new configuration are bound and those it does not name any
+// more are closed; what is in both stays the same socket.
+func TestReloadChangesSockets(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	one, two, three := w.path("s/one"), w.path("s/two"), w.path("s/three")
+	w.vassal("a.ini", asRole("web", "http-socket = "+one, "http-socket = "+two)...)
+	e := w.start(allNamespaces)
+	pid := e.running("a.ini")
+	inode := func(path string) uint64 {
+		info, err := os.Stat(path)
+		if err != nil {
+			return 0
+		}
+		return info.Sys().(*syscall.Stat_t).Ino
+	}
+	before := inode(one)
+	w.vassal("a.ini", asRole("web", "http-socket = "+one, "http-socket = "+three)...)
+	e.await("a.ini", "workers replaced")
+	eventually(t, "the old socket is gone", func() bool { return inode(two) == 0 })
+	if inode(one) != before || inode(three) == 0 || !alive(pid) {
+		t.Errorf("sockets %d (was %d) and %d", inode(one), before, inode(three))
+	}
+	workerOf(t, one)
+}
+
+// With exit-on-reload there is none: the emperor starts another process.
+func TestExitOnReload(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("a.ini", serves, "exit-on-reload = true")
+	e := w.start(allNamespaces)
+	if err := syscall.Kill(e.running("a.ini"), syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	e.await("a.ini", "exit-on-reload: SIGHUP")
+	second := e.running("a.ini")
+	w.vassal("a.ini", serves, "exit-on-reload = true", "env = A=b")
+	if third := e.running("a.ini"); third == second || alive(second) {
+		t.Error("the process stayed")
+	}
+	if n := e.count("a.ini", "-> backoff"); n > 1 {
+		t.Errorf("%d of its ends were taken for failures", n)
+	}
+	if e.count("a.ini", "workers replaced") > 0 {
+		t.Error("it has reloaded")
+	}
+}
+
+// touch-chain-reload: each is replaced, one after the other, by the same plan.
+func TestChainReload(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.write("chain", "")
+	w.vassal("a.ini", serves, "processes = 3", "touch-chain-reload = "+w.path("chain"), "stop-signal = INT")
+	e := w.start(allNamespaces)
+	pid := e.running("a.ini")
+	var before []int
+	for range 3 {
+		before = append(before, e.workerStarted("a.ini", pid))
+	}
+	w.write("chain", "touched")
+	e.await("a.ini", "replacing one worker after the other")
+	for range 3 {
+		e.workerStarted("a.ini", pid)
+	}
+	eventually(t, "three others serve", func() bool {
+		now := workersOf(pid)
+		return len(now) == 3 && !slices.ContainsFunc(now, func(p int) bool { return slices.Contains(before, p) })
+	})
+}
+
+// A worker that is old enough, or too big, gets an heir first: nobody is turned
+// away.
+func TestLimitsReplaceWorkers(t *testing.T) {
+	t.Parallel()
+	for name, options := range map[string][]string{
+		"it has reached its age": {"max-worker-lifetime = 1"},
+		"it uses ":               {"reload-on-rss = 1", "min-worker-lifetime = 1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			socket := w.path("s/web")
+			w.vassal("a.ini", asRole("web", append(options, "http-socket = "+socket, "processes = 2", "listen = 1024")...)...)
+			e := w.start(allNamespaces)
+			pid := e.running("a.ini")
+			first := workerOf(t, socket)
+			c := w.customers(1, socket)
+			for range 4 {
+				e.await("a.ini", name)
+			}
+			if failures := c.leave(); len(failures) > 0 {
+				t.Errorf("%d of %d requests failed: %v", len(failures), c.answered.Load(), failures[0])
+			}
+			eventually(t, "others serve", func() bool { return workerOf(t, socket) != first && len(workersOf(pid)) == 2 })
+		})
+	}
+}
+
+// SIGTERM reloads with die-on-term = false, as in uWSGI, and SIGINT and SIGQUIT
+// still stop.
+func TestDieOnTerm(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("a.ini", serves, "die-on-term = false")
+	e := w.start(allNamespaces)
+	pid := e.running("a.ini")
+	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	e.await("a.ini", "workers replaced why=SIGTERM")
+	if err := syscall.Kill(pid, syscall.SIGQUIT); err != nil {
+		t.Fatal(err)
+	}
+	e.await("a.ini", "stopping: quit")
+	if again := e.running("a.ini"); again == pid {
+		t.Error("it is the same process")
+	}
+	e.remove("a.ini") // the emperor's own order is no signal
+	e.gone("a.ini")
+}
+
+// What a worker has started belongs to it: it ends with the worker, also when it
+// was left to the first process. A worker leads a session of its own.
+func TestFamilyOfAWorker(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.write("family.sh", `sleep 7777 & (sleep 7777 &) ; echo "worker $$ leads $(ps -o sid= -p $$)" ; wait`)
+	w.vassal("a.ini", "command = sh "+w.path("family.sh"))
+	e := w.start(allNamespaces)
+	pid := e.running("a.ini")
+	worker := e.workerStarted("a.ini", pid)
+	inner := status(t, worker, "NSpid")
+	inner = inner[strings.LastIndexByte(inner, ' ')+1:]
+	said := e.await("a.ini", "worker "+inner+" leads").Msg
+	if strings.Fields(said)[3] != inner {
+		t.Errorf("it says %q", said)
+	}
+	sleepers := func() (n int) {
+		for _, p := range w.processes() {
+			if strings.Contains(p, "sleep 7777") {
+				n++
+			}
+		}
+		return n
+	}
+	eventually(t, "the family is complete", func() bool { return sleepers() == 2 })
+	if err := syscall.Kill(worker, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	e.await("a.ini", "the worker died")
+	eventually(t, "it is replaced with its family", func() bool { return len(workersOf(pid)) >= 1 && sleepers() == 2 && !alive(worker) })
+	for _, child := range workersOf(pid) {
+		if status(t, child, "State") == "Z (zombie)" {
+			t.Errorf("%d is a zombie", child)
+		}
+	}
+}
+
+// Without a pid namespace nothing of the kernel's ends what a killed vassal leaves:
+// its workers have a death signal.
+func TestWorkersDieWithTheirVassal(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.write("a.ini", ini(serves, "processes = 2"))
+	cmd := w.inside("sh", "-c", `cd / && exec "$0" "$1"`, program("vassal"), w.path("a.ini"))
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	pid := cmd.Process.Pid
+	sleepers := func() (found []int) {
+		for _, p := range w.processes() {
+			if strings.Contains(p, "sleep 1000000") {
+				n, _ := strconv.Atoi(strings.Fields(p)[0])
+				found = append(found, n)
+			}
+		}
+		return found
+	}
+	eventually(t, "two serve", func() bool { return len(sleepers()) == 2 })
+	for _, worker := range sleepers() {
+		if sid, err := strconv.Atoi(strings.Fields(output(t, w.inside("ps", "-o", "sid=", "-p", strconv.Itoa(worker))))[0]); err != nil || sid != worker {
+			t.Errorf("worker %d is in session %d", worker, sid)
+		}
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait()
+	eventually(t, "nobody is left", func() bool { return len(sleepers()) == 0 })
+}
