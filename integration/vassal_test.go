@@ -284,8 +284,10 @@ func (e *emperor) workerStarted(vassal string, pid int) (worker int) {
 	_, text, _ := strings.Cut(e.await(vassal, "worker started").Msg, "pid=")
 	inner, _, _ := strings.Cut(text, " ")
 	for _, child := range children(pid) {
-		if list := strings.Fields(status(e.t, child, "NSpid")); list[len(list)-1] == inner {
-			return child
+		for _, l := range lines(fmt.Sprintf("/proc/%d/status", child)) { // of some there is none any more
+			if list := strings.Fields(l); list[0] == "NSpid:" && list[len(list)-1] == inner {
+				return child
+			}
 		}
 	}
 	e.t.Fatalf("worker %q is none of %v", inner, children(pid))
