@@ -204,6 +204,43 @@ func TestBecomesAnotherProgram(t *testing.T) {
 	e.gone("a.ini")
 }
 
+// A program that takes the vassal's place gets its sockets, before the drop those
+// that only root may bind.
+func TestSocketsOfAnotherProgram(t *testing.T) {
+	t.Parallel()
+	for option, uid := range map[string]string{"unprivileged-binary-patch": "4001", "privileged-binary-patch": "0"} {
+		t.Run(option, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			one, two := w.path("s/one"), w.path("s/two")
+			w.vassal("a.ini", "env = "+roleEnv+"=application", option+" = "+storyProgram, "uid = 4001", "gid = 4001", "hook-asap = ifup:lo",
+				"shared-socket = 127.0.0.1:80", "http-socket = "+one, "socket = =0", "socket = "+two)
+			e := w.start(allNamespaces)
+			pid := e.running("a.ini")
+			said := ask(t, one)
+			if said.ListenFDs != "3" || said.ListenPID != "1" || said.PID != 1 || said.ListenNames != "http-socket:socket:socket" {
+				t.Errorf("process %d has LISTEN_FDS=%s LISTEN_PID=%s LISTEN_FDNAMES=%s", said.PID, said.ListenFDs, said.ListenPID, said.ListenNames)
+			}
+			for fd, link := range said.Descriptors {
+				if n, err := strconv.Atoi(fd); err != nil || n > 5 {
+					t.Errorf("it has %s: %s", fd, link)
+				}
+			}
+			if got := status(t, pid, "Uid"); got != strings.Join([]string{uid, uid, uid, uid}, " ") {
+				t.Errorf("it runs as %s", got)
+			}
+			in(t, pid, "ss -ltn | grep -q 127.0.0.1:80")
+			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+			if next := e.running("a.ini"); next == pid { // nobody has removed the paths
+				t.Error("it is the same process")
+			}
+			ask(t, one)
+		})
+	}
+}
+
 // As the first process of its namespace the vassal is the parent of all orphans.
 func TestFirstProcessReaps(t *testing.T) {
 	t.Parallel()

@@ -2,6 +2,7 @@ package vassal
 
 import (
 	"context"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -9,9 +10,22 @@ import (
 )
 
 // rootPatch turns this process into another program before anything of the jail
-// and the drop, with the sockets that whoever started it holds for it.
-func (v *Vassal) rootPatch(context.Context) error {
-	return v.become(v.options.RootPatch, v.inherited)
+// and the drop, if the options say so. Its sockets are bound with all privileges,
+// and when there is the interface whose address they may have.
+func (v *Vassal) rootPatch(ctx context.Context) error {
+	if len(v.options.RootPatch) == 0 {
+		return nil
+	}
+	prepare := []func(context.Context) error{v.bindShared, v.bind}
+	if len(v.options.Sockets)+len(v.options.Listening.Shared) > 0 {
+		prepare = slices.Insert(prepare, 0, v.waitForInterfaces)
+	}
+	for _, do := range prepare {
+		if err := do(ctx); err != nil {
+			return err
+		}
+	}
+	return v.become(v.options.RootPatch, v.sets[0])
 }
 
 // binaryPatch turns this process into another program, if the options say so.
