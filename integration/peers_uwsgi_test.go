@@ -139,6 +139,36 @@ func TestUwsgiLeaves(t *testing.T) {
 	})
 }
 
+// TestUwsgiFallsSilent replaces one whose heart has stopped, and lets one live that
+// never promised to beat.
+func TestUwsgiFallsSilent(t *testing.T) {
+	needsUwsgi(t)
+	everywhere(t, func(t *testing.T, clone []string) {
+		w := newWorld(t)
+		w.peer("app.ini", "http-socket = "+w.path("s/app"), "heartbeat = 1")
+		w.peer("quiet.ini", "http-socket = "+w.path("s/quiet"))
+		e := w.start(append(clone, "--emperor-wrapper", uwsgi, "--emperor-required-heartbeat", "5", "--reload-mercy", "1")...)
+		pid, quiet := e.running("app.ini"), e.running("quiet.ini")
+		eventually(t, "its heart beats", func() bool { return !w.status("app.ini").Heartbeat.IsZero() })
+		for _, p := range append(children(pid), pid) { // it beats in the workers
+			if err := syscall.Kill(p, syscall.SIGSTOP); err != nil {
+				t.Fatal(err)
+			}
+		}
+		e.await("app.ini", "no heartbeat: it is restarted")
+		e.await("app.ini", "-> killing") // asked first, but it hears nothing
+		if next := e.running("app.ini"); next == pid {
+			t.Error("it is the same process")
+		}
+		if got := visit(t, w.path("s/app"), "/"); got != "" {
+			t.Errorf("answer: %q", got)
+		}
+		if !alive(quiet) || e.count("quiet.ini", "-> stopping") > 0 {
+			t.Error("one that promised nothing was replaced")
+		}
+	})
+}
+
 // TestUwsgiOnDemand starts one by a connection, again and again: it dies when it is
 // idle, and the socket stays.
 func TestUwsgiOnDemand(t *testing.T) {

@@ -3,6 +3,7 @@
 package integration
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"slices"
@@ -104,6 +105,105 @@ func TestVassalUnderUwsgi(t *testing.T) {
 				return !slices.ContainsFunc(w.processes(), func(p string) bool { return strings.Contains(p, "b.ini") })
 			})
 			answers(a, "first")
+			stop()
+		})
+	}
+}
+
+// uwsgiVassal is what uWSGI's statistics tell of a vassal.
+type uwsgiVassal struct {
+	ID                       string
+	PID, Accepting, Respawns int
+	LastHeartbeat            int64 `json:"last_heartbeat"`
+}
+
+// uwsgiSees asks a real uWSGI Emperor about a vassal; ok: it has one.
+func uwsgiSees(t *testing.T, socket, name string) (v uwsgiVassal, ok bool) {
+	t.Helper()
+	c, err := netDial("unix", socket)
+	if err != nil {
+		return v, false
+	}
+	defer c.Close()
+	var all struct{ Vassals []uwsgiVassal }
+	if err := json.NewDecoder(c).Decode(&all); err != nil {
+		return v, false
+	}
+	i := slices.IndexFunc(all.Vassals, func(v uwsgiVassal) bool { return v.ID == name })
+	if i < 0 {
+		return v, false
+	}
+	return all.Vassals[i], true
+}
+
+// TestVassalOnDemandUnderUwsgi lets a connection to a real uWSGI Emperor start our
+// vassal, which leaves when it is idle, again and again.
+func TestVassalOnDemandUnderUwsgi(t *testing.T) {
+	needsUwsgi(t)
+	for name, args := range map[string][]string{"plain": nil, "namespaces": {"--emperor-use-clone", "fs,net,ipc,pid,uts"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.run("mkdir " + w.path("www") + " && echo served >" + w.path("www/index.html"))
+			w.vassal("a.ini", onDemandVassal(w, "idle = 1", "die-on-idle = true")...)
+			w.write(filepath.Join(w.vassals, "a.ini.at"), w.path("s/a"))
+			stop, log := w.underUwsgi(t, append(args, "--emperor-on-demand-extension", ".at")...)
+			for round := 1; round <= 3; round++ {
+				eventually(t, "uWSGI waits for connections", func() bool {
+					return strings.Count(log(), "waiting for connections on socket") == round
+				})
+				if got := visit(t, w.path("s/a"), "/"); got != "served\n" {
+					t.Errorf("answer: %q", got)
+				}
+				eventually(t, "it goes back to wait", func() bool {
+					return strings.Count(log(), "bringing back instance a.ini to on-demand mode") == round
+				})
+			}
+			if n := strings.Count(log(), "vassal a.ini is now loyal"); n != 3 {
+				t.Errorf("it was loyal %d times, want 3", n)
+			}
+			stop()
+		})
+	}
+}
+
+// TestVassalsHeartUnderUwsgi: uWSGI hears the heart of our vassal and its wish to
+// leave, and ends one that has fallen silent.
+func TestVassalsHeartUnderUwsgi(t *testing.T) {
+	needsUwsgi(t)
+	for name, args := range map[string][]string{"plain": nil, "namespaces": {"--emperor-use-clone", "fs,net,ipc,pid,uts"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.run("mkdir " + w.path("www") + " && echo served >" + w.path("www/index.html"))
+			w.vassal("heart.ini", "http-socket = "+w.path("s/heart"), "static-map = /="+w.path("www"), "heartbeat = 1")
+			w.vassal("idle.ini", "http-socket = "+w.path("s/idle"), "static-map = /="+w.path("www"), "idle = 1", "die-on-idle = true")
+			stats := w.path("stats")
+			stop, log := w.underUwsgi(t, append(args, "--emperor-required-heartbeat", "5", "--emperor-stats", stats)...)
+			var first uwsgiVassal
+			eventually(t, "its heart is heard", func() bool {
+				v, _ := uwsgiSees(t, stats, "heart.ini")
+				first = v
+				return v.Accepting == 1 && v.LastHeartbeat > 0
+			})
+			eventually(t, "it stops by itself", func() bool { return strings.Contains(log(), "stop the uwsgi instance idle.ini") })
+			w.remove("idle.ini")
+			eventually(t, "its heart beats on", func() bool {
+				v, _ := uwsgiSees(t, stats, "heart.ini")
+				return v.LastHeartbeat >= first.LastHeartbeat+7 // longer than uWSGI would wait
+			})
+			if v, _ := uwsgiSees(t, stats, "heart.ini"); v.PID != first.PID || v.Respawns != 0 {
+				t.Errorf("it was respawned: %+v, was %+v", v, first)
+			}
+			worker := children(first.PID)[0]
+			defer func() { _ = syscall.Kill(worker, syscall.SIGCONT) }()
+			if err := syscall.Kill(worker, syscall.SIGSTOP); err != nil {
+				t.Fatal(err)
+			}
+			eventually(t, "a silent vassal is replaced", func() bool {
+				v, ok := uwsgiSees(t, stats, "heart.ini")
+				return ok && v.PID != first.PID && v.Accepting == 1
+			})
 			stop()
 		})
 	}
