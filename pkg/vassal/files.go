@@ -43,7 +43,7 @@ func writePid(path string) (made madeFile, err error) {
 		return made, err
 	}
 	defer f.Close()
-	made.path = path
+	made.path = sockets.Absolute(path)
 	if made.made, err = sockets.FileOf(path); err != nil {
 		return made, err
 	}

@@ -1,6 +1,10 @@
 package sockets
 
-import "golang.org/x/sys/unix"
+import (
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
 
 // File tells one file from another that has its path later. An inode's number
 // alone does not: file systems use it again at once. The time of birth is not
@@ -22,4 +26,13 @@ func FileOf(path string) (File, error) {
 func (f File) Is(path string) bool {
 	now, err := FileOf(path)
 	return err == nil && now == f
+}
+
+// Absolute is a path that means the same when the working directory is another; a
+// relative one where that has no name.
+func Absolute(path string) string {
+	if whole, err := filepath.Abs(path); err == nil {
+		return whole
+	}
+	return path
 }

@@ -179,7 +179,7 @@ func (s *Socket) bindUnix(to *unix.SockaddrUnix, o Options) error {
 		if err != nil {
 			return err
 		}
-		s.path, s.made = to.Name, made
+		s.path, s.made = Absolute(to.Name), made
 		if err := own(s.path, o); err != nil {
 			s.Remove()
 			return err
