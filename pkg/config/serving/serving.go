@@ -4,10 +4,12 @@
 package serving
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"os"
+	"reflect"
 	"strconv"
 	"time"
 
@@ -148,7 +150,7 @@ type Log struct {
 
 // Memfd writes the options where a child can read them. The caller closes it.
 func (o *Options) Memfd() (*os.File, error) {
-	data, err := json.Marshal(o)
+	data, err := encode(o)
 	if err != nil {
 		return nil, fmt.Errorf("cannot write the server's options: %w", err)
 	}
@@ -187,13 +189,37 @@ func Inherited() (*Options, error) {
 	return decode(io.NewSectionReader(f, 0, maxOptions))
 }
 
+// encode writes the fields that are not zero, and decode reads those that are there,
+// one by one: package json would first look into the types of all of them, which
+// takes every vassal longer than the rest.
+func encode(o *Options) ([]byte, error) {
+	given, all := map[string]any{}, reflect.ValueOf(o).Elem()
+	for i := range all.NumField() {
+		if field := all.Field(i); !field.IsZero() {
+			given[all.Type().Field(i).Name] = field.Interface()
+		}
+	}
+	return json.Marshal(given)
+}
+
 // decode refuses what it does not know: an option that is passed over could be
 // one that protects something.
 func decode(r io.Reader) (*Options, error) {
-	o := &Options{}
-	d := json.NewDecoder(r)
-	d.DisallowUnknownFields()
-	if err := d.Decode(o); err != nil {
+	o, given := &Options{}, map[string]json.RawMessage{}
+	err := json.NewDecoder(r).Decode(&given)
+	for name, text := range given {
+		field := reflect.ValueOf(o).Elem().FieldByName(name)
+		if !field.IsValid() {
+			err = fmt.Errorf("unknown field %q", name)
+		}
+		if err != nil {
+			break
+		}
+		d := json.NewDecoder(bytes.NewReader(text))
+		d.DisallowUnknownFields()
+		err = d.Decode(field.Addr().Interface())
+	}
+	if err != nil {
 		return nil, fmt.Errorf("cannot read the server's options: %w", err)
 	}
 	return o, nil

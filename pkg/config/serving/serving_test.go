@@ -11,7 +11,7 @@ import (
 )
 
 func TestMemfdAndBack(t *testing.T) {
-	want := &Options{StaticMaps: []Map{{Mount: "/", Dir: "/srv"}}, Routes: []Route{{Subject: "run", Action: "log", Arg: "x"}}, LimitPost: 7}
+	want := &Options{Log: Log{Format: "%(uri)"}, StatsMinified: true, KeepAlive: 3, StaticMaps: []Map{{Mount: "/", Dir: "/srv"}}, Routes: []Route{{Subject: "run", Action: "log", Arg: "x"}}, LimitPost: 7}
 	f, err := want.Memfd()
 	if err != nil {
 		t.Fatal(err)
@@ -40,8 +40,10 @@ func TestMemfdAndBack(t *testing.T) {
 }
 
 func TestDecodeRefusesWhatItDoesNotKnow(t *testing.T) {
-	if _, err := decode(strings.NewReader(`{"Protect":true}`)); err == nil {
-		t.Error("an unknown option was passed over")
+	for _, text := range []string{`{"Protect":true}`, `{"Log":{"Protect":true}}`, `{"Routes":[{"Protect":true}]}`, `{"LimitPost":"x"}`, "{"} {
+		if o, err := decode(strings.NewReader(text)); err == nil {
+			t.Errorf("%s is taken as %+v", text, o)
+		}
 	}
 }
 
