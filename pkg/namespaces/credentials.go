@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // unchanged is -1, which the system calls take for "no change".
@@ -54,8 +56,9 @@ func (c Credentials) Verify() error {
 	if err != nil || len(threads) == 0 {
 		return errors.New("cannot verify credentials: /proc shows no thread of this process")
 	}
+	buffer := make([]byte, 8<<10)
 	for _, thread := range threads {
-		text, err := os.ReadFile("/proc/self/task/" + thread.Name() + "/status")
+		text, err := readProc("/proc/self/task/"+thread.Name()+"/status", buffer)
 		if errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ESRCH) {
 			continue // a thread that ended before open(2), or before read(2)
 		}
@@ -67,6 +70,30 @@ func (c Credentials) Verify() error {
 		}
 	}
 	return nil
+}
+
+// readProc reads a file of the kernel's into a buffer that it must fit into. Package
+// os would try to wait for it, and ask for its size.
+func readProc(path string, buffer []byte) (text []byte, err error) {
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &os.PathError{Op: "open", Path: path, Err: err}
+	}
+	defer unix.Close(fd)
+	for {
+		n, err := unix.Read(fd, buffer[len(text):])
+		switch {
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
+			return nil, &os.PathError{Op: "read", Path: path, Err: err}
+		case n == 0 && len(text) < len(buffer):
+			return text, nil
+		case n == 0:
+			return nil, &os.PathError{Op: "read", Path: path, Err: unix.EFBIG}
+		}
+		text = buffer[:len(text)+n]
+	}
 }
 
 // verify checks the status of one thread, in the format of proc_pid_status(5).
