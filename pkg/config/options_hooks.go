@@ -42,7 +42,7 @@ func vassalHookOptions() table[Vassal] {
 
 // hookOptions makes a row for each kind of hook in each phase of one program.
 func hookOptions[T any](who hooks.Who, set func(*T) hooks.Set) table[T] {
-	var rows table[T]
+	rows := make(table[T], 0, 4*len(hooks.Phases())) // about as many: each vassal builds them
 	for _, info := range hooks.Phases() {
 		if info.Who != who {
 			continue
