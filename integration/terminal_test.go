@@ -3,7 +3,7 @@
 package integration
 
 import (
-	"bytes"
+	"fmt"
 	"os"
 	"os/exec"
 	"strings"
@@ -143,23 +143,90 @@ func TestTerminal(t *testing.T) {
 	first.write("echo still''there\n")
 	first.expect("stillthere")
 
-	first.write("exit 7\n") // the worker ends, and the next has a new terminal
-	first.expect("Detached.")
+	first.write("exit 7\n") // the worker ends, and the client stays for the next
 	e.await("a.ini", "exit status 7")
-	eventually(t, "the next worker has a terminal", func() bool {
-		out, _ := exec.Command("sh", "-c", "sleep 0.1; printf 'echo an''other\\n'").Output()
-		cmd := w.inside(program("vassal-pty"), "--connect", socket)
-		cmd.Stdin = bytes.NewReader(out)
-		var seen bytes.Buffer
-		cmd.Stdout = &seen
-		if cmd.Start() != nil {
-			return false
+	first.expect("[the next worker]")
+	first.expect("ready>")
+	first.write("stty size; echo an''other\n")
+	first.expect("31 91")
+	first.expect("another")
+	e.stop(syscall.SIGTERM)
+	first.expect("Detached.")
+}
+
+// A client stays attached while the workers are replaced, and sees the old one when
+// the new one does not become ready.
+func TestTerminalAcrossReloads(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	socket := w.path("s/tty")
+	options := []string{"pty-socket = " + socket, "pty-log = true", "env = PS1=ready>", "env = ENV=", "stop-signal = HUP"}
+	w.vassal("a.ini", append(options, "env = NUMBER=one", "command = sh -i")...)
+	e := w.start(allNamespaces)
+	pid := e.running("a.ini")
+	s := sit(t, w.inside(program("emperor"), "attach", "a.ini"))
+	s.expect("ready>")
+	s.write("echo this is $NUMBER\n")
+	s.expect("this is one")
+	e.vassal("a.ini", append(options, "env = NUMBER=two", "command = sh -i")...)
+	s.expect("[the next worker]")
+	s.expect("ready>")
+	s.write("stty size; echo this is $NUMBER\n")
+	s.expect("31 91")
+	s.expect("this is two")
+	e.vassal("a.ini", append(options, "env = NUMBER=three", "command = /no/such/program")...)
+	e.await("a.ini", "cannot reload")
+	s.write("echo still $NUMBER\n")
+	s.expect("still two")
+	if err := syscall.Kill(children(pid)[0], 0); err != nil || e.running("a.ini") != pid {
+		t.Errorf("another process serves: %v", err)
+	}
+	e.remove("a.ini")
+	s.expect("Detached.")
+}
+
+// The emperor finds the terminal wherever its address was written, and after the end
+// of the program that shares it.
+func TestTerminalThatIsFound(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	shell := []string{"env = PS1=ready>", "env = ENV=", "stop-signal = HUP", "command = sh -i"}
+	w.write("around.ini", ini("pty-socket = @around"))
+	w.write("safe.ini", ini(append(shell, "chdir = "+w.path("s"), "pty-socket = tty")...))
+	w.vassal("a.ini", shell...)
+	w.vassal("b.ini", "command = /no/such/program", "fallback-config = "+w.path("safe.ini"))
+	e := w.start(allNamespaces, "--vassals-include-before", w.path("around.ini"))
+	pids := map[string]int{"a.ini": e.running("a.ini"), "b.ini": e.running("b.ini")}
+	attach := func(name string) *screen {
+		t.Helper()
+		s := sit(t, w.inside(program("emperor"), "attach", name))
+		s.expect("ready>")
+		return s
+	}
+	for name := range pids {
+		s := attach(name)
+		s.write("echo in''side\n")
+		s.expect("inside")
+		if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
 		}
-		time.Sleep(300 * time.Millisecond)
-		_ = cmd.Process.Kill()
-		_ = cmd.Wait()
-		return strings.Contains(seen.String(), "another")
+		s.expect("Detached.")
+	}
+	s := attach("a.ini")
+	for _, pid := range children(pids["a.ini"]) {
+		if line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)); strings.HasPrefix(string(line), "vassal-pty\x00") {
+			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	s.expect("Detached.")
+	e.await("a.ini", "the worker died") // without its terminal
+	eventually(t, "the next worker has a terminal", func() bool {
+		out, _ := w.inside("sh", "-c", "{ sleep 1; kill $$; } & exec "+program("emperor")+" attach a.ini </dev/null").Output()
+		return strings.Contains(string(out), "ready>")
 	})
+	e.stop(syscall.SIGTERM)
 }
 
 // With pty-exec the worker has no terminal, and whoever connects gets a program.

@@ -2,13 +2,16 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
+	"golang.org/x/term"
 
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/emperor/control"
@@ -24,10 +27,6 @@ func attachCommand() *cobra.Command {
 		if err := o.get(ctx, of(args[0], ""), &s); err != nil {
 			return err
 		}
-		address, err := terminalOf(s.Path)
-		if err != nil {
-			return err
-		}
 		client, err := terminalClient()
 		if err != nil {
 			return err
@@ -37,10 +36,50 @@ func attachCommand() *cobra.Command {
 			return err
 		}
 		defer unix.Close(pidfd)
-		return enter(pidfd, pid, []string{client, "--connect", address})
+		address := sharedAt(pid)
+		if address == "" {
+			if address, err = terminalOf(s.Path); err != nil {
+				return err
+			}
+		}
+		return restoring(os.Stdin, func() error { return enter(pidfd, pid, []string{client, "--connect", address}) })
 	})
 	_ = c.Flags().MarkHidden("json")
 	return c
+}
+
+// restoring runs a client, which restores the terminal itself unless it is killed: it
+// dies with the vassal whose process namespace it is in.
+func restoring(terminal *os.File, client func() error) error {
+	fd := int(terminal.Fd())
+	before, noTerminal := term.GetState(fd)
+	err := client()
+	var exit failure
+	if errors.As(err, &exit) && exit.code == 128+int(unix.SIGKILL) && noTerminal == nil {
+		_ = term.Restore(fd, before)
+		fmt.Print("\r\nDetached.\r\n")
+	}
+	return err
+}
+
+// sharedAt is the address of the terminal that a vassal shares now, wherever that
+// was written: the program that does it has it on its command line. Empty: it shares
+// none.
+func sharedAt(vassal int) string {
+	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", vassal))
+	for _, list := range lists {
+		text, _ := os.ReadFile(list)
+		for _, child := range strings.Fields(string(text)) {
+			line, _ := os.ReadFile("/proc/" + child + "/cmdline")
+			args := strings.Split(strings.TrimSuffix(string(line), "\x00"), "\x00")
+			if len(args) > 2 && args[0] == "vassal-pty" && args[1] == "--serve" {
+				if at, ok := strings.CutPrefix(args[2], "--at="); ok {
+					return at
+				}
+			}
+		}
+	}
+	return ""
 }
 
 // terminalOf reads the address of a vassal's terminal in its file.

@@ -105,9 +105,28 @@ func within(root *os.File, pidfd, flags int, command []string) error {
 	if err := unix.Chroot("."); err != nil {
 		return fmt.Errorf("cannot enter its root directory: %w", err)
 	}
-	cmd := exec.Command(command[0], command[1:]...)
+	return onOurTerminal(exec.Command(command[0], command[1:]...))
+}
+
+// onOurTerminal runs a command in our place: what is to end us ends it, and then us.
+func onOurTerminal(cmd *exec.Cmd) error {
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	return cmd.Run()
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGHUP)
+	defer signal.Stop(signals)
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	for {
+		select {
+		case s := <-signals:
+			_ = cmd.Process.Signal(s)
+		case err := <-ended:
+			return err
+		}
+	}
 }
 
 // status ends a command with the exit status of another.
@@ -136,7 +155,5 @@ func nsenter(pidfd, pid int, command []string) error {
 		return fmt.Errorf("cannot enter process %d: %w", pid, err)
 	}
 	args := []string{"--target", strconv.Itoa(pid), "--all", "--root", "--wd", "--preserve-credentials", "--"}
-	cmd := exec.Command(program, append(args, command...)...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	return status(cmd.Run())
+	return status(onOurTerminal(exec.Command(program, append(args, command...)...)))
 }

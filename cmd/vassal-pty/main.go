@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"runtime/debug"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -60,9 +61,13 @@ func connect(address string) error {
 	return terminal.Connect(conn, os.Stdin, os.Stdout)
 }
 
-// serve is what the master starts, with the descriptors of package pty.
+// serve is what the master starts, with the descriptors of package pty. It ends with
+// the master, or with who the master becomes.
 func serve(args []string) error {
 	o := pty.ParseArgs(args)
+	if os.Getenv("GOMAXPROCS") == "1" {
+		_ = os.Unsetenv("GOMAXPROCS") // the master's wish, not the program's
+	}
 	l, err := net.FileListener(os.NewFile(pty.SocketFD, "pty-socket"))
 	if err != nil {
 		return err
@@ -70,27 +75,66 @@ func serve(args []string) error {
 	if u, ok := l.(*net.UnixListener); ok {
 		u.SetUnlinkOnClose(false) // the master's
 	}
-	for _, fd := range []int{pty.SocketFD, pty.WorkerFD, pty.MasterFD} {
-		unix.CloseOnExec(fd)
-	}
-	go awaitDeath(pty.WorkerFD, l)
-	if len(o.Exec) > 0 {
-		return serveProgram(l, o)
-	}
-	master := os.NewFile(pty.MasterFD, "pty")
-	if o.NoISig {
-		if err := pty.NoISig(master); err != nil {
-			return err
-		}
-	}
-	hub := terminal.NewHub(master)
-	furnish(hub, o)
-	go hub.Accept(l)
-	hub.Run(logOf(o))
-	if err := l.Close(); !errors.Is(err, net.ErrClosed) {
+	conn, err := net.FileConn(os.NewFile(pty.ControlFD, "pty-control"))
+	if err != nil {
 		return err
 	}
-	return nil
+	control := conn.(*net.UnixConn)
+	for _, fd := range []int{pty.SocketFD, pty.ControlFD} { // both were duplicated
+		_ = unix.Close(fd)
+	}
+	if len(o.Exec) > 0 {
+		go awaitMaster(control, l)
+		return serveProgram(l, o)
+	}
+	hub := terminal.NewHub(logOf(o))
+	defer hub.Close()
+	furnish(hub, o)
+	go hub.Accept(l)
+	return serveWorkers(hub, control, l, o)
+}
+
+// serveWorkers shows the terminals of the workers that the master starts, one after
+// the other.
+func serveWorkers(hub *terminal.Hub, control *net.UnixConn, l net.Listener, o pty.Options) error {
+	var workers sync.WaitGroup
+	for {
+		tty, worker, err := pty.Take(control)
+		if err != nil {
+			_ = l.Close() // whoever comes now is for the next master
+			ended := make(chan struct{})
+			go func() { workers.Wait(); close(ended) }()
+			select {
+			case <-ended:
+			case <-time.After(lastWords):
+			}
+			if errors.Is(err, io.EOF) {
+				return nil
+			}
+			return err
+		}
+		if o.NoISig {
+			if err := pty.NoISig(tty); err != nil {
+				fmt.Fprintln(os.Stderr, "vassal-pty:", err)
+			}
+		}
+		ended, end := hub.Show(tty)
+		workers.Go(func() {
+			defer worker.Close()
+			died := make(chan struct{})
+			go func() { awaitDeath(worker); close(died) }()
+			select {
+			case <-ended:
+				return
+			case <-died:
+			}
+			select {
+			case <-ended:
+			case <-time.After(lastWords):
+				end() // somebody else has it open
+			}
+		})
+	}
 }
 
 func logOf(o pty.Options) io.Writer {
@@ -109,7 +153,10 @@ func furnish(hub *terminal.Hub, o pty.Options) {
 
 type typist struct{ hub *terminal.Hub }
 
-func (t typist) Write(keys []byte) (int, error) { return len(keys), t.hub.Type(keys) }
+func (t typist) Write(keys []byte) (int, error) {
+	t.hub.Type(keys)
+	return len(keys), nil
+}
 
 // serveProgram runs a program for whoever connects first, and those who come while
 // it runs see the same one.
@@ -149,10 +196,10 @@ func runProgram(l net.Listener, first net.Conn, o pty.Options) error {
 		master.Close()
 		return err
 	}
-	hub := terminal.NewHub(master)
+	hub := terminal.NewHub(logOf(o))
 	furnish(hub, o)
+	over, end := hub.Show(master)
 	hub.Attach(first)
-	over := make(chan struct{})
 	accepted := make(chan struct{})
 	go func() {
 		defer close(accepted)
@@ -164,9 +211,13 @@ func runProgram(l net.Listener, first net.Conn, o pty.Options) error {
 			hub.Attach(conn)
 		}
 	}()
-	go func() { hub.Run(logOf(o)); close(over) }()
 	err = cmd.Wait()
-	<-over
+	select {
+	case <-over:
+	case <-time.After(lastWords):
+		end() // what it has left behind has the terminal open
+	}
+	hub.Close()
 	_ = l.(deadliner).SetDeadline(time.Unix(1, 0))
 	<-accepted
 	_ = l.(deadliner).SetDeadline(time.Time{})
@@ -180,19 +231,27 @@ func runProgram(l net.Listener, first net.Conn, o pty.Options) error {
 // deadliner is a listener of package net.
 type deadliner interface{ SetDeadline(t time.Time) error }
 
-// lastWords is how long this process outlives a worker whose terminal somebody else
-// still has open, or whose last words take their time.
+// lastWords is how long a terminal outlives its worker when somebody else still has
+// it open.
 const lastWords = 2 * time.Second
 
-// awaitDeath ends this process with the worker that it is for. Whoever comes after
-// its death is for the next one.
-func awaitDeath(pidfd int, l net.Listener) {
-	for {
-		fds := []unix.PollFd{{Fd: int32(pidfd), Events: unix.POLLIN}}
-		if n, err := unix.Poll(fds, -1); n > 0 || err != nil && !errors.Is(err, unix.EINTR) {
-			break
-		}
+// awaitDeath waits for the end of a process, given by a pidfd that does not block.
+func awaitDeath(process *os.File) {
+	raw, err := process.SyscallConn()
+	if err != nil {
+		return
 	}
+	_ = raw.Read(func(fd uintptr) bool {
+		polled := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+		n, err := unix.Poll(polled, 0)
+		return n > 0 || err != nil && !errors.Is(err, unix.EINTR)
+	})
+}
+
+// awaitMaster ends this process with the master. Whoever comes after its end is for
+// the next one.
+func awaitMaster(control *net.UnixConn, l net.Listener) {
+	_, _ = control.Read(make([]byte, 1))
 	_ = l.Close()
 	<-time.After(lastWords)
 	os.Exit(0)

@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"github.com/emperor-go/emperor/pkg/config"
@@ -57,7 +58,12 @@ func (v *Vassal) bindTerminal(context.Context) error {
 	if err != nil {
 		return err
 	}
-	v.terminal = s
+	v.terminal, v.terminalAt = s, t.Socket
+	if !strings.Contains(t.Socket, ":") || strings.HasPrefix(t.Socket, ".") { // a path; clients stand elsewhere
+		if path, err := filepath.Abs(t.Socket); err == nil && !strings.HasPrefix(t.Socket, "@") {
+			v.terminalAt = path
+		}
+	}
 	v.Log.Info("listening", s.Name, s.Address)
 	return nil
 }
@@ -70,7 +76,7 @@ func (v *Vassal) terminalOf(o *config.Vassal) *master.Terminal {
 	t := o.Terminal
 	return &master.Terminal{
 		Path: v.ptyProgram, Socket: v.terminal,
-		Options: pty.Options{Log: t.Log, Input: t.Input, NoISig: t.NoISig, Exec: t.Exec},
+		Options: pty.Options{At: v.terminalAt, Log: t.Log, Input: t.Input, NoISig: t.NoISig, Exec: t.Exec},
 	}
 }
 

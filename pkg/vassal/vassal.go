@@ -40,24 +40,25 @@ type Vassal struct {
 	// Log gets what happens. Required.
 	Log *slog.Logger
 
-	pipe      *pipe       // to the emperor; nil without one
-	order     *wire.Order // the one in effect; nil when nobody parked us
-	parking   int         // the descriptor the first order comes over; 0: none
-	orders    *wire.Channel
-	outbox    *wire.Outbox
-	options   *config.Vassal
-	sets      [][]*sockets.Socket // each in the order of LISTEN_FDS: for all workers, or for one
-	shared    []*sockets.Socket   // bound before the drop; =N refers to one
-	inherited []*sockets.Socket   // from whoever started this process
-	terminal  *sockets.Socket     // where clients of it come; nil: there is none
-	files     []madeFile
-	dropped   bool
-	hookVars  []string
-	ownProc   bool               // a /proc of its own and a network of its own: the emperor's path to it is void here
-	home      string             // the working directory before the options' own
-	arrived   string             // the working directory by the options' own
-	moved     *move              // nil: hooks stayed there
-	replaced  map[string]*string // the environment without the options' changes; nil: no such variable
+	pipe       *pipe       // to the emperor; nil without one
+	order      *wire.Order // the one in effect; nil when nobody parked us
+	parking    int         // the descriptor the first order comes over; 0: none
+	orders     *wire.Channel
+	outbox     *wire.Outbox
+	options    *config.Vassal
+	sets       [][]*sockets.Socket // each in the order of LISTEN_FDS: for all workers, or for one
+	shared     []*sockets.Socket   // bound before the drop; =N refers to one
+	inherited  []*sockets.Socket   // from whoever started this process
+	terminal   *sockets.Socket     // where clients of it come; nil: there is none
+	terminalAt string              // its address, of a path the whole
+	files      []madeFile
+	dropped    bool
+	hookVars   []string
+	ownProc    bool               // a /proc of its own and a network of its own: the emperor's path to it is void here
+	home       string             // the working directory before the options' own
+	arrived    string             // the working directory by the options' own
+	moved      *move              // nil: hooks stayed there
+	replaced   map[string]*string // the environment without the options' changes; nil: no such variable
 
 	ptyProgram string // found before the drop
 

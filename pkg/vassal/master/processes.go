@@ -25,6 +25,7 @@ type Processes struct {
 	Self string
 
 	board   *os.File     // where built-in servers count; nil: there was none yet
+	sharing *sharing     // shares terminals; nil: nobody does
 	started map[int]bool // leaders of sessions, not reaped yet
 }
 
@@ -268,6 +269,10 @@ func (p *Processes) Reap() (pid int, status string) {
 		p.Kill(pid)
 	}
 	delete(p.started, pid)
+	if p.sharing != nil && p.sharing.pid == pid {
+		p.sharing.end()
+		p.sharing = nil
+	}
 	var s syscall.WaitStatus
 	if _, err := syscall.Wait4(pid, &s, 0, nil); err != nil {
 		return 0, ""

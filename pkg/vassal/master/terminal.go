@@ -30,37 +30,65 @@ func (c *child) screen(s Spec) (*os.File, error) {
 	return other, nil
 }
 
-// share starts the program that clients of a terminal talk to, beside the worker.
-// It ends with the worker.
+// share lets clients at the terminal of a worker: the program that shows it to them
+// outlives the worker, and is told of the next. It is started with the first.
 func (p *Processes) share(s Spec, worker int, screen *os.File) error {
-	held, err := unix.PidfdOpen(worker, 0)
+	if p.sharing != nil && screen == nil {
+		return nil // it runs a program of its own, for whoever comes
+	}
+	if p.sharing == nil {
+		if err := p.startSharing(s); err != nil {
+			return fmt.Errorf("cannot share the terminal: %w", err)
+		}
+	}
+	if screen == nil {
+		return nil
+	}
+	held, err := unix.PidfdOpen(worker, unix.PIDFD_NONBLOCK)
 	if err != nil {
 		return fmt.Errorf("cannot share the terminal: %w", err)
 	}
 	defer unix.Close(held)
+	return pty.Give(p.sharing.control, screen, held)
+}
+
+// sharing is the program that shares terminals.
+type sharing struct {
+	pid     int
+	control *os.File
+}
+
+// end makes the program end, which it does when nobody can tell it anything more.
+func (s *sharing) end() { s.control.Close() }
+
+func (p *Processes) startSharing(s Spec) error {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		return err
 	}
 	defer null.Close()
+	ours, theirs, err := pty.Control()
+	if err != nil {
+		return err
+	}
+	defer theirs.Close()
 	t := s.Terminal
-	files := []uintptr{null.Fd(), 1, 2, t.Socket.FD(), uintptr(held)}
+	files := []uintptr{null.Fd(), 1, 2, t.Socket.FD(), theirs.Fd()}
 	if t.Options.Input {
 		files[0] = 0
-	}
-	if screen != nil {
-		files = append(files, screen.Fd())
 	}
 	pid, err := syscall.ForkExec(t.Path, t.Options.Args("vassal-pty"), &syscall.ProcAttr{
 		Env: append(s.Env[:len(s.Env):len(s.Env)], "GOMAXPROCS=1"), Dir: s.Dir, Files: files,
 		Sys: &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL},
 	})
 	if err != nil {
-		return fmt.Errorf("cannot share the terminal: %w", err)
+		ours.Close()
+		return err
 	}
 	if p.started == nil {
 		p.started = map[int]bool{}
 	}
 	p.started[pid] = true
+	p.sharing = &sharing{pid, ours}
 	return nil
 }

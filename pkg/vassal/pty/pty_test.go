@@ -1,6 +1,10 @@
 package pty
 
 import (
+	"errors"
+	"io"
+	"net"
+	"os"
 	"reflect"
 	"testing"
 
@@ -12,7 +16,8 @@ func TestOptionsCrossTheCommandLine(t *testing.T) {
 		{},
 		{Log: true},
 		{Input: true, NoISig: true},
-		{Log: true, Exec: []string{"sh", "--log", "--", "x"}},
+		{At: "/run/a b.tty", NoISig: true},
+		{At: "@x", Log: true, Exec: []string{"sh", "--log", "--", "x"}},
 	} {
 		args := want.Args("vassal-pty")
 		if args[1] != ServeFlag {
@@ -47,5 +52,64 @@ func TestTerminal(t *testing.T) {
 	}
 	if signals() {
 		t.Error("Ctrl-C still makes a signal")
+	}
+}
+
+// A terminal crosses to the program that shows it, and so does the end.
+func TestGiveAndTake(t *testing.T) {
+	ours, theirs, err := Control()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ours.Close()
+	c, err := net.FileConn(theirs)
+	theirs.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	master, slave, err := Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer slave.Close()
+	held, err := unix.PidfdOpen(os.Getpid(), unix.PIDFD_NONBLOCK)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := Give(ours, master, held); err != nil {
+		t.Fatal(err)
+	}
+	master.Close()
+	_ = unix.Close(held)
+	control := c.(*net.UnixConn)
+	tty, worker, err := Take(control)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer worker.Close()
+	if _, err := slave.WriteString("said"); err != nil {
+		t.Fatal(err)
+	}
+	said := make([]byte, 4)
+	if _, err := io.ReadFull(tty, said); err != nil || string(said) != "said" {
+		t.Errorf("%q, %v", said, err)
+	}
+	go tty.Close() // interrupts who reads
+	if _, err := tty.Read(said); err == nil {
+		t.Error("it reads on")
+	}
+	if err := unix.Sendmsg(int(ours.Fd()), []byte{1}, nil, nil, 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := Take(control); err == nil || errors.Is(err, io.EOF) {
+		t.Errorf("nothing was given: %v", err)
+	}
+	ours.Close()
+	if _, _, err := Take(control); !errors.Is(err, io.EOF) {
+		t.Errorf("the end is %v", err)
+	}
+	if err := Give(ours, slave, 0); err == nil {
+		t.Error("given to nobody")
 	}
 }

@@ -36,7 +36,8 @@ func (h *Hub) hear(c *client) {
 	buffer := make([]byte, 1<<10)
 	for {
 		n, err := in.Read(buffer)
-		if n > 0 && h.Type(buffer[:n]) != nil || err != nil {
+		h.Type(buffer[:n])
+		if err != nil {
 			return
 		}
 	}
@@ -54,9 +55,7 @@ func (h *Hub) frames(c *client, in io.Reader) {
 		}
 		switch {
 		case head[0] == frameKeys:
-			if h.Type(body) != nil {
-				return
-			}
+			h.Type(body)
 		case head[0] == frameSize && len(body) == 4:
 			h.measure(c, unix.Winsize{Row: binary.BigEndian.Uint16(body), Col: binary.BigEndian.Uint16(body[2:])})
 		}

@@ -1,16 +1,17 @@
 // Package terminal is both ends of a shared pseudoterminal: the hub, which every
-// client sees the same terminal through, and the client. It runs beside the worker
+// client sees the same terminal through, and the client. It runs beside the workers
 // in a program of its own: nothing here is linked into the master.
 //
-//	worker -- terminal -- hub --+-- client
-//	                            +-- client
-//	                            +-- the log
+//	worker ------ terminal -- hub --+-- client
+//	                           |    +-- client
+//	the next one - terminal - -+    +-- the log
 package terminal
 
 import (
 	"io"
 	"net"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
@@ -25,23 +26,35 @@ const (
 	recent = 4 << 10
 	// stall is how long one piece may take to be sent.
 	stall = 10 * time.Second
-	// lastWords is how long the last pieces may take to be sent, when nobody prints
-	// any more.
+	// lastWords is how long the last pieces may take to be sent, at the end.
 	lastWords = time.Second
 	// maxClients bounds who watches at a time.
 	maxClients = 64
 )
 
-// Hub connects a terminal with its clients. What the terminal prints is read,
-// whoever listens: a client that does not keep up is let go.
+// successor is what clients are shown between two workers.
+const successor = "\r\n[the next worker]\r\n"
+
+// Hub connects clients with the terminal of a worker, and with that of the next when
+// it ends. What a terminal prints is read, whoever listens: a client that does not
+// keep up is let go.
 type Hub struct {
-	pty     *os.File       // the master's side
+	log     chan []byte    // nil: none
 	writers sync.WaitGroup // to clients and to the log
+	readers sync.WaitGroup // of terminals
 
 	mu      sync.Mutex
 	clients map[*client]bool
-	before  []byte // what was printed last
+	screens []*screen // the first, which is the oldest, is the one that is shown
+	later   bool      // one was shown before
+	size    unix.Winsize
 	closed  bool
+}
+
+// screen is a terminal.
+type screen struct {
+	pty    *os.File // the master's side
+	before []byte   // what was printed last
 }
 
 // client is one that watches and types.
@@ -52,37 +65,77 @@ type client struct {
 	size unix.Winsize  // zero: it has not said
 }
 
-// NewHub makes a hub of the master's side of a terminal, which it owns. It should
-// not block (open(2), O_NONBLOCK).
-func NewHub(pty *os.File) *Hub { return &Hub{pty: pty, clients: map[*client]bool{}} }
-
-// Run passes on what is printed, to log as well unless that is nil, until nobody
-// has the terminal open any more, or Close. What was printed before that has then
-// been sent to whoever takes it within a second.
-func (h *Hub) Run(log io.Writer) {
-	defer h.drain()
-	defer h.Close()
-	var lines chan []byte
+// NewHub makes a hub that passes what is printed on to log as well, unless that is
+// nil.
+func NewHub(log io.Writer) *Hub {
+	h := &Hub{clients: map[*client]bool{}}
 	if log != nil {
-		lines = make(chan []byte, ahead)
+		h.log = make(chan []byte, ahead)
 		h.writers.Go(func() {
-			for piece := range lines {
+			for piece := range h.log {
 				_, _ = log.Write(piece)
 			}
 		})
-		defer close(lines)
 	}
+	return h
+}
+
+// Show adds the master's side of a terminal, which the hub owns and which should not
+// block (open(2), O_NONBLOCK). It is shown when those before it have ended. It ends,
+// and so does the channel, when nobody has it open any more, or with end.
+func (h *Hub) Show(pty *os.File) (ended <-chan struct{}, end func()) {
+	s, over := &screen{pty: pty}, make(chan struct{})
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.closed {
+		pty.Close()
+		close(over)
+		return over, func() {}
+	}
+	h.screens = append(h.screens, s)
+	h.fit(s)
+	if len(h.screens) == 1 {
+		h.raise()
+	}
+	h.readers.Go(func() {
+		defer close(over)
+		h.read(s)
+		h.remove(s)
+	})
+	return over, func() { pty.Close() }
+}
+
+// raise shows the first screen to those who have seen another. The lock is held.
+func (h *Hub) raise() {
+	if h.later {
+		h.spread(append([]byte(successor), h.screens[0].before...))
+	}
+	h.later = true
+}
+
+// remove goes on with the next screen.
+func (h *Hub) remove(s *screen) {
+	s.pty.Close()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	shown := h.screens[0] == s
+	h.screens = slices.DeleteFunc(h.screens, func(other *screen) bool { return other == s })
+	if shown && len(h.screens) > 0 {
+		h.raise()
+	}
+}
+
+// read passes on what a terminal prints until it ends.
+func (h *Hub) read(s *screen) {
 	buffer := make([]byte, 4<<10)
 	for {
-		n, err := h.pty.Read(buffer)
+		n, err := s.pty.Read(buffer)
 		if n > 0 {
 			piece := append([]byte(nil), buffer[:n]...)
-			h.spread(piece)
-			if lines != nil {
-				select {
-				case lines <- piece:
-				default: // a log that does not keep up loses some
-				}
+			h.print(s, piece)
+			select {
+			case h.log <- piece:
+			default: // a log that does not keep up loses some
 			}
 		}
 		if err != nil {
@@ -91,26 +144,20 @@ func (h *Hub) Run(log io.Writer) {
 	}
 }
 
-// drain waits for the writers, within lastWords.
-func (h *Hub) drain() {
-	sent := make(chan struct{})
-	go func() { h.writers.Wait(); close(sent) }()
-	timer := time.NewTimer(lastWords)
-	defer timer.Stop()
-	select {
-	case <-sent:
-	case <-timer.C:
+func (h *Hub) print(s *screen, piece []byte) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	s.before = append(s.before, piece...)
+	if len(s.before) > recent {
+		s.before = append([]byte(nil), s.before[len(s.before)-recent:]...)
+	}
+	if h.screens[0] == s {
+		h.spread(piece)
 	}
 }
 
-// spread gives a piece to every client.
+// spread gives a piece to every client. The lock is held.
 func (h *Hub) spread(piece []byte) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.before = append(h.before, piece...)
-	if len(h.before) > recent {
-		h.before = append([]byte(nil), h.before[len(h.before)-recent:]...)
-	}
 	for c := range h.clients { // one waits for the others, within their credit
 		if !c.take(piece) {
 			h.drop(c)
@@ -149,15 +196,34 @@ func (h *Hub) drop(c *client) {
 	}
 }
 
-// Close ends all clients and the terminal.
+// Close ends all clients and terminals. What was printed before has then been sent to
+// whoever takes it within a second.
 func (h *Hub) Close() {
 	h.mu.Lock()
-	defer h.mu.Unlock()
+	if h.closed {
+		h.mu.Unlock()
+		return
+	}
 	h.closed = true
 	for c := range h.clients {
 		h.drop(c)
 	}
-	h.pty.Close()
+	for _, s := range h.screens {
+		s.pty.Close()
+	}
+	h.mu.Unlock()
+	h.readers.Wait()
+	if h.log != nil {
+		close(h.log)
+	}
+	sent := make(chan struct{})
+	go func() { h.writers.Wait(); close(sent) }()
+	timer := time.NewTimer(lastWords)
+	defer timer.Stop()
+	select {
+	case <-sent:
+	case <-timer.C:
+	}
 }
 
 // Accept serves whoever connects until the listener is closed.
@@ -181,8 +247,8 @@ func (h *Hub) Attach(conn net.Conn) {
 		return
 	}
 	h.clients[c] = true
-	if len(h.before) > 0 {
-		c.out <- append([]byte(nil), h.before...)
+	if len(h.screens) > 0 && len(h.screens[0].before) > 0 {
+		c.out <- append([]byte(nil), h.screens[0].before...)
 	}
 	h.writers.Go(func() {
 		defer conn.Close()
@@ -202,10 +268,18 @@ func (h *Hub) Attach(conn net.Conn) {
 	}()
 }
 
-// Type writes what somebody types. It blocks while the worker does not read.
-func (h *Hub) Type(keys []byte) error {
-	_, err := h.pty.Write(keys)
-	return err
+// Type writes what somebody types. It blocks while the worker does not read. Where no
+// worker is there to read, nothing is typed.
+func (h *Hub) Type(keys []byte) {
+	h.mu.Lock()
+	var to *os.File
+	if len(h.screens) > 0 {
+		to = h.screens[0].pty
+	}
+	h.mu.Unlock()
+	if to != nil {
+		_, _ = to.Write(keys) // its end is noticed by who reads
+	}
 }
 
 // measure notes how large a client's window is.
@@ -216,7 +290,7 @@ func (h *Hub) measure(c *client, size unix.Winsize) {
 	h.resize()
 }
 
-// resize gives the terminal the size that every client can show. The lock is held.
+// resize gives the terminals the size that every client can show. The lock is held.
 func (h *Hub) resize() {
 	var least unix.Winsize
 	for c := range h.clients {
@@ -230,10 +304,19 @@ func (h *Hub) resize() {
 			least.Col = c.size.Col
 		}
 	}
-	if least.Row > 0 && !h.closed {
-		raw, err := h.pty.SyscallConn()
-		if err == nil {
-			_ = raw.Control(func(fd uintptr) { _ = unix.IoctlSetWinsize(int(fd), unix.TIOCSWINSZ, &least) })
-		}
+	if least.Row == 0 {
+		return // nobody looks: it stays as it is
+	}
+	h.size = least
+	for _, s := range h.screens {
+		h.fit(s)
+	}
+}
+
+// fit makes a terminal as large as the windows. The lock is held.
+func (h *Hub) fit(s *screen) {
+	raw, err := s.pty.SyscallConn()
+	if err == nil && h.size.Row > 0 {
+		_ = raw.Control(func(fd uintptr) { _ = unix.IoctlSetWinsize(int(fd), unix.TIOCSWINSZ, &h.size) })
 	}
 }

@@ -21,6 +21,14 @@ const patience = 10 * time.Second
 // they are.
 func stage(t *testing.T) (*Hub, *os.File) {
 	t.Helper()
+	h := NewHub(nil)
+	t.Cleanup(h.Close)
+	return h, worker(t, h)
+}
+
+// worker shows another terminal and returns the worker's side of it.
+func worker(t *testing.T, h *Hub) *os.File {
+	t.Helper()
 	master, slave, err := pty.Open()
 	if err != nil {
 		t.Fatal(err)
@@ -34,15 +42,9 @@ func stage(t *testing.T) (*Hub, *os.File) {
 	if err := unix.IoctlSetTermios(int(slave.Fd()), unix.TCSETS, termios); err != nil {
 		t.Fatal(err)
 	}
-	h := NewHub(master)
-	ended := make(chan struct{})
-	go func() { h.Run(nil); close(ended) }()
-	t.Cleanup(func() {
-		h.Close()
-		slave.Close()
-		<-ended
-	})
-	return h, slave
+	t.Cleanup(func() { slave.Close() })
+	h.Show(master)
+	return slave
 }
 
 // connect attaches a client by a real socket and returns its end.
@@ -133,6 +135,63 @@ func TestWindowHasTheSizeOfTheSmallestClient(t *testing.T) {
 	size(30, 80)
 	wide.Close()
 	size(60, 80)
+}
+
+// A client stays when a worker is replaced: it sees the old one to its end, then what
+// the next one has said, and the window keeps its size.
+func TestTheNextWorker(t *testing.T) {
+	h, first := stage(t)
+	c := connect(t, h)
+	send(t, c, greeting+string(sizeFrame(33, 44)))
+	send(t, first, "the first")
+	expect(t, c, "the first")
+	second := worker(t, h)
+	send(t, second, "the second")
+	send(t, c, string(frame(frameKeys, []byte("keys"))))
+	expect(t, first, "keys")
+	send(t, first, " is going")
+	expect(t, c, " is going")
+	first.Close()
+	expect(t, c, successor+"the second")
+	send(t, c, string(frame(frameKeys, []byte("more keys"))))
+	expect(t, second, "more keys")
+	if w, err := unix.IoctlGetWinsize(int(second.Fd()), unix.TIOCGWINSZ); err != nil || w.Row != 33 || w.Col != 44 {
+		t.Errorf("the window is %+v, %v", w, err)
+	}
+	third := worker(t, h) // that does not become ready
+	third.Close()
+	send(t, second, " goes on")
+	expect(t, c, " goes on")
+	second.Close()
+	send(t, c, string(frame(frameKeys, []byte("to nobody"))))
+	fourth := worker(t, h)
+	send(t, fourth, "the fourth")
+	expect(t, c, successor+"the fourth")
+}
+
+// What was printed last is logged, and an end is told.
+func TestLastWords(t *testing.T) {
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer read.Close()
+	defer write.Close()
+	h := NewHub(write)
+	master, slave, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ended, _ := h.Show(master)
+	send(t, slave, "last words")
+	slave.Close()
+	<-ended
+	h.Close()
+	h.Close()
+	expect(t, read, "last words")
+	late, end := h.Show(read)
+	end()
+	<-late
 }
 
 // A client that does not read loses the terminal, and the worker no time.
