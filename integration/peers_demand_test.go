@@ -230,3 +230,46 @@ func TestOnDemandThatNeverAccepts(t *testing.T) {
 	}
 	e.stop(syscall.SIGTERM)
 }
+
+// The emperor's socket is that of the fallback, too: whoever has knocked is served by
+// what comes up in the end, and the next one after an idle time as well.
+func TestOnDemandFallback(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.dir("www", "index.html")
+	w.write("safe.ini", ini(onDemandVassal(w, "idle = 1", "die-on-idle = true")...))
+	w.vassal("a.ini", onDemandVassal(w, "exec-as-user = false", "fallback-config = "+w.path("safe.ini"))...)
+	w.vassal("b.ini", onDemandVassal(w, "uid = nobody-here", "fallback-config = "+w.path("safe.ini"))...)
+	e := w.start(allNamespaces, "--emperor-on-demand-directory", w.path("s"))
+	for _, name := range []string{"a", "b"} {
+		e.await(name+".ini", "on demand") // its socket is bound
+		for range 2 {
+			e.await(name+".ini", "-> waiting")
+			if got := visit(t, w.path("s/"+name+".socket"), "/index.html"); got != "a page" {
+				t.Errorf("%s: %q", name, got)
+			}
+			e.await(name+".ini", "runs on its fallback")
+			e.await(name+".ini", "wants to stop")
+		}
+	}
+}
+
+// A program of one's own that does nothing is idle: without die-on-idle its workers
+// end, until somebody connects.
+func TestIdleWorkers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	socket := w.path("s/web")
+	w.vassal("a.ini", asRole("web", "http-socket = "+socket, "idle = 1", "processes = 2")...)
+	e := w.start(allNamespaces)
+	pid := e.running("a.ini")
+	for range 2 {
+		workerOf(t, socket)
+		e.await("a.ini", "stopping the workers until somebody connects")
+		eventually(t, "nobody works", func() bool { return len(workersOf(pid)) == 0 })
+	}
+	workerOf(t, socket)
+	if n := e.count("a.ini", "-> running"); n != 1 {
+		t.Errorf("the vassal ran %d times", n)
+	}
+}
