@@ -165,7 +165,7 @@ func (b *besieged) unharmed(t *testing.T) {
 // answers and costs next to nothing, a neighbour is served as ever, and each of them
 // ends as it should.
 func TestHostileVassals(t *testing.T) {
-	cursed := func(t *testing.T, e *emperor, how string) {
+	cursed := func(_ *testing.T, e *emperor, how string) {
 		e.await(how, "-> cursed")
 		e.await(how, "-> killing")
 		e.await(how, "-> backoff")
