@@ -274,3 +274,59 @@ func TestWorkersDieWithTheirVassal(t *testing.T) {
 	_ = cmd.Wait()
 	eventually(t, "nobody is left", func() bool { return len(sleepers()) == 0 })
 }
+
+// A worker that does not heed its signal is killed after its own mercy, not the
+// vassal's, and the signal is the one that was chosen.
+func TestMercyOfAWorker(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.write("deaf.sh", "trap 'echo heard USR2' USR2; trap 'echo heard TERM' TERM; echo listening; while :; do sleep 0.02; done")
+	w.vassal("a.ini", "command = sh "+w.path("deaf.sh"), "stop-signal = USR2", "worker-reload-mercy = 1", "reload-mercy = 600")
+	e := w.start(allNamespaces)
+	pid := e.running("a.ini")
+	e.await("a.ini", "listening")
+	for range 2 {
+		if err := syscall.Kill(pid, syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		e.await("a.ini", "heard USR2")
+		e.await("a.ini", "the worker did not stop in time: killing it")
+		e.await("a.ini", "listening")
+	}
+	e.remove("a.ini")
+	e.gone("a.ini")
+	if e.count("a.ini", "heard TERM") > 0 {
+		t.Error("it was asked by another signal")
+	}
+}
+
+// Without a pid namespace the vassal ends what its workers have left behind in
+// sessions of their own.
+func TestOrphansEndWithTheirVassal(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.write("family.sh", "(setsid sleep 7778 &) ; (setsid sh -c 'sleep 7778 & exec sleep 7778' &) ; echo left; exec sleep 1000")
+	w.vassal("a.ini", "command = sh "+w.path("family.sh"))
+	e := w.start("--emperor-use-clone=fs")
+	pid := e.running("a.ini")
+	sleepers := func() (n int) {
+		for _, p := range w.processes() {
+			if strings.Contains(p, "sleep 7778") && !strings.Contains(p, "sh -c") {
+				n++
+			}
+		}
+		return n
+	}
+	e.await("a.ini", "left")
+	eventually(t, "three are orphans", func() bool { return sleepers() == 3 && len(children(pid)) == 3 })
+	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil { // the emperor would end its cgroup
+		t.Fatal(err)
+	}
+	eventually(t, "it ends", func() bool { return !alive(pid) })
+	e.await("a.ini", "exit status 0")
+	e.remove("a.ini")
+	e.gone("a.ini")
+	if n := sleepers(); n > 0 {
+		t.Errorf("%d are left", n)
+	}
+}
