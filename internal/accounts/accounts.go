@@ -26,10 +26,27 @@ type Wish struct {
 	NoInitgroups bool
 }
 
+// Mistake is a part of a Wish that cannot be had, under the name of its option.
+type Mistake struct {
+	Option, Value string
+	Err           error
+}
+
+func (m *Mistake) Error() string { return m.Err.Error() }
+
+func (m *Mistake) Unwrap() error { return m.Err }
+
+func mistake(option string, of config.Identity, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &Mistake{option, of.String(), err}
+}
+
 // None reports whether nothing is asked for.
 func (w Wish) None() bool { return !w.UID.Set && !w.GID.Set }
 
-// Resolve finds the ids. A name that cannot be found is an error, and so is a
+// Resolve finds the ids. Its errors are of type *Mistake. A name that cannot be found is an error, and so is a
 // number without an entry in the user database when a group has to be chosen for
 // it; a number with a group needs no entry.
 func (w Wish) Resolve() (c namespaces.Credentials, err error) {
@@ -37,16 +54,18 @@ func (w Wish) Resolve() (c namespaces.Credentials, err error) {
 	var account *user.User
 	if w.UID.Set {
 		if account, c.UID, err = lookupUser(w.UID); err != nil {
-			return c, err
+			return c, mistake("uid", w.UID, err)
 		}
 	}
 	switch {
 	case w.GID.Set:
 		c.GID, err = lookupGroup(w.GID)
+		err = mistake("gid", w.GID, err)
 	case account != nil:
 		c.GID, err = parseID(account.Gid)
+		err = mistake("uid", w.UID, err)
 	case w.UID.Set:
-		err = fmt.Errorf("cannot choose a group: uid %s has no entry in the user database (give gid)", w.UID)
+		err = mistake("uid", w.UID, fmt.Errorf("cannot choose a group: uid %s has no entry in the user database (give gid)", w.UID))
 	}
 	if err != nil {
 		return c, err
@@ -62,12 +81,12 @@ func (w Wish) groups(account *user.User, gid uint32) ([]uint32, error) {
 	if account != nil && !w.NoInitgroups {
 		ids, err := account.GroupIds()
 		if err != nil {
-			return nil, fmt.Errorf("cannot find the groups of user %q: %w", account.Username, err)
+			return nil, mistake("uid", w.UID, fmt.Errorf("cannot find the groups of user %q: %w", account.Username, err))
 		}
 		for _, id := range ids {
 			g, err := parseID(id)
 			if err != nil {
-				return nil, err
+				return nil, mistake("uid", w.UID, err)
 			}
 			// The user's own group is not meant when gid says otherwise.
 			if id != account.Gid || !w.GID.Set {
@@ -78,7 +97,7 @@ func (w Wish) groups(account *user.User, gid uint32) ([]uint32, error) {
 	for _, group := range w.AddGID {
 		g, err := lookupGroup(group)
 		if err != nil {
-			return nil, err
+			return nil, mistake("add-gid", group, err)
 		}
 		list = append(list, g)
 	}

@@ -1,6 +1,10 @@
 package config
 
-import "slices"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // Setting is an option as it counts: after all expansion, under its own name.
 type Setting struct {
@@ -24,6 +28,30 @@ func (v *Vassal) Origin(name string) Origin { return vassalOptions().origin(v.en
 
 // Origin is the same for the emperor's own options.
 func (e *Emperor) Origin(name string) Origin { return emperorOptions().origin(e.entries, name) }
+
+// OriginOf is where the option stands with that value, or with one that begins so
+// and goes on behind a comma. Otherwise it is Origin.
+func (v *Vassal) OriginOf(name, text string) Origin {
+	t := vassalOptions()
+	for _, e := range slices.Backward(v.entries) {
+		if o := t.find(e.key); o != nil && o.name == name && !e.own && (e.value == text || strings.HasPrefix(e.value, text+",")) {
+			return e.origin
+		}
+	}
+	return v.Origin(name)
+}
+
+// Blame names an option, and its line if it is in a file, in front of what has come
+// of its use. It is nil for nil.
+func (v *Vassal) Blame(name, text string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if o := v.OriginOf(name, text); o != (Origin{}) {
+		return fmt.Errorf("%v: %s: %w", o, name, err)
+	}
+	return fmt.Errorf("%s: %w", name, err)
+}
 
 func (t table[T]) origin(entries []entry, name string) Origin {
 	for _, e := range slices.Backward(entries) {

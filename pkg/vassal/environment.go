@@ -29,7 +29,7 @@ func (v *Vassal) environment(o *config.Vassal) ([]string, error) {
 		}
 	}
 	if err := change(vars, o.Env); err != nil {
-		return nil, err
+		return nil, o.Blame("envdir", "", err)
 	}
 	list := make([]string, 0, len(vars))
 	for _, key := range slices.Sorted(maps.Keys(vars)) {
@@ -105,7 +105,7 @@ func (v *Vassal) setEnvironment(o *config.Vassal) error {
 		before[key], after[key] = value, value
 	}
 	if err := change(after, o.Env); err != nil {
-		return err
+		return o.Blame("envdir", "", err)
 	}
 	v.replaced = map[string]*string{}
 	for key, value := range before {

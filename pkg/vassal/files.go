@@ -17,7 +17,7 @@ type madeFile struct {
 }
 
 // writePidfile returns a step that writes one of the pid files.
-func (v *Vassal) writePidfile(which func(*config.Vassal) string) func(context.Context) error {
+func (v *Vassal) writePidfile(option string, which func(*config.Vassal) string) func(context.Context) error {
 	return func(context.Context) error {
 		path := which(v.options)
 		if path == "" {
@@ -25,7 +25,7 @@ func (v *Vassal) writePidfile(which func(*config.Vassal) string) func(context.Co
 		}
 		made, err := writePid(path)
 		if err != nil {
-			return fmt.Errorf("cannot write pid file: %w", err)
+			return v.options.Blame(option, path, fmt.Errorf("cannot write pid file: %w", err))
 		}
 		v.files = append(v.files, made)
 		return nil

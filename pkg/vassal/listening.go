@@ -24,7 +24,7 @@ func (v *Vassal) bindShared(context.Context) error {
 	for i, address := range v.options.Listening.Shared {
 		s, err := sockets.Listen("shared-socket", address, o)
 		if err != nil {
-			return err
+			return v.options.Blame("shared-socket", address, err)
 		}
 		v.shared = append(v.shared, s)
 		v.Log.Info("listening", "shared-socket", address, "reference", "="+strconv.Itoa(i))
@@ -77,7 +77,7 @@ func (v *Vassal) bindAll(o *config.Vassal, have []*sockets.Socket) (list, made [
 		if s == nil {
 			if s, err = v.make(wanted, how); err != nil {
 				closeAll(made)
-				return nil, nil, err
+				return nil, nil, o.Blame(wanted.Name, wanted.Address, err)
 			}
 			made = append(made, s)
 		}
@@ -130,14 +130,14 @@ func (v *Vassal) socketOptions(o *config.Vassal) (how sockets.Options, err error
 	if l.Owner.Set {
 		id, err := accounts.UID(l.Owner)
 		if err != nil {
-			return how, fmt.Errorf("chown-socket: %w", err)
+			return how, o.Blame("chown-socket", "", fmt.Errorf("cannot choose the owner of sockets: %w", err))
 		}
 		how.UID = int(id)
 	}
 	if l.Group.Set {
 		id, err := accounts.GID(l.Group)
 		if err != nil {
-			return how, fmt.Errorf("chown-socket: %w", err)
+			return how, o.Blame("chown-socket", "", fmt.Errorf("cannot choose the group of sockets: %w", err))
 		}
 		how.GID = int(id)
 	}

@@ -25,14 +25,14 @@ func (v *Vassal) rootPatch(ctx context.Context) error {
 			return err
 		}
 	}
-	return v.become(v.options.RootPatch, v.sets[0])
+	return blameAny(v.options, v.become(v.options.RootPatch, v.sets[0]), "privileged-binary-patch-arg", "privileged-binary-patch")
 }
 
 // binaryPatch turns this process into another program, if the options say so.
 // No process of ours remains: nobody replaces the program's workers, and a reload
 // means a new vassal. It gets the sockets by LISTEN_FDS.
 func (v *Vassal) binaryPatch(context.Context) error {
-	return v.become(v.options.BinaryPatch, v.sets[0])
+	return blameAny(v.options, v.become(v.options.BinaryPatch, v.sets[0]), "unprivileged-binary-patch-arg", "unprivileged-binary-patch")
 }
 
 // handOver puts the sockets at 3 and up, where they survive execve. What was

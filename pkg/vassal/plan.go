@@ -58,7 +58,11 @@ func (v *Vassal) programOf(o *config.Vassal) (*master.Program, error) {
 	}
 	var err error
 	if p.Path, err = lookPath(name); err != nil {
-		return nil, fmt.Errorf("cannot run %q: %w", p.Args[0], err)
+		err = fmt.Errorf("cannot run %q: %w", p.Args[0], err)
+		if p.Server != nil {
+			return nil, err
+		}
+		return nil, blameAny(o, err, "command", "worker-exec2", "worker-exec")
 	}
 	return p, nil
 }

@@ -2,6 +2,7 @@ package vassal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"syscall"
@@ -9,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/internal/accounts"
+	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
@@ -23,11 +25,15 @@ func (v *Vassal) dropPrivileges(context.Context) error {
 		return nil
 	}
 	c, err := wish.Resolve()
+	var wrong *accounts.Mistake
+	if errors.As(err, &wrong) {
+		return o.Blame(wrong.Option, wrong.Value, err)
+	}
 	if err != nil {
 		return err
 	}
 	if os.Geteuid() != 0 {
-		return alreadyIs(c)
+		return blameAny(o, alreadyIs(c), "uid", "gid")
 	}
 	if !o.UID.Set {
 		v.Log.Warn("running as root: give uid")
@@ -45,6 +51,16 @@ func (v *Vassal) dropPrivileges(context.Context) error {
 		return fmt.Errorf("cannot tie this process to the emperor: %w", err)
 	}
 	return nil
+}
+
+// blameAny names the line of the first of some options that was given.
+func blameAny(o *config.Vassal, err error, names ...string) error {
+	for _, name := range names {
+		if o.Origin(name) != (config.Origin{}) {
+			return o.Blame(name, "", err)
+		}
+	}
+	return err
 }
 
 // alreadyIs accepts credentials only when the process has them: without

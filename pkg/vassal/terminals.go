@@ -56,7 +56,7 @@ func (v *Vassal) bindTerminal(context.Context) error {
 	mode := terminalMode
 	s, err := sockets.Listen("pty-socket", t.Socket, sockets.Options{Backlog: 16, Mode: &mode, UID: -1, GID: -1})
 	if err != nil {
-		return err
+		return v.options.Blame("pty-socket", "", err)
 	}
 	v.terminal, v.terminalAt = s, t.Socket
 	if !strings.Contains(t.Socket, ":") || strings.HasPrefix(t.Socket, ".") { // a path; clients stand elsewhere

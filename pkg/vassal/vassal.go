@@ -124,11 +124,11 @@ func (v *Vassal) steps() []step {
 		{"wait for interfaces", v.waitForInterfaces},
 		{"wait for files", v.waitFor(func(w config.Waits) []config.Wait { return w.Paths })},
 		{"as-root hooks", v.hooks(hooks.AsRoot)},
-		{"write pid file", v.writePidfile(func(o *config.Vassal) string { return o.Pidfile })},
+		{"write pid file", v.writePidfile("pidfile", func(o *config.Vassal) string { return o.Pidfile })},
 		{"bind shared sockets", v.bindShared},
 		{"drop privileges", v.dropPrivileges},
 		{"as-user hooks", v.asUser},
-		{"write second pid file", v.writePidfile(func(o *config.Vassal) string { return o.Pidfile2 })},
+		{"write second pid file", v.writePidfile("pidfile2", func(o *config.Vassal) string { return o.Pidfile2 })},
 		{"wait for sockets", v.waitFor(func(w config.Waits) []config.Wait { return w.Sockets })},
 		{"change directory", v.chdir},
 		{"bind sockets", v.bind},
@@ -282,7 +282,7 @@ func (v *Vassal) startDirectory(context.Context) error {
 		return nil
 	}
 	if err := os.Chdir(v.options.Cwd); err != nil {
-		return fmt.Errorf("cannot use start directory: %w", err)
+		return v.options.Blame("cwd", "", fmt.Errorf("cannot use start directory: %w", err))
 	}
 	return nil
 }
@@ -297,7 +297,7 @@ func (v *Vassal) waitForInterfaces(ctx context.Context) error {
 	err := namespaces.WaitForLinks(ctx, names)
 	var missing *namespaces.MissingLinksError
 	if errors.As(err, &missing) {
-		return fmt.Errorf("wait-for-interface: after %v there is %w", timeout, err)
+		return v.options.Blame("wait-for-interface", "", fmt.Errorf("after %v there is %w", timeout, err))
 	}
 	return err
 }
@@ -312,7 +312,7 @@ func (v *Vassal) chdir(context.Context) error {
 	}
 	if v.options.Chdir != "" {
 		if err := os.Chdir(v.options.Chdir); err != nil {
-			return fmt.Errorf("cannot use working directory: %w", err)
+			return v.options.Blame("chdir", "", fmt.Errorf("cannot use working directory: %w", err))
 		}
 	}
 	v.arrived, _ = os.Getwd()

@@ -25,7 +25,7 @@ func (v *Vassal) waitFor(list func(config.Waits) []config.Wait) func(context.Con
 	return func(ctx context.Context) error {
 		for _, w := range list(v.options.Waits) {
 			if err := v.await(ctx, w, v.options.Waits.Timeout(w.Kind)); err != nil {
-				return err
+				return v.options.Blame("wait-for-"+w.Kind, w.Name, err)
 			}
 		}
 		return nil
@@ -44,7 +44,7 @@ func (v *Vassal) await(ctx context.Context, w config.Wait, timeout time.Duration
 		err = namespaces.WaitForPath(ctx, w.Name, func() bool { return isKind(w.Name, w.Kind) })
 	}
 	if errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("wait-for-%s: after %v there is no %q", w.Kind, timeout, w.Name)
+		return fmt.Errorf("after %v there is no %q", timeout, w.Name)
 	}
 	return err
 }

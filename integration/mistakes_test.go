@@ -1,0 +1,53 @@
+//go:build linux
+
+package integration
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// What only shows when an option is used names its line all the same.
+func TestMistakesOfTheBootNameTheirLine(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.write("taken", "no socket")
+	e := w.start("--emperor-use-clone=uts,fs")
+	n := 0
+	for option, want := range map[string]string{
+		"uid = nobody-here":                                         `uid: cannot find user "nobody-here"`,
+		"gid = nobody-here":                                         `gid: cannot find group "nobody-here"`,
+		"add-gid = nobody-here\nuid = 4001":                         `add-gid: cannot find group "nobody-here"`,
+		"chown-socket = nobody-here\nsocket = @story":               `chown-socket: cannot choose the owner of sockets: cannot find user "nobody-here"`,
+		"http-socket = /no/such/dir/s":                              `http-socket: cannot listen on http-socket "/no/such/dir/s": no such file or directory`,
+		"https-socket = /no/such/dir/s,cert,key":                    `https-socket: cannot listen on https-socket "/no/such/dir/s": no such file or directory`,
+		"shared-socket = " + w.path("taken"):                        `shared-socket: cannot listen on shared-socket`,
+		"pty-socket = /no/such/dir/s":                               `pty-socket: cannot listen on pty-socket`,
+		"pidfile = /no/such/dir/p":                                  "pidfile: cannot write pid file",
+		"pidfile2 = /no/such/dir/p":                                 "pidfile2: cannot write pid file",
+		"chdir = /no/such/dir":                                      "chdir: cannot use working directory",
+		"cwd = /no/such/dir":                                        "cwd: cannot use start directory",
+		"envdir = /no/such/dir":                                     "envdir: cannot use envdir",
+		"exec-as-root = exit 3":                                     "hook as-root #1 (exec: exit 3): exit status 3",
+		"wait-for-interface = nix0\nwait-for-interface-timeout = 1": "wait-for-interface: after 1s there is no interface",
+		"wait-for-file = /no/such\nwait-for-file-timeout = 1":       `wait-for-file: after`,
+		"unprivileged-binary-patch = /no/such/program":              `unprivileged-binary-patch: cannot become "/no/such/program"`,
+		"worker-exec = /no/such/program":                            `worker-exec: cannot run "/no/such/program"`,
+		"command = /no/such/program":                                `command: cannot run "/no/such/program"`,
+	} {
+		n++
+		name := fmt.Sprintf("v%d.ini", n)
+		serve := serves
+		if strings.Contains(want, "/no/such/program") {
+			serve = ""
+		}
+		w.vassal(name, "umask = 022", option, serve)
+		said := e.await(name, ".ini:3: ")
+		if !strings.Contains(said.Msg, name+":3: "+want) {
+			t.Errorf("%s: it says %s", option, said.Msg)
+		}
+		w.remove(name)
+		e.gone(name)
+	}
+}
