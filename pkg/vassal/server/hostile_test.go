@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"io"
+	"log"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -79,7 +80,7 @@ func TestOutOfDescriptors(t *testing.T) {
 		go func() {
 			switch protocol {
 			case "http-socket":
-				ended <- (&http.Server{Handler: http.NotFoundHandler(), ReadHeaderTimeout: time.Second}).Serve(l)
+				ended <- (&http.Server{Handler: http.NotFoundHandler(), ReadHeaderTimeout: time.Second, ErrorLog: log.New(io.Discard, "", 0)}).Serve(l)
 			case "fastcgi-socket":
 				ended <- s.serveFastCGI(l)
 			default:

@@ -72,7 +72,7 @@ func TestReloadLosesNothing(t *testing.T) {
 			}
 		})
 	}
-	for range 50 {
+	for i := 0; i < 50 || requests.Load() < 1000 || told.Load() == 0; i++ { // a busy machine does little between two
 		next := launch()
 		stop()
 		stop = next
@@ -83,9 +83,6 @@ func TestReloadLosesNothing(t *testing.T) {
 	stop()
 	servers.Wait()
 	t.Logf("%d requests, %d times told to come back", requests.Load(), told.Load())
-	if requests.Load() < 1000 || told.Load() == 0 {
-		t.Errorf("too little happened: %d requests, %d times told to come back", requests.Load(), told.Load())
-	}
 }
 
 // keepAsking uses one connection until it is told to come back on another. That
