@@ -212,3 +212,42 @@ func TestOrphansOfAKilledEmperor(t *testing.T) {
 	}
 	e.stop(syscall.SIGTERM)
 }
+
+// It is the directory that counts: not the runtime directory, nor the name by which
+// the second emperor knows it, nor whether it can see the first.
+func TestSecondEmperorByAnotherName(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("a.ini", serves)
+	w.run("ln -s v " + w.path("link") + " && mkdir " + w.path("bound") + " && mount --bind " + w.vassals + " " + w.path("bound"))
+	e := w.start(allNamespaces, "--runtime-dir", w.path("one"))
+	pid := e.running("a.ini")
+	named := fmt.Sprintf("another emperor does (pid %d)", e.pid())
+	for i, args := range [][]string{
+		{w.vassals},
+		{w.vassals + "/."},
+		{w.path("link")},
+		{w.path("bound")},
+		{"--emperor", w.vassals, "--emperor", w.base},
+	} {
+		second := w.startOver(append([]string{"--runtime-dir", w.path(fmt.Sprintf("two%d", i))}, args...)...)
+		if code := second.wait(); code != 1 {
+			t.Errorf("%v: the second emperor ended with %d, want 1", args, code)
+		}
+		second.await("", named)
+	}
+	blind := w.launch(w.inside("unshare", "--pid", "--fork", "--mount-proc", program("emperor"), "--emperor-log-format", "json",
+		"--runtime-dir", w.path("blind"), w.vassals))
+	if code := blind.wait(); code != 1 {
+		t.Errorf("the second emperor, which sees no first, ended with %d, want 1", code)
+	}
+	blind.await("", "another process, which cannot be seen from here, has locked it")
+	if !alive(pid) || e.count("a.ini", "-> stopping") > 0 {
+		t.Errorf("the vassal was disturbed:\n%s", e.about("a.ini"))
+	}
+	e.stop(syscall.SIGTERM)
+	last := w.startOver("--runtime-dir", w.path("three"), w.path("link"))
+	last.running("a.ini")
+	last.stop(syscall.SIGTERM)
+	w.run("umount " + w.path("bound"))
+}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -21,7 +22,7 @@ func (d *Dir) Lock() (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot lock %q: %w", d.path, cause(err))
 	}
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	pid, err := claim(f)
 	if err == nil {
 		return f, nil
 	}
@@ -30,7 +31,6 @@ func (d *Dir) Lock() (*os.File, error) {
 		d.options.Log.Warn("cannot lock the directory", "directory", d.path, "error", err)
 		return nil, nil
 	}
-	pid := lockHolder(f)
 	var s unix.Stat_t
 	switch {
 	case pid == os.Getpid(): // the same directory by another name
@@ -42,6 +42,24 @@ func (d *Dir) Lock() (*os.File, error) {
 		return nil, nil
 	}
 	return nil, fmt.Errorf("cannot govern %q: another emperor does (pid %d)", d.path, pid)
+}
+
+// burial is how long what an emperor that was killed had just cloned, and not
+// executed yet, may hold on to its lock.
+const burial = 5 * time.Second
+
+// claim locks f. With the error EWOULDBLOCK comes the process that has locked it, or
+// zero.
+func claim(f *os.File) (holder int, err error) {
+	for deadline := time.Now().Add(burial); ; <-time.After(10 * time.Millisecond) {
+		if err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); !errors.Is(err, unix.EWOULDBLOCK) {
+			return 0, err
+		}
+		holder = lockHolder(f)
+		if holder == 0 || !errors.Is(unix.Kill(holder, 0), unix.ESRCH) || time.Now().After(deadline) {
+			return holder, err
+		}
+	}
 }
 
 // lockHolder is the process that has locked f by flock(2), as /proc/locks tells
