@@ -13,12 +13,13 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor/output"
 )
 
-// eventsCommand prints transitions.
+// eventsCommand prints transitions and notes.
 func eventsCommand() *cobra.Command {
 	var follow bool
 	c := operate(&cobra.Command{
 		Use: "events [--follow] [NAME]", Short: "print what has happened to vassals, and what happens", Args: cobra.MaximumNArgs(1),
-		Long: "Prints the last transitions of a vassal, or of all; docs/states.md lists the states. With --json, one object a line.",
+		Long: "Prints what has happened to a vassal, or to all: transitions between states (docs/states.md lists them), hooks that\n" +
+			"ran, reloads and why they failed, fallbacks, what a vassal says of itself. With --json, one object a line.",
 	}, func(ctx context.Context, o *operator, c *cobra.Command, args []string) error {
 		query := url.Values{"follow": {strconv.FormatBool(follow)}}
 		if len(args) == 1 {
@@ -54,7 +55,11 @@ func eventText(line json.RawMessage) (string, error) {
 	if e.Lost > 0 {
 		text = fmt.Sprintf("(%d events were missed)\n", e.Lost)
 	}
-	text += fmt.Sprintf("%s %s: %s -> %s generation=%d", e.Time.Local().Format("15:04:05.000"), clean(e.Vassal), e.From, e.To, e.Generation)
+	text += e.Time.Local().Format("15:04:05.000 ") + clean(e.Vassal) + ": "
+	if e.What != control.AboutState {
+		return text + string(e.What) + ": " + clean(e.Text), nil
+	}
+	text += fmt.Sprintf("%s -> %s generation=%d", e.From, e.To, e.Generation)
 	if e.PID != 0 {
 		text += fmt.Sprintf(" pid=%d", e.PID)
 	}

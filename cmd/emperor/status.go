@@ -13,6 +13,7 @@ import (
 
 	"github.com/emperor-go/emperor/pkg/emperor/control"
 	"github.com/emperor-go/emperor/pkg/emperor/output"
+	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
 // statusCommand shows everything about a vassal, or what there is to say of the
@@ -84,6 +85,9 @@ func statusText(s control.Status, now time.Time) string {
 	say("generation", fmt.Sprintf("%d, %d restarts, %d reloads, %d failures in a row", s.Generation, s.Restarts, s.Reloads, s.Failures))
 	say("memory", size(s.Memory))
 	say("cpu", seconds(s.CPU))
+	if s.OOMKills != nil {
+		say("out of memory", fmt.Sprintf("%d processes killed in its cgroup", *s.OOMKills))
+	}
 	say("address", s.Address)
 	say("file", s.Path)
 	if s.Config != s.WantedConfig && s.WantedConfig != "" {
@@ -104,6 +108,10 @@ func statusText(s control.Status, now time.Time) string {
 	for _, key := range slices.Sorted(maps.Keys(s.Namespaces)) {
 		say("namespace", s.Namespaces[key])
 	}
+	say("cgroup", s.Cgroup)
+	for _, l := range s.Links {
+		say("link", linkText(l))
+	}
 	for _, h := range s.Hooks {
 		took := time.Duration(h.Took * float64(time.Second)).Round(time.Millisecond)
 		say("hook", fmt.Sprintf("%s generation %d, %s #%d (%s) after %s: %s", h.Ended.Local().Format("15:04:05"), h.Generation, h.Phase, h.Index, h.Hook, took, h.Result))
@@ -116,6 +124,23 @@ func statusText(s control.Status, now time.Time) string {
 		say("log", logText(l))
 	}
 	return b.String()
+}
+
+// linkText is an interface of a vassal.
+func linkText(l namespaces.Link) string {
+	text := l.Name
+	if l.Host != "" {
+		text += " to " + l.Host + " of the host"
+	} else if l.Kind != "" {
+		text += " (" + l.Kind + ")"
+	}
+	if !l.Up {
+		text += ", down"
+	}
+	for _, a := range l.Addresses {
+		text += ", " + a.String()
+	}
+	return text
 }
 
 // logText is a line that a vassal printed.

@@ -54,10 +54,12 @@ type Record struct {
 	// FaultSince is when the configuration began to be of no use.
 	FaultSince time.Time `json:"fault_since,omitzero"`
 
-	Launches int       `json:"launches"`
-	Failures int       `json:"failures"` // in a row
-	Exit     string    `json:"exit,omitempty"`
-	Exited   time.Time `json:"exited,omitzero"`
+	Launches int    `json:"launches"`
+	Failures int    `json:"failures"` // in a row
+	Exit     string `json:"exit,omitempty"`
+	// ExitOOM is how many of its processes the kernel had killed for want of memory.
+	ExitOOM int       `json:"exit_oom_kills,omitempty"`
+	Exited  time.Time `json:"exited,omitzero"`
 
 	FirstRun      time.Time `json:"first_run,omitzero"`
 	LastRun       time.Time `json:"last_run,omitzero"`
@@ -118,7 +120,7 @@ func (e *Emperor) record(v *vassal) Record {
 		r.LaunchError = v.cause.Error()
 	}
 	if v.exit != nil {
-		r.Exit = v.exit.String()
+		r.Exit, r.ExitOOM = v.exit.String(), v.exit.OOMKills
 	}
 	if v.activation != nil {
 		r.Address = v.activation.String()
@@ -205,6 +207,7 @@ func (e *Emperor) obey(v *vassal, verb Verb) error {
 		return errors.New("the emperor is stopping")
 	}
 	v.log.Info("operator: " + string(verb))
+	e.mention(v, AboutOperator, "%s", verb)
 	switch verb {
 	case Start:
 		v.held = false

@@ -58,6 +58,7 @@ type child struct {
 	silent    chan struct{}
 	dead      chan struct{} // closed when it is dead
 	life      life
+	memory    atomic.Pointer[memory] // nil: nothing counts it
 
 	current atomic.Pointer[Plan] // what it is asked to run
 	speaks  atomic.Bool          // the order channel, as it has shown
@@ -144,7 +145,7 @@ func (c *child) reap() Exit {
 	}
 	status, err := c.process.Wait()
 	c.life.status = status
-	return Exit{status, err}
+	return Exit{ExitStatus: status, Err: err, OOMKills: c.memory.Load().kills()}
 }
 
 // Stop implements Process. A program that took the vassal's place and closed the

@@ -9,6 +9,7 @@ package emperor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os"
 	"sync"
@@ -172,14 +173,21 @@ type Exit struct {
 	namespaces.ExitStatus
 	// Err is why that is not known. Usually nil.
 	Err error
+	// OOMKills is how many processes of the generation the kernel has killed for
+	// want of memory, as far as their cgroup counts that.
+	OOMKills int
 }
 
 // String prints like `exit status 1` and `signal: killed`.
 func (x Exit) String() string {
+	text := x.ExitStatus.String()
 	if x.Err != nil {
-		return x.Err.Error()
+		text = x.Err.Error()
 	}
-	return x.ExitStatus.String()
+	if x.OOMKills > 0 {
+		text += fmt.Sprintf(" (out of memory: the kernel killed %d of its processes)", x.OOMKills)
+	}
+	return text
 }
 
 // Activator has the sockets of on-demand vassals.

@@ -59,6 +59,11 @@ func (e *Emperor) hookEnded(v *vassal, r hooks.Result) {
 	same := func(x HookRun) bool { return x.Phase == run.Phase && x.Index == run.Index }
 	v.hookRuns = append(slices.DeleteFunc(v.hookRuns, same), run)
 	v.hookRuns = v.hookRuns[max(0, len(v.hookRuns)-maxHookRuns):]
+	text, tell := "%s #%d (%s) after %v: %s", e.mention
+	if info, ok := r.Phase.Info(); ok && info.Inside() {
+		tell = e.quote
+	}
+	tell(v, AboutHook, text, run.Phase, run.Index, run.Hook, r.Took.Round(time.Millisecond), run.Result)
 	if e.options.Observe != nil {
 		e.options.Observe(r)
 	}

@@ -175,7 +175,11 @@ func (c *companion) end() {
 // everything else.
 func (l *life) hears(c *child, m Message) {
 	n, _ := m.(Notification)
-	if m != Message(wire.Accepting) && !n.Ready || l.system == nil || len(l.system.hooks(l.about, hooks.OnVassalReady)) == 0 {
+	if m != Message(wire.Accepting) && !n.Ready || l.system == nil {
+		return
+	}
+	c.noteMemory()
+	if len(l.system.hooks(l.about, hooks.OnVassalReady)) == 0 {
 		return
 	}
 	l.once.Do(func() {

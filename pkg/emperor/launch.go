@@ -110,6 +110,7 @@ func (s *System) release(ctx context.Context, c *child, r Request) error {
 			return err
 		}
 	}
+	c.noteMemory()
 	if err := s.order(c, r); err != nil {
 		return err
 	}

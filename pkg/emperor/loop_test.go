@@ -173,6 +173,7 @@ type stage struct {
 	monitor *monitor.Static
 	log     *bytes.Buffer
 	hurry   chan struct{}
+	news    <-chan Transition
 	stop    func() error // ends the emperor and returns what Run returned
 }
 
@@ -190,6 +191,7 @@ func play(t *testing.T, change func(*Options)) *stage {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	s.emperor = New(o)
+	s.news = s.emperor.Follow()
 	go func() { ended <- s.emperor.Run(ctx) }()
 	s.stop = func() error { cancel(); return <-ended }
 	synctest.Wait()

@@ -61,5 +61,6 @@ func (e *Emperor) backoff(v *vassal, what Effect) {
 	}
 	wait := time.Until(v.pauseUntil)
 	v.log.Warn("waiting before the next launch", "wait", wait.Round(time.Millisecond), "failures", v.failures)
+	e.mention(v, AboutBackoff, "next launch in %v, failures in a row: %d", wait.Round(time.Millisecond), v.failures)
 	e.arm(v, wait)
 }

@@ -29,6 +29,7 @@ func (e *Emperor) approach(v *vassal) {
 	case v.state == Reloading || is.same(was) || is.Version == v.refused:
 	case is.UID != was.UID || is.GID != was.GID:
 		v.log.Info("its file has another owner: a new process is needed", "uid", is.UID, "gid", is.GID)
+		e.mention(v, AboutReload, "its file has another owner, a new process is needed")
 		e.input(v, Want)
 	case is.Version.Hash == was.Version.Hash:
 		e.input(v, Refresh)
@@ -54,10 +55,15 @@ func (c compared) apply(e *Emperor) {
 	options := strings.Join(c.change.Options, ", ")
 	if c.change.Respawn {
 		c.v.log.Info("changed options need a new process", "options", options)
+		e.mention(c.v, AboutReload, "changed options need a new process: %s", options)
 		e.input(c.v, Want)
 		return
 	}
 	c.v.log.Info("reloading with its new configuration", "options", options)
+	if options == "" {
+		options = "none that counts"
+	}
+	e.mention(c.v, AboutReload, "changed options: %s", options)
 	e.input(c.v, Refresh)
 }
 
@@ -86,6 +92,7 @@ func (d deaf) apply(e *Emperor) {
 		return
 	}
 	d.v.log.Info("cannot be asked to reload: a new process is needed", "cause", d.err)
+	e.mention(d.v, AboutReload, "it cannot be asked, a new process is needed: %v", d.err)
 	e.input(d.v, Want)
 }
 
@@ -95,7 +102,7 @@ var errNoAnswer = errors.New("the vassal did not answer in time")
 // taken notes the end of a reload, and looks whether there is more to take over.
 func (e *Emperor) taken(v *vassal) {
 	v.log.Info("reloaded", "serial", v.serial, "config", v.ordered.Version.Short())
-	v.note(nil)
+	e.note(v, nil)
 	e.arm(v, e.options.Backoff.Reset)
 	e.approach(v)
 }

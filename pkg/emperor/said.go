@@ -40,6 +40,9 @@ func (e *Emperor) reported(v *vassal, r wire.Report) {
 			e.input(v, Accepting)
 		}
 	case wire.Loyal:
+		if v.loyal.IsZero() {
+			e.quote(v, AboutLife, "loyal")
+		}
 		v.loyal, v.lastLoyal = now, now // its failures are forgotten when it has run long enough
 	case wire.Withdraw:
 		e.leave(v)
@@ -56,6 +59,7 @@ func (e *Emperor) leave(v *vassal) {
 	if v.state.serving() || v.state == Starting {
 		v.left = true
 		v.log.Info("wants to stop")
+		e.quote(v, AboutLife, "wants to stop")
 		e.input(v, Drop)
 	}
 }
@@ -71,9 +75,9 @@ func (e *Emperor) noticed(v *vassal, n wire.Notice) {
 	text := line(n.Text)
 	switch {
 	case n.Kind == wire.Status:
-		v.status = text
+		e.says(v, text)
 	case n.Kind == wire.Fallback:
-		v.fellBack(text)
+		e.fellBack(v, text)
 	case n.Kind == wire.Exec:
 		v.speaks = false
 	case n.Serial != v.serial: // about an order that another has replaced
@@ -84,21 +88,38 @@ func (e *Emperor) noticed(v *vassal, n wire.Notice) {
 		e.input(v, Refused)
 	case n.Kind == wire.Anew && v.state == Reloading:
 		v.log.Info("cannot take it over: a new process is needed", "cause", text)
+		e.quote(v, AboutReload, "it cannot take it over, a new process is needed: %s", text)
 		e.input(v, Want)
 	}
 }
 
 // fellBack notes that a vassal runs on its fallback configuration, or, with an
 // empty text, that it does not.
-func (v *vassal) fellBack(text string) {
+func (e *Emperor) fellBack(v *vassal, text string) {
+	was := v.fallback
 	if v.fallback = text; text != "" {
 		v.log.Warn("runs on its fallback configuration", "fallback", text)
+	}
+	switch text {
+	case was:
+	case "":
+		e.quote(v, AboutFallback, "it runs on its own configuration again")
+	default:
+		e.quote(v, AboutFallback, "it runs on its fallback configuration: %s", text)
+	}
+}
+
+// says notes what a vassal says of itself.
+func (e *Emperor) says(v *vassal, text string) {
+	if v.status != text {
+		v.status = text
+		e.quote(v, AboutStatus, "%s", text)
 	}
 }
 
 func (e *Emperor) notified(v *vassal, n Notification) {
 	if n.Status != nil {
-		v.status = line(*n.Status)
+		e.says(v, line(*n.Status))
 	}
 	if n.Watchdog {
 		e.beat(v)
@@ -161,7 +182,9 @@ func (p pulse) apply(e *Emperor) {
 		e.listen(v, left)
 	default:
 		v.pulse = nil
-		v.log.Error("no heartbeat: it is restarted", "silent", time.Since(v.heartbeat).Round(time.Second))
+		silent := time.Since(v.heartbeat).Round(time.Second)
+		v.log.Error("no heartbeat: it is restarted", "silent", silent)
+		e.mention(v, AboutLife, "no heartbeat for %v: it is restarted", silent)
 		e.input(v, Mute)
 	}
 }

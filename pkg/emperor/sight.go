@@ -30,11 +30,11 @@ func (e *Emperor) Progress(ctx context.Context) (p Progress, err error) {
 	return p, err
 }
 
-// Follow returns every transition from the first one on. It is called before Run.
+// Follow returns every transition and every note from the first one on. It is called before Run.
 // The channel is closed when the emperor ends; who reads too slowly loses some and
 // is told how many.
 func (e *Emperor) Follow() <-chan Transition {
-	l := &listener{transitions: make(chan Transition, backlog)}
+	l := &listener{transitions: make(chan Transition, backlog), notes: true}
 	e.listeners[l] = true
 	return l.transitions
 }

@@ -6,11 +6,14 @@ import (
 )
 
 // Transition tells that a vassal went from one state to another. Its record is
-// as it was right after that.
+// as it was right after that. With a Note it tells of something else: both states
+// are the one it is in, and the record holds only its name, state, generation, pid
+// and configuration.
 type Transition struct {
 	Time time.Time `json:"time"`
 	From State     `json:"from"`
 	To   State     `json:"to"`
+	Note *Note     `json:"note,omitempty"`
 	// Lost is how many transitions before this one were not delivered, because
 	// they were not read in time.
 	Lost   int    `json:"lost,omitempty"`
@@ -20,14 +23,26 @@ type Transition struct {
 // listener is somebody who reads transitions. The loop never waits for it.
 type listener struct {
 	transitions chan Transition
+	notes       bool // as well
 	lost        int
+}
+
+// tell hands one on, or counts it.
+func (l *listener) tell(t Transition) {
+	t.Lost = l.lost
+	select {
+	case l.transitions <- t:
+		l.lost = 0
+	default:
+		l.lost++
+	}
 }
 
 // backlog is how many transitions a listener may be behind.
 const backlog = 1024
 
 // Transitions returns the records as they are now and every transition after
-// that, until ctx ends or the emperor does; then the channel is closed. Who reads
+// that, without notes, until ctx ends or the emperor does; then the channel is closed. Who reads
 // too slowly loses some and is told how many.
 func (e *Emperor) Transitions(ctx context.Context) ([]Record, <-chan Transition, error) {
 	l := &listener{transitions: make(chan Transition, backlog)}
@@ -52,13 +67,7 @@ func (e *Emperor) tell(v *vassal, from State) {
 	}
 	t := Transition{Time: v.since, From: from, To: v.state, Record: e.record(v)}
 	for l := range e.listeners {
-		t.Lost = l.lost
-		select {
-		case l.transitions <- t:
-			l.lost = 0
-		default:
-			l.lost++
-		}
+		l.tell(t)
 	}
 }
 

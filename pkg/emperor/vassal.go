@@ -55,6 +55,7 @@ type vassal struct {
 
 	// What is told about it.
 	history
+	words ration
 
 	timer *time.Timer
 	alarm uint64 // names the timer's event; older ones are void
@@ -242,8 +243,11 @@ func (v *vassal) attrs(next State) []slog.Attr {
 }
 
 // note remembers why the newest configuration is of no use and logs it once.
-func (v *vassal) note(err error) {
+func (e *Emperor) note(v *vassal, err error) {
 	if err == nil {
+		if v.fault != "" {
+			e.mention(v, AboutConfig, "it can be used again")
+		}
 		v.fault, v.faultSince = "", time.Time{}
 		return
 	}
@@ -254,6 +258,7 @@ func (v *vassal) note(err error) {
 		v.faultSince = time.Now()
 	}
 	v.fault = err.Error()
+	e.mention(v, AboutConfig, "it cannot be used: %s", v.fault)
 	if v.state.hasProcess() {
 		v.log.Error("cannot use its new configuration; the old one keeps running", "error", err)
 		return
@@ -262,12 +267,13 @@ func (v *vassal) note(err error) {
 }
 
 // shadow notes that another monitor has a vassal of the same name.
-func (v *vassal) shadow(source int, there, here string) {
+func (e *Emperor) shadow(v *vassal, source int, there, here string) {
 	if v.shadowed == nil {
 		v.shadowed = map[int]bool{}
 	}
 	if !v.shadowed[source] {
 		v.log.Error("there is another vassal of this name; that one is ignored", "there", there, "here", here)
+		e.mention(v, AboutConfig, "there is another vassal of this name in %s; that one is ignored", there)
 	}
 	v.shadowed[source] = true
 }

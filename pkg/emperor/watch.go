@@ -57,7 +57,7 @@ func (e *Emperor) reconcile(source int, plans []Plan) {
 		case v == nil:
 			v = e.add(p.Name, source)
 		case v.source != source:
-			v.shadow(source, e.options.Monitors[source].String(), e.options.Monitors[v.source].String())
+			e.shadow(v, source, e.options.Monitors[source].String(), e.options.Monitors[v.source].String())
 			continue
 		}
 		present[p.Name] = true
@@ -82,7 +82,7 @@ func (e *Emperor) offer(v *vassal, p Plan) {
 	if p.Err == nil && v.activation != nil {
 		p.Err = free(v.activation, p)
 	}
-	v.note(p.Err)
+	e.note(v, p.Err)
 	if p.Err != nil && (!p.Fallback || v.wanted != nil) {
 		return
 	}

@@ -1,10 +1,13 @@
 package namespaces
 
 import (
+	"encoding/json"
 	"fmt"
 	"net"
 	"os"
+	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -277,5 +280,41 @@ func TestPeersOf(t *testing.T) {
 		if got := strings.Join(linkNames(t), " "); got != "c d e lo" {
 			t.Errorf("links here: %s", got)
 		}
+	}
+}
+
+// What is in another namespace is seen from here, with its addresses, and none of
+// ours.
+func TestLinksOf(t *testing.T) {
+	if !isolated(t, inNewNet()) {
+		return
+	}
+	a, other := neighbour(t, "interfaces")
+	for _, v := range []Veth{{Host: "a", Peer: "inside", Netns: other, PeerMAC: mac(t, "02:00:00:00:00:07")}, {Host: "c", Peer: "d"}} {
+		if err := CreateVeth(v); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := AddAddress("c", "192.0.2.9/24"); err != nil {
+		t.Fatal(err)
+	}
+	for _, line := range []string{
+		"addr add 198.51.100.2/30 dev inside", "addr add 192.0.2.1 peer 192.0.2.2 dev inside", "addr add 2001:db8::2/64 nodad dev inside", "link set lo up",
+	} {
+		cmd := exec.Command("nsenter", append([]string{"--target", strconv.Itoa(a.PID), "--net", "ip"}, strings.Fields(line)...)...)
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Fatalf("ip %s: %v: %s", line, err, out)
+		}
+	}
+	links, err := LinksOf(other)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, _ := json.Marshal(links)
+	want := `[{"name":"lo","up":true,"addresses":["127.0.0.1/8","::1/128"]},` +
+		`{"name":"inside","kind":"veth","host":"a","mac":"02:00:00:00:00:07","up":false,` +
+		`"addresses":["198.51.100.2/30","192.0.2.1/32","2001:db8::2/64"]}]`
+	if string(got) != want {
+		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }

@@ -29,6 +29,21 @@ func PeersOf(netns *os.File) ([]Peer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot look into a network namespace: %w", err)
 	}
+	links, err := linksIn(id)
+	if err != nil {
+		return nil, err
+	}
+	var peers []Peer
+	for _, inner := range links {
+		if p, ok := peerOf(inner, id); ok {
+			peers = append(peers, p)
+		}
+	}
+	return peers, nil
+}
+
+// linksIn lists the interfaces of the network namespace with that number.
+func linksIn(id int) (links []netlink.Link, err error) {
 	dump := nl.NewNetlinkRequest(unix.RTM_GETLINK, unix.NLM_F_DUMP)
 	dump.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
 	dump.AddData(nl.NewRtAttr(unix.IFLA_TARGET_NETNSID, nl.Uint32Attr(uint32(id))))
@@ -36,19 +51,26 @@ func PeersOf(netns *os.File) ([]Peer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot list the links of a network namespace: %w", err)
 	}
-	var peers []Peer
 	for _, m := range messages {
-		inner, err := netlink.LinkDeserialize(nil, m)
-		if err != nil || inner.Attrs().ParentIndex == 0 {
-			continue
-		}
-		// The index may be one of a third namespace: only the pair of both is proof.
-		outer, err := netlink.LinkByIndex(inner.Attrs().ParentIndex)
-		if err == nil && outer.Attrs().NetNsID == id && outer.Attrs().ParentIndex == inner.Attrs().Index {
-			peers = append(peers, Peer{outer.Attrs().Index, outer.Attrs().Name})
+		if link, err := netlink.LinkDeserialize(nil, m); err == nil {
+			links = append(links, link)
 		}
 	}
-	return peers, nil
+	return links, nil
+}
+
+// peerOf finds the other end of an interface in the namespace with that number, if
+// it is here.
+func peerOf(inner netlink.Link, id int) (Peer, bool) {
+	if inner.Attrs().ParentIndex == 0 {
+		return Peer{}, false
+	}
+	// The index may be one of a third namespace: only the pair of both is proof.
+	outer, err := netlink.LinkByIndex(inner.Attrs().ParentIndex)
+	if err != nil || outer.Attrs().NetNsID != id || outer.Attrs().ParentIndex != inner.Attrs().Index {
+		return Peer{}, false
+	}
+	return Peer{outer.Attrs().Index, outer.Attrs().Name}, true
 }
 
 // netnsID returns the number by which netns is known here, and gives it one if it

@@ -10,6 +10,7 @@ import (
 
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/emperor/output"
+	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
 // Prefix begins the path of everything in this version. What is in a version
@@ -32,6 +33,9 @@ type Usage struct {
 	Memory uint64 `json:"memory_bytes"`
 	// CPU is the time used, in seconds.
 	CPU float64 `json:"cpu_seconds"`
+	// OOMKills is how many processes the kernel has killed in its cgroup for want of
+	// memory. Nil: nothing counts that.
+	OOMKills *int `json:"oom_kills,omitempty"`
 }
 
 // Status is everything about one vassal.
@@ -39,6 +43,10 @@ type Status struct {
 	Vassal
 	// Namespaces of its first process, such as "net": "net:[4026531840]".
 	Namespaces map[string]string `json:"namespaces,omitempty"`
+	// Links are the interfaces of its network, if that is its own.
+	Links []namespaces.Link `json:"links,omitempty"`
+	// Cgroup is the directory of its own; empty: it has none.
+	Cgroup string `json:"cgroup,omitempty"`
 	// Exits are the last ones, the newest last, and Lines what it printed last.
 	Exits []Exit        `json:"exits"`
 	Lines []output.Line `json:"lines"`
@@ -52,6 +60,8 @@ type Exit struct {
 	// it was asked to.
 	Text string        `json:"text"`
 	From emperor.State `json:"from"`
+	// OOMKills is how many of its processes the kernel had killed for want of memory.
+	OOMKills int `json:"oom_kills,omitempty"`
 	// Uptime is how long it lived, in seconds.
 	Uptime float64 `json:"uptime_seconds"`
 }
@@ -88,10 +98,13 @@ type Failure struct {
 
 func (f *Failure) Error() string { return f.Message }
 
-// Event is a transition, shortened.
+// Event is a transition, shortened, or something else worth telling of a vassal.
 type Event struct {
-	Time       time.Time     `json:"time"`
-	Vassal     string        `json:"vassal"`
+	Time   time.Time `json:"time"`
+	Vassal string    `json:"vassal"`
+	// What is State for a transition, or what Text is about.
+	What emperor.Topic `json:"what"`
+	// From and To are the states of a transition, and otherwise both that of then.
 	From       emperor.State `json:"from"`
 	To         emperor.State `json:"to"`
 	Generation uint64        `json:"generation"`
@@ -103,22 +116,32 @@ type Event struct {
 	Lost int `json:"lost,omitempty"`
 }
 
+// AboutState is what an event of a transition is about.
+const AboutState emperor.Topic = "state"
+
 // event shortens a transition.
 func event(t emperor.Transition) Event {
 	r := t.Record
-	e := Event{Time: t.Time, Vassal: r.Name, From: t.From, To: t.To, Generation: r.Generation, PID: r.PID, Config: r.Config, Lost: t.Lost}
+	e := Event{
+		Time: t.Time, Vassal: r.Name, What: AboutState, From: t.From, To: t.To, Generation: r.Generation, PID: r.PID,
+		Config: r.Config, Lost: t.Lost,
+	}
+	if t.Note != nil {
+		e.What, e.Text = t.Note.About, t.Note.Text
+		return e
+	}
 	switch t.To {
 	case emperor.Clearing:
 		e.Text = r.Exit
-	case emperor.BackingOff, emperor.Settled:
+	case emperor.Settled:
 		e.Text = r.LaunchError
 	case emperor.Idle:
 		e.Text = r.Why
 	case emperor.Waiting:
 		e.Text = r.Address
 	case emperor.Running:
-		if t.From == emperor.Reloading {
-			e.Text = r.ReloadError
+		if t.From == emperor.Reloading && r.ReloadError != "" {
+			e.Text = "cannot reload: " + r.ReloadError
 		}
 	}
 	return e

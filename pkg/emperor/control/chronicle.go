@@ -1,6 +1,7 @@
 package control
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -14,48 +15,73 @@ const (
 	exitsKept = 5
 )
 
-// Chronicle remembers what has happened, from the emperor's transitions.
+// behind is how many events a reader may be behind.
+const behind = 256
+
+// Chronicle remembers what has happened, from the emperor's transitions and notes.
 type Chronicle struct {
 	// Told is called with every transition, one at a time. Nil: not.
 	Told func(emperor.Transition)
 	// Gone is called when a vassal's record was dropped. Nil: not.
 	Gone func(name string)
 
-	mu     sync.Mutex
-	events []Event
-	exits  map[string][]Exit
-	born   map[string]time.Time
+	mu      sync.Mutex
+	events  []Event
+	readers map[*reader]bool
+	ended   bool
+	exits   map[string][]Exit
+	born    map[string]time.Time
 }
 
-// Run reads transitions, all of them from the first, until there are no more.
+// reader follows a chronicle.
+type reader struct {
+	name   string // of the vassal; empty: all
+	events chan Event
+	lost   int
+}
+
+// Run reads what an emperor tells, all of it from the first, until there is no
+// more.
 func (c *Chronicle) Run(transitions <-chan emperor.Transition) {
 	for t := range transitions {
 		c.note(t)
-		if c.Told != nil {
+		switch {
+		case t.Note != nil:
+			continue
+		case c.Told != nil:
 			c.Told(t)
 		}
 		if t.To == emperor.Gone && c.Gone != nil {
 			c.Gone(t.Record.Name)
 		}
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.ended = true
+	for r := range c.readers {
+		c.dismiss(r)
+	}
 }
 
 func (c *Chronicle) note(t emperor.Transition) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.add(event(t))
+	if t.Note != nil {
+		return
+	}
 	if c.exits == nil {
 		c.exits, c.born = map[string][]Exit{}, map[string]time.Time{}
 	}
-	if len(c.events) >= remembered {
-		c.events = c.events[1:]
-	}
-	c.events = append(c.events, event(t))
 	name := t.Record.Name
 	switch t.To {
 	case emperor.Starting:
 		c.born[name] = t.Time
 	case emperor.Clearing:
-		x := Exit{Time: t.Time, Generation: t.Record.Generation, Text: t.Record.Exit, From: t.From, Uptime: t.Time.Sub(c.born[name]).Seconds()}
+		x := Exit{
+			Time: t.Time, Generation: t.Record.Generation, Text: t.Record.Exit, From: t.From, OOMKills: t.Record.ExitOOM,
+			Uptime: t.Time.Sub(c.born[name]).Seconds(),
+		}
 		list := append(c.exits[name], x)
 		c.exits[name] = list[max(0, len(list)-exitsKept):]
 	case emperor.Gone:
@@ -64,17 +90,82 @@ func (c *Chronicle) note(t emperor.Transition) {
 	}
 }
 
-// recent returns the events that are remembered, of one vassal or of all.
-func (c *Chronicle) recent(name string) []Event {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	list := []Event{}
-	for _, e := range c.events {
-		if name == "" || e.Vassal == name {
-			list = append(list, e)
+// add remembers an event and passes it on. The lock is held.
+func (c *Chronicle) add(e Event) {
+	if len(c.events) >= remembered {
+		c.events = c.events[1:]
+	}
+	c.events = append(c.events, e)
+	for r := range c.readers {
+		if r.name != "" && r.name != e.Vassal {
+			continue
+		}
+		e := e
+		e.Lost += r.lost
+		select {
+		case r.events <- e:
+			r.lost = 0
+		default:
+			r.lost++
 		}
 	}
-	return list
+}
+
+// Mention adds an event that the emperor's loop knows nothing of, about a vassal as
+// it is.
+func (c *Chronicle) Mention(about emperor.Topic, r emperor.Record, text string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.add(event(emperor.Transition{
+		Time: time.Now(), From: r.State, To: r.State, Record: r, Note: &emperor.Note{About: about, Text: text},
+	}))
+}
+
+// follow returns the events that are remembered, of one vassal or of all, and a
+// channel of those that come, until stop is called or there are no more; then it is
+// closed. A reader that is slow misses some, and is told how many.
+func (c *Chronicle) follow(name string) (recent []Event, next <-chan Event, stop func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, e := range c.events {
+		if name == "" || e.Vassal == name {
+			recent = append(recent, e)
+		}
+	}
+	r := &reader{name: name, events: make(chan Event, behind)}
+	if c.readers == nil {
+		c.readers = map[*reader]bool{}
+	}
+	c.readers[r] = true
+	if c.ended {
+		c.dismiss(r)
+	}
+	return recent, r.events, func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.dismiss(r)
+	}
+}
+
+// dismiss ends what a reader gets. The lock is held.
+func (c *Chronicle) dismiss(r *reader) {
+	if c.readers[r] {
+		delete(c.readers, r)
+		close(r.events)
+	}
+}
+
+// named is the name of a vassal of which there are events, by its name or by that
+// without .ini. It may be gone. Empty: there are none.
+func (c *Chronicle) named(name string) string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, n := range []string{name, name + ".ini"} {
+		if slices.ContainsFunc(c.events, func(e Event) bool { return e.Vassal == n }) {
+			return n
+		}
+	}
+	return ""
 }
 
 func (c *Chronicle) exitsOf(name string) []Exit {

@@ -1,12 +1,10 @@
 package control
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
-	"time"
 )
 
 // stream writes values as lines of JSON. A client that does not read is left.
@@ -42,22 +40,19 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	name := r.URL.Query().Get("vassal")
 	if name != "" {
 		record, err := s.find(r.Context(), name)
+		if gone := s.Chronicle.named(name); err != nil && gone != "" {
+			record.Name, err = gone, nil
+		}
 		if err != nil {
 			fail(w, err)
 			return
 		}
 		name = record.Name
 	}
-	ctx, cancel := context.WithCancel(r.Context())
-	defer cancel()
-	_, transitions, err := s.Emperor.Transitions(ctx)
-	if err != nil {
-		fail(w, err)
-		return
-	}
-	out, last := newStream(w), time.Time{}
-	for _, e := range s.Chronicle.recent(name) {
-		last = e.Time
+	recent, next, stop := s.Chronicle.follow(name)
+	defer stop()
+	out := newStream(w)
+	for _, e := range recent {
 		if !out.send(e) {
 			return
 		}
@@ -65,11 +60,13 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	if !follow || !out.flush() {
 		return
 	}
-	for t := range transitions {
-		if !t.Time.After(last) || name != "" && t.Record.Name != name {
-			continue // told already
-		}
-		if !out.send(event(t)) || !out.flush() {
+	for {
+		select {
+		case e, more := <-next:
+			if !more || !out.send(e) || !out.flush() {
+				return
+			}
+		case <-r.Context().Done():
 			return
 		}
 	}

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
 const (
@@ -56,21 +58,29 @@ func (m *Meter) Of(pid int) Usage {
 	return u
 }
 
-// measure asks the vassal's cgroup where it has one that counts, and otherwise
+// measure asks the vassal's cgroups where it has some that count, and otherwise
 // adds up its process and that process's descendants.
-func (m *Meter) measure(pid int) Usage {
+func (m *Meter) measure(pid int) (u Usage) {
+	counted := namespaces.MemoryCgroupOf(pid)
+	if kills, ok := counted.Kills(); ok {
+		u.OOMKills = &kills
+	}
+	charged, isCharged := counted.Usage()
 	dir := m.cgroup(pid)
 	if dir == "" {
-		return tree(pid, 0)
+		all := tree(pid, 0)
+		u.CPU, u.Memory = all.CPU, all.Memory
+	} else {
+		u.CPU = cpuStat(filepath.Join(dir, "cpu.stat"))
 	}
-	u := Usage{CPU: cpuStat(filepath.Join(dir, "cpu.stat"))}
-	if text, err := os.ReadFile(filepath.Join(dir, "memory.current")); err == nil {
-		u.Memory, _ = strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
-		return u
-	}
-	for _, word := range words(filepath.Join(dir, "cgroup.procs")) {
-		if p, err := strconv.Atoi(word); err == nil {
-			u.Memory += resident(p)
+	switch {
+	case isCharged:
+		u.Memory = charged
+	case dir != "":
+		for _, word := range words(filepath.Join(dir, "cgroup.procs")) {
+			if p, err := strconv.Atoi(word); err == nil {
+				u.Memory += resident(p)
+			}
 		}
 	}
 	return u
@@ -190,4 +200,22 @@ func namespacesOf(pid int) map[string]string {
 		}
 	}
 	return list
+}
+
+// linksOf lists the interfaces of a process's network, if that is its own.
+func linksOf(pid int) []namespaces.Link {
+	netns, err := os.Open("/proc/" + strconv.Itoa(pid) + "/ns/net")
+	if err != nil {
+		return nil
+	}
+	defer netns.Close()
+	theirs, err := netns.Stat()
+	if err != nil {
+		return nil
+	}
+	if ours, err := os.Stat("/proc/self/ns/net"); err != nil || os.SameFile(ours, theirs) {
+		return nil
+	}
+	links, _ := namespaces.LinksOf(netns) // who may not look sees none
+	return links
 }

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -150,7 +151,7 @@ func (s *Server) status(r *http.Request) (any, error) {
 		Lines: s.Output.Of(record.Name).Last(10),
 	}
 	if record.PID != 0 {
-		st.Namespaces = namespacesOf(record.PID)
+		st.Namespaces, st.Links, st.Cgroup = namespacesOf(record.PID), linksOf(record.PID), s.Meter.cgroup(record.PID)
 	}
 	return st, nil
 }
@@ -238,6 +239,7 @@ func (s *Server) kill(r *http.Request) (any, error) {
 	if err := unix.PidfdSendSignal(fd, sig, nil, 0); err != nil {
 		return nil, fmt.Errorf("cannot signal process %d: %w", record.PID, err)
 	}
+	s.Chronicle.Mention(emperor.AboutOperator, record, "kill --signal "+cmp.Or(unix.SignalName(sig), strconv.Itoa(int(sig))))
 	return Answer{Name: record.Name, Done: true, Vassal: record}, nil
 }
 

@@ -90,13 +90,14 @@ const (
 	causeStopped = "stopped" // it was asked to
 	causeKilled  = "killed"  // it was asked to, and did not
 	causeCursed  = "cursed"
+	causeMemory  = "memory" // the kernel killed for want of it
 	causeSignal  = "signal"
 	causeFailed  = "failed"
 	causeEnded   = "ended" // by itself, with success
 	causeLaunch  = "launch-failed"
 )
 
-var causes = []string{causeStopped, causeKilled, causeCursed, causeSignal, causeFailed, causeEnded, causeLaunch}
+var causes = []string{causeStopped, causeKilled, causeCursed, causeMemory, causeSignal, causeFailed, causeEnded, causeLaunch}
 
 // Told notes a transition.
 func (x *Metrics) Told(t emperor.Transition) {
@@ -153,6 +154,8 @@ func cause(t emperor.Transition) string {
 		return causeCursed
 	}
 	switch {
+	case t.Record.ExitOOM > 0:
+		return causeMemory
 	case strings.HasPrefix(t.Record.Exit, "signal"):
 		return causeSignal
 	case t.Record.Exit == "exit status 0":

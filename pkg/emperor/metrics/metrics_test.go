@@ -113,6 +113,13 @@ func TestSeriesAreBounded(t *testing.T) {
 }
 
 func TestCausesOfExits(t *testing.T) {
+	starved := emperor.Transition{From: emperor.Running, Record: emperor.Record{Exit: "exit status 1", ExitOOM: 1}}
+	if got := cause(starved); got != causeMemory {
+		t.Errorf("of want of memory: %s", got)
+	}
+	if starved.From = emperor.Stopping; cause(starved) != causeStopped {
+		t.Errorf("of want of memory while it stopped: %s", cause(starved))
+	}
 	for _, tt := range []struct {
 		from       emperor.State
 		exit, want string

@@ -1,0 +1,139 @@
+//go:build linux
+
+package integration
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// told is what `emperor status --json` tells of a vassal.
+type told struct {
+	State, Config, Address, Exit string
+	Generation                   int
+	Links                        []struct {
+		Name, Kind, Host string
+		Up               bool
+		Addresses        []string
+	}
+	Exits []struct {
+		Text     string
+		OOMKills int `json:"oom_kills"`
+	}
+	Hooks    []struct{ Phase, Result string }
+	Lines    []struct{ Text string }
+	OOMKills *int `json:"oom_kills"`
+}
+
+func (w *world) everything(name string) (s told) {
+	w.t.Helper()
+	if err := json.Unmarshal([]byte(w.succeed("status", "--json", name)), &s); err != nil {
+		w.t.Fatal(err)
+	}
+	return s
+}
+
+// starved makes a cgroup that has little memory, of v1 or v2, and returns the file
+// through which processes enter it.
+func (w *world) starved() string {
+	w.t.Helper()
+	limits := map[string]string{"/sys/fs/cgroup/memory": "memory.limit_in_bytes"}
+	if w.cgroup != "" {
+		limits[filepath.Dir(w.cgroup)] = "memory.max"
+	}
+	for at, limit := range limits {
+		dir := filepath.Join(at, "story-memory-"+w.tag)
+		if os.Mkdir(dir, 0o755) != nil {
+			continue
+		}
+		w.t.Cleanup(func() { _ = os.Remove(dir) })
+		if _, err := os.Stat(filepath.Join(dir, limit)); err == nil && os.WriteFile(filepath.Join(dir, limit), []byte("48M"), 0) == nil {
+			return filepath.Join(dir, "cgroup.procs")
+		}
+	}
+	w.t.Skip("no cgroup here counts memory")
+	return ""
+}
+
+// The operator is told whom the kernel killed for want of memory.
+func TestOperatorSeesWantOfMemory(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	procs := w.starved()
+	// Its first process is the one that takes too much, or another.
+	w.vassal("a.ini", "privileged-binary-patch-arg = tail /dev/zero")
+	e := w.start(allNamespaces, "--exec-as-emperor", "echo $UWSGI_VASSAL_PID >"+procs, "--metrics", "127.0.0.1:7004")
+	e.await("a.ini", "-> backoff")
+	s := w.everything("a")
+	if len(s.Exits) == 0 || s.Exits[0].OOMKills != 1 || s.Exits[0].Text != "signal: killed (out of memory: the kernel killed 1 of its processes)" {
+		t.Errorf("the exits of a.ini: %+v", s.Exits)
+	}
+	if a := w.list()["a.ini"]; !strings.Contains(a.Error, "out of memory") {
+		t.Errorf("the list says %+v", a)
+	}
+	if text := w.run("curl -sS --max-time 10 http://127.0.0.1:7004/metrics"); !strings.Contains(text, "\nemperor_vassal_exits_total{cause=\"memory\"} ") ||
+		strings.Contains(text, "\nemperor_vassal_exits_total{cause=\"memory\"} 0") {
+		t.Error("the metrics do not count it")
+	}
+	w.remove("a.ini")
+	e.gone("a.ini")
+	w.vassal("b.ini", "command = sh -c 'tail /dev/zero; echo it is gone; exec sleep 1000000'")
+	e.await("b.ini", "it is gone")
+	eventually(t, "b.ini lives, and the status tells", func() bool {
+		s := w.everything("b")
+		return s.State == "running" && s.Generation == 1 && s.OOMKills != nil && *s.OOMKills >= 1
+	})
+	if out := w.succeed("status", "b"); !strings.Contains(out, "out of memory  ") {
+		t.Errorf("the status says\n%s", out)
+	}
+}
+
+// Everything: what is outside, inside, said, over, and waiting.
+func TestStatusTellsEverything(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("web.ini", "exec-as-root = ip addr add 10.9.0.2/24 dev eth0", "exec-as-root = ip link set eth0 up", "command = sh -c 'echo from inside; exec sleep 1000000'")
+	w.vassal("door.ini", serves)
+	w.write("v/door.ini.socket", w.path("s/door"))
+	e := w.start(allNamespaces, "--emperor-on-demand-extension", ".socket",
+		"--exec-as-emperor", "ip link add host0 type veth peer name eth0 netns $UWSGI_VASSAL_PID", "--exec-as-emperor", "ip link set host0 up")
+	e.running("web.ini")
+	e.await("door.ini", "-> waiting")
+	s := w.everything("web")
+	names := []string{}
+	for _, l := range s.Links {
+		names = append(names, l.Name)
+		if l.Name == "eth0" && (l.Host != "host0" || l.Kind != "veth" || !l.Up || !slices.Contains(l.Addresses, "10.9.0.2/24")) {
+			t.Errorf("eth0 is %+v", l)
+		}
+	}
+	if !slices.Equal(names, []string{"lo", "eth0"}) && !slices.Equal(names, []string{"eth0", "lo"}) {
+		t.Errorf("the links are %v", names)
+	}
+	var text string
+	for _, want := range []string{
+		"\nlink           eth0 to host0 of the host, 10.9.0.2/24", "\ngeneration     1, 0 restarts", "\nconfig         " + s.Config,
+		"\nnamespace      net:[", "\nhook           ", "as-root #2 (exec: ip link set eth0 up)", " from inside\n",
+	} {
+		eventually(t, "the status says "+want, func() bool {
+			text = w.succeed("status", "web")
+			return strings.Contains(text, want)
+		})
+	}
+	if w.cgroup != "" && !strings.Contains(text, "\ncgroup         "+w.cgroup+"/") {
+		t.Errorf("the status does not say where its cgroup is:\n%s", text)
+	}
+	w.succeed("kill", "--signal", "KILL", "web")
+	e.await("web.ini", "starting -> running")
+	e.await("web.ini", "starting -> running")
+	if s := w.everything("web"); len(s.Exits) != 1 || s.Exits[0].Text != "signal: killed" || s.Generation != 2 {
+		t.Errorf("after the kill: %+v", s)
+	}
+	if text := w.succeed("status", "door"); !strings.Contains(text, "\nstate          waiting for ") || !strings.Contains(text, "\naddress        "+w.path("s/door")) {
+		t.Errorf("of the one on demand:\n%s", text)
+	}
+}

@@ -1,0 +1,142 @@
+package namespaces
+
+import (
+	"bufio"
+	"bytes"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"sync"
+)
+
+// MemoryCgroup is a cgroup that counts the memory of processes, of v2 or v1. The
+// zero value is none.
+type MemoryCgroup struct {
+	// Dir is where it is mounted.
+	Dir string
+	v1  bool
+}
+
+// MemoryCgroupOf finds the one that a process is in. There is none when that is
+// the caller's own too, when no controller counts, or when no mount here shows it.
+func MemoryCgroupOf(pid int) MemoryCgroup {
+	theirs, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cgroup")
+	if err != nil {
+		return MemoryCgroup{}
+	}
+	ours, err := os.ReadFile("/proc/self/cgroup")
+	if err != nil || bytes.Equal(theirs, ours) {
+		return MemoryCgroup{}
+	}
+	for _, c := range []string{"memory", ""} { // v1 has it, or else v2
+		path := controllerPath(string(theirs), c)
+		if path == "" || path == controllerPath(string(ours), c) {
+			continue
+		}
+		m := MemoryCgroup{Dir: shownAt(hierarchies(), c, path), v1: c != ""}
+		if _, ok := m.Kills(); ok {
+			return m
+		}
+	}
+	return MemoryCgroup{}
+}
+
+// hierarchies are the mounts of cgroups that this process sees, read once: they stay
+// where they are while a machine runs.
+var hierarchies = sync.OnceValue(func() string {
+	text, _ := os.ReadFile("/proc/self/mountinfo")
+	var mounts strings.Builder
+	for line := range strings.Lines(string(text)) {
+		if strings.Contains(line, " - cgroup") {
+			mounts.WriteString(line)
+		}
+	}
+	return mounts.String()
+})
+
+// controllerPath is the path in the hierarchy of a controller of v1, or in that of
+// v2 for the empty name, as /proc/PID/cgroup has it (cgroups(7)).
+func controllerPath(text, controller string) string {
+	for line := range strings.Lines(text) {
+		f := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 3)
+		if len(f) == 3 && (controller == "" && f[1] == "" || controller != "" && has(f[1], controller)) {
+			return f[2]
+		}
+	}
+	return ""
+}
+
+// has reports whether a list with commas has a word.
+func has(list, word string) bool {
+	for w := range strings.SplitSeq(list, ",") {
+		if w == word {
+			return true
+		}
+	}
+	return false
+}
+
+// shownAt finds the directory of a cgroup among the mounts of mountinfo; empty
+// when none shows it.
+func shownAt(mounts, controller, path string) string {
+	if strings.HasPrefix(path, "/..") { // outside of our cgroup namespace
+		return ""
+	}
+	for line := range strings.Lines(mounts) {
+		before, after, _ := strings.Cut(strings.TrimSpace(line), " - ")
+		f, fs := strings.Fields(before), strings.Fields(after)
+		if len(f) < 5 || len(fs) < 3 {
+			continue
+		}
+		if controller == "" && fs[0] != "cgroup2" || controller != "" && (fs[0] != "cgroup" || !has(fs[2], controller)) {
+			continue
+		}
+		if below, ok := strings.CutPrefix(path+"/", strings.TrimSuffix(f[3], "/")+"/"); ok {
+			return filepath.Join(f[4], below)
+		}
+	}
+	return ""
+}
+
+// Kills is how many processes the kernel has killed in it for want of memory, ever
+// (oom_kill in memory.events of v2 and memory.oom_control of v1). It is not ok
+// when the cgroup is none, or gone.
+func (m MemoryCgroup) Kills() (n int, ok bool) {
+	if m.Dir == "" {
+		return 0, false
+	}
+	file := "memory.events"
+	if m.v1 {
+		file = "memory.oom_control"
+	}
+	text, err := os.ReadFile(filepath.Join(m.Dir, file))
+	if err != nil {
+		return 0, false
+	}
+	for s := bufio.NewScanner(bytes.NewReader(text)); s.Scan(); {
+		if value, is := strings.CutPrefix(s.Text(), "oom_kill "); is {
+			n, err := strconv.Atoi(value)
+			return n, err == nil
+		}
+	}
+	return 0, false
+}
+
+// Usage is what is charged to it now, in bytes. It is not ok when the cgroup is
+// none, or gone.
+func (m MemoryCgroup) Usage() (bytes uint64, ok bool) {
+	if m.Dir == "" {
+		return 0, false
+	}
+	file := "memory.current"
+	if m.v1 {
+		file = "memory.usage_in_bytes"
+	}
+	text, err := os.ReadFile(filepath.Join(m.Dir, file))
+	if err != nil {
+		return 0, false
+	}
+	bytes, err = strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
+	return bytes, err == nil
+}
