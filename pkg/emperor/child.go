@@ -180,7 +180,7 @@ func (c *child) Reload(p Plan, serial uint64) error {
 		return errForeign
 	}
 	c.current.Store(&p)
-	if c.speaks.Load() {
+	if c.speaks.Load() || c.system.programFor(p) == nil { // ours speaks it, although it may not have said anything yet
 		r := c.request
 		r.Plan = p
 		o := c.system.orderFor(c, r)
