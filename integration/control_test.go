@@ -94,6 +94,11 @@ func TestOperatorSeesVassals(t *testing.T) {
 	if out, code := w.command("status", "wed.ini"); code != 4 || !strings.Contains(out, "did you mean web.ini?") {
 		t.Errorf("a wrong name: code %d, %s", code, out)
 	}
+	for typed, want := range map[string]string{"we": "web.ini", "wbe": "web.ini", "bda.ini": "bad.ini"} {
+		if out, code := w.command("stop", typed); code != 4 || !strings.Contains(out, "did you mean "+want+"?") {
+			t.Errorf("%s: code %d, %s", typed, code, out)
+		}
+	}
 	if out := w.succeed("__complete", "status", ""); !strings.Contains(out, "web.ini\trunning") {
 		t.Errorf("completion: %s", out)
 	}
@@ -160,6 +165,19 @@ func TestOperatorEntersAVassal(t *testing.T) {
 	w.succeed("stop", "--wait", "a")
 	if out, code := w.command("enter", "a", "true"); code != 1 || !strings.Contains(out, "has no process") {
 		t.Errorf("code %d, %s", code, out)
+	}
+}
+
+// A vassal in a user namespace is entered as well, by descriptors.
+func TestOperatorEntersAUserNamespace(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("a.ini", serves)
+	e := w.start(allNamespaces + ",user")
+	pid := e.running("a.ini")
+	out, code := w.command("enter", "a", "sh", "-c", "readlink /proc/self/ns/user; readlink /proc/self/ns/mnt; pwd; cat /proc/1/comm; exit 7")
+	if want := namespace(t, pid, "user") + "\n" + namespace(t, pid, "mnt") + "\n/\nvassal\n"; code != 7 || out != want {
+		t.Errorf("code %d, %q, want %q", code, out, want)
 	}
 }
 

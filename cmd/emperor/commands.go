@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/emperor/control"
 )
 
 // commands makes the subcommands, sorted by name. With the name of one as first
@@ -35,6 +37,24 @@ func isCommand(args []string) bool {
 	return slices.ContainsFunc(commands(), func(c *cobra.Command) bool { return c.Name() == args[0] })
 }
 
+// meant asks whether a directory that is not there was to be a command.
+func meant(args []string) string {
+	if len(args) == 0 || strings.Contains(args[0], "/") || strings.HasPrefix(args[0], "-") {
+		return ""
+	}
+	if _, err := os.Stat(args[0]); err == nil {
+		return ""
+	}
+	var names []string
+	for _, c := range commands() {
+		names = append(names, c.Name())
+	}
+	if near := control.Near(args[0], names); len(near) > 0 {
+		return " (did you mean the command " + strings.Join(near, ", ") + "?)"
+	}
+	return ""
+}
+
 // errMistakes is the end of a command that has printed what is wrong.
 var errMistakes = errors.New("there are mistakes")
 
@@ -44,7 +64,7 @@ func runCommand(args []string, out, diagnostics io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(out)
 	root.SetErr(diagnostics)
-	err := root.Execute()
+	c, err := root.ExecuteC()
 	var f failure
 	switch {
 	case err == nil:
@@ -58,6 +78,9 @@ func runCommand(args []string, out, diagnostics io.Writer) int {
 		return exitFailed
 	}
 	root.PrintErrln("emperor:", err)
+	if c != root && c.Use != "" {
+		root.PrintErrln("usage: emperor", c.Use)
+	}
 	return exitUsage
 }
 

@@ -8,7 +8,6 @@ import (
 	"os/exec"
 	"os/signal"
 	"runtime"
-	"strconv"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -66,7 +65,7 @@ func enter(pidfd, pid int, command []string) error {
 		return err
 	}
 	if flags.Has(namespaces.NewUser) { // no thread of a Go program can enter one (setns(2))
-		return nsenter(pidfd, pid, command)
+		return nsenter(pidfd, pid, flags, command)
 	}
 	// Interrupts are for the command; it shares our terminal.
 	signal.Ignore(os.Interrupt, syscall.SIGQUIT)
@@ -145,15 +144,63 @@ func status(err error) error {
 // errQuiet is an error of which everything has been said.
 var errQuiet = errors.New("")
 
-// nsenter has util-linux enter, for a process in a user namespace.
-func nsenter(pidfd, pid int, command []string) error {
+// kinds are those of namespaces: each with its entry in /proc/PID/ns and the option
+// of nsenter(1).
+var kinds = []struct {
+	flag          namespaces.Flags
+	entry, option string
+}{
+	{namespaces.NewUser, "user", "user"},
+	{namespaces.NewCgroup, "cgroup", "cgroup"},
+	{namespaces.NewIPC, "ipc", "ipc"},
+	{namespaces.NewUTS, "uts", "uts"},
+	{namespaces.NewNet, "net", "net"},
+	{namespaces.NewPID, "pid", "pid"},
+	{namespaces.NewMount, "mnt", "mount"},
+	{namespaces.NewTime, "time", "time"},
+}
+
+// nsenter has util-linux enter, for a process in a user namespace. It is told by
+// descriptors, which mean that process and no other.
+func nsenter(pidfd, pid int, flags namespaces.Flags, command []string) error {
 	program, err := exec.LookPath("nsenter")
 	if err != nil {
 		return fmt.Errorf("cannot enter a user namespace: %w", err)
 	}
+	cmd := exec.Command(program, "--preserve-credentials")
+	defer func() {
+		for _, f := range cmd.ExtraFiles {
+			f.Close()
+		}
+	}()
+	hold := func(option, path string) error {
+		f, err := os.Open(fmt.Sprintf("/proc/%d/%s", pid, path))
+		if err != nil {
+			return fmt.Errorf("cannot enter process %d: %w", pid, err)
+		}
+		cmd.Args = append(cmd.Args, fmt.Sprintf("--%s=/proc/self/fd/%d", option, 3+len(cmd.ExtraFiles)))
+		cmd.ExtraFiles = append(cmd.ExtraFiles, f)
+		return nil
+	}
+	theirs, err := os.Stat(fmt.Sprintf("/proc/%d/ns/time", pid)) // which only a program of one thread can enter
+	if ours, fail := os.Stat("/proc/self/ns/time"); err == nil && fail == nil && !os.SameFile(theirs, ours) {
+		flags |= namespaces.NewTime
+	}
+	for _, k := range kinds {
+		if !flags.Has(k.flag) {
+			continue
+		}
+		if err := hold(k.option, "ns/"+k.entry); err != nil {
+			return err
+		}
+	}
+	if err := errors.Join(hold("root", "root"), hold("wd", "root")); err != nil {
+		return err
+	}
+	// Only a process that is not reaped can be signalled: what was opened is its.
 	if err := unix.PidfdSendSignal(pidfd, 0, nil, 0); err != nil {
 		return fmt.Errorf("cannot enter process %d: %w", pid, err)
 	}
-	args := []string{"--target", strconv.Itoa(pid), "--all", "--root", "--wd", "--preserve-credentials", "--"}
-	return status(onOurTerminal(exec.Command(program, append(args, command...)...)))
+	cmd.Args = append(append(cmd.Args, "--"), command...)
+	return status(onOurTerminal(cmd))
 }

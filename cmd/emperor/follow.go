@@ -94,12 +94,3 @@ func logsCommand() *cobra.Command {
 	c.Flags().IntVarP(&lines, "lines", "n", 100, "print the last `N` lines")
 	return c
 }
-
-// printLine prints a value in a line.
-func printLine(c *cobra.Command, v any) error {
-	text, err := json.Marshal(v)
-	if err == nil {
-		_, err = fmt.Fprintf(c.OutOrStdout(), "%s\n", text)
-	}
-	return err
-}

@@ -52,7 +52,7 @@ func main() {
 	}
 	ctx, hurry := untilSignal()
 	if err := run(ctx, hurry, options, warnings); err != nil {
-		fmt.Fprintln(os.Stderr, "emperor:", err)
+		fmt.Fprintln(os.Stderr, "emperor:", err.Error()+meant(os.Args[1:]))
 		os.Exit(exitFailed)
 	}
 }

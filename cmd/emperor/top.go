@@ -1,71 +1,134 @@
 package main
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
-	"os"
+	"io"
+	"maps"
+	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/pkg/emperor/control"
 )
 
-// The sequences of ECMA-48 that top needs: other screen, home, clear to the end.
-const (
-	enterScreen = "\x1b[?1049h\x1b[?25l"
-	leaveScreen = "\x1b[?25h\x1b[?1049l"
-	redraw      = "\x1b[H"
-	clearLine   = "\x1b[K\r\n"
-	clearRest   = "\x1b[J"
-)
+// topLong explains the command.
+const topLong = `Shows the vassals that use most of the processors first, until it is interrupted. On a terminal keys choose the order:
+c (cpu), m (memory), r (restarts), s (since: what changed last), n (name); q ends it. Without a terminal it shows them
+once, after one interval; --count says how often, 0 without end. With --json, one array a line.`
 
 // topCommand shows the busiest vassals, again and again.
 func topCommand() *cobra.Command {
-	var pause time.Duration
+	t := top{sort: "cpu"}
 	c := operate(&cobra.Command{
-		Use: "top", Short: "show the busiest vassals, live", Args: cobra.NoArgs,
-		Long: "Shows the vassals that use most of the processors first, until it is interrupted. With --json, one array a line.",
+		Use: "top [--sort KEY] [--count N]", Short: "show the busiest vassals, live", Args: cobra.NoArgs, Long: topLong,
 	}, func(ctx context.Context, o *operator, c *cobra.Command, _ []string) error {
-		_, _, terminal := screen()
-		if terminal && !o.asJSON {
-			fmt.Fprint(c.OutOrStdout(), enterScreen)
-			defer fmt.Fprint(c.OutOrStdout(), leaveScreen)
+		if orders[t.sort] == nil {
+			return failure{fmt.Errorf("cannot sort by %q: give one of %s", t.sort, strings.Join(sortKeys(), ", ")), exitUsage}
 		}
-		ticker := time.NewTicker(max(pause, 100*time.Millisecond))
-		defer ticker.Stop()
-		for t := (usage{}); ; {
-			var list control.List
-			if err := o.get(ctx, "/vassals", &list); err != nil {
-				if ctx.Err() != nil {
-					return nil
-				}
+		t.operator, t.out, t.interval = o, c.OutOrStdout(), max(t.interval, 100*time.Millisecond)
+		_, _, terminal := screen()
+		if !terminal && !c.Flags().Changed("count") {
+			t.count = 1
+		}
+		// Whatever ends it gives the terminal back.
+		ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP, syscall.SIGQUIT)
+		defer stop()
+		if terminal && !o.asJSON {
+			return t.live(ctx)
+		}
+		return t.plain(ctx)
+	})
+	c.Flags().DurationVarP(&t.interval, "interval", "i", 2*time.Second, "time between two looks")
+	c.Flags().StringVarP(&t.sort, "sort", "s", t.sort, "order by `KEY`: "+strings.Join(sortKeys(), ", "))
+	c.Flags().IntVarP(&t.count, "count", "n", 0, "end after `N` looks; 0: when it is interrupted")
+	_ = c.RegisterFlagCompletionFunc("sort", cobra.FixedCompletions(sortKeys(), cobra.ShellCompDirectiveNoFileComp))
+	return c
+}
+
+// top is what it shows, and how.
+type top struct {
+	operator *operator
+	out      io.Writer
+	interval time.Duration
+	sort     string
+	count    int // looks; 0: without end
+	usage    usage
+}
+
+// look asks the emperor.
+func (t *top) look(ctx context.Context) ([]busyVassal, error) {
+	var list control.List
+	if err := t.operator.get(ctx, "/vassals", &list); err != nil {
+		return nil, err
+	}
+	return t.usage.update(list.Vassals, time.Now()), nil
+}
+
+// plain prints looks below each other. Before the first one an interval passes, so
+// that there is something to compare with.
+func (t *top) plain(ctx context.Context) error {
+	ticker := time.NewTicker(t.interval)
+	defer ticker.Stop()
+	for n := 0; ; n++ {
+		busy, err := t.look(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			return err
+		case n == 0:
+		default:
+			if err := t.print(busy); err != nil {
 				return err
 			}
-			busy := t.update(list.Vassals, time.Now())
-			switch {
-			case o.asJSON:
-				if err := printLine(c, busy); err != nil {
-					return err
-				}
-			case terminal:
-				width, height, _ := screen()
-				fmt.Fprint(c.OutOrStdout(), redraw+strings.Join(fit(topText(busy, time.Now()), width, height-1), clearLine)+clearRest)
-			default:
-				fmt.Fprintln(c.OutOrStdout(), strings.Join(topText(busy, time.Now()), "\n"))
-			}
-			select {
-			case <-ctx.Done():
-				return nil
-			case <-ticker.C:
-			}
 		}
-	})
-	c.Flags().DurationVarP(&pause, "interval", "i", 2*time.Second, "time between two looks")
-	return c
+		if n == t.count && n > 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
+func (t *top) print(busy []busyVassal) error {
+	order(busy, t.sort)
+	if t.operator.asJSON {
+		text, err := json.Marshal(busy)
+		if err == nil {
+			_, err = fmt.Fprintf(t.out, "%s\n", text)
+		}
+		return err
+	}
+	_, err := fmt.Fprintln(t.out, strings.Join(topText(busy, t.sort, time.Now()), "\n"))
+	return err
+}
+
+// orders compare two vassals by a key.
+var orders = map[string]func(a, b *busyVassal) int{
+	"cpu": func(a, b *busyVassal) int {
+		return cmp.Or(cmp.Compare(b.Percent, a.Percent), cmp.Compare(b.Memory, a.Memory))
+	},
+	"memory":   func(a, b *busyVassal) int { return cmp.Compare(b.Memory, a.Memory) },
+	"restarts": func(a, b *busyVassal) int { return cmp.Compare(b.Restarts, a.Restarts) },
+	"since":    func(a, b *busyVassal) int { return b.Since.Compare(a.Since) },
+	"name":     func(a, b *busyVassal) int { return cmp.Compare(a.Name, b.Name) },
+}
+
+func sortKeys() []string { return slices.Sorted(maps.Keys(orders)) }
+
+// order sorts by a key; those that are equal stay sorted by name.
+func order(list []busyVassal, key string) {
+	slices.SortStableFunc(list, func(a, b busyVassal) int { return orders[key](&a, &b) })
 }
 
 // busyVassal is a vassal and the part of one processor that it uses, in percent.
@@ -80,7 +143,7 @@ type usage struct {
 	cpu map[string]float64
 }
 
-// update compares with the last look; the busiest come first.
+// update compares with the last look.
 func (u *usage) update(vassals []control.Vassal, now time.Time) []busyVassal {
 	list, cpu := []busyVassal{}, map[string]float64{}
 	for _, v := range vassals {
@@ -92,20 +155,11 @@ func (u *usage) update(vassals []control.Vassal, now time.Time) []busyVassal {
 		cpu[key] = v.CPU
 		list = append(list, b)
 	}
-	slices.SortStableFunc(list, func(a, b busyVassal) int {
-		switch {
-		case a.Percent > b.Percent, a.Percent == b.Percent && a.Memory > b.Memory:
-			return -1
-		case a.Percent == b.Percent && a.Memory == b.Memory:
-			return 0
-		}
-		return 1
-	})
 	u.at, u.cpu = now, cpu
 	return list
 }
 
-func topText(list []busyVassal, now time.Time) []string {
+func topText(list []busyVassal, key string, now time.Time) []string {
 	states := map[string]int{}
 	rows := [][]string{{"NAME", "STATE", "SINCE", "PID", "CPU%", "CPU", "MEMORY", "RESTARTS", "ERROR"}}
 	for _, v := range list {
@@ -123,25 +177,6 @@ func topText(list []busyVassal, now time.Time) []string {
 			head += fmt.Sprintf(", %d %s", states[s], s)
 		}
 	}
+	head += "  (by " + key + ")"
 	return append([]string{head, ""}, strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")...)
-}
-
-// fit cuts lines to a screen.
-func fit(lines []string, width, height int) []string {
-	lines = lines[:min(len(lines), max(height, 1))]
-	for i, l := range lines {
-		if r := []rune(l); len(r) > width {
-			lines[i] = string(r[:width])
-		}
-	}
-	return lines
-}
-
-// screen is the size of the terminal.
-func screen() (width, height int, terminal bool) {
-	size, err := unix.IoctlGetWinsize(int(os.Stdout.Fd()), unix.TIOCGWINSZ)
-	if err != nil || size.Col == 0 {
-		return 80, 24, err == nil
-	}
-	return int(size.Col), int(size.Row), true
 }

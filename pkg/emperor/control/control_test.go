@@ -210,7 +210,7 @@ func TestMistakes(t *testing.T) {
 		code         int
 		text, near   string
 	}{
-		{"GET", "/vassals/wbe", 404, `there is no vassal "wbe"`, ""},
+		{"GET", "/vassals/wbe", 404, `there is no vassal "wbe"`, "web.ini"},
 		{"GET", "/vassals/webb", 404, `there is no vassal "webb"`, "web.ini"},
 		{"GET", "/vassals/work", 404, `there is no vassal "work"`, "worker.ini"},
 		{"POST", "/vassals/worke.ini/stop", 404, "there is no vassal", "worker.ini"},

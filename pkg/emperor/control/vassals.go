@@ -85,7 +85,7 @@ func (s *Server) find(ctx context.Context, name string) (emperor.Record, error) 
 			return r, nil
 		}
 	}
-	return emperor.Record{}, &Failure{Message: fmt.Sprintf("there is no vassal %q", name), Near: near(name, names), Code: http.StatusNotFound}
+	return emperor.Record{}, &Failure{Message: fmt.Sprintf("there is no vassal %q", name), Near: Near(name, names), Code: http.StatusNotFound}
 }
 
 const (
@@ -95,9 +95,9 @@ const (
 	longest = 255
 )
 
-// near returns names that somebody may have meant: those that begin or end with
-// what was written, and those a letter or two away.
-func near(name string, names []string) (found []string) {
+// Near returns names that somebody may have meant: those that hold what was written,
+// and those a letter or two away. Two letters in the wrong order count as one.
+func Near(name string, names []string) (found []string) {
 	name = strings.TrimSuffix(name, ".ini")
 	limit := 2
 	if len(name) < 5 {
@@ -118,7 +118,7 @@ func near(name string, names []string) (found []string) {
 	return found
 }
 
-// distance is that of Levenshtein.
+// distance is that of Levenshtein, with neighbours that changed places.
 func distance(a, b string) int {
 	if len(a) > longest || len(b) > longest {
 		return longest
@@ -127,16 +127,20 @@ func distance(a, b string) int {
 	for j := range row {
 		row[j] = j
 	}
+	var above []int // the row before the last
 	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
+		next := make([]int, len(b)+1)
+		next[0] = i + 1
 		for j := range len(b) {
-			cost := diagonal
+			next[j+1] = row[j]
 			if a[i] != b[j] {
-				cost = 1 + min(diagonal, row[j], row[j+1])
+				next[j+1] = 1 + min(row[j], row[j+1], next[j])
 			}
-			diagonal, row[j+1] = row[j+1], cost
+			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
+				next[j+1] = min(next[j+1], above[j-1]+1)
+			}
 		}
+		above, row = row, next
 	}
 	return row[len(b)]
 }

@@ -1,0 +1,142 @@
+//go:build linux
+
+package integration
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/creack/pty"
+	"golang.org/x/sys/unix"
+)
+
+// mode is how a terminal treats what is typed.
+func mode(t *testing.T, tty *os.File) uint32 {
+	t.Helper()
+	m, err := unix.IoctlGetTermios(int(tty.Fd()), unix.TCGETS)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m.Lflag
+}
+
+// freshMode is that of a terminal which nobody has used.
+func freshMode(t *testing.T) uint32 {
+	t.Helper()
+	master, slave, err := pty.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer master.Close()
+	defer slave.Close()
+	return mode(t, master)
+}
+
+// ended waits for the client and returns its exit code.
+func (s *screen) ended() int {
+	s.t.Helper()
+	for piece := range s.shown {
+		s.seen += piece
+	}
+	var x *exec.ExitError
+	if err := s.cmd.Wait(); err != nil && !errors.As(err, &x) {
+		s.t.Fatal(err)
+	}
+	return s.cmd.ProcessState.ExitCode()
+}
+
+const (
+	otherScreen = "\x1b[?1049h"
+	ownScreen   = "\x1b[?1049l"
+)
+
+// However top ends, the terminal is as it was.
+func TestTopGivesTheTerminalBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("a.ini", serves)
+	e := w.start(allNamespaces)
+	e.running("a.ini")
+	before := freshMode(t)
+	for name, end := range map[string]func(*screen){
+		"q":    func(s *screen) { s.write("q") },
+		"INT":  func(s *screen) { s.write("\x03") },
+		"QUIT": func(s *screen) { s.write("\x1c") },
+		"TERM": func(s *screen) { _ = s.cmd.Process.Signal(syscall.SIGTERM) },
+		"HUP":  func(s *screen) { _ = s.cmd.Process.Signal(syscall.SIGHUP) },
+	} {
+		s := sit(t, w.inside(program("emperor"), "top", "--interval", "100ms"))
+		s.expect(otherScreen)
+		s.expect("a.ini")
+		if mode(t, s.tty) == before {
+			t.Errorf("%s: keys are not taken one by one", name)
+		}
+		end(s)
+		s.expect(ownScreen)
+		if code := s.ended(); code != 0 || mode(t, s.tty) != before || strings.Contains(s.seen, otherScreen) {
+			t.Errorf("%s: exit code %d, mode %#x, was %#x; after the end %q", name, code, mode(t, s.tty), before, s.seen)
+		}
+	}
+
+	s := sit(t, w.inside(program("emperor"), "top", "--interval", "100ms"))
+	s.expect("(by cpu)")
+	s.press("m", "(by memory)")
+	s.press("n", "(by name)")
+	s.write("\x1a") // Ctrl-Z
+	s.expect(ownScreen)
+	eventually(t, "it is stopped", func() bool { return strings.HasPrefix(status(t, s.cmd.Process.Pid, "State"), "T") })
+	if mode(t, s.tty) != before {
+		t.Error("while it is stopped it keeps the terminal")
+	}
+	_ = s.cmd.Process.Signal(syscall.SIGCONT)
+	s.expect(otherScreen)
+	s.expect("(by name)")
+	e.signal(syscall.SIGTERM)
+	e.wait()
+	s.expect(ownScreen)
+	s.expect("no emperor answers")
+	if code := s.ended(); code != 3 || mode(t, s.tty) != before {
+		t.Errorf("without an emperor: exit code %d, mode %#x, was %#x", code, mode(t, s.tty), before)
+	}
+}
+
+// Without a terminal there is one look, that of a moment.
+func TestTopWithoutATerminal(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("idle.ini", serves)
+	w.vassal("busy.ini", "command = sh -c 'while :; do :; done'")
+	e := w.start(allNamespaces)
+	e.running("idle.ini")
+	e.running("busy.ini")
+	first := func(out string) string {
+		for line := range strings.Lines(out) {
+			if strings.Contains(line, ".ini") {
+				return strings.Fields(line)[0]
+			}
+		}
+		return ""
+	}
+	out := w.succeed("top")
+	if first(out) != "busy.ini" || strings.Contains(out, "\x1b") || strings.Count(out, "NAME") != 1 {
+		t.Errorf("top:\n%s", out)
+	}
+	if out := w.succeed("top", "--interval", "100ms", "--count", "3", "--sort", "since"); strings.Count(out, "(by since)") != 3 {
+		t.Errorf("three looks:\n%s", out)
+	}
+	var list []struct {
+		Name    string
+		Percent float64 `json:"cpu_percent"`
+	}
+	if out := w.succeed("top", "--json"); json.Unmarshal([]byte(out), &list) != nil || len(list) != 2 || list[0].Percent == 0 {
+		t.Errorf("JSON: %s", out)
+	}
+	if out, code := w.command("top", "--sort", "colour"); code != 2 || !strings.Contains(out, "cpu, memory, name, restarts, since") {
+		t.Errorf("a wrong key: code %d, %s", code, out)
+	}
+}
