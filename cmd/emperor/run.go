@@ -20,6 +20,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
+	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
@@ -58,6 +59,11 @@ func run(ctx context.Context, hurry <-chan struct{}, o *config.Emperor, warnings
 	}
 	spawner := namespaces.NewSpawner()
 	defer spawner.Close()
+	ears, err := emperor.NewEars()
+	if err != nil {
+		return err
+	}
+	defer ears.Close()
 	sight, err := look(o, log)
 	if err != nil {
 		return err
@@ -78,12 +84,8 @@ func run(ctx context.Context, hurry <-chan struct{}, o *config.Emperor, warnings
 	}
 	defer undo()
 	log.Info("emperor "+config.Version+" is watching", "monitors", o.Monitors, "namespaces", o.Clone.String(), "pid", os.Getpid())
-	system := &emperor.System{
-		Program: program, Libraries: libraries, Clone: o.Clone, Hooks: o.Hooks, HookTimeout: o.HookTimeout, Shells: o.Around.Shells, Early: o.EarlyRelease,
-		Environ: os.Environ(), Spawner: spawner, Cgroups: cgroups, Foreign: wrapping(o.Wrapping), Templates: templates(o.Templates),
-		Output: sight.output, NotifyDir: sight.notify(), Observe: sight.startHook,
-	}
-	system.Foreign.Before, system.Foreign.After = templateArgs(o.Templates)
+	system := launcher(o, program, libraries, sight)
+	system.Spawner, system.Ears, system.Cgroups = spawner, ears, cgroups
 	if err := system.Start(ctx, log); err != nil {
 		return err
 	}
@@ -104,6 +106,17 @@ func run(ctx context.Context, hurry <-chan struct{}, o *config.Emperor, warnings
 	go report(ctx, e, log)
 	go wishes(ctx, e, look, log)
 	return e.Run(ctx)
+}
+
+// launcher translates the options of launches.
+func launcher(o *config.Emperor, program string, libraries hooks.Libraries, seen *sight) *emperor.System {
+	s := &emperor.System{
+		Program: program, Libraries: libraries, Clone: o.Clone, Hooks: o.Hooks, HookTimeout: o.HookTimeout, Shells: o.Around.Shells, Early: o.EarlyRelease,
+		Environ: os.Environ(), Foreign: wrapping(o.Wrapping), Templates: templates(o.Templates),
+		Output: seen.output, NotifyDir: seen.notify(), Observe: seen.startHook,
+	}
+	s.Foreign.Before, s.Foreign.After = templateArgs(o.Templates)
+	return s
 }
 
 // supervision translates the options of the loop.

@@ -47,9 +47,16 @@ func run(ctx context.Context) error {
 	}
 	spawner := namespaces.NewSpawner()
 	defer spawner.Close()
+	ears, err := emperor.NewEars()
+	if err != nil {
+		return err
+	}
+	defer ears.Close()
 	return emperor.New(emperor.Options{
-		Monitors:    []monitor.Monitor{dir},
-		Launcher:    &emperor.System{Program: vassal, Clone: options.Clone, Hooks: options.Hooks, Environ: os.Environ(), Spawner: spawner},
+		Monitors: []monitor.Monitor{dir},
+		Launcher: &emperor.System{
+			Program: vassal, Clone: options.Clone, Hooks: options.Hooks, Environ: os.Environ(), Spawner: spawner, Ears: ears,
+		},
 		Backoff:     emperor.Backoff{Initial: time.Second, Max: time.Minute},
 		Mercy:       10 * time.Second,
 		Concurrency: 4,

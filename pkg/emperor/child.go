@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/pkg/emperor/poll"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/emperor-go/emperor/pkg/wire"
 )
@@ -26,9 +27,6 @@ const (
 const (
 	// deathSignal is what vassals get when the emperor dies without saying so.
 	deathSignal = syscall.SIGKILL
-	// lastWords is how long the output of a dead vassal is read for while
-	// somebody still holds it open.
-	lastWords = time.Second
 	// manners is how long a reload waits for a vassal to show whether it speaks the
 	// order channel.
 	manners = 2 * time.Second
@@ -47,23 +45,29 @@ type child struct {
 	request Request
 	system  *System
 
-	pipe    *os.File // our end; never blocks
+	pipe    *os.File // our end
 	orders  *wire.Channel
 	configs *os.File // our end of the config socket; nil: none
 	notify  *notifySocket
 	// notified is closed when it has said READY=1, by readyOnce.
 	notified  chan struct{}
 	readyOnce sync.Once
-	output    *os.File // read end of its stdout and stderr
-	silent    chan struct{}
 	dead      chan struct{} // closed when it is dead
 	life      life
 	memory    atomic.Pointer[memory] // nil: nothing counts it
 
+	ears   []*ear
+	hungUp bool // it has closed its pipe
+
+	output   *os.File // read end of its stdout and stderr
+	printing printing
+
 	current atomic.Pointer[Plan] // what it is asked to run
 	speaks  atomic.Bool          // the order channel, as it has shown
 	foreign atomic.Bool          // it became a program that speaks nothing of ours
-	shown   chan struct{}        // closed when it has shown what it speaks
+	// shown is closed when it has shown what it speaks, by showOnce.
+	shown    chan struct{}
+	showOnce sync.Once
 }
 
 // connect makes the channels and returns the child's ends, by descriptor number.
@@ -74,7 +78,7 @@ func (c *child) connect() (ends []*os.File, err error) {
 	}
 	ends = append(ends, stdin)
 	var write, theirs *os.File
-	if c.output, write, err = os.Pipe(); err != nil {
+	if c.output, write, err = pipe(); err != nil {
 		return ends, err
 	}
 	ends = append(ends, write, write)
@@ -112,29 +116,46 @@ func (c *child) stdin() (*os.File, error) {
 	return os.NewFile(uintptr(fd), "socket of the vassal"), nil
 }
 
-// stream makes a connected pair; ours never blocks.
+// pipe makes one that the emperor reads without waiting, and the vassal writes to as
+// to any other.
+func pipe() (read, write *os.File, err error) {
+	var ends [2]int
+	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
+		return nil, nil, os.NewSyscallError("pipe2", err)
+	}
+	read, write = os.NewFile(uintptr(ends[0]), "output"), os.NewFile(uintptr(ends[1]), "output of the vassal")
+	return read, write, unix.SetNonblock(ends[0], true) // after NewFile: out of the runtime's poller
+}
+
+// stream makes a connected pair.
 func stream(name string) (ours, theirs *os.File, err error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, nil, os.NewSyscallError("socketpair", err)
 	}
-	_ = unix.SetNonblock(pair[0], true) // before NewFile: puts it into the poller
 	return os.NewFile(uintptr(pair[0]), name), os.NewFile(uintptr(pair[1]), name+" of the vassal"), nil
 }
 
 // PID implements Process.
 func (c *child) PID() int { return c.process.PID }
 
-// Wait implements Process.
-func (c *child) Wait(report func(Message)) Exit {
-	c.silent = make(chan struct{})
-	go c.print()
-	listening := c.listen(report)
-	c.process.WaitDead()
-	close(c.dead)
-	listening()
-	c.life.over()
-	return c.reap()
+// Attend implements Process. No goroutine waits for the vassal: that of the Set has
+// time for all of them, and the end gets one.
+func (c *child) Attend(report func(Message), over func(Exit)) {
+	c.print()
+	c.listen(report)
+	c.system.Ears.talk.Watch(c.process, func() time.Duration {
+		if !c.process.Dead() {
+			return pace
+		}
+		close(c.dead)
+		go func() {
+			c.hearLast()
+			c.life.over()
+			over(c.reap())
+		}()
+		return poll.Never
+	})
 }
 
 // reap ends the rest of a dead vassal's session while its pid still cannot mean
@@ -226,10 +247,7 @@ func (c *child) Clear() error {
 	// The kernel would take the links down as well, in its own time, and the next
 	// generation would find their names taken.
 	err := errors.Join(c.clearCgroup(), namespaces.DeletePeers(c.links))
-	if c.silent != nil {
-		_ = c.output.SetReadDeadline(time.Now().Add(lastWords))
-		<-c.silent
-	}
+	c.printing.end()
 	c.life.ended(c)
 	return err
 }
@@ -263,8 +281,10 @@ func (c *child) clearCgroup() error {
 // abandon ends a child that never got its order, or got it in vain, and returns
 // when nothing is left of it.
 func (c *child) abandon() {
+	dead := make(chan Exit)
 	c.Kill()
-	_ = c.Wait(func(Message) {})
+	c.Attend(func(Message) {}, func(x Exit) { dead <- x })
+	<-dead
 	if err := c.Clear(); err != nil {
 		c.log.Error("cannot remove all that was left", "error", err)
 	}

@@ -6,6 +6,7 @@ import (
 	"os"
 	"testing"
 
+	"github.com/emperor-go/emperor/pkg/emperor/poll"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
@@ -44,7 +45,9 @@ func TestStopInTheMomentOfAnExec(t *testing.T) {
 		t.Fatal(err)
 	}
 	theirs.Close()
-	c.hearPipe(func(m Message) { t.Errorf("it reports %v", m) })
+	for rest := agony; rest != poll.Never; { // of the time that it is given nothing happens
+		rest = c.hearPipe(func(m Message) { t.Errorf("it reports %v", m) })
+	}
 	if status, err := c.process.Wait(); err != nil || status.String() != "exit status 7" {
 		t.Errorf("it ended by %v, %v", status, err)
 	}

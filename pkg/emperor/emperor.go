@@ -133,15 +133,16 @@ type Request struct {
 	Log *slog.Logger
 }
 
-// Process is one generation of a vassal. Wait and then Clear are called once
+// Process is one generation of a vassal. Attend and then Clear are called once
 // each, from goroutines of their own, as is Reload; PID, Stop and Kill from the
 // loop, at any time until Clear is called, and must not block.
 type Process interface {
 	// PID is the process id in the emperor's namespace.
 	PID() int
-	// Wait calls report for what the vassal says, one call at a time and not faster
-	// than the loop can bear, and returns when the process is dead and reaped.
-	Wait(report func(Message)) Exit
+	// Attend calls report for what the vassal says, not faster than the loop can
+	// bear, and over after the last call, when the process is dead and reaped. It
+	// may return long before.
+	Attend(report func(Message), over func(Exit))
 	// Reload asks the process to take over p. What becomes of it is a Message. An
 	// error means that the process cannot be asked.
 	Reload(p Plan, serial uint64) error

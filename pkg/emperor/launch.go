@@ -42,6 +42,8 @@ type System struct {
 	Environ []string
 	// Spawner clones. Required.
 	Spawner *namespaces.Spawner
+	// Ears hear vassals. Required.
+	Ears *Ears
 	// Foreign says how vassals become another program of the operator's, such as
 	// uwsgi.
 	Foreign Foreign

@@ -94,7 +94,9 @@ type fake struct {
 
 func (f *fake) PID() int { return int(f.generation) }
 
-func (f *fake) Wait(report func(Message)) Exit {
+func (f *fake) Attend(report func(Message), over func(Exit)) { over(f.wait(report)) }
+
+func (f *fake) wait(report func(Message)) Exit {
 	switch {
 	case strings.Contains(f.does, "crash"):
 		f.end(code(1))

@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -31,7 +30,7 @@ func newNotify(dir string) (*notifySocket, error) {
 	var name [8]byte // a path of a socket has 108 bytes in all
 	_, _ = rand.Read(name[:])
 	path := filepath.Join(dir, hex.EncodeToString(name[:]))
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, os.NewSyscallError("socket", err)
 	}
@@ -50,16 +49,13 @@ func newNotify(dir string) (*notifySocket, error) {
 	return n, nil
 }
 
-// stop makes a receive that waits return.
-func (n *notifySocket) stop() { _ = n.file.SetReadDeadline(time.Unix(1, 0)) }
-
 func (n *notifySocket) close() {
 	n.file.Close()
 	_ = os.Remove(n.path)
 }
 
-// receive blocks for one message. It is not ok when the message was not the
-// vassal's, or says nothing.
+// receive takes one message that is there; else the error is unix.EAGAIN. It is not
+// ok when the message was not the vassal's, or says nothing.
 func (n *notifySocket) receive(c *child) (note Notification, ok bool, err error) {
 	raw, err := n.file.SyscallConn()
 	if err != nil {
@@ -67,21 +63,14 @@ func (n *notifySocket) receive(c *child) (note Notification, ok bool, err error)
 	}
 	var (
 		size, used int
-		failure    error
-		buffer     []byte // only while there is a message: for each vassal somebody waits here
+		buffer     = make([]byte, maxNotification)
 		control    = make([]byte, unix.CmsgSpace(unix.SizeofUcred))
 	)
-	err = raw.Read(func(fd uintptr) bool {
+	closed := raw.Control(func(fd uintptr) {
 		// Without room for them the kernel drops descriptors that are passed along.
-		buffer = make([]byte, maxNotification)
-		size, used, _, _, failure = unix.Recvmsg(int(fd), buffer, control, 0)
-		if errors.Is(failure, unix.EAGAIN) {
-			buffer = nil
-			return false
-		}
-		return true
+		size, used, _, _, err = unix.Recvmsg(int(fd), buffer, control, unix.MSG_DONTWAIT)
 	})
-	if err = errors.Join(err, failure); err != nil {
+	if err = errors.Join(closed, err); err != nil {
 		return note, false, err
 	}
 	if !c.owns(sender(control[:used])) {
@@ -149,13 +138,4 @@ func parseNotification(text string) (n Notification, ok bool) {
 		ok = true
 	}
 	return n, ok
-}
-
-// receiveNow reads from a socket without waiting.
-func receiveNow(fd int, buffer []byte) int {
-	n, _, err := unix.Recvfrom(fd, buffer, unix.MSG_DONTWAIT)
-	if err != nil {
-		return 0
-	}
-	return n
 }

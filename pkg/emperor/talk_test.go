@@ -23,7 +23,7 @@ type conversation struct {
 
 func converse(t *testing.T) *conversation {
 	t.Helper()
-	c := &child{process: &namespaces.Process{PID: os.Getpid()}, system: &System{}, dead: make(chan struct{}), shown: make(chan struct{})}
+	c := &child{process: &namespaces.Process{PID: os.Getpid()}, system: &System{Ears: newEars(t)}, dead: make(chan struct{}), shown: make(chan struct{})}
 	ends, err := c.connect()
 	if err != nil {
 		t.Fatal(err)
@@ -35,10 +35,10 @@ func converse(t *testing.T) *conversation {
 	}
 	ends[4].Close()
 	k := &conversation{c, ends[3], wire.NewChannel(fd), make(chan Message, 16)}
-	heard := c.listen(func(m Message) { k.said <- m })
+	c.listen(func(m Message) { k.said <- m })
 	t.Cleanup(func() {
 		close(c.dead)
-		heard()
+		c.hearLast()
 		closeAll([]*os.File{c.pipe, c.output, k.pipe})
 		c.orders.Close()
 		k.orders.Close()

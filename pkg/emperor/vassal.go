@@ -127,9 +127,10 @@ func (l launched) apply(e *Emperor) {
 	if l.v.firstRun.IsZero() {
 		l.v.firstRun = l.v.lastRun
 	}
-	e.group.Go(func() {
-		exit := l.process.Wait(func(m Message) { e.post(said{l.about, m}) })
-		e.post(exited{l.about, exit})
+	e.group.Add(1)
+	go l.process.Attend(func(m Message) { e.post(said{l.about, m}) }, func(x Exit) {
+		defer e.group.Done()
+		e.post(exited{l.about, x})
 	})
 	e.input(l.v, Launched)
 }

@@ -49,14 +49,24 @@ func (s ExitStatus) String() string {
 	return "exit status " + strconv.Itoa(s.Code)
 }
 
-// WaitDead blocks until the process is dead and leaves it as a zombie.
-func (p *Process) WaitDead() { _, _ = p.wait(unix.WNOWAIT) }
+// SyscallConn implements syscall.Conn: there is something to be read when the
+// process is dead.
+func (p *Process) SyscallConn() (syscall.RawConn, error) { return p.pidfd.SyscallConn() }
+
+// Dead reports whether the process is dead, and leaves it as a zombie.
+func (p *Process) Dead() bool {
+	raw, err := p.pidfd.SyscallConn()
+	if err != nil {
+		return true
+	}
+	var info siginfo
+	control := raw.Control(func(fd uintptr) { err = waitid(fd, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT) })
+	return control != nil || err != nil || info.pid != 0
+}
 
 // Wait blocks until the process is dead, and reaps it. It waits for this process
 // alone. A second Wait is an error.
-func (p *Process) Wait() (ExitStatus, error) { return p.wait(0) }
-
-func (p *Process) wait(options int) (status ExitStatus, err error) {
+func (p *Process) Wait() (status ExitStatus, err error) {
 	raw, err := p.pidfd.SyscallConn()
 	if err != nil {
 		return status, err
@@ -64,7 +74,7 @@ func (p *Process) wait(options int) (status ExitStatus, err error) {
 	var info siginfo
 	poll := raw.Read(func(fd uintptr) bool {
 		info = siginfo{}
-		err = waitid(fd, &info, options|unix.WEXITED|unix.WNOHANG)
+		err = waitid(fd, &info, unix.WEXITED|unix.WNOHANG)
 		return err != nil || info.pid != 0
 	})
 	if err = errors.Join(poll, err); err != nil {

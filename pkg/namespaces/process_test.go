@@ -41,15 +41,15 @@ func TestWaitTellsTheStatus(t *testing.T) {
 
 func TestThePIDIsHeldUntilWait(t *testing.T) {
 	a := sleeper(t, newSpawner(t))
-	if err := a.Signal(0); err != nil {
-		t.Fatal(err)
+	if err := a.Signal(0); err != nil || a.Dead() {
+		t.Fatal(err, a.Dead())
 	}
 	if err := a.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	a.WaitDead()
+	eventually(t, "the death of the process", a.Dead)
 	if state := stateOf(a.PID); state != "Z" {
-		t.Errorf("state %q after WaitDead, want a zombie", state)
+		t.Errorf("state %q of a dead process, want a zombie", state)
 	}
 	if status, err := a.Wait(); err != nil || status.Signal != syscall.SIGTERM {
 		t.Errorf("%v, %v, want signal: terminated", status, err)
@@ -60,7 +60,7 @@ func TestThePIDIsHeldUntilWait(t *testing.T) {
 	if err := a.Signal(syscall.SIGKILL); !errors.Is(err, os.ErrProcessDone) {
 		t.Errorf("signal after Wait: %v, want %v", err, os.ErrProcessDone)
 	}
-	if status, err := a.Wait(); !errors.Is(err, unix.ECHILD) {
+	if status, err := a.Wait(); !errors.Is(err, unix.ECHILD) || !a.Dead() {
 		t.Errorf("second Wait: %v, %v, want %v", status, err, unix.ECHILD)
 	}
 }
@@ -180,7 +180,7 @@ func TestOpenNamespaceRefuses(t *testing.T) {
 	refused(NewNet|NewUTS, `cannot open namespace "uts,net": not exactly one`)
 	refused(0, `cannot open namespace "": not exactly one`)
 	_ = a.Signal(syscall.SIGKILL)
-	a.WaitDead()
+	eventually(t, "the death of the process", a.Dead)
 	if f, err := a.OpenNamespace(NewNet); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("of a dead process: %v, %v, want %v", f, err, os.ErrNotExist)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -19,17 +20,18 @@ import (
 // unread is its own loss.
 type Channel struct{ file *os.File }
 
-// Pair makes a channel. ours is the emperor's end and never blocks; theirs is to
-// be passed to the child and closed here.
+// Pair makes a channel. ours is the emperor's end, of which nothing ever blocks and
+// which is not in the runtime's poller: the emperor has one for each of very many
+// vassals. theirs is to be passed to the child and closed here.
 func Pair() (ours *Channel, theirs *os.File, err error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return nil, nil, os.NewSyscallError("socketpair", err)
 	}
-	return NewChannel(fds[0]), os.NewFile(uintptr(fds[1]), "orders of the vassal"), nil
+	return &Channel{os.NewFile(uintptr(fds[0]), "orders")}, os.NewFile(uintptr(fds[1]), "orders of the vassal"), nil
 }
 
-// NewChannel takes over a descriptor. It is put into the runtime's poller, so
+// NewChannel takes over a descriptor of the vassal's end. It is put into the runtime's poller, so
 // that waiting for the other side costs no thread.
 func NewChannel(fd int) *Channel {
 	_ = unix.SetNonblock(fd, true) // before NewFile; else it works with a thread
@@ -38,6 +40,9 @@ func NewChannel(fd int) *Channel {
 
 // Close ends the channel; a Receive that waits on it returns.
 func (c *Channel) Close() error { return c.file.Close() }
+
+// SyscallConn implements syscall.Conn.
+func (c *Channel) SyscallConn() (syscall.RawConn, error) { return c.file.SyscallConn() }
 
 // StopReceiving makes a Receive that waits, and each later one, return at once.
 func (c *Channel) StopReceiving() { _ = c.file.SetReadDeadline(time.Unix(1, 0)) }
@@ -140,12 +145,12 @@ func readOrder(memory *os.File, err error) (Order, error) {
 // ErrGarbage is wrapped by the error about a message that is no notice.
 var ErrGarbage = errors.New("garbage")
 
-// ReceiveNotice blocks until there is a notice. The error is io.EOF when the
-// vassal closed its end. One that wraps ErrGarbage is about this message: it was
-// no notice, and there may be others. Any other ends it. Descriptors that
-// a vassal sends along never arrive: the kernel drops them for a reader that has
-// no place for them (unix(7)).
-func (c *Channel) ReceiveNotice() (Notice, error) {
+// TakeNotice returns the next notice, if there is one already: else the error is
+// unix.EAGAIN. It is io.EOF when the vassal closed its end. One that wraps ErrGarbage
+// is about this message: it was no notice, and there may be others. Any other ends
+// it. Descriptors that a vassal sends along never arrive: the kernel drops them for a
+// reader that has no place for them (unix(7)).
+func (c *Channel) TakeNotice() (Notice, error) {
 	message, err := c.receive()
 	switch {
 	case err != nil:
@@ -156,36 +161,23 @@ func (c *Channel) ReceiveNotice() (Notice, error) {
 	return decodeNotice(message)
 }
 
-// receive blocks until there is a message. It has a buffer only while there is:
-// for each vassal somebody waits here.
+// receive takes a message that is there.
 func (c *Channel) receive() (message []byte, err error) {
 	raw, err := c.file.SyscallConn()
 	if err != nil {
 		return nil, err
 	}
-	var failure error
-	err = raw.Read(func(fd uintptr) bool {
-		buffer := make([]byte, MaxNotice+1)
-		n, err := unix.Read(int(fd), buffer)
-		for errors.Is(err, unix.EINTR) {
-			n, err = unix.Read(int(fd), buffer)
-		}
-		switch {
-		case errors.Is(err, unix.EAGAIN):
-			return false
-		case err != nil:
-			failure = os.NewSyscallError("read", err)
-		case n == 0:
-			failure = io.EOF
-		default:
-			message = buffer[:n]
-		}
-		return true
-	})
-	if err == nil {
-		err = failure
+	n, message := 0, make([]byte, MaxNotice+1)
+	control := raw.Control(func(fd uintptr) { n, _, err = unix.Recvfrom(int(fd), message, unix.MSG_DONTWAIT) })
+	switch {
+	case control != nil:
+		return nil, control
+	case err != nil:
+		return nil, os.NewSyscallError("recvfrom", err)
+	case n == 0:
+		return nil, io.EOF
 	}
-	return message, err
+	return message[:n], nil
 }
 
 // receiveFD takes one message and returns the first descriptor in it.

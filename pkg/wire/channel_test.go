@@ -64,14 +64,14 @@ func TestNoticesArriveAsTheyWereSent(t *testing.T) {
 	if err := vassal.SendNotice(long); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := emperor.ReceiveNotice(); err != nil || !reflect.DeepEqual(got, want) {
+	if got, err := emperor.TakeNotice(); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v", got, err)
 	}
-	if got, err := emperor.ReceiveNotice(); err != nil || got.Kind != Status || got.Text == "" {
+	if got, err := emperor.TakeNotice(); err != nil || got.Kind != Status || got.Text == "" {
 		t.Errorf("a long notice is not cut but %v", err)
 	}
 	vassal.Close()
-	if _, err := emperor.ReceiveNotice(); !errors.Is(err, io.EOF) {
+	if _, err := emperor.TakeNotice(); !errors.Is(err, io.EOF) {
 		t.Errorf("after the end: %v, want EOF", err)
 	}
 }
@@ -129,7 +129,7 @@ func TestGarbageIsOneMessageLong(t *testing.T) {
 		if err := vassal.send([]byte(garbage), nil); err != nil {
 			t.Fatal(err)
 		}
-		if n, err := emperor.ReceiveNotice(); !errors.Is(err, ErrGarbage) {
+		if n, err := emperor.TakeNotice(); !errors.Is(err, ErrGarbage) {
 			t.Errorf("%.10q is taken as %+v, %v", garbage, n, err)
 		}
 	}
@@ -137,7 +137,7 @@ func TestGarbageIsOneMessageLong(t *testing.T) {
 	if err := vassal.send([]byte(`{"kind":"status"}`), unix.UnixRights(0, 0, 0)); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := emperor.ReceiveNotice(); err != nil {
+	if _, err := emperor.TakeNotice(); err != nil {
 		t.Errorf("with descriptors: %v", err)
 	}
 	if after := descriptors(t); after != before {

@@ -1,9 +1,13 @@
 package wire
 
 import (
+	"errors"
 	"fmt"
+	"runtime"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func outbox(t *testing.T) (emperor *Channel, o *Outbox) {
@@ -24,7 +28,7 @@ func TestOutbox(t *testing.T) {
 	}
 	messages, index, serial := 0, 0, uint64(0)
 	for serial < 20 {
-		n, err := emperor.ReceiveNotice()
+		n, err := next(emperor)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -52,7 +56,7 @@ func TestOutboxOfADeafEmperor(t *testing.T) {
 		o.Post(Notice{Kind: Status, Text: fmt.Sprint(i)})
 	}
 	o.Flush(10 * time.Millisecond)
-	if first, err := emperor.ReceiveNotice(); err != nil || first.Text != "0" {
+	if first, err := emperor.TakeNotice(); err != nil || first.Text != "0" {
 		t.Errorf("the first is %q, %v", first.Text, err)
 	}
 	emperor.Close()
@@ -61,4 +65,12 @@ func TestOutboxOfADeafEmperor(t *testing.T) {
 	var none *Outbox
 	none.Post(Notice{Kind: Status})
 	none.Flush(time.Minute)
+}
+
+// next waits for a notice.
+func next(emperor *Channel) (n Notice, err error) {
+	for err = unix.EAGAIN; errors.Is(err, unix.EAGAIN); runtime.Gosched() {
+		n, err = emperor.TakeNotice()
+	}
+	return n, err
 }

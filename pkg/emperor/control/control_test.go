@@ -39,7 +39,9 @@ type process struct {
 
 func (p *process) PID() int { return os.Getpid() }
 
-func (p *process) Wait(report func(emperor.Message)) emperor.Exit {
+func (p *process) Attend(report func(emperor.Message), over func(emperor.Exit)) { over(p.wait(report)) }
+
+func (p *process) wait(report func(emperor.Message)) emperor.Exit {
 	s := p.hub.Open(output.Vassal{Name: p.name, Log: slog.New(slog.DiscardHandler)})
 	defer s.Close()
 	s.Line("<4>I " + p.does)

@@ -1,0 +1,72 @@
+package emperor
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/emperor-go/emperor/internal/termlog"
+	"github.com/emperor-go/emperor/pkg/emperor/monitor"
+	"github.com/emperor-go/emperor/pkg/namespaces"
+	"github.com/emperor-go/emperor/pkg/wire"
+)
+
+// TestLastWords: whatever vassals say and print right before they die is heard
+// before their deaths, and stored before they are cleared away.
+func TestLastWords(t *testing.T) {
+	const vassals = 50
+	program := filepath.Join(t.TempDir(), "vassal")
+	script := "#!/bin/sh\nprintf '\\001\\026' >&3\nprintf 'first\\nlast' >&2\nexit 3\n"
+	if err := os.WriteFile(program, []byte(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	spawner := namespaces.NewSpawner()
+	defer spawner.Close()
+	s := &System{Program: program, Spawner: spawner, Ears: newEars(t)}
+	lives := make(chan string)
+	for i := range vassals {
+		go func() { lives <- lifeOf(s, fmt.Sprint(i)) }()
+	}
+	for range vassals {
+		want := "spawned, withdraw, exit status 3, printed:\nINFO  first\nINFO  last\n"
+		if got := <-lives; got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
+func newEars(t *testing.T) *Ears {
+	t.Helper()
+	ears, err := NewEars()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(ears.Close)
+	return ears
+}
+
+// lifeOf starts a vassal and tells what was heard of it until it was cleared away.
+func lifeOf(s *System, name string) string {
+	var log bytes.Buffer
+	r := Request{Plan: Plan{Config: monitor.Config{Name: name}}, Log: slog.New(termlog.New(&log, termlog.Options{}))}
+	c, err := s.clone(r)
+	if err != nil {
+		return err.Error()
+	}
+	var told []string
+	dead := make(chan Exit)
+	c.Attend(func(m Message) {
+		if r, ok := m.(wire.Report); ok {
+			told = append(told, r.String())
+		}
+	}, func(x Exit) { dead <- x })
+	told = append(told, (<-dead).String())
+	if err := c.Clear(); err != nil {
+		return err.Error()
+	}
+	return strings.Join(told, ", ") + ", printed:\n" + log.String()
+}
