@@ -15,7 +15,7 @@ func (e *Emperor) account(v *vassal, what Effect) {
 	case doLaunch:
 		v.generation++
 		v.launches++
-		v.config, v.serial, v.failed, v.left = *v.wanted, 1, false, false
+		v.config, v.serial, v.reloads, v.failed, v.left = *v.wanted, 1, 0, false, false
 		v.history = v.next()
 	case doFail, doMiss, doCurse, doSilence:
 		v.miscarried()

@@ -347,7 +347,7 @@ func TestRecordsOfTransitions(t *testing.T) {
 			t.Errorf("refused: %+v", r)
 		}
 		s.put("a.ini", "respawn crash")
-		if r := next(Launching); r.Generation != 2 || r.Serial != 1 || r.Launches != 2 {
+		if r := next(Launching); r.Generation != 2 || r.Serial != 1 || r.Reloads != 0 || r.Launches != 2 {
 			t.Errorf("launching: %+v", r)
 		}
 		if r := next(Clearing); r.Failures != 1 || r.Exit != "exit status 1" {
