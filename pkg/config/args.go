@@ -48,6 +48,9 @@ func (a Access) ExamineEmperor(args []string) (e *Emperor, warnings Problems, er
 		return nil, line.warnings, err
 	}
 	warnings, problems, wrong := line.table().decode(e.entries, used, e)
+	if e.BackoffMax == 0 { // nobody said
+		e.BackoffMax = max(defaultBackoffMax, e.Backoff)
+	}
 	e.unsure = doubts{unread: len(line.problems) > 0, options: wrong}
 	warnings, problems = append(line.warnings, warnings...), append(line.problems, problems...)
 	if len(e.Monitors) == 0 && !e.Unsure("emperor") {

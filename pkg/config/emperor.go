@@ -78,11 +78,14 @@ func (e *Emperor) Unsure(option string) bool { return e.unsure.about(option) }
 // RuntimeDir is the directory of an emperor's own sockets unless it is told another.
 const RuntimeDir = "/run/emperor"
 
+// defaultBackoffMax is the longest pause, unless the first one is longer.
+const defaultBackoffMax = 30 * time.Second
+
 // defaultEmperor is what an emperor does that is told nothing.
 func defaultEmperor() *Emperor {
 	return &Emperor{
 		Hooks: hooks.Set{}, HookTimeout: 30 * time.Second, Rescan: 30 * time.Second, ReloadMercy: 60 * time.Second,
-		Backoff: 500 * time.Millisecond, BackoffMax: 30 * time.Second, BackoffReset: 10 * time.Second,
+		Backoff: 500 * time.Millisecond, BackoffReset: 10 * time.Second,
 		Concurrency: 2 * runtime.NumCPU(), Life: defaultLife(), OnDemand: OnDemand{Mode: 0o666}, RuntimeDir: RuntimeDir,
 	}
 }

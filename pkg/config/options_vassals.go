@@ -15,7 +15,7 @@ func vassalsOptions() table[Emperor] {
 			set: positive(func(e *Emperor) *time.Duration { return &e.Backoff }),
 		},
 		{
-			name: "emperor-backoff-max", group: "Vassals", arg: "TIME", def: "30", help: "longest pause between two launches of a vassal",
+			name: "emperor-backoff-max", group: "Vassals", arg: "TIME", def: "30", help: "longest pause between two launches of a vassal; without it a longer emperor-backoff counts",
 			set: positive(func(e *Emperor) *time.Duration { return &e.BackoffMax }),
 		},
 		{
