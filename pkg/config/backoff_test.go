@@ -12,11 +12,11 @@ func TestBackoffOptions(t *testing.T) {
 		first, longest time.Duration
 		flat           bool
 	}{
-		"":                                                {500 * time.Millisecond, 30 * time.Second, false},
-		"--emperor-backoff 2":                             {2 * time.Second, 30 * time.Second, false},
-		"--emperor-throttle 2000":                         {2 * time.Second, 30 * time.Second, false},
-		"--emperor-throttle 60000":                        {time.Minute, time.Minute, false},
-		"--emperor-backoff 1m":                            {time.Minute, time.Minute, false},
+		"":                         {500 * time.Millisecond, 30 * time.Second, false},
+		"--emperor-backoff 2":      {2 * time.Second, 30 * time.Second, false},
+		"--emperor-throttle 2000":  {2 * time.Second, 30 * time.Second, false},
+		"--emperor-throttle 60000": {time.Minute, time.Minute, false},
+		"--emperor-backoff 1m":     {time.Minute, time.Minute, false},
 		"--emperor-backoff-max 5 --emperor-backoff 1m":    {time.Minute, 5 * time.Second, false},
 		"--emperor-max-throttle 180000":                   {500 * time.Millisecond, 3 * time.Minute, false},
 		"--emperor-throttle 100 --emperor-max-throttle 9": {100 * time.Millisecond, 9 * time.Millisecond, false},

@@ -1,11 +1,5 @@
 package emperor
 
-import (
-	"fmt"
-	"io"
-	"strings"
-)
-
 // State is where a vassal's record is in its life.
 type State string
 
@@ -261,30 +255,3 @@ func (s State) alive() bool {
 
 // serving reports whether the vassal answers in the state.
 func (s State) serving() bool { return s == Running || s == Reloading }
-
-// WriteStates prints the life cycle as a diagram and a table in Markdown, for
-// docs/states.md.
-func WriteStates(w io.Writer) error {
-	var b strings.Builder
-	b.WriteString(statesIntroduction)
-	b.WriteString("\n```mermaid\nstateDiagram-v2\n    [*] --> idle\n")
-	for _, r := range table {
-		if r.state == r.next {
-			continue
-		}
-		fmt.Fprintf(&b, "    %s --> %s: %s\n", r.state, r.next, r.input)
-	}
-	b.WriteString("    gone --> [*]\n```\n\n| state | input | next | effect |\n|---|---|---|---|\n")
-	for _, r := range table {
-		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", r.state, r.input, r.next, r.effect)
-	}
-	_, err := io.WriteString(w, b.String())
-	return err
-}
-
-const statesIntroduction = `# The life of a vassal
-
-Generated from the table in pkg/emperor/states.go by ` + "`make docs`" + `. An input that a state does not list changes
-nothing. ` + "`settled`" + ` is passed through in no time: there the emperor decides what comes next, from what should be
-(run, stopped by the operator, withdrawn) and from the restart policy (backoff).
-`

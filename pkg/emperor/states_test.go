@@ -121,6 +121,29 @@ func TestStateDocumentIsCurrent(t *testing.T) {
 	}
 }
 
+// What is in the table is explained, once, and nothing else is.
+func TestEveryWordOfTheTableIsExplained(t *testing.T) {
+	used := map[string]map[string]bool{"state": {}, "input": {}, "effect": {}}
+	for _, r := range table {
+		used["state"][string(r.state)], used["state"][string(r.next)] = true, true
+		used["input"][string(r.input)] = true
+		if r.effect != doNothing {
+			used["effect"][string(r.effect)] = true
+		}
+	}
+	for kind, words := range map[string][]word{"state": stateWords, "input": inputWords, "effect": effectWords} {
+		for _, w := range words {
+			if !used[kind][w.name] || w.meaning == "" {
+				t.Errorf("the %s %q is not in the table, or twice among what is explained, or without a meaning", kind, w.name)
+			}
+			delete(used[kind], w.name)
+		}
+		for name := range used[kind] {
+			t.Errorf("the %s %q is not explained", kind, name)
+		}
+	}
+}
+
 func TestBackoffWait(t *testing.T) {
 	b := Backoff{Initial: 500 * time.Millisecond, Max: 30 * time.Second}
 	for failures, want := range map[int]time.Duration{

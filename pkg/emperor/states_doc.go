@@ -1,0 +1,137 @@
+package emperor
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// word is a name of the table, and what it means to an operator.
+type word struct{ name, meaning string }
+
+// stateWords, inputWords and effectWords explain the table, in the order of a life.
+var (
+	stateWords = []word{
+		{string(Idle), "nothing runs and nothing is planned, until the file changes or the operator says so; `why` in `status` says why"},
+		{string(Waiting), "on demand: the socket is there, and the first connection starts it"},
+		{string(Queued), "waits for a place among the launches (`emperor-concurrency`)"},
+		{string(Launching), "the hooks before it and beside it run, and it is cloned"},
+		{string(Cancelling), "its launch was called off, and what was begun is taken back"},
+		{string(Starting), "it has its order and boots"},
+		{string(Running), "it accepts requests"},
+		{string(Reloading), "it was asked to reload, and serves as before until it answers"},
+		{string(Cursed), "it closed its pipe and lives; after `emperor-curse-tolerance` it is killed"},
+		{string(Stopping), "it was asked to stop; after `reload-mercy` it is killed"},
+		{string(Killing), "it was killed, with all that it started"},
+		{string(Clearing), "it is reaped; what its generation left is removed, and the hooks of its end run"},
+		{string(Settled), "a moment: what comes next is decided"},
+		{string(BackingOff), "waits before the next launch, because the last generation failed"},
+		{string(Gone), "its record is dropped"},
+	}
+	inputWords = []word{
+		{string(Want), "there is something to run, and it takes a new process: the file is new or changed, or the operator said start or restart"},
+		{string(Drop), "it shall not run: its file is gone, the operator or itself stopped it, or the emperor stops"},
+		{string(Refresh), "what runs shall take over a configuration: a change that it can take, a touch, or the operator said reload"},
+		{string(Knock), "the first connection has come, or it is not on demand"},
+		{string(Unbound), "its socket cannot be had, or its file binds the same address"},
+		{string(Hasty), "a connection waits, and it has just left, right after its start"},
+		{string(Slot), "its turn to launch has come"},
+		{string(Launched), "the launch is over, and it has its order"},
+		{string(LaunchFailed), "the launch is over, and nothing is left of it"},
+		{string(Accepting), "it answers, after its start or after a reload"},
+		{string(Refused), "it says that it cannot reload"},
+		{string(Curse), "it closed its pipe and lives"},
+		{string(Mute), "it sent heartbeats, and has not for `emperor-required-heartbeat`"},
+		{string(Exited), "it is dead and reaped"},
+		{string(Due), "the time that was set in this state is over"},
+		{string(Hurry), "the emperor was asked twice to stop"},
+		{string(Cleared), "nothing is left of the dead generation"},
+		{string(Again), "decided: launch it"},
+		{string(Sleep), "decided: find out whether it is on demand, and wait for a connection"},
+		{string(Wait), "decided: it failed, so launch it later"},
+		{string(Rest), "decided: it is stopped, has exited with 26, has left by itself, or has failed too often"},
+		{string(Forget), "decided: its file is gone"},
+	}
+	effectWords = []word{
+		{string(doEnqueue), "it is put in the line of launches"},
+		{string(doLeave), "it is taken out of that line; then settle"},
+		{string(doLaunch), "the next generation is launched, with the newest bytes"},
+		{string(doCancel), "the launch is told to give up"},
+		{string(doStable), "the time is set after which failures are forgotten (`emperor-backoff-reset`)"},
+		{string(doForgive), "its failures are forgotten"},
+		{string(doStop), "it is asked to stop, and `reload-mercy` begins"},
+		{string(doKill), "it is killed"},
+		{string(doFail), "a failure is counted; then clear"},
+		{string(doMiss), "a failure is counted; then settle"},
+		{string(doClear), "what the generation left is removed, and the hooks of its end run"},
+		{string(doSettle), "what should be and what was are compared"},
+		{string(doPause), "the backoff begins"},
+		{string(doResume), "that the last generation failed counts no longer; then settle"},
+		{string(doWatch), "its socket is bound if it has none yet, and watched"},
+		{string(doUnwatch), "nobody watches the socket any longer; then settle"},
+		{string(doUnbound), "a failure is counted; then settle"},
+		{string(doHasten), "a failure is counted; then settle"},
+		{string(doForget), "its socket is closed and removed"},
+		{string(doReload), "it is asked to reload, and `emperor-reload-timeout` begins"},
+		{string(doTaken), "the new bytes are in effect"},
+		{string(doRefuse), "the reload has failed; the old bytes stay in effect"},
+		{string(doCurse), "a failure is counted, and `emperor-curse-tolerance` begins"},
+		{string(doSilence), "a failure is counted; then stop"},
+	}
+)
+
+const statesIntroduction = `# The life of a vassal
+
+Generated from the table in pkg/emperor/states.go by ` + "`make docs`" + `. An input that a state does not list changes
+nothing: late, repeated and pointless inputs are harmless.
+
+` + "`settled`" + ` is passed through in no time. There the emperor decides what comes next: first from what should be (run, stopped by
+the operator, withdrawn: ` + "`desired`" + ` in ` + "`status`" + `), then from the restart policy. A vassal failed when it died, could not be
+launched, closed its pipe or fell silent without being asked to stop; the pause before its next launch is ` + "`emperor-backoff`" + `
+(uWSGI: ` + "`emperor-throttle`" + `), which doubles with each failure in a row up to ` + "`emperor-backoff-max`" + ` (` + "`emperor-max-throttle`" + `). A run
+of ` + "`emperor-backoff-reset`" + `, a changed or touched file, and the operator's start or reset forget all failures.
+`
+
+// WriteStates prints the life cycle as a diagram and tables in Markdown, for
+// docs/states.md.
+func WriteStates(w io.Writer) error {
+	var b strings.Builder
+	b.WriteString(statesIntroduction)
+	b.WriteString("\n```mermaid\nstateDiagram-v2\n    [*] --> idle\n")
+	seen := map[[2]State]bool{}
+	for _, r := range table {
+		way := [2]State{r.state, r.next}
+		if r.state == r.next || seen[way] {
+			continue
+		}
+		seen[way] = true
+		fmt.Fprintf(&b, "    %s --> %s: %s\n", r.state, r.next, strings.Join(between(r.state, r.next), ", "))
+	}
+	b.WriteString("    gone --> [*]\n```\n")
+	writeWords(&b, "state", stateWords)
+	writeWords(&b, "input", inputWords)
+	b.WriteString("\n| state | input | next | effect |\n|---|---|---|---|\n")
+	for _, r := range table {
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", r.state, r.input, r.next, r.effect)
+	}
+	writeWords(&b, "effect", effectWords)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// between are the inputs that lead from one state to another.
+func between(from, to State) (inputs []string) {
+	for _, r := range table {
+		if r.state == from && r.next == to {
+			inputs = append(inputs, string(r.input))
+		}
+	}
+	return inputs
+}
+
+func writeWords(b *strings.Builder, what string, words []word) {
+	fmt.Fprintf(b, "\n| %s | meaning |\n|---|---|\n", what)
+	for _, w := range words {
+		fmt.Fprintf(b, "| %s | %s |\n", w.name, w.meaning)
+	}
+}
