@@ -107,6 +107,49 @@ func TestReloadChangesSockets(t *testing.T) {
 	workerOf(t, one)
 }
 
+// A path may come to lead elsewhere, as in a deployment by a link or by renamed
+// directories, and what is not there yet may come.
+func TestTriggersFollowPaths(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, dir := range []string{"one", "two", "three"} {
+		w.dir(dir+"/code", "main.py")
+		w.write(dir+"/touch", dir)
+	}
+	link := func(to string) {
+		t.Helper()
+		if err := os.Symlink(w.path(to), w.path("new")); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(w.path("new"), w.path("current")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	link("one")
+	w.vassal("touch.ini", serves, "touch-reload = "+w.path("current/touch"))
+	w.vassal("tree.ini", serves, "fs-reload = "+w.path("current/code"), "fs-reload = "+w.path("later"))
+	e := w.start(allNamespaces)
+	for _, name := range []string{"touch.ini", "tree.ini"} {
+		e.running(name)
+	}
+	link("two")
+	for _, name := range []string{"touch.ini", "tree.ini"} {
+		e.await(name, "workers replaced")
+	}
+	w.write("two/code/more.py", "") // which is watched by now
+	e.await("tree.ini", "workers replaced")
+	for _, move := range [][2]string{{"two/code", "two/old"}, {"three/code", "two/code"}} {
+		if err := os.Rename(w.path(move[0]), w.path(move[1])); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e.await("tree.ini", "workers replaced")
+	w.dir("later", "new.py")
+	e.await("tree.ini", w.path("later")+" has changed")
+	w.write("two/touch", "again")
+	e.await("touch.ini", "workers replaced")
+}
+
 // With exit-on-reload there is none: the emperor starts another process.
 func TestExitOnReload(t *testing.T) {
 	t.Parallel()

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -16,6 +17,9 @@ import (
 // quiet is how long nothing must happen before a change counts: programs write in
 // several steps.
 const quiet = 50 * time.Millisecond
+
+// lookAgain is how long it takes at most until a path is found to lead elsewhere.
+const lookAgain = 3 * time.Second
 
 // changes are the events by which a file may have become another.
 const changes = unix.IN_CLOSE_WRITE | unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_MOVED_FROM | unix.IN_DELETE | unix.IN_ATTRIB
@@ -35,11 +39,18 @@ func versionOf(file string) version {
 	return version{st.Dev, st.Ino, st.Size, st.Mtim}
 }
 
-// watcher turns inotify(7) events into names of files and trees.
+// identity is what does not change as long as it is the same file.
+func (v version) identity() version { return version{dev: v.dev, ino: v.ino} }
+
+// watcher turns inotify(7) events into names of files and trees. Events belong to
+// inodes, and a path may come to lead elsewhere: by a link, or by another directory
+// of that name. So paths are looked at as well, now and then.
 type watcher struct {
 	events *os.File
 	dirs   map[int]watched // by watch descriptor
-	seen   map[string]version
+	files  []string
+	seen   map[string]version // of files
+	roots  map[string]version // of trees
 }
 
 // watched is why a directory is watched.
@@ -50,39 +61,100 @@ type watched struct {
 }
 
 // Watch implements System. A file counts as changed when it is another than
-// before, and not when it is gone; a tree when anything in it has changed.
+// before, and not when it is gone; a tree when anything in it has changed. What
+// does not exist yet counts when it does. After an error the rest is watched.
 func (*Processes) Watch(ctx context.Context, files, trees []string, post func(Event)) error {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
 		return fmt.Errorf("cannot watch: %w", err)
 	}
-	w := &watcher{events: os.NewFile(uintptr(fd), "inotify"), dirs: map[int]watched{}, seen: map[string]version{}}
-	if err := w.addAll(files, trees); err != nil {
-		w.events.Close()
-		return err
-	}
+	w := &watcher{events: os.NewFile(uintptr(fd), "inotify"), dirs: map[int]watched{}, seen: map[string]version{}, roots: map[string]version{}}
+	err = w.addAll(files, trees)
 	go w.run(ctx, post)
-	return nil
+	return err
 }
 
-func (w *watcher) addAll(files, trees []string) error {
+func (w *watcher) addAll(files, trees []string) (err error) {
+	w.files = files
 	for _, tree := range trees {
 		if info, err := os.Stat(tree); err == nil && !info.IsDir() {
-			files = append(files[:len(files):len(files)], tree)
+			w.files = append(w.files[:len(w.files):len(w.files)], tree)
 			continue
 		}
-		if err := w.addTree(tree, tree); err != nil {
-			return err
-		}
+		err = errors.Join(err, w.plant(tree))
 	}
-	for _, file := range files {
+	for _, file := range w.files {
 		w.seen[file] = versionOf(file)
-		err := w.add(filepath.Dir(file), func(d *watched) { d.files = append(d.files, file) })
-		if err != nil {
-			return err
+		err = errors.Join(err, w.addFile(file))
+	}
+	return err
+}
+
+// addFile watches the directory in which a file is, or is to be, now.
+func (w *watcher) addFile(file string) error {
+	err := w.add(filepath.Dir(file), func(d *watched) {
+		if !contains(d.files, file) {
+			d.files = append(d.files, file)
+		}
+	})
+	return unlessMissing(err)
+}
+
+// plant watches a tree from its root, and forgets what was there before.
+func (w *watcher) plant(tree string) error {
+	w.uproot(tree)
+	root := versionOf(tree)
+	w.roots[tree] = root.identity()
+	return unlessMissing(w.addTree(tree, tree))
+}
+
+func (w *watcher) uproot(tree string) {
+	raw, err := w.events.SyscallConn()
+	if err != nil {
+		return
+	}
+	for wd, d := range w.dirs {
+		if d.tree != tree {
+			continue
+		}
+		if d.tree = ""; len(d.files) > 0 {
+			w.dirs[wd] = d
+			continue
+		}
+		delete(w.dirs, wd)
+		_ = raw.Control(func(fd uintptr) { _, _ = unix.InotifyRmWatch(int(fd), uint32(wd)) })
+	}
+}
+
+// unlessMissing makes nothing of the error that there is no such directory.
+func unlessMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
+		return nil
+	}
+	return err
+}
+
+// look looks at every path, and watches what it leads to by now.
+func (w *watcher) look(changed map[string]bool) {
+	for _, file := range w.files {
+		_ = w.addFile(file) // without events this will do
+		w.compare(file, changed)
+	}
+	for tree, root := range w.roots {
+		if now := versionOf(tree).identity(); now != root && now != (version{}) {
+			_ = w.plant(tree)
+			changed[tree] = true
 		}
 	}
-	return nil
+}
+
+// compare notes a file that is not the one that was seen last.
+func (w *watcher) compare(file string, changed map[string]bool) {
+	now := versionOf(file)
+	if before := w.seen[file]; now != before && now != (version{}) {
+		w.seen[file] = now
+		changed[file] = true
+	}
 }
 
 // add watches a directory for one more reason.
@@ -107,16 +179,17 @@ func (w *watcher) add(dir string, reason func(*watched)) error {
 	return nil
 }
 
-// addTree watches a directory and all below it.
+// addTree watches a directory, which a link may lead to, and all below it.
 func (w *watcher) addTree(tree, from string) error {
-	return filepath.WalkDir(from, func(path string, e fs.DirEntry, err error) error {
+	root := from + "/"
+	return filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
 		switch {
-		case err != nil && path == tree:
+		case err != nil && path == root:
 			return fmt.Errorf("cannot watch %q: %w", tree, err)
 		case err != nil || !e.IsDir():
 			return nil // gone meanwhile, or not to be seen
 		}
-		return w.add(path, func(d *watched) { d.tree = tree })
+		return unlessMissing(w.add(path, func(d *watched) { d.tree = tree }))
 	})
 }
 
@@ -126,17 +199,19 @@ func (w *watcher) run(ctx context.Context, post func(Event)) {
 	defer w.events.Close()
 	buffer := make([]byte, 16<<10)
 	for changed := map[string]bool{}; ; {
-		deadline := time.Time{}
+		wait := lookAgain
 		if len(changed) > 0 {
-			deadline = time.Now().Add(quiet)
+			wait = quiet
 		}
-		_ = w.events.SetReadDeadline(deadline)
+		_ = w.events.SetReadDeadline(time.Now().Add(wait))
 		n, err := w.events.Read(buffer)
 		switch {
 		case ctx.Err() != nil:
 			return
 		case err == nil:
 			w.read(buffer[:n], changed)
+		case os.IsTimeout(err) && len(changed) == 0:
+			w.look(changed)
 		case os.IsTimeout(err):
 			for name := range changed {
 				post(Changed(name))
@@ -184,10 +259,6 @@ func (w *watcher) note(d watched, name string, changed map[string]bool) {
 		if name != "" && name != filepath.Base(file) {
 			continue
 		}
-		now := versionOf(file)
-		if before := w.seen[file]; now != before && now != (version{}) {
-			w.seen[file] = now
-			changed[file] = true
-		}
+		w.compare(file, changed)
 	}
 }
