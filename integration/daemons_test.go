@@ -73,6 +73,25 @@ func TestEveryKindOfDaemon(t *testing.T) {
 	e.gone("a.ini")
 }
 
+// A command that only a shell understands is left to one, as uWSGI does with all,
+// and a stop reaches what that has started.
+func TestDaemonOfAShell(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.write("d.sh", daemonScript)
+	w.vassal("a.ini", serves, "attach-daemon = NAME=piped; sh "+w.path("d.sh")+" $NAME | cat", "attach-daemon2 = cmd=cd /srv && sh "+w.path("d.sh")+" moved")
+	e := w.start(allNamespaces)
+	e.running("a.ini")
+	e.await("a.ini", "piped runs as 0:0")
+	e.await("a.ini", "moved runs as 0:0 in /srv")
+	e.remove("a.ini")
+	e.await("a.ini", "moved ends")
+	e.gone("a.ini")
+	if e.count("a.ini", "did not stop in time") > 0 {
+		t.Error("somebody had to be killed")
+	}
+}
+
 // A daemon that its pid file governs outlives the vassal, and the next one finds it.
 func TestDaemonOutlivesItsVassal(t *testing.T) {
 	t.Parallel()

@@ -13,10 +13,17 @@ func attach(d Daemon) func(*Vassal, value) error {
 }
 
 func (v *Vassal) attach(d Daemon, command string) (err error) {
-	d.Command, err = parseWords(command)
+	if d.Command, err = parseWords(command); err == nil && (strings.ContainsAny(command, shellOnly) || strings.Contains(d.Command[0], "=")) {
+		d.Script = command
+	}
 	v.Daemons = append(v.Daemons, d)
 	return err
 }
+
+// shellOnly are what may mean something else to a shell than to us. uWSGI leaves all
+// commands of daemons to a shell; without any of these it makes no difference, but
+// that the program runs where there is no shell.
+const shellOnly = "|&;<>()$`*?[]#~!{}\n"
 
 // attachSmart reads `PIDFILE[,FREQ] COMMAND`.
 func attachSmart(daemonize bool) func(*Vassal, value) error {

@@ -75,6 +75,8 @@ type Idleness struct {
 // Daemon is a program that lives beside the workers.
 type Daemon struct {
 	Command []string
+	// Script is what a shell is to run instead of Command. Empty: Command.
+	Script string
 	// Control: the vassal ends when it does.
 	Control bool
 	// Pidfile says where it is, when it is not this master's child: it survives

@@ -34,15 +34,18 @@ const binsh = "/bin/sh"
 // hooks.
 func shell(line string) action {
 	return func(ctx context.Context, s *scene) error {
-		sh := binsh
-		for _, named := range s.shells {
-			if unix.Access(named, unix.X_OK) == nil {
-				sh = named
-				break
-			}
-		}
-		return s.execute(ctx, sh, "-c", line)
+		return s.execute(ctx, Shell(s.shells), "-c", line)
 	}
+}
+
+// Shell is the first of some shells that can be run, and /bin/sh without one.
+func Shell(named []string) string {
+	for _, path := range named {
+		if unix.Access(path, unix.X_OK) == nil {
+			return path
+		}
+	}
+	return binsh
 }
 
 func parseExec(line string) (action, error) {

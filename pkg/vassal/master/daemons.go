@@ -39,7 +39,7 @@ func (m *master) startDaemon(d *daemon) {
 	}
 	m.serial++
 	d.id, d.since, d.waits = m.serial, time.Now(), 0
-	spec := Spec{ID: d.id, Name: "daemon", Env: m.plan().Env, Dir: m.plan().Dir, Daemon: &d.spec, Program: &Program{Args: d.spec.Command}}
+	spec := Spec{ID: d.id, Name: "daemon", Env: m.plan().Env, Dir: m.plan().Dir, Daemon: &d.spec, Shells: m.plan().Shells, Program: &Program{Args: d.spec.Command}}
 	pid, err := m.System.Start(spec, m.post)
 	if err != nil {
 		m.Log.Error("cannot start the daemon", "command", d.spec.Command[0], "error", err)
@@ -158,7 +158,7 @@ func (m *master) changeDaemons(before *Plan) {
 		if d := same(&left, spec); d != nil {
 			m.daemons = append(m.daemons, d)
 			if d.spec.Pidfile == "" && d.pid > 0 {
-				m.System.Signal(d.pid, d.spec.ReloadSignal)
+				m.System.SignalGroup(d.pid, d.spec.ReloadSignal)
 			}
 			continue
 		}
@@ -188,7 +188,7 @@ func same(list *[]*daemon, spec config.Daemon) *daemon {
 func (m *master) touchDaemons(name string) {
 	for _, d := range m.daemons {
 		if contains(d.spec.Touch, name) && d.pid > 0 {
-			m.System.Signal(d.pid, d.signal())
+			m.System.SignalGroup(d.pid, d.signal())
 			d.deaths = 0
 		}
 	}
@@ -214,7 +214,7 @@ func (m *master) dismissDaemon(d *daemon) {
 	}
 	d.leaving = true
 	if d.pid > 0 {
-		m.System.Signal(d.pid, d.signal())
+		m.System.SignalGroup(d.pid, d.signal())
 		d.killAt = time.Now().Add(m.plan().mercy())
 	}
 }

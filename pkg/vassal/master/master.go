@@ -50,9 +50,10 @@ type System interface {
 	// Start starts a process. What becomes of it is posted: once its program runs,
 	// or when that cannot be run.
 	Start(s Spec, post func(Event)) (pid int, err error)
-	// Signal sends a signal to a process that was not reaped yet, Kill ends it and
-	// its process group at once.
+	// Signal sends a signal to a process that was not reaped yet, SignalGroup to its
+	// process group, if it leads one, and Kill ends that at once.
 	Signal(pid int, s os.Signal)
+	SignalGroup(pid int, s os.Signal)
 	Kill(pid int)
 	// Reap collects one dead child of this process, whoever started it; pid is
 	// zero when none is dead.

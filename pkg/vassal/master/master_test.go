@@ -114,6 +114,8 @@ func (w *world) Signal(pid int, s os.Signal) {
 	}
 }
 
+func (w *world) SignalGroup(pid int, s os.Signal) { w.Signal(pid, s) }
+
 func (w *world) Kill(pid int) {
 	w.mu.Lock()
 	w.note("kill %d", pid)

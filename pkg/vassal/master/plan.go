@@ -31,6 +31,8 @@ type Plan struct {
 	Triggers config.Triggers
 	Idle     config.Idleness
 	Daemons  []config.Daemon
+	// Shells run the scripts of daemons.
+	Shells []string
 
 	// Hooks are those of the master's phases. RunHooks runs the ones of a phase,
 	// for a file where the phase has one. It may block: it is called from a
@@ -87,8 +89,10 @@ type Spec struct {
 	Dir     string
 	// Terminal is what a worker runs on; nil: nothing.
 	Terminal *Terminal
-	// Daemon says how a daemon is different; nil for a worker.
+	// Daemon says how a daemon is different; nil for a worker. Shells are for its
+	// script.
 	Daemon *config.Daemon
+	Shells []string
 }
 
 // HasHooks reports whether a phase has any.

@@ -216,8 +216,11 @@ func (c *child) stage(self string, p *Program) error {
 // outlives this process; where it is to be put into the background, the master,
 // which adopts whatever goes there anyhow, only has to write the file.
 func startDaemon(s Spec) (int, error) {
-	d := s.Daemon
-	path, err := exec.LookPath(d.Command[0])
+	d, words := s.Daemon, s.Daemon.Command
+	if d.Script != "" {
+		words = []string{hooks.Shell(s.Shells), "-c", d.Script}
+	}
+	path, err := exec.LookPath(words[0])
 	if err != nil {
 		return 0, errors.Unwrap(err)
 	}
@@ -241,7 +244,7 @@ func startDaemon(s Spec) (int, error) {
 	if d.Dir != "" {
 		dir = d.Dir
 	}
-	pid, err := syscall.ForkExec(path, d.Command, &syscall.ProcAttr{Env: s.Env, Dir: dir, Files: []uintptr{null.Fd(), 1, 2}, Sys: sys})
+	pid, err := syscall.ForkExec(path, words, &syscall.ProcAttr{Env: s.Env, Dir: dir, Files: []uintptr{null.Fd(), 1, 2}, Sys: sys})
 	if err == nil && d.Daemonize {
 		err = os.WriteFile(d.Pidfile, []byte(strconv.Itoa(pid)+"\n"), 0o644)
 	}
@@ -252,6 +255,13 @@ func startDaemon(s Spec) (int, error) {
 func (*Processes) Signal(pid int, s os.Signal) {
 	if sig, ok := s.(syscall.Signal); ok {
 		_ = syscall.Kill(pid, sig)
+	}
+}
+
+// SignalGroup implements System.
+func (p *Processes) SignalGroup(pid int, s os.Signal) {
+	if sig, ok := s.(syscall.Signal); ok && syscall.Kill(-pid, sig) != nil {
+		p.Signal(pid, s)
 	}
 }
 
