@@ -79,14 +79,25 @@ func TestDaemonOfAShell(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.write("d.sh", daemonScript)
-	w.vassal("a.ini", serves, "attach-daemon = NAME=piped; sh "+w.path("d.sh")+" $NAME | cat", "attach-daemon2 = cmd=cd /srv && sh "+w.path("d.sh")+" moved")
+	w.vassal("a.ini", serves, "attach-daemon = NAME=listed; sh "+w.path("d.sh")+" $NAME; true", "attach-daemon2 = reloadsignal=HUP,cmd=cd /srv && sh "+w.path("d.sh")+" moved")
 	e := w.start(allNamespaces)
-	e.running("a.ini")
-	e.await("a.ini", "piped runs as 0:0")
+	pid := e.running("a.ini")
+	e.await("a.ini", "listed runs as 0:0")
 	e.await("a.ini", "moved runs as 0:0 in /srv")
+	if err := syscall.Kill(pid, syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	e.await("a.ini", "moved reloads")
+	e.await("a.ini", "listed ends")
+	for range 2 {
+		e.await("a.ini", "listed runs as 0:0 in")
+	}
 	e.remove("a.ini")
 	e.await("a.ini", "moved ends")
 	e.gone("a.ini")
+	if n := e.count("a.ini", "moved runs as"); n != 1 {
+		t.Errorf("the one with a reload signal ran %d times", n)
+	}
 	if e.count("a.ini", "did not stop in time") > 0 {
 		t.Error("somebody had to be killed")
 	}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/internal/accounts"
+	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/config/serving"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
@@ -218,7 +219,7 @@ func (c *child) stage(self string, p *Program) error {
 func startDaemon(s Spec) (int, error) {
 	d, words := s.Daemon, s.Daemon.Command
 	if d.Script != "" {
-		words = []string{hooks.Shell(s.Shells), "-c", d.Script}
+		words = []string{hooks.Shell(s.Shells), "-c", traps(d) + d.Script}
 	}
 	path, err := exec.LookPath(words[0])
 	if err != nil {
@@ -249,6 +250,20 @@ func startDaemon(s Spec) (int, error) {
 		err = os.WriteFile(d.Pidfile, []byte(strconv.Itoa(pid)+"\n"), 0o644)
 	}
 	return pid, err
+}
+
+// traps make a shell outlive what it waits for when the whole group gets a signal:
+// its own death would be the end of the others, who may have something to finish.
+func traps(d *config.Daemon) string {
+	stop := syscall.SIGTERM
+	if d.StopSignal != 0 {
+		stop = d.StopSignal
+	}
+	text := fmt.Sprintf("trap 'exit 0' %d\n", stop)
+	if d.ReloadSignal != 0 {
+		text += fmt.Sprintf("trap : %d\n", d.ReloadSignal)
+	}
+	return text
 }
 
 // Signal implements System.
