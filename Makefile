@@ -26,7 +26,7 @@ build: ## build the programs into bin/
 .PHONY: install
 install: build ## install the programs and manual pages under PREFIX (/usr/local)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8
-	install -m 755 $(BIN)/emperor $(BIN)/vassal $(BIN)/vassal-server $(BIN)/vassal-pty $(BIN)/emperor-native $(BIN)/vassal-native $(DESTDIR)$(PREFIX)/bin
+	install -m 755 $(BIN)/emperor $(BIN)/vassal $(BIN)/vassal-server $(BIN)/vassal-pty $(BIN)/vassal-parse $(BIN)/emperor-native $(BIN)/vassal-native $(DESTDIR)$(PREFIX)/bin
 	install -m 644 docs/man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5
 	install -m 644 docs/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8
 

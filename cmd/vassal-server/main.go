@@ -16,8 +16,6 @@ import (
 	"syscall"
 
 	"github.com/emperor-go/emperor/internal/termlog"
-	"github.com/emperor-go/emperor/pkg/config/foreign"
-	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
 	"github.com/emperor-go/emperor/pkg/config/serving"
 	"github.com/emperor-go/emperor/pkg/vassal/server"
 )
@@ -45,13 +43,6 @@ The built-in server of a vassal. A vassal file has many more options.
 `
 
 func main() {
-	if len(os.Args) == 3 && os.Args[1] == foreign.Argument { // a vassal has no parser of its own
-		if err := foreign.Answer(parser.Parse, os.Args[2], os.Stdin, os.Stdout); err != nil {
-			fmt.Fprintln(os.Stderr, "vassal-server:", err)
-			os.Exit(exitFailed)
-		}
-		return
-	}
 	debug.SetGCPercent(gcPercent)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once

@@ -67,18 +67,18 @@ func main() {
 
 func run() error {
 	termlog.OutliveReader()
-	self, server, err := vassal.Programs()
+	self, server, parser, err := vassal.Programs()
 	if err != nil {
 		return err
 	}
 	v := &vassal.Vassal{
 		Parse: func(held bool) (*config.Vassal, config.Problems, error) {
-			own := config.Own(foreign.Ask(server))
+			own := config.Own(foreign.Ask(parser))
 			own.Held = held
 			return own.ParseVassalArgs(os.Args[1:])
 		},
-		Fallback:      func() string { return config.Own(foreign.Ask(server)).FallbackOfArgs(os.Args[1:]) },
-		ServerProgram: server, SelfProgram: self, TwinProgram: vassal.Twin(),
+		Fallback:      func() string { return config.Own(foreign.Ask(parser)).FallbackOfArgs(os.Args[1:]) },
+		ServerProgram: server, ParserProgram: parser, SelfProgram: self, TwinProgram: vassal.Twin(),
 		Log: logger(),
 	}
 	return v.Run(context.Background())

@@ -14,30 +14,41 @@ import (
 const (
 	// self is this program, whatever its path is and whoever may see it.
 	self = "/proc/self/exe"
-	// serverName is what the built-in server is called.
+	// serverName is what the built-in server is called, and parserName what reads
+	// configurations that are not ini.
 	serverName = "vassal-server"
+	parserName = "vassal-parse"
 	// heldFD is where a program is held open, out of the way of the descriptors
 	// that a worker gets from 3 on.
 	heldFD = 512
 )
 
 // Programs returns the paths of the vassal program, which is this one, and of the
-// server beside it, or else in PATH. They can be executed by whoever this process
+// server and the parser beside it, or else in PATH. They can be executed by whoever this process
 // becomes, even where that user may not see the directory they are in: this is
 // called before any privileges are gone.
-func Programs() (vassal, server string, err error) {
+func Programs() (vassal, server, parser string, err error) {
 	own, err := os.Executable()
 	if err != nil {
-		return "", "", fmt.Errorf("cannot find this program: %w", err)
+		return "", "", "", fmt.Errorf("cannot find this program: %w", err)
 	}
-	server = filepath.Join(filepath.Dir(own), serverName)
-	if _, err := exec.LookPath(server); err != nil {
-		return self, serverName, nil // somewhere in PATH, or nowhere
+	if server, err = companion(own, serverName); err != nil {
+		return "", "", "", err
 	}
-	if !forAll(server) {
-		server, err = hold(server)
+	parser, err = companion(own, parserName)
+	return self, server, parser, err
+}
+
+// companion is a program beside this one, or its name: somewhere in PATH, or nowhere.
+func companion(own, name string) (string, error) {
+	path := filepath.Join(filepath.Dir(own), name)
+	if _, err := exec.LookPath(path); err != nil {
+		return name, nil //nolint:nilerr // who needs it says that it is not there
 	}
-	return self, server, err
+	if forAll(path) {
+		return path, nil
+	}
+	return hold(path)
 }
 
 // Twin returns a path of the twin of this program that can call functions of C, or

@@ -10,7 +10,7 @@ import (
 
 // input is what an order says to be configured by.
 func (v *Vassal) input(order *wire.Order) config.Input {
-	access := config.Own(foreign.Ask(v.ServerProgram))
+	access := config.Own(foreign.Ask(v.ParserProgram))
 	access.Dir = filepath.Dir(string(order.Path)) // also for a reload, behind chdir
 	access.Held = len(v.inherited)+len(v.held) > 0
 	in := config.Input{

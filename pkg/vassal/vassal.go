@@ -29,6 +29,9 @@ type Vassal struct {
 	Parse func(held bool) (*config.Vassal, config.Problems, error)
 	// ServerProgram is the path of the built-in server. Required for static-map.
 	ServerProgram string
+	// ParserProgram is the path of the program that reads YAML and XML. Required for
+	// these.
+	ParserProgram string
 	// SelfProgram is the path of the vassal program, for its worker stage.
 	SelfProgram string
 	// TwinProgram is the path of the same program that can call functions of C.

@@ -41,10 +41,6 @@ func (e *Error) Error() string { return e.What }
 // *Error.
 type Parser func(format, text string) ([]Block, error)
 
-// Argument makes a program that is asked by Ask answer: it stands before the
-// format.
-const Argument = "--parse"
-
 // patience bounds how long the other program may take.
 const patience = 30 * time.Second
 
@@ -54,12 +50,13 @@ type answer struct {
 	Error  *Error
 }
 
-// Ask returns a parser that has a program do the work.
+// Ask returns a parser that has a program do the work, which gets the format as its
+// argument and does what Answer does.
 func Ask(program string) Parser {
 	return func(format, text string) ([]Block, error) {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
-		cmd := exec.CommandContext(ctx, program, Argument, format)
+		cmd := exec.CommandContext(ctx, program, format)
 		cmd.Stdin = strings.NewReader(text)
 		var complaint bytes.Buffer
 		cmd.Stderr = &complaint

@@ -13,8 +13,8 @@ import (
 
 // TestMain makes this test binary a program that can be asked.
 func TestMain(m *testing.M) {
-	if len(os.Args) == 3 && os.Args[1] == foreign.Argument {
-		if err := foreign.Answer(Parse, os.Args[2], os.Stdin, os.Stdout); err != nil {
+	if len(os.Args) == 2 && !strings.HasPrefix(os.Args[1], "-") {
+		if err := foreign.Answer(Parse, os.Args[1], os.Stdin, os.Stdout); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
 		}

@@ -1,0 +1,27 @@
+// Command vassal-parse reads what is not ini for a vassal, which asks it and has no
+// such parser of its own: each vassal, and each server, would pay for it.
+package main
+
+import (
+	"fmt"
+	"os"
+
+	"github.com/emperor-go/emperor/pkg/config/foreign"
+	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
+)
+
+const usage = `Usage: vassal-parse yaml|xml <FILE
+
+Prints the options of a configuration as JSON, for vassal.
+`
+
+func main() {
+	if len(os.Args) != 2 || os.Args[1] != "yaml" && os.Args[1] != "xml" {
+		fmt.Fprint(os.Stderr, usage)
+		os.Exit(2)
+	}
+	if err := foreign.Answer(parser.Parse, os.Args[1], os.Stdin, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "vassal-parse:", err)
+		os.Exit(1)
+	}
+}
