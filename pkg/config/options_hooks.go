@@ -13,7 +13,7 @@ import (
 
 // emperorHookOptions are the hooks of the emperor's own file.
 func emperorHookOptions() table[Emperor] {
-	return slices.Concat(surroundings(func(e *Emperor) *Surroundings { return &e.Around }), table[Emperor]{
+	rows := append(surroundings(func(e *Emperor) *Surroundings { return &e.Around }), table[Emperor]{
 		{
 			name: "emperor-allow-attr", group: "Hooks", arg: "OPTION|PHASE,…", repeat: true,
 			help: "hooks of the emperor that the section [emperor] of a vassal's file may give, where root owns the file",
@@ -23,12 +23,13 @@ func emperorHookOptions() table[Emperor] {
 			name: "emperor-hook-timeout", group: "Hooks", arg: "TIME", def: "30", help: "bound of each hook; 0: none",
 			set: duration(func(e *Emperor) *time.Duration { return &e.HookTimeout }),
 		},
-	}, hookOptions(hooks.Emperor, func(e *Emperor) hooks.Set { return e.Hooks }))
+	}...)
+	return hookOptions(rows, hooks.Emperor, func(e *Emperor) hooks.Set { return e.Hooks })
 }
 
 // vassalHookOptions are the hooks of a vassal's file.
 func vassalHookOptions() table[Vassal] {
-	return slices.Concat(surroundings(func(v *Vassal) *Surroundings { return &v.Around }), table[Vassal]{
+	rows := append(surroundings(func(v *Vassal) *Surroundings { return &v.Around }), table[Vassal]{
 		{
 			name: "hook-timeout", group: "Hooks", arg: "TIME", def: "30", help: "bound of each hook; 0: none",
 			set: duration(func(v *Vassal) *time.Duration { return &v.HookTimeout }),
@@ -37,12 +38,20 @@ func vassalHookOptions() table[Vassal] {
 			name: "jailed", group: "Hooks", help: "run the post-jail hooks although no option here jails the vassal",
 			set: func(v *Vassal, t value) error { v.Jailed = parseBool(t.text); return nil },
 		},
-	}, hookOptions(hooks.Vassal, func(v *Vassal) hooks.Set { return v.Hooks }))
+	}...)
+	return hookOptions(rows, hooks.Vassal, func(v *Vassal) hooks.Set { return v.Hooks })
 }
 
-// hookOptions makes a row for each kind of hook in each phase of one program.
-func hookOptions[T any](who hooks.Who, set func(*T) hooks.Set) table[T] {
-	rows := make(table[T], 0, 4*len(hooks.Phases())) // about as many: each vassal builds them
+// hookOptions adds a row for each kind of hook in each phase of one program. They are
+// many, and what is made on the way to them stays in the memory of each vassal.
+func hookOptions[T any](rows table[T], who hooks.Who, set func(*T) hooks.Set) table[T] {
+	more := 0
+	for _, info := range hooks.Phases() {
+		if info.Who == who {
+			more += len(info.Kinds)
+		}
+	}
+	rows = slices.Grow(rows, more)
 	for _, info := range hooks.Phases() {
 		if info.Who != who {
 			continue

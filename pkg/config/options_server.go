@@ -109,7 +109,7 @@ func answerOptions() table[Vassal] {
 
 // routeOptions make a row for each subject of a rule.
 func routeOptions() table[Vassal] {
-	var rows table[Vassal]
+	rows := make(table[Vassal], 0, len(serving.Subjects()))
 	for _, subject := range serving.Subjects() {
 		o := option[Vassal]{name: "route-" + subject, group: "Routing", arg: "REGEX ACTION:ARG", repeat: true}
 		switch subject {
