@@ -81,6 +81,12 @@ func program(name string) string { return filepath.Join(os.Getenv(binEnv), name)
 // eventually waits for a condition that nothing announces.
 func eventually(t testing.TB, what string, condition func() bool) {
 	t.Helper()
+	within(t, patience, what, condition)
+}
+
+// within is eventually with a patience of its own.
+func within(t testing.TB, patience time.Duration, what string, condition func() bool) {
+	t.Helper()
 	for deadline := time.Now().Add(patience); !condition(); time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatalf("after %v still not: %s", patience, what)

@@ -86,7 +86,7 @@ func (w *world) quickstart(name string) *quickstart {
 // network namespace that the page was written in.
 func (w *world) pageOf(t *testing.T, q *quickstart) string {
 	t.Helper()
-	eventually(t, "the line with curl", func() bool {
+	within(t, 4*patience, "the line with curl", func() bool { // it is built first
 		if len(q.ended) > 0 {
 			t.Fatalf("it ended: %v", <-q.ended)
 		}
