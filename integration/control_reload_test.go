@@ -51,9 +51,7 @@ func TestReloadsAreSeen(t *testing.T) {
 	put("two")
 	e.await("a.ini", "reloading -> running")
 	expect("a change that it takes", sight{1, 3, 2}, true)
-	if got := visit(t, w.path("s/a"), "/"); got != "2\n" {
-		t.Errorf("it answers %q", got)
-	}
+	eventually(t, "the old worker takes no more connections", func() bool { return visit(t, w.path("s/a"), "/") == "2\n" })
 	var a control.Answer
 	if err := json.Unmarshal([]byte(w.succeed("reload", "a.ini", "--wait", "--json")), &a); err != nil {
 		t.Fatal(err)
