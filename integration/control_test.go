@@ -81,7 +81,7 @@ func TestOperatorSeesVassals(t *testing.T) {
 		t.Errorf("bad.ini: %+v", bad)
 	}
 	table := w.succeed("list")
-	if !regexp.MustCompile(`(?m)^NAME +STATE +SINCE +PID +RESTARTS +GEN +MEMORY +CPU +ADDRESS +ERROR$`).MatchString(table) ||
+	if !regexp.MustCompile(`(?m)^NAME +STATE +SINCE +PID +RESTARTS +GEN +MEMORY +CPU +ADDRESS +ERROR OR STATUS$`).MatchString(table) ||
 		!regexp.MustCompile(fmt.Sprintf(`(?m)^web\.ini +running +\d+s +%d +0 +1 +\S+M `, pid)).MatchString(table) {
 		t.Errorf("the table:\n%s", table)
 	}

@@ -35,14 +35,20 @@ func listCommand() *cobra.Command {
 
 // vassalTable is a heading and a line for each vassal.
 func vassalTable(vassals []control.Vassal, now time.Time) [][]string {
-	rows := [][]string{{"NAME", "STATE", "SINCE", "PID", "RESTARTS", "GEN", "MEMORY", "CPU", "ADDRESS", "ERROR"}}
+	rows := [][]string{{"NAME", "STATE", "SINCE", "PID", "RESTARTS", "GEN", "MEMORY", "CPU", "ADDRESS", "ERROR OR STATUS"}}
 	for _, v := range vassals {
 		state := string(v.State)
+		if v.Phase != "" && v.PID != 0 {
+			state += " (" + v.Phase + ")"
+		}
 		if v.Why != "" && (v.Error == "" || v.Desired == emperor.Held) {
 			v.Error = v.Why
 		}
 		if v.Error == "" && v.Fallback != "" {
 			v.Error = "runs on its fallback " + v.Fallback
+		}
+		if v.Error == "" {
+			v.Error = v.Status
 		}
 		rows = append(rows, []string{
 			v.Name, state, age(v.Since, now), number(v.PID), strconv.Itoa(v.Restarts), strconv.FormatUint(v.Generation, 10),

@@ -78,8 +78,10 @@ type Record struct {
 	// Hooks are the last runs of its hooks, in the emperor and inside, the newest
 	// last.
 	Hooks []HookRun `json:"hooks,omitempty"`
-	// Status is what the vassal says of itself.
+	// Status is what the vassal says of itself, and Phase what it does by its own
+	// account (sd_notify(3)), whatever its state: reloading or stopping.
 	Status string `json:"status,omitempty"`
+	Phase  string `json:"phase,omitempty"`
 	// Address is that of an on-demand vassal.
 	Address    string            `json:"address,omitempty"`
 	Addresses  []string          `json:"addresses,omitempty"`
@@ -94,7 +96,7 @@ func (e *Emperor) record(v *vassal) Record {
 		PauseUntil: v.pauseUntil, Generation: v.generation, Config: v.config.Version.Short(), Serial: v.serial, Reloads: v.reloads,
 		Fault: v.fault, FaultSince: v.faultSince, ReloadError: v.reloadError, Launches: v.launches, Failures: v.failures, Exited: v.exited,
 		FirstRun: v.firstRun, LastRun: v.lastRun, Ready: v.ready, Accepting: v.accepting, Loyal: v.loyal,
-		LastAccepting: v.lastAccepting, LastLoyal: v.lastLoyal, Heartbeat: v.heartbeat, Reloaded: v.reloaded, Status: v.status, Fallback: v.fallback,
+		LastAccepting: v.lastAccepting, LastLoyal: v.lastLoyal, Heartbeat: v.heartbeat, Reloaded: v.reloaded, Status: v.status, Phase: v.phase, Fallback: v.fallback,
 		Hooks: slices.Clone(v.hookRuns),
 	}
 	if v.wanted != nil {

@@ -247,6 +247,33 @@ func TestVassalsThatRest(t *testing.T) {
 	})
 }
 
+func TestWhatAVassalSaysOfItself(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, comparing)
+		s.put("a.ini", "1")
+		text := "at work"
+		for _, tt := range []struct {
+			says          Notification
+			phase, status string
+		}{
+			{Notification{Status: &text}, "", text},
+			{Notification{Reloading: true}, "reloading", text},
+			{Notification{Ready: true}, "", text},
+			{Notification{Stopping: true}, "stopping", text},
+		} {
+			s.say("a.ini", tt.says)
+			if r := s.record(t, "a.ini"); r.State != Running || r.Phase != tt.phase || r.Status != tt.status {
+				t.Errorf("%+v: %s, phase %q, status %q", tt.says, r.State, r.Phase, r.Status)
+			}
+		}
+		s.operator(t, "a.ini", Restart)
+		if r := s.record(t, "a.ini"); r.Phase != "" || r.Status != "" {
+			t.Errorf("a new process says %q, %q", r.Phase, r.Status)
+		}
+		s.stop()
+	})
+}
+
 func TestSilenceAfterHeartbeats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, func(o *Options) { o.Heartbeat = 30 * time.Second })

@@ -121,6 +121,14 @@ func (e *Emperor) notified(v *vassal, n Notification) {
 	if n.Status != nil {
 		e.says(v, line(*n.Status))
 	}
+	switch {
+	case n.Stopping:
+		v.phase = "stopping"
+	case n.Ready:
+		v.phase = ""
+	case n.Reloading:
+		v.phase = "reloading"
+	}
 	if n.Watchdog {
 		e.beat(v)
 	}

@@ -73,6 +73,7 @@ type history struct {
 	heartbeat, reloaded      time.Time
 	pauseUntil               time.Time
 	status, reloadError      string
+	phase                    string // that it says it is in by sd_notify(3), beside its state
 	fallback                 string // that it runs on, and why; empty: it does not
 	launches                 int
 	speaks                   bool      // the order channel, as it has shown
