@@ -103,7 +103,7 @@ func run(ctx context.Context, hurry <-chan struct{}, o *config.Emperor, warnings
 	sight.serve(ctx, e, o, look)
 	orders.serve(ctx, e)
 	go relax(ctx, e)
-	go report(ctx, e, log)
+	defer telling(ctx, e, log)()
 	go wishes(ctx, e, look, log)
 	return e.Run(ctx)
 }
@@ -112,7 +112,7 @@ func run(ctx context.Context, hurry <-chan struct{}, o *config.Emperor, warnings
 func launcher(o *config.Emperor, program string, libraries hooks.Libraries, seen *sight) *emperor.System {
 	s := &emperor.System{
 		Program: program, Libraries: libraries, Clone: o.Clone, Hooks: o.Hooks, HookTimeout: o.HookTimeout, Shells: o.Around.Shells, Early: o.EarlyRelease,
-		Environ: os.Environ(), Foreign: wrapping(o.Wrapping), Templates: templates(o.Templates),
+		Environ: ownEnviron(), Foreign: wrapping(o.Wrapping), Templates: templates(o.Templates),
 		Output: seen.output, NotifyDir: seen.notify(), Observe: seen.startHook,
 	}
 	s.Foreign.Before, s.Foreign.After = templateArgs(o.Templates)

@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"os"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
@@ -28,12 +31,41 @@ type service struct {
 	watchdog time.Duration      // longest silence that the manager bears; zero: any
 
 	ready, rolling bool
+	rolls          int // of all vassals, that were begun
 	told           int // how many vassals
 	beat           time.Time
 }
 
-// report tells the service manager, if there is one, until ctx ends, and then
-// that the emperor stops.
+// ownEnviron is the environment without what is for the emperor alone: what its
+// hooks start shall not speak for it.
+func ownEnviron() []string {
+	return slices.DeleteFunc(os.Environ(), func(v string) bool {
+		return strings.HasPrefix(v, "NOTIFY_SOCKET=") || strings.HasPrefix(v, "WATCHDOG_")
+	})
+}
+
+// telling tells the service manager, if there is one, until the function is called
+// that it returns. That one returns when the manager knows that the emperor stops,
+// or does not listen.
+func telling(ctx context.Context, e *emperor.Emperor, log *slog.Logger) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	told := make(chan struct{})
+	go func() {
+		defer close(told)
+		report(ctx, e, log)
+	}()
+	return func() {
+		cancel()
+		timer := time.NewTimer(logEnd)
+		defer timer.Stop()
+		select {
+		case <-told:
+		case <-timer.C:
+		}
+	}
+}
+
+// report tells the service manager until ctx ends, and then that the emperor stops.
 func report(ctx context.Context, e *emperor.Emperor, log *slog.Logger) {
 	if sent, _ := daemon.SdNotify(false, "STATUS=starting"); !sent {
 		return
@@ -75,16 +107,18 @@ func (s *service) look(ctx context.Context) (calm bool) {
 	}
 	switch {
 	case !s.ready && p.Begun:
-		s.ready, s.told = true, p.Vassals
+		s.ready, s.told, s.rolls = true, p.Vassals, p.Rolls
 		s.notify("READY=1\n" + governing(p.Vassals))
-	case s.ready && p.Rolling != s.rolling:
-		s.rolling = p.Rolling
-		if p.Rolling {
-			s.notify("RELOADING=1\n" + monotonic() + "\nSTATUS=reloading")
-		} else {
+	case s.ready && p.Rolls != s.rolls && !s.rolling: // it may be over already
+		s.rolling, s.rolls = true, p.Rolls
+		s.notify("RELOADING=1\n" + monotonic() + "\nSTATUS=reloading")
+		fallthrough
+	case s.rolling:
+		if !p.Rolling {
+			s.rolling, s.told = false, p.Vassals
 			s.notify("READY=1\n" + governing(p.Vassals))
 		}
-	case s.ready && p.Vassals != s.told && !s.rolling:
+	case s.ready && p.Vassals != s.told:
 		s.told = p.Vassals
 		s.notify(governing(p.Vassals))
 	}

@@ -26,7 +26,11 @@ func TestServiceManagerIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var said []string
 		s := service{
-			emperor: &course{{}, {Vassals: 2}, {Begun: true, Vassals: 2}, {Begun: true, Vassals: 1}, {Begun: true, Vassals: 1, Rolling: true}, {Begun: true, Vassals: 1}},
+			emperor: &course{{}, {Vassals: 2}, {Begun: true, Vassals: 2}, {Begun: true, Vassals: 1}, 
+				{Begun: true, Vassals: 1, Rolling: true}, // one that was touched
+				{Begun: true, Vassals: 1, Rolling: true, Rolls: 1}, {Begun: true, Vassals: 3, Rolling: true, Rolls: 1}, {Begun: true, Vassals: 2, Rolls: 1},
+				{Begun: true, Vassals: 2, Rolls: 2}, // over before it was seen
+			},
 			told:    -1, watchdog: 30 * time.Second,
 			notify: func(state string) {
 				if state == "WATCHDOG=1" && slices.Contains(said, state) {
@@ -40,7 +44,7 @@ func TestServiceManagerIsTold(t *testing.T) {
 		s.run(ctx)
 		want := []string{
 			"WATCHDOG=1", "READY=1 STATUS=governing 2 vassals", "STATUS=governing 1 vassal", "RELOADING=1",
-			"READY=1 STATUS=governing 1 vassal", "STOPPING=1 STATUS=stopping",
+			"READY=1 STATUS=governing 2 vassals", "RELOADING=1", "READY=1 STATUS=governing 2 vassals", "STOPPING=1 STATUS=stopping",
 		}
 		if !slices.Equal(said, want) {
 			t.Errorf("said %q\nwant %q", said, want)

@@ -238,6 +238,7 @@ type Emperor struct {
 	queue     []*vassal
 	launching int
 	rolling   []*vassal // to be reloaded, in order
+	rolls     int       // how often all were to be
 	zergs     int
 	listeners map[*listener]bool
 	stopping  bool

@@ -116,6 +116,7 @@ func (e *Emperor) refuse(v *vassal) {
 
 // reloadAll asks every vassal that serves to reload, some at a time.
 func (e *Emperor) reloadAll() {
+	e.rolls++
 	for _, v := range e.sorted() {
 		if v.state == Running && !slices.Contains(e.rolling, v) {
 			e.rolling = append(e.rolling, v)

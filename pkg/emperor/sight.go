@@ -12,6 +12,8 @@ type Progress struct {
 	Begun bool
 	// Rolling: vassals are being reloaded, or wait for it.
 	Rolling bool
+	// Rolls is how often all were asked to reload.
+	Rolls int
 	// Vassals is how many there are.
 	Vassals int
 }
@@ -22,7 +24,7 @@ func (e *Emperor) Progress(ctx context.Context) (p Progress, err error) {
 	err = e.ask(ctx, func() {
 		p.Vassals = len(e.vassals)
 		p.Begun = len(e.sets) == len(e.options.Monitors) && len(e.queue) == 0 && e.launching == 0
-		p.Rolling = len(e.rolling) > 0
+		p.Rolling, p.Rolls = len(e.rolling) > 0, e.rolls
 		for _, v := range e.vassals {
 			p.Rolling = p.Rolling || v.state == Reloading
 		}
