@@ -126,7 +126,9 @@ func TestMetrics(t *testing.T) {
 	for _, want := range []string{
 		`emperor_vassals{state="running"} 1`, `emperor_vassal_exits_total{cause="failed"} `, `emperor_reload_duration_seconds_count{result="ok"} 1`,
 		`emperor_hook_duration_seconds_count{phase="as-emperor",result="ok"} `, `emperor_loop_latency_seconds_count `,
-		`emperor_vassal_memory_bytes{vassal="a.ini"} `, `emperor_launch_duration_seconds_count `,
+		`emperor_vassal_memory_bytes{vassal="a.ini"} `, `emperor_launch_duration_seconds_count `, `emperor_vassals{state="backoff"} `,
+		`emperor_vassal_restarts_total `, `emperor_vassal_cpu_seconds_total{vassal="a.ini"} `, `emperor_ready_duration_seconds_count `,
+		`emperor_hook_duration_seconds_count{phase="as-root",result="failed"} `, `emperor_vassals_without_series 0`,
 	} {
 		eventually(t, want, func() bool {
 			text = w.run("curl -sS --max-time 10 http://127.0.0.1:7003/metrics")

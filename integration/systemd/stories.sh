@@ -75,6 +75,22 @@ expect "nothing is orphaned" bash -c "! pgrep -x -P 1 'vassal|vassal-server|slee
 expect "the cgroups of the dead emperor are gone" test "$(find /sys/fs/cgroup/system.slice/emperor.service -maxdepth 1 -name 'emperor-*' | wc -l)" = 1
 expect "it answers" soon answers
 
+cat >/etc/vassals/hog.ini <<'END'
+[uwsgi]
+log = journal
+exec-as-root = echo I am hungry
+exec-as-root = mkdir -p /sys/fs/cgroup/hog && echo 32M >/sys/fs/cgroup/hog/memory.max && echo 1 >/sys/fs/cgroup/hog/cgroup.procs
+privileged-binary-patch-arg = tail /dev/zero
+END
+starved() { emperor status hog 2>&1 | grep -q "out of memory: the kernel killed 1 of its processes"; }
+expect "a vassal that takes too much memory is said to have" soon starved
+shown() { journalctl EMPEROR_VASSAL=hog.ini --no-pager -o cat | grep -q "I am hungry"; }
+expect "a vassal's own journal has its lines" soon shown
+rm /etc/vassals/hog.ini
+gone() { ! emperor status hog >/dev/null 2>&1; }
+expect "it goes when its file does" soon gone
+rmdir /sys/fs/cgroup/hog
+
 rm /etc/vassals/talker.ini
 expect "a vassal that is removed goes, and the status says so" soon is StatusText "governing 1 vassal"
 
