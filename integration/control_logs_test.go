@@ -88,6 +88,15 @@ func TestLogOfAVassalIsAFile(t *testing.T) {
 	if mode := strings.TrimSpace(w.run("stat -c %a:%u " + file)); mode != "640:0" {
 		t.Errorf("the file is %s", mode)
 	}
+	// Who follows it sees the end of a vassal that goes.
+	w.vassal("b.ini", "command = sh -c 'echo here is b; exec sleep 1000000'")
+	e.running("b.ini")
+	follow := sit(t, w.inside(program("emperor"), "logs", "--follow", "b"))
+	follow.expect("here is b")
+	w.remove("b.ini")
+	if code := follow.ended(); code != 0 {
+		t.Errorf("logs --follow of a vassal that has gone: exit code %d", code)
+	}
 	// Rotation, with and without a word to the emperor.
 	w.run("mv " + file + " " + file + ".1; emperor=" + program("emperor") + "; $emperor reopen-logs")
 	eventually(t, "there is a file again", func() bool { return holds(file, "line ") })

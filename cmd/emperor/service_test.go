@@ -26,9 +26,15 @@ func TestServiceManagerIsTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var said []string
 		s := service{
-			emperor: &course{{}, {Vassals: 2}, {Begun: true, Vassals: 2}, {Begun: true, Vassals: 1},
+			emperor: &course{
+				{},
+				{Vassals: 2},
+				{Begun: true, Vassals: 2},
+				{Begun: true, Vassals: 1},
 				{Begun: true, Vassals: 1, Rolling: true}, // one that was touched
-				{Begun: true, Vassals: 1, Rolling: true, Rolls: 1}, {Begun: true, Vassals: 3, Rolling: true, Rolls: 1}, {Begun: true, Vassals: 2, Rolls: 1},
+				{Begun: true, Vassals: 1, Rolling: true, Rolls: 1},
+				{Begun: true, Vassals: 3, Rolling: true, Rolls: 1},
+				{Begun: true, Vassals: 2, Rolls: 1},
 				{Begun: true, Vassals: 2, Rolls: 2}, // over before it was seen
 			},
 			told: -1, watchdog: 30 * time.Second,

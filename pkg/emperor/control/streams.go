@@ -103,8 +103,8 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request) {
 	}
 	for {
 		select {
-		case l := <-next:
-			if !out.send(l) || !out.flush() {
+		case l, more := <-next:
+			if !more || !out.send(l) || !out.flush() {
 				return
 			}
 		case <-r.Context().Done():

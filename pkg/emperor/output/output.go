@@ -40,6 +40,9 @@ type Log struct {
 	lines     []Line
 	bytes     int
 	followers map[*follower]bool
+	forgotten bool
+
+	writers int // guarded by the Store
 }
 
 type follower struct {
@@ -84,7 +87,8 @@ func (l *Log) Last(n int) []Line {
 }
 
 // Follow returns the last n lines and a channel of those that come, until stop is
-// called. A reader that is slow misses some, and is told how many.
+// called or the log is forgotten; then it is closed. A reader that is slow misses
+// some, and is told how many.
 func (l *Log) Follow(n int) (last []Line, next <-chan Line, stop func()) {
 	f := &follower{lines: make(chan Line, behind)}
 	l.mu.Lock()
@@ -94,10 +98,21 @@ func (l *Log) Follow(n int) (last []Line, next <-chan Line, stop func()) {
 	}
 	l.followers[f] = true
 	last = append([]Line{}, l.lines[len(l.lines)-min(n, len(l.lines)):]...)
+	if l.forgotten {
+		l.dismiss(f)
+	}
 	return last, f.lines, func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		delete(l.followers, f)
+	}
+}
+
+// dismiss ends what a follower gets. The lock is held.
+func (l *Log) dismiss(f *follower) {
+	if l.followers[f] {
+		delete(l.followers, f)
+		close(f.lines)
 	}
 }
 
@@ -111,6 +126,10 @@ type Store struct {
 func (s *Store) Of(name string) *Log {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.of(name)
+}
+
+func (s *Store) of(name string) *Log {
 	if s.logs == nil {
 		s.logs = map[string]*Log{}
 	}
@@ -122,9 +141,33 @@ func (s *Store) Of(name string) *Log {
 	return l
 }
 
-// Forget drops the log of a vassal that is gone.
+// writable returns the log for somebody who adds to it until done is called.
+func (s *Store) writable(name string) (l *Log, done func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l = s.of(name)
+	l.writers++
+	return l, func() {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		l.writers--
+	}
+}
+
+// Forget drops the log of a vassal that is gone, unless another one of its name has
+// begun to write into it. Who follows it gets no more.
 func (s *Store) Forget(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	l := s.logs[name]
+	if l == nil || l.writers > 0 {
+		return
+	}
 	delete(s.logs, name)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.forgotten = true
+	for f := range l.followers {
+		l.dismiss(f)
+	}
 }

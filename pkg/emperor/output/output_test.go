@@ -88,6 +88,35 @@ func TestFollowerThatIsSlowLosesLinesAndIsTold(t *testing.T) {
 	}
 }
 
+// Who follows a vassal that goes gets no more, unless another one of its name has
+// come before it was forgotten.
+func TestForgottenLogsEnd(t *testing.T) {
+	h := &Hub{}
+	sink := h.Open(Vassal{Name: "a", Log: slog.New(slog.DiscardHandler)})
+	_, next, stop := h.Of("a").Follow(1)
+	sink.Line("one")
+	h.Forget("a") // it is about an older one
+	sink.Line("two")
+	for _, want := range []string{"one", "two"} {
+		if l := <-next; l.Text != want {
+			t.Errorf("got %+v, want %s", l, want)
+		}
+	}
+	log := h.Of("a")
+	sink.Close()
+	h.Forget("a")
+	if l, more := <-next; more {
+		t.Errorf("got %+v after the end", l)
+	}
+	stop()
+	if _, next, stop := log.Follow(1); true {
+		if _, more := <-next; more {
+			t.Error("a forgotten log goes on")
+		}
+		stop()
+	}
+}
+
 // gate is a writer that blocks until it is opened, and fails while it is full.
 type gate struct {
 	mu   sync.Mutex

@@ -48,12 +48,14 @@ type Sink struct {
 	log   *Log
 	print func(Line)
 	close func()
+	done  func() // with the log
 }
 
 // Open makes the sink of one process of a vassal; the caller closes it. A
 // destination that cannot be had is replaced by the emperor's log, which says so.
 func (h *Hub) Open(v Vassal) *Sink {
-	s := &Sink{log: h.Of(v.Name), close: func() {}}
+	s := &Sink{close: func() {}}
+	s.log, s.done = h.writable(v.Name)
 	s.share(h, v.Log)
 	if v.To == "" {
 		return s
@@ -167,7 +169,10 @@ func (s *Sink) Line(text string) {
 }
 
 // Close returns when the last lines are stored, or it is clear that they cannot be.
-func (s *Sink) Close() { s.close() }
+func (s *Sink) Close() {
+	s.close()
+	s.done()
+}
 
 // Reopen opens every file again, by its name.
 func (h *Hub) Reopen() (files int, err error) {
