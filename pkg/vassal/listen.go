@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 
 	"github.com/emperor-go/emperor/pkg/wire"
@@ -14,8 +15,14 @@ import (
 // gets none that it does not handle (pid_namespaces(7)).
 func (v *Vassal) listen(context.Context) error {
 	v.signals = make(chan os.Signal, 32)
-	signal.Notify(v.signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP, syscall.SIGUSR1,
-		syscall.SIGUSR2, syscall.SIGCHLD)
+	// For each signal the runtime asks a thread of its own. The main thread, to which
+	// this goroutine is locked, would have to be woken up for every answer.
+	var asked sync.WaitGroup
+	asked.Go(func() {
+		signal.Notify(v.signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP, syscall.SIGUSR1,
+			syscall.SIGUSR2, syscall.SIGCHLD)
+	})
+	asked.Wait()
 	v.commands = v.pipe.commands()
 	v.booted, v.listener = make(chan struct{}), make(chan struct{})
 	go func(booted, done chan struct{}) {
