@@ -3,6 +3,7 @@ package config
 import (
 	"strconv"
 	"strings"
+	"time"
 )
 
 // daemonFreq is how many seconds a program may take to write its pid file.
@@ -72,12 +73,20 @@ func attachKeyed(v *Vassal, t value) error {
 			d.ReloadSignal, err = parseSignal(text)
 		case "chdir":
 			d.Dir = text
+		case "stdin":
+			d.Stdin = text == "" || parseBool(text)
+		case "max_throttle":
+			var n int
+			if n, err = strconv.Atoi(text); err != nil || n < 1 {
+				err = hinted{strconv.Quote(text) + " is not a number of seconds", ""}
+			}
+			d.MaxPause = time.Duration(n) * time.Second
 		case "uid":
 			d.UID, err = parseIdentity(text)
 		case "gid":
 			d.GID, err = parseIdentity(text)
 		default:
-			err = hinted{"unknown key " + strconv.Quote(key), "cmd, pidfile, freq, control, daemonize, touch, stopsignal, reloadsignal, chdir, uid, gid"}
+			err = hinted{"unknown key " + strconv.Quote(key), "cmd, pidfile, freq, control, daemonize, touch, stopsignal, reloadsignal, chdir, stdin, max_throttle, uid, gid"}
 		}
 		if err != nil {
 			return err

@@ -16,7 +16,7 @@ func workerOptions() table[Vassal] {
 	rows := table[Vassal]{
 		{name: "attach-control-daemon", group: g, arg: "COMMAND", repeat: true, help: "run a program beside the workers; the vassal ends when it does", set: attach(Daemon{Control: true})},
 		{name: "attach-daemon", group: g, arg: "COMMAND", repeat: true, help: "run a program beside the workers, again when it dies", set: attach(Daemon{})},
-		{name: "attach-daemon2", group: g, arg: "KEY=VALUE,…", repeat: true, help: "as attach-daemon: cmd, pidfile, freq, control, daemonize, touch, stopsignal, reloadsignal, chdir, uid, gid", set: attachKeyed},
+		{name: "attach-daemon2", group: g, arg: "KEY=VALUE,…", repeat: true, help: "as attach-daemon: cmd, pidfile, freq, control, daemonize, touch, stopsignal, reloadsignal, chdir, stdin, max_throttle, uid, gid", set: attachKeyed},
 		{name: "cheap", group: g, help: "start workers on the first connection", set: yes(func(v *Vassal) *bool { return &v.Idle.Cheap })},
 		{name: "die-on-idle", group: g, help: "end the vassal when it is idle", set: yes(func(v *Vassal) *bool { return &v.Idle.Die })},
 		{

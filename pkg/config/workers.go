@@ -90,6 +90,11 @@ type Daemon struct {
 	StopSignal, ReloadSignal syscall.Signal
 	// Touch are files whose change restarts it.
 	Touch []string
+	// Stdin: it keeps that of the master. Otherwise there is nothing to read.
+	Stdin bool
+	// MaxPause bounds the time until one that has died is started again. Zero: as
+	// for workers.
+	MaxPause time.Duration
 	// Dir is its working directory. Empty: that of the master.
 	Dir string
 	// UID and GID it becomes, if the master may.

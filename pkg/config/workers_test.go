@@ -21,3 +21,19 @@ func TestProbes(t *testing.T) {
 		}
 	}
 }
+
+// What only a shell understands is left to one, and nothing else is.
+func TestCommandsOfDaemons(t *testing.T) {
+	for text, script := range map[string]bool{
+		"/srv/queue --name=x 'two words'": false, `queue a\ b "c d"`: false,
+		"cd /srv && ./queue": true, "NAME=x queue": true, "queue >/dev/null 2>&1": true, "queue $HOME": true, "queue *.conf": true, "a | b": true,
+	} {
+		v := &Vassal{}
+		if err := v.attach(Daemon{}, text); err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		if got := v.Daemons[0].Script; (got == text) != script || !script && got != "" {
+			t.Errorf("%s: script %q", text, got)
+		}
+	}
+}

@@ -73,7 +73,11 @@ func (m *master) laterDaemon(d *daemon) {
 	if time.Since(d.since) >= restartReset {
 		d.deaths = 0
 	}
-	d.restart = time.Now().Add(pause(d.deaths))
+	wait := pause(d.deaths)
+	if d.spec.MaxPause > 0 {
+		wait = min(wait, d.spec.MaxPause)
+	}
+	d.restart = time.Now().Add(wait)
 	d.deaths++
 }
 

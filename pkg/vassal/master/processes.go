@@ -230,6 +230,10 @@ func startDaemon(s Spec) (int, error) {
 		return 0, err
 	}
 	defer null.Close()
+	files := []uintptr{null.Fd(), 1, 2}
+	if d.Stdin {
+		files[0] = 0
+	}
 	sys := &syscall.SysProcAttr{Setsid: true}
 	if d.Pidfile == "" {
 		sys.Pdeathsig = syscall.SIGKILL
@@ -245,7 +249,7 @@ func startDaemon(s Spec) (int, error) {
 	if d.Dir != "" {
 		dir = d.Dir
 	}
-	pid, err := syscall.ForkExec(path, words, &syscall.ProcAttr{Env: s.Env, Dir: dir, Files: []uintptr{null.Fd(), 1, 2}, Sys: sys})
+	pid, err := syscall.ForkExec(path, words, &syscall.ProcAttr{Env: s.Env, Dir: dir, Files: files, Sys: sys})
 	if err == nil && d.Daemonize {
 		err = os.WriteFile(d.Pidfile, []byte(strconv.Itoa(pid)+"\n"), 0o644)
 	}
