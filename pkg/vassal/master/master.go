@@ -80,20 +80,22 @@ type master struct {
 	done   chan struct{} // closed when the loop has ended
 	timer  *time.Timer
 
-	crew    *crew           // that serves, or is to
-	next    *crew           // of a reload in progress; nil
-	rolling []int           // slots whose workers are replaced one by one
-	workers map[int]*worker // by pid: all there are, leaving ones too
-	daemons []*daemon       //
-	serial  uint64          // of the last worker
-	wanted  []request       // reloads that came during a reload
-	current request         // the reload in progress
-	asleep  bool            // no workers until somebody connects
-	notify  string          // address for sd_notify; empty until needed
-	watch   context.CancelFunc
-	knock   context.CancelFunc
-	idle    idleness
-	limitAt time.Time // when limits are looked at next; zero: never
+	crew    *crew // that serves, or is to
+	next    *crew // of a reload in progress; nil
+	rolling []int // slots whose workers are replaced one by one
+	// rollNext is why all of them are to be, after the reload; empty: they are not.
+	rollNext string
+	workers  map[int]*worker // by pid: all there are, leaving ones too
+	daemons  []*daemon       //
+	serial   uint64          // of the last worker
+	wanted   []request       // reloads that came during a reload
+	current  request         // the reload in progress
+	asleep   bool            // no workers until somebody connects
+	notify   string          // address for sd_notify; empty until needed
+	watch    context.CancelFunc
+	knock    context.CancelFunc
+	idle     idleness
+	limitAt  time.Time // when limits are looked at next; zero: never
 
 	served  bool // a crew was ready once
 	stopped bool

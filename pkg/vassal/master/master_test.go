@@ -446,6 +446,33 @@ func TestChainReloadReplacesOneAfterTheOther(t *testing.T) {
 	})
 }
 
+// A touch during another replacement, or during a reload, is for workers that were
+// started before it, too.
+func TestChainReloadAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := plan("slow", 2)
+		p.Triggers.Chain = []string{"/chain"}
+		s := play(t, p)
+		time.Sleep(4 * time.Second)
+		s.changed("/chain")
+		synctest.Wait()
+		s.since()
+		time.Sleep(4 * time.Second)
+		s.expect("terminated 1, start 4 slow, dead 1")
+		s.changed("/chain") // 4 is on its way
+		time.Sleep(10 * time.Second)
+		s.expect("terminated 2, start 5 slow, dead 2, terminated 3, start 6 slow, dead 3, terminated 4, dead 4")
+		s.signals <- syscall.SIGHUP
+		synctest.Wait()
+		s.changed("/chain")
+		time.Sleep(20 * time.Second)
+		if got := s.since(); !strings.HasPrefix(got, "start 7 slow, start 8 slow, ") || !strings.Contains(got, "start 9 slow") || !strings.HasSuffix(got, "terminated 8, dead 8") {
+			t.Errorf("got %s", got)
+		}
+		s.stop("<nil>")
+	})
+}
+
 func TestTouchReloads(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := plan("web", 1)

@@ -100,6 +100,10 @@ func (m *master) conclude(err error) {
 	}
 	m.current = request{}
 	if len(m.wanted) == 0 {
+		if why := m.rollNext; why != "" {
+			m.rollNext = ""
+			m.rollAll(why)
+		}
 		return
 	}
 	// The last order counts; a trigger behind it must not undo its bytes.
@@ -127,12 +131,19 @@ func (m *master) answer(r request, err error) {
 	}
 }
 
-// rollAll replaces the workers one after the other.
+// rollAll replaces the workers one after the other, also those that were started
+// not long ago: a reload in progress is waited for, and who is being replaced is
+// replaced again.
 func (m *master) rollAll(why string) {
-	if m.stopped || m.next != nil || m.asleep || len(m.rolling) > 0 {
+	switch {
+	case m.stopped || m.asleep && m.next == nil:
+		return
+	case m.next != nil:
+		m.rollNext = why
 		return
 	}
 	m.Log.Info("replacing one worker after the other: " + why)
+	m.rolling = m.rolling[:min(1, len(m.rolling))]
 	for i := range m.crew.slots {
 		m.rolling = append(m.rolling, i)
 	}
