@@ -106,3 +106,12 @@ func TestOnlyItsOwnFilesAreRemoved(t *testing.T) {
 		}
 	}
 }
+
+func TestQueueThatTheKernelKeepsShorter(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("a.ini", serves, "hook-asap = sysctl:net.core.somaxconn=200", "socket = "+w.path("s/a"), "listen = 500")
+	e := w.start(allNamespaces)
+	e.running("a.ini")
+	e.await("a.ini", "net.core.somaxconn) listen=500 most=200")
+}

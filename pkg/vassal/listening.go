@@ -36,11 +36,31 @@ func (v *Vassal) bindShared(context.Context) error {
 // needs a shared socket, a capability or a sysctl, as in uWSGI. A socket that an
 // emperor holds on demand comes first, as descriptor 0 or by LISTEN_FDS.
 func (v *Vassal) bind(context.Context) (err error) {
+	v.warnOfQueue()
 	v.sets, _, err = v.bindSets(v.options, [][]*sockets.Socket{v.inherited})
 	for _, s := range slices.Concat(v.sets...) {
 		v.Log.Info("listening", s.Name, s.Address)
 	}
 	return err
+}
+
+// smallQueue is a length that every kernel allows.
+const smallQueue = 128
+
+// warnOfQueue says when the kernel keeps queues of connections shorter than asked
+// for (listen(2)). uWSGI does not start then.
+func (v *Vassal) warnOfQueue() {
+	wanted := v.options.Listening.Backlog
+	if wanted <= smallQueue || len(v.options.Sockets) == 0 {
+		return
+	}
+	text, err := os.ReadFile("/proc/sys/net/core/somaxconn")
+	if err != nil {
+		return
+	}
+	if most, err := strconv.Atoi(strings.TrimSpace(string(text))); err == nil && most < wanted {
+		v.Log.Warn("the kernel keeps the queue of a socket shorter (net.core.somaxconn)", "listen", wanted, "most", most)
+	}
 }
 
 // bindSets makes the sockets of all workers: one set, or with reuse-port one for
