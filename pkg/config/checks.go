@@ -27,9 +27,16 @@ var checks = []struct {
 		func(v *Vassal) bool { return len(v.Command) > 0 && v.Server.Serves() },
 	},
 	{
+		[]string{"worker-exec", "worker-exec2"},
+		"there is a command as well", "serve with one of them", nil,
+		func(v *Vassal) bool { return len(v.Workers.Exec) > 0 && len(v.Command) > 0 },
+	},
+	{
 		[]string{"unprivileged-binary-patch", "unprivileged-binary-patch-arg"},
 		"there is a command or a static-map as well", "nothing of the vassal stays to run it", nil,
-		func(v *Vassal) bool { return len(v.BinaryPatch) > 0 && (len(v.Command) > 0 || v.Server.Serves()) },
+		func(v *Vassal) bool {
+			return len(v.BinaryPatch) > 0 && (len(v.Command)+len(v.Workers.Exec) > 0 || v.Server.Serves())
+		},
 	},
 	{
 		nil, "there is nothing to serve", "give static-map, command or unprivileged-binary-patch-arg",
