@@ -14,6 +14,11 @@ var (
 	uwsgiOptions string
 	//go:embed uwsgi_plugin_options.txt
 	uwsgiPluginOptions string
+
+	// Those of the emperor's table: a vassal whose file has a line for uWSGI need not
+	// build that table, which would stay in its memory. A test keeps the list (make docs).
+	//go:embed emperor_names.txt
+	emperorNames string
 )
 
 // uwsgiShort are uWSGI's options of one letter.

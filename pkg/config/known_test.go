@@ -170,3 +170,17 @@ func TestDistance(t *testing.T) {
 		}
 	}
 }
+
+// TestEmperorNamesDocumentIsCurrent keeps the list of the emperor's options.
+func TestEmperorNamesDocumentIsCurrent(t *testing.T) {
+	want := strings.Join(slices.Sorted(emperorOptions().names), "\n") + "\n"
+	if want == emperorNames {
+		return
+	}
+	if !fixDocs {
+		t.Fatal("emperor_names.txt is not the list of the emperor's options: run make docs")
+	}
+	if err := os.WriteFile("emperor_names.txt", []byte(want), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -110,8 +110,9 @@ func (s *strangers) report(warnings *Problems) {
 
 // whose says to which program an option belongs that the table at hand has not.
 func whose(key string) string {
+	_, emperors := lookUp(emperorNames, key)
 	switch {
-	case emperorOptions().find(key) != nil:
+	case emperors:
 		return "the emperor"
 	case vassalOptions().find(key) != nil:
 		return "a vassal"
