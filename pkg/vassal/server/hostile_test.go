@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -117,45 +118,88 @@ func (s *short) Accept() (net.Conn, error) {
 	return c, err
 }
 
-// TestShutWindow: a client of HTTP/2 that lets nothing through is given up, and
-// keeps the other answers of its connection.
-func TestShutWindow(t *testing.T) {
+// h2 is a client of HTTP/2 that sends what it likes (RFC 9113).
+type h2 struct {
+	t  *testing.T
+	c  net.Conn
+	in *bufio.Reader
+}
+
+const (
+	h2Headers  = 1
+	h2Reset    = 3
+	h2Settings = 4
+
+	h2EndStream, h2EndHeaders = 1, 4
+)
+
+// dialH2 connects and says hello, with settings.
+func (s *running) dialH2(settings ...byte) *h2 {
+	s.t.Helper()
+	c, err := tls.Dial("tcp", s.addr["https-socket"], &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.t.Cleanup(func() { c.Close() })
+	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
+	h := &h2{s.t, c, bufio.NewReader(c)}
+	if _, err := io.WriteString(c, "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"); err != nil {
+		s.t.Fatal(err)
+	}
+	h.send(h2Settings, 0, 0, settings)
+	return h
+}
+
+func (h *h2) send(kind, flags byte, stream uint32, body []byte) {
+	h.t.Helper()
+	head := []byte{byte(len(body) >> 16), byte(len(body) >> 8), byte(len(body)), kind, flags}
+	if _, err := h.c.Write(append(binary.BigEndian.AppendUint32(head, stream), body...)); err != nil {
+		h.t.Fatal(err)
+	}
+}
+
+// ask begins a request; method is an index of the static table (RFC 7541).
+func (h *h2) ask(method, flags byte, path string) {
+	h.t.Helper()
+	h.send(h2Headers, flags|h2EndHeaders, 1, append([]byte{method, 0x87, 0x41, 1, 'x', 0x04, byte(len(path))}, path...))
+}
+
+// await reads until one of these kinds of frames comes.
+func (h *h2) await(kinds ...byte) {
+	h.t.Helper()
+	for {
+		var head [9]byte
+		if _, err := io.ReadFull(h.in, head[:]); err != nil {
+			h.t.Fatalf("no frame of %v: %v", kinds, err)
+		}
+		if _, err := h.in.Discard(int(head[0])<<16 | int(head[1])<<8 | int(head[2])); err != nil {
+			h.t.Fatal(err)
+		}
+		if slices.Contains(kinds, head[3]) {
+			return
+		}
+	}
+}
+
+// TestSlowHTTP2: a client that takes nothing of an answer, or sends nothing more of a
+// body, is given up.
+func TestSlowHTTP2(t *testing.T) {
 	dir := t.TempDir()
 	certificate(t, dir, "x")
 	s := start(t, serving.Options{
 		CheckStatic: []string{tree(t, map[string]string{"a": strings.Repeat("x", 1<<20)})}, SocketTimeout: 200 * time.Millisecond,
+		HTTPTo:       []string{backend(t, func(_ http.ResponseWriter, r *http.Request) { _, _ = io.Copy(io.Discard, r.Body) })},
 		Certificates: []serving.Certificate{{Cert: filepath.Join(dir, "crt"), Key: filepath.Join(dir, "key")}},
-		Log:          serving.Log{Format: "%(uri) %(werr)"},
+		Log:          serving.Log{Format: "%(method) %(uri) %(werr)"},
 	}, "https-socket")
-	c, err := tls.Dial("tcp", s.addr["https-socket"], &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(10 * time.Second))
-	h2 := func(kind, flags byte, stream uint32, body []byte) []byte {
-		head := []byte{byte(len(body) >> 16), byte(len(body) >> 8), byte(len(body)), kind, flags}
-		return append(binary.BigEndian.AppendUint32(head, stream), body...)
-	}
-	const headers, reset, settings = 1, 3, 4
-	hello := append([]byte("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), h2(settings, 0, 0, []byte{0, 4, 0, 0, 0, 0})...) // INITIAL_WINDOW_SIZE: 0
-	ask := append([]byte{0x82, 0x87, 0x41, 1, 'x', 0x04, 2}, "/a"...)                                            // GET, https, :authority, :path (RFC 7541)
-	if _, err := c.Write(append(hello, h2(headers, 5, 1, ask)...)); err != nil {
-		t.Fatal(err)
-	}
-	for in := bufio.NewReader(c); ; {
-		var head [9]byte
-		if _, err := io.ReadFull(in, head[:]); err != nil {
-			t.Fatalf("the answer waits for ever: %v", err)
-		}
-		if _, err := in.Discard(int(head[0])<<16 | int(head[1])<<8 | int(head[2])); err != nil {
-			t.Fatal(err)
-		}
-		if head[3] == reset {
-			break
-		}
-	}
-	eventually(t, "the request is logged", func() bool { return strings.Contains(s.access.String(), "/a 1") })
+	shut := s.dialH2(0, 4, 0, 0, 0, 0) // INITIAL_WINDOW_SIZE: 0
+	shut.ask(0x82, h2EndStream, "/a")
+	shut.await(h2Reset)
+	eventually(t, "the answer is logged", func() bool { return strings.Contains(s.access.String(), "GET /a 1\n") })
+	slow := s.dialH2()
+	slow.ask(0x83, 0, "/p")
+	slow.await(h2Reset, h2Headers)
+	eventually(t, "the request is logged", func() bool { return strings.Contains(s.access.String(), "POST /p ") })
 }
 
 // TestFastCGIRequests bounds what one connection may leave open.
