@@ -131,10 +131,16 @@ func TestOperatorCommands(t *testing.T) {
 	if a := w.list()["a.ini"]; a.State != "idle" || a.PID != 0 {
 		t.Errorf("after the stop: %+v", a)
 	}
-	if out, code := w.command("reload", "a"); code != 1 || !strings.Contains(out, "stopped by the operator") {
+	if out, code := w.command("reload", "a"); code != 1 || !strings.Contains(out, "a.ini: it does not run: it is idle (stopped by the operator)") {
 		t.Errorf("reload of what is stopped: code %d, %s", code, out)
 	}
+	if out := w.succeed("status", "a"); !strings.Contains(out, ", should be stopped\n") {
+		t.Errorf("status of what is stopped: %s", out)
+	}
+	following := sit(t, w.inside(program("emperor"), "events", "--follow"))
+	following.expect("a.ini: operator: stop")
 	w.succeed("start", "--wait", "a")
+	following.expect("a.ini: operator: start")
 	w.succeed("kill", "--signal", "KILL", "b")
 	e.await("b.ini", "-> backoff")
 	w.succeed("reset", "--wait", "b")
@@ -146,6 +152,10 @@ func TestOperatorCommands(t *testing.T) {
 	e.await("a.ini", "-> backoff")
 	if out, code := w.command("start", "--wait", "a"); code != 1 || !strings.Contains(out, "exit status 1") {
 		t.Errorf("start of what fails: code %d, %s", code, out)
+	}
+	e.end()
+	if code := following.ended(); code != 0 {
+		t.Errorf("events --follow after the end: code %d", code)
 	}
 }
 

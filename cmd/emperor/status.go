@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/emperor/control"
 	"github.com/emperor-go/emperor/pkg/emperor/output"
 	"github.com/emperor-go/emperor/pkg/namespaces"
@@ -70,7 +71,11 @@ func statusText(s control.Status, now time.Time) string {
 		}
 	}
 	say("name", s.Name)
-	say("state", fmt.Sprintf("%s for %s, should %s", s.State, age(s.Since, now), s.Desired))
+	should := "should be " + string(s.Desired)
+	if s.Desired == emperor.Run {
+		should = "should run"
+	}
+	say("state", fmt.Sprintf("%s for %s, %s", s.State, age(s.Since, now), should))
 	say("why", s.Why)
 	for _, text := range strings.Split(s.Error, "\n") {
 		say("error", text)

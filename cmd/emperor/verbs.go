@@ -127,6 +127,7 @@ func killCommand() *cobra.Command {
 		return nil
 	})
 	c.Flags().StringVarP(&sig, "signal", "s", "TERM", "`SIGNAL` by name or number")
+	_ = c.RegisterFlagCompletionFunc("signal", cobra.FixedCompletions(control.Signals(), cobra.ShellCompDirectiveNoFileComp))
 	return c
 }
 

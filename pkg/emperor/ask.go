@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 )
 
@@ -245,7 +244,11 @@ func (e *Emperor) reloadOne(v *vassal) error {
 	case v.state == Reloading:
 		return nil
 	case v.state != Running:
-		return fmt.Errorf("it does not run: it is %s", strings.TrimSpace(string(v.state)+" "+v.idleness()))
+		text := string(v.state)
+		if why := v.idleness(); why != "" {
+			text += " (" + why + ")"
+		}
+		return fmt.Errorf("it does not run: it is %s", text)
 	}
 	e.input(v, Refresh)
 	return nil

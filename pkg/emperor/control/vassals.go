@@ -173,11 +173,11 @@ func (s *Server) verb(r *http.Request, verb emperor.Verb) (any, error) {
 	if wait {
 		return s.await(r.Context(), record.Name, verb)
 	}
-	record, err = s.Emperor.Do(r.Context(), record.Name, verb)
+	now, err := s.Emperor.Do(r.Context(), record.Name, verb)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", record.Name, err)
 	}
-	return Answer{Name: record.Name, Vassal: record}, nil
+	return Answer{Name: record.Name, Vassal: now}, nil
 }
 
 func flag(r *http.Request, name string) (bool, error) {
@@ -266,6 +266,16 @@ func Hold(record emperor.Record, again func() (emperor.Record, error)) (pidfd in
 		return -1, now, err
 	}
 	return pidfd, now, nil
+}
+
+// Signals are the names of those that there are, without SIG.
+func Signals() (names []string) {
+	for n := syscall.Signal(1); n < 65; n++ {
+		if name, ok := strings.CutPrefix(unix.SignalName(n), "SIG"); ok {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // signal reads a name such as TERM or SIGTERM, or a number.

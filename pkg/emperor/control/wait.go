@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"slices"
 	"strings"
@@ -19,7 +20,7 @@ func (s *Server) await(ctx context.Context, name string, verb emperor.Verb) (Ans
 	}
 	first, err := s.Emperor.Do(ctx, name, verb)
 	if err != nil {
-		return Answer{}, err
+		return Answer{}, fmt.Errorf("%s: %w", name, err)
 	}
 	if over, why := outcome(verb, first, first); over {
 		return s.answer(first, why), nil
