@@ -26,8 +26,8 @@ func (e *Emperor) account(v *vassal, what Effect) {
 		v.left = false
 		v.miscarried()
 	case doPause:
-		wait := e.options.Backoff.wait(v.failures, rand.Float64())
-		v.pauseUntil = time.Now().Add(wait)
+		v.pause = e.options.Backoff.wait(v.failures, rand.Float64())
+		v.pauseUntil = time.Now().Add(v.pause)
 	case doResume:
 		v.failed, v.pauseUntil = false, time.Time{}
 	case doReload:

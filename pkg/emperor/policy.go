@@ -59,8 +59,8 @@ func (e *Emperor) backoff(v *vassal, what Effect) {
 		e.settle(v)
 		return
 	}
-	wait := time.Until(v.pauseUntil)
-	v.log.Warn("waiting before the next launch", "wait", wait.Round(time.Millisecond), "failures", v.failures)
-	e.mention(v, AboutBackoff, "next launch in %v, failures in a row: %d", wait.Round(time.Millisecond), v.failures)
-	e.arm(v, wait)
+	wait := v.pause.Round(time.Millisecond)
+	v.log.Warn("waiting before the next launch", "wait", wait, "failures", v.failures)
+	e.mention(v, AboutBackoff, "next launch in %v, failures in a row: %d", wait, v.failures)
+	e.arm(v, v.pause)
 }

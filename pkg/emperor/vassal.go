@@ -71,6 +71,7 @@ type history struct {
 	ready, accepting, loyal  time.Time // of this generation
 	lastAccepting, lastLoyal time.Time // of any
 	heartbeat, reloaded      time.Time
+	pause                    time.Duration // after a failure, and when it ends:
 	pauseUntil               time.Time
 	status, reloadError      string
 	phase                    string // that it says it is in by sd_notify(3), beside its state

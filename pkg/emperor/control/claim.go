@@ -1,12 +1,12 @@
 package control
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -24,7 +24,6 @@ type Claim struct {
 	// Dir is the directory.
 	Dir string
 
-	made   bool // the directory, by this emperor or one before
 	lock   *os.File
 	socket *net.UnixListener
 	id     [2]uint64 // of the socket's inode
@@ -40,12 +39,24 @@ func (h HeldError) Error() string {
 // Take makes the directory if need be and claims it for uid and gid, which the
 // emperor becomes.
 func Take(dir string, uid, gid int) (c *Claim, err error) {
+	for range attempts {
+		if c, err = take(dir, uid, gid); !errors.Is(err, os.ErrNotExist) {
+			break
+		}
+	}
+	return c, err
+}
+
+// attempts is how often the directory may go while it is claimed, because another
+// emperor ends.
+const attempts = 5
+
+func take(dir string, uid, gid int) (c *Claim, err error) {
 	c = &Claim{Dir: dir}
 	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
 		return nil, fmt.Errorf("cannot make runtime-dir: %w", err)
 	} else if err == nil {
-		c.made = true
-		if err := os.Chown(dir, uid, gid); err != nil {
+		if err := errors.Join(c.mark(), os.Chown(dir, uid, gid)); err != nil {
 			return nil, fmt.Errorf("cannot give runtime-dir away: %w", err)
 		}
 	}
@@ -90,13 +101,8 @@ func (c *Claim) hold() (*os.File, error) {
 		locked, err := f.Stat()
 		named, gone := os.Lstat(f.Name())
 		if err == nil && gone == nil && os.SameFile(locked, named) {
-			c.made = c.made || slices.Contains(holder(f), madeIt)
-			text := strconv.Itoa(os.Getpid())
-			if c.made {
-				text += " " + madeIt
-			}
 			_ = f.Truncate(0)
-			_, _ = f.WriteAt([]byte(text+"\n"), 0)
+			_, _ = f.WriteAt([]byte(strconv.Itoa(os.Getpid())+"\n"), 0)
 			return f, nil
 		}
 		f.Close()
@@ -113,20 +119,23 @@ func lock(path, dir string) (*os.File, error) {
 		if !errors.Is(err, unix.EWOULDBLOCK) {
 			return nil, fmt.Errorf("cannot lock runtime-dir: %w", err)
 		}
-		return nil, HeldError{dir, append(holder(f), "unknown")[0]}
+		return nil, HeldError{dir, holder(f)}
 	}
 	return f, nil
 }
 
-// madeIt is what the lock says, beside a pid, of a directory that an emperor made.
-const madeIt = "made"
-
-// holder is what the last one to hold the lock wrote into it.
-func holder(f *os.File) []string {
+// holder is the pid that the last one to hold the lock wrote into it.
+func holder(f *os.File) string {
 	text := make([]byte, 64)
 	n, _ := f.ReadAt(text, 0)
-	return strings.Fields(string(text[:n]))
+	return cmp.Or(strings.TrimSpace(string(text[:n])), "unknown")
 }
+
+// marker is an empty file in a directory that an emperor made. Whoever is the last one
+// in it removes both: that may be another emperor than the one that made it.
+const marker = ".made"
+
+func (c *Claim) mark() error { return os.WriteFile(filepath.Join(c.Dir, marker), nil, 0o644) }
 
 func (c *Claim) path() string { return filepath.Join(c.Dir, SocketName) }
 
@@ -152,7 +161,7 @@ func (c *Claim) listen(uid, gid int) error {
 }
 
 // Close removes the socket, if it is still this one, and lets go of the directory.
-// One that this emperor made, and that is empty, is removed.
+// One that an emperor made, and that is empty, is removed.
 func (c *Claim) Close() {
 	if c.socket != nil {
 		_ = c.socket.Close()
@@ -161,9 +170,10 @@ func (c *Claim) Close() {
 			_ = os.Remove(c.path())
 		}
 	}
+	made := os.Remove(filepath.Join(c.Dir, marker)) == nil
 	_ = os.Remove(c.lock.Name()) // while it is held: see hold
 	c.lock.Close()
-	if c.made {
-		_ = os.Remove(c.Dir) // unless there is something else in it
+	if made && os.Remove(c.Dir) != nil {
+		_ = c.mark() // there is something else in it: the next emperor
 	}
 }
