@@ -21,9 +21,12 @@ type conversation struct {
 	said   chan Message
 }
 
-func converse(t *testing.T) *conversation {
+func converse(t *testing.T, becomes Foreign) *conversation {
 	t.Helper()
-	c := &child{process: &namespaces.Process{PID: os.Getpid()}, system: &System{Ears: newEars(t)}, dead: make(chan struct{}), shown: make(chan struct{})}
+	c := &child{
+		process: &namespaces.Process{PID: os.Getpid()}, system: &System{Ears: newEars(t), Foreign: becomes},
+		dead: make(chan struct{}), shown: make(chan struct{}),
+	}
 	ends, err := c.connect()
 	if err != nil {
 		t.Fatal(err)
@@ -33,13 +36,13 @@ func converse(t *testing.T) *conversation {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ends[4].Close()
+	closeAll(ends[4:])
 	k := &conversation{c, ends[3], wire.NewChannel(fd), make(chan Message, 16)}
 	c.listen(func(m Message) { k.said <- m })
 	t.Cleanup(func() {
 		close(c.dead)
 		c.hearLast()
-		closeAll([]*os.File{c.pipe, c.output, k.pipe})
+		closeAll([]*os.File{c.pipe, c.configs, c.output, k.pipe})
 		c.orders.Close()
 		k.orders.Close()
 	})
@@ -49,7 +52,7 @@ func converse(t *testing.T) *conversation {
 // A vassal that is asked to reload right after it said that it accepts gets the
 // bytes by the order channel all the same.
 func TestReloadBeforeTheFirstNotice(t *testing.T) {
-	k := converse(t)
+	k := converse(t, Foreign{Wrapper: "/bin/true", Fallback: []string{""}})
 	if _, err := k.pipe.Write([]byte{byte(wire.Accepting)}); err != nil {
 		t.Fatal(err)
 	}
@@ -78,16 +81,16 @@ func TestReloadBeforeTheFirstNotice(t *testing.T) {
 // One that closes the order channel is asked by a byte, and one that became another
 // program which closed the pipe cannot be asked.
 func TestReloadOfOthers(t *testing.T) {
-	k := converse(t)
+	k := converse(t, Foreign{Wrapper: "/bin/true"})
 	k.orders.Close()
 	if err := k.Reload(Plan{}, 2); err != nil {
-		t.Error(err)
+		t.Fatal(err)
 	}
 	var said [1]byte
 	if _, err := k.pipe.Read(said[:]); err != nil || said[0] != byte(wire.Reload) {
 		t.Errorf("got %v, %v", said, err)
 	}
-	k = converse(t)
+	k = converse(t, Foreign{})
 	if err := k.orders.SendNotice(wire.Notice{Kind: wire.Exec}); err != nil {
 		t.Fatal(err)
 	}
