@@ -46,7 +46,7 @@ func (v version) identity() version { return version{dev: v.dev, ino: v.ino} }
 // inodes, and a path may come to lead elsewhere: by a link, or by another directory
 // of that name. So paths are looked at as well, now and then.
 type watcher struct {
-	events *os.File
+	events *os.File        // nil: there are none to be had, and looking is all
 	dirs   map[int]watched // by watch descriptor
 	files  []string
 	seen   map[string]version // of files
@@ -64,16 +64,41 @@ type watched struct {
 // before, and not when it is gone; a tree when anything in it has changed. What
 // does not exist yet counts when it does. After an error the rest is watched.
 func (*Processes) Watch(ctx context.Context, files, trees []string, post func(Event)) error {
+	w := &watcher{dirs: map[int]watched{}, seen: map[string]version{}, roots: map[string]version{}}
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
-	if err != nil {
-		return fmt.Errorf("cannot watch: %w", err)
+	if err != nil { // a user has 128 of them, by default
+		_ = w.addAll(files, trees)
+		go w.poll(ctx, post)
+		if len(w.roots) > 0 {
+			return fmt.Errorf("cannot watch what is in directories: %w", os.NewSyscallError("inotify_init", err))
+		}
+		return nil
 	}
-	w := &watcher{events: os.NewFile(uintptr(fd), "inotify"), dirs: map[int]watched{}, seen: map[string]version{}, roots: map[string]version{}}
+	w.events = os.NewFile(uintptr(fd), "inotify")
 	err = w.addAll(files, trees)
 	go w.run(ctx, post)
 	return err
 }
 
+// poll looks, and does nothing else.
+func (w *watcher) poll(ctx context.Context, post func(Event)) {
+	tick := time.NewTicker(lookAgain)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		changed := map[string]bool{}
+		w.look(changed)
+		for name := range changed {
+			post(Changed(name))
+		}
+	}
+}
+
+// addAll returns why trees cannot be watched. Files are looked at in any case.
 func (w *watcher) addAll(files, trees []string) (err error) {
 	w.files = files
 	for _, tree := range trees {
@@ -85,19 +110,19 @@ func (w *watcher) addAll(files, trees []string) (err error) {
 	}
 	for _, file := range w.files {
 		w.seen[file] = versionOf(file)
-		err = errors.Join(err, w.addFile(file))
+		w.addFile(file)
 	}
 	return err
 }
 
-// addFile watches the directory in which a file is, or is to be, now.
-func (w *watcher) addFile(file string) error {
-	err := w.add(filepath.Dir(file), func(d *watched) {
+// addFile watches the directory in which a file is, or is to be, now. Where that may
+// not be read, the file is looked at less often.
+func (w *watcher) addFile(file string) {
+	_ = w.add(filepath.Dir(file), func(d *watched) {
 		if !contains(d.files, file) {
 			d.files = append(d.files, file)
 		}
 	})
-	return unlessMissing(err)
 }
 
 // plant watches a tree from its root, and forgets what was there before.
@@ -109,6 +134,9 @@ func (w *watcher) plant(tree string) error {
 }
 
 func (w *watcher) uproot(tree string) {
+	if w.events == nil {
+		return
+	}
 	raw, err := w.events.SyscallConn()
 	if err != nil {
 		return
@@ -137,7 +165,7 @@ func unlessMissing(err error) error {
 // look looks at every path, and watches what it leads to by now.
 func (w *watcher) look(changed map[string]bool) {
 	for _, file := range w.files {
-		_ = w.addFile(file) // without events this will do
+		w.addFile(file)
 		w.compare(file, changed)
 	}
 	for tree, root := range w.roots {
@@ -159,6 +187,9 @@ func (w *watcher) compare(file string, changed map[string]bool) {
 
 // add watches a directory for one more reason.
 func (w *watcher) add(dir string, reason func(*watched)) error {
+	if w.events == nil {
+		return nil
+	}
 	raw, err := w.events.SyscallConn()
 	if err != nil {
 		return err
