@@ -233,16 +233,29 @@ func TestTerminalThatIsFound(t *testing.T) {
 func TestTerminalProgram(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.vassal("a.ini", "pty-socket = @story", "pty-exec = sh -c 'read word; echo got $word'", serves)
+	options := []string{"pty-socket = @story", "pty-exec = sh -c 'read word; echo got $COLOUR $word'", serves}
+	w.vassal("a.ini", append(options, "env = COLOUR=blue")...)
 	e := w.start(allNamespaces)
 	e.running("a.ini")
 	for _, word := range []string{"one", "two"} { // one after the other, a program each
 		s := sit(t, w.inside(program("emperor"), "attach", "a.ini"))
 		s.expect("Ctrl-] detaches")
 		s.write(word + "\n")
-		s.expect("got " + word)
+		s.expect("got blue " + word)
 		s.expect("Detached.")
 	}
+	before := sit(t, w.inside(program("emperor"), "attach", "a.ini"))
+	before.expect("Ctrl-] detaches")
+	w.run("touch " + w.vassals + "/a.ini") // a reload with the same environment disturbs nobody
+	eventually(t, "the workers are replaced", func() bool { return e.count("a.ini", "workers replaced") > 0 })
+	before.write("three\n")
+	before.expect("got blue three")
+	before.expect("Detached.")
+	e.vassal("a.ini", append(options, "env = COLOUR=red")...)
+	eventually(t, "the program has the new environment", func() bool {
+		out, _ := w.inside("sh", "-c", "echo four | exec timeout 5 "+program("emperor")+" attach a.ini").Output()
+		return strings.Contains(string(out), "got red four")
+	})
 }
 
 // Over TCP, of both families, and with a terminal whose keys make no signals.

@@ -3,6 +3,7 @@ package master
 import (
 	"fmt"
 	"os"
+	"slices"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -33,8 +34,12 @@ func (c *child) screen(s Spec) (*os.File, error) {
 // share lets clients at the terminal of a worker: the program that shows it to them
 // outlives the worker, and is told of the next. It is started with the first.
 func (p *Processes) share(s Spec, worker int, screen *os.File) error {
-	if p.sharing != nil && screen == nil {
-		return nil // it runs a program of its own, for whoever comes
+	if p.sharing != nil && screen == nil { // it runs a program of its own, for whoever comes
+		if slices.Equal(p.sharing.env, s.Env) && p.sharing.dir == s.Dir {
+			return nil
+		}
+		p.sharing.end()
+		p.sharing = nil
 	}
 	if p.sharing == nil {
 		if err := p.startSharing(s); err != nil {
@@ -56,6 +61,8 @@ func (p *Processes) share(s Spec, worker int, screen *os.File) error {
 type sharing struct {
 	pid     int
 	control *os.File
+	env     []string
+	dir     string
 }
 
 // end makes the program end, which it does when nobody can tell it anything more.
@@ -89,6 +96,6 @@ func (p *Processes) startSharing(s Spec) error {
 		p.started = map[int]bool{}
 	}
 	p.started[pid] = true
-	p.sharing = &sharing{pid, ours}
+	p.sharing = &sharing{pid, ours, s.Env, s.Dir}
 	return nil
 }
