@@ -80,7 +80,7 @@ cat >/etc/vassals/hog.ini <<'END'
 log = journal
 exec-as-root = echo I am hungry
 exec-as-root = mkdir -p /sys/fs/cgroup/hog && echo 32M >/sys/fs/cgroup/hog/memory.max && echo 1 >/sys/fs/cgroup/hog/cgroup.procs
-privileged-binary-patch-arg = tail /dev/zero
+unprivileged-binary-patch-arg = tail /dev/zero
 END
 starved() { emperor status hog 2>&1 | grep -q "out of memory: the kernel killed 1 of its processes"; }
 expect "a vassal that takes too much memory is said to have" soon starved
