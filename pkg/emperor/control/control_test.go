@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -202,6 +203,28 @@ func TestVerbsThatWait(t *testing.T) {
 	}
 	if err := s.call("POST", "/vassals/b.ini/reload", &Answer{}); err == nil || !strings.Contains(err.Error(), "it does not run: it is backoff") {
 		t.Errorf("reload of what does not run: %v", err)
+	}
+}
+
+// A vassal that has just come is known, however often others have asked.
+func TestNewVassalIsFoundAtOnce(t *testing.T) {
+	s := play(t, "a.ini", "well")
+	for i := range 20 {
+		name := fmt.Sprintf("b%d.ini", i)
+		if err := s.call("GET", "/vassals", &List{}); err != nil {
+			t.Fatal(err)
+		}
+		s.monitor.Put(monitor.Text(name, "well"))
+		for known := false; !known; {
+			records, err := s.emperor.Records(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			known = slices.ContainsFunc(records, func(r emperor.Record) bool { return r.Name == name })
+		}
+		if err := s.call("GET", "/vassals/"+name, &Status{}); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -67,25 +68,29 @@ func (s *Server) list(r *http.Request) (any, error) {
 	return list, nil
 }
 
-// find returns the record of a vassal, by its name or by that without .ini.
+// find returns the record of a vassal, by its name or by that without .ini. One that
+// is not in the list of a moment ago may be new.
 func (s *Server) find(ctx context.Context, name string) (emperor.Record, error) {
-	records, err := s.records(ctx)
-	if err != nil {
-		return emperor.Record{}, err
-	}
-	names := make([]string, len(records))
-	for i, r := range records {
-		if r.Name == name {
-			return r, nil
+	for again := true; ; again = false {
+		records, err := s.records(ctx)
+		if err != nil {
+			return emperor.Record{}, err
 		}
-		names[i] = r.Name
-	}
-	for _, r := range records {
-		if r.Name == name+".ini" {
-			return r, nil
+		for _, n := range []string{name, name + ".ini"} {
+			if i := slices.IndexFunc(records, func(r emperor.Record) bool { return r.Name == n }); i >= 0 {
+				return records[i], nil
+			}
 		}
+		if again {
+			s.changed()
+			continue
+		}
+		names := make([]string, len(records))
+		for i, r := range records {
+			names[i] = r.Name
+		}
+		return emperor.Record{}, &Failure{Message: fmt.Sprintf("there is no vassal %q", name), Near: Near(name, names), Code: http.StatusNotFound}
 	}
-	return emperor.Record{}, &Failure{Message: fmt.Sprintf("there is no vassal %q", name), Near: Near(name, names), Code: http.StatusNotFound}
 }
 
 const (
