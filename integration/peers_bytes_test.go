@@ -16,6 +16,8 @@ import (
 const parrot = `#!/usr/bin/env python3
 import os, socket, struct, sys, threading, time
 pipe, configs = socket.socket(fileno=int(os.environ["UWSGI_EMPEROR_FD"])), socket.socket(fileno=int(os.environ["UWSGI_EMPEROR_FD_CONFIG"]))
+fifo = os.environ["PARROT"] + "/" + sys.argv[-1].split("//")[-1]
+os.path.exists(fifo) or os.mkfifo(fifo)
 def say(*words): print(*words, flush=True)
 def read_configuration():
     modifier1, size, modifier2 = struct.unpack("<BHB", configs.recv(4, socket.MSG_WAITALL))
@@ -38,8 +40,6 @@ def listen():
         elif said[0] in (0, 2):
             os._exit(0)
 threading.Thread(target=listen).start()
-fifo = os.environ["PARROT"] + "/" + sys.argv[-1].split("//")[-1]
-os.path.exists(fifo) or os.mkfifo(fifo)
 pipe.send(b"\x01")
 while True:
     for word in open(fifo).read().split():
