@@ -161,71 +161,94 @@ func (t typist) Write(keys []byte) (int, error) {
 // serveProgram runs a program for whoever connects first, and those who come while
 // it runs see the same one.
 func serveProgram(l net.Listener, o pty.Options) error {
+	var first net.Conn
 	for {
-		first, err := l.Accept()
+		var err error
+		if first == nil {
+			first, err = l.Accept()
+		}
 		switch {
 		case errors.Is(err, net.ErrClosed):
 			return nil
 		case err != nil:
 			return err
 		}
-		if err := runProgram(l, first, o); err != nil {
+		if first, err = runProgram(l, first, o); err != nil {
 			fmt.Fprintln(os.Stderr, "vassal-pty:", err)
 		}
 	}
 }
 
-func runProgram(l net.Listener, first net.Conn, o pty.Options) error {
-	master, slave, err := pty.Open()
+// runProgram returns whoever has come after the end of the program: nobody, or the
+// first of the next.
+func runProgram(l net.Listener, first net.Conn, o pty.Options) (next net.Conn, err error) {
+	cmd, master, err := startProgram(o)
 	if err != nil {
 		first.Close()
-		return err
-	}
-	if o.NoISig {
-		if err := pty.NoISig(master); err != nil {
-			return err
-		}
-	}
-	cmd := exec.Command(o.Exec[0], o.Exec[1:]...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
-	err = cmd.Start()
-	slave.Close()
-	if err != nil {
-		first.Close()
-		master.Close()
-		return err
+		return nil, err
 	}
 	hub := terminal.NewHub(logOf(o))
 	furnish(hub, o)
 	over, end := hub.Show(master)
 	hub.Attach(first)
-	accepted := make(chan struct{})
-	go func() {
-		defer close(accepted)
-		for {
-			conn, err := l.Accept()
-			if err != nil {
-				return
-			}
-			hub.Attach(conn)
-		}
-	}()
+	dead, accepted := make(chan struct{}), make(chan net.Conn)
+	go func() { accepted <- acceptUntil(dead, l, hub) }()
 	err = cmd.Wait()
+	close(dead)
+	_ = l.(deadliner).SetDeadline(time.Unix(1, 0))
+	next = <-accepted
+	_ = l.(deadliner).SetDeadline(time.Time{})
 	select {
 	case <-over:
 	case <-time.After(lastWords):
 		end() // what it has left behind has the terminal open
 	}
 	hub.Close()
-	_ = l.(deadliner).SetDeadline(time.Unix(1, 0))
-	<-accepted
-	_ = l.(deadliner).SetDeadline(time.Time{})
 	var exit *exec.ExitError
 	if errors.As(err, &exit) {
-		return nil
+		err = nil
 	}
-	return err
+	return next, err
+}
+
+// startProgram starts it on a terminal, of which the caller gets the master's side.
+func startProgram(o pty.Options) (*exec.Cmd, *os.File, error) {
+	master, slave, err := pty.Open()
+	if err != nil {
+		return nil, nil, err
+	}
+	defer slave.Close()
+	cmd := exec.Command(o.Exec[0], o.Exec[1:]...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if o.NoISig {
+		err = pty.NoISig(master)
+	}
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		master.Close()
+		return nil, nil, err
+	}
+	return cmd, master, nil
+}
+
+// acceptUntil attaches whoever connects, and returns the one who did so when the
+// program was dead already, or nobody.
+func acceptUntil(dead <-chan struct{}, l net.Listener, hub *terminal.Hub) net.Conn {
+	for {
+		conn, err := l.Accept()
+		if err != nil {
+			return nil
+		}
+		select {
+		case <-dead:
+			return conn
+		default:
+			hub.Attach(conn)
+		}
+	}
 }
 
 // deadliner is a listener of package net.
