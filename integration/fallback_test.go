@@ -5,6 +5,7 @@ package integration
 import (
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -69,8 +70,25 @@ func TestFallbackFrom(t *testing.T) {
 			if s := w.list()["a.ini"]; s.PID != pid || s.Fallback == "" {
 				t.Errorf("the list shows %+v", s)
 			}
+			if out := w.succeed("list"); !strings.Contains(out, "runs on its fallback "+w.path("safe.ini")) {
+				t.Errorf("the list prints\n%s", out)
+			}
 		})
 	}
+}
+
+// A fallback that is not there is mended while the rest of the file stays wrong.
+func TestFallbackIsMended(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.write("safe.ini", ini(serves))
+	w.vassal("a.ini", "strict = true", "sokcet = :80", "fallback-config = "+w.path("none.ini"), serves)
+	e := w.start(allNamespaces, "--emperor-throttle", "60000")
+	e.await("a.ini", "cannot use fallback-config")
+	e.await("a.ini", "-> backoff")
+	w.vassal("a.ini", "strict = true", "sokcet = :80", "fallback-config = "+w.path("safe.ini"), serves)
+	e.running("a.ini")
+	e.stop(syscall.SIGTERM)
 }
 
 // A fallback may have a fallback. A circle ends, and the vassal fails as others do.
@@ -90,6 +108,16 @@ func TestFallbackChain(t *testing.T) {
 	}
 	e.await("circle.ini", "was tried before")
 	e.await("circle.ini", "-> backoff")
+	for _, self := range []string{w.path("self.ini"), w.path("v/self.ini")} {
+		w.write(self, ini("exec-asap = echo begins", "exec-as-root = exit 1", "fallback-config = "+self, serves))
+	}
+	e.await("self.ini", "was tried before")
+	if n := e.count("self.ini", "begins"); n != 1 {
+		t.Errorf("a file that falls back to itself was run %d times", n)
+	}
+	if out := w.run(program("vassal") + " " + w.path("self.ini") + " 2>&1 || true"); strings.Count(out, "begins") != 1 || !strings.Contains(out, "was tried before") {
+		t.Errorf("by hand:\n%s", out)
+	}
 }
 
 // After the drop of privileges a fallback that only root may read is none.

@@ -81,9 +81,12 @@ func TestReusePortGivesEachWorkerItsSocket(t *testing.T) {
 	w := newWorld(t)
 	w.vassal("a.ini", "http-socket = 127.0.0.1:8080", "reuse-port = true", "processes = 3", serves)
 	w.vassal("b.ini", "http-socket = 127.0.0.1:8081", "processes = 3", serves)
+	w.vassal("c.ini", "http-socket = "+w.path("s/c"), "reuse-port = true", "processes = 3", serves) // a path has one
 	e := w.start(allNamespaces)
-	for name, want := range map[string]int{"a.ini": 3, "b.ini": 1} {
+	pids := map[string]int{}
+	for name, want := range map[string]int{"a.ini": 3, "b.ini": 1, "c.ini": 1} {
 		pid := e.running(name)
+		pids[name] = pid
 		var sockets []string
 		eventually(t, name+" has three workers", func() bool {
 			sockets = nil
@@ -102,6 +105,13 @@ func TestReusePortGivesEachWorkerItsSocket(t *testing.T) {
 			t.Errorf("%s: three workers have %d sockets (%v), want %d", name, got, sockets, want)
 		}
 	}
+	c := e.count("c.ini", "listening")
+	w.vassal("c.ini", "http-socket = "+w.path("s/c"), "reuse-port = true", "processes = 2", serves)
+	e.await("c.ini", "workers replaced")
+	if out := in(t, pids["c.ini"], "test -S "+w.path("s/c")+" && ss -lxH src "+w.path("s/c")+" | wc -l"); out != "1" || c != 1 {
+		t.Errorf("%s sockets of the path, said %d times", out, c)
+	}
+	e.stop(syscall.SIGTERM)
 }
 
 // inheritor becomes a vassal with a socket at the descriptor in its first argument.

@@ -44,7 +44,7 @@ func vassalTable(vassals []control.Vassal, now time.Time) [][]string {
 		if v.Why != "" && (v.Error == "" || v.Desired == emperor.Held) {
 			v.Error = v.Why
 		}
-		if v.Error == "" && v.Fallback != "" {
+		if v.Fallback != "" && v.PID != 0 {
 			v.Error = "runs on its fallback " + v.Fallback
 		}
 		if v.Error == "" {

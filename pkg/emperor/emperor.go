@@ -235,6 +235,7 @@ type Emperor struct {
 	// Owned by the loop.
 	vassals   map[string]*vassal
 	sets      map[int][]Plan // the last of each monitor
+	looked    int            // how many monitors' first sets count
 	queue     []*vassal
 	launching int
 	rolling   []*vassal // to be reloaded, in order

@@ -606,3 +606,55 @@ func TestFirstOfTwoGoesAndTheSecondTakesOver(t *testing.T) {
 		s.stop()
 	})
 }
+
+// tardy is a monitor that takes its time for the first look.
+type tardy struct {
+	set  monitor.Set
+	look chan struct{}
+}
+
+func (m tardy) String() string { return "tardy" }
+
+func (m tardy) Run(ctx context.Context, report func(monitor.Set)) error {
+	<-m.look
+	report(m.set)
+	<-ctx.Done()
+	return nil
+}
+
+// Of two files of a name it is that of the first monitor which runs, even when the
+// second has looked sooner.
+func TestFirstMonitorWins(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		first, second := tardy{monitor.Set{monitor.Text("a.ini", "1")}, make(chan struct{})}, monitor.NewStatic("second")
+		s := play(t, func(o *Options) { o.Monitors = []monitor.Monitor{first, second} })
+		second.Put(monitor.Text("a.ini", "2"))
+		second.Put(monitor.Text("b.ini", "2"))
+		second.Put(monitor.Text("b.ini", "3"))
+		synctest.Wait()
+		s.expect(t, "")
+		close(first.look)
+		synctest.Wait()
+		if h := s.since(); !strings.Contains(h, "launch a.ini#1 1") || !strings.Contains(h, "launch b.ini#1 3") || strings.Count(h, "launch") != 2 {
+			t.Errorf("got %s", h)
+		}
+		s.stop()
+	})
+}
+
+// A file that cannot be used, but names a fallback, counts when nothing runs: also
+// when it was no better before.
+func TestFallbackThatIsMended(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, func(o *Options) {
+			o.Check = func(monitor.Config) (Facts, error) { return Facts{Fallback: true}, errors.New("wrong") }
+		})
+		s.put("a.ini", "crash")
+		s.since()
+		s.put("a.ini", "better")
+		s.expect(t, "launch a.ini#2 better")
+		s.put("a.ini", "worse")
+		s.expect(t, "")
+		s.stop()
+	})
+}

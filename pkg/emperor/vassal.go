@@ -92,7 +92,15 @@ type found struct {
 
 func (f found) apply(e *Emperor) {
 	e.sets[f.source] = f.plans
-	e.reconcile(f.source, f.plans)
+	if f.source < e.looked {
+		e.reconcile(f.source, f.plans)
+	}
+	// The first sets count in the order of the monitors, whichever is quicker: of two
+	// files of a name it is always the same one that runs.
+	for plans, there := e.sets[e.looked]; there; plans, there = e.sets[e.looked] {
+		e.looked++
+		e.reconcile(e.looked-1, plans)
+	}
 }
 
 // blind: a monitor could not take its first look.

@@ -77,13 +77,13 @@ func (e *Emperor) withdraw(v *vassal) {
 }
 
 // offer gives a vassal the configuration that a monitor found for it. One that
-// cannot be used is none, unless nothing runs yet and the vassal can fall back.
+// cannot be used is none, unless nothing runs and the vassal can fall back.
 func (e *Emperor) offer(v *vassal, p Plan) {
 	if p.Err == nil && v.activation != nil {
 		p.Err = free(v.activation, p)
 	}
 	e.note(v, p.Err)
-	if p.Err != nil && (!p.Fallback || v.wanted != nil) {
+	if p.Err != nil && (!p.Fallback || v.wanted != nil && v.state.alive()) {
 		return
 	}
 	if v.wanted != nil && !v.withdrawn && v.wanted.same(p) {

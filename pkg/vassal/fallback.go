@@ -65,6 +65,11 @@ func (v *Vassal) fallBack(err error) error {
 	if !filepath.IsAbs(file) {
 		file = filepath.Join(v.began, file)
 	}
+	if len(v.tried) == 0 {
+		if first := v.firstFile(); first != "" {
+			v.tried = []string{first}
+		}
+	}
 	if slices.Contains(v.tried, file) {
 		return fmt.Errorf("%w; its fallback %q was tried before", err, file)
 	}
@@ -74,6 +79,21 @@ func (v *Vassal) fallBack(err error) error {
 	v.Log.Error("starting again with the fallback configuration", "error", err, "file", file)
 	next := legacy{File: file, Why: err.Error(), Tried: append(slices.Clone(v.tried), file)}
 	return fmt.Errorf("%w; cannot start again with %q: %w", err, file, v.again(v.SelfProgram, next))
+}
+
+// firstFile is the file that this life began with, or empty where that is not known.
+func (v *Vassal) firstFile() string {
+	var file string
+	switch {
+	case v.order != nil:
+		file = string(v.order.Path)
+	case v.options != nil:
+		file = v.options.OriginOf("fallback-config", v.options.Fallback).File
+	}
+	if file != "" && !filepath.IsAbs(file) {
+		file = filepath.Join(v.began, file)
+	}
+	return file
 }
 
 // failure reports whether an error ends the program with exit code 1.

@@ -38,10 +38,20 @@ func (v *Vassal) bindShared(context.Context) error {
 func (v *Vassal) bind(context.Context) (err error) {
 	v.warnOfQueue()
 	v.sets, _, err = v.bindSets(v.options, [][]*sockets.Socket{v.inherited})
-	for _, s := range slices.Concat(v.sets...) {
+	for _, s := range distinct(v.sets) {
 		v.Log.Info("listening", s.Name, s.Address)
 	}
 	return err
+}
+
+// distinct are the sockets of all sets, each once.
+func distinct(sets [][]*sockets.Socket) (list []*sockets.Socket) {
+	for _, s := range slices.Concat(sets...) {
+		if !slices.Contains(list, s) {
+			list = append(list, s)
+		}
+	}
+	return list
 }
 
 // smallQueue is a length that every kernel allows.
@@ -64,7 +74,8 @@ func (v *Vassal) warnOfQueue() {
 }
 
 // bindSets makes the sockets of all workers: one set, or with reuse-port one for
-// each. What is in have is taken over. On failure it closes what it made.
+// each, in which those that are no ports are the same. What is in have is taken over.
+// On failure it closes what it made.
 func (v *Vassal) bindSets(o *config.Vassal, have [][]*sockets.Socket) (sets [][]*sockets.Socket, made []*sockets.Socket, err error) {
 	n := 1
 	if o.Listening.ReusePort {
@@ -74,6 +85,9 @@ func (v *Vassal) bindSets(o *config.Vassal, have [][]*sockets.Socket) (sets [][]
 		var before []*sockets.Socket
 		if i < len(have) {
 			before = have[i]
+		}
+		if i > 0 {
+			before = slices.Concat(before, slices.DeleteFunc(slices.Clone(sets[0]), (*sockets.Socket).IsPort))
 		}
 		set, more, err := v.bindAll(o, before)
 		if err != nil {
@@ -230,7 +244,7 @@ func nullStdin() error {
 // socket that nobody listens on only stands in the way, so unlike uWSGI this does
 // not take vacuum.
 func (v *Vassal) closeSockets() {
-	closeAll(slices.Concat(append(v.sets, v.shared)...))
+	closeAll(distinct(append(v.sets, v.shared)))
 	if v.terminal != nil {
 		closeAll([]*sockets.Socket{v.terminal})
 	}

@@ -163,8 +163,8 @@ func (v *Vassal) allows(order *wire.Order, o *config.Vassal) error {
 
 // commit makes a reload the state of affairs.
 func (v *Vassal) commit(order *wire.Order, o *config.Vassal, sets [][]*sockets.Socket) {
-	kept := slices.Concat(sets...)
-	for _, s := range slices.Concat(v.sets...) {
+	before, kept := distinct(v.sets), distinct(sets)
+	for _, s := range before {
 		if !slices.Contains(kept, s) {
 			v.Log.Info("not listening any more", s.Name, s.Address)
 			s.Remove()
@@ -172,7 +172,7 @@ func (v *Vassal) commit(order *wire.Order, o *config.Vassal, sets [][]*sockets.S
 		}
 	}
 	for _, s := range kept {
-		if !slices.Contains(slices.Concat(v.sets...), s) {
+		if !slices.Contains(before, s) {
 			v.Log.Info("listening", s.Name, s.Address)
 		}
 	}

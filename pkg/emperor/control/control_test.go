@@ -443,3 +443,18 @@ func TestSignalNames(t *testing.T) {
 		}
 	}
 }
+
+// Whoever waits for the end of a vassal is told when somebody starts it again.
+func TestStopThatIsTakenBack(t *testing.T) {
+	first := emperor.Record{State: emperor.Stopping, Desired: emperor.Held, Generation: 1}
+	for _, now := range []emperor.Record{
+		{State: emperor.Stopping, Desired: emperor.Run, Generation: 1}, {State: emperor.Running, Desired: emperor.Run, Generation: 2},
+	} {
+		if over, why := outcome(emperor.StopIt, first, now); !over || why != "it has been started again" {
+			t.Errorf("%+v: %v %q", now, over, why)
+		}
+	}
+	if over, _ := outcome(emperor.StopIt, first, emperor.Record{State: emperor.Clearing, Desired: emperor.Held, Generation: 1}); over {
+		t.Error("it is over before the end")
+	}
+}

@@ -3,6 +3,7 @@ package control
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -69,7 +70,8 @@ func (s *Server) list(r *http.Request) (any, error) {
 }
 
 // find returns the record of a vassal, by its name or by that without .ini. One that
-// is not in the list of a moment ago may be new.
+// is not in the list of a moment ago may be new, and one without a process may have
+// got one.
 func (s *Server) find(ctx context.Context, name string) (emperor.Record, error) {
 	for again := true; ; again = false {
 		records, err := s.records(ctx)
@@ -78,6 +80,9 @@ func (s *Server) find(ctx context.Context, name string) (emperor.Record, error) 
 		}
 		for _, n := range []string{name, name + ".ini"} {
 			if i := slices.IndexFunc(records, func(r emperor.Record) bool { return r.Name == n }); i >= 0 {
+				if again && records[i].PID == 0 {
+					break
+				}
 				return records[i], nil
 			}
 		}
@@ -259,6 +264,9 @@ func Hold(record emperor.Record, again func() (emperor.Record, error)) (pidfd in
 		return -1, record, fmt.Errorf("%q has no process: it is %s", record.Name, record.State)
 	}
 	pidfd, err = unix.PidfdOpen(record.PID, 0)
+	if errors.Is(err, unix.ESRCH) {
+		return -1, record, fmt.Errorf("%q has just ended: try again", record.Name)
+	}
 	if err != nil {
 		return -1, record, fmt.Errorf("cannot hold process %d: %w", record.PID, err)
 	}

@@ -48,6 +48,9 @@ func (s *Server) answer(r emperor.Record, why string) Answer {
 // outcome tells whether what was asked for is over, and why it came to nothing.
 // first is the record right after the beginning.
 func outcome(verb emperor.Verb, first, now emperor.Record) (over bool, why string) {
+	if verb == emperor.StopIt && first.Desired == emperor.Held && now.Desired == emperor.Run {
+		return true, "it has been started again"
+	}
 	switch now.State {
 	case emperor.Running:
 		switch {

@@ -110,7 +110,7 @@ func (x *Metrics) Told(t emperor.Transition) {
 	switch t.To {
 	case emperor.Launching:
 		x.since[name] = t.Time
-		if t.Record.Launches > 0 { // it is counted after the transition
+		if t.Record.Launches > 1 {
 			x.restarts.Inc()
 		}
 	case emperor.Reloading:

@@ -84,6 +84,14 @@ func (s *Socket) inherited(number string) error {
 	return err
 }
 
+// IsPort reports whether the socket is that of a port, of which there can be several
+// (SO_REUSEPORT).
+func (s *Socket) IsPort() bool {
+	bound, err := unix.Getsockname(int(s.FD()))
+	_, path := bound.(*unix.SockaddrUnix)
+	return err == nil && !path
+}
+
 // BoundTo reports whether the socket is bound to exactly that address.
 func (s *Socket) BoundTo(address string) bool {
 	wanted, err := parse(address)
