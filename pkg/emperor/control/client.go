@@ -74,6 +74,9 @@ func (c *Client) open(ctx context.Context, method, path string) (io.ReadCloser, 
 		return nil, err
 	}
 	answer, err := c.http.Do(r)
+	if ctx.Err() != nil {
+		return nil, fmt.Errorf("it was not waited for: %w", context.Cause(ctx))
+	}
 	if err != nil {
 		return nil, c.explain(err)
 	}

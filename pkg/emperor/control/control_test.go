@@ -458,3 +458,14 @@ func TestStopThatIsTakenBack(t *testing.T) {
 		t.Error("it is over before the end")
 	}
 }
+
+// A client that does not want to wait any more does not say that nobody answers.
+func TestWaitThatIsInterrupted(t *testing.T) {
+	s := play(t, "a.ini", "well")
+	enough := errors.New("enough")
+	ctx, cancel := context.WithCancelCause(t.Context())
+	cancel(enough)
+	if err := s.Call(ctx, "POST", "/vassals/a.ini/restart?wait", &Answer{}); !errors.Is(err, enough) || errors.Is(err, ErrNoEmperor) {
+		t.Errorf("got %v", err)
+	}
+}
