@@ -18,7 +18,10 @@ const (
 // Ears hear all vassals of a System. However many they are, two goroutines wait for
 // them: one for what vassals say and for their deaths, and one for what they print,
 // where one that prints much makes the others wait for their turn.
-type Ears struct{ talk, prints *poll.Set }
+type Ears struct {
+	talk, prints *poll.Set
+	buffer       []byte // of the goroutine of prints
+}
 
 // NewEars starts the goroutines. The caller closes them after the last vassal's end.
 func NewEars() (*Ears, error) {
@@ -31,7 +34,7 @@ func NewEars() (*Ears, error) {
 		talk.Close()
 		return nil, err
 	}
-	return &Ears{talk, prints}, nil
+	return &Ears{talk, prints, make([]byte, pipeSize)}, nil
 }
 
 // Close ends the goroutines.

@@ -1,8 +1,10 @@
 package emperor
 
 import (
+	"bytes"
 	"errors"
 	"os"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -16,14 +18,31 @@ import (
 // holds it open.
 const lastWords = time.Second
 
+const (
+	// printRate is what a vassal may print in a second, in bytes, for long, and
+	// printBurst what it may at once. A line costs as much as one of lineCost.
+	printRate  = 4 << 20
+	printBurst = 8 << 20
+	lineCost   = 256
+	// printPause is the time between two looks at what a vassal prints that prints
+	// much: a pipe holds as much as is taken at a time (pipe(7)).
+	printPause = 2 * time.Millisecond
+	pipeSize   = 64 << 10
+)
+
 // printing passes on what a vassal and all it started print, until nobody can print
-// any more. It never waits for where that goes, so the vassal does not either.
+// any more. It never waits for where that goes, so the vassal does not either: what is
+// too much is read and lost.
 type printing struct {
-	lines  termlog.Splitter
-	line   func([]byte)
-	watch  *poll.Watch   // nil: it has not begun
-	silent chan struct{} // closed when nobody can print any more
-	close  func()
+	left    int       // of printBurst
+	counted time.Time // when
+	lost    int       // lines
+	losing  bool
+	lines   termlog.Splitter
+	line    func([]byte)
+	watch   *poll.Watch   // nil: it has not begun
+	silent  chan struct{} // closed when nobody can print any more
+	close   func()
 }
 
 // print starts the vassal's printing.
@@ -36,8 +55,8 @@ func (c *child) print() {
 	}
 	p.silent = make(chan struct{})
 	p.watch = c.system.Ears.prints.Watch(c.output, func() time.Duration {
-		var buffer [4096]byte
-		n, err := readNow(c.output, buffer[:])
+		buffer := c.system.Ears.buffer // of the one goroutine that calls this
+		n, err := readNow(c.output, buffer)
 		switch {
 		case errors.Is(err, unix.EAGAIN):
 			return pace
@@ -45,9 +64,41 @@ func (c *child) print() {
 			close(p.silent)
 			return poll.Never
 		}
-		p.lines.Split(buffer[:n], p.line)
+		p.take(buffer[:n], time.Now())
+		if n > pipeSize/16 {
+			return printPause
+		}
 		return 0
 	})
+}
+
+// take passes on what was printed, or loses it.
+func (p *printing) take(text []byte, now time.Time) {
+	lines := bytes.Count(text, []byte("\n"))
+	p.left = min(printBurst, p.left+int(min(now.Sub(p.counted), 2*time.Second).Seconds()*printRate))
+	p.counted = now
+	if p.losing && p.left >= printBurst/2 { // enough for it to be worth while, from the next line on
+		if _, rest, found := bytes.Cut(text, []byte("\n")); found {
+			p.lost++
+			p.tellLost()
+			p.losing, text, lines = false, rest, lines-1
+		}
+	}
+	if cost := len(text) + lines*lineCost; !p.losing && p.left >= cost {
+		p.left -= cost
+		p.lines.Split(text, p.line)
+		return
+	}
+	if !p.losing {
+		p.losing = true
+		p.lines.End(p.line)
+	}
+	p.lost += lines
+}
+
+func (p *printing) tellLost() {
+	p.line([]byte("<4>" + strconv.Itoa(p.lost) + " lines were lost: it prints faster than they are kept\n"))
+	p.lost = 0
 }
 
 // end waits for the last words of a dead vassal, and stores them.
@@ -62,6 +113,9 @@ func (p *printing) end() {
 	case <-timer.C: // somebody who is none of the vassal's keeps it open
 	}
 	p.watch.Stop()
+	if p.losing {
+		p.tellLost()
+	}
 	p.lines.End(p.line)
 	p.close()
 }
