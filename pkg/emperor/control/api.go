@@ -162,9 +162,9 @@ func wrong(r emperor.Record) string {
 	return ""
 }
 
-func vassal(r emperor.Record, u Usage) Vassal {
+func (s *Server) vassal(r emperor.Record) Vassal {
 	if r.Address == "" && len(r.Addresses) > 0 {
 		r.Address = r.Addresses[0]
 	}
-	return Vassal{Record: r, Restarts: max(0, r.Launches-1), Error: wrong(r), Usage: u}
+	return Vassal{Record: r, Restarts: max(0, r.Launches-1), Error: s.explained(r, wrong(r)), Usage: s.Meter.Of(r.PID)}
 }

@@ -155,7 +155,7 @@ func TestListAndStatus(t *testing.T) {
 	if a := list.Vassals[0]; a.Name != "a.ini" || a.PID != os.Getpid() || a.Generation != 1 || a.Memory == 0 || a.Error != "" {
 		t.Errorf("a.ini: %+v", a)
 	}
-	if b := list.Vassals[1]; b.State != emperor.BackingOff || b.Error != "exit status 3" || b.Failures != 1 {
+	if b := list.Vassals[1]; b.State != emperor.BackingOff || b.Error != "exit status 3, its last words: I crash" || b.Failures != 1 {
 		t.Errorf("b.ini: %+v", b)
 	}
 	st := s.until("b.ini", emperor.BackingOff)

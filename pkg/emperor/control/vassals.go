@@ -64,7 +64,7 @@ func (s *Server) list(r *http.Request) (any, error) {
 	}
 	list := List{Vassals: []Vassal{}}
 	for _, r := range records {
-		list.Vassals = append(list.Vassals, vassal(r, s.Meter.Of(r.PID)))
+		list.Vassals = append(list.Vassals, s.vassal(r))
 	}
 	return list, nil
 }
@@ -161,7 +161,7 @@ func (s *Server) status(r *http.Request) (any, error) {
 		return nil, err
 	}
 	st := Status{
-		Vassal: vassal(record, s.Meter.Of(record.PID)), Exits: s.Chronicle.exitsOf(record.Name),
+		Vassal: s.vassal(record), Exits: s.Chronicle.exitsOf(record.Name),
 		Lines: s.Output.Of(record.Name).Last(10),
 	}
 	if record.PID != 0 {

@@ -36,13 +36,21 @@ func (s *Server) await(ctx context.Context, name string, verb emperor.Verb) (Ans
 	return Answer{}, emperor.ErrEnded
 }
 
-// answer is about something that is over. An exit says little: what the vassal
-// printed before it says more.
+// answer is about something that is over.
 func (s *Server) answer(r emperor.Record, why string) Answer {
-	if last := s.Output.Of(r.Name).Last(1); why != "" && why == r.Exit && len(last) == 1 {
+	return Answer{Name: r.Name, Done: true, Error: s.explained(r, why), Vassal: r}
+}
+
+// explained is a reason. An exit says little: what the vassal printed before it says
+// more.
+func (s *Server) explained(r emperor.Record, why string) string {
+	if why == "" || why != r.Exit {
+		return why
+	}
+	if last := s.Output.Of(r.Name).Last(1); len(last) == 1 {
 		why += ", its last words: " + last[0].Text
 	}
-	return Answer{Name: r.Name, Done: true, Error: why, Vassal: r}
+	return why
 }
 
 // outcome tells whether what was asked for is over, and why it came to nothing.
