@@ -115,19 +115,9 @@ type crowdCosts struct {
 // happens, and stops it.
 func (w *world) govern(cmd *exec.Cmd, ready string, vassals int, stop syscall.Signal) (c crowdCosts) {
 	w.t.Helper()
-	log, write, err := os.Pipe()
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	defer log.Close()
-	cmd.Stdout, cmd.Stderr = write, write
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setsid: true}
 	begin := time.Now()
-	err = cmd.Start()
-	write.Close()
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	log := w.begin(cmd)
+	defer log.Close()
 	all := make(chan time.Time, 1)
 	go func() {
 		left := vassals

@@ -45,18 +45,8 @@ func BenchmarkMemory(b *testing.B) {
 // processes below it, in kB, by the name of their program.
 func (w *world) weigh(cmd *exec.Cmd, ready string, vassals int, stop syscall.Signal) map[string]float64 {
 	w.t.Helper()
-	log, write, err := os.Pipe()
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	log := w.begin(cmd)
 	defer log.Close()
-	cmd.Stdout, cmd.Stderr = write, write
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setsid: true}
-	err = cmd.Start()
-	write.Close()
-	if err != nil {
-		w.t.Fatal(err)
-	}
 	all := make(chan struct{})
 	go func() {
 		for in, left := bufio.NewScanner(log), vassals; in.Scan(); {

@@ -50,23 +50,30 @@ func BenchmarkStart(b *testing.B) {
 	}
 }
 
-// untilReady starts an emperor and returns how long it took until its log said
-// that so many vassals are ready. Then it stops it.
-func (w *world) untilReady(cmd *exec.Cmd, ready string, vassals int, stop syscall.Signal) time.Duration {
+// begin starts an emperor and returns its log, which the caller closes.
+func (w *world) begin(cmd *exec.Cmd) *os.File {
 	w.t.Helper()
 	log, write, err := os.Pipe()
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	defer log.Close()
+	defer write.Close()
 	cmd.Stdout, cmd.Stderr = write, write
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setsid: true}
-	begin := time.Now()
-	err = cmd.Start()
-	write.Close()
-	if err != nil {
+	if err := cmd.Start(); err != nil {
+		log.Close()
 		w.t.Fatal(err)
 	}
+	return log
+}
+
+// untilReady starts an emperor and returns how long it took until its log said
+// that so many vassals are ready. Then it stops it.
+func (w *world) untilReady(cmd *exec.Cmd, ready string, vassals int, stop syscall.Signal) time.Duration {
+	w.t.Helper()
+	begin := time.Now()
+	log := w.begin(cmd)
+	defer log.Close()
 	_ = log.SetReadDeadline(time.Now().Add(2 * patience))
 	var took time.Duration
 	for in, left := bufio.NewScanner(log), vassals; in.Scan(); {

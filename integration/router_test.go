@@ -6,7 +6,6 @@ import (
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"strings"
 	"syscall"
 	"testing"
@@ -16,10 +15,7 @@ import (
 // server as it does to uWSGI, and programs of CGI answer behind it.
 func TestBehindRouterOfUwsgi(t *testing.T) {
 	t.Parallel()
-	uwsgi, err := exec.LookPath("uwsgi")
-	if err != nil {
-		t.Skip("there is no uwsgi")
-	}
+	needsUwsgi(t)
 	w := newWorld(t)
 	for _, dir := range []string{"www", "cgi"} {
 		if err := os.Mkdir(w.path(dir), 0o755); err != nil {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"os"
+	"slices"
 	"strconv"
 	"time"
 
@@ -64,7 +65,10 @@ func (c *child) print() {
 			close(p.silent)
 			return poll.Never
 		}
-		p.take(buffer[:n], time.Now())
+		now := time.Now()
+		for piece := range slices.Chunk(buffer[:n], pipeSize/16) { // each of which can be paid for
+			p.take(piece, now)
+		}
 		if n > pipeSize/16 {
 			return printPause
 		}
@@ -97,7 +101,7 @@ func (p *printing) take(text []byte, now time.Time) {
 }
 
 func (p *printing) tellLost() {
-	p.line([]byte("<4>" + strconv.Itoa(p.lost) + " lines were lost: it prints faster than they are kept\n"))
+	p.line([]byte("<4>" + strconv.Itoa(max(p.lost, 1)) + " lines were lost: it prints faster than they are kept\n"))
 	p.lost = 0
 }
 

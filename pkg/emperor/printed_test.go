@@ -55,3 +55,10 @@ func TestPrintingOfMuch(t *testing.T) {
 		t.Errorf("%d lines", lines)
 	}
 }
+
+// Even a pipe full of empty lines is less than what may be printed at once.
+func TestPiecesCanBePaidFor(t *testing.T) {
+	if worst := pipeSize / 16 * (1 + lineCost); worst > printBurst/2 {
+		t.Errorf("a piece may cost %d, and there is never more than %d", worst, printBurst)
+	}
+}

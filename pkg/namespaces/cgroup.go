@@ -67,7 +67,7 @@ func lockCgroup(path string) (lock *os.File, ok bool) {
 	return lock, true
 }
 
-// CollectCgroups removes the roots whose names begin with prefix, below the
+// CollectCgroups removes the roots whose names began with prefix, below the
 // cgroup of the calling process, that their owners have left behind by dying, and
 // kills what still runs in them. It waits for the end of that until ctx ends; what is
 // left then is an error. Everything of an owner that lives stays.
@@ -82,7 +82,7 @@ func CollectCgroups(ctx context.Context, prefix string) error {
 	}
 	var failed error
 	for _, e := range entries {
-		if e.IsDir() && strings.HasPrefix(e.Name(), prefix) {
+		if e.IsDir() && strings.HasPrefix(e.Name(), prefix) && isCgroupName(e.Name()) {
 			failed = errors.Join(failed, collect(ctx, filepath.Join(own, e.Name())))
 		}
 	}
@@ -284,6 +284,13 @@ func removeCgroups(path string) error {
 		}
 	}
 	return os.Remove(path)
+}
+
+// isCgroupName reports whether a file name is one of cgroupName's: nobody else's
+// cgroup has the hash of its own name.
+func isCgroupName(file string) bool {
+	at := strings.LastIndexByte(file, '-')
+	return at > 0 && cgroupName(file[:at]) == file
 }
 
 // cgroupName makes a file name of any name: readable where that is possible,

@@ -230,6 +230,11 @@ func TestCollectCgroups(t *testing.T) {
 		t.Fatal(err)
 	}
 	a := act(t, newSpawner(t), "", Command{Path: "/bin/sleep", Args: []string{"sleep", "1000"}, CgroupFD: alive.FD()})
+	stranger := filepath.Join(filepath.Dir(owned.path), prefix+"stranger")
+	if err := os.Mkdir(stranger, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	defer os.Remove(stranger)
 	left.lock.Close() // as death does
 	busy.lock.Close()
 	if err := CollectCgroups(within(t, patience), prefix); err != nil {
@@ -240,6 +245,9 @@ func TestCollectCgroups(t *testing.T) {
 	}
 	if state := stateOf(a.PID); state != "Z" {
 		t.Errorf("the process that lived in it: %q", state)
+	}
+	if !exists(stranger) {
+		t.Error("a cgroup that only begins like one of ours is gone")
 	}
 	alive.dir.Close()
 	if err := owned.Remove(); err != nil {

@@ -103,14 +103,7 @@ func shownAt(mounts, controller, path string) string {
 // (oom_kill in memory.events of v2 and memory.oom_control of v1). It is not ok
 // when the cgroup is none, or gone.
 func (m MemoryCgroup) Kills() (n int, ok bool) {
-	if m.Dir == "" {
-		return 0, false
-	}
-	file := "memory.events"
-	if m.v1 {
-		file = "memory.oom_control"
-	}
-	text, err := os.ReadFile(filepath.Join(m.Dir, file))
+	text, err := m.read("memory.events", "memory.oom_control")
 	if err != nil {
 		return 0, false
 	}
@@ -126,17 +119,21 @@ func (m MemoryCgroup) Kills() (n int, ok bool) {
 // Usage is what is charged to it now, in bytes. It is not ok when the cgroup is
 // none, or gone.
 func (m MemoryCgroup) Usage() (bytes uint64, ok bool) {
-	if m.Dir == "" {
-		return 0, false
-	}
-	file := "memory.current"
-	if m.v1 {
-		file = "memory.usage_in_bytes"
-	}
-	text, err := os.ReadFile(filepath.Join(m.Dir, file))
+	text, err := m.read("memory.current", "memory.usage_in_bytes")
 	if err != nil {
 		return 0, false
 	}
 	bytes, err = strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
 	return bytes, err == nil
+}
+
+// read reads one of its files, by the names in v2 and v1.
+func (m MemoryCgroup) read(v2, v1 string) ([]byte, error) {
+	switch {
+	case m.Dir == "":
+		return nil, os.ErrNotExist
+	case m.v1:
+		return os.ReadFile(filepath.Join(m.Dir, v1))
+	}
+	return os.ReadFile(filepath.Join(m.Dir, v2))
 }
