@@ -1,5 +1,5 @@
 // Command vassal-server is the built-in server of a vassal, which starts it with
-// the sockets and the options. By hand it takes a few of them:
+// the sockets and the options. By hand it takes them on the command line:
 // vassal-server --http-socket :8080 --static-map /=DIR.
 package main
 
@@ -12,10 +12,12 @@ import (
 	"os/signal"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 
 	"github.com/emperor-go/emperor/internal/termlog"
+	"github.com/emperor-go/emperor/pkg/config/option"
 	"github.com/emperor-go/emperor/pkg/config/serving"
 	"github.com/emperor-go/emperor/pkg/vassal/server"
 )
@@ -31,15 +33,11 @@ const gcPercent = 50
 
 const usage = `Usage: vassal-server [OPTION…]
 
-The built-in server of a vassal. A vassal file has many more options.
+The built-in server of a vassal, without a vassal.
 
-  --http-socket ADDRESS      listen for HTTP on :PORT, HOST:PORT or a path
-  --uwsgi-socket ADDRESS     listen for the uwsgi protocol
-  --fastcgi-socket ADDRESS   listen for FastCGI
-  --static-map /MOUNT=PATH   serve a directory or a file
-  --cgi /MOUNT=PATH          run programs of a directory, or one program
-  --http-to ADDRESS          pass what no file answers on to an HTTP server
-  --help
+  --http-socket ADDRESS                 listen for HTTP on :PORT, HOST:PORT or a path
+  --uwsgi-socket ADDRESS                listen for the uwsgi protocol
+  --fastcgi-socket ADDRESS              listen for FastCGI
 `
 
 func main() {
@@ -54,7 +52,7 @@ func main() {
 	case err == nil:
 		return
 	case errors.Is(err, errHelp):
-		fmt.Print(usage)
+		help()
 		return
 	case errors.As(err, &mistake):
 		fmt.Fprintln(os.Stderr, termlog.ErrorMark()+"vassal-server:", err)
@@ -103,43 +101,45 @@ func run(ctx context.Context, args []string) error {
 // would pay.
 func parse(args []string, c *server.Config) error {
 	for len(args) > 0 {
-		name, value, given := strings.Cut(args[0], "=")
+		arg, value, given := strings.Cut(args[0], "=")
 		args = args[1:]
-		if name == "--help" || name == "-h" {
+		name, dashed := strings.CutPrefix(arg, "--")
+		row := serving.Rows.Find(name)
+		switch {
+		case arg == "--help", arg == "-h":
 			return errHelp
-		}
-		if !given {
-			if len(args) == 0 {
-				return usageError{fmt.Errorf("%s needs a value", name)}
-			}
+		case !dashed || row == nil && !slices.Contains(sockets, name):
+			return usageError{fmt.Errorf("unknown option %s (--help lists them)", arg)}
+		case given:
+		case row != nil && !row.NeedsValue():
+		case len(args) == 0:
+			return usageError{fmt.Errorf("%s needs a value", arg)}
+		default:
 			value, args = args[0], args[1:]
 		}
-		if err := set(c, name, value); err != nil {
-			return usageError{err}
+		if err := set(c, row, name, value); err != nil {
+			return usageError{fmt.Errorf("%s: %w", arg, err)}
 		}
 	}
 	return nil
 }
 
-func set(c *server.Config, name, value string) error {
-	mount, path, mapped := strings.Cut(value, "=")
-	mapped = mapped && strings.HasPrefix(mount, "/") && path != ""
-	m := serving.Map{Mount: mount, Dir: path}
-	switch {
-	case name == "--http-socket", name == "--uwsgi-socket", name == "--fastcgi-socket":
-		s, err := server.Listen(name[2:], value)
-		c.Sockets = append(c.Sockets, s)
-		return err
-	case name == "--http-to":
-		c.Options.HTTPTo = append(c.Options.HTTPTo, value)
-	case name == "--static-map" && mapped:
-		c.Options.StaticMaps = append(c.Options.StaticMaps, m)
-	case name == "--cgi" && mapped:
-		c.Options.CGI = append(c.Options.CGI, m)
-	case name == "--static-map", name == "--cgi":
-		return fmt.Errorf("%s %q is not /MOUNT=PATH", name, value)
-	default:
-		return fmt.Errorf("unknown option %s (--help lists them)", name)
+// sockets are the options that open one.
+var sockets = []string{"http-socket", "uwsgi-socket", "fastcgi-socket"}
+
+func set(c *server.Config, row *option.Row[serving.Options], name, value string) error {
+	if row != nil {
+		return c.Options.Put(row, option.Value{Text: value})
 	}
-	return nil
+	s, err := server.Listen(name, value)
+	c.Sockets = append(c.Sockets, s)
+	return err
+}
+
+func help() {
+	fmt.Print(usage)
+	for row := range serving.Rows.All {
+		fmt.Printf("  %-36s  %s\n", strings.TrimSpace("--"+row.Name+" "+row.Arg), row.Help)
+	}
+	fmt.Println("  --help")
 }

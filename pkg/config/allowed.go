@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/emperor-go/emperor/pkg/config/option"
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
@@ -31,9 +32,9 @@ func allowable() map[string]hooks.Spec {
 func Allowable() []string { return slices.Sorted(maps.Keys(allowable())) }
 
 // setAllowed takes options, or phases for all their options, divided by commas.
-func setAllowed(e *Emperor, v value) error {
+func setAllowed(e *Emperor, v option.Value) error {
 	specs := allowable()
-	for word := range strings.SplitSeq(v.text, ",") {
+	for word := range strings.SplitSeq(v.Text, ",") {
 		word = strings.TrimSpace(word)
 		found := false
 		for option, s := range specs {
@@ -42,7 +43,7 @@ func setAllowed(e *Emperor, v value) error {
 			}
 		}
 		if !found {
-			return hinted{fmt.Sprintf("%q is no hook of the emperor's for a vassal", word), "such as exec-as-emperor, or as-emperor for all kinds"}
+			return option.Wrong(fmt.Sprintf("%q is no hook of the emperor's for a vassal", word), "such as exec-as-emperor, or as-emperor for all kinds")
 		}
 	}
 	return nil
@@ -58,7 +59,7 @@ func AttributeHooks(src Source, allowed []string) (set hooks.Set, warnings Probl
 	var problems Problems
 	for _, l := range attributeLines(src) {
 		spec, isHook := specs[l.key]
-		origin := Origin{src.Path, l.number}
+		origin := Origin{File: src.Path, Line: l.number}
 		switch {
 		case !isHook:
 			continue

@@ -47,7 +47,7 @@ func (a Access) ExamineEmperor(args []string) (e *Emperor, warnings Problems, er
 	if err := line.show(); err != nil {
 		return nil, line.warnings, err
 	}
-	warnings, problems, wrong := line.table().decode(e.entries, used, e)
+	warnings, problems, wrong := line.table.decode(e.entries, used, e)
 	if e.BackoffMax == 0 { // nobody said
 		e.BackoffMax = max(defaultBackoffMax, e.Backoff)
 	}
@@ -85,7 +85,7 @@ func (a Access) ParseVassalArgs(args []string) (v *Vassal, warnings Problems, er
 type commandLine[T any] struct {
 	*reader
 	program string
-	table   func() table[T] // not built for --version
+	table   table[T]
 	bare    []string
 	shows   bool // --show-config stands on it
 }
@@ -137,8 +137,8 @@ func (c *commandLine[T]) option(arg, name, text string, given bool, rest []strin
 
 // shape says whether the option has a value, if there is such an option.
 func (c *commandLine[T]) shape(name string) (s shape, known bool) {
-	if o := c.table().find(name); o != nil {
-		return o.shape(), true
+	if o := c.table.find(name); o != nil {
+		return shapeOf(o), true
 	}
 	return uwsgiKnows(name)
 }
@@ -146,7 +146,7 @@ func (c *commandLine[T]) shape(name string) (s shape, known bool) {
 // unknown reports an option that neither this program nor uWSGI has.
 func (c *commandLine[T]) unknown(arg, name string) {
 	hint := c.program + " --help lists the options"
-	if near := nearest(name, c.table().everyName); near != nil {
+	if near := nearest(name, c.table.everyName); near != nil {
 		hint = "did you mean --" + strings.Join(near, " or --") + "?"
 	}
 	name, _, _ = strings.Cut(arg, "=")
@@ -164,11 +164,11 @@ func (c *commandLine[T]) help(args []string) error {
 	if len(args) == 0 || strings.HasPrefix(args[0], "-") || strings.ContainsAny(args[0], "/.") {
 		return ErrHelp
 	}
-	for _, g := range c.table().groups() {
+	for _, g := range c.table.groups() {
 		if strings.EqualFold(g, args[0]) {
 			return helpOf{g}
 		}
 	}
-	c.problems.add(Origin{}, "--help", fmt.Sprintf("there is no group %q", args[0]), "the groups are "+strings.Join(c.table().groups(), ", "))
+	c.problems.add(Origin{}, "--help", fmt.Sprintf("there is no group %q", args[0]), "the groups are "+strings.Join(c.table.groups(), ", "))
 	return c.problems.err()
 }

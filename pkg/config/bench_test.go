@@ -48,11 +48,14 @@ func BenchmarkParseVassal30Lines(b *testing.B) {
 	}
 }
 
-// BenchmarkTables is what the first parse pays on top.
-func BenchmarkTables(b *testing.B) {
+// BenchmarkFind looks up the option of a row and one of those that are made.
+func BenchmarkFind(b *testing.B) {
+	b.ReportAllocs()
 	for b.Loop() {
-		for _, rows := range vassalAreas() {
-			_ = rows
+		for _, name := range []string{"vacuum", "exec-as-root"} {
+			if vassalOptions.find(name) == nil {
+				b.Fatal(name)
+			}
 		}
 	}
 }

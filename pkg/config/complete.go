@@ -15,7 +15,7 @@ func Shells() []string { return []string{"bash", "fish", "zsh"} }
 // Shells. All that it needs is in it: the vassal itself is not asked, so that its
 // start knows nothing of shells.
 func VassalCompletion(w io.Writer, shell string) error {
-	t := vassalOptions()
+	t := vassalOptions
 	list := []completion{
 		{name: "ini", help: "read options from a file, here", value: needs, kind: "file"},
 		{name: "version", help: "print the version"},
@@ -23,10 +23,9 @@ func VassalCompletion(w io.Writer, shell string) error {
 		{name: "pty-connect", help: "attach to the terminal behind a pty-socket", value: needs, kind: "file"},
 		{name: "show-config", help: "print the options that count, as ini"},
 	}
-	for i := range t {
-		o := &t[i]
-		if !slices.ContainsFunc(list, func(c completion) bool { return c.name == o.name }) {
-			list = append(list, completion{o.name, o.help, o.shape(), kindOf(o.arg)})
+	for o := range t.all {
+		if !slices.ContainsFunc(list, func(c completion) bool { return c.name == o.Name }) {
+			list = append(list, completion{o.Name, o.Help, shapeOf(o), kindOf(o.Arg)})
 		}
 	}
 	slices.SortFunc(list, func(a, b completion) int { return cmp.Compare(a.name, b.name) })

@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
 // TestEveryOptionIsShown asks for an example or a test of each option: a line
@@ -17,7 +19,7 @@ func TestEveryOptionIsShown(t *testing.T) {
 	words := everyWord(t)
 	shown := func(name string) bool { return words[name] }
 	phases, kinds := map[string]bool{}, map[string]bool{}
-	for _, name := range slices.Concat(ownNames(emperorOptions()), ownNames(vassalOptions())) {
+	for _, name := range slices.Concat(ownNames(emperorOptions), ownNames(vassalOptions)) {
 		phase, ok := hookPhase(name)
 		if !ok && !shown(name) {
 			t.Errorf("%s is in no test and no example; give it a line in pkg/config/testdata/options", name)
@@ -38,8 +40,8 @@ func TestEveryOptionIsShown(t *testing.T) {
 
 func ownNames[T any](rows table[T]) []string {
 	var names []string
-	for _, o := range rows {
-		names = append(names, o.name)
+	for o := range rows.all {
+		names = append(names, o.Name)
 	}
 	return names
 }
@@ -96,22 +98,22 @@ func TestEveryOptionCounts(t *testing.T) {
 			given[l.key] = append(given[l.key], l.value)
 		}
 	}
-	counts(t, emperorOptions(), given, defaultEmperor)
-	counts(t, vassalOptions(), given, defaultVassal)
+	counts(t, emperorOptions, given, defaultEmperor)
+	counts(t, vassalOptions, given, defaultVassal)
 }
 
 func counts[T any](t *testing.T, rows table[T], given map[string][]string, fresh func() *T) {
 	t.Helper()
-	for _, o := range rows {
-		values := given[o.name]
-		if len(values) == 0 || o.name == "strict" { // decode reads it from the entries
+	for o := range rows.all {
+		values := given[o.Name]
+		if len(values) == 0 || o.Name == "strict" { // decode reads it from the entries
 			continue
 		}
 		if !slices.ContainsFunc(values, func(text string) bool {
 			into := fresh()
-			return o.set(into, value{text: text}) == nil && !reflect.DeepEqual(into, fresh())
+			return o.Put(into, option.Value{Text: text}) == nil && !reflect.DeepEqual(into, fresh())
 		}) {
-			t.Errorf("%s changes nothing with any of %q", o.name, values)
+			t.Errorf("%s changes nothing with any of %q", o.Name, values)
 		}
 	}
 }

@@ -4,17 +4,21 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
 // daemonFreq is how many seconds a program may take to write its pid file.
 const daemonFreq = 10
 
-func attach(d Daemon) func(*Vassal, value) error {
-	return func(v *Vassal, t value) error { return v.attach(d, t.text) }
+func attachDaemon(v *Vassal, t option.Value) error { return v.attach(Daemon{}, t.Text) }
+
+func attachControlDaemon(v *Vassal, t option.Value) error {
+	return v.attach(Daemon{Control: true}, t.Text)
 }
 
 func (v *Vassal) attach(d Daemon, command string) (err error) {
-	if d.Command, err = parseWords(command); err == nil && (strings.ContainsAny(command, shellOnly) || strings.Contains(d.Command[0], "=")) {
+	if d.Command, err = option.ParseWords(command); err == nil && (strings.ContainsAny(command, shellOnly) || strings.Contains(d.Command[0], "=")) {
 		d.Script = command
 	}
 	v.Daemons = append(v.Daemons, d)
@@ -26,30 +30,32 @@ func (v *Vassal) attach(d Daemon, command string) (err error) {
 // that the program runs where there is no shell.
 const shellOnly = "|&;<>()$`*?[]#~!{}\n"
 
+func attachSmart(v *Vassal, t option.Value) error { return v.attachSmart(t.Text, false) }
+
+func attachSmart2(v *Vassal, t option.Value) error { return v.attachSmart(t.Text, true) }
+
 // attachSmart reads `PIDFILE[,FREQ] COMMAND`.
-func attachSmart(daemonize bool) func(*Vassal, value) error {
-	return func(v *Vassal, t value) error {
-		pidfile, command, ok := strings.Cut(t.text, " ")
-		pidfile, freq, timed := strings.Cut(pidfile, ",")
-		d := Daemon{Pidfile: pidfile, Daemonize: daemonize, Freq: daemonFreq}
-		if timed {
-			n, err := strconv.Atoi(freq)
-			if err != nil || n < 1 {
-				return hinted{strconv.Quote(freq) + " is not a number of seconds", "PIDFILE,10 COMMAND"}
-			}
-			d.Freq = n
+func (v *Vassal) attachSmart(text string, daemonize bool) error {
+	pidfile, command, ok := strings.Cut(text, " ")
+	pidfile, freq, timed := strings.Cut(pidfile, ",")
+	d := Daemon{Pidfile: pidfile, Daemonize: daemonize, Freq: daemonFreq}
+	if timed {
+		n, err := strconv.Atoi(freq)
+		if err != nil || n < 1 {
+			return option.Wrong(strconv.Quote(freq)+" is not a number of seconds", "PIDFILE,10 COMMAND")
 		}
-		if !ok || pidfile == "" {
-			return hinted{"no program given", "PIDFILE COMMAND"}
-		}
-		return v.attach(d, command)
+		d.Freq = n
 	}
+	if !ok || pidfile == "" {
+		return option.Wrong("no program given", "PIDFILE COMMAND")
+	}
+	return v.attach(d, command)
 }
 
 // attachKeyed reads `key=value,…`. A comma in a value is written as \,.
-func attachKeyed(v *Vassal, t value) error {
+func attachKeyed(v *Vassal, t option.Value) error {
 	d, command := Daemon{Freq: daemonFreq}, ""
-	for _, pair := range splitPairs(t.text) {
+	for _, pair := range splitPairs(t.Text) {
 		key, text, _ := strings.Cut(pair, "=")
 		var err error
 		switch key {
@@ -59,12 +65,12 @@ func attachKeyed(v *Vassal, t value) error {
 			d.Pidfile = text
 		case "freq":
 			if d.Freq, err = strconv.Atoi(text); err != nil || d.Freq < 1 {
-				err = hinted{strconv.Quote(text) + " is not a number of seconds", ""}
+				err = option.Wrong(strconv.Quote(text)+" is not a number of seconds", "")
 			}
 		case "control":
-			d.Control = text == "" || parseBool(text)
+			d.Control = text == "" || option.ParseBool(text)
 		case "daemonize", "daemon":
-			d.Daemonize = text == "" || parseBool(text)
+			d.Daemonize = text == "" || option.ParseBool(text)
 		case "touch":
 			d.Touch = strings.Split(text, ";")
 		case "stopsignal", "stop_signal":
@@ -74,11 +80,11 @@ func attachKeyed(v *Vassal, t value) error {
 		case "chdir":
 			d.Dir = text
 		case "stdin":
-			d.Stdin = text == "" || parseBool(text)
+			d.Stdin = text == "" || option.ParseBool(text)
 		case "max_throttle":
 			var n int
 			if n, err = strconv.Atoi(text); err != nil || n < 1 {
-				err = hinted{strconv.Quote(text) + " is not a number of seconds", ""}
+				err = option.Wrong(strconv.Quote(text)+" is not a number of seconds", "")
 			}
 			d.MaxPause = time.Duration(n) * time.Second
 		case "uid":
@@ -86,14 +92,14 @@ func attachKeyed(v *Vassal, t value) error {
 		case "gid":
 			d.GID, err = parseIdentity(text)
 		default:
-			err = hinted{"unknown key " + strconv.Quote(key), "cmd, pidfile, freq, control, daemonize, touch, stopsignal, reloadsignal, chdir, stdin, max_throttle, uid, gid"}
+			err = option.Wrong("unknown key "+strconv.Quote(key), "cmd, pidfile, freq, control, daemonize, touch, stopsignal, reloadsignal, chdir, stdin, max_throttle, uid, gid")
 		}
 		if err != nil {
 			return err
 		}
 	}
 	if d.Daemonize && d.Pidfile == "" {
-		return hinted{"a program in the background needs a pid file", "pidfile=FILE"}
+		return option.Wrong("a program in the background needs a pid file", "pidfile=FILE")
 	}
 	return v.attach(d, command)
 }

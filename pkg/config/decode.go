@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
 // decode puts the entries into into, in order, and reports every mistake. used
@@ -21,32 +23,32 @@ func (t table[T]) decode(entries []entry, used []string, into *T) (warnings, pro
 		o := t.find(e.key)
 		if o == nil {
 			if word, rest := firstWord(e.key); rest != "" && e.value == "" && t.guards(word) {
-				wrong = append(wrong, t.find(word).name)
+				wrong = append(wrong, t.find(word).Name)
 				problems.add(e.origin, word, "there is no = behind it", word+" = "+rest)
 				continue
 			}
 			unknown.meet(e, &warnings, &problems)
 			continue
 		}
-		if e.tenant && !o.tyrant {
-			wrong = append(wrong, o.name)
+		if e.tenant && !o.Tyrant {
+			wrong = append(wrong, o.Name)
 			problems.add(e.origin, e.key, "a tenant's own file may not say this", "the operator may, in a template")
 			continue
 		}
-		before, again := first[o.name]
-		if again && o.guard && before.value != e.value && before.origin.File == e.origin.File {
+		before, again := first[o.Name]
+		if again && o.Guard && before.value != e.value && before.origin.File == e.origin.File {
 			problems.add(e.origin, e.key, fmt.Sprintf("given twice: %q here, %q %s", e.value, before.value, earlier(before.origin)), "keep one")
 			continue
 		}
 		if !again {
-			first[o.name] = e
+			first[o.Name] = e
 		}
-		err := o.set(into, value{e.value, e.origin})
-		if number, ok := o.number(e.value); err != nil && ok && o.set(into, value{number, e.origin}) == nil {
+		err := o.Put(into, option.Value{Text: e.value, Origin: e.origin})
+		if number, ok := uncommented(o, e.value); err != nil && ok && o.Put(into, option.Value{Text: number, Origin: e.origin}) == nil {
 			entries[i].value = number
 			warnings.add(e.origin, e.key, fmt.Sprintf("%q is taken for %s", e.value, number), "a comment needs a line of its own")
 		} else if err != nil {
-			wrong = append(wrong, o.name)
+			wrong = append(wrong, o.Name)
 			problems.add(e.origin, e.key, err.Error(), hint(err))
 		}
 	}
@@ -76,13 +78,13 @@ func firstWord(key string) (word, rest string) {
 // guards reports whether a word is an option that must not be overlooked.
 func (t table[T]) guards(word string) bool {
 	o := t.find(word)
-	return o != nil && o.guard
+	return o != nil && o.Guard
 }
 
-// number cuts what looks like a comment behind a number, which uWSGI leaves out
+// uncommented cuts what looks like a comment behind a number, which uWSGI leaves out
 // too: its numbers end at the first byte that is no digit.
-func (o *option[T]) number(text string) (number string, ok bool) {
-	if !slices.Contains([]string{"BYTES", "MILLISECONDS", "N", "TIME", "[TIME]"}, o.arg) || o.guard {
+func uncommented[T any](o *option.Row[T], text string) (number string, ok bool) {
+	if !slices.Contains([]string{"BYTES", "MILLISECONDS", "N", "TIME", "[TIME]"}, o.Arg) || o.Guard {
 		return "", false
 	}
 	at := strings.IndexAny(text, "#;")
@@ -98,7 +100,7 @@ func strict(entries []entry) bool {
 	on := false
 	for _, e := range entries {
 		if e.key == "strict" {
-			on = parseBool(e.value)
+			on = option.ParseBool(e.value)
 		}
 	}
 	return on
@@ -106,9 +108,9 @@ func strict(entries []entry) bool {
 
 // hint is what an error says to do about it.
 func hint(err error) string {
-	var h hinted
+	var h option.Mistake
 	if errors.As(err, &h) {
-		return h.hint
+		return h.Hint
 	}
 	return ""
 }

@@ -3,6 +3,8 @@ package config
 import (
 	"slices"
 	"strings"
+
+	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
 // Difference is an option that two configurations do not have in common.
@@ -19,16 +21,15 @@ type Difference struct {
 // repeated options of one group does. The result is sorted by name. Empty means
 // that both mean the same.
 func Diff(before, after *Vassal) []Difference {
-	return vassalOptions().diff(before.entries, after.entries)
+	return vassalOptions.diff(before.entries, after.entries)
 }
 
 func (t table[T]) diff(before, after []entry) []Difference {
 	was, is := t.settings(before, false), t.settings(after, false)
 	var list []Difference
-	for i := range t {
-		o := &t[i]
-		d := Difference{Option: o.name, Change: o.change, Old: valuesOf(was, o.name), New: valuesOf(is, o.name)}
-		if !slices.Equal(d.Old, d.New) || o.repeat && len(d.Old) > 0 && t.moved(o, was, is) {
+	for o := range t.all {
+		d := Difference{Option: o.Name, Change: o.Change, Old: valuesOf(was, o.Name), New: valuesOf(is, o.Name)}
+		if !slices.Equal(d.Old, d.New) || o.Repeat && len(d.Old) > 0 && t.moved(o, was, is) {
 			list = append(list, d)
 		}
 	}
@@ -39,12 +40,11 @@ func (t table[T]) diff(before, after []entry) []Difference {
 // moved reports whether lines of o stand elsewhere than before among those of
 // another option that itself stayed: hooks of a phase run, sockets are bound and
 // routes are tried in the order of the file.
-func (t table[T]) moved(o *option[T], was, is []Setting) bool {
-	for i := range t {
-		other := &t[i]
-		if other.repeat && other.name != o.name && other.group == o.group && related(o.name, other.name) &&
-			slices.Equal(valuesOf(was, other.name), valuesOf(is, other.name)) &&
-			!slices.Equal(order(was, o.name, other.name), order(is, o.name, other.name)) {
+func (t table[T]) moved(o *option.Row[T], was, is []Setting) bool {
+	for other := range t.all {
+		if other.Repeat && other.Name != o.Name && other.Group == o.Group && related(o.Name, other.Name) &&
+			slices.Equal(valuesOf(was, other.Name), valuesOf(is, other.Name)) &&
+			!slices.Equal(order(was, o.Name, other.Name), order(is, o.Name, other.Name)) {
 			return true
 		}
 	}

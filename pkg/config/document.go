@@ -49,7 +49,7 @@ const foldedText = "Beside exec-PHASE there are hook-PHASE, call-PHASE, mount-PH
 func (t table[T]) describeEach(heading string) []described {
 	var rows []described
 	for _, o := range t.group(heading) {
-		rows = append(rows, described{o.name, o.arg, o.def, o.help, o.since, o.aliases, o.repeat, o.guard, o.tyrant, o.change})
+		rows = append(rows, described{o.Name, o.Arg, o.Def, o.Help, o.Since, o.Aliases, o.Repeat, o.Guard, o.Tyrant, o.Change})
 	}
 	return rows
 }
@@ -102,9 +102,9 @@ Values: TIME is in seconds, or has units, such as 500ms or 1m30s. A flag is off 
 USER and GROUP are a number or a name; a value that is neither is a mistake and never means root.
 `)
 	b.WriteString("\n## The emperor\n")
-	writeSections(&b, emperorOptions().describe(), false)
+	writeSections(&b, emperorOptions.describe(), false)
 	b.WriteString("\n## A vassal\n")
-	writeSections(&b, vassalOptions().describe(), true)
+	writeSections(&b, vassalOptions.describe(), true)
 	writeOthers(&b)
 	_, err := io.WriteString(w, b.String())
 	return err

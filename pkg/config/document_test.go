@@ -76,7 +76,7 @@ func TestDocumentsNameEveryOption(t *testing.T) {
 	if err := WriteManual(&file, "emperor.ini.5"); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range slices.Concat(slices.Collect(emperorOptions().names), slices.Collect(vassalOptions().names)) {
+	for _, name := range slices.Concat(slices.Collect(emperorOptions.names), slices.Collect(vassalOptions.names)) {
 		if phase, ok := hookPhase(name); ok { // those of one phase are folded
 			name = phase
 		}

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
 // Setting is an option as it counts: after all expansion, under its own name.
@@ -17,24 +19,24 @@ type Setting struct {
 
 // Settings lists the options that count, in the order in which they do: of one
 // that does not repeat only the last. With all, defaults follow.
-func (v *Vassal) Settings(all bool) []Setting { return vassalOptions().settings(v.entries, all) }
+func (v *Vassal) Settings(all bool) []Setting { return vassalOptions.settings(v.entries, all) }
 
 // Settings is the same for the emperor's own options.
-func (e *Emperor) Settings(all bool) []Setting { return emperorOptions().settings(e.entries, all) }
+func (e *Emperor) Settings(all bool) []Setting { return emperorOptions.settings(e.entries, all) }
 
 // Origin is where the option was written last. It is zero when it was not, or on
 // the command line.
-func (v *Vassal) Origin(name string) Origin { return vassalOptions().origin(v.entries, name) }
+func (v *Vassal) Origin(name string) Origin { return vassalOptions.origin(v.entries, name) }
 
 // Origin is the same for the emperor's own options.
-func (e *Emperor) Origin(name string) Origin { return emperorOptions().origin(e.entries, name) }
+func (e *Emperor) Origin(name string) Origin { return emperorOptions.origin(e.entries, name) }
 
 // OriginOf is where the option stands with that value, or with one that begins so
 // and goes on behind a comma. Otherwise it is Origin.
 func (v *Vassal) OriginOf(name, text string) Origin {
-	t := vassalOptions()
+	t := vassalOptions
 	for _, e := range slices.Backward(v.entries) {
-		if o := t.find(e.key); o != nil && o.name == name && !e.own && (e.value == text || strings.HasPrefix(e.value, text+",")) {
+		if o := t.find(e.key); o != nil && o.Name == name && !e.own && (e.value == text || strings.HasPrefix(e.value, text+",")) {
 			return e.origin
 		}
 	}
@@ -55,7 +57,7 @@ func (v *Vassal) Blame(name, text string, err error) error {
 
 func (t table[T]) origin(entries []entry, name string) Origin {
 	for _, e := range slices.Backward(entries) {
-		if o := t.find(e.key); o != nil && o.name == name && !e.own {
+		if o := t.find(e.key); o != nil && o.Name == name && !e.own {
 			return e.origin
 		}
 	}
@@ -67,43 +69,43 @@ func (t table[T]) settings(entries []entry, all bool) []Setting {
 	last := map[string]int{} // of each option the entry that counts
 	for i, e := range entries {
 		if o := t.find(e.key); o != nil && !e.own {
-			last[o.name] = i
+			last[o.Name] = i
 		}
 	}
 	for i, e := range entries {
 		o := t.find(e.key)
-		if o == nil || e.own || !o.repeat && last[o.name] != i {
+		if o == nil || e.own || !o.Repeat && last[o.Name] != i {
 			continue
 		}
-		list = append(list, Setting{Name: o.name, Value: o.text(e), Origin: e.origin})
+		list = append(list, Setting{Name: o.Name, Value: textOf(o, e), Origin: e.origin})
 	}
 	if !all {
 		return list
 	}
 	for _, g := range groups {
 		for _, o := range t.group(g) {
-			if _, given := last[o.name]; !given && (o.def != "" || o.arg == "") {
-				list = append(list, Setting{Name: o.name, Value: o.fallback(), Default: true})
+			if _, given := last[o.Name]; !given && (o.Def != "" || o.Arg == "") {
+				list = append(list, Setting{Name: o.Name, Value: defaultOf(o), Default: true})
 			}
 		}
 	}
 	return list
 }
 
-// text is the value of an entry; a flag is true or false however it was written.
-func (o *option[T]) text(e entry) string {
+// textOf is the value of an entry; a flag is true or false however it was written.
+func textOf[T any](o *option.Row[T], e entry) string {
 	switch {
-	case o.arg != "":
+	case o.Arg != "":
 		return e.value
-	case parseBool(e.value):
+	case option.ParseBool(e.value):
 		return "true"
 	}
 	return "false"
 }
 
-func (o *option[T]) fallback() string {
-	if o.arg == "" && o.def == "" {
+func defaultOf[T any](o *option.Row[T]) string {
+	if o.Arg == "" && o.Def == "" {
 		return "false"
 	}
-	return o.def
+	return o.Def
 }

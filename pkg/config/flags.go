@@ -11,10 +11,10 @@ type Flag struct {
 // help.
 func EmperorFlags() []Flag {
 	var list []Flag
-	t := emperorOptions()
+	t := emperorOptions
 	for _, g := range t.groups() {
 		for _, o := range t.group(g) {
-			list = append(list, Flag{o.name, o.help, o.shape() == needs})
+			list = append(list, Flag{o.Name, o.Help, o.NeedsValue()})
 		}
 	}
 	return append(list, Flag{"ini", "read options from a file, here", true}, Flag{"version", "print the version", false})

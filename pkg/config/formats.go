@@ -70,7 +70,7 @@ func (r *reader) json(path, text, section string) (lines []line, ok bool) {
 			return values(d, func(v string) { lines = append(lines, line{key: key, value: v, number: number}) })
 		})
 	})
-	r.at = Origin{path, 1 + strings.Count(text[:d.InputOffset()], "\n")}
+	r.at = Origin{File: path, Line: 1 + strings.Count(text[:d.InputOffset()], "\n")}
 	switch {
 	case err != nil:
 		r.problem("", "cannot parse JSON: "+err.Error(), "")

@@ -16,7 +16,7 @@ func (h helpOf) Is(target error) bool { return target == ErrHelp }
 // EmperorHelp prints the emperor's options, from its table; those of one group
 // when asked is the error of a command line that asked for it.
 func EmperorHelp(w io.Writer, asked error) error {
-	return help(w, asked, emperorOptions(), `Usage: emperor [OPTION…] DIR…
+	return help(w, asked, emperorOptions, `Usage: emperor [OPTION…] DIR…
        emperor COMMAND …	(emperor help lists the commands)
 
 Supervises one container for each vassal file in the directories.
@@ -25,7 +25,7 @@ Supervises one container for each vassal file in the directories.
 
 // VassalHelp prints the vassal's options in the same way.
 func VassalHelp(w io.Writer, asked error) error {
-	return help(w, asked, vassalOptions(), `Usage: vassal [OPTION…] --ini FILE
+	return help(w, asked, vassalOptions, `Usage: vassal [OPTION…] --ini FILE
 
 Boots and serves what the file says, usually inside the namespaces an emperor made.
 `)

@@ -120,7 +120,7 @@ func examine(file string, r *reader) (v *Vassal, warnings, problems Problems) {
 	used := references(r.entries)
 	v = defaultVassal()
 	v.entries = r.finish()
-	warnings, problems, wrong := vassalOptions().decode(v.entries, used, v)
+	warnings, problems, wrong := vassalOptions.decode(v.entries, used, v)
 	unsure := doubts{unread: len(r.problems) > 0, options: wrong}
 	warnings, problems = append(r.warnings, warnings...), append(r.problems, problems...)
 	if r.partial {

@@ -98,11 +98,11 @@ func TestUWSGINamesOfOurs(t *testing.T) {
 			t.Errorf("%s: uWSGI's is of shape %q, ours of %q", name, theirs, ours)
 		}
 	}
-	for _, o := range emperorOptions() {
-		same(o.name, o.shape())
+	for o := range emperorOptions.all {
+		same(o.Name, shapeOf(o))
 	}
-	for _, o := range vassalOptions() {
-		same(o.name, o.shape())
+	for o := range vassalOptions.all {
+		same(o.Name, shapeOf(o))
 	}
 }
 
@@ -173,7 +173,7 @@ func TestDistance(t *testing.T) {
 
 // TestEmperorNamesDocumentIsCurrent keeps the list of the emperor's options.
 func TestEmperorNamesDocumentIsCurrent(t *testing.T) {
-	want := strings.Join(slices.Sorted(emperorOptions().names), "\n") + "\n"
+	want := strings.Join(slices.Sorted(emperorOptions.names), "\n") + "\n"
 	if want == emperorNames {
 		return
 	}

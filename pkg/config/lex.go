@@ -44,7 +44,7 @@ func lex(file, text string, numbers []int) (lines []line, sections []string, pro
 	for number := 1; text != ""; number++ {
 		var raw string
 		raw, text, _ = strings.Cut(text, "\n")
-		origin := Origin{file, number}
+		origin := Origin{File: file, Line: number}
 		if numbers != nil {
 			origin.Line = numbers[number-1]
 		}

@@ -182,7 +182,7 @@ func (r *reader) read(kind format, path, text, section string) {
 		if l.number > 0 && l.number <= len(numbers) {
 			l.number = numbers[l.number-1]
 		}
-		r.at = Origin{path, l.number}
+		r.at = Origin{File: path, Line: l.number}
 		r.add(l.key, l.value)
 	}
 }
@@ -195,7 +195,7 @@ func (r *reader) ini(path, text string, numbers []int, section string) {
 	for _, l := range lines {
 		if r.asked(l.section, section) {
 			any = true
-			r.at = Origin{path, l.number}
+			r.at = Origin{File: path, Line: l.number}
 			r.add(l.key, l.value)
 		}
 	}

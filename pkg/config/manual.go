@@ -18,18 +18,18 @@ func WriteManual(w io.Writer, page string) error {
 	switch page {
 	case "emperor.8":
 		b.WriteString(emperorManual)
-		manualOptions(&b, "--", emperorOptions().describe(), false)
+		manualOptions(&b, "--", emperorOptions.describe(), false)
 		b.WriteString(generalOptions + emperorManualEnd)
 	case "vassal.8":
 		b.WriteString(vassalManual)
-		manualOptions(&b, "--", vassalOptions().describe(), false)
+		manualOptions(&b, "--", vassalOptions.describe(), false)
 		b.WriteString(generalOptions + vassalManualEnd)
 	case "emperor.ini.5":
 		b.WriteString(fileManual)
 		b.WriteString(".SH OPTIONS OF THE EMPEROR\n")
-		manualOptions(&b, "", emperorOptions().describe(), false)
+		manualOptions(&b, "", emperorOptions.describe(), false)
 		b.WriteString(".SH OPTIONS OF A VASSAL\n")
-		manualOptions(&b, "", vassalOptions().describe(), true)
+		manualOptions(&b, "", vassalOptions.describe(), true)
 		b.WriteString(fileManualEnd)
 	default:
 		return fmt.Errorf("there is no manual page %q", page)

@@ -1,11 +1,22 @@
 package config
 
-// fileOptions are about the configuration itself, of either program.
-func fileOptions[T any]() table[T] {
-	return table[T]{
-		{
-			name: "strict", group: "Other", tyrant: true, change: Reload, help: "an unknown option is a mistake, not a placeholder",
-			set: func(*T, value) error { return nil },
-		}, // decode has seen it
-	}
+import "github.com/emperor-go/emperor/pkg/config/option"
+
+// The options about the configuration itself are the same in both programs. The
+// reader has seen them when it comes to values.
+
+const strictHelp = "an unknown option is a mistake, not a placeholder"
+
+var emperorFileOptions = option.Rows[Emperor]{
+	{
+		Name: "strict", Group: "Other", Tyrant: true, Change: option.Reload, Help: strictHelp,
+		Set: func(*Emperor, option.Value) error { return nil },
+	},
+}
+
+var vassalFileOptions = option.Rows[Vassal]{
+	{
+		Name: "strict", Group: "Other", Tyrant: true, Change: option.Reload, Help: strictHelp,
+		Set: func(*Vassal, option.Value) error { return nil },
+	},
 }

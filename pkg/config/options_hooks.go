@@ -3,82 +3,85 @@ package config
 import (
 	"errors"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
-	"time"
 
+	"github.com/emperor-go/emperor/pkg/config/option"
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
-// emperorHookOptions are the hooks of the emperor's own file.
-func emperorHookOptions() table[Emperor] {
-	rows := append(surroundings(func(e *Emperor) *Surroundings { return &e.Around }), table[Emperor]{
-		{
-			name: "emperor-allow-attr", group: "Hooks", arg: "OPTION|PHASE,…", repeat: true,
-			help: "hooks of the emperor that the section [emperor] of a vassal's file may give, where root owns the file",
-			set:  setAllowed,
-		},
-		{
-			name: "emperor-hook-timeout", group: "Hooks", arg: "TIME", def: "30", help: "bound of each hook; 0: none",
-			set: duration(func(e *Emperor) *time.Duration { return &e.HookTimeout }),
-		},
-	}...)
-	return hookOptions(rows, hooks.Emperor, func(e *Emperor) hooks.Set { return e.Hooks })
+// emperorHookOptions are about the hooks of the emperor's own file.
+var emperorHookOptions = option.Rows[Emperor]{
+	{
+		Name: "emperor-allow-attr", Group: "Hooks", Arg: "OPTION|PHASE,…", Repeat: true,
+		Help: "hooks of the emperor that the section [emperor] of a vassal's file may give, where root owns the file",
+		Set:  setAllowed,
+	},
+	{
+		Name: "emperor-hook-timeout", Group: "Hooks", Arg: "TIME", Def: "30", Help: "bound of each hook; 0: none",
+		Into: func(e *Emperor) option.Field { return (*option.Duration)(&e.HookTimeout) },
+	},
 }
 
-// vassalHookOptions are the hooks of a vassal's file.
-func vassalHookOptions() table[Vassal] {
-	rows := append(surroundings(func(v *Vassal) *Surroundings { return &v.Around }), table[Vassal]{
-		{
-			name: "hook-timeout", group: "Hooks", arg: "TIME", def: "30", help: "bound of each hook; 0: none",
-			set: duration(func(v *Vassal) *time.Duration { return &v.HookTimeout }),
-		},
-		{
-			name: "jailed", group: "Hooks", help: "run the post-jail hooks although no option here jails the vassal",
-			set: func(v *Vassal, t value) error { v.Jailed = parseBool(t.text); return nil },
-		},
-	}...)
-	return hookOptions(rows, hooks.Vassal, func(v *Vassal) hooks.Set { return v.Hooks })
+// vassalHookOptions are about the hooks of a vassal's file.
+var vassalHookOptions = option.Rows[Vassal]{
+	{
+		Name: "hook-timeout", Group: "Hooks", Arg: "TIME", Def: "30", Help: "bound of each hook; 0: none",
+		Into: func(v *Vassal) option.Field { return (*option.Duration)(&v.HookTimeout) },
+	},
+	{
+		Name: "jailed", Group: "Hooks", Help: "run the post-jail hooks although no option here jails the vassal",
+		Into: func(v *Vassal) option.Field { return (*option.Flag)(&v.Jailed) },
+	},
 }
 
-// hookOptions adds a row for each kind of hook in each phase of one program. They are
-// many, and what is made on the way to them stays in the memory of each vassal.
-func hookOptions[T any](rows table[T], who hooks.Who, set func(*T) hooks.Set) table[T] {
-	more := 0
-	for _, info := range hooks.Phases() {
-		if info.Who == who {
-			more += len(info.Kinds)
-		}
+// hookArea has a row for each kind of hook in each phase of one program. They are many:
+// a row is made when it is asked for.
+type hookArea[T any] struct {
+	who hooks.Who
+	set func(*T) hooks.Set
+}
+
+// Find implements option.Area.
+func (a *hookArea[T]) Find(name string) *option.Row[T] {
+	info, kind, ok := hooks.ByOption(name)
+	if !ok || info.Who != a.who {
+		return nil
 	}
-	rows = slices.Grow(rows, more)
+	return a.row(info, kind)
+}
+
+// All implements option.Area.
+func (a *hookArea[T]) All(yield func(*option.Row[T]) bool) {
 	for _, info := range hooks.Phases() {
-		if info.Who != who {
-			continue
-		}
-		change := Respawn
-		if info.Serving() {
-			change = Reload
-		}
 		for _, kind := range info.Kinds {
-			rows = append(rows, option[T]{
-				name: hooks.Spec{Phase: info.Phase, Kind: kind}.Option(), group: "Hooks", arg: hookSyntax(info, kind), repeat: true, help: info.Help,
-				tyrant: info.AsUser(), change: change,
-				set: func(t *T, v value) error {
-					h, err := hooks.Parse(hooks.Spec{Phase: info.Phase, Kind: kind, Text: v.text, Origin: v.origin.String()})
-					var wrong *hooks.SyntaxError
-					if errors.As(err, &wrong) {
-						return hinted{wrong.What, wrong.Hint}
-					}
-					if err == nil {
-						set(t).Add(h)
-					}
-					return err
-				},
-			})
+			if info.Who == a.who && !yield(a.row(info, kind)) {
+				return
+			}
 		}
 	}
-	return rows
+}
+
+func (a *hookArea[T]) row(info hooks.PhaseInfo, kind hooks.Kind) *option.Row[T] {
+	change := option.Respawn
+	if info.Serving() {
+		change = option.Reload
+	}
+	return &option.Row[T]{
+		Name: hooks.Spec{Phase: info.Phase, Kind: kind}.Option(), Group: "Hooks", Arg: hookSyntax(info, kind), Repeat: true, Help: info.Help,
+		Tyrant: info.AsUser(), Change: change,
+		Set: func(t *T, v option.Value) error {
+			h, err := hooks.Parse(hooks.Spec{Phase: info.Phase, Kind: kind, Text: v.Text, Origin: v.Origin.String()})
+			var wrong *hooks.SyntaxError
+			if errors.As(err, &wrong) {
+				return option.Wrong(wrong.What, wrong.Hint)
+			}
+			if err == nil {
+				a.set(t).Add(h)
+			}
+			return err
+		},
+	}
 }
 
 // hookSyntax is what the value of such an option looks like.
@@ -89,55 +92,52 @@ func hookSyntax(info hooks.PhaseInfo, kind hooks.Kind) string {
 	return kind.Syntax()
 }
 
-// surroundings are the options about hooks as a whole, the same in both programs.
-func surroundings[T any](field func(*T) *Surroundings) table[T] {
-	return table[T]{
-		{
-			name: "binsh", group: "Hooks", arg: "PATH", def: "/bin/sh", repeat: true, help: "shell of exec hooks; the first that can be run counts",
-			set: func(t *T, v value) error {
-				field(t).Shells = append(field(t).Shells, v.text)
-				return absolute(v.text, "such as /bin/bash")
-			},
+// aroundOptions are about hooks as a whole, the same in both programs.
+var aroundOptions = option.Rows[Surroundings]{
+	{
+		Name: "binsh", Group: "Hooks", Arg: "PATH", Def: "/bin/sh", Repeat: true, Help: "shell of exec hooks; the first that can be run counts",
+		Set: func(s *Surroundings, v option.Value) error {
+			s.Shells = append(s.Shells, v.Text)
+			return absolute(v.Text, "such as /bin/bash")
 		},
-		{
-			name: "dlopen", group: "Hooks", arg: "FILE", repeat: true, help: "load a shared library of C for call hooks, before any phase; failure ends the program",
-			set: func(t *T, v value) error {
-				field(t).Libraries.Plugins = append(field(t).Libraries.Plugins, hooks.Plugin{Name: v.text})
-				return absolute(v.text, "such as /usr/lib/libhooks.so")
-			},
+	},
+	{
+		Name: "dlopen", Group: "Hooks", Arg: "FILE", Repeat: true, Help: "load a shared library of C for call hooks, before any phase; failure ends the program",
+		Set: func(s *Surroundings, v option.Value) error {
+			s.Libraries.Plugins = append(s.Libraries.Plugins, hooks.Plugin{Name: v.Text})
+			return absolute(v.Text, "such as /usr/lib/libhooks.so")
 		},
-		{
-			name: "need-plugin", aliases: []string{"need-plugins"}, group: "Hooks", arg: "PLUGIN[|INIT]", repeat: true,
-			help: "as plugin, but failure ends the program", set: plugins(field, false),
+	},
+	{
+		Name: "need-plugin", Aliases: []string{"need-plugins"}, Group: "Hooks", Arg: "PLUGIN[|INIT]", Repeat: true,
+		Help: "as plugin, but failure ends the program",
+		Set:  func(s *Surroundings, v option.Value) error { return s.addPlugins(v.Text, false) },
+	},
+	{
+		Name: "plugin", Aliases: []string{"plugins"}, Group: "Hooks", Arg: "PLUGIN[|INIT]", Repeat: true,
+		Help: "load a shared library of C by path, or by name from plugin-dir, and call INIT; without it all goes on",
+		Set:  func(s *Surroundings, v option.Value) error { return s.addPlugins(v.Text, true) },
+	},
+	{
+		Name: "plugin-dir", Aliases: []string{"plugins-dir"}, Group: "Hooks", Arg: "DIR", Repeat: true, Help: "look for plugins there",
+		Set: func(s *Surroundings, v option.Value) error {
+			s.Libraries.Dirs = append(s.Libraries.Dirs, v.Text)
+			return absolute(v.Text, "such as /usr/lib/emperor")
 		},
-		{
-			name: "plugin", aliases: []string{"plugins"}, group: "Hooks", arg: "PLUGIN[|INIT]", repeat: true,
-			help: "load a shared library of C by path, or by name from plugin-dir, and call INIT; without it all goes on", set: plugins(field, true),
-		},
-		{
-			name: "plugin-dir", aliases: []string{"plugins-dir"}, group: "Hooks", arg: "DIR", repeat: true, help: "look for plugins there",
-			set: func(t *T, v value) error {
-				field(t).Libraries.Dirs = append(field(t).Libraries.Dirs, v.text)
-				return absolute(v.text, "such as /usr/lib/emperor")
-			},
-		},
-	}
+	},
 }
 
-// plugins adds a list of them, divided by commas as in uWSGI.
-func plugins[T any](field func(*T) *Surroundings, optional bool) func(*T, value) error {
-	return func(t *T, v value) error {
-		for name := range strings.SplitSeq(v.text, ",") {
-			p, err := hooks.ParsePlugin(name, optional)
-			var wrong *hooks.SyntaxError
-			if errors.As(err, &wrong) {
-				return hinted{wrong.What, wrong.Hint}
-			}
-			l := &field(t).Libraries
-			l.Plugins = append(l.Plugins, p)
+// addPlugins adds a list of them, divided by commas as in uWSGI.
+func (s *Surroundings) addPlugins(text string, optional bool) error {
+	for name := range strings.SplitSeq(text, ",") {
+		p, err := hooks.ParsePlugin(name, optional)
+		var wrong *hooks.SyntaxError
+		if errors.As(err, &wrong) {
+			return option.Wrong(wrong.What, wrong.Hint)
 		}
-		return nil
+		s.Libraries.Plugins = append(s.Libraries.Plugins, p)
 	}
+	return nil
 }
 
 // Surroundings is what hooks find around them.
@@ -150,7 +150,7 @@ type Surroundings struct {
 
 func absolute(path, hint string) error {
 	if !filepath.IsAbs(path) {
-		return hinted{strconv.Quote(path) + " is not an absolute path", hint}
+		return option.Wrong(strconv.Quote(path)+" is not an absolute path", hint)
 	}
 	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
 // Life is what an operator may say about how vassals live and die.
@@ -33,7 +35,7 @@ type OnDemand struct {
 	// vassal NAME, Directory has the unix sockets of all vassals, and the command
 	// Exec prints the address. Empty: not.
 	Extension, Directory, Exec string
-	// Mode, Owner and Group are those of unix sockets. Not set: the emperor's.
+	// Mode, Owner and Group are those of unix sockets. Not Set: the emperor's.
 	Mode         os.FileMode
 	Owner, Group Identity
 }
@@ -55,162 +57,133 @@ func defaultLife() Life {
 }
 
 // lifeOptions say how vassals live and die.
-func lifeOptions() table[Emperor] {
-	life := func(field func(*Life) *time.Duration) func(*Emperor) *time.Duration {
-		return func(e *Emperor) *time.Duration { return field(&e.Life) }
-	}
-	return table[Emperor]{
-		{name: "emperor-backoff-jitter", group: "Vassals", arg: "PERCENT", def: "10", help: "largest part of a backoff that is added at random", set: setJitter},
-		{
-			name: "emperor-broodlord", group: "Vassals", arg: "N", help: "how many zergs may run in all, for vassals that ask for reinforcement",
-			set: number(func(e *Emperor) *int { return &e.Life.Broodlord }),
-		},
-		{
-			name: "emperor-curse-tolerance", group: "Vassals", arg: "TIME", def: "30", help: "how long a vassal may live that closed its pipe; 0: for ever",
-			set: duration(life(func(l *Life) *time.Duration { return &l.CurseTolerance })),
-		},
-		{
-			name: "emperor-graceful-shutdown", group: "Vassals", help: "stop vassals gracefully when the emperor stops",
-			set: yes(func(e *Emperor) *bool { return &e.Life.Graceful }),
-		},
-		{
-			name: "emperor-max-restarts", aliases: []string{"max-restarts"}, group: "Vassals", arg: "N",
-			help: "failures in a row after which a vassal rests until its file changes", set: number(func(e *Emperor) *int { return &e.Life.MaxRestarts }),
-		},
-		{name: "emperor-max-throttle", group: "Vassals", arg: "MS", help: "the longest backoff, as uWSGI names it", set: milliseconds(func(e *Emperor) *time.Duration { return &e.BackoffMax })},
-		{
-			name: "emperor-no-blacklist", group: "Vassals", help: "every backoff is as long as the first",
-			set: yes(func(e *Emperor) *bool { return &e.FlatBackoff }),
-		},
-		{
-			name: "emperor-reload-timeout", group: "Vassals", arg: "TIME", def: "60", help: "how long a reload may take before it counts as failed; 0: for ever",
-			set: duration(life(func(l *Life) *time.Duration { return &l.ReloadTimeout })),
-		},
-		{
-			name: "emperor-required-heartbeat", group: "Vassals", arg: "TIME", def: "30", help: "longest silence of a vassal that has sent heartbeats; 0: any",
-			set: duration(life(func(l *Life) *time.Duration { return &l.Heartbeat })),
-		},
-		{name: "emperor-throttle", group: "Vassals", arg: "MS", help: "the first backoff, as uWSGI names it", set: milliseconds(func(e *Emperor) *time.Duration { return &e.Backoff })},
-		{
-			name: "emperor-wait-for-command", group: "Vassals", help: "a new vassal starts when it is told to",
-			set: yes(func(e *Emperor) *bool { return &e.Life.WaitForCommand }),
-		},
-		{
-			name: "emperor-wait-for-command-ignore", group: "Vassals", arg: "NAME", repeat: true, help: "a vassal that does not wait for a command",
-			set: list(func(e *Emperor) *[]string { return &e.Life.WaitIgnore }),
-		},
+var lifeOptions = option.Rows[Emperor]{
+	{Name: "emperor-backoff-jitter", Group: "Vassals", Arg: "PERCENT", Def: "10", Help: "largest part of a backoff that is added at random", Set: setJitter},
+	{
+		Name: "emperor-broodlord", Group: "Vassals", Arg: "N", Help: "how many zergs may run in all, for vassals that ask for reinforcement",
+		Into: func(e *Emperor) option.Field { return (*option.Number)(&e.Life.Broodlord) },
+	},
+	{
+		Name: "emperor-curse-tolerance", Group: "Vassals", Arg: "TIME", Def: "30", Help: "how long a vassal may live that closed its pipe; 0: for ever",
+		Into: func(e *Emperor) option.Field { return (*option.Duration)(&e.Life.CurseTolerance) },
+	},
+	{
+		Name: "emperor-graceful-shutdown", Group: "Vassals", Help: "stop vassals gracefully when the emperor stops",
+		Into: func(e *Emperor) option.Field { return (*option.Flag)(&e.Life.Graceful) },
+	},
+	{
+		Name: "emperor-max-restarts", Aliases: []string{"max-restarts"}, Group: "Vassals", Arg: "N",
+		Help: "failures in a row after which a vassal rests until its file changes", Into: func(e *Emperor) option.Field { return (*option.Number)(&e.Life.MaxRestarts) },
+	},
+	{Name: "emperor-max-throttle", Group: "Vassals", Arg: "MS", Help: "the longest backoff, as uWSGI names it", Into: func(e *Emperor) option.Field { return (*option.Milliseconds)(&e.BackoffMax) }},
+	{
+		Name: "emperor-no-blacklist", Group: "Vassals", Help: "every backoff is as long as the first",
+		Into: func(e *Emperor) option.Field { return (*option.Flag)(&e.FlatBackoff) },
+	},
+	{
+		Name: "emperor-reload-timeout", Group: "Vassals", Arg: "TIME", Def: "60", Help: "how long a reload may take before it counts as failed; 0: for ever",
+		Into: func(e *Emperor) option.Field { return (*option.Duration)(&e.Life.ReloadTimeout) },
+	},
+	{
+		Name: "emperor-required-heartbeat", Group: "Vassals", Arg: "TIME", Def: "30", Help: "longest silence of a vassal that has sent heartbeats; 0: any",
+		Into: func(e *Emperor) option.Field { return (*option.Duration)(&e.Life.Heartbeat) },
+	},
+	{Name: "emperor-throttle", Group: "Vassals", Arg: "MS", Help: "the first backoff, as uWSGI names it", Into: func(e *Emperor) option.Field { return (*option.Milliseconds)(&e.Backoff) }},
+	{
+		Name: "emperor-wait-for-command", Group: "Vassals", Help: "a new vassal starts when it is told to",
+		Into: func(e *Emperor) option.Field { return (*option.Flag)(&e.Life.WaitForCommand) },
+	},
+	{
+		Name: "emperor-wait-for-command-ignore", Group: "Vassals", Arg: "NAME", Repeat: true, Help: "a vassal that does not wait for a command",
+		Into: func(e *Emperor) option.Field { return (*option.List)(&e.Life.WaitIgnore) },
+	},
 
-		{
-			name: "emperor-command-socket", group: "Control", arg: "ADDRESS",
-			help: "take datagrams of uWSGI's there, with cmd = spawn, respawn, stop or log and vassal = NAME; a path has mode 0600",
-			set:  text(func(e *Emperor) *string { return &e.CommandSocket }),
-		},
-		{
-			name: "runtime-dir", group: "Control", arg: "DIR", def: "/run/emperor", help: "directory of the emperor's own sockets",
-			set: text(func(e *Emperor) *string { return &e.RuntimeDir }),
-		},
+	{
+		Name: "emperor-command-socket", Group: "Control", Arg: "ADDRESS",
+		Help: "take datagrams of uWSGI's there, with cmd = spawn, respawn, stop or log and vassal = NAME; a path has mode 0600",
+		Into: func(e *Emperor) option.Field { return (*option.Text)(&e.CommandSocket) },
+	},
+	{
+		Name: "runtime-dir", Group: "Control", Arg: "DIR", Def: "/run/emperor", Help: "directory of the emperor's own sockets",
+		Into: func(e *Emperor) option.Field { return (*option.Text)(&e.RuntimeDir) },
+	},
 
-		{name: "emperor-pidfile", group: "Process", arg: "FILE", help: "write the emperor's pid", set: text(func(e *Emperor) *string { return &e.Pidfile })},
-		{name: "emperor-procname", group: "Process", arg: "NAME", help: "name of the emperor's process", set: text(func(e *Emperor) *string { return &e.Procname })},
-		{
-			name: "emperor-subreaper", group: "Process", help: "adopt and reap the orphans of vassals and hooks",
-			set: yes(func(e *Emperor) *bool { return &e.Subreaper }),
-		},
-	}
+	{Name: "emperor-pidfile", Group: "Process", Arg: "FILE", Help: "write the emperor's pid", Into: func(e *Emperor) option.Field { return (*option.Text)(&e.Pidfile) }},
+	{Name: "emperor-procname", Group: "Process", Arg: "NAME", Help: "name of the emperor's process", Into: func(e *Emperor) option.Field { return (*option.Text)(&e.Procname) }},
+	{
+		Name: "emperor-subreaper", Group: "Process", Help: "adopt and reap the orphans of vassals and hooks",
+		Into: func(e *Emperor) option.Field { return (*option.Flag)(&e.Subreaper) },
+	},
 }
 
 // onDemandOptions say which vassals wait for their first connection, and where.
-func onDemandOptions() table[Emperor] {
-	return table[Emperor]{
-		{
-			name: "emperor-on-demand-directory", aliases: []string{"emperor-on-demand-dir"}, group: "Sockets", arg: "DIR",
-			help: "vassal NAME.ini starts with the first connection to DIR/NAME.socket", set: text(func(e *Emperor) *string { return &e.OnDemand.Directory }),
-		},
-		{
-			name: "emperor-on-demand-exec", group: "Sockets", arg: "COMMAND", help: "a command that prints the address that starts the vassal named by its argument",
-			set: text(func(e *Emperor) *string { return &e.OnDemand.Exec }),
-		},
-		{
-			name: "emperor-on-demand-extension", aliases: []string{"emperor-on-demand-ext"}, group: "Sockets", arg: "EXT",
-			help: "vassal NAME starts with the first connection to the address in the file NAME+EXT", set: text(func(e *Emperor) *string { return &e.OnDemand.Extension }),
-		},
-		{name: "emperor-on-demand-mode", group: "Sockets", arg: "OCTAL", def: "666", guard: true, help: "mode of unix sockets that start vassals", set: setOnDemandMode},
-		{name: "emperor-on-demand-owner", group: "Sockets", arg: "USER[:GROUP]", guard: true, help: "owner of unix sockets that start vassals", set: setOnDemandOwner},
-	}
+var onDemandOptions = option.Rows[Emperor]{
+	{
+		Name: "emperor-on-demand-directory", Aliases: []string{"emperor-on-demand-dir"}, Group: "Sockets", Arg: "DIR",
+		Help: "vassal NAME.ini starts with the first connection to DIR/NAME.socket", Into: func(e *Emperor) option.Field { return (*option.Text)(&e.OnDemand.Directory) },
+	},
+	{
+		Name: "emperor-on-demand-exec", Group: "Sockets", Arg: "COMMAND", Help: "a command that prints the address that starts the vassal named by its argument",
+		Into: func(e *Emperor) option.Field { return (*option.Text)(&e.OnDemand.Exec) },
+	},
+	{
+		Name: "emperor-on-demand-extension", Aliases: []string{"emperor-on-demand-ext"}, Group: "Sockets", Arg: "EXT",
+		Help: "vassal NAME starts with the first connection to the address in the file NAME+EXT", Into: func(e *Emperor) option.Field { return (*option.Text)(&e.OnDemand.Extension) },
+	},
+	{Name: "emperor-on-demand-mode", Group: "Sockets", Arg: "OCTAL", Def: "666", Guard: true, Help: "mode of unix sockets that start vassals", Set: setOnDemandMode},
+	{Name: "emperor-on-demand-owner", Group: "Sockets", Arg: "USER[:GROUP]", Guard: true, Help: "owner of unix sockets that start vassals", Set: setOnDemandOwner},
 }
 
 // wrapOptions say what program vassals become.
-func wrapOptions() table[Emperor] {
-	return table[Emperor]{
-		{
-			name: "emperor-chdir-attr", group: "Vassals", arg: "NAME", help: "attribute with the directory in which the wrapper starts",
-			set: text(func(e *Emperor) *string { return &e.Wrapping.ChdirAttr }),
-		},
-		{
-			name: "emperor-collect-attr", group: "Vassals", arg: "NAME", repeat: true, help: "attribute to collect from the section [emperor] of a vassal's file",
-			set: list(func(e *Emperor) *[]string { return &e.Wrapping.Collect }),
-		},
-		{
-			name: "emperor-wrapper", group: "Vassals", arg: "PROGRAM", help: "vassals become this program, which speaks uWSGI's protocol, such as uwsgi",
-			set: text(func(e *Emperor) *string { return &e.Wrapping.Program }),
-		},
-		{
-			name: "emperor-wrapper-attr", group: "Vassals", arg: "NAME", help: "attribute with the program a vassal becomes",
-			set: text(func(e *Emperor) *string { return &e.Wrapping.ProgramAttr }),
-		},
-		{
-			name: "emperor-wrapper-fallback", group: "Vassals", arg: "PROGRAM", repeat: true, help: "program to become when emperor-wrapper cannot be executed",
-			set: list(func(e *Emperor) *[]string { return &e.Wrapping.Fallback }),
-		},
-		{
-			name: "emperor-wrapper-override", group: "Vassals", arg: "PROGRAM", repeat: true, help: "program to become if it can be executed, before emperor-wrapper",
-			set: list(func(e *Emperor) *[]string { return &e.Wrapping.Override }),
-		},
-	}
+var wrapOptions = option.Rows[Emperor]{
+	{
+		Name: "emperor-chdir-attr", Group: "Vassals", Arg: "NAME", Help: "attribute with the directory in which the wrapper starts",
+		Into: func(e *Emperor) option.Field { return (*option.Text)(&e.Wrapping.ChdirAttr) },
+	},
+	{
+		Name: "emperor-collect-attr", Group: "Vassals", Arg: "NAME", Repeat: true, Help: "attribute to collect from the section [emperor] of a vassal's file",
+		Into: func(e *Emperor) option.Field { return (*option.List)(&e.Wrapping.Collect) },
+	},
+	{
+		Name: "emperor-wrapper", Group: "Vassals", Arg: "PROGRAM", Help: "vassals become this program, which speaks uWSGI's protocol, such as uwsgi",
+		Into: func(e *Emperor) option.Field { return (*option.Text)(&e.Wrapping.Program) },
+	},
+	{
+		Name: "emperor-wrapper-attr", Group: "Vassals", Arg: "NAME", Help: "attribute with the program a vassal becomes",
+		Into: func(e *Emperor) option.Field { return (*option.Text)(&e.Wrapping.ProgramAttr) },
+	},
+	{
+		Name: "emperor-wrapper-fallback", Group: "Vassals", Arg: "PROGRAM", Repeat: true, Help: "program to become when emperor-wrapper cannot be executed",
+		Into: func(e *Emperor) option.Field { return (*option.List)(&e.Wrapping.Fallback) },
+	},
+	{
+		Name: "emperor-wrapper-override", Group: "Vassals", Arg: "PROGRAM", Repeat: true, Help: "program to become if it can be executed, before emperor-wrapper",
+		Into: func(e *Emperor) option.Field { return (*option.List)(&e.Wrapping.Override) },
+	},
 }
 
-func setJitter(e *Emperor, v value) error {
-	n, err := strconv.ParseUint(strings.TrimSuffix(v.text, "%"), 10, 8)
+func setJitter(e *Emperor, v option.Value) error {
+	n, err := strconv.ParseUint(strings.TrimSuffix(v.Text, "%"), 10, 8)
 	if err != nil || n > 100 {
-		return hinted{strconv.Quote(v.text) + " is not a part of a hundred", "0 to 100"}
+		return option.Wrong(strconv.Quote(v.Text)+" is not a part of a hundred", "0 to 100")
 	}
 	e.Life.Jitter = float64(n) / 100
 	return nil
 }
 
-func setOnDemandMode(e *Emperor, v value) error {
-	mode, err := strconv.ParseUint(v.text, 8, 16)
+func setOnDemandMode(e *Emperor, v option.Value) error {
+	mode, err := strconv.ParseUint(v.Text, 8, 16)
 	if err != nil || mode > 0o777 {
-		return hinted{strconv.Quote(v.text) + " is not a mode", "octal, such as 660"}
+		return option.Wrong(strconv.Quote(v.Text)+" is not a mode", "octal, such as 660")
 	}
 	e.OnDemand.Mode = os.FileMode(mode)
 	return nil
 }
 
-func number[T any](field func(*T) *int) func(*T, value) error {
-	return func(t *T, v value) (err error) {
-		if *field(t), err = strconv.Atoi(v.text); err != nil || *field(t) < 0 {
-			return hinted{strconv.Quote(v.text) + " is not a number", "0 or more"}
-		}
-		return nil
-	}
-}
-
-func setOnDemandOwner(e *Emperor, v value) (err error) {
-	user, group, both := strings.Cut(v.text, ":")
+func setOnDemandOwner(e *Emperor, v option.Value) (err error) {
+	user, group, both := strings.Cut(v.Text, ":")
 	if e.OnDemand.Owner, err = parseIdentity(user); err == nil && both {
 		e.OnDemand.Group, err = parseIdentity(group)
 	}
 	return err
-}
-
-func milliseconds[T any](field func(*T) *time.Duration) func(*T, value) error {
-	return func(t *T, v value) error {
-		n, err := strconv.ParseUint(v.text, 10, 31)
-		if err != nil || n == 0 {
-			return hinted{strconv.Quote(v.text) + " is not a number of milliseconds", "1 or more"}
-		}
-		*field(t) = time.Duration(n) * time.Millisecond
-		return nil
-	}
 }

@@ -3,40 +3,40 @@ package config
 import (
 	"strconv"
 	"strings"
+
+	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
 // processOptions are about the emperor's own process and its log.
-func processOptions() table[Emperor] {
-	return table[Emperor]{
-		{name: "emperor-log-format", group: "Logging", arg: "FORMAT", def: "text", help: "text, or json for one object a line", set: setLogFormat},
-		{name: "log-format", group: "Logging", arg: "FORMAT", help: "short for emperor-log-format; what uWSGI means by it, lines for requests, is left out", set: setShortLogFormat},
-		{name: "log-level", group: "Logging", arg: "LEVEL", def: "info", help: "debug, info, warn or error", set: setLogLevel},
+var processOptions = option.Rows[Emperor]{
+	{Name: "emperor-log-format", Group: "Logging", Arg: "FORMAT", Def: "text", Help: "text, or json for one object a line", Set: setLogFormat},
+	{Name: "log-format", Group: "Logging", Arg: "FORMAT", Help: "short for emperor-log-format; what uWSGI means by it, lines for requests, is left out", Set: setShortLogFormat},
+	{Name: "log-level", Group: "Logging", Arg: "LEVEL", Def: "info", Help: "debug, info, warn or error", Set: setLogLevel},
 
-		{name: "gid", group: "Process", arg: "GROUP", guard: true, help: "group of the emperor itself", set: identity(func(e *Emperor) *Identity { return &e.GID })},
-		{name: "uid", group: "Process", arg: "USER", guard: true, help: "user of the emperor itself", set: identity(func(e *Emperor) *Identity { return &e.UID })},
-	}
+	{Name: "gid", Group: "Process", Arg: "GROUP", Guard: true, Help: "group of the emperor itself", Into: func(e *Emperor) option.Field { return &e.GID }},
+	{Name: "uid", Group: "Process", Arg: "USER", Guard: true, Help: "user of the emperor itself", Into: func(e *Emperor) option.Field { return &e.UID }},
 }
 
-func setLogLevel(e *Emperor, v value) error {
-	if e.LogLevel.UnmarshalText([]byte(v.text)) != nil {
-		return hinted{"unknown level " + strconv.Quote(v.text), "debug, info, warn or error"}
+func setLogLevel(e *Emperor, v option.Value) error {
+	if e.LogLevel.UnmarshalText([]byte(v.Text)) != nil {
+		return option.Wrong("unknown level "+strconv.Quote(v.Text), "debug, info, warn or error")
 	}
 	return nil
 }
 
-func setLogFormat(e *Emperor, v value) error {
-	switch v.text {
+func setLogFormat(e *Emperor, v option.Value) error {
+	switch v.Text {
 	case "text", "json":
-		e.JSONLog = v.text == "json"
+		e.JSONLog = v.Text == "json"
 		return nil
 	}
-	return hinted{"unknown format " + strconv.Quote(v.text), "text or json"}
+	return option.Wrong("unknown format "+strconv.Quote(v.Text), "text or json")
 }
 
 // setShortLogFormat leaves uWSGI's own log-format alone, which an emperor's file
 // has when it is a vassal's as well.
-func setShortLogFormat(e *Emperor, v value) error {
-	if strings.Contains(v.text, "%(") {
+func setShortLogFormat(e *Emperor, v option.Value) error {
+	if strings.Contains(v.Text, "%(") {
 		return nil
 	}
 	return setLogFormat(e, v)

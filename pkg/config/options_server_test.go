@@ -30,7 +30,7 @@ log-date = true
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Server{
+	want := serving.Options{
 		StaticMaps:  []serving.Map{{Mount: "/s", Dir: "/srv"}, {Mount: "/t", Dir: "/srv", Whole: true}},
 		CheckStatic: []string{"/pub"},
 		Expires:     []serving.Expires{{Subject: "file", Pattern: `\.png$`, Seconds: 3600}, {Subject: "type", Pattern: "image/png", Seconds: 60, FromMtime: true}},
@@ -43,6 +43,10 @@ log-date = true
 		Certificates:   []serving.Certificate{{Address: ":443", Cert: "web.crt", Key: "web.key"}},
 		RequestTimeout: 5 * time.Second, LimitPost: 2 << 20, Log: serving.Log{Slow: 100 * time.Millisecond},
 	}
+	if last := v.Server.Written[len(v.Server.Written)-1]; last != (serving.Written{Name: "log-date", Text: "true", Origin: "/etc/a.ini:16"}) {
+		t.Errorf("the last is handed on as %+v", last)
+	}
+	v.Server.Written = nil
 	if !reflect.DeepEqual(v.Server, want) {
 		t.Errorf("got  %+v\nwant %+v", v.Server, want)
 	}

@@ -3,72 +3,71 @@ package config
 import (
 	"strconv"
 	"strings"
-	"time"
+
+	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
 // servingOptions say what a vassal does when it has booted.
-func servingOptions() table[Vassal] {
-	return table[Vassal]{
-		{
-			name: "chdir", group: "Serving", arg: "DIR", tyrant: true, change: Reload, help: "working directory of what is served",
-			set: func(v *Vassal, t value) error { v.Chdir = t.text; return nil },
+var servingOptions = option.Rows[Vassal]{
+	{
+		Name: "chdir", Group: "Serving", Arg: "DIR", Tyrant: true, Change: option.Reload, Help: "working directory of what is served",
+		Set: func(v *Vassal, t option.Value) error { v.Chdir = t.Text; return nil },
+	},
+	{
+		Name: "command", Group: "Serving", Arg: "PROGRAM ARGS…", Tyrant: true, Change: option.Reload, Help: "run this program with the sockets (LISTEN_FDS), again when it dies",
+		Into: func(v *Vassal) option.Field { return (*option.Words)(&v.Command) },
+	},
+	{Name: "env", Group: "Serving", Arg: "KEY=VALUE", Repeat: true, Change: option.Reload, Help: "set an environment variable", Set: setEnv},
+	{
+		Name: "envdir", Group: "Serving", Arg: "DIR", Repeat: true, Change: option.Reload, Help: "set a variable for each file in a directory (daemontools)",
+		Set: func(v *Vassal, t option.Value) error {
+			v.Env = append(v.Env, EnvChange{Kind: "dir", Key: t.Text})
+			return nonempty(t.Text, "no directory given")
 		},
-		{
-			name: "command", group: "Serving", arg: "PROGRAM ARGS…", tyrant: true, change: Reload, help: "run this program with the sockets (LISTEN_FDS), again when it dies",
-			set: words(func(v *Vassal) *[]string { return &v.Command }),
+	},
+	{
+		Name: "fallback-config", Group: "Serving", Arg: "FILE", Help: "start again with this file instead of failing with exit code 1",
+		Into: func(v *Vassal) option.Field { return (*option.Text)(&v.Fallback) },
+	},
+	{
+		Name: "privileged-binary-patch", Group: "Serving", Arg: "PROGRAM", Help: "the vassal becomes this program, with all privileges",
+		Set: func(v *Vassal, t option.Value) error {
+			v.RootPatch = []string{t.Text}
+			return nonempty(t.Text, "no program given")
 		},
-		{name: "env", group: "Serving", arg: "KEY=VALUE", repeat: true, change: Reload, help: "set an environment variable", set: setEnv},
-		{
-			name: "envdir", group: "Serving", arg: "DIR", repeat: true, change: Reload, help: "set a variable for each file in a directory (daemontools)",
-			set: func(v *Vassal, t value) error {
-				v.Env = append(v.Env, EnvChange{Kind: "dir", Key: t.text})
-				return nonempty(t.text, "no directory given")
-			},
+	},
+	{
+		Name: "privileged-binary-patch-arg", Group: "Serving", Arg: "PROGRAM ARGS…", Help: "the vassal becomes this program with arguments, with all privileges",
+		Into: func(v *Vassal) option.Field { return (*option.Words)(&v.RootPatch) },
+	},
+	{
+		Name: "reload-mercy", Group: "Serving", Arg: "TIME", Def: "60", Tyrant: true, Change: option.Reload, Help: "time between asking a worker to stop and killing it",
+		Into: func(v *Vassal) option.Field { return (*option.Duration)(&v.ReloadMercy) },
+	},
+	{
+		Name: "unenv", Group: "Serving", Arg: "KEY", Repeat: true, Change: option.Reload, Help: "remove an environment variable",
+		Set: func(v *Vassal, t option.Value) error {
+			v.Env = append(v.Env, EnvChange{Kind: "unset", Key: t.Text})
+			return nonempty(t.Text, "no variable given")
 		},
-		{
-			name: "fallback-config", group: "Serving", arg: "FILE", help: "start again with this file instead of failing with exit code 1",
-			set: text(func(v *Vassal) *string { return &v.Fallback }),
+	},
+	{
+		Name: "unprivileged-binary-patch", Group: "Serving", Arg: "PROGRAM", Tyrant: true, Help: "the vassal becomes this program",
+		Set: func(v *Vassal, t option.Value) error {
+			v.BinaryPatch = []string{t.Text}
+			return nonempty(t.Text, "no program given")
 		},
-		{
-			name: "privileged-binary-patch", group: "Serving", arg: "PROGRAM", help: "the vassal becomes this program, with all privileges",
-			set: func(v *Vassal, t value) error {
-				v.RootPatch = []string{t.text}
-				return nonempty(t.text, "no program given")
-			},
-		},
-		{
-			name: "privileged-binary-patch-arg", group: "Serving", arg: "PROGRAM ARGS…", help: "the vassal becomes this program with arguments, with all privileges",
-			set: words(func(v *Vassal) *[]string { return &v.RootPatch }),
-		},
-		{
-			name: "reload-mercy", group: "Serving", arg: "TIME", def: "60", tyrant: true, change: Reload, help: "time between asking a worker to stop and killing it",
-			set: duration(func(v *Vassal) *time.Duration { return &v.ReloadMercy }),
-		},
-		{
-			name: "unenv", group: "Serving", arg: "KEY", repeat: true, change: Reload, help: "remove an environment variable",
-			set: func(v *Vassal, t value) error {
-				v.Env = append(v.Env, EnvChange{Kind: "unset", Key: t.text})
-				return nonempty(t.text, "no variable given")
-			},
-		},
-		{
-			name: "unprivileged-binary-patch", group: "Serving", arg: "PROGRAM", tyrant: true, help: "the vassal becomes this program",
-			set: func(v *Vassal, t value) error {
-				v.BinaryPatch = []string{t.text}
-				return nonempty(t.text, "no program given")
-			},
-		},
-		{
-			name: "unprivileged-binary-patch-arg", group: "Serving", arg: "PROGRAM ARGS…", tyrant: true, help: "the vassal becomes this program with arguments",
-			set: words(func(v *Vassal) *[]string { return &v.BinaryPatch }),
-		},
-	}
+	},
+	{
+		Name: "unprivileged-binary-patch-arg", Group: "Serving", Arg: "PROGRAM ARGS…", Tyrant: true, Help: "the vassal becomes this program with arguments",
+		Into: func(v *Vassal) option.Field { return (*option.Words)(&v.BinaryPatch) },
+	},
 }
 
-func setEnv(v *Vassal, t value) error {
-	key, text, ok := strings.Cut(t.text, "=")
+func setEnv(v *Vassal, t option.Value) error {
+	key, text, ok := strings.Cut(t.Text, "=")
 	if !ok || key == "" {
-		return hinted{strconv.Quote(t.text) + " is not a variable", "KEY=value"}
+		return option.Wrong(strconv.Quote(t.Text)+" is not a variable", "KEY=value")
 	}
 	v.Env = append(v.Env, EnvChange{"set", key, text})
 	return nil

@@ -4,6 +4,9 @@ import (
 	"io/fs"
 	"strconv"
 	"strings"
+
+	"github.com/emperor-go/emperor/pkg/config/option"
+	"github.com/emperor-go/emperor/pkg/config/serving"
 )
 
 // Socket is an address to listen on.
@@ -49,58 +52,64 @@ type Listening struct {
 
 // socketOptions are the addresses a vassal listens on, in the order in which
 // they are bound, and how.
-func socketOptions() table[Vassal] {
-	return table[Vassal]{
-		{name: "chmod-socket", group: "Sockets", arg: "[MODE]", tyrant: true, help: "mode of unix sockets", set: setSocketMode},
-		{name: "chown-socket", group: "Sockets", arg: "USER[:GROUP]", guard: true, tyrant: true, help: "owner of unix sockets", set: setSocketOwner},
-		{name: "fastcgi-socket", group: "Sockets", arg: "ADDRESS", repeat: true, tyrant: true, change: Reload, help: "listen for FastCGI", set: setSocket("fastcgi-socket")},
-		{
-			name: "freebind", group: "Sockets", tyrant: true, help: "bind addresses that are not there yet (IP_FREEBIND)",
-			set: yes(func(v *Vassal) *bool { return &v.Listening.FreeBind }),
+var socketOptions = option.Rows[Vassal]{
+	{Name: "chmod-socket", Group: "Sockets", Arg: "[MODE]", Tyrant: true, Help: "mode of unix sockets", Set: setSocketMode},
+	{Name: "chown-socket", Group: "Sockets", Arg: "USER[:GROUP]", Guard: true, Tyrant: true, Help: "owner of unix sockets", Set: setSocketOwner},
+	{Name: "fastcgi-socket", Group: "Sockets", Arg: "ADDRESS", Repeat: true, Tyrant: true, Change: option.Reload, Help: "listen for FastCGI", Set: func(v *Vassal, t option.Value) error { return v.addSocket("fastcgi-socket", t.Text) }},
+	{
+		Name: "freebind", Group: "Sockets", Tyrant: true, Help: "bind addresses that are not there yet (IP_FREEBIND)",
+		Into: func(v *Vassal) option.Field { return (*option.Flag)(&v.Listening.FreeBind) },
+	},
+	{Name: "http-socket", Group: "Sockets", Arg: "ADDRESS", Repeat: true, Tyrant: true, Change: option.Reload, Help: "listen for HTTP on :PORT, HOST:PORT, [IPV6]:PORT, a path, @NAME or =N", Set: func(v *Vassal, t option.Value) error { return v.addSocket("http-socket", t.Text) }},
+	{Name: "https-socket", Group: "Sockets", Arg: "ADDRESS,CERT,KEY[,,CLIENT-CA]", Repeat: true, Tyrant: true, Change: option.Reload, Help: "listen for HTTP/1.1 and HTTP/2 over TLS", Set: setHTTPS},
+	{Name: "listen", Group: "Sockets", Arg: "N", Def: "100", Tyrant: true, Help: "how many connections wait for a worker", Set: setBacklog},
+	{
+		Name: "reuse-port", Group: "Sockets", Tyrant: true, Help: "a socket for each worker (SO_REUSEPORT)",
+		Into: func(v *Vassal) option.Field { return (*option.Flag)(&v.Listening.ReusePort) },
+	},
+	{
+		Name: "shared-socket", Group: "Sockets", Arg: "ADDRESS", Repeat: true, Help: "bind before privileges are dropped; `socket = =0` uses the first",
+		Set: func(v *Vassal, t option.Value) error {
+			if err := checkAddress(t.Text, false); err != nil {
+				return err
+			}
+			v.Listening.Shared = append(v.Listening.Shared, t.Text)
+			return nil
 		},
-		{name: "http-socket", group: "Sockets", arg: "ADDRESS", repeat: true, tyrant: true, change: Reload, help: "listen for HTTP on :PORT, HOST:PORT, [IPV6]:PORT, a path, @NAME or =N", set: setSocket("http-socket")},
-		{name: "https-socket", group: "Sockets", arg: "ADDRESS,CERT,KEY[,,CLIENT-CA]", repeat: true, tyrant: true, change: Reload, help: "listen for HTTP/1.1 and HTTP/2 over TLS", set: setHTTPS},
-		{name: "listen", group: "Sockets", arg: "N", def: "100", tyrant: true, help: "how many connections wait for a worker", set: setBacklog},
-		{
-			name: "reuse-port", group: "Sockets", tyrant: true, help: "a socket for each worker (SO_REUSEPORT)",
-			set: yes(func(v *Vassal) *bool { return &v.Listening.ReusePort }),
-		},
-		{
-			name: "shared-socket", group: "Sockets", arg: "ADDRESS", repeat: true, help: "bind before privileges are dropped; `socket = =0` uses the first",
-			set: func(v *Vassal, t value) error {
-				if err := checkAddress(t.text, false); err != nil {
-					return err
-				}
-				v.Listening.Shared = append(v.Listening.Shared, t.text)
-				return nil
-			},
-		},
-		{
-			name: "so-keepalive", group: "Sockets", tyrant: true, help: "detect dead peers (SO_KEEPALIVE)",
-			set: yes(func(v *Vassal) *bool { return &v.Listening.KeepAlive }),
-		},
-		{name: "socket", group: "Sockets", arg: "ADDRESS", repeat: true, tyrant: true, change: Reload, help: "listen on :PORT, HOST:PORT, [IPV6]:PORT, a path, @NAME or =N", set: setSocket("socket")},
-		{name: "stats", aliases: []string{"stats-server"}, group: "Sockets", arg: "ADDRESS", repeat: true, tyrant: true, change: Reload, help: "tell statistics of the built-in server on an address", set: setSocket("stats")},
-		{
-			name: "tcp-nodelay", group: "Sockets", tyrant: true, help: "send small pieces at once (TCP_NODELAY)",
-			set: yes(func(v *Vassal) *bool { return &v.Listening.NoDelay }),
-		},
-		{name: "uwsgi-socket", group: "Sockets", arg: "ADDRESS", repeat: true, tyrant: true, change: Reload, help: "listen for the uwsgi protocol", set: setSocket("uwsgi-socket")},
-		{
-			name: "vacuum", group: "Sockets", tyrant: true, change: Reload, help: "remove pid files in the end, if they are still ours (sockets always are)",
-			set: yes(func(v *Vassal) *bool { return &v.Listening.Vacuum }),
-		},
-	}
+	},
+	{
+		Name: "so-keepalive", Group: "Sockets", Tyrant: true, Help: "detect dead peers (SO_KEEPALIVE)",
+		Into: func(v *Vassal) option.Field { return (*option.Flag)(&v.Listening.KeepAlive) },
+	},
+	{Name: "socket", Group: "Sockets", Arg: "ADDRESS", Repeat: true, Tyrant: true, Change: option.Reload, Help: "listen on :PORT, HOST:PORT, [IPV6]:PORT, a path, @NAME or =N", Set: func(v *Vassal, t option.Value) error { return v.addSocket("socket", t.Text) }},
+	{Name: "stats", Aliases: []string{"stats-server"}, Group: "Sockets", Arg: "ADDRESS", Repeat: true, Tyrant: true, Change: option.Reload, Help: "tell statistics of the built-in server on an address", Set: func(v *Vassal, t option.Value) error { return v.addSocket("stats", t.Text) }},
+	{
+		Name: "tcp-nodelay", Group: "Sockets", Tyrant: true, Help: "send small pieces at once (TCP_NODELAY)",
+		Into: func(v *Vassal) option.Field { return (*option.Flag)(&v.Listening.NoDelay) },
+	},
+	{Name: "uwsgi-socket", Group: "Sockets", Arg: "ADDRESS", Repeat: true, Tyrant: true, Change: option.Reload, Help: "listen for the uwsgi protocol", Set: func(v *Vassal, t option.Value) error { return v.addSocket("uwsgi-socket", t.Text) }},
+	{
+		Name: "vacuum", Group: "Sockets", Tyrant: true, Change: option.Reload, Help: "remove pid files in the end, if they are still ours (sockets always are)",
+		Into: func(v *Vassal) option.Field { return (*option.Flag)(&v.Listening.Vacuum) },
+	},
 }
 
-func setSocket(name string) func(*Vassal, value) error {
-	return func(v *Vassal, t value) error {
-		if err := checkAddress(t.text, true); err != nil {
-			return err
-		}
-		v.Sockets = append(v.Sockets, Socket{name, t.text})
-		return nil
+func (v *Vassal) addSocket(name, address string) error {
+	if err := checkAddress(address, true); err != nil {
+		return err
 	}
+	v.Sockets = append(v.Sockets, Socket{name, address})
+	return nil
+}
+
+// setHTTPS leaves the certificate to the built-in server.
+func setHTTPS(v *Vassal, t option.Value) error {
+	if err := v.Server.Put(&serving.HTTPS, t); err != nil {
+		return err
+	}
+	address, _, _ := strings.Cut(t.Text, ",")
+	v.Sockets = append(v.Sockets, Socket{"https-socket", address})
+	return nil
 }
 
 // checkAddress refuses what could never be listened on.
@@ -108,45 +117,45 @@ func checkAddress(s string, reference bool) error {
 	number, shared := strings.CutPrefix(s, "=")
 	switch {
 	case s == "" || s == "@":
-		return hinted{what: "no address given"}
+		return option.Wrong("no address given", "")
 	case shared:
 		if n, err := strconv.Atoi(number); err != nil || n < 0 || !reference {
-			return hinted{strconv.Quote(s) + " is not a shared socket", "=0 is the first shared-socket"}
+			return option.Wrong(strconv.Quote(s)+" is not a shared socket", "=0 is the first shared-socket")
 		}
 	case s[0] != '/' && s[0] != '@' && strings.Contains(s, ":"):
 		port := s[strings.LastIndex(s, ":")+1:]
 		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-			return hinted{strconv.Quote(port) + " is not a port", "0 to 65535"}
+			return option.Wrong(strconv.Quote(port)+" is not a port", "0 to 65535")
 		}
 	case len(strings.TrimPrefix(s, "@")) > 107:
-		return hinted{"the path is too long for a unix socket", "at most 107 bytes"}
+		return option.Wrong("the path is too long for a unix socket", "at most 107 bytes")
 	}
 	return nil
 }
 
-func setBacklog(v *Vassal, t value) error {
-	n, err := strconv.Atoi(t.text)
+func setBacklog(v *Vassal, t option.Value) error {
+	n, err := strconv.Atoi(t.Text)
 	if err != nil || n < 1 || n > 1<<16 {
-		return hinted{strconv.Quote(t.text) + " is not a number of connections", "1 to 65536"}
+		return option.Wrong(strconv.Quote(t.Text)+" is not a number of connections", "1 to 65536")
 	}
 	v.Listening.Backlog = n
 	return nil
 }
 
-func setSocketMode(v *Vassal, t value) error {
-	if t.text == "" || t.text == "true" { // the flag alone, as in uWSGI
-		t.text = "666"
+func setSocketMode(v *Vassal, t option.Value) error {
+	if t.Text == "" || t.Text == "true" { // the flag alone, as in uWSGI
+		t.Text = "666"
 	}
-	mode, err := strconv.ParseUint(t.text, 8, 16)
+	mode, err := strconv.ParseUint(t.Text, 8, 16)
 	if err != nil || mode > 0o777 {
-		return hinted{strconv.Quote(t.text) + " is not a mode", "octal, such as 660"}
+		return option.Wrong(strconv.Quote(t.Text)+" is not a mode", "octal, such as 660")
 	}
 	v.Listening.Mode, v.Listening.ModeSet = fs.FileMode(mode), true
 	return nil
 }
 
-func setSocketOwner(v *Vassal, t value) (err error) {
-	user, group, both := strings.Cut(t.text, ":")
+func setSocketOwner(v *Vassal, t option.Value) (err error) {
+	user, group, both := strings.Cut(t.Text, ":")
 	if v.Listening.Owner, err = parseIdentity(user); err == nil && both {
 		v.Listening.Group, err = parseIdentity(group)
 	}

@@ -1,6 +1,10 @@
 package config
 
-import "time"
+import (
+	"time"
+
+	"github.com/emperor-go/emperor/pkg/config/option"
+)
 
 // Wait is something that must be there before the vassal goes on.
 type Wait struct {
@@ -47,79 +51,73 @@ type Names struct {
 
 // startOptions are about what happens around the boot: directories, pid files,
 // names, and what is waited for.
-func startOptions() table[Vassal] {
-	return table[Vassal]{
-		{
-			name: "cwd", group: "Boot", arg: "DIR", tyrant: true, help: "working directory from the start",
-			set: text(func(v *Vassal) *string { return &v.Cwd }),
-		},
-		{
-			name: "pidfile", group: "Boot", arg: "FILE", help: "write the pid into a file, before privileges are dropped",
-			set: text(func(v *Vassal) *string { return &v.Pidfile }),
-		},
-		{
-			name: "pidfile2", group: "Boot", arg: "FILE", tyrant: true, help: "write the pid into a file, after privileges were dropped",
-			set: text(func(v *Vassal) *string { return &v.Pidfile2 }),
-		},
-		{name: "wait-for-dir", group: "Boot", arg: "DIR", repeat: true, tyrant: true, help: "wait for the directory before the as-root hooks", set: setWait("dir")},
-		{name: "wait-for-dir-timeout", group: "Boot", arg: "TIME", def: "wait-for-fs-timeout", tyrant: true, help: "how long to wait for a directory", set: setWaitTimeout("dir")},
-		{name: "wait-for-file", group: "Boot", arg: "FILE", repeat: true, tyrant: true, help: "wait for the regular file before the as-root hooks", set: setWait("file")},
-		{name: "wait-for-file-timeout", group: "Boot", arg: "TIME", def: "wait-for-fs-timeout", tyrant: true, help: "how long to wait for a file", set: setWaitTimeout("file")},
-		{name: "wait-for-fs", group: "Boot", arg: "PATH", repeat: true, tyrant: true, help: "wait for anything of that name before the as-root hooks", set: setWait("fs")},
-		{name: "wait-for-fs-timeout", group: "Boot", arg: "TIME", def: "60", tyrant: true, help: "how long to wait for names, files and directories", set: setWaitTimeout("fs")},
-		{name: "wait-for-mountpoint", group: "Boot", arg: "DIR", repeat: true, tyrant: true, help: "wait until something is mounted there, before the as-root hooks", set: setWait("mountpoint")},
-		{name: "wait-for-mountpoint-timeout", group: "Boot", arg: "TIME", def: "60", tyrant: true, help: "how long to wait for a mount", set: setWaitTimeout("mountpoint")},
-		{name: "wait-for-socket", group: "Boot", arg: "ADDRESS", repeat: true, tyrant: true, help: "wait until somebody listens there, before own sockets are bound", set: setWait("socket")},
-		{name: "wait-for-socket-timeout", group: "Boot", arg: "TIME", def: "60", tyrant: true, help: "how long to wait for a socket", set: setWaitTimeout("socket")},
+var startOptions = option.Rows[Vassal]{
+	{
+		Name: "cwd", Group: "Boot", Arg: "DIR", Tyrant: true, Help: "working directory from the start",
+		Into: func(v *Vassal) option.Field { return (*option.Text)(&v.Cwd) },
+	},
+	{
+		Name: "pidfile", Group: "Boot", Arg: "FILE", Help: "write the pid into a file, before privileges are dropped",
+		Into: func(v *Vassal) option.Field { return (*option.Text)(&v.Pidfile) },
+	},
+	{
+		Name: "pidfile2", Group: "Boot", Arg: "FILE", Tyrant: true, Help: "write the pid into a file, after privileges were dropped",
+		Into: func(v *Vassal) option.Field { return (*option.Text)(&v.Pidfile2) },
+	},
+	{Name: "wait-for-dir", Group: "Boot", Arg: "DIR", Repeat: true, Tyrant: true, Help: "wait for the directory before the as-root hooks", Set: func(v *Vassal, t option.Value) error { return v.Waits.add("dir", t.Text) }},
+	{Name: "wait-for-dir-timeout", Group: "Boot", Arg: "TIME", Def: "wait-for-fs-timeout", Tyrant: true, Help: "how long to wait for a directory", Set: func(v *Vassal, t option.Value) error { return v.Waits.bound("dir", t.Text) }},
+	{Name: "wait-for-file", Group: "Boot", Arg: "FILE", Repeat: true, Tyrant: true, Help: "wait for the regular file before the as-root hooks", Set: func(v *Vassal, t option.Value) error { return v.Waits.add("file", t.Text) }},
+	{Name: "wait-for-file-timeout", Group: "Boot", Arg: "TIME", Def: "wait-for-fs-timeout", Tyrant: true, Help: "how long to wait for a file", Set: func(v *Vassal, t option.Value) error { return v.Waits.bound("file", t.Text) }},
+	{Name: "wait-for-fs", Group: "Boot", Arg: "PATH", Repeat: true, Tyrant: true, Help: "wait for anything of that name before the as-root hooks", Set: func(v *Vassal, t option.Value) error { return v.Waits.add("fs", t.Text) }},
+	{Name: "wait-for-fs-timeout", Group: "Boot", Arg: "TIME", Def: "60", Tyrant: true, Help: "how long to wait for names, files and directories", Set: func(v *Vassal, t option.Value) error { return v.Waits.bound("fs", t.Text) }},
+	{Name: "wait-for-mountpoint", Group: "Boot", Arg: "DIR", Repeat: true, Tyrant: true, Help: "wait until something is mounted there, before the as-root hooks", Set: func(v *Vassal, t option.Value) error { return v.Waits.add("mountpoint", t.Text) }},
+	{Name: "wait-for-mountpoint-timeout", Group: "Boot", Arg: "TIME", Def: "60", Tyrant: true, Help: "how long to wait for a mount", Set: func(v *Vassal, t option.Value) error { return v.Waits.bound("mountpoint", t.Text) }},
+	{Name: "wait-for-socket", Group: "Boot", Arg: "ADDRESS", Repeat: true, Tyrant: true, Help: "wait until somebody listens there, before own sockets are bound", Set: func(v *Vassal, t option.Value) error { return v.Waits.add("socket", t.Text) }},
+	{Name: "wait-for-socket-timeout", Group: "Boot", Arg: "TIME", Def: "60", Tyrant: true, Help: "how long to wait for a socket", Set: func(v *Vassal, t option.Value) error { return v.Waits.bound("socket", t.Text) }},
 
-		{
-			name: "auto-procname", group: "Process", tyrant: true, help: "make up a name for the master",
-			set: yes(func(v *Vassal) *bool { return &v.Names.Auto }),
-		},
-		{
-			name: "procname", group: "Process", arg: "NAME", tyrant: true, help: "name of the master in process lists",
-			set: text(func(v *Vassal) *string { return &v.Names.Name }),
-		},
-		{
-			name: "procname-append", group: "Process", arg: "TEXT", tyrant: true, help: "put behind the name",
-			set: text(func(v *Vassal) *string { return &v.Names.Append }),
-		},
-		{
-			name: "procname-master", group: "Process", arg: "NAME", tyrant: true, help: "name of the master, before procname",
-			set: text(func(v *Vassal) *string { return &v.Names.Master }),
-		},
-		{
-			name: "procname-prefix", group: "Process", arg: "TEXT", tyrant: true, help: "put in front of the name",
-			set: text(func(v *Vassal) *string { return &v.Names.Prefix }),
-		},
-		{
-			name: "procname-prefix-spaced", group: "Process", arg: "TEXT", tyrant: true, help: "put in front of the name, with a space",
-			set: func(v *Vassal, t value) error { v.Names.Prefix = t.text + " "; return nil },
-		},
-	}
+	{
+		Name: "auto-procname", Group: "Process", Tyrant: true, Help: "make up a name for the master",
+		Into: func(v *Vassal) option.Field { return (*option.Flag)(&v.Names.Auto) },
+	},
+	{
+		Name: "procname", Group: "Process", Arg: "NAME", Tyrant: true, Help: "name of the master in process lists",
+		Into: func(v *Vassal) option.Field { return (*option.Text)(&v.Names.Name) },
+	},
+	{
+		Name: "procname-append", Group: "Process", Arg: "TEXT", Tyrant: true, Help: "put behind the name",
+		Into: func(v *Vassal) option.Field { return (*option.Text)(&v.Names.Append) },
+	},
+	{
+		Name: "procname-master", Group: "Process", Arg: "NAME", Tyrant: true, Help: "name of the master, before procname",
+		Into: func(v *Vassal) option.Field { return (*option.Text)(&v.Names.Master) },
+	},
+	{
+		Name: "procname-prefix", Group: "Process", Arg: "TEXT", Tyrant: true, Help: "put in front of the name",
+		Into: func(v *Vassal) option.Field { return (*option.Text)(&v.Names.Prefix) },
+	},
+	{
+		Name: "procname-prefix-spaced", Group: "Process", Arg: "TEXT", Tyrant: true, Help: "put in front of the name, with a space",
+		Set: func(v *Vassal, t option.Value) error { v.Names.Prefix = t.Text + " "; return nil },
+	},
 }
 
-func setWait(kind string) func(*Vassal, value) error {
-	return func(v *Vassal, t value) error {
-		if err := nonempty(t.text, "nothing to wait for"); err != nil {
-			return err
-		}
-		list := &v.Waits.Paths
-		if kind == "socket" {
-			list = &v.Waits.Sockets
-		}
-		*list = append(*list, Wait{kind, t.text})
-		return nil
+func (w *Waits) add(kind, name string) error {
+	if name == "" {
+		return option.Wrong("nothing to wait for", "")
 	}
+	list := &w.Paths
+	if kind == "socket" {
+		list = &w.Sockets
+	}
+	*list = append(*list, Wait{kind, name})
+	return nil
 }
 
-func setWaitTimeout(kind string) func(*Vassal, value) error {
-	return func(v *Vassal, t value) error {
-		d, err := parseDuration(t.text)
-		if v.Waits.Timeouts == nil {
-			v.Waits.Timeouts = map[string]time.Duration{}
-		}
-		v.Waits.Timeouts[kind] = d
-		return err
+func (w *Waits) bound(kind, text string) error {
+	d, err := option.ParseDuration(text)
+	if w.Timeouts == nil {
+		w.Timeouts = map[string]time.Duration{}
 	}
+	w.Timeouts[kind] = d
+	return err
 }

@@ -1,5 +1,7 @@
 package config
 
+import "github.com/emperor-go/emperor/pkg/config/option"
+
 // Terminal says how the first worker runs on a pseudoterminal.
 type Terminal struct {
 	// Socket is the address where clients reach it. Empty: there is none.
@@ -15,22 +17,19 @@ type Terminal struct {
 }
 
 // terminalOptions put the first worker on a pseudoterminal.
-func terminalOptions() table[Vassal] {
-	const g = "Terminal"
-	return table[Vassal]{
-		{
-			name: "pty-exec", group: g, arg: "PROGRAM ARGS…", help: "run this program on the terminal, when a client comes, instead of the first worker",
-			set: words(func(v *Vassal) *[]string { return &v.Terminal.Exec }),
+var terminalOptions = option.Rows[Vassal]{
+	{
+		Name: "pty-exec", Group: "Terminal", Arg: "PROGRAM ARGS…", Help: "run this program on the terminal, when a client comes, instead of the first worker",
+		Into: func(v *Vassal) option.Field { return (*option.Words)(&v.Terminal.Exec) },
+	},
+	{Name: "pty-input", Group: "Terminal", Help: "type what comes on the vassal's standard input", Into: func(v *Vassal) option.Field { return (*option.Flag)(&v.Terminal.Input) }},
+	{Name: "pty-log", Group: "Terminal", Help: "log what is printed on the terminal as well", Into: func(v *Vassal) option.Field { return (*option.Flag)(&v.Terminal.Log) }},
+	{Name: "pty-no-isig", Group: "Terminal", Help: "keys such as Ctrl-C make no signals", Into: func(v *Vassal) option.Field { return (*option.Flag)(&v.Terminal.NoISig) }},
+	{
+		Name: "pty-socket", Group: "Terminal", Arg: "ADDRESS", Help: "run the first worker on a terminal that clients share here (vassal --pty-connect); a path has mode 0600",
+		Set: func(v *Vassal, t option.Value) error {
+			v.Terminal.Socket = t.Text
+			return checkAddress(t.Text, false)
 		},
-		{name: "pty-input", group: g, help: "type what comes on the vassal's standard input", set: yes(func(v *Vassal) *bool { return &v.Terminal.Input })},
-		{name: "pty-log", group: g, help: "log what is printed on the terminal as well", set: yes(func(v *Vassal) *bool { return &v.Terminal.Log })},
-		{name: "pty-no-isig", group: g, help: "keys such as Ctrl-C make no signals", set: yes(func(v *Vassal) *bool { return &v.Terminal.NoISig })},
-		{
-			name: "pty-socket", group: g, arg: "ADDRESS", help: "run the first worker on a terminal that clients share here (vassal --pty-connect); a path has mode 0600",
-			set: func(v *Vassal, t value) error {
-				v.Terminal.Socket = t.text
-				return checkAddress(t.text, false)
-			},
-		},
-	}
+	},
 }

@@ -4,33 +4,40 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
 func TestTables(t *testing.T) {
-	t.Run("emperor", func(t *testing.T) { testTable(t, emperorOptions()) })
-	t.Run("vassal", func(t *testing.T) { testTable(t, vassalOptions()) })
+	t.Run("emperor", func(t *testing.T) { testTable(t, emperorOptions) })
+	t.Run("vassal", func(t *testing.T) { testTable(t, vassalOptions) })
 }
 
 func testTable[T any](t *testing.T, rows table[T]) {
 	seen := map[string]bool{"ini": true, "help": true, "version": true}
-	for _, o := range rows {
-		for _, name := range append([]string{o.name}, o.aliases...) {
+	for o := range rows.all {
+		for _, name := range append([]string{o.Name}, o.Aliases...) {
 			if seen[name] {
 				t.Errorf("%s is there twice", name)
 			}
 			seen[name] = true
 		}
-		if !slices.Contains(groups, o.group) {
-			t.Errorf("%s: group %q is none of groups", o.name, o.group)
+		if !slices.Contains(groups, o.Group) {
+			t.Errorf("%s: group %q is none of groups", o.Name, o.Group)
 		}
-		if o.help == "" || strings.HasSuffix(o.help, ".") || strings.Contains(o.help, "\n") {
-			t.Errorf("%s: help %q is not one line without a full stop", o.name, o.help)
+		if o.Help == "" || strings.HasSuffix(o.Help, ".") || strings.Contains(o.Help, "\n") {
+			t.Errorf("%s: help %q is not one line without a full stop", o.Name, o.Help)
 		}
-		if o.set == nil {
-			t.Errorf("%s has no setter", o.name)
+		if (o.Set == nil) == (o.Into == nil) {
+			t.Errorf("%s does not have one of Set and Into", o.Name)
 		}
-		if !slices.IsSorted(o.aliases) {
-			t.Errorf("%s: aliases %q are not sorted", o.name, o.aliases)
+		for _, name := range append([]string{o.Name}, o.Aliases...) {
+			if found := rows.find(name); found == nil || found.Name != o.Name {
+				t.Errorf("%s is not found", name)
+			}
+		}
+		if !slices.IsSorted(o.Aliases) {
+			t.Errorf("%s: aliases %q are not sorted", o.Name, o.Aliases)
 		}
 	}
 }
@@ -38,22 +45,23 @@ func testTable[T any](t *testing.T, rows table[T]) {
 // TestAreasAreSorted keeps each area's rows together by group, and sorted within.
 // Rows of hooks are made in the order of time; the help sorts them.
 func TestAreasAreSorted(t *testing.T) {
-	for _, rows := range emperorAreas() {
-		testSorted(t, rows)
+	for _, area := range emperorOptions {
+		testSorted(t, area)
 	}
-	for _, rows := range vassalAreas() {
-		testSorted(t, rows)
+	for _, area := range vassalOptions {
+		testSorted(t, area)
 	}
 }
 
-func testSorted[T any](t *testing.T, rows table[T]) {
+func testSorted[T any](t *testing.T, area option.Area[T]) {
+	rows := slices.Collect(area.All)
 	for i := range len(rows) - 1 {
 		a, b := rows[i], rows[i+1]
-		if slices.Index(groups, a.group) > slices.Index(groups, b.group) {
-			t.Errorf("%s (%s) stands before %s (%s)", a.name, a.group, b.name, b.group)
+		if slices.Index(groups, a.Group) > slices.Index(groups, b.Group) {
+			t.Errorf("%s (%s) stands before %s (%s)", a.Name, a.Group, b.Name, b.Group)
 		}
-		if a.group == b.group && a.group != "Hooks" && a.name > b.name {
-			t.Errorf("%s stands before %s", a.name, b.name)
+		if a.Group == b.Group && a.Group != "Hooks" && a.Name > b.Name {
+			t.Errorf("%s stands before %s", a.Name, b.Name)
 		}
 	}
 }

@@ -5,94 +5,86 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
 // workerOptions are about the processes that serve, and those beside them.
-func workerOptions() table[Vassal] {
-	const g = "Workers"
-	rows := table[Vassal]{
-		{name: "attach-control-daemon", group: g, arg: "COMMAND", repeat: true, help: "run a program beside the workers; the vassal ends when it does", set: attach(Daemon{Control: true})},
-		{name: "attach-daemon", group: g, arg: "COMMAND", repeat: true, help: "run a program beside the workers, again when it dies", set: attach(Daemon{})},
-		{name: "attach-daemon2", group: g, arg: "KEY=VALUE,…", repeat: true, help: "as attach-daemon: cmd, pidfile, freq, control, daemonize, touch, stopsignal, reloadsignal, chdir, stdin, max_throttle, uid, gid", set: attachKeyed},
-		{name: "cheap", group: g, help: "start workers on the first connection", set: yes(func(v *Vassal) *bool { return &v.Idle.Cheap })},
-		{name: "die-on-idle", group: g, help: "end the vassal when it is idle", set: yes(func(v *Vassal) *bool { return &v.Idle.Die })},
-		{
-			name: "die-on-term", group: g, def: "true", help: "SIGTERM stops; off: it reloads, as uWSGI 2.0 does by default",
-			set: func(v *Vassal, t value) error { v.Workers.ReloadOnTerm = !parseBool(t.text); return nil },
-		},
-		{name: "exit-on-reload", group: g, help: "end instead of reloading", set: yes(func(v *Vassal) *bool { return &v.Triggers.Exit })},
-		{
-			name: "forkbomb-delay", group: g, arg: "TIME", def: "2", help: "least pause after a worker that died at once",
-			set: duration(func(v *Vassal) *time.Duration { return &v.Workers.ForkbombDelay }),
-		},
-		{
-			name: "fs-reload", group: g, arg: "PATH", repeat: true, help: "reload when the file, or anything in the directory, changes",
-			set: list(func(v *Vassal) *[]string { return &v.Triggers.Trees }),
-		},
-		{name: "idle", group: g, arg: "TIME", help: "stop the workers when nothing happens for so long", set: duration(func(v *Vassal) *time.Duration { return &v.Idle.After })},
-		{name: "max-worker-lifetime", group: g, arg: "TIME", help: "replace a worker at this age", set: duration(func(v *Vassal) *time.Duration { return &v.Triggers.MaxLifetime })},
-		{name: "max-worker-lifetime-delta", group: g, arg: "TIME", help: "add this for each further worker", set: duration(func(v *Vassal) *time.Duration { return &v.Triggers.Delta })},
-		{name: "min-worker-lifetime", group: g, arg: "TIME", def: "60", help: "age before which limits replace no worker", set: duration(func(v *Vassal) *time.Duration { return &v.Triggers.MinLifetime })},
-		{name: "notify-ready", group: g, help: "a worker, or the program that takes the vassal's place, is ready when it says READY=1 to NOTIFY_SOCKET", set: yes(func(v *Vassal) *bool { return &v.Ready.Notify })},
-		{name: "processes", aliases: []string{"workers"}, group: g, arg: "N", def: "1", help: "how many workers share the sockets", set: setProcesses},
-		{name: "ready-probe", group: g, arg: "PROBE", help: "a worker, or the program that takes the vassal's place, is ready when tcp:ADDRESS accepts, http://ADDRESS/PATH answers 2xx or 3xx, or exec:COMMAND exits with 0", set: setProbe},
-		{name: "ready-timeout", group: g, arg: "TIME", def: "60", help: "how long a new worker, or that program, may take to be ready", set: positive(func(v *Vassal) *time.Duration { return &v.Ready.Timeout })},
-		{name: "reload-on-rss", group: g, arg: "MB", help: "replace a worker whose memory grows above this", set: setReloadOnRSS},
-		{name: "smart-attach-daemon", group: g, arg: "PIDFILE COMMAND", repeat: true, help: "start a program that puts itself into the background, unless it runs", set: attachSmart(false)},
-		{name: "smart-attach-daemon2", group: g, arg: "PIDFILE COMMAND", repeat: true, help: "start a program in the background, unless it runs", set: attachSmart(true)},
-		{name: "stop-signal", group: g, arg: "SIGNAL", def: "TERM", help: "what asks a worker to finish", set: func(v *Vassal, t value) (err error) {
-			v.Workers.StopSignal, err = parseSignal(t.text)
-			return err
-		}},
-		{
-			name: "touch-chain-reload", group: g, arg: "FILE", repeat: true, help: "replace one worker after the other when the file changes",
-			set: list(func(v *Vassal) *[]string { return &v.Triggers.Chain }),
-		},
-		{name: "touch-reload", group: g, arg: "FILE", repeat: true, help: "reload when the file changes", set: list(func(v *Vassal) *[]string { return &v.Triggers.Touch })},
-		{name: "worker-exec", group: g, arg: "PROGRAM ARGS…", help: "run this program with the first socket as standard input", set: setWorkerExec(false)},
-		{name: "worker-exec2", group: g, arg: "PROGRAM ARGS…", help: "as worker-exec, after the post-fork hooks", set: setWorkerExec(true)},
-		{
-			name: "worker-reload-mercy", group: g, arg: "TIME", def: "reload-mercy", help: "time between asking a worker to stop and killing it",
-			set: duration(func(v *Vassal) *time.Duration { return &v.Workers.Mercy }),
-		},
-	}
-	return reloadable(rows)
+var workerOptions = option.Rows[Vassal]{
+	{Name: "attach-control-daemon", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "COMMAND", Repeat: true, Help: "run a program beside the workers; the vassal ends when it does", Set: attachControlDaemon},
+	{Name: "attach-daemon", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "COMMAND", Repeat: true, Help: "run a program beside the workers, again when it dies", Set: attachDaemon},
+	{Name: "attach-daemon2", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "KEY=VALUE,…", Repeat: true, Help: "as attach-daemon: cmd, pidfile, freq, control, daemonize, touch, stopsignal, reloadsignal, chdir, stdin, max_throttle, uid, gid", Set: attachKeyed},
+	{Name: "cheap", Group: "Workers", Tyrant: true, Change: option.Reload, Help: "start workers on the first connection", Into: func(v *Vassal) option.Field { return (*option.Flag)(&v.Idle.Cheap) }},
+	{Name: "die-on-idle", Group: "Workers", Tyrant: true, Change: option.Reload, Help: "end the vassal when it is idle", Into: func(v *Vassal) option.Field { return (*option.Flag)(&v.Idle.Die) }},
+	{
+		Name: "die-on-term", Group: "Workers", Tyrant: true, Change: option.Reload, Def: "true", Help: "SIGTERM stops; off: it reloads, as uWSGI 2.0 does by default",
+		Set: func(v *Vassal, t option.Value) error { v.Workers.ReloadOnTerm = !option.ParseBool(t.Text); return nil },
+	},
+	{Name: "exit-on-reload", Group: "Workers", Tyrant: true, Change: option.Reload, Help: "end instead of reloading", Into: func(v *Vassal) option.Field { return (*option.Flag)(&v.Triggers.Exit) }},
+	{
+		Name: "forkbomb-delay", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "TIME", Def: "2", Help: "least pause after a worker that died at once",
+		Into: func(v *Vassal) option.Field { return (*option.Duration)(&v.Workers.ForkbombDelay) },
+	},
+	{
+		Name: "fs-reload", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "PATH", Repeat: true, Help: "reload when the file, or anything in the directory, changes",
+		Into: func(v *Vassal) option.Field { return (*option.List)(&v.Triggers.Trees) },
+	},
+	{Name: "idle", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "TIME", Help: "stop the workers when nothing happens for so long", Into: func(v *Vassal) option.Field { return (*option.Duration)(&v.Idle.After) }},
+	{Name: "max-worker-lifetime", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "TIME", Help: "replace a worker at this age", Into: func(v *Vassal) option.Field { return (*option.Duration)(&v.Triggers.MaxLifetime) }},
+	{Name: "max-worker-lifetime-delta", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "TIME", Help: "add this for each further worker", Into: func(v *Vassal) option.Field { return (*option.Duration)(&v.Triggers.Delta) }},
+	{Name: "min-worker-lifetime", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "TIME", Def: "60", Help: "age before which limits replace no worker", Into: func(v *Vassal) option.Field { return (*option.Duration)(&v.Triggers.MinLifetime) }},
+	{Name: "notify-ready", Group: "Workers", Tyrant: true, Change: option.Reload, Help: "a worker, or the program that takes the vassal's place, is ready when it says READY=1 to NOTIFY_SOCKET", Into: func(v *Vassal) option.Field { return (*option.Flag)(&v.Ready.Notify) }},
+	{Name: "processes", Aliases: []string{"workers"}, Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "N", Def: "1", Help: "how many workers share the sockets", Set: setProcesses},
+	{Name: "ready-probe", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "PROBE", Help: "a worker, or the program that takes the vassal's place, is ready when tcp:ADDRESS accepts, http://ADDRESS/PATH answers 2xx or 3xx, or exec:COMMAND exits with 0", Set: setProbe},
+	{Name: "ready-timeout", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "TIME", Def: "60", Help: "how long a new worker, or that program, may take to be ready", Into: func(v *Vassal) option.Field { return (*option.Positive)(&v.Ready.Timeout) }},
+	{Name: "reload-on-rss", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "MB", Help: "replace a worker whose memory grows above this", Set: setReloadOnRSS},
+	{Name: "smart-attach-daemon", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "PIDFILE COMMAND", Repeat: true, Help: "start a program that puts itself into the background, unless it runs", Set: attachSmart},
+	{Name: "smart-attach-daemon2", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "PIDFILE COMMAND", Repeat: true, Help: "start a program in the background, unless it runs", Set: attachSmart2},
+	{Name: "stop-signal", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "SIGNAL", Def: "TERM", Help: "what asks a worker to finish", Set: func(v *Vassal, t option.Value) (err error) {
+		v.Workers.StopSignal, err = parseSignal(t.Text)
+		return err
+	}},
+	{
+		Name: "touch-chain-reload", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "FILE", Repeat: true, Help: "replace one worker after the other when the file changes",
+		Into: func(v *Vassal) option.Field { return (*option.List)(&v.Triggers.Chain) },
+	},
+	{Name: "touch-reload", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "FILE", Repeat: true, Help: "reload when the file changes", Into: func(v *Vassal) option.Field { return (*option.List)(&v.Triggers.Touch) }},
+	{Name: "worker-exec", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "PROGRAM ARGS…", Help: "run this program with the first socket as standard input", Set: setWorkerExec},
+	{Name: "worker-exec2", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "PROGRAM ARGS…", Help: "as worker-exec, after the post-fork hooks", Set: setWorkerExec2},
+	{
+		Name: "worker-reload-mercy", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "TIME", Def: "reload-mercy", Help: "time between asking a worker to stop and killing it",
+		Into: func(v *Vassal) option.Field { return (*option.Duration)(&v.Workers.Mercy) },
+	},
 }
 
-func list[T any](field func(*T) *[]string) func(*T, value) error {
-	return func(t *T, v value) error {
-		*field(t) = append(*field(t), v.text)
-		return nonempty(v.text, "no value given")
-	}
-}
-
-func setProcesses(v *Vassal, t value) error {
-	n, err := strconv.Atoi(t.text)
+func setProcesses(v *Vassal, t option.Value) error {
+	n, err := strconv.Atoi(t.Text)
 	if err != nil || n < 1 || n > 1024 {
-		return hinted{strconv.Quote(t.text) + " is not a number of workers", "1 to 1024"}
+		return option.Wrong(strconv.Quote(t.Text)+" is not a number of workers", "1 to 1024")
 	}
 	v.Workers.Processes = n
 	return nil
 }
 
-func setReloadOnRSS(v *Vassal, t value) error {
-	n, err := strconv.ParseInt(t.text, 10, 64)
+func setReloadOnRSS(v *Vassal, t option.Value) error {
+	n, err := strconv.ParseInt(t.Text, 10, 64)
 	if err != nil || n < 1 || n > math.MaxInt64>>20 {
-		return hinted{strconv.Quote(t.text) + " is not an amount of memory", "megabytes, such as 256"}
+		return option.Wrong(strconv.Quote(t.Text)+" is not an amount of memory", "megabytes, such as 256")
 	}
 	v.Triggers.RSS = n << 20
 	return nil
 }
 
-func setWorkerExec(hooks bool) func(*Vassal, value) error {
-	return func(v *Vassal, t value) (err error) {
-		v.Workers.ExecHooks = hooks
-		v.Workers.Exec, err = parseWords(t.text)
-		return err
-	}
+func setWorkerExec(v *Vassal, t option.Value) error { return v.Workers.setExec(t.Text, false) }
+
+func setWorkerExec2(v *Vassal, t option.Value) error { return v.Workers.setExec(t.Text, true) }
+
+func (w *Workers) setExec(text string, hooks bool) (err error) {
+	w.ExecHooks = hooks
+	w.Exec, err = option.ParseWords(text)
+	return err
 }
 
 // parseSignal reads a number, or a name with or without SIG.
@@ -107,23 +99,23 @@ func parseSignal(s string) (syscall.Signal, error) {
 	if n := unix.SignalNum(name); n != 0 {
 		return n, nil
 	}
-	return 0, hinted{strconv.Quote(s) + " is not a signal", "such as TERM or 15"}
+	return 0, option.Wrong(strconv.Quote(s)+" is not a signal", "such as TERM or 15")
 }
 
 // probeForms are what a probe looks like, for hints.
 const probeForms = "tcp:ADDRESS, http://ADDRESS/PATH or exec:COMMAND"
 
-func setProbe(v *Vassal, t value) (err error) {
-	kind, rest, ok := strings.Cut(t.text, ":")
+func setProbe(v *Vassal, t option.Value) (err error) {
+	kind, rest, ok := strings.Cut(t.Text, ":")
 	p := Probe{Kind: kind}
 	if kind != "exec" {
 		rest = strings.TrimPrefix(strings.TrimPrefix(rest, "http:"), "//") // of http:URL, and of what looks like a URL
 	}
 	switch {
 	case !ok || rest == "":
-		err = hinted{strconv.Quote(t.text) + " is not a probe", probeForms}
+		err = option.Wrong(strconv.Quote(t.Text)+" is not a probe", probeForms)
 	case kind == "exec":
-		p.Command, err = parseWords(rest)
+		p.Command, err = option.ParseWords(rest)
 	case kind == "tcp":
 		p.Address = rest
 		err = checkAddress(p.Address, false)
@@ -135,7 +127,7 @@ func setProbe(v *Vassal, t value) (err error) {
 		p.Address, p.Path = address, "/"+path
 		err = checkAddress(p.Address, false)
 	default:
-		err = hinted{"unknown kind of probe " + strconv.Quote(kind), probeForms}
+		err = option.Wrong("unknown kind of probe "+strconv.Quote(kind), probeForms)
 	}
 	v.Ready.Probe = p
 	return err

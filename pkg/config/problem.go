@@ -3,26 +3,8 @@ package config
 import (
 	"cmp"
 	"slices"
-	"strconv"
 	"strings"
 )
-
-// Origin is where an option was written. The zero value means the command line.
-type Origin struct {
-	File string
-	Line int
-}
-
-// String prints file:line.
-func (o Origin) String() string {
-	if o.File == "" {
-		return "command line"
-	}
-	if o.Line == 0 {
-		return o.File
-	}
-	return o.File + ":" + strconv.Itoa(o.Line)
-}
 
 // Problem is one mistake, or one thing worth a warning.
 type Problem struct {

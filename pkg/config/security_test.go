@@ -3,6 +3,8 @@ package config
 import (
 	"strings"
 	"testing"
+
+	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
 // TestSecurityValuesNeverFallBack: what cannot be read exactly is refused, in a
@@ -22,7 +24,7 @@ func TestSecurityValuesNeverFallBack(t *testing.T) {
 		for _, text := range values {
 			// As the setter gets it, whatever a reader would have trimmed.
 			v := defaultVassal()
-			if err := vassalOptions().find(key).set(v, value{text: text}); err == nil {
+			if err := vassalOptions.find(key).Put(v, option.Value{Text: text}); err == nil {
 				t.Errorf("%s = %q is taken: %+v", key, text, v)
 			}
 			if _, _, err := ParseVassalArgs([]string{"--command", "cat", "--" + key + "=" + text}); err == nil {

@@ -3,6 +3,8 @@ package config
 import (
 	"slices"
 	"strings"
+
+	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
 // Shown is what parsing a command line returns that has --show-config. Text is
@@ -42,7 +44,7 @@ func showConfig(entries []entry) string {
 // strictProblems are the keys that are mistakes in strict mode. As for uWSGI an
 // option of any of the programs is known.
 func strictProblems(entries []entry) (problems Problems) {
-	if !slices.ContainsFunc(entries, func(e entry) bool { return e.key == "strict" && parseBool(e.value) }) {
+	if !slices.ContainsFunc(entries, func(e entry) bool { return e.key == "strict" && option.ParseBool(e.value) }) {
 		return nil
 	}
 	for _, e := range entries {

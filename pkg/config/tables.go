@@ -1,52 +1,53 @@
 package config
 
 import (
-	"slices"
-	"sync"
+	"github.com/emperor-go/emperor/pkg/config/option"
+	"github.com/emperor-go/emperor/pkg/config/serving"
+	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
-// emperorAreas and vassalAreas name the areas of each program's options.
+// emperorOptions and vassalOptions are all the two programs understand. They belong
+// to everybody: read only.
 
-func emperorAreas() []table[Emperor] {
-	return []table[Emperor]{
-		monitorOptions(),
-		vassalsOptions(),
-		templateOptions(),
-		lifeOptions(),
-		wrapOptions(),
-		onDemandOptions(),
-		emperorHookOptions(),
-		processOptions(),
-		controlOptions(),
-		fileOptions[Emperor](),
-	}
+var emperorOptions = table[Emperor]{
+	&monitorOptions,
+	&vassalsOptions,
+	&templateOptions,
+	&lifeOptions,
+	&wrapOptions,
+	&onDemandOptions,
+	&emperorHookOptions,
+	&option.Part[Emperor, Surroundings]{
+		Rows: &aroundOptions,
+		Put:  func(e *Emperor, o *option.Row[Surroundings], v option.Value) error { return o.Put(&e.Around, v) },
+	},
+	&processOptions,
+	&controlOptions,
+	&emperorFileOptions,
+	&hookArea[Emperor]{hooks.Emperor, func(e *Emperor) hooks.Set { return e.Hooks }},
 }
 
-func vassalAreas() []table[Vassal] {
-	return []table[Vassal]{
-		bootOptions(),
-		startOptions(),
-		vassalLogOptions(),
-		privilegeOptions(),
-		vassalHookOptions(),
-		socketOptions(),
-		servingOptions(),
-		workerOptions(),
-		terminalOptions(),
-		serverOptions(),
-		fileOptions[Vassal](),
-	}
+var vassalOptions = table[Vassal]{
+	&bootOptions,
+	&startOptions,
+	&vassalLogOptions,
+	&privilegeOptions,
+	&vassalHookOptions,
+	&option.Part[Vassal, Surroundings]{
+		Rows: &aroundOptions,
+		Put:  func(v *Vassal, o *option.Row[Surroundings], t option.Value) error { return o.Put(&v.Around, t) },
+	},
+	&socketOptions,
+	&servingOptions,
+	&workerOptions,
+	&terminalOptions,
+	// New workers take over what the built-in server is told, and a tenant may tell
+	// it: whatever it names is opened with the vassal's rights.
+	&option.Part[Vassal, serving.Options]{
+		Rows:   &serving.Rows,
+		Put:    func(v *Vassal, o *option.Row[serving.Options], t option.Value) error { return v.Server.Put(o, t) },
+		Change: option.Reload, Tyrant: true,
+	},
+	&vassalFileOptions,
+	&hookArea[Vassal]{hooks.Vassal, func(v *Vassal) hooks.Set { return v.Hooks }},
 }
-
-// The tables of the two programs are built on first use: a program that is asked
-// for its version builds none.
-var (
-	emperorTable = sync.OnceValue(func() table[Emperor] { return slices.Concat(emperorAreas()...) })
-	vassalTable  = sync.OnceValue(func() table[Vassal] { return slices.Concat(vassalAreas()...) })
-)
-
-// emperorOptions is the emperor's table. It belongs to everybody: read only.
-func emperorOptions() table[Emperor] { return emperorTable() }
-
-// vassalOptions is the vassal's table. It belongs to everybody: read only.
-func vassalOptions() table[Vassal] { return vassalTable() }

@@ -114,7 +114,7 @@ func whose(key string) string {
 	switch {
 	case emperors:
 		return "the emperor"
-	case vassalOptions().find(key) != nil:
+	case vassalOptions.find(key) != nil:
 		return "a vassal"
 	}
 	return ""

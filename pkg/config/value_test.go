@@ -4,6 +4,8 @@ import (
 	"reflect"
 	"testing"
 	"time"
+
+	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
 func TestParseDuration(t *testing.T) {
@@ -11,9 +13,9 @@ func TestParseDuration(t *testing.T) {
 		"0": 0, "30": 30 * time.Second, "007": 7 * time.Second, "500ms": 500 * time.Millisecond, "1m30s": 90 * time.Second, "1.5s": 1500 * time.Millisecond,
 		"": -1, "-1": -1, "-1s": -1, "soon": -1, "1 s": -1, "1x": -1, " 1": -1, "1e3": -1, "0x10": -1, "99999999999": -1, "999999999h": -1,
 	} {
-		got, err := parseDuration(text)
+		got, err := option.ParseDuration(text)
 		if want < 0 && err == nil || want >= 0 && (err != nil || got != want) {
-			t.Errorf("parseDuration(%q) = %v, %v, want %v", text, got, err, want)
+			t.Errorf("option.ParseDuration(%q) = %v, %v, want %v", text, got, err, want)
 		}
 	}
 }
@@ -23,8 +25,8 @@ func TestParseBool(t *testing.T) {
 		"false": false, "False": false, "OFF": false, "no": false, "0": false,
 		"": true, "true": true, "1": true, "on": true, "yes": true, "00": true, "false # x": true, "nope": true,
 	} {
-		if got := parseBool(text); got != want {
-			t.Errorf("parseBool(%q) = %v", text, got)
+		if got := option.ParseBool(text); got != want {
+			t.Errorf("option.ParseBool(%q) = %v", text, got)
 		}
 	}
 }
@@ -35,9 +37,9 @@ func TestParseWords(t *testing.T) {
 		`sh -c "x | y; $z"`: {"sh", "-c", "x | y; $z"}, `a ""`: {"a", ""}, `*.txt`: {"*.txt"},
 		``: nil, `  `: nil, `a "b`: nil, `a 'b`: nil, `a\`: nil,
 	} {
-		got, err := parseWords(text)
+		got, err := option.ParseWords(text)
 		if (err != nil) != (want == nil) || !reflect.DeepEqual(got, want) {
-			t.Errorf("parseWords(%q) = %q, %v, want %q", text, got, err, want)
+			t.Errorf("option.ParseWords(%q) = %q, %v, want %q", text, got, err, want)
 		}
 	}
 }
@@ -47,9 +49,9 @@ func TestProblems(t *testing.T) {
 	if err := ps.err(); err != nil {
 		t.Errorf("no problems are an error: %v", err)
 	}
-	ps.add(Origin{"b.ini", 2}, "uid", "wrong", "try 1")
-	ps.add(Origin{"a.ini", 10}, "", "odd", "")
-	ps.add(Origin{"a.ini", 9}, "gid", "wrong", "")
+	ps.add(Origin{File: "b.ini", Line: 2}, "uid", "wrong", "try 1")
+	ps.add(Origin{File: "a.ini", Line: 10}, "", "odd", "")
+	ps.add(Origin{File: "a.ini", Line: 9}, "gid", "wrong", "")
 	ps.add(Origin{File: "a.ini"}, "", "there is no section", "write one")
 	ps.add(Origin{}, "--x", "unknown", "")
 	want := "command line: --x: unknown\na.ini: there is no section (write one)\na.ini:9: gid: wrong\na.ini:10: odd\nb.ini:2: uid: wrong (try 1)"

@@ -1,8 +1,10 @@
 package config
 
 import (
+	"slices"
 	"time"
 
+	"github.com/emperor-go/emperor/pkg/config/serving"
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
@@ -41,7 +43,7 @@ type Vassal struct {
 	// Names are those of the master.
 	Names Names
 	// Server is what the built-in server is told.
-	Server Server
+	Server serving.Options
 	// Command is a program to run with the sockets. Empty: none.
 	Command []string
 	// BinaryPatch is a program that takes the vassal's place after the drop, and
@@ -78,5 +80,18 @@ func defaultVassal() *Vassal {
 		WaitForInterfaceTimeout: 60 * time.Second, Hooks: hooks.Set{}, HookTimeout: 30 * time.Second, ReloadMercy: 60 * time.Second,
 		Listening: Listening{Backlog: 100}, Workers: Workers{Processes: 1, ForkbombDelay: 2 * time.Second},
 		Ready: Readiness{Timeout: 60 * time.Second}, Triggers: Triggers{MinLifetime: 60 * time.Second},
+	}
+}
+
+// withoutStats takes sockets for statistics away where no built-in server tells
+// them: the command would take them for sockets to serve.
+func (v *Vassal) withoutStats(warnings *Problems) {
+	if v.Server.Serves() {
+		return
+	}
+	before := len(v.Sockets)
+	v.Sockets = slices.DeleteFunc(v.Sockets, func(s Socket) bool { return s.Name == "stats" })
+	if len(v.Sockets) < before {
+		warnings.add(v.Origin("stats"), "stats", "only the built-in server has statistics: the socket is not bound", "")
 	}
 }

@@ -1,6 +1,10 @@
 package config
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/emperor-go/emperor/pkg/config/option"
+)
 
 func TestProbes(t *testing.T) {
 	for text, want := range map[string]Probe{
@@ -12,7 +16,7 @@ func TestProbes(t *testing.T) {
 		"http:http://localhost/a/b":    {Kind: "http", Address: "localhost:80", Path: "/a/b"},
 	} {
 		v := &Vassal{}
-		if err := setProbe(v, value{text: text}); err != nil {
+		if err := setProbe(v, option.Value{Text: text}); err != nil {
 			t.Errorf("%s: %v", text, err)
 			continue
 		}

@@ -261,3 +261,20 @@ func (s Set) Native(among ...Phase) (h Hook, ok bool) {
 	}
 	return Hook{}, false
 }
+
+// ByOption is the inverse of Spec.Option: it finds the phase and the kind of the hooks
+// that an option of this name carries.
+func ByOption(name string) (info PhaseInfo, kind Kind, ok bool) {
+	word, phase, _ := strings.Cut(name, "-")
+	cut := len(phase) - 1
+	specs := []Spec{{Phase: Phase(phase), Kind: Kind(word)}, {Phase: Phase(name), Kind: Program}}
+	if word == "call" && cut > 0 { // call-as-vassal1
+		specs = append(specs, Spec{Phase: Phase(phase[:cut]), Kind: Kind(word + phase[cut:])})
+	}
+	for _, s := range specs {
+		if info, ok = s.Phase.Info(); ok && slices.Contains(info.Kinds, s.Kind) && s.Option() == name {
+			return info, s.Kind, true
+		}
+	}
+	return PhaseInfo{}, "", false
+}

@@ -15,12 +15,12 @@ type Route struct {
 	Subject string
 	// Pattern is a regular expression, or the test of `if` and `if-not`, or the
 	// name of a `label`. Empty for `run`.
-	Pattern string `json:",omitempty"`
+	Pattern string
 	// Action and Arg are what to do. Both are empty for a label.
-	Action string `json:",omitempty"`
-	Arg    string `json:",omitempty"`
+	Action string
+	Arg    string
 	// Origin is where the rule was written, for messages.
-	Origin string `json:",omitempty"`
+	Origin string
 }
 
 // Subjects are the kinds of rules: what stands after `route-`, and path-info for

@@ -1,19 +1,22 @@
 // Package serving answers one question: what is the built-in server told? The
-// vassal fills the struct from its options and hands it over in a memfd; the
-// server program, which must stay small, needs nothing else of pkg/config.
+// vassal checks its options and hands them over in a memfd, as they were written; the
+// server program, which must stay small, reads them again and needs nothing else of
+// pkg/config.
 package serving
 
 import (
 	"bytes"
-	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
-	"reflect"
 	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
 // Env names the descriptor from which the server reads its options.
@@ -27,59 +30,82 @@ const maxOptions = 64 << 20
 type Options struct {
 	// StaticMaps are tried in order, after CheckStatic. Maps with Whole set
 	// (static-map2) come last.
-	StaticMaps []Map `json:",omitempty"`
+	StaticMaps []Map
 	// CheckStatic are directories in which any path is looked up first.
-	CheckStatic []string `json:",omitempty"`
+	CheckStatic []string
 	// StaticIndex are the names tried in a directory. Empty: index.html.
-	StaticIndex []string `json:",omitempty"`
+	StaticIndex []string
 	// StaticSkipExt are endings that are never served as files.
-	StaticSkipExt []string `json:",omitempty"`
+	StaticSkipExt []string
 	// StaticSafe are directories to which links out of a mapping may lead.
-	StaticSafe []string `json:",omitempty"`
+	StaticSafe []string
 	// Expires are tried in order; the first that fits counts.
-	Expires []Expires `json:",omitempty"`
+	Expires []Expires
 	// Gzip says for which files a ready file.gz is looked for.
 	Gzip Gzip
 	// MimeFiles are further databases of types, such as /etc/mime.types.
-	MimeFiles []string `json:",omitempty"`
+	MimeFiles []string
 
 	// CGI maps paths to directories of programs, or to one program.
-	CGI []Map `json:",omitempty"`
+	CGI []Map
 	// CGIIndex are programs tried in a directory, CGIExt the only endings that
 	// run (empty: any), CGIHelpers the programs that run files of an ending.
-	CGIIndex, CGIExt []string    `json:",omitempty"`
-	CGIHelpers       []CGIHelper `json:",omitempty"`
+	CGIIndex, CGIExt []string
+	CGIHelpers       []CGIHelper
 	// HTTPTo are backends for what no file answers, used in turn.
-	HTTPTo []string `json:",omitempty"`
+	HTTPTo []string
 	// Routes are run in order before everything else.
-	Routes []Route `json:",omitempty"`
+	Routes []Route
 	// AddHeaders are added to each response, as `Name: value`.
-	AddHeaders []string `json:",omitempty"`
+	AddHeaders []string
 
 	Log Log
 
 	// SocketProtocol is what sockets given by `socket` speak. Empty: uwsgi.
-	SocketProtocol string `json:",omitempty"`
+	SocketProtocol string
 	// Certificates belong to the https-socket options, in their order.
-	Certificates []Certificate `json:",omitempty"`
+	Certificates []Certificate
 	// BufferSize bounds the headers of a request, in bytes. Zero: 64 KiB.
-	BufferSize int `json:",omitempty"`
+	BufferSize int
 	// LimitPost bounds the body of a request, in bytes. Zero: no bound.
-	LimitPost int64 `json:",omitempty"`
+	LimitPost int64
 	// SocketTimeout is how long a client may take for the next bytes of a body,
 	// or to take those of a response. Zero: 30 seconds.
-	SocketTimeout time.Duration `json:",omitempty"`
+	SocketTimeout time.Duration
 	// KeepAlive is how long an idle connection stays. Zero: 60 seconds.
-	KeepAlive time.Duration `json:",omitempty"`
+	KeepAlive time.Duration
 	// RequestTimeout bounds each request. Zero: no bound.
-	RequestTimeout time.Duration `json:",omitempty"`
+	RequestTimeout time.Duration
 
 	// StatsHTTP answers as HTTP on the stats socket, StatsMinified without space.
-	StatsHTTP, StatsMinified bool `json:",omitempty"`
+	StatsHTTP, StatsMinified bool
 	// Heartbeat is the time between signs of life to the master. Zero: none.
-	Heartbeat time.Duration `json:",omitempty"`
+	Heartbeat time.Duration
 	// NeedApp: having nothing to serve is an error.
-	NeedApp bool `json:",omitempty"`
+	NeedApp bool
+
+	// Written is what all of it was read from, as Put adds to it.
+	Written []Written
+}
+
+// Written is an option as it was written: its name, its text, and where.
+type Written struct{ Name, Text, Origin string }
+
+// Find returns the row of an option, or nil.
+func Find(name string) *option.Row[Options] {
+	if name == HTTPS.Name {
+		return &HTTPS
+	}
+	return Rows.Find(name)
+}
+
+// Put sets an option.
+func (o *Options) Put(row *option.Row[Options], v option.Value) error {
+	if err := row.Put(o, v); err != nil {
+		return err
+	}
+	o.Written = append(o.Written, Written{row.Name, v.Text, v.Origin.String()})
+	return nil
 }
 
 // Serves reports whether there is anything to answer with.
@@ -91,7 +117,7 @@ func (o *Options) Serves() bool {
 type Map struct {
 	Mount, Dir string
 	// Whole: the whole path is looked up in Dir, not the part after Mount.
-	Whole bool `json:",omitempty"`
+	Whole bool
 }
 
 // Expires sets the Expires header of files.
@@ -100,15 +126,15 @@ type Expires struct {
 	Subject, Pattern string
 	// Seconds are added to now or, with FromMtime, to the file's time.
 	Seconds   int64
-	FromMtime bool `json:",omitempty"`
+	FromMtime bool
 }
 
 // Gzip says for which files a compressed twin is served.
 type Gzip struct {
-	All      bool     `json:",omitempty"`
-	Patterns []string `json:",omitempty"`
-	Dirs     []string `json:",omitempty"`
-	Suffixes []string `json:",omitempty"`
+	All      bool
+	Patterns []string
+	Dirs     []string
+	Suffixes []string
 }
 
 // CGIHelper runs programs that end in Ext by Program.
@@ -122,44 +148,40 @@ type Certificate struct {
 	Cert, Key string
 	// ClientCA is a file of authorities of which clients must have a
 	// certificate. Empty: clients need none.
-	ClientCA string `json:",omitempty"`
+	ClientCA string
 }
 
 // Log is about the log of requests.
 type Log struct {
 	// Format has uWSGI's variables. Empty: uWSGI's own line.
-	Format string `json:",omitempty"`
+	Format string
 	// Date is a strftime format for %(ftime). Empty: that of %(ltime).
-	Date string `json:",omitempty"`
+	Date string
 	// Strftime applies strftime to the whole line.
-	Strftime bool `json:",omitempty"`
+	Strftime bool
 	// ForwardedFor takes the client's address from X-Forwarded-For.
-	ForwardedFor bool `json:",omitempty"`
+	ForwardedFor bool
 	// Disabled leaves requests out but those that one of the next asks for.
-	Disabled bool `json:",omitempty"`
-	Log4xx   bool `json:",omitempty"`
-	Log5xx   bool `json:",omitempty"`
+	Disabled bool
+	Log4xx   bool
+	Log5xx   bool
 	// Zero logs responses without a body, Slow those that took at least so
 	// long, and Big those of at least so many bytes; 0 is off.
-	Zero bool          `json:",omitempty"`
-	Slow time.Duration `json:",omitempty"`
-	Big  int64         `json:",omitempty"`
+	Zero bool
+	Slow time.Duration
+	Big  int64
 	// Micros reports microseconds in uWSGI's own line.
-	Micros bool `json:",omitempty"`
+	Micros bool
 }
 
 // Memfd writes the options where a child can read them. The caller closes it.
 func (o *Options) Memfd() (*os.File, error) {
-	data, err := encode(o)
-	if err != nil {
-		return nil, fmt.Errorf("cannot write the server's options: %w", err)
-	}
 	fd, err := unix.MemfdCreate("server-options", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	if err != nil {
 		return nil, fmt.Errorf("cannot make room for the server's options: %w", err)
 	}
 	f := os.NewFile(uintptr(fd), "server-options")
-	if _, err = f.Write(data); err == nil {
+	if _, err = f.Write(o.encode()); err == nil {
 		_, err = unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, unix.F_SEAL_WRITE|unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_SEAL)
 	}
 	if err != nil {
@@ -186,41 +208,42 @@ func Inherited() (*Options, error) {
 	}
 	f := os.NewFile(uintptr(fd), "server-options")
 	defer f.Close()
-	return decode(io.NewSectionReader(f, 0, maxOptions))
-}
-
-// encode writes the fields that are not zero, and decode reads those that are there,
-// one by one: package json would first look into the types of all of them, which
-// takes every vassal longer than the rest.
-func encode(o *Options) ([]byte, error) {
-	given, all := map[string]any{}, reflect.ValueOf(o).Elem()
-	for i := range all.NumField() {
-		if field := all.Field(i); !field.IsZero() {
-			given[all.Type().Field(i).Name] = field.Interface()
-		}
-	}
-	return json.Marshal(given)
-}
-
-// decode refuses what it does not know: an option that is passed over could be
-// one that protects something.
-func decode(r io.Reader) (*Options, error) {
-	o, given := &Options{}, map[string]json.RawMessage{}
-	err := json.NewDecoder(r).Decode(&given)
-	for name, text := range given {
-		field := reflect.ValueOf(o).Elem().FieldByName(name)
-		if !field.IsValid() {
-			err = fmt.Errorf("unknown field %q", name)
-		}
-		if err != nil {
-			break
-		}
-		d := json.NewDecoder(bytes.NewReader(text))
-		d.DisallowUnknownFields()
-		err = d.Decode(field.Addr().Interface())
-	}
+	data, err := io.ReadAll(io.NewSectionReader(f, 0, maxOptions))
 	if err != nil {
 		return nil, fmt.Errorf("cannot read the server's options: %w", err)
 	}
-	return o, nil
+	return decode(string(data))
+}
+
+// encode writes what the options were written as: three strings for each, with a zero
+// byte behind each, which no configuration has.
+func (o *Options) encode() []byte {
+	var b bytes.Buffer
+	for _, t := range o.Written {
+		for _, s := range []string{t.Name, t.Text, t.Origin} {
+			b.WriteString(s)
+			b.WriteByte(0)
+		}
+	}
+	return b.Bytes()
+}
+
+// decode reads them again. It refuses what it does not know: an option that is passed
+// over could be one that protects something.
+func decode(data string) (*Options, error) {
+	var o Options
+	words := strings.Split(data, "\x00")
+	for ; len(words) > 3; words = words[3:] {
+		row := Find(words[0])
+		if row == nil {
+			return nil, fmt.Errorf("cannot read the server's options: unknown option %q", words[0])
+		}
+		if err := o.Put(row, option.Value{Text: words[1], Origin: option.Origin{File: words[2]}}); err != nil {
+			return nil, fmt.Errorf("cannot read the server's options: %s: %w", words[0], err)
+		}
+	}
+	if len(words) != 1 || words[0] != "" {
+		return nil, errors.New("cannot read the server's options: they are cut off")
+	}
+	return &o, nil
 }

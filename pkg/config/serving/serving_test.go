@@ -4,14 +4,30 @@ import (
 	"os"
 	"reflect"
 	"strconv"
-	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
 func TestMemfdAndBack(t *testing.T) {
-	want := &Options{Log: Log{Format: "%(uri)"}, StatsMinified: true, KeepAlive: 3, StaticMaps: []Map{{Mount: "/", Dir: "/srv"}}, Routes: []Route{{Subject: "run", Action: "log", Arg: "x"}}, LimitPost: 7}
+	want := &Options{}
+	for _, w := range [][2]string{
+		{"log-format", "%(uri)"},
+		{"stats-minified", "true"},
+		{"http-keepalive", "3"},
+		{"static-map", "/=/srv"},
+		{"route-run", "log:x"},
+		{"limit-post", "7"},
+		{"https-socket", ":443,c,k"},
+		{"cgi", ""},
+		{"http-keepalive", "4"},
+	} {
+		if err := want.Put(Find(w[0]), option.Value{Text: w[1], Origin: option.Origin{File: "a.ini", Line: 3}}); (err != nil) != (w[1] == "") {
+			t.Errorf("%s: %v", w, err)
+		}
+	}
 	f, err := want.Memfd()
 	if err != nil {
 		t.Fatal(err)
@@ -40,9 +56,9 @@ func TestMemfdAndBack(t *testing.T) {
 }
 
 func TestDecodeRefusesWhatItDoesNotKnow(t *testing.T) {
-	for _, text := range []string{`{"Protect":true}`, `{"Log":{"Protect":true}}`, `{"Routes":[{"Protect":true}]}`, `{"LimitPost":"x"}`, "{"} {
-		if o, err := decode(strings.NewReader(text)); err == nil {
-			t.Errorf("%s is taken as %+v", text, o)
+	for _, text := range []string{"protect\x00true\x00a:1\x00", "limit-post\x00x\x00a:1\x00", "limit-post\x007\x00", "limit-post\x007\x00a:1", "x"} {
+		if o, err := decode(text); err == nil {
+			t.Errorf("%q is taken as %+v", text, o)
 		}
 	}
 }

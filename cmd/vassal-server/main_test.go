@@ -1,0 +1,51 @@
+package main
+
+import (
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/emperor-go/emperor/pkg/config/serving"
+	"github.com/emperor-go/emperor/pkg/vassal/server"
+)
+
+func TestCommandLine(t *testing.T) {
+	var c server.Config
+	err := parse([]string{
+		"--http-socket", filepath.Join(t.TempDir(), "s"), "--static-map", "/=/srv", "--cgi=/usr/lib/cgi-bin", "--need-app", "--http-keepalive",
+		"--route", "^/x break:403", "--socket-timeout", "5", "--log-4xx=no",
+	}, &c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Sockets) != 1 {
+		t.Errorf("sockets %v", c.Sockets)
+	}
+	c.Options.Written = nil
+	want := serving.Options{
+		StaticMaps: []serving.Map{{Mount: "/", Dir: "/srv"}}, CGI: []serving.Map{{Mount: "/", Dir: "/usr/lib/cgi-bin"}}, NeedApp: true,
+		Routes: []serving.Route{{Subject: "path-info", Pattern: "^/x", Action: "break", Arg: "403", Origin: "command line"}}, SocketTimeout: 5 * time.Second,
+	}
+	if !reflect.DeepEqual(c.Options, want) {
+		t.Errorf("got  %+v\nwant %+v", c.Options, want)
+	}
+}
+
+func TestCommandLineRefuses(t *testing.T) {
+	for line, want := range map[string]string{
+		"--frob x":              "unknown option --frob",
+		"static-map /=/srv":     "unknown option static-map",
+		"--static-map":          "--static-map needs a value",
+		"--static-map /srv":     `--static-map: "/srv" is not a mapping`,
+		"--http-socket :x":      "--http-socket: ",
+		"--route-run frob:x":    "--route-run: unknown action",
+		"--socket-timeout=0":    "--socket-timeout: zero is no time",
+		"--cgi /a=/b --limit-p": "unknown option --limit-p",
+	} {
+		if err := parse(strings.Fields(line), &server.Config{}); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", line, err, want)
+		}
+	}
+}

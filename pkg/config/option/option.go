@@ -1,0 +1,181 @@
+// Package option answers one question: what is an option? A row says what it is
+// called, what it means and where its value goes; areas of rows make the table of a
+// program. Tables are data that nothing is run to make, so that the many programs
+// that are started with one pay nothing for it before they look something up.
+package option
+
+import (
+	"slices"
+	"strconv"
+)
+
+// How to add an option. Put a row into the `options_<area>.go` of its area, or
+// make a new area: a variable of rows, named in emperorOptions or vassalOptions
+// (tables.go), and a document line in the struct it sets. Those of the built-in
+// server stand in pkg/config/serving. Rows of one area are sorted by group, then
+// name; groups stand in the order of `groups`. Give it uWSGI's name and meaning
+// where uWSGI has one. Say nothing about change and tyrant unless you are sure: the
+// zero values are the safe ones. Everything else follows from the row: the ini
+// reader, the command line, --help, strict mode, completions, man pages,
+// docs/options.md (`make docs`). A test asks for a line of testdata or examples
+// that uses it.
+
+// Row is an option of a program whose options set a T. A function in it is a plain
+// one: one that remembers something would have to be made when the program starts.
+type Row[T any] struct {
+	// Name and Aliases are what may be written; both are uWSGI's where it has them.
+	Name    string
+	Aliases []string
+	// Group is the heading in the help.
+	Group string
+	// Arg is what the value is, such as TIME, for the help. Empty: a flag, which
+	// needs no value and is off for false, off, no and 0. In brackets, as [TIME]: it
+	// may be left out, and the value is "".
+	Arg string
+	// Def is the default as the help shows it. Empty: nothing, or off.
+	Def string
+	// Help is one line, lower case, no full stop.
+	Help string
+	// Since is the release that first knew the option. Empty: the first one.
+	Since string
+	// Repeat: each one adds to those before. Otherwise the last one counts.
+	Repeat bool
+	// Guard: security-relevant; two different values in one file are a mistake.
+	Guard bool
+	// Change is what it takes for a new value to count.
+	Change Change
+	// Tyrant: may stand in a file that its tenant owns. Otherwise it is refused there.
+	Tyrant bool
+	// Into is the place in the struct that takes the value.
+	Into func(*T) Field
+	// Set is there instead of Into when there is more to do. It checks the value and
+	// puts it into the struct. Everything that can be wrong with the text alone is
+	// found here and never replaced by a default. An error made as Mistake gets its
+	// hint printed.
+	Set func(*T, Value) error
+}
+
+// Value is an option's text as it was written, and where.
+type Value struct {
+	Text   string
+	Origin Origin
+}
+
+// Origin is the place where something was written.
+type Origin struct {
+	File string
+	Line int
+}
+
+// String prints file:line.
+func (o Origin) String() string {
+	if o.File == "" {
+		return "command line"
+	}
+	if o.Line == 0 {
+		return o.File
+	}
+	return o.File + ":" + strconv.Itoa(o.Line)
+}
+
+// Put checks a value and puts it into the struct.
+func (r *Row[T]) Put(t *T, v Value) error {
+	if r.Set != nil {
+		return r.Set(t, v)
+	}
+	return r.Into(t).Parse(v.Text)
+}
+
+// Is reports whether the option may be written so.
+func (r *Row[T]) Is(name string) bool { return r.Name == name || slices.Contains(r.Aliases, name) }
+
+// NeedsValue reports whether the option may not stand alone.
+func (r *Row[T]) NeedsValue() bool {
+	return r.Arg != "" && (r.Arg[0] != '[' || r.Arg[len(r.Arg)-1] != ']')
+}
+
+// Change says what it takes for a changed option to count.
+type Change int
+
+const (
+	// Respawn needs a new process, in new namespaces where it has some. Options
+	// that say nothing else are of this class.
+	Respawn Change = iota
+	// Reload is taken over by the running vassal: it keeps its pid, its
+	// namespaces and its sockets, and starts new workers.
+	Reload
+)
+
+// String prints the class as the documents do.
+func (c Change) String() string {
+	if c == Reload {
+		return "reload"
+	}
+	return "respawn"
+}
+
+// Area is a part of a program's table. Its rows are read only.
+type Area[T any] interface {
+	// Find returns the row that may be written so, or nil.
+	Find(name string) *Row[T]
+	// All yields each row.
+	All(yield func(*Row[T]) bool)
+}
+
+// Rows are an area that stands in the program as it is.
+type Rows[T any] []Row[T]
+
+// Find implements Area.
+func (rows *Rows[T]) Find(name string) *Row[T] {
+	for i := range *rows {
+		if r := &(*rows)[i]; r.Is(name) {
+			return r
+		}
+	}
+	return nil
+}
+
+// All implements Area.
+func (rows *Rows[T]) All(yield func(*Row[T]) bool) {
+	for i := range *rows {
+		if !yield(&(*rows)[i]) {
+			return
+		}
+	}
+}
+
+// Part is an area whose rows set a part of the struct, such as both programs have.
+type Part[T, P any] struct {
+	Rows *Rows[P]
+	// Put puts the value of a row into the part of a T.
+	Put func(*T, *Row[P], Value) error
+	// Change and Tyrant are those of all its rows.
+	Change Change
+	Tyrant bool
+}
+
+// Find implements Area.
+func (p *Part[T, P]) Find(name string) *Row[T] {
+	if r := p.Rows.Find(name); r != nil {
+		return p.lift(r)
+	}
+	return nil
+}
+
+// All implements Area.
+func (p *Part[T, P]) All(yield func(*Row[T]) bool) {
+	for r := range p.Rows.All {
+		if !yield(p.lift(r)) {
+			return
+		}
+	}
+}
+
+// lift makes a row about the whole of one about the part.
+func (p *Part[T, P]) lift(r *Row[P]) *Row[T] {
+	return &Row[T]{
+		Name: r.Name, Aliases: r.Aliases, Group: r.Group, Arg: r.Arg, Def: r.Def, Help: r.Help, Since: r.Since,
+		Repeat: r.Repeat, Guard: r.Guard, Change: p.Change, Tyrant: p.Tyrant,
+		Set: func(t *T, v Value) error { return p.Put(t, r, v) },
+	}
+}

@@ -1,0 +1,170 @@
+package option
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/kballard/go-shellquote"
+)
+
+// Mistake is an error that says what to do about it. The hint is optional.
+type Mistake struct{ What, Hint string }
+
+func (m Mistake) Error() string { return m.What }
+
+// Wrong is a Mistake; an empty hint says nothing.
+func Wrong(what, hint string) error { return Mistake{what, hint} }
+
+// ParseDuration reads seconds, as uWSGI does, or a duration with units.
+func ParseDuration(s string) (time.Duration, error) {
+	if seconds, err := strconv.ParseUint(s, 10, 31); err == nil {
+		return time.Duration(seconds) * time.Second, nil
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil || d < 0 {
+		return 0, Mistake{fmt.Sprintf("%q is not a time", s), "seconds, or such as 500ms or 1m30s"}
+	}
+	return d, nil
+}
+
+// ParseBool follows uWSGI: anything but a plain no is yes.
+func ParseBool(s string) bool {
+	switch strings.ToLower(s) {
+	case "false", "off", "no", "0":
+		return false
+	}
+	return true
+}
+
+// ParseWords splits a command line into words as a shell would, and does nothing
+// else a shell does. There is at least one.
+func ParseWords(s string) ([]string, error) {
+	words, err := shellquote.Split(s)
+	switch {
+	case err != nil:
+		return nil, Mistake{"a quote is not closed", ""}
+	case len(words) == 0:
+		return nil, Mistake{"no program given", "PROGRAM ARGUMENTS…"}
+	}
+	return words, nil
+}
+
+// ParseSize reads a number of bytes, which may end in k, m or g.
+func ParseSize(s string) (int64, error) {
+	number, factor := strings.ToLower(s), int64(1)
+	for i, unit := range []string{"k", "m", "g"} {
+		if cut, ok := strings.CutSuffix(number, unit); ok {
+			number, factor = cut, 1<<(10*(i+1))
+		}
+	}
+	n, err := strconv.ParseInt(number, 10, 63)
+	if err != nil || n < 0 || n > math.MaxInt64/factor {
+		return 0, Mistake{strconv.Quote(s) + " is not a size", "bytes, or such as 10m"}
+	}
+	return n * factor, nil
+}
+
+// Field is a place in the struct that knows how its value is written. A row's Into
+// makes one of the address of a field, as in (*option.Flag)(&v.Jailed).
+type Field interface{ Parse(text string) error }
+
+// Flag is on, or off for a plain no.
+type Flag bool
+
+// Parse implements Field.
+func (f *Flag) Parse(text string) error {
+	*f = Flag(ParseBool(text))
+	return nil
+}
+
+// Text is anything but nothing.
+type Text string
+
+// Parse implements Field.
+func (t *Text) Parse(text string) error {
+	*t = Text(text)
+	return nonempty(text)
+}
+
+// List takes one more each time.
+type List []string
+
+// Parse implements Field.
+func (l *List) Parse(text string) error {
+	*l = append(*l, text)
+	return nonempty(text)
+}
+
+func nonempty(s string) error {
+	if s == "" {
+		return Mistake{What: "no value given"}
+	}
+	return nil
+}
+
+// Words are a program with its arguments.
+type Words []string
+
+// Parse implements Field.
+func (w *Words) Parse(text string) (err error) {
+	*(*[]string)(w), err = ParseWords(text)
+	return err
+}
+
+// Duration is a time that may be zero.
+type Duration time.Duration
+
+// Parse implements Field.
+func (d *Duration) Parse(text string) (err error) {
+	*(*time.Duration)(d), err = ParseDuration(text)
+	return err
+}
+
+// Positive is a time to wait, which zero is not.
+type Positive time.Duration
+
+// Parse implements Field.
+func (p *Positive) Parse(text string) (err error) {
+	if *(*time.Duration)(p), err = ParseDuration(text); err == nil && *p == 0 {
+		err = Mistake{"zero is no time to wait", "such as 500ms"}
+	}
+	return err
+}
+
+// Milliseconds is a time that is written as a number of them.
+type Milliseconds time.Duration
+
+// Parse implements Field.
+func (m *Milliseconds) Parse(text string) error {
+	n, err := strconv.ParseUint(text, 10, 31)
+	if err != nil || n == 0 {
+		return Mistake{strconv.Quote(text) + " is not a number of milliseconds", "1 or more"}
+	}
+	*m = Milliseconds(time.Duration(n) * time.Millisecond)
+	return nil
+}
+
+// Number is zero or more.
+type Number int
+
+// Parse implements Field.
+func (n *Number) Parse(text string) error {
+	i, err := strconv.Atoi(text)
+	if err != nil || i < 0 {
+		return Mistake{strconv.Quote(text) + " is not a number", "0 or more"}
+	}
+	*n = Number(i)
+	return nil
+}
+
+// Size is a number of bytes.
+type Size int64
+
+// Parse implements Field.
+func (s *Size) Parse(text string) (err error) {
+	*(*int64)(s), err = ParseSize(text)
+	return err
+}

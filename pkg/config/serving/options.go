@@ -1,0 +1,367 @@
+package serving
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/emperor-go/emperor/pkg/config/option"
+)
+
+// Rows are the options of the built-in server.
+var Rows = option.Rows[Options]{
+	{Name: "add-header", Group: "Serving", Arg: "NAME: VALUE", Repeat: true, Help: "add a header to every response", Set: setAddHeader},
+	{Name: "buffer-size", Group: "Serving", Arg: "BYTES", Def: "65536", Help: "bound of a request's headers", Set: setBufferSize},
+	{Name: "cgi", Group: "Serving", Arg: "[/MOUNT=]PATH", Repeat: true, Help: "run programs of a directory, or one program, by CGI", Set: setCGI},
+	{
+		Name: "cgi-allowed-ext", Group: "Serving", Arg: "SUFFIX", Repeat: true, Help: "run only programs with this ending",
+		Into: func(o *Options) option.Field { return (*option.List)(&o.CGIExt) },
+	},
+	{Name: "cgi-helper", Group: "Serving", Arg: ".EXT=PROGRAM", Repeat: true, Help: "run files with an ending by a program", Set: setCGIHelper},
+	{
+		Name: "cgi-index", Group: "Serving", Arg: "NAME", Repeat: true, Help: "program to run for a directory",
+		Into: func(o *Options) option.Field { return (*option.List)(&o.CGIIndex) },
+	},
+	{
+		Name: "heartbeat", Group: "Serving", Arg: "TIME", Help: "time between signs of life of the built-in server",
+		Into: func(o *Options) option.Field { return (*option.Duration)(&o.Heartbeat) },
+	},
+	{
+		Name: "http-keepalive", Group: "Serving", Arg: "[TIME]", Def: "60", Help: "how long an idle connection of a client stays",
+		Set: setKeepAlive,
+	},
+	{Name: "http-to", Group: "Serving", Arg: "ADDRESS", Repeat: true, Help: "pass what no file answers on to an HTTP server", Set: setHTTPTo},
+	{
+		Name: "limit-post", Group: "Serving", Arg: "BYTES", Help: "bound of a request's body; 0: none",
+		Into: func(o *Options) option.Field { return (*option.Size)(&o.LimitPost) },
+	},
+	{Name: "need-app", Group: "Serving", Help: "exit with 1 when there is nothing to serve", Into: func(o *Options) option.Field { return (*option.Flag)(&o.NeedApp) }},
+	{
+		Name: "request-timeout", Aliases: []string{"harakiri"}, Group: "Serving", Arg: "TIME", Help: "bound of a request; 0: none",
+		Into: func(o *Options) option.Field { return (*option.Duration)(&o.RequestTimeout) },
+	},
+	{Name: "socket-protocol", Aliases: []string{"protocol"}, Group: "Serving", Arg: "PROTOCOL", Def: "uwsgi", Help: "what the built-in server speaks on `socket`: uwsgi, http or fastcgi", Set: setProtocol},
+	{
+		Name: "socket-timeout", Group: "Serving", Arg: "TIME", Def: "30", Help: "how long a client may take for its next bytes",
+		Into: func(o *Options) option.Field { return (*option.Positive)(&o.SocketTimeout) },
+	},
+	{Name: "stats-http", Group: "Serving", Help: "answer as HTTP on the stats socket", Into: func(o *Options) option.Field { return (*option.Flag)(&o.StatsHTTP) }},
+	{
+		Name: "stats-minified", Aliases: []string{"stats-min"}, Group: "Serving", Help: "no white space in the statistics",
+		Into: func(o *Options) option.Field { return (*option.Flag)(&o.StatsMinified) },
+	},
+
+	{
+		Name: "check-static", Aliases: []string{"static-check"}, Group: "Static files", Arg: "DIR", Repeat: true, Help: "look for every path in a directory first",
+		Into: func(o *Options) option.Field { return (*option.List)(&o.CheckStatic) },
+	},
+	{
+		Name: "mimefile", Aliases: []string{"mime-file"}, Group: "Static files", Arg: "FILE", Repeat: true, Help: "further database of file types",
+		Into: func(o *Options) option.Field { return (*option.List)(&o.MimeFiles) },
+	},
+	{
+		Name: "static-expires", Group: "Static files", Arg: "REGEX SECONDS", Repeat: true, Help: "set Expires by regex on the file's path",
+		Set: func(o *Options, v option.Value) error {
+			return o.addExpires(Expires{Subject: "file", FromMtime: false}, v.Text)
+		},
+	},
+	{
+		Name: "static-expires-mtime", Group: "Static files", Arg: "REGEX SECONDS", Repeat: true, Help: "set Expires by regex on the file's path, from its mtime",
+		Set: func(o *Options, v option.Value) error {
+			return o.addExpires(Expires{Subject: "file", FromMtime: true}, v.Text)
+		},
+	},
+	{
+		Name: "static-expires-path-info", Group: "Static files", Arg: "REGEX SECONDS", Repeat: true, Help: "set Expires by regex on the request's path",
+		Set: func(o *Options, v option.Value) error {
+			return o.addExpires(Expires{Subject: "path-info", FromMtime: false}, v.Text)
+		},
+	},
+	{
+		Name: "static-expires-path-info-mtime", Group: "Static files", Arg: "REGEX SECONDS", Repeat: true, Help: "set Expires by regex on the request's path, from its mtime",
+		Set: func(o *Options, v option.Value) error {
+			return o.addExpires(Expires{Subject: "path-info", FromMtime: true}, v.Text)
+		},
+	},
+	{
+		Name: "static-expires-type", Group: "Static files", Arg: "TYPE=SECONDS", Repeat: true, Help: "set Expires by the file's type",
+		Set: func(o *Options, v option.Value) error {
+			return o.addExpires(Expires{Subject: "type", FromMtime: false}, v.Text)
+		},
+	},
+	{
+		Name: "static-expires-type-mtime", Group: "Static files", Arg: "TYPE=SECONDS", Repeat: true, Help: "set Expires by the file's type, from its mtime",
+		Set: func(o *Options, v option.Value) error {
+			return o.addExpires(Expires{Subject: "type", FromMtime: true}, v.Text)
+		},
+	},
+	{
+		Name: "static-expires-uri", Group: "Static files", Arg: "REGEX SECONDS", Repeat: true, Help: "set Expires by regex on the request's uri",
+		Set: func(o *Options, v option.Value) error {
+			return o.addExpires(Expires{Subject: "uri", FromMtime: false}, v.Text)
+		},
+	},
+	{
+		Name: "static-expires-uri-mtime", Group: "Static files", Arg: "REGEX SECONDS", Repeat: true, Help: "set Expires by regex on the request's uri, from its mtime",
+		Set: func(o *Options, v option.Value) error {
+			return o.addExpires(Expires{Subject: "uri", FromMtime: true}, v.Text)
+		},
+	},
+	{Name: "static-gzip", Group: "Static files", Arg: "REGEX", Repeat: true, Help: "serve FILE.gz for files whose path fits", Set: setGzipPattern},
+	{Name: "static-gzip-all", Group: "Static files", Help: "serve FILE.gz where there is one", Into: func(o *Options) option.Field { return (*option.Flag)(&o.Gzip.All) }},
+	{
+		Name: "static-gzip-dir", Aliases: []string{"static-gzip-prefix"}, Group: "Static files", Arg: "DIR", Repeat: true, Help: "serve FILE.gz for files below a directory",
+		Into: func(o *Options) option.Field { return (*option.List)(&o.Gzip.Dirs) },
+	},
+	{
+		Name: "static-gzip-ext", Aliases: []string{"static-gzip-suffix"}, Group: "Static files", Arg: "SUFFIX", Repeat: true, Help: "serve FILE.gz for files with an ending",
+		Into: func(o *Options) option.Field { return (*option.List)(&o.Gzip.Suffixes) },
+	},
+	{
+		Name: "static-index", Group: "Static files", Arg: "NAME", Def: "index.html", Repeat: true, Help: "file to serve for a directory",
+		Into: func(o *Options) option.Field { return (*option.List)(&o.StaticIndex) },
+	},
+	{Name: "static-map", Group: "Static files", Arg: "/MOUNT=PATH", Repeat: true, Help: "serve a directory or a file by the built-in server", Set: setStaticMap},
+	{Name: "static-map2", Group: "Static files", Arg: "/MOUNT=DIR", Repeat: true, Help: "as static-map, but the mount is part of the path in the directory", Set: setStaticMap2},
+	{
+		Name: "static-safe", Group: "Static files", Arg: "DIR", Repeat: true, Help: "symbolic links may lead into this directory",
+		Into: func(o *Options) option.Field { return (*option.List)(&o.StaticSafe) },
+	},
+	{
+		Name: "static-skip-ext", Group: "Static files", Arg: "SUFFIX", Repeat: true, Help: "never serve files with this ending",
+		Into: func(o *Options) option.Field { return (*option.List)(&o.StaticSkipExt) },
+	},
+
+	{
+		Name: "route", Group: "Routing", Arg: "REGEX ACTION:ARG", Repeat: true, Help: "rule for paths",
+		Set: func(o *Options, v option.Value) error { return o.addRoute("path-info", v) },
+	},
+	{
+		Name: "route-host", Group: "Routing", Arg: "REGEX ACTION:ARG", Repeat: true, Help: "rule for requests by their host",
+		Set: func(o *Options, v option.Value) error { return o.addRoute("host", v) },
+	},
+	{
+		Name: "route-if", Group: "Routing", Arg: "TEST:ARG ACTION:ARG", Repeat: true, Help: "rule for requests that pass a test",
+		Set: func(o *Options, v option.Value) error { return o.addRoute("if", v) },
+	},
+	{
+		Name: "route-if-not", Group: "Routing", Arg: "TEST:ARG ACTION:ARG", Repeat: true, Help: "rule for requests that fail a test",
+		Set: func(o *Options, v option.Value) error { return o.addRoute("if-not", v) },
+	},
+	{
+		Name: "route-label", Group: "Routing", Arg: "NAME", Repeat: true, Help: "where goto leads",
+		Set: func(o *Options, v option.Value) error { return o.addRoute("label", v) },
+	},
+	{
+		Name: "route-qs", Group: "Routing", Arg: "REGEX ACTION:ARG", Repeat: true, Help: "rule for requests by their qs",
+		Set: func(o *Options, v option.Value) error { return o.addRoute("qs", v) },
+	},
+	{
+		Name: "route-referer", Group: "Routing", Arg: "REGEX ACTION:ARG", Repeat: true, Help: "rule for requests by their referer",
+		Set: func(o *Options, v option.Value) error { return o.addRoute("referer", v) },
+	},
+	{
+		Name: "route-remote-addr", Group: "Routing", Arg: "REGEX ACTION:ARG", Repeat: true, Help: "rule for requests by their remote addr",
+		Set: func(o *Options, v option.Value) error { return o.addRoute("remote-addr", v) },
+	},
+	{
+		Name: "route-remote-user", Group: "Routing", Arg: "REGEX ACTION:ARG", Repeat: true, Help: "rule for requests by their remote user",
+		Set: func(o *Options, v option.Value) error { return o.addRoute("remote-user", v) },
+	},
+	{
+		Name: "route-run", Group: "Routing", Arg: "ACTION:ARG", Repeat: true, Help: "rule for every request",
+		Set: func(o *Options, v option.Value) error { return o.addRoute("run", v) },
+	},
+	{
+		Name: "route-uri", Group: "Routing", Arg: "REGEX ACTION:ARG", Repeat: true, Help: "rule for requests by their uri",
+		Set: func(o *Options, v option.Value) error { return o.addRoute("uri", v) },
+	},
+	{
+		Name: "route-user-agent", Group: "Routing", Arg: "REGEX ACTION:ARG", Repeat: true, Help: "rule for requests by their user agent",
+		Set: func(o *Options, v option.Value) error { return o.addRoute("user-agent", v) },
+	},
+
+	{Name: "disable-logging", Group: "Logging", Help: "do not log requests", Into: func(o *Options) option.Field { return (*option.Flag)(&o.Log.Disabled) }},
+	{Name: "log-4xx", Group: "Logging", Help: "log answers of 400 to 499 in any case", Into: func(o *Options) option.Field { return (*option.Flag)(&o.Log.Log4xx) }},
+	{Name: "log-5xx", Group: "Logging", Help: "log answers of 500 and above in any case", Into: func(o *Options) option.Field { return (*option.Flag)(&o.Log.Log5xx) }},
+	{Name: "log-big", Group: "Logging", Arg: "BYTES", Help: "log answers of this size in any case", Into: func(o *Options) option.Field { return (*option.Size)(&o.Log.Big) }},
+	{Name: "log-date", Aliases: []string{"logdate"}, Group: "Logging", Arg: "[FORMAT]", Help: "strftime format of %(ftime) in log-format", Set: setLogDate},
+	{
+		Name: "log-format", Aliases: []string{"logformat"}, Group: "Logging", Arg: "FORMAT", Help: "line to log for a request, with %(variables)",
+		Into: func(o *Options) option.Field { return (*option.Text)(&o.Log.Format) },
+	},
+	{
+		Name: "log-format-strftime", Aliases: []string{"logformat-strftime"}, Group: "Logging", Help: "apply strftime to log-format",
+		Into: func(o *Options) option.Field { return (*option.Flag)(&o.Log.Strftime) },
+	},
+	{Name: "log-micros", Group: "Logging", Help: "report microseconds, not milliseconds", Into: func(o *Options) option.Field { return (*option.Flag)(&o.Log.Micros) }},
+	{Name: "log-slow", Group: "Logging", Arg: "MILLISECONDS", Help: "log requests that take so long in any case", Set: setLogSlow},
+	{Name: "log-x-forwarded-for", Group: "Logging", Help: "take the client's address from X-Forwarded-For", Into: func(o *Options) option.Field { return (*option.Flag)(&o.Log.ForwardedFor) }},
+	{Name: "log-zero", Group: "Logging", Help: "log answers without a body in any case", Into: func(o *Options) option.Field { return (*option.Flag)(&o.Log.Zero) }},
+}
+
+// HTTPS is the row of https-socket, which makes a socket as well.
+var HTTPS = option.Row[Options]{
+	Name: "https-socket", Group: "Sockets", Arg: "ADDRESS,CERT,KEY[,,CLIENT-CA]", Repeat: true, Help: "listen for HTTP/1.1 and HTTP/2 over TLS",
+	Set: addCertificate,
+}
+
+// addCertificate reads uWSGI's ADDRESS,CERT,KEY[,CIPHERS[,CLIENT-CA]]. Ciphers are
+// Go's choice.
+func addCertificate(o *Options, v option.Value) error {
+	words := append(strings.Split(v.Text, ","), "", "", "")
+	c := Certificate{Address: words[0], Cert: words[1], Key: words[2], ClientCA: strings.TrimPrefix(words[4], "!")}
+	if c.Address == "" || c.Cert == "" || c.Key == "" || len(words) > 8 {
+		return option.Wrong(strconv.Quote(v.Text)+" is no address with certificate and key", "such as :443,web.crt,web.key")
+	}
+	if ciphers := words[3]; ciphers != "" && ciphers != "HIGH" {
+		return option.Wrong("the ciphers cannot be chosen here", "leave the field empty")
+	}
+	o.Certificates = append(o.Certificates, c)
+	return nil
+}
+
+func setStaticMap(o *Options, v option.Value) error { return o.addStaticMap(v.Text, false) }
+
+func setStaticMap2(o *Options, v option.Value) error { return o.addStaticMap(v.Text, true) }
+
+func (o *Options) addStaticMap(text string, whole bool) error {
+	mount, dir, ok := strings.Cut(text, "=")
+	if !ok || !strings.HasPrefix(mount, "/") || dir == "" {
+		return option.Wrong(strconv.Quote(text)+" is not a mapping", "such as /static=/srv/www")
+	}
+	o.StaticMaps = append(o.StaticMaps, Map{Mount: mount, Dir: dir, Whole: whole})
+	return nil
+}
+
+// addExpires reads what stands behind the subject of e.
+func (o *Options) addExpires(e Expires, text string) (err error) {
+	cut, shape := strings.LastIndexByte(text, ' '), "such as \\.png$ 3600"
+	if e.Subject == "type" {
+		cut, shape = strings.LastIndexByte(text, '='), "such as image/png=3600"
+	}
+	if cut < 1 {
+		return option.Wrong(strconv.Quote(text)+" is not a rule", shape)
+	}
+	if e.Seconds, err = strconv.ParseInt(text[cut+1:], 10, 62); err != nil {
+		return option.Wrong(strconv.Quote(text[cut+1:])+" is not a number of seconds", shape)
+	}
+	if e.Pattern = strings.TrimSpace(text[:cut]); e.Subject != "type" {
+		if err := expression(e.Pattern); err != nil {
+			return err
+		}
+	}
+	o.Expires = append(o.Expires, e)
+	return nil
+}
+
+func (o *Options) addRoute(subject string, v option.Value) error {
+	r, err := ParseRoute(subject, v.Text)
+	r.Origin = v.Origin.String()
+	o.Routes = append(o.Routes, r)
+	return err
+}
+
+// setKeepAlive keeps the default where no time is given; a plain yes is as good as
+// none.
+func setKeepAlive(o *Options, v option.Value) (err error) {
+	switch strings.ToLower(v.Text) {
+	case "", "true", "on", "yes":
+		return nil
+	}
+	o.KeepAlive, err = option.ParseDuration(v.Text)
+	return err
+}
+
+// expression refuses what Go's regexp cannot do: uWSGI's are Perl's.
+func expression(pattern string) error {
+	if _, err := regexp.Compile(pattern); err != nil {
+		var e interface{ Unwrap() error }
+		if errors.As(err, &e) {
+			err = e.Unwrap()
+		}
+		return option.Wrong(fmt.Sprintf("%q is no regular expression: %v", pattern, err), "syntax of re2, without look-around")
+	}
+	return nil
+}
+
+func setGzipPattern(o *Options, v option.Value) error {
+	o.Gzip.Patterns = append(o.Gzip.Patterns, v.Text)
+	return expression(v.Text)
+}
+
+func setAddHeader(o *Options, v option.Value) error {
+	name, _, ok := strings.Cut(v.Text, ":")
+	if !ok || strings.TrimSpace(name) == "" || strings.ContainsAny(v.Text, "\r\n") {
+		return option.Wrong(strconv.Quote(v.Text)+" is not a header", "Name: value")
+	}
+	o.AddHeaders = append(o.AddHeaders, v.Text)
+	return nil
+}
+
+func setCGI(o *Options, v option.Value) error {
+	mount, path, ok := strings.Cut(v.Text, "=")
+	if !ok {
+		mount, path = "/", v.Text
+	}
+	if !strings.HasPrefix(mount, "/") || path == "" {
+		return option.Wrong(strconv.Quote(v.Text)+" is not a mapping", "such as /cgi-bin=/usr/lib/cgi-bin")
+	}
+	o.CGI = append(o.CGI, Map{Mount: mount, Dir: path})
+	return nil
+}
+
+func setCGIHelper(o *Options, v option.Value) error {
+	ext, program, ok := strings.Cut(v.Text, "=")
+	if !ok || ext == "" || program == "" {
+		return option.Wrong(strconv.Quote(v.Text)+" is not a helper", "such as .py=python3")
+	}
+	o.CGIHelpers = append(o.CGIHelpers, CGIHelper{Ext: ext, Program: program})
+	return nil
+}
+
+func setHTTPTo(o *Options, v option.Value) error {
+	if v.Text == "" || strings.ContainsAny(v.Text, " \t?#") {
+		return option.Wrong(strconv.Quote(v.Text)+" is not an address", "such as 127.0.0.1:8080, or the path of a socket")
+	}
+	o.HTTPTo = append(o.HTTPTo, v.Text)
+	return nil
+}
+
+func setProtocol(o *Options, v option.Value) error {
+	switch v.Text {
+	case "uwsgi", "http", "fastcgi":
+		o.SocketProtocol = v.Text
+		return nil
+	}
+	return option.Wrong(strconv.Quote(v.Text)+" is not a protocol of the built-in server", "uwsgi, http or fastcgi")
+}
+
+// setLogDate ignores a plain yes, which asks uWSGI for dates before its lines.
+func setLogDate(o *Options, v option.Value) error {
+	if strings.Contains(v.Text, "%") {
+		o.Log.Date = v.Text
+	}
+	return nil
+}
+
+func setLogSlow(o *Options, v option.Value) error {
+	ms, err := strconv.ParseUint(v.Text, 10, 31)
+	if err != nil {
+		return option.Wrong(strconv.Quote(v.Text)+" is not a time", "milliseconds")
+	}
+	o.Log.Slow = time.Duration(ms) * time.Millisecond
+	return nil
+}
+
+func setBufferSize(o *Options, v option.Value) error {
+	n, err := option.ParseSize(v.Text)
+	if err == nil && (n < 1<<10 || n > 16<<20) {
+		err = option.Wrong(strconv.Quote(v.Text)+" is out of range", "1024 to 16777216")
+	}
+	o.BufferSize = int(n)
+	return err
+}
