@@ -1,6 +1,7 @@
 package namespaces
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -56,58 +57,58 @@ func (c Credentials) Verify() error {
 	if err != nil || len(threads) == 0 {
 		return errors.New("cannot verify credentials: /proc shows no thread of this process")
 	}
-	buffer := make([]byte, 8<<10)
 	for _, thread := range threads {
-		text, err := readProc("/proc/self/task/"+thread.Name()+"/status", buffer)
+		text, err := readProc("/proc/self/task/" + thread.Name() + "/status")
 		if errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ESRCH) {
 			continue // a thread that ended before open(2), or before read(2)
 		}
 		if err != nil {
 			return fmt.Errorf("cannot verify credentials: %w", err)
 		}
-		if err := c.verify(string(text)); err != nil {
+		if err := c.verify(text); err != nil {
 			return fmt.Errorf("cannot verify credentials: %w", err)
 		}
 	}
 	return nil
 }
 
-// readProc reads a file of the kernel's into a buffer that it must fit into. Package
-// os would try to wait for it, and ask for its size.
-func readProc(path string, buffer []byte) (text []byte, err error) {
+// readProc reads a file of the kernel's. Package os would try to wait for it, and ask
+// for its size.
+func readProc(path string) (text []byte, err error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return nil, &os.PathError{Op: "open", Path: path, Err: err}
 	}
 	defer unix.Close(fd)
+	text = make([]byte, 0, 2<<10)
 	for {
-		n, err := unix.Read(fd, buffer[len(text):])
+		n, err := unix.Read(fd, text[len(text):cap(text)])
 		switch {
 		case errors.Is(err, unix.EINTR):
 			continue
 		case err != nil:
 			return nil, &os.PathError{Op: "read", Path: path, Err: err}
-		case n == 0 && len(text) < len(buffer):
-			return text, nil
 		case n == 0:
-			return nil, &os.PathError{Op: "read", Path: path, Err: unix.EFBIG}
+			return text, nil
 		}
-		text = buffer[:len(text)+n]
+		if text = text[:len(text)+n]; len(text) == cap(text) {
+			text = slices.Grow(text, len(text))
+		}
 	}
 }
 
 // verify checks the status of one thread, in the format of proc_pid_status(5).
-func (c Credentials) verify(status string) error {
+func (c Credentials) verify(status []byte) error {
 	want := map[string]string{"Uid": four(c.UID), "Gid": four(c.GID), "Groups": list(c.Groups)}
 	if c.UID != 0 {
 		none := strings.Repeat("0", 16)
 		want["CapPrm"], want["CapEff"], want["CapAmb"] = none, none, none
 	}
 	fields := make(map[string]string, len(want))
-	for line := range strings.Lines(status) {
-		key, value, _ := strings.Cut(line, ":")
-		if _, ok := want[key]; ok {
-			fields[key] = strings.Join(strings.Fields(value), " ")
+	for line := range bytes.Lines(status) {
+		key, value, _ := bytes.Cut(line, []byte(":"))
+		if _, ok := want[string(key)]; ok {
+			fields[string(key)] = strings.Join(strings.Fields(string(value)), " ")
 		}
 	}
 	for key, value := range want {

@@ -2,7 +2,6 @@ package vassal
 
 import (
 	"fmt"
-	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,31 +10,45 @@ import (
 	"github.com/emperor-go/emperor/pkg/config"
 )
 
+// variables are an environment, each KEY=value, of which no key is there twice.
+type variables []string
+
+func (vars variables) index(key string) int {
+	return slices.IndexFunc(vars, func(e string) bool { k, _, _ := strings.Cut(e, "="); return k == key })
+}
+
+func (vars *variables) unset(key string) {
+	if i := vars.index(key); i >= 0 {
+		*vars = slices.Delete(*vars, i, i+1)
+	}
+}
+
+func (vars *variables) set(key, value string) {
+	if i := vars.index(key); i >= 0 {
+		(*vars)[i] = key + "=" + value
+		return
+	}
+	*vars = append(*vars, key+"="+value)
+}
+
 // environment is what the vassal serves with under the given options: this
 // process's own, which hooks may have changed, without what only concerns the
 // protocols of the emperor and of whoever started that, and with what the options
 // say instead of what those in effect say.
 func (v *Vassal) environment(o *config.Vassal) ([]string, error) {
-	vars := map[string]string{}
-	for _, e := range os.Environ() {
-		if key, value, _ := strings.Cut(e, "="); !protocol(key) {
-			vars[key] = value
-		}
-	}
+	vars := variables(os.Environ())
 	for key, before := range v.replaced {
-		delete(vars, key)
-		if before != nil && !protocol(key) {
-			vars[key] = *before
+		vars.unset(key)
+		if before != nil {
+			vars.set(key, *before)
 		}
 	}
-	if err := change(vars, o.Env); err != nil {
+	vars = slices.DeleteFunc(vars, func(e string) bool { key, _, _ := strings.Cut(e, "="); return protocol(key) })
+	if err := vars.change(o.Env); err != nil {
 		return nil, o.Blame("envdir", "", err)
 	}
-	list := make([]string, 0, len(vars))
-	for _, key := range slices.Sorted(maps.Keys(vars)) {
-		list = append(list, key+"="+vars[key])
-	}
-	return list, nil
+	slices.Sort(vars)
+	return vars, nil
 }
 
 // protocol reports whether a variable only concerns the protocols by which this
@@ -50,15 +63,15 @@ func protocol(key string) bool {
 }
 
 // change applies what env, unenv and envdir say, in order.
-func change(vars map[string]string, list []config.EnvChange) error {
+func (vars *variables) change(list []config.EnvChange) error {
 	for _, c := range list {
 		switch c.Kind {
 		case "set":
-			vars[c.Key] = c.Value
+			vars.set(c.Key, c.Value)
 		case "unset":
-			delete(vars, c.Key)
+			vars.unset(c.Key)
 		case "dir":
-			if err := readEnvdir(c.Key, vars); err != nil {
+			if err := vars.readDir(c.Key); err != nil {
 				return err
 			}
 		}
@@ -66,9 +79,9 @@ func change(vars map[string]string, list []config.EnvChange) error {
 	return nil
 }
 
-// readEnvdir sets a variable for each file of a directory to its first line, or
+// readDir sets a variable for each file of a directory to its first line, or
 // removes it when the file is empty, as envdir(8) of daemontools does.
-func readEnvdir(dir string, vars map[string]string) error {
+func (vars *variables) readDir(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return fmt.Errorf("cannot use envdir: %w", err)
@@ -82,11 +95,11 @@ func readEnvdir(dir string, vars map[string]string) error {
 			return fmt.Errorf("cannot use envdir: %w", err)
 		}
 		if len(text) == 0 {
-			delete(vars, e.Name())
+			vars.unset(e.Name())
 			continue
 		}
 		line, _, _ := strings.Cut(string(text), "\n")
-		vars[e.Name()] = strings.ReplaceAll(strings.TrimRight(line, " \t\r"), "\x00", "\n")
+		vars.set(e.Name(), strings.ReplaceAll(strings.TrimRight(line, " \t\r"), "\x00", "\n"))
 	}
 	return nil
 }
@@ -99,27 +112,29 @@ func (v *Vassal) setEnvironment(o *config.Vassal) error {
 			return err
 		}
 	}
-	before, after := map[string]string{}, map[string]string{}
-	for _, e := range os.Environ() {
-		key, value, _ := strings.Cut(e, "=")
-		before[key], after[key] = value, value
+	v.replaced = nil
+	if len(o.Env) == 0 {
+		return nil
 	}
-	if err := change(after, o.Env); err != nil {
+	before := variables(os.Environ())
+	after := slices.Clone(before)
+	if err := after.change(o.Env); err != nil {
 		return o.Blame("envdir", "", err)
 	}
 	v.replaced = map[string]*string{}
-	for key, value := range before {
-		if now, ok := after[key]; !ok || now != value {
+	for _, e := range before {
+		if key, value, _ := strings.Cut(e, "="); !slices.Contains(after, e) {
 			v.replaced[key] = &value
 			if err := os.Unsetenv(key); err != nil {
 				return err
 			}
 		}
 	}
-	for key, value := range after {
-		if was, ok := before[key]; ok && was == value {
+	for _, e := range after {
+		key, value, _ := strings.Cut(e, "=")
+		if slices.Contains(before, e) {
 			continue
-		} else if !ok {
+		} else if before.index(key) < 0 {
 			v.replaced[key] = nil
 		}
 		if err := os.Setenv(key, value); err != nil {

@@ -11,7 +11,13 @@ import (
 
 // hooks returns a step that runs the hooks of one of the vassal's own phases.
 func (v *Vassal) hooks(p hooks.Phase) func(context.Context) error {
-	return func(ctx context.Context) error { return v.runner(v.options).Run(ctx, p, v.options.Hooks[p]) }
+	return func(ctx context.Context) error {
+		list := v.options.Hooks[p]
+		if len(list) == 0 { // most phases of most vassals
+			return nil
+		}
+		return v.runner(v.options).Run(ctx, p, list)
+	}
 }
 
 // runner is for the vassal's own phases.
@@ -49,6 +55,9 @@ func (v *Vassal) emperorHooks(p hooks.Phase) func(context.Context) error {
 				return fmt.Errorf("cannot use the emperor's hook: %w", err)
 			}
 			list = append(list, parsed)
+		}
+		if len(list) == 0 {
+			return nil
 		}
 		name := string(v.order.Name)
 		run := hooks.Runner{Own: true, Context: name, Shells: v.order.Shells, Timeout: v.order.HookTimeout, Log: v.Log, Observe: v.hookEnded}

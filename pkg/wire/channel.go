@@ -2,7 +2,6 @@ package wire
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -50,7 +49,7 @@ func (c *Channel) StopReceiving() { _ = c.file.SetReadDeadline(time.Unix(1, 0)) 
 // SendOrder hands o over. It never blocks: an error means that the other side is
 // gone, or has not read several orders before.
 func (c *Channel) SendOrder(o Order) error {
-	text, err := json.Marshal(o)
+	text, err := encode(o)
 	if err == nil && len(text) > MaxOrder {
 		err = fmt.Errorf("larger than %d bytes", MaxOrder)
 	}
@@ -71,7 +70,7 @@ func (c *Channel) SendOrder(o Order) error {
 // SendNotice tells the emperor. It never blocks: what does not fit into the
 // kernel's queue is lost, and that is an error. See Outbox.
 func (c *Channel) SendNotice(n Notice) error {
-	text, err := json.Marshal(n.cut())
+	text, err := encode(n.cut())
 	if err == nil {
 		err = c.send(text, nil)
 	}

@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -140,7 +139,7 @@ type Notice struct {
 
 // Fits reports whether the notice is short enough to be read. Its texts are cut.
 func (n Notice) Fits() bool {
-	text, err := json.Marshal(n.cut())
+	text, err := encode(n.cut())
 	return err == nil && len(text) <= MaxNotice
 }
 
@@ -171,7 +170,7 @@ type HookEnd struct {
 
 func decodeOrder(text []byte) (Order, error) {
 	var o Order
-	if err := json.Unmarshal(text, &o); err != nil {
+	if err := decode(text, &o); err != nil {
 		return Order{}, fmt.Errorf("cannot read order: %w", err)
 	}
 	return o, nil
@@ -181,7 +180,7 @@ func decodeOrder(text []byte) (Order, error) {
 // older than its vassals.
 func decodeNotice(text []byte) (Notice, error) {
 	var n Notice
-	if err := json.Unmarshal(text, &n); err != nil {
+	if err := decode(text, &n); err != nil {
 		return Notice{}, fmt.Errorf("cannot read notice: %w: %w", ErrGarbage, err)
 	}
 	return n, nil

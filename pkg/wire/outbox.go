@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"encoding/json"
 	"slices"
 	"sync"
 	"time"
@@ -108,10 +107,10 @@ func (o *Outbox) send() {
 // fit, and returns how many are in it.
 func (o *Outbox) next() (text []byte, n int) {
 	first := o.posted[0].cut()
-	text, _ = json.Marshal(first) // of strings and numbers
+	text, _ = encode(first) // of strings and numbers
 	for n = 1; first.Kind == HookEnded && n < len(o.posted) && o.posted[n].Kind == HookEnded; n++ {
 		first.Hooks = append(slices.Clip(first.Hooks), o.posted[n].cut().Hooks...)
-		more, _ := json.Marshal(first)
+		more, _ := encode(first)
 		if len(more) > MaxNotice {
 			break
 		}

@@ -32,12 +32,13 @@ func (*Processes) Notifications(post func(Event)) (string, error) {
 	}
 	go func() {
 		defer f.Close()
+		buffer := make([]byte, maxNotification+1) // not on the stack, which would stay large
 		for {
 			var pid int
 			var text string
 			var failure error
 			err := raw.Read(func(fd uintptr) bool {
-				pid, text, failure = receive(int(fd))
+				pid, text, failure = receive(int(fd), buffer)
 				return !errors.Is(failure, unix.EAGAIN)
 			})
 			if err != nil || failure != nil && !errors.Is(failure, unix.EINTR) {
@@ -72,8 +73,8 @@ func autobind(fd int) (string, error) {
 
 // receive takes one datagram. It is empty when it is too long, or does not tell
 // who sent it. Descriptors that come along find no place and are closed.
-func receive(fd int) (pid int, text string, err error) {
-	buffer, control := make([]byte, maxNotification+1), make([]byte, unix.CmsgSpace(unix.SizeofUcred))
+func receive(fd int, buffer []byte) (pid int, text string, err error) {
+	control := make([]byte, unix.CmsgSpace(unix.SizeofUcred))
 	n, used, _, _, err := unix.Recvmsg(fd, buffer, control, unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC)
 	if err != nil || n > maxNotification {
 		return 0, "", err

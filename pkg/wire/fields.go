@@ -1,0 +1,40 @@
+package wire
+
+import (
+	"encoding/json"
+	"reflect"
+	"strings"
+)
+
+// encode writes a struct as an object of JSON, of which only the fields that are not
+// zero are in it. Package json would first make plans for the types of all of them, and
+// of all below: that is most of what a message costs, in each of many vassals.
+func encode(v any) ([]byte, error) {
+	given, all := map[string]any{}, reflect.ValueOf(v)
+	for i := range all.NumField() {
+		if field := all.Field(i); !field.IsZero() {
+			given[fieldName(all.Type().Field(i))] = field.Interface()
+		}
+	}
+	return json.Marshal(given)
+}
+
+// decode reads what encode wrote. What it does not know it passes over: one side may
+// be older than the other.
+func decode(text []byte, into any) error {
+	given, all := map[string]json.RawMessage{}, reflect.ValueOf(into).Elem()
+	err := json.Unmarshal(text, &given)
+	for i := 0; i < all.NumField() && err == nil; i++ {
+		if part, ok := given[fieldName(all.Type().Field(i))]; ok {
+			err = json.Unmarshal(part, all.Field(i).Addr().Interface())
+		}
+	}
+	return err
+}
+
+func fieldName(f reflect.StructField) string {
+	if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" {
+		return name
+	}
+	return f.Name
+}
