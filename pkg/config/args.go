@@ -61,11 +61,6 @@ func (a Access) ExamineEmperor(args []string) (e *Emperor, warnings Problems, er
 
 // ParseVassalArgs reads a vassal's command line, without the program's name:
 // --ini FILE or the file alone, and any option of the vassal.
-func ParseVassalArgs(args []string) (v *Vassal, warnings Problems, err error) {
-	return Own(nil).ParseVassalArgs(args)
-}
-
-// ParseVassalArgs is the same with what may be touched.
 func (a Access) ParseVassalArgs(args []string) (v *Vassal, warnings Problems, err error) {
 	line := commandLine[Vassal]{program: "vassal", table: vassalOptions, reader: newReader(a, "vassal")}
 	if err := line.parse(args); err != nil {

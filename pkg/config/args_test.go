@@ -89,7 +89,7 @@ func TestHelp(t *testing.T) {
 			t.Errorf("%s prints:\n%s", line, text)
 		}
 	}
-	if _, _, err := ParseVassalArgs([]string{"--version"}); !errors.Is(err, ErrVersion) {
+	if _, _, err := Own(nil).ParseVassalArgs([]string{"--version"}); !errors.Is(err, ErrVersion) {
 		t.Errorf("--version: %v", err)
 	}
 }

@@ -118,20 +118,14 @@ func instead(name string) string {
 		return "https-socket = ADDRESS,CERTIFICATE,KEY"
 	case "daemonize", "daemonize2":
 		return "let the service manager run it in the background"
-	case "master", "no-orphans", "die-on-term", "die-on-term2", "enable-threads", "close-on-exec", "close-on-exec2", "thunder-lock":
+	case "master", "no-orphans", "die-on-term2", "enable-threads", "close-on-exec", "close-on-exec2", "thunder-lock":
 		return "it always is so, drop the line"
 	case "autoload":
 		return "there are no plugins, drop the line"
 	case "cron", "cron2", "unique-cron", "legion-cron", "timer":
 		return "a timer of the host's service manager"
-	case "attach-daemon", "attach-daemon2", "smart-attach-daemon", "smart-attach-daemon2":
-		return "a vassal of its own"
 	case "logto", "logto2":
 		return "log = FILE in a vassal's file"
-	case "emperor-throttle":
-		return "emperor-backoff = TIME"
-	case "emperor-max-throttle":
-		return "emperor-backoff-max = TIME"
 	}
 	return familyOf(name).hint
 }

@@ -128,8 +128,10 @@ func TestInstead(t *testing.T) {
 			t.Errorf("instead(%q) = %q, want %q in it", name, got, want)
 		}
 	}
-	if got := instead("uid"); got != "" {
-		t.Errorf("instead(uid) = %q", got)
+	for _, name := range slices.Concat(slices.Collect(emperorOptions.names), slices.Collect(vassalOptions.names)) {
+		if got := instead(name); got != "" {
+			t.Errorf("instead(%q) = %q, and it is an option", name, got)
+		}
 	}
 }
 

@@ -27,7 +27,7 @@ func TestSecurityValuesNeverFallBack(t *testing.T) {
 			if err := vassalOptions.find(key).Put(v, option.Value{Text: text}); err == nil {
 				t.Errorf("%s = %q is taken: %+v", key, text, v)
 			}
-			if _, _, err := ParseVassalArgs([]string{"--command", "cat", "--" + key + "=" + text}); err == nil {
+			if _, _, err := Own(nil).ParseVassalArgs([]string{"--command", "cat", "--" + key + "=" + text}); err == nil {
 				t.Errorf("--%s=%q is taken", key, text)
 			}
 			if strings.TrimSpace(text) != text || strings.ContainsRune(text, 0) {

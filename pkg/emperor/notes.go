@@ -29,11 +29,6 @@ const (
 	AboutOperator Topic = "operator"
 )
 
-// Topics lists them all.
-func Topics() []Topic {
-	return []Topic{AboutConfig, AboutReload, AboutHook, AboutFallback, AboutStatus, AboutLife, AboutBackoff, AboutOperator}
-}
-
 // Note is something worth telling that is no transition.
 type Note struct {
 	About Topic  `json:"about"`

@@ -66,9 +66,7 @@ func TestReloadBeforeTheFirstNotice(t *testing.T) {
 		t.Fatalf("it was asked in a language that it may not speak: %v", err)
 	case <-time.After(50 * time.Millisecond):
 	}
-	if err := k.orders.SendNotice(wire.Notice{Serial: 1, Kind: wire.Ready}); err != nil {
-		t.Fatal(err)
-	}
+	wire.NewOutbox(k.orders).Post(wire.Notice{Serial: 1, Kind: wire.Ready})
 	o, err := k.orders.ReceiveOrder()
 	if err != nil || o.Serial != 2 || string(o.Config) != "new" {
 		t.Errorf("got %+v, %v", o, err)
@@ -91,9 +89,7 @@ func TestReloadOfOthers(t *testing.T) {
 		t.Errorf("got %v, %v", said, err)
 	}
 	k = converse(t, Foreign{})
-	if err := k.orders.SendNotice(wire.Notice{Kind: wire.Exec}); err != nil {
-		t.Fatal(err)
-	}
+	wire.NewOutbox(k.orders).Post(wire.Notice{Kind: wire.Exec})
 	if err := k.Reload(Plan{}, 2); !errors.Is(err, errForeign) {
 		t.Errorf("got %v", err)
 	}

@@ -126,8 +126,3 @@ func (r Runner) act(ctx context.Context, h Hook, s *scene) error {
 	}
 	return r.Join(ctx, h, s.Environment, s.output)
 }
-
-// Here is a Runner.Join for a process that is in the namespaces already.
-func Here(ctx context.Context, h Hook, e Environment, output func(line string)) error {
-	return h.action(ctx, &scene{Environment: e, phase: h.spec.Phase, output: output})
-}

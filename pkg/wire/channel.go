@@ -67,19 +67,6 @@ func (c *Channel) SendOrder(o Order) error {
 	return nil
 }
 
-// SendNotice tells the emperor. It never blocks: what does not fit into the
-// kernel's queue is lost, and that is an error. See Outbox.
-func (c *Channel) SendNotice(n Notice) error {
-	text, err := encode(n.cut())
-	if err == nil {
-		err = c.send(text, nil)
-	}
-	if err != nil {
-		return fmt.Errorf("cannot send notice: %w", err)
-	}
-	return nil
-}
-
 func (c *Channel) send(message, rights []byte) error {
 	raw, err := c.file.SyscallConn()
 	if err != nil {
