@@ -173,13 +173,23 @@ func (r *recorder) until(t *testing.T, want string) Set {
 	}
 }
 
-// quiet waits d and fails if there is a report.
-func (r *recorder) quiet(t *testing.T, d time.Duration) {
+// quiet fails if there is a report for a while.
+func (r *recorder) quiet(t *testing.T) {
 	t.Helper()
 	select {
 	case s := <-r.sets:
 		t.Errorf("unexpected report %q", render(s))
-	case <-time.After(d):
+	case <-time.After(nothing):
+	}
+}
+
+// logs waits for a line of the log that has want in it.
+func (r *recorder) logs(t *testing.T, want string) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); !strings.Contains(r.log.String(), want); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("the log has no %q:\n%s", want, r.log)
+		}
 	}
 }
 

@@ -88,7 +88,7 @@ func TestWaysToChangeAFile(t *testing.T) {
 			if got := render(r.next(t)); got != "a.ini=new" {
 				t.Errorf("reported %q, want a.ini=new", got)
 			}
-			r.quiet(t, nothing)
+			r.quiet(t)
 		})
 	}
 }
@@ -112,7 +112,7 @@ func TestTouchIsAChangeAndOtherAttributesAreNot(t *testing.T) {
 	if err := os.Chmod(path, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	r.quiet(t, nothing)
+	r.quiet(t)
 	chtimes(t, path, time.Now().Add(time.Second))
 	if r.until(t, "a.ini=1")[0].Version == before {
 		t.Error("the version is the same after a touch")
@@ -151,7 +151,7 @@ func TestWhatIsNotAConfigurationIsLeftAlone(t *testing.T) {
 	r := run(t, d)
 	r.until(t, "")
 	write(t, filepath.Join(dir, "4913"), "x")
-	r.quiet(t, nothing)
+	r.quiet(t)
 }
 
 func TestStrangeFilesAreErrorsOfTheirOwn(t *testing.T) {
@@ -197,7 +197,7 @@ func TestFileThatIsBeingWrittenFromTheStartIsLeftAlone(t *testing.T) {
 	}
 	r := run(t, d)
 	r.until(t, "")
-	r.quiet(t, nothing)
+	r.quiet(t)
 	if _, err := f.WriteString(" and half"); err != nil {
 		t.Fatal(err)
 	}
@@ -211,7 +211,7 @@ func TestDirectoryThatCannotBeReadKeepsItsVassals(t *testing.T) {
 	r := run(t, d)
 	r.until(t, "a.ini=1")
 	rename(t, dir, dir+".away")
-	r.quiet(t, nothing)
+	r.quiet(t)
 	if !strings.Contains(r.log.String(), "cannot read the directory; its vassals keep running") {
 		t.Errorf("the log does not say so:\n%s", r.log)
 	}
@@ -242,7 +242,7 @@ func TestRescanOnRequest(t *testing.T) {
 	clear(d.watch.wds) // as if the kernel told nothing
 	d.watch.mu.Unlock()
 	write(t, filepath.Join(dir, "a.ini"), "1")
-	r.quiet(t, nothing)
+	r.quiet(t)
 	d.Rescan()
 	d.Rescan()
 	r.until(t, "a.ini=1")

@@ -84,7 +84,7 @@ func TestGlobThatCannotBeReadKeepsItsVassals(t *testing.T) {
 	r := run(t, based{g})
 	r.until(t, "one/v.ini=1")
 	rename(t, dir, dir+".away")
-	r.quiet(t, nothing)
+	r.quiet(t)
 	rename(t, dir+".away", dir)
 	write(t, filepath.Join(dir, "one", "v.ini"), "2")
 	r.until(t, "one/v.ini=2")
@@ -105,7 +105,7 @@ func TestNoFollow(t *testing.T) {
 	r.until(t, "a.ini=1")
 	write(t, target, "2")
 	d.Rescan()
-	r.quiet(t, nothing)
+	r.quiet(t)
 	link(t, target, path+".new")
 	rename(t, path+".new", path)
 	r.until(t, "a.ini=2")
@@ -134,4 +134,24 @@ func TestMagicExec(t *testing.T) {
 	r.until(t, "a.ini=(prints nothing) b.ini=as it stands")
 	program("a.ini", "head -c 2000000 /dev/zero")
 	r.until(t, "a.ini=(prints more than 1048576 bytes) b.ini=as it stands")
+}
+
+// A file that somebody keeps open for writing is left alone, and a full look says why.
+func TestBusyFilesAreNamed(t *testing.T) {
+	g, dir := newGlob(t, "*.ini")
+	d, err := NewDir(dir, DirOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	open, err := os.Create(filepath.Join(dir, "a.ini"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer open.Close()
+	for m, rescan := range map[Monitor]func(){based{g}: g.Rescan, d: d.Rescan} {
+		r := run(t, m)
+		r.until(t, "")
+		rescan()
+		r.logs(t, "a.ini")
+	}
 }

@@ -3,9 +3,7 @@ package monitor
 import (
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -29,98 +27,34 @@ type entry struct {
 }
 
 // counts reports whether a file of that name is a configuration.
-func (d *Dir) counts(name string) bool { return counts(name, d.options.Extensions) }
-
-func counts(name string, extensions []string) bool {
+func (f *files) counts(name string) bool {
 	return !strings.HasPrefix(name, ".") && !strings.HasSuffix(name, "~") &&
-		slices.ContainsFunc(extensions, func(e string) bool { return strings.HasSuffix(name, e) })
+		slices.ContainsFunc(f.options.Extensions, func(e string) bool { return strings.HasSuffix(name, e) })
 }
 
-// look reads what is dirty and reports whether the set has changed. When the
-// directory cannot be read, everything stays as it was and stays dirty.
-func (d *Dir) look() (changed bool) {
-	dir, err := os.OpenFile(d.path, os.O_RDONLY|oDirectory, 0)
-	if err != nil {
-		d.fail(err)
-		return false
-	}
-	defer dir.Close()
-	d.rewatch()
-	names, err := d.names(dir)
-	if err != nil {
-		d.fail(err)
-		return false
-	}
-	if d.trouble != "" {
-		d.options.Log.Info("the directory can be read again", "directory", d.path)
-		d.trouble = ""
-	}
-	clear(d.dirty)
-	for _, name := range names {
-		if d.refresh(int(dir.Fd()), name) {
-			changed = true
-		}
-	}
-	d.followLinks()
-	return changed
-}
-
-// names lists what must be looked at: the dirty names, or every name there is
-// and every name there was.
-func (d *Dir) names(dir *os.File) ([]string, error) {
-	seen := map[string]bool{}
-	for name := range d.dirty {
-		seen[name] = true
-	}
-	if d.dirty[""] {
-		found, err := dir.Readdirnames(-1)
-		if err != nil {
-			return nil, err
-		}
-		for _, name := range found {
-			if d.counts(name) {
-				seen[name] = true
-			}
-		}
-		for name := range d.entries {
-			seen[name] = true
-		}
-	}
-	delete(seen, "")
-	names := make([]string, 0, len(seen))
-	for name := range seen {
-		names = append(names, name)
-	}
-	return names, nil
-}
-
-// refresh looks at one name and reports whether the set has changed by it.
-func (d *Dir) refresh(dir int, name string) (changed bool) {
-	e := d.entries[name]
+// refresh reads the file that c is about, in the directory dir, into its entry, and
+// reports whether the set has changed by it.
+func (f *files) refresh(dir int, c Config) (changed bool) {
+	e := f.entries[c.Name]
 	if e == nil {
 		e = &entry{}
 	}
-	return look(d.entries, e, dir, name, Config{Name: name, Path: filepath.Join(d.path, name)}, d.options)
-}
-
-// look reads the file that c is about, which is called name in the directory dir,
-// into its entry, and reports whether the set of entries has changed by it.
-func look(entries map[string]*entry, e *entry, dir int, name string, c Config, o DirOptions) (changed bool) {
-	data, stat, same, err := readConfig(dir, name, e.stat, o)
+	name := filepath.Base(c.Path)
+	data, stat, same, err := readConfig(dir, name, e.stat, f.options)
 	if len(name) >= maxName {
 		err = fmt.Errorf("its name is longer than %d bytes", maxName-1)
 	}
 	if errors.Is(err, unix.ENOENT) {
 		if gone(dir, name) {
-			return absent(entries, c.Name, e)
+			return f.absent(c.Name)
 		}
 		err = errors.New("is a symbolic link to nothing")
 	}
 	e.missing, e.busy, e.places = time.Time{}, errors.Is(err, errBusy), nil
-	if !o.NoFollow {
+	if !f.options.NoFollow {
 		e.places = linkPlaces(filepath.Dir(c.Path), name)
 	}
-	entries[c.Name] = e
+	f.entries[c.Name] = e
 	switch {
 	case e.busy || same:
 		return false
@@ -154,8 +88,9 @@ func (e *entry) refuse(c Config) bool {
 }
 
 // absent handles a name that is not there: only after a while is it gone.
-func absent(entries map[string]*entry, name string, e *entry) (changed bool) {
-	if entries[name] == nil {
+func (f *files) absent(name string) (changed bool) {
+	e := f.entries[name]
+	if e == nil {
 		return false
 	}
 	if e.missing.IsZero() {
@@ -164,7 +99,7 @@ func absent(entries map[string]*entry, name string, e *entry) (changed bool) {
 	if time.Since(e.missing) < absence && e.config.Name != "" {
 		return false
 	}
-	delete(entries, name)
+	delete(f.entries, name)
 	return e.config.Name != ""
 }
 
@@ -176,11 +111,9 @@ func gone(dir int, name string) bool {
 
 // set returns every configuration. Files that were busy from the start are not
 // in it.
-func (d *Dir) set() Set { return setOf(d.entries) }
-
-func setOf(entries map[string]*entry) Set {
-	configs := make(map[string]Config, len(entries))
-	for name, e := range entries {
+func (f *files) set() Set {
+	configs := make(map[string]Config, len(f.entries))
+	for name, e := range f.entries {
 		if e.config.Name != "" {
 			configs[name] = e.config
 		}
@@ -188,66 +121,11 @@ func setOf(entries map[string]*entry) Set {
 	return sorted(configs)
 }
 
-// rewatch makes sure that the directory that is read is the one that is watched.
-// Watching what is watched already changes nothing (inotify_add_watch(2)).
-func (d *Dir) rewatch() {
-	if d.watch == nil {
-		return
-	}
-	known := d.watch.has(d.path)
-	if err := d.watch.add(d.path); err != nil && known {
-		d.options.Log.Warn("no events: looking every second", "error", err)
-	}
-}
-
-// followLinks watches the places on which the entries that are links depend, and
-// the directory's own path if it leads through links; and no others.
-func (d *Dir) followLinks() {
-	if d.watch == nil {
-		return
-	}
-	clear(d.links)
-	wanted := map[string]bool{d.path: true}
-	depend := func(name string, places []place) {
-		for _, p := range places {
-			d.links[p] = append(d.links[p], name)
-			wanted[p.dir] = true
-		}
-	}
-	depend("", walk("/", d.path, 0))
-	for name, e := range d.entries {
-		depend(name, e.places)
-	}
-	for _, dir := range d.watch.list() {
-		if !wanted[dir] {
-			d.watch.remove(dir)
-		}
-	}
-	for dir := range wanted {
-		if !d.watch.has(dir) {
-			_ = d.watch.add(dir) // the rescan is the safety net
-		}
-	}
-}
-
-// fail notes that the directory cannot be read, and says so once.
-func (d *Dir) fail(err error) {
-	err = cause(err)
-	if d.trouble == err.Error() {
-		return
-	}
-	d.trouble = err.Error()
-	d.options.Log.Warn("cannot read the directory; its vassals keep running", "directory", d.path, "error", err)
-}
-
 // cause strips the operation and the path from an error: the sentence around it
 // names them.
 func cause(err error) error {
-	var p *fs.PathError
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		return p.Err
 	}
 	return err
 }
-
-func isEOF(err error) bool { return errors.Is(err, io.EOF) }
