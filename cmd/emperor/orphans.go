@@ -2,13 +2,15 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
 // orphanPause is the time between two looks for dead orphans.
@@ -26,7 +28,7 @@ func reapOrphans(ctx context.Context) {
 			return
 		case <-ticker.C:
 		}
-		dead := deadChildren()
+		dead := slices.DeleteFunc(namespaces.Children(os.Getpid()), func(pid int) bool { return !namespaces.IsZombie(pid) })
 		if len(dead) == 0 {
 			continue
 		}
@@ -37,33 +39,6 @@ func reapOrphans(ctx context.Context) {
 			}
 		}
 	}
-}
-
-// deadChildren lists the children of this process that wait to be reaped.
-func deadChildren() (dead []int) {
-	threads, err := os.ReadDir("/proc/self/task")
-	if err != nil {
-		return nil
-	}
-	for _, t := range threads {
-		children, err := os.ReadFile("/proc/self/task/" + t.Name() + "/children")
-		if err != nil {
-			continue
-		}
-		for word := range strings.FieldsSeq(string(children)) {
-			if pid, err := strconv.Atoi(word); err == nil && isZombie(pid) {
-				dead = append(dead, pid)
-			}
-		}
-	}
-	return dead
-}
-
-// isZombie reads the state behind the name in proc_pid_stat(5).
-func isZombie(pid int) bool {
-	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-	_, rest, ok := strings.Cut(string(stat[strings.LastIndexByte(string(stat), ')')+1:]), " ")
-	return err == nil && ok && strings.HasPrefix(rest, "Z")
 }
 
 // heldProcesses lists those that a pidfd of this process refers to.

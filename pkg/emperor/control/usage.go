@@ -11,12 +11,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-const (
-	// tick is the unit of times in proc_pid_stat(5): 1/100 s wherever Linux runs Go.
-	tick = 0.01
-	// fresh is how long a measurement counts as the present.
-	fresh = time.Second
-)
+// fresh is how long a measurement counts as the present.
+const fresh = time.Second
 
 // Meter measures what vassals use, and repeats itself to who asks too often. The
 // zero value is ready.
@@ -68,8 +64,8 @@ func (m *Meter) measure(pid int) (u Usage) {
 	charged, isCharged := counted.Usage()
 	dir := m.cgroup(pid)
 	if dir == "" {
-		all := tree(pid, 0)
-		u.CPU, u.Memory = all.CPU, all.Memory
+		all := namespaces.TreeUsage(pid)
+		u.CPU, u.Memory = all.CPU.Seconds(), all.RSS
 	} else {
 		u.CPU = cpuStat(filepath.Join(dir, "cpu.stat"))
 	}
@@ -79,7 +75,7 @@ func (m *Meter) measure(pid int) (u Usage) {
 	case dir != "":
 		for _, word := range words(filepath.Join(dir, "cgroup.procs")) {
 			if p, err := strconv.Atoi(word); err == nil {
-				u.Memory += resident(p)
+				u.Memory += namespaces.UsageOf(p).RSS
 			}
 		}
 	}
@@ -140,47 +136,6 @@ func cpuStat(file string) float64 {
 func words(file string) []string {
 	text, _ := os.ReadFile(file)
 	return strings.Fields(string(text))
-}
-
-func resident(pid int) uint64 {
-	f := words("/proc/" + strconv.Itoa(pid) + "/statm")
-	if len(f) < 2 {
-		return 0
-	}
-	pages, _ := strconv.ParseUint(f[1], 10, 64)
-	return pages * uint64(os.Getpagesize())
-}
-
-// deepest bounds the descent into a tree of processes.
-const deepest = 16
-
-func tree(pid, depth int) Usage {
-	u := Usage{Memory: resident(pid), CPU: ticks(pid) * tick}
-	if depth == deepest {
-		return u
-	}
-	for _, word := range words("/proc/" + strconv.Itoa(pid) + "/task/" + strconv.Itoa(pid) + "/children") {
-		if child, err := strconv.Atoi(word); err == nil {
-			below := tree(child, depth+1)
-			u.Memory, u.CPU = u.Memory+below.Memory, u.CPU+below.CPU
-		}
-	}
-	return u
-}
-
-// ticks is the time that a process and its dead children have used.
-func ticks(pid int) float64 {
-	text, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
-	f := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:])) // from the state on
-	if len(f) < 15 {
-		return 0
-	}
-	var sum float64
-	for _, word := range f[11:15] { // utime, stime, cutime, cstime
-		n, _ := strconv.ParseFloat(word, 64)
-		sum += n
-	}
-	return sum
 }
 
 // namespacesOf lists those of a process.

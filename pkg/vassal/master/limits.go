@@ -10,13 +10,6 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// Usage is what a worker and the processes in its session have used.
-type Usage struct {
-	// CPU is time on a processor, RSS resident memory in bytes.
-	CPU time.Duration
-	RSS int64
-}
-
 // lookEvery is the time between two looks at limits, at most.
 const lookEvery = 5 * time.Second
 
@@ -69,7 +62,7 @@ func (m *master) dueLimits(now time.Time) {
 		cpu += used.CPU
 		switch {
 		case s.heir != nil || slices.Contains(m.rolling, i):
-		case t.RSS > 0 && used.RSS > t.RSS && age >= t.MinLifetime:
+		case t.RSS > 0 && used.RSS > uint64(t.RSS) && age >= t.MinLifetime:
 			m.rollOne(i, fmt.Sprintf("it uses %d MB", used.RSS>>20))
 		case t.MaxLifetime > 0 && age >= t.MaxLifetime+time.Duration(i)*t.Delta:
 			m.rollOne(i, "it has reached its age")

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/emperor-go/emperor/pkg/hooks"
+	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
@@ -60,8 +61,8 @@ type System interface {
 	Reap() (pid int, status string)
 	// Leader returns the process that leads the session of pid.
 	Leader(pid int) int
-	// Usage returns what a worker and its session have used so far.
-	Usage(pid int) Usage
+	// Usage returns what a worker and its descendants have used so far.
+	Usage(pid int) namespaces.Usage
 	// Notifications makes a socket for sd_notify(3) and returns its address. What
 	// comes is posted with the sender's pid, which the kernel vouches for.
 	Notifications(post func(Event)) (address string, err error)

@@ -20,6 +20,7 @@ import (
 	"github.com/emperor-go/emperor/internal/termlog"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/hooks"
+	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
@@ -37,7 +38,7 @@ type world struct {
 	dead    []int
 	status  map[int]string
 	history []string
-	usage   Usage
+	usage   namespaces.Usage
 	signals chan os.Signal
 	knock   func()
 	post    func(Event)
@@ -136,7 +137,7 @@ func (w *world) Reap() (int, string) {
 
 func (w *world) Leader(pid int) int { return pid }
 
-func (w *world) Usage(int) Usage {
+func (w *world) Usage(int) namespaces.Usage {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.usage

@@ -312,6 +312,9 @@ func (p *Processes) Reap() (pid int, status string) {
 	return pid, fmt.Sprintf("exit status %d", s.ExitStatus())
 }
 
+// Usage implements System.
+func (*Processes) Usage(pid int) namespaces.Usage { return namespaces.TreeUsage(pid) }
+
 // Leader implements System.
 func (*Processes) Leader(pid int) int {
 	leader, err := unix.Getsid(pid)
