@@ -6,6 +6,7 @@ package namespaces
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -66,13 +67,8 @@ func ParseFlags(list string) (Flags, error) {
 
 func lookup(word string) (Flags, bool) {
 	for _, n := range names {
-		if n.name == word {
+		if n.name == word || slices.Contains(n.aliases, word) {
 			return n.flag, true
-		}
-		for _, alias := range n.aliases {
-			if alias == word {
-				return n.flag, true
-			}
 		}
 	}
 	return 0, false

@@ -15,11 +15,34 @@ import (
 // MountFlags are MS_* bits of mount(2).
 type MountFlags uintptr
 
-// mountFlags lists the words of uWSGI for mount(2)'s flags.
-var mountFlags = []struct {
+// flagWords are the words for some flags.
+type flagWords[F MountFlags | UmountFlags] []struct {
 	name string
-	flag MountFlags
-}{
+	flag F
+}
+
+func (w flagWords[F]) names() []string {
+	names := make([]string, len(w))
+	for i, f := range w {
+		names[i] = f.name
+	}
+	return names
+}
+
+// parse reads words separated by commas; unknown is the first that is none.
+func (w flagWords[F]) parse(list string) (flags F, unknown string) {
+	for word := range strings.SplitSeq(list, ",") {
+		i := slices.Index(w.names(), word)
+		if i < 0 {
+			return 0, word
+		}
+		flags |= w[i].flag
+	}
+	return flags, ""
+}
+
+// mountFlags lists the words of uWSGI for mount(2)'s flags.
+var mountFlags = flagWords[MountFlags]{
 	{"bind", unix.MS_BIND},
 	{"rbind", unix.MS_BIND | unix.MS_REC},
 	{"rec", unix.MS_REC},
@@ -52,10 +75,7 @@ var mountFlags = []struct {
 
 // umountFlags are the same for umount2(2). rec is none of the kernel's: it takes
 // away everything mounted below as well.
-var umountFlags = []struct {
-	name string
-	flag UmountFlags
-}{
+var umountFlags = flagWords[UmountFlags]{
 	{"detach", unix.MNT_DETACH},
 	{"force", unix.MNT_FORCE},
 	{"expire", unix.MNT_EXPIRE},
@@ -79,47 +99,19 @@ const (
 	perMount = MountFlags(unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC | unix.MS_NOATIME | unix.MS_NODIRATIME | unix.MS_RELATIME | unix.MS_STRICTATIME)
 )
 
-// MountFlagNames and UmountFlagNames list the words that are understood.
-func MountFlagNames() []string {
-	var names []string
-	for _, f := range mountFlags {
-		names = append(names, f.name)
-	}
-	return names
-}
+// MountFlagNames lists the words of ParseMountFlags.
+func MountFlagNames() []string { return mountFlags.names() }
 
 // UmountFlagNames lists the words of ParseUmountFlags.
-func UmountFlagNames() []string {
-	var names []string
-	for _, f := range umountFlags {
-		names = append(names, f.name)
-	}
-	return names
-}
+func UmountFlagNames() []string { return umountFlags.names() }
 
 // ParseMountFlags reads words separated by commas; unknown is the first that it
 // does not know.
-func ParseMountFlags(list string) (flags MountFlags, unknown string) {
-	for word := range strings.SplitSeq(list, ",") {
-		i := slices.Index(MountFlagNames(), word)
-		if i < 0 {
-			return 0, word
-		}
-		flags |= mountFlags[i].flag
-	}
-	return flags, ""
-}
+func ParseMountFlags(list string) (flags MountFlags, unknown string) { return mountFlags.parse(list) }
 
 // ParseUmountFlags does the same for umount2(2).
 func ParseUmountFlags(list string) (flags UmountFlags, unknown string) {
-	for word := range strings.SplitSeq(list, ",") {
-		i := slices.Index(UmountFlagNames(), word)
-		if i < 0 {
-			return 0, word
-		}
-		flags |= umountFlags[i].flag
-	}
-	return flags, ""
+	return umountFlags.parse(list)
 }
 
 // Mount is a filesystem to be mounted.
