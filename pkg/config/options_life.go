@@ -172,18 +172,14 @@ func setJitter(e *Emperor, v option.Value) error {
 }
 
 func setOnDemandMode(e *Emperor, v option.Value) error {
-	mode, err := strconv.ParseUint(v.Text, 8, 16)
-	if err != nil || mode > 0o777 {
-		return option.Wrong(strconv.Quote(v.Text)+" is not a mode", "octal, such as 660")
+	mode, err := parsePermissions(v.Text, "mode", "660")
+	if err == nil {
+		e.OnDemand.Mode = mode
 	}
-	e.OnDemand.Mode = os.FileMode(mode)
-	return nil
+	return err
 }
 
 func setOnDemandOwner(e *Emperor, v option.Value) (err error) {
-	user, group, both := strings.Cut(v.Text, ":")
-	if e.OnDemand.Owner, err = parseIdentity(user); err == nil && both {
-		e.OnDemand.Group, err = parseIdentity(group)
-	}
+	e.OnDemand.Owner, e.OnDemand.Group, err = parseOwner(v.Text)
 	return err
 }

@@ -1,8 +1,6 @@
 package config
 
 import (
-	"strconv"
-
 	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
@@ -26,10 +24,9 @@ var privilegeOptions = option.Rows[Vassal]{
 }
 
 func setUmask(v *Vassal, t option.Value) error {
-	mask, err := strconv.ParseUint(t.Text, 8, 16)
-	if err != nil || mask > 0o777 {
-		return option.Wrong(strconv.Quote(t.Text)+" is not a mask", "octal, such as 022")
+	mask, err := parsePermissions(t.Text, "mask", "022")
+	if err == nil {
+		v.Umask, v.UmaskSet = int(mask), true
 	}
-	v.Umask, v.UmaskSet = int(mask), true
-	return nil
+	return err
 }

@@ -146,18 +146,14 @@ func setSocketMode(v *Vassal, t option.Value) error {
 	if t.Text == "" || t.Text == "true" { // the flag alone, as in uWSGI
 		t.Text = "666"
 	}
-	mode, err := strconv.ParseUint(t.Text, 8, 16)
-	if err != nil || mode > 0o777 {
-		return option.Wrong(strconv.Quote(t.Text)+" is not a mode", "octal, such as 660")
+	mode, err := parsePermissions(t.Text, "mode", "660")
+	if err == nil {
+		v.Listening.Mode, v.Listening.ModeSet = mode, true
 	}
-	v.Listening.Mode, v.Listening.ModeSet = fs.FileMode(mode), true
-	return nil
+	return err
 }
 
 func setSocketOwner(v *Vassal, t option.Value) (err error) {
-	user, group, both := strings.Cut(t.Text, ":")
-	if v.Listening.Owner, err = parseIdentity(user); err == nil && both {
-		v.Listening.Group, err = parseIdentity(group)
-	}
+	v.Listening.Owner, v.Listening.Group, err = parseOwner(t.Text)
 	return err
 }

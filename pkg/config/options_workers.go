@@ -6,9 +6,8 @@ import (
 	"strings"
 	"syscall"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/emperor-go/emperor/pkg/config/option"
+	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
 // workerOptions are about the processes that serve, and those beside them.
@@ -89,14 +88,7 @@ func (w *Workers) setExec(text string, hooks bool) (err error) {
 
 // parseSignal reads a number, or a name with or without SIG.
 func parseSignal(s string) (syscall.Signal, error) {
-	if n, err := strconv.Atoi(s); err == nil && n > 0 && n <= 64 {
-		return syscall.Signal(n), nil
-	}
-	name := strings.ToUpper(s)
-	if !strings.HasPrefix(name, "SIG") {
-		name = "SIG" + name
-	}
-	if n := unix.SignalNum(name); n != 0 {
+	if n, ok := namespaces.ParseSignal(s); ok && n != 0 {
 		return n, nil
 	}
 	return 0, option.Wrong(strconv.Quote(s)+" is not a signal", "such as TERM or 15")

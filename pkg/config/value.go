@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"io/fs"
 	"strconv"
 	"strings"
 
@@ -25,6 +26,24 @@ func (i Identity) String() string {
 		return i.Name
 	}
 	return strconv.FormatUint(uint64(i.ID), 10)
+}
+
+// parseOwner reads USER[:GROUP].
+func parseOwner(s string) (user, group Identity, err error) {
+	name, of, both := strings.Cut(s, ":")
+	if user, err = parseIdentity(name); err == nil && both {
+		group, err = parseIdentity(of)
+	}
+	return user, group, err
+}
+
+// parsePermissions reads the bits of a mode or a mask, in octal; what names it.
+func parsePermissions(s, what, example string) (fs.FileMode, error) {
+	bits, err := strconv.ParseUint(s, 8, 16)
+	if err != nil || bits > 0o777 {
+		return 0, option.Wrong(fmt.Sprintf("%q is not a %s", s, what), "octal, such as "+example)
+	}
+	return fs.FileMode(bits), nil
 }
 
 // accountName reports whether the system's files could hold s: letters, digits,

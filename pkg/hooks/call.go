@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
 // Subject is the vassal that a phase is about, for functions and programs. In the
@@ -133,7 +135,7 @@ func parseUnixSignal(args string) (action, error) {
 	if err != nil {
 		return nil, err
 	}
-	sig, ok := signalNumber(name)
+	sig, ok := namespaces.ParseSignal(name)
 	if !ok || sig == 0 {
 		return nil, mistake("such as USR2", "unknown signal %q", name)
 	}

@@ -184,7 +184,7 @@ func parseSignal(args string) (action, error) {
 	if err != nil {
 		return nil, err
 	}
-	sig, ok := signalNumber(strings.TrimSpace(name))
+	sig, ok := namespaces.ParseSignal(strings.TrimSpace(name))
 	if !ok {
 		return nil, mistake("such as HUP", "unknown signal %q", name)
 	}
@@ -195,18 +195,6 @@ func parseSignal(args string) (action, error) {
 		return func(context.Context, *scene) error { return os.NewSyscallError("kill", syscall.Kill(pid, sig)) }, nil
 	}
 	return func(context.Context, *scene) error { return signalAll(who, sig) }, nil
-}
-
-func signalNumber(name string) (syscall.Signal, bool) {
-	if n, err := strconv.Atoi(name); err == nil {
-		return syscall.Signal(n), n >= 0 && n <= 64
-	}
-	name = strings.ToUpper(name)
-	if !strings.HasPrefix(name, "SIG") {
-		name = "SIG" + name
-	}
-	sig := unix.SignalNum(name)
-	return sig, sig != 0
 }
 
 // signalAll signals every process of that name but this one.

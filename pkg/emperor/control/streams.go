@@ -30,6 +30,30 @@ func (s *stream) flush() bool {
 	return http.NewResponseController(s.w).Flush() == nil
 }
 
+// pour answers with what there is already and, to follow, with what comes until next
+// is closed or the client is gone.
+func pour[T any](w http.ResponseWriter, r *http.Request, past []T, next <-chan T, follow bool) {
+	out := newStream(w)
+	for _, v := range past {
+		if !out.send(v) {
+			return
+		}
+	}
+	if !follow || !out.flush() {
+		return
+	}
+	for {
+		select {
+		case v, more := <-next:
+			if !more || !out.send(v) || !out.flush() {
+				return
+			}
+		case <-r.Context().Done():
+			return
+		}
+	}
+}
+
 // events answers with the events that are remembered, and follows if asked to.
 func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	follow, err := flag(r, "follow")
@@ -51,25 +75,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	}
 	recent, next, stop := s.Chronicle.follow(name)
 	defer stop()
-	out := newStream(w)
-	for _, e := range recent {
-		if !out.send(e) {
-			return
-		}
-	}
-	if !follow || !out.flush() {
-		return
-	}
-	for {
-		select {
-		case e, more := <-next:
-			if !more || !out.send(e) || !out.flush() {
-				return
-			}
-		case <-r.Context().Done():
-			return
-		}
-	}
+	pour(w, r, recent, next, follow)
 }
 
 // logs answers with what a vassal printed last, and follows if asked to.
@@ -92,23 +98,5 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request) {
 	}
 	last, next, stop := s.Output.Of(record.Name).Follow(n)
 	defer stop()
-	out := newStream(w)
-	for _, l := range last {
-		if !out.send(l) {
-			return
-		}
-	}
-	if !follow || !out.flush() {
-		return
-	}
-	for {
-		select {
-		case l, more := <-next:
-			if !more || !out.send(l) || !out.flush() {
-				return
-			}
-		case <-r.Context().Done():
-			return
-		}
-	}
+	pour(w, r, last, next, follow)
 }

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/pkg/emperor"
+	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
 // records are those of now, or of a moment ago.
@@ -291,19 +292,12 @@ func Signals() (names []string) {
 	return names
 }
 
-// signal reads a name such as TERM or SIGTERM, or a number.
+// signal reads what a client asks to send; TERM unless it says something else.
 func signal(text string) (syscall.Signal, error) {
 	if text == "" {
 		return syscall.SIGTERM, nil
 	}
-	if n, err := strconv.Atoi(text); err == nil && n > 0 && n < 65 {
-		return syscall.Signal(n), nil
-	}
-	name := strings.ToUpper(text)
-	if !strings.HasPrefix(name, "SIG") {
-		name = "SIG" + name
-	}
-	if s := unix.SignalNum(name); s != 0 {
+	if s, ok := namespaces.ParseSignal(text); ok && s != 0 {
 		return s, nil
 	}
 	return 0, fmt.Errorf("%q is no signal (such as TERM or 15)", text)
