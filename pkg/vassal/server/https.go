@@ -35,7 +35,7 @@ func (k *keyPair) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 		k.looked = time.Now()
 		if version := k.onDisk(); version != k.version {
 			if err := k.read(version); err != nil {
-				k.log.Error("the certificate stays as it was", "error", err)
+				k.log.Error("the certificate stays as it was", "socket", k.files.Address, "error", err)
 			}
 		}
 	}
@@ -89,6 +89,11 @@ func (s *server) nextCertificate() (*tls.Config, error) {
 	if s.secured >= len(s.Options.Certificates) {
 		return nil, errors.New("cannot serve https-socket: there is no certificate for it")
 	}
+	c := s.Options.Certificates[s.secured]
 	s.secured++
-	return newTLS(s.Options.Certificates[s.secured-1], s.Log)
+	config, err := newTLS(c, s.Log)
+	if err != nil {
+		return nil, fmt.Errorf("cannot serve https-socket %s: %w", c.Address, err)
+	}
+	return config, nil
 }

@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"math/big"
 	"net"
 	"net/http"
@@ -288,6 +289,22 @@ func TestHTTPS(t *testing.T) {
 	})
 	if _, err := s.peer(&tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS11}); err == nil {
 		t.Error("TLS 1.1 is spoken")
+	}
+}
+
+// What is wrong with a certificate says which socket it is of.
+func TestHTTPSWithoutFiles(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	err = Serve(t.Context(), Config{
+		Options: serving.Options{CheckStatic: []string{"/"}, Certificates: []serving.Certificate{{Address: ":443", Cert: "/gone.crt", Key: "/gone.key"}}},
+		Sockets: []Socket{{"https-socket", l}}, Log: slog.New(slog.DiscardHandler), AccessLog: io.Discard,
+	})
+	if want := `cannot serve https-socket :443: cannot use certificate "/gone.crt" with key "/gone.key": open /gone.crt`; err == nil || !strings.HasPrefix(err.Error(), want) {
+		t.Errorf("got %v, want %s", err, want)
 	}
 }
 
