@@ -225,8 +225,7 @@ func renamed(err error, path, name string) error {
 
 // cannot says what failed with a file without saying its name twice.
 func cannot(verb, name string, err error) error {
-	var p *fs.PathError
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		err = p.Err
 	}
 	return errFile{verb, name, err}

@@ -108,9 +108,8 @@ func strict(entries []entry) bool {
 
 // hint is what an error says to do about it.
 func hint(err error) string {
-	var h option.Mistake
-	if errors.As(err, &h) {
-		return h.Hint
+	if m, ok := errors.AsType[option.Mistake](err); ok {
+		return m.Hint
 	}
 	return ""
 }

@@ -24,8 +24,7 @@ func (r *reader) foreign(kind format, path, text, section string) (lines []line,
 	}
 	blocks, err := r.access.Foreign(string(kind), text)
 	if err != nil {
-		var e *foreign.Error
-		if errors.As(err, &e) {
+		if e, ok := errors.AsType[*foreign.Error](err); ok {
 			r.at.Line = e.Line
 		}
 		r.problem("", err.Error(), "")

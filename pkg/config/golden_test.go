@@ -80,8 +80,7 @@ func outcome(t *testing.T, name, input string) string {
 	for _, w := range warnings {
 		fmt.Fprintf(&b, "warning: %v\n", w)
 	}
-	var problems Problems
-	if errors.As(err, &problems) {
+	if problems, ok := errors.AsType[Problems](err); ok {
 		for _, p := range problems {
 			fmt.Fprintf(&b, "error: %v\n", p)
 		}

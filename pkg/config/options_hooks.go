@@ -72,8 +72,7 @@ func (a *hookArea[T]) row(info hooks.PhaseInfo, kind hooks.Kind) *option.Row[T] 
 		Tyrant: info.AsUser(), Change: change,
 		Set: func(t *T, v option.Value) error {
 			h, err := hooks.Parse(hooks.Spec{Phase: info.Phase, Kind: kind, Text: v.Text, Origin: v.Origin.String()})
-			var wrong *hooks.SyntaxError
-			if errors.As(err, &wrong) {
+			if wrong, ok := errors.AsType[*hooks.SyntaxError](err); ok {
 				return option.Wrong(wrong.What, wrong.Hint)
 			}
 			if err == nil {
@@ -131,8 +130,7 @@ var aroundOptions = option.Rows[Surroundings]{
 func (s *Surroundings) addPlugins(text string, optional bool) error {
 	for name := range strings.SplitSeq(text, ",") {
 		p, err := hooks.ParsePlugin(name, optional)
-		var wrong *hooks.SyntaxError
-		if errors.As(err, &wrong) {
+		if wrong, ok := errors.AsType[*hooks.SyntaxError](err); ok {
 			return option.Wrong(wrong.What, wrong.Hint)
 		}
 		s.Libraries.Plugins = append(s.Libraries.Plugins, p)

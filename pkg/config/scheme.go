@@ -50,10 +50,9 @@ func fetchExec(command string) ([]byte, error) {
 	var out bytes.Buffer
 	cmd.Stdout = &capped{w: &out, left: MaxFile}
 	err := cmd.Run()
-	var exit *exec.ExitError
 	if ctx.Err() != nil {
 		err = fmt.Errorf("it took longer than %v", fetchTime)
-	} else if errors.As(err, &exit) {
+	} else if _, ok := errors.AsType[*exec.ExitError](err); ok {
 		err = nil
 	}
 	if err != nil {

@@ -261,7 +261,7 @@ func (c *Cgroup) Release() error {
 		if err != nil {
 			break
 		}
-		for _, pid := range strings.Fields(string(procs)) {
+		for pid := range strings.FieldsSeq(string(procs)) {
 			_ = os.WriteFile(outside, []byte(pid), 0) // it may have ended
 		}
 	}

@@ -140,7 +140,7 @@ func list(groups []uint32) string {
 
 func parseList(s string) []uint32 {
 	var groups []uint32
-	for _, word := range strings.Fields(s) {
+	for word := range strings.FieldsSeq(s) {
 		if g, err := strconv.ParseUint(word, 10, 32); err == nil {
 			groups = append(groups, uint32(g))
 		}

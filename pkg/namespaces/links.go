@@ -132,8 +132,7 @@ func LinkNames() ([]string, error) {
 // find looks an interface up; one that is not there is ENODEV.
 func find(name string) (netlink.Link, error) {
 	link, err := netlink.LinkByName(name)
-	var missing netlink.LinkNotFoundError
-	if errors.As(err, &missing) {
+	if _, ok := errors.AsType[netlink.LinkNotFoundError](err); ok {
 		return nil, unix.ENODEV
 	}
 	return link, err
