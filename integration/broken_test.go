@@ -29,9 +29,7 @@ func TestDirectoryMadeAnew(t *testing.T) {
 	e.await("", "can be read again")
 	w.vassal("b.ini", serves)
 	e.running("b.ini")
-	if !alive(pid) || e.count("a.ini", "-> stopping") > 0 {
-		t.Errorf("the vassal was disturbed:\n%s", e.about("a.ini"))
-	}
+	e.undisturbed("a.ini", pid)
 	e.stop(syscall.SIGTERM)
 }
 
@@ -49,9 +47,7 @@ func TestDirectoryMountedOver(t *testing.T) {
 	e.running("b.ini")
 	w.run("umount -l " + w.vassals)
 	e.gone("b.ini")
-	if !alive(pid) || e.count("a.ini", "-> stopping") > 0 {
-		t.Errorf("the vassal was disturbed:\n%s", e.about("a.ini"))
-	}
+	e.undisturbed("a.ini", pid)
 	e.stop(syscall.SIGTERM)
 }
 
@@ -76,9 +72,7 @@ func TestLostEvents(t *testing.T) {
 	w.vassal("late.ini", serves)
 	e.signal(syscall.SIGCONT)
 	e.running("late.ini")
-	if !alive(pid) || e.count("a.ini", "-> stopping") > 0 {
-		t.Errorf("the vassal was disturbed:\n%s", e.about("a.ini"))
-	}
+	e.undisturbed("a.ini", pid)
 	e.stop(syscall.SIGTERM)
 }
 
@@ -151,9 +145,7 @@ func TestFullDisk(t *testing.T) {
 	}
 	w.vassal("b.ini", "env = A=b", serves)
 	e.await("b.ini", "reloading -> running")
-	if !alive(pid) || e.count("a.ini", "-> stopping") > 0 {
-		t.Errorf("the vassal was disturbed:\n%s", e.about("a.ini"))
-	}
+	e.undisturbed("a.ini", pid)
 	e.stop(syscall.SIGTERM)
 	w.run("umount " + small)
 }
@@ -242,9 +234,7 @@ func TestSecondEmperorByAnotherName(t *testing.T) {
 		t.Errorf("the second emperor, which sees no first, ended with %d, want 1", code)
 	}
 	blind.await("", "another process, which cannot be seen from here, has locked it")
-	if !alive(pid) || e.count("a.ini", "-> stopping") > 0 {
-		t.Errorf("the vassal was disturbed:\n%s", e.about("a.ini"))
-	}
+	e.undisturbed("a.ini", pid)
 	e.stop(syscall.SIGTERM)
 	last := w.startOver("--runtime-dir", w.path("three"), w.path("link"))
 	last.running("a.ini")

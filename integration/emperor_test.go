@@ -157,6 +157,14 @@ func (e *emperor) running(vassal string) int {
 // gone waits until nothing of the vassal is left.
 func (e *emperor) gone(vassal string) { e.t.Helper(); e.await(vassal, "-> gone") }
 
+// undisturbed fails when a vassal is not the process that it was, or was asked to end.
+func (e *emperor) undisturbed(vassal string, pid int) {
+	e.t.Helper()
+	if !alive(pid) || e.count(vassal, "-> stopping") > 0 {
+		e.t.Errorf("the vassal was disturbed:\n%s", e.about(vassal))
+	}
+}
+
 // count returns how many lines about the vassal hold the text.
 func (e *emperor) count(vassal, text string) (n int) {
 	e.mu.Lock()

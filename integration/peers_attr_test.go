@@ -101,9 +101,7 @@ func TestOnDemandThatWouldBindItself(t *testing.T) {
 	if text := w.succeed("list"); !strings.Contains(text, "binds the same address") {
 		t.Errorf("list prints\n%s", text)
 	}
-	if !alive(pid) || e.count("a.ini", "-> stopping") > 0 {
-		t.Errorf("it was disturbed:\n%s", e.about("a.ini"))
-	}
+	e.undisturbed("a.ini", pid)
 	w.vassal("a.ini", "env = A=b", "command = sleep 1000000")
 	e.await("a.ini", "reloading -> running")
 	e.stop(syscall.SIGTERM)

@@ -156,9 +156,7 @@ func (b *besieged) unharmed(t *testing.T) {
 		t.Errorf("the emperor used %v of %v", used, spent)
 	}
 	t.Logf("the emperor used %v in %v", used, spent)
-	if !alive(b.pid) || b.count("neighbour.ini", "-> stopping") > 0 {
-		t.Errorf("the neighbour was harmed:\n%s", b.about("neighbour.ini"))
-	}
+	b.undisturbed("neighbour.ini", b.pid)
 }
 
 // TestHostileVassals do the worst that a program with the channels can do: the loop
