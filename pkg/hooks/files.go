@@ -119,23 +119,11 @@ func parseChown(numeric bool) func(string) (action, error) {
 			}
 		}
 		return func(_ context.Context, s *scene) error {
-			uid, err := lookup(words[1], func(name string) (string, error) {
-				u, err := user.Lookup(name)
-				if err != nil {
-					return "", err
-				}
-				return u.Uid, nil
-			})
+			uid, err := idOf(words[1], userID)
 			if err != nil {
 				return err
 			}
-			gid, err := lookup(words[2], func(name string) (string, error) {
-				g, err := user.LookupGroup(name)
-				if err != nil {
-					return "", err
-				}
-				return g.Gid, nil
-			})
+			gid, err := idOf(words[2], groupID)
 			if err != nil {
 				return err
 			}
@@ -158,7 +146,8 @@ func checkOwner(word string, numeric bool) error {
 	return nil
 }
 
-func lookup(word string, find func(string) (string, error)) (int, error) {
+// idOf is a number itself, and what find finds for a name.
+func idOf(word string, find func(name string) (string, error)) (int, error) {
 	if n, err := strconv.Atoi(word); err == nil {
 		return n, nil
 	}
@@ -167,6 +156,22 @@ func lookup(word string, find func(string) (string, error)) (int, error) {
 		return 0, err
 	}
 	return strconv.Atoi(id)
+}
+
+func userID(name string) (string, error) {
+	u, err := user.Lookup(name)
+	if err != nil {
+		return "", err
+	}
+	return u.Uid, nil
+}
+
+func groupID(name string) (string, error) {
+	g, err := user.LookupGroup(name)
+	if err != nil {
+		return "", err
+	}
+	return g.Gid, nil
 }
 
 func parsePutenv(arg string) (action, error) {
