@@ -122,7 +122,7 @@ func (c *commandLine[T]) option(arg, name, text string, given bool, rest []strin
 	case given || shape != needs:
 		c.take(name, text, !given)
 	case len(rest) == 0:
-		c.problems.add(Origin{}, arg, "a value is missing", "")
+		c.problems.add(Origin{}, arg, "a value is missing", arg+" VALUE")
 	default:
 		c.take(name, rest[0], false)
 		return rest[1:]

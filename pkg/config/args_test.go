@@ -52,7 +52,7 @@ func TestCommandLineMistakes(t *testing.T) {
 		"--emperor-frek 3 /a":         "--emperor-frek: unknown option (did you mean --emperor-freq?)",
 		"--no-such-thing=5 /a":        "--no-such-thing: unknown option (emperor --help lists the options)",
 		"-Z /a":                       "-Z: unknown option",
-		"/a --emperor-freq":           "--emperor-freq: a value is missing",
+		"/a --emperor-freq":           "--emperor-freq: a value is missing (--emperor-freq VALUE)",
 		"--ini /no/such/file.ini /a":  "no such file or directory",
 		"--emperor-freq x --uid 0day": "emperor-freq: \"x\" is not a time",
 		"--help nothing-like-it":      "there is no group \"nothing-like-it\" (the groups are Monitors, ",

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,8 +10,7 @@ import (
 
 // decode puts the entries into into, in order, and reports every mistake. used
 // are the keys that other values refer to. A value that is taken for another one
-// is so in entries afterwards. wrong are the
-// options that the mistakes are about.
+// is so in entries afterwards. wrong are the options that the mistakes are about.
 func (t table[T]) decode(entries []entry, used []string, into *T) (warnings, problems Problems, wrong []string) {
 	first := map[string]entry{}
 	unknown := strangers{strict: strict(entries), used: used, names: t.everyName}
@@ -49,7 +47,7 @@ func (t table[T]) decode(entries []entry, used []string, into *T) (warnings, pro
 			warnings.add(e.origin, e.key, fmt.Sprintf("%q is taken for %s", e.value, number), "a comment needs a line of its own")
 		} else if err != nil {
 			wrong = append(wrong, o.Name)
-			problems.add(e.origin, e.key, err.Error(), hint(err))
+			problems.add(e.origin, e.key, err.Error(), o.Hint(err))
 		}
 	}
 	unknown.refuse(func(option string) bool { _, ok := first[option]; return ok }, &problems)
@@ -104,12 +102,4 @@ func strict(entries []entry) bool {
 		}
 	}
 	return on
-}
-
-// hint is what an error says to do about it.
-func hint(err error) string {
-	if m, ok := errors.AsType[option.Mistake](err); ok {
-		return m.Hint
-	}
-	return ""
 }

@@ -5,6 +5,7 @@
 package option
 
 import (
+	"errors"
 	"slices"
 	"strconv"
 )
@@ -92,6 +93,16 @@ func (r *Row[T]) Is(name string) bool { return r.Name == name || slices.Contains
 // NeedsValue reports whether the option may not stand alone.
 func (r *Row[T]) NeedsValue() bool {
 	return r.Arg != "" && (r.Arg[0] != '[' || r.Arg[len(r.Arg)-1] != ']')
+}
+
+// Hint is what an error of Put says to do about it; of one that should and does not,
+// what the option looks like.
+func (r *Row[T]) Hint(err error) string {
+	m, ok := errors.AsType[Mistake](err)
+	if !ok || m.Hint != "" || r.Arg == "" {
+		return m.Hint
+	}
+	return r.Name + " = " + r.Arg
 }
 
 // Change says what it takes for a changed option to count.
