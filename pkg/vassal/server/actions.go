@@ -73,19 +73,24 @@ func addVar(x *exchange, arg string) verdict {
 	return next
 }
 
-// answerBreak ends the request, with a status if one is given. Without one uWSGI
-// closes the connection without a word; a client is better told.
+// answerBreak ends the request, with a status and a text if they are given. Without
+// a status uWSGI closes the connection without a word; a client is better told. It
+// writes the text into the status line (core/routing.c), which HTTP/2 has no place
+// for and no client shows: here it is the body.
 func answerBreak(x *exchange, arg string) verdict {
-	code, _, _ := strings.Cut(arg, " ")
+	code, text, _ := strings.Cut(arg, " ")
 	status, err := strconv.Atoi(code)
 	if err != nil {
 		status = http.StatusForbidden
 	}
-	if status == http.StatusOK || status == http.StatusNoContent {
+	switch text = strings.TrimSpace(text); {
+	case !hasBody(status), text == "" && status == http.StatusOK:
 		x.WriteHeader(status)
-		return done
+	case text == "":
+		x.refuse(status)
+	default:
+		http.Error(x, text, status)
 	}
-	x.refuse(status)
 	return done
 }
 

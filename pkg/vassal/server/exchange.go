@@ -85,10 +85,22 @@ func (x *exchange) Write(b []byte) (int, error) {
 	if x.patience > 0 {
 		_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Now().Add(x.patience))
 	}
+	bodiless := x.r.Method == http.MethodHead || !hasBody(x.status)
+	if bodiless && !x.web { // HTTP's own writer knows, and tells from it how long a body would have been
+		return len(b), nil
+	}
 	n, err := x.ResponseWriter.Write(b)
-	x.size += int64(n)
+	if !bodiless {
+		x.size += int64(n)
+	}
 	x.failed = x.failed || err != nil
 	return n, err
+}
+
+// hasBody reports whether an answer with that status can have one (RFC 9110,
+// section 6.4.1).
+func hasBody(status int) bool {
+	return status >= http.StatusOK && status != http.StatusNoContent && status != http.StatusNotModified
 }
 
 // ReadFrom keeps sendfile(2) possible.

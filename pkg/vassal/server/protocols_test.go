@@ -98,6 +98,35 @@ func TestUwsgi(t *testing.T) {
 	}
 }
 
+// TestAnswersWithoutBody: a handler that writes one where there can be none harms
+// nobody, over any protocol, and the log does not count it.
+func TestAnswersWithoutBody(t *testing.T) {
+	s := start(t, serving.Options{
+		Routes: routes(t, "route = ^/empty break:204 No Content", "route = ^/same break:304 Not Modified", "route-run = break:403 no"),
+		Log:    serving.Log{Format: "%(method) %(uri) %(status) %(size)"},
+	}, "http-socket", "uwsgi-socket", "fastcgi-socket")
+	for _, c := range []struct{ method, path, want string }{
+		{"GET", "/empty", "204"}, {"GET", "/same", "304"}, {"HEAD", "/x", "403"},
+	} {
+		vars := []string{"REQUEST_METHOD", c.method, "REQUEST_URI", c.path, "SERVER_PROTOCOL", "HTTP/1.1", "HTTP_HOST", "x"}
+		for name, ask := range map[string]string{
+			"http-socket":    c.method + " " + c.path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+			"uwsgi-socket":   string(packet(vars...)),
+			"fastcgi-socket": string(fcgiRequest(0, "", vars...)),
+		} {
+			got := s.exchangeRaw(name, []byte(ask))
+			if name == "fastcgi-socket" {
+				got = fcgiAnswer(t, strings.NewReader(got))
+			}
+			if head, body, ok := strings.Cut(got, "\r\n\r\n"); !ok || body != "" || !strings.Contains(head, " "+c.want+" ") {
+				t.Errorf("%s %s %s: %q", name, c.method, c.path, got)
+			}
+		}
+		line := c.method + " " + c.path + " " + c.want + " 0\n"
+		eventually(t, "three lines "+line, func() bool { return strings.Count(s.access.String(), line) == 3 })
+	}
+}
+
 func TestPacketLargerThanBufferSize(t *testing.T) {
 	if _, _, err := readPacket(bytes.NewReader(packet("A", strings.Repeat("x", 5000))), 4096); err == nil {
 		t.Error("taken")

@@ -139,7 +139,6 @@ func (s *server) answerUwsgi(c *conn) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	r = r.WithContext(context.WithValue(ctx, protocolKey{}, protocolInfo{size: size, count: len(vars), vars: vars}))
-	w.head = r.Method == http.MethodHead
 	if r.Body = http.NoBody; r.ContentLength > 0 {
 		r.Body = io.NopCloser(io.LimitReader(in, r.ContentLength))
 	}
@@ -156,7 +155,6 @@ type uwsgiWriter struct {
 	out    *bufio.Writer
 	header http.Header
 	status int
-	head   bool
 }
 
 func (w *uwsgiWriter) Header() http.Header { return w.header }
@@ -182,9 +180,6 @@ func (w *uwsgiWriter) Write(b []byte) (int, error) {
 			w.header.Set("Content-Type", http.DetectContentType(b))
 		}
 		w.WriteHeader(http.StatusOK)
-	}
-	if w.head {
-		return len(b), nil
 	}
 	return w.out.Write(b)
 }
