@@ -18,8 +18,9 @@ func attachControlDaemon(v *Vassal, t option.Value) error {
 }
 
 func (v *Vassal) attach(d Daemon, command string) (err error) {
-	if d.Command, err = option.ParseWords(command); err == nil && (strings.ContainsAny(command, shellOnly) || strings.Contains(d.Command[0], "=")) {
-		d.Script = command
+	d.Text = command
+	if d.Command, err = option.ParseWords(command); err == nil {
+		d.Shell = strings.ContainsAny(command, shellOnly) || strings.Contains(d.Command[0], "=")
 	}
 	v.Daemons = append(v.Daemons, d)
 	return err

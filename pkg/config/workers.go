@@ -75,8 +75,10 @@ type Idleness struct {
 // Daemon is a program that lives beside the workers.
 type Daemon struct {
 	Command []string
-	// Script is what a shell is to run instead of Command. Empty: Command.
-	Script string
+	// Text is the command as it was written. Shell: it is for a shell to run, in
+	// place of Command.
+	Text  string
+	Shell bool
 	// Control: the vassal ends when it does.
 	Control bool
 	// Pidfile says where it is, when it is not this master's child: it survives

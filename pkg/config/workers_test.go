@@ -36,8 +36,8 @@ func TestCommandsOfDaemons(t *testing.T) {
 		if err := v.attach(Daemon{}, text); err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}
-		if got := v.Daemons[0].Script; (got == text) != script || !script && got != "" {
-			t.Errorf("%s: script %q", text, got)
+		if d := v.Daemons[0]; d.Shell != script || d.Text != text {
+			t.Errorf("%s: for a shell: %v, text %q", text, d.Shell, d.Text)
 		}
 	}
 }

@@ -111,7 +111,7 @@ func (m *master) hire(c *crew, i int) (*worker, error) {
 	now := time.Now()
 	w := &worker{id: m.serial, pid: pid, crew: c, slot: i, since: now, readyBy: now.Add(p.Ready.Timeout)}
 	m.workers[pid] = w
-	m.Log.Info("worker started", "pid", pid, "program", p.Program.Args[0])
+	m.Log.Info("worker started", "worker", i+1, "pid", pid, "program", p.Program.Args[0])
 	return w, nil
 }
 
@@ -187,16 +187,17 @@ func (m *master) failed(c *crew, i int, err error) {
 			m.dismiss(s.worker)
 			s.worker = nil
 		}
-		m.later(s, err.Error(), 0)
+		m.Log.Warn("cannot start the worker", "worker", i+1, "error", err, "restart", m.later(s, 0))
 	}
 }
 
-// later sets the time at which an empty slot is filled again.
-func (m *master) later(s *slot, why string, lived time.Duration) {
+// later sets the time at which an empty slot is filled again, and returns how long
+// that is.
+func (m *master) later(s *slot, lived time.Duration) (wait time.Duration) {
 	if lived >= restartReset {
 		s.deaths = 0
 	}
-	wait := pause(s.deaths)
+	wait = pause(s.deaths)
 	if lived >= restartReset {
 		wait = 0 // the others serve; so shall this one
 	}
@@ -205,7 +206,7 @@ func (m *master) later(s *slot, why string, lived time.Duration) {
 	}
 	s.deaths++
 	s.restart = time.Now().Add(wait)
-	m.Log.Warn("the worker died", "exit", why, "restart", wait)
+	return wait
 }
 
 // relieve lets the next crew take over.

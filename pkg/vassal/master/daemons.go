@@ -42,11 +42,11 @@ func (m *master) startDaemon(d *daemon) {
 	spec := Spec{ID: d.id, Name: "daemon", Env: m.plan().Env, Dir: m.plan().Dir, Daemon: &d.spec, Shells: m.plan().Shells, Program: &Program{Args: d.spec.Command}}
 	pid, err := m.System.Start(spec, m.post)
 	if err != nil {
-		m.Log.Error("cannot start the daemon", "command", d.spec.Command[0], "error", err)
+		m.Log.Error("cannot start the daemon", "command", d.spec.Text, "error", err)
 		m.laterDaemon(d)
 		return
 	}
-	m.Log.Info("daemon started", "pid", pid, "command", d.spec.Command[0])
+	m.Log.Info("daemon started", "pid", pid, "command", d.spec.Text)
 	d.pid = pid
 	if d.spec.Pidfile != "" { // pid is not the daemon's own
 		d.restart = time.Now().Add(time.Second)
@@ -65,7 +65,7 @@ func (m *master) adopt(d *daemon) bool {
 		d.forget()
 	}
 	d.id, d.pid, d.forget = id, pid, forget
-	m.Log.Info("daemon runs", "pid", pid, "command", d.spec.Command[0])
+	m.Log.Info("daemon runs", "pid", pid, "command", d.spec.Text)
 	return true
 }
 
@@ -109,12 +109,13 @@ func (m *master) daemonGone(id uint64) {
 }
 
 func (m *master) lost(d *daemon, status string) {
+	pid := d.pid
 	d.pid, d.killAt = 0, time.Time{}
 	if d.leaving {
 		m.removeDaemon(d)
 		return
 	}
-	m.Log.Warn("the daemon has ended", "command", d.spec.Command[0], "exit", status)
+	m.Log.Warn("the daemon has ended", "pid", pid, "command", d.spec.Text, "exit", status)
 	if d.spec.Control {
 		m.fail(errControl)
 		return

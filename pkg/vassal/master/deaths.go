@@ -46,7 +46,7 @@ func (m *master) reap() {
 func (m *master) died(w *worker, status string) {
 	w.stopProbe()
 	if !w.killAt.IsZero() {
-		m.Log.Debug("the worker has left", "pid", w.pid, "exit", status)
+		m.Log.Debug("the worker has left", "worker", w.slot+1, "pid", w.pid, "exit", status)
 		return
 	}
 	s := w.crew.slots[w.slot]
@@ -60,7 +60,7 @@ func (m *master) died(w *worker, status string) {
 		m.abandon(err)
 	default:
 		s.worker = nil
-		m.later(s, status, time.Since(w.since))
+		m.Log.Warn("the worker died", "worker", w.slot+1, "pid", w.pid, "exit", status, "restart", m.later(s, time.Since(w.since)))
 	}
 }
 
@@ -69,7 +69,7 @@ func (m *master) due(now time.Time) {
 	for _, w := range m.workers {
 		switch {
 		case passed(w.killAt, now):
-			m.Log.Warn("the worker did not stop in time: killing it", "pid", w.pid, "mercy", w.crew.plan.mercy())
+			m.Log.Warn("the worker did not stop in time: killing it", "worker", w.slot+1, "pid", w.pid, "mercy", w.crew.plan.mercy())
 			w.killAt = now.Add(time.Second) // again, should that be possible
 			m.System.Kill(w.pid)
 		case passed(w.readyBy, now):

@@ -100,7 +100,7 @@ func (m *master) runs(id uint64) {
 
 func (m *master) cannotRun(id uint64, err error) {
 	if d := m.daemonByID(id); d != nil {
-		m.Log.Error("cannot start the daemon", "command", d.spec.Command[0], "error", err)
+		m.Log.Error("cannot start the daemon", "command", d.spec.Text, "error", err)
 		return // it dies, too
 	}
 	w := m.byID(id)

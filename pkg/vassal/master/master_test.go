@@ -243,6 +243,17 @@ func (s *stage) expectSaid(want ...string) {
 	s.said = nil
 }
 
+// expectLogged looks for lines, or parts of them.
+func (s *stage) expectLogged(want ...string) {
+	s.t.Helper()
+	synctest.Wait()
+	for _, text := range want {
+		if !strings.Contains(s.log.String(), text) {
+			s.t.Errorf("not in the log: %s\n%s", text, s.log)
+		}
+	}
+}
+
 // order sends a configuration that means the given plan.
 func (s *stage) order(serial uint64, text string, p *Plan) {
 	if p != nil {
@@ -403,6 +414,11 @@ func TestDeadWorkerIsReplacedAndTheOthersStay(t *testing.T) {
 		s.expect("dead 3")
 		time.Sleep(time.Second)
 		s.expect("start 4 web")
+		s.end(2, "exit status 9")
+		s.expectLogged(
+			`the worker died worker=1 pid=1 exit="signal: killed" restart=0s`,
+			`the worker died worker=1 pid=3 exit="signal: killed" restart=1s`,
+			`the worker died worker=2 pid=2 exit="exit status 9" restart=0s`)
 		s.stop("<nil>")
 	})
 }
@@ -569,12 +585,13 @@ func TestProbeDecidesWhoIsReady(t *testing.T) {
 func TestControlDaemonEndsTheVassal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := plan("web", 1)
-		p.Daemons = []config.Daemon{{Command: []string{"queue"}}, {Command: []string{"control"}, Control: true}}
+		p.Daemons = []config.Daemon{{Command: []string{"queue"}, Text: "queue | tee /log", Shell: true}, {Command: []string{"control"}, Control: true}}
 		s := play(t, p)
 		s.expect("start 1 queue, start 2 control, start 3 web")
 		s.end(1, "exit status 1")
 		time.Sleep(time.Second)
 		s.expect("dead 1, start 4 queue")
+		s.expectLogged(`daemon started pid=1 command="queue | tee /log"`, `the daemon has ended pid=1 command="queue | tee /log" exit="exit status 1"`)
 		s.end(2, "exit status 1")
 		if err := <-s.ended; !errors.Is(err, errControl) {
 			t.Errorf("Run returned %v", err)

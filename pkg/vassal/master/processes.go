@@ -33,13 +33,17 @@ type Processes struct {
 // Start implements System. The death signal of the child is tied to the calling
 // thread, which must be the one that ends last.
 func (p *Processes) Start(s Spec, post func(Event)) (pid int, err error) {
+	name := s.Program.Args[0]
 	if s.Daemon != nil {
+		if s.Daemon.Shell {
+			name = hooks.Shell(s.Shells)
+		}
 		pid, err = startDaemon(s)
 	} else {
 		pid, err = p.startWorker(s, post)
 	}
 	if err != nil {
-		return 0, fmt.Errorf("cannot start %q: %w", s.Program.Args[0], err)
+		return 0, fmt.Errorf("cannot start %q: %w", name, err)
 	}
 	if p.started == nil {
 		p.started = map[int]bool{}
@@ -218,8 +222,8 @@ func (c *child) stage(self string, p *Program) error {
 // which adopts whatever goes there anyhow, only has to write the file.
 func startDaemon(s Spec) (int, error) {
 	d, words := s.Daemon, s.Daemon.Command
-	if d.Script != "" {
-		words = []string{hooks.Shell(s.Shells), "-c", traps(d) + d.Script}
+	if d.Shell {
+		words = []string{hooks.Shell(s.Shells), "-c", traps(d) + d.Text}
 	}
 	path, err := exec.LookPath(words[0])
 	if err != nil {
