@@ -30,6 +30,8 @@ type worker struct {
 	crew    *crew
 	slot    int
 	since   time.Time
+	told    bool   // its stage has said whether its program runs
+	exit    string // of one that died before that was heard; empty: it lives
 	ready   bool
 	readyBy time.Time          // zero once it is
 	killAt  time.Time          // of one that was asked to leave; zero otherwise
@@ -44,11 +46,11 @@ func newCrew(p *Plan) *crew {
 	return c
 }
 
-// all are the workers in place, heirs too.
+// all are the workers in place, heirs too, that live.
 func (c *crew) all() (list []*worker) {
 	for _, s := range c.slots {
 		for _, w := range []*worker{s.worker, s.heir} {
-			if w != nil {
+			if w != nil && w.exit == "" {
 				list = append(list, w)
 			}
 		}
@@ -117,7 +119,7 @@ func (m *master) hire(c *crew, i int) (*worker, error) {
 
 // dismiss asks a worker to leave and sets the time of its death.
 func (m *master) dismiss(w *worker) {
-	if !w.killAt.IsZero() {
+	if !w.killAt.IsZero() || w.exit != "" {
 		return
 	}
 	sig := w.crew.plan.Workers.StopSignal

@@ -34,7 +34,6 @@ func (m *master) reap() {
 			return
 		}
 		if w := m.workers[pid]; w != nil {
-			delete(m.workers, pid)
 			m.died(w, status)
 		} else {
 			m.daemonDied(pid, status)
@@ -42,9 +41,15 @@ func (m *master) reap() {
 	}
 }
 
-// died handles the death of a worker, whether it was asked for or not.
+// died handles the death of a worker, whether it was asked for or not. What its
+// stage has said tells more than how it ended, and may be heard only after that.
 func (m *master) died(w *worker, status string) {
 	w.stopProbe()
+	if w.killAt.IsZero() && !w.told {
+		w.exit = status
+		return
+	}
+	delete(m.workers, w.pid)
 	if !w.killAt.IsZero() {
 		m.Log.Debug("the worker has left", "worker", w.slot+1, "pid", w.pid, "exit", status)
 		return

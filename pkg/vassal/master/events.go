@@ -88,8 +88,11 @@ func (m *master) runs(id uint64) {
 	if w == nil || !w.killAt.IsZero() {
 		return
 	}
+	w.told = true
 	p := w.crew.plan
 	switch {
+	case w.exit != "":
+		m.died(w, w.exit)
 	case p.notifies():
 	case p.Ready.Probe.Kind != "":
 		m.probe(w)
@@ -106,6 +109,10 @@ func (m *master) cannotRun(id uint64, err error) {
 	w := m.byID(id)
 	if w == nil || !w.killAt.IsZero() {
 		return
+	}
+	w.told = true
+	if w.exit != "" {
+		delete(m.workers, w.pid)
 	}
 	m.failed(w.crew, w.slot, err)
 }

@@ -28,9 +28,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // world is a fake operating system. What a process does is in its name: words of
 //
-//	slow (ready after 3 s), missing (cannot be run), silent (never READY=1),
-//	stubborn (ignores signals), crash (dies at once), full (every other one cannot
-//	be started)
+//	slow (ready after 3 s), missing (cannot be run), late (the same, and its death
+//	is noticed first), silent (never READY=1), stubborn (ignores signals), crash
+//	(dies at once), full (every other one cannot be started)
 type world struct {
 	mu      sync.Mutex
 	next    int
@@ -70,6 +70,10 @@ func (w *world) Start(s Spec, post func(Event)) (int, error) {
 	w.alive[pid], w.post = name, post
 	go func() {
 		switch {
+		case strings.Contains(name, "late"):
+			w.end(pid, "exit status 1")
+			time.Sleep(time.Millisecond)
+			post(Failed(s.ID, errors.New("no such program")))
 		case strings.Contains(name, "missing"):
 			post(Failed(s.ID, errors.New("no such program")))
 			w.end(pid, "exit status 1")
@@ -232,6 +236,17 @@ func (s *stage) expect(want string) {
 	}
 }
 
+// expectSorted is for what may happen in any order.
+func (s *stage) expectSorted(want string) {
+	s.t.Helper()
+	synctest.Wait()
+	got := strings.Split(s.since(), ", ")
+	slices.Sort(got)
+	if strings.Join(got, ", ") != want {
+		s.t.Errorf("got  %s\nwant %s\nin any order", got, want)
+	}
+}
+
 func (s *stage) expectSaid(want ...string) {
 	s.t.Helper()
 	synctest.Wait()
@@ -295,11 +310,7 @@ func TestReloadStartsTheNewBeforeItStopsTheOld(t *testing.T) {
 		s.expect("start 3 slow web2")
 		time.Sleep(3 * time.Second)
 		synctest.Wait()
-		got := strings.Split(s.since(), ", ")
-		slices.Sort(got)
-		if strings.Join(got, ", ") != "dead 1, dead 2, terminated 1, terminated 2" {
-			t.Errorf("the old crew: %v", got)
-		}
+		s.expectSorted("dead 1, dead 2, terminated 1, terminated 2")
 		s.expectSaid("accepting", "7 ready")
 		if !committed {
 			t.Error("the new plan was not committed")
@@ -353,6 +364,7 @@ func TestDeathDuringAReload(t *testing.T) {
 func TestReloadThatFailsKeepsTheOld(t *testing.T) {
 	for name, want := range map[string]string{
 		"missing": "7 failed no such program",
+		"late":    "7 failed no such program",
 		"crash":   "7 failed worker 2 ended: exit status 7",
 		"silent":  "7 failed worker 2 was not ready within 10s",
 	} {
@@ -425,11 +437,13 @@ func TestDeadWorkerIsReplacedAndTheOthersStay(t *testing.T) {
 
 func TestFirstWorkerThatCannotRunEndsTheVassal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := play(t, plan("missing", 1))
-		if err := <-s.ended; err == nil || err.Error() != "no such program" {
-			t.Errorf("Run returned %v", err)
+		for _, name := range []string{"missing", "late"} {
+			s := play(t, plan(name, 1))
+			if err := <-s.ended; err == nil || err.Error() != "no such program" {
+				t.Errorf("%s: Run returned %v", name, err)
+			}
+			s.expectSaid()
 		}
-		s.expectSaid()
 	})
 }
 
@@ -456,7 +470,7 @@ func TestChainReloadReplacesOneAfterTheOther(t *testing.T) {
 		s.changed("/chain")
 		s.expect("start 3 slow")
 		time.Sleep(3 * time.Second)
-		s.expect("terminated 1, start 4 slow, dead 1")
+		s.expectSorted("dead 1, start 4 slow, terminated 1")
 		time.Sleep(3 * time.Second)
 		s.expect("terminated 2, dead 2")
 		s.stop("<nil>")
