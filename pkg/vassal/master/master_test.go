@@ -492,7 +492,7 @@ func TestChainReloadAgain(t *testing.T) {
 		s.expect("terminated 1, start 4 slow, dead 1")
 		s.changed("/chain") // 4 is on its way
 		time.Sleep(10 * time.Second)
-		s.expect("terminated 2, start 5 slow, dead 2, terminated 3, start 6 slow, dead 3, terminated 4, dead 4")
+		s.expectSorted("dead 2, dead 3, dead 4, start 5 slow, start 6 slow, terminated 2, terminated 3, terminated 4")
 		s.signals <- syscall.SIGHUP
 		synctest.Wait()
 		s.changed("/chain")
