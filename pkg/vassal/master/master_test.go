@@ -489,7 +489,7 @@ func TestChainReloadAgain(t *testing.T) {
 		synctest.Wait()
 		s.since()
 		time.Sleep(4 * time.Second)
-		s.expect("terminated 1, start 4 slow, dead 1")
+		s.expectSorted("dead 1, start 4 slow, terminated 1")
 		s.changed("/chain") // 4 is on its way
 		time.Sleep(10 * time.Second)
 		s.expectSorted("dead 2, dead 3, dead 4, start 5 slow, start 6 slow, terminated 2, terminated 3, terminated 4")
