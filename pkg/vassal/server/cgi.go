@@ -161,15 +161,30 @@ func (p program) run(x *exchange, s script, command []string) {
 	if err = relay(x, out); err != nil {
 		_ = c.Cancel()
 	}
-	ended := c.Wait()
-	if err == nil {
+	p.conclude(x, s, err, c.Wait())
+}
+
+// conclude handles an answer that is not complete: the program failed, or was ended
+// because its client is gone or the time is over, which is logged with the request.
+func (p program) conclude(x *exchange, s script, err, ended error) {
+	cause := context.Cause(x.r.Context())
+	var exit *exec.ExitError
+	if err == nil && errors.As(ended, &exit) && !exit.Exited() {
+		err = errors.New("it was killed")
+	}
+	switch {
+	case errors.Is(cause, errTooLong):
+	case cause != nil, err != nil && x.failed:
+		p.log.Info("the client of a program is gone", "program", s.file)
+	case err != nil:
+		p.log.Error("a program did not answer", "program", s.file, "error", err, "exit", ended)
+	default:
 		return
 	}
-	p.log.Error("a program did not answer", "program", s.file, "error", err, "exit", ended)
 	switch {
 	case x.status != 0:
 		panic(http.ErrAbortHandler) // else the client would take it for complete
-	case errors.Is(context.Cause(x.r.Context()), errTooLong):
+	case errors.Is(cause, errTooLong):
 		x.refuse(http.StatusGatewayTimeout)
 	default:
 		x.refuse(http.StatusBadGateway)

@@ -130,8 +130,12 @@ func (x *exchange) ReadFrom(r io.Reader) (n int64, err error) {
 	}
 }
 
-// late ends an answer that takes longer than request-timeout.
+// late ends an answer that takes longer than request-timeout, but not the one that
+// says so.
 func (x *exchange) late() error {
+	if x.status == http.StatusGatewayTimeout {
+		return nil
+	}
 	if err := context.Cause(x.r.Context()); errors.Is(err, errTooLong) {
 		x.failed = true
 		return err

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/fcgi"
+	"sync"
 	"sync/atomic"
 	"time"
 )
@@ -14,6 +15,7 @@ import (
 // Records of FastCGI, as far as their sizes and ends matter here.
 const (
 	fcgiBegin  = 1
+	fcgiAbort  = 2
 	fcgiEnd    = 3
 	fcgiParams = 4
 	fcgiStdin  = 5
@@ -29,33 +31,32 @@ var (
 	errRequests = errors.New("too many FastCGI requests at a time")
 )
 
-// serveFastCGI serves a socket until it is stopped.
+// serveFastCGI serves a socket until it is stopped. Each connection has a handler of
+// its own, for net/http/fcgi does not tell it from where a request comes.
 func (s *server) serveFastCGI(l *listener) error {
-	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		defer s.survive()
-		vars := fcgi.ProcessEnv(r)
-		if r.RequestURI = cmp.Or(r.RequestURI, vars["REQUEST_URI"]); r.RequestURI == "" {
-			r.RequestURI = r.URL.RequestURI()
+	for {
+		c, err := l.acceptSoon()
+		if err != nil {
+			return err
 		}
-		s.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), protocolKey{}, protocolInfo{vars: vars})))
-	})
-	return fcgi.Serve(&fcgiListener{l, s}, handler)
-}
-
-// fcgiListener bounds what net/http/fcgi does not.
-type fcgiListener struct {
-	*listener
-	server *server
-}
-
-func (l *fcgiListener) Accept() (net.Conn, error) {
-	c, err := l.acceptSoon()
-	if err != nil {
-		return nil, err
+		f := &fcgiConn{conn: c, server: s}
+		_ = f.SetReadDeadline(time.Now().Add(headerTimeout)) // one that is closed already is found by reading
+		_ = fcgi.Serve(&onlyConn{Listener: l, conn: f}, f)   // which goes on without it
 	}
-	f := &fcgiConn{conn: c, server: l.server}
-	_ = f.SetReadDeadline(time.Now().Add(headerTimeout)) // one that is closed already is found by reading
-	return f, nil
+}
+
+// onlyConn is a listener to which one connection comes.
+type onlyConn struct {
+	net.Listener
+	conn net.Conn
+}
+
+func (l *onlyConn) Accept() (net.Conn, error) {
+	c := l.conn
+	if l.conn = nil; c == nil {
+		return nil, errDrained
+	}
+	return c, nil
 }
 
 // fcgiConn follows the records that pass, and bounds the size of parameters and
@@ -69,6 +70,23 @@ type fcgiConn struct {
 	head   [8]byte
 	have   int // bytes of head
 	left   int // bytes of content and padding to come
+
+	mu      sync.Mutex
+	wanted  context.Context // of the requests that are open; done when nobody waits for an answer any more
+	abandon context.CancelFunc
+}
+
+// ServeHTTP answers a request of this connection.
+func (f *fcgiConn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	defer f.server.survive()
+	vars := fcgi.ProcessEnv(r)
+	if r.RequestURI = cmp.Or(r.RequestURI, vars["REQUEST_URI"]); r.RequestURI == "" {
+		r.RequestURI = r.URL.RequestURI()
+	}
+	f.mu.Lock()
+	wanted := f.wanted
+	f.mu.Unlock()
+	f.server.ServeHTTP(w, r.WithContext(context.WithValue(wanted, protocolKey{}, protocolInfo{vars: vars})))
 }
 
 func (f *fcgiConn) Read(b []byte) (int, error) {
@@ -79,6 +97,31 @@ func (f *fcgiConn) Read(b []byte) (int, error) {
 		}
 	}
 	return n, err
+}
+
+// Close is called when nothing more can be read, too.
+func (f *fcgiConn) Close() error {
+	f.unwanted()
+	return f.conn.Close()
+}
+
+// begins notes that a request is open. Those that are at the same time have a context
+// in common: there is no telling which of them a handler answers.
+func (f *fcgiConn) begins(first bool) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if first || f.wanted.Err() != nil {
+		f.wanted, f.abandon = context.WithCancel(context.Background())
+	}
+}
+
+// unwanted ends the requests that are open.
+func (f *fcgiConn) unwanted() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.abandon != nil {
+		f.abandon()
+	}
 }
 
 // follow takes bytes as they come.
@@ -109,12 +152,19 @@ func (f *fcgiConn) record(kind byte, size int) error {
 	case fcgiBegin:
 		f.setIdle(false)
 		wait = time.Now().Add(headerTimeout) // for all parameters
-		switch open := f.open.Add(1); {
-		case open > fcgiRequests:
+		open := f.open.Add(1)
+		if open > fcgiRequests {
 			return errRequests
-		case open == 1:
+		}
+		if open == 1 {
 			f.params = 0
 		}
+		f.begins(open == 1)
+	case fcgiAbort:
+		if f.open.Load() == 1 { // else others would go with it; no frontend has several
+			f.unwanted()
+		}
+		return nil
 	case fcgiParams:
 		if f.params += size; f.params > f.server.Options.BufferSize {
 			return errParams

@@ -10,8 +10,10 @@ import (
 	"net"
 	"net/http"
 	"net/http/cgi"
+	"os"
 	"runtime/debug"
 	"strconv"
+	"sync"
 	"time"
 )
 
@@ -139,11 +141,75 @@ func (s *server) answerUwsgi(c *conn) {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
 	r = r.WithContext(context.WithValue(ctx, protocolKey{}, protocolInfo{size: size, count: len(vars), vars: vars}))
+	v := &vigil{conn: c, in: in, gone: cancel}
 	if r.Body = http.NoBody; r.ContentLength > 0 {
-		r.Body = io.NopCloser(io.LimitReader(in, r.ContentLength))
+		r.Body = &uwsgiBody{v, r.ContentLength}
+	} else {
+		v.begin()
 	}
+	defer w.finish() //nolint:errcheck // the client is gone
+	defer v.end()
 	s.ServeHTTP(w, r)
-	_ = w.finish()
+}
+
+// uwsgiBody is a body of a known length.
+type uwsgiBody struct {
+	vigil *vigil
+	left  int64
+}
+
+func (b *uwsgiBody) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		b.vigil.begin()
+		return 0, io.EOF
+	}
+	n, err := b.vigil.in.Read(p[:min(int64(len(p)), b.left)])
+	if b.left -= int64(n); errors.Is(err, io.EOF) {
+		b.vigil.gone()
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
+}
+
+func (b *uwsgiBody) Close() error { return nil }
+
+// vigil notices that a client is gone from which nothing more is to come, as
+// net/http does.
+type vigil struct {
+	conn *conn
+	in   *bufio.Reader
+	gone func()
+
+	mu    sync.Mutex
+	over  bool
+	ended chan struct{} // nil: it has not begun
+}
+
+func (v *vigil) begin() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.over || v.ended != nil {
+		return
+	}
+	ended := make(chan struct{})
+	v.ended = ended
+	go func() {
+		defer close(ended)
+		if _, err := v.in.Peek(1); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			v.gone()
+		}
+	}()
+}
+
+func (v *vigil) end() {
+	v.mu.Lock()
+	v.over = true
+	ended := v.ended
+	v.mu.Unlock()
+	if ended != nil {
+		_ = v.conn.SetReadDeadline(time.Unix(1, 0))
+		<-ended
+	}
 }
 
 // protocolKey is where a request keeps its protocolInfo.
