@@ -65,6 +65,11 @@ func header(line string) [2]string {
 
 func (a *answers) answer(x *exchange) {
 	x.adds = append(x.adds, a.always...)
+	if x.r.Method == http.MethodOptions && x.r.RequestURI == "*" { // asks for the server, of which there is nothing to tell
+		x.Header().Set("Content-Length", "0")
+		x.WriteHeader(http.StatusOK)
+		return
+	}
 	if strings.ContainsRune(x.r.URL.Path, 0) || !strings.HasPrefix(x.r.URL.Path, "/") {
 		x.refuse(http.StatusBadRequest)
 		return

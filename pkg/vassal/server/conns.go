@@ -1,12 +1,15 @@
 package server
 
 import (
+	"bytes"
+	"context"
 	"crypto/tls"
 	"errors"
 	"io"
 	"net"
 	"net/http"
 	"os"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -39,6 +42,12 @@ type conn struct {
 	idle    atomic.Int64 // since when it is between requests, in nanoseconds of Unix time; 0: it is not
 	fresh   atomic.Bool  // something was read since it became idle
 	h2      atomic.Bool  // its end is the business of net/http
+
+	// refused is told of answers that net/http gives itself, to what is no request.
+	// Nil: the connection speaks another protocol.
+	refused   func(c *conn, status int)
+	begun     atomic.Bool // there was, or is, a request
+	answering atomic.Bool // a handler has it
 }
 
 func (c *connections) add(n net.Conn, timeout time.Duration) *conn {
@@ -96,11 +105,30 @@ func (c *conn) Read(b []byte) (int, error) {
 }
 
 func (c *conn) Write(b []byte) (int, error) {
+	if c.refused != nil && c.begun.Load() && !c.h2.Load() && !c.answering.Load() {
+		if status := refusal(b); status != 0 {
+			c.refused(c, status)
+		}
+	}
 	if err := c.SetWriteDeadline(time.Now().Add(c.timeout)); err != nil {
 		return 0, err
 	}
 	return c.Conn.Write(b)
 }
+
+// refusal is the status of an answer, or zero. Of one in TLS there is only the size of
+// its record to see, which is more than that of an alert.
+func refusal(b []byte) (status int) {
+	if text, ok := bytes.CutPrefix(b, []byte("HTTP/1.1 ")); ok && len(text) > 3 {
+		status, _ = strconv.Atoi(string(text[:3]))
+	} else if len(b) > 64 && b[0] == recordData {
+		status = http.StatusBadRequest
+	}
+	return status
+}
+
+// recordData is the type of a TLS record with data (RFC 8446, section 5.1).
+const recordData = 23
 
 // ReadFrom keeps sendfile(2) possible.
 func (c *conn) ReadFrom(r io.Reader) (n int64, err error) {
@@ -147,23 +175,37 @@ func (c *conn) setIdle(idle bool) {
 		return
 	}
 	c.fresh.Store(false)
+	c.answering.Store(false)
 	c.idle.Store(time.Now().UnixNano())
 }
 
 // note follows the states of net/http's connections.
 func note(n net.Conn, state http.ConnState) {
-	secure, ok := n.(*tls.Conn)
-	if ok {
-		n = secure.NetConn()
-	}
-	c, is := n.(*conn)
-	if !is || state == http.StateNew {
+	c := connOf(n)
+	if c == nil || state == http.StateNew {
 		return // it is idle from the start
 	}
-	if ok && secure.ConnectionState().NegotiatedProtocol == "h2" {
+	if secure, ok := n.(*tls.Conn); ok && secure.ConnectionState().NegotiatedProtocol == "h2" {
 		c.h2.Store(true)
 	}
+	c.begun.Store(true)
 	c.setIdle(state == http.StateIdle)
+}
+
+// connOf is the connection below one that net/http has, or nil.
+func connOf(n net.Conn) *conn {
+	if secure, ok := n.(*tls.Conn); ok {
+		n = secure.NetConn()
+	}
+	c, _ := n.(*conn)
+	return c
+}
+
+// connKey is where a request keeps its conn.
+type connKey struct{}
+
+func keepConn(ctx context.Context, n net.Conn) context.Context {
+	return context.WithValue(ctx, connKey{}, connOf(n))
 }
 
 // unread reports whether bytes wait in the socket.
@@ -186,6 +228,7 @@ type listener struct {
 	net.Listener
 	conns   *connections
 	timeout time.Duration
+	refused func(c *conn, status int) // that of its connections
 }
 
 func (l *listener) Accept() (net.Conn, error) {
@@ -196,7 +239,9 @@ func (l *listener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return l.conns.add(n, l.timeout), nil
+	c := l.conns.add(n, l.timeout)
+	c.refused = l.refused
+	return c, nil
 }
 
 // acceptSoon accepts as Accept does, but waits out being short of descriptors.

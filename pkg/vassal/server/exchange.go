@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"net/http"
+	"net/url"
 	"path"
 	"strings"
 	"sync/atomic"
@@ -161,6 +162,9 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.web = r.Context().Value(http.ServerContextKey) != nil
 	x.proto, _ = r.Context().Value(protocolKey{}).(protocolInfo)
 	x.user = x.proto.vars["REMOTE_USER"]
+	if c, _ := r.Context().Value(connKey{}).(*conn); c != nil {
+		c.answering.Store(true)
+	}
 	if r.ProtoMajor == 2 && x.web { // a window that the client leaves shut stops one answer, not the connection
 		x.patience = s.Options.SocketTimeout
 	}
@@ -179,6 +183,17 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		x.WriteHeader(http.StatusOK)
 	}
 }
+
+// refused notes an answer to what was no request: whatever it was has no name.
+func (s *server) refused(c *conn, status int) {
+	x := &exchange{ResponseWriter: nobody{}, r: &http.Request{URL: &url.URL{}, RemoteAddr: c.RemoteAddr().String()}, started: time.Now(), status: status}
+	s.log.write(x, 0)
+}
+
+// nobody is sent nothing.
+type nobody struct{ http.ResponseWriter }
+
+func (nobody) Header() http.Header { return nil }
 
 // errTooLong is the cause of a request that took longer than request-timeout.
 var errTooLong = errors.New("the request took too long")

@@ -130,7 +130,8 @@ func newServer(c Config) (*server, error) {
 	s.tally, s.log.place = s.board.take()
 	s.web = &http.Server{
 		Handler: s, ReadHeaderTimeout: headerTimeout, IdleTimeout: o.KeepAlive, MaxHeaderBytes: o.BufferSize,
-		ConnState: note, ErrorLog: slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
+		ConnState: note, ConnContext: keepConn, DisableGeneralOptionsHandler: true, // of OPTIONS *
+		ErrorLog: slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
 	}
 	return s, nil
 }

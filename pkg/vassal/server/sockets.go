@@ -75,12 +75,14 @@ func (s *server) protocol(socket Socket) (serve func() error, err error) {
 	}
 	switch name {
 	case "http-socket":
+		l.refused = s.refused
 		return func() error { return s.web.Serve(l) }, nil
 	case "https-socket":
 		config, err := s.nextCertificate()
 		if err != nil {
 			return nil, err
 		}
+		l.refused = s.refused
 		return func() error { return s.web.Serve(tls.NewListener(l, config)) }, nil
 	case "-socket", "uwsgi-socket":
 		return func() error { return s.serveUwsgi(l) }, nil

@@ -135,6 +135,7 @@ func (s *server) answerUwsgi(c *conn) {
 	if err != nil {
 		s.Log.Warn("refused a request", "error", err)
 		http.Error(w, "bad request", http.StatusBadRequest)
+		s.refused(c, http.StatusBadRequest)
 		_ = w.finish()
 		return
 	}
