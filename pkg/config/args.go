@@ -144,6 +144,9 @@ func (c *commandLine[T]) unknown(arg, name string) {
 	if near := nearest(name, c.table.everyName); near != nil {
 		hint = "did you mean --" + strings.Join(near, " or --") + "?"
 	}
+	if name == "check" {
+		hint = "emperor check FILE finds mistakes without starting anything"
+	}
 	name, _, _ = strings.Cut(arg, "=")
 	c.problems.add(Origin{}, name, "unknown option", hint)
 }

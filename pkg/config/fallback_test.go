@@ -1,6 +1,10 @@
 package config
 
-import "testing"
+import (
+	"os"
+	"path/filepath"
+	"testing"
+)
 
 // Whatever else is wrong, the line counts; a tenant's does not.
 func TestFallbackOf(t *testing.T) {
@@ -19,6 +23,31 @@ func TestFallbackOf(t *testing.T) {
 		in.Source.Tenant = true
 		if got := in.FallbackOf(); got != "" {
 			t.Errorf("a tenant's %q: %q", text, got)
+		}
+	}
+}
+
+// A mistake on the command line is nothing to fall back from: a program that is to
+// check a file, and does not know how, must not run another.
+func TestFallbackOfArgs(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "a.ini")
+	if err := os.WriteFile(file, []byte("[uwsgi]\nfallback-config = /b.ini\nstrict = true\nno-such = 1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{file}, "/b.ini"},
+		{[]string{"--ini", file}, "/b.ini"},
+		{[]string{"--uid", "no-such-user", file}, "/b.ini"},
+		{[]string{"--check", file}, ""},
+		{[]string{file, "--no-such=1"}, ""},
+		{[]string{file, "--uid"}, ""},
+		{[]string{"--version", file}, ""},
+	} {
+		if got := Own(nil).FallbackOfArgs(c.args); got != c.want {
+			t.Errorf("%q: %q, want %q", c.args, got, c.want)
 		}
 	}
 }
