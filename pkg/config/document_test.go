@@ -59,6 +59,12 @@ func TestManualIsClean(t *testing.T) {
 		if err := WriteManual(&text, page); err != nil {
 			t.Fatal(err)
 		}
+		if other, ok := strings.CutPrefix(text.String(), ".so man8/"); ok {
+			if !slices.Contains(Pages(), strings.TrimSpace(other)) {
+				t.Errorf("%s is %s, which there is not", page, other)
+			}
+			continue
+		}
 		cmd := exec.Command(groff, "-man", "-Tutf8", "-Kutf8", "-ww", "-z")
 		cmd.Stdin = &text
 		if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
@@ -89,5 +95,32 @@ func TestDocumentsNameEveryOption(t *testing.T) {
 	}
 	if err := WriteManual(io.Discard, "emperor.9"); err == nil {
 		t.Error("there is a page emperor.9")
+	}
+}
+
+// TestEveryProgramHasAManual: what is installed has a page. It names every option of
+// the program's own usage.
+func TestEveryProgramHasAManual(t *testing.T) {
+	programs, err := os.ReadDir("../../cmd")
+	if err != nil || len(programs) == 0 {
+		t.Fatal(err)
+	}
+	for _, program := range programs {
+		name := program.Name()
+		var page bytes.Buffer
+		if err := WriteManual(&page, name+".8"); err != nil {
+			t.Error(err)
+		}
+		source, err := os.ReadFile(filepath.Join("../../cmd", name, "main.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, usage, _ := strings.Cut(string(source), "const usage = `")
+		usage, _, _ = strings.Cut(usage, "`")
+		for word := range strings.FieldsSeq(usage) {
+			if strings.HasPrefix(word, "--") && !strings.Contains(page.String(), roff(word)) {
+				t.Errorf("%s(8) says nothing of %s", name, word)
+			}
+		}
 	}
 }

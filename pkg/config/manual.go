@@ -3,17 +3,25 @@ package config
 import (
 	"fmt"
 	"io"
+	"maps"
+	"slices"
 	"strings"
 )
 
 // Pages are the manual pages that WriteManual prints, by their file names.
-func Pages() []string { return []string{"emperor.8", "vassal.8", "emperor.ini.5"} }
+func Pages() []string {
+	return append([]string{"emperor.8", "vassal.8", "emperor.ini.5"}, slices.Sorted(maps.Keys(programManuals))...)
+}
 
 // WriteManual prints one of Pages in the man macros (man(7)).
 func WriteManual(w io.Writer, page string) error {
 	var b strings.Builder
 	name, number, _ := cutLast(page, ".")
-	fmt.Fprintf(&b, ".\\\" Made from the option tables of pkg/config by make docs. Do not edit.\n")
+	if text := programManuals[page]; strings.HasPrefix(text, ".so ") { // another page, of which nothing but this line may be
+		_, err := io.WriteString(w, text)
+		return err
+	}
+	fmt.Fprintf(&b, ".\\\" Made by make docs, from pkg/config. Do not edit.\n")
 	fmt.Fprintf(&b, ".TH %q %s \"\" %q\n", strings.ToUpper(name), number, "emperor "+Version)
 	switch page {
 	case "emperor.8":
@@ -32,7 +40,11 @@ func WriteManual(w io.Writer, page string) error {
 		manualOptions(&b, "", vassalOptions.describe(), true)
 		b.WriteString(fileManualEnd)
 	default:
-		return fmt.Errorf("there is no manual page %q", page)
+		text, ok := programManuals[page]
+		if !ok {
+			return fmt.Errorf("there is no manual page %q", page)
+		}
+		b.WriteString(text)
 	}
 	_, err := io.WriteString(w, b.String())
 	return err

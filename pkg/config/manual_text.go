@@ -28,6 +28,10 @@ and keeps it alive: a vassal.
 A file that appears starts one, a file that changes reloads or restarts it, a file that goes stops it.
 Options may stand in a file too, see
 .BR emperor.ini (5).
+.B emperor\-native
+is the same program for functions of C in hooks: it takes the place of
+.B emperor
+where its file has them.
 .PP
 A directory that is called like one of the commands is written with a path, as in
 .IR ./check .
@@ -76,12 +80,33 @@ vassal \- boot and serve one container
 .RI [ OPTION ...]
 .RB [ \-\-ini ]
 .I FILE
+.br
+.B vassal \-\-pty\-connect
+.I ADDRESS
 .SH DESCRIPTION
 .B vassal
 is the program inside a container that
 .BR emperor (8)
 made: it waits for its network interfaces, runs its hooks, drops privileges, binds its sockets and then serves.
 It can be run by hand, and under uWSGI's Emperor.
+.PP
+The programs that it starts are
+.BR vassal\-server (8),
+the built\-in server,
+.BR vassal\-pty (8),
+which shares the terminal of a worker, and
+.BR vassal\-parse (8),
+which reads YAML and XML.
+.B vassal\-native
+is the same program for functions of C in hooks: it takes the place of
+.B vassal
+where a file has them. All are looked for in the directory of
+.B vassal
+first.
+.PP
+With
+.B \-\-pty\-connect
+it becomes a client of a terminal that a vassal shares.
 .SH OPTIONS
 `
 
@@ -94,7 +119,10 @@ Stopped as asked.
 The configuration is wrong, or the vassal could not boot.
 .SH SEE ALSO
 .BR emperor (8),
-.BR emperor.ini (5)
+.BR emperor.ini (5),
+.BR vassal\-server (8),
+.BR vassal\-pty (8),
+.BR vassal\-parse (8)
 `
 
 const generalOptions = `.SS General

@@ -1,0 +1,162 @@
+package config
+
+// programManuals are the pages of programs without tables of options.
+var programManuals = map[string]string{
+	"vassal-server.8": serverManual, "vassal-pty.8": ptyManual, "vassal-parse.8": parseManual,
+	"emperor-native.8": ".so man8/emperor.8\n", "vassal-native.8": ".so man8/vassal.8\n",
+}
+
+const serverManual = `.SH NAME
+vassal\-server \- the built\-in server of a vassal
+.SH SYNOPSIS
+.B vassal\-server
+.RI [ OPTION ...]
+.SH DESCRIPTION
+.BR vassal (8)
+starts this program when its file asks for the built\-in server, with the sockets and the options. It answers HTTP, the uwsgi protocol
+and FastCGI with files, programs and other servers.
+.B vassal
+looks for it in its own directory and then in
+.BR PATH .
+.PP
+By hand it takes a few options. A file of a vassal has all of them, see
+.BR emperor.ini (5).
+.SH OPTIONS
+Each may be repeated, and is written as
+.B \-\-option
+.I VALUE
+or
+.BI \-\-option= VALUE\fR.
+.TP
+\fB\-\-http\-socket\fR \fIADDRESS\fR
+Listen for HTTP on \fI:PORT\fR, \fIHOST:PORT\fR or a path.
+.TP
+\fB\-\-uwsgi\-socket\fR \fIADDRESS\fR
+Listen for the uwsgi protocol.
+.TP
+\fB\-\-fastcgi\-socket\fR \fIADDRESS\fR
+Listen for FastCGI.
+.TP
+\fB\-\-static\-map\fR \fI/MOUNT\fB=\fIPATH\fR
+Serve a directory or a file.
+.TP
+\fB\-\-cgi\fR \fI/MOUNT\fB=\fIPATH\fR
+Run programs of a directory, or one program.
+.TP
+\fB\-\-http\-to\fR \fIADDRESS\fR
+Pass what no file answers on to an HTTP server.
+.TP
+.B \-\-help
+Print the options.
+.SH ENVIRONMENT
+.TP
+.BR LISTEN_FDS ,\  LISTEN_PID ,\  LISTEN_FDNAMES
+Sockets that are handed over, see
+.BR sd_listen_fds (3).
+Their names say what is spoken on them.
+.TP
+.B NOTIFY_SOCKET
+Who is told that it is ready, see
+.BR sd_notify (3).
+.SH SIGNALS
+On
+.BR SIGTERM ,
+.B SIGINT
+or
+.B SIGQUIT
+no connection is accepted any more, and requests in progress are waited for. A second one ends the program at once.
+.SH EXIT STATUS
+.TP
+.B 0
+Stopped as asked.
+.TP
+.B 1
+Failed, or there is nothing to serve.
+.TP
+.B 2
+The command line is wrong.
+.SH EXAMPLE
+.EX
+vassal\-server \-\-http\-socket :8080 \-\-static\-map /=.
+.EE
+.SH SEE ALSO
+.BR vassal (8),
+.BR emperor.ini (5)
+`
+
+const ptyManual = `.SH NAME
+vassal\-pty \- share the terminal of a vassal, or attach to it
+.SH SYNOPSIS
+.B vassal\-pty \-\-connect
+.I ADDRESS
+.SH DESCRIPTION
+.BR vassal (8)
+starts this program when its file has a
+.BR pty\-socket :
+it shows the pseudoterminal of the first worker to all who connect.
+With
+.B \-\-connect
+it is a client of that, as started by
+.B emperor attach
+.I NAME
+and
+.B vassal \-\-pty\-connect
+.IR ADDRESS .
+.BR emperor (8)
+looks for it in its own directory,
+.B vassal
+also in
+.BR PATH .
+.SH OPTIONS
+.TP
+\fB\-\-connect\fR \fIADDRESS\fR
+Attach to the terminal behind a
+.BR pty\-socket :
+a path, \fI@NAME\fR for an abstract one, or \fIHOST:PORT\fR. Ctrl\-] detaches. However it ends, it restores the terminal in which it
+runs.
+.TP
+.B \-\-help
+Print the usage.
+.SH EXIT STATUS
+.TP
+.B 0
+Detached, or the terminal has ended.
+.TP
+.B 1
+Failed.
+.TP
+.B 2
+The command line is wrong.
+.SH SEE ALSO
+.BR emperor (8),
+.BR vassal (8)
+`
+
+const parseManual = `.SH NAME
+vassal\-parse \- read YAML or XML for a vassal
+.SH SYNOPSIS
+.B vassal\-parse
+.BR yaml | xml
+.RI < FILE
+.SH DESCRIPTION
+.BR vassal (8)
+reads ini and JSON itself, and starts this program for a configuration in YAML or XML. It is no command for people.
+.B vassal
+looks for it in its own directory and then in
+.BR PATH .
+.PP
+It reads the configuration on standard input and prints its options as JSON.
+.SH EXIT STATUS
+.TP
+.B 0
+The options were printed.
+.TP
+.B 1
+The configuration cannot be read.
+.TP
+.B 2
+The command line is wrong.
+.SH SEE ALSO
+.BR vassal (8),
+.BR emperor.ini (5)
+`
