@@ -258,6 +258,22 @@ func TestTerminalProgram(t *testing.T) {
 	})
 }
 
+// An attach that is killed takes its client along, which gives the terminal back.
+func TestAttachThatIsKilled(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("a.ini", "pty-socket = @story", "env = PS1=ready>", "env = ENV=", "stop-signal = HUP", "command = sh -i")
+	e := w.start(allNamespaces)
+	e.running("a.ini")
+	pidfile := w.path("attached")
+	s := sit(t, w.inside("sh", "-c", "sh -c 'echo $$ >"+pidfile+"; exec "+program("emperor")+" attach a.ini'; read word; echo read $word"))
+	s.expect("ready>")
+	w.run("kill -9 $(cat " + pidfile + ")")
+	s.expect("Detached.")
+	s.write("mine\n") // there is nobody else to take it
+	s.expect("read mine")
+}
+
 // Over TCP, of both families, and with a terminal whose keys make no signals.
 func TestTerminalOverTCP(t *testing.T) {
 	t.Parallel()

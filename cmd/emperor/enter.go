@@ -168,6 +168,7 @@ func nsenter(pidfd, pid int, flags namespaces.Flags, command []string) error {
 		return fmt.Errorf("cannot enter a user namespace: %w", err)
 	}
 	cmd := exec.Command(program, "--preserve-credentials")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // what it starts can tell by its death that we are dead
 	defer func() {
 		for _, f := range cmd.ExtraFiles {
 			f.Close()

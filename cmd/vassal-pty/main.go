@@ -50,6 +50,11 @@ func run(args []string) error {
 }
 
 func connect(address string) error {
+	// An emperor attach that is killed cannot end us, and would leave two to read its
+	// terminal. It waits on the thread that has started us.
+	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGHUP), 0, 0, 0); err != nil {
+		return err
+	}
 	network := "unix"
 	if strings.Contains(address, ":") && !strings.ContainsAny(address[:1], "/@.") {
 		network = "tcp"
