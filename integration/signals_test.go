@@ -27,6 +27,7 @@ func TestSignalsOfAnOperator(t *testing.T) {
 	e.await("bad.ini", "-> backoff")
 
 	e.signal(syscall.SIGHUP) // reload all
+	e.await("", "SIGHUP: reloading all vassals")
 	for name, pid := range pids {
 		e.await(name, "reloading -> running")
 		if !alive(pid) {
@@ -40,7 +41,10 @@ func TestSignalsOfAnOperator(t *testing.T) {
 
 	w.write("mended", "")
 	e.signal(syscall.SIGURG) // forget failures
+	e.await("", "SIGURG: forgetting failures")
 	e.running("bad.ini")
+	e.signal(syscall.SIGUSR2) // of which there are none
+	e.await("", "SIGUSR2: forgetting failures")
 
 	w.run("mount -t tmpfs upper " + w.vassals) // of which no event tells
 	e.signal(syscall.SIGWINCH)
@@ -49,6 +53,7 @@ func TestSignalsOfAnOperator(t *testing.T) {
 	}
 	w.run("umount " + w.vassals)
 	e.signal(syscall.SIGWINCH) // look
+	e.await("", "SIGWINCH: looking at what is watched")
 	for name := range pids {
 		e.running(name)
 	}

@@ -8,6 +8,9 @@ import (
 	"syscall"
 	"time"
 
+	"golang.org/x/sys/unix"
+	"golang.org/x/term"
+
 	"github.com/emperor-go/emperor/pkg/emperor"
 )
 
@@ -19,6 +22,8 @@ var exactURG string
 // wishes carries out what the operator says by signals, as uWSGI's Emperor does,
 // until ctx ends: HUP reloads all vassals, USR1 prints their states to the log, URG
 // forgets failures, WINCH looks at the monitors at once. USR2 means what URG does.
+// Each is logged, for many a one changes nothing that shows; but a terminal whose
+// window changes its size sends WINCH by the dozen.
 func wishes(ctx context.Context, e *emperor.Emperor, rescan func(), log *slog.Logger) {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH)
@@ -35,10 +40,17 @@ func wishes(ctx context.Context, e *emperor.Emperor, rescan func(), log *slog.Lo
 		}
 		switch sig {
 		case syscall.SIGHUP:
+			log.Info("SIGHUP: reloading all vassals")
 			_ = e.Inform(ctx, emperor.ReloadAll) // an error: it is ending
 		case syscall.SIGURG, syscall.SIGUSR2:
+			log.Info(unix.SignalName(sig.(syscall.Signal)) + ": forgetting failures")
 			_ = e.Inform(ctx, emperor.PardonAll)
 		case syscall.SIGWINCH:
+			level := slog.LevelInfo
+			if term.IsTerminal(int(os.Stdin.Fd())) {
+				level = slog.LevelDebug
+			}
+			log.Log(ctx, level, "SIGWINCH: looking at what is watched")
 			rescan()
 		case syscall.SIGUSR1:
 			records, err := e.Records(ctx)
