@@ -51,6 +51,7 @@ func TestFallbackFrom(t *testing.T) {
 		"a hook that exits":   {"hook-as-user = exit:1", serves},
 		"no such user":        {"uid = nobody-here", serves},
 		"nothing to serve":    {"need-app = true"},
+		"no such certificate": {"https-socket = :8443,/no/such.crt,/no/such.key", "static-map = /=/srv"},
 		"text without sense":  {"uid = 1000", "[", "processes = many", "%(", serves},
 		"a file that is gone": {"ini = /no/such.ini", serves},
 	} {

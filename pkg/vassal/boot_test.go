@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -135,5 +136,44 @@ func TestStopDuringTheBootIsNotLost(t *testing.T) {
 		emperor.Close()
 		v.pipe.file.Close()
 		cancel(nil)
+	}
+}
+
+// A wish to reload that comes while the vassal boots is for the master: what was read
+// by then may be older. No other signal is one.
+func TestReloadDuringTheBootIsNotLost(t *testing.T) {
+	for name, wish := range map[string]struct {
+		signal os.Signal
+		order  []byte
+		want   bool
+	}{
+		"SIGHUP":  {signal: syscall.SIGHUP, want: true},
+		"SIGUSR1": {signal: syscall.SIGUSR1},
+		"a byte":  {order: []byte{byte(wire.Reload)}, want: true},
+		"nothing": {},
+	} {
+		pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		emperor := os.NewFile(uintptr(pair[0]), "emperor")
+		_, cancel := context.WithCancelCause(t.Context())
+		v := &Vassal{Log: slog.New(slog.DiscardHandler), pipe: newPipe(pair[1]), stopBoot: cancel}
+		if err := v.listen(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if wish.signal != nil { // and the end of the listening behind it, the same way
+			v.signals <- wish.signal
+			v.signals <- syscall.SIGTERM
+		} else if _, err := emperor.Write(append(wish.order, byte(wire.Stop))); err != nil {
+			t.Fatal(err)
+		}
+		<-v.listener
+		if v.wished != wish.want {
+			t.Errorf("%s: %v, want %v", name, v.wished, wish.want)
+		}
+		signal.Stop(v.signals)
+		emperor.Close()
+		v.pipe.file.Close()
 	}
 }

@@ -10,7 +10,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// listen lets the emperor and the operator end a boot that takes its time. From
+// listen lets the emperor and the operator end a boot that takes its time, and keeps
+// a wish to reload for later: what was read by then may be older than the wish. From
 // here on a signal is not lost, although the first process of a pid namespace
 // gets none that it does not handle (pid_namespaces(7)).
 func (v *Vassal) listen(context.Context) error {
@@ -36,11 +37,13 @@ func (v *Vassal) listen(context.Context) error {
 					v.stopBoot(errStopped)
 					return
 				}
+				v.wished = true
 			case s := <-v.signals:
 				if ends(s) {
 					v.stopBoot(errStopped)
 					return
 				}
+				v.wished = v.wished || s == syscall.SIGHUP
 			}
 		}
 	}(v.booted, v.listener)

@@ -74,6 +74,7 @@ type Vassal struct {
 	later   <-chan wire.Order
 	hearing <-chan struct{} // closed when nothing more comes by later; nil: nobody listens
 
+	wished       bool // a reload was asked for during the boot; the listener's until it is done
 	unprivileged bool // the hooks of the end are due
 	serving      bool // the master has taken over
 

@@ -2,6 +2,7 @@ package master
 
 import (
 	"context"
+	"fmt"
 	"reflect"
 	"syscall"
 	"time"
@@ -20,6 +21,7 @@ type daemon struct {
 	waits   int       // seconds that its pid file has been waited for
 	killAt  time.Time
 	leaving bool // it is not started again
+	fresh   bool // it is to be started when those that leave are gone
 	forget  context.CancelFunc
 }
 
@@ -42,6 +44,10 @@ func (m *master) startDaemon(d *daemon) {
 	spec := Spec{ID: d.id, Name: "daemon", Env: m.plan().Env, Dir: m.plan().Dir, Daemon: &d.spec, Shells: m.plan().Shells, Program: &Program{Args: d.spec.Command}}
 	pid, err := m.System.Start(spec, m.post)
 	if err != nil {
+		if d.spec.Control {
+			m.fail(fmt.Errorf("control daemon: %w", err))
+			return
+		}
 		m.Log.Error("cannot start the daemon", "command", d.spec.Text, "error", err)
 		m.laterDaemon(d)
 		return
@@ -152,7 +158,8 @@ func (m *master) dueDaemons(now time.Time) {
 
 // changeDaemons follows a reload. A daemon of the pid file kind survives it as
 // long as it is asked for, one with a reload signal gets that, and every other is
-// replaced.
+// replaced: what it holds, such as a port, may be what its successor needs, so that
+// is started when all who leave are gone, as in uWSGI.
 func (m *master) changeDaemons(before *Plan) {
 	if before == m.plan() {
 		return
@@ -167,14 +174,28 @@ func (m *master) changeDaemons(before *Plan) {
 			}
 			continue
 		}
-		d := &daemon{spec: spec}
-		m.daemons = append(m.daemons, d)
-		m.startDaemon(d)
+		m.daemons = append(m.daemons, &daemon{spec: spec, fresh: true})
 	}
 	for _, d := range left {
 		m.dismissDaemon(d)
 		if d.pid > 0 && d.leaving {
 			m.daemons = append(m.daemons, d)
+		}
+	}
+	m.startFresh()
+}
+
+// startFresh starts the daemons of a reload once nobody is left that had to leave.
+func (m *master) startFresh() {
+	for _, d := range m.daemons {
+		if d.leaving && d.pid > 0 {
+			return
+		}
+	}
+	for _, d := range m.daemons {
+		if d.fresh && !m.stopped {
+			d.fresh = false
+			m.startDaemon(d)
 		}
 	}
 }
@@ -213,7 +234,10 @@ func (m *master) dismissDaemon(d *daemon) {
 		d.forget = nil
 	}
 	d.restart = time.Time{}
-	if d.leaving || d.spec.Pidfile != "" {
+	switch {
+	case d.leaving: // its end is under way
+		return
+	case d.spec.Pidfile != "":
 		d.pid = 0
 		return
 	}
@@ -243,7 +267,8 @@ func (m *master) removeDaemon(gone *daemon) {
 	for i, d := range m.daemons {
 		if d == gone {
 			m.daemons = append(m.daemons[:i:i], m.daemons[i+1:]...)
-			return
+			break
 		}
 	}
+	m.startFresh()
 }

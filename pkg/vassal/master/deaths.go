@@ -63,6 +63,9 @@ func (m *master) died(w *worker, status string) {
 	case w.crew == m.next && !w.ready:
 		s.worker = nil
 		m.abandon(err)
+	case !m.served && !w.ready && m.next == nil && w.crew.plan.asks():
+		s.worker = nil
+		m.fail(err)
 	default:
 		s.worker = nil
 		m.Log.Warn("the worker died", "worker", w.slot+1, "pid", w.pid, "exit", status, "restart", m.later(s, time.Since(w.since)))

@@ -41,6 +41,8 @@ type Options struct {
 	Report func(wire.Report)
 	Answer func(serial uint64, kind wire.NoticeKind, text string)
 	Serial uint64
+	// Again says that a reload was asked for before there was anything to reload.
+	Again bool
 	// Log gets what happens.
 	Log *slog.Logger
 }
@@ -115,6 +117,9 @@ func Run(o Options) error {
 	defer m.timer.Stop()
 	defer close(m.done)
 	m.begin()
+	if m.Again {
+		m.reload(request{why: "it was asked for during the boot"})
+	}
 	for !m.finished() {
 		m.arm()
 		select {
@@ -152,6 +157,9 @@ func (m *master) begin() {
 	m.phase(hooks.MasterStart, "")
 	m.startDaemons()
 	m.limitAt = m.firstLook(time.Now())
+	if m.stopped { // by a daemon that cannot be started
+		return
+	}
 	if m.Plan.Idle.Cheap {
 		m.sleep()
 		m.accepting()

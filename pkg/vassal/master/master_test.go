@@ -115,8 +115,16 @@ func (w *world) Signal(pid int, s os.Signal) {
 	w.note("%v %d", s, pid)
 	w.mu.Unlock()
 	if !strings.Contains(name, "stubborn") {
-		go w.end(pid, "exit status 0")
+		w.leave(pid, "exit status 0")
 	}
+}
+
+// leave ends a process when everybody else has done what there was to do.
+func (w *world) leave(pid int, status string) {
+	go func() {
+		time.Sleep(1)
+		w.end(pid, status)
+	}()
 }
 
 func (w *world) SignalGroup(pid int, s os.Signal) { w.Signal(pid, s) }
@@ -125,7 +133,7 @@ func (w *world) Kill(pid int) {
 	w.mu.Lock()
 	w.note("kill %d", pid)
 	w.mu.Unlock()
-	go w.end(pid, "signal: killed")
+	w.leave(pid, "signal: killed")
 }
 
 func (w *world) Reap() (int, string) {
@@ -198,6 +206,11 @@ func plan(program string, n int) *Plan {
 
 func play(t *testing.T, p *Plan) *stage {
 	t.Helper()
+	return playWith(t, p, func(*Options) {})
+}
+
+func playWith(t *testing.T, p *Plan, change func(*Options)) *stage {
+	t.Helper()
 	s := &stage{
 		world: &world{alive: map[int]string{}, status: map[int]string{}, signals: make(chan os.Signal, 32)}, t: t, log: &bytes.Buffer{},
 		commands: make(chan wire.Command), orders: make(chan wire.Order), plans: map[string]*Plan{}, ended: make(chan error, 1),
@@ -217,6 +230,8 @@ func play(t *testing.T, p *Plan) *stage {
 		Answer: func(serial uint64, kind wire.NoticeKind, text string) { s.say("%d %v %s", serial, kind, text) },
 		Log:    slog.New(termlog.New(s.log, termlog.Options{Level: slog.LevelDebug})),
 	}
+	change(&o)
+	t.Cleanup(func() { time.Sleep(time.Minute) }) // what is on its way in the world arrives
 	go func() { s.ended <- Run(o) }()
 	synctest.Wait()
 	return s
@@ -230,6 +245,7 @@ func (s *stage) say(format string, args ...any) {
 
 func (s *stage) expect(want string) {
 	s.t.Helper()
+	time.Sleep(time.Microsecond) // for those that leave
 	synctest.Wait()
 	if got := s.since(); got != want {
 		s.t.Errorf("got  %s\nwant %s\nlog:\n%s", got, want, s.log)
@@ -278,10 +294,22 @@ func (s *stage) order(serial uint64, text string, p *Plan) {
 	synctest.Wait()
 }
 
+// over returns what Run does, which must not take an hour.
+func (s *stage) over() error {
+	s.t.Helper()
+	select {
+	case err := <-s.ended:
+		return err
+	case <-time.After(time.Hour):
+		s.t.Fatalf("Run does not return; the log:\n%s", s.log)
+		return nil
+	}
+}
+
 func (s *stage) stop(want string) {
 	s.t.Helper()
 	s.commands <- wire.Stop
-	err := <-s.ended
+	err := s.over()
 	if got := fmt.Sprint(err); got != want {
 		s.t.Errorf("Run returned %v, want %s", err, want)
 	}
@@ -332,7 +360,7 @@ func TestWorkerThatCannotBeStarted(t *testing.T) {
 		}
 		s.stop("<nil>")
 		s = play(t, plan("full", 4))
-		if err := <-s.ended; !errors.Is(err, syscall.EAGAIN) || len(s.alive) > 0 {
+		if err := s.over(); !errors.Is(err, syscall.EAGAIN) || len(s.alive) > 0 {
 			t.Errorf("Run returned %v, alive: %v", err, s.alive)
 		}
 	})
@@ -439,7 +467,7 @@ func TestFirstWorkerThatCannotRunEndsTheVassal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, name := range []string{"missing", "late"} {
 			s := play(t, plan(name, 1))
-			if err := <-s.ended; err == nil || err.Error() != "no such program" {
+			if err := s.over(); err == nil || err.Error() != "no such program" {
 				t.Errorf("%s: Run returned %v", name, err)
 			}
 			s.expectSaid()
@@ -453,7 +481,7 @@ func TestStubbornWorkerIsKilledAfterMercy(t *testing.T) {
 		s.since()
 		start := time.Now()
 		s.stop("<nil>")
-		if took := time.Since(start); took != time.Minute {
+		if took := time.Since(start).Round(time.Second); took != time.Minute {
 			t.Errorf("stopping took %v", took)
 		}
 		s.expect("terminated 1, kill 1, dead 1")
@@ -528,7 +556,7 @@ func TestExitOnReload(t *testing.T) {
 		s.order(3, "new", plan("web2", 1))
 		s.expectSaid("accepting", "3 anew a new process is needed: exit-on-reload")
 		s.commands <- wire.Reload
-		if err := <-s.ended; err != nil {
+		if err := s.over(); err != nil {
 			t.Error(err)
 		}
 		s.expect("start 1 web, terminated 1, dead 1")
@@ -557,7 +585,7 @@ func TestDieOnIdleWithdraws(t *testing.T) {
 		p := plan("web", 1)
 		p.Idle = config.Idleness{After: time.Minute, Die: true}
 		s := play(t, p)
-		if err := <-s.ended; err != nil {
+		if err := s.over(); err != nil {
 			t.Error(err)
 		}
 		s.expectSaid("accepting", "withdraw")
@@ -607,7 +635,7 @@ func TestControlDaemonEndsTheVassal(t *testing.T) {
 		s.expect("dead 1, start 4 queue")
 		s.expectLogged(`daemon started pid=1 command="queue | tee /log"`, `the daemon has ended pid=1 command="queue | tee /log" exit="exit status 1"`)
 		s.end(2, "exit status 1")
-		if err := <-s.ended; !errors.Is(err, errControl) {
+		if err := s.over(); !errors.Is(err, errControl) {
 			t.Errorf("Run returned %v", err)
 		}
 		if len(s.alive) > 0 {
@@ -620,7 +648,7 @@ func TestEmperorThatIsGoneEndsTheVassal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, plan("web", 1))
 		close(s.commands)
-		if err := <-s.ended; err != nil {
+		if err := s.over(); err != nil {
 			t.Error(err)
 		}
 	})

@@ -134,6 +134,9 @@ func (p *Plan) mercy() time.Duration {
 	return p.Mercy
 }
 
+// asks reports whether it takes more than to run for a worker to be ready.
+func (p *Plan) asks() bool { return p.notifies() || p.Ready.Probe.Kind != "" }
+
 // notifies reports whether a worker says itself when it is ready.
 func (p *Plan) notifies() bool {
 	return p.Ready.Notify || p.Program != nil && p.Program.Server != nil

@@ -3,6 +3,7 @@ package master
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/wire"
@@ -71,6 +72,7 @@ func (m *master) exchangeAsleep() {
 	m.sleep()
 	m.watchFiles()
 	m.changeDaemons(before)
+	m.limitAt = m.firstLook(time.Now())
 	m.conclude(nil)
 }
 
@@ -88,7 +90,9 @@ func (m *master) abandon(err error) {
 	} else if m.stopped {
 		return
 	}
-	m.Log.Error("cannot reload: the old workers stay", "why", m.current.why, "error", err)
+	if !m.stopped {
+		m.Log.Error("cannot reload: the old workers stay", "why", m.current.why, "error", err)
+	}
 	m.conclude(err)
 }
 

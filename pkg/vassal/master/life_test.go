@@ -1,0 +1,106 @@
+package master
+
+import (
+	"errors"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/emperor-go/emperor/pkg/config"
+)
+
+// What limits a plan has counts from a reload on, also when nobody is awake.
+func TestIdlenessThatComesWhileAsleep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := plan("web", 1)
+		p.Idle.Cheap = true
+		s := play(t, p)
+		next := plan("web2", 1)
+		next.Idle = config.Idleness{Cheap: true, After: time.Minute}
+		s.order(1, "new", next)
+		s.world.knock()
+		s.expect("start 1 web2")
+		time.Sleep(2 * time.Minute)
+		s.expect("terminated 1, dead 1")
+		s.stop("<nil>")
+	})
+}
+
+// Who never was ready is not replaced for ever: the vassal fails, as with one that
+// is not ready in time.
+func TestFirstWorkerThatDiesBeforeItIsReady(t *testing.T) {
+	for name, ready := range map[string]config.Readiness{
+		"notify": {Notify: true, Timeout: time.Minute},
+		"probe":  {Probe: config.Probe{Kind: "tcp", Address: "down"}, Timeout: time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := plan("crash", 1)
+				p.Ready = ready
+				s := play(t, p)
+				if err := s.over(); err == nil || err.Error() != "worker 1 ended: exit status 7" {
+					t.Errorf("Run returned %v", err)
+				}
+				s.expectSaid()
+			})
+		})
+	}
+}
+
+// A wish to reload from before the beginning is met, by what is read now.
+func TestReloadFromBeforeTheBeginning(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := playWith(t, plan("web", 1), func(o *Options) { o.Again = true })
+		s.expect("start 1 web, start 2 web, terminated 1, dead 1")
+		s.stop("<nil>")
+	})
+}
+
+func TestControlDaemonThatCannotBeStarted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := plan("web", 1)
+		p.Daemons = []config.Daemon{{Command: []string{"queue"}}, {Command: []string{"full"}, Control: true}}
+		s := play(t, p)
+		if err := s.over(); !errors.Is(err, syscall.EAGAIN) {
+			t.Errorf("Run returned %v", err)
+		}
+		s.expect("start 1 queue, terminated 1, dead 1")
+		s.expectSaid()
+	})
+}
+
+// What a daemon holds may be what its successor needs: that waits for its end, or
+// for the next reload, or the end of all.
+func TestDaemonsAreReplacedOneAfterTheOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		with := func(name string) *Plan {
+			p := plan("web", 1)
+			p.Daemons = []config.Daemon{{Command: []string{name}}}
+			return p
+		}
+		s := play(t, with("stubborn"))
+		s.expect("start 1 stubborn, start 2 web")
+		s.order(1, "b", with("b"))
+		s.expect("start 3 web, terminated 2, terminated 1, dead 2")
+		s.order(2, "c", with("c"))
+		s.expect("start 4 web, terminated 3, dead 3")
+		time.Sleep(2 * time.Minute)
+		s.expect("kill 1, dead 1, start 5 c")
+		s.stop("<nil>")
+	})
+}
+
+// A reload that the end of the vassal calls off is no failure.
+func TestStopDuringAReload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, plan("web", 1))
+		s.order(1, "new", plan("slow", 1))
+		s.stop("<nil>")
+		s.expectSaid("accepting", "1 failed the vassal is stopping")
+		if strings.Contains(s.log.String(), "the old workers stay") {
+			t.Errorf("the log says %s", s.log)
+		}
+	})
+}
