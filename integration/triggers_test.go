@@ -90,21 +90,49 @@ func TestReloadChangesSockets(t *testing.T) {
 	w.vassal("a.ini", asRole("web", "http-socket = "+one, "http-socket = "+two)...)
 	e := w.start(allNamespaces)
 	pid := e.running("a.ini")
-	inode := func(path string) uint64 {
-		info, err := os.Stat(path)
-		if err != nil {
-			return 0
-		}
-		return info.Sys().(*syscall.Stat_t).Ino
-	}
-	before := inode(one)
+	before := inode(t, one)
 	w.vassal("a.ini", asRole("web", "http-socket = "+one, "http-socket = "+three)...)
 	e.await("a.ini", "workers replaced")
-	eventually(t, "the old socket is gone", func() bool { return inode(two) == 0 })
-	if inode(one) != before || inode(three) == 0 || !alive(pid) {
-		t.Errorf("sockets %d (was %d) and %d", inode(one), before, inode(three))
+	eventually(t, "the old socket is gone", func() bool { return inode(t, two) == 0 })
+	if inode(t, one) != before || inode(t, three) == 0 || !alive(pid) {
+		t.Errorf("sockets %d (was %d) and %d", inode(t, one), before, inode(t, three))
 	}
 	workerOf(t, one)
+}
+
+// The address of a socket may get another protocol, and be spelled in another way. What
+// cannot be bound while the old one is there takes a new process.
+func TestReloadChangesWhatIsSpoken(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.dir("www", "index.html")
+	path := w.path("s/web")
+	serving := func(sockets ...string) []string { return append(sockets, "static-map = /="+w.path("www")) }
+	w.vassal("a.ini", serving("socket = :8080", "socket = "+path)...)
+	e := w.start(allNamespaces)
+	pid := e.running("a.ini")
+	before := inode(t, path)
+	w.vassal("a.ini", serving("http-socket = 0.0.0.0:8080", "http-socket = "+path, "http-socket = /no/such/socket")...)
+	e.await("a.ini", "cannot reload")
+	e.running("a.ini")
+	w.vassal("a.ini", serving("http-socket = 0.0.0.0:8080", "http-socket = "+path)...)
+	e.await("a.ini", "workers replaced")
+	e.running("a.ini")
+	// The old worker shares the queue until it leaves, and speaks what it spoke.
+	for _, to := range []string{"--unix-socket " + path + " http://web", "http://127.0.0.1:8080"} {
+		in(t, pid, "ip link set lo up; until curl -s "+to+"/index.html | grep -q 'a page'; do sleep 0.05; done")
+	}
+	if got := inode(t, path); got != before || !alive(pid) {
+		t.Errorf("inode %d, was %d", got, before)
+	}
+	w.vassal("a.ini", serving("http-socket = 127.0.0.1:8080", "http-socket = "+path)...)
+	e.await("a.ini", "-> starting")
+	in(t, e.running("a.ini"), "ss -ltn | grep -q '127.0.0.1:8080 '")
+	e.remove("a.ini")
+	e.gone("a.ini")
+	if _, err := os.Lstat(path); !os.IsNotExist(err) {
+		t.Errorf("the path is left: %v", err)
+	}
 }
 
 // A path may come to lead elsewhere, as in a deployment by a link or by renamed
@@ -372,4 +400,17 @@ func TestOrphansEndWithTheirVassal(t *testing.T) {
 	if n := sleepers(); n > 0 {
 		t.Errorf("%d are left", n)
 	}
+}
+
+// inode is that of a path; zero where there is none.
+func inode(t *testing.T, path string) uint64 {
+	t.Helper()
+	info, err := os.Stat(path)
+	if os.IsNotExist(err) {
+		return 0
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Sys().(*syscall.Stat_t).Ino
 }

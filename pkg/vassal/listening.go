@@ -106,10 +106,13 @@ func (v *Vassal) bindAll(o *config.Vassal, have []*sockets.Socket) (list, made [
 	if err != nil {
 		return nil, nil, err
 	}
+	renamed := slices.DeleteFunc(slices.Clone(have), func(s *sockets.Socket) bool {
+		return slices.Contains(o.Sockets, config.Socket{Name: s.Name, Address: s.Address})
+	})
 	for _, wanted := range o.Sockets {
 		s := take(have, wanted, list)
 		if s == nil {
-			if s, err = v.make(wanted, how); err != nil {
+			if s, err = v.make(wanted, how, renamed); err != nil {
 				closeAll(made)
 				return nil, nil, o.Blame(wanted.Name, wanted.Address, err)
 			}
@@ -142,12 +145,19 @@ func take(have []*sockets.Socket, wanted config.Socket, taken []*sockets.Socket)
 	return nil
 }
 
-func (v *Vassal) make(wanted config.Socket, how sockets.Options) (*sockets.Socket, error) {
+// make makes a socket. What is there under another name is shared, since the address
+// cannot be bound twice: its queue goes on with another protocol.
+func (v *Vassal) make(wanted config.Socket, how sockets.Options, renamed []*sockets.Socket) (*sockets.Socket, error) {
 	if n, ok := wanted.Shared(); ok {
 		if n >= len(v.shared) {
 			return nil, fmt.Errorf("cannot use shared socket %s: it must be bound before privileges are dropped (restart the vassal)", wanted.Address)
 		}
 		return v.shared[n].As(wanted.Name, wanted.Address)
+	}
+	for _, s := range renamed {
+		if s.IsAt(wanted.Address) {
+			return s.As(wanted.Name, wanted.Address)
+		}
 	}
 	return sockets.Listen(wanted.Name, wanted.Address, how)
 }

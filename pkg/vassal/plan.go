@@ -9,6 +9,8 @@ import (
 	"path/filepath"
 	"slices"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/vassal/master"
@@ -116,6 +118,9 @@ func (v *Vassal) prepare(order *wire.Order) (*master.Plan, error) {
 		return nil, fmt.Errorf("%w: %s asks for functions of C", master.ErrAnew, what)
 	}
 	sets, made, err := v.bindSets(o, v.sets)
+	if errors.Is(err, unix.EADDRINUSE) && crowded(distinct(v.sets), o.Sockets) {
+		return nil, fmt.Errorf("%w: %w", master.ErrAnew, err)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -127,6 +132,14 @@ func (v *Vassal) prepare(order *wire.Order) (*master.Plan, error) {
 	p.Commit = func() { v.commit(order, o, sets) }
 	p.Discard = func() { closeAll(made) }
 	return p, nil
+}
+
+// crowded reports whether sockets that are there keep some that are wanted from being
+// bound.
+func crowded(have []*sockets.Socket, wanted []config.Socket) bool {
+	return slices.ContainsFunc(wanted, func(w config.Socket) bool {
+		return slices.ContainsFunc(have, func(s *sockets.Socket) bool { return s.Address != w.Address && s.Crowds(w.Address) })
+	})
 }
 
 // read parses the bytes of an order, or of the one in effect, or what is given on
@@ -167,6 +180,7 @@ func (v *Vassal) commit(order *wire.Order, o *config.Vassal, sets [][]*sockets.S
 	for _, s := range before {
 		if !slices.Contains(kept, s) {
 			v.Log.Info("not listening any more", s.Name, s.Address)
+			v.bequeath(s, kept)
 			s.Remove()
 			s.Close()
 		}
@@ -186,6 +200,19 @@ func (v *Vassal) commit(order *wire.Order, o *config.Vassal, sets [][]*sockets.S
 	}
 	if err := os.Chdir(v.directoryOf(o)); err != nil {
 		v.Log.Error("hooks keep the old working directory", "error", err)
+	}
+}
+
+// bequeath leaves what belongs to a socket to the one that has its address by now, if
+// there is one.
+func (v *Vassal) bequeath(s *sockets.Socket, to []*sockets.Socket) {
+	i := slices.IndexFunc(to, func(heir *sockets.Socket) bool { return s.IsAt(heir.Address) })
+	if i < 0 {
+		return
+	}
+	to[i].Inherit(s)
+	if at := slices.Index(v.inherited, s); at >= 0 {
+		v.inherited[at] = to[i]
 	}
 }
 

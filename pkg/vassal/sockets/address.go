@@ -116,6 +116,33 @@ func (s *Socket) BoundTo(address string) bool {
 	return false
 }
 
+// IsAt reports whether an address means the socket, in whatever words.
+func (s *Socket) IsAt(address string) bool {
+	return s.BoundTo(address) || s.path != "" && s.path == Absolute(address)
+}
+
+// Crowds reports whether the socket is what keeps an address from being bound: it has
+// the port on another of the machine's addresses, one of which is all of them.
+func (s *Socket) Crowds(address string) bool {
+	wanted, err := parse(address)
+	if err != nil {
+		return false
+	}
+	bound, err := unix.Getsockname(int(s.FD()))
+	if err != nil {
+		return false
+	}
+	switch w := wanted.(type) {
+	case *unix.SockaddrInet4:
+		b, ok := bound.(*unix.SockaddrInet4)
+		return ok && b.Port == w.Port && (b.Addr == [4]byte{} || w.Addr == [4]byte{})
+	case *unix.SockaddrInet6:
+		b, ok := bound.(*unix.SockaddrInet6)
+		return ok && b.Port == w.Port && (b.Addr == [16]byte{} || w.Addr == [16]byte{})
+	}
+	return false
+}
+
 // Reachable reports whether somebody accepts connections on an address now.
 func Reachable(address string) (bool, error) {
 	to, err := parse(address)

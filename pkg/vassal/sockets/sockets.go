@@ -94,6 +94,13 @@ func (s *Socket) Close() {
 	}
 }
 
+// Inherit makes the path of another socket, which it was made of by As, its own: it is
+// what removes it from here on.
+func (s *Socket) Inherit(from *Socket) {
+	s.path, s.made = from.path, from.made
+	from.path = ""
+}
+
 // Remove removes the path of a unix socket if it is still the one that was made:
 // somebody else may have bound the name since.
 func (s *Socket) Remove() {

@@ -137,3 +137,61 @@ func TestBoundTo(t *testing.T) {
 		t.Errorf("reachable although closed: %v", err)
 	}
 }
+
+func TestWhatAnAddressMeans(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	path := mustListen(t, "s", options())
+	port := mustListen(t, "127.0.0.1:0", options())
+	all := mustListen(t, "[::]:0", options())
+	number := func(s *Socket) string {
+		l, err := net.FileListener(s.file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		_, n, _ := net.SplitHostPort(l.Addr().String())
+		return n
+	}
+	for _, x := range []struct {
+		socket     *Socket
+		address    string
+		is, crowds bool
+	}{
+		{path, "s", true, false},
+		{path, filepath.Join(dir, "s"), true, false},
+		{path, "other", false, false},
+		{port, "localhost:" + number(port), true, false},
+		{port, ":" + number(port), false, true},
+		{port, "127.0.0.2:" + number(port), false, false},
+		{port, ":1", false, false},
+		{port, "[::]:" + number(port), false, false},
+		{all, "[::1]:" + number(all), false, true},
+		{all, "nonsense:", false, false},
+	} {
+		if x.socket.IsAt(x.address) != x.is || x.socket.Crowds(x.address) != x.crowds {
+			t.Errorf("%s at %q: %v, %v", x.socket.Address, x.address, x.socket.IsAt(x.address), x.socket.Crowds(x.address))
+		}
+	}
+}
+
+// Who inherits a path removes it, and nobody else does.
+func TestInheritedPath(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	s := mustListen(t, path, options())
+	heir, err := s.As("http-socket", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer heir.Close()
+	heir.Remove()
+	heir.Inherit(s)
+	s.Remove()
+	if up, err := Reachable(path); !up || err != nil {
+		t.Errorf("not reachable: %v", err)
+	}
+	heir.Remove()
+	if _, err := os.Lstat(path); !os.IsNotExist(err) {
+		t.Errorf("not removed: %v", err)
+	}
+}
