@@ -6,6 +6,9 @@ import (
 	"strings"
 )
 
+// sources are the beginnings of the options that give sockets, or make none necessary.
+var sources = []string{"fastcgi-socket", "http-socket", "https-socket", "privileged-binary-patch", "socket", "stats", "unprivileged-binary-patch", "uwsgi-socket"}
+
 // checks are what must hold between options, in the order in which mistakes are
 // reported. They look at nothing but the options.
 var checks = []struct {
@@ -48,10 +51,17 @@ var checks = []struct {
 	},
 	{
 		[]string{"static-map"},
-		"there is no socket to serve on", "such as http-socket = :8080",
-		[]string{"fastcgi-socket", "http-socket", "https-socket", "privileged-binary-patch", "socket", "stats", "unprivileged-binary-patch", "uwsgi-socket"},
+		"there is no socket to serve on", "such as http-socket = :8080", sources,
 		func(v *Vassal) bool {
 			return v.Server.Serves() && len(v.Sockets) == 0 && !v.held && len(v.BinaryPatch)+len(v.RootPatch) == 0
+		},
+	},
+	{
+		[]string{"cheap", "idle"},
+		"there is no socket whose first connection could start the workers", "such as http-socket = :8080", sources,
+		func(v *Vassal) bool {
+			starts := len(v.Command)+len(v.Workers.Exec) > 0
+			return starts && (v.Idle.Cheap || v.Idle.After > 0 && !v.Idle.Die) && len(v.Sockets) == 0 && !v.held
 		},
 	},
 }
