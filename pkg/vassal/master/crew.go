@@ -76,7 +76,7 @@ func (m *master) muster(c *crew) {
 			continue
 		}
 		if err := m.fill(c, i); err != nil {
-			m.failed(c, i, err)
+			m.failed(c, i, nil, err)
 		}
 	}
 }
@@ -172,13 +172,14 @@ func (m *master) settle() {
 	}
 }
 
-// failed handles a worker that could not be started, or did not become ready.
-func (m *master) failed(c *crew, i int, err error) {
+// failed handles a worker that did not become ready, or, for nil, that could not be
+// started.
+func (m *master) failed(c *crew, i int, w *worker, err error) {
 	s := c.slots[i]
 	switch {
 	case c == m.next:
 		m.abandon(err)
-	case s.heir != nil:
+	case w != nil && w == s.heir:
 		m.Log.Error("cannot replace the worker: the old one stays", "error", err)
 		m.dismiss(s.heir)
 		s.heir, m.rolling = nil, nil

@@ -82,7 +82,7 @@ func (m *master) due(now time.Time) {
 			m.System.Kill(w.pid)
 		case passed(w.readyBy, now):
 			w.readyBy = time.Time{}
-			m.failed(w.crew, w.slot, notReady(w))
+			m.failed(w.crew, w.slot, w, notReady(w))
 		}
 	}
 	if !m.stopped {
@@ -101,7 +101,7 @@ func (m *master) dueSlots(c *crew, now time.Time) {
 	for i, s := range c.slots {
 		if passed(s.restart, now) && s.worker == nil && m.wants(c) {
 			if err := m.fill(c, i); err != nil {
-				m.failed(c, i, err)
+				m.failed(c, i, nil, err)
 			}
 		}
 	}

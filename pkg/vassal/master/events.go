@@ -114,7 +114,7 @@ func (m *master) cannotRun(id uint64, err error) {
 	if w.exit != "" {
 		delete(m.workers, w.pid)
 	}
-	m.failed(w.crew, w.slot, err)
+	m.failed(w.crew, w.slot, w, err)
 }
 
 // notice handles the lines of a datagram. Only what a worker, or a process in

@@ -104,3 +104,19 @@ func TestStopDuringAReload(t *testing.T) {
 		}
 	})
 }
+
+// A worker that is not ready is not mistaken for the one that is to replace it.
+func TestChainReloadOfWorkersThatAreNotReady(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := plan("silent", 1)
+		p.Ready.Notify = true
+		p.Triggers.Chain = []string{"/chain"}
+		s := play(t, p)
+		time.Sleep(9 * time.Second)
+		s.changed("/chain")
+		s.expect("start 1 silent, start 2 silent")
+		if err := s.over(); err == nil || err.Error() != "worker 1 was not ready within 10s" {
+			t.Errorf("Run returned %v", err)
+		}
+	})
+}
