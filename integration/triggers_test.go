@@ -46,9 +46,22 @@ func TestReloadThatFailsIsTold(t *testing.T) {
 	if _, err := os.Stat(w.path("s/other")); !os.IsNotExist(err) {
 		t.Errorf("the socket of what did not come up is left: %v", err)
 	}
-	w.vassal("a.ini", asRole("web", "http-socket = "+socket, "env = NOW=good")...)
+	w.vassal("a.ini", asRole("web", "http-socket = "+socket, "env = NOW=good", "envdir = "+w.dir("env", "NAME"))...)
 	e.await("a.ini", "workers replaced")
 	eventually(t, "all is well again", func() bool { return w.status("a.ini").ReloadError == "" })
+	// The same without an order.
+	for _, change := range []struct{ from, to, why string }{{"env", "gone", "SIGHUP: "}, {"gone", "env", ""}} {
+		if err := os.Rename(w.path(change.from), w.path(change.to)); err != nil {
+			t.Fatal(err)
+		}
+		if err := syscall.Kill(pid, syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		eventually(t, "the emperor has heard "+change.why, func() bool {
+			now := w.status("a.ini").ReloadError
+			return strings.HasPrefix(now, change.why) && (now == "") == (change.why == "")
+		})
+	}
 	if !alive(pid) {
 		t.Error("the master is another")
 	}

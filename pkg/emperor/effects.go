@@ -32,7 +32,7 @@ func (e *Emperor) account(v *vassal, what Effect) {
 		v.failed, v.pauseUntil = false, time.Time{}
 	case doReload:
 		v.serial++
-		v.ordered, v.reloadError = *v.wanted, ""
+		v.ordered, v.reloadError, v.ownReload = *v.wanted, "", false
 	case doTaken:
 		v.config, v.reloads, v.reloaded = v.ordered, v.reloads+1, time.Now()
 	case doRefuse:

@@ -100,6 +100,28 @@ func TestRefusedReloadKeepsWhatWas(t *testing.T) {
 	})
 }
 
+// What a vassal does without an order is told, but does not hide that an order failed.
+func TestReloadOfTheVassalsOwn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, comparing)
+		s.put("a.ini", "1")
+		tell := func(kind wire.NoticeKind, text, want string) {
+			t.Helper()
+			s.say("a.ini", wire.Notice{Kind: kind, Text: text})
+			if r := s.record(t, "a.ini"); r.ReloadError != want || r.State != Running {
+				t.Errorf("after %s %s: %q in %s, want %q", kind, text, r.ReloadError, r.State, want)
+			}
+		}
+		tell(wire.Failed, "SIGHUP: no", "SIGHUP: no")
+		tell(wire.Failed, "SIGHUP: not now", "SIGHUP: not now")
+		tell(wire.Ready, "", "")
+		s.put("a.ini", "refuse")
+		tell(wire.Failed, "SIGHUP: no", "line 2: no")
+		tell(wire.Ready, "", "line 2: no")
+		s.stop()
+	})
+}
+
 func TestReloadThatIsNotAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, func(o *Options) { o.Compare, o.Patience = compareWords, 20*time.Second })

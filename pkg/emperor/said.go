@@ -80,6 +80,8 @@ func (e *Emperor) noticed(v *vassal, n wire.Notice) {
 		e.fellBack(v, text)
 	case n.Kind == wire.Exec:
 		v.speaks = false
+	case n.Serial == 0 && v.state == Running:
+		e.reloadedItself(v, n.Kind, text)
 	case n.Serial != v.serial: // about an order that another has replaced
 	case n.Kind == wire.Ready:
 		e.input(v, Accepting)
@@ -90,6 +92,21 @@ func (e *Emperor) noticed(v *vassal, n wire.Notice) {
 		v.log.Info("cannot take it over: a new process is needed", "cause", text)
 		e.quote(v, AboutReload, "it cannot take it over, a new process is needed: %s", text)
 		e.input(v, Want)
+	}
+}
+
+// reloadedItself notes how a reload went that nobody has ordered: a file was touched,
+// or there was a signal. It does not hide that an order failed.
+func (e *Emperor) reloadedItself(v *vassal, how wire.NoticeKind, text string) {
+	switch {
+	case how == wire.Failed && text != "":
+		e.quote(v, AboutReload, "cannot reload: %s", text)
+		if v.reloadError == "" || v.ownReload {
+			v.reloadError, v.ownReload = text, true
+		}
+	case how == wire.Ready && v.ownReload:
+		e.quote(v, AboutReload, "it has reloaded")
+		v.reloadError, v.ownReload = "", false
 	}
 }
 

@@ -74,6 +74,7 @@ type history struct {
 	pause                    time.Duration // after a failure, and when it ends:
 	pauseUntil               time.Time
 	status, reloadError      string
+	ownReload                bool   // that failed one was nobody's order
 	phase                    string // that it says it is in by sd_notify(3), beside its state
 	fallback                 string // that it runs on, and why; empty: it does not
 	launches                 int

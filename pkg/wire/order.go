@@ -125,7 +125,8 @@ const MaxNotice = 4 << 10
 
 // Notice is what a vassal tells the emperor beyond the bytes of the pipe.
 type Notice struct {
-	// Serial is that of the order it answers. Zero: none.
+	// Serial is that of the order it answers. Zero: none; Ready and Failed are about a
+	// reload of the vassal's own then.
 	Serial uint64 `json:"serial,omitempty"`
 	// Kind says what it means.
 	Kind NoticeKind `json:"kind"`

@@ -180,9 +180,9 @@ func (m *master) failed(c *crew, i int, w *worker, err error) {
 	case c == m.next:
 		m.abandon(err)
 	case w != nil && w == s.heir:
-		m.Log.Error("cannot replace the worker: the old one stays", "error", err)
 		m.dismiss(s.heir)
-		s.heir, m.rolling = nil, nil
+		s.heir = nil
+		m.cannotReplace(err)
 	case !m.served:
 		m.fail(err)
 	case c == m.crew:

@@ -58,8 +58,8 @@ func (m *master) died(w *worker, status string) {
 	err := fmt.Errorf("worker %d ended: %s", w.pid, status)
 	switch {
 	case w == s.heir:
-		s.heir, m.rolling = nil, nil
-		m.Log.Error("cannot replace the worker: the old one stays", "error", err)
+		s.heir = nil
+		m.cannotReplace(err)
 	case w.crew == m.next && !w.ready:
 		s.worker = nil
 		m.abandon(err)

@@ -105,6 +105,28 @@ func TestStopDuringAReload(t *testing.T) {
 	})
 }
 
+// The emperor hears of what fails without its order, and when that is put right.
+func TestReloadThatNobodyOrderedIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := plan("web", 1)
+		p.Triggers = config.Triggers{Touch: []string{"/touch"}, Chain: []string{"/chain"}}
+		s := play(t, p)
+		s.changed("/touch")
+		s.expectSaid("accepting")
+		p.Program.Args[0] = "missing"
+		s.changed("/touch")
+		s.expectSaid("0 failed /touch has changed: no such program")
+		s.changed("/chain")
+		s.expectSaid("0 failed replacing a worker: no such program")
+		p.Program.Args[0] = "web"
+		s.changed("/chain")
+		s.expectSaid("0 ready")
+		s.changed("/touch")
+		s.expectSaid()
+		s.stop("<nil>")
+	})
+}
+
 // A worker that is not ready is not mistaken for the one that is to replace it.
 func TestChainReloadOfWorkersThatAreNotReady(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -101,6 +101,7 @@ type master struct {
 	limitAt  time.Time // when limits are looked at next; zero: never
 
 	served  bool // a crew was ready once
+	unwell  bool // the emperor was told of a failure of what it did not order
 	stopped bool
 	exiting bool // the last hooks run, or ran
 	failure error

@@ -122,10 +122,12 @@ func (m *master) conclude(err error) {
 	m.reload(r)
 }
 
-// answer tells the emperor what became of its order.
+// answer tells the emperor what became of its order, or of a reload that it did not
+// order.
 func (m *master) answer(r request, err error) {
 	switch {
 	case r.order == nil:
+		m.tell(r.why, err)
 	case errors.Is(err, ErrAnew):
 		m.Answer(r.order.Serial, wire.Anew, err.Error())
 	case err != nil:
@@ -133,6 +135,26 @@ func (m *master) answer(r request, err error) {
 	default:
 		m.Answer(r.order.Serial, wire.Ready, "")
 	}
+}
+
+// tell tells the emperor that a reload which it did not order has failed, and when one
+// succeeds after that.
+func (m *master) tell(why string, err error) {
+	switch {
+	case err == nil && m.unwell:
+		m.unwell = false
+		m.Answer(0, wire.Ready, "")
+	case err != nil && !m.stopped && !errors.Is(err, errOvertaken):
+		m.unwell = true
+		m.Answer(0, wire.Failed, why+": "+err.Error())
+	}
+}
+
+// cannotReplace gives up replacing workers one by one.
+func (m *master) cannotReplace(err error) {
+	m.rolling = nil
+	m.Log.Error("cannot replace the worker: the old one stays", "error", err)
+	m.tell("replacing a worker", err)
 }
 
 // rollAll replaces the workers one after the other, also those that were started
@@ -164,8 +186,7 @@ func (m *master) roll() {
 		case s.heir == nil:
 			heir, err := m.hire(m.crew, i)
 			if err != nil {
-				m.Log.Error("cannot replace the worker: the old one stays", "error", err)
-				m.rolling = nil
+				m.cannotReplace(err)
 				return
 			}
 			s.heir = heir
@@ -177,6 +198,9 @@ func (m *master) roll() {
 			m.dismiss(s.worker)
 		}
 		s.worker, s.heir, m.rolling = s.heir, nil, m.rolling[1:]
+		if len(m.rolling) == 0 {
+			m.tell("", nil)
+		}
 	}
 }
 
