@@ -339,3 +339,23 @@ func TestTerminalInput(t *testing.T) {
 		t.Errorf("the vassal ended with %v", err)
 	}
 }
+
+// A client of the terminal is a connection that starts sleeping workers. When they
+// end for want of work, clients end with them.
+func TestTerminalOfACheapVassal(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	socket := w.path("s/tty")
+	w.vassal("a.ini", "pty-socket = "+socket, "cheap = true", "idle = 1", "env = PS1=ready>", "env = ENV=", "stop-signal = HUP", "command = sh -i")
+	e := w.start(allNamespaces)
+	pid := e.running("a.ini")
+	if got := workersOf(pid); len(got) > 0 {
+		t.Errorf("workers without a client: %v", got)
+	}
+	for range 2 {
+		s := sit(t, exec.Command(program("vassal"), "--pty-connect", socket))
+		s.expect("ready>")
+		s.expect("Detached.")
+		eventually(t, "nobody works", func() bool { return len(workersOf(pid)) == 0 })
+	}
+}

@@ -58,10 +58,10 @@ var checks = []struct {
 	},
 	{
 		[]string{"cheap", "idle"},
-		"there is no socket whose first connection could start the workers", "such as http-socket = :8080", sources,
+		"there is no socket whose first connection could start the workers", "such as http-socket = :8080", append([]string{"pty-socket"}, sources...),
 		func(v *Vassal) bool {
 			starts := len(v.Command)+len(v.Workers.Exec) > 0
-			return starts && (v.Idle.Cheap || v.Idle.After > 0 && !v.Idle.Die) && len(v.Sockets) == 0 && !v.held
+			return starts && (v.Idle.Cheap || v.Idle.After > 0 && !v.Idle.Die) && len(v.Sockets) == 0 && v.Terminal.Socket == "" && !v.held
 		},
 	},
 }

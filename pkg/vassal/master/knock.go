@@ -11,8 +11,9 @@ import (
 )
 
 // AwaitConnection implements System. The sockets are looked at and not touched:
-// the connection waits in its queue for a worker.
-func (*Processes) AwaitConnection(ctx context.Context, p *Plan, post func(Event)) error {
+// the connection waits in its queue for a worker. A client of the terminal counts as
+// well; those who are there are let go, as there is nothing to see.
+func (p *Processes) AwaitConnection(ctx context.Context, plan *Plan, post func(Event)) error {
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return fmt.Errorf("cannot wait for connections: %w", err)
@@ -20,7 +21,15 @@ func (*Processes) AwaitConnection(ctx context.Context, p *Plan, post func(Event)
 	// An epoll descriptor can itself be waited for, in the runtime's poller.
 	_ = unix.SetNonblock(fd, true)
 	queue := os.NewFile(uintptr(fd), "connections")
-	for _, s := range p.AllSockets() {
+	list := plan.AllSockets()
+	if plan.Terminal != nil {
+		list = append(list, plan.Terminal.Socket)
+	}
+	if p.sharing != nil {
+		p.sharing.end()
+		p.sharing = nil
+	}
+	for _, s := range list {
 		interest := unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(s.FD())}
 		if err := unix.EpollCtl(fd, unix.EPOLL_CTL_ADD, int(s.FD()), &interest); err != nil {
 			queue.Close()
