@@ -166,4 +166,8 @@ func TestPidFile(t *testing.T) {
 	if made.made.Is(path) {
 		t.Error("another file is taken for ours")
 	}
+	empty := t.TempDir()
+	if _, err := writePid(empty); err == nil {
+		t.Error("a directory was replaced")
+	}
 }

@@ -6,6 +6,8 @@ import (
 	"os"
 	"strconv"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/vassal/sockets"
 )
@@ -35,7 +37,8 @@ func (v *Vassal) writePidfile(option string, which func(*config.Vassal) string) 
 // writePid replaces the file, and does not write through a link that somebody
 // put in its place: before the drop this is done as root.
 func writePid(path string) (made madeFile, err error) {
-	if err := os.Remove(path); err != nil && !os.IsNotExist(err) {
+	// Not os.Remove: that takes away a directory, too, if it is empty.
+	if err := unix.Unlink(path); err != nil && err != unix.ENOENT {
 		return made, err
 	}
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
