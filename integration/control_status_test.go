@@ -137,3 +137,30 @@ func TestStatusTellsEverything(t *testing.T) {
 		t.Errorf("of the one on demand:\n%s", text)
 	}
 }
+
+// A vassal whose command dies again and again runs, but not well: every place where
+// an operator looks says so, until it does well again.
+func TestOperatorSeesWorkersDie(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("a.ini", "command = sh -c 'exit 7'")
+	e := w.start(allNamespaces, "--metrics", "127.0.0.1:7004")
+	e.running("a.ini")
+	eventually(t, "the list says that workers die", func() bool {
+		a := w.list()["a.ini"]
+		return a.State == "running" && strings.HasPrefix(a.Error, "its workers die, ") && strings.Contains(a.Error, " in a row, the last: exit status 7")
+	})
+	if text := w.succeed("status", "a"); !strings.Contains(text, "\nerror          its workers die, ") {
+		t.Errorf("the status says\n%s", text)
+	}
+	if text := w.succeed("events", "a"); !strings.Contains(text, "a worker died: exit status 7; the next one in ") {
+		t.Errorf("the events are\n%s", text)
+	}
+	if text := w.run("curl -sS --max-time 10 http://127.0.0.1:7004/metrics"); !strings.Contains(text, "\nemperor_vassal_worker_deaths_total{vassal=\"a.ini\"} ") ||
+		strings.Contains(text, "\nemperor_vassal_worker_deaths_total{vassal=\"a.ini\"} 0") {
+		t.Error("the metrics do not count them")
+	}
+	w.vassal("a.ini", "command = sleep 1000000")
+	e.await("a.ini", "the workers have recovered")
+	eventually(t, "the list has no error", func() bool { return w.list()["a.ini"].Error == "" })
+}

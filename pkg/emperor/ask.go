@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/emperor-go/emperor/pkg/wire"
 )
 
 // Desired is what should be, apart from whether it can.
@@ -74,6 +76,8 @@ type Record struct {
 	// Fallback names the configuration that the vassal runs on instead of its own,
 	// and says why.
 	Fallback string `json:"fallback,omitempty"`
+	// WorkerDeaths are those of the process, as it tells. Nil: none yet.
+	WorkerDeaths *wire.Deaths `json:"worker_deaths,omitempty"`
 	// Hooks are the last runs of its hooks, in the emperor and inside, the newest
 	// last.
 	Hooks []HookRun `json:"hooks,omitempty"`
@@ -119,6 +123,10 @@ func (e *Emperor) record(v *vassal) Record {
 	}
 	if v.cause != nil {
 		r.LaunchError = v.cause.Error()
+	}
+	if v.deaths.Total > 0 {
+		d := v.deaths
+		r.WorkerDeaths = &d
 	}
 	if v.exit != nil {
 		r.Exit, r.ExitOOM = v.exit.String(), v.exit.OOMKills

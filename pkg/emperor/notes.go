@@ -19,6 +19,8 @@ const (
 	// AboutFallback: the configuration that it runs on instead of its own, and why,
 	// or that it no longer does.
 	AboutFallback Topic = "fallback"
+	// AboutWorkers: that one died, and when it is replaced, or that they have recovered.
+	AboutWorkers Topic = "workers"
 	// AboutStatus: what it says of itself.
 	AboutStatus Topic = "status"
 	// AboutLife: what it wants, or no longer does: loyal, leaving, silent.

@@ -52,6 +52,13 @@ func TestNotesAreTold(t *testing.T) {
 		s.say("a.ini", Notification{Status: &text})
 		s.say("a.ini", wire.Notice{Kind: wire.Fallback, Text: "/safe.ini: no port"})
 		s.say("a.ini", wire.Notice{Kind: wire.Fallback})
+		s.say("a.ini", wire.Notice{Kind: wire.Workers, Deaths: &wire.Deaths{Recent: 2, Total: 5, Exit: "exit status 7", Next: time.Now().Add(time.Second)}})
+		if d := s.record(t, "a.ini").WorkerDeaths; d == nil || d.Recent != 2 || d.Total != 5 {
+			t.Errorf("the record has %+v", d)
+		}
+		s.say("a.ini", wire.Notice{Kind: wire.Workers, Deaths: &wire.Deaths{Total: 5}})
+		s.say("a.ini", wire.Notice{Kind: wire.Workers, Deaths: &wire.Deaths{Total: 5}})
+		s.say("a.ini", wire.Notice{Kind: wire.Workers})
 		s.say("a.ini", wire.Notice{Kind: wire.HookEnded, Hooks: []wire.HookEnd{
 			{Phase: string(hooks.AsRoot), Index: 2, Text: "exec: exit 9", Exit: "exit status 9", Code: 9, Took: 4 * time.Millisecond},
 			{Phase: string(hooks.AsEmperor), Index: 1, Text: "not its own"},
@@ -60,6 +67,8 @@ func TestNotesAreTold(t *testing.T) {
 			"a.ini running#1 life: loyal", "a.ini running#1 status: 3 of 4 workers", "a.ini running#1 status: ready",
 			"a.ini running#1 fallback: it runs on its fallback configuration: /safe.ini: no port",
 			"a.ini running#1 fallback: it runs on its own configuration again",
+			"a.ini running#1 workers: a worker died: exit status 7; the next one in 1s, deaths in a row: 2",
+			"a.ini running#1 workers: the workers have recovered",
 			"a.ini running#1 hook: as-root #2 (exec: exit 9) after 4ms: exit status 9")
 
 		s.put("a.ini", "refuse")

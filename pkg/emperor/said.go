@@ -76,6 +76,8 @@ func (e *Emperor) noticed(v *vassal, n wire.Notice) {
 	switch {
 	case n.Kind == wire.Status:
 		e.says(v, text)
+	case n.Kind == wire.Workers && n.Deaths != nil:
+		e.mourn(v, *n.Deaths)
 	case n.Kind == wire.Fallback:
 		e.fellBack(v, text)
 	case n.Kind == wire.Exec:
@@ -123,6 +125,19 @@ func (e *Emperor) fellBack(v *vassal, text string) {
 		e.quote(v, AboutFallback, "it runs on its own configuration again")
 	default:
 		e.quote(v, AboutFallback, "it runs on its fallback configuration: %s", text)
+	}
+}
+
+// mourn notes that workers of a vassal die, or have recovered.
+func (e *Emperor) mourn(v *vassal, d wire.Deaths) {
+	was := v.deaths
+	v.deaths = wire.Deaths{Recent: max(0, d.Recent), Total: max(0, d.Total), Exit: line(d.Exit), Next: d.Next}
+	switch {
+	case v.deaths.Recent > 0:
+		wait := max(0, time.Until(d.Next)).Round(10 * time.Millisecond)
+		e.quote(v, AboutWorkers, "a worker died: %s; the next one in %v, deaths in a row: %d", v.deaths.Exit, wait, v.deaths.Recent)
+	case was.Recent > 0:
+		e.quote(v, AboutWorkers, "the workers have recovered")
 	}
 }
 

@@ -76,6 +76,7 @@ type history struct {
 	status, reloadError      string
 	ownReload                bool   // that failed one was nobody's order
 	phase                    string // that it says it is in by sd_notify(3), beside its state
+	deaths                   wire.Deaths
 	fallback                 string // that it runs on, and why; empty: it does not
 	launches                 int
 	speaks                   bool      // the order channel, as it has shown

@@ -64,5 +64,8 @@ func (v *Vassal) answer(serial uint64, kind wire.NoticeKind, text string) {
 	v.outbox.Post(wire.Notice{Serial: serial, Kind: kind, Text: text})
 }
 
+// mourn tells the emperor of workers that died, or have recovered.
+func (v *Vassal) mourn(d wire.Deaths) { v.outbox.Post(wire.Notice{Kind: wire.Workers, Deaths: &d}) }
+
 // hookEnded tells the emperor of a hook that has run.
 func (v *Vassal) hookEnded(r hooks.Result) { v.outbox.Post(master.HookNotice(r)) }

@@ -116,6 +116,8 @@ const (
 	// Exec: the vassal becomes another program, which speaks none of this. That
 	// the pipe closes with it is no curse.
 	Exec NoticeKind = "exec"
+	// Workers: a worker has died that nobody had asked to, or all have recovered.
+	Workers NoticeKind = "workers"
 	// HookEnded: hooks have run. It says nothing about orders.
 	HookEnded NoticeKind = "hook"
 )
@@ -134,6 +136,8 @@ type Notice struct {
 	Text string `json:"text,omitempty"`
 	// Hooks are what a notice of the kind HookEnded is about, in the order they ran.
 	Hooks []HookEnd `json:"hooks,omitempty"`
+	// Deaths is what a notice of the kind Workers is about.
+	Deaths *Deaths `json:"deaths,omitempty"`
 	// Probe belongs to a notice of the kind Exec. Nil: the program is ready.
 	Probe *Probe `json:"probe,omitempty"`
 }
@@ -142,6 +146,18 @@ type Notice struct {
 func (n Notice) Fits() bool {
 	text, err := encode(n.cut())
 	return err == nil && len(text) <= MaxNotice
+}
+
+// Deaths are those of workers that nobody had asked to leave.
+type Deaths struct {
+	// Recent is how many have died since all lived long. Zero: they have recovered.
+	Recent int `json:"recent"`
+	// Total is how many have died in the life of the process.
+	Total int `json:"total"`
+	// Exit is how the last one ended, such as "exit status 1".
+	Exit string `json:"exit,omitempty"`
+	// Next is when it is replaced. Zero: it is not, or they have recovered.
+	Next time.Time `json:"next,omitzero"`
 }
 
 // Probe says how the emperor finds out that a program is ready which took the

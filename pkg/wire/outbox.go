@@ -122,6 +122,11 @@ func (o *Outbox) next() (text []byte, n int) {
 // cut shortens the texts: a byte of them may take six in JSON.
 func (n Notice) cut() Notice {
 	n.Text = n.Text[:min(len(n.Text), MaxNotice/8)]
+	if n.Deaths != nil {
+		d := *n.Deaths
+		d.Exit = d.Exit[:min(len(d.Exit), MaxNotice/16)]
+		n.Deaths = &d
+	}
 	n.Hooks = slices.Clone(n.Hooks)
 	for i := range n.Hooks {
 		h := &n.Hooks[i]

@@ -6,11 +6,13 @@
 package control
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/emperor/output"
 	"github.com/emperor-go/emperor/pkg/namespaces"
+	"github.com/emperor-go/emperor/pkg/wire"
 )
 
 // Prefix begins the path of everything in this version. What is in a version
@@ -156,10 +158,21 @@ func wrong(r emperor.Record) string {
 		return "cannot reload: " + r.ReloadError
 	case r.LaunchError != "":
 		return "cannot launch: " + r.LaunchError
+	case r.WorkerDeaths != nil && r.WorkerDeaths.Recent > 0 && r.PID != 0:
+		return dying(*r.WorkerDeaths, time.Now())
 	case r.Failures > 0 && r.Exit != "":
 		return r.Exit
 	}
 	return ""
+}
+
+// dying says of a vassal that runs that its workers do not.
+func dying(d wire.Deaths, now time.Time) string {
+	text := fmt.Sprintf("its workers die, %d in a row, the last: %s", d.Recent, d.Exit)
+	if wait := d.Next.Sub(now); wait > 0 {
+		text += fmt.Sprintf("; the next one in %v", max(wait.Round(time.Second), time.Second))
+	}
+	return text
 }
 
 func (s *Server) vassal(r emperor.Record) Vassal {

@@ -469,3 +469,20 @@ func TestWaitThatIsInterrupted(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A vassal that runs and whose workers do not is one with an error.
+func TestWorkersThatDieAreAnError(t *testing.T) {
+	now := time.Now()
+	r := emperor.Record{PID: 7, State: emperor.Running, Exit: "exit status 1", WorkerDeaths: &wire.Deaths{Recent: 3, Total: 9, Exit: "exit status 7"}}
+	if got, want := wrong(r), "its workers die, 3 in a row, the last: exit status 7"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	r.WorkerDeaths.Next = now.Add(4 * time.Second)
+	if got, want := dying(*r.WorkerDeaths, now), "its workers die, 3 in a row, the last: exit status 7; the next one in 4s"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+	r.WorkerDeaths.Recent = 0
+	if got := wrong(r); got != "" {
+		t.Errorf("when they have recovered: %q", got)
+	}
+}

@@ -214,12 +214,13 @@ var (
 	memory     = prometheus.NewDesc("emperor_vassal_memory_bytes", "Memory of a vassal's processes.", []string{"vassal"}, nil)
 	cpu        = prometheus.NewDesc("emperor_vassal_cpu_seconds_total", "Processor time of a vassal's generation.", []string{"vassal"}, nil)
 	launches   = prometheus.NewDesc("emperor_vassal_launches_total", "Launches of a vassal.", []string{"vassal"}, nil)
+	deaths     = prometheus.NewDesc("emperor_vassal_worker_deaths_total", "Workers of a vassal's generation that died.", []string{"vassal"}, nil)
 	unreported = prometheus.NewDesc("emperor_vassals_without_series", "Vassals beyond those that have series of their own.", nil, nil)
 )
 
 // Describe implements prometheus.Collector.
 func (x *vassals) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{states, memory, cpu, launches, unreported} {
+	for _, d := range []*prometheus.Desc{states, memory, cpu, launches, deaths, unreported} {
 		out <- d
 	}
 }
@@ -245,11 +246,19 @@ func (x *vassals) Collect(out chan<- prometheus.Metric) {
 		out <- prometheus.MustNewConstMetric(memory, prometheus.GaugeValue, float64(u.Memory), valid(r.Name))
 		out <- prometheus.MustNewConstMetric(cpu, prometheus.CounterValue, u.CPU, valid(r.Name))
 		out <- prometheus.MustNewConstMetric(launches, prometheus.CounterValue, float64(r.Launches), valid(r.Name))
+		out <- prometheus.MustNewConstMetric(deaths, prometheus.CounterValue, float64(died(r)), valid(r.Name))
 	}
 	for s, n := range counts {
 		out <- prometheus.MustNewConstMetric(states, prometheus.GaugeValue, float64(n), string(s))
 	}
 	out <- prometheus.MustNewConstMetric(unreported, prometheus.GaugeValue, float64(max(0, len(records)-MaxVassals)))
+}
+
+func died(r emperor.Record) int {
+	if r.WorkerDeaths == nil {
+		return 0
+	}
+	return r.WorkerDeaths.Total
 }
 
 // valid makes a label of the name of a file, another one for each.

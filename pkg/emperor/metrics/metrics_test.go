@@ -14,6 +14,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/emperor/control"
 	"github.com/emperor-go/emperor/pkg/hooks"
+	"github.com/emperor-go/emperor/pkg/wire"
 )
 
 // still is an emperor in which nothing happens.
@@ -54,7 +55,7 @@ func scrape(t *testing.T, x *Metrics) string {
 
 func TestNumbers(t *testing.T) {
 	e := still{
-		{Name: "a.ini", State: emperor.Running, PID: os.Getpid(), Launches: 3},
+		{Name: "a.ini", State: emperor.Running, PID: os.Getpid(), Launches: 3, WorkerDeaths: &wire.Deaths{Total: 4}},
 		{Name: "b\xff.ini", State: emperor.BackingOff},
 		{Name: "b\xfe.ini", State: emperor.BackingOff},
 	}
@@ -83,7 +84,7 @@ func TestNumbers(t *testing.T) {
 	text := scrape(t, x)
 	for _, want := range []string{
 		`emperor_vassals{state="running"} 1`, `emperor_vassals{state="backoff"} 2`, `emperor_vassals{state="idle"} 0`,
-		`emperor_vassal_launches_total{vassal="a.ini"} 3`, `emperor_vassal_memory_bytes{vassal="a.ini"} `,
+		`emperor_vassal_launches_total{vassal="a.ini"} 3`, `emperor_vassal_worker_deaths_total{vassal="a.ini"} 4`, `emperor_vassal_memory_bytes{vassal="a.ini"} `,
 		`emperor_vassal_exits_total{cause="signal"} 1`, `emperor_vassal_exits_total{cause="launch-failed"} 1`,
 		`emperor_vassal_exits_total{cause="stopped"} 0`, `emperor_vassal_restarts_total 1`, `emperor_reload_failures_total 1`,
 		`emperor_launch_duration_seconds_sum 0.02`, `emperor_ready_duration_seconds_sum 0.03`,

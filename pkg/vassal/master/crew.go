@@ -190,13 +190,13 @@ func (m *master) failed(c *crew, i int, w *worker, err error) {
 			m.dismiss(s.worker)
 			s.worker = nil
 		}
-		m.Log.Warn("cannot start the worker", "worker", i+1, "error", err, "restart", m.later(s, 0))
+		m.Log.Warn("cannot start the worker", "worker", i+1, "error", err, "restart", m.later(s, err.Error(), 0))
 	}
 }
 
-// later sets the time at which an empty slot is filled again, and returns how long
-// that is.
-func (m *master) later(s *slot, lived time.Duration) (wait time.Duration) {
+// later sets the time at which a slot is filled again whose worker died, or could not
+// be started, and returns how long that is.
+func (m *master) later(s *slot, why string, lived time.Duration) (wait time.Duration) {
 	if lived >= restartReset {
 		s.deaths = 0
 	}
@@ -209,6 +209,7 @@ func (m *master) later(s *slot, lived time.Duration) (wait time.Duration) {
 	}
 	s.deaths++
 	s.restart = time.Now().Add(wait)
+	m.mourn(why, s.restart)
 	return wait
 }
 
@@ -220,6 +221,7 @@ func (m *master) relieve() {
 		m.dismiss(w)
 	}
 	m.asleep = false
+	m.recovered()
 	m.stopListening()
 	if m.crew.plan != before.plan && m.crew.plan.Commit != nil {
 		m.crew.plan.Commit()

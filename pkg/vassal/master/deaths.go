@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"time"
+
+	"github.com/emperor-go/emperor/pkg/wire"
 )
 
 const (
@@ -68,7 +70,38 @@ func (m *master) died(w *worker, status string) {
 		m.fail(err)
 	default:
 		s.worker = nil
-		m.Log.Warn("the worker died", "worker", w.slot+1, "pid", w.pid, "exit", status, "restart", m.later(s, time.Since(w.since)))
+		m.Log.Warn("the worker died", "worker", w.slot+1, "pid", w.pid, "exit", status, "restart", m.later(s, status, time.Since(w.since)))
+	}
+}
+
+// mourn tells of the death of a worker. It is recent until all that came after it
+// have lived long enough.
+func (m *master) mourn(exit string, next time.Time) {
+	m.deaths = wire.Deaths{Recent: m.deaths.Recent + 1, Total: m.deaths.Total + 1, Exit: exit, Next: next}
+	m.calmAt = next.Add(restartReset)
+	m.Mourn(m.deaths)
+}
+
+// recovered forgets the deaths that are recent, and tells of that.
+func (m *master) recovered() {
+	if m.calmAt.IsZero() {
+		return
+	}
+	m.calmAt = time.Time{}
+	m.deaths = wire.Deaths{Total: m.deaths.Total}
+	m.Log.Info("the workers have recovered")
+	m.Mourn(m.deaths)
+}
+
+// dueCalm looks whether the workers have recovered: where one is not ready yet,
+// that is not known.
+func (m *master) dueCalm(now time.Time) {
+	switch {
+	case m.stopped || !passed(m.calmAt, now):
+	case m.asleep, m.crew.complete():
+		m.recovered()
+	default:
+		m.calmAt = now.Add(restartReset)
 	}
 }
 
@@ -89,6 +122,7 @@ func (m *master) due(now time.Time) {
 		m.dueSlots(m.crew, now)
 		m.dueSlots(m.next, now)
 	}
+	m.dueCalm(now)
 	m.dueDaemons(now)
 	m.dueLimits(now)
 }
@@ -127,7 +161,7 @@ func (m *master) arm() {
 		times = append(times, w.killAt, w.readyBy)
 	}
 	if !m.stopped {
-		times = append(times, m.limitAt)
+		times = append(times, m.limitAt, m.calmAt)
 		for _, c := range []*crew{m.crew, m.next} {
 			times = append(times, c.restarts()...)
 		}

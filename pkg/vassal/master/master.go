@@ -43,6 +43,8 @@ type Options struct {
 	Serial uint64
 	// Again says that a reload was asked for before there was anything to reload.
 	Again bool
+	// Mourn tells the emperor of workers that died, and that they have recovered.
+	Mourn func(wire.Deaths)
 	// Log gets what happens.
 	Log *slog.Logger
 }
@@ -99,6 +101,8 @@ type master struct {
 	knock    context.CancelFunc
 	idle     idleness
 	limitAt  time.Time // when limits are looked at next; zero: never
+	deaths   wire.Deaths
+	calmAt   time.Time // when they may be forgotten; zero: none are recent
 
 	served  bool // a crew was ready once
 	unwell  bool // the emperor was told of a failure of what it did not order

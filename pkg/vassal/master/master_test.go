@@ -191,6 +191,7 @@ type stage struct {
 	commands chan wire.Command
 	orders   chan wire.Order
 	said     []string
+	mourned  []string
 	plans    map[string]*Plan // by what an order holds
 	ended    chan error
 	mu2      sync.Mutex
@@ -228,6 +229,7 @@ func playWith(t *testing.T, p *Plan, change func(*Options)) *stage {
 		},
 		Report: func(r wire.Report) { s.say("%v", r) },
 		Answer: func(serial uint64, kind wire.NoticeKind, text string) { s.say("%d %v %s", serial, kind, text) },
+		Mourn:  func(d wire.Deaths) { s.mourn(d) },
 		Log:    slog.New(termlog.New(s.log, termlog.Options{Level: slog.LevelDebug})),
 	}
 	change(&o)
@@ -241,6 +243,28 @@ func (s *stage) say(format string, args ...any) {
 	s.mu2.Lock()
 	defer s.mu2.Unlock()
 	s.said = append(s.said, strings.TrimSpace(fmt.Sprintf(format, args...)))
+}
+
+// mourn notes what is told of deaths: recent/total exit +pause.
+func (s *stage) mourn(d wire.Deaths) {
+	s.mu2.Lock()
+	defer s.mu2.Unlock()
+	text := fmt.Sprintf("%d/%d", d.Recent, d.Total)
+	if d.Exit != "" {
+		text += fmt.Sprintf(" %s +%v", d.Exit, time.Until(d.Next))
+	}
+	s.mourned = append(s.mourned, text)
+}
+
+func (s *stage) expectMourned(want ...string) {
+	s.t.Helper()
+	synctest.Wait()
+	s.mu2.Lock()
+	defer s.mu2.Unlock()
+	if !slices.Equal(s.mourned, want) {
+		s.t.Errorf("mourned %q, want %q", s.mourned, want)
+	}
+	s.mourned = nil
 }
 
 func (s *stage) expect(want string) {
@@ -459,6 +483,48 @@ func TestDeadWorkerIsReplacedAndTheOthersStay(t *testing.T) {
 			`the worker died worker=1 pid=1 exit="signal: killed" restart=0s`,
 			`the worker died worker=1 pid=3 exit="signal: killed" restart=1s`,
 			`the worker died worker=2 pid=2 exit="exit status 9" restart=0s`)
+		s.stop("<nil>")
+	})
+}
+
+// The emperor is told of each death, and when all have lived long enough; it does
+// not take a worker that was asked to leave for one that died.
+func TestDeathsAreToldUntilTheWorkersHaveRecovered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, plan("web", 2))
+		s.end(1, "signal: killed")
+		s.expectMourned("1/1 signal: killed +500ms")
+		time.Sleep(time.Second)
+		s.end(3, "exit status 7")
+		s.expectMourned("2/2 exit status 7 +1s")
+		time.Sleep(restartReset)
+		s.expectMourned()
+		time.Sleep(time.Second)
+		s.expectMourned("0/2")
+		time.Sleep(time.Hour)
+		s.end(2, "exit status 0")
+		s.expectMourned("1/3 exit status 0 +0s")
+		s.order(7, "new", plan("web2", 1)) // others take over
+		s.expectMourned("0/3")
+		s.stop("<nil>")
+		s.expectMourned()
+	})
+}
+
+// One that is not ready yet has not recovered.
+func TestSlowWorkerHasNotRecovered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := plan("web", 1)
+		p.Ready = config.Readiness{Notify: true, Timeout: time.Minute}
+		s := play(t, p)
+		p.Program.Args[0] = "silent"
+		s.end(1, "exit status 1")
+		s.expectMourned("1/1 exit status 1 +500ms")
+		time.Sleep(time.Minute)
+		s.expectMourned()
+		s.post(Notified(2, "READY=1"))
+		time.Sleep(restartReset)
+		s.expectMourned("0/1")
 		s.stop("<nil>")
 	})
 }
