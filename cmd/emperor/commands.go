@@ -37,22 +37,52 @@ func isCommand(args []string) bool {
 	return slices.ContainsFunc(commands(), func(c *cobra.Command) bool { return c.Name() == args[0] })
 }
 
-// meant asks whether a directory that is not there was to be a command.
-func meant(args []string) string {
-	if len(args) == 0 || strings.Contains(args[0], "/") || strings.HasPrefix(args[0], "-") {
-		return ""
+// commandLine puts the command first in a command line that is for one: options that
+// all commands have may come before it. All others are the emperor's own.
+func commandLine(args []string) (command []string, ok bool) {
+	for n := 0; n < len(args); {
+		switch first := args[n]; {
+		case isCommand(args[n:]):
+			return slices.Concat(args[n:n+1], args[:n], args[n+1:]), true
+		case first == "--json", strings.HasPrefix(first, "--runtime-dir="):
+			n++
+		case first == "--runtime-dir":
+			n += 2
+		default:
+			return nil, false
+		}
 	}
-	if _, err := os.Stat(args[0]); err == nil {
-		return ""
-	}
+	return nil, false
+}
+
+// mistyped is about a word of the command line that would be a directory to watch,
+// is none, and may have been meant as a command.
+func mistyped(monitors, args []string) error {
 	var names []string
 	for _, c := range commands() {
 		names = append(names, c.Name())
 	}
-	if near := control.Near(args[0], names); len(near) > 0 {
-		return " (did you mean the command " + strings.Join(near, ", ") + "?)"
+	for _, word := range monitors {
+		if _, pattern := patternOf(word); pattern || strings.Contains(word, "/") || !slices.Contains(args, word) {
+			continue
+		}
+		if _, err := os.Stat(word); !errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		var hint string
+		switch near := control.Near(word, names); {
+		case slices.Contains(names, word):
+			hint = "a command comes first: emperor " + word
+		case len(near) > 0:
+			hint = "did you mean the command " + strings.Join(near, ", ") + "?"
+		case word == args[0]:
+			hint = "emperor help lists the commands"
+		default:
+			continue
+		}
+		return fmt.Errorf("there is neither a command nor a directory %q (%s)", word, hint)
 	}
-	return ""
+	return nil
 }
 
 // errMistakes is the end of a command that has printed what is wrong.

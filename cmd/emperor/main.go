@@ -22,7 +22,7 @@ const (
 )
 
 func main() {
-	if args := os.Args[1:]; isCommand(args) {
+	if args, ok := commandLine(os.Args[1:]); ok {
 		os.Exit(runCommand(args, os.Stdout, os.Stderr))
 	}
 	options, warnings, err := config.Own(parser.Parse).ParseEmperor(os.Args[1:])
@@ -42,7 +42,10 @@ func main() {
 	case errors.Is(err, config.ErrVersion):
 		fmt.Println("emperor", config.Version)
 		return
-	case err != nil:
+	case err == nil:
+		err = mistyped(options.Monitors, os.Args[1:])
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "emperor:", err)
 		os.Exit(exitUsage)
 	}
@@ -52,7 +55,7 @@ func main() {
 	}
 	ctx, hurry := untilSignal()
 	if err := run(ctx, hurry, options, warnings); err != nil {
-		fmt.Fprintln(os.Stderr, "emperor:", err.Error()+meant(os.Args[1:]))
+		fmt.Fprintln(os.Stderr, "emperor:", err)
 		os.Exit(exitFailed)
 	}
 }

@@ -21,6 +21,7 @@ import (
 // Exit codes.
 const (
 	exitFailed = 1 // the vassal could not boot
+	exitUsage  = 2 // the command line is wrong, or a file that it names
 )
 
 // The workers' death signal is tied to the thread that starts them: it must be
@@ -61,6 +62,9 @@ func main() {
 		fmt.Println("vassal", config.Version)
 	default:
 		fmt.Fprintln(os.Stderr, termlog.ErrorMark()+"vassal:", err)
+		if errors.Is(err, vassal.ErrUsage) {
+			os.Exit(exitUsage)
+		}
 		os.Exit(exitFailed)
 	}
 }

@@ -67,6 +67,12 @@ found mistakes.
 .TP
 .B 2
 The command line or the emperor's own file is wrong.
+.TP
+.B 3
+A command: no emperor answers.
+.TP
+.B 4
+A command: there is no such vassal.
 .SH SEE ALSO
 .BR vassal (8),
 .BR emperor.ini (5),
@@ -116,7 +122,10 @@ const vassalManualEnd = `.SH EXIT STATUS
 Stopped as asked.
 .TP
 .B 1
-The configuration is wrong, or the vassal could not boot.
+The vassal could not boot, or, under an emperor, its configuration is wrong.
+.TP
+.B 2
+The command line is wrong, or a file that it names.
 .SH SEE ALSO
 .BR emperor (8),
 .BR emperor.ini (5),

@@ -96,6 +96,15 @@ var errStopped = errors.New("stopped while booting")
 // this process was parked. It is no failure.
 var ErrWithdrawn = wire.ErrWithdrawn
 
+// ErrUsage is what the error of Run is about a command line that is wrong, or a file
+// that it names, where no emperor has started this process.
+var ErrUsage = errors.New("the command line is wrong")
+
+// usageError is an ErrUsage that reads like its cause.
+type usageError struct{ error }
+
+func (u usageError) Unwrap() []error { return []error{u.error, ErrUsage} }
+
 // step is one named part of the boot.
 type step struct {
 	name string
@@ -257,7 +266,11 @@ func (v *Vassal) prepareMounts(context.Context) error {
 
 // parse reads the bytes of the order, or the command line where there is none.
 func (v *Vassal) parse(context.Context) (err error) {
-	if v.options, err = v.read(v.order); err != nil {
+	v.options, err = v.read(v.order)
+	switch {
+	case err != nil && v.order == nil && v.pipe == nil && v.resumed == nil:
+		return usageError{err}
+	case err != nil:
 		return err
 	}
 	if err := v.becomeTwin(); err != nil {
