@@ -219,6 +219,9 @@ func (e *Emperor) obey(v *vassal, verb Verb) error {
 	e.mention(v, AboutOperator, "%s", verb)
 	switch verb {
 	case Start:
+		if v.wanted == nil {
+			return fmt.Errorf("its configuration cannot be used: %s", v.fault)
+		}
 		v.held = false
 		v.pardon()
 		if v.state == Idle || v.state == BackingOff {
@@ -228,6 +231,9 @@ func (e *Emperor) obey(v *vassal, verb Verb) error {
 		v.held = true
 		e.input(v, Drop)
 	case Restart:
+		if v.fault != "" && (v.wanted == nil || v.wanted.Err == nil) { // the next one would not be of the newest
+			return fmt.Errorf("its configuration cannot be used: %s", v.fault)
+		}
 		v.held = false
 		v.pardon()
 		e.input(v, Want)

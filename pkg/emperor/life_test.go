@@ -207,6 +207,54 @@ func TestOperatorStopsAndStarts(t *testing.T) {
 	})
 }
 
+// A new process of a configuration with a mistake would be one of the configuration
+// before: restart says so, and what runs goes on, as with reload.
+func TestRestartWithAFaultyConfiguration(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, nil)
+		s.put("a.ini", "1")
+		bad := monitor.Config{Name: "a.ini", Err: errors.New("line 1: what?")}
+		s.monitor.Put(bad)
+		synctest.Wait()
+		s.since()
+		for _, verb := range []Verb{Restart, ReloadIt} {
+			if err := s.operator(t, "a.ini", verb); err == nil || err.Error() != "its configuration cannot be used: line 1: what?" {
+				t.Errorf("%s: %v", verb, err)
+			}
+		}
+		s.expect(t, "")
+		bad.Name = "b.ini"
+		s.monitor.Put(bad)
+		synctest.Wait()
+		for _, verb := range []Verb{Restart, Start} {
+			if err := s.operator(t, "b.ini", verb); err == nil || err.Error() != "its configuration cannot be used: line 1: what?" {
+				t.Errorf("%s of what has never run: %v", verb, err)
+			}
+		}
+		s.put("a.ini", "2")
+		if err := s.operator(t, "a.ini", Restart); err != nil {
+			t.Error(err)
+		}
+		s.stop()
+	})
+}
+
+// With a fallback the file that has a mistake is what a new process takes.
+func TestRestartOfAFallback(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, func(o *Options) {
+			o.Check = func(monitor.Config) (Facts, error) { return Facts{Fallback: true}, errors.New("wrong") }
+		})
+		s.put("a.ini", "1")
+		s.since()
+		if err := s.operator(t, "a.ini", Restart); err != nil {
+			t.Error(err)
+		}
+		s.expect(t, "dead a.ini#1 exit status 0, clear a.ini#1, launch a.ini#2 1")
+		s.stop()
+	})
+}
+
 func TestStartAndResetEndABackoff(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, verb := range []Verb{Start, Reset, Restart} {
