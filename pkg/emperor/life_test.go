@@ -122,6 +122,21 @@ func TestReloadOfTheVassalsOwn(t *testing.T) {
 	})
 }
 
+// Why a process could not reload is of no interest when that process is dead.
+func TestRefusalIsForgottenWithItsProcess(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, comparing)
+		s.put("a.ini", "1")
+		s.put("a.ini", "refuse")
+		s.alive["a.ini"].end(killed)
+		synctest.Wait()
+		if r := s.record(t, "a.ini"); r.State != BackingOff || r.ReloadError != "" || r.Exit != killed.String() {
+			t.Errorf("got %+v", r)
+		}
+		s.stop()
+	})
+}
+
 func TestReloadThatIsNotAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, func(o *Options) { o.Compare, o.Patience = compareWords, 20*time.Second })

@@ -164,6 +164,7 @@ type exited struct {
 
 func (x exited) apply(e *Emperor) {
 	x.v.exit, x.v.exited = &x.exit, time.Now()
+	x.v.reloadError = "" // it was about that process
 	x.v.exiled = x.exit.Err == nil && x.exit.Code == wire.Exile
 	e.input(x.v, Exited)
 }

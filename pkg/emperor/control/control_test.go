@@ -201,6 +201,10 @@ func TestVerbsThatWait(t *testing.T) {
 	if err := s.call("POST", "/reload?wait", &answers); err != nil || len(answers) != 2 || answers[0].Error != "" || answers[1].Error != "line 2: no" {
 		t.Errorf("reload of all: %+v, %v", answers, err)
 	}
+	if err := s.call("POST", "/reload", &answers); err != nil || len(answers) != 2 || answers[0].Name != "a.ini" || answers[1].Name != "c.ini" ||
+		answers[0].Done || answers[0].Vassal.Generation != 3 {
+		t.Errorf("reload of all that is not waited for: %+v, %v", answers, err)
+	}
 	if err := s.call("POST", "/vassals/b.ini/reload", &Answer{}); err == nil || !strings.Contains(err.Error(), "it does not run: it is backoff") {
 		t.Errorf("reload of what does not run: %v", err)
 	}

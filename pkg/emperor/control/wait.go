@@ -93,16 +93,14 @@ func either(a, b string) string {
 	return b
 }
 
-// reloadAll reloads every vassal that runs, some at a time.
+// reloadAll reloads every vassal that runs, some at a time, and answers which: as it
+// was in the beginning, or with wait what became of each.
 func (s *Server) reloadAll(r *http.Request) (any, error) {
 	wait, err := flag(r, "wait")
 	if err != nil {
 		return nil, err
 	}
 	defer s.changed()
-	if !wait {
-		return []Answer{}, s.Emperor.Inform(r.Context(), emperor.ReloadAll)
-	}
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
 	records, transitions, err := s.Emperor.Transitions(ctx)
@@ -119,7 +117,12 @@ func (s *Server) reloadAll(r *http.Request) (any, error) {
 		return nil, err
 	}
 	answers := []Answer{}
-	for len(pending) > 0 {
+	for name, r := range pending {
+		if !wait {
+			answers = append(answers, Answer{Name: name, Vassal: r})
+		}
+	}
+	for wait && len(pending) > 0 {
 		t, ok := <-transitions
 		if !ok {
 			return nil, emperor.ErrEnded
