@@ -127,10 +127,10 @@ func TestRefusalIsForgottenWithItsProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, comparing)
 		s.put("a.ini", "1")
-		s.put("a.ini", "refuse")
+		s.put("a.ini", "refuse, sticky")
 		s.alive["a.ini"].end(killed)
 		synctest.Wait()
-		if r := s.record(t, "a.ini"); r.State != BackingOff || r.ReloadError != "" || r.Exit != killed.String() {
+		if r := s.record(t, "a.ini"); r.State != Clearing || r.ReloadError != "" || r.Exit != killed.String() {
 			t.Errorf("got %+v", r)
 		}
 		s.stop()
