@@ -55,10 +55,10 @@ func main() {
 		help()
 		return
 	case errors.As(err, &mistake):
-		fmt.Fprintln(os.Stderr, termlog.ErrorMark()+"vassal-server:", err)
+		termlog.PrintError(os.Stderr, "vassal-server", err)
 		os.Exit(exitUsage)
 	}
-	fmt.Fprintln(os.Stderr, termlog.ErrorMark()+"vassal-server:", err)
+	termlog.PrintError(os.Stderr, "vassal-server", err)
 	os.Exit(exitFailed)
 }
 

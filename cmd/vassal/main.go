@@ -37,7 +37,7 @@ func main() {
 		return
 	}
 	if os.Args[0] == master.StageName {
-		fmt.Fprintln(os.Stderr, termlog.ErrorMark()+"vassal:", master.Stage(os.Args, logger()))
+		termlog.PrintError(os.Stderr, "vassal", master.Stage(os.Args, logger()))
 		os.Exit(exitFailed)
 	}
 	if len(os.Args) == 3 && os.Args[1] == "--pty-connect" {
@@ -50,7 +50,7 @@ func main() {
 	switch {
 	case errors.As(err, &exit):
 		if exit.Code != 0 {
-			fmt.Fprintln(os.Stderr, termlog.ErrorMark()+"vassal:", err)
+			termlog.PrintError(os.Stderr, "vassal", err)
 		}
 		os.Exit(exit.Code)
 	case err == nil, errors.Is(err, vassal.ErrWithdrawn):
@@ -61,7 +61,7 @@ func main() {
 	case errors.Is(err, config.ErrVersion):
 		fmt.Println("vassal", config.Version)
 	default:
-		fmt.Fprintln(os.Stderr, termlog.ErrorMark()+"vassal:", err)
+		termlog.PrintError(os.Stderr, "vassal", err)
 		if errors.Is(err, vassal.ErrUsage) {
 			os.Exit(exitUsage)
 		}

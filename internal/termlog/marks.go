@@ -1,8 +1,10 @@
 package termlog
 
 import (
+	"io"
 	"log/slog"
 	"os"
+	"strings"
 )
 
 // MarksEnv is set for programs whose output is read by somebody who knows marks:
@@ -12,13 +14,15 @@ const MarksEnv = "EMPEROR_LOG_LEVELS"
 // Marked reports whether this process is such a program.
 func Marked() bool { return os.Getenv(MarksEnv) != "" }
 
-// ErrorMark begins a line about an error that this process ends with; it is empty
-// where nobody knows marks.
-func ErrorMark() string {
+// PrintError writes an error that this process ends with, behind the program's name.
+// Each of its lines is marked as one of an error, where somebody knows marks.
+func PrintError(w io.Writer, program string, err error) {
+	text := program + ": " + err.Error()
 	if Marked() {
-		return mark(slog.LevelError)
+		m := mark(slog.LevelError)
+		text = m + strings.ReplaceAll(text, "\n", "\n"+m)
 	}
-	return ""
+	_, _ = io.WriteString(w, text+"\n")
 }
 
 func mark(l slog.Level) string {
