@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"golang.org/x/term"
 )
@@ -19,7 +20,8 @@ const detach = 0x1d
 // Connect shows the terminal at conn in the one that in and out are, until one of
 // them ends or the detach key is typed. The terminal of in is as before when it
 // returns, or when a signal ends this process. Where in is no terminal it is
-// passed on as it is.
+// passed on as it is, and after its end what is still printed is shown until there
+// was nothing for a second.
 func Connect(conn net.Conn, in, out *os.File) error {
 	defer conn.Close()
 	fd := int(in.Fd())
@@ -46,17 +48,23 @@ func Connect(conn net.Conn, in, out *os.File) error {
 	if err := tellSize(conn, out); err != nil {
 		return err
 	}
-	ended := make(chan error, 2)
-	go func() { _, err := io.Copy(out, conn); ended <- err }()
-	go func() {
-		if err := keys(conn, in); !errors.Is(err, errInputOver) {
-			ended <- err
-		}
-	}()
+	ended, shown := make(chan error, 2), make(chan struct{}, 1)
+	go func() { _, err := io.Copy(telling{out, shown}, conn); ended <- err }()
+	go func() { ended <- keys(conn, in) }()
+	var silence <-chan time.Time // nil while there may be more to type
 	for {
 		select {
 		case err := <-ended:
-			return err
+			if !errors.Is(err, errInputOver) {
+				return err
+			}
+			silence = time.After(echo)
+		case <-shown:
+			if silence != nil {
+				silence = time.After(echo)
+			}
+		case <-silence:
+			return nil
 		case s := <-signals:
 			if s != syscall.SIGWINCH {
 				return fmt.Errorf("ended by signal %v", s)
@@ -68,9 +76,26 @@ func Connect(conn net.Conn, in, out *os.File) error {
 	}
 }
 
-// errInputOver says that there is nothing more to type, which ends nothing: there
-// may be more to see.
+// echo is how long nothing is printed before a client leaves whose input is over.
+const echo = time.Second
+
+// errInputOver says that there is nothing more to type. There may be more to see.
 var errInputOver = errors.New("the input is over")
+
+// telling tells, after each piece, that there was something to show.
+type telling struct {
+	out   io.Writer
+	shown chan<- struct{}
+}
+
+func (t telling) Write(text []byte) (int, error) {
+	n, err := t.out.Write(text)
+	select {
+	case t.shown <- struct{}{}:
+	default:
+	}
+	return n, err
+}
 
 // keys sends what is typed, and returns nil on the detach key.
 func keys(conn io.Writer, in *os.File) error {

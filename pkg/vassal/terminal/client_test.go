@@ -101,6 +101,38 @@ func TestClientRestoresTheTerminal(t *testing.T) {
 	}
 }
 
+// A client whose input is no terminal ends by itself: what was typed has been typed,
+// and what was printed has been shown.
+func TestClientWithoutATerminalEnds(t *testing.T) {
+	for _, typed := range []string{"", "typed"} {
+		h, worker := stage(t)
+		in, keys, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		shown, out, err := os.Pipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		send(t, keys, typed)
+		keys.Close()
+		ended := make(chan error, 1)
+		conn := connect(t, h)
+		go func() { ended <- Connect(conn, in, out) }()
+		expect(t, worker, typed)
+		send(t, worker, "shown")
+		select {
+		case err := <-ended:
+			if err != nil {
+				t.Error(err)
+			}
+		case <-time.After(patience):
+			t.Fatal("the client does not end")
+		}
+		expect(t, shown, "shown")
+	}
+}
+
 func termios(t *testing.T, tty *os.File) unix.Termios {
 	t.Helper()
 	state, err := unix.IoctlGetTermios(int(tty.Fd()), unix.TCGETS)
