@@ -16,8 +16,15 @@ func (e *Emperor) account(v *vassal, what Effect) {
 		v.generation++
 		v.launches++
 		v.config, v.serial, v.reloads, v.failed, v.left = *v.wanted, 1, 0, false, false
+		v.renews = false
 		v.history = v.next()
-	case doFail, doMiss, doCurse, doSilence:
+	case doFail:
+		if v.renewal(e.options.Backoff.Reset) {
+			v.renewed = time.Now()
+		} else {
+			v.miscarried()
+		}
+	case doMiss, doCurse, doSilence:
 		v.miscarried()
 	case doUnbound:
 		v.config = *v.wanted

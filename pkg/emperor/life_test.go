@@ -122,6 +122,36 @@ func TestReloadOfTheVassalsOwn(t *testing.T) {
 	})
 }
 
+// A vassal that ends on purpose, and has said so, is launched again at once: but not
+// as often as it likes, and not when it fails over it.
+func TestRenewal(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, nil)
+		s.put("a.ini", "1")
+		renew := func(x Exit) {
+			s.say("a.ini", wire.Notice{Kind: wire.Renew, Text: "SIGHUP"})
+			s.alive["a.ini"].end(x)
+			synctest.Wait()
+		}
+		renew(code(0))
+		s.expect(t, "launch a.ini#1 1, dead a.ini#1 exit status 0, clear a.ini#1, launch a.ini#2 1")
+		if r := s.record(t, "a.ini"); r.Failures != 0 || r.State != Running {
+			t.Errorf("got %+v", r)
+		}
+		renew(code(0))
+		s.expect(t, "dead a.ini#2 exit status 0, clear a.ini#2")
+		pass(time.Minute)
+		s.expect(t, "launch a.ini#3 1")
+		renew(code(1))
+		s.expect(t, "dead a.ini#3 exit status 1, clear a.ini#3")
+		pass(time.Minute)
+		s.alive["a.ini"].end(code(0)) // it has said nothing
+		synctest.Wait()
+		s.expect(t, "launch a.ini#4 1, dead a.ini#4 exit status 0, clear a.ini#4")
+		s.stop()
+	})
+}
+
 // Why a process could not reload is of no interest when that process is dead.
 func TestRefusalIsForgottenWithItsProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

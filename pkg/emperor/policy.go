@@ -47,6 +47,12 @@ func (v *vassal) pardon() {
 	v.brood = brood{}
 }
 
+// renewal reports whether a generation that ended without being asked did so on
+// purpose, as it had said, and not again right after the last time.
+func (v *vassal) renewal(pause time.Duration) bool {
+	return v.renews && *v.exit == Exit{} && (v.renewed.IsZero() || time.Since(v.renewed) >= pause)
+}
+
 // miscarried counts a generation that ended without being asked.
 func (v *vassal) miscarried() {
 	v.failed = true

@@ -78,6 +78,9 @@ func (e *Emperor) noticed(v *vassal, n wire.Notice) {
 		e.says(v, text)
 	case n.Kind == wire.Workers && n.Deaths != nil:
 		e.mourn(v, *n.Deaths)
+	case n.Kind == wire.Renew:
+		v.renews = true
+		e.quote(v, AboutLife, "ends to be started again: %s", text)
 	case n.Kind == wire.Fallback:
 		e.fellBack(v, text)
 	case n.Kind == wire.Exec:

@@ -44,9 +44,11 @@ type vassal struct {
 	reloads    int // taken by this generation
 	process    Process
 	cancel     context.CancelCauseFunc
-	slot       bool // counts as a launch
-	failed     bool // the generation ended without being asked
-	failures   int  // generations in a row that failed
+	slot       bool      // counts as a launch
+	failed     bool      // the generation ended without being asked
+	renews     bool      // it has said that it ends to be launched again
+	renewed    time.Time // when that last was done at once
+	failures   int       // generations in a row that failed
 	activation Activation
 	activating bool               // the activator has not answered
 	watch      uint64             // names the wait for a connection

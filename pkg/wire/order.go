@@ -113,6 +113,9 @@ const (
 	Fallback NoticeKind = "fallback"
 	// Status: a line for people, of no consequence.
 	Status NoticeKind = "status"
+	// Renew: the process ends on purpose, and another is to take its place. The text
+	// says why.
+	Renew NoticeKind = "renew"
 	// Exec: the vassal becomes another program, which speaks none of this. That
 	// the pipe closes with it is no curse.
 	Exec NoticeKind = "exec"

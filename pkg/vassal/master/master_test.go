@@ -626,6 +626,7 @@ func TestExitOnReload(t *testing.T) {
 			t.Error(err)
 		}
 		s.expect("start 1 web, terminated 1, dead 1")
+		s.expectSaid("0 renew the emperor says so")
 	})
 }
 

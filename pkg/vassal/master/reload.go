@@ -34,6 +34,7 @@ func (m *master) reload(r request) {
 	case m.plan().Triggers.Exit && r.order != nil: // it is for the emperor to start the next
 		m.answer(r, fmt.Errorf("%w: exit-on-reload", ErrAnew))
 	case m.plan().Triggers.Exit:
+		m.Answer(0, wire.Renew, r.why)
 		m.stop("exit-on-reload: " + r.why)
 	case m.next != nil:
 		m.wanted = append(m.wanted, r)
