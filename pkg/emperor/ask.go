@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -73,6 +74,8 @@ type Record struct {
 	Heartbeat     time.Time `json:"heartbeat,omitzero"`
 	Reloaded      time.Time `json:"reloaded,omitzero"`
 
+	// Ignored are files of the same name that other monitors have.
+	Ignored []string `json:"ignored,omitempty"`
 	// Fallback names the configuration that the vassal runs on instead of its own,
 	// and says why.
 	Fallback string `json:"fallback,omitempty"`
@@ -111,6 +114,9 @@ func (e *Emperor) record(v *vassal) Record {
 		r.Desired = Withdrawn
 	case v.held:
 		r.Desired = Held
+	}
+	for _, source := range slices.Sorted(maps.Keys(v.shadowed)) {
+		r.Ignored = append(r.Ignored, v.shadowed[source])
 	}
 	if v.parent != nil {
 		r.Parent = v.parent.name

@@ -421,11 +421,19 @@ func TestSameNameInTwoMonitors(t *testing.T) {
 		second := monitor.NewStatic("second")
 		s := play(t, func(o *Options) { o.Monitors = append(o.Monitors, second) })
 		s.put("a.ini", "1")
+		ignored := func() string { return strings.Join(s.record(t, "a.ini").Ignored, " ") }
 		second.Put(monitor.Text("a.ini", "2"))
+		second.Put(monitor.Text("a.ini", "3"))
 		synctest.Wait()
+		if got := ignored(); got != "/a.ini" {
+			t.Errorf("ignored is %q", got)
+		}
 		second.Remove("a.ini")
 		synctest.Wait()
 		s.expect(t, "launch a.ini#1 1")
+		if got := ignored(); got != "" {
+			t.Errorf("%q is gone, and ignored", got)
+		}
 		if n := strings.Count(s.log.String(), "there is another vassal of this name"); n != 1 {
 			t.Errorf("the second is shown %d times:\n%s", n, s.log)
 		}

@@ -21,12 +21,12 @@ type vassal struct {
 	brood  brood   // its own zergs
 
 	// What should be.
-	wanted     *Plan        // the last usable configuration; nil: none yet
-	withdrawn  bool         // it shall not exist any more
-	held       bool         // the operator stopped it, or has not started it
-	fault      string       // why the newest configuration is of no use
-	faultSince time.Time    // when that began
-	shadowed   map[int]bool // monitors that have the same name, as it was logged
+	wanted     *Plan          // the last usable configuration; nil: none yet
+	withdrawn  bool           // it shall not exist any more
+	held       bool           // the operator stopped it, or has not started it
+	fault      string         // why the newest configuration is of no use
+	faultSince time.Time      // when that began
+	shadowed   map[int]string // files of the same name that are ignored, by monitor
 
 	// Why it should not be launched again, although it should run.
 	exiled bool // it asked for that, until its configuration changes
@@ -283,15 +283,16 @@ func (e *Emperor) note(v *vassal, err error) {
 }
 
 // shadow notes that another monitor has a vassal of the same name.
-func (e *Emperor) shadow(v *vassal, source int, there, here string) {
+func (e *Emperor) shadow(v *vassal, source int, path string) {
 	if v.shadowed == nil {
-		v.shadowed = map[int]bool{}
+		v.shadowed = map[int]string{}
 	}
-	if !v.shadowed[source] {
+	if _, known := v.shadowed[source]; !known {
+		there, here := e.options.Monitors[source], e.options.Monitors[v.source]
 		v.log.Error("there is another vassal of this name; that one is ignored", "there", there, "here", here)
 		e.mention(v, AboutConfig, "there is another vassal of this name in %s; that one is ignored", there)
 	}
-	v.shadowed[source] = true
+	v.shadowed[source] = path
 }
 
 // arm makes the input Due come after d, unless the state changes before.

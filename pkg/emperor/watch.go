@@ -57,15 +57,20 @@ func (e *Emperor) reconcile(source int, plans []Plan) {
 		case v == nil:
 			v = e.add(p.Name, source)
 		case v.source != source:
-			e.shadow(v, source, e.options.Monitors[source].String(), e.options.Monitors[v.source].String())
+			e.shadow(v, source, p.Path)
+			present[p.Name] = true
 			continue
 		}
 		present[p.Name] = true
 		e.offer(v, p)
 	}
 	for name, v := range e.vassals {
-		if v.source == source && v.parent == nil && !present[name] {
+		switch {
+		case present[name] || v.parent != nil:
+		case v.source == source:
 			e.withdraw(v)
+		default:
+			delete(v.shadowed, source)
 		}
 	}
 }
