@@ -18,6 +18,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -135,11 +136,10 @@ func (p program) look(name string) (dir, ok bool) {
 // run runs the program for a request. Its process group ends with the request.
 func (p program) run(x *exchange, s script, command []string) {
 	x.duplex()
-	body := io.Reader(http.NoBody)
-	if x.r.Body != nil {
-		body = x.r.Body
-	}
-	c := exec.CommandContext(x.r.Context(), command[0], command[1:]...)
+	ctx, cancel := context.WithCancel(x.r.Context())
+	defer cancel()
+	body := &wholeBody{from: x.r.Body, end: cancel, over: make(chan struct{})}
+	c := exec.CommandContext(ctx, command[0], command[1:]...)
 	c.Dir, c.Env, c.Stdin = filepath.Dir(s.file), p.environ(x, s), body
 	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	c.Cancel = func() error { return syscall.Kill(-c.Process.Pid, syscall.SIGKILL) }
@@ -161,19 +161,65 @@ func (p program) run(x *exchange, s script, command []string) {
 	if err = relay(x, out); err != nil {
 		_ = c.Cancel()
 	}
-	p.conclude(x, s, err, c.Wait())
+	close(body.over)
+	ended := c.Wait()
+	p.conclude(x, s, body.fault.Load(), err, ended)
+}
+
+// wholeBody is the input of a program. It ends when the body does, or else not before
+// the program, which is ended then: it would take half a body for a whole one.
+type wholeBody struct {
+	from  io.Reader // nil: there is none
+	end   func()
+	over  chan struct{} // closed when the program has no more to say
+	fault atomic.Pointer[bodyError]
+}
+
+func (b *wholeBody) Read(p []byte) (int, error) {
+	if b.from == nil {
+		return 0, io.EOF
+	}
+	n, err := b.from.Read(p)
+	if err != nil && !errors.Is(err, io.EOF) {
+		b.fault.Store(&bodyError{err})
+		b.end()
+		<-b.over
+	}
+	return n, err
+}
+
+// bodyError is why the input of a program did not come.
+type bodyError struct{ error }
+
+func (e bodyError) Unwrap() error { return e.error }
+
+// status is what the client is told.
+func (e bodyError) status() int {
+	var large *http.MaxBytesError
+	switch {
+	case errors.As(e, &large):
+		return http.StatusRequestEntityTooLarge
+	case errors.Is(e, os.ErrDeadlineExceeded):
+		return http.StatusRequestTimeout
+	}
+	return http.StatusBadRequest
 }
 
 // conclude handles an answer that is not complete: the program failed, or was ended
 // because its client is gone or the time is over, which is logged with the request.
-func (p program) conclude(x *exchange, s script, err, ended error) {
+func (p program) conclude(x *exchange, s script, body *bodyError, err, ended error) {
 	cause := context.Cause(x.r.Context())
 	var exit *exec.ExitError
 	if err == nil && errors.As(ended, &exit) && !exit.Exited() {
 		err = errors.New("it was killed")
 	}
+	status := http.StatusBadGateway
 	switch {
 	case errors.Is(cause, errTooLong):
+		status = http.StatusGatewayTimeout
+	case body != nil:
+		status = body.status()
+		p.log.Info("the body for a program did not come", "program", s.file, "error", body)
 	case cause != nil, err != nil && x.failed:
 		p.log.Info("the client of a program is gone", "program", s.file)
 	case err != nil:
@@ -181,14 +227,10 @@ func (p program) conclude(x *exchange, s script, err, ended error) {
 	default:
 		return
 	}
-	switch {
-	case x.status != 0:
+	if x.status != 0 {
 		panic(http.ErrAbortHandler) // else the client would take it for complete
-	case errors.Is(cause, errTooLong):
-		x.refuse(http.StatusGatewayTimeout)
-	default:
-		x.refuse(http.StatusBadGateway)
 	}
+	x.refuse(status)
 }
 
 // relay sends the answer of a program on.

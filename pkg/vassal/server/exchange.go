@@ -217,6 +217,7 @@ func (s *server) limitBody(x *exchange) (after func()) {
 	if x.r.Body == nil || x.r.Body == http.NoBody {
 		return func() {}
 	}
+	x.r = x.r.WithContext(x.r.Context()) // net/http knows its own body by its type, and by it what to do with a rest
 	if most := s.Options.LimitPost; most > 0 {
 		x.r.Body = http.MaxBytesReader(x.ResponseWriter, x.r.Body, most)
 	}

@@ -141,3 +141,77 @@ func TestAnswerCutShort(t *testing.T) {
 		t.Errorf("%d errors: %s", n, s.log)
 	}
 }
+
+// TestProgramAndHalfABody: no program takes the part of a body that came for a whole
+// one, and its client is told if it still listens.
+func TestProgramAndHalfABody(t *testing.T) {
+	dir := tree(t, map[string]string{"take": "#!/bin/sh\ncat >/dev/null; echo >taken; printf '\\nok'\n"})
+	s := start(t, serving.Options{CGI: []serving.Map{{Mount: "/", Dir: dir}}, LimitPost: 1000, SocketTimeout: time.Second}, "http-socket", "uwsgi-socket", "fastcgi-socket")
+	const chunked = "POST /take HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nbegin\r\n"
+	for what, c := range map[string]struct{ text, want string }{
+		"a chunk that is none":    {chunked + "x\r\n", "400 Bad Request"},
+		"an extension of a chunk": {chunked + "1;" + strings.Repeat("x", 20_000) + "\r\n", "400 Bad Request"},
+		"too much in chunks":      {chunked + "400\r\n" + strings.Repeat("x", 0x400) + "\r\n0\r\n\r\n", "413 Request Entity Too Large"},
+		"nothing more":            {chunked, "408 Request Timeout"},
+	} {
+		if a := s.first(c.text); a.Status != c.want {
+			t.Errorf("%s: %s, want %s", what, a.Status, c.want)
+		}
+	}
+	for _, name := range []string{"http-socket", "uwsgi-socket", "fastcgi-socket"} {
+		before := strings.Count(s.access.String(), "\n")
+		c, err := net.Dial("tcp", s.addr[name])
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := ask(name, "/take", "a body")
+		if name == "fastcgi-socket" {
+			text = strings.TrimSuffix(text, string(record(fcgiStdin, "")))
+		}
+		if _, err := io.WriteString(c, text[:len(text)-1]); err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+		eventually(t, name+": the request ends", func() bool { return strings.Count(s.access.String(), "\n") > before || name == "fastcgi-socket" })
+	}
+	s.end()
+	if _, err := os.Stat(filepath.Join(dir, "taken")); err == nil {
+		t.Errorf("half a body was taken for a whole one: %s", s.log)
+	}
+}
+
+// first sends text and returns the answer, which must come within a third of the
+// socket-timeout that counts without one.
+func (s *running) first(text string) *http.Response {
+	s.t.Helper()
+	c, err := net.Dial("tcp", s.addr["http-socket"])
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	defer c.Close()
+	_ = c.SetDeadline(time.Now().Add(defaultSocketTimeout / 3))
+	if _, err := io.WriteString(c, text); err != nil {
+		s.t.Fatal(err)
+	}
+	a, err := http.ReadResponse(bufio.NewReader(c), nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	a.Body.Close()
+	return a
+}
+
+// TestExpectationThatIsRefused: who waits to be asked for the body is answered at
+// once.
+func TestExpectationThatIsRefused(t *testing.T) {
+	for what, o := range map[string]serving.Options{
+		"no file":    {CheckStatic: []string{t.TempDir()}},
+		"with limit": {CheckStatic: []string{t.TempDir()}, RequestTimeout: time.Minute, LimitPost: 1},
+	} {
+		s := start(t, o)
+		if a := s.first("POST /a HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n"); a.StatusCode < 400 || !a.Close {
+			t.Errorf("%s: %s, close %v", what, a.Status, a.Close)
+		}
+		s.end()
+	}
+}
