@@ -9,6 +9,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/emperor-go/emperor/pkg/config/serving"
 )
@@ -203,18 +204,24 @@ func textPart(f func(*entry) string) part {
 	}
 }
 
-// appendSafe keeps what a client sends from making lines or fields of its own.
+// appendSafe keeps what a client sends from making lines or fields of its own, and
+// from being more than text to a terminal or the journal.
 func appendSafe(b []byte, s string) []byte {
-	for i := range len(s) {
-		if c := s[i]; c < ' ' || c == 0x7f || c == '"' || c == '\\' {
-			b = append(b, '\\', 'x')
-			b = append(b, "0123456789abcdef"[c>>4], "0123456789abcdef"[c&15])
-			continue
+	for len(s) > 0 {
+		r, n := utf8.DecodeRuneInString(s)
+		if r == '"' || r == '\\' || r == utf8.RuneError && n == 1 || !strconv.IsPrint(r) {
+			for _, c := range []byte(s[:n]) {
+				b = append(b, '\\', 'x', hexDigits[c>>4], hexDigits[c&15])
+			}
+		} else {
+			b = append(b, s[:n]...)
 		}
-		b = append(b, s[i])
+		s = s[n:]
 	}
 	return b
 }
+
+const hexDigits = "0123456789abcdef"
 
 func headerSize(h map[string][]string) (n int64) {
 	for name, values := range h {

@@ -87,3 +87,19 @@ func TestLogOfTheProcess(t *testing.T) {
 		t.Errorf("%q", s.access)
 	}
 }
+
+// TestLogOfHostileBytes: only text that can be seen is written as it is.
+func TestLogOfHostileBytes(t *testing.T) {
+	for text, want := range map[string]string{
+		"/ä/€/😀 x":           "/ä/€/😀 x",
+		"\x1b[31m\r\n\t":     `\x1b[31m\x0d\x0a\x09`,
+		"\"\\\x7f\x00":       `\x22\x5c\x7f\x00`,
+		"\x9b31m\xff\xc3":    `\x9b31m\xff\xc3`,
+		"\u009b\u2028\u202e": `\xc2\x9b\xe2\x80\xa8\xe2\x80\xae`,
+		"\ufffd":             "\ufffd",
+	} {
+		if got := string(appendSafe(nil, text)); got != want {
+			t.Errorf("%q: %s, want %s", text, got, want)
+		}
+	}
+}

@@ -58,10 +58,15 @@ func (k *kit) make(r serving.Route) (action, error) {
 	return nil, fmt.Errorf("unknown action %q", r.Action)
 }
 
-// safeHeader keeps a client from adding headers of its own by what a reference
-// takes from the request.
+// safeHeader keeps a client from adding headers of its own, or what can be in none
+// (RFC 9110, section 5.5), by what a reference takes from the request.
 func safeHeader(line string) [2]string {
-	return header(strings.NewReplacer("\r", "", "\n", "").Replace(line))
+	return header(strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\t' || r == 0x7f {
+			return -1
+		}
+		return r
+	}, line))
 }
 
 func addVar(x *exchange, arg string) verdict {
@@ -156,10 +161,25 @@ func (k *kit) pass(r serving.Route) (action, error) {
 
 func redirect(status int) action {
 	return func(x *exchange, arg string) verdict {
-		x.Header().Set("Location", strings.NewReplacer("\r", "", "\n", "").Replace(arg))
+		x.Header().Set("Location", safePlace(arg))
 		x.refuse(status)
 		return done
 	}
+}
+
+// safePlace writes what can be in no URI (RFC 3986) by its code: references are
+// decoded, and to a browser a backslash can begin the name of another host.
+func safePlace(place string) string {
+	var b strings.Builder
+	for i := range len(place) {
+		_, odd := url.PathUnescape(place[i:min(i+3, len(place))])
+		if c := place[i]; c <= ' ' || c >= 0x7f || strings.IndexByte("\"<>\\^`{|}", c) >= 0 || c == '%' && odd != nil {
+			fmt.Fprintf(&b, "%%%02X", c)
+		} else {
+			b.WriteByte(c)
+		}
+	}
+	return b.String()
 }
 
 // rewrite sets path and query.

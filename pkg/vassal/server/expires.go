@@ -97,13 +97,26 @@ func (z *zip) wants(real string) bool {
 	return false
 }
 
-// acceptsGzip reads Accept-Encoding (RFC 9110, section 12.5.3).
-func acceptsGzip(r *http.Request) bool {
-	for part := range strings.SplitSeq(r.Header.Get("Accept-Encoding"), ",") {
-		coding, weight, _ := strings.Cut(strings.TrimSpace(part), ";")
-		if coding = strings.TrimSpace(coding); coding == "gzip" || coding == "*" {
-			weight = strings.ReplaceAll(weight, " ", "")
-			return !strings.HasPrefix(weight, "q=0") || strings.Trim(weight[len("q=0"):], ".0") != ""
+// acceptsGzip reads Accept-Encoding (RFC 9110, section 12.5.3): what is said of gzip
+// itself counts more than what is said of all.
+func acceptsGzip(r *http.Request) (accepts bool) {
+	for part := range strings.SplitSeq(strings.ToLower(strings.Join(r.Header.Values("Accept-Encoding"), ",")), ",") {
+		coding, parameters, _ := strings.Cut(part, ";")
+		switch coding = strings.TrimSpace(coding); coding {
+		case "gzip", "x-gzip":
+			return !refuses(parameters)
+		case "*":
+			accepts = !refuses(parameters)
+		}
+	}
+	return accepts
+}
+
+// refuses reports a weight of zero.
+func refuses(parameters string) bool {
+	for p := range strings.SplitSeq(parameters, ";") {
+		if q, ok := strings.CutPrefix(strings.ReplaceAll(p, " ", ""), "q="); ok {
+			return strings.Trim(q, "0.") == "" && strings.HasPrefix(q, "0")
 		}
 	}
 	return false

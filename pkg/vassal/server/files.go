@@ -195,7 +195,18 @@ func (f *files) send(x *exchange, d *directory, name string, file *os.File, info
 			}
 		}
 	}
-	http.ServeContent(x, x.r, "", info.ModTime(), file)
+	http.ServeContent(x, withoutOddRange(x.r), "", info.ModTime(), file)
+}
+
+// withoutOddRange leaves out a range that is not in bytes: it must be ignored (RFC
+// 9110, section 14.2), which net/http does not.
+func withoutOddRange(r *http.Request) *http.Request {
+	if text := r.Header.Get("Range"); text == "" || strings.HasPrefix(text, "bytes=") {
+		return r
+	}
+	r = r.Clone(r.Context())
+	r.Header.Del("Range")
+	return r
 }
 
 // sniff tells text from everything else. It does not guess further: what a

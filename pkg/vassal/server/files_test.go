@@ -172,6 +172,16 @@ func TestGzip(t *testing.T) {
 		{"/a.css", "gzip;q=0", "plain"},
 		{"/a.css", "gzip; q=0.0", "plain"},
 		{"/a.css", "identity", "plain"},
+		{"/a.css", "GZIP;Q=0.001", "zipped"},
+		{"/a.css", "gzip;Q=0", "plain"},
+		{"/a.css", "gzip;x=1 ; q=0.000", "plain"},
+		{"/a.css", "x-gzip", "zipped"},
+		{"/a.css", "*", "zipped"},
+		{"/a.css", "*;q=0", "plain"},
+		{"/a.css", "*;q=0, gzip", "zipped"},
+		{"/a.css", "gzip;q=0, *", "plain"},
+		{"/a.css", "*, gzip;q=0", "plain"},
+		{"/a.css", "", "plain"},
 		{"/b.js", "gzip", "zipped"},
 		{"/c.txt", "gzip", "plain"},
 		{"/d.css", "gzip", "plain"},
@@ -189,6 +199,19 @@ func TestMimeFile(t *testing.T) {
 	for path, want := range map[string]string{"/a.foo": "x-odd/foo", "/a.css": "x-own/css"} {
 		if a, _ := s.get(path); a.Header.Get("Content-Type") != want {
 			t.Errorf("%s: %q", path, a.Header.Get("Content-Type"))
+		}
+	}
+}
+
+// TestRangeThatIsNotInBytes is none.
+func TestRangeThatIsNotInBytes(t *testing.T) {
+	s := start(t, serving.Options{CheckStatic: []string{tree(t, map[string]string{"a": "12345"})}})
+	for text, want := range map[string]struct {
+		status int
+		body   string
+	}{"lines=1-2": {200, "12345"}, "nonsense": {200, "12345"}, "bytes=1-2": {206, "23"}, "bytes=7-": {416, "invalid range: failed to overlap\n"}} {
+		if a, body := s.get("/a", "Range", text); a.StatusCode != want.status || body != want.body {
+			t.Errorf("%s: %d %q", text, a.StatusCode, body)
 		}
 	}
 }

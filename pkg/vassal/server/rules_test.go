@@ -89,6 +89,7 @@ func TestRules(t *testing.T) {
 		{"/none", nil, 404, "X-Is: nothing"},
 		{"/a.txt", nil, 200, "X-Late: yes"},
 		{"/away/x/y?q=1", nil, 302, "Location: http://other/x/y?q=1"},
+		{"/away/%20%22%5c%e2%82%ac%7f%0d&%25?=1", nil, 302, "Location: http://other/%20%22%5C%E2%82%AC%7F%0D&%25?=1"},
 		{"/away/x%0d%0aSet-Cookie:%20a=b", nil, 404, ""}, // the dot matches no newline
 		{"/gone", nil, 301, "Location: http://other/"},
 		{"/forbidden", nil, 403, "Forbidden\n"},
