@@ -75,6 +75,37 @@ func TestVassalWaitsForASocket(t *testing.T) {
 	e.running("a.ini")
 }
 
+// A vassal waits for all it names, of the kind that it says, before its hooks as root.
+func TestVassalWaitsForFiles(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.write("s/dir", "a file")
+	w.dir("s/file", "in a directory")
+	w.dir("s/mount", "no mount")
+	w.vassal("a.ini", "exec-pre-jail = touch "+w.path("s/begun"), "wait-for-fs = "+w.path("s/any"), "wait-for-dir = "+w.path("s/dir"),
+		"wait-for-file = "+w.path("s/file"), "wait-for-mountpoint = "+w.path("s/mount"), "exec-as-root = touch "+w.path("s/root"), serves)
+	e := w.start(allNamespaces)
+	begun := func(name string) bool { _, err := os.Stat(w.path("s/" + name)); return err == nil }
+	eventually(t, "the vassal waits", func() bool { return begun("begun") })
+	pid := w.list()["a.ini"].PID
+	for _, step := range []string{
+		"touch " + w.path("s/any"),
+		"rm " + w.path("s/dir") + " && mkdir " + w.path("s/dir"),
+		"rm -r " + w.path("s/file") + " && touch " + w.path("s/file"),
+		"mount -t tmpfs none " + w.path("s/mount"),
+	} {
+		e.barrier()
+		if begun("root") {
+			t.Errorf("it does not wait for what %q does", step)
+		}
+		in(t, pid, step)
+	}
+	e.running("a.ini")
+	if !begun("root") {
+		t.Error("the hook has not run")
+	}
+}
+
 // With reuse-port each worker has a socket of its own on the same port.
 func TestReusePortGivesEachWorkerItsSocket(t *testing.T) {
 	t.Parallel()

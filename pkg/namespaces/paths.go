@@ -90,11 +90,13 @@ func WaitForMount(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	table, err := os.Open("/proc/self/mountinfo")
+	// Not os.Open: whoever polls the table takes its news (fs/namespace.c), and the
+	// runtime would.
+	table, err := unix.Open("/proc/self/mountinfo", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return err
+		return os.NewSyscallError("open mountinfo", err)
 	}
-	defer table.Close()
+	defer unix.Close(table)
 	read, write, err := os.Pipe()
 	if err != nil {
 		return err
@@ -107,7 +109,7 @@ func WaitForMount(ctx context.Context, dir string) error {
 		if IsMountpoint(dir) {
 			return nil
 		}
-		polled := []unix.PollFd{{Fd: int32(table.Fd()), Events: unix.POLLPRI}, {Fd: int32(read.Fd()), Events: unix.POLLIN}}
+		polled := []unix.PollFd{{Fd: int32(table), Events: unix.POLLPRI}, {Fd: int32(read.Fd()), Events: unix.POLLIN}}
 		if _, err := unix.Poll(polled, -1); err != nil && !errors.Is(err, unix.EINTR) {
 			return fmt.Errorf("cannot wait for a mount: %w", err)
 		}

@@ -142,3 +142,66 @@ func TestChainReloadOfWorkersThatAreNotReady(t *testing.T) {
 		}
 	})
 }
+
+// Who dies at once, again and again, is held back by forkbomb-delay; who lives for a
+// second is not.
+func TestForkbombDelay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := plan("crash", 1)
+		p.Workers.ForkbombDelay = 20 * time.Second
+		s := play(t, p)
+		s.expect("start 1 crash, dead 1")
+		time.Sleep(500 * time.Millisecond)
+		s.expect("start 2 crash, dead 2")
+		time.Sleep(19 * time.Second)
+		s.expect("")
+		time.Sleep(time.Second)
+		s.expect("start 3 crash, dead 3")
+		s.stop("<nil>")
+	})
+	synctest.Test(t, func(t *testing.T) {
+		p := plan("web", 1)
+		p.Workers.ForkbombDelay = 20 * time.Second
+		s := play(t, p)
+		s.expect("start 1 web")
+		for pid, want := range []string{"dead 1, start 2 web", "dead 2, start 3 web", "dead 3, start 4 web"} {
+			time.Sleep(2 * time.Second)
+			s.end(pid+1, "exit status 7")
+			time.Sleep(2 * time.Second) // 0.5, 1 and 2 s
+			s.expect(want)
+		}
+		s.stop("<nil>")
+	})
+}
+
+// Workers do not reach their age at the same time, when that is not wanted.
+func TestAgesThatDiffer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := plan("web", 3)
+		p.Triggers = config.Triggers{MaxLifetime: time.Minute, Delta: 10 * time.Second}
+		s := play(t, p)
+		s.since()
+		time.Sleep(59 * time.Second)
+		s.expect("")
+		for _, want := range []string{"start 4 web, terminated 1, dead 1", "start 5 web, terminated 2, dead 2", "start 6 web, terminated 3, dead 3"} {
+			time.Sleep(10 * time.Second)
+			s.expect(want)
+		}
+		s.stop("<nil>")
+	})
+}
+
+// A daemon that dies is started after longer and longer pauses, up to its own.
+func TestPauseOfADaemon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := plan("web", 1)
+		p.Daemons = []config.Daemon{{Command: []string{"crash"}, MaxPause: 2 * time.Second}}
+		s := play(t, p)
+		time.Sleep(100 * time.Second)
+		// 0.5, 1 and then 2 seconds each.
+		if got := strings.Count(s.since(), "start"); got != 2+2+49 {
+			t.Errorf("started %d processes", got)
+		}
+		s.stop("<nil>")
+	})
+}
