@@ -9,42 +9,19 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/emperor-go/emperor/internal/generated"
 )
 
-// fixDocs rewrites the documents that are made from the tables.
-var fixDocs = os.Getenv("EMPEROR_FIX_DOCS") != ""
+const documents = "../../docs/"
 
 func TestOptionsDocumentIsCurrent(t *testing.T) {
-	current(t, "options.md", WriteOptions)
+	generated.Current(t, documents+"options.md", WriteOptions)
 }
 
 func TestManualDocumentIsCurrent(t *testing.T) {
 	for _, page := range Pages() {
-		current(t, filepath.Join("man", page), func(w io.Writer) error { return WriteManual(w, page) })
-	}
-}
-
-func current(t *testing.T, name string, write func(io.Writer) error) {
-	t.Helper()
-	path := filepath.Join("../../docs", name)
-	var want bytes.Buffer
-	if err := write(&want); err != nil {
-		t.Fatal(err)
-	}
-	if fixDocs {
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, want.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want.Bytes()) {
-		t.Errorf("%s is not what the tables say; run `make docs`", path)
+		generated.Current(t, documents+"man/"+page, func(w io.Writer) error { return WriteManual(w, page) })
 	}
 }
 

@@ -2,11 +2,14 @@ package config
 
 import (
 	"bytes"
+	"io"
 	"os"
 	"os/exec"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/emperor-go/emperor/internal/generated"
 )
 
 // TestUWSGIOptionsAreCurrent compares the names with those the uwsgi at hand
@@ -175,14 +178,8 @@ func TestDistance(t *testing.T) {
 
 // TestEmperorNamesDocumentIsCurrent keeps the list of the emperor's options.
 func TestEmperorNamesDocumentIsCurrent(t *testing.T) {
-	want := strings.Join(slices.Sorted(emperorOptions.names), "\n") + "\n"
-	if want == emperorNames {
-		return
-	}
-	if !fixDocs {
-		t.Fatal("emperor_names.txt is not the list of the emperor's options: run make docs")
-	}
-	if err := os.WriteFile("emperor_names.txt", []byte(want), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	generated.Current(t, "emperor_names.txt", func(w io.Writer) error {
+		_, err := io.WriteString(w, strings.Join(slices.Sorted(emperorOptions.names), "\n")+"\n")
+		return err
+	})
 }

@@ -1,15 +1,12 @@
 package emperor
 
 import (
-	"bytes"
 	"math/rand/v2"
-	"os"
 	"testing"
 	"time"
-)
 
-// fixDocs makes the tests of generated documents rewrite them.
-var fixDocs = os.Getenv("EMPEROR_FIX_DOCS") != ""
+	"github.com/emperor-go/emperor/internal/generated"
+)
 
 func TestNoTransitionIsListedTwice(t *testing.T) {
 	seen := map[[2]string]bool{}
@@ -102,23 +99,7 @@ func TestBackoffJitter(t *testing.T) {
 }
 
 func TestStateDocumentIsCurrent(t *testing.T) {
-	const path = "../../docs/states.md"
-	var want bytes.Buffer
-	if err := WriteStates(&want); err != nil {
-		t.Fatal(err)
-	}
-	if fixDocs {
-		if err := os.WriteFile(path, want.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want.Bytes()) {
-		t.Errorf("%s is not what the table says; run `make docs`", path)
-	}
+	generated.Current(t, "../../docs/states.md", WriteStates)
 }
 
 // What is in the table is explained, once, and nothing else is.

@@ -2,29 +2,18 @@ package hooks
 
 import (
 	"fmt"
-	"os"
+	"io"
 	"strings"
 	"testing"
+
+	"github.com/emperor-go/emperor/internal/generated"
 )
 
-const document = "../../docs/hooks.md"
-
-// TestHooksDocumentIsCurrent compares docs/hooks.md with the tables, and rewrites
-// it when EMPEROR_FIX_DOCS is set.
 func TestHooksDocumentIsCurrent(t *testing.T) {
-	want := hooksDocument()
-	if os.Getenv("EMPEROR_FIX_DOCS") != "" {
-		if err := os.WriteFile(document, []byte(want), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(document)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if string(got) != want {
-		t.Error("docs/hooks.md is not what the tables say: make docs")
-	}
+	generated.Current(t, "../../docs/hooks.md", func(w io.Writer) error {
+		_, err := io.WriteString(w, hooksDocument())
+		return err
+	})
 }
 
 const introduction = `# Hooks
