@@ -1,7 +1,6 @@
 package config
 
 import (
-	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -27,29 +26,6 @@ type Life struct {
 	// those of WaitIgnore.
 	WaitForCommand bool
 	WaitIgnore     []string
-}
-
-// OnDemand is what an operator may say about sockets that start vassals.
-type OnDemand struct {
-	// Extension makes the content of the file NAME+Extension the address of the
-	// vassal NAME, Directory has the unix sockets of all vassals, and the command
-	// Exec prints the address. Empty: not.
-	Extension, Directory, Exec string
-	// Mode, Owner and Group are those of unix sockets. Not Set: the emperor's.
-	Mode         os.FileMode
-	Owner, Group Identity
-}
-
-// Wrapping is what an operator may say about the program that vassals become.
-type Wrapping struct {
-	// Override, Program and Fallback are tried in this order.
-	Override []string
-	Program  string
-	Fallback []string
-	// ProgramAttr and ChdirAttr name attributes of the vassal.
-	ProgramAttr, ChdirAttr string
-	// Collect are attributes to collect from a vassal's file.
-	Collect []string
 }
 
 func defaultLife() Life {
@@ -116,52 +92,6 @@ var lifeOptions = option.Rows[Emperor]{
 	},
 }
 
-// onDemandOptions say which vassals wait for their first connection, and where.
-var onDemandOptions = option.Rows[Emperor]{
-	{
-		Name: "emperor-on-demand-directory", Aliases: []string{"emperor-on-demand-dir"}, Group: "Sockets", Arg: "DIR",
-		Help: "vassal NAME.ini starts with the first connection to DIR/NAME.socket", Into: func(e *Emperor) option.Field { return (*option.Text)(&e.OnDemand.Directory) },
-	},
-	{
-		Name: "emperor-on-demand-exec", Group: "Sockets", Arg: "COMMAND", Help: "a command that prints the address that starts the vassal named by its argument",
-		Into: func(e *Emperor) option.Field { return (*option.Text)(&e.OnDemand.Exec) },
-	},
-	{
-		Name: "emperor-on-demand-extension", Aliases: []string{"emperor-on-demand-ext"}, Group: "Sockets", Arg: "EXT",
-		Help: "vassal NAME starts with the first connection to the address in the file NAME+EXT", Into: func(e *Emperor) option.Field { return (*option.Text)(&e.OnDemand.Extension) },
-	},
-	{Name: "emperor-on-demand-mode", Group: "Sockets", Arg: "OCTAL", Def: "666", Guard: true, Help: "mode of unix sockets that start vassals", Set: setOnDemandMode},
-	{Name: "emperor-on-demand-owner", Group: "Sockets", Arg: "USER[:GROUP]", Guard: true, Help: "owner of unix sockets that start vassals", Set: setOnDemandOwner},
-}
-
-// wrapOptions say what program vassals become.
-var wrapOptions = option.Rows[Emperor]{
-	{
-		Name: "emperor-chdir-attr", Group: "Vassals", Arg: "NAME", Help: "attribute with the directory in which the wrapper starts",
-		Into: func(e *Emperor) option.Field { return (*option.Text)(&e.Wrapping.ChdirAttr) },
-	},
-	{
-		Name: "emperor-collect-attr", Group: "Vassals", Arg: "NAME", Repeat: true, Help: "attribute to collect from the section [emperor] of a vassal's file",
-		Into: func(e *Emperor) option.Field { return (*option.List)(&e.Wrapping.Collect) },
-	},
-	{
-		Name: "emperor-wrapper", Group: "Vassals", Arg: "PROGRAM", Help: "vassals become this program, which speaks uWSGI's protocol, such as uwsgi",
-		Into: func(e *Emperor) option.Field { return (*option.Text)(&e.Wrapping.Program) },
-	},
-	{
-		Name: "emperor-wrapper-attr", Group: "Vassals", Arg: "NAME", Help: "attribute with the program a vassal becomes",
-		Into: func(e *Emperor) option.Field { return (*option.Text)(&e.Wrapping.ProgramAttr) },
-	},
-	{
-		Name: "emperor-wrapper-fallback", Group: "Vassals", Arg: "PROGRAM", Repeat: true, Help: "program to become when emperor-wrapper cannot be executed",
-		Into: func(e *Emperor) option.Field { return (*option.List)(&e.Wrapping.Fallback) },
-	},
-	{
-		Name: "emperor-wrapper-override", Group: "Vassals", Arg: "PROGRAM", Repeat: true, Help: "program to become if it can be executed, before emperor-wrapper",
-		Into: func(e *Emperor) option.Field { return (*option.List)(&e.Wrapping.Override) },
-	},
-}
-
 func setJitter(e *Emperor, v option.Value) error {
 	n, err := strconv.ParseUint(strings.TrimSuffix(v.Text, "%"), 10, 8)
 	if err != nil || n > 100 {
@@ -169,17 +99,4 @@ func setJitter(e *Emperor, v option.Value) error {
 	}
 	e.Life.Jitter = float64(n) / 100
 	return nil
-}
-
-func setOnDemandMode(e *Emperor, v option.Value) error {
-	mode, err := parsePermissions(v.Text, "mode", "660")
-	if err == nil {
-		e.OnDemand.Mode = mode
-	}
-	return err
-}
-
-func setOnDemandOwner(e *Emperor, v option.Value) (err error) {
-	e.OnDemand.Owner, e.OnDemand.Group, err = parseOwner(v.Text)
-	return err
 }
