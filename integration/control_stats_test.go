@@ -4,10 +4,8 @@ package integration
 
 import (
 	"encoding/json"
-	"os/exec"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 )
 
@@ -56,20 +54,13 @@ func has(tree map[string]any, list, id string) map[string]any {
 // of the same kind. (Keys of its later versions are there as well.)
 func TestStatisticsHaveTheKeysOfUWSGI(t *testing.T) {
 	t.Parallel()
-	uwsgi, err := exec.LookPath("uwsgi")
-	if err != nil {
-		t.Fatal("apt-get install uwsgi-core: ", err)
-	}
+	needsUwsgi(t)
 	w := newWorld(t)
 	w.write("v/a.ini", "[uwsgi]\nsocket = 127.0.0.1:8001\nmaster = 1\nexec-as-root = true\n")
 	w.write("v/b.ini", "[uwsgi]\nsocket = 127.0.0.1:8002\nexec-as-root = exit 1\n")
 	theirs := func() map[string]any {
-		cmd := w.inside(uwsgi, "--emperor", w.vassals, "--emperor-stats", "127.0.0.1:7001")
-		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setsid: true}
-		if err := cmd.Start(); err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = cmd.Process.Signal(syscall.SIGINT); _ = cmd.Wait() }()
+		stop, _ := w.uwsgi(t, "--emperor", w.vassals, "--emperor-stats", "127.0.0.1:7001")
+		defer stop()
 		var tree map[string]any
 		eventually(t, "uWSGI's statistics tell of both", func() bool {
 			text := w.run("curl -s --max-time 10 --http0.9 telnet://127.0.0.1:7001 </dev/null || :")

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -39,28 +38,8 @@ func TestSameOrderAsUwsgi(t *testing.T) {
 	for _, clone := range []string{"", "fs,uts,net,ipc"} {
 		t.Run("clone "+clone, func(t *testing.T) {
 			theirs := sharedLife(t, clone, func(w *world, file string) (stop func()) {
-				cmd := w.inside(uwsgi, "--ini", file)
-				log, err := os.Create(w.path("log"))
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer log.Close()
-				cmd.Stdout, cmd.Stderr = log, log
-				cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setsid: true}
-				if err := cmd.Start(); err != nil {
-					t.Fatal(err)
-				}
-				t.Cleanup(func() {
-					if t.Failed() {
-						t.Logf("uWSGI's log:\n%s", strings.Join(lines(w.path("log")), "\n"))
-					}
-				})
-				return func() {
-					_ = cmd.Process.Signal(syscall.SIGINT) // TERM makes uWSGI reload
-					timer := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
-					defer timer.Stop()
-					_ = cmd.Wait()
-				}
+				stop, _ = w.uwsgi(t, "--ini", file)
+				return stop
 			})
 			ours := sharedLife(t, clone, func(w *world, file string) (stop func()) {
 				e := w.startOver("--ini", file)

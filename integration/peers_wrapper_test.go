@@ -13,11 +13,17 @@ import (
 	"time"
 )
 
-// underUwsgi starts a real uWSGI Emperor over the world's vassals, which are
-// ours. Its log is a file.
+// underUwsgi starts a real uWSGI Emperor over the world's vassals, which are ours.
 func (w *world) underUwsgi(t *testing.T, args ...string) (stop func(), log func() string) {
 	t.Helper()
-	cmd := w.inside(uwsgi, append([]string{"--emperor", w.vassals, "--emperor-wrapper", program("vassal"), "--emperor-freq", "1"}, args...)...)
+	return w.uwsgi(t, append([]string{"--emperor", w.vassals, "--emperor-wrapper", program("vassal"), "--emperor-freq", "1"}, args...)...)
+}
+
+// uwsgi starts a real uWSGI, which ends with the test if not before. Its log is a
+// file.
+func (w *world) uwsgi(t *testing.T, args ...string) (stop func(), log func() string) {
+	t.Helper()
+	cmd := w.inside(uwsgi, args...)
 	file, err := os.Create(w.path("log"))
 	if err != nil {
 		t.Fatal(err)
@@ -37,7 +43,7 @@ func (w *world) underUwsgi(t *testing.T, args ...string) (stop func(), log func(
 		case <-time.After(patience):
 			_ = cmd.Process.Kill()
 			<-ended
-			t.Error("the uWSGI Emperor does not end")
+			t.Error("uWSGI does not end")
 		}
 	}
 	t.Cleanup(func() {
