@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/http/fcgi"
@@ -19,6 +20,7 @@ const (
 	fcgiEnd    = 3
 	fcgiParams = 4
 	fcgiStdin  = 5
+	fcgiStderr = 7
 )
 
 // fcgiRequests bounds the requests that a connection may have open at a time; nginx
@@ -83,6 +85,14 @@ func (f *fcgiConn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.RequestURI = cmp.Or(r.RequestURI, vars["REQUEST_URI"]); r.RequestURI == "" {
 		r.RequestURI = r.URL.RequestURI()
 	}
+	if r.ContentLength < 0 {
+		http.Error(w, "bad request", http.StatusBadRequest)
+		f.server.refused(f.conn, http.StatusBadRequest)
+		return
+	}
+	if r.ContentLength > 0 {
+		r.Body = &exactBody{r.Body, r.ContentLength}
+	}
 	f.mu.Lock()
 	wanted := f.wanted
 	f.mu.Unlock()
@@ -95,6 +105,24 @@ func (f *fcgiConn) Read(b []byte) (int, error) {
 		if bad := f.follow(b[:n]); bad != nil {
 			return 0, bad
 		}
+	}
+	return n, err
+}
+
+// exactBody must be as long as CONTENT_LENGTH says: of one that is not, nothing is to
+// be done (FastCGI specification, section 6.2).
+type exactBody struct {
+	io.ReadCloser
+	left int64
+}
+
+func (b *exactBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	switch b.left -= int64(n); {
+	case b.left < 0:
+		return 0, errors.New("the body is longer than CONTENT_LENGTH")
+	case errors.Is(err, io.EOF) && b.left > 0:
+		err = io.ErrUnexpectedEOF
 	}
 	return n, err
 }
@@ -188,6 +216,10 @@ func (f *fcgiConn) Write(b []byte) (int, error) {
 	if over {
 		f.setIdle(true)
 		_ = f.SetReadDeadline(time.Now().Add(f.server.Options.KeepAlive))
+	}
+	if len(b) > len(f.head) && b[1] == fcgiStderr { // net/http/fcgi says what is wrong with parameters
+		f.server.Log.Warn("refused a request", "error", string(b[len(f.head):len(b)-int(b[6])]))
+		f.server.refused(f.conn, http.StatusInternalServerError)
 	}
 	n, err := f.conn.Write(b)
 	if over && f.server.draining.Load() {

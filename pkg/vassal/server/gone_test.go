@@ -215,3 +215,23 @@ func TestExpectationThatIsRefused(t *testing.T) {
 		s.end()
 	}
 }
+
+// TestFastCGIBodies must have the length that is told.
+func TestFastCGIBodies(t *testing.T) {
+	dir := tree(t, map[string]string{"take": "#!/bin/sh\nprintf '\\n'; exec cat\n"})
+	s := start(t, serving.Options{CGI: []serving.Map{{Mount: "/", Dir: dir}}, Log: serving.Log{Format: "%(method) %(status)"}}, "fastcgi-socket")
+	for _, c := range []struct{ length, body, want string }{
+		{"6", "a body", "Status: 200 OK"}, {"", "a body", "Status: 200 OK"}, {"7", "a body", "Status: 400 Bad Request"}, {"5", "a body", "Status: 400 Bad Request"},
+		{"7", "", "Status: 400 Bad Request"}, {"-6", "a body", "Status: 400 Bad Request"}, {"six", "a body", "Status: 500 Internal Server Error"},
+	} {
+		vars := []string{"REQUEST_METHOD", "POST", "REQUEST_URI", "/take", "SERVER_PROTOCOL", "HTTP/1.1", "HTTP_HOST", "x", "CONTENT_LENGTH", c.length}
+		got := fcgiAnswer(t, strings.NewReader(s.exchangeRaw("fastcgi-socket", fcgiRequest(0, c.body, vars...))))
+		if !strings.Contains(got, c.want) || strings.HasPrefix(c.want, "Status: 200") != strings.HasSuffix(got, "a body") {
+			t.Errorf("%+v: %q", c, got)
+		}
+	}
+	eventually(t, "all are logged", func() bool { return strings.HasSuffix(s.access.String(), "POST 400\n- 400\n- 500\n") })
+	if !strings.Contains(s.log.String(), "bad CONTENT_LENGTH in environment: six") {
+		t.Errorf("log %s", s.log)
+	}
+}

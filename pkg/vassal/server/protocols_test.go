@@ -84,6 +84,15 @@ func TestUwsgi(t *testing.T) {
 	if got := s.exchangeRaw("socket", packet("REQUEST_METHOD", "GET", "PATH_INFO", "/a")); !strings.HasPrefix(got, "HTTP/1.0 200") {
 		t.Errorf("PATH_INFO alone: %q", got)
 	}
+	rewritten := packet("REQUEST_METHOD", "PUT", "REQUEST_URI", "/old%20?q", "SCRIPT_NAME", "", "PATH_INFO", "/new ?", "QUERY_STRING", "r", "HTTP_HOST", "x")
+	if got := s.exchangeRaw("socket", rewritten); !strings.Contains(got, "PUT /new%20%3F?r ") {
+		t.Errorf("rewritten by the frontend: %q", got)
+	}
+	eventually(t, "what was asked for is logged", func() bool { return strings.Contains(s.access.String(), "PUT /old%20?q 200 ") })
+	negative := packet("REQUEST_METHOD", "POST", "REQUEST_URI", "/p", "CONTENT_LENGTH", "-4", "HTTP_HOST", "x")
+	if got := s.exchangeRaw("socket", append(negative, "body"...)); !strings.HasPrefix(got, "HTTP/1.0 400") {
+		t.Errorf("negative length: %q", got)
+	}
 	if got := s.exchangeRaw("socket", packet("REQUEST_METHOD", "GET")); !strings.HasPrefix(got, "HTTP/1.0 400") {
 		t.Errorf("without a path: %q", got)
 	}

@@ -13,6 +13,7 @@ import (
 	"os"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 )
@@ -71,7 +72,8 @@ func parseVars(data []byte) (map[string]string, error) {
 }
 
 // newRequest makes a request of CGI variables. A frontend that leaves out
-// SERVER_PROTOCOL means HTTP/1.0.
+// SERVER_PROTOCOL means HTTP/1.0. The path is PATH_INFO, as in uWSGI, which a frontend
+// may have rewritten; REQUEST_URI is what its client asked for.
 func newRequest(vars map[string]string) (*http.Request, error) {
 	if vars["SERVER_PROTOCOL"] == "" {
 		vars["SERVER_PROTOCOL"] = "HTTP/1.0"
@@ -82,6 +84,15 @@ func newRequest(vars map[string]string) (*http.Request, error) {
 	r, err := cgi.RequestFromMap(vars)
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errPacket, err)
+	}
+	if r.ContentLength < 0 {
+		return nil, fmt.Errorf("%w: bad CONTENT_LENGTH %q", errPacket, vars["CONTENT_LENGTH"])
+	}
+	if info := vars["PATH_INFO"]; strings.HasPrefix(info, "/") {
+		r.URL.Path, r.URL.RawPath = info, ""
+		if query, ok := vars["QUERY_STRING"]; ok {
+			r.URL.RawQuery = query
+		}
 	}
 	if r.RequestURI = vars["REQUEST_URI"]; r.RequestURI == "" {
 		r.RequestURI = r.URL.RequestURI()
