@@ -221,8 +221,13 @@ func TestFastCGIBodies(t *testing.T) {
 	dir := tree(t, map[string]string{"take": "#!/bin/sh\nprintf '\\n'; exec cat\n"})
 	s := start(t, serving.Options{CGI: []serving.Map{{Mount: "/", Dir: dir}}, Log: serving.Log{Format: "%(method) %(status)"}}, "fastcgi-socket")
 	for _, c := range []struct{ length, body, want string }{
-		{"6", "a body", "Status: 200 OK"}, {"", "a body", "Status: 200 OK"}, {"7", "a body", "Status: 400 Bad Request"}, {"5", "a body", "Status: 400 Bad Request"},
-		{"7", "", "Status: 400 Bad Request"}, {"-6", "a body", "Status: 400 Bad Request"}, {"six", "a body", "Status: 500 Internal Server Error"},
+		{"6", "a body", "Status: 200 OK"},
+		{"", "a body", "Status: 200 OK"},
+		{"7", "a body", "Status: 400 Bad Request"},
+		{"5", "a body", "Status: 400 Bad Request"},
+		{"7", "", "Status: 400 Bad Request"},
+		{"-6", "a body", "Status: 400 Bad Request"},
+		{"six", "a body", "Status: 500 Internal Server Error"},
 	} {
 		vars := []string{"REQUEST_METHOD", "POST", "REQUEST_URI", "/take", "SERVER_PROTOCOL", "HTTP/1.1", "HTTP_HOST", "x", "CONTENT_LENGTH", c.length}
 		got := fcgiAnswer(t, strings.NewReader(s.exchangeRaw("fastcgi-socket", fcgiRequest(0, c.body, vars...))))
