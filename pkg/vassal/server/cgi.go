@@ -251,6 +251,9 @@ func relay(x *exchange, out io.Reader) error {
 		status = http.StatusFound
 	}
 	headers.Del("Status")
+	for _, name := range hopByHop {
+		headers.Del(name)
+	}
 	for name, values := range headers {
 		for _, v := range values {
 			x.Header().Add(name, v)
@@ -265,6 +268,10 @@ func relay(x *exchange, out io.Reader) error {
 	_, err = io.Copy(to, lines)
 	return err
 }
+
+// hopByHop are headers about a connection, of which a program knows nothing: HTTP/2
+// forbids them (RFC 9113, section 8.2.2).
+var hopByHop = []string{"Connection", "Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade"}
 
 // flusher sends what it gets at once: a program may take its time in between.
 type flusher struct{ x *exchange }

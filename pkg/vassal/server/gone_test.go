@@ -2,6 +2,7 @@ package server
 
 import (
 	"bufio"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -238,5 +239,36 @@ func TestFastCGIBodies(t *testing.T) {
 	eventually(t, "all are logged", func() bool { return strings.HasSuffix(s.access.String(), "POST 400\n- 400\n- 500\n") })
 	if !strings.Contains(s.log.String(), "bad CONTENT_LENGTH in environment: six") {
 		t.Errorf("log %s", s.log)
+	}
+}
+
+// TestHeadersOfAConnection are none of a program's business, and break HTTP/2.
+func TestHeadersOfAConnection(t *testing.T) {
+	dir := tree(t, map[string]string{
+		"odd": "#!/bin/sh\nprintf 'X: y\\nConnection: keep-alive\\nKeep-Alive: 3\\nTransfer-Encoding: chunked\\nUpgrade: h2c\\nContent-Length: 2\\n\\nab'\n",
+	})
+	files := t.TempDir()
+	certificate(t, files, "x")
+	s := start(t, serving.Options{
+		CGI:          []serving.Map{{Mount: "/", Dir: dir}},
+		Certificates: []serving.Certificate{{Cert: filepath.Join(files, "crt"), Key: filepath.Join(files, "key")}},
+	}, "http-socket", "https-socket")
+	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true}
+	defer transport.CloseIdleConnections()
+	for url, major := range map[string]int{"http://" + s.addr["http-socket"]: 1, "https://" + s.addr["https-socket"]: 2} {
+		a, err := (&http.Client{Transport: transport}).Get(url + "/odd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(a.Body)
+		a.Body.Close()
+		if err != nil || a.ProtoMajor != major || string(body) != "ab" || a.Header.Get("X") != "y" || a.ContentLength != 2 {
+			t.Errorf("%s: %s %d %q %v %v", url, a.Proto, a.StatusCode, body, a.Header, err)
+		}
+		for _, name := range hopByHop {
+			if a.Header.Get(name) != "" || len(a.TransferEncoding) > 0 {
+				t.Errorf("%s: %s: %q, %v", url, name, a.Header.Get(name), a.TransferEncoding)
+			}
+		}
 	}
 }
