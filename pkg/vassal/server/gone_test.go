@@ -272,3 +272,17 @@ func TestHeadersOfAConnection(t *testing.T) {
 		}
 	}
 }
+
+// TestQueryOfAnotherServer: it is for that server to understand it.
+func TestQueryOfAnotherServer(t *testing.T) {
+	s := start(t, serving.Options{HTTPTo: []string{backend(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.RequestURI) })}})
+	for _, uri := range []string{"/a?x=1;y=2", "/a?%zz&b", "/a?", "/a?x=%41&&x=+", "/a%2fb//c?q"} {
+		a, err := http.ReadResponse(bufio.NewReader(strings.NewReader(s.raw("GET "+uri+" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"))), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(a.Body); err != nil || string(got) != uri {
+			t.Errorf("%s: %q, %v", uri, got, err)
+		}
+	}
+}

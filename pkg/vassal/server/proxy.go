@@ -68,6 +68,7 @@ func newReverseProxy(trust bool, log *slog.Logger) *httputil.ReverseProxy {
 			t, _ := r.In.Context().Value(targetKey{}).(target)
 			r.Out.URL.Scheme, r.Out.URL.Host = "http", t.host
 			r.Out.Host = r.In.Host
+			r.Out.URL.RawQuery = r.In.URL.RawQuery // httputil leaves out what it cannot parse, such as a;b
 			if trust {
 				r.Out.Header["X-Forwarded-For"] = r.In.Header["X-Forwarded-For"]
 			}
