@@ -80,6 +80,15 @@ type fcgiConn struct {
 
 // ServeHTTP answers a request of this connection.
 func (f *fcgiConn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	wanted := f.wanted
+	f.mu.Unlock()
+	whole := false
+	defer func() {
+		if !whole && wanted.Err() == nil { // a frontend would take the end of the request for that of the answer
+			f.Close()
+		}
+	}()
 	defer f.server.survive()
 	vars := fcgi.ProcessEnv(r)
 	if r.RequestURI = cmp.Or(r.RequestURI, vars["REQUEST_URI"]); r.RequestURI == "" {
@@ -88,15 +97,14 @@ func (f *fcgiConn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength < 0 {
 		http.Error(w, "bad request", http.StatusBadRequest)
 		f.server.refused(f.conn, http.StatusBadRequest)
+		whole = true
 		return
 	}
 	if r.ContentLength > 0 {
 		r.Body = &exactBody{r.Body, r.ContentLength}
 	}
-	f.mu.Lock()
-	wanted := f.wanted
-	f.mu.Unlock()
 	f.server.ServeHTTP(w, r.WithContext(context.WithValue(wanted, protocolKey{}, protocolInfo{vars: vars})))
+	whole = true
 }
 
 func (f *fcgiConn) Read(b []byte) (int, error) {

@@ -219,7 +219,7 @@ func TestExpectationThatIsRefused(t *testing.T) {
 
 // TestFastCGIBodies must have the length that is told.
 func TestFastCGIBodies(t *testing.T) {
-	dir := tree(t, map[string]string{"take": "#!/bin/sh\nprintf '\\n'; exec cat\n"})
+	dir := tree(t, map[string]string{"take": "#!/bin/sh\nbody=$(cat); printf '\\n%s' \"$body\"\n"})
 	s := start(t, serving.Options{CGI: []serving.Map{{Mount: "/", Dir: dir}}, Log: serving.Log{Format: "%(method) %(status)"}}, "fastcgi-socket")
 	for _, c := range []struct{ length, body, want string }{
 		{"6", "a body", "Status: 200 OK"},
