@@ -286,3 +286,14 @@ func TestQueryOfAnotherServer(t *testing.T) {
 		}
 	}
 }
+
+// TestFastCGIAnswerCutShort: a frontend is not told that it has all of it.
+func TestFastCGIAnswerCutShort(t *testing.T) {
+	s := start(t, serving.Options{CGI: []serving.Map{{Mount: "/", Dir: endless(t)}}}, "fastcgi-socket")
+	for path, whole := range map[string]bool{"/quick": true, "/dying": false} {
+		got := s.exchangeRaw("fastcgi-socket", []byte(strings.Replace(ask("fastcgi-socket", path, ""), "\x00\x01\x01\x00", "\x00\x01\x00\x00", 1)))
+		if ended := strings.Contains(got, "\x01\x03\x00\x01\x00\x08"); ended != whole {
+			t.Errorf("%s: ended %v: %q", path, ended, got)
+		}
+	}
+}
