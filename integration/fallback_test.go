@@ -22,6 +22,9 @@ func TestFallbackOfTheNotes(t *testing.T) {
 	e.await("a.ini", "permission denied")
 	in(t, pid, "ss -ltn | grep -q ':8080 '")
 	s := w.list()["a.ini"]
+	if s.Address != ":8080" {
+		t.Errorf("the list says that it listens on %q", s.Address)
+	}
 	if s.PID != pid || !strings.HasPrefix(s.Fallback, w.path("safe.ini")+": ") || !strings.Contains(s.Fallback, "permission denied") {
 		t.Errorf("the list shows %+v, want pid %d and the fallback", s, pid)
 	}
@@ -37,7 +40,7 @@ func TestFallbackOfTheNotes(t *testing.T) {
 	e.await("a.ini", "back from the fallback configuration")
 	e.running("a.ini")
 	in(t, pid, "ss -ltn | grep -q ':8081 ' && ! ss -ltn | grep -q ':8080 '")
-	eventually(t, "the list shows no fallback", func() bool { s := w.list()["a.ini"]; return s.PID == pid && s.Fallback == "" })
+	eventually(t, "the list shows no fallback", func() bool { s := w.list()["a.ini"]; return s.PID == pid && s.Fallback == "" && s.Address == ":8081" })
 }
 
 // Whatever ends a vassal with 1 makes it fall back, and its hooks of the end run,

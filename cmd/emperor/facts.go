@@ -56,7 +56,7 @@ func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
 	}
 	if err == nil {
 		f.LogTo = v.LogTo
-		f.Addresses = addresses(v)
+		f.Addresses = v.Addresses()
 		for _, a := range f.Addresses {
 			f.Places = append(f.Places, emperor.Placed(a, filepath.Dir(c.Path)))
 		}
@@ -101,17 +101,6 @@ func joined(list ...error) error {
 	}
 	slices.SortStableFunc(all, config.ByPlace)
 	return all
-}
-
-// addresses are those that a vassal binds itself.
-func addresses(v *config.Vassal) []string {
-	list := slices.Clone(v.Listening.Shared)
-	for _, s := range v.Sockets {
-		if _, shared := s.Shared(); !shared {
-			list = append(list, s.Address)
-		}
-	}
-	return list
 }
 
 // input is a vassal's configuration as the emperor reads it, which opens and runs

@@ -2,6 +2,7 @@ package config
 
 import (
 	"io/fs"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -27,6 +28,18 @@ func (s Socket) Shared() (index int, ok bool) {
 	}
 	index, err := strconv.Atoi(number)
 	return index, err == nil && index >= 0
+}
+
+// Addresses are those that the vassal binds itself, as they are written, each shared
+// one once.
+func (v *Vassal) Addresses() []string {
+	list := slices.Clone(v.Listening.Shared)
+	for _, s := range v.Sockets {
+		if _, shared := s.Shared(); !shared {
+			list = append(list, s.Address)
+		}
+	}
+	return list
 }
 
 // Listening is how sockets are made, the same for all of a vassal.

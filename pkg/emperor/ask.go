@@ -88,7 +88,8 @@ type Record struct {
 	// account (sd_notify(3)), whatever its state: reloading or stopping.
 	Status string `json:"status,omitempty"`
 	Phase  string `json:"phase,omitempty"`
-	// Address is that of an on-demand vassal.
+	// Address is that of an on-demand vassal. Addresses are those that the vassal binds
+	// itself: those of the configuration in effect, or, where nothing runs, wanted.
 	Address    string            `json:"address,omitempty"`
 	Addresses  []string          `json:"addresses,omitempty"`
 	Attributes map[string]string `json:"attributes,omitempty"`
@@ -114,6 +115,13 @@ func (e *Emperor) record(v *vassal) Record {
 		r.Desired = Withdrawn
 	case v.held:
 		r.Desired = Held
+	}
+	switch {
+	case !v.state.alive():
+	case v.listening != nil:
+		r.Addresses = slices.Clone(v.listening)
+	default:
+		r.Addresses = v.config.Addresses
 	}
 	for _, source := range slices.Sorted(maps.Keys(v.shadowed)) {
 		r.Ignored = append(r.Ignored, v.shadowed[source])

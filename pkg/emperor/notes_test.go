@@ -3,6 +3,7 @@ package emperor
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -42,7 +43,10 @@ func (s *stage) expectNotes(t *testing.T, want ...string) {
 
 func TestNotesAreTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := play(t, func(o *Options) { o.Compare, o.Patience, o.Heartbeat = compareWords, 20*time.Second, time.Minute })
+		s := play(t, func(o *Options) {
+			o.Compare, o.Patience, o.Heartbeat = compareWords, 20*time.Second, time.Minute
+			o.Check = func(monitor.Config) (Facts, error) { return Facts{Addresses: []string{":80"}}, nil }
+		})
 		s.put("a.ini", "1")
 		s.say("a.ini", wire.Loyal)
 		s.say("a.ini", wire.Loyal)
@@ -51,7 +55,17 @@ func TestNotesAreTold(t *testing.T) {
 		text := "ready"
 		s.say("a.ini", Notification{Status: &text})
 		s.say("a.ini", wire.Notice{Kind: wire.Fallback, Text: "/safe.ini: no port"})
+		if r := s.record(t, "a.ini"); !slices.Equal(r.Addresses, []string{":80"}) {
+			t.Errorf("before it is known its addresses are %q", r.Addresses)
+		}
+		s.say("a.ini", wire.Notice{Kind: wire.Listening, Addresses: []string{":8080", "/s\n"}})
+		if r := s.record(t, "a.ini"); !slices.Equal(r.Addresses, []string{":8080", "/s "}) {
+			t.Errorf("on its fallback its addresses are %q", r.Addresses)
+		}
 		s.say("a.ini", wire.Notice{Kind: wire.Fallback})
+		if r := s.record(t, "a.ini"); !slices.Equal(r.Addresses, []string{":80"}) {
+			t.Errorf("back from it its addresses are %q", r.Addresses)
+		}
 		s.say("a.ini", wire.Notice{Kind: wire.Workers, Deaths: &wire.Deaths{Recent: 2, Total: 5, Exit: "exit status 7", Next: time.Now().Add(time.Second)}})
 		if d := s.record(t, "a.ini").WorkerDeaths; d == nil || d.Recent != 2 || d.Total != 5 {
 			t.Errorf("the record has %+v", d)

@@ -78,6 +78,11 @@ func (e *Emperor) noticed(v *vassal, n wire.Notice) {
 		e.says(v, text)
 	case n.Kind == wire.Workers && n.Deaths != nil:
 		e.mourn(v, *n.Deaths)
+	case n.Kind == wire.Listening:
+		v.listening = []string{}
+		for _, address := range n.Addresses {
+			v.listening = append(v.listening, line(address))
+		}
 	case n.Kind == wire.Renew:
 		v.renews = true
 		e.quote(v, AboutLife, "ends to be started again: %s", text)
@@ -119,6 +124,7 @@ func (e *Emperor) reloadedItself(v *vassal, how wire.NoticeKind, text string) {
 // empty text, that it does not.
 func (e *Emperor) fellBack(v *vassal, text string) {
 	was := v.fallback
+	v.listening = nil
 	if v.fallback = text; text != "" {
 		v.log.Warn("runs on its fallback configuration", "fallback", text)
 	}

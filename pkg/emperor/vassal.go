@@ -79,7 +79,8 @@ type history struct {
 	ownReload                bool   // that failed one was nobody's order
 	phase                    string // that it says it is in by sd_notify(3), beside its state
 	deaths                   wire.Deaths
-	fallback                 string // that it runs on, and why; empty: it does not
+	listening                []string // addresses of its fallback; nil: not known
+	fallback                 string   // that it runs on, and why; empty: it does not
 	launches                 int
 	speaks                   bool      // the order channel, as it has shown
 	hookRuns                 []HookRun // the newest last

@@ -13,6 +13,7 @@ import (
 	"github.com/emperor-go/emperor/internal/accounts"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/vassal/sockets"
+	"github.com/emperor-go/emperor/pkg/wire"
 )
 
 // bindShared makes the shared sockets, while there are privileges to do so.
@@ -41,7 +42,17 @@ func (v *Vassal) bind(context.Context) (err error) {
 	for _, s := range distinct(v.sets) {
 		v.Log.Info("listening", s.Name, s.Address)
 	}
+	if err == nil {
+		v.tellAddresses()
+	}
 	return err
+}
+
+// tellAddresses tells the emperor where a fallback configuration listens.
+func (v *Vassal) tellAddresses() {
+	if v.resumed != nil {
+		v.outbox.Post(wire.Notice{Kind: wire.Listening, Addresses: v.options.Addresses()})
+	}
 }
 
 // distinct are the sockets of all sets, each once.

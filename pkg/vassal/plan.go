@@ -195,6 +195,7 @@ func (v *Vassal) commit(order *wire.Order, o *config.Vassal, sets [][]*sockets.S
 		v.order = order
 		v.restored()
 	}
+	v.tellAddresses()
 	if err := v.setEnvironment(o); err != nil {
 		v.Log.Error("hooks keep the old environment", "error", err)
 	}

@@ -111,6 +111,9 @@ const (
 	// Fallback: the vassal runs on its fallback configuration, and the text names
 	// it and says why. Without a text it no longer does.
 	Fallback NoticeKind = "fallback"
+	// Listening: the addresses of a fallback configuration, which the emperor does
+	// not know.
+	Listening NoticeKind = "listening"
 	// Status: a line for people, of no consequence.
 	Status NoticeKind = "status"
 	// Renew: the process ends on purpose, and another is to take its place. The text
@@ -139,6 +142,8 @@ type Notice struct {
 	Text string `json:"text,omitempty"`
 	// Hooks are what a notice of the kind HookEnded is about, in the order they ran.
 	Hooks []HookEnd `json:"hooks,omitempty"`
+	// Addresses are what a notice of the kind Listening is about, as they are written.
+	Addresses []string `json:"addresses,omitempty"`
 	// Deaths is what a notice of the kind Workers is about.
 	Deaths *Deaths `json:"deaths,omitempty"`
 	// Probe belongs to a notice of the kind Exec. Nil: the program is ready.

@@ -122,6 +122,11 @@ func (o *Outbox) next() (text []byte, n int) {
 // cut shortens the texts: a byte of them may take six in JSON.
 func (n Notice) cut() Notice {
 	n.Text = n.Text[:min(len(n.Text), MaxNotice/8)]
+	for i, size := 0, 0; i < len(n.Addresses); i++ {
+		if size += len(n.Addresses[i]); size > MaxNotice/16 {
+			n.Addresses = n.Addresses[:i]
+		}
+	}
 	if n.Deaths != nil {
 		d := *n.Deaths
 		d.Exit = d.Exit[:min(len(d.Exit), MaxNotice/16)]
