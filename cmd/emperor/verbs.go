@@ -16,7 +16,7 @@ func verbCommands() []*cobra.Command {
 	return []*cobra.Command{
 		reloadCommand(),
 		verbCommand(emperor.Reset, "forget a vassal's failures and end its backoff", ""),
-		verbCommand(emperor.Restart, "give a vassal a new process", "Stops the vassal and starts it again with the newest configuration."),
+		verbCommand(emperor.Restart, "give a vassal a new process", "Stops the vassal and starts it again with the newest configuration. Of one that has a mistake it fails, and what runs goes on."),
 		verbCommand(emperor.Start, "start a vassal, whatever happened before", "Starts a vassal that was stopped, rests or waits before its next launch."),
 		verbCommand(emperor.StopIt, "stop a vassal until it is started", "Stops a vassal. Its configuration may change, it stays stopped until it is started."),
 	}
