@@ -205,3 +205,24 @@ func TestPauseOfADaemon(t *testing.T) {
 		s.stop("<nil>")
 	})
 }
+
+// That a worker is dead may be known before why, or that its program ran: which counts.
+func TestDeathThatIsKnownBeforeItsReason(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, plan("web", 1))
+		s.order(7, "new", plan("slow", 1)) // it says nothing for 3 s
+		s.end(2, "exit status 1")
+		s.expectSaid("accepting")
+		s.post(Failed(2, errors.New("no such thing")))
+		s.expectSaid("7 failed no such thing")
+		s.order(8, "new", plan("slow", 1))
+		s.end(3, "exit status 1")
+		s.expectSaid()
+		s.post(Executed(3))
+		s.expectSaid("8 ready")
+		s.expect("start 1 web, start 2 slow, dead 2, start 3 slow, dead 3, terminated 1, dead 1")
+		time.Sleep(time.Second)
+		s.expect("start 4 slow")
+		s.stop("<nil>")
+	})
+}
