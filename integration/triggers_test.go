@@ -34,6 +34,8 @@ func TestReloadThatFailsIsTold(t *testing.T) {
 		{"command = sleep 1000\nready-probe = exec:false\nready-timeout = 1\nsocket = " + w.path("s/other"), "was not ready within 1s"},
 		{serves + "\nhttp-socket = " + w.path("none/s"), "no such file or directory"},
 		{serves + "\nexec-post-fork = false", "exit status 1"},
+		{"https-socket = " + w.path("s/tls") + ",/no/cert,/no/key\nstatic-map = /=/srv", "cannot use certificate \"/no/cert\""},
+		{"https-socket = " + w.path("s/tls") + ",/no/cert,/no/key\nstatic-map = /=/srv\nexec-post-fork = true", "cannot use certificate \"/no/cert\""},
 		{serves + "\nenvdir = /no/such/dir", "no such file or directory"},
 	} {
 		w.vassal("a.ini", change.options)

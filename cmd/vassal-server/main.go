@@ -46,7 +46,10 @@ func main() {
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	signal.Ignore(syscall.SIGHUP)
 	termlog.OutliveReader()
-	err := run(ctx, os.Args[1:])
+	excuse, err := serving.Excuse()
+	if err == nil {
+		err = run(ctx, os.Args[1:], excuse)
+	}
 	var mistake usageError
 	switch {
 	case err == nil:
@@ -59,7 +62,19 @@ func main() {
 		os.Exit(exitUsage)
 	}
 	termlog.PrintError(os.Stderr, "vassal-server", err)
+	_, _ = fmt.Fprint(excuse, err) // to nobody, where it is nil or closed
 	os.Exit(exitFailed)
+}
+
+// closeWhenReady passes states on to notify, and closes the excuse with the first.
+func closeWhenReady(excuse *os.File, notify func(string)) func(string) {
+	if notify == nil {
+		return nil
+	}
+	return func(state string) {
+		_ = excuse.Close()
+		notify(state)
+	}
 }
 
 // usageError is a mistake on the command line.
@@ -67,9 +82,9 @@ type usageError struct{ error }
 
 var errHelp = errors.New("help asked for")
 
-func run(ctx context.Context, args []string) error {
+func run(ctx context.Context, args []string, excuse *os.File) error {
 	log := slog.New(termlog.New(os.Stderr, termlog.Options{Marks: termlog.Marked()}))
-	c := server.Config{Log: log, AccessLog: os.Stderr, Notify: server.Notifier(log)}
+	c := server.Config{Log: log, AccessLog: os.Stderr, Notify: closeWhenReady(excuse, server.Notifier(log))}
 	if os.Getenv("GOMAXPROCS") == "1" {
 		// The master starts us small, for an idle server pays for each processor.
 		_ = os.Unsetenv("GOMAXPROCS")

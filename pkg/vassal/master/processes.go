@@ -54,12 +54,14 @@ func (p *Processes) Start(s Spec, post func(Event)) (pid int, err error) {
 
 // child collects what a new process gets.
 type child struct {
-	files  []uintptr // by descriptor number
-	env    []string
-	close  []io.Closer
-	argv   []string
-	path   string
-	status *os.File // tells when the program runs; nil: at once
+	files []uintptr // by descriptor number
+	env   []string
+	close []io.Closer
+	argv  []string
+	path  string
+	// tell are what tells when the program runs, one after the other: by their end, or
+	// by why it does not. None: it runs at once.
+	tell []*os.File
 }
 
 func (c *child) done() {
@@ -78,6 +80,14 @@ func (c *child) pass(f *os.File) string {
 func (p *Processes) startWorker(s Spec, post func(Event)) (int, error) {
 	c := &child{env: s.Env[:len(s.Env):len(s.Env)], path: s.Program.Path, argv: s.Program.Args}
 	defer c.done()
+	watched := false
+	defer func() {
+		for _, f := range c.tell {
+			if !watched {
+				f.Close()
+			}
+		}
+	}()
 	if err := c.furnish(s); err != nil {
 		return 0, err
 	}
@@ -102,17 +112,11 @@ func (p *Processes) startWorker(s Spec, post func(Event)) (int, error) {
 			p.Kill(pid) // nobody reads what it prints
 		}
 	}
-	switch {
-	case err != nil:
-		if c.status != nil {
-			c.status.Close()
-		}
+	if err != nil {
 		return 0, err
-	case c.status == nil:
-		go post(Executed(s.ID))
-	default:
-		go watchStatus(c.status, s.ID, post)
 	}
+	watched = true
+	go watchStatus(c.tell, s.ID, post)
 	return pid, nil
 }
 
@@ -139,7 +143,12 @@ func (c *child) furnish(s Spec) error {
 		if err != nil {
 			return err
 		}
-		c.env = append(c.env, serving.Env+"="+c.pass(options))
+		read, write, err := os.Pipe()
+		if err != nil {
+			return err
+		}
+		c.tell = append(c.tell, read)
+		c.env = append(c.env, serving.Env+"="+c.pass(options), serving.ExcuseEnv+"="+c.pass(write))
 		if os.Getenv("GOMAXPROCS") == "" {
 			c.env = append(c.env, "GOMAXPROCS=1") // saves 200 KB; it takes more when it is busy
 		}
@@ -162,19 +171,21 @@ func (p *Processes) lend(c *child, s Spec) (err error) {
 	return nil
 }
 
-// watchStatus waits until a stage has become its program, which closes the pipe,
-// or has written why it cannot.
-func watchStatus(status *os.File, id uint64, post func(Event)) {
-	text, err := io.ReadAll(io.LimitReader(status, 4096))
-	status.Close()
-	switch {
-	case err != nil:
-		post(Failed(id, err))
-	case len(text) > 0:
-		post(Failed(id, errors.New(strings.TrimSpace(string(text)))))
-	default:
-		post(Executed(id))
+// watchStatus waits until a stage has become its program, and the built-in server is
+// ready, which closes their pipes, or one of them has written why it cannot.
+func watchStatus(tell []*os.File, id uint64, post func(Event)) {
+	outcome := Executed(id)
+	for _, status := range tell {
+		text, err := io.ReadAll(io.LimitReader(status, 4096))
+		status.Close()
+		if err == nil && len(text) > 0 {
+			err = errors.New(strings.TrimSpace(string(text)))
+		}
+		if err != nil && outcome.kind == executed {
+			outcome = Failed(id, err)
+		}
 	}
+	post(outcome)
 }
 
 // heldPrefix is where a program's path leads through a descriptor.
@@ -186,7 +197,7 @@ func (c *child) stage(self string, p *Program) error {
 	if err != nil {
 		return err
 	}
-	c.status = read
+	c.tell = append([]*os.File{read}, c.tell...)
 	order := stageOrder{Path: p.Path, Args: p.Args, Timeout: p.HookTimeout, Shells: p.Shells, Status: len(c.files)}
 	c.pass(write)
 	// A program that is held by a descriptor of ours gets one of the stage's.
