@@ -89,7 +89,7 @@ func TestProbeInVain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
-			w.late("a.ini", option, "ready-timeout = 500ms")
+			w.late("a.ini", option, "ready-timeout = 2s")
 			e := w.start(allNamespaces, "--emperor-throttle", "60000")
 			line := e.await("a.ini", "not ready in time")
 			if name == "it fails" && !strings.Contains(line.raw, "not yet") {

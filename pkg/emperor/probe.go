@@ -61,8 +61,12 @@ func (l *life) await(ctx context.Context, c *child, p wire.Probe) error {
 		return err
 	}
 	for pause := probeFirst; ; pause = min(2*pause, probeMax) {
-		if err = l.try(ctx, c, h); err == nil {
+		failure := l.try(ctx, c, h)
+		if failure == nil {
 			return nil
+		}
+		if err == nil || ctx.Err() == nil { // one that is cut off says less than those before
+			err = failure
 		}
 		select {
 		case <-ctx.Done():
