@@ -12,7 +12,6 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/emperor/output"
 	"github.com/emperor-go/emperor/pkg/namespaces"
-	"github.com/emperor-go/emperor/pkg/wire"
 )
 
 // Prefix begins the path of everything in this version. What is in a version
@@ -159,7 +158,7 @@ func wrong(r emperor.Record) string {
 	case r.LaunchError != "":
 		return "cannot launch: " + r.LaunchError
 	case r.WorkerDeaths != nil && r.WorkerDeaths.Recent > 0 && r.PID != 0:
-		return dying(*r.WorkerDeaths, time.Now())
+		return dying(r, time.Now())
 	case r.Failures > 0 && r.Exit != "":
 		return r.Exit
 	}
@@ -167,7 +166,8 @@ func wrong(r emperor.Record) string {
 }
 
 // dying says of a vassal that runs that its workers do not.
-func dying(d wire.Deaths, now time.Time) string {
+func dying(r emperor.Record, now time.Time) string {
+	d := r.WorkerDeaths
 	text := fmt.Sprintf("its workers die, %d in a row, the last: %s", d.Recent, d.Exit)
 	if wait := d.Next.Sub(now); wait > 0 {
 		text += fmt.Sprintf("; the next one in %v", max(wait.Round(time.Second), time.Second))

@@ -482,7 +482,7 @@ func TestWorkersThatDieAreAnError(t *testing.T) {
 		t.Errorf("%q, want %q", got, want)
 	}
 	r.WorkerDeaths.Next = now.Add(4 * time.Second)
-	if got, want := dying(*r.WorkerDeaths, now), "its workers die, 3 in a row, the last: exit status 7; the next one in 4s"; got != want {
+	if got, want := dying(r, now), "its workers die, 3 in a row, the last: exit status 7; the next one in 4s"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 	r.WorkerDeaths.Recent = 0
