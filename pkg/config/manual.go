@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/emperor-go/emperor/pkg/config/serving"
 )
 
 // Pages are the manual pages that WriteManual prints, by their file names.
@@ -32,6 +34,10 @@ func WriteManual(w io.Writer, page string) error {
 		b.WriteString(vassalManual)
 		manualOptions(&b, "--", vassalOptions.describe(), false)
 		b.WriteString(generalOptions + vassalManualEnd)
+	case "vassal-server.8":
+		b.WriteString(serverManual)
+		manualOptions(&b, "--", table[serving.Options]{&serving.Rows}.describe(), false)
+		b.WriteString(serverManualEnd)
 	case "emperor.ini.5":
 		b.WriteString(fileManual)
 		b.WriteString(".SH OPTIONS OF THE EMPEROR\n")

@@ -1,8 +1,8 @@
 package config
 
-// programManuals are the pages of programs without tables of options.
+// programManuals are the pages of the other programs.
 var programManuals = map[string]string{
-	"vassal-server.8": serverManual, "vassal-pty.8": ptyManual, "vassal-parse.8": parseManual,
+	"vassal-server.8": "", "vassal-pty.8": ptyManual, "vassal-parse.8": parseManual,
 	"emperor-native.8": ".so man8/emperor.8\n", "vassal-native.8": ".so man8/vassal.8\n",
 }
 
@@ -19,14 +19,16 @@ and FastCGI with files, programs and other servers.
 looks for it in its own directory and then in
 .BR PATH .
 .PP
-By hand it takes a few options. A file of a vassal has all of them, see
-.BR emperor.ini (5).
+By hand it takes its options, which are those of a vassal's file
+.RB ( emperor.ini (5)),
+on the command line.
 .SH OPTIONS
-Each may be repeated, and is written as
+Each is written as
 .B \-\-option
 .I VALUE
 or
 .BI \-\-option= VALUE\fR.
+.SS Sockets
 .TP
 \fB\-\-http\-socket\fR \fIADDRESS\fR
 Listen for HTTP on \fI:PORT\fR, \fIHOST:PORT\fR or a path.
@@ -36,15 +38,9 @@ Listen for the uwsgi protocol.
 .TP
 \fB\-\-fastcgi\-socket\fR \fIADDRESS\fR
 Listen for FastCGI.
-.TP
-\fB\-\-static\-map\fR \fI/MOUNT\fB=\fIPATH\fR
-Serve a directory or a file.
-.TP
-\fB\-\-cgi\fR \fI/MOUNT\fB=\fIPATH\fR
-Run programs of a directory, or one program.
-.TP
-\fB\-\-http\-to\fR \fIADDRESS\fR
-Pass what no file answers on to an HTTP server.
+`
+
+const serverManualEnd = `.SS Other
 .TP
 .B \-\-help
 Print the options.
