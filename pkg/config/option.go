@@ -88,11 +88,8 @@ func (t table[T]) group(name string) []*option.Row[T] {
 
 // names are all that may be written.
 func (t table[T]) names(yield func(string) bool) {
-	for o := range t.all {
-		if !yield(o.Name) {
-			return
-		}
-		for _, name := range o.Aliases {
+	for _, area := range t {
+		for name := range area.Names {
 			if !yield(name) {
 				return
 			}

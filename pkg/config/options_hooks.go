@@ -38,8 +38,9 @@ var vassalHookOptions = option.Rows[Vassal]{
 // hookArea has a row for each kind of hook in each phase of one program. They are many:
 // a row is made when it is asked for.
 type hookArea[T any] struct {
-	who hooks.Who
-	set func(*T) hooks.Set
+	who  hooks.Who
+	set  func(*T) hooks.Set
+	made option.Made[T]
 }
 
 // Find implements option.Area.
@@ -62,13 +63,29 @@ func (a *hookArea[T]) All(yield func(*option.Row[T]) bool) {
 	}
 }
 
+// Names implements option.Area.
+func (a *hookArea[T]) Names(yield func(string) bool) {
+	for _, info := range hooks.Phases() {
+		for _, kind := range info.Kinds {
+			if info.Who == a.who && !yield(hooks.Spec{Phase: info.Phase, Kind: kind}.Option()) {
+				return
+			}
+		}
+	}
+}
+
 func (a *hookArea[T]) row(info hooks.PhaseInfo, kind hooks.Kind) *option.Row[T] {
+	name := hooks.Spec{Phase: info.Phase, Kind: kind}.Option()
+	return a.made.Row(name, func() *option.Row[T] { return a.makeRow(name, info, kind) })
+}
+
+func (a *hookArea[T]) makeRow(name string, info hooks.PhaseInfo, kind hooks.Kind) *option.Row[T] {
 	change := option.Respawn
 	if info.Serving() {
 		change = option.Reload
 	}
 	return &option.Row[T]{
-		Name: hooks.Spec{Phase: info.Phase, Kind: kind}.Option(), Group: "Hooks", Arg: hookSyntax(info, kind), Repeat: true, Help: info.Help,
+		Name: name, Group: "Hooks", Arg: hookSyntax(info, kind), Repeat: true, Help: info.Help,
 		Tyrant: info.AsUser(), Change: change,
 		Set: func(t *T, v option.Value) error {
 			h, err := hooks.Parse(hooks.Spec{Phase: info.Phase, Kind: kind, Text: v.Text, Origin: v.Origin.String()})

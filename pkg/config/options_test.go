@@ -14,6 +14,13 @@ func TestTables(t *testing.T) {
 }
 
 func testTable[T any](t *testing.T, rows table[T]) {
+	var names []string
+	for o := range rows.all {
+		names = append(append(names, o.Name), o.Aliases...)
+	}
+	if got := slices.Collect(rows.names); !slices.Equal(got, names) {
+		t.Errorf("names are %q, want %q", got, names)
+	}
 	seen := map[string]bool{"ini": true, "help": true, "version": true}
 	for o := range rows.all {
 		for _, name := range append([]string{o.Name}, o.Aliases...) {

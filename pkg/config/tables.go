@@ -24,7 +24,7 @@ var emperorOptions = table[Emperor]{
 	&processOptions,
 	&controlOptions,
 	&emperorFileOptions,
-	&hookArea[Emperor]{hooks.Emperor, func(e *Emperor) hooks.Set { return e.Hooks }},
+	&hookArea[Emperor]{who: hooks.Emperor, set: func(e *Emperor) hooks.Set { return e.Hooks }},
 }
 
 var vassalOptions = table[Vassal]{
@@ -49,5 +49,5 @@ var vassalOptions = table[Vassal]{
 		Change: option.Reload, Tyrant: true,
 	},
 	&vassalFileOptions,
-	&hookArea[Vassal]{hooks.Vassal, func(v *Vassal) hooks.Set { return v.Hooks }},
+	&hookArea[Vassal]{who: hooks.Vassal, set: func(v *Vassal) hooks.Set { return v.Hooks }},
 }

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"sync"
 )
 
 // How to add an option. Put a row into the `options_<area>.go` of its area, or
@@ -129,8 +130,9 @@ func (c Change) String() string {
 type Area[T any] interface {
 	// Find returns the row that may be written so, or nil.
 	Find(name string) *Row[T]
-	// All yields each row.
+	// All yields each row, and Names all that may be written, for which no row is made.
 	All(yield func(*Row[T]) bool)
+	Names(yield func(string) bool)
 }
 
 // Rows are an area that stands in the program as it is.
@@ -155,6 +157,33 @@ func (rows *Rows[T]) All(yield func(*Row[T]) bool) {
 	}
 }
 
+// Names implements Area.
+func (rows *Rows[T]) Names(yield func(string) bool) {
+	for r := range rows.All {
+		if !yield(r.Name) {
+			return
+		}
+		for _, name := range r.Aliases {
+			if !yield(name) {
+				return
+			}
+		}
+	}
+}
+
+// Made keeps rows that are made when they are asked for, by name. The zero value is
+// empty; it is safe from any goroutine.
+type Made[T any] struct{ rows sync.Map }
+
+// Row returns the row of that name, which is made the first time.
+func (m *Made[T]) Row(name string, make func() *Row[T]) *Row[T] {
+	if r, ok := m.rows.Load(name); ok {
+		return r.(*Row[T])
+	}
+	r, _ := m.rows.LoadOrStore(name, make())
+	return r.(*Row[T])
+}
+
 // Part is an area whose rows set a part of the struct, such as both programs have.
 type Part[T, P any] struct {
 	Rows *Rows[P]
@@ -163,6 +192,8 @@ type Part[T, P any] struct {
 	// Change and Tyrant are those of all its rows.
 	Change Change
 	Tyrant bool
+
+	made Made[T]
 }
 
 // Find implements Area.
@@ -182,11 +213,16 @@ func (p *Part[T, P]) All(yield func(*Row[T]) bool) {
 	}
 }
 
+// Names implements Area.
+func (p *Part[T, P]) Names(yield func(string) bool) { p.Rows.Names(yield) }
+
 // lift makes a row about the whole of one about the part.
 func (p *Part[T, P]) lift(r *Row[P]) *Row[T] {
-	return &Row[T]{
-		Name: r.Name, Aliases: r.Aliases, Group: r.Group, Arg: r.Arg, Def: r.Def, Help: r.Help, Since: r.Since,
-		Repeat: r.Repeat, Guard: r.Guard, Change: p.Change, Tyrant: p.Tyrant,
-		Set: func(t *T, v Value) error { return p.Put(t, r, v) },
-	}
+	return p.made.Row(r.Name, func() *Row[T] {
+		return &Row[T]{
+			Name: r.Name, Aliases: r.Aliases, Group: r.Group, Arg: r.Arg, Def: r.Def, Help: r.Help, Since: r.Since,
+			Repeat: r.Repeat, Guard: r.Guard, Change: p.Change, Tyrant: p.Tyrant,
+			Set: func(t *T, v Value) error { return p.Put(t, r, v) },
+		}
+	})
 }
