@@ -29,6 +29,7 @@ var onPurpose = map[string]string{
 	"header-comment":  "A comment may stand behind a section header",
 	"ienv":            "`else`, `ienv` and `$(NAME-default)` are those of uWSGI 2.1",
 	"ini-directory":   "To include a directory is a mistake",
+	"json-nul":        "A NUL byte is a mistake",
 	"line-too-long":   "A line may have 1 MiB",
 	"nul":             "A NUL byte is a mistake",
 	"section-emperor": "Sections of our own count as well",
@@ -36,6 +37,7 @@ var onPurpose = map[string]string{
 	"xml-comment":     "A comment in an XML element is none of its text",
 	"yaml-anchor":     "YAML's anchors and nested lists are understood",
 	"yaml-nested":     "YAML's anchors and nested lists are understood",
+	"yaml-nul":        "A NUL byte is a mistake",
 }
 
 // childEnv makes this test binary one of our programs, as far as --show-config

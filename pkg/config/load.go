@@ -183,6 +183,10 @@ func (r *reader) read(kind format, path, text, section string) {
 			l.number = numbers[l.number-1]
 		}
 		r.at = Origin{File: path, Line: l.number}
+		if strings.ContainsRune(l.key+l.value, 0) {
+			r.problem("", "there is a NUL byte", "no option can have one")
+			continue
+		}
 		r.add(l.key, l.value)
 	}
 }
