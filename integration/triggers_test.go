@@ -36,6 +36,7 @@ func TestReloadThatFailsIsTold(t *testing.T) {
 		{serves + "\nexec-post-fork = false", "exit status 1"},
 		{"https-socket = " + w.path("s/tls") + ",/no/cert,/no/key\nstatic-map = /=/srv", "cannot use certificate \"/no/cert\""},
 		{"https-socket = " + w.path("s/tls") + ",/no/cert,/no/key\nstatic-map = /=/srv\nexec-post-fork = true", "cannot use certificate \"/no/cert\""},
+		{"https-socket = " + w.path("s/tls") + ",/no/cert,/no/key\nstatic-map = /=/srv\nexec-post-fork = setsid sleep 30 >/dev/null 2>&1 &", "cannot use certificate \"/no/cert\""},
 		{serves + "\nenvdir = /no/such/dir", "no such file or directory"},
 	} {
 		w.vassal("a.ini", change.options)

@@ -33,7 +33,7 @@ type worker struct {
 	told    bool   // its stage has said whether its program runs
 	exit    string // of one that died before that was heard; empty: it lives
 	ready   bool
-	readyBy time.Time          // zero once it is
+	readyBy time.Time          // until when it is waited for, or for why it died; zero: it is ready
 	killAt  time.Time          // of one that was asked to leave; zero otherwise
 	probing context.CancelFunc // ends its probe; nil
 }
@@ -46,11 +46,11 @@ func newCrew(p *Plan) *crew {
 	return c
 }
 
-// all are the workers in place, heirs too, that live.
+// all are the workers in place, heirs too.
 func (c *crew) all() (list []*worker) {
 	for _, s := range c.slots {
 		for _, w := range []*worker{s.worker, s.heir} {
-			if w != nil && w.exit == "" {
+			if w != nil {
 				list = append(list, w)
 			}
 		}
@@ -117,9 +117,14 @@ func (m *master) hire(c *crew, i int) (*worker, error) {
 	return w, nil
 }
 
-// dismiss asks a worker to leave and sets the time of its death.
+// dismiss asks a worker to leave and sets the time of its death. Why one has died
+// that nobody wants any more need not be known.
 func (m *master) dismiss(w *worker) {
-	if !w.killAt.IsZero() || w.exit != "" {
+	if w.exit != "" {
+		m.heard(w)
+		return
+	}
+	if !w.killAt.IsZero() {
 		return
 	}
 	sig := w.crew.plan.Workers.StopSignal
@@ -141,7 +146,7 @@ func (w *worker) stopProbe() {
 
 // isReady notes that a worker serves, and goes on with what waits for that.
 func (m *master) isReady(w *worker) {
-	if w.ready || !w.killAt.IsZero() {
+	if w.ready || w.exit != "" || !w.killAt.IsZero() {
 		return
 	}
 	w.ready, w.readyBy = true, time.Time{}

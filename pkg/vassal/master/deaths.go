@@ -17,6 +17,9 @@ const (
 	restartReset = 10 * time.Second
 	// forkbomb is the age below which a worker's death counts as one at once.
 	forkbomb = time.Second
+	// hearing is how long it is waited for what a dead worker has said. It takes no
+	// time, unless what it has left behind keeps the pipe open.
+	hearing = time.Second
 )
 
 // pause is the time to wait after a death that so many came before.
@@ -47,15 +50,25 @@ func (m *master) reap() {
 // stage has said tells more than how it ended, and may be heard only after that.
 func (m *master) died(w *worker, status string) {
 	w.stopProbe()
-	if w.killAt.IsZero() && !w.told {
-		w.exit = status
-		return
-	}
 	delete(m.workers, w.pid)
-	if !w.killAt.IsZero() {
+	switch {
+	case !w.killAt.IsZero():
 		m.Log.Debug("the worker has left", "worker", w.slot+1, "pid", w.pid, "exit", status)
-		return
+	case w.told, w.ready:
+		m.bereft(w, status)
+	default:
+		w.exit, w.readyBy = status, time.Now().Add(hearing)
+		m.unheard = append(m.unheard, w)
 	}
+}
+
+// heard ends the wait for why a worker has died.
+func (m *master) heard(w *worker) {
+	m.unheard = slices.DeleteFunc(m.unheard, func(other *worker) bool { return other == w })
+}
+
+// bereft goes on without a worker that nobody had asked to leave.
+func (m *master) bereft(w *worker, status string) {
 	s := w.crew.slots[w.slot]
 	err := fmt.Errorf("worker %d ended: %s", w.pid, status)
 	switch {
@@ -118,6 +131,12 @@ func (m *master) due(now time.Time) {
 			m.failed(w.crew, w.slot, w, notReady(w))
 		}
 	}
+	for _, w := range slices.Clone(m.unheard) {
+		if passed(w.readyBy, now) && slices.Contains(m.unheard, w) {
+			m.heard(w)
+			m.bereft(w, w.exit)
+		}
+	}
 	if !m.stopped {
 		m.dueSlots(m.crew, now)
 		m.dueSlots(m.next, now)
@@ -159,6 +178,9 @@ func (m *master) arm() {
 	var times []time.Time
 	for _, w := range m.workers {
 		times = append(times, w.killAt, w.readyBy)
+	}
+	for _, w := range m.unheard {
+		times = append(times, w.readyBy)
 	}
 	if !m.stopped {
 		times = append(times, m.limitAt, m.calmAt)

@@ -78,6 +78,11 @@ func (m *master) byID(id uint64) *worker {
 			return w
 		}
 	}
+	for _, w := range m.unheard {
+		if w.id == id {
+			return w
+		}
+	}
 	return nil
 }
 
@@ -92,7 +97,8 @@ func (m *master) runs(id uint64) {
 	p := w.crew.plan
 	switch {
 	case w.exit != "":
-		m.died(w, w.exit)
+		m.heard(w)
+		m.bereft(w, w.exit)
 	case p.notifies():
 	case p.Ready.Probe.Kind != "":
 		m.probe(w)
@@ -111,9 +117,7 @@ func (m *master) cannotRun(id uint64, err error) {
 		return
 	}
 	w.told = true
-	if w.exit != "" {
-		delete(m.workers, w.pid)
-	}
+	m.heard(w)
 	m.failed(w.crew, w.slot, w, err)
 }
 

@@ -224,3 +224,80 @@ func TestDeathThatIsKnownBeforeItsReason(t *testing.T) {
 		s.stop("<nil>")
 	})
 }
+
+// What is left of a worker may keep what it would say from ever coming to an end.
+func TestDeathWhoseReasonIsNeverHeard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, plan("mute", 1))
+		s.expect("start 1 mute")
+		s.end(1, "exit status 7")
+		s.expectMourned()
+		time.Sleep(time.Second)
+		s.expectMourned("1/1 exit status 7 +500ms")
+		time.Sleep(500 * time.Millisecond)
+		s.expect("dead 1, start 2 mute")
+		s.end(2, "exit status 7")
+		s.stop("<nil>")
+		s.expectMourned()
+	})
+}
+
+// The death of one that nobody waits for any more counts for nothing, and not for the
+// one that serves in its place.
+func TestDeathWhoseReasonIsHeardTooLate(t *testing.T) {
+	for name, late := range map[string]func(s *stage){
+		"executed": func(s *stage) { s.post(Executed(3)) },
+		"failed":   func(s *stage) { s.post(Failed(3, errors.New("no such thing"))) },
+		"never":    func(*stage) { time.Sleep(time.Minute) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := play(t, plan("web", 1))
+				s.order(7, "new", plan("slow", 2))
+				s.end(3, "exit status 1")
+				s.end(2, "exit status 1")
+				s.expectSaid("accepting")
+				s.post(Failed(2, errors.New("no such thing")))
+				s.expectSaid("7 failed no such thing")
+				late(s)
+				s.expectMourned()
+				s.stop("<nil>")
+			})
+		})
+	}
+}
+
+// One that is dead is not ready, whatever it has said.
+func TestDeadWorkerIsNotReady(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		next := plan("mute", 1)
+		next.Ready.Notify = true
+		s := play(t, plan("web", 1))
+		s.order(7, "new", next)
+		s.end(2, "exit status 1")
+		s.expectSaid("accepting")
+		s.post(Notified(2, "READY=1"))
+		s.expectSaid()
+		s.post(Executed(2))
+		s.expectSaid("7 failed worker 2 ended: exit status 1")
+		s.stop("<nil>")
+	})
+}
+
+// An heir that died before it was heard leaves with the reload that overtakes it.
+func TestDeadHeirIsForgottenByAReload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := plan("web", 1)
+		p.Triggers.Chain = []string{"/chain"}
+		s := play(t, p)
+		p.Program.Args[0] = "mute"
+		s.changed("/chain")
+		synctest.Wait()
+		s.end(2, "exit status 1")
+		s.order(7, "new", plan("mute", 1))
+		s.post(Executed(2))
+		s.expectMourned()
+		s.expect("start 1 web, start 2 mute, dead 2, start 3 mute")
+		s.stop("<nil>")
+	})
+}

@@ -90,7 +90,8 @@ type master struct {
 	rolling []int // slots whose workers are replaced one by one
 	// rollNext is why all of them are to be, after the reload; empty: they are not.
 	rollNext string
-	workers  map[int]*worker // by pid: all there are, leaving ones too
+	workers  map[int]*worker // by pid: all that live, leaving ones too
+	unheard  []*worker       // dead ones of which it is not known why
 	daemons  []*daemon       //
 	serial   uint64          // of the last worker
 	wanted   []request       // reloads that came during a reload
@@ -241,6 +242,7 @@ func (m *master) stop(why string) {
 	for _, w := range m.workers {
 		m.dismiss(w)
 	}
+	m.unheard = nil
 	m.stopDaemons()
 }
 

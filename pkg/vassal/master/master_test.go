@@ -29,8 +29,8 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // world is a fake operating system. What a process does is in its name: words of
 //
 //	slow (ready after 3 s), missing (cannot be run), late (the same, and its death
-//	is noticed first), silent (never READY=1), stubborn (ignores signals), crash
-//	(dies at once), full (every other one cannot be started)
+//	is noticed first), silent (never READY=1), mute (never heard of), stubborn
+//	(ignores signals), crash (dies at once), full (every other one cannot be started)
 type world struct {
 	mu      sync.Mutex
 	next    int
@@ -80,6 +80,7 @@ func (w *world) Start(s Spec, post func(Event)) (int, error) {
 		case strings.Contains(name, "crash"):
 			post(Executed(s.ID))
 			w.end(pid, "exit status 7")
+		case strings.Contains(name, "mute"):
 		case strings.Contains(name, "slow"):
 			time.Sleep(3 * time.Second)
 			post(Executed(s.ID))

@@ -62,6 +62,8 @@ type child struct {
 	// tell are what tells when the program runs, one after the other: by their end, or
 	// by why it does not. None: it runs at once.
 	tell []*os.File
+	// excuse is the number of what the built-in server tells by; zero: there is none.
+	excuse int
 }
 
 func (c *child) done() {
@@ -148,7 +150,9 @@ func (c *child) furnish(s Spec) error {
 			return err
 		}
 		c.tell = append(c.tell, read)
-		c.env = append(c.env, serving.Env+"="+c.pass(options), serving.ExcuseEnv+"="+c.pass(write))
+		c.env = append(c.env, serving.Env+"="+c.pass(options))
+		c.excuse = len(c.files)
+		c.env = append(c.env, serving.ExcuseEnv+"="+c.pass(write))
 		if os.Getenv("GOMAXPROCS") == "" {
 			c.env = append(c.env, "GOMAXPROCS=1") // saves 200 KB; it takes more when it is busy
 		}
@@ -198,7 +202,7 @@ func (c *child) stage(self string, p *Program) error {
 		return err
 	}
 	c.tell = append([]*os.File{read}, c.tell...)
-	order := stageOrder{Path: p.Path, Args: p.Args, Timeout: p.HookTimeout, Shells: p.Shells, Status: len(c.files)}
+	order := stageOrder{Path: p.Path, Args: p.Args, Timeout: p.HookTimeout, Shells: p.Shells, Status: len(c.files), Excuse: c.excuse}
 	c.pass(write)
 	// A program that is held by a descriptor of ours gets one of the stage's.
 	if number, ok := strings.CutPrefix(p.Path, heldPrefix); ok {

@@ -38,10 +38,12 @@ type stageOrder struct {
 	Shells  []string      `json:",omitempty"`
 	// Libraries are those of C for the hooks.
 	Libraries hooks.Libraries `json:",omitzero"`
-	// Held is a descriptor of the program that Path goes through, and Notices one of
-	// the channel to the emperor, which is told of the hooks; zero: none.
+	// Held is a descriptor of the program that Path goes through, Notices one of the
+	// channel to the emperor, which is told of the hooks, and Excuse one of the built-in
+	// server alone, which no program of a hook may keep open; zero: none.
 	Held    int `json:",omitempty"`
 	Notices int `json:",omitempty"`
+	Excuse  int `json:",omitempty"`
 }
 
 // memfd writes the order where a stage can read it.
@@ -86,7 +88,7 @@ func Stage(argv []string, log *slog.Logger) error {
 	if err != nil {
 		return fmt.Errorf("cannot start a worker: no order: %w", err)
 	}
-	for _, fd := range []int{o.Status, o.Held, o.Notices} {
+	for _, fd := range []int{o.Status, o.Held, o.Notices, o.Excuse} {
 		if fd > 0 {
 			unix.CloseOnExec(fd)
 		}
@@ -104,6 +106,11 @@ func (o *stageOrder) become(log *slog.Logger) error {
 	}
 	if err := o.postFork(log); err != nil {
 		return err
+	}
+	if o.Excuse > 0 {
+		if _, err := unix.FcntlInt(uintptr(o.Excuse), unix.F_SETFD, 0); err != nil {
+			return err
+		}
 	}
 	return fmt.Errorf("cannot run %q: %w", o.Args[0], syscall.Exec(o.Path, o.Args, os.Environ()))
 }
