@@ -72,3 +72,17 @@ func testSorted[T any](t *testing.T, area option.Area[T]) {
 		}
 	}
 }
+
+// The emperor reads what its tenants write: no value of an option may be its end.
+func TestOddValues(t *testing.T) {
+	t.Run("emperor", func(t *testing.T) { testOddValues(t, emperorOptions, defaultEmperor) })
+	t.Run("vassal", func(t *testing.T) { testOddValues(t, vassalOptions, defaultVassal) })
+}
+
+func testOddValues[T any](t *testing.T, rows table[T], zero func() *T) {
+	for o := range rows.all {
+		for _, text := range []string{"", " ", ",", ",,,,,,,,", "=", "==", ":", "::", "a", "a,b", "a=b", "a b", "/", "-", "!", "'", "\"", "(", "[", "%", "$", "0", "-1", "99999999999999999999", ":80", "\x00", "\xff"} {
+			_ = o.Put(zero(), option.Value{Text: text}) // it may be a mistake
+		}
+	}
+}

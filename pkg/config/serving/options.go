@@ -212,9 +212,9 @@ var HTTPS = option.Row[Options]{
 // addCertificate reads uWSGI's ADDRESS,CERT,KEY[,CIPHERS[,CLIENT-CA]]. Ciphers are
 // Go's choice.
 func addCertificate(o *Options, v option.Value) error {
-	words := append(strings.Split(v.Text, ","), "", "", "")
+	words := append(strings.Split(v.Text, ","), "", "", "", "")
 	c := Certificate{Address: words[0], Cert: words[1], Key: words[2], ClientCA: strings.TrimPrefix(words[4], "!")}
-	if c.Address == "" || c.Cert == "" || c.Key == "" || len(words) > 8 {
+	if c.Address == "" || c.Cert == "" || c.Key == "" || len(words) > 9 {
 		return option.Wrong(strconv.Quote(v.Text)+" is no address with certificate and key", "such as :443,web.crt,web.key")
 	}
 	if ciphers := words[3]; ciphers != "" && ciphers != "HIGH" {
