@@ -81,6 +81,9 @@ func TestServerOptionsRefuse(t *testing.T) {
 		"socket-protocol = gopher":        "is not a protocol",
 		"socket-timeout = 0":              "zero is no time",
 		"add-header = x":                  "is not a header",
+		"add-header = X-Größe: 1":         "is not a header",
+		"add-header = X A: 1":             "is not a header",
+		"route-run = addheader:X A: 1":    "addheader needs",
 		"cgi = x=/y":                      "is not a mapping",
 		"cgi-helper = .py":                "is not a helper",
 	} {

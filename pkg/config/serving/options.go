@@ -295,11 +295,23 @@ func setGzipPattern(o *Options, v option.Value) error {
 
 func setAddHeader(o *Options, v option.Value) error {
 	name, _, ok := strings.Cut(v.Text, ":")
-	if !ok || strings.TrimSpace(name) == "" || strings.ContainsAny(v.Text, "\r\n") {
+	if !ok || !headerName(strings.TrimSpace(name)) || strings.ContainsAny(v.Text, "\r\n") {
 		return option.Wrong(strconv.Quote(v.Text)+" is not a header", "Name: value")
 	}
 	o.AddHeaders = append(o.AddHeaders, v.Text)
 	return nil
+}
+
+// headerName reports whether a response can have a header of this name: a token of
+// RFC 9110, section 5.6.2. net/http leaves out all others without a word.
+func headerName(name string) bool {
+	for _, c := range []byte(name) {
+		alnum := c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+		if !alnum && strings.IndexByte("!#$%&'*+-.^_`|~", c) < 0 {
+			return false
+		}
+	}
+	return name != ""
 }
 
 func setCGI(o *Options, v option.Value) error {

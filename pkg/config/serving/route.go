@@ -100,7 +100,8 @@ func (r Route) checkArg() error {
 	switch r.Action {
 	case "addheader":
 		name, _, ok := strings.Cut(r.Arg, ":")
-		return need("`Name: value`", ok && strings.TrimSpace(name) != "")
+		// What ${…} in a name stands for, only a request can tell.
+		return need("`Name: value`", ok && (strings.Contains(name, "${") || headerName(strings.TrimSpace(name))))
 	case "addvar":
 		name, _, ok := strings.Cut(r.Arg, "=")
 		return need("NAME=value", ok && name != "")
