@@ -132,7 +132,11 @@ func parse(args []string, c *server.Config) error {
 		default:
 			value, args = args[0], args[1:]
 		}
-		if err := set(c, row, name, value); err != nil {
+		if row == nil {
+			if err := listen(c, name, value); err != nil {
+				return err
+			}
+		} else if err := c.Options.Put(row, option.Value{Text: value}); err != nil {
 			return usageError{fmt.Errorf("%s: %w", arg, err)}
 		}
 	}
@@ -142,13 +146,18 @@ func parse(args []string, c *server.Config) error {
 // sockets are the options that open one.
 var sockets = []string{"http-socket", "uwsgi-socket", "fastcgi-socket"}
 
-func set(c *server.Config, row *option.Row[serving.Options], name, value string) error {
-	if row != nil {
-		return c.Options.Put(row, option.Value{Text: value})
+// listen opens a socket. That the address cannot be had is no mistake of the command
+// line.
+func listen(c *server.Config, name, address string) error {
+	if address == "" {
+		return usageError{fmt.Errorf("--%s needs a value", name)}
 	}
-	s, err := server.Listen(name, value)
+	s, err := server.Listen(name, address)
+	if err != nil {
+		return fmt.Errorf("--%s: %w", name, err)
+	}
 	c.Sockets = append(c.Sockets, s)
-	return err
+	return nil
 }
 
 func help() {

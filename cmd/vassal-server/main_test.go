@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -46,6 +47,16 @@ func TestCommandLineRefuses(t *testing.T) {
 	} {
 		if err := parse(strings.Fields(line), &server.Config{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", line, err, want)
+		}
+	}
+}
+
+func TestAddressThatCannotBeHad(t *testing.T) {
+	for address, usage := range map[string]bool{"": true, filepath.Join(t.TempDir(), "none", "s"): false} {
+		err := parse([]string{"--http-socket=" + address}, &server.Config{})
+		var mistake usageError
+		if err == nil || errors.As(err, &mistake) != usage {
+			t.Errorf("%q: %v, want a mistake of the command line: %v", address, err, usage)
 		}
 	}
 }
