@@ -82,7 +82,14 @@ func TestOddValues(t *testing.T) {
 func testOddValues[T any](t *testing.T, rows table[T], zero func() *T) {
 	for o := range rows.all {
 		for _, text := range []string{"", " ", ",", ",,,,,,,,", "=", "==", ":", "::", "a", "a,b", "a=b", "a b", "/", "-", "!", "'", "\"", "(", "[", "%", "$", "0", "-1", "99999999999999999999", ":80", "\x00", "\xff"} {
-			_ = o.Put(zero(), option.Value{Text: text}) // it may be a mistake
+			func() {
+				defer func() {
+					if r := recover(); r != nil {
+						t.Errorf("%s = %q: %v", o.Name, text, r)
+					}
+				}()
+				_ = o.Put(zero(), option.Value{Text: text}) // it may be a mistake
+			}()
 		}
 	}
 }

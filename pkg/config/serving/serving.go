@@ -99,8 +99,12 @@ func Find(name string) *option.Row[Options] {
 	return Rows.Find(name)
 }
 
-// Put sets an option.
+// Put sets an option. A NUL byte is refused: it would divide the value when that is
+// handed over.
 func (o *Options) Put(row *option.Row[Options], v option.Value) error {
+	if strings.Contains(v.Text, "\x00") {
+		return option.Wrong("there is a NUL byte in the value", "")
+	}
 	if err := row.Put(o, v); err != nil {
 		return err
 	}

@@ -4,6 +4,7 @@ import (
 	"os"
 	"reflect"
 	"strconv"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -24,7 +25,7 @@ func TestMemfdAndBack(t *testing.T) {
 		{"cgi", ""},
 		{"http-keepalive", "4"},
 	} {
-		if err := want.Put(Find(w[0]), option.Value{Text: w[1], Origin: option.Origin{File: "a.ini", Line: 3}}); (err != nil) != (w[1] == "") {
+		if err := want.Put(Find(w[0]), option.Value{Text: w[1], Origin: option.Origin{File: "a.ini", Line: 3}}); (err != nil) != (w[1] == "" || strings.Contains(w[1], "\x00")) {
 			t.Errorf("%s: %v", w, err)
 		}
 	}
