@@ -22,7 +22,8 @@ func TestMemfdAndBack(t *testing.T) {
 		{"route-run", "log:x"},
 		{"limit-post", "7"},
 		{"https-socket", ":443,c,k"},
-		{"cgi", ""}, {"static-map", "/a=/b\x00protect"},
+		{"cgi", ""},
+		{"static-map", "/a=/b\x00protect"},
 		{"http-keepalive", "4"},
 	} {
 		if err := want.Put(Find(w[0]), option.Value{Text: w[1], Origin: option.Origin{File: "a.ini", Line: 3}}); (err != nil) != (w[1] == "" || strings.Contains(w[1], "\x00")) {
