@@ -33,12 +33,12 @@ install: build ## install the programs and manual pages under PREFIX (/usr/local
 
 .PHONY: test
 test: ## unit tests; no root needed
-	CGO_ENABLED=1 $(GO) test -race -shuffle=on ./cmd/... ./internal/... ./pkg/... ./examples/...
+	CGO_ENABLED=1 $(GO) test -race -shuffle=on -timeout 10m ./cmd/... ./internal/... ./pkg/... ./examples/...
 	$(GO) test -tags native -shuffle=on ./pkg/hooks ./pkg/vassal
 
 .PHONY: integration
 integration: build ## stories in real namespaces, as root, against bin/
-	EMPEROR_BIN=$(abspath $(BIN)) $(GO) test -count=1 -timeout 10m -parallel 8 ./integration/...
+	EMPEROR_BIN=$(abspath $(BIN)) $(GO) test -count=1 -timeout 15m -parallel 8 ./integration/...
 
 .PHONY: bench
 bench: build ## measures, in the same run as uWSGI's Emperor
