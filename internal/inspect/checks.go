@@ -28,6 +28,7 @@ var checks = []struct {
 	{"address-taken", Error, addressTaken},
 	{"command-missing", Warning, commandMissing},
 	{"command-not-executable", Error, commandNotExecutable},
+	{"directory-closed", Warning, directoryClosed},
 	{"directory-missing", Warning, directoryMissing},
 	{"interface-of-the-host", Warning, interfaceOfTheHost},
 	{"socket-is-directory", Error, socketIsDirectory},
@@ -160,14 +161,9 @@ func directoryMissing(s Subject, _ []Subject, found report) {
 	if dir := s.Vassal.Chdir; dir != "" && !exists(dir, fs.ModeDir) {
 		found("chdir", fmt.Sprintf("there is no directory %q", dir), "")
 	}
-	for _, set := range s.Vassal.Settings(false) {
-		if set.Name != "static-map" {
-			continue
-		}
-		if _, path, ok := strings.Cut(set.Value, "="); ok {
-			if _, err := os.Stat(within(s.Vassal, path)); err != nil {
-				found(set.Name, fmt.Sprintf("there is no %q", path), "")
-			}
+	for _, path := range servedPaths(s.Vassal) {
+		if _, err := os.Stat(within(s.Vassal, path)); err != nil {
+			found("static-map", fmt.Sprintf("there is no %q", path), "")
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package inspect
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -8,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
 // world is a directory with what the checks look for, and files of vassals in it.
@@ -126,4 +128,47 @@ func text(found []Finding, dir string) string {
 		lines = append(lines, strings.ReplaceAll(line, dir, "DIR"))
 	}
 	return strings.Join(lines, "\n")
+}
+
+// A directory is closed to a user when one on the way to it cannot be searched.
+func TestFirstClosed(t *testing.T) {
+	dir := t.TempDir()
+	for _, open := range []string{filepath.Dir(dir), dir} {
+		if err := os.Chmod(open, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, mode := range map[string]os.FileMode{"group": 0o710, "owner": 0o700, "odd": 0o077} {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Join(path, "sub"), 0o777), os.Chmod(path, mode)); err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = os.Chmod(path, 0o700) })
+	}
+	uid, gid := uint32(os.Getuid()), uint32(os.Getgid())
+	for _, c := range []struct {
+		user namespaces.Credentials
+		path string
+		want string
+	}{
+		{namespaces.Credentials{UID: uid, GID: gid}, "owner/sub", ""},
+		{namespaces.Credentials{UID: uid, GID: gid}, "odd", "odd"},
+		{namespaces.Credentials{UID: uid + 1, GID: gid + 1}, "owner/sub", "owner"},
+		{namespaces.Credentials{UID: uid + 1, GID: gid + 1}, "owner", "owner"},
+		{namespaces.Credentials{UID: uid + 1, GID: gid}, "group/sub", ""},
+		{namespaces.Credentials{UID: uid + 1, GID: gid + 1, Groups: []uint32{gid}}, "group/sub", ""},
+		{namespaces.Credentials{UID: uid + 1, GID: gid + 1}, "group/sub", "group"},
+		{namespaces.Credentials{UID: uid + 1, GID: gid + 1}, "none/sub", ""},
+	} {
+		want := c.want
+		if want != "" {
+			want = filepath.Join(dir, want)
+		}
+		if got := firstClosed(filepath.Join(dir, c.path), c.user); got != want {
+			t.Errorf("%+v %s: %q, want %q", c.user, c.path, got, want)
+		}
+	}
+	if got := firstClosed("relative/path", namespaces.Credentials{UID: uid + 1}); got != "" {
+		t.Errorf("a relative path: %q", got)
+	}
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -25,8 +24,8 @@ func (v *Vassal) becomeForeign(context.Context) error {
 		return err
 	}
 	if p.Dir != "" {
-		if err := os.Chdir(p.Dir); err != nil {
-			return fmt.Errorf("cannot use working directory: %w", err)
+		if err := enter(p.Dir); err != nil {
+			return err
 		}
 	}
 	var failed error

@@ -298,8 +298,17 @@ func (v *Vassal) startDirectory(context.Context) error {
 	if v.options.Cwd == "" {
 		return nil
 	}
-	if err := os.Chdir(v.options.Cwd); err != nil {
-		return v.options.Blame("cwd", "", fmt.Errorf("cannot use start directory: %w", err))
+	if err := enter(v.options.Cwd); err != nil {
+		return v.options.Blame("cwd", "", err)
+	}
+	return nil
+}
+
+// enter makes dir the working directory of the process, which an error names with
+// the user who cannot enter it.
+func enter(dir string) error {
+	if err := unix.Chdir(dir); err != nil {
+		return fmt.Errorf("cannot enter working directory %q as uid %d: %w", dir, os.Geteuid(), err)
 	}
 	return nil
 }
@@ -324,12 +333,12 @@ func (v *Vassal) chdir(context.Context) error {
 		unix.Umask(v.options.Umask)
 	}
 	var err error
-	if v.home, err = os.Getwd(); err != nil && !filepath.IsAbs(v.options.Chdir) {
-		return fmt.Errorf("cannot use working directory: %w", err)
+	if v.home, err = os.Getwd(); err != nil && v.options.Chdir != "" && !filepath.IsAbs(v.options.Chdir) {
+		return fmt.Errorf("cannot find working directory: %w", err)
 	}
-	if v.options.Chdir != "" {
-		if err := os.Chdir(v.options.Chdir); err != nil {
-			return v.options.Blame("chdir", "", fmt.Errorf("cannot use working directory: %w", err))
+	if dir := v.options.Chdir; dir != "" {
+		if err := enter(dir); err != nil {
+			return v.options.Blame("chdir", "", err)
 		}
 	}
 	v.arrived, _ = os.Getwd()

@@ -108,7 +108,7 @@ func (p *Processes) startWorker(s Spec, post func(Event)) (int, error) {
 		return 0, err
 	}
 	sys := &syscall.SysProcAttr{Setsid: true, Setctty: screen != nil, Ctty: 1, Pdeathsig: syscall.SIGKILL}
-	pid, err := syscall.ForkExec(c.path, c.argv, &syscall.ProcAttr{Env: c.env, Dir: s.Dir, Files: c.files, Sys: sys})
+	pid, err := start(c.path, c.argv, &syscall.ProcAttr{Env: c.env, Dir: s.Dir, Files: c.files, Sys: sys})
 	if err == nil && s.Terminal != nil {
 		if err = p.share(s, pid, screen); err != nil {
 			p.Kill(pid) // nobody reads what it prints
@@ -268,7 +268,7 @@ func startDaemon(s Spec) (int, error) {
 	if d.Dir != "" {
 		dir = d.Dir
 	}
-	pid, err := syscall.ForkExec(path, words, &syscall.ProcAttr{Env: s.Env, Dir: dir, Files: files, Sys: sys})
+	pid, err := start(path, words, &syscall.ProcAttr{Env: s.Env, Dir: dir, Files: files, Sys: sys})
 	if err == nil && d.Daemonize {
 		err = os.WriteFile(d.Pidfile, []byte(strconv.Itoa(pid)+"\n"), 0o644)
 	}

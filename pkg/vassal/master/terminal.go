@@ -84,7 +84,7 @@ func (p *Processes) startSharing(s Spec) error {
 	if t.Options.Input {
 		files[0] = 0
 	}
-	pid, err := syscall.ForkExec(t.Path, t.Options.Args("vassal-pty"), &syscall.ProcAttr{
+	pid, err := start(t.Path, t.Options.Args("vassal-pty"), &syscall.ProcAttr{
 		Env: append(s.Env[:len(s.Env):len(s.Env)], "GOMAXPROCS=1"), Dir: s.Dir, Files: files,
 		Sys: &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL},
 	})
