@@ -6,10 +6,6 @@ BIN     ?= bin
 PREFIX  ?= /usr/local
 LINTER  := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 VULN    := golang.org/x/vuln/cmd/govulncheck@latest
-# Without asynchronous preemption the Go runtime sends no SIGURG to itself, which is
-# a signal of the operator's to the emperor. Without room for profiles of contention,
-# which nobody takes, each thread of each vassal is 2 kB smaller.
-LDFLAGS := -s -w -X runtime.godebugDefault=asyncpreemptoff=1,profstackdepth=0 -X main.exactURG=yes
 FUZZ    ?= 10s
 PACKAGES ?= ./pkg/... ./internal/...
 export CGO_ENABLED ?= 0
@@ -20,16 +16,23 @@ help: ## list the targets
 
 .PHONY: build
 build: ## build the programs into bin/
-	$(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/...
-	$(GO) build -tags native -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o $(BIN)/emperor-native ./cmd/emperor
-	$(GO) build -tags native -trimpath -buildvcs=false -ldflags '$(LDFLAGS)' -o $(BIN)/vassal-native ./cmd/vassal
+	GO="$(GO)" sh build.sh "$(BIN)"
+
+PROGRAMS := emperor vassal vassal-server vassal-pty vassal-parse emperor-native vassal-native
+MANUALS  := $(wildcard docs/man/*.[58])
 
 .PHONY: install
 install: build ## install the programs and manual pages under PREFIX (/usr/local)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8
-	install -m 755 $(BIN)/emperor $(BIN)/vassal $(BIN)/vassal-server $(BIN)/vassal-pty $(BIN)/vassal-parse $(BIN)/emperor-native $(BIN)/vassal-native $(DESTDIR)$(PREFIX)/bin
-	install -m 644 docs/man/*.5 $(DESTDIR)$(PREFIX)/share/man/man5
-	install -m 644 docs/man/*.8 $(DESTDIR)$(PREFIX)/share/man/man8
+	install -m 755 $(PROGRAMS:%=$(BIN)/%) $(DESTDIR)$(PREFIX)/bin
+	install -m 644 $(filter %.5,$(MANUALS)) $(DESTDIR)$(PREFIX)/share/man/man5
+	install -m 644 $(filter %.8,$(MANUALS)) $(DESTDIR)$(PREFIX)/share/man/man8
+
+.PHONY: uninstall
+uninstall: ## remove what install has put there
+	rm -f $(PROGRAMS:%=$(DESTDIR)$(PREFIX)/bin/%)
+	rm -f $(patsubst docs/man/%,$(DESTDIR)$(PREFIX)/share/man/man5/%,$(filter %.5,$(MANUALS)))
+	rm -f $(patsubst docs/man/%,$(DESTDIR)$(PREFIX)/share/man/man8/%,$(filter %.8,$(MANUALS)))
 
 .PHONY: test
 test: ## unit tests; no root needed

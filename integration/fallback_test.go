@@ -14,8 +14,8 @@ import (
 func TestFallbackOfTheNotes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.write("safe.ini", ini("uid = 1000", "socket = :8080", serves))
-	w.vassal("a.ini", "uid = 1000", "socket = :80", "fallback-config = "+w.path("safe.ini"), serves)
+	w.write("safe.ini", ini("uid = 1000", "gid = 1000", "socket = :8080", serves))
+	w.vassal("a.ini", "uid = 1000", "gid = 1000", "socket = :80", "fallback-config = "+w.path("safe.ini"), serves)
 	e := w.start(allNamespaces)
 	pid := e.running("a.ini")
 	e.await("a.ini", "starting again with the fallback configuration")
@@ -36,7 +36,7 @@ func TestFallbackOfTheNotes(t *testing.T) {
 	}
 
 	// New bytes from the emperor are tried, by the same process.
-	e.vassal("a.ini", "uid = 1000", "socket = :8081", "fallback-config = "+w.path("safe.ini"), serves)
+	e.vassal("a.ini", "uid = 1000", "gid = 1000", "socket = :8081", "fallback-config = "+w.path("safe.ini"), serves)
 	e.await("a.ini", "back from the fallback configuration")
 	e.running("a.ini")
 	in(t, pid, "ss -ltn | grep -q ':8081 ' && ! ss -ltn | grep -q ':8080 '")
@@ -55,7 +55,7 @@ func TestFallbackFrom(t *testing.T) {
 		"no such user":        {"uid = nobody-here", serves},
 		"nothing to serve":    {"need-app = true"},
 		"no such certificate": {"https-socket = :8443,/no/such.crt,/no/such.key", "static-map = /=/srv"},
-		"text without sense":  {"uid = 1000", "[", "processes = many", "%(", serves},
+		"text without sense":  {"uid = 1000", "gid = 1000", "[", "processes = many", "%(", serves},
 		"a file that is gone": {"ini = /no/such.ini", serves},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -132,7 +132,7 @@ func TestFallbackNeedsTheRightsThatAreLeft(t *testing.T) {
 	if err := os.Chmod(w.path("secret.ini"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	w.vassal("a.ini", "uid = 1000", "socket = :80", "fallback-config = "+w.path("secret.ini"), serves)
+	w.vassal("a.ini", "uid = 1000", "gid = 1000", "socket = :80", "fallback-config = "+w.path("secret.ini"), serves)
 	e := w.start(allNamespaces)
 	e.await("a.ini", "cannot use fallback-config")
 	e.await("a.ini", "-> backoff")
@@ -142,8 +142,8 @@ func TestFallbackNeedsTheRightsThatAreLeft(t *testing.T) {
 func TestFallbackWithOtherRights(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.write("safe.ini", ini("uid = 1000", "socket = :8080", serves))
-	options := []string{"uid = 4001", "fallback-config = " + w.path("safe.ini"), serves}
+	w.write("safe.ini", ini("uid = 1000", "gid = 1000", "socket = :8080", serves))
+	options := []string{"uid = 4001", "gid = 1000", "fallback-config = " + w.path("safe.ini"), serves}
 	w.vassal("a.ini", append([]string{"envdir = /no/such"}, options...)...)
 	e := w.start(allNamespaces)
 	first := e.running("a.ini")

@@ -59,6 +59,27 @@ func TestQuickstart(t *testing.T) {
 	}
 }
 
+// A go command that is too old for the module is told which version is needed.
+func TestBuildNamesTheGoThatItNeeds(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.script(w.path("go"), `[ "$1" != version ] || { echo go version go1.19.8 linux/amd64; exit; }; echo "go: errors parsing go.mod" >&2; exit 1`)
+	mod, err := os.ReadFile("../go.mod")
+	if err != nil {
+		t.Fatal(err)
+	}
+	needed := regexp.MustCompile(`(?m)^go (\S+)$`).FindStringSubmatch(string(mod))[1]
+	for _, script := range []string{"build.sh", ".ci/test", "examples/quickstart/run.sh"} {
+		cmd := exec.Command("sh", filepath.Join("..", script))
+		cmd.Env = append(os.Environ(), "PATH="+w.base+":"+os.Getenv("PATH"))
+		out, err := cmd.CombinedOutput()
+		want := "Go " + needed + " or later is needed, and here is: go version go1.19.8"
+		if err == nil || !strings.Contains(string(out), want) {
+			t.Errorf("%s: %v\n%s", script, err, out)
+		}
+	}
+}
+
 func (w *world) quickstart(name string) *quickstart {
 	w.t.Helper()
 	q := &quickstart{cmd: w.inside("sh", w.path("clone/examples/quickstart/run.sh")), terminal: w.path(name), ended: make(chan error, 1)}

@@ -10,25 +10,32 @@ import (
 	"testing"
 )
 
-// The unit is one that systemd understands without a word. The stories that run
-// it are those of `make systemd`.
-func TestUnitIsVerified(t *testing.T) {
+// What `make install` installs is enough for systemd to accept the unit without a
+// word, manual page included, and `make uninstall` removes all of it. The stories
+// that run the unit are in `make systemd`.
+func TestInstalledUnitIsVerified(t *testing.T) {
 	t.Parallel()
-	analyze, err := exec.LookPath("systemd-analyze")
-	if err != nil {
-		t.Fatal("apt-get install systemd: ", err)
+	root := t.TempDir()
+	install := func(target string) {
+		out, err := exec.Command("make", "-C", "..", "-o", "build", target, "BIN="+os.Getenv(binEnv), "DESTDIR="+root).CombinedOutput()
+		if err != nil {
+			t.Fatalf("make %s: %v\n%s", target, err, out)
+		}
 	}
+	install("install")
 	unit, err := os.ReadFile("../examples/systemd/emperor.service")
 	if err != nil {
 		t.Fatal(err)
 	}
 	// What it starts lies elsewhere here.
-	text := strings.ReplaceAll(string(unit), "/usr/local/bin/emperor", program("emperor"))
+	text := strings.ReplaceAll(string(unit), "/usr/local/bin/emperor", filepath.Join(root, "usr/local/bin/emperor"))
 	path := filepath.Join(t.TempDir(), "emperor.service")
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	out, err := exec.Command(analyze, "verify", "--man=no", path).CombinedOutput()
+	cmd := exec.Command("systemd-analyze", "verify", path)
+	cmd.Env = append(os.Environ(), "MANPATH="+filepath.Join(root, "usr/local/share/man"))
+	out, err := cmd.CombinedOutput()
 	for line := range strings.Lines(string(out)) {
 		if strings.Contains(line, "emperor.service") {
 			t.Error(line)
@@ -36,5 +43,11 @@ func TestUnitIsVerified(t *testing.T) {
 	}
 	if err != nil {
 		t.Errorf("%v: %s", err, out)
+	}
+	install("uninstall")
+	for _, left := range files(root) {
+		if info, err := os.Stat(filepath.Join(root, left)); err != nil || !info.IsDir() {
+			t.Errorf("left behind: %s", left)
+		}
 	}
 }

@@ -33,9 +33,9 @@ trap '[ -z "$emperor" ] && exit 143; kill -TERM "$emperor" 2>/dev/null || true' 
 umask 022
 chmod 755 "$dir"
 mkdir "$dir/bin" "$dir/site"
-echo "quickstart: building into bin/"
 cd "$example/../.."
-CGO_ENABLED=0 go build -trimpath -buildvcs=false -o bin/ ./cmd/...
+echo "quickstart: building into bin/ (the first time takes a minute or two)"
+sh build.sh || fail "cannot build the programs"
 CGO_ENABLED=0 go build -trimpath -buildvcs=false -o "$dir/bin/" ./examples/quickstart/veth
 cp bin/emperor bin/vassal bin/vassal-server "$dir/bin/"
 cp "$example/page.sh" "$example/up.sh" "$dir/"
