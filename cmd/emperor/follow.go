@@ -3,11 +3,14 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"strconv"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/pkg/emperor/control"
 	"github.com/emperor-go/emperor/pkg/emperor/output"
@@ -25,12 +28,44 @@ func eventsCommand() *cobra.Command {
 		if len(args) == 1 {
 			query.Set("vassal", args[0])
 		}
-		return o.client().Stream(ctx, "/events?"+query.Encode(), func(line json.RawMessage) error {
+		return o.follow(ctx, "/events?"+query.Encode(), func(line json.RawMessage) error {
 			return o.line(c, line, eventText)
 		})
 	})
 	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what happens")
 	return c
+}
+
+// follow calls each with every line of a stream until that ends, ctx does, or standard
+// output is a pipe or socket without a reader: the next line may be far away.
+func (o *operator) follow(ctx context.Context, path string, each func(json.RawMessage) error) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	go func() {
+		if readerGone(os.Stdout) {
+			cancel(errNoReader)
+		}
+	}()
+	err := o.client().Stream(ctx, path, each)
+	if errors.Is(context.Cause(ctx), errNoReader) {
+		return errNoReader
+	}
+	return err
+}
+
+// errNoReader ends a command as SIGPIPE does that writes to a pipe without a reader.
+var errNoReader = failure{errQuiet, 128 + int(unix.SIGPIPE)}
+
+// readerGone blocks until the reader of a pipe or socket has closed its end, which a
+// file of another kind never reports. The result is false when poll(2) fails.
+func readerGone(f *os.File) bool {
+	for {
+		polled := []unix.PollFd{{Fd: int32(f.Fd())}} // POLLERR and POLLHUP are always reported
+		_, err := unix.Poll(polled, -1)
+		if !errors.Is(err, unix.EINTR) {
+			return err == nil && polled[0].Revents&(unix.POLLERR|unix.POLLHUP) != 0
+		}
+	}
 }
 
 // line prints one line of a stream.
@@ -78,7 +113,7 @@ func logsCommand() *cobra.Command {
 		Long: "Prints the last lines of a vassal, wherever its log goes. At most 256 lines and 32 kB of each are kept.",
 	}, func(ctx context.Context, o *operator, c *cobra.Command, args []string) error {
 		query := url.Values{"follow": {strconv.FormatBool(follow)}, "lines": {strconv.Itoa(lines)}}
-		return o.client().Stream(ctx, of(args[0], "/logs?"+query.Encode()), func(line json.RawMessage) error {
+		return o.follow(ctx, of(args[0], "/logs?"+query.Encode()), func(line json.RawMessage) error {
 			return o.line(c, line, func(line json.RawMessage) (string, error) {
 				var l output.Line
 				err := json.Unmarshal(line, &l)

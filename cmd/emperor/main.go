@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/termlog"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
 )
@@ -49,13 +50,18 @@ func main() {
 		fmt.Fprintln(os.Stderr, "emperor:", err)
 		os.Exit(exitUsage)
 	}
+	termlog.OutliveReader()
 	if err := becomeTwin(options); err != nil {
 		fmt.Fprintln(os.Stderr, "emperor:", err)
 		os.Exit(exitFailed)
 	}
 	ctx, hurry := untilSignal()
-	if err := run(ctx, hurry, options, warnings); err != nil {
-		fmt.Fprintln(os.Stderr, "emperor:", err)
+	stderr := logQueue(os.Stderr, options)
+	if err = run(ctx, hurry, stderr, options, warnings); err != nil {
+		fmt.Fprintln(stderr, "emperor:", err)
+	}
+	stderr.Close(logEnd)
+	if err != nil {
 		os.Exit(exitFailed)
 	}
 }

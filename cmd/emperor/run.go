@@ -20,14 +20,13 @@ import (
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
+	"github.com/emperor-go/emperor/pkg/emperor/output"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
 // run wires everything, top to bottom, and supervises until ctx ends.
-func run(ctx context.Context, hurry <-chan struct{}, o *config.Emperor, warnings config.Problems) error {
-	stderr := logQueue(os.Stderr, o)
-	defer stderr.Close(logEnd)
+func run(ctx context.Context, hurry <-chan struct{}, stderr *output.Queue, o *config.Emperor, warnings config.Problems) error {
 	log := slog.New(handler(stderr, o))
 	for _, w := range warnings {
 		log.Warn(w.Error())

@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/termlog"
 	"github.com/emperor-go/emperor/pkg/vassal/pty"
 	"github.com/emperor-go/emperor/pkg/vassal/terminal"
 )
@@ -69,6 +70,7 @@ func connect(address string) error {
 // serve is what the master starts, with the descriptors of package pty. It ends with
 // the master, or with who the master becomes.
 func serve(args []string) error {
+	termlog.OutliveReader()
 	o := pty.ParseArgs(args)
 	if os.Getenv("GOMAXPROCS") == "1" {
 		_ = os.Unsetenv("GOMAXPROCS") // the master's wish, not the program's

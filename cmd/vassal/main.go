@@ -36,6 +36,7 @@ func main() {
 		}
 		return
 	}
+	termlog.OutliveReader()
 	if os.Args[0] == master.StageName {
 		termlog.PrintError(os.Stderr, "vassal", master.Stage(os.Args, logger()))
 		os.Exit(exitFailed)
@@ -70,7 +71,6 @@ func main() {
 }
 
 func run() error {
-	termlog.OutliveReader()
 	self, server, parser, err := vassal.Programs()
 	if err != nil {
 		return err

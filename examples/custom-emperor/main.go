@@ -24,6 +24,7 @@ func main() {
 		env.Log("a warm welcome to " + env.Name)
 		return nil
 	})
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // it outlives the reader of its log (os/signal)
 	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer cancel()
 	if err := run(ctx); err != nil {

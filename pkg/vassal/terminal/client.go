@@ -18,12 +18,15 @@ import (
 const detach = 0x1d
 
 // Connect shows the terminal at conn in the one that in and out are, until one of
-// them ends or the detach key is typed. The terminal of in is as before when it
-// returns, or when a signal ends this process. Where in is no terminal it is
-// passed on as it is, and after its end what is still printed is shown until there
-// was nothing for a second.
+// them ends, or the reader of out, or the detach key is typed. The terminal of in is
+// as before when it returns, or when a signal ends this process. Input that is no
+// terminal is passed on as it is; after its end the output is shown until there was
+// none for a second.
 func Connect(conn net.Conn, in, out *os.File) error {
 	defer conn.Close()
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGPIPE, syscall.SIGWINCH)
+	defer signal.Stop(signals)
 	fd := int(in.Fd())
 	restore := func() {}
 	if term.IsTerminal(fd) {
@@ -38,10 +41,6 @@ func Connect(conn net.Conn, in, out *os.File) error {
 		}
 	}
 	defer restore()
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGHUP, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGWINCH)
-	defer signal.Stop(signals)
-
 	if _, err := io.WriteString(conn, greeting); err != nil {
 		return err
 	}
@@ -55,7 +54,10 @@ func Connect(conn net.Conn, in, out *os.File) error {
 	for {
 		select {
 		case err := <-ended:
-			if !errors.Is(err, errInputOver) {
+			switch {
+			case errors.Is(err, syscall.EPIPE): // the worker is gone, or the reader of out
+				return nil
+			case !errors.Is(err, errInputOver):
 				return err
 			}
 			silence = time.After(echo)
@@ -66,7 +68,11 @@ func Connect(conn net.Conn, in, out *os.File) error {
 		case <-silence:
 			return nil
 		case s := <-signals:
-			if s != syscall.SIGWINCH {
+			switch s {
+			case syscall.SIGPIPE:
+				return nil
+			case syscall.SIGWINCH:
+			default:
 				return fmt.Errorf("ended by signal %v", s)
 			}
 			if err := tellSize(conn, out); err != nil {

@@ -101,6 +101,46 @@ func TestClientRestoresTheTerminal(t *testing.T) {
 	}
 }
 
+// A client whose output nobody reads any more ends without an error, and gives its
+// terminal back.
+func TestClientWithoutAReader(t *testing.T) {
+	h, worker := stage(t)
+	conn := connect(t, h)
+	file, err := conn.(interface{ File() (*os.File, error) }).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	screen, tty, err := creack.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer screen.Close()
+	defer tty.Close()
+	shown, out, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := termios(t, tty)
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), clientEnv+"=1")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = tty, out, tty, []*os.File{file}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	conn.Close()
+	out.Close()
+	expect(t, shown, "Ctrl-] detaches")
+	shown.Close()
+	send(t, worker, "not shown")
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("the client ended with %v", err)
+	}
+	if after := termios(t, tty); after != before {
+		t.Errorf("the terminal was %+v and is %+v", before, after)
+	}
+}
+
 // A client whose input is no terminal ends by itself: what was typed has been typed,
 // and what was printed has been shown.
 func TestClientWithoutATerminalEnds(t *testing.T) {
