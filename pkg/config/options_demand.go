@@ -29,7 +29,7 @@ var onDemandOptions = option.Rows[Emperor]{
 	},
 	{
 		Name: "emperor-on-demand-extension", Aliases: []string{"emperor-on-demand-ext"}, Group: "Sockets", Arg: "EXT",
-		Help: "vassal NAME starts with the first connection to the address in the file NAME+EXT", Into: func(e *Emperor) option.Field { return (*option.Text)(&e.OnDemand.Extension) },
+		Help: "vassal NAME starts with the first connection to the address in the file NAME+EXT, which must be no link", Into: func(e *Emperor) option.Field { return (*option.Text)(&e.OnDemand.Extension) },
 	},
 	{Name: "emperor-on-demand-mode", Group: "Sockets", Arg: "OCTAL", Def: "666", Guard: true, Help: "mode of unix sockets that start vassals", Set: setOnDemandMode},
 	{Name: "emperor-on-demand-owner", Group: "Sockets", Arg: "USER[:GROUP]", Guard: true, Help: "owner of unix sockets that start vassals", Set: setOnDemandOwner},

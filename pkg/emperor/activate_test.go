@@ -37,25 +37,25 @@ func TestWhereAVassalIsOnDemand(t *testing.T) {
 		{"exec that says no", file, Sockets{Exec: "true"}, ""},
 	}
 	for _, tt := range tests {
-		got, err := tt.sockets.address(t.Context(), planAt(tt.file))
+		got, _, err := tt.sockets.address(t.Context(), planAt(tt.file))
 		if err != nil || got != tt.want {
 			t.Errorf("%s: %q, %v, want %q", tt.name, got, err, tt.want)
 		}
 	}
-	if _, err := (Sockets{Exec: "exit 3"}).address(t.Context(), planAt(file)); err == nil {
+	if _, _, err := (Sockets{Exec: "exit 3"}).address(t.Context(), planAt(file)); err == nil {
 		t.Error("a command that fails is no answer")
 	}
 	if err := os.Mkdir(filepath.Join(dir, "c.ini.socket"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := (Sockets{Extension: ".socket"}).address(t.Context(), planAt(filepath.Join(dir, "c.ini"))); err == nil {
+	if _, _, err := (Sockets{Extension: ".socket"}).address(t.Context(), planAt(filepath.Join(dir, "c.ini"))); err == nil {
 		t.Error("a directory holds no address")
 	}
 }
 
 func bound(s Sockets, address string) (*activation, error) {
 	a := &activation{address: address}
-	return a, s.bind(a)
+	return a, s.bind(context.Background(), a, 0)
 }
 
 func TestActivationWaitsForAConnection(t *testing.T) {

@@ -1,0 +1,195 @@
+package emperor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// isUnix tells a path from host:port, as uWSGI does.
+func isUnix(address string) bool {
+	return strings.HasPrefix(address, "/") || strings.HasPrefix(address, "@") || !strings.Contains(address, ":")
+}
+
+// hasPath reports whether an address is that of a unix socket in the file system.
+func hasPath(address string) bool { return isUnix(address) && !strings.HasPrefix(address, "@") }
+
+// bind listens, with the rights of owner as far as it is a tenant.
+func (s Sockets) bind(ctx context.Context, a *activation, owner uint32) error {
+	switch {
+	case hasPath(a.address):
+		return s.bindPath(ctx, a, owner)
+	case isUnix(a.address):
+		return a.listen(ctx, "unix", a.address)
+	}
+	return a.bindPort(ctx, owner)
+}
+
+// bindPort listens on a port. An unspecified address is of its family, and none at all is
+// of both.
+func (a *activation) bindPort(ctx context.Context, owner uint32) error {
+	network, address := "tcp", strings.TrimPrefix(a.address, "*")
+	host, port, err := net.SplitHostPort(address)
+	if err == nil && host != "" {
+		switch ip := net.ParseIP(host); {
+		case ip.To4() != nil:
+			network = "tcp4"
+		case ip != nil:
+			network = "tcp6"
+		}
+	}
+	if n, err := net.LookupPort("tcp", port); err == nil && n != 0 && n < firstFreePort() && isTenant(owner) {
+		return fmt.Errorf("only root binds ports below %d, and uid %d named it (root must own the file)", firstFreePort(), owner)
+	}
+	return a.listen(ctx, network, address)
+}
+
+// firstFreePort is the lowest port that every user may bind (ip(7)).
+func firstFreePort() int {
+	const usual = 1024
+	text, err := os.ReadFile("/proc/sys/net/ipv4/ip_unprivileged_port_start")
+	if err != nil {
+		return usual
+	}
+	n, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil {
+		return usual
+	}
+	return n
+}
+
+// bindPath makes a socket in the file system, and gives it its owner and mode.
+func (s Sockets) bindPath(ctx context.Context, a *activation, owner uint32) error {
+	at, err := spotOf(a.address)
+	if err != nil {
+		return err
+	}
+	defer at.dir.Close()
+	path := a.address
+	if isTenant(owner) {
+		if err := at.open(owner); err != nil {
+			return err
+		}
+		path = at.path()
+	}
+	at.removeDead()
+	if err := a.listen(ctx, "unix", path); err != nil {
+		return err
+	}
+	a.inode, err = at.own(s)
+	return err
+}
+
+// listen makes a.file a listening socket. The path of a unix socket stays.
+func (a *activation) listen(ctx context.Context, network, address string) error {
+	l, err := (&net.ListenConfig{}).Listen(ctx, network, address)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	switch l := l.(type) {
+	case *net.UnixListener:
+		l.SetUnlinkOnClose(false)
+		a.file, err = l.File()
+	case *net.TCPListener:
+		a.file, err = l.File()
+	}
+	return err
+}
+
+// spot is a name in a directory that stays the same one, whatever becomes of its path.
+type spot struct {
+	dir  *os.File
+	name string
+}
+
+// spotOf opens the directory of a path; the caller closes it.
+func spotOf(path string) (spot, error) {
+	dir, err := os.OpenFile(filepath.Dir(path), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return spot{}, fmt.Errorf("cannot open its directory: %w", cause(err))
+	}
+	return spot{dir, filepath.Base(path)}, nil
+}
+
+// path leads to the name in that very directory (proc_pid_fd(5)).
+func (s spot) path() string { return fmt.Sprintf("/proc/self/fd/%d/%s", s.dir.Fd(), s.name) }
+
+// open refuses a directory in which a user could not make a socket of its own.
+func (s spot) open(uid uint32) error {
+	const all = 0o003
+	var st unix.Stat_t
+	switch err := unix.Fstat(int(s.dir.Fd()), &st); {
+	case err != nil:
+		return err
+	case st.Uid != uid && st.Mode&all != all:
+		return fmt.Errorf("its directory belongs to uid %d, and uid %d named it (root must own the file)", st.Uid, uid)
+	}
+	return nil
+}
+
+// socket opens the socket of that name, to be looked at and changed, as it is now.
+func (s spot) socket() (f *os.File, inode uint64, err error) {
+	var st unix.Stat_t
+	fd, err := unix.Openat(int(s.dir.Fd()), s.name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, 0, err
+	}
+	f = os.NewFile(uintptr(fd), s.name)
+	if err := unix.Fstat(fd, &st); err != nil || st.Mode&unix.S_IFMT != unix.S_IFSOCK {
+		f.Close()
+		return nil, 0, errors.Join(err, errors.New("is not a socket"))
+	}
+	return f, st.Ino, nil
+}
+
+// removeDead removes a unix socket that nobody listens on any more.
+func (s spot) removeDead() {
+	f, _, err := s.socket()
+	if err != nil {
+		return
+	}
+	defer f.Close()
+	c, err := net.Dial("unix", fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
+	if err == nil {
+		c.Close()
+		return
+	}
+	if errors.Is(err, unix.ECONNREFUSED) {
+		_ = unix.Unlinkat(int(s.dir.Fd()), s.name, 0)
+	}
+}
+
+// own gives the socket its mode and owner, and returns its inode. A link that has taken
+// its place leads to no other file.
+func (s spot) own(to Sockets) (inode uint64, err error) {
+	f, inode, err := s.socket()
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	if err := unix.Fchownat(int(f.Fd()), "", to.UID, to.GID, unix.AT_EMPTY_PATH); err != nil {
+		return inode, err
+	}
+	return inode, os.Chmod(fmt.Sprintf("/proc/self/fd/%d", f.Fd()), to.Mode)
+}
+
+// remove removes the socket if it is still that inode.
+func (s spot) remove(inode uint64) error {
+	f, found, err := s.socket()
+	if err != nil {
+		return nil // it is gone, or another one's
+	}
+	defer f.Close()
+	if found != inode {
+		return nil
+	}
+	return unix.Unlinkat(int(s.dir.Fd()), s.name, 0)
+}
