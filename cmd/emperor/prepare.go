@@ -30,30 +30,33 @@ func prepare(o *config.Emperor) (undo func(), err error) {
 	if o.Pidfile == "" {
 		return undo, nil
 	}
-	text := strconv.Itoa(os.Getpid()) + "\n"
-	if err := replace(o.Pidfile, text); err != nil {
+	ours, err := replace(o.Pidfile, strconv.Itoa(os.Getpid())+"\n")
+	if err != nil {
 		return undo, fmt.Errorf("cannot write emperor-pidfile: %w", err)
 	}
 	return func() {
-		if now, err := os.ReadFile(o.Pidfile); err == nil && string(now) == text { // still ours
+		// By its identity: in another pid namespace another emperor may have this pid.
+		if now, err := os.Lstat(o.Pidfile); err == nil && os.SameFile(now, ours) && now.ModTime().Equal(ours.ModTime()) {
 			_ = os.Remove(o.Pidfile)
 		}
 	}, nil
 }
 
-// replace puts a file in place in one step, so that nobody reads half of it.
-func replace(path, text string) error {
+// replace puts a file in place in one step, so that no reader finds half of it, and
+// returns its identity.
+func replace(path, text string) (os.FileInfo, error) {
 	temporary, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
-		return err
+		return nil, err
 	}
 	_, err = temporary.WriteString(text)
-	err = errors.Join(err, temporary.Chmod(0o644), temporary.Close())
+	info, stat := temporary.Stat()
+	err = errors.Join(err, stat, temporary.Chmod(0o644), temporary.Close())
 	if err == nil {
 		err = os.Rename(temporary.Name(), path)
 	}
 	if err != nil {
 		_ = os.Remove(temporary.Name())
 	}
-	return err
+	return info, err
 }

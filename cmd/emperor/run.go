@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -10,8 +9,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"time"
 
 	"github.com/coreos/go-systemd/v22/journal"
 
@@ -48,14 +45,11 @@ func run(ctx context.Context, hurry <-chan struct{}, stderr *output.Queue, o *co
 		return err
 	}
 	collectOrphans(ctx, log)
-	cgroups, err := namespaces.OpenCgroupRoot("emperor-" + strconv.Itoa(os.Getpid()))
-	if errors.Is(err, namespaces.ErrNoCgroup) {
-		log.Debug("vassals get no cgroups of their own", "error", err)
-	} else if err != nil {
+	cgroups, leave, err := ownCgroup(log)
+	if err != nil {
 		return err
-	} else {
-		defer func() { _ = cgroups.Remove() }()
 	}
+	defer leave()
 	spawner := namespaces.NewSpawner()
 	defer spawner.Close()
 	ears, err := emperor.NewEars()
@@ -211,17 +205,4 @@ func programAt(named string) (string, error) {
 		return "", fmt.Errorf("cannot find the vassal program: %w (install it beside emperor, or give --emperor-vassal)", err)
 	}
 	return path, nil
-}
-
-// collecting bounds how long the end of what a killed emperor left is waited for.
-const collecting = 10 * time.Second
-
-// collectOrphans ends what emperors that were killed have left: their vassals would
-// be doubled.
-func collectOrphans(ctx context.Context, log *slog.Logger) {
-	ctx, cancel := context.WithTimeout(ctx, collecting)
-	defer cancel()
-	if err := namespaces.CollectCgroups(ctx, "emperor-"); err != nil {
-		log.Error("something is left of an emperor that was killed", "error", err)
-	}
 }

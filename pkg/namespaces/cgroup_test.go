@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestCgroupPath(t *testing.T) {
@@ -65,7 +67,7 @@ func isASCII(s string) bool {
 // cgroups opens a root for a test that leaves nothing in it.
 func cgroups(t *testing.T) *CgroupRoot {
 	t.Helper()
-	r, err := OpenCgroupRoot("test-" + strconv.Itoa(os.Getpid()) + t.Name())
+	r, err := OpenCgroupRoot("test-" + t.Name() + "-")
 	if errors.Is(err, ErrNoCgroup) {
 		t.Skipf("needs a cgroup v2: %v", err)
 	} else if err != nil {
@@ -178,31 +180,124 @@ func TestCreateTwice(t *testing.T) {
 	}
 }
 
-// An emperor that was killed leaves cgroups; the next one of the name goes on.
-func TestOpenCgroupRootTakesOver(t *testing.T) {
+// A root that was removed under its owner is made again, once for all that need it,
+// and has an owner again.
+func TestRootIsMadeAgain(t *testing.T) {
 	r := cgroups(t)
-	empty, err := r.Create("empty")
-	if err != nil {
+	before := descriptors(t)
+	renewed := 0
+	r.Renewed = func(string) { renewed++ }
+	was := r.path
+	if err := os.Remove(was); err != nil {
 		t.Fatal(err)
 	}
-	alive, err := r.Create("alive")
-	if err != nil {
-		t.Fatal(err)
+	made := make(chan *Cgroup)
+	for i := range 8 {
+		go func() {
+			c, err := r.Create(strconv.Itoa(i))
+			if err != nil {
+				t.Error(err)
+			}
+			made <- c
+		}()
 	}
-	a := act(t, newSpawner(t), "", Command{Path: "/bin/sleep", Args: []string{"sleep", "1000"}, CgroupFD: alive.FD()})
-	again := cgroups(t)
-	if again.path != r.path || exists(empty.path) || !exists(alive.path) {
-		t.Errorf("root %s and %s; empty one still there: %v, the other: %v", r.path, again.path, exists(empty.path), exists(alive.path))
-	}
-	if state := stateOf(a.PID); state != "S" && state != "R" {
-		t.Errorf("the process that lives in it: %q", state)
-	}
-	for _, step := range []error{alive.Kill(), alive.Empty(within(t, patience)), alive.Remove()} {
-		if step != nil {
-			t.Error(step)
+	for range 8 {
+		if c := <-made; c != nil {
+			defer func() { _ = c.Remove() }()
 		}
 	}
-	_ = empty.Remove() // closes its descriptor
+	if renewed != 1 || r.path == was || !exists(r.path) || exists(was) {
+		t.Errorf("made again %d times, from %s to %s", renewed, was, r.path)
+	}
+	if lock, err := lockCgroup(r.path); !errors.Is(err, unix.EWOULDBLOCK) {
+		t.Errorf("locking it: %v, %v; want %v", lock, err, unix.EWOULDBLOCK)
+	}
+	if after := descriptors(t); after != before+8 {
+		t.Errorf("%d descriptors before, %d with eight cgroups", before, after)
+	}
+}
+
+// What was removed in a root says nothing of the root.
+func TestRootThatIsThereStays(t *testing.T) {
+	r := cgroups(t)
+	was := r.path
+	if path, err := r.renew(was); err != nil || path != was {
+		t.Errorf("%s, %v; want %s", path, err, was)
+	}
+	if path, err := r.renew("/elsewhere"); err != nil || path != was { // another was quicker
+		t.Errorf("%s, %v; want %s", path, err, was)
+	}
+}
+
+// Roots of one prefix never meet, and only their owners can lock them.
+func TestRootsAreUnlikeEachOther(t *testing.T) {
+	a, b := cgroups(t), cgroups(t)
+	if a.path == b.path {
+		t.Errorf("both are %s", a.path)
+	}
+	info, err := os.Stat(a.path)
+	if err != nil || info.Mode().Perm() != rootMode {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+	got := parseOwner(strings.TrimPrefix(filepath.Base(a.path), a.prefix))
+	if got.pid != os.Getpid() || got.pidns != pidNamespace() || got.pidns == 0 || got.dead() {
+		t.Errorf("%s is of %+v, dead: %v", a.path, got, got.dead())
+	}
+}
+
+func TestOwners(t *testing.T) {
+	tests := []struct {
+		name string
+		want owner
+		dead bool
+	}{
+		{cgroupName(owner{pid: 99999999, pidns: pidNamespace(), salt: "ab"}.String()), owner{pid: 99999999, pidns: pidNamespace(), salt: "ab"}, true},
+		{cgroupName(owner{pid: 99999999, pidns: 7, salt: "ab"}.String()), owner{pid: 99999999, pidns: 7, salt: "ab"}, false},
+		{cgroupName(owner{pid: 99999999, salt: "ab"}.String()), owner{pid: 99999999, salt: "ab"}, false},
+		{cgroupName("4711"), owner{}, false}, // of earlier versions
+		{"-1-5-ab-0", owner{}, false},
+		{"1-x-ab-0", owner{}, false},
+		{"0-5-ab-0", owner{}, false},
+		{"", owner{}, false},
+	}
+	for _, test := range tests {
+		if got := parseOwner(test.name); got != test.want || got.dead() != test.dead {
+			t.Errorf("%q: %+v, dead: %v; want %+v, %v", test.name, got, got.dead(), test.want, test.dead)
+		}
+	}
+}
+
+// The lock of an owner who is dead, which a child that is being cloned still has, is
+// waited for; that of another is not.
+func TestLocksThatAreHeld(t *testing.T) {
+	r := cgroups(t)
+	if lock, err := newOwner().inherit(within(t, patience), r.path); !errors.Is(err, unix.EWOULDBLOCK) {
+		t.Errorf("of one that lives: %v, %v", lock, err)
+	}
+	gone := owner{pid: 99999999, pidns: pidNamespace()}
+	if lock, err := gone.inherit(within(t, 20*time.Millisecond), r.path); !errors.Is(err, unix.EWOULDBLOCK) {
+		t.Errorf("of one that is dead, too long: %v, %v", lock, err)
+	}
+	type result struct {
+		lock *os.File
+		err  error
+	}
+	done := make(chan result)
+	go func() {
+		lock, err := gone.inherit(within(t, patience), r.path)
+		done <- result{lock, err}
+	}()
+	select {
+	case got := <-done:
+		t.Errorf("did not wait: %v", got.err)
+	case <-time.After(5 * burialPause):
+		r.lock.Close()
+		if got := <-done; got.err != nil {
+			t.Error(got.err)
+		} else {
+			got.lock.Close()
+		}
+	}
 }
 
 // What the dead have left is ended and collected, and nothing else.

@@ -1,0 +1,231 @@
+package namespaces
+
+import (
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"golang.org/x/sys/unix"
+)
+
+// ErrNoCgroup says that there is no cgroup v2 hierarchy in which this process may
+// make cgroups.
+var ErrNoCgroup = errors.New("no cgroup v2 that can be written to")
+
+// CgroupRoot is a cgroup that holds one cgroup for each process tree. It enables
+// no controller, so that the rule against processes in inner cgroups does not
+// apply (cgroups(7)). Its methods may be called from many goroutines at a time.
+type CgroupRoot struct {
+	// Renewed is told when Create had to make the root again. Nil: nobody is. It is
+	// set before the first Create.
+	Renewed func(path string)
+
+	prefix string
+	mu     sync.Mutex // of what follows; held while the root is made again
+	path   string
+	lock   *os.File // of the directory, with flock(2); it ends with this process
+}
+
+// OpenCgroupRoot makes a cgroup below that of the calling process. Its name begins
+// with prefix and is like no other on this host, whatever pid namespaces and
+// containers share the hierarchy. The root is locked until Remove or the end of
+// the process (see CollectCgroups). The error wraps ErrNoCgroup where there can be
+// no such cgroup.
+func OpenCgroupRoot(prefix string) (*CgroupRoot, error) {
+	r := &CgroupRoot{prefix: prefix}
+	if err := r.make(); err != nil {
+		return nil, err
+	}
+	return r, nil
+}
+
+// rootMode lets everybody reach the cgroups in a root and only its owner open the
+// root itself: a process that could would be able to lock it, and so keep it from
+// being collected.
+const rootMode = 0o711
+
+// attempts is how many roots in a row may be taken by collectors before they are
+// locked.
+const attempts = 100
+
+func (r *CgroupRoot) make() error {
+	own, err := ownCgroup()
+	if err != nil {
+		return err
+	}
+	for range attempts {
+		path := filepath.Join(own, cgroupName(r.prefix+newOwner().String()))
+		if err := os.Mkdir(path, rootMode); os.IsExist(err) {
+			continue
+		} else if err != nil {
+			return fmt.Errorf("%w: %w", ErrNoCgroup, err)
+		}
+		lock, err := lockCgroup(path)
+		if errors.Is(err, unix.EWOULDBLOCK) || errors.Is(err, os.ErrNotExist) {
+			continue // a collector has found it without a lock, and removes it
+		}
+		if err != nil {
+			return fmt.Errorf("cannot lock cgroup: %w", errors.Join(err, os.Remove(path)))
+		}
+		if _, err := os.Stat(filepath.Join(path, "cgroup.kill")); err != nil {
+			lock.Close()
+			return fmt.Errorf("%w: the kernel has no cgroup.kill", errors.Join(ErrNoCgroup, os.Remove(path)))
+		}
+		r.path, r.lock = path, lock
+		return nil
+	}
+	return errors.New("cannot lock a cgroup: other processes lock each that is made")
+}
+
+// lockCgroup marks a root as one that has an owner. The error wraps EWOULDBLOCK
+// when another process has locked it, and os.ErrNotExist when it is not there any
+// more.
+func lockCgroup(path string) (*os.File, error) {
+	lock, err := os.OpenFile(path, unix.O_DIRECTORY|unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	if err = unix.Flock(int(lock.Fd()), unix.LOCK_EX|unix.LOCK_NB); err == nil {
+		err = named(lock, path)
+	}
+	if err != nil {
+		lock.Close()
+		return nil, err
+	}
+	return lock, nil
+}
+
+// named makes sure that a path still means an open file.
+func named(f *os.File, path string) error {
+	ours, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	there, err := os.Lstat(path)
+	if err == nil && !os.SameFile(ours, there) {
+		err = os.ErrNotExist
+	}
+	return err
+}
+
+// Create makes a cgroup for one process tree. The name may hold any byte; two
+// names never share a cgroup, and one that exists already is an error. A root that
+// has been removed is made again, where the calling process is then.
+func (r *CgroupRoot) Create(name string) (*Cgroup, error) {
+	root := r.where()
+	c, err := create(root, name)
+	if !errors.Is(err, os.ErrNotExist) {
+		return c, err
+	}
+	if root, err = r.renew(root); err != nil {
+		return nil, err
+	}
+	return create(root, name)
+}
+
+func create(root, name string) (*Cgroup, error) {
+	path := filepath.Join(root, cgroupName(name))
+	if err := os.Mkdir(path, 0o755); err != nil {
+		return nil, err
+	}
+	dir, err := os.OpenFile(path, unix.O_DIRECTORY|unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, errors.Join(err, os.Remove(path))
+	}
+	return &Cgroup{path: path, dir: dir}, nil
+}
+
+func (r *CgroupRoot) where() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.path
+}
+
+// renew makes the root again, unless another goroutine has done so since it was at
+// was, and returns where it is. Only an empty cgroup can be removed, so nothing
+// that lives was in the old one.
+func (r *CgroupRoot) renew(was string) (string, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.path != was {
+		return r.path, nil
+	}
+	if _, err := os.Stat(was); err == nil {
+		return was, nil // only what was made in it is gone
+	}
+	old := r.lock
+	if err := r.make(); err != nil {
+		return "", fmt.Errorf("the root of cgroups was removed, and cannot be made again: %w", err)
+	}
+	old.Close()
+	if r.Renewed != nil {
+		r.Renewed(r.path)
+	}
+	return r.path, nil
+}
+
+// Remove removes the root. Cgroups that are still in it are an error, but not a
+// root that is gone already.
+func (r *CgroupRoot) Remove() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	defer r.lock.Close()
+	if err := os.Remove(r.path); err != nil && !os.IsNotExist(err) {
+		return fmt.Errorf("cannot remove cgroup: %w", err)
+	}
+	return nil
+}
+
+// owner is the part of a root's name that tells whose it is.
+type owner struct {
+	// pidns is the inode of the pid namespace that pid counts in.
+	pidns uint64
+	pid   int
+	// salt tells apart those of equal numbers: both are used again.
+	salt string
+}
+
+// newOwner is this process, each time with another salt.
+func newOwner() owner {
+	var salt [8]byte
+	_, _ = rand.Read(salt[:])
+	return owner{pidNamespace(), os.Getpid(), hex.EncodeToString(salt[:])}
+}
+
+// pidNamespace is the inode of the calling process's pid namespace; zero: unknown.
+func pidNamespace() uint64 {
+	var s unix.Stat_t
+	if unix.Stat("/proc/self/ns/pid", &s) != nil {
+		return 0
+	}
+	return s.Ino
+}
+
+func (o owner) String() string { return fmt.Sprintf("%d-%d-%s", o.pid, o.pidns, o.salt) }
+
+// isCgroupName reports whether a file name is one of cgroupName's: nobody else's
+// cgroup has the hash of its own name.
+func isCgroupName(file string) bool {
+	at := strings.LastIndexByte(file, '-')
+	return at > 0 && cgroupName(file[:at]) == file
+}
+
+// cgroupName makes a file name of any name: readable where that is possible,
+// told apart by a hash, and nothing that the kernel gives a meaning to.
+func cgroupName(name string) string {
+	safe := strings.Map(func(r rune) rune {
+		switch {
+		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '_':
+			return r
+		}
+		return '_'
+	}, name)
+	sum := sha256.Sum256([]byte(name))
+	return safe[:min(len(safe), 100)] + "-" + hex.EncodeToString(sum[:8])
+}
