@@ -14,6 +14,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/config/foreign"
 	"github.com/emperor-go/emperor/pkg/hooks"
+	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/emperor-go/emperor/pkg/vassal"
 	"github.com/emperor-go/emperor/pkg/vassal/master"
 )
@@ -29,7 +30,7 @@ const (
 func init() { runtime.LockOSThread() }
 
 func main() {
-	if hooks.IsJoin() {
+	if namespaces.IsVisitor() {
 		if err := hooks.Joined(); err != nil {
 			fmt.Println(err)
 			os.Exit(exitFailed)

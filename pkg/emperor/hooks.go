@@ -40,7 +40,7 @@ func (s *System) runner(r Request, c *child) hooks.Runner {
 // joiner runs hooks in the namespaces of a child.
 func (s *System) joiner(c *child, who hooks.Subject) hooks.Joiner {
 	return hooks.Joiner{
-		Program: s.Program, Open: c.process.OpenNamespace, Subject: who, Shells: s.Shells, Libraries: s.Libraries, Cgroups: s.Cgroups,
+		Program: s.Program, Environ: s.Environ, Open: c.process.OpenNamespace, Subject: who, Shells: s.Shells, Libraries: s.Libraries, Cgroups: s.Cgroups,
 	}
 }
 

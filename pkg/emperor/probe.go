@@ -61,7 +61,7 @@ func (l *life) await(ctx context.Context, c *child, p wire.Probe) error {
 		return err
 	}
 	for pause := probeFirst; ; pause = min(2*pause, probeMax) {
-		failure := l.try(ctx, c, h)
+		failure := l.try(ctx, c, p, h)
 		if failure == nil {
 			return nil
 		}
@@ -97,17 +97,20 @@ func probeHook(p wire.Probe) (hooks.Hook, error) {
 	return hooks.Parse(hooks.Spec{Phase: hooks.AsEmperor, Kind: hooks.Do, Text: action})
 }
 
-// try tries a probe once, with the rights of the vassal.
-func (l *life) try(ctx context.Context, c *child, h hooks.Hook) error {
+// try tries a probe once, with the rights of the vassal. A program that is run for it
+// gets the environment of the one that it asks about.
+func (l *life) try(ctx context.Context, c *child, p wire.Probe, h hooks.Hook) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, probeTry)
 	defer cancel()
-	vars, err := environOf(c.PID())
-	if err != nil {
-		return err
+	var vars []string
+	if p.Kind == "exec" {
+		if vars, err = environOf(c.PID()); err != nil {
+			return err
+		}
 	}
 	var last string
 	j := l.system.joiner(c, hooks.Subject{Name: l.about.Config.Name, PID: c.PID()})
-	j.Confine, j.Within = c.PID(), c.cgroup
+	j.Confine, j.Within, j.Environ = c.PID(), c.cgroup, nil
 	err = j.Join(ctx, h, hooks.Environment{Vars: vars}, func(line string) { last = line })
 	if err != nil && last != "" {
 		return fmt.Errorf("%w: %s", err, last)

@@ -101,7 +101,7 @@ var actions = []ActionInfo{
 	{"wait_for_file", nil, "FILE", "wait for a file", "wait_for_file:/etc/passwd", parseWait(waitPath(isFile))},
 	{"wait_for_fs", nil, "PATH", "wait for a file or directory", "wait_for_fs:/etc", parseWait(waitPath(isThere))},
 	{"wait_for_http", nil, "ADDRESS[/PATH]", "wait for a server to answer with 2xx or 3xx", "wait_for_http:127.0.0.1:8080/health", parseWaitHTTP},
-	{"wait_for_mountpoint", nil, "DIR", "wait for something to be mounted", "wait_for_mountpoint:/proc", parseWait(namespaces.WaitForMount)},
+	{"wait_for_mountpoint", nil, "DIR", "wait for something to be mounted", "wait_for_mountpoint:/proc", parseWait(waitMount)},
 	{"wait_for_socket", nil, "ADDRESS", "wait for somebody to listen on HOST:PORT or a path", "wait_for_socket:/tmp/socket", parseWait(waitSocket)},
 	{"write", nil, "FILE TEXT", "write a file", "write:/tmp/motd hello", parseWrite(writing, "")},
 	{"writefifo", nil, "FILE TEXT", "write to a FIFO; nobody reading is no failure", "writefifo:/tmp/fifo q", parseFifo(false)},

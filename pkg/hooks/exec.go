@@ -97,7 +97,21 @@ func named(path string) action {
 // more: execute returns when the program does, and that process finds its output
 // closed.
 func (s *scene) execute(ctx context.Context, program string, args ...string) error {
-	return s.start(ctx, program, append([]string{program}, args...), nil)
+	path, err := namespaces.FindProgram(program, s.variable("PATH"))
+	if err != nil {
+		return fmt.Errorf("cannot start %q: %w", program, err)
+	}
+	return s.start(ctx, path, append([]string{program}, args...), nil)
+}
+
+// variable is one of the environment; empty when it is not there.
+func (s *scene) variable(key string) (value string) {
+	for _, v := range s.Vars { // the last counts, as in exec.Cmd
+		if k, text, _ := strings.Cut(v, "="); k == key {
+			value = text
+		}
+	}
+	return value
 }
 
 // start is execute with the program's name for itself, and descriptors from 3 up.

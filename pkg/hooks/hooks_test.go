@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -227,17 +226,4 @@ func waitGone(t *testing.T, pid int) {
 		}
 	}
 	t.Errorf("process %d still runs", pid)
-}
-
-// TestMemory writes a task that no pipe would hold, with nobody who reads.
-func TestMemory(t *testing.T) {
-	text := bytes.Repeat([]byte("x"), 2<<20)
-	f, err := memory(text)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	if got, err := io.ReadAll(f); err != nil || !bytes.Equal(got, text) {
-		t.Errorf("%d bytes, %v", len(got), err)
-	}
 }

@@ -2,46 +2,36 @@ package hooks
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
-	"slices"
-	"strconv"
+	"strings"
 	"syscall"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// JoinName is the name under which a program is started to run a hook in the
-// namespaces of another process; it then calls Joined and nothing else.
-const JoinName = "emperor-setns"
-
-// task is what the helper process is told, on descriptor taskFD. The namespaces
-// follow, in the order of Flags.Kinds.
-type task struct {
+// errand is the hook that a helper process runs in the namespaces of another process.
+// What may hold any byte is bytes: JSON would change what is not UTF-8.
+type errand struct {
 	Phase  Phase
-	Which  namespaces.Flags
-	Text   string
+	Text   []byte
 	Shells []string
 	Who    Subject
+	Name   []byte // of Who
 	C      Libraries
-	// Confine: the last descriptors are a root directory and a working directory to
-	// go to, and Limits the rights to go on with.
-	Confine bool
-	Limits  namespaces.Limits
+	// Vars is the environment of the hook. That of the helper is not made of it.
+	Vars [][]byte
 }
-
-const taskFD = 3
 
 // Joiner runs hooks in the namespaces of one process.
 type Joiner struct {
-	// Program is one whose main calls Joined under JoinName. Required.
+	// Program is one whose main calls Joined for a visitor (namespaces.Visit). Required.
 	Program string
+	// Environ is the environment of the helper while it is root here. It must be the
+	// operator's own. Empty: none.
+	Environ []string
 	// Open returns one namespace of the process by descriptor. Required.
 	Open func(namespaces.Flags) (*os.File, error)
 	// Subject and Shells are those of the Runner.
@@ -61,60 +51,30 @@ type Joiner struct {
 	Within *namespaces.Cgroup
 }
 
-// Join is a Runner.Join. The helper process and what it started are killed when
-// ctx ends.
+// Join is a Runner.Join. The environment e is that of the hook: the helper has it when
+// it is where the hook is to run, with the rights of the hook, and not before. The
+// helper and what it started are killed when ctx ends.
 func (j Joiner) Join(ctx context.Context, h Hook, e Environment, output func(line string)) error {
 	which, err := j.which(h)
 	if err != nil {
 		return err
 	}
-	t := task{Phase: h.spec.Phase, Which: which, Text: h.spec.Text, Shells: j.Shells, Who: j.Subject, C: j.Libraries, Confine: j.Confine != 0}
-	if t.Confine {
-		if t.Limits, err = namespaces.LimitsOf(j.Confine, which.Has(namespaces.NewUser)); err != nil {
-			return err
-		}
-	}
-	text, err := json.Marshal(t)
+	visit := namespaces.Visit{Program: j.Program, Namespaces: which, Open: j.Open, Confine: j.Confine}
+	visitor, err := visit.Prepare(j.errand(h, e))
 	if err != nil {
 		return err
 	}
-	told, err := memory(text)
-	if err != nil {
-		return err
+	defer visitor.Close()
+	s := &scene{Environment: Environment{Vars: j.Environ, Dir: e.Dir}, output: output, cgroups: j.Cgroups, within: j.Within}
+	return s.start(ctx, visitor.Path, visitor.Args, visitor.Files)
+}
+
+func (j Joiner) errand(h Hook, e Environment) errand {
+	x := errand{Phase: h.spec.Phase, Text: []byte(h.spec.Text), Shells: j.Shells, Who: j.Subject, Name: []byte(j.Subject.Name), C: j.Libraries}
+	for _, v := range e.Vars {
+		x.Vars = append(x.Vars, []byte(v))
 	}
-	files := []*os.File{told}
-	defer func() {
-		for _, f := range files {
-			f.Close()
-		}
-	}()
-	s := &scene{Environment: e, output: output, cgroups: j.Cgroups, within: j.Within}
-	s.Vars = append(slices.Clone(e.Vars), joinEnv+"=1")
-	program, args := j.Program, []string{JoinName}
-	for i, kind := range which.Kinds() {
-		f, err := j.Open(kind)
-		if err != nil {
-			return err
-		}
-		files = append(files, f)
-		if kind == namespaces.NewUser { // only a process of one thread can enter it
-			if program, err = exec.LookPath("nsenter"); err != nil {
-				return fmt.Errorf("cannot enter a user namespace: %w", err)
-			}
-			args = []string{"nsenter", "--user=/proc/self/fd/" + strconv.Itoa(taskFD+1+i), "--", j.Program}
-		}
-	}
-	if t.Confine {
-		for _, link := range []string{"root", "cwd"} {
-			path := fmt.Sprintf("/proc/%d/%s", j.Confine, link)
-			fd, err := unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0) // asks no filesystem of its
-			if err != nil {
-				return fmt.Errorf("cannot go where it is: %w", err)
-			}
-			files = append(files, os.NewFile(uintptr(fd), path))
-		}
-	}
-	return s.start(ctx, program, args, files)
+	return x
 }
 
 // which are the namespaces that a hook is for: those that it names, or all that the
@@ -126,68 +86,34 @@ func (j Joiner) which(h Hook) (namespaces.Flags, error) {
 	return namespaces.ParseFlags(h.Subject())
 }
 
-// memory returns a file that holds text, to be read from its beginning. A pipe
-// would hold 64 KiB of it and then wait for a reader that is not there yet.
-func memory(text []byte) (*os.File, error) {
-	fd, err := unix.MemfdCreate("task", unix.MFD_CLOEXEC)
-	if err != nil {
-		return nil, os.NewSyscallError("memfd_create", err)
-	}
-	f := os.NewFile(uintptr(fd), "task")
-	if _, err = f.Write(text); err == nil {
-		_, err = f.Seek(0, io.SeekStart)
-	}
-	if err != nil {
-		f.Close()
-		return nil, fmt.Errorf("cannot write the task: %w", err)
-	}
-	return f, nil
-}
-
-// joinEnv marks the helper process where its name is lost on the way.
-const joinEnv = "EMPEROR_SETNS"
-
-// IsJoin tells whether this process was started to run a hook elsewhere.
-func IsJoin() bool { return os.Args[0] == JoinName || os.Getenv(joinEnv) != "" }
-
-// Joined runs the hook. It must be called by the main thread, to which its
-// goroutine is locked.
+// Joined runs the hook, as a visitor. It must be called by a goroutine that is locked
+// to the main thread. It ends the process with an exit code of the hook's, and returns
+// otherwise.
 func Joined() error {
-	_ = os.Unsetenv(joinEnv)
-	text, err := io.ReadAll(os.NewFile(taskFD, "task"))
+	a, err := namespaces.Arrive()
 	if err != nil {
 		return err
 	}
-	var t task
-	if err := json.Unmarshal(text, &t); err != nil {
-		return fmt.Errorf("cannot read the task: %w", err)
+	if !a.Confined() { // the hook is the operator's, and the files are the host's: inside there may be none
+		x, h, err := read(a)
+		if err == nil && h.symbol != "" {
+			err = x.C.Load(func(error) {})
+		}
+		if err != nil {
+			return err
+		}
 	}
-	h, err := Parse(Spec{Phase: t.Phase, Kind: Do, Text: t.Text})
+	if err := a.Enter(); err != nil {
+		return err
+	}
+	x, h, err := read(a)
+	if err == nil && !a.Confined() { // functions of C look there
+		err = x.adopt()
+	}
 	if err != nil {
 		return err
 	}
-	if h.symbol != "" { // the files are the host's: inside there may be none
-		if err := t.C.Load(func(error) {}); err != nil {
-			return err
-		}
-	}
-	if err := enterAll(t.Which); err != nil {
-		return err
-	}
-	if t.Confine {
-		last := taskFD + 1 + len(t.Which.Kinds())
-		root, dir := os.NewFile(uintptr(last), "root"), os.NewFile(uintptr(last+1), "cwd")
-		if err := t.Limits.Confine(root, dir); err != nil {
-			return err
-		}
-		root.Close()
-		dir.Close()
-	}
-	s := &scene{
-		Environment: Environment{Vars: os.Environ()}, phase: t.Phase, who: t.Who, own: true, joined: true, shells: t.Shells,
-		output: func(line string) { _, _ = fmt.Fprintln(os.Stdout, line) },
-	}
-	err = h.action(context.Background(), s)
+	err = h.action(context.Background(), x.scene())
 	if h.hidden {
 		err = hide(err)
 	}
@@ -205,26 +131,37 @@ func Joined() error {
 	return err
 }
 
-// shellSignal is what a shell adds to a signal to make an exit status of it.
-const shellSignal = 128
+// read reads the errand and its hook.
+func read(a *namespaces.Arrival) (x errand, h Hook, err error) {
+	if err = a.Errand(&x); err == nil {
+		h, err = Parse(Spec{Phase: x.Phase, Kind: Do, Text: string(x.Text)})
+	}
+	return x, h, err
+}
 
-// enterAll enters each namespace but that of users, where the process is already.
-func enterAll(which namespaces.Flags) error {
-	kinds := which.Kinds()
-	files := make([]*os.File, len(kinds))
-	for i := range kinds {
-		files[i] = os.NewFile(uintptr(taskFD+1+i), "namespace")
-		syscall.CloseOnExec(taskFD + 1 + i)
-	}
-	for i, kind := range kinds {
-		if kind != namespaces.NewUser {
-			if err := namespaces.Enter(kind, files[i]); err != nil {
-				return err
-			}
+// adopt makes the environment of the hook that of this process.
+func (x errand) adopt() error {
+	os.Clearenv()
+	for _, v := range x.Vars {
+		key, value, _ := strings.Cut(string(v), "=")
+		if err := os.Setenv(key, value); err != nil {
+			return fmt.Errorf("cannot set environment variable %q: %w", key, err)
 		}
-	}
-	for _, f := range files {
-		f.Close()
 	}
 	return nil
 }
+
+func (x errand) scene() *scene {
+	x.Who.Name = string(x.Name)
+	s := &scene{
+		phase: x.Phase, who: x.Who, own: true, joined: true, shells: x.Shells,
+		output: func(line string) { _, _ = fmt.Fprintln(os.Stdout, line) },
+	}
+	for _, v := range x.Vars {
+		s.Vars = append(s.Vars, string(v))
+	}
+	return s
+}
+
+// shellSignal is what a shell adds to a signal to make an exit status of it.
+const shellSignal = 128

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -71,8 +72,25 @@ func listens(address string) bool {
 	return true
 }
 
+// here is an address that is reached from the thread of its caller. Package net looks
+// names up, and tries several addresses of one, on other threads: those of a visitor
+// are still where it came from, with all rights.
+func (s *scene) here(address string) (string, error) {
+	host, port, err := net.SplitHostPort(address)
+	if !s.joined || err != nil || host == "" || strings.Contains(address, "/") || address[0] == '@' {
+		return address, nil //nolint:nilerr // a path, or nothing that can be reached
+	}
+	if host == "localhost" {
+		return net.JoinHostPort("127.0.0.1", port), nil
+	}
+	if _, err := netip.ParseAddr(host); err != nil {
+		return "", fmt.Errorf("%q is not an IP address: names are not looked up from there", host)
+	}
+	return address, nil
+}
+
 // parseWait is for what the kernel tells of: nothing is polled but sockets.
-func parseWait(wait func(ctx context.Context, path string) error) func(string) (action, error) {
+func parseWait(wait func(ctx context.Context, s *scene, path string) error) func(string) (action, error) {
 	return func(arg string) (action, error) {
 		if arg == "" {
 			return nil, mistake("", "nothing to wait for is given")
@@ -84,7 +102,7 @@ func parseWait(wait func(ctx context.Context, path string) error) func(string) (
 			if arg[0] != '@' && (strings.Contains(arg, "/") || !strings.Contains(arg, ":")) {
 				what = s.path(arg)
 			}
-			err := wait(ctx, what)
+			err := wait(ctx, s, what)
 			if ctx.Err() != nil {
 				return fmt.Errorf("waited in vain for %q: %w", arg, context.Cause(ctx))
 			}
@@ -93,14 +111,22 @@ func parseWait(wait func(ctx context.Context, path string) error) func(string) (
 	}
 }
 
-func waitPath(there func(string) bool) func(context.Context, string) error {
-	return func(ctx context.Context, path string) error {
+func waitPath(there func(string) bool) func(context.Context, *scene, string) error {
+	return func(ctx context.Context, _ *scene, path string) error {
 		return namespaces.WaitForPath(ctx, path, func() bool { return there(path) })
 	}
 }
 
-func waitSocket(ctx context.Context, address string) error {
-	return until(ctx, address, func() (bool, error) { return listens(address), nil })
+func waitMount(ctx context.Context, _ *scene, dir string) error {
+	return namespaces.WaitForMount(ctx, dir)
+}
+
+func waitSocket(ctx context.Context, s *scene, address string) error {
+	to, err := s.here(address)
+	if err != nil {
+		return err
+	}
+	return until(ctx, address, func() (bool, error) { return listens(to), nil })
 }
 
 // parseWaitHTTP reads HOST:PORT/PATH, or @ABSTRACT/PATH, with or without http://.
@@ -112,13 +138,17 @@ func parseWaitHTTP(arg string) (action, error) {
 	if !strings.Contains(address, ":") && address[0] != '@' {
 		address += ":80"
 	}
-	return func(ctx context.Context, _ *scene) error {
-		return until(ctx, arg, func() (bool, error) { return answers(address, "/"+path), nil })
+	return func(ctx context.Context, s *scene) error {
+		to, err := s.here(address)
+		if err != nil {
+			return err
+		}
+		return until(ctx, arg, func() (bool, error) { return answers(to, address, "/"+path), nil })
 	}, nil
 }
 
-// answers reports whether a server sends a page, or elsewhere.
-func answers(address, path string) bool {
+// answers reports whether a server sends a page of a host, or elsewhere.
+func answers(address, host, path string) bool {
 	network := "tcp"
 	if address[0] == '@' {
 		network = "unix"
@@ -131,7 +161,7 @@ func answers(address, path string) bool {
 	if err := c.SetDeadline(time.Now().Add(answerTime)); err != nil {
 		return false
 	}
-	return plainhttp.Get(c, address, path) == nil
+	return plainhttp.Get(c, host, path) == nil
 }
 
 func parseFifo(patient bool) func(string) (action, error) {

@@ -26,8 +26,8 @@ type Credentials struct {
 }
 
 // Apply sets the supplementary groups, then the group, then the user, for every
-// thread of the process, and then makes sure by Verify. After an error the
-// process must not go on.
+// thread of the process, and then makes sure by Verify. Processes of that user cannot
+// look into this one. After an error the process must not go on.
 func (c Credentials) Apply() error {
 	if c.UID == unchanged || c.GID == unchanged {
 		return fmt.Errorf("cannot become uid %d, gid %d: %d is not an id", c.UID, c.GID, uint32(unchanged))
@@ -46,7 +46,17 @@ func (c Credentials) Apply() error {
 	if err := syscall.Setresuid(uid, uid, uid); err != nil {
 		return fmt.Errorf("cannot set uid %d: %w", uid, err)
 	}
+	if err := conceal(); err != nil {
+		return err
+	}
 	return c.Verify()
+}
+
+// conceal keeps other processes of the user that this process has become from its
+// memory and its descriptors, until the next execve (PR_SET_DUMPABLE of prctl(2),
+// ptrace(2)). A change of ids has done so, unless fs.suid_dumpable is not zero.
+func conceal() error {
+	return os.NewSyscallError("prctl", unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0))
 }
 
 // Verify reads /proc and reports the first thread that has other ids or groups

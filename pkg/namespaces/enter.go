@@ -1,6 +1,7 @@
 package namespaces
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -22,7 +23,7 @@ func (f Flags) Kinds() []Flags {
 // Enter moves the calling thread into a namespace: its goroutine must be locked to
 // it, and it must be the main thread if processes that it starts are to be there
 // as well. Into a pid namespace only those come. No thread of a Go program can
-// enter a user namespace (setns(2)).
+// enter a namespace of users or of time (setns(2)).
 func Enter(which Flags, ns *os.File) error {
 	if which == NewMount {
 		// The kernel refuses a thread that shares its working directory with others.
@@ -37,14 +38,13 @@ func Enter(which Flags, ns *os.File) error {
 }
 
 // Differing returns the namespaces of a process that are not those of this one.
-// That of time is not among them: no program of several threads can enter it.
 func Differing(pid int) (Flags, error) {
 	var all Flags
 	for _, n := range names {
-		if n.flag == NewTime {
-			continue
-		}
 		theirs, err := os.Stat(fmt.Sprintf("/proc/%d/ns/%s", pid, n.entry))
+		if n.flag == NewTime && errors.Is(err, os.ErrNotExist) {
+			continue // Linux before 5.6
+		}
 		if err != nil {
 			return 0, fmt.Errorf("cannot see its namespaces: %w", err)
 		}

@@ -132,6 +132,9 @@ func (l Limits) Confine(root, dir *os.File) error {
 }
 
 func (l Limits) confine(root, dir *os.File) error {
+	if err := leaveKeyring(); err != nil {
+		return err
+	}
 	if os.Geteuid() != 0 {
 		return os.NewSyscallError("fchdir", unix.Fchdir(int(dir.Fd())))
 	}
@@ -183,10 +186,25 @@ func (l Limits) become() error {
 	if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, uid, uid, uid); errno != 0 {
 		return os.NewSyscallError("setresuid", errno)
 	}
+	// Other threads have all rights still. The kernel makes the memory unreadable for
+	// that user, too, unless fs.suid_dumpable says otherwise.
+	if err := conceal(); err != nil {
+		return err
+	}
 	if l.UID != 0 {
 		return nil // the kernel has taken all capabilities away
 	}
 	return l.limitRoot()
+}
+
+// leaveKeyring gives the calling thread a session keyring of its own, with nothing in
+// it (session-keyring(7)). Where there can be no keys there is none to be found either.
+func leaveKeyring() error {
+	_, err := unix.KeyctlInt(unix.KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0) // of no name: a new one
+	if err == unix.ENOSYS || err == unix.EPERM {
+		return nil
+	}
+	return os.NewSyscallError("keyctl", err)
 }
 
 // limitRoot takes what is beyond the bounding set out of the other sets.

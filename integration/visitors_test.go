@@ -1,0 +1,106 @@
+//go:build linux
+
+package integration
+
+import (
+	"os"
+	"os/exec"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// preload compiles a library that notes in a file who loads it.
+func (w *world) preload() (library, trace string) {
+	w.t.Helper()
+	library, trace = w.path("preload.so"), w.path("s/loaded")
+	out, err := exec.Command("gcc", "-shared", "-fPIC", "-Wall", "-Werror", `-DPRELOAD_TRACE="`+trace+`"`, "-o", library, "testdata/preload.c").CombinedOutput()
+	if err != nil {
+		w.t.Fatalf("gcc: %v\n%s", err, out)
+	}
+	return library, trace
+}
+
+// The emperor's helper that probes a program is root until it is where the program is.
+// The environment that the program chose reaches what is probed, and nobody before.
+func TestEnvironmentOfAProgramReachesNoRoot(t *testing.T) {
+	t.Parallel()
+	for name, args := range map[string][]string{
+		"user namespace": {"--emperor-use-clone=user,net,fs"},
+		"native twin":    {"--emperor-use-clone=net,fs", "--emperor-vassal", program("vassal-native")},
+		"both":           {"--emperor-use-clone=user,pid,net,fs", "--emperor-vassal", program("vassal-native")},
+	} {
+		for kind, probe := range map[string]string{
+			"exec": `exec:sh -c 'test -e "$PROBED" && test -n "$LD_PRELOAD"'`,
+			"tcp":  "tcp:127.0.0.1:8080",
+			"http": "http://localhost:8080/health",
+		} {
+			t.Run(name+" "+kind, func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t)
+				library, trace := w.preload()
+				open := w.late("a.ini", "env = LD_PRELOAD="+library, "env = LD_LIBRARY_PATH="+w.path("s"), "env = GODEBUG=execerrdot=0",
+					"env = EMPEROR_SETNS=1", "ready-probe = "+probe)
+				e := w.start(args...)
+				e.await("a.ini", "waits")
+				w.write(open, "")
+				e.running("a.ini")
+				e.stop(syscall.SIGTERM)
+				text, err := os.ReadFile(trace)
+				if err != nil {
+					t.Fatalf("the library was never loaded: %v", err)
+				}
+				for line := range strings.Lines(string(text)) {
+					if line != "4001 4001 4001\n" {
+						t.Errorf("it was loaded by uid, euid and egid %s", line)
+					}
+				}
+			})
+		}
+	}
+}
+
+// A probe of a name connects from where the program is: package net would try the
+// addresses of the name on threads that are still at home, and root.
+func TestProbeOfANameStaysInside(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.write("hosts", "127.0.0.1 localhost outside\n::1 localhost outside\n")
+	w.run("mount --bind " + w.path("hosts") + " /etc/hosts")
+	defer w.run("umount /etc/hosts")
+	seen := w.path("s/seen")
+	host := w.inside("python3", "-c", `
+import socket, sys
+s = socket.create_server(("::", 8080), family=socket.AF_INET6, dualstack_ipv6=True)
+print("listens", flush=True)
+while True:
+    s.accept()
+    open(sys.argv[1], "w").close()`, seen)
+	host.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	out, err := host.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := host.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = host.Process.Kill(); _ = host.Wait() }()
+	if _, err := out.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	for name, probe := range map[string]string{
+		"http.ini": "http://localhost:8080/", "tcp.ini": "tcp:localhost:8080", "name.ini": "tcp:outside:8080", "names.ini": "http://outside:8080/",
+	} {
+		w.vassal(name, "uid = 4001", "gid = 4001", "ready-probe = "+probe, "ready-timeout = 2", "unprivileged-binary-patch-arg = sleep 1000")
+	}
+	e := w.start(allNamespaces, "--emperor-throttle", "60000",
+		"--hook-as-emperor-setns", "net wait_for_socket:outside:8080")
+	for _, name := range []string{"http.ini", "tcp.ini", "name.ini", "names.ini"} {
+		e.await(name, "is not an IP address") // of the hook
+		e.await(name, "not ready in time")
+	}
+	e.stop(syscall.SIGTERM)
+	if _, err := os.Stat(seen); err == nil {
+		t.Error("a program of the host was connected to")
+	}
+}

@@ -1,0 +1,45 @@
+package namespaces
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// FindProgram finds a program as execvp(3) would, in the directories of path instead of
+// this process's own PATH. Relative directories are left out. The error wraps
+// os.ErrNotExist when there is no such file, or os.ErrPermission when none that there
+// is can be executed.
+func FindProgram(name, path string) (string, error) {
+	if strings.Contains(name, "/") {
+		return name, executable(name)
+	}
+	failed := os.ErrNotExist
+	for dir := range strings.SplitSeq(path, ":") {
+		if name == "" || !filepath.IsAbs(dir) {
+			continue
+		}
+		file := filepath.Join(dir, name)
+		switch err := executable(file); {
+		case err == nil:
+			return file, nil
+		case os.IsPermission(err):
+			failed = os.ErrPermission
+		}
+	}
+	return "", failed
+}
+
+// executable looks with the rights of the calling thread.
+func executable(file string) error {
+	info, err := os.Stat(file)
+	if err != nil {
+		return err.(*os.PathError).Err //nolint:errorlint // it is of no other type
+	}
+	if info.IsDir() {
+		return unix.EACCES
+	}
+	return unix.Faccessat(unix.AT_FDCWD, file, unix.X_OK, unix.AT_EACCESS)
+}

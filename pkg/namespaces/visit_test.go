@@ -1,0 +1,89 @@
+package namespaces
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// An errand may be longer than a pipe holds, with nobody who reads, and is not looked
+// at by those who carry it.
+func TestErrandOfAVisitor(t *testing.T) {
+	text := bytes.Repeat([]byte("x\xff"), 1<<20)
+	v, err := Visit{Program: "/bin/visitor"}.Prepare(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	if v.Path != "/bin/visitor" || !slices.Equal(v.Args, []string{VisitorName}) || len(v.Files) != 1 {
+		t.Errorf("the visitor is %+v", v)
+	}
+	told, err := io.ReadAll(v.Files[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	var a Arrival
+	if err := json.Unmarshal(told, &a.task); err != nil {
+		t.Fatal(err)
+	}
+	var got []byte
+	if err := a.Errand(&got); err != nil || !bytes.Equal(got, text) || a.Confined() {
+		t.Errorf("%d bytes, %v", len(got), err)
+	}
+}
+
+// Namespaces that no program of several threads can enter are entered by another
+// program before, to which nothing is handed but their descriptors.
+func TestVisitorOfAUserNamespace(t *testing.T) {
+	if _, err := exec.LookPath("nsenter"); err != nil {
+		t.Skip("there is no nsenter")
+	}
+	null := func(Flags) (*os.File, error) { return os.Open(os.DevNull) }
+	v, err := Visit{Program: "/bin/visitor", Namespaces: NewNet | NewUser | NewTime, Open: null}.Prepare(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	want := "nsenter --preserve-credentials --user=/proc/self/fd/5 --time=/proc/self/fd/6 -- /bin/visitor " + VisitorName
+	if got := strings.Join(v.Args, " "); got != want || len(v.Files) != 4 {
+		t.Errorf("%d files and %q, want %q", len(v.Files), got, want)
+	}
+	failed := errors.New("no such namespace")
+	_, err = Visit{Namespaces: NewNet, Open: func(Flags) (*os.File, error) { return nil, failed }}.Prepare(nil)
+	if !errors.Is(err, failed) {
+		t.Errorf("without a namespace: %v", err)
+	}
+}
+
+func TestFindProgram(t *testing.T) {
+	dir := t.TempDir()
+	for name, mode := range map[string]os.FileMode{"a/run": 0o755, "a/data": 0o644, "b/data": 0o644, "b/both": 0o755, "a/both": 0o644} {
+		if err := os.MkdirAll(filepath.Join(dir, filepath.Dir(name)), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, name), nil, mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Chdir(filepath.Join(dir, "a"))
+	path := filepath.Join(dir, "none") + "::.:" + filepath.Join(dir, "a") + ":" + filepath.Join(dir, "b")
+	for name, want := range map[string]any{
+		"run": "a/run", "both": "b/both", "data": os.ErrPermission, "none": os.ErrNotExist, "": os.ErrNotExist,
+		dir + "/a/run": "a/run", dir + "/a/data": os.ErrPermission, dir + "/a": os.ErrPermission, dir + "/none": os.ErrNotExist,
+	} {
+		got, err := FindProgram(name, path)
+		if failed, ok := want.(error); ok && !errors.Is(err, failed) || !ok && (err != nil || got != filepath.Join(dir, want.(string))) {
+			t.Errorf("FindProgram(%q) is %q, %v; want %v", name, got, err, want)
+		}
+	}
+	if _, err := FindProgram("run", "a:."); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("in a relative directory: %v", err)
+	}
+}
