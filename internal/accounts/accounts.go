@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 
+	"github.com/emperor-go/emperor/internal/nss"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
@@ -79,7 +80,7 @@ func (w Wish) Resolve() (c namespaces.Credentials, err error) {
 func (w Wish) groups(account *user.User, gid uint32) ([]uint32, error) {
 	list := []uint32{gid}
 	if account != nil && !w.NoInitgroups {
-		ids, err := account.GroupIds()
+		ids, err := nss.GroupIDs(account)
 		if err != nil {
 			return nil, mistake("uid", w.UID, fmt.Errorf("cannot find the groups of user %q: %w", account.Username, err))
 		}
@@ -117,14 +118,14 @@ func GID(i config.Identity) (uint32, error) { return lookupGroup(i) }
 // lookupUser returns the account, which is nil for a number that has none.
 func lookupUser(i config.Identity) (*user.User, uint32, error) {
 	if i.Name == "" {
-		account, err := user.LookupId(i.String())
+		account, err := nss.UserID(i.String())
 		var unknown user.UnknownUserIdError
 		if err != nil && !errors.As(err, &unknown) {
 			return nil, 0, fmt.Errorf("cannot look up uid %s: %w", i, err)
 		}
 		return account, i.ID, nil
 	}
-	account, err := user.Lookup(i.Name)
+	account, err := nss.User(i.Name)
 	if err != nil {
 		return nil, 0, fmt.Errorf("cannot find user %q: %w", i.Name, err)
 	}
@@ -136,7 +137,7 @@ func lookupGroup(i config.Identity) (uint32, error) {
 	if i.Name == "" {
 		return i.ID, nil
 	}
-	group, err := user.LookupGroup(i.Name)
+	group, err := nss.Group(i.Name)
 	if err != nil {
 		return 0, fmt.Errorf("cannot find group %q: %w", i.Name, err)
 	}

@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
-	"os/user"
 	"path/filepath"
 	"runtime"
 	"strconv"
@@ -12,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/internal/nss"
 )
 
 // magic gives the magic variables their values. As in uWSGI there is one table
@@ -174,12 +175,12 @@ func ambient(c byte) string {
 	case 'g':
 		return strconv.Itoa(os.Getgid())
 	case 'U':
-		if u, err := user.LookupId(strconv.Itoa(os.Getuid())); err == nil {
+		if u, err := nss.UserID(strconv.Itoa(os.Getuid())); err == nil {
 			return u.Username
 		}
 		return strconv.Itoa(os.Getuid())
 	case 'G':
-		if g, err := user.LookupGroupId(strconv.Itoa(os.Getgid())); err == nil {
+		if g, err := nss.GroupID(strconv.Itoa(os.Getgid())); err == nil {
 			return g.Name
 		}
 		return strconv.Itoa(os.Getgid())

@@ -5,11 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/user"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/internal/nss"
 )
 
 // Modes of new files and directories; the umask applies.
@@ -159,7 +160,7 @@ func idOf(word string, find func(name string) (string, error)) (int, error) {
 }
 
 func userID(name string) (string, error) {
-	u, err := user.Lookup(name)
+	u, err := nss.User(name)
 	if err != nil {
 		return "", err
 	}
@@ -167,7 +168,7 @@ func userID(name string) (string, error) {
 }
 
 func groupID(name string) (string, error) {
-	g, err := user.LookupGroup(name)
+	g, err := nss.Group(name)
 	if err != nil {
 		return "", err
 	}

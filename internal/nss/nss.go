@@ -1,0 +1,184 @@
+// Package nss answers one question: which users and groups does this host know?
+// The files /etc/passwd and /etc/group are read first. A name or number that they do
+// not have is asked of getent(1), where nsswitch.conf(5) names further sources: LDAP,
+// SSSD, extrausers, systemd-userdb. A program without the C library cannot load
+// their modules itself.
+package nss
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/user"
+	"slices"
+	"strings"
+	"time"
+)
+
+// patience bounds one question to getent: a directory service may be away.
+const patience = 10 * time.Second
+
+// User returns the account of that name. Its error is a user.UnknownUserError when
+// no source has it.
+func User(name string) (*user.User, error) {
+	u, err := user.Lookup(name)
+	return orAsk(u, err, userEntry, "passwd", name)
+}
+
+// UserID returns the account of a number in decimal digits. Its error is a
+// user.UnknownUserIdError when no source has it.
+func UserID(id string) (*user.User, error) {
+	u, err := user.LookupId(id)
+	return orAsk(u, err, userEntry, "passwd", id)
+}
+
+// Group returns the group of that name. Its error is a user.UnknownGroupError when
+// no source has it.
+func Group(name string) (*user.Group, error) {
+	g, err := user.LookupGroup(name)
+	return orAsk(g, err, groupEntry, "group", name)
+}
+
+// GroupID returns the group of a number in decimal digits. Its error is a
+// user.UnknownGroupIdError when no source has it.
+func GroupID(id string) (*user.Group, error) {
+	g, err := user.LookupGroupId(id)
+	return orAsk(g, err, groupEntry, "group", id)
+}
+
+// GroupIDs returns the numbers of all groups of an account, its own among them, as
+// getgrouplist(3) does.
+func GroupIDs(u *user.User) ([]string, error) {
+	ids, err := u.GroupIds()
+	if err != nil || !asksOthers("group", "systemd") {
+		return ids, err // systemd's source knows groups of its own accounts alone
+	}
+	line, err := getent("initgroups", u.Username)
+	if err != nil {
+		return nil, err
+	}
+	if fields := strings.Fields(line); len(fields) > 1 { // the first is the name
+		ids = append(ids, fields[1:]...)
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids), nil
+}
+
+// orAsk returns the entry of the files, or asks getent for it where they have none.
+func orAsk[T any](entry *T, missing error, parse func(line string) (*T, error), database, key string) (*T, error) {
+	if missing == nil || !isUnknown(missing) || !asksOthers(database) {
+		return entry, missing
+	}
+	line, err := getent(database, key)
+	if err != nil {
+		return nil, err
+	}
+	if line == "" {
+		return nil, missing
+	}
+	return parse(line)
+}
+
+func isUnknown(err error) bool {
+	var name user.UnknownUserError
+	var id user.UnknownUserIdError
+	var group user.UnknownGroupError
+	var gid user.UnknownGroupIdError
+	return errors.As(err, &name) || errors.As(err, &id) || errors.As(err, &group) || errors.As(err, &gid)
+}
+
+// switchFile says which sources the C library asks (nsswitch.conf(5)).
+var switchFile = "/etc/nsswitch.conf"
+
+// asksOthers reports whether the database has sources beside the files and those in
+// without. A host without nsswitch.conf has none.
+func asksOthers(database string, without ...string) bool {
+	text, err := os.ReadFile(switchFile)
+	if err != nil {
+		return false
+	}
+	for _, source := range sources(string(text), database) {
+		if source != "files" && !slices.Contains(without, source) {
+			return true
+		}
+	}
+	return false
+}
+
+// sources lists the sources of a database. Actions in brackets are none.
+func sources(text, database string) (list []string) {
+	for line := range strings.Lines(text) {
+		line, _, _ = strings.Cut(line, "#")
+		name, rest, ok := strings.Cut(line, ":")
+		if !ok || strings.TrimSpace(name) != database {
+			continue
+		}
+		inside := false
+		for _, word := range strings.Fields(strings.NewReplacer("[", " [ ", "]", " ] ").Replace(rest)) {
+			switch {
+			case word == "[" || word == "]":
+				inside = word == "["
+			case !inside:
+				list = append(list, word)
+			}
+		}
+	}
+	return list
+}
+
+// programs are where getent is. The search path is not asked: this runs as root, with
+// an environment that a tenant may have chosen.
+var programs = []string{"/usr/bin/getent", "/bin/getent"}
+
+// notFound is the exit code of getent(1) for a key that no source has.
+const notFound = 2
+
+// getent returns the line of a key, which is empty where no source has one. The
+// program gets an environment of its own.
+func getent(database, key string) (string, error) {
+	if key == "" || strings.HasPrefix(key, "-") || strings.ContainsAny(key, "\x00\n:") {
+		return "", nil // no account is called so, and getent would take it for an option
+	}
+	i := slices.IndexFunc(programs, func(path string) bool { _, err := os.Stat(path); return err == nil })
+	if i < 0 {
+		return "", nil
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, programs[i], database, key)
+	cmd.Env, cmd.Dir = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"}, "/"
+	cmd.WaitDelay = time.Second
+	out, err := cmd.Output()
+	var exit *exec.ExitError
+	switch {
+	case ctx.Err() != nil:
+		return "", fmt.Errorf("getent %s %s does not answer within %v", database, key, patience)
+	case errors.As(err, &exit) && exit.ExitCode() == notFound:
+		return "", nil
+	case err != nil:
+		return "", fmt.Errorf("getent %s %s: %w", database, key, err)
+	}
+	line, _, _ := strings.Cut(string(out), "\n")
+	return line, nil
+}
+
+// userEntry reads a line of passwd(5).
+func userEntry(line string) (*user.User, error) {
+	f := strings.Split(line, ":")
+	if len(f) < 7 {
+		return nil, fmt.Errorf("getent passwd: cannot read %q", line)
+	}
+	name, _, _ := strings.Cut(f[4], ",")
+	return &user.User{Username: f[0], Uid: f[2], Gid: f[3], Name: name, HomeDir: f[5]}, nil
+}
+
+// groupEntry reads a line of group(5).
+func groupEntry(line string) (*user.Group, error) {
+	f := strings.Split(line, ":")
+	if len(f) < 3 {
+		return nil, fmt.Errorf("getent group: cannot read %q", line)
+	}
+	return &user.Group{Name: f[0], Gid: f[2]}, nil
+}

@@ -1,0 +1,108 @@
+package nss
+
+import (
+	"errors"
+	"os"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+func TestSources(t *testing.T) {
+	const text = `# passwd: none
+passwd:         files [!UNAVAIL=return] sss # ldap
+group: files[NOTFOUND=return]systemd
+netgroup: nis
+`
+	for database, want := range map[string]string{"passwd": "files sss", "group": "files systemd", "netgroup": "nis", "shadow": ""} {
+		if got := strings.Join(sources(text, database), " "); got != want {
+			t.Errorf("%s: %q, want %q", database, got, want)
+		}
+	}
+}
+
+// answering puts a program in the place of getent that logs its arguments and its
+// environment, and then runs code.
+func answering(t *testing.T, code string) (log string) {
+	t.Helper()
+	dir := t.TempDir()
+	log = filepath.Join(dir, "log")
+	path := filepath.Join(dir, "getent")
+	text := "#!/bin/sh\necho \"$@\" $SECRET $LD_PRELOAD >>" + log + "\n" + code
+	if err := os.WriteFile(path, []byte(text), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	conf := filepath.Join(dir, "nsswitch.conf")
+	if err := os.WriteFile(conf, []byte("passwd: files ldap\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	programsBefore, switchBefore := programs, switchFile
+	programs, switchFile = []string{path}, conf
+	t.Cleanup(func() { programs, switchFile = programsBefore, switchBefore })
+	return log
+}
+
+func TestAnswersOfGetent(t *testing.T) {
+	t.Setenv("SECRET", "leaks")
+	log := answering(t, `case "$1 $2" in
+"passwd shop") echo 'shop:*:70001:70002:Shop,,,:/srv/shop:/bin/sh';;
+"passwd odd") echo 'odd:x';;
+"passwd down") exit 3;;
+*) exit 2;;
+esac`)
+	ask := func(key string) (*user.User, error) {
+		return orAsk[user.User](nil, user.UnknownUserError(key), userEntry, "passwd", key)
+	}
+	u, err := ask("shop")
+	if err != nil || *u != (user.User{Username: "shop", Uid: "70001", Gid: "70002", Name: "Shop", HomeDir: "/srv/shop"}) {
+		t.Errorf("%+v, %v", u, err)
+	}
+	var unknown user.UnknownUserError
+	if _, err := ask("none"); !errors.As(err, &unknown) {
+		t.Errorf("a user that no source has: %v", err)
+	}
+	for key, want := range map[string]string{"odd": "cannot read", "down": "exit status 3"} {
+		if _, err := ask(key); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", key, err, want)
+		}
+	}
+	for _, key := range []string{"-s", "", "a:b", "a\nb"} { // no question
+		if _, err := ask(key); !errors.As(err, &unknown) {
+			t.Errorf("%q: %v", key, err)
+		}
+	}
+	asked, _ := os.ReadFile(log)
+	want := []string{"passwd shop", "passwd none", "passwd odd", "passwd down"}
+	got := strings.Split(strings.TrimSpace(string(asked)), "\n")
+	slices.Sort(got)
+	slices.Sort(want)
+	for i := range got {
+		got[i] = strings.TrimSpace(got[i])
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("asked %q, want %q", got, want)
+	}
+}
+
+// The user of the test itself is in the files or has no entry: getent agrees.
+func TestAccountOfTheTest(t *testing.T) {
+	u, err := User("root")
+	if err != nil || u.Uid != "0" {
+		t.Fatalf("%+v, %v", u, err)
+	}
+	ids, err := GroupIDs(u)
+	if err != nil || !slices.Contains(ids, u.Gid) {
+		t.Errorf("the groups of root are %q, %v", ids, err)
+	}
+	if _, err := Group("no-such-group-anywhere"); !errors.As(err, new(user.UnknownGroupError)) {
+		t.Errorf("a group that no source has: %v", err)
+	}
+	if _, err := UserID("3999999999"); !errors.As(err, new(user.UnknownUserIdError)) {
+		t.Errorf("a number that no source has: %v", err)
+	}
+	if g, err := GroupID("0"); err != nil || g.Gid != "0" {
+		t.Errorf("%+v, %v", g, err)
+	}
+}
