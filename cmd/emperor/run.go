@@ -50,13 +50,11 @@ func run(ctx context.Context, hurry <-chan struct{}, stderr *output.Queue, o *co
 		return err
 	}
 	defer leave()
-	spawner := namespaces.NewSpawner()
-	defer spawner.Close()
-	ears, err := emperor.NewEars()
+	tools, err := newTools()
 	if err != nil {
 		return err
 	}
-	defer ears.Close()
+	defer tools.close()
 	sight, err := look(o, log)
 	if err != nil {
 		return err
@@ -78,7 +76,8 @@ func run(ctx context.Context, hurry <-chan struct{}, stderr *output.Queue, o *co
 	defer undo()
 	log.Info("emperor "+config.Version+" is watching", "monitors", o.Monitors, "namespaces", o.Clone.String(), "pid", os.Getpid())
 	system := launcher(o, program, libraries, sight)
-	system.Spawner, system.Ears, system.Cgroups = spawner, ears, cgroups
+	tools.lend(system)
+	system.Cgroups = cgroups
 	if err := system.Start(ctx, log); err != nil {
 		return err
 	}

@@ -246,7 +246,7 @@ func (c *child) Clear() error {
 	defer c.close()
 	// The kernel would take the links down as well, in its own time, and the next
 	// generation would find their names taken.
-	err := errors.Join(c.clearCgroup(), namespaces.DeletePeers(c.links))
+	err := errors.Join(c.clearCgroup(), c.system.Sweeper.Delete(c.links))
 	c.printing.end()
 	c.life.ended(c)
 	return err

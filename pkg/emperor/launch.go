@@ -42,6 +42,8 @@ type System struct {
 	Environ []string
 	// Spawner clones. Required.
 	Spawner *namespaces.Spawner
+	// Sweeper deletes the links that hooks have made. Nil: each vassal's by itself.
+	Sweeper *namespaces.Sweeper
 	// Ears hear vassals. Required.
 	Ears *Ears
 	// Foreign says how vassals become another program of the operator's, such as

@@ -273,14 +273,6 @@ func TestPeersOf(t *testing.T) {
 	if slices.Sort(found); err != nil || !slices.Equal(found, []string{"a", "b"}) {
 		t.Errorf("%v, %v, want a and b", found, err)
 	}
-	for range 2 { // the second time there are none
-		if err := DeletePeers(peers); err != nil {
-			t.Error(err)
-		}
-		if got := strings.Join(linkNames(t), " "); got != "c d e lo" {
-			t.Errorf("links here: %s", got)
-		}
-	}
 }
 
 // What is in another namespace is seen from here, with its addresses, and none of

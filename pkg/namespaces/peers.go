@@ -85,16 +85,3 @@ func netnsID(netns *os.File) (int, error) {
 	}
 	return netlink.GetNetNsIdByFd(int(netns.Fd()))
 }
-
-// DeletePeers removes interfaces that PeersOf has found and returns when they are
-// gone. Those that are gone already are no error.
-func DeletePeers(peers []Peer) error {
-	var failed []error
-	for _, p := range peers {
-		link := &netlink.GenericLink{LinkAttrs: netlink.LinkAttrs{Index: p.Index}}
-		if err := netlink.LinkDel(link); err != nil && !errors.Is(err, unix.ENODEV) {
-			failed = append(failed, fmt.Errorf("cannot delete link %q: %w", p.Name, err))
-		}
-	}
-	return errors.Join(failed...)
-}

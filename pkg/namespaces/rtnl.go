@@ -1,0 +1,113 @@
+package namespaces
+
+import (
+	"encoding/binary"
+	"fmt"
+	"time"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// rtnlBatch is how many requests go to the kernel at a time. Their answers must
+	// all fit into the receive buffer of a socket, in which each takes some 800
+	// bytes of 200 KiB.
+	rtnlBatch = 128
+	// rtnlTimeout bounds the wait for an answer. The kernel answers before the
+	// request returns: it only runs out when an answer was lost.
+	rtnlTimeout = 10 * time.Second
+)
+
+// rtnl is a socket of rtnetlink(7). It acts in the network namespace of the thread
+// that has opened it, whichever thread uses it.
+type rtnl struct{ socket *nl.NetlinkSocket }
+
+// openRtnl opens one. The caller closes it.
+func openRtnl() (*rtnl, error) {
+	socket, err := nl.Subscribe(unix.NETLINK_ROUTE)
+	if err != nil {
+		return nil, fmt.Errorf("cannot open rtnetlink: %w", err)
+	}
+	timeout := unix.NsecToTimeval(rtnlTimeout.Nanoseconds())
+	_ = socket.SetReceiveTimeout(&timeout) // has no failure
+	// Without this an answer repeats its request, which nobody reads.
+	_ = unix.SetsockoptInt(socket.GetFd(), unix.SOL_NETLINK, unix.NETLINK_CAP_ACK, 1)
+	return &rtnl{socket}, nil
+}
+
+func (r *rtnl) close() { r.socket.Close() }
+
+// do sends requests in order and returns the kernel's answer to each: nil means
+// done. The kernel carries out the rest after one that fails. An error means that
+// the answers are not known.
+func (r *rtnl) do(requests []*nl.NetlinkRequest) (answers []error, err error) {
+	answers = make([]error, len(requests))
+	for from := 0; from < len(requests); from += rtnlBatch {
+		to := min(from+rtnlBatch, len(requests))
+		if err := r.batch(requests[from:to], answers[from:to]); err != nil {
+			return nil, fmt.Errorf("cannot talk to rtnetlink: %w", err)
+		}
+	}
+	return answers, nil
+}
+
+// batch sends requests in one message and fills in the answers.
+func (r *rtnl) batch(requests []*nl.NetlinkRequest, answers []error) error {
+	var message []byte
+	place := make(map[uint32]int, len(requests))
+	for i, request := range requests {
+		request.Flags |= unix.NLM_F_ACK
+		message = append(message, request.Serialize()...) // a multiple of 4 bytes
+		place[request.Seq] = i
+	}
+	if err := unix.Sendto(r.socket.GetFd(), message, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK}); err != nil {
+		return err
+	}
+	for len(place) > 0 {
+		messages, from, err := r.socket.Receive()
+		if err != nil {
+			return err
+		}
+		if from.Pid != nl.PidKernel {
+			continue // any process may send to this socket
+		}
+		for _, m := range messages {
+			i, asked := place[m.Header.Seq]
+			if !asked || m.Header.Type != unix.NLMSG_ERROR || len(m.Data) < 4 {
+				continue
+			}
+			delete(place, m.Header.Seq)
+			if errno := int32(binary.NativeEndian.Uint32(m.Data)); errno != 0 {
+				answers[i] = unix.Errno(-errno)
+			}
+		}
+	}
+	return nil
+}
+
+// setGroup moves an interface to a group of interfaces, without any effect but
+// that (ip-link(8), group).
+func setGroup(index int, group uint32) *nl.NetlinkRequest {
+	request := aboutLink(unix.RTM_SETLINK, index)
+	request.AddData(nl.NewRtAttr(unix.IFLA_GROUP, nl.Uint32Attr(group)))
+	return request
+}
+
+// deleteLink deletes one interface.
+func deleteLink(index int) *nl.NetlinkRequest { return aboutLink(unix.RTM_DELLINK, index) }
+
+// deleteGroup deletes every interface of a group. None is ENODEV.
+func deleteGroup(group uint32) *nl.NetlinkRequest {
+	request := aboutLink(unix.RTM_DELLINK, 0)
+	request.AddData(nl.NewRtAttr(unix.IFLA_GROUP, nl.Uint32Attr(group)))
+	return request
+}
+
+func aboutLink(kind, index int) *nl.NetlinkRequest {
+	request := nl.NewNetlinkRequest(kind, 0)
+	about := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	about.Index = int32(index)
+	request.AddData(about)
+	return request
+}

@@ -1,0 +1,122 @@
+package namespaces
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// dyingGroup is the group of the interfaces that are about to be deleted. Every
+// emperor of a network namespace uses the same: whichever deletes the group
+// deletes only what is to be deleted.
+const dyingGroup = 0x65000001
+
+// Sweeper deletes interfaces of the network namespace of its process. The kernel
+// needs about as long for a thousand that are deleted at once as for a few that are
+// deleted one by one, and lets nobody else change the network meanwhile: whatever
+// waits goes in one sweep. A nil Sweeper deletes at once what it is given.
+type Sweeper struct{ requests chan sweepRequest }
+
+type sweepRequest struct {
+	links []Peer
+	done  chan error
+}
+
+// NewSweeper starts its goroutine.
+func NewSweeper() *Sweeper {
+	s := &Sweeper{requests: make(chan sweepRequest)}
+	go s.run()
+	return s
+}
+
+// Close ends the goroutine. It is called once, after the last Delete has returned.
+func (s *Sweeper) Close() { close(s.requests) }
+
+// Delete removes interfaces and returns when the kernel has confirmed that they are
+// gone, and their names free. Those that are gone already are no error. It may be
+// called from many goroutines at a time, and blocks while others are swept.
+func (s *Sweeper) Delete(links []Peer) error {
+	if len(links) == 0 {
+		return nil
+	}
+	if s == nil {
+		return errors.Join(sweep(links)...)
+	}
+	r := sweepRequest{links, make(chan error, 1)}
+	s.requests <- r
+	return <-r.done
+}
+
+func (s *Sweeper) run() {
+	for first := range s.requests {
+		batch := []sweepRequest{first}
+		for waiting := true; waiting; {
+			select {
+			case r, ok := <-s.requests:
+				if waiting = ok; ok {
+					batch = append(batch, r)
+				}
+			default:
+				waiting = false
+			}
+		}
+		var links []Peer
+		for _, r := range batch {
+			links = append(links, r.links...)
+		}
+		failed := sweep(links)
+		for _, r := range batch {
+			n := len(r.links)
+			r.done <- errors.Join(failed[:n]...)
+			failed = failed[n:]
+		}
+	}
+}
+
+// sweep deletes interfaces and returns why not, for each.
+func sweep(links []Peer) []error {
+	failed := make([]error, len(links))
+	fail := func(i int, err error) {
+		if err != nil && !errors.Is(err, unix.ENODEV) {
+			failed[i] = fmt.Errorf("cannot delete link %q: %w", links[i].Name, err)
+		}
+	}
+	answers, err := deleteAll(links)
+	for i := range links {
+		if err != nil {
+			fail(i, err)
+		} else {
+			fail(i, answers[i])
+		}
+	}
+	return failed
+}
+
+// deleteAll moves interfaces to the dying group and deletes that. Where the group
+// cannot be deleted, because somebody has put something else into it, each is
+// deleted by itself.
+func deleteAll(links []Peer) ([]error, error) {
+	r, err := openRtnl()
+	if err != nil {
+		return nil, err
+	}
+	defer r.close()
+	requests := make([]*nl.NetlinkRequest, len(links), len(links)+1)
+	for i, l := range links {
+		requests[i] = setGroup(l.Index, dyingGroup)
+	}
+	answers, err := r.do(append(requests, deleteGroup(dyingGroup)))
+	if err != nil {
+		return nil, err
+	}
+	swept := answers[len(links)]
+	if swept == nil || errors.Is(swept, unix.ENODEV) {
+		return answers[:len(links)], nil
+	}
+	for i, l := range links {
+		requests[i] = deleteLink(l.Index)
+	}
+	return r.do(requests)
+}

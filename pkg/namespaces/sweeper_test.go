@@ -1,0 +1,128 @@
+package namespaces
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// pairs makes n pairs of interfaces here and returns the first of each.
+func pairs(t testing.TB, n int) (made []Peer) {
+	t.Helper()
+	for i := range n {
+		name := fmt.Sprint("h", i)
+		if err := CreateVeth(Veth{Host: name, Peer: fmt.Sprint("p", i)}); err != nil {
+			t.Fatal(err)
+		}
+		made = append(made, Peer{indexOf(t, name), name})
+	}
+	return made
+}
+
+func indexOf(t testing.TB, name string) int {
+	t.Helper()
+	link, err := netlink.LinkByName(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return link.Attrs().Index
+}
+
+// Whoever asks has an answer when its own links are gone, also when there are
+// others, and when the links have gone meanwhile.
+func TestSweeper(t *testing.T) {
+	if !isolated(t, inNewNet()) {
+		return
+	}
+	const n = 300 // more than one batch
+	links := pairs(t, n)
+	links = append(links, Peer{1 << 20, "never-there"})
+	s := NewSweeper()
+	defer s.Close()
+	var group sync.WaitGroup
+	for some := range slices.Chunk(links[3:], 7) {
+		group.Go(func() {
+			if err := s.Delete(some); err != nil {
+				t.Error(err)
+			}
+			for _, l := range some {
+				if _, err := netlink.LinkByIndex(l.Index); err == nil {
+					t.Errorf("%s is still there", l.Name)
+				}
+			}
+		})
+	}
+	group.Wait()
+	if got := strings.Join(linkNames(t), " "); got != "h0 h1 h2 lo p0 p1 p2" {
+		t.Errorf("links after that: %s", got)
+	}
+	for range 2 { // the second time there are none
+		if err := (*Sweeper)(nil).Delete(links[1:4]); err != nil {
+			t.Error(err)
+		}
+	}
+	if got := strings.Join(linkNames(t), " "); got != "h0 lo p0" {
+		t.Errorf("links after that: %s", got)
+	}
+}
+
+// What somebody else has put into the group keeps nothing from being deleted, and
+// who cannot be deleted is named.
+func TestSweeperFindsTheGroupInUse(t *testing.T) {
+	if !isolated(t, inNewNet()) {
+		return
+	}
+	lo, err := netlink.LinkByName("lo")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := netlink.LinkSetGroup(lo, dyingGroup); err != nil {
+		t.Fatal(err)
+	}
+	s := NewSweeper()
+	defer s.Close()
+	links := pairs(t, 3)
+	if err := s.Delete(links[:2]); err != nil {
+		t.Error(err)
+	}
+	err = s.Delete([]Peer{links[2], {1, "lo"}})
+	if want := `cannot delete link "lo": ` + unix.EOPNOTSUPP.Error(); err == nil || err.Error() != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+	if got := strings.Join(linkNames(t), " "); got != "lo" {
+		t.Errorf("links after that: %s", got)
+	}
+}
+
+// BenchmarkDelete compares deleting 100 interfaces one by one with one sweep. It
+// needs a network namespace of its own: unshare -n.
+func BenchmarkDelete(b *testing.B) {
+	needRoot(b)
+	for name, remove := range map[string]func([]Peer) error{
+		"sweep": func(links []Peer) error { return (*Sweeper)(nil).Delete(links) },
+		"each": func(links []Peer) error {
+			for _, l := range links {
+				if err := (*Sweeper)(nil).Delete([]Peer{l}); err != nil {
+					return err
+				}
+			}
+			return nil
+		},
+	} {
+		b.Run(name, func(b *testing.B) {
+			for range b.N {
+				b.StopTimer()
+				links := pairs(b, 100)
+				b.StartTimer()
+				if err := remove(links); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
+}
