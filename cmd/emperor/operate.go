@@ -38,6 +38,7 @@ func (f failure) Unwrap() error { return f.error }
 type operator struct {
 	dir    string
 	asJSON bool
+	asked  *control.Client // nil: nothing was asked yet
 }
 
 // operate makes a command of one that asks an emperor. run gets a context that
@@ -87,7 +88,13 @@ func coded(err error) error {
 	return failure{err, exitFailed}
 }
 
-func (o *operator) client() *control.Client { return control.NewClient(o.dir) }
+// client is one for all questions of a command, over one connection.
+func (o *operator) client() *control.Client {
+	if o.asked == nil {
+		o.asked = control.NewClient(o.dir)
+	}
+	return o.asked
+}
 
 func (o *operator) get(ctx context.Context, path string, into any) error {
 	return o.client().Call(ctx, http.MethodGet, path, into)

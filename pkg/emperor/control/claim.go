@@ -17,6 +17,9 @@ import (
 // SocketName is the control socket in the runtime directory.
 const SocketName = "control.sock"
 
+// lockName is the file beside it that the emperor holds locked, and has its pid.
+const lockName = "lock"
+
 // Claim is a runtime directory that belongs to this emperor alone, with a socket
 // that listens. Who holds the lock owns the socket's name: what is there from an
 // emperor that died is removed.
@@ -94,7 +97,7 @@ func safe(dir string, uid int) error {
 // still: the one before may have removed it.
 func (c *Claim) hold() (*os.File, error) {
 	for {
-		f, err := lock(filepath.Join(c.Dir, "lock"), c.Dir)
+		f, err := lock(filepath.Join(c.Dir, lockName), c.Dir)
 		if err != nil {
 			return nil, err
 		}

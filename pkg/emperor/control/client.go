@@ -8,9 +8,12 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
+	"net/textproto"
 	"net/url"
 	"path/filepath"
 	"syscall"
+	"time"
 )
 
 // Client asks an emperor over its control socket.
@@ -31,26 +34,37 @@ func NewClient(dir string) *Client {
 // ErrNoEmperor says that no emperor answers.
 var ErrNoEmperor = errors.New("no emperor answers")
 
-// Call asks for one JSON value. A Failure is returned as an error.
+// Call asks for one JSON value. A Failure is returned as an error. An emperor of which
+// nothing is heard for 5 seconds is one that does not answer: ErrNoEmperor.
 func (c *Client) Call(ctx context.Context, method, path string, into any) error {
-	body, err := c.open(ctx, method, path)
+	ctx, heard, done := listen(ctx)
+	defer done()
+	body, err := c.open(ctx, heard, method, path)
 	if err != nil {
 		return err
 	}
 	defer body.Close()
-	if err := json.NewDecoder(body).Decode(into); err != nil {
+	err = json.NewDecoder(hearing{body, heard}).Decode(into)
+	switch {
+	case ctx.Err() != nil:
+		return c.unheard(ctx, method)
+	case err != nil:
 		return fmt.Errorf("the emperor's answer: %w", err)
 	}
 	return nil
 }
 
-// Stream calls each with every line of an answer until it ends or ctx does.
+// Stream calls each with every line of an answer until it ends or ctx does. Only its
+// beginning must come within 5 seconds.
 func (c *Client) Stream(ctx context.Context, path string, each func(json.RawMessage) error) error {
-	body, err := c.open(ctx, http.MethodGet, path)
+	listening, heard, done := listen(ctx)
+	defer done()
+	body, err := c.open(listening, heard, http.MethodGet, path)
 	if err != nil {
 		return err
 	}
 	defer body.Close()
+	heard(forever)
 	for in := json.NewDecoder(body); ; {
 		var line json.RawMessage
 		err := in.Decode(&line)
@@ -68,18 +82,22 @@ func (c *Client) Stream(ctx context.Context, path string, each func(json.RawMess
 	}
 }
 
-func (c *Client) open(ctx context.Context, method, path string) (io.ReadCloser, error) {
+func (c *Client) open(ctx context.Context, heard func(next time.Duration), method, path string) (io.ReadCloser, error) {
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		Got1xxResponse: func(int, textproto.MIMEHeader) error { heard(patience); return nil },
+	})
 	r, err := http.NewRequestWithContext(ctx, method, "http://emperor"+Prefix+path, nil)
 	if err != nil {
 		return nil, err
 	}
 	answer, err := c.http.Do(r)
-	if ctx.Err() != nil {
-		return nil, fmt.Errorf("it was not waited for: %w", context.Cause(ctx))
-	}
-	if err != nil {
+	switch {
+	case ctx.Err() != nil:
+		return nil, c.unheard(ctx, method)
+	case err != nil:
 		return nil, c.explain(err)
 	}
+	heard(patience)
 	if answer.StatusCode == http.StatusOK {
 		return answer.Body, nil
 	}
@@ -101,6 +119,8 @@ func (c *Client) explain(err error) error {
 		return fmt.Errorf("%w on %s: it has died", ErrNoEmperor, path)
 	case errors.Is(err, syscall.EACCES):
 		return fmt.Errorf("%w: you may not use %s (try as root)", ErrNoEmperor, path)
+	case errors.Is(err, syscall.EAGAIN):
+		return fmt.Errorf("%w on %s: too many clients wait for it%s", ErrNoEmperor, path, c.halted())
 	}
 	var u *url.Error
 	if errors.As(err, &u) {

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -47,11 +48,11 @@ type Server struct {
 	mu    sync.Mutex
 	taken time.Time // when the records were asked for
 	last  []emperor.Record
+
+	followers, waiters atomic.Int32
 }
 
 const (
-	// maxConns is how many clients there may be at a time. Further ones wait.
-	maxConns = 64
 	// slowest is how long a client may take to ask, or to read a bit of the answer.
 	slowest = 10 * time.Second
 	// stale is how old a list of records may be that is given again: however many
@@ -65,7 +66,7 @@ func (s *Server) Run(ctx context.Context, c *Claim) error {
 		Handler: s.admit(s.routes()), ReadHeaderTimeout: slowest, ReadTimeout: slowest, IdleTimeout: slowest, MaxHeaderBytes: 8 << 10,
 		BaseContext: func(net.Listener) context.Context { return ctx },
 		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
-			return context.WithValue(ctx, peerKey{}, peerOf(conn))
+			return withGuest(context.WithValue(ctx, peerKey{}, peerOf(conn)), conn)
 		},
 		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
 	}
@@ -77,46 +78,18 @@ func (s *Server) Run(ctx context.Context, c *Claim) error {
 		}
 	})
 	defer stop()
-	err := h.Serve(&bounded{c.socket, make(chan struct{}, maxConns)})
+	err := h.Serve(newLobby(c.socket))
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
 	return fmt.Errorf("the control socket: %w", err)
 }
 
-// bounded accepts no more connections than it has places.
-type bounded struct {
-	net.Listener
-	places chan struct{}
-}
-
-// Accept implements net.Listener.
-func (b *bounded) Accept() (net.Conn, error) {
-	b.places <- struct{}{}
-	c, err := b.Listener.Accept()
-	if err != nil {
-		<-b.places
-		return nil, err
-	}
-	return &place{Conn: c, leave: sync.OnceFunc(func() { <-b.places })}, nil
-}
-
-type place struct {
-	net.Conn
-	leave func()
-}
-
-// Close implements net.Conn.
-func (p *place) Close() error {
-	defer p.leave()
-	return p.Conn.Close()
-}
-
 type peerKey struct{}
 
 // peerOf is the user that the kernel vouches for (SO_PEERCRED); -1: nobody.
 func peerOf(conn net.Conn) int {
-	p, _ := conn.(*place)
+	p, _ := conn.(*guest)
 	u, ok := p.Conn.(*net.UnixConn)
 	if !ok {
 		return -1
@@ -144,6 +117,9 @@ func (s *Server) admit(next http.Handler) http.Handler {
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, 1<<10)
+		g := guestOf(r.Context())
+		g.becomes(asking)
+		defer g.becomes(silent)
 		next.ServeHTTP(w, r)
 	})
 }
@@ -174,13 +150,15 @@ func (s *Server) routes() http.Handler {
 // plain answers with one JSON value.
 func plain(f func(*http.Request) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		deadline(w)
+		stop := signs(w, r)
+		defer stop()
 		v, err := f(r)
+		stop()
 		if err != nil {
 			fail(w, err)
 			return
 		}
-		deadline(w) // f may have waited
+		deadline(w)
 		w.Header().Set("Content-Type", "application/json")
 		_ = encoder(w).Encode(v)
 	}

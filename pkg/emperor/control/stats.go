@@ -118,7 +118,7 @@ func one(yes bool) int {
 func (s *Server) ServeStats(ctx context.Context, l net.Listener) error {
 	stop := context.AfterFunc(ctx, func() { l.Close() })
 	defer stop()
-	l = &bounded{l, make(chan struct{}, maxConns)}
+	l = newLobby(l)
 	for {
 		c, err := l.Accept()
 		switch {

@@ -56,11 +56,12 @@ func pour[T any](w http.ResponseWriter, r *http.Request, past []T, next <-chan T
 
 // events answers with the events that are remembered, and follows if asked to.
 func (s *Server) events(w http.ResponseWriter, r *http.Request) {
-	follow, err := flag(r, "follow")
+	follow, leave, err := s.follows(r)
 	if err != nil {
 		fail(w, err)
 		return
 	}
+	defer leave()
 	name := r.URL.Query().Get("vassal")
 	if name != "" {
 		record, err := s.find(r.Context(), name)
@@ -80,17 +81,20 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 
 // logs answers with what a vassal printed last, and follows if asked to.
 func (s *Server) logs(w http.ResponseWriter, r *http.Request) {
-	follow, err := flag(r, "follow")
 	n := 100
-	if text := r.URL.Query().Get("lines"); text != "" && err == nil {
+	if text := r.URL.Query().Get("lines"); text != "" {
+		var err error
 		if n, err = strconv.Atoi(text); err != nil || n < 0 {
-			err = &Failure{Message: fmt.Sprintf("lines=%s: not a number", text), Code: http.StatusBadRequest}
+			fail(w, &Failure{Message: fmt.Sprintf("lines=%s: not a number", text), Code: http.StatusBadRequest})
+			return
 		}
 	}
+	follow, leave, err := s.follows(r)
 	if err != nil {
 		fail(w, err)
 		return
 	}
+	defer leave()
 	record, err := s.find(r.Context(), r.PathValue("name"))
 	if err != nil {
 		fail(w, err)

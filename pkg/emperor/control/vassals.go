@@ -172,10 +172,11 @@ func (s *Server) status(r *http.Request) (any, error) {
 }
 
 func (s *Server) verb(r *http.Request, verb emperor.Verb) (any, error) {
-	wait, err := flag(r, "wait")
+	wait, leave, err := s.waits(r)
 	if err != nil {
 		return nil, err
 	}
+	defer leave()
 	record, err := s.find(r.Context(), r.PathValue("name"))
 	if err != nil {
 		return nil, err

@@ -96,10 +96,11 @@ func either(a, b string) string {
 // reloadAll reloads every vassal that runs, some at a time, and answers which: as it
 // was in the beginning, or with wait what became of each.
 func (s *Server) reloadAll(r *http.Request) (any, error) {
-	wait, err := flag(r, "wait")
+	wait, leave, err := s.waits(r)
 	if err != nil {
 		return nil, err
 	}
+	defer leave()
 	defer s.changed()
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()

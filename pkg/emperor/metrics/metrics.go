@@ -174,7 +174,7 @@ func (x *Metrics) Hook(r hooks.Result) {
 }
 
 // Serve answers Prometheus on l until ctx ends, and measures the loop's latency.
-// It closes l.
+// It closes l. Of more than 256 connections the oldest goes for a new one.
 func (x *Metrics) Serve(ctx context.Context, l net.Listener) error {
 	go x.listen(ctx)
 	h := &http.Server{
@@ -184,7 +184,7 @@ func (x *Metrics) Serve(ctx context.Context, l net.Listener) error {
 	}
 	stop := context.AfterFunc(ctx, func() { _ = h.Close() })
 	defer stop()
-	if err := h.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+	if err := h.Serve(control.Lobby(l)); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil

@@ -25,8 +25,8 @@ func (s still) Progress(context.Context) (emperor.Progress, error) {
 	return emperor.Progress{Vassals: len(s)}, nil
 }
 
-// scrape returns what Prometheus would get.
-func scrape(t *testing.T, x *Metrics) string {
+// serve serves x until the end of the test and returns the address.
+func serve(t *testing.T, x *Metrics) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -35,13 +35,24 @@ func scrape(t *testing.T, x *Metrics) string {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
 	go func() { ended <- x.Serve(ctx, l) }()
-	defer func() {
+	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
-	}()
-	answer, err := http.Get("http://" + l.Addr().String() + "/metrics")
+	})
+	return l.Addr().String()
+}
+
+// scrape returns what Prometheus would get.
+func scrape(t *testing.T, x *Metrics) string {
+	t.Helper()
+	return get(t, serve(t, x))
+}
+
+func get(t *testing.T, address string) string {
+	t.Helper()
+	answer, err := http.Get("http://" + address + "/metrics")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -51,6 +62,38 @@ func scrape(t *testing.T, x *Metrics) string {
 		t.Fatalf("%v, %s: %s", err, answer.Status, text)
 	}
 	return string(text)
+}
+
+// Connections that nobody uses take neither descriptors without bound nor the place of
+// who asks.
+func TestACrowdOfConnections(t *testing.T) {
+	address := serve(t, New(still{}, &control.Meter{}))
+	open := func() int {
+		list, err := os.ReadDir("/proc/self/fd")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return len(list)
+	}
+	before, n := open(), 600
+	var crowd []net.Conn
+	for range n {
+		c, err := net.Dial("tcp", address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		crowd = append(crowd, c)
+	}
+	if text := get(t, address); !strings.Contains(text, "emperor_vassals{") {
+		t.Errorf("got %s", text)
+	}
+	if _, err := crowd[0].Read(make([]byte, 1)); err == nil {
+		t.Error("the oldest is kept")
+	}
+	if took := open() - before - n; took > 300 {
+		t.Errorf("%d connections take %d descriptors", n, took)
+	}
 }
 
 func TestNumbers(t *testing.T) {

@@ -41,10 +41,12 @@ func Connect(conn net.Conn, in, out *os.File) error {
 		}
 	}
 	defer restore()
-	if _, err := io.WriteString(conn, greeting); err != nil {
-		return err
+	_, err := io.WriteString(conn, greeting)
+	if err == nil {
+		err = tellSize(conn, out)
 	}
-	if err := tellSize(conn, out); err != nil {
+	if err != nil {
+		_, _ = io.Copy(out, conn) // it says why it takes no more clients
 		return err
 	}
 	ended, shown := make(chan error, 2), make(chan struct{}, 1)

@@ -8,6 +8,7 @@
 package terminal
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"os"
@@ -28,9 +29,12 @@ const (
 	stall = 10 * time.Second
 	// lastWords is how long the last pieces may take to be sent, at the end.
 	lastWords = time.Second
-	// maxClients bounds who watches at a time.
+	// maxClients bounds the clients of a time.
 	maxClients = 64
 )
+
+// full is shown to a client beyond the number.
+var full = fmt.Sprintf("%d clients are attached already: detach one of them\r\n", maxClients)
 
 // successor is what clients are shown between two workers.
 const successor = "\r\n[the next worker]\r\n"
@@ -237,12 +241,18 @@ func (h *Hub) Accept(l net.Listener) {
 	}
 }
 
-// Attach adds a client, whose connection the hub owns.
+// Attach adds a client, whose connection the hub owns. One beyond 64 is told so and let
+// go.
 func (h *Hub) Attach(conn net.Conn) {
 	c := &client{conn: conn, out: make(chan []byte, ahead)}
 	h.mu.Lock()
 	if h.closed || len(h.clients) >= maxClients {
+		refused := !h.closed
 		h.mu.Unlock()
+		if refused {
+			_ = conn.SetWriteDeadline(time.Now().Add(lastWords))
+			_, _ = io.WriteString(conn, full)
+		}
 		conn.Close()
 		return
 	}

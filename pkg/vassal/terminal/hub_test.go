@@ -225,6 +225,20 @@ func TestClientThatStallsBlocksNobody(t *testing.T) {
 	}
 }
 
+// A client beyond the number is told why it cannot attach.
+func TestTooManyClients(t *testing.T) {
+	h, _ := stage(t)
+	for range maxClients {
+		connect(t, h)
+	}
+	theirs, ours := net.Pipe()
+	go h.Attach(ours)
+	text, err := io.ReadAll(theirs)
+	if err != nil || string(text) != "64 clients are attached already: detach one of them\r\n" {
+		t.Errorf("one more gets %q, %v", text, err)
+	}
+}
+
 func TestGarbageFromAClientEndsOnlyIt(t *testing.T) {
 	h, worker := stage(t)
 	bad, good := connect(t, h), connect(t, h)

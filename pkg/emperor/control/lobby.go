@@ -1,0 +1,97 @@
+package control
+
+import (
+	"context"
+	"net"
+	"slices"
+	"sync"
+)
+
+// maxGuests bounds the connections of one socket. It is more than all that may stay
+// (maxStaying, of each kind).
+const maxGuests = 256
+
+// lobby is a listener that takes every client and bounds how many are connected: one
+// client more makes the connection go that matters least, and of several such the
+// oldest. A client that says nothing keeps no other from asking.
+type lobby struct {
+	net.Listener
+	most int
+
+	mu     sync.Mutex
+	guests []*guest // the oldest first
+}
+
+// Lobby bounds the connections of l to 256: the oldest goes for a new one.
+func Lobby(l net.Listener) net.Listener { return newLobby(l) }
+
+func newLobby(l net.Listener) *lobby { return &lobby{Listener: l, most: maxGuests} }
+
+// rank is how much a connection matters.
+type rank int
+
+const (
+	silent  rank = iota // no question of it is being answered
+	asking              // one is
+	staying             // it follows or waits: of these there are fewer than places
+)
+
+// guest is a connection of a lobby.
+type guest struct {
+	net.Conn
+	lobby *lobby
+	rank  rank // guarded by the lobby
+}
+
+// Accept implements net.Listener.
+func (l *lobby) Accept() (net.Conn, error) {
+	c, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	g := &guest{Conn: c, lobby: l}
+	if leaving := l.enter(g); leaving != nil {
+		_ = leaving.Close()
+	}
+	return g, nil
+}
+
+// enter adds a guest and returns the one that must leave for it. Nil: none.
+func (l *lobby) enter(g *guest) (leaving *guest) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.guests) >= l.most {
+		leaving = slices.MinFunc(l.guests, func(a, b *guest) int { return int(a.rank - b.rank) })
+	}
+	l.guests = append(l.guests, g)
+	return leaving
+}
+
+// Close implements net.Conn.
+func (g *guest) Close() error {
+	l := g.lobby
+	l.mu.Lock()
+	l.guests = slices.DeleteFunc(l.guests, func(other *guest) bool { return other == g })
+	l.mu.Unlock()
+	return g.Conn.Close()
+}
+
+// becomes notes how much the connection matters from now on.
+func (g *guest) becomes(r rank) {
+	g.lobby.mu.Lock()
+	defer g.lobby.mu.Unlock()
+	g.rank = r
+}
+
+type guestKey struct{}
+
+// withGuest is an http.Server's ConnContext.
+func withGuest(ctx context.Context, c net.Conn) context.Context {
+	return context.WithValue(ctx, guestKey{}, c)
+}
+
+// guestOf is the connection of a request's context.
+func guestOf(ctx context.Context) *guest {
+	g, _ := ctx.Value(guestKey{}).(*guest)
+	return g
+}

@@ -1,0 +1,81 @@
+package control
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+const (
+	// patience is the longest silence of an emperor that answers.
+	patience = 5 * time.Second
+	// forever is a silence that is none.
+	forever = time.Duration(math.MaxInt64)
+)
+
+// errSilent is the cause of a request's end.
+var errSilent = errors.New("nothing was heard of the emperor")
+
+// listen returns a context that ends with errSilent after the patience. heard says that
+// there was a sign, and how long the next silence may be. done frees it.
+func listen(ctx context.Context) (_ context.Context, heard func(next time.Duration), done func()) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	timer := time.AfterFunc(patience, func() { cancel(errSilent) })
+	return ctx, func(next time.Duration) { timer.Reset(next) }, func() { timer.Stop(); cancel(nil) }
+}
+
+// hearing is an answer of which each piece is a sign.
+type hearing struct {
+	io.Reader
+	heard func(next time.Duration)
+}
+
+// Read implements io.Reader.
+func (h hearing) Read(p []byte) (int, error) {
+	n, err := h.Reader.Read(p)
+	h.heard(patience)
+	return n, err
+}
+
+// unheard is why a request was given up whose context has ended.
+func (c *Client) unheard(ctx context.Context, method string) error {
+	cause := context.Cause(ctx)
+	if !errors.Is(cause, errSilent) {
+		return fmt.Errorf("it was not waited for: %w", cause)
+	}
+	later := ""
+	if method != http.MethodGet {
+		later = "; it may still do it later"
+	}
+	return fmt.Errorf("%w on %s: nothing was heard for %v%s%s", ErrNoEmperor, filepath.Join(c.dir, SocketName), patience, c.halted(), later)
+}
+
+// halted says that the emperor is stopped by a signal or a debugger, if it is, and
+// lives in the same pid namespace as the client. Empty: it is not.
+func (c *Client) halted() string {
+	lock, err := os.ReadFile(filepath.Join(c.dir, lockName))
+	pid := strings.TrimSpace(string(lock))
+	if err != nil || pid == "" || strings.Contains(pid, "/") {
+		return ""
+	}
+	stat, err := os.ReadFile("/proc/" + pid + "/stat")
+	if err != nil {
+		return ""
+	}
+	_, fields, _ := bytes.Cut(stat[bytes.LastIndexByte(stat, ')')+1:], []byte(" "))
+	switch {
+	case bytes.HasPrefix(fields, []byte("T ")):
+		return fmt.Sprintf(" (process %s is stopped: kill -CONT %[1]s)", pid)
+	case bytes.HasPrefix(fields, []byte("t ")):
+		return fmt.Sprintf(" (a debugger holds process %s)", pid)
+	}
+	return ""
+}

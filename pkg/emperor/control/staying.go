@@ -1,0 +1,68 @@
+package control
+
+import (
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// maxStaying bounds the clients that follow at a time, and those that wait for
+	// the result of a verb.
+	maxStaying = 64
+	// alive is the time between two signs of life while a question is answered.
+	alive = 2 * time.Second
+)
+
+// follows reports whether a client wants to follow, and counts it among those that do
+// until leave is called. The error is a Failure, also when there are too many.
+func (s *Server) follows(r *http.Request) (follow bool, leave func(), err error) {
+	return stay(r, "follow", &s.followers, "%d clients follow already: end one of them, or ask without following")
+}
+
+// waits does so for a client that wants to wait.
+func (s *Server) waits(r *http.Request) (wait bool, leave func(), err error) {
+	return stay(r, "wait", &s.waiters, "%d clients wait already: ask without waiting, or try again when one of them has its answer")
+}
+
+func stay(r *http.Request, name string, count *atomic.Int32, full string) (wanted bool, leave func(), err error) {
+	if wanted, err = flag(r, name); err != nil || !wanted {
+		return false, func() {}, err
+	}
+	if count.Add(1) > maxStaying {
+		count.Add(-1)
+		return false, nil, &Failure{Message: fmt.Sprintf(full, maxStaying), Code: http.StatusTooManyRequests}
+	}
+	g := guestOf(r.Context())
+	g.becomes(staying)
+	return true, func() {
+		g.becomes(asking)
+		count.Add(-1)
+	}, nil
+}
+
+// signs sends a client that speaks HTTP/1.1 a sign of life, 102 Processing (RFC 2518),
+// again and again. stop returns when no sign is being sent any more.
+func signs(w http.ResponseWriter, r *http.Request) (stop func()) {
+	if !r.ProtoAtLeast(1, 1) { // it would take the sign for the answer
+		return func() {}
+	}
+	done, ended := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(ended)
+		ticker := time.NewTicker(alive)
+		defer ticker.Stop()
+		for {
+			select {
+			case <-done:
+				return
+			case <-ticker.C:
+				deadline(w)
+				w.WriteHeader(http.StatusProcessing)
+			}
+		}
+	}()
+	return sync.OnceFunc(func() { close(done); <-ended })
+}
