@@ -104,11 +104,12 @@ func (k *checker) vassal(name string, data []byte) {
 	k.files++
 	path, in, err := inputOf(k.emperor, name, data)
 	k.attributes(path, in.Source)
-	if k.emperor != nil && wrapping(k.emperor.Wrapping).Becomes(config.Attributes(in.Source)) {
-		return // only the program that takes the vassal's place knows what it means
-	}
 	if err != nil {
 		k.note(path, nil, err)
+		return
+	}
+	if k.emperor != nil && wrapping(k.emperor.Wrapping).Becomes(config.Attributes(in.Source)) {
+		k.note(path, nil, in.Misread()) // only the program that takes the vassal's place knows what else it means
 		return
 	}
 	v, warnings, problems := in.Examine()

@@ -34,9 +34,6 @@ type reading struct {
 func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
 	in := r.input(c)
 	f, wrong := r.ofEmperor(c)
-	if r.wraps.Becomes(f.Attributes) { // only the other program knows what the rest means
-		return f, wrong
-	}
 	if !r.files.None() {
 		dir := filepath.Dir(c.Path)
 		if in.Templates, err = r.files.Read(dir); err != nil {
@@ -44,6 +41,9 @@ func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
 		}
 		r.last.Store(dir, in.Templates)
 		f.Templates = wired(in.Templates)
+	}
+	if r.wraps.Becomes(f.Attributes) { // only the other program knows what the rest means
+		return f, joined(wrong, in.Misread())
 	}
 	v, warnings, err := in.Parse()
 	err = joined(wrong, err)

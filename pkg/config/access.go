@@ -92,8 +92,9 @@ func (r *reader) failed(key string, err error) {
 
 // getenv finds an environment variable.
 func (r *reader) getenv(name string) (string, bool) {
-	if v, ok := r.environ[name]; ok {
-		return v, true
+	if e, ok := r.environ[name]; ok {
+		r.names = r.names.with(e.names)
+		return e.value, true
 	}
 	for _, e := range r.access.Environ {
 		if k, v, ok := strings.Cut(e, "="); ok && k == name {
@@ -106,9 +107,9 @@ func (r *reader) getenv(name string) (string, bool) {
 func (r *reader) setenv(text string) {
 	if key, value, ok := strings.Cut(text, "="); ok {
 		if r.environ == nil {
-			r.environ = map[string]string{}
+			r.environ = map[string]entry{}
 		}
-		r.environ[key] = value
+		r.environ[key] = entry{value: value, names: r.names}
 	}
 }
 
@@ -142,6 +143,10 @@ func (r *reader) content(key, name string) ([]byte, error) {
 		return src.Data, nil
 	}
 	if scheme, rest, ok := strings.Cut(name, "://"); ok && isScheme(scheme) {
+		if scheme == "exec" && len(r.names) > 0 {
+			r.problems.mistaken(entry{key: key, origin: r.at}, r.names[0])
+			return nil, errLeftOut
+		}
 		if !r.allowed(needRun, key) {
 			return nil, errLeftOut
 		}

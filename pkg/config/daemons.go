@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/emperor-go/emperor/pkg/config/option"
+	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
 // daemonFreq is how many seconds a program may take to write its pid file.
@@ -34,6 +35,15 @@ const shellOnly = "|&;<>()$`*?[]#~!{}\n"
 func attachSmart(v *Vassal, t option.Value) error { return v.attachSmart(t.Text, false) }
 
 func attachSmart2(v *Vassal, t option.Value) error { return v.attachSmart(t.Text, true) }
+
+// misreadDaemon reports whether the name of a file in such a line is taken for more.
+func misreadDaemon(line, name string) bool {
+	return strings.ContainsAny(line, shellOnly) || hooks.MisreadWords(line, name)
+}
+
+func misreadKeyed(text, name string) bool {
+	return strings.Contains(name, ",") || misreadDaemon(text, name)
+}
 
 // attachSmart reads `PIDFILE[,FREQ] COMMAND`.
 func (v *Vassal) attachSmart(text string, daemonize bool) error {

@@ -15,10 +15,17 @@ func (t table[T]) decode(entries []entry, used []string, into *T) (warnings, pro
 	first := map[string]entry{}
 	unknown := strangers{strict: strict(entries), used: used, names: t.everyName}
 	for i, e := range entries {
-		if e.own {
+		if e.own && !e.left {
 			continue
 		}
 		o := t.find(e.key)
+		if o != nil && problems.misread(o.Misreads, e) {
+			wrong = append(wrong, o.Name)
+			continue
+		}
+		if e.left {
+			continue
+		}
 		if o == nil {
 			if word, rest := firstWord(e.key); rest != "" && e.value == "" && t.guards(word) {
 				wrong = append(wrong, t.find(word).Name)

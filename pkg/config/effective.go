@@ -55,6 +55,11 @@ func (v *Vassal) Blame(name, text string, err error) error {
 	return fmt.Errorf("%s: %w", name, err)
 }
 
+// Mentions reports whether any value has the word in it, such as the name of a variable.
+func (v *Vassal) Mentions(word string) bool {
+	return slices.ContainsFunc(v.entries, func(e entry) bool { return strings.Contains(e.value, word) })
+}
+
 func (t table[T]) origin(entries []entry, name string) Origin {
 	for _, e := range slices.Backward(entries) {
 		if o := t.find(e.key); o != nil && o.Name == name && !e.own {

@@ -18,8 +18,15 @@ type entry struct {
 	// own is true when the reader did all that the option asks for, such as an
 	// include or a placeholder: a table has nothing to do with it.
 	own bool
+	// left is true when it is own only because a partial reading has no value for it.
+	left bool
 	// tenant is true when it stands in a file that its tenant owns.
 	tenant bool
+	// names are the parts of the value that magic variables took from names of files,
+	// as far as these are no plain words.
+	names pieces
+	// twice is true when what stands in such a name was replaced as well.
+	twice bool
 }
 
 // Bounds of expansion. Beyond them a value refers to itself.
@@ -51,7 +58,7 @@ func (r *reader) passes() {
 func (r *reader) leaveOut() {
 	for i := range r.entries {
 		if e := &r.entries[i]; !e.done && (strings.Contains(e.value, "$(") || strings.Contains(e.value, "@(") || strings.Contains(e.value, "%(")) {
-			e.own = true
+			e.own, e.left = true, true
 		}
 	}
 }
@@ -62,12 +69,15 @@ func (r *reader) pass(symbol byte, find func(string) (string, bool)) {
 		if e.done || strings.IndexByte(e.value, symbol) < 0 || r.stopped {
 			continue
 		}
-		r.at, r.tenant = e.origin, e.tenant
+		r.at, r.tenant, r.names = e.origin, e.tenant, e.names
 		value, what := r.replace(e.value, symbol, find)
 		if what != "" {
 			r.limit(e.key, what, "")
 		}
-		e.value = value
+		e.value, e.names = value, r.names
+		if _, found := e.names.find(func(p piece) bool { return strings.Contains(p.text, string(symbol)+"(") }); found {
+			e.twice = true
+		}
 	}
 }
 

@@ -119,6 +119,7 @@ func finishVassal(file string, r *reader) (*Vassal, Problems, error) {
 func examine(file string, r *reader) (v *Vassal, warnings, problems Problems) {
 	used := references(r.entries)
 	v = defaultVassal()
+	v.Name = r.magic.vars['S']
 	v.entries = r.finish()
 	warnings, problems, wrong := vassalOptions.decode(v.entries, used, v)
 	unsure := doubts{unread: len(r.problems) > 0, options: wrong}

@@ -187,7 +187,7 @@ func (r *reader) read(kind format, path, text, section string) {
 			r.problem("", "there is a NUL byte", "no option can have one")
 			continue
 		}
-		r.add(l.key, l.value)
+		r.addLine(l)
 	}
 }
 
@@ -200,12 +200,15 @@ func (r *reader) ini(path, text string, numbers []int, section string) {
 		if r.asked(l.section, section) {
 			any = true
 			r.at = Origin{File: path, Line: l.number}
-			r.add(l.key, l.value)
+			r.addLine(l)
 		}
 	}
 	if !any && len(problems) == 0 {
 		what := fmt.Sprintf("there is nothing in section %q", section)
 		if len(found) > 0 {
+			for i := range found {
+				found[i], _ = unmark(found[i])
+			}
 			what += fmt.Sprintf(", there is %q", found)
 		}
 		names := []string{section}
@@ -218,6 +221,7 @@ func (r *reader) ini(path, text string, numbers []int, section string) {
 
 // asked reports whether a section is the one that is asked for.
 func (r *reader) asked(name, section string) bool {
+	name, _ = unmark(name)
 	return name == section || section == "uwsgi" && slices.Contains(r.sections, name)
 }
 

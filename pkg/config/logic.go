@@ -19,8 +19,9 @@ type logic struct {
 	open    bool
 	block   block
 	arg     string
-	running bool // the options of a block are being added: they go past it
-	failed  bool // the last condition was false, for else
+	names   pieces // in arg
+	running bool   // the options of a block are being added: they go past it
+	failed  bool   // the last condition was false, for else
 }
 
 // block is a kind of block: what it makes of one line.
@@ -30,8 +31,10 @@ type block struct {
 	when func(r *reader, arg string) (live bool, item string, known bool)
 	// not turns the condition around.
 	not bool
-	// items, for a loop, are what stands for %(_), once for each.
+	// items, for a loop, are what stands for %(_), once for each. With names they are
+	// names of files.
 	items func(r *reader, arg string) []string
+	names bool
 	// needs is what must be allowed to find out. Otherwise no line is live.
 	needs need
 	// sequel goes on after the condition before it.
@@ -44,7 +47,7 @@ func blockOf(key string) (b block, ok bool) {
 	case "for":
 		return block{items: spaced}, true
 	case "for-glob":
-		return block{items: globbed, needs: needFiles}, true
+		return block{items: globbed, names: true, needs: needFiles}, true
 	case "for-times":
 		return block{items: times}, true
 	case "for-readline":
@@ -103,7 +106,7 @@ func (r *reader) begin(e entry, b block) {
 		r.problem(e.key, "a block inside a block", "uWSGI has no nested if and for; close the first one")
 		return
 	}
-	r.logic.open, r.logic.block, r.logic.arg = true, b, e.value
+	r.logic.open, r.logic.block, r.logic.arg, r.logic.names = true, b, e.value, e.names
 }
 
 // took offers an option to the open block, and reports whether the block dealt
@@ -126,8 +129,9 @@ func (l *logic) took(r *reader, e entry) bool {
 	switch {
 	case !r.allowed(l.block.needs, e.key):
 	case l.block.items != nil:
+		named := l.block.names || len(l.names) > 0
 		for _, item := range l.block.items(r, l.arg) {
-			r.appendFor(e, item)
+			r.appendFor(e, item, named)
 		}
 	default:
 		l.condition(r, e)
@@ -137,28 +141,38 @@ func (l *logic) took(r *reader, e entry) bool {
 
 // condition adds an option if the condition of the open block holds.
 func (l *logic) condition(r *reader, e entry) {
+	before := r.names
+	r.names = l.names
 	live, item, known := l.block.when(r, l.arg)
+	named := len(r.names) > 0
+	r.names = before
 	if live = live != l.block.not; !l.block.sequel {
 		l.failed = !live
 	}
 	switch {
 	case live && known:
-		r.appendFor(e, item)
+		r.appendFor(e, item, named)
 	case live:
 		r.append(e)
 	}
 }
 
-// appendFor adds an option of a block with what %(_) stands for.
-func (r *reader) appendFor(e entry, item string) {
+// appendFor adds an option of a block with what %(_) stands for, which may be, or
+// hold, the name of a file.
+func (r *reader) appendFor(e entry, item string, named bool) {
 	if len(e.value) > 0 && len(e.value)*(1+len(item)) > 4*maxLine && strings.Count(e.value, "%(_)")*len(item) > maxLine {
 		r.limit(e.key, "the value is longer than 1 MiB", "")
 	}
 	if r.stopped {
 		return
 	}
+	before := r.names
+	if named && !plain(item) && strings.Contains(e.value, "%(_)") {
+		r.names = r.names.with(pieces{{'_', item}})
+	}
 	e.value = strings.ReplaceAll(e.value, "%(_)", item)
 	r.append(e)
+	r.names = before
 }
 
 // variable is a condition about something with a value: NAME or NAME=value.

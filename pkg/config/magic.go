@@ -97,9 +97,9 @@ func djb33x(s string) uint32 {
 // substitute replaces magic variables in the whole text, comments included, as
 // uWSGI does before it looks at lines: `%%` is `%`, `%(` starts a placeholder and
 // stays, and a `%` before any other byte that names no variable disappears with
-// that byte, be it the end of the line. numbers tells for each line of the
-// result on which line of the file it starts. It is not ok when the result is
-// larger than MaxFile.
+// that byte, be it the end of the line. Names that are no plain words are marked
+// (see piece). numbers tells for each line of the result on which line of the file
+// it starts. It is not ok when the result is larger than MaxFile.
 func (m *magic) substitute(text string) (out string, numbers []int, ok bool) {
 	if !strings.Contains(text, "%") {
 		return text, nil, len(text) <= MaxFile
@@ -116,7 +116,7 @@ func (m *magic) substitute(text string) (out string, numbers []int, ok bool) {
 			if text[i] == '\n' {
 				source++
 			}
-			// A file name may hold line breaks. In uWSGI they end the line: whoever
+			// A file name may hold line breaks. In uWSGI they end the line: a tenant who
 			// names a file could write options of others.
 			b.WriteString(strings.ReplaceAll(m.variable(text[i]), "\n", ""))
 		case c == '\n':
@@ -143,10 +143,14 @@ func (m *magic) variable(c byte) string {
 	case '[':
 		return "\x1b"
 	}
-	if v, ok := m.vars[c]; ok {
-		return v
+	v, ok := m.vars[c]
+	if !ok {
+		v = ambient(c)
 	}
-	return ambient(c)
+	if ok || c == 'v' { // from the names of files
+		return marked(c, v)
+	}
+	return v
 }
 
 // ambient is what a variable says that does not depend on the file. What cannot

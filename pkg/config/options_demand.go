@@ -25,7 +25,7 @@ var onDemandOptions = option.Rows[Emperor]{
 	},
 	{
 		Name: "emperor-on-demand-exec", Group: "Sockets", Arg: "COMMAND", Help: "a command that prints the address that starts the vassal named by its argument",
-		Into: func(e *Emperor) option.Field { return (*option.Text)(&e.OnDemand.Exec) },
+		Misreads: func(_, _ string) bool { return true }, Into: func(e *Emperor) option.Field { return (*option.Text)(&e.OnDemand.Exec) },
 	},
 	{
 		Name: "emperor-on-demand-extension", Aliases: []string{"emperor-on-demand-ext"}, Group: "Sockets", Arg: "EXT",

@@ -87,6 +87,10 @@ func (a *hookArea[T]) makeRow(name string, info hooks.PhaseInfo, kind hooks.Kind
 	return &option.Row[T]{
 		Name: name, Group: "Hooks", Arg: hookSyntax(info, kind), Repeat: true, Help: info.Help,
 		Tyrant: info.AsUser(), Change: change,
+		Misreads: func(text, name string) bool {
+			h, err := hooks.Parse(hooks.Spec{Phase: info.Phase, Kind: kind, Text: text})
+			return err != nil || h.Misreads(name)
+		},
 		Set: func(t *T, v option.Value) error {
 			h, err := hooks.Parse(hooks.Spec{Phase: info.Phase, Kind: kind, Text: v.Text, Origin: v.Origin.String()})
 			if wrong, ok := errors.AsType[*hooks.SyntaxError](err); ok {

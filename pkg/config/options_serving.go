@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/emperor-go/emperor/pkg/config/option"
+	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
 // servingOptions say what a vassal does when it has booted.
@@ -15,7 +16,7 @@ var servingOptions = option.Rows[Vassal]{
 	},
 	{
 		Name: "command", Group: "Serving", Arg: "PROGRAM ARGS…", Tyrant: true, Change: option.Reload, Help: "run this program with the sockets (LISTEN_FDS), again when it dies",
-		Into: func(v *Vassal) option.Field { return (*option.Words)(&v.Command) },
+		Misreads: hooks.MisreadWords, Into: func(v *Vassal) option.Field { return (*option.Words)(&v.Command) },
 	},
 	{Name: "env", Group: "Serving", Arg: "KEY=VALUE", Repeat: true, Change: option.Reload, Help: "set an environment variable", Set: setEnv},
 	{
@@ -38,7 +39,7 @@ var servingOptions = option.Rows[Vassal]{
 	},
 	{
 		Name: "privileged-binary-patch-arg", Group: "Serving", Arg: "PROGRAM ARGS…", Help: "the vassal becomes this program with arguments, with all privileges",
-		Into: func(v *Vassal) option.Field { return (*option.Words)(&v.RootPatch) },
+		Misreads: hooks.MisreadWords, Into: func(v *Vassal) option.Field { return (*option.Words)(&v.RootPatch) },
 	},
 	{
 		Name: "reload-mercy", Group: "Serving", Arg: "TIME", Def: "60", Tyrant: true, Change: option.Reload, Help: "time between asking a worker to stop and killing it",
@@ -60,7 +61,7 @@ var servingOptions = option.Rows[Vassal]{
 	},
 	{
 		Name: "unprivileged-binary-patch-arg", Group: "Serving", Arg: "PROGRAM ARGS…", Tyrant: true, Help: "the vassal becomes this program with arguments",
-		Into: func(v *Vassal) option.Field { return (*option.Words)(&v.BinaryPatch) },
+		Misreads: hooks.MisreadWords, Into: func(v *Vassal) option.Field { return (*option.Words)(&v.BinaryPatch) },
 	},
 }
 

@@ -1,6 +1,9 @@
 package config
 
-import "github.com/emperor-go/emperor/pkg/config/option"
+import (
+	"github.com/emperor-go/emperor/pkg/config/option"
+	"github.com/emperor-go/emperor/pkg/hooks"
+)
 
 // Terminal says how the first worker runs on a pseudoterminal.
 type Terminal struct {
@@ -20,7 +23,7 @@ type Terminal struct {
 var terminalOptions = option.Rows[Vassal]{
 	{
 		Name: "pty-exec", Group: "Terminal", Arg: "PROGRAM ARGS…", Help: "run this program on the terminal, when a client comes, instead of the first worker",
-		Into: func(v *Vassal) option.Field { return (*option.Words)(&v.Terminal.Exec) },
+		Misreads: hooks.MisreadWords, Into: func(v *Vassal) option.Field { return (*option.Words)(&v.Terminal.Exec) },
 	},
 	{Name: "pty-input", Group: "Terminal", Help: "type what comes on the vassal's standard input", Into: func(v *Vassal) option.Field { return (*option.Flag)(&v.Terminal.Input) }},
 	{Name: "pty-log", Group: "Terminal", Help: "log what is printed on the terminal as well", Into: func(v *Vassal) option.Field { return (*option.Flag)(&v.Terminal.Log) }},

@@ -7,14 +7,15 @@ import (
 	"syscall"
 
 	"github.com/emperor-go/emperor/pkg/config/option"
+	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
 // workerOptions are about the processes that serve, and those beside them.
 var workerOptions = option.Rows[Vassal]{
-	{Name: "attach-control-daemon", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "COMMAND", Repeat: true, Help: "run a program beside the workers; the vassal ends when it does", Set: attachControlDaemon},
-	{Name: "attach-daemon", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "COMMAND", Repeat: true, Help: "run a program beside the workers, again when it dies", Set: attachDaemon},
-	{Name: "attach-daemon2", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "KEY=VALUE,…", Repeat: true, Help: "as attach-daemon: cmd, pidfile, freq, control, daemonize, touch, stopsignal, reloadsignal, chdir, stdin, max_throttle, uid, gid", Set: attachKeyed},
+	{Name: "attach-control-daemon", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "COMMAND", Repeat: true, Help: "run a program beside the workers; the vassal ends when it does", Misreads: misreadDaemon, Set: attachControlDaemon},
+	{Name: "attach-daemon", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "COMMAND", Repeat: true, Help: "run a program beside the workers, again when it dies", Misreads: misreadDaemon, Set: attachDaemon},
+	{Name: "attach-daemon2", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "KEY=VALUE,…", Repeat: true, Help: "as attach-daemon: cmd, pidfile, freq, control, daemonize, touch, stopsignal, reloadsignal, chdir, stdin, max_throttle, uid, gid", Misreads: misreadKeyed, Set: attachKeyed},
 	{Name: "cheap", Group: "Workers", Tyrant: true, Change: option.Reload, Help: "start workers on the first connection", Into: func(v *Vassal) option.Field { return (*option.Flag)(&v.Idle.Cheap) }},
 	{Name: "die-on-idle", Group: "Workers", Tyrant: true, Change: option.Reload, Help: "end the vassal when it is idle", Into: func(v *Vassal) option.Field { return (*option.Flag)(&v.Idle.Die) }},
 	{
@@ -36,11 +37,11 @@ var workerOptions = option.Rows[Vassal]{
 	{Name: "min-worker-lifetime", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "TIME", Def: "60", Help: "age before which limits replace no worker", Into: func(v *Vassal) option.Field { return (*option.Duration)(&v.Triggers.MinLifetime) }},
 	{Name: "notify-ready", Group: "Workers", Tyrant: true, Change: option.Reload, Help: "a worker, or the program that takes the vassal's place, is ready when it says READY=1 to NOTIFY_SOCKET", Into: func(v *Vassal) option.Field { return (*option.Flag)(&v.Ready.Notify) }},
 	{Name: "processes", Aliases: []string{"workers"}, Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "N", Def: "1", Help: "how many workers share the sockets", Set: setProcesses},
-	{Name: "ready-probe", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "PROBE", Help: "a worker, or the program that takes the vassal's place, is ready when tcp:ADDRESS accepts, http://ADDRESS/PATH answers 2xx or 3xx, or exec:COMMAND exits with 0", Set: setProbe},
+	{Name: "ready-probe", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "PROBE", Help: "a worker, or the program that takes the vassal's place, is ready when tcp:ADDRESS accepts, http://ADDRESS/PATH answers 2xx or 3xx, or exec:COMMAND exits with 0", Misreads: hooks.MisreadWords, Set: setProbe},
 	{Name: "ready-timeout", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "TIME", Def: "60", Help: "how long a new worker, or that program, may take to be ready", Into: func(v *Vassal) option.Field { return (*option.Positive)(&v.Ready.Timeout) }},
 	{Name: "reload-on-rss", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "MB", Help: "replace a worker whose memory grows above this", Set: setReloadOnRSS},
-	{Name: "smart-attach-daemon", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "PIDFILE COMMAND", Repeat: true, Help: "start a program that puts itself into the background, unless it runs", Set: attachSmart},
-	{Name: "smart-attach-daemon2", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "PIDFILE COMMAND", Repeat: true, Help: "start a program in the background, unless it runs", Set: attachSmart2},
+	{Name: "smart-attach-daemon", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "PIDFILE COMMAND", Repeat: true, Help: "start a program that puts itself into the background, unless it runs", Misreads: misreadDaemon, Set: attachSmart},
+	{Name: "smart-attach-daemon2", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "PIDFILE COMMAND", Repeat: true, Help: "start a program in the background, unless it runs", Misreads: misreadDaemon, Set: attachSmart2},
 	{Name: "stop-signal", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "SIGNAL", Def: "TERM", Help: "what asks a worker to finish", Set: func(v *Vassal, t option.Value) (err error) {
 		v.Workers.StopSignal, err = parseSignal(t.Text)
 		return err
@@ -50,8 +51,8 @@ var workerOptions = option.Rows[Vassal]{
 		Into: func(v *Vassal) option.Field { return (*option.List)(&v.Triggers.Chain) },
 	},
 	{Name: "touch-reload", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "FILE", Repeat: true, Help: "reload when the file changes", Into: func(v *Vassal) option.Field { return (*option.List)(&v.Triggers.Touch) }},
-	{Name: "worker-exec", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "PROGRAM ARGS…", Help: "run this program with the first socket as standard input", Set: setWorkerExec},
-	{Name: "worker-exec2", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "PROGRAM ARGS…", Help: "as worker-exec, after the post-fork hooks", Set: setWorkerExec2},
+	{Name: "worker-exec", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "PROGRAM ARGS…", Help: "run this program with the first socket as standard input", Misreads: hooks.MisreadWords, Set: setWorkerExec},
+	{Name: "worker-exec2", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "PROGRAM ARGS…", Help: "as worker-exec, after the post-fork hooks", Misreads: hooks.MisreadWords, Set: setWorkerExec2},
 	{
 		Name: "worker-reload-mercy", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "TIME", Def: "reload-mercy", Help: "time between asking a worker to stop and killing it",
 		Into: func(v *Vassal) option.Field { return (*option.Duration)(&v.Workers.Mercy) },

@@ -23,6 +23,7 @@ type reader struct {
 	size    int            // bytes of all values
 	at      Origin         // of what is being read
 	tenant  bool           // what is being read is the tenant's own
+	names   pieces         // names in the value that is being read or put together
 
 	magic    magic
 	logic    logic
@@ -35,7 +36,7 @@ type reader struct {
 	forbid   []string          // keys of an open blacklist
 	allow    []string          // keys of an open whitelist
 	declared map[string]string // options by declare-option, and their templates
-	environ  map[string]string // variables set by ienv
+	environ  map[string]entry  // variables set by ienv
 	work     int               // bytes looked at in expansion
 
 	warnings, problems Problems
@@ -72,9 +73,18 @@ func (r *reader) addEntry(e entry) {
 	r.append(e)
 }
 
+// addLine takes an option as it stands in a file, with marks around names.
+func (r *reader) addLine(l line) {
+	key, _ := unmark(l.key)
+	value, names := unmark(l.value)
+	r.names = names
+	r.add(key, value)
+	r.names = nil
+}
+
 // append joins an option to the list and acts on it.
 func (r *reader) append(e entry) {
-	e.origin, e.tenant = r.at, r.tenant
+	e.origin, e.tenant, e.names = r.at, r.tenant, r.names
 	i := len(r.entries)
 	r.size += len(e.value)
 	if i >= maxEntries || r.size > MaxFile {
@@ -97,6 +107,7 @@ func (r *reader) lookup(key string) (string, bool) {
 	if !ok || r.entries[i].bare {
 		return "", false
 	}
+	r.names = r.names.with(r.entries[i].names)
 	return r.entries[i].value, true
 }
 
@@ -248,7 +259,7 @@ func (r *reader) apply() []entry {
 	for i := 0; i < len(r.entries) && !r.stopped; i++ {
 		if e := r.entries[i]; e.key == "inherit" && !e.own {
 			r.entries[i].done, r.entries[i].own = true, true
-			r.at, r.tenant = e.origin, e.tenant
+			r.at, r.tenant, r.names = e.origin, e.tenant, e.names
 			r.template(i, e)
 		}
 	}
@@ -272,6 +283,11 @@ func expandDeclared(e entry, template string) (entries []entry) {
 	if len(args) == 0 {
 		args = []string{""}
 	}
+	if names := e.names; len(names) > 0 { // which may be cut apart
+		for _, arg := range args {
+			e.names = e.names.with(pieces{{names[0].variable, arg}})
+		}
+	}
 	for part := range strings.SplitSeq(template, ";") {
 		key, value, ok := strings.Cut(part, "=")
 		if part == "" {
@@ -284,7 +300,7 @@ func expandDeclared(e entry, template string) (entries []entry) {
 			place := fmt.Sprintf("$%d", i+1)
 			key, value = strings.ReplaceAll(key, place, arg), strings.ReplaceAll(value, place, arg)
 		}
-		entries = append(entries, entry{key: key, value: value, origin: e.origin, done: true, tenant: e.tenant})
+		entries = append(entries, entry{key: key, value: value, origin: e.origin, done: true, tenant: e.tenant, names: e.names})
 	}
 	return entries
 }

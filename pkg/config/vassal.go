@@ -10,6 +10,8 @@ import (
 
 // Vassal is what may be said about a vassal.
 type Vassal struct {
+	// Name is the name of the file that was read first, without its directory.
+	Name string
 	// WaitForInterface are the network interfaces that must be there before the
 	// as-root hooks run, and the timeout bounds the wait for all of them.
 	WaitForInterface        []string

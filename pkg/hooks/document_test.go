@@ -63,6 +63,9 @@ Emperor's phases, and those in the child that the emperor's file has:
 | ` + "`UWSGI_VASSAL_EXIT_CODE`, `UWSGI_VASSAL_EXIT_SIGNAL`" + ` | after its death: how it ended; one of them is empty |
 | ` + "`UWSGI_VASSAL_UPTIME`" + ` | after its death: seconds since its launch |
 
+Phases of a vassal's file: ` + "`UWSGI_VASSAL_NAME`" + `, which programs that the vassal serves with get where a line of its file
+mentions it.
+
 All phases: ` + "`UWSGI_HOOK_PHASE`" + ` is the phase, ` + "`UWSGI_HOOK_CONTEXT`" + ` the vassal in the
 emperor's phases and the file in ` + "`hook-touch`" + `. In an ini file write ` + "`$UWSGI_VASSAL_PID`" + ` and
 not ` + "`$(UWSGI_VASSAL_PID)`" + `, which is expanded when the file is read.

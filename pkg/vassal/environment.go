@@ -44,6 +44,9 @@ func (v *Vassal) environment(o *config.Vassal) ([]string, error) {
 		}
 	}
 	vars = slices.DeleteFunc(vars, func(e string) bool { key, _, _ := strings.Cut(e, "="); return protocol(key) })
+	if name, asked := v.nameOf(o); asked { // others need not find out: a uwsgi with strict takes it for a mistake
+		vars.set(nameEnv, name)
+	}
 	if err := vars.change(o.Env); err != nil {
 		return nil, o.Blame("envdir", "", err)
 	}

@@ -24,7 +24,23 @@ func (v *Vassal) hooks(p hooks.Phase) func(context.Context) error {
 func (v *Vassal) runner(o *config.Vassal) hooks.Runner {
 	run := hooks.Runner{Own: true, Shells: o.Around.Shells, Timeout: o.HookTimeout, Log: v.Log, Observe: v.hookEnded}
 	run.Vars = os.Environ()
+	if name, _ := v.nameOf(o); name != "" {
+		run.Vars = append(run.Vars, nameEnv+"="+name)
+	}
 	return run
+}
+
+// nameEnv is the variable by which a line can name the vassal, whatever characters a
+// shell would not take for a name are in it.
+const nameEnv = "UWSGI_VASSAL_NAME"
+
+// nameOf is the vassal's name, as the emperor knows it or as its file is called, and
+// whether a line of the options asks for it.
+func (v *Vassal) nameOf(o *config.Vassal) (name string, asked bool) {
+	if name = o.Name; v.order != nil {
+		name = string(v.order.Name)
+	}
+	return name, o.Mentions(nameEnv)
 }
 
 // postJail runs the hooks of a vassal that was jailed, or says that it was.

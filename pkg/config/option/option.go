@@ -48,6 +48,10 @@ type Row[T any] struct {
 	Change Change
 	// Tyrant: may stand in a file that its tenant owns. Otherwise it is refused there.
 	Tyrant bool
+	// Misreads reports whether a part of the value, the name of a file that is no plain
+	// word, may be taken for more than a name by a shell or by what divides words. Nil:
+	// it is never.
+	Misreads func(text, name string) bool
 	// Into is the place in the struct that takes the value.
 	Into func(*T) Field
 	// Set is there instead of Into when there is more to do. It checks the value and
@@ -221,7 +225,7 @@ func (p *Part[T, P]) lift(r *Row[P]) *Row[T] {
 	return p.made.Row(r.Name, func() *Row[T] {
 		return &Row[T]{
 			Name: r.Name, Aliases: r.Aliases, Group: r.Group, Arg: r.Arg, Def: r.Def, Help: r.Help, Since: r.Since,
-			Repeat: r.Repeat, Guard: r.Guard, Change: p.Change, Tyrant: p.Tyrant,
+			Repeat: r.Repeat, Guard: r.Guard, Change: p.Change, Tyrant: p.Tyrant, Misreads: r.Misreads,
 			Set: func(t *T, v Value) error { return p.Put(t, r, v) },
 		}
 	})

@@ -1,0 +1,63 @@
+package hooks
+
+import (
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/kballard/go-shellquote"
+)
+
+// Misreads reports whether a part of the hook's text, the name of a file that is no
+// plain word, may be taken for more than a name: by a shell, or as several arguments.
+func (h Hook) Misreads(name string) bool {
+	if h.spec.Kind == Exec {
+		return true
+	}
+	args := h.spec.Kind.Syntax()
+	if h.spec.Kind == Do {
+		action, _, _ := strings.Cut(h.rest, ":")
+		row := findAction(strings.TrimSpace(action))
+		if row == nil {
+			return true
+		}
+		switch row.Name {
+		case "exec", "safeexec":
+			return true
+		case "execv":
+			_, line, _ := strings.Cut(h.rest, ":")
+			return MisreadWords(line, name)
+		}
+		args = row.Args
+	}
+	several := h.subject != "" || strings.Contains(args, " ")
+	return several && strings.ContainsAny(name, " \t")
+}
+
+// MisreadWords reports the same of a line that is split into words as a shell would:
+// whether the name is divided, ends a quote or begins an option, and whether a shell
+// or the like gets it inside of a line.
+func MisreadWords(line, name string) bool {
+	const stand = "x" // for the name
+	words, err := shellquote.Split(line)
+	plain, wrong := shellquote.Split(strings.ReplaceAll(line, name, stand))
+	if err != nil || wrong != nil || len(words) != len(plain) {
+		return true
+	}
+	shell := false
+	for i, word := range words {
+		around := strings.ReplaceAll(word, name, "")
+		switch {
+		case strings.ReplaceAll(word, name, stand) != plain[i]:
+			return true
+		case around == word:
+		case shell, name[0] == '-' && strings.HasPrefix(word, name), strings.ContainsAny(around, " \t\n;&|<>()$`'\"*?"):
+			return true
+		}
+		shell = shell || slices.Contains(shells, path.Base(word))
+	}
+	return false
+}
+
+// shells are programs whose arguments are lines.
+var shells = []string{"ash", "bash", "busybox", "dash", "eval", "fish", "ksh", "mksh", "rbash", "rksh", "sh", "ssh", "su", "tcsh", "csh", "yash", "zsh"}
