@@ -80,6 +80,9 @@ func (k *checker) check(name string) error {
 		k.emperor = before
 		return nil
 	}
+	trust := places{k.emperor}.trust()
+	trust.Files = []string{name}
+	k.found = append(k.found, trust.Open()...)
 	k.vassal(name, data)
 	return nil
 }
@@ -90,6 +93,7 @@ func (k *checker) place(m string) error {
 	if err != nil {
 		return fmt.Errorf("cannot check %q: %w", m, cause(err))
 	}
+	k.found = append(k.found, places{k.emperor}.trust(m).Open()...)
 	for _, name := range files {
 		data, err := read(name)
 		if err != nil {
@@ -174,6 +178,9 @@ func (k *checker) readEmperor(name string) *config.Emperor {
 	k.note(name, warnings, err)
 	if e != nil {
 		k.found = append(k.found, inspect.Emperor(name, e)...)
+		trust := places{e}.trust()
+		trust.Files = inspect.Sources(e)
+		k.found = append(k.found, trust.Open()...)
 	}
 	return e
 }

@@ -95,6 +95,7 @@ func run(ctx context.Context, hurry <-chan struct{}, stderr *output.Queue, o *co
 	sight.serve(ctx, e, o, look)
 	orders.serve(ctx, e)
 	go relax(ctx, e)
+	go warnOpen(o, log)
 	defer telling(ctx, e, log)()
 	go wishes(ctx, e, look, log)
 	return e.Run(ctx)

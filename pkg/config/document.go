@@ -13,7 +13,7 @@ import (
 type described struct {
 	name, arg, def, help, since string
 	aliases                     []string
-	repeat, guard, tyrant       bool
+	repeat, guard               bool
 	change                      Change
 }
 
@@ -49,7 +49,7 @@ const foldedText = "Beside exec-PHASE there are hook-PHASE, call-PHASE, mount-PH
 func (t table[T]) describeEach(heading string) []described {
 	var rows []described
 	for _, o := range t.group(heading) {
-		rows = append(rows, described{o.Name, o.Arg, o.Def, o.Help, o.Since, o.Aliases, o.Repeat, o.Guard, o.Tyrant, o.Change})
+		rows = append(rows, described{o.Name, o.Arg, o.Def, o.Help, o.Since, o.Aliases, o.Repeat, o.Guard, o.Change})
 	}
 	return rows
 }
@@ -96,7 +96,8 @@ Names marked with ° are our own. All others are uWSGI's and mean what they mean
 - *Default* counts when nobody says anything. A flag has none: it is off.
 - *Change* says what a new value in the file of a running vassal takes. reload: the vassal keeps its pid, its namespaces and its
   sockets, and starts new workers. respawn: it is stopped and started anew.
-- *Tenant* says whether the option may stand in a file that its tenant owns. Otherwise only the operator can give it, in a template.
+
+The emperor takes every option from every file that it watches, whoever owns it: [what holds a vassal](containment.md).
 
 Values: TIME is in seconds, or has units, such as 500ms or 1m30s. A flag is off for false, off, no and 0, and on for anything else.
 USER and GROUP are a number or a name; a value that is neither is a mistake and never means root.
@@ -161,7 +162,7 @@ func writeSections(b *strings.Builder, sections []section, vassal bool) {
 	for _, s := range sections {
 		fmt.Fprintf(b, "\n### %s\n\n", s.heading)
 		if vassal {
-			b.WriteString("| Option | Value | Default | Change | Tenant | Meaning |\n|---|---|---|---|---|---|\n")
+			b.WriteString("| Option | Value | Default | Change | Meaning |\n|---|---|---|---|---|\n")
 		} else {
 			b.WriteString("| Option | Value | Default | Meaning |\n|---|---|---|---|\n")
 		}
@@ -172,7 +173,7 @@ func writeSections(b *strings.Builder, sections []section, vassal bool) {
 			}
 			fmt.Fprintf(b, "| %s | %s | %s |", name, cell(d.arg), cell(d.def))
 			if vassal {
-				fmt.Fprintf(b, " %s | %s |", d.change, map[bool]string{true: "yes", false: "no"}[d.tyrant])
+				fmt.Fprintf(b, " %s |", d.change)
 			}
 			text := d.help
 			if notes := d.notes(); notes != "" {

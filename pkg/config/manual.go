@@ -85,9 +85,6 @@ func manualOptions(b *strings.Builder, prefix string, sections []section, vassal
 			if vassal && d.change == Reload {
 				b.WriteString(" A change is taken over by the running vassal.")
 			}
-			if vassal && !d.tyrant {
-				b.WriteString(" Not in a file that its tenant owns.")
-			}
 			b.WriteByte('\n')
 		}
 		if s.heading == "Hooks" {
