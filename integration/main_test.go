@@ -31,6 +31,7 @@ var roles = map[string]func() error{
 	"world":       holdWorld,
 	"application": application,
 	"crowd":       crowd,
+	"intruder":    intruder,
 	"web":         web,
 }
 

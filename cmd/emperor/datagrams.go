@@ -10,14 +10,17 @@ import (
 	"strings"
 
 	"github.com/emperor-go/emperor/pkg/emperor"
+	"github.com/emperor-go/emperor/pkg/emperor/control"
+	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
 // datagrams is uWSGI's emperor-command-socket: datagrams, each a packet of uWSGI's
 // with the keys cmd (spawn, respawn, stop, log), vassal and msg. A socket of a path
-// has mode 0600. Nobody answers.
+// has mode 0600, and the gate of the control socket. There are no answers.
 type datagrams struct {
 	socket net.PacketConn
+	gate   *control.Gate // nil for UDP, where senders cannot be seen
 	log    *slog.Logger
 }
 
@@ -42,12 +45,12 @@ func listenForCommands(address string, log *slog.Logger) (*datagrams, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot listen for commands: %w", err)
 	}
-	if network == "unixgram" {
-		if err := os.Chmod(address, 0o600); err != nil {
+	if u, ok := socket.(*net.UnixConn); ok {
+		if err := errors.Join(tellSenders(u), os.Chmod(address, 0o600)); err != nil {
 			return nil, fmt.Errorf("cannot listen for commands: %w", errors.Join(err, socket.Close()))
 		}
 	}
-	return &datagrams{socket, log}, nil
+	return &datagrams{socket: socket, log: log}, nil
 }
 
 // close ends it, and removes its path.
@@ -61,19 +64,27 @@ func (c *datagrams) close() {
 	}
 }
 
-// serve carries out what comes until it is closed. It does not block.
-func (c *datagrams) serve(ctx context.Context, e *emperor.Emperor) {
-	if c != nil {
-		go c.hear(ctx, e)
+// serve carries out what comes from senders that the gate admits, until it is closed. It
+// does not block.
+func (c *datagrams) serve(ctx context.Context, e *emperor.Emperor, gate *control.Gate) {
+	if c == nil {
+		return
 	}
+	if _, ok := c.socket.(*net.UnixConn); ok {
+		c.gate = gate
+	}
+	go c.hear(ctx, e)
 }
 
 func (c *datagrams) hear(ctx context.Context, e *emperor.Emperor) {
-	buffer := make([]byte, 1<<16)
+	buffer, from := make([]byte, 1<<16), make([]byte, namespaces.SenderSpace())
 	for {
-		n, _, err := c.socket.ReadFrom(buffer)
+		n, admitted, err := c.receive(buffer, from)
 		if err != nil {
 			return
+		}
+		if !admitted {
+			continue
 		}
 		vars, err := wire.ParseVars(buffer[:n])
 		if err == nil {
@@ -83,6 +94,29 @@ func (c *datagrams) hear(ctx context.Context, e *emperor.Emperor) {
 			c.log.Warn("a command that cannot be carried out", "error", err)
 		}
 	}
+}
+
+// receive reads a datagram. What is not admitted is logged.
+func (c *datagrams) receive(buffer, from []byte) (n int, admitted bool, err error) {
+	if c.gate == nil {
+		n, _, err = c.socket.ReadFrom(buffer)
+		return n, true, err
+	}
+	n, used, flags, _, err := c.socket.(*net.UnixConn).ReadMsgUnix(buffer, from)
+	if err != nil {
+		return n, false, err
+	}
+	return n, c.gate.Admit(namespaces.SenderOf(from[:used], flags)) == nil, nil
+}
+
+// tellSenders makes the kernel tell who sends.
+func tellSenders(socket *net.UnixConn) error {
+	raw, err := socket.SyscallConn()
+	if err != nil {
+		return err
+	}
+	control := raw.Control(func(fd uintptr) { err = namespaces.TellSenders(int(fd)) })
+	return errors.Join(control, err)
 }
 
 func (c *datagrams) carryOut(ctx context.Context, e *emperor.Emperor, vars map[string]string) error {

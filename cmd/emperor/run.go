@@ -16,6 +16,7 @@ import (
 	"github.com/emperor-go/emperor/internal/termlog"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/emperor"
+	"github.com/emperor-go/emperor/pkg/emperor/control"
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 	"github.com/emperor-go/emperor/pkg/emperor/output"
 	"github.com/emperor-go/emperor/pkg/hooks"
@@ -92,8 +93,9 @@ func run(ctx context.Context, hurry <-chan struct{}, stderr *output.Queue, o *co
 		go reapOrphans(ctx)
 	}
 	look := func() { rescan(monitors) }
-	sight.serve(ctx, e, o, look)
-	orders.serve(ctx, e)
+	gate := &control.Gate{Confines: system.Confines, Log: log}
+	sight.serve(ctx, e, o, gate, look)
+	orders.serve(ctx, e, gate)
 	go relax(ctx, e)
 	go warnOpen(o, log)
 	defer telling(ctx, e, log)()

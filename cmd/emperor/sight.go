@@ -113,7 +113,7 @@ func notifyDir(dir string, uid, gid int) error {
 }
 
 // serve answers until ctx ends.
-func (s *sight) serve(ctx context.Context, e *emperor.Emperor, o *config.Emperor, rescan func()) {
+func (s *sight) serve(ctx context.Context, e *emperor.Emperor, o *config.Emperor, gate *control.Gate, rescan func()) {
 	if s.numbers != nil {
 		s.metrics = metrics.New(e, s.meter)
 		s.chronicle.Told = s.metrics.Told
@@ -123,7 +123,7 @@ func (s *sight) serve(ctx context.Context, e *emperor.Emperor, o *config.Emperor
 	}
 	go s.chronicle.Run(e.Follow())
 	server := &control.Server{
-		Emperor: e, Output: s.output, Chronicle: s.chronicle, Rescan: rescan, Meter: s.meter, Log: s.log,
+		Emperor: e, Output: s.output, Chronicle: s.chronicle, Rescan: rescan, Meter: s.meter, Gate: gate, Log: s.log,
 		Info: control.Info{Version: config.Version, PID: os.Getpid(), Started: time.Now(), Monitors: o.Monitors},
 	}
 	try := func(what string, serve func() error) {

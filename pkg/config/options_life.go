@@ -76,7 +76,7 @@ var lifeOptions = option.Rows[Emperor]{
 
 	{
 		Name: "emperor-command-socket", Group: "Control", Arg: "ADDRESS",
-		Help: "take datagrams of uWSGI's there, with cmd = spawn, respawn, stop or log and vassal = NAME; a path has mode 0600",
+		Help: "take datagrams of uWSGI's there, with cmd = spawn, respawn, stop or log and vassal = NAME; a path has mode 0600 and the rules of the control socket",
 		Into: func(e *Emperor) option.Field { return (*option.Text)(&e.CommandSocket) },
 	},
 	{

@@ -181,7 +181,7 @@ func (s *System) clone(r Request) (_ *child, err error) {
 		Dir: workingDirectory(r), Files: ends, Namespaces: s.Clone, Deathsig: deathSignal,
 	}
 	if s.Cgroups != nil {
-		if c.cgroup, err = s.Cgroups.Create(fmt.Sprintf("%s.%d", r.Config.Name, r.Generation)); err != nil {
+		if c.cgroup, err = s.Cgroups.Create(fmt.Sprintf("%s%s.%d", vassalCgroup, r.Config.Name, r.Generation)); err != nil {
 			return nil, fmt.Errorf("cannot make a cgroup: %w", err)
 		}
 		command.CgroupFD = c.cgroup.FD()
@@ -193,6 +193,22 @@ func (s *System) clone(r Request) (_ *child, err error) {
 		return nil, fmt.Errorf("cannot clone %q: %w", s.Program, err)
 	}
 	return c, nil
+}
+
+// vassalCgroup begins the names of vassals' cgroups. Those of hooks begin otherwise.
+const vassalCgroup = "vassal."
+
+// Confines reports whether a process is a vassal's, as far as that is certain: by its
+// cgroup, or where there are none by its pid namespace.
+func (s *System) Confines(c *namespaces.Caller) (bool, error) {
+	switch {
+	case s.Cgroups != nil:
+		return s.Cgroups.Holds(c, vassalCgroup)
+	case s.Clone.Has(namespaces.NewPID):
+		ours, err := c.Shares(namespaces.NewPID)
+		return !ours, err
+	}
+	return false, nil
 }
 
 // vassalEnviron is the environment of our vassal program.

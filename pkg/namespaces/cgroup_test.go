@@ -108,6 +108,20 @@ func TestCgroupTakesTheTree(t *testing.T) {
 	}
 	pids := func() []string { return strings.Fields(text2(filepath.Join(c.path, "cgroup.procs"))) }
 	eventually(t, "three processes are in the cgroup", func() bool { return len(pids()) >= 3 })
+	for _, tt := range []struct {
+		pid    int
+		prefix string
+		want   bool
+	}{{p.PID, "a.ini", true}, {p.PID, "a.", true}, {p.PID, "b.", false}, {os.Getpid(), "a.", false}} {
+		caller, err := callerByPID(&unix.Ucred{Pid: int32(tt.pid)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if held, err := r.Holds(caller, tt.prefix); err != nil || held != tt.want {
+			t.Errorf("process %d in %q: %v, %v, want %v", tt.pid, tt.prefix, held, err, tt.want)
+		}
+		caller.Close()
+	}
 	if err := c.Empty(within(t, 20*time.Millisecond)); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("with processes: %v, want %v", err, context.DeadlineExceeded)
 	}

@@ -129,6 +129,21 @@ func (r *CgroupRoot) Create(name string) (*Cgroup, error) {
 	return create(root, name)
 }
 
+// Holds reports whether a process is in one of the cgroups of the root, or below it,
+// whose names begin with prefix.
+func (r *CgroupRoot) Holds(c *Caller, prefix string) (bool, error) {
+	cgroups, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", c.PID))
+	if err = c.sure(err); err != nil {
+		return false, err
+	}
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return false, fmt.Errorf("cannot look at process %d: %w", c.PID, err)
+	}
+	inside, below := strings.CutPrefix(cgroupPath(string(mounts), string(cgroups)), r.where()+"/")
+	return below && strings.HasPrefix(inside, safeName(prefix)), nil
+}
+
 func create(root, name string) (*Cgroup, error) {
 	path := filepath.Join(root, cgroupName(name))
 	if err := os.Mkdir(path, 0o755); err != nil {
@@ -219,13 +234,17 @@ func isCgroupName(file string) bool {
 // cgroupName makes a file name of any name: readable where that is possible,
 // told apart by a hash, and nothing that the kernel gives a meaning to.
 func cgroupName(name string) string {
-	safe := strings.Map(func(r rune) rune {
+	safe := safeName(name)
+	sum := sha256.Sum256([]byte(name))
+	return safe[:min(len(safe), 100)] + "-" + hex.EncodeToString(sum[:8])
+}
+
+func safeName(name string) string {
+	return strings.Map(func(r rune) rune {
 		switch {
 		case r >= 'a' && r <= 'z', r >= 'A' && r <= 'Z', r >= '0' && r <= '9', r == '-', r == '_':
 			return r
 		}
 		return '_'
 	}, name)
-	sum := sha256.Sum256([]byte(name))
-	return safe[:min(len(safe), 100)] + "-" + hex.EncodeToString(sum[:8])
 }

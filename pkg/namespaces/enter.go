@@ -41,20 +41,28 @@ func Enter(which Flags, ns *os.File) error {
 func Differing(pid int) (Flags, error) {
 	var all Flags
 	for _, n := range names {
-		theirs, err := os.Stat(fmt.Sprintf("/proc/%d/ns/%s", pid, n.entry))
-		if n.flag == NewTime && errors.Is(err, os.ErrNotExist) {
-			continue // Linux before 5.6
-		}
-		if err != nil {
-			return 0, fmt.Errorf("cannot see its namespaces: %w", err)
-		}
-		ours, err := os.Stat("/proc/self/ns/" + n.entry)
-		if err != nil {
-			return 0, fmt.Errorf("cannot see our namespaces: %w", err)
-		}
-		if !os.SameFile(theirs, ours) {
+		same, err := shares(pid, n.entry)
+		switch {
+		case n.flag == NewTime && errors.Is(err, os.ErrNotExist): // Linux before 5.6
+		case err != nil:
+			return 0, err
+		case !same:
 			all |= n.flag
 		}
 	}
 	return all, nil
+}
+
+// shares reports whether a process is in the same namespace as this one, of the kind
+// with that entry in /proc/PID/ns.
+func shares(pid int, entry string) (bool, error) {
+	theirs, err := os.Stat(fmt.Sprintf("/proc/%d/ns/%s", pid, entry))
+	if err != nil {
+		return false, fmt.Errorf("cannot see its namespaces: %w", err)
+	}
+	ours, err := os.Stat("/proc/self/ns/" + entry)
+	if err != nil {
+		return false, fmt.Errorf("cannot see our namespaces: %w", err)
+	}
+	return os.SameFile(theirs, ours), nil
 }

@@ -76,6 +76,11 @@ func (p *process) Stop(bool)    { p.Kill() }
 func (p *process) Kill()        { p.dead <- emperor.Exit{} }
 func (p *process) Clear() error { return nil }
 
+// open is a gate that knows of no vassal's process.
+func open() *Gate {
+	return &Gate{Confines: func(*namespaces.Caller) (bool, error) { return false, nil }, Log: slog.New(slog.DiscardHandler)}
+}
+
 // stage is an emperor with a control socket.
 type stage struct {
 	*Client
@@ -101,7 +106,7 @@ func play(t *testing.T, vassals ...string) *stage {
 		t.Fatal(err)
 	}
 	chronicle := &Chronicle{Gone: hub.Forget}
-	server := &Server{Emperor: s.emperor, Output: hub, Chronicle: chronicle, Meter: &Meter{}, Rescan: func() { s.rescans <- struct{}{} }, Log: log, Info: Info{PID: 7}}
+	server := &Server{Emperor: s.emperor, Output: hub, Chronicle: chronicle, Meter: &Meter{}, Gate: open(), Rescan: func() { s.rescans <- struct{}{} }, Log: log, Info: Info{PID: 7}}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 2)
 	go chronicle.Run(s.emperor.Follow())

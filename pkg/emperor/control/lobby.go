@@ -16,7 +16,8 @@ const maxGuests = 256
 // oldest. A client that says nothing keeps no other from asking.
 type lobby struct {
 	net.Listener
-	most int
+	most  int
+	admit func(net.Conn) error // nil: everybody is admitted
 
 	mu     sync.Mutex
 	guests []*guest // the oldest first
@@ -31,7 +32,8 @@ func newLobby(l net.Listener) *lobby { return &lobby{Listener: l, most: maxGuest
 type rank int
 
 const (
-	silent  rank = iota // no question of it is being answered
+	refused rank = iota // not admitted: it only gets to know why
+	silent              // no question of it is being answered
 	asking              // one is
 	staying             // it follows or waits: of these there are fewer than places
 )
@@ -39,8 +41,9 @@ const (
 // guest is a connection of a lobby.
 type guest struct {
 	net.Conn
-	lobby *lobby
-	rank  rank // guarded by the lobby
+	lobby   *lobby
+	refused error // why it is not admitted; nil: it is
+	rank    rank  // guarded by the lobby
 }
 
 // Accept implements net.Listener.
@@ -49,7 +52,12 @@ func (l *lobby) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &guest{Conn: c, lobby: l}
+	g := &guest{Conn: c, lobby: l, rank: silent}
+	if l.admit != nil {
+		if g.refused = l.admit(c); g.refused != nil {
+			g.rank = refused
+		}
+	}
 	if leaving := l.enter(g); leaving != nil {
 		_ = leaving.Close()
 	}
@@ -62,6 +70,9 @@ func (l *lobby) enter(g *guest) (leaving *guest) {
 	defer l.mu.Unlock()
 	if len(l.guests) >= l.most {
 		leaving = slices.MinFunc(l.guests, func(a, b *guest) int { return int(a.rank - b.rank) })
+	}
+	if leaving != nil && g.rank < leaving.rank {
+		leaving = g
 	}
 	l.guests = append(l.guests, g)
 	return leaving

@@ -151,7 +151,7 @@ func TestSignsOfLife(t *testing.T) {
 	}
 	defer claim.Close()
 	server := &Server{
-		Emperor: speechless{after: patience + time.Second}, Output: &output.Hub{}, Chronicle: &Chronicle{}, Meter: &Meter{},
+		Emperor: speechless{after: patience + time.Second}, Output: &output.Hub{}, Chronicle: &Chronicle{}, Meter: &Meter{}, Gate: open(),
 		Log: slog.New(slog.DiscardHandler),
 	}
 	ctx, cancel := context.WithCancel(t.Context())

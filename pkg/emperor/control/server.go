@@ -8,12 +8,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"sync"
 	"sync/atomic"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/emperor/output"
@@ -42,7 +39,9 @@ type Server struct {
 	Info Info
 	// Meter measures what vassals use. Required.
 	Meter *Meter
-	// Log is told about peers that were refused. Required.
+	// Gate says who is answered. Required.
+	Gate *Gate
+	// Log gets what is done for operators. Required.
 	Log *slog.Logger
 
 	mu    sync.Mutex
@@ -65,10 +64,7 @@ func (s *Server) Run(ctx context.Context, c *Claim) error {
 	h := &http.Server{
 		Handler: s.admit(s.routes()), ReadHeaderTimeout: slowest, ReadTimeout: slowest, IdleTimeout: slowest, MaxHeaderBytes: 8 << 10,
 		BaseContext: func(net.Listener) context.Context { return ctx },
-		ConnContext: func(ctx context.Context, conn net.Conn) context.Context {
-			return withGuest(context.WithValue(ctx, peerKey{}, peerOf(conn)), conn)
-		},
-		ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
+		ConnContext: withGuest, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
 	}
 	stop := context.AfterFunc(ctx, func() {
 		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
@@ -78,46 +74,25 @@ func (s *Server) Run(ctx context.Context, c *Claim) error {
 		}
 	})
 	defer stop()
-	err := h.Serve(newLobby(c.socket))
+	lobby := newLobby(c.socket)
+	lobby.admit = s.Gate.admit
+	err := h.Serve(lobby)
 	if errors.Is(err, http.ErrServerClosed) {
 		return nil
 	}
 	return fmt.Errorf("the control socket: %w", err)
 }
 
-type peerKey struct{}
-
-// peerOf is the user that the kernel vouches for (SO_PEERCRED); -1: nobody.
-func peerOf(conn net.Conn) int {
-	p, _ := conn.(*guest)
-	u, ok := p.Conn.(*net.UnixConn)
-	if !ok {
-		return -1
-	}
-	raw, err := u.SyscallConn()
-	if err != nil {
-		return -1
-	}
-	uid := -1
-	_ = raw.Control(func(fd uintptr) {
-		if cred, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil {
-			uid = int(cred.Uid)
-		}
-	})
-	return uid
-}
-
-// admit lets in root and the emperor's own user.
+// admit answers those that the gate has admitted.
 func (s *Server) admit(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		uid, ok := r.Context().Value(peerKey{}).(int)
-		if !ok || uid != 0 && uid != os.Geteuid() {
-			s.Log.Warn("control: refused", "uid", uid, "path", r.URL.Path)
-			fail(w, &Failure{Message: "only root and the emperor's own user are answered", Code: http.StatusForbidden})
+		g := guestOf(r.Context())
+		if g.refused != nil {
+			w.Header().Set("Connection", "close")
+			fail(w, &Failure{Message: g.refused.Error(), Code: http.StatusForbidden})
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, 1<<10)
-		g := guestOf(r.Context())
 		g.becomes(asking)
 		defer g.becomes(silent)
 		next.ServeHTTP(w, r)
