@@ -66,7 +66,7 @@ func TestMissingInterface(t *testing.T) {
 			if took := said.Time.Sub(started); took < 700*time.Millisecond || took > 5*time.Second {
 				t.Errorf("it waited %v, want 1s", took)
 			}
-			if !strings.Contains(said.Msg, "lo, other1") {
+			if !strings.Contains(said.Msg, "lo (down), other1 (down)") {
 				t.Errorf("the message does not list the interfaces that are there: %s", said.Msg)
 			}
 			e.await("a.ini", "exit status 1")
@@ -85,4 +85,31 @@ func nanoseconds(t *testing.T, text string) time.Time {
 		t.Fatal(err)
 	}
 	return time.Unix(0, n)
+}
+
+// A vassal that waits for an address starts its hooks when the interface can be used,
+// and finds it by an alternative name too.
+func TestInterfaceThatCanBeUsed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("a.ini", "wait-for-interface = uplink-of-the-vassal:address", "exec-as-root = ip -o -4 address show late1", serves)
+	e := w.start(allNamespaces, "--emperor-release", "early", "--exec-as-emperor", strings.Join([]string{
+		"ip link add late0 type veth peer name late1 netns $UWSGI_VASSAL_PID && ip link set late0 up",
+		"inside='nsenter -n -t '$UWSGI_VASSAL_PID",
+		"$inside ip link property add dev late1 altname uplink-of-the-vassal",
+		"$inside ip link set late1 up",
+		"$inside ip address add 192.0.2.7/24 dev late1",
+	}, " && "))
+	e.running("a.ini")
+	e.await("a.ini", "192.0.2.7/24")
+}
+
+// Without a network namespace the interface is the host's, and the emperor says so.
+func TestInterfaceOfTheHost(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("a.ini", "wait-for-interface = lo", serves)
+	e := w.start("--emperor-use-clone", "pid,uts")
+	e.await("a.ini", "would be an interface of the host")
+	e.running("a.ini")
 }

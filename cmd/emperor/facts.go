@@ -11,11 +11,13 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/emperor-go/emperor/internal/inspect"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 	"github.com/emperor-go/emperor/pkg/hooks"
+	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
 // reading is how the emperor reads the configurations of vassals.
@@ -25,6 +27,7 @@ type reading struct {
 	allow []string // options of hooks that the section [emperor] may give
 	attrs []string // attributes in it that somebody wants
 	wraps emperor.Foreign
+	clone namespaces.Flags // of each vassal
 	log   *slog.Logger
 	last  sync.Map // of each directory the templates that were read last, config.Templates
 }
@@ -55,6 +58,9 @@ func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
 		r.log.Log(context.Background(), level, w.Error(), "vassal", c.Name)
 	}
 	if err == nil {
+		for _, w := range inspect.HostInterfaces(v, r.clone) {
+			r.log.Warn(w.Error(), "vassal", c.Name)
+		}
 		f.LogTo = v.LogTo
 		f.Addresses = v.Addresses()
 		for _, a := range f.Addresses {

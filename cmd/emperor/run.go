@@ -116,7 +116,7 @@ func launcher(o *config.Emperor, program string, libraries hooks.Libraries, seen
 
 // supervision translates the options of the loop.
 func supervision(o *config.Emperor, log *slog.Logger) (emperor.Options, error) {
-	vassals := &reading{files: o.Templates, held: holds(o.OnDemand), allow: o.Allowed, log: log}
+	vassals := &reading{files: o.Templates, held: holds(o.OnDemand), allow: o.Allowed, clone: o.Clone, log: log}
 	vassals.attrs = append(slices.Clone(o.Wrapping.Collect), o.Wrapping.ProgramAttr, o.Wrapping.ChdirAttr)
 	vassals.wraps = wrapping(o.Wrapping)
 	options := emperor.Options{

@@ -168,16 +168,30 @@ func directoryMissing(s Subject, _ []Subject, found report) {
 	}
 }
 
-// interfaceOfTheHost: without a network namespace a vassal waits for an interface
-// of the host.
+// interfaceOfTheHost: without a network namespace a vassal waits for an interface of
+// the host, and its hooks change it.
 func interfaceOfTheHost(s Subject, _ []Subject, found report) {
-	if s.Emperor == nil || s.Emperor.Clone&namespaces.NewNet != 0 {
+	if s.Emperor == nil {
 		return
 	}
-	for _, name := range s.Vassal.WaitForInterface {
-		found("wait-for-interface", fmt.Sprintf("the vassal gets no network namespace: %q would be an interface of the host", name),
-			"net in emperor-use-clone")
+	for _, p := range HostInterfaces(s.Vassal, s.Emperor.Clone) {
+		found(p.Key, p.What, p.Hint)
 	}
+}
+
+// HostInterfaces warns about interfaces of the host that a vassal waits for, because
+// it is cloned without a network namespace. It reads no file.
+func HostInterfaces(v *config.Vassal, clone namespaces.Flags) (warnings config.Problems) {
+	if clone.Has(namespaces.NewNet) {
+		return nil
+	}
+	for _, w := range v.WaitForInterface {
+		warnings = append(warnings, config.Problem{
+			Origin: v.Origin("wait-for-interface"), Key: "wait-for-interface",
+			What: fmt.Sprintf("the vassal gets no network namespace: %q would be an interface of the host", w.Name), Hint: "net in emperor-use-clone",
+		})
+	}
+	return warnings
 }
 
 // socketIsDirectory: a socket cannot take the place of a directory.

@@ -1,17 +1,15 @@
 package config
 
 import (
-	"strconv"
-	"strings"
-
 	"github.com/emperor-go/emperor/pkg/config/option"
+	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
 // bootOptions are about what a vassal waits for before anything of it runs.
 var bootOptions = option.Rows[Vassal]{
 	{
-		Name: "wait-for-interface", Aliases: []string{"wait-for-iface", "wait-iface", "wait-interface"}, Group: "Boot", Arg: "NAME", Repeat: true, Tyrant: true,
-		Help: "wait for the network interface before the as-root hooks", Set: setInterface,
+		Name: "wait-for-interface", Aliases: []string{"wait-for-iface", "wait-iface", "wait-interface"}, Group: "Boot", Arg: "NAME[:up|:address]", Repeat: true, Tyrant: true,
+		Help: "wait for the network interface before the as-root hooks: that it is there, or is up, or has an address", Set: setInterface,
 	},
 	{
 		Name: "wait-for-interface-timeout", Aliases: []string{"wait-for-iface-timeout", "wait-iface-timeout", "wait-interface-timeout"},
@@ -21,10 +19,10 @@ var bootOptions = option.Rows[Vassal]{
 }
 
 func setInterface(v *Vassal, t option.Value) error {
-	// Names longer than the kernel's IFNAMSIZ-1 cannot appear (netdevice(7)).
-	if t.Text == "" || len(t.Text) > 15 || strings.ContainsAny(t.Text, "/ \t") {
-		return option.Wrong(strconv.Quote(t.Text)+" cannot be an interface", "1 to 15 characters")
+	w, err := namespaces.ParseLinkWait(t.Text)
+	if err != nil {
+		return option.Wrong(err.Error(), "eth0, eth0:up or eth0:address")
 	}
-	v.WaitForInterface = append(v.WaitForInterface, t.Text)
+	v.WaitForInterface = append(v.WaitForInterface, w)
 	return nil
 }

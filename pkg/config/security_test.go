@@ -18,7 +18,7 @@ func TestSecurityValuesNeverFallBack(t *testing.T) {
 	bad := map[string][]string{
 		"uid": ids, "gid": ids, "add-gid": ids,
 		"umask":              {"", "9", "08", "1000", "-1", "0x12", "u=rwx", "22 ", "0022x", "7777777777777777777777"},
-		"wait-for-interface": {"", "a/b", "a b", "0123456789abcdef", strings.Repeat("x", 99)},
+		"wait-for-interface": {"", "a/b", "a b", "eth0:", "eth0:down", strings.Repeat("x", 128)},
 	}
 	for key, values := range bad {
 		for _, text := range values {

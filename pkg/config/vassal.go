@@ -6,6 +6,7 @@ import (
 
 	"github.com/emperor-go/emperor/pkg/config/serving"
 	"github.com/emperor-go/emperor/pkg/hooks"
+	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
 // Vassal is what may be said about a vassal.
@@ -14,7 +15,7 @@ type Vassal struct {
 	Name string
 	// WaitForInterface are the network interfaces that must be there before the
 	// as-root hooks run, and the timeout bounds the wait for all of them.
-	WaitForInterface        []string
+	WaitForInterface        []namespaces.LinkWait
 	WaitForInterfaceTimeout time.Duration
 	// Hooks are those of the vassal's phases.
 	Hooks hooks.Set

@@ -15,6 +15,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+func waits(texts ...string) (list []LinkWait) {
+	for _, text := range texts {
+		w, err := ParseLinkWait(text)
+		if err != nil {
+			panic(err)
+		}
+		list = append(list, w)
+	}
+	return list
+}
+
 // waitLinks waits in a child for the interfaces of its environment.
 func waitLinks() (any, error) {
 	if _, err := fmt.Println(); err != nil {
@@ -22,7 +33,7 @@ func waitLinks() (any, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	err := WaitForLinks(ctx, strings.Fields(os.Getenv("LINKS")))
+	err := WaitForLinks(ctx, waits(strings.Fields(os.Getenv("LINKS"))...))
 	return time.Now(), err
 }
 
@@ -44,7 +55,7 @@ func TestWaitForLinksThatArrive(t *testing.T) {
 	}
 	for name, way := range ways {
 		t.Run(name, func(t *testing.T) {
-			a, netns := neighbour(t, "wait links", "LINKS=lo web1")
+			a, netns := neighbour(t, "wait links", "LINKS=web1")
 			a.comeThisFar()
 			// So that it is most likely asleep. It must not matter if it is not.
 			eventually(t, "the child sleeps", func() bool { return stateOf(a.PID) == "S" })
@@ -76,7 +87,7 @@ func TestWaitForALinkThatIsRenamed(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	done := make(chan error)
-	go func() { done <- WaitForLinks(ctx, []string{"web1"}) }()
+	go func() { done <- WaitForLinks(ctx, waits("web1")) }()
 	if err := netlink.LinkSetName(tmp, "web1"); err != nil {
 		t.Fatal(err)
 	}
@@ -89,7 +100,7 @@ func TestWaitForLinksThatAreThere(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, names := range [][]string{nil, {"lo"}, {"lo", "lo"}} {
-		if err := WaitForLinks(ctx, names); err != nil {
+		if err := WaitForLinks(ctx, waits(names...)); err != nil {
 			t.Errorf("%q: %v", names, err)
 		}
 	}
@@ -105,13 +116,13 @@ func TestWaitForLinksThatNeverCome(t *testing.T) {
 	before := descriptors(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	err := WaitForLinks(ctx, []string{"web0", "a", "we\nb1"})
+	err := WaitForLinks(ctx, []LinkWait{{Name: "web0"}, {Name: "a"}, {Name: "we\nb1"}})
 	var missing *MissingLinksError
 	if !errors.As(err, &missing) {
 		t.Fatalf("%v, want a MissingLinksError", err)
 	}
 	slices.Sort(missing.Present)
-	if want := `no interface "web0", "we\nb1" (there are: a, b, lo)`; err.Error() != want {
+	if want := `no interface "web0", "we\nb1" (there are: a (down), b (down), lo (down))`; err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
 	if after := descriptors(t); after > before {
@@ -120,7 +131,7 @@ func TestWaitForLinksThatNeverCome(t *testing.T) {
 }
 
 func TestMissingLinksErrorWithoutAny(t *testing.T) {
-	err := &MissingLinksError{Missing: []string{"web0"}}
+	err := &MissingLinksError{Missing: waits("web0")}
 	if want := `no interface "web0" (there are: none)`; err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
@@ -136,7 +147,7 @@ func TestNewsThatWasDropped(t *testing.T) {
 		return
 	}
 	// The kernel dropped the news of web0, and says so.
-	err := await(t.Context(), []string{"web0"}, readFunc(func() error {
+	err := await(t.Context(), waits("web0"), readFunc(func() error {
 		if err := CreateVeth(Veth{Host: "web0", Peer: "web1"}); err != nil {
 			return err
 		}
@@ -148,7 +159,7 @@ func TestNewsThatWasDropped(t *testing.T) {
 }
 
 func TestNewsThatFails(t *testing.T) {
-	err := await(t.Context(), []string{"web0"}, readFunc(func() error { return io.ErrUnexpectedEOF }))
+	err := await(t.Context(), waits("web0"), readFunc(func() error { return io.ErrUnexpectedEOF }))
 	if want := "cannot wait for interfaces: unexpected EOF"; err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}

@@ -1,0 +1,206 @@
+package namespaces
+
+import (
+	"encoding/binary"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// LinkState is how far an interface must have come to be waited for no longer. Each
+// state includes the ones before it.
+type LinkState int
+
+const (
+	// LinkThere means that the interface exists. The loopback interface always does,
+	// and must be up.
+	LinkThere LinkState = iota
+	// LinkUp means that the interface is switched on and has a carrier (IFF_UP and
+	// IFF_LOWER_UP, netdevice(7)).
+	LinkUp
+	// LinkAddress means that the interface has an address beyond the link-local ones
+	// that can be used: duplicate address detection is over (rtnetlink(7),
+	// IFA_F_TENTATIVE).
+	LinkAddress
+)
+
+var linkStates = []string{LinkThere: "", LinkUp: "up", LinkAddress: "address"}
+
+// LinkWait is an interface to wait for.
+type LinkWait struct {
+	// Name is its name or one of its alternative names (ip-link(8), altname).
+	Name  string
+	State LinkState
+}
+
+// maxAltName is the longest alternative name of an interface (ALTIFNAMSIZ - 1).
+const maxAltName = 127
+
+// ParseLinkWait reads eth0, eth0:up or eth0:address.
+func ParseLinkWait(text string) (w LinkWait, err error) {
+	name, state, ok := strings.Cut(text, ":") // no name has a colon (dev_valid_name)
+	i := slices.Index(linkStates, state)
+	if i < 0 || ok && i == 0 {
+		return w, fmt.Errorf("an interface cannot be waited for to be %q", state)
+	}
+	if name == "" || len(name) > maxAltName || strings.ContainsAny(name, "/ \t\n") {
+		return w, fmt.Errorf("%q cannot be an interface", name)
+	}
+	return LinkWait{name, LinkState(i)}, nil
+}
+
+// String prints as ParseLinkWait reads.
+func (w LinkWait) String() string {
+	if w.State == LinkThere {
+		return w.Name
+	}
+	return w.Name + ":" + linkStates[w.State]
+}
+
+// seenLink is an interface as a dump of rtnetlink(7) shows it.
+type seenLink struct {
+	index    int32
+	names    []string // the first is its own
+	up       bool
+	carrier  bool
+	loopback bool
+	address  bool // one that can be used
+}
+
+// meets reports whether the interface has come as far as w asks for.
+func (l *seenLink) meets(w LinkWait) bool {
+	if !slices.Contains(l.names, w.Name) {
+		return false
+	}
+	switch w.State {
+	case LinkUp:
+		return l.up && l.carrier
+	case LinkAddress:
+		return l.up && l.carrier && l.address
+	default:
+		return l.up || !l.loopback
+	}
+}
+
+// String prints like `eth0 (down)`.
+func (l *seenLink) String() string {
+	state := ""
+	switch {
+	case !l.up:
+		state = " (down)"
+	case !l.carrier:
+		state = " (no carrier)"
+	case !l.address:
+		state = " (no address)"
+	}
+	return l.names[0] + state
+}
+
+// seeLinks dumps the interfaces in the network namespace of the calling thread and
+// which of them have addresses that can be used.
+func seeLinks() (links []*seenLink, err error) {
+	err = dump(unix.RTM_GETLINK, func(m syscall.NetlinkMessage) error {
+		if l := parseLink(m); l != nil {
+			links = append(links, l)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cannot list links: %w", err)
+	}
+	err = dump(unix.RTM_GETADDR, func(m syscall.NetlinkMessage) error {
+		at, usable := parseAddress(m)
+		for _, l := range links {
+			if usable && uint32(l.index) == at {
+				l.address = true
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("cannot list addresses: %w", err)
+	}
+	return links, nil
+}
+
+// dump calls each for every message of the kernel's answer.
+func dump(request int, each func(syscall.NetlinkMessage) error) error {
+	answer, err := syscall.NetlinkRIB(request, syscall.AF_UNSPEC)
+	if err != nil {
+		return os.NewSyscallError("netlinkrib", err)
+	}
+	messages, err := syscall.ParseNetlinkMessage(answer)
+	if err != nil {
+		return os.NewSyscallError("parsenetlinkmessage", err)
+	}
+	for _, m := range messages {
+		if err := each(m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// parseLink reads struct ifinfomsg and the names behind it; nil: it is none.
+func parseLink(m syscall.NetlinkMessage) *seenLink {
+	if m.Header.Type != unix.RTM_NEWLINK || len(m.Data) < unix.SizeofIfInfomsg {
+		return nil
+	}
+	flags := binary.NativeEndian.Uint32(m.Data[8:])
+	l := &seenLink{
+		index: int32(binary.NativeEndian.Uint32(m.Data[4:])),
+		up:    flags&unix.IFF_UP != 0, carrier: flags&unix.IFF_LOWER_UP != 0, loopback: flags&unix.IFF_LOOPBACK != 0,
+		names: []string{""},
+	}
+	attributes, err := syscall.ParseNetlinkRouteAttr(&m)
+	if err != nil {
+		return nil
+	}
+	for _, a := range attributes {
+		switch a.Attr.Type &^ unix.NLA_F_NESTED {
+		case unix.IFLA_IFNAME:
+			l.names[0] = unix.ByteSliceToString(a.Value)
+		case unix.IFLA_PROP_LIST:
+			l.names = append(l.names, altNames(a.Value)...)
+		}
+	}
+	return l
+}
+
+// altNames reads the alternative names in an attribute of IFLA_PROP_LIST.
+func altNames(list []byte) (names []string) {
+	for len(list) >= unix.SizeofRtAttr {
+		length := int(binary.NativeEndian.Uint16(list))
+		kind := binary.NativeEndian.Uint16(list[2:])
+		if length < unix.SizeofRtAttr || length > len(list) {
+			break
+		}
+		if kind == unix.IFLA_ALT_IFNAME {
+			names = append(names, unix.ByteSliceToString(list[unix.SizeofRtAttr:length]))
+		}
+		list = list[min((length+3)&^3, len(list)):]
+	}
+	return names
+}
+
+// parseAddress reads struct ifaddrmsg and the flags behind it.
+func parseAddress(m syscall.NetlinkMessage) (index uint32, usable bool) {
+	if m.Header.Type != unix.RTM_NEWADDR || len(m.Data) < unix.SizeofIfAddrmsg {
+		return 0, false
+	}
+	flags, scope := uint32(m.Data[2]), m.Data[3]
+	if attributes, err := syscall.ParseNetlinkRouteAttr(&m); err == nil {
+		for _, a := range attributes {
+			if a.Attr.Type == unix.IFA_FLAGS && len(a.Value) >= 4 { // all 32 of them
+				flags = binary.NativeEndian.Uint32(a.Value)
+			}
+		}
+	}
+	const busy = unix.IFA_F_TENTATIVE | unix.IFA_F_DADFAILED
+	pending := flags&busy != 0 && flags&unix.IFA_F_OPTIMISTIC == 0
+	return binary.NativeEndian.Uint32(m.Data[4:]), !pending && scope != unix.RT_SCOPE_LINK
+}
