@@ -47,7 +47,7 @@ func (w *world) succeed(args ...string) string {
 // listed is what list --json tells of a vassal.
 type listed struct {
 	Name, State, Error, Address string
-	Fallback                    string
+	Fallback, Why               string
 	PID, Generation, Restarts   int
 	Memory                      uint64 `json:"memory_bytes"`
 }

@@ -80,7 +80,7 @@ func TestKilledVassal(t *testing.T) {
 	w := newWorld(t)
 	w.vassal("a.ini", "wait-for-interface = inside0", "command = sh -c 'setsid sleep 1000000 & exec sleep 1000000'")
 	// A name that is still taken would be an error.
-	e := w.start(allNamespaces, "--emperor-backoff", "1ms", "--exec-as-emperor", "ip link add outside0 type veth peer name inside0 netns $UWSGI_VASSAL_PID")
+	e := w.start(allNamespaces, "--emperor-change-pause", "0", "--emperor-backoff", "1ms", "--exec-as-emperor", "ip link add outside0 type veth peer name inside0 netns $UWSGI_VASSAL_PID")
 	first := e.running("a.ini")
 	netns := namespace(t, first, "net")
 	processes := w.processes()

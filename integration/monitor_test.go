@@ -75,7 +75,7 @@ func TestChangesTakeEffectOnceAndOnlyOnce(t *testing.T) {
 			script(`ln -sfn r2 BASE/current`)(n)
 		}},
 	}
-	e := w.start("--emperor-freq", "1")
+	e := w.start("--emperor-freq", "1", "--emperor-change-pause", "0")
 	for i, way := range ways {
 		way.change(i + 1)
 		e.await("a.ini", fmt.Sprintf("took %d.", i+1))

@@ -23,7 +23,7 @@ func TestReloadClasses(t *testing.T) {
 	text := ini(file...)
 	put := func(text string) { w.write(filepath.Join(w.vassals, "a.ini"), text) }
 	put(text)
-	e := w.start(allNamespaces)
+	e := w.start(allNamespaces, "--emperor-change-pause", "0")
 	pid := e.await("a.ini", "starting -> running").PID
 	for _, step := range []struct {
 		what, text string

@@ -172,7 +172,7 @@ func topText(list []busyVassal, key string, now time.Time) []string {
 	var b strings.Builder
 	_ = printTable(&b, rows)
 	head := fmt.Sprintf("%s  %d vassals", now.Format("15:04:05"), len(list))
-	for _, s := range []string{"running", "reloading", "backoff", "idle", "waiting"} {
+	for _, s := range []string{"running", "reloading", "backoff", "throttled", "idle", "waiting"} {
 		if states[s] > 0 {
 			head += fmt.Sprintf(", %d %s", states[s], s)
 		}

@@ -18,6 +18,9 @@ type Life struct {
 	// CurseTolerance how long one may live that closed its pipe, and ReloadTimeout
 	// how long a reload may take. Zero: for ever.
 	Heartbeat, CurseTolerance, ReloadTimeout time.Duration
+	// ChangePause is the longest pause between two processes that changes of a
+	// vassal's file take. Zero: none.
+	ChangePause time.Duration
 	// Broodlord is how many zergs there may be in all.
 	Broodlord int
 	// Graceful stops vassals gracefully when the emperor stops.
@@ -29,7 +32,7 @@ type Life struct {
 }
 
 func defaultLife() Life {
-	return Life{Jitter: 0.1, Heartbeat: 30 * time.Second, CurseTolerance: 30 * time.Second, ReloadTimeout: 60 * time.Second}
+	return Life{Jitter: 0.1, Heartbeat: 30 * time.Second, CurseTolerance: 30 * time.Second, ReloadTimeout: 60 * time.Second, ChangePause: 30 * time.Second}
 }
 
 // lifeOptions say how vassals live and die.
@@ -38,6 +41,11 @@ var lifeOptions = option.Rows[Emperor]{
 	{
 		Name: "emperor-broodlord", Group: "Vassals", Arg: "N", Help: "how many zergs may run in all, for vassals that ask for reinforcement",
 		Into: func(e *Emperor) option.Field { return (*option.Number)(&e.Life.Broodlord) },
+	},
+	{
+		Name: "emperor-change-pause", Group: "Vassals", Arg: "TIME", Def: "30",
+		Help: "longest pause between two processes that changes of a vassal's file take, one after the other; 0: none",
+		Into: func(e *Emperor) option.Field { return (*option.Duration)(&e.Life.ChangePause) },
 	},
 	{
 		Name: "emperor-curse-tolerance", Group: "Vassals", Arg: "TIME", Def: "30", Help: "how long a vassal may live that closed its pipe; 0: for ever",

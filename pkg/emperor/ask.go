@@ -35,7 +35,8 @@ type Record struct {
 
 	State State     `json:"state"`
 	Since time.Time `json:"since"`
-	// Why says why a vassal is idle; PauseUntil ends a backoff.
+	// Why says why a vassal is idle, or why a change of its file waits. PauseUntil ends
+	// that wait, or a backoff.
 	Why        string    `json:"why,omitempty"`
 	PauseUntil time.Time `json:"pause_until,omitzero"`
 
@@ -132,8 +133,13 @@ func (e *Emperor) record(v *vassal) Record {
 	if v.process != nil && v.state.alive() {
 		r.PID = v.process.PID()
 	}
-	if v.state == Idle {
+	switch {
+	case v.state == Idle:
 		r.Why = v.idleness()
+	case v.state == Throttled:
+		r.Why = whyThrottled
+	case v.calm != nil:
+		r.Why, r.PauseUntil = whyThrottled, v.churn.until()
 	}
 	if v.cause != nil {
 		r.LaunchError = v.cause.Error()
@@ -231,6 +237,9 @@ func (e *Emperor) obey(v *vassal, verb Verb) error {
 	}
 	v.log.Info("operator: " + string(verb))
 	e.mention(v, AboutOperator, "%s", verb)
+	if v.unthrottle() {
+		defer e.pursue(v)
+	}
 	switch verb {
 	case Start:
 		if v.wanted == nil {
@@ -238,7 +247,7 @@ func (e *Emperor) obey(v *vassal, verb Verb) error {
 		}
 		v.held = false
 		v.pardon()
-		if v.state == Idle || v.state == BackingOff {
+		if v.state == Idle || v.state == BackingOff || v.state == Throttled {
 			e.input(v, Want)
 		}
 	case StopIt:
@@ -285,6 +294,11 @@ func (e *Emperor) reloadOne(v *vassal) error {
 // Inform passes on a wish about all vassals.
 func (e *Emperor) Inform(ctx context.Context, wish Wish) error {
 	return e.ask(ctx, func() {
+		for _, v := range e.sorted() {
+			if v.unthrottle() {
+				e.pursue(v)
+			}
+		}
 		switch wish {
 		case ReloadAll:
 			e.reloadAll()
@@ -293,7 +307,7 @@ func (e *Emperor) Inform(ctx context.Context, wish Wish) error {
 				if v.parent == nil {
 					v.pardon()
 				}
-				if v.state == BackingOff {
+				if v.state == BackingOff || v.state == Throttled {
 					e.input(v, Want)
 				}
 			}

@@ -13,6 +13,10 @@ import (
 func (e *Emperor) account(v *vassal, what Effect) {
 	switch what {
 	case doLaunch:
+		if v.outdated() {
+			e.countChange(v)
+		}
+		v.uncalm()
 		v.generation++
 		v.launches++
 		v.config, v.serial, v.reloads, v.failed, v.left = *v.wanted, 1, 0, false, false
@@ -35,6 +39,15 @@ func (e *Emperor) account(v *vassal, what Effect) {
 	case doPause:
 		v.pause = e.options.Backoff.wait(v.failures, rand.Float64())
 		v.pauseUntil = time.Now().Add(v.pause)
+	case doHold:
+		v.churn.hasty, v.pauseUntil = true, v.churn.until()
+	case doPostpone:
+		v.churn.hasty = true
+	case doWatch:
+		v.uncalm()
+		if v.changed {
+			e.countChange(v)
+		}
 	case doResume:
 		v.failed, v.pauseUntil = false, time.Time{}
 	case doReload:
@@ -84,6 +97,10 @@ func (e *Emperor) do(v *vassal, what Effect) {
 		e.settle(v)
 	case doPause, doResume:
 		e.backoff(v, what)
+	case doHold:
+		e.hold(v)
+	case doPostpone:
+		e.postpone(v)
 	case doWatch, doUnwatch, doUnbound, doHasten, doForget:
 		e.demand(v, what)
 	case doReload:

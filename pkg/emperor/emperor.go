@@ -44,6 +44,9 @@ type Options struct {
 	Backoff Backoff
 	// Mercy is the time between asking a vassal to stop and killing it.
 	Mercy time.Duration
+	// ChangePause is the longest pause between two processes that changes of a
+	// vassal's file take. Zero: none.
+	ChangePause time.Duration
 	// Patience is the time a vassal has to answer a reload. Zero: as long as it
 	// takes.
 	Patience time.Duration
@@ -238,8 +241,9 @@ type Emperor struct {
 	looked    int            // how many monitors' first sets count
 	queue     []*vassal
 	launching int
-	rolling   []*vassal // to be reloaded, in order
-	rolls     int       // how often all were to be
+	absent    map[string]absence // by name, for a minute
+	rolling   []*vassal          // to be reloaded, in order
+	rolls     int                // how often all were to be
 	zergs     int
 	listeners map[*listener]bool
 	stopping  bool
@@ -254,7 +258,7 @@ const slowLaunch = time.Second
 func New(o Options) *Emperor {
 	return &Emperor{
 		options: o, events: make(chan event), done: make(chan struct{}),
-		vassals: map[string]*vassal{}, sets: map[int][]Plan{}, listeners: map[*listener]bool{},
+		vassals: map[string]*vassal{}, sets: map[int][]Plan{}, listeners: map[*listener]bool{}, absent: map[string]absence{},
 	}
 }
 

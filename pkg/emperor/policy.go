@@ -16,6 +16,8 @@ func (e *Emperor) verdict(v *vassal) Input {
 		return Forget
 	case v.idleness() != "":
 		return Rest
+	case v.outdated() && v.churn.calms(time.Now()):
+		return Hold
 	case again:
 		return Wait
 	case e.options.Activator != nil:
@@ -43,9 +45,13 @@ func (v *vassal) idleness() string {
 
 // pardon forgets what speaks against launching the vassal now.
 func (v *vassal) pardon() {
-	v.failures, v.failed, v.exiled, v.left, v.spent = 0, false, false, false, false
+	v.revive()
+	v.failures, v.failed = 0, false
 	v.brood = brood{}
 }
+
+// revive forgets why it rests.
+func (v *vassal) revive() { v.exiled, v.left, v.spent = false, false, false }
 
 // renewal reports whether a generation that ended without being asked did so on
 // purpose, as it had said, and not again right after the last time.

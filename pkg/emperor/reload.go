@@ -17,7 +17,7 @@ func (e *Emperor) pursue(v *vassal) {
 		e.approach(v)
 	default:
 		v.changed = v.activation != nil && (v.state == Waiting || v.state == BackingOff)
-		e.input(v, Want)
+		e.anew(v)
 	}
 }
 
@@ -26,15 +26,16 @@ func (e *Emperor) pursue(v *vassal) {
 func (e *Emperor) approach(v *vassal) {
 	is, was := *v.wanted, v.config
 	switch {
+	case v.calm != nil: // what waits is of the newest file
 	case v.state == Reloading || is.same(was) || is.Version == v.refused:
 	case is.UID != was.UID || is.GID != was.GID:
 		v.log.Info("its file has another owner: a new process is needed", "uid", is.UID, "gid", is.GID)
 		e.mention(v, AboutReload, "its file has another owner, a new process is needed")
-		e.input(v, Want)
+		e.anew(v)
 	case is.Version.Hash == was.Version.Hash:
 		e.input(v, Refresh)
 	case e.options.Compare == nil:
-		e.input(v, Want)
+		e.anew(v)
 	default:
 		a := about{v, v.generation}
 		e.group.Go(func() { e.post(compared{a, is.Version, e.options.Compare(was.Config, is.Config)}) })
@@ -56,7 +57,7 @@ func (c compared) apply(e *Emperor) {
 	if c.change.Respawn {
 		c.v.log.Info("changed options need a new process", "options", options)
 		e.mention(c.v, AboutReload, "changed options need a new process: %s", options)
-		e.input(c.v, Want)
+		e.anew(c.v)
 		return
 	}
 	c.v.log.Info("reloading with its new configuration", "options", options)
@@ -93,7 +94,7 @@ func (d deaf) apply(e *Emperor) {
 	}
 	d.v.log.Info("cannot be asked to reload: a new process is needed", "cause", d.err)
 	e.mention(d.v, AboutReload, "it cannot be asked, a new process is needed: %v", d.err)
-	e.input(d.v, Want)
+	e.anew(d.v)
 }
 
 // errNoAnswer is why a reload failed about which the vassal said nothing.

@@ -101,7 +101,7 @@ func (e *Emperor) noticed(v *vassal, n wire.Notice) {
 	case n.Kind == wire.Anew && v.state == Reloading:
 		v.log.Info("cannot take it over: a new process is needed", "cause", text)
 		e.quote(v, AboutReload, "it cannot take it over, a new process is needed: %s", text)
-		e.input(v, Want)
+		e.anew(v)
 	}
 }
 

@@ -35,6 +35,8 @@ const (
 	Settled State = "settled"
 	// BackingOff: waits before the next generation, because the last one failed.
 	BackingOff State = "backoff"
+	// Throttled: waits before the next generation, because the file changes too often.
+	Throttled State = "throttled"
 	// Gone: the record is dropped.
 	Gone State = "gone"
 )
@@ -46,6 +48,8 @@ type Input string
 const (
 	// Want: there is something to run, and it needs a new process.
 	Want Input = "want"
+	// Soon: as Want, but it is a change of the file too soon after the last one.
+	Soon Input = "soon"
 	// Drop: the vassal shall not run any more: its file is gone, or the operator
 	// or itself stopped it.
 	Drop Input = "drop"
@@ -81,11 +85,13 @@ const (
 	// Cleared: nothing of the dead generation is left.
 	Cleared Input = "cleared"
 
-	// Again, Sleep, Wait, Rest and Forget are the answers of the settle effect:
-	// launch now, launch on demand, launch later, do nothing, drop the record.
+	// Again, Sleep, Wait, Hold, Rest and Forget are the answers of the settle effect:
+	// launch now, launch on demand, launch later for its failures or for its file's
+	// changes, do nothing, drop the record.
 	Again  Input = "again"
 	Sleep  Input = "sleep"
 	Wait   Input = "wait"
+	Hold   Input = "hold"
 	Rest   Input = "rest"
 	Forget Input = "forget"
 )
@@ -122,6 +128,10 @@ const (
 	doSettle Effect = "settle"
 	// doPause sets the time of the backoff.
 	doPause Effect = "pause"
+	// doHold sets the time until the file may have its next process.
+	doHold Effect = "hold"
+	// doPostpone sets that time beside whatever goes on meanwhile.
+	doPostpone Effect = "postpone"
 	// doResume forgets that the last generation failed, then settles.
 	doResume Effect = "resume"
 	// doWatch binds the socket of an on-demand vassal and waits for a connection.
@@ -158,12 +168,14 @@ type row struct {
 // nothing, on purpose: late, repeated and pointless inputs are harmless.
 var table = []row{
 	{Idle, Want, Settled, doSettle},
+	{Idle, Soon, Settled, doSettle},
 	{Idle, Drop, Settled, doSettle},
 
 	{Waiting, Knock, Queued, doEnqueue},
 	{Waiting, Unbound, Settled, doUnbound},
 	{Waiting, Hasty, Settled, doHasten},
 	{Waiting, Want, Settled, doUnwatch},
+	{Waiting, Soon, Waiting, doPostpone},
 	{Waiting, Drop, Settled, doUnwatch},
 
 	{Queued, Slot, Launching, doLaunch},
@@ -172,6 +184,7 @@ var table = []row{
 	{Launching, Launched, Starting, doNothing},
 	{Launching, LaunchFailed, Settled, doMiss},
 	{Launching, Want, Cancelling, doCancel},
+	{Launching, Soon, Launching, doPostpone},
 	{Launching, Drop, Cancelling, doCancel},
 
 	{Cancelling, Launched, Stopping, doStop},
@@ -181,6 +194,7 @@ var table = []row{
 	{Starting, Exited, Clearing, doFail},
 	{Starting, Curse, Cursed, doCurse},
 	{Starting, Want, Stopping, doStop},
+	{Starting, Soon, Starting, doPostpone},
 	{Starting, Drop, Stopping, doStop},
 
 	{Running, Refresh, Reloading, doReload},
@@ -189,6 +203,7 @@ var table = []row{
 	{Running, Curse, Cursed, doCurse},
 	{Running, Mute, Stopping, doSilence},
 	{Running, Want, Stopping, doStop},
+	{Running, Soon, Running, doPostpone},
 	{Running, Drop, Stopping, doStop},
 
 	{Reloading, Accepting, Running, doTaken},
@@ -197,12 +212,14 @@ var table = []row{
 	{Reloading, Exited, Clearing, doFail},
 	{Reloading, Curse, Cursed, doCurse},
 	{Reloading, Want, Stopping, doStop},
+	{Reloading, Soon, Running, doPostpone},
 	{Reloading, Drop, Stopping, doStop},
 
 	{Cursed, Exited, Clearing, doClear},
 	{Cursed, Due, Killing, doKill},
 	{Cursed, Hurry, Killing, doKill},
 	{Cursed, Want, Stopping, doStop},
+	{Cursed, Soon, Cursed, doPostpone},
 	{Cursed, Drop, Stopping, doStop},
 
 	{Stopping, Exited, Clearing, doClear},
@@ -216,12 +233,18 @@ var table = []row{
 	{Settled, Again, Queued, doEnqueue},
 	{Settled, Sleep, Waiting, doWatch},
 	{Settled, Wait, BackingOff, doPause},
+	{Settled, Hold, Throttled, doHold},
 	{Settled, Rest, Idle, doNothing},
 	{Settled, Forget, Gone, doForget},
 
 	{BackingOff, Due, Settled, doResume},
 	{BackingOff, Want, Settled, doResume},
+	{BackingOff, Soon, BackingOff, doPostpone},
 	{BackingOff, Drop, Settled, doSettle},
+
+	{Throttled, Due, Settled, doSettle},
+	{Throttled, Want, Settled, doSettle},
+	{Throttled, Drop, Settled, doSettle},
 }
 
 // step looks a transition up.

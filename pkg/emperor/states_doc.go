@@ -26,10 +26,12 @@ var (
 		{string(Clearing), "it is reaped; what its generation left is removed, and the hooks of its end run"},
 		{string(Settled), "a moment: what comes next is decided"},
 		{string(BackingOff), "waits before the next launch, because the last generation failed"},
+		{string(Throttled), "waits before the next launch, because its file changes too often (`emperor-change-pause`)"},
 		{string(Gone), "its record is dropped"},
 	}
 	inputWords = []word{
 		{string(Want), "there is something to run, and it takes a new process: the file is new or changed, or the operator said start or restart"},
+		{string(Soon), "the file has changed and that takes a new process, too soon after the last time that it did"},
 		{string(Drop), "it shall not run: its file is gone, the operator or itself stopped it, or the emperor stops"},
 		{string(Refresh), "what runs shall take over a configuration: a change that it can take, a touch, or the operator said reload"},
 		{string(Knock), "the first connection has come, or it is not on demand"},
@@ -49,6 +51,7 @@ var (
 		{string(Again), "decided: launch it"},
 		{string(Sleep), "decided: find out whether it is on demand, and wait for a connection"},
 		{string(Wait), "decided: it failed, so launch it later"},
+		{string(Hold), "decided: its file changes too often, so launch it later"},
 		{string(Rest), "decided: it is stopped, has exited with 26, has left by itself, or has failed too often"},
 		{string(Forget), "decided: its file is gone"},
 	}
@@ -66,6 +69,8 @@ var (
 		{string(doClear), "what the generation left is removed, and the hooks of its end run"},
 		{string(doSettle), "what should be and what was are compared"},
 		{string(doPause), "the backoff begins"},
+		{string(doHold), "the pause between changes goes on, without a process"},
+		{string(doPostpone), "the pause between changes goes on beside that; after it the newest file counts"},
 		{string(doResume), "that the last generation failed counts no longer; then settle"},
 		{string(doWatch), "its socket is bound if it has none yet, and watched"},
 		{string(doUnwatch), "nobody watches the socket any longer; then settle"},
@@ -89,7 +94,13 @@ nothing: late, repeated and pointless inputs are harmless.
 the operator, withdrawn: ` + "`desired`" + ` in ` + "`status`" + `), then from the restart policy. A vassal failed when it died, could not be
 launched, closed its pipe or fell silent without being asked to stop; the pause before its next launch is ` + "`emperor-backoff`" + `
 (uWSGI: ` + "`emperor-throttle`" + `), which doubles with each failure in a row up to ` + "`emperor-backoff-max`" + ` (` + "`emperor-max-throttle`" + `). A run
-of ` + "`emperor-backoff-reset`" + `, a changed or touched file, and the operator's start or reset forget all failures.
+of ` + "`emperor-backoff-reset`" + `, a changed or touched file that takes a new process, and the operator's start or reset forget all
+failures.
+
+The first change of a file that takes a new process gets it at once. After that there is a pause of a second, which doubles while
+changes come within it up to ` + "`emperor-change-pause`" + `; a change that comes within it waits for its end, beside the process that runs, and
+of several the last one counts. A minute without such a change forgets it all. Changes that the running process takes over wait for
+nothing, and neither does the operator's start, restart, reload or reset. A file that is removed and is there again is a change.
 `
 
 // WriteStates prints the life cycle as a diagram and tables in Markdown, for

@@ -41,6 +41,7 @@ var answers = map[State][]Input{
 	Killing:    {Exited},
 	Clearing:   {Cleared},
 	BackingOff: {Due},
+	Throttled:  {Due},
 }
 
 // Walk the table in random order, as the loop would see it: from wherever the
@@ -56,14 +57,14 @@ func TestRandomWalkAlwaysEnds(t *testing.T) {
 			if steps > 1000 {
 				t.Fatalf("seed %d: still %s after %d steps", seed, state, steps)
 			}
-			in := Want
+			in := []Input{Want, Soon}[random.IntN(2)]
 			switch {
 			case steps == 100:
 				wanted, in = false, Drop
 			case state == Settled && !wanted:
 				in = Forget
 			case state == Settled:
-				in = []Input{Again, Sleep, Wait, Rest}[random.IntN(4)]
+				in = []Input{Again, Sleep, Wait, Hold, Rest}[random.IntN(5)]
 			case len(answers[state]) > 0 && (!wanted || random.IntN(4) > 0):
 				in = answers[state][random.IntN(len(answers[state]))]
 			}

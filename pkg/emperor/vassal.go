@@ -23,6 +23,7 @@ type vassal struct {
 	// What should be.
 	wanted     *Plan          // the last usable configuration; nil: none yet
 	withdrawn  bool           // it shall not exist any more
+	returned   bool           // its file was gone, and has not had a process since
 	held       bool           // the operator stopped it, or has not started it
 	fault      string         // why the newest configuration is of no use
 	faultSince time.Time      // when that began
@@ -48,7 +49,9 @@ type vassal struct {
 	failed     bool      // the generation ended without being asked
 	renews     bool      // it has said that it ends to be launched again
 	renewed    time.Time // when that last was done at once
-	failures   int       // generations in a row that failed
+	churn      churn
+	calm       *calmed // a change of its file that waits; nil: none does
+	failures   int     // generations in a row that failed
 	activation Activation
 	activating bool               // the activator has not answered
 	watch      uint64             // names the wait for a connection
@@ -214,7 +217,7 @@ func (e *Emperor) move(v *vassal, next State) {
 	switch next {
 	case Queued, Settled, Launching:
 		level = slog.LevelDebug // passed through in no time, or the work is still to be seen
-	case BackingOff, Cursed:
+	case BackingOff, Throttled, Cursed:
 		level = slog.LevelWarn
 	}
 	v.log.LogAttrs(context.Background(), level, string(v.state)+" -> "+string(next), v.attrs(next)...)
@@ -223,6 +226,8 @@ func (e *Emperor) move(v *vassal, next State) {
 	e.disarm(v)
 	if next == Gone {
 		delete(e.vassals, v.name)
+		v.uncalm()
+		e.remember(v)
 	}
 	e.tell(v, was)
 	if was.serving() && !next.serving() {

@@ -94,8 +94,8 @@ func (e *Emperor) offer(v *vassal, p Plan) {
 	if v.wanted != nil && !v.withdrawn && v.wanted.same(p) {
 		return
 	}
+	v.returned = v.returned || v.withdrawn
 	v.wanted, v.withdrawn = &p, false
-	v.pardon()
 	e.pursue(v)
 }
 
@@ -105,6 +105,7 @@ func (e *Emperor) add(name string, source int) *vassal {
 		v.log.Info("suspended until it is started")
 	}
 	e.vassals[name] = v
+	e.recognise(v)
 	return v
 }
 

@@ -77,6 +77,8 @@ func outcome(verb emperor.Verb, first, now emperor.Record) (over bool, why strin
 		return true, either(wrong(now), now.Why)
 	case emperor.BackingOff:
 		return true, either(wrong(now), "it does not stay up")
+	case emperor.Throttled:
+		return true, now.Why
 	case emperor.Gone:
 		if verb == emperor.StopIt {
 			return true, ""

@@ -1,0 +1,147 @@
+package emperor
+
+import "time"
+
+const (
+	// churnPause is the pause after the first change of a file that takes a new process.
+	churnPause = time.Second
+	// churnQuiet is how long a file must be left alone for its changes to be forgotten.
+	churnQuiet = time.Minute
+)
+
+// churn is how often changes of a vassal's file have taken a new process. The zero value
+// is that of a file that has not changed.
+type churn struct {
+	last  time.Time     // when the last change did
+	pause time.Duration // from then on, until the next one may
+	hasty bool          // a change has come within that pause
+}
+
+// next is the churn when a change takes a new process now. The pause doubles while
+// changes come within it, up to longest.
+func (c churn) next(now time.Time, longest time.Duration) churn {
+	pause := c.pause
+	switch {
+	case c.last.IsZero() || now.Sub(c.last) >= churnQuiet:
+		pause = churnPause
+	case c.hasty:
+		pause *= 2
+	}
+	return churn{last: now, pause: min(pause, longest)}
+}
+
+// until is when the next change may take a new process.
+func (c churn) until() time.Time { return c.last.Add(c.pause) }
+
+// calms reports whether a change has to wait now.
+func (c churn) calms(now time.Time) bool { return now.Before(c.until()) }
+
+// absence is what is remembered of a vassal whose file is gone.
+type absence struct {
+	since time.Time
+	churn churn
+}
+
+// anew gives a vassal the new process that a change of its file takes: now, or, where
+// such changes follow one another too fast, later.
+func (e *Emperor) anew(v *vassal) {
+	if v.churn.calms(time.Now()) {
+		v.revive()
+		e.input(v, Soon)
+		return
+	}
+	v.pardon()
+	e.input(v, Want)
+}
+
+// outdated reports whether its next process will not be of the file that the last one was
+// of.
+func (v *vassal) outdated() bool {
+	return v.wanted != nil && (v.returned || v.generation > 0 && !v.wanted.same(v.config))
+}
+
+// countChange notes that a change of the file takes effect by a new process, or while
+// none runs.
+func (e *Emperor) countChange(v *vassal) {
+	v.pardon()
+	v.churn, v.returned = v.churn.next(time.Now(), e.options.ChangePause), false
+}
+
+// unthrottle forgets the changes of a file, because an operator does not wait, and reports
+// whether one waited: it is to be pursued.
+func (v *vassal) unthrottle() (waited bool) {
+	waited = v.calm != nil
+	v.churn = churn{}
+	v.uncalm()
+	return waited
+}
+
+// postpone makes the newest file of a vassal wait while what there is of it goes on.
+func (e *Emperor) postpone(v *vassal) {
+	if v.calm != nil {
+		return
+	}
+	wait := time.Until(v.churn.until())
+	calm := &calmed{v: v}
+	calm.timer = time.AfterFunc(wait, func() { e.post(calm) })
+	v.calm = calm
+	shown := wait.Round(time.Millisecond)
+	v.log.Warn("its file changes too often: the new process waits", "wait", shown)
+	e.mention(v, AboutReload, "its file changes too often: the new process waits %v", shown)
+}
+
+// whyThrottled is why a vassal waits, or the newest file of one that runs.
+const whyThrottled = "its file changes too often"
+
+// calmed: the pause is over in which a change of a file waited.
+type calmed struct {
+	v     *vassal
+	timer *time.Timer
+}
+
+func (c *calmed) apply(e *Emperor) {
+	if c.v.calm != c {
+		return
+	}
+	c.v.calm = nil
+	e.pursue(c.v)
+}
+
+// uncalm forgets a change that waits: there is nothing left for it to do.
+func (v *vassal) uncalm() {
+	if v.calm != nil {
+		v.calm.timer.Stop()
+		v.calm = nil
+	}
+}
+
+// hold begins the pause before a launch that a change of the file caused too early.
+func (e *Emperor) hold(v *vassal) {
+	wait := time.Until(v.churn.until())
+	shown := wait.Round(time.Millisecond)
+	v.log.Warn("its file changes too often: waiting before the next launch", "wait", shown)
+	e.mention(v, AboutBackoff, "next launch in %v, its file changes too often", shown)
+	e.arm(v, wait)
+}
+
+// remember keeps the churn of a vassal that is gone: one that comes and goes is not new each
+// time.
+func (e *Emperor) remember(v *vassal) {
+	now := time.Now()
+	for name, a := range e.absent {
+		if now.Sub(a.since) >= churnQuiet {
+			delete(e.absent, name)
+		}
+	}
+	if v.parent == nil && (v.generation > 0 || v.returned) {
+		e.absent[v.name] = absence{now, v.churn}
+	}
+}
+
+// recognise gives a new record the churn of the one before it.
+func (e *Emperor) recognise(v *vassal) {
+	a, known := e.absent[v.name]
+	if delete(e.absent, v.name); known && time.Since(a.since) < churnQuiet {
+		v.churn, v.returned = a.churn, true
+	}
+}
