@@ -47,7 +47,7 @@ while True:
 `
 
 // TestEveryByte: each byte of uWSGI's protocol has its effect, in both directions,
-// and the configuration comes as a packet, at the start and when it is asked for.
+// and what a file prints comes as a packet, at the start and when it is asked for.
 func TestEveryByte(t *testing.T) {
 	everywhere(t, func(t *testing.T, clone []string) {
 		w := newWorld(t)
@@ -56,11 +56,11 @@ func TestEveryByte(t *testing.T) {
 			t.Fatal(err)
 		}
 		put := func(mark string) {
-			w.write(filepath.Join(w.vassals, "a.ini"), "[uwsgi]\nmark = "+mark+"\n[zerg]\nworker = true\n")
+			w.script(filepath.Join(w.vassals, "a.ini"), `printf "[uwsgi]\nmark = `+mark+`\n[zerg]\nworker = true\n"`)
 		}
 		put("first")
 		cmd := w.inside(program("emperor"), append(clone, "--emperor-log-format", "json", "--emperor-wrapper", w.path("parrot"),
-			"--emperor-broodlord", "1", "--emperor-graceful-shutdown", w.vassals)...)
+			"--emperor-magic-exec", "--emperor-broodlord", "1", "--emperor-graceful-shutdown", w.vassals)...)
 		cmd.Env = append(cmd.Env, "PARROT="+w.path("s"))
 		e := w.launch(cmd)
 		says := func(words string) { w.run("printf '%s\\n' '" + words + "' >" + w.path("s/a.ini")) }

@@ -5,6 +5,7 @@ package integration
 import (
 	"encoding/json"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -23,7 +24,12 @@ func (w *world) underUwsgi(t *testing.T, args ...string) (stop func(), log func(
 // file.
 func (w *world) uwsgi(t *testing.T, args ...string) (stop func(), log func() string) {
 	t.Helper()
-	cmd := w.inside(uwsgi, args...)
+	return w.uwsgiBy(t, w.inside(uwsgi, args...))
+}
+
+// uwsgiBy starts the one that cmd becomes.
+func (w *world) uwsgiBy(t *testing.T, cmd *exec.Cmd) (stop func(), log func() string) {
+	t.Helper()
 	file, err := os.Create(w.path("log"))
 	if err != nil {
 		t.Fatal(err)

@@ -5,7 +5,6 @@ package integration
 import (
 	"encoding/binary"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -25,7 +24,7 @@ func TestGlobMonitor(t *testing.T) {
 	w.vassal("plain.ini", serves)
 	e := w.start(allNamespaces, "--emperor", "glob://"+w.path("srv/*/v.ini"), "--emperor", w.path("srv/nothing*"), "--exec-as-emperor", "echo started $UWSGI_VASSAL_CONFIG")
 	e.await(one, "started "+one)
-	e.await(one, " in "+filepath.Dir(one))
+	e.await(one, " in /") // the emperor's
 	pid := e.running(one)
 	e.running("plain.ini")
 	w.write("srv/two/v.ini", ini(serves))
@@ -145,4 +144,67 @@ func TestCommandSocket(t *testing.T) {
 	if _, err := os.Stat(address); err == nil {
 		t.Error("the socket is left")
 	}
+}
+
+// The base of a pattern is the emperor's directory, for its vassals and the templates
+// around them, and the names are spelled as the pattern is. A file is one vassal.
+func TestPlacesStartAtTheEmperorsDirectory(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.run("mkdir -p " + w.path("sites/one") + " " + w.path("sites/.hidden") + " " + w.path("sites/one/near"))
+	says := ini("exec-as-root = echo $WORD of %o in $PWD", "http-socket = s/one", "command = sleep 1000000")
+	w.write("sites/one/x.ini", says)
+	w.write("sites/.hidden/x.ini", says)
+	w.write("sites/one/near/x.ini", ini("env = WORD=wrong"))
+	w.write("word.ini", ini("env = WORD=template"))
+	w.write("sites/one/word.ini", ini("env = WORD=beside"))
+	w.write("e.ini", "[uwsgi]\nemperor = ./sites/*/x.ini\nvassals-include = word.ini\n")
+	e := w.launch(w.at(w.base, program("emperor"), "--emperor-log-format", "json", "--ini", "e.ini"))
+	e.await("./sites/one/x.ini", "template of ./sites/one/x.ini in "+w.base)
+	e.running("./sites/one/x.ini")
+	if names := w.list(); len(names) != 1 {
+		t.Errorf("there are %v", names)
+	}
+	if _, err := os.Stat(w.path("s/one")); err != nil {
+		t.Errorf("a relative socket is elsewhere: %v", err)
+	}
+	if got := w.succeed("status", "./sites/one/x.ini"); !strings.Contains(got, "running") {
+		t.Errorf("status says %q", got)
+	}
+	out := output(t, w.at(w.base, program("emperor"), "config", "--ini", "e.ini", "sites/one/x.ini"))
+	if !strings.Contains(out, "WORD=template") || strings.Contains(out, "beside") {
+		t.Errorf("config prints\n%s", out)
+	}
+	e.stop(syscall.SIGTERM)
+
+	e = w.launch(w.at(w.base, program("emperor"), "--emperor-log-format", "json", "--vassals-include", "word.ini", "sites/one/x.ini", "--emperor", "later.ini"))
+	e.await("sites/one/x.ini", "template of sites/one/x.ini in "+w.base)
+	pid := e.running("sites/one/x.ini")
+	e.await("", "there is no such file yet")
+	w.write("later.ini", ini(serves))
+	e.running("later.ini")
+	w.write("sites/one/x.ini", says+"processes = 2\n")
+	e.await("sites/one/x.ini", "reloaded")
+	e.undisturbed("sites/one/x.ini", pid)
+	w.run("rm " + w.path("later.ini"))
+	e.gone("later.ini")
+	e.stop(syscall.SIGTERM)
+}
+
+// A file on the command line is never the emperor's configuration.
+func TestFileIsNoConfiguration(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.write("emperor.ini", "[uwsgi]\nemperor = "+w.vassals+"\n")
+	e := w.startOver(w.path("emperor.ini"))
+	if code := e.wait(); code != 2 {
+		t.Errorf("exit code %d", code)
+	}
+	if want := "emperor.ini has emperor = " + w.vassals + ": use --ini " + w.path("emperor.ini"); !strings.Contains(e.tail(), want) {
+		t.Errorf("it says %q, want %q", e.tail(), want)
+	}
+	w.write("emperor.ini", ini(serves))
+	e = w.startOver(w.path("emperor.ini"))
+	e.running(w.path("emperor.ini"))
+	e.stop(syscall.SIGTERM)
 }

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -16,6 +15,7 @@ import (
 	"github.com/emperor-go/emperor/internal/inspect"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
+	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 )
 
 // checkCommand parses and checks files without starting anything.
@@ -83,7 +83,9 @@ func (k *checker) check(name string) error {
 	trust := places{k.emperor}.trust()
 	trust.Files = []string{name}
 	k.found = append(k.found, trust.Open()...)
-	k.vassal(name, data)
+	c := places{k.emperor}.config(name)
+	c.Data = data
+	k.vassal(c)
 	return nil
 }
 
@@ -94,19 +96,19 @@ func (k *checker) place(m string) error {
 		return fmt.Errorf("cannot check %q: %w", m, cause(err))
 	}
 	k.found = append(k.found, places{k.emperor}.trust(m).Open()...)
-	for _, name := range files {
-		data, err := read(name)
-		if err != nil {
+	for _, c := range files {
+		if c.Data, err = read(c.Path); err != nil {
 			return err
 		}
-		k.vassal(name, data)
+		k.vassal(c)
 	}
 	return nil
 }
 
-func (k *checker) vassal(name string, data []byte) {
+func (k *checker) vassal(c monitor.Config) {
 	k.files++
-	path, in, err := inputOf(k.emperor, name, data)
+	in, err := inputOf(k.emperor, c)
+	path := in.Source.Path
 	k.attributes(path, in.Source)
 	if err != nil {
 		k.note(path, nil, err)
@@ -141,23 +143,19 @@ func (k *checker) attributes(path string, source config.Source) {
 // nil when nothing is known about it. It runs nothing. What the file names is only
 // opened when the file belongs to root or to whoever asks: nobody is led to read
 // what a tenant has chosen.
-func inputOf(e *config.Emperor, name string, data []byte) (path string, in config.Input, err error) {
-	if path, err = filepath.Abs(name); err != nil {
-		path = name
-	}
+func inputOf(e *config.Emperor, c monitor.Config) (in config.Input, err error) {
+	c = c.Located()
 	in = config.Input{
-		Source: config.Source{Name: filepath.Base(name), Path: path, Data: data},
+		Source: config.Source{Name: c.Name, Path: c.Path, Data: c.Data},
 		Access: config.Access{
-			Dir: filepath.Dir(path), Files: ours(path), Environ: os.Environ(), Foreign: parser.Parse, Partial: true,
+			Dir: c.Dir, Files: ours(c.Path), Environ: os.Environ(), Foreign: parser.Parse, Partial: true,
 		},
 	}
 	if e != nil {
 		in.Access.Held = holds(e.OnDemand)
-		if in.Templates, err = e.Templates.Read(filepath.Dir(path)); err != nil {
-			return path, in, err
-		}
+		in.Templates, err = e.Templates.Read(c.Dir)
 	}
-	return path, in, nil
+	return in, err
 }
 
 // ours reports whether a file belongs to root or to this process's user.

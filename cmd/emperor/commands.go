@@ -63,7 +63,8 @@ func mistyped(monitors, args []string) error {
 		names = append(names, c.Name())
 	}
 	for _, word := range monitors {
-		if _, pattern := patternOf(word); pattern || strings.Contains(word, "/") || !slices.Contains(args, word) {
+		at := slices.Index(args, word)
+		if strings.ContainsAny(word, "/*?[") || at < 0 || at > 0 && args[at-1] == "--emperor" {
 			continue
 		}
 		if _, err := os.Stat(word); !errors.Is(err, os.ErrNotExist) {

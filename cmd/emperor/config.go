@@ -12,6 +12,7 @@ import (
 
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
+	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 )
 
 // configCommand prints the options that count, with their origin.
@@ -32,11 +33,11 @@ func configCommand() *cobra.Command {
 					return err
 				}
 			}
-			file, err := locate(args[0], e)
+			vassal, err := locate(args[0], e)
 			if err != nil {
 				return err
 			}
-			settings, err := effective(e, file, all)
+			settings, err := effective(e, vassal, all)
 			var problems config.Problems
 			if errors.As(err, &problems) {
 				c.PrintErrln(problems)
@@ -57,37 +58,38 @@ func configCommand() *cobra.Command {
 }
 
 // locate finds the file of a vassal by its name, or takes it for a file.
-func locate(name string, e *config.Emperor) (string, error) {
+func locate(name string, e *config.Emperor) (c monitor.Config, err error) {
 	if _, err := os.Stat(name); err == nil || strings.Contains(name, "/") {
-		return name, nil
+		return places{e}.config(name), nil
 	}
 	if e == nil {
-		return "", fmt.Errorf("there is no file %q (give --ini FILE to find a vassal by its name)", name)
+		return c, fmt.Errorf("there is no file %q (give --ini FILE to find a vassal by its name)", name)
 	}
 	for _, m := range e.Monitors {
 		files, _ := places{e}.files(m)
-		for _, path := range files {
-			if base := filepath.Base(path); base == name || path == name || strings.TrimSuffix(base, filepath.Ext(base)) == name {
-				return path, nil
+		for _, c := range files {
+			if base := filepath.Base(c.Path); base == name || strings.TrimSuffix(base, filepath.Ext(base)) == name {
+				return c, nil
 			}
 		}
 	}
-	return "", fmt.Errorf("there is no vassal %q in %s", name, strings.Join(e.Monitors, ", "))
+	return c, fmt.Errorf("there is no vassal %q in %s", name, strings.Join(e.Monitors, ", "))
 }
 
-func effective(e *config.Emperor, file string, all bool) ([]config.Setting, error) {
-	data, err := read(file)
+func effective(e *config.Emperor, vassal monitor.Config, all bool) ([]config.Setting, error) {
+	data, err := read(vassal.Path)
 	if err != nil {
 		return nil, err
 	}
-	if config.IsEmperors(file, data) {
-		e, _, err := config.Own(parser.Parse).ParseEmperor([]string{"--ini", file})
+	if config.IsEmperors(vassal.Path, data) {
+		e, _, err := config.Own(parser.Parse).ParseEmperor([]string{"--ini", vassal.Path})
 		if err != nil {
 			return nil, err
 		}
 		return e.Settings(all), nil
 	}
-	_, in, err := inputOf(e, file, data)
+	vassal.Data = data
+	in, err := inputOf(e, vassal)
 	if err != nil {
 		return nil, err
 	}

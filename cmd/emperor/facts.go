@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"maps"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 
@@ -35,14 +34,14 @@ type reading struct {
 // check parses a vassal's configuration as the vassal will, logs what is only
 // worth a warning, and returns what the emperor must know of it.
 func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
+	c = c.Located()
 	in := r.input(c)
 	f, wrong := r.ofEmperor(c)
 	if !r.files.None() {
-		dir := filepath.Dir(c.Path)
-		if in.Templates, err = r.files.Read(dir); err != nil {
+		if in.Templates, err = r.files.Read(c.Dir); err != nil {
 			return f, err
 		}
-		r.last.Store(dir, in.Templates)
+		r.last.Store(c.Dir, in.Templates)
 		f.Templates = wired(in.Templates)
 	}
 	if r.wraps.Becomes(f.Attributes) { // only the other program knows what the rest means
@@ -64,7 +63,7 @@ func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
 		f.LogTo = v.LogTo
 		f.Addresses = v.Addresses()
 		for _, a := range f.Addresses {
-			f.Places = append(f.Places, emperor.Placed(a, filepath.Dir(c.Path)))
+			f.Places = append(f.Places, emperor.Placed(a, c.Dir))
 		}
 	} else if wrong == nil { // no vassal without the hooks it asks for
 		f.Fallback = in.FallbackOf() != ""
@@ -114,9 +113,9 @@ func joined(list ...error) error {
 func (r *reading) input(c monitor.Config) config.Input {
 	in := config.Input{
 		Source: config.Source{Name: c.Name, Path: c.Path, Data: c.Data},
-		Access: config.Access{Dir: filepath.Dir(c.Path), Environ: os.Environ(), Partial: true, Foreign: parser.Parse, Held: r.held},
+		Access: config.Access{Dir: c.Dir, Environ: os.Environ(), Partial: true, Foreign: parser.Parse, Held: r.held},
 	}
-	if last, ok := r.last.Load(filepath.Dir(c.Path)); ok {
+	if last, ok := r.last.Load(c.Dir); ok {
 		in.Templates = last.(config.Templates) // nothing else is stored
 	}
 	return in
@@ -126,6 +125,7 @@ func (r *reading) input(c monitor.Config) config.Input {
 // take effect. What does not parse was checked by others before: it is never
 // compared.
 func (r *reading) compare(was, is monitor.Config) emperor.Change {
+	was, is = was.Located(), is.Located()
 	if r.becomes(was) || r.becomes(is) {
 		return r.compareWrapped(was, is)
 	}

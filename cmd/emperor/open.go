@@ -27,13 +27,15 @@ func (p places) trust(monitors ...string) inspect.Trust {
 	}
 	for _, m := range monitors {
 		files, _ := p.files(m) // the monitor says why not
-		t.Files = append(t.Files, files...)
-		if _, pattern := patternOf(m); !pattern {
+		_, pattern := p.pattern(m)
+		if !pattern {
 			t.Dirs = append(t.Dirs, m)
-			continue
 		}
-		for _, file := range files {
-			t.Dirs = append(t.Dirs, filepath.Dir(file))
+		for _, c := range files {
+			t.Files = append(t.Files, c.Path)
+			if pattern {
+				t.Dirs = append(t.Dirs, filepath.Dir(c.Path))
+			}
 		}
 	}
 	return t

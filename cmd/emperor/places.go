@@ -1,6 +1,8 @@
 package main
 
 import (
+	"errors"
+	"io/fs"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -28,31 +30,78 @@ func (p places) vassal(name string) bool {
 	return !strings.HasPrefix(name, ".") && slices.ContainsFunc(p.extensions(), func(e string) bool { return strings.HasSuffix(name, e) })
 }
 
-// patternOf is what a monitor watches that is no directory: glob://PATTERN, or what
-// looks like a pattern where no directory has that name, as in uWSGI.
-func patternOf(m string) (pattern string, ok bool) {
-	if pattern, ok = strings.CutPrefix(m, "glob://"); ok || !strings.ContainsAny(m, "*?[") {
-		return pattern, ok
+// pattern is what a monitor watches that is no directory: glob://PATTERN, a file of
+// its own, or what looks like a pattern where no directory has that name, as in uWSGI.
+// A file that is named like a vassal need not be there yet.
+func (p places) pattern(m string) (pattern string, ok bool) {
+	if pattern, ok = strings.CutPrefix(m, "glob://"); ok {
+		return pattern, true
 	}
 	info, err := os.Stat(m)
-	return m, err != nil || !info.IsDir()
+	switch {
+	case err == nil && info.IsDir():
+		return "", false
+	case strings.ContainsAny(m, "*?[") && err != nil:
+		return m, true
+	}
+	return monitor.Literal(m), p.vassal(filepath.Base(m))
 }
 
 // files lists what one of the monitors would take.
-func (p places) files(m string) (list []string, err error) {
-	if pattern, ok := patternOf(m); ok {
-		list, err = filepath.Glob(pattern)
+func (p places) files(m string) (list []monitor.Config, err error) {
+	if pattern, ok := p.pattern(m); ok {
+		dir, err := os.Getwd()
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range monitor.Expand(dir, pattern) {
+			list = append(list, configAt(name, dir))
+		}
 	} else {
 		var entries []os.DirEntry
 		entries, err = os.ReadDir(m)
+		dir, _ := filepath.Abs(m)
 		for _, e := range entries {
-			list = append(list, filepath.Join(m, e.Name()))
+			list = append(list, configAt(e.Name(), dir))
 		}
 	}
-	return slices.DeleteFunc(list, func(name string) bool {
-		info, err := os.Stat(name)
-		return err != nil || !info.Mode().IsRegular() || !p.vassal(filepath.Base(name)) || p.runs(info)
+	return slices.DeleteFunc(list, func(c monitor.Config) bool {
+		info, err := os.Stat(c.Path)
+		return err != nil || !info.Mode().IsRegular() || !p.vassal(filepath.Base(c.Name)) || p.runs(info)
 	}), err
+}
+
+// config is the configuration of one file, without its content: as a pattern of the
+// emperor's has it, or else as in a directory that is watched.
+func (p places) config(file string) monitor.Config {
+	path, err := filepath.Abs(file)
+	if err != nil {
+		path = file
+	}
+	var list []string
+	if p.Emperor != nil {
+		list = p.Monitors
+	}
+	for _, m := range list {
+		if _, ok := p.pattern(m); !ok {
+			continue
+		}
+		files, _ := p.files(m)
+		if i := slices.IndexFunc(files, func(c monitor.Config) bool { return c.Path == path }); i >= 0 {
+			return files[i]
+		}
+	}
+	return configAt(filepath.Base(path), filepath.Dir(path))
+}
+
+// configAt is a configuration of a name that starts at a directory, without its
+// content.
+func configAt(name, dir string) monitor.Config {
+	path := name
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(dir, path)
+	}
+	return monitor.Config{Name: name, Path: filepath.Clean(path), Dir: dir}
 }
 
 // runs reports whether it is the output of a file that counts, and not its text.
@@ -73,7 +122,10 @@ func (p places) watching(log *slog.Logger) (list []monitor.Monitor, unlock func(
 		Rescan: p.Rescan, Extensions: p.extensions(), NoFollow: p.Monitor.NoFollow, MagicExec: p.Monitor.MagicExec, Log: log,
 	}
 	for _, m := range p.Monitors {
-		if pattern, ok := patternOf(m); ok {
+		if pattern, ok := p.pattern(m); ok {
+			if _, err := os.Stat(m); errors.Is(err, fs.ErrNotExist) && p.vassal(m) && !strings.ContainsAny(m, "*?[") {
+				log.Warn("there is no such file yet", "file", m)
+			}
 			g, err := monitor.NewGlob(pattern, o)
 			if err != nil {
 				return nil, unlock, err

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
 // ErrHelp and ErrVersion are what parsing a command line returns that asks for
@@ -38,8 +40,8 @@ func (a Access) ExamineEmperor(args []string) (e *Emperor, warnings Problems, er
 	if err := line.parse(args); err != nil {
 		return nil, nil, err
 	}
-	for _, dir := range line.bare {
-		line.add("emperor", dir)
+	for _, place := range line.bare {
+		line.monitor(place)
 	}
 	used := references(line.entries)
 	e = defaultEmperor()
@@ -57,6 +59,21 @@ func (a Access) ExamineEmperor(args []string) (e *Emperor, warnings Problems, er
 		problems.add(Origin{}, "emperor", "no directory to watch", "such as emperor /etc/vassals")
 	}
 	return e, warnings, problems.err()
+}
+
+// monitor takes a bare argument, which is never the emperor's own configuration: a
+// tenant could have written the file.
+func (c *commandLine[T]) monitor(place string) {
+	if !c.access.Files || !isKind(place, unix.S_IFREG) {
+		c.add("emperor", place)
+		return
+	}
+	data, err := readFile(place)
+	if watched := watches(data); err == nil && watched != "" {
+		c.problems.add(Origin{}, "", fmt.Sprintf("%s has emperor = %s: use --ini %s", place, watched, place), "a file alone is one vassal")
+		return
+	}
+	c.add("emperor", place)
 }
 
 // ParseVassalArgs reads a vassal's command line, without the program's name:

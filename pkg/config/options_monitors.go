@@ -20,7 +20,7 @@ type Monitoring struct {
 // monitorOptions say where vassals come from.
 var monitorOptions = option.Rows[Emperor]{
 	{
-		Name: "emperor", Group: "Monitors", Arg: "PLACE", Repeat: true, Help: "directory of vassals to watch, a pattern of paths, dir://DIR or glob://PATTERN",
+		Name: "emperor", Group: "Monitors", Arg: "PLACE", Repeat: true, Help: "directory of vassals to watch, a pattern of paths, the file of one vassal, dir://DIR or glob://PATTERN",
 		Set: setMonitor,
 	},
 	{

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -8,19 +9,21 @@ import (
 // IsEmperors reports whether a file looks like the emperor's own, not like a
 // vassal's: it says what to watch, or is called emperor.ini.
 func IsEmperors(name string, data []byte) bool {
-	if base := name[strings.LastIndexByte(name, '/')+1:]; base == "emperor.ini" {
-		return true
-	}
+	return name[strings.LastIndexByte(name, '/')+1:] == "emperor.ini" || watches(data) != ""
+}
+
+// watches is the first place that a file in the ini form says an emperor shall watch.
+func watches(data []byte) (place string) {
 	section := ""
 	for line := range strings.Lines(string(data)) {
 		line = strings.TrimSpace(line)
 		if strings.HasPrefix(line, "[") {
 			section = strings.Trim(line, "[]")
 		}
-		key, _, ok := strings.Cut(line, "=")
+		key, value, ok := strings.Cut(line, "=")
 		if ok && strings.TrimRight(key, " \t") == "emperor" && slices.Contains([]string{"uwsgi", "emperor"}, section) {
-			return true
+			return cmp.Or(strings.TrimSpace(value), "…")
 		}
 	}
-	return false
+	return ""
 }

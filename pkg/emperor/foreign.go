@@ -49,12 +49,9 @@ func (s *System) programFor(p Plan) *wire.Program {
 	if paths = append(paths, f.Fallback...); len(paths) == 0 {
 		return nil
 	}
-	program := &wire.Program{Paths: paths, Keep: []int{pipeFD, configFD}}
-	for _, a := range append(append(append([]string{}, f.Before...), configArgs(p)...), f.After...) {
-		program.Args = append(program.Args, []byte(a))
-	}
-	for _, e := range s.foreignEnviron(p) {
-		program.Env = append(program.Env, []byte(e))
+	program := &wire.Program{
+		Paths: paths, Before: words(f.Before), After: words(f.After), Config: configOf(p), Env: words(s.foreignEnviron(p)),
+		Pipe: pipeFD, Configs: configFD,
 	}
 	if f.ChdirAttr != "" {
 		program.Dir = p.Attributes[f.ChdirAttr]
@@ -62,32 +59,36 @@ func (s *System) programFor(p Plan) *wire.Program {
 	return program
 }
 
-// configArgs names the configuration, whose bytes come over the config socket,
-// as uWSGI does: the option follows the extension.
-func configArgs(p Plan) []string {
-	file := p.Name
-	name := "emperor://" + file
+// words makes bytes of texts, which need not be UTF-8.
+func words(texts []string) (list [][]byte) {
+	for _, t := range texts {
+		list = append(list, []byte(t))
+	}
+	return list
+}
+
+// configOf names the configuration as uWSGI does: the option follows the extension.
+func configOf(p Plan) wire.ProgramConfig {
+	c := wire.ProgramConfig{Option: "--config", Name: []byte(p.Name), Printed: p.Printed}
 	if p.Zerg > 0 {
-		file = p.Of
-		name = "emperor://" + file + ":zerg"
+		c.Name, c.Section = []byte(p.Of), "zerg"
 	}
-	switch filepath.Ext(file) {
+	switch filepath.Ext(string(c.Name)) {
 	case ".xml":
-		return []string{"--xml", name}
+		c.Option = "--xml"
 	case ".yml", ".yaml":
-		return []string{"--yaml", name}
+		c.Option = "--yaml"
 	case ".js", ".json":
-		return []string{"--json", name}
+		c.Option = "--json"
 	case ".ini":
-		return []string{"--ini", name}
+		c.Option = "--ini"
 	}
-	return []string{"--config", name}
+	return c
 }
 
 // foreignEnviron is what uWSGI gives a vassal.
 func (s *System) foreignEnviron(p Plan) []string {
-	env := append(s.passedOn(false),
-		wire.PipeEnv+"="+strconv.Itoa(pipeFD), wire.ConfigEnv+"="+strconv.Itoa(configFD))
+	env := append(s.passedOn(false), wire.PipeEnv+"="+strconv.Itoa(pipeFD))
 	if p.Zerg > 0 {
 		env = append(env, "UWSGI_BROODLORD_NUM="+strconv.Itoa(p.Zerg))
 	}

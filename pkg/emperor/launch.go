@@ -49,8 +49,8 @@ type System struct {
 	// Foreign says how vassals become another program of the operator's, such as
 	// uwsgi.
 	Foreign Foreign
-	// Templates reads what stands around the configuration of vassals in a
-	// directory, anew for each launch. Nil: nothing does.
+	// Templates reads what stands around the configuration of vassals whose working
+	// directory is dir, anew for each launch. Nil: nothing does.
 	Templates func(dir string) (*wire.Templates, error)
 	// NotifyDir is where each generation gets a socket for sd_notify(3). Empty:
 	// nowhere.
@@ -65,6 +65,7 @@ type System struct {
 
 // Launch implements Launcher: hooks before, clone, hooks after, order.
 func (s *System) Launch(ctx context.Context, r Request) (Process, error) {
+	r.Config = r.Config.Located()
 	c, err := s.launch(ctx, r)
 	if err != nil {
 		s.miscarried(ctx, r)
@@ -75,7 +76,7 @@ func (s *System) Launch(ctx context.Context, r Request) (Process, error) {
 
 func (s *System) launch(ctx context.Context, r Request) (_ *child, err error) {
 	if s.Templates != nil {
-		if r.Templates, err = s.Templates(filepath.Dir(r.Config.Path)); err != nil {
+		if r.Templates, err = s.Templates(r.Config.Dir); err != nil {
 			return nil, err
 		}
 	}
@@ -93,19 +94,6 @@ func (s *System) launch(ctx context.Context, r Request) (_ *child, err error) {
 	return c, nil
 }
 
-// order lets the child go. A program that is not ours finds its configuration on
-// the config socket already.
-func (s *System) order(c *child, r Request) error {
-	o := s.orderFor(c, r)
-	if o.Program != nil {
-		if err := pushable(r.Data); err != nil {
-			return err
-		}
-		c.pushConfig()
-	}
-	return c.orders.SendOrder(o)
-}
-
 // release runs the as-emperor hooks and gives the order, in the order of time
 // that the operator chose.
 func (s *System) release(ctx context.Context, c *child, r Request) error {
@@ -115,7 +103,7 @@ func (s *System) release(ctx context.Context, c *child, r Request) error {
 		}
 	}
 	c.noteMemory()
-	if err := s.order(c, r); err != nil {
+	if err := c.orders.SendOrder(s.orderFor(c, r)); err != nil {
 		return err
 	}
 	c.life = life{system: s, about: r, since: time.Now()}
@@ -136,18 +124,16 @@ func (s *System) late(ctx context.Context, r Request, c *child) {
 
 func (s *System) orderFor(c *child, r Request) wire.Order {
 	o := wire.Order{
-		Serial: 1, Name: []byte(r.Config.Name), Path: []byte(r.Config.Path), Config: r.Config.Data, Templates: r.Templates,
-		Namespaces: s.Clone.String(),
-		UID:        r.Config.UID, GID: r.Config.GID, Hooks: s.childHooks(r), Shells: s.Shells, HookTimeout: s.HookTimeout,
+		Serial: 1, Name: []byte(r.Config.Name), Path: []byte(r.Config.Path), Dir: []byte(r.Config.Dir), Config: r.Config.Data,
+		Templates: r.Templates, Namespaces: s.Clone.String(),
+		UID: r.Config.UID, GID: r.Config.GID, Hooks: s.childHooks(r), Shells: s.Shells, HookTimeout: s.HookTimeout,
 	}
 	o.Program = s.programFor(r.Plan)
 	for _, p := range s.Libraries.Plugins {
 		o.Libraries = append(o.Libraries, wire.Library(p))
 	}
 	o.LibraryDirs = s.Libraries.Dirs
-	for _, v := range s.vassalVars(r, c.PID()) {
-		o.HookVars = append(o.HookVars, []byte(v))
-	}
+	o.HookVars = words(s.vassalVars(r, c.PID()))
 	return o
 }
 
@@ -240,10 +226,10 @@ func (s *System) passedOn(own bool) []string {
 // procsKey is how many threads of a Go program run at a time (runtime).
 const procsKey = "GOMAXPROCS"
 
-// workingDirectory is that of hooks and vassals: the monitored directory, as in
-// uWSGI, or the root while that is away.
+// workingDirectory is that of hooks and vassals: the monitored directory, or with a
+// pattern the emperor's, as in uWSGI; the root while that is away.
 func workingDirectory(r Request) string {
-	dir := filepath.Dir(r.Config.Path)
+	dir := r.Config.Dir
 	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
 		return "/"
 	}

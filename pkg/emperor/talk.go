@@ -3,7 +3,6 @@ package emperor
 import (
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"os"
 	"time"
 
@@ -118,16 +117,18 @@ func (c *child) hearNotify(report func(Message)) time.Duration {
 	return 0
 }
 
-// maxPush is the largest configuration that fits into a packet of uWSGI's.
-const maxPush = 1<<16 - 1
-
 // pushConfig gives the configuration to a program that asks for it, as a packet
 // of uWSGI's with modifier 115.
 func (c *child) pushConfig() {
 	if c.configs == nil {
 		return
 	}
-	if err := write(c.configs, configPacket(c.current.Load().Data)); err != nil {
+	text := c.current.Load().Data
+	err := wire.Pushable(text)
+	if err == nil {
+		err = write(c.configs, configPacket(text))
+	}
+	if err != nil {
 		c.log.Error("cannot give it its configuration", "error", err)
 	}
 }
@@ -136,14 +137,6 @@ func configPacket(text []byte) []byte {
 	packet := append(make([]byte, 0, 4+len(text)), 115, 0, 0, 0)
 	binary.LittleEndian.PutUint16(packet[1:], uint16(len(text)))
 	return append(packet, text...)
-}
-
-// pushable tells whether a configuration can be pushed.
-func pushable(text []byte) error {
-	if len(text) > maxPush {
-		return fmt.Errorf("the configuration has %d bytes: a program of uWSGI's protocol takes %d", len(text), maxPush)
-	}
-	return nil
 }
 
 // receiveNow receives from a socket what is there already.

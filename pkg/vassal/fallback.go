@@ -301,7 +301,7 @@ func (v *Vassal) fallbackInput() (config.Input, error) {
 	if err != nil {
 		return config.Input{}, err
 	}
-	order := wire.Order{}
+	order := wire.Order{Dir: []byte(filepath.Dir(v.resumed.File))}
 	if v.resumed.Order != nil {
 		order.Templates = v.resumed.Order.Templates
 	}

@@ -4,6 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -20,29 +24,91 @@ func (v *Vassal) becomeForeign(context.Context) error {
 		return nil
 	}
 	p := v.order.Program
-	if err := keep(p.Keep); err != nil {
-		return err
-	}
 	if p.Dir != "" {
 		if err := enter(p.Dir); err != nil {
 			return err
 		}
 	}
+	config, pushed := v.nameConfig(p.Config)
+	args := slices.Concat(texts(p.Before), []string{p.Config.Option, config}, texts(p.After))
+	env, kept := texts(p.Env), []int{p.Pipe}
+	if pushed {
+		env, kept = append(env, wire.ConfigEnv+"="+strconv.Itoa(p.Configs)), append(kept, p.Configs)
+	}
+	if err := keep(kept); err != nil {
+		return err
+	}
 	var failed error
 	for _, path := range p.Paths {
 		if path == "" { // this program itself
-			return closeOnExec(p.Keep)
+			return closeOnExec(kept)
 		}
-		v.Log.Debug("becoming another program", "program", path)
-		setBlocking(p.Keep, true) // what it expects of the descriptors that it gets
-		err := syscall.Exec(path, append([]string{path}, texts(p.Args)...), texts(p.Env))
-		setBlocking(p.Keep, false)
+		if pushed {
+			if err := v.askForConfig(); err != nil {
+				return err
+			}
+			pushed = false // once
+		}
+		v.Log.Debug("becoming another program", "program", path, "configuration", config)
+		setBlocking(kept, true) // what it expects of the descriptors that it gets
+		err := execute(path, args, env)
+		setBlocking(kept, false)
 		failed = errors.Join(failed, fmt.Errorf("cannot become %q: %w", path, err))
 		if !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.EACCES) && !errors.Is(err, unix.ENOTDIR) {
 			break
 		}
 	}
 	return failed
+}
+
+// nameConfig is the name by which a program opens the configuration: the vassal's, as
+// uWSGI's Emperor names it, or the absolute path where hooks or the program's own
+// directory gave that name another meaning. Without a file that has the bytes and can
+// be read here, the program is to take them from the emperor (pushed).
+//
+// The last colon of a name begins a section to uWSGI: one that belongs to the name of
+// the file needs another behind it. In XML no name stands for the usual section: the
+// colon is left, and the program, with the right bytes, finds no section or that one.
+func (v *Vassal) nameConfig(c wire.ProgramConfig) (name string, pushed bool) {
+	usual := c.Option == "--xml" && c.Section == ""
+	named := func(name string) string {
+		if c.Section != "" || strings.Contains(name, ":") && !usual {
+			name += ":" + c.Section
+		}
+		return name
+	}
+	name, path := string(c.Name), string(v.order.Path)
+	real, err := os.Stat(path)
+	unreadable := err != nil || unix.Access(path, unix.R_OK) != nil
+	if here, err := os.Stat(name); err != nil || !os.SameFile(here, real) {
+		name = path
+	}
+	if c.Printed || unreadable || usual && strings.Contains(name, ":") {
+		return "emperor://" + named(string(c.Name)), true
+	}
+	return named(name), false
+}
+
+// askForConfig makes the emperor give the bytes of the order over the socket that the
+// next program reads.
+func (v *Vassal) askForConfig() error {
+	if err := wire.Pushable(v.order.Config); err != nil {
+		return err
+	}
+	return v.pipe.report(wire.SendConfig)
+}
+
+// execute replaces this process, by a program in PATH if its name has no slash, as
+// execvp(3) does. It returns only if that fails.
+func execute(program string, args, env []string) error {
+	path := program
+	if !strings.Contains(program, "/") {
+		var err error
+		if path, err = lookPath(program); err != nil {
+			return unix.ENOENT
+		}
+	}
+	return syscall.Exec(path, append([]string{program}, args...), env)
 }
 
 // keep lets descriptors survive execve.

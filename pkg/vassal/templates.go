@@ -1,8 +1,6 @@
 package vassal
 
 import (
-	"path/filepath"
-
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/config/foreign"
 	"github.com/emperor-go/emperor/pkg/wire"
@@ -11,7 +9,7 @@ import (
 // input is what an order says to be configured by.
 func (v *Vassal) input(order *wire.Order) config.Input {
 	access := config.Own(foreign.Ask(v.ParserProgram))
-	access.Dir = filepath.Dir(string(order.Path)) // also for a reload, behind chdir
+	access.Dir = string(order.Dir) // also for a reload, behind chdir
 	access.Held = len(v.inherited)+len(v.held) > 0
 	in := config.Input{
 		Source: config.Source{Name: string(order.Name), Path: string(order.Path), Data: order.Config},

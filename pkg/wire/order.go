@@ -25,8 +25,10 @@ type Order struct {
 	// Name is the vassal's name as its monitor knows it.
 	Name []byte
 	// Path is where the configuration was read. It serves messages and the magic
-	// variables; it is never opened again.
+	// variables; the vassal never opens it again.
 	Path []byte
+	// Dir is the directory at which relative names in the configuration start.
+	Dir []byte
 	// Config is the content that was read, once.
 	Config []byte
 	// Templates are what stands around the configuration. Nil: nothing.
@@ -72,14 +74,44 @@ type Program struct {
 	// Paths are those of the program, tried in order: the first that can be
 	// executed is. An empty one means that the vassal stays what it is.
 	Paths []string
-	// Args are its arguments, without its name.
-	Args [][]byte
+	// Before and After are its arguments around the two that name its configuration.
+	Before, After [][]byte `json:",omitempty"`
+	// Config is how the configuration is named.
+	Config ProgramConfig
 	// Env is its whole environment, each KEY=value.
 	Env [][]byte
 	// Dir is its working directory. Empty: it stays.
 	Dir string `json:",omitempty"`
-	// Keep are the descriptors beside stdio that stay open.
-	Keep []int
+	// Pipe and Configs are the descriptors of the emperor that it gets: of the pipe,
+	// and of the socket on which the emperor gives the configuration to a program that
+	// cannot open it.
+	Pipe, Configs int
+}
+
+// ProgramConfig names the configuration to a program as uWSGI's Emperor does: by the
+// vassal's name, which is relative to its working directory, or, where no file has the
+// bytes, by emperor://NAME.
+type ProgramConfig struct {
+	// Option is the option that the name follows, such as --ini.
+	Option string
+	// Name is that of the vassal, or of the one that a zerg reinforces.
+	Name []byte
+	// Section of the file. Empty: the usual one.
+	Section string `json:",omitempty"`
+	// Printed: the bytes are the output of the file.
+	Printed bool `json:",omitempty"`
+}
+
+// maxPush is the largest configuration, in bytes, that a program can be given over a
+// socket: the header of uWSGI's packets has 16 bits for the size.
+const maxPush = 1<<16 - 1
+
+// Pushable returns an error if a configuration is too large to be given over a socket.
+func Pushable(text []byte) error {
+	if len(text) > maxPush {
+		return fmt.Errorf("the configuration has %d bytes: a program of uWSGI's protocol takes %d", len(text), maxPush)
+	}
+	return nil
 }
 
 // Library is a shared library of C; its fields are those of hooks.Plugin.

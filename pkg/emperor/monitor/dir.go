@@ -94,7 +94,7 @@ func (d *Dir) look() (changed bool) {
 	d.succeeded(d.path)
 	clear(d.dirty)
 	for _, name := range names {
-		if d.refresh(int(dir.Fd()), Config{Name: name, Path: filepath.Join(d.path, name)}) {
+		if d.refresh(int(dir.Fd()), Config{Name: name, Path: filepath.Join(d.path, name), Dir: d.path}) {
 			changed = true
 		}
 	}

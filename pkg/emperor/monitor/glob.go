@@ -11,34 +11,39 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Glob monitors a pattern of paths (filepath.Match): each regular file that it fits
-// and that has a known extension is a vassal, and its path is the vassal's name, as
-// in uWSGI's glob monitor. It learns of changes by inotify(7) in every directory
-// that the pattern leads through.
+// Glob monitors a pattern of paths: each regular file that it fits and that has a
+// known extension is a vassal. Its path, spelled as in the pattern, is the vassal's
+// name, and the vassal's working directory is the one of this process, as in uWSGI's
+// glob monitor. It learns of changes by inotify(7) in every directory that the
+// pattern leads through.
 type Glob struct {
 	files
-	pattern string
+	given   string // the pattern as it was written
+	dir     string // where it starts if it is relative
+	pattern string // absolute
 	base    string // the directory where the pattern begins to be one
 }
 
-// NewGlob returns a monitor of a pattern. It fails when that is none.
+// NewGlob returns a monitor of a pattern (see Expand). A path without wildcards is
+// the pattern of one file. Malformed patterns are an error.
 func NewGlob(pattern string, o DirOptions) (*Glob, error) {
-	absolute, err := filepath.Abs(pattern)
-	if err == nil {
-		_, err = filepath.Match(absolute, "")
+	dir, err := os.Getwd()
+	if err == nil || filepath.IsAbs(pattern) {
+		_, err = filepath.Match(pattern, "")
 	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot monitor %q: %w", pattern, err)
 	}
-	g := &Glob{files: newFiles(o), pattern: absolute, base: filepath.Dir(absolute)}
+	if dir == "" {
+		dir = "/"
+	}
+	absolute := filepath.Clean(within(dir, pattern))
+	g := &Glob{files: newFiles(o), given: pattern, dir: dir, pattern: absolute, base: filepath.Dir(absolute)}
 	if at := strings.IndexAny(absolute, special); at >= 0 {
 		g.base = filepath.Clean(absolute[:strings.LastIndex(absolute[:at], "/")+1])
 	}
 	return g, nil
 }
-
-// special are the bytes that make a pattern of a path.
-const special = `*?[\`
 
 // String returns the absolute pattern.
 func (g *Glob) String() string { return "glob://" + g.pattern }
@@ -74,16 +79,15 @@ func (g *Glob) look() (changed bool) {
 		return false
 	}
 	g.succeeded(g.base)
-	paths, _ := filepath.Glob(g.pattern)
 	seen := map[string]bool{}
-	for _, path := range paths {
-		seen[path] = g.counts(filepath.Base(path))
+	for _, name := range Expand(g.dir, g.given) {
+		seen[name] = g.counts(filepath.Base(name))
 	}
-	for path := range g.entries {
-		seen[path] = true
+	for name := range g.entries {
+		seen[name] = true
 	}
-	for path, isConfig := range seen {
-		if isConfig && g.refreshPath(path) {
+	for name, isConfig := range seen {
+		if isConfig && g.refreshName(name) {
 			changed = true
 		}
 	}
@@ -91,17 +95,18 @@ func (g *Glob) look() (changed bool) {
 	return changed
 }
 
-// refreshPath looks at one path. What cannot be looked at stays as it was.
-func (g *Glob) refreshPath(path string) (changed bool) {
+// refreshName looks at one file. What cannot be looked at stays as it was.
+func (g *Glob) refreshName(name string) (changed bool) {
+	path := filepath.Clean(within(g.dir, name))
 	dir, err := os.OpenFile(filepath.Dir(path), unix.O_PATH|oDirectory, 0)
 	switch {
 	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR):
-		return g.absent(path)
+		return g.absent(name)
 	case err != nil:
 		return false
 	}
 	defer dir.Close()
-	return g.refresh(int(dir.Fd()), Config{Name: path, Path: path})
+	return g.refresh(int(dir.Fd()), Config{Name: name, Path: path, Dir: g.dir})
 }
 
 // rewatch watches every directory that the pattern leads through as it is now.
@@ -118,8 +123,7 @@ func (g *Glob) rewatch() {
 func (g *Glob) dirs() []string {
 	dirs := []string{nearestDir(g.base)}
 	for dir := filepath.Dir(g.pattern); len(dir) > len(g.base); dir = filepath.Dir(dir) {
-		more, _ := filepath.Glob(dir)
-		dirs = append(dirs, more...)
+		dirs = append(dirs, Expand("/", dir)...)
 	}
 	return dirs
 }

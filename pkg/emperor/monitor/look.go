@@ -40,7 +40,7 @@ func (f *files) refresh(dir int, c Config) (changed bool) {
 		e = &entry{}
 	}
 	name := filepath.Base(c.Path)
-	data, stat, same, err := readConfig(dir, name, e.stat, f.options)
+	found, same, err := readConfig(dir, name, e.stat, f.options)
 	if len(name) >= maxName {
 		err = fmt.Errorf("its name is longer than %d bytes", maxName-1)
 	}
@@ -62,8 +62,9 @@ func (f *files) refresh(dir int, c Config) (changed bool) {
 		c.Err = cause(err)
 		return e.refuse(c)
 	}
-	e.stat = stat
-	c.Data, c.Version, c.UID, c.GID = data, versionOf(data, stat.touched()), stat.uid, stat.gid
+	e.stat = found.stat
+	c.Data, c.Printed, c.UID, c.GID = found.data, found.printed, found.stat.uid, found.stat.gid
+	c.Version = versionOf(found.data, found.stat.touched())
 	return e.accept(c)
 }
 

@@ -5,6 +5,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"os"
+	"path/filepath"
 	"time"
 )
 
@@ -14,11 +16,16 @@ const MaxConfig = 1 << 20
 // Config is one configuration as it was found: read once, and never to be read
 // again by its path.
 type Config struct {
-	// Name is the vassal's name: the file name in a directory. Any byte but
-	// slash and NUL may be in it.
+	// Name is the vassal's name: the file name in a directory, the path as a pattern
+	// spells it. Any byte but NUL may be in it.
 	Name string
 	// Path is where it was found, absolute, for messages.
 	Path string
+	// Dir is the absolute working directory of the vassal, at which Name and the
+	// relative names in the configuration start.
+	Dir string
+	// Printed: Data is the output of the file, which is a program.
+	Printed bool
 	// Data is the content. Nobody may write to it.
 	Data []byte
 	// Version changes whenever the configuration should take effect again.
@@ -28,6 +35,28 @@ type Config struct {
 	// Err says why there is something of that name that cannot be used; Data and
 	// Version are then empty. A vassal that runs goes on as it is.
 	Err error
+}
+
+// Located returns c with Dir and Path as uWSGI's magic variables %v and %p name them
+// now: without symbolic links in directories, while a file that is a link keeps its
+// own name. It looks at the file system, so it may block. Links that lead nowhere
+// stay as they are.
+func (c Config) Located() Config {
+	if dir, err := filepath.EvalSymlinks(c.Dir); err == nil {
+		c.Dir = dir
+	}
+	path := c.Name
+	if !filepath.IsAbs(path) {
+		path = c.Dir + "/" + path
+	}
+	if info, err := os.Lstat(path); err != nil {
+		return c
+	} else if info.Mode()&os.ModeSymlink != 0 {
+		c.Path = path
+	} else if real, err := filepath.EvalSymlinks(path); err == nil {
+		c.Path = real
+	}
+	return c
 }
 
 // Version identifies a configuration as it was at one time. Two are equal when

@@ -34,25 +34,32 @@ func statOf(fd int) (fileStat, uint32, error) {
 	}, s.Mode & unix.S_IFMT, nil
 }
 
+// content is what was read.
+type content struct {
+	data    []byte
+	stat    fileStat
+	printed bool // the file was executed, and data is its output
+}
+
 // readConfig reads the file name in the directory dir. The name is resolved
 // once; everything after that happens to the file that was found, whatever its
 // name has come to mean. When the file is still as in known, it returns
 // unchanged and reads nothing.
-func readConfig(dir int, name string, known fileStat, o DirOptions) (data []byte, st fileStat, unchanged bool, err error) {
+func readConfig(dir int, name string, known fileStat, o DirOptions) (c content, unchanged bool, err error) {
 	// O_PATH opens nothing yet: no device is touched and no FIFO blocks.
 	found, err := unix.Openat(dir, name, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return nil, st, false, err
+		return c, false, err
 	}
 	defer unix.Close(found)
 	st, kind, err := statOf(found)
 	switch {
 	case err != nil:
-		return nil, st, false, err
+		return c, false, err
 	case kind != unix.S_IFREG:
-		return nil, st, false, fmt.Errorf("is %s, not a regular file", kindName(kind))
+		return c, false, fmt.Errorf("is %s, not a regular file", kindName(kind))
 	case st.size > MaxConfig:
-		return nil, st, false, fmt.Errorf("is larger than %d bytes", MaxConfig)
+		return c, false, fmt.Errorf("is larger than %d bytes", MaxConfig)
 	}
 	if o.NoFollow {
 		if link, ok := linkStat(dir, name); ok {
@@ -60,16 +67,18 @@ func readConfig(dir int, name string, known fileStat, o DirOptions) (data []byte
 			st = link
 		}
 	}
+	c.stat = st
 	if st == known {
-		return nil, st, true, nil
+		return c, true, nil
 	}
 	path := fmt.Sprintf("/proc/self/fd/%d", found)
-	if o.MagicExec && unix.Faccessat(unix.AT_FDCWD, path, unix.X_OK, unix.AT_EACCESS) == nil {
-		data, err = outputOf(found, name, st.uid)
+	c.printed = o.MagicExec && unix.Faccessat(unix.AT_FDCWD, path, unix.X_OK, unix.AT_EACCESS) == nil
+	if c.printed {
+		c.data, err = outputOf(found, name, st.uid)
 	} else {
-		data, err = readStill(path)
+		c.data, err = readStill(path)
 	}
-	return data, st, false, err
+	return c, false, err
 }
 
 // linkStat is that of a symbolic link itself.

@@ -29,7 +29,7 @@ func NewStatic(name string, configs ...Config) *Static {
 
 // Text makes a Config from a name and a text, as if it had been written now.
 func Text(name, text string) Config {
-	return Config{Name: name, Path: "/" + name, Data: []byte(text), Version: versionOf([]byte(text), time.Now())}
+	return Config{Name: name, Path: "/" + name, Dir: "/", Data: []byte(text), Version: versionOf([]byte(text), time.Now())}
 }
 
 // String returns the name given to NewStatic.
