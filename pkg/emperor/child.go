@@ -60,6 +60,7 @@ type child struct {
 	hungUp bool // it has closed its pipe
 
 	output   *os.File // read end of its stdout and stderr
+	part     int64    // of the emperor's share of pipes, for output
 	printing printing
 
 	current atomic.Pointer[Plan] // what it is asked to run
@@ -82,6 +83,7 @@ func (c *child) connect() (ends []*os.File, err error) {
 		return ends, err
 	}
 	ends = append(ends, write, write)
+	c.part = c.system.pipes.widen(write)
 	if c.pipe, theirs, err = stream("pipe"); err != nil {
 		return ends, err
 	}
@@ -114,17 +116,6 @@ func (c *child) stdin() (*os.File, error) {
 		return nil, err
 	}
 	return os.NewFile(uintptr(fd), "socket of the vassal"), nil
-}
-
-// pipe makes one that the emperor reads without waiting, and the vassal writes to as
-// to any other.
-func pipe() (read, write *os.File, err error) {
-	var ends [2]int
-	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
-		return nil, nil, os.NewSyscallError("pipe2", err)
-	}
-	read, write = os.NewFile(uintptr(ends[0]), "output"), os.NewFile(uintptr(ends[1]), "output of the vassal")
-	return read, write, unix.SetNonblock(ends[0], true) // after NewFile: out of the runtime's poller
 }
 
 // stream makes a connected pair.
@@ -293,6 +284,8 @@ func (c *child) abandon() {
 // close closes every descriptor that is open.
 func (c *child) close() {
 	closeAll([]*os.File{c.pipe, c.configs, c.output})
+	c.system.pipes.giveBack(c.part)
+	c.part = 0
 	if c.orders != nil {
 		c.orders.Close()
 	}

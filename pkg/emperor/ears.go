@@ -34,7 +34,7 @@ func NewEars() (*Ears, error) {
 		talk.Close()
 		return nil, err
 	}
-	return &Ears{talk, prints, make([]byte, pipeSize)}, nil
+	return &Ears{talk, prints, make([]byte, printTaken)}, nil
 }
 
 // Close ends the goroutines.

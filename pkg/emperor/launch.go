@@ -61,6 +61,8 @@ type System struct {
 	Output *output.Hub
 	// Cgroups is where each generation gets a cgroup of its own. Nil: nowhere.
 	Cgroups *namespaces.CgroupRoot
+
+	pipes plumber
 }
 
 // Launch implements Launcher: hooks before, clone, hooks after, order.

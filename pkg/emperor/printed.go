@@ -26,9 +26,9 @@ const (
 	printBurst = 8 << 20
 	lineCost   = 256
 	// printPause is the time between two looks at what a vassal prints that prints
-	// much: a pipe holds as much as is taken at a time (pipe(7)).
+	// much, and printTaken how much is taken at a time.
 	printPause = 2 * time.Millisecond
-	pipeSize   = 64 << 10
+	printTaken = 64 << 10
 )
 
 // printing passes on what a vassal and all it started print, until nobody can print
@@ -66,10 +66,10 @@ func (c *child) print() {
 			return poll.Never
 		}
 		now := time.Now()
-		for piece := range slices.Chunk(buffer[:n], pipeSize/16) { // each of which can be paid for
+		for piece := range slices.Chunk(buffer[:n], printTaken/16) { // each of which can be paid for
 			p.take(piece, now)
 		}
-		if n > pipeSize/16 {
+		if n > printTaken/16 {
 			return printPause
 		}
 		return 0

@@ -58,7 +58,7 @@ func TestPrintingOfMuch(t *testing.T) {
 
 // Even a pipe full of empty lines is less than what may be printed at once.
 func TestPiecesCanBePaidFor(t *testing.T) {
-	if worst := pipeSize / 16 * (1 + lineCost); worst > printBurst/2 {
+	if worst := printTaken / 16 * (1 + lineCost); worst > printBurst/2 {
 		t.Errorf("a piece may cost %d, and there is never more than %d", worst, printBurst)
 	}
 }

@@ -1,0 +1,75 @@
+package emperor
+
+import (
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/namespaces"
+)
+
+const (
+	// pipeSize is how much a pipe holds by itself, in bytes (pipe(7)).
+	pipeSize = 64 << 10
+	// outputRoom is how much a vassal's programs can print, in bytes, while this process
+	// is stopped (SIGSTOP, a freezer, a debugger): then they block. It is the most that a
+	// user without privileges may ask for (fs.pipe-max-size).
+	outputRoom = 1 << 20
+)
+
+// pipe makes one that the emperor reads without waiting, and the vassal writes to as
+// to any other.
+func pipe() (read, write *os.File, err error) {
+	var ends [2]int
+	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
+		return nil, nil, os.NewSyscallError("pipe2", err)
+	}
+	read, write = os.NewFile(uintptr(ends[0]), "output"), os.NewFile(uintptr(ends[1]), "output of the vassal")
+	return read, write, unix.SetNonblock(ends[0], true) // after NewFile: out of the runtime's poller
+}
+
+// plumber widens pipes. The zero value has widened none.
+//
+// A user without privileges has a share of all pipes (fs.pipe-user-pages-soft). When
+// it is used up each new pipe of that user, for any purpose, holds two pages only: the
+// plumber takes at most half of the share.
+type plumber struct{ taken atomic.Int64 } // bytes of the share
+
+// widen gives a pipe outputRoom, or less where the kernel refuses that, and returns
+// its part of the share, which the caller gives back with the pipe.
+func (p *plumber) widen(f *os.File) (part int64) {
+	share := pipeShare()
+	if share > 0 && p.taken.Add(outputRoom) > share/2 {
+		p.taken.Add(-outputRoom)
+		return 0
+	}
+	for size := outputRoom; size > pipeSize; size /= 2 {
+		if _, err := unix.FcntlInt(f.Fd(), unix.F_SETPIPE_SZ, size); err == nil {
+			break
+		}
+	}
+	if share == 0 {
+		return 0
+	}
+	return outputRoom
+}
+
+func (p *plumber) giveBack(part int64) { p.taken.Add(-part) }
+
+// pipeShare returns how much all pipes of this user may hold before new ones become
+// small, in bytes; zero: any amount.
+var pipeShare = sync.OnceValue(func() int64 {
+	if namespaces.Capable(unix.CAP_SYS_RESOURCE, unix.CAP_SYS_ADMIN) {
+		return 0
+	}
+	text, err := os.ReadFile("/proc/sys/fs/pipe-user-pages-soft")
+	if err != nil {
+		return 0
+	}
+	pages, _ := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64)
+	return pages * int64(os.Getpagesize())
+})
