@@ -32,8 +32,9 @@ func (l *life) probes(c *child, p wire.Probe, report func(Message)) {
 	}
 	l.probing.Do(func() {
 		l.probe = accompany(func(ctx context.Context) {
-			limited, cancel := context.WithTimeout(ctx, min(p.Timeout, maxReadyTime))
+			limited, cancel := context.WithCancel(ctx)
 			defer cancel()
+			defer after(min(p.Timeout, maxReadyTime), cancel).Stop()
 			err := l.await(limited, c, p)
 			switch {
 			case err == nil:

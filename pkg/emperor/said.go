@@ -208,7 +208,7 @@ func (e *Emperor) beat(v *vassal) {
 // listen looks at the vassal's pulse after d.
 func (e *Emperor) listen(v *vassal, d time.Duration) {
 	a := about{v, v.generation}
-	v.pulse = time.AfterFunc(d, func() { e.post(pulse{a}) })
+	v.pulse = after(d, func() { e.post(pulse{a}) })
 }
 
 // pulse: it is time to ask whether a vassal that sent heartbeats still does.

@@ -305,7 +305,7 @@ func (e *Emperor) shadow(v *vassal, source int, path string) {
 func (e *Emperor) arm(v *vassal, d time.Duration) {
 	e.disarm(v)
 	alarm := v.alarm
-	v.timer = time.AfterFunc(d, func() { e.post(due{v, alarm}) })
+	v.timer = after(d, func() { e.post(due{v, alarm}) })
 }
 
 func (e *Emperor) disarm(v *vassal) {
