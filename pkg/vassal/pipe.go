@@ -1,6 +1,7 @@
 package vassal
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -19,12 +20,26 @@ func newPipe(fd int) *pipe {
 	return &pipe{os.NewFile(uintptr(fd), "emperor")}
 }
 
-// report sends one byte. Without an emperor nobody listens, which is no error.
+// report sends one byte. Without an emperor nobody listens, which is no error. It never
+// waits for an emperor that does not read: enough heartbeats are on the way to it then,
+// and a goroutine waits with any other report.
 func (p *pipe) report(r wire.Report) error {
 	if p == nil {
 		return nil
 	}
-	if _, err := p.file.Write([]byte{byte(r)}); err != nil {
+	raw, err := p.file.SyscallConn()
+	if err != nil {
+		return fmt.Errorf("cannot report %v to the emperor: %w", r, err)
+	}
+	said := []byte{byte(r)}
+	control := raw.Control(func(fd uintptr) { _, err = unix.Write(int(fd), said) })
+	switch err = errors.Join(control, err); {
+	case errors.Is(err, unix.EAGAIN) && r == wire.Heartbeat:
+		return nil
+	case errors.Is(err, unix.EAGAIN):
+		go func() { _, _ = p.file.Write(said) }()
+		return nil
+	case err != nil:
 		return fmt.Errorf("cannot report %v to the emperor: %w", r, err)
 	}
 	return nil

@@ -1,0 +1,52 @@
+package vassal
+
+import (
+	"bytes"
+	"os"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/wire"
+)
+
+// An emperor that reads nothing holds up no report. It hears each later, but for
+// heartbeats beyond those that have room.
+func TestReportsToAnEmperorThatIsStopped(t *testing.T) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, emperor := newPipe(pair[1]), os.NewFile(uintptr(pair[0]), "emperor")
+	defer emperor.Close()
+	const beats = 1 << 16 // more than any socket holds, one byte each
+	for range beats {
+		if err := p.report(wire.Heartbeat); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, r := range []wire.Report{wire.Loyal, wire.Heartbeat, wire.Withdraw} {
+		if err := p.report(r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var heard []byte
+	for !bytes.Contains(heard, []byte{byte(wire.Loyal)}) || !bytes.Contains(heard, []byte{byte(wire.Withdraw)}) {
+		some := make([]byte, 1<<10)
+		n, err := emperor.Read(some)
+		if err != nil {
+			t.Fatal(err)
+		}
+		heard = append(heard, some[:n]...)
+	}
+	if n := bytes.Count(heard, []byte{byte(wire.Heartbeat)}); n == 0 || n >= beats {
+		t.Errorf("%d heartbeats were heard of %d", n, beats)
+	}
+	emperor.Close()
+	for range 2 {
+		err = p.report(wire.Heartbeat)
+	}
+	if err == nil {
+		t.Error("the end of the emperor is no error")
+	}
+}
