@@ -18,13 +18,12 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/emperor/control"
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
-	"github.com/emperor-go/emperor/pkg/emperor/output"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
 // run wires everything, top to bottom, and supervises until ctx ends.
-func run(ctx context.Context, hurry <-chan struct{}, stderr *output.Queue, o *config.Emperor, warnings config.Problems) error {
+func run(ctx context.Context, hurry <-chan struct{}, stderr *termlog.Queue, o *config.Emperor, warnings config.Problems) error {
 	log := slog.New(handler(stderr, o))
 	for _, w := range warnings {
 		log.Warn(w.Error())

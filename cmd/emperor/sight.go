@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -13,6 +12,7 @@ import (
 	"time"
 
 	"github.com/emperor-go/emperor/internal/accounts"
+	"github.com/emperor-go/emperor/internal/termlog"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/emperor/control"
@@ -169,14 +169,10 @@ const (
 	// logPending is how much of the log may wait for a slow reader.
 	logPending = 4 << 20
 	// logEnd is how long the end of the emperor waits for one.
-	logEnd = time.Second
+	logEnd = termlog.LastWords
 )
 
-// logQueue keeps whoever reads the log from holding up the emperor.
-func logQueue(w io.Writer, o *config.Emperor) *output.Queue {
-	return output.NewQueue(w, logPending, func(lost int) []byte {
-		var note bytes.Buffer
-		slog.New(handler(&note, o)).Warn("lines of the log were lost: they could not be written in time", "lines", lost)
-		return note.Bytes()
-	})
+// logQueue returns the emperor's log, whose reader never holds up the emperor.
+func logQueue(f *os.File, o *config.Emperor) *termlog.Queue {
+	return termlog.LogQueue(f, logPending, func(w io.Writer) slog.Handler { return handler(w, o) })
 }

@@ -29,11 +29,20 @@ Attaches to the terminal of a vassal: ADDRESS is its pty-socket.
 
 func main() {
 	debug.SetGCPercent(50)
-	if err := run(os.Args[1:]); err != nil {
-		fmt.Fprintln(os.Stderr, "vassal-pty:", err)
+	err := run(os.Args[1:])
+	if err != nil {
+		complain(err)
+	}
+	stderr.Flush(termlog.LastWords)
+	if err != nil {
 		os.Exit(1)
 	}
 }
+
+// stderr is standard error, to which the terminal's output goes as well (pty-log).
+var stderr, _ = termlog.Own()
+
+func complain(err error) { fmt.Fprintln(stderr, "vassal-pty:", err) }
 
 func run(args []string) error {
 	switch {
@@ -122,7 +131,7 @@ func serveWorkers(hub *terminal.Hub, control *net.UnixConn, l net.Listener, o pt
 		}
 		if o.NoISig {
 			if err := pty.NoISig(tty); err != nil {
-				fmt.Fprintln(os.Stderr, "vassal-pty:", err)
+				complain(err)
 			}
 		}
 		ended, end := hub.Show(tty)
@@ -144,11 +153,12 @@ func serveWorkers(hub *terminal.Hub, control *net.UnixConn, l net.Listener, o pt
 	}
 }
 
+// logOf is where the output of terminals goes, beside the clients.
 func logOf(o pty.Options) io.Writer {
 	if o.Log {
-		return os.Stderr
+		return stderr
 	}
-	return nil
+	return io.Discard
 }
 
 // furnish types what comes on standard input, if that is wanted.
@@ -181,7 +191,7 @@ func serveProgram(l net.Listener, o pty.Options) error {
 			return err
 		}
 		if first, err = runProgram(l, first, o); err != nil {
-			fmt.Fprintln(os.Stderr, "vassal-pty:", err)
+			complain(err)
 		}
 	}
 }
@@ -284,5 +294,6 @@ func awaitMaster(control *net.UnixConn, l net.Listener) {
 	_, _ = control.Read(make([]byte, 1))
 	_ = l.Close()
 	<-time.After(lastWords)
+	stderr.Flush(termlog.LastWords)
 	os.Exit(0)
 }

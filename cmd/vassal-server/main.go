@@ -7,7 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
+	"io"
 	"os"
 	"os/signal"
 	"runtime"
@@ -46,24 +46,33 @@ func main() {
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 	signal.Ignore(syscall.SIGHUP)
 	termlog.OutliveReader()
+	stderr, log := termlog.Own()
 	excuse, err := serving.Excuse()
 	if err == nil {
-		err = run(ctx, os.Args[1:], excuse)
+		err = run(ctx, os.Args[1:], excuse, server.Config{Log: log, AccessLog: stderr})
 	}
+	code := report(stderr, excuse, err)
+	stderr.Flush(termlog.LastWords)
+	os.Exit(code)
+}
+
+// report prints an error, or the help, tells the master by excuse why nothing is served,
+// and returns the exit code.
+func report(stderr io.Writer, excuse *os.File, err error) (code int) {
 	var mistake usageError
 	switch {
 	case err == nil:
-		return
+		return 0
 	case errors.Is(err, errHelp):
 		help()
-		return
-	case errors.As(err, &mistake):
-		termlog.PrintError(os.Stderr, "vassal-server", err)
-		os.Exit(exitUsage)
+		return 0
 	}
-	termlog.PrintError(os.Stderr, "vassal-server", err)
+	termlog.PrintError(stderr, "vassal-server", err)
+	if errors.As(err, &mistake) {
+		return exitUsage
+	}
 	_, _ = fmt.Fprint(excuse, err) // to nobody, where it is nil or closed
-	os.Exit(exitFailed)
+	return exitFailed
 }
 
 // closeWhenReady passes states on to notify, and closes the excuse with the first.
@@ -82,9 +91,9 @@ type usageError struct{ error }
 
 var errHelp = errors.New("help asked for")
 
-func run(ctx context.Context, args []string, excuse *os.File) error {
-	log := slog.New(termlog.New(os.Stderr, termlog.Options{Marks: termlog.Marked()}))
-	c := server.Config{Log: log, AccessLog: os.Stderr, Notify: closeWhenReady(excuse, server.Notifier(log))}
+// run serves with a configuration that has its logs.
+func run(ctx context.Context, args []string, excuse *os.File, c server.Config) error {
+	c.Notify = closeWhenReady(excuse, server.Notifier(c.Log))
 	if os.Getenv("GOMAXPROCS") == "1" {
 		// The master starts us small, for an idle server pays for each processor.
 		_ = os.Unsetenv("GOMAXPROCS")

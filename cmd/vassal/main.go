@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"runtime"
@@ -37,41 +38,54 @@ func main() {
 		}
 		return
 	}
-	termlog.OutliveReader()
-	if os.Args[0] == master.StageName {
-		termlog.PrintError(os.Stderr, "vassal", master.Stage(os.Args, logger()))
-		os.Exit(exitFailed)
-	}
 	if len(os.Args) == 3 && os.Args[1] == "--pty-connect" {
 		fmt.Fprintln(os.Stderr, "vassal: cannot attach:", vassal.Attach(os.Args[2]))
 		os.Exit(exitFailed)
 	}
-	err := run()
+	termlog.OutliveReader()
+	stderr, log := termlog.Own()
+	printed := func() { stderr.Flush(termlog.LastWords) }
+	var err error
+	if os.Args[0] == master.StageName {
+		err = master.Stage(os.Args, log, printed)
+	} else {
+		err = run(log, printed)
+	}
+	code := report(stderr, err)
+	printed()
+	os.Exit(code)
+}
+
+// report prints an error, or the answer to a question, and returns the exit code.
+func report(stderr io.Writer, err error) (code int) {
 	var shown config.Shown
 	var exit *hooks.ExitError
 	switch {
-	case errors.As(err, &exit):
-		if exit.Code != 0 {
-			termlog.PrintError(os.Stderr, "vassal", err)
-		}
-		os.Exit(exit.Code)
 	case err == nil, errors.Is(err, vassal.ErrWithdrawn):
+		return 0
 	case errors.As(err, &shown):
 		fmt.Print(shown.Text)
+		return 0
 	case errors.Is(err, config.ErrHelp):
 		_ = config.VassalHelp(os.Stdout, err)
+		return 0
 	case errors.Is(err, config.ErrVersion):
 		fmt.Println("vassal", config.Version)
+		return 0
+	case errors.As(err, &exit):
+		code = exit.Code
+	case errors.Is(err, vassal.ErrUsage):
+		code = exitUsage
 	default:
-		termlog.PrintError(os.Stderr, "vassal", err)
-		if errors.Is(err, vassal.ErrUsage) {
-			os.Exit(exitUsage)
-		}
-		os.Exit(exitFailed)
+		code = exitFailed
 	}
+	if code != 0 {
+		termlog.PrintError(stderr, "vassal", err)
+	}
+	return code
 }
 
-func run() error {
+func run(log *slog.Logger, printed func()) error {
 	self, server, parser, err := vassal.Programs()
 	if err != nil {
 		return err
@@ -84,11 +98,7 @@ func run() error {
 		},
 		Fallback:      func() string { return config.Own(foreign.Ask(parser)).FallbackOfArgs(os.Args[1:]) },
 		ServerProgram: server, ParserProgram: parser, SelfProgram: self, TwinProgram: vassal.Twin(),
-		Log: logger(),
+		Log: log, Printed: printed,
 	}
 	return v.Run(context.Background())
-}
-
-func logger() *slog.Logger {
-	return slog.New(termlog.New(os.Stderr, termlog.Options{Marks: termlog.Marked()}))
 }

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -210,7 +209,7 @@ func (v *Vassal) again(program string, l legacy) error {
 		env = append(env, wire.ProcsEnv+"="+procs)
 	}
 	env = slices.DeleteFunc(env, func(e string) bool { return strings.HasPrefix(e, procsKey+"=") })
-	return syscall.Exec(program, os.Args, append(env, procsKey+"=1"))
+	return v.exec(program, os.Args, append(env, procsKey+"=1"))
 }
 
 // forgetEnvironment makes the environment what it was before the options.

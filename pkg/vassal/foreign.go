@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 
 	"golang.org/x/sys/unix"
 
@@ -51,7 +50,7 @@ func (v *Vassal) becomeForeign(context.Context) error {
 		}
 		v.Log.Debug("becoming another program", "program", path, "configuration", config)
 		setBlocking(kept, true) // what it expects of the descriptors that it gets
-		err := execute(path, args, env)
+		err := v.execute(path, args, env)
 		setBlocking(kept, false)
 		failed = errors.Join(failed, fmt.Errorf("cannot become %q: %w", path, err))
 		if !errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.EACCES) && !errors.Is(err, unix.ENOTDIR) {
@@ -100,7 +99,7 @@ func (v *Vassal) askForConfig() error {
 
 // execute replaces this process, by a program in PATH if its name has no slash, as
 // execvp(3) does. It returns only if that fails.
-func execute(program string, args, env []string) error {
+func (v *Vassal) execute(program string, args, env []string) error {
 	path := program
 	if !strings.Contains(program, "/") {
 		var err error
@@ -108,7 +107,7 @@ func execute(program string, args, env []string) error {
 			return unix.ENOENT
 		}
 	}
-	return syscall.Exec(path, append([]string{program}, args...), env)
+	return v.exec(path, append([]string{program}, args...), env)
 }
 
 // keep lets descriptors survive execve.

@@ -91,7 +91,15 @@ func (v *Vassal) become(words []string, list []*sockets.Socket) error {
 		env = append(env, sockets.Variables(list)...)
 		env = append(env, "LISTEN_PID="+strconv.Itoa(os.Getpid()))
 	}
-	return fmt.Errorf("cannot become %q: %w", words[0], syscall.Exec(path, words, env))
+	return fmt.Errorf("cannot become %q: %w", words[0], v.exec(path, words, env))
+}
+
+// exec executes a program in the place of this one. It returns only if it cannot.
+func (v *Vassal) exec(path string, argv, env []string) error {
+	if v.Printed != nil {
+		v.Printed()
+	}
+	return syscall.Exec(path, argv, env)
 }
 
 // probe is how the emperor finds out that a program which takes this one's place is

@@ -42,6 +42,9 @@ type Vassal struct {
 	Fallback func() string
 	// Log gets what happens. Required.
 	Log *slog.Logger
+	// Printed waits, for a moment at most, until what Log got has been written. Nil: it
+	// has at once.
+	Printed func()
 
 	pipe       *pipe       // to the emperor; nil without one
 	order      *wire.Order // the one in effect; nil when nobody parked us

@@ -4,18 +4,19 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"sync"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 )
 
-// file is a log file that can be opened again after somebody renamed it.
+// file is a log file that can be opened again after it was renamed. One goroutine at a
+// time writes and closes it, which may block; no other waits for that.
 type file struct {
 	path string
 	uid  uint32 // of the vassal
 
-	mu sync.Mutex
-	f  *os.File
+	f    *os.File                // nil: none is open
+	next atomic.Pointer[os.File] // to be written to from now on; nil: f is
 }
 
 // openFile opens a log file to append to. Nobody on the way may be a symbolic
@@ -63,14 +64,22 @@ func trusted(fd int, uid uint32) error {
 // Write implements io.Writer. A file that has lost its name is opened again, so
 // that rotation needs no signal.
 func (f *file) Write(p []byte) (int, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.advance()
 	if f.f == nil || f.moved() {
-		if err := f.reopen(); err != nil && f.f == nil {
+		if err := f.again(); err != nil && f.f == nil {
 			return 0, err
 		}
+		f.advance()
 	}
 	return f.f.Write(p)
+}
+
+// advance takes the file that was opened again for the one before.
+func (f *file) advance() {
+	if next := f.next.Swap(nil); next != nil {
+		f.f.Close()
+		f.f = next
+	}
 }
 
 // moved reports whether the path now means another file, or none.
@@ -83,30 +92,18 @@ func (f *file) moved() bool {
 	return err != nil || open.Ino != named.Ino || open.Dev != named.Dev
 }
 
-// reopen opens the path; what is open stays so when that fails.
-func (f *file) reopen() error {
+// again opens the path; what is open stays so when that fails.
+func (f *file) again() error {
 	fresh, err := openFile(f.path, f.uid)
 	if err != nil {
 		return err
 	}
-	if f.f != nil {
-		f.f.Close()
-	}
-	f.f = fresh
+	f.next.Swap(fresh).Close()
 	return nil
 }
 
-func (f *file) again() error {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.reopen()
-}
-
-func (f *file) close() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.f != nil {
-		f.f.Close()
-		f.f = nil
-	}
+// Close implements io.Closer.
+func (f *file) Close() error {
+	f.advance()
+	return f.f.Close()
 }

@@ -2,14 +2,11 @@ package output
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -117,80 +114,6 @@ func TestForgottenLogsEnd(t *testing.T) {
 	}
 }
 
-// gate is a writer that blocks until it is opened, and fails while it is full.
-type gate struct {
-	mu   sync.Mutex
-	open chan struct{}
-	full bool
-	text bytes.Buffer
-}
-
-func (g *gate) Write(p []byte) (int, error) {
-	<-g.open
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.full {
-		return 0, errors.New("no space left on device")
-	}
-	return g.text.Write(p)
-}
-
-func (g *gate) fill(full bool) { g.mu.Lock(); g.full = full; g.mu.Unlock() }
-
-func note(lost int) []byte { return fmt.Appendf(nil, "%d lost\n", lost) }
-
-func TestQueueNeverWaitsForASlowReader(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		g := &gate{open: make(chan struct{})}
-		q := NewQueue(g, 30, note)
-		q.Write([]byte("first line\n")) // the writer hangs on this one
-		synctest.Wait()
-		for range 5 {
-			q.Write([]byte("0123456789")) // three of them fit
-		}
-		close(g.open)
-		synctest.Wait()
-		if got, want := g.text.String(), "first line\n0123456789012345678901234567892 lost\n"; got != want {
-			t.Errorf("got %q, want %q", got, want)
-		}
-		q.Close(time.Second)
-	})
-}
-
-func TestQueueTellsOfWhatAFullDiskTook(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		g := &gate{open: make(chan struct{}), full: true}
-		close(g.open)
-		q := NewQueue(g, 1000, note)
-		q.Write([]byte("a\n"))
-		synctest.Wait()
-		q.Write([]byte("b\n"))
-		synctest.Wait()
-		g.fill(false)
-		q.Write([]byte("c\n"))
-		synctest.Wait()
-		if got, want := g.text.String(), "c\n2 lost\n"; got != want {
-			t.Errorf("got %q, want %q", got, want)
-		}
-		q.Close(time.Second)
-	})
-}
-
-func TestQueueEndsThoughNobodyReads(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		g := &gate{open: make(chan struct{})}
-		q := NewQueue(g, 1000, note)
-		q.Write([]byte("a\n"))
-		start := time.Now()
-		q.Close(3 * time.Second)
-		if took := time.Since(start); took != 3*time.Second {
-			t.Errorf("the end took %v", took)
-		}
-		q.Write([]byte("b\n")) // harmless
-		close(g.open)
-	})
-}
-
 // hub returns a sink and the emperor's log.
 func hub(to string) (*Hub, *Sink, *bytes.Buffer) {
 	var log bytes.Buffer
@@ -253,29 +176,6 @@ func TestFloodLosesItsOwnLines(t *testing.T) {
 			t.Error("the end does not tell what was lost")
 		}
 		quiet.Close()
-	})
-}
-
-func TestQueueIsCrowdedWhenHalfFull(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		g := &gate{open: make(chan struct{})}
-		q := NewQueue(g, 30, note)
-		q.Write([]byte("first line\n"))
-		synctest.Wait()
-		var crowded []bool
-		for range 3 {
-			q.Write([]byte("0123456789"))
-			crowded = append(crowded, q.Crowded())
-		}
-		if !slices.Equal(crowded, []bool{false, true, true}) {
-			t.Errorf("after each line: %v", crowded)
-		}
-		close(g.open)
-		synctest.Wait()
-		if q.Crowded() {
-			t.Error("an empty queue is crowded")
-		}
-		q.Close(time.Second)
 	})
 }
 

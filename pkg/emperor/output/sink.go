@@ -1,6 +1,7 @@
 package output
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -11,6 +12,8 @@ import (
 	"time"
 
 	"github.com/coreos/go-systemd/v22/journal"
+
+	"github.com/emperor-go/emperor/internal/termlog"
 )
 
 // Journal is the destination that means the system's journal.
@@ -119,8 +122,8 @@ func (s *Sink) store(h *Hub, v Vassal) error {
 		if !journal.Enabled() {
 			return errors.New("there is no journal on this machine")
 		}
-		q := NewQueue(journalWriter(v.Name), pendingBytes, note)
-		s.print = func(l Line) { _, _ = q.Write([]byte(mark(l))) }
+		q := termlog.NewQueue(journalWriter(v.Name), pendingBytes, note)
+		s.print = func(l Line) { _, _ = q.Write([]byte(mark(l) + "\n")) }
 		s.close = func() { q.Close(storing) }
 		return nil
 	}
@@ -129,12 +132,11 @@ func (s *Sink) store(h *Hub, v Vassal) error {
 		return err
 	}
 	h.open.Store(f, struct{}{})
-	q := NewQueue(f, pendingBytes, note)
+	q := termlog.NewQueue(f, pendingBytes, note)
 	s.print = func(l Line) { _, _ = q.Write(fileLine(l)) }
 	s.close = func() {
 		h.open.Delete(f)
 		q.Close(storing)
-		f.close()
 	}
 	return nil
 }
@@ -152,12 +154,19 @@ func fileLine(l Line) []byte {
 // journalWriter writes lines to the journal under the vassal's name.
 type journalWriter string
 
-// Write implements io.Writer.
-func (j journalWriter) Write(p []byte) (int, error) {
-	level, text, _ := parse(strings.TrimSuffix(string(p), "\n"))
-	return len(p), journal.Send(text, journal.Priority(priority(level)), map[string]string{
-		"SYSLOG_IDENTIFIER": "vassal", "EMPEROR_VASSAL": string(j),
-	})
+// Write implements io.Writer. It takes whole lines, each of which becomes an entry.
+func (j journalWriter) Write(p []byte) (n int, err error) {
+	for line := range bytes.Lines(p) {
+		level, text, _ := parse(termlog.Text(line))
+		err := journal.Send(text, journal.Priority(priority(level)), map[string]string{
+			"SYSLOG_IDENTIFIER": "vassal", "EMPEROR_VASSAL": string(j),
+		})
+		if err != nil {
+			return n, err
+		}
+		n += len(line)
+	}
+	return n, nil
 }
 
 // Line takes one line, without its end.

@@ -78,9 +78,10 @@ func readStageOrder(number string) (o stageOrder, err error) {
 	return o, json.NewDecoder(io.NewSectionReader(f, 0, math.MaxInt64)).Decode(&o)
 }
 
-// Stage becomes the worker that argv, [StageName, DESCRIPTOR], describes. It only
-// returns if it cannot, and has told the master why.
-func Stage(argv []string, log *slog.Logger) error {
+// Stage becomes the worker that argv, [StageName, DESCRIPTOR], describes, after printed
+// has waited for what was logged. It only returns if it cannot, and has told the master
+// why.
+func Stage(argv []string, log *slog.Logger, printed func()) error {
 	if len(argv) != 2 {
 		return fmt.Errorf("cannot start a worker: no order")
 	}
@@ -93,12 +94,12 @@ func Stage(argv []string, log *slog.Logger) error {
 			unix.CloseOnExec(fd)
 		}
 	}
-	err = o.become(log)
+	err = o.become(log, printed)
 	_, _ = unix.Write(o.Status, []byte(err.Error()))
 	return err
 }
 
-func (o *stageOrder) become(log *slog.Logger) error {
+func (o *stageOrder) become(log *slog.Logger, printed func()) error {
 	if os.Getenv("LISTEN_FDS") != "" {
 		if err := os.Setenv("LISTEN_PID", strconv.Itoa(os.Getpid())); err != nil {
 			return err
@@ -112,6 +113,7 @@ func (o *stageOrder) become(log *slog.Logger) error {
 			return err
 		}
 	}
+	printed()
 	return fmt.Errorf("cannot run %q: %w", o.Args[0], syscall.Exec(o.Path, o.Args, os.Environ()))
 }
 

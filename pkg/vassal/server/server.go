@@ -36,7 +36,8 @@ type Config struct {
 	// Board is memory that all servers of the vassal share, for statistics. May be
 	// nil.
 	Board []byte
-	// Log gets what goes wrong, and AccessLog a line for each request. Required.
+	// Log gets what goes wrong, and AccessLog a line for each request. Neither may
+	// block. Required.
 	Log       *slog.Logger
 	AccessLog Lines
 	// Notify is told about readiness, the first request and signs of life. It

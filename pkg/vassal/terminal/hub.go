@@ -43,8 +43,8 @@ const successor = "\r\n[the next worker]\r\n"
 // it ends. What a terminal prints is read, whoever listens: a client that does not
 // keep up is let go.
 type Hub struct {
-	log     chan []byte    // nil: none
-	writers sync.WaitGroup // to clients and to the log
+	log     io.Writer
+	writers sync.WaitGroup // to clients
 	readers sync.WaitGroup // of terminals
 
 	mu      sync.Mutex
@@ -69,20 +69,9 @@ type client struct {
 	size unix.Winsize  // zero: it has not said
 }
 
-// NewHub makes a hub that passes what is printed on to log as well, unless that is
-// nil.
-func NewHub(log io.Writer) *Hub {
-	h := &Hub{clients: map[*client]bool{}}
-	if log != nil {
-		h.log = make(chan []byte, ahead)
-		h.writers.Go(func() {
-			for piece := range h.log {
-				_, _ = log.Write(piece)
-			}
-		})
-	}
-	return h
-}
+// NewHub makes a hub that passes the output of its terminals on to log as well, which
+// must not block.
+func NewHub(log io.Writer) *Hub { return &Hub{log: log, clients: map[*client]bool{}} }
 
 // Show adds the master's side of a terminal, which the hub owns and which should not
 // block (open(2), O_NONBLOCK). It is shown when those before it have ended. It ends,
@@ -135,12 +124,8 @@ func (h *Hub) read(s *screen) {
 	for {
 		n, err := s.pty.Read(buffer)
 		if n > 0 {
-			piece := append([]byte(nil), buffer[:n]...)
-			h.print(s, piece)
-			select {
-			case h.log <- piece:
-			default: // a log that does not keep up loses some
-			}
+			h.print(s, append([]byte(nil), buffer[:n]...))
+			_, _ = h.log.Write(buffer[:n])
 		}
 		if err != nil {
 			return
@@ -217,9 +202,6 @@ func (h *Hub) Close() {
 	}
 	h.mu.Unlock()
 	h.readers.Wait()
-	if h.log != nil {
-		close(h.log)
-	}
 	sent := make(chan struct{})
 	go func() { h.writers.Wait(); close(sent) }()
 	timer := time.NewTimer(lastWords)

@@ -21,7 +21,7 @@ const patience = 10 * time.Second
 // they are.
 func stage(t *testing.T) (*Hub, *os.File) {
 	t.Helper()
-	h := NewHub(nil)
+	h := NewHub(io.Discard)
 	t.Cleanup(h.Close)
 	return h, worker(t, h)
 }

@@ -1,0 +1,71 @@
+package termlog
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// ownPending is how much of what one of our programs prints may wait for a reader,
+	// beside what a pipe holds, in bytes.
+	ownPending = 64 << 10
+	// LastWords is how long the end of a program waits for the reader of its log.
+	LastWords = time.Second
+)
+
+// Own returns standard error as one of our programs inside a vassal prints to it, and
+// its log there. Neither waits for a reader: an emperor that is stopped, or a slow disk,
+// holds up no program that serves. Before the process ends or becomes another program
+// it flushes the queue.
+func Own() (*Queue, *slog.Logger) {
+	form := func(w io.Writer) slog.Handler { return New(w, Options{Marks: Marked()}) }
+	q := LogQueue(os.Stderr, ownPending, form)
+	return q, slog.New(form(q))
+}
+
+// LogQueue returns a queue for the lines of a log in some form, in which it also tells
+// how many were lost.
+func LogQueue(f *os.File, limit int, form func(io.Writer) slog.Handler) *Queue {
+	return NewQueue(patient{f}, limit, func(lost int) []byte {
+		var note bytes.Buffer
+		slog.New(form(&note)).Warn("lines of the log were lost: they could not be written in time", "lines", lost)
+		return note.Bytes()
+	})
+}
+
+// patient writes to a file that another process, with which this one shares it, may
+// have made non-blocking (open(2), O_NONBLOCK belongs to the file description).
+type patient struct{ f *os.File }
+
+func (p patient) Write(text []byte) (n int, err error) {
+	for {
+		written, err := p.f.Write(text[n:])
+		if n += written; !errors.Is(err, unix.EAGAIN) {
+			return n, err
+		}
+		if err := p.await(); err != nil {
+			return n, err
+		}
+	}
+}
+
+// await blocks until there is room, or the reader is gone.
+func (p patient) await() error {
+	raw, err := p.f.SyscallConn() // Fd would make it blocking, for the other process too
+	if err != nil {
+		return err
+	}
+	control := raw.Control(func(fd uintptr) {
+		_, err = unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLOUT}}, -1)
+	})
+	if errors.Is(err, unix.EINTR) {
+		err = nil
+	}
+	return errors.Join(control, err)
+}
