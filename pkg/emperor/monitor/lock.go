@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"os"
@@ -44,22 +45,50 @@ func (d *Dir) Lock() (*os.File, error) {
 	return nil, fmt.Errorf("cannot govern %q: another emperor does (pid %d)", d.path, pid)
 }
 
-// burial is how long what an emperor that was killed had just cloned, and not
-// executed yet, may hold on to its lock.
-const burial = 5 * time.Second
+const (
+	// burial is how long a killed emperor may hold on to its lock: until all its
+	// threads have ended, and until the process that it was just cloning has
+	// executed its program.
+	burial = 5 * time.Second
+	// glimpse is how long a holder that cannot be seen is waited for. It may be in
+	// another pid namespace, or dead, or have let go just now.
+	glimpse = time.Second
+)
 
 // claim locks f. With the error EWOULDBLOCK comes the process that has locked it, or
 // zero.
 func claim(f *os.File) (holder int, err error) {
-	for deadline := time.Now().Add(burial); ; <-time.After(10 * time.Millisecond) {
+	for began := time.Now(); ; <-time.After(10 * time.Millisecond) {
 		if err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); !errors.Is(err, unix.EWOULDBLOCK) {
 			return 0, err
 		}
-		holder = lockHolder(f)
-		if holder == 0 || !errors.Is(unix.Kill(holder, 0), unix.ESRCH) || time.Now().After(deadline) {
+		wait := burial
+		if holder = lockHolder(f); holder == 0 {
+			wait = glimpse
+		} else if !dead(holder) {
+			return holder, err
+		}
+		if time.Since(began) > wait {
 			return holder, err
 		}
 	}
+}
+
+// dead reports whether a process is dead, or about to be: it was killed, or its
+// first thread has ended and others are still ending (proc_pid_stat(5)).
+func dead(pid int) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return errors.Is(unix.Kill(pid, 0), unix.ESRCH)
+	}
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:])) // the name before it may hold any byte
+	if len(fields) < 29 {
+		return false
+	}
+	const exiting, killed = 4, 1 << (unix.SIGKILL - 1) // PF_EXITING of linux/sched.h
+	flags, _ := strconv.ParseUint(fields[6], 10, 64)
+	pending, _ := strconv.ParseUint(fields[28], 10, 64)
+	return fields[0] == "Z" || fields[0] == "X" || flags&exiting != 0 || pending&killed != 0
 }
 
 // lockHolder is the process that has locked f by flock(2), as /proc/locks tells

@@ -43,3 +43,27 @@ func TestLockNamesTheFirst(t *testing.T) {
 		t.Errorf("the lock left %v, %v", left, err)
 	}
 }
+
+// A first one that was killed, and that nobody has reaped yet, is waited for while a
+// process of its own still has the lock.
+func TestLockOfAZombie(t *testing.T) {
+	d, dir := newDir(t, 0)
+	first := exec.Command("flock", dir, "sh", "-c", "echo locked; exec sleep 0.5")
+	said, err := first.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := first.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer first.Wait()
+	if _, err := said.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	_ = first.Process.Kill()
+	f, err := d.Lock()
+	if err != nil || f == nil {
+		t.Fatalf("Lock while the first is a zombie: %v", err)
+	}
+	f.Close()
+}
