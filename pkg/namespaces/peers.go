@@ -13,8 +13,10 @@ import (
 // Peer is an interface here whose other end is in another network namespace. Its
 // index means no other interface as long as this namespace lives.
 type Peer struct {
-	Index int
-	Name  string
+	Index int    `json:"index"`
+	Name  string `json:"name"`
+	// MAC is its hardware address when it was found.
+	MAC string `json:"mac"`
 }
 
 // PeersOf lists the interfaces of the caller's network namespace whose other ends
@@ -70,7 +72,17 @@ func peerOf(inner netlink.Link, id int) (Peer, bool) {
 	if err != nil || outer.Attrs().NetNsID != id || outer.Attrs().ParentIndex != inner.Attrs().Index {
 		return Peer{}, false
 	}
-	return Peer{outer.Attrs().Index, outer.Attrs().Name}, true
+	return Peer{outer.Attrs().Index, outer.Attrs().Name, outer.Attrs().HardwareAddr.String()}, true
+}
+
+// NetworkNumber is the number by which netns is known in the caller's network
+// namespace. It ends with netns, and may be another one's then.
+func NetworkNumber(netns *os.File) (int, error) {
+	id, err := netnsID(netns)
+	if err != nil {
+		return -1, fmt.Errorf("cannot number a network namespace: %w", err)
+	}
+	return id, nil
 }
 
 // netnsID returns the number by which netns is known here, and gives it one if it

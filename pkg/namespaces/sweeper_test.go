@@ -19,7 +19,7 @@ func pairs(t testing.TB, n int) (made []Peer) {
 		if err := CreateVeth(Veth{Host: name, Peer: fmt.Sprint("p", i)}); err != nil {
 			t.Fatal(err)
 		}
-		made = append(made, Peer{indexOf(t, name), name})
+		made = append(made, Peer{Index: indexOf(t, name), Name: name})
 	}
 	return made
 }
@@ -41,7 +41,7 @@ func TestSweeper(t *testing.T) {
 	}
 	const n = 300 // more than one batch
 	links := pairs(t, n)
-	links = append(links, Peer{1 << 20, "never-there"})
+	links = append(links, Peer{Index: 1 << 20, Name: "never-there"})
 	s := NewSweeper()
 	defer s.Close()
 	var group sync.WaitGroup
@@ -90,7 +90,7 @@ func TestSweeperFindsTheGroupInUse(t *testing.T) {
 	if err := s.Delete(links[:2]); err != nil {
 		t.Error(err)
 	}
-	err = s.Delete([]Peer{links[2], {1, "lo"}})
+	err = s.Delete([]Peer{links[2], {Index: 1, Name: "lo"}})
 	if want := `cannot delete link "lo": ` + unix.EOPNOTSUPP.Error(); err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}

@@ -54,28 +54,44 @@ func WaitForLinks(ctx context.Context, links []LinkWait) error {
 
 // await lists the links now and after each read from news, which fails when ctx ends.
 func await(ctx context.Context, links []LinkWait, news io.Reader) error {
-	buffer := make([]byte, 32<<10)
-	for {
-		present, err := seeLinks()
-		if err != nil {
-			return err
+	var missing []LinkWait
+	var present []*seenLink
+	err := onNews(ctx, news, func() (_ bool, err error) {
+		if present, err = seeLinks(); err != nil {
+			return false, err
 		}
-		missing := slices.DeleteFunc(slices.Clone(links), func(w LinkWait) bool {
+		missing = slices.DeleteFunc(slices.Clone(links), func(w LinkWait) bool {
 			return slices.ContainsFunc(present, func(l *seenLink) bool { return l.meets(w) })
 		})
-		if len(missing) == 0 {
-			return nil
+		return len(missing) == 0, nil
+	})
+	if ctx.Err() != nil && len(missing) > 0 {
+		e := &MissingLinksError{Missing: missing}
+		for _, l := range present {
+			e.Present = append(e.Present, l.String())
 		}
-		// Any message is a hint to list them again, and so is ENOBUFS, by which the
+		return e
+	}
+	if err != nil {
+		return fmt.Errorf("cannot wait for interfaces: %w", err)
+	}
+	return nil
+}
+
+// onNews looks now and after each read from news, which fails when ctx ends, until
+// look reports that it is enough.
+func onNews(ctx context.Context, news io.Reader, look func() (enough bool, err error)) error {
+	buffer := make([]byte, 32<<10)
+	for {
+		if enough, err := look(); enough || err != nil {
+			return err
+		}
+		// Any message is a hint to look again, and so is ENOBUFS, by which the
 		// kernel says that it dropped some.
 		if _, err := news.Read(buffer); ctx.Err() != nil {
-			e := &MissingLinksError{Missing: missing}
-			for _, l := range present {
-				e.Present = append(e.Present, l.String())
-			}
-			return e
+			return context.Cause(ctx)
 		} else if err != nil && !errors.Is(err, unix.ENOBUFS) {
-			return fmt.Errorf("cannot wait for interfaces: %w", err)
+			return err
 		}
 	}
 }

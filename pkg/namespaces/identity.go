@@ -1,0 +1,140 @@
+package namespaces
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Identity means one process and never another, also after its end and by the file
+// system of another process. The zero value means none.
+type Identity struct {
+	// Boot is that of the kernel, and Space the inode of the pid namespace in which
+	// PID counts.
+	Boot  string `json:"boot"`
+	Space uint64 `json:"space"`
+	PID   int    `json:"pid"`
+	// Start is when it began, in clock ticks since the boot (proc_pid_stat(5)).
+	Start uint64 `json:"start"`
+}
+
+// IdentityOf returns that of a process of the caller's pid namespace. The process
+// must not be reaped before it returns.
+func IdentityOf(pid int) (i Identity, err error) {
+	i.PID, i.Space = pid, pidNamespace()
+	if i.Boot, err = bootID(); err == nil {
+		i.Start, err = startOf(pid)
+	}
+	if err == nil && i.Space == 0 {
+		err = errors.New("there is no pid namespace in /proc")
+	}
+	if err != nil {
+		return Identity{}, fmt.Errorf("cannot tell process %d from others: %w", pid, err)
+	}
+	return i, nil
+}
+
+// bootID is new each time that the kernel starts (random(4)).
+func bootID() (string, error) {
+	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	return strings.TrimSpace(string(text)), err
+}
+
+// startOf reads field 22 of proc_pid_stat(5).
+func startOf(pid int) (uint64, error) {
+	fields := stat(pid)
+	if len(fields) < 20 {
+		return 0, os.ErrProcessDone
+	}
+	return strconv.ParseUint(fields[19], 10, 64)
+}
+
+// hold opens a pidfd of the process. The error is os.ErrProcessDone when it is not
+// there any more, or cannot be seen from here.
+func (i Identity) hold() (pidfd int, err error) {
+	if i.PID <= 0 {
+		return -1, os.ErrProcessDone
+	}
+	pidfd, err = unix.PidfdOpen(i.PID, unix.PIDFD_NONBLOCK)
+	if errors.Is(err, unix.ESRCH) {
+		return -1, os.ErrProcessDone
+	}
+	if err != nil {
+		return -1, fmt.Errorf("cannot hold process %d: %w", i.PID, err)
+	}
+	// The pid could have been given to another one before it was opened: not after.
+	if now, err := IdentityOf(i.PID); err != nil || now != i {
+		unix.Close(pidfd)
+		return -1, os.ErrProcessDone
+	}
+	return pidfd, nil
+}
+
+// Lives reports whether the process is there, also as a zombie, and true when that
+// cannot be found out.
+func (i Identity) Lives() bool {
+	pidfd, err := i.hold()
+	if err == nil {
+		unix.Close(pidfd)
+	}
+	return !errors.Is(err, os.ErrProcessDone)
+}
+
+// End kills the process, if it is there, and returns when it is dead. When ctx ends
+// before, the error says so.
+func (i Identity) End(ctx context.Context) error {
+	pidfd, err := i.hold()
+	if errors.Is(err, os.ErrProcessDone) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	held := os.NewFile(uintptr(pidfd), "pidfd") // in the runtime's poller: it costs no thread
+	defer held.Close()
+	if err := unix.PidfdSendSignal(pidfd, unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
+		return fmt.Errorf("cannot kill process %d: %w", i.PID, err)
+	}
+	stop := context.AfterFunc(ctx, func() { _ = held.SetReadDeadline(time.Unix(1, 0)) })
+	defer stop()
+	raw, err := held.SyscallConn()
+	if err == nil {
+		err = context.Cause(ctx)
+	}
+	if err == nil {
+		err = raw.Read(func(fd uintptr) bool {
+			polled := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+			n, err := unix.Poll(polled, 0)
+			return n > 0 || err != nil && !errors.Is(err, unix.EINTR)
+		})
+	}
+	if err != nil {
+		return fmt.Errorf("cannot wait for the end of process %d: %w", i.PID, err)
+	}
+	return nil
+}
+
+// NetworkID names the network namespace of the calling thread among all that this
+// machine has had (socket(7), SO_NETNS_COOKIE).
+func NetworkID() (string, error) {
+	boot, err := bootID()
+	if err != nil {
+		return "", fmt.Errorf("cannot tell this network from others: %w", err)
+	}
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return "", os.NewSyscallError("socket", err)
+	}
+	defer unix.Close(fd)
+	cookie, err := unix.GetsockoptUint64(fd, unix.SOL_SOCKET, unix.SO_NETNS_COOKIE)
+	if err != nil {
+		return "", fmt.Errorf("cannot tell this network from others: %w", err)
+	}
+	return boot + "/" + strconv.FormatUint(cookie, 10), nil
+}
