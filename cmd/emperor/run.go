@@ -66,6 +66,7 @@ func run(ctx context.Context, hurry <-chan struct{}, stderr *termlog.Queue, o *c
 		return err
 	}
 	defer orders.close()
+	ledger := sight.ledger(ctx)
 	if err := become(o); err != nil {
 		return err
 	}
@@ -77,7 +78,7 @@ func run(ctx context.Context, hurry <-chan struct{}, stderr *termlog.Queue, o *c
 	log.Info("emperor "+config.Version+" is watching", "monitors", o.Monitors, "namespaces", o.Clone.String(), "pid", os.Getpid())
 	system := launcher(o, program, libraries, sight)
 	tools.lend(system)
-	system.Cgroups = cgroups
+	system.Cgroups, system.Ledger = cgroups, ledger
 	if err := system.Start(ctx, log); err != nil {
 		return err
 	}

@@ -160,7 +160,7 @@ func (s *sight) close() {
 		}
 	}
 	if s.claim != nil {
-		_ = os.Remove(s.notify())
+		_, _ = os.Remove(s.notify()), os.Remove(s.ledgerDir())
 		s.claim.Close()
 	}
 }

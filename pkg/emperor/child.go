@@ -41,7 +41,7 @@ type child struct {
 	process *namespaces.Process
 	cgroup  *namespaces.Cgroup // nil where there is none
 	tree    bool               // a pid namespace: the process takes its whole tree with it
-	links   []namespaces.Peer  // that hooks made, with one end in the vassal's network
+	page    page               // of the ledger: the links that hooks made into its network
 	request Request
 	system  *System
 
@@ -237,22 +237,13 @@ func (c *child) Clear() error {
 	defer c.close()
 	// The kernel would take the links down as well, in its own time, and the next
 	// generation would find their names taken.
-	err := errors.Join(c.clearCgroup(), c.system.Sweeper.Delete(c.links))
+	err := errors.Join(c.clearCgroup(), c.system.Sweeper.Delete(c.page.Links))
+	if err == nil {
+		c.system.Ledger.forget(c.request.Config.Name, c.request.Generation)
+	}
 	c.printing.end()
 	c.life.ended(c)
 	return err
-}
-
-// noteLinks remembers the links that lead into the vassal's network, for their end.
-func (c *child) noteLinks() {
-	netns, err := c.process.OpenNamespace(namespaces.NewNet)
-	if err != nil {
-		return // it is dead, and they are going
-	}
-	defer netns.Close()
-	if c.links, err = namespaces.PeersOf(netns); err != nil {
-		c.log.Warn("links of this vassal may outlive it for a moment", "error", err)
-	}
 }
 
 // clearCgroup ends what the vassal left running, and waits until it is gone.

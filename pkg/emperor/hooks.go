@@ -77,15 +77,17 @@ func (s *System) before(ctx context.Context, r Request) error {
 // beside runs those of the time after it. The pid in their environment cannot
 // mean another process: the child is not reaped before they are done.
 func (s *System) beside(ctx context.Context, r Request, c *child) error {
-	list := s.hooks(r, hooks.AsEmperor)
-	if s.Clone.Has(namespaces.NewNet) && len(list) > 0 {
-		defer c.noteLinks()
+	first, second := s.hooks(r, hooks.AsEmperor), s.hooks(r, hooks.AsEmperorSetns)
+	if len(first)+len(second) == 0 {
+		return nil
 	}
 	run := s.runner(r, c)
-	if err := run.Run(ctx, hooks.AsEmperor, list); err != nil {
-		return err
-	}
-	return run.Run(ctx, hooks.AsEmperorSetns, s.hooks(r, hooks.AsEmperorSetns))
+	return c.linking(!s.linksLate(r), func() error {
+		if err := run.Run(ctx, hooks.AsEmperor, first); err != nil {
+			return err
+		}
+		return run.Run(ctx, hooks.AsEmperorSetns, second)
+	})
 }
 
 // childHooks are those that travel to the child, in the order they run.
@@ -163,7 +165,14 @@ func accompany(run func(context.Context)) *companion {
 	return c
 }
 
-// end returns when it is over.
+// wait returns when it is over by itself.
+func (c *companion) wait() {
+	if c != nil {
+		<-c.done
+	}
+}
+
+// end returns when it is over, and ends it.
 func (c *companion) end() {
 	if c != nil {
 		c.cancel()
@@ -179,12 +188,17 @@ func (l *life) hears(c *child, m Message) {
 		return
 	}
 	c.noteMemory()
-	if len(l.system.hooks(l.about, hooks.OnVassalReady)) == 0 {
+	list := l.system.hooks(l.about, hooks.OnVassalReady)
+	if len(list) == 0 && !l.system.linksLate(l.about) {
 		return
 	}
 	l.once.Do(func() {
 		l.ready = accompany(func(ctx context.Context) {
-			l.system.runner(l.about, c).Logged(ctx, hooks.OnVassalReady, l.system.hooks(l.about, hooks.OnVassalReady))
+			_ = c.linking(true, func() error {
+				l.system.runner(l.about, c).Logged(ctx, hooks.OnVassalReady, list)
+				l.early.wait() // the links of both are noted by one at a time
+				return nil
+			})
 		})
 	})
 }

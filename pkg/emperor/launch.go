@@ -44,6 +44,8 @@ type System struct {
 	Spawner *namespaces.Spawner
 	// Sweeper deletes the links that hooks have made. Nil: each vassal's by itself.
 	Sweeper *namespaces.Sweeper
+	// Ledger has what a killed emperor would leave behind. Nil: nothing does.
+	Ledger *Ledger
 	// Ears hear vassals. Required.
 	Ears *Ears
 	// Foreign says how vassals become another program of the operator's, such as
@@ -180,6 +182,7 @@ func (s *System) clone(r Request) (_ *child, err error) {
 		}
 		return nil, fmt.Errorf("cannot clone %q: %w", s.Program, err)
 	}
+	c.openPage()
 	return c, nil
 }
 

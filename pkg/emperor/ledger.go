@@ -1,0 +1,172 @@
+package emperor
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"github.com/emperor-go/emperor/pkg/namespaces"
+)
+
+// Ledger is a directory in which an emperor writes down what the generations of its
+// vassals have outside of themselves. Should it be killed, the emperor that follows
+// removes that before it launches anything. A nil Ledger writes nothing down.
+type Ledger struct {
+	dir     string
+	emperor namespaces.Identity
+	network string // the emperor's own; empty: it cannot be told from others
+}
+
+// page is what one generation has outside.
+type page struct {
+	// Emperor has written it and Vassal is the generation's first process.
+	Emperor namespaces.Identity `json:"emperor"`
+	Vassal  namespaces.Identity `json:"vassal"`
+	// Network is the emperor's and Links are those of it into the vassal's, for which
+	// Number stands in it as long as there is one. Nil: Links are all that there are.
+	Network string            `json:"network,omitempty"`
+	Number  *int              `json:"number,omitempty"`
+	Links   []namespaces.Peer `json:"links,omitempty"`
+}
+
+// OpenLedger returns a ledger in dir, which is made when there is something to write
+// down. It must belong to this emperor alone.
+func OpenLedger(dir string) (*Ledger, error) {
+	own, err := namespaces.IdentityOf(os.Getpid())
+	if err != nil {
+		return nil, err
+	}
+	l := &Ledger{dir: dir, emperor: own}
+	l.network, _ = namespaces.NetworkID() // an old kernel has none
+	return l, nil
+}
+
+// file is that of a generation. A name may hold any byte.
+func (l *Ledger) file(name string, generation uint64) string {
+	sum := sha256.Sum256([]byte(name))
+	return filepath.Join(l.dir, fmt.Sprintf("%x.%d", sum[:8], generation))
+}
+
+// write adds what a generation has to its file, as one line: whoever is killed
+// meanwhile leaves the line before.
+func (l *Ledger) write(name string, generation uint64, p page) error {
+	if l == nil {
+		return nil
+	}
+	p.Emperor, p.Network = l.emperor, l.network
+	text, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	path := l.file(name, generation)
+	err = add(path, append(text, '\n'))
+	if errors.Is(err, os.ErrNotExist) { // the first, or somebody has removed the directory
+		if err = os.MkdirAll(l.dir, 0o700); err == nil {
+			err = add(path, append(text, '\n'))
+		}
+	}
+	return err
+}
+
+func add(path string, line []byte) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(line)
+	return errors.Join(err, f.Close())
+}
+
+// forget removes what was written down about a generation.
+func (l *Ledger) forget(name string, generation uint64) {
+	if l != nil {
+		_ = os.Remove(l.file(name, generation)) // it may never have had anything
+	}
+}
+
+// doomedWait bounds the wait for links that were not noted before their emperor was
+// killed: their network ends, unless its number means another one by now.
+const doomedWait = 2 * time.Second
+
+// Settle removes what emperors that are dead have written down and not removed
+// themselves: it kills the vassals that have outlived them, deletes the links and
+// returns when the names are free, or when ctx ends. It says what it has found. What
+// could not be removed stays written down and is an error.
+func (l *Ledger) Settle(ctx context.Context) (found int, err error) {
+	if l == nil {
+		return 0, nil
+	}
+	left := l.read()
+	if len(left) == 0 {
+		return 0, nil
+	}
+	defer func() { _ = os.Remove(l.dir) }() // if nothing else is in it
+	var links []namespaces.Peer
+	var unnoted []int
+	for _, p := range left {
+		err = errors.Join(err, p.Vassal.End(ctx)) // all at a time would win nothing: they die by themselves
+		if p.Network != l.network || l.network == "" {
+			continue
+		}
+		links = append(links, p.Links...)
+		if p.Number != nil {
+			unnoted = append(unnoted, *p.Number)
+		}
+	}
+	err = errors.Join(err, settleLinks(ctx, links, unnoted))
+	if err == nil {
+		for file := range left {
+			err = errors.Join(err, os.Remove(file))
+		}
+	}
+	return len(left), err
+}
+
+// settleLinks deletes links that were noted and waits for those that were not.
+func settleLinks(ctx context.Context, links []namespaces.Peer, unnoted []int) error {
+	there, err := namespaces.Remaining(links)
+	if err == nil {
+		err = (*namespaces.Sweeper)(nil).Delete(there)
+	}
+	if err != nil {
+		return err
+	}
+	if len(unnoted) > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, doomedWait)
+		defer cancel()
+	}
+	return namespaces.AwaitDoomed(ctx, unnoted)
+}
+
+// read returns the last whole line of each file whose emperor is dead. A file that
+// says nothing is removed.
+func (l *Ledger) read() map[string]page {
+	left := map[string]page{}
+	files, _ := os.ReadDir(l.dir) // the usual case: there is none
+	for _, f := range files {
+		path := filepath.Join(l.dir, f.Name())
+		text, err := os.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		var p page
+		text = text[:bytes.LastIndexByte(text, '\n')+1]
+		lines := slices.Collect(bytes.Lines(text))
+		if len(lines) == 0 || json.Unmarshal(lines[len(lines)-1], &p) != nil {
+			_ = os.Remove(path)
+			continue
+		}
+		if !p.Emperor.Lives() {
+			left[path] = p
+		}
+	}
+	return left
+}

@@ -1,0 +1,90 @@
+package emperor
+
+import (
+	"os"
+	"slices"
+
+	"github.com/emperor-go/emperor/pkg/hooks"
+	"github.com/emperor-go/emperor/pkg/namespaces"
+)
+
+// links reports whether hooks may make links into the network of a vassal: those of
+// the emperor, or in a vassal without a pid namespace also its own, which find the
+// emperor's network by any of its processes.
+func (s *System) links(r Request) bool {
+	return s.Clone.Has(namespaces.NewNet) && len(s.hooks(r, hooks.AsEmperor))+len(s.hooks(r, hooks.AsEmperorSetns)) > 0 || s.linksLate(r)
+}
+
+// linksLate reports whether they may when it has booted.
+func (s *System) linksLate(r Request) bool {
+	return s.Clone.Has(namespaces.NewNet) && (len(s.hooks(r, hooks.OnVassalReady)) > 0 || !s.Clone.Has(namespaces.NewPID))
+}
+
+// linking runs hooks and notes the links into the vassal's network that are there
+// afterwards, also when the vassal has died meanwhile. After the last hooks it is not
+// expected that there will be others. It is called by one goroutine at a time.
+func (c *child) linking(last bool, run func() error) error {
+	netns, err := c.process.OpenNamespace(namespaces.NewNet)
+	if err != nil {
+		return run() // it has none of its own, or is dead: nothing can be put there
+	}
+	defer netns.Close()
+	defer c.noteLinks(netns, last)
+	return run()
+}
+
+// noteLinks remembers the links that lead into the vassal's network, for their end.
+func (c *child) noteLinks(netns *os.File, last bool) {
+	links, err := namespaces.PeersOf(netns)
+	if err != nil {
+		c.log.Warn("links of this vassal may outlive it for a moment", "error", err)
+		return
+	}
+	complete := last && c.page.Number != nil
+	if slices.Equal(links, c.page.Links) && !complete {
+		return
+	}
+	if c.page.Links = links; complete {
+		c.page.Number = nil
+	}
+	c.writeDown()
+}
+
+// openPage writes down that there is a generation, before hooks make anything for
+// it. Where it has a cgroup, the next emperor ends by that whatever it left.
+func (c *child) openPage() {
+	s := c.system
+	links := s.links(c.request)
+	if s.Ledger == nil || !links && c.cgroup != nil {
+		return
+	}
+	var err error
+	if c.page.Vassal, err = namespaces.IdentityOf(c.PID()); err != nil {
+		c.log.Warn("a killed emperor would leave this vassal behind", "error", err)
+		return
+	}
+	if links {
+		c.page.Number = c.networkNumber()
+	}
+	c.writeDown()
+}
+
+// networkNumber is the number of the vassal's network in the emperor's; nil: unknown.
+func (c *child) networkNumber() *int {
+	netns, err := c.process.OpenNamespace(namespaces.NewNet)
+	if err != nil {
+		return nil
+	}
+	defer netns.Close()
+	number, err := namespaces.NetworkNumber(netns)
+	if err != nil {
+		return nil // without the rights for it nobody makes links, either
+	}
+	return &number
+}
+
+func (c *child) writeDown() {
+	if err := c.system.Ledger.write(c.request.Config.Name, c.request.Generation, c.page); err != nil {
+		c.log.Warn("a killed emperor would leave something of this vassal behind", "error", err)
+	}
+}
