@@ -18,13 +18,19 @@ help: ## list the targets
 build: ## build the programs into bin/
 	GO="$(GO)" sh build.sh "$(BIN)"
 
-PROGRAMS := emperor vassal vassal-server vassal-pty vassal-parse emperor-native vassal-native
+# Programs that run as a tenant cannot be read by one: the kernel then keeps the tenant's
+# other processes out of their memory from the first moment (PR_SET_DUMPABLE of prctl(2)).
+EMPERORS := emperor emperor-native
+VASSALS  := vassal vassal-server vassal-pty vassal-parse vassal-native
+PROGRAMS := $(EMPERORS) $(VASSALS)
+OWNER    := $(if $(filter 0,$(shell id -u)),-o root -g root)
 MANUALS  := $(wildcard docs/man/*.[58])
 
 .PHONY: install
 install: build ## install the programs and manual pages under PREFIX (/usr/local)
 	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8
-	install -m 755 $(PROGRAMS:%=$(BIN)/%) $(DESTDIR)$(PREFIX)/bin
+	install $(OWNER) -m 755 $(EMPERORS:%=$(BIN)/%) $(DESTDIR)$(PREFIX)/bin
+	install $(OWNER) -m 711 $(VASSALS:%=$(BIN)/%) $(DESTDIR)$(PREFIX)/bin
 	install -m 644 $(filter %.5,$(MANUALS)) $(DESTDIR)$(PREFIX)/share/man/man5
 	install -m 644 $(filter %.8,$(MANUALS)) $(DESTDIR)$(PREFIX)/share/man/man8
 

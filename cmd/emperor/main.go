@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/emperor-go/emperor/internal/termlog"
+	"github.com/emperor-go/emperor/internal/outset"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
 )
@@ -23,6 +24,7 @@ const (
 )
 
 func main() {
+	outset.Signals()
 	if args, ok := commandLine(os.Args[1:]); ok {
 		os.Exit(runCommand(args, os.Stdout, os.Stderr))
 	}

@@ -70,6 +70,7 @@ func run(ctx context.Context, hurry <-chan struct{}, stderr *termlog.Queue, o *c
 	if err := become(o); err != nil {
 		return err
 	}
+	aboutReaders(log, program)
 	undo, err := prepare(o)
 	if err != nil {
 		return err

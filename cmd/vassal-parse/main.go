@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/emperor-go/emperor/internal/outset"
 	"github.com/emperor-go/emperor/pkg/config/foreign"
 	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
 )
@@ -16,6 +17,8 @@ Prints the options of a configuration as JSON, for vassal.
 `
 
 func main() {
+	outset.Conceal()
+	outset.Signals()
 	if len(os.Args) != 2 || os.Args[1] != "yaml" && os.Args[1] != "xml" {
 		fmt.Fprint(os.Stderr, usage)
 		os.Exit(2)

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/internal/termlog"
+	"github.com/emperor-go/emperor/internal/outset"
 	"github.com/emperor-go/emperor/pkg/vassal/pty"
 	"github.com/emperor-go/emperor/pkg/vassal/terminal"
 )
@@ -28,6 +29,8 @@ Attaches to the terminal of a vassal: ADDRESS is its pty-socket.
 `
 
 func main() {
+	outset.Conceal()
+	outset.Signals()
 	debug.SetGCPercent(50)
 	err := run(os.Args[1:])
 	if err != nil {

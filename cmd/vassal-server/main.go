@@ -16,6 +16,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/emperor-go/emperor/internal/outset"
 	"github.com/emperor-go/emperor/internal/termlog"
 	"github.com/emperor-go/emperor/pkg/config/option"
 	"github.com/emperor-go/emperor/pkg/config/serving"
@@ -41,10 +42,12 @@ The built-in server of a vassal, without a vassal.
 `
 
 func main() {
+	outset.Conceal()
+	outset.Signals()
 	debug.SetGCPercent(gcPercent)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
-	signal.Ignore(syscall.SIGHUP)
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP) // not ignored: programs would inherit that
 	termlog.OutliveReader()
 	stderr, log := termlog.Own()
 	excuse, err := serving.Excuse()

@@ -11,6 +11,7 @@ import (
 	"os"
 	"runtime"
 
+	"github.com/emperor-go/emperor/internal/outset"
 	"github.com/emperor-go/emperor/internal/termlog"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/config/foreign"
@@ -31,6 +32,8 @@ const (
 func init() { runtime.LockOSThread() }
 
 func main() {
+	outset.Conceal()
+	outset.Signals()
 	if namespaces.IsVisitor() {
 		if err := hooks.Joined(); err != nil {
 			fmt.Println(err)

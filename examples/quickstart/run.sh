@@ -41,7 +41,7 @@ cp bin/emperor bin/vassal bin/vassal-server "$dir/bin/"
 cp "$example/page.sh" "$example/up.sh" "$dir/"
 mkdir "$dir/vassals"
 ln -s "$example/vassals"/*.ini "$dir/vassals/" # what is changed there counts here
-chmod 755 "$dir/bin"/* "$dir"/*.sh
+chmod 755 "$dir/bin/emperor" "$dir/bin/veth" "$dir"/*.sh
 "$dir/bin/emperor" --version >/dev/null || fail "programs in $dir cannot be run: is it mounted noexec? (give another TMPDIR)"
 
 # Two addresses that nobody uses here, and a link name of this run alone. Runs

@@ -33,7 +33,7 @@ answers() {
 }
 vassals() { pgrep -cx vassal; }
 
-install -m755 emperor vassal vassal-server /usr/local/bin/
+install -m711 emperor vassal vassal-server /usr/local/bin/
 install -m644 emperor.service /etc/systemd/system/
 install -m644 emperor.ini /etc/
 mkdir -p /etc/vassals /srv
