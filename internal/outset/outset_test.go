@@ -1,0 +1,43 @@
+package outset
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+const roleEnv = "OUTSET_TEST_ROLE"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(roleEnv) == "" {
+		os.Exit(m.Run())
+	}
+	before, _ := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
+	Conceal()
+	Signals()
+	after, _ := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
+	fmt.Println("dumpable", before, after)
+	program := exec.Command("sed", "-n", "/^SigIgn/p", "/proc/self/status")
+	program.Stdout = os.Stdout
+	if err := program.Run(); err != nil {
+		fmt.Println(err)
+	}
+}
+
+// A process that was started with signals ignored conceals itself, and starts programs
+// that ignore none.
+func TestOutset(t *testing.T) {
+	cmd := exec.Command("sh", "-c", `trap "" INT HUP QUIT PIPE TSTP USR1; exec "$0"`, os.Args[0])
+	cmd.Env = append(os.Environ(), roleEnv+"=1")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if want := "dumpable 1 0\nSigIgn:\t0000000000000000"; strings.TrimSpace(string(out)) != want {
+		t.Errorf("%q, want %q", out, want)
+	}
+}
