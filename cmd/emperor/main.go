@@ -11,8 +11,8 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/emperor-go/emperor/internal/termlog"
 	"github.com/emperor-go/emperor/internal/outset"
+	"github.com/emperor-go/emperor/internal/termlog"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
 )

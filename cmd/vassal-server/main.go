@@ -46,7 +46,7 @@ func main() {
 	outset.Signals()
 	debug.SetGCPercent(gcPercent)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
-	context.AfterFunc(ctx, stop) // a second signal ends the process at once
+	context.AfterFunc(ctx, stop)                           // a second signal ends the process at once
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP) // not ignored: programs would inherit that
 	termlog.OutliveReader()
 	stderr, log := termlog.Own()
