@@ -31,7 +31,7 @@ var roles = map[string]func() error{
 	"world":       holdWorld,
 	"application": application,
 	"crowd":       crowd,
-	"intruder":    intruder,
+	"burglar":     burglar,
 	"web":         web,
 }
 

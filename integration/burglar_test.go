@@ -48,11 +48,11 @@ func open(pid int, file string, flags int) error {
 	return err
 }
 
-// intruder is the role of a program that tries to get into its vassal's master, whose
+// burglar is the role of a program that tries to get into its vassal's master, whose
 // child it is, and notes how far it came in the file of its first argument. With a
 // second one, "stays", it goes on trying beside whatever the master does; with "serves"
 // it stays when it has tried.
-func intruder() error {
+func burglar() error {
 	master, file := os.Getppid(), os.Args[1]
 	how := append(os.Args, "")[2]
 	switch how {
@@ -100,7 +100,7 @@ func intrude(master int, file string, noted map[string]bool) error {
 	return nil
 }
 
-// refused waits until an intruder has tried everything, and fails the test if anything
+// refused waits until a burglar has tried everything, and fails the test if anything
 // worked.
 func (w *world) refused(file string) {
 	w.t.Helper()
@@ -126,7 +126,7 @@ func TestApplicationCannotEnterItsMaster(t *testing.T) {
 		for twin, options := range map[string][]string{"": nil, ", twin": {"hook-as-root = call:tzset"}} {
 			t.Run(name+twin, func(t *testing.T) {
 				t.Parallel()
-				intruded(t, clone, append(options, "uid = 4001", "gid = 4001", "env = "+roleEnv+"=intruder"))
+				intruded(t, clone, append(options, "uid = 4001", "gid = 4001", "env = "+roleEnv+"=burglar"))
 			})
 		}
 	}
