@@ -53,9 +53,11 @@ func TestProgramsFindDefaultSignals(t *testing.T) {
 			w.vassal("c.ini", append(user, "http-socket = "+w.path("s/web"), "cgi = /="+w.path("note"))...)
 			w.vassal("d.ini", append(user, "fallback-config = "+w.path("fallback.ini"), "hook-pre-app = exit:1", serves)...)
 			w.write("fallback.ini", ini(append(user, "hook-as-user = execv:"+notes("fallback"), serves)...))
-			emperor := []string{program("emperor"), "--emperor-log-format", "json", clone, "--hook-emperor-start", "execv:" + notes("emperor-start"),
+			emperor := []string{
+				program("emperor"), "--emperor-log-format", "json", clone, "--hook-emperor-start", "execv:" + notes("emperor-start"),
 				"--hook-as-emperor", "execv:" + notes("as-emperor"), "--hook-as-vassal", "execv:" + notes("as-vassal"),
-				"--hook-as-emperor-setns", "uts execv:" + notes("setns"), w.vassals}
+				"--hook-as-emperor-setns", "uts execv:" + notes("setns"), w.vassals,
+			}
 			e := w.launch(w.inside("python3", append([]string{"-c", hardened}, emperor...)...))
 			for _, vassal := range []string{"a.ini", "b.ini", "c.ini", "d.ini"} {
 				e.running(vassal)

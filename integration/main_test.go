@@ -32,6 +32,7 @@ var roles = map[string]func() error{
 	"application": application,
 	"crowd":       crowd,
 	"burglar":     burglar,
+	"intruder":    intruder,
 	"web":         web,
 }
 
