@@ -8,6 +8,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
 
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/emperor/control"
@@ -19,9 +20,14 @@ import (
 // with the keys cmd (spawn, respawn, stop, log), vassal and msg. A socket of a path
 // has mode 0600, and the gate of the control socket. There are no answers.
 type datagrams struct {
+	address string
+	log     *slog.Logger
+
+	mu     sync.Mutex // of what follows
 	socket net.PacketConn
+	made   control.Identity // of its path
+	closed bool
 	gate   *control.Gate // nil for UDP, where senders cannot be seen
-	log    *slog.Logger
 }
 
 // listenForCommands binds the address: HOST:PORT for UDP, else a path. Without one
@@ -30,27 +36,68 @@ func listenForCommands(address string, log *slog.Logger) (*datagrams, error) {
 	if address == "" {
 		return nil, nil
 	}
-	network := "unixgram"
-	if _, _, err := net.SplitHostPort(address); err == nil && !strings.Contains(address, "/") {
-		network = "udp"
+	c := &datagrams{address: address, log: log}
+	if c.network() == "udp" {
 		log.Warn("whoever can send to the command socket can stop vassals: a path would ask for rights", "address", address)
-	} else if left, err := os.Lstat(address); err == nil && left.Mode().Type() == os.ModeSocket {
-		if c, err := net.Dial(network, address); err == nil {
-			c.Close()
-			return nil, fmt.Errorf("cannot listen for commands: somebody does on %q", address)
-		}
-		_ = os.Remove(address) // of a process that was killed
 	}
-	socket, err := net.ListenPacket(network, address)
-	if err != nil {
+	if err := c.bind(); err != nil {
 		return nil, fmt.Errorf("cannot listen for commands: %w", err)
 	}
-	if u, ok := socket.(*net.UnixConn); ok {
-		if err := errors.Join(tellSenders(u), os.Chmod(address, 0o600)); err != nil {
-			return nil, fmt.Errorf("cannot listen for commands: %w", errors.Join(err, socket.Close()))
+	return c, nil
+}
+
+func (c *datagrams) network() string {
+	if _, _, err := net.SplitHostPort(c.address); err == nil && !strings.Contains(c.address, "/") {
+		return "udp"
+	}
+	return "unixgram"
+}
+
+// bind makes the socket, and lets go of one that was there before.
+func (c *datagrams) bind() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return net.ErrClosed
+	}
+	network, path := c.network(), ""
+	if network == "unixgram" {
+		path = c.address
+		if left, err := os.Lstat(path); err == nil && left.Mode().Type() == os.ModeSocket {
+			if c, err := net.Dial(network, path); err == nil {
+				c.Close()
+				return fmt.Errorf("somebody does on %q", path)
+			}
+			_ = os.Remove(path) // of a process that was killed
 		}
 	}
-	return &datagrams{socket: socket, log: log}, nil
+	socket, err := net.ListenPacket(network, c.address)
+	if err != nil {
+		return err
+	}
+	if u, ok := socket.(*net.UnixConn); ok {
+		if err := errors.Join(tellSenders(u), os.Chmod(path, 0o600)); err != nil {
+			return errors.Join(err, socket.Close())
+		}
+	}
+	if c.socket != nil {
+		_ = c.socket.Close()
+	}
+	c.socket, c.made = socket, control.IdentityOf(path)
+	return nil
+}
+
+// whole reports whether clients find the socket.
+func (c *datagrams) whole() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.network() == "udp" || c.made.At(c.address)
+}
+
+func (c *datagrams) current() net.PacketConn {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.socket
 }
 
 // close ends it, and removes its path.
@@ -58,29 +105,38 @@ func (c *datagrams) close() {
 	if c == nil {
 		return
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
 	_ = c.socket.Close()
-	if a, ok := c.socket.LocalAddr().(*net.UnixAddr); ok {
-		_ = os.Remove(a.Name)
+	if c.network() == "unixgram" && c.made.At(c.address) {
+		_ = os.Remove(c.address)
 	}
 }
 
 // serve carries out what comes from senders that the gate admits, until it is closed. It
-// does not block.
-func (c *datagrams) serve(ctx context.Context, e *emperor.Emperor, gate *control.Gate) {
+// does not block. Quiet is that of control.Kept.
+func (c *datagrams) serve(ctx context.Context, quiet string, e *emperor.Emperor, gate *control.Gate) {
 	if c == nil {
 		return
 	}
-	if _, ok := c.socket.(*net.UnixConn); ok {
+	if c.network() == "unixgram" {
 		c.gate = gate
 	}
 	go c.hear(ctx, e)
+	go control.Kept{What: "the command socket", Path: c.address, Quiet: quiet, Whole: c.whole, Restore: c.bind, Log: c.log}.Keep(ctx)
 }
 
 func (c *datagrams) hear(ctx context.Context, e *emperor.Emperor) {
 	buffer, from := make([]byte, 1<<16), make([]byte, namespaces.SenderSpace())
 	for {
-		n, admitted, err := c.receive(buffer, from)
-		if err != nil {
+		socket := c.current()
+		n, admitted, err := c.receive(socket, buffer, from)
+		switch {
+		case err == nil:
+		case c.current() != socket:
+			continue // it was bound again
+		default:
 			return
 		}
 		if !admitted {
@@ -97,12 +153,12 @@ func (c *datagrams) hear(ctx context.Context, e *emperor.Emperor) {
 }
 
 // receive reads a datagram. What is not admitted is logged.
-func (c *datagrams) receive(buffer, from []byte) (n int, admitted bool, err error) {
+func (c *datagrams) receive(socket net.PacketConn, buffer, from []byte) (n int, admitted bool, err error) {
 	if c.gate == nil {
-		n, _, err = c.socket.ReadFrom(buffer)
+		n, _, err = socket.ReadFrom(buffer)
 		return n, true, err
 	}
-	n, used, flags, _, err := c.socket.(*net.UnixConn).ReadMsgUnix(buffer, from)
+	n, used, flags, _, err := socket.(*net.UnixConn).ReadMsgUnix(buffer, from)
 	if err != nil {
 		return n, false, err
 	}

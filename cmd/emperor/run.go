@@ -96,7 +96,7 @@ func run(ctx context.Context, hurry <-chan struct{}, stderr *termlog.Queue, o *c
 	look := func() { rescan(monitors) }
 	gate := &control.Gate{Confines: system.Confines, Log: log}
 	sight.serve(ctx, e, o, gate, look)
-	orders.serve(ctx, e, gate)
+	orders.serve(ctx, o.RuntimeDir, e, gate)
 	go relax(ctx, e)
 	go warnOpen(o, log)
 	defer telling(ctx, e, log)()

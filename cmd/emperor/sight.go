@@ -6,9 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/emperor-go/emperor/internal/accounts"
@@ -24,9 +22,9 @@ import (
 // sight is what lets others see and ask the emperor. All of it can be missing: an
 // emperor that cannot be seen works.
 type sight struct {
-	claim     *control.Claim // nil: no control socket
-	stats     net.Listener   // nil: nobody asks for uWSGI's statistics
-	numbers   net.Listener   // nil: nobody asks for metrics
+	claim     *control.Claim    // nil: no control socket
+	stats     *control.Listener // nil: nobody asks for uWSGI's statistics
+	numbers   *control.Listener // nil: nobody asks for metrics
 	metrics   *metrics.Metrics
 	meter     *control.Meter
 	output    *output.Hub
@@ -43,9 +41,7 @@ func look(o *config.Emperor, log *slog.Logger) (*sight, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s.claim, err = control.Take(o.RuntimeDir, uid, gid); err == nil {
-		err = notifyDir(s.notify(), uid, gid)
-	}
+	s.claim, err = control.Take(o.RuntimeDir, uid, gid)
 	if err := s.listen(o); err != nil {
 		s.close()
 		return nil, err
@@ -100,16 +96,7 @@ func (s *sight) notify() string {
 	if s.claim == nil {
 		return ""
 	}
-	return filepath.Join(s.claim.Dir, "notify")
-}
-
-// notifyDir makes that directory, through which everybody can go and nobody look.
-// What is in it is from an emperor that died: this one has the lock.
-func notifyDir(dir string, uid, gid int) error {
-	if err := errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o711)); err != nil {
-		return err
-	}
-	return errors.Join(os.Chmod(dir, 0o711), os.Chown(dir, uid, gid))
+	return s.claim.NotifyDir()
 }
 
 // serve answers until ctx ends.
@@ -132,12 +119,15 @@ func (s *sight) serve(ctx context.Context, e *emperor.Emperor, o *config.Emperor
 		}
 	}
 	if s.claim != nil {
+		go s.claim.Keep(ctx, s.log, func() { _ = e.Restore(ctx) })
 		go try("anything", func() error { return server.Run(ctx, s.claim) })
 	}
 	if s.stats != nil {
+		go s.stats.Keep(ctx, o.RuntimeDir, s.log)
 		go try("statistics", func() error { return server.ServeStats(ctx, s.stats) })
 	}
 	if s.metrics != nil {
+		go s.numbers.Keep(ctx, o.RuntimeDir, s.log)
 		go try("metrics", func() error { return s.metrics.Serve(ctx, s.numbers) })
 	}
 }
@@ -154,13 +144,13 @@ func (s *sight) startHook(r hooks.Result) { s.started = append(s.started, r) }
 
 // close gives the runtime directory back.
 func (s *sight) close() {
-	for _, l := range []net.Listener{s.stats, s.numbers} {
+	for _, l := range []*control.Listener{s.stats, s.numbers} {
 		if l != nil {
-			l.Close()
+			_ = l.Close()
 		}
 	}
 	if s.claim != nil {
-		_, _ = os.Remove(s.notify()), os.Remove(s.ledgerDir())
+		_ = os.Remove(s.ledgerDir())
 		s.claim.Close()
 	}
 }

@@ -180,6 +180,22 @@ func (e *Emperor) ask(ctx context.Context, f func()) error {
 	}
 }
 
+// Restore lets every process restore its surroundings.
+func (e *Emperor) Restore(ctx context.Context) error {
+	var list []Process
+	err := e.ask(ctx, func() {
+		for _, v := range e.vassals {
+			if v.process != nil && v.state.alive() {
+				list = append(list, v.process)
+			}
+		}
+	})
+	for _, p := range list {
+		p.Restore()
+	}
+	return err
+}
+
 // Records returns what is known of every vassal, sorted by name.
 func (e *Emperor) Records(ctx context.Context) (records []Record, err error) {
 	err = e.ask(ctx, func() {

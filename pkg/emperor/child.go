@@ -39,9 +39,10 @@ const (
 type child struct {
 	log     *slog.Logger
 	process *namespaces.Process
-	cgroup  *namespaces.Cgroup // nil where there is none
-	tree    bool               // a pid namespace: the process takes its whole tree with it
-	page    page               // of the ledger: the links that hooks made into its network
+	cgroup  *namespaces.Cgroup   // nil where there is none
+	tree    bool                 // a pid namespace: the process takes its whole tree with it
+	page    page                 // of the ledger: the links that hooks made into its network
+	written atomic.Pointer[page] // what stands there; nil: nothing
 	request Request
 	system  *System
 
@@ -216,6 +217,30 @@ func write(f *os.File, text []byte) error {
 		sent = unix.Sendmsg(int(fd), text, nil, nil, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
 	})
 	return errors.Join(err, sent)
+}
+
+// Restore implements Process.
+func (c *child) Restore() {
+	if c.notify == nil {
+		return
+	}
+	if w := c.notify.watch.Load(); w != nil {
+		w.Renew(c.restore)
+	}
+}
+
+// restore reports whether it had to bind the socket for sd_notify(3) again.
+func (c *child) restore() (bound bool) {
+	if p := c.written.Load(); p != nil {
+		if err := c.system.Ledger.restore(c.request.Config.Name, c.request.Generation, *p); err != nil {
+			c.log.Warn("a killed emperor would leave something of this vassal behind", "error", err)
+		}
+	}
+	bound, err := c.notify.rebind()
+	if err != nil {
+		c.log.Warn("its socket for sd_notify was removed, and cannot be made again", "error", err)
+	}
+	return bound
 }
 
 // Kill implements Process.

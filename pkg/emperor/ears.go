@@ -53,7 +53,7 @@ type ear struct {
 }
 
 // hear starts to hear one channel.
-func (c *child) hear(f syscall.Conn, hear func() time.Duration) {
+func (c *child) hear(f syscall.Conn, hear func() time.Duration) *poll.Watch {
 	e := &ear{hear: hear}
 	e.watch = c.system.Ears.talk.Watch(f, func() time.Duration {
 		if rest := e.hear(); rest != 0 {
@@ -62,6 +62,7 @@ func (c *child) hear(f syscall.Conn, hear func() time.Duration) {
 		return e.pause()
 	})
 	c.ears = append(c.ears, e)
+	return e.watch
 }
 
 // hearLast hears what the dead vassal said and nobody had time for.

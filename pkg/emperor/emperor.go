@@ -149,6 +149,9 @@ type Process interface {
 	// Reload asks the process to take over p. What becomes of it is a Message. An
 	// error means that the process cannot be asked.
 	Reload(p Plan, serial uint64) error
+	// Restore makes again what of its surroundings in the file system was removed by
+	// others. It is called at any time, from goroutines of their own.
+	Restore()
 	// Stop asks the process to end; gracefully, if it knows the difference.
 	Stop(graceful bool)
 	// Kill ends it, and in time all that it started.

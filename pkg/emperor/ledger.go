@@ -67,12 +67,34 @@ func (l *Ledger) write(name string, generation uint64, p page) error {
 	}
 	path := l.file(name, generation)
 	err = add(path, append(text, '\n'))
-	if errors.Is(err, os.ErrNotExist) { // the first, or somebody has removed the directory
-		if err = os.MkdirAll(l.dir, 0o700); err == nil {
+	if errors.Is(err, os.ErrNotExist) { // the first, or a cleaner has removed the directory
+		if err = l.makeDir(); err == nil {
 			err = add(path, append(text, '\n'))
 		}
 	}
 	return err
+}
+
+// makeDir makes the directory in the runtime directory, which everybody may enter.
+func (l *Ledger) makeDir() error {
+	if err := os.MkdirAll(filepath.Dir(l.dir), 0o755); err != nil {
+		return err
+	}
+	if err := os.Mkdir(l.dir, 0o700); !errors.Is(err, os.ErrExist) {
+		return err
+	}
+	return nil
+}
+
+// restore writes again what others have removed.
+func (l *Ledger) restore(name string, generation uint64, p page) error {
+	if l == nil {
+		return nil
+	}
+	if _, err := os.Lstat(l.file(name, generation)); !errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	return l.write(name, generation, p)
 }
 
 func add(path string, line []byte) error {

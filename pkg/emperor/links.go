@@ -84,6 +84,8 @@ func (c *child) networkNumber() *int {
 }
 
 func (c *child) writeDown() {
+	p := c.page
+	c.written.Store(&p)
 	if err := c.system.Ledger.write(c.request.Config.Name, c.request.Generation, c.page); err != nil {
 		c.log.Warn("a killed emperor would leave something of this vassal behind", "error", err)
 	}

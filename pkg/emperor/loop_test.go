@@ -157,6 +157,8 @@ func (f *fake) end(e Exit) {
 	}
 }
 
+func (f *fake) Restore() {}
+
 func (f *fake) Clear() error {
 	if strings.Contains(f.does, "sticky") {
 		time.Sleep(5 * time.Second)

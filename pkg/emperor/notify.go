@@ -8,8 +8,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/emperor/poll"
 )
 
 // maxNotification bounds one sd_notify(3) message. What is longer is cut.
@@ -21,8 +24,9 @@ const maxNotification = 4 << 10
 // heard. Who wrote is asked of the kernel, and only the vassal's own processes are
 // heard.
 type notifySocket struct {
-	path string
-	file *os.File
+	path  string
+	file  *os.File
+	watch atomic.Pointer[poll.Watch] // nil: it is not heard yet
 }
 
 // newNotify makes the socket in dir, which must exist.
@@ -30,23 +34,55 @@ func newNotify(dir string) (*notifySocket, error) {
 	var name [8]byte // a path of a socket has 108 bytes in all
 	_, _ = rand.Read(name[:])
 	path := filepath.Join(dir, hex.EncodeToString(name[:]))
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	fd, err := bindNotify(path)
 	if err != nil {
-		return nil, os.NewSyscallError("socket", err)
+		return nil, err
 	}
-	n := &notifySocket{path, os.NewFile(uintptr(fd), path)}
+	return &notifySocket{path: path, file: os.NewFile(uintptr(fd), path)}, nil
+}
+
+// bindNotify returns a socket at a path.
+func bindNotify(path string) (fd int, err error) {
+	fd, err = unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return -1, os.NewSyscallError("socket", err)
+	}
 	err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PASSCRED, 1)
 	if err == nil {
 		err = unix.Bind(fd, &unix.SockaddrUnix{Name: path})
 	}
 	if err == nil {
-		err = os.Chmod(path, 0o666)
+		if err = os.Chmod(path, 0o666); err != nil {
+			_ = os.Remove(path)
+		}
 	}
 	if err != nil {
-		n.close()
-		return nil, fmt.Errorf("cannot listen on %q: %w", path, err)
+		unix.Close(fd)
+		return -1, fmt.Errorf("cannot listen on %q: %w", path, err)
 	}
-	return n, nil
+	return fd, nil
+}
+
+// rebind puts another socket in the place of one whose path was removed, under the
+// same descriptor. It reports whether it had to.
+func (n *notifySocket) rebind() (bound bool, err error) {
+	if _, err := os.Lstat(n.path); !errors.Is(err, os.ErrNotExist) {
+		return false, nil
+	}
+	raw, err := n.file.SyscallConn()
+	if err != nil {
+		return false, err
+	}
+	fd, err := bindNotify(n.path)
+	if err != nil {
+		return false, err
+	}
+	defer unix.Close(fd)
+	control := raw.Control(func(old uintptr) { err = unix.Dup3(fd, int(old), unix.O_CLOEXEC) })
+	if err = errors.Join(control, err); err != nil {
+		return false, errors.Join(err, os.Remove(n.path))
+	}
+	return true, nil
 }
 
 func (n *notifySocket) close() {

@@ -25,7 +25,7 @@ func (c *child) listen(report func(Message)) {
 	c.hear(c.pipe, func() time.Duration { return c.hearPipe(ready) })
 	c.hear(c.orders, func() time.Duration { return c.hearNotice(ready) })
 	if c.notify != nil {
-		c.hear(c.notify.file, func() time.Duration { return c.hearNotify(ready) })
+		c.notify.watch.Store(c.hear(c.notify.file, func() time.Duration { return c.hearNotify(ready) }))
 	}
 }
 

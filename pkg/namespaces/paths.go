@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// WaitForPath blocks until found says that what it looks for is there. It is
-// asked again whenever something changes in the directory of path, or, while that
-// does not exist either, in the nearest directory above. Nothing is polled
+// WaitForPath blocks until found reports that path is as it should be. Found is
+// called again whenever an entry of the directory of path comes, goes or changes, or,
+// while that does not exist, one of the nearest directory above. Nothing is polled
 // (inotify(7)). When ctx ends its error is returned.
 func WaitForPath(ctx context.Context, path string, found func() bool) error {
 	path, err := filepath.Abs(path)
@@ -69,7 +69,8 @@ func watchNearest(dir string) (*os.File, string, error) {
 	if err != nil {
 		return nil, "", err
 	}
-	const changes = unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_ATTRIB | unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_ONLYDIR
+	const changes = unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_ATTRIB | unix.IN_DELETE | unix.IN_MOVED_FROM |
+		unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_ONLYDIR
 	for {
 		_, err := unix.InotifyAddWatch(fd, dir, changes)
 		if err == nil {

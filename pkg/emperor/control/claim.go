@@ -2,13 +2,16 @@ package control
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -21,16 +24,23 @@ const SocketName = "control.sock"
 const lockName = "lock"
 
 // Claim is a runtime directory that belongs to this emperor alone, with a socket
-// that listens. Who holds the lock owns the socket's name: what is there from an
-// emperor that died is removed.
+// that listens and a directory for the sockets of vassals. Who holds the lock owns
+// the names in it: what is there from an emperor that died is removed.
 type Claim struct {
 	// Dir is the directory.
 	Dir string
 
-	lock   *os.File
-	socket *net.UnixListener
-	id     [2]uint64 // of the socket's inode
+	uid, gid int
+	mu       sync.Mutex // of what follows
+	lock     *os.File
+	socket   *Listener
+	notify   Identity // of NotifyDir
+	made     bool     // the directory, by an emperor
+	closed   bool
 }
+
+// NotifyDir is the directory of the sockets on which vassals say how they are.
+func (c *Claim) NotifyDir() string { return filepath.Join(c.Dir, "notify") }
 
 // HeldError says that another emperor has the runtime directory.
 type HeldError struct{ Dir, PID string }
@@ -54,26 +64,112 @@ func Take(dir string, uid, gid int) (c *Claim, err error) {
 // emperor ends.
 const attempts = 5
 
-func take(dir string, uid, gid int) (c *Claim, err error) {
-	c = &Claim{Dir: dir}
-	if err := os.Mkdir(dir, 0o755); err != nil && !errors.Is(err, os.ErrExist) {
-		return nil, fmt.Errorf("cannot make runtime-dir: %w", err)
-	} else if err == nil {
-		if err := errors.Join(c.mark(), os.Chown(dir, uid, gid)); err != nil {
-			return nil, fmt.Errorf("cannot give runtime-dir away: %w", err)
-		}
-	}
-	if err := safe(dir, uid); err != nil {
-		return nil, fmt.Errorf("runtime-dir %q: %w", dir, err)
-	}
-	if c.lock, err = c.hold(); err != nil {
-		return nil, err
-	}
-	if err = c.listen(uid, gid); err != nil {
+func take(dir string, uid, gid int) (*Claim, error) {
+	c := &Claim{Dir: dir, uid: uid, gid: gid}
+	if err := c.establish(); err != nil {
 		c.Close()
 		return nil, err
 	}
 	return c, nil
+}
+
+// establish makes what is not there, or is not this emperor's: the directory, the
+// lock, the socket and the directory for vassals.
+func (c *Claim) establish() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closed {
+		return net.ErrClosed
+	}
+	if err := c.makeDir(); err != nil {
+		return err
+	}
+	if err := safe(c.Dir, c.uid); err != nil {
+		return fmt.Errorf("runtime-dir %q: %w", c.Dir, err)
+	}
+	if !c.locked() {
+		lock, err := c.hold()
+		if err != nil {
+			return err
+		}
+		c.lock.Close() // of nil: nothing
+		c.lock, c.notify = lock, Identity{}
+	}
+	if err := c.listen(); err != nil {
+		return fmt.Errorf("cannot make the control socket: %w", err)
+	}
+	return c.admitVassals()
+}
+
+// makeDir makes the directory, if need be, and marks it as made by an emperor.
+func (c *Claim) makeDir() error {
+	switch err := os.Mkdir(c.Dir, 0o755); {
+	case err == nil:
+		c.made = true
+		if err := os.Chown(c.Dir, c.uid, c.gid); err != nil {
+			return fmt.Errorf("cannot give runtime-dir away: %w", err)
+		}
+	case !errors.Is(err, os.ErrExist):
+		return fmt.Errorf("cannot make runtime-dir: %w", err)
+	}
+	_, err := os.Lstat(filepath.Join(c.Dir, marker))
+	if c.made = c.made || err == nil; c.made && err != nil {
+		return c.mark()
+	}
+	return nil
+}
+
+// locked reports whether the lock that this emperor holds is the directory's.
+func (c *Claim) locked() bool {
+	if c.lock == nil {
+		return false
+	}
+	ours, err := c.lock.Stat()
+	named, gone := os.Lstat(c.lock.Name())
+	return err == nil && gone == nil && os.SameFile(ours, named)
+}
+
+// listen makes the socket, or binds it again when its name is another's.
+func (c *Claim) listen() (err error) {
+	switch {
+	case c.socket == nil:
+		c.socket, err = newListener(c.path(), c.bind)
+	case !c.socket.whole():
+		err = c.socket.renew()
+	}
+	return err
+}
+
+// admitVassals makes the directory of their sockets, through which everybody can go
+// and nobody look. What is in it is from an emperor that died: this one has the lock.
+func (c *Claim) admitVassals() error {
+	dir := c.NotifyDir()
+	if c.notify.At(dir) {
+		return nil
+	}
+	if err := errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o711)); err != nil {
+		return err
+	}
+	if err := errors.Join(os.Chmod(dir, 0o711), os.Chown(dir, c.uid, c.gid)); err != nil {
+		return err
+	}
+	c.notify = IdentityOf(dir)
+	return nil
+}
+
+// Keep makes it all again whenever something of it is removed, until ctx ends.
+// Looked is called after each look: sockets of vassals may be gone as well.
+func (c *Claim) Keep(ctx context.Context, log *slog.Logger, looked func()) {
+	Kept{
+		What: "something in the runtime directory", Path: c.path(), Quiet: c.Dir, Whole: c.whole, Restore: c.establish, Looked: looked, Log: log,
+	}.Keep(ctx)
+}
+
+// whole reports whether all of it is there and this emperor's.
+func (c *Claim) whole() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.closed || c.locked() && c.socket.whole() && c.notify.At(c.NotifyDir())
 }
 
 // safe refuses a directory in which others could put or take files.
@@ -142,36 +238,39 @@ func (c *Claim) mark() error { return os.WriteFile(filepath.Join(c.Dir, marker),
 
 func (c *Claim) path() string { return filepath.Join(c.Dir, SocketName) }
 
-// listen binds the socket. It gets its mode before its name, so that nobody can
+// bind binds the socket. It gets its mode before its name, so that nobody can
 // connect to it in between.
-func (c *Claim) listen(uid, gid int) error {
+func (c *Claim) bind() (net.Listener, error) {
 	fresh := filepath.Join(c.Dir, "."+SocketName)
 	_ = os.Remove(fresh)
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: fresh, Net: "unix"})
 	if err != nil {
-		return fmt.Errorf("cannot make the control socket: %w", err)
+		return nil, err
 	}
 	l.SetUnlinkOnClose(false)
-	c.socket = l
-	var s unix.Stat_t
-	for _, err := range []error{os.Chmod(fresh, 0o600), os.Chown(fresh, uid, gid), unix.Lstat(fresh, &s), os.Rename(fresh, c.path())} {
+	for _, err := range []error{os.Chmod(fresh, 0o600), os.Chown(fresh, c.uid, c.gid), os.Rename(fresh, c.path())} {
 		if err != nil {
-			return fmt.Errorf("cannot make the control socket: %w", err)
+			return nil, errors.Join(err, l.Close())
 		}
 	}
-	c.id = [2]uint64{s.Dev, s.Ino}
-	return nil
+	return l, nil
 }
 
-// Close removes the socket, if it is still this one, and lets go of the directory.
-// One that an emperor made, and that is empty, is removed.
+// Close removes what is still this emperor's, and lets go of the directory. One
+// that an emperor made, and that is empty, is removed.
 func (c *Claim) Close() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.closed = true
 	if c.socket != nil {
 		_ = c.socket.Close()
-		var s unix.Stat_t
-		if unix.Lstat(c.path(), &s) == nil && [2]uint64{s.Dev, s.Ino} == c.id {
-			_ = os.Remove(c.path())
-		}
+	}
+	if !c.locked() { // it has not been taken, or was removed and is another's by now
+		c.lock.Close() // of nil: nothing
+		return
+	}
+	if c.notify.At(c.NotifyDir()) {
+		_ = os.Remove(c.NotifyDir())
 	}
 	made := os.Remove(filepath.Join(c.Dir, marker)) == nil
 	_ = os.Remove(c.lock.Name()) // while it is held: see hold

@@ -1,11 +1,16 @@
 package control
 
 import (
+	"context"
 	"errors"
+	"io"
+	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"sync"
 	"testing"
+	"time"
 )
 
 // However many come and go at once, each has the directory alone or is told who has
@@ -70,5 +75,143 @@ func TestClaimLeavesWhatItDidNotMake(t *testing.T) {
 	c.Close()
 	if _, err := os.Lstat(made); err == nil {
 		t.Error("the directory is left")
+	}
+}
+
+// lively is a claim that is kept, with clients that it answers.
+func lively(t *testing.T, dir string) *Claim {
+	t.Helper()
+	c, err := Take(dir, os.Geteuid(), os.Getegid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	kept, served := make(chan bool), make(chan bool)
+	go func() { defer close(kept); c.Keep(ctx, slog.New(slog.DiscardHandler), nil) }()
+	go func() {
+		defer close(served)
+		for {
+			conn, err := c.socket.Accept()
+			if err != nil {
+				return
+			}
+			conn.Close()
+		}
+	}()
+	t.Cleanup(func() { cancel(); <-kept; c.Close(); <-served })
+	return c
+}
+
+func (c *Claim) answers() bool {
+	conn, err := net.Dial("unix", c.path())
+	if err != nil {
+		return false
+	}
+	defer conn.Close()
+	_, err = conn.Read(make([]byte, 1))
+	return errors.Is(err, io.EOF)
+}
+
+// Whatever is removed of a runtime directory, or put in its place, it is soon whole
+// and answers, and is this emperor's alone.
+func TestClaimIsKept(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "run")
+	c := lively(t, dir)
+	for name, harm := range map[string]func() error{
+		"all":              func() error { return os.RemoveAll(dir) },
+		"moved":            func() error { return os.Rename(dir, dir+".moved") },
+		"socket":           func() error { return os.Remove(c.path()) },
+		"lock":             func() error { return os.Remove(filepath.Join(dir, "lock")) },
+		"vassals' sockets": func() error { return os.RemoveAll(c.NotifyDir()) },
+		"another file":     func() error { return errors.Join(os.Remove(c.path()), os.WriteFile(c.path(), nil, 0o644)) },
+		"another directory": func() error {
+			return errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o755))
+		},
+	} {
+		if err := harm(); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		deadline := time.Now().Add(8 * time.Second) // before the next look: by an event
+		for !c.whole() || !c.answers() {
+			if time.Now().After(deadline) {
+				t.Fatalf("%s: it is not made again", name)
+			}
+			time.Sleep(time.Millisecond)
+		}
+		var held HeldError
+		if other, err := Take(dir, os.Geteuid(), os.Getegid()); !errors.As(err, &held) {
+			t.Errorf("%s: another emperor: %v, %v", name, other, err)
+		}
+	}
+}
+
+// One that another emperor has taken meanwhile stays that one's.
+func TestClaimThatAnotherHas(t *testing.T) {
+	t.Parallel()
+	dir := filepath.Join(t.TempDir(), "run")
+	first, err := Take(dir, os.Geteuid(), os.Getegid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(dir); err != nil {
+		t.Fatal(err)
+	}
+	second, err := Take(dir, os.Geteuid(), os.Getegid())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var held HeldError
+	if err := first.establish(); !errors.As(err, &held) || first.whole() {
+		t.Errorf("the first one: %v", err)
+	}
+	first.Close()
+	if !second.whole() {
+		t.Error("the first one took something of the second with it")
+	}
+	second.Close()
+	if _, err := os.Lstat(dir); err == nil {
+		t.Error("the directory is left")
+	}
+}
+
+// A socket of a path is bound again, and removes only its own path.
+func TestListenerIsKept(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "socket")
+	l, err := Listen(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	accepted := make(chan error)
+	go func() {
+		c, err := l.Accept()
+		if err == nil {
+			c.Close()
+		}
+		accepted <- err
+	}()
+	if !l.whole() || os.Remove(path) != nil || l.whole() {
+		t.Error("a loss is not noticed")
+	}
+	if err := l.renew(); err != nil || !l.whole() {
+		t.Fatal(err)
+	}
+	c, err := net.Dial("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	if err := <-accepted; err != nil {
+		t.Error(err)
+	}
+	if err := errors.Join(os.Remove(path), os.WriteFile(path, nil, 0o644)); err != nil {
+		t.Fatal(err)
+	}
+	l.Close()
+	if _, err := os.Lstat(path); err != nil {
+		t.Error("it removed what is another's")
+	}
+	if _, err := l.Accept(); !errors.Is(err, net.ErrClosed) {
+		t.Errorf("%v, want %v", err, net.ErrClosed)
 	}
 }

@@ -3,12 +3,10 @@ package control
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"maps"
 	"net"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/emperor-go/emperor/pkg/emperor"
@@ -139,28 +137,4 @@ func (s *Server) ServeStats(ctx context.Context, l net.Listener) error {
 			}
 		}()
 	}
-}
-
-// Listen listens on HOST:PORT, :PORT, the path of a unix socket or @NAME. A socket
-// that nobody listens on any more is replaced.
-func Listen(address string) (net.Listener, error) {
-	if !strings.HasPrefix(address, "@") && !strings.Contains(address, "/") {
-		return net.Listen("tcp", address)
-	}
-	l, err := net.Listen("unix", address)
-	if err == nil || address[0] == '@' {
-		return l, err
-	}
-	info, gone := os.Lstat(address)
-	if gone != nil || info.Mode()&os.ModeSocket == 0 {
-		return nil, err
-	}
-	if c, dial := net.Dial("unix", address); dial == nil {
-		c.Close()
-		return nil, err
-	}
-	if removed := os.Remove(address); removed != nil {
-		return nil, errors.Join(err, removed)
-	}
-	return net.Listen("unix", address)
 }

@@ -88,6 +88,18 @@ func (w *Watch) Stop() {
 	w.end()
 }
 
+// Renew calls swap, unless the watch is stopped, while ready does not run. When swap
+// reports that it has put another file in the place of the descriptor, that one is
+// watched from then on.
+func (w *Watch) Renew(swap func() (swapped bool)) {
+	w.mu.Lock()
+	swapped := !w.stopped && swap()
+	w.mu.Unlock()
+	if swapped {
+		w.listen() // the kernel has forgotten the file that is closed
+	}
+}
+
 func (w *Watch) end() {
 	if w.stopped {
 		return

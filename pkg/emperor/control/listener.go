@@ -1,0 +1,133 @@
+package control
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+	"sync"
+)
+
+// Listener is a socket that clients find by its address. A path may be taken from
+// it, by a cleaner of old files for example: Keep binds it again. Accept goes on
+// through that.
+type Listener struct {
+	bind func() (net.Listener, error)
+	path string // empty: the address is none
+
+	mu     sync.Mutex // of what follows
+	now    net.Listener
+	made   Identity // of what it has put at the path
+	closed bool
+}
+
+// Listen listens on HOST:PORT, :PORT, the path of a unix socket or @NAME. A socket
+// that nobody listens on any more is replaced.
+func Listen(address string) (*Listener, error) {
+	if !strings.HasPrefix(address, "@") && !strings.Contains(address, "/") {
+		return newListener("", func() (net.Listener, error) { return net.Listen("tcp", address) })
+	}
+	if address[0] == '@' {
+		return newListener("", func() (net.Listener, error) { return net.Listen("unix", address) })
+	}
+	return newListener(address, func() (net.Listener, error) {
+		l, err := net.Listen("unix", address)
+		if err == nil {
+			return l, nil
+		}
+		info, gone := os.Lstat(address)
+		if gone != nil || info.Mode()&os.ModeSocket == 0 {
+			return nil, err
+		}
+		if c, dial := net.Dial("unix", address); dial == nil {
+			c.Close()
+			return nil, err
+		}
+		if removed := os.Remove(address); removed != nil {
+			return nil, errors.Join(err, removed)
+		}
+		return net.Listen("unix", address)
+	})
+}
+
+// newListener makes a Listener of a function that binds its address. A path is removed
+// by Close, and not by the socket.
+func newListener(path string, bind func() (net.Listener, error)) (*Listener, error) {
+	l := &Listener{path: path, bind: bind}
+	if err := l.renew(); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// renew binds the address, and lets go of the socket that was there before.
+func (l *Listener) renew() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return net.ErrClosed
+	}
+	fresh, err := l.bind()
+	if err != nil {
+		return err
+	}
+	if u, ok := fresh.(*net.UnixListener); ok {
+		u.SetUnlinkOnClose(false)
+	}
+	if l.now != nil {
+		_ = l.now.Close()
+	}
+	l.now, l.made = fresh, IdentityOf(l.path)
+	return nil
+}
+
+// whole reports whether clients find the socket.
+func (l *Listener) whole() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.path == "" || l.made.At(l.path)
+}
+
+// Keep binds the path again whenever it does not lead to the socket any more, until
+// ctx ends. Quiet is that of Kept.
+func (l *Listener) Keep(ctx context.Context, quiet string, log *slog.Logger) {
+	if l.path != "" {
+		Kept{What: "a socket", Path: l.path, Quiet: quiet, Whole: l.whole, Restore: l.renew, Log: log}.Keep(ctx)
+	}
+}
+
+func (l *Listener) current() net.Listener {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.now
+}
+
+// Accept implements net.Listener.
+func (l *Listener) Accept() (net.Conn, error) {
+	for {
+		now := l.current()
+		c, err := now.Accept()
+		if err == nil || l.current() == now {
+			return c, err
+		}
+	}
+}
+
+// Addr implements net.Listener.
+func (l *Listener) Addr() net.Addr { return l.current().Addr() }
+
+// Close implements net.Listener. The path is removed, if it still leads here.
+func (l *Listener) Close() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return net.ErrClosed
+	}
+	l.closed = true
+	if l.path != "" && l.made.At(l.path) {
+		_ = os.Remove(l.path)
+	}
+	return l.now.Close()
+}
