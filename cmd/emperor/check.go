@@ -15,6 +15,7 @@ import (
 	"github.com/emperor-go/emperor/internal/inspect"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
+	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 )
 
@@ -148,7 +149,7 @@ func inputOf(e *config.Emperor, c monitor.Config) (in config.Input, err error) {
 	in = config.Input{
 		Source: config.Source{Name: c.Name, Path: c.Path, Data: c.Data},
 		Access: config.Access{
-			Dir: c.Dir, Files: ours(c.Path), Environ: os.Environ(), Foreign: parser.Parse, Partial: true,
+			Dir: c.Dir, Files: ours(c.Path), Environ: emperor.VassalEnviron(os.Environ()), Foreign: parser.Parse, Partial: true,
 		},
 	}
 	if e != nil {

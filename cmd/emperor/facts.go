@@ -113,7 +113,7 @@ func joined(list ...error) error {
 func (r *reading) input(c monitor.Config) config.Input {
 	in := config.Input{
 		Source: config.Source{Name: c.Name, Path: c.Path, Data: c.Data},
-		Access: config.Access{Dir: c.Dir, Environ: os.Environ(), Partial: true, Foreign: parser.Parse, Held: r.held},
+		Access: config.Access{Dir: c.Dir, Environ: emperor.VassalEnviron(os.Environ()), Partial: true, Foreign: parser.Parse, Held: r.held},
 	}
 	if last, ok := r.last.Load(c.Dir); ok {
 		in.Templates = last.(config.Templates) // nothing else is stored

@@ -152,6 +152,12 @@ func (c *commandLine[T]) shape(name string) (s shape, known bool) {
 	if o := c.table.find(name); o != nil {
 		return shapeOf(o), true
 	}
+	if template, ok := c.declared[name]; ok {
+		if strings.Contains(template, "$1") || strings.Contains(template, "$2") || strings.Contains(template, "$3") {
+			return needs, true
+		}
+		return flag, true
+	}
 	return uwsgiKnows(name)
 }
 

@@ -68,6 +68,7 @@ func attachKeyed(v *Vassal, t option.Value) error {
 	d, command := Daemon{Freq: daemonFreq}, ""
 	for _, pair := range splitPairs(t.Text) {
 		key, text, _ := strings.Cut(pair, "=")
+		key, text = strings.TrimSpace(key), strings.TrimSpace(text)
 		var err error
 		switch key {
 		case "cmd", "command", "exec":
@@ -90,6 +91,8 @@ func attachKeyed(v *Vassal, t option.Value) error {
 			d.ReloadSignal, err = parseSignal(text)
 		case "chdir":
 			d.Dir = text
+		case "ns_pid":
+			d.NewPID = text == "" || option.ParseBool(text)
 		case "stdin":
 			d.Stdin = text == "" || option.ParseBool(text)
 		case "max_throttle":
@@ -103,7 +106,7 @@ func attachKeyed(v *Vassal, t option.Value) error {
 		case "gid":
 			d.GID, err = parseIdentity(text)
 		default:
-			err = option.Wrong("unknown key "+strconv.Quote(key), "cmd, pidfile, freq, control, daemonize, touch, stopsignal, reloadsignal, chdir, stdin, max_throttle, uid, gid")
+			err = option.Wrong("unknown key "+strconv.Quote(key), "cmd, pidfile, freq, control, daemonize, touch, stopsignal, reloadsignal, chdir, ns_pid, stdin, max_throttle, uid, gid")
 		}
 		if err != nil {
 			return err

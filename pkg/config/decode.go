@@ -18,6 +18,10 @@ func (t table[T]) decode(entries []entry, used []string, into *T) (warnings, pro
 		if e.own && !e.left {
 			continue
 		}
+		if e.origin.File != "" { // an element, a scalar or a variable keeps its blanks; a line of ini has none
+			e.value = strings.Trim(e.value, blanks+"\n")
+			entries[i].value = e.value
+		}
 		o := t.find(e.key)
 		if o != nil && problems.misread(o.Misreads, e) {
 			wrong = append(wrong, o.Name)

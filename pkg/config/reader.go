@@ -36,6 +36,8 @@ type reader struct {
 	forbid   []string          // keys of an open blacklist
 	allow    []string          // keys of an open whitelist
 	declared map[string]string // options by declare-option, and their templates
+	early    []entry           // what declared options stand for that were met behind their declaration
+	nested   int               // declared options that stand for others, at the moment
 	environ  map[string]entry  // variables set by ienv
 	work     int               // bytes looked at in expansion
 
@@ -160,6 +162,10 @@ func (r *reader) immediate(i int, e entry) (done, own bool) {
 			r.begin(e, b)
 			return true, true
 		}
+		if template, ok := r.declared[e.key]; ok {
+			r.expand(i, r.entries[i], template)
+			return true, true
+		}
 		if isEnd(e.key) { // uWSGI has no option `end`, but it ends a block
 			return e.key != "end", true
 		}
@@ -209,23 +215,6 @@ func (r *reader) placeholder(e entry) {
 	r.addEntry(entry{key: key, value: value, done: true, own: true})
 }
 
-// declare makes a key stand for others.
-func (r *reader) declare(e entry) {
-	key, template, ok := strings.Cut(e.value, "=")
-	if !ok {
-		r.problem(e.key, fmt.Sprintf("%q declares nothing", e.value), "name=key=$1;key=$2")
-		return
-	}
-	if isOption(key) {
-		r.warnings.add(r.at, e.key, fmt.Sprintf("%q is an option already and stays what it is", key), "")
-		return
-	}
-	if r.declared == nil {
-		r.declared = map[string]string{}
-	}
-	r.declared[key] = template
-}
-
 // forbidden reports, and notes, that a key may not stand here.
 func (r *reader) forbidden(key string) bool {
 	same := func(s string) bool { return strings.EqualFold(s, key) }
@@ -254,7 +243,8 @@ func (r *reader) finish() []entry {
 }
 
 // apply opens what is inherited, which makes the list longer at its end, and then
-// puts the options that declared ones stand for behind them.
+// puts the options that declared ones stand for, which were met before their
+// declaration, behind them.
 func (r *reader) apply() []entry {
 	for i := 0; i < len(r.entries) && !r.stopped; i++ {
 		if e := r.entries[i]; e.key == "inherit" && !e.own {
@@ -263,7 +253,7 @@ func (r *reader) apply() []entry {
 			r.template(i, e)
 		}
 	}
-	list := make([]entry, 0, len(r.entries))
+	list := slices.Clip(r.early)
 	for i, e := range r.entries {
 		template, declared := r.declared[e.key]
 		if declared && !e.done && !e.own {
@@ -275,32 +265,4 @@ func (r *reader) apply() []entry {
 		list = append(list, e)
 	}
 	return list
-}
-
-// expandDeclared gives the options that a declared option stands for.
-func expandDeclared(e entry, template string) (entries []entry) {
-	args := strings.FieldsFunc(e.value, func(c rune) bool { return c == ' ' })
-	if len(args) == 0 {
-		args = []string{""}
-	}
-	if names := e.names; len(names) > 0 { // which may be cut apart
-		for _, arg := range args {
-			e.names = e.names.with(pieces{{names[0].variable, arg}})
-		}
-	}
-	for part := range strings.SplitSeq(template, ";") {
-		key, value, ok := strings.Cut(part, "=")
-		if part == "" {
-			continue
-		}
-		if !ok {
-			break // uWSGI ends here, silently
-		}
-		for i, arg := range args {
-			place := fmt.Sprintf("$%d", i+1)
-			key, value = strings.ReplaceAll(key, place, arg), strings.ReplaceAll(value, place, arg)
-		}
-		entries = append(entries, entry{key: key, value: value, origin: e.origin, done: true, tenant: e.tenant, names: e.names})
-	}
-	return entries
 }

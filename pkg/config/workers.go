@@ -92,6 +92,9 @@ type Daemon struct {
 	StopSignal, ReloadSignal syscall.Signal
 	// Touch are files whose change restarts it.
 	Touch []string
+	// NewPID: it is the first process of a new pid namespace, whose end is the end of all
+	// it started. That takes root's rights.
+	NewPID bool
 	// Stdin: it keeps that of the master. Otherwise there is nothing to read.
 	Stdin bool
 	// MaxPause bounds the time until one that has died is started again. Zero: as

@@ -207,20 +207,30 @@ func (s *System) vassalEnviron() []string {
 	return append(s.passedOn(true), procsKey+"=1", wire.PipeEnv+"="+strconv.Itoa(pipeFD), wire.OrderEnv+"="+strconv.Itoa(orderFD))
 }
 
-// passedOn is what of the emperor's environment vassals get: all but what only
-// concerns the emperor, and with UWSGI_VASSAL_X as UWSGI_X, as uWSGI does. Our own
-// program finds the operator's GOMAXPROCS under another name.
+// passedOn is what vassals get of the emperor's environment. Our own program finds the
+// operator's GOMAXPROCS under another name.
 func (s *System) passedOn(own bool) []string {
+	vars := VassalEnviron(s.Environ)
+	for i, v := range vars {
+		if own && strings.HasPrefix(v, procsKey+"=") {
+			vars[i] = wire.ProcsEnv + strings.TrimPrefix(v, procsKey)
+		}
+	}
+	return vars
+}
+
+// VassalEnviron returns the environment that vassals of an emperor with the given one
+// have: all but what only concerns the emperor, and UWSGI_VASSAL_X as UWSGI_X, which is
+// the option x, as in uWSGI.
+func VassalEnviron(environ []string) []string {
 	var vars []string
-	for _, v := range s.Environ {
+	for _, v := range environ {
 		key, _, _ := strings.Cut(v, "=")
 		switch {
 		case strings.HasPrefix(key, "UWSGI_VASSAL_"):
 			vars = append(vars, "UWSGI_"+strings.TrimPrefix(v, "UWSGI_VASSAL_"))
 		case strings.HasPrefix(key, "UWSGI_"), strings.HasPrefix(key, "EMPEROR_"), strings.HasPrefix(key, "LISTEN_"),
 			strings.HasPrefix(key, "WATCHDOG_"), key == "NOTIFY_SOCKET":
-		case own && key == procsKey:
-			vars = append(vars, wire.ProcsEnv+strings.TrimPrefix(v, procsKey))
 		default:
 			vars = append(vars, v)
 		}

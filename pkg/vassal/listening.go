@@ -179,6 +179,10 @@ func (v *Vassal) socketOptions(o *config.Vassal) (how sockets.Options, err error
 	how = sockets.Options{
 		Backlog: l.Backlog, KeepAlive: l.KeepAlive, NoDelay: l.NoDelay, FreeBind: l.FreeBind, ReusePort: l.ReusePort, UID: -1, GID: -1,
 	}
+	for _, s := range o.Sockets {
+		how.Beside = append(how.Beside, s.Address)
+	}
+	how.Beside = append(how.Beside, l.Shared...)
 	if l.ModeSet {
 		how.Mode = &l.Mode
 	}

@@ -220,9 +220,14 @@ func (m *master) touchDaemons(name string) {
 	}
 }
 
+// signal is what ends a daemon. The first process of a pid namespace gets no signal
+// that it does not handle (pid_namespaces(7)), so uWSGI kills it.
 func (d *daemon) signal() syscall.Signal {
-	if d.spec.StopSignal != 0 {
+	switch {
+	case d.spec.StopSignal != 0:
 		return d.spec.StopSignal
+	case d.spec.NewPID:
+		return syscall.SIGKILL
 	}
 	return syscall.SIGTERM
 }

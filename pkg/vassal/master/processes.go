@@ -254,6 +254,9 @@ func startDaemon(s Spec) (int, error) {
 		files[0] = 0
 	}
 	sys := &syscall.SysProcAttr{Setsid: true}
+	if d.NewPID {
+		sys.Cloneflags = syscall.CLONE_NEWPID
+	}
 	if d.Pidfile == "" {
 		sys.Pdeathsig = syscall.SIGKILL
 	}
@@ -269,6 +272,9 @@ func startDaemon(s Spec) (int, error) {
 		dir = d.Dir
 	}
 	pid, err := start(path, words, &syscall.ProcAttr{Env: s.Env, Dir: dir, Files: files, Sys: sys})
+	if d.NewPID && errors.Is(err, unix.EPERM) {
+		return 0, fmt.Errorf("%w (ns_pid takes root's rights: drop it, or give the vassal namespaces of its own)", err)
+	}
 	if err == nil && d.Daemonize {
 		err = os.WriteFile(d.Pidfile, []byte(strconv.Itoa(pid)+"\n"), 0o644)
 	}

@@ -122,7 +122,8 @@ func (s *Socket) IsAt(address string) bool {
 }
 
 // Crowds reports whether the socket is what keeps an address from being bound: it has
-// the port on another of the machine's addresses, one of which is all of them.
+// the port on another of the machine's addresses, one of which is all of them; all of
+// IPv6 may be those of IPv4 as well.
 func (s *Socket) Crowds(address string) bool {
 	wanted, err := parse(address)
 	if err != nil {
@@ -134,9 +135,16 @@ func (s *Socket) Crowds(address string) bool {
 	}
 	switch w := wanted.(type) {
 	case *unix.SockaddrInet4:
+		if b, ok := bound.(*unix.SockaddrInet6); ok {
+			only, err := unix.GetsockoptInt(int(s.FD()), unix.IPPROTO_IPV6, unix.IPV6_V6ONLY)
+			return err == nil && only == 0 && b.Port == w.Port && b.Addr == [16]byte{}
+		}
 		b, ok := bound.(*unix.SockaddrInet4)
 		return ok && b.Port == w.Port && (b.Addr == [4]byte{} || w.Addr == [4]byte{})
 	case *unix.SockaddrInet6:
+		if b, ok := bound.(*unix.SockaddrInet4); ok {
+			return b.Port == w.Port && w.Addr == [16]byte{}
+		}
 		b, ok := bound.(*unix.SockaddrInet6)
 		return ok && b.Port == w.Port && (b.Addr == [16]byte{} || w.Addr == [16]byte{})
 	}

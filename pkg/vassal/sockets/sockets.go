@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -27,6 +28,10 @@ type Options struct {
 	Mode *fs.FileMode
 	// UID and GID own a unix socket's path; -1: as it is made.
 	UID, GID int
+	// Beside are the other addresses that are listened on. [::]:PORT takes IPv4 as well,
+	// as the kernel is set up to (net.ipv6.bindv6only), unless one of them is of IPv4
+	// and has the port.
+	Beside []string
 }
 
 // Socket is a listening socket.
@@ -155,7 +160,7 @@ func (s *Socket) prepare(to unix.Sockaddr, o Options) error {
 	}
 	for _, x := range []option{
 		{true, unix.SOL_SOCKET, unix.SO_REUSEADDR},
-		{six, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY}, // so that :80 and [::]:80 go together
+		{six && o.besideFour(to), unix.IPPROTO_IPV6, unix.IPV6_V6ONLY}, // so that :80 and [::]:80 go together
 		{o.ReusePort, unix.SOL_SOCKET, unix.SO_REUSEPORT},
 		{o.KeepAlive, unix.SOL_SOCKET, unix.SO_KEEPALIVE},
 		{o.NoDelay, unix.IPPROTO_TCP, unix.TCP_NODELAY},
@@ -169,6 +174,16 @@ func (s *Socket) prepare(to unix.Sockaddr, o Options) error {
 		}
 	}
 	return nil
+}
+
+// besideFour reports whether another address is of IPv4 and has the same port.
+func (o Options) besideFour(to unix.Sockaddr) bool {
+	six, _ := to.(*unix.SockaddrInet6)
+	return six != nil && slices.ContainsFunc(o.Beside, func(address string) bool {
+		other, err := parse(address)
+		four, ok := other.(*unix.SockaddrInet4)
+		return err == nil && ok && four.Port == six.Port
+	})
 }
 
 // bindUnix binds, and makes sure of owner and mode before anybody can connect.

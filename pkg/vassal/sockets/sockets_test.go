@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -165,7 +166,8 @@ func TestWhatAnAddressMeans(t *testing.T) {
 		{port, ":" + number(port), false, true},
 		{port, "127.0.0.2:" + number(port), false, false},
 		{port, ":1", false, false},
-		{port, "[::]:" + number(port), false, false},
+		{port, "[::]:" + number(port), false, true}, // which is IPv4 as well
+		{all, "127.0.0.1:" + number(all), false, true},
 		{all, "[::1]:" + number(all), false, true},
 		{all, "nonsense:", false, false},
 	} {
@@ -173,6 +175,27 @@ func TestWhatAnAddressMeans(t *testing.T) {
 			t.Errorf("%s at %q: %v, %v", x.socket.Address, x.address, x.socket.IsAt(x.address), x.socket.Crowds(x.address))
 		}
 	}
+}
+
+// All of IPv6 is IPv4 as well, unless that has the port already.
+func TestBothFamilies(t *testing.T) {
+	both := mustListen(t, "[::]:0", options())
+	name, err := unix.Getsockname(int(both.FD()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := strconv.Itoa(name.(*unix.SockaddrInet6).Port)
+	if up, err := Reachable("127.0.0.1:" + port); !up || err != nil {
+		t.Errorf("not reachable by IPv4: %v", err)
+	}
+	both.Close()
+	o := options()
+	o.Beside = []string{"[::]:" + port, "nonsense:", "127.0.0.1:" + port}
+	mustListen(t, "[::]:"+port, o)
+	if up, err := Reachable("127.0.0.1:" + port); up || err != nil {
+		t.Errorf("it takes what another is for: %v", err)
+	}
+	mustListen(t, "127.0.0.1:"+port, o)
 }
 
 // Who inherits a path removes it, and nobody else does.
