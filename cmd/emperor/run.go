@@ -18,6 +18,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/emperor/control"
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
+	"github.com/emperor-go/emperor/pkg/emperor/turn"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
@@ -109,7 +110,7 @@ func launcher(o *config.Emperor, program string, libraries hooks.Libraries, seen
 	s := &emperor.System{
 		Program: program, Libraries: libraries, Clone: o.Clone, Hooks: o.Hooks, HookTimeout: o.HookTimeout, Shells: o.Around.Shells, Early: o.EarlyRelease,
 		Environ: ownEnviron(), Foreign: wrapping(o.Wrapping), Templates: templates(o.Templates),
-		Output: seen.output, NotifyDir: seen.notify(), Observe: seen.startHook,
+		Output: seen.output, NotifyDir: seen.notify(), Observe: seen.startHook, Turns: turn.New(o.HookConcurrency),
 	}
 	s.Foreign.Before, s.Foreign.After = templateArgs(o.Templates)
 	return s

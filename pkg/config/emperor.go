@@ -29,6 +29,9 @@ type Emperor struct {
 	Around Surroundings
 	// HookTimeout bounds each hook. Zero: no bound.
 	HookTimeout time.Duration
+	// HookConcurrency is of how many vassals the hooks before the clone, after it and
+	// after the end run at a time. Never zero.
+	HookConcurrency int
 	// EarlyRelease lets a vassal boot beside its as-emperor hooks.
 	EarlyRelease bool
 	// Rescan is the time between full looks at the monitors. Zero: never.
@@ -84,7 +87,7 @@ const defaultBackoffMax = 30 * time.Second
 // defaultEmperor is what an emperor does that is told nothing.
 func defaultEmperor() *Emperor {
 	return &Emperor{
-		Hooks: hooks.Set{}, HookTimeout: 30 * time.Second, Rescan: 30 * time.Second, ReloadMercy: 60 * time.Second,
+		Hooks: hooks.Set{}, HookTimeout: 30 * time.Second, HookConcurrency: 1, Rescan: 30 * time.Second, ReloadMercy: 60 * time.Second,
 		Backoff: 500 * time.Millisecond, BackoffReset: 10 * time.Second,
 		Concurrency: 2 * runtime.NumCPU(), Life: defaultLife(), OnDemand: OnDemand{Mode: 0o666}, RuntimeDir: RuntimeDir,
 	}

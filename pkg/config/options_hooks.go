@@ -18,6 +18,11 @@ var emperorHookOptions = option.Rows[Emperor]{
 		Set:  setAllowed,
 	},
 	{
+		Name: "emperor-hook-concurrency", Group: "Hooks", Arg: "N", Def: "1",
+		Help: "of how many vassals the emperor's hooks run at a time; one that takes longer than a second holds up no other",
+		Set:  setVassals(func(e *Emperor) *int { return &e.HookConcurrency }),
+	},
+	{
 		Name: "emperor-hook-timeout", Group: "Hooks", Arg: "TIME", Def: "30", Help: "bound of each hook; 0: none",
 		Into: func(e *Emperor) option.Field { return (*option.Duration)(&e.HookTimeout) },
 	},

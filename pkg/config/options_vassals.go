@@ -21,7 +21,10 @@ var vassalsOptions = option.Rows[Emperor]{
 		Name: "emperor-backoff-reset", Group: "Vassals", Arg: "TIME", Def: "10", Help: "how long a vassal must run for its failures to be forgotten",
 		Into: func(e *Emperor) option.Field { return (*option.Positive)(&e.BackoffReset) },
 	},
-	{Name: "emperor-concurrency", Group: "Vassals", Arg: "N", Def: "2 x CPUs", Help: "how many vassals are launched at a time", Set: setConcurrency},
+	{
+		Name: "emperor-concurrency", Group: "Vassals", Arg: "N", Def: "2 x CPUs", Help: "how many vassals are launched at a time",
+		Set: setVassals(func(e *Emperor) *int { return &e.Concurrency }),
+	},
 	{
 		Name: "emperor-release", Group: "Vassals", Arg: "WHEN", Def: "hooks",
 		Help: "when a vassal boots: after the as-emperor hooks (hooks) or beside them (early)", Set: setRelease,
@@ -37,13 +40,16 @@ var vassalsOptions = option.Rows[Emperor]{
 	},
 }
 
-func setConcurrency(e *Emperor, v option.Value) error {
-	n, err := strconv.Atoi(v.Text)
-	if err != nil || n < 1 {
-		return option.Wrong(strconv.Quote(v.Text)+" is not a number of vassals", "1 or more")
+// setVassals sets a number of vassals.
+func setVassals(into func(*Emperor) *int) func(*Emperor, option.Value) error {
+	return func(e *Emperor, v option.Value) error {
+		n, err := strconv.Atoi(v.Text)
+		if err != nil || n < 1 {
+			return option.Wrong(strconv.Quote(v.Text)+" is not a number of vassals", "1 or more")
+		}
+		*into(e) = n
+		return nil
 	}
-	e.Concurrency = n
-	return nil
 }
 
 func setRelease(e *Emperor, v option.Value) error {

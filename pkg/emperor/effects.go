@@ -117,7 +117,8 @@ func (e *Emperor) launch(v *vassal) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	v.cancel = cancel
 	a := about{v, v.generation}
-	r := Request{Plan: v.config, Generation: v.generation, Log: v.log}
+	e.launches++
+	r := Request{Plan: v.config, Generation: v.generation, Order: e.launches, Log: v.log}
 	r.Hooked = func(result hooks.Result) { e.post(hooked{a, result}) }
 	if v.activation != nil {
 		r.Socket = v.activation.Socket()

@@ -124,8 +124,9 @@ type Launcher interface {
 type Request struct {
 	// Plan is the configuration to run.
 	Plan
-	// Generation counts the launches of this vassal, from 1.
-	Generation uint64
+	// Generation counts the launches of this vassal, from 1, and Order those of all
+	// vassals.
+	Generation, Order uint64
 	// Socket is where an on-demand vassal finds its connections. Nil: it is not on
 	// demand. It belongs to the Activation and outlives the process.
 	Socket *os.File
@@ -244,6 +245,7 @@ type Emperor struct {
 	looked    int            // how many monitors' first sets count
 	queue     []*vassal
 	launching int
+	launches  uint64             // of all vassals
 	absent    map[string]absence // by name, for a minute
 	rolling   []*vassal          // to be reloaded, in order
 	rolls     int                // how often all were to be

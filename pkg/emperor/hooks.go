@@ -71,7 +71,23 @@ func (s *System) vassalVars(r Request, pid int) []string {
 
 // before runs the hooks of the time before the clone.
 func (s *System) before(ctx context.Context, r Request) error {
-	return s.runner(r, nil).Run(ctx, hooks.AsEmperorBeforeVassal, s.hooks(r, hooks.AsEmperorBeforeVassal))
+	list := s.hooks(r, hooks.AsEmperorBeforeVassal)
+	return s.inTurn(ctx, r, len(list), func() error { return s.runner(r, nil).Run(ctx, hooks.AsEmperorBeforeVassal, list) })
+}
+
+// inTurn calls run when it is the vassal's turn to run that many hooks of a phase: the
+// lists of other vassals run before or after, in the order of launches. uWSGI runs
+// them so, and operators' scripts rely on it.
+func (s *System) inTurn(ctx context.Context, r Request, hooks int, run func() error) error {
+	if s.Turns == nil || hooks == 0 {
+		return run()
+	}
+	done, err := s.Turns.Take(ctx, r.Order)
+	if err != nil {
+		return err
+	}
+	defer done()
+	return run()
 }
 
 // beside runs those of the time after it. The pid in their environment cannot
@@ -82,11 +98,13 @@ func (s *System) beside(ctx context.Context, r Request, c *child) error {
 		return nil
 	}
 	run := s.runner(r, c)
-	return c.linking(!s.linksLate(r), func() error {
-		if err := run.Run(ctx, hooks.AsEmperor, first); err != nil {
-			return err
-		}
-		return run.Run(ctx, hooks.AsEmperorSetns, second)
+	return s.inTurn(ctx, r, len(first)+len(second), func() error {
+		return c.linking(!s.linksLate(r), func() error {
+			if err := run.Run(ctx, hooks.AsEmperor, first); err != nil {
+				return err
+			}
+			return run.Run(ctx, hooks.AsEmperorSetns, second)
+		})
 	})
 }
 
@@ -231,10 +249,19 @@ func (l *life) ended(c *child) {
 	} else {
 		vars[2] += strconv.Itoa(l.status.Code)
 	}
-	ctx := context.Background()
+	phases := []hooks.Phase{hooks.VassalsStop, hooks.AsEmperorAfterVassal}
 	if cause == causeFailed {
-		l.system.tell(ctx, l.about, hooks.OnVassalFailed, vars...)
+		phases = slices.Insert(phases, 0, hooks.OnVassalFailed)
 	}
-	l.system.tell(ctx, l.about, hooks.VassalsStop, vars...)
-	l.system.tell(ctx, l.about, hooks.AsEmperorAfterVassal, vars...)
+	count := 0
+	for _, p := range phases {
+		count += len(l.system.hooks(l.about, p))
+	}
+	ctx := context.Background()
+	_ = l.system.inTurn(ctx, l.about, count, func() error {
+		for _, p := range phases {
+			l.system.tell(ctx, l.about, p, vars...)
+		}
+		return nil
+	})
 }

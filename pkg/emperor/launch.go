@@ -13,6 +13,7 @@ import (
 
 	"github.com/emperor-go/emperor/internal/termlog"
 	"github.com/emperor-go/emperor/pkg/emperor/output"
+	"github.com/emperor-go/emperor/pkg/emperor/turn"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/emperor-go/emperor/pkg/wire"
@@ -59,6 +60,9 @@ type System struct {
 	NotifyDir string
 	// Observe is told of each hook of the emperor's start that has run. Nil: nobody.
 	Observe func(hooks.Result)
+	// Turns orders the hooks of different vassals before the clone, after it and after
+	// the end. Nil: they run at the same time.
+	Turns *turn.Line
 	// Output takes what vassals print. Nil: their logs do.
 	Output *output.Hub
 	// Cgroups is where each generation gets a cgroup of its own. Nil: nowhere.

@@ -33,6 +33,11 @@ A hook that runs longer than ` + "`emperor-hook-timeout`" + ` in the emperor's f
 one leaves behind in it. Commands have /dev/null as standard input; their output goes to
 the log, line by line, with phase and index.
 
+The emperor's hooks before the clone, after it and after the end run for one vassal
+after the other, in the order of launches, as under uWSGI: a list of hooks finds
+none of another vassal's running. A list that takes longer than a second holds up
+the others no longer. emperor-hook-concurrency lets as many run side by side.
+
 ## Before the text
 
 | prefix | meaning |
