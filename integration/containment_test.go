@@ -4,6 +4,8 @@ package integration
 
 import (
 	"os"
+	"regexp"
+	"strings"
 	"testing"
 )
 
@@ -31,5 +33,91 @@ func TestWritableIsTold(t *testing.T) {
 	e.running("b.ini")
 	if n := e.count("", "rights"); n != 2 {
 		t.Errorf("it is told %d times:\n%s", n, e.tail())
+	}
+}
+
+// TestRootIsSaid: a vassal that names no user is root, which is told once in each start
+// and seen in the list.
+func TestRootIsSaid(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("silent.ini", serves)
+	w.vassal("meant.ini", serves, "uid = root")
+	w.vassal("user.ini", serves, "uid = 4001")
+	e := w.start(allNamespaces)
+	for _, name := range []string{"silent.ini", "meant.ini", "user.ini"} {
+		e.running(name)
+	}
+	table := w.succeed("list")
+	for name, user := range map[string]string{"silent.ini": "root", "meant.ini": "root", "user.ini": "(vassal001|4001)"} {
+		if !regexp.MustCompile(`(?m)^` + name + ` +running +\S+ +\d+ +` + user + ` `).MatchString(table) {
+			t.Errorf("%s does not run as %s:\n%s", name, user, table)
+		}
+	}
+	const told = "uid: there is none: the vassal is root"
+	if said := e.await("silent.ini", told); said.Level != "WARN" || !strings.Contains(said.raw, w.vassals+"/silent.ini: ") {
+		t.Errorf("it says %s", said.raw)
+	}
+	w.succeed("restart", "silent")
+	e.running("silent.ini")
+	e.await("silent.ini", told)
+	e.barrier()
+	if e.count("silent.ini", told) != 2 || e.count("meant.ini", told)+e.count("user.ini", told) != 0 {
+		t.Errorf("the log:\n%s", e.tail())
+	}
+}
+
+// TestRootIsRefused: with emperor-root = refuse no vassal is root unless its file says
+// so, whoever reads the line or the lack of it.
+func TestRootIsRefused(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.write("user.ini", ini("uid = 4001", "gid = 4001"))
+	w.write("other.ini", ini("procname = other"))
+	marker := "exec-as-root = echo it boots"
+	w.vassal("silent.ini", serves, marker)
+	w.vassal("group.ini", serves, marker, "gid = 4001")
+	w.vassal("misspelt.ini", serves, marker, "u1d = 4001", "gid = 4001")
+	w.vassal("privileged.ini", marker, "privileged-binary-patch-arg = sleep 1000000")
+	w.vassal("include.ini", serves, "include = ../other.ini", marker) // only the vassal itself opens it
+	w.vassal("meant.ini", serves, "uid = root")
+	w.vassal("elsewhere.ini", serves, "include = ../user.ini")
+	w.vassal("fallback.ini", "exec-asap = false", "uid = 4001", serves, "fallback-config = "+w.path("fallback.ini"))
+	w.write("fallback.ini", ini(serves, marker))
+	e := w.start(allNamespaces, "--emperor-root", "refuse")
+	e.running("elsewhere.ini")
+	pid := e.running("meant.ini")
+	for _, name := range []string{"silent.ini", "group.ini", "privileged.ini", "include.ini", "fallback.ini"} {
+		if said := e.await(name, "uid: there is none: the vassal is root (uid = USER, or uid = root where that is meant)"); said.Level != "ERROR" {
+			t.Errorf("%s says %s", name, said.raw)
+		}
+	}
+	e.await("misspelt.ini", "u1d: unknown option, and there is no uid")
+	w.vassal("last.ini", serves, "uid = 4001") // all before it has been looked at
+	e.running("last.ini")
+	for _, name := range []string{"silent.ini", "group.ini", "misspelt.ini", "privileged.ini", "include.ini", "fallback.ini"} {
+		if e.count(name, "it boots")+e.count(name, "-> running") > 0 {
+			t.Errorf("%s boots:\n%s", name, e.tail())
+		}
+	}
+	// A mistake in a later edit changes nothing that runs.
+	w.vassal("meant.ini", serves)
+	e.await("meant.ini", "the old one keeps running")
+	if !alive(pid) {
+		t.Error("the old one does not keep running")
+	}
+}
+
+// TestRootIsRefusedToOthers: the same for programs that take a vassal's place.
+func TestRootIsRefusedToOthers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("silent.ini", "socket = 127.0.0.1:0", "master = true")
+	w.vassal("user.ini", "socket = 127.0.0.1:0", "master = true", "uid = 4001", "gid = 4001")
+	e := w.start(allNamespaces, "--emperor-root", "refuse", "--emperor-wrapper", uwsgi)
+	e.running("user.ini")
+	e.await("silent.ini", "uid: there is none: the vassal is root")
+	if e.count("silent.ini", "-> starting") > 0 {
+		t.Errorf("it starts:\n%s", e.tail())
 	}
 }

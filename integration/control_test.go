@@ -81,8 +81,8 @@ func TestOperatorSeesVassals(t *testing.T) {
 		t.Errorf("bad.ini: %+v", bad)
 	}
 	table := w.succeed("list")
-	if !regexp.MustCompile(`(?m)^NAME +STATE +SINCE +PID +RESTARTS +GEN +MEMORY +CPU +ADDRESS +ERROR OR STATUS$`).MatchString(table) ||
-		!regexp.MustCompile(fmt.Sprintf(`(?m)^web\.ini +running +\d+s +%d +0 +1 +\S+M `, pid)).MatchString(table) {
+	if !regexp.MustCompile(`(?m)^NAME +STATE +SINCE +PID +USER +RESTARTS +GEN +MEMORY +CPU +ADDRESS +ERROR OR STATUS$`).MatchString(table) ||
+		!regexp.MustCompile(fmt.Sprintf(`(?m)^web\.ini +running +\d+s +%d +(vassal001|4001) +0 +1 +\S+M `, pid)).MatchString(table) {
 		t.Errorf("the table:\n%s", table)
 	}
 	status := w.succeed("status", "bad")

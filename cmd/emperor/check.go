@@ -116,12 +116,12 @@ func (k *checker) vassal(c monitor.Config) {
 		return
 	}
 	if k.emperor != nil && wrapping(k.emperor.Wrapping).Becomes(config.Attributes(in.Source)) {
-		k.note(path, nil, in.Misread()) // only the program that takes the vassal's place knows what else it means
+		k.note(path, nil, in.ExamineForeign(k.emperor.RefuseRoot)) // only the program that takes the vassal's place knows what else it means
 		return
 	}
 	v, warnings, problems := in.Examine()
 	k.note(path, warnings, problems)
-	subject := inspect.Subject{File: path, Vassal: v, Emperor: k.emperor}
+	subject := inspect.Subject{File: path, Vassal: v, Emperor: k.emperor, Root: os.Geteuid() == 0}
 	if k.emperor != nil && k.emperor.Unsure("emperor-use-clone") {
 		subject.Emperor = nil
 	}

@@ -24,11 +24,13 @@ type reading struct {
 	files config.TemplateFiles
 	held  bool     // some of them are on demand
 	allow []string // options of hooks that the section [emperor] may give
-	attrs []string // attributes in it that somebody wants
-	wraps emperor.Foreign
-	clone namespaces.Flags // of each vassal
-	log   *slog.Logger
-	last  sync.Map // of each directory the templates that were read last, config.Templates
+	attrs []string // attributes in it that are asked for
+	// refuseRoot: a vassal must name a user, because it would be root.
+	refuseRoot bool
+	wraps      emperor.Foreign
+	clone      namespaces.Flags // of each vassal
+	log        *slog.Logger
+	last       sync.Map // of each directory the templates that were read last, config.Templates
 }
 
 // check parses a vassal's configuration as the vassal will, logs what is only
@@ -45,9 +47,14 @@ func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
 		f.Templates = wired(in.Templates)
 	}
 	if r.wraps.Becomes(f.Attributes) { // only the other program knows what the rest means
-		return f, joined(wrong, in.Misread())
+		return f, joined(wrong, in.ExamineForeign(r.refuseRoot))
 	}
 	v, warnings, err := in.Parse()
+	if err == nil && r.refuseRoot {
+		if p, ok := v.Unnamed(c.Path); ok {
+			err = config.Problems{p}
+		}
+	}
 	err = joined(wrong, err)
 	level := slog.LevelDebug // the vassal will say them
 	if err != nil {

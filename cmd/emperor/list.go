@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/emperor-go/emperor/internal/nss"
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/emperor/control"
 )
@@ -19,7 +20,7 @@ import (
 func listCommand() *cobra.Command {
 	return operate(&cobra.Command{
 		Use: "list [--json]", Short: "show every vassal in a line", Args: cobra.NoArgs,
-		Long: "Shows every vassal in a line: its state and since when, the pid of its first process, how often it was started\n" +
+		Long: "Shows every vassal in a line: its state and since when, the pid and the user of its first process, how often it was started\n" +
 			"again, its generation, memory and processor time, its address, and what went wrong last.",
 	}, func(ctx context.Context, o *operator, c *cobra.Command, _ []string) error {
 		var list control.List
@@ -35,7 +36,8 @@ func listCommand() *cobra.Command {
 
 // vassalTable is a heading and a line for each vassal.
 func vassalTable(vassals []control.Vassal, now time.Time) [][]string {
-	rows := [][]string{{"NAME", "STATE", "SINCE", "PID", "RESTARTS", "GEN", "MEMORY", "CPU", "ADDRESS", "ERROR OR STATUS"}}
+	rows := [][]string{{"NAME", "STATE", "SINCE", "PID", "USER", "RESTARTS", "GEN", "MEMORY", "CPU", "ADDRESS", "ERROR OR STATUS"}}
+	names := userNames{}
 	for _, v := range vassals {
 		state := string(v.State)
 		if v.Phase != "" && v.PID != 0 {
@@ -51,11 +53,30 @@ func vassalTable(vassals []control.Vassal, now time.Time) [][]string {
 			v.Error = v.Status
 		}
 		rows = append(rows, []string{
-			v.Name, state, age(v.Since, now), number(v.PID), strconv.Itoa(v.Restarts), strconv.FormatUint(v.Generation, 10),
+			v.Name, state, age(v.Since, now), number(v.PID), names.of(v.RunsAs), strconv.Itoa(v.Restarts), strconv.FormatUint(v.Generation, 10),
 			size(v.Memory), seconds(v.CPU), v.Address, firstOf(v.Error),
 		})
 	}
 	return rows
+}
+
+// userNames are names of users that were looked up.
+type userNames map[uint32]string
+
+// of is the name of a user, or the number of one that has none; empty for nil.
+func (names userNames) of(uid *uint32) string {
+	if uid == nil {
+		return ""
+	}
+	name, known := names[*uid]
+	if !known {
+		name = strconv.FormatUint(uint64(*uid), 10)
+		if u, err := nss.UserID(name); err == nil {
+			name = u.Username
+		}
+		names[*uid] = name
+	}
+	return name
 }
 
 // firstOf is the first of several mistakes, one a line, and how many follow.

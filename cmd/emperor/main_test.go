@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"os"
 	"syscall"
 	"testing"
@@ -15,7 +16,12 @@ func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"emperor": ma
 // TestStories runs what an operator types. Each file of testdata is one story;
 // none needs root.
 func TestStories(t *testing.T) {
-	testscript.Run(t, testscript.Params{Dir: "testdata", RequireUniqueNames: true})
+	testscript.Run(t, testscript.Params{Dir: "testdata", RequireUniqueNames: true, Condition: func(what string) (bool, error) {
+		if what != "root" {
+			return false, errors.New("unknown condition " + what)
+		}
+		return os.Geteuid() == 0, nil
+	}})
 }
 
 // TestSignalsOfTheSameWish: timeout(1) sends its signal to the process and to its

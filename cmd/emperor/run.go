@@ -108,7 +108,7 @@ func run(ctx context.Context, hurry <-chan struct{}, stderr *termlog.Queue, o *c
 // launcher translates the options of launches.
 func launcher(o *config.Emperor, program string, libraries hooks.Libraries, seen *sight) *emperor.System {
 	s := &emperor.System{
-		Program: program, Libraries: libraries, Clone: o.Clone, Hooks: o.Hooks, HookTimeout: o.HookTimeout, Shells: o.Around.Shells, Early: o.EarlyRelease,
+		Program: program, Libraries: libraries, Clone: o.Clone, Hooks: o.Hooks, HookTimeout: o.HookTimeout, Shells: o.Around.Shells, Early: o.EarlyRelease, RefuseRoot: refusesRoot(o),
 		Environ: ownEnviron(), Foreign: wrapping(o.Wrapping), Templates: templates(o.Templates),
 		Output: seen.output, NotifyDir: seen.notify(), Observe: seen.startHook, Turns: turn.New(o.HookConcurrency),
 	}
@@ -121,6 +121,7 @@ func supervision(o *config.Emperor, log *slog.Logger) (emperor.Options, error) {
 	vassals := &reading{files: o.Templates, held: holds(o.OnDemand), allow: o.Allowed, clone: o.Clone, log: log}
 	vassals.attrs = append(slices.Clone(o.Wrapping.Collect), o.Wrapping.ProgramAttr, o.Wrapping.ChdirAttr)
 	vassals.wraps = wrapping(o.Wrapping)
+	vassals.refuseRoot = refusesRoot(o)
 	options := emperor.Options{
 		Check: vassals.check, Compare: vassals.compare, Concurrency: o.Concurrency, Mercy: o.ReloadMercy, Log: log,
 		Backoff: emperor.Backoff{
@@ -142,6 +143,10 @@ func supervision(o *config.Emperor, log *slog.Logger) (emperor.Options, error) {
 	}
 	return options, err
 }
+
+// refusesRoot reports whether vassals must name a user: the emperor is root, and no
+// vassal may be by mistake.
+func refusesRoot(o *config.Emperor) bool { return o.RefuseRoot && os.Geteuid() == 0 }
 
 // holds reports whether the emperor may hold sockets for its vassals.
 func holds(o config.OnDemand) bool {

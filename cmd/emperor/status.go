@@ -87,6 +87,7 @@ func statusText(s control.Status, now time.Time) string {
 	}
 	say("says", s.Status)
 	say("pid", number(s.PID))
+	say("runs as", userNames{}.of(s.RunsAs))
 	say("generation", fmt.Sprintf("%d, %d restarts, %d reloads, %d failures in a row", s.Generation, s.Restarts, s.Reloads, s.Failures))
 	say("memory", size(s.Memory))
 	say("cpu", seconds(s.CPU))

@@ -78,6 +78,7 @@ expect "it answers" soon answers
 cat >/etc/vassals/hog.ini <<'END'
 [uwsgi]
 log = journal
+uid = root
 exec-as-root = echo I am hungry
 exec-as-root = mkdir -p /sys/fs/cgroup/hog && echo 32M >/sys/fs/cgroup/hog/memory.max && echo 1 >/sys/fs/cgroup/hog/cgroup.procs
 unprivileged-binary-patch-arg = tail /dev/zero

@@ -31,6 +31,8 @@ var checks = []struct {
 	{"directory-closed", Warning, directoryClosed},
 	{"directory-missing", Warning, directoryMissing},
 	{"interface-of-the-host", Warning, interfaceOfTheHost},
+	{"root-by-default", Warning, rootByDefault},
+	{"root-refused", Error, rootRefused},
 	{"socket-is-directory", Error, socketIsDirectory},
 	{"socket-without-directory", Warning, socketWithoutDirectory},
 }
@@ -192,6 +194,27 @@ func HostInterfaces(v *config.Vassal, clone namespaces.Flags) (warnings config.P
 		})
 	}
 	return warnings
+}
+
+// rootByDefault: without a user a vassal is root, if its emperor is.
+func rootByDefault(s Subject, _ []Subject, found report) {
+	switch e := s.Emperor; {
+	case !s.Root, e != nil && (e.RefuseRoot || e.UID.Set && e.UID.String() != "0" && e.UID.String() != "root"):
+		return
+	}
+	if p, ok := s.Vassal.Unnamed(s.File); ok {
+		found(p.Key, p.What, p.Hint)
+	}
+}
+
+// rootRefused: its emperor does not have that.
+func rootRefused(s Subject, _ []Subject, found report) {
+	if s.Emperor == nil || !s.Emperor.RefuseRoot {
+		return
+	}
+	if p, ok := s.Vassal.Unnamed(s.File); ok {
+		found(p.Key, p.What, p.Hint)
+	}
 }
 
 // socketIsDirectory: a socket cannot take the place of a directory.

@@ -16,6 +16,8 @@ type Subject struct {
 	Vassal *config.Vassal
 	// Emperor is nil when nothing is known about it.
 	Emperor *config.Emperor
+	// Root: the emperor is root, if its own file does not say otherwise.
+	Root bool
 }
 
 // Severity says what a finding does to the verdict.

@@ -30,7 +30,7 @@ func world(t *testing.T, emperor *config.Emperor, files ...string) (dir string, 
 		if err != nil {
 			t.Fatal(err)
 		}
-		list = append(list, Subject{path, v, emperor})
+		list = append(list, Subject{File: path, Vassal: v, Emperor: emperor})
 	}
 	return dir, list
 }

@@ -10,8 +10,8 @@ import (
 // more rights, or with less around it, than its file says. Some are in the table of
 // the other program: they are mistakes in the wrong file.
 var confining = []string{
-	"cap", "cgroup", "cgroup-opt", "chroot", "drop-after-apps", "drop-after-init", "emperor-cap", "emperor-tyrant",
-	"emperor-tyrant-nofollow", "emperor-use-clone", "immediate-gid", "immediate-uid", "limit-as", "limit-nproc", "namespace",
+	"cap", "cgroup", "cgroup-opt", "chroot", "drop-after-apps", "drop-after-init", "emperor-cap", "emperor-root", "emperor-tyrant",
+	"emperor-tyrant-nofollow", "emperor-use-clone", "immediate-gid", "immediate-uid", "keyring-mode", "limit-as", "limit-nproc", "namespace",
 	"namespace-net", "ns", "ns-net", "pivot-root", "pivot_root", "refork", "refork-as-root", "refork-post-jail", "setns", "setns-preopen",
 	"re-fork", "re-fork-as-root", "re-fork-post-jail", "setns-socket", "umask", "unshare", "unshare2", "vassal-cap", "vassals-cap",
 }

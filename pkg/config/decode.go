@@ -9,11 +9,11 @@ import (
 )
 
 // decode puts the entries into into, in order, and reports every mistake. used
-// are the keys that other values refer to. A value that is taken for another one
-// is so in entries afterwards. wrong are the options that the mistakes are about.
+// are the keys that other values refer to: placeholders, unless uWSGI has an option
+// of that name. What a value or a key is taken for it is in entries afterwards. wrong are the options that the mistakes are about.
 func (t table[T]) decode(entries []entry, used []string, into *T) (warnings, problems Problems, wrong []string) {
 	first := map[string]entry{}
-	unknown := strangers{strict: strict(entries), used: used, names: t.everyName}
+	unknown := strangers{strict: strict(entries), used: used, names: t.everyName, guards: t.decides}
 	for i, e := range entries {
 		if e.own && !e.left {
 			continue
@@ -23,6 +23,11 @@ func (t table[T]) decode(entries []entry, used []string, into *T) (warnings, pro
 			entries[i].value = e.value
 		}
 		o := t.find(e.key)
+		if o != nil && ours(e.key) && slices.Contains(used, e.key) {
+			entries[i].own = true
+			warnings.add(e.origin, e.key, "a value uses it as %("+e.key+"): it is a placeholder here, and not the option", "the option is "+t.program()+o.Name+" then")
+			continue
+		}
 		if o != nil && problems.misread(o.Misreads, e) {
 			wrong = append(wrong, o.Name)
 			continue
@@ -88,6 +93,17 @@ func firstWord(key string) (word, rest string) {
 func (t table[T]) guards(word string) bool {
 	o := t.find(word)
 	return o != nil && o.Guard
+}
+
+// decides reports whether an option decides on rights or prepares them, and whether it
+// may be given several times.
+func (t table[T]) decides(name string) (guard, repeat bool) {
+	o := t.find(name)
+	if o == nil {
+		return false, false
+	}
+	_, hook := hookPhase(o.Name)
+	return o.Guard || hook || slices.Contains([]string{"Namespaces", "Network", "Privileges", "Templates"}, o.Group), o.Repeat
 }
 
 // uncommented cuts what looks like a comment behind a number, which uWSGI leaves out

@@ -153,8 +153,16 @@ says what to use instead where there is something:
 	b.WriteString(`.
 
 A key that neither program nor uWSGI knows is a placeholder, for ` + "`%(key)`" + `. With ` + "`strict = true`" + ` it is a mistake. Without,
-one warning lists the keys of a file that look like misspelt options. One that was meant for ` + "`uid` or `gid`" + ` is a mistake where
-that is not given, and so is an option that decides on rights and stands without its ` + "`=`, such as `uid nobody` or `uid: nobody`" + `.
+one warning lists the keys of a file that look like misspelt options. These are mistakes, strict or not:
+
+- a key that was meant for ` + "`uid` or `gid`, such as `u1d`, `User` or `run-as`" + `, where that is not given;
+- a key near to another option that decides on rights or prepares them: hooks, ` + "`umask`, `emperor-use-clone`, `vassals-include`" + ` and the like;
+- a key that sounds like confinement in whatever spelling: ` + "`NoNewPrivileges`, `no-new-privs`, `seccomp`, `memory-max`, `cap-drop`" + `;
+- an option that decides on rights and stands without its ` + "`=`, such as `uid nobody` or `uid: nobody`" + `.
+
+A key that the file or a template uses as ` + "`%(key)`" + `, or that ` + "`set-placeholder`" + ` sets, is a placeholder and none of these. That is true of options
+marked with ° as well: in a file that uses ` + "`%(command)`" + ` the line ` + "`command = …`" + ` is a placeholder, with a warning, and the option is written
+` + "`vassal-command`, in the emperor's file `emperor-…`" + `.
 `)
 }
 

@@ -43,6 +43,8 @@ type Emperor struct {
 	VassalProgram string
 	// UID and GID are what the emperor itself becomes. Not set: it stays.
 	UID, GID Identity
+	// RefuseRoot makes a mistake of a vassal that would be root and does not say so.
+	RefuseRoot bool
 	// JSONLog writes the log as one JSON object a line.
 	JSONLog bool
 	// LogLevel is the lowest level that is logged.

@@ -60,7 +60,25 @@ func (t table[T]) find(key string) *option.Row[T] {
 			return o
 		}
 	}
+	if name, ok := strings.CutPrefix(key, t.program()); ok && ours(name) {
+		return t.find(name)
+	}
 	return nil
+}
+
+// program is what may stand before the name of an option that uWSGI does not have. A
+// file in which that name is a placeholder can give the option so.
+func (t table[T]) program() string {
+	if _, emperors := any((*T)(nil)).(*Emperor); emperors {
+		return "emperor-"
+	}
+	return "vassal-"
+}
+
+// ours reports whether uWSGI does not have an option of that name.
+func ours(name string) bool {
+	_, known := uwsgiKnows(name)
+	return !known
 }
 
 // groups lists the headings that have rows, in the order of the help.

@@ -74,11 +74,14 @@ func (ps *Problems) mistaken(e entry, p piece) {
 	ps.add(e.origin, e.key, p.String()+", which a shell may take for more than a name", hint)
 }
 
-// Misread finds the names of files that a program of the operator's, such as uwsgi,
-// would read as more than names: only the program knows what else its text means.
-func (in Input) Misread() error {
+// ExamineForeign finds mistakes in what a program of the operator's, such as uwsgi, is
+// configured by: names of files that it would read as more than names, and, where root
+// is refused, that no user is named. Only the program knows what else its text means.
+func (in Input) ExamineForeign(refuseRoot bool) error {
 	var problems Problems
+	named := false
 	for _, e := range in.read().finish() {
+		named = named || e.key == "uid" || e.key == "immediate-uid"
 		misreads := uwsgiMisreads(e.key)
 		if o := vassalOptions.find(e.key); o != nil {
 			misreads = o.Misreads
@@ -87,6 +90,9 @@ func (in Input) Misread() error {
 			misreads = func(_, _ string) bool { return true }
 		}
 		problems.misread(misreads, e)
+	}
+	if refuseRoot && !named { // nobody looks again: what is left out names none
+		problems = append(problems, unnamed(in.Source.Path))
 	}
 	return problems.err()
 }

@@ -108,7 +108,7 @@ func TestNamesInFormats(t *testing.T) {
 // TestNamesElsewhere: where no shell reads the value, the name is what it is: nothing
 // in it is replaced, and it neither ends nor begins a line.
 func TestNamesElsewhere(t *testing.T) {
-	text := "[uwsgi]\n# %n\nprocname = %n\nuid = 1000\nhook-as-root = hostname:%n\ncommand = cat \"%d\"\nx%n = 1\n[%n]\nuid = 0\n"
+	text := "[uwsgi]\n# %n\nprocname = %n\nuid = 1000\nhook-as-root = hostname:%n\ncommand = cat \"%d\"\nsite-%n-x = 1\n[%n]\nuid = 0\n"
 	for _, name := range hostile {
 		path := "/v/" + name + ".ini"
 		v, _, err := Input{Source: Source{Name: name + ".ini", Path: path, Data: []byte(text)}, Access: Access{Partial: true}}.Parse()
@@ -156,11 +156,11 @@ func TestWordsKeepTheirNames(t *testing.T) {
 	}
 }
 
-// TestMisreadOfOthers: a program of the operator's would read such names in its own way.
-func TestMisreadOfOthers(t *testing.T) {
+// TestNamesForOthers: a program of the operator's would read such names in its own way.
+func TestNamesForOthers(t *testing.T) {
 	for line, bad := range map[string]bool{"exec-pre-app = echo %n": true, "cron2 = minute=1 echo %n": true, "logger = pipe:cat >%n": true, "procname = %n": false, "wsgi-file = %d%n.py": false} {
 		in := Input{Source: Source{Name: "a;b.ini", Path: "/v/a;b.ini", Data: []byte("[uwsgi]\nini = other.ini\n" + line + "\n")}, Access: Access{Partial: true}}
-		if err := in.Misread(); (err != nil) != bad {
+		if err := in.ExamineForeign(false); (err != nil) != bad {
 			t.Errorf("%s: %v", line, err)
 		}
 	}

@@ -21,6 +21,7 @@ var emperorOptions = table[Emperor]{
 		Rows: &aroundOptions,
 		Put:  func(e *Emperor, o *option.Row[Surroundings], v option.Value) error { return o.Put(&e.Around, v) },
 	},
+	&rightsOptions,
 	&processOptions,
 	&controlOptions,
 	&emperorFileOptions,

@@ -16,18 +16,27 @@ type strangers struct {
 	used []string
 	// names are the options of the table, then those of uWSGI.
 	names iter.Seq[string]
-	seen  []string
+	// guards tells whether an option decides on rights, and whether one more of it
+	// would add to those that are given.
+	guards func(option string) (guard, repeat bool)
+	seen   []string
 	// meant are the options that keys were meant for which are mistakes.
 	meant []string
 	typos []typo
-	// owners are keys that were meant for the user or the group.
-	owners []entry
+	// missed are keys that were meant for an option that decides on rights.
+	missed []missed
 }
 
 // typo is a key that makes a placeholder and looks like a misspelt option.
 type typo struct {
 	key, near string
 	origin    Origin
+}
+
+// missed is a key that was meant for an option.
+type missed struct {
+	entry
+	option string
 }
 
 // meet judges one key.
@@ -45,52 +54,97 @@ func (s *strangers) meet(e entry, warnings, problems *Problems) {
 		return
 	}
 	s.seen = append(s.seen, e.key)
-	if program != "" {
+	_, known := uwsgiKnows(e.key)
+	switch {
+	case program != "":
 		warnings.add(e.origin, e.key, "an option of "+program+" that does nothing here", "")
-	} else if _, known := uwsgiKnows(e.key); known {
+	case known:
 		warnings.add(e.origin, e.key, "an option of uWSGI that does nothing here", instead(e.key))
-	} else if s.strict {
+	case !slices.Contains(s.used, e.key) && sounds(e.key):
+		s.sounding(e, problems)
+	case s.strict:
 		hint := "strict is on: make placeholders with set-placeholder = KEY=VALUE"
 		if near := nearest(e.key, s.names); near != nil {
 			hint = "did you mean " + strings.Join(near, " or ") + "?"
 			s.meant = append(s.meant, near...)
 		}
 		problems.add(e.origin, e.key, "unknown option", hint)
-	} else if !slices.Contains(s.used, e.key) {
+	case !slices.Contains(s.used, e.key):
 		s.suspect(e)
 	}
 }
 
+// sounding makes a mistake of a key that sounds like confinement, and says how the
+// option is written where there is one.
+func (s *strangers) sounding(e entry, problems *Problems) {
+	hint := "remove it only if it may run without; a placeholder is made with set-placeholder"
+	option := respelt(e.key)
+	if option == "supplementary-groups" {
+		option = "add-gid"
+	}
+	if guard, _ := s.guards(option); guard {
+		hint = "here it is " + option
+	} else if program := whose(option); program != "" {
+		hint = option + " in the file of " + program
+	}
+	problems.add(e.origin, e.key, "it sounds like confinement, and no option is called so", hint)
+}
+
 // suspect keeps a key that looks like a misspelt option.
 func (s *strangers) suspect(e entry) {
-	if meant(e.key) != "" {
-		s.owners = append(s.owners, e)
+	if option := meant(e.key, e.value); option != "" {
+		s.missed = append(s.missed, missed{e, option})
 	}
-	if near := nearest(e.key, s.names); near != nil {
-		s.typos = append(s.typos, typo{e.key, near[0], e.origin})
+	near := nearest(e.key, s.names)
+	if near == nil {
+		return
+	}
+	s.typos = append(s.typos, typo{e.key, near[0], e.origin})
+	if guard, _ := s.guards(near[0]); guard || confines(near[0]) {
+		s.missed = append(s.missed, missed{e, near[0]})
 	}
 }
 
-// meant tells whether a key that is no option stands for uid or gid: letters in the
-// wrong order, twice or in the wrong case, or another program's word for it.
-func meant(key string) string {
-	word := strings.ToLower(strings.ReplaceAll(strings.Trim(key, "-_ :"), "_", "-"))
+// meant tells whether a key that is no option stands for uid or gid: a letter more,
+// less or other, letters in the wrong order or case, digits that look like them, or
+// another program's word for it. A value that is no account's shows that it does not.
+func meant(key, value string) string {
+	word := squeezed(key)
 	switch word {
-	case "uid", "uids", "udi", "iud", "uuid", "uiid", "uidd", "user", "username", "setuid", "run-as", "runas", "user-id":
+	case "user", "username", "userid", "setuid", "euid", "runas", "runasuser", "uuid", "iud":
 		return "uid"
-	case "gid", "gids", "gdi", "igd", "ggid", "giid", "gidd", "group", "groupname", "setgid", "group-id":
+	case "group", "groupname", "groupid", "setgid", "egid", "runasgroup", "igd":
+		return "gid"
+	}
+	if _, err := parseIdentity(value); err != nil || word == "" || len(word) > longest {
+		return ""
+	}
+	word = strings.NewReplacer("1", "i", "l", "i").Replace(word)
+	switch {
+	case word[0] == 'u' && distance(word, "uid") <= 1:
+		return "uid"
+	case word[0] == 'g' && distance(word, "gid") <= 1 && (len(word) != 3 || alphabet(word) == alphabet("gid")): // not git, gis or gin
 		return "gid"
 	}
 	return ""
 }
 
-// refuse makes mistakes of keys that were meant for the user or the group where
-// that is not given otherwise: the process would run as somebody else.
+// refuse makes mistakes of keys that were meant for an option which decides on
+// rights, where that is not given otherwise: the process would run as another user,
+// or with more around it.
 func (s *strangers) refuse(given func(option string) bool, problems *Problems) {
-	for _, e := range s.owners {
-		if option := meant(e.key); !given(option) {
-			s.typos = slices.DeleteFunc(s.typos, func(t typo) bool { return t.key == e.key })
-			problems.add(e.origin, e.key, "unknown option, and there is no "+option, fmt.Sprintf("%s = %s, or make a placeholder of it with set-placeholder", option, e.value))
+	told := map[string]bool{}
+	for _, m := range s.missed {
+		_, repeat := s.guards(m.option)
+		if given(m.option) && !repeat || told[m.key] {
+			continue
+		}
+		told[m.key] = true
+		s.typos = slices.DeleteFunc(s.typos, func(t typo) bool { return t.key == m.key })
+		if m.option == "uid" || m.option == "gid" {
+			problems.add(m.origin, m.key, "unknown option, and there is no "+m.option, fmt.Sprintf("%s = %s, or make a placeholder of it with set-placeholder", m.option, m.value))
+		} else {
+			problems.add(m.origin, m.key, "unknown option, near to one that decides on rights", "did you mean "+m.option+"? A placeholder is made with set-placeholder")
 		}
 	}
 }

@@ -74,6 +74,7 @@ type Vassal struct {
 	ReloadMercy time.Duration
 
 	entries []entry // what all of it was read from
+	partial bool    // something was left out
 	held    bool    // Access.Held
 }
 

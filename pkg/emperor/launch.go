@@ -38,6 +38,8 @@ type System struct {
 	// Early sends a vassal off before the as-emperor hooks run, as uWSGI does.
 	// Otherwise it is parked until they are done.
 	Early bool
+	// RefuseRoot: a vassal that names no user does not start.
+	RefuseRoot bool
 	// Environ is the environment of the emperor, from which those of hooks and
 	// vassals are made.
 	Environ []string
@@ -133,7 +135,7 @@ func (s *System) late(ctx context.Context, r Request, c *child) {
 func (s *System) orderFor(c *child, r Request) wire.Order {
 	o := wire.Order{
 		Serial: 1, Name: []byte(r.Config.Name), Path: []byte(r.Config.Path), Dir: []byte(r.Config.Dir), Config: r.Config.Data,
-		Templates: r.Templates, Namespaces: s.Clone.String(),
+		Templates: r.Templates, Namespaces: s.Clone.String(), RefuseRoot: s.RefuseRoot,
 		UID: r.Config.UID, GID: r.Config.GID, Hooks: s.childHooks(r), Shells: s.Shells, HookTimeout: s.HookTimeout,
 	}
 	o.Program = s.programFor(r.Plan)

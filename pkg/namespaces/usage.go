@@ -69,6 +69,18 @@ func Children(pid int) (children []int) {
 	return children
 }
 
+// UserOf is the effective user of a process; ok is false when it cannot be read.
+func UserOf(pid int) (uid uint32, ok bool) {
+	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	_, ids, found := strings.Cut(string(text), "\nUid:")
+	fields := strings.Fields(ids)
+	if !found || len(fields) < 2 {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(fields[1], 10, 32)
+	return uint32(n), err == nil
+}
+
 // IsZombie reports whether a process is dead and nobody has reaped it.
 func IsZombie(pid int) bool {
 	fields := stat(pid)

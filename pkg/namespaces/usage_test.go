@@ -51,3 +51,12 @@ func TestUsageOfATree(t *testing.T) {
 		t.Errorf("who is gone uses %v", u)
 	}
 }
+
+func TestUserOf(t *testing.T) {
+	if uid, ok := UserOf(os.Getpid()); !ok || int(uid) != os.Geteuid() {
+		t.Errorf("this process runs as %d, %v", uid, ok)
+	}
+	if uid, ok := UserOf(0); ok {
+		t.Errorf("no process runs as %d", uid)
+	}
+}

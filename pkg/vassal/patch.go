@@ -16,6 +16,7 @@ func (v *Vassal) rootPatch(ctx context.Context) error {
 	if len(v.options.RootPatch) == 0 {
 		return nil
 	}
+	v.warnRoot()
 	prepare := []func(context.Context) error{v.bindShared, v.bind}
 	if len(v.options.Sockets)+len(v.options.Listening.Shared) > 0 {
 		prepare = slices.Insert(prepare, 0, v.waitForInterfaces)

@@ -152,6 +152,11 @@ func (v *Vassal) read(order *wire.Order) (*config.Vassal, error) {
 	for _, w := range warnings {
 		v.Log.Warn(w.Error())
 	}
+	if err == nil && order != nil && order.RefuseRoot && os.Geteuid() == 0 {
+		if p, ok := o.Unnamed(v.fileOf(order)); ok {
+			return nil, config.Problems{p}
+		}
+	}
 	return o, err
 }
 

@@ -12,16 +12,15 @@ import (
 	"github.com/emperor-go/emperor/internal/accounts"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/namespaces"
+	"github.com/emperor-go/emperor/pkg/wire"
 )
 
 // dropPrivileges becomes the user and group of the options, for good.
 func (v *Vassal) dropPrivileges(context.Context) error {
 	o := v.options
 	wish := accounts.Wish{UID: o.UID, GID: o.GID, AddGID: o.AddGID, NoInitgroups: o.NoInitgroups}
+	v.warnRoot()
 	if wish.None() {
-		if os.Geteuid() == 0 {
-			v.Log.Warn("running as root: give uid and gid")
-		}
 		return nil
 	}
 	c, err := wish.Resolve()
@@ -34,9 +33,6 @@ func (v *Vassal) dropPrivileges(context.Context) error {
 	}
 	if os.Geteuid() != 0 {
 		return blameAny(o, alreadyIs(c), "uid", "gid")
-	}
-	if !o.UID.Set {
-		v.Log.Warn("running as root: give uid")
 	}
 	if err := c.Apply(); err != nil {
 		return err
@@ -51,6 +47,24 @@ func (v *Vassal) dropPrivileges(context.Context) error {
 		return fmt.Errorf("cannot tie this process to the emperor: %w", err)
 	}
 	return nil
+}
+
+// warnRoot tells, once in each start, that nothing says who this process is to be.
+func (v *Vassal) warnRoot() {
+	if p, ok := v.options.Unnamed(v.fileOf(v.order)); ok && os.Geteuid() == 0 {
+		v.Log.Warn(p.Error())
+	}
+}
+
+// fileOf is the file that an order is about, or what this process was given instead.
+func (v *Vassal) fileOf(order *wire.Order) string {
+	switch {
+	case v.resumed != nil && order == v.order:
+		return v.resumed.File
+	case order != nil:
+		return string(order.Path)
+	}
+	return v.options.Name
 }
 
 // blameAny names the line of the first of some options that was given.

@@ -36,6 +36,8 @@ type Order struct {
 	// Namespaces lists the new namespaces the child is in, as
 	// namespaces.Flags prints them. Empty: none.
 	Namespaces string
+	// RefuseRoot: while it is root, a configuration that names no user is a mistake.
+	RefuseRoot bool `json:",omitempty"`
 	// UID and GID own the configuration.
 	UID, GID uint32
 	// Hooks are the operator's for the child, in the order they run, and HookVars

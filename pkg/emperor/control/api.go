@@ -25,6 +25,8 @@ type Vassal struct {
 	Restarts int `json:"restarts"`
 	// Error is the last thing that went wrong and has not been put right since.
 	Error string `json:"error,omitempty"`
+	// RunsAs is the user of its first process. Nil: it has none.
+	RunsAs *uint32 `json:"runs_as_uid,omitempty"`
 	Usage
 }
 
@@ -179,5 +181,9 @@ func (s *Server) vassal(r emperor.Record) Vassal {
 	if r.Address == "" && len(r.Addresses) > 0 {
 		r.Address = r.Addresses[0]
 	}
-	return Vassal{Record: r, Restarts: max(0, r.Launches-1), Error: s.explained(r, wrong(r)), Usage: s.Meter.Of(r.PID)}
+	v := Vassal{Record: r, Restarts: max(0, r.Launches-1), Error: s.explained(r, wrong(r)), Usage: s.Meter.Of(r.PID)}
+	if uid, ok := namespaces.UserOf(r.PID); ok {
+		v.RunsAs = &uid
+	}
+	return v
 }
