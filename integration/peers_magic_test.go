@@ -271,7 +271,7 @@ func TestWrapperOpensTheRightFile(t *testing.T) {
 		eventually(t, name+" is "+want, func() bool { return strings.Join(lines(w.path("out/"+name)), "") == want })
 	}
 	w.write("v/victim.ini", "[uwsgi]\nmaster = true\n[foe.ini]\n"+says("colon", "wrong")+"\n")
-	w.vassal("victim.ini:foe.ini", says("colon", "right"), "master = true")
+	w.vassal("victim.ini:foe.ini", "hook-as-root = write:"+w.path("out/colon")+" right %n", "master = true") // no line for a shell
 	w.write("v/lure.xml", "<all><uwsgi><master/></uwsgi><uwsgi id=\"foe.xml\"><exec-as-root>echo wrong &gt;"+w.path("out/xml")+"</exec-as-root></uwsgi></all>")
 	w.write("v/lure.xml:foe.xml", "<uwsgi id=\"foe.xml\"><exec-as-root>echo right &gt;"+w.path("out/xml")+"</exec-as-root><master/></uwsgi>")
 	w.vassal("moved.ini", says("moved", "right"), "master = true", "[emperor]", "place = "+w.path("elsewhere"))
