@@ -44,6 +44,7 @@ func TestVethRecipe(t *testing.T) {
 	if failed.Error != "exit status 1" {
 		t.Errorf("the first hook failed with %q, want exit status 1", failed.Error)
 	}
+	macs := map[string]bool{}
 	// The second round has a link from before.
 	for _, generation := range []int{1, 2} {
 		pid := e.running("vassal001.ini")
@@ -51,6 +52,10 @@ func TestVethRecipe(t *testing.T) {
 		if got := w.run("curl -sS --retry 5 --retry-connrefused http://192.168.0.101:8080/"); got != "served from inside" {
 			t.Errorf("generation %d answers %q", generation, got)
 		}
+		if got := w.run("cd /proc/sys/net && cat ipv6/conf/veth0/accept_ra ipv4/conf/veth0/rp_filter | xargs"); got != "0 1" {
+			t.Errorf("the host's end has accept_ra and rp_filter %s", got)
+		}
+		macs[in(t, pid, "ip -o link show veth1 | grep -o 'ether [^ ]*'")+w.run("ip -o link show veth0 | grep -o 'ether [^ ]*'")] = true
 		if name := in(t, pid, "hostname"); name != "vassal001" {
 			t.Errorf("its host name is %q", name)
 		}
@@ -63,6 +68,9 @@ func TestVethRecipe(t *testing.T) {
 			}
 		}
 	}
+	if len(macs) != 1 {
+		t.Errorf("the hardware addresses change: %v", macs)
+	}
 	e.remove("vassal001.ini")
 	e.gone("vassal001.ini")
 	eventually(t, "the link is gone", func() bool { return !strings.Contains(w.run("ip -o link"), "veth0") })
@@ -72,6 +80,7 @@ func TestSeveralOnABridge(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.write("emperor.ini", example(t, "several/emperor.ini", "%dvassals", w.vassals))
+	w.write("link.sh", example(t, "several/link.sh"))
 	for _, name := range []string{"alpha", "beta"} {
 		w.write("v/"+name+".ini", example(t, "several/vassals/"+name+".ini"))
 	}
@@ -86,6 +95,20 @@ func TestSeveralOnABridge(t *testing.T) {
 		if got := in(t, alpha, fetch); got != want {
 			t.Errorf("alpha gets %q from %s", got, address)
 		}
+	}
+	for _, link := range []string{"several0", "sv-alpha", "sv-beta"} {
+		if got := w.run("cd /proc/sys/net && cat ipv6/conf/" + link + "/accept_ra ipv4/conf/" + link + "/rp_filter | xargs"); got != "0 1" {
+			t.Errorf("%s has accept_ra and rp_filter %s", link, got)
+		}
+	}
+	// The next life of a vassal answers at once: its neighbours need not look for it.
+	mac := "ip -o link show eth0 | grep -o 'ether [^ ]*'"
+	before := in(t, alpha, mac)
+	if err := syscall.Kill(alpha, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if now := in(t, e.running("alpha.ini"), mac); now != before {
+		t.Errorf("alpha had %s, has %s", before, now)
 	}
 	e.stop(syscall.SIGTERM)
 	w.run("ip link del several0") // the example's own, for all there will ever be

@@ -29,6 +29,7 @@ const (
 // roles are the parts that this binary plays in its own stories.
 var roles = map[string]func() error{
 	"world":       holdWorld,
+	"advertise":   advertise,
 	"application": application,
 	"crowd":       crowd,
 	"burglar":     burglar,

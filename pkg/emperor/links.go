@@ -40,6 +40,11 @@ func (c *child) noteLinks(netns *os.File, last bool) {
 		c.log.Warn("links of this vassal may outlive it for a moment", "error", err)
 		return
 	}
+	for _, l := range links {
+		if !slices.ContainsFunc(c.page.Links, func(k namespaces.Peer) bool { return k.Index == l.Index }) {
+			c.guard(l)
+		}
+	}
 	complete := last && c.page.Number != nil
 	if slices.Equal(links, c.page.Links) && !complete {
 		return
@@ -48,6 +53,21 @@ func (c *child) noteLinks(netns *os.File, last bool) {
 		c.page.Number = nil
 	}
 	c.writeDown()
+}
+
+// guard takes away from a link that hooks have made what would let the tenant behind
+// it change the routes of this host. It is done once: hooks of a later phase have the
+// last word.
+func (c *child) guard(l namespaces.Peer) {
+	err := namespaces.GuardLink(l.Name)
+	if err == nil {
+		return
+	}
+	tell := c.log.Warn
+	if c.request.Generation > 1 { // those before have said so
+		tell = c.log.Debug
+	}
+	tell("a vassal may change the routes of this host: set accept_ra, accept_redirects, send_redirects and rp_filter of its link", "error", err)
 }
 
 // openPage writes down that there is a generation, before hooks make anything for

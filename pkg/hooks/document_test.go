@@ -75,6 +75,21 @@ All phases: ` + "`UWSGI_HOOK_PHASE`" + ` is the phase, ` + "`UWSGI_HOOK_CONTEXT`
 emperor's phases and the file in ` + "`hook-touch`" + `. In an ini file write ` + "`$UWSGI_VASSAL_PID`" + ` and
 not ` + "`$(UWSGI_VASSAL_PID)`" + `, which is expanded when the file is read.
 
+## Links that hooks make
+
+A link of the emperor's network whose other end is in a vassal's is noted when the hooks of ` + "`as-emperor`, `as-emperor-setns`" + ` or
+` + "`on-vassal-ready`" + ` have run, and is deleted when that generation has ended, or, should the emperor be killed, by the one that follows
+it. The vassal's end may be a tenant's, who could give this host routes from there. When it notes a link the emperor sets
+` + "`accept_ra`, `accept_redirects`, `accept_source_route` and `send_redirects`" + ` of the host's end to 0, and ` + "`rp_filter`" + ` to 1, where they have
+the values that every new link gets (` + "`/proc/sys/net/ipv4/conf/default`" + ` and ` + "`ipv6`" + `): what a hook has chosen stays. Routes and addresses that were
+advertised before are removed. Nothing else is changed, and nothing inside. What the emperor cannot do:
+
+- A bridge that the link is a port of hears advertisements itself. [Set its values](../examples/several/link.sh) before it is up.
+- For IPv4 the kernel accepts and sends redirects where ` + "`conf/all`" + ` says so, whatever a link says: set
+  ` + "`net.ipv4.conf.all.accept_redirects`" + ` and ` + "`net.ipv4.conf.all.send_redirects`" + ` to 0.
+- A hardware address that is new with each start is looked for by its neighbours at the old one, for up to half a minute. Give
+  both ends one that is made of the vassal's name.
+
 ## Hooks of the emperor in a vassal's file
 
 The section ` + "`[emperor]`" + ` of a vassal's ini file may give hooks of the emperor that run for this vassal alone, behind those

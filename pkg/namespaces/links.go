@@ -1,10 +1,12 @@
 package namespaces
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net"
 	"os"
+	"strings"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -47,6 +49,16 @@ func CreateVeth(v Veth) error {
 		return fmt.Errorf("cannot set the alias of %q: %w", v.Host, err)
 	}
 	return nil
+}
+
+// DerivedMAC is a hardware address that is always the same for the same words, such as
+// the name of a link and which end of it is meant. One that is new with each life of a
+// link is looked for by its neighbours at the old one, for up to half a minute.
+func DerivedMAC(words ...string) net.HardwareAddr {
+	sum := sha256.Sum256([]byte(strings.Join(words, "\x00")))
+	mac := net.HardwareAddr(sum[:6])
+	mac[0] = mac[0]&^1 | 2 // of one interface, and given by whoever runs this host (IEEE 802)
+	return mac
 }
 
 // MoveLink moves an interface of the caller's network namespace into another,

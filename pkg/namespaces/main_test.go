@@ -49,6 +49,7 @@ func TestMain(m *testing.M) {
 // until stdin is closed.
 func play(role string) int {
 	roles := map[string]func() (any, error){
+		"advertise":   advertise,
 		"describe":    describe,
 		"interfaces":  interfaces,
 		"wait links":  waitLinks,

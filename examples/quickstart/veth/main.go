@@ -68,7 +68,14 @@ func host(pid, link, peer, address string) error {
 		return fmt.Errorf("cannot find the vassal's network: %w", err)
 	}
 	defer netns.Close()
-	if err := namespaces.CreateVeth(namespaces.Veth{Host: link, Peer: peer, Netns: netns, Alias: "emperor quickstart"}); err != nil {
+	pair := namespaces.Veth{Host: link, Peer: peer, Netns: netns, Alias: "emperor quickstart"}
+	// The same in the vassal's next life, so that nobody has to look for it.
+	pair.HostMAC, pair.PeerMAC = namespaces.DerivedMAC(link), namespaces.DerivedMAC(link, peer)
+	if err := namespaces.CreateVeth(pair); err != nil {
+		return err
+	}
+	// Before it is up: whoever is inside tells this host no routes.
+	if err := namespaces.GuardLink(link); err != nil {
 		return err
 	}
 	if err := namespaces.AddAddress(link, address); err != nil {

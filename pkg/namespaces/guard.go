@@ -1,0 +1,155 @@
+package namespaces
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// guards are what an interface should say whose other end a tenant has, in
+// /proc/sys/net/FAMILY/conf/INTERFACE. Each is only changed where it has the value
+// that every new interface gets: any other was chosen for this one.
+var guards = []struct{ family, key, safe string }{
+	// First: from then on the tenant tells this host no routes.
+	{"ipv6", "accept_ra", "0"},
+	{"ipv6", "accept_redirects", "0"},
+	{"ipv4", "accept_redirects", "0"},
+	{"ipv4", "accept_source_route", "0"},
+	{"ipv4", "send_redirects", "0"},
+	{"ipv4", "rp_filter", "1"},
+}
+
+// GuardLink makes an interface of the caller's network namespace one whose other end
+// cannot tell this host its routes, nor send from addresses that are reached by other
+// interfaces. A value that is not the default of new interfaces stays. Routes and
+// addresses that were advertised before are removed: it is best called before the
+// interface is up. An interface that is not there is no error, nor is a protocol that
+// the kernel does not have.
+func GuardLink(name string) error {
+	var failed []error
+	for _, g := range guards {
+		changed, err := guard(g.family, name, g.key, g.safe)
+		if err == nil && changed && g.key == "accept_ra" {
+			err = forgetAdvertised(name)
+		}
+		failed = append(failed, err)
+	}
+	if err := errors.Join(failed...); err != nil {
+		return fmt.Errorf("cannot guard link %q: %w", name, err)
+	}
+	return nil
+}
+
+// guard sets one value of an interface.
+func guard(family, link, key, safe string) (changed bool, err error) {
+	of := func(name string) string { return "/proc/sys/net/" + family + "/conf/" + name + "/" + key }
+	now, err := readValue(of(link))
+	if errors.Is(err, os.ErrNotExist) || err == nil && now == safe {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	usual, err := readValue(of("default"))
+	if err != nil || now != usual {
+		return false, err
+	}
+	err = os.WriteFile(of(link), []byte(safe), 0)
+	if errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ENODEV) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+func readValue(path string) (string, error) {
+	text, err := os.ReadFile(path)
+	return strings.TrimSpace(string(text)), err
+}
+
+// forgetAdvertised removes the routes and addresses of an interface that a router
+// advertisement has brought. It may have come between the moment when the interface
+// was switched on and the one when it was guarded.
+func forgetAdvertised(name string) error {
+	link, err := find(name)
+	if errors.Is(err, unix.ENODEV) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if link.Attrs().Flags&net.FlagUp == 0 {
+		return nil // it has never heard anything
+	}
+	addresses, err := netlink.AddrList(link, unix.AF_INET6)
+	if err != nil {
+		return err
+	}
+	for _, a := range addresses {
+		if a.Flags&unix.IFA_F_PERMANENT == 0 && a.Flags&unix.IFA_F_MANAGETEMPADDR != 0 { // made from a prefix (addrconf.c)
+			if err := netlink.AddrDel(link, &a); err != nil && !errors.Is(err, unix.EADDRNOTAVAIL) {
+				return err
+			}
+		}
+	}
+	return forgetRoutes(link.Attrs().Index)
+}
+
+// forgetRoutes removes the advertised routes that lead through an interface.
+func forgetRoutes(index int) error {
+	dump := nl.NewNetlinkRequest(unix.RTM_GETROUTE, unix.NLM_F_DUMP)
+	dump.AddData(&nl.RtMsg{RtMsg: unix.RtMsg{Family: unix.AF_INET6}})
+	routes, err := dump.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWROUTE)
+	if err != nil {
+		return err
+	}
+	var remove []*nl.NetlinkRequest
+	for _, m := range routes {
+		if advertised(m, index) {
+			request := nl.NewNetlinkRequest(unix.RTM_DELROUTE, 0)
+			request.AddRawData(m) // it describes itself
+			remove = append(remove, request)
+		}
+	}
+	if len(remove) == 0 {
+		return nil
+	}
+	r, err := openRtnl()
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	answers, err := r.do(remove)
+	for _, a := range answers {
+		if a != nil && !errors.Is(a, unix.ESRCH) {
+			err = errors.Join(err, a)
+		}
+	}
+	return err
+}
+
+// advertised reports whether a route of rtnetlink(7) leads through the interface with
+// that index and was advertised: by its protocol, or because it is the kernel's and
+// will expire.
+func advertised(route []byte, index int) bool {
+	about := nl.DeserializeRtMsg(route)
+	attributes, err := nl.ParseRouteAttrAsMap(route[about.Len():])
+	if err != nil {
+		return false
+	}
+	number := func(attribute uint16, at int) uint32 {
+		if v := attributes[attribute].Value; len(v) >= at+4 {
+			return binary.NativeEndian.Uint32(v[at:])
+		}
+		return 0
+	}
+	const expires = 8 // in struct rta_cacheinfo
+	return number(unix.RTA_OIF, 0) == uint32(index) &&
+		(about.Protocol == unix.RTPROT_RA || about.Protocol == unix.RTPROT_KERNEL && number(unix.RTA_CACHEINFO, expires) != 0)
+}
