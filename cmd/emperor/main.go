@@ -52,6 +52,9 @@ func main() {
 		fmt.Fprintln(os.Stderr, "emperor:", err)
 		os.Exit(exitUsage)
 	}
+	if options.RuntimeDir == "" {
+		options.RuntimeDir = ownRuntimeDir()
+	}
 	termlog.OutliveReader()
 	if err := becomeTwin(options); err != nil {
 		fmt.Fprintln(os.Stderr, "emperor:", err)

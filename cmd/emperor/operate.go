@@ -13,7 +13,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/emperor/control"
 )
 
@@ -47,7 +46,7 @@ func operate(c *cobra.Command, run func(ctx context.Context, o *operator, c *cob
 	o := &operator{}
 	c.DisableFlagsInUseLine = true
 	c.Long += exits
-	c.Flags().StringVar(&o.dir, "runtime-dir", runtimeDir(), "the emperor's runtime `DIR`, if it is not the usual one")
+	c.Flags().StringVar(&o.dir, "runtime-dir", askedRuntimeDir(), "the emperor's runtime `DIR`, if it is not the usual one")
 	c.Flags().BoolVar(&o.asJSON, "json", false, "print JSON")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -58,14 +57,6 @@ func operate(c *cobra.Command, run func(ctx context.Context, o *operator, c *cob
 		c.ValidArgsFunction = o.complete
 	}
 	return c
-}
-
-// runtimeDir is where commands look unless they are told.
-func runtimeDir() string {
-	if dir := os.Getenv("EMPEROR_RUNTIME_DIR"); dir != "" {
-		return dir
-	}
-	return config.RuntimeDir
 }
 
 // coded gives an error the exit code that it means.

@@ -62,7 +62,8 @@ type Emperor struct {
 	Wrapping Wrapping
 	// Templates stand around the file of each vassal.
 	Templates TemplateFiles
-	// RuntimeDir is the directory of the emperor's own sockets.
+	// RuntimeDir is the directory of the emperor's own sockets. Empty: the usual one of
+	// its user.
 	RuntimeDir string
 	// Stats and Metrics are addresses that tell about vassals. Empty: none.
 	Stats, Metrics string
@@ -80,7 +81,7 @@ type Emperor struct {
 // after ExamineEmperor has found mistakes.
 func (e *Emperor) Unsure(option string) bool { return e.unsure.about(option) }
 
-// RuntimeDir is the directory of an emperor's own sockets unless it is told another.
+// RuntimeDir is the usual directory of the sockets of an emperor that is root.
 const RuntimeDir = "/run/emperor"
 
 // defaultBackoffMax is the longest pause, unless the first one is longer.
@@ -91,6 +92,6 @@ func defaultEmperor() *Emperor {
 	return &Emperor{
 		Hooks: hooks.Set{}, HookTimeout: 30 * time.Second, HookConcurrency: 1, Rescan: 30 * time.Second, ReloadMercy: 60 * time.Second,
 		Backoff: 500 * time.Millisecond, BackoffReset: 10 * time.Second,
-		Concurrency: 2 * runtime.NumCPU(), Life: defaultLife(), OnDemand: OnDemand{Mode: 0o666}, RuntimeDir: RuntimeDir,
+		Concurrency: 2 * runtime.NumCPU(), Life: defaultLife(), OnDemand: OnDemand{Mode: 0o666},
 	}
 }

@@ -88,7 +88,8 @@ var lifeOptions = option.Rows[Emperor]{
 		Into: func(e *Emperor) option.Field { return (*option.Text)(&e.CommandSocket) },
 	},
 	{
-		Name: "runtime-dir", Group: "Control", Arg: "DIR", Def: "/run/emperor", Help: "directory of the emperor's own sockets",
+		Name: "runtime-dir", Group: "Control", Arg: "DIR", Def: "$RUNTIME_DIRECTORY or /run/emperor",
+		Help: "directory of the emperor's own sockets; of an emperor that is not root also $XDG_RUNTIME_DIR/emperor",
 		Into: func(e *Emperor) option.Field { return (*option.Text)(&e.RuntimeDir) },
 	},
 
