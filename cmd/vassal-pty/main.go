@@ -43,7 +43,7 @@ func main() {
 }
 
 // stderr is standard error, to which the terminal's output goes as well (pty-log).
-var stderr, _ = termlog.Own()
+var stderr = termlog.Own()
 
 func complain(err error) { fmt.Fprintln(stderr, "vassal-pty:", err) }
 

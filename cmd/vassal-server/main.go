@@ -49,10 +49,10 @@ func main() {
 	context.AfterFunc(ctx, stop)                           // a second signal ends the process at once
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP) // not ignored: programs would inherit that
 	termlog.OutliveReader()
-	stderr, log := termlog.Own()
+	stderr := termlog.Own()
 	excuse, err := serving.Excuse()
 	if err == nil {
-		err = run(ctx, os.Args[1:], excuse, server.Config{Log: log, AccessLog: stderr})
+		err = run(ctx, os.Args[1:], excuse, server.Config{Log: termlog.OwnLog(stderr), AccessLog: stderr})
 	}
 	code := report(stderr, excuse, err)
 	stderr.Flush(termlog.LastWords)

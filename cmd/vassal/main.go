@@ -46,7 +46,8 @@ func main() {
 		os.Exit(exitFailed)
 	}
 	termlog.OutliveReader()
-	stderr, log := termlog.Own()
+	stderr := termlog.Own()
+	log := termlog.OwnLog(stderr)
 	printed := func() { stderr.Flush(termlog.LastWords) }
 	var err error
 	if os.Args[0] == master.StageName {

@@ -84,12 +84,7 @@ func (h *handler) Handle(_ context.Context, r slog.Record) error {
 	if h.options.Time && !r.Time.IsZero() {
 		b.WriteString(r.Time.Format("15:04:05.000 "))
 	}
-	if h.options.Marks {
-		b.WriteString(mark(r.Level))
-	} else {
-		level := r.Level.String()
-		b.WriteString(level + strings.Repeat(" ", max(1, 6-len(level))))
-	}
+	b.WriteString(head(r.Level, h.options.Marks))
 	if line.prefix != "" {
 		b.WriteString(line.prefix + ": ")
 	}

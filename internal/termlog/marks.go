@@ -25,6 +25,15 @@ func PrintError(w io.Writer, program string, err error) {
 	_, _ = io.WriteString(w, text+"\n")
 }
 
+// head is the level at the beginning of a line.
+func head(l slog.Level, marks bool) string {
+	if marks {
+		return mark(l)
+	}
+	level := l.String()
+	return level + strings.Repeat(" ", max(1, 6-len(level)))
+}
+
 func mark(l slog.Level) string {
 	switch {
 	case l >= slog.LevelError:

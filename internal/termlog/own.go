@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -17,24 +18,29 @@ const (
 	ownPending = 64 << 10
 	// LastWords is how long the end of a program waits for the reader of its log.
 	LastWords = time.Second
+
+	lostLines = "lines of the log were lost: they could not be written in time"
 )
 
-// Own returns standard error as one of our programs inside a vassal prints to it, and
-// its log there. Neither waits for a reader: an emperor that is stopped, or a slow disk,
-// holds up no program that serves. Before the process ends or becomes another program
-// it flushes the queue.
-func Own() (*Queue, *slog.Logger) {
-	form := func(w io.Writer) slog.Handler { return New(w, Options{Marks: Marked()}) }
-	q := LogQueue(os.Stderr, ownPending, form)
-	return q, slog.New(form(q))
+// Own returns standard error as one of our programs inside a vassal prints to it. No
+// Write waits for a reader: an emperor that is stopped, or a slow disk, holds up no
+// program that serves. The caller flushes it before the process ends or becomes another
+// program.
+func Own() *Queue {
+	return NewQueue(patient{os.Stderr}, ownPending, func(lost int) []byte {
+		return []byte(head(slog.LevelWarn, Marked()) + lostLines + " lines=" + strconv.Itoa(lost) + "\n")
+	})
 }
+
+// OwnLog is the log of such a program.
+func OwnLog(stderr *Queue) *slog.Logger { return slog.New(New(stderr, Options{Marks: Marked()})) }
 
 // LogQueue returns a queue for the lines of a log in some form, in which it also tells
 // how many were lost.
 func LogQueue(f *os.File, limit int, form func(io.Writer) slog.Handler) *Queue {
 	return NewQueue(patient{f}, limit, func(lost int) []byte {
 		var note bytes.Buffer
-		slog.New(form(&note)).Warn("lines of the log were lost: they could not be written in time", "lines", lost)
+		slog.New(form(&note)).Warn(lostLines, "lines", lost)
 		return note.Bytes()
 	})
 }

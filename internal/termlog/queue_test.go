@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -260,5 +261,20 @@ func BenchmarkQueue(b *testing.B) {
 				_, _ = w.Write(line)
 			}
 		})
+	}
+}
+
+// Our programs tell of lost lines in the form of their log.
+func TestOwnTellsOfLostLines(t *testing.T) {
+	for marks, want := range map[string]string{"": "WARN  lines of the log were lost: they could not be written in time lines=7\n", "1": "<4>lines of the log were lost: they could not be written in time lines=7\n"} {
+		t.Setenv(MarksEnv, marks)
+		var log bytes.Buffer
+		slog.New(New(&log, Options{Marks: Marked()})).Warn(lostLines, "lines", 7)
+		if log.String() != want {
+			t.Errorf("the log says %q, want %q", log.String(), want)
+		}
+		if got := string(Own().note(7)); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
 	}
 }
