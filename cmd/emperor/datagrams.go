@@ -7,9 +7,11 @@ import (
 	"log/slog"
 	"net"
 	"os"
-	"strings"
 	"sync"
 
+	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/internal/address"
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/emperor/control"
 	"github.com/emperor-go/emperor/pkg/namespaces"
@@ -32,13 +34,17 @@ type datagrams struct {
 
 // listenForCommands binds the address: HOST:PORT for UDP, else a path. Without one
 // nobody listens.
-func listenForCommands(address string, log *slog.Logger) (*datagrams, error) {
-	if address == "" {
+func listenForCommands(text string, log *slog.Logger) (*datagrams, error) {
+	if text == "" {
 		return nil, nil
 	}
-	c := &datagrams{address: address, log: log}
+	here, err := os.Getwd()
+	if err != nil {
+		here = "/"
+	}
+	c := &datagrams{address: address.In(here, text), log: log}
 	if c.network() == "udp" {
-		log.Warn("whoever can send to the command socket can stop vassals: a path would ask for rights", "address", address)
+		log.Warn("anyone who can reach this UDP address can stop vassals: use a unix socket path", "address", text)
 	}
 	if err := c.bind(); err != nil {
 		return nil, fmt.Errorf("cannot listen for commands: %w", err)
@@ -47,10 +53,10 @@ func listenForCommands(address string, log *slog.Logger) (*datagrams, error) {
 }
 
 func (c *datagrams) network() string {
-	if _, _, err := net.SplitHostPort(c.address); err == nil && !strings.Contains(c.address, "/") {
-		return "udp"
+	if address.IsUnix(c.address) {
+		return "unixgram"
 	}
-	return "unixgram"
+	return "udp"
 }
 
 // bind makes the socket, and lets go of one that was there before.
@@ -63,12 +69,8 @@ func (c *datagrams) bind() error {
 	network, path := c.network(), ""
 	if network == "unixgram" {
 		path = c.address
-		if left, err := os.Lstat(path); err == nil && left.Mode().Type() == os.ModeSocket {
-			if c, err := net.Dial(network, path); err == nil {
-				c.Close()
-				return fmt.Errorf("somebody does on %q", path)
-			}
-			_ = os.Remove(path) // of a process that was killed
+		if err := address.RemoveDead(path, unix.SOCK_DGRAM); err != nil {
+			return fmt.Errorf("%w: %q", err, path)
 		}
 	}
 	socket, err := net.ListenPacket(network, c.address)

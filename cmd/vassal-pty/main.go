@@ -10,13 +10,13 @@ import (
 	"os"
 	"os/exec"
 	"runtime/debug"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/address"
 	"github.com/emperor-go/emperor/internal/outset"
 	"github.com/emperor-go/emperor/internal/termlog"
 	"github.com/emperor-go/emperor/pkg/vassal/pty"
@@ -62,17 +62,17 @@ func run(args []string) error {
 	return nil
 }
 
-func connect(address string) error {
+func connect(text string) error {
 	// An emperor attach that is killed cannot end us, and would leave two to read its
 	// terminal. It waits on the thread that has started us.
 	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGHUP), 0, 0, 0); err != nil {
 		return err
 	}
-	network := "unix"
-	if strings.Contains(address, ":") && !strings.ContainsAny(address[:1], "/@.") {
-		network = "tcp"
+	to, err := address.Parse(text)
+	if err != nil {
+		return fmt.Errorf("cannot attach: %w", err)
 	}
-	conn, err := net.Dial(network, address)
+	conn, err := net.Dial(to.Network(), to.Dialed())
 	if err != nil {
 		return fmt.Errorf("cannot attach: %w", err)
 	}

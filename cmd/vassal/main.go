@@ -95,12 +95,16 @@ func run(log *slog.Logger, printed func()) error {
 		return err
 	}
 	v := &vassal.Vassal{
-		Parse: func(held bool) (*config.Vassal, config.Problems, error) {
+		Parse: func(dir string, held bool) (*config.Vassal, config.Problems, error) {
 			own := config.Own(foreign.Ask(parser))
-			own.Held = held
+			own.Dir, own.Held = dir, held
 			return own.ParseVassalArgs(os.Args[1:])
 		},
-		Fallback:      func() string { return config.Own(foreign.Ask(parser)).FallbackOfArgs(os.Args[1:]) },
+		Fallback: func(dir string) string {
+			own := config.Own(foreign.Ask(parser))
+			own.Dir = dir
+			return own.FallbackOfArgs(os.Args[1:])
+		},
 		ServerProgram: server, ParserProgram: parser, SelfProgram: self, TwinProgram: vassal.Twin(),
 		Log: log, Printed: printed,
 	}

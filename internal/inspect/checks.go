@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/emperor-go/emperor/internal/accounts"
+	"github.com/emperor-go/emperor/internal/address"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
@@ -84,7 +85,7 @@ func sameAddress(s Subject, neighbours []Subject, meant func(path bool) bool, fo
 		for _, n := range neighbours {
 			for _, b := range addresses(n.Vassal) {
 				onPurpose := s.Vassal.Listening.ReusePort && n.Vassal.Listening.ReusePort
-				if a.Address == b.Address && !onPurpose && meant(isPath(a.Address)) {
+				if a.Address == b.Address && !onPurpose && meant(address.InFiles(a.Address)) {
 					found(a.Name, fmt.Sprintf("%s listens on %s too", filepath.Base(n.File), a.Address), "an address is for one vassal")
 				}
 			}
@@ -104,12 +105,6 @@ func addresses(v *config.Vassal) []config.Socket {
 		list = append(list, config.Socket{Name: "shared-socket", Address: a})
 	}
 	return list
-}
-
-// isPath reports whether an address is the path of a unix socket. Abstract ones
-// belong to the network namespace (unix(7)).
-func isPath(address string) bool {
-	return !strings.HasPrefix(address, "@") && (strings.Contains(address, "/") || !strings.Contains(address, ":"))
 }
 
 // program is what a vassal runs or becomes, and the option that says so.
@@ -220,7 +215,7 @@ func rootRefused(s Subject, _ []Subject, found report) {
 // socketIsDirectory: a socket cannot take the place of a directory.
 func socketIsDirectory(s Subject, _ []Subject, found report) {
 	for _, a := range addresses(s.Vassal) {
-		if isPath(a.Address) && exists(within(s.Vassal, a.Address), fs.ModeDir) {
+		if address.InFiles(a.Address) && exists(within(s.Vassal, a.Address), fs.ModeDir) {
 			found(a.Name, fmt.Sprintf("%q is a directory", a.Address), "name a file in it")
 		}
 	}
@@ -230,7 +225,7 @@ func socketIsDirectory(s Subject, _ []Subject, found report) {
 func socketWithoutDirectory(s Subject, _ []Subject, found report) {
 	for _, a := range addresses(s.Vassal) {
 		dir := filepath.Dir(within(s.Vassal, a.Address))
-		if isPath(a.Address) && !exists(dir, fs.ModeDir) {
+		if address.InFiles(a.Address) && !exists(dir, fs.ModeDir) {
 			found(a.Name, fmt.Sprintf("there is no directory %q", dir), "")
 		}
 	}

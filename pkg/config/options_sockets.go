@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/emperor-go/emperor/internal/address"
 	"github.com/emperor-go/emperor/pkg/config/option"
 	"github.com/emperor-go/emperor/pkg/config/serving"
 )
@@ -135,10 +136,9 @@ func checkAddress(s string, reference bool) error {
 		if n, err := strconv.Atoi(number); err != nil || n < 0 || !reference {
 			return option.Wrong(strconv.Quote(s)+" is not a shared socket", "=0 is the first shared-socket")
 		}
-	case s[0] != '/' && s[0] != '@' && strings.Contains(s, ":"):
-		port := s[strings.LastIndex(s, ":")+1:]
-		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-			return option.Wrong(strconv.Quote(port)+" is not a port", "0 to 65535")
+	case !address.IsUnix(s):
+		if _, err := address.Parse(s); err != nil {
+			return option.Wrong(err.Error(), "0 to 65535")
 		}
 	case len(strings.TrimPrefix(s, "@")) > 107:
 		return option.Wrong("the path is too long for a unix socket", "at most 107 bytes")

@@ -11,22 +11,16 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/internal/address"
 )
-
-// isUnix tells a path from host:port, as uWSGI does.
-func isUnix(address string) bool {
-	return strings.HasPrefix(address, "/") || strings.HasPrefix(address, "@") || !strings.Contains(address, ":")
-}
-
-// hasPath reports whether an address is that of a unix socket in the file system.
-func hasPath(address string) bool { return isUnix(address) && !strings.HasPrefix(address, "@") }
 
 // bind listens, with the rights of owner as far as it is a tenant.
 func (s Sockets) bind(ctx context.Context, a *activation, owner uint32) error {
 	switch {
-	case hasPath(a.address):
+	case address.InFiles(a.address):
 		return s.bindPath(ctx, a, owner)
-	case isUnix(a.address):
+	case address.IsUnix(a.address):
 		return a.listen(ctx, "unix", a.address)
 	}
 	return a.bindPort(ctx, owner)
@@ -35,20 +29,22 @@ func (s Sockets) bind(ctx context.Context, a *activation, owner uint32) error {
 // bindPort listens on a port. An unspecified address is of its family, and none at all is
 // of both.
 func (a *activation) bindPort(ctx context.Context, owner uint32) error {
-	network, address := "tcp", strings.TrimPrefix(a.address, "*")
-	host, port, err := net.SplitHostPort(address)
-	if err == nil && host != "" {
-		switch ip := net.ParseIP(host); {
-		case ip.To4() != nil:
-			network = "tcp4"
-		case ip != nil:
-			network = "tcp6"
-		}
+	to, err := address.Parse(a.address)
+	if err != nil {
+		return err
 	}
-	if n, err := net.LookupPort("tcp", port); err == nil && n != 0 && n < firstFreePort() && isTenant(owner) {
+	network := "tcp"
+	to.Host = strings.TrimPrefix(to.Host, "*")
+	switch ip := net.ParseIP(to.Host); {
+	case ip.To4() != nil:
+		network = "tcp4"
+	case ip != nil:
+		network = "tcp6"
+	}
+	if n := int(to.Port); n != 0 && n < firstFreePort() && isTenant(owner) {
 		return fmt.Errorf("only root binds ports below %d, and uid %d named it (root must own the file)", firstFreePort(), owner)
 	}
-	return a.listen(ctx, network, address)
+	return a.listen(ctx, network, to.String())
 }
 
 // firstFreePort is the lowest port that every user may bind (ip(7)).
@@ -79,7 +75,9 @@ func (s Sockets) bindPath(ctx context.Context, a *activation, owner uint32) erro
 		}
 		path = at.path()
 	}
-	at.removeDead()
+	if err := address.RemoveDeadAt(int(at.dir.Fd()), at.name, at.path(), unix.SOCK_STREAM); err != nil {
+		return err
+	}
 	if err := a.listen(ctx, "unix", path); err != nil {
 		return err
 	}
@@ -148,23 +146,6 @@ func (s spot) socket() (f *os.File, inode uint64, err error) {
 		return nil, 0, errors.Join(err, errors.New("is not a socket"))
 	}
 	return f, st.Ino, nil
-}
-
-// removeDead removes a unix socket that nobody listens on any more.
-func (s spot) removeDead() {
-	f, _, err := s.socket()
-	if err != nil {
-		return
-	}
-	defer f.Close()
-	c, err := net.Dial("unix", fmt.Sprintf("/proc/self/fd/%d", f.Fd()))
-	if err == nil {
-		c.Close()
-		return
-	}
-	if errors.Is(err, unix.ECONNREFUSED) {
-		_ = unix.Unlinkat(int(s.dir.Fd()), s.name, 0)
-	}
 }
 
 // own gives the socket its mode and owner, and returns its inode. A link that has taken

@@ -1,10 +1,12 @@
 package emperor
 
 import (
-	"net"
 	"net/netip"
 	"path/filepath"
+	"strconv"
 	"strings"
+
+	"github.com/emperor-go/emperor/internal/address"
 )
 
 // Place is where an address leads, whatever its spelling.
@@ -21,30 +23,26 @@ type Place struct {
 // Placed finds out where an address leads that is written as uWSGI does: a path, a
 // path that begins with @, or host:port. A relative path is one in dir. It looks at
 // the directories of a path, so it may block.
-func Placed(address, dir string) Place {
-	if isUnix(address) {
-		if strings.HasPrefix(address, "@") {
-			return Place{path: address}
-		}
-		if !filepath.IsAbs(address) {
-			address = filepath.Join(dir, address)
-		}
-		above, name := filepath.Split(filepath.Clean(address))
+func Placed(text, dir string) Place {
+	to, err := address.Parse(text)
+	switch {
+	case err != nil || strings.HasPrefix(text, "fd://"):
+		return Place{}
+	case to.Path != "" && !address.InFiles(text):
+		return Place{path: text}
+	case to.Path != "":
+		above, name := filepath.Split(filepath.Clean(address.In(dir, text)))
 		if real, err := filepath.EvalSymlinks(above); err == nil {
 			above = real
 		}
 		return Place{path: filepath.Join(above, name)}
 	}
-	host, port, err := net.SplitHostPort(address)
-	if err != nil || strings.HasPrefix(address, "fd://") {
-		return Place{}
-	}
-	p := Place{port: port, host: host}
-	ip, err := netip.ParseAddr(host)
+	p := Place{port: strconv.Itoa(int(to.Port)), host: to.Host}
+	ip, err := netip.ParseAddr(to.Host)
 	switch ip = ip.Unmap(); {
-	case host == "", host == "*":
+	case to.Host == "", to.Host == "*":
 		p.four, p.six = netip.IPv4Unspecified(), netip.IPv6Unspecified()
-	case host == "localhost":
+	case to.Host == "localhost":
 		p.four, p.six = netip.AddrFrom4([4]byte{127, 0, 0, 1}), netip.IPv6Loopback()
 	case err == nil && ip.Is4():
 		p.four = ip

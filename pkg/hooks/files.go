@@ -39,11 +39,11 @@ func pathError(op, path string, err error) error {
 	return &os.PathError{Op: op, Path: path, Err: err}
 }
 
-// chdir moves the process where that is the vassal's own, and in any case the
-// hooks that follow in the phase.
+// chdir moves the process where that is the vassal's own and its hooks have no
+// directory of their own, and in any case the hooks that follow in the phase.
 func chdir(s *scene, dir string) error {
 	dir = s.path(dir)
-	if s.own {
+	if s.own && s.Dir == "" {
 		return os.Chdir(dir)
 	}
 	info, err := os.Stat(dir)

@@ -11,7 +11,7 @@ func TestHereIsNoName(t *testing.T) {
 	for address, want := range map[string]string{
 		"localhost:80": "127.0.0.1:80", "127.0.0.2:80": "127.0.0.2:80", "[::1]:80": "[::1]:80", "[fe80::1%lo]:80": "[fe80::1%lo]:80",
 		":80": ":80", "/run/a:b": "/run/a:b", "@a:b": "@a:b",
-		"db.example:80": "", "localhost.:80": "", "1.2.3:80": "", "*:80": "",
+		"db.example:80": "", "localhost.:80": "", "1.2.3:80": "", "*:80": "*:80",
 	} {
 		got, err := (&scene{joined: true}).here(address)
 		if got != want || (err == nil) != (want != "") {

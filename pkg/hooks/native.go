@@ -55,8 +55,8 @@ func (l Libraries) load(p Plugin) error {
 	return callNative(p.Init, cVoid, nil)
 }
 
-// address finds a function in all that is loaded.
-func address(symbol string) (uintptr, error) {
+// locate finds a function in all that is loaded.
+func locate(symbol string) (uintptr, error) {
 	f, err := purego.Dlsym(purego.RTLD_DEFAULT, symbol)
 	if err == nil && f != 0 {
 		return f, nil
@@ -72,7 +72,7 @@ func address(symbol string) (uintptr, error) {
 // it for the effect on the thread to last. A string is good until the function
 // returns.
 func callNative(symbol string, how signature, list []cArg) error {
-	f, err := address(symbol)
+	f, err := locate(symbol)
 	if err != nil {
 		return err
 	}
@@ -128,11 +128,11 @@ const (
 // handleNative has a function of C handle a signal of this process, until the
 // next execve.
 func handleNative(sig syscall.Signal, symbol string) error {
-	handler, err := address(symbol)
+	handler, err := locate(symbol)
 	if err != nil {
 		return err
 	}
-	set, err := address("sigaction")
+	set, err := locate("sigaction")
 	if err != nil {
 		return err
 	}

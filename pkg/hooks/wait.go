@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -15,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/address"
 	"github.com/emperor-go/emperor/internal/plainhttp"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
@@ -59,12 +59,12 @@ func isDir(path string) bool {
 	return err == nil && info.IsDir()
 }
 
-func listens(address string) bool {
-	network := "tcp"
-	if strings.Contains(address, "/") || strings.HasPrefix(address, "@") {
-		network = "unix"
+func listens(text string) bool {
+	to, err := address.Parse(text)
+	if err != nil {
+		return false
 	}
-	c, err := net.DialTimeout(network, address, time.Second)
+	c, err := net.DialTimeout(to.Network(), to.Dialed(), time.Second)
 	if err != nil {
 		return false
 	}
@@ -75,18 +75,19 @@ func listens(address string) bool {
 // here is an address that is reached from the thread of its caller. Package net looks
 // names up, and tries several addresses of one, on other threads: those of a visitor
 // are still where it came from, with all rights.
-func (s *scene) here(address string) (string, error) {
-	host, port, err := net.SplitHostPort(address)
-	if !s.joined || err != nil || host == "" || strings.Contains(address, "/") || address[0] == '@' {
-		return address, nil //nolint:nilerr // a path, or nothing that can be reached
+func (s *scene) here(text string) (string, error) {
+	to, err := address.Parse(text)
+	if !s.joined || err != nil || to.Path != "" {
+		return text, nil //nolint:nilerr // a path, or nothing that can be reached
 	}
-	if host == "localhost" {
-		return net.JoinHostPort("127.0.0.1", port), nil
+	ip, err := to.IP()
+	if err != nil {
+		return "", fmt.Errorf("%w: names are not looked up from there", err)
 	}
-	if _, err := netip.ParseAddr(host); err != nil {
-		return "", fmt.Errorf("%q is not an IP address: names are not looked up from there", host)
+	if !ip.IsUnspecified() {
+		to.Host = ip.String()
 	}
-	return address, nil
+	return to.String(), nil
 }
 
 // parseWait is for what the kernel tells of: nothing is polled but sockets.
@@ -99,7 +100,7 @@ func parseWait(wait func(ctx context.Context, s *scene, path string) error) func
 			ctx, cancel := context.WithTimeout(ctx, maxWait)
 			defer cancel()
 			what := arg
-			if arg[0] != '@' && (strings.Contains(arg, "/") || !strings.Contains(arg, ":")) {
+			if address.InFiles(arg) {
 				what = s.path(arg)
 			}
 			err := wait(ctx, s, what)
@@ -148,12 +149,12 @@ func parseWaitHTTP(arg string) (action, error) {
 }
 
 // answers reports whether a server sends a page of a host, or elsewhere.
-func answers(address, host, path string) bool {
-	network := "tcp"
-	if address[0] == '@' {
-		network = "unix"
+func answers(text, host, path string) bool {
+	to, err := address.Parse(text)
+	if err != nil {
+		return false
 	}
-	c, err := net.DialTimeout(network, address, answerTime)
+	c, err := net.DialTimeout(to.Network(), to.Dialed(), answerTime)
 	if err != nil {
 		return false
 	}

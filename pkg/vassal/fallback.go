@@ -124,7 +124,7 @@ func (v *Vassal) fallbackFile() string {
 	case v.order != nil:
 		return v.input(v.order).FallbackOf()
 	case v.Fallback != nil:
-		return v.Fallback()
+		return v.Fallback(v.began)
 	}
 	return ""
 }

@@ -31,7 +31,7 @@ func (v *Vassal) planOf(o *config.Vassal, sets [][]*sockets.Socket) (*master.Pla
 	return &master.Plan{
 		Program: program, Sockets: sets, Env: env, Dir: v.directoryOf(o), Workers: o.Workers, Mercy: o.ReloadMercy, Ready: o.Ready,
 		Terminal: v.terminalOf(o), Triggers: o.Triggers, Idle: o.Idle, Daemons: o.Daemons, Shells: o.Around.Shells, Hooks: o.Hooks,
-		RunHooks: func(p hooks.Phase, file string) error { return v.phase(o, p, file) },
+		RunHooks: func(p hooks.Phase, file string) func() error { return v.phase(o, p, file) },
 	}, nil
 }
 

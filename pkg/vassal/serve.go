@@ -49,11 +49,22 @@ func (v *Vassal) tell(r wire.Report) {
 	}
 }
 
-// phase runs the hooks of a phase while the vassal serves: all of them, or those
-// of one file. Those of what cannot be undone any more are only logged.
-func (v *Vassal) phase(o *config.Vassal, p hooks.Phase, file string) error {
-	list := o.Hooks[p]
+// phase returns a function that runs the hooks of a phase while the vassal serves: all
+// of them, or those of one file. The hooks of the end belong to a configuration that
+// is left: they run in its directory and environment, which are those of now.
+func (v *Vassal) phase(o *config.Vassal, p hooks.Phase, file string) func() error {
+	if p != hooks.AsUserAtexit {
+		return func() error { return phaseBy(v.runner(o), o, p, file) }
+	}
 	run := v.runner(o)
+	run.Dir, _ = os.Getwd()
+	return func() error { return phaseBy(run, o, p, file) }
+}
+
+// phaseBy runs the hooks of a phase. Those of what cannot be undone any more are only
+// logged.
+func phaseBy(run hooks.Runner, o *config.Vassal, p hooks.Phase, file string) error {
+	list := o.Hooks[p]
 	if file != "" {
 		run.Context = file
 		list = slices.DeleteFunc(slices.Clone(list), func(h hooks.Hook) bool { return h.Subject() != file })

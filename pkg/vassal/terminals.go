@@ -8,6 +8,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/emperor-go/emperor/internal/address"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/vassal/master"
 	"github.com/emperor-go/emperor/pkg/vassal/pty"
@@ -60,7 +61,7 @@ func (v *Vassal) bindTerminal(context.Context) error {
 	}
 	v.terminal, v.terminalAt = s, t.Socket
 	if !strings.Contains(t.Socket, ":") || strings.HasPrefix(t.Socket, ".") { // a path; clients stand elsewhere
-		if path, err := filepath.Abs(t.Socket); err == nil && !strings.HasPrefix(t.Socket, "@") {
+		if path, err := filepath.Abs(t.Socket); err == nil && address.InFiles(t.Socket) {
 			v.terminalAt = path
 		}
 	}

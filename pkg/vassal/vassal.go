@@ -25,8 +25,9 @@ import (
 // death signals of workers are tied to it.
 type Vassal struct {
 	// Parse gets the options where no emperor gave an order: from the command
-	// line. held says that sockets were handed over. Required.
-	Parse func(held bool) (*config.Vassal, config.Problems, error)
+	// line, whose relative names start at dir. held says that sockets were handed over.
+	// Required.
+	Parse func(dir string, held bool) (*config.Vassal, config.Problems, error)
 	// ServerProgram is the path of the built-in server. Required for static-map.
 	ServerProgram string
 	// ParserProgram is the path of the program that reads YAML and XML. Required for
@@ -39,7 +40,7 @@ type Vassal struct {
 	TwinProgram string
 	// Fallback is what Parse would find as fallback-config, however much else is
 	// wrong. Nil: nothing.
-	Fallback func() string
+	Fallback func(dir string) string
 	// Log gets what happens. Required.
 	Log *slog.Logger
 	// Printed waits, for a moment at most, until what Log got has been written. Nil: it
@@ -285,7 +286,7 @@ func (v *Vassal) parse(context.Context) (err error) {
 // parsed reads the bytes of an order; nil: what is given on the command line.
 func (v *Vassal) parsed(order *wire.Order) (*config.Vassal, config.Problems, error) {
 	if v.resumed == nil && order == nil {
-		return v.Parse(len(v.inherited) > 0)
+		return v.Parse(v.began, len(v.inherited) > 0)
 	}
 	if v.resumed != nil && order == v.order {
 		in, err := v.fallbackInput()

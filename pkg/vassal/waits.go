@@ -5,9 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"strings"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/address"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/emperor-go/emperor/pkg/vassal/sockets"
@@ -65,14 +65,15 @@ func isKind(path, kind string) bool {
 
 // awaitSocket waits until somebody accepts connections. The path of a unix
 // socket is watched; after that, and for TCP, it knocks.
-func awaitSocket(ctx context.Context, address string) error {
-	if strings.HasPrefix(address, "/") {
-		if err := namespaces.WaitForPath(ctx, address, func() bool { return isKind(address, "fs") }); err != nil {
+func awaitSocket(ctx context.Context, text string) error {
+	if address.InFiles(text) {
+		path := sockets.Absolute(text)
+		if err := namespaces.WaitForPath(ctx, path, func() bool { return isKind(path, "fs") }); err != nil {
 			return err
 		}
 	}
 	for pause := knockFirst; ; pause = min(2*pause, knockMax) {
-		if up, err := sockets.Reachable(address); up || err != nil {
+		if up, err := sockets.Reachable(text); up || err != nil {
 			return err
 		}
 		select {

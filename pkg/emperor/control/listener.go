@@ -2,12 +2,16 @@ package control
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"os"
-	"strings"
+	"path/filepath"
 	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/internal/address"
 )
 
 // Listener is a socket that clients find by its address. A path may be taken from
@@ -23,32 +27,26 @@ type Listener struct {
 	closed bool
 }
 
-// Listen listens on HOST:PORT, :PORT, the path of a unix socket or @NAME. A socket
-// that nobody listens on any more is replaced.
-func Listen(address string) (*Listener, error) {
-	if !strings.HasPrefix(address, "@") && !strings.Contains(address, "/") {
-		return newListener("", func() (net.Listener, error) { return net.Listen("tcp", address) })
+// Listen listens on HOST:PORT, :PORT, @NAME or the path of a unix socket, which starts
+// at the working directory if it is relative. A socket that no process listens on any
+// more is replaced.
+func Listen(text string) (*Listener, error) {
+	to, err := address.Parse(text)
+	switch {
+	case err != nil:
+		return nil, err
+	case !address.InFiles(text):
+		return newListener("", func() (net.Listener, error) { return net.Listen(to.Network(), to.String()) })
 	}
-	if address[0] == '@' {
-		return newListener("", func() (net.Listener, error) { return net.Listen("unix", address) })
+	path, err := filepath.Abs(text)
+	if err != nil {
+		return nil, err
 	}
-	return newListener(address, func() (net.Listener, error) {
-		l, err := net.Listen("unix", address)
-		if err == nil {
-			return l, nil
+	return newListener(path, func() (net.Listener, error) {
+		if err := address.RemoveDead(path, unix.SOCK_STREAM); err != nil {
+			return nil, fmt.Errorf("cannot listen on %q: %w", path, err)
 		}
-		info, gone := os.Lstat(address)
-		if gone != nil || info.Mode()&os.ModeSocket == 0 {
-			return nil, err
-		}
-		if c, dial := net.Dial("unix", address); dial == nil {
-			c.Close()
-			return nil, err
-		}
-		if removed := os.Remove(address); removed != nil {
-			return nil, errors.Join(err, removed)
-		}
-		return net.Listen("unix", address)
+		return net.Listen("unix", path)
 	})
 }
 

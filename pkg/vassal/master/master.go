@@ -264,8 +264,8 @@ func (m *master) phase(p hooks.Phase, file string) {
 		return
 	}
 	m.phases++
-	run := m.plan().RunHooks
-	m.hooking = append(m.hooking, func() { m.post(Event{kind: hooked, err: run(p, file)}) })
+	run := m.plan().RunHooks(p, file)
+	m.hooking = append(m.hooking, func() { m.post(Event{kind: hooked, err: run()}) })
 	if len(m.hooking) == 1 {
 		go m.hooking[0]()
 	}

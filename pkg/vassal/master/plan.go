@@ -34,11 +34,11 @@ type Plan struct {
 	// Shells run the scripts of daemons.
 	Shells []string
 
-	// Hooks are those of the master's phases. RunHooks runs the ones of a phase,
-	// for a file where the phase has one. It may block: it is called from a
-	// goroutine of its own.
+	// Hooks are those of the master's phases. RunHooks returns a function that runs the
+	// ones of a phase, for a file where the phase has one. That function may block: it is
+	// called later, from a goroutine of its own.
 	Hooks    hooks.Set
-	RunHooks func(p hooks.Phase, file string) error
+	RunHooks func(p hooks.Phase, file string) func() error
 
 	// Commit makes the plan the one in effect: what only the one before needed is
 	// closed. Discard undoes it: what was made for it alone is closed. Either is

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/emperor-go/emperor/internal/address"
 )
 
 // proxy passes requests on to other HTTP servers, in turn. Upgrades such as
@@ -23,25 +25,23 @@ type proxy struct {
 
 type target struct{ network, address, host string }
 
-// parseTarget reads host:port, :port, or the path of a unix socket, each also
-// after http:// or unix:.
+// parseTarget reads an address, also after http://, or the path of a unix socket
+// after unix:.
 func parseTarget(s string) (t target, err error) {
 	s = strings.TrimSuffix(strings.TrimPrefix(s, "http://"), "/")
-	if p, ok := strings.CutPrefix(s, "unix:"); ok || strings.HasPrefix(s, "/") || strings.HasPrefix(s, "@") {
-		if !ok {
-			p = s
-		}
-		return target{"unix", p, "localhost"}, nil
+	if path, ok := strings.CutPrefix(s, "unix:"); ok {
+		return target{"unix", path, "localhost"}, nil
 	}
-	host, port, err := net.SplitHostPort(s)
-	if err != nil {
+	to, err := address.Parse(s)
+	switch {
+	case err != nil:
 		return t, fmt.Errorf("cannot pass requests to %q: %w", s, err)
+	case to.Path != "" && !strings.ContainsAny(s, "/@"): // rather a host than a socket
+		return t, fmt.Errorf("cannot pass requests to %q: missing port in address (unix:%s is a socket)", s, s)
+	case to.Path != "":
+		return target{"unix", to.Path, "localhost"}, nil
 	}
-	if host == "" {
-		host = "127.0.0.1"
-	}
-	address := net.JoinHostPort(host, port)
-	return target{"tcp", address, address}, nil
+	return target{"tcp", to.Dialed(), to.Dialed()}, nil
 }
 
 type targetKey struct{}

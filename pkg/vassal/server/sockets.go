@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/internal/address"
 )
 
 // Socket is a listening socket. Its name is the option it was given by and says
@@ -55,12 +57,12 @@ func Inherited() ([]Socket, error) {
 }
 
 // Listen makes a socket by hand: `:port`, `host:port` or a path.
-func Listen(name, address string) (Socket, error) {
-	network := "tcp"
-	if strings.Contains(address, "/") || !strings.Contains(address, ":") {
-		network = "unix"
+func Listen(name, text string) (Socket, error) {
+	to, err := address.Parse(text)
+	if err != nil {
+		return Socket{}, err
 	}
-	l, err := (&net.ListenConfig{}).Listen(context.Background(), network, address)
+	l, err := (&net.ListenConfig{}).Listen(context.Background(), to.Network(), to.String())
 	return Socket{name, l}, err
 }
 

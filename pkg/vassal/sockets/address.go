@@ -4,61 +4,22 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net/netip"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/internal/address"
 )
 
-// parse turns an address into the kernel's form. Host names other than localhost
-// are not looked up: what a server listens on must not depend on a name server.
-func parse(address string) (unix.Sockaddr, error) {
-	colon := strings.LastIndexByte(address, ':')
-	if address == "" {
-		return nil, errors.New("no address")
-	}
-	if colon < 0 || address[0] == '/' || address[0] == '@' || address[0] == '.' {
-		return &unix.SockaddrUnix{Name: address}, nil
-	}
-	port, err := strconv.ParseUint(address[colon+1:], 10, 16)
+// parse turns an address into the kernel's form.
+func parse(text string) (unix.Sockaddr, error) {
+	a, err := address.Parse(text)
 	if err != nil {
-		return nil, fmt.Errorf("%q is not a port", address[colon+1:])
+		return nil, err
 	}
-	host := address[:colon]
-	switch host {
-	case "", "*":
-		host = "0.0.0.0"
-	case "localhost":
-		host = "127.0.0.1"
-	}
-	ip, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"))
-	if err != nil {
-		return nil, fmt.Errorf("%q is not an IP address", host)
-	}
-	if ip.Is4() {
-		return &unix.SockaddrInet4{Port: int(port), Addr: ip.As4()}, nil
-	}
-	zone, err := zone(ip.Zone())
-	return &unix.SockaddrInet6{Port: int(port), Addr: ip.As16(), ZoneId: zone}, err
-}
-
-// zone reads the interface behind a %: its number, or its name.
-func zone(name string) (uint32, error) {
-	if name == "" {
-		return 0, nil
-	}
-	if n, err := strconv.ParseUint(name, 10, 32); err == nil {
-		return uint32(n), nil
-	}
-	text, err := os.ReadFile("/sys/class/net/" + name + "/ifindex")
-	if err != nil {
-		return 0, fmt.Errorf("no interface %q", name)
-	}
-	n, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 32)
-	return uint32(n), err
+	return a.Sockaddr()
 }
 
 func family(to unix.Sockaddr) int {

@@ -4,7 +4,6 @@
 package sockets
 
 import (
-	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -13,6 +12,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/internal/address"
 )
 
 // Options is how sockets are made.
@@ -189,7 +190,7 @@ func (o Options) besideFour(to unix.Sockaddr) bool {
 // bindUnix binds, and makes sure of owner and mode before anybody can connect.
 func (s *Socket) bindUnix(to *unix.SockaddrUnix, o Options) error {
 	if to.Name[0] != '@' {
-		if err := removeStale(to); err != nil {
+		if err := address.RemoveDead(to.Name, unix.SOCK_STREAM); err != nil {
 			return err
 		}
 	}
@@ -221,21 +222,4 @@ func own(path string, o Options) error {
 		return os.Chmod(path, *o.Mode)
 	}
 	return nil
-}
-
-// removeStale removes a unix socket that nobody listens on any more.
-func removeStale(to *unix.SockaddrUnix) error {
-	var st unix.Stat_t
-	if unix.Lstat(to.Name, &st) != nil || st.Mode&unix.S_IFMT != unix.S_IFSOCK {
-		return nil // bind tells
-	}
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
-	if err != nil {
-		return err
-	}
-	defer unix.Close(fd)
-	if err := unix.Connect(fd, to); errors.Is(err, unix.ECONNREFUSED) {
-		return os.Remove(to.Name)
-	}
-	return errors.New("somebody listens there")
 }

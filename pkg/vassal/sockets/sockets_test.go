@@ -60,7 +60,7 @@ func TestListenErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	for address, want := range map[string]string{
-		busy.Address:                   "somebody listens there",
+		busy.Address:                   "already in use by a running process",
 		filepath.Join(dir, "file"):     "address already in use",
 		"example.org:80":               "is not an IP address",
 		"127.0.0.1:http":               "is not a port",

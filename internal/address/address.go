@@ -1,0 +1,143 @@
+// Package address answers one question: where does an address lead? It has the one
+// grammar of addresses that all programs share. It is light: package net is not in it.
+package address
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// Address is where a socket is: a path, a name in the abstract namespace, or a port.
+type Address struct {
+	// Path of a unix socket. An abstract one begins with @ (unix(7)).
+	Path string
+	// Host is as it was written, without brackets, and Port its port. An empty host and
+	// * are all addresses of IPv4. They count where Path is empty.
+	Host string
+	Port uint16
+}
+
+// Parse reads an address as it is written. What begins with / @ or a dot, has a slash,
+// or has no colon is the path of a unix socket. All else is HOST:PORT, :PORT or
+// [HOST]:PORT.
+func Parse(text string) (Address, error) {
+	if text == "" || text == "@" {
+		return Address{}, errors.New("no address")
+	}
+	colon := strings.LastIndexByte(text, ':')
+	if colon < 0 || strings.Contains(text, "/") || text[0] == '@' || text[0] == '.' {
+		return Address{Path: text}, nil
+	}
+	port, err := strconv.ParseUint(text[colon+1:], 10, 16)
+	if err != nil {
+		return Address{}, fmt.Errorf("%q is not a port", text[colon+1:])
+	}
+	host := text[:colon]
+	if strings.HasPrefix(host, "[") && strings.HasSuffix(host, "]") {
+		host = host[1 : len(host)-1]
+	}
+	return Address{Host: host, Port: uint16(port)}, nil
+}
+
+// IsUnix reports whether an address, as it is written, is that of a unix socket, and
+// InFiles whether it has a path in the file system.
+func IsUnix(text string) bool {
+	a, err := Parse(text)
+	return err == nil && a.Path != ""
+}
+
+// InFiles reports whether the socket has a path in the file system.
+func InFiles(text string) bool { return IsUnix(text) && text[0] != '@' }
+
+// In returns an address as it is written with a relative path made one that starts at
+// dir. Others, and what is no address, stay as they are.
+func In(dir, text string) string {
+	if !InFiles(text) || filepath.IsAbs(text) {
+		return text
+	}
+	return filepath.Join(dir, text)
+}
+
+// String writes the address as Parse reads it.
+func (a Address) String() string {
+	switch {
+	case a.Path != "":
+		return a.Path
+	case strings.Contains(a.Host, ":"):
+		return "[" + a.Host + "]:" + strconv.Itoa(int(a.Port))
+	}
+	return a.Host + ":" + strconv.Itoa(int(a.Port))
+}
+
+// Network and Dialed are what package net calls the address, for connecting to it:
+// without a host it is this machine.
+func (a Address) Network() string {
+	if a.Path != "" {
+		return "unix"
+	}
+	return "tcp"
+}
+
+// Dialed returns the address for connecting to it by package net.
+func (a Address) Dialed() string {
+	if a.Path == "" && (a.Host == "" || a.Host == "*") {
+		a.Host = "127.0.0.1"
+	}
+	return a.String()
+}
+
+// IP returns the host as a number: all of IPv4 for none and for *, 127.0.0.1 for
+// localhost. Other names are not looked up: on whom a server listens must not depend
+// on a name server.
+func (a Address) IP() (netip.Addr, error) {
+	switch a.Host {
+	case "", "*":
+		return netip.IPv4Unspecified(), nil
+	case "localhost":
+		return netip.AddrFrom4([4]byte{127, 0, 0, 1}), nil
+	}
+	ip, err := netip.ParseAddr(a.Host)
+	if err != nil {
+		return ip, fmt.Errorf("%q is not an IP address", a.Host)
+	}
+	return ip, nil
+}
+
+// Sockaddr returns the address in the kernel's form.
+func (a Address) Sockaddr() (unix.Sockaddr, error) {
+	if a.Path != "" {
+		return &unix.SockaddrUnix{Name: a.Path}, nil
+	}
+	ip, err := a.IP()
+	if err != nil {
+		return nil, err
+	}
+	if ip.Is4() {
+		return &unix.SockaddrInet4{Port: int(a.Port), Addr: ip.As4()}, nil
+	}
+	zone, err := zone(ip.Zone())
+	return &unix.SockaddrInet6{Port: int(a.Port), Addr: ip.As16(), ZoneId: zone}, err
+}
+
+// zone reads the interface behind a %: its number, or its name.
+func zone(name string) (uint32, error) {
+	if name == "" {
+		return 0, nil
+	}
+	if n, err := strconv.ParseUint(name, 10, 32); err == nil {
+		return uint32(n), nil
+	}
+	text, err := os.ReadFile("/sys/class/net/" + name + "/ifindex")
+	if err != nil {
+		return 0, fmt.Errorf("no interface %q", name)
+	}
+	n, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 32)
+	return uint32(n), err
+}
