@@ -16,7 +16,10 @@ func TestRelativeAddresses(t *testing.T) {
 	w := newWorld(t)
 	w.dir("www", "index.html")
 	w.run("mkdir " + w.path("app"))
-	w.write("e.ini", "[uwsgi]\nemperor = "+w.vassals+"\nemperor-stats = stats.sock\nmetrics = metrics.sock\nemperor-command-socket = commands.sock\n")
+	w.write("e.ini", "[uwsgi]\nemperor = "+w.vassals+"\nemperor-stats = stats.sock\nmetrics = metrics.sock\nemperor-command-socket = commands.sock\n"+
+		"emperor-on-demand-extension = .at\n")
+	w.vassal("lazy.ini", onDemandVassal(w)...)
+	w.write("v/lazy.ini.at", "lazy.sock\n")
 	w.vassal("db.ini", "http-socket = db.sock", "static-map = /="+w.path("www"))
 	w.vassal("shop.ini", "wait-for-socket = db.sock", "hook-as-user = wait_for_socket:db.sock", "hook-as-user = print:both are there", "chdir = "+w.path("app"),
 		"http-socket = shop.sock", "static-map = /="+w.path("www"))
@@ -33,6 +36,10 @@ func TestRelativeAddresses(t *testing.T) {
 	c.Close()
 	if got := visit(t, w.path("app/shop.sock"), "/index.html"); got != "a page" {
 		t.Errorf("the shop answers %q", got)
+	}
+	e.await("lazy.ini", "-> waiting")
+	if got := visit(t, w.vassals+"/lazy.sock", "/index.html"); got != "a page" { // as in uWSGI
+		t.Errorf("the one on demand answers %q", got)
 	}
 	e.stop(syscall.SIGTERM)
 	for _, name := range []string{"stats.sock", "metrics.sock", "commands.sock"} {

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/emperor-go/emperor/internal/address"
 	"github.com/emperor-go/emperor/internal/inspect"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
@@ -70,7 +71,7 @@ func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
 		f.LogTo = v.LogTo
 		f.Addresses = v.Addresses()
 		for _, a := range f.Addresses {
-			f.Places = append(f.Places, emperor.Placed(a, c.Dir))
+			f.Places = append(f.Places, address.Placed(a, c.Dir))
 		}
 	} else if wrong == nil { // no vassal without the hooks it asks for
 		f.Fallback = in.FallbackOf() != ""

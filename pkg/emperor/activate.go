@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/internal/address"
 )
 
 // Sockets is the Activator of uWSGI's options: the ways to find the address of an
@@ -32,26 +34,26 @@ func (s Sockets) None() bool { return s.Extension == "" && s.Directory == "" && 
 
 // Activate implements Activator.
 func (s Sockets) Activate(ctx context.Context, p Plan) (Activation, error) {
-	address, owner, err := s.address(ctx, p)
-	if address == "" || err != nil {
+	text, owner, err := s.address(ctx, p)
+	if text == "" || err != nil {
 		return nil, err
 	}
-	a := &activation{address: address, place: Placed(address, "/")}
+	text = address.In(p.Dir, text) // where the vassal's own relative names start, as in uWSGI
+	a := &activation{address: text, place: address.Placed(text, "/")}
 	if err := free(a, p); err != nil {
 		return nil, err
 	}
 	if err := s.bind(ctx, a, owner); err != nil {
-		return nil, errors.Join(fmt.Errorf("cannot wait for connections on %s: %w", quote(address), cause(err)), a.Close())
+		return nil, errors.Join(fmt.Errorf("cannot wait for connections on %s: %w", quote(text), cause(err)), a.Close())
 	}
 	return a, nil
 }
 
 // free refuses an address that the vassal binds itself.
 func free(a Activation, p Plan) error {
-	address := a.String()
 	for _, own := range p.Places {
 		if a.Meets(own) {
-			return fmt.Errorf("cannot bind %s for it: its configuration binds the same address (remove it there: the vassal gets this socket)", quote(address))
+			return fmt.Errorf("cannot bind %s for it: its configuration binds the same address (remove it there: the vassal gets this socket)", quote(a.String()))
 		}
 	}
 	return nil
@@ -60,7 +62,7 @@ func free(a Activation, p Plan) error {
 // activation is a bound socket. It implements Activation.
 type activation struct {
 	address string
-	place   Place
+	place   address.Place
 	file    *os.File
 	inode   uint64 // of a unix socket's path, to remove only what is ours; else 0
 }
@@ -69,7 +71,7 @@ type activation struct {
 func (a *activation) String() string { return a.address }
 
 // Meets implements Activation.
-func (a *activation) Meets(own Place) bool { return a.place.meets(own) }
+func (a *activation) Meets(own address.Place) bool { return a.place.Meets(own) }
 
 // Socket implements Activation.
 func (a *activation) Socket() *os.File { return a.file }

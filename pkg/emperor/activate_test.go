@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/address"
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 )
 
@@ -136,7 +137,7 @@ func TestConfigurationThatBindsTheAddressIsRefused(t *testing.T) {
 	dir := t.TempDir()
 	p := planAt("/etc/vassals/a.ini")
 	for _, a := range []string{":80", filepath.Join(dir, "a.socket")} {
-		p.Places = append(p.Places, Placed(a, "/etc/vassals"))
+		p.Places = append(p.Places, address.Placed(a, "/etc/vassals"))
 	}
 	_, err := Sockets{Directory: dir}.Activate(t.Context(), p)
 	if err == nil || !strings.Contains(err.Error(), "its configuration binds the same address") {
@@ -173,9 +174,9 @@ func TestConfigurationThatBindsTheAddressIsRefused(t *testing.T) {
 		{"/run/x", ":80", false},
 		{"fd://0", "fd://0", false}, // nothing is bound
 	} {
-		a, b := Placed(tt.a, dir), Placed(tt.b, dir)
-		if a.meets(b) != tt.same || b.meets(a) != tt.same {
-			t.Errorf("%q meets %q: %v, and the other way round %v, want %v", tt.a, tt.b, a.meets(b), b.meets(a), tt.same)
+		a, b := address.Placed(tt.a, dir), address.Placed(tt.b, dir)
+		if a.Meets(b) != tt.same || b.Meets(a) != tt.same {
+			t.Errorf("%q meets %q: %v, and the other way round %v, want %v", tt.a, tt.b, a.Meets(b), b.Meets(a), tt.same)
 		}
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/address"
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
@@ -84,7 +85,7 @@ type Facts struct {
 	// Addresses are those it binds itself, as they are written, and Places what is
 	// meant by them.
 	Addresses []string
-	Places    []Place
+	Places    []address.Place
 	// LogTo is where what it prints goes: a file, output.Journal, or nothing for the
 	// emperor's own log.
 	LogTo string
@@ -223,7 +224,7 @@ type Activation interface {
 	String() string
 	// Meets reports whether a vassal that binds that place itself would get in its
 	// way. It does not block.
-	Meets(own Place) bool
+	Meets(own address.Place) bool
 	// Wait blocks until a connection waits to be accepted, or ctx ends.
 	Wait(ctx context.Context) error
 	// Socket is the listening socket.

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/address"
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 	"github.com/emperor-go/emperor/pkg/wire"
 )
@@ -601,9 +602,9 @@ func (d *doorbell) Activate(_ context.Context, p Plan) (Activation, error) {
 	return b, nil
 }
 
-func (b *bell) String() string   { return "/run/" + b.name }
-func (b *bell) Meets(Place) bool { return false }
-func (b *bell) Socket() *os.File { return os.Stdin }
+func (b *bell) String() string           { return "/run/" + b.name }
+func (b *bell) Meets(address.Place) bool { return false }
+func (b *bell) Socket() *os.File         { return os.Stdin }
 
 func (b *bell) Wait(ctx context.Context) error {
 	select {

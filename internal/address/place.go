@@ -1,12 +1,10 @@
-package emperor
+package address
 
 import (
 	"net/netip"
 	"path/filepath"
 	"strconv"
 	"strings"
-
-	"github.com/emperor-go/emperor/internal/address"
 )
 
 // Place is where an address leads, whatever its spelling.
@@ -24,14 +22,14 @@ type Place struct {
 // path that begins with @, or host:port. A relative path is one in dir. It looks at
 // the directories of a path, so it may block.
 func Placed(text, dir string) Place {
-	to, err := address.Parse(text)
+	to, err := Parse(text)
 	switch {
 	case err != nil || strings.HasPrefix(text, "fd://"):
 		return Place{}
-	case to.Path != "" && !address.InFiles(text):
+	case to.Path != "" && !InFiles(text):
 		return Place{path: text}
 	case to.Path != "":
-		above, name := filepath.Split(filepath.Clean(address.In(dir, text)))
+		above, name := filepath.Split(filepath.Clean(In(dir, text)))
 		if real, err := filepath.EvalSymlinks(above); err == nil {
 			above = real
 		}
@@ -52,8 +50,8 @@ func Placed(text, dir string) Place {
 	return p
 }
 
-// meets reports whether two sockets cannot be in both places at a time.
-func (p Place) meets(o Place) bool {
+// Meets reports whether two sockets cannot be in both places at a time.
+func (p Place) Meets(o Place) bool {
 	if p.path != "" || p.port == "" {
 		return p.path != "" && p.path == o.path
 	}
