@@ -52,6 +52,9 @@ func vassalTable(vassals []control.Vassal, now time.Time) [][]string {
 		if v.Error == "" {
 			v.Error = v.Status
 		}
+		if v.WaitsFor != "" {
+			v.Error = waits(v)
+		}
 		rows = append(rows, []string{
 			v.Name, state, age(v.Since, now), number(v.PID), names.of(v.RunsAs), strconv.Itoa(v.Restarts), strconv.FormatUint(v.Generation, 10),
 			size(v.Memory), seconds(v.CPU), v.Address, firstOf(v.Error),
@@ -77,6 +80,14 @@ func (names userNames) of(uid *uint32) string {
 		names[*uid] = name
 	}
 	return name
+}
+
+// waits is what a vassal waits for, and what went wrong before.
+func waits(v control.Vassal) string {
+	if v.Error == "" {
+		return "waits for " + v.WaitsFor
+	}
+	return fmt.Sprintf("waits for %s; before: %s", v.WaitsFor, firstOf(v.Error))
 }
 
 // firstOf is the first of several mistakes, one a line, and how many follow.

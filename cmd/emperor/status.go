@@ -77,6 +77,7 @@ func statusText(s control.Status, now time.Time) string {
 	}
 	say("state", fmt.Sprintf("%s for %s, %s", s.State, age(s.Since, now), should))
 	say("why", s.Why)
+	say("waits for", s.WaitsFor)
 	for _, text := range strings.Split(s.Error, "\n") {
 		say("error", text)
 	}

@@ -14,7 +14,6 @@ import (
 	"github.com/emperor-go/emperor/internal/outset"
 	"github.com/emperor-go/emperor/internal/termlog"
 	"github.com/emperor-go/emperor/pkg/config"
-	"github.com/emperor-go/emperor/pkg/config/foreign"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/emperor-go/emperor/pkg/vassal"
@@ -95,16 +94,11 @@ func run(log *slog.Logger, printed func()) error {
 		return err
 	}
 	v := &vassal.Vassal{
-		Parse: func(dir string, held bool) (*config.Vassal, config.Problems, error) {
-			own := config.Own(foreign.Ask(parser))
-			own.Dir, own.Held = dir, held
+		Parse: func(own config.Access) (*config.Vassal, config.Problems, error) {
 			return own.ParseVassalArgs(os.Args[1:])
 		},
-		Fallback: func(dir string) string {
-			own := config.Own(foreign.Ask(parser))
-			own.Dir = dir
-			return own.FallbackOfArgs(os.Args[1:])
-		},
+		Fallback:      func(own config.Access) string { return own.FallbackOfArgs(os.Args[1:]) },
+		Exit:          os.Exit,
 		ServerProgram: server, ParserProgram: parser, SelfProgram: self, TwinProgram: vassal.Twin(),
 		Log: log, Printed: printed,
 	}

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -39,9 +40,21 @@ type Access struct {
 	// Partial: what is not allowed is left out and is no mistake. What comes out
 	// is then a part of what the text says, good to find mistakes in.
 	Partial bool
+	// Until ends what takes its time: commands, downloads, look-ups. Nil: nothing does.
+	Until context.Context
+	// Reading is told of each thing that is about to be read besides the text. Nil:
+	// nobody is.
+	Reading func(name string)
 	// Held: whoever starts the vassal holds sockets for it, or may, which its text
 	// does not name.
 	Held bool
+}
+
+func (a Access) until() context.Context {
+	if a.Until == nil {
+		return context.Background()
+	}
+	return a.Until
 }
 
 // Own is the access of a program to its own configuration: everything.
@@ -142,6 +155,9 @@ func (r *reader) content(key, name string) ([]byte, error) {
 	if src, ok := r.given[name]; ok && src.Data != nil {
 		return src.Data, nil
 	}
+	if r.access.Reading != nil {
+		r.access.Reading(name)
+	}
 	if scheme, rest, ok := strings.Cut(name, "://"); ok && isScheme(scheme) {
 		if scheme == "exec" && len(r.names) > 0 {
 			r.problems.mistaken(entry{key: key, origin: r.at}, r.names[0])
@@ -150,7 +166,7 @@ func (r *reader) content(key, name string) ([]byte, error) {
 		if !r.allowed(needRun, key) {
 			return nil, errLeftOut
 		}
-		return fetch(scheme, rest)
+		return fetch(r.access.until(), scheme, rest)
 	}
 	if name == "-" {
 		if !r.allowed(needRun, key) {

@@ -14,6 +14,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
 // schemes are uWSGI's. Those in its own binary have nothing to offer here.
@@ -25,14 +27,14 @@ func isScheme(s string) bool { return slices.Contains(schemes, s) }
 const fetchTime = 30 * time.Second
 
 // fetch reads what a scheme stands for.
-func fetch(scheme, rest string) ([]byte, error) {
+func fetch(ctx context.Context, scheme, rest string) ([]byte, error) {
 	switch scheme {
 	case "exec":
-		return fetchExec(rest)
+		return fetchExec(ctx, rest)
 	case "fd":
 		return fetchFD(rest)
 	case "http":
-		return fetchHTTP(rest)
+		return fetchHTTP(ctx, rest)
 	case "emperor":
 		return fetchEmperor()
 	}
@@ -41,16 +43,19 @@ func fetch(scheme, rest string) ([]byte, error) {
 
 // fetchExec runs a shell command and takes its standard output. As in uWSGI its
 // exit code does not matter.
-func fetchExec(command string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(context.Background(), fetchTime)
+func fetchExec(until context.Context, command string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(until, fetchTime)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", command)
+	cmd.Cancel = func() error { namespaces.KillTree(cmd.Process.Pid); return nil }
 	cmd.WaitDelay = time.Second
 	cmd.Stderr = os.Stderr
 	var out bytes.Buffer
 	cmd.Stdout = &capped{w: &out, left: MaxFile}
 	err := cmd.Run()
-	if ctx.Err() != nil {
+	if until.Err() != nil {
+		err = context.Cause(until)
+	} else if ctx.Err() != nil {
 		err = fmt.Errorf("it took longer than %v", fetchTime)
 	} else if _, ok := errors.AsType[*exec.ExitError](err); ok {
 		err = nil
@@ -90,17 +95,19 @@ func fetchFD(number string) ([]byte, error) {
 
 // fetchHTTP gets host[:port]/path with the simplest request there is, as uWSGI
 // does. The package net/http would cost every vassal a part of its start.
-func fetchHTTP(url string) ([]byte, error) {
+func fetchHTTP(ctx context.Context, url string) ([]byte, error) {
 	host, path, _ := strings.Cut(url, "/")
 	addr := host
 	if !strings.Contains(host, ":") {
 		addr += ":80"
 	}
-	conn, err := net.DialTimeout("tcp", addr, fetchTime)
+	dialer := net.Dialer{Timeout: fetchTime}
+	conn, err := dialer.DialContext(ctx, "tcp", addr)
 	if err != nil {
 		return nil, fmt.Errorf("cannot get %q: %w", "http://"+url, err)
 	}
 	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
 	if err := conn.SetDeadline(time.Now().Add(fetchTime)); err != nil {
 		return nil, err
 	}
@@ -146,7 +153,10 @@ func (r *reader) resolve(name string) (string, error) {
 	if !r.allowed(needRun, "resolve") {
 		return "", errLeftOut
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), fetchTime)
+	if r.access.Reading != nil {
+		r.access.Reading(name)
+	}
+	ctx, cancel := context.WithTimeout(r.access.until(), fetchTime)
 	defer cancel()
 	ips, err := net.DefaultResolver.LookupIP(ctx, "ip4", name)
 	if err != nil {

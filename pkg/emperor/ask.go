@@ -39,6 +39,9 @@ type Record struct {
 	// that wait, or a backoff.
 	Why        string    `json:"why,omitempty"`
 	PauseUntil time.Time `json:"pause_until,omitzero"`
+	// WaitsFor is what a vassal that launches, boots or ends waits for when that takes
+	// its time: a hook, an interface, a step of its boot. Inside it is the vassal's word.
+	WaitsFor string `json:"waits_for,omitempty"`
 
 	PID        int    `json:"pid,omitempty"`
 	Generation uint64 `json:"generation"`
@@ -140,6 +143,9 @@ func (e *Emperor) record(v *vassal) Record {
 		r.Why = whyThrottled
 	case v.calm != nil:
 		r.Why, r.PauseUntil = whyThrottled, v.churn.until()
+	}
+	if v.state.hasProcess() && !v.state.serving() || v.state == Clearing {
+		r.WaitsFor = v.waitsFor
 	}
 	if v.cause != nil {
 		r.LaunchError = v.cause.Error()
@@ -267,6 +273,9 @@ func (e *Emperor) obey(v *vassal, verb Verb) error {
 			e.input(v, Want)
 		}
 	case StopIt:
+		if v.state == Stopping && v.accepting.IsZero() { // it boots, and was told before
+			e.input(v, Hurry)
+		}
 		v.held = true
 		e.input(v, Drop)
 	case Restart:

@@ -28,6 +28,8 @@ func (e *Emperor) account(v *vassal, what Effect) {
 		} else {
 			v.miscarried()
 		}
+	case doStable:
+		v.waitsFor = ""
 	case doMiss, doCurse, doSilence:
 		v.miscarried()
 	case doUnbound:
@@ -119,6 +121,7 @@ func (e *Emperor) launch(v *vassal) {
 	a := about{v, v.generation}
 	e.launches++
 	r := Request{Plan: v.config, Generation: v.generation, Order: e.launches, Log: v.log}
+	r.Hooking = func(hook hooks.Result) { e.post(hooking{a, hook}) }
 	r.Hooked = func(result hooks.Result) { e.post(hooked{a, result}) }
 	if v.activation != nil {
 		r.Socket = v.activation.Socket()

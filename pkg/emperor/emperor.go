@@ -131,9 +131,9 @@ type Request struct {
 	// Socket is where an on-demand vassal finds its connections. Nil: it is not on
 	// demand. It belongs to the Activation and outlives the process.
 	Socket *os.File
-	// Hooked is told of each hook that has run for it, from any goroutine. Nil:
-	// nobody is.
-	Hooked func(hooks.Result)
+	// Hooking is told of each hook that begins for it, and Hooked of each that has run,
+	// from any goroutine. Nil: nobody is.
+	Hooking, Hooked func(hooks.Result)
 	// Log carries the vassal's name already.
 	Log *slog.Logger
 }

@@ -32,6 +32,18 @@ type HookRun struct {
 // maxHookRuns is how many are remembered for a vassal.
 const maxHookRuns = 64
 
+// hooking: a hook begins for a vassal.
+type hooking struct {
+	about
+	hook hooks.Result
+}
+
+func (h hooking) apply(*Emperor) {
+	if !h.stale() {
+		h.v.waitsFor = h.hook.Running()
+	}
+}
+
 // hooked: a hook has run for a vassal.
 type hooked struct {
 	about
@@ -46,6 +58,9 @@ func (h hooked) apply(e *Emperor) {
 
 // hookEnded remembers the last run of each hook, the newest last.
 func (e *Emperor) hookEnded(v *vassal, r hooks.Result) {
+	if v.waitsFor == r.Running() {
+		v.waitsFor = ""
+	}
 	run := HookRun{
 		Phase: r.Phase, Index: r.Index, Hook: r.Text, Result: r.Exit, Code: r.Code, Took: r.Took.Seconds(),
 		Ended: time.Now(), Generation: v.generation,

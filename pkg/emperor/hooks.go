@@ -26,7 +26,7 @@ func (s *System) Start(ctx context.Context, log *slog.Logger) error {
 // runner is for the hooks of one generation. Before the clone and after the end
 // there is no child.
 func (s *System) runner(r Request, c *child) hooks.Runner {
-	run := hooks.Runner{Timeout: s.HookTimeout, Shells: s.Shells, Log: r.Log, Context: r.Config.Name, Observe: r.Hooked, Cgroups: s.Cgroups}
+	run := hooks.Runner{Timeout: s.HookTimeout, Shells: s.Shells, Log: r.Log, Context: r.Config.Name, Begin: r.Hooking, Observe: r.Hooked, Cgroups: s.Cgroups}
 	run.Dir = workingDirectory(r)
 	run.Subject = hooks.Subject{Name: r.Config.Name, UID: r.Config.UID, GID: r.Config.GID}
 	if c != nil {

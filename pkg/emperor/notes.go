@@ -16,6 +16,8 @@ const (
 	AboutReload Topic = "reload"
 	// AboutHook: which hook has run, in the emperor or inside, and its result.
 	AboutHook Topic = "hook"
+	// AboutBoot: what one that boots waits for.
+	AboutBoot Topic = "boot"
 	// AboutFallback: the configuration that it runs on instead of its own, and why,
 	// or that it no longer does.
 	AboutFallback Topic = "fallback"

@@ -1,6 +1,7 @@
 package emperor
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -65,14 +66,19 @@ func (e *Emperor) leave(v *vassal) {
 }
 
 func (e *Emperor) noticed(v *vassal, n wire.Notice) {
-	if n.Kind == wire.HookEnded { // it may become a program that speaks nothing of ours
+	text := line(n.Text)
+	switch n.Kind { // one that boots may become a program that speaks nothing of ours
+	case wire.HookEnded:
 		for _, h := range n.Hooks {
 			e.hookInside(v, h)
 		}
 		return
+	case wire.Booting:
+		v.waitsFor = text
+		e.quote(v, AboutBoot, "it waits for %s", text)
+		return
 	}
 	v.speaks = true
-	text := line(n.Text)
 	switch {
 	case n.Kind == wire.Status:
 		e.says(v, text)
@@ -90,6 +96,9 @@ func (e *Emperor) noticed(v *vassal, n wire.Notice) {
 		e.fellBack(v, text)
 	case n.Kind == wire.Exec:
 		v.speaks = false
+		if n.Probe != nil {
+			v.waitsFor = line(fmt.Sprintf("ready-probe %s %s%s", n.Probe.Kind, n.Probe.Address, n.Probe.Path))
+		}
 	case n.Serial == 0 && v.state == Running:
 		e.reloadedItself(v, n.Kind, text)
 	case n.Serial != v.serial: // about an order that another has replaced

@@ -80,7 +80,8 @@ const (
 	Exited Input = "exited"
 	// Due: the time set on entering the state is over.
 	Due Input = "due"
-	// Hurry: the operator will not wait any longer.
+	// Hurry: the operator will not wait any longer: for the emperor's end, or for that
+	// of a vassal that boots.
 	Hurry Input = "hurry"
 	// Cleared: nothing of the dead generation is left.
 	Cleared Input = "cleared"

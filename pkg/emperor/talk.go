@@ -71,7 +71,7 @@ func (c *child) hand(batch []byte, report func(Message)) {
 }
 
 // hearNotice hears the order channel. What the vassal speaks is known with its
-// first notice that is not about a hook, or when it closes the channel.
+// first notice that is not about the boot, or when it closes the channel.
 func (c *child) hearNotice(report func(Message)) time.Duration {
 	n, err := c.orders.TakeNotice()
 	switch {
@@ -82,7 +82,7 @@ func (c *child) hearNotice(report func(Message)) time.Duration {
 	case err != nil:
 		c.show()
 		return poll.Never
-	case n.Kind == wire.HookEnded:
+	case n.Kind == wire.HookEnded, n.Kind == wire.Booting:
 		report(n)
 		return 0
 	}

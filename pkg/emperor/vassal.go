@@ -81,6 +81,7 @@ type history struct {
 	status, reloadError      string
 	ownReload                bool   // that failed one was nobody's order
 	phase                    string // that it says it is in by sd_notify(3), beside its state
+	waitsFor                 string // while it launches, boots or ends; empty: not known
 	deaths                   wire.Deaths
 	listening                []string // addresses of its fallback; nil: not known
 	fallback                 string   // that it runs on, and why; empty: it does not

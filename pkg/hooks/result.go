@@ -28,6 +28,9 @@ type Result struct {
 	Took time.Duration
 }
 
+// Running says which hook it is, for what waits for its end.
+func (r Result) Running() string { return fmt.Sprintf("hook %s #%d (%s)", r.Phase, r.Index, r.Text) }
+
 func resultOf(h Hook, index int, err error, took time.Duration) Result {
 	r := Result{Phase: h.spec.Phase, Index: index, Text: h.String(), Took: took}
 	if err == nil {

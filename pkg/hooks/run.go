@@ -42,6 +42,9 @@ type Runner struct {
 	// a failed one leaves behind is found there whatever it did to hide. Nil: the
 	// process group is all that is known of it.
 	Cgroups *namespaces.CgroupRoot
+	// Begin is told of each hook that is about to run: its phase, index and text. Nil:
+	// nobody is.
+	Begin func(Result)
 	// Observe is told of each hook that has run. Nil: nobody is.
 	Observe func(Result)
 }
@@ -97,6 +100,9 @@ func (r Runner) one(ctx context.Context, index int, h Hook, s *scene) error {
 		defer cancel()
 	}
 	s.output = func(line string) { log.Info(line) }
+	if r.Begin != nil {
+		r.Begin(resultOf(h, index, nil, 0))
+	}
 	start := time.Now()
 	err := r.act(ctx, h, s)
 	if cause := context.Cause(ctx); err != nil && errors.Is(cause, ErrTimeout) {

@@ -32,7 +32,7 @@ func fulfilled(t *testing.T, all []string) (list []string) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, text := range all {
-		if WaitForLinks(ctx, waits(text)) == nil {
+		if WaitForLinks(ctx, waits(text), nil) == nil {
 			list = append(list, text)
 		}
 	}
@@ -92,7 +92,7 @@ func TestStatesOfLinks(t *testing.T) {
 		if s.wakes == "" {
 			woken <- nil
 		} else {
-			go func() { woken <- WaitForLinks(ctx, waits(s.wakes)) }()
+			go func() { woken <- WaitForLinks(ctx, waits(s.wakes), nil) }()
 		}
 		if err := s.do(); err != nil {
 			t.Fatalf("%s: %v", s.name, err)

@@ -39,3 +39,22 @@ func deaf(status string, s syscall.Signal) bool {
 	}
 	return first && inner
 }
+
+// KillTree kills a child of this process that was not reaped, and all that descend from it
+// by living parents. Each is stopped before its children are looked for, so that it
+// neither makes more nor reaps them: their pids stay theirs.
+func KillTree(pid int) {
+	left := maxTree
+	killTree(pid, &left)
+}
+
+func killTree(pid int, left *int) {
+	if *left--; *left < 0 {
+		return
+	}
+	_ = syscall.Kill(pid, syscall.SIGSTOP)
+	for _, child := range Children(pid) {
+		killTree(child, left)
+	}
+	_ = syscall.Kill(pid, syscall.SIGKILL)
+}

@@ -36,9 +36,9 @@ func (e *MissingLinksError) Error() string {
 // thread has come as far as it is waited for. The kernel tells of each change of a
 // link or address by rtnetlink(7); nothing is polled, and a change before the
 // subscription is found by a dump after it. (A further name of a link that is down is
-// announced only when the link comes up.) When ctx ends the error is a
-// *MissingLinksError.
-func WaitForLinks(ctx context.Context, links []LinkWait) error {
+// announced only when the link comes up.) tell is told which have not, again with each
+// change. Nil: nobody is. When ctx ends the error is a *MissingLinksError.
+func WaitForLinks(ctx context.Context, links []LinkWait, tell func(missing []LinkWait)) error {
 	if len(links) == 0 {
 		return nil
 	}
@@ -49,11 +49,11 @@ func WaitForLinks(ctx context.Context, links []LinkWait) error {
 	defer news.Close()
 	stop := context.AfterFunc(ctx, func() { news.Close() })
 	defer stop()
-	return await(ctx, links, news)
+	return await(ctx, links, news, tell)
 }
 
 // await lists the links now and after each read from news, which fails when ctx ends.
-func await(ctx context.Context, links []LinkWait, news io.Reader) error {
+func await(ctx context.Context, links []LinkWait, news io.Reader, tell func(missing []LinkWait)) error {
 	var missing []LinkWait
 	var present []*seenLink
 	err := onNews(ctx, news, func() (_ bool, err error) {
@@ -63,6 +63,9 @@ func await(ctx context.Context, links []LinkWait, news io.Reader) error {
 		missing = slices.DeleteFunc(slices.Clone(links), func(w LinkWait) bool {
 			return slices.ContainsFunc(present, func(l *seenLink) bool { return l.meets(w) })
 		})
+		if len(missing) > 0 && tell != nil {
+			tell(missing)
+		}
 		return len(missing) == 0, nil
 	})
 	if ctx.Err() != nil && len(missing) > 0 {

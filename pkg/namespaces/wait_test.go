@@ -33,7 +33,7 @@ func waitLinks() (any, error) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	err := WaitForLinks(ctx, waits(strings.Fields(os.Getenv("LINKS"))...))
+	err := WaitForLinks(ctx, waits(strings.Fields(os.Getenv("LINKS"))...), nil)
 	return time.Now(), err
 }
 
@@ -87,7 +87,7 @@ func TestWaitForALinkThatIsRenamed(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	done := make(chan error)
-	go func() { done <- WaitForLinks(ctx, waits("web1")) }()
+	go func() { done <- WaitForLinks(ctx, waits("web1"), nil) }()
 	if err := netlink.LinkSetName(tmp, "web1"); err != nil {
 		t.Fatal(err)
 	}
@@ -100,7 +100,7 @@ func TestWaitForLinksThatAreThere(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, names := range [][]string{nil, {"lo"}, {"lo", "lo"}} {
-		if err := WaitForLinks(ctx, waits(names...)); err != nil {
+		if err := WaitForLinks(ctx, waits(names...), nil); err != nil {
 			t.Errorf("%q: %v", names, err)
 		}
 	}
@@ -116,7 +116,8 @@ func TestWaitForLinksThatNeverCome(t *testing.T) {
 	before := descriptors(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	err := WaitForLinks(ctx, []LinkWait{{Name: "web0"}, {Name: "a"}, {Name: "we\nb1"}})
+	var told []LinkWait
+	err := WaitForLinks(ctx, []LinkWait{{Name: "web0"}, {Name: "a"}, {Name: "we\nb1"}}, func(missing []LinkWait) { told = missing })
 	var missing *MissingLinksError
 	if !errors.As(err, &missing) {
 		t.Fatalf("%v, want a MissingLinksError", err)
@@ -124,6 +125,9 @@ func TestWaitForLinksThatNeverCome(t *testing.T) {
 	slices.Sort(missing.Present)
 	if want := `no interface "web0", "we\nb1" (there are: a (down), b (down), lo (down))`; err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
+	}
+	if want := []LinkWait{{Name: "web0"}, {Name: "we\nb1"}}; !slices.Equal(told, want) {
+		t.Errorf("told are %q, want %q", told, want)
 	}
 	if after := descriptors(t); after > before {
 		t.Errorf("%d descriptors before, %d after", before, after)
@@ -152,14 +156,14 @@ func TestNewsThatWasDropped(t *testing.T) {
 			return err
 		}
 		return &os.PathError{Op: "read", Err: unix.ENOBUFS}
-	}))
+	}), nil)
 	if err != nil {
 		t.Errorf("%v after the kernel dropped news", err)
 	}
 }
 
 func TestNewsThatFails(t *testing.T) {
-	err := await(t.Context(), waits("web0"), readFunc(func() error { return io.ErrUnexpectedEOF }))
+	err := await(t.Context(), waits("web0"), readFunc(func() error { return io.ErrUnexpectedEOF }), nil)
 	if want := "cannot wait for interfaces: unexpected EOF"; err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}

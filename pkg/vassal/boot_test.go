@@ -27,6 +27,10 @@ A vassal goes through these steps, each of which does nothing where the configur
 fails ends the boot with exit code 1 and a line that says why; nothing after it is done. What hooks may do is on
 [the page of hooks](hooks.md).
 
+A point where the boot stays, such as a hook, an interface or a file, is told after a moment: ` + "`emperor list` and `status`" + ` show it, and
+the log has it after 10 seconds. A stop ends the boot there. Waits and commands end at once, the reading of a file a second later. A
+function of C cannot be ended: it has ` + "`reload-mercy`" + `. A second stop ends the vassal at once.
+
 `
 
 func TestBootDocumentIsCurrent(t *testing.T) {
@@ -120,6 +124,7 @@ func TestStopDuringTheBootIsNotLost(t *testing.T) {
 		if err := v.boot(ctx, steps); !errors.Is(err, errStopped) {
 			t.Errorf("%s: %v, want %v", name, err, errStopped)
 		}
+		v.unlisten()
 		signal.Stop(v.signals)
 		emperor.Close()
 		v.pipe.file.Close()
@@ -145,7 +150,7 @@ func TestReloadDuringTheBootIsNotLost(t *testing.T) {
 			t.Fatal(err)
 		}
 		emperor := os.NewFile(uintptr(pair[0]), "emperor")
-		_, cancel := context.WithCancelCause(t.Context())
+		stopped, cancel := context.WithCancelCause(t.Context())
 		v := &Vassal{Log: slog.New(slog.DiscardHandler), pipe: newPipe(pair[1]), stopBoot: cancel}
 		if err := v.listen(t.Context()); err != nil {
 			t.Fatal(err)
@@ -156,7 +161,8 @@ func TestReloadDuringTheBootIsNotLost(t *testing.T) {
 		} else if _, err := emperor.Write(append(wish.order, byte(wire.Stop))); err != nil {
 			t.Fatal(err)
 		}
-		<-v.listener
+		<-stopped.Done()
+		v.unlisten()
 		if v.wished != wish.want {
 			t.Errorf("%s: %v, want %v", name, v.wished, wish.want)
 		}

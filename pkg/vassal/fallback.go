@@ -57,6 +57,7 @@ func (v *Vassal) fallBack(err error) error {
 	if !failure(err) {
 		return err
 	}
+	v.progress.at("the name of its fallback-config", false)
 	file := v.fallbackFile()
 	if file == "" || v.silenced() {
 		return err
@@ -124,7 +125,7 @@ func (v *Vassal) fallbackFile() string {
 	case v.order != nil:
 		return v.input(v.order).FallbackOf()
 	case v.Fallback != nil:
-		return v.Fallback(v.began)
+		return v.Fallback(v.access())
 	}
 	return ""
 }
@@ -133,7 +134,7 @@ func (v *Vassal) fallbackFile() string {
 // reports whether this process was told to stop.
 func (v *Vassal) silenced() (stop bool) {
 	v.unlisten()
-	stop = v.told()
+	stop = v.stopped.Load()
 	if v.commands != nil {
 		_ = v.pipe.file.SetReadDeadline(time.Unix(1, 0))
 		for c := range v.commands {

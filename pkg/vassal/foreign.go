@@ -49,6 +49,8 @@ func (v *Vassal) becomeForeign(context.Context) error {
 			pushed = false // once
 		}
 		v.Log.Debug("becoming another program", "program", path, "configuration", config)
+		v.booting("program " + path)
+		v.outbox.Flush(lastWords)
 		setBlocking(kept, true) // what it expects of the descriptors that it gets
 		err := v.execute(path, args, env)
 		setBlocking(kept, false)

@@ -22,7 +22,7 @@ func (v *Vassal) hooks(p hooks.Phase) func(context.Context) error {
 
 // runner is for the vassal's own phases.
 func (v *Vassal) runner(o *config.Vassal) hooks.Runner {
-	run := hooks.Runner{Own: true, Shells: o.Around.Shells, Timeout: o.HookTimeout, Log: v.Log, Observe: v.hookEnded}
+	run := hooks.Runner{Own: true, Shells: o.Around.Shells, Timeout: o.HookTimeout, Log: v.Log, Begin: v.progress.hooking, Observe: v.hookEnded}
 	run.Vars = os.Environ()
 	if name, _ := v.nameOf(o); name != "" {
 		run.Vars = append(run.Vars, nameEnv+"="+name)
@@ -76,7 +76,7 @@ func (v *Vassal) emperorHooks(p hooks.Phase) func(context.Context) error {
 			return nil
 		}
 		name := string(v.order.Name)
-		run := hooks.Runner{Own: true, Context: name, Shells: v.order.Shells, Timeout: v.order.HookTimeout, Log: v.Log, Observe: v.hookEnded}
+		run := hooks.Runner{Own: true, Context: name, Shells: v.order.Shells, Timeout: v.order.HookTimeout, Log: v.Log, Begin: v.progress.hooking, Observe: v.hookEnded}
 		run.Subject = hooks.Subject{Name: name, PID: os.Getpid(), UID: v.order.UID, GID: v.order.GID}
 		run.Vars = append(os.Environ(), v.hookVars...)
 		if v.ownProc {

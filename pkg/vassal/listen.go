@@ -6,9 +6,18 @@ import (
 	"os/signal"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/emperor-go/emperor/pkg/wire"
 )
+
+// stopTime is how long a boot that was told to stop may take to end where it is, unless a
+// hook runs: a file that is being read cannot be told.
+const stopTime = time.Second
+
+// sameWish is the time in which a further signal says what the first said: one goes to
+// the process and to its group (timeout(1) does so).
+const sameWish = 200 * time.Millisecond
 
 // listen lets the emperor and the operator end a boot that takes its time, and keeps
 // a wish to reload for later: what was read by then may be older than the wish. From
@@ -26,28 +35,52 @@ func (v *Vassal) listen(context.Context) error {
 	asked.Wait()
 	v.commands = v.pipe.commands()
 	v.booted, v.listener = make(chan struct{}), make(chan struct{})
-	go func(booted, done chan struct{}) {
-		defer close(done)
-		for {
-			select {
-			case <-booted:
-				return
-			case c, ok := <-v.commands:
-				if !ok || c != wire.Reload {
-					v.stopBoot(errStopped)
-					return
-				}
-				v.wished = true
-			case s := <-v.signals:
-				if ends(s) {
-					v.stopBoot(errStopped)
-					return
-				}
-				v.wished = v.wished || s == syscall.SIGHUP
+	v.progress.watch(v.booting, v.Log)
+	go v.heed(v.booted, v.listener)
+	return nil
+}
+
+// heed stops the boot when this process is told to, ends the process when the boot has
+// not ended in time, and at once when it is told again. It ends with booted.
+func (v *Vassal) heed(booted <-chan struct{}, done chan<- struct{}) {
+	defer close(done)
+	commands, late, told := v.commands, (<-chan time.Time)(nil), time.Time{}
+	for {
+		stop := false
+		select {
+		case <-booted:
+			return
+		case c, ok := <-commands:
+			stop = c != wire.Reload
+			if !ok { // the emperor is gone
+				commands, stop = nil, !v.stopped.Load()
+			}
+			v.wished = v.wished || ok && !stop
+		case s := <-v.signals:
+			stop = ends(s)
+			v.wished = v.wished || s == syscall.SIGHUP
+		case <-late:
+			late = time.After(stopTime)
+			if v.progress.interruptible() {
+				v.quit("it was told to stop")
 			}
 		}
-	}(v.booted, v.listener)
-	return nil
+		switch {
+		case !stop:
+		case !v.stopped.Swap(true):
+			v.stopBoot(errStopped)
+			late, told = time.After(stopTime), time.Now()
+		case time.Since(told) >= sameWish:
+			v.quit("it was told twice to stop")
+		}
+	}
+}
+
+// quit ends this process, whatever it is doing. A boot that was stopped is no failure.
+func (v *Vassal) quit(why string) {
+	v.Log.Warn("ends while booting: "+why, "waiting for", v.progress.where())
+	v.Printed()
+	v.Exit(0)
 }
 
 // unlisten ends the boot's listener; what comes from now on is the caller's.

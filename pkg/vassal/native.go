@@ -44,6 +44,9 @@ func wantsNative(o *config.Vassal) (what string, ok bool) {
 }
 
 func (v *Vassal) load(l hooks.Libraries) error {
+	if l.Wanted() {
+		v.progress.at("libraries to be loaded", true) // they have functions that begin them
+	}
 	return l.Load(func(err error) { v.Log.Warn("a plugin is left out", "error", err) })
 }
 

@@ -67,5 +67,8 @@ func (v *Vassal) answer(serial uint64, kind wire.NoticeKind, text string) {
 // mourn tells the emperor of workers that died, or have recovered.
 func (v *Vassal) mourn(d wire.Deaths) { v.outbox.Post(wire.Notice{Kind: wire.Workers, Deaths: &d}) }
 
+// booting tells the emperor what the boot waits for.
+func (v *Vassal) booting(point string) { v.outbox.Post(wire.Notice{Kind: wire.Booting, Text: point}) }
+
 // hookEnded tells the emperor of a hook that has run.
 func (v *Vassal) hookEnded(r hooks.Result) { v.outbox.Post(master.HookNotice(r)) }

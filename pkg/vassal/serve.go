@@ -37,6 +37,7 @@ func (v *Vassal) serve() error {
 		o.Serial = v.order.Serial
 	}
 	v.serving = true
+	v.progress.at("the workers", false)
 	err = master.Run(o)
 	endOrphans(outlasting(v.options.Daemons))
 	return err
@@ -44,6 +45,9 @@ func (v *Vassal) serve() error {
 
 // tell reports to the emperor. That it is gone shows in another place.
 func (v *Vassal) tell(r wire.Report) {
+	if r == wire.Accepting {
+		v.progress.end()
+	}
 	if err := v.pipe.report(r); err != nil {
 		v.Log.Debug("the emperor does not listen", "error", err)
 	}

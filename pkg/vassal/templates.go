@@ -6,11 +6,19 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
+// access is what this process may touch to read its configuration: everything. Relative
+// names start where the process was started. A stop of the boot ends what takes its time.
+func (v *Vassal) access() config.Access {
+	access := config.Own(foreign.Ask(v.ParserProgram))
+	access.Dir, access.Held = v.began, len(v.inherited)+len(v.held) > 0
+	access.Until, access.Reading = v.boots, v.progress.reading
+	return access
+}
+
 // input is what an order says to be configured by.
 func (v *Vassal) input(order *wire.Order) config.Input {
-	access := config.Own(foreign.Ask(v.ParserProgram))
+	access := v.access()
 	access.Dir = string(order.Dir) // also for a reload, behind chdir
-	access.Held = len(v.inherited)+len(v.held) > 0
 	in := config.Input{
 		Source: config.Source{Name: string(order.Name), Path: string(order.Path), Data: order.Config},
 		Access: access,

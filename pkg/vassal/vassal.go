@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -25,9 +26,8 @@ import (
 // death signals of workers are tied to it.
 type Vassal struct {
 	// Parse gets the options where no emperor gave an order: from the command
-	// line, whose relative names start at dir. held says that sockets were handed over.
-	// Required.
-	Parse func(dir string, held bool) (*config.Vassal, config.Problems, error)
+	// line, with that access. Required.
+	Parse func(config.Access) (*config.Vassal, config.Problems, error)
 	// ServerProgram is the path of the built-in server. Required for static-map.
 	ServerProgram string
 	// ParserProgram is the path of the program that reads YAML and XML. Required for
@@ -40,7 +40,9 @@ type Vassal struct {
 	TwinProgram string
 	// Fallback is what Parse would find as fallback-config, however much else is
 	// wrong. Nil: nothing.
-	Fallback func(dir string) string
+	Fallback func(config.Access) string
+	// Exit ends this process. Required.
+	Exit func(code int)
 	// Log gets what happens. Required.
 	Log *slog.Logger
 	// Printed waits, for a moment at most, until what Log got has been written. Nil: it
@@ -74,7 +76,6 @@ type Vassal struct {
 	resumed *legacy           // of the life before; nil: this is the first, or its bytes count again
 	held    []*sockets.Socket // inherited ones, for the next life
 	twin    bool              // the emperor's phases are behind it; this program took over for its functions of C
-	told    func() bool       // this process was told to stop while it booted
 	later   <-chan wire.Order
 	hearing <-chan struct{} // closed when nothing more comes by later; nil: nobody listens
 
@@ -86,6 +87,9 @@ type Vassal struct {
 	// (sd_notify(3)).
 	notifyVars []string
 
+	progress progress
+	stopped  atomic.Bool     // this process was told to stop while it booted
+	boots    context.Context // ends with that
 	stopBoot context.CancelCauseFunc
 	signals  chan os.Signal
 	commands <-chan wire.Command
@@ -160,18 +164,21 @@ func (v *Vassal) steps() []step {
 // Run boots, serves until it is told to stop and returns nil, or returns what
 // kept it from booting, or from going on. With a fallback configuration this
 // process then becomes the same program with that, and Run does not return.
-func (v *Vassal) Run(ctx context.Context) error { return v.fallBack(v.run(ctx)) }
+func (v *Vassal) Run(ctx context.Context) error {
+	v.boots, v.stopBoot = context.WithCancelCause(ctx)
+	defer v.stopBoot(nil)
+	return v.fallBack(v.run(v.boots))
+}
 
 func (v *Vassal) run(ctx context.Context) (err error) {
-	ctx, v.stopBoot = context.WithCancelCause(ctx)
-	defer v.stopBoot(nil)
-	v.told = func() bool { return errors.Is(context.Cause(ctx), errStopped) }
 	defer func() { v.outbox.Flush(lastWords) }()
 	defer v.removeFiles()
 	defer v.closeSockets()
 	defer v.atexit()
 	defer v.holdInherited()
-	if err := v.boot(ctx, v.steps()); errors.Is(err, errStopped) {
+	err = v.boot(ctx, v.steps())
+	v.progress.at("its end", true)
+	if errors.Is(err, errStopped) {
 		return nil
 	} else if err != nil {
 		return err
@@ -185,6 +192,7 @@ func (v *Vassal) run(ctx context.Context) (err error) {
 func (v *Vassal) boot(ctx context.Context, steps []step) error {
 	for _, s := range steps {
 		v.Log.Debug(s.name)
+		v.progress.begin(s.name)
 		err := s.run(ctx)
 		if errors.Is(context.Cause(ctx), errStopped) {
 			return errStopped
@@ -286,7 +294,7 @@ func (v *Vassal) parse(context.Context) (err error) {
 // parsed reads the bytes of an order; nil: what is given on the command line.
 func (v *Vassal) parsed(order *wire.Order) (*config.Vassal, config.Problems, error) {
 	if v.resumed == nil && order == nil {
-		return v.Parse(v.began, len(v.inherited) > 0)
+		return v.Parse(v.access())
 	}
 	if v.resumed != nil && order == v.order {
 		in, err := v.fallbackInput()
@@ -324,7 +332,7 @@ func (v *Vassal) waitForInterfaces(ctx context.Context) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	err := namespaces.WaitForLinks(ctx, names)
+	err := namespaces.WaitForLinks(ctx, names, v.progress.missing)
 	var missing *namespaces.MissingLinksError
 	if errors.As(err, &missing) {
 		return v.options.Blame("wait-for-interface", "", fmt.Errorf("after %v there is %w", timeout, err))

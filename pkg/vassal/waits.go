@@ -24,6 +24,7 @@ const (
 func (v *Vassal) waitFor(list func(config.Waits) []config.Wait) func(context.Context) error {
 	return func(ctx context.Context) error {
 		for _, w := range list(v.options.Waits) {
+			v.progress.waiting(w)
 			if err := v.await(ctx, w, v.options.Waits.Timeout(w.Kind)); err != nil {
 				return v.options.Blame("wait-for-"+w.Kind, w.Name, err)
 			}

@@ -160,6 +160,8 @@ const (
 	Workers NoticeKind = "workers"
 	// HookEnded: hooks have run. It says nothing about orders.
 	HookEnded NoticeKind = "hook"
+	// Booting: what a boot that takes its time waits for. It says nothing about orders.
+	Booting NoticeKind = "boot"
 )
 
 // MaxNotice bounds an encoded notice in bytes. What is longer is not read.

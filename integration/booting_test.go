@@ -1,0 +1,140 @@
+//go:build linux
+
+package integration
+
+import (
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// hangs are ways in which a boot stays where it is, with what list says of it: as what
+// a vassal waits for, and in which state.
+func hangs(w *world) map[string]struct {
+	options []string
+	waits   string
+} {
+	fifo := w.path("fifo")
+	w.run("mkfifo " + fifo)
+	return map[string]struct {
+		options []string
+		waits   string
+	}{
+		"a file":         {[]string{"ini = " + fifo}, `"` + fifo + `" to be read`},
+		"a command":      {[]string{"ini = exec://sleep 300; true"}, `"exec://sleep 300; true" to be read`},
+		"an interface":   {[]string{"wait-for-interface = eth7", "wait-for-interface-timeout = 300"}, "interface eth7"},
+		"another file":   {[]string{"wait-for-file = /none", "wait-for-file-timeout = 300"}, "wait-for-file /none"},
+		"a socket":       {[]string{"wait-for-socket = 127.0.0.1:1", "wait-for-socket-timeout = 300"}, "wait-for-socket 127.0.0.1:1"},
+		"a command hook": {[]string{"exec-as-root = sleep 300"}, "hook as-root #1 (exec: sleep 300)"},
+		"a worker":       {[]string{"ready-probe = tcp:127.0.0.1:1", "ready-timeout = 300"}, "the workers"},
+	}
+}
+
+// waitsFor waits until list says so of a vassal, which is the only one that waits.
+func (e *emperor) waitsFor(name, waits string) {
+	e.t.Helper()
+	var out string
+	eventually(e.t, name+" waits for "+waits, func() bool {
+		out, _ = e.command("list")
+		return strings.Contains(out, "waits for "+waits+"\n")
+	})
+}
+
+// soon fails when something takes so long that only the mercy can have ended it.
+func (e *emperor) soon(what string, do func()) {
+	e.t.Helper()
+	begin := time.Now()
+	do()
+	if took := time.Since(begin); took > patience/2 {
+		e.t.Errorf("%s takes %v", what, took)
+	}
+}
+
+// A vassal that hangs in its boot says where, and holds up neither its removal, nor its
+// stop, nor the end of the emperor.
+func TestBootThatHangs(t *testing.T) {
+	for name := range hangs(newWorld(t)) {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			hang := hangs(w)[name]
+			e := w.start(allNamespaces, "--reload-mercy", "600")
+			watcher := e.watch()
+			for _, end := range []string{"stop", "removal", "end"} {
+				file := end + ".ini"
+				w.vassal(file, append(hang.options, serves)...)
+				e.await(file, "-> starting")
+				e.waitsFor(file, hang.waits)
+				watcher.sees(t, file, "boot", "it waits for "+hang.waits)
+				e.soon(end, func() {
+					switch end {
+					case "stop":
+						w.succeed("stop", "--wait", file)
+					case "removal":
+						w.remove(file)
+						e.gone(file)
+					case "end":
+						e.stop(syscall.SIGTERM)
+					}
+				})
+			}
+		})
+	}
+}
+
+// A function of C has the whole mercy, and a second stop ends it at once.
+func TestFunctionOfCThatPauses(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("a.ini", "call-as-root = pause", serves)
+	e := w.start(allNamespaces, "--reload-mercy", "600")
+	e.await("a.ini", "-> starting")
+	e.waitsFor("a.ini", "hook as-root #1 (call: pause)")
+	w.succeed("stop", "a.ini")
+	e.await("a.ini", "starting -> stopping")
+	time.Sleep(3 * time.Second)
+	e.waitsFor("a.ini", "hook as-root #1 (call: pause)")
+	if e.count("a.ini", "stopping ->") > 0 {
+		t.Error("it has not its mercy")
+	}
+	e.soon("the second stop", func() { w.succeed("stop", "--wait", "a.ini") })
+	e.await("a.ini", "stopping -> killing")
+	w.succeed("start", "a.ini")
+	e.waitsFor("a.ini", "hook as-root #1 (call: pause)")
+	e.signal(syscall.SIGTERM)
+	e.await("a.ini", "starting -> stopping")
+	time.Sleep(300 * time.Millisecond) // sooner ones say what the first said
+	e.soon("the second signal", func() { e.stop(syscall.SIGTERM) })
+}
+
+// Hooks of the emperor's are named as well, before the vassal boots and after its death,
+// and so is a program of the operator's that does not accept.
+func TestWhatAVassalWaitsForOutside(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.write("gate.sh", "#!/bin/sh\nwhile ! test -e "+w.path("open")+"; do sleep 0.05; done\n")
+	w.run("chmod +x " + w.path("gate.sh"))
+	hook := w.path("gate.sh")
+	w.vassal("a.ini", serves)
+	e := w.start(allNamespaces, "--exec-as-emperor", hook, "--exec-as-emperor-after-vassal", hook)
+	e.waitsFor("a.ini", "hook as-emperor #1 (exec: "+hook+")")
+	w.write("open", "")
+	e.running("a.ini")
+	eventually(t, "it waits for nothing", func() bool { return !strings.Contains(w.succeed("list"), "waits for") })
+	if err := os.Remove(w.path("open")); err != nil {
+		t.Fatal(err)
+	}
+	w.succeed("stop", "a.ini")
+	e.await("a.ini", "-> clearing")
+	e.waitsFor("a.ini", "hook as-emperor-after-vassal #1 (exec: "+hook+")")
+	w.write("open", "")
+	e.stop(syscall.SIGTERM)
+
+	w.write("mute.sh", "#!/bin/sh\nexec sleep 300\n")
+	w.run("chmod +x " + w.path("mute.sh"))
+	e = w.start(allNamespaces, "--reload-mercy", "1", "--emperor-wrapper", w.path("mute.sh"))
+	e.waitsFor("a.ini", "program "+w.path("mute.sh"))
+	e.stop(syscall.SIGTERM)
+}
