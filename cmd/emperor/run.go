@@ -71,6 +71,7 @@ func run(ctx context.Context, hurry <-chan struct{}, stderr *termlog.Queue, o *c
 	if err := become(o); err != nil {
 		return err
 	}
+	spare(log)
 	aboutReaders(log, program)
 	undo, err := prepare(o)
 	if err != nil {

@@ -52,6 +52,10 @@ expect "its cgroup is below that of the service" grep -q "/emperor.service/" "/p
 expect "the journal has what a vassal prints" soon journal_has "talker.ini: the talker has come"
 expect "and its level" bash -c "journalctl -u emperor --no-pager -p err -o cat | grep -q 'talker.ini: and complains'"
 
+score() { cat "/proc/$1/oom_score_adj"; }
+expect "the kernel would take the emperor last" test "$(score "$(property MainPID)")" = -900
+expect "and its vassals as any service" test "$(score "$(pid_of web.ini)")" = 0
+
 web=$(pid_of web.ini)
 expect "systemctl reload succeeds" systemctl reload emperor
 expect "it kept the vassal's process" test "$(pid_of web.ini)" = "$web"
@@ -91,6 +95,17 @@ rm /etc/vassals/hog.ini
 gone() { ! emperor status hog >/dev/null 2>&1; }
 expect "it goes when its file does" soon gone
 rmdir /sys/fs/cgroup/hog
+
+mkdir /etc/systemd/system/emperor.service.d
+printf '[Service]\nOOMScoreAdjust=-300\n' >/etc/systemd/system/emperor.service.d/oom.conf
+systemctl daemon-reload
+expect "it is restarted with an OOMScoreAdjust= of its unit" systemctl restart emperor
+expect "which is that of its vassals" test "$(score "$(pid_of web.ini)")" = -300
+expect "and not of the emperor" test "$(score "$(property MainPID)")" = -900
+rm -r /etc/systemd/system/emperor.service.d
+systemctl daemon-reload
+expect "it is restarted without" systemctl restart emperor
+expect "its vassals are as any service again" test "$(score "$(pid_of web.ini)")" = 0
 
 rm /etc/vassals/talker.ini
 expect "a vassal that is removed goes, and the status says so" soon is StatusText "governing 1 vassal"

@@ -6,6 +6,7 @@
 package nss
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -15,6 +16,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
 // patience bounds one question to getent: a directory service may be away.
@@ -150,7 +153,9 @@ func getent(database, key string) (string, error) {
 	cmd := exec.CommandContext(ctx, programs[i], database, key)
 	cmd.Env, cmd.Dir = []string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL=C"}, "/"
 	cmd.WaitDelay = time.Second
-	out, err := cmd.Output()
+	var out bytes.Buffer
+	cmd.Stdout = &out
+	err := namespaces.Run(cmd)
 	var exit *exec.ExitError
 	switch {
 	case ctx.Err() != nil:
@@ -160,7 +165,7 @@ func getent(database, key string) (string, error) {
 	case err != nil:
 		return "", fmt.Errorf("getent %s %s: %w", database, key, err)
 	}
-	line, _, _ := strings.Cut(string(out), "\n")
+	line, _, _ := strings.Cut(out.String(), "\n")
 	return line, nil
 }
 

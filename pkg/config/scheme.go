@@ -52,7 +52,7 @@ func fetchExec(until context.Context, command string) ([]byte, error) {
 	cmd.Stderr = os.Stderr
 	var out bytes.Buffer
 	cmd.Stdout = &capped{w: &out, left: MaxFile}
-	err := cmd.Run()
+	err := namespaces.Run(cmd)
 	if until.Err() != nil {
 		err = context.Cause(until)
 	} else if ctx.Err() != nil {

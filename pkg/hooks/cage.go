@@ -38,6 +38,13 @@ func (s *scene) enclose(cmd *exec.Cmd) (*cage, error) {
 	return &cage{g}, nil
 }
 
+// expose takes from what has just started the emperor's oom_score_adj.
+func (c *cage) expose() {
+	if c != nil {
+		_ = c.cgroup.Expose() // the program itself was
+	}
+}
+
 func (c *cage) kill() {
 	if c != nil {
 		_ = c.cgroup.Kill()

@@ -142,17 +142,19 @@ func (s *scene) start(ctx context.Context, program string, argv []string, files 
 		kept.kill()
 		return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 	}
-	err = cmd.Start()
+	p, err := namespaces.Start(cmd)
 	write.Close()
 	if err != nil {
 		return fmt.Errorf("cannot start: %w", err)
 	}
+	defer p.Close()
+	kept.expose()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		termlog.Lines(read, maxOutput, s.output)
 	}()
-	if !namespaces.AwaitDeath(cmd.Process.Pid) {
+	if status, err := p.Died(); err != nil || status != (namespaces.ExitStatus{}) {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // not reaped: the group is its own
 	}
 	err = cmd.Wait()

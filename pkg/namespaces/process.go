@@ -66,7 +66,13 @@ func (p *Process) Dead() bool {
 
 // Wait blocks until the process is dead, and reaps it. It waits for this process
 // alone. A second Wait is an error.
-func (p *Process) Wait() (status ExitStatus, err error) {
+func (p *Process) Wait() (ExitStatus, error) { return p.wait(0) }
+
+// Died blocks until the process is dead, and leaves it as a zombie.
+func (p *Process) Died() (ExitStatus, error) { return p.wait(unix.WNOWAIT) }
+
+// wait parks its goroutine, and takes no thread.
+func (p *Process) wait(more int) (status ExitStatus, err error) {
 	raw, err := p.pidfd.SyscallConn()
 	if err != nil {
 		return status, err
@@ -74,7 +80,7 @@ func (p *Process) Wait() (status ExitStatus, err error) {
 	var info siginfo
 	poll := raw.Read(func(fd uintptr) bool {
 		info = siginfo{}
-		err = waitid(fd, &info, unix.WEXITED|unix.WNOHANG)
+		err = waitid(fd, &info, unix.WEXITED|unix.WNOHANG|more)
 		return err != nil || info.pid != 0
 	})
 	if err = errors.Join(poll, err); err != nil {

@@ -95,6 +95,9 @@ func start(c Command) (*Process, error) {
 		return nil, err
 	}
 	p, err := hold(pid, pidfd)
+	if err == nil {
+		err = expose(pid)
+	}
 	if err == nil && c.Namespaces.Has(NewTime) {
 		err = p.inNewTime()
 	}

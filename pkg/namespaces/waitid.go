@@ -36,14 +36,6 @@ func NextDead() (pid int, err error) {
 	return int(info.pid), err
 }
 
-// AwaitDeath blocks until a child of this process is dead, leaves it as a zombie
-// and tells whether it exited with 0. A child that is gone already did not.
-func AwaitDeath(pid int) (success bool) {
-	var info siginfo
-	err := waitidOf(unix.P_PID, uintptr(pid), &info, unix.WEXITED|unix.WNOWAIT)
-	return err == nil && info.code == cldExited && info.status == 0
-}
-
 func waitidOf(kind int, id uintptr, info *siginfo, options int) error {
 	for {
 		_, _, errno := unix.Syscall6(unix.SYS_WAITID, uintptr(kind), id, uintptr(unsafe.Pointer(info)), uintptr(options), 0, 0)

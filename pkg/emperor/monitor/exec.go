@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
 // patience is how long a program may take that prints a configuration. Its monitor
@@ -40,7 +42,7 @@ func outputOf(fd int, name string, owner uint32) ([]byte, error) {
 	cmd.WaitDelay = time.Second
 	var text, complaint bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &bounded{&text, MaxConfig + 1}, &bounded{&complaint, 256}
-	err = cmd.Run()
+	err = namespaces.Run(cmd)
 	switch {
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("did not end within %v", patience)
