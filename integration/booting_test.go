@@ -138,3 +138,31 @@ func TestWhatAVassalWaitsForOutside(t *testing.T) {
 	e.waitsFor("a.ini", "program "+w.path("mute.sh"))
 	e.stop(syscall.SIGTERM)
 }
+
+// A running vassal whose new file cannot be read to its end goes on, takes over the file
+// that is right again, and stops.
+func TestReloadThatHangs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.run("mkfifo " + w.path("fifo"))
+	w.vassal("a.ini", serves)
+	e := w.start(allNamespaces, "--reload-mercy", "600", "--emperor-reload-timeout", "2")
+	pid := e.running("a.ini")
+	hang := func() {
+		t.Helper()
+		w.vassal("a.ini", serves, "ini = "+w.path("fifo"))
+		e.await("a.ini", "-> reloading")
+		before := children(pid)
+		if len(before) != 1 || syscall.Kill(before[0], syscall.SIGKILL) != nil {
+			t.Fatalf("the workers are %v", before)
+		}
+		eventually(t, "the worker is replaced", func() bool { now := children(pid); return len(now) == 1 && now[0] != before[0] })
+		e.await("a.ini", "the vassal did not answer in time")
+	}
+	hang()
+	w.vassal("a.ini", serves, "env = A=1")
+	e.await("a.ini", "reloaded")
+	hang()
+	e.undisturbed("a.ini", pid)
+	e.soon("the stop", func() { w.succeed("stop", "--wait", "a.ini") })
+}

@@ -104,13 +104,21 @@ func (v *Vassal) noteMove(context.Context) error {
 	return nil
 }
 
-// prepare makes the plan of a reload: of an order with other bytes, or, for nil,
-// of the file as it is now where no emperor gave an order.
-func (v *Vassal) prepare(order *wire.Order) (*master.Plan, error) {
+// reread reads the options of a reload: of an order with other bytes, or, for nil, of
+// the file as it is now where no emperor gave an order. It touches nothing that changes
+// while a vassal serves, but for the end of a reload. prepare makes the plan of them.
+func (v *Vassal) reread(order *wire.Order) (prepare func() (*master.Plan, error)) {
 	o, err := v.read(order)
-	if err != nil {
-		return nil, err
+	return func() (*master.Plan, error) {
+		if err != nil {
+			return nil, err
+		}
+		return v.prepare(order, o)
 	}
+}
+
+// prepare makes the plan of a reload with other options.
+func (v *Vassal) prepare(order *wire.Order, o *config.Vassal) (*master.Plan, error) {
 	if err := v.allows(order, o); err != nil {
 		return nil, err
 	}

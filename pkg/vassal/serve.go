@@ -30,7 +30,7 @@ func (v *Vassal) serve() error {
 		return err
 	}
 	o := master.Options{
-		Plan: plan, Prepare: v.prepare, System: &master.Processes{Self: v.SelfProgram}, Signals: v.signals, Commands: v.commands,
+		Plan: plan, Read: v.reread, System: &master.Processes{Self: v.SelfProgram}, Signals: v.signals, Commands: v.commands,
 		Orders: v.laterOrders(), Report: v.tell, Answer: v.answer, Again: v.wished, Mourn: v.mourn, Log: v.Log,
 	}
 	if v.order != nil {

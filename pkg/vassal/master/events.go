@@ -12,10 +12,12 @@ import (
 // Event is what somebody beside the loop has seen.
 type Event struct {
 	kind kind
-	id   uint64 // of the process that was started; executed and failed, probed
+	id   uint64 // of the process that was started; executed and failed, probed. Of the reading; wasRead
 	pid  int    // of the sender; notified
 	text string // notified, changed
 	err  error
+
+	prepare func() (*Plan, error) // wasRead
 }
 
 type kind int
@@ -29,6 +31,7 @@ const (
 	knocked                  // somebody connects
 	hooked                   // hooks have run
 	gone                     // a process that is not our child is dead
+	wasRead                  // the options of a reload have been read
 )
 
 // Executed says that the program of process id runs.
@@ -67,6 +70,8 @@ func (m *master) handle(e Event) {
 		if e.err != nil {
 			m.fail(e.err)
 		}
+	case wasRead:
+		m.read(e.id, e.prepare)
 	case gone:
 		m.daemonGone(e.id)
 	}

@@ -26,9 +26,10 @@ import (
 type Options struct {
 	// Plan is what to run first.
 	Plan *Plan
-	// Prepare makes the plan of a reload: from the bytes of an order or, for nil,
-	// from those that are in effect. It must not block for long.
-	Prepare func(*wire.Order) (*Plan, error)
+	// Read reads the options of a reload: from the bytes of an order or, for nil, from
+	// those that are in effect. It is called beside the loop, and may block for ever.
+	// prepare makes the plan of them, in the loop, and must not block for long.
+	Read func(*wire.Order) (prepare func() (*Plan, error))
 	// System starts and ends processes.
 	System System
 	// Signals and Commands are what this process is told. Commands is closed when
@@ -96,6 +97,9 @@ type master struct {
 	serial   uint64          // of the last worker
 	wanted   []request       // reloads that came during a reload
 	current  request         // the reload in progress
+	reading  uint64          // numbers the reading of its options; zero: they are not being read
+	reads    uint64          // how many there were
+	readers  int             // that have not returned
 	asleep   bool            // no workers until somebody connects
 	notify   string          // address for sd_notify; empty until needed
 	watch    context.CancelFunc

@@ -219,14 +219,19 @@ func playWith(t *testing.T, p *Plan, change func(*Options)) *stage {
 	}
 	o := Options{
 		Plan: p, System: s.world, Signals: s.signals, Commands: s.commands, Orders: s.orders,
-		Prepare: func(o *wire.Order) (*Plan, error) {
-			if o == nil {
-				return p, nil
+		Read: func(o *wire.Order) func() (*Plan, error) {
+			if o != nil && strings.Contains(string(o.Config), "hangs") {
+				time.Sleep(time.Hour)
 			}
-			if next := s.plans[string(o.Config)]; next != nil {
-				return next, nil
+			return func() (*Plan, error) {
+				if o == nil {
+					return p, nil
+				}
+				if next := s.plans[string(o.Config)]; next != nil {
+					return next, nil
+				}
+				return nil, errors.New("line 1: no good")
 			}
-			return nil, errors.New("line 1: no good")
 		},
 		Report: func(r wire.Report) { s.say("%v", r) },
 		Answer: func(serial uint64, kind wire.NoticeKind, text string) { s.say("%d %v %s", serial, kind, text) },

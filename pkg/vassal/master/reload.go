@@ -15,7 +15,10 @@ type request struct {
 	order *wire.Order // with other bytes, to be answered; nil: the same again
 }
 
-// ErrAnew is wrapped by an error of Prepare about an order that only a new process
+// maxReaders bounds the readings of options that block, of which only the last counts.
+const maxReaders = 4
+
+// ErrAnew is wrapped by the error of prepare about an order that only a new process
 // can take over.
 var ErrAnew = errors.New("a new process is needed")
 
@@ -26,7 +29,8 @@ var (
 
 // reload starts a new crew beside the one that serves, which leaves when the new
 // one is ready. One at a time: what comes meanwhile is done after it, and of
-// those only the last.
+// those only the last. An order does not wait for options that are still being read,
+// which may take for ever.
 func (m *master) reload(r request) {
 	switch {
 	case m.stopped:
@@ -36,16 +40,36 @@ func (m *master) reload(r request) {
 	case m.plan().Triggers.Exit:
 		m.Answer(0, wire.Renew, r.why)
 		m.stop("exit-on-reload: " + r.why)
-	case m.next != nil:
+	case m.reading != 0 && r.order != nil && m.readers < maxReaders:
+		m.answer(m.current, errOvertaken)
+		m.change(r)
+	case m.reloading():
 		m.wanted = append(m.wanted, r)
 	default:
 		m.change(r)
 	}
 }
 
+func (m *master) reloading() bool { return m.next != nil || m.reading != 0 }
+
+// change begins a reload: its options are read beside the loop.
 func (m *master) change(r request) {
-	m.current = r
-	p, err := m.Prepare(r.order)
+	m.reads++
+	m.readers++
+	m.current, m.reading = r, m.reads
+	id := m.reading
+	go func() { m.post(Event{kind: wasRead, id: id, prepare: m.Read(r.order)}) }()
+}
+
+// read goes on with the reload whose options have been read, unless it is no longer
+// the one that counts.
+func (m *master) read(id uint64, prepare func() (*Plan, error)) {
+	m.readers--
+	if m.stopped || id != m.reading {
+		return
+	}
+	m.reading = 0
+	p, err := prepare()
 	if err != nil {
 		m.abandon(err)
 		return
@@ -88,9 +112,10 @@ func (m *master) abandon(err error) {
 		if next.plan.Discard != nil {
 			next.plan.Discard()
 		}
-	} else if m.stopped {
+	} else if m.stopped && m.reading == 0 {
 		return
 	}
+	m.reading = 0
 	if !m.stopped {
 		m.Log.Error("cannot reload: the old workers stay", "why", m.current.why, "error", err)
 	}

@@ -1,0 +1,40 @@
+package master
+
+import (
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// A reload whose options are not to be read, for whatever they wait, holds up nothing:
+// not the workers, not the next order, not the stop.
+func TestReloadThatIsNotRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, plan("web", 1))
+		s.order(1, "hangs", plan("web2", 1))
+		s.expectSaid("accepting")
+		s.since()
+		s.end(1, "signal: killed")
+		time.Sleep(time.Second)
+		if h := s.since(); !strings.Contains(h, "start") || !strings.Contains(h, "web") {
+			t.Errorf("a worker that died is not replaced: %s", h)
+		}
+		s.signals <- syscall.SIGHUP // does not overtake the order
+		s.order(2, "good", plan("web3", 1))
+		time.Sleep(time.Second)
+		synctest.Wait()
+		s.expectSaid("1 failed "+errOvertaken.Error(), "2 ready")
+		for i := range uint64(maxReaders) {
+			s.order(3+i, "hangs", nil)
+		}
+		s.order(8, "good", nil) // one reader of the first order is still there
+		begin := time.Now()
+		s.stop("<nil>")
+		if took := time.Since(begin); took > 2*time.Minute {
+			t.Errorf("the stop takes %v", took)
+		}
+		time.Sleep(2 * time.Hour)
+	})
+}
