@@ -309,12 +309,17 @@ func (v *Vassal) fallbackInput() (config.Input, error) {
 	return v.input(&order), nil
 }
 
+// readFallback reads a regular file: any other could block, and nobody listens to the
+// emperor between two lives.
 func readFallback(file string) ([]byte, error) {
-	f, err := os.Open(file)
+	f, err := os.OpenFile(file, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
 		return nil, fmt.Errorf("cannot use fallback-config: %w", err)
 	}
 	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("cannot use fallback-config: %q is no regular file", file)
+	}
 	data, err := io.ReadAll(io.LimitReader(f, config.MaxFile+1))
 	if err == nil && len(data) > config.MaxFile {
 		err = fmt.Errorf("%q is too large", file)
