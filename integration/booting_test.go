@@ -166,3 +166,16 @@ func TestReloadThatHangs(t *testing.T) {
 	e.undisturbed("a.ini", pid)
 	e.soon("the stop", func() { w.succeed("stop", "--wait", "a.ini") })
 }
+
+// Hooks of the end that hang do not hold up the emperor when it was told twice to stop.
+func TestHookOfTheEndThatHangs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("a.ini", serves)
+	e := w.start(allNamespaces, "--exec-as-emperor-after-vassal", "sleep 300")
+	e.running("a.ini")
+	e.signal(syscall.SIGTERM)
+	e.await("a.ini", "-> clearing")
+	time.Sleep(300 * time.Millisecond)
+	e.soon("the second signal", func() { e.stop(syscall.SIGTERM) })
+}

@@ -258,7 +258,7 @@ func (c *child) end() {
 }
 
 // Clear implements Process.
-func (c *child) Clear() error {
+func (c *child) Clear(ctx context.Context) error {
 	defer c.close()
 	// The kernel would take the links down as well, in its own time, and the next
 	// generation would find their names taken.
@@ -267,7 +267,7 @@ func (c *child) Clear() error {
 		c.system.Ledger.forget(c.request.Config.Name, c.request.Generation)
 	}
 	c.printing.end()
-	c.life.ended(c)
+	c.life.ended(ctx, c)
 	return err
 }
 
@@ -292,7 +292,7 @@ func (c *child) abandon() {
 	c.Kill()
 	c.Attend(func(Message) {}, func(x Exit) { dead <- x })
 	<-dead
-	if err := c.Clear(); err != nil {
+	if err := c.Clear(context.Background()); err != nil {
 		c.log.Error("cannot remove all that was left", "error", err)
 	}
 }

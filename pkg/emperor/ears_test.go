@@ -2,6 +2,7 @@ package emperor
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"log/slog"
 	"os"
@@ -65,7 +66,7 @@ func lifeOf(s *System, name string) string {
 		}
 	}, func(x Exit) { dead <- x })
 	told = append(told, (<-dead).String())
-	if err := c.Clear(); err != nil {
+	if err := c.Clear(context.Background()); err != nil {
 		return err.Error()
 	}
 	return strings.Join(told, ", ") + ", printed:\n" + log.String()

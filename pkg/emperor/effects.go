@@ -163,6 +163,11 @@ func (e *Emperor) clear(v *vassal) {
 		v.pulse.Stop()
 		v.pulse = nil
 	}
+	ctx, cancel := context.WithCancelCause(context.Background())
+	v.cancel = cancel
 	a, process := about{v, v.generation}, v.process
-	e.group.Go(func() { e.post(cleared{a, process.Clear()}) })
+	e.group.Go(func() {
+		defer cancel(nil)
+		e.post(cleared{a, process.Clear(ctx)})
+	})
 }

@@ -158,9 +158,9 @@ type Process interface {
 	Stop(graceful bool)
 	// Kill ends it, and in time all that it started.
 	Kill()
-	// Clear removes what the generation left behind and returns when that is
-	// confirmed.
-	Clear() error
+	// Clear removes what the generation left behind, runs the hooks of its end, which
+	// are called off when ctx ends, and returns when all that is confirmed.
+	Clear(ctx context.Context) error
 }
 
 // Message is what a vassal says, in whatever language: wire.Report, wire.Notice,

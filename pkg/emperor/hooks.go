@@ -229,8 +229,8 @@ func (l *life) over() {
 	l.ready.end()
 }
 
-// ended runs the hooks of a death, when nothing of the vassal is left.
-func (l *life) ended(c *child) {
+// ended runs the hooks of a death, when nothing of the vassal is left, unless ctx ends.
+func (l *life) ended(ctx context.Context, c *child) {
 	if l.system == nil {
 		return
 	}
@@ -257,7 +257,6 @@ func (l *life) ended(c *child) {
 	for _, p := range phases {
 		count += len(l.system.hooks(l.about, p))
 	}
-	ctx := context.Background()
 	_ = l.system.inTurn(ctx, l.about, count, func() error {
 		for _, p := range phases {
 			l.system.tell(ctx, l.about, p, vars...)

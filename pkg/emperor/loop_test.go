@@ -159,9 +159,12 @@ func (f *fake) end(e Exit) {
 
 func (f *fake) Restore() {}
 
-func (f *fake) Clear() error {
+func (f *fake) Clear(ctx context.Context) error {
 	if strings.Contains(f.does, "sticky") {
-		time.Sleep(5 * time.Second)
+		select {
+		case <-time.After(5 * time.Second):
+		case <-ctx.Done():
+		}
 	}
 	f.world.mu.Lock()
 	delete(f.world.alive, f.name)
@@ -362,10 +365,12 @@ func TestStubbornVassalIsKilledAfterMercy(t *testing.T) {
 	})
 }
 
+// A second request to stop kills what does not stop, and calls off the hooks of the end.
 func TestSecondRequestToStopKills(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, nil)
 		s.put("a.ini", "stubborn")
+		s.put("b.ini", "sticky")
 		start := time.Now()
 		go func() { time.Sleep(time.Second); s.hurry <- struct{}{} }()
 		if err := s.stop(); err != nil {

@@ -109,7 +109,7 @@ const (
 	doLeave Effect = "leave"
 	// doLaunch starts the launch goroutine with the wanted configuration.
 	doLaunch Effect = "launch"
-	// doCancel ends the context of the launch.
+	// doCancel ends the context of the launch, or of the hooks of the end.
 	doCancel Effect = "cancel"
 	// doStable sets the time after which earlier failures are forgiven.
 	doStable Effect = "stable"
@@ -230,6 +230,7 @@ var table = []row{
 	{Killing, Exited, Clearing, doClear},
 
 	{Clearing, Cleared, Settled, doSettle},
+	{Clearing, Hurry, Clearing, doCancel},
 
 	{Settled, Again, Queued, doEnqueue},
 	{Settled, Sleep, Waiting, doWatch},

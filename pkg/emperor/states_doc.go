@@ -59,7 +59,7 @@ var (
 		{string(doEnqueue), "it is put in the line of launches"},
 		{string(doLeave), "it is taken out of that line; then settle"},
 		{string(doLaunch), "the next generation is launched, with the newest bytes"},
-		{string(doCancel), "the launch is told to give up"},
+		{string(doCancel), "the launch is told to give up, or the hooks of its end"},
 		{string(doStable), "the time is set after which failures are forgotten (`emperor-backoff-reset`)"},
 		{string(doForgive), "its failures are forgotten"},
 		{string(doStop), "it is asked to stop, and `reload-mercy` begins"},

@@ -72,10 +72,10 @@ func (p *process) Reload(_ emperor.Plan, serial uint64) error {
 	return nil
 }
 
-func (p *process) Stop(bool)    { p.Kill() }
-func (p *process) Kill()        { p.dead <- emperor.Exit{} }
-func (p *process) Clear() error { return nil }
-func (p *process) Restore()     {}
+func (p *process) Stop(bool)                   { p.Kill() }
+func (p *process) Kill()                       { p.dead <- emperor.Exit{} }
+func (p *process) Clear(context.Context) error { return nil }
+func (p *process) Restore()                    {}
 
 // open is a gate that knows of no vassal's process.
 func open() *Gate {
