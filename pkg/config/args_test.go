@@ -29,7 +29,7 @@ func TestCommandLine(t *testing.T) {
 		"end of options":      {[]string{"--", "--a"}, []string{"emperor=--a"}},
 		"file in its place":   {[]string{"--emperor-freq", "3", "--ini", file, "--emperor", "/b"}, []string{"emperor-freq=7", "emperor=/from/file", "emperor=/b"}},
 		"file before":         {[]string{"--ini=" + file, "--emperor-freq", "3"}, []string{"emperor=/from/file", "emperor-freq=3"}},
-		"uWSGI's flags":       {[]string{"--master", "--emperor", "/a", "-M", "-p", "4", "-p4", "--logto", "/x", "--die-on-term"}, []string{"emperor=/a"}},
+		"uWSGI's flags":       {[]string{"--master", "--emperor", "/a", "-M", "-p", "4", "-p4", "--logto", "/x", "--die-on-term"}, []string{"emperor=/a", "logto=/x"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			e, _, err := ParseEmperor(c.args)

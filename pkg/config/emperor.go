@@ -70,6 +70,8 @@ type Emperor struct {
 	// Pidfile gets the emperor's pid, and Procname is the name of its process.
 	// Empty: none.
 	Pidfile, Procname string
+	// Process is what the emperor's process gives itself.
+	Process Process
 	// Subreaper makes the emperor adopt orphans.
 	Subreaper bool
 
@@ -90,7 +92,7 @@ const defaultBackoffMax = 30 * time.Second
 // defaultEmperor is what an emperor does that is told nothing.
 func defaultEmperor() *Emperor {
 	return &Emperor{
-		Hooks: hooks.Set{}, HookTimeout: 30 * time.Second, HookConcurrency: 1, Rescan: 30 * time.Second, ReloadMercy: 60 * time.Second,
+		Hooks: hooks.Set{}, Process: Process{Hooks: hooks.Set{}}, HookTimeout: 30 * time.Second, HookConcurrency: 1, Rescan: 30 * time.Second, ReloadMercy: 60 * time.Second,
 		Backoff: 500 * time.Millisecond, BackoffReset: 10 * time.Second,
 		Concurrency: 2 * runtime.NumCPU(), Life: defaultLife(), OnDemand: OnDemand{Mode: 0o666},
 	}

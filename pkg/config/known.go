@@ -116,18 +116,30 @@ func instead(name string) string {
 		return "http-socket = ADDRESS"
 	case "https", "https2":
 		return "https-socket = ADDRESS,CERTIFICATE,KEY"
-	case "daemonize", "daemonize2":
-		return "let the service manager run it in the background"
 	case "master", "no-orphans", "die-on-term2", "enable-threads", "close-on-exec", "close-on-exec2", "thunder-lock":
 		return "it always is so, drop the line"
 	case "autoload":
 		return "there are no plugins, drop the line"
 	case "cron", "cron2", "unique-cron", "legion-cron", "timer":
 		return "a timer of the host's service manager"
-	case "logto", "logto2":
-		return "log = FILE in a vassal's file"
 	}
 	return familyOf(name).hint
+}
+
+// insteadInVassal says what a vassal's file has for an option of the emperor's own
+// process, or "".
+func insteadInVassal(name string) string {
+	switch name {
+	case "daemonize", "daemonize2", "logto", "logto2":
+		return "log = FILE"
+	case "log-backupname", "log-maxsize", "log-reopen", "log-truncate", "touch-logreopen", "touch-logrotate":
+		return "logrotate: a file that log names is opened again when it is renamed"
+	case "flock", "flock2", "flock-wait", "flock-wait2":
+		return "one vassal has one process: drop the line"
+	case "max-fd":
+		return "max-fd in the emperor's file, for all vassals"
+	}
+	return "this belongs in the emperor's file"
 }
 
 // families are options whose names begin alike, and what there is instead.

@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -40,18 +41,19 @@ var vassalHookOptions = option.Rows[Vassal]{
 	},
 }
 
-// hookArea has a row for each kind of hook in each phase of one program. They are many:
-// a row is made when it is asked for.
+// hookArea has a row for each kind of hook in each of some phases. They are many: a row
+// is made when it is asked for.
 type hookArea[T any] struct {
-	who  hooks.Who
-	set  func(*T) hooks.Set
-	made option.Made[T]
+	phases []hooks.Phase
+	help   string // in front of the help of a phase
+	set    func(*T) hooks.Set
+	made   option.Made[T]
 }
 
 // Find implements option.Area.
 func (a *hookArea[T]) Find(name string) *option.Row[T] {
 	info, kind, ok := hooks.ByOption(name)
-	if !ok || info.Who != a.who {
+	if !ok || !slices.Contains(a.phases, info.Phase) {
 		return nil
 	}
 	return a.row(info, kind)
@@ -59,9 +61,10 @@ func (a *hookArea[T]) Find(name string) *option.Row[T] {
 
 // All implements option.Area.
 func (a *hookArea[T]) All(yield func(*option.Row[T]) bool) {
-	for _, info := range hooks.Phases() {
+	for _, phase := range a.phases {
+		info, _ := phase.Info()
 		for _, kind := range info.Kinds {
-			if info.Who == a.who && !yield(a.row(info, kind)) {
+			if !yield(a.row(info, kind)) {
 				return
 			}
 		}
@@ -70,9 +73,10 @@ func (a *hookArea[T]) All(yield func(*option.Row[T]) bool) {
 
 // Names implements option.Area.
 func (a *hookArea[T]) Names(yield func(string) bool) {
-	for _, info := range hooks.Phases() {
+	for _, phase := range a.phases {
+		info, _ := phase.Info()
 		for _, kind := range info.Kinds {
-			if info.Who == a.who && !yield(hooks.Spec{Phase: info.Phase, Kind: kind}.Option()) {
+			if !yield(hooks.Spec{Phase: info.Phase, Kind: kind}.Option()) {
 				return
 			}
 		}
@@ -90,7 +94,7 @@ func (a *hookArea[T]) makeRow(name string, info hooks.PhaseInfo, kind hooks.Kind
 		change = option.Reload
 	}
 	return &option.Row[T]{
-		Name: name, Group: "Hooks", Arg: hookSyntax(info, kind), Repeat: true, Help: info.Help,
+		Name: name, Group: "Hooks", Arg: hookSyntax(info, kind), Repeat: true, Help: a.help + info.Help,
 		Tyrant: info.AsUser(), Change: change,
 		Misreads: func(text, name string) bool {
 			h, err := hooks.Parse(hooks.Spec{Phase: info.Phase, Kind: kind, Text: text})

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"strings"
 	"time"
 
 	"github.com/emperor-go/emperor/pkg/config/option"
@@ -40,7 +41,7 @@ func (w Waits) Timeout(kind string) time.Duration {
 	return waitTimeout
 }
 
-// Names are what the master is called in process lists. Empty: the program's own
+// Names are how process lists show the master, or the emperor. Empty: the program's own
 // name.
 type Names struct {
 	// Name, or Master for the master alone, with Prefix in front and Append behind.
@@ -49,8 +50,26 @@ type Names struct {
 	Auto bool
 }
 
-// startOptions are about what happens around the boot: directories, pid files,
-// names, and what is waited for.
+// Of puts the name of a process together. program is its own name, to which an
+// automatic one adds what the process does and for what. Empty: the name stays.
+func (n Names) Of(program, does, subject string) string {
+	name := n.Master
+	if name == "" {
+		name = n.Name
+	}
+	if name == "" && n.Auto {
+		name = strings.TrimSpace(program + " " + does + " " + subject)
+	}
+	if name == "" {
+		if n.Prefix+n.Append == "" {
+			return ""
+		}
+		name = program
+	}
+	return n.Prefix + name + n.Append
+}
+
+// startOptions are about the time around the boot: directories, pid files, and waits.
 var startOptions = option.Rows[Vassal]{
 	{
 		Name: "cwd", Group: "Boot", Arg: "DIR", Tyrant: true, Help: "working directory from the start",
@@ -74,30 +93,33 @@ var startOptions = option.Rows[Vassal]{
 	{Name: "wait-for-mountpoint-timeout", Group: "Boot", Arg: "TIME", Def: "60", Tyrant: true, Help: "how long to wait for a mount", Set: func(v *Vassal, t option.Value) error { return v.Waits.bound("mountpoint", t.Text) }},
 	{Name: "wait-for-socket", Group: "Boot", Arg: "ADDRESS", Repeat: true, Tyrant: true, Help: "wait until somebody listens there, before own sockets are bound", Set: func(v *Vassal, t option.Value) error { return v.Waits.add("socket", t.Text) }},
 	{Name: "wait-for-socket-timeout", Group: "Boot", Arg: "TIME", Def: "60", Tyrant: true, Help: "how long to wait for a socket", Set: func(v *Vassal, t option.Value) error { return v.Waits.bound("socket", t.Text) }},
+}
 
+// nameOptions are about the name of a process, the same in both programs.
+var nameOptions = option.Rows[Names]{
 	{
 		Name: "auto-procname", Group: "Process", Tyrant: true, Help: "make up a name for the master",
-		Into: func(v *Vassal) option.Field { return (*option.Flag)(&v.Names.Auto) },
+		Into: func(n *Names) option.Field { return (*option.Flag)(&n.Auto) },
 	},
 	{
 		Name: "procname", Group: "Process", Arg: "NAME", Tyrant: true, Help: "name of the master in process lists",
-		Into: func(v *Vassal) option.Field { return (*option.Text)(&v.Names.Name) },
+		Into: func(n *Names) option.Field { return (*option.Text)(&n.Name) },
 	},
 	{
 		Name: "procname-append", Group: "Process", Arg: "TEXT", Tyrant: true, Help: "put behind the name",
-		Into: func(v *Vassal) option.Field { return (*option.Text)(&v.Names.Append) },
+		Into: func(n *Names) option.Field { return (*option.Text)(&n.Append) },
 	},
 	{
 		Name: "procname-master", Group: "Process", Arg: "NAME", Tyrant: true, Help: "name of the master, before procname",
-		Into: func(v *Vassal) option.Field { return (*option.Text)(&v.Names.Master) },
+		Into: func(n *Names) option.Field { return (*option.Text)(&n.Master) },
 	},
 	{
 		Name: "procname-prefix", Group: "Process", Arg: "TEXT", Tyrant: true, Help: "put in front of the name",
-		Into: func(v *Vassal) option.Field { return (*option.Text)(&v.Names.Prefix) },
+		Into: func(n *Names) option.Field { return (*option.Text)(&n.Prefix) },
 	},
 	{
 		Name: "procname-prefix-spaced", Group: "Process", Arg: "TEXT", Tyrant: true, Help: "put in front of the name, with a space",
-		Set: func(v *Vassal, t option.Value) error { v.Names.Prefix = t.Text + " "; return nil },
+		Set: func(n *Names, t option.Value) error { n.Prefix = t.Text + " "; return nil },
 	},
 }
 

@@ -23,14 +23,24 @@ var emperorOptions = table[Emperor]{
 	},
 	&rightsOptions,
 	&processOptions,
+	&ownOptions,
+	&option.Part[Emperor, Names]{
+		Rows: &nameOptions,
+		Put:  func(e *Emperor, o *option.Row[Names], v option.Value) error { return o.Put(&e.Process.Names, v) },
+	},
 	&controlOptions,
 	&emperorFileOptions,
-	&hookArea[Emperor]{who: hooks.Emperor, set: func(e *Emperor) hooks.Set { return e.Hooks }},
+	&hookArea[Emperor]{phases: hooks.PhasesOf(hooks.Emperor), set: func(e *Emperor) hooks.Set { return e.Hooks }},
+	&hookArea[Emperor]{phases: ownPhases, help: "once, in the emperor itself: ", set: func(e *Emperor) hooks.Set { return e.Process.Hooks }},
 }
 
 var vassalOptions = table[Vassal]{
 	&bootOptions,
 	&startOptions,
+	&option.Part[Vassal, Names]{
+		Rows: &nameOptions,
+		Put:  func(v *Vassal, o *option.Row[Names], t option.Value) error { return o.Put(&v.Names, t) },
+	},
 	&vassalLogOptions,
 	&privilegeOptions,
 	&vassalHookOptions,
@@ -50,5 +60,5 @@ var vassalOptions = table[Vassal]{
 		Change: option.Reload, Tyrant: true,
 	},
 	&vassalFileOptions,
-	&hookArea[Vassal]{who: hooks.Vassal, set: func(v *Vassal) hooks.Set { return v.Hooks }},
+	&hookArea[Vassal]{phases: hooks.PhasesOf(hooks.Vassal), set: func(v *Vassal) hooks.Set { return v.Hooks }},
 }

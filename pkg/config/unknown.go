@@ -57,7 +57,11 @@ func (s *strangers) meet(e entry, warnings, problems *Problems) {
 	_, known := uwsgiKnows(e.key)
 	switch {
 	case program != "":
-		warnings.add(e.origin, e.key, "an option of "+program+" that does nothing here", "")
+		hint := ""
+		if program == emperors {
+			hint = insteadInVassal(e.key)
+		}
+		warnings.add(e.origin, e.key, "an option of "+program+" that does nothing here", hint)
 	case known:
 		warnings.add(e.origin, e.key, "an option of uWSGI that does nothing here", instead(e.key))
 	case !slices.Contains(s.used, e.key) && sounds(e.key):
@@ -162,12 +166,15 @@ func (s *strangers) report(warnings *Problems) {
 		"they only make placeholders; with strict = true they are mistakes")
 }
 
+// emperors is the program that whose names for options of the emperor.
+const emperors = "the emperor"
+
 // whose says to which program an option belongs that the table at hand has not.
 func whose(key string) string {
-	_, emperors := lookUp(emperorNames, key)
+	_, found := lookUp(emperorNames, key)
 	switch {
-	case emperors:
-		return "the emperor"
+	case found:
+		return emperors
 	case vassalOptions.find(key) != nil:
 		return "a vassal"
 	}

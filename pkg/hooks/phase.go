@@ -93,6 +93,16 @@ const (
 	asUser    = "uid and gid"
 )
 
+// PhasesOf lists the phases that the configuration of a program has, in order of time.
+func PhasesOf(who Who) (list []Phase) {
+	for i := range phases {
+		if phases[i].Who == who {
+			list = append(list, phases[i].Phase)
+		}
+	}
+	return list
+}
+
 // Phases is the table of all phases, in order of time.
 func Phases() []PhaseInfo { return phases }
 

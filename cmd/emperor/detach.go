@@ -1,0 +1,102 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/config"
+)
+
+// detachedEnv tells an emperor that it was started to run in the background. Its value
+// is the descriptor on which another emperor, in the foreground, waits for it.
+const detachedEnv = "EMPEROR_DETACHED"
+
+// foreground is the emperor in the foreground that waits for this one. Nil: none does.
+type foreground struct{ pipe *os.File }
+
+// detach starts the emperor once more, in a session of its own, and waits until its log
+// and pid file are there: an init script may rely on them when this process ends. It
+// returns the exit code of this process, and whether it is to end. Under a service
+// manager, and as the first process, the emperor stays where it is.
+func detach(o *config.Emperor, warn func(string)) (code int, over bool, err error) {
+	if !o.Process.Daemonize || os.Getenv(detachedEnv) != "" {
+		return 0, false, nil
+	}
+	if os.Getenv("NOTIFY_SOCKET") != "" || os.Getpid() == 1 {
+		warn("daemonize: staying in the foreground, where the service manager expects the emperor")
+		return 0, false, nil
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return 0, false, err
+	}
+	read, write, err := os.Pipe()
+	if err != nil {
+		return 0, false, err
+	}
+	defer read.Close()
+	cmd := exec.Command(self)
+	cmd.Args = os.Args
+	cmd.Env = append(os.Environ(), detachedEnv+"="+strconv.Itoa(3))
+	cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = os.Stdout, os.Stderr, []*os.File{write}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	err = cmd.Start()
+	write.Close()
+	if err != nil {
+		return 0, false, fmt.Errorf("cannot run in the background: %w", err)
+	}
+	said, err := io.ReadAll(read)
+	if err == nil && string(said) == detachedReady {
+		return 0, true, nil
+	}
+	fmt.Fprint(os.Stderr, string(said))
+	err = cmd.Wait()
+	var exit *exec.ExitError
+	if errors.As(err, &exit) && exit.ExitCode() > 0 {
+		return exit.ExitCode(), true, nil
+	}
+	return exitFailed, true, nil
+}
+
+// detachedReady is what the emperor in the background says when it is up.
+const detachedReady = "ready"
+
+// inForeground returns the emperor that waits for this one.
+func inForeground() *foreground {
+	fd, err := strconv.Atoi(os.Getenv(detachedEnv))
+	if err != nil || fd < 3 {
+		return nil
+	}
+	_ = os.Unsetenv(detachedEnv)
+	unix.CloseOnExec(fd)
+	return &foreground{os.NewFile(uintptr(fd), "foreground")}
+}
+
+// ready lets the other emperor end well.
+func (f *foreground) ready() {
+	if f != nil {
+		_, _ = io.WriteString(f.pipe, detachedReady)
+		f.pipe.Close()
+	}
+}
+
+// failed makes the other emperor print why this one ends. After ready it does nothing.
+func (f *foreground) failed(err error) {
+	if f != nil {
+		fmt.Fprintln(f.pipe, "emperor:", err)
+		f.pipe.Close()
+	}
+}
+
+// warner logs a line before there is a log.
+func warner(o *config.Emperor) func(string) {
+	return func(text string) { slog.New(handler(os.Stderr, o)).Warn(text) }
+}

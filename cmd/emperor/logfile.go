@@ -1,0 +1,126 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/config"
+)
+
+// logFile is the emperor's log in a file. It follows the name: a file that was renamed
+// or removed is opened again before the next line. One goroutine writes.
+type logFile struct {
+	options config.OwnLog
+	f       *os.File
+	size    int64
+	touched map[string]time.Time // of the files in Reopen and Rotate, as last seen
+	again   atomic.Bool          // open it again before the next line
+}
+
+// openLog opens the log file as the emperor's log, and puts it in the place of
+// standard output and error. A file that it makes belongs to uid and gid.
+func openLog(o config.OwnLog, uid, gid int) (*logFile, error) {
+	l := &logFile{options: o, touched: map[string]time.Time{}}
+	_, missing := os.Stat(o.Path)
+	if err := l.open(); err != nil {
+		return nil, err
+	}
+	if os.IsNotExist(missing) && (uid != os.Geteuid() || gid != os.Getegid()) {
+		if err := l.f.Chown(uid, gid); err != nil {
+			return nil, fmt.Errorf("cannot give the log away: %w", err)
+		}
+	}
+	if o.Truncate {
+		if err := l.f.Truncate(0); err != nil {
+			return nil, fmt.Errorf("cannot empty the log: %w", err)
+		}
+		l.size = 0
+	}
+	for _, path := range append(append([]string{}, o.Reopen...), o.Rotate...) {
+		l.touched[path] = changed(path)
+	}
+	return l, nil
+}
+
+// open opens the path. What the Go runtime prints in its last moment goes there too.
+func (l *logFile) open() error {
+	f, err := os.OpenFile(l.options.Path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|unix.O_NOCTTY, 0o640)
+	if err != nil {
+		return fmt.Errorf("cannot open the log: %w", err)
+	}
+	info, err := f.Stat()
+	if err == nil {
+		for fd := 1; fd <= 2 && err == nil; fd++ {
+			err = unix.Dup3(int(f.Fd()), fd, 0)
+		}
+	}
+	if err != nil {
+		f.Close()
+		return fmt.Errorf("cannot open the log: %w", err)
+	}
+	l.f.Close() // of nil: nothing
+	l.f, l.size = f, info.Size()
+	return nil
+}
+
+// Write implements io.Writer. When the file cannot be opened again, the one that is
+// open is written to.
+func (l *logFile) Write(p []byte) (int, error) {
+	switch {
+	case l.touchedAny(l.options.Rotate), l.options.MaxSize > 0 && l.size > l.options.MaxSize:
+		l.rotate()
+	case l.touchedAny(l.options.Reopen), l.again.Swap(false), l.moved():
+		_ = l.open()
+	}
+	n, err := l.f.Write(p)
+	l.size += int64(n)
+	return n, err
+}
+
+// rotate renames the file as uWSGI does, and opens a new one.
+func (l *logFile) rotate() {
+	to := l.options.Backup
+	if to == "" {
+		to = l.options.Path + "." + strconv.FormatInt(time.Now().Unix(), 10)
+	}
+	if err := os.Rename(l.options.Path, to); err != nil {
+		l.size = 0 // the next try comes when as much has been written again
+		fmt.Fprintln(l.f, "emperor: cannot rename the log:", err)
+		return
+	}
+	_ = l.open()
+}
+
+// moved reports whether the path means another file by now, or none.
+func (l *logFile) moved() bool {
+	ours, err := l.f.Stat()
+	if err != nil {
+		return true
+	}
+	named, err := os.Stat(l.options.Path)
+	return err != nil || !os.SameFile(ours, named)
+}
+
+// touchedAny reports whether one of the files was touched since it was last asked.
+func (l *logFile) touchedAny(files []string) (any bool) {
+	for _, path := range files {
+		if now := changed(path); !now.Equal(l.touched[path]) {
+			l.touched[path], any = now, true
+		}
+	}
+	return any
+}
+
+// changed is the time of a file's last change; zero: there is none.
+func changed(path string) time.Time {
+	info, err := os.Stat(path)
+	if err != nil {
+		return time.Time{}
+	}
+	return info.ModTime()
+}

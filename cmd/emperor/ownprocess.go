@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/internal/procname"
+	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/hooks"
+)
+
+// ownProcess gives this process what its options say before anything is watched: the
+// mode mask, limits, locks and name, then the hooks that run as root, then the
+// directory, in uWSGI's order. The function it returns gives the locks back.
+func ownProcess(ctx context.Context, o *config.Emperor, log *slog.Logger) (undo func(), err error) {
+	p := o.Process
+	if p.UmaskSet {
+		unix.Umask(p.Umask)
+	}
+	if p.MaxFD > 0 {
+		// By package syscall: its limit is the one that children inherit.
+		limit := &syscall.Rlimit{Cur: p.MaxFD, Max: p.MaxFD}
+		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, limit); err != nil {
+			return nil, o.Blame("max-fd", fmt.Errorf("cannot set the limit of descriptors to %d: %w", p.MaxFD, err))
+		}
+	}
+	locks, err := lockAll(o)
+	undo = func() {
+		for _, f := range locks {
+			f.Close()
+		}
+	}
+	if err != nil {
+		undo()
+		return nil, err
+	}
+	if name := p.Names.Of("emperor", "watching", ""); name != "" {
+		if err := procname.Set(name, !hooks.IsNative); err != nil {
+			undo()
+			return nil, err
+		}
+	}
+	for _, phase := range []hooks.Phase{hooks.Asap, hooks.PreJail, hooks.InJail, hooks.PostJail, hooks.AsRoot} {
+		if err := ownHooks(ctx, o, log, phase); err != nil {
+			undo()
+			return nil, err
+		}
+	}
+	if p.Chdir != "" {
+		if err := unix.Chdir(p.Chdir); err != nil {
+			undo()
+			return nil, o.Blame("chdir", fmt.Errorf("cannot enter working directory %q: %w", p.Chdir, err))
+		}
+	}
+	return undo, nil
+}
+
+// ownHooks runs the hooks of the emperor's own process in one phase.
+func ownHooks(ctx context.Context, o *config.Emperor, log *slog.Logger, phase hooks.Phase) error {
+	run := hooks.Runner{Timeout: o.HookTimeout, Shells: o.Around.Shells, Log: log, Own: true}
+	run.Vars = ownEnviron()
+	return run.Run(ctx, phase, o.Process.Hooks[phase])
+}
+
+// lockAll locks the files of flock and flock-wait, in their order.
+func lockAll(o *config.Emperor) (locks []*os.File, err error) {
+	for _, lock := range o.Process.Locks {
+		name, how := "flock", unix.LOCK_EX|unix.LOCK_NB
+		if lock.Wait {
+			name, how = "flock-wait", unix.LOCK_EX
+		}
+		f, err := os.OpenFile(lock.Path, os.O_RDWR|os.O_CREATE, 0o644)
+		if err != nil {
+			return locks, o.Blame(name, fmt.Errorf("cannot open the file to lock: %w", err))
+		}
+		locks = append(locks, f)
+		for err = unix.EINTR; errors.Is(err, unix.EINTR); {
+			err = unix.Flock(int(f.Fd()), how)
+		}
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			err = errors.New("another process has the lock")
+		}
+		if err != nil {
+			return locks, o.Blame(name, fmt.Errorf("cannot lock %q: %w", lock.Path, err))
+		}
+	}
+	return locks, nil
+}

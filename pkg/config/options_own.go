@@ -1,0 +1,146 @@
+package config
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/emperor-go/emperor/pkg/config/option"
+	"github.com/emperor-go/emperor/pkg/hooks"
+)
+
+// Process is what the emperor's process gives itself before it watches anything, in the
+// words that uWSGI has for every process.
+type Process struct {
+	// Chdir is the directory in which relative paths of monitors begin. Empty: where the
+	// emperor was started.
+	Chdir string
+	// Umask is set when UmaskSet is.
+	Umask    int
+	UmaskSet bool
+	// MaxFD is the limit of open descriptors, which vassals inherit. Zero: as it is.
+	MaxFD uint64
+	// Locks are files of which the emperor must have the lock (flock(2)), in the order
+	// of the file.
+	Locks []Lock
+	// Names is what process lists show.
+	Names Names
+	// Log is where the emperor's log goes.
+	Log OwnLog
+	// Daemonize detaches the emperor from its terminal once its log and pid file are
+	// there.
+	Daemonize bool
+	// Hooks are those of the phases that uWSGI has for every process. They run once in
+	// the emperor, before it watches anything, and at its end.
+	Hooks hooks.Set
+}
+
+// Lock is a file to lock.
+type Lock struct {
+	Path string
+	// Wait blocks until the lock is free. Otherwise a lock that another process has is
+	// an error.
+	Wait bool
+}
+
+// OwnLog is a file for the emperor's log.
+type OwnLog struct {
+	// Path of the file. Empty: standard error.
+	Path string
+	// MaxSize in bytes is how large it may become before it is renamed to Backup, or to
+	// its own name and the time in seconds. Zero: any.
+	MaxSize int64
+	Backup  string
+	// Reopen and Rotate are files. When one is touched, the log is opened again, or
+	// renamed first.
+	Reopen, Rotate []string
+	// Truncate empties the file at the start, and AtReload opens it again at SIGHUP.
+	Truncate, AtReload bool
+}
+
+// ownPhases are those of Process.Hooks.
+var ownPhases = []hooks.Phase{hooks.Asap, hooks.PreJail, hooks.InJail, hooks.PostJail, hooks.AsRoot, hooks.AsUser, hooks.AsUserAtexit}
+
+// ownOptions are about the emperor's own log and process, in the words of uWSGI.
+var ownOptions = option.Rows[Emperor]{
+	{
+		Name: "log-backupname", Group: "Logging", Arg: "FILE", Def: "logto and the time", Help: "name of the log when it has become too large",
+		Into: func(e *Emperor) option.Field { return (*option.Text)(&e.Process.Log.Backup) },
+	},
+	{Name: "log-maxsize", Group: "Logging", Arg: "BYTES", Help: "size from which on the log is renamed", Set: setMaxSize},
+	{
+		Name: "log-reopen", Group: "Logging", Help: "open the log again at each SIGHUP too; a file that was renamed always is",
+		Into: func(e *Emperor) option.Field { return (*option.Flag)(&e.Process.Log.AtReload) },
+	},
+	{
+		Name: "log-truncate", Group: "Logging", Help: "empty the log at the start",
+		Into: func(e *Emperor) option.Field { return (*option.Flag)(&e.Process.Log.Truncate) },
+	},
+	{Name: "logto", Aliases: []string{"logto2"}, Group: "Logging", Arg: "FILE", Help: "log to the file instead of standard error", Set: setLog},
+	{
+		Name: "touch-logreopen", Group: "Logging", Arg: "FILE", Repeat: true, Help: "open the log again when the file is touched",
+		Into: func(e *Emperor) option.Field { return (*option.List)(&e.Process.Log.Reopen) },
+	},
+	{
+		Name: "touch-logrotate", Group: "Logging", Arg: "FILE", Repeat: true, Help: "rename the log when the file is touched",
+		Into: func(e *Emperor) option.Field { return (*option.List)(&e.Process.Log.Rotate) },
+	},
+
+	{
+		Name: "chdir", Aliases: []string{"cd"}, Group: "Process", Arg: "DIR", Help: "go there before the directories to watch are looked up",
+		Into: func(e *Emperor) option.Field { return (*option.Text)(&e.Process.Chdir) },
+	},
+	{Name: "daemonize", Aliases: []string{"daemonize2"}, Group: "Process", Arg: "FILE", Help: "run in the background, and log to the file", Set: setDaemonize},
+	{Name: "flock", Aliases: []string{"flock2"}, Group: "Process", Arg: "FILE", Repeat: true, Help: "lock the file, or fail where it is locked", Set: setLock(false)},
+	{Name: "flock-wait", Aliases: []string{"flock-wait2"}, Group: "Process", Arg: "FILE", Repeat: true, Help: "lock the file, when that can be had", Set: setLock(true)},
+	{Name: "max-fd", Group: "Process", Arg: "N", Help: "limit of open descriptors, for vassals too", Set: setMaxFD},
+	{Name: "umask", Group: "Process", Arg: "OCTAL", Guard: true, Help: "file mode creation mask, which vassals inherit", Set: setOwnUmask},
+}
+
+func setLog(e *Emperor, v option.Value) error {
+	if at := strings.LastIndexByte(v.Text, ':'); at >= 0 && !strings.Contains(v.Text, "/") {
+		return option.Wrong("a log server by UDP ("+strconv.Quote(v.Text)+") is not supported", "the path of a file, or the journal by the service manager")
+	}
+	e.Process.Log.Path = v.Text
+	return nil
+}
+
+func setDaemonize(e *Emperor, v option.Value) error {
+	if v.Text == "" {
+		return option.Wrong("no file for the log", "daemonize = /var/log/emperor.log")
+	}
+	e.Process.Daemonize = true
+	return setLog(e, v)
+}
+
+func setLock(wait bool) func(*Emperor, option.Value) error {
+	return func(e *Emperor, v option.Value) error {
+		e.Process.Locks = append(e.Process.Locks, Lock{v.Text, wait})
+		return nil
+	}
+}
+
+func setMaxFD(e *Emperor, v option.Value) error {
+	n, err := strconv.ParseUint(v.Text, 10, 31)
+	if err != nil || n == 0 {
+		return option.Wrong(strconv.Quote(v.Text)+" is not a number of descriptors", "such as 65536")
+	}
+	e.Process.MaxFD = n
+	return nil
+}
+
+func setMaxSize(e *Emperor, v option.Value) error {
+	n, err := strconv.ParseInt(v.Text, 10, 64)
+	if err != nil || n < 0 {
+		return option.Wrong(strconv.Quote(v.Text)+" is not a number of bytes", "such as 10000000")
+	}
+	e.Process.Log.MaxSize = n
+	return nil
+}
+
+func setOwnUmask(e *Emperor, v option.Value) error {
+	mask, err := parsePermissions(v.Text, "mask", "022")
+	if err == nil {
+		e.Process.Umask, e.Process.UmaskSet = int(mask), true
+	}
+	return err
+}
