@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/exec"
 	"strconv"
@@ -24,14 +23,9 @@ type foreground struct{ pipe *os.File }
 
 // detach starts the emperor once more, in a session of its own, and waits until its log
 // and pid file are there: an init script may rely on them when this process ends. It
-// returns the exit code of this process, and whether it is to end. Under a service
-// manager, and as the first process, the emperor stays where it is.
-func detach(o *config.Emperor, warn func(string)) (code int, over bool, err error) {
-	if !o.Process.Daemonize || os.Getenv(detachedEnv) != "" {
-		return 0, false, nil
-	}
-	if os.Getenv("NOTIFY_SOCKET") != "" || os.Getpid() == 1 {
-		warn("daemonize: staying in the foreground, where the service manager expects the emperor")
+// returns the exit code of this process, and whether it is to end.
+func detach(o *config.Emperor) (code int, over bool, err error) {
+	if !o.Process.Daemonize || os.Getenv(detachedEnv) != "" || expected() {
 		return 0, false, nil
 	}
 	self, err := os.Executable()
@@ -66,6 +60,21 @@ func detach(o *config.Emperor, warn func(string)) (code int, over bool, err erro
 	return exitFailed, true, nil
 }
 
+// expected reports whether a service manager expects the emperor in the foreground, or
+// it is the first process, with which all others end.
+func expected() bool { return os.Getenv("NOTIFY_SOCKET") != "" || os.Getpid() == 1 }
+
+// stays warns about an emperor that cannot go into the background.
+func stays(o *config.Emperor) config.Problems {
+	if !o.Process.Daemonize || !expected() {
+		return nil
+	}
+	return config.Problems{{
+		Origin: o.Origin("daemonize"), Key: "daemonize", What: "the service manager expects the emperor in the foreground, where it stays",
+		Hint: "logto = FILE",
+	}}
+}
+
 // detachedReady is what the emperor in the background says when it is up.
 const detachedReady = "ready"
 
@@ -94,9 +103,4 @@ func (f *foreground) failed(err error) {
 		fmt.Fprintln(f.pipe, "emperor:", err)
 		f.pipe.Close()
 	}
-}
-
-// warner logs a line before there is a log.
-func warner(o *config.Emperor) func(string) {
-	return func(text string) { slog.New(handler(os.Stderr, o)).Warn(text) }
 }

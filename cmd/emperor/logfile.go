@@ -3,8 +3,10 @@ package main
 import (
 	"fmt"
 	"os"
+	"os/signal"
 	"strconv"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -43,6 +45,15 @@ func openLog(o config.OwnLog, uid, gid int) (*logFile, error) {
 	}
 	for _, path := range append(append([]string{}, o.Reopen...), o.Rotate...) {
 		l.touched[path] = changed(path)
+	}
+	if o.AtReload {
+		reload := make(chan os.Signal, 1)
+		signal.Notify(reload, syscall.SIGHUP)
+		go func() {
+			for range reload {
+				l.again.Store(true)
+			}
+		}()
 	}
 	return l, nil
 }

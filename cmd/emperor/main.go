@@ -56,19 +56,37 @@ func main() {
 		options.RuntimeDir = ownRuntimeDir()
 	}
 	termlog.OutliveReader()
-	if err := becomeTwin(options); err != nil {
+	os.Exit(govern(options, warnings))
+}
+
+// govern is the emperor, in the foreground or behind it, and returns its exit code.
+func govern(options *config.Emperor, warnings config.Problems) int {
+	fail := func(err error) int {
 		fmt.Fprintln(os.Stderr, "emperor:", err)
-		os.Exit(exitFailed)
+		return exitFailed
 	}
+	if code, over, err := detach(options); err != nil {
+		return fail(err)
+	} else if over {
+		return code
+	}
+	if err := becomeTwin(options); err != nil {
+		return fail(err)
+	}
+	waiting := inForeground()
 	ctx, hurry := untilSignal()
-	stderr := logQueue(os.Stderr, options)
-	if err = run(ctx, hurry, stderr, options, warnings); err != nil {
-		fmt.Fprintln(stderr, "emperor:", err)
-	}
-	stderr.Close(logEnd)
+	stderr, err := ownLog(options)
 	if err != nil {
-		os.Exit(exitFailed)
+		waiting.failed(err)
+		return fail(err)
 	}
+	defer stderr.Close(logEnd)
+	if err := run(ctx, outside{hurry, stderr, waiting.ready}, options, append(warnings, stays(options)...)); err != nil {
+		fmt.Fprintln(stderr, "emperor:", err)
+		waiting.failed(err)
+		return exitFailed
+	}
+	return 0
 }
 
 // sameWish is the time in which further signals to stop say what the first said:

@@ -10,16 +10,19 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
 // orphanPause is the time between two looks for dead orphans.
 const orphanPause = 5 * time.Second
 
-// reapOrphans reaps what this process adopted, until ctx ends. Its own children
-// are all held by a pidfd, and left to who holds them: an orphan is a dead child
-// that nobody here holds.
-func reapOrphans(ctx context.Context) {
+// reapOrphans reaps the processes that this one adopts, by its options or as the first
+// process, until ctx ends. A pidfd holds each of its own children, which are left alone.
+func reapOrphans(ctx context.Context, o *config.Emperor) {
+	if !o.Subreaper && os.Getpid() != 1 {
+		return
+	}
 	ticker := time.NewTicker(orphanPause)
 	defer ticker.Stop()
 	for {

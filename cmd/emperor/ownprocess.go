@@ -61,6 +61,29 @@ func ownProcess(ctx context.Context, o *config.Emperor, log *slog.Logger) (undo 
 	return undo, nil
 }
 
+// settle makes the pid file, gives up the rights that the emperor's user has not, and
+// runs the hooks of that moment. The function it returns runs those of the end, and
+// removes the pid file.
+func settle(ctx context.Context, o *config.Emperor, log *slog.Logger) (undo func(), err error) {
+	unmake, err := prepare(o)
+	if err == nil {
+		err = become(o)
+	}
+	if err == nil {
+		err = ownHooks(ctx, o, log, hooks.AsUser)
+	}
+	if err != nil {
+		unmake()
+		return nil, err
+	}
+	return func() {
+		if err := ownHooks(context.WithoutCancel(ctx), o, log, hooks.AsUserAtexit); err != nil {
+			log.Error("hooks aborted", "error", err)
+		}
+		unmake()
+	}, nil
+}
+
 // ownHooks runs the hooks of the emperor's own process in one phase.
 func ownHooks(ctx context.Context, o *config.Emperor, log *slog.Logger, phase hooks.Phase) error {
 	run := hooks.Runner{Timeout: o.HookTimeout, Shells: o.Around.Shells, Log: log, Own: true}

@@ -12,8 +12,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/config"
 )
 
-// prepare makes of this process what its options say. The function it returns
-// removes what it made, and is called in the end.
+// prepare makes of this process what its options say, while it still has its rights.
+// The function it returns removes what it made, and is called in the end.
 func prepare(o *config.Emperor) (undo func(), err error) {
 	undo = func() {}
 	if o.Procname != "" {
@@ -30,27 +30,36 @@ func prepare(o *config.Emperor) (undo func(), err error) {
 	if o.Pidfile == "" {
 		return undo, nil
 	}
-	ours, err := replace(o.Pidfile, strconv.Itoa(os.Getpid())+"\n")
+	uid, gid, err := becoming(o)
+	if err != nil {
+		return undo, err
+	}
+	ours, err := replace(o.Pidfile, strconv.Itoa(os.Getpid())+"\n", uid, gid)
 	if err != nil {
 		return undo, fmt.Errorf("cannot write emperor-pidfile: %w", err)
 	}
 	return func() {
 		// By its identity: in another pid namespace another emperor may have this pid.
 		if now, err := os.Lstat(o.Pidfile); err == nil && os.SameFile(now, ours) && now.ModTime().Equal(ours.ModTime()) {
-			_ = os.Remove(o.Pidfile)
+			if os.Remove(o.Pidfile) != nil { // another user's directory
+				_ = os.Truncate(o.Pidfile, 0)
+			}
 		}
 	}, nil
 }
 
 // replace puts a file in place in one step, so that no reader finds half of it, and
-// returns its identity.
-func replace(path, text string) (os.FileInfo, error) {
+// returns its identity. It belongs to uid and gid.
+func replace(path, text string, uid, gid int) (os.FileInfo, error) {
 	temporary, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
 		return nil, err
 	}
 	_, err = temporary.WriteString(text)
 	info, stat := temporary.Stat()
+	if err == nil && (uid != os.Geteuid() || gid != os.Getegid()) {
+		err = temporary.Chown(uid, gid)
+	}
 	err = errors.Join(err, stat, temporary.Chmod(0o644), temporary.Close())
 	if err == nil {
 		err = os.Rename(temporary.Name(), path)

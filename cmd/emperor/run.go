@@ -23,9 +23,16 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
+// outside is what the emperor has to do with around it.
+type outside struct {
+	hurry  <-chan struct{} // each further signal to stop
+	stderr *termlog.Queue
+	ready  func() // called when the log and the pid file are there
+}
+
 // run wires everything, top to bottom, and supervises until ctx ends.
-func run(ctx context.Context, hurry <-chan struct{}, stderr *termlog.Queue, o *config.Emperor, warnings config.Problems) error {
-	log := slog.New(handler(stderr, o))
+func run(ctx context.Context, around outside, o *config.Emperor, warnings config.Problems) error {
+	log := slog.New(handler(around.stderr, o))
 	for _, w := range warnings {
 		log.Warn(w.Error())
 	}
@@ -40,6 +47,11 @@ func run(ctx context.Context, hurry <-chan struct{}, stderr *termlog.Queue, o *c
 	if err := o.Around.Libraries.Load(func(err error) { log.Warn("a plugin is left out", "error", err) }); err != nil {
 		return err
 	}
+	unmake, err := ownProcess(ctx, o, log)
+	if err != nil {
+		return err
+	}
+	defer unmake()
 	monitors, unlock, err := places{o}.watching(log)
 	defer unlock()
 	if err != nil {
@@ -61,23 +73,20 @@ func run(ctx context.Context, hurry <-chan struct{}, stderr *termlog.Queue, o *c
 		return err
 	}
 	defer sight.close()
-	sight.output.Crowded = stderr.Crowded
+	sight.output.Crowded = around.stderr.Crowded
 	orders, err := listenForCommands(o.CommandSocket, log)
 	if err != nil {
 		return err
 	}
 	defer orders.close()
 	ledger := sight.ledger(ctx)
-	if err := become(o); err != nil {
-		return err
-	}
-	spare(log)
-	aboutReaders(log, program)
-	undo, err := prepare(o)
+	undo, err := settle(ctx, o, log)
 	if err != nil {
 		return err
 	}
 	defer undo()
+	spare(log)
+	aboutReaders(log, program)
 	log.Info("emperor "+config.Version+" is watching", "monitors", o.Monitors, "namespaces", o.Clone.String(), "pid", os.Getpid())
 	system := launcher(o, program, libraries, sight)
 	tools.lend(system)
@@ -89,12 +98,11 @@ func run(ctx context.Context, hurry <-chan struct{}, stderr *termlog.Queue, o *c
 	if err != nil {
 		return err
 	}
-	options.Monitors, options.Launcher, options.Attendant, options.Hurry = monitors, system, system, hurry
+	options.Monitors, options.Launcher, options.Attendant, options.Hurry = monitors, system, system, around.hurry
 	options.Observe = sight.hook
+	around.ready()
 	e := emperor.New(options)
-	if o.Subreaper || os.Getpid() == 1 {
-		go reapOrphans(ctx)
-	}
+	go reapOrphans(ctx, o)
 	look := func() { rescan(monitors) }
 	gate := &control.Gate{Confines: system.Confines, Log: log}
 	sight.serve(ctx, e, o, gate, look)

@@ -162,7 +162,18 @@ const (
 	logEnd = termlog.LastWords
 )
 
-// logQueue returns the emperor's log, whose reader never holds up the emperor.
-func logQueue(f *os.File, o *config.Emperor) *termlog.Queue {
-	return termlog.LogQueue(f, logPending, func(w io.Writer) slog.Handler { return handler(w, o) })
+// ownLog returns the emperor's log, whose reader never holds up the emperor: standard
+// error, or the file of its options.
+func ownLog(o *config.Emperor) (*termlog.Queue, error) {
+	var w io.Writer = os.Stderr
+	if o.Process.Log.Path != "" {
+		uid, gid, err := becoming(o)
+		if err != nil {
+			return nil, err
+		}
+		if w, err = openLog(o.Process.Log, uid, gid); err != nil {
+			return nil, err
+		}
+	}
+	return termlog.LogQueue(w, logPending, func(w io.Writer) slog.Handler { return handler(w, o) }), nil
 }

@@ -36,9 +36,12 @@ func Own() *Queue {
 func OwnLog(stderr *Queue) *slog.Logger { return slog.New(New(stderr, Options{Marks: Marked()})) }
 
 // LogQueue returns a queue for the lines of a log in some form, in which it also tells
-// how many were lost.
-func LogQueue(f *os.File, limit int, form func(io.Writer) slog.Handler) *Queue {
-	return NewQueue(patient{f}, limit, func(lost int) []byte {
+// how many were lost. w may be a file that does not block.
+func LogQueue(w io.Writer, limit int, form func(io.Writer) slog.Handler) *Queue {
+	if f, ok := w.(*os.File); ok {
+		w = patient{f}
+	}
+	return NewQueue(w, limit, func(lost int) []byte {
 		var note bytes.Buffer
 		slog.New(form(&note)).Warn(lostLines, "lines", lost)
 		return note.Bytes()

@@ -31,6 +31,14 @@ func (v *Vassal) Origin(name string) Origin { return vassalOptions.origin(v.entr
 // Origin is the same for the emperor's own options.
 func (e *Emperor) Origin(name string) Origin { return emperorOptions.origin(e.entries, name) }
 
+// Blame names the option, and where it stands, in front of an error that came of it.
+func (e *Emperor) Blame(name string, err error) error {
+	if o := e.Origin(name); o != (Origin{}) {
+		return fmt.Errorf("%v: %s: %w", o, name, err)
+	}
+	return fmt.Errorf("%s: %w", name, err)
+}
+
 // OriginOf is where the option stands with that value, or with one that begins so
 // and goes on behind a comma. Otherwise it is Origin.
 func (v *Vassal) OriginOf(name, text string) Origin {
