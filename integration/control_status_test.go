@@ -69,7 +69,7 @@ func TestOperatorSeesWantOfMemory(t *testing.T) {
 	e := w.start(allNamespaces, "--exec-as-emperor", "echo $UWSGI_VASSAL_PID >"+procs, "--metrics", "127.0.0.1:7004")
 	e.await("a.ini", "-> backoff")
 	s := w.everything("a")
-	if len(s.Exits) == 0 || s.Exits[0].OOMKills != 1 || s.Exits[0].Text != "signal: killed (out of memory: the kernel killed 1 of its processes)" {
+	if len(s.Exits) == 0 || s.Exits[0].OOMKills != 1 || s.Exits[0].Text != "exit status 137 (out of memory: the kernel killed 1 of its processes)" {
 		t.Errorf("the exits of a.ini: %+v", s.Exits)
 	}
 	if a := w.list()["a.ini"]; !strings.Contains(a.Error, "out of memory") {

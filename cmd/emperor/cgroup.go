@@ -26,12 +26,17 @@ func collectOrphans(ctx context.Context, log *slog.Logger) {
 }
 
 // ownCgroup makes the cgroup of this emperor; nil where there can be none. The
-// function that it returns removes it, and is called in the end.
-func ownCgroup(log *slog.Logger) (_ *namespaces.CgroupRoot, leave func(), err error) {
+// function that it returns removes it, and is called in the end. Where vassals have no
+// pid namespace either, clone says so, it warns of what is not guaranteed then.
+func ownCgroup(clone namespaces.Flags, log *slog.Logger) (_ *namespaces.CgroupRoot, leave func(), err error) {
 	root, err := namespaces.OpenCgroupRoot(cgroupPrefix)
 	switch {
 	case errors.Is(err, namespaces.ErrNoCgroup):
 		log.Debug("vassals get no cgroups of their own", "error", err)
+		if !clone.Has(namespaces.NewPID) {
+			log.Warn("without cgroups and pid namespaces what the programs of vassals leave running outlives an emperor that is killed "+
+				"(pid in emperor-use-clone, or a cgroup v2 that the emperor can write to)", "error", err)
+		}
 		return nil, func() {}, nil
 	case err != nil:
 		return nil, nil, err

@@ -58,7 +58,7 @@ func run(ctx context.Context, around outside, o *config.Emperor, warnings config
 		return err
 	}
 	collectOrphans(ctx, log)
-	cgroups, leave, err := ownCgroup(log)
+	cgroups, leave, err := ownCgroup(o.Clone, log)
 	if err != nil {
 		return err
 	}

@@ -42,6 +42,12 @@ var checks = []struct {
 		},
 	},
 	{
+		[]string{"privileged-binary-patch-init"},
+		"there is no program to be process 1", "give privileged-binary-patch-arg",
+		[]string{"privileged-binary-patch"},
+		func(v *Vassal) bool { return v.RootPatchInit && len(v.RootPatch) == 0 },
+	},
+	{
 		nil, "there is nothing to serve", "give static-map, command or unprivileged-binary-patch-arg",
 		[]string{
 			"attach-", "cgi", "check-static", "command", "http-to", "privileged-binary-patch", "route", "smart-attach-",

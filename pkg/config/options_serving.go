@@ -31,15 +31,19 @@ var servingOptions = option.Rows[Vassal]{
 		Into: func(v *Vassal) option.Field { return (*option.Text)(&v.Fallback) },
 	},
 	{
-		Name: "privileged-binary-patch", Group: "Serving", Arg: "PROGRAM", Help: "the vassal becomes this program, with all privileges",
+		Name: "privileged-binary-patch", Group: "Serving", Arg: "PROGRAM", Help: "the vassal becomes this program, with all privileges; in a pid namespace it stays as process 1 and runs it",
 		Set: func(v *Vassal, t option.Value) error {
 			v.RootPatch = []string{t.Text}
 			return nonempty(t.Text, "no program given")
 		},
 	},
 	{
-		Name: "privileged-binary-patch-arg", Group: "Serving", Arg: "PROGRAM ARGS…", Help: "the vassal becomes this program with arguments, with all privileges",
+		Name: "privileged-binary-patch-arg", Group: "Serving", Arg: "PROGRAM ARGS…", Help: "the vassal becomes this program with arguments, with all privileges; in a pid namespace it stays as process 1 and runs it",
 		Misreads: hooks.MisreadWords, Into: func(v *Vassal) option.Field { return (*option.Words)(&v.RootPatch) },
+	},
+	{
+		Name: "privileged-binary-patch-init", Group: "Serving", Help: "in a pid namespace that program is process 1; otherwise the vassal is, so that the program cannot outlive a killed emperor. Implied by the names init and systemd",
+		Into: func(v *Vassal) option.Field { return (*option.Flag)(&v.RootPatchInit) },
 	},
 	{
 		Name: "reload-mercy", Group: "Serving", Arg: "TIME", Def: "60", Tyrant: true, Change: option.Reload, Help: "time between asking a worker to stop and killing it",

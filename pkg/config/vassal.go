@@ -52,6 +52,9 @@ type Vassal struct {
 	// BinaryPatch is a program that takes the vassal's place after the drop, and
 	// RootPatch one that does before any jail. Empty: none.
 	BinaryPatch, RootPatch []string
+	// RootPatchInit: RootPatch is the first process of the vassal's pid namespace.
+	// Otherwise the vassal stays that, and the program is its child.
+	RootPatchInit bool
 	// Chdir is the working directory of what is served. Empty: stay.
 	Chdir string
 	// Umask of everything after the drop; only if UmaskSet.

@@ -11,6 +11,7 @@ import (
 	"github.com/kballard/go-shellquote"
 
 	"github.com/emperor-go/emperor/pkg/hooks"
+	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
@@ -105,7 +106,7 @@ func (l *life) try(ctx context.Context, c *child, p wire.Probe, h hooks.Hook) (e
 	defer cancel()
 	var vars []string
 	if p.Kind == "exec" {
-		if vars, err = environOf(c.PID()); err != nil {
+		if vars, err = environOf(c.PID(), p.Program); err != nil {
 			return err
 		}
 	}
@@ -120,9 +121,13 @@ func (l *life) try(ctx context.Context, c *child, p wire.Probe, h hooks.Hook) (e
 }
 
 // environOf is the environment that a process was executed with, without what only
-// concerns itself.
-func environOf(pid int) ([]string, error) {
+// concerns itself; or that of a child of the process, given by its pid in the pid
+// namespace of both.
+func environOf(pid, child int) ([]string, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+	if child != 0 {
+		text, err = namespaces.ChildEnviron(pid, child)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot read its environment: %w", err)
 	}

@@ -2,16 +2,18 @@ package vassal
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/vassal/sockets"
 )
 
 // rootPatch turns this process into another program before anything of the jail
-// and the drop, if the options say so. Its sockets are bound with all privileges,
-// and when there is the interface whose address they may have.
+// and the drop, or stands in for it, if the options say so. Its sockets are bound with
+// all privileges, and when there is the interface whose address they may have.
 func (v *Vassal) rootPatch(ctx context.Context) error {
 	if len(v.options.RootPatch) == 0 {
 		return nil
@@ -26,8 +28,24 @@ func (v *Vassal) rootPatch(ctx context.Context) error {
 			return err
 		}
 	}
-	return blameAny(v.options, v.become(v.options.RootPatch, v.sets[0]), "privileged-binary-patch-arg", "privileged-binary-patch")
+	serve := v.become
+	if v.standsIn() {
+		serve = v.standFor
+	} else if v.order != nil && !v.order.Caged {
+		v.Log.Warn(blamePatch(v.options, errLoose).Error())
+	}
+	return blamePatch(v.options, serve(v.options.RootPatch, v.sets[0]))
 }
+
+func blamePatch(o *config.Vassal, err error) error {
+	return blameAny(o, err, "privileged-binary-patch-arg", "privileged-binary-patch")
+}
+
+// errLoose is what nobody guarantees of a program that takes the vassal's place: with
+// its privileges the death signal goes (prctl(2), PR_SET_PDEATHSIG), and there is no
+// cgroup.
+var errLoose = errors.New("it outlives an emperor that is killed if it gives up its privileges itself " +
+	"(give the vassal a cgroup, or a pid namespace in which the program is not process 1)")
 
 // binaryPatch turns this process into another program, if the options say so.
 // No process of ours remains: nobody replaces the program's workers, and a reload

@@ -36,6 +36,8 @@ type Order struct {
 	// Namespaces lists the new namespaces the child is in, as
 	// namespaces.Flags prints them. Empty: none.
 	Namespaces string
+	// Caged: the vassal has a cgroup by which all that it starts can be ended.
+	Caged bool `json:",omitempty"`
 	// RefuseRoot: while it is root, a configuration that names no user is a mistake.
 	RefuseRoot bool `json:",omitempty"`
 	// UID and GID own the configuration.
@@ -216,6 +218,9 @@ type Probe struct {
 	Command [][]byte `json:"command,omitempty"`
 	// Timeout is the longest time it may take.
 	Timeout time.Duration `json:"timeout"`
+	// Program is the child that the vassal stands in for, in the vassal's pid
+	// namespace. Zero: the program has taken the vassal's place.
+	Program int `json:"program,omitempty"`
 }
 
 // HookEnd is the end of one hook in a vassal. Its fields are those of hooks.Result.

@@ -40,6 +40,14 @@ func Executed(id uint64) Event { return Event{kind: executed, id: id} }
 // Failed says that the program of process id cannot be run.
 func Failed(id uint64, err error) Event { return Event{kind: failed, id: id, err: err} }
 
+// Err is why a program cannot be run; nil for any other event.
+func (e Event) Err() error {
+	if e.kind != failed {
+		return nil
+	}
+	return e.err
+}
+
 // Notified passes on what process pid sent by sd_notify(3).
 func Notified(pid int, text string) Event { return Event{kind: notified, pid: pid, text: text} }
 
