@@ -5,6 +5,7 @@ package integration
 import (
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -75,6 +76,15 @@ func TestProgramsFindDefaultSignals(t *testing.T) {
 			out := w.run("curl -sSi --unix-socket " + filepath.Join(w.path("s"), "web") + " http://c/")
 			if strings.Count(strings.ToLower(out), "x-sig") != 2 || strings.Count(out, "0000000000000000") != 2 {
 				t.Errorf("a program of CGI finds\n%s", out)
+			}
+			for _, how := range []string{"a.ini", "--root"} {
+				args := []string{"-c", hardened, program("emperor"), "enter", how, "cat", "/proc/self/status"}
+				if how == "--root" {
+					args = slices.Insert(args, 5, "a.ini")
+				}
+				if out := output(t, w.inside("python3", args...)); !strings.Contains(out, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n") {
+					t.Errorf("a program that enters finds\n%s", out)
+				}
 			}
 			e.signal(syscall.SIGINT)
 			e.wait()

@@ -5,6 +5,7 @@ package integration
 import (
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -102,5 +103,23 @@ while True:
 	e.stop(syscall.SIGTERM)
 	if _, err := os.Stat(seen); err == nil {
 		t.Error("a program of the host was connected to")
+	}
+}
+
+// An emperor that runs on the operator's terminal has it as its controlling terminal. The
+// program of a probe, which is the tenant's, has none: on that one it could type.
+func TestProbeHasNoTerminal(t *testing.T) {
+	t.Parallel()
+	for _, clone := range []string{"--emperor-use-clone=uts", "--emperor-use-clone=user,pid,fs"} {
+		w := newWorld(t)
+		w.vassal("a.ini", "uid = 4001", "gid = 4001", "unprivileged-binary-patch-arg = sleep 1000",
+			"ready-probe = exec:sh -c 'cut -d\" \" -f7 /proc/self/stat >"+w.path("s/terminal")+"; true </dev/tty && echo open >>"+w.path("s/terminal")+"; true'")
+		s := sit(t, w.inside(program("emperor"), clone, w.vassals))
+		s.expect("a.ini: starting -> running")
+		if got := lines(w.path("s/terminal")); !slices.Equal(got, []string{"0"}) {
+			t.Errorf("%s: its terminal is %q", clone, got)
+		}
+		_ = s.cmd.Process.Signal(syscall.SIGTERM)
+		_ = s.cmd.Wait()
 	}
 }

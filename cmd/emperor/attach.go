@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"os/exec"
+	"os/signal"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -14,7 +16,6 @@ import (
 	"golang.org/x/term"
 
 	"github.com/emperor-go/emperor/pkg/config"
-	"github.com/emperor-go/emperor/pkg/emperor/control"
 )
 
 // attachCommand is a client of a vassal's terminal.
@@ -23,26 +24,23 @@ func attachCommand() *cobra.Command {
 		Use: "attach NAME", Short: "show the terminal of a vassal", Args: cobra.ExactArgs(1),
 		Long: "Shows the terminal of a vassal's first worker (pty-socket), which all who attach share. Ctrl-] detaches.",
 	}, func(ctx context.Context, o *operator, _ *cobra.Command, args []string) error {
-		var s control.Status
-		if err := o.get(ctx, of(args[0], ""), &s); err != nil {
-			return err
-		}
-		client, err := terminalClient()
+		v, err := o.hold(ctx, args[0])
 		if err != nil {
 			return err
 		}
-		pidfd, pid, err := o.hold(ctx, args[0])
-		if err != nil {
-			return err
-		}
-		defer unix.Close(pidfd)
-		address := sharedAt(pid)
+		defer v.close()
+		address := sharedAt(v.PID)
 		if address == "" {
-			if address, err = terminalOf(s.Path); err != nil {
+			if address, err = terminalOf(v.Path); err != nil {
 				return err
 			}
 		}
-		return restoring(os.Stdin, func() error { return enter(pidfd, pid, []string{client, "--connect", address}) })
+		conn, err := v.connect(address)
+		if err != nil {
+			return err
+		}
+		defer conn.Close()
+		return restoring(os.Stdin, func() error { return show(conn) })
 	})
 	_ = c.Flags().MarkHidden("json")
 	return c
@@ -98,16 +96,67 @@ func terminalOf(path string) (string, error) {
 	return v.Terminal.Socket, nil
 }
 
-// terminalClient is the program beside this one, by a path that means the same in
-// the namespaces of any vassal.
-func terminalClient() (string, error) {
+// connect connects to an address where the vassal is, with its rights.
+func (v *held) connect(address string) (conn *os.File, err error) {
+	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("socketpair", err)
+	}
+	ours, theirs := os.NewFile(uintptr(pair[0]), "connection"), os.NewFile(uintptr(pair[1]), "connection")
+	defer ours.Close()
+	defer theirs.Close()
+	read, write, err := os.Pipe()
+	if err != nil {
+		return nil, err
+	}
+	defer read.Close()
+	helper, err := v.send(errand{Address: []byte(address)}, [3]*os.File{theirs, write, write})
+	write.Close()
+	if err != nil {
+		return nil, err
+	}
+	why, _ := io.ReadAll(io.LimitReader(read, 4<<10))
+	if helper.Wait() != nil {
+		return nil, fmt.Errorf("cannot attach: %s", strings.TrimPrefix(strings.TrimSpace(string(why)), "emperor: "))
+	}
+	room := make([]byte, unix.CmsgSpace(4))
+	_, size, _, _, err := unix.Recvmsg(pair[0], make([]byte, 1), room, unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC)
+	if err != nil {
+		return nil, fmt.Errorf("cannot attach: %w", err)
+	}
+	messages, err := unix.ParseSocketControlMessage(room[:size])
+	if err != nil || len(messages) != 1 {
+		return nil, errors.New("cannot attach: there is no connection")
+	}
+	fds, err := unix.ParseUnixRights(&messages[0])
+	if err != nil || len(fds) != 1 {
+		return nil, errors.New("cannot attach: there is no connection")
+	}
+	return os.NewFile(uintptr(fds[0]), address), nil
+}
+
+// show runs the client of a terminal, beside this program, on a connection.
+func show(conn *os.File) error {
 	own, err := os.Executable()
 	if err != nil {
-		return "", err
+		return err
 	}
-	fd, err := unix.Open(filepath.Join(filepath.Dir(own), "vassal-pty"), unix.O_PATH|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return "", fmt.Errorf("cannot find vassal-pty beside this program: %w", err)
+	client := exec.Command(filepath.Join(filepath.Dir(own), "vassal-pty"), "--connected")
+	client.Stdin, client.Stdout, client.Stderr, client.ExtraFiles = os.Stdin, os.Stdout, os.Stderr, []*os.File{conn}
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, unix.SIGTERM, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT)
+	defer signal.Stop(signals)
+	if err := client.Start(); err != nil {
+		return fmt.Errorf("cannot find vassal-pty beside this program: %w", err)
 	}
-	return "/proc/self/fd/" + strconv.Itoa(fd), nil
+	go func() {
+		for s := range signals {
+			_ = client.Process.Signal(s)
+		}
+	}()
+	code, err := exitCode(client.Wait())
+	if err == nil && code != 0 {
+		err = failure{errQuiet, code}
+	}
+	return err
 }

@@ -6,202 +6,206 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/signal"
+	"path/filepath"
 	"runtime"
+	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/nss"
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/emperor/control"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// enterCommand runs a program in the namespaces of a vassal.
+// enterCommand runs a program where a vassal is.
 func enterCommand() *cobra.Command {
+	asRoot := false
 	c := operate(&cobra.Command{
-		Use: "enter NAME [CMD ARGS…]", Short: "run a shell or a program in a vassal's namespaces", Args: cobra.MinimumNArgs(1),
-		Long: "Runs a shell, or CMD, in the namespaces and the root directory of a vassal's first process, as the user who asks.\n" +
-			"It ends with the exit status of what was run.",
+		Use: "enter NAME [CMD ARGS…]", Short: "run a shell or a program where a vassal is, as its user", Args: cobra.MinimumNArgs(1),
+		Long: "Runs a shell, or CMD, in the namespaces, the root directory and the cgroup of a vassal, with the rights of its first process:\n" +
+			"user, groups, capabilities. The environment is TERM and LANG of the one who asks, a PATH, and HOME, USER and LOGNAME of that user.\n" +
+			"On a terminal the program gets a new one, which ends with it. Other input and output is piped, byte for byte.\n" +
+			"With --root the program keeps all rights, as root of this machine, and stays outside of the cgroup.\n\n" +
+			"The exit status is that of the program; 126: it cannot be executed; 127: there is no such program; 128+N: signal N ended it.",
 	}, func(ctx context.Context, o *operator, _ *cobra.Command, args []string) error {
-		pidfd, pid, err := o.hold(ctx, args[0])
+		v, err := o.hold(ctx, args[0])
 		if err != nil {
 			return err
 		}
-		defer unix.Close(pidfd)
-		command := args[1:]
-		if len(command) == 0 {
-			command = []string{"/bin/sh"}
-		}
-		return enter(pidfd, pid, command)
+		defer v.close()
+		v.asRoot = asRoot
+		return v.enter(args[1:])
 	})
 	c.Flags().SetInterspersed(false)
+	c.Flags().BoolVar(&asRoot, "root", false, "keep all rights: the program is root of this machine")
 	_ = c.Flags().MarkHidden("json")
 	return c
 }
 
+// held is a vassal whose first process is held.
+type held struct {
+	control.Status
+	pidfd  int
+	asRoot bool
+}
+
+func (v *held) close() { unix.Close(v.pidfd) }
+
 // hold opens a pidfd of a vassal's first process.
-func (o *operator) hold(ctx context.Context, name string) (pidfd, pid int, err error) {
+func (o *operator) hold(ctx context.Context, name string) (*held, error) {
+	v := &held{}
 	look := func() (emperor.Record, error) {
-		var s control.Status
-		err := o.get(ctx, of(name, ""), &s)
-		return s.Record, err
+		err := o.get(ctx, of(name, ""), &v.Status)
+		return v.Record, err
 	}
 	record, err := look()
-	if err != nil {
-		return -1, 0, err
+	if err == nil {
+		v.pidfd, v.Record, err = control.Hold(record, look)
 	}
-	pidfd, record, err = control.Hold(record, look)
-	return pidfd, record.PID, err
+	if err != nil {
+		return nil, err
+	}
+	return v, nil
 }
 
-// enter runs a command in the namespaces of the process that pidfd means. It is
-// started by a thread that has joined them and is thrown away afterwards: this
-// process stays where it is.
-func enter(pidfd, pid int, command []string) error {
-	flags, err := namespaces.Differing(pid)
+// enter runs a command, or a shell, where the vassal is. It ends this command as that
+// ends.
+func (v *held) enter(command []string) error {
+	model, err := namespaces.LimitsOf(v.PID, false)
 	if err != nil {
 		return err
 	}
-	if flags.Has(namespaces.NewUser) { // no thread of a Go program can enter one (setns(2))
-		return nsenter(pidfd, pid, flags, command)
+	if v.State == emperor.Starting && model.UID == 0 && !v.asRoot {
+		return fmt.Errorf("%q is starting, and still root (--root enters it as root)", v.Name)
 	}
-	// Interrupts are for the command; it shares our terminal.
-	signal.Ignore(os.Interrupt, syscall.SIGQUIT)
-	ended := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // and never unlocked
-		ended <- func() error {
-			root, err := os.Open(fmt.Sprintf("/proc/%d/root", pid))
-			if err != nil {
-				return fmt.Errorf("cannot open its root directory: %w", err)
-			}
-			defer root.Close()
-			// Only a process that is not reaped can be signalled: what was opened is its.
-			if err := unix.PidfdSendSignal(pidfd, 0, nil, 0); err != nil {
-				return fmt.Errorf("cannot enter process %d: %w", pid, err)
-			}
-			return within(root, pidfd, int(flags), command)
-		}()
-	}()
-	return status(<-ended)
+	if v.asRoot {
+		model = namespaces.Limits{}
+		fmt.Fprintf(os.Stderr, "emperor: entering %q with all rights: its programs run as root%s\n", v.Name, v.whose())
+	}
+	if len(command) == 0 {
+		command = []string{"/bin/sh"}
+	}
+	s, err := newStreams(int(model.UID))
+	if err != nil {
+		return err
+	}
+	x := errand{Terminal: s.terminal != nil}
+	for _, w := range command {
+		x.Command = append(x.Command, []byte(w))
+	}
+	for _, e := range v.environ(model.UID, command[0], x.Terminal) {
+		x.Env = append(x.Env, []byte(e))
+	}
+	cmd, err := v.send(x, s.theirs)
+	if err != nil {
+		s.close()
+		return err
+	}
+	code, err := s.attend(cmd)
+	if err == nil && code != 0 {
+		err = failure{errQuiet, code}
+	}
+	return err
 }
 
-// within joins and starts, on a locked thread.
-func within(root *os.File, pidfd, flags int, command []string) error {
-	if err := unix.Unshare(unix.CLONE_FS); err != nil {
-		return fmt.Errorf("cannot enter: %w", err)
+// whose says of which machine the user with all rights is root.
+func (v *held) whose() string {
+	theirs, err := os.Stat(fmt.Sprintf("/proc/%d/ns/user", v.PID))
+	ours, fail := os.Stat("/proc/self/ns/user")
+	if err == nil && fail == nil && !os.SameFile(theirs, ours) {
+		return " of its user namespace"
 	}
-	if flags != 0 {
-		if err := unix.Setns(pidfd, flags); err != nil {
-			return fmt.Errorf("cannot enter its namespaces: %w", err)
+	return " of this machine"
+}
+
+// send starts the helper for an errand, with three files as its standard input and
+// output. Its death is tied to the calling thread, which is kept.
+func (v *held) send(x errand, stdio [3]*os.File) (*exec.Cmd, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	// What this process inherited is not for the vassal.
+	if err := namespaces.CloseOnExecFrom(3); err != nil {
+		return nil, err
+	}
+	which, err := namespaces.Differing(v.PID)
+	if err != nil {
+		return nil, err
+	}
+	visit := namespaces.Visit{Program: self, Namespaces: which, At: v.PID, AtRoot: x.Address == nil, Confine: !v.asRoot}
+	visit.Open = func(kind namespaces.Flags) (*os.File, error) { return namespaces.OpenOf(v.PID, kind) }
+	visitor, err := visit.Prepare(x)
+	if err != nil {
+		return nil, err
+	}
+	defer visitor.Close()
+	// Only a process that is not reaped can be signalled: what was opened is its.
+	if err := unix.PidfdSendSignal(v.pidfd, 0, nil, 0); err != nil {
+		return nil, fmt.Errorf("cannot enter process %d: %w", v.PID, err)
+	}
+	cmd := &exec.Cmd{Path: visitor.Path, Args: visitor.Args, Env: []string{}, ExtraFiles: visitor.Files}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdio[0], stdio[1], stdio[2]
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}
+	if v.Cgroup != "" && !v.asRoot {
+		dir, err := os.OpenFile(v.Cgroup, unix.O_PATH|unix.O_DIRECTORY, 0)
+		if err != nil {
+			return nil, fmt.Errorf("cannot enter its cgroup: %w", err)
+		}
+		defer dir.Close()
+		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(dir.Fd())
+	}
+	runtime.LockOSThread()
+	err = cmd.Start()
+	if errors.Is(err, unix.EAGAIN) {
+		return nil, fmt.Errorf("cannot start in its cgroup: %w (--root stays outside)", err)
+	}
+	return cmd, err
+}
+
+// sanePath is where programs are looked for.
+const sanePath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+// environ is the environment of a program for the user that it becomes. Nothing else of
+// the operator's is for a tenant.
+func (v *held) environ(uid uint32, program string, terminal bool) []string {
+	env := []string{"PATH=" + sanePath}
+	for _, key := range []string{"TERM", "LANG"} {
+		if value, ok := os.LookupEnv(key); ok {
+			env = append(env, key+"="+value)
 		}
 	}
-	if err := unix.Fchdir(int(root.Fd())); err != nil {
-		return fmt.Errorf("cannot enter its root directory: %w", err)
+	home := "/"
+	if account, err := nss.UserID(strconv.FormatUint(uint64(uid), 10)); err == nil {
+		env = append(env, "USER="+account.Username, "LOGNAME="+account.Username)
+		home = account.HomeDir
 	}
-	if err := unix.Chroot("."); err != nil {
-		return fmt.Errorf("cannot enter its root directory: %w", err)
+	env = append(env, "HOME="+home)
+	if terminal && strings.HasSuffix(filepath.Base(program), "sh") {
+		env = append(env, "PS1="+prompt(v.Name, uid))
 	}
-	return onOurTerminal(exec.Command(command[0], command[1:]...))
+	return env
 }
 
-// onOurTerminal runs a command in our place: what is to end us ends it, and then us.
-func onOurTerminal(cmd *exec.Cmd) error {
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	signals := make(chan os.Signal, 4)
-	signal.Notify(signals, syscall.SIGTERM, syscall.SIGHUP)
-	defer signal.Stop(signals)
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	ended := make(chan error, 1)
-	go func() { ended <- cmd.Wait() }()
-	for {
-		select {
-		case s := <-signals:
-			_ = cmd.Process.Signal(s)
-		case err := <-ended:
-			return err
+// prompt names a vassal before each command of a shell, which expands the text: of a
+// name that is no plain word only what is plain is in it.
+func prompt(name string, uid uint32) string {
+	plain := strings.Map(func(r rune) rune {
+		if r < 0x80 && (r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' || strings.ContainsRune("._@+-", r)) {
+			return r
 		}
+		return '?'
+	}, name)
+	sign := "$"
+	if uid == 0 {
+		sign = "#"
 	}
-}
-
-// status ends a command with the exit status of another.
-func status(err error) error {
-	var x *exec.ExitError
-	if !errors.As(err, &x) {
-		return err
-	}
-	code := x.ExitCode()
-	if w, ok := x.Sys().(syscall.WaitStatus); ok && w.Signaled() {
-		code = 128 + int(w.Signal())
-	}
-	return failure{errQuiet, code}
+	return plain + ":$PWD " + sign + " "
 }
 
 // errQuiet is an error of which everything has been said.
 var errQuiet = errors.New("")
-
-// kinds are those of namespaces: each with its entry in /proc/PID/ns and the option
-// of nsenter(1).
-var kinds = []struct {
-	flag          namespaces.Flags
-	entry, option string
-}{
-	{namespaces.NewUser, "user", "user"},
-	{namespaces.NewCgroup, "cgroup", "cgroup"},
-	{namespaces.NewIPC, "ipc", "ipc"},
-	{namespaces.NewUTS, "uts", "uts"},
-	{namespaces.NewNet, "net", "net"},
-	{namespaces.NewPID, "pid", "pid"},
-	{namespaces.NewMount, "mnt", "mount"},
-	{namespaces.NewTime, "time", "time"},
-}
-
-// nsenter has util-linux enter, for a process in a user namespace. It is told by
-// descriptors, which mean that process and no other.
-func nsenter(pidfd, pid int, flags namespaces.Flags, command []string) error {
-	program, err := exec.LookPath("nsenter")
-	if err != nil {
-		return fmt.Errorf("cannot enter a user namespace: %w", err)
-	}
-	cmd := exec.Command(program, "--preserve-credentials")
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL} // what it starts can tell by its death that we are dead
-	defer func() {
-		for _, f := range cmd.ExtraFiles {
-			f.Close()
-		}
-	}()
-	hold := func(option, path string) error {
-		f, err := os.Open(fmt.Sprintf("/proc/%d/%s", pid, path))
-		if err != nil {
-			return fmt.Errorf("cannot enter process %d: %w", pid, err)
-		}
-		cmd.Args = append(cmd.Args, fmt.Sprintf("--%s=/proc/self/fd/%d", option, 3+len(cmd.ExtraFiles)))
-		cmd.ExtraFiles = append(cmd.ExtraFiles, f)
-		return nil
-	}
-	theirs, err := os.Stat(fmt.Sprintf("/proc/%d/ns/time", pid)) // which only a program of one thread can enter
-	if ours, fail := os.Stat("/proc/self/ns/time"); err == nil && fail == nil && !os.SameFile(theirs, ours) {
-		flags |= namespaces.NewTime
-	}
-	for _, k := range kinds {
-		if !flags.Has(k.flag) {
-			continue
-		}
-		if err := hold(k.option, "ns/"+k.entry); err != nil {
-			return err
-		}
-	}
-	if err := errors.Join(hold("root", "root"), hold("wd", "root")); err != nil {
-		return err
-	}
-	// Only a process that is not reaped can be signalled: what was opened is its.
-	if err := unix.PidfdSendSignal(pidfd, 0, nil, 0); err != nil {
-		return fmt.Errorf("cannot enter process %d: %w", pid, err)
-	}
-	cmd.Args = append(append(cmd.Args, "--"), command...)
-	return status(onOurTerminal(cmd))
-}

@@ -15,6 +15,7 @@ import (
 	"github.com/emperor-go/emperor/internal/termlog"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
+	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
 // Exit codes.
@@ -25,6 +26,12 @@ const (
 
 func main() {
 	outset.Signals()
+	switch {
+	case namespaces.IsVisitor():
+		os.Exit(visit())
+	case os.Args[0] == guardName:
+		os.Exit(guardTerminal())
+	}
 	if args, ok := commandLine(os.Args[1:]); ok {
 		os.Exit(runCommand(args, os.Stdout, os.Stderr))
 	}

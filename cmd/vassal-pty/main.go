@@ -18,6 +18,7 @@ import (
 
 	"github.com/emperor-go/emperor/internal/address"
 	"github.com/emperor-go/emperor/internal/outset"
+	"github.com/emperor-go/emperor/internal/ptmx"
 	"github.com/emperor-go/emperor/internal/termlog"
 	"github.com/emperor-go/emperor/pkg/vassal/pty"
 	"github.com/emperor-go/emperor/pkg/vassal/terminal"
@@ -51,6 +52,12 @@ func run(args []string) error {
 	switch {
 	case len(args) == 2 && args[0] == "--connect":
 		return connect(args[1])
+	case len(args) == 1 && args[0] == "--connected": // emperor attach, on descriptor 3
+		conn, err := net.FileConn(os.NewFile(3, "connection"))
+		if err != nil {
+			return fmt.Errorf("cannot attach: %w", err)
+		}
+		return show(conn)
 	case len(args) > 0 && args[0] == pty.ServeFlag:
 		return serve(args[1:])
 	case len(args) == 1 && args[0] == "--help":
@@ -63,11 +70,6 @@ func run(args []string) error {
 }
 
 func connect(text string) error {
-	// An emperor attach that is killed cannot end us, and would leave two to read its
-	// terminal. It waits on the thread that has started us.
-	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGHUP), 0, 0, 0); err != nil {
-		return err
-	}
 	to, err := address.Parse(text)
 	if err != nil {
 		return fmt.Errorf("cannot attach: %w", err)
@@ -75,6 +77,16 @@ func connect(text string) error {
 	conn, err := net.Dial(to.Network(), to.Dialed())
 	if err != nil {
 		return fmt.Errorf("cannot attach: %w", err)
+	}
+	return show(conn)
+}
+
+// show is the client at a connection.
+func show(conn net.Conn) error {
+	// An emperor attach that is killed cannot end us, and would leave two to read its
+	// terminal. It waits on the thread that has started us.
+	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGHUP), 0, 0, 0); err != nil {
+		return err
 	}
 	return terminal.Connect(conn, os.Stdin, os.Stdout)
 }
@@ -133,7 +145,7 @@ func serveWorkers(hub *terminal.Hub, control *net.UnixConn, l net.Listener, o pt
 			return err
 		}
 		if o.NoISig {
-			if err := pty.NoISig(tty); err != nil {
+			if err := ptmx.NoISig(tty); err != nil {
 				complain(err)
 			}
 		}
@@ -233,7 +245,7 @@ func runProgram(l net.Listener, first net.Conn, o pty.Options) (next net.Conn, e
 
 // startProgram starts it on a terminal, of which the caller gets the master's side.
 func startProgram(o pty.Options) (*exec.Cmd, *os.File, error) {
-	master, slave, err := pty.Open()
+	master, slave, err := ptmx.Open()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -242,7 +254,7 @@ func startProgram(o pty.Options) (*exec.Cmd, *os.File, error) {
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	if o.NoISig {
-		err = pty.NoISig(master)
+		err = ptmx.NoISig(master)
 	}
 	if err == nil {
 		err = cmd.Start()

@@ -90,8 +90,8 @@ func named(path string) action {
 	return func(ctx context.Context, s *scene) error { return s.execute(ctx, path, s.who.Name) }
 }
 
-// execute runs a program in a process group of its own with /dev/null as standard
-// input. When ctx ends, the whole group is killed, and when the program fails,
+// execute runs a program in a process group of its own, in the emperor's phases in a
+// session of its own, with /dev/null as standard input. When ctx ends, the whole group is killed, and when the program fails,
 // what is left of it; where there are cgroups, also what has left the group. A
 // process that a successful hook left in the background is none of its business any
 // more: execute returns when the program does, and that process finds its output
@@ -127,7 +127,9 @@ func (s *scene) start(ctx context.Context, program string, argv []string, files 
 	cmd.Dir = s.Dir
 	cmd.Stdout, cmd.Stderr = write, write
 	cmd.ExtraFiles = files
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: !s.joined}
+	// The emperor may have the operator's terminal, on which a program that opens it could
+	// type (TIOCSTI of ioctl_tty(2)). A vassal has a session of its own already.
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: !s.own && !s.joined, Setpgid: s.own && !s.joined}
 	kept, err := s.enclose(cmd)
 	if err != nil {
 		write.Close()

@@ -59,7 +59,7 @@ func (j Joiner) Join(ctx context.Context, h Hook, e Environment, output func(lin
 	if err != nil {
 		return err
 	}
-	visit := namespaces.Visit{Program: j.Program, Namespaces: which, Open: j.Open, Confine: j.Confine}
+	visit := namespaces.Visit{Program: j.Program, Namespaces: which, Open: j.Open, At: j.Confine, Confine: j.Confine != 0}
 	visitor, err := visit.Prepare(j.errand(h, e))
 	if err != nil {
 		return err

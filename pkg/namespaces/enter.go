@@ -66,3 +66,14 @@ func shares(pid int, entry string) (bool, error) {
 	}
 	return os.SameFile(theirs, ours), nil
 }
+
+// OpenOf returns a descriptor of a namespace of a process. The caller closes it, and
+// makes sure that the process has not been reaped since its pid was learned.
+func OpenOf(pid int, which Flags) (*os.File, error) {
+	for _, n := range names {
+		if n.flag == which {
+			return os.Open(fmt.Sprintf("/proc/%d/ns/%s", pid, n.entry))
+		}
+	}
+	return nil, fmt.Errorf("cannot open namespace %q: not exactly one", which)
+}

@@ -17,8 +17,8 @@ type Limits struct {
 	Groups   []uint32
 	// KeepGroups: nobody can change groups in its user namespace, nor could it.
 	KeepGroups bool
-	// Bounding is the capability bounding set (capabilities(7)).
-	Bounding uint64
+	// The sets of capabilities, each a bit (capabilities(7)).
+	Inheritable, Permitted, Effective, Bounding, Ambient uint64
 	// NoNewPrivs: no program that it executes gets more (PR_SET_NO_NEW_PRIVS).
 	NoNewPrivs bool
 }
@@ -41,39 +41,47 @@ func limitsOf(pid int) (l Limits, err error) {
 	if err != nil {
 		return l, err
 	}
-	found := 0
+	fields := map[string]func(value string) error{
+		"Uid": effective(&l.UID), "Gid": effective(&l.GID),
+		"Groups": func(value string) error { l.Groups = parseList(value); return nil },
+		"CapInh": bits(&l.Inheritable), "CapPrm": bits(&l.Permitted), "CapEff": bits(&l.Effective),
+		"CapBnd": bits(&l.Bounding), "CapAmb": bits(&l.Ambient),
+		"NoNewPrivs": func(value string) error { l.NoNewPrivs = value == "1"; return nil },
+	}
 	for line := range strings.Lines(string(text)) {
 		key, value, _ := strings.Cut(line, ":")
-		value = strings.TrimSpace(value)
-		switch key {
-		case "Uid", "Gid": // real, effective, saved, of files
-			ids := parseList(value)
-			if len(ids) != 4 {
-				return l, fmt.Errorf("%s is %q", key, value)
-			}
-			if key == "Uid" {
-				l.UID = ids[1]
-			} else {
-				l.GID = ids[1]
-			}
-			found++
-		case "Groups":
-			l.Groups = parseList(value)
-			found++
-		case "CapBnd":
-			if l.Bounding, err = strconv.ParseUint(value, 16, 64); err != nil {
-				return l, err
-			}
-			found++
-		case "NoNewPrivs":
-			l.NoNewPrivs = value == "1"
-			found++
+		read, ok := fields[key]
+		if !ok {
+			continue
 		}
+		if err := read(strings.TrimSpace(value)); err != nil {
+			return l, fmt.Errorf("%s: %w", key, err)
+		}
+		delete(fields, key)
 	}
-	if found != 5 {
+	if len(fields) > 0 {
 		return l, fmt.Errorf("/proc/%d/status lacks some of them", pid)
 	}
 	return l, nil
+}
+
+// effective reads the second of four ids: real, effective, saved, of files.
+func effective(into *uint32) func(string) error {
+	return func(value string) error {
+		ids := parseList(value)
+		if len(ids) != 4 {
+			return fmt.Errorf("%q are not four ids", value)
+		}
+		*into = ids[1]
+		return nil
+	}
+}
+
+func bits(into *uint64) func(string) error {
+	return func(value string) (err error) {
+		*into, err = strconv.ParseUint(value, 16, 64)
+		return err
+	}
 }
 
 // translate turns the ids of this process's user namespace into those of the other.
@@ -119,36 +127,23 @@ func mappedID(text string, id uint32) (uint32, error) {
 	return 0, fmt.Errorf("%d is nobody in there", id)
 }
 
-// Confine goes to a root directory and to a working directory and gives up every
-// right beyond l, for the calling thread and what it starts. Its goroutine must be
-// locked to it, and the thread must not share its working directory with others or
-// be allowed to stop sharing it. After an error the process must not go on. One that
-// is not root has no right that l lacks, and only goes to dir.
-func (l Limits) Confine(root, dir *os.File) error {
-	if err := l.confine(root, dir); err != nil {
+// Confine gives up every right beyond l, for the calling thread and what it starts. Its
+// goroutine must be locked to it. A program that is executed then has the rights that
+// one of the process's own would have. After an error the process must not go on. One
+// that is not root has no right that l lacks.
+func (l Limits) Confine() error {
+	if err := l.confine(); err != nil {
 		return fmt.Errorf("cannot be confined: %w", err)
 	}
 	return nil
 }
 
-func (l Limits) confine(root, dir *os.File) error {
+func (l Limits) confine() error {
 	if err := leaveKeyring(); err != nil {
 		return err
 	}
 	if os.Geteuid() != 0 {
-		return os.NewSyscallError("fchdir", unix.Fchdir(int(dir.Fd())))
-	}
-	if err := unix.Unshare(unix.CLONE_FS); err != nil {
-		return os.NewSyscallError("unshare", err)
-	}
-	if err := unix.Fchdir(int(root.Fd())); err != nil {
-		return os.NewSyscallError("fchdir", err)
-	}
-	if err := unix.Chroot("."); err != nil {
-		return os.NewSyscallError("chroot", err)
-	}
-	if err := unix.Fchdir(int(dir.Fd())); err != nil {
-		return os.NewSyscallError("fchdir", err)
+		return nil
 	}
 	for capability := range 64 {
 		if l.Bounding>>capability&1 != 0 {
@@ -164,11 +159,20 @@ func (l Limits) confine(root, dir *os.File) error {
 			return os.NewSyscallError("prctl", err)
 		}
 	}
-	return l.become()
+	if err := l.become(); err != nil {
+		return err
+	}
+	// Other threads have all rights still. The kernel makes the memory unreadable for
+	// that user, too, unless fs.suid_dumpable says otherwise.
+	if err := conceal(); err != nil {
+		return err
+	}
+	return l.limit()
 }
 
 // become sets the ids of this thread only: package syscall would set those of all,
-// and the others may be in another user namespace.
+// and the others may be in another user namespace. The thread may keep capabilities:
+// limit is next.
 func (l Limits) become() error {
 	if !l.KeepGroups {
 		var first unsafe.Pointer
@@ -179,6 +183,13 @@ func (l Limits) become() error {
 			return os.NewSyscallError("setgroups", errno)
 		}
 	}
+	keep := uintptr(0)
+	if l.Permitted != 0 {
+		keep = 1
+	}
+	if err := unix.Prctl(unix.PR_SET_KEEPCAPS, keep, 0, 0, 0); err != nil {
+		return os.NewSyscallError("prctl", err)
+	}
 	gid, uid := uintptr(l.GID), uintptr(l.UID)
 	if _, _, errno := unix.RawSyscall(unix.SYS_SETRESGID, gid, gid, gid); errno != 0 {
 		return os.NewSyscallError("setresgid", errno)
@@ -186,15 +197,35 @@ func (l Limits) become() error {
 	if _, _, errno := unix.RawSyscall(unix.SYS_SETRESUID, uid, uid, uid); errno != 0 {
 		return os.NewSyscallError("setresuid", errno)
 	}
-	// Other threads have all rights still. The kernel makes the memory unreadable for
-	// that user, too, unless fs.suid_dumpable says otherwise.
-	if err := conceal(); err != nil {
-		return err
+	return nil
+}
+
+// limit leaves the thread of its capabilities those that l has.
+func (l Limits) limit() error {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	var sets [2]unix.CapUserData
+	if err := unix.Capget(&header, &sets[0]); err != nil {
+		return os.NewSyscallError("capget", err)
 	}
-	if l.UID != 0 {
-		return nil // the kernel has taken all capabilities away
+	for i := range sets {
+		part := func(set uint64) uint32 { return uint32(set >> (32 * i)) }
+		permitted := sets[i].Permitted & part(l.Permitted)
+		sets[i].Effective = permitted & part(l.Effective)
+		sets[i].Inheritable = (sets[i].Inheritable | permitted) & part(l.Inheritable)
+		sets[i].Permitted = permitted
 	}
-	return l.limitRoot()
+	if err := unix.Capset(&header, &sets[0]); err != nil {
+		return os.NewSyscallError("capset", err)
+	}
+	for capability := range 64 {
+		if l.Ambient>>capability&1 == 0 {
+			continue
+		}
+		if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_RAISE, uintptr(capability), 0, 0); err != nil {
+			return os.NewSyscallError("prctl", err)
+		}
+	}
+	return nil
 }
 
 // leaveKeyring gives the calling thread a session keyring of its own, with nothing in
@@ -205,20 +236,4 @@ func leaveKeyring() error {
 		return nil
 	}
 	return os.NewSyscallError("keyctl", err)
-}
-
-// limitRoot takes what is beyond the bounding set out of the other sets.
-func (l Limits) limitRoot() error {
-	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var sets [2]unix.CapUserData
-	if err := unix.Capget(&header, &sets[0]); err != nil {
-		return os.NewSyscallError("capget", err)
-	}
-	for i := range sets {
-		bound := uint32(l.Bounding >> (32 * i))
-		sets[i].Effective &= bound
-		sets[i].Permitted &= bound
-		sets[i].Inheritable &= bound
-	}
-	return os.NewSyscallError("capset", unix.Capset(&header, &sets[0]))
 }

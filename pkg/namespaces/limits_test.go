@@ -3,7 +3,9 @@ package namespaces
 import (
 	"os"
 	"os/exec"
+	"reflect"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -52,5 +54,60 @@ func TestMappedID(t *testing.T) {
 		if got, err := mappedID(table, id); err == nil {
 			t.Errorf("%d is %d", id, got)
 		}
+	}
+}
+
+// confined is the role of a process that gives up what the process lacks whose pid its
+// environment has, and returns the rights of a program that it executes then.
+func confined() (any, error) {
+	pid, err := strconv.Atoi(os.Getenv("MODEL"))
+	if err != nil {
+		return nil, err
+	}
+	l, err := LimitsOf(pid, false)
+	if err == nil {
+		err = l.Confine()
+	}
+	if err != nil {
+		return nil, err
+	}
+	program := exec.Command("sleep", "1000")
+	if err := program.Start(); err != nil {
+		return nil, err
+	}
+	defer func() { _ = program.Process.Kill(); _ = program.Wait() }()
+	return LimitsOf(program.Process.Pid, false)
+}
+
+// A program that is executed by one who is confined to the rights of another process has
+// those of that process, also when that is root or has capabilities.
+func TestConfine(t *testing.T) {
+	needRoot(t)
+	for name, args := range map[string][]string{
+		"user":         {"--reuid=4001", "--regid=4002", "--groups=4003,4004"},
+		"capability":   {"--reuid=4001", "--regid=4002", "--clear-groups", "--inh-caps=+net_bind_service", "--ambient-caps=+net_bind_service", "--bounding-set=-all,+net_bind_service,+chown"},
+		"limited root": {"--inh-caps=-all", "--bounding-set=-all,+chown,+kill", "--no-new-privs", "--clear-groups"},
+		"root":         {"--clear-groups"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			model := exec.Command("setpriv", append(args, "sleep", "1000")...)
+			if err := model.Start(); err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = model.Process.Kill(); _ = model.Wait() }()
+			eventually(t, "setpriv has become sleep", func() bool {
+				text, _ := os.ReadFile("/proc/" + strconv.Itoa(model.Process.Pid) + "/comm")
+				return string(text) == "sleep\n"
+			})
+			want, err := LimitsOf(model.Process.Pid, false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got Limits
+			act(t, newSpawner(t), "confined", Command{Env: []string{"MODEL=" + strconv.Itoa(model.Process.Pid), "PATH=" + os.Getenv("PATH")}}).finish(&got)
+			if !reflect.DeepEqual(got, want) {
+				t.Errorf("it is\n%+v, want\n%+v", got, want)
+			}
+		})
 	}
 }

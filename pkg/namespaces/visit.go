@@ -25,10 +25,14 @@ type Visit struct {
 	// descriptor. Required.
 	Namespaces Flags
 	Open       func(Flags) (*os.File, error)
-	// Confine is a process, which must not be reaped before Prepare returns: the helper
-	// goes to its root and working directory and gives up every right that it does not
-	// have. Zero: the helper stays root in the root directory of its namespaces.
-	Confine int
+	// At is a process, which must not be reaped before Prepare returns: the helper goes
+	// to its root directory and, unless AtRoot, to its working directory. Zero: it stays
+	// in the root directory of its namespaces.
+	At     int
+	AtRoot bool
+	// Confine: the helper gives up every right that the process lacks. Otherwise it stays
+	// root.
+	Confine bool
 }
 
 // Visitor is a helper that is ready to be started with Files as its descriptors from 3
@@ -40,25 +44,25 @@ type Visitor struct {
 }
 
 // visitFD is the first descriptor of a visitor: its task. The namespaces follow, in the
-// order of Flags.Kinds, then the root and the working directory of one that is confined.
+// order of Flags.Kinds, then the root and the working directory.
 const visitFD = 3
 
 // task is what a visitor is told.
 type task struct {
-	Namespaces Flags
-	Confine    bool
-	Limits     Limits
-	Errand     json.RawMessage
+	Namespaces    Flags
+	Move, Confine bool
+	Limits        Limits
+	Errand        json.RawMessage
 }
 
 // Prepare makes a visitor with an errand, which json.Marshal must take.
 func (v Visit) Prepare(errand any) (_ *Visitor, err error) {
-	t := task{Namespaces: v.Namespaces, Confine: v.Confine != 0}
+	t := task{Namespaces: v.Namespaces, Move: v.At != 0, Confine: v.Confine}
 	if t.Errand, err = json.Marshal(errand); err != nil {
 		return nil, err
 	}
 	if t.Confine {
-		if t.Limits, err = LimitsOf(v.Confine, v.Namespaces.Has(NewUser)); err != nil {
+		if t.Limits, err = LimitsOf(v.At, v.Namespaces.Has(NewUser)); err != nil {
 			return nil, err
 		}
 	}
@@ -85,8 +89,12 @@ func (v Visit) Prepare(errand any) (_ *Visitor, err error) {
 	if err = visitor.begin(alone); err != nil {
 		return nil, err
 	}
-	if t.Confine {
-		err = visitor.place(v.Confine)
+	if t.Move {
+		links := []string{"root", "cwd"}
+		if v.AtRoot {
+			links[1] = "root"
+		}
+		err = visitor.place(v.At, links)
 	}
 	return visitor, err
 }
@@ -109,9 +117,9 @@ func (v *Visitor) begin(namespaces []string) error {
 	return nil
 }
 
-// place adds the directories of the process that the visitor is confined to.
-func (v *Visitor) place(pid int) error {
-	for _, link := range []string{"root", "cwd"} {
+// place adds the directories of the process.
+func (v *Visitor) place(pid int, links []string) error {
+	for _, link := range links {
 		path := fmt.Sprintf("/proc/%d/%s", pid, link)
 		fd, err := unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0) // asks no filesystem of its
 		if err != nil {
@@ -207,11 +215,42 @@ func (a *Arrival) Enter() error {
 		}
 		ns.Close()
 	}
-	if !a.task.Confine {
-		return nil
+	if a.task.Move {
+		root, dir := file("root"), file("cwd")
+		defer root.Close()
+		defer dir.Close()
+		if err := moveTo(root, dir); err != nil {
+			return fmt.Errorf("cannot go where it is: %w", err)
+		}
 	}
-	root, dir := file("root"), file("cwd")
-	defer root.Close()
-	defer dir.Close()
-	return a.task.Limits.Confine(root, dir)
+	if a.task.Confine {
+		return a.task.Limits.Confine()
+	}
+	return nil
+}
+
+// moveTo makes root the root directory of the calling thread, and dir its working
+// directory. It stops sharing both with other threads.
+func moveTo(root, dir *os.File) error {
+	here, err := os.Stat("/")
+	if err != nil {
+		return err
+	}
+	there, err := root.Stat()
+	if err != nil {
+		return err
+	}
+	if os.Geteuid() != 0 && os.SameFile(here, there) { // it can go to no other
+		return os.NewSyscallError("fchdir", unix.Fchdir(int(dir.Fd())))
+	}
+	if err := unix.Unshare(unix.CLONE_FS); err != nil {
+		return os.NewSyscallError("unshare", err)
+	}
+	if err := unix.Fchdir(int(root.Fd())); err != nil {
+		return os.NewSyscallError("fchdir", err)
+	}
+	if err := unix.Chroot("."); err != nil {
+		return os.NewSyscallError("chroot", err)
+	}
+	return os.NewSyscallError("fchdir", unix.Fchdir(int(dir.Fd())))
 }

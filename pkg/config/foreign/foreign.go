@@ -57,6 +57,7 @@ func Ask(program string) Parser {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		cmd := exec.CommandContext(ctx, program, format)
+		cmd.Env = []string{} // it needs none, and may be asked by root
 		cmd.Stdin = strings.NewReader(text)
 		var complaint bytes.Buffer
 		cmd.Stderr = &complaint

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/ptmx"
 	"github.com/emperor-go/emperor/pkg/vassal/pty"
 )
 
@@ -17,7 +18,7 @@ func (c *child) screen(s Spec) (*os.File, error) {
 	if s.Terminal == nil || len(s.Terminal.Options.Exec) > 0 {
 		return nil, nil
 	}
-	other, tty, err := pty.Open()
+	other, tty, err := ptmx.Open()
 	if err != nil {
 		return nil, err
 	}

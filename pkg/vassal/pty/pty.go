@@ -1,5 +1,5 @@
-// Package pty makes pseudoterminals, and is what the master and the program that
-// shares one say to each other. It is small: the master links it.
+// Package pty is what the master and the program that shares a pseudoterminal say to
+// each other. It is small: the master links it.
 package pty
 
 import (
@@ -76,26 +76,6 @@ func (o *Options) flags() []flag {
 	return []flag{{"--log", &o.Log}, {"--input", &o.Input}, {"--no-isig", &o.NoISig}}
 }
 
-// Open makes a terminal. The caller closes both sides; the master's does not block
-// and neither is inherited. The other side is opened without a path: there need be
-// no /dev/pts that shows it (ioctl_tty(2), TIOCGPTPEER).
-func Open() (master, slave *os.File, err error) {
-	fd, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
-	if err != nil {
-		return nil, nil, fmt.Errorf("cannot make a terminal: %w", err)
-	}
-	err = unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0)
-	peer, _, no := unix.Syscall(unix.SYS_IOCTL, uintptr(fd), unix.TIOCGPTPEER, unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC)
-	if err == nil && no != 0 {
-		err = no
-	}
-	if err != nil {
-		_ = unix.Close(fd)
-		return nil, nil, fmt.Errorf("cannot make a terminal: %w", err)
-	}
-	return os.NewFile(uintptr(fd), "pty"), os.NewFile(peer, "tty"), nil
-}
-
 // Control makes both ends of what the program is told by. The caller closes them;
 // neither is inherited.
 func Control() (ours, theirs *os.File, err error) {
@@ -142,24 +122,4 @@ func Take(control *net.UnixConn) (terminal, worker *os.File, err error) {
 		_ = unix.SetNonblock(fd, true) // else an end could not interrupt who reads
 	}
 	return os.NewFile(uintptr(fds[0]), "pty"), os.NewFile(uintptr(fds[1]), "worker"), nil
-}
-
-// NoISig keeps keys such as Ctrl-C from making signals.
-func NoISig(terminal *os.File) error {
-	raw, err := terminal.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var failed error
-	err = raw.Control(func(fd uintptr) {
-		var t *unix.Termios
-		if t, failed = unix.IoctlGetTermios(int(fd), unix.TCGETS); failed == nil {
-			t.Lflag &^= unix.ISIG
-			failed = unix.IoctlSetTermios(int(fd), unix.TCSETS, t)
-		}
-	})
-	if err == nil {
-		err = failed
-	}
-	return err
 }

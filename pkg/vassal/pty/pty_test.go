@@ -9,6 +9,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/internal/ptmx"
 )
 
 func TestOptionsCrossTheCommandLine(t *testing.T) {
@@ -29,32 +31,6 @@ func TestOptionsCrossTheCommandLine(t *testing.T) {
 	}
 }
 
-func TestTerminal(t *testing.T) {
-	master, slave, err := Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer master.Close()
-	defer slave.Close()
-	signals := func() bool {
-		t.Helper()
-		state, err := unix.IoctlGetTermios(int(slave.Fd()), unix.TCGETS)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return state.Lflag&unix.ISIG != 0
-	}
-	if !signals() {
-		t.Error("Ctrl-C makes no signal")
-	}
-	if err := NoISig(master); err != nil {
-		t.Fatal(err)
-	}
-	if signals() {
-		t.Error("Ctrl-C still makes a signal")
-	}
-}
-
 // A terminal crosses to the program that shows it, and so does the end.
 func TestGiveAndTake(t *testing.T) {
 	ours, theirs, err := Control()
@@ -68,7 +44,7 @@ func TestGiveAndTake(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	master, slave, err := Open()
+	master, slave, err := ptmx.Open()
 	if err != nil {
 		t.Fatal(err)
 	}

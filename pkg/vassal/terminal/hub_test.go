@@ -11,7 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/emperor-go/emperor/pkg/vassal/pty"
+	"github.com/emperor-go/emperor/internal/ptmx"
 )
 
 // patience is how long anything may take that should happen soon.
@@ -29,7 +29,7 @@ func stage(t *testing.T) (*Hub, *os.File) {
 // worker shows another terminal and returns the worker's side of it.
 func worker(t *testing.T, h *Hub) *os.File {
 	t.Helper()
-	master, slave, err := pty.Open()
+	master, slave, err := ptmx.Open()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,7 +178,7 @@ func TestLastWords(t *testing.T) {
 	defer read.Close()
 	defer write.Close()
 	h := NewHub(write)
-	master, slave, err := pty.Open()
+	master, slave, err := ptmx.Open()
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,232 @@
+package main
+
+import (
+	"errors"
+	"io"
+	"os"
+	"os/exec"
+	"os/signal"
+	"sync"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+	"golang.org/x/term"
+
+	"github.com/emperor-go/emperor/internal/ptmx"
+	"github.com/emperor-go/emperor/internal/termlog"
+)
+
+// streams stand between the standard input and output of a command and those of a
+// program in a vassal, which gets nothing of the operator's: a terminal that it has open
+// it could read, and with its controlling terminal it could type (TIOCSTI of
+// ioctl_tty(2)).
+type streams struct {
+	theirs   [3]*os.File // of the program
+	terminal *os.File    // our side of its new terminal; nil: standard input is none
+	outputs  []*relay
+	input    *os.File // our end of what it reads
+	signals  chan os.Signal
+}
+
+// newStreams makes a terminal for the program, owned by the user that it becomes, if
+// standard input is one. What is a terminal here is that one, and all else a pipe.
+func newStreams(uid int) (s *streams, err error) {
+	s = &streams{signals: make(chan os.Signal, 16)}
+	signal.Notify(s.signals, append([]os.Signal{unix.SIGWINCH}, passed...)...)
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	ours := [3]*os.File{os.Stdin, os.Stdout, os.Stderr}
+	var tty *os.File
+	if term.IsTerminal(0) {
+		if s.terminal, tty, err = ptmx.Open(); err != nil {
+			return s, err
+		}
+		if err = tty.Chown(uid, -1); err != nil {
+			return s, err
+		}
+		ptmx.CopySize(s.terminal, 0)
+		s.theirs[0], s.input = tty, s.terminal
+	} else if s.theirs[0], s.input, err = os.Pipe(); err != nil {
+		return s, err
+	}
+	shown := false
+	for i := 1; i < 3; i++ {
+		if tty != nil && term.IsTerminal(i) {
+			if s.theirs[i] = tty; !shown {
+				s.outputs, shown = append(s.outputs, newRelay(ours[i], s.terminal)), true
+			}
+			continue
+		}
+		var read *os.File
+		if read, s.theirs[i], err = os.Pipe(); err != nil {
+			return s, err
+		}
+		s.outputs = append(s.outputs, newRelay(ours[i], read))
+	}
+	return s, nil
+}
+
+// close closes all that is open.
+func (s *streams) close() {
+	signal.Stop(s.signals)
+	s.closeTheirs()
+	if s.terminal != nil {
+		s.terminal.Close()
+	}
+	if s.input != nil {
+		s.input.Close()
+	}
+	for _, r := range s.outputs {
+		r.from.Close()
+	}
+}
+
+func (s *streams) closeTheirs() {
+	for _, f := range s.theirs {
+		if f != nil {
+			f.Close() // a second time is an error, and harmless
+		}
+	}
+}
+
+// attend passes on what is typed and printed, signals and the size of the window, until
+// the helper has ended, and returns its exit code.
+func (s *streams) attend(helper *exec.Cmd) (code int, err error) {
+	defer s.close()
+	s.closeTheirs()
+	termlog.OutliveReader()
+	if s.terminal != nil {
+		restore, err := rawTerminal()
+		if err != nil {
+			_ = helper.Process.Kill()
+			_ = helper.Wait()
+			return 0, err
+		}
+		defer restore()
+	}
+	go func() {
+		_, _ = io.Copy(s.input, os.Stdin)
+		if s.terminal == nil {
+			s.input.Close()
+		}
+	}()
+	for _, r := range s.outputs {
+		go r.run()
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- helper.Wait() }()
+	var late <-chan time.Time
+	for {
+		select {
+		case err := <-ended:
+			return s.finish(err)
+		case <-late:
+			_ = helper.Process.Kill()
+		case sig := <-s.signals:
+			if s.handle(sig, helper) && late == nil {
+				late = time.After(hangUp)
+			}
+		}
+	}
+}
+
+// hangUp is how long a program may outlive its terminal.
+const hangUp = 2 * time.Second
+
+// handle does what a signal asks for. It reports whether the terminal is gone: a program
+// on one would not be ended by what a shell ignores.
+func (s *streams) handle(sig os.Signal, helper *exec.Cmd) (gone bool) {
+	switch {
+	case sig == unix.SIGWINCH && s.terminal != nil:
+		ptmx.CopySize(s.terminal, 0)
+	case sig == unix.SIGWINCH:
+	case s.terminal != nil && (sig == unix.SIGTERM || sig == unix.SIGHUP):
+		_ = helper.Process.Signal(unix.SIGHUP)
+		return true
+	default:
+		_ = helper.Process.Signal(sig)
+	}
+	return false
+}
+
+// finish waits until all that the program has printed is passed on, and returns its exit
+// code. A signal ends the wait.
+func (s *streams) finish(ended error) (int, error) {
+	code, err := exitCode(ended)
+	for _, r := range s.outputs {
+		r.end()
+	}
+	for _, r := range s.outputs {
+		select {
+		case <-r.done:
+			err = errors.Join(err, r.err)
+		case <-s.signals:
+			return code, err
+		}
+	}
+	return code, err
+}
+
+// relay passes on what a program prints.
+type relay struct {
+	to, from *os.File
+	done     chan struct{}
+	err      error // of writing; it may be looked at when done is closed
+	stop     sync.Once
+}
+
+func newRelay(to, from *os.File) *relay { return &relay{to: to, from: from, done: make(chan struct{})} }
+
+// end ends it when all is passed on that is there now: what the program has left behind
+// may hold its end open.
+func (r *relay) end() { r.stop.Do(func() { _ = r.from.SetReadDeadline(time.Unix(1, 0)) }) }
+
+// leftover bounds what is passed on after the end of a program: no pipe holds more, and
+// what runs on in the background may print for ever.
+const leftover = 1 << 20
+
+func (r *relay) run() {
+	defer close(r.done)
+	buffer := make([]byte, 32<<10)
+	for {
+		n, err := r.from.Read(buffer)
+		if r.err = r.pass(buffer[:n]); r.err != nil {
+			return
+		}
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			break
+		}
+		if err != nil { // of a terminal it is EIO
+			return
+		}
+	}
+	_ = r.from.SetReadDeadline(time.Time{})
+	raw, err := r.from.SyscallConn()
+	if err != nil {
+		return
+	}
+	for total := 0; total < leftover; {
+		n := 0
+		err := raw.Read(func(fd uintptr) bool { n, _ = unix.Read(int(fd), buffer); return true })
+		if r.err = r.pass(buffer[:max(n, 0)]); r.err != nil || err != nil || n <= 0 {
+			return
+		}
+		total += n
+	}
+}
+
+// pass writes. Where nobody reads any more the program is told by its own end.
+func (r *relay) pass(text []byte) error {
+	_, err := r.to.Write(text)
+	if err != nil {
+		r.from.Close()
+	}
+	if errors.Is(err, syscall.EPIPE) {
+		return nil
+	}
+	return err
+}
