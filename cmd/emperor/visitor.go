@@ -126,15 +126,12 @@ func exitCode(err error) (int, error) {
 	return x.ExitCode(), nil
 }
 
-// connect connects to an address and hands the connection to the command. Package net
-// would look names up on threads that are elsewhere.
+// connect connects to an address and hands the connection to the command. Other threads
+// are elsewhere.
 func connect(text string) error {
 	to, err := address.Parse(text)
-	if err == nil && to.Path == "" {
-		ip, notIP := to.IP()
-		if err = notIP; !ip.IsUnspecified() {
-			to.Host = ip.String()
-		}
+	if err == nil {
+		to, err = to.Numeric()
 	}
 	if err != nil {
 		return err

@@ -110,6 +110,18 @@ func (a Address) IP() (netip.Addr, error) {
 	return ip, nil
 }
 
+// Numeric returns the address with its host as a number, for who must not look it up:
+// package net does so, and tries several addresses of a name, on other threads than that
+// of its caller. A path, and all of IPv4, stay as they are.
+func (a Address) Numeric() (Address, error) {
+	if a.Path != "" || a.Host == "" || a.Host == "*" {
+		return a, nil
+	}
+	ip, err := a.IP()
+	a.Host = ip.String()
+	return a, err
+}
+
 // Sockaddr returns the address in the kernel's form.
 func (a Address) Sockaddr() (unix.Sockaddr, error) {
 	if a.Path != "" {

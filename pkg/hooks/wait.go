@@ -77,15 +77,11 @@ func listens(text string) bool {
 // are still where it came from, with all rights.
 func (s *scene) here(text string) (string, error) {
 	to, err := address.Parse(text)
-	if !s.joined || err != nil || to.Path != "" {
-		return text, nil //nolint:nilerr // a path, or nothing that can be reached
+	if !s.joined || err != nil {
+		return text, nil //nolint:nilerr // nothing that can be reached
 	}
-	ip, err := to.IP()
-	if err != nil {
+	if to, err = to.Numeric(); err != nil {
 		return "", fmt.Errorf("%w: names are not looked up from there", err)
-	}
-	if !ip.IsUnspecified() {
-		to.Host = ip.String()
 	}
 	return to.String(), nil
 }
