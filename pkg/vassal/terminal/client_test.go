@@ -30,6 +30,36 @@ func TestMain(m *testing.M) {
 	}
 }
 
+// terminals are both sides of a scripted terminal.
+func terminals(t *testing.T) (screen, tty *os.File) {
+	t.Helper()
+	screen, tty, err := creack.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { screen.Close(); tty.Close() })
+	return screen, tty
+}
+
+// startClient starts a client of a hub on a terminal, with an output.
+func startClient(t *testing.T, h *Hub, tty, out *os.File) *exec.Cmd {
+	t.Helper()
+	conn := connect(t, h)
+	file, err := conn.(interface{ File() (*os.File, error) }).File()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	defer conn.Close()
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = append(os.Environ(), clientEnv+"=1")
+	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = tty, out, tty, []*os.File{file}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	return cmd
+}
+
 // The client is a process on a scripted terminal: however it ends, the terminal
 // is as it was.
 func TestClientRestoresTheTerminal(t *testing.T) {
@@ -44,29 +74,12 @@ func TestClientRestoresTheTerminal(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			h, worker := stage(t)
-			conn := connect(t, h)
-			file, err := conn.(interface{ File() (*os.File, error) }).File()
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer file.Close()
-			screen, tty, err := creack.Open()
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer screen.Close()
-			defer tty.Close()
+			screen, tty := terminals(t)
 			if err := creack.Setsize(screen, &creack.Winsize{Rows: 33, Cols: 77}); err != nil {
 				t.Fatal(err)
 			}
 			before := termios(t, tty)
-			cmd := exec.Command("/proc/self/exe")
-			cmd.Env = append(os.Environ(), clientEnv+"=1")
-			cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = tty, tty, tty, []*os.File{file}
-			if err := cmd.Start(); err != nil {
-				t.Fatal(err)
-			}
-			conn.Close()
+			cmd := startClient(t, h, tty, tty)
 			expect(t, screen, "Ctrl-] detaches")
 			send(t, worker, "shown")
 			expect(t, screen, "shown")
@@ -105,30 +118,13 @@ func TestClientRestoresTheTerminal(t *testing.T) {
 // terminal back.
 func TestClientWithoutAReader(t *testing.T) {
 	h, worker := stage(t)
-	conn := connect(t, h)
-	file, err := conn.(interface{ File() (*os.File, error) }).File()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer file.Close()
-	screen, tty, err := creack.Open()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer screen.Close()
-	defer tty.Close()
+	_, tty := terminals(t)
 	shown, out, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	before := termios(t, tty)
-	cmd := exec.Command("/proc/self/exe")
-	cmd.Env = append(os.Environ(), clientEnv+"=1")
-	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = tty, out, tty, []*os.File{file}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	conn.Close()
+	cmd := startClient(t, h, tty, out)
 	out.Close()
 	expect(t, shown, "Ctrl-] detaches")
 	shown.Close()
