@@ -27,7 +27,7 @@ const (
 // program that serves. The caller flushes it before the process ends or becomes another
 // program.
 func Own() *Queue {
-	return NewQueue(patient{os.Stderr}, ownPending, func(lost int) []byte {
+	return NewQueue(modest{patient{os.Stderr}}, ownPending, func(lost int) []byte {
 		return []byte(head(slog.LevelWarn, Marked()) + lostLines + " lines=" + strconv.Itoa(lost) + "\n")
 	})
 }
@@ -77,4 +77,52 @@ func (p patient) await() error {
 		err = nil
 	}
 	return errors.Join(control, err)
+}
+
+const (
+	// largePipe is the size from which on a pipe is one that an emperor has widened, so
+	// that programs of the vassal, which block when it is full, have room.
+	largePipe = 256 << 10
+	// roomLook is the time between two looks at how full it is: the kernel tells only
+	// when it is no longer full.
+	roomLook = 50 * time.Millisecond
+)
+
+// modest writes to a pipe that is large only while a quarter of it or less is taken: the
+// rest is for programs that block.
+type modest struct{ patient }
+
+func (m modest) Write(text []byte) (int, error) {
+	if m.roomy() {
+		return m.patient.Write(text)
+	}
+	look := time.NewTicker(roomLook)
+	defer look.Stop()
+	for !m.roomy() {
+		<-look.C
+	}
+	return m.patient.Write(text)
+}
+
+// roomy reports whether the file is no large pipe, or one that is empty enough, or one
+// without a reader: the Write tells of that.
+func (m modest) roomy() bool {
+	raw, err := m.f.SyscallConn()
+	if err != nil {
+		return true
+	}
+	roomy := true
+	_ = raw.Control(func(fd uintptr) {
+		size, err := unix.FcntlInt(fd, unix.F_GETPIPE_SZ, 0)
+		if err != nil || size < largePipe {
+			return
+		}
+		taken, err := unix.IoctlGetInt(int(fd), unix.TIOCINQ) // FIONREAD of pipe(7)
+		if err != nil || taken <= size/4 {
+			return
+		}
+		gone, _ := unix.Poll([]unix.PollFd{{Fd: int32(fd)}}, 0) // POLLERR
+		roomy = gone > 0
+	})
+	return roomy
 }

@@ -245,6 +245,57 @@ func TestQueueWaitsForAPipeThatDoesNotBlock(t *testing.T) {
 	q.Flush(time.Hour)
 }
 
+// Of a large pipe that is not read, our programs leave most to others.
+func TestOwnLeavesRoomInALargePipe(t *testing.T) {
+	read, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer read.Close()
+	defer write.Close()
+	size, err := unix.FcntlInt(write.Fd(), unix.F_SETPIPE_SZ, 1<<20)
+	if err != nil {
+		t.Skipf("the kernel grants no large pipe: %v", err)
+	}
+	own, others := []byte(strings.Repeat("x", 999)+"\n"), []byte("from another program\n")
+	q := NewQueue(modest{patient{write}}, ownPending, note)
+	for waits := 0; waits < 100; { // as fast as they can be written at first
+		q.Write(own)
+		if !q.Crowded() {
+			waits = 0
+			continue
+		}
+		waits++
+		time.Sleep(time.Millisecond)
+	}
+	if taken, err := unix.IoctlGetInt(int(read.Fd()), unix.TIOCINQ); err != nil || taken > size/4+blockSize || taken < size/8 {
+		t.Errorf("%d bytes are taken of %d, %v", taken, size, err)
+	}
+	if err := unix.SetNonblock(int(write.Fd()), true); err != nil {
+		t.Fatal(err)
+	}
+	for room := size / 2; room > 0; room -= len(others) {
+		if _, err := unix.Write(int(write.Fd()), others); err != nil {
+			t.Fatalf("%v with half of the pipe left but %d bytes", err, room)
+		}
+	}
+	q.Flush(time.Millisecond) // in vain
+	text := &strings.Builder{}
+	for buffer := make([]byte, 1<<16); !strings.Contains(text.String(), " lost\n"); {
+		n, err := read.Read(buffer)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text.Write(buffer[:n])
+	}
+	read.Close()
+	q.Write(own)
+	q.Flush(time.Hour)
+	if q.owed != 1 {
+		t.Errorf("%d lines were lost without a reader, want 1", q.owed)
+	}
+}
+
 func BenchmarkQueue(b *testing.B) {
 	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
 	if err != nil {
