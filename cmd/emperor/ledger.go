@@ -2,27 +2,18 @@ package main
 
 import (
 	"context"
-	"path/filepath"
 
 	"github.com/emperor-go/emperor/pkg/emperor"
 )
 
-// ledgerDir is where an emperor writes down what its vassals have outside; empty
-// without a runtime directory.
-func (s *sight) ledgerDir() string {
-	if s.claim == nil {
-		return ""
-	}
-	return filepath.Join(s.claim.Dir, "ledger")
-}
-
-// ledger opens it, and removes first what a killed emperor has written down there.
-// Nil: a killed emperor leaves what it leaves.
+// ledger opens that in the runtime directory, and removes first what a killed emperor
+// has written down there. This is done with the rights of the emperor's user, who has
+// written it. Nil: a killed emperor leaves what it leaves.
 func (s *sight) ledger(ctx context.Context) *emperor.Ledger {
 	if s.claim == nil {
 		return nil
 	}
-	l, err := emperor.OpenLedger(s.ledgerDir())
+	l, err := emperor.OpenLedger(s.claim.LedgerDir())
 	if err != nil {
 		s.log.Warn("what vassals have outside cannot be written down", "error", err)
 		return nil

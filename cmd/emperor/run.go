@@ -79,7 +79,6 @@ func run(ctx context.Context, around outside, o *config.Emperor, warnings config
 		return err
 	}
 	defer orders.close()
-	ledger := sight.ledger(ctx)
 	undo, err := settle(ctx, o, log)
 	if err != nil {
 		return err
@@ -90,7 +89,7 @@ func run(ctx context.Context, around outside, o *config.Emperor, warnings config
 	log.Info("emperor "+config.Version+" is watching", "monitors", o.Monitors, "namespaces", o.Clone.String(), "pid", os.Getpid())
 	system := launcher(o, program, libraries, sight)
 	tools.lend(system)
-	system.Cgroups, system.Ledger = cgroups, ledger
+	system.Cgroups, system.Ledger = cgroups, sight.ledger(ctx)
 	if err := system.Start(ctx, log); err != nil {
 		return err
 	}

@@ -150,7 +150,6 @@ func (s *sight) close() {
 		}
 	}
 	if s.claim != nil {
-		_ = os.Remove(s.ledgerDir())
 		s.claim.Close()
 	}
 }

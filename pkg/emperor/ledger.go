@@ -37,7 +37,8 @@ type page struct {
 }
 
 // OpenLedger returns a ledger in dir, which is made when there is something to write
-// down. It must belong to this emperor alone.
+// down and it is not there. It must belong to this emperor alone, and nobody else may
+// write to it: the processes that it names are killed by Settle.
 func OpenLedger(dir string) (*Ledger, error) {
 	own, err := namespaces.IdentityOf(os.Getpid())
 	if err != nil {
@@ -129,7 +130,6 @@ func (l *Ledger) Settle(ctx context.Context) (found int, err error) {
 	if len(left) == 0 {
 		return 0, nil
 	}
-	defer func() { _ = os.Remove(l.dir) }() // if nothing else is in it
 	var links []namespaces.Peer
 	var unnoted []int
 	for _, p := range left {

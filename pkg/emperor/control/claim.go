@@ -42,6 +42,10 @@ type Claim struct {
 // NotifyDir is the directory of the sockets on which vassals say how they are.
 func (c *Claim) NotifyDir() string { return filepath.Join(c.Dir, "notify") }
 
+// LedgerDir is the directory in which the emperor writes down what its vassals have
+// outside, for the one that follows should it be killed.
+func (c *Claim) LedgerDir() string { return filepath.Join(c.Dir, "ledger") }
+
 // HeldError says that another emperor has the runtime directory.
 type HeldError struct{ Dir, PID string }
 
@@ -74,7 +78,7 @@ func take(dir string, uid, gid int) (*Claim, error) {
 }
 
 // establish makes what is not there, or is not this emperor's: the directory, the
-// lock, the socket and the directory for vassals.
+// lock, the socket and the directories for vassals and of the ledger.
 func (c *Claim) establish() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -98,7 +102,7 @@ func (c *Claim) establish() error {
 	if err := c.listen(); err != nil {
 		return fmt.Errorf("cannot make the control socket: %w", err)
 	}
-	return c.admitVassals()
+	return errors.Join(c.admitVassals(), c.keepLedger())
 }
 
 // makeDir makes the directory, if need be, and marks it as made by an emperor.
@@ -155,6 +159,21 @@ func (c *Claim) admitVassals() error {
 	}
 	c.notify = IdentityOf(dir)
 	return nil
+}
+
+// keepLedger makes the directory of the ledger, which nobody else can look into. One
+// that another user has written is not believed: what it says to kill is killed.
+func (c *Claim) keepLedger() error {
+	dir := c.LedgerDir()
+	var s unix.Stat_t
+	err := unix.Lstat(dir, &s)
+	if err == nil && s.Mode&unix.S_IFMT == unix.S_IFDIR && s.Uid == uint32(c.uid) && s.Mode&0o077 == 0 {
+		return nil
+	}
+	if err := errors.Join(os.RemoveAll(dir), os.Mkdir(dir, 0o700)); err != nil {
+		return err
+	}
+	return os.Chown(dir, c.uid, c.gid)
 }
 
 // Keep makes it all again whenever something of it is removed, until ctx ends.
@@ -272,6 +291,7 @@ func (c *Claim) Close() {
 	if c.notify.At(c.NotifyDir()) {
 		_ = os.Remove(c.NotifyDir())
 	}
+	_ = os.Remove(c.LedgerDir()) // unless something could not be removed
 	made := os.Remove(filepath.Join(c.Dir, marker)) == nil
 	_ = os.Remove(c.lock.Name()) // while it is held: see hold
 	c.lock.Close()

@@ -43,6 +43,48 @@ func TestClaimsComeAndGo(t *testing.T) {
 	}
 }
 
+// What another user could have written down is not believed: only one's own ledger is
+// taken over.
+func TestClaimOfALedger(t *testing.T) {
+	dir := t.TempDir()
+	for name, mode := range map[string]os.FileMode{"own": 0o700, "open": 0o770} {
+		ledger := filepath.Join(dir, "ledger")
+		if err := errors.Join(os.RemoveAll(ledger), os.Mkdir(ledger, 0o700), os.Chmod(ledger, mode)); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(ledger, "page"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		c, err := Take(dir, os.Geteuid(), os.Getegid())
+		if err != nil {
+			t.Fatal(err)
+		}
+		info, err := os.Stat(c.LedgerDir())
+		if err != nil || info.Mode().Perm() != 0o700 {
+			t.Errorf("%s: %v, %v", name, info, err)
+		}
+		if _, err := os.Stat(filepath.Join(ledger, "page")); (err == nil) != (name == "own") {
+			t.Errorf("%s: %v", name, err)
+		}
+		c.Close()
+	}
+	if os.Geteuid() != 0 {
+		return
+	}
+	link := filepath.Join(dir, "ledger")
+	if err := errors.Join(os.RemoveAll(link), os.Symlink("/", link), os.Lchown(link, 4001, 4001)); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Take(dir, 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if info, err := os.Lstat(link); err != nil || !info.IsDir() {
+		t.Errorf("the link of another user: %v, %v", info, err)
+	}
+}
+
 // A directory that somebody else made stays, and so does what somebody put into it.
 func TestClaimLeavesWhatItDidNotMake(t *testing.T) {
 	given := t.TempDir()
