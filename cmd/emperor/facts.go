@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/emperor-go/emperor/internal/address"
 	"github.com/emperor-go/emperor/internal/inspect"
@@ -32,6 +33,15 @@ type reading struct {
 	clone      namespaces.Flags // of each vassal
 	log        *slog.Logger
 	last       sync.Map // of each directory the templates that were read last, config.Templates
+}
+
+// readers have the reading in effect, which SIGHUP replaces.
+type readers struct{ current atomic.Pointer[reading] }
+
+func (r *readers) check(c monitor.Config) (emperor.Facts, error) { return r.current.Load().check(c) }
+
+func (r *readers) compare(was, is monitor.Config) emperor.Change {
+	return r.current.Load().compare(was, is)
 }
 
 // check parses a vassal's configuration as the vassal will, logs what is only

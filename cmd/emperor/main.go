@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
@@ -88,7 +89,10 @@ func govern(options *config.Emperor, warnings config.Problems) int {
 		return fail(err)
 	}
 	defer stderr.Close(logEnd)
-	if err := run(ctx, outside{hurry, stderr, waiting.ready}, options, append(warnings, stays(options)...)); err != nil {
+	from, _ := os.Getwd()
+	level := &slog.LevelVar{}
+	level.Set(options.LogLevel)
+	if err := run(ctx, outside{hurry, stderr, level, from, waiting.ready}, options, append(warnings, stays(options)...)); err != nil {
 		fmt.Fprintln(stderr, "emperor:", err)
 		waiting.failed(err)
 		return exitFailed

@@ -27,15 +27,15 @@ import (
 type outside struct {
 	hurry  <-chan struct{} // each further signal to stop
 	stderr *termlog.Queue
-	ready  func() // called when the log and the pid file are there
+	level  *slog.LevelVar // the lowest that is logged
+	from   string         // the working directory at the start
+	ready  func()         // called when the log and the pid file are there
 }
 
 // run wires everything, top to bottom, and supervises until ctx ends.
 func run(ctx context.Context, around outside, o *config.Emperor, warnings config.Problems) error {
-	log := slog.New(handler(around.stderr, o))
-	for _, w := range warnings {
-		log.Warn(w.Error())
-	}
+	log := slog.New(handler(around.stderr, o, around.level))
+	warn(log, warnings)
 	// What this process inherited is not for vassals and hooks.
 	if err := namespaces.CloseOnExecFrom(3); err != nil {
 		return err
@@ -93,7 +93,8 @@ func run(ctx context.Context, around outside, o *config.Emperor, warnings config
 	if err := system.Start(ctx, log); err != nil {
 		return err
 	}
-	options, err := supervision(o, log)
+	tune := &tuner{options: o, from: around.from, system: system, level: around.level, log: log}
+	options, err := supervision(o, &tune.readers, log)
 	if err != nil {
 		return err
 	}
@@ -109,8 +110,15 @@ func run(ctx context.Context, around outside, o *config.Emperor, warnings config
 	go relax(ctx, e)
 	go warnOpen(o, log)
 	defer telling(ctx, e, log)()
-	go wishes(ctx, e, look, log)
+	go wishes(ctx, e, tune, look, log)
 	return e.Run(ctx)
+}
+
+// warn logs warnings about the emperor's options.
+func warn(log *slog.Logger, warnings config.Problems) {
+	for _, w := range warnings {
+		log.Warn(w.Error())
+	}
 }
 
 // launcher translates the options of launches.
@@ -124,14 +132,15 @@ func launcher(o *config.Emperor, program string, libraries hooks.Libraries, seen
 	return s
 }
 
-// supervision translates the options of the loop.
-func supervision(o *config.Emperor, log *slog.Logger) (emperor.Options, error) {
+// supervision translates the options of the loop, and those of reading vassals' files.
+func supervision(o *config.Emperor, r *readers, log *slog.Logger) (emperor.Options, error) {
 	vassals := &reading{files: o.Templates, held: holds(o.OnDemand), allow: o.Allowed, clone: o.Clone, log: log}
 	vassals.attrs = append(slices.Clone(o.Wrapping.Collect), o.Wrapping.ProgramAttr, o.Wrapping.ChdirAttr)
 	vassals.wraps = wrapping(o.Wrapping)
 	vassals.refuseRoot = refusesRoot(o)
+	r.current.Store(vassals)
 	options := emperor.Options{
-		Check: vassals.check, Compare: vassals.compare, Concurrency: o.Concurrency, Mercy: o.ReloadMercy, Log: log,
+		Check: r.check, Compare: r.compare, Concurrency: o.Concurrency, Mercy: o.ReloadMercy, Log: log,
 		Backoff: emperor.Backoff{
 			Initial: o.Backoff, Max: o.BackoffMax, Reset: o.BackoffReset, Jitter: o.Life.Jitter, Limit: o.Life.MaxRestarts,
 		},
@@ -195,13 +204,13 @@ func rescan(monitors []monitor.Monitor) {
 	}
 }
 
-func handler(w io.Writer, o *config.Emperor) slog.Handler {
+func handler(w io.Writer, o *config.Emperor, level slog.Leveler) slog.Handler {
 	if o.JSONLog {
-		return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: o.LogLevel})
+		return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})
 	}
 	// The journal has the time and reads the level.
 	toJournal, _ := journal.StderrIsJournalStream()
-	return termlog.New(w, termlog.Options{Level: o.LogLevel, Time: !toJournal, Marks: toJournal, Prefix: "vassal"})
+	return termlog.New(w, termlog.Options{Level: level, Time: !toJournal, Marks: toJournal, Prefix: "vassal"})
 }
 
 // programAt finds the program that vassals run: the one named, or the one

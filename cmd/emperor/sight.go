@@ -174,5 +174,5 @@ func ownLog(o *config.Emperor) (*termlog.Queue, error) {
 			return nil, err
 		}
 	}
-	return termlog.LogQueue(w, logPending, func(w io.Writer) slog.Handler { return handler(w, o) }), nil
+	return termlog.LogQueue(w, logPending, func(w io.Writer) slog.Handler { return handler(w, o, slog.LevelWarn) }), nil
 }

@@ -20,28 +20,34 @@ import (
 var exactURG string
 
 // wishes carries out what the operator says by signals, as uWSGI's Emperor does,
-// until ctx ends: HUP reloads all vassals, USR1 prints their states to the log, URG
+// until ctx ends: HUP, or a touch of a file of touch-reload, reads the emperor's options
+// again and reloads all vassals, USR1 prints their states to the log, URG
 // forgets failures, WINCH looks at the monitors at once. USR2 means what URG does.
 // Each is logged, for many a one changes nothing that shows; but a terminal whose
 // window changes its size sends WINCH by the dozen.
-func wishes(ctx context.Context, e *emperor.Emperor, rescan func(), log *slog.Logger) {
+func wishes(ctx context.Context, e *emperor.Emperor, tune *tuner, rescan func(), log *slog.Logger) {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH)
 	if exactURG != "" {
 		signal.Notify(signals, syscall.SIGURG)
 	}
 	defer signal.Stop(signals)
+	touches := tune.touched(ctx)
 	for {
 		var sig os.Signal
 		select {
 		case <-ctx.Done():
 			return
+		case file := <-touches:
+			log.Info("touched: reloading all vassals", "file", file)
+			tune.reload(ctx, e)
+			continue
 		case sig = <-signals:
 		}
 		switch sig {
 		case syscall.SIGHUP:
 			log.Info("SIGHUP: reloading all vassals")
-			_ = e.Inform(ctx, emperor.ReloadAll) // an error: it is ending
+			tune.reload(ctx, e)
 		case syscall.SIGURG, syscall.SIGUSR2:
 			log.Info(unix.SignalName(sig.(syscall.Signal)) + ": forgetting failures")
 			_ = e.Inform(ctx, emperor.PardonAll)

@@ -24,6 +24,12 @@ func Diff(before, after *Vassal) []Difference {
 	return vassalOptions.diff(before.entries, after.entries)
 }
 
+// DiffEmperor is Diff for the options of the emperor. An option whose Change is Reload
+// can be taken over while the emperor runs; any other needs a restart.
+func DiffEmperor(before, after *Emperor) []Difference {
+	return emperorOptions.diff(before.entries, after.entries)
+}
+
 func (t table[T]) diff(before, after []entry) []Difference {
 	was, is := t.settings(before, false), t.settings(after, false)
 	var list []Difference

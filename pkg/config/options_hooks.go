@@ -14,17 +14,17 @@ import (
 // emperorHookOptions are about the hooks of the emperor's own file.
 var emperorHookOptions = option.Rows[Emperor]{
 	{
-		Name: "emperor-allow-attr", Group: "Hooks", Arg: "OPTION|PHASE,…", Repeat: true,
+		Name: "emperor-allow-attr", Change: option.Reload, Group: "Hooks", Arg: "OPTION|PHASE,…", Repeat: true,
 		Help: "hooks of the emperor that the section [emperor] of a vassal's file may give, where root owns the file",
 		Set:  setAllowed,
 	},
 	{
-		Name: "emperor-hook-concurrency", Group: "Hooks", Arg: "N", Def: "1",
+		Name: "emperor-hook-concurrency", Change: option.Reload, Group: "Hooks", Arg: "N", Def: "1",
 		Help: "of how many vassals the emperor's hooks run at a time; one that takes longer than a second holds up no other",
 		Set:  setVassals(func(e *Emperor) *int { return &e.HookConcurrency }),
 	},
 	{
-		Name: "emperor-hook-timeout", Group: "Hooks", Arg: "TIME", Def: "30", Help: "bound of each hook; 0: none",
+		Name: "emperor-hook-timeout", Change: option.Reload, Group: "Hooks", Arg: "TIME", Def: "30", Help: "bound of each hook; 0: none",
 		Into: func(e *Emperor) option.Field { return (*option.Duration)(&e.HookTimeout) },
 	},
 }
@@ -46,6 +46,7 @@ var vassalHookOptions = option.Rows[Vassal]{
 type hookArea[T any] struct {
 	phases []hooks.Phase
 	help   string // in front of the help of a phase
+	once   bool   // they run once, at the start: no reload brings others
 	set    func(*T) hooks.Set
 	made   option.Made[T]
 }
@@ -90,7 +91,7 @@ func (a *hookArea[T]) row(info hooks.PhaseInfo, kind hooks.Kind) *option.Row[T] 
 
 func (a *hookArea[T]) makeRow(name string, info hooks.PhaseInfo, kind hooks.Kind) *option.Row[T] {
 	change := option.Respawn
-	if info.Serving() {
+	if !a.once && (info.Serving() || info.Who == hooks.Emperor && info.Phase != hooks.EmperorStart) {
 		change = option.Reload
 	}
 	return &option.Row[T]{

@@ -37,48 +37,48 @@ func defaultLife() Life {
 
 // lifeOptions say how vassals live and die.
 var lifeOptions = option.Rows[Emperor]{
-	{Name: "emperor-backoff-jitter", Group: "Vassals", Arg: "PERCENT", Def: "10", Help: "largest part of a backoff that is added at random", Set: setJitter},
+	{Name: "emperor-backoff-jitter", Change: option.Reload, Group: "Vassals", Arg: "PERCENT", Def: "10", Help: "largest part of a backoff that is added at random", Set: setJitter},
 	{
-		Name: "emperor-broodlord", Group: "Vassals", Arg: "N", Help: "how many zergs may run in all, for vassals that ask for reinforcement",
+		Name: "emperor-broodlord", Change: option.Reload, Group: "Vassals", Arg: "N", Help: "how many zergs may run in all, for vassals that ask for reinforcement",
 		Into: func(e *Emperor) option.Field { return (*option.Number)(&e.Life.Broodlord) },
 	},
 	{
-		Name: "emperor-change-pause", Group: "Vassals", Arg: "TIME", Def: "30",
+		Name: "emperor-change-pause", Change: option.Reload, Group: "Vassals", Arg: "TIME", Def: "30",
 		Help: "longest pause between two processes that changes of a vassal's file take, one after the other; 0: none",
 		Into: func(e *Emperor) option.Field { return (*option.Duration)(&e.Life.ChangePause) },
 	},
 	{
-		Name: "emperor-curse-tolerance", Group: "Vassals", Arg: "TIME", Def: "30", Help: "how long a vassal may live that closed its pipe; 0: for ever",
+		Name: "emperor-curse-tolerance", Change: option.Reload, Group: "Vassals", Arg: "TIME", Def: "30", Help: "how long a vassal may live that closed its pipe; 0: for ever",
 		Into: func(e *Emperor) option.Field { return (*option.Duration)(&e.Life.CurseTolerance) },
 	},
 	{
-		Name: "emperor-graceful-shutdown", Group: "Vassals", Help: "stop vassals gracefully when the emperor stops",
+		Name: "emperor-graceful-shutdown", Change: option.Reload, Group: "Vassals", Help: "stop vassals gracefully when the emperor stops",
 		Into: func(e *Emperor) option.Field { return (*option.Flag)(&e.Life.Graceful) },
 	},
 	{
-		Name: "emperor-max-restarts", Aliases: []string{"max-restarts"}, Group: "Vassals", Arg: "N",
+		Name: "emperor-max-restarts", Change: option.Reload, Aliases: []string{"max-restarts"}, Group: "Vassals", Arg: "N",
 		Help: "failures in a row after which a vassal rests until its file changes", Into: func(e *Emperor) option.Field { return (*option.Number)(&e.Life.MaxRestarts) },
 	},
-	{Name: "emperor-max-throttle", Group: "Vassals", Arg: "MS", Help: "the longest backoff, as uWSGI names it", Into: func(e *Emperor) option.Field { return (*option.Milliseconds)(&e.BackoffMax) }},
+	{Name: "emperor-max-throttle", Change: option.Reload, Group: "Vassals", Arg: "MS", Help: "the longest backoff, as uWSGI names it", Into: func(e *Emperor) option.Field { return (*option.Milliseconds)(&e.BackoffMax) }},
 	{
-		Name: "emperor-no-blacklist", Group: "Vassals", Help: "every backoff is as long as the first",
+		Name: "emperor-no-blacklist", Change: option.Reload, Group: "Vassals", Help: "every backoff is as long as the first",
 		Into: func(e *Emperor) option.Field { return (*option.Flag)(&e.FlatBackoff) },
 	},
 	{
-		Name: "emperor-reload-timeout", Group: "Vassals", Arg: "TIME", Def: "60", Help: "how long a reload may take before it counts as failed; 0: for ever",
+		Name: "emperor-reload-timeout", Change: option.Reload, Group: "Vassals", Arg: "TIME", Def: "60", Help: "how long a reload may take before it counts as failed; 0: for ever",
 		Into: func(e *Emperor) option.Field { return (*option.Duration)(&e.Life.ReloadTimeout) },
 	},
 	{
-		Name: "emperor-required-heartbeat", Group: "Vassals", Arg: "TIME", Def: "30", Help: "longest silence of a vassal that has sent heartbeats; 0: any",
+		Name: "emperor-required-heartbeat", Change: option.Reload, Group: "Vassals", Arg: "TIME", Def: "30", Help: "longest silence of a vassal that has sent heartbeats; 0: any",
 		Into: func(e *Emperor) option.Field { return (*option.Duration)(&e.Life.Heartbeat) },
 	},
-	{Name: "emperor-throttle", Group: "Vassals", Arg: "MS", Help: "the first backoff, as uWSGI names it", Into: func(e *Emperor) option.Field { return (*option.Milliseconds)(&e.Backoff) }},
+	{Name: "emperor-throttle", Change: option.Reload, Group: "Vassals", Arg: "MS", Help: "the first backoff, as uWSGI names it", Into: func(e *Emperor) option.Field { return (*option.Milliseconds)(&e.Backoff) }},
 	{
-		Name: "emperor-wait-for-command", Group: "Vassals", Help: "a new vassal starts when it is told to",
+		Name: "emperor-wait-for-command", Change: option.Reload, Group: "Vassals", Help: "a new vassal starts when it is told to",
 		Into: func(e *Emperor) option.Field { return (*option.Flag)(&e.Life.WaitForCommand) },
 	},
 	{
-		Name: "emperor-wait-for-command-ignore", Group: "Vassals", Arg: "NAME", Repeat: true, Help: "a vassal that does not wait for a command",
+		Name: "emperor-wait-for-command-ignore", Change: option.Reload, Group: "Vassals", Arg: "NAME", Repeat: true, Help: "a vassal that does not wait for a command",
 		Into: func(e *Emperor) option.Field { return (*option.List)(&e.Life.WaitIgnore) },
 	},
 

@@ -26,6 +26,9 @@ type Process struct {
 	Names Names
 	// Log is where the emperor's log goes.
 	Log OwnLog
+	// Touch are files. When one is touched the emperor reads its options again and
+	// reloads all vassals, as at SIGHUP.
+	Touch []string
 	// Daemonize detaches the emperor from its terminal once its log and pid file are
 	// there.
 	Daemonize bool
@@ -93,6 +96,10 @@ var ownOptions = option.Rows[Emperor]{
 	{Name: "flock", Aliases: []string{"flock2"}, Group: "Process", Arg: "FILE", Repeat: true, Help: "lock the file, or fail where it is locked", Set: setLock(false)},
 	{Name: "flock-wait", Aliases: []string{"flock-wait2"}, Group: "Process", Arg: "FILE", Repeat: true, Help: "lock the file, when that can be had", Set: setLock(true)},
 	{Name: "max-fd", Group: "Process", Arg: "N", Help: "limit of open descriptors, for vassals too", Set: setMaxFD},
+	{
+		Name: "touch-reload", Aliases: []string{"fs-reload"}, Group: "Process", Arg: "FILE", Repeat: true, Help: "reload the emperor's options and all vassals when the file is touched",
+		Into: func(e *Emperor) option.Field { return (*option.List)(&e.Process.Touch) },
+	},
 	{Name: "umask", Group: "Process", Arg: "OCTAL", Guard: true, Help: "file mode creation mask, which vassals inherit", Set: setOwnUmask},
 }
 

@@ -10,7 +10,7 @@ import (
 // rightsOptions say with which rights vassals begin.
 var rightsOptions = option.Rows[Emperor]{
 	{
-		Name: "emperor-root", Group: "Privileges", Arg: "RULE", Def: "warn", Guard: true,
+		Name: "emperor-root", Change: option.Reload, Group: "Privileges", Arg: "RULE", Def: "warn", Guard: true,
 		Help: "a vassal that would be root because it names no uid: warn, or refuse, which makes it a mistake", Set: setRoot,
 	},
 }

@@ -10,27 +10,27 @@ import (
 // templateOptions say what stands around the file of each vassal.
 var templateOptions = option.Rows[Emperor]{
 	{
-		Name: "vassal-set", Aliases: []string{"vassals-set"}, Group: "Templates", Arg: "KEY=VALUE", Repeat: true,
+		Name: "vassal-set", Change: option.Reload, Aliases: []string{"vassals-set"}, Group: "Templates", Arg: "KEY=VALUE", Repeat: true,
 		Help: "an option of all vassals, before their files", Set: setVassalSet,
 	},
 	{
-		Name: "vassals-include", Group: "Templates", Arg: "FILE", Repeat: true, Help: "read a file behind the file of each vassal",
+		Name: "vassals-include", Change: option.Reload, Group: "Templates", Arg: "FILE", Repeat: true, Help: "read a file behind the file of each vassal",
 		Into: func(e *Emperor) option.Field { return (*templateFile)(&e.Templates.Include) },
 	},
 	{
-		Name: "vassals-include-before", Group: "Templates", Arg: "FILE", Repeat: true, Help: "read a file before the file of each vassal",
+		Name: "vassals-include-before", Change: option.Reload, Group: "Templates", Arg: "FILE", Repeat: true, Help: "read a file before the file of each vassal",
 		Into: func(e *Emperor) option.Field { return (*templateFile)(&e.Templates.IncludeBefore) },
 	},
 	{
-		Name: "vassals-inherit", Group: "Templates", Arg: "FILE", Repeat: true, Help: "a file that each vassal inherits: it counts after all others",
+		Name: "vassals-inherit", Change: option.Reload, Group: "Templates", Arg: "FILE", Repeat: true, Help: "a file that each vassal inherits: it counts after all others",
 		Into: func(e *Emperor) option.Field { return (*templateFile)(&e.Templates.Inherit) },
 	},
 	{
-		Name: "vassals-inherit-before", Group: "Templates", Arg: "FILE", Repeat: true, Help: "the same, before those of vassals-inherit",
+		Name: "vassals-inherit-before", Change: option.Reload, Group: "Templates", Arg: "FILE", Repeat: true, Help: "the same, before those of vassals-inherit",
 		Into: func(e *Emperor) option.Field { return (*templateFile)(&e.Templates.InheritBefore) },
 	},
 	{
-		Name: "vassals-own-magic", Group: "Templates", Help: "magic variables in these files speak of the vassal's file",
+		Name: "vassals-own-magic", Change: option.Reload, Group: "Templates", Help: "magic variables in these files speak of the vassal's file",
 		Into: func(e *Emperor) option.Field { return (*option.Flag)(&e.Templates.VassalMagic) },
 	},
 }

@@ -10,23 +10,23 @@ import (
 // vassalsOptions say how the emperor starts, restarts and stops vassals.
 var vassalsOptions = option.Rows[Emperor]{
 	{
-		Name: "emperor-backoff", Group: "Vassals", Arg: "TIME", Def: "500ms", Help: "pause after a vassal's first failure; doubles with each",
+		Name: "emperor-backoff", Change: option.Reload, Group: "Vassals", Arg: "TIME", Def: "500ms", Help: "pause after a vassal's first failure; doubles with each",
 		Into: func(e *Emperor) option.Field { return (*option.Positive)(&e.Backoff) },
 	},
 	{
-		Name: "emperor-backoff-max", Group: "Vassals", Arg: "TIME", Def: "30", Help: "longest pause between two launches of a vassal; without it a longer emperor-backoff counts",
+		Name: "emperor-backoff-max", Change: option.Reload, Group: "Vassals", Arg: "TIME", Def: "30", Help: "longest pause between two launches of a vassal; without it a longer emperor-backoff counts",
 		Into: func(e *Emperor) option.Field { return (*option.Positive)(&e.BackoffMax) },
 	},
 	{
-		Name: "emperor-backoff-reset", Group: "Vassals", Arg: "TIME", Def: "10", Help: "how long a vassal must run for its failures to be forgotten",
+		Name: "emperor-backoff-reset", Change: option.Reload, Group: "Vassals", Arg: "TIME", Def: "10", Help: "how long a vassal must run for its failures to be forgotten",
 		Into: func(e *Emperor) option.Field { return (*option.Positive)(&e.BackoffReset) },
 	},
 	{
-		Name: "emperor-concurrency", Group: "Vassals", Arg: "N", Def: "2 x CPUs", Help: "how many vassals are launched at a time",
+		Name: "emperor-concurrency", Change: option.Reload, Group: "Vassals", Arg: "N", Def: "2 x CPUs", Help: "how many vassals are launched at a time",
 		Set: setVassals(func(e *Emperor) *int { return &e.Concurrency }),
 	},
 	{
-		Name: "emperor-release", Group: "Vassals", Arg: "WHEN", Def: "hooks",
+		Name: "emperor-release", Change: option.Reload, Group: "Vassals", Arg: "WHEN", Def: "hooks",
 		Help: "when a vassal boots: after the as-emperor hooks (hooks) or beside them (early)", Set: setRelease,
 	},
 	{Name: "emperor-use-clone", Group: "Vassals", Arg: "LIST", Guard: true, Help: "new namespaces of each vassal: pid,uts,net,ipc,fs,user,cgroup,time", Set: setClone},
@@ -35,7 +35,7 @@ var vassalsOptions = option.Rows[Emperor]{
 		Set: func(e *Emperor, v option.Value) error { e.VassalProgram = v.Text; return nil },
 	},
 	{
-		Name: "reload-mercy", Group: "Vassals", Arg: "TIME", Def: "60", Help: "time between asking a vassal to stop and killing it",
+		Name: "reload-mercy", Change: option.Reload, Group: "Vassals", Arg: "TIME", Def: "60", Help: "time between asking a vassal to stop and killing it",
 		Into: func(e *Emperor) option.Field { return (*option.Duration)(&e.ReloadMercy) },
 	},
 }

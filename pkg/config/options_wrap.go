@@ -17,27 +17,27 @@ type Wrapping struct {
 // wrapOptions say what program vassals become.
 var wrapOptions = option.Rows[Emperor]{
 	{
-		Name: "emperor-chdir-attr", Group: "Vassals", Arg: "NAME", Help: "attribute with the directory in which the wrapper starts",
+		Name: "emperor-chdir-attr", Change: option.Reload, Group: "Vassals", Arg: "NAME", Help: "attribute with the directory in which the wrapper starts",
 		Into: func(e *Emperor) option.Field { return (*option.Text)(&e.Wrapping.ChdirAttr) },
 	},
 	{
-		Name: "emperor-collect-attr", Group: "Vassals", Arg: "NAME", Repeat: true, Help: "attribute to collect from the section [emperor] of a vassal's file",
+		Name: "emperor-collect-attr", Change: option.Reload, Group: "Vassals", Arg: "NAME", Repeat: true, Help: "attribute to collect from the section [emperor] of a vassal's file",
 		Into: func(e *Emperor) option.Field { return (*option.List)(&e.Wrapping.Collect) },
 	},
 	{
-		Name: "emperor-wrapper", Group: "Vassals", Arg: "PROGRAM", Help: "vassals become this program, which speaks uWSGI's protocol, such as uwsgi",
+		Name: "emperor-wrapper", Change: option.Reload, Group: "Vassals", Arg: "PROGRAM", Help: "vassals become this program, which speaks uWSGI's protocol, such as uwsgi",
 		Into: func(e *Emperor) option.Field { return (*option.Text)(&e.Wrapping.Program) },
 	},
 	{
-		Name: "emperor-wrapper-attr", Group: "Vassals", Arg: "NAME", Help: "attribute with the program a vassal becomes",
+		Name: "emperor-wrapper-attr", Change: option.Reload, Group: "Vassals", Arg: "NAME", Help: "attribute with the program a vassal becomes",
 		Into: func(e *Emperor) option.Field { return (*option.Text)(&e.Wrapping.ProgramAttr) },
 	},
 	{
-		Name: "emperor-wrapper-fallback", Group: "Vassals", Arg: "PROGRAM", Repeat: true, Help: "program to become when emperor-wrapper cannot be executed",
+		Name: "emperor-wrapper-fallback", Change: option.Reload, Group: "Vassals", Arg: "PROGRAM", Repeat: true, Help: "program to become when emperor-wrapper cannot be executed",
 		Into: func(e *Emperor) option.Field { return (*option.List)(&e.Wrapping.Fallback) },
 	},
 	{
-		Name: "emperor-wrapper-override", Group: "Vassals", Arg: "PROGRAM", Repeat: true, Help: "program to become if it can be executed, before emperor-wrapper",
+		Name: "emperor-wrapper-override", Change: option.Reload, Group: "Vassals", Arg: "PROGRAM", Repeat: true, Help: "program to become if it can be executed, before emperor-wrapper",
 		Into: func(e *Emperor) option.Field { return (*option.List)(&e.Wrapping.Override) },
 	},
 }

@@ -31,7 +31,7 @@ var emperorOptions = table[Emperor]{
 	&controlOptions,
 	&emperorFileOptions,
 	&hookArea[Emperor]{phases: hooks.PhasesOf(hooks.Emperor), set: func(e *Emperor) hooks.Set { return e.Hooks }},
-	&hookArea[Emperor]{phases: ownPhases, help: "once, in the emperor itself: ", set: func(e *Emperor) hooks.Set { return e.Process.Hooks }},
+	&hookArea[Emperor]{phases: ownPhases, help: "once, in the emperor itself: ", once: true, set: func(e *Emperor) hooks.Set { return e.Process.Hooks }},
 }
 
 var vassalOptions = table[Vassal]{

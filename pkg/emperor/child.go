@@ -84,7 +84,7 @@ func (c *child) connect() (ends []*os.File, err error) {
 		return ends, err
 	}
 	ends = append(ends, write, write)
-	c.part = c.system.pipes.widen(write)
+	c.part = c.system.Ears.pipes.widen(write)
 	if c.pipe, theirs, err = stream("pipe"); err != nil {
 		return ends, err
 	}
@@ -300,7 +300,7 @@ func (c *child) abandon() {
 // close closes every descriptor that is open.
 func (c *child) close() {
 	closeAll([]*os.File{c.pipe, c.configs, c.output})
-	c.system.pipes.giveBack(c.part)
+	c.system.Ears.pipes.giveBack(c.part)
 	c.part = 0
 	if c.orders != nil {
 		c.orders.Close()

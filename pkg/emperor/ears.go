@@ -21,6 +21,7 @@ const (
 type Ears struct {
 	talk, prints *poll.Set
 	buffer       []byte // of the goroutine of prints
+	pipes        plumber
 }
 
 // NewEars starts the goroutines. The caller closes them after the last vassal's end.
@@ -34,7 +35,7 @@ func NewEars() (*Ears, error) {
 		talk.Close()
 		return nil, err
 	}
-	return &Ears{talk, prints, make([]byte, printTaken)}, nil
+	return &Ears{talk: talk, prints: prints, buffer: make([]byte, printTaken)}, nil
 }
 
 // Close ends the goroutines.

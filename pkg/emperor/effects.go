@@ -126,11 +126,12 @@ func (e *Emperor) launch(v *vassal) {
 	if v.activation != nil {
 		r.Socket = v.activation.Socket()
 	}
+	launcher := e.options.Launcher
 	late := time.AfterFunc(slowLaunch, func() { e.post(slow{a}) })
 	e.group.Go(func() {
 		defer cancel(nil)
 		defer late.Stop()
-		process, err := e.options.Launcher.Launch(ctx, r)
+		process, err := launcher.Launch(ctx, r)
 		e.post(launched{a, process, err})
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/emperor-go/emperor/internal/address"
@@ -239,21 +240,23 @@ type Emperor struct {
 	events  chan event
 	done    chan struct{} // closed when the loop no longer takes events
 	group   sync.WaitGroup
+	checks  atomic.Uint64 // rounds of checks; one of an earlier round is old
 
 	// Owned by the loop.
-	vassals   map[string]*vassal
-	sets      map[int][]Plan // the last of each monitor
-	looked    int            // how many monitors' first sets count
-	queue     []*vassal
-	launching int
-	launches  uint64             // of all vassals
-	absent    map[string]absence // by name, for a minute
-	rolling   []*vassal          // to be reloaded, in order
-	rolls     int                // how often all were to be
-	zergs     int
-	listeners map[*listener]bool
-	stopping  bool
-	err       error
+	vassals    map[string]*vassal
+	sets       map[int][]Plan // the last of each monitor
+	looked     int            // how many monitors' first sets count
+	queue      []*vassal
+	launching  int
+	launches   uint64             // of all vassals
+	absent     map[string]absence // by name, for a minute
+	rolling    []*vassal          // to be reloaded, in order
+	rolls      int                // how often all were to be
+	rechecking int                // rounds of checks that are under way before a reload of all
+	zergs      int
+	listeners  map[*listener]bool
+	stopping   bool
+	err        error
 }
 
 // slowLaunch is when a launch stops counting against the concurrency: by then it

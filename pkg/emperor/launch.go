@@ -19,8 +19,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// System is the Launcher that makes real processes. Its fields are set before
-// the first launch and not changed afterwards.
+// System is the Launcher that makes real processes. Its fields are set before the first
+// launch and not changed afterwards; a copy with other fields shares the rest.
 type System struct {
 	// Program is the path of the vassal program. Required.
 	Program string
@@ -69,8 +69,6 @@ type System struct {
 	Output *output.Hub
 	// Cgroups is where each generation gets a cgroup of its own. Nil: nowhere.
 	Cgroups *namespaces.CgroupRoot
-
-	pipes plumber
 }
 
 // Launch implements Launcher: hooks before, clone, hooks after, order.

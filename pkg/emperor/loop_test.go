@@ -519,3 +519,57 @@ func TestRandomLife(t *testing.T) {
 		}
 	})
 }
+
+// A reload of all checks every configuration again: one whose templates say something
+// else gets a new process, the others reload, and one that cannot be used any more runs
+// on. Options that are taken over count for the next launch.
+func TestReloadOfAllChecksAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		template := "old"
+		s := play(t, func(o *Options) {
+			o.Check = func(c monitor.Config) (Facts, error) {
+				switch {
+				case c.Name == "plain.ini":
+					return Facts{}, nil
+				case c.Name == "broken.ini" && template == "new":
+					return Facts{}, errors.New("the template is wrong")
+				}
+				return Facts{Templates: &wire.Templates{Set: [][]byte{[]byte(template)}}}, nil
+			}
+		})
+		for _, name := range []string{"plain.ini", "broken.ini", "with.ini"} {
+			s.put(name, "1")
+		}
+		s.expect(t, "launch plain.ini#1 1, launch broken.ini#1 1, launch with.ini#1 1")
+		pass(time.Minute)
+		template = "new"
+		other := newWorld()
+		o := s.emperor.options
+		o.Launcher = other
+		if err := s.emperor.Retune(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.emperor.Inform(t.Context(), ReloadAll); err != nil {
+			t.Fatal(err)
+		}
+		pass(time.Second)
+		got := strings.Split(s.since(), ", ") // the order among vassals is open
+		slices.Sort(got)
+		if want := []string{"clear with.ini#1", "dead with.ini#1 exit status 0", "reload plain.ini#1 1"}; !slices.Equal(got, want) {
+			t.Errorf("got %q, want %q", got, want)
+		}
+		if got := other.since(); got != "launch with.ini#2 1" {
+			t.Errorf("the other launcher: %s", got)
+		}
+		records, err := s.emperor.Records(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range records {
+			if r.State != Running || (r.Fault != "") != (r.Name == "broken.ini") {
+				t.Errorf("%s is %s, fault %q", r.Name, r.State, r.Fault)
+			}
+		}
+		s.stop()
+	})
+}

@@ -118,12 +118,21 @@ func (e *Emperor) refuse(v *vassal) {
 // reloadAll asks every vassal that serves to reload, some at a time.
 func (e *Emperor) reloadAll() {
 	e.rolls++
+	var list, again []*vassal
 	for _, v := range e.sorted() {
-		if v.state == Running && !slices.Contains(e.rolling, v) {
-			e.rolling = append(e.rolling, v)
+		switch {
+		case v.state != Running || slices.Contains(e.rolling, v):
+		case v.parent == nil && e.options.Check != nil:
+			again = append(again, v)
+		default:
+			list = append(list, v)
 		}
 	}
-	e.options.Log.Info("reloading all", "vassals", len(e.rolling))
+	e.options.Log.Info("reloading all", "vassals", len(list)+len(again))
+	e.rolling = append(e.rolling, list...)
+	if len(again) > 0 {
+		e.recheck(again)
+	}
 }
 
 // roll starts the next reloads while there are places.

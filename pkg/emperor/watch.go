@@ -23,11 +23,13 @@ func (e *Emperor) watch(ctx context.Context, source int, m monitor.Monitor) {
 // finding is the outcome of a check, kept so that it is made once a version.
 type finding struct {
 	version monitor.Version
+	round   uint64
 	facts   Facts
 	err     error
 }
 
 func (e *Emperor) check(set monitor.Set, known map[string]finding) ([]Plan, map[string]finding) {
+	round := e.checks.Load()
 	plans, findings := make([]Plan, len(set)), make(map[string]finding, len(set))
 	for i, c := range set {
 		plans[i].Config = c
@@ -35,8 +37,8 @@ func (e *Emperor) check(set monitor.Set, known map[string]finding) ([]Plan, map[
 			continue
 		}
 		f, ok := known[c.Name]
-		if !ok || f.version != c.Version {
-			f.version = c.Version
+		if !ok || f.version != c.Version || f.round != round {
+			f.version, f.round = c.Version, round
 			f.facts, f.err = e.options.Check(c)
 		}
 		findings[c.Name] = f

@@ -1,0 +1,150 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/fsnotify/fsnotify"
+
+	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
+	"github.com/emperor-go/emperor/pkg/emperor"
+	"github.com/emperor-go/emperor/pkg/emperor/turn"
+	"github.com/emperor-go/emperor/pkg/hooks"
+)
+
+// tuner takes over what the emperor's own options say by now, while the emperor runs.
+// One goroutine uses it.
+type tuner struct {
+	options *config.Emperor // those that were read last, and could be used
+	from    string          // the directory in which the emperor was started
+	readers readers
+	system  *emperor.System // launches vassals from now on
+	level   *slog.LevelVar
+	log     *slog.Logger
+}
+
+// rereading bounds commands and downloads that the emperor's file asks for.
+const rereading = 10 * time.Second
+
+// reload reads the emperor's options again, takes over those that can change while it
+// runs, names the others, and reloads all vassals. With a mistake in them everything
+// stays as it is, and the vassals reload all the same.
+func (t *tuner) reload(ctx context.Context, e *emperor.Emperor) {
+	defer func() { _ = e.Inform(ctx, emperor.ReloadAll) }() // an error: it is ending
+	limited, cancel := context.WithTimeout(ctx, rereading)
+	defer cancel()
+	access := config.Own(parser.Parse)
+	access.Dir, access.Until = t.from, limited
+	next, warnings, err := access.ParseEmperor(os.Args[1:])
+	if err != nil {
+		t.log.Error("the emperor's options have a mistake and stay as they were", "error", err)
+		return
+	}
+	var taken, kept []string
+	for _, d := range config.DiffEmperor(t.options, next) {
+		if d.Change == config.Reload && !native(next, d.Option) {
+			taken = append(taken, d.Option)
+		} else {
+			kept = append(kept, d.Option)
+		}
+	}
+	if len(taken)+len(kept) == 0 {
+		return
+	}
+	warn(t.log, warnings)
+	if len(kept) > 0 {
+		t.log.Warn("changed options of the emperor need a restart", "options", strings.Join(kept, ", "))
+	}
+	if len(taken) == 0 || !t.take(ctx, e, next) {
+		return
+	}
+	t.log.Info("changed options of the emperor are in effect", "options", strings.Join(taken, ", "))
+}
+
+// native reports whether an option brings hooks that this program cannot run.
+func native(o *config.Emperor, option string) bool {
+	h, asked := o.Hooks.Native()
+	return asked && !hooks.IsNative && h.Spec().Option() == option
+}
+
+// take puts the options into effect that can be while the emperor runs.
+func (t *tuner) take(ctx context.Context, e *emperor.Emperor, next *config.Emperor) bool {
+	next.Clone, next.OnDemand = t.options.Clone, t.options.OnDemand
+	options, err := supervision(next, &t.readers, t.log)
+	if err != nil {
+		t.log.Error("the emperor's options cannot be used and stay as they were", "error", err)
+		return false
+	}
+	system := *t.system
+	system.Hooks, system.HookTimeout, system.Early, system.RefuseRoot = next.Hooks, next.HookTimeout, next.EarlyRelease, refusesRoot(next)
+	system.Foreign, system.Templates = wrapping(next.Wrapping), templates(next.Templates)
+	system.Foreign.Before, system.Foreign.After = templateArgs(next.Templates)
+	if next.HookConcurrency != t.options.HookConcurrency {
+		system.Turns = turn.New(next.HookConcurrency)
+	}
+	options.Launcher, options.Attendant = &system, &system
+	if e.Retune(ctx, options) != nil {
+		return false // it is ending
+	}
+	t.level.Set(next.LogLevel)
+	t.options, t.system = next, &system
+	return true
+}
+
+// settling is how long a file that is touched must be left alone for it to count.
+const settling = 20 * time.Millisecond
+
+// touched returns a channel that delivers each file of touch-reload that is touched,
+// until ctx ends. Nil: there are none.
+func (t *tuner) touched(ctx context.Context) <-chan string {
+	files := t.options.Process.Touch
+	if len(files) == 0 {
+		return nil
+	}
+	watcher, err := fsnotify.NewWatcher()
+	seen := map[string]time.Time{}
+	for _, path := range files {
+		seen[path] = changed(path)
+		if dir := filepath.Dir(path); err == nil && !slices.Contains(watcher.WatchList(), dir) {
+			err = watcher.Add(dir) // of the directory: an editor puts another file in the place
+		}
+	}
+	if err != nil {
+		t.log.Error("files of touch-reload cannot be watched", "error", err)
+		return nil
+	}
+	touches := make(chan string)
+	go func() {
+		defer func() { _ = watcher.Close() }()
+		timer := time.NewTimer(0)
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-watcher.Events:
+				timer.Reset(settling)
+			case err := <-watcher.Errors:
+				t.log.Debug("some touches are found late", "error", err)
+				timer.Reset(settling)
+			case <-timer.C:
+				for _, path := range files {
+					if now := changed(path); !now.IsZero() && !now.Equal(seen[path]) {
+						seen[path] = now
+						select {
+						case touches <- path:
+						case <-ctx.Done():
+							return
+						}
+					}
+				}
+			}
+		}
+	}()
+	return touches
+}
