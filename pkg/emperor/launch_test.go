@@ -32,7 +32,7 @@ func TestCloneOutOfDescriptors(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // the collector would close them
 	spawner := namespaces.NewSpawner()
 	defer spawner.Close()
-	s := System{Program: "/bin/true", Spawner: spawner, Foreign: Foreign{Wrapper: "/bin/true"}}
+	s := System{Ears: &Ears{}, Program: "/bin/true", Spawner: spawner, Foreign: Foreign{Wrapper: "/bin/true"}}
 	free := holdDescriptors(t)
 	for n := range 10 {
 		before := openDescriptors()
