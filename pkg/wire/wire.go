@@ -12,6 +12,7 @@
 //	   |  Order 1 ----------------------------> |  boots
 //	   |                                        |
 //	   | <----------------------------- Spawned |
+//	   | <---- Notices: where a boot stays long |
 //	   | <--------------------------- Accepting |
 //	   | <--------------------- Notice 1, ready |  it speaks the order channel
 //	   |                                        |

@@ -49,8 +49,8 @@ func (g *Gate) judge(c *namespaces.Caller) error {
 		return errUser
 	}
 	ours, err := c.Shares(namespaces.NewUser)
-	if errors.Is(err, os.ErrPermission) && c.UID != os.Geteuid() {
-		return fmt.Errorf("%w (ask as user %d)", err, os.Geteuid())
+	if errors.Is(err, os.ErrPermission) {
+		return fmt.Errorf("%w (ask as user %d in the emperor's user namespace)", err, os.Geteuid())
 	}
 	if err == nil && !ours {
 		err = errForeign
