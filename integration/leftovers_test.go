@@ -68,6 +68,24 @@ func TestLinksOfEveryPhaseEndWithTheirGeneration(t *testing.T) {
 	}
 }
 
+// Without a pid namespace the hooks of a vassal find the emperor's network, too.
+func TestLinksOfTheVassalsOwnHooks(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("a.ini", "exec-as-root = ip link add eth0 type veth peer name own0 netns $(cat "+w.path("pid")+")", serves)
+	e := w.start("--emperor-use-clone=net", "--emperor-pidfile="+w.path("pid"), "--emperor-backoff=100ms")
+	for range 3 {
+		pid := e.running("a.ini")
+		eventually(t, "its link is written down", func() bool { return w.run("grep -l own0 /run/emperor/ledger/* || true") != "" })
+		holdNetwork(t, pid)
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e.running("a.ini")
+	e.stop(syscall.SIGTERM)
+}
+
 // The emperor that follows one which was killed removes the links of hooks before it
 // launches anything.
 func TestLinksOfAKilledEmperor(t *testing.T) {

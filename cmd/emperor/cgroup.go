@@ -34,8 +34,8 @@ func ownCgroup(clone namespaces.Flags, log *slog.Logger) (_ *namespaces.CgroupRo
 	case errors.Is(err, namespaces.ErrNoCgroup):
 		log.Debug("vassals get no cgroups of their own", "error", err)
 		if !clone.Has(namespaces.NewPID) {
-			log.Warn("without cgroups and pid namespaces what the programs of vassals leave running outlives an emperor that is killed "+
-				"(pid in emperor-use-clone, or a cgroup v2 that the emperor can write to)", "error", err)
+			log.Warn("without cgroups and pid namespaces a program that gives up its privileges itself, and whatever a program leaves "+
+				"running, outlives an emperor that is killed (pid in emperor-use-clone, or a cgroup v2 to write to)", "error", err)
 		}
 		return nil, func() {}, nil
 	case err != nil:

@@ -9,15 +9,15 @@ import (
 )
 
 // links reports whether hooks may make links into the network of a vassal: those of
-// the emperor, or in a vassal without a pid namespace also its own, which find the
-// emperor's network by any of its processes.
+// the emperor, and the vassal's own where they can see processes of the emperor's
+// network, and so find that.
 func (s *System) links(r Request) bool {
 	return s.Clone.Has(namespaces.NewNet) && len(s.hooks(r, hooks.AsEmperor))+len(s.hooks(r, hooks.AsEmperorSetns)) > 0 || s.linksLate(r)
 }
 
 // linksLate reports whether they may when it has booted.
 func (s *System) linksLate(r Request) bool {
-	return s.Clone.Has(namespaces.NewNet) && (len(s.hooks(r, hooks.OnVassalReady)) > 0 || !s.Clone.Has(namespaces.NewPID))
+	return s.Clone.Has(namespaces.NewNet) && (len(s.hooks(r, hooks.OnVassalReady)) > 0 || !s.Clone.Has(namespaces.NewPID|namespaces.NewMount))
 }
 
 // linking runs hooks and notes the links into the vassal's network that are there

@@ -106,8 +106,7 @@ func (v *Vassal) retire() {
 	if v.pipe != nil {
 		v.pipe.file.Close()
 	}
-	name := []byte("vassal-init")
-	_ = os.WriteFile("/proc/self/comm", name, 0) // for process lists: they show no workers of it
+	_ = os.WriteFile("/proc/self/comm", []byte("vassal-init"), 0) // for process lists
 }
 
 // standIn passes signals on to a child of this process and reaps what dies, until the
@@ -135,10 +134,12 @@ func standIn(child int, signals <-chan os.Signal) (code int, err error) {
 	}
 }
 
-// passOn sends a signal to the child, unless it is about this process: SIGURG is the Go
-// runtime's own.
+// passOn sends a signal to the child, unless it is about this process: what it writes
+// to may be closed, and SIGURG is the Go runtime's own.
 func passOn(s os.Signal, child int) {
-	if s, ok := s.(syscall.Signal); ok && s != syscall.SIGCHLD && s != syscall.SIGURG {
+	switch s := s.(syscall.Signal); s {
+	case syscall.SIGCHLD, syscall.SIGPIPE, syscall.SIGURG:
+	default:
 		_ = syscall.Kill(child, s)
 	}
 }
