@@ -7,7 +7,7 @@ import (
 )
 
 // sources are the beginnings of the options that give sockets, or make none necessary.
-var sources = []string{"fastcgi-socket", "http-socket", "https-socket", "privileged-binary-patch", "socket", "stats", "unprivileged-binary-patch", "uwsgi-socket"}
+var sources = []string{"fastcgi-socket", "http", "https", "privileged-binary-patch", "socket", "stats", "unprivileged-binary-patch", "uwsgi-socket"}
 
 // checks are what must hold between options, in the order in which mistakes are
 // reported. They look at nothing but the options.
@@ -25,9 +25,9 @@ var checks = []struct {
 	wrong func(v *Vassal) bool
 }{
 	{
-		[]string{"command"},
-		"there is a static-map or another option of the built-in server as well", "serve with one of them", nil,
-		func(v *Vassal) bool { return len(v.Command) > 0 && v.Server.Serves() },
+		[]string{"fastcgi-socket", "socket"},
+		"the built-in server before a command passes nothing on by FastCGI", "http-socket, socket, or http-to = ADDRESS of a server that the command opens itself", nil,
+		func(v *Vassal) bool { return v.Fronted() && v.unpassable() },
 	},
 	{
 		[]string{"worker-exec", "worker-exec2"},
@@ -38,7 +38,7 @@ var checks = []struct {
 		[]string{"unprivileged-binary-patch", "unprivileged-binary-patch-arg"},
 		"there is a command or a static-map as well", "nothing of the vassal stays to run it", nil,
 		func(v *Vassal) bool {
-			return len(v.BinaryPatch) > 0 && (len(v.Command)+len(v.Workers.Exec) > 0 || v.Server.Serves())
+			return len(v.BinaryPatch) > 0 && (v.commands() || v.Server.Serves())
 		},
 	},
 	{
@@ -66,15 +66,14 @@ var checks = []struct {
 		[]string{"cheap", "idle"},
 		"there is no socket whose first connection could start the workers", "such as http-socket = :8080", append([]string{"pty-socket"}, sources...),
 		func(v *Vassal) bool {
-			starts := len(v.Command)+len(v.Workers.Exec) > 0
-			return starts && (v.Idle.Cheap || v.Idle.After > 0 && !v.Idle.Die) && len(v.Sockets) == 0 && v.Terminal.Socket == "" && !v.held
+			return v.commands() && (v.Idle.Cheap || v.Idle.After > 0 && !v.Idle.Die) && len(v.Sockets) == 0 && v.Terminal.Socket == "" && !v.held
 		},
 	},
 }
 
 // runs reports whether there is something to serve with.
 func (v *Vassal) runs() bool {
-	return len(v.Command)+len(v.Workers.Exec)+len(v.BinaryPatch)+len(v.RootPatch) > 0 || v.Server.Serves()
+	return v.commands() || len(v.BinaryPatch)+len(v.RootPatch) > 0 || v.Server.Serves()
 }
 
 // doubts are reasons not to say that something is missing.

@@ -112,10 +112,10 @@ func instead(name string) string {
 		return "envdir = DIR"
 	case "perl-local-lib":
 		return "env = PERL5LIB=DIR"
-	case "http", "httprouter", "http11-socket":
+	case "http11-socket":
 		return "http-socket = ADDRESS"
-	case "https", "https2":
-		return "https-socket = ADDRESS,CERTIFICATE,KEY"
+	case "https2":
+		return "https = ADDRESS,CERTIFICATE,KEY"
 	case "master", "no-orphans", "die-on-term2", "enable-threads", "close-on-exec", "close-on-exec2", "thunder-lock":
 		return "it always is so, drop the line"
 	case "autoload":

@@ -125,7 +125,7 @@ func TestUWSGILetters(t *testing.T) {
 func TestInstead(t *testing.T) {
 	for name, want := range map[string]string{
 		"module": "emperor-wrapper = uwsgi", "psgi": "command = ", "rack": "command = ", "wsgi-file": "command = ",
-		"tuntap-device": "veth", "autoload": "drop the line", "py-autoreload": "command = ", "http": "http-socket",
+		"tuntap-device": "veth", "autoload": "drop the line", "py-autoreload": "command = ", "https2": "https = ",
 	} {
 		if got := instead(name); !strings.Contains(got, want) {
 			t.Errorf("instead(%q) = %q, want %q in it", name, got, want)

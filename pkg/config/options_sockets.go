@@ -74,8 +74,10 @@ var socketOptions = option.Rows[Vassal]{
 		Name: "freebind", Group: "Sockets", Tyrant: true, Help: "bind addresses that are not there yet (IP_FREEBIND)",
 		Into: func(v *Vassal) option.Field { return (*option.Flag)(&v.Listening.FreeBind) },
 	},
+	{Name: "http", Aliases: []string{"httprouter"}, Group: "Sockets", Arg: "ADDRESS", Repeat: true, Tyrant: true, Help: "listen for HTTP, bound before privileges are dropped; beside another socket pass it on there", Set: func(v *Vassal, t option.Value) error { return v.addSocket("http", t.Text) }},
 	{Name: "http-socket", Group: "Sockets", Arg: "ADDRESS", Repeat: true, Tyrant: true, Change: option.Reload, Help: "listen for HTTP on :PORT, HOST:PORT, [IPV6]:PORT, a path, @NAME or =N", Set: func(v *Vassal, t option.Value) error { return v.addSocket("http-socket", t.Text) }},
-	{Name: "https-socket", Group: "Sockets", Arg: "ADDRESS,CERT,KEY[,,CLIENT-CA]", Repeat: true, Tyrant: true, Change: option.Reload, Help: "listen for HTTP/1.1 and HTTP/2 over TLS", Set: setHTTPS},
+	{Name: "https", Group: "Sockets", Arg: "ADDRESS,CERT,KEY[,,CLIENT-CA]", Repeat: true, Tyrant: true, Help: "as http, over TLS", Set: func(v *Vassal, t option.Value) error { return v.addSecure("https", t) }},
+	{Name: "https-socket", Group: "Sockets", Arg: "ADDRESS,CERT,KEY[,,CLIENT-CA]", Repeat: true, Tyrant: true, Change: option.Reload, Help: "listen for HTTP/1.1 and HTTP/2 over TLS", Set: func(v *Vassal, t option.Value) error { return v.addSecure("https-socket", t) }},
 	{Name: "listen", Group: "Sockets", Arg: "N", Def: "100", Tyrant: true, Help: "how many connections wait for a worker", Set: setBacklog},
 	{
 		Name: "reuse-port", Group: "Sockets", Tyrant: true, Help: "a socket for each worker (SO_REUSEPORT)",
@@ -116,14 +118,13 @@ func (v *Vassal) addSocket(name, address string) error {
 	return nil
 }
 
-// setHTTPS leaves the certificate to the built-in server.
-func setHTTPS(v *Vassal, t option.Value) error {
-	if err := v.Server.Put(&serving.HTTPS, t); err != nil {
+// addSecure leaves the certificate to the built-in server.
+func (v *Vassal) addSecure(name string, t option.Value) error {
+	if err := v.Server.Put(serving.Find(name), t); err != nil {
 		return err
 	}
 	address, _, _ := strings.Cut(t.Text, ",")
-	v.Sockets = append(v.Sockets, Socket{"https-socket", address})
-	return nil
+	return v.addSocket(name, address)
 }
 
 // checkAddress refuses what could never be listened on.

@@ -93,7 +93,7 @@ func defaultVassal() *Vassal {
 // withoutStats takes sockets for statistics away where no built-in server tells
 // them: the command would take them for sockets to serve.
 func (v *Vassal) withoutStats(warnings *Problems) {
-	if v.Server.Serves() {
+	if v.Server.Serves() || v.Fronted() {
 		return
 	}
 	before := len(v.Sockets)

@@ -16,7 +16,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// bindShared makes the shared sockets, while there are privileges to do so.
+// bindShared makes the shared sockets and those of routers, while there are privileges to
+// do so.
 func (v *Vassal) bindShared(context.Context) error {
 	o, err := v.socketOptions(v.options)
 	if err != nil {
@@ -30,6 +31,16 @@ func (v *Vassal) bindShared(context.Context) error {
 		v.shared = append(v.shared, s)
 		v.Log.Info("listening", "shared-socket", address, "reference", "="+strconv.Itoa(i))
 	}
+	for _, early := range v.options.Early() {
+		if slices.ContainsFunc(v.inherited, func(s *sockets.Socket) bool { return s.BoundTo(early.Address) }) {
+			continue
+		}
+		s, err := sockets.Listen(early.Name, early.Address, o)
+		if err != nil {
+			return v.options.Blame(early.Name, early.Address, err)
+		}
+		v.early = append(v.early, s)
+	}
 	return nil
 }
 
@@ -38,9 +49,11 @@ func (v *Vassal) bindShared(context.Context) error {
 // emperor holds on demand comes first, as descriptor 0 or by LISTEN_FDS.
 func (v *Vassal) bind(context.Context) (err error) {
 	v.warnOfQueue()
-	v.sets, _, err = v.bindSets(v.options, [][]*sockets.Socket{v.inherited})
+	v.sets, _, err = v.bindSets(v.options, [][]*sockets.Socket{slices.Concat(v.inherited, v.early)})
 	for _, s := range distinct(v.sets) {
-		v.Log.Info("listening", s.Name, s.Address)
+		if s.Front() == nil {
+			v.Log.Info("listening", s.Name, s.Address)
+		}
 	}
 	if err == nil {
 		v.tellAddresses()
@@ -85,11 +98,12 @@ func (v *Vassal) warnOfQueue() {
 }
 
 // bindSets makes the sockets of all workers: one set, or with reuse-port one for
-// each, in which those that are no ports are the same. What is in have is taken over.
+// each, in which those that are no ports are the same. The built-in server before a
+// command is one process, which has all of the queue. What is in have is taken over.
 // On failure it closes what it made.
 func (v *Vassal) bindSets(o *config.Vassal, have [][]*sockets.Socket) (sets [][]*sockets.Socket, made []*sockets.Socket, err error) {
 	n := 1
-	if o.Listening.ReusePort {
+	if o.Listening.ReusePort && !o.Fronted() {
 		n = o.Workers.Processes
 	}
 	for i := range n {
@@ -118,7 +132,7 @@ func (v *Vassal) bindAll(o *config.Vassal, have []*sockets.Socket) (list, made [
 		return nil, nil, err
 	}
 	renamed := slices.DeleteFunc(slices.Clone(have), func(s *sockets.Socket) bool {
-		return slices.Contains(o.Sockets, config.Socket{Name: s.Name, Address: s.Address})
+		return s.Front() != nil || slices.Contains(o.Sockets, config.Socket{Name: s.Name, Address: s.Address})
 	})
 	for _, wanted := range o.Sockets {
 		s := take(have, wanted, list)
@@ -136,7 +150,13 @@ func (v *Vassal) bindAll(o *config.Vassal, have []*sockets.Socket) (list, made [
 			list = append(list, s)
 		}
 	}
-	return list, made, nil
+	inner, fresh, err := v.behind(o, list, have)
+	made = append(made, fresh...)
+	if err != nil {
+		closeAll(made)
+		return nil, nil, err
+	}
+	return append(list, inner...), made, nil
 }
 
 // take finds a socket of that name and address that is not taken yet. One from
@@ -269,7 +289,7 @@ func nullStdin() error {
 // socket that nobody listens on only stands in the way, so unlike uWSGI this does
 // not take vacuum.
 func (v *Vassal) closeSockets() {
-	closeAll(distinct(append(v.sets, v.shared)))
+	closeAll(distinct(append(v.sets, v.shared, v.early)))
 	if v.terminal != nil {
 		closeAll([]*sockets.Socket{v.terminal})
 	}

@@ -28,8 +28,12 @@ func (v *Vassal) planOf(o *config.Vassal, sets [][]*sockets.Socket) (*master.Pla
 	if err != nil {
 		return nil, err
 	}
+	front, sets, err := v.frontOf(o, sets)
+	if err != nil {
+		return nil, err
+	}
 	return &master.Plan{
-		Program: program, Sockets: sets, Env: env, Dir: v.directoryOf(o), Workers: o.Workers, Mercy: o.ReloadMercy, Ready: o.Ready,
+		Program: program, Front: front, Sockets: sets, Env: env, Dir: v.directoryOf(o), Workers: o.Workers, Mercy: o.ReloadMercy, Ready: o.Ready,
 		Terminal: v.terminalOf(o), Triggers: o.Triggers, Idle: o.Idle, Daemons: o.Daemons, Shells: o.Around.Shells, Hooks: o.Hooks,
 		RunHooks: func(p hooks.Phase, file string) func() error { return v.phase(o, p, file) },
 	}, nil
@@ -52,7 +56,7 @@ func (v *Vassal) programOf(o *config.Vassal) (*master.Program, error) {
 			p.PostFork = nil
 		}
 	case o.Server.Serves():
-		name, p.Args, p.Server = v.ServerProgram, []string{serverName}, &o.Server
+		return v.serverOf(o, p)
 	case o.Server.NeedApp:
 		return nil, errNoApp
 	default:
@@ -60,11 +64,16 @@ func (v *Vassal) programOf(o *config.Vassal) (*master.Program, error) {
 	}
 	var err error
 	if p.Path, err = lookPath(name); err != nil {
-		err = fmt.Errorf("cannot run %q: %w", p.Args[0], err)
-		if p.Server != nil {
-			return nil, err
-		}
-		return nil, blameAny(o, err, "command", "worker-exec2", "worker-exec")
+		return nil, blameAny(o, fmt.Errorf("cannot run %q: %w", p.Args[0], err), "command", "worker-exec2", "worker-exec")
+	}
+	return p, nil
+}
+
+// serverOf makes a program the built-in server.
+func (v *Vassal) serverOf(o *config.Vassal, p *master.Program) (_ *master.Program, err error) {
+	p.Args, p.Server = []string{serverName}, &o.Server
+	if p.Path, err = lookPath(v.ServerProgram); err != nil {
+		return nil, fmt.Errorf("cannot run %q: %w", p.Args[0], err)
 	}
 	return p, nil
 }
@@ -192,14 +201,16 @@ func (v *Vassal) commit(order *wire.Order, o *config.Vassal, sets [][]*sockets.S
 	before, kept := distinct(v.sets), distinct(sets)
 	for _, s := range before {
 		if !slices.Contains(kept, s) {
-			v.Log.Info("not listening any more", s.Name, s.Address)
+			if s.Front() == nil {
+				v.Log.Info("not listening any more", s.Name, s.Address)
+			}
 			v.bequeath(s, kept)
 			s.Remove()
 			s.Close()
 		}
 	}
 	for _, s := range kept {
-		if !slices.Contains(before, s) {
+		if !slices.Contains(before, s) && s.Front() == nil {
 			v.Log.Info("listening", s.Name, s.Address)
 		}
 	}

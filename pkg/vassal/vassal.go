@@ -57,6 +57,7 @@ type Vassal struct {
 	options    *config.Vassal
 	sets       [][]*sockets.Socket // each in the order of LISTEN_FDS: for all workers, or for one
 	shared     []*sockets.Socket   // bound before the drop; =N refers to one
+	early      []*sockets.Socket   // bound before the drop as well: those of routers
 	inherited  []*sockets.Socket   // from whoever started this process
 	terminal   *sockets.Socket     // where clients of it come; nil: there is none
 	terminalAt string              // its address, of a path the whole

@@ -203,10 +203,24 @@ var Rows = option.Rows[Options]{
 	{Name: "log-zero", Group: "Logging", Help: "log answers without a body in any case", Into: func(o *Options) option.Field { return (*option.Flag)(&o.Log.Zero) }},
 }
 
-// HTTPS is the row of https-socket, which makes a socket as well.
-var HTTPS = option.Row[Options]{
-	Name: "https-socket", Group: "Sockets", Arg: "ADDRESS,CERT,KEY[,,CLIENT-CA]", Repeat: true, Help: "listen for HTTP/1.1 and HTTP/2 over TLS",
-	Set: addCertificate,
+// further are rows that no table has: those of sockets over TLS, which the vassal's table
+// has, and one that only the vassal itself can give.
+var further = option.Rows[Options]{
+	{Name: "behind", Group: "Sockets", Arg: "PROTOCOL ADDRESS", Repeat: true, Help: "where requests of the next socket go that nothing else answers", Set: addBehind},
+	{Name: "https", Group: "Sockets", Arg: "ADDRESS,CERT,KEY[,,CLIENT-CA]", Repeat: true, Help: "listen for HTTP/1.1 and HTTP/2 over TLS", Set: addCertificate},
+	{Name: "https-socket", Group: "Sockets", Arg: "ADDRESS,CERT,KEY[,,CLIENT-CA]", Repeat: true, Help: "listen for HTTP/1.1 and HTTP/2 over TLS", Set: addCertificate},
+}
+
+// addBehind reads the protocol and the address of what is behind a socket.
+func addBehind(o *Options, v option.Value) error {
+	protocol, address, _ := strings.Cut(v.Text, " ")
+	o.Behind = append(o.Behind, Behind{protocol, address})
+	return nil
+}
+
+// PutBehind says where requests of the next socket go; the zero value: nowhere.
+func (o *Options) PutBehind(b Behind) error {
+	return o.Put(further.Find("behind"), option.Value{Text: b.Protocol + " " + b.Address})
 }
 
 // addCertificate reads uWSGI's ADDRESS,CERT,KEY[,CIPHERS[,CLIENT-CA]]. Ciphers are

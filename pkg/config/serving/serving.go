@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -63,8 +64,11 @@ type Options struct {
 
 	// SocketProtocol is what sockets given by `socket` speak. Empty: uwsgi.
 	SocketProtocol string
-	// Certificates belong to the https-socket options, in their order.
+	// Certificates belong to the https-socket and https options, in their order.
 	Certificates []Certificate
+	// Behind belong to the sockets that the server is given, in their order: where
+	// requests go that nothing else answers. Empty: nothing is behind any.
+	Behind []Behind
 	// BufferSize bounds the headers of a request, in bytes. Zero: 64 KiB.
 	BufferSize int
 	// LimitPost bounds the body of a request, in bytes. Zero: no bound.
@@ -93,8 +97,8 @@ type Written struct{ Name, Text, Origin string }
 
 // Find returns the row of an option, or nil.
 func Find(name string) *option.Row[Options] {
-	if name == HTTPS.Name {
-		return &HTTPS
+	if row := further.Find(name); row != nil {
+		return row
 	}
 	return Rows.Find(name)
 }
@@ -114,7 +118,17 @@ func (o *Options) Put(row *option.Row[Options], v option.Value) error {
 
 // Serves reports whether there is anything to answer with.
 func (o *Options) Serves() bool {
-	return len(o.StaticMaps)+len(o.CheckStatic)+len(o.CGI)+len(o.HTTPTo)+len(o.Routes) > 0
+	return len(o.StaticMaps)+len(o.CheckStatic)+len(o.CGI)+len(o.HTTPTo)+len(o.Routes) > 0 || len(o.Behind) > 0
+}
+
+// Answers reports whether a server before another one would change any answer.
+func (o *Options) Answers() bool { return o.Serves() || len(o.AddHeaders) > 0 }
+
+// Unlogged returns the options of a server that only passes requests on: to log them is for
+// the program behind it, as behind uWSGI's router.
+func (o Options) Unlogged() (*Options, error) {
+	o.Written = slices.Clone(o.Written)
+	return &o, o.Put(Find("disable-logging"), option.Value{Text: "true"})
 }
 
 // Map maps the paths under Mount to the directory or file Dir.
@@ -139,6 +153,14 @@ type Gzip struct {
 	Patterns []string
 	Dirs     []string
 	Suffixes []string
+}
+
+// Behind is a server to which a request is passed on. The zero value is none.
+type Behind struct {
+	// Protocol is what it speaks: http or uwsgi.
+	Protocol string
+	// Address is as options have it.
+	Address string
 }
 
 // CGIHelper runs programs that end in Ext by Program.

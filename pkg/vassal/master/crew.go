@@ -96,11 +96,13 @@ func (m *master) fill(c *crew, i int) (err error) {
 func (m *master) hire(c *crew, i int) (*worker, error) {
 	p := c.plan
 	m.serial++
-	spec := Spec{ID: m.serial, Name: "worker", Program: p.Program, Sockets: p.socketsOf(i), Env: p.Env, Dir: p.Dir}
-	if i == 0 {
+	spec := Spec{ID: m.serial, Name: "worker", Program: p.programOf(i), Sockets: p.socketsOf(i), Env: p.Env, Dir: p.Dir}
+	if p.isFront(i) {
+		spec.Behind = p.Front.Behind
+	} else if i == 0 {
 		spec.Terminal = p.Terminal
 	}
-	if p.notifies() {
+	if p.notifies(i) {
 		if err := m.listenForNotifications(); err != nil {
 			return nil, err
 		}
@@ -113,7 +115,7 @@ func (m *master) hire(c *crew, i int) (*worker, error) {
 	now := time.Now()
 	w := &worker{id: m.serial, pid: pid, crew: c, slot: i, since: now, readyBy: now.Add(p.Ready.Timeout)}
 	m.workers[pid] = w
-	m.Log.Info("worker started", "worker", i+1, "pid", pid, "program", p.Program.Args[0])
+	m.Log.Info("worker started", "worker", i+1, "pid", pid, "program", spec.Program.Args[0])
 	return w, nil
 }
 
@@ -152,6 +154,14 @@ func (m *master) isReady(w *worker) {
 	w.ready, w.readyBy = true, time.Time{}
 	w.stopProbe()
 	m.Log.Debug("worker ready", "pid", w.pid, "took", time.Since(w.since).Round(time.Millisecond))
+	if !w.crew.plan.isFront(w.slot) {
+		m.accepts(w)
+	}
+	m.settle()
+}
+
+// accepts runs the hooks of a worker that is ready.
+func (m *master) accepts(w *worker) {
 	first := !m.served
 	m.phase(hooks.Accepting, "")
 	if first {
@@ -163,7 +173,6 @@ func (m *master) isReady(w *worker) {
 			m.phase(hooks.Accepting1Once, "")
 		}
 	}
-	m.settle()
 }
 
 // settle takes the steps that were waiting for workers to be ready.

@@ -78,7 +78,7 @@ func (m *master) bereft(w *worker, status string) {
 	case w.crew == m.next && !w.ready:
 		s.worker = nil
 		m.abandon(err)
-	case !m.served && !w.ready && !m.reloading() && w.crew.plan.asks():
+	case !m.served && !w.ready && !m.reloading() && w.crew.plan.asks(w.slot):
 		s.worker = nil
 		m.fail(err)
 	default:

@@ -112,7 +112,7 @@ func (m *master) runs(id uint64) {
 	case w.exit != "":
 		m.heard(w)
 		m.bereft(w, w.exit)
-	case p.notifies():
+	case p.notifies(w.slot):
 	case p.Ready.Probe.Kind != "":
 		m.probe(w)
 	default:
@@ -148,7 +148,7 @@ func (m *master) notice(pid int, text string) {
 	for line := range strings.SplitSeq(text, "\n") {
 		key, value, _ := strings.Cut(line, "=")
 		switch {
-		case line == "READY=1" && w.crew.plan.notifies():
+		case line == "READY=1" && w.crew.plan.notifies(w.slot):
 			m.isReady(w)
 		case line == "LOYAL=1":
 			m.Report(wire.Loyal)

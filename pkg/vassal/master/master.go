@@ -203,7 +203,9 @@ func (m *master) signal(s os.Signal) {
 		m.stop(s.String())
 	default:
 		for _, w := range m.crew.all() {
-			m.System.Signal(w.pid, s)
+			if !m.plan().isFront(w.slot) {
+				m.System.Signal(w.pid, s)
+			}
 		}
 	}
 }

@@ -15,6 +15,8 @@ import (
 type Plan struct {
 	// Program is what a worker runs; nil: there are no workers.
 	Program *Program
+	// Front is one worker more, between clients and the program; nil: there is none.
+	Front *Front
 	// Sockets are handed to workers: one list for all, or one for each.
 	Sockets [][]*sockets.Socket
 	// Env is the environment of workers and daemons, without what Start adds.
@@ -67,6 +69,25 @@ type Program struct {
 	Libraries hooks.Libraries
 }
 
+// Front is the built-in server before a program of the operator's. No hook is run in or
+// for it, and no signal for workers reaches it.
+type Front struct {
+	// Program is that server.
+	Program *Program
+	// Sockets are those of clients, and Behind says for each where its requests go
+	// that the server does not answer.
+	Sockets []*sockets.Socket
+	Behind  []Behind
+}
+
+// Behind is where requests go. The zero value is nowhere.
+type Behind struct {
+	// Protocol is http or uwsgi.
+	Protocol string
+	// Socket is where the program listens.
+	Socket *sockets.Socket
+}
+
 // Terminal is a pseudoterminal that a program of its own shares with clients.
 type Terminal struct {
 	// Path is that program.
@@ -85,8 +106,10 @@ type Spec struct {
 	Name    string
 	Program *Program
 	Sockets []*sockets.Socket
-	Env     []string
-	Dir     string
+	// Behind are those of Front for its sockets.
+	Behind []Behind
+	Env    []string
+	Dir    string
 	// Terminal is what a worker runs on; nil: nothing.
 	Terminal *Terminal
 	// Daemon says how a daemon is different; nil for a worker. Shells are for its
@@ -103,11 +126,29 @@ func (p *Plan) size() int {
 	if p.Program == nil {
 		return 0
 	}
-	return p.Workers.Processes
+	n := p.Workers.Processes
+	if p.Front != nil {
+		n++
+	}
+	return n
+}
+
+// isFront reports whether a slot is that of the server before the program: the last one.
+func (p *Plan) isFront(slot int) bool { return p.Front != nil && slot == p.Workers.Processes }
+
+// programOf is what the worker in a slot runs.
+func (p *Plan) programOf(slot int) *Program {
+	if p.isFront(slot) {
+		return p.Front.Program
+	}
+	return p.Program
 }
 
 // socketsOf are those of the worker in a slot.
 func (p *Plan) socketsOf(slot int) []*sockets.Socket {
+	if p.isFront(slot) {
+		return p.Front.Sockets
+	}
 	if len(p.Sockets) == 0 {
 		return nil
 	}
@@ -116,7 +157,11 @@ func (p *Plan) socketsOf(slot int) []*sockets.Socket {
 
 // AllSockets are those of all workers, each once.
 func (p *Plan) AllSockets() (all []*sockets.Socket) {
-	for _, set := range p.Sockets {
+	sets := p.Sockets
+	if p.Front != nil {
+		sets = append(slices.Clone(sets), p.Front.Sockets)
+	}
+	for _, set := range sets {
 		for _, s := range set {
 			if !slices.Contains(all, s) {
 				all = append(all, s)
@@ -134,10 +179,11 @@ func (p *Plan) mercy() time.Duration {
 	return p.Mercy
 }
 
-// asks reports whether it takes more than to run for a worker to be ready.
-func (p *Plan) asks() bool { return p.notifies() || p.Ready.Probe.Kind != "" }
+// asks reports whether it takes more than to run for the worker in a slot to be ready.
+func (p *Plan) asks(slot int) bool { return p.notifies(slot) || p.Ready.Probe.Kind != "" }
 
-// notifies reports whether a worker says itself when it is ready.
-func (p *Plan) notifies() bool {
-	return p.Ready.Notify || p.Program != nil && p.Program.Server != nil
+// notifies reports whether the worker in a slot says itself when it is ready.
+func (p *Plan) notifies(slot int) bool {
+	program := p.programOf(slot)
+	return p.Ready.Notify || program != nil && program.Server != nil
 }

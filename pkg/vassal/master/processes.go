@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -141,7 +142,11 @@ func (c *child) furnish(s Spec) error {
 		c.env = append(c.env, sockets.Variables(list)...)
 	}
 	if s.Program.Server != nil {
-		options, err := s.Program.Server.Memfd()
+		told, err := c.behind(s)
+		if err != nil {
+			return err
+		}
+		options, err := told.Memfd()
 		if err != nil {
 			return err
 		}
@@ -158,6 +163,33 @@ func (c *child) furnish(s Spec) error {
 		}
 	}
 	return nil
+}
+
+// behind returns what the built-in server is told, with the places behind its sockets. A
+// socket that has no name is reached by a descriptor.
+func (c *child) behind(s Spec) (*serving.Options, error) {
+	if len(s.Behind) == 0 {
+		return s.Program.Server, nil
+	}
+	told := *s.Program.Server
+	told.Written = slices.Clone(told.Written)
+	for _, b := range s.Behind {
+		to := serving.Behind{Protocol: b.Protocol}
+		if b.Socket != nil {
+			if door := b.Socket.Door(); door != nil {
+				to.Address = heldPrefix + strconv.Itoa(len(c.files))
+				c.files = append(c.files, door.Fd())
+			} else if at, err := b.Socket.Dialed(); err == nil {
+				to.Address = at
+			} else {
+				return nil, err
+			}
+		}
+		if err := told.PutBehind(to); err != nil {
+			return nil, err
+		}
+	}
+	return &told, nil
 }
 
 // lend passes the board on which all built-in servers of the vassal count.

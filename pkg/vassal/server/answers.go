@@ -10,12 +10,13 @@ import (
 )
 
 // answers is what requests are answered with, in this order: rules, files,
-// programs, other servers.
+// programs, other servers, the command behind this one.
 type answers struct {
 	rules  rules
 	files  files
 	cgi    []program
-	proxy  *proxy // nil without http-to
+	proxy  *proxy // to http-to
+	behind *proxy // to the command that this server stands before
 	always [][2]string
 	limit  int64
 }
@@ -42,6 +43,9 @@ func newAnswers(o *serving.Options, log *slog.Logger) (a answers, err error) {
 			return a, err
 		}
 		a.cgi = append(a.cgi, p)
+	}
+	if len(o.Behind) > 0 {
+		a.behind = &proxy{handler: newReverseProxy(true, log)}
 	}
 	if len(o.HTTPTo) > 0 {
 		a.proxy, err = newProxy(o.HTTPTo, o.Log.ForwardedFor, log)
@@ -84,7 +88,7 @@ func (a *answers) answer(x *exchange) {
 		return
 	}
 	reads := x.r.Method == http.MethodGet || x.r.Method == http.MethodHead
-	others := len(a.cgi) > 0 || a.proxy != nil
+	others := len(a.cgi) > 0 || a.proxy != nil || x.behind != nil
 	if (reads || !others) && a.files.serve(x) {
 		x.static = true
 		return
@@ -94,8 +98,12 @@ func (a *answers) answer(x *exchange) {
 			return
 		}
 	}
-	if a.proxy != nil {
+	switch {
+	case a.proxy != nil:
 		a.proxy.serve(x)
+		return
+	case x.behind != nil:
+		a.behind.pass(x, *x.behind)
 		return
 	}
 	x.refuse(http.StatusNotFound)

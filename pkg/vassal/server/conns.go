@@ -46,6 +46,7 @@ type conn struct {
 	// refused is told of answers that net/http gives itself, to what is no request.
 	// Nil: the connection speaks another protocol.
 	refused   func(c *conn, status int)
+	behind    *target     // where its requests go that nothing else answers; nil: nowhere
 	begun     atomic.Bool // there was, or is, a request
 	answering atomic.Bool // a handler has it
 }
@@ -229,6 +230,7 @@ type listener struct {
 	conns   *connections
 	timeout time.Duration
 	refused func(c *conn, status int) // that of its connections
+	behind  *target                   // that of its connections
 }
 
 func (l *listener) Accept() (net.Conn, error) {
@@ -240,7 +242,7 @@ func (l *listener) Accept() (net.Conn, error) {
 		return nil, err
 	}
 	c := l.conns.add(n, l.timeout)
-	c.refused = l.refused
+	c.refused, c.behind = l.refused, l.behind
 	return c, nil
 }
 

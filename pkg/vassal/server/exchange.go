@@ -20,6 +20,7 @@ type exchange struct {
 	path    string // decoded, without dots and double slashes; keeps a slash at the end
 	started time.Time
 	proto   protocolInfo
+	behind  *target // where it goes when nothing else answers; nil: nowhere
 
 	status   int
 	size     int64 // of the body
@@ -164,6 +165,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.user = x.proto.vars["REMOTE_USER"]
 	if c, _ := r.Context().Value(connKey{}).(*conn); c != nil {
 		c.answering.Store(true)
+		x.behind = c.behind
 	}
 	if r.ProtoMajor == 2 && x.web { // a window that the client leaves shut stops one answer, not the connection
 		x.patience = s.Options.SocketTimeout

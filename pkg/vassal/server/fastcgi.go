@@ -103,7 +103,7 @@ func (f *fcgiConn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength > 0 {
 		r.Body = &exactBody{r.Body, r.ContentLength}
 	}
-	f.server.ServeHTTP(w, r.WithContext(context.WithValue(wanted, protocolKey{}, protocolInfo{vars: vars})))
+	f.server.ServeHTTP(w, r.WithContext(context.WithValue(context.WithValue(wanted, connKey{}, f.conn), protocolKey{}, protocolInfo{vars: vars})))
 	whole = true
 }
 

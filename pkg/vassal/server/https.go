@@ -3,7 +3,6 @@ package server
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -83,17 +82,17 @@ func newTLS(c serving.Certificate, log *slog.Logger) (*tls.Config, error) {
 	return config, nil
 }
 
-// nextCertificate returns the configuration of the next https-socket: the
+// nextCertificate returns the configuration of the next socket over TLS: the
 // certificates are in the order of the sockets.
-func (s *server) nextCertificate() (*tls.Config, error) {
+func (s *server) nextCertificate(name string) (*tls.Config, error) {
 	if s.secured >= len(s.Options.Certificates) {
-		return nil, errors.New("cannot serve https-socket: there is no certificate for it")
+		return nil, fmt.Errorf("cannot serve %s: there is no certificate for it", name)
 	}
 	c := s.Options.Certificates[s.secured]
 	s.secured++
 	config, err := newTLS(c, s.Log)
 	if err != nil {
-		return nil, fmt.Errorf("cannot serve https-socket %s: %w", c.Address, err)
+		return nil, fmt.Errorf("cannot serve %s %s: %w", name, c.Address, err)
 	}
 	return config, nil
 }

@@ -70,17 +70,22 @@ func Listen(name, text string) (Socket, error) {
 // it can be stopped.
 func (s *server) protocol(socket Socket) (serve func() error, err error) {
 	l := &listener{Listener: socket.Listener, conns: &s.conns, timeout: s.Options.SocketTimeout}
+	if i := len(s.stops); i < len(s.Options.Behind) {
+		if l.behind, err = behindOf(s.Options.Behind[i]); err != nil {
+			return nil, err
+		}
+	}
 	s.stops = append(s.stops, l.stop)
 	name := socket.Name
 	if name == "socket" || name == "shared-socket" {
 		name = s.Options.SocketProtocol + "-socket"
 	}
 	switch name {
-	case "http-socket":
+	case "http-socket", "http":
 		l.refused = s.refused
 		return func() error { return s.web.Serve(l) }, nil
-	case "https-socket":
-		config, err := s.nextCertificate()
+	case "https-socket", "https":
+		config, err := s.nextCertificate(name)
 		if err != nil {
 			return nil, err
 		}

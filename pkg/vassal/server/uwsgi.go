@@ -152,7 +152,7 @@ func (s *server) answerUwsgi(c *conn) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	r = r.WithContext(context.WithValue(ctx, protocolKey{}, protocolInfo{size: size, count: len(vars), vars: vars}))
+	r = r.WithContext(context.WithValue(context.WithValue(ctx, connKey{}, c), protocolKey{}, protocolInfo{size: size, count: len(vars), vars: vars}))
 	v := &vigil{conn: c, in: in, gone: cancel}
 	if r.Body = http.NoBody; r.ContentLength > 0 {
 		r.Body = &uwsgiBody{v, r.ContentLength}

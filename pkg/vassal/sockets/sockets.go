@@ -45,6 +45,9 @@ type Socket struct {
 	file *os.File
 	path string // of a unix socket; empty otherwise
 	made File
+
+	front *Socket  // that this one is behind; nil: none
+	door  *os.File // the only way to it; nil: its address is
 }
 
 // Listen makes a socket for an address: `:port`, `ip:port` and `[ip6]:port` for
@@ -97,6 +100,9 @@ func Variables(list []*Socket) []string {
 func (s *Socket) Close() {
 	if s.file != nil {
 		s.file.Close()
+	}
+	if s.door != nil {
+		s.door.Close()
 	}
 }
 

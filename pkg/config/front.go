@@ -1,0 +1,97 @@
+package config
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/emperor-go/emperor/internal/address"
+)
+
+// router reports whether the socket is one of uWSGI's HTTP router, which passes requests
+// on to another socket where there is one.
+func (s Socket) router() bool { return s.Name == "http" || s.Name == "https" }
+
+// commands reports whether workers run a program of the operator's.
+func (v *Vassal) commands() bool { return len(v.Command)+len(v.Workers.Exec) > 0 }
+
+// Fronted reports whether the built-in server stands between clients and the command:
+// it answers some requests itself, speaks TLS, or is a router before another socket.
+func (v *Vassal) Fronted() bool {
+	if !v.commands() {
+		return false
+	}
+	return v.Server.Answers() || slices.ContainsFunc(v.Sockets, func(s Socket) bool { return s.Name != "stats" && v.Fronts(s.Name) })
+}
+
+// Fronts reports whether the built-in server before a command has the sockets of an option.
+func (v *Vassal) Fronts(option string) bool {
+	switch {
+	case v.Server.Answers(), option == "https", option == "https-socket", option == "stats":
+		return true
+	case option == "http":
+		return v.Routed() != nil
+	}
+	return false
+}
+
+// Routed is the socket to which the routers pass requests on: the first that is none.
+// Nil: there is no other, they are the sockets of what is served.
+func (v *Vassal) Routed() *Socket {
+	for i, s := range v.Sockets {
+		if !s.router() && s.Name != "stats" && s.Name != "https-socket" {
+			return &v.Sockets[i]
+		}
+	}
+	return nil
+}
+
+// Spoken is the protocol of the sockets of an option: http, uwsgi or fastcgi. Over TLS it
+// is http as well.
+func (v *Vassal) Spoken(option string) string {
+	switch option {
+	case "uwsgi-socket":
+		return "uwsgi"
+	case "fastcgi-socket":
+		return "fastcgi"
+	case "socket", "shared-socket":
+		if v.Server.SocketProtocol != "" {
+			return v.Server.SocketProtocol
+		}
+		return "uwsgi"
+	}
+	return "http"
+}
+
+// Early are the sockets that are bound before the drop: the ports of routers, so that those
+// below 1024 can be had. (uWSGI's router needs a shared socket for that.) A tenant's own
+// file gets none so.
+func (v *Vassal) Early() (list []Socket) {
+	for _, s := range v.Sockets {
+		if _, shared := s.Shared(); s.router() && !shared && !address.IsUnix(s.Address) && !v.tenants(s) {
+			list = append(list, s)
+		}
+	}
+	return list
+}
+
+// tenants reports whether a socket stands in a file that a tenant owns.
+func (v *Vassal) tenants(s Socket) bool {
+	return slices.ContainsFunc(v.entries, func(e entry) bool {
+		o := vassalOptions.find(e.key)
+		return e.tenant && o != nil && o.Name == s.Name && (e.value == s.Address || strings.HasPrefix(e.value, s.Address+","))
+	})
+}
+
+// unpassable reports whether requests could only be passed on by FastCGI.
+func (v *Vassal) unpassable() bool {
+	if len(v.Server.HTTPTo) > 0 {
+		return false
+	}
+	return slices.ContainsFunc(v.Sockets, func(s Socket) bool {
+		to := s
+		if s.router() && v.Routed() != nil {
+			to = *v.Routed()
+		}
+		return s.Name != "stats" && v.Fronts(s.Name) && v.Spoken(to.Name) == "fastcgi"
+	})
+}

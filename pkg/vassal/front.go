@@ -1,0 +1,100 @@
+package vassal
+
+import (
+	"slices"
+
+	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/vassal/master"
+	"github.com/emperor-go/emperor/pkg/vassal/sockets"
+)
+
+// behind makes the sockets that the command gets in place of those in list which the
+// built-in server before it has. Those in have are taken over. What is made is returned
+// even on failure.
+func (v *Vassal) behind(o *config.Vassal, list, have []*sockets.Socket) (inner, made []*sockets.Socket, err error) {
+	if !o.Fronted() || len(o.Server.HTTPTo) > 0 {
+		return nil, nil, nil
+	}
+	for _, s := range list {
+		if !v.needsInner(o, s) {
+			continue
+		}
+		i := slices.IndexFunc(have, func(old *sockets.Socket) bool { return old.Front() == s })
+		if i >= 0 {
+			inner = append(inner, have[i])
+			continue
+		}
+		fresh, err := sockets.Inner(innerName(s.Name), s, o.Listening.Backlog)
+		if err != nil {
+			return inner, made, err
+		}
+		inner, made = append(inner, fresh), append(made, fresh)
+	}
+	return inner, made, nil
+}
+
+// needsInner reports whether the command gets another socket in place of this one. A
+// router before another socket has none: that is where its requests go.
+func (v *Vassal) needsInner(o *config.Vassal, s *sockets.Socket) bool {
+	router := s.Name == "http" || s.Name == "https"
+	return s.Name != "stats" && o.Fronts(s.Name) && (!router || o.Routed() == nil)
+}
+
+// innerName is what the command's socket is called: the option whose protocol is spoken
+// on it.
+func innerName(name string) string {
+	switch name {
+	case "https":
+		return "http"
+	case "https-socket":
+		return "http-socket"
+	}
+	return name
+}
+
+// frontOf divides the sockets between the built-in server before the command and that.
+// Without such a server they are all the command's.
+func (v *Vassal) frontOf(o *config.Vassal, sets [][]*sockets.Socket) (*master.Front, [][]*sockets.Socket, error) {
+	if !o.Fronted() || len(sets) == 0 {
+		return nil, sets, nil
+	}
+	front := &master.Front{}
+	var rest []*sockets.Socket
+	for _, s := range sets[0] {
+		if s.Front() != nil || !o.Fronts(s.Name) {
+			rest = append(rest, s)
+			continue
+		}
+		front.Sockets = append(front.Sockets, s)
+		front.Behind = append(front.Behind, v.behindOf(o, s, sets[0]))
+	}
+	if len(front.Sockets) == 0 {
+		return nil, sets, nil
+	}
+	var err error
+	if front.Program, err = v.serverOf(o, &master.Program{}); err == nil && !o.Server.Answers() {
+		front.Program.Server, err = o.Server.Unlogged()
+	}
+	return front, [][]*sockets.Socket{rest}, err
+}
+
+// behindOf is where requests of a socket go that the built-in server does not answer
+// itself.
+func (v *Vassal) behindOf(o *config.Vassal, s *sockets.Socket, all []*sockets.Socket) master.Behind {
+	if s.Name == "stats" || len(o.Server.HTTPTo) > 0 {
+		return master.Behind{}
+	}
+	before := s
+	if to := o.Routed(); to != nil && !v.needsInner(o, s) {
+		i := slices.IndexFunc(all, func(other *sockets.Socket) bool { return other.Name == to.Name && other.Address == to.Address })
+		if i < 0 {
+			return master.Behind{}
+		}
+		before = all[i]
+	}
+	b := master.Behind{Protocol: o.Spoken(before.Name), Socket: before}
+	if i := slices.IndexFunc(all, func(inner *sockets.Socket) bool { return inner.Front() == before }); i >= 0 {
+		b.Socket = all[i]
+	}
+	return b
+}
