@@ -24,9 +24,9 @@ import (
 
 const worldNamespaces = syscall.CLONE_NEWNET | syscall.CLONE_NEWNS | syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC
 
-// tagEnv marks every process of a world: what an emperor starts inherits it, as
-// the name begins like none of those that an emperor keeps to itself.
-const tagEnv = "STORY"
+// tagEnv marks every process of a world: vassals inherit it without a word, as the name
+// begins like those of the locale.
+const tagEnv = "LC_STORY"
 
 // world is where a story takes place: network, mount, uts and ipc namespaces, a
 // cgroup and a directory of its own. Its mounts are shared, as on a host with

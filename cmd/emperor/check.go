@@ -15,7 +15,6 @@ import (
 	"github.com/emperor-go/emperor/internal/inspect"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
-	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 )
 
@@ -116,7 +115,8 @@ func (k *checker) vassal(c monitor.Config) {
 		return
 	}
 	if k.emperor != nil && wrapping(k.emperor.Wrapping).Becomes(config.Attributes(in.Source)) {
-		k.note(path, nil, in.ExamineForeign(k.emperor.RefuseRoot)) // only the program that takes the vassal's place knows what else it means
+		_, err := in.ExamineForeign(k.emperor.RefuseRoot)
+		k.note(path, nil, err) // only the program that takes the vassal's place knows what else it means
 		return
 	}
 	v, warnings, problems := in.Examine()
@@ -149,7 +149,7 @@ func inputOf(e *config.Emperor, c monitor.Config) (in config.Input, err error) {
 	in = config.Input{
 		Source: config.Source{Name: c.Name, Path: c.Path, Data: c.Data},
 		Access: config.Access{
-			Dir: c.Dir, Files: ours(c.Path), Environ: emperor.VassalEnviron(os.Environ()), Foreign: parser.Parse, Partial: true,
+			Dir: c.Dir, Files: ours(c.Path), Environ: environOf(e), Foreign: parser.Parse, Partial: true,
 		},
 	}
 	if e != nil {

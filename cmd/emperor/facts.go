@@ -24,7 +24,8 @@ import (
 // reading is how the emperor reads the configurations of vassals.
 type reading struct {
 	files config.TemplateFiles
-	held  bool     // some of them are on demand
+	waits bool // some of them are on demand
+	held  *heldBack
 	allow []string // options of hooks that the section [emperor] may give
 	attrs []string // attributes in it that are asked for
 	// refuseRoot: a vassal must name a user, because it would be root.
@@ -58,7 +59,8 @@ func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
 		f.Templates = wired(in.Templates)
 	}
 	if r.wraps.Becomes(f.Attributes) { // only the other program knows what the rest means
-		return f, joined(wrong, in.ExamineForeign(r.refuseRoot))
+		f.Reads, err = in.ExamineForeign(r.refuseRoot)
+		return f, joined(wrong, err)
 	}
 	v, warnings, err := in.Parse()
 	if err == nil && r.refuseRoot {
@@ -78,6 +80,10 @@ func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
 		for _, w := range inspect.HostInterfaces(v, r.clone) {
 			r.log.Warn(w.Error(), "vassal", c.Name)
 		}
+		r.held.missedBy(c.Name, v)
+		whole := false
+		f.Reads, whole = v.Reads()
+		f.ReadsMore = !whole
 		f.LogTo = v.LogTo
 		f.Addresses = v.Addresses()
 		for _, a := range f.Addresses {
@@ -85,6 +91,7 @@ func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
 		}
 	} else if wrong == nil { // no vassal without the hooks it asks for
 		f.Fallback = in.FallbackOf() != ""
+		f.ReadsMore = f.Fallback
 	}
 	return f, err
 }
@@ -131,7 +138,7 @@ func joined(list ...error) error {
 func (r *reading) input(c monitor.Config) config.Input {
 	in := config.Input{
 		Source: config.Source{Name: c.Name, Path: c.Path, Data: c.Data},
-		Access: config.Access{Dir: c.Dir, Environ: emperor.VassalEnviron(os.Environ()), Partial: true, Foreign: parser.Parse, Held: r.held},
+		Access: config.Access{Dir: c.Dir, Environ: emperor.VassalEnviron(os.Environ()), Partial: true, Foreign: parser.Parse, Held: r.waits},
 	}
 	if last, ok := r.last.Load(c.Dir); ok {
 		in.Templates = last.(config.Templates) // nothing else is stored

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -36,8 +37,8 @@ type outside struct {
 func run(ctx context.Context, around outside, o *config.Emperor, warnings config.Problems) error {
 	log := slog.New(handler(around.stderr, o, around.level))
 	warn(log, warnings)
-	// What this process inherited is not for vassals and hooks.
-	if err := namespaces.CloseOnExecFrom(3); err != nil {
+	// Descriptors that this process inherited are not for vassals and hooks.
+	if err := errors.Join(ownEnvironment(o), namespaces.CloseOnExecFrom(3)); err != nil {
 		return err
 	}
 	program, libraries, err := vassalProgram(o)
@@ -90,6 +91,9 @@ func run(ctx context.Context, around outside, o *config.Emperor, warnings config
 	system := launcher(o, program, libraries, sight)
 	tools.lend(system)
 	system.Cgroups, system.Ledger = cgroups, sight.ledger(ctx)
+	if system.Keyring, err = keyrings(o, log); err != nil {
+		return err
+	}
 	if err := system.Start(ctx, log); err != nil {
 		return err
 	}
@@ -125,7 +129,7 @@ func warn(log *slog.Logger, warnings config.Problems) {
 func launcher(o *config.Emperor, program string, libraries hooks.Libraries, seen *sight) *emperor.System {
 	s := &emperor.System{
 		Program: program, Libraries: libraries, Clone: o.Clone, Hooks: o.Hooks, HookTimeout: o.HookTimeout, Shells: o.Around.Shells, Early: o.EarlyRelease, RefuseRoot: refusesRoot(o),
-		Environ: ownEnviron(), Foreign: wrapping(o.Wrapping), Templates: templates(o.Templates),
+		Environ: ownEnviron(), Passes: o.Pass.Has, Foreign: wrapping(o.Wrapping), Templates: templates(o.Templates),
 		Output: seen.output, NotifyDir: seen.notify(), Observe: seen.startHook, Turns: turn.New(o.HookConcurrency),
 	}
 	s.Foreign.Before, s.Foreign.After = templateArgs(o.Templates)
@@ -134,10 +138,11 @@ func launcher(o *config.Emperor, program string, libraries hooks.Libraries, seen
 
 // supervision translates the options of the loop, and those of reading vassals' files.
 func supervision(o *config.Emperor, r *readers, log *slog.Logger) (emperor.Options, error) {
-	vassals := &reading{files: o.Templates, held: holds(o.OnDemand), allow: o.Allowed, clone: o.Clone, log: log}
+	vassals := &reading{files: o.Templates, waits: holds(o.OnDemand), held: newHeldBack(o.Pass, log), allow: o.Allowed, clone: o.Clone, log: log}
 	vassals.attrs = append(slices.Clone(o.Wrapping.Collect), o.Wrapping.ProgramAttr, o.Wrapping.ChdirAttr)
 	vassals.wraps = wrapping(o.Wrapping)
 	vassals.refuseRoot = refusesRoot(o)
+	vassals.held.announce()
 	r.current.Store(vassals)
 	options := emperor.Options{
 		Check: r.check, Compare: r.compare, Concurrency: o.Concurrency, Mercy: o.ReloadMercy, Log: log,

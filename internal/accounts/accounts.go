@@ -47,16 +47,43 @@ func mistake(option string, of config.Identity, err error) error {
 // None reports whether nothing is asked for.
 func (w Wish) None() bool { return !w.UID.Set && !w.GID.Set }
 
-// Resolve finds the ids. Its errors are of type *Mistake. A name that cannot be found is an error, and so is a
+// Login is how a user is called, and where it is at home.
+type Login struct{ Name, Home string }
+
+// loginOf is that of an account; of a user without one its number and the root directory.
+func loginOf(account *user.User, uid uint32) Login {
+	if account == nil {
+		return Login{strconv.FormatUint(uint64(uid), 10), "/"}
+	}
+	return Login{account.Username, account.HomeDir}
+}
+
+// LoginOf is that of a user.
+func LoginOf(uid uint32) Login {
+	account, err := nss.UserID(strconv.FormatUint(uint64(uid), 10))
+	if err != nil {
+		account = nil
+	}
+	return loginOf(account, uid)
+}
+
+// Resolve finds the ids, as ResolveLogin does.
+func (w Wish) Resolve() (namespaces.Credentials, error) {
+	c, _, err := w.ResolveLogin()
+	return c, err
+}
+
+// ResolveLogin finds the ids and the login of the user that is asked for. Its errors are of type *Mistake. A name that cannot be found is an error, and so is a
 // number without an entry in the user database when a group has to be chosen for
 // it; a number with a group needs no entry.
-func (w Wish) Resolve() (c namespaces.Credentials, err error) {
+func (w Wish) ResolveLogin() (c namespaces.Credentials, login Login, err error) {
 	c.UID, c.GID = uint32(os.Getuid()), uint32(os.Getgid())
 	var account *user.User
 	if w.UID.Set {
 		if account, c.UID, err = lookupUser(w.UID); err != nil {
-			return c, mistake("uid", w.UID, err)
+			return c, login, mistake("uid", w.UID, err)
 		}
+		login = loginOf(account, c.UID)
 	}
 	switch {
 	case w.GID.Set:
@@ -69,10 +96,13 @@ func (w Wish) Resolve() (c namespaces.Credentials, err error) {
 		err = mistake("uid", w.UID, fmt.Errorf("cannot choose a group: uid %s has no entry in the user database (give gid)", w.UID))
 	}
 	if err != nil {
-		return c, err
+		return c, login, err
+	}
+	if !w.UID.Set {
+		login = LoginOf(c.UID)
 	}
 	c.Groups, err = w.groups(account, c.GID)
-	return c, err
+	return c, login, err
 }
 
 // groups collects the supplementary groups: those of the user database, as

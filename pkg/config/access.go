@@ -109,6 +109,7 @@ func (r *reader) getenv(name string) (string, bool) {
 		r.names = r.names.with(e.names)
 		return e.value, true
 	}
+	r.asks(name)
 	for _, e := range r.access.Environ {
 		if k, v, ok := strings.Cut(e, "="); ok && k == name {
 			return v, true

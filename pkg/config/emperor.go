@@ -3,6 +3,7 @@ package config
 import (
 	"log/slog"
 	"runtime"
+	"strings"
 	"time"
 
 	"github.com/emperor-go/emperor/pkg/hooks"
@@ -45,6 +46,12 @@ type Emperor struct {
 	UID, GID Identity
 	// RefuseRoot makes a mistake of a vassal that would be root and does not say so.
 	RefuseRoot bool
+	// InheritKeyring leaves vassals the emperor's session keyring.
+	InheritKeyring bool
+	// Env are changes of the environment of the emperor, in order, and Pass what of it
+	// vassals get beside these.
+	Env  []EnvChange
+	Pass Passed
 	// JSONLog writes the log as one JSON object a line.
 	JSONLog bool
 	// LogLevel is the lowest level that is logged.
@@ -94,6 +101,7 @@ func defaultEmperor() *Emperor {
 	return &Emperor{
 		Hooks: hooks.Set{}, Process: Process{Hooks: hooks.Set{}}, HookTimeout: 30 * time.Second, HookConcurrency: 1, Rescan: 30 * time.Second, ReloadMercy: 60 * time.Second,
 		Backoff: 500 * time.Millisecond, BackoffReset: 10 * time.Second,
+		Pass:        strings.Fields(passed),
 		Concurrency: 2 * runtime.NumCPU(), Life: defaultLife(), OnDemand: OnDemand{Mode: 0o666},
 	}
 }

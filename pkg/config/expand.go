@@ -69,7 +69,7 @@ func (r *reader) pass(symbol byte, find func(string) (string, bool)) {
 		if e.done || strings.IndexByte(e.value, symbol) < 0 || r.stopped {
 			continue
 		}
-		r.at, r.tenant, r.names = e.origin, e.tenant, e.names
+		r.at, r.key, r.tenant, r.names = e.origin, e.key, e.tenant, e.names
 		value, what := r.replace(e.value, symbol, find)
 		if what != "" {
 			r.limit(e.key, what, "")

@@ -121,7 +121,7 @@ func examine(file string, r *reader) (v *Vassal, warnings, problems Problems) {
 	v = defaultVassal()
 	v.Name = r.magic.vars['S']
 	v.entries = r.finish()
-	v.partial = r.partial
+	v.partial, v.reads = r.partial, r.reads
 	used = append(used, references(v.entries)...) // what is inherited comes last
 	warnings, problems, wrong := vassalOptions.decode(v.entries, used, v)
 	unsure := doubts{unread: len(r.problems) > 0, options: wrong}

@@ -182,7 +182,11 @@ func variable(arg string, find func(string) (string, bool)) (live bool, item str
 	return known && (!compare || value == want), value, known
 }
 
-func ifEnv(r *reader, arg string) (bool, string, bool) { return variable(arg, r.getenv) }
+func ifEnv(r *reader, arg string) (bool, string, bool) {
+	r.key = "if-env"
+	return variable(arg, r.getenv)
+}
+
 func ifOpt(r *reader, arg string) (bool, string, bool) { return variable(arg, r.lookup) }
 
 func ifExists(r *reader, arg string) (bool, string, bool) {

@@ -13,6 +13,37 @@ var rightsOptions = option.Rows[Emperor]{
 		Name: "emperor-root", Change: option.Reload, Group: "Privileges", Arg: "RULE", Def: "warn", Guard: true,
 		Help: "a vassal that would be root because it names no uid: warn, or refuse, which makes it a mistake", Set: setRoot,
 	},
+	{
+		Name: "keyring-mode", Group: "Privileges", Arg: "MODE", Def: "private", Guard: true,
+		Help: "session keyring of a vassal (session-keyring(7)): private, one of its own, or inherit, that of the emperor", Set: setKeyring,
+	},
+	{
+		Name: "pass-environment", Group: "Privileges", Arg: "NAME …", Repeat: true,
+		Help: "variables that vassals get beside " + passed + ", those of env, and HOME, USER and LOGNAME of their user; NAME* begins names, and * is all, as in uWSGI",
+		Into: func(e *Emperor) option.Field { return &e.Pass },
+	},
+
+	{
+		Name: "env", Group: "Process", Arg: "KEY=VALUE", Repeat: true, Help: "set an environment variable of the emperor and of all vassals",
+		Into: func(e *Emperor) option.Field { return (*envSet)(&e.Env) },
+	},
+	{
+		Name: "envdir", Group: "Process", Arg: "DIR", Repeat: true, Help: "set a variable of both for each file in a directory (daemontools)",
+		Into: func(e *Emperor) option.Field { return (*envDir)(&e.Env) },
+	},
+	{
+		Name: "unenv", Group: "Process", Arg: "KEY", Repeat: true, Help: "remove an environment variable of both",
+		Into: func(e *Emperor) option.Field { return (*envUnset)(&e.Env) },
+	},
+}
+
+func setKeyring(e *Emperor, v option.Value) error {
+	switch v.Text {
+	case "private", "inherit":
+		e.InheritKeyring = v.Text == "inherit"
+		return nil
+	}
+	return option.Wrong("unknown mode "+strconv.Quote(v.Text), "private or inherit")
 }
 
 func setRoot(e *Emperor, v option.Value) error {

@@ -1,9 +1,6 @@
 package config
 
 import (
-	"strconv"
-	"strings"
-
 	"github.com/emperor-go/emperor/pkg/config/option"
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
@@ -18,13 +15,10 @@ var servingOptions = option.Rows[Vassal]{
 		Name: "command", Group: "Serving", Arg: "PROGRAM ARGS…", Tyrant: true, Change: option.Reload, Help: "run this program with the sockets (LISTEN_FDS), again when it dies",
 		Misreads: hooks.MisreadWords, Into: func(v *Vassal) option.Field { return (*option.Words)(&v.Command) },
 	},
-	{Name: "env", Group: "Serving", Arg: "KEY=VALUE", Repeat: true, Change: option.Reload, Help: "set an environment variable", Set: setEnv},
+	{Name: "env", Group: "Serving", Arg: "KEY=VALUE", Repeat: true, Change: option.Reload, Help: "set an environment variable", Into: func(v *Vassal) option.Field { return (*envSet)(&v.Env) }},
 	{
 		Name: "envdir", Group: "Serving", Arg: "DIR", Repeat: true, Change: option.Reload, Help: "set a variable for each file in a directory (daemontools)",
-		Set: func(v *Vassal, t option.Value) error {
-			v.Env = append(v.Env, EnvChange{Kind: "dir", Key: t.Text})
-			return nonempty(t.Text, "no directory given")
-		},
+		Into: func(v *Vassal) option.Field { return (*envDir)(&v.Env) },
 	},
 	{
 		Name: "fallback-config", Group: "Serving", Arg: "FILE", Help: "start again with this file instead of failing with exit code 1",
@@ -51,10 +45,7 @@ var servingOptions = option.Rows[Vassal]{
 	},
 	{
 		Name: "unenv", Group: "Serving", Arg: "KEY", Repeat: true, Change: option.Reload, Help: "remove an environment variable",
-		Set: func(v *Vassal, t option.Value) error {
-			v.Env = append(v.Env, EnvChange{Kind: "unset", Key: t.Text})
-			return nonempty(t.Text, "no variable given")
-		},
+		Into: func(v *Vassal) option.Field { return (*envUnset)(&v.Env) },
 	},
 	{
 		Name: "unprivileged-binary-patch", Group: "Serving", Arg: "PROGRAM", Tyrant: true, Help: "the vassal becomes this program",
@@ -67,13 +58,4 @@ var servingOptions = option.Rows[Vassal]{
 		Name: "unprivileged-binary-patch-arg", Group: "Serving", Arg: "PROGRAM ARGS…", Tyrant: true, Help: "the vassal becomes this program with arguments",
 		Misreads: hooks.MisreadWords, Into: func(v *Vassal) option.Field { return (*option.Words)(&v.BinaryPatch) },
 	},
-}
-
-func setEnv(v *Vassal, t option.Value) error {
-	key, text, ok := strings.Cut(t.Text, "=")
-	if !ok || key == "" {
-		return option.Wrong(strconv.Quote(t.Text)+" is not a variable", "KEY=value")
-	}
-	v.Env = append(v.Env, EnvChange{"set", key, text})
-	return nil
 }

@@ -77,10 +77,12 @@ func (ps *Problems) mistaken(e entry, p piece) {
 // ExamineForeign finds mistakes in what a program of the operator's, such as uwsgi, is
 // configured by: names of files that it would read as more than names, and, where root
 // is refused, that no user is named. Only the program knows what else its text means.
-func (in Input) ExamineForeign(refuseRoot bool) error {
+// reads are the variables of the environment that the text names by $(NAME) and if-env.
+func (in Input) ExamineForeign(refuseRoot bool) (reads []string, err error) {
 	var problems Problems
 	named := false
-	for _, e := range in.read().finish() {
+	r := in.read()
+	for _, e := range r.finish() {
 		named = named || e.key == "uid" || e.key == "immediate-uid"
 		misreads := uwsgiMisreads(e.key)
 		if o := vassalOptions.find(e.key); o != nil {
@@ -94,7 +96,7 @@ func (in Input) ExamineForeign(refuseRoot bool) error {
 	if refuseRoot && !named { // nobody looks again: what is left out names none
 		problems = append(problems, unnamed(in.Source.Path))
 	}
-	return problems.err()
+	return namesOf(r.reads), problems.err()
 }
 
 // uwsgiMisreads is what option.Row has, for options that only uWSGI has.

@@ -160,7 +160,7 @@ func TestWordsKeepTheirNames(t *testing.T) {
 func TestNamesForOthers(t *testing.T) {
 	for line, bad := range map[string]bool{"exec-pre-app = echo %n": true, "cron2 = minute=1 echo %n": true, "logger = pipe:cat >%n": true, "procname = %n": false, "wsgi-file = %d%n.py": false} {
 		in := Input{Source: Source{Name: "a;b.ini", Path: "/v/a;b.ini", Data: []byte("[uwsgi]\nini = other.ini\n" + line + "\n")}, Access: Access{Partial: true}}
-		if err := in.ExamineForeign(false); (err != nil) != bad {
+		if _, err := in.ExamineForeign(false); (err != nil) != bad {
 			t.Errorf("%s: %v", line, err)
 		}
 	}

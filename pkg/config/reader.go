@@ -22,6 +22,8 @@ type reader struct {
 	first   map[string]int // where the first entry of a key is
 	size    int            // bytes of all values
 	at      Origin         // of what is being read
+	key     string         // of the value that is being put together
+	reads   []Variable     // of the environment, as far as they were looked up
 	tenant  bool           // what is being read is the tenant's own
 	names   pieces         // names in the value that is being read or put together
 

@@ -78,7 +78,8 @@ type Vassal struct {
 
 	entries []entry // what all of it was read from
 	partial bool    // something was left out
-	held    bool    // Access.Held
+	reads   []Variable
+	held    bool // Access.Held
 }
 
 // defaultVassal is what a vassal does that is told nothing.

@@ -105,11 +105,3 @@ type Daemon struct {
 	// UID and GID it becomes, if the master may.
 	UID, GID Identity
 }
-
-// EnvChange is a change of the environment, in the order of the file.
-type EnvChange struct {
-	// Kind is set, unset or dir, a directory with a file for each variable.
-	Kind string
-	// Key is a variable, or the directory. Value is what it is set to.
-	Key, Value string
-}

@@ -92,6 +92,10 @@ type Facts struct {
 	LogTo string
 	// Templates are what stands around it. Nil: nothing.
 	Templates *wire.Templates
+	// Reads are the variables of the environment that it names to be replaced, and
+	// ReadsMore: there may be others, in what the emperor does not read.
+	Reads     []string
+	ReadsMore bool
 	// Fallback: it cannot be used, but names another that a vassal falls back to.
 	Fallback bool
 }

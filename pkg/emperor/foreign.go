@@ -2,7 +2,6 @@ package emperor
 
 import (
 	"path/filepath"
-	"strconv"
 
 	"github.com/emperor-go/emperor/pkg/wire"
 )
@@ -84,13 +83,4 @@ func configOf(p Plan) wire.ProgramConfig {
 		c.Option = "--ini"
 	}
 	return c
-}
-
-// foreignEnviron is what uWSGI gives a vassal.
-func (s *System) foreignEnviron(p Plan) []string {
-	env := append(s.passedOn(false), wire.PipeEnv+"="+strconv.Itoa(pipeFD))
-	if p.Zerg > 0 {
-		env = append(env, "UWSGI_BROODLORD_NUM="+strconv.Itoa(p.Zerg))
-	}
-	return env
 }

@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -40,9 +38,13 @@ type System struct {
 	Early bool
 	// RefuseRoot: a vassal that names no user does not start.
 	RefuseRoot bool
-	// Environ is the environment of the emperor, from which those of hooks and
-	// vassals are made.
+	// Environ is the environment of the emperor, which its hooks have.
 	Environ []string
+	// Passes reports whether vassals get a variable of it. Nil: they get all that is not
+	// for one process.
+	Passes func(name string) bool
+	// Keyring: each vassal gets a session keyring of its own.
+	Keyring bool
 	// Spawner clones. Required.
 	Spawner *namespaces.Spawner
 	// Sweeper deletes the links that hooks have made. Nil: each vassal's by itself.
@@ -142,6 +144,7 @@ func (s *System) orderFor(c *child, r Request) wire.Order {
 	}
 	o.LibraryDirs = s.Libraries.Dirs
 	o.HookVars = words(s.vassalVars(r, c.PID()))
+	o.Environ = words(s.heldBack(r.Plan, len(o.Hooks) > 0))
 	return o
 }
 
@@ -172,7 +175,7 @@ func (s *System) clone(r Request) (_ *child, err error) {
 	}
 	command := namespaces.Command{
 		Path: s.Program, Args: []string{filepath.Base(s.Program), "--ini", r.Config.Name}, Env: env,
-		Dir: workingDirectory(r), Files: ends, Namespaces: s.Clone, Deathsig: deathSignal,
+		Dir: workingDirectory(r), Files: ends, Namespaces: s.Clone, Deathsig: deathSignal, Keyring: s.Keyring,
 	}
 	if s.Cgroups != nil {
 		if c.cgroup, err = s.Cgroups.Create(fmt.Sprintf("%s%s.%d", vassalCgroup, r.Config.Name, r.Generation)); err != nil {
@@ -205,45 +208,6 @@ func (s *System) Confines(c *namespaces.Caller) (bool, error) {
 	}
 	return false, nil
 }
-
-// vassalEnviron is the environment of our vassal program.
-func (s *System) vassalEnviron() []string {
-	return append(s.passedOn(true), procsKey+"=1", wire.PipeEnv+"="+strconv.Itoa(pipeFD), wire.OrderEnv+"="+strconv.Itoa(orderFD))
-}
-
-// passedOn is what vassals get of the emperor's environment. Our own program finds the
-// operator's GOMAXPROCS under another name.
-func (s *System) passedOn(own bool) []string {
-	vars := VassalEnviron(s.Environ)
-	for i, v := range vars {
-		if own && strings.HasPrefix(v, procsKey+"=") {
-			vars[i] = wire.ProcsEnv + strings.TrimPrefix(v, procsKey)
-		}
-	}
-	return vars
-}
-
-// VassalEnviron returns the environment that vassals of an emperor with the given one
-// have: all but what only concerns the emperor, and UWSGI_VASSAL_X as UWSGI_X, which is
-// the option x, as in uWSGI.
-func VassalEnviron(environ []string) []string {
-	var vars []string
-	for _, v := range environ {
-		key, _, _ := strings.Cut(v, "=")
-		switch {
-		case strings.HasPrefix(key, "UWSGI_VASSAL_"):
-			vars = append(vars, "UWSGI_"+strings.TrimPrefix(v, "UWSGI_VASSAL_"))
-		case strings.HasPrefix(key, "UWSGI_"), strings.HasPrefix(key, "EMPEROR_"), strings.HasPrefix(key, "LISTEN_"),
-			strings.HasPrefix(key, "WATCHDOG_"), key == "NOTIFY_SOCKET":
-		default:
-			vars = append(vars, v)
-		}
-	}
-	return vars
-}
-
-// procsKey is how many threads of a Go program run at a time (runtime).
-const procsKey = "GOMAXPROCS"
 
 // workingDirectory is that of hooks and vassals: the monitored directory, or with a
 // pattern the emperor's, as in uWSGI; the root while that is away.

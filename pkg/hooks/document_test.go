@@ -54,7 +54,8 @@ Where a vassal stays root uWSGI runs as-root and as-user several times, once for
 
 ## Environment of hooks
 
-Emperor's phases, and those in the child that the emperor's file has:
+Hooks of the emperor's file have the emperor's whole environment, wherever they run; those of a vassal's file have that of the
+vassal ([containment.md](containment.md)). Besides, emperor's phases, and those in the child that the emperor's file has:
 
 | variable | value |
 |---|---|

@@ -227,13 +227,3 @@ func (l Limits) limit() error {
 	}
 	return nil
 }
-
-// leaveKeyring gives the calling thread a session keyring of its own, with nothing in
-// it (session-keyring(7)). Where there can be no keys there is none to be found either.
-func leaveKeyring() error {
-	_, err := unix.KeyctlInt(unix.KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0) // of no name: a new one
-	if err == unix.ENOSYS || err == unix.EPERM {
-		return nil
-	}
-	return os.NewSyscallError("keyctl", err)
-}

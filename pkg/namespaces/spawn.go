@@ -31,6 +31,8 @@ type Command struct {
 	// CgroupFD is a directory descriptor of the cgroup v2 the child is born in.
 	// Zero: that of the caller.
 	CgroupFD int
+	// Keyring gives the child a new session keyring, with nothing in it.
+	Keyring bool
 	// Deathsig is sent to the child when the Spawner's thread dies. Zero: none.
 	Deathsig syscall.Signal
 }
@@ -75,6 +77,13 @@ func (s *Spawner) Start(c Command) (*Process, error) {
 }
 
 func start(c Command) (*Process, error) {
+	if c.Keyring {
+		// That of this thread, which the child inherits in all of its threads (keyrings(7)).
+		// Nothing else runs on this thread, and the next child gets another.
+		if err := joinKeyring(); err != nil {
+			return nil, err
+		}
+	}
 	pidfd := -1
 	attributes := &syscall.SysProcAttr{
 		Cloneflags: uintptr(c.Namespaces), Setsid: true, Pdeathsig: c.Deathsig, PidFD: &pidfd,

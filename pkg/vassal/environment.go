@@ -3,32 +3,68 @@ package vassal
 import (
 	"fmt"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 
+	"github.com/emperor-go/emperor/internal/accounts"
+	"github.com/emperor-go/emperor/internal/environ"
 	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// variables are an environment, each KEY=value, of which no key is there twice.
-type variables []string
-
-func (vars variables) index(key string) int {
-	return slices.IndexFunc(vars, func(e string) bool { k, _, _ := strings.Cut(e, "="); return k == key })
+// readingEnviron are the variables that a configuration sees while it is read: those of
+// this process when that read its first one, and those that the emperor gives for this
+// alone. A reload that changes nothing means the same, whatever hooks and options have
+// changed since.
+func (v *Vassal) readingEnviron(order *wire.Order) []string {
+	if v.base == nil {
+		v.base = os.Environ()
+	}
+	return slices.Concat(v.base, heldBack(order))
 }
 
-func (vars *variables) unset(key string) {
-	if i := vars.index(key); i >= 0 {
-		*vars = slices.Delete(*vars, i, i+1)
+// heldBack are the variables of the emperor that this process does not have.
+func heldBack(order *wire.Order) (vars []string) {
+	if order == nil {
+		return nil
 	}
+	for _, variable := range order.Environ {
+		vars = append(vars, string(variable))
+	}
+	return vars
 }
 
-func (vars *variables) set(key, value string) {
-	if i := vars.index(key); i >= 0 {
-		(*vars)[i] = key + "=" + value
-		return
+// introduce sets HOME, USER and LOGNAME for the user as whom the vassal serves, unless
+// they are set: vassals of our emperor do not get those of its user.
+func (v *Vassal) introduce(who accounts.Login) error {
+	for _, variable := range [][2]string{{"HOME", who.Home}, {"USER", who.Name}, {"LOGNAME", who.Name}} {
+		if err := v.setBeneath(variable[0], variable[1]); err != nil {
+			return err
+		}
 	}
-	*vars = append(*vars, key+"="+value)
+	return nil
+}
+
+// setBeneath sets a variable as if it had been there before the options changed the
+// environment, if it was not.
+func (v *Vassal) setBeneath(key, value string) error {
+	if before, changed := v.replaced[key]; changed {
+		if before == nil {
+			v.replaced[key] = &value
+		}
+		return nil
+	}
+	if _, set := os.LookupEnv(key); set {
+		return nil
+	}
+	if slices.ContainsFunc(v.options.Env, func(c config.EnvChange) bool { return c.Kind == "unset" && c.Key == key }) {
+		if v.replaced == nil {
+			v.replaced = map[string]*string{}
+		}
+		v.replaced[key] = &value
+		return nil
+	}
+	return os.Setenv(key, value)
 }
 
 // environment is what the vassal serves with under the given options: this
@@ -36,18 +72,18 @@ func (vars *variables) set(key, value string) {
 // protocols of the emperor and of whoever started that, and with what the options
 // say instead of what those in effect say.
 func (v *Vassal) environment(o *config.Vassal) ([]string, error) {
-	vars := variables(os.Environ())
+	vars := environ.Vars(os.Environ())
 	for key, before := range v.replaced {
-		vars.unset(key)
+		vars.Unset(key)
 		if before != nil {
-			vars.set(key, *before)
+			vars.Set(key, *before)
 		}
 	}
 	vars = slices.DeleteFunc(vars, func(e string) bool { key, _, _ := strings.Cut(e, "="); return protocol(key) })
 	if name, asked := v.nameOf(o); asked { // others need not find out: a uwsgi with strict takes it for a mistake
-		vars.set(nameEnv, name)
+		vars.Set(nameEnv, name)
 	}
-	if err := vars.change(o.Env); err != nil {
+	if err := vars.Change(o.Env); err != nil {
 		return nil, o.Blame("envdir", "", err)
 	}
 	slices.Sort(vars)
@@ -65,48 +101,6 @@ func protocol(key string) bool {
 	return key == "NOTIFY_SOCKET" || key == "WATCHDOG_USEC" || key == "WATCHDOG_PID"
 }
 
-// change applies what env, unenv and envdir say, in order.
-func (vars *variables) change(list []config.EnvChange) error {
-	for _, c := range list {
-		switch c.Kind {
-		case "set":
-			vars.set(c.Key, c.Value)
-		case "unset":
-			vars.unset(c.Key)
-		case "dir":
-			if err := vars.readDir(c.Key); err != nil {
-				return err
-			}
-		}
-	}
-	return nil
-}
-
-// readDir sets a variable for each file of a directory to its first line, or
-// removes it when the file is empty, as envdir(8) of daemontools does.
-func (vars *variables) readDir(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return fmt.Errorf("cannot use envdir: %w", err)
-	}
-	for _, e := range entries {
-		if strings.HasPrefix(e.Name(), ".") || strings.Contains(e.Name(), "=") || !e.Type().IsRegular() && e.Type()&os.ModeSymlink == 0 {
-			continue
-		}
-		text, err := os.ReadFile(filepath.Join(dir, e.Name()))
-		if err != nil {
-			return fmt.Errorf("cannot use envdir: %w", err)
-		}
-		if len(text) == 0 {
-			vars.unset(e.Name())
-			continue
-		}
-		line, _, _ := strings.Cut(string(text), "\n")
-		vars.set(e.Name(), strings.ReplaceAll(strings.TrimRight(line, " \t\r"), "\x00", "\n"))
-	}
-	return nil
-}
-
 // setEnvironment makes what the options say the environment of this process, so
 // that hooks see it, and remembers what was there before.
 func (v *Vassal) setEnvironment(o *config.Vassal) error {
@@ -119,9 +113,9 @@ func (v *Vassal) setEnvironment(o *config.Vassal) error {
 	if len(o.Env) == 0 {
 		return nil
 	}
-	before := variables(os.Environ())
+	before := environ.Vars(os.Environ())
 	after := slices.Clone(before)
-	if err := after.change(o.Env); err != nil {
+	if err := after.Change(o.Env); err != nil {
 		return o.Blame("envdir", "", err)
 	}
 	v.replaced = map[string]*string{}
@@ -137,7 +131,7 @@ func (v *Vassal) setEnvironment(o *config.Vassal) error {
 		key, value, _ := strings.Cut(e, "=")
 		if slices.Contains(before, e) {
 			continue
-		} else if before.index(key) < 0 {
+		} else if before.Index(key) < 0 {
 			v.replaced[key] = nil
 		}
 		if err := os.Setenv(key, value); err != nil {

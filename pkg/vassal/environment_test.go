@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/accounts"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/wire"
 )
@@ -169,5 +170,56 @@ func TestPidFile(t *testing.T) {
 	empty := t.TempDir()
 	if _, err := writePid(empty); err == nil {
 		t.Error("a directory was replaced")
+	}
+}
+
+// TestIntroduction: HOME and its like are those of the user, unless they were set, and a
+// reload that no longer sets one finds that of the user.
+func TestIntroduction(t *testing.T) {
+	for _, key := range []string{"HOME", "USER", "LOGNAME"} {
+		t.Setenv(key, "") // restored in the end
+		os.Unsetenv(key)
+	}
+	set := func(key, value string) config.EnvChange { return config.EnvChange{Kind: "set", Key: key, Value: value} }
+	v := &Vassal{options: &config.Vassal{Env: []config.EnvChange{set("HOME", "/srv"), {Kind: "unset", Key: "USER"}}}}
+	if err := v.setEnvironment(v.options); err != nil {
+		t.Fatal(err)
+	}
+	if err := v.introduce(accounts.Login{Name: "shop", Home: "/home/shop"}); err != nil {
+		t.Fatal(err)
+	}
+	_, user := os.LookupEnv("USER")
+	if os.Getenv("HOME") != "/srv" || user || os.Getenv("LOGNAME") != "shop" {
+		t.Errorf("the environment is %q", os.Environ())
+	}
+	vars, err := v.environment(v.options)
+	if err != nil || !slices.Contains(vars, "HOME=/srv") || slices.ContainsFunc(vars, func(e string) bool { return strings.HasPrefix(e, "USER=") }) {
+		t.Errorf("it serves with %q, %v", vars, err)
+	}
+	next := &config.Vassal{}
+	if err := v.setEnvironment(next); err != nil {
+		t.Fatal(err)
+	}
+	if os.Getenv("HOME") != "/home/shop" || os.Getenv("USER") != "shop" {
+		t.Errorf("after a reload the environment is %q", os.Environ())
+	}
+	if vars, err = v.environment(next); err != nil || !slices.Contains(vars, "HOME=/home/shop") || !slices.Contains(vars, "USER=shop") {
+		t.Errorf("after a reload it serves with %q, %v", vars, err)
+	}
+}
+
+// TestReadingEnvironment: what a reload reads does not depend on what options and hooks
+// have set since.
+func TestReadingEnvironment(t *testing.T) {
+	t.Setenv("A", "1")
+	v := &Vassal{}
+	order := &wire.Order{Environ: [][]byte{[]byte("SECRET=2")}}
+	first := v.readingEnviron(order)
+	t.Setenv("A", "other")
+	if again := v.readingEnviron(order); !slices.Equal(first, again) || !slices.Contains(again, "A=1") || !slices.Contains(again, "SECRET=2") {
+		t.Errorf("first %q, then %q", first, again)
+	}
+	if none := v.readingEnviron(nil); slices.Contains(none, "SECRET=2") {
+		t.Error("what an order brings stays")
 	}
 }

@@ -43,6 +43,8 @@ type legacy struct {
 	Notify       []string
 	// Dir is where this process was started.
 	Dir string
+	// Environ is what configurations see while they are read. Nil: that of the process.
+	Environ []string
 	// Twin: the program before this could not call functions of C.
 	Twin bool
 }
@@ -171,7 +173,7 @@ func ending(signals <-chan os.Signal) bool {
 
 // again executes this program, or its twin, in its own place.
 func (v *Vassal) again(program string, l legacy) error {
-	l.Order, l.Notify = v.order, v.notifyVars
+	l.Order, l.Notify, l.Environ = v.order, v.notifyVars, v.base
 	if l.Dir == "" {
 		l.Dir = v.began
 	}
@@ -265,7 +267,7 @@ func (v *Vassal) takeOver(l *legacy) error {
 	if err := os.Chdir(l.Dir); err != nil {
 		v.Log.Debug("staying where the configuration before went", "error", err)
 	}
-	v.tried, v.began, v.order, v.notifyVars, v.twin = l.Tried, l.Dir, l.Order, l.Notify, l.Twin
+	v.tried, v.began, v.order, v.notifyVars, v.base, v.twin = l.Tried, l.Dir, l.Order, l.Notify, l.Environ, l.Twin
 	if l.File != "" {
 		v.resumed = l
 	}
@@ -303,7 +305,7 @@ func (v *Vassal) fallbackInput() (config.Input, error) {
 	}
 	order := wire.Order{Dir: []byte(filepath.Dir(v.resumed.File))}
 	if v.resumed.Order != nil {
-		order.Templates = v.resumed.Order.Templates
+		order.Templates, order.Environ = v.resumed.Order.Templates, v.resumed.Order.Environ
 	}
 	order.Name, order.Path, order.Config = []byte(filepath.Base(v.resumed.File)), []byte(v.resumed.File), data
 	return v.input(&order), nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/hooks"
@@ -78,7 +79,7 @@ func (v *Vassal) emperorHooks(p hooks.Phase) func(context.Context) error {
 		name := string(v.order.Name)
 		run := hooks.Runner{Own: true, Context: name, Shells: v.order.Shells, Timeout: v.order.HookTimeout, Log: v.Log, Begin: v.progress.hooking, Observe: v.hookEnded}
 		run.Subject = hooks.Subject{Name: name, PID: os.Getpid(), UID: v.order.UID, GID: v.order.GID}
-		run.Vars = append(os.Environ(), v.hookVars...)
+		run.Vars = slices.Concat(os.Environ(), heldBack(v.order), v.hookVars)
 		if v.ownProc {
 			run.Vars = append(run.Vars, fmt.Sprintf("UWSGI_VASSAL_NETNS=/proc/%d/ns/net", os.Getpid()))
 		}

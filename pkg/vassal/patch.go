@@ -19,6 +19,9 @@ func (v *Vassal) rootPatch(ctx context.Context) error {
 		return nil
 	}
 	v.warnRoot()
+	if err := v.introduceSelf(); err != nil {
+		return err
+	}
 	prepare := []func(context.Context) error{v.bindShared, v.bind}
 	if len(v.options.Sockets)+len(v.options.Listening.Shared) > 0 {
 		prepare = slices.Insert(prepare, 0, v.waitForInterfaces)

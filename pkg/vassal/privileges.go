@@ -21,9 +21,9 @@ func (v *Vassal) dropPrivileges(context.Context) error {
 	wish := accounts.Wish{UID: o.UID, GID: o.GID, AddGID: o.AddGID, NoInitgroups: o.NoInitgroups}
 	v.warnRoot()
 	if wish.None() {
-		return nil
+		return v.introduceSelf()
 	}
-	c, err := wish.Resolve()
+	c, login, err := wish.ResolveLogin()
 	var wrong *accounts.Mistake
 	if errors.As(err, &wrong) {
 		return o.Blame(wrong.Option, wrong.Value, err)
@@ -32,14 +32,17 @@ func (v *Vassal) dropPrivileges(context.Context) error {
 		return err
 	}
 	if os.Geteuid() != 0 {
-		return blameAny(o, alreadyIs(c), "uid", "gid")
+		if err := alreadyIs(c); err != nil {
+			return blameAny(o, err, "uid", "gid")
+		}
+		return v.introduceSelf()
 	}
 	if err := c.Apply(); err != nil {
 		return err
 	}
 	v.dropped = true
-	if v.order == nil {
-		return nil
+	if err := v.introduce(login); err != nil || v.order == nil {
+		return err
 	}
 	// Changing ids switched the death signal off (prctl(2)). Should the emperor
 	// have died since, its end of the pipe is closed, which ends us as well.
@@ -47,6 +50,14 @@ func (v *Vassal) dropPrivileges(context.Context) error {
 		return fmt.Errorf("cannot tie this process to the emperor: %w", err)
 	}
 	return nil
+}
+
+// introduceSelf is introduce for a vassal of our emperor that stays who it is.
+func (v *Vassal) introduceSelf() error {
+	if v.order == nil {
+		return nil
+	}
+	return v.introduce(accounts.LoginOf(uint32(os.Geteuid())))
 }
 
 // warnRoot tells, once in each start, that nothing says who this process is to be.

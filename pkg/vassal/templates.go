@@ -10,6 +10,7 @@ import (
 // names start where the process was started. A stop of the boot ends what takes its time.
 func (v *Vassal) access() config.Access {
 	access := config.Own(foreign.Ask(v.ParserProgram))
+	access.Environ = v.readingEnviron(nil)
 	access.Dir, access.Held = v.began, len(v.inherited)+len(v.held) > 0
 	access.Until, access.Reading = v.boots, v.progress.reading
 	return access
@@ -18,6 +19,7 @@ func (v *Vassal) access() config.Access {
 // input is what an order says to be configured by.
 func (v *Vassal) input(order *wire.Order) config.Input {
 	access := v.access()
+	access.Environ = v.readingEnviron(order)
 	access.Dir = string(order.Dir) // also for a reload, behind chdir
 	in := config.Input{
 		Source: config.Source{Name: string(order.Name), Path: string(order.Path), Data: order.Config},

@@ -69,6 +69,7 @@ type Vassal struct {
 	arrived    string             // the working directory by the options' own
 	moved      *move              // nil: hooks stayed there
 	replaced   map[string]*string // the environment without the options' changes; nil: no such variable
+	base       []string           // the environment for configurations that are read; nil: none was yet
 
 	ptyProgram string // found before the drop
 

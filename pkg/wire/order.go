@@ -46,6 +46,9 @@ type Order struct {
 	// what their environment has more than the vassal's, each KEY=value.
 	Hooks    []Hook
 	HookVars [][]byte
+	// Environ are variables that the child does not have, each KEY=value: for its
+	// configuration, while it is read, and for those hooks.
+	Environ [][]byte `json:",omitempty"`
 	// Shells are tried in order for the commands of these hooks, and HookTimeout
 	// bounds each. Zero: no bound.
 	Shells      []string

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/emperor-go/emperor/internal/environ"
+	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/emperor"
+	"github.com/emperor-go/emperor/pkg/namespaces"
+)
+
+// ownEnvironment makes the environment of this process what its options say, and adds
+// to what is passed on what they set.
+func ownEnvironment(o *config.Emperor) error {
+	names, err := environ.Adopt(o.Env)
+	if err != nil {
+		return o.Blame("envdir", err)
+	}
+	o.Pass = append(o.Pass, names...)
+	return nil
+}
+
+// keyrings reports whether vassals get session keyrings of their own. Where there are
+// none, and nobody has asked for them, that is only told.
+func keyrings(o *config.Emperor, log *slog.Logger) (private bool, err error) {
+	if o.InheritKeyring {
+		return false, nil
+	}
+	err = namespaces.Keyrings()
+	asked := slices.ContainsFunc(o.Settings(false), func(s config.Setting) bool { return s.Name == "keyring-mode" })
+	switch {
+	case err == nil:
+		return true, nil
+	case asked:
+		return false, fmt.Errorf("keyring-mode: %w (keyring-mode = inherit)", err)
+	}
+	log.Warn("vassals inherit the session keyring of the emperor", "error", err)
+	return false, nil
+}
+
+// homely are variables of a shell, or of the service manager for one process, that are
+// not missed.
+var homely = []string{
+	"_", "CACHE_DIRECTORY", "CONFIGURATION_DIRECTORY", "CREDENTIALS_DIRECTORY", "HOME", "INVOCATION_ID", "JOURNAL_STREAM", "LOGNAME",
+	"LOGS_DIRECTORY", "MAINPID", "MANAGERPID", "MEMORY_PRESSURE_WATCH", "MEMORY_PRESSURE_WRITE", "OLDPWD", "PWD", "RUNTIME_DIRECTORY",
+	"SHELL", "SHLVL", "STATE_DIRECTORY", "SYSTEMD_EXEC_PID", "USER",
+}
+
+// heldBack knows what of the emperor's environment vassals do not get, and says so.
+type heldBack struct {
+	names []string // sorted
+	log   *slog.Logger
+	told  sync.Map // of each vassal what was said last, a string
+}
+
+func newHeldBack(pass config.Passed, log *slog.Logger) *heldBack {
+	h := &heldBack{log: log}
+	for _, v := range emperor.VassalEnviron(os.Environ()) {
+		if name, _, _ := strings.Cut(v, "="); !pass.Has(name) && !config.ForOneProcess(name) {
+			h.names = append(h.names, name)
+		}
+	}
+	slices.Sort(h.names)
+	return h
+}
+
+// announce names them.
+func (h *heldBack) announce() {
+	missed := slices.DeleteFunc(slices.Clone(h.names), func(name string) bool { return slices.Contains(homely, name) })
+	if len(missed) > 0 {
+		h.log.Info("vassals do not get these variables of the emperor: " + strings.Join(missed, ", ") + " (pass-environment = NAME ..., or * for all)")
+	}
+}
+
+// missedBy says, once for each set of them, which variables a vassal's file names that
+// its programs will not find.
+func (h *heldBack) missedBy(vassal string, v *config.Vassal) {
+	type place struct {
+		config.Variable // the first
+		names           []string
+	}
+	var places []place
+	for _, named := range v.Variables() {
+		if !slices.Contains(h.names, named.Name) || finds(v, named) {
+			continue
+		}
+		if last := len(places) - 1; last >= 0 && places[last].Origin == named.Origin && places[last].Shell == named.Shell {
+			places[last].names = append(places[last].names, named.Name)
+			continue
+		}
+		places = append(places, place{named, []string{named.Name}})
+	}
+	if before, _ := h.told.Swap(vassal, fmt.Sprint(places)); before == fmt.Sprint(places) {
+		return
+	}
+	for _, at := range places {
+		p := config.Problem{Origin: at.Origin, Key: at.Key, Hint: "pass-environment = " + strings.Join(at.names, " ") + " among the emperor's options"}
+		p.What = "vassals do not get " + strings.Join(at.names, ", ") + " of the emperor's environment"
+		level := slog.LevelWarn
+		if !at.Shell {
+			p.What, level = "$("+strings.Join(at.names, "), $(")+") is read here, but programs of the vassal do not get it", slog.LevelInfo
+		}
+		h.log.Log(context.Background(), level, p.Error(), "vassal", vassal)
+	}
+}
+
+// finds reports whether programs of a vassal find another value of a variable that it
+// names: one of its file, or that of its user, when it has become that.
+func finds(v *config.Vassal, named config.Variable) bool {
+	login := slices.Contains([]string{"HOME", "LOGNAME", "USER"}, named.Name)
+	return login && (!named.Shell || !named.Root) || slices.ContainsFunc(v.Env, func(c config.EnvChange) bool { return c.Key == named.Name })
+}
+
+// environOf is the environment that vassals of an emperor read their files with, as far
+// as it would be started in that of this process. Nil: nothing is known about it.
+func environOf(e *config.Emperor) []string {
+	vars := environ.Vars(os.Environ())
+	if e != nil {
+		_ = vars.Change(e.Env) // a directory that is not there is told by the emperor
+	}
+	return emperor.VassalEnviron(vars)
+}

@@ -1,0 +1,114 @@
+// Package environ answers one question: which variables does a process get? It
+// changes an environment as the options env, unenv and envdir say, the same in both
+// programs.
+package environ
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/emperor-go/emperor/pkg/config"
+)
+
+// Vars are an environment, each KEY=value, of which no key is there twice.
+type Vars []string
+
+// Index is where a variable is, or -1.
+func (vars Vars) Index(key string) int {
+	return slices.IndexFunc(vars, func(e string) bool { k, _, _ := strings.Cut(e, "="); return k == key })
+}
+
+// Unset removes a variable.
+func (vars *Vars) Unset(key string) {
+	if i := vars.Index(key); i >= 0 {
+		*vars = slices.Delete(*vars, i, i+1)
+	}
+}
+
+// Set sets a variable.
+func (vars *Vars) Set(key, value string) {
+	if i := vars.Index(key); i >= 0 {
+		(*vars)[i] = key + "=" + value
+		return
+	}
+	*vars = append(*vars, key+"="+value)
+}
+
+// Change applies what options say, in order. An error is about the directory of an
+// envdir.
+func (vars *Vars) Change(list []config.EnvChange) error {
+	for _, c := range list {
+		switch c.Kind {
+		case "set":
+			vars.Set(c.Key, c.Value)
+		case "unset":
+			vars.Unset(c.Key)
+		case "dir":
+			if err := vars.readDir(c.Key); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// readDir sets a variable for each file of a directory to its first line, or
+// removes it when the file is empty, as envdir(8) of daemontools does.
+func (vars *Vars) readDir(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return fmt.Errorf("cannot use envdir: %w", err)
+	}
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), ".") || strings.Contains(e.Name(), "=") || !e.Type().IsRegular() && e.Type()&os.ModeSymlink == 0 {
+			continue
+		}
+		text, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		if err != nil {
+			return fmt.Errorf("cannot use envdir: %w", err)
+		}
+		if len(text) == 0 {
+			vars.Unset(e.Name())
+			continue
+		}
+		line, _, _ := strings.Cut(string(text), "\n")
+		vars.Set(e.Name(), strings.ReplaceAll(strings.TrimRight(line, " \t\r"), "\x00", "\n"))
+	}
+	return nil
+}
+
+// Adopt changes the environment of this process as Change does, and returns the names
+// of the variables that are set by it.
+func Adopt(list []config.EnvChange) (names []string, err error) {
+	before := Vars(os.Environ())
+	after := slices.Clone(before)
+	if err := after.Change(list); err != nil {
+		return nil, err
+	}
+	for _, e := range before {
+		if key, _, _ := strings.Cut(e, "="); key != "" && after.Index(key) < 0 {
+			if err := os.Unsetenv(key); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for _, c := range list {
+		if c.Kind == "set" && after.Index(c.Key) >= 0 { // also to what it was before
+			names = append(names, c.Key)
+		}
+	}
+	for _, e := range after {
+		key, value, _ := strings.Cut(e, "=")
+		if slices.Contains(before, e) {
+			continue
+		}
+		if err := os.Setenv(key, value); err != nil {
+			return nil, fmt.Errorf("cannot set environment variable %q: %w", key, err)
+		}
+		names = append(names, key)
+	}
+	return names, nil
+}

@@ -1,0 +1,91 @@
+package config
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/emperor-go/emperor/pkg/config/option"
+)
+
+// EnvChange is a change of the environment, in the order of the file.
+type EnvChange struct {
+	// Kind is set, unset or dir, a directory with a file for each variable.
+	Kind string
+	// Key is a variable, or the directory. Value is what it is set to.
+	Key, Value string
+}
+
+// The fields of the options env, unenv and envdir, which add to one list in both
+// programs.
+type (
+	envSet   []EnvChange
+	envUnset []EnvChange
+	envDir   []EnvChange
+)
+
+// Parse implements option.Field.
+func (list *envSet) Parse(text string) error {
+	key, value, ok := strings.Cut(text, "=")
+	if !ok || key == "" {
+		return option.Wrong(strconv.Quote(text)+" is not a variable", "KEY=value")
+	}
+	*list = append(*list, EnvChange{"set", key, value})
+	return nil
+}
+
+// Parse implements option.Field.
+func (list *envUnset) Parse(text string) error {
+	*list = append(*list, EnvChange{Kind: "unset", Key: text})
+	return nonempty(text, "no variable given")
+}
+
+// Parse implements option.Field.
+func (list *envDir) Parse(text string) error {
+	*list = append(*list, EnvChange{Kind: "dir", Key: text})
+	return nonempty(text, "no directory given")
+}
+
+// Passed lists variables of the emperor's environment that vassals get: names, and
+// beginnings of names that end in *.
+type Passed []string
+
+// passed are those that vassals get without a word.
+const passed = "PATH LANG LC_* TZ TERM"
+
+// Has reports whether vassals get a variable.
+func (p Passed) Has(name string) bool {
+	for _, pattern := range p {
+		if begin, ok := strings.CutSuffix(pattern, "*"); pattern == name || ok && strings.HasPrefix(name, begin) {
+			return true
+		}
+	}
+	return false
+}
+
+// Parse implements option.Field.
+func (p *Passed) Parse(text string) error {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_0123456789"
+	for name := range strings.FieldsSeq(text) {
+		begin := strings.TrimSuffix(name, "*")
+		switch {
+		case name != "*" && (begin == "" || strings.Trim(begin, letters) != "" || begin[0] >= '0' && begin[0] <= '9'):
+			return option.Wrong(strconv.Quote(name)+" is no name of a variable", "NAME ..., NAME* for all that begin so, or * for all")
+		case name != "*" && ForOneProcess(begin):
+			return option.Wrong(name+" is for the emperor alone", "a vassal gets its own")
+		}
+		*p = append(*p, name)
+	}
+	return nonempty(strings.TrimSpace(text), "no variable given")
+}
+
+// ForOneProcess reports whether a variable belongs to the protocols by which a process
+// was started, those of uWSGI, of this project and of systemd: no other process may
+// have it.
+func ForOneProcess(name string) bool {
+	for _, begin := range []string{"UWSGI_", "EMPEROR_", "LISTEN_", "WATCHDOG_"} {
+		if strings.HasPrefix(name, begin) {
+			return true
+		}
+	}
+	return name == "NOTIFY_SOCKET"
+}

@@ -1,0 +1,84 @@
+package config
+
+import (
+	"slices"
+	"strings"
+)
+
+// Variable is a variable of the environment that a configuration names.
+type Variable struct {
+	Name string
+	// Origin and Key are of the first option that names it.
+	Origin Origin
+	Key    string
+	// Shell: it stands there as $NAME, which a shell will look up when the option is
+	// used. Otherwise it is $(NAME) or if-env, and was looked up while the text was read.
+	Shell bool
+	// Root: the option is used before privileges are dropped.
+	Root bool
+}
+
+// Variables lists those that the text names, each once of each kind.
+func (v *Vassal) Variables() []Variable {
+	list := slices.Clone(v.reads)
+	for _, e := range v.entries {
+		o := vassalOptions.find(e.key)
+		if o == nil || o.Misreads == nil || e.own && !e.left {
+			continue
+		}
+		for name := range dollars(e.value) {
+			list = addVariable(list, Variable{Name: name, Origin: e.origin, Key: e.key, Shell: true, Root: o.Group == "Hooks" && !o.Tyrant})
+		}
+	}
+	return list
+}
+
+// Reads are the names of the variables that were looked up while the text was read. Not
+// whole: another part, which was left out, may name others.
+func (v *Vassal) Reads() (names []string, whole bool) {
+	return namesOf(v.reads), !v.partial && v.Fallback == ""
+}
+
+func namesOf(list []Variable) (names []string) {
+	for _, v := range list {
+		names = append(names, v.Name)
+	}
+	return names
+}
+
+// asks notes that a variable of the environment was looked up.
+func (r *reader) asks(name string) {
+	r.reads = addVariable(r.reads, Variable{Name: name, Origin: r.at, Key: r.key})
+}
+
+func addVariable(list []Variable, v Variable) []Variable {
+	if slices.ContainsFunc(list, func(other Variable) bool {
+		return other.Name == v.Name && other.Shell == v.Shell && other.Root == v.Root
+	}) {
+		return list
+	}
+	return append(list, v)
+}
+
+// dollars yields the names in $NAME and ${NAME}, as a shell reads them, wherever they
+// stand: a quote may be the one of another shell.
+func dollars(text string) func(yield func(string) bool) {
+	return func(yield func(string) bool) {
+		for {
+			_, rest, found := strings.Cut(text, "$")
+			if !found {
+				return
+			}
+			text = strings.TrimPrefix(rest, "{")
+			end := strings.IndexFunc(text, func(c rune) bool {
+				return c != '_' && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z')
+			})
+			if end < 0 {
+				end = len(text)
+			}
+			if end > 0 && !yield(text[:end]) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,37 @@
+package emperor
+
+import (
+	"slices"
+	"testing"
+)
+
+// TestHeldBack: a vassal has what is passed; what its text names travels beside that,
+// and everything where that is not known or hooks of the operator run inside.
+func TestHeldBack(t *testing.T) {
+	s := &System{
+		Environ: []string{"PATH=/bin", "SECRET=1", "NAMED=2", "UWSGI_VASSAL_X=3", "UWSGI_Y=4", "EMPEROR_Z=5", "LISTEN_FDS=1", "WATCHDOG_PID=1", "NOTIFY_SOCKET=/x", "GOMAXPROCS=2"},
+		Passes:  func(name string) bool { return name == "PATH" },
+	}
+	named := Plan{Facts: Facts{Reads: []string{"NAMED", "PATH", "EMPEROR_Z", "NONE"}}}
+	more := Plan{Facts: Facts{ReadsMore: true}}
+	for name, c := range map[string]struct{ got, want []string }{
+		"its own":              {s.vassalEnviron(), []string{"PATH=/bin", "UWSGI_X=3", "GOMAXPROCS=1", "UWSGI_EMPEROR_FD=3", "EMPEROR_ORDER_FD=4"}},
+		"of another program":   {s.foreignEnviron(Plan{}), []string{"PATH=/bin", "UWSGI_X=3", "UWSGI_EMPEROR_FD=3"}},
+		"that names one":       {s.foreignEnviron(named), []string{"PATH=/bin", "NAMED=2", "UWSGI_X=3", "UWSGI_EMPEROR_FD=3"}},
+		"nothing named":        {s.heldBack(Plan{}, false), nil},
+		"one named":            {s.heldBack(named, false), []string{"NAMED=2"}},
+		"perhaps more":         {s.heldBack(more, false), []string{"SECRET=1", "NAMED=2", "GOMAXPROCS=2"}},
+		"hooks of the emperor": {s.heldBack(named, true), []string{"SECRET=1", "NAMED=2", "GOMAXPROCS=2"}},
+	} {
+		if !slices.Equal(c.got, c.want) {
+			t.Errorf("%s: %q, want %q", name, c.got, c.want)
+		}
+	}
+	s.Passes = nil
+	if got := s.heldBack(more, true); len(got) > 0 {
+		t.Errorf("all is passed, and held back is %q", got)
+	}
+	if got := s.vassalEnviron(); !slices.Contains(got, "EMPEROR_GOMAXPROCS=2") || !slices.Contains(got, "GOMAXPROCS=1") {
+		t.Errorf("the operator's GOMAXPROCS: %q", got)
+	}
+}
