@@ -64,7 +64,7 @@ func run(ctx context.Context, around outside, o *config.Emperor, warnings config
 		return err
 	}
 	defer leave()
-	tools, err := newTools()
+	tools, err := newTools(o, log)
 	if err != nil {
 		return err
 	}
@@ -91,9 +91,6 @@ func run(ctx context.Context, around outside, o *config.Emperor, warnings config
 	system := launcher(o, program, libraries, sight)
 	tools.lend(system)
 	system.Cgroups, system.Ledger = cgroups, sight.ledger(ctx)
-	if system.Keyring, err = keyrings(o, log); err != nil {
-		return err
-	}
 	if err := system.Start(ctx, log); err != nil {
 		return err
 	}

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"log/slog"
+
+	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
@@ -11,15 +14,20 @@ type tools struct {
 	spawner *namespaces.Spawner
 	sweeper *namespaces.Sweeper
 	ears    *emperor.Ears
+	keyring bool // each vassal gets a session keyring of its own
 }
 
 // newTools starts them. The caller closes them.
-func newTools() (*tools, error) {
+func newTools(o *config.Emperor, log *slog.Logger) (*tools, error) {
+	keyring, err := keyrings(o, log)
+	if err != nil {
+		return nil, err
+	}
 	ears, err := emperor.NewEars()
 	if err != nil {
 		return nil, err
 	}
-	return &tools{namespaces.NewSpawner(), namespaces.NewSweeper(), ears}, nil
+	return &tools{namespaces.NewSpawner(), namespaces.NewSweeper(), ears, keyring}, nil
 }
 
 func (t *tools) close() {
@@ -30,5 +38,5 @@ func (t *tools) close() {
 
 // lend gives them to the launcher.
 func (t *tools) lend(s *emperor.System) {
-	s.Spawner, s.Sweeper, s.Ears = t.spawner, t.sweeper, t.ears
+	s.Spawner, s.Sweeper, s.Ears, s.Keyring = t.spawner, t.sweeper, t.ears, t.keyring
 }

@@ -21,8 +21,13 @@ func TestAdopt(t *testing.T) {
 	}
 	t.Cleanup(func() { os.Unsetenv("NEW"); os.Unsetenv("FROM_DIR") })
 	names, err := Adopt([]config.EnvChange{
-		{Kind: "set", Key: "A", Value: "after"}, {Kind: "set", Key: "B", Value: "before"}, {Kind: "unset", Key: "C"},
-		{Kind: "set", Key: "NEW", Value: "a=b"}, {Kind: "set", Key: "GONE", Value: "x"}, {Kind: "unset", Key: "GONE"}, {Kind: "dir", Key: dir},
+		{Kind: "set", Key: "A", Value: "after"},
+		{Kind: "set", Key: "B", Value: "before"},
+		{Kind: "unset", Key: "C"},
+		{Kind: "set", Key: "NEW", Value: "a=b"},
+		{Kind: "set", Key: "GONE", Value: "x"},
+		{Kind: "unset", Key: "GONE"},
+		{Kind: "dir", Key: dir},
 	})
 	if err != nil {
 		t.Fatal(err)
