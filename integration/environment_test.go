@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"unsafe"
@@ -145,8 +146,7 @@ func TestEnvironmentOfOthers(t *testing.T) {
 // found in a vassal, unless it inherits that.
 func TestKeyring(t *testing.T) {
 	t.Parallel()
-	const name = "story:secret"
-	has := "command = sh -c 'grep -c " + name + " /proc/keys | sed s/^/keys:/; exec sleep 1000000'"
+	has := "command = sh -c 'grep -c " + storyKey + " /proc/keys | sed s/^/keys:/; exec sleep 1000000'"
 	for _, c := range []struct {
 		args []string
 		want string
@@ -159,20 +159,9 @@ func TestKeyring(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)
 			w.vassal("a.ini", has, "uid = 4001", "gid = 4001")
-			cmd := w.withEnviron(nil, append([]string{allNamespaces}, c.args...)...)
-			started, over := make(chan *emperor), make(chan struct{})
-			t.Cleanup(func() { close(over) }) // when the emperor has ended
-			go func() {
-				runtime.LockOSThread() // never unlocked: the keyring ends with the thread
-				if _, err := unix.KeyctlInt(unix.KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0); err != nil {
-					t.Error(err)
-				} else if _, err := unix.AddKey("user", name, []byte("hunter2"), unix.KEY_SPEC_SESSION_KEYRING); err != nil {
-					t.Error(err)
-				}
-				started <- w.launch(cmd)
-				<-over // the emperor ends with the thread that started it
-			}()
-			e := <-started
+			cmd := w.inside(storyProgram, slices.Concat([]string{program("emperor"), "--emperor-log-format", "json", allNamespaces}, c.args, []string{w.vassals})...)
+			cmd.Env = append(cmd.Env, roleEnv+"=keyed")
+			e := w.launch(cmd)
 			e.await("a.ini", c.want)
 			e.running("a.ini")
 		})
@@ -199,6 +188,22 @@ func TestKeyringThatCannotBe(t *testing.T) {
 	if !strings.Contains(e.tail(), "keyring-mode: cannot make a session keyring: keyctl: operation not permitted (keyring-mode = inherit)") {
 		t.Errorf("the log:\n%s", e.tail())
 	}
+}
+
+// storyKey is the name of a key.
+const storyKey = "story:secret"
+
+// keyed is the role of a program that has a key in its session keyring, and becomes the
+// one in its arguments.
+func keyed() error {
+	runtime.LockOSThread()
+	if _, err := unix.KeyctlInt(unix.KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0); err != nil {
+		return err
+	}
+	if _, err := unix.AddKey("user", storyKey, []byte("hunter2"), unix.KEY_SPEC_SESSION_KEYRING); err != nil {
+		return err
+	}
+	return unix.Exec(os.Args[1], os.Args[1:], os.Environ())
 }
 
 // keyless is the role of a program that may not use keyrings, as in many containers, and

@@ -32,6 +32,7 @@ var roles = map[string]func() error{
 	"advertise":   advertise,
 	"application": application,
 	"crowd":       crowd,
+	"keyed":       keyed,
 	"keyless":     keyless,
 	"burglar":     burglar,
 	"intruder":    intruder,

@@ -86,7 +86,7 @@ func TestEffectsOfFunctionsOfC(t *testing.T) {
 				"call-asap = nothing", "call-as-root = files", "call-as-root = no_core", "call-as-root = own_name", "call-as-user = no_new_privs",
 				"hook-as-user = callret:differs two words", "hook-as-user = callint:number -9", "hook-as-user = callintret:same 0", "hook-as-user = -callintret:same 7", "call-pre-app = elsewhere",
 				"hook-post-fork = call:named worker", "uid = 65534", "gid = 65534", how+" = "+w.path("app.sh"))
-			e := w.start("--emperor-use-clone=uts,net,ipc,fs")
+			e := w.start("--emperor-use-clone=uts,net,ipc,fs", "--pass-environment", "NATIVE_TRACE")
 			e.await("a.ini", "same returned 7")
 			w.reaches(seen, "uid")
 			got, err := os.ReadFile(seen)
@@ -135,7 +135,7 @@ func TestSignalHandledByAFunctionOfC(t *testing.T) {
 	library, trace := w.library(), w.path("trace")
 	t.Setenv("NATIVE_TRACE", trace)
 	w.vassal("a.ini", "dlopen = "+library, "hook-as-root = unix_signal:PWR number", serves)
-	e := w.start("--emperor-use-clone=uts,net,ipc,fs")
+	e := w.start("--emperor-use-clone=uts,net,ipc,fs", "--pass-environment", "NATIVE_TRACE")
 	pid := e.running("a.ini")
 	for range 2 {
 		if err := syscall.Kill(pid, syscall.SIGPWR); err != nil {

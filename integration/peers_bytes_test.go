@@ -59,7 +59,7 @@ func TestEveryByte(t *testing.T) {
 			w.script(filepath.Join(w.vassals, "a.ini"), `printf "[uwsgi]\nmark = `+mark+`\n[zerg]\nworker = true\n"`)
 		}
 		put("first")
-		cmd := w.inside(program("emperor"), append(clone, "--emperor-log-format", "json", "--emperor-wrapper", w.path("parrot"),
+		cmd := w.inside(program("emperor"), append(clone, "--emperor-log-format", "json", "--emperor-wrapper", w.path("parrot"), "--pass-environment", "PARROT",
 			"--emperor-magic-exec", "--emperor-broodlord", "1", "--emperor-graceful-shutdown", w.vassals)...)
 		cmd.Env = append(cmd.Env, "PARROT="+w.path("s"))
 		e := w.launch(cmd)

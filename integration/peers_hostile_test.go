@@ -127,7 +127,7 @@ func (w *world) neighbour(how string, args ...string) *besieged {
 	w.vassal("neighbour.ini", "http-socket = "+b.socket, "static-map = /="+w.path("www"))
 	w.vassal(how+".ini", serves, "[emperor]", "become = "+w.path("hostile"))
 	cmd := w.inside(program("emperor"), append([]string{
-		"--emperor-log-format", "json", "--emperor-curse-tolerance", "1", "--reload-mercy", "1", "--emperor-broodlord", "2",
+		"--emperor-log-format", "json", "--emperor-curse-tolerance", "1", "--reload-mercy", "1", "--emperor-broodlord", "2", "--pass-environment", "HOSTILE_*",
 	}, append(args, w.vassals)...)...)
 	cmd.Env = append(cmd.Env, "HOSTILE_VASSAL="+program("vassal"), "HOSTILE_MARKS="+w.path("at-work"))
 	b.emperor = w.launch(cmd)

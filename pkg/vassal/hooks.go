@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/hooks"
@@ -83,7 +84,26 @@ func (v *Vassal) emperorHooks(p hooks.Phase) func(context.Context) error {
 		if v.ownProc {
 			run.Vars = append(run.Vars, fmt.Sprintf("UWSGI_VASSAL_NETNS=/proc/%d/ns/net", os.Getpid()))
 		}
+		if slices.ContainsFunc(list, func(h hooks.Hook) bool { return h.Symbol() != "" }) {
+			defer lend(heldBack(v.order))()
+		}
 		return run.Run(ctx, p, list)
+	}
+}
+
+// lend puts variables into the environment of this process, where functions look for
+// them, until the function that it returns takes those away that are still what they were.
+func lend(vars []string) (giveBack func()) {
+	for _, variable := range vars {
+		key, value, _ := strings.Cut(variable, "=")
+		_ = os.Setenv(key, value) // what is no name nobody can look for
+	}
+	return func() {
+		for _, variable := range vars {
+			if key, value, _ := strings.Cut(variable, "="); os.Getenv(key) == value {
+				_ = os.Unsetenv(key)
+			}
+		}
 	}
 }
 
