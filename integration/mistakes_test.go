@@ -13,7 +13,7 @@ func TestMistakesOfTheBootNameTheirLine(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.write("taken", "no socket")
-	e := w.start("--emperor-use-clone=uts,fs")
+	e := w.start("--emperor-use-clone=uts,net,fs")
 	n := 0
 	for option, want := range map[string]string{
 		"uid = nobody-here":                                         `uid: cannot find user "nobody-here"`,
