@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 	"unsafe"
 
@@ -125,6 +126,32 @@ func TestEnvironmentIsPassedOn(t *testing.T) {
 	e = w.startIn(append(unit, "NOTIFY_SOCKET=/no/such/socket", "LISTEN_FDS=1"), allNamespaces, "--pass-environment", "*")
 	e.await("a.ini", "home=/root user=root login=root tz=Europe/Rome time=it_IT.UTF-8 secret=hunter2 id=0123456789abcdef8:12345/run/credentials/emperor.service site=shop stage=")
 	if e.count("", "vassals do not get") > 0 {
+		t.Errorf("the log:\n%s", e.tail())
+	}
+}
+
+// TestEnvironmentOfTheOwnFile: the emperor's file is read again with the environment of
+// its start, and what it says of the environment takes a restart.
+func TestEnvironmentOfTheOwnFile(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("a.ini", "command = sh -c 'echo stage=$STAGE site=$SITE_NAME; exec sleep 1000000'", "uid = 4001")
+	own := []string{"env = SITE_NAME=changed", "env = STAGE=$(SITE_NAME)"}
+	w.write("e.ini", ini(own...))
+	e := w.startIn(unit, "--ini", w.path("e.ini"))
+	e.await("a.ini", "stage=shop site=changed")
+	e.running("a.ini")
+	hup := func() { _ = syscall.Kill(e.cmd.Process.Pid, syscall.SIGHUP) }
+	hup()
+	e.await("a.ini", "stage=shop site=changed") // the worker of the reload
+	w.write("e.ini", ini(append(own, "env = STAGE=other", "pass-environment = SITE_PORT", "log-level = debug")...))
+	hup()
+	e.await("", `need a restart","options":"env, pass-environment"`)
+	e.await("", `are in effect","options":"log-level"`)
+	w.succeed("restart", "a")
+	e.await("a.ini", "launching -> starting")
+	e.await("a.ini", "stage=shop site=changed")
+	if n := strings.Count(e.tail(), "need a restart"); n != 1 || strings.Count(e.tail(), "vassals do not get these variables") != 1 {
 		t.Errorf("the log:\n%s", e.tail())
 	}
 }

@@ -59,6 +59,7 @@ type heldBack struct {
 	told  sync.Map // of each vassal what was said last, a string
 }
 
+// newHeldBack finds out, and names what is missed perhaps.
 func newHeldBack(pass config.Passed, log *slog.Logger) *heldBack {
 	h := &heldBack{log: log}
 	for _, v := range emperor.VassalEnviron(os.Environ()) {
@@ -67,15 +68,11 @@ func newHeldBack(pass config.Passed, log *slog.Logger) *heldBack {
 		}
 	}
 	slices.Sort(h.names)
-	return h
-}
-
-// announce names them.
-func (h *heldBack) announce() {
 	missed := slices.DeleteFunc(slices.Clone(h.names), func(name string) bool { return slices.Contains(homely, name) })
 	if len(missed) > 0 {
 		h.log.Info("vassals do not get these variables of the emperor: " + strings.Join(missed, ", ") + " (pass-environment = NAME ..., or * for all)")
 	}
+	return h
 }
 
 // missedBy says, once for each set of them, which variables a vassal's file names that

@@ -36,8 +36,11 @@ type reading struct {
 	last       sync.Map // of each directory the templates that were read last, config.Templates
 }
 
-// readers have the reading in effect, which SIGHUP replaces.
-type readers struct{ current atomic.Pointer[reading] }
+// readers have the reading in effect, which SIGHUP replaces, and what stays.
+type readers struct {
+	current atomic.Pointer[reading]
+	held    *heldBack
+}
 
 func (r *readers) check(c monitor.Config) (emperor.Facts, error) { return r.current.Load().check(c) }
 

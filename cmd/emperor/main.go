@@ -92,7 +92,7 @@ func govern(options *config.Emperor, warnings config.Problems) int {
 	from, _ := os.Getwd()
 	level := &slog.LevelVar{}
 	level.Set(options.LogLevel)
-	if err := run(ctx, outside{hurry, stderr, level, from, waiting.ready}, options, append(warnings, stays(options)...)); err != nil {
+	if err := run(ctx, outside{hurry, stderr, level, from, os.Environ(), waiting.ready}, options, append(warnings, stays(options)...)); err != nil {
 		fmt.Fprintln(stderr, "emperor:", err)
 		waiting.failed(err)
 		return exitFailed

@@ -23,6 +23,7 @@ import (
 type tuner struct {
 	options *config.Emperor // those that were read last, and could be used
 	from    string          // the directory in which the emperor was started
+	environ []string        // and the environment
 	readers readers
 	system  *emperor.System // launches vassals from now on
 	level   *slog.LevelVar
@@ -40,7 +41,7 @@ func (t *tuner) reload(ctx context.Context, e *emperor.Emperor) {
 	limited, cancel := context.WithTimeout(ctx, rereading)
 	defer cancel()
 	access := config.Own(parser.Parse)
-	access.Dir, access.Until = t.from, limited
+	access.Dir, access.Environ, access.Until = t.from, t.environ, limited
 	next, warnings, err := access.ParseEmperor(os.Args[1:])
 	if err != nil {
 		t.log.Error("the emperor's options have a mistake and stay as they were", "error", err)
@@ -75,7 +76,7 @@ func native(o *config.Emperor, option string) bool {
 
 // take puts the options into effect that can be while the emperor runs.
 func (t *tuner) take(ctx context.Context, e *emperor.Emperor, next *config.Emperor) bool {
-	next.Clone, next.OnDemand = t.options.Clone, t.options.OnDemand
+	next.Clone, next.OnDemand, next.Env, next.Pass = t.options.Clone, t.options.OnDemand, t.options.Env, t.options.Pass
 	options, err := supervision(next, &t.readers, t.log)
 	if err != nil {
 		t.log.Error("the emperor's options cannot be used and stay as they were", "error", err)

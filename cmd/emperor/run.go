@@ -30,7 +30,9 @@ type outside struct {
 	stderr *termlog.Queue
 	level  *slog.LevelVar // the lowest that is logged
 	from   string         // the working directory at the start
-	ready  func()         // called when the log and the pid file are there
+	// environ is the environment at the start, with which the options are read.
+	environ []string
+	ready   func() // called when the log and the pid file are there
 }
 
 // run wires everything, top to bottom, and supervises until ctx ends.
@@ -94,7 +96,8 @@ func run(ctx context.Context, around outside, o *config.Emperor, warnings config
 	if err := system.Start(ctx, log); err != nil {
 		return err
 	}
-	tune := &tuner{options: o, from: around.from, system: system, level: around.level, log: log}
+	tune := &tuner{options: o, from: around.from, environ: around.environ, system: system, level: around.level, log: log}
+	tune.readers.held = newHeldBack(o.Pass, log)
 	options, err := supervision(o, &tune.readers, log)
 	if err != nil {
 		return err
@@ -135,11 +138,10 @@ func launcher(o *config.Emperor, program string, libraries hooks.Libraries, seen
 
 // supervision translates the options of the loop, and those of reading vassals' files.
 func supervision(o *config.Emperor, r *readers, log *slog.Logger) (emperor.Options, error) {
-	vassals := &reading{files: o.Templates, waits: holds(o.OnDemand), held: newHeldBack(o.Pass, log), allow: o.Allowed, clone: o.Clone, log: log}
+	vassals := &reading{files: o.Templates, waits: holds(o.OnDemand), held: r.held, allow: o.Allowed, clone: o.Clone, log: log}
 	vassals.attrs = append(slices.Clone(o.Wrapping.Collect), o.Wrapping.ProgramAttr, o.Wrapping.ChdirAttr)
 	vassals.wraps = wrapping(o.Wrapping)
 	vassals.refuseRoot = refusesRoot(o)
-	vassals.held.announce()
 	r.current.Store(vassals)
 	options := emperor.Options{
 		Check: r.check, Compare: r.compare, Concurrency: o.Concurrency, Mercy: o.ReloadMercy, Log: log,
