@@ -77,6 +77,11 @@ func native(o *config.Emperor, option string) bool {
 // take puts the options into effect that can be while the emperor runs.
 func (t *tuner) take(ctx context.Context, e *emperor.Emperor, next *config.Emperor) bool {
 	next.Clone, next.OnDemand, next.Env, next.Pass = t.options.Clone, t.options.OnDemand, t.options.Env, t.options.Pass
+	err := reserveThreads(next)
+	if err != nil {
+		t.log.Error("the emperor's options cannot be used and stay as they were", "error", err)
+		return false
+	}
 	options, err := supervision(next, &t.readers, t.log)
 	if err != nil {
 		t.log.Error("the emperor's options cannot be used and stay as they were", "error", err)

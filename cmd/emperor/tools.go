@@ -17,8 +17,11 @@ type tools struct {
 	keyring bool // each vassal gets a session keyring of its own
 }
 
-// newTools starts them. The caller closes them.
+// newTools starts them, and the threads that all of them take. The caller closes them.
 func newTools(o *config.Emperor, log *slog.Logger) (*tools, error) {
+	if err := reserveThreads(o); err != nil {
+		return nil, err
+	}
 	keyring, err := keyrings(o, log)
 	if err != nil {
 		return nil, err

@@ -94,13 +94,23 @@ type usageError struct{ error }
 
 var errHelp = errors.New("help asked for")
 
+// rushThreads is how many threads a server has, beside one for each processor, when it
+// has been busy once: requests whose system calls take long need one each.
+const rushThreads = 16
+
+// rush makes the server one for many requests at a time.
+func rush() {
+	runtime.SetDefaultGOMAXPROCS()
+	outset.Threads(runtime.GOMAXPROCS(0) + rushThreads)
+}
+
 // run serves with a configuration that has its logs.
 func run(ctx context.Context, args []string, excuse *os.File, c server.Config) error {
 	c.Notify = closeWhenReady(excuse, server.Notifier(c.Log))
 	if os.Getenv("GOMAXPROCS") == "1" {
 		// The master starts us small, for an idle server pays for each processor.
 		_ = os.Unsetenv("GOMAXPROCS")
-		c.Busy = runtime.SetDefaultGOMAXPROCS
+		c.Busy = rush
 	}
 	told, err := serving.Inherited()
 	if err != nil {

@@ -144,7 +144,9 @@ func (c *child) Attend(report func(Message), over func(Exit)) {
 		go func() {
 			c.hearLast()
 			c.life.over()
-			over(c.reap())
+			var exit Exit
+			namespaces.Bounded(func() { exit = c.reap() })
+			over(exit)
 		}()
 		return poll.Never
 	})
@@ -259,7 +261,7 @@ func (c *child) end() {
 
 // Clear implements Process.
 func (c *child) Clear(ctx context.Context) error {
-	defer c.close()
+	defer namespaces.Bounded(c.close)
 	// The kernel would take the links down as well, in its own time, and the next
 	// generation would find their names taken.
 	err := errors.Join(c.clearCgroup(), c.system.Sweeper.Delete(c.page.Links))
@@ -278,7 +280,8 @@ func (c *child) clearCgroup() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), clearTimeout)
 	defer cancel()
-	err := c.cgroup.Kill()
+	var err error
+	namespaces.Bounded(func() { err = c.cgroup.Kill() })
 	if err == nil {
 		err = c.cgroup.Empty(ctx)
 	}

@@ -62,7 +62,8 @@ func (c *cage) end(success bool) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), clearTimeout)
 	defer cancel()
-	err := c.cgroup.Kill()
+	var err error
+	namespaces.Bounded(func() { err = c.cgroup.Kill() })
 	if err == nil {
 		err = c.cgroup.Empty(ctx)
 	}

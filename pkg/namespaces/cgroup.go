@@ -60,8 +60,12 @@ func (c *Cgroup) Expose() error {
 // Empty blocks until no process is left in the cgroup and those below it. Zombies
 // do not count. When ctx ends first the error wraps its cause.
 func (c *Cgroup) Empty(ctx context.Context) error {
-	file := filepath.Join(c.path, "cgroup.events")
-	fd, err := unix.Open(file, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
+	var (
+		file = filepath.Join(c.path, "cgroup.events")
+		fd   int
+		err  error
+	)
+	Bounded(func() { fd, err = unix.Open(file, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0) })
 	if err != nil {
 		return fmt.Errorf("cannot watch cgroup %q: %w", c.path, err)
 	}
@@ -101,7 +105,12 @@ func unpopulated(events int) (bool, error) {
 
 // Remove removes the cgroup and what the processes made below it. It must be
 // empty of processes.
-func (c *Cgroup) Remove() error {
+func (c *Cgroup) Remove() (err error) {
+	Bounded(func() { err = c.remove() })
+	return err
+}
+
+func (c *Cgroup) remove() error {
 	c.dir.Close()
 	if err := removeCgroups(c.path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("cannot remove cgroup: %w", err)
@@ -111,7 +120,12 @@ func (c *Cgroup) Remove() error {
 
 // Release removes the cgroup, and lets go on what still runs in it: where the
 // processes are that made the root.
-func (c *Cgroup) Release() error {
+func (c *Cgroup) Release() (err error) {
+	Bounded(func() { err = c.release() })
+	return err
+}
+
+func (c *Cgroup) release() error {
 	outside := filepath.Join(filepath.Dir(filepath.Dir(c.path)), "cgroup.procs")
 	for range releases { // what forks while it is moved is found the next time
 		err := os.Remove(c.path)
@@ -126,7 +140,7 @@ func (c *Cgroup) Release() error {
 			_ = os.WriteFile(outside, []byte(pid), 0) // it may have ended
 		}
 	}
-	return c.Remove()
+	return c.remove()
 }
 
 // releases is how often Release tries.

@@ -118,15 +118,20 @@ func named(f *os.File, path string) error {
 // names never share a cgroup, and one that exists already is an error. A root that
 // has been removed is made again, where the calling process is then.
 func (r *CgroupRoot) Create(name string) (*Cgroup, error) {
-	root := r.where()
-	c, err := create(root, name)
-	if !errors.Is(err, os.ErrNotExist) {
-		return c, err
-	}
-	if root, err = r.renew(root); err != nil {
-		return nil, err
-	}
-	return create(root, name)
+	var (
+		c   *Cgroup
+		err error
+	)
+	Bounded(func() {
+		root := r.where()
+		if c, err = create(root, name); !errors.Is(err, os.ErrNotExist) {
+			return
+		}
+		if root, err = r.renew(root); err == nil {
+			c, err = create(root, name)
+		}
+	})
+	return c, err
 }
 
 // Holds reports whether a process is in one of the cgroups of the root, or below it,

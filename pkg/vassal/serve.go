@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/outset"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/vassal/master"
@@ -37,11 +38,17 @@ func (v *Vassal) serve() error {
 		o.Serial = v.order.Serial
 	}
 	v.serving = true
+	outset.Threads(threads)
 	v.progress.at("the workers", false)
 	err = master.Run(o)
 	endOrphans(outlasting(v.options.Daemons))
 	return err
 }
+
+// threads is how many a master has beside its first: for what starts, ends and checks
+// workers, and one that nothing else needs. It lives on when there are no more to be
+// had, whatever its workers do.
+const threads = 4
 
 // tell reports to the emperor. That it is gone shows in another place.
 func (v *Vassal) tell(r wire.Report) {

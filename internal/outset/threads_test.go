@@ -1,0 +1,48 @@
+package outset
+
+import (
+	"os"
+	"runtime"
+	"sync"
+	"syscall"
+	"testing"
+)
+
+func threads(t *testing.T) int {
+	t.Helper()
+	tasks, err := os.ReadDir("/proc/self/task")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(tasks)
+}
+
+// The threads are there afterwards, and system calls that take long take them.
+func TestThreads(t *testing.T) {
+	n := threads(t) + 12
+	Threads(n)
+	before := threads(t)
+	if before < n {
+		t.Errorf("%d threads, want %d", before, n)
+	}
+	var pipe [2]int
+	if err := syscall.Pipe2(pipe[:], syscall.O_CLOEXEC); err != nil {
+		t.Fatal(err)
+	}
+	var group sync.WaitGroup
+	for range 12 {
+		group.Go(func() {
+			_, _ = syscall.Read(pipe[0], make([]byte, 1)) // blocks its thread
+		})
+	}
+	for range 100 {
+		runtime.Gosched()
+	}
+	after := threads(t)
+	syscall.Close(pipe[1])
+	group.Wait()
+	syscall.Close(pipe[0])
+	if after > before {
+		t.Errorf("%d threads before, %d after", before, after)
+	}
+}
