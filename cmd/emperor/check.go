@@ -1,32 +1,38 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/emperor-go/emperor/internal/inspect"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
+	"github.com/emperor-go/emperor/pkg/emperor/control"
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
+	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
 // checkCommand parses and checks files without starting anything.
 func checkCommand() *cobra.Command {
-	var ini string
+	var ini, as string
 	var asJSON bool
 	c := &cobra.Command{
 		DisableFlagsInUseLine: true,
 		Use:                   "check [--ini FILE] FILE|DIR…", Short: "parse and check files without starting anything",
 		Long: "Parses and checks vassals' files, or all in a directory, without starting anything. An emperor's own file is\n" +
-			"checked with the vassals of its directories. Exit status: 0, 1 when there are mistakes, 2 when this cannot be done.",
+			"checked with the vassals of its directories. Without --ini vassals run in the namespaces of the running emperor, or else of\n" +
+			"/etc/emperor.ini. Exit status: 0, 1 when there are mistakes, 2 when this cannot be done.",
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 && ini == "" {
 				return errors.New("nothing to check: give FILE, DIR or --ini FILE")
@@ -38,8 +44,14 @@ func checkCommand() *cobra.Command {
 					k.monitors(k.emperor)
 				}
 			}
+			if ini == "" {
+				k.host = hostEmperor()
+			}
+			if as != "" && len(args) != 1 {
+				return errors.New("--as is for one FILE")
+			}
 			for _, arg := range args {
-				if err := k.check(arg); err != nil {
+				if err := k.check(arg, as); err != nil {
 					return err
 				}
 			}
@@ -48,6 +60,7 @@ func checkCommand() *cobra.Command {
 		},
 	}
 	c.Flags().StringVar(&ini, "ini", "", "the emperor's own `FILE`, which says in which namespaces vassals run")
+	c.Flags().StringVar(&as, "as", "", "check FILE as if it had the `NAME`, for tools that validate a temporary file")
 	c.Flags().BoolVar(&asJSON, "json", false, "print an array of objects")
 	return c
 }
@@ -55,25 +68,29 @@ func checkCommand() *cobra.Command {
 // checker collects what is found.
 type checker struct {
 	emperor *config.Emperor // nil: not known
+	host    *config.Emperor // of this host, where no other is given: only its namespaces count; nil: there is none
 	files   int
 	vassals []inspect.Subject
 	found   []inspect.Finding
 }
 
-// check checks what one argument names.
-func (k *checker) check(name string) error {
+// check checks what one argument names, a file under another name if as is one.
+func (k *checker) check(name, as string) error {
 	info, err := os.Stat(name)
 	if err != nil {
 		return fmt.Errorf("cannot check %q: %w", name, cause(err))
 	}
 	if info.IsDir() {
+		if as != "" {
+			return fmt.Errorf("cannot check %q: --as is for a file", name)
+		}
 		return k.place(name)
 	}
 	data, err := read(name)
 	if err != nil {
 		return err
 	}
-	if config.IsEmperors(name, data) {
+	if as == "" && config.IsEmperors(name, data) {
 		before := k.emperor
 		k.emperor = k.readEmperor(name)
 		k.monitors(k.emperor)
@@ -83,7 +100,10 @@ func (k *checker) check(name string) error {
 	trust := places{k.emperor}.trust()
 	trust.Files = []string{name}
 	k.found = append(k.found, trust.Open()...)
-	c := places{k.emperor}.config(name)
+	if as == "" {
+		as = name
+	}
+	c := places{k.emperor}.config(as)
 	c.Data = data
 	k.vassal(c)
 	return nil
@@ -96,6 +116,10 @@ func (k *checker) place(m string) error {
 		return fmt.Errorf("cannot check %q: %w", m, cause(err))
 	}
 	k.found = append(k.found, places{k.emperor}.trust(m).Open()...)
+	k.passedOver(m)
+	if len(files) == 0 {
+		k.note(m, config.Problems{{Origin: config.Origin{File: m}, What: "there is no vassal here", Hint: "a vassal's file ends in " + strings.Join(places{k.emperor}.extensions(), ", ")}}, nil)
+	}
 	for _, c := range files {
 		if c.Data, err = read(c.Path); err != nil {
 			return err
@@ -104,6 +128,60 @@ func (k *checker) place(m string) error {
 	}
 	return nil
 }
+
+// passedOver warns about files that a directory monitor passes over and that look as if
+// they were meant as vassals.
+func (k *checker) passedOver(m string) {
+	p := places{k.emperor}
+	if _, ok := p.pattern(m); ok {
+		return
+	}
+	entries, _ := os.ReadDir(m) // an error was reported
+	for _, e := range entries {
+		name := e.Name()
+		if p.vassal(name) || !e.Type().IsRegular() || !resemblesVassal(name, p.extensions()) {
+			continue
+		}
+		k.found = append(k.found, inspect.Finding{Check: "passed-over", Severity: inspect.Warning, Problem: config.Problem{
+			Origin: config.Origin{File: filepath.Join(m, name)}, What: "a file with this ending is no vassal",
+			Hint: "mv " + name + " " + strings.TrimSuffix(name, filepath.Ext(name)) + ".ini, or emperor-extra-extension",
+		}})
+	}
+}
+
+// resemblesVassal reports whether a name ends as configuration files do, or as vassals do
+// but for the case of letters.
+func resemblesVassal(name string, extensions []string) bool {
+	lower := strings.ToLower(name)
+	return !strings.HasPrefix(name, ".") && slices.ContainsFunc(append([]string{".conf", ".cfg", ".toml", ".yaml", ".yml"}, extensions...), func(e string) bool {
+		return strings.HasSuffix(lower, strings.ToLower(e))
+	})
+}
+
+// hostEmperor is the emperor of this host as far as its namespaces go: the one that
+// runs, or the one of hostFile. Nil: there is none.
+func hostEmperor() *config.Emperor {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	o := &operator{dir: askedRuntimeDir()}
+	var info control.Info
+	if o.get(ctx, "/emperor", &info) == nil && info.Namespaces != nil {
+		if clone, err := namespaces.ParseFlags(*info.Namespaces); err == nil {
+			return &config.Emperor{Clone: clone}
+		}
+	}
+	if _, err := os.Stat(hostFile); err != nil {
+		return nil
+	}
+	e, _, err := config.Own(parser.Parse).ExamineEmperor([]string{"--ini", hostFile})
+	if err != nil || e.Unsure("emperor-use-clone") {
+		return nil
+	}
+	return &config.Emperor{Clone: e.Clone}
+}
+
+// hostFile is where the emperor of a packaged service has its options.
+const hostFile = "/etc/emperor.ini"
 
 func (k *checker) vassal(c monitor.Config) {
 	k.files++
@@ -122,7 +200,10 @@ func (k *checker) vassal(c monitor.Config) {
 	v, warnings, problems := in.Examine()
 	k.note(path, warnings, problems)
 	subject := inspect.Subject{File: path, Vassal: v, Emperor: k.emperor, Root: os.Geteuid() == 0}
-	if k.emperor != nil && k.emperor.Unsure("emperor-use-clone") {
+	switch {
+	case k.emperor == nil:
+		subject.Emperor = k.host
+	case k.emperor.Unsure("emperor-use-clone"):
 		subject.Emperor = nil
 	}
 	k.vassals = append(k.vassals, subject)

@@ -111,7 +111,7 @@ func (s *sight) serve(ctx context.Context, e *emperor.Emperor, o *config.Emperor
 	go s.chronicle.Run(e.Follow())
 	server := &control.Server{
 		Emperor: e, Output: s.output, Chronicle: s.chronicle, Rescan: rescan, Meter: s.meter, Gate: gate, Log: s.log,
-		Info: control.Info{Version: config.Version, PID: os.Getpid(), Started: time.Now(), Monitors: o.Monitors},
+		Info: control.Info{Version: config.Version, PID: os.Getpid(), Started: time.Now(), Monitors: o.Monitors, Namespaces: new(o.Clone.String())},
 	}
 	try := func(what string, serve func() error) {
 		if err := serve(); err != nil {

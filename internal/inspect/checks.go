@@ -22,11 +22,9 @@ type report func(key, what, hint string)
 var checks = []struct {
 	name     string
 	severity Severity
-	run      func(s Subject, neighbours []Subject, found report)
+	run      func(s Subject, found report)
 }{
 	{"account-unknown", Error, accountUnknown},
-	{"address-perhaps-taken", Warning, addressPerhapsTaken},
-	{"address-taken", Error, addressTaken},
 	{"command-missing", Warning, commandMissing},
 	{"command-not-executable", Error, commandNotExecutable},
 	{"directory-closed", Warning, directoryClosed},
@@ -49,7 +47,7 @@ var emperorChecks = []struct {
 }
 
 // accountUnknown: users and groups must be in the user database.
-func accountUnknown(s Subject, _ []Subject, found report) {
+func accountUnknown(s Subject, found report) {
 	v := s.Vassal
 	check := func(key string, i config.Identity, resolve func(config.Identity) (uint32, error)) {
 		if i.Name == "" {
@@ -66,31 +64,6 @@ func accountUnknown(s Subject, _ []Subject, found report) {
 	}
 	check("chown-socket", v.Listening.Owner, accounts.UID)
 	check("chown-socket", v.Listening.Group, accounts.GID)
-}
-
-// addressTaken: what two vassals bind for certain, only one of them gets.
-func addressTaken(s Subject, neighbours []Subject, found report) {
-	sameAddress(s, neighbours, func(path bool) bool { return path || s.Emperor != nil && s.Emperor.Clone&namespaces.NewNet == 0 }, found)
-}
-
-// addressPerhapsTaken: nobody knows whether they will be in namespaces of their own.
-func addressPerhapsTaken(s Subject, neighbours []Subject, found report) {
-	sameAddress(s, neighbours, func(path bool) bool { return !path && s.Emperor == nil }, found)
-}
-
-// sameAddress reports the addresses of s that a neighbour has too. meant chooses
-// between paths, of which there is one for all, and addresses of the network.
-func sameAddress(s Subject, neighbours []Subject, meant func(path bool) bool, found report) {
-	for _, a := range addresses(s.Vassal) {
-		for _, n := range neighbours {
-			for _, b := range addresses(n.Vassal) {
-				onPurpose := s.Vassal.Listening.ReusePort && n.Vassal.Listening.ReusePort
-				if a.Address == b.Address && !onPurpose && meant(address.InFiles(a.Address)) {
-					found(a.Name, fmt.Sprintf("%s listens on %s too", filepath.Base(n.File), a.Address), "an address is for one vassal")
-				}
-			}
-		}
-	}
 }
 
 // addresses are all that a vassal binds itself.
@@ -121,7 +94,7 @@ func program(v *config.Vassal) (key, path string) {
 }
 
 // commandMissing: it may be there inside, by a mount of the vassal's.
-func commandMissing(s Subject, _ []Subject, found report) {
+func commandMissing(s Subject, found report) {
 	key, path := program(s.Vassal)
 	if path == "" {
 		return
@@ -138,7 +111,7 @@ func commandMissing(s Subject, _ []Subject, found report) {
 }
 
 // commandNotExecutable: it is there, and nobody may run it.
-func commandNotExecutable(s Subject, _ []Subject, found report) {
+func commandNotExecutable(s Subject, found report) {
 	key, path := program(s.Vassal)
 	if !strings.Contains(path, "/") {
 		return
@@ -154,7 +127,7 @@ func commandNotExecutable(s Subject, _ []Subject, found report) {
 }
 
 // directoryMissing: what is served from or worked in is not there.
-func directoryMissing(s Subject, _ []Subject, found report) {
+func directoryMissing(s Subject, found report) {
 	if dir := s.Vassal.Chdir; dir != "" && !exists(dir, fs.ModeDir) {
 		found("chdir", fmt.Sprintf("there is no directory %q", dir), "")
 	}
@@ -167,7 +140,7 @@ func directoryMissing(s Subject, _ []Subject, found report) {
 
 // interfaceOfTheHost: without a network namespace a vassal waits for an interface of
 // the host, and its hooks change it.
-func interfaceOfTheHost(s Subject, _ []Subject, found report) {
+func interfaceOfTheHost(s Subject, found report) {
 	if s.Emperor == nil {
 		return
 	}
@@ -192,7 +165,7 @@ func HostInterfaces(v *config.Vassal, clone namespaces.Flags) (warnings config.P
 }
 
 // rootByDefault: without a user a vassal is root, if its emperor is.
-func rootByDefault(s Subject, _ []Subject, found report) {
+func rootByDefault(s Subject, found report) {
 	switch e := s.Emperor; {
 	case !s.Root, e != nil && (e.RefuseRoot || e.UID.Set && e.UID.String() != "0" && e.UID.String() != "root"):
 		return
@@ -203,7 +176,7 @@ func rootByDefault(s Subject, _ []Subject, found report) {
 }
 
 // rootRefused: its emperor does not have that.
-func rootRefused(s Subject, _ []Subject, found report) {
+func rootRefused(s Subject, found report) {
 	if s.Emperor == nil || !s.Emperor.RefuseRoot {
 		return
 	}
@@ -213,7 +186,7 @@ func rootRefused(s Subject, _ []Subject, found report) {
 }
 
 // socketIsDirectory: a socket cannot take the place of a directory.
-func socketIsDirectory(s Subject, _ []Subject, found report) {
+func socketIsDirectory(s Subject, found report) {
 	for _, a := range addresses(s.Vassal) {
 		if address.InFiles(a.Address) && exists(within(s.Vassal, a.Address), fs.ModeDir) {
 			found(a.Name, fmt.Sprintf("%q is a directory", a.Address), "name a file in it")
@@ -222,7 +195,7 @@ func socketIsDirectory(s Subject, _ []Subject, found report) {
 }
 
 // socketWithoutDirectory: a socket needs a directory to be in.
-func socketWithoutDirectory(s Subject, _ []Subject, found report) {
+func socketWithoutDirectory(s Subject, found report) {
 	for _, a := range addresses(s.Vassal) {
 		dir := filepath.Dir(within(s.Vassal, a.Address))
 		if address.InFiles(a.Address) && !exists(dir, fs.ModeDir) {

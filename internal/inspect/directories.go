@@ -15,7 +15,7 @@ import (
 
 // directoryClosed: the user of a vassal must be able to enter the directories that
 // it works in, serves, and runs its program from.
-func directoryClosed(s Subject, _ []Subject, found report) {
+func directoryClosed(s Subject, found report) {
 	v := s.Vassal
 	user, err := accounts.Wish{UID: v.UID, GID: v.GID, AddGID: v.AddGID, NoInitgroups: v.NoInitgroups}.Resolve()
 	if err != nil || user.UID == 0 {

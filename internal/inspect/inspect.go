@@ -4,8 +4,6 @@
 package inspect
 
 import (
-	"path/filepath"
-
 	"github.com/emperor-go/emperor/pkg/config"
 )
 
@@ -39,28 +37,24 @@ type Finding struct {
 	config.Problem
 }
 
-// Vassals runs all checks on each subject. Those of one directory that come
-// before it in the list are its neighbours.
+// Vassals runs all checks on each subject, and looks for addresses that several have.
 func Vassals(list []Subject) []Finding {
 	var found []Finding
-	for i, s := range list {
-		var neighbours []Subject
-		for _, n := range list[:i] {
-			if filepath.Dir(n.File) == filepath.Dir(s.File) {
-				neighbours = append(neighbours, n)
-			}
-		}
+	for _, s := range list {
 		for _, c := range checks {
-			c.run(s, neighbours, func(key, what, hint string) {
-				origin := s.Vassal.Origin(key)
-				if origin == (config.Origin{}) {
-					origin.File = s.File
-				}
-				found = append(found, Finding{c.name, c.severity, config.Problem{Origin: origin, Key: key, What: what, Hint: hint}})
-			})
+			c.run(s, func(key, what, hint string) { found = append(found, s.finding(c.name, c.severity, key, what, hint)) })
 		}
 	}
-	return found
+	return append(found, sharedAddresses(list)...)
+}
+
+// finding is one about an option of the subject.
+func (s Subject) finding(check string, severity Severity, key, what, hint string) Finding {
+	origin := s.Vassal.Origin(key)
+	if origin == (config.Origin{}) {
+		origin.File = s.File
+	}
+	return Finding{check, severity, config.Problem{Origin: origin, Key: key, What: what, Hint: hint}}
 }
 
 // Emperor runs the checks of the emperor's own file.

@@ -50,7 +50,7 @@ func (t table[T]) decode(entries []entry, used []string, into *T) (warnings, pro
 			continue
 		}
 		before, again := first[o.Name]
-		if again && o.Guard && before.value != e.value && before.origin.File == e.origin.File {
+		if again && (o.Guard || o.Once) && before.value != e.value && before.origin.File == e.origin.File {
 			problems.add(e.origin, e.key, fmt.Sprintf("given twice: %q here, %q %s", e.value, before.value, earlier(before.origin)), "keep one")
 			continue
 		}

@@ -15,7 +15,7 @@ func TestDiff(t *testing.T) {
 		"an alias":             {"command = cat\nwait-for-interface = a\n", "command = cat\nwait-iface = a\n", ""},
 		"a placeholder":        {"command = %(x)\nx = cat\n", "command = cat\ny = dog\n", ""},
 		"a flag":               {"command = cat\nno-initgroups\n", "command = cat\nno-initgroups = yes\n", ""},
-		"an overridden value":  {"command = dog\ncommand = cat\n", "command = cat\n", ""},
+		"an overridden value":  {"command = cat\nchdir = /a\nchdir = /b\n", "command = cat\nchdir = /b\n", ""},
 		"a warning":            {base + "module = app\n", base, ""},
 		"reload":               {base, strings.Replace(base, "cat", "dog", 1), "command reload [cat] -> [dog]"},
 		"respawn":              {base, strings.Replace(base, "uid = 1", "uid = 2", 1), "uid respawn [1] -> [2]"},

@@ -13,7 +13,7 @@ var servingOptions = option.Rows[Vassal]{
 	},
 	{
 		Name: "command", Group: "Serving", Arg: "PROGRAM ARGS…", Tyrant: true, Change: option.Reload, Help: "run this program with the sockets (LISTEN_FDS), again when it dies",
-		Misreads: hooks.MisreadWords, Into: func(v *Vassal) option.Field { return (*option.Words)(&v.Command) },
+		Once: true, Misreads: hooks.MisreadWords, Into: func(v *Vassal) option.Field { return (*option.Words)(&v.Command) },
 	},
 	{Name: "env", Group: "Serving", Arg: "KEY=VALUE", Repeat: true, Change: option.Reload, Help: "set an environment variable", Into: func(v *Vassal) option.Field { return (*envSet)(&v.Env) }},
 	{

@@ -150,7 +150,7 @@ func TestWordsKeepTheirNames(t *testing.T) {
 		`attach-daemon = cat "%n"`: true, `attach-daemon = cat "%n" | x`: false, `hook-as-user = execv:cat '%n'`: true,
 		`hook-as-root = chown:/srv/%n root root`: false, `mount-as-root = tmpfs none /srv/%n`: false, `hook-as-root = mkdir:/srv/%n`: true,
 	} {
-		if err := vassalNamed("my site.ini", "[uwsgi]\ncommand = cat\n"+line+"\n"); (err == nil) != good {
+		if err := vassalNamed("my site.ini", "[uwsgi]\nexit-on-reload = true\n"+map[bool]string{false: "command = cat\n"}[strings.HasPrefix(line, "command")]+line+"\n"); (err == nil) != good {
 			t.Errorf("%s: %v", line, err)
 		}
 	}

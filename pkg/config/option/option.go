@@ -44,6 +44,8 @@ type Row[T any] struct {
 	Repeat bool
 	// Guard: security-relevant; two different values in one file are a mistake.
 	Guard bool
+	// Once: two different values in one file are a mistake.
+	Once bool
 	// Change is what it takes for a new value to count.
 	Change Change
 	// Tyrant: may stand in a file that its tenant owns. Otherwise it is refused there.

@@ -75,6 +75,9 @@ type Info struct {
 	PID      int       `json:"pid"`
 	Started  time.Time `json:"started"`
 	Monitors []string  `json:"monitors"`
+	// Namespaces are the new ones of each vassal, by commas. Nil: an emperor that does
+	// not say it.
+	Namespaces *string `json:"namespaces,omitempty"`
 	// Vassals counts them by state.
 	Vassals map[emperor.State]int `json:"vassals"`
 }
