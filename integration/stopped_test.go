@@ -232,6 +232,33 @@ func TestServerWhoseLogIsNotRead(t *testing.T) {
 	}
 }
 
+// A FIFO is a log like any other: neither the emperor nor its vassals wait for a
+// reader, who gets what fits, and what is printed from then on.
+func TestLogIsAFIFO(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	unread(t, w, true).Close()
+	w.vassal("a.ini", talks(w.path("s/progress")))
+	cmd := w.inside(program("emperor"), "--logto", w.path("log"), w.vassals)
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setsid: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	w.awaitState("a.ini", "running")
+	eventually(t, "more is printed than waits anywhere", func() bool { return number(w.path("s/progress")) > 5000 })
+	if got := w.run("timeout 20 head -1 " + w.path("log")); !strings.Contains(got, "is watching") {
+		t.Errorf("the reader gets %q", got)
+	}
+	w.vassal("b.ini", serves)
+	w.awaitState("b.ini", "running")
+	if err := cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("the emperor ended with %v", err)
+	}
+}
+
 // unread is a pipe, or a FIFO, that is open and not read.
 func unread(t *testing.T, w *world, fifo bool) *os.File {
 	t.Helper()

@@ -60,7 +60,11 @@ func openLog(o config.OwnLog, uid, gid int) (*logFile, error) {
 
 // open opens the path. What the Go runtime prints in its last moment goes there too.
 func (l *logFile) open() error {
-	f, err := os.OpenFile(l.options.Path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|unix.O_NOCTTY, 0o640)
+	access := os.O_WRONLY
+	if info, err := os.Stat(l.options.Path); err == nil && info.Mode()&os.ModeNamedPipe != 0 {
+		access = os.O_RDWR // as uWSGI opens it: without a wait for a reader (fifo(7))
+	}
+	f, err := os.OpenFile(l.options.Path, access|os.O_APPEND|os.O_CREATE|unix.O_NOCTTY, 0o640)
 	if err != nil {
 		return fmt.Errorf("cannot open the log: %w", err)
 	}
