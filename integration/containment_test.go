@@ -4,6 +4,7 @@ package integration
 
 import (
 	"os"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -119,5 +120,41 @@ func TestRootIsRefusedToOthers(t *testing.T) {
 	e.await("silent.ini", "uid: there is none: the vassal is root")
 	if e.count("silent.ini", "-> starting") > 0 {
 		t.Errorf("it starts:\n%s", e.tail())
+	}
+}
+
+// TestFilesOfOthers: the working directory of a vassal is that of all vassals' files. With
+// the modes that the documents ask for it reads none of them, and starts and reloads as
+// ever.
+func TestFilesOfOthers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	look := "command = sh -c 'cat secret.ini; cat own.ini; ls; echo looked in; exec sleep 1000000'"
+	w.vassal("secret.ini", serves, "uid = 4002", "env = PASSWORD=hunter2")
+	w.vassal("own.ini", look, "uid = 4001", "env = MARK=first")
+	for path, mode := range map[string]os.FileMode{"own.ini": 0o600, "secret.ini": 0o600, ".": 0o711} {
+		if err := os.Chmod(filepath.Join(w.vassals, path), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	e := w.start(allNamespaces)
+	e.running("own.ini")
+	e.running("secret.ini")
+	e.await("own.ini", "looked in")
+	w.succeed("reload", "--wait", "own") // by a process that cannot read its file
+	e.await("own.ini", "looked in")
+	if e.count("own.ini", "hunter2")+e.count("own.ini", "MARK") > 0 || e.count("own.ini", "cat: secret.ini: Permission denied") != 2 {
+		t.Errorf("the log:\n%s", e.tail())
+	}
+	if out := w.run(program("emperor") + " check " + w.vassals + " 2>&1"); strings.Contains(out, "every user can read") {
+		t.Errorf("check says %s", out)
+	}
+	if err := os.Chmod(filepath.Join(w.vassals, "secret.ini"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	w.succeed("reload", "--wait", "own")
+	e.await("own.ini", "hunter2") // so it is as under uWSGI
+	if out := w.run(program("emperor") + " check " + w.vassals + " 2>&1"); !strings.Contains(out, "secret.ini:4: warning: env: every user can read this file") {
+		t.Errorf("check says %s", out)
 	}
 }

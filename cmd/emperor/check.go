@@ -37,7 +37,7 @@ func checkCommand() *cobra.Command {
 			if len(args) == 0 && ini == "" {
 				return errors.New("nothing to check: give FILE, DIR or --ini FILE")
 			}
-			k := &checker{}
+			k := &checker{told: map[string]bool{}}
 			if ini != "" {
 				k.emperor = k.readEmperor(ini)
 				if len(args) == 0 {
@@ -72,6 +72,7 @@ type checker struct {
 	files   int
 	vassals []inspect.Subject
 	found   []inspect.Finding
+	told    map[string]bool // files that every user can read
 }
 
 // check checks what one argument names, a file under another name if as is one.
@@ -193,12 +194,15 @@ func (k *checker) vassal(c monitor.Config) {
 		return
 	}
 	if k.emperor != nil && wrapping(k.emperor.Wrapping).Becomes(config.Attributes(in.Source)) {
+		v, _, _ := in.Examine()
+		k.found = append(k.found, inspect.Legible(v.Settings(false), k.told)...)
 		_, err := in.ExamineForeign(k.emperor.RefuseRoot)
 		k.note(path, nil, err) // only the program that takes the vassal's place knows what else it means
 		return
 	}
 	v, warnings, problems := in.Examine()
 	k.note(path, warnings, problems)
+	k.found = append(k.found, inspect.Legible(v.Settings(false), k.told)...)
 	subject := inspect.Subject{File: path, Vassal: v, Emperor: k.emperor, Root: os.Geteuid() == 0}
 	switch {
 	case k.emperor == nil:
@@ -258,6 +262,7 @@ func (k *checker) readEmperor(name string) *config.Emperor {
 	k.note(name, warnings, err)
 	if e != nil {
 		k.found = append(k.found, inspect.Emperor(name, e)...)
+		k.found = append(k.found, inspect.Legible(e.Settings(false), k.told)...)
 		trust := places{e}.trust()
 		trust.Files = inspect.Sources(e)
 		k.found = append(k.found, trust.Open()...)

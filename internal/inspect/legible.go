@@ -1,0 +1,49 @@
+package inspect
+
+import (
+	"os"
+	"path/filepath"
+
+	"github.com/emperor-go/emperor/pkg/config"
+)
+
+// Legible finds files with variables of the environment that every user can read: among
+// these are secrets, and the working directory of vassals is that of their files. Only
+// the directory of a file counts, and not those above it, because a process may be in it
+// already. Each file is told once, in told.
+func Legible(settings []config.Setting, told map[string]bool) (found []Finding) {
+	tell := func(s config.Setting, file, what, hint string) {
+		if !told[file] {
+			told[file] = true
+			found = append(found, Finding{"env-for-every-user", Warning, config.Problem{Origin: s.Origin, Key: s.Name, What: what, Hint: hint}})
+		}
+	}
+	for _, s := range settings {
+		switch file := s.Origin.File; {
+		case s.Name == "env" && forEveryUser(file):
+			tell(s, file, "every user can read this file", "chmod o-r where a value is a secret")
+		case s.Name == "envdir":
+			dir := s.Value
+			if !filepath.IsAbs(dir) {
+				dir = filepath.Join(filepath.Dir(file), dir)
+			}
+			files, _ := filepath.Glob(filepath.Join(dir, "*"))
+			for _, f := range files {
+				if forEveryUser(f) {
+					tell(s, dir, "every user can read "+f, "chmod o-rx "+dir+" where a value is a secret")
+				}
+			}
+		}
+	}
+	return found
+}
+
+// forEveryUser reports whether users that nothing else entitles can open a regular file.
+func forEveryUser(file string) bool {
+	info, err := os.Stat(file)
+	if err != nil || !info.Mode().IsRegular() || info.Mode().Perm()&0o004 == 0 {
+		return false
+	}
+	dir, err := os.Stat(filepath.Dir(file))
+	return err == nil && dir.Mode().Perm()&0o001 != 0
+}
