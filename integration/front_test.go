@@ -181,3 +181,36 @@ func TestTLSBeforeACommand(t *testing.T) {
 	}
 	e.stop(syscall.SIGTERM)
 }
+
+// TestStatusOfARuleAsInUwsgi: return and break-with-status answer as uWSGI's do.
+func TestStatusOfARuleAsInUwsgi(t *testing.T) {
+	needsUwsgi(t)
+	t.Parallel()
+	w := newWorld(t)
+	rules := []string{
+		"route = ^/a return:200", "route = ^/b return:418", "route = ^/c break-with-status:404", "route = ^/d return:301 words", "route = ^/e break:403 Forbidden",
+		"check-static = " + w.dir("www", "f"), "error-page-404 = " + w.path("page"),
+	}
+	w.write("page", "a page of ours")
+	answers := func(port string) (all []string) {
+		for _, path := range []string{"/a", "/b", "/c", "/d"} {
+			all = append(all, w.run(`curl -s -m 10 -w ' %{http_code} %{content_type}' http://127.0.0.1:`+port+path))
+		}
+		return append(all, w.run("curl -s -m 10 -o /dev/null -w %{http_code} http://127.0.0.1:"+port+"/e"))
+	}
+	w.write("u.ini", ini(append(rules, "http-socket = 127.0.0.1:7001")...))
+	stop, _ := w.uwsgiBy(t, w.at(w.base, uwsgi, "--ini", "u.ini"))
+	eventually(t, "uWSGI serves", func() bool { return w.run("curl -s -m 5 http://127.0.0.1:7001/a || :") == "OK" })
+	want := answers("7001")
+	stop()
+	w.vassal("a.ini", append(rules, "http-socket = 127.0.0.1:7002", "uid = 4001", "gid = 4001")...)
+	e := w.start()
+	e.running("a.ini")
+	if got := answers("7002"); !slices.Equal(got, want) {
+		t.Errorf("%q, uWSGI answers %q", got, want)
+	}
+	if got := w.run("curl -s -m 10 http://127.0.0.1:7002/none"); got != "a page of ours" {
+		t.Errorf("the page: %q", got)
+	}
+	e.stop(syscall.SIGTERM)
+}

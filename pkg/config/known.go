@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	_ "embed" // for the names
 	"strings"
 )
@@ -123,7 +124,55 @@ func instead(name string) string {
 	case "cron", "cron2", "unique-cron", "legion-cron", "timer":
 		return "a timer of the host's service manager"
 	}
-	return familyOf(name).hint
+	return cmp.Or(insteadOfServer(name), familyOf(name).hint)
+}
+
+// insteadOfServer is what there is for the options by which uWSGI serves, starts workers
+// and logs, or "".
+func insteadOfServer(name string) string {
+	switch name {
+	case "threads", "async", "ugreen":
+		return "processes = N for more workers; threads are the command's own, and the built-in server has as many as it needs"
+	case "max-requests", "max-requests-delta", "reload-on-as", "evil-reload-on-as", "evil-reload-on-rss":
+		return "max-worker-lifetime = TIME or reload-on-rss = MB replace workers"
+	case "cheaper", "cheaper-initial", "cheaper-step", "cheaper-algo", "cheaper-overload", "cheaper-rss-limit-soft", "cheaper-rss-limit-hard":
+		return "idle = TIME ends workers that have nothing to do, cheap = true starts them with the first connection"
+	case "offload-threads", "offload-thread", "ignore-sigpipe", "ignore-write-errors", "disable-write-exception", "write-errors-tolerance", "optimize",
+		"http-websockets", "http-raw-body", "http-chunked-input", "http-auto-chunked", "http-resubscribe", "http-manage-expect", "reload-os-env", "cgi-safe", "cgi-close-stdin-on-eof":
+		return "it needs no option here, drop the line"
+	case "lazy", "lazy-apps", "single-interpreter", "vhost", "vhost-host", "no-default-app", "wsgi-disable-file-wrapper", "catch-exceptions", "cgi-mode":
+		return "the command decides on that itself, drop the line"
+	case "http-timeout", "http-headers-timeout", "http-connect-timeout", "http-manage-rtsp", "http-manage-source", "http-processes", "http-workers",
+		"http-events", "http-gracetime", "http-modifier1", "http-modifier2", "http-socket-modifier1", "http-socket-modifier2", "http-buffer-size":
+		return "http = ADDRESS with http-keepalive, http-to, socket-timeout and request-timeout"
+	case "https-export-cert", "https-session-context", "https-socket-modifier1", "https-socket-modifier2":
+		return "https = ADDRESS,CERTIFICATE,KEY[,,CLIENT-CA]"
+	case "logger", "log-route", "threaded-logger", "log-encoder", "log-master", "log-drain":
+		return "log = FILE or log = journal; without it the emperor's log has all"
+	case "req-logger", "log-req-route", "log-req-encoder", "logger-req":
+		return "log = FILE has requests as well, log-format says how, and disable-logging leaves them out"
+	case "logfile-chown", "logfile-chmod", "chmod", "chown":
+		return "the file of log belongs to the vassal's user and group: create it beforehand, or hook-as-root = chmod:FILE 640"
+	case "memory-report":
+		return "emperor list and emperor top show memory, metrics = ADDRESS exports it"
+	case "harakiri-verbose":
+		return "the log has the method and the path of each request that took too long"
+	case "master-fifo":
+		return "emperor reload NAME, emperor stop NAME and their like; touch-reload = FILE"
+	case "post-buffering", "post-buffering-bufsize", "body-read-warning":
+		return "bodies are passed on as they come, drop the line; limit-post = BYTES bounds them"
+	case "manage-script-name":
+		return "the command sees the path as the client sent it; rewrite:PATH in a route changes it"
+	case "cpu-affinity":
+		return "command = taskset -c CPUS PROGRAM ARGS…"
+	case "zerg", "zerg-server", "zerg-pool", "zergpool":
+		return "reuse-port = true, or a reload, which starts new workers beside the old ones"
+	case "vassal-sos-backlog", "vassal-sos":
+		return "processes = N; emperor top shows who is busy"
+	case "unsubscribe-on-graceful-reload", "remap-modifier":
+		return "a frontend that knows the socket's address, drop the line"
+	}
+	return ""
 }
 
 // insteadInVassal says what a vassal's file has for an option of the emperor's own
@@ -144,8 +193,12 @@ func insteadInVassal(name string) string {
 
 // families are options whose names begin alike, and what there is instead.
 var families = []struct{ prefix, hint string }{
+	{"cache", "a cache in front of the vassals, or the command's own"},
+	{"cheaper-busyness", "idle = TIME and cheap = true"},
+	{"error-route", "route, which runs before the answer; error-page-404 = FILE and its like for pages"},
 	{"farm", "a vassal of its own for the job"},
-	{"fastrouter", "a web server in front of the vassals"},
+	{"fastrouter", "socket = ADDRESS: frontends reach it by the uwsgi protocol; for several vassals a web server in front of them"},
+	{"final-route", "route, which runs before the answer"},
 	{"gevent", application},
 	{"mule", "a vassal of its own for the job"},
 	{"perl-", application},
@@ -153,8 +206,10 @@ var families = []struct{ prefix, hint string }{
 	{"py-", application},
 	{"python-", application},
 	{"rawrouter", "a proxy in front of the vassals"},
+	{"response-route", "route with addheader or delheader, which change the answer's headers"},
 	{"spooler", "a vassal of its own for the queue"},
 	{"sslrouter", "a proxy in front of the vassals"},
+	{"subscri", "a frontend that knows the socket's address"},
 	{"tuntap-", "a veth pair, made by hooks as-emperor"},
 }
 

@@ -25,6 +25,9 @@ var Rows = option.Rows[Options]{
 		Name: "cgi-index", Group: "Serving", Arg: "NAME", Repeat: true, Help: "program to run for a directory",
 		Into: func(o *Options) option.Field { return (*option.List)(&o.CGIIndex) },
 	},
+	{Name: "error-page-403", Group: "Serving", Arg: "FILE", Repeat: true, Help: "HTML to answer with where a file is refused; the first that is there", Set: func(o *Options, v option.Value) error { return o.addPage(403, v) }},
+	{Name: "error-page-404", Group: "Serving", Arg: "FILE", Repeat: true, Help: "HTML to answer with where nothing answers; the first that is there", Set: func(o *Options, v option.Value) error { return o.addPage(404, v) }},
+	{Name: "error-page-500", Group: "Serving", Arg: "FILE", Repeat: true, Help: "HTML to answer with on a failure of the server; the first that is there", Set: func(o *Options, v option.Value) error { return o.addPage(500, v) }},
 	{
 		Name: "heartbeat", Group: "Serving", Arg: "TIME", Help: "time between signs of life of the built-in server",
 		Into: func(o *Options) option.Field { return (*option.Duration)(&o.Heartbeat) },

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
 // Route is one routing rule, checked but not compiled.
@@ -32,9 +34,27 @@ func Subjects() []string {
 // Actions lists what a rule can do.
 func Actions() []string {
 	return []string{
-		"addheader", "addvar", "basicauth", "basicauth-next", "break", "continue", "delheader", "donotlog", "expires",
-		"goto", "http", "last", "log", "redirect", "redirect-301", "redirect-302", "redirect-permanent", "remheader", "rewrite", "rewrite-last", "setpathinfo", "setscheme", "setuser", "static",
+		"addheader", "addvar", "basicauth", "basicauth-next", "break", "break-with-status", "continue", "delheader", "donotlog", "donotoffload", "expires",
+		"flush", "goto", "harakiri", "http", "httpdumb", "last", "log", "redirect", "redirect-301", "redirect-302", "redirect-permanent", "remheader", "return",
+		"rewrite", "rewrite-last", "send", "send-crnl", "setmethod", "setpathinfo", "setscheme", "setuser", "static", "uwsgi",
 	}
+}
+
+// insteadOf says what there is for an action of uWSGI's that is unknown here.
+func insteadOf(action string) string {
+	switch name, _, _ := strings.Cut(action, "-"); {
+	case name == "offload":
+		return "files are sent without a worker anyhow: drop the line"
+	case strings.HasPrefix(name, "cache"):
+		return "a cache in front of the vassals"
+	case name == "clearheaders", name == "resetheaders", name == "disableheaders":
+		return "return:STATUS, and delheader:NAME for a single one"
+	case name == "setscriptname", name == "seturi", name == "fixpathinfo", name == "setdocroot":
+		return "setpathinfo:PATH or rewrite:PATH, and addvar:NAME=VALUE for what the command sees"
+	case name == "setremoteaddr":
+		return "log-x-forwarded-for, and the frontend's own means"
+	}
+	return "such as static, redirect, rewrite, http, break; emperor-wrapper = uwsgi runs the file by uWSGI"
 }
 
 // Tests lists what `if` and `if-not` can ask.
@@ -67,7 +87,7 @@ func ParseRoute(subject, text string) (Route, error) {
 	}
 	r.Action, r.Arg, _ = strings.Cut(strings.TrimLeft(text, " \t"), ":")
 	if !slices.Contains(Actions(), r.Action) {
-		return r, fmt.Errorf("unknown action %q", r.Action)
+		return r, option.Wrong(fmt.Sprintf("unknown action %q", r.Action), insteadOf(r.Action))
 	}
 	return r, r.checkArg()
 }
@@ -108,12 +128,19 @@ func (r Route) checkArg() error {
 	case "basicauth", "basicauth-next":
 		realm, _, ok := strings.Cut(r.Arg, ",")
 		return need("`realm,user:password` or `realm,FILE`", ok && realm != "")
-	case "static", "http", "goto", "setpathinfo", "rewrite", "rewrite-last", "delheader", "remheader", "setscheme", "setuser",
+	case "static", "http", "httpdumb", "uwsgi", "send", "send-crnl", "setmethod", "goto", "setpathinfo", "rewrite", "rewrite-last", "delheader", "remheader", "setscheme", "setuser",
 		"redirect", "redirect-302", "redirect-301", "redirect-permanent":
 		return need("an argument", r.Arg != "")
 	case "expires":
 		_, err := ParseExpires(r.Arg)
 		return err
+	case "harakiri":
+		n, err := strconv.ParseUint(r.Arg, 10, 31)
+		return need("a number of seconds", err == nil && n <= 1<<30)
+	case "return", "break-with-status":
+		code, _, _ := strings.Cut(r.Arg, " ")
+		n, err := strconv.Atoi(code)
+		return need("a status, such as 404", err == nil && n >= 200 && n <= 599)
 	case "break":
 		code, _, _ := strings.Cut(r.Arg, " ")
 		n, err := strconv.Atoi(code)

@@ -57,6 +57,8 @@ type Options struct {
 	HTTPTo []string
 	// Routes are run in order before everything else.
 	Routes []Route
+	// Pages are sent for answers that the server itself gives.
+	Pages []Page
 	// AddHeaders are added to each response, as `Name: value`.
 	AddHeaders []string
 
@@ -153,6 +155,21 @@ type Gzip struct {
 	Patterns []string
 	Dirs     []string
 	Suffixes []string
+}
+
+// Page is a file of HTML for answers with a status. Of several for one the first counts
+// that can be opened.
+type Page struct {
+	Status int
+	File   string
+}
+
+func (o *Options) addPage(status int, v option.Value) error {
+	if v.Text == "" {
+		return option.Wrong("no file given", "")
+	}
+	o.Pages = append(o.Pages, Page{status, v.Text})
+	return nil
 }
 
 // Behind is a server to which a request is passed on. The zero value is none.

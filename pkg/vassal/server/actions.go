@@ -2,6 +2,7 @@ package server
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"os"
@@ -24,17 +25,23 @@ func (k *kit) make(r serving.Route) (action, error) {
 		return k.basicAuth(r)
 	case "break":
 		return answerBreak, nil
+	case "break-with-status", "return":
+		return answerStatus, nil
 	case "continue", "last":
 		return func(*exchange, string) verdict { return last }, nil
 	case "delheader", "remheader":
 		return func(x *exchange, arg string) verdict { x.deletes = append(x.deletes, arg); return next }, nil
 	case "donotlog":
 		return func(x *exchange, _ string) verdict { x.secret = true; return next }, nil
+	case "donotoffload", "flush": // nothing is offloaded, and all is sent at once
+		return func(*exchange, string) verdict { return next }, nil
 	case "expires":
 		return k.expires(r)
+	case "harakiri":
+		return harakiri, nil
 	case "goto":
 		return func(*exchange, string) verdict { return jump }, nil
-	case "http":
+	case "http", "httpdumb", "uwsgi":
 		return k.pass(r)
 	case "log":
 		return func(_ *exchange, arg string) verdict { k.log.Info(arg); return next }, nil
@@ -46,6 +53,12 @@ func (k *kit) make(r serving.Route) (action, error) {
 		return rewrite(next), nil
 	case "rewrite-last":
 		return rewrite(last), nil
+	case "send":
+		return send, nil
+	case "send-crnl":
+		return func(x *exchange, arg string) verdict { return send(x, arg+"\r\n") }, nil
+	case "setmethod":
+		return setMethod, nil
 	case "setpathinfo":
 		return setPath, nil
 	case "setscheme":
@@ -89,14 +102,55 @@ func answerBreak(x *exchange, arg string) verdict {
 		status = http.StatusForbidden
 	}
 	switch text = strings.TrimSpace(text); {
+	case x.status != 0: // a rule has sent something
 	case !hasBody(status), text == "" && status == http.StatusOK:
 		x.WriteHeader(status)
 	case text == "":
-		x.refuse(status)
+		http.Error(x, strings.ToLower(http.StatusText(status)), status)
 	default:
 		http.Error(x, text, status)
 	}
 	return done
+}
+
+// answerStatus answers with a status and its name, as uWSGI's return and
+// break-with-status do.
+func answerStatus(x *exchange, arg string) verdict {
+	code, _, _ := strings.Cut(arg, " ")
+	status, err := strconv.Atoi(code)
+	if err != nil {
+		status = http.StatusInternalServerError
+	}
+	text := http.StatusText(status)
+	x.Header().Set("Content-Type", "text/plain")
+	if hasBody(status) {
+		x.Header().Set("Content-Length", strconv.Itoa(len(text)))
+	}
+	x.WriteHeader(status)
+	if hasBody(status) {
+		_, _ = io.WriteString(x, text)
+	}
+	return done
+}
+
+// harakiri bounds the time of this request, in place of request-timeout; 0: not at all.
+func harakiri(x *exchange, arg string) verdict {
+	seconds, _ := strconv.ParseUint(arg, 10, 31)
+	x.within(time.Duration(seconds) * time.Second)
+	return next
+}
+
+// send writes a part of the answer's body, which is complete after the rules.
+func send(x *exchange, arg string) verdict {
+	_, _ = io.WriteString(x, arg)
+	return next
+}
+
+// setMethod makes the request one of another method.
+func setMethod(x *exchange, arg string) verdict {
+	x.r = x.r.WithContext(x.r.Context())
+	x.r.Method = arg
+	return next
 }
 
 // expires sets the header from a file's time, a given one, or now.
@@ -127,7 +181,7 @@ func (k *kit) expires(r serving.Route) (action, error) {
 	}, nil
 }
 
-// pass hands the request to another server: `http:ADDRESS[,HOST]`.
+// pass hands the request to another server: `http:ADDRESS[,HOST]` or `uwsgi:ADDRESS[,…]`.
 func (k *kit) pass(r serving.Route) (action, error) {
 	address, host, _ := strings.Cut(r.Arg, ",")
 	p, err := newProxy(nil, k.trust, k.log)
@@ -146,6 +200,9 @@ func (k *kit) pass(r serving.Route) (action, error) {
 	return func(x *exchange, arg string) verdict {
 		address, named, _ := strings.Cut(arg, ",")
 		t, err := parseTarget(address)
+		if r.Action == "uwsgi" { // behind the address stand modifiers, which name plugins
+			t.protocol, named = "uwsgi", x.r.Host
+		}
 		if err != nil {
 			k.log.Warn("cannot pass a request on", "rule", r.Origin, "error", err)
 			x.refuse(http.StatusBadGateway)

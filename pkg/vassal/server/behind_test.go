@@ -11,7 +11,9 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
+	"github.com/emperor-go/emperor/pkg/config/option"
 	"github.com/emperor-go/emperor/pkg/config/serving"
 )
 
@@ -123,3 +125,30 @@ func TestPassesOnByHTTP(t *testing.T) {
 		}
 	}
 }
+
+// uwsgiSleeper answers by the uwsgi protocol after the time that is the query.
+func uwsgiSleeper(t *testing.T) (address string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			vars, _, _ := readPacket(c, 1<<16)
+			d, _ := time.ParseDuration(vars["QUERY_STRING"])
+			time.Sleep(d)
+			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+			c.Close()
+		}
+	}()
+	return l.Addr().String()
+}
+
+// value is a text without a place.
+func value(text string) option.Value { return option.Value{Text: text} }

@@ -7,10 +7,14 @@ import (
 	"math"
 	"net/http"
 	"net/url"
+	"os"
 	"path"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/emperor-go/emperor/pkg/config/serving"
 )
 
 // exchange is one request and what has become of it.
@@ -22,21 +26,24 @@ type exchange struct {
 	proto   protocolInfo
 	behind  *target // where it goes when nothing else answers; nil: nowhere
 
-	status   int
-	size     int64 // of the body
-	fields   int   // headers sent
-	user     string
-	vars     map[string]string // of addvar
-	adds     [][2]string       // headers that routes add
-	deletes  []string
-	patience time.Duration // for the client to take what is sent, where the connection cannot tell: in HTTP/2; 0: none
-	draining func() bool
-	broken   atomic.Bool // the body ended too early: the connection is of no use any more
-	web      bool        // HTTP itself, not another protocol
-	secret   bool        // not logged
-	static   bool
-	routed   bool
-	failed   bool // the client did not take it all
+	status    int
+	size      int64 // of the body
+	fields    int   // headers sent
+	user      string
+	vars      map[string]string // of addvar
+	adds      [][2]string       // headers that routes add
+	deletes   []string
+	patience  time.Duration // for the client to take what is sent, where the connection cannot tell: in HTTP/2; 0: none
+	draining  func() bool
+	broken    atomic.Bool // the body ended too early: the connection is of no use any more
+	web       bool        // HTTP itself, not another protocol
+	secret    bool        // not logged
+	pages     []serving.Page
+	unlimited context.Context    // of the request as it came
+	limited   context.CancelFunc // ends the bound of its time; nil: it has none
+	static    bool
+	routed    bool
+	failed    bool // the client did not take it all
 }
 
 // protocolInfo is what a frontend tells by a protocol that is not HTTP: variables of
@@ -152,8 +159,47 @@ func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 // would throw away what is left of the body, under whoever still reads it.
 func (x *exchange) duplex() { _ = http.NewResponseController(x.ResponseWriter).EnableFullDuplex() } // only HTTP/1.1 needs it
 
-// refuse answers with a status and its name.
+// within bounds the time in which the request must be answered, from now on and in place
+// of a bound before; 0: not at all.
+func (x *exchange) within(t time.Duration) {
+	before := x.limited
+	if x.limited = nil; t > 0 {
+		var ctx context.Context
+		ctx, x.limited = context.WithTimeoutCause(x.unlimited, t, errTooLong)
+		x.r = x.r.WithContext(ctx)
+	} else if before != nil {
+		x.r = x.r.WithContext(x.unlimited)
+	}
+	if before != nil {
+		before()
+	}
+}
+
+// page sends the page of a status, if there is one that can be opened.
+func (x *exchange) page(status int) bool {
+	for _, p := range x.pages {
+		if p.Status != status {
+			continue
+		}
+		text, err := os.ReadFile(p.File)
+		if err != nil {
+			continue
+		}
+		h := x.Header()
+		h.Set("Content-Type", "text/html")
+		h.Set("Content-Length", strconv.Itoa(len(text)))
+		x.WriteHeader(status)
+		_, _ = x.Write(text)
+		return true
+	}
+	return false
+}
+
+// refuse answers with the page of a status, or with its name.
 func (x *exchange) refuse(status int) {
+	if x.page(status) {
+		return
+	}
 	http.Error(x, strings.ToLower(http.StatusText(status)), status)
 }
 
@@ -173,11 +219,14 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if s.tally.active.Add(1) >= busyRequests && s.Busy != nil {
 		s.busy.Do(s.Busy)
 	}
-	defer s.finish(x)
+	x.pages = s.Options.Pages
+	x.unlimited = r.Context()
+	defer func() {
+		s.finish(x)
+		x.within(0)
+	}()
 	if t := s.Options.RequestTimeout; t > 0 {
-		ctx, cancel := context.WithTimeoutCause(r.Context(), t, errTooLong)
-		defer cancel()
-		x.r = r.WithContext(ctx)
+		x.within(t)
 	}
 	defer s.limitBody(x)()
 	s.answers.answer(x)

@@ -113,7 +113,7 @@ func (r *rules) run(x *exchange) bool {
 		}
 		switch c.do(x, x.resolve(c.Arg, groups)) {
 		case last:
-			return false
+			return x.status != 0
 		case done:
 			return true
 		case jump:
@@ -121,7 +121,7 @@ func (r *rules) run(x *exchange) bool {
 		case next:
 		}
 	}
-	return false
+	return x.status != 0
 }
 
 // applies matches the rule and returns the groups of its expression.
