@@ -41,7 +41,7 @@ func rights(status string) (found []string) {
 // the operator's: no environment, descriptor or key.
 func TestEnterIsTheVassal(t *testing.T) {
 	t.Parallel()
-	bounded := "privileged-binary-patch-arg = setpriv --reuid 4001 --regid 4002 --groups 77 --inh-caps +net_bind_service --ambient-caps +net_bind_service --bounding-set -all,+net_bind_service,+kill --no-new-privs sleep 1000"
+	bounded := "privileged-binary-patch-init = true\nprivileged-binary-patch-arg = setpriv --reuid 4001 --regid 4002 --groups 77 --inh-caps +net_bind_service --ambient-caps +net_bind_service --bounding-set -all,+net_bind_service,+kill --no-new-privs sleep 1000"
 	for name, options := range map[string][]string{
 		"user": {"uid = vassal001", "gid = vassal001", serves}, "capabilities": {bounded}, "root": {serves},
 	} {
@@ -329,6 +329,26 @@ func TestEnterRestoresTheTerminal(t *testing.T) {
 			e.stop(syscall.SIGTERM)
 		})
 	}
+}
+
+// Where only standard input is a terminal the program has one for it, and for its keys,
+// while output is piped as it is.
+func TestEnterWithOutputElsewhere(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("a.ini", "uid = 4001", "gid = 4001", serves)
+	e := w.start(allNamespaces)
+	e.running("a.ini")
+	s := sit(t, w.inside("sh", "-c", program("emperor")+" enter a sh -c 'test -t 0 && ! test -t 1; echo $?; read line; echo asked >/dev/tty; echo \"$line\"' >"+w.path("out")+" 2>&1"))
+	eventually(t, "it reads", func() bool { return len(lines(w.path("out"))) > 0 })
+	s.write("ans''wer\n")
+	s.expect("ans''wer") // the echo
+	s.expect("asked")
+	_ = s.cmd.Wait()
+	if text, err := os.ReadFile(w.path("out")); err != nil || string(text) != "0\nans''wer\n" {
+		t.Errorf("it printed %q, %v", text, err)
+	}
+	e.stop(syscall.SIGTERM)
 }
 
 // A shell expands its prompt: of a name that is no plain word only what is plain is in it.

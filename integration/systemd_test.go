@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -23,6 +24,17 @@ func TestInstalledUnitIsVerified(t *testing.T) {
 		}
 	}
 	install("install")
+	for name, want := range map[string]os.FileMode{
+		"emperor": 0o755, "vassal": 0o711, "vassal-native": 0o711, "vassal-server": 0o711, "vassal-pty": 0o711, "vassal-parse": 0o711,
+	} {
+		info, err := os.Stat(filepath.Join(root, "usr/local/bin", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if owner := info.Sys().(*syscall.Stat_t); info.Mode().Perm() != want || owner.Uid != 0 || owner.Gid != 0 {
+			t.Errorf("%s is installed as %d:%d with mode %o, want %o", name, owner.Uid, owner.Gid, info.Mode().Perm(), want)
+		}
+	}
 	unit, err := os.ReadFile("../examples/systemd/emperor.service")
 	if err != nil {
 		t.Fatal(err)

@@ -154,7 +154,7 @@ func (v *held) send(x errand, stdio [3]*os.File) (*exec.Cmd, error) {
 	if v.Cgroup != "" && !v.asRoot {
 		dir, err := os.OpenFile(v.Cgroup, unix.O_PATH|unix.O_DIRECTORY, 0)
 		if err != nil {
-			return nil, fmt.Errorf("cannot enter its cgroup: %w", err)
+			return nil, fmt.Errorf("cannot enter its cgroup: %w (--root stays outside)", err)
 		}
 		defer dir.Close()
 		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(dir.Fd())

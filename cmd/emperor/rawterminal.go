@@ -10,12 +10,12 @@ import (
 	"golang.org/x/term"
 )
 
-// guardName is the name under which this program is started to restore a terminal when
-// the one who changed it dies.
+// guardName is the name under which this program is started to restore a terminal after
+// the death of the process that has changed it.
 const guardName = "emperor-terminal"
 
-// rawTerminal passes what is typed on standard input on as it is, until restore is
-// called, or this process dies in whatever way: another one waits for that.
+// rawTerminal has the terminal of standard input pass each key on as it is, until restore
+// is called or this process dies, by a signal too: a process of its own waits for that.
 func rawTerminal() (restore func(), err error) {
 	read, write, err := os.Pipe()
 	if err != nil {
@@ -48,8 +48,8 @@ func rawTerminal() (restore func(), err error) {
 	}, nil
 }
 
-// guardTerminal is that other process. Its standard input is the terminal, and a pipe
-// is closed by the end of the one who uses it.
+// guardTerminal is that process. Its standard input is the terminal; a pipe is closed by
+// the end of the process that it watches.
 func guardTerminal() int {
 	signal.Ignore(unix.SIGTTOU, unix.SIGINT, unix.SIGQUIT, unix.SIGHUP, unix.SIGTERM, unix.SIGTSTP) //nolint:forbidigo // it starts no program
 	before, err := term.GetState(0)
@@ -59,7 +59,7 @@ func guardTerminal() int {
 	if _, err := os.Stdout.Write([]byte{1}); err != nil {
 		return exitFailed
 	}
-	_, _ = os.NewFile(3, "life of another").Read(make([]byte, 1))
+	_, _ = os.NewFile(3, "end").Read(make([]byte, 1))
 	if stillRaw() && term.Restore(0, before) != nil {
 		return exitFailed
 	}

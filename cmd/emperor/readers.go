@@ -12,9 +12,9 @@ import (
 // tenantPrograms run as the user of a vassal.
 var tenantPrograms = []string{"vassal", "vassal-native", "vassal-server", "vassal-pty", "vassal-parse"}
 
-// aboutReaders warns when the programs of vassals can be read by those who should not,
-// or cannot by an emperor that must. Whoever can read the file of a program can look
-// into a process of the same user while it executes that (ptrace(2)).
+// aboutReaders warns when tenants can read the programs of vassals, or when an emperor
+// cannot that must. A user who can read the file of a program can look into an own
+// process that has just executed it (ptrace(2)).
 func aboutReaders(log *slog.Logger, program string) {
 	if os.Geteuid() != 0 {
 		if unix.Access(program, unix.R_OK) != nil {

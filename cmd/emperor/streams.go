@@ -18,9 +18,9 @@ import (
 )
 
 // streams stand between the standard input and output of a command and those of a
-// program in a vassal, which gets nothing of the operator's: a terminal that it has open
-// it could read, and with its controlling terminal it could type (TIOCSTI of
-// ioctl_tty(2)).
+// program in a vassal. The program gets none of the operator's: it could read from a
+// terminal that it has open, and type on the controlling terminal of its session (TIOCSTI
+// of ioctl_tty(2)).
 type streams struct {
 	theirs   [3]*os.File // of the program
 	terminal *os.File    // our side of its new terminal; nil: standard input is none
@@ -30,7 +30,8 @@ type streams struct {
 }
 
 // newStreams makes a terminal for the program, owned by the user that it becomes, if
-// standard input is one. What is a terminal here is that one, and all else a pipe.
+// standard input is one. The others of the three become that terminal where they are
+// terminals here, and pipes where they are not.
 func newStreams(uid int) (s *streams, err error) {
 	s = &streams{signals: make(chan os.Signal, 16)}
 	signal.Notify(s.signals, append([]os.Signal{unix.SIGWINCH}, passed...)...)
@@ -53,12 +54,10 @@ func newStreams(uid int) (s *streams, err error) {
 	} else if s.theirs[0], s.input, err = os.Pipe(); err != nil {
 		return s, err
 	}
-	shown := false
+	shows := os.Stdin // the echo at least is for a terminal
 	for i := 1; i < 3; i++ {
 		if tty != nil && term.IsTerminal(i) {
-			if s.theirs[i] = tty; !shown {
-				s.outputs, shown = append(s.outputs, newRelay(ours[i], s.terminal)), true
-			}
+			s.theirs[i], shows = tty, ours[i]
 			continue
 		}
 		var read *os.File
@@ -66,6 +65,9 @@ func newStreams(uid int) (s *streams, err error) {
 			return s, err
 		}
 		s.outputs = append(s.outputs, newRelay(ours[i], read))
+	}
+	if tty != nil {
+		s.outputs = append(s.outputs, newRelay(shows, s.terminal))
 	}
 	return s, nil
 }
@@ -93,8 +95,8 @@ func (s *streams) closeTheirs() {
 	}
 }
 
-// attend passes on what is typed and printed, signals and the size of the window, until
-// the helper has ended, and returns its exit code.
+// attend passes on input, output, signals and the size of the window until the helper has
+// ended, and returns its exit code.
 func (s *streams) attend(helper *exec.Cmd) (code int, err error) {
 	defer s.close()
 	s.closeTheirs()
@@ -137,8 +139,8 @@ func (s *streams) attend(helper *exec.Cmd) (code int, err error) {
 // hangUp is how long a program may outlive its terminal.
 const hangUp = 2 * time.Second
 
-// handle does what a signal asks for. It reports whether the terminal is gone: a program
-// on one would not be ended by what a shell ignores.
+// handle passes a signal on. On a terminal SIGTERM is a hangup, because shells ignore
+// it; the program has some time then.
 func (s *streams) handle(sig os.Signal, helper *exec.Cmd) (gone bool) {
 	switch {
 	case sig == unix.SIGWINCH && s.terminal != nil:
@@ -153,8 +155,8 @@ func (s *streams) handle(sig os.Signal, helper *exec.Cmd) (gone bool) {
 	return false
 }
 
-// finish waits until all that the program has printed is passed on, and returns its exit
-// code. A signal ends the wait.
+// finish waits until all output of the program is passed on, and returns its exit code. A
+// signal ends the wait.
 func (s *streams) finish(ended error) (int, error) {
 	code, err := exitCode(ended)
 	for _, r := range s.outputs {
@@ -171,7 +173,7 @@ func (s *streams) finish(ended error) (int, error) {
 	return code, err
 }
 
-// relay passes on what a program prints.
+// relay passes on the output of a program.
 type relay struct {
 	to, from *os.File
 	done     chan struct{}
@@ -181,12 +183,12 @@ type relay struct {
 
 func newRelay(to, from *os.File) *relay { return &relay{to: to, from: from, done: make(chan struct{})} }
 
-// end ends it when all is passed on that is there now: what the program has left behind
-// may hold its end open.
+// end ends it when all is passed on that is there now: a process that the program has
+// left behind may hold the other end open.
 func (r *relay) end() { r.stop.Do(func() { _ = r.from.SetReadDeadline(time.Unix(1, 0)) }) }
 
-// leftover bounds what is passed on after the end of a program: no pipe holds more, and
-// what runs on in the background may print for ever.
+// leftover bounds the output that is passed on after the end of a program: no pipe holds
+// more, and a process in the background may print for ever.
 const leftover = 1 << 20
 
 func (r *relay) run() {
@@ -219,7 +221,8 @@ func (r *relay) run() {
 	}
 }
 
-// pass writes. Where nobody reads any more the program is told by its own end.
+// pass writes. A reader that has gone away ends the relay, and the program hears of it as
+// it writes (SIGPIPE).
 func (r *relay) pass(text []byte) error {
 	_, err := r.to.Write(text)
 	if err != nil {

@@ -26,8 +26,8 @@ const (
 	exitSignalled     = 128 // and the signal
 )
 
-// errand is what a command of the operator's has done where a vassal is. What may hold
-// any byte is bytes: JSON would change what is not UTF-8.
+// errand is a task for a helper process where a vassal is. Texts are bytes: JSON would
+// change those that are not UTF-8.
 type errand struct {
 	// Command is run with Env as its environment. With Terminal its standard input is
 	// the terminal of its session.
@@ -44,8 +44,8 @@ func init() {
 	}
 }
 
-// visit is the helper process: it goes where the vassal is, gives up what the vassal has
-// not, and does its errand. It returns the exit code.
+// visit is the helper process: it goes where the vassal is, gives up all rights that the
+// vassal lacks, and does its errand. It returns the exit code.
 func visit() int {
 	outset.Conceal()
 	parent := os.Getppid()

@@ -1,5 +1,5 @@
 // Package outset answers one question: what does each of our programs do before all
-// else? It is a leaf, and small: every vassal pays for it.
+// else? It is small: every vassal pays for it.
 package outset
 
 import (

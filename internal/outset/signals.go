@@ -9,17 +9,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lastSignal is that of Linux (signal(7)).
-const lastSignal = 64
+// inherited are the signals that stay ignored in a Go program which began so: for all
+// others the runtime has a handler, which no program inherits (runtime/signal_unix.go,
+// initsig, and the tables in sigtab_linux_generic.go).
+var inherited = [...]syscall.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGCONT, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU, 32, 33, 34}
 
 // Signals makes every signal what it is by default, for this process and for all
-// programs that it starts: they would inherit which signals whoever started us ignored,
-// or blocked. A signal that package os/signal is asked for later is not concerned.
+// programs that it starts, which inherit the ignored and the blocked ones of the process
+// that started this one. A signal that package os/signal is asked for later is not
+// concerned.
 //
 // A blocked signal makes the process execute itself once more, because the Go runtime
 // gives its children the mask that it began with.
 func Signals() {
-	for s := syscall.Signal(1); s <= lastSignal; s++ {
+	for _, s := range inherited {
 		if ignored(s) {
 			reset(s)
 		}

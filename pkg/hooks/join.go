@@ -13,7 +13,7 @@ import (
 )
 
 // errand is the hook that a helper process runs in the namespaces of another process.
-// What may hold any byte is bytes: JSON would change what is not UTF-8.
+// Texts are bytes: JSON would change those that are not UTF-8.
 type errand struct {
 	Phase  Phase
 	Text   []byte
