@@ -123,3 +123,65 @@ func TestProbeHasNoTerminal(t *testing.T) {
 		_ = s.cmd.Wait()
 	}
 }
+
+// A program that gives up root itself is probed with what it has left, in the environment
+// that it has chosen then; so is one that has another program with the set-user-id bit
+// run in its place: that has more rights than the vassal.
+func TestProbeOfAProgramThatDropsItself(t *testing.T) {
+	t.Parallel()
+	for _, clone := range []string{allNamespaces, "--emperor-use-clone=uts", "--emperor-use-clone=user,pid,fs"} {
+		t.Run(clone, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			library, trace := w.preload()
+			w.vassal("a.ini", "privileged-binary-patch-arg = setpriv --reuid 4001 --regid 4001 --clear-groups env LD_PRELOAD="+library+" sleep 1000",
+				`ready-probe = exec:sh -c 'test -n "$LD_PRELOAD" && id -u | grep -qx 4001 && grep -q "^CapPrm:.0*$" /proc/self/status'`)
+			e := w.start(clone)
+			e.running("a.ini")
+			e.stop(syscall.SIGTERM)
+			text, err := os.ReadFile(trace)
+			if err != nil {
+				t.Fatalf("the library was never loaded: %v", err)
+			}
+			for line := range strings.Lines(string(text)) {
+				if line != "4001 4001 4001\n" {
+					t.Errorf("it was loaded by uid, euid and egid %s", line)
+				}
+			}
+		})
+	}
+}
+
+// gained is a program that has the set-user-id bit and waits.
+func (w *world) gained() string {
+	w.t.Helper()
+	w.write("gained.c", "#include <unistd.h>\nint main(int n, char **a) { if (n > 1 && (setgid(0) || setuid(0))) return 1; for (;;) pause(); }\n")
+	if out, err := exec.Command("gcc", "-o", w.path("gained"), w.path("gained.c")).CombinedOutput(); err != nil {
+		w.t.Fatalf("gcc: %v\n%s", err, out)
+	}
+	w.run("chmod 4755 " + w.path("gained"))
+	return w.path("gained")
+}
+
+func TestRightsOfAFileAreNotTheVassals(t *testing.T) {
+	t.Parallel()
+	for _, all := range []string{"", " all"} {
+		w := newWorld(t)
+		w.vassal("a.ini", "uid = 4001", "gid = 4001", "unprivileged-binary-patch-arg = "+w.gained()+all,
+			"ready-probe = exec:sh -c 'id -u >>"+w.path("s/id")+"; id -u | grep -qx 0'", "ready-timeout = 1")
+		e := w.start("--emperor-use-clone=uts", "--emperor-throttle", "60000")
+		e.await("a.ini", "not ready in time")
+		e.await("a.ini", "-> backoff")
+		for _, uid := range lines(w.path("s/id")) { // before the vassal has become the program
+			if uid != "4001" {
+				t.Errorf("the probe ran as %s", uid)
+			}
+		}
+		w.vassal("b.ini", "uid = 4001", "gid = 4001", "unprivileged-binary-patch-arg = "+w.gained()+all)
+		e.running("b.ini")
+		if out, code := w.command("enter", "b", "id"); code != 1 || !strings.Contains(out, "rights of its file") {
+			t.Errorf("entering it: code %d, %s", code, out)
+		}
+		e.stop(syscall.SIGTERM)
+	}
+}

@@ -49,13 +49,13 @@ func enterCommand() *cobra.Command {
 // held is a vassal whose first process is held.
 type held struct {
 	control.Status
-	pidfd  int
+	pidfd  *os.File
 	asRoot bool
 }
 
-func (v *held) close() { unix.Close(v.pidfd) }
+func (v *held) close() { v.pidfd.Close() }
 
-// hold opens a pidfd of a vassal's first process.
+// hold opens a pidfd of a vassal's first process, or of the program that it stands in for.
 func (o *operator) hold(ctx context.Context, name string) (*held, error) {
 	v := &held{}
 	look := func() (emperor.Record, error) {
@@ -63,11 +63,21 @@ func (o *operator) hold(ctx context.Context, name string) (*held, error) {
 		return v.Record, err
 	}
 	record, err := look()
+	pidfd := -1
 	if err == nil {
-		v.pidfd, v.Record, err = control.Hold(record, look)
+		pidfd, v.Record, err = control.Hold(record, look)
 	}
 	if err != nil {
 		return nil, err
+	}
+	v.pidfd = os.NewFile(uintptr(pidfd), "pidfd")
+	if v.Program == 0 {
+		return v, nil
+	}
+	defer v.pidfd.Close() // which has kept the parent
+	v.PID, v.pidfd, err = namespaces.HoldChild(v.PID, v.Program)
+	if err != nil {
+		return nil, fmt.Errorf("%q has just ended: %w", v.Name, err)
 	}
 	return v, nil
 }
@@ -137,17 +147,13 @@ func (v *held) send(x errand, stdio [3]*os.File) (*exec.Cmd, error) {
 	if err != nil {
 		return nil, err
 	}
-	visit := namespaces.Visit{Program: self, Namespaces: which, At: v.PID, AtRoot: x.Address == nil, Confine: !v.asRoot}
+	visit := namespaces.Visit{Program: self, Namespaces: which, At: v.PID, AtRoot: x.Address == nil, Held: v.pidfd, Confine: !v.asRoot}
 	visit.Open = func(kind namespaces.Flags) (*os.File, error) { return namespaces.OpenOf(v.PID, kind) }
 	visitor, err := visit.Prepare(x)
 	if err != nil {
 		return nil, err
 	}
 	defer visitor.Close()
-	// Only a process that is not reaped can be signalled: what was opened is its.
-	if err := unix.PidfdSendSignal(v.pidfd, 0, nil, 0); err != nil {
-		return nil, fmt.Errorf("cannot enter process %d: %w", v.PID, err)
-	}
 	cmd := &exec.Cmd{Path: visitor.Path, Args: visitor.Args, Env: []string{}, ExtraFiles: visitor.Files}
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdio[0], stdio[1], stdio[2]
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL}

@@ -43,7 +43,10 @@ type Record struct {
 	// its time: a hook, an interface, a step of its boot. Inside it is the vassal's word.
 	WaitsFor string `json:"waits_for,omitempty"`
 
+	// PID is that of its first process. Program is a child of that, by its pid in the pid
+	// namespace of both, which it stands in for.
 	PID        int    `json:"pid,omitempty"`
+	Program    int    `json:"program,omitempty"`
 	Generation uint64 `json:"generation"`
 	// Config is in effect, WantedConfig should be: enough of the hash of their
 	// contents to tell them apart. Serial counts the orders of this generation and
@@ -134,7 +137,7 @@ func (e *Emperor) record(v *vassal) Record {
 		r.Parent = v.parent.name
 	}
 	if v.process != nil && v.state.alive() {
-		r.PID = v.process.PID()
+		r.PID, r.Program = v.process.PID(), v.program
 	}
 	switch {
 	case v.state == Idle:

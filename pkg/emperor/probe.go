@@ -25,9 +25,9 @@ const (
 	maxReadyTime = 24 * time.Hour
 )
 
-// probes finds out when the program that a vassal became is ready, once and beside
-// everything else. One that is not in time is ended.
-func (l *life) probes(c *child, p wire.Probe, report func(Message)) {
+// probes finds out when the program that a vassal became, or its child that it stands in
+// for, is ready, once and beside everything else. One that is not in time is ended.
+func (l *life) probes(c *child, p wire.Probe, program int, report func(Message)) {
 	if l.system == nil {
 		return
 	}
@@ -36,7 +36,7 @@ func (l *life) probes(c *child, p wire.Probe, report func(Message)) {
 			limited, cancel := context.WithCancel(ctx)
 			defer cancel()
 			defer after(min(p.Timeout, maxReadyTime), cancel).Stop()
-			err := l.await(limited, c, p)
+			err := l.await(limited, c, p, program)
 			switch {
 			case err == nil:
 				report(wire.Accepting)
@@ -49,7 +49,7 @@ func (l *life) probes(c *child, p wire.Probe, report func(Message)) {
 }
 
 // await blocks until the program is ready, and returns why it is not when ctx ends.
-func (l *life) await(ctx context.Context, c *child, p wire.Probe) error {
+func (l *life) await(ctx context.Context, c *child, p wire.Probe, program int) error {
 	if p.Kind == "notify" {
 		select {
 		case <-c.notified:
@@ -63,7 +63,7 @@ func (l *life) await(ctx context.Context, c *child, p wire.Probe) error {
 		return err
 	}
 	for pause := probeFirst; ; pause = min(2*pause, probeMax) {
-		failure := l.try(ctx, c, p, h)
+		failure := l.try(ctx, c, p.Kind, program, h)
 		if failure == nil {
 			return nil
 		}
@@ -99,20 +99,27 @@ func probeHook(p wire.Probe) (hooks.Hook, error) {
 	return hooks.Parse(hooks.Spec{Phase: hooks.AsEmperor, Kind: hooks.Do, Text: action})
 }
 
-// try tries a probe once, with the rights of the vassal. A program that is run for it
+// try tries a probe once, with the rights of the program. A program that is run for it
 // gets the environment of the one that it asks about.
-func (l *life) try(ctx context.Context, c *child, p wire.Probe, h hooks.Hook) (err error) {
+func (l *life) try(ctx context.Context, c *child, kind string, program int, h hooks.Hook) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, probeTry)
 	defer cancel()
+	pid, held := c.PID(), (*os.File)(nil)
+	if program != 0 {
+		if pid, held, err = namespaces.HoldChild(pid, program); err != nil {
+			return fmt.Errorf("cannot find the program: %w", err)
+		}
+		defer held.Close()
+	}
 	var vars []string
-	if p.Kind == "exec" {
-		if vars, err = environOf(c.PID(), p.Program); err != nil {
+	if kind == "exec" { // before its rights are read: a user who had fewer may have chosen them
+		if vars, err = environOf(pid); err != nil {
 			return err
 		}
 	}
 	var last string
 	j := l.system.joiner(c, hooks.Subject{Name: l.about.Config.Name, PID: c.PID()})
-	j.Confine, j.Within, j.Environ = c.PID(), c.cgroup, nil
+	j.Confine, j.Held, j.Within, j.Environ = pid, held, c.cgroup, nil
 	err = j.Join(ctx, h, hooks.Environment{Vars: vars}, func(line string) { last = line })
 	if err != nil && last != "" {
 		return fmt.Errorf("%w: %s", err, last)
@@ -121,13 +128,9 @@ func (l *life) try(ctx context.Context, c *child, p wire.Probe, h hooks.Hook) (e
 }
 
 // environOf is the environment that a process was executed with, without what only
-// concerns itself; or that of a child of the process, given by its pid in the pid
-// namespace of both.
-func environOf(pid, child int) ([]string, error) {
+// concerns itself.
+func environOf(pid int) ([]string, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
-	if child != 0 {
-		text, err = namespaces.ChildEnviron(pid, child)
-	}
 	if err != nil {
 		return nil, fmt.Errorf("cannot read its environment: %w", err)
 	}

@@ -95,7 +95,7 @@ func (e *Emperor) noticed(v *vassal, n wire.Notice) {
 	case n.Kind == wire.Fallback:
 		e.fellBack(v, text)
 	case n.Kind == wire.Exec:
-		v.speaks = false
+		v.speaks, v.program = false, n.Program
 		if n.Probe != nil {
 			v.waitsFor = line(fmt.Sprintf("ready-probe %s %s%s", n.Probe.Kind, n.Probe.Address, n.Probe.Path))
 		}

@@ -93,7 +93,7 @@ func (c *child) hearNotice(report func(Message)) time.Duration {
 	report(n)
 	c.show() // the loop knows
 	if n.Kind == wire.Exec && n.Probe != nil {
-		c.life.probes(c, *n.Probe, report)
+		c.life.probes(c, *n.Probe, n.Program, report)
 	}
 	return 0
 }

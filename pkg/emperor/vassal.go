@@ -82,6 +82,7 @@ type history struct {
 	ownReload                bool   // that failed one was nobody's order
 	phase                    string // that it says it is in by sd_notify(3), beside its state
 	waitsFor                 string // while it launches, boots or ends; empty: not known
+	program                  int    // that its process stands in for, in its own pid namespace; zero: none
 	deaths                   wire.Deaths
 	listening                []string // addresses of its fallback; nil: not known
 	fallback                 string   // that it runs on, and why; empty: it does not

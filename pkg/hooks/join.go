@@ -43,9 +43,11 @@ type Joiner struct {
 	Cgroups *namespaces.CgroupRoot
 	// Confine is a process that the hook is confined to: it runs in all its
 	// namespaces, its root and working directory, as its user and with its
-	// capabilities. The process must not be reaped before Join returns. Zero: the
+	// capabilities. Zero: the
 	// hook names the namespaces, and is root in their own root directory.
 	Confine int
+	// Held is a pidfd of that process, which may be reaped then. Nil: it must not be.
+	Held *os.File
 	// Within is the cgroup of that process, for the hook as well: what it leaves
 	// behind ends with the process. Nil: see Cgroups.
 	Within *namespaces.Cgroup
@@ -59,7 +61,7 @@ func (j Joiner) Join(ctx context.Context, h Hook, e Environment, output func(lin
 	if err != nil {
 		return err
 	}
-	visit := namespaces.Visit{Program: j.Program, Namespaces: which, Open: j.Open, At: j.Confine, Confine: j.Confine != 0}
+	visit := namespaces.Visit{Program: j.Program, Namespaces: which, Open: j.Open, At: j.Confine, Held: j.Held, Confine: j.Confine != 0}
 	visitor, err := visit.Prepare(j.errand(h, e))
 	if err != nil {
 		return err

@@ -6,29 +6,36 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"golang.org/x/sys/unix"
 )
 
-// ChildEnviron is the environment that a child of a process was executed with, as in
-// proc_pid_environ(5). The child is given by its pid in the innermost pid namespace that
-// it is in. The process must not be reaped meanwhile; that the child may be is no
-// danger: what is read is its, or nothing.
-func ChildEnviron(parent, inner int) ([]byte, error) {
+// HoldChild finds a child of a process, given by its pid in the innermost pid namespace
+// that it is in, and returns its pid here. What was learned by that is the child's as
+// long as a signal can be sent through held, a pidfd, afterwards: until the child is
+// reaped. The caller closes it. The parent must not be reaped meanwhile.
+func HoldChild(parent, inner int) (pid int, held *os.File, err error) {
 	for _, pid := range Children(parent) {
-		// By the directory, which never shows another process, whoever gets the pid.
-		dir, err := os.OpenRoot(fmt.Sprintf("/proc/%d", pid))
+		fd, err := unix.PidfdOpen(pid, 0)
 		if err != nil {
 			continue
 		}
-		status, err := dir.ReadFile("status")
-		if err != nil || !isChild(string(status), parent, inner) {
-			dir.Close()
-			continue
+		held := os.NewFile(uintptr(fd), "pidfd")
+		status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+		if err == nil && isChild(string(status), parent, inner) && stillThere(held) == nil {
+			return pid, held, nil
 		}
-		text, err := dir.ReadFile("environ")
-		dir.Close()
-		return text, err
+		held.Close()
 	}
-	return nil, os.ErrProcessDone
+	return 0, nil, os.ErrProcessDone
+}
+
+// stillThere reports an error when the process of a pidfd was reaped.
+func stillThere(held *os.File) error {
+	if err := unix.PidfdSendSignal(int(held.Fd()), 0, nil, 0); err != nil {
+		return fmt.Errorf("cannot hold the process: %w", err)
+	}
+	return nil
 }
 
 // isChild tells by a proc_pid_status(5) whether a process is a child of another and has

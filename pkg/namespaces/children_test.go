@@ -4,26 +4,36 @@ import (
 	"errors"
 	"os"
 	"os/exec"
-	"strings"
 	"testing"
 )
 
-// The environment is that of the child which was meant, and of no other process.
-func TestChildEnviron(t *testing.T) {
+// The child is the one that was meant, and no other process.
+func TestHoldChild(t *testing.T) {
 	cmd := exec.Command("sleep", "1000")
-	cmd.Env = []string{"WHOSE=its own"}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
-	text, err := ChildEnviron(os.Getpid(), cmd.Process.Pid)
-	if err != nil || !strings.HasPrefix(string(text), "WHOSE=its own\x00") {
-		t.Errorf("%q, %v", text, err)
+	end := func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }
+	defer end()
+	pid, held, err := HoldChild(os.Getpid(), cmd.Process.Pid)
+	if err != nil || pid != cmd.Process.Pid {
+		t.Fatalf("%d, %v", pid, err)
 	}
+	defer held.Close()
 	for _, pids := range [][2]int{{os.Getpid(), 1}, {1, cmd.Process.Pid}, {cmd.Process.Pid, cmd.Process.Pid}, {os.Getpid(), os.Getpid()}} {
-		if text, err := ChildEnviron(pids[0], pids[1]); !errors.Is(err, os.ErrProcessDone) {
-			t.Errorf("child %d of %d: %q, %v", pids[1], pids[0], text, err)
+		if pid, _, err := HoldChild(pids[0], pids[1]); !errors.Is(err, os.ErrProcessDone) {
+			t.Errorf("child %d of %d: %d, %v", pids[1], pids[0], pid, err)
 		}
+	}
+	visit := Visit{At: pid, Confine: true, Held: held}
+	if v, err := visit.Prepare(nil); err != nil {
+		t.Error(err)
+	} else {
+		v.Close()
+	}
+	end()
+	if _, err := visit.Prepare(nil); err == nil {
+		t.Error("a process that is gone was visited")
 	}
 }
 

@@ -2,6 +2,8 @@ package namespaces
 
 import (
 	"bufio"
+	"encoding/binary"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -24,9 +26,14 @@ type Limits struct {
 }
 
 // LimitsOf reads those of a process from /proc. Mapped gives the ids as they are in
-// its user namespace; an id that is none there is an error.
+// its user namespace; an id that is none there is an error. So is a program that was
+// executed with rights of its file, such as one with the set-user-id bit: those are
+// not the rights of the user who runs it, and it may have given itself all of them.
 func LimitsOf(pid int, mapped bool) (Limits, error) {
 	l, err := limitsOf(pid)
+	if err == nil { // after the rights were read: it may have executed another meanwhile
+		err = gainsNothing(pid)
+	}
 	if err == nil && mapped {
 		err = l.translate(pid)
 	}
@@ -41,8 +48,9 @@ func limitsOf(pid int) (l Limits, err error) {
 	if err != nil {
 		return l, err
 	}
+	differ := false
 	fields := map[string]func(value string) error{
-		"Uid": effective(&l.UID), "Gid": effective(&l.GID),
+		"Uid": own(&l.UID, &differ), "Gid": own(&l.GID, &differ),
 		"Groups": func(value string) error { l.Groups = parseList(value); return nil },
 		"CapInh": bits(&l.Inheritable), "CapPrm": bits(&l.Permitted), "CapEff": bits(&l.Effective),
 		"CapBnd": bits(&l.Bounding), "CapAmb": bits(&l.Ambient),
@@ -62,19 +70,70 @@ func limitsOf(pid int) (l Limits, err error) {
 	if len(fields) > 0 {
 		return l, fmt.Errorf("/proc/%d/status lacks some of them", pid)
 	}
+	if differ && l.UID != 0 { // they are those of another of its ids
+		l.Inheritable, l.Permitted, l.Effective, l.Ambient = 0, 0, 0, 0
+	}
 	return l, nil
 }
 
-// effective reads the second of four ids: real, effective, saved, of files.
-func effective(into *uint32) func(string) error {
+// own reads four ids: real, effective, saved, of files. Where they differ the real one
+// counts, or one of the others instead of root.
+func own(into *uint32, differ *bool) func(string) error {
 	return func(value string) error {
 		ids := parseList(value)
 		if len(ids) != 4 {
 			return fmt.Errorf("%q are not four ids", value)
 		}
-		*into = ids[1]
+		*into = ids[0]
+		for _, id := range ids {
+			if *into == 0 {
+				*into = id
+			}
+			*differ = *differ || id != ids[0]
+		}
 		return nil
 	}
+}
+
+// gainsNothing reports an error when the kernel has told the program of a process that
+// its execution gave it rights (AT_SECURE of getauxval(3)).
+func gainsNothing(pid int) error {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/auxv", pid))
+	if err != nil {
+		return err
+	}
+	secure, ok := auxiliary(text, 8)
+	if !ok { // a program of 32 bits
+		secure, ok = auxiliary(text, 4)
+	}
+	switch {
+	case !ok:
+		return errors.New("it has no auxiliary vector")
+	case secure != 0:
+		return errors.New("it runs a program with rights of its file (set-user-id)")
+	}
+	return nil
+}
+
+// auxiliary finds AT_SECURE in an auxiliary vector (proc_pid_auxv(5)), whose words have
+// that many bytes.
+func auxiliary(vector []byte, size int) (secure uint64, ok bool) {
+	const end, wanted = 0, 23
+	word := func(b []byte) uint64 {
+		if size == 4 {
+			return uint64(binary.NativeEndian.Uint32(b))
+		}
+		return binary.NativeEndian.Uint64(b)
+	}
+	for ; len(vector) >= 2*size; vector = vector[2*size:] {
+		switch word(vector) {
+		case end:
+			return 0, false
+		case wanted:
+			return word(vector[size:]), true
+		}
+	}
+	return 0, false
 }
 
 func bits(into *uint64) func(string) error {

@@ -30,6 +30,9 @@ type Visit struct {
 	// in the root directory of its namespaces.
 	At     int
 	AtRoot bool
+	// Held is a pidfd of that process. Prepare then makes sure itself that the process was
+	// not reaped.
+	Held *os.File
 	// Confine: the helper gives up every right that the process lacks. Otherwise it stays
 	// root.
 	Confine bool
@@ -95,6 +98,9 @@ func (v Visit) Prepare(errand any) (_ *Visitor, err error) {
 			links[1] = "root"
 		}
 		err = visitor.place(v.At, links)
+	}
+	if err == nil && v.Held != nil {
+		err = stillThere(v.Held)
 	}
 	return visitor, err
 }

@@ -141,11 +141,11 @@ func texts(list [][]byte) []string {
 	return words
 }
 
-// farewell tells the emperor that the program this process becomes speaks
-// nothing of ours: that the channels close is no curse then. Without a probe the
-// program is ready.
-func (v *Vassal) farewell(probe *wire.Probe) error {
-	n := wire.Notice{Kind: wire.Exec, Probe: probe}
+// farewell tells the emperor that the program this process becomes, or its child that it
+// stands in for, speaks nothing of ours: that the channels close is no curse then.
+// Without a probe the program is ready.
+func (v *Vassal) farewell(probe *wire.Probe, child int) error {
+	n := wire.Notice{Kind: wire.Exec, Probe: probe, Program: child}
 	if !n.Fits() {
 		return errors.New("the command of ready-probe is too long: put it into a script")
 	}

@@ -102,7 +102,7 @@ func (v *Vassal) become(words []string, list []*sockets.Socket) error {
 	if err != nil {
 		return err
 	}
-	if err := v.farewell(v.probe()); err != nil {
+	if err := v.farewell(v.probe(), 0); err != nil {
 		return fmt.Errorf("cannot become %q: %w", words[0], err)
 	}
 	env = append(env, v.notifyVars...)

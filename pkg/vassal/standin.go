@@ -55,11 +55,7 @@ func (v *Vassal) standFor(words []string, list []*sockets.Socket) error {
 	if err != nil {
 		return err
 	}
-	probe := v.probe()
-	if probe != nil {
-		probe.Program = pid
-	}
-	if err := v.farewell(probe); err != nil {
+	if err := v.farewell(v.probe(), pid); err != nil {
 		_ = syscall.Kill(-pid, syscall.SIGKILL)
 		_, _ = syscall.Wait4(pid, nil, 0, nil)
 		return fmt.Errorf("cannot stand in for %q: %w", words[0], err)

@@ -189,6 +189,9 @@ type Notice struct {
 	Deaths *Deaths `json:"deaths,omitempty"`
 	// Probe belongs to a notice of the kind Exec. Nil: the program is ready.
 	Probe *Probe `json:"probe,omitempty"`
+	// Program belongs to it, too: the child that the vassal stands in for, in the
+	// vassal's pid namespace. Zero: the program has taken the vassal's place.
+	Program int `json:"program,omitempty"`
 }
 
 // Fits reports whether the notice is short enough to be read. Its texts are cut.
@@ -221,9 +224,6 @@ type Probe struct {
 	Command [][]byte `json:"command,omitempty"`
 	// Timeout is the longest time it may take.
 	Timeout time.Duration `json:"timeout"`
-	// Program is the child that the vassal stands in for, in the vassal's pid
-	// namespace. Zero: the program has taken the vassal's place.
-	Program int `json:"program,omitempty"`
 }
 
 // HookEnd is the end of one hook in a vassal. Its fields are those of hooks.Result.
