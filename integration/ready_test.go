@@ -3,6 +3,7 @@
 package integration
 
 import (
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -13,7 +14,7 @@ import (
 const lateServer = `import http.server, os, socket, sys, time
 print("waits", flush=True)
 while not os.path.exists(sys.argv[1]): time.sleep(0.01)
-if "NOTIFY_SOCKET" in os.environ:
+if sys.argv[2:]: # else only a probe can tell
     s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     s.sendto(b"READY=1\nSTATUS=at last", os.environ["NOTIFY_SOCKET"])
 class Page(http.server.BaseHTTPRequestHandler):
@@ -28,15 +29,19 @@ func (w *world) late(name string, options ...string) (open string) {
 	w.t.Helper()
 	open = w.path(name + ".open")
 	w.write(w.path("late.py"), lateServer)
+	notify := ""
+	if slices.Contains(options, "notify-ready = true") {
+		notify = " notify"
+	}
 	w.vassal(name, append([]string{
 		"hook-as-root = ifup:lo", "uid = 4001", "gid = 4001", "env = PROBED=" + open,
-		"unprivileged-binary-patch-arg = python3 " + w.path("late.py") + " " + open,
+		"unprivileged-binary-patch-arg = python3 " + w.path("late.py") + " " + open + notify,
 	}, options...)...)
 	return open
 }
 
 // asItself is a probe that only succeeds with the rights and the place of the program.
-const asItself = `exec:sh -c 'test "$(id -u) $(id -G)" = "4001 4001" && grep -q "^CapEff:.0*$" /proc/self/status && test "$PWD" = /usr && test -z "$NOTIFY_SOCKET" && test -e "$PROBED"'`
+const asItself = `exec:sh -c 'id -u | grep -qx 4001 && id -G | grep -qx "4001 4100" && grep -q "^CapEff:.0*$" /proc/self/status && test "$PWD" = /usr && test -z "$NOTIFY_SOCKET" && test -e "$PROBED"'`
 
 // A program that takes the vassal's place is ready when a probe says so, made from
 // where the program is and with no more rights.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -178,7 +179,11 @@ func TestRightsOfAFileAreNotTheVassals(t *testing.T) {
 			}
 		}
 		w.vassal("b.ini", "uid = 4001", "gid = 4001", "unprivileged-binary-patch-arg = "+w.gained()+all)
-		e.running("b.ini")
+		pid := e.running("b.ini")
+		eventually(t, "it is the program", func() bool {
+			text, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/comm")
+			return string(text) == "gained\n"
+		})
 		if out, code := w.command("enter", "b", "id"); code != 1 || !strings.Contains(out, "rights of its file") {
 			t.Errorf("entering it: code %d, %s", code, out)
 		}
