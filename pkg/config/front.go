@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/emperor-go/emperor/internal/address"
+	"github.com/emperor-go/emperor/pkg/config/serving"
 )
 
 // router reports whether the socket is one of uWSGI's HTTP router, which passes requests
@@ -95,3 +96,30 @@ func (v *Vassal) unpassable() bool {
 		return s.Name != "stats" && v.Fronts(s.Name) && v.Spoken(to.Name) == "fastcgi"
 	})
 }
+
+// withoutServer names the options of the built-in server that are there for nothing, since
+// a program serves and that server does not stand before it.
+func (v *Vassal) withoutServer(warnings *Problems) {
+	if v.Server.Serves() || v.Fronted() || !v.runs() {
+		return
+	}
+	var names []string
+	var first Origin
+	for _, e := range v.entries {
+		o := serving.Rows.Find(e.key)
+		if o == nil || e.own || slices.Contains(heededByOthers, o.Name) || slices.Contains(names, e.key) {
+			continue
+		}
+		if names = append(names, e.key); len(names) == 1 {
+			first = e.origin
+		}
+	}
+	if len(names) > 0 {
+		warnings.add(first, "", "only the built-in server heeds "+strings.Join(names, ", ")+", and a program serves without it",
+			"the program's own options do that; with static-map or a route the server stands before it")
+	}
+}
+
+// heededByOthers are options of the built-in server that mean something without it, or
+// whose socket is told of.
+var heededByOthers = []string{"need-app", "socket-protocol", "stats-http", "stats-minified"}

@@ -74,3 +74,17 @@ func TestServerPassesNothingOnByFastCGI(t *testing.T) {
 		}
 	}
 }
+
+func TestOptionsOfAServerThatIsNotThere(t *testing.T) {
+	for lines, want := range map[string]string{
+		"command = x\nharakiri = 3\nbuffer-size = 4096\nharakiri = 4": "/a.ini:4: only the built-in server heeds harakiri, buffer-size, and",
+		"command = x\nharakiri = 3\nstatic-map = /=/srv":              "",
+		"command = x\nneed-app = true\nsocket-protocol = http":        "",
+		"attach-daemon = x\nharakiri = 3":                             "",
+	} {
+		_, warnings, err := ParseVassal(Source{Path: "/a.ini", Data: []byte("[uwsgi]\nhttp-socket = :80\n" + lines + "\n")})
+		if got := warnings.Error(); err != nil || !strings.HasPrefix(got, want) || want == "" && got != "" {
+			t.Errorf("%q: %q, %v, want %q", lines, got, err, want)
+		}
+	}
+}
