@@ -115,25 +115,27 @@ func gainsNothing(pid int) error {
 	return nil
 }
 
-// auxiliary finds AT_SECURE in an auxiliary vector (proc_pid_auxv(5)), whose words have
-// that many bytes.
+// auxiliary finds AT_SECURE in an auxiliary vector (proc_pid_auxv(5)). It is not ok when
+// the words of the vector do not have that many bytes: it would not tell the size of a
+// page.
 func auxiliary(vector []byte, size int) (secure uint64, ok bool) {
-	const end, wanted = 0, 23
+	const end, pageSize, wanted = 0, 6, 23
 	word := func(b []byte) uint64 {
 		if size == 4 {
 			return uint64(binary.NativeEndian.Uint32(b))
 		}
 		return binary.NativeEndian.Uint64(b)
 	}
-	for ; len(vector) >= 2*size; vector = vector[2*size:] {
-		switch word(vector) {
-		case end:
-			return 0, false
+	there, sized := false, false
+	for ; len(vector) >= 2*size && word(vector) != end; vector = vector[2*size:] {
+		switch value := word(vector[size:]); word(vector) {
+		case pageSize:
+			sized = value == uint64(os.Getpagesize())
 		case wanted:
-			return word(vector[size:]), true
+			secure, there = value, true
 		}
 	}
-	return 0, false
+	return secure, there && sized
 }
 
 func bits(into *uint64) func(string) error {

@@ -1,6 +1,7 @@
 package namespaces
 
 import (
+	"encoding/binary"
 	"os"
 	"os/exec"
 	"reflect"
@@ -40,6 +41,44 @@ func TestLimitsOfNobody(t *testing.T) {
 	}
 	if _, err := LimitsOf(cmd.Process.Pid, false); err == nil || !strings.Contains(err.Error(), "cannot tell the rights") {
 		t.Errorf("of a process that is gone: %v", err)
+	}
+}
+
+// Where the ids of a process differ it is whoever has fewer rights.
+func TestOwnID(t *testing.T) {
+	for ids, want := range map[string]uint32{
+		"0\t0\t0\t0": 0, "4001\t4001\t4001\t4001": 4001, "4001\t0\t0\t0": 4001, "0\t33\t0\t33": 33, "0\t0\t33\t0": 33, "4001\t33\t33\t33": 4001,
+	} {
+		var id uint32
+		differ := false
+		if err := own(&id, &differ)(ids); err != nil || id != want || differ == (strings.Count(ids, ids[:strings.Index(ids, "\t")]) == 4) {
+			t.Errorf("%q: %d, %v, %v; want %d", ids, id, differ, err, want)
+		}
+	}
+	for _, ids := range []string{"", "0", "0 0 0", "0 0 0 0 0"} {
+		if err := own(new(uint32), new(bool))(ids); err == nil {
+			t.Errorf("%q are four ids", ids)
+		}
+	}
+}
+
+func TestAuxiliaryVector(t *testing.T) {
+	wide, narrow := []byte{}, []byte{}
+	for _, word := range []uint64{6, uint64(os.Getpagesize()), 23, 1, 0, 0} {
+		wide = binary.NativeEndian.AppendUint64(wide, word)
+		narrow = binary.NativeEndian.AppendUint32(narrow, uint32(word))
+	}
+	for _, tt := range []struct {
+		vector []byte
+		size   int
+		ok     bool
+	}{{wide, 8, true}, {narrow, 4, true}, {narrow, 8, false}, {wide, 4, false}, {wide[:16], 8, false}, {nil, 8, false}} {
+		if secure, ok := auxiliary(tt.vector, tt.size); ok != tt.ok || ok && secure != 1 {
+			t.Errorf("%x in words of %d: %d, %v", tt.vector, tt.size, secure, ok)
+		}
+	}
+	if err := gainsNothing(os.Getpid()); err != nil {
+		t.Errorf("of this process: %v", err)
 	}
 }
 
