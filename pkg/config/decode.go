@@ -103,7 +103,8 @@ func (t table[T]) decides(name string) (guard, repeat bool) {
 		return false, false
 	}
 	_, hook := hookPhase(o.Name)
-	return o.Guard || hook || slices.Contains([]string{"Namespaces", "Network", "Privileges", "Templates"}, o.Group), o.Repeat
+	names := o.Name == "emperor-vassal" || strings.HasPrefix(o.Name, "emperor-wrapper") // the program that vassals are
+	return o.Guard || hook || names || slices.Contains([]string{"Namespaces", "Network", "Privileges", "Templates"}, o.Group), o.Repeat
 }
 
 // uncommented cuts what looks like a comment behind a number, which uWSGI leaves out
