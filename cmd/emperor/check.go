@@ -20,6 +20,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
 	"github.com/emperor-go/emperor/pkg/emperor/control"
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
+	"github.com/emperor-go/emperor/pkg/emperor/reads"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
@@ -122,8 +123,10 @@ func (k *checker) place(m string) error {
 		k.note(m, config.Problems{{Origin: config.Origin{File: m}, What: "there is no vassal here", Hint: "a vassal's file ends in " + strings.Join(places{k.emperor}.extensions(), ", ")}}, nil)
 	}
 	for _, c := range files {
-		if c.Data, err = read(c.Path); err != nil {
-			return err
+		if c.Data, err = readVassal(c.Path); err != nil {
+			k.files++
+			k.note(c.Path, nil, err)
+			continue
 		}
 		k.vassal(c)
 	}
@@ -239,7 +242,7 @@ func inputOf(e *config.Emperor, c monitor.Config) (in config.Input, err error) {
 	}
 	if e != nil {
 		in.Access.Held = holds(e.OnDemand)
-		in.Templates, err = e.Templates.Read(c.Dir)
+		in.Templates, err = e.Templates.Read(c.Dir, bounded(reads.New()))
 	}
 	return in, err
 }
@@ -359,8 +362,20 @@ func printJSON(out io.Writer, list any) error {
 	return e.Encode(list)
 }
 
-// read reads a file that cannot be too large to be a configuration.
+// readVassal reads a vassal's file as the emperor would.
+func readVassal(path string) ([]byte, error) {
+	return reads.Get(context.Background(), reads.New(), path, func() ([]byte, error) { return monitor.Read(path) })
+}
+
+// read reads what a user names: a file that could be a vassal's, or a pipe.
 func read(name string) ([]byte, error) {
+	if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() {
+		data, err := readVassal(name)
+		if err != nil {
+			err = fmt.Errorf("cannot read %q: %w", name, err)
+		}
+		return data, err
+	}
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, fmt.Errorf("cannot read %q: %w", name, cause(err))

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/emperor/control"
+	"github.com/emperor-go/emperor/pkg/emperor/reads"
 )
 
 // commands makes the subcommands, sorted by name. With the name of one as first
@@ -67,7 +69,8 @@ func mistyped(monitors, args []string) error {
 		if strings.ContainsAny(word, "/*?[") || at < 0 || at > 0 && args[at-1] == "--emperor" {
 			continue
 		}
-		if _, err := os.Stat(word); !errors.Is(err, os.ErrNotExist) {
+		_, err := reads.Get(context.Background(), reads.New(), word, func() (os.FileInfo, error) { return os.Stat(word) })
+		if !errors.Is(err, os.ErrNotExist) {
 			continue
 		}
 		var hint string

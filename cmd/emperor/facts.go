@@ -17,6 +17,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
+	"github.com/emperor-go/emperor/pkg/emperor/reads"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
@@ -24,7 +25,8 @@ import (
 // reading is how the emperor reads the configurations of vassals.
 type reading struct {
 	files config.TemplateFiles
-	waits bool // some of them are on demand
+	reads *reads.Pool // bounds looks at files
+	waits bool        // some of them are on demand
 	held  *heldBack
 	allow []string // options of hooks that the section [emperor] may give
 	attrs []string // attributes in it that are asked for
@@ -51,11 +53,11 @@ func (r *readers) compare(was, is monitor.Config) emperor.Change {
 // check parses a vassal's configuration as the vassal will, logs what is only
 // worth a warning, and returns what the emperor must know of it.
 func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
-	c = c.Located()
+	c = r.located(c)
 	in := r.input(c)
 	f, wrong := r.ofEmperor(c)
 	if !r.files.None() {
-		if in.Templates, err = r.files.Read(c.Dir); err != nil {
+		if in.Templates, err = r.files.Read(c.Dir, bounded(r.reads)); err != nil {
 			return f, err
 		}
 		r.last.Store(c.Dir, in.Templates)
@@ -90,13 +92,29 @@ func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
 		f.LogTo = v.LogTo
 		f.Addresses = v.Addresses()
 		for _, a := range f.Addresses {
-			f.Places = append(f.Places, address.Placed(a, c.Dir))
+			f.Places = append(f.Places, r.placed(a, c.Dir))
 		}
 	} else if wrong == nil { // no vassal without the hooks it asks for
 		f.Fallback = in.FallbackOf() != ""
 		f.ReadsMore = f.Fallback
 	}
 	return f, err
+}
+
+// located is monitor.Config.Located, which changes nothing where a file system does not
+// answer.
+func (r *reading) located(c monitor.Config) monitor.Config {
+	found, err := reads.Get(context.Background(), r.reads, c.Path, func() (monitor.Config, error) { return c.Located(), nil })
+	if err != nil {
+		return c
+	}
+	return found
+}
+
+// placed is address.Placed, which is nowhere where a file system does not answer.
+func (r *reading) placed(text, dir string) address.Place {
+	place, _ := reads.Get(context.Background(), r.reads, address.In(dir, text), func() (address.Place, error) { return address.Placed(text, dir), nil })
+	return place
 }
 
 // ofEmperor reads what the section [emperor] of a vassal's file asks for.
@@ -153,7 +171,7 @@ func (r *reading) input(c monitor.Config) config.Input {
 // take effect. What does not parse was checked by others before: it is never
 // compared.
 func (r *reading) compare(was, is monitor.Config) emperor.Change {
-	was, is = was.Located(), is.Located()
+	was, is = r.located(was), r.located(is)
 	if r.becomes(was) || r.becomes(is) {
 		return r.compareWrapped(was, is)
 	}

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 	"time"
 
@@ -25,7 +26,21 @@ const (
 	exitUsage  = 2
 )
 
+// The first thread belongs to main alone.
+func init() { runtime.LockOSThread() }
+
+// main keeps the first thread of the process from everything else: the kernel offers it
+// the signals of the process before all others (signal(7)), and while it hangs in a file
+// system no thread gets them.
 func main() {
+	go func() {
+		begin()
+		os.Exit(0)
+	}()
+	select {}
+}
+
+func begin() {
 	outset.Signals()
 	switch {
 	case namespaces.IsVisitor():

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"log/slog"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
+	"github.com/emperor-go/emperor/pkg/emperor/reads"
 )
 
 // places answers where the vassals of an emperor are. Nil knows nothing but the
@@ -34,10 +36,15 @@ func (p places) vassal(name string) bool {
 // its own, or what looks like a pattern where no directory has that name, as in uWSGI.
 // A file that is named like a vassal need not be there yet.
 func (p places) pattern(m string) (pattern string, ok bool) {
+	info, err := os.Stat(m)
+	return p.patternAs(m, info, err)
+}
+
+// patternAs is pattern, where it is known what the monitor's name leads to.
+func (p places) patternAs(m string, info os.FileInfo, err error) (pattern string, ok bool) {
 	if pattern, ok = strings.CutPrefix(m, "glob://"); ok {
 		return pattern, true
 	}
-	info, err := os.Stat(m)
 	switch {
 	case err == nil && info.IsDir():
 		return "", false
@@ -109,40 +116,46 @@ func (p places) runs(info os.FileInfo) bool {
 	return p.Emperor != nil && p.Monitor.MagicExec && info.Mode()&0o111 != 0
 }
 
+// governed is a source of vassals that no other emperor may have.
+type governed interface {
+	monitor.Monitor
+	Lock() error
+	Unlock()
+}
+
 // watching makes and claims the sources of vassals. What it claimed is held until
-// unlock is called, which is also due after an error. A pattern is not claimed.
-func (p places) watching(log *slog.Logger) (list []monitor.Monitor, unlock func(), err error) {
-	var locks []*os.File
+// unlock is called, which is also due after an error.
+func (p places) watching(files *reads.Pool, log *slog.Logger) (list []monitor.Monitor, unlock func(), err error) {
 	unlock = func() {
-		for _, f := range locks {
-			f.Close()
+		for _, m := range list {
+			m.(governed).Unlock()
 		}
 	}
 	o := monitor.DirOptions{
-		Rescan: p.Rescan, Extensions: p.extensions(), NoFollow: p.Monitor.NoFollow, MagicExec: p.Monitor.MagicExec, Log: log,
+		Rescan: p.Rescan, Extensions: p.extensions(), NoFollow: p.Monitor.NoFollow, MagicExec: p.Monitor.MagicExec, Reads: files, Log: log,
 	}
-	for _, m := range p.Monitors {
-		if pattern, ok := p.pattern(m); ok {
-			if _, err := os.Stat(m); errors.Is(err, fs.ErrNotExist) && p.vassal(m) && !strings.ContainsAny(m, "*?[") {
-				log.Warn("there is no such file yet", "file", m)
-			}
-			g, err := monitor.NewGlob(pattern, o)
-			if err != nil {
-				return nil, unlock, err
-			}
-			list = append(list, g)
-			continue
-		}
-		d, err := monitor.NewDir(m, o)
+	for _, name := range p.Monitors {
+		m, err := p.source(name, o)
 		if err != nil {
-			return nil, unlock, err
+			return list, unlock, err
 		}
-		f, err := d.Lock()
-		if err != nil {
-			return nil, unlock, err
+		list = append(list, m)
+		if err := m.Lock(); err != nil {
+			return list, unlock, err
 		}
-		locks = append(locks, f) // closing a nil file does nothing
-		list = append(list, d)
 	}
 	return list, unlock, nil
+}
+
+// source is what one of the monitors is, by its name.
+func (p places) source(m string, o monitor.DirOptions) (governed, error) {
+	info, err := reads.Get(context.Background(), o.Reads, m, func() (os.FileInfo, error) { return os.Stat(m) })
+	pattern, ok := p.patternAs(m, info, err)
+	if !ok {
+		return monitor.NewDir(m, o)
+	}
+	if errors.Is(err, fs.ErrNotExist) && p.vassal(m) && !strings.ContainsAny(m, "*?[") {
+		o.Log.Warn("there is no such file yet", "file", m)
+	}
+	return monitor.NewGlob(pattern, o)
 }

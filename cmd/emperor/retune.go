@@ -82,14 +82,14 @@ func (t *tuner) take(ctx context.Context, e *emperor.Emperor, next *config.Emper
 		t.log.Error("the emperor's options cannot be used and stay as they were", "error", err)
 		return false
 	}
-	options, err := supervision(next, &t.readers, t.log)
+	options, err := supervision(next, &t.readers, t.system.Reads, t.log)
 	if err != nil {
 		t.log.Error("the emperor's options cannot be used and stay as they were", "error", err)
 		return false
 	}
 	system := *t.system
 	system.Hooks, system.HookTimeout, system.Early, system.RefuseRoot = next.Hooks, next.HookTimeout, next.EarlyRelease, refusesRoot(next)
-	system.Foreign, system.Templates = wrapping(next.Wrapping), templates(next.Templates)
+	system.Foreign, system.Templates = wrapping(next.Wrapping), templates(next.Templates, t.system.Reads)
 	system.Foreign.Before, system.Foreign.After = templateArgs(next.Templates)
 	if next.HookConcurrency != t.options.HookConcurrency {
 		system.Turns = turn.New(next.HookConcurrency)

@@ -19,6 +19,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/emperor/control"
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
+	"github.com/emperor-go/emperor/pkg/emperor/reads"
 	"github.com/emperor-go/emperor/pkg/emperor/turn"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
@@ -55,7 +56,8 @@ func run(ctx context.Context, around outside, o *config.Emperor, warnings config
 		return err
 	}
 	defer unmake()
-	monitors, unlock, err := places{o}.watching(log)
+	files := reads.New()
+	monitors, unlock, err := places{o}.watching(files, log)
 	defer unlock()
 	if err != nil {
 		return err
@@ -90,7 +92,7 @@ func run(ctx context.Context, around outside, o *config.Emperor, warnings config
 	spare(log)
 	aboutReaders(log, program)
 	log.Info("emperor "+config.Version+" is watching", "monitors", o.Monitors, "namespaces", o.Clone.String(), "pid", os.Getpid())
-	system := launcher(o, program, libraries, sight)
+	system := launcher(o, program, libraries, sight, files)
 	tools.lend(system)
 	system.Cgroups, system.Ledger = cgroups, sight.ledger(ctx)
 	if err := system.Start(ctx, log); err != nil {
@@ -98,7 +100,7 @@ func run(ctx context.Context, around outside, o *config.Emperor, warnings config
 	}
 	tune := &tuner{options: o, from: around.from, environ: around.environ, system: system, level: around.level, log: log}
 	tune.readers.held = newHeldBack(o.Pass, log)
-	options, err := supervision(o, &tune.readers, log)
+	options, err := supervision(o, &tune.readers, files, log)
 	if err != nil {
 		return err
 	}
@@ -126,10 +128,10 @@ func warn(log *slog.Logger, warnings config.Problems) {
 }
 
 // launcher translates the options of launches.
-func launcher(o *config.Emperor, program string, libraries hooks.Libraries, seen *sight) *emperor.System {
+func launcher(o *config.Emperor, program string, libraries hooks.Libraries, seen *sight, files *reads.Pool) *emperor.System {
 	s := &emperor.System{
 		Program: program, Libraries: libraries, Clone: o.Clone, Hooks: o.Hooks, HookTimeout: o.HookTimeout, Shells: o.Around.Shells, Early: o.EarlyRelease, RefuseRoot: refusesRoot(o),
-		Environ: ownEnviron(), Passes: o.Pass.Has, Foreign: wrapping(o.Wrapping), Templates: templates(o.Templates),
+		Environ: ownEnviron(), Passes: o.Pass.Has, Foreign: wrapping(o.Wrapping), Reads: files, Templates: templates(o.Templates, files),
 		Output: seen.output, NotifyDir: seen.notify(), Observe: seen.startHook, Turns: turn.New(o.HookConcurrency),
 	}
 	s.Foreign.Before, s.Foreign.After = templateArgs(o.Templates)
@@ -137,8 +139,8 @@ func launcher(o *config.Emperor, program string, libraries hooks.Libraries, seen
 }
 
 // supervision translates the options of the loop, and those of reading vassals' files.
-func supervision(o *config.Emperor, r *readers, log *slog.Logger) (emperor.Options, error) {
-	vassals := &reading{files: o.Templates, waits: holds(o.OnDemand), held: r.held, allow: o.Allowed, clone: o.Clone, log: log}
+func supervision(o *config.Emperor, r *readers, files *reads.Pool, log *slog.Logger) (emperor.Options, error) {
+	vassals := &reading{files: o.Templates, reads: files, waits: holds(o.OnDemand), held: r.held, allow: o.Allowed, clone: o.Clone, log: log}
 	vassals.attrs = append(slices.Clone(o.Wrapping.Collect), o.Wrapping.ProgramAttr, o.Wrapping.ChdirAttr)
 	vassals.wraps = wrapping(o.Wrapping)
 	vassals.refuseRoot = refusesRoot(o)
@@ -159,6 +161,7 @@ func supervision(o *config.Emperor, r *readers, log *slog.Logger) (emperor.Optio
 		options.Suspend = func(name string) bool { return !slices.Contains(o.Life.WaitIgnore, name) }
 	}
 	sockets, err := onDemand(o.OnDemand)
+	sockets.Reads = files
 	if err == nil && !sockets.None() {
 		options.Activator = sockets
 	}

@@ -1,18 +1,34 @@
 package main
 
 import (
+	"context"
+	"errors"
+	"fmt"
+
 	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/emperor/reads"
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
+// bounded bounds reads of templates.
+func bounded(files *reads.Pool) config.Bound {
+	return func(path string, read func() ([]byte, error)) ([]byte, error) {
+		data, err := reads.Get(context.Background(), files, path, read)
+		if errors.Is(err, reads.ErrSlow) {
+			err = fmt.Errorf("cannot read %q: %w", path, err)
+		}
+		return data, err
+	}
+}
+
 // templates reads what stands around the configuration of vassals in a directory.
 // It is nil when nothing does.
-func templates(f config.TemplateFiles) func(dir string) (*wire.Templates, error) {
+func templates(f config.TemplateFiles, files *reads.Pool) func(dir string) (*wire.Templates, error) {
 	if f.None() {
 		return nil
 	}
 	return func(dir string) (*wire.Templates, error) {
-		t, err := f.Read(dir)
+		t, err := f.Read(dir, bounded(files))
 		if err != nil {
 			return nil, err
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -64,16 +65,37 @@ func (a Access) ExamineEmperor(args []string) (e *Emperor, warnings Problems, er
 // monitor takes a bare argument, which is never the emperor's own configuration: a
 // tenant could have written the file.
 func (c *commandLine[T]) monitor(place string) {
-	if !c.access.Files || !isKind(place, unix.S_IFREG) {
+	if !c.access.Files {
 		c.add("emperor", place)
 		return
 	}
-	data, err := readFile(place)
-	if watched := watches(data); err == nil && watched != "" {
+	found := make(chan string, 1)
+	go func() { found <- watchedBy(place) }()
+	watched := ""
+	select {
+	case watched = <-found:
+	case <-time.After(placePatience): // it does not answer: that is for its monitor to bear
+	}
+	if watched != "" {
 		c.problems.add(Origin{}, "", fmt.Sprintf("%s has emperor = %s: use --ini %s", place, watched, place), "a file alone is one vassal")
 		return
 	}
 	c.add("emperor", place)
+}
+
+// placePatience is how long a look at a bare argument may take.
+const placePatience = 2 * time.Second
+
+// watchedBy is what a file says that an emperor should watch.
+func watchedBy(file string) string {
+	if !isKind(file, unix.S_IFREG) {
+		return ""
+	}
+	data, err := readFile(file)
+	if err != nil {
+		return ""
+	}
+	return watches(data)
 }
 
 // ParseVassalArgs reads a vassal's command line, without the program's name:

@@ -34,9 +34,16 @@ func (f TemplateFiles) None() bool {
 	return len(f.InheritBefore)+len(f.IncludeBefore)+len(f.Set)+len(f.Inherit)+len(f.Include) == 0
 }
 
-// Read reads the files. Relative names start at dir, the directory of the vassal,
-// as they would for a vassal that reads them itself.
-func (f TemplateFiles) Read(dir string) (t Templates, err error) {
+// Bound calls read, which reads the file at a path, and need not wait for its end.
+type Bound func(path string, read func() ([]byte, error)) ([]byte, error)
+
+// Read reads the files, each within bound; nil: however long that takes. Relative names
+// start at dir, the directory of the vassal, as they would for a vassal that reads them
+// itself.
+func (f TemplateFiles) Read(dir string, bound Bound) (t Templates, err error) {
+	if bound == nil {
+		bound = func(_ string, read func() ([]byte, error)) ([]byte, error) { return read() }
+	}
 	t.Set, t.VassalMagic = f.Set, f.VassalMagic
 	for _, part := range []struct {
 		names []string
@@ -47,7 +54,7 @@ func (f TemplateFiles) Read(dir string) (t Templates, err error) {
 			if !filepath.IsAbs(path) {
 				path = filepath.Join(dir, name)
 			}
-			data, err := readFile(path)
+			data, err := bound(path, func() ([]byte, error) { return readFile(path) })
 			if err != nil {
 				return Templates{}, fmt.Errorf("template: %w", err)
 			}

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/internal/address"
+	"github.com/emperor-go/emperor/pkg/emperor/reads"
 )
 
 // Sockets is the Activator of uWSGI's options: the ways to find the address of an
@@ -24,6 +25,8 @@ type Sockets struct {
 	Directory string
 	// Exec is a command that prints the address; NAME is its first argument.
 	Exec string
+	// Reads bounds looks at files. Nil: nothing does.
+	Reads *reads.Pool
 	// Mode, UID and GID are those of unix sockets. UID and GID of -1: the emperor's.
 	Mode     os.FileMode
 	UID, GID int
@@ -39,14 +42,19 @@ func (s Sockets) Activate(ctx context.Context, p Plan) (Activation, error) {
 		return nil, err
 	}
 	text = address.In(p.Dir, text) // where the vassal's own relative names start, as in uWSGI
-	a := &activation{address: text, place: address.Placed(text, "/")}
-	if err := free(a, p); err != nil {
+	a := &activation{address: text, reads: s.Reads}
+	a.place, err = reads.Get(ctx, s.Reads, text, func() (address.Place, error) { return address.Placed(text, "/"), nil })
+	if err == nil {
+		err = free(a, p)
+	}
+	if err != nil {
 		return nil, err
 	}
-	if err := s.bind(ctx, a, owner); err != nil {
-		return nil, errors.Join(fmt.Errorf("cannot wait for connections on %s: %w", quote(text), cause(err)), a.Close())
+	bound, err := s.bind(ctx, a, owner)
+	if err != nil {
+		return nil, fmt.Errorf("cannot wait for connections on %s: %w", quote(text), cause(err))
 	}
-	return a, nil
+	return bound, nil
 }
 
 // free refuses an address that the vassal binds itself.
@@ -65,6 +73,7 @@ type activation struct {
 	place   address.Place
 	file    *os.File
 	inode   uint64 // of a unix socket's path, to remove only what is ours; else 0
+	reads   *reads.Pool
 }
 
 // String implements Activation.
@@ -114,6 +123,13 @@ func (a *activation) Wait(ctx context.Context) error {
 
 // Close implements Activation.
 func (a *activation) Close() error {
+	if a.inode == 0 {
+		return a.close()
+	}
+	return a.reads.Do(context.Background(), a.address, func(reads.At) error { return a.close() })
+}
+
+func (a *activation) close() error {
 	if a.file == nil {
 		return nil
 	}

@@ -55,8 +55,7 @@ func TestWhereAVassalIsOnDemand(t *testing.T) {
 }
 
 func bound(s Sockets, address string) (*activation, error) {
-	a := &activation{address: address}
-	return a, s.bind(context.Background(), a, 0)
+	return s.bind(context.Background(), &activation{address: address}, 0)
 }
 
 func TestActivationWaitsForAConnection(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/pkg/emperor/reads"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
@@ -33,10 +34,11 @@ const (
 // far as the operator's own options do, or the owner of the file beside the vassal's.
 func (s Sockets) address(ctx context.Context, p Plan) (address string, owner uint32, err error) {
 	if s.Extension != "" {
-		var text string
-		text, owner, err = readBeside(p.Path+s.Extension, p.UID)
-		if err == nil {
-			address, err = parseAddress(text)
+		path := p.Path + s.Extension
+		var read beside
+		read, err = reads.Get(ctx, s.Reads, path, func() (beside, error) { return readBeside(path, p.UID) })
+		if owner = read.owner; err == nil {
+			address, err = parseAddress(read.text)
 		}
 		if err != nil && !errors.Is(err, os.ErrNotExist) {
 			return "", 0, fmt.Errorf("cannot find the address of its socket: %q %w", filepath.Base(p.Path)+s.Extension, err)
@@ -62,36 +64,42 @@ func (s Sockets) address(ctx context.Context, p Plan) (address string, owner uin
 	return address, 0, nil
 }
 
+// beside is the content of a file that stands beside a vassal's, and its owner.
+type beside struct {
+	text  string
+	owner uint32
+}
+
 // readBeside reads a small file that stands beside a vassal's: a regular file itself and
 // no link to one, that root, this process's user or the owner of the vassal's file owns.
 // It opens the path once, and does not wait for a FIFO.
-func readBeside(path string, vassalOwner uint32) (text string, owner uint32, err error) {
+func readBeside(path string, vassalOwner uint32) (b beside, err error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	switch {
 	case errors.Is(err, unix.ELOOP):
-		return "", 0, errors.New("is a symbolic link, and none is followed")
+		return b, errors.New("is a symbolic link, and none is followed")
 	case err != nil:
-		return "", 0, fmt.Errorf("cannot be opened: %w", err)
+		return b, fmt.Errorf("cannot be opened: %w", err)
 	}
 	f := os.NewFile(uintptr(fd), path)
 	defer f.Close()
 	var st unix.Stat_t
 	switch err := unix.Fstat(fd, &st); {
 	case err != nil:
-		return "", 0, fmt.Errorf("cannot be read: %w", err)
+		return b, fmt.Errorf("cannot be read: %w", err)
 	case st.Mode&unix.S_IFMT != unix.S_IFREG:
-		return "", 0, errors.New("is not a regular file")
+		return b, errors.New("is not a regular file")
 	case isTenant(st.Uid) && st.Uid != vassalOwner:
-		return "", 0, fmt.Errorf("belongs to uid %d, and the vassal's file to uid %d", st.Uid, vassalOwner)
+		return b, fmt.Errorf("belongs to uid %d, and the vassal's file to uid %d", st.Uid, vassalOwner)
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxAddress+1))
 	switch {
 	case err != nil:
-		return "", 0, fmt.Errorf("cannot be read: %w", cause(err))
+		return b, fmt.Errorf("cannot be read: %w", cause(err))
 	case len(data) > maxAddress:
-		return "", 0, fmt.Errorf("is larger than %d bytes", maxAddress)
+		return b, fmt.Errorf("is larger than %d bytes", maxAddress)
 	}
-	return string(data), st.Uid, nil
+	return beside{string(data), st.Uid}, nil
 }
 
 // isTenant reports whether the files of a user are not the operator's word: those of root

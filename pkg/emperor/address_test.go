@@ -13,9 +13,9 @@ import (
 
 const stranger = 23001 // owns nothing else
 
-// beside writes the file that stands beside a.ini in a directory of its own, and returns
+// namedBy writes the file that stands beside a.ini in a directory of its own, and returns
 // the directory.
-func beside(t *testing.T, text string) string {
+func namedBy(t *testing.T, text string) string {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.WriteFile(filepath.Join(dir, "a.ini.socket"), []byte(text), 0o600); err != nil {
@@ -52,7 +52,7 @@ func refused(t *testing.T, err error, want string) {
 
 // The file that names an address is no way to read another one.
 func TestFileOfAnAddressIsNoLink(t *testing.T) {
-	dir := beside(t, "root:secret")
+	dir := namedBy(t, "root:secret")
 	path := filepath.Join(dir, "a.ini.socket")
 	if err := os.Rename(path, filepath.Join(dir, "shadow")); err != nil {
 		t.Fatal(err)
@@ -77,7 +77,7 @@ func TestLittleOfWhatIsNoAddressIsPrinted(t *testing.T) {
 		strings.Repeat("h", 100) + ":x":                            `cannot wait for connections on "` + strings.Repeat("h", 64) + `"…: `,
 		strings.Repeat("1.", 100) + ":80:90":                       `cannot wait for connections on "` + strings.Repeat("1.", 32) + `"…: `,
 	} {
-		_, err := activate(t, beside(t, text), 0)
+		_, err := activate(t, namedBy(t, text), 0)
 		refused(t, err, want)
 		if err != nil && (len(err.Error()) > 250 || strings.Contains(err.Error(), strings.Repeat("h", 65))) {
 			t.Errorf("too much is printed: %v", err)
@@ -96,7 +96,7 @@ func TestAFIFOIsNotWaitedFor(t *testing.T) {
 
 // Only root, this process's user and the owner of the vassal's file say where it is.
 func TestAddressHasTheOwnerOfTheVassalsFile(t *testing.T) {
-	dir := beside(t, "127.0.0.1:0")
+	dir := namedBy(t, "127.0.0.1:0")
 	giveTo(t, filepath.Join(dir, "a.ini.socket"), stranger)
 	_, err := activate(t, dir, 0)
 	refused(t, err, fmt.Sprintf("belongs to uid %d, and the vassal's file to uid 0", stranger))
@@ -127,7 +127,7 @@ func TestTenantGetsNoSocketInADirectoryOfRoot(t *testing.T) {
 		if address[0] == '1' && strings.TrimSpace(string(ports)) == "0" {
 			continue
 		}
-		dir := beside(t, address)
+		dir := namedBy(t, address)
 		giveTo(t, filepath.Join(dir, "a.ini.socket"), stranger)
 		a, err := activate(t, dir, stranger)
 		if want != "" {

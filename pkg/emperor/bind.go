@@ -13,17 +13,27 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/internal/address"
+	"github.com/emperor-go/emperor/pkg/emperor/reads"
 )
 
-// bind listens, with the rights of owner as far as it is a tenant.
-func (s Sockets) bind(ctx context.Context, a *activation, owner uint32) error {
+// bind makes a of what is known of it, or nothing. It has the rights of owner as far as
+// that is a tenant.
+func (s Sockets) bind(ctx context.Context, a *activation, owner uint32) (*activation, error) {
+	do := func(bind func() error) (*activation, error) {
+		if err := bind(); err != nil {
+			return nil, errors.Join(err, a.close())
+		}
+		return a, nil
+	}
 	switch {
 	case address.InFiles(a.address):
-		return s.bindPath(ctx, a, owner)
+		return reads.Open(ctx, s.Reads, filepath.Dir(a.address), func() (*activation, error) {
+			return do(func() error { return s.bindPath(ctx, a, owner) })
+		})
 	case address.IsUnix(a.address):
-		return a.listen(ctx, "unix", a.address)
+		return do(func() error { return a.listen(ctx, "unix", a.address) })
 	}
-	return a.bindPort(ctx, owner)
+	return do(func() error { return a.bindPort(ctx, owner) })
 }
 
 // bindPort listens on a port. An unspecified address is of its family, and none at all is

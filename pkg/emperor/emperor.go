@@ -35,8 +35,8 @@ type Options struct {
 	Attendant Attendant
 	// Check tells whether a configuration can be run at all, and what must be
 	// known of it; one that cannot be run is logged and changes nothing. It is
-	// called in a monitor's goroutine, never in the loop. Nil: everything can be
-	// run.
+	// called in a goroutine of its own. After an error that is reads.ErrSlow it is
+	// called again. Nil: everything can be run.
 	Check func(monitor.Config) (Facts, error)
 	// Compare tells what it takes for a new configuration to take effect in a
 	// vassal that runs an old one. It is called in a goroutine of its own. Nil:
@@ -282,7 +282,8 @@ func (e *Emperor) Run(ctx context.Context) error {
 	watching, stopWatching := context.WithCancel(ctx)
 	defer stopWatching()
 	for i, m := range e.options.Monitors {
-		e.group.Go(func() { e.watch(watching, i, m) })
+		r := newReview(e, i)
+		e.group.Go(func() { e.watch(watching, m, r) })
 	}
 	shutdown, hurry := ctx.Done(), e.options.Hurry
 	for !e.stopping || len(e.vassals) > 0 {

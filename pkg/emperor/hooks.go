@@ -27,7 +27,7 @@ func (s *System) Start(ctx context.Context, log *slog.Logger) error {
 // there is no child.
 func (s *System) runner(r Request, c *child) hooks.Runner {
 	run := hooks.Runner{Timeout: s.HookTimeout, Shells: s.Shells, Log: r.Log, Context: r.Config.Name, Begin: r.Hooking, Observe: r.Hooked, Cgroups: s.Cgroups}
-	run.Dir = workingDirectory(r)
+	run.Dir = s.workingDirectory(r)
 	run.Subject = hooks.Subject{Name: r.Config.Name, UID: r.Config.UID, GID: r.Config.GID}
 	if c != nil {
 		run.Subject.PID = c.PID()
@@ -57,7 +57,7 @@ func (s *System) vassalVars(r Request, pid int) []string {
 		"UWSGI_VASSAL_UID=" + strconv.FormatUint(uint64(r.Config.UID), 10),
 		"UWSGI_VASSAL_GID=" + strconv.FormatUint(uint64(r.Config.GID), 10),
 		"UWSGI_VASSAL_GENERATION=" + strconv.FormatUint(r.Generation, 10),
-		"UWSGI_VASSALS_DIR=" + workingDirectory(r),
+		"UWSGI_VASSALS_DIR=" + s.workingDirectory(r),
 	}
 	if pid == 0 {
 		return vars

@@ -11,6 +11,7 @@ import (
 
 	"github.com/emperor-go/emperor/internal/termlog"
 	"github.com/emperor-go/emperor/pkg/emperor/output"
+	"github.com/emperor-go/emperor/pkg/emperor/reads"
 	"github.com/emperor-go/emperor/pkg/emperor/turn"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
@@ -69,13 +70,15 @@ type System struct {
 	Turns *turn.Line
 	// Output takes what vassals print. Nil: their logs do.
 	Output *output.Hub
+	// Reads bounds looks at files. Required.
+	Reads *reads.Pool
 	// Cgroups is where each generation gets a cgroup of its own. Nil: nowhere.
 	Cgroups *namespaces.CgroupRoot
 }
 
 // Launch implements Launcher: hooks before, clone, hooks after, order.
 func (s *System) Launch(ctx context.Context, r Request) (Process, error) {
-	r.Config = r.Config.Located()
+	r.Config = s.located(r.Config)
 	c, err := s.launch(ctx, r)
 	if err != nil {
 		s.miscarried(ctx, r)
@@ -85,10 +88,11 @@ func (s *System) Launch(ctx context.Context, r Request) (Process, error) {
 }
 
 func (s *System) launch(ctx context.Context, r Request) (_ *child, err error) {
-	if s.Templates != nil {
-		if r.Templates, err = s.Templates(r.Config.Dir); err != nil {
-			return nil, err
-		}
+	if err := s.enterable(ctx, r.Config.Dir); err != nil {
+		return nil, err
+	}
+	if r.Templates, err = s.templates(r); err != nil {
+		return nil, err
 	}
 	if err := s.before(ctx, r); err != nil {
 		return nil, err
@@ -175,7 +179,7 @@ func (s *System) clone(r Request) (_ *child, err error) {
 	}
 	command := namespaces.Command{
 		Path: s.Program, Args: []string{filepath.Base(s.Program), "--ini", r.Config.Name}, Env: env,
-		Dir: workingDirectory(r), Files: ends, Namespaces: s.Clone, Deathsig: deathSignal, Keyring: s.Keyring,
+		Dir: s.workingDirectory(r), Files: ends, Namespaces: s.Clone, Deathsig: deathSignal, Keyring: s.Keyring,
 	}
 	if s.Cgroups != nil {
 		if c.cgroup, err = s.Cgroups.Create(fmt.Sprintf("%s%s.%d", vassalCgroup, r.Config.Name, r.Generation)); err != nil {
@@ -207,14 +211,4 @@ func (s *System) Confines(c *namespaces.Caller) (bool, error) {
 		return !ours, err
 	}
 	return false, nil
-}
-
-// workingDirectory is that of hooks and vassals: the monitored directory, or with a
-// pattern the emperor's, as in uWSGI; the root while that is away.
-func workingDirectory(r Request) string {
-	dir := r.Config.Dir
-	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
-		return "/"
-	}
-	return dir
 }

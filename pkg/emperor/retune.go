@@ -2,9 +2,11 @@ package emperor
 
 import (
 	"context"
+	"errors"
 	"reflect"
 
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
+	"github.com/emperor-go/emperor/pkg/emperor/reads"
 )
 
 // Retune takes over other options for everything that comes from now on: a vassal's
@@ -55,6 +57,10 @@ func (r rechecked) apply(e *Emperor) {
 	v := r.v
 	if r.stale() || v.state != Running || v.withdrawn || v.wanted.Version != r.version {
 		return // a newer configuration was checked by itself
+	}
+	if errors.Is(r.err, reads.ErrSlow) {
+		v.log.Warn("cannot check its configuration again; what runs goes on", "error", r.err)
+		return
 	}
 	if e.note(v, r.err); r.err != nil {
 		return

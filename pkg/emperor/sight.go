@@ -3,12 +3,15 @@ package emperor
 import (
 	"context"
 	"slices"
+
+	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 )
 
 // Progress is how far an emperor has come.
 type Progress struct {
 	// Begun: every monitor has taken its first look, and nothing of what was found
-	// waits for its launch. A launch that takes long is not waited for.
+	// is still being read or waits for its launch. A launch that takes long is not
+	// waited for.
 	Begun bool
 	// Rolling: vassals are being reloaded, or wait for it.
 	Rolling bool
@@ -26,6 +29,7 @@ func (e *Emperor) Progress(ctx context.Context) (p Progress, err error) {
 		p.Begun = len(e.sets) == len(e.options.Monitors) && len(e.queue) == 0 && e.launching == 0
 		p.Rolling, p.Rolls = len(e.rolling) > 0 || e.rechecking > 0, e.rolls
 		for _, v := range e.vassals {
+			p.Begun = p.Begun && v.fault != monitor.ErrReading.Error()
 			p.Rolling = p.Rolling || v.state == Reloading
 		}
 	})

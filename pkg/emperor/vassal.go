@@ -2,6 +2,7 @@ package emperor
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"slices"
@@ -269,7 +270,7 @@ func (v *vassal) attrs(next State) []slog.Attr {
 // note remembers why the newest configuration is of no use and logs it once.
 func (e *Emperor) note(v *vassal, err error) {
 	if err == nil {
-		if v.fault != "" {
+		if v.fault != "" && v.fault != monitor.ErrReading.Error() {
 			e.mention(v, AboutConfig, "it can be used again")
 		}
 		v.fault, v.faultSince = "", time.Time{}
@@ -282,6 +283,10 @@ func (e *Emperor) note(v *vassal, err error) {
 		v.faultSince = time.Now()
 	}
 	v.fault = err.Error()
+	if errors.Is(err, monitor.ErrReading) {
+		v.log.Info("its file is still being read")
+		return
+	}
 	e.mention(v, AboutConfig, "it cannot be used: %s", v.fault)
 	if v.state.hasProcess() {
 		v.log.Error("cannot use its new configuration; the old one keeps running", "error", err)

@@ -7,44 +7,53 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 )
 
-// watch runs one monitor and checks what it finds, off the loop.
-func (e *Emperor) watch(ctx context.Context, source int, m monitor.Monitor) {
-	known := map[string]finding{}
-	err := m.Run(ctx, func(set monitor.Set) {
-		var plans []Plan
-		plans, known = e.check(set, known)
-		e.post(found{source, plans})
-	})
+// parting is how long the end of a monitor is waited for. One that hangs in the kernel
+// does not end.
+const parting = time.Second
+
+// watch runs one monitor and has what it finds reviewed, off the loop, until ctx ends.
+func (e *Emperor) watch(ctx context.Context, m monitor.Monitor, r *review) {
+	sets, ended := make(chan monitor.Set), make(chan error, 1)
+	go func() {
+		ended <- m.Run(ctx, func(set monitor.Set) {
+			select {
+			case sets <- set:
+			case <-ctx.Done():
+			}
+		})
+	}()
+	defer r.stop()
+	for {
+		select {
+		case set := <-sets:
+			r.begin(ctx, set)
+		case f := <-r.over:
+			r.take(ctx, f)
+		case <-r.slow.C:
+			r.hasty = true
+		case <-r.retry.C:
+			r.begin(ctx, r.set)
+		case err := <-ended:
+			e.ended(err)
+			return
+		case <-ctx.Done():
+			select {
+			case err := <-ended:
+				e.ended(err)
+			case <-time.After(parting):
+				r.log.Warn("a monitor does not end: it is left behind", "monitor", m.String())
+			}
+			return
+		}
+		r.report()
+	}
+}
+
+// ended tells the loop why a monitor could not begin.
+func (e *Emperor) ended(err error) {
 	if err != nil {
 		e.post(blind{err})
 	}
-}
-
-// finding is the outcome of a check, kept so that it is made once a version.
-type finding struct {
-	version monitor.Version
-	round   uint64
-	facts   Facts
-	err     error
-}
-
-func (e *Emperor) check(set monitor.Set, known map[string]finding) ([]Plan, map[string]finding) {
-	round := e.checks.Load()
-	plans, findings := make([]Plan, len(set)), make(map[string]finding, len(set))
-	for i, c := range set {
-		plans[i].Config = c
-		if c.Err != nil || e.options.Check == nil {
-			continue
-		}
-		f, ok := known[c.Name]
-		if !ok || f.version != c.Version || f.round != round {
-			f.version, f.round = c.Version, round
-			f.facts, f.err = e.options.Check(c)
-		}
-		findings[c.Name] = f
-		plans[i].Facts, plans[i].Err = f.facts, f.err
-	}
-	return plans, findings
 }
 
 // reconcile compares what a monitor found with what there is.

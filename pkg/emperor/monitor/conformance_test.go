@@ -222,6 +222,8 @@ func (l *logBuffer) String() string {
 	return l.b.String()
 }
 
+var discard = slog.New(slog.DiscardHandler)
+
 func newDir(t *testing.T, rescan time.Duration) (*Dir, string) {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "vassals")

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
 	"os"
 	"path/filepath"
-	"slices"
+
+	"github.com/emperor-go/emperor/pkg/emperor/reads"
 )
 
 // Dir monitors a directory: each regular file in it with a known extension is a
@@ -18,26 +18,35 @@ import (
 type Dir struct {
 	files
 	path  string
+	own   []place         // where the path itself can change
 	dirty map[string]bool // names to look at; the empty name: all
 	links map[place][]string
 }
 
 // NewDir returns a monitor of the directory path. It fails when there is no such
-// directory or it cannot be read.
+// directory or it cannot be read. A file system that does not answer is waited for
+// later.
 func NewDir(path string, o DirOptions) (*Dir, error) {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
 		return nil, fmt.Errorf("cannot monitor %q: %w", path, err)
 	}
-	f, err := os.OpenFile(absolute, os.O_RDONLY|oDirectory, 0)
-	if err != nil {
+	d := &Dir{files: newFiles(o), path: absolute, dirty: map[string]bool{"": true}, links: map[place][]string{}}
+	err = d.options.Reads.Do(context.Background(), absolute, func(reads.At) error {
+		f, err := os.OpenFile(absolute, os.O_RDONLY|oDirectory, 0)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		if _, err := f.Readdirnames(1); !errors.Is(err, io.EOF) {
+			return err
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, reads.ErrSlow) {
 		return nil, fmt.Errorf("cannot monitor %q: %w", path, cause(err))
 	}
-	defer f.Close()
-	if _, err := f.Readdirnames(1); err != nil && !errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("cannot monitor %q: %w", path, cause(err))
-	}
-	return &Dir{files: newFiles(o), path: absolute, dirty: map[string]bool{"": true}, links: map[place][]string{}}, nil
+	return d, nil
 }
 
 // String returns the absolute path of the directory.
@@ -47,11 +56,7 @@ func (d *Dir) String() string { return d.path }
 func (d *Dir) Run(ctx context.Context, report func(Set)) error {
 	d.open(ctx, d.path)
 	defer d.close()
-	if d.look(); d.trouble != "" {
-		return fmt.Errorf("cannot monitor %q: %s", d.path, d.trouble)
-	}
-	d.loop(ctx, d, report)
-	return nil
+	return d.loop(ctx, d, report)
 }
 
 // mark makes dirty what the hints are about and reports whether that is anything.
@@ -71,79 +76,75 @@ func (d *Dir) mark(hints []hint) bool {
 }
 
 // blind is it also when nothing at its path is watched any more.
-func (d *Dir) blind() bool { return d.watch == nil || d.trouble != "" || !d.watch.has(d.path) }
+func (d *Dir) blind() bool {
+	return d.watch == nil || len(d.troubles) > 0 || !d.watch.has(d.path)
+}
 
-// look reads what is dirty and reports whether the set has changed. When the
-// directory cannot be read, everything stays as it was and stays dirty.
-func (d *Dir) look() (changed bool) {
+// look reads what is dirty. When the directory cannot be read, everything stays as it was
+// and stays dirty.
+func (d *Dir) look() {
 	if d.blind() {
 		d.dirty[""] = true
 	}
-	dir, err := os.OpenFile(d.path, os.O_RDONLY|oDirectory, 0)
-	if err != nil {
-		d.failed(d.path, err)
-		return false
-	}
-	defer dir.Close()
-	d.rewatch()
-	names, err := d.names(dir)
-	if err != nil {
-		d.failed(d.path, err)
-		return false
-	}
-	d.succeeded(d.path)
-	clear(d.dirty)
-	for _, name := range names {
-		if d.refresh(int(dir.Fd()), Config{Name: name, Path: filepath.Join(d.path, name), Dir: d.path}) {
-			changed = true
-		}
-	}
-	d.followLinks()
-	return changed
-}
-
-// names lists what must be looked at: the dirty names and those that may be gone, or
-// every name there is and every name there was.
-func (d *Dir) names(dir *os.File) ([]string, error) {
-	seen := map[string]bool{}
+	names := map[string]bool{}
 	for name := range d.dirty {
-		seen[name] = true
+		names[name] = true
 	}
-	if d.dirty[""] {
-		found, err := dir.Readdirnames(-1)
-		if err != nil {
-			return nil, err
+	clear(d.dirty)
+	known, all := d.homes[d.path], names[""]
+	d.begin(d.path, func(touch reads.At) func() {
+		found, err := d.survey(touch, d.path, known, all, d.list)
+		if err == nil {
+			err = d.claimLate()
 		}
-		for _, name := range found {
-			if d.counts(name) {
-				seen[name] = true
-			}
-		}
-	}
-	for name, e := range d.entries {
-		if d.dirty[""] || !e.missing.IsZero() {
-			seen[name] = true
-		}
-	}
-	delete(seen, "")
-	return slices.Collect(maps.Keys(seen)), nil
+		return func() { d.surveyed(found, names, err) }
+	}, func() { d.surveyed(folder{}, nil, reads.ErrSlow) }, nil)
 }
 
-// rewatch makes sure that the directory that is read is the one that is watched.
-// Watching what is watched already changes nothing (inotify_add_watch(2)).
-func (d *Dir) rewatch() {
-	if d.watch == nil {
+// list returns the names in the directory that count.
+func (d *Dir) list(dir *os.File) (names []string, err error) {
+	all, err := dir.Readdirnames(-1)
+	for _, name := range all {
+		if d.counts(name) {
+			names = append(names, name)
+		}
+	}
+	return names, err
+}
+
+// surveyed takes in what is in the directory and has it read: the names that were asked
+// for and those that may be gone, or every name there is and every name there was.
+func (d *Dir) surveyed(found folder, names map[string]bool, err error) {
+	switch {
+	case err != nil:
+		if !d.reported && !errors.Is(err, reads.ErrSlow) {
+			d.failure = fmt.Errorf("cannot monitor %q: %w", d.path, cause(err))
+		}
+		d.failed(d.path, err)
+		d.dirty[""] = true
+		return
+	case !d.trusted(found):
+		d.dirty[""] = true
 		return
 	}
-	known := d.watch.has(d.path)
-	if err := d.watch.add(d.path); err != nil && known {
-		d.options.Log.Warn("no events: looking every second", "error", err)
+	d.own = found.places
+	for _, name := range found.names {
+		names[name] = true
+	}
+	for name, e := range d.entries {
+		if found.listed || !e.missing.IsZero() || e.denied || e.again {
+			names[name] = true
+		}
+	}
+	delete(names, "")
+	for name := range names {
+		d.refresh(found.home, Config{Name: name, Path: filepath.Join(d.path, name), Dir: d.path})
 	}
 }
 
-// followLinks watches the places on which the entries that are links depend, and
-// the directory's own path if it leads through links; and no others.
-func (d *Dir) followLinks() {
+// tidy watches the places on which the entries that are links depend, and the
+// directory's own path if it leads through links; and no others.
+func (d *Dir) tidy() {
 	if d.watch == nil {
 		return
 	}
@@ -155,7 +156,7 @@ func (d *Dir) followLinks() {
 			wanted[p.dir] = true
 		}
 	}
-	depend("", walk("/", d.path, 0))
+	depend("", d.own)
 	for name, e := range d.entries {
 		depend(name, e.places)
 	}

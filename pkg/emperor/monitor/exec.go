@@ -17,32 +17,48 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// patience is how long a program may take that prints a configuration. Its monitor
-// waits for it, nobody else does.
+// patience is how long a program may take that prints a configuration.
 const patience = 10 * time.Second
 
-// outputOf executes the file that a descriptor is open on and returns what it
-// prints. It must belong to somebody who may do that anyway.
-func outputOf(fd int, name string, owner uint32) ([]byte, error) {
+// execute runs an executable file for its output, beside the loop and beside others, and
+// takes that in.
+func (f *files) execute(e *entry, c Config, r result) {
+	l := &look{late: func() { f.tarry(e, c) }}
+	f.awaited[l] = true
+	f.running.Go(func() {
+		defer r.program.Close()
+		select {
+		case f.programs <- struct{}{}:
+		case <-f.ctx.Done():
+			return
+		}
+		done := r
+		done.program, done.printed = nil, true
+		done.data, done.err = outputOf(f.ctx, r.program, r.stat.uid)
+		<-f.programs
+		f.hand(func() {
+			delete(f.awaited, l)
+			f.take(e, c, done)
+		})
+	})
+}
+
+// outputOf executes a file that is open and returns what it prints. It must belong to a
+// user who may do that anyway.
+func outputOf(ctx context.Context, file *os.File, owner uint32) ([]byte, error) {
 	if owner != 0 && int(owner) != os.Geteuid() {
-		return nil, fmt.Errorf("may be executed, but belongs to uid %d: its output would be the emperor's word", owner)
+		return nil, fmt.Errorf("may be executed, but belongs to uid %d (executable vassal files must belong to root or the emperor's user)", owner)
 	}
-	own, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, 3)
-	if err != nil {
-		return nil, err
-	}
-	file := os.NewFile(uintptr(own), name)
-	defer file.Close()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "/proc/self/fd/3") // a script is opened there once more
-	cmd.Args, cmd.ExtraFiles = []string{name}, []*os.File{file}
+	cmd.Args, cmd.ExtraFiles = []string{file.Name()}, []*os.File{file}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }
 	cmd.WaitDelay = time.Second
 	var text, complaint bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &bounded{&text, MaxConfig + 1}, &bounded{&complaint, 256}
-	err = namespaces.Run(cmd)
+	err := namespaces.Run(cmd)
 	switch {
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("did not end within %v", patience)

@@ -3,7 +3,10 @@ package monitor
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
+
+	"github.com/emperor-go/emperor/pkg/emperor/reads"
 )
 
 const (
@@ -15,6 +18,8 @@ const (
 	// absence is how long a name must be gone before its vassal is: editors move
 	// a file away and write a new one.
 	absence = 100 * time.Millisecond
+	// grace is how long a report waits for reads that do not end, while no other does.
+	grace = 250 * time.Millisecond
 	// lookout is the time between looks while events cannot be had.
 	lookout = time.Second
 )
@@ -33,30 +38,54 @@ type DirOptions struct {
 	// MagicExec: a file that may be executed is, and its output is the configuration.
 	// It must belong to root or to this process's user.
 	MagicExec bool
+	// Reads bounds what file systems do not answer. Nil: the monitor has one of its own.
+	Reads *reads.Pool
 	// Log gets a line when the directory cannot be read, and when it can again.
 	// Required.
 	Log *slog.Logger
 }
 
 // files is what the monitors of files share: what is known of each file, and when
-// to look again. One goroutine uses it, but for Rescan.
+// to look again. One goroutine uses it, but for Rescan. That goroutine never touches
+// a file: looks run beside it, and hand in what they have found.
 type files struct {
-	options DirOptions
-	watch   *watcher // nil: no events, look every so often
-	entries map[string]*entry
-	hints   chan []hint
-	trouble string        // why the directory cannot be read, as it was logged
-	asked   chan struct{} // somebody wants a full look; holds one
+	options  DirOptions
+	ctx      context.Context // of Run
+	watch    *watcher        // nil: no events, look every so often
+	entries  map[string]*entry
+	homes    map[string]home   // of each directory that was read, where it was
+	troubles map[string]string // of each that cannot be read, why, as it was logged
+	hints    chan []hint
+	found    chan func()    // what looks have found out, to be taken in
+	awaited  map[*look]bool // looks for which the next report waits
+	news     bool           // the set has changed since the last report
+	due      bool           // there is something to look at now
+	reported bool           // there has been a report
+	failure  error          // of the first look
+	programs chan struct{}  // places of executable files that run
+	running  sync.WaitGroup // of them
+	asked    chan struct{}  // a client wants a full look; holds one
+	claims   claims
 }
+
+// maxPrograms is how many executable files run at a time.
+const maxPrograms = 8
 
 func newFiles(o DirOptions) files {
 	if len(o.Extensions) == 0 {
 		o.Extensions = []string{".ini"}
 	}
-	return files{options: o, entries: map[string]*entry{}, hints: make(chan []hint), asked: make(chan struct{}, 1)}
+	if o.Reads == nil {
+		o.Reads = reads.New()
+	}
+	return files{
+		options: o, entries: map[string]*entry{}, homes: map[string]home{}, troubles: map[string]string{},
+		hints: make(chan []hint), found: make(chan func()), awaited: map[*look]bool{},
+		programs: make(chan struct{}, maxPrograms), asked: make(chan struct{}, 1),
+	}
 }
 
-// Rescan asks for a full look at once. It never blocks, may be called by anybody
+// Rescan asks for a full look at once. It never blocks, may be called by any goroutine
 // at any time, and asking again before the look has begun changes nothing.
 func (f *files) Rescan() {
 	select {
@@ -67,6 +96,7 @@ func (f *files) Rescan() {
 
 // open starts to listen for events; without any, files are looked at all the same.
 func (f *files) open(ctx context.Context, path string) {
+	f.ctx = ctx
 	w, err := newWatcher()
 	if err != nil {
 		f.options.Log.Warn("no events: looking every second", "path", path, "error", err)
@@ -76,7 +106,9 @@ func (f *files) open(ctx context.Context, path string) {
 	go forward(ctx, w, f.hints)
 }
 
+// close ends what the monitor has begun. It does not wait for what hangs.
 func (f *files) close() {
+	f.running.Wait()
 	if f.watch != nil {
 		f.watch.close()
 	}
@@ -87,60 +119,84 @@ type source interface {
 	// mark notes what the hints are about and reports whether that is anything. The
 	// empty hint is about everything.
 	mark(hints []hint) bool
-	// look reads what was marked and reports whether the set has changed.
-	look() (changed bool)
+	// look begins to look at what was marked.
+	look()
+	// tidy is called when a look is over.
+	tidy()
 	// blind reports whether changes make no events.
 	blind() bool
 }
 
-// loop reports what s has seen so far, and looks again until ctx ends.
-func (f *files) loop(ctx context.Context, s source, report func(Set)) {
+// loop looks at s, reports what it has seen, and looks again until ctx ends. It fails
+// when the first look does.
+func (f *files) loop(ctx context.Context, s source, report func(Set)) error {
 	var (
 		quiet  = time.NewTimer(lookout) // when to look at what is marked
-		since  time.Time                // when the first of it was marked
+		slow   = time.NewTimer(grace)   // when to report without what is still being read
+		since  time.Time                // when the first of what is marked was
 		rescan <-chan time.Time
 	)
 	defer quiet.Stop()
-	plan := func() {
-		if next := f.next(s.blind()); next > 0 {
-			quiet.Reset(next)
-		} else {
-			quiet.Stop()
-		}
-	}
+	defer slow.Stop()
 	if f.options.Rescan > 0 {
 		ticker := time.NewTicker(f.options.Rescan)
 		defer ticker.Stop()
 		rescan = ticker.C
 	}
-	report(f.set())
-	plan()
+	f.due, f.news = true, true
 	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-rescan:
-			s.mark([]hint{{}})
-			f.warnBusy()
-		case <-f.asked:
-			s.mark([]hint{{}})
-			f.warnBusy()
-		case batch := <-f.hints:
-			if !s.mark(batch) {
-				continue
-			}
-			if since.IsZero() {
-				since = time.Now()
-			}
-			quiet.Reset(min(settle, max(0, settleMax-time.Since(since))))
+		busy := len(f.awaited) > 0
+		if f.due && !busy {
+			f.due, since = false, time.Time{}
+			s.look()
+			slow.Reset(grace)
 			continue
-		case <-quiet.C:
 		}
-		since = time.Time{}
-		if s.look() {
+		if f.failure != nil {
+			return f.failure
+		}
+		if f.news && !busy {
+			f.news, f.reported = false, true
 			report(f.set())
 		}
-		plan()
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-rescan:
+			f.lookAtAll(s)
+		case <-f.asked:
+			f.lookAtAll(s)
+		case batch := <-f.hints:
+			if s.mark(batch) {
+				if since.IsZero() {
+					since = time.Now()
+				}
+				quiet.Reset(min(settle, max(0, settleMax-time.Since(since))))
+			}
+		case <-quiet.C:
+			f.due = true
+		case takeIn := <-f.found:
+			takeIn()
+			slow.Reset(grace)
+		case <-slow.C:
+			f.abandon()
+		}
+		if over := busy && len(f.awaited) == 0; over {
+			slow.Stop()
+			s.tidy()
+			if next := f.next(s.blind()); since.IsZero() && next > 0 {
+				quiet.Reset(next)
+			}
+		}
+	}
+}
+
+func (f *files) lookAtAll(s source) {
+	f.due = s.mark([]hint{{}}) || f.due
+	for name, e := range f.entries {
+		if e.busy {
+			f.options.Log.Warn("the file is still open for writing; it is read when its writer closes it", "file", name)
+		}
 	}
 }
 
@@ -151,52 +207,27 @@ func (f *files) next(blind bool) time.Duration {
 		next = lookout
 	}
 	for _, e := range f.entries {
-		if e.missing.IsZero() {
+		var left time.Duration
+		switch {
+		case !e.missing.IsZero():
+			left = max(time.Millisecond, absence-time.Since(e.missing))
+		case e.denied:
+			left = lookout
+		default:
 			continue
 		}
-		if left := max(time.Millisecond, absence-time.Since(e.missing)); next == 0 || left < next {
+		if next == 0 || left < next {
 			next = left
 		}
 	}
 	return next
 }
 
-func (f *files) warnBusy() {
-	for name, e := range f.entries {
-		if e.busy {
-			f.options.Log.Warn("the file is still open for writing; it is read when its writer closes it", "file", name)
-		}
-	}
-}
-
-// failed notes that the directory cannot be read, and says so once.
-func (f *files) failed(dir string, err error) {
-	err = cause(err)
-	if f.trouble == err.Error() {
-		return
-	}
-	f.trouble = err.Error()
-	f.options.Log.Warn("cannot read the directory; its vassals keep running", "directory", dir, "error", err)
-}
-
-// succeeded notes that it can, and says so when it could not.
-func (f *files) succeeded(dir string) {
-	if f.trouble != "" {
-		f.options.Log.Info("the directory can be read again", "directory", dir)
-		f.trouble = ""
-	}
-}
-
-// watchOnly watches the wanted directories and no others.
+// watchOnly ends the watch on all but the wanted directories.
 func (f *files) watchOnly(wanted map[string]bool) {
 	for _, dir := range f.watch.list() {
 		if !wanted[dir] {
 			f.watch.remove(dir)
-		}
-	}
-	for dir := range wanted {
-		if !f.watch.has(dir) {
-			_ = f.watch.add(dir) // the rescan is the safety net
 		}
 	}
 }

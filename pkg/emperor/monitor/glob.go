@@ -9,19 +9,33 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/emperor/reads"
 )
 
 // Glob monitors a pattern of paths: each regular file that it fits and that has a
 // known extension is a vassal. Its path, spelled as in the pattern, is the vassal's
 // name, and the vassal's working directory is the one of this process, as in uWSGI's
 // glob monitor. It learns of changes by inotify(7) in every directory that the
-// pattern leads through.
+// pattern leads through. One of these that does not answer holds up none of the others.
 type Glob struct {
 	files
-	given   string // the pattern as it was written
-	dir     string // where it starts if it is relative
-	pattern string // absolute
-	base    string // the directory where the pattern begins to be one
+	pattern string   // absolute
+	dir     string   // where the pattern starts if it is relative
+	base    string   // the directory where it begins to be a pattern, as it spells it
+	parts   []string // of the pattern below that
+	ways    map[string]*way
+
+	// What an event can be about, since the last look.
+	watched map[string]bool // directories; true: of files and nothing else
+	turns   map[place]bool  // where a path can come to mean another file
+}
+
+// way is a directory that a pattern leads through, by its name as the pattern spells it.
+type way struct {
+	path   string  // absolute
+	last   bool    // the files are in it
+	places []place // where its path can come to mean another one
 }
 
 // NewGlob returns a monitor of a pattern (see Expand). A path without wildcards is
@@ -37,120 +51,146 @@ func NewGlob(pattern string, o DirOptions) (*Glob, error) {
 	if dir == "" {
 		dir = "/"
 	}
-	absolute := filepath.Clean(within(dir, pattern))
-	g := &Glob{files: newFiles(o), given: pattern, dir: dir, pattern: absolute, base: filepath.Dir(absolute)}
-	if at := strings.IndexAny(absolute, special); at >= 0 {
-		g.base = filepath.Clean(absolute[:strings.LastIndex(absolute[:at], "/")+1])
-	}
+	g := &Glob{files: newFiles(o), dir: dir, pattern: filepath.Clean(within(dir, pattern)), ways: map[string]*way{}}
+	g.base, g.parts = cut(pattern)
 	return g, nil
 }
 
 // String returns the absolute pattern.
 func (g *Glob) String() string { return "glob://" + g.pattern }
 
+// path is what a name means.
+func (g *Glob) path(name string) string { return filepath.Clean(within(g.dir, name)) }
+
 // Run implements Monitor.
 func (g *Glob) Run(ctx context.Context, report func(Set)) error {
 	g.open(ctx, g.pattern)
 	defer g.close()
-	g.look()
-	g.loop(ctx, g, report)
-	return nil
+	return g.loop(ctx, g, report)
 }
 
 // mark reports whether one of the hints may change anything: names like those of
 // editors' temporary files do not. A look is at everything.
 func (g *Glob) mark(hints []hint) bool {
 	for _, h := range hints {
-		if h.dir != filepath.Dir(g.pattern) || h.entry == "" || g.counts(h.entry) {
+		last, known := g.watched[h.dir]
+		if h.entry == "" || known && (!last || g.counts(h.entry)) || g.turns[place(h)] {
 			return true
 		}
 	}
 	return false
 }
 
-func (g *Glob) blind() bool { return g.watch == nil || g.trouble != "" }
+func (g *Glob) blind() bool { return g.watch == nil || len(g.troubles) > 0 }
 
-// look reads what has changed and reports whether the set has. While the directory
-// cannot be read in which the pattern begins, everything stays as it was.
-func (g *Glob) look() (changed bool) {
-	g.rewatch() // first: what comes later than the look makes an event
-	if _, err := os.ReadDir(g.base); err != nil {
-		g.failed(g.base, err)
-		return false
-	}
-	g.succeeded(g.base)
-	seen := map[string]bool{}
-	for _, name := range Expand(g.dir, g.given) {
-		seen[name] = g.counts(filepath.Base(name))
-	}
-	for name := range g.entries {
-		seen[name] = true
-	}
-	for name, isConfig := range seen {
-		if isConfig && g.refreshName(name) {
-			changed = true
-		}
-	}
-	g.followLinks()
-	return changed
+// look visits every directory that the pattern leads through.
+func (g *Glob) look() {
+	g.visit(g.base, g.parts, nil)
 }
 
-// refreshName looks at one file. What cannot be looked at stays as it was.
-func (g *Glob) refreshName(name string) (changed bool) {
-	path := filepath.Clean(within(g.dir, name))
-	dir, err := os.OpenFile(filepath.Dir(path), unix.O_PATH|oDirectory, 0)
+// visit looks at a directory and what the other parts of the pattern say about it: files
+// in it, or more directories to visit. late is that of a look.
+func (g *Glob) visit(name string, parts []string, late func()) {
+	w := g.ways[name]
+	if w == nil {
+		w = &way{path: g.path(name), last: len(parts) == 1}
+		g.ways[name] = w
+	}
+	known := g.homes[w.path]
+	g.begin(w.path, func(touch reads.At) func() {
+		found, err := g.survey(touch, w.path, known, strings.ContainsAny(parts[0], special), func(d *os.File) ([]string, error) {
+			return matching(d, parts[0])
+		})
+		if err == nil && !found.listed {
+			found.names = []string{parts[0]}
+		}
+		return func() { g.visited(name, found, parts, err) }
+	}, func() { g.visited(name, folder{path: w.path}, parts, reads.ErrSlow) }, late)
+}
+
+// visited takes in what is in a directory. One that cannot be looked at changes nothing;
+// one that is gone takes what was in it along, unless it is the one where the pattern
+// begins.
+func (g *Glob) visited(dir string, found folder, parts []string, err error) {
+	w := g.ways[dir]
 	switch {
-	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR):
-		return g.absent(name)
+	case w == nil: // it took so long that it is gone
+		return
+	case dir != g.base && (errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR)):
+		g.leave(dir)
+		return
 	case err != nil:
-		return false
-	}
-	defer dir.Close()
-	return g.refresh(int(dir.Fd()), Config{Name: name, Path: path, Dir: g.dir})
-}
-
-// rewatch watches every directory that the pattern leads through as it is now.
-func (g *Glob) rewatch() {
-	if g.watch == nil {
+		g.failed(found.path, err)
+		return
+	case !g.trusted(found):
 		return
 	}
-	for _, dir := range g.dirs() {
-		_ = g.watch.add(dir) // the rescan is the safety net
-	}
-}
-
-// dirs are the directories in which a change may bring or take a match.
-func (g *Glob) dirs() []string {
-	dirs := []string{nearestDir(g.base)}
-	for dir := filepath.Dir(g.pattern); len(dir) > len(g.base); dir = filepath.Dir(dir) {
-		dirs = append(dirs, Expand("/", dir)...)
-	}
-	return dirs
-}
-
-// nearestDir is a directory, or the nearest one above where it may come to be.
-func nearestDir(path string) string {
-	for path != "/" {
-		if info, err := os.Stat(path); err == nil && info.IsDir() {
-			return path
+	w.places = found.places
+	there := map[string]bool{}
+	for _, entry := range found.names {
+		name := below(dir, entry)
+		there[name] = true
+		switch {
+		case !w.last:
+			g.visit(name, parts[1:], func() {})
+		case g.counts(entry):
+			g.refresh(found.home, Config{Name: name, Path: g.path(name), Dir: g.dir})
 		}
-		path = filepath.Dir(path)
 	}
-	return path
+	g.forget(dir, func(name string) bool { return !there[name] })
 }
 
-// followLinks watches where links lead, and nothing that nobody wants any more.
-func (g *Glob) followLinks() {
+// leave notes that a directory is gone, with all that was in it.
+func (g *Glob) leave(dir string) {
+	g.forget(dir, func(string) bool { return true })
+	g.drop(dir)
+}
+
+// drop no longer leads through a directory.
+func (g *Glob) drop(dir string) {
+	path := g.ways[dir].path
+	delete(g.ways, dir)
+	delete(g.homes, path)
+	delete(g.troubles, path)
+}
+
+// forget looks for what is in or below a directory, and there by a name that is gone.
+func (g *Glob) forget(dir string, gone func(name string) bool) {
+	inside := below(dir, "")
+	lost := func(name string) bool {
+		rest, ok := strings.CutPrefix(name, inside)
+		first, _, _ := strings.Cut(rest, "/")
+		return ok && name != dir && gone(inside+first)
+	}
+	for name, e := range g.entries {
+		if lost(name) {
+			g.absent(name, e)
+		}
+	}
+	for name := range g.ways {
+		if lost(name) {
+			g.drop(name)
+		}
+	}
+}
+
+// tidy watches where the pattern and links lead, and nothing else.
+func (g *Glob) tidy() {
 	if g.watch == nil {
 		return
 	}
+	g.watched, g.turns = map[string]bool{}, map[place]bool{}
 	wanted := map[string]bool{}
-	for _, dir := range g.dirs() {
-		wanted[dir] = true
+	for _, w := range g.ways {
+		last, twice := g.watched[w.path]
+		g.watched[w.path], wanted[w.path] = w.last && (last || !twice), true
+		for _, p := range w.places {
+			g.turns[p], wanted[p.dir] = true, true
+		}
 	}
 	for _, e := range g.entries {
 		for _, p := range e.places {
-			wanted[p.dir] = true
+			g.turns[p], wanted[p.dir] = true, true
 		}
 	}
 	g.watchOnly(wanted)

@@ -21,7 +21,7 @@ const watched = unix.IN_CLOSE_WRITE | unix.IN_CREATE | unix.IN_MOVED_TO | unix.I
 	unix.IN_ATTRIB | unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_ONLYDIR
 
 // watcher turns inotify(7) events into hints. One goroutine may call wait while
-// another calls add and remove.
+// others call add and remove.
 type watcher struct {
 	file *os.File // in the runtime's poller: a read parks a goroutine, no thread
 
@@ -41,16 +41,16 @@ func newWatcher() (*watcher, error) {
 func (w *watcher) close() { w.file.Close() }
 
 // add watches the directory that dir names now, also when it named another one
-// before.
+// before. It may block. Events that come before it returns may be lost.
 func (w *watcher) add(dir string) error {
 	raw, err := w.file.SyscallConn()
 	if err != nil {
 		return err
 	}
+	var wd int // without the lock: the file system may hang
+	control := raw.Control(func(fd uintptr) { wd, err = unix.InotifyAddWatch(int(fd), dir, watched) })
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	var wd int
-	control := raw.Control(func(fd uintptr) { wd, err = unix.InotifyAddWatch(int(fd), dir, watched) })
 	switch {
 	case control != nil:
 		return control

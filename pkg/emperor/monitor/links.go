@@ -4,6 +4,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/emperor-go/emperor/pkg/emperor/reads"
 )
 
 // maxLinks bounds how many symbolic links one name may lead through, as the
@@ -16,21 +18,25 @@ type place struct{ dir, entry string }
 // linkPlaces returns where a change can give another meaning to entry in dir,
 // beyond that entry itself: every link on the way and the file at the end. It is
 // empty for an entry that is no link. The result is only good for choosing what
-// to watch; nothing is opened by it.
-func linkPlaces(dir, entry string) []place {
-	target, err := os.Readlink(filepath.Join(dir, entry))
-	if err != nil {
-		return nil
+// to watch, and for knowing which file systems are asked; nothing is opened by it.
+func linkPlaces(touch reads.At, dir, entry string) ([]place, error) {
+	path := filepath.Join(dir, entry)
+	if err := touch(path); err != nil {
+		return nil, err
 	}
-	return walk(dir, target, 1)
+	target, err := os.Readlink(path)
+	if err != nil {
+		return nil, nil //nolint:nilerr // it is no link
+	}
+	return walk(touch, dir, target, 1)
 }
 
-// walk follows path from the directory at. links counts those followed so far.
-func walk(at, path string, links int) []place {
+// walk follows path from the directory at, and tells touch where it goes. links counts
+// those followed so far.
+func walk(touch reads.At, at, path string, links int) (places []place, err error) {
 	if filepath.IsAbs(path) {
 		at = "/"
 	}
-	var places []place
 	parts := strings.Split(path, "/")
 	for i, part := range parts {
 		switch part {
@@ -40,19 +46,42 @@ func walk(at, path string, links int) []place {
 			at = filepath.Dir(at)
 			continue
 		}
+		if err := touch(filepath.Join(at, part)); err != nil {
+			return places, err
+		}
 		target, err := os.Readlink(filepath.Join(at, part))
 		if err == nil {
 			places = append(places, place{at, part})
 			if links == maxLinks {
-				return places
+				return places, nil
 			}
 			rest := append([]string{target}, parts[i+1:]...)
-			return append(places, walk(at, strings.Join(rest, "/"), links+1)...)
+			more, err := walk(touch, at, strings.Join(rest, "/"), links+1)
+			return append(places, more...), err
 		}
 		if i == len(parts)-1 {
 			places = append(places, place{at, part})
 		}
 		at = filepath.Join(at, part)
 	}
-	return places
+	return places, nil
+}
+
+// watchPlaces watches where the places are, and returns those that it could.
+func (f *files) watchPlaces(places []place) (watched []place) {
+	if f.watch == nil {
+		return nil
+	}
+	done := map[string]bool{}
+	for _, p := range places {
+		ok, known := done[p.dir]
+		if !known {
+			ok = f.watch.add(p.dir) == nil
+			done[p.dir] = ok
+		}
+		if ok {
+			watched = append(watched, p)
+		}
+	}
+	return watched
 }

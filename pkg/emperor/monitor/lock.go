@@ -2,47 +2,93 @@ package monitor
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/emperor/reads"
 )
 
-// Lock claims the directory until the file that it returns is closed or the
-// process ends; nothing is written to it. It fails, naming the holder, when
-// another process with this one's user has claimed the directory: two emperors
-// would start everything twice. A holder of another user's, who need only be able
-// to read the directory, prevents nothing: then the file is nil and a warning is
-// logged. A directory that is made anew under the same path is not claimed again.
-func (d *Dir) Lock() (*os.File, error) {
+// claims are what a monitor holds so that no other emperor governs its vassals, until
+// Unlock. Nothing of them is written anywhere.
+type claims struct {
+	mu    sync.Mutex
+	held  []io.Closer
+	late  bool // the directory did not answer when it was to be locked
+	ended bool
+}
+
+func (c *claims) add(held io.Closer) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.ended {
+		held.Close()
+		return
+	}
+	c.held = append(c.held, held)
+	c.late = false
+}
+
+// Unlock gives up what Lock has claimed.
+func (f *files) Unlock() {
+	f.claims.mu.Lock()
+	defer f.claims.mu.Unlock()
+	for _, held := range f.claims.held {
+		held.Close()
+	}
+	f.claims.held, f.claims.ended = nil, true
+}
+
+// Lock claims the directory until Unlock or the end of the process; nothing is written
+// to it. It fails, naming the holder, when another process with this one's user has
+// claimed the directory: two emperors would start everything twice. A holder of another
+// user's, who need only be able to read the directory, prevents nothing: then a warning
+// is logged. A directory that does not answer is claimed when it does. One that is made
+// anew under the same path is not claimed again.
+func (d *Dir) Lock() error {
+	err := d.lock(d.path, unix.LOCK_EX)
+	if errors.Is(err, reads.ErrSlow) {
+		d.claims.mu.Lock()
+		d.claims.late = true
+		d.claims.mu.Unlock()
+		d.options.Log.Warn("cannot lock the directory yet", "directory", d.path, "error", err)
+		return nil
+	}
+	return err
+}
+
+// claimLate claims a directory that has answered at last.
+func (d *Dir) claimLate() error {
+	d.claims.mu.Lock()
+	late := d.claims.late
+	d.claims.mu.Unlock()
+	if !late {
+		return nil
+	}
 	f, err := os.OpenFile(d.path, os.O_RDONLY|oDirectory, 0)
 	if err != nil {
-		return nil, fmt.Errorf("cannot lock %q: %w", d.path, cause(err))
+		return err
 	}
-	pid, err := claim(f)
-	if err == nil {
-		return f, nil
+	return d.claim(f, unix.LOCK_EX, false)
+}
+
+// lock opens the directory path and claims it in that way (flock(2)).
+func (f *files) lock(path string, how int) error {
+	dir, err := reads.Open(context.Background(), f.options.Reads, path, func() (*os.File, error) {
+		return os.OpenFile(path, os.O_RDONLY|oDirectory, 0)
+	})
+	if err != nil {
+		return fmt.Errorf("cannot lock %q: %w", path, cause(err))
 	}
-	defer f.Close()
-	if !errors.Is(err, unix.EWOULDBLOCK) { // a file system without locks
-		d.options.Log.Warn("cannot lock the directory", "directory", d.path, "error", err)
-		return nil, nil
-	}
-	var s unix.Stat_t
-	switch {
-	case pid == os.Getpid(): // the same directory by another name
-		return nil, nil
-	case pid == 0:
-		return nil, fmt.Errorf("cannot govern %q: another process, which cannot be seen from here, has locked it", d.path)
-	case unix.Stat("/proc/"+strconv.Itoa(pid), &s) == nil && int(s.Uid) != os.Geteuid():
-		d.options.Log.Warn("another user has locked the directory", "directory", d.path, "pid", pid, "uid", s.Uid)
-		return nil, nil
-	}
-	return nil, fmt.Errorf("cannot govern %q: another emperor does (pid %d)", d.path, pid)
+	return f.claim(dir, how, true)
 }
 
 const (
@@ -55,21 +101,76 @@ const (
 	glimpse = time.Second
 )
 
-// claim locks f. With the error EWOULDBLOCK comes the process that has locked it, or
+// claim locks a directory, and keeps or closes it.
+func (f *files) claim(dir *os.File, how int, patient bool) error {
+	pid, err := flock(dir, how, patient)
+	if err == nil {
+		f.claims.add(dir)
+		return nil
+	}
+	defer dir.Close()
+	if !errors.Is(err, errHeld) { // a file system without locks
+		f.options.Log.Warn("cannot lock the directory", "directory", dir.Name(), "error", err)
+		return nil
+	}
+	return f.held(dir.Name(), pid, ownerOf(pid))
+}
+
+// held tells what follows from the claim of another process.
+func (f *files) held(what string, pid, uid int) error {
+	switch {
+	case pid == os.Getpid(): // the same by another name
+		return nil
+	case pid == 0:
+		return fmt.Errorf("cannot govern %q: another process, which cannot be seen from here, has locked it", what)
+	case uid >= 0 && uid != os.Geteuid():
+		f.options.Log.Warn("another user has locked it", "place", what, "pid", pid, "uid", uid)
+		return nil
+	}
+	return fmt.Errorf("cannot govern %q: another emperor does (pid %d)", what, pid)
+}
+
+// ownerOf is the user of a process, or -1.
+func ownerOf(pid int) int {
+	var s unix.Stat_t
+	if unix.Stat("/proc/"+strconv.Itoa(pid), &s) != nil {
+		return -1
+	}
+	return int(s.Uid)
+}
+
+// flock locks f. With the error EWOULDBLOCK comes the process that has locked it, or
 // zero.
-func claim(f *os.File) (holder int, err error) {
-	for began := time.Now(); ; <-time.After(10 * time.Millisecond) {
-		if err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); !errors.Is(err, unix.EWOULDBLOCK) {
+func flock(f *os.File, how int, patient bool) (holder int, err error) {
+	err = await(patient, func() (int, error) {
+		if err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB); !errors.Is(err, unix.EWOULDBLOCK) {
 			return 0, err
 		}
+		holder = lockHolder(f)
+		return holder, errHeld
+	})
+	return holder, err
+}
+
+// errHeld says that another process has what is to be claimed.
+var errHeld = errors.New("is held by another process")
+
+// await tries to claim something until it is not held, or by a process that lives. A
+// holder that is dead, or that cannot be seen, is waited for a while.
+func await(patient bool, try func() (holder int, err error)) error {
+	for began := time.Now(); ; <-time.After(10 * time.Millisecond) {
+		holder, err := try()
 		wait := burial
-		if holder = lockHolder(f); holder == 0 {
+		switch {
+		case !errors.Is(err, errHeld):
+			return err
+		case holder == 0:
 			wait = glimpse
-		} else if !dead(holder) {
-			return holder, err
+		case !dead(holder):
+			return err
 		}
-		if time.Since(began) > wait {
-			return holder, err
+		if !patient || time.Since(began) > wait {
+			return err
 		}
 	}
 }

@@ -3,26 +3,27 @@ package monitor
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/emperor-go/emperor/pkg/emperor/reads"
 )
-
-const oDirectory = unix.O_DIRECTORY | unix.O_CLOEXEC
 
 // maxName is the length of a name that uWSGI's Emperor no longer takes, in bytes.
 const maxName = 255
 
 // entry is what is known of one name.
 type entry struct {
+	path    string
 	config  Config
 	stat    fileStat
 	missing time.Time // since when the name is gone; zero: it is there
-	busy    bool      // somebody was writing when it was last looked at
+	busy    bool      // a program was writing when it was last looked at
+	denied  bool      // its file system was too slow; it is tried again
+	reading bool      // it is being read
+	again   bool      // and must be once more
 	places  []place   // where else it can change, for a link
 }
 
@@ -32,82 +33,110 @@ func (f *files) counts(name string) bool {
 		slices.ContainsFunc(f.options.Extensions, func(e string) bool { return strings.HasSuffix(name, e) })
 }
 
-// refresh reads the file that c is about, in the directory dir, into its entry, and
-// reports whether the set has changed by it.
-func (f *files) refresh(dir int, c Config) (changed bool) {
+// refresh begins to read the file that c is about, in the directory that is at home.
+func (f *files) refresh(at home, c Config) {
 	e := f.entries[c.Name]
 	if e == nil {
-		e = &entry{}
+		e = &entry{path: c.Path}
+		f.entries[c.Name] = e
 	}
-	name := filepath.Base(c.Path)
-	found, same, err := readConfig(dir, name, e.stat, f.options)
-	if len(name) >= maxName {
-		err = fmt.Errorf("its name is longer than %d bytes", maxName-1)
+	if e.again = e.reading; e.again {
+		return
 	}
-	if errors.Is(err, unix.ENOENT) {
-		if gone(dir, name) {
-			return f.absent(c.Name)
-		}
-		err = errors.New("is a symbolic link to nothing")
+	if len(filepath.Base(c.Path)) >= maxName {
+		f.refuse(e, c, fmt.Errorf("its name is longer than %d bytes", maxName-1))
+		return
 	}
-	e.missing, e.busy, e.places = time.Time{}, errors.Is(err, errBusy), nil
-	if !f.options.NoFollow {
-		e.places = linkPlaces(filepath.Dir(c.Path), name)
+	e.reading = true
+	known := e.stat
+	f.begin(c.Path, func(touch reads.At) func() {
+		r := f.read(touch, at, c.Path, known)
+		return func() { f.take(e, c, r) }
+	}, func() {
+		e.reading, e.denied = false, true
+		f.refuse(e, c, fmt.Errorf("cannot be read: %w", reads.ErrSlow))
+	}, func() { f.tarry(e, c) })
+}
+
+// tarry puts a new name into the set although its file is still being read: it is
+// known that there is one.
+func (f *files) tarry(e *entry, c Config) {
+	if e.config.Name == "" {
+		f.refuse(e, c, ErrReading)
 	}
-	f.entries[c.Name] = e
+}
+
+// take takes in what was read. What has changed since it was begun, or was forgotten
+// because it took so long, is read again.
+func (f *files) take(e *entry, c Config, r result) {
+	if f.entries[c.Name] != e {
+		return
+	}
+	if r.program != nil {
+		f.execute(e, c, r)
+		return
+	}
+	e.reading = false
+	if e.again = e.again || r.moved || r.same && e.stat != r.stat; e.again {
+		f.due = true
+	}
+	if r.moved {
+		return
+	}
+	e.denied, e.busy, e.places = errors.Is(r.err, reads.ErrSlow), errors.Is(r.err, errBusy), r.places
 	switch {
-	case e.busy || same:
-		return false
-	case err != nil:
-		c.Err = cause(err)
-		return e.refuse(c)
+	case r.gone:
+		f.absent(c.Name, e)
+		return
+	case e.denied:
+		r.err = fmt.Errorf("cannot be read: %w", reads.ErrSlow)
 	}
-	e.stat = found.stat
-	c.Data, c.Printed, c.UID, c.GID = found.data, found.printed, found.stat.uid, found.stat.gid
-	c.Version = versionOf(found.data, found.stat.touched())
-	return e.accept(c)
+	e.missing = time.Time{}
+	switch {
+	case e.busy:
+		if errors.Is(e.config.Err, ErrReading) {
+			e.config, f.news = Config{}, true
+		}
+	case r.same:
+	case r.err != nil:
+		f.refuse(e, c, cause(r.err))
+	default:
+		e.stat = r.stat
+		c.Data, c.Printed, c.UID, c.GID = r.data, r.printed, r.stat.uid, r.stat.gid
+		c.Version = versionOf(r.data, r.stat.touched())
+		f.accept(e, c)
+	}
 }
 
 // accept takes c unless nothing of it is new.
-func (e *entry) accept(c Config) bool {
+func (f *files) accept(e *entry, c Config) {
 	old := e.config
 	if old.Err == nil && old.Name != "" && !after(old.Version, c.Version) && old.UID == c.UID && old.GID == c.GID {
-		return false
+		return
 	}
-	e.config = c
-	return true
+	e.config, f.news = c, true
 }
 
-// refuse notes that there is a file and that it is of no use.
-func (e *entry) refuse(c Config) bool {
+// refuse notes that there is a file and why it is of no use.
+func (f *files) refuse(e *entry, c Config, err error) {
 	e.stat = fileStat{}
-	if e.config.Err != nil && e.config.Err.Error() == c.Err.Error() {
-		return false
+	if e.config.Err != nil && e.config.Err.Error() == err.Error() {
+		return
 	}
-	e.config = c
-	return true
+	c.Err = err
+	e.config, f.news = c, true
 }
 
 // absent handles a name that is not there: only after a while is it gone.
-func (f *files) absent(name string) (changed bool) {
-	e := f.entries[name]
-	if e == nil {
-		return false
-	}
+func (f *files) absent(name string, e *entry) {
 	if e.missing.IsZero() {
 		e.missing = time.Now()
 	}
 	if time.Since(e.missing) < absence && e.config.Name != "" {
-		return false
+		return
 	}
 	delete(f.entries, name)
-	return e.config.Name != ""
-}
-
-// gone tells a name that does not exist from a link that leads nowhere.
-func gone(dir int, name string) bool {
-	var s unix.Stat_t
-	return errors.Is(unix.Fstatat(dir, name, &s, unix.AT_SYMLINK_NOFOLLOW), unix.ENOENT)
+	f.news = f.news || e.config.Name != ""
 }
 
 // set returns every configuration. Files that were busy from the start are not
@@ -120,13 +149,4 @@ func (f *files) set() Set {
 		}
 	}
 	return sorted(configs)
-}
-
-// cause strips the operation and the path from an error: the sentence around it
-// names them.
-func cause(err error) error {
-	if p, ok := errors.AsType[*fs.PathError](err); ok {
-		return p.Err
-	}
-	return err
 }

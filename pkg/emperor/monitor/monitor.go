@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"os"
 	"path/filepath"
 	"time"
@@ -12,6 +13,9 @@ import (
 
 // MaxConfig is the largest configuration that is read, in bytes.
 const MaxConfig = 1 << 20
+
+// ErrReading is the Err of a configuration that is there and still being read.
+var ErrReading = errors.New("is still being read")
 
 // Config is one configuration as it was found: read once, and never to be read
 // again by its path.

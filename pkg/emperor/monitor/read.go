@@ -5,14 +5,20 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/emperor/reads"
 )
 
 // errBusy says that somebody has the file open for writing: it may be half
 // written, and it is read when the writer closes it.
 var errBusy = errors.New("is being written")
+
+// errNoProc says that a file was found and cannot be opened by its descriptor.
+var errNoProc = errors.New("cannot be read: /proc is not mounted here")
 
 // fileStat is what tells, without reading a file, that it is the same as before.
 // The change time cannot be set by a program, so it catches what a restored
@@ -34,51 +40,132 @@ func statOf(fd int) (fileStat, uint32, error) {
 	}, s.Mode & unix.S_IFMT, nil
 }
 
-// content is what was read.
-type content struct {
-	data    []byte
+// result is what a read has found out about one file.
+type result struct {
 	stat    fileStat
-	printed bool // the file was executed, and data is its output
+	data    []byte
+	printed bool     // the file was executed, and data is its output
+	same    bool     // the file is as it was known, and was not read
+	program *os.File // what is to be executed for its content
+	gone    bool     // there is no such name
+	moved   bool     // its directory is another one by now
+	places  []place  // where else it can change; they are watched
+	err     error
 }
 
-// readConfig reads the file name in the directory dir. The name is resolved
-// once; everything after that happens to the file that was found, whatever its
-// name has come to mean. When the file is still as in known, it returns
-// unchanged and reads nothing.
-func readConfig(dir int, name string, known fileStat, o DirOptions) (c content, unchanged bool, err error) {
-	// O_PATH opens nothing yet: no device is touched and no FIFO blocks.
-	found, err := unix.Openat(dir, name, unix.O_PATH|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return c, false, err
+// read reads a file in the directory that is at home, where it is no longer as it is
+// known.
+func (f *files) read(touch reads.At, at home, path string, known fileStat) (r result) {
+	dir, name := filepath.Split(path)
+	places, err := linkPlaces(touch, dir, name)
+	if !f.options.NoFollow { // before it is read: what comes later makes an event
+		r.places = f.watchPlaces(places)
 	}
-	defer unix.Close(found)
-	st, kind, err := statOf(found)
+	if r.err = err; err != nil {
+		return r
+	}
+	d, err := os.OpenFile(dir, unix.O_PATH|oDirectory, 0)
+	if err != nil {
+		return result{moved: true}
+	}
+	defer d.Close()
+	if now, err := homeOf(d); err != nil || now != at {
+		return result{moved: true}
+	}
+	r.readIn(int(d.Fd()), name, known, f.options)
+	if errors.Is(r.err, unix.ENOENT) {
+		if r.gone = gone(int(d.Fd()), name); !r.gone {
+			r.err = errors.New("is a symbolic link to nothing")
+		}
+	}
+	return r
+}
+
+// Read reads one file as the monitors of files do, and fails where they refuse one. It may
+// block.
+func Read(path string) ([]byte, error) {
+	dir, err := os.OpenFile(filepath.Dir(path), unix.O_PATH|oDirectory, 0)
+	if err != nil {
+		return nil, cause(err)
+	}
+	defer dir.Close()
+	var r result
+	r.readIn(int(dir.Fd()), filepath.Base(path), fileStat{}, DirOptions{})
+	return r.data, cause(r.err)
+}
+
+// gone tells a name that does not exist from a link that leads nowhere.
+func gone(dir int, name string) bool {
+	var s unix.Stat_t
+	return errors.Is(unix.Fstatat(dir, name, &s, unix.AT_SYMLINK_NOFOLLOW), unix.ENOENT)
+}
+
+// readIn reads the file name in the directory dir. The name is resolved once;
+// everything after that happens to the file that was found, whatever its name has come
+// to mean.
+func (r *result) readIn(dir int, name string, known fileStat, o DirOptions) {
+	// O_PATH opens nothing yet: no device is touched and no FIFO blocks.
+	fd, err := unix.Openat(dir, name, unix.O_PATH|unix.O_CLOEXEC, 0)
+	if err != nil {
+		r.err = err
+		return
+	}
+	found := os.NewFile(uintptr(fd), name)
+	defer func() {
+		if r.program == nil {
+			found.Close()
+		}
+	}()
+	var kind uint32
+	r.stat, kind, r.err = statOf(fd)
 	switch {
-	case err != nil:
-		return c, false, err
+	case r.err != nil:
+		return
 	case kind != unix.S_IFREG:
-		return c, false, fmt.Errorf("is %s, not a regular file", kindName(kind))
-	case st.size > MaxConfig:
-		return c, false, fmt.Errorf("is larger than %d bytes", MaxConfig)
+		r.err = fmt.Errorf("is %s, not a regular file", kindName(kind))
+		return
+	case r.stat.size > MaxConfig:
+		r.err = fmt.Errorf("is larger than %d bytes", MaxConfig)
+		return
 	}
 	if o.NoFollow {
 		if link, ok := linkStat(dir, name); ok {
-			link.uid, link.gid = st.uid, st.gid // whoever owns what is read
-			st = link
+			link.uid, link.gid = r.stat.uid, r.stat.gid // of the file that is read
+			r.stat = link
 		}
 	}
-	c.stat = st
-	if st == known {
-		return c, true, nil
+	if r.same = r.stat == known; r.same {
+		return
 	}
-	path := fmt.Sprintf("/proc/self/fd/%d", found)
-	c.printed = o.MagicExec && unix.Faccessat(unix.AT_FDCWD, path, unix.X_OK, unix.AT_EACCESS) == nil
-	if c.printed {
-		c.data, err = outputOf(found, name, st.uid)
-	} else {
-		c.data, err = readStill(path)
+	if r.err = ofKernel(fd); r.err != nil {
+		return
 	}
-	return c, false, err
+	path := fmt.Sprintf("/proc/self/fd/%d", fd)
+	executable := o.MagicExec && unix.Faccessat(unix.AT_FDCWD, path, unix.X_OK, unix.AT_EACCESS) == nil
+	if r.data, r.err = readStill(path); executable && !errors.Is(r.err, errBusy) {
+		// Its beginning is in memory now: to execute it asks no file system.
+		r.program, r.data, r.err = found, nil, nil
+	}
+}
+
+// ofKernel refuses files that the kernel makes up when they are read: some of them block
+// until it has something to say.
+func ofKernel(fd int) error {
+	var s unix.Statfs_t
+	if err := unix.Fstatfs(fd, &s); err != nil {
+		return err
+	}
+	if name, ok := kernelFiles[int64(s.Type)]; ok { //nolint:unconvert // int32 on some machines
+		return fmt.Errorf("is a file of %s, in which there are no configurations", name)
+	}
+	return nil
+}
+
+// kernelFiles are the file systems whose files are not stored anywhere (statfs(2)).
+var kernelFiles = map[int64]string{
+	unix.PROC_SUPER_MAGIC: "procfs", unix.SYSFS_MAGIC: "sysfs", unix.DEBUGFS_MAGIC: "debugfs", unix.TRACEFS_MAGIC: "tracefs",
+	unix.SECURITYFS_MAGIC: "securityfs", unix.SELINUX_MAGIC: "selinuxfs", unix.SMACK_MAGIC: "smackfs", unix.CGROUP_SUPER_MAGIC: "cgroupfs",
+	unix.CGROUP2_SUPER_MAGIC: "cgroupfs", unix.BPF_FS_MAGIC: "bpffs", unix.PSTOREFS_MAGIC: "pstore", unix.EFIVARFS_MAGIC: "efivarfs",
 }
 
 // linkStat is that of a symbolic link itself.
@@ -97,6 +184,9 @@ func linkStat(dir int, name string) (st fileStat, ok bool) {
 // and holds back new writers until the descriptor is closed here.
 func readStill(path string) ([]byte, error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	if errors.Is(err, unix.ENOENT) { // the descriptor leads to a file: it is the way that is missing
+		return nil, errNoProc
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,229 @@
+//go:build linux
+
+package integration
+
+import (
+	"bufio"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// hung mounts a file system that does not answer, as a network file system without its
+// server, and unmounts it when its input ends.
+const hung = `
+import ctypes, os, sys
+libc = ctypes.CDLL(None, use_errno=True)
+fuse = os.open("/dev/fuse", os.O_RDWR)
+path = sys.argv[1].encode()
+if libc.mount(b"hung", path, b"fuse", 0, b"fd=%d,rootmode=40000,user_id=0,group_id=0" % fuse) != 0:
+    sys.exit("cannot mount: " + os.strerror(ctypes.get_errno()))
+print("mounted", flush=True)
+sys.stdin.read()
+os.close(fuse)
+libc.umount2(path, 2)
+`
+
+// hang makes a directory that does not answer until release is called.
+func (w *world) hang(at string) (release func()) {
+	w.t.Helper()
+	if _, err := os.Stat("/dev/fuse"); err != nil {
+		w.t.Skipf("no file system that hangs: %v", err)
+	}
+	if err := os.MkdirAll(at, 0o755); err != nil {
+		w.t.Fatal(err)
+	}
+	cmd := w.inside("python3", "-c", hung, at)
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		w.t.Fatal(err)
+	}
+	if line, err := bufio.NewReader(out).ReadString('\n'); err != nil || line != "mounted\n" {
+		_ = cmd.Wait()
+		w.t.Skipf("no file system that hangs: %v", err)
+	}
+	release = func() { in.Close(); _ = cmd.Wait() }
+	w.t.Cleanup(release)
+	return release
+}
+
+// link puts a symbolic link in the place of what is there. No program does that without
+// a look at its target.
+func (w *world) link(target, path string) {
+	w.t.Helper()
+	temporary := path + ".new"
+	if err := os.Symlink(target, temporary); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := os.Rename(temporary, path); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// soon fails when what was begun has taken longer than a file system that answers takes.
+func soon(t *testing.T, begun time.Time, what string) {
+	t.Helper()
+	if took := time.Since(begun); took > 10*time.Second {
+		t.Errorf("%s took %v", what, took)
+	}
+}
+
+// A file whose file system does not answer, or whose read never ends, holds up neither
+// other files nor the end; its vassal goes on as it is, and comes up again when it dies.
+func TestFileThatDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	release := w.hang(w.path("hung"))
+	w.vassal("a.ini", serves)
+	w.vassal("k.ini", serves)
+	e := w.start(allNamespaces)
+	pid := e.running("k.ini")
+	e.running("a.ini")
+	k := filepath.Join(w.vassals, "k.ini")
+	w.link(w.path("hung/k.ini"), k)
+	w.link("/proc/kmsg", filepath.Join(w.vassals, "kmsg.ini"))
+	e.await("k.ini", "cannot use its new configuration; the old one keeps running")
+	e.await("kmsg.ini", "cannot use its configuration")
+	for name, want := range map[string]string{"k.ini": "cannot be read: it takes too long", "kmsg.ini": "is a file of procfs, in which there are no configurations"} {
+		if got := w.list()[name].Error; got != want {
+			t.Errorf("list shows %s: %s", name, got)
+		}
+	}
+	begun := time.Now()
+	w.vassal("a.ini", "exec-as-root = echo version 2.", serves)
+	e.await("a.ini", "version 2.")
+	soon(t, begun, "a change of another file")
+	e.undisturbed("k.ini", pid)
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	if next := e.running("k.ini"); next == pid {
+		t.Error("it was not started again")
+	}
+	w.link(w.path("k2.ini"), k)
+	w.write("k2.ini", ini("exec-as-root = echo mended", serves))
+	release() // the path of a read that has not ended is not read again
+	e.await("k.ini", "mended")
+	e.running("k.ini")
+	w.hang(w.path("hung"))
+	w.link(w.path("hung/k.ini"), k)
+	e.await("k.ini", "cannot use its new configuration; the old one keeps running")
+	begun = time.Now()
+	e.stop(syscall.SIGTERM)
+	soon(t, begun, "the end")
+}
+
+// A directory that does not answer stops none of its vassals, and none of another
+// directory, not even at the start.
+func TestDirectoryThatDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.run("mkdir " + w.path("d1") + " " + w.path("d2") + " " + w.path("d3"))
+	for _, name := range []string{"d1/one.ini", "d2/two.ini", "d3/three.ini"} {
+		w.write(name, ini(serves))
+	}
+	release := w.hang(w.path("d1"))
+	begun := time.Now()
+	e := w.startOver("--emperor-freq", "1", w.path("d1"), w.path("d2"), "glob://"+w.path("d3/*.ini"), allNamespaces)
+	two := e.running("two.ini")
+	e.running(w.path("d3/three.ini"))
+	soon(t, begun, "the start")
+	e.await("", "cannot read the directory; its vassals keep running")
+	release()
+	one := e.running("one.ini")
+	if out, code := w.command("--emperor-log-format", "json", "--runtime-dir", w.path("other"), w.path("d1")); code != 1 || !strings.Contains(out, "another emperor does (pid ") {
+		t.Errorf("the directory that has answered is not locked: %d, %s", code, out)
+	}
+	w.hang(w.path("d2"))
+	e.await("", "cannot read the directory; its vassals keep running")
+	w.write("d1/one.ini", ini("exec-as-root = echo version 2.", serves))
+	e.await("one.ini", "version 2.")
+	if alive(one) || !alive(two) {
+		t.Errorf("one.ini's process lives: %v, two.ini's: %v", alive(one), alive(two))
+	}
+	if err := syscall.Kill(two, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	e.await("two.ini", "cannot enter its working directory") // and the launches of others go on
+	w.write("d1/one.ini", ini("exec-as-root = echo version 3.", serves))
+	e.await("one.ini", "version 3.")
+	begun = time.Now()
+	e.stop(syscall.SIGTERM)
+	soon(t, begun, "the end")
+}
+
+// Nor does a template, a socket's path or the file of an address that does not answer.
+func TestWhatStandsAroundAFileDoesNotAnswer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	release := w.hang(w.path("hung"))
+	w.vassal("a.ini", serves)
+	e := w.start(allNamespaces, "--vassals-include", w.path("hung/t.ini"))
+	e.await("a.ini", "it takes too long")
+	release()
+	w.write("hung/t.ini", ini("exec-as-root = echo template"))
+	e.await("a.ini", "template") // without a change of the file
+	e.running("a.ini")
+	e.stop(syscall.SIGTERM)
+
+	w.hang(w.path("hung2"))
+	w.link(w.path("hung2/b.sock"), filepath.Join(w.vassals, "c.ini.at"))
+	w.write(filepath.Join(w.vassals, "b.ini.at"), w.path("hung2/b.sock"))
+	w.vassal("b.ini", serves)
+	w.vassal("c.ini", serves)
+	w.vassal("d.ini", "http-socket = "+w.path("hung2/d.sock"), "exec-as-root = exit 3", serves)
+	e = w.start(allNamespaces, "--emperor-on-demand-extension", ".at")
+	e.running("a.ini")
+	e.await("b.ini", "it takes too long")
+	e.await("c.ini", "is a symbolic link, and none is followed")
+	e.await("d.ini", "-> backoff") // before it binds its socket
+	begun := time.Now()
+	e.stop(syscall.SIGINT)
+	soon(t, begun, "the end")
+}
+
+// An empty file system over the directory stops none of its vassals, and the log says it.
+func TestFileSystemOverTheDirectory(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("a.ini", serves)
+	e := w.start(allNamespaces, "--emperor-freq", "1")
+	pid := e.running("a.ini")
+	w.run("mount -t tmpfs tmpfs " + w.vassals)
+	if r := e.await("", "cannot read the directory; its vassals keep running"); !strings.Contains(r.raw, "an empty file system lies over it") {
+		t.Errorf("the log says %s", r.raw)
+	}
+	e.undisturbed("a.ini", pid)
+	w.run("umount " + w.vassals)
+	e.await("", "the directory can be read again")
+	e.undisturbed("a.ini", pid)
+	w.remove("a.ini")
+	e.gone("a.ini")
+}
+
+// Two emperors on one pattern would run its files twice.
+func TestPatternHasOneEmperor(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("a.ini", serves)
+	pattern := "glob://" + w.vassals + "/*.ini"
+	e := w.startOver(pattern)
+	e.running(filepath.Join(w.vassals, "a.ini"))
+	for _, second := range []string{pattern, w.vassals} {
+		out, code := w.command("--emperor-log-format", "json", "--runtime-dir", w.path("other"), second)
+		if code != 1 || !strings.Contains(out, "cannot govern ") || !strings.Contains(out, "another emperor does (pid ") {
+			t.Errorf("a second emperor on %s: exit code %d, %s", second, code, out)
+		}
+	}
+}

@@ -1,0 +1,59 @@
+package emperor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/emperor-go/emperor/pkg/emperor/monitor"
+	"github.com/emperor-go/emperor/pkg/emperor/reads"
+	"github.com/emperor-go/emperor/pkg/wire"
+)
+
+// located is monitor.Config.Located, which changes nothing where the file system does not
+// answer.
+func (s *System) located(c monitor.Config) monitor.Config {
+	found, err := reads.Get(context.Background(), s.Reads, c.Path, func() (monitor.Config, error) { return c.Located(), nil })
+	if err != nil {
+		return c
+	}
+	return found
+}
+
+// templates reads what stands around a vassal's configuration. Where the file system does
+// not answer, what was read last counts.
+func (s *System) templates(r Request) (*wire.Templates, error) {
+	if s.Templates == nil {
+		return nil, nil
+	}
+	t, err := s.Templates(r.Config.Dir)
+	if errors.Is(err, reads.ErrSlow) && r.Templates != nil {
+		r.Log.Warn("the templates are those that were read last", "error", err)
+		return r.Templates, nil
+	}
+	return t, err
+}
+
+// enterable fails when a working directory does not answer. A child that was cloned into
+// it would hang before its program runs, and with it every other launch.
+func (s *System) enterable(ctx context.Context, dir string) error {
+	if _, err := s.stat(ctx, dir); errors.Is(err, reads.ErrSlow) {
+		return fmt.Errorf("cannot enter its working directory %q: %w", dir, err)
+	}
+	return nil
+}
+
+// workingDirectory is that of hooks and vassals: the monitored directory, or with a
+// pattern the emperor's, as in uWSGI; the root while that is away or does not answer.
+func (s *System) workingDirectory(r Request) string {
+	dir := r.Config.Dir
+	if info, err := s.stat(context.Background(), dir); err != nil || !info.IsDir() {
+		return "/"
+	}
+	return dir
+}
+
+func (s *System) stat(ctx context.Context, path string) (os.FileInfo, error) {
+	return reads.Get(ctx, s.Reads, path, func() (os.FileInfo, error) { return os.Stat(path) })
+}

@@ -1,0 +1,136 @@
+package monitor
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/emperor/reads"
+)
+
+const oDirectory = unix.O_DIRECTORY | unix.O_CLOEXEC
+
+// home is where a directory is: its file system and the mount of it. Another one at the
+// same path is another directory.
+type home struct{ device, mount uint64 }
+
+// homeOf asks for nothing that is not known already: a file system that hangs need not
+// answer (statx(2)).
+func homeOf(dir *os.File) (home, error) {
+	var s unix.Statx_t
+	err := unix.Statx(int(dir.Fd()), "", unix.AT_EMPTY_PATH|unix.AT_STATX_DONT_SYNC, unix.STATX_MNT_ID, &s)
+	return home{unix.Mkdev(s.Dev_major, s.Dev_minor), s.Mnt_id}, err
+}
+
+// folder is a directory as a look has found it.
+type folder struct {
+	path   string
+	home   home
+	names  []string // of what is in it, if it was listed
+	listed bool
+	places []place // where its path can come to mean another one; they are watched
+}
+
+// survey looks at the directory path and lists it; where it is known to be the one of
+// known, only with always. It watches the directory before: what comes later makes an
+// event.
+func (f *files) survey(at reads.At, path string, known home, always bool, list func(*os.File) ([]string, error)) (d folder, err error) {
+	d.path = path
+	if d.places, err = walk(at, "/", path, 0); err != nil {
+		return d, err
+	}
+	d.places = f.watchPlaces(d.places)
+	if err := at(path); err != nil {
+		return d, err
+	}
+	dir, err := os.OpenFile(path, os.O_RDONLY|oDirectory, 0)
+	if errors.Is(err, unix.EACCES) && !always { // names that are known can be looked at
+		dir, err = os.OpenFile(path, unix.O_PATH|oDirectory, 0)
+	}
+	if err != nil {
+		return d, err
+	}
+	defer dir.Close()
+	if f.watch != nil {
+		known := f.watch.has(path)
+		if err := f.watch.add(path); err != nil && known {
+			f.options.Log.Warn("no events: looking every second", "error", err)
+		}
+	}
+	if d.home, err = homeOf(dir); err != nil {
+		return d, err
+	}
+	if d.listed = always || d.home != known; d.listed {
+		d.names, err = list(dir)
+	}
+	return d, err
+}
+
+// errCovered is why a directory is not believed that has no vassals any more.
+var errCovered = errors.New("an empty file system lies over it, or its own is no longer mounted")
+
+// trusted notes that a directory could be read, and reports whether to believe what is
+// in it: where another file system is than before, and none of its files, those may be
+// under it.
+func (f *files) trusted(d folder) bool {
+	before, known := f.homes[d.path]
+	if other := known && before != d.home; other {
+		if len(d.names) == 0 && f.hasBelow(d.path) {
+			f.failed(d.path, errCovered)
+			return false
+		}
+		f.options.Log.Warn("another file system is at the directory than before: its files count now", "directory", d.path)
+	}
+	f.homes[d.path] = d.home
+	if f.troubles[d.path] != "" {
+		f.options.Log.Info("the directory can be read again", "directory", d.path)
+		delete(f.troubles, d.path)
+	}
+	return true
+}
+
+// hasBelow reports whether a file in or below a directory is in the set.
+func (f *files) hasBelow(dir string) bool {
+	for _, e := range f.entries {
+		if e.config.Name != "" && inside(dir, e.path) {
+			return true
+		}
+	}
+	return false
+}
+
+// inside reports whether a path is in or below a directory.
+func inside(dir, path string) bool {
+	return strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/")
+}
+
+// failed notes that a directory cannot be read, and says so once. Nothing in it counts as
+// missing: that cannot be seen.
+func (f *files) failed(dir string, err error) {
+	for _, e := range f.entries {
+		if inside(dir, e.path) {
+			e.missing = time.Time{}
+		}
+	}
+	if err = cause(err); errors.Is(err, reads.ErrSlow) {
+		err = reads.ErrSlow // the first time and later
+	}
+	if f.troubles[dir] == err.Error() {
+		return
+	}
+	f.troubles[dir] = err.Error()
+	f.options.Log.Warn("cannot read the directory; its vassals keep running", "directory", dir, "error", err)
+}
+
+// cause strips the operation and the path from an error: the sentence around it
+// names them.
+func cause(err error) error {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
+		return p.Err
+	}
+	return err
+}

@@ -1,0 +1,179 @@
+// Package reads answers one question: does a file system answer in time?
+//
+// A system call on a network file system whose server is gone, or on a file of the
+// kernel's that has nothing to say, may return much later or never, and nothing ends
+// it. A Pool makes such calls in goroutines of their own, bounds the wait for each, and
+// bounds how many of them, and so of the threads that they hold, hang at a time.
+package reads
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+)
+
+const (
+	// Limit is how long a caller waits for a look. After that the look is stuck.
+	Limit = 2 * time.Second
+	// atOnce is how many looks run at a time. Those that are stuck do not count.
+	atOnce = 8
+	// maxStuck is how many looks may be stuck before their file systems get no more.
+	maxStuck = 16
+
+	// Threads is how many threads looks hold at a time, while one file system hangs.
+	Threads = atOnce + maxStuck
+)
+
+// ErrSlow is the outcome of a look that takes longer than Limit, or that is not even
+// begun because its path or its file system is stuck.
+var ErrSlow = errors.New("it takes too long")
+
+// At is told by a look where it goes next. It fails with ErrSlow when enough looks
+// are stuck in the file system of that path.
+type At func(path string) error
+
+// Pool bounds looks at files. All that look at files for one process share one. Make
+// it with New. A nil Pool bounds nothing: it is for programs that an operator can end.
+type Pool struct {
+	places chan struct{}
+	device func(path string) uint64
+
+	mu      sync.Mutex
+	flights map[string]*flight // by path; one of a path at a time
+	stuck   int
+}
+
+// flight is a look that runs.
+type flight struct {
+	where  string        // the path that it was at last
+	device uint64        // of that path; only while it is stuck
+	stuck  bool          // it runs longer than Limit
+	late   chan struct{} // closed when it is stuck
+	over   chan struct{} // closed when it has ended
+}
+
+// New returns a Pool in which nothing runs.
+func New() *Pool {
+	return &Pool{places: make(chan struct{}, atOnce), device: deviceOf, flights: map[string]*flight{}}
+}
+
+// Do calls look in a goroutine of its own and returns its error; or ErrSlow when it takes
+// too long; or the cause of ctx when that ends before. In the last two cases look goes
+// on, and has to deal with its result itself. Looks at one path come one after the other.
+func (p *Pool) Do(ctx context.Context, path string, look func(At) error) error {
+	if p == nil {
+		return look(func(string) error { return nil })
+	}
+	f, err := p.enter(ctx, path)
+	if err != nil {
+		return err
+	}
+	done := make(chan error, 1)
+	limit := time.AfterFunc(Limit, func() { p.tooLong(f) })
+	go func() {
+		at := func(path string) error { return p.moves(f, path) }
+		err := at(path)
+		if err == nil {
+			err = look(at)
+		}
+		limit.Stop()
+		p.leave(path, f)
+		done <- err
+	}()
+	select {
+	case err = <-done:
+		return err
+	case <-f.late:
+		return ErrSlow
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// enter waits until no other look is at that path, and for a place.
+func (p *Pool) enter(ctx context.Context, path string) (*flight, error) {
+	f := &flight{where: path, late: make(chan struct{}), over: make(chan struct{})}
+	for {
+		p.mu.Lock()
+		before := p.flights[path]
+		if before == nil {
+			p.flights[path] = f
+		}
+		p.mu.Unlock()
+		if before == nil {
+			break
+		}
+		select {
+		case <-before.late:
+			return nil, fmt.Errorf("%w: an earlier look has not ended", ErrSlow)
+		case <-before.over:
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
+	}
+	select {
+	case p.places <- struct{}{}:
+		return f, nil
+	case <-ctx.Done():
+		p.mu.Lock()
+		delete(p.flights, path)
+		p.mu.Unlock()
+		close(f.over)
+		return nil, context.Cause(ctx)
+	}
+}
+
+// leave ends a look.
+func (p *Pool) leave(path string, f *flight) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.flights, path)
+	close(f.over)
+	if f.stuck {
+		p.stuck--
+		return
+	}
+	<-p.places
+}
+
+// tooLong makes a look one that is stuck. Its place is for others.
+func (p *Pool) tooLong(f *flight) {
+	p.mu.Lock()
+	where := f.where
+	p.mu.Unlock()
+	device := p.device(where)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	select {
+	case <-f.over:
+		return
+	default:
+	}
+	f.stuck, f.device = true, device
+	p.stuck++
+	<-p.places
+	close(f.late)
+}
+
+// moves notes where a look goes next, unless that is a file system from which no more
+// may hang.
+func (p *Pool) moves(f *flight, path string) error {
+	p.mu.Lock()
+	f.where = path
+	full := p.stuck >= maxStuck && !f.stuck
+	p.mu.Unlock()
+	if !full {
+		return nil
+	}
+	device := p.device(path)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, other := range p.flights {
+		if other.stuck && other.device == device {
+			return fmt.Errorf("%w: %d looks at its file system have not ended", ErrSlow, maxStuck)
+		}
+	}
+	return nil
+}

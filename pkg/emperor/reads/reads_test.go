@@ -1,0 +1,217 @@
+package reads
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"go.uber.org/goleak"
+	"golang.org/x/sys/unix"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// hung is a file system, of which each directory directly in the root is one, whose files
+// do not answer before it is released.
+type hung struct {
+	*Pool
+	release chan struct{}
+	begun   atomic.Int32
+}
+
+func newHung() *hung {
+	h := &hung{Pool: New(), release: make(chan struct{})}
+	h.device = func(p string) (d uint64) {
+		for p != "/" && path.Dir(p) != "/" {
+			p = path.Dir(p)
+		}
+		for _, b := range []byte(p) {
+			d = d<<8 | uint64(b)
+		}
+		return d
+	}
+	return h
+}
+
+func (h *hung) look(At) error {
+	h.begun.Add(1)
+	<-h.release
+	return nil
+}
+
+func quick(At) error { return nil }
+
+// all begins n looks at different files at once and waits for their outcomes.
+func (h *hung) all(t *testing.T, n int, format string, want error) (took time.Duration) {
+	t.Helper()
+	outcomes := make(chan error, n)
+	start := time.Now()
+	for i := range n {
+		go func() { outcomes <- h.Do(t.Context(), fmt.Sprintf(format, i), h.look) }()
+	}
+	for range n {
+		if err := <-outcomes; !errors.Is(err, want) {
+			t.Errorf("%v, want %v", err, want)
+		}
+	}
+	return time.Since(start)
+}
+
+func TestOutcomeIsThatOfTheLook(t *testing.T) {
+	p, mine := New(), errors.New("mine")
+	if err := p.Do(t.Context(), "/x", func(At) error { return mine }); err != mine { //nolint:errorlint // the very same
+		t.Error(err)
+	}
+	if len(p.flights) != 0 || len(p.places) != 0 {
+		t.Errorf("left: %v, %d", p.flights, len(p.places))
+	}
+}
+
+// One that does not answer is waited for only once, and its path is free when it does.
+func TestSlowLook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHung()
+		if took := h.all(t, 1, "/net/%d", ErrSlow); took != Limit {
+			t.Errorf("after %v", took)
+		}
+		if took := h.all(t, 1, "/net/%d", ErrSlow); took != 0 {
+			t.Errorf("again after %v", took)
+		}
+		if n := h.begun.Load(); n != 1 {
+			t.Errorf("%d looks at one path", n)
+		}
+		if err := h.Do(t.Context(), "/net/other", quick); err != nil {
+			t.Errorf("its neighbour: %v", err)
+		}
+		close(h.release)
+		synctest.Wait()
+		if err := h.Do(t.Context(), "/net/0", quick); err != nil || h.stuck != 0 || len(h.flights) != 0 || len(h.places) != 0 {
+			t.Errorf("%v; %d are stuck, %d run, %d places are taken", err, h.stuck, len(h.flights), len(h.places))
+		}
+	})
+}
+
+// However many are begun: eight run at a time, and no more than sixteen hang in one file
+// system. Others answer all the same, and one more that hangs as well costs one thread.
+func TestStuckLooksAreBounded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHung()
+		if took := h.all(t, 100, "/net/%d", ErrSlow); took != 2*Limit {
+			t.Errorf("after %v", took)
+		}
+		if n := h.begun.Load(); n != maxStuck {
+			t.Errorf("%d hang", n)
+		}
+		if took := h.all(t, 100, "/net/more%d", ErrSlow); took != 0 || h.begun.Load() != maxStuck {
+			t.Errorf("after %v, %d hang", took, h.begun.Load())
+		}
+		if err := h.Do(t.Context(), "/srv/x", quick); err != nil {
+			t.Errorf("another file system: %v", err)
+		}
+		through := func(at At) error { return errors.Join(at("/srv/link"), at("/net/file")) }
+		if err := h.Do(t.Context(), "/srv/link", through); !errors.Is(err, ErrSlow) {
+			t.Errorf("a link that leads there: %v", err)
+		}
+		h.all(t, 100, "/nfs2/%d", ErrSlow)
+		if n := h.begun.Load(); n > maxStuck+atOnce {
+			t.Errorf("%d hang in two file systems", n)
+		}
+		close(h.release)
+	})
+}
+
+// Eight that hang hold up others for no longer than the limit.
+func TestStuckLookGivesItsPlaceAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHung()
+		for i := range atOnce {
+			go func() { _ = h.Do(context.Background(), fmt.Sprintf("/net/%d", i), h.look) }()
+		}
+		synctest.Wait()
+		start := time.Now()
+		if err := h.Do(t.Context(), "/srv/x", quick); err != nil || time.Since(start) != Limit {
+			t.Errorf("%v after %v", err, time.Since(start))
+		}
+		close(h.release)
+	})
+}
+
+// Looks at one path wait for each other: what is begun later sees what is later.
+func TestOneLookAtAPath(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := New()
+		var running, most atomic.Int32
+		done := make(chan error)
+		for range 5 {
+			go func() {
+				done <- p.Do(t.Context(), "/x", func(At) error {
+					most.Store(max(most.Load(), running.Add(1)))
+					time.Sleep(Limit / 10)
+					running.Add(-1)
+					return nil
+				})
+			}()
+		}
+		for range 5 {
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		}
+		if most.Load() != 1 {
+			t.Errorf("%d at a time", most.Load())
+		}
+	})
+}
+
+func TestCallerMayLeave(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHung()
+		ctx, cancel := context.WithCancel(t.Context())
+		outcomes := make(chan error, 20)
+		for i := range 20 { // eight run, the others wait for a place or for the path
+			go func() { outcomes <- h.Do(ctx, fmt.Sprintf("/net/%d", i/2), h.look) }()
+		}
+		synctest.Wait()
+		cancel()
+		for range 20 {
+			if err := <-outcomes; !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+		}
+		time.Sleep(Limit)
+		synctest.Wait()
+		if h.stuck != atOnce || len(h.flights) != atOnce || len(h.places) != 0 {
+			t.Errorf("%d are stuck, %d run, %d places are taken", h.stuck, len(h.flights), len(h.places))
+		}
+		close(h.release)
+	})
+}
+
+func TestDeviceIn(t *testing.T) {
+	const table = `22 1 8:1 / / rw - ext4 /dev/sda1 rw
+23 22 0:21 / /srv rw - tmpfs tmpfs rw
+24 23 0:45 / /srv/with\040space rw - nfs server:/ rw
+25 22 0:46 / /srv rw - tmpfs over rw
+nonsense
+`
+	for path, want := range map[string]uint64{
+		"/":                  unix.Mkdev(8, 1),
+		"/srvx":              unix.Mkdev(8, 1),
+		"/srv":               unix.Mkdev(0, 46),
+		"/srv/a/b":           unix.Mkdev(0, 46),
+		"/srv/with space/a":  unix.Mkdev(0, 45),
+		"/srv/with spaces/a": unix.Mkdev(0, 46),
+	} {
+		if got := deviceIn(table, path); got != want {
+			t.Errorf("%s: %#x, want %#x", path, got, want)
+		}
+	}
+	if deviceOf("/proc/self") == deviceOf("/") {
+		t.Error("/proc is a part of /")
+	}
+}

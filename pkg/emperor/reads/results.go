@@ -1,0 +1,36 @@
+package reads
+
+import (
+	"context"
+	"io"
+	"sync/atomic"
+)
+
+// Get is Do for a look that returns something. A result that comes too late is lost.
+func Get[T any](ctx context.Context, p *Pool, path string, look func() (T, error)) (T, error) {
+	return get(ctx, p, path, look, func(T) {})
+}
+
+// Open is Get for something that must be closed. A result that comes too late is.
+func Open[T io.Closer](ctx context.Context, p *Pool, path string, look func() (T, error)) (T, error) {
+	return get(ctx, p, path, look, func(late T) { _ = late.Close() })
+}
+
+func get[T any](ctx context.Context, p *Pool, path string, look func() (T, error), late func(T)) (result T, err error) {
+	var settled atomic.Bool // there is a result, or nobody waits for it: whichever is first
+	got := make(chan T, 1)
+	err = p.Do(ctx, path, func(At) error {
+		r, err := look()
+		switch {
+		case settled.CompareAndSwap(false, true):
+			got <- r
+		case err == nil:
+			late(r)
+		}
+		return err
+	})
+	if settled.CompareAndSwap(false, true) {
+		return result, err
+	}
+	return <-got, err
+}

@@ -1,0 +1,147 @@
+package emperor
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/emperor-go/emperor/pkg/emperor/monitor"
+	"github.com/emperor-go/emperor/pkg/emperor/reads"
+)
+
+const (
+	// checkGrace is how long the loop is told nothing because of checks that do not end,
+	// while no other does.
+	checkGrace = 250 * time.Millisecond
+	// checkAgain is when something is checked again that took too long.
+	checkAgain = time.Second
+)
+
+// review has the configurations of one monitor checked, each beside the others and once a
+// version. One goroutine uses it.
+type review struct {
+	e      *Emperor
+	source int
+	log    *slog.Logger
+	set    monitor.Set
+	check  func(monitor.Config) (Facts, error)
+	known  map[string]finding // by name: the outcome of the last check
+	begun  map[string]monitor.Config
+	plans  map[string]Plan // as the loop was told last
+	over   chan finding
+	slow   *time.Timer // when what has not ended is not waited for
+	retry  *time.Timer // when what took too long is tried again
+	hasty  bool        // not waited for
+	news   bool        // the loop must be told
+}
+
+// finding is the outcome of a check.
+type finding struct {
+	of    monitor.Config
+	round uint64
+	facts Facts
+	err   error
+}
+
+func newReview(e *Emperor, source int) *review {
+	r := &review{e: e, source: source, log: e.options.Log, check: e.options.Check, known: map[string]finding{}, begun: map[string]monitor.Config{}, over: make(chan finding)}
+	r.slow, r.retry = time.NewTimer(checkGrace), time.NewTimer(checkAgain)
+	r.stop()
+	return r
+}
+
+func (r *review) stop() {
+	r.slow.Stop()
+	r.retry.Stop()
+}
+
+// begin begins the checks that a set needs.
+func (r *review) begin(ctx context.Context, set monitor.Set) {
+	r.set, r.news, r.hasty = set, true, false
+	r.slow.Reset(checkGrace)
+	for _, c := range set {
+		if _, runs := r.begun[c.Name]; !runs && r.due(c) {
+			r.start(ctx, c)
+		}
+	}
+}
+
+// due reports whether a configuration is to be checked.
+func (r *review) due(c monitor.Config) bool {
+	if c.Err != nil || r.check == nil {
+		return false
+	}
+	f, known := r.known[c.Name]
+	return !known || f.round != r.e.checks.Load() || !(Plan{Config: c}).same(Plan{Config: f.of}) || errors.Is(f.err, reads.ErrSlow)
+}
+
+func (r *review) start(ctx context.Context, c monitor.Config) {
+	r.begun[c.Name] = c
+	round := r.e.checks.Load()
+	go func() {
+		f := finding{of: c, round: round}
+		f.facts, f.err = r.check(c)
+		select {
+		case r.over <- f:
+		case <-ctx.Done():
+		}
+	}()
+}
+
+// take takes in the outcome of a check. When the file has changed meanwhile it is of no
+// use.
+func (r *review) take(ctx context.Context, f finding) {
+	name := f.of.Name
+	delete(r.begun, name)
+	r.news = true
+	r.slow.Reset(checkGrace)
+	for _, c := range r.set {
+		if c.Name != name {
+			continue
+		}
+		r.known[name] = f
+		switch {
+		case !(Plan{Config: c}).same(Plan{Config: f.of}) && r.due(c):
+			r.start(ctx, c)
+		case errors.Is(f.err, reads.ErrSlow):
+			r.retry.Reset(checkAgain)
+		}
+	}
+}
+
+// report tells the loop what there is, when that is known or takes too long to know.
+func (r *review) report() {
+	if !r.news || len(r.begun) > 0 && !r.hasty {
+		return
+	}
+	r.news = false
+	plans, told := make([]Plan, len(r.set)), make(map[string]Plan, len(r.set))
+	known := make(map[string]finding, len(r.set))
+	for i, c := range r.set {
+		plans[i] = r.plan(c)
+		told[c.Name] = plans[i]
+		if f, ok := r.known[c.Name]; ok && c.Err == nil {
+			known[c.Name] = f
+		}
+	}
+	r.plans, r.known = told, known
+	r.e.post(found{r.source, plans})
+}
+
+// plan is a configuration and what is known of it; while it is being checked, the one
+// before.
+func (r *review) plan(c monitor.Config) Plan {
+	if _, runs := r.begun[c.Name]; runs {
+		if before, told := r.plans[c.Name]; told {
+			return before
+		}
+		c.Data, c.Err = nil, monitor.ErrReading
+		return Plan{Config: c}
+	}
+	p := Plan{Config: c}
+	if f, ok := r.known[c.Name]; ok && c.Err == nil {
+		p.Facts, p.Err = f.facts, f.err
+	}
+	return p
+}
