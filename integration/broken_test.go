@@ -241,3 +241,68 @@ func TestSecondEmperorByAnotherName(t *testing.T) {
 	last.stop(syscall.SIGTERM)
 	w.run("umount " + w.path("bound"))
 }
+
+// A vassal program that is not whole is named with the way it ended, and once it is
+// whole the vassal runs.
+func TestVassalProgramThatIsNotWhole(t *testing.T) {
+	t.Parallel()
+	whole, err := os.ReadFile(program("vassal"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t)
+	path := w.path("vassal")
+	install := func(text []byte) {
+		t.Helper()
+		if err := os.WriteFile(path+".new", text, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(path+".new", path); err != nil {
+			t.Fatal(err)
+		}
+	}
+	install(whole[:100])
+	w.vassal("a.ini", serves)
+	e := w.start(allNamespaces, "--emperor-vassal", path, "--emperor-backoff-max", "1", "--exec-as-emperor", "sleep 0.2")
+	for text, want := range map[string]string{
+		string(whole[:100]):                        `exec format error (is the file whole`,
+		string(whole[:100000]):                     `/vassal\" ended before it took its order: signal: segmentation fault (is the file whole`,
+		"#!/bin/sh\nexit 7\n":                      `/vassal\" ended before it took its order: exit status 7 (is the file whole`,
+		"#!/bin/sh\nexec sleep 100000 3>&- 4>&-\n": `/vassal\" has closed the channel for its order`,
+	} {
+		install([]byte(text))
+		e.await("a.ini", want)
+		if n := e.count("a.ini", "cannot launch\",\"error\":\"cannot send order"); n > 0 {
+			t.Errorf("%d errors without a program:\n%s", n, e.about("a.ini"))
+		}
+	}
+	install(whole)
+	e.running("a.ini")
+	e.stop(syscall.SIGTERM)
+}
+
+// A limit that is too low for the vassals that there are is told at the start, with its
+// name.
+func TestTooFewDescriptors(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	const vassals = 12
+	for i := range vassals {
+		w.vassal(fmt.Sprintf("v%d.ini", i), serves)
+	}
+	args := []string{"--emperor-log-format", "json", "--emperor-concurrency", "1", w.vassals}
+	start := func(limit string) *emperor {
+		return w.launch(w.inside("sh", append([]string{"-c", "ulimit -n " + limit + ` && exec "$@"`, "sh", program("emperor")}, args...)...))
+	}
+	e := start("210")
+	e.await("", fmt.Sprintf("there is no room for %d vassals: RLIMIT_NOFILE has some for about ", vassals))
+	e.stop(syscall.SIGTERM)
+	e = start("400")
+	for i := range vassals {
+		e.running(fmt.Sprintf("v%d.ini", i))
+	}
+	if n := e.count("", "there is no room for"); n > 0 {
+		t.Errorf("with enough of them: %s", e.tail())
+	}
+	e.stop(syscall.SIGTERM)
+}

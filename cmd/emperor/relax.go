@@ -2,11 +2,20 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"runtime/debug"
 	"time"
 
+	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/emperor"
 )
+
+// care starts what looks after the emperor beside its work, until ctx ends.
+func care(ctx context.Context, e *emperor.Emperor, o *config.Emperor, log *slog.Logger) {
+	go relax(ctx, e)
+	go measureRoom(o, log).watch(ctx, e)
+	go warnOpen(o, log)
+}
 
 const (
 	// calm is how long nothing must happen before memory is given back, and bustle

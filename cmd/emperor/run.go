@@ -113,8 +113,7 @@ func run(ctx context.Context, around outside, o *config.Emperor, warnings config
 	gate := &control.Gate{Confines: system.Confines, Log: log}
 	sight.serve(ctx, e, o, gate, look)
 	orders.serve(ctx, o.RuntimeDir, e, gate)
-	go relax(ctx, e)
-	go warnOpen(o, log)
+	care(ctx, e, o, log)
 	defer telling(ctx, e, log)()
 	go wishes(ctx, e, tune, look, log)
 	return e.Run(ctx)

@@ -118,13 +118,41 @@ func (s *System) release(ctx context.Context, c *child, r Request) error {
 	}
 	c.noteMemory()
 	if err := c.orders.SendOrder(s.orderFor(c, r)); err != nil {
-		return err
+		return s.unordered(c, err)
 	}
 	c.life = life{system: s, about: r, since: time.Now()}
 	if s.Early {
 		c.life.early = accompany(func(ctx context.Context) { s.late(ctx, r, c) })
 	}
 	return nil
+}
+
+// unordered says why a child took no order: if it is dead, how it ended says more than
+// that its end of the channel is closed.
+func (s *System) unordered(c *child, err error) error {
+	if !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
+		return err
+	}
+	status, dead := c.process.DiedWithin(agony)
+	if !dead {
+		return fmt.Errorf("%q has closed the channel for its order: %w (is it the vassal program?)", s.Program, err)
+	}
+	return fmt.Errorf("%q ended before it took its order: %v (%s)", s.Program, status, hintWhole)
+}
+
+// hintWhole is about a program of ours that cannot be executed.
+const hintWhole = "is the file whole, and the vassal program of this version?"
+
+// uncloned says why there is no child.
+func (s *System) uncloned(err error) error {
+	hint := ""
+	switch {
+	case errors.Is(err, syscall.EPERM) && os.Geteuid() != 0:
+		hint = " (new namespaces need root, or user among emperor-use-clone)"
+	case errors.Is(err, syscall.ENOEXEC):
+		hint = " (" + hintWhole + ")"
+	}
+	return fmt.Errorf("cannot clone %q: %w%s", s.Program, err, hint)
 }
 
 // late runs the as-emperor hooks beside a vassal that boots already. The failure of
@@ -188,10 +216,7 @@ func (s *System) clone(r Request) (_ *child, err error) {
 		command.CgroupFD = c.cgroup.FD()
 	}
 	if c.process, err = s.Spawner.Start(command); err != nil {
-		if errors.Is(err, syscall.EPERM) && os.Geteuid() != 0 {
-			return nil, fmt.Errorf("cannot clone %q: %w (new namespaces need root, or user among emperor-use-clone)", s.Program, err)
-		}
-		return nil, fmt.Errorf("cannot clone %q: %w", s.Program, err)
+		return nil, s.uncloned(err)
 	}
 	c.openPage()
 	return c, nil

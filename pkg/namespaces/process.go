@@ -6,6 +6,7 @@ import (
 	"os"
 	"strconv"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -70,6 +71,16 @@ func (p *Process) Wait() (ExitStatus, error) { return p.wait(0) }
 
 // Died blocks until the process is dead, and leaves it as a zombie.
 func (p *Process) Died() (ExitStatus, error) { return p.wait(unix.WNOWAIT) }
+
+// DiedWithin is Died that waits for d at most.
+func (p *Process) DiedWithin(d time.Duration) (status ExitStatus, ok bool) {
+	if p.pidfd.SetReadDeadline(time.Now().Add(d)) != nil {
+		return status, false
+	}
+	defer func() { _ = p.pidfd.SetReadDeadline(time.Time{}) }()
+	status, err := p.Died()
+	return status, err == nil
+}
 
 // wait parks its goroutine, and takes no thread.
 func (p *Process) wait(more int) (status ExitStatus, err error) {
