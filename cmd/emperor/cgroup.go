@@ -28,11 +28,16 @@ func collectOrphans(ctx context.Context, log *slog.Logger) {
 // ownCgroup makes the cgroup of this emperor; nil where there can be none. The
 // function that it returns removes it, and is called in the end. Where vassals have no
 // pid namespace either, clone says so, it warns of what is not guaranteed then.
-func ownCgroup(clone namespaces.Flags, log *slog.Logger) (_ *namespaces.CgroupRoot, leave func(), err error) {
+// dropped: the emperor has given up being root.
+func ownCgroup(clone namespaces.Flags, dropped bool, log *slog.Logger) (_ *namespaces.CgroupRoot, leave func(), err error) {
 	root, err := namespaces.OpenCgroupRoot(cgroupPrefix)
 	switch {
 	case errors.Is(err, namespaces.ErrNoCgroup):
-		log.Debug("vassals get no cgroups of their own", "error", err)
+		if dropped {
+			log.Warn("vassals get no cgroups of their own: the emperor's user may make none (Delegate=yes in the unit, or start it as that user)", "error", err)
+		} else {
+			log.Debug("vassals get no cgroups of their own", "error", err)
+		}
 		if !clone.Has(namespaces.NewPID) {
 			log.Warn("without cgroups and pid namespaces a program that gives up its privileges itself, and whatever a program leaves "+
 				"running, outlives an emperor that is killed (pid in emperor-use-clone, or a cgroup v2 to write to)", "error", err)

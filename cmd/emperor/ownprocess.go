@@ -13,6 +13,7 @@ import (
 	"github.com/emperor-go/emperor/internal/procname"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/hooks"
+	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
 // ownProcess gives this process what its options say before anything is watched: the
@@ -67,6 +68,9 @@ func ownProcess(ctx context.Context, o *config.Emperor, log *slog.Logger) (undo 
 func settle(ctx context.Context, o *config.Emperor, log *slog.Logger) (undo func(), err error) {
 	unmake, err := prepare(o)
 	if err == nil {
+		err = handOver(o)
+	}
+	if err == nil {
 		err = become(o)
 	}
 	if err == nil {
@@ -82,6 +86,16 @@ func settle(ctx context.Context, o *config.Emperor, log *slog.Logger) (undo func
 		}
 		unmake()
 	}, nil
+}
+
+// handOver gives the user that the emperor becomes the cgroup that the service manager
+// has given the emperor.
+func handOver(o *config.Emperor) error {
+	uid, gid, err := becoming(o)
+	if err == nil && uid != os.Geteuid() {
+		_, err = namespaces.HandOverCgroup(uid, gid)
+	}
+	return err
 }
 
 // ownHooks runs the hooks of the emperor's own process in one phase.

@@ -63,11 +63,6 @@ func run(ctx context.Context, around outside, o *config.Emperor, warnings config
 		return err
 	}
 	collectOrphans(ctx, log)
-	cgroups, leave, err := ownCgroup(o.Clone, log)
-	if err != nil {
-		return err
-	}
-	defer leave()
 	tools, err := newTools(o, log)
 	if err != nil {
 		return err
@@ -89,6 +84,11 @@ func run(ctx context.Context, around outside, o *config.Emperor, warnings config
 		return err
 	}
 	defer undo()
+	cgroups, leave, err := ownCgroup(o.Clone, o.UID.Set, log)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	spare(log)
 	aboutReaders(log, program)
 	log.Info("emperor "+config.Version+" is watching", "monitors", o.Monitors, "namespaces", o.Clone.String(), "pid", os.Getpid())

@@ -45,6 +45,35 @@ func OpenCgroupRoot(prefix string) (*CgroupRoot, error) {
 	return r, nil
 }
 
+// HandOverCgroup gives the cgroup of the calling process to a user, who may then make
+// cgroups in it and move processes there (cgroups(7), delegation), where the service
+// manager has delegated it (Delegate=yes, systemd.resource-control(5)). given is false
+// where it has not: that cgroup is the host's.
+func HandOverCgroup(uid, gid int) (given bool, err error) {
+	own, err := ownCgroup()
+	if err != nil || !delegated(own) {
+		return false, nil //nolint:nilerr // there is none to give
+	}
+	for _, file := range []string{"", "cgroup.procs", "cgroup.subtree_control", "cgroup.threads"} {
+		if err := os.Lchown(filepath.Join(own, file), uid, gid); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return false, fmt.Errorf("cannot hand over the cgroup: %w", err)
+		}
+	}
+	return true, nil
+}
+
+// delegated reports whether a service manager has marked a cgroup as one that belongs to
+// the service (systemd: docs/CGROUP_DELEGATION).
+func delegated(path string) bool {
+	for _, mark := range []string{"user.delegate", "trusted.delegate"} {
+		var value [2]byte
+		if n, err := unix.Lgetxattr(path, mark, value[:]); err == nil && string(value[:n]) == "1" {
+			return true
+		}
+	}
+	return false
+}
+
 // rootMode lets everybody reach the cgroups in a root and only its owner open the
 // root itself: a process that could would be able to lock it, and so keep it from
 // being collected.

@@ -1,0 +1,67 @@
+//go:build linux
+
+package integration
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// An emperor that is started as root and becomes a user runs vassals: in cgroups of their
+// own where the service manager has delegated the emperor's, else without, and says so
+// once. Nothing is left, also after a kill and the next start.
+func TestEmperorBecomesAUser(t *testing.T) {
+	t.Parallel()
+	for _, delegated := range []bool{true, false} {
+		for _, where := range []string{"file", "command line"} {
+			t.Run(fmt.Sprintf("delegated: %v, uid in the %s", delegated, where), func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t)
+				if w.cgroup == "" {
+					t.Skip("this host has no cgroup v2 to write to")
+				}
+				if delegated {
+					if err := unix.Setxattr(w.cgroup, "user.delegate", []byte("1"), 0); err != nil {
+						t.Skipf("the kernel keeps no marks on cgroups: %v", err)
+					}
+				}
+				w.vassal("a.ini", serves)
+				identity := []string{"--uid", "4001", "--gid", "4001"}
+				if where == "file" {
+					w.write("e.ini", ini("uid = 4001", "gid = 4001", "emperor = "+w.vassals, "emperor-log-format = json"))
+					identity = []string{"--ini", w.path("e.ini")}
+				} else {
+					identity = append(identity, "--emperor-log-format", "json", w.vassals)
+				}
+				const warning = "may make none"
+				check := func(e *emperor) {
+					pid := e.running("a.ini")
+					if got := status(t, pid, "Uid"); got != "4001 4001 4001 4001" {
+						t.Errorf("the vassal runs as %s", got)
+					}
+					text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+					if own := strings.Contains(string(text), "/emperor-"); own != delegated {
+						t.Errorf("delegated: %v, its cgroups are %s", delegated, text)
+					}
+					if told := strings.Count(e.tail(), warning); (told == 0) != delegated || told > 1 {
+						t.Errorf("delegated: %v, warned %d times", delegated, told)
+					}
+				}
+				e := w.launch(w.inside(program("emperor"), identity...))
+				check(e)
+				_ = syscall.Kill(e.cmd.Process.Pid, syscall.SIGHUP)
+				e.await("a.ini", "reloaded")
+				_ = e.cmd.Process.Kill()
+				e.wait()
+				e = w.launch(w.inside(program("emperor"), identity...))
+				check(e)
+				e.stop(syscall.SIGTERM)
+			})
+		}
+	}
+}
