@@ -58,8 +58,8 @@ func (w *world) hang(at string) (release func()) {
 	return release
 }
 
-// link puts a symbolic link in the place of what is there. No program does that without
-// a look at its target.
+// link puts a symbolic link in the place of a file. Programs such as ln look at the target
+// before.
 func (w *world) link(target, path string) {
 	w.t.Helper()
 	temporary := path + ".new"
@@ -71,7 +71,7 @@ func (w *world) link(target, path string) {
 	}
 }
 
-// soon fails when what was begun has taken longer than a file system that answers takes.
+// soon fails when something has taken longer than it does with a file system that answers.
 func soon(t *testing.T, begun time.Time, what string) {
 	t.Helper()
 	if took := time.Since(begun); took > 10*time.Second {

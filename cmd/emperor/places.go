@@ -32,15 +32,15 @@ func (p places) vassal(name string) bool {
 	return !strings.HasPrefix(name, ".") && slices.ContainsFunc(p.extensions(), func(e string) bool { return strings.HasSuffix(name, e) })
 }
 
-// pattern is what a monitor watches that is no directory: glob://PATTERN, a file of
-// its own, or what looks like a pattern where no directory has that name, as in uWSGI.
+// pattern returns the pattern of a monitor that is no directory: glob://PATTERN, a file
+// alone, or a name with wildcards where no directory is called so, as in uWSGI.
 // A file that is named like a vassal need not be there yet.
 func (p places) pattern(m string) (pattern string, ok bool) {
 	info, err := os.Stat(m)
 	return p.patternAs(m, info, err)
 }
 
-// patternAs is pattern, where it is known what the monitor's name leads to.
+// patternAs is pattern with the outcome of a stat(2) of the monitor's name.
 func (p places) patternAs(m string, info os.FileInfo, err error) (pattern string, ok bool) {
 	if pattern, ok = strings.CutPrefix(m, "glob://"); ok {
 		return pattern, true
@@ -54,7 +54,7 @@ func (p places) patternAs(m string, info os.FileInfo, err error) (pattern string
 	return monitor.Literal(m), p.vassal(filepath.Base(m))
 }
 
-// files lists what one of the monitors would take.
+// files lists the files that one of the monitors would take.
 func (p places) files(m string) (list []monitor.Config, err error) {
 	if pattern, ok := p.pattern(m); ok {
 		dir, err := os.Getwd()
@@ -123,8 +123,8 @@ type governed interface {
 	Unlock()
 }
 
-// watching makes and claims the sources of vassals. What it claimed is held until
-// unlock is called, which is also due after an error.
+// watching makes and claims the sources of vassals. The claims are held until unlock is
+// called, which is also due after an error.
 func (p places) watching(files *reads.Pool, log *slog.Logger) (list []monitor.Monitor, unlock func(), err error) {
 	unlock = func() {
 		for _, m := range list {
@@ -147,7 +147,7 @@ func (p places) watching(files *reads.Pool, log *slog.Logger) (list []monitor.Mo
 	return list, unlock, nil
 }
 
-// source is what one of the monitors is, by its name.
+// source makes a monitor by its name.
 func (p places) source(m string, o monitor.DirOptions) (governed, error) {
 	info, err := reads.Get(context.Background(), o.Reads, m, func() (os.FileInfo, error) { return os.Stat(m) })
 	pattern, ok := p.patternAs(m, info, err)

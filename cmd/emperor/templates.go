@@ -21,8 +21,8 @@ func bounded(files *reads.Pool) config.Bound {
 	}
 }
 
-// templates reads what stands around the configuration of vassals in a directory.
-// It is nil when nothing does.
+// templates reads the templates around the configurations of vassals in a directory. It is
+// nil when there are none.
 func templates(f config.TemplateFiles, files *reads.Pool) func(dir string) (*wire.Templates, error) {
 	if f.None() {
 		return nil
@@ -36,7 +36,7 @@ func templates(f config.TemplateFiles, files *reads.Pool) func(dir string) (*wir
 	}
 }
 
-// wired makes of templates what crosses the process border.
+// wired translates templates into those of the wire protocol.
 func wired(t config.Templates) *wire.Templates {
 	list := func(sources []config.Source) (all []wire.Template) {
 		for _, s := range sources {

@@ -30,8 +30,9 @@ const (
 	addressTimeout = 30 * time.Second
 )
 
-// address finds out whether and where a vassal is on demand, and who says so: root, as
-// far as the operator's own options do, or the owner of the file beside the vassal's.
+// address finds out whether and where a vassal is on demand. owner is the user whose word
+// that is: root for the operator's own options, or the owner of the file beside the
+// vassal's.
 func (s Sockets) address(ctx context.Context, p Plan) (address string, owner uint32, err error) {
 	if s.Extension != "" {
 		path := p.Path + s.Extension

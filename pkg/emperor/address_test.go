@@ -67,7 +67,7 @@ func TestFileOfAnAddressIsNoLink(t *testing.T) {
 	}
 }
 
-// What is no address is quoted, but no more than its beginning.
+// A text that is no address is quoted, but no more than its beginning.
 func TestLittleOfWhatIsNoAddressIsPrinted(t *testing.T) {
 	for text, want := range map[string]string{
 		strings.Repeat("s", 40) + "\n" + strings.Repeat("x", 1000): `holds no address, but "` + strings.Repeat("s", 40) + `\n` + strings.Repeat("x", 23) + `"…`,
@@ -105,7 +105,7 @@ func TestAddressHasTheOwnerOfTheVassalsFile(t *testing.T) {
 	}
 }
 
-// What a tenant names is made where the tenant could make it.
+// A socket that a tenant names is made where the tenant could make it.
 func TestTenantGetsNoSocketInADirectoryOfRoot(t *testing.T) {
 	ports, err := os.ReadFile("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 	if err != nil {

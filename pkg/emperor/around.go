@@ -21,8 +21,8 @@ func (s *System) located(c monitor.Config) monitor.Config {
 	return found
 }
 
-// templates reads what stands around a vassal's configuration. Where the file system does
-// not answer, what was read last counts.
+// templates reads the templates of a vassal's configuration. Where the file system does not
+// answer, it returns those that were read last.
 func (s *System) templates(r Request) (*wire.Templates, error) {
 	if s.Templates == nil {
 		return nil, nil

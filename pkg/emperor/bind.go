@@ -16,8 +16,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor/reads"
 )
 
-// bind makes a of what is known of it, or nothing. It has the rights of owner as far as
-// that is a tenant.
+// bind binds the address of a and listens there, or leaves nothing. Where owner is a tenant
+// it does no more than that user could.
 func (s Sockets) bind(ctx context.Context, a *activation, owner uint32) (*activation, error) {
 	do := func(bind func() error) (*activation, error) {
 		if err := bind(); err != nil {
@@ -112,7 +112,7 @@ func (a *activation) listen(ctx context.Context, network, address string) error 
 	return err
 }
 
-// spot is a name in a directory that stays the same one, whatever becomes of its path.
+// spot is a name in an open directory, which stays the same when its path changes.
 type spot struct {
 	dir  *os.File
 	name string

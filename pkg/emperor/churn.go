@@ -36,7 +36,7 @@ func (c churn) until() time.Time { return c.last.Add(c.pause) }
 // calms reports whether a change has to wait now.
 func (c churn) calms(now time.Time) bool { return now.Before(c.until()) }
 
-// absence is what is remembered of a vassal whose file is gone.
+// absence is the memory of a vassal whose file is gone.
 type absence struct {
 	since time.Time
 	churn churn
@@ -76,7 +76,7 @@ func (v *vassal) unthrottle() (waited bool) {
 	return waited
 }
 
-// postpone makes the newest file of a vassal wait while what there is of it goes on.
+// postpone makes the newest file of a vassal wait while its process goes on.
 func (e *Emperor) postpone(v *vassal) {
 	if v.calm != nil {
 		return

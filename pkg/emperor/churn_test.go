@@ -48,8 +48,8 @@ func slowed(o *Options) {
 	}
 }
 
-// flood does change 50 times a second and returns the seconds at which what happened has
-// word in it.
+// flood calls change 50 times a second and returns the seconds of the events that have word
+// in them.
 func (s *stage) flood(d time.Duration, word string, change func(n int)) string {
 	s.since()
 	var at []int
@@ -113,8 +113,8 @@ func TestChangesNowAndThenAreNotSlowed(t *testing.T) {
 	})
 }
 
-// What the running vassal takes over waits for nothing, also after changes that did. What
-// it cannot take over, or cannot be asked to, is a change that takes a new process.
+// A change that the running vassal takes over waits for nothing, also after changes that
+// did. One that it cannot take over, or be asked to, takes a new process.
 func TestReloadsAreNotSlowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, slowed)
@@ -237,7 +237,7 @@ func TestFileThatComesAndGoesIsSlowed(t *testing.T) {
 	})
 }
 
-// attendant notes what it is told.
+// attendant notes its calls.
 type attendant struct{ *world }
 
 func (a attendant) Waiting(_ context.Context, r Request) { a.note("waiting %s", r.Name) }

@@ -30,8 +30,8 @@ type review struct {
 	begun  map[string]monitor.Config
 	plans  map[string]Plan // as the loop was told last
 	over   chan finding
-	slow   *time.Timer // when what has not ended is not waited for
-	retry  *time.Timer // when what took too long is tried again
+	slow   *time.Timer // when reports no longer wait for checks that run
+	retry  *time.Timer // when checks that took too long are begun again
 	hasty  bool        // not waited for
 	news   bool        // the loop must be told
 }
@@ -110,7 +110,7 @@ func (r *review) take(ctx context.Context, f finding) {
 	}
 }
 
-// report tells the loop what there is, when that is known or takes too long to know.
+// report hands the loop the plans, when all checks have ended or take too long.
 func (r *review) report() {
 	if !r.news || len(r.begun) > 0 && !r.hasty {
 		return
@@ -129,8 +129,7 @@ func (r *review) report() {
 	r.e.post(found{r.source, plans})
 }
 
-// plan is a configuration and what is known of it; while it is being checked, the one
-// before.
+// plan is a configuration with the outcome of its check; while that runs, the plan before.
 func (r *review) plan(c monitor.Config) Plan {
 	if _, runs := r.begun[c.Name]; runs {
 		if before, told := r.plans[c.Name]; told {

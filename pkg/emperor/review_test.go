@@ -14,7 +14,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor/reads"
 )
 
-// A check that does not end holds up no other vassal, and what there was goes on.
+// A check that does not end holds up no other vassal; its own goes on with the file before.
 func TestSlowCheckHoldsUpNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
@@ -85,7 +85,7 @@ func TestFileThatChangesWhileItIsChecked(t *testing.T) {
 	})
 }
 
-// What could not be checked because a file system was too slow is checked again.
+// A check that failed because a file system was too slow is repeated.
 func TestCheckThatWasTooSlowIsRepeated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex

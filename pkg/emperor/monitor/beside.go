@@ -11,9 +11,9 @@ type look struct {
 	late func() // called in the loop when the report no longer waits; nil: it always does
 }
 
-// begin calls read beside the loop, and in the loop what read returns; or slow, when it
-// takes too long: what it returns then still counts when it comes. late is that of a
-// look.
+// begin calls read beside the loop, and the function that read returns in the loop. When
+// read takes too long, slow is called in the loop before; the result still counts when it
+// comes. late is the field of look.
 func (f *files) begin(path string, read func(reads.At) (takeIn func()), slow func(), late func()) {
 	l := &look{late}
 	f.awaited[l] = true
@@ -31,7 +31,7 @@ func (f *files) begin(path string, read func(reads.At) (takeIn func()), slow fun
 	}()
 }
 
-// hand lets the loop take something in. After its end that is lost.
+// hand lets the loop call takeIn. After the end of the loop it does nothing.
 func (f *files) hand(takeIn func()) {
 	select {
 	case f.found <- takeIn:
@@ -39,7 +39,7 @@ func (f *files) hand(takeIn func()) {
 	}
 }
 
-// abandon makes the report wait no longer for what takes its time.
+// abandon makes the report wait no longer for slow looks.
 func (f *files) abandon() {
 	for l := range f.awaited {
 		if l.late != nil {

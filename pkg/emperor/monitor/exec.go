@@ -43,8 +43,8 @@ func (f *files) execute(e *entry, c Config, r result) {
 	})
 }
 
-// outputOf executes a file that is open and returns what it prints. It must belong to a
-// user who may do that anyway.
+// outputOf executes a file that is open and returns its output. The file must belong to root
+// or to this process's user, whose word its output is.
 func outputOf(ctx context.Context, file *os.File, owner uint32) ([]byte, error) {
 	if owner != 0 && int(owner) != os.Geteuid() {
 		return nil, fmt.Errorf("may be executed, but belongs to uid %d (executable vassal files must belong to root or the emperor's user)", owner)
@@ -72,7 +72,7 @@ func outputOf(ctx context.Context, file *os.File, owner uint32) ([]byte, error) 
 	return text.Bytes(), nil
 }
 
-// bounded drops what is more than left bytes.
+// bounded drops everything beyond left bytes.
 type bounded struct {
 	w    io.Writer
 	left int

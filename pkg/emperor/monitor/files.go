@@ -38,16 +38,16 @@ type DirOptions struct {
 	// MagicExec: a file that may be executed is, and its output is the configuration.
 	// It must belong to root or to this process's user.
 	MagicExec bool
-	// Reads bounds what file systems do not answer. Nil: the monitor has one of its own.
+	// Reads bounds the looks at files. Nil: the monitor has a pool of its own.
 	Reads *reads.Pool
 	// Log gets a line when the directory cannot be read, and when it can again.
 	// Required.
 	Log *slog.Logger
 }
 
-// files is what the monitors of files share: what is known of each file, and when
-// to look again. One goroutine uses it, but for Rescan. That goroutine never touches
-// a file: looks run beside it, and hand in what they have found.
+// files is the common part of the monitors of files: the state of each file, and the time
+// of the next look. One goroutine uses it, but for Rescan. That goroutine never touches
+// a file: looks run beside it, and hand in their results.
 type files struct {
 	options  DirOptions
 	ctx      context.Context // of Run
@@ -56,7 +56,7 @@ type files struct {
 	homes    map[string]home   // of each directory that was read, where it was
 	troubles map[string]string // of each that cannot be read, why, as it was logged
 	hints    chan []hint
-	found    chan func()    // what looks have found out, to be taken in
+	found    chan func()    // results of looks, to be taken in
 	awaited  map[*look]bool // looks for which the next report waits
 	news     bool           // the set has changed since the last report
 	due      bool           // there is something to look at now
@@ -106,7 +106,7 @@ func (f *files) open(ctx context.Context, path string) {
 	go forward(ctx, w, f.hints)
 }
 
-// close ends what the monitor has begun. It does not wait for what hangs.
+// close ends the programs and the events of the monitor. It does not wait for reads.
 func (f *files) close() {
 	f.running.Wait()
 	if f.watch != nil {
@@ -116,10 +116,10 @@ func (f *files) close() {
 
 // source says which files there are.
 type source interface {
-	// mark notes what the hints are about and reports whether that is anything. The
+	// mark notes the subjects of the hints and reports whether there are any. The
 	// empty hint is about everything.
 	mark(hints []hint) bool
-	// look begins to look at what was marked.
+	// look begins to look at everything that was marked.
 	look()
 	// tidy is called when a look is over.
 	tidy()
@@ -127,13 +127,13 @@ type source interface {
 	blind() bool
 }
 
-// loop looks at s, reports what it has seen, and looks again until ctx ends. It fails
+// loop looks at s, reports the set, and looks again until ctx ends. It fails
 // when the first look does.
 func (f *files) loop(ctx context.Context, s source, report func(Set)) error {
 	var (
-		quiet  = time.NewTimer(lookout) // when to look at what is marked
-		slow   = time.NewTimer(grace)   // when to report without what is still being read
-		since  time.Time                // when the first of what is marked was
+		quiet  = time.NewTimer(lookout) // when the next look is due
+		slow   = time.NewTimer(grace)   // when a report no longer waits for reads
+		since  time.Time                // when the first mark since the last look was made
 		rescan <-chan time.Time
 	)
 	defer quiet.Stop()

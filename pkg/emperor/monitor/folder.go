@@ -30,14 +30,14 @@ func homeOf(dir *os.File) (home, error) {
 type folder struct {
 	path   string
 	home   home
-	names  []string // of what is in it, if it was listed
+	names  []string // of the entries, if it was listed
 	listed bool
 	places []place // where its path can come to mean another one; they are watched
 }
 
 // survey looks at the directory path and lists it; where it is known to be the one of
-// known, only with always. It watches the directory before: what comes later makes an
-// event.
+// known, only with always. It watches the directory before, so that later changes
+// make events.
 func (f *files) survey(at reads.At, path string, known home, always bool, list func(*os.File) ([]string, error)) (d folder, err error) {
 	d.path = path
 	if d.places, err = walk(at, "/", path, 0); err != nil {
@@ -73,9 +73,8 @@ func (f *files) survey(at reads.At, path string, known home, always bool, list f
 // errCovered is why a directory is not believed that has no vassals any more.
 var errCovered = errors.New("an empty file system lies over it, or its own is no longer mounted")
 
-// trusted notes that a directory could be read, and reports whether to believe what is
-// in it: where another file system is than before, and none of its files, those may be
-// under it.
+// trusted notes that a directory could be read, and reports whether its entries count:
+// where another file system is than before, and none of the files, those may be under it.
 func (f *files) trusted(d folder) bool {
 	before, known := f.homes[d.path]
 	if other := known && before != d.home; other {

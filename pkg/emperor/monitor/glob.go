@@ -26,7 +26,7 @@ type Glob struct {
 	parts   []string // of the pattern below that
 	ways    map[string]*way
 
-	// What an event can be about, since the last look.
+	// The possible subjects of events, since the last look.
 	watched map[string]bool // directories; true: of files and nothing else
 	turns   map[place]bool  // where a path can come to mean another file
 }
@@ -59,7 +59,7 @@ func NewGlob(pattern string, o DirOptions) (*Glob, error) {
 // String returns the absolute pattern.
 func (g *Glob) String() string { return "glob://" + g.pattern }
 
-// path is what a name means.
+// path is the absolute path of a name.
 func (g *Glob) path(name string) string { return filepath.Clean(within(g.dir, name)) }
 
 // Run implements Monitor.
@@ -88,8 +88,8 @@ func (g *Glob) look() {
 	g.visit(g.base, g.parts, nil)
 }
 
-// visit looks at a directory and what the other parts of the pattern say about it: files
-// in it, or more directories to visit. late is that of a look.
+// visit looks at a directory for the entries that fit the next part of the pattern: files,
+// or more directories to visit. late is the field of look.
 func (g *Glob) visit(name string, parts []string, late func()) {
 	w := g.ways[name]
 	if w == nil {
@@ -108,9 +108,8 @@ func (g *Glob) visit(name string, parts []string, late func()) {
 	}, func() { g.visited(name, folder{path: w.path}, parts, reads.ErrSlow) }, late)
 }
 
-// visited takes in what is in a directory. One that cannot be looked at changes nothing;
-// one that is gone takes what was in it along, unless it is the one where the pattern
-// begins.
+// visited takes in the entries of a directory. One that cannot be looked at changes
+// nothing; one that is gone takes its files along, unless the pattern begins there.
 func (g *Glob) visited(dir string, found folder, parts []string, err error) {
 	w := g.ways[dir]
 	switch {
@@ -154,7 +153,7 @@ func (g *Glob) drop(dir string) {
 	delete(g.troubles, path)
 }
 
-// forget looks for what is in or below a directory, and there by a name that is gone.
+// forget drops everything in or below a directory whose first name there is gone.
 func (g *Glob) forget(dir string, gone func(name string) bool) {
 	inside := below(dir, "")
 	lost := func(name string) bool {

@@ -63,7 +63,7 @@ func hang(t *testing.T, at string) (release func()) {
 	release = func() {
 		if !released {
 			released = true
-			unix.Close(fd) // whatever waits fails
+			unix.Close(fd) // the calls that wait fail
 			_ = unix.Unmount(at, unix.MNT_DETACH)
 		}
 	}
@@ -96,8 +96,7 @@ func soon(t *testing.T, since time.Time) {
 
 const tooSlow = "(cannot be read: it takes too long)"
 
-// A file that cannot be read holds up no other. What there was before counts on, for the
-// emperor; the monitor says what is wrong.
+// A file that cannot be read holds up no other, and the monitor says why it cannot.
 func TestFileThatDoesNotAnswer(t *testing.T) {
 	if !inMounts(t) {
 		return

@@ -67,7 +67,7 @@ func walk(touch reads.At, at, path string, links int) (places []place, err error
 	return places, nil
 }
 
-// watchPlaces watches where the places are, and returns those that it could.
+// watchPlaces watches the directories of places, and returns those that it could watch.
 func (f *files) watchPlaces(places []place) (watched []place) {
 	if f.watch == nil {
 		return nil

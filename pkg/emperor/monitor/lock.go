@@ -17,7 +17,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor/reads"
 )
 
-// claims are what a monitor holds so that no other emperor governs its vassals, until
+// claims are locks and names that keep other emperors from the vassals of a monitor, until
 // Unlock. Nothing of them is written anywhere.
 type claims struct {
 	mu    sync.Mutex
@@ -37,7 +37,7 @@ func (c *claims) add(held io.Closer) {
 	c.late = false
 }
 
-// Unlock gives up what Lock has claimed.
+// Unlock gives up the claims of Lock.
 func (f *files) Unlock() {
 	f.claims.mu.Lock()
 	defer f.claims.mu.Unlock()
@@ -50,7 +50,7 @@ func (f *files) Unlock() {
 // Lock claims the directory until Unlock or the end of the process; nothing is written
 // to it. It fails, naming the holder, when another process with this one's user has
 // claimed the directory: two emperors would start everything twice. A holder of another
-// user's, who need only be able to read the directory, prevents nothing: then a warning
+// user's, which need only be able to read the directory, prevents nothing: then a warning
 // is logged. A directory that does not answer is claimed when it does. One that is made
 // anew under the same path is not claimed again.
 func (d *Dir) Lock() error {
@@ -116,7 +116,7 @@ func (f *files) claim(dir *os.File, how int, patient bool) error {
 	return f.held(dir.Name(), pid, ownerOf(pid))
 }
 
-// held tells what follows from the claim of another process.
+// held returns the error for a claim of another process, if it is one.
 func (f *files) held(what string, pid, uid int) error {
 	switch {
 	case pid == os.Getpid(): // the same by another name
@@ -152,7 +152,7 @@ func flock(f *os.File, how int, patient bool) (holder int, err error) {
 	return holder, err
 }
 
-// errHeld says that another process has what is to be claimed.
+// errHeld says that another process has the claim.
 var errHeld = errors.New("is held by another process")
 
 // await tries to claim something until it is not held, or by a process that lives. A

@@ -14,7 +14,7 @@ import (
 // maxName is the length of a name that uWSGI's Emperor no longer takes, in bytes.
 const maxName = 255
 
-// entry is what is known of one name.
+// entry is the state of one name.
 type entry struct {
 	path    string
 	config  Config
@@ -66,8 +66,8 @@ func (f *files) tarry(e *entry, c Config) {
 	}
 }
 
-// take takes in what was read. What has changed since it was begun, or was forgotten
-// because it took so long, is read again.
+// take takes in the result of a read. A file that has changed since the read began, or
+// whose state was dropped because the read took so long, is read again.
 func (f *files) take(e *entry, c Config, r result) {
 	if f.entries[c.Name] != e {
 		return

@@ -13,14 +13,14 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor/reads"
 )
 
-// errBusy says that somebody has the file open for writing: it may be half
+// errBusy says that a program has the file open for writing: it may be half
 // written, and it is read when the writer closes it.
 var errBusy = errors.New("is being written")
 
 // errNoProc says that a file was found and cannot be opened by its descriptor.
 var errNoProc = errors.New("cannot be read: /proc is not mounted here")
 
-// fileStat is what tells, without reading a file, that it is the same as before.
+// fileStat tells, without reading a file, that it is the same as before.
 // The change time cannot be set by a program, so it catches what a restored
 // modification time would hide.
 type fileStat struct {
@@ -40,13 +40,13 @@ func statOf(fd int) (fileStat, uint32, error) {
 	}, s.Mode & unix.S_IFMT, nil
 }
 
-// result is what a read has found out about one file.
+// result is the outcome of a read of one file.
 type result struct {
 	stat    fileStat
 	data    []byte
 	printed bool     // the file was executed, and data is its output
 	same    bool     // the file is as it was known, and was not read
-	program *os.File // what is to be executed for its content
+	program *os.File // the file itself, to be executed for its content
 	gone    bool     // there is no such name
 	moved   bool     // its directory is another one by now
 	places  []place  // where else it can change; they are watched
@@ -58,7 +58,7 @@ type result struct {
 func (f *files) read(touch reads.At, at home, path string, known fileStat) (r result) {
 	dir, name := filepath.Split(path)
 	places, err := linkPlaces(touch, dir, name)
-	if !f.options.NoFollow { // before it is read: what comes later makes an event
+	if !f.options.NoFollow { // before it is read: later changes make events
 		r.places = f.watchPlaces(places)
 	}
 	if r.err = err; err != nil {
@@ -168,7 +168,7 @@ var kernelFiles = map[int64]string{
 	unix.CGROUP2_SUPER_MAGIC: "cgroupfs", unix.BPF_FS_MAGIC: "bpffs", unix.PSTOREFS_MAGIC: "pstore", unix.EFIVARFS_MAGIC: "efivarfs",
 }
 
-// linkStat is that of a symbolic link itself.
+// linkStat is the fileStat of a symbolic link itself.
 func linkStat(dir int, name string) (st fileStat, ok bool) {
 	link, err := unix.Openat(dir, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -179,7 +179,7 @@ func linkStat(dir int, name string) (st fileStat, ok bool) {
 	return st, err == nil && kind == unix.S_IFLNK
 }
 
-// readStill reads a file that nobody is writing. A read lease (fcntl(2),
+// readStill reads a file that no program is writing. A read lease (fcntl(2),
 // F_SETLEASE) is granted only when no descriptor is open for writing anywhere,
 // and holds back new writers until the descriptor is closed here.
 func readStill(path string) ([]byte, error) {

@@ -141,7 +141,7 @@ func TestStuckLookGivesItsPlaceAway(t *testing.T) {
 	})
 }
 
-// Looks at one path wait for each other: what is begun later sees what is later.
+// Looks at one path wait for each other: a later look sees a later state.
 func TestOneLookAtAPath(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := New()

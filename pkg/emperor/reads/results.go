@@ -17,7 +17,7 @@ func Open[T io.Closer](ctx context.Context, p *Pool, path string, look func() (T
 }
 
 func get[T any](ctx context.Context, p *Pool, path string, look func() (T, error), late func(T)) (result T, err error) {
-	var settled atomic.Bool // there is a result, or nobody waits for it: whichever is first
+	var settled atomic.Bool // the result is there, or its caller has left
 	got := make(chan T, 1)
 	err = p.Do(ctx, path, func(At) error {
 		r, err := look()
