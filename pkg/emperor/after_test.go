@@ -18,6 +18,7 @@ func TestAfter(t *testing.T) {
 		time.Sleep(time.Second)
 		stopped.Stop()
 		time.Sleep(2 * time.Hour)
+		synctest.Wait()
 		if got := called.Sub(begin); got != time.Hour {
 			t.Errorf("called after %v", got)
 		}

@@ -20,6 +20,7 @@ const (
 	// atOnce is how many looks run at a time. Those that are stuck do not count.
 	atOnce = 8
 	// maxStuck is how many looks may be stuck before their file systems get no more.
+	// Those that run when it is reached may be stuck as well.
 	maxStuck = 16
 
 	// Threads is how many threads looks hold at a time, while one file system hangs.

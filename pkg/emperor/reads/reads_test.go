@@ -96,18 +96,20 @@ func TestSlowLook(t *testing.T) {
 	})
 }
 
-// However many are begun: eight run at a time, and no more than sixteen hang in one file
-// system. Others answer all the same, and one more that hangs as well costs one thread.
+// However many are begun: eight run at a time, and sixteen that hang are enough for one
+// file system; those that begin in the same moment may come on top. Others answer all the
+// same, and one more that hangs as well costs as many as run at a time.
 func TestStuckLooksAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHung()
-		if took := h.all(t, 100, "/net/%d", ErrSlow); took != 2*Limit {
+		if took := h.all(t, 100, "/net/%d", ErrSlow); took < 2*Limit || took > 3*Limit {
 			t.Errorf("after %v", took)
 		}
-		if n := h.begun.Load(); n != maxStuck {
-			t.Errorf("%d hang", n)
+		hang := h.begun.Load()
+		if hang < maxStuck || hang >= maxStuck+atOnce {
+			t.Errorf("%d hang", hang)
 		}
-		if took := h.all(t, 100, "/net/more%d", ErrSlow); took != 0 || h.begun.Load() != maxStuck {
+		if took := h.all(t, 100, "/net/more%d", ErrSlow); took != 0 || h.begun.Load() != hang {
 			t.Errorf("after %v, %d hang", took, h.begun.Load())
 		}
 		if err := h.Do(t.Context(), "/srv/x", quick); err != nil {
@@ -118,7 +120,7 @@ func TestStuckLooksAreBounded(t *testing.T) {
 			t.Errorf("a link that leads there: %v", err)
 		}
 		h.all(t, 100, "/nfs2/%d", ErrSlow)
-		if n := h.begun.Load(); n > maxStuck+atOnce {
+		if n := h.begun.Load(); n > hang+atOnce {
 			t.Errorf("%d hang in two file systems", n)
 		}
 		close(h.release)
