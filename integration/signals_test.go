@@ -46,8 +46,10 @@ func TestSignalsOfAnOperator(t *testing.T) {
 	e.signal(syscall.SIGUSR2) // of which there are none
 	e.await("", "SIGUSR2: forgetting failures")
 
-	w.run("mount -t tmpfs upper " + w.vassals) // of which no event tells
+	// Of another file system over the directory, and a file in it, no event tells.
+	w.run("mount -t tmpfs upper " + w.vassals + " && printf '[uwsgi]\ncommand = sleep 1000000\n' >" + w.vassals + "/only.ini")
 	e.signal(syscall.SIGWINCH)
+	e.running("only.ini")
 	for name := range pids {
 		e.gone(name)
 	}
