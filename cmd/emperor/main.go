@@ -33,6 +33,10 @@ func init() { runtime.LockOSThread() }
 // the signals of the process before all others (signal(7)), and while it hangs in a file
 // system no thread gets them.
 func main() {
+	if namespaces.IsVisitor() { // it goes elsewhere, and gives up its rights, on this thread
+		begin()
+		return
+	}
 	go func() {
 		begin()
 		os.Exit(0)

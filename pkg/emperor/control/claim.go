@@ -227,11 +227,14 @@ func (c *Claim) hold() (*os.File, error) {
 	}
 }
 
+// lock opens and locks the file of the lock, which no other user can open: a process that
+// could would be able to lock it.
 func lock(path, dir string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o644)
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, fmt.Errorf("cannot lock runtime-dir: %w (runtime-dir = DIR names another)", err)
 	}
+	_ = f.Chmod(0o600) // of an earlier version
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
 		defer f.Close()
 		if !errors.Is(err, unix.EWOULDBLOCK) {
