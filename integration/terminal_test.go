@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -270,7 +271,11 @@ func TestAttachThatIsKilled(t *testing.T) {
 	s.expect("ready>")
 	w.run("kill -9 $(cat " + pidfile + ")")
 	s.expect("Detached.")
-	s.write("mine\n") // there is nobody else to take it
+	// Until it has ended, the client that shows the terminal may take a line too.
+	eventually(t, "the client has ended", func() bool {
+		return !slices.ContainsFunc(w.processes(), func(p string) bool { return strings.Contains(p, "--connected") })
+	})
+	s.write("mine\n")
 	s.expect("read mine")
 }
 
