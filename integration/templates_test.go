@@ -48,7 +48,9 @@ func TestFormats(t *testing.T) {
 	e := w.start(allNamespaces)
 	for name, want := range map[string]string{"a.yaml": "a", "b.json": "b", "c.xml": "c"} {
 		pid := e.running(name)
-		eventually(t, name+" has its environment", func() bool { return strings.Contains(in(t, pid, "cat /proc/*/environ 2>/dev/null || true"), "WHO="+want+"\x00") })
+		eventually(t, name+" has its environment", func() bool {
+			return strings.Contains(in(t, pid, "cat /proc/*/environ 2>/dev/null || true"), "WHO="+want+"\x00")
+		})
 	}
 	w.write("v/a.yaml", "uwsgi:\n  command: sleep 1001\n  env: [WHO=%n]\n  uid: 4001\n  gid: 4001\n")
 	pid := e.running("a.yaml")
