@@ -44,17 +44,17 @@ func (a Access) ExamineEmperor(args []string) (e *Emperor, warnings Problems, er
 	for _, place := range line.bare {
 		line.monitor(place)
 	}
-	used := references(line.entries)
 	e = defaultEmperor()
 	e.entries = line.finish()
 	if err := line.show(); err != nil {
 		return nil, line.warnings, err
 	}
-	warnings, problems, wrong := line.table.decode(e.entries, used, e)
+	warnings, problems, rest := line.table.decode(e.entries, line.used, e)
+	rest.report(&warnings)
 	if e.BackoffMax == 0 { // nobody said
 		e.BackoffMax = max(defaultBackoffMax, e.Backoff)
 	}
-	e.unsure = doubts{unread: len(line.problems) > 0, options: wrong}
+	e.unsure = doubts{unread: len(line.problems) > 0, options: rest.wrong}
 	warnings, problems = append(line.warnings, warnings...), append(line.problems, problems...)
 	if len(e.Monitors) == 0 && !e.Unsure("emperor") {
 		problems.add(Origin{}, "emperor", "no directory to watch", "such as emperor /etc/vassals")

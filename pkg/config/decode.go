@@ -10,8 +10,8 @@ import (
 
 // decode puts the entries into into, in order, and reports every mistake. used
 // are the keys that other values refer to: placeholders, unless uWSGI has an option
-// of that name. What a value or a key is taken for it is in entries afterwards. wrong are the options that the mistakes are about.
-func (t table[T]) decode(entries []entry, used []string, into *T) (warnings, problems Problems, wrong []string) {
+// of that name. What a value or a key is taken for it is in entries afterwards.
+func (t table[T]) decode(entries []entry, used []string, into *T) (warnings, problems Problems, rest remainder) {
 	first := map[string]entry{}
 	unknown := strangers{strict: strict(entries), used: used, names: t.everyName, guards: t.decides}
 	for i, e := range entries {
@@ -29,23 +29,23 @@ func (t table[T]) decode(entries []entry, used []string, into *T) (warnings, pro
 			continue
 		}
 		if o != nil && problems.misread(o.Misreads, e) {
-			wrong = append(wrong, o.Name)
+			rest.wrong = append(rest.wrong, o.Name)
 			continue
 		}
 		if e.left {
 			continue
 		}
 		if o == nil {
-			if word, rest := firstWord(e.key); rest != "" && e.value == "" && t.guards(word) {
-				wrong = append(wrong, t.find(word).Name)
-				problems.add(e.origin, word, "there is no = behind it", word+" = "+rest)
+			if word, text := firstWord(e.key); text != "" && e.value == "" && t.guards(word) {
+				rest.wrong = append(rest.wrong, t.find(word).Name)
+				problems.add(e.origin, word, "there is no = behind it", word+" = "+text)
 				continue
 			}
 			unknown.meet(e, &warnings, &problems)
 			continue
 		}
 		if e.tenant && !o.Tyrant {
-			wrong = append(wrong, o.Name)
+			rest.wrong = append(rest.wrong, o.Name)
 			problems.add(e.origin, e.key, "a tenant's own file may not say this", "the operator may, in a template")
 			continue
 		}
@@ -62,13 +62,14 @@ func (t table[T]) decode(entries []entry, used []string, into *T) (warnings, pro
 			entries[i].value = number
 			warnings.add(e.origin, e.key, fmt.Sprintf("%q is taken for %s", e.value, number), "a comment needs a line of its own")
 		} else if err != nil {
-			wrong = append(wrong, o.Name)
+			rest.wrong = append(rest.wrong, o.Name)
 			problems.add(e.origin, e.key, err.Error(), o.Hint(err))
 		}
 	}
 	unknown.refuse(func(option string) bool { _, ok := first[option]; return ok }, &problems)
 	unknown.report(&warnings)
-	return warnings, problems, append(wrong, unknown.meant...)
+	rest.wrong, rest.idle = append(rest.wrong, unknown.meant...), unknown.idle
+	return warnings, problems, rest
 }
 
 // earlier says where in the same place something was given before.

@@ -153,7 +153,8 @@ says what to use instead where there is something:
 	b.WriteString(`.
 
 A key that neither program nor uWSGI knows is a placeholder, for ` + "`%(key)`" + `. With ` + "`strict = true`" + ` it is a mistake. Without,
-one warning lists the keys of a file that look like misspelt options. These are mistakes, strict or not:
+one warning lists the keys of a file that look like misspelt options, and another all other keys that no value and no condition uses. (Those
+of templates, of ` + "`vassal-set`" + ` and of the environment are not told: other vassals may use them.) These are mistakes, strict or not:
 
 - a key that was meant for ` + "`uid` or `gid`, such as `u1d`, `User` or `run-as`" + `, where that is not given;
 - a key near to another option that decides on rights or prepares them: hooks, ` + "`umask`, `emperor-use-clone`, `vassals-include`" + ` and the like;

@@ -15,6 +15,7 @@ var notOptions = []string{
 // foo-bar. They come before all others. UWSGI_VASSAL_X is what an emperor tells
 // of a vassal.
 func (r *reader) fromEnviron() {
+	r.shared = true
 	for _, variable := range r.access.Environ {
 		name, ok := strings.CutPrefix(variable, "UWSGI_")
 		if !ok {
@@ -28,5 +29,5 @@ func (r *reader) fromEnviron() {
 		r.at = Origin{File: "environment UWSGI_" + key}
 		r.add(option, value)
 	}
-	r.at = Origin{}
+	r.at, r.shared = Origin{}, false
 }

@@ -22,6 +22,11 @@ type entry struct {
 	left bool
 	// tenant is true when it stands in a file that its tenant owns.
 	tenant bool
+	// shared is true when it is given to several vassals: by a template, vassal-set or
+	// the environment.
+	shared bool
+	// asked is true when a value or a condition has looked its key up.
+	asked bool
 	// names are the parts of the value that magic variables took from names of files,
 	// as far as these are no plain words.
 	names pieces

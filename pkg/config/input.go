@@ -73,19 +73,21 @@ func (in Input) read() *reader {
 		pin.hold()
 	}
 	r.fromEnviron()
+	r.shared = true
 	r.templates("inherit", t.InheritBefore, pin)
 	r.templates("include", t.IncludeBefore, pin)
 	for _, option := range t.Set {
 		r.at = Origin{File: "vassal-set"}
 		r.add("set", option)
 	}
-	r.at = Origin{File: file.Path}
+	r.at, r.shared = Origin{File: file.Path}, false
 	kind, _ := formatByName(file.Name)
 	r.add(string(kind), file.Name)
 	if file.Tenant && r.logic.open { // it would swallow templates
 		r.problem("", "a block has no end", "close it with end =")
 		r.logic = logic{}
 	}
+	r.shared = true
 	r.templates("inherit", t.Inherit, pin)
 	r.templates("include", t.Include, pin)
 	return r
@@ -117,14 +119,12 @@ func finishVassal(file string, r *reader) (*Vassal, Problems, error) {
 
 // examine makes as much of a vassal as was understood.
 func examine(file string, r *reader) (v *Vassal, warnings, problems Problems) {
-	used := references(r.entries)
 	v = defaultVassal()
 	v.Name = r.magic.vars['S']
 	v.entries = r.finish()
 	v.partial, v.reads = r.partial, r.reads
-	used = append(used, references(v.entries)...) // what is inherited comes last
-	warnings, problems, wrong := vassalOptions.decode(v.entries, used, v)
-	unsure := doubts{unread: len(r.problems) > 0, options: wrong}
+	warnings, problems, rest := vassalOptions.decode(v.entries, r.used, v)
+	unsure := doubts{unread: len(r.problems) > 0, options: rest.wrong}
 	warnings, problems = append(r.warnings, warnings...), append(r.problems, problems...)
 	if r.partial {
 		return v, warnings, problems
@@ -142,5 +142,6 @@ func examine(file string, r *reader) (v *Vassal, warnings, problems Problems) {
 		v.withoutStats(&warnings)
 		v.withoutServer(&warnings)
 	}
+	rest.report(&warnings)
 	return v, warnings, problems
 }

@@ -191,6 +191,15 @@ func insteadInVassal(name string) string {
 	return "this belongs in the emperor's file"
 }
 
+// insteadInEmperor says what an option of a vassal needs in the emperor's own file.
+func insteadInEmperor(name string) string {
+	switch name {
+	case "die-on-term", "vacuum":
+		return "it always is so for the emperor, drop the line"
+	}
+	return "this belongs in a vassal's file, or in that of vassals-include for all of them"
+}
+
 // families are options whose names begin alike, and what there is instead.
 var families = []struct{ prefix, hint string }{
 	{"cache", "a cache in front of the vassals, or the command's own"},

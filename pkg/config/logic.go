@@ -126,6 +126,7 @@ func (l *logic) took(r *reader, e entry) bool {
 	}
 	l.running = true
 	defer func() { l.running = false }()
+	r.used = append(r.used, references([]entry{e})...) // also in lines that do not count
 	switch {
 	case !r.allowed(l.block.needs, e.key):
 	case l.block.items != nil:

@@ -25,6 +25,7 @@ type reader struct {
 	key     string         // of the value that is being put together
 	reads   []Variable     // of the environment, as far as they were looked up
 	tenant  bool           // what is being read is the tenant's own
+	shared  bool           // what is being read is given to several vassals
 	names   pieces         // names in the value that is being read or put together
 
 	magic    magic
@@ -40,6 +41,7 @@ type reader struct {
 	declared map[string]string // options by declare-option, and their templates
 	early    []entry           // what declared options stand for that were met behind their declaration
 	nested   int               // declared options that stand for others, at the moment
+	used     []string          // keys that something refers to, all of them after finish
 	environ  map[string]entry  // variables set by ienv
 	work     int               // bytes looked at in expansion
 
@@ -88,7 +90,7 @@ func (r *reader) addLine(l line) {
 
 // append joins an option to the list and acts on it.
 func (r *reader) append(e entry) {
-	e.origin, e.tenant, e.names = r.at, r.tenant, r.names
+	e.origin, e.tenant, e.shared, e.names = r.at, r.tenant, r.shared, r.names
 	i := len(r.entries)
 	r.size += len(e.value)
 	if i >= maxEntries || r.size > MaxFile {
@@ -108,7 +110,10 @@ func (r *reader) append(e entry) {
 // lookup is the value that a key has for a placeholder: that of its first entry.
 func (r *reader) lookup(key string) (string, bool) {
 	i, ok := r.first[key]
-	if !ok || r.entries[i].bare {
+	if !ok {
+		return "", false
+	}
+	if r.entries[i].asked = true; r.entries[i].bare {
 		return "", false
 	}
 	r.names = r.names.with(r.entries[i].names)
@@ -240,8 +245,16 @@ func isOption(key string) bool {
 // finish runs what uWSGI does once all sources are read, the passes and then the
 // options that bring further ones, and returns the list for a table.
 func (r *reader) finish() []entry {
+	r.used = append(r.used, references(r.entries)...)
 	r.passes()
-	return r.apply()
+	list := r.apply()
+	r.used = append(r.used, references(list)...) // no pass touches what is inherited
+	for _, e := range list {
+		if e.asked {
+			r.used = append(r.used, e.key)
+		}
+	}
+	return list
 }
 
 // apply opens what is inherited, which makes the list longer at its end, and then
@@ -251,7 +264,7 @@ func (r *reader) apply() []entry {
 	for i := 0; i < len(r.entries) && !r.stopped; i++ {
 		if e := r.entries[i]; e.key == "inherit" && !e.own {
 			r.entries[i].done, r.entries[i].own = true, true
-			r.at, r.tenant, r.names = e.origin, e.tenant, e.names
+			r.at, r.tenant, r.shared, r.names = e.origin, e.tenant, e.shared, e.names
 			r.template(i, e)
 		}
 	}

@@ -2,6 +2,9 @@ package config
 
 import (
 	"maps"
+	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -86,5 +89,26 @@ func TestAttributes(t *testing.T) {
 	}
 	if got := Attributes(Source{Name: "v.yaml", Data: []byte(text)}); got != nil {
 		t.Errorf("YAML has %q", got)
+	}
+}
+
+// TestIdleKeys: the keys of templates and of vassal-set, which other vassals may use,
+// are not told, those of the vassal's own file and of a file that it includes are.
+func TestIdleKeys(t *testing.T) {
+	in := around(false)
+	in.Source.Data = []byte("[uwsgi]\ncommand = cat\nmine = %(d)\ninclude = more.ini\n")
+	in.Access = Access{Files: true, Environ: []string{"UWSGI_FROM_ENVIRONMENT=1"}, Dir: t.TempDir()}
+	if err := os.WriteFile(in.Access.Dir+"/more.ini", []byte("[uwsgi]\nbazaar = 1\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, warnings, problems := in.Examine()
+	var told []string
+	for _, w := range warnings {
+		told = append(told, filepath.Base(w.Origin.File)+" "+w.What)
+	}
+	slices.Sort(told)
+	want := []string{"more.ini no option of uWSGI or of emperor: bazaar", "v.ini no option of uWSGI or of emperor: mine"}
+	if !slices.Equal(told, want) || len(problems) > 0 {
+		t.Errorf("told: %q, want %q; problems: %v", told, want, problems)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -23,6 +24,8 @@ type strangers struct {
 	// meant are the options that keys were meant for which are mistakes.
 	meant []string
 	typos []typo
+	// idle are keys that nothing refers to and that are near no option.
+	idle []entry
 	// missed are keys that were meant for an option that decides on rights.
 	missed []missed
 }
@@ -57,7 +60,7 @@ func (s *strangers) meet(e entry, warnings, problems *Problems) {
 	_, known := uwsgiKnows(e.key)
 	switch {
 	case program != "":
-		hint := ""
+		hint := insteadInEmperor(e.key)
 		if program == emperors {
 			hint = insteadInVassal(e.key)
 		}
@@ -101,6 +104,7 @@ func (s *strangers) suspect(e entry) {
 	}
 	near := nearest(e.key, s.names)
 	if near == nil {
+		s.idle = append(s.idle, e)
 		return
 	}
 	s.typos = append(s.typos, typo{e.key, near[0], e.origin})
@@ -145,6 +149,7 @@ func (s *strangers) refuse(given func(option string) bool, problems *Problems) {
 		}
 		told[m.key] = true
 		s.typos = slices.DeleteFunc(s.typos, func(t typo) bool { return t.key == m.key })
+		s.idle = slices.DeleteFunc(s.idle, func(e entry) bool { return e.key == m.key })
 		if m.option == "uid" || m.option == "gid" {
 			problems.add(m.origin, m.key, "unknown option, and there is no "+m.option, fmt.Sprintf("%s = %s, or make a placeholder of it with set-placeholder", m.option, m.value))
 		} else {
@@ -166,6 +171,46 @@ func (s *strangers) report(warnings *Problems) {
 		"they only make placeholders; with strict = true they are mistakes")
 }
 
+// remainder is what a table leaves of a configuration.
+type remainder struct {
+	// wrong are the options that mistakes are about.
+	wrong []string
+	// idle are keys that are near no option, and nothing refers to them.
+	idle []entry
+}
+
+// named is how many keys report names.
+const named = 20
+
+// report adds one warning for each file that has idle keys. What several vassals are
+// given may be for others.
+func (m remainder) report(warnings *Problems) {
+	of := map[string][]string{}
+	first := []entry{}
+	for _, e := range m.idle {
+		file := e.origin.File
+		switch {
+		case e.shared:
+			continue
+		case of[file] == nil:
+			first = append(first, e)
+		}
+		key := e.key
+		if strings.ContainsAny(key, " \t") {
+			key = strconv.Quote(shorten(key))
+		}
+		of[file] = append(of[file], shorten(key))
+	}
+	for _, e := range first {
+		keys := of[e.origin.File]
+		list := strings.Join(keys[:min(named, len(keys))], ", ")
+		if more := len(keys) - named; more > 0 {
+			list += fmt.Sprintf(" and %d more", more)
+		}
+		warnings.add(e.origin, "", "no option of uWSGI or of emperor: "+list, "ignored, and no value uses %(KEY): drop the line, or write set-placeholder = KEY=VALUE")
+	}
+}
+
 // emperors is the program that whose names for options of the emperor.
 const emperors = "the emperor"
 
@@ -182,10 +227,14 @@ func whose(key string) string {
 }
 
 // references lists the words in all placeholders, `%(a + b)`, of values that are
-// not expanded yet.
+// not expanded yet, and the options that conditions are about.
 func references(entries []entry) []string {
 	var words []string
 	for _, e := range entries {
+		if e.key == "if-opt" || e.key == "if-not-opt" {
+			option, _, _ := strings.Cut(e.value, "=")
+			words = append(words, option)
+		}
 		for rest := e.value; ; {
 			_, after, ok := strings.Cut(rest, "%(")
 			if !ok {
