@@ -1,6 +1,6 @@
-// Package accounts answers one question: whom does a configuration mean? It turns
-// the users and groups that were written into ids, by the user database of where
-// the process is, now. Both programs resolve by it, so both mean the same.
+// Package accounts resolves the users and groups of a configuration to ids. It asks the user
+// database of the calling process at the time of the call. The emperor and the vassal both use
+// it, so a name means the same user to both.
 package accounts
 
 import (
@@ -16,18 +16,18 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// Wish is whom a process is to become.
+// Wish is the user and the groups that a configuration asks for.
 type Wish struct {
-	// UID and GID: what is not set stays as it is, but for a user without a group,
-	// who gets the group of the user database.
+	// UID and GID: an id that is not set stays as it is. A user without a group gets the
+	// user's group in the user database.
 	UID, GID config.Identity
-	// AddGID are supplementary groups beside those of the user database, which
-	// NoInitgroups leaves out.
+	// AddGID are supplementary groups in addition to the user's groups in the user database.
+	// NoInitgroups leaves those out.
 	AddGID       []config.Identity
 	NoInitgroups bool
 }
 
-// Mistake is a part of a Wish that cannot be had, under the name of its option.
+// Mistake is the error of one part of a Wish, under the name of its option.
 type Mistake struct {
 	Option, Value string
 	Err           error
@@ -44,13 +44,14 @@ func mistake(option string, of config.Identity, err error) error {
 	return &Mistake{option, of.String(), err}
 }
 
-// None reports whether nothing is asked for.
+// None reports whether the wish asks for nothing.
 func (w Wish) None() bool { return !w.UID.Set && !w.GID.Set }
 
-// Login is how a user is called, and where it is at home.
+// Login is the name and the home directory of a user.
 type Login struct{ Name, Home string }
 
-// loginOf is that of an account; of a user without one its number and the root directory.
+// loginOf returns the login of an account. A uid without an account gets its number as the
+// name, and the root directory.
 func loginOf(account *user.User, uid uint32) Login {
 	if account == nil {
 		return Login{strconv.FormatUint(uint64(uid), 10), "/"}
@@ -58,7 +59,7 @@ func loginOf(account *user.User, uid uint32) Login {
 	return Login{account.Username, account.HomeDir}
 }
 
-// LoginOf is that of a user.
+// LoginOf returns the login of a uid.
 func LoginOf(uid uint32) Login {
 	account, err := nss.UserID(strconv.FormatUint(uint64(uid), 10))
 	if err != nil {
@@ -67,15 +68,15 @@ func LoginOf(uid uint32) Login {
 	return loginOf(account, uid)
 }
 
-// Resolve finds the ids, as ResolveLogin does.
+// Resolve returns the ids, as ResolveLogin does.
 func (w Wish) Resolve() (namespaces.Credentials, error) {
 	c, _, err := w.ResolveLogin()
 	return c, err
 }
 
-// ResolveLogin finds the ids and the login of the user that is asked for. Its errors are of type *Mistake. A name that cannot be found is an error, and so is a
-// number without an entry in the user database when a group has to be chosen for
-// it; a number with a group needs no entry.
+// ResolveLogin returns the ids and the login of the requested user. Its errors are of type
+// *Mistake. A name that is not in the user database is an error. A number needs an entry in
+// the user database only when no group is given with it.
 func (w Wish) ResolveLogin() (c namespaces.Credentials, login Login, err error) {
 	c.UID, c.GID = uint32(os.Getuid()), uint32(os.Getgid())
 	var account *user.User
@@ -105,8 +106,8 @@ func (w Wish) ResolveLogin() (c namespaces.Credentials, login Login, err error) 
 	return c, login, err
 }
 
-// groups collects the supplementary groups: those of the user database, as
-// initgroups(3) does, and those of add-gid.
+// groups returns the supplementary groups: the user's groups in the user database, as
+// initgroups(3) does, and the groups of add-gid.
 func (w Wish) groups(account *user.User, gid uint32) ([]uint32, error) {
 	list := []uint32{gid}
 	if account != nil && !w.NoInitgroups {
@@ -119,7 +120,7 @@ func (w Wish) groups(account *user.User, gid uint32) ([]uint32, error) {
 			if err != nil {
 				return nil, mistake("uid", w.UID, err)
 			}
-			// The user's own group is not meant when gid says otherwise.
+			// With gid, the user's own group is left out.
 			if id != account.Gid || !w.GID.Set {
 				list = append(list, g)
 			}
@@ -174,8 +175,8 @@ func lookupGroup(i config.Identity) (uint32, error) {
 	return parseID(group.Gid)
 }
 
-// parseID reads a number of the user database. The last one is -1 to the kernel,
-// which takes it for "leave it as it is".
+// parseID reads a number of the user database. The kernel reads the largest number as -1,
+// "leave the id unchanged".
 func parseID(s string) (uint32, error) {
 	id, err := strconv.ParseUint(s, 10, 32)
 	if err != nil || id == 1<<32-1 {

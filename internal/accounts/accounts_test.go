@@ -15,7 +15,7 @@ import (
 func number(id uint32) config.Identity { return config.Identity{Set: true, ID: id} }
 func name(s string) config.Identity    { return config.Identity{Set: true, Name: s} }
 
-// nobodyHere is an id that no user database has an entry for.
+// nobodyHere is an id without an entry in any user database.
 const nobodyHere = 3999999999
 
 func TestResolve(t *testing.T) {
@@ -43,7 +43,7 @@ func TestResolve(t *testing.T) {
 		{name: "unknown user", wish: Wish{UID: name("no-such-user"), GID: number(9)}, err: `cannot find user "no-such-user"`},
 		{name: "unknown group", wish: Wish{UID: number(nobodyHere), GID: name("no-such-group")}, err: `cannot find group "no-such-group"`},
 		{name: "unknown further group", wish: Wish{GID: number(9), AddGID: []config.Identity{name("no-such-group")}}, err: `cannot find group "no-such-group"`},
-		// What looks like a number in a name is a name: nothing is guessed.
+		// A name that looks like a number is still a name.
 		{name: "a name of digits and letters", wish: Wish{UID: name("0day"), GID: number(9)}, err: `cannot find user "0day"`},
 	}
 	for _, test := range tests {
@@ -61,7 +61,8 @@ func TestResolve(t *testing.T) {
 	}
 }
 
-// TestNamesMeanNumbers resolves the account that every system has, both ways.
+// TestNamesMeanNumbers resolves the account root, which every system has, by name and by
+// number.
 func TestNamesMeanNumbers(t *testing.T) {
 	byName, err := Wish{UID: name("root")}.Resolve()
 	if err != nil {
@@ -79,8 +80,8 @@ func TestNamesMeanNumbers(t *testing.T) {
 	}
 }
 
-// TestGroupReplacesTheUsersOwn: with gid the user's primary group of the
-// database is not carried along.
+// TestGroupReplacesTheUsersOwn: with gid, the user's primary group is not among the
+// supplementary groups.
 func TestGroupReplacesTheUsersOwn(t *testing.T) {
 	c, err := Wish{UID: name("root"), GID: number(nobodyHere)}.Resolve()
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package address answers one question: where does an address lead? It has the one
-// grammar of addresses that all programs share. It is light: package net is not in it.
+// Package address has the one grammar of socket addresses that all programs share. It is
+// small: it does not import package net.
 package address
 
 import (
@@ -14,18 +14,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Address is where a socket is: a path, a name in the abstract namespace, or a port.
+// Address is the address of a socket: a path, a name in the abstract namespace, or a host and
+// port.
 type Address struct {
-	// Path of a unix socket. An abstract one begins with @ (unix(7)).
+	// Path of a unix socket. An abstract name begins with @ (unix(7)).
 	Path string
-	// Host is as it was written, without brackets, and Port its port. An empty host and
-	// * are all addresses of IPv4. They count where Path is empty.
+	// Host as written, without brackets, and its port. An empty host and * mean all IPv4
+	// addresses. Both fields are ignored when Path is set.
 	Host string
 	Port uint16
 }
 
-// Parse reads an address as it is written. What begins with / @ or a dot, has a slash,
-// or has no colon is the path of a unix socket. All else is HOST:PORT, :PORT or
+// Parse reads an address. A text that begins with /, @ or a dot, that contains a slash, or
+// that has no colon is the path of a unix socket. Any other text is HOST:PORT, :PORT or
 // [HOST]:PORT.
 func Parse(text string) (Address, error) {
 	if text == "" || text == "@" {
@@ -46,18 +47,17 @@ func Parse(text string) (Address, error) {
 	return Address{Host: host, Port: uint16(port)}, nil
 }
 
-// IsUnix reports whether an address, as it is written, is that of a unix socket, and
-// InFiles whether it has a path in the file system.
+// IsUnix reports whether a written address is a unix socket.
 func IsUnix(text string) bool {
 	a, err := Parse(text)
 	return err == nil && a.Path != ""
 }
 
-// InFiles reports whether the socket has a path in the file system.
+// InFiles reports whether a written address has a path in the file system.
 func InFiles(text string) bool { return IsUnix(text) && text[0] != '@' }
 
-// In returns an address as it is written with a relative path made one that starts at
-// dir. Others, and what is no address, stay as they are.
+// In returns a written address with a relative path joined to dir. Other addresses, and texts
+// that are no address, are returned unchanged.
 func In(dir, text string) string {
 	if !InFiles(text) || filepath.IsAbs(text) {
 		return text
@@ -76,8 +76,7 @@ func (a Address) String() string {
 	return a.Host + ":" + strconv.Itoa(int(a.Port))
 }
 
-// Network and Dialed are what package net calls the address, for connecting to it:
-// without a host it is this machine.
+// Network returns the network name that package net uses for the address.
 func (a Address) Network() string {
 	if a.Path != "" {
 		return "unix"
@@ -85,7 +84,8 @@ func (a Address) Network() string {
 	return "tcp"
 }
 
-// Dialed returns the address for connecting to it by package net.
+// Dialed returns the address in the form in which package net connects to it. Without a host
+// it is this machine.
 func (a Address) Dialed() string {
 	if a.Path == "" && (a.Host == "" || a.Host == "*") {
 		a.Host = "127.0.0.1"
@@ -93,9 +93,9 @@ func (a Address) Dialed() string {
 	return a.String()
 }
 
-// IP returns the host as a number: all of IPv4 for none and for *, 127.0.0.1 for
-// localhost. Other names are not looked up: on whom a server listens must not depend
-// on a name server.
+// IP returns the host as a number: all of IPv4 for an empty host and for *, 127.0.0.1 for
+// localhost. Other names are an error: a name server must not decide on which address a server
+// listens.
 func (a Address) IP() (netip.Addr, error) {
 	switch a.Host {
 	case "", "*":
@@ -110,9 +110,9 @@ func (a Address) IP() (netip.Addr, error) {
 	return ip, nil
 }
 
-// Numeric returns the address with its host as a number, for who must not look it up:
-// package net does so, and tries several addresses of a name, on other threads than that
-// of its caller. A path, and all of IPv4, stay as they are.
+// Numeric returns the address with its host as a number, for callers that must not look it up:
+// package net resolves names, and tries several addresses of one name, on threads other than
+// the caller's. A path, and all of IPv4, are returned unchanged.
 func (a Address) Numeric() (Address, error) {
 	if a.Path != "" || a.Host == "" || a.Host == "*" {
 		return a, nil
@@ -138,7 +138,7 @@ func (a Address) Sockaddr() (unix.Sockaddr, error) {
 	return &unix.SockaddrInet6{Port: int(a.Port), Addr: ip.As16(), ZoneId: zone}, err
 }
 
-// zone reads the interface behind a %: its number, or its name.
+// zone reads the interface behind a %, by number or by name.
 func zone(name string) (uint32, error) {
 	if name == "" {
 		return 0, nil

@@ -53,7 +53,7 @@ func TestIn(t *testing.T) {
 	}
 }
 
-// Names are not looked up, and zones are numbers or interfaces.
+// Names are not looked up; zones are numbers or interfaces.
 func TestSockaddr(t *testing.T) {
 	for text, ok := range map[string]bool{
 		":80": true, "localhost:80": true, "[::]:80": true, "[fe80::1%1]:80": true, "[fe80::1%lo]:80": true, "a": true,
@@ -69,8 +69,8 @@ func TestSockaddr(t *testing.T) {
 	}
 }
 
-// A socket is removed when nobody listens on it; a file, a link and a socket in use are
-// not.
+// RemoveDead removes a socket on which no process listens. It leaves files, links and sockets
+// in use alone.
 func TestRemoveDead(t *testing.T) {
 	for name, kind := range map[string]int{"unix": unix.SOCK_STREAM, "unixgram": unix.SOCK_DGRAM} {
 		path := filepath.Join(t.TempDir(), "s")

@@ -7,20 +7,18 @@ import (
 	"strings"
 )
 
-// Place is where an address leads, whatever its spelling.
+// Place is the destination of an address, independent of its spelling.
 type Place struct {
-	// path is of a unix socket: absolute, without symbolic links; an abstract one
-	// begins with @.
+	// path of a unix socket: absolute, without symbolic links. An abstract name begins with @.
 	path string
-	// host and port are as they are written, and four and six the address of the host
-	// in each family, where that is known.
+	// host and port as written, and the host's IPv4 and IPv6 address where they are known.
 	host, port string
 	four, six  netip.Addr
 }
 
-// Placed finds out where an address leads that is written as uWSGI does: a path, a
-// path that begins with @, or host:port. A relative path is one in dir. It looks at
-// the directories of a path, so it may block.
+// Placed resolves an address in uWSGI's spelling: a path, @ and an abstract name, or
+// host:port. A relative path starts in dir. Placed reads the directories of a path, so it may
+// block.
 func Placed(text, dir string) Place {
 	to, err := Parse(text)
 	switch {
@@ -50,7 +48,7 @@ func Placed(text, dir string) Place {
 	return p
 }
 
-// Meets reports whether two sockets cannot be in both places at a time.
+// Meets reports whether two sockets cannot be bound to both places at the same time.
 func (p Place) Meets(o Place) bool {
 	if p.path != "" || p.port == "" {
 		return p.path != "" && p.path == o.path

@@ -1,6 +1,5 @@
-// Package environ answers one question: which variables does a process get? It
-// changes an environment as the options env, unenv and envdir say, the same in both
-// programs.
+// Package environ applies the options env, unenv and envdir to an environment. The emperor and
+// the vassal use the same code.
 package environ
 
 import (
@@ -13,10 +12,10 @@ import (
 	"github.com/emperor-go/emperor/pkg/config"
 )
 
-// Vars are an environment, each KEY=value, of which no key is there twice.
+// Vars is an environment. Each element is KEY=value, and each key occurs once.
 type Vars []string
 
-// Index is where a variable is, or -1.
+// Index returns the position of a variable, or -1.
 func (vars Vars) Index(key string) int {
 	return slices.IndexFunc(vars, func(e string) bool { k, _, _ := strings.Cut(e, "="); return k == key })
 }
@@ -37,8 +36,7 @@ func (vars *Vars) Set(key, value string) {
 	*vars = append(*vars, key+"="+value)
 }
 
-// Change applies what options say, in order. An error is about the directory of an
-// envdir.
+// Change applies options in order. Its errors are about the directory of an envdir.
 func (vars *Vars) Change(list []config.EnvChange) error {
 	for _, c := range list {
 		switch c.Kind {
@@ -55,8 +53,8 @@ func (vars *Vars) Change(list []config.EnvChange) error {
 	return nil
 }
 
-// readDir sets a variable for each file of a directory to its first line, or
-// removes it when the file is empty, as envdir(8) of daemontools does.
+// readDir sets one variable for each file of a directory, to the first line of the file. An
+// empty file removes the variable. envdir(8) of daemontools does the same.
 func (vars *Vars) readDir(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -80,8 +78,8 @@ func (vars *Vars) readDir(dir string) error {
 	return nil
 }
 
-// Adopt changes the environment of this process as Change does, and returns the names
-// of the variables that are set by it.
+// Adopt changes the environment of this process as Change does, and returns the names of the
+// variables that it set.
 func Adopt(list []config.EnvChange) (names []string, err error) {
 	before := Vars(os.Environ())
 	after := slices.Clone(before)
@@ -96,7 +94,7 @@ func Adopt(list []config.EnvChange) (names []string, err error) {
 		}
 	}
 	for _, c := range list {
-		if c.Kind == "set" && after.Index(c.Key) >= 0 { // also to what it was before
+		if c.Kind == "set" && after.Index(c.Key) >= 0 { // even when the value is unchanged
 			names = append(names, c.Key)
 		}
 	}

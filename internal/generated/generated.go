@@ -1,5 +1,5 @@
-// Package generated answers one question, for tests: is a document still what the
-// code makes of it?
+// Package generated tests whether a document in the repository matches the output of the code
+// that generates it.
 package generated
 
 import (
@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// Current fails when the file at path is not what write prints. With
-// EMPEROR_FIX_DOCS in the environment, as `make docs` sets it, it makes it so.
+// Current fails the test when the file at path differs from the output of write. With
+// EMPEROR_FIX_DOCS in the environment, as in `make docs`, it writes the file instead.
 func Current(t *testing.T, path string, write func(io.Writer) error) {
 	t.Helper()
 	var want bytes.Buffer
@@ -27,6 +27,6 @@ func Current(t *testing.T, path string, write func(io.Writer) error) {
 		t.Fatal(err)
 	}
 	if !bytes.Equal(got, want.Bytes()) {
-		t.Errorf("%s is not what the code makes of it: make docs", path)
+		t.Errorf("%s is out of date: run make docs", path)
 	}
 }

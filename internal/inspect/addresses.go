@@ -17,9 +17,8 @@ type claim struct {
 	place address.Place
 }
 
-// sharedAddresses reports each address that several vassals bind once, on the line of
-// the second that has it: an address is for one vassal. Vassals of one directory, or of
-// one emperor, are compared.
+// sharedAddresses reports each address that several vassals bind, once, at the line of the
+// second vassal. It compares the vassals of one directory or of one emperor.
 func sharedAddresses(list []Subject) (found []Finding) {
 	var groups [][]claim
 	for _, s := range list {
@@ -46,20 +45,20 @@ func sharedAddresses(list []Subject) (found []Finding) {
 		if more := len(g) - 2; more > 0 {
 			what += fmt.Sprintf(", and %d more (%s, …)", more, filepath.Base(g[2].File))
 		}
-		found = append(found, g[1].finding(check, severity, g[1].Name, what, "an address is for one vassal"))
+		found = append(found, g[1].finding(check, severity, g[1].Name, what, "each vassal needs its own address"))
 	}
 	return found
 }
 
-// clashes reports whether another vassal cannot bind its address beside this one.
+// clashes reports whether the two vassals cannot bind their addresses at the same time.
 func (c claim) clashes(o claim) bool {
 	near := filepath.Dir(c.File) == filepath.Dir(o.File) || c.Emperor != nil && c.Emperor == o.Emperor
 	onPurpose := c.Vassal.Listening.ReusePort && o.Vassal.Listening.ReusePort
 	return near && !onPurpose && c.place.Meets(o.place)
 }
 
-// verdict says how sure it is that the address of two vassals is one: a path is, an
-// address of the network where they share the network of the host.
+// verdict returns how certain a conflict is. A path always conflicts; a network address
+// conflicts only where both vassals use the network of the host.
 func (c claim) verdict() (check string, severity Severity, ok bool) {
 	switch {
 	case address.InFiles(c.Address), c.Emperor != nil && !c.Emperor.Clone.Has(namespaces.NewNet):

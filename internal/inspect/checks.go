@@ -15,10 +15,10 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// report takes a finding about one option.
+// report records a finding about one option.
 type report func(key, what, hint string)
 
-// checks are run on every vassal. Sorted by name.
+// checks run on every vassal. They are sorted by name.
 var checks = []struct {
 	name     string
 	severity Severity
@@ -36,7 +36,7 @@ var checks = []struct {
 	{"socket-without-directory", Warning, socketWithoutDirectory},
 }
 
-// emperorChecks are run on the emperor's own options.
+// emperorChecks run on the emperor's own options.
 var emperorChecks = []struct {
 	name     string
 	severity Severity
@@ -66,7 +66,7 @@ func accountUnknown(s Subject, found report) {
 	check("chown-socket", v.Listening.Group, accounts.GID)
 }
 
-// addresses are all that a vassal binds itself.
+// addresses returns all addresses that a vassal binds itself.
 func addresses(v *config.Vassal) []config.Socket {
 	var list []config.Socket
 	for _, s := range v.Sockets {
@@ -80,7 +80,7 @@ func addresses(v *config.Vassal) []config.Socket {
 	return list
 }
 
-// program is what a vassal runs or becomes, and the option that says so.
+// program returns the program that a vassal runs or executes, and the option that names it.
 func program(v *config.Vassal) (key, path string) {
 	switch {
 	case len(v.Command) > 0:
@@ -93,7 +93,7 @@ func program(v *config.Vassal) (key, path string) {
 	return "", ""
 }
 
-// commandMissing: it may be there inside, by a mount of the vassal's.
+// commandMissing: the program does not exist here. A mount of the vassal may still provide it.
 func commandMissing(s Subject, found report) {
 	key, path := program(s.Vassal)
 	if path == "" {
@@ -110,7 +110,7 @@ func commandMissing(s Subject, found report) {
 	}
 }
 
-// commandNotExecutable: it is there, and nobody may run it.
+// commandNotExecutable: the program exists, and no user may execute it.
 func commandNotExecutable(s Subject, found report) {
 	key, path := program(s.Vassal)
 	if !strings.Contains(path, "/") {
@@ -118,7 +118,7 @@ func commandNotExecutable(s Subject, found report) {
 	}
 	info, err := os.Stat(within(s.Vassal, path))
 	switch {
-	case err != nil: // commandMissing says so
+	case err != nil: // commandMissing reports it
 	case info.IsDir():
 		found(key, fmt.Sprintf("%q is a directory", path), "")
 	case info.Mode()&0o111 == 0:
@@ -126,7 +126,7 @@ func commandNotExecutable(s Subject, found report) {
 	}
 }
 
-// directoryMissing: what is served from or worked in is not there.
+// directoryMissing: a directory that the vassal serves or works in does not exist.
 func directoryMissing(s Subject, found report) {
 	if dir := s.Vassal.Chdir; dir != "" && !exists(dir, fs.ModeDir) {
 		found("chdir", fmt.Sprintf("there is no directory %q", dir), "")
@@ -138,8 +138,8 @@ func directoryMissing(s Subject, found report) {
 	}
 }
 
-// interfaceOfTheHost: without a network namespace a vassal waits for an interface of
-// the host, and its hooks change it.
+// interfaceOfTheHost: without a network namespace, a vassal waits for an interface of the
+// host, and its hooks change that interface.
 func interfaceOfTheHost(s Subject, found report) {
 	if s.Emperor == nil {
 		return
@@ -149,8 +149,8 @@ func interfaceOfTheHost(s Subject, found report) {
 	}
 }
 
-// HostInterfaces warns about interfaces of the host that a vassal waits for, because
-// it is cloned without a network namespace. It reads no file.
+// HostInterfaces warns about interfaces of the host: a vassal without a network namespace
+// waits for these. It reads no file.
 func HostInterfaces(v *config.Vassal, clone namespaces.Flags) (warnings config.Problems) {
 	if clone.Has(namespaces.NewNet) {
 		return nil
@@ -164,7 +164,7 @@ func HostInterfaces(v *config.Vassal, clone namespaces.Flags) (warnings config.P
 	return warnings
 }
 
-// rootByDefault: without a user a vassal is root, if its emperor is.
+// rootByDefault: a vassal without a user runs as root when its emperor does.
 func rootByDefault(s Subject, found report) {
 	switch e := s.Emperor; {
 	case !s.Root, e != nil && (e.RefuseRoot || e.UID.Set && e.UID.String() != "0" && e.UID.String() != "root"):
@@ -175,7 +175,7 @@ func rootByDefault(s Subject, found report) {
 	}
 }
 
-// rootRefused: its emperor does not have that.
+// rootRefused: the emperor refuses vassals that run as root.
 func rootRefused(s Subject, found report) {
 	if s.Emperor == nil || !s.Emperor.RefuseRoot {
 		return
@@ -185,7 +185,7 @@ func rootRefused(s Subject, found report) {
 	}
 }
 
-// socketIsDirectory: a socket cannot take the place of a directory.
+// socketIsDirectory: a socket cannot replace a directory.
 func socketIsDirectory(s Subject, found report) {
 	for _, a := range addresses(s.Vassal) {
 		if address.InFiles(a.Address) && exists(within(s.Vassal, a.Address), fs.ModeDir) {
@@ -194,7 +194,7 @@ func socketIsDirectory(s Subject, found report) {
 	}
 }
 
-// socketWithoutDirectory: a socket needs a directory to be in.
+// socketWithoutDirectory: the directory of a socket must exist.
 func socketWithoutDirectory(s Subject, found report) {
 	for _, a := range addresses(s.Vassal) {
 		dir := filepath.Dir(within(s.Vassal, a.Address))
@@ -204,7 +204,7 @@ func socketWithoutDirectory(s Subject, found report) {
 	}
 }
 
-// within is a path as the vassal sees it after chdir.
+// within returns a path as the vassal resolves it after chdir.
 func within(v *config.Vassal, path string) string {
 	if filepath.IsAbs(path) || v.Chdir == "" {
 		return path
@@ -217,8 +217,8 @@ func exists(path string, kind fs.FileMode) bool {
 	return err == nil && info.Mode().Type() == kind
 }
 
-// linkIntoTheHost: a hook moves a link into the network namespace of a vassal that
-// gets none: the link would stay in the host's.
+// linkIntoTheHost: a hook moves a link into the network namespace of a vassal that has none.
+// The link would stay in the host's namespace.
 func linkIntoTheHost(e *config.Emperor, found report) {
 	if e.Clone&namespaces.NewNet != 0 || e.Unsure("emperor-use-clone") {
 		return
@@ -230,7 +230,7 @@ func linkIntoTheHost(e *config.Emperor, found report) {
 	}
 }
 
-// monitorMissing: there must be something to watch.
+// monitorMissing: the monitored directory must exist.
 func monitorMissing(e *config.Emperor, found report) {
 	for _, m := range e.Monitors {
 		if !strings.Contains(m, "://") && !strings.ContainsAny(m, "*?[") && !exists(m, fs.ModeDir) && !exists(m, 0) {

@@ -13,8 +13,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// directoryClosed: the user of a vassal must be able to enter the directories that
-// it works in, serves, and runs its program from.
+// directoryClosed: the vassal's user must be able to enter the directories that the vassal
+// works in, serves, and runs its program from.
 func directoryClosed(s Subject, found report) {
 	v := s.Vassal
 	user, err := accounts.Wish{UID: v.UID, GID: v.GID, AddGID: v.AddGID, NoInitgroups: v.NoInitgroups}.Resolve()
@@ -37,7 +37,7 @@ func directoryClosed(s Subject, found report) {
 	}
 }
 
-// servedPaths are the files and directories of static-map.
+// servedPaths returns the files and directories of static-map.
 func servedPaths(v *config.Vassal) (paths []string) {
 	for _, set := range v.Settings(false) {
 		if set.Name != "static-map" {
@@ -50,10 +50,10 @@ func servedPaths(v *config.Vassal) (paths []string) {
 	return paths
 }
 
-// firstClosed returns the first directory on the way to dir, dir included, that the
-// user cannot search by its mode (path_resolution(7)). Empty: there is none, or the
-// path is relative and starts in a directory that the vassal inherits. Access
-// control lists are not read.
+// firstClosed returns the first directory on the path to dir, dir included, whose mode denies
+// search to the user (path_resolution(7)). It returns an empty string when there is none, or
+// when the path is relative and starts in a directory that the vassal inherits. It does not
+// read access control lists.
 func firstClosed(dir string, user namespaces.Credentials) string {
 	if !filepath.IsAbs(dir) {
 		return ""

@@ -1,43 +1,41 @@
-// Package inspect answers one question: what would go wrong on this host? It looks
-// at configurations that parse, without starting anything, for what no single
-// option shows.
+// Package inspect checks configurations against the host, without starting anything. It finds
+// errors that parsing one option cannot show.
 package inspect
 
 import (
 	"github.com/emperor-go/emperor/pkg/config"
 )
 
-// Subject is a vassal's configuration and who would run it.
+// Subject is a vassal's configuration and the emperor that would run it.
 type Subject struct {
-	// File is the absolute path it was read from.
+	// File is the absolute path of the configuration.
 	File   string
 	Vassal *config.Vassal
-	// Emperor is nil when nothing is known about it.
+	// Emperor is nil when its configuration is not known.
 	Emperor *config.Emperor
-	// Root: the emperor is root, if its own file does not say otherwise.
+	// Root: the emperor runs as root unless its own file says otherwise.
 	Root bool
 }
 
-// Severity says what a finding does to the verdict.
+// Severity decides how a finding changes the verdict.
 type Severity string
 
 const (
-	// Error is a mistake: it cannot work.
+	// Error means that the vassal cannot work.
 	Error Severity = "error"
-	// Warning may well be meant so.
+	// Warning means a probable mistake that may be intended.
 	Warning Severity = "warning"
 )
 
-// Finding is what one check has found.
+// Finding is the result of one check.
 type Finding struct {
-	// Check is the name of the check. Empty: the file was not understood, or it was
-	// and something in it is worth a warning.
+	// Check is the name of the check. Empty: the finding comes from parsing the file.
 	Check    string
 	Severity Severity
 	config.Problem
 }
 
-// Vassals runs all checks on each subject, and looks for addresses that several have.
+// Vassals runs all checks on each subject, and compares their addresses.
 func Vassals(list []Subject) []Finding {
 	var found []Finding
 	for _, s := range list {
@@ -48,7 +46,7 @@ func Vassals(list []Subject) []Finding {
 	return append(found, sharedAddresses(list)...)
 }
 
-// finding is one about an option of the subject.
+// finding returns a finding about an option of the subject.
 func (s Subject) finding(check string, severity Severity, key, what, hint string) Finding {
 	origin := s.Vassal.Origin(key)
 	if origin == (config.Origin{}) {

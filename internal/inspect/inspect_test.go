@@ -12,7 +12,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// world is a directory with what the checks look for, and files of vassals in it.
+// world makes a directory with the files that the checks read, and files of vassals in it.
 func world(t *testing.T, emperor *config.Emperor, files ...string) (dir string, list []Subject) {
 	t.Helper()
 	dir = t.TempDir()
@@ -64,24 +64,24 @@ func TestVassals(t *testing.T) {
 		"socket is a directory":    {host, []string{"command = DIR/tool\nsocket = DIR/sub"}, `a.ini:3: socket: "DIR/sub" is a directory (name a file in it) [socket-is-directory]`},
 		"socket in no directory":   {host, []string{"command = DIR/tool\nsocket = DIR/none/x"}, `a.ini:3: socket: there is no directory "DIR/none" [socket-without-directory]`},
 		"abstract socket":          {host, []string{"command = DIR/tool\nsocket = @no/such/x"}, ""},
-		"one port, one host":       {host, []string{"command = DIR/tool\nsocket = :7", "command = DIR/tool\nsocket = :7"}, "b.ini:3: socket: a.ini listens on :7 too (an address is for one vassal) [address-taken]"},
+		"one port, one host":       {host, []string{"command = DIR/tool\nsocket = :7", "command = DIR/tool\nsocket = :7"}, "b.ini:3: socket: a.ini listens on :7 too (each vassal needs its own address) [address-taken]"},
 		"one port, own networks":   {net, []string{"command = DIR/tool\nsocket = :7", "command = DIR/tool\nsocket = :7"}, ""},
-		"one port, nobody knows":   {nil, []string{"command = DIR/tool\nsocket = :7", "command = DIR/tool\nsocket = :7"}, "b.ini:3: socket: a.ini listens on :7 too (an address is for one vassal) [address-perhaps-taken]"},
-		"one path, own networks":   {net, []string{"command = DIR/tool\nsocket = DIR/x", "command = DIR/tool\nshared-socket = DIR/x\nsocket = =0"}, "b.ini:3: shared-socket: a.ini listens on DIR/x too (an address is for one vassal) [address-taken]"},
+		"one port, host unknown":   {nil, []string{"command = DIR/tool\nsocket = :7", "command = DIR/tool\nsocket = :7"}, "b.ini:3: socket: a.ini listens on :7 too (each vassal needs its own address) [address-perhaps-taken]"},
+		"one path, own networks":   {net, []string{"command = DIR/tool\nsocket = DIR/x", "command = DIR/tool\nshared-socket = DIR/x\nsocket = =0"}, "b.ini:3: shared-socket: a.ini listens on DIR/x too (each vassal needs its own address) [address-taken]"},
 		"one port, many": {
 			host,
 			[]string{"command = DIR/tool\nsocket = :7", "command = DIR/tool\nsocket = 127.0.0.1:7", "command = DIR/tool\nsocket = 0.0.0.0:7", "command = DIR/tool\nsocket = :8"},
-			"b.ini:3: socket: a.ini listens on :7 too, and 1 more (c.ini, …) (an address is for one vassal) [address-taken]",
+			"b.ini:3: socket: a.ini listens on :7 too, and 1 more (c.ini, …) (each vassal needs its own address) [address-taken]",
 		},
 		"one path, two spellings": {
 			host,
 			[]string{"command = DIR/tool\nsocket = DIR/x", "command = DIR/tool\nsocket = sub/../x"},
-			"b.ini:3: socket: a.ini listens on DIR/x too (an address is for one vassal) [address-taken]",
+			"b.ini:3: socket: a.ini listens on DIR/x too (each vassal needs its own address) [address-taken]",
 		},
 		"one port on purpose":     {host, []string{"command = DIR/tool\nsocket = :7\nreuse-port = 1", "command = DIR/tool\nsocket = :7\nreuse-port = 1"}, ""},
 		"interface of the host":   {host, []string{"command = DIR/tool\nwait-for-interface = eth7"}, `a.ini:3: wait-for-interface: the vassal gets no network namespace: "eth7" would be an interface of the host (net in emperor-use-clone) [interface-of-the-host]`},
 		"interface of its own":    {net, []string{"command = DIR/tool\nwait-for-interface = eth7"}, ""},
-		"interface, nobody knows": {nil, []string{"command = DIR/tool\nwait-for-interface = eth7"}, ""},
+		"interface, host unknown": {nil, []string{"command = DIR/tool\nwait-for-interface = eth7"}, ""},
 		"accounts": {
 			host,
 			[]string{"command = DIR/tool\nuid = no-such-user\nchown-socket = root:no-such-group"},
@@ -122,7 +122,7 @@ func TestEmperor(t *testing.T) {
 	}
 }
 
-// TestChecksAreSorted, so that they are found.
+// TestChecksAreSorted keeps the table sorted for its readers.
 func TestChecksAreSorted(t *testing.T) {
 	for i := range checks[1:] {
 		if checks[i].name > checks[i+1].name {
@@ -140,7 +140,7 @@ func text(found []Finding, dir string) string {
 	return strings.Join(lines, "\n")
 }
 
-// A directory is closed to a user when one on the way to it cannot be searched.
+// A directory is closed to a user who cannot search one of its parent directories.
 func TestFirstClosed(t *testing.T) {
 	dir := t.TempDir()
 	for _, open := range []string{filepath.Dir(dir), dir} {

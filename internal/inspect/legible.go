@@ -7,10 +7,10 @@ import (
 	"github.com/emperor-go/emperor/pkg/config"
 )
 
-// Legible finds files with variables of the environment that every user can read: among
-// these are secrets, and the working directory of vassals is that of their files. Only
-// the directory of a file counts, and not those above it, because a process may be in it
-// already. Each file is told once, in told.
+// Legible finds files that set environment variables and that every user can read: the
+// variables may be secrets, and each vassal works in the directory of its file. Only the
+// file's own directory is checked, not its parents, because a process may already be in that
+// directory. Each file is reported once; told records the reported files.
 func Legible(settings []config.Setting, told map[string]bool) (found []Finding) {
 	tell := func(s config.Setting, file, what, hint string) {
 		if !told[file] {
@@ -38,7 +38,7 @@ func Legible(settings []config.Setting, told map[string]bool) (found []Finding) 
 	return found
 }
 
-// forEveryUser reports whether users that nothing else entitles can open a regular file.
+// forEveryUser reports whether every user can open a regular file.
 func forEveryUser(file string) bool {
 	info, err := os.Stat(file)
 	if err != nil || !info.Mode().IsRegular() || info.Mode().Perm()&0o004 == 0 {

@@ -37,7 +37,7 @@ func TestLegible(t *testing.T) {
 			}
 			told := map[string]bool{}
 			var lines []string
-			for range 2 { // each once
+			for range 2 { // each file is reported once
 				for _, f := range Legible(v.Settings(false), told) {
 					lines = append(lines, strings.ReplaceAll(strings.TrimPrefix(f.Error(), dir+"/"), dir, "DIR"))
 				}

@@ -11,17 +11,18 @@ import (
 	"github.com/emperor-go/emperor/pkg/config"
 )
 
-// Trust is what decides about the vassals of an emperor: whoever can write to it
-// decides with the emperor's rights.
+// Trust lists the directories and files that decide which vassals an emperor runs. A user who
+// can write to one of them acts with the emperor's rights.
 type Trust struct {
-	// UID and GID are the emperor's user and group, beside root and its group.
+	// UID and GID are the emperor's user and group. They are trusted, and so are root and its
+	// group.
 	UID, GID uint32
-	// Dirs are watched, and Files are read, by their paths.
+	// Dirs are monitored and Files are read, both by path.
 	Dirs, Files []string
 }
 
-// Open finds what others can write to, each path once, directories first. A path that
-// cannot be looked at is none: it is told elsewhere.
+// Open finds the paths that other users can write to, each path once, directories first. It
+// leaves out a path that it cannot read: another check reports that.
 func (t Trust) Open() (found []Finding) {
 	told := map[string]bool{}
 	tell := func(path, who, what string) {
@@ -35,7 +36,7 @@ func (t Trust) Open() (found []Finding) {
 	dirs := slices.Clone(t.Dirs)
 	for _, file := range t.Files {
 		if real, err := filepath.EvalSymlinks(file); err == nil && real != file {
-			dirs = append(dirs, filepath.Dir(real)) // where the link leads to
+			dirs = append(dirs, filepath.Dir(real)) // the destination of the link
 		}
 	}
 	for _, dir := range dirs {
@@ -53,8 +54,8 @@ func (t Trust) Open() (found []Finding) {
 	return found
 }
 
-// above lists a directory, and those in which others could put another in the place
-// of it or of a link to it.
+// above returns a directory and the directories in which other users could replace it, or a
+// link to it.
 func above(dir string) (list []string) {
 	list = append(list, dir)
 	for _, resolve := range []func(string) (string, error){filepath.Abs, filepath.EvalSymlinks} {
@@ -70,9 +71,8 @@ func above(dir string) (list []string) {
 	return list
 }
 
-// writer names one who can write to a path beside root and the emperor. In a sticky
-// directory that is not the last one of a path, others cannot touch what is not
-// theirs (chmod(2)).
+// writer names a user other than root and the emperor who can write to a path. In a sticky
+// directory that is not the last of a path, users cannot touch files of others (chmod(2)).
 func (t Trust) writer(path string, last bool) string {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -96,7 +96,7 @@ func (t Trust) writer(path string, last bool) string {
 	return ""
 }
 
-// Sources are the files that an emperor's own options come from, and its templates.
+// Sources returns the files of an emperor's own options, and its templates.
 func Sources(e *config.Emperor) (files []string) {
 	for _, s := range e.Settings(false) {
 		files = append(files, s.Origin.File)

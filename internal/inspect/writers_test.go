@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// TestOpen: who can write to a watched file or directory, or can put another in its
-// place, is told.
+// TestOpen: users who can write to a watched file or directory, or can replace it, are
+// reported.
 func TestOpen(t *testing.T) {
 	us := Trust{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}
 	const (
@@ -18,7 +18,7 @@ func TestOpen(t *testing.T) {
 	)
 	for name, c := range map[string]struct {
 		do   func(dir string) error
-		root bool // only root can do it
+		root bool // only root can set this up
 		want string
 	}{
 		"all well":          {do: func(string) error { return nil }},
@@ -58,7 +58,7 @@ func TestOpen(t *testing.T) {
 			trust.Dirs, trust.Files = []string{dir + "/v"}, []string{dir + "/v/a.ini"}
 			var lines []string
 			for _, f := range trust.Open() {
-				if strings.HasPrefix(f.Origin.File, dir) { // and not what the machine's /tmp is like
+				if strings.HasPrefix(f.Origin.File, dir) { // findings about the machine's own /tmp do not count
 					lines = append(lines, strings.ReplaceAll(f.Error(), dir, "DIR"))
 				}
 			}

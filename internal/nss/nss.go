@@ -1,8 +1,7 @@
-// Package nss answers one question: which users and groups does this host know?
-// The files /etc/passwd and /etc/group are read first. A name or number that they do
-// not have is asked of getent(1), where nsswitch.conf(5) names further sources: LDAP,
-// SSSD, extrausers, systemd-userdb. A program without the C library cannot load
-// their modules itself.
+// Package nss looks up users and groups. It reads /etc/passwd and /etc/group first. When they
+// have no entry and nsswitch.conf(5) names further sources (LDAP, SSSD, extrausers,
+// systemd-userdb), it runs getent(1): a program without the C library cannot load their
+// modules itself.
 package nss
 
 import (
@@ -20,56 +19,56 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// patience bounds one question to getent: a directory service may be away.
+// patience limits one call of getent: a directory service may be unreachable.
 const patience = 10 * time.Second
 
-// User returns the account of that name. Its error is a user.UnknownUserError when
-// no source has it.
+// User returns the account with a name. Its error is a user.UnknownUserError when no source
+// has it.
 func User(name string) (*user.User, error) {
 	u, err := user.Lookup(name)
 	return orAsk(u, err, userEntry, "passwd", name)
 }
 
-// UserID returns the account of a number in decimal digits. Its error is a
+// UserID returns the account with a number in decimal digits. Its error is a
 // user.UnknownUserIdError when no source has it.
 func UserID(id string) (*user.User, error) {
 	u, err := user.LookupId(id)
 	return orAsk(u, err, userEntry, "passwd", id)
 }
 
-// Group returns the group of that name. Its error is a user.UnknownGroupError when
-// no source has it.
+// Group returns the group with a name. Its error is a user.UnknownGroupError when no source
+// has it.
 func Group(name string) (*user.Group, error) {
 	g, err := user.LookupGroup(name)
 	return orAsk(g, err, groupEntry, "group", name)
 }
 
-// GroupID returns the group of a number in decimal digits. Its error is a
+// GroupID returns the group with a number in decimal digits. Its error is a
 // user.UnknownGroupIdError when no source has it.
 func GroupID(id string) (*user.Group, error) {
 	g, err := user.LookupGroupId(id)
 	return orAsk(g, err, groupEntry, "group", id)
 }
 
-// GroupIDs returns the numbers of all groups of an account, its own among them, as
+// GroupIDs returns the numbers of all groups of an account, including its own, as
 // getgrouplist(3) does.
 func GroupIDs(u *user.User) ([]string, error) {
 	ids, err := u.GroupIds()
 	if err != nil || !asksOthers("group", "systemd") {
-		return ids, err // systemd's source knows groups of its own accounts alone
+		return ids, err // systemd's source only knows groups of its own accounts
 	}
 	line, err := getent("initgroups", u.Username)
 	if err != nil {
 		return nil, err
 	}
-	if fields := strings.Fields(line); len(fields) > 1 { // the first is the name
+	if fields := strings.Fields(line); len(fields) > 1 { // the first field is the name
 		ids = append(ids, fields[1:]...)
 	}
 	slices.Sort(ids)
 	return slices.Compact(ids), nil
 }
 
-// orAsk returns the entry of the files, or asks getent for it where they have none.
+// orAsk returns the entry of the files, or runs getent when the files have none.
 func orAsk[T any](entry *T, missing error, parse func(line string) (*T, error), database, key string) (*T, error) {
 	if missing == nil || !isUnknown(missing) || !asksOthers(database) {
 		return entry, missing
@@ -92,10 +91,10 @@ func isUnknown(err error) bool {
 	return errors.As(err, &name) || errors.As(err, &id) || errors.As(err, &group) || errors.As(err, &gid)
 }
 
-// switchFile says which sources the C library asks (nsswitch.conf(5)).
+// switchFile lists the sources that the C library asks (nsswitch.conf(5)).
 var switchFile = "/etc/nsswitch.conf"
 
-// asksOthers reports whether the database has sources beside the files and those in
+// asksOthers reports whether the database has sources other than the files and the names in
 // without. A host without nsswitch.conf has none.
 func asksOthers(database string, without ...string) bool {
 	text, err := os.ReadFile(switchFile)
@@ -110,7 +109,7 @@ func asksOthers(database string, without ...string) bool {
 	return false
 }
 
-// sources lists the sources of a database. Actions in brackets are none.
+// sources lists the sources of a database. Actions in brackets are left out.
 func sources(text, database string) (list []string) {
 	for line := range strings.Lines(text) {
 		line, _, _ = strings.Cut(line, "#")
@@ -131,18 +130,18 @@ func sources(text, database string) (list []string) {
 	return list
 }
 
-// programs are where getent is. The search path is not asked: this runs as root, with
-// an environment that a tenant may have chosen.
+// programs are the paths of getent. PATH is not used: this code runs as root, with an
+// environment that a tenant may have chosen.
 var programs = []string{"/usr/bin/getent", "/bin/getent"}
 
 // notFound is the exit code of getent(1) for a key that no source has.
 const notFound = 2
 
-// getent returns the line of a key, which is empty where no source has one. The
-// program gets an environment of its own.
+// getent returns the line of a key, or an empty string when no source has it. The program gets
+// a fixed environment.
 func getent(database, key string) (string, error) {
 	if key == "" || strings.HasPrefix(key, "-") || strings.ContainsAny(key, "\x00\n:") {
-		return "", nil // no account is called so, and getent would take it for an option
+		return "", nil // no account has such a name, and getent would read it as an option
 	}
 	i := slices.IndexFunc(programs, func(path string) bool { _, err := os.Stat(path); return err == nil })
 	if i < 0 {
@@ -169,7 +168,7 @@ func getent(database, key string) (string, error) {
 	return line, nil
 }
 
-// userEntry reads a line of passwd(5).
+// userEntry parses a line of passwd(5).
 func userEntry(line string) (*user.User, error) {
 	f := strings.Split(line, ":")
 	if len(f) < 7 {
@@ -179,7 +178,7 @@ func userEntry(line string) (*user.User, error) {
 	return &user.User{Username: f[0], Uid: f[2], Gid: f[3], Name: name, HomeDir: f[5]}, nil
 }
 
-// groupEntry reads a line of group(5).
+// groupEntry parses a line of group(5).
 func groupEntry(line string) (*user.Group, error) {
 	f := strings.Split(line, ":")
 	if len(f) < 3 {

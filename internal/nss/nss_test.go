@@ -23,8 +23,8 @@ netgroup: nis
 	}
 }
 
-// answering puts a program in the place of getent that logs its arguments and its
-// environment, and then runs code.
+// answering replaces getent by a program that logs its arguments and its environment and then
+// runs code.
 func answering(t *testing.T, code string) (log string) {
 	t.Helper()
 	dir := t.TempDir()
@@ -68,7 +68,7 @@ esac`)
 			t.Errorf("%s: %v, want %q", key, err, want)
 		}
 	}
-	for _, key := range []string{"-s", "", "a:b", "a\nb"} { // no question
+	for _, key := range []string{"-s", "", "a:b", "a\nb"} { // getent is not asked
 		if _, err := ask(key); !errors.As(err, &unknown) {
 			t.Errorf("%q: %v", key, err)
 		}
@@ -86,7 +86,7 @@ esac`)
 	}
 }
 
-// The user of the test itself is in the files or has no entry: getent agrees.
+// The test's own user is in the files or has no entry: getent agrees.
 func TestAccountOfTheTest(t *testing.T) {
 	u, err := User("root")
 	if err != nil || u.Uid != "0" {

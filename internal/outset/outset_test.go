@@ -28,8 +28,8 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// A process that was started with signals ignored conceals itself, and starts programs
-// that ignore none.
+// A process that started with ignored signals conceals itself, and starts programs that ignore
+// none.
 func TestOutset(t *testing.T) {
 	cmd := exec.Command("sh", "-c", `trap "" INT HUP QUIT PIPE TSTP USR1; exec "$0"`, os.Args[0])
 	cmd.Env = append(os.Environ(), roleEnv+"=1")

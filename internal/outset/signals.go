@@ -9,18 +9,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// inherited are the signals that stay ignored in a Go program which began so: for all
-// others the runtime has a handler, which no program inherits (runtime/signal_unix.go,
-// initsig, and the tables in sigtab_linux_generic.go).
+// inherited are the signals that stay ignored when a Go program starts with them ignored. For
+// all other signals the runtime installs a handler, which no program inherits
+// (runtime/signal_unix.go, initsig, and the tables in sigtab_linux_generic.go).
 var inherited = [...]syscall.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGCONT, unix.SIGTSTP, unix.SIGTTIN, unix.SIGTTOU, 32, 33, 34}
 
-// Signals makes every signal what it is by default, for this process and for all
-// programs that it starts, which inherit the ignored and the blocked ones of the process
-// that started this one. A signal that package os/signal is asked for later is not
-// concerned.
+// Signals resets every signal to its default, for this process and for all programs that it
+// starts. Ignored and blocked signals are otherwise inherited from the process that started
+// this one. It does not change a signal for which package os/signal is called later.
 //
-// A blocked signal makes the process execute itself once more, because the Go runtime
-// gives its children the mask that it began with.
+// A blocked signal makes the process execute itself once more, because the Go runtime gives
+// its children the signal mask that it started with.
 func Signals() {
 	for _, s := range inherited {
 		if ignored(s) {
@@ -30,24 +29,23 @@ func Signals() {
 	if !blocked() {
 		return
 	}
-	runtime.LockOSThread() // the mask is the thread's
+	runtime.LockOSThread() // the mask belongs to the thread
 	defer runtime.UnlockOSThread()
 	var none, before unix.Sigset_t
 	if unix.PthreadSigmask(unix.SIG_SETMASK, &none, &before) != nil || blocked() {
 		return
 	}
 	_ = syscall.Exec("/proc/self/exe", os.Args, os.Environ())
-	_ = unix.PthreadSigmask(unix.SIG_SETMASK, &before, nil) // there is no /proc: it stays as it is
+	_ = unix.PthreadSigmask(unix.SIG_SETMASK, &before, nil) // without /proc the mask stays as it is
 }
 
-// action is struct sigaction of the kernel, of whose fields only the first counts for
-// both of these: the handler.
+// action is the kernel's struct sigaction. Only its first field, the handler, is used here.
 type action [4]uint64
 
 const (
 	defaultHandler = 0
 	ignoreHandler  = 1
-	setSize        = 8 // of a set of signals, in bytes
+	setSize        = 8 // size of a signal set, in bytes
 )
 
 func ignored(s syscall.Signal) bool {

@@ -2,15 +2,15 @@ package outset
 
 import "runtime"
 
-// Threads makes the Go runtime have at least n threads, and returns when it has. It
-// keeps them for goroutines whose system calls take long. When it needs one more and
-// the kernel has none to give (pids.max of cgroups(7), RLIMIT_NPROC), it ends the
-// process, whatever that does: n is for all that a process ever does at a time.
+// Threads starts threads of the Go runtime until it has at least n, and returns then. The
+// runtime keeps them for goroutines in long system calls. When the runtime needs another
+// thread and the kernel refuses (pids.max of cgroups(7), RLIMIT_NPROC), the process dies: n
+// must cover all system calls that the process ever runs at the same time.
 func Threads(n int) {
 	ready, release, done := make(chan bool), make(chan bool), make(chan bool)
 	for range n {
 		go func() {
-			runtime.LockOSThread() // one each, until all are there
+			runtime.LockOSThread() // one thread for each goroutine, until all exist
 			ready <- true
 			<-release
 			runtime.UnlockOSThread()

@@ -17,7 +17,7 @@ func threads(t *testing.T) int {
 	return len(tasks)
 }
 
-// The threads are there afterwards, and system calls that take long take them.
+// The threads exist afterwards, and long system calls use them.
 func TestThreads(t *testing.T) {
 	n := threads(t) + 12
 	Threads(n)

@@ -1,5 +1,5 @@
-// Package plainhttp asks for a page as plainly as HTTP/1.0 allows (RFC 1945), for
-// programs that must not grow by a whole client.
+// Package plainhttp requests a page in HTTP/1.0 (RFC 1945), for programs that must not link a
+// whole HTTP client.
 package plainhttp
 
 import (
@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// Get asks a server at the other end of conn for a path and blocks until the status
-// is there. It returns nil for a status of 2xx or 3xx. Deadlines are the caller's.
+// Get requests a path from the server at the other end of conn and blocks until it has the
+// status. It returns nil for a 2xx or 3xx status. The caller sets deadlines.
 func Get(conn io.ReadWriter, host, path string) error {
 	if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.0\r\nHost: %s\r\nUser-Agent: vassal\r\n\r\n", path, host); err != nil {
 		return err

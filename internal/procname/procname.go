@@ -1,5 +1,5 @@
-// Package procname answers one question: what do process lists show? It gives the
-// calling process another name. It is a leaf.
+// Package procname changes the name of the calling process in process lists. It imports no
+// other package of this repository.
 package procname
 
 import (
@@ -11,12 +11,11 @@ import (
 	"unsafe"
 )
 
-// Set makes process lists show name: as the name of the process, which the kernel cuts
-// off at 15 bytes (proc_pid_comm(5)), and in the place of its arguments. alone says that
-// no C library shares the memory of the process: a long name may then take the place of
-// the environment too.
+// Set changes the name of the process, which the kernel cuts at 15 bytes (proc_pid_comm(5)),
+// and overwrites its arguments with name. alone states that no C library shares the process's
+// memory: a long name may then overwrite the environment too.
 func Set(name string, alone bool) error {
-	// Of the process, whichever of its threads this is.
+	// The name of the process, not of the calling thread.
 	if err := os.WriteFile("/proc/self/comm", []byte(name), 0); err != nil {
 		return fmt.Errorf("cannot name the process: %w", err)
 	}
@@ -24,12 +23,11 @@ func Set(name string, alone bool) error {
 	return nil
 }
 
-// overwriteArgs writes the name over the memory in which the kernel put the
-// arguments, which is what ps(1) shows. The runtime's strings point there
-// (runtime.goargs), one behind the other. A longer name goes on in the environment
-// behind them, of which the runtime has copies (runtime.goenvs_unix) but a C library
-// has none: where the byte in between is not zero, the kernel reads on (see
-// get_mm_cmdline in fs/proc/base.c).
+// overwriteArgs writes the name over the memory in which the kernel put the arguments, which
+// ps(1) shows. The runtime's strings point into this memory (runtime.goargs), one after the
+// other. A longer name continues in the environment behind the arguments. The Go runtime has
+// copies of the environment (runtime.goenvs_unix), a C library does not. When the byte in
+// between is not zero, the kernel reads on (see get_mm_cmdline in fs/proc/base.c).
 func overwriteArgs(name string, alone bool) {
 	args := 0
 	for _, a := range os.Args {
@@ -48,15 +46,15 @@ func overwriteArgs(name string, alone bool) {
 	copy(memory[:room-1], name)
 }
 
-// roomFrom returns how many bytes arguments and environment take, if the kernel
-// agrees about where the first ones are and the others follow (proc_pid_stat(5),
-// from arg_start on); zero: nobody knows.
+// roomFrom returns the size of arguments and environment in bytes, when the kernel agrees
+// about the place of the first argument and the others follow it (proc_pid_stat(5), from
+// arg_start on). Zero: unknown.
 func roomFrom(start uintptr, args int) int {
 	text, err := os.ReadFile("/proc/self/stat")
 	if err != nil {
 		return 0
 	}
-	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:])) // from the third on
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:])) // from the third field on
 	if len(fields) < 49 {
 		return 0
 	}

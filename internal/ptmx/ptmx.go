@@ -1,5 +1,4 @@
-// Package ptmx answers one question: how is a pseudoterminal made? It is small: the
-// master of a vassal links it.
+// Package ptmx creates pseudoterminals. It is small, because the master of a vassal links it.
 package ptmx
 
 import (
@@ -9,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Open makes a terminal. The caller closes both sides; the master's does not block
-// and neither is inherited. The other side is opened without a path: there need be
-// no /dev/pts that shows it (ioctl_tty(2), TIOCGPTPEER).
+// Open creates a terminal. The caller closes both sides. The master side does not block, and
+// neither side is inherited. The other side is opened without a path, so no /dev/pts need be
+// mounted (ioctl_tty(2), TIOCGPTPEER).
 func Open() (master, slave *os.File, err error) {
 	fd, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -29,7 +28,7 @@ func Open() (master, slave *os.File, err error) {
 	return os.NewFile(uintptr(fd), "pty"), os.NewFile(peer, "tty"), nil
 }
 
-// NoISig keeps keys such as Ctrl-C from making signals.
+// NoISig stops keys such as Ctrl-C from sending signals.
 func NoISig(terminal *os.File) error {
 	raw, err := terminal.SyscallConn()
 	if err != nil {
@@ -49,8 +48,7 @@ func NoISig(terminal *os.File) error {
 	return err
 }
 
-// CopySize gives a terminal the size of another one, which is open as a descriptor and
-// may have none.
+// CopySize copies the window size of the descriptor from, which may have none, to a terminal.
 func CopySize(to *os.File, from int) {
 	raw, err := to.SyscallConn()
 	if err != nil {

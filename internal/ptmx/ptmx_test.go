@@ -53,5 +53,5 @@ func TestCopySize(t *testing.T) {
 	if got, err := unix.IoctlGetWinsize(int(peer.Fd()), unix.TIOCGWINSZ); err != nil || *got != *want {
 		t.Errorf("the size is %+v, %v", got, err)
 	}
-	CopySize(other, -1) // which has none
+	CopySize(other, -1) // without a size
 }

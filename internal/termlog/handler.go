@@ -1,5 +1,5 @@
-// Package termlog turns log records into lines for people, and streams of
-// output into log records.
+// Package termlog formats log records as lines for people, and turns streams of output into
+// log records.
 //
 //	14:03:22.117 INFO  a.ini: starting -> running pid=4711 generation=1
 package termlog
@@ -20,20 +20,19 @@ import (
 type Options struct {
 	// Level is the lowest level that is printed. Nil means info.
 	Level slog.Leveler
-	// Time prints the time of day in front of each line. A program whose lines
-	// somebody else stamps leaves it out.
+	// Time prints the time of day at the start of each line. Programs whose reader adds a time
+	// leave it out.
 	Time bool
-	// Marks puts the level as <N> in front of each line instead of its name, as
-	// sd-daemon(3) has it, for a reader that knows it.
+	// Marks prints the level as <N> at the start of each line instead of its name, as
+	// sd-daemon(3) defines it, for readers that know it.
 	Marks bool
-	// Prefix is the key of the attribute that is printed before the message, as
-	// `value: message`, instead of behind it. Empty: none.
+	// Prefix is the key of the attribute that is printed before the message, as `value:
+	// message`. Empty: none.
 	Prefix string
 }
 
-// New returns a handler that writes one line per record to w, in one Write each.
-// Control characters are escaped everywhere, so that what a tenant prints cannot
-// drive the terminal of an operator.
+// New returns a handler that writes each record to w as one line, in one Write. It escapes
+// control characters, so that the output of a tenant cannot control the operator's terminal.
 func New(w io.Writer, o Options) slog.Handler {
 	if o.Level == nil {
 		o.Level = slog.LevelInfo
@@ -77,7 +76,7 @@ func (h *handler) WithAttrs(attrs []slog.Attr) slog.Handler {
 }
 
 func (h *handler) Handle(_ context.Context, r slog.Record) error {
-	line := *h // its prefix may come from the record
+	line := *h // the prefix may come from the record
 	var attrs strings.Builder
 	r.Attrs(func(a slog.Attr) bool { line.add(&attrs, a, h.group); return true })
 	var b strings.Builder
@@ -128,7 +127,7 @@ func quoted(s string) string {
 	return s
 }
 
-// printable escapes what is not a printable character.
+// printable escapes characters that are not printable.
 func printable(s string) string {
 	clean := func(r rune) bool { return r == '\t' || unicode.IsPrint(r) }
 	if utf8.ValidString(s) && strings.IndexFunc(s, func(r rune) bool { return !clean(r) }) < 0 {

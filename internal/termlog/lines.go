@@ -6,18 +6,18 @@ import (
 	"io"
 )
 
-// maxLine is where a longer line is cut in two, in bytes.
+// maxLine is the length, in bytes, at which a longer line is split.
 const maxLine = 4096
 
-// lineCost is what a line of a log takes that says next to nothing, in bytes.
+// lineCost is the size, in bytes, of a log line around a nearly empty text.
 const lineCost = 256
 
-// Splitter cuts a stream into lines. The zero value is at its beginning.
+// Splitter splits a stream into lines. The zero value is ready to use.
 type Splitter struct{ rest []byte }
 
-// Split takes what comes next and calls emit for each line that is complete, with
-// its end, or longer than 4 KiB and cut there. It keeps the beginning of the next.
-// emit must not keep its argument.
+// Split takes the next part of the stream and calls emit for each complete line, with its
+// newline, and for each 4 KiB of a longer line. It keeps the incomplete line at the end. emit
+// must not keep its argument.
 func (s *Splitter) Split(text []byte, emit func(line []byte)) {
 	for len(text) > 0 {
 		n := bytes.IndexByte(text, '\n') + 1
@@ -40,7 +40,7 @@ func (s *Splitter) Split(text []byte, emit func(line []byte)) {
 	}
 }
 
-// End calls emit for a last line without an end, if there is one.
+// End calls emit for a last line without a newline, if there is one.
 func (s *Splitter) End(emit func(line []byte)) {
 	if len(s.rest) > 0 {
 		emit(s.rest)
@@ -48,14 +48,14 @@ func (s *Splitter) End(emit func(line []byte)) {
 	}
 }
 
-// Text is a line of a Splitter without its end.
+// Text returns a line of a Splitter without its newline.
 func Text(line []byte) string { return string(bytes.TrimRight(line, "\r\n")) }
 
-// Lines reads r until it ends or fails and calls emit for each line, without its
-// end. Lines over 4 KiB are passed on in pieces, and a last line without a
-// newline counts. When limit is above zero, at most that many bytes are passed
-// on, a short line being counted like one of lineCost; the rest is read, so that the
-// writer never blocks, and a last call says how much it was.
+// Lines reads r until it ends or fails and calls emit for each line, without its newline. It
+// splits lines over 4 KiB, and counts a last line without a newline. With a limit above zero
+// it passes on at most that many bytes, counting a short line as lineCost. It reads and drops
+// the rest, so that the writer never blocks, and reports the number of dropped bytes in a last
+// call.
 func Lines(r io.Reader, limit int64, emit func(line string)) {
 	var (
 		lines           Splitter

@@ -7,15 +7,15 @@ import (
 	"strings"
 )
 
-// MarksEnv is set for programs whose output is read by somebody who knows marks:
-// a line that begins with <N> is of the level N of syslog(3), as for systemd.
+// MarksEnv is set for programs whose reader knows marks: a line that begins with <N> has the
+// level N of syslog(3), as for systemd.
 const MarksEnv = "EMPEROR_LOG_LEVELS"
 
-// Marked reports whether this process is such a program.
+// Marked reports whether MarksEnv is set for this process.
 func Marked() bool { return os.Getenv(MarksEnv) != "" }
 
-// PrintError writes an error that this process ends with, behind the program's name.
-// Each of its lines is marked as one of an error, where somebody knows marks.
+// PrintError writes the error that ends this process, after the program's name. When MarksEnv
+// is set, it marks each line as an error.
 func PrintError(w io.Writer, program string, err error) {
 	text := program + ": " + err.Error()
 	if Marked() {
@@ -25,7 +25,7 @@ func PrintError(w io.Writer, program string, err error) {
 	_, _ = io.WriteString(w, text+"\n")
 }
 
-// head is the level at the beginning of a line.
+// head returns the level as it stands at the start of a line.
 func head(l slog.Level, marks bool) string {
 	if marks {
 		return mark(l)

@@ -13,30 +13,29 @@ import (
 )
 
 const (
-	// ownPending is how much of what one of our programs prints may wait for a reader,
-	// beside what a pipe holds, in bytes.
+	// ownPending is the number of bytes that one of our programs holds for its reader, in
+	// addition to the pipe's own buffer.
 	ownPending = 64 << 10
-	// LastWords is how long the end of a program waits for the reader of its log.
+	// LastWords is how long a program waits, at its end, for the reader of its log.
 	LastWords = time.Second
 
 	lostLines = "lines of the log were lost: they could not be written in time"
 )
 
-// Own returns standard error as one of our programs inside a vassal prints to it. No
-// Write waits for a reader: an emperor that is stopped, or a slow disk, holds up no
-// program that serves. The caller flushes it before the process ends or becomes another
-// program.
+// Own returns the standard error of one of our programs inside a vassal. No Write waits for a
+// reader: a stopped emperor or a slow disk does not block a program that serves. The caller
+// flushes it before the process ends or executes another program.
 func Own() *Queue {
 	return NewQueue(modest{patient{os.Stderr}}, ownPending, func(lost int) []byte {
 		return []byte(head(slog.LevelWarn, Marked()) + lostLines + " lines=" + strconv.Itoa(lost) + "\n")
 	})
 }
 
-// OwnLog is the log of such a program.
+// OwnLog returns the log of such a program.
 func OwnLog(stderr *Queue) *slog.Logger { return slog.New(New(stderr, Options{Marks: Marked()})) }
 
-// LogQueue returns a queue for the lines of a log in some form, in which it also tells
-// how many were lost. w may be a file that does not block.
+// LogQueue returns a queue for log lines in a given form. The queue reports lost lines in the
+// same form. w may be a non-blocking file.
 func LogQueue(w io.Writer, limit int, form func(io.Writer) slog.Handler) *Queue {
 	if f, ok := w.(*os.File); ok {
 		w = patient{f}
@@ -48,8 +47,8 @@ func LogQueue(w io.Writer, limit int, form func(io.Writer) slog.Handler) *Queue 
 	})
 }
 
-// patient writes to a file that another process, with which this one shares it, may
-// have made non-blocking (open(2), O_NONBLOCK belongs to the file description).
+// patient writes to a file that another process may have made non-blocking, since both share
+// the file description (open(2), O_NONBLOCK).
 type patient struct{ f *os.File }
 
 func (p patient) Write(text []byte) (n int, err error) {
@@ -64,9 +63,9 @@ func (p patient) Write(text []byte) (n int, err error) {
 	}
 }
 
-// await blocks until there is room, or the reader is gone.
+// await blocks until there is room, or until the reader has closed the pipe.
 func (p patient) await() error {
-	raw, err := p.f.SyscallConn() // Fd would make it blocking, for the other process too
+	raw, err := p.f.SyscallConn() // Fd would make the file blocking, for the other process too
 	if err != nil {
 		return err
 	}
@@ -80,16 +79,16 @@ func (p patient) await() error {
 }
 
 const (
-	// largePipe is the size from which on a pipe is one that an emperor has widened, so
-	// that programs of the vassal, which block when it is full, have room.
+	// largePipe is the size of a pipe, in bytes, from which on the emperor has enlarged it.
+	// The additional room is for programs of the vassal, which block on a full pipe.
 	largePipe = 256 << 10
-	// roomLook is the time between two looks at how full it is: the kernel tells only
-	// when it is no longer full.
+	// roomLook is the interval of polling the pipe: the kernel only reports that it is no
+	// longer full.
 	roomLook = 50 * time.Millisecond
 )
 
-// modest writes to a pipe that is large only while a quarter of it or less is taken: the
-// rest is for programs that block.
+// modest writes to a large pipe only while a quarter of it or less is in use. The rest is for
+// programs that block.
 type modest struct{ patient }
 
 func (m modest) Write(text []byte) (int, error) {
@@ -104,8 +103,8 @@ func (m modest) Write(text []byte) (int, error) {
 	return m.patient.Write(text)
 }
 
-// roomy reports whether the file is no large pipe, or one that is empty enough, or one
-// without a reader: the Write tells of that.
+// roomy reports whether the file is a small pipe, a large pipe that is empty enough, or a pipe
+// without a reader, for which Write returns the error.
 func (m modest) roomy() bool {
 	raw, err := m.f.SyscallConn()
 	if err != nil {

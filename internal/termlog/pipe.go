@@ -6,7 +6,7 @@ import (
 	"syscall"
 )
 
-// OutliveReader keeps this process from being ended by what it prints when nobody
-// reads that any more, as after the death of an emperor: such a write fails, and
-// that is all (os/signal, SIGPIPE). Programs that it starts are as they were.
+// OutliveReader keeps SIGPIPE from ending this process when the reader of its output is gone,
+// as after the death of an emperor: the write returns an error instead (os/signal, SIGPIPE).
+// Programs that the process starts are not affected.
 func OutliveReader() { signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) }

@@ -7,41 +7,41 @@ import (
 	"time"
 )
 
-// blockSize is how much a Queue writes at once, in bytes: a pipe that several
-// processes share keeps that much together (pipe(7), PIPE_BUF).
+// blockSize is the size of one write of a Queue, in bytes. The kernel does not divide a write
+// of this size to a pipe that several processes share (pipe(7), PIPE_BUF).
 const blockSize = 4096
 
-// Queue is a Writer that never blocks and never fails: a goroutine, which lives while
-// there is something to write, writes to a destination that may do both. The Queue
-// drops a Write that does not fit, or cannot be written, counts its lines, and writes
-// the count in their place as soon as the destination takes something again.
+// Queue is a Writer that never blocks and never fails. A goroutine, which lives while there is
+// something to write, writes to a destination that may do both. The Queue drops a Write that
+// does not fit or that cannot be written, counts its lines, and writes the count in their
+// place as soon as the destination accepts data again.
 type Queue struct {
 	to    io.Writer
 	limit int
 	note  func(lost int) []byte
 
 	mu     sync.Mutex
-	blocks []block // those to be written
-	bytes  int     // of blocks, and of the one that is being written
+	blocks []block // not written yet
+	bytes  int     // of blocks, including the one that is being written
 	spare  []byte
-	idle   chan struct{} // closed when all has been written; nil: it has
+	idle   chan struct{} // closed when all is written; nil when the queue is empty
 	closed bool
 
-	// Of the goroutine: how many lost lines it has to tell of, and whether it wrote the
-	// beginning of a line last.
+	// Used by the goroutine: the number of lost lines to report, and whether the last write
+	// ended inside a line.
 	owed int
 	torn bool
 }
 
-// block is some Writes that become one, and how many lines were dropped after them.
+// block is a number of Writes joined into one, and the number of lines dropped after them.
 type block struct {
 	text []byte
 	lost int
 }
 
-// NewQueue returns a queue for w that holds at most limit bytes. A Write to it should be
-// whole lines; short ones become one Write to w, from one goroutine at a time. note
-// makes the line that tells how many were lost.
+// NewQueue returns a queue for w that holds at most limit bytes. Each Write to it should be
+// whole lines. Short Writes become one Write to w, from one goroutine at a time. note formats
+// the line that reports lost lines.
 func NewQueue(w io.Writer, limit int, note func(lost int) []byte) *Queue {
 	return &Queue{to: w, limit: limit, note: note}
 }
@@ -64,7 +64,7 @@ func (q *Queue) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// start starts the goroutine unless there is one. The lock is held.
+// start starts the goroutine unless it runs. The caller holds the lock.
 func (q *Queue) start() {
 	if q.idle == nil {
 		q.idle = make(chan struct{})
@@ -72,8 +72,8 @@ func (q *Queue) start() {
 	}
 }
 
-// last is the block that n more bytes belong to. From the first dropped line on it is
-// the same one until it is written, so that a gap is told of once.
+// last returns the block for n more bytes. After the first dropped line it returns the same
+// block until that is written, so that a gap is reported once.
 func (q *Queue) last(n int) *block {
 	if end := len(q.blocks) - 1; end >= 0 && (q.blocks[end].lost > 0 || len(q.blocks[end].text)+n <= blockSize) {
 		return &q.blocks[end]
@@ -83,7 +83,7 @@ func (q *Queue) last(n int) *block {
 	return &q.blocks[len(q.blocks)-1]
 }
 
-// lines counts those of one or more Writes, some of which may lack their end.
+// lines counts the lines of one or more Writes. A line may lack its newline.
 func lines(text []byte) int {
 	if len(text) == 0 {
 		return 0
@@ -91,7 +91,7 @@ func lines(text []byte) int {
 	return max(1, bytes.Count(text, []byte("\n")))
 }
 
-// Crowded reports whether half of the room in the queue is taken.
+// Crowded reports whether half of the queue's room is in use.
 func (q *Queue) Crowded() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -108,13 +108,13 @@ func (q *Queue) run(idle chan struct{}) {
 			continue
 		}
 		if c, ok := q.to.(io.Closer); ok && closed {
-			_ = c.Close() // nothing is left to tell its error
+			_ = c.Close() // the error cannot be reported any more
 		}
 		return
 	}
 }
 
-// next takes the first block. There being none is the end of the goroutine.
+// next removes the first block. When there is none, the goroutine ends.
 func (q *Queue) next() (b block, more, closed bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -126,9 +126,9 @@ func (q *Queue) next() (b block, more, closed bool) {
 	return b, false, q.closed
 }
 
-// put writes a block between the counts of those lines that were lost before and after.
+// put writes a block, with the counts of lost lines before and after it.
 func (q *Queue) put(b block) {
-	if q.owed > 0 && !q.tell() { // a destination without room for the count has none for more
+	if q.owed > 0 && !q.tell() { // a destination without room for the count has no room for a block
 		q.owed += lines(b.text) + b.lost
 		return
 	}
@@ -138,7 +138,7 @@ func (q *Queue) put(b block) {
 	}
 }
 
-// tell writes the count of lost lines, and reports whether that succeeded.
+// tell writes the count of lost lines, and reports success.
 func (q *Queue) tell() bool {
 	text := q.note(q.owed)
 	if q.torn {
@@ -151,7 +151,7 @@ func (q *Queue) tell() bool {
 	return true
 }
 
-// write returns how many lines of a text could not be written.
+// write returns the number of lines of a text that could not be written.
 func (q *Queue) write(text []byte) (lost int) {
 	if len(text) == 0 {
 		return 0
@@ -166,7 +166,7 @@ func (q *Queue) write(text []byte) (lost int) {
 	return 0
 }
 
-// wrote gives back the room of a block.
+// wrote releases the room of a block.
 func (q *Queue) wrote(b block) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -176,7 +176,7 @@ func (q *Queue) wrote(b block) {
 	}
 }
 
-// Flush waits until all has been written, or cannot be, but no longer than wait.
+// Flush waits until all is written or has failed, at most for wait.
 func (q *Queue) Flush(wait time.Duration) {
 	q.mu.Lock()
 	idle := q.idle
@@ -192,8 +192,8 @@ func (q *Queue) Flush(wait time.Duration) {
 	}
 }
 
-// Close is the last Flush: the queue takes no more. When the last of what it has taken
-// is written, however late, it closes a destination that is an io.Closer.
+// Close flushes once more; the queue accepts nothing afterwards. When the rest is written,
+// however late, it closes the destination if that is an io.Closer.
 func (q *Queue) Close(wait time.Duration) {
 	q.mu.Lock()
 	if !q.closed {

@@ -16,8 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// gate is a destination that blocks until it is opened, and has no more room than it
-// was given.
+// gate is a destination that blocks until it is opened, and has a limited room.
 type gate struct {
 	open chan struct{}
 
@@ -60,7 +59,7 @@ func (g *gate) text() string {
 
 func note(lost int) []byte { return fmt.Appendf(nil, "%d lost\n", lost) }
 
-// print writes lines to a queue, and lets it work.
+// print writes lines to a queue, and lets its goroutine run.
 func print(q *Queue, lines ...string) {
 	for _, l := range lines {
 		_, _ = q.Write([]byte(l))
@@ -82,7 +81,7 @@ func TestQueueDropsAndCounts(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			g := newGate(false)
 			q := NewQueue(g, 20, note)
-			print(q, "a\n") // which hangs
+			print(q, "a\n") // the destination blocks
 			print(q, tt.lines...)
 			close(g.open)
 			synctest.Wait()
@@ -104,7 +103,7 @@ func TestQueueTellsOfWhatAFullDiskTook(t *testing.T) {
 		g.setRoom(0)
 		print(q, "a\n")
 		print(q, "b\n")
-		g.setRoom(3) // no line with its end
+		g.setRoom(3) // too little for a line with its newline
 		print(q, "c\n")
 		g.setRoom(1000)
 		print(q, "d\n")
@@ -118,7 +117,7 @@ func TestQueueTellsOfWhatAFullDiskTook(t *testing.T) {
 	})
 }
 
-// Writes are whole lines that fit into one write to a pipe, or a line that is longer.
+// A Write holds as many whole lines as fit into one write to a pipe, or one longer line.
 func TestQueueWritesWholeLines(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGate(false)
@@ -176,7 +175,7 @@ func TestQueueEndsThoughNobodyReads(t *testing.T) {
 func TestQueueIsFlushed(t *testing.T) {
 	g := newGate(true)
 	q := NewQueue(g, 1000, note)
-	q.Flush(time.Hour) // of nothing
+	q.Flush(time.Hour) // the queue is empty
 	for i := range 100 {
 		want := g.text() + fmt.Sprintln(i)
 		fmt.Fprintln(q, i)
@@ -209,8 +208,8 @@ func TestQueueIsCrowdedWhenHalfFull(t *testing.T) {
 	})
 }
 
-// Another process may make the pipe that both print to non-blocking: a line waits then
-// as it did before, and is not lost.
+// Another process may make the shared pipe non-blocking. A line then waits as before, and is
+// not lost.
 func TestQueueWaitsForAPipeThatDoesNotBlock(t *testing.T) {
 	read, write, err := os.Pipe()
 	if err != nil {
@@ -245,7 +244,7 @@ func TestQueueWaitsForAPipeThatDoesNotBlock(t *testing.T) {
 	q.Flush(time.Hour)
 }
 
-// Of a large pipe that is not read, our programs leave most to others.
+// Our programs leave most of a large, unread pipe to other programs.
 func TestOwnLeavesRoomInALargePipe(t *testing.T) {
 	read, write, err := os.Pipe()
 	if err != nil {
@@ -259,7 +258,7 @@ func TestOwnLeavesRoomInALargePipe(t *testing.T) {
 	}
 	own, others := []byte(strings.Repeat("x", 999)+"\n"), []byte("from another program\n")
 	q := NewQueue(modest{patient{write}}, ownPending, note)
-	for waits := 0; waits < 100; { // as fast as they can be written at first
+	for waits := 0; waits < 100; { // first as fast as possible
 		q.Write(own)
 		if !q.Crowded() {
 			waits = 0
@@ -279,7 +278,7 @@ func TestOwnLeavesRoomInALargePipe(t *testing.T) {
 			t.Fatalf("%v with half of the pipe left but %d bytes", err, room)
 		}
 	}
-	q.Flush(time.Millisecond) // in vain
+	q.Flush(time.Millisecond) // without success
 	text := &strings.Builder{}
 	for buffer := make([]byte, 1<<16); !strings.Contains(text.String(), " lost\n"); {
 		n, err := read.Read(buffer)
@@ -315,7 +314,7 @@ func BenchmarkQueue(b *testing.B) {
 	}
 }
 
-// Our programs tell of lost lines in the form of their log.
+// Our programs report lost lines in the form of their log.
 func TestOwnTellsOfLostLines(t *testing.T) {
 	for marks, want := range map[string]string{"": "WARN  lines of the log were lost: they could not be written in time lines=7\n", "1": "<4>lines of the log were lost: they could not be written in time lines=7\n"} {
 		t.Setenv(MarksEnv, marks)

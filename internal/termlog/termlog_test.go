@@ -42,7 +42,7 @@ func TestTimeIsPrintedWhenAsked(t *testing.T) {
 	}
 }
 
-// The handler keeps slog's own contract.
+// The handler passes slog's own conformance test.
 func TestHandlerContract(t *testing.T) {
 	var b bytes.Buffer
 	slogtest.Run(t, func(*testing.T) slog.Handler {
@@ -51,7 +51,7 @@ func TestHandlerContract(t *testing.T) {
 	}, func(*testing.T) map[string]any { return parse(b.String()) })
 }
 
-// parse reads a line back into the nested map that slogtest wants.
+// parse reads a line back into the nested map that slogtest expects.
 func parse(line string) map[string]any {
 	m := map[string]any{}
 	words := strings.Fields(line)

@@ -12,16 +12,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Channel is one end of the order channel: a connected unix socket that keeps
-// messages apart. An order does not fit into a message of any size that a kernel
-// grants, so it travels as a sealed memfd (memfd_create(2)) whose descriptor is
-// the message. Nothing here waits for the other side to read: what it leaves
-// unread is its own loss.
+// Channel is one end of the order channel: a connected unix socket that preserves message
+// boundaries. An order is larger than any message that the kernel accepts, so it travels as a
+// sealed memfd (memfd_create(2)) whose descriptor is the message. No method waits for the
+// other side to read: messages that the other side leaves unread may be lost.
 type Channel struct{ file *os.File }
 
-// Pair makes a channel. ours is the emperor's end, of which nothing ever blocks and
-// which is not in the runtime's poller: the emperor has one for each of very many
-// vassals. theirs is to be passed to the child and closed here.
+// Pair makes a channel. ours is the emperor's end. No operation on it blocks, and it is not in
+// the runtime's poller, because the emperor has one for each of very many vassals. The caller
+// passes theirs to the child and closes its own copy.
 func Pair() (ours *Channel, theirs *os.File, err error) {
 	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -30,24 +29,24 @@ func Pair() (ours *Channel, theirs *os.File, err error) {
 	return &Channel{os.NewFile(uintptr(fds[0]), "orders")}, os.NewFile(uintptr(fds[1]), "orders of the vassal"), nil
 }
 
-// NewChannel takes over a descriptor of the vassal's end. It is put into the runtime's poller, so
-// that waiting for the other side costs no thread.
+// NewChannel takes ownership of the descriptor of the vassal's end. The runtime's poller holds
+// it, so that waiting for the emperor costs no thread.
 func NewChannel(fd int) *Channel {
-	_ = unix.SetNonblock(fd, true) // before NewFile; else it works with a thread
+	_ = unix.SetNonblock(fd, true) // before NewFile; without it the wait takes a thread
 	return &Channel{os.NewFile(uintptr(fd), "orders")}
 }
 
-// Close ends the channel; a Receive that waits on it returns.
+// Close closes the channel; a waiting Receive returns.
 func (c *Channel) Close() error { return c.file.Close() }
 
 // SyscallConn implements syscall.Conn.
 func (c *Channel) SyscallConn() (syscall.RawConn, error) { return c.file.SyscallConn() }
 
-// StopReceiving makes a Receive that waits, and each later one, return at once.
+// StopReceiving makes a waiting Receive, and each later one, return at once.
 func (c *Channel) StopReceiving() { _ = c.file.SetReadDeadline(time.Unix(1, 0)) }
 
-// SendOrder hands o over. It never blocks: an error means that the other side is
-// gone, or has not read several orders before.
+// SendOrder sends o. It never blocks: it returns an error when the other side is gone, or has
+// left several orders unread.
 func (c *Channel) SendOrder(o Order) error {
 	text, err := encode(o)
 	if err == nil && len(text) > MaxOrder {
@@ -79,10 +78,9 @@ func (c *Channel) send(message, rights []byte) error {
 	return errors.Join(err, sent)
 }
 
-// Park blocks in the kernel until the first order comes over fd, the end of a
-// channel that no Channel was made of yet. This is where a child waits: it is
-// the cheapest way to, for a main thread that has nothing else to do. It returns
-// ErrWithdrawn when the emperor closed the channel.
+// Park blocks in the kernel until the first order arrives on fd, the end of a channel for
+// which no Channel exists yet. A child waits here: a blocking read is cheapest on a main
+// thread without other work. It returns ErrWithdrawn when the emperor closed the channel.
 func Park(fd int) (Order, error) {
 	for {
 		memory, err := receiveFD(fd)
@@ -92,8 +90,8 @@ func Park(fd int) (Order, error) {
 	}
 }
 
-// ReceiveOrder blocks until there is another order. It returns ErrWithdrawn when
-// the emperor closed the channel.
+// ReceiveOrder blocks until the next order. It returns ErrWithdrawn when the emperor closed
+// the channel.
 func (c *Channel) ReceiveOrder() (Order, error) {
 	raw, err := c.file.SyscallConn()
 	if err != nil {
@@ -128,14 +126,14 @@ func readOrder(memory *os.File, err error) (Order, error) {
 	return decodeOrder(text)
 }
 
-// ErrGarbage is wrapped by the error about a message that is no notice.
+// ErrGarbage is wrapped by the error about a message that is not a notice.
 var ErrGarbage = errors.New("garbage")
 
-// TakeNotice returns the next notice, if there is one already: else the error is
-// unix.EAGAIN. It is io.EOF when the vassal closed its end. One that wraps ErrGarbage
-// is about this message: it was no notice, and there may be others. Any other ends
-// it. Descriptors that a vassal sends along never arrive: the kernel drops them for a
-// reader that has no place for them (unix(7)).
+// TakeNotice returns the next notice without blocking. It returns unix.EAGAIN when there is
+// none, and io.EOF when the vassal closed its end. An error that wraps ErrGarbage concerns
+// this message only: others may follow. Any other error ends the channel. Descriptors that a
+// vassal sends along never arrive: the kernel drops them for a reader that provides no buffer
+// for them (unix(7)).
 func (c *Channel) TakeNotice() (Notice, error) {
 	message, err := c.receive()
 	switch {
@@ -147,7 +145,7 @@ func (c *Channel) TakeNotice() (Notice, error) {
 	return decodeNotice(message)
 }
 
-// receive takes a message that is there.
+// receive takes a message that has already arrived.
 func (c *Channel) receive() (message []byte, err error) {
 	raw, err := c.file.SyscallConn()
 	if err != nil {
@@ -166,7 +164,7 @@ func (c *Channel) receive() (message []byte, err error) {
 	return message[:n], nil
 }
 
-// receiveFD takes one message and returns the first descriptor in it.
+// receiveFD receives one message and returns the first descriptor in it.
 func receiveFD(fd int) (*os.File, error) {
 	var buffer [64]byte
 	control := make([]byte, unix.CmsgSpace(4))
@@ -200,8 +198,7 @@ func rightOf(control []byte) (fd int, ok bool) {
 	return int(int32(binary.NativeEndian.Uint32(m.Data))), true
 }
 
-// sealed makes a memfd that holds text and can never change. Its offset is at
-// the beginning.
+// sealed makes a memfd with an immutable text. Its offset is at the beginning.
 func sealed(text []byte) (fd int, err error) {
 	fd, err = unix.MemfdCreate("order", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	if err != nil {

@@ -100,7 +100,7 @@ func TestChildWithoutOrderIsWithdrawn(t *testing.T) {
 	}
 }
 
-// A vassal that never reads costs the emperor an error and no time.
+// A vassal that never reads causes an error in the emperor and no delay.
 func TestSendingNeverBlocks(t *testing.T) {
 	emperor, _ := connect(t)
 	for i := range 10000 {
@@ -114,8 +114,8 @@ func TestSendingNeverBlocks(t *testing.T) {
 	t.Error("10000 orders that nobody reads were taken")
 }
 
-// Whatever a hostile vassal sends, it is an error about that message: the next
-// one is read, and descriptors it passes do not reach this process.
+// Any message of a hostile vassal is an error about that message only: the next one is read,
+// and descriptors that it sends do not reach this process.
 func TestGarbageIsOneMessageLong(t *testing.T) {
 	emperor, vassal := connect(t)
 	for _, garbage := range []string{"{", "[]", strings.Repeat("x", MaxNotice+1), strings.Repeat("x", 1<<16)} {
@@ -168,8 +168,8 @@ func descriptors(t *testing.T) int {
 	return len(entries)
 }
 
-// Whatever a broken peer writes, decoding ends with an order or an error, and an
-// order that was read can be written again.
+// For any input, decoding returns an order or an error, and a decoded order can be encoded
+// again.
 func FuzzDecodeOrder(f *testing.F) {
 	f.Add([]byte(`{"Serial":1,"Name":"YQ==","Hooks":[{"Phase":"as-vassal"}]}`))
 	f.Add([]byte("{"))

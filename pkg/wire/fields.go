@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// encode writes a struct as an object of JSON, of which only the fields that are not
-// zero are in it. Package json would first make plans for the types of all of them, and
-// of all below: that is most of what a message costs, in each of many vassals.
+// encode writes the non-zero fields of a struct as a JSON object. Package json alone would
+// first build encoders for the types of all fields and of everything below them: that is most
+// of the cost of a message, in each of many vassals.
 func encode(v any) ([]byte, error) {
 	given, all := map[string]any{}, reflect.ValueOf(v)
 	for i := range all.NumField() {
@@ -19,8 +19,8 @@ func encode(v any) ([]byte, error) {
 	return json.Marshal(given)
 }
 
-// decode reads what encode wrote. What it does not know it passes over: one side may
-// be older than the other.
+// decode reads the output of encode. It ignores unknown fields, because one side may be older
+// than the other.
 func decode(text []byte, into any) error {
 	given, all := map[string]json.RawMessage{}, reflect.ValueOf(into).Elem()
 	err := json.Unmarshal(text, &given)

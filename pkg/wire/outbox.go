@@ -9,36 +9,36 @@ import (
 )
 
 const (
-	// gathering is how long an Outbox waits for further ends of hooks: the other side
-	// reads few messages a second from one that sends many.
+	// gathering is how long an Outbox collects further results of hooks: the emperor reads few
+	// messages a second from a vassal that sends many.
 	gathering = 100 * time.Millisecond
-	// maxPosted is how many notices an Outbox keeps for a side that does not read.
+	// maxPosted is the number of notices that an Outbox keeps for an emperor that does not
+	// read.
 	maxPosted = 256
 )
 
-// Outbox sends notices in their order, so that nobody waits for an emperor who
-// reads slowly and no answer is lost: the kernel keeps only a few messages
-// (net.unix.max_dgram_qlen). Ends of hooks are sent together. A nil Outbox drops all
-// that it is given.
+// Outbox sends notices in order. The sender does not wait for a slow emperor, and no answer is
+// lost: the kernel keeps only a few messages (net.unix.max_dgram_qlen). Results of hooks are
+// sent together. A nil Outbox drops everything.
 type Outbox struct {
 	channel *Channel
 
 	mu      sync.Mutex
 	posted  []Notice
-	sending bool       // a goroutine does
-	changed *sync.Cond // when there is less to send, or haste
-	haste   bool       // hooks are not waited for
+	sending bool       // a goroutine is sending
+	changed *sync.Cond // when there is less to send, or no time to gather
+	haste   bool       // do not gather results of hooks
 }
 
-// NewOutbox returns one for the vassal's end of a channel. It has a goroutine only
-// while there is something to send.
+// NewOutbox returns an Outbox for the vassal's end of a channel. It has a goroutine only while
+// there is something to send.
 func NewOutbox(c *Channel) *Outbox {
 	o := &Outbox{channel: c}
 	o.changed = sync.NewCond(&o.mu)
 	return o
 }
 
-// Post sends a notice as soon as may be. It never blocks.
+// Post sends a notice as soon as possible. It never blocks.
 func (o *Outbox) Post(n Notice) {
 	if o == nil {
 		return
@@ -60,7 +60,7 @@ func (o *Outbox) Post(n Notice) {
 	}
 }
 
-// Flush blocks until all has been sent, or until the bound, when the rest is dropped.
+// Flush blocks until all is sent, or until the time limit; then it drops the rest.
 func (o *Outbox) Flush(bound time.Duration) {
 	if o == nil {
 		return
@@ -95,7 +95,7 @@ func (o *Outbox) send() {
 		o.mu.Unlock()
 		err := o.channel.sendSoon(text)
 		o.mu.Lock()
-		if err != nil { // nobody will ever read
+		if err != nil { // the emperor is gone
 			o.posted = nil
 		}
 	}
@@ -103,11 +103,11 @@ func (o *Outbox) send() {
 	o.changed.Broadcast()
 }
 
-// next encodes the first notice, with the hooks that ended after it as long as they
-// fit, and returns how many are in it.
+// next encodes the first notice, with the results of later hooks as long as they fit, and
+// returns the number of notices in it.
 func (o *Outbox) next() (text []byte, n int) {
 	first := o.posted[0].cut()
-	text, _ = encode(first) // of strings and numbers
+	text, _ = encode(first) // strings and numbers cannot fail
 	for n = 1; first.Kind == HookEnded && n < len(o.posted) && o.posted[n].Kind == HookEnded; n++ {
 		first.Hooks = append(slices.Clip(first.Hooks), o.posted[n].cut().Hooks...)
 		more, _ := encode(first)
@@ -119,7 +119,7 @@ func (o *Outbox) next() (text []byte, n int) {
 	return text, n
 }
 
-// cut shortens the texts: a byte of them may take six in JSON.
+// cut shortens the texts: one byte of them may take six in JSON.
 func (n Notice) cut() Notice {
 	n.Text = n.Text[:min(len(n.Text), MaxNotice/8)]
 	for i, size := 0, 0; i < len(n.Addresses); i++ {

@@ -16,8 +16,8 @@ func outbox(t *testing.T) (emperor *Channel, o *Outbox) {
 	return emperor, NewOutbox(vassal)
 }
 
-// TestOutbox: hooks come together and in order, and an answer behind more of them
-// than the kernel keeps is not lost.
+// TestOutbox: results of hooks arrive together and in order, and an answer behind more
+// messages than the kernel keeps is not lost.
 func TestOutbox(t *testing.T) {
 	emperor, o := outbox(t)
 	for i := range 200 {
@@ -49,7 +49,7 @@ func TestOutbox(t *testing.T) {
 	}
 }
 
-// TestOutboxOfADeafEmperor: nobody waits longer than the bound.
+// TestOutboxOfADeafEmperor: Flush waits no longer than its time limit.
 func TestOutboxOfADeafEmperor(t *testing.T) {
 	emperor, o := outbox(t)
 	for i := range maxPosted {

@@ -5,10 +5,9 @@ import (
 	"fmt"
 )
 
-// ParseVars reads the variables of one packet of the uwsgi protocol: four bytes of
-// header, of which the two in the middle are the size in little endian, then keys
-// and values in turn, each behind its size. Of a key that comes twice the last one
-// counts.
+// ParseVars reads the variables of one packet of the uwsgi protocol: a header of four bytes,
+// whose middle two are the size in little endian, then keys and values in turn, each after its
+// size. When a key occurs twice, the last value wins.
 func ParseVars(packet []byte) (map[string]string, error) {
 	if len(packet) < 4 || int(binary.LittleEndian.Uint16(packet[1:])) != len(packet)-4 {
 		return nil, fmt.Errorf("%w: no packet of the uwsgi protocol", ErrGarbage)

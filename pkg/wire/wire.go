@@ -1,10 +1,10 @@
-// Package wire is what the emperor and a vassal say to each other.
+// Package wire defines the messages between the emperor and a vassal.
 //
-// There are two channels. The pipe is uWSGI's own and speaks its bytes, so real
-// uwsgi programs run under our emperor and our vassal under a real one. The
-// order channel is ours: the first order tells a parked child what it is and
-// that it may go, each later one asks it to reload with other bytes, and the
-// notices that come back tell when and why a reload is over.
+// There are two channels. The pipe is uWSGI's own and carries uWSGI's bytes, so uwsgi programs
+// run below our emperor, and our vassal runs below uWSGI's Emperor. The order channel is ours.
+// Its first order tells a parked child its configuration and starts the boot; each later order
+// asks for a reload with other bytes. The vassal answers with notices when a reload ends, with
+// the reason.
 //
 //	emperor                                 vassal
 //	   |  clone ------------------------------> |  waits in Park
@@ -12,14 +12,14 @@
 //	   |  Order 1 ----------------------------> |  boots
 //	   |                                        |
 //	   | <----------------------------- Spawned |
-//	   | <---- Notices: where a boot stays long |
+//	   | <------- Notices: waits of a long boot |
 //	   | <--------------------------- Accepting |
 //	   | <--------------------- Notice 1, ready |  it speaks the order channel
 //	   |                                        |
 //	   |  Order 2 ----------------------------> |  new workers beside the old
 //	   | <-------------- Notice 2, ready/failed |
 //	   |                                        |
-//	   |  Reload (to who sent no notice) -----> |
+//	   |  Reload (if it sent no notice) ------> |
 //	   |  Stop, StopGracefully ---------------> |
 //	   |                                        |
 //	   |  end of file: the emperor is gone ---> |  stops by itself
@@ -30,22 +30,22 @@ package wire
 
 import "fmt"
 
-// Names of environment variables of a vassal. They are removed from the
-// environment of every program that it starts.
+// Environment variables of a vassal. They are removed from the environment of every program
+// that it starts.
 const (
-	// PipeEnv is uWSGI's variable: a connected stream socket, one byte a message.
+	// PipeEnv is uWSGI's variable: a connected stream socket; each message is one byte.
 	PipeEnv = "UWSGI_EMPEROR_FD"
-	// ConfigEnv is uWSGI's variable: a connected stream socket over which the
-	// configuration comes, as a packet of uWSGI's with modifier 115.
+	// ConfigEnv is uWSGI's variable: a connected stream socket that carries the configuration,
+	// as a uwsgi packet with modifier 115.
 	ConfigEnv = "UWSGI_EMPEROR_FD_CONFIG"
 	// OrderEnv is ours: the vassal's end of a Channel.
 	OrderEnv = "EMPEROR_ORDER_FD"
-	// ProcsEnv is what GOMAXPROCS shall be for those programs. The vassal itself is
-	// started with 1, which takes a quarter off its start.
+	// ProcsEnv is the value of GOMAXPROCS for those programs. The vassal itself starts with 1,
+	// which shortens its start by a quarter.
 	ProcsEnv = "EMPEROR_GOMAXPROCS"
 )
 
-// Command is a byte the emperor sends.
+// Command is a byte that the emperor sends.
 type Command byte
 
 // The commands of uWSGI's Emperor.
@@ -68,20 +68,20 @@ func (c Command) String() string {
 	return fmt.Sprintf("command(%d)", byte(c))
 }
 
-// Report is a byte a vassal sends.
+// Report is a byte that a vassal sends.
 type Report byte
 
 // The reports of uWSGI's vassals.
 const (
 	// Spawned: the program runs.
 	Spawned Report = 1
-	// SendConfig: push the configuration again.
+	// SendConfig: send the configuration again.
 	SendConfig Report = 2
-	// Accepting: the sockets are bound and somebody answers.
+	// Accepting: the sockets are bound and served.
 	Accepting Report = 5
 	// Loyal: the first request was served.
 	Loyal Report = 17
-	// Withdraw: a voluntary stop; on demand, back to waiting.
+	// Withdraw: the vassal stops by itself; on demand, it waits for connections again.
 	Withdraw Report = 22
 	// Heartbeat: still alive; silence after the first one is a fault.
 	Heartbeat Report = 26
@@ -89,8 +89,7 @@ const (
 	Reinforce Report = 30
 )
 
-// Exile is the exit code of a vassal that wants to be left alone until its file
-// changes.
+// Exile is the exit code of a vassal that is not to be restarted until its file changes.
 const Exile = 26
 
 // String names the report for logs.

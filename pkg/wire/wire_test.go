@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// The bytes are a contract with programs we do not build: a change here is a
-// break, whatever else passes.
+// Programs of others depend on these bytes: any change breaks them, even if all other tests
+// pass.
 func TestBytesAreThoseOfUWSGI(t *testing.T) {
 	commands := map[Command]byte{Stop: 0, Reload: 1, StopGracefully: 2}
 	for c, want := range commands {
