@@ -156,12 +156,14 @@ A key that neither program nor uWSGI knows is a placeholder, for ` + "`%(key)`" 
 one warning lists the keys of a file that look like misspelt options, and another all other keys that no value and no condition uses. (Those
 of templates, of ` + "`vassal-set`" + ` and of the environment are not told: other vassals may use them.) These are mistakes, strict or not:
 
-- a key that was meant for ` + "`uid` or `gid`, such as `u1d`, `User` or `run-as`" + `, where that is not given;
+- a key that was meant for ` + "`uid`, `gid` or `add-gid`, such as `u1d`, `User`, `run-as` or `groups`" + `, also where that is given; words that may well be
+  meant as they are, such as ` + "`uuid`, `grid` or `users`" + `, count only where it is not;
 - a key near to another option that decides on rights or prepares them: hooks, ` + "`umask`, `emperor-use-clone`, `vassals-include`" + ` and the like;
-- a key that sounds like confinement in whatever spelling: ` + "`NoNewPrivileges`, `no-new-privs`, `seccomp`, `memory-max`, `cap-drop`" + `;
+- a key that sounds like confinement in whatever spelling: ` + "`NoNewPrivileges`, `no-new-privs`, `seccomp`, `memory-max`, `cap-drop`" + `,
+  ` + "`linux.resources`" + `, and one inside a mapping of YAML or JSON, such as ` + "`{\"linux\": {\"resources\": …}}`" + `;
 - an option that decides on rights and stands without its ` + "`=`, such as `uid nobody` or `uid: nobody`" + `.
 
-A key that the file or a template uses as ` + "`%(key)`" + `, or that ` + "`set-placeholder`" + ` sets, is a placeholder and none of these. That is true of options
+A key that the file or a template uses as ` + "`%(key)`" + ` or asks for with ` + "`if-opt`" + `, or that ` + "`set-placeholder`" + ` sets, is a placeholder and none of these. That is true of options
 marked with ° as well: in a file that uses ` + "`%(command)`" + ` the line ` + "`command = …`" + ` is a placeholder, with a warning, and the option is written
 ` + "`vassal-command`, in the emperor's file `emperor-…`" + `.
 `)

@@ -39,6 +39,7 @@ func (r *reader) foreign(kind format, path, text, section string) (lines []line,
 		for _, l := range b.Lines {
 			lines = append(lines, line{key: l.Key, value: l.Value, number: l.Number})
 		}
+		r.inside(path, b.Inside)
 		if first {
 			break
 		}
@@ -53,12 +54,28 @@ func (r *reader) foreign(kind format, path, text, section string) (lines []line,
 	return lines, ok
 }
 
+// inside makes mistakes of keys of mappings inside that sound like confinement. The value
+// of a scalar counts as if it were not inside, so that it is judged with the options.
+func (r *reader) inside(path string, keys []foreign.Line) {
+	told := map[string]bool{}
+	for _, k := range keys {
+		key := soundsInside(k.Key)
+		last := k.Key[strings.LastIndexByte(k.Key, '.')+1:]
+		if key == "" || told[key] || k.Value != "" && sounds(last) {
+			continue
+		}
+		told[key] = true
+		r.problems.add(Origin{File: path, Line: k.Number}, key, soundsText, "remove it only if it may run without")
+	}
+}
+
 // json takes the members of the object that is asked for, in their order: true
 // is 1, false and null are 0, an array repeats its key, and objects inside are
 // left out.
 func (r *reader) json(path, text, section string) (lines []line, ok bool) {
 	d := json.NewDecoder(strings.NewReader(text))
 	d.UseNumber()
+	var inside []foreign.Line
 	err := members(d, func(key string) error {
 		if !r.asked(key, section) {
 			return skip(d)
@@ -66,9 +83,14 @@ func (r *reader) json(path, text, section string) (lines []line, ok bool) {
 		ok = true
 		return members(d, func(key string) error {
 			number := 1 + strings.Count(text[:d.InputOffset()], "\n")
-			return values(d, func(v string) { lines = append(lines, line{key: key, value: v, number: number}) })
+			return values(d, func(v string) { lines = append(lines, line{key: key, value: v, number: number}) }, func(raw json.RawMessage) error {
+				object := json.NewDecoder(bytes.NewReader(raw))
+				object.UseNumber()
+				return objects(object, key, func(path string) { inside = append(inside, foreign.Line{Key: path, Number: number}) })
+			})
 		})
 	})
+	r.inside(path, inside)
 	r.at = Origin{File: path, Line: 1 + strings.Count(text[:d.InputOffset()], "\n")}
 	switch {
 	case err != nil:
@@ -108,30 +130,59 @@ func skip(d *json.Decoder) error {
 	return d.Decode(&raw)
 }
 
-// values gives the values that stand for a key.
-func values(d *json.Decoder, give func(string)) error {
+// values gives the values that stand for a key, and an object or array inside as it is.
+func values(d *json.Decoder, give func(string), object func(json.RawMessage) error) error {
 	var raw json.RawMessage
 	if err := d.Decode(&raw); err != nil {
 		return err
 	}
-	if raw[0] != '[' {
-		return scalar(raw, give)
-	}
-	var items []json.RawMessage
-	if err := json.Unmarshal(raw, &items); err != nil {
-		return err
+	items := []json.RawMessage{raw}
+	if raw[0] == '[' {
+		if err := json.Unmarshal(raw, &items); err != nil {
+			return err
+		}
 	}
 	for _, item := range items {
-		if err := scalar(item, give); err != nil {
+		var err error
+		switch item[0] {
+		case '{', '[':
+			err = object(item)
+		default:
+			err = scalar(item, give)
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
+// objects gives the path of each key in the value that comes next.
+func objects(d *json.Decoder, path string, give func(path string)) error {
+	t, err := d.Token()
+	if err != nil || t != json.Delim('{') && t != json.Delim('[') {
+		return err
+	}
+	for d.More() {
+		below := path
+		if t == json.Delim('{') {
+			key, err := d.Token()
+			if err != nil {
+				return err
+			}
+			below = foreign.Below(path, key.(string)) // the decoder lets only strings be keys
+			give(below)
+		}
+		if err := objects(d, below, give); err != nil {
+			return err
+		}
+	}
+	_, err = d.Token()
+	return err
+}
+
 func scalar(raw json.RawMessage, give func(string)) error {
 	switch raw[0] {
-	case '{', '[':
 	case 't':
 		give("1")
 	case 'f', 'n':

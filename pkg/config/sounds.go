@@ -12,7 +12,7 @@ import (
 var sounding = []string{
 	"apparmor", "blockio", "cgroup", "chroot", "dynamicuser", "inaccessiblepath", "jail", "keyring", "landlock", "lockpersonality", "maskedpath",
 	"memorydenywrite", "networknamespace", "nonewpriv", "passenvironment", "pivotroot", "privilege", "readonlypath", "readonlyroot", "readwritepath", "rlimit",
-	"rootfs", "sandbox", "seccomp", "securebits", "selinux", "smackprocess", "supplementarygroup", "systemcall", "temporaryfilesystem", "ulimit",
+	"rootfs", "sandbox", "seccomp", "securebits", "securitycontext", "selinux", "smackprocess", "supplementarygroup", "systemcall", "temporaryfilesystem", "ulimit",
 	"unshare", "usernamespace", "userns",
 }
 
@@ -30,15 +30,48 @@ var soundingFirst = []string{
 }
 
 // soundingWhole are such words that mean nothing as a part.
-var soundingWhole = []string{"caps", "cpus", "memory", "namespaces", "netns", "nnp", "noroot", "privileged", "readonly"}
+var soundingWhole = []string{"cap", "caps", "cpus", "memory", "namespaces", "netns", "nnp", "noroot", "privileged", "readonly"}
+
+// ociMembers are the members by which the OCI runtime specification (config.md,
+// config-linux.md) confines a container, by the object around them. A word that sounds
+// like confinement by itself needs no place here.
+var ociMembers = map[string][]string{
+	"linux": {
+		"devices", "gidmappings", "intelrdt", "memorypolicy", "mountlabel", "namespaces", "netdevices", "personality", "resources", "sysctl", "timeoffsets",
+		"uidmappings",
+	},
+	"process": {"capabilities", "iopriority", "rlimits", "scheduler", "selinuxlabel", "user"},
+	"root":    {"readonly"},
+}
 
 // sounds reports whether a key that no table knows sounds like the confinement of a
-// process, in whatever spelling: NoNewPrivileges, no_new_privs or seccomp.profile.
+// process, in whatever spelling: NoNewPrivileges, no_new_privs, seccomp.profile or
+// linux.resources.
 func sounds(key string) bool {
+	if object, inside, ok := strings.Cut(key, "."); ok {
+		member, _, _ := strings.Cut(inside, ".")
+		if slices.Contains(ociMembers[squeezed(object)], squeezed(member)) || sounds(inside) {
+			return true
+		}
+	}
 	word := squeezed(key)
 	return slices.Contains(soundingWhole, word) ||
 		slices.ContainsFunc(sounding, func(part string) bool { return strings.Contains(word, part) }) ||
 		slices.ContainsFunc(soundingFirst, func(part string) bool { return strings.HasPrefix(word, part) })
+}
+
+// soundsInside is the part of a path through mappings, a.b.c, up to the first key at
+// which it sounds like confinement; or "".
+func soundsInside(path string) string {
+	for at := 0; at < len(path); at++ {
+		if path[at] == '.' && sounds(path[:at]) {
+			return path[:at]
+		}
+	}
+	if sounds(path) {
+		return path
+	}
+	return ""
 }
 
 // squeezed is a word without signs and capitals.

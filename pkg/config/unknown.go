@@ -40,6 +40,7 @@ type typo struct {
 type missed struct {
 	entry
 	option string
+	sure   bool // the key makes no other sense
 }
 
 // meet judges one key.
@@ -81,6 +82,9 @@ func (s *strangers) meet(e entry, warnings, problems *Problems) {
 	}
 }
 
+// soundsText is the mistake of a key that sounds like confinement.
+const soundsText = "it sounds like confinement, and no option is called so"
+
 // sounding makes a mistake of a key that sounds like confinement, and says how the
 // option is written where there is one.
 func (s *strangers) sounding(e entry, problems *Problems) {
@@ -94,65 +98,48 @@ func (s *strangers) sounding(e entry, problems *Problems) {
 	} else if program := whose(option); program != "" {
 		hint = option + " in the file of " + program
 	}
-	problems.add(e.origin, e.key, "it sounds like confinement, and no option is called so", hint)
+	problems.add(e.origin, e.key, soundsText, hint)
 }
 
 // suspect keeps a key that looks like a misspelt option.
 func (s *strangers) suspect(e entry) {
-	if option := meant(e.key, e.value); option != "" {
-		s.missed = append(s.missed, missed{e, option})
+	if option, sure := meant(e.key, e.value); option != "" {
+		s.missed = append(s.missed, missed{e, option, sure})
 	}
-	near := nearest(e.key, s.names)
+	key := respelt(e.key)
+	near := nearest(key, s.names)
 	if near == nil {
 		s.idle = append(s.idle, e)
 		return
 	}
 	s.typos = append(s.typos, typo{e.key, near[0], e.origin})
-	if guard, _ := s.guards(near[0]); guard || confines(near[0]) {
-		s.missed = append(s.missed, missed{e, near[0]})
+	closest := distance(key, near[0])
+	for _, option := range near {
+		if guard, _ := s.guards(option); (guard || confines(option)) && distance(key, option) == closest {
+			s.missed = append(s.missed, missed{e, option, !doubtful(e.key)})
+			return
+		}
 	}
-}
-
-// meant tells whether a key that is no option stands for uid or gid: a letter more,
-// less or other, letters in the wrong order or case, digits that look like them, or
-// another program's word for it. A value that is no account's shows that it does not.
-func meant(key, value string) string {
-	word := squeezed(key)
-	switch word {
-	case "user", "username", "userid", "setuid", "euid", "runas", "runasuser", "uuid", "iud":
-		return "uid"
-	case "group", "groupname", "groupid", "setgid", "egid", "runasgroup", "igd":
-		return "gid"
-	}
-	if _, err := parseIdentity(value); err != nil || word == "" || len(word) > longest {
-		return ""
-	}
-	word = strings.NewReplacer("1", "i", "l", "i").Replace(word)
-	switch {
-	case word[0] == 'u' && distance(word, "uid") <= 1:
-		return "uid"
-	case word[0] == 'g' && distance(word, "gid") <= 1 && (len(word) != 3 || alphabet(word) == alphabet("gid")): // not git, gis or gin
-		return "gid"
-	}
-	return ""
 }
 
 // refuse makes mistakes of keys that were meant for an option which decides on
-// rights, where that is not given otherwise: the process would run as another user,
-// or with more around it.
+// rights: the process would run as another user, or with more around it. A key that may
+// well be meant as it is counts only where its option is not given.
 func (s *strangers) refuse(given func(option string) bool, problems *Problems) {
 	told := map[string]bool{}
 	for _, m := range s.missed {
-		_, repeat := s.guards(m.option)
-		if given(m.option) && !repeat || told[m.key] {
+		if !m.sure && given(m.option) || told[m.key] {
 			continue
 		}
 		told[m.key] = true
 		s.typos = slices.DeleteFunc(s.typos, func(t typo) bool { return t.key == m.key })
 		s.idle = slices.DeleteFunc(s.idle, func(e entry) bool { return e.key == m.key })
-		if m.option == "uid" || m.option == "gid" {
+		switch identity := m.option == "uid" || m.option == "gid"; {
+		case identity && !given(m.option):
 			problems.add(m.origin, m.key, "unknown option, and there is no "+m.option, fmt.Sprintf("%s = %s, or make a placeholder of it with set-placeholder", m.option, m.value))
-		} else {
+		case identity:
+			problems.add(m.origin, m.key, "unknown option, beside "+m.option, "remove it, or make a placeholder of it with set-placeholder")
+		default:
 			problems.add(m.origin, m.key, "unknown option, near to one that decides on rights", "did you mean "+m.option+"? A placeholder is made with set-placeholder")
 		}
 	}

@@ -21,12 +21,30 @@ import (
 type Block struct {
 	Name  string
 	Lines []Line
+	// Inside are the keys of mappings inside, which no option has, each with the keys
+	// around it: a.b.c. Only scalars have a value.
+	Inside []Line
 }
 
 // Line is an option in it, and where it stands.
 type Line struct {
 	Key, Value string
 	Number     int
+}
+
+// maxPath bounds the keys around a key: anchors in anchors are cheap to write.
+const maxPath = 256
+
+// Below is the path of a key in a mapping inside. One that gets too long ends at the
+// mapping.
+func Below(path, key string) string {
+	switch {
+	case path == "":
+		return key
+	case len(path)+len(key) >= maxPath:
+		return path
+	}
+	return path + "." + key
 }
 
 // Error is what is wrong with a text. Line is where, from 1, or zero.

@@ -27,11 +27,11 @@ func parseYAML(text string) ([]foreign.Block, error) {
 	pairs, visits := doc.Content[0].Content, 0
 	for i := 0; i+1 < len(pairs); i += 2 {
 		w := walk{visits: visits}
-		w.add(pairs[i].Value, pairs[i+1], 0)
+		w.add(pairs[i].Value, pairs[i+1], 0, "")
 		if visits = w.visits; visits > maxVisits {
 			return nil, &foreign.Error{Line: pairs[i].Line, What: "there are too many values, or anchors in anchors"}
 		}
-		blocks = append(blocks, foreign.Block{Name: pairs[i].Value, Lines: w.lines})
+		blocks = append(blocks, foreign.Block{Name: pairs[i].Value, Lines: w.lines, Inside: w.inside})
 	}
 	return blocks, nil
 }
@@ -50,10 +50,12 @@ func placed(message string) *foreign.Error {
 // walk collects the options below a node.
 type walk struct {
 	lines  []foreign.Line
+	inside []foreign.Line
 	visits int
 }
 
-func (w *walk) add(key string, n *yaml.Node, depth int) {
+// add adds the values of a key. path are the keys around it with the key itself.
+func (w *walk) add(key string, n *yaml.Node, depth int, path string) {
 	if w.visits++; depth > maxDepth || w.visits > maxVisits {
 		w.visits = maxVisits + 1
 		return
@@ -65,14 +67,19 @@ func (w *walk) add(key string, n *yaml.Node, depth int) {
 		}
 		w.lines = append(w.lines, foreign.Line{Key: key, Value: n.Value, Number: n.Line})
 	case yaml.AliasNode:
-		w.add(key, n.Alias, depth+1)
+		w.add(key, n.Alias, depth+1, path)
 	case yaml.SequenceNode:
 		for _, item := range n.Content {
-			w.add(key, item, depth+1)
+			w.add(key, item, depth+1, path)
 		}
 	case yaml.MappingNode:
 		for i := 0; i+1 < len(n.Content); i += 2 {
-			w.add(n.Content[i].Value, n.Content[i+1], depth+1)
+			name, value := n.Content[i], n.Content[i+1]
+			below := foreign.Below(path, name.Value)
+			if path != "" {
+				w.inside = append(w.inside, foreign.Line{Key: below, Value: value.Value, Number: name.Line})
+			}
+			w.add(name.Value, value, depth+1, below)
 		}
 	}
 }

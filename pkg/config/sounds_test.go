@@ -1,0 +1,47 @@
+package config
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
+)
+
+// TestConfinementInside: objects and mappings inside do nothing, and a file that asks
+// there to be confined must not run unconfined. Each is told once, where it begins.
+func TestConfinementInside(t *testing.T) {
+	for name, text := range map[string]string{
+		"a.json": `{"uwsgi": {"command": "cat", "uid": 7,
+ "linux": {"resources": {"memory": {"limit": 5, "swap": 1e999}}, "seccomp": {}},
+ "process": {"title": "x", "rlimits": [{"type": "RLIMIT_NOFILE"}]},
+ "db": [1, [{"user": "x", "seccompProfile": {"type": "x"}}]], "paths": {"user": "x"}
+}, "other": {"seccomp": {}}}`,
+		"a.yaml": `uwsgi:
+  command: cat
+  uid: 7
+  linux: {resources: {memory: {limit: 5, swap: 1}}, seccomp: {action: x}}
+  process: {title: x, rlimits: [{type: RLIMIT_NOFILE}]}
+  db: [{name: x, seccompProfile: {type: x}}]
+  paths: {base: x}
+other: {seccomp: {a: b}}
+`,
+	} {
+		want := []string{"linux.resources", "linux.seccomp", "process.rlimits", "db.seccompProfile"}
+		_, _, problems := Input{Source: Source{Name: name, Path: "/v/" + name, Data: []byte(text)}, Access: Access{Partial: true, Foreign: parser.Parse}}.Examine()
+		var got []string
+		for _, p := range problems {
+			if got = append(got, p.Key); p.What != soundsText || p.Origin.Line == 0 {
+				t.Errorf("%s: %v", name, p)
+			}
+		}
+		if slices.Sort(got); !slices.Equal(got, slices.Sorted(slices.Values(want))) {
+			t.Errorf("%s: %s", name, strings.Join(got, ", "))
+		}
+	}
+	const scalars = "uwsgi: {command: cat, uid: 7, linux: {seccomp: x, cpus: 2}}"
+	_, _, problems := Input{Source: Source{Name: "a.yaml", Path: "/v/a.yaml", Data: []byte(scalars)}, Access: Access{Partial: true, Foreign: parser.Parse}}.Examine()
+	if len(problems) != 2 || problems[0].Key != "seccomp" || problems[1].Key != "cpus" {
+		t.Errorf("scalars inside are told as %v", problems)
+	}
+}
