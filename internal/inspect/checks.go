@@ -167,7 +167,7 @@ func HostInterfaces(v *config.Vassal, clone namespaces.Flags) (warnings config.P
 // rootByDefault: a vassal without a user runs as root when its emperor does.
 func rootByDefault(s Subject, found report) {
 	switch e := s.Emperor; {
-	case !s.Root, e != nil && (e.RefuseRoot || e.UID.Set && e.UID.String() != "0" && e.UID.String() != "root"):
+	case !s.Root, s.Vassal.Unread(), e != nil && (e.RefuseRoot || e.UID.Set && e.UID.String() != "0" && e.UID.String() != "root"):
 		return
 	}
 	if p, ok := s.Vassal.Unnamed(s.File); ok {
@@ -177,7 +177,7 @@ func rootByDefault(s Subject, found report) {
 
 // rootRefused: the emperor refuses vassals that run as root.
 func rootRefused(s Subject, found report) {
-	if s.Emperor == nil || !s.Emperor.RefuseRoot {
+	if s.Emperor == nil || !s.Emperor.RefuseRoot || s.Vassal.Unread() {
 		return
 	}
 	if p, ok := s.Vassal.Unnamed(s.File); ok {

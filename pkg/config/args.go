@@ -56,8 +56,8 @@ func (a Access) ExamineEmperor(args []string) (e *Emperor, warnings Problems, er
 	}
 	e.unsure = doubts{unread: len(line.problems) > 0, options: rest.wrong}
 	warnings, problems = append(line.warnings, warnings...), append(line.problems, problems...)
-	if len(e.Monitors) == 0 && !e.Unsure("emperor") {
-		problems.add(Origin{}, "emperor", "no directory to watch", "such as emperor /etc/vassals")
+	if none := "no directory to watch"; len(e.Monitors) == 0 && !e.Unsure("emperor") && !problems.because(&warnings, none, []string{"emperor "}) {
+		problems = append(problems, Problem{Key: "emperor", What: none, Hint: "such as emperor /etc/vassals", follows: true})
 	}
 	return e, warnings, problems.err()
 }

@@ -91,18 +91,18 @@ func (d doubts) about(beginnings ...string) bool {
 	})
 }
 
-// check finds what no single option shows, and reports whether something is missing.
-func (v *Vassal) check(file string, unsure doubts, problems *Problems) (missing bool) {
+// check finds what no single option shows. Where warnings say why something is missing,
+// they become the mistakes.
+func (v *Vassal) check(file string, unsure doubts, warnings, problems *Problems) {
 	v.checkSockets(file, unsure, problems)
 	for _, c := range checks {
-		if len(c.missing) > 0 && unsure.about(c.missing...) || !c.wrong(v) {
+		missing := len(c.missing) > 0
+		if missing && unsure.about(c.missing...) || !c.wrong(v) || missing && problems.because(warnings, c.what, c.missing) {
 			continue
 		}
-		missing = missing || len(c.missing) > 0
 		origin, key := v.place(file, c.keys...)
-		problems.add(origin, key, c.what, c.hint)
+		*problems = append(*problems, Problem{Origin: origin, Key: key, What: c.what, Hint: c.hint, follows: missing})
 	}
-	return missing
 }
 
 // checkSockets finds references to shared sockets that are not there.

@@ -153,8 +153,9 @@ says what to use instead where there is something:
 	b.WriteString(`.
 
 A key that neither program nor uWSGI knows is a placeholder, for ` + "`%(key)`" + `. With ` + "`strict = true`" + ` it is a mistake. Without,
-one warning lists the keys of a file that look like misspelt options, and another all other keys that no value and no condition uses. (Those
-of templates, of ` + "`vassal-set`" + ` and of the environment are not told: other vassals may use them.) These are mistakes, strict or not:
+a warning names each key that looks like a misspelt option, and another all other keys that no value and no condition uses. (Those
+of templates, of ` + "`vassal-set`" + ` and of the environment are not told: other vassals may use them.) A misspelt key for which an option is
+missing is a mistake. So are these, strict or not:
 
 - a key that was meant for ` + "`uid`, `gid` or `add-gid`, such as `u1d`, `User`, `run-as` or `groups`" + `, also where that is given; words that may well be
   meant as they are, such as ` + "`uuid`, `grid` or `users`" + `, count only where it is not;

@@ -122,7 +122,7 @@ func examine(file string, r *reader) (v *Vassal, warnings, problems Problems) {
 	v = defaultVassal()
 	v.Name = r.magic.vars['S']
 	v.entries = r.finish()
-	v.partial, v.reads = r.partial, r.reads
+	v.partial, v.reads, v.unread = r.partial, r.reads, len(r.problems) > 0 || r.empty
 	warnings, problems, rest := vassalOptions.decode(v.entries, r.used, v)
 	unsure := doubts{unread: len(r.problems) > 0, options: rest.wrong}
 	warnings, problems = append(r.warnings, warnings...), append(r.problems, problems...)
@@ -130,14 +130,7 @@ func examine(file string, r *reader) (v *Vassal, warnings, problems Problems) {
 		return v, warnings, problems
 	}
 	v.held = r.access.Held
-	if v.check(file, unsure, &problems) { // a misspelt key may be why
-		warnings = slices.DeleteFunc(warnings, func(w Problem) bool {
-			if w.Key == "" {
-				problems = append(problems, w)
-			}
-			return w.Key == ""
-		})
-	}
+	v.check(file, unsure, &warnings, &problems)
 	if len(problems) == 0 {
 		v.withoutStats(&warnings)
 		v.withoutServer(&warnings)

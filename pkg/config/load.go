@@ -215,7 +215,10 @@ func (r *reader) ini(path, text string, numbers []int, section string) {
 		if section == "uwsgi" {
 			names = append(names, r.sections...)
 		}
-		r.warnings.add(Origin{File: path}, "", what, "options stand under ["+strings.Join(names, "] or [")+"]")
+		r.empty = true
+		r.warnings = append(r.warnings, Problem{
+			Origin: Origin{File: path}, What: what, Hint: "options stand under [" + strings.Join(names, "] or [") + "]", meant: anyOption,
+		})
 	}
 }
 

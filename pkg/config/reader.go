@@ -48,6 +48,7 @@ type reader struct {
 	warnings, problems Problems
 	stopped            bool // a limit was reached
 	partial            bool // something was left out because it is not allowed
+	empty              bool // a file had nothing where options were looked for
 }
 
 func newReader(access Access, sections ...string) *reader {

@@ -32,8 +32,9 @@ type strangers struct {
 
 // typo is a key that makes a placeholder and looks like a misspelt option.
 type typo struct {
-	key, near string
-	origin    Origin
+	key    string
+	near   []string
+	origin Origin
 }
 
 // missed is a key that was meant for an option.
@@ -73,7 +74,7 @@ func (s *strangers) meet(e entry, warnings, problems *Problems) {
 	case s.strict:
 		hint := "strict is on: make placeholders with set-placeholder = KEY=VALUE"
 		if near := nearest(e.key, s.names); near != nil {
-			hint = "did you mean " + strings.Join(near, " or ") + "?"
+			hint = meantHint(near)
 			s.meant = append(s.meant, near...)
 		}
 		problems.add(e.origin, e.key, "unknown option", hint)
@@ -112,7 +113,7 @@ func (s *strangers) suspect(e entry) {
 		s.idle = append(s.idle, e)
 		return
 	}
-	s.typos = append(s.typos, typo{e.key, near[0], e.origin})
+	s.typos = append(s.typos, typo{e.key, near, e.origin})
 	closest := distance(key, near[0])
 	for _, option := range near {
 		if guard, _ := s.guards(option); (guard || confines(option)) && distance(key, option) == closest {
@@ -145,17 +146,14 @@ func (s *strangers) refuse(given func(option string) bool, problems *Problems) {
 	}
 }
 
-// report adds the one warning about all keys that look misspelt.
+// report adds a warning about each key that looks misspelt.
 func (s *strangers) report(warnings *Problems) {
-	if len(s.typos) == 0 {
-		return
+	for _, t := range s.typos {
+		*warnings = append(*warnings, Problem{
+			Origin: t.origin, Key: t.key, What: "an unknown key, which only makes a placeholder",
+			Hint: meantHint(t.near) + " With strict = true it is a mistake", meant: " " + strings.Join(t.near, " ") + " ",
+		})
 	}
-	words := make([]string, len(s.typos))
-	for i, t := range s.typos {
-		words[i] = fmt.Sprintf("%s (%s?)", t.key, t.near)
-	}
-	warnings.add(s.typos[0].origin, "", "unknown keys that look like misspelt options: "+strings.Join(words, ", "),
-		"they only make placeholders; with strict = true they are mistakes")
 }
 
 // remainder is what a table leaves of a configuration.

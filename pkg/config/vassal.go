@@ -78,9 +78,14 @@ type Vassal struct {
 
 	entries []entry // what all of it was read from
 	partial bool    // something was left out
+	unread  bool    // not all of it was understood as options
 	reads   []Variable
 	held    bool // Access.Held
 }
+
+// Unread reports whether a file, or a part of one, could not be read as options: nothing
+// can be said of an option that was not found then.
+func (v *Vassal) Unread() bool { return v.unread }
 
 // defaultVassal is what a vassal does that is told nothing.
 func defaultVassal() *Vassal {

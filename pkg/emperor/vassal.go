@@ -287,12 +287,15 @@ func (e *Emperor) note(v *vassal, err error) {
 		v.log.Info("its file is still being read")
 		return
 	}
-	e.mention(v, AboutConfig, "it cannot be used: %s", v.fault)
+	text := "cannot use its configuration"
 	if v.state.hasProcess() {
-		v.log.Error("cannot use its new configuration; the old one keeps running", "error", err)
-		return
+		text = "cannot use its new configuration; the old one keeps running"
 	}
-	v.log.Error("cannot use its configuration", "error", err)
+	for mistake := range strings.SplitSeq(v.fault, "\n") { // the cause first, each on a line
+		e.mention(v, AboutConfig, "it cannot be used: %s", mistake)
+		v.log.Error(text, "error", mistake)
+		text = "another mistake"
+	}
 }
 
 // shadow notes that another monitor has a vassal of the same name.
