@@ -120,9 +120,9 @@ func TestNoSuchFunctionOfC(t *testing.T) {
 	}
 	w.vassal("optional.ini", "plugins = python3", serves)
 	e := w.start("--emperor-use-clone=uts,net,ipc,fs")
-	e.await("symbol.ini", `there is no such function (searched: `+library+" and the C library)")
+	e.await("symbol.ini", `no such function (searched: `+library+" and the C library)")
 	e.await("library.ini", `/nowhere/lib.so: cannot open shared object file`)
-	e.await("plugin.ini", `: there is none (searched: `+w.base+"/nowhere_plugin.so, ")
+	e.await("plugin.ini", `: no such file (searched: `+w.base+"/nowhere_plugin.so, ")
 	e.await("optional.ini", "a plugin is left out")
 	e.running("optional.ini")
 	e.stop(syscall.SIGTERM)

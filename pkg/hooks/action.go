@@ -9,23 +9,23 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// action is what a hook does. It blocks until it is done or ctx is.
+// action performs a hook. It blocks until the hook is done or ctx ends.
 type action func(ctx context.Context, s *scene) error
 
-// scene is what an action works on: the surroundings of one run of a phase.
+// scene is the state of one run of a phase, on which its actions work.
 type scene struct {
-	Environment // putenv and chdir change it for the hooks that follow
+	Environment // putenv and chdir change it for the later hooks of the phase
 	phase       Phase
-	who         Subject  // for functions
-	own         bool     // this process is the vassal's: hooks may change it
-	joined      bool     // this process is the helper; its group is ended as a whole
+	who         Subject  // passed to functions
+	own         bool     // this process is the vassal: hooks may change it
+	joined      bool     // this process is the helper; its process group is killed as a whole
 	shells      []string // tried in order
 	cgroups     *namespaces.CgroupRoot
-	within      *namespaces.Cgroup // programs are born in it; nil: see cgroups
+	within      *namespaces.Cgroup // cgroup in which programs start; nil: see cgroups
 	output      func(line string)
 }
 
-// absolute is path for where a relative one will not do.
+// absolute returns path for uses where a relative path does not work.
 func (s *scene) absolute(p string) string {
 	p = s.path(p)
 	if a, err := filepath.Abs(p); err == nil {
@@ -44,26 +44,26 @@ func (s *scene) path(p string) string {
 
 // ActionInfo is a row of the table of actions.
 type ActionInfo struct {
-	// Name is the first word; Aliases mean the same.
+	// Name is the first word. Aliases have the same meaning.
 	Name    string
 	Aliases []string
-	// Args is what comes after the colon.
+	// Args is the syntax after the colon.
 	Args string
-	// Help says what it does, in one line.
+	// Help describes the action in one line.
 	Help string
-	// Example is a whole hook, as it may stand in a file. A test runs it, in
-	// namespaces of its own, with /tmp empty.
+	// Example is a whole hook, as in a configuration file. A test runs it in new namespaces,
+	// with an empty /tmp.
 	Example string
 
 	parse func(args string) (action, error)
 }
 
-// Actions is the table of all actions of hook-PHASE, sorted by name.
+// Actions returns the table of all actions of hook-PHASE, sorted by name.
 func Actions() []ActionInfo { return actions }
 
 var actions = []ActionInfo{
 	{"alarm", nil, "NAME TEXT", "log an alarm", "alarm:disk the disk is full", parseAlarm},
-	{"append", nil, "FILE TEXT", "append to a file, which is made if need be", "append:/tmp/motd hello", parseWrite(appending, "")},
+	{"append", nil, "FILE TEXT", "append to a file, which is created if it does not exist", "append:/tmp/motd hello", parseWrite(appending, "")},
 	{"appendn", nil, "FILE [TEXT]", "append a line to a file", "appendn:/tmp/motd hello", parseWrite(appending, "\n")},
 	{"call", nil, "FUNCTION [ARG]", "call void f(void), or void f(char *) with the argument", "call:tzset", parseCallAction(cVoid)},
 	{"callint", nil, "FUNCTION [NUMBER]", "call void f(void), or void f(int)", "callint:srand 7", parseCallAction(cInt)},
@@ -73,42 +73,42 @@ var actions = []ActionInfo{
 	{"chmod", nil, "FILE MODE", "change the mode of a file, in octal", "chmod:/tmp 1777", parseChmod},
 	{"chown", nil, "FILE USER GROUP", "change the owner of a file, by names or numbers", "chown:/tmp root root", parseChown(false)},
 	{"chown2", nil, "FILE UID GID", "change the owner of a file, by numbers", "chown2:/tmp 0 0", parseChown(true)},
-	{"create", []string{"creat"}, "FILE", "make a file, or empty it", "create:/tmp/flag", parseOne(create)},
-	{"exec", nil, "COMMAND", "run a command by the shell", "exec:echo $UWSGI_HOOK_PHASE", parseExec},
+	{"create", []string{"creat"}, "FILE", "create a file, or truncate it", "create:/tmp/flag", parseOne(create)},
+	{"exec", nil, "COMMAND", "run a command in the shell", "exec:echo $UWSGI_HOOK_PHASE", parseExec},
 	{"execv", nil, "PROGRAM ARGS", "run a program without a shell", "execv:echo 'two words'", parseExecv},
-	{"exit", nil, "[CODE]", "end the process; of an emperor's spawn: cancel it", "exit:7", parseExit},
+	{"exit", nil, "[CODE]", "exit the process; in the emperor: cancel the spawn", "exit:7", parseExit},
 	{"hostname", nil, "NAME", "set the host name of the UTS namespace", "hostname:web1", parseOne(hostname)},
-	{"ifup", nil, "INTERFACE [ADDRESS/LENGTH …]", "set up an interface, with addresses", "ifup:lo 127.0.0.2/8", parseIfup},
-	{"mkdir", nil, "DIR", "make a directory", "mkdir:/tmp/run", parseOne(mkdir)},
+	{"ifup", nil, "INTERFACE [ADDRESS/LENGTH …]", "add addresses to an interface and set it up", "ifup:lo 127.0.0.2/8", parseIfup},
+	{"mkdir", nil, "DIR", "create a directory", "mkdir:/tmp/run", parseOne(mkdir)},
 	{"mount", nil, "FILESYSTEM SOURCE TARGET [FLAGS [DATA]]", "mount a filesystem", "mount:tmpfs none /tmp nosuid,nodev size=1m", parseMount},
 	{"print", []string{"log"}, "TEXT", "log a line", "print:hello", parsePrint},
 	{"putenv", nil, "KEY=VALUE", "set an environment variable", "putenv:STAGE=test", parsePutenv},
-	{"retryrpc", nil, "", "not here: uWSGI's remote calls", "", parseAbsent("uWSGI's remote calls are not here", "exec or call")},
+	{"retryrpc", nil, "", "not supported: uWSGI's remote calls", "", parseAbsent("uWSGI's remote calls are not supported", "exec or call")},
 	{"rmdir", nil, "DIR", "remove an empty directory", "rmdir:/tmp/empty", parseOne(rmdir)},
 	{"route", nil, "DESTINATION via GATEWAY [dev INTERFACE]", "set a route; default is a destination, and via or dev may be left out", "route:192.0.2.0/24 dev lo", parseRoute},
-	{"rpc", nil, "", "not here: uWSGI's remote calls", "", parseAbsent("uWSGI's remote calls are not here", "exec or call")},
-	{"safeexec", nil, "COMMAND", "run a command by the shell and ignore its failure", "safeexec:false", parseSafeexec},
-	{"signal", nil, "PID|NAME SIGNAL", "send a signal to a process, or to all of a name, in the pid namespace", "signal:1 0", parseSignal},
-	{"sleep", nil, "TIME", "wait, in seconds or such as 200ms", "sleep:10ms", parseSleep},
-	{"spinningfifo", nil, "FILE TEXT", "write to a FIFO, when it is there and somebody reads", "spinningfifo:/tmp/fifo q", parseFifo(true)},
+	{"rpc", nil, "", "not supported: uWSGI's remote calls", "", parseAbsent("uWSGI's remote calls are not supported", "exec or call")},
+	{"safeexec", nil, "COMMAND", "run a command in the shell and ignore its failure", "safeexec:false", parseSafeexec},
+	{"signal", nil, "PID|NAME SIGNAL", "send a signal to a process, or to all processes with a name, in the pid namespace", "signal:1 0", parseSignal},
+	{"sleep", nil, "TIME", "wait, in seconds or in units such as 200ms", "sleep:10ms", parseSleep},
+	{"spinningfifo", nil, "FILE TEXT", "write to a FIFO when it exists and a process reads it", "spinningfifo:/tmp/fifo q", parseFifo(true)},
 	{"sticky", nil, "DIR", "set the sticky bit", "sticky:/tmp", parseOne(sticky)},
-	{"symlink", nil, "TO LINK", "make a symbolic link", "symlink:/proc/mounts /tmp/mtab", parseSymlink},
+	{"symlink", nil, "TO LINK", "create a symbolic link", "symlink:/proc/mounts /tmp/mtab", parseSymlink},
 	{"sysctl", nil, "KEY=VALUE", "set a kernel parameter of the namespaces", "sysctl:net.ipv4.ip_forward=1", parseSysctl},
-	{"umount", nil, "TARGET [FLAGS]", "unmount what is mounted on a directory", "umount:/tmp detach", parseUmount},
-	{"unix_signal", nil, "SIGNAL FUNCTION", "have a C function handle a signal", "unix_signal:USR2 tzset", parseUnixSignal},
+	{"umount", nil, "TARGET [FLAGS]", "unmount the filesystem on a directory", "umount:/tmp detach", parseUmount},
+	{"unix_signal", nil, "SIGNAL FUNCTION", "handle a signal with a C function", "unix_signal:USR2 tzset", parseUnixSignal},
 	{"unlink", nil, "FILE", "remove a file", "unlink:/tmp/old", parseOne(unlink)},
 	{"wait_for_dir", nil, "DIR", "wait for a directory", "wait_for_dir:/tmp", parseWait(waitPath(isDir))},
 	{"wait_for_file", nil, "FILE", "wait for a file", "wait_for_file:/etc/passwd", parseWait(waitPath(isFile))},
 	{"wait_for_fs", nil, "PATH", "wait for a file or directory", "wait_for_fs:/etc", parseWait(waitPath(isThere))},
 	{"wait_for_http", nil, "ADDRESS[/PATH]", "wait for a server to answer with 2xx or 3xx", "wait_for_http:127.0.0.1:8080/health", parseWaitHTTP},
-	{"wait_for_mountpoint", nil, "DIR", "wait for something to be mounted", "wait_for_mountpoint:/proc", parseWait(waitMount)},
-	{"wait_for_socket", nil, "ADDRESS", "wait for somebody to listen on HOST:PORT or a path", "wait_for_socket:/tmp/socket", parseWait(waitSocket)},
+	{"wait_for_mountpoint", nil, "DIR", "wait for a mount on a directory", "wait_for_mountpoint:/proc", parseWait(waitMount)},
+	{"wait_for_socket", nil, "ADDRESS", "wait until a process listens on HOST:PORT or a path", "wait_for_socket:/tmp/socket", parseWait(waitSocket)},
 	{"write", nil, "FILE TEXT", "write a file", "write:/tmp/motd hello", parseWrite(writing, "")},
-	{"writefifo", nil, "FILE TEXT", "write to a FIFO; nobody reading is no failure", "writefifo:/tmp/fifo q", parseFifo(false)},
+	{"writefifo", nil, "FILE TEXT", "write to a FIFO; a FIFO without a reader is no failure", "writefifo:/tmp/fifo q", parseFifo(false)},
 	{"writen", nil, "FILE TEXT", "write a line to a file", "writen:/tmp/motd hello", parseWrite(writing, "\n")},
 }
 
-// parseAction reads action:args.
+// parseAction parses action:args.
 func (h *Hook) parseAction() (err error) {
 	name, args, colon := strings.Cut(h.rest, ":")
 	name = strings.TrimSpace(name)
@@ -135,7 +135,7 @@ func findAction(name string) *ActionInfo {
 	return nil
 }
 
-// suggest names the actions that a word may have been meant to be.
+// suggest returns a hint with the actions that resemble a word.
 func suggest(word string) string {
 	best, names := 1+len(word)/3, []string(nil)
 	for _, a := range actions {
@@ -157,7 +157,7 @@ func suggest(word string) string {
 	return "did you mean " + strings.Join(names, " or ") + "?"
 }
 
-// distance is how many letters must be changed, added or left out.
+// distance returns the number of letters to change, add or remove between two words.
 func distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
@@ -178,7 +178,7 @@ func distance(a, b string) int {
 	return row[len(b)]
 }
 
-// parseOne is for actions with one argument, which may hold spaces.
+// parseOne parses actions with one argument, which may contain spaces.
 func parseOne(do func(s *scene, arg string) error) func(string) (action, error) {
 	return func(arg string) (action, error) {
 		if arg == "" {
@@ -188,7 +188,7 @@ func parseOne(do func(s *scene, arg string) error) func(string) (action, error) 
 	}
 }
 
-// parseAbsent is for actions of uWSGI that make no sense without it.
+// parseAbsent rejects actions of uWSGI that emperor does not have, and names a replacement.
 func parseAbsent(what, instead string) func(string) (action, error) {
 	return func(string) (action, error) { return nil, mistake("use "+instead, "%s", what) }
 }
@@ -197,7 +197,7 @@ func parseAbsent(what, instead string) func(string) (action, error) {
 func two(args, syntax string) (first, rest string, err error) {
 	first, rest, ok := strings.Cut(args, " ")
 	if !ok || first == "" || rest == "" {
-		return "", "", mistake("it is "+syntax, "%q lacks an argument", args)
+		return "", "", mistake("the syntax is "+syntax, "%q lacks an argument", args)
 	}
 	return first, rest, nil
 }

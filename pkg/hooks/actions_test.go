@@ -23,8 +23,8 @@ import (
 
 const isolatedEnv = "HOOKS_TEST_ISOLATED"
 
-// isolated runs the calling test once more in new namespaces, with /tmp empty,
-// where it returns true.
+// isolated runs the calling test again in new namespaces, with an empty /tmp; it returns true
+// there.
 func isolated(t *testing.T) bool {
 	t.Helper()
 	if os.Getenv(isolatedEnv) == t.Name() {
@@ -73,12 +73,12 @@ func TestActionsAreSortedAndHaveExamples(t *testing.T) {
 	}
 }
 
-// sight is what an example needs before, and what must be true after.
+// sight is the preparation of an example and its expected result.
 type sight struct {
 	before string // a shell command
 	log    string // a part of the log
 	after  string // a shell command that must succeed
-	err    string // the error, where it must fail
+	err    string // the expected error, if any
 }
 
 var sights = map[string]sight{
@@ -127,7 +127,7 @@ var sights = map[string]sight{
 	"wait_for_socket":     {},
 }
 
-// TestEveryExampleDoesWhatItSays runs the example of each action in namespaces.
+// TestEveryExampleDoesWhatItSays runs the example of each action in new namespaces.
 func TestEveryExampleDoesWhatItSays(t *testing.T) {
 	if !isolated(t) {
 		return
@@ -149,7 +149,7 @@ func TestEveryExampleDoesWhatItSays(t *testing.T) {
 
 func runExample(t *testing.T, a ActionInfo, want sight) {
 	if IsNative && strings.HasPrefix(want.log, "called ") || a.Name == "unix_signal" && IsNative {
-		want = sight{} // the function of libc says nothing
+		want = sight{} // the function of libc has no visible result
 	}
 	if err := unix.Mount("tmp", "/tmp", "tmpfs", 0, ""); err != nil {
 		t.Fatal(err)
@@ -198,14 +198,14 @@ func TestMistakesAreFoundWhenParsing(t *testing.T) {
 		{Do, "mkdir", `no colon after "mkdir" (mkdir:DIR)`},
 		{Do, "mkdir:", "no argument given"},
 		{Do, "chmod:/x 9", `"9" is not a mode (octal, such as 755)`},
-		{Do, "chmod:/x", `"/x" lacks an argument (it is FILE MODE)`},
+		{Do, "chmod:/x", `"/x" lacks an argument (the syntax is FILE MODE)`},
 		{Do, "chown:/x a:b c", `"a:b" cannot be a user or group`},
 		{Do, "chown:/x -1 0", `"-1" cannot be a user or group`},
 		{Do, "chown:/x 4294967295 0", `"4294967295" cannot be a user or group`},
 		{Do, "chown:/x root", `is not three words`},
 		{Do, "chown2:/x root root", `"root" is not an id (chown takes names)`},
 		{Do, "mount:none /a /b bnd", `unknown flag "bnd" (did you mean bind?; options of the filesystem are a fifth word)`},
-		{Do, "mount:proc /proc", `is not a mount (it is FILESYSTEM SOURCE TARGET`},
+		{Do, "mount:proc /proc", `is not a mount (the syntax is FILESYSTEM SOURCE TARGET`},
 		{Mount, "tmpfs none /x size=1m", `unknown flag "size=1m" (known are bind,`},
 		{Umount, "/x deatch", `unknown flag "deatch" (did you mean detach?)`},
 		{Do, "signal:1 HUPP", `unknown signal "HUPP"`},
@@ -221,7 +221,7 @@ func TestMistakesAreFoundWhenParsing(t *testing.T) {
 		{Do, "putenv:=x", `is not a variable`},
 		{Do, "sleep:soon", `"soon" is not a time`},
 		{Do, "execv:'open", `is not a command`},
-		{Do, "rpc:x", `uWSGI's remote calls are not here (use exec or call)`},
+		{Do, "rpc:x", `uWSGI's remote calls are not supported (use exec or call)`},
 		{Do, "write:/x", `"/x" lacks an argument`},
 		{Do, "call:1st", `"1st" is not a function`},
 		{Do, "callint:f x", `"x" is not a number for a function`},
@@ -377,8 +377,7 @@ func TestObserverAndContext(t *testing.T) {
 	}
 }
 
-// answerSecond answers every request for /health but the first, which it says is
-// too early.
+// answerSecond answers each request for /health but the first, which gets an error.
 func answerSecond(t *testing.T, address string) {
 	t.Helper()
 	l, err := net.Listen("tcp", address)

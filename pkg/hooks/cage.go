@@ -11,17 +11,16 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// cage is the cgroup of one program that a hook runs; nil: it has none.
+// cage is the cgroup of one program of a hook; nil: none.
 type cage struct{ cgroup *namespaces.Cgroup }
 
-// cages tells those of this process apart.
+// cages numbers the cgroups of this process.
 var cages atomic.Uint64
 
-// clearTimeout bounds how long the end of what was killed is waited for.
+// clearTimeout limits the wait for the end of killed processes.
 const clearTimeout = 10 * time.Second
 
-// enclose makes cmd start in the cgroup that the scene says, or in one of its own
-// where there are any.
+// enclose makes cmd start in the scene's cgroup, or in a new one where hooks have cgroups.
 func (s *scene) enclose(cmd *exec.Cmd) (*cage, error) {
 	if s.within != nil {
 		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, s.within.FD()
@@ -38,10 +37,10 @@ func (s *scene) enclose(cmd *exec.Cmd) (*cage, error) {
 	return &cage{g}, nil
 }
 
-// expose takes from what has just started the emperor's oom_score_adj.
+// expose gives the new program an ordinary oom_score_adj instead of the emperor's.
 func (c *cage) expose() {
 	if c != nil {
-		_ = c.cgroup.Expose() // the program itself was
+		_ = c.cgroup.Expose() // the program itself has one already
 	}
 }
 
@@ -51,8 +50,8 @@ func (c *cage) kill() {
 	}
 }
 
-// end removes the cgroup. What a successful program left running in it goes on
-// where this process is; what a failed one left is killed.
+// end removes the cgroup. Processes that a successful program left behind move to the cgroup
+// of this process; those of a failed program are killed.
 func (c *cage) end(success bool) error {
 	if c == nil {
 		return nil

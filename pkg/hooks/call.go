@@ -9,40 +9,39 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// Subject is the vassal that a phase is about, for functions and programs. In the
-// emperor's own phases it is empty.
+// Subject is the vassal that a phase concerns, for functions and programs. It is empty in the
+// emperor's own phases.
 type Subject struct {
-	// Name is the vassal's, as its monitor knows it.
+	// Name of the vassal, as its monitor knows it.
 	Name string
-	// PID of its process. Zero: there is none.
+	// PID of its process. Zero: none.
 	PID int
 	// UID and GID own its configuration.
 	UID, GID uint32
 }
 
-// Env is what a registered function is told.
+// Env is passed to a registered function.
 type Env struct {
 	Subject
 	// Phase that runs.
 	Phase Phase
-	// Arg is what stands after the function's name in a call action.
+	// Arg is the text after the function's name in a call action.
 	Arg string
 	// Vars is the environment that a command would get, as KEY=value.
 	Vars []string
-	// Log writes a line to the log, as the hook's output.
+	// Log writes a line of the hook's output to the log.
 	Log func(line string)
 }
 
-// Function is a hook that is written in Go. It blocks until it is done, or ctx
-// is, and may be called from many goroutines at a time.
+// Function is a hook written in Go. It blocks until it is done or ctx ends. It may be called
+// from many goroutines at the same time.
 type Function func(ctx context.Context, env Env) error
 
 var functions sync.Map // name -> Function
 
-// Register makes f the function that call hooks mean by that name. It is for
-// programs that are built from these packages, and called before any
-// configuration is parsed. A second one of the same name takes the place of the
-// first; a function of C by that name cannot be reached any more.
+// Register makes call hooks with this name call f. It is for programs that embed these
+// packages, and must be called before any configuration is parsed. A later registration of the
+// same name replaces the earlier one, and hides a C function of that name.
 func Register(name string, f func(ctx context.Context, env Env) error) {
 	functions.Store(name, Function(f))
 }
@@ -55,7 +54,7 @@ func registered(name string) Function {
 	return f.(Function)
 }
 
-// signature is how a C function is called.
+// signature is the parameter and result list of a C function.
 type signature int
 
 const (
@@ -65,7 +64,7 @@ const (
 	cIntRet
 )
 
-// parseCall is for the kinds: a function that gets what the kind says.
+// parseCall parses a hook of a call kind, whose kind decides the arguments of the function.
 func parseCall(kind Kind, symbol string) (action, error) {
 	if err := checkSymbol(symbol); err != nil {
 		return nil, err
@@ -78,7 +77,7 @@ func parseCall(kind Kind, symbol string) (action, error) {
 	}, nil
 }
 
-// cArgs are the arguments of uWSGI for a kind.
+// cArgs returns uWSGI's arguments for a kind.
 func (s *scene) cArgs(kind Kind) []cArg {
 	name, pid := cArg{text: &s.who.Name}, cArg{number: uintptr(s.who.PID)}
 	uid, gid := cArg{number: uintptr(s.who.UID)}, cArg{number: uintptr(s.who.GID)}
@@ -95,13 +94,13 @@ func (s *scene) cArgs(kind Kind) []cArg {
 	return nil
 }
 
-// cArg is an argument of a C function: a string, or a number.
+// cArg is an argument of a C function: a string or a number.
 type cArg struct {
 	text   *string
 	number uintptr
 }
 
-// parseCallAction is for the actions: a function with at most one argument.
+// parseCallAction parses a call action, whose function has at most one argument.
 func parseCallAction(how signature) func(string) (action, error) {
 	return func(args string) (action, error) {
 		symbol, arg, given := strings.Cut(args, " ")
@@ -129,7 +128,7 @@ func parseCallAction(how signature) func(string) (action, error) {
 	}
 }
 
-// parseUnixSignal reads SIGNAL FUNCTION.
+// parseUnixSignal parses SIGNAL FUNCTION.
 func parseUnixSignal(args string) (action, error) {
 	name, symbol, err := two(args, "SIGNAL FUNCTION")
 	if err != nil {
@@ -145,7 +144,7 @@ func parseUnixSignal(args string) (action, error) {
 	return func(context.Context, *scene) error { return handleNative(sig, symbol) }, nil
 }
 
-// symbolOf finds the function in the text of an action.
+// symbolOf returns the function in the text of an action.
 func symbolOf(name, args string) string {
 	first, rest, _ := strings.Cut(args, " ")
 	switch name {
@@ -157,8 +156,8 @@ func symbolOf(name, args string) string {
 	return ""
 }
 
-// checkSymbol accepts what a linker does for C and C++, and the names of Go
-// functions, which may have dots.
+// checkSymbol accepts the symbols of C and C++ that a linker accepts, and names of Go
+// functions, which may contain dots.
 func checkSymbol(symbol string) error {
 	for i, c := range symbol {
 		letter := c == '_' || c == '$' || c == '.' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'

@@ -18,27 +18,25 @@ import (
 )
 
 const (
-	// maxOutput is how much of one hook's output is logged, in bytes as
-	// termlog.Lines counts them. What a hook prints beyond it is read, so that it
-	// does not block, and counted.
+	// maxOutput limits the logged output of one hook, in bytes as termlog.Lines counts them.
+	// Output beyond it is read, so that the hook does not block, and only counted.
 	maxOutput = 1 << 20
-	// lastWords is how long the output is read after the hook has ended while a
-	// process that it left behind still holds it open.
+	// lastWords is how long output is read after the hook's end while a process that the hook
+	// left behind keeps the pipe open.
 	lastWords = 50 * time.Millisecond
 )
 
-// binsh is the shell where no other was named or can be run.
+// binsh is the shell when no other shell is configured or can be executed.
 const binsh = "/bin/sh"
 
-// shell runs a command line by the first shell that there is, as uWSGI runs exec
-// hooks.
+// shell runs a command line with the first shell that exists, as uWSGI runs exec hooks.
 func shell(line string) action {
 	return func(ctx context.Context, s *scene) error {
 		return s.execute(ctx, Shell(s.shells), "-c", line)
 	}
 }
 
-// Shell is the first of some shells that can be run, and /bin/sh without one.
+// Shell returns the first of several shells that can be executed, or /bin/sh.
 func Shell(named []string) string {
 	for _, path := range named {
 		if unix.Access(path, unix.X_OK) == nil {
@@ -58,7 +56,7 @@ func parseExec(line string) (action, error) {
 	return shell(line), nil
 }
 
-// argumentPages is how long one argument may be, with its end (MAX_ARG_STRLEN of
+// argumentPages limits one argument including its terminator, in pages (MAX_ARG_STRLEN of
 // execve(2)).
 const argumentPages = 32
 
@@ -85,17 +83,16 @@ func parseExecv(line string) (action, error) {
 	return func(ctx context.Context, s *scene) error { return s.execute(ctx, words[0], words[1:]...) }, nil
 }
 
-// named runs a program that gets the vassal's name.
+// named runs a program with the vassal's name as its argument.
 func named(path string) action {
 	return func(ctx context.Context, s *scene) error { return s.execute(ctx, path, s.who.Name) }
 }
 
-// execute runs a program in a process group of its own, in the emperor's phases in a
-// session of its own, with /dev/null as standard input. When ctx ends, the whole group is killed, and when the program fails,
-// what is left of it; where there are cgroups, also what has left the group. A
-// process that a successful hook left in the background is none of its business any
-// more: execute returns when the program does, and that process finds its output
-// closed.
+// execute runs a program in a process group of its own, with /dev/null as standard input. In
+// the emperor's phases the program also gets a session of its own. When ctx ends, execute
+// kills the whole group; when the program fails, it kills the rest of the group. With cgroups
+// it also kills processes that have left the group. execute returns when the program ends. A
+// process that a successful hook leaves in the background continues, with its output closed.
 func (s *scene) execute(ctx context.Context, program string, args ...string) error {
 	path, err := namespaces.FindProgram(program, s.variable("PATH"))
 	if err != nil {
@@ -104,9 +101,9 @@ func (s *scene) execute(ctx context.Context, program string, args ...string) err
 	return s.start(ctx, path, append([]string{program}, args...), nil)
 }
 
-// variable is one of the environment; empty when it is not there.
+// variable returns a variable of the environment, or an empty string.
 func (s *scene) variable(key string) (value string) {
-	for _, v := range s.Vars { // the last counts, as in exec.Cmd
+	for _, v := range s.Vars { // the last one wins, as in exec.Cmd
 		if k, text, _ := strings.Cut(v, "="); k == key {
 			value = text
 		}
@@ -114,7 +111,7 @@ func (s *scene) variable(key string) (value string) {
 	return value
 }
 
-// start is execute with the program's name for itself, and descriptors from 3 up.
+// start is execute with a separate argv[0], and descriptors from 3 up.
 func (s *scene) start(ctx context.Context, program string, argv []string, files []*os.File) (err error) {
 	read, write, err := os.Pipe()
 	if err != nil {
@@ -123,12 +120,12 @@ func (s *scene) start(ctx context.Context, program string, argv []string, files 
 	defer read.Close()
 	cmd := exec.CommandContext(ctx, program)
 	cmd.Args = argv
-	cmd.Env = append([]string{}, s.Vars...) // never nil: nil would mean our own
+	cmd.Env = append([]string{}, s.Vars...) // never nil: nil would mean the environment of this process
 	cmd.Dir = s.Dir
 	cmd.Stdout, cmd.Stderr = write, write
 	cmd.ExtraFiles = files
-	// The emperor may have the operator's terminal, on which a program that opens it could
-	// type (TIOCSTI of ioctl_tty(2)). A vassal has a session of its own already.
+	// The emperor may have the operator's terminal; a program that opens the terminal could
+	// insert input (TIOCSTI of ioctl_tty(2)). A vassal already has a session of its own.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: !s.own && !s.joined, Setpgid: s.own && !s.joined}
 	kept, err := s.enclose(cmd)
 	if err != nil {
@@ -157,16 +154,16 @@ func (s *scene) start(ctx context.Context, program string, argv []string, files 
 		termlog.Lines(read, maxOutput, s.output)
 	}()
 	if status, err := p.Died(); err != nil || status != (namespaces.ExitStatus{}) {
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // not reaped: the group is its own
+		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // not reaped yet: the group still belongs to it
 	}
 	err = cmd.Wait()
-	// The deadline only matters for a pipe that somebody else keeps open.
+	// The deadline only matters when another process keeps the pipe open.
 	_ = read.SetReadDeadline(time.Now().Add(lastWords))
 	<-done
 	return err
 }
 
-// ExitError is the wish of an exit action that the process ends with a code.
+// ExitError is returned by an exit action: the process is to exit with the code.
 type ExitError struct{ Code int }
 
 func (e *ExitError) Error() string { return "exit " + strconv.Itoa(e.Code) }

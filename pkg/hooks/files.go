@@ -19,7 +19,7 @@ const (
 	dirMode  = 0o777
 )
 
-// How a file is opened to be written. Nothing waits for a reader of a FIFO.
+// Flags for opening a file to write. Opening a FIFO does not wait for a reader.
 const (
 	writing   = os.O_WRONLY | os.O_CREATE | os.O_TRUNC | unix.O_NONBLOCK
 	appending = os.O_WRONLY | os.O_CREATE | os.O_APPEND | unix.O_NONBLOCK
@@ -39,8 +39,9 @@ func pathError(op, path string, err error) error {
 	return &os.PathError{Op: op, Path: path, Err: err}
 }
 
-// chdir moves the process where that is the vassal's own and its hooks have no
-// directory of their own, and in any case the hooks that follow in the phase.
+// chdir changes the directory for the later hooks of the phase. When this process is the
+// vassal and its hooks have no directory of their own, it also changes the directory of the
+// process.
 func chdir(s *scene, dir string) error {
 	dir = s.path(dir)
 	if s.own && s.Dir == "" {
@@ -64,7 +65,7 @@ func sticky(s *scene, dir string) error {
 	return os.Chmod(s.path(dir), info.Mode()|os.ModeSticky)
 }
 
-// put writes text in one call and reports a failure of close as well.
+// put writes text in one call and also reports an error of close.
 func put(path string, how int, text string) error {
 	f, err := os.OpenFile(path, how, fileMode)
 	if err != nil {
@@ -78,7 +79,7 @@ func parseWrite(how int, end string) func(string) (action, error) {
 	return func(args string) (action, error) {
 		file, text, ok := strings.Cut(args, " ")
 		if file == "" || !ok && (end == "" || how != appending) {
-			return nil, mistake("it is FILE TEXT", "%q lacks an argument", args)
+			return nil, mistake("the syntax is FILE TEXT", "%q lacks an argument", args)
 		}
 		return func(_ context.Context, s *scene) error { return put(s.path(file), how, text+end) }, nil
 	}
@@ -106,13 +107,13 @@ func parseSymlink(args string) (action, error) {
 	return func(_ context.Context, s *scene) error { return os.Symlink(to, s.path(link)) }, nil
 }
 
-// parseChown reads FILE USER GROUP. Names are looked up when the hook runs: it is
-// the user database around it that counts.
+// parseChown parses FILE USER GROUP. Names are looked up when the hook runs, in the user
+// database that it sees then.
 func parseChown(numeric bool) func(string) (action, error) {
 	return func(args string) (action, error) {
 		words := strings.Fields(args)
 		if len(words) != 3 {
-			return nil, mistake("it is FILE USER GROUP", "%q is not three words", args)
+			return nil, mistake("the syntax is FILE USER GROUP", "%q is not three words", args)
 		}
 		for _, word := range words[1:] {
 			if err := checkOwner(word, numeric); err != nil {
@@ -133,7 +134,7 @@ func parseChown(numeric bool) func(string) (action, error) {
 	}
 }
 
-// checkOwner accepts a number that is an id, and otherwise what useradd(8) does.
+// checkOwner accepts an id, and any name that useradd(8) accepts.
 func checkOwner(word string, numeric bool) error {
 	if n, err := strconv.ParseUint(word, 10, 32); err == nil && n < 1<<32-1 {
 		return nil
@@ -147,7 +148,7 @@ func checkOwner(word string, numeric bool) error {
 	return nil
 }
 
-// idOf is a number itself, and what find finds for a name.
+// idOf returns a number unchanged, and calls find for a name.
 func idOf(word string, find func(name string) (string, error)) (int, error) {
 	if n, err := strconv.Atoi(word); err == nil {
 		return n, nil
@@ -181,7 +182,7 @@ func parsePutenv(arg string) (action, error) {
 		return nil, mistake("KEY=VALUE", "%q is not a variable", arg)
 	}
 	return func(_ context.Context, s *scene) error {
-		s.Vars = append(s.Vars, arg) // the last one counts (os/exec)
+		s.Vars = append(s.Vars, arg) // the last one wins (os/exec)
 		if s.own {
 			return os.Setenv(key, value)
 		}
@@ -189,8 +190,8 @@ func parsePutenv(arg string) (action, error) {
 	}, nil
 }
 
-// parseSysctl reads KEY=VALUE; the key is a path below /proc/sys, its parts
-// separated by dots or slashes (sysctl(8)).
+// parseSysctl parses KEY=VALUE. The key is a path below /proc/sys, separated by dots or
+// slashes (sysctl(8)).
 func parseSysctl(arg string) (action, error) {
 	key, value, ok := strings.Cut(arg, "=")
 	key, value = strings.TrimSpace(key), strings.TrimSpace(value)
@@ -199,7 +200,7 @@ func parseSysctl(arg string) (action, error) {
 	}
 	path := strings.ReplaceAll(key, ".", "/")
 	if strings.Contains(key, "/") {
-		path = key // dots are part of names, such as that of a VLAN
+		path = key // dots are part of names, such as a VLAN interface's
 	}
 	for part := range strings.SplitSeq(path, "/") {
 		if part == "" || part == "." || part == ".." {

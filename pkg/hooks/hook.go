@@ -8,13 +8,12 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// Kind is the first word of a hook's option name and decides how its text is
-// read.
+// Kind is the first word of a hook's option name. It decides how the text is parsed.
 type Kind string
 
 // The kinds, in the order in which uWSGI runs them within a phase.
 const (
-	// Do is action:args, by the table of actions.
+	// Do is action:args, from the table of actions.
 	Do Kind = "hook"
 	// Mount is FILESYSTEM SOURCE TARGET [FLAGS [DATA]].
 	Mount Kind = "mount"
@@ -22,16 +21,16 @@ const (
 	Umount Kind = "umount"
 	// Exec is a command line for the shell.
 	Exec Kind = "exec"
-	// Call is a function without arguments: a registered Go function or a symbol
-	// of C. The others get the vassal's name, name and pid, name with uid and
-	// gid, and name, pid, uid and gid.
+	// Call is a function without arguments: a registered Go function or a C symbol. The other
+	// call kinds pass the vassal's name; name and pid; name, uid and gid; or name, pid, uid
+	// and gid.
 	Call  Kind = "call"
 	Call1 Kind = "call1"
 	Call2 Kind = "call2"
 	Call3 Kind = "call3"
 	Call4 Kind = "call4"
-	// Program is a program that gets the vassal's name as its argument. The
-	// phase's own name is its option.
+	// Program is a program with the vassal's name as its argument. Its option has the name of
+	// the phase.
 	Program Kind = "program"
 )
 
@@ -40,7 +39,7 @@ func Kinds() []Kind {
 	return []Kind{Do, Mount, Umount, Exec, Call, Call1, Call2, Call3, Call4, Program}
 }
 
-// Syntax is what the text of such a hook looks like.
+// Syntax returns the syntax of the text of such a hook.
 func (k Kind) Syntax() string {
 	switch k {
 	case Do:
@@ -57,16 +56,16 @@ func (k Kind) Syntax() string {
 	return "FUNCTION"
 }
 
-// Spec is a hook as it stands in a file, before it is parsed.
+// Spec is an unparsed hook of a configuration file.
 type Spec struct {
 	Phase Phase
 	Kind  Kind
 	Text  string
-	// Origin is the file:line it was read from, for messages. Optional.
+	// Origin is the file:line of the hook, for messages. Optional.
 	Origin string
 }
 
-// Option is the name of the option that carries such a hook.
+// Option returns the name of the option for such a hook.
 func (s Spec) Option() string {
 	switch s.Kind {
 	case Program:
@@ -77,7 +76,7 @@ func (s Spec) Option() string {
 	return string(s.Kind) + "-" + string(s.Phase)
 }
 
-// rule is what an operator says about the failure of one hook.
+// rule is the operator's choice about the failure of one hook.
 type rule byte
 
 const (
@@ -86,28 +85,29 @@ const (
 	fatal   rule = '+'
 )
 
-// Hook is a parsed hook: it can be run, and running it again does the same.
+// Hook is a parsed hook. It can run any number of times.
 type Hook struct {
 	spec    Spec
 	action  action
 	symbol  string // the function it calls; empty: none
-	subject string // what stands before the action in some phases
+	subject string // the text before the action in some phases
 	rest    string // the text without prefixes and subject
 	hidden  bool
 	rule    rule
 }
 
-// Spec returns what the hook was parsed from.
+// Spec returns the hook before it was parsed.
 func (h Hook) Spec() Spec { return h.spec }
 
-// Subject is what stood before the action: the file of a touch hook, the
-// namespaces of one that enters them.
+// Subject is the text before the action: the file of a touch hook, or the namespaces of a hook
+// that enters them.
 func (h Hook) Subject() string { return h.subject }
 
-// Symbol is the function that the hook calls. Empty: it calls none.
+// Symbol is the function that the hook calls. Empty: none.
 func (h Hook) Symbol() string { return h.symbol }
 
-// fatal applies the hook's own rule over that of its phase.
+// fatal returns whether a failure of the hook ends its phase: the hook's own rule overrides
+// the phase's.
 func (h Hook) fatal(phase bool) bool {
 	switch h.rule {
 	case ignored:
@@ -118,13 +118,13 @@ func (h Hook) fatal(phase bool) bool {
 	return phase
 }
 
-// SyntaxError is a mistake in a hook's text.
+// SyntaxError is a mistake in the text of a hook.
 type SyntaxError struct {
-	// What is wrong, and what to do about it. The hint is optional.
+	// What describes the mistake, and Hint the remedy. The hint is optional.
 	What, Hint string
 }
 
-// Error prints `what (hint)`.
+// Error returns `what (hint)`.
 func (e *SyntaxError) Error() string {
 	if e.Hint == "" {
 		return e.What
@@ -136,8 +136,8 @@ func mistake(hint, format string, args ...any) error {
 	return &SyntaxError{fmt.Sprintf(format, args...), hint}
 }
 
-// Parse checks s and makes it a Hook. Everything that can be wrong with the text
-// is found here, not in the middle of a boot.
+// Parse checks s and returns it as a Hook. It finds every mistake in the text, so that none
+// appears in the middle of a boot.
 func Parse(s Spec) (Hook, error) {
 	info, ok := s.Phase.Info()
 	if !ok {
@@ -174,8 +174,8 @@ func need(k Kind) string {
 	return k.Syntax()
 }
 
-// prefixes reads what may stand before any hook: ! hides the text from logs, -
-// ignores a failure, + makes it fatal. The shell's own `! command` stays.
+// prefixes parses the prefixes of a hook: ! hides the text from logs, - ignores a failure, +
+// makes it fatal. The shell's own `! command` remains part of the text.
 func (h *Hook) prefixes() {
 	rest := strings.TrimSpace(h.spec.Text)
 	for rest != "" {
@@ -192,7 +192,7 @@ func (h *Hook) prefixes() {
 	}
 }
 
-// takeSubject cuts off what stands before the action.
+// takeSubject cuts off the text before the action.
 func (h *Hook) takeSubject(info PhaseInfo) error {
 	if info.Subject == "" {
 		return nil
@@ -210,7 +210,7 @@ func (h *Hook) takeSubject(info PhaseInfo) error {
 	return nil
 }
 
-// parse makes the action.
+// parse builds the action.
 func (h *Hook) parse() (err error) {
 	switch h.spec.Kind {
 	case Do:
@@ -230,8 +230,8 @@ func (h *Hook) parse() (err error) {
 	return err
 }
 
-// Set holds the hooks of a program by phase, each list in the order in which it
-// runs: by kind, and within a kind in the order of the file.
+// Set holds the hooks of a program by phase. Each list has the order in which hooks run: by
+// kind, and within a kind in the order of the file.
 type Set map[Phase][]Hook
 
 // Add puts h into the list of its phase.
@@ -245,9 +245,9 @@ func (s Set) Add(h Hook) {
 	s[h.spec.Phase] = slices.Insert(list, at, h)
 }
 
-// Native is the first hook that calls a function of C: one that no Go function
-// was registered for. Such a program needs its native twin. Without phases given
-// it looks in all.
+// Native returns the first hook that calls a C function, that is, a function that is not
+// registered in Go. A program with such a hook needs its native twin. Without phases it
+// searches all.
 func (s Set) Native(among ...Phase) (h Hook, ok bool) {
 	for i := range phases {
 		if len(among) > 0 && !slices.Contains(among, phases[i].Phase) {
@@ -262,8 +262,8 @@ func (s Set) Native(among ...Phase) (h Hook, ok bool) {
 	return Hook{}, false
 }
 
-// ByOption is the inverse of Spec.Option: it finds the phase and the kind of the hooks
-// that an option of this name carries.
+// ByOption is the inverse of Spec.Option: it returns the phase and the kind of the hooks of an
+// option.
 func ByOption(name string) (info PhaseInfo, kind Kind, ok bool) {
 	word, phase, _ := strings.Cut(name, "-")
 	cut := len(phase) - 1

@@ -34,7 +34,7 @@ func parse(t *testing.T, p Phase, lines ...string) []Hook {
 	return list
 }
 
-// runner returns a runner and the log it writes.
+// runner returns a runner and its log.
 func runner(timeout time.Duration) (Runner, *bytes.Buffer) {
 	var b bytes.Buffer
 	log := slog.New(termlog.New(&b, termlog.Options{Level: slog.LevelDebug}))
@@ -88,7 +88,7 @@ func TestFailureRuleOfEveryPhase(t *testing.T) {
 	}
 }
 
-// failing are a hook that exits with 3 and one that makes a file.
+// failing returns a hook that exits with 3 and a hook that makes a file.
 func failing(t *testing.T, info PhaseInfo, file string) (list []Hook) {
 	t.Helper()
 	kind, texts := info.Kinds[0], []string{"exec:exit 3", "exec:touch " + file}
@@ -215,8 +215,7 @@ func readPID(t *testing.T, file string) int {
 	return pid
 }
 
-// waitGone waits until no process with that pid runs; a zombie that nobody has
-// reaped yet counts as gone.
+// waitGone waits until no process with that pid runs; a zombie counts as gone.
 func waitGone(t *testing.T, pid int) {
 	t.Helper()
 	for deadline := time.Now().Add(5 * time.Second); time.Now().Before(deadline); {

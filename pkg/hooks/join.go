@@ -12,8 +12,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// errand is the hook that a helper process runs in the namespaces of another process.
-// Texts are bytes: JSON would change those that are not UTF-8.
+// errand is the hook that a helper process runs in the namespaces of another process. Texts
+// are bytes: JSON would change a text that is not UTF-8.
 type errand struct {
 	Phase  Phase
 	Text   []byte
@@ -21,41 +21,43 @@ type errand struct {
 	Who    Subject
 	Name   []byte // of Who
 	C      Libraries
-	// Vars is the environment of the hook. That of the helper is not made of it.
+	// Vars is the environment of the hook, not of the helper.
 	Vars [][]byte
 }
 
 // Joiner runs hooks in the namespaces of one process.
 type Joiner struct {
-	// Program is one whose main calls Joined for a visitor (namespaces.Visit). Required.
+	// Program is a program whose main calls Joined when it starts as a visitor
+	// (namespaces.Visit). Required.
 	Program string
-	// Environ is the environment of the helper while it is root here. It must be the
-	// operator's own. Empty: none.
+	// Environ is the environment of the helper while it is root in the emperor's namespaces.
+	// It must come from the operator. Empty: none.
 	Environ []string
-	// Open returns one namespace of the process by descriptor. Required.
+	// Open returns a descriptor of one namespace of the process. Required.
 	Open func(namespaces.Flags) (*os.File, error)
-	// Subject and Shells are those of the Runner.
+	// Subject and Shells as in Runner.
 	Subject Subject
 	Shells  []string
-	// Libraries are those of C that the hook may call.
+	// Libraries are the C libraries that the hook may call.
 	Libraries Libraries
-	// Cgroups is that of the Runner.
+	// Cgroups as in Runner.
 	Cgroups *namespaces.CgroupRoot
-	// Confine is a process that the hook is confined to: it runs in all its
-	// namespaces, its root and working directory, as its user and with its
-	// capabilities. Zero: the
-	// hook names the namespaces, and is root in their own root directory.
+	// Confine is the pid of a process that the hook is confined to: it runs in all namespaces
+	// of the process, in its root and working directory, as its user and with its
+	// capabilities. Zero: the hook names the namespaces, and runs as root in their own root
+	// directory.
 	Confine int
-	// Held is a pidfd of that process, which may be reaped then. Nil: it must not be.
+	// Held is a pidfd of that process. With it the process may be reaped; without it (nil) it
+	// must not be.
 	Held *os.File
-	// Within is the cgroup of that process, for the hook as well: what it leaves
-	// behind ends with the process. Nil: see Cgroups.
+	// Within is the cgroup of that process. The hook runs in it, so that processes which the
+	// hook leaves behind end with the process. Nil: see Cgroups.
 	Within *namespaces.Cgroup
 }
 
-// Join is a Runner.Join. The environment e is that of the hook: the helper has it when
-// it is where the hook is to run, with the rights of the hook, and not before. The
-// helper and what it started are killed when ctx ends.
+// Join implements Runner.Join. The environment e is for the hook: the helper sets it only
+// after it has entered the namespaces and has the rights of the hook. When ctx ends, Join
+// kills the helper and the processes that it started.
 func (j Joiner) Join(ctx context.Context, h Hook, e Environment, output func(line string)) error {
 	which, err := j.which(h)
 	if err != nil {
@@ -79,8 +81,8 @@ func (j Joiner) errand(h Hook, e Environment) errand {
 	return x
 }
 
-// which are the namespaces that a hook is for: those that it names, or all that the
-// process is in which it is confined to.
+// which returns the namespaces of a hook: those in its text, or all namespaces of the process
+// to which it is confined.
 func (j Joiner) which(h Hook) (namespaces.Flags, error) {
 	if j.Confine != 0 {
 		return namespaces.Differing(j.Confine)
@@ -88,15 +90,14 @@ func (j Joiner) which(h Hook) (namespaces.Flags, error) {
 	return namespaces.ParseFlags(h.Subject())
 }
 
-// Joined runs the hook, as a visitor. It must be called by a goroutine that is locked
-// to the main thread. It ends the process with an exit code of the hook's, and returns
-// otherwise.
+// Joined runs the hook in a visitor. The calling goroutine must be locked to the main thread.
+// When the hook has an exit code, Joined ends the process with it; otherwise it returns.
 func Joined() error {
 	a, err := namespaces.Arrive()
 	if err != nil {
 		return err
 	}
-	if !a.Confined() { // the hook is the operator's, and the files are the host's: inside there may be none
+	if !a.Confined() { // the operator's hook needs files of the host; inside there may be none
 		x, h, err := read(a)
 		if err == nil && h.symbol != "" {
 			err = x.C.Load(func(error) {})
@@ -109,7 +110,7 @@ func Joined() error {
 		return err
 	}
 	x, h, err := read(a)
-	if err == nil && !a.Confined() { // functions of C look there
+	if err == nil && !a.Confined() { // C functions read the environment there
 		err = x.adopt()
 	}
 	if err != nil {
@@ -124,7 +125,7 @@ func Joined() error {
 	switch {
 	case errors.As(err, &exit):
 		os.Exit(exit.Code)
-	case errors.As(err, &program): // end as it did, or as a shell says it
+	case errors.As(err, &program): // exit as the program did; for a signal, as a shell does
 		if status, ok := program.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 			os.Exit(shellSignal + int(status.Signal()))
 		}
@@ -133,7 +134,7 @@ func Joined() error {
 	return err
 }
 
-// read reads the errand and its hook.
+// read reads the errand and parses its hook.
 func read(a *namespaces.Arrival) (x errand, h Hook, err error) {
 	if err = a.Errand(&x); err == nil {
 		h, err = Parse(Spec{Phase: x.Phase, Kind: Do, Text: string(x.Text)})
@@ -141,7 +142,7 @@ func read(a *namespaces.Arrival) (x errand, h Hook, err error) {
 	return x, h, err
 }
 
-// adopt makes the environment of the hook that of this process.
+// adopt makes the hook's environment the environment of this process.
 func (x errand) adopt() error {
 	os.Clearenv()
 	for _, v := range x.Vars {
@@ -165,5 +166,5 @@ func (x errand) scene() *scene {
 	return s
 }
 
-// shellSignal is what a shell adds to a signal to make an exit status of it.
+// shellSignal is the number that a shell adds to a signal to form an exit status.
 const shellSignal = 128

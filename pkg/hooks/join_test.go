@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// A visitor connects from the thread that has gone there alone: what package net would
-// do on other threads is refused.
+// A visitor connects from its own thread only: names, which package net resolves on other
+// threads, are refused.
 func TestHereIsNoName(t *testing.T) {
 	for address, want := range map[string]string{
 		"localhost:80": "127.0.0.1:80", "127.0.0.2:80": "127.0.0.2:80", "[::1]:80": "[::1]:80", "[fe80::1%lo]:80": "[fe80::1%lo]:80",
@@ -23,7 +23,7 @@ func TestHereIsNoName(t *testing.T) {
 	}
 }
 
-// Neither the environment of a hook nor its text is changed on the way.
+// The environment and the text of a hook arrive unchanged.
 func TestErrandHoldsAnyByte(t *testing.T) {
 	h, err := Parse(Spec{Phase: AsEmperor, Kind: Do, Text: "print:\xff\xfe"})
 	if err != nil {

@@ -9,11 +9,11 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// parseMount reads FILESYSTEM SOURCE TARGET [FLAGS [DATA]].
+// parseMount parses FILESYSTEM SOURCE TARGET [FLAGS [DATA]].
 func parseMount(args string) (action, error) {
 	words := strings.Fields(args)
 	if len(words) < 3 || len(words) > 5 {
-		return nil, mistake("it is "+Mount.Syntax(), "%q is not a mount", args)
+		return nil, mistake("the syntax is "+Mount.Syntax(), "%q is not a mount", args)
 	}
 	m := namespaces.Mount{Type: words[0], Source: words[1], Target: words[2]}
 	if len(words) > 3 && words[3] != "-" {
@@ -35,11 +35,11 @@ func parseMount(args string) (action, error) {
 	}, nil
 }
 
-// parseUmount reads TARGET [FLAGS].
+// parseUmount parses TARGET [FLAGS].
 func parseUmount(args string) (action, error) {
 	words := strings.Fields(args)
 	if len(words) < 1 || len(words) > 2 {
-		return nil, mistake("it is "+Umount.Syntax(), "%q is not a mount point", args)
+		return nil, mistake("the syntax is "+Umount.Syntax(), "%q is not a mount point", args)
 	}
 	var flags namespaces.UmountFlags
 	if len(words) == 2 {
@@ -59,7 +59,7 @@ func badFlag(word string, known []string, more string) error {
 	return mistake(hint+more, "unknown flag %q", word)
 }
 
-// parseIfup reads INTERFACE [ADDRESS/LENGTH …].
+// parseIfup parses INTERFACE [ADDRESS/LENGTH …].
 func parseIfup(args string) (action, error) {
 	words := strings.Fields(args)
 	if len(words) == 0 {
@@ -79,7 +79,7 @@ func parseIfup(args string) (action, error) {
 	return func(context.Context, *scene) error { return namespaces.IfUp(words[0], addresses) }, nil
 }
 
-// checkInterface refuses what cannot be a name (netdevice(7)).
+// checkInterface rejects names that no interface can have (netdevice(7)).
 func checkInterface(name string) error {
 	if name == "" || len(name) > 15 || strings.Contains(name, "/") {
 		return mistake("1 to 15 characters", "%q cannot be an interface", name)
@@ -87,7 +87,7 @@ func checkInterface(name string) error {
 	return nil
 }
 
-// parseRoute reads DESTINATION [via GATEWAY] [dev INTERFACE].
+// parseRoute parses DESTINATION [via GATEWAY] [dev INTERFACE].
 func parseRoute(args string) (action, error) {
 	const syntax = "such as default via 10.0.0.1 dev eth0"
 	words := strings.Fields(args)
@@ -119,7 +119,7 @@ func parseRoute(args string) (action, error) {
 	return func(context.Context, *scene) error { return r.Replace() }, nil
 }
 
-// destination reads a network, or an address alone.
+// destination parses a network or a single address.
 func destination(word string) (netip.Prefix, error) {
 	if strings.Contains(word, "/") {
 		p, err := netip.ParsePrefix(word)

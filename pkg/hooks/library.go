@@ -7,24 +7,24 @@ import (
 	"strings"
 )
 
-// Plugin is a shared library to be loaded before any phase runs.
+// Plugin is a shared library that is loaded before any phase runs.
 type Plugin struct {
-	// Name is a path, or a word to be looked for in the directories of plugins.
+	// Name is a path, or a word that is searched in the plugin directories.
 	Name string
-	// Init is a function of it to be called at once. Empty: none.
+	// Init is a function of the library that is called at once. Empty: none.
 	Init string
-	// Optional: without it everything goes on, with a warning.
+	// Optional: when the library is missing, the program continues with a warning.
 	Optional bool
 }
 
 // Libraries are the shared libraries of one program, in the order of its file.
 type Libraries struct {
 	Plugins []Plugin `json:",omitempty"`
-	// Dirs are where plugins are looked for that are words, in order.
+	// Dirs are searched, in order, for plugins that are given as a word.
 	Dirs []string `json:",omitempty"`
 }
 
-// ParsePlugin reads NAME_OR_PATH or NAME_OR_PATH|INIT.
+// ParsePlugin parses NAME_OR_PATH or NAME_OR_PATH|INIT.
 func ParsePlugin(text string, optional bool) (Plugin, error) {
 	name, init, given := strings.Cut(text, "|")
 	p := Plugin{Name: strings.TrimSpace(name), Init: strings.TrimSpace(init), Optional: optional}
@@ -32,15 +32,15 @@ func ParsePlugin(text string, optional bool) (Plugin, error) {
 	case p.Name == "":
 		return p, mistake("such as /usr/lib/plugin.so|init", "no plugin given")
 	case strings.Contains(p.Name, "/") && !filepath.IsAbs(p.Name):
-		return p, mistake("an absolute path, or a word that is looked for in plugin-dir", "%q depends on the working directory", p.Name)
+		return p, mistake("an absolute path, or a word that is searched in plugin-dir", "%q depends on the working directory", p.Name)
 	case given:
 		return p, checkSymbol(p.Init)
 	}
 	return p, nil
 }
 
-// Wanted tells whether there is a library to be loaded that can be: one that is
-// optional and nowhere to be found needs no other program.
+// Wanted reports whether any library is to be loaded. It ignores an optional library that does
+// not exist: that needs no native program.
 func (l Libraries) Wanted() bool {
 	for _, p := range l.Plugins {
 		if _, err := l.find(p); err == nil {
@@ -50,8 +50,8 @@ func (l Libraries) Wanted() bool {
 	return false
 }
 
-// find returns the path of a plugin. A word is looked for as WORD_plugin.so, which
-// is what uWSGI's are called, as libWORD.so, WORD.so and WORD.
+// find returns the path of a plugin. For a word it tries WORD_plugin.so, the name of uWSGI's
+// plugins, then libWORD.so, WORD.so and WORD.
 func (l Libraries) find(p Plugin) (string, error) {
 	if filepath.IsAbs(p.Name) {
 		return p.Name, nil
@@ -67,11 +67,10 @@ func (l Libraries) find(p Plugin) (string, error) {
 		}
 	}
 	if searched == nil {
-		return "", fmt.Errorf("cannot load plugin %q: no plugin-dir says where it is", p.Name)
+		return "", fmt.Errorf("cannot load plugin %q: no plugin-dir is set", p.Name)
 	}
-	return "", fmt.Errorf("cannot load plugin %q: there is none (searched: %s)", p.Name, strings.Join(searched, ", "))
+	return "", fmt.Errorf("cannot load plugin %q: no such file (searched: %s)", p.Name, strings.Join(searched, ", "))
 }
 
-// TwinOf is the path of the program that calls functions of C beside one that does
-// not.
+// TwinOf returns the path of the variant of a program that can call C functions.
 func TwinOf(program string) string { return program + "-native" }

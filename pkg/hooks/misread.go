@@ -8,8 +8,8 @@ import (
 	"github.com/kballard/go-shellquote"
 )
 
-// Misreads reports whether a part of the hook's text, the name of a file that is no
-// plain word, may be taken for more than a name: by a shell, or as several arguments.
+// Misreads reports whether a shell, or the splitting of arguments, may misinterpret a file
+// name inside the hook's text: the name is not a plain word.
 func (h Hook) Misreads(name string) bool {
 	if h.spec.Kind == Exec {
 		return true
@@ -34,11 +34,11 @@ func (h Hook) Misreads(name string) bool {
 	return several && strings.ContainsAny(name, " \t")
 }
 
-// MisreadWords reports the same of a line that is split into words as a shell would:
-// whether the name is divided, ends a quote or begins an option, and whether a shell
-// or the like gets it inside of a line.
+// MisreadWords reports the same for a line that is split into words as a shell would: whether
+// the name is divided, ends a quote or begins an option, and whether a shell or a similar
+// program gets the name inside a line.
 func MisreadWords(line, name string) bool {
-	const stand = "x" // for the name
+	const stand = "x" // stands for the name
 	words, err := shellquote.Split(line)
 	plain, wrong := shellquote.Split(strings.ReplaceAll(line, name, stand))
 	if err != nil || wrong != nil || len(words) != len(plain) {
@@ -59,5 +59,5 @@ func MisreadWords(line, name string) bool {
 	return false
 }
 
-// shells are programs whose arguments are lines.
+// shells are programs whose arguments are command lines.
 var shells = []string{"ash", "bash", "busybox", "dash", "eval", "fish", "ksh", "mksh", "rbash", "rksh", "sh", "ssh", "su", "tcsh", "csh", "yash", "zsh"}

@@ -14,15 +14,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// IsNative tells whether this program can call functions of C.
+// IsNative reports whether this program can call C functions.
 const IsNative = true
 
-// loaded are the paths of the libraries, for messages.
+// loaded holds the paths of the libraries, for messages.
 var loaded atomic.Pointer[[]string]
 
-// Load makes the functions of shared libraries reachable for hooks, and calls the
-// functions by which plugins begin, on the calling thread. Each library that is
-// wanted but optional, and cannot be loaded, is told to warn.
+// Load loads shared libraries for hooks, and calls the init functions of plugins on the
+// calling thread. It reports to warn each existing but optional library that it cannot load.
 func (l Libraries) Load(warn func(error)) error {
 	for _, p := range l.Plugins {
 		err := l.load(p)
@@ -55,22 +54,21 @@ func (l Libraries) load(p Plugin) error {
 	return callNative(p.Init, cVoid, nil)
 }
 
-// locate finds a function in all that is loaded.
+// locate finds a function in the loaded libraries.
 func locate(symbol string) (uintptr, error) {
 	f, err := purego.Dlsym(purego.RTLD_DEFAULT, symbol)
 	if err == nil && f != 0 {
 		return f, nil
 	}
-	searched := "the C library alone; dlopen = LIBRARY names others"
+	searched := "only the C library is loaded; dlopen = LIBRARY loads others"
 	if list := loaded.Load(); list != nil {
 		searched = strings.Join(*list, ", ") + " and the C library"
 	}
-	return 0, fmt.Errorf("cannot call %q: there is no such function (searched: %s)", symbol, searched)
+	return 0, fmt.Errorf("cannot call %q: no such function (searched: %s)", symbol, searched)
 }
 
-// callNative calls a function on the thread of its caller, which must be locked to
-// it for the effect on the thread to last. A string is good until the function
-// returns.
+// callNative calls a function on the calling thread. The caller locks its goroutine to the
+// thread when effects on the thread are to last. A string is valid until the function returns.
 func callNative(symbol string, how signature, list []cArg) error {
 	f, err := locate(symbol)
 	if err != nil {
@@ -97,9 +95,9 @@ func callNative(symbol string, how signature, list []cArg) error {
 	return nil
 }
 
-// watchFiles calls f. The Go runtime raises the limit of open files for itself and
-// puts it back for each program that it executes, unless it knows that somebody
-// has set another: f may have.
+// watchFiles calls f. The Go runtime raises the process's limit of open files, and restores it
+// for each program that it executes, unless it sees that the program has changed the limit: f
+// may do so.
 func watchFiles(f func() uintptr) uintptr {
 	var before, after unix.Rlimit
 	errBefore := unix.Getrlimit(unix.RLIMIT_NOFILE, &before)
@@ -111,7 +109,7 @@ func watchFiles(f func() uintptr) uintptr {
 	return result
 }
 
-// sigaction is that of the C libraries: glibc and musl agree on it.
+// sigaction is the struct of the C libraries; glibc and musl have the same.
 type sigaction struct {
 	handler  uintptr
 	mask     [128]byte
@@ -119,13 +117,13 @@ type sigaction struct {
 	restorer uintptr
 }
 
-// The flags of a handler: Go's threads ask for a stack of its own.
+// The flags of a handler: Go's threads require a separate signal stack.
 const (
 	saOnStack = 0x08000000
 	saRestart = 0x10000000
 )
 
-// handleNative has a function of C handle a signal of this process, until the
+// handleNative installs a C function as the handler of a signal of this process, until the
 // next execve.
 func handleNative(sig syscall.Signal, symbol string) error {
 	handler, err := locate(symbol)

@@ -7,16 +7,16 @@ import (
 	"syscall"
 )
 
-// IsNative tells whether this program can call functions of C.
+// IsNative reports whether this program can call C functions.
 const IsNative = false
 
-// Load says of each library why it is not loaded: here none is. One that is
-// optional is told to warn.
+// Load returns an error for the first required library, because this program cannot load any.
+// It reports optional libraries to warn.
 func (l Libraries) Load(warn func(error)) error {
 	for _, p := range l.Plugins {
 		path, err := l.find(p)
 		if err == nil {
-			err = fmt.Errorf("cannot load %q: this program calls no functions of C", path)
+			err = fmt.Errorf("cannot load %q: this program cannot call C functions", path)
 		}
 		if !p.Optional {
 			return err
@@ -27,7 +27,7 @@ func (l Libraries) Load(warn func(error)) error {
 }
 
 func callNative(symbol string, _ signature, _ []cArg) error {
-	return fmt.Errorf("cannot call %q: no Go function is registered by that name, and this program calls none of C", symbol)
+	return fmt.Errorf("cannot call %q: no Go function is registered with that name, and this program cannot call C functions", symbol)
 }
 
 func handleNative(_ syscall.Signal, symbol string) error { return callNative(symbol, cVoid, nil) }

@@ -1,12 +1,12 @@
-// Package hooks is what an operator may have done at each step of a vassal's
-// life: parsed once into typed actions, run later in order.
+// Package hooks parses and runs the operator's hooks: actions at each step of a vassal's life,
+// parsed once into typed values and run later in order.
 package hooks
 
-// Phase is a moment in the life of a vassal at which hooks run. Its text is the
-// one in the option names: phase as-root, kind exec is option exec-as-root.
+// Phase is a moment in the life of a vassal at which hooks run. Its text is part of the option
+// names: phase as-root and kind exec form the option exec-as-root.
 type Phase string
 
-// The phases that the emperor's configuration has, in order of time.
+// The phases of the emperor's configuration, in order of time.
 const (
 	EmperorStart          Phase = "emperor-start"
 	AsEmperorBeforeVassal Phase = "as-emperor-before-vassal"
@@ -23,7 +23,7 @@ const (
 	AsOnConfigVassal      Phase = "as-on-config-vassal"
 )
 
-// The phases that a vassal's configuration has, in order of time.
+// The phases of a vassal's configuration, in order of time.
 const (
 	Asap           Phase = "asap"
 	PreJail        Phase = "pre-jail"
@@ -46,7 +46,7 @@ const (
 	AsUserAtexit   Phase = "as-user-atexit"
 )
 
-// Who says whose configuration file a phase is written in.
+// Who is the program whose configuration file has the phase.
 type Who string
 
 // The two programs.
@@ -60,18 +60,17 @@ type PhaseInfo struct {
 	Phase Phase
 	// Who has the phase in its option table.
 	Who Who
-	// Fatal: the first failing hook ends the step the phase belongs to (the
-	// spawn, or the vassal's boot). Otherwise failures are logged and the next
-	// hook runs. This is uWSGI's rule for each phase; + and - override it.
+	// Fatal: the first failing hook ends the step that the phase belongs to (the spawn, or the
+	// vassal's boot). Otherwise failures are logged and the next hook runs. This is uWSGI's
+	// rule for each phase; + and - override it.
 	Fatal bool
-	// Where says in which process and namespaces, User as whom.
+	// Where is the process and the namespaces, and User the user, in which the hooks run.
 	Where, User string
-	// Help says when the hooks run and what a failure ends, in one line.
+	// Help describes, in one line, when the hooks run and which step a failure ends.
 	Help string
-	// Kinds are those that have an option in this phase, in the order they run.
+	// Kinds are the kinds with an option in this phase, in the order they run.
 	Kinds []Kind
-	// Subject is what stands before the action of a hook of this phase. Empty:
-	// nothing does.
+	// Subject is the text before the action of a hook of this phase. Empty: none.
 	Subject string
 }
 
@@ -93,7 +92,7 @@ const (
 	asUser    = "uid and gid"
 )
 
-// PhasesOf lists the phases that the configuration of a program has, in order of time.
+// PhasesOf lists the phases of a program's configuration, in order of time.
 func PhasesOf(who Who) (list []Phase) {
 	for i := range phases {
 		if phases[i].Who == who {
@@ -103,7 +102,7 @@ func PhasesOf(who Who) (list []Phase) {
 	return list
 }
 
-// Phases is the table of all phases, in order of time.
+// Phases returns the table of all phases, in order of time.
 func Phases() []PhaseInfo { return phases }
 
 var phases = []PhaseInfo{
@@ -111,34 +110,34 @@ var phases = []PhaseInfo{
 	{AsEmperorBeforeVassal, Emperor, true, inEmperor, "the emperor", "before the vassal is cloned; failure cancels this spawn", allEmperor, ""},
 	{AsEmperor, Emperor, false, inEmperor, "the emperor", "after the clone, while the vassal is parked; failure is logged", allEmperor, ""},
 	{AsEmperorSetns, Emperor, false, "a helper process in the named namespaces of the vassal", "the emperor", "after as-emperor, while the vassal is parked; failure is logged", onlyDo, "NAMESPACES"},
-	{AsVassalBeforeDrop, Emperor, true, inChild, "the emperor", "first of all in the child, before capabilities and tyrant mode take anything away; failure ends this spawn", allVassal, ""},
-	{VassalsStart, Emperor, false, inChild, "what the vassal's program starts as", "in the child, before as-vassal; failure is logged", onlyProgram, ""},
-	{AsVassal, Emperor, true, inChild, "what the vassal's program starts as", "in the child, before anything of the vassal's own; failure ends this spawn", allVassal, ""},
-	{OnVassalReady, Emperor, false, inEmperor, "the emperor", "when a vassal has become ready to accept; failure is logged", allEmperor, ""},
-	{OnVassalFailed, Emperor, false, inEmperor, "the emperor", "when a generation could not be launched, or ended without being asked; failure is logged", allEmperor, ""},
-	{VassalsStop, Emperor, false, inEmperor, "the emperor", "when a vassal is dead and cleared away; failure is logged", onlyProgram, ""},
-	{AsEmperorAfterVassal, Emperor, false, inEmperor, "the emperor", "when a vassal is dead and cleared away, before the next generation; failure is logged", allEmperor, ""},
+	{AsVassalBeforeDrop, Emperor, true, inChild, "the emperor", "first of all in the child, before capabilities and tyrant mode reduce its rights; failure ends this spawn", allVassal, ""},
+	{VassalsStart, Emperor, false, inChild, "the user that the vassal's program starts as", "in the child, before as-vassal; failure is logged", onlyProgram, ""},
+	{AsVassal, Emperor, true, inChild, "the user that the vassal's program starts as", "in the child, before all steps of the vassal itself; failure ends this spawn", allVassal, ""},
+	{OnVassalReady, Emperor, false, inEmperor, "the emperor", "when a vassal accepts requests; failure is logged", allEmperor, ""},
+	{OnVassalFailed, Emperor, false, inEmperor, "the emperor", "when a generation failed to start, or ended unasked; failure is logged", allEmperor, ""},
+	{VassalsStop, Emperor, false, inEmperor, "the emperor", "when a vassal has ended and is cleaned up; failure is logged", onlyProgram, ""},
+	{AsEmperorAfterVassal, Emperor, false, inEmperor, "the emperor", "when a vassal has ended and is cleaned up, before the next generation; failure is logged", allEmperor, ""},
 	{AsOnDemandVassal, Emperor, false, inEmperor, "the emperor", "when an on-demand vassal starts to wait for its first connection; failure is logged", allEmperor, ""},
 	{AsOnConfigVassal, Emperor, false, inEmperor, "the emperor", "when the file of a waiting on-demand vassal has changed; failure is logged", allEmperor, ""},
 
-	{Asap, Vassal, true, inVassal, "what the vassal started as", "right after the configuration was parsed; failure ends the boot", all, ""},
-	{PreJail, Vassal, true, inVassal, "what the vassal started as", "before any jail and before privileges are dropped; failure ends the boot", all, ""},
-	{InJail, Vassal, true, inVassal, "what the vassal started as", "after the namespace jail was entered, or would have been; failure ends the boot", all, ""},
-	{PostJail, Vassal, true, inVassal, "what the vassal started as", "after unshare, where the vassal is jailed; failure ends the boot", all, ""},
-	{AsRoot, Vassal, true, inVassal, "what the vassal started as", "the last privileged moment, when interfaces and files are there; failure ends the boot", all, ""},
+	{Asap, Vassal, true, inVassal, "the user that the vassal started as", "right after the configuration was parsed; failure ends the boot", all, ""},
+	{PreJail, Vassal, true, inVassal, "the user that the vassal started as", "before any jail and before privileges are dropped; failure ends the boot", all, ""},
+	{InJail, Vassal, true, inVassal, "the user that the vassal started as", "after the vassal entered its namespace jail, or at the same point without a jail; failure ends the boot", all, ""},
+	{PostJail, Vassal, true, inVassal, "the user that the vassal started as", "after unshare, where the vassal is jailed; failure ends the boot", all, ""},
+	{AsRoot, Vassal, true, inVassal, "the user that the vassal started as", "the last privileged moment, after the wait for interfaces and files; failure ends the boot", all, ""},
 	{AsUser, Vassal, true, inVassal, asUser, "right after privileges were dropped; failure ends the boot", all, ""},
 	{PreApp, Vassal, true, inVassal, asUser, "when the sockets are bound, before the application starts; failure ends the boot", all, ""},
 	{PostApp, Vassal, true, inVassal, asUser, "when the application is found and about to start; failure ends the boot", all, ""},
 	{MasterStart, Vassal, false, inMaster, asUser, "when the master starts to supervise; failure is logged", all, ""},
 	{PostFork, Vassal, true, inWorker, asUser, "in each new worker, before its program; failure ends the worker, and the boot if it is the first", all, ""},
 	{Accepting, Vassal, true, inMaster, asUser, "for each worker that is ready; failure ends the worker, and the boot if it is the first", all, ""},
-	{AcceptingOnce, Vassal, true, inMaster, asUser, "for each worker that is ready, but for the replacement of one that died; failure ends the worker, and the boot if it is the first", all, ""},
+	{AcceptingOnce, Vassal, true, inMaster, asUser, "for each worker that is ready, except the replacement of one that died; failure ends the worker, and the boot if it is the first", all, ""},
 	{Accepting1, Vassal, true, inMaster, asUser, "when worker 1 is ready; failure ends the worker, and the boot if it is the first", all, ""},
-	{Accepting1Once, Vassal, true, inMaster, asUser, "when worker 1 is ready, but for its replacement when it died; failure ends the worker, and the boot if it is the first", all, ""},
+	{Accepting1Once, Vassal, true, inMaster, asUser, "when worker 1 is ready, except for its replacement after a death; failure ends the worker, and the boot if it is the first", all, ""},
 	{Touch, Vassal, false, inMaster, asUser, "each time the file is touched; failure is logged", onlyDo, "FILE"},
 	{EmperorReload, Vassal, false, inMaster, asUser, "when the emperor asks for a reload; failure is logged", all, ""},
 	{EmperorStop, Vassal, false, inMaster, asUser, "when the emperor asks to stop; failure is logged", all, ""},
-	{EmperorLost, Vassal, false, inMaster, asUser, "when the emperor is gone without a word; failure is logged", all, ""},
+	{EmperorLost, Vassal, false, inMaster, asUser, "when the emperor disappears without a stop command; failure is logged", all, ""},
 	{AsUserAtexit, Vassal, false, inMaster, asUser, "before the vassal exits or reloads; failure is logged", all, ""},
 }
 
@@ -152,14 +151,14 @@ func (p Phase) Info() (info PhaseInfo, ok bool) {
 	return PhaseInfo{}, false
 }
 
-// Inside tells whether the phase runs in a process of the vassal's.
+// Inside reports whether the phase runs in a process of the vassal.
 func (i PhaseInfo) Inside() bool { return i.Who == Vassal || i.Where == inChild }
 
-// AsUser tells whether the phase runs when all privileges are given up.
+// AsUser reports whether the phase runs after privileges were dropped.
 func (i PhaseInfo) AsUser() bool { return i.User == asUser }
 
-// Serving tells whether the hooks of the phase are those of the configuration in
-// effect each time it comes: a reload brings others. The rest belongs to the boot.
+// Serving reports whether a reload replaces the hooks of the phase. Hooks of all other phases
+// belong to the boot.
 func (i PhaseInfo) Serving() bool {
 	switch i.Phase {
 	case PostFork, Accepting, Accepting1, Touch, EmperorReload, EmperorStop, EmperorLost, AsUserAtexit:

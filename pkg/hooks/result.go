@@ -11,24 +11,25 @@ import (
 	"unicode/utf8"
 )
 
-// Result is the end of one hook.
+// Result is the result of one hook.
 type Result struct {
 	Phase Phase
 	// Index counts the hooks of the phase, from 1, in the order they run.
 	Index int
 	// Text is the hook as logs may show it.
 	Text string
-	// Exit is empty after success, else what happened, such as `exit status 1`.
+	// Exit is empty after success; otherwise it describes the failure, such as `exit status
+	// 1`.
 	Exit string
-	// Code is the exit status of the program that it ran, or the code of an exit
-	// action, and Signal what ended that program. Zero where there is none.
+	// Code is the exit status of the hook's program, or the code of an exit action. Signal is
+	// the signal that ended the program. Zero: none.
 	Code   int
 	Signal syscall.Signal
 	// Took is how long it ran.
 	Took time.Duration
 }
 
-// Running says which hook it is, for what waits for its end.
+// Running names the hook, for messages while it runs.
 func (r Result) Running() string { return fmt.Sprintf("hook %s #%d (%s)", r.Phase, r.Index, r.Text) }
 
 func resultOf(h Hook, index int, err error, took time.Duration) Result {
@@ -54,8 +55,8 @@ func resultOf(h Hook, index int, err error, took time.Duration) Result {
 	return r
 }
 
-// failed is what is said of a hook that ends its phase: where it stands, which one
-// it is, and what happened.
+// failed returns the error of a hook that ends its phase: the hook's origin, phase and index,
+// and the cause.
 func (h Hook) failed(index int, err error) error {
 	at := ""
 	if h.spec.Origin != "" {
@@ -64,13 +65,13 @@ func (h Hook) failed(index int, err error) error {
 	return fmt.Errorf("%shook %s #%d (%s): %w", at, h.spec.Phase, index, h, err)
 }
 
-// hiddenText stands for the text of a hook that is kept out of logs.
+// hiddenText replaces the text of a hook that is hidden from logs.
 const hiddenText = "hidden"
 
-// String is the hook as logs may show it, such as `exec: mount -a`.
+// String returns the hook as logs may show it, such as `exec: mount -a`.
 func (h Hook) String() string { return string(h.spec.Kind) + ": " + h.shown() }
 
-// maxShown is how much of a text is shown, in bytes.
+// maxShown limits the shown text, in bytes.
 const maxShown = 256
 
 func (h Hook) shown() string {
@@ -88,8 +89,8 @@ func (h Hook) shown() string {
 	return text[:end] + "…"
 }
 
-// hide is what may be said of the failure of a hidden hook: what kind it was.
-// Anything else may repeat the text, or a part of it.
+// hide reduces the failure of a hidden hook to its kind. Any other part of the error may
+// repeat the text.
 func hide(err error) error {
 	var wish *ExitError
 	var program *exec.ExitError
@@ -109,9 +110,9 @@ func hide(err error) error {
 	return errHidden
 }
 
-var errHidden = errors.New("failed (why is hidden)")
+var errHidden = errors.New("failed (the reason is hidden)")
 
-// hideMistake leaves of a mistake in a hidden hook what does not repeat its text.
+// hideMistake reduces a mistake in a hidden hook to the part that does not repeat its text.
 func (h Hook) hideMistake(err error) error {
 	if !h.hidden {
 		return err
@@ -122,5 +123,5 @@ func (h Hook) hideMistake(err error) error {
 			syntax = row.Name + ":" + row.Args
 		}
 	}
-	return mistake("it is "+syntax, "there is a mistake in the hidden text of %s", h.spec.Option())
+	return mistake("the syntax is "+syntax, "there is a mistake in the hidden text of %s", h.spec.Option())
 }

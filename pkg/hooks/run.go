@@ -10,11 +10,11 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// Environment is what a hook finds around it.
+// Environment is the environment and the working directory of a hook.
 type Environment struct {
 	// Vars is the whole environment, as KEY=value. Empty means empty.
 	Vars []string
-	// Dir is the working directory. Empty: that of this process.
+	// Dir is the working directory. Empty: the directory of this process.
 	Dir string
 }
 
@@ -23,42 +23,41 @@ type Runner struct {
 	Environment
 	// Subject is the vassal, for functions and programs.
 	Subject Subject
-	// Context is what uWSGI calls a hook's context: the vassal in the emperor's
-	// phases, the file of a touch hook. Empty: none.
+	// Context is uWSGI's context of a hook: the vassal in the emperor's phases, the file of a
+	// touch hook. Empty: none.
 	Context string
-	// Own: this process is the vassal, and hooks may change its environment and
-	// working directory. Otherwise such changes last until the end of Run.
+	// Own: this process is the vassal, and hooks may change its environment and working
+	// directory. Otherwise such changes last until the end of Run.
 	Own bool
 	// Shells are tried in order for commands, before /bin/sh.
 	Shells []string
-	// Join runs a hook of the phase that enters namespaces, in a helper process.
-	// Nil: such hooks fail.
+	// Join runs a hook of the phase that enters namespaces, in a helper process. Nil: such
+	// hooks fail.
 	Join func(ctx context.Context, h Hook, e Environment, output func(line string)) error
-	// Timeout bounds each hook. Zero: no bound. A function of C cannot be ended.
+	// Timeout limits each hook. Zero: no limit. A C function cannot be interrupted.
 	Timeout time.Duration
 	// Log gets one line per hook and one per line of output. Required.
 	Log *slog.Logger
-	// Cgroups is where each program that a hook runs gets a cgroup of its own: what
-	// a failed one leaves behind is found there whatever it did to hide. Nil: the
-	// process group is all that is known of it.
+	// Cgroups is the root in which each program of a hook gets a cgroup of its own, which
+	// contains everything that a failed program leaves behind. Nil: only the process group is
+	// killed.
 	Cgroups *namespaces.CgroupRoot
-	// Begin is told of each hook that is about to run: its phase, index and text. Nil:
-	// nobody is.
+	// Begin is called before each hook, with its phase, index and text. Nil: no call.
 	Begin func(Result)
-	// Observe is told of each hook that has run. Nil: nobody is.
+	// Observe is called after each hook. Nil: no call.
 	Observe func(Result)
 }
 
-// ErrTimeout is wrapped by the error of a hook that was killed because it ran
-// longer than Runner.Timeout.
+// ErrTimeout is wrapped by the error of a hook that was killed because it ran longer than
+// Runner.Timeout.
 var ErrTimeout = errors.New("timed out")
 
-// Run runs the hooks of one phase in order and blocks until the last is done, all
-// on the goroutine of the caller: a C function acts on its thread. In a fatal
-// phase the first failure ends it and is returned, as `a.ini:7: hook as-root #2
-// (exec: …): exit status 1`. In any other phase failures are logged and the next hook runs.
-// A hook's own prefix says otherwise. When ctx ends, the running hook is killed
-// with its process group and ctx's error is returned, whatever the phase.
+// Run runs the hooks of one phase in order and blocks until the last is done. All run on the
+// caller's goroutine, because a C function acts on its thread. In a fatal phase the first
+// failure ends the phase and is returned, as `a.ini:7: hook as-root #2 (exec: …): exit status
+// 1`. In any other phase failures are logged and the next hook runs. A prefix of the hook
+// overrides both. When ctx ends, the running hook is killed with its process group, and Run
+// returns ctx's error in any phase.
 func (r Runner) Run(ctx context.Context, p Phase, list []Hook) error {
 	if len(list) == 0 {
 		return nil
@@ -85,10 +84,10 @@ func (r Runner) Run(ctx context.Context, p Phase, list []Hook) error {
 	return nil
 }
 
-// Logged is Run where nothing depends on the end: a failure is only logged.
+// Logged calls Run and only logs a failure.
 func (r Runner) Logged(ctx context.Context, p Phase, list []Hook) {
 	if err := r.Run(ctx, p, list); err != nil && ctx.Err() == nil {
-		r.Log.Error("hooks broken off", "error", err)
+		r.Log.Error("hooks aborted", "error", err)
 	}
 }
 
@@ -128,7 +127,7 @@ func (r Runner) act(ctx context.Context, h Hook, s *scene) error {
 		return h.action(ctx, s)
 	}
 	if r.Join == nil {
-		return errors.New("nobody here can enter namespaces")
+		return errors.New("this program cannot enter namespaces")
 	}
 	return r.Join(ctx, h, s.Environment, s.output)
 }

@@ -20,16 +20,16 @@ import (
 )
 
 const (
-	// maxWait bounds what a hook waits for where nothing else does, as in uWSGI.
+	// maxWait limits the wait of a hook when no other limit applies, as in uWSGI.
 	maxWait = 60 * time.Second
-	// waitStep is the time between two looks.
+	// waitStep is the polling interval.
 	waitStep = 25 * time.Millisecond
-	// answerTime bounds one try at a server.
+	// answerTime limits one request to a server.
 	answerTime = 5 * time.Second
 )
 
-// until looks again and again until ready says so, and says what was waited for
-// when the time is over.
+// until calls ready repeatedly until it returns true. When the time is over, its error
+// contains what, the subject of the wait.
 func until(ctx context.Context, what string, ready func() (bool, error)) error {
 	ctx, cancel := context.WithTimeout(ctx, maxWait)
 	defer cancel()
@@ -72,21 +72,21 @@ func listens(text string) bool {
 	return true
 }
 
-// here is an address that is reached from the thread of its caller. Package net looks
-// names up, and tries several addresses of one, on other threads: those of a visitor
-// are still where it came from, with all rights.
+// here returns an address that can be connected from the calling thread. Package net resolves
+// names, and tries several addresses of one name, on other threads: in a visitor those are
+// still in the original namespaces, with all rights.
 func (s *scene) here(text string) (string, error) {
 	to, err := address.Parse(text)
 	if !s.joined || err != nil {
 		return text, nil //nolint:nilerr // nothing that can be reached
 	}
 	if to, err = to.Numeric(); err != nil {
-		return "", fmt.Errorf("%w: names are not looked up from there", err)
+		return "", fmt.Errorf("%w: names are not looked up in other namespaces", err)
 	}
 	return to.String(), nil
 }
 
-// parseWait is for what the kernel tells of: nothing is polled but sockets.
+// parseWait parses waits for events of the kernel. Only sockets are polled.
 func parseWait(wait func(ctx context.Context, s *scene, path string) error) func(string) (action, error) {
 	return func(arg string) (action, error) {
 		if arg == "" {
@@ -101,7 +101,7 @@ func parseWait(wait func(ctx context.Context, s *scene, path string) error) func
 			}
 			err := wait(ctx, s, what)
 			if ctx.Err() != nil {
-				return fmt.Errorf("waited in vain for %q: %w", arg, context.Cause(ctx))
+				return fmt.Errorf("waiting for %q: %w", arg, context.Cause(ctx))
 			}
 			return err
 		}, nil
@@ -126,7 +126,7 @@ func waitSocket(ctx context.Context, s *scene, address string) error {
 	return until(ctx, address, func() (bool, error) { return listens(to), nil })
 }
 
-// parseWaitHTTP reads HOST:PORT/PATH, or @ABSTRACT/PATH, with or without http://.
+// parseWaitHTTP parses HOST:PORT/PATH or @ABSTRACT/PATH, with or without http://.
 func parseWaitHTTP(arg string) (action, error) {
 	address, path, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(arg, "http:"), "//"), "/")
 	if address == "" {
@@ -144,7 +144,7 @@ func parseWaitHTTP(arg string) (action, error) {
 	}, nil
 }
 
-// answers reports whether a server sends a page of a host, or elsewhere.
+// answers reports whether a server answers for a path of a host with a page or a redirect.
 func answers(text, host, path string) bool {
 	to, err := address.Parse(text)
 	if err != nil {
@@ -171,11 +171,11 @@ func parseFifo(patient bool) func(string) (action, error) {
 			if !patient {
 				err := put(s.path(file), os.O_WRONLY|unix.O_NONBLOCK, text)
 				if errors.Is(err, unix.ENXIO) || errors.Is(err, unix.ENODEV) {
-					return nil // nobody reads
+					return nil // the FIFO has no reader
 				}
 				return err
 			}
-			return until(ctx, fmt.Sprintf("nobody reads %q", file), func() (bool, error) {
+			return until(ctx, fmt.Sprintf("no process reads %q", file), func() (bool, error) {
 				err := put(s.path(file), os.O_WRONLY|unix.O_NONBLOCK, text)
 				if errors.Is(err, unix.ENXIO) || errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENOENT) {
 					return false, nil
@@ -204,8 +204,8 @@ func parseSleep(arg string) (action, error) {
 	}, nil
 }
 
-// parseSignal reads PID|NAME SIGNAL. A name is that of the process, as in ps: at
-// most 15 bytes.
+// parseSignal parses PID|NAME SIGNAL. A name is a process name as ps shows it: at most 15
+// bytes.
 func parseSignal(args string) (action, error) {
 	who, name, err := two(args, "PID|NAME SIGNAL")
 	if err != nil {
@@ -224,7 +224,7 @@ func parseSignal(args string) (action, error) {
 	return func(context.Context, *scene) error { return signalAll(who, sig) }, nil
 }
 
-// signalAll signals every process of that name but this one.
+// signalAll signals every process with that name except this one.
 func signalAll(name string, sig syscall.Signal) error {
 	files, err := filepath.Glob("/proc/[0-9]*/comm")
 	if err != nil {
@@ -243,7 +243,7 @@ func signalAll(name string, sig syscall.Signal) error {
 		found = true
 	}
 	if !found {
-		return fmt.Errorf("no process is called %q", name)
+		return fmt.Errorf("no process has the name %q", name)
 	}
 	return nil
 }

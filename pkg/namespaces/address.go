@@ -8,9 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// IfUp gives an interface of the caller's network namespace the addresses that it
-// does not have yet, and sets it up. IPv6 addresses are usable at once: nobody
-// else has what the operator gave out (no duplicate address detection).
+// IfUp sets an interface of the caller's network namespace up and adds the addresses that it
+// lacks. IPv6 addresses are usable at once: the operator gave out each address only once, so
+// duplicate address detection is skipped.
 func IfUp(name string, addresses []netip.Prefix) error {
 	link, err := find(name)
 	if err != nil {
@@ -34,17 +34,18 @@ func IfUp(name string, addresses []netip.Prefix) error {
 	return nil
 }
 
-// Route is a way to a destination.
+// Route is a route to a destination.
 type Route struct {
 	// To is the destination; the zero value means the default route.
 	To netip.Prefix
 	// Via is the gateway. The zero value: none, To is on the link.
 	Via netip.Addr
-	// Device is the interface. Empty: where the kernel finds the gateway.
+	// Device is the interface. Empty: the interface through which the kernel reaches the
+	// gateway.
 	Device string
 }
 
-// Replace makes the route, in place of one to the same destination.
+// Replace adds the route, or replaces the route to the same destination.
 func (r Route) Replace() error {
 	route := netlink.Route{Gw: r.Via.AsSlice()}
 	if r.To.IsValid() {

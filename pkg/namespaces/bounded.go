@@ -1,15 +1,15 @@
 package namespaces
 
-// AtOnce is how many pieces of work that Bounded runs may be under way at a time.
+// AtOnce is the number of functions that Bounded runs at the same time.
 const AtOnce = 8
 
 var places = make(chan struct{}, AtOnce)
 
-// Bounded runs work whose system calls may keep a thread in the kernel for a while,
-// such as the removal of a cgroup. It waits, without a thread, while AtOnce others run:
-// a process that ends a hundred vassals at once would otherwise make as many threads,
-// and none may be to be had. Work must end by itself, and neither wait for another
-// goroutine nor call Bounded.
+// Bounded runs work whose system calls may block a thread in the kernel for a while, such as
+// the removal of a cgroup. It waits, without a thread, while AtOnce others run. Without this
+// limit, a process that ends a hundred vassals at once would need a hundred threads, and the
+// kernel may refuse them. work must end by itself, and must neither wait for another goroutine
+// nor call Bounded.
 func Bounded(work func()) {
 	places <- struct{}{}
 	defer func() { <-places }()

@@ -9,44 +9,44 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Caller is a process that asks over a unix socket. Its pid cannot come to mean another
-// process until Close.
+// Caller is a client process at a unix socket. Its pid is not reused for another process until
+// Close.
 type Caller struct {
 	// PID in the pid namespace of this process.
 	PID int
-	// UID is its effective user as it connected, or sent, in the user namespace of
+	// UID is the effective user at the time of connecting or sending, in the user namespace of
 	// this process.
 	UID   int
 	pidfd int
 }
 
-// CallerOf is the process that connected the socket, by SO_PEERCRED and SO_PEERPIDFD
-// (unix(7)). One that has ended is an error.
+// CallerOf returns the process that connected the socket, by SO_PEERCRED and SO_PEERPIDFD
+// (unix(7)). It returns an error when the process has ended.
 func CallerOf(socket int) (*Caller, error) {
 	cred, err := unix.GetsockoptUcred(socket, unix.SOL_SOCKET, unix.SO_PEERCRED)
 	if err != nil {
-		return nil, fmt.Errorf("cannot see the client: %w", err)
+		return nil, fmt.Errorf("cannot identify the client: %w", err)
 	}
 	pidfd, err := unix.GetsockoptInt(socket, unix.SOL_SOCKET, unix.SO_PEERPIDFD)
 	if errors.Is(err, unix.ENOPROTOOPT) {
 		return callerByPID(cred)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot see the client: %w", err)
+		return nil, fmt.Errorf("cannot identify the client: %w", err)
 	}
 	return &Caller{int(cred.Pid), int(cred.Uid), pidfd}, nil
 }
 
-// callerByPID is for Linux before 6.5: the process may be a later one of the same pid.
+// callerByPID is for Linux before 6.5: the process may be a later one with the same pid.
 func callerByPID(cred *unix.Ucred) (*Caller, error) {
 	pidfd, err := unix.PidfdOpen(int(cred.Pid), 0)
 	if err != nil {
-		return nil, fmt.Errorf("cannot see the client, process %d: %w", cred.Pid, err)
+		return nil, fmt.Errorf("cannot identify the client, process %d: %w", cred.Pid, err)
 	}
 	return &Caller{int(cred.Pid), int(cred.Uid), pidfd}, nil
 }
 
-// TellSenders makes the kernel add to each datagram of a socket its sender, for SenderOf.
+// TellSenders makes the kernel add the sender to each datagram of a socket, for SenderOf.
 func TellSenders(socket int) error {
 	for _, option := range []int{unix.SO_PASSCRED, unix.SO_PASSPIDFD} {
 		err := unix.SetsockoptInt(socket, unix.SOL_SOCKET, option, 1)
@@ -57,17 +57,16 @@ func TellSenders(socket int) error {
 	return nil
 }
 
-// maxRights is how many descriptors a message can have (SCM_MAX_FD of unix(7)).
+// maxRights is the largest number of descriptors in a message (SCM_MAX_FD of unix(7)).
 const maxRights = 253
 
-// SenderSpace is the room for the control messages of a datagram.
+// SenderSpace returns the buffer size for the control messages of a datagram.
 func SenderSpace() int {
 	return unix.CmsgSpace(unix.SizeofUcred) + unix.CmsgSpace(4) + unix.CmsgSpace(4*maxRights)
 }
 
-// SenderOf is the process that sent a datagram with these control messages, which were
-// received with those flags. Descriptors that came along are closed. A sender that has
-// ended is an error.
+// SenderOf returns the process that sent a datagram with these control messages and flags. It
+// closes descriptors that came along. It returns an error when the sender has ended.
 func SenderOf(control []byte, flags int) (*Caller, error) {
 	messages, err := unix.ParseSocketControlMessage(control)
 	var cred *unix.Ucred
@@ -96,14 +95,14 @@ func SenderOf(control []byte, flags int) (*Caller, error) {
 	case pidfd >= 0:
 		unix.Close(pidfd)
 	}
-	return nil, errors.Join(errors.New("cannot see the sender"), err)
+	return nil, errors.Join(errors.New("cannot identify the sender"), err)
 }
 
-// Close lets go of the process.
+// Close releases the process.
 func (c *Caller) Close() { unix.Close(c.pidfd) }
 
-// Shares reports whether the process is in the same namespace of one kind as this one.
-// A process that has ended, or at which this one may not look, is an error.
+// Shares reports whether the process is in the same namespace of one kind as this process. It
+// returns an error when the process has ended, or when this process may not inspect it.
 func (c *Caller) Shares(which Flags) (bool, error) {
 	for _, n := range names {
 		if n.flag == which {
@@ -114,17 +113,17 @@ func (c *Caller) Shares(which Flags) (bool, error) {
 	return false, fmt.Errorf("cannot compare namespaces %q: not exactly one", which)
 }
 
-// sure is err, or an error when the process has ended by now: then the pid may have meant
-// another one.
+// sure returns err, or an error when the process has ended by now: the pid may then have named
+// another process.
 func (c *Caller) sure(err error) error {
 	if err == nil {
 		err = unix.PidfdSendSignal(c.pidfd, 0, nil, 0)
-		if errors.Is(err, unix.EPERM) { // it lives, and is not ours to signal
+		if errors.Is(err, unix.EPERM) { // it lives, and this process may not signal it
 			return nil
 		}
 	}
 	if err != nil {
-		return fmt.Errorf("cannot look at process %d: %w", c.PID, err)
+		return fmt.Errorf("cannot inspect process %d: %w", c.PID, err)
 	}
 	return nil
 }

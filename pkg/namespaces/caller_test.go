@@ -21,7 +21,7 @@ func pair(t *testing.T, kind int) (ours, theirs int) {
 	return fds[0], fds[1]
 }
 
-// received is the sender of the next datagram.
+// received returns the sender of the next datagram.
 func received(t *testing.T, socket int) (*Caller, error) {
 	t.Helper()
 	control := make([]byte, SenderSpace())
@@ -64,8 +64,8 @@ func TestCallers(t *testing.T) {
 	}
 }
 
-// A caller that is in another user namespace is known, although ids are the same there,
-// and one that has ended is not taken for another process.
+// A caller in another user namespace is detected although its ids are the same there, and a
+// caller that has ended is not mistaken for another process.
 func TestCallersElsewhere(t *testing.T) {
 	datagrams, theirs := pair(t, unix.SOCK_DGRAM)
 	if err := TellSenders(datagrams); err != nil {
@@ -99,7 +99,7 @@ func TestCallersElsewhere(t *testing.T) {
 	if err := sender.Wait(); err != nil {
 		t.Log(err) // its input has ended
 	}
-	if same, err := c.Shares(NewUser); err == nil || !strings.Contains(err.Error(), "cannot look at process") {
+	if same, err := c.Shares(NewUser); err == nil || !strings.Contains(err.Error(), "cannot inspect process") {
 		t.Errorf("after its end: %v, %v", same, err)
 	}
 }

@@ -7,12 +7,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// initialUser is the inode of the first user namespace on every machine
-// (USER_NS_INIT_INO of linux/nsfs.h).
+// initialUser is the inode of the initial user namespace on every machine (USER_NS_INIT_INO of
+// linux/nsfs.h).
 const initialUser = 0xEFFFFFFD
 
-// Capable reports whether the calling thread has one of some capabilities
-// (capabilities(7)) over the machine, not only over a user namespace of its own.
+// Capable reports whether the calling thread has one of the capabilities (capabilities(7)) in
+// the initial user namespace, and not only in a user namespace of its own.
 func Capable(capabilities ...int) bool {
 	info, err := os.Stat("/proc/self/ns/user")
 	if err != nil {

@@ -19,11 +19,11 @@ type Cgroup struct {
 	dir  *os.File
 }
 
-// FD is a descriptor for Command.CgroupFD, valid until Remove.
+// FD returns a descriptor for Command.CgroupFD, valid until Remove.
 func (c *Cgroup) FD() int { return int(c.dir.Fd()) }
 
-// Kill sends SIGKILL to every process in the cgroup, also to those that are just
-// being forked and to those in cgroups below it (cgroup.kill of cgroup-v2).
+// Kill sends SIGKILL to every process in the cgroup and in the cgroups below it, including
+// processes that are just being forked (cgroup.kill of cgroup-v2).
 func (c *Cgroup) Kill() error {
 	if err := os.WriteFile(filepath.Join(c.path, "cgroup.kill"), []byte("1"), 0); err != nil {
 		return fmt.Errorf("cannot kill cgroup: %w", err)
@@ -31,17 +31,17 @@ func (c *Cgroup) Kill() error {
 	return nil
 }
 
-// Expose gives every process in it that has what Spare has changed its ordinary
+// Expose gives every process in the cgroup that has the value of Spare its ordinary
 // oom_score_adj.
 func (c *Cgroup) Expose() error {
 	if ordinary.Load() == nil {
 		return nil
 	}
-	for again := true; again; { // for a child of one that was found later
+	for again := true; again; { // for a child of a process that was found later
 		again = false
 		procs, err := os.ReadFile(filepath.Join(c.path, "cgroup.procs"))
 		if err != nil {
-			return fmt.Errorf("cannot look into cgroup %q: %w", c.path, err)
+			return fmt.Errorf("cannot read cgroup %q: %w", c.path, err)
 		}
 		for word := range strings.FieldsSeq(string(procs)) {
 			pid, err := strconv.Atoi(word)
@@ -57,8 +57,8 @@ func (c *Cgroup) Expose() error {
 	return nil
 }
 
-// Empty blocks until no process is left in the cgroup and those below it. Zombies
-// do not count. When ctx ends first the error wraps its cause.
+// Empty blocks until no process is left in the cgroup and in the cgroups below it. Zombies do
+// not count. When ctx ends first, the error wraps its cause.
 func (c *Cgroup) Empty(ctx context.Context) error {
 	var (
 		file = filepath.Join(c.path, "cgroup.events")
@@ -69,8 +69,8 @@ func (c *Cgroup) Empty(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("cannot watch cgroup %q: %w", c.path, err)
 	}
-	// The kernel tells by poll(2) when the file has changed since it was read. In
-	// the runtime's poller that costs no thread.
+	// poll(2) reports when the file has changed since it was read. In the runtime's poller
+	// this takes no thread.
 	events := os.NewFile(uintptr(fd), file)
 	defer events.Close()
 	if empty, err := unpopulated(fd); empty || err != nil {
@@ -103,8 +103,8 @@ func unpopulated(events int) (bool, error) {
 	return strings.Contains(string(buffer[:n]), "populated 0"), nil
 }
 
-// Remove removes the cgroup and what the processes made below it. It must be
-// empty of processes.
+// Remove removes the cgroup and the cgroups that its processes made below it. No process may
+// be left in them.
 func (c *Cgroup) Remove() (err error) {
 	Bounded(func() { err = c.remove() })
 	return err
@@ -118,8 +118,8 @@ func (c *Cgroup) remove() error {
 	return nil
 }
 
-// Release removes the cgroup, and lets go on what still runs in it: where the
-// processes are that made the root.
+// Release removes the cgroup and lets its processes continue: it moves them to the cgroup of
+// the process that made the root.
 func (c *Cgroup) Release() (err error) {
 	Bounded(func() { err = c.release() })
 	return err
@@ -127,7 +127,7 @@ func (c *Cgroup) Release() (err error) {
 
 func (c *Cgroup) release() error {
 	outside := filepath.Join(filepath.Dir(filepath.Dir(c.path)), "cgroup.procs")
-	for range releases { // what forks while it is moved is found the next time
+	for range releases { // a process that forks while it is moved is found in the next round
 		err := os.Remove(c.path)
 		if err == nil || !errors.Is(err, unix.EBUSY) {
 			break
@@ -143,11 +143,11 @@ func (c *Cgroup) release() error {
 	return c.remove()
 }
 
-// releases is how often Release tries.
+// releases is the number of rounds in Release.
 const releases = 100
 
-// removeCgroups removes a cgroup from the bottom up. Those with processes, and
-// what is above them, stay and are an error.
+// removeCgroups removes a tree of cgroups from the bottom up. A cgroup with processes stays,
+// and so do the cgroups above it; both are errors.
 func removeCgroups(path string) error {
 	entries, err := os.ReadDir(path)
 	if err != nil {
@@ -155,13 +155,13 @@ func removeCgroups(path string) error {
 	}
 	for _, e := range entries {
 		if e.IsDir() {
-			_ = removeCgroups(filepath.Join(path, e.Name())) // shows again above
+			_ = removeCgroups(filepath.Join(path, e.Name())) // the cgroup above reports the error again
 		}
 	}
 	return os.Remove(path)
 }
 
-// ownCgroup is the directory of the calling process's cgroup v2.
+// ownCgroup returns the directory of the calling process's cgroup v2.
 func ownCgroup() (string, error) {
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -178,8 +178,8 @@ func ownCgroup() (string, error) {
 	return path, nil
 }
 
-// cgroupPath finds the directory of a cgroup v2, given as in /proc/PID/cgroup,
-// among the mounts of /proc/PID/mountinfo. It is empty when no mount shows it.
+// cgroupPath returns the directory of a cgroup v2, given as in /proc/PID/cgroup, from the
+// mounts of /proc/PID/mountinfo. It is empty when no mount contains it.
 func cgroupPath(mounts, cgroups string) string {
 	own := ""
 	for line := range strings.Lines(cgroups) {
@@ -187,7 +187,7 @@ func cgroupPath(mounts, cgroups string) string {
 			own = p
 		}
 	}
-	if own == "" || strings.HasPrefix(own, "/..") { // outside of our cgroup namespace
+	if own == "" || strings.HasPrefix(own, "/..") { // outside this process's cgroup namespace
 		return ""
 	}
 	for line := range strings.Lines(mounts) {

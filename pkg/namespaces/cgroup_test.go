@@ -64,7 +64,7 @@ func isASCII(s string) bool {
 	return strings.IndexFunc(s, func(r rune) bool { return r > 127 }) < 0
 }
 
-// cgroups opens a root for a test that leaves nothing in it.
+// cgroups opens a root and checks at the end of the test that it is empty.
 func cgroups(t *testing.T) *CgroupRoot {
 	t.Helper()
 	r, err := OpenCgroupRoot("test-" + t.Name() + "-")
@@ -88,7 +88,7 @@ func within(t *testing.T, d time.Duration) context.Context {
 	return ctx
 }
 
-// A tree that has left its session and its parent is still in its cgroup.
+// A process tree that has left its session and its parent is still in its cgroup.
 func TestCgroupTakesTheTree(t *testing.T) {
 	r := cgroups(t)
 	before := descriptors(t)
@@ -136,7 +136,7 @@ func TestCgroupTakesTheTree(t *testing.T) {
 	if err := <-empty; err != nil {
 		t.Error(err)
 	}
-	if left := pids(); len(left) > 1 { // the zombie that we have not reaped
+	if left := pids(); len(left) > 1 { // the zombie that the test has not reaped
 		t.Errorf("left are %q", left)
 	}
 	if err := c.Remove(); err != nil {
@@ -194,8 +194,8 @@ func TestCreateTwice(t *testing.T) {
 	}
 }
 
-// A root that was removed under its owner is made again, once for all that need it,
-// and has an owner again.
+// A root that was removed while its owner lives is made again, once for all callers, and has
+// an owner again.
 func TestRootIsMadeAgain(t *testing.T) {
 	r := cgroups(t)
 	before := descriptors(t)
@@ -231,19 +231,19 @@ func TestRootIsMadeAgain(t *testing.T) {
 	}
 }
 
-// What was removed in a root says nothing of the root.
+// A missing cgroup in a root does not mean that the root is missing.
 func TestRootThatIsThereStays(t *testing.T) {
 	r := cgroups(t)
 	was := r.path
 	if path, err := r.renew(was); err != nil || path != was {
 		t.Errorf("%s, %v; want %s", path, err, was)
 	}
-	if path, err := r.renew("/elsewhere"); err != nil || path != was { // another was quicker
+	if path, err := r.renew("/elsewhere"); err != nil || path != was { // another caller was faster
 		t.Errorf("%s, %v; want %s", path, err, was)
 	}
 }
 
-// Roots of one prefix never meet, and only their owners can lock them.
+// Roots with one prefix have different names, and only their owners can lock them.
 func TestRootsAreUnlikeEachOther(t *testing.T) {
 	a, b := cgroups(t), cgroups(t)
 	if a.path == b.path {
@@ -268,7 +268,7 @@ func TestOwners(t *testing.T) {
 		{cgroupName(owner{pid: 99999999, pidns: pidNamespace(), salt: "ab"}.String()), owner{pid: 99999999, pidns: pidNamespace(), salt: "ab"}, true},
 		{cgroupName(owner{pid: 99999999, pidns: 7, salt: "ab"}.String()), owner{pid: 99999999, pidns: 7, salt: "ab"}, false},
 		{cgroupName(owner{pid: 99999999, salt: "ab"}.String()), owner{pid: 99999999, salt: "ab"}, false},
-		{cgroupName("4711"), owner{}, false}, // of earlier versions
+		{cgroupName("4711"), owner{}, false}, // names of earlier versions
 		{"-1-5-ab-0", owner{}, false},
 		{"1-x-ab-0", owner{}, false},
 		{"0-5-ab-0", owner{}, false},
@@ -281,8 +281,8 @@ func TestOwners(t *testing.T) {
 	}
 }
 
-// The lock of an owner who is dead, which a child that is being cloned still has, is
-// waited for; that of another is not.
+// A child that is being cloned may hold the lock of its dead owner: that lock is waited for.
+// The lock of another process is not.
 func TestLocksThatAreHeld(t *testing.T) {
 	r := cgroups(t)
 	if lock, err := newOwner().inherit(within(t, patience), r.path); !errors.Is(err, unix.EWOULDBLOCK) {
@@ -314,7 +314,7 @@ func TestLocksThatAreHeld(t *testing.T) {
 	}
 }
 
-// What the dead have left is ended and collected, and nothing else.
+// Roots of dead owners are emptied and removed, and no others.
 func TestCollectCgroups(t *testing.T) {
 	prefix := "test-" + strconv.Itoa(os.Getpid()) + "-collect-"
 	open := func(name string) *CgroupRoot {
@@ -344,7 +344,7 @@ func TestCollectCgroups(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer os.Remove(stranger)
-	left.lock.Close() // as death does
+	left.lock.Close() // as the owner's death does
 	busy.lock.Close()
 	if err := CollectCgroups(within(t, patience), prefix); err != nil {
 		t.Error(err)

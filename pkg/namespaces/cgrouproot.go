@@ -14,29 +14,28 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ErrNoCgroup says that there is no cgroup v2 hierarchy in which this process may
-// make cgroups.
-var ErrNoCgroup = errors.New("no cgroup v2 that can be written to")
+// ErrNoCgroup is returned when there is no cgroup v2 hierarchy in which this process may make
+// cgroups.
+var ErrNoCgroup = errors.New("no writable cgroup v2 hierarchy")
 
-// CgroupRoot is a cgroup that holds one cgroup for each process tree. It enables
-// no controller, so that the rule against processes in inner cgroups does not
-// apply (cgroups(7)). Its methods may be called from many goroutines at a time.
+// CgroupRoot is a cgroup that contains one cgroup for each process tree. It enables no
+// controller, so that the rule against processes in inner cgroups does not apply (cgroups(7)).
+// Its methods may be called from many goroutines at the same time.
 type CgroupRoot struct {
-	// Renewed is told when Create had to make the root again. Nil: nobody is. It is
-	// set before the first Create.
+	// Renewed is called when Create had to make the root again. Nil: no call. It must be set
+	// before the first Create.
 	Renewed func(path string)
 
 	prefix string
-	mu     sync.Mutex // of what follows; held while the root is made again
+	mu     sync.Mutex // protects the following fields; held while the root is made again
 	path   string
-	lock   *os.File // of the directory, with flock(2); it ends with this process
+	lock   *os.File // on the directory, with flock(2); the kernel releases it when this process ends
 }
 
-// OpenCgroupRoot makes a cgroup below that of the calling process. Its name begins
-// with prefix and is like no other on this host, whatever pid namespaces and
-// containers share the hierarchy. The root is locked until Remove or the end of
-// the process (see CollectCgroups). The error wraps ErrNoCgroup where there can be
-// no such cgroup.
+// OpenCgroupRoot makes a cgroup below the cgroup of the calling process. Its name begins with
+// prefix and is unique on this host, even when pid namespaces and containers share the
+// hierarchy. The root is locked until Remove or the end of the process (see CollectCgroups).
+// The error wraps ErrNoCgroup when no such cgroup can be made.
 func OpenCgroupRoot(prefix string) (*CgroupRoot, error) {
 	r := &CgroupRoot{prefix: prefix}
 	if err := r.make(); err != nil {
@@ -45,10 +44,10 @@ func OpenCgroupRoot(prefix string) (*CgroupRoot, error) {
 	return r, nil
 }
 
-// HandOverCgroup gives the cgroup of the calling process to a user, who may then make
-// cgroups in it and move processes there (cgroups(7), delegation), where the service
-// manager has delegated it (Delegate=yes, systemd.resource-control(5)). given is false
-// where it has not: that cgroup is the host's.
+// HandOverCgroup changes the owner of the calling process's cgroup to a user, who may then
+// make cgroups in it and move processes there (cgroups(7), delegation). It does so only when
+// the service manager has delegated the cgroup (Delegate=yes, systemd.resource-control(5));
+// otherwise the cgroup belongs to the host, and given is false.
 func HandOverCgroup(uid, gid int) (given bool, err error) {
 	own, err := ownCgroup()
 	if err != nil || !delegated(own) {
@@ -62,8 +61,8 @@ func HandOverCgroup(uid, gid int) (given bool, err error) {
 	return true, nil
 }
 
-// delegated reports whether a service manager has marked a cgroup as one that belongs to
-// the service (systemd: docs/CGROUP_DELEGATION).
+// delegated reports whether a service manager has marked a cgroup as delegated to the service
+// (systemd: docs/CGROUP_DELEGATION).
 func delegated(path string) bool {
 	for _, mark := range []string{"user.delegate", "trusted.delegate"} {
 		var value [2]byte
@@ -74,13 +73,11 @@ func delegated(path string) bool {
 	return false
 }
 
-// rootMode lets everybody reach the cgroups in a root and only its owner open the
-// root itself: a process that could would be able to lock it, and so keep it from
-// being collected.
+// rootMode lets all users reach the cgroups in a root, and only the owner open the root
+// itself: a process that can open it can lock it, and so prevent its removal.
 const rootMode = 0o711
 
-// attempts is how many roots in a row may be taken by collectors before they are
-// locked.
+// attempts is the number of new roots that collectors may remove before they are locked.
 const attempts = 100
 
 func (r *CgroupRoot) make() error {
@@ -97,7 +94,7 @@ func (r *CgroupRoot) make() error {
 		}
 		lock, err := lockCgroup(path)
 		if errors.Is(err, unix.EWOULDBLOCK) || errors.Is(err, os.ErrNotExist) {
-			continue // a collector has found it without a lock, and removes it
+			continue // a collector has found it unlocked and removes it
 		}
 		if err != nil {
 			return fmt.Errorf("cannot lock cgroup: %w", errors.Join(err, os.Remove(path)))
@@ -109,12 +106,11 @@ func (r *CgroupRoot) make() error {
 		r.path, r.lock = path, lock
 		return nil
 	}
-	return errors.New("cannot lock a cgroup: other processes lock each that is made")
+	return errors.New("cannot lock a cgroup: other processes lock each new one")
 }
 
-// lockCgroup marks a root as one that has an owner. The error wraps EWOULDBLOCK
-// when another process has locked it, and os.ErrNotExist when it is not there any
-// more.
+// lockCgroup locks a root for its owner. The error wraps EWOULDBLOCK when another process has
+// locked it, and os.ErrNotExist when the root does not exist any more.
 func lockCgroup(path string) (*os.File, error) {
 	lock, err := os.OpenFile(path, unix.O_DIRECTORY|unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -130,7 +126,7 @@ func lockCgroup(path string) (*os.File, error) {
 	return lock, nil
 }
 
-// named makes sure that a path still means an open file.
+// named checks that a path still names an open file.
 func named(f *os.File, path string) error {
 	ours, err := f.Stat()
 	if err != nil {
@@ -143,9 +139,9 @@ func named(f *os.File, path string) error {
 	return err
 }
 
-// Create makes a cgroup for one process tree. The name may hold any byte; two
-// names never share a cgroup, and one that exists already is an error. A root that
-// has been removed is made again, where the calling process is then.
+// Create makes a cgroup for one process tree. The name may contain any byte; two names never
+// share a cgroup, and an existing cgroup is an error. When the root has been removed, Create
+// makes it again, below the cgroup in which the calling process is then.
 func (r *CgroupRoot) Create(name string) (*Cgroup, error) {
 	var (
 		c   *Cgroup
@@ -163,8 +159,8 @@ func (r *CgroupRoot) Create(name string) (*Cgroup, error) {
 	return c, err
 }
 
-// Holds reports whether a process is in one of the cgroups of the root, or below it,
-// whose names begin with prefix.
+// Holds reports whether a process is in one of the root's cgroups whose names begin with
+// prefix, or below it.
 func (r *CgroupRoot) Holds(c *Caller, prefix string) (bool, error) {
 	cgroups, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", c.PID))
 	if err = c.sure(err); err != nil {
@@ -172,7 +168,7 @@ func (r *CgroupRoot) Holds(c *Caller, prefix string) (bool, error) {
 	}
 	mounts, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
-		return false, fmt.Errorf("cannot look at process %d: %w", c.PID, err)
+		return false, fmt.Errorf("cannot inspect process %d: %w", c.PID, err)
 	}
 	inside, below := strings.CutPrefix(cgroupPath(string(mounts), string(cgroups)), r.where()+"/")
 	return below && strings.HasPrefix(inside, safeName(prefix)), nil
@@ -196,9 +192,9 @@ func (r *CgroupRoot) where() string {
 	return r.path
 }
 
-// renew makes the root again, unless another goroutine has done so since it was at
-// was, and returns where it is. Only an empty cgroup can be removed, so nothing
-// that lives was in the old one.
+// renew makes the root again and returns its path, unless another goroutine has done so since
+// the path was was. Only an empty cgroup can be removed, so no living process was in the old
+// one.
 func (r *CgroupRoot) renew(was string) (string, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -206,11 +202,11 @@ func (r *CgroupRoot) renew(was string) (string, error) {
 		return r.path, nil
 	}
 	if _, err := os.Stat(was); err == nil {
-		return was, nil // only what was made in it is gone
+		return was, nil // only the cgroup in it is missing
 	}
 	old := r.lock
 	if err := r.make(); err != nil {
-		return "", fmt.Errorf("the root of cgroups was removed, and cannot be made again: %w", err)
+		return "", fmt.Errorf("the root of the cgroups was removed, and cannot be made again: %w", err)
 	}
 	old.Close()
 	if r.Renewed != nil {
@@ -219,8 +215,7 @@ func (r *CgroupRoot) renew(was string) (string, error) {
 	return r.path, nil
 }
 
-// Remove removes the root. Cgroups that are still in it are an error, but not a
-// root that is gone already.
+// Remove removes the root. Cgroups in it are an error; a root that does not exist is not.
 func (r *CgroupRoot) Remove() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -231,23 +226,23 @@ func (r *CgroupRoot) Remove() error {
 	return nil
 }
 
-// owner is the part of a root's name that tells whose it is.
+// owner is the part of a root's name that identifies its owner.
 type owner struct {
-	// pidns is the inode of the pid namespace that pid counts in.
+	// pidns is the inode of the pid namespace of pid.
 	pidns uint64
 	pid   int
-	// salt tells apart those of equal numbers: both are used again.
+	// salt distinguishes owners whose numbers are equal: the kernel reuses both.
 	salt string
 }
 
-// newOwner is this process, each time with another salt.
+// newOwner returns this process as an owner, with a new salt.
 func newOwner() owner {
 	var salt [8]byte
 	_, _ = rand.Read(salt[:])
 	return owner{pidNamespace(), os.Getpid(), hex.EncodeToString(salt[:])}
 }
 
-// pidNamespace is the inode of the calling process's pid namespace; zero: unknown.
+// pidNamespace returns the inode of the calling process's pid namespace; zero: unknown.
 func pidNamespace() uint64 {
 	var s unix.Stat_t
 	if unix.Stat("/proc/self/ns/pid", &s) != nil {
@@ -258,15 +253,15 @@ func pidNamespace() uint64 {
 
 func (o owner) String() string { return fmt.Sprintf("%d-%d-%s", o.pid, o.pidns, o.salt) }
 
-// isCgroupName reports whether a file name is one of cgroupName's: nobody else's
-// cgroup has the hash of its own name.
+// isCgroupName reports whether a file name was made by cgroupName: it contains the hash of its
+// own name.
 func isCgroupName(file string) bool {
 	at := strings.LastIndexByte(file, '-')
 	return at > 0 && cgroupName(file[:at]) == file
 }
 
-// cgroupName makes a file name of any name: readable where that is possible,
-// told apart by a hash, and nothing that the kernel gives a meaning to.
+// cgroupName makes a unique file name from any name: readable where possible, with a hash, and
+// without special meaning for the kernel.
 func cgroupName(name string) string {
 	safe := safeName(name)
 	sum := sha256.Sum256([]byte(name))

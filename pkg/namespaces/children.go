@@ -10,10 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// HoldChild finds a child of a process, given by its pid in the innermost pid namespace
-// that it is in, and returns its pid here. What was learned by that is the child's as
-// long as a signal can be sent through held, a pidfd, afterwards: until the child is
-// reaped. The caller closes it. The parent must not be reaped meanwhile.
+// HoldChild finds a child of a process by its pid in the child's innermost pid namespace, and
+// returns its pid in this namespace. The result is certain as long as a signal can be sent
+// through held, a pidfd: the child has not been reaped then. The caller closes held. The
+// parent must not be reaped during the call.
 func HoldChild(parent, inner int) (pid int, held *os.File, err error) {
 	for _, pid := range Children(parent) {
 		fd, err := unix.PidfdOpen(pid, 0)
@@ -30,7 +30,7 @@ func HoldChild(parent, inner int) (pid int, held *os.File, err error) {
 	return 0, nil, os.ErrProcessDone
 }
 
-// stillThere reports an error when the process of a pidfd was reaped.
+// stillThere returns an error when the process of a pidfd was reaped.
 func stillThere(held *os.File) error {
 	if err := unix.PidfdSendSignal(int(held.Fd()), 0, nil, 0); err != nil {
 		return fmt.Errorf("cannot hold the process: %w", err)
@@ -38,8 +38,8 @@ func stillThere(held *os.File) error {
 	return nil
 }
 
-// isChild tells by a proc_pid_status(5) whether a process is a child of another and has
-// that pid in its own pid namespace.
+// isChild reports, from a proc_pid_status(5), whether a process is a child of parent and has
+// the pid inner in its own pid namespace.
 func isChild(status string, parent, inner int) bool {
 	var found [2]bool
 	for line := range strings.Lines(status) {

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// The child is the one that was meant, and no other process.
+// HoldChild finds the right child and no other process.
 func TestHoldChild(t *testing.T) {
 	cmd := exec.Command("sleep", "1000")
 	if err := cmd.Start(); err != nil {

@@ -13,21 +13,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// unchanged is -1, which the system calls take for "no change".
+// unchanged is -1, which the system calls read as "no change".
 const unchanged = 1<<32 - 1
 
-// Credentials is what a process becomes when it gives up its privileges.
+// Credentials are the user and groups of a process after it drops its privileges.
 type Credentials struct {
-	// UID and GID replace the real, effective and saved ids. 4294967295 is no id
-	// but "leave it as it is" to setresuid(2), and refused.
+	// UID and GID replace the real, effective and saved ids. 4294967295 is refused, because
+	// setresuid(2) reads it as "no change".
 	UID, GID uint32
-	// Groups are all supplementary groups. Empty means none.
+	// Groups are all supplementary groups. Empty: none.
 	Groups []uint32
 }
 
-// Apply sets the supplementary groups, then the group, then the user, for every
-// thread of the process, and then makes sure by Verify. Processes of that user cannot
-// look into this one. After an error the process must not go on.
+// Apply sets the supplementary groups, then the group, then the user, for every thread of the
+// process, and checks the result with Verify. Other processes of that user cannot read this
+// process's memory afterwards. After an error the process must not continue.
 func (c Credentials) Apply() error {
 	if c.UID == unchanged || c.GID == unchanged {
 		return fmt.Errorf("cannot become uid %d, gid %d: %d is not an id", c.UID, c.GID, uint32(unchanged))
@@ -52,16 +52,16 @@ func (c Credentials) Apply() error {
 	return c.Verify()
 }
 
-// conceal keeps other processes of the user that this process has become from its
-// memory and its descriptors, until the next execve (PR_SET_DUMPABLE of prctl(2),
-// ptrace(2)). A change of ids has done so, unless fs.suid_dumpable is not zero.
+// conceal denies processes of the same user access to this process's memory and descriptors,
+// until the next execve (PR_SET_DUMPABLE of prctl(2), ptrace(2)). A change of ids does the
+// same, unless fs.suid_dumpable is not zero.
 func conceal() error {
 	return os.NewSyscallError("prctl", unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0))
 }
 
-// Verify reads /proc and reports the first thread that has other ids or groups
-// than c, or, for a user that is not root, any capability that is in force, could
-// be put in force, or survives execve.
+// Verify reads /proc and returns an error about the first thread whose ids or groups differ
+// from c. For a user other than root it also rejects any capability that is effective,
+// permitted, or kept across execve.
 func (c Credentials) Verify() error {
 	threads, err := os.ReadDir("/proc/self/task")
 	if err != nil || len(threads) == 0 {
@@ -70,7 +70,7 @@ func (c Credentials) Verify() error {
 	for _, thread := range threads {
 		text, err := readProc("/proc/self/task/" + thread.Name() + "/status")
 		if errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ESRCH) {
-			continue // a thread that ended before open(2), or before read(2)
+			continue // the thread ended before open(2) or read(2)
 		}
 		if err != nil {
 			return fmt.Errorf("cannot verify credentials: %w", err)
@@ -82,8 +82,8 @@ func (c Credentials) Verify() error {
 	return nil
 }
 
-// readProc reads a file of the kernel's. Package os would try to wait for it, and ask
-// for its size.
+// readProc reads a file of procfs. Package os would use its poller, and ask for the size of
+// the file.
 func readProc(path string) (text []byte, err error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -138,7 +138,7 @@ func four(id uint32) string {
 	return strings.Join([]string{s, s, s, s}, " ")
 }
 
-// list prints a set of groups in one way, whatever its order.
+// list formats a set of groups independently of its order.
 func list(groups []uint32) string {
 	sorted := slices.Compact(slices.Sorted(slices.Values(groups)))
 	words := make([]string, len(sorted))

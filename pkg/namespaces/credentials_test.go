@@ -10,17 +10,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// credentialsTest is what the child that drops its privileges is told by its
-// environment, as JSON.
+// credentialsTest is the input of the child that drops its privileges, as JSON in its
+// environment.
 type credentialsTest struct {
 	To       Credentials
 	KeepCaps bool
 }
 
-// dropped is what became of it.
+// dropped is its result.
 type dropped struct {
 	Error   string
-	Threads []string // Uid, Gid and Groups of each
+	Threads []string // Uid, Gid and Groups of each thread
 	CapEff  string
 }
 
@@ -189,7 +189,7 @@ func TestVerifyOfThisProcess(t *testing.T) {
 	}
 }
 
-// Threads come and go while Verify looks.
+// Threads start and end while Verify reads them.
 func TestVerifyWhileThreadsEnd(t *testing.T) {
 	groups, err := os.Getgroups()
 	if err != nil {
@@ -211,7 +211,7 @@ func TestVerifyWhileThreadsEnd(t *testing.T) {
 			ended := make(chan struct{})
 			go func() {
 				defer close(ended)
-				runtime.LockOSThread() // ends with its goroutine
+				runtime.LockOSThread() // the thread ends with its goroutine
 			}()
 			<-ended
 		}

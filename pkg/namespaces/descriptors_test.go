@@ -8,7 +8,7 @@ import (
 
 func TestCloseOnExecFrom(t *testing.T) {
 	r, _ := pipe(t)
-	// A few free numbers beyond those of everybody else; the gap does not matter.
+	// A few unused numbers above all open descriptors; the gap does not matter.
 	var fds []int
 	for _, n := range []int{200, 201, 900} {
 		fd, err := unix.FcntlInt(r.Fd(), unix.F_DUPFD, n)

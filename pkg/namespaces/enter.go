@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Kinds returns each namespace of the set alone, in the order in which String
+// Kinds returns each namespace of the set as a set of its own, in the order in which String
 // prints them.
 func (f Flags) Kinds() []Flags {
 	var kinds []Flags
@@ -20,13 +20,13 @@ func (f Flags) Kinds() []Flags {
 	return kinds
 }
 
-// Enter moves the calling thread into a namespace: its goroutine must be locked to
-// it, and it must be the main thread if processes that it starts are to be there
-// as well. Into a pid namespace only those come. No thread of a Go program can
-// enter a namespace of users or of time (setns(2)).
+// Enter moves the calling thread into a namespace. Its goroutine must be locked to the thread;
+// it must be the main thread when processes that it starts are to be in the namespace as well.
+// For a pid namespace, only processes started later are in it. No thread of a Go program can
+// enter a user or time namespace (setns(2)).
 func Enter(which Flags, ns *os.File) error {
 	if which == NewMount {
-		// The kernel refuses a thread that shares its working directory with others.
+		// The kernel refuses a thread that shares its working directory with other threads.
 		if err := unix.Unshare(unix.CLONE_FS); err != nil {
 			return fmt.Errorf("cannot enter the %s namespace: %w", which, err)
 		}
@@ -37,7 +37,7 @@ func Enter(which Flags, ns *os.File) error {
 	return nil
 }
 
-// Differing returns the namespaces of a process that are not those of this one.
+// Differing returns the namespaces in which a process differs from this process.
 func Differing(pid int) (Flags, error) {
 	var all Flags
 	for _, n := range names {
@@ -53,22 +53,22 @@ func Differing(pid int) (Flags, error) {
 	return all, nil
 }
 
-// shares reports whether a process is in the same namespace as this one, of the kind
-// with that entry in /proc/PID/ns.
+// shares reports whether a process and this process have the same namespace, by the entry in
+// /proc/PID/ns.
 func shares(pid int, entry string) (bool, error) {
 	theirs, err := os.Stat(fmt.Sprintf("/proc/%d/ns/%s", pid, entry))
 	if err != nil {
-		return false, fmt.Errorf("cannot see its namespaces: %w", err)
+		return false, fmt.Errorf("cannot read its namespaces: %w", err)
 	}
 	ours, err := os.Stat("/proc/self/ns/" + entry)
 	if err != nil {
-		return false, fmt.Errorf("cannot see our namespaces: %w", err)
+		return false, fmt.Errorf("cannot read our namespaces: %w", err)
 	}
 	return os.SameFile(theirs, ours), nil
 }
 
-// OpenOf returns a descriptor of a namespace of a process. The caller closes it, and
-// makes sure that the process has not been reaped since its pid was learned.
+// OpenOf returns a descriptor of a namespace of a process. The caller closes it, and makes
+// sure that the process has not been reaped since its pid was read.
 func OpenOf(pid int, which Flags) (*os.File, error) {
 	for _, n := range names {
 		if n.flag == which {

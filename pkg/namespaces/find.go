@@ -8,10 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// FindProgram finds a program as execvp(3) would, in the directories of path instead of
-// this process's own PATH. Relative directories are left out. The error wraps
-// os.ErrNotExist when there is no such file, or os.ErrPermission when none that there
-// is can be executed.
+// FindProgram finds a program as execvp(3) does, in the directories of path instead of this
+// process's own PATH. It ignores relative directories. The error wraps os.ErrNotExist when no
+// such file exists, and os.ErrPermission when a file exists and none can be executed.
 func FindProgram(name, path string) (string, error) {
 	if strings.Contains(name, "/") {
 		return name, executable(name)
@@ -32,7 +31,7 @@ func FindProgram(name, path string) (string, error) {
 	return "", failed
 }
 
-// executable looks with the rights of the calling thread.
+// executable checks with the rights of the calling thread.
 func executable(file string) error {
 	info, err := os.Stat(file)
 	if err != nil {

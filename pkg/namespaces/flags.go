@@ -1,7 +1,6 @@
-// Package namespaces answers one question: how does the kernel do it? It clones
-// processes into namespaces, sets up what must be set up inside, moves links,
-// waits for them, drops privileges and keeps track of process trees. It knows
-// nothing of configurations, hooks or vassals.
+// Package namespaces wraps the kernel's system calls. It clones processes into namespaces,
+// prepares the inside, moves links, waits for them, drops privileges and tracks process trees.
+// It knows nothing of configurations, hooks or vassals.
 package namespaces
 
 import (
@@ -27,9 +26,8 @@ const (
 	NewTime   Flags = unix.CLONE_NEWTIME
 )
 
-// names lists the namespaces in the order in which they are printed: the name
-// uWSGI's documentation uses, the entry in /proc/PID/ns, and other names that
-// are understood.
+// names lists the namespaces in the order in which they are printed: the name in uWSGI's
+// documentation, the entry in /proc/PID/ns, and accepted aliases.
 var names = []struct {
 	flag    Flags
 	name    string
@@ -46,9 +44,9 @@ var names = []struct {
 	{NewTime, "time", "time", nil},
 }
 
-// ParseFlags reads a list of names separated by commas or spaces, such as
-// uWSGI's `pid,uts,net,ipc,fs`; mnt, mount and ns mean fs. Naming one twice is
-// harmless. An empty list and an unknown name are errors.
+// ParseFlags parses a list of names separated by commas or spaces, such as uWSGI's
+// `pid,uts,net,ipc,fs`; mnt, mount and ns mean fs. A name may occur twice. An empty list and
+// an unknown name are errors.
 func ParseFlags(list string) (Flags, error) {
 	words := strings.FieldsFunc(list, func(r rune) bool { return r == ',' || r == ' ' || r == '\t' })
 	if len(words) == 0 {
@@ -78,11 +76,11 @@ func known() string {
 	return (NewPID | NewUTS | NewNet | NewIPC | NewMount | NewUser | NewCgroup | NewTime).String()
 }
 
-// Has reports whether all of o are in f.
+// Has reports whether f contains all of o.
 func (f Flags) Has(o Flags) bool { return f&o == o }
 
-// String prints the names in a fixed order, as ParseFlags reads them. It is
-// empty for none.
+// String prints the names in a fixed order, in the syntax of ParseFlags. It is empty for an
+// empty set.
 func (f Flags) String() string {
 	var words []string
 	for _, n := range names {

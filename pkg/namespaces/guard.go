@@ -13,11 +13,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// guards are what an interface should say whose other end a tenant has, in
-// /proc/sys/net/FAMILY/conf/INTERFACE. Each is only changed where it has the value
-// that every new interface gets: any other was chosen for this one.
+// guards are the settings of an interface whose other end belongs to a tenant, in
+// /proc/sys/net/FAMILY/conf/INTERFACE. A setting is changed only when it has the default value
+// of new interfaces: any other value was chosen for this interface.
 var guards = []struct{ family, key, safe string }{
-	// First: from then on the tenant tells this host no routes.
+	// First: the tenant cannot add routes to this host from now on.
 	{"ipv6", "accept_ra", "0"},
 	{"ipv6", "accept_redirects", "0"},
 	{"ipv4", "accept_redirects", "0"},
@@ -26,12 +26,12 @@ var guards = []struct{ family, key, safe string }{
 	{"ipv4", "rp_filter", "1"},
 }
 
-// GuardLink makes an interface of the caller's network namespace one whose other end
-// cannot tell this host its routes, nor send from addresses that are reached by other
-// interfaces. A value that is not the default of new interfaces stays. Routes and
-// addresses that were advertised before are removed: it is best called before the
-// interface is up. An interface that is not there is no error, nor is a protocol that
-// the kernel does not have.
+// GuardLink protects this host from the other end of an interface of the caller's network
+// namespace: the other end can neither add routes here nor send from addresses that belong to
+// other interfaces. It keeps settings that differ from the default of new interfaces. It
+// removes routes and addresses that were advertised earlier, so it is best called before the
+// interface is up. A missing interface is no error, nor is a protocol that the kernel does not
+// have.
 func GuardLink(name string) error {
 	var failed []error
 	for _, g := range guards {
@@ -47,7 +47,7 @@ func GuardLink(name string) error {
 	return nil
 }
 
-// guard sets one value of an interface.
+// guard changes one setting of an interface.
 func guard(family, link, key, safe string) (changed bool, err error) {
 	of := func(name string) string { return "/proc/sys/net/" + family + "/conf/" + name + "/" + key }
 	now, err := readValue(of(link))
@@ -73,9 +73,9 @@ func readValue(path string) (string, error) {
 	return strings.TrimSpace(string(text)), err
 }
 
-// forgetAdvertised removes the routes and addresses of an interface that a router
-// advertisement has brought. It may have come between the moment when the interface
-// was switched on and the one when it was guarded.
+// forgetAdvertised removes the routes and addresses that router advertisements have added for
+// an interface. An advertisement may arrive after the interface was set up and before it was
+// guarded.
 func forgetAdvertised(name string) error {
 	link, err := find(name)
 	if errors.Is(err, unix.ENODEV) {
@@ -85,7 +85,7 @@ func forgetAdvertised(name string) error {
 		return err
 	}
 	if link.Attrs().Flags&net.FlagUp == 0 {
-		return nil // it has never heard anything
+		return nil // it has never received an advertisement
 	}
 	addresses, err := netlink.AddrList(link, unix.AF_INET6)
 	if err != nil {
@@ -101,7 +101,7 @@ func forgetAdvertised(name string) error {
 	return forgetRoutes(link.Attrs().Index)
 }
 
-// forgetRoutes removes the advertised routes that lead through an interface.
+// forgetRoutes removes the advertised routes through an interface.
 func forgetRoutes(index int) error {
 	dump := nl.NewNetlinkRequest(unix.RTM_GETROUTE, unix.NLM_F_DUMP)
 	dump.AddData(&nl.RtMsg{RtMsg: unix.RtMsg{Family: unix.AF_INET6}})
@@ -113,7 +113,7 @@ func forgetRoutes(index int) error {
 	for _, m := range routes {
 		if advertised(m, index) {
 			request := nl.NewNetlinkRequest(unix.RTM_DELROUTE, 0)
-			request.AddRawData(m) // it describes itself
+			request.AddRawData(m) // the message describes the route to remove
 			remove = append(remove, request)
 		}
 	}
@@ -134,9 +134,9 @@ func forgetRoutes(index int) error {
 	return err
 }
 
-// advertised reports whether a route of rtnetlink(7) leads through the interface with
-// that index and was advertised: by its protocol, or because it is the kernel's and
-// will expire.
+// advertised reports whether a route of rtnetlink(7) leads through the interface with that
+// index and was advertised: it has the protocol of advertisements, or it is the kernel's own
+// and expires.
 func advertised(route []byte, index int) bool {
 	about := nl.DeserializeRtMsg(route)
 	attributes, err := nl.ParseRouteAttrAsMap(route[about.Len():])

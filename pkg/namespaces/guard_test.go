@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// advertise is a process that calls itself a router, as soon as there is eth0, until it
+// advertise is a process that announces itself as a router on eth0, once eth0 exists, until it
 // is told to end.
 func advertise() (any, error) {
 	if _, err := os.Stdout.WriteString("\n"); err != nil {
@@ -55,20 +55,20 @@ func advertiseOnce() error {
 	defer unix.Close(fd)
 	message := make([]byte, 16+32)
 	message[0], message[4] = 134, 64
-	binary.BigEndian.PutUint16(message[6:], 1800)                                                    // is a default router for that long
-	message[16], message[17], message[18], message[19] = 3, 4, 64, 0xc0                              // a /64 on this link, to make addresses of
-	binary.BigEndian.PutUint32(message[20:], 3600)                                                   // valid
-	binary.BigEndian.PutUint32(message[24:], 3600)                                                   // and preferred
+	binary.BigEndian.PutUint16(message[6:], 1800)                                                    // lifetime as a default router
+	message[16], message[17], message[18], message[19] = 3, 4, 64, 0xc0                              // a /64 on this link, for address configuration
+	binary.BigEndian.PutUint32(message[20:], 3600)                                                   // valid lifetime
+	binary.BigEndian.PutUint32(message[24:], 3600)                                                   // preferred lifetime
 	copy(message[32:], netip.MustParseAddr("2001:db8:bad::").AsSlice())                              // the prefix
-	if err := unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_HOPS, 255); err != nil { // or it is not believed
+	if err := unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_HOPS, 255); err != nil { // receivers require 255
 		return err
 	}
 	to := &unix.SockaddrInet6{ZoneId: uint32(link.Attrs().Index), Addr: netip.MustParseAddr("ff02::1").As16()}
 	return unix.Sendto(fd, message, 0, to)
 }
 
-// advertisedTo lists what this host has believed: its routes and addresses through an
-// interface that are not its own.
+// advertisedTo lists the routes and addresses through an interface that this host has accepted
+// from advertisements.
 func advertisedTo(t *testing.T, name string) string {
 	t.Helper()
 	link, err := find(name)
@@ -97,7 +97,7 @@ func advertisedTo(t *testing.T, name string) string {
 	return strings.Join(found, "\n")
 }
 
-// A process behind a link can tell this host its routes, unless the link is guarded.
+// A process behind a link can add routes to this host, unless the link is guarded.
 func TestGuardLinkAgainstARouter(t *testing.T) {
 	if !isolated(t, inNewNet()) {
 		return
@@ -148,7 +148,7 @@ func TestGuardLinkAgainstARouter(t *testing.T) {
 	}
 }
 
-// Only what every new interface has is changed, and each time nothing else.
+// GuardLink changes only default values, and nothing else.
 func TestGuardLinkLeavesWhatWasChosen(t *testing.T) {
 	if !isolated(t, inNewNet()) {
 		return

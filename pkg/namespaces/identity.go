@@ -12,20 +12,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Identity means one process and never another, also after its end and by the file
-// system of another process. The zero value means none.
+// Identity identifies one process, even after its end and after a reboot. The zero value means
+// none.
 type Identity struct {
-	// Boot is that of the kernel, and Space the inode of the pid namespace in which
-	// PID counts.
+	// Boot identifies the boot of the kernel, and Space is the inode of the pid namespace of
+	// PID.
 	Boot  string `json:"boot"`
 	Space uint64 `json:"space"`
 	PID   int    `json:"pid"`
-	// Start is when it began, in clock ticks since the boot (proc_pid_stat(5)).
+	// Start is the start time, in clock ticks since the boot (proc_pid_stat(5)).
 	Start uint64 `json:"start"`
 }
 
-// IdentityOf returns that of a process of the caller's pid namespace. The process
-// must not be reaped before it returns.
+// IdentityOf returns the identity of a process in the caller's pid namespace. The process must
+// not be reaped before it returns.
 func IdentityOf(pid int) (i Identity, err error) {
 	i.PID, i.Space = pid, pidNamespace()
 	if i.Boot, err = bootID(); err == nil {
@@ -35,12 +35,12 @@ func IdentityOf(pid int) (i Identity, err error) {
 		err = errors.New("there is no pid namespace in /proc")
 	}
 	if err != nil {
-		return Identity{}, fmt.Errorf("cannot tell process %d from others: %w", pid, err)
+		return Identity{}, fmt.Errorf("cannot identify process %d: %w", pid, err)
 	}
 	return i, nil
 }
 
-// bootID is new each time that the kernel starts (random(4)).
+// bootID changes with each boot of the kernel (random(4)).
 func bootID() (string, error) {
 	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	return strings.TrimSpace(string(text)), err
@@ -55,8 +55,8 @@ func startOf(pid int) (uint64, error) {
 	return strconv.ParseUint(fields[19], 10, 64)
 }
 
-// hold opens a pidfd of the process. The error is os.ErrProcessDone when it is not
-// there any more, or cannot be seen from here.
+// hold opens a pidfd of the process. The error is os.ErrProcessDone when the process has ended
+// or is not visible from here.
 func (i Identity) hold() (pidfd int, err error) {
 	if i.PID <= 0 {
 		return -1, os.ErrProcessDone
@@ -68,7 +68,7 @@ func (i Identity) hold() (pidfd int, err error) {
 	if err != nil {
 		return -1, fmt.Errorf("cannot hold process %d: %w", i.PID, err)
 	}
-	// The pid could have been given to another one before it was opened: not after.
+	// The pid may have been reused before it was opened, but not afterwards.
 	if now, err := IdentityOf(i.PID); err != nil || now != i {
 		unix.Close(pidfd)
 		return -1, os.ErrProcessDone
@@ -76,8 +76,8 @@ func (i Identity) hold() (pidfd int, err error) {
 	return pidfd, nil
 }
 
-// Lives reports whether the process is there, also as a zombie, and true when that
-// cannot be found out.
+// Lives reports whether the process exists, also as a zombie. It returns true when the answer
+// is unknown.
 func (i Identity) Lives() bool {
 	pidfd, err := i.hold()
 	if err == nil {
@@ -86,8 +86,8 @@ func (i Identity) Lives() bool {
 	return !errors.Is(err, os.ErrProcessDone)
 }
 
-// End kills the process, if it is there, and returns when it is dead. When ctx ends
-// before, the error says so.
+// End kills the process, if it exists, and returns when it is dead. It returns an error when
+// ctx ends first.
 func (i Identity) End(ctx context.Context) error {
 	pidfd, err := i.hold()
 	if errors.Is(err, os.ErrProcessDone) {
@@ -96,7 +96,7 @@ func (i Identity) End(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	held := os.NewFile(uintptr(pidfd), "pidfd") // in the runtime's poller: it costs no thread
+	held := os.NewFile(uintptr(pidfd), "pidfd") // in the runtime's poller: it takes no thread
 	defer held.Close()
 	if err := unix.PidfdSendSignal(pidfd, unix.SIGKILL, nil, 0); err != nil && !errors.Is(err, unix.ESRCH) {
 		return fmt.Errorf("cannot kill process %d: %w", i.PID, err)
@@ -120,12 +120,12 @@ func (i Identity) End(ctx context.Context) error {
 	return nil
 }
 
-// NetworkID names the network namespace of the calling thread among all that this
-// machine has had (socket(7), SO_NETNS_COOKIE).
+// NetworkID identifies the network namespace of the calling thread among all that this machine
+// has had (socket(7), SO_NETNS_COOKIE).
 func NetworkID() (string, error) {
 	boot, err := bootID()
 	if err != nil {
-		return "", fmt.Errorf("cannot tell this network from others: %w", err)
+		return "", fmt.Errorf("cannot identify this network: %w", err)
 	}
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -134,7 +134,7 @@ func NetworkID() (string, error) {
 	defer unix.Close(fd)
 	cookie, err := unix.GetsockoptUint64(fd, unix.SOL_SOCKET, unix.SO_NETNS_COOKIE)
 	if err != nil {
-		return "", fmt.Errorf("cannot tell this network from others: %w", err)
+		return "", fmt.Errorf("cannot identify this network: %w", err)
 	}
 	return boot + "/" + strconv.FormatUint(cookie, 10), nil
 }

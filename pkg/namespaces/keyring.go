@@ -9,9 +9,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Keyrings reports whether processes can be given session keyrings of their own: nil, or
-// why the kernel, or a filter of system calls, has none. It tries with a thread that
-// ends.
+// Keyrings reports whether processes can get session keyrings of their own. It returns nil, or
+// the error of the kernel or of a system call filter. It tries on a thread that then ends.
 func Keyrings() error {
 	done := make(chan error)
 	go func() {
@@ -21,9 +20,9 @@ func Keyrings() error {
 	return <-done
 }
 
-// joinKeyring gives the calling thread, and what it starts from here on, a session
-// keyring with nothing in it: one has no name, so that no other process can join it, and
-// ends with its last process (session-keyring(7)).
+// joinKeyring gives the calling thread, and the processes that it starts later, an empty
+// session keyring. The keyring has no name, so that no other process can join it, and ends
+// with its last process (session-keyring(7)).
 func joinKeyring() error {
 	if _, err := unix.KeyctlInt(unix.KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0); err != nil {
 		return fmt.Errorf("cannot make a session keyring: %w", os.NewSyscallError("keyctl", err))
@@ -31,8 +30,8 @@ func joinKeyring() error {
 	return nil
 }
 
-// leaveKeyring is joinKeyring for a thread that may do without: where there can be no
-// keys there is none to be found either.
+// leaveKeyring calls joinKeyring where a failure is acceptable: on a kernel without keyrings
+// there is no key to find.
 func leaveKeyring() error {
 	err := joinKeyring()
 	if errors.Is(err, unix.ENOSYS) || errors.Is(err, unix.EPERM) {

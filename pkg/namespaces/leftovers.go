@@ -13,9 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Remaining returns those of some interfaces of the caller's network namespace that
-// are still there: with that index and that hardware address, whatever their names
-// are by now. An index is not given twice unless that is asked for.
+// Remaining returns the links of a list that still exist in the caller's network namespace: it
+// compares the index and the hardware address, not the name. The kernel does not reuse an
+// index unless a request asks for it.
 func Remaining(links []Peer) (there []Peer, err error) {
 	for _, l := range links {
 		link, err := netlink.LinkByIndex(l.Index)
@@ -31,12 +31,12 @@ func Remaining(links []Peer) (there []Peer, err error) {
 	return there, nil
 }
 
-// AwaitDoomed blocks until the interfaces are gone whose other ends are in a network
-// namespace that ends just now: the kernel takes both down in its own time, and so
-// long their names are taken. It begins to end when the last process and the last
-// socket of it are gone, which may be some time after the death of its processes:
-// until then it is known by its number (see NetworkNumber), if that is among numbers.
-// When ctx ends before, the error names what is left.
+// AwaitDoomed blocks until the links to a dying network namespace are gone. The kernel removes
+// both ends of such a link some time later, and their names are in use until then. A network
+// namespace begins to die when its last process and its last socket are gone, which may be
+// some time after the death of its processes. Until then it is recognized by its number (see
+// NetworkNumber), if numbers contains it. When ctx ends first, the error names the remaining
+// links.
 func AwaitDoomed(ctx context.Context, numbers []int) error {
 	news, err := subscribe()
 	if err != nil {
@@ -49,7 +49,7 @@ func AwaitDoomed(ctx context.Context, numbers []int) error {
 	if err != nil {
 		return err
 	}
-	// Those that come meanwhile are not waited for: on a busy host there are always
+	// It ignores links that become doomed during the wait: on a busy host there are always
 	// some.
 	waited := map[int]bool{}
 	for _, l := range left {
@@ -67,11 +67,11 @@ func AwaitDoomed(ctx context.Context, numbers []int) error {
 	for i, l := range left {
 		list[i] = l.Name
 	}
-	return fmt.Errorf("links of networks that end are still there: %s", strings.Join(list, ", "))
+	return fmt.Errorf("links of dying network namespaces still exist: %s", strings.Join(list, ", "))
 }
 
-// doomed lists the interfaces here that have an end in a network namespace which the
-// kernel takes down, and so has no number any more, or which has one of numbers.
+// doomed lists the links to network namespaces that the kernel is removing and that therefore
+// have no number any more, or that have one of numbers.
 func doomed(numbers []int) (found []Peer, err error) {
 	messages, err := dumpLinks()
 	if err != nil {
@@ -94,8 +94,9 @@ func doomed(numbers []int) (found []Peer, err error) {
 	return found, nil
 }
 
-// dumpLinks lists the interfaces of the caller's network namespace as rtnetlink(7)
-// has them. A dump during which others make links may miss some: it is made again.
+// dumpLinks lists the links of the caller's network namespace in the form of rtnetlink(7). It
+// repeats a dump that was interrupted, because links that other processes make during a dump
+// may be missing from it.
 func dumpLinks() (messages [][]byte, err error) {
 	for range dumpTries {
 		dump := nl.NewNetlinkRequest(unix.RTM_GETLINK, unix.NLM_F_DUMP)
@@ -108,6 +109,5 @@ func dumpLinks() (messages [][]byte, err error) {
 	return messages, nil
 }
 
-// dumpTries is how often a dump that others interrupt is made. What the last one has
-// found counts.
+// dumpTries limits the repetitions of an interrupted dump. The result of the last one is used.
 const dumpTries = 10

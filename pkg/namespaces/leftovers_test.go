@@ -14,8 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A link is the one that was noted by its index and its address, whatever it is
-// called by now.
+// A link is recognized by its index and its address, whatever its name is now.
 func TestRemaining(t *testing.T) {
 	if !isolated(t, inNewNet()) {
 		return
@@ -43,7 +42,7 @@ func TestRemaining(t *testing.T) {
 	}
 	for _, err := range []error{
 		netlink.LinkSetName(renamed, "new"), netlink.LinkSetHardwareAddr(other, mac(t, "02:00:00:00:00:09")),
-		CreateVeth(Veth{Host: "gone", Peer: "again", Netns: netns}), // the name alone is nothing
+		CreateVeth(Veth{Host: "gone", Peer: "again", Netns: netns}), // the same name is not enough
 	} {
 		if err != nil {
 			t.Fatal(err)
@@ -59,7 +58,7 @@ func TestRemaining(t *testing.T) {
 	}
 }
 
-// Links of a network that ends are waited for, those of one that goes on are not.
+// Links of a dying network namespace are waited for; links of a living one are not.
 func TestAwaitDoomed(t *testing.T) {
 	if !isolated(t, inNewNet()) {
 		return
@@ -74,7 +73,7 @@ func TestAwaitDoomed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "links of networks that end are still there: stays"
+	want := "links of dying network namespaces still exist: stays"
 	if err := AwaitDoomed(short, []int{stays}); err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
@@ -107,7 +106,7 @@ func TestAwaitDoomed(t *testing.T) {
 	}
 }
 
-// A process is killed by its identity, and another that has its pid is not.
+// A process is killed by its identity; another process with the same pid is not.
 func TestIdentity(t *testing.T) {
 	needRoot(t)
 	a := act(t, newSpawner(t), "interfaces", Command{Namespaces: NewNet})
@@ -146,7 +145,7 @@ func TestIdentity(t *testing.T) {
 	}
 }
 
-// A network is told from another.
+// Two network namespaces have different identities.
 func TestNetworkID(t *testing.T) {
 	needRoot(t)
 	here, err := NetworkID()

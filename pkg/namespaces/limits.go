@@ -13,32 +13,33 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Limits are the rights of a process that another one is to have no more than.
+// Limits are the rights of one process, as an upper bound for another process.
 type Limits struct {
 	UID, GID uint32
 	Groups   []uint32
-	// KeepGroups: nobody can change groups in its user namespace, nor could it.
+	// KeepGroups: the process's user namespace does not allow changes of groups.
 	KeepGroups bool
-	// The sets of capabilities, each a bit (capabilities(7)).
+	// The sets of capabilities, one bit each (capabilities(7)).
 	Inheritable, Permitted, Effective, Bounding, Ambient uint64
-	// NoNewPrivs: no program that it executes gets more (PR_SET_NO_NEW_PRIVS).
+	// NoNewPrivs: no execve gives more rights (PR_SET_NO_NEW_PRIVS).
 	NoNewPrivs bool
 }
 
-// LimitsOf reads those of a process from /proc. Mapped gives the ids as they are in
-// its user namespace; an id that is none there is an error. So is a program that was
-// executed with rights of its file, such as one with the set-user-id bit: those are
-// not the rights of the user who runs it, and it may have given itself all of them.
+// LimitsOf reads the limits of a process from /proc. With mapped, it returns the ids as they
+// are in the process's user namespace, and an id without a mapping is an error. It also
+// returns an error when the process runs a program that got rights from its file, such as the
+// set-user-id bit: those are not the rights of the user who runs it, and the program may have
+// given itself all of them.
 func LimitsOf(pid int, mapped bool) (Limits, error) {
 	l, err := limitsOf(pid)
-	if err == nil { // after the rights were read: it may have executed another meanwhile
+	if err == nil { // after the rights were read: the process may have executed another program in the meantime
 		err = gainsNothing(pid)
 	}
 	if err == nil && mapped {
 		err = l.translate(pid)
 	}
 	if err != nil {
-		return Limits{}, fmt.Errorf("cannot tell the rights of process %d: %w", pid, err)
+		return Limits{}, fmt.Errorf("cannot read the rights of process %d: %w", pid, err)
 	}
 	return l, nil
 }
@@ -70,14 +71,14 @@ func limitsOf(pid int) (l Limits, err error) {
 	if len(fields) > 0 {
 		return l, fmt.Errorf("/proc/%d/status lacks some of them", pid)
 	}
-	if differ && l.UID != 0 { // they are those of another of its ids
+	if differ && l.UID != 0 { // the capabilities belong to another of its ids
 		l.Inheritable, l.Permitted, l.Effective, l.Ambient = 0, 0, 0, 0
 	}
 	return l, nil
 }
 
-// own reads four ids: real, effective, saved, of files. Where they differ the real one
-// counts, or one of the others instead of root.
+// own parses four ids: real, effective, saved and file system. When they differ it uses the
+// real one, or another one instead of root.
 func own(into *uint32, differ *bool) func(string) error {
 	return func(value string) error {
 		ids := parseList(value)
@@ -95,15 +96,15 @@ func own(into *uint32, differ *bool) func(string) error {
 	}
 }
 
-// gainsNothing reports an error when the kernel has told the program of a process that
-// its execution gave it rights (AT_SECURE of getauxval(3)).
+// gainsNothing returns an error when the kernel has told the program of a process that execve
+// gave it rights (AT_SECURE of getauxval(3)).
 func gainsNothing(pid int) error {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/auxv", pid))
 	if err != nil {
 		return err
 	}
 	secure, ok := auxiliary(text, 8)
-	if !ok { // a program of 32 bits
+	if !ok { // a 32-bit program
 		secure, ok = auxiliary(text, 4)
 	}
 	switch {
@@ -115,9 +116,8 @@ func gainsNothing(pid int) error {
 	return nil
 }
 
-// auxiliary finds AT_SECURE in an auxiliary vector (proc_pid_auxv(5)). It is not ok when
-// the words of the vector do not have that many bytes: it would not tell the size of a
-// page.
+// auxiliary finds AT_SECURE in an auxiliary vector (proc_pid_auxv(5)). ok is false when the
+// vector, read in words of size bytes, contains no page size: its words have another size.
 func auxiliary(vector []byte, size int) (secure uint64, ok bool) {
 	const end, pageSize, wanted = 0, 6, 23
 	word := func(b []byte) uint64 {
@@ -145,7 +145,7 @@ func bits(into *uint64) func(string) error {
 	}
 }
 
-// translate turns the ids of this process's user namespace into those of the other.
+// translate converts the ids of this process's user namespace to ids of the process's.
 func (l *Limits) translate(pid int) error {
 	inside := func(file string, ids ...*uint32) error {
 		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/%s", pid, file))
@@ -176,7 +176,7 @@ func (l *Limits) translate(pid int) error {
 	return inside("gid_map", groups...)
 }
 
-// mappedID looks an id up in a map of user_namespaces(7), from the outside.
+// mappedID looks up an outside id in a map of user_namespaces(7).
 func mappedID(text string, id uint32) (uint32, error) {
 	lines := bufio.NewScanner(strings.NewReader(text))
 	for lines.Scan() {
@@ -185,13 +185,13 @@ func mappedID(text string, id uint32) (uint32, error) {
 			return f[0] + id - f[1], nil
 		}
 	}
-	return 0, fmt.Errorf("%d is nobody in there", id)
+	return 0, fmt.Errorf("id %d is not mapped in the user namespace", id)
 }
 
-// Confine gives up every right beyond l, for the calling thread and what it starts. Its
-// goroutine must be locked to it. A program that is executed then has the rights that
-// one of the process's own would have. After an error the process must not go on. One
-// that is not root has no right that l lacks.
+// Confine gives up every right beyond l, for the calling thread and the processes that it
+// starts. Its goroutine must be locked to the thread. A program that the thread executes has
+// the rights of a program of the confining process. After an error the process must not
+// continue. A thread that is not root has no right that l lacks.
 func (l Limits) Confine() error {
 	if err := l.confine(); err != nil {
 		return fmt.Errorf("cannot be confined: %w", err)
@@ -210,7 +210,7 @@ func (l Limits) confine() error {
 		if l.Bounding>>capability&1 != 0 {
 			continue
 		}
-		// EINVAL: the kernel knows no more of them.
+		// EINVAL: the last capability that the kernel knows has been passed.
 		if err := unix.Prctl(unix.PR_CAPBSET_DROP, uintptr(capability), 0, 0, 0); err != nil && err != unix.EINVAL {
 			return os.NewSyscallError("prctl", err)
 		}
@@ -223,17 +223,17 @@ func (l Limits) confine() error {
 	if err := l.become(); err != nil {
 		return err
 	}
-	// Other threads have all rights still. The kernel makes the memory unreadable for
-	// that user, too, unless fs.suid_dumpable says otherwise.
+	// Other threads still have all rights. The kernel also makes the memory unreadable for
+	// that user, unless fs.suid_dumpable says otherwise.
 	if err := conceal(); err != nil {
 		return err
 	}
 	return l.limit()
 }
 
-// become sets the ids of this thread only: package syscall would set those of all,
-// and the others may be in another user namespace. The thread may keep capabilities:
-// limit is next.
+// become sets the ids of this thread only. Package syscall would set the ids of all threads,
+// and those may be in another user namespace. The thread may keep capabilities, which limit
+// then reduces.
 func (l Limits) become() error {
 	if !l.KeepGroups {
 		var first unsafe.Pointer
@@ -261,7 +261,7 @@ func (l Limits) become() error {
 	return nil
 }
 
-// limit leaves the thread of its capabilities those that l has.
+// limit reduces the thread's capabilities to the capabilities of l.
 func (l Limits) limit() error {
 	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 	var sets [2]unix.CapUserData

@@ -39,12 +39,12 @@ func TestLimitsOfNobody(t *testing.T) {
 	if err := cmd.Run(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := LimitsOf(cmd.Process.Pid, false); err == nil || !strings.Contains(err.Error(), "cannot tell the rights") {
+	if _, err := LimitsOf(cmd.Process.Pid, false); err == nil || !strings.Contains(err.Error(), "cannot read the rights") {
 		t.Errorf("of a process that is gone: %v", err)
 	}
 }
 
-// Where the ids of a process differ it is whoever has fewer rights.
+// When the ids of a process differ, the id with fewer rights counts.
 func TestOwnID(t *testing.T) {
 	for ids, want := range map[string]uint32{
 		"0\t0\t0\t0": 0, "4001\t4001\t4001\t4001": 4001, "4001\t0\t0\t0": 4001, "0\t33\t0\t33": 33, "0\t0\t33\t0": 33, "4001\t33\t33\t33": 4001,
@@ -96,8 +96,8 @@ func TestMappedID(t *testing.T) {
 	}
 }
 
-// confined is the role of a process that gives up what the process lacks whose pid its
-// environment has, and returns the rights of a program that it executes then.
+// confined is the role of a process that takes on the limits of the process whose pid is in
+// its environment, and returns the rights of a program that it executes then.
 func confined() (any, error) {
 	pid, err := strconv.Atoi(os.Getenv("MODEL"))
 	if err != nil {
@@ -118,8 +118,8 @@ func confined() (any, error) {
 	return LimitsOf(program.Process.Pid, false)
 }
 
-// A program that is executed by one who is confined to the rights of another process has
-// those of that process, also when that is root or has capabilities.
+// A program of a confined process has the rights of the confining process, also when that is
+// root or has capabilities.
 func TestConfine(t *testing.T) {
 	needRoot(t)
 	for name, args := range map[string][]string{

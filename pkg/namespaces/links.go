@@ -12,24 +12,24 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Veth is a pair of connected interfaces to make: one end here, the other in a
-// network namespace.
+// Veth describes a pair of connected interfaces: one end in the caller's network namespace,
+// the other in Netns.
 type Veth struct {
 	// Host is the name of the end in the caller's namespace. Required.
 	Host string
-	// Peer is the name of the other end, which is born in Netns. Required.
+	// Peer is the name of the other end, which is created in Netns. Required.
 	Peer string
-	// Netns is where the peer is born. Nil: with its host end.
+	// Netns is the network namespace of the peer. Nil: the caller's.
 	Netns *os.File
-	// HostMAC and PeerMAC fix the hardware addresses, so that nobody else sets
-	// them later. Nil: the kernel's choice.
+	// HostMAC and PeerMAC set the hardware addresses when the pair is created, so that udev
+	// does not set them later. Nil: the kernel's choice.
 	HostMAC, PeerMAC net.HardwareAddr
-	// Alias is a note on the host end that says whose it is. Optional.
+	// Alias is a note on the host end that names its owner. Optional.
 	Alias string
 }
 
-// CreateVeth makes the pair in one message: at no time is the peer in the wrong
-// namespace or without its name.
+// CreateVeth makes the pair in one message: the peer is never in the wrong namespace or
+// without its name.
 func CreateVeth(v Veth) error {
 	attributes := netlink.NewLinkAttrs()
 	attributes.Name, attributes.HardwareAddr, attributes.Alias = v.Host, v.HostMAC, v.Alias
@@ -43,7 +43,7 @@ func CreateVeth(v Veth) error {
 	if v.Alias == "" {
 		return nil
 	}
-	// The kernel takes the alias of a link that exists, not of one to be made.
+	// The kernel sets the alias of an existing link only.
 	if err := netlink.LinkSetAlias(pair, v.Alias); err != nil {
 		_ = netlink.LinkDel(pair)
 		return fmt.Errorf("cannot set the alias of %q: %w", v.Host, err)
@@ -51,18 +51,18 @@ func CreateVeth(v Veth) error {
 	return nil
 }
 
-// DerivedMAC is a hardware address that is always the same for the same words, such as
-// the name of a link and which end of it is meant. One that is new with each life of a
-// link is looked for by its neighbours at the old one, for up to half a minute.
+// DerivedMAC returns a hardware address that is always the same for the same words, such as
+// the name of a link and its end. When a link had a new address in each of its lives, its
+// neighbours would send to the old one for up to half a minute.
 func DerivedMAC(words ...string) net.HardwareAddr {
 	sum := sha256.Sum256([]byte(strings.Join(words, "\x00")))
 	mac := net.HardwareAddr(sum[:6])
-	mac[0] = mac[0]&^1 | 2 // of one interface, and given by whoever runs this host (IEEE 802)
+	mac[0] = mac[0]&^1 | 2 // an individual address, administered locally (IEEE 802)
 	return mac
 }
 
-// MoveLink moves an interface of the caller's network namespace into another,
-// addressed by descriptor: it cannot mean a namespace that came later.
+// MoveLink moves an interface of the caller's network namespace into the namespace of a
+// descriptor, which cannot name a later namespace.
 func MoveLink(name string, netns *os.File) error {
 	link, err := find(name)
 	if err == nil {
@@ -74,9 +74,9 @@ func MoveLink(name string, netns *os.File) error {
 	return nil
 }
 
-// AddAddress gives an interface an address with its prefix length, such as
-// 192.0.2.1/24 or 2001:db8::1/64. An IPv6 address is usable at once: nobody else
-// can have it, so duplicate address detection is skipped.
+// AddAddress adds an address with its prefix length to an interface, such as 192.0.2.1/24 or
+// 2001:db8::1/64. An IPv6 address is usable at once: no other host has it, so duplicate
+// address detection is skipped.
 func AddAddress(name, cidr string) error {
 	link, err := find(name)
 	if err == nil {
@@ -94,7 +94,7 @@ func AddAddress(name, cidr string) error {
 	return nil
 }
 
-// SetUp switches an interface on.
+// SetUp sets an interface up.
 func SetUp(name string) error {
 	link, err := find(name)
 	if err == nil {
@@ -106,9 +106,8 @@ func SetUp(name string) error {
 	return nil
 }
 
-// DeleteLink removes an interface, and with it the other end of a veth pair. The
-// interface is out of the caller's namespace when it returns; one that is not
-// there is an error.
+// DeleteLink deletes an interface, and with it the other end of a veth pair. When it returns,
+// the interface has left the caller's namespace. A missing interface is an error.
 func DeleteLink(name string) error {
 	link, err := find(name)
 	if err == nil {
@@ -117,7 +116,7 @@ func DeleteLink(name string) error {
 	if err != nil {
 		return fmt.Errorf("cannot delete link %q: %w", name, err)
 	}
-	// By index: the name may be somebody else's by now.
+	// By index: another interface may have the name by now.
 	var missing netlink.LinkNotFoundError
 	switch _, err := netlink.LinkByIndex(link.Attrs().Index); {
 	case err == nil:
@@ -141,7 +140,7 @@ func LinkNames() ([]string, error) {
 	return found, nil
 }
 
-// find looks an interface up; one that is not there is ENODEV.
+// find looks up an interface; it returns ENODEV when there is none.
 func find(name string) (netlink.Link, error) {
 	link, err := netlink.LinkByName(name)
 	if _, ok := errors.AsType[netlink.LinkNotFoundError](err); ok {

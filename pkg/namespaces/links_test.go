@@ -21,7 +21,7 @@ type link struct {
 	Addresses []string
 }
 
-// interfaces tells the interfaces that are there when it is told to.
+// interfaces returns the interfaces that exist when the role continues.
 func interfaces() (any, error) {
 	if err := untilTold(); err != nil {
 		return nil, err
@@ -45,7 +45,7 @@ func interfaces() (any, error) {
 	return found, nil
 }
 
-// neighbour is a process in another network namespace, and that namespace.
+// neighbour starts a process in another network namespace, and opens that namespace.
 func neighbour(t *testing.T, role string, env ...string) (*actor, *os.File) {
 	t.Helper()
 	a := act(t, newSpawner(t), role, Command{Namespaces: NewNet, Env: env})
@@ -82,7 +82,7 @@ func TestCreateVethIntoANamespace(t *testing.T) {
 	}
 	a, netns := neighbour(t, "interfaces")
 	const host, peer = "02:00:00:00:00:01", "02:00:00:00:00:02"
-	// The peer may have a name that is taken here.
+	// The peer may have a name that an interface here has.
 	v := Veth{Host: "web0", Peer: "lo2", Netns: netns, HostMAC: mac(t, host), PeerMAC: mac(t, peer), Alias: "of a test"}
 	if err := CreateVeth(Veth{Host: "lo2", Peer: "other"}); err != nil {
 		t.Fatal(err)
@@ -187,7 +187,7 @@ func TestAddresses(t *testing.T) {
 		if err := AddAddress("a", cidr); err != nil {
 			t.Fatal(err)
 		}
-		// Without duplicate address detection one can bind at once.
+		// Without duplicate address detection the address can be bound at once.
 		ip, _, _ := net.ParseCIDR(cidr)
 		l, err := net.Listen("tcp", net.JoinHostPort(ip.String(), "0"))
 		if err != nil {
@@ -212,8 +212,7 @@ func TestAddresses(t *testing.T) {
 	}
 }
 
-// What is made is gone when DeleteLink returns, on both sides, and the name is
-// free.
+// When DeleteLink returns, both ends are gone and the name is free.
 func TestCreateAndDelete(t *testing.T) {
 	if !isolated(t, inNewNet()) {
 		return
@@ -241,7 +240,7 @@ func TestCreateAndDelete(t *testing.T) {
 	}
 }
 
-// The end of a namespace takes the peer, and with it the host end.
+// The end of a namespace removes the peer, and with it the host end.
 func TestTheDeathOfANamespace(t *testing.T) {
 	if !isolated(t, inNewNet()) {
 		return
@@ -257,8 +256,7 @@ func TestTheDeathOfANamespace(t *testing.T) {
 	eventually(t, "no link is left", func() bool { return strings.Join(linkNames(t), " ") == "lo" })
 }
 
-// Of the interfaces here, those of one namespace are told from those of another
-// and from pairs that lead nowhere else.
+// PeersOf returns the interfaces whose peers are in one namespace, and no others.
 func TestPeersOf(t *testing.T) {
 	if !isolated(t, inNewNet()) {
 		return
@@ -286,8 +284,8 @@ func TestPeersOf(t *testing.T) {
 	}
 }
 
-// What is in another namespace is seen from here, with its addresses, and none of
-// ours.
+// LinksOf returns the interfaces of another namespace with their addresses, and none of this
+// one.
 func TestLinksOf(t *testing.T) {
 	if !isolated(t, inNewNet()) {
 		return

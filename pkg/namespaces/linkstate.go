@@ -11,20 +11,19 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// LinkState is how far an interface must have come to be waited for no longer. Each
-// state includes the ones before it.
+// LinkState is the state of an interface that a wait is for. Each state includes the ones
+// before it.
 type LinkState int
 
 const (
-	// LinkThere means that the interface exists. The loopback interface always does,
-	// and must be up.
+	// LinkThere means that the interface exists. The loopback interface always exists, and
+	// must be up.
 	LinkThere LinkState = iota
-	// LinkUp means that the interface is switched on and has a carrier (IFF_UP and
-	// IFF_LOWER_UP, netdevice(7)).
+	// LinkUp means that the interface is up and has a carrier (IFF_UP and IFF_LOWER_UP,
+	// netdevice(7)).
 	LinkUp
-	// LinkAddress means that the interface has an address beyond the link-local ones
-	// that can be used: duplicate address detection is over (rtnetlink(7),
-	// IFA_F_TENTATIVE).
+	// LinkAddress means that the interface has a usable address that is not link-local:
+	// duplicate address detection is complete (rtnetlink(7), IFA_F_TENTATIVE).
 	LinkAddress
 )
 
@@ -37,15 +36,15 @@ type LinkWait struct {
 	State LinkState
 }
 
-// maxAltName is the longest alternative name of an interface (ALTIFNAMSIZ - 1).
+// maxAltName is the length of the longest alternative name (ALTIFNAMSIZ - 1).
 const maxAltName = 127
 
-// ParseLinkWait reads eth0, eth0:up or eth0:address.
+// ParseLinkWait parses eth0, eth0:up or eth0:address.
 func ParseLinkWait(text string) (w LinkWait, err error) {
-	name, state, ok := strings.Cut(text, ":") // no name has a colon (dev_valid_name)
+	name, state, ok := strings.Cut(text, ":") // no name contains a colon (dev_valid_name)
 	i := slices.Index(linkStates, state)
 	if i < 0 || ok && i == 0 {
-		return w, fmt.Errorf("an interface cannot be waited for to be %q", state)
+		return w, fmt.Errorf("%q is not a state of an interface", state)
 	}
 	if name == "" || len(name) > maxAltName || strings.ContainsAny(name, "/ \t\n") {
 		return w, fmt.Errorf("%q cannot be an interface", name)
@@ -53,7 +52,7 @@ func ParseLinkWait(text string) (w LinkWait, err error) {
 	return LinkWait{name, LinkState(i)}, nil
 }
 
-// String prints as ParseLinkWait reads.
+// String prints the syntax of ParseLinkWait.
 func (w LinkWait) String() string {
 	if w.State == LinkThere {
 		return w.Name
@@ -61,17 +60,17 @@ func (w LinkWait) String() string {
 	return w.Name + ":" + linkStates[w.State]
 }
 
-// seenLink is an interface as a dump of rtnetlink(7) shows it.
+// seenLink is an interface in a dump of rtnetlink(7).
 type seenLink struct {
 	index    int32
-	names    []string // the first is its own
+	names    []string // the first is its own name
 	up       bool
 	carrier  bool
 	loopback bool
-	address  bool // one that can be used
+	address  bool // it has a usable address
 }
 
-// meets reports whether the interface has come as far as w asks for.
+// meets reports whether the interface is in the state that w waits for.
 func (l *seenLink) meets(w LinkWait) bool {
 	if !slices.Contains(l.names, w.Name) {
 		return false
@@ -100,8 +99,8 @@ func (l *seenLink) String() string {
 	return l.names[0] + state
 }
 
-// seeLinks dumps the interfaces in the network namespace of the calling thread and
-// which of them have addresses that can be used.
+// seeLinks dumps the interfaces in the network namespace of the calling thread, and whether
+// they have usable addresses.
 func seeLinks() (links []*seenLink, err error) {
 	err = dump(unix.RTM_GETLINK, func(m syscall.NetlinkMessage) error {
 		if l := parseLink(m); l != nil {
@@ -145,7 +144,8 @@ func dump(request int, each func(syscall.NetlinkMessage) error) error {
 	return nil
 }
 
-// parseLink reads struct ifinfomsg and the names behind it; nil: it is none.
+// parseLink parses struct ifinfomsg and the names after it. It returns nil for any other
+// message.
 func parseLink(m syscall.NetlinkMessage) *seenLink {
 	if m.Header.Type != unix.RTM_NEWLINK || len(m.Data) < unix.SizeofIfInfomsg {
 		return nil
@@ -171,7 +171,7 @@ func parseLink(m syscall.NetlinkMessage) *seenLink {
 	return l
 }
 
-// altNames reads the alternative names in an attribute of IFLA_PROP_LIST.
+// altNames parses the alternative names in an attribute of IFLA_PROP_LIST.
 func altNames(list []byte) (names []string) {
 	for len(list) >= unix.SizeofRtAttr {
 		length := int(binary.NativeEndian.Uint16(list))
@@ -187,7 +187,7 @@ func altNames(list []byte) (names []string) {
 	return names
 }
 
-// parseAddress reads struct ifaddrmsg and the flags behind it.
+// parseAddress parses struct ifaddrmsg and the flags after it.
 func parseAddress(m syscall.NetlinkMessage) (index uint32, usable bool) {
 	if m.Header.Type != unix.RTM_NEWADDR || len(m.Data) < unix.SizeofIfAddrmsg {
 		return 0, false
@@ -195,7 +195,7 @@ func parseAddress(m syscall.NetlinkMessage) (index uint32, usable bool) {
 	flags, scope := uint32(m.Data[2]), m.Data[3]
 	if attributes, err := syscall.ParseNetlinkRouteAttr(&m); err == nil {
 		for _, a := range attributes {
-			if a.Attr.Type == unix.IFA_FLAGS && len(a.Value) >= 4 { // all 32 of them
+			if a.Attr.Type == unix.IFA_FLAGS && len(a.Value) >= 4 { // all 32 flags
 				flags = binary.NativeEndian.Uint32(a.Value)
 			}
 		}

@@ -39,8 +39,7 @@ func fulfilled(t *testing.T, all []string) (list []string) {
 	return list
 }
 
-// Each step of making an interface usable fulfils the waits for that step, and wakes
-// them.
+// Each step towards a usable interface fulfils the waits for that step, and wakes them.
 func TestStatesOfLinks(t *testing.T) {
 	if !isolated(t, inNewNet()) {
 		return
@@ -60,12 +59,12 @@ func TestStatesOfLinks(t *testing.T) {
 		{"a pair is made", func() error { return CreateVeth(Veth{Host: "a", Peer: "b"}) }, "b"},
 		{"lo is up", func() error { return SetUp("lo") }, "lo"},
 		{"this end is up", func() error { return SetUp("b") }, ""},
-		// The kernel announces it only on a link that is up (netdev_state_change).
+		// The kernel announces it only for a link that is up (netdev_state_change).
 		{"an alternative name", func() error { return netlink.LinkAddAltName(link("b"), "b-of-the-pair-with-a-long-name") }, "b-of-the-pair-with-a-long-name"},
 		{"both ends are up", func() error { return SetUp("a") }, "b:up"},
 		{"an address", func() error { return AddAddress("b", "192.0.2.2/24") }, "b:address"},
 		{"an address of IPv6 for the other end", func() error {
-			// It is tentative until the kernel has seen no duplicate.
+			// The address is tentative until the kernel has seen no duplicate.
 			if err := os.WriteFile("/proc/sys/net/ipv6/conf/a/dad_transmits", []byte("1"), 0o600); err != nil {
 				return err
 			}

@@ -11,31 +11,30 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Link is an interface of another network namespace, as it is in there.
+// Link is an interface of another network namespace.
 type Link struct {
 	Name string `json:"name"`
-	// Kind is that of ip-link(8), such as veth; empty for the loopback.
+	// Kind as in ip-link(8), such as veth; empty for the loopback interface.
 	Kind string `json:"kind,omitempty"`
-	// Host is the other end of a pair when that is here.
+	// Host is the other end of a pair when that is in the caller's namespace.
 	Host string `json:"host,omitempty"`
-	// MAC is its hardware address, if it has any.
+	// MAC is its hardware address, if it has one.
 	MAC string `json:"mac,omitempty"`
-	// Up: it is switched on.
+	// Up: it is set up.
 	Up bool `json:"up"`
-	// Addresses have their prefix lengths.
+	// Addresses with their prefix lengths.
 	Addresses []netip.Prefix `json:"addresses,omitempty"`
 }
 
-// LinksOf lists the interfaces of netns. It looks into netns without entering it,
-// which needs the rights to number a namespace: without them there is nothing, and
-// no error.
+// LinksOf lists the interfaces of netns without entering it. This needs the right to number a
+// namespace; without that right the list is empty, and there is no error.
 func LinksOf(netns *os.File) ([]Link, error) {
 	id, err := netnsID(netns)
 	if errors.Is(err, unix.EPERM) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot look into a network namespace: %w", err)
+		return nil, fmt.Errorf("cannot read a network namespace: %w", err)
 	}
 	inner, err := linksIn(id)
 	if err != nil {
@@ -59,15 +58,16 @@ func LinksOf(netns *os.File) ([]Link, error) {
 	return links, nil
 }
 
-// addressesIn lists the addresses in the network namespace with that number, by
-// the index of their interface (rtnetlink, IFA_TARGET_NETNSID).
+// addressesIn lists the addresses in the network namespace with that number, by the index of
+// their interface (rtnetlink, IFA_TARGET_NETNSID).
 func addressesIn(id int) (map[int][]netip.Prefix, error) {
 	socket, err := nl.Subscribe(unix.NETLINK_ROUTE)
 	if err != nil {
 		return nil, fmt.Errorf("cannot list addresses: %w", err)
 	}
 	defer socket.Close()
-	// Without this the kernel reads nothing of a dump's attributes, and lists ours.
+	// Without this option the kernel ignores the attributes of a dump, and lists the addresses
+	// of this namespace.
 	if err := unix.SetsockoptInt(socket.GetFd(), unix.SOL_NETLINK, unix.NETLINK_GET_STRICT_CHK, 1); err != nil {
 		return nil, fmt.Errorf("cannot list addresses: %w", err)
 	}
@@ -87,7 +87,7 @@ func addressesIn(id int) (map[int][]netip.Prefix, error) {
 			return nil, fmt.Errorf("cannot read an address: %w", err)
 		}
 		own, ok := attributes[unix.IFA_LOCAL]
-		if !ok { // it is only there where the opposite side has another (rtnetlink(7))
+		if !ok { // it is present only when the address of the other end differs (rtnetlink(7))
 			own = attributes[unix.IFA_ADDRESS]
 		}
 		if a, ok := netip.AddrFromSlice(own.Value); ok {

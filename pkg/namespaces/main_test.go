@@ -19,34 +19,34 @@ import (
 	"go.uber.org/goleak"
 )
 
-// roleEnv makes the test binary play the child of a test instead of testing, and
-// isolatedEnv names the test that runs in namespaces of its own.
+// roleEnv makes the test binary run a role, as the child of a test. isolatedEnv names the test
+// that runs in new namespaces.
 const (
 	roleEnv     = "NAMESPACES_TEST_ROLE"
 	isolatedEnv = "NAMESPACES_TEST_ISOLATED"
-	// quickEnv keeps a child built with -race from sleeping a second at its end.
+	// quickEnv removes the second that a binary built with -race sleeps at its end.
 	quickEnv = "GORACE=atexit_sleep_ms=0"
 )
 
-// patience is how long anything may take that should happen at once.
+// patience is how long an immediate effect may take.
 const patience = 20 * time.Second
 
-// The main thread cannot end before the process does: a goroutine whose thread is
-// to die with it must not be on that one.
+// The main thread lives as long as the process: goroutines whose threads are to end with them
+// must not run on it.
 func init() { runtime.LockOSThread() }
 
 func TestMain(m *testing.M) {
 	if role := os.Getenv(roleEnv); role != "" {
 		os.Exit(play(role))
 	}
-	if err := CloseOnExecFrom(3); err != nil { // what the shell left open
+	if err := CloseOnExecFrom(3); err != nil { // descriptors that the shell left open
 		panic(err)
 	}
 	goleak.VerifyTestMain(m)
 }
 
-// play runs a role. What it returns goes to stdout as JSON; before that it has
-// until stdin is closed.
+// play runs a role. It prints the role's result as JSON to stdout, and then waits until stdin
+// is closed.
 func play(role string) int {
 	roles := map[string]func() (any, error){
 		"advertise":   advertise,
@@ -70,7 +70,7 @@ func play(role string) int {
 	return 0
 }
 
-// untilTold tells the test that the role has come this far, and waits for it.
+// untilTold reports to the test that the role has come this far, and waits for its answer.
 func untilTold() error {
 	if _, err := fmt.Fprintln(os.Stdout); err != nil {
 		return err
@@ -86,8 +86,8 @@ func needRoot(t testing.TB) {
 	}
 }
 
-// isolated runs the calling test once more in new namespaces, where it returns
-// true. Here it returns false, and has failed when that run did.
+// isolated runs the calling test again in new namespaces, where it returns true. Here it
+// returns false, and fails the test when that run failed.
 func isolated(t *testing.T, a *syscall.SysProcAttr) bool {
 	t.Helper()
 	if os.Getenv(isolatedEnv) == t.Name() {
@@ -129,8 +129,8 @@ type actor struct {
 	stderr string
 }
 
-// act starts the test binary in a role. Args and Path of c may name another
-// program. Files of c follow stdio.
+// act starts the test binary in a role. Args and Path of c may name another program. Files of
+// c follow stdio.
 func act(t *testing.T, s *Spawner, role string, c Command) *actor {
 	t.Helper()
 	a, err := tryAct(t, s, role, c)
@@ -192,7 +192,7 @@ func (a *actor) comeThisFar() {
 	}
 }
 
-// finish tells the role to go on, waits for its end and decodes its result.
+// finish lets the role continue, waits for its end and decodes its result.
 func (a *actor) finish(result any) {
 	a.t.Helper()
 	a.stdin.Close()
@@ -240,7 +240,8 @@ func descriptors(t *testing.T) int {
 	return len(entries)
 }
 
-// stateOf is the state letter of proc_pid_stat(5), empty without such a process.
+// stateOf returns the state letter of proc_pid_stat(5), or an empty string without such a
+// process.
 func stateOf(pid int) string {
 	text, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	_, rest, _ := strings.Cut(string(text), ") ")

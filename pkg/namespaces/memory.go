@@ -10,16 +10,16 @@ import (
 	"sync"
 )
 
-// MemoryCgroup is a cgroup that counts the memory of processes, of v2 or v1. The
-// zero value is none.
+// MemoryCgroup is a cgroup, v2 or v1, that accounts the memory of processes. The zero value is
+// none.
 type MemoryCgroup struct {
-	// Dir is where it is mounted.
+	// Dir is its directory.
 	Dir string
 	v1  bool
 }
 
-// MemoryCgroupOf finds the one that a process is in. There is none when that is
-// the caller's own too, when no controller counts, or when no mount here shows it.
+// MemoryCgroupOf returns the memory cgroup of a process. It returns none when that is the
+// caller's own too, when no memory controller is enabled, or when no mount here contains it.
 func MemoryCgroupOf(pid int) MemoryCgroup {
 	theirs, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cgroup")
 	if err != nil {
@@ -29,7 +29,7 @@ func MemoryCgroupOf(pid int) MemoryCgroup {
 	if err != nil || bytes.Equal(theirs, ours) {
 		return MemoryCgroup{}
 	}
-	for _, c := range []string{"memory", ""} { // v1 has it, or else v2
+	for _, c := range []string{"memory", ""} { // v1 has the controller, or else v2
 		path := controllerPath(string(theirs), c)
 		if path == "" || path == controllerPath(string(ours), c) {
 			continue
@@ -42,8 +42,8 @@ func MemoryCgroupOf(pid int) MemoryCgroup {
 	return MemoryCgroup{}
 }
 
-// hierarchies are the mounts of cgroups that this process sees, read once: they stay
-// where they are while a machine runs.
+// hierarchies returns the cgroup mounts that this process sees. It reads them once, because
+// they do not change while a machine runs.
 var hierarchies = sync.OnceValue(func() string {
 	text, _ := os.ReadFile("/proc/self/mountinfo")
 	var mounts strings.Builder
@@ -55,8 +55,8 @@ var hierarchies = sync.OnceValue(func() string {
 	return mounts.String()
 })
 
-// controllerPath is the path in the hierarchy of a controller of v1, or in that of
-// v2 for the empty name, as /proc/PID/cgroup has it (cgroups(7)).
+// controllerPath returns the path in the hierarchy of a v1 controller, or in the v2 hierarchy
+// for the empty name, from a /proc/PID/cgroup (cgroups(7)).
 func controllerPath(text, controller string) string {
 	for line := range strings.Lines(text) {
 		f := strings.SplitN(strings.TrimSuffix(line, "\n"), ":", 3)
@@ -67,7 +67,7 @@ func controllerPath(text, controller string) string {
 	return ""
 }
 
-// has reports whether a list with commas has a word.
+// has reports whether a comma-separated list contains a word.
 func has(list, word string) bool {
 	for w := range strings.SplitSeq(list, ",") {
 		if w == word {
@@ -77,10 +77,10 @@ func has(list, word string) bool {
 	return false
 }
 
-// shownAt finds the directory of a cgroup among the mounts of mountinfo; empty
-// when none shows it.
+// shownAt returns the directory of a cgroup among the mounts of mountinfo, or an empty string
+// when no mount contains it.
 func shownAt(mounts, controller, path string) string {
-	if strings.HasPrefix(path, "/..") { // outside of our cgroup namespace
+	if strings.HasPrefix(path, "/..") { // outside this process's cgroup namespace
 		return ""
 	}
 	for line := range strings.Lines(mounts) {
@@ -99,9 +99,9 @@ func shownAt(mounts, controller, path string) string {
 	return ""
 }
 
-// Kills is how many processes the kernel has killed in it for want of memory, ever
-// (oom_kill in memory.events of v2 and memory.oom_control of v1). It is not ok
-// when the cgroup is none, or gone.
+// Kills returns how many processes in it the kernel has ever killed for lack of memory
+// (oom_kill in memory.events of v2 and memory.oom_control of v1). ok is false for the zero
+// value, and when the cgroup is gone.
 func (m MemoryCgroup) Kills() (n int, ok bool) {
 	text, err := m.read("memory.events", "memory.oom_control")
 	if err != nil {
@@ -116,8 +116,8 @@ func (m MemoryCgroup) Kills() (n int, ok bool) {
 	return 0, false
 }
 
-// Usage is what is charged to it now, in bytes. It is not ok when the cgroup is
-// none, or gone.
+// Usage returns the memory that is charged to it now, in bytes. ok is false for the zero
+// value, and when the cgroup is gone.
 func (m MemoryCgroup) Usage() (bytes uint64, ok bool) {
 	text, err := m.read("memory.current", "memory.usage_in_bytes")
 	if err != nil {

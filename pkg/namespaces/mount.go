@@ -15,7 +15,7 @@ import (
 // MountFlags are MS_* bits of mount(2).
 type MountFlags uintptr
 
-// flagWords are the words for some flags.
+// flagWords are the names of flags.
 type flagWords[F MountFlags | UmountFlags] []struct {
 	name string
 	flag F
@@ -29,7 +29,7 @@ func (w flagWords[F]) names() []string {
 	return names
 }
 
-// parse reads words separated by commas; unknown is the first that is none.
+// parse parses words separated by commas; unknown is the first unknown word.
 func (w flagWords[F]) parse(list string) (flags F, unknown string) {
 	for word := range strings.SplitSeq(list, ",") {
 		i := slices.Index(w.names(), word)
@@ -41,7 +41,7 @@ func (w flagWords[F]) parse(list string) (flags F, unknown string) {
 	return flags, ""
 }
 
-// mountFlags lists the words of uWSGI for mount(2)'s flags.
+// mountFlags lists uWSGI's words for the flags of mount(2).
 var mountFlags = flagWords[MountFlags]{
 	{"bind", unix.MS_BIND},
 	{"rbind", unix.MS_BIND | unix.MS_REC},
@@ -73,8 +73,8 @@ var mountFlags = flagWords[MountFlags]{
 	{"silent", unix.MS_SILENT},
 }
 
-// umountFlags are the same for umount2(2). rec is none of the kernel's: it takes
-// away everything mounted below as well.
+// umountFlags lists the words for umount2(2). rec is not a flag of the kernel: it unmounts
+// everything below as well.
 var umountFlags = flagWords[UmountFlags]{
 	{"detach", unix.MNT_DETACH},
 	{"force", unix.MNT_FORCE},
@@ -84,7 +84,7 @@ var umountFlags = flagWords[UmountFlags]{
 	{"recursive", umountRec},
 }
 
-// TakesPath tells whether the source of such a mount is a path.
+// TakesPath reports whether the source of such a mount is a path.
 func (f MountFlags) TakesPath() bool { return f&(unix.MS_BIND|unix.MS_MOVE) != 0 }
 
 // UmountFlags are MNT_* bits of umount2(2), and our own.
@@ -93,9 +93,9 @@ type UmountFlags uint
 const umountRec UmountFlags = 1 << 31
 
 const (
-	// propagation flags stand alone in a call of mount(2).
+	// propagation flags need a mount(2) call of their own.
 	propagation = MountFlags(unix.MS_PRIVATE | unix.MS_SLAVE | unix.MS_SHARED | unix.MS_UNBINDABLE)
-	// perMount flags must be set on a bind by a call of their own.
+	// perMount flags of a bind need a second mount(2) call.
 	perMount = MountFlags(unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC | unix.MS_NOATIME | unix.MS_NODIRATIME | unix.MS_RELATIME | unix.MS_STRICTATIME)
 )
 
@@ -105,8 +105,7 @@ func MountFlagNames() []string { return mountFlags.names() }
 // UmountFlagNames lists the words of ParseUmountFlags.
 func UmountFlagNames() []string { return umountFlags.names() }
 
-// ParseMountFlags reads words separated by commas; unknown is the first that it
-// does not know.
+// ParseMountFlags parses words separated by commas; unknown is the first unknown word.
 func ParseMountFlags(list string) (flags MountFlags, unknown string) { return mountFlags.parse(list) }
 
 // ParseUmountFlags does the same for umount2(2).
@@ -114,21 +113,21 @@ func ParseUmountFlags(list string) (flags UmountFlags, unknown string) {
 	return umountFlags.parse(list)
 }
 
-// Mount is a filesystem to be mounted.
+// Mount describes a mount.
 type Mount struct {
-	// Type of the filesystem; anything where the flags need none.
+	// Type of the filesystem; ignored when the flags need none.
 	Type string
-	// Source and Target are absolute paths, Source only where the flags or the
-	// filesystem make it a path.
+	// Source and Target are absolute paths. Source is a path only when the flags or the
+	// filesystem require one.
 	Source, Target string
 	Flags          MountFlags
 	// Data are the filesystem's own options, such as size=64m.
 	Data string
 }
 
-// Do mounts, sets the flags that need a further call, and makes sure that the
-// target is what was asked for; a mount that is not is taken away again. Neither
-// the target nor the source of a bind is led astray by others' symbolic links.
+// Do mounts, sets the flags that need another call, and verifies the mount. It unmounts a
+// mount that fails the verification. Symbolic links of other users cannot redirect the target,
+// nor the source of a bind.
 func (m Mount) Do() error {
 	if err := m.do(); err != nil {
 		return fmt.Errorf("cannot mount %q on %q: %w", m.Source, m.Target, err)
@@ -143,7 +142,7 @@ func (m Mount) do() error {
 	}
 	defer target.Close()
 	flags, later := m.Flags, m.Flags&propagation
-	if flags &^= propagation; flags&^unix.MS_REC == 0 && later != 0 { // of a mount that is there
+	if flags &^= propagation; flags&^unix.MS_REC == 0 && later != 0 { // of an existing mount
 		return unix.Mount("", byDescriptor(target), "", uintptr(later|flags), "")
 	}
 	if flags&unix.MS_REMOUNT != 0 {
@@ -180,8 +179,8 @@ func (m Mount) attach(flags MountFlags, target string) error {
 	return unix.Mount(source, target, m.Type, uintptr(flags), m.Data)
 }
 
-// finish does what one call of mount(2) cannot, by the path again: the descriptor
-// is that of what the mount covers.
+// finish sets the flags that one call of mount(2) cannot set. It opens the path again, because
+// the first descriptor names the directory below the mount.
 func (m Mount) finish(flags, later MountFlags, before uint64) error {
 	target, err := OpenTarget(m.Target)
 	if err != nil {
@@ -205,8 +204,8 @@ func (m Mount) finish(flags, later MountFlags, before uint64) error {
 	return m.verify(before)
 }
 
-// inherited are the flags that a bind has from its source: a remount that leaves
-// one out would lift it, which the kernel refuses in a user namespace.
+// inherited returns the flags that a bind has from its source. A remount without such a flag
+// would clear it, which the kernel refuses in a user namespace.
 func inherited(target *os.File) (MountFlags, error) {
 	var fs unix.Statfs_t
 	if err := unix.Fstatfs(int(target.Fd()), &fs); err != nil {
@@ -221,7 +220,7 @@ func inherited(target *os.File) (MountFlags, error) {
 	return flags, nil
 }
 
-// verify looks at what the target is now.
+// verify compares the mount on the target with the request.
 func (m Mount) verify(before uint64) error {
 	target, err := OpenTarget(m.Target)
 	if err != nil {
@@ -233,7 +232,7 @@ func (m Mount) verify(before uint64) error {
 		return err
 	}
 	if id == before {
-		return errors.New("it is not there afterwards")
+		return errors.New("there is no mount afterwards")
 	}
 	var fs unix.Statfs_t
 	if err := unix.Fstatfs(int(target.Fd()), &fs); err != nil {
@@ -251,7 +250,7 @@ func (m Mount) verify(before uint64) error {
 	return nil
 }
 
-// undo takes away what attach made.
+// undo unmounts the mount of attach.
 func (m Mount) undo(before uint64) error {
 	target, err := OpenTarget(m.Target)
 	if err != nil {
@@ -264,14 +263,14 @@ func (m Mount) undo(before uint64) error {
 	return unix.Unmount(byDescriptor(target), unix.MNT_DETACH)
 }
 
-// mountID identifies the mount a file is in.
+// mountID identifies the mount of a file.
 func mountID(f *os.File) (uint64, error) {
 	var st unix.Statx_t
 	err := unix.Statx(int(f.Fd()), "", unix.AT_EMPTY_PATH, unix.STATX_MNT_ID, &st)
 	return st.Mnt_id, err
 }
 
-// Unmount takes away what is mounted on the absolute path target.
+// Unmount unmounts the mount on the absolute path target.
 func Unmount(target string, flags UmountFlags) error {
 	targets := []string{target}
 	if flags&umountRec != 0 {
@@ -289,8 +288,8 @@ func Unmount(target string, flags UmountFlags) error {
 	return nil
 }
 
-// unmount is by path: a descriptor would itself keep the mount busy. So that the
-// path means what was checked it is that of the descriptor of the parent.
+// unmount uses a path, because a descriptor of the mount would keep it busy. The path goes
+// through the descriptor of the parent directory, so that it names the file that was checked.
 func unmount(target string, flags int) error {
 	dir, name := filepath.Split(filepath.Clean(target))
 	parent, err := OpenTarget(filepath.Clean(dir))
@@ -328,11 +327,11 @@ func mountsBelow(dir string) ([]string, error) {
 			found = append(found, point)
 		}
 	}
-	slices.Reverse(found) // the kernel lists a mount after what it is mounted on
+	slices.Reverse(found) // the kernel lists a mount after the mount that it lies on
 	return found, nil
 }
 
-// unescape undoes the octal escapes of proc_pid_mountinfo(5).
+// unescape decodes the octal escapes of proc_pid_mountinfo(5).
 func unescape(s string) string {
 	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(s)
 }

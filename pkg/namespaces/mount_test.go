@@ -12,7 +12,7 @@ import (
 
 func inNewMounts() *syscall.SysProcAttr { return &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNS} }
 
-// ground makes an empty /tmp in the new mount namespace.
+// ground mounts an empty /tmp in the new mount namespace.
 func ground(t *testing.T) {
 	t.Helper()
 	if err := errors.Join(PrepareMounts(NewMount), unix.Mount("ground", "/tmp", "tmpfs", 0, "")); err != nil {

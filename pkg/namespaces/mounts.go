@@ -9,11 +9,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// PrepareMounts is the first thing a child does that was cloned into the given
-// namespaces. In a new mount namespace it makes every mount a slave, so that
-// nothing mounted here reaches the host while what the host unmounts goes away
-// here too; with a new pid namespace as well it mounts a /proc that shows it. A
-// /proc that is not the right one afterwards is an error.
+// PrepareMounts is the first step of a child that was cloned into the given namespaces. In a
+// new mount namespace it makes every mount a slave: mounts of the child do not reach the host,
+// and unmounts of the host reach the child. With a new pid namespace as well, it mounts a
+// /proc that shows it. It returns an error when /proc is not correct afterwards.
 func PrepareMounts(made Flags) error {
 	if !made.Has(NewMount) {
 		return nil
@@ -34,14 +33,14 @@ func PrepareMounts(made Flags) error {
 	return checkProc()
 }
 
-// checkProc makes sure that /proc is procfs and that of our pid namespace.
+// checkProc checks that /proc is procfs and shows the caller's pid namespace.
 func checkProc() error {
 	var fs unix.Statfs_t
 	if err := unix.Statfs("/proc", &fs); err != nil {
 		return fmt.Errorf("cannot check /proc: %w", err)
 	}
 	if fs.Type != unix.PROC_SUPER_MAGIC {
-		return errors.New("cannot mount /proc: something else is in its place")
+		return errors.New("cannot mount /proc: it is another filesystem")
 	}
 	self, err := os.Readlink("/proc/self")
 	if err != nil {

@@ -10,12 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mounted is what a child found after PrepareMounts.
+// mounted is the state that a child finds after PrepareMounts.
 type mounted struct {
-	Proc       string // where /proc/self leads
+	Proc       string // the destination of /proc/self
 	Options    string // of /proc, when it is new
 	Shared     int    // mounts with a peer group of their own
-	SeenBefore bool   // the mark in DIR before the test took it away
+	SeenBefore bool   // the mark in DIR before the test removed it
 	SeenAfter  bool
 }
 
@@ -44,7 +44,7 @@ func mounts() (any, error) {
 	if !made.Has(NewMount) {
 		return m, nil
 	}
-	// One that must not show outside, and a mark that comes from there.
+	// A mount that must not appear outside, and a mark that comes from outside.
 	if err := unix.Mount("inside", filepath.Join(dir, "inside"), "tmpfs", 0, ""); err != nil {
 		return nil, err
 	}
@@ -66,8 +66,8 @@ func exists(file string) bool {
 	return err == nil
 }
 
-// sharedMounts makes the mounts of this mount namespace, which is the test's
-// own, shared as on most hosts, and mounts something in dir/outside.
+// sharedMounts makes the mounts of the test's own mount namespace shared, as on most hosts,
+// and mounts a filesystem in dir/outside.
 func sharedMounts(t *testing.T) (dir string) {
 	t.Helper()
 	dir, err := filepath.EvalSymlinks(t.TempDir())
@@ -142,7 +142,7 @@ func TestPrepareMountsLeavesOurs(t *testing.T) {
 	}
 }
 
-// wrongProc looks at a /proc of another pid namespace, maskedProc at none.
+// wrongProc checks a /proc of another pid namespace, maskedProc a missing one.
 func wrongProc() (any, error) { return errorText(checkProc()), nil }
 
 func maskedProc() (any, error) {
@@ -172,7 +172,7 @@ func TestCheckProcFailsClosed(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 	act(t, s, "masked proc", Command{Namespaces: NewPID | NewMount}).finish(&got)
-	if want := "cannot mount /proc: something else is in its place"; got != want {
+	if want := "cannot mount /proc: it is another filesystem"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 }

@@ -12,19 +12,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// spared is the oom_score_adj of a process that the kernel ends late when memory is
-// short (proc_pid_oom_score_adj(5)): after everything that is bigger than a tenth of
-// the memory.
+// spared is the oom_score_adj of a process that the OOM killer kills late
+// (proc_pid_oom_score_adj(5)): after every process that uses more than a tenth of the memory.
 const spared = -900
 
-// ordinary is the oom_score_adj that children of this process are to have. Nil: what
-// they inherit.
+// ordinary is the oom_score_adj for children of this process. Nil: they inherit the parent's.
 var ordinary atomic.Pointer[string]
 
-// Spare makes the kernel end this process late when memory is short, where it may,
-// and reports whether it did. What Spawner.Start and Start start afterwards gets the
-// oom_score_adj that this process had before, as its lowest, too. It is called once,
-// before the first of them.
+// Spare makes the OOM killer kill this process late, if the kernel permits, and reports
+// whether it did. Processes that Spawner.Start and Start start afterwards get the earlier
+// oom_score_adj of this process, also as their minimum. Spare is called once, before the first
+// of them.
 func Spare() (bool, error) {
 	if self, err := os.Readlink("/proc/self"); err != nil || self != strconv.Itoa(os.Getpid()) {
 		return false, nil //nolint:nilerr // a pid would mean another process there
@@ -50,10 +48,9 @@ func Spare() (bool, error) {
 
 func scoreOf(pid string) string { return filepath.Join("/proc", pid, "oom_score_adj") }
 
-// expose gives a child its ordinary oom_score_adj. What is written with
-// CAP_SYS_RESOURCE is at the same time the least that the child itself may write
-// (fs/proc/base.c, __set_oom_adj). The child must not be reaped meanwhile. A child that
-// is dead is no error.
+// expose gives a child its ordinary oom_score_adj. A value written with CAP_SYS_RESOURCE is
+// also the minimum that the child itself may write (fs/proc/base.c, __set_oom_adj). The child
+// must not be reaped during the call. A dead child is no error.
 func expose(pid int) error {
 	score := ordinary.Load()
 	if score == nil {
@@ -66,7 +63,7 @@ func expose(pid int) error {
 	return nil
 }
 
-// exposeTree is expose for a child that runs already, and may have children.
+// exposeTree does the same for a child that already runs and may have children.
 func exposeTree(pid int) error {
 	if ordinary.Load() == nil {
 		return nil
@@ -74,7 +71,7 @@ func exposeTree(pid int) error {
 	if err := expose(pid); err != nil {
 		return err
 	}
-	for _, child := range Children(pid) { // those that come later inherit
+	for _, child := range Children(pid) { // later children inherit the value
 		if isSpared(child) {
 			if err := exposeTree(child); err != nil {
 				return err

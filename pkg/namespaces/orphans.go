@@ -13,13 +13,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// CollectCgroups removes the roots whose names begin with prefix, below the cgroup
-// of the calling process, that their owners have left behind by dying, and kills
-// the processes that are still in them. It waits for their end until ctx ends; a
-// root that is left then is an error.
+// CollectCgroups removes cgroup roots that dead owners have left behind: roots whose names
+// begin with prefix, below the cgroup of the calling process. It kills the processes that are
+// still in them, and waits for their end until ctx ends; a root that remains then is an error.
 //
-// An owner is known to be dead by its lock, which ends with it. A root that
-// another process has locked stays, whatever its name.
+// A lock, which ends with the owner, shows whether the owner lives. A root that another
+// process has locked stays, whatever its name.
 func CollectCgroups(ctx context.Context, prefix string) error {
 	own, err := ownCgroup()
 	if err != nil {
@@ -38,7 +37,7 @@ func CollectCgroups(ctx context.Context, prefix string) error {
 	return failed
 }
 
-// collect removes a root, if its owner is dead.
+// collect removes a root if its owner is dead.
 func collect(ctx context.Context, path string, o owner) error {
 	lock, err := o.inherit(ctx, path)
 	if err != nil {
@@ -58,12 +57,12 @@ func collect(ctx context.Context, path string, o owner) error {
 	return left.Remove()
 }
 
-// burialPause is the time between two tries for the lock of an owner that is dead.
+// burialPause is the interval between two attempts to lock the root of a dead owner.
 const burialPause = 5 * time.Millisecond
 
-// inherit locks the root of a dead owner. A child that was just being cloned when
-// the owner died has its lock until it executes a program, or dies: where the owner
-// is known to be dead that is waited for, until ctx ends.
+// inherit locks the root of a dead owner. A child that was being cloned when the owner died
+// holds the owner's lock until it executes a program, or dies. When the owner is known to be
+// dead, inherit waits for that until ctx ends.
 func (o owner) inherit(ctx context.Context, path string) (*os.File, error) {
 	for {
 		lock, err := lockCgroup(path)
@@ -78,14 +77,14 @@ func (o owner) inherit(ctx context.Context, path string) (*os.File, error) {
 	}
 }
 
-// dead reports whether the owner is certain to be: there is no such process in its
-// pid namespace, which is the caller's own.
+// dead reports whether the owner is certainly dead: the owner's pid namespace is the caller's,
+// and has no such process.
 func (o owner) dead() bool {
 	return o.pidns != 0 && o.pidns == pidNamespace() && errors.Is(unix.Kill(o.pid, 0), unix.ESRCH)
 }
 
-// parseOwner reads the owner out of the name of a root, after its prefix. A name
-// that does not tell gives the zero value.
+// parseOwner parses the owner in the name of a root, after its prefix. It returns the zero
+// value when the name has another form.
 func parseOwner(name string) owner {
 	words := strings.Split(name, "-")
 	if len(words) != 4 { // pid, namespace, salt, and the hash of cgroupName

@@ -11,10 +11,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// WaitForPath blocks until found reports that path is as it should be. Found is
-// called again whenever an entry of the directory of path comes, goes or changes, or,
-// while that does not exist, one of the nearest directory above. Nothing is polled
-// (inotify(7)). When ctx ends its error is returned.
+// WaitForPath blocks until found returns true. It calls found again when an entry in the
+// directory of path is created, deleted or changed; while that directory does not exist, it
+// watches the nearest existing parent. It does not poll (inotify(7)). When ctx ends it returns
+// ctx's error.
 func WaitForPath(ctx context.Context, path string, found func() bool) error {
 	path, err := filepath.Abs(path)
 	if err != nil {
@@ -32,9 +32,8 @@ func WaitForPath(ctx context.Context, path string, found func() bool) error {
 	}
 }
 
-// awaitChange asks found and, if it is not there, waits for one change. A
-// directory on the way that appeared before it was watched for is a change as
-// well. It closes news.
+// awaitChange calls found and, on false, waits for one change. A directory of the path that
+// appeared before the watch was set also counts as a change. It closes news.
 func awaitChange(ctx context.Context, news *os.File, next string, found func() bool) (done bool, err error) {
 	defer news.Close()
 	stop := context.AfterFunc(ctx, func() { news.Close() })
@@ -52,8 +51,8 @@ func awaitChange(ctx context.Context, news *os.File, next string, found func() b
 	return false, err
 }
 
-// next is the directory on the way to path that comes after watched, or nothing
-// when watched is the last.
+// next returns the directory of path below watched, or an empty string when watched is the
+// last.
 func next(watched, path string) string {
 	rest, err := filepath.Rel(watched, filepath.Dir(path))
 	if err != nil || rest == "." {
@@ -63,7 +62,7 @@ func next(watched, path string) string {
 	return filepath.Join(watched, first)
 }
 
-// watchNearest watches a directory, or the nearest one above it that exists.
+// watchNearest watches a directory, or its nearest existing parent.
 func watchNearest(dir string) (*os.File, string, error) {
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
 	if err != nil {
@@ -84,15 +83,15 @@ func watchNearest(dir string) (*os.File, string, error) {
 	}
 }
 
-// WaitForMount blocks until something is mounted on the directory. The kernel
-// tells of each change of the mount table (proc_pid_mounts(5)).
+// WaitForMount blocks until a filesystem is mounted on the directory. The kernel reports each
+// change of the mount table (proc_pid_mounts(5)).
 func WaitForMount(ctx context.Context, dir string) error {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return err
 	}
-	// Not os.Open: whoever polls the table takes its news (fs/namespace.c), and the
-	// runtime would.
+	// Not os.Open: a poll of the table consumes its event (fs/namespace.c), and the runtime
+	// would poll.
 	table, err := unix.Open("/proc/self/mountinfo", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err != nil {
 		return os.NewSyscallError("open mountinfo", err)

@@ -15,7 +15,7 @@ func TestWaitForPath(t *testing.T) {
 	there := func() bool { _, err := os.Stat(path); return err == nil }
 	done := make(chan error, 1)
 	go func() { done <- WaitForPath(t.Context(), path, there) }()
-	for range 20 { // comes and goes while it is waited for
+	for range 20 { // the file appears and disappears during the wait
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			t.Fatal(err)
 		}

@@ -10,8 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Peer is an interface here whose other end is in another network namespace. Its
-// index means no other interface as long as this namespace lives.
+// Peer is an interface in the caller's namespace whose other end is in another network
+// namespace. Its index names no other interface as long as the caller's namespace lives.
 type Peer struct {
 	Index int    `json:"index"`
 	Name  string `json:"name"`
@@ -19,17 +19,16 @@ type Peer struct {
 	MAC string `json:"mac"`
 }
 
-// PeersOf lists the interfaces of the caller's network namespace whose other ends
-// are in netns. It looks into netns without entering it (rtnetlink,
-// IFLA_TARGET_NETNSID), so it costs the same however many interfaces there are
-// here.
+// PeersOf lists the interfaces of the caller's network namespace whose other ends are in
+// netns. It reads netns without entering it (rtnetlink, IFLA_TARGET_NETNSID), so its cost does
+// not depend on the number of interfaces here.
 func PeersOf(netns *os.File) ([]Peer, error) {
 	id, err := netnsID(netns)
 	if errors.Is(err, unix.EPERM) {
-		return nil, nil // who may not number a namespace may not make links, either
+		return nil, nil // without the right to number a namespace there is no right to make links
 	}
 	if err != nil {
-		return nil, fmt.Errorf("cannot look into a network namespace: %w", err)
+		return nil, fmt.Errorf("cannot read a network namespace: %w", err)
 	}
 	links, err := linksIn(id)
 	if err != nil {
@@ -61,13 +60,12 @@ func linksIn(id int) (links []netlink.Link, err error) {
 	return links, nil
 }
 
-// peerOf finds the other end of an interface in the namespace with that number, if
-// it is here.
+// peerOf finds the other end of an interface in the namespace with that number, if it is here.
 func peerOf(inner netlink.Link, id int) (Peer, bool) {
 	if inner.Attrs().ParentIndex == 0 {
 		return Peer{}, false
 	}
-	// The index may be one of a third namespace: only the pair of both is proof.
+	// The index may belong to a third namespace: only both ends together are proof.
 	outer, err := netlink.LinkByIndex(inner.Attrs().ParentIndex)
 	if err != nil || outer.Attrs().NetNsID != id || outer.Attrs().ParentIndex != inner.Attrs().Index {
 		return Peer{}, false
@@ -75,8 +73,8 @@ func peerOf(inner netlink.Link, id int) (Peer, bool) {
 	return Peer{outer.Attrs().Index, outer.Attrs().Name, outer.Attrs().HardwareAddr.String()}, true
 }
 
-// NetworkNumber is the number by which netns is known in the caller's network
-// namespace. It ends with netns, and may be another one's then.
+// NetworkNumber returns the number of netns in the caller's network namespace. When netns
+// ends, the number may be reused for another namespace.
 func NetworkNumber(netns *os.File) (int, error) {
 	id, err := netnsID(netns)
 	if err != nil {
@@ -85,8 +83,8 @@ func NetworkNumber(netns *os.File) (int, error) {
 	return id, nil
 }
 
-// netnsID returns the number by which netns is known here, and gives it one if it
-// has none. The number ends with netns.
+// netnsID returns the number of netns here, and assigns one if it has none. The number ends
+// with netns.
 func netnsID(netns *os.File) (int, error) {
 	id, err := netlink.GetNetNsIdByFd(int(netns.Fd()))
 	if err != nil || id >= 0 {

@@ -11,21 +11,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Process is a child of this process, held by a pidfd. Its pid cannot come to
-// mean another process until Wait has returned.
+// Process is a child of this process, held by a pidfd. Its pid is not reused for another
+// process until Wait has returned.
 type Process struct {
 	// PID in the namespace of the caller.
 	PID   int
 	pidfd *os.File // in the runtime's poller
 }
 
-// hold takes over a pidfd. The Process can be closed even after an error.
+// hold takes ownership of a pidfd. The Process can be closed even after an error.
 func hold(pid, pidfd int) (*Process, error) {
 	p := &Process{PID: pid}
 	if pidfd < 0 {
 		return p, fmt.Errorf("cannot hold process %d: the kernel gave no pidfd", pid)
 	}
-	// A pidfd in the poller parks a goroutine, not a thread, for each process.
+	// In the poller a pidfd parks a goroutine, not a thread, for each process.
 	err := unix.SetNonblock(pidfd, true)
 	p.pidfd = os.NewFile(uintptr(pidfd), "pidfd")
 	if err != nil {
@@ -34,11 +34,11 @@ func hold(pid, pidfd int) (*Process, error) {
 	return p, nil
 }
 
-// ExitStatus is how a process ended.
+// ExitStatus describes the end of a process.
 type ExitStatus struct {
 	// Code is the exit code, or -1 when a signal ended the process.
 	Code int
-	// Signal is what ended it, or zero.
+	// Signal is the signal that ended it, or zero.
 	Signal syscall.Signal
 }
 
@@ -50,8 +50,8 @@ func (s ExitStatus) String() string {
 	return "exit status " + strconv.Itoa(s.Code)
 }
 
-// SyscallConn implements syscall.Conn: there is something to be read when the
-// process is dead.
+// SyscallConn implements syscall.Conn: the descriptor becomes readable when the process is
+// dead.
 func (p *Process) SyscallConn() (syscall.RawConn, error) { return p.pidfd.SyscallConn() }
 
 // Dead reports whether the process is dead, and leaves it as a zombie.
@@ -65,14 +65,14 @@ func (p *Process) Dead() bool {
 	return control != nil || err != nil || info.pid != 0
 }
 
-// Wait blocks until the process is dead, and reaps it. It waits for this process
-// alone. A second Wait is an error.
+// Wait blocks until the process is dead, and reaps it. It waits for this process alone. A
+// second Wait is an error.
 func (p *Process) Wait() (ExitStatus, error) { return p.wait(0) }
 
 // Died blocks until the process is dead, and leaves it as a zombie.
 func (p *Process) Died() (ExitStatus, error) { return p.wait(unix.WNOWAIT) }
 
-// DiedWithin is Died that waits for d at most.
+// DiedWithin is Died with a time limit.
 func (p *Process) DiedWithin(d time.Duration) (status ExitStatus, ok bool) {
 	if p.pidfd.SetReadDeadline(time.Now().Add(d)) != nil {
 		return status, false
@@ -103,8 +103,8 @@ func (p *Process) wait(more int) (status ExitStatus, err error) {
 	return ExitStatus{Code: -1, Signal: syscall.Signal(info.status)}, nil
 }
 
-// Signal sends a signal to exactly this process. After it was reaped the result
-// is os.ErrProcessDone.
+// Signal sends a signal to exactly this process. After the process was reaped it returns
+// os.ErrProcessDone.
 func (p *Process) Signal(s syscall.Signal) error {
 	raw, err := p.pidfd.SyscallConn()
 	if err != nil {
@@ -120,8 +120,8 @@ func (p *Process) Signal(s syscall.Signal) error {
 	return nil
 }
 
-// OpenNamespace returns a descriptor of one of the process's namespaces, which
-// stays valid after its death. The caller closes it. It is an error when the
+// OpenNamespace returns a descriptor of one of the process's namespaces. The descriptor
+// remains valid after the process's death. The caller closes it. It returns an error when the
 // process is in the caller's own namespace, or is dead.
 func (p *Process) OpenNamespace(which Flags) (*os.File, error) {
 	for _, n := range names {
@@ -137,7 +137,7 @@ func (p *Process) open(entry string) (*os.File, error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot open a namespace: %w", err)
 	}
-	// While a signal can be sent through the pidfd the pid meant this process.
+	// While a signal can be sent through the pidfd, the pid names this process.
 	if err := p.Signal(0); err != nil {
 		f.Close()
 		return nil, fmt.Errorf("cannot open %s namespace of process %d: %w", entry, p.PID, err)
@@ -145,7 +145,7 @@ func (p *Process) open(entry string) (*os.File, error) {
 	theirs, err := f.Stat()
 	own, ownErr := os.Stat("/proc/self/ns/" + entry)
 	if err = errors.Join(err, ownErr); err == nil && os.SameFile(theirs, own) {
-		err = errors.New("it is in ours")
+		err = errors.New("process shares this namespace with the caller")
 	}
 	if err != nil {
 		f.Close()
@@ -154,7 +154,7 @@ func (p *Process) open(entry string) (*os.File, error) {
 	return f, nil
 }
 
-// Close lets go of the process; it neither ends nor reaps it.
+// Close releases the process; it neither ends nor reaps it.
 func (p *Process) Close() error {
 	if p.pidfd == nil {
 		return nil

@@ -81,7 +81,7 @@ func TestWaitLeavesOthersAlone(t *testing.T) {
 	}
 }
 
-// A goroutine waits for each child of an emperor; a thread each would be too much.
+// A goroutine waits for each child of an emperor; one thread each would be too many.
 func TestWaitTakesNoThread(t *testing.T) {
 	s := newSpawner(t)
 	const children = 60
@@ -175,8 +175,8 @@ func TestOpenNamespaceRefuses(t *testing.T) {
 			t.Errorf("%v, %v, want %s", f, err, want)
 		}
 	}
-	refused(NewNet, "cannot open net namespace of process "+pid+": it is in ours")
-	refused(NewMount, "cannot open mnt namespace of process "+pid+": it is in ours")
+	refused(NewNet, "cannot open net namespace of process "+pid+": process shares this namespace with the caller")
+	refused(NewMount, "cannot open mnt namespace of process "+pid+": process shares this namespace with the caller")
 	refused(NewNet|NewUTS, `cannot open namespace "uts,net": not exactly one`)
 	refused(0, `cannot open namespace "": not exactly one`)
 	_ = a.Signal(syscall.SIGKILL)
@@ -210,7 +210,7 @@ func TestTerminate(t *testing.T) {
 	}
 }
 
-// Who ignores a signal, or takes it from its queue, has a mind about it.
+// A process that ignores, handles or blocks a signal is not deaf to it.
 func TestDeaf(t *testing.T) {
 	const none = "0000000000000000"
 	status := func(pids, blocked, ignored, caught string) string {
@@ -220,7 +220,7 @@ func TestDeaf(t *testing.T) {
 	for text, want := range map[string]bool{
 		status("4711\t1", none, none, none):   true,
 		status("4711\t22", none, none, none):  false,
-		status("1", none, none, none):         false, // our own first process is not for us to kill
+		status("1", none, none, none):         false, // our own first process is not to be killed
 		status("4711\t1", term, none, none):   false,
 		status("4711\t1", none, term, none):   false,
 		status("4711\t1", none, none, term):   false,

@@ -10,37 +10,35 @@ import (
 )
 
 const (
-	// rtnlBatch is how many requests go to the kernel at a time. Their answers must
-	// all fit into the receive buffer of a socket, in which each takes some 800
-	// bytes of 200 KiB.
+	// rtnlBatch is the number of requests in one message. Their answers, about 800 bytes each,
+	// must all fit into the receive buffer of a socket, which has 200 KiB.
 	rtnlBatch = 128
-	// rtnlTimeout bounds the wait for an answer. The kernel answers before the
-	// request returns: it only runs out when an answer was lost.
+	// rtnlTimeout limits the wait for an answer. The kernel answers before the request
+	// returns, so it only expires when an answer was lost.
 	rtnlTimeout = 10 * time.Second
 )
 
-// rtnl is a socket of rtnetlink(7). It acts in the network namespace of the thread
-// that has opened it, whichever thread uses it.
+// rtnl is a socket of rtnetlink(7). It acts in the network namespace of the thread that opened
+// it, regardless of the thread that uses it.
 type rtnl struct{ socket *nl.NetlinkSocket }
 
-// openRtnl opens one. The caller closes it.
+// openRtnl opens a socket. The caller closes it.
 func openRtnl() (*rtnl, error) {
 	socket, err := nl.Subscribe(unix.NETLINK_ROUTE)
 	if err != nil {
 		return nil, fmt.Errorf("cannot open rtnetlink: %w", err)
 	}
 	timeout := unix.NsecToTimeval(rtnlTimeout.Nanoseconds())
-	_ = socket.SetReceiveTimeout(&timeout) // has no failure
-	// Without this an answer repeats its request, which nobody reads.
+	_ = socket.SetReceiveTimeout(&timeout) // cannot fail
+	// Without this option each answer contains a copy of its request.
 	_ = unix.SetsockoptInt(socket.GetFd(), unix.SOL_NETLINK, unix.NETLINK_CAP_ACK, 1)
 	return &rtnl{socket}, nil
 }
 
 func (r *rtnl) close() { r.socket.Close() }
 
-// do sends requests in order and returns the kernel's answer to each: nil means
-// done. The kernel carries out the rest after one that fails. An error means that
-// the answers are not known.
+// do sends requests in order and returns the kernel's answer to each: nil means success. The
+// kernel continues after a request that fails. An error means that the answers are unknown.
 func (r *rtnl) do(requests []*nl.NetlinkRequest) (answers []error, err error) {
 	answers = make([]error, len(requests))
 	for from := 0; from < len(requests); from += rtnlBatch {
@@ -86,8 +84,8 @@ func (r *rtnl) batch(requests []*nl.NetlinkRequest, answers []error) error {
 	return nil
 }
 
-// setGroup moves an interface to a group of interfaces, without any effect but
-// that (ip-link(8), group).
+// setGroup moves an interface to a group of interfaces and changes nothing else (ip-link(8),
+// group).
 func setGroup(index int, group uint32) *nl.NetlinkRequest {
 	request := aboutLink(unix.RTM_SETLINK, index)
 	request.AddData(nl.NewRtAttr(unix.IFLA_GROUP, nl.Uint32Attr(group)))
@@ -97,7 +95,7 @@ func setGroup(index int, group uint32) *nl.NetlinkRequest {
 // deleteLink deletes one interface.
 func deleteLink(index int) *nl.NetlinkRequest { return aboutLink(unix.RTM_DELLINK, index) }
 
-// deleteGroup deletes every interface of a group. None is ENODEV.
+// deleteGroup deletes every interface of a group. An empty group is ENODEV.
 func deleteGroup(group uint32) *nl.NetlinkRequest {
 	request := aboutLink(unix.RTM_DELLINK, 0)
 	request.AddData(nl.NewRtAttr(unix.IFLA_GROUP, nl.Uint32Attr(group)))

@@ -9,37 +9,36 @@ import (
 	"syscall"
 )
 
-// Command is a program to start in new namespaces.
+// Command describes a program to start in new namespaces.
 type Command struct {
-	// Path of the program and its arguments, the first being its name. Required.
+	// Path of the program and its arguments; the first argument is its name. Required.
 	Path string
 	Args []string
 	// Env is the whole environment. Nil means empty.
 	Env []string
 	// Dir is the working directory. Required.
 	Dir string
-	// Files are the child's descriptors, by number; nil is a closed one. The
-	// caller keeps and closes them. Those that Go made non-blocking become
-	// blocking. Other descriptors of the caller reach the child only when they
-	// are not close-on-exec (see CloseOnExecFrom).
+	// Files are the child's descriptors, by number; nil is a closed one. The caller keeps and
+	// closes them. Files that Go made non-blocking become blocking. Other descriptors of the
+	// caller reach the child only when they are not close-on-exec (see CloseOnExecFrom).
 	Files []*os.File
-	// Namespaces are made new for the child. A new user namespace maps all ids
-	// to themselves when the caller is root, else the caller to root and no
-	// other (user_namespaces(7)). A kernel that cannot put a program into a new
-	// time namespace on execve is an error.
+	// Namespaces are created for the child. A new user namespace maps all ids to themselves
+	// when the caller is root; otherwise it maps only the caller, to root
+	// (user_namespaces(7)). A kernel that does not put a program into a new time namespace on
+	// execve is an error.
 	Namespaces Flags
-	// CgroupFD is a directory descriptor of the cgroup v2 the child is born in.
-	// Zero: that of the caller.
+	// CgroupFD is a directory descriptor of the cgroup v2 in which the child starts. Zero: the
+	// caller's cgroup.
 	CgroupFD int
-	// Keyring gives the child a new session keyring, with nothing in it.
+	// Keyring gives the child a new, empty session keyring.
 	Keyring bool
 	// Deathsig is sent to the child when the Spawner's thread dies. Zero: none.
 	Deathsig syscall.Signal
 }
 
-// Spawner starts processes from one thread that never ends while the Spawner is
-// open, so that Deathsig means the death of this process and not that of some
-// thread of the Go runtime (prctl(2), PR_SET_PDEATHSIG).
+// Spawner starts processes from one thread that lives as long as the Spawner is open, so that
+// Deathsig signals the death of this process and not the end of some thread of the Go runtime
+// (prctl(2), PR_SET_PDEATHSIG).
 type Spawner struct {
 	requests chan func()
 }
@@ -56,12 +55,12 @@ func NewSpawner() *Spawner {
 	return s
 }
 
-// Close ends the thread, and thereby every process that has a Deathsig. It must
-// be called once, after the last Start.
+// Close ends the thread, and thereby every process with a Deathsig. It must be called once,
+// after the last Start.
 func (s *Spawner) Close() { close(s.requests) }
 
-// Start starts c and returns when its program has been executed, or cannot be.
-// The process leads a session of its own. It blocks while others start.
+// Start starts c and returns when its program has been executed, or has failed to. The process
+// leads a session of its own. Start blocks while other processes are started.
 func (s *Spawner) Start(c Command) (*Process, error) {
 	type result struct {
 		process *Process
@@ -78,8 +77,9 @@ func (s *Spawner) Start(c Command) (*Process, error) {
 
 func start(c Command) (*Process, error) {
 	if c.Keyring {
-		// That of this thread, which the child inherits in all of its threads (keyrings(7)).
-		// Nothing else runs on this thread, and the next child gets another.
+		// The child inherits this thread's keyring, in all of the child's threads
+		// (keyrings(7)). No other code runs on this thread, and the next child gets another
+		// keyring.
 		if err := joinKeyring(); err != nil {
 			return nil, err
 		}
@@ -111,19 +111,19 @@ func start(c Command) (*Process, error) {
 		err = p.inNewTime()
 	}
 	if err != nil {
-		_ = syscall.Kill(pid, syscall.SIGKILL) // not reaped: the pid is its own
+		_ = syscall.Kill(pid, syscall.SIGKILL) // not reaped yet: the pid still belongs to it
 		_, _ = syscall.Wait4(pid, nil, 0, nil)
 		return nil, errors.Join(err, p.Close())
 	}
 	return p, nil
 }
 
-// inNewTime makes sure of the one namespace that clone promises and execve
-// enters: kernels that make it may still leave a program in the old one.
+// inNewTime checks the one namespace that clone creates and execve enters: a kernel that can
+// create it may still leave a program in the old one.
 func (p *Process) inNewTime() error {
 	f, err := p.OpenNamespace(NewTime)
 	if _, own := os.Stat("/proc/self/ns/time"); own == nil && errors.Is(err, os.ErrNotExist) {
-		return nil // a program that has ended already is in no namespace
+		return nil // a program that has ended has no namespace
 	}
 	if err != nil {
 		return fmt.Errorf("cannot make a time namespace: %w", err)
@@ -131,8 +131,8 @@ func (p *Process) inNewTime() error {
 	return f.Close()
 }
 
-// mapIDs fills in the mappings of a new user namespace. Where setgroups is
-// forbidden already it cannot be allowed again (user_namespaces(7)).
+// mapIDs fills in the mappings of a new user namespace. A namespace that forbids setgroups
+// cannot allow it again below (user_namespaces(7)).
 func mapIDs(a *syscall.SysProcAttr) (err error) {
 	if os.Geteuid() != 0 {
 		a.UidMappings = []syscall.SysProcIDMap{{HostID: os.Geteuid(), Size: 1}}
@@ -150,8 +150,8 @@ func mapIDs(a *syscall.SysProcAttr) (err error) {
 	return err
 }
 
-// identity maps to itself every id that a map of the caller knows. What is the
-// inside of that map is the outside of the new one.
+// identity maps every id in a map of the caller to itself: the inside of that map is the
+// outside of the new one.
 func identity(file string) ([]syscall.SysProcIDMap, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {

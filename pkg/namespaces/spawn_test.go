@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// description is what a child finds itself to be.
+// description is the state in which a child finds itself.
 type description struct {
 	PID, Session     int
 	Dir              string
@@ -28,7 +28,7 @@ type description struct {
 }
 
 func describe() (any, error) {
-	// Before the runtime opens any of its own.
+	// Before the runtime opens descriptors of its own.
 	fds, err := os.Open("/proc/self/fd")
 	if err != nil {
 		return nil, err
@@ -36,7 +36,7 @@ func describe() (any, error) {
 	d := description{PID: os.Getpid(), Env: os.Environ(), Namespaces: map[string]string{}, EffectiveUserNow: os.Geteuid()}
 	names, err := fds.Readdirnames(-1)
 	for _, name := range names {
-		// What the runtime needs it opens close-on-exec; what was handed over is not.
+		// The runtime opens its descriptors close-on-exec; the caller's are not.
 		n, _ := strconv.Atoi(name)
 		if flags, err := unix.FcntlInt(uintptr(n), unix.F_GETFD, 0); err == nil && flags&unix.FD_CLOEXEC == 0 {
 			d.Descriptors = append(d.Descriptors, name)
@@ -96,7 +96,7 @@ func TestStartHandsOverWhatIsSaid(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for range 100 { // close-on-exec, as everything of Go is
+	for range 100 { // close-on-exec, as all files of Go
 		f, err := os.Open(os.DevNull)
 		if err != nil {
 			t.Fatal(err)
@@ -145,7 +145,7 @@ func TestUserNamespaceOfRoot(t *testing.T) {
 	if d.EffectiveUserNow != 0 || d.Setgroups != text("/proc/self/setgroups") {
 		t.Errorf("uid %d, setgroups %q", d.EffectiveUserNow, d.Setgroups)
 	}
-	// Seen from inside: each id that we know is itself.
+	// Seen from inside, each known id is itself.
 	for name, pair := range map[string][2]string{"uid": {d.UIDMap, text("/proc/self/uid_map")}, "gid": {d.GIDMap, text("/proc/self/gid_map")}} {
 		got, own := strings.Fields(pair[0]), strings.Fields(pair[1])
 		for i := 0; i+2 < len(own); i += 3 {
@@ -160,7 +160,7 @@ func TestUserNamespaceOfOthers(t *testing.T) {
 	if !isolated(t, &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65533}}) {
 		return
 	}
-	// t.TempDir would need a directory of the first run; the child's words do not.
+	// t.TempDir would need a directory of the first run; the child does not have it.
 	t.Setenv("TMPDIR", "/tmp")
 	a, err := tryAct(t, newSpawner(t), "describe", Command{Namespaces: NewUser | NewNet})
 	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) || errors.Is(err, unix.ENOSPC) {

@@ -9,16 +9,16 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Start starts cmd as its own Start does, for whoever waits for its death without a
-// thread (Process.Died). The Process is closed and cmd.Wait called by the caller. A
-// program does not inherit what Spare has changed; one that forks twice at once, and
-// is in no cgroup of its own, may leave a process that does.
+// Start starts cmd as its own Start does, for callers that wait for its death without a thread
+// (Process.Died). The caller closes the Process and calls cmd.Wait. The program does not
+// inherit the oom_score_adj of Spare. A program that has no cgroup of its own and forks twice
+// at once may leave a process with that value.
 func Start(cmd *exec.Cmd) (*Process, error) {
 	if err := cmd.Start(); err != nil {
 		return nil, err
 	}
 	pid := cmd.Process.Pid
-	// One of our own: that of package os is not to be had.
+	// A pidfd of our own: package os does not give out its one.
 	pidfd, err := unix.PidfdOpen(pid, 0)
 	if err != nil {
 		return nil, abort(cmd, os.NewSyscallError("pidfd_open", err))
@@ -33,7 +33,7 @@ func Start(cmd *exec.Cmd) (*Process, error) {
 	return p, nil
 }
 
-// abort ends a program that cannot be held, and returns why.
+// abort kills a program that cannot be held, and returns why.
 func abort(cmd *exec.Cmd, why error) error {
 	_ = cmd.Process.Signal(syscall.SIGKILL)
 	_ = cmd.Wait()

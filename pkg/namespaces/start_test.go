@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// asSpared lets what the test starts have an oom_score_adj of its own, as if Spare
-// had changed that of this process.
+// asSpared sets the oom_score_adj of the children of the test, as if Spare had changed its
+// own.
 func asSpared(t *testing.T, score string) {
 	t.Helper()
 	was := ordinary.Load()
@@ -59,8 +59,8 @@ func TestChildrenAreNotSpared(t *testing.T) {
 	}
 }
 
-// Where this process may lower its own, what it starts, its children and what has left
-// those behind is still ordinary, and what a tenant runs cannot change that.
+// Where this process may lower its own value, its program, the program's children and orphans
+// still have the ordinary value, and a tenant's program cannot change that.
 func TestSpare(t *testing.T) {
 	const role = "SPARE_TEST"
 	if os.Getenv(role) == "" {
@@ -101,7 +101,7 @@ func TestSpare(t *testing.T) {
 	}
 }
 
-// A program that is cancelled is ended and waited for.
+// A program that is cancelled is killed and waited for.
 func TestRunIsCancelled(t *testing.T) {
 	before := descriptors(t)
 	ctx, cancel := context.WithCancel(t.Context())

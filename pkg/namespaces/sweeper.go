@@ -8,15 +8,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// dyingGroup is the group of the interfaces that are about to be deleted. Every
-// emperor of a network namespace uses the same: whichever deletes the group
-// deletes only what is to be deleted.
+// dyingGroup is the group of the interfaces that are about to be deleted. Every emperor of a
+// network namespace uses the same group: any emperor that deletes the group deletes only such
+// interfaces.
 const dyingGroup = 0x65000001
 
-// Sweeper deletes interfaces of the network namespace of its process. The kernel
-// needs about as long for a thousand that are deleted at once as for a few that are
-// deleted one by one, and lets nobody else change the network meanwhile: whatever
-// waits goes in one sweep. A nil Sweeper deletes at once what it is given.
+// Sweeper deletes interfaces of the network namespace of its process. The kernel needs about
+// as long to delete a thousand interfaces at once as a few one by one, and blocks other
+// changes of the network during that time. The Sweeper therefore deletes all waiting
+// interfaces in one sweep. A nil Sweeper deletes at once.
 type Sweeper struct{ requests chan sweepRequest }
 
 type sweepRequest struct {
@@ -34,9 +34,9 @@ func NewSweeper() *Sweeper {
 // Close ends the goroutine. It is called once, after the last Delete has returned.
 func (s *Sweeper) Close() { close(s.requests) }
 
-// Delete removes interfaces and returns when the kernel has confirmed that they are
-// gone, and their names free. Those that are gone already are no error. It may be
-// called from many goroutines at a time, and blocks while others are swept.
+// Delete removes interfaces and returns when the kernel has confirmed that they are gone and
+// their names free. A missing interface is no error. It may be called from many goroutines at
+// the same time, and blocks during a sweep of others.
 func (s *Sweeper) Delete(links []Peer) error {
 	if len(links) == 0 {
 		return nil
@@ -75,7 +75,7 @@ func (s *Sweeper) run() {
 	}
 }
 
-// sweep deletes interfaces and returns why not, for each.
+// sweep deletes interfaces and returns the error of each.
 func sweep(links []Peer) []error {
 	failed := make([]error, len(links))
 	fail := func(i int, err error) {
@@ -94,9 +94,9 @@ func sweep(links []Peer) []error {
 	return failed
 }
 
-// deleteAll moves interfaces to the dying group and deletes that. Where the group
-// cannot be deleted, because somebody has put something else into it, each is
-// deleted by itself.
+// deleteAll moves interfaces to the dying group and deletes the group. When the group cannot
+// be deleted, because it contains an interface of another process, deleteAll deletes each
+// interface by itself.
 func deleteAll(links []Peer) ([]error, error) {
 	r, err := openRtnl()
 	if err != nil {

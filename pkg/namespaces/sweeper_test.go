@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// pairs makes n pairs of interfaces here and returns the first of each.
+// pairs makes n pairs of interfaces here and returns the first end of each.
 func pairs(t testing.TB, n int) (made []Peer) {
 	t.Helper()
 	for i := range n {
@@ -33,8 +33,8 @@ func indexOf(t testing.TB, name string) int {
 	return link.Attrs().Index
 }
 
-// Whoever asks has an answer when its own links are gone, also when there are
-// others, and when the links have gone meanwhile.
+// Each caller gets its answer when its own links are gone, also when others delete links, and
+// when the links are gone already.
 func TestSweeper(t *testing.T) {
 	if !isolated(t, inNewNet()) {
 		return
@@ -61,7 +61,7 @@ func TestSweeper(t *testing.T) {
 	if got := strings.Join(linkNames(t), " "); got != "h0 h1 h2 lo p0 p1 p2" {
 		t.Errorf("links after that: %s", got)
 	}
-	for range 2 { // the second time there are none
+	for range 2 { // the second time they do not exist
 		if err := (*Sweeper)(nil).Delete(links[1:4]); err != nil {
 			t.Error(err)
 		}
@@ -71,8 +71,8 @@ func TestSweeper(t *testing.T) {
 	}
 }
 
-// What somebody else has put into the group keeps nothing from being deleted, and
-// who cannot be deleted is named.
+// A foreign interface in the group prevents no deletion, and an interface that cannot be
+// deleted is named.
 func TestSweeperFindsTheGroupInUse(t *testing.T) {
 	if !isolated(t, inNewNet()) {
 		return
@@ -99,8 +99,8 @@ func TestSweeperFindsTheGroupInUse(t *testing.T) {
 	}
 }
 
-// BenchmarkDelete compares deleting 100 interfaces one by one with one sweep. It
-// needs a network namespace of its own: unshare -n.
+// BenchmarkDelete compares deleting 100 interfaces one by one with one sweep. It needs a
+// network namespace of its own: unshare -n.
 func BenchmarkDelete(b *testing.B) {
 	needRoot(b)
 	for name, remove := range map[string]func([]Peer) error{

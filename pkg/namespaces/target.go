@@ -10,14 +10,13 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxLinks is how many symbolic links a path may lead through, as in the kernel
+// maxLinks is the largest number of symbolic links in a path, as in the kernel
 // (path_resolution(7)).
 const maxLinks = 40
 
-// OpenTarget opens what a privileged operation is to be done to, with O_PATH. The
-// path is absolute. It goes through no magic link of procfs, and through a
-// symbolic link only when root or this process owns it: nobody else can lead a
-// mount out of the place that was named. The caller closes the file.
+// OpenTarget opens the target of a privileged operation with O_PATH. The path is absolute.
+// OpenTarget follows no magic link of procfs, and follows a symbolic link only when root or
+// this process owns it: other users cannot redirect a mount. The caller closes the file.
 func OpenTarget(path string) (*os.File, error) {
 	f, err := openTarget(path)
 	if err != nil {
@@ -45,8 +44,8 @@ func openTarget(path string) (*os.File, error) {
 	return nil, unix.ELOOP
 }
 
-// openat2 opens with O_PATH. A concurrent rename of a parent makes it fail with
-// EAGAIN, which is worth another try (openat2(2)).
+// openat2 opens with O_PATH. A concurrent rename of a parent makes it fail with EAGAIN; the
+// caller may retry then (openat2(2)).
 func openat2(dir int, path string, flags, resolve uint64) (fd int, err error) {
 	how := unix.OpenHow{Flags: unix.O_PATH | unix.O_CLOEXEC | flags, Resolve: resolve | unix.RESOLVE_NO_MAGICLINKS}
 	for range maxLinks {
@@ -58,8 +57,7 @@ func openat2(dir int, path string, flags, resolve uint64) (fd int, err error) {
 	return fd, err
 }
 
-// followFirst returns the path with its first symbolic link replaced by what the
-// link says.
+// followFirst returns the path with its first symbolic link replaced by the link's target.
 func followFirst(path string) (string, error) {
 	parts := strings.Split(strings.Trim(path, "/"), "/")
 	dir, err := openat2(unix.AT_FDCWD, "/", 0, 0)
@@ -92,9 +90,9 @@ func followFirst(path string) (string, error) {
 	return path, nil // the link is gone
 }
 
-// isMagic reports whether a link is one that means a file and not a path, such as
-// those in /proc/PID/fd, or leads to one, or in a circle. Only the kernel knows: it
-// says ELOOP (openat2(2)).
+// isMagic reports whether a link names a file instead of a path, such as the links in
+// /proc/PID/fd, or leads to such a link, or in a circle. The kernel answers with ELOOP
+// (openat2(2)).
 func isMagic(dir int, link string) bool {
 	fd, err := openat2(dir, link, 0, 0)
 	if err == nil {
@@ -103,8 +101,8 @@ func isMagic(dir int, link string) bool {
 	return errors.Is(err, unix.ELOOP)
 }
 
-// readLink returns what a symbolic link says that may be followed, and nothing
-// for any other file.
+// readLink returns the target of a symbolic link that may be followed, and an empty string for
+// any other file.
 func readLink(fd int) (string, error) {
 	var st unix.Stat_t
 	if err := unix.Fstat(fd, &st); err != nil {
@@ -124,6 +122,6 @@ func readLink(fd int) (string, error) {
 	return string(buffer[:n]), nil
 }
 
-// byDescriptor is a path that means exactly the file that is open, for system
-// calls that take no descriptor.
+// byDescriptor returns a path that names exactly the open file, for system calls that take no
+// descriptor.
 func byDescriptor(f *os.File) string { return fmt.Sprintf("/proc/self/fd/%d", f.Fd()) }

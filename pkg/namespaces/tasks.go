@@ -8,21 +8,21 @@ import (
 	"strings"
 )
 
-// TasksLeft is how many processes and threads the cgroups of this process still have
-// room for (pids.max of cgroups(7)), and the file with the limit that is nearest. It
-// is empty where there is no limit.
+// TasksLeft returns how many more processes and threads the cgroups of this process permit
+// (pids.max of cgroups(7)), and the file of the tightest limit. limit is empty when there is
+// none.
 func TasksLeft() (left int, limit string) {
 	own, err := os.ReadFile("/proc/self/cgroup")
 	if err != nil {
 		return math.MaxInt, ""
 	}
 	left = math.MaxInt
-	for _, controller := range []string{"pids", ""} { // v1 has it, or else v2
+	for _, controller := range []string{"pids", ""} { // v1 has the controller, or else v2
 		path := controllerPath(string(own), controller)
 		if path == "" {
 			continue
 		}
-		// A limit of a cgroup is also one of all below it.
+		// A limit of a cgroup also applies to all cgroups below it.
 		for dir := shownAt(hierarchies(), controller, path); dir != ""; dir = filepath.Dir(dir) {
 			most, err := os.ReadFile(filepath.Join(dir, "pids.max"))
 			if err != nil {
@@ -37,7 +37,7 @@ func TasksLeft() (left int, limit string) {
 	return left, limit
 }
 
-// room is what is left of a limit, by the texts of both files.
+// room returns the difference between a limit and its use, from the texts of both files.
 func room(most, now string) int {
 	limit, err := strconv.Atoi(strings.TrimSpace(most))
 	used, bad := strconv.Atoi(strings.TrimSpace(now))

@@ -27,11 +27,10 @@ func TestRoom(t *testing.T) {
 	}
 }
 
-// However much there is to do, AtOnce pieces of it are under way at a time, and all are
-// done.
+// Bounded runs all functions, and at most AtOnce of them at the same time.
 func TestBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		places = make(chan struct{}, AtOnce) // of this bubble
+		places = make(chan struct{}, AtOnce) // belongs to this bubble
 		var now, most, done atomic.Int64
 		var group sync.WaitGroup
 		for range 10 * AtOnce {

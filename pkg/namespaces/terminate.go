@@ -8,9 +8,9 @@ import (
 	"syscall"
 )
 
-// Terminate asks the process to end, by SIGTERM. The kernel spares the first
-// process of a pid namespace what a signal does by default (pid_namespaces(7)): a
-// program there that leaves SIGTERM to its default would never end, and is killed.
+// Terminate asks the process to end, by SIGTERM. The kernel drops a signal that has its
+// default action for the first process of a pid namespace (pid_namespaces(7)): a program there
+// that does not handle SIGTERM would never end, so Terminate kills it.
 func (p *Process) Terminate() error {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID))
 	if err == nil && deaf(string(status), syscall.SIGTERM) {
@@ -19,8 +19,8 @@ func (p *Process) Terminate() error {
 	return p.Signal(syscall.SIGTERM)
 }
 
-// deaf tells by a proc_pid_status(5) whether a process is the first one of its
-// pid namespace and neither handles, nor ignores, nor blocks a signal.
+// deaf reports, from a proc_pid_status(5), whether a process is the first of its pid namespace
+// and neither handles, ignores nor blocks a signal.
 func deaf(status string, s syscall.Signal) bool {
 	first, inner := false, false
 	for line := range strings.Lines(status) {
@@ -40,9 +40,9 @@ func deaf(status string, s syscall.Signal) bool {
 	return first && inner
 }
 
-// KillTree kills a child of this process that was not reaped, and all that descend from it
-// by living parents. Each is stopped before its children are looked for, so that it
-// neither makes more nor reaps them: their pids stay theirs.
+// KillTree kills an unreaped child of this process, and all its descendants through living
+// parents. It stops each process before it lists the children, so that the process neither
+// forks nor reaps: the pids remain valid.
 func KillTree(pid int) {
 	left := maxTree
 	killTree(pid, &left)

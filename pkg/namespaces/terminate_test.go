@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A tree ends with all that hold its output open.
+// All processes of a tree that hold its output open end with it.
 func TestKillTree(t *testing.T) {
 	cmd := exec.Command("sh", "-c", "(sleep 1000 & sh -c 'echo there; sleep 1000; true') & wait")
 	out, err := cmd.StdoutPipe()

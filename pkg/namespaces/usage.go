@@ -9,16 +9,16 @@ import (
 )
 
 const (
-	// clockTick is the unit of times in proc_pid_stat(5). Linux tells programs 100 a
-	// second on every architecture that Go knows.
+	// clockTick is the unit of times in proc_pid_stat(5). Linux reports 100 ticks a second on
+	// every architecture that Go supports.
 	clockTick = 10 * time.Millisecond
-	// maxTree bounds how many processes count as descendants of one.
+	// maxTree limits the number of descendants that are counted.
 	maxTree = 1000
 )
 
-// Usage is what processes have used.
+// Usage is the resource usage of processes.
 type Usage struct {
-	// CPU is time on a processor, also that of children which were reaped.
+	// CPU is processor time, including the time of reaped children.
 	CPU time.Duration
 	// RSS is resident memory in bytes.
 	RSS uint64
@@ -26,7 +26,7 @@ type Usage struct {
 
 func (u Usage) plus(v Usage) Usage { return Usage{u.CPU + v.CPU, u.RSS + v.RSS} }
 
-// UsageOf is what one process has used. One that cannot be read has used nothing.
+// UsageOf returns the usage of one process, or zero when it cannot be read.
 func UsageOf(pid int) (u Usage) {
 	fields := stat(pid)
 	if len(fields) < 22 {
@@ -41,7 +41,7 @@ func UsageOf(pid int) (u Usage) {
 	return u
 }
 
-// TreeUsage is what a process and its descendants have used.
+// TreeUsage returns the usage of a process and its descendants.
 func TreeUsage(pid int) (u Usage) {
 	queue := []int{pid}
 	for seen := 0; len(queue) > 0 && seen < maxTree; seen++ {
@@ -51,8 +51,8 @@ func TreeUsage(pid int) (u Usage) {
 	return u
 }
 
-// Children lists the children of all threads of a process, also those that are
-// dead and not reaped; none of one that cannot be read.
+// Children lists the children of all threads of a process, including zombies. The list is
+// empty when the process cannot be read.
 func Children(pid int) (children []int) {
 	tasks, err := os.ReadDir(fmt.Sprintf("/proc/%d/task", pid))
 	if err != nil {
@@ -69,7 +69,7 @@ func Children(pid int) (children []int) {
 	return children
 }
 
-// UserOf is the effective user of a process; ok is false when it cannot be read.
+// UserOf returns the effective user of a process; ok is false when it cannot be read.
 func UserOf(pid int) (uid uint32, ok bool) {
 	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	_, ids, found := strings.Cut(string(text), "\nUid:")
@@ -81,14 +81,14 @@ func UserOf(pid int) (uid uint32, ok bool) {
 	return uint32(n), err == nil
 }
 
-// IsZombie reports whether a process is dead and nobody has reaped it.
+// IsZombie reports whether a process is dead and not reaped.
 func IsZombie(pid int) bool {
 	fields := stat(pid)
 	return len(fields) > 0 && fields[0] == "Z"
 }
 
-// stat is proc_pid_stat(5) from the state on, its third field: the name before it
-// stands in parentheses and may hold anything.
+// stat returns the fields of proc_pid_stat(5) from the third, the state, on. The name before
+// it stands in parentheses and may contain any byte.
 func stat(pid int) []string {
 	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	return strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))

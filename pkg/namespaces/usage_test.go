@@ -11,7 +11,7 @@ import (
 )
 
 func TestUsageOfATree(t *testing.T) {
-	// It holds some memory: of a few pages the kernel knows late (percpu_counter).
+	// It allocates some memory: the kernel accounts a few pages late (percpu_counter).
 	cmd := exec.CommandContext(t.Context(), "sh", "-c", `x=$(head -c 4000000 /dev/zero | tr '\0' x); echo ready; read y`)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL}
 	in, err := cmd.StdinPipe()
@@ -46,7 +46,7 @@ func TestUsageOfATree(t *testing.T) {
 	if !IsZombie(child) {
 		t.Error("who is dead and not reaped is no zombie")
 	}
-	_ = cmd.Wait() // read(1) says that nothing came
+	_ = cmd.Wait() // read(1) reports an empty input
 	if u := TreeUsage(child); u != (Usage{}) || IsZombie(child) || Children(child) != nil {
 		t.Errorf("who is gone uses %v", u)
 	}

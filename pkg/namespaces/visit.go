@@ -11,46 +11,45 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// VisitorName is the name under which a program is started as a helper that goes to
-// where another process is; its main then calls Arrive before it does anything else.
+// VisitorName is the name (argv[0]) of a helper that enters the namespaces of another process;
+// its main calls Arrive first.
 const VisitorName = "emperor-setns"
 
-// Visit is a way for a helper process to where another process is. The helper takes no
-// environment, path or program from there: it is told by descriptors and by typed
-// fields alone, and looks at its errand when it has the rights for it and no more.
+// Visit describes how a helper process enters the namespaces of another process. The helper
+// takes no environment, path or program from there. It receives descriptors and typed fields
+// only, and reads its errand after it has given up all other rights.
 type Visit struct {
-	// Program is one whose main calls Arrive for a visitor. Required.
+	// Program is a program whose main calls Arrive for a visitor. Required.
 	Program string
-	// Namespaces are those that the helper enters, and Open returns each of them by
-	// descriptor. Required.
+	// Namespaces that the helper enters. Open returns a descriptor of each. Required.
 	Namespaces Flags
 	Open       func(Flags) (*os.File, error)
-	// At is a process, which must not be reaped before Prepare returns: the helper goes
-	// to its root directory and, unless AtRoot, to its working directory. Zero: it stays
-	// in the root directory of its namespaces.
+	// At is a process that must not be reaped before Prepare returns. The helper enters its
+	// root directory and, unless AtRoot, its working directory. Zero: the helper stays in the
+	// root directory of its namespaces.
 	At     int
 	AtRoot bool
-	// Held is a pidfd of that process. Prepare then makes sure itself that the process was
-	// not reaped.
+	// Held is a pidfd of that process. With it, Prepare checks that the process was not
+	// reaped.
 	Held *os.File
-	// Confine: the helper gives up every right that the process lacks. Otherwise it stays
+	// Confine: the helper gives up every right that the process lacks. Otherwise it remains
 	// root.
 	Confine bool
 }
 
-// Visitor is a helper that is ready to be started with Files as its descriptors from 3
-// on. It needs no environment. The caller closes the files.
+// Visitor is a helper that is ready to be started with Files as its descriptors from 3 on. It
+// needs no environment. The caller closes the files.
 type Visitor struct {
 	Path  string
 	Args  []string
 	Files []*os.File
 }
 
-// visitFD is the first descriptor of a visitor: its task. The namespaces follow, in the
-// order of Flags.Kinds, then the root and the working directory.
+// visitFD is the first descriptor of a visitor: its task. The namespaces follow, in the order
+// of Flags.Kinds, then the root and the working directory.
 const visitFD = 3
 
-// task is what a visitor is told.
+// task is the input of a visitor.
 type task struct {
 	Namespaces    Flags
 	Move, Confine bool
@@ -58,7 +57,7 @@ type task struct {
 	Errand        json.RawMessage
 }
 
-// Prepare makes a visitor with an errand, which json.Marshal must take.
+// Prepare makes a visitor with an errand, which json.Marshal must accept.
 func (v Visit) Prepare(errand any) (_ *Visitor, err error) {
 	t := task{Namespaces: v.Namespaces, Move: v.At != 0, Confine: v.Confine}
 	if t.Errand, err = json.Marshal(errand); err != nil {
@@ -105,11 +104,11 @@ func (v Visit) Prepare(errand any) (_ *Visitor, err error) {
 	return visitor, err
 }
 
-// threadless are the namespaces that only a process of one thread can enter (setns(2)).
+// threadless are the namespaces that only a single-threaded process can enter (setns(2)).
 const threadless = NewUser | NewTime
 
-// begin puts util-linux before the program, for the namespaces that no Go program can
-// enter.
+// begin runs the program through util-linux's nsenter, for the namespaces that no Go program
+// can enter.
 func (v *Visitor) begin(namespaces []string) error {
 	if len(namespaces) == 0 {
 		return nil
@@ -127,17 +126,17 @@ func (v *Visitor) begin(namespaces []string) error {
 func (v *Visitor) place(pid int, links []string) error {
 	for _, link := range links {
 		path := fmt.Sprintf("/proc/%d/%s", pid, link)
-		fd, err := unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0) // asks no filesystem of its
+		fd, err := unix.Open(path, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0) // does not access the filesystem behind it
 		if err != nil {
-			return fmt.Errorf("cannot go where it is: %w", err)
+			return fmt.Errorf("cannot enter its directories: %w", err)
 		}
 		v.Files = append(v.Files, os.NewFile(uintptr(fd), path))
 	}
 	return nil
 }
 
-// tell adds the task as a file in memory. A pipe would hold 64 KiB of it and then wait
-// for a reader that is not there yet.
+// tell adds the task as a file in memory. A pipe would hold 64 KiB of it and then block until
+// the visitor reads.
 func (v *Visitor) tell(t task) error {
 	text, err := json.Marshal(t)
 	if err != nil {
@@ -170,10 +169,10 @@ func IsVisitor() bool {
 	return os.Args[0] == VisitorName || len(os.Args) == 2 && os.Args[1] == VisitorName
 }
 
-// Arrival is a visitor, seen by itself.
+// Arrival is the visitor's own view of its visit.
 type Arrival struct{ task task }
 
-// Arrive reads the task. No descriptor but stdio survives an execve from here on.
+// Arrive reads the task. From here on, no descriptor except stdio survives an execve.
 func Arrive() (*Arrival, error) {
 	if err := CloseOnExecFrom(visitFD); err != nil {
 		return nil, err
@@ -190,11 +189,11 @@ func Arrive() (*Arrival, error) {
 	return a, nil
 }
 
-// Confined reports whether the errand comes from where the visitor goes: it must not be
-// looked at before Enter has returned.
+// Confined reports whether the errand comes from the visited process: it must not be read
+// before Enter has returned.
 func (a *Arrival) Confined() bool { return a.task.Confine }
 
-// Errand reads the errand.
+// Errand decodes the errand.
 func (a *Arrival) Errand(into any) error {
 	if err := json.Unmarshal(a.task.Errand, into); err != nil {
 		return fmt.Errorf("cannot read the errand: %w", err)
@@ -202,9 +201,10 @@ func (a *Arrival) Errand(into any) error {
 	return nil
 }
 
-// Enter takes the calling thread where the visit leads, and what it starts. Its
-// goroutine must be locked to it. Other threads stay where they were, with all rights:
-// no other goroutine may act for the errand. After an error the process must not go on.
+// Enter moves the calling thread, and the processes that it starts, to the destination of the
+// visit. Its goroutine must be locked to the thread. Other threads stay in the original
+// namespaces, with all rights: no other goroutine may work on the errand. After an error the
+// process must not continue.
 func (a *Arrival) Enter() error {
 	next := uintptr(visitFD + 1)
 	file := func(name string) *os.File {
@@ -214,7 +214,7 @@ func (a *Arrival) Enter() error {
 	}
 	for _, kind := range a.task.Namespaces.Kinds() {
 		ns := file("namespace")
-		if !threadless.Has(kind) { // where the process is already
+		if !threadless.Has(kind) { // nsenter has entered these already
 			if err := Enter(kind, ns); err != nil {
 				return err
 			}
@@ -226,7 +226,7 @@ func (a *Arrival) Enter() error {
 		defer root.Close()
 		defer dir.Close()
 		if err := moveTo(root, dir); err != nil {
-			return fmt.Errorf("cannot go where it is: %w", err)
+			return fmt.Errorf("cannot enter its directories: %w", err)
 		}
 	}
 	if a.task.Confine {
@@ -235,8 +235,8 @@ func (a *Arrival) Enter() error {
 	return nil
 }
 
-// moveTo makes root the root directory of the calling thread, and dir its working
-// directory. It stops sharing both with other threads.
+// moveTo makes root the root directory of the calling thread, and dir its working directory.
+// The thread stops sharing both with other threads.
 func moveTo(root, dir *os.File) error {
 	here, err := os.Stat("/")
 	if err != nil {
@@ -246,7 +246,7 @@ func moveTo(root, dir *os.File) error {
 	if err != nil {
 		return err
 	}
-	if os.Geteuid() != 0 && os.SameFile(here, there) { // it can go to no other
+	if os.Geteuid() != 0 && os.SameFile(here, there) { // it may not change its root
 		return os.NewSyscallError("fchdir", unix.Fchdir(int(dir.Fd())))
 	}
 	if err := unix.Unshare(unix.CLONE_FS); err != nil {

@@ -13,8 +13,8 @@ import (
 	"testing"
 )
 
-// An errand may be longer than a pipe holds, with nobody who reads, and is not looked
-// at by those who carry it.
+// An errand may be longer than a pipe holds, without a reader, and the programs that pass it
+// on do not read it.
 func TestErrandOfAVisitor(t *testing.T) {
 	text := bytes.Repeat([]byte("x\xff"), 1<<20)
 	v, err := Visit{Program: "/bin/visitor"}.Prepare(text)
@@ -39,8 +39,8 @@ func TestErrandOfAVisitor(t *testing.T) {
 	}
 }
 
-// Namespaces that no program of several threads can enter are entered by another
-// program before, to which nothing is handed but their descriptors.
+// Namespaces that no multi-threaded program can enter are entered by another program first,
+// which gets only their descriptors.
 func TestVisitorOfAUserNamespace(t *testing.T) {
 	if _, err := exec.LookPath("nsenter"); err != nil {
 		t.Skip("there is no nsenter")

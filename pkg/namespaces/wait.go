@@ -13,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// MissingLinksError says which interfaces did not come as far as was asked for, and
-// which interfaces were there.
+// MissingLinksError lists the interfaces that did not reach the requested state, and the
+// existing interfaces.
 type MissingLinksError struct {
 	Missing []LinkWait
 	Present []string // with their states
@@ -29,15 +29,15 @@ func (e *MissingLinksError) Error() string {
 	if len(e.Present) > 0 {
 		present = strings.Join(e.Present, ", ")
 	}
-	return fmt.Sprintf("no interface %s (there are: %s)", strings.Join(missing, ", "), present)
+	return fmt.Sprintf("no interface %s (existing: %s)", strings.Join(missing, ", "), present)
 }
 
-// WaitForLinks blocks until each interface in the network namespace of the calling
-// thread has come as far as it is waited for. The kernel tells of each change of a
-// link or address by rtnetlink(7); nothing is polled, and a change before the
-// subscription is found by a dump after it. (A further name of a link that is down is
-// announced only when the link comes up.) tell is told which have not, again with each
-// change. Nil: nobody is. When ctx ends the error is a *MissingLinksError.
+// WaitForLinks blocks until each interface in the network namespace of the calling thread has
+// reached its requested state. The kernel reports each change of a link or address by
+// rtnetlink(7). WaitForLinks does not poll; a dump after the subscription finds earlier
+// changes. (The kernel announces an additional name of a link that is down only when the link
+// comes up.) tell is called with the missing interfaces, again after each change. Nil: no
+// call. When ctx ends the error is a *MissingLinksError.
 func WaitForLinks(ctx context.Context, links []LinkWait, tell func(missing []LinkWait)) error {
 	if len(links) == 0 {
 		return nil
@@ -81,16 +81,16 @@ func await(ctx context.Context, links []LinkWait, news io.Reader, tell func(miss
 	return nil
 }
 
-// onNews looks now and after each read from news, which fails when ctx ends, until
-// look reports that it is enough.
+// onNews calls look now and after each read from news, which fails when ctx ends, until look
+// returns true.
 func onNews(ctx context.Context, news io.Reader, look func() (enough bool, err error)) error {
 	buffer := make([]byte, 32<<10)
 	for {
 		if enough, err := look(); enough || err != nil {
 			return err
 		}
-		// Any message is a hint to look again, and so is ENOBUFS, by which the
-		// kernel says that it dropped some.
+		// Any message is a hint to look again, and so is ENOBUFS, by which the kernel reports
+		// dropped messages.
 		if _, err := news.Read(buffer); ctx.Err() != nil {
 			return context.Cause(ctx)
 		} else if err != nil && !errors.Is(err, unix.ENOBUFS) {
@@ -99,7 +99,7 @@ func onNews(ctx context.Context, news io.Reader, look func() (enough bool, err e
 	}
 }
 
-// subscribe returns a netlink socket that gets a message for each change of a link or
+// subscribe returns a netlink socket that receives a message for each change of a link or
 // address in the namespace of the calling thread.
 func subscribe() (*os.File, error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)

@@ -26,7 +26,7 @@ func waits(texts ...string) (list []LinkWait) {
 	return list
 }
 
-// waitLinks waits in a child for the interfaces of its environment.
+// waitLinks waits in a child for the interfaces in its environment.
 func waitLinks() (any, error) {
 	if _, err := fmt.Println(); err != nil {
 		return nil, err
@@ -37,7 +37,7 @@ func waitLinks() (any, error) {
 	return time.Now(), err
 }
 
-// Links arrive in a namespace in several ways; each is noticed, and soon.
+// Links arrive in a namespace in several ways; each is noticed soon.
 func TestWaitForLinksThatArrive(t *testing.T) {
 	if !isolated(t, inNewNet()) {
 		return
@@ -57,7 +57,7 @@ func TestWaitForLinksThatArrive(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			a, netns := neighbour(t, "wait links", "LINKS=web1")
 			a.comeThisFar()
-			// So that it is most likely asleep. It must not matter if it is not.
+			// The child most likely sleeps then. The test must not depend on it.
 			eventually(t, "the child sleeps", func() bool { return stateOf(a.PID) == "S" })
 			if err := way(netns); err != nil {
 				t.Fatal(err)
@@ -68,7 +68,7 @@ func TestWaitForLinksThatArrive(t *testing.T) {
 			if late := seen.Sub(arrived); late > 500*time.Millisecond {
 				t.Errorf("noticed %v late", late)
 			}
-			_ = DeleteLink("w0") // gone already if the dead namespace has been cleared
+			_ = DeleteLink("w0") // it is gone already when the dead namespace has been removed
 		})
 	}
 }
@@ -123,7 +123,7 @@ func TestWaitForLinksThatNeverCome(t *testing.T) {
 		t.Fatalf("%v, want a MissingLinksError", err)
 	}
 	slices.Sort(missing.Present)
-	if want := `no interface "web0", "we\nb1" (there are: a (down), b (down), lo (down))`; err.Error() != want {
+	if want := `no interface "web0", "we\nb1" (existing: a (down), b (down), lo (down))`; err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
 	if want := []LinkWait{{Name: "web0"}, {Name: "we\nb1"}}; !slices.Equal(told, want) {
@@ -136,12 +136,12 @@ func TestWaitForLinksThatNeverCome(t *testing.T) {
 
 func TestMissingLinksErrorWithoutAny(t *testing.T) {
 	err := &MissingLinksError{Missing: waits("web0")}
-	if want := `no interface "web0" (there are: none)`; err.Error() != want {
+	if want := `no interface "web0" (existing: none)`; err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
 }
 
-// readFunc is a stream of news.
+// readFunc is a stream of events.
 type readFunc func() error
 
 func (f readFunc) Read([]byte) (int, error) { return 0, f() }
@@ -150,7 +150,7 @@ func TestNewsThatWasDropped(t *testing.T) {
 	if !isolated(t, inNewNet()) {
 		return
 	}
-	// The kernel dropped the news of web0, and says so.
+	// The kernel dropped the message about web0, and reports that.
 	err := await(t.Context(), waits("web0"), readFunc(func() error {
 		if err := CreateVeth(Veth{Host: "web0", Peer: "web1"}); err != nil {
 			return err

@@ -6,8 +6,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// siginfo is the part of siginfo_t that waitid(2) fills in for a child, on
-// 64-bit systems.
+// siginfo is the part of siginfo_t that waitid(2) fills in for a child, on 64-bit systems.
 type siginfo struct {
 	signo, errno, code int32
 	_                  int32
@@ -20,16 +19,15 @@ type siginfo struct {
 // cldExited is CLD_EXITED: the status is an exit code and not a signal.
 const cldExited = 1
 
-// waitid waits for the process behind a pidfd, and no other.
+// waitid waits for the process of a pidfd only.
 func waitid(pidfd uintptr, info *siginfo, options int) error {
 	return waitidOf(unix.P_PIDFD, pidfd, info, options)
 }
 
-// NextDead returns the pid of a child of the calling thread that is dead and not
-// yet reaped, and leaves it so; zero when there is none, ECHILD when there is no
-// child at all. It is for the main thread of a process whose duty is to reap
-// whatever there is: orphans become that thread's children. What other threads
-// have started is theirs to reap (wait(2), __WNOTHREAD).
+// NextDead returns the pid of a dead, unreaped child of the calling thread, and leaves it
+// unreaped. It returns zero when there is none, and ECHILD when there is no child. It is for
+// the main thread of a process that reaps all orphans: these become children of that thread.
+// Children of other threads are reaped there (wait(2), __WNOTHREAD).
 func NextDead() (pid int, err error) {
 	var info siginfo
 	err = waitidOf(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT|unix.WNOTHREAD)
