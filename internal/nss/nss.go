@@ -117,14 +117,10 @@ func sources(text, database string) (list []string) {
 		if !ok || strings.TrimSpace(name) != database {
 			continue
 		}
-		inside := false
-		for _, word := range strings.Fields(strings.NewReplacer("[", " [ ", "]", " ] ").Replace(rest)) {
-			switch {
-			case word == "[" || word == "]":
-				inside = word == "["
-			case !inside:
-				list = append(list, word)
-			}
+		for rest != "" {
+			outside, inside, _ := strings.Cut(rest, "[")
+			list = append(list, strings.Fields(outside)...)
+			_, rest, _ = strings.Cut(inside, "]")
 		}
 	}
 	return list
