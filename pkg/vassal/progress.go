@@ -129,4 +129,7 @@ func (p *progress) end() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.quiet = true
+	if p.timer != nil {
+		p.timer.Stop()
+	}
 }
