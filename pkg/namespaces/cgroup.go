@@ -149,6 +149,9 @@ const releases = 100
 // removeCgroups removes a tree of cgroups from the bottom up. A cgroup with processes stays,
 // and so do the cgroups above it; both are errors.
 func removeCgroups(path string) error {
+	if err := unix.Rmdir(path); !errors.Is(err, unix.EBUSY) && !errors.Is(err, unix.ENOTEMPTY) { // most have none below
+		return pathError("rmdir", path, err)
+	}
 	entries, err := os.ReadDir(path)
 	if err != nil {
 		return err
@@ -158,7 +161,15 @@ func removeCgroups(path string) error {
 			_ = removeCgroups(filepath.Join(path, e.Name())) // the cgroup above reports the error again
 		}
 	}
-	return os.Remove(path)
+	return pathError("rmdir", path, unix.Rmdir(path))
+}
+
+// pathError is an error about a path, if there is any.
+func pathError(op, path string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &os.PathError{Op: op, Path: path, Err: err}
 }
 
 // ownCgroup returns the directory of the calling process's cgroup v2.

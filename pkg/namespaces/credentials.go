@@ -63,48 +63,50 @@ func conceal() error {
 // from c. For a user other than root it also rejects any capability that is effective,
 // permitted, or kept across execve.
 func (c Credentials) Verify() error {
-	threads, err := os.ReadDir("/proc/self/task")
+	const directory = "/proc/self/task"
+	tasks, err := unix.Open(directory, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return errors.New("cannot verify credentials: /proc shows no thread of this process")
+	}
+	defer unix.Close(tasks)
+	buffer := make([]byte, 2<<10)
+	threads, err := namesIn(tasks, buffer)
 	if err != nil || len(threads) == 0 {
 		return errors.New("cannot verify credentials: /proc shows no thread of this process")
 	}
+	var right []byte // credentials of a thread that has been verified
 	for _, thread := range threads {
-		text, err := readProc("/proc/self/task/" + thread.Name() + "/status")
+		text, err := readAt(tasks, thread+"/status", buffer)
 		if errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ESRCH) {
 			continue // the thread ended before open(2) or read(2)
 		}
 		if err != nil {
+			return fmt.Errorf("cannot verify credentials in %s: %w", directory, err)
+		}
+		said := credentialLines(text)
+		if right != nil && bytes.Equal(said, right) {
+			continue
+		}
+		if err := c.verify(said); err != nil {
 			return fmt.Errorf("cannot verify credentials: %w", err)
 		}
-		if err := c.verify(text); err != nil {
-			return fmt.Errorf("cannot verify credentials: %w", err)
-		}
+		right = slices.Clone(said)
 	}
 	return nil
 }
 
-// readProc reads a file of procfs. Package os would use its poller, and ask for the size of
-// the file.
-func readProc(path string) (text []byte, err error) {
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, &os.PathError{Op: "open", Path: path, Err: err}
-	}
-	defer unix.Close(fd)
-	text = make([]byte, 0, 2<<10)
-	for {
-		n, err := unix.Read(fd, text[len(text):cap(text)])
-		switch {
-		case errors.Is(err, unix.EINTR):
-			continue
-		case err != nil:
-			return nil, &os.PathError{Op: "read", Path: path, Err: err}
-		case n == 0:
-			return text, nil
-		}
-		if text = text[:len(text)+n]; len(text) == cap(text) {
-			text = slices.Grow(text, len(text))
+// credentialLines moves the lines of a thread's status that show its credentials to the
+// front of status, and returns them.
+func credentialLines(status []byte) []byte {
+	lines := status[:0]
+	for line := range bytes.Lines(status) {
+		key, _, _ := bytes.Cut(line, []byte(":"))
+		switch string(key) {
+		case "Uid", "Gid", "Groups", "CapPrm", "CapEff", "CapAmb":
+			lines = append(lines, line...)
 		}
 	}
+	return lines
 }
 
 // verify checks the status of one thread, in the format of proc_pid_status(5).

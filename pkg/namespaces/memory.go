@@ -1,13 +1,14 @@
 package namespaces
 
 import (
-	"bufio"
 	"bytes"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
+
+	"golang.org/x/sys/unix"
 )
 
 // MemoryCgroup is a cgroup, v2 or v1, that accounts the memory of processes. The zero value is
@@ -21,11 +22,11 @@ type MemoryCgroup struct {
 // MemoryCgroupOf returns the memory cgroup of a process. It returns none when that is the
 // caller's own too, when no memory controller is enabled, or when no mount here contains it.
 func MemoryCgroupOf(pid int) MemoryCgroup {
-	theirs, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cgroup")
+	theirs, err := readAt(unix.AT_FDCWD, "/proc/"+strconv.Itoa(pid)+"/cgroup", nil)
 	if err != nil {
 		return MemoryCgroup{}
 	}
-	ours, err := os.ReadFile("/proc/self/cgroup")
+	ours, err := readAt(unix.AT_FDCWD, "/proc/self/cgroup", nil)
 	if err != nil || bytes.Equal(theirs, ours) {
 		return MemoryCgroup{}
 	}
@@ -107,9 +108,9 @@ func (m MemoryCgroup) Kills() (n int, ok bool) {
 	if err != nil {
 		return 0, false
 	}
-	for s := bufio.NewScanner(bytes.NewReader(text)); s.Scan(); {
-		if value, is := strings.CutPrefix(s.Text(), "oom_kill "); is {
-			n, err := strconv.Atoi(value)
+	for line := range strings.Lines(string(text)) {
+		if value, is := strings.CutPrefix(line, "oom_kill "); is {
+			n, err := strconv.Atoi(strings.TrimSpace(value))
 			return n, err == nil
 		}
 	}
@@ -133,7 +134,7 @@ func (m MemoryCgroup) read(v2, v1 string) ([]byte, error) {
 	case m.Dir == "":
 		return nil, os.ErrNotExist
 	case m.v1:
-		return os.ReadFile(filepath.Join(m.Dir, v1))
+		v2 = v1
 	}
-	return os.ReadFile(filepath.Join(m.Dir, v2))
+	return readAt(unix.AT_FDCWD, m.Dir+"/"+v2, nil)
 }
