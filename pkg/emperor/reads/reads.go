@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 )
@@ -19,12 +20,13 @@ const (
 	Limit = 2 * time.Second
 	// atOnce is how many looks run at a time. Those that are stuck do not count.
 	atOnce = 8
-	// maxStuck is how many looks may be stuck before their file systems get no more.
-	// Those that run when it is reached may be stuck as well.
+	// maxStuck is how many looks may be stuck before their file systems get no more. No
+	// more than these run and are stuck, so that it is never exceeded. Once it is
+	// reached, one look at a time runs in other file systems: each that hangs as well adds one.
 	maxStuck = 16
 
 	// Threads is how many threads looks hold at a time, while one file system hangs.
-	Threads = atOnce + maxStuck
+	Threads = maxStuck + 1
 )
 
 // ErrSlow is the outcome of a look that takes longer than Limit, or that is not even
@@ -38,11 +40,12 @@ type At func(path string) error
 // Pool bounds looks at files. All that look at files for one process share one. Make
 // it with New. A nil Pool bounds nothing: it is for programs that an operator can end.
 type Pool struct {
-	places chan struct{}
 	device func(path string) uint64
 
 	mu      sync.Mutex
 	flights map[string]*flight // by path; one of a path at a time
+	waiting []*flight          // for a place, the first first
+	running int                // looks that are not stuck
 	stuck   int
 }
 
@@ -51,13 +54,14 @@ type flight struct {
 	where  string        // the path that it was at last
 	device uint64        // of that path; only while it is stuck
 	stuck  bool          // it runs longer than Limit
+	place  chan struct{} // closed when it may run
 	late   chan struct{} // closed when it is stuck
 	over   chan struct{} // closed when it has ended
 }
 
 // New returns a Pool in which nothing runs.
 func New() *Pool {
-	return &Pool{places: make(chan struct{}, atOnce), device: deviceOf, flights: map[string]*flight{}}
+	return &Pool{device: deviceOf, flights: map[string]*flight{}}
 }
 
 // Do calls look in a goroutine of its own and returns its error; or ErrSlow when it takes
@@ -95,7 +99,7 @@ func (p *Pool) Do(ctx context.Context, path string, look func(At) error) error {
 
 // enter waits until no other look is at that path, and for a place.
 func (p *Pool) enter(ctx context.Context, path string) (*flight, error) {
-	f := &flight{where: path, late: make(chan struct{}), over: make(chan struct{})}
+	f := &flight{where: path, place: make(chan struct{}), late: make(chan struct{}), over: make(chan struct{})}
 	for {
 		p.mu.Lock()
 		before := p.flights[path]
@@ -114,29 +118,51 @@ func (p *Pool) enter(ctx context.Context, path string) (*flight, error) {
 			return nil, context.Cause(ctx)
 		}
 	}
+	err := p.moves(f, path)
+	if err != nil {
+		p.leave(path, f)
+		return nil, err
+	}
+	p.mu.Lock()
+	p.waiting = append(p.waiting, f)
+	p.admit()
+	p.mu.Unlock()
 	select {
-	case p.places <- struct{}{}:
+	case <-f.place:
 		return f, nil
 	case <-ctx.Done():
-		p.mu.Lock()
-		delete(p.flights, path)
-		p.mu.Unlock()
-		close(f.over)
+		p.leave(path, f)
 		return nil, context.Cause(ctx)
 	}
 }
 
-// leave ends a look.
+// admit gives away the places that are free. The lock is held.
+func (p *Pool) admit() {
+	for len(p.waiting) > 0 && p.running < max(1, min(atOnce, maxStuck-p.stuck)) {
+		f := p.waiting[0]
+		p.waiting = slices.Delete(p.waiting, 0, 1)
+		p.running++
+		close(f.place)
+	}
+}
+
+// leave ends a look, or the wait for its place.
 func (p *Pool) leave(path string, f *flight) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	delete(p.flights, path)
 	close(f.over)
-	if f.stuck {
-		p.stuck--
-		return
+	select {
+	case <-f.place:
+		if f.stuck {
+			p.stuck--
+		} else {
+			p.running--
+		}
+	default:
+		p.waiting = slices.DeleteFunc(p.waiting, func(other *flight) bool { return other == f })
 	}
-	<-p.places
+	p.admit()
 }
 
 // tooLong makes a look one that is stuck. Its place is for others.
@@ -154,8 +180,9 @@ func (p *Pool) tooLong(f *flight) {
 	}
 	f.stuck, f.device = true, device
 	p.stuck++
-	<-p.places
+	p.running--
 	close(f.late)
+	p.admit()
 }
 
 // moves notes where a look goes next, unless that is a file system from which no more

@@ -67,8 +67,8 @@ func TestOutcomeIsThatOfTheLook(t *testing.T) {
 	if err := p.Do(t.Context(), "/x", func(At) error { return mine }); err != mine { //nolint:errorlint // the very same
 		t.Error(err)
 	}
-	if len(p.flights) != 0 || len(p.places) != 0 {
-		t.Errorf("left: %v, %d", p.flights, len(p.places))
+	if len(p.flights) != 0 || p.running != 0 {
+		t.Errorf("left: %v, %d", p.flights, p.running)
 	}
 }
 
@@ -90,26 +90,24 @@ func TestSlowLook(t *testing.T) {
 		}
 		close(h.release)
 		synctest.Wait()
-		if err := h.Do(t.Context(), "/net/0", quick); err != nil || h.stuck != 0 || len(h.flights) != 0 || len(h.places) != 0 {
-			t.Errorf("%v; %d are stuck, %d run, %d places are taken", err, h.stuck, len(h.flights), len(h.places))
+		if err := h.Do(t.Context(), "/net/0", quick); err != nil || h.stuck != 0 || len(h.flights) != 0 || h.running != 0 {
+			t.Errorf("%v; %d are stuck, %d run, %d places are taken", err, h.stuck, len(h.flights), h.running)
 		}
 	})
 }
 
-// However many are begun: eight run at a time, and sixteen that hang are enough for one
-// file system; those that begin in the same moment may come on top. Others answer all the
-// same, and one more that hangs as well costs as many as run at a time.
+// However many are begun: eight run at a time, and sixteen in all hang in one file system.
+// Others answer all the same, and each that hangs as well costs one more.
 func TestStuckLooksAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHung()
-		if took := h.all(t, 100, "/net/%d", ErrSlow); took < 2*Limit || took > 3*Limit {
+		if took := h.all(t, 100, "/net/%d", ErrSlow); took != 2*Limit {
 			t.Errorf("after %v", took)
 		}
-		hang := h.begun.Load()
-		if hang < maxStuck || hang >= maxStuck+atOnce {
-			t.Errorf("%d hang", hang)
+		if n := h.begun.Load(); n != maxStuck {
+			t.Errorf("%d hang", n)
 		}
-		if took := h.all(t, 100, "/net/more%d", ErrSlow); took != 0 || h.begun.Load() != hang {
+		if took := h.all(t, 100, "/net/more%d", ErrSlow); took != 0 || h.begun.Load() != maxStuck {
 			t.Errorf("after %v, %d hang", took, h.begun.Load())
 		}
 		if err := h.Do(t.Context(), "/srv/x", quick); err != nil {
@@ -120,10 +118,30 @@ func TestStuckLooksAreBounded(t *testing.T) {
 			t.Errorf("a link that leads there: %v", err)
 		}
 		h.all(t, 100, "/nfs2/%d", ErrSlow)
-		if n := h.begun.Load(); n > hang+atOnce {
+		if n := h.begun.Load(); n != maxStuck+1 {
 			t.Errorf("%d hang in two file systems", n)
 		}
 		close(h.release)
+	})
+}
+
+// Looks that begin while others become stuck are counted with them, however they come.
+func TestStuckLooksThatComeOneByOne(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHung()
+		for i := range 60 {
+			go func() { _ = h.Do(context.Background(), fmt.Sprintf("/net/%d", i), h.look) }()
+			time.Sleep(Limit / 10)
+		}
+		synctest.Wait()
+		if n := h.begun.Load(); n != maxStuck || h.stuck != maxStuck || h.running != 0 || len(h.waiting) != 0 {
+			t.Errorf("%d hang, %d are stuck, %d run, %d wait", n, h.stuck, h.running, len(h.waiting))
+		}
+		close(h.release)
+		synctest.Wait()
+		if h.all(t, 40, "/net/%d", nil); h.running != 0 || h.stuck != 0 {
+			t.Errorf("%d are stuck, %d run", h.stuck, h.running)
+		}
 	})
 }
 
@@ -187,8 +205,8 @@ func TestCallerMayLeave(t *testing.T) {
 		}
 		time.Sleep(Limit)
 		synctest.Wait()
-		if h.stuck != atOnce || len(h.flights) != atOnce || len(h.places) != 0 {
-			t.Errorf("%d are stuck, %d run, %d places are taken", h.stuck, len(h.flights), len(h.places))
+		if h.stuck != atOnce || len(h.flights) != atOnce || h.running != 0 {
+			t.Errorf("%d are stuck, %d run, %d places are taken", h.stuck, len(h.flights), h.running)
 		}
 		close(h.release)
 	})
