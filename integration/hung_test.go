@@ -4,6 +4,7 @@ package integration
 
 import (
 	"bufio"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -226,4 +227,38 @@ func TestPatternHasOneEmperor(t *testing.T) {
 			t.Errorf("a second emperor on %s: exit code %d, %s", second, code, out)
 		}
 	}
+}
+
+// Log files that do not answer hold up neither launches, nor other log files, nor the end, and
+// take no threads that the emperor has not got already.
+func TestLogFilesThatDoNotAnswer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	release := w.hang(w.path("hung"))
+	const n = 20 // more than may hang
+	for i := range n {
+		w.vassal(fmt.Sprintf("h%02d.ini", i), "log = "+w.path(fmt.Sprintf("hung/h%02d.log", i)), "exec-as-root = echo hello", serves)
+	}
+	e := w.start(allNamespaces)
+	e.await("h00.ini", "its log file does not answer")
+	before := status(t, e.pid(), "Threads")
+	for i := range n {
+		e.running(fmt.Sprintf("h%02d.ini", i))
+	}
+	begun := time.Now()
+	w.vassal("a.ini", "log = "+w.path("a.log"), "exec-as-root = echo hello", serves)
+	e.running("a.ini")
+	w.reaches(w.path("a.log"), "hello")
+	soon(t, begun, "a launch with another log file")
+	if now := status(t, e.pid(), "Threads"); now != before {
+		t.Errorf("%s threads, %s before the log files of %d vassals hang", now, before, n)
+	}
+	release()
+	w.vassal("h19.ini", "log = "+w.path("hung/h19.log"), "exec-as-root = echo once more", serves)
+	w.reaches(w.path("hung/h19.log"), "once more")
+	w.hang(w.path("hung"))
+	w.vassal("h19.ini", "log = "+w.path("hung/h19.log"), "exec-as-root = echo in vain", serves)
+	begun = time.Now()
+	e.stop(syscall.SIGTERM)
+	soon(t, begun, "the end")
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor/control"
 	"github.com/emperor-go/emperor/pkg/emperor/metrics"
 	"github.com/emperor-go/emperor/pkg/emperor/output"
+	"github.com/emperor-go/emperor/pkg/emperor/reads"
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
@@ -35,7 +36,7 @@ type sight struct {
 
 // look claims the runtime directory for what the emperor becomes.
 func look(o *config.Emperor, log *slog.Logger) (*sight, error) {
-	s := &sight{meter: &control.Meter{}, output: &output.Hub{}, chronicle: &control.Chronicle{}, log: log}
+	s := &sight{meter: &control.Meter{}, output: &output.Hub{Files: reads.New()}, chronicle: &control.Chronicle{}, log: log}
 	s.chronicle.Gone = s.output.Forget
 	uid, gid, err := becoming(o)
 	if err != nil {

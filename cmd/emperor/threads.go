@@ -18,7 +18,7 @@ const sundry = 16
 // reserveThreads makes all threads that the emperor will ever need at a time, so that
 // it lives on when the kernel has no more to give: its vassals may be the reason.
 func reserveThreads(o *config.Emperor) error {
-	n := max(runtime.NumCPU(), runtime.GOMAXPROCS(0)) + o.Concurrency + namespaces.AtOnce + reads.Threads + sundry
+	n := max(runtime.NumCPU(), runtime.GOMAXPROCS(0)) + o.Concurrency + namespaces.AtOnce + 2*reads.Threads + sundry // looks at files, and logs of vassals
 	there, _ := os.ReadDir("/proc/self/task")
 	if left, limit := namespaces.TasksLeft(); n-len(there) > left {
 		return fmt.Errorf("cannot start %d threads: %s leaves room for %d (TasksMax= in a unit of systemd)", n-len(there), limit, left)

@@ -1,19 +1,23 @@
 package output
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
 	"sync/atomic"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/emperor/reads"
 )
 
 // file is a log file that can be opened again after it was renamed. One goroutine at a
 // time writes and closes it, which may block; no other waits for that.
 type file struct {
 	path string
-	uid  uint32 // of the vassal
+	uid  uint32      // of the vassal
+	pool *reads.Pool // in which all that may hang is done
 
 	f    *os.File                // nil: none is open
 	next atomic.Pointer[os.File] // to be written to from now on; nil: f is
@@ -63,10 +67,18 @@ func trusted(fd int, uid uint32) error {
 
 // Write implements io.Writer. A file that has lost its name is opened again, so
 // that rotation needs no signal.
-func (f *file) Write(p []byte) (int, error) {
+func (f *file) Write(p []byte) (n int, err error) {
+	err = f.pool.Await(f.path, func() error {
+		n, err = f.write(p)
+		return err
+	})
+	return n, err
+}
+
+func (f *file) write(p []byte) (int, error) {
 	f.advance()
 	if f.f == nil || f.moved() {
-		if err := f.again(); err != nil && f.f == nil {
+		if err := f.reopen(); err != nil && f.f == nil {
 			return 0, err
 		}
 		f.advance()
@@ -92,8 +104,14 @@ func (f *file) moved() bool {
 	return err != nil || open.Ino != named.Ino || open.Dev != named.Dev
 }
 
-// again opens the path; what is open stays so when that fails.
+// again is reopen for those who must not hang. One that takes too long is done later,
+// and at the latest before the next write.
 func (f *file) again() error {
+	return f.pool.Do(context.Background(), f.path, func(reads.At) error { return f.reopen() })
+}
+
+// reopen opens the path; what is open stays so when that fails.
+func (f *file) reopen() error {
 	fresh, err := openFile(f.path, f.uid)
 	if err != nil {
 		return err
@@ -104,6 +122,8 @@ func (f *file) again() error {
 
 // Close implements io.Closer.
 func (f *file) Close() error {
-	f.advance()
-	return f.f.Close()
+	return f.pool.Await(f.path, func() error {
+		f.advance()
+		return f.f.Close()
+	})
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/coreos/go-systemd/v22/journal"
 
 	"github.com/emperor-go/emperor/internal/termlog"
+	"github.com/emperor-go/emperor/pkg/emperor/reads"
 )
 
 // Journal is the destination that means the system's journal.
@@ -32,6 +33,10 @@ type Hub struct {
 	// Crowded reports whether the emperor's own log has little room left: then who
 	// prints much loses lines, and nobody else does. Nil: it never is.
 	Crowded func() bool
+
+	// Files is where log files are opened and written, so that a disk that hangs holds a
+	// bounded number of threads, and up no launch. Nil bounds nothing.
+	Files *reads.Pool
 
 	open sync.Map // *file -> struct{}
 }
@@ -127,8 +132,11 @@ func (s *Sink) store(h *Hub, v Vassal) error {
 		s.close = func() { q.Close(storing) }
 		return nil
 	}
-	f := &file{path: v.To, uid: v.UID}
-	if err := f.again(); err != nil {
+	f := &file{path: v.To, uid: v.UID, pool: h.Files}
+	switch err := f.again(); {
+	case errors.Is(err, reads.ErrSlow): // it is opened when the first line can be written
+		v.Log.Warn("its log file does not answer: lines of it are lost if that lasts", "file", v.To)
+	case err != nil:
 		return err
 	}
 	h.open.Store(f, struct{}{})
@@ -185,15 +193,19 @@ func (s *Sink) Close() {
 
 // Reopen opens every file again, by its name.
 func (h *Hub) Reopen() (files int, err error) {
-	var failed []error
+	outcomes := make(chan error)
 	h.open.Range(func(key, _ any) bool {
 		f, _ := key.(*file)
 		files++
-		if err := f.again(); err != nil {
-			failed = append(failed, err)
-		}
+		go func() { outcomes <- f.again() }()
 		return true
 	})
+	var failed []error
+	for range files {
+		if err := <-outcomes; err != nil {
+			failed = append(failed, err)
+		}
+	}
 	if len(failed) > 0 {
 		return files, fmt.Errorf("%w (what was open is still written to)", errors.Join(failed...))
 	}

@@ -3,7 +3,8 @@
 // A system call on a network file system whose server is gone, or on a file of the
 // kernel's that has nothing to say, may return much later or never, and nothing ends
 // it. A Pool makes such calls in goroutines of their own, bounds the wait for each, and
-// bounds how many of them, and so of the threads that they hold, hang at a time.
+// bounds how many of them, and so of the threads that they hold, hang at a time. Looks at
+// files are such calls, and writes to log files.
 package reads
 
 import (
@@ -42,11 +43,12 @@ type At func(path string) error
 type Pool struct {
 	device func(path string) uint64
 
-	mu      sync.Mutex
-	flights map[string]*flight // by path; one of a path at a time
-	waiting []*flight          // for a place, the first first
-	running int                // looks that are not stuck
-	stuck   int
+	mu       sync.Mutex
+	flights  map[string]*flight // by path; one of a path at a time
+	waiting  []*flight          // for a place, the first first
+	running  int                // looks that are not stuck
+	stuck    int
+	answered chan struct{} // closed, and made anew, when one that is stuck ends
 }
 
 // flight is a look that runs.
@@ -61,7 +63,7 @@ type flight struct {
 
 // New returns a Pool in which nothing runs.
 func New() *Pool {
-	return &Pool{device: deviceOf, flights: map[string]*flight{}}
+	return &Pool{device: deviceOf, flights: map[string]*flight{}, answered: make(chan struct{})}
 }
 
 // Do calls look in a goroutine of its own and returns its error; or ErrSlow when it takes
@@ -71,11 +73,52 @@ func (p *Pool) Do(ctx context.Context, path string, look func(At) error) error {
 	if p == nil {
 		return look(func(string) error { return nil })
 	}
-	f, err := p.enter(ctx, path)
+	f, done, err := p.begin(ctx, path, look)
 	if err != nil {
 		return err
 	}
-	done := make(chan error, 1)
+	select {
+	case err = <-done:
+		return err
+	case <-f.late:
+		return ErrSlow
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// Await is Do for a look that has to be taken, as a write: it returns when look has
+// ended, however late, and where Do refuses to begin, it waits without a thread.
+func (p *Pool) Await(path string, look func() error) error {
+	if p == nil {
+		return look()
+	}
+	for {
+		p.mu.Lock()
+		answered := p.answered
+		p.mu.Unlock()
+		began := false
+		_, done, err := p.begin(context.Background(), path, func(At) error {
+			began = true
+			return look()
+		})
+		if err == nil {
+			err = <-done
+		}
+		if began {
+			return err
+		}
+		<-answered
+	}
+}
+
+// begin starts a look once it may. Its outcome comes through done.
+func (p *Pool) begin(ctx context.Context, path string, look func(At) error) (f *flight, done chan error, err error) {
+	f, err = p.enter(ctx, path)
+	if err != nil {
+		return nil, nil, err
+	}
+	done = make(chan error, 1)
 	limit := time.AfterFunc(Limit, func() { p.tooLong(f) })
 	go func() {
 		at := func(path string) error { return p.moves(f, path) }
@@ -87,14 +130,7 @@ func (p *Pool) Do(ctx context.Context, path string, look func(At) error) error {
 		p.leave(path, f)
 		done <- err
 	}()
-	select {
-	case err = <-done:
-		return err
-	case <-f.late:
-		return ErrSlow
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
+	return f, done, nil
 }
 
 // enter waits until no other look is at that path, and for a place.
@@ -156,6 +192,8 @@ func (p *Pool) leave(path string, f *flight) {
 	case <-f.place:
 		if f.stuck {
 			p.stuck--
+			close(p.answered)
+			p.answered = make(chan struct{})
 		} else {
 			p.running--
 		}

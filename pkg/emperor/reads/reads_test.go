@@ -212,6 +212,40 @@ func TestCallerMayLeave(t *testing.T) {
 	})
 }
 
+// A write is waited for however long it takes, and none holds a thread that may not begin.
+func TestAwait(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := newHung()
+		var written atomic.Int32
+		outcomes := make(chan error, 80)
+		for i := range 80 { // two for each path
+			go func() {
+				outcomes <- h.Await(fmt.Sprintf("/net/%d", i/2), func() error {
+					defer written.Add(1)
+					return h.look(nil)
+				})
+			}()
+		}
+		time.Sleep(10 * Limit)
+		synctest.Wait()
+		if n := h.begun.Load(); n != maxStuck || len(outcomes) != 0 {
+			t.Errorf("%d hang, %d have ended", n, len(outcomes))
+		}
+		if err := h.Await("/srv/log", func() error { return nil }); err != nil {
+			t.Errorf("another file system: %v", err)
+		}
+		close(h.release)
+		for range 80 {
+			if err := <-outcomes; err != nil {
+				t.Error(err)
+			}
+		}
+		if n := written.Load(); n != 80 || h.stuck != 0 || h.running != 0 {
+			t.Errorf("%d of 80 were written; %d are stuck, %d run", n, h.stuck, h.running)
+		}
+	})
+}
+
 func TestDeviceIn(t *testing.T) {
 	const table = `22 1 8:1 / / rw - ext4 /dev/sda1 rw
 23 22 0:21 / /srv rw - tmpfs tmpfs rw
