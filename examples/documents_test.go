@@ -9,10 +9,10 @@ import (
 	"testing"
 )
 
-// link is the target of a Markdown link or picture.
+// link matches the target of a Markdown link or picture.
 var link = regexp.MustCompile(`\]\(([^)#\s]+)`)
 
-// TestLinksLead checks each link of a document to a file of this repository.
+// TestLinksLead checks that each link of a document leads to a file of this repository.
 func TestLinksLead(t *testing.T) {
 	links := 0
 	err := filepath.WalkDir("..", func(path string, entry fs.DirEntry, err error) error {

@@ -1,5 +1,5 @@
-// Package examples holds configurations to run and to start from. Its test keeps
-// them such that nothing in them is unknown.
+// Package examples contains configurations to run and to start from. Its test checks that
+// emperor knows every option in them.
 package examples
 
 import (
@@ -11,8 +11,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/config"
 )
 
-// TestFilesAreUnderstood parses every ini file here. What is only worth a warning
-// elsewhere is a mistake in an example.
+// TestFilesAreUnderstood parses every ini file here. A warning counts as an error in an
+// example.
 func TestFilesAreUnderstood(t *testing.T) {
 	files := 0
 	err := filepath.WalkDir(".", func(path string, _ fs.DirEntry, err error) error {
@@ -39,7 +39,7 @@ func TestFilesAreUnderstood(t *testing.T) {
 	}
 }
 
-// parse reads an emperor's file, which is called that, or a vassal's.
+// parse reads an emperor's file, which has that name, or a vassal's.
 func parse(path string) (config.Problems, error) {
 	if filepath.Base(path) == "emperor.ini" {
 		_, warnings, err := config.ParseEmperor([]string{"--ini", path})

@@ -8,9 +8,9 @@ import (
 	"testing"
 )
 
-// A user whom the name service switch knows and /etc/passwd does not, with a group
-// and a further group of the same kind, is a user like any other: for the vassal,
-// for its sockets, for hooks and for `emperor check`.
+// A user of the name service switch who is not in /etc/passwd, with a group and a
+// supplementary group from the same source, works for the vassal, for its sockets, for hooks
+// and for `emperor check`.
 func TestUsersOfTheNameServiceSwitch(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -16,8 +16,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// advertise is the role of a hostile tenant that calls itself a router on every
-// interface there is, without end.
+// advertise is the role of a hostile tenant that announces itself as a router on every
+// interface, without end.
 func advertise() error {
 	fmt.Println("advertising")
 	for ; ; time.Sleep(10 * time.Millisecond) {
@@ -35,7 +35,7 @@ func advertise() error {
 
 // advertiseOn sends a router advertisement with a prefix (RFC 4861, 4.2 and 4.6.2).
 func advertiseOn(l net.Interface) error {
-	if l.Flags&net.FlagUp == 0 { // its own address is to be good at once
+	if l.Flags&net.FlagUp == 0 { // its own address must be usable at once
 		_ = os.WriteFile("/proc/sys/net/ipv6/conf/"+l.Name+"/accept_dad", []byte("0"), 0)
 		request, err := unix.NewIfreq(l.Name)
 		if err != nil {
@@ -54,12 +54,12 @@ func advertiseOn(l net.Interface) error {
 		return err
 	}
 	defer unix.Close(fd)
-	if err := unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_HOPS, 255); err != nil { // or it is not believed
+	if err := unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_MULTICAST_HOPS, 255); err != nil { // receivers require 255
 		return err
 	}
 	message := make([]byte, 16+32)
 	message[0] = 134
-	binary.BigEndian.PutUint16(message[6:], 1800) // seconds as a default router
+	binary.BigEndian.PutUint16(message[6:], 1800) // lifetime as a default router, in seconds
 	message[16], message[17], message[18], message[19] = 3, 4, 64, 0xc0
 	binary.BigEndian.PutUint32(message[20:], 3600)
 	binary.BigEndian.PutUint32(message[24:], 3600)
@@ -67,13 +67,14 @@ func advertiseOn(l net.Interface) error {
 	return unix.Sendto(fd, message, 0, &unix.SockaddrInet6{ZoneId: uint32(l.Index), Addr: netip.MustParseAddr("ff02::1").As16()})
 }
 
-// advertised is what the host of a world has from a tenant.
+// advertised lists the routes and addresses that the host of a world has accepted from a
+// tenant.
 func (w *world) advertised() string {
 	return w.run("ip -6 route show default; { ip -6 route; ip -6 -o address; } | grep 2001:db8:bad || true")
 }
 
-// A router advertisement of a vassal gives the host nothing, whichever phase has made
-// its link; and it is heard.
+// A router advertisement of a vassal adds nothing to the host, whichever phase has made the
+// link; the advertisement does arrive.
 func TestRouterAdvertisementOfAVassal(t *testing.T) {
 	t.Parallel()
 	link := "ip link add h0 type veth peer name eth0 netns $UWSGI_VASSAL_PID && ip link set h0 up"
@@ -106,7 +107,7 @@ func TestRouterAdvertisementOfAVassal(t *testing.T) {
 	}
 }
 
-// An operator whose hooks want a router behind a link has it.
+// An operator whose hooks permit a router behind a link gets its routes.
 func TestRouterThatIsWanted(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -18,27 +18,26 @@ import (
 	"time"
 )
 
-// testimony is what an application finds around itself.
+// testimony is the state in which an application finds itself.
 type testimony struct {
 	PID         int
 	Args        []string
 	Dir         string
 	Env         []string
-	Descriptors map[string]string // number -> what it is
+	Descriptors map[string]string // number -> kind of file
 	ListenFDs   string
 	ListenNames string
 	ListenPID   string
 }
 
-// application is the role of a program that a vassal runs: it gives its testimony
-// to everybody who connects to its first socket, or to one that it makes at the
-// path of its only argument.
+// application is the role of a program that a vassal runs. It sends its testimony to every
+// client of its first socket, or of a socket that it makes at the path in its only argument.
 func application() error {
 	if os.Getenv("STORY_STUBBORN") != "" {
 		signal.Ignore(syscall.SIGTERM, syscall.SIGINT)
 	} else {
 		signals := make(chan os.Signal, 1)
-		signal.Notify(signals, syscall.SIGTERM) // the first process of a namespace dies of nothing else
+		signal.Notify(signals, syscall.SIGTERM) // the first process of a namespace does not die by default actions
 		go func() { <-signals; os.Exit(0) }()
 	}
 	said, err := testify()
@@ -77,7 +76,7 @@ func testify() (said testimony, err error) {
 	return said, err
 }
 
-// descriptors lists those of a process, without what Go's runtime opens for
+// descriptors lists the descriptors of a process, except those that Go's runtime opens for
 // itself.
 func descriptors(pid int) (map[string]string, error) {
 	dir := "/proc/" + strconv.Itoa(pid) + "/fd"
@@ -96,8 +95,8 @@ func descriptors(pid int) (map[string]string, error) {
 	return found, nil
 }
 
-// crowd is the role of an emperor that inherits thousands of descriptors: it
-// opens them and becomes the program of its arguments.
+// crowd is the role of an emperor that inherits thousands of descriptors: it opens them and
+// executes the program in its arguments.
 func crowd() error {
 	limit := syscall.Rlimit{Cur: 6000, Max: 6000}
 	if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, &limit); err != nil {
@@ -131,8 +130,8 @@ func ask(t testing.TB, socket string) (said testimony) {
 	return said
 }
 
-// asApplication are the options by which a vassal runs the application with
-// more arguments.
+// asApplication returns the options by which a vassal runs the application with more
+// arguments.
 func asApplication(option string, args string) []string {
 	return []string{"env = " + roleEnv + "=application", fmt.Sprintf("%s = %s %s", option, storyProgram, args)}
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// Pauses are as the operator says, under our names or uWSGI's.
+// The operator sets the pauses, by our option names or uWSGI's.
 func TestBackoffOfTheOperator(t *testing.T) {
 	t.Parallel()
 	const ms = time.Millisecond
@@ -43,8 +43,8 @@ func TestBackoffOfTheOperator(t *testing.T) {
 	}
 }
 
-// What cannot be executed, or dies, or gives up, counts as a failure; the operator
-// and a change of the file end the pause, and a touch does, too.
+// A vassal that cannot be executed, dies or gives up counts as a failure. The operator, a
+// changed file and a touched file end the pause.
 func TestFailuresAndTheirPardon(t *testing.T) {
 	t.Parallel()
 	for name, file := range map[string][]string{
@@ -93,8 +93,8 @@ func TestFailuresAndTheirPardon(t *testing.T) {
 	}
 }
 
-// One that asks for its exile by exit code 26 rests until its file changes, one that
-// fails too often as well, and the operator can start both.
+// A vassal that exits with code 26 rests until its file changes, and so does one that fails
+// too often. The operator can start both.
 func TestVassalsThatRest(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -115,7 +115,7 @@ func TestVassalsThatRest(t *testing.T) {
 	}
 	rests("exile.ini", "it asked to be left alone until its file changes", 1)
 	rests("spent.ini", "it failed too often", 3)
-	e.barrier() // other vassals come and go
+	e.barrier() // other vassals start and stop
 	for _, name := range []string{"exile.ini", "spent.ini"} {
 		w.succeed("start", name)
 	}

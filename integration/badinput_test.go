@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// beside runs one story of bad input: a neighbour runs before and, as the same
-// process, after it, and the emperor still does its work.
+// beside runs one story of bad input: a neighbour runs as the same process before and after
+// it, and the emperor still works.
 func beside(t *testing.T, tell func(w *world, e *emperor)) {
 	t.Helper()
 	t.Parallel()
@@ -26,7 +26,7 @@ func beside(t *testing.T, tell func(w *world, e *emperor)) {
 	}
 }
 
-// quoted is text as it stands in a line of JSON.
+// quoted returns text as it stands in a line of JSON.
 func quoted(text string) string { return strings.ReplaceAll(text, `"`, `\"`) }
 
 func TestBadContent(t *testing.T) {
@@ -67,7 +67,7 @@ func TestBadContent(t *testing.T) {
 	}
 }
 
-// An edit that cannot be used leaves the vassal as it is.
+// An edit with an error leaves the vassal unchanged.
 func TestBadEditKeepsTheOldGeneration(t *testing.T) {
 	beside(t, func(_ *world, e *emperor) {
 		e.vassal("a.ini", serves)
@@ -111,7 +111,7 @@ func TestThingsThatAreNoFiles(t *testing.T) {
 	}
 }
 
-// Root can read everything, so this emperor is somebody else.
+// Root can read everything, so this emperor runs as another user.
 func TestUnreadableFile(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -133,7 +133,7 @@ func TestUnreadableFile(t *testing.T) {
 	}
 }
 
-// A file's name reaches hooks as it is, by the environment and nothing else.
+// Hooks get a file's name unchanged, in the environment and nowhere else.
 func TestNamesThatAreTraps(t *testing.T) {
 	t.Parallel()
 	for name, file := range map[string]string{
@@ -154,7 +154,7 @@ func TestNamesThatAreTraps(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			beside(t, func(w *world, e *emperor) {
 				w.vassal(file, "uid = 4001", "gid = 4001", serves)
-				logged := string([]rune(file)) // JSON has a sign for bytes that are no text
+				logged := string([]rune(file)) // JSON replaces bytes that are not UTF-8 by a character
 				pid := e.running(logged)
 				if got := status(t, pid, "Uid"); got != "4001 4001 4001 4001" {
 					t.Errorf("it runs as %s", got)

@@ -19,8 +19,8 @@ import (
 	"time"
 )
 
-// BenchmarkTouch measures the time from a touch of a vassal's file until the
-// vassal is told to reload, and until it has reloaded.
+// BenchmarkTouch measures the time from a touch of a vassal's file until the vassal gets the
+// order to reload, and until it has reloaded.
 func BenchmarkTouch(b *testing.B) {
 	w := newWorld(b)
 	w.vassal("a.ini", serves)
@@ -42,8 +42,8 @@ func BenchmarkTouch(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// BenchmarkTen measures the time until ten files that are added at run time have
-// become vassals that are ready.
+// BenchmarkTen measures the time until ten files that are added at run time have become ready
+// vassals.
 func BenchmarkTen(b *testing.B) {
 	w := newWorld(b)
 	e := w.start(allNamespaces)
@@ -72,9 +72,8 @@ func BenchmarkTen(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// BenchmarkThousand measures how long 1000 vassals take to be ready, what they
-// cost their emperor while nothing happens, and how long they take to stop; the
-// times for uWSGI's as well.
+// BenchmarkThousand measures how long 1000 vassals take to become ready, their cost for the
+// emperor while idle, and how long they take to stop; for uWSGI as well.
 func BenchmarkThousand(b *testing.B) {
 	const vassals = 1000
 	w := newWorld(b)
@@ -104,15 +103,15 @@ func BenchmarkThousand(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// crowdCosts is what many vassals cost their emperor.
+// crowdCosts is the cost of many vassals for their emperor.
 type crowdCosts struct {
 	ready, stopped time.Duration
 	memory         int64         // of the emperor, in bytes
 	cpu            time.Duration // in ten idle seconds
 }
 
-// govern runs an emperor until so many vassals are ready, looks at it while nothing
-// happens, and stops it.
+// govern runs an emperor until the given number of vassals is ready, measures it while idle,
+// and stops it.
 func (w *world) govern(cmd *exec.Cmd, ready string, vassals int, stop syscall.Signal) (c crowdCosts) {
 	w.t.Helper()
 	begin := time.Now()
@@ -135,7 +134,7 @@ func (w *world) govern(cmd *exec.Cmd, ready string, vassals int, stop syscall.Si
 	case <-time.After(3 * patience):
 		w.t.Errorf("%s did not say %q of all", cmd.Path, ready)
 	}
-	time.Sleep(12 * time.Second) // until earlier failures would be forgiven, and nothing happens any more
+	time.Sleep(12 * time.Second) // until earlier failures are forgiven, and the emperor is idle
 	c.memory = proportional(cmd.Process.Pid)
 	used := processorTime(w.t, cmd.Process.Pid)
 	time.Sleep(10 * time.Second)
@@ -148,7 +147,7 @@ func (w *world) govern(cmd *exec.Cmd, ready string, vassals int, stop syscall.Si
 	return c
 }
 
-// proportional is the proportional set size of a process, in bytes.
+// proportional returns the proportional set size of a process, in bytes.
 func proportional(pid int) int64 {
 	for _, l := range lines(fmt.Sprintf("/proc/%d/smaps_rollup", pid)) {
 		if rest, ok := strings.CutPrefix(l, "Pss:"); ok {
@@ -159,7 +158,7 @@ func proportional(pid int) int64 {
 	return 0
 }
 
-// processorTime is what a process has used, from the scheduler's nanoseconds.
+// processorTime returns the processor time of a process, from the scheduler's nanoseconds.
 func processorTime(t testing.TB, pid int) (sum time.Duration) {
 	t.Helper()
 	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
@@ -173,10 +172,9 @@ func processorTime(t testing.TB, pid int) (sum time.Duration) {
 	return sum
 }
 
-// BenchmarkCrashes measures while 500 vassals crash as often as the backoff lets
-// them: how long an event waits for the loop, as the emperor's own metrics tell, and
-// how long a question takes over the control socket, the way there and back and a
-// list of all vassals included.
+// BenchmarkCrashes measures two times while 500 vassals crash as often as the backoff permits:
+// how long an event waits for the loop, from the emperor's own metrics, and how long a
+// question takes over the control socket, including the list of all vassals.
 func BenchmarkCrashes(b *testing.B) {
 	const vassals = 500
 	w := newWorld(b)
@@ -217,7 +215,7 @@ func BenchmarkCrashes(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
-// sample is the value of a series.
+// sample returns the value of a series.
 func sample(text, series string) float64 {
 	for line := range strings.Lines(text) {
 		if value, ok := strings.CutPrefix(line, series+" "); ok {
@@ -228,8 +226,7 @@ func sample(text, series string) float64 {
 	return 0
 }
 
-// percentile is the upper end of the bucket of a histogram in which that part of
-// all is.
+// percentile returns the upper end of the histogram bucket that contains a percentile.
 func percentile(b *testing.B, text, name string, part float64) float64 {
 	all := sample(text, name+"_count")
 	for line := range strings.Lines(text) {
@@ -247,7 +244,7 @@ func percentile(b *testing.B, text, name string, part float64) float64 {
 	return 0
 }
 
-// numbersOf are the lines of a histogram, in one.
+// numbersOf returns the lines of a histogram in one line.
 func numbersOf(text, name string) string {
 	var list []string
 	for line := range strings.Lines(text) {

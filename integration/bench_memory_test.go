@@ -14,9 +14,9 @@ import (
 	"time"
 )
 
-// BenchmarkMemory measures what each of a hundred idle vassals with the built-in
-// server costs, as proportional set sizes, and what uWSGI's master and worker do for
-// the same file.
+// BenchmarkMemory measures the memory of each of a hundred idle vassals with the built-in
+// server, as proportional set sizes, and the memory of uWSGI's master and worker for the same
+// file.
 func BenchmarkMemory(b *testing.B) {
 	const vassals = 100
 	w := newWorld(b)
@@ -34,15 +34,15 @@ func BenchmarkMemory(b *testing.B) {
 			continue
 		}
 		theirs := w.weigh(w.inside(path, "--emperor", w.vassals, allNamespaces), "is ready to accept requests", vassals, syscall.SIGINT)
-		for _, sum := range theirs { // one program, by whatever name
+		for _, sum := range theirs { // one program under several names
 			b.ReportMetric(sum/vassals, "kB/uwsgi-master+worker")
 		}
 	}
 	b.ReportMetric(0, "ns/op")
 }
 
-// weigh runs an emperor until so many vassals are ready, and returns the memory of the
-// processes below it, in kB, by the name of their program.
+// weigh runs an emperor until the given number of vassals is ready, and returns the memory of
+// the processes below it, in kB, by the name of their program.
 func (w *world) weigh(cmd *exec.Cmd, ready string, vassals int, stop syscall.Signal) map[string]float64 {
 	w.t.Helper()
 	log := w.begin(cmd)
@@ -62,7 +62,7 @@ func (w *world) weigh(cmd *exec.Cmd, ready string, vassals int, stop syscall.Sig
 	case <-time.After(3 * patience):
 		w.t.Errorf("%s did not say %q of all", cmd.Path, ready)
 	}
-	time.Sleep(3 * time.Second) // what a start leaves to be done
+	time.Sleep(3 * time.Second) // work that a start leaves for later
 	sums := map[string]float64{}
 	for _, pid := range children(cmd.Process.Pid) {
 		for _, p := range append([]int{pid}, children(pid)...) {

@@ -15,12 +15,12 @@ import (
 	"time"
 )
 
-// rounds is how often each of the two starts, in turn; the median counts.
+// rounds is the number of starts of each of the two, in turn; the median counts.
 const rounds = 3
 
-// BenchmarkStart measures the time from the start of an emperor until all of its
-// vassals are ready, each in five namespaces and with a socket and files to
-// serve, for ours and for uWSGI's with the same files.
+// BenchmarkStart measures the time from the start of an emperor until all of its vassals are
+// ready, each in five namespaces and with a socket and files to serve, for ours and for
+// uWSGI's with the same files.
 func BenchmarkStart(b *testing.B) {
 	for _, vassals := range []int{100, 500} {
 		b.Run(fmt.Sprintf("vassals=%d", vassals), func(b *testing.B) {
@@ -45,7 +45,7 @@ func BenchmarkStart(b *testing.B) {
 				b.ReportMetric(milliseconds(median(theirs)), "uwsgi-ms")
 				b.ReportMetric(milliseconds(median(ours))/milliseconds(median(theirs)), "ratio")
 			}
-			b.ReportMetric(0, "ns/op") // says nothing here
+			b.ReportMetric(0, "ns/op") // has no meaning here
 		})
 	}
 }
@@ -67,8 +67,8 @@ func (w *world) begin(cmd *exec.Cmd) *os.File {
 	return log
 }
 
-// untilReady starts an emperor and returns how long it took until its log said
-// that so many vassals are ready. Then it stops it.
+// untilReady starts an emperor and returns the time until its log reports the given number of
+// ready vassals. Then it stops the emperor.
 func (w *world) untilReady(cmd *exec.Cmd, ready string, vassals int, stop syscall.Signal) time.Duration {
 	w.t.Helper()
 	begin := time.Now()
@@ -94,9 +94,9 @@ func (w *world) untilReady(cmd *exec.Cmd, ready string, vassals int, stop syscal
 	return took
 }
 
-// BenchmarkDrop measures the time from the rename of a file into the directory
-// until the vassal's program has been executed, in five namespaces, and until it
-// runs, with a quiet emperor and one vassal at a time.
+// BenchmarkDrop measures the time from the rename of a file into the directory until the
+// vassal's program has been executed, in five namespaces, and until it runs, with an idle
+// emperor and one vassal at a time.
 func BenchmarkDrop(b *testing.B) {
 	for _, kind := range []struct {
 		name    string

@@ -10,8 +10,7 @@ import (
 	"time"
 )
 
-// hangs are ways in which a boot stays where it is, with what list says of it: as what
-// a vassal waits for, and in which state.
+// hangs returns ways in which a boot hangs, with the wait and the state that list shows.
 func hangs(w *world) map[string]struct {
 	options []string
 	waits   string
@@ -32,7 +31,7 @@ func hangs(w *world) map[string]struct {
 	}
 }
 
-// waitsFor waits until list says so of a vassal, which is the only one that waits.
+// waitsFor waits until list shows a wait for a vassal, and for no other vassal.
 func (e *emperor) waitsFor(name, waits string) {
 	e.t.Helper()
 	var out string
@@ -42,7 +41,7 @@ func (e *emperor) waitsFor(name, waits string) {
 	})
 }
 
-// soon fails when something takes so long that only the mercy can have ended it.
+// soon fails when do takes so long that only the end of the mercy can explain it.
 func (e *emperor) soon(what string, do func()) {
 	e.t.Helper()
 	begin := time.Now()
@@ -52,8 +51,8 @@ func (e *emperor) soon(what string, do func()) {
 	}
 }
 
-// A vassal that hangs in its boot says where, and holds up neither its removal, nor its
-// stop, nor the end of the emperor.
+// A vassal whose boot hangs shows the step, and delays neither its removal, nor its stop, nor
+// the end of the emperor.
 func TestBootThatHangs(t *testing.T) {
 	for name := range hangs(newWorld(t)) {
 		t.Run(name, func(t *testing.T) {
@@ -84,7 +83,7 @@ func TestBootThatHangs(t *testing.T) {
 	}
 }
 
-// A function of C has the whole mercy, and a second stop ends it at once.
+// A C function has the whole mercy, and a second stop ends it at once.
 func TestFunctionOfCThatPauses(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -105,12 +104,12 @@ func TestFunctionOfCThatPauses(t *testing.T) {
 	e.waitsFor("a.ini", "hook as-root #1 (call: pause)")
 	e.signal(syscall.SIGTERM)
 	e.await("a.ini", "starting -> stopping")
-	time.Sleep(300 * time.Millisecond) // sooner ones say what the first said
+	time.Sleep(300 * time.Millisecond) // a second one too soon counts as the first
 	e.soon("the second signal", func() { e.stop(syscall.SIGTERM) })
 }
 
-// Hooks of the emperor's are named as well, before the vassal boots and after its death,
-// and so is a program of the operator's that does not accept.
+// The emperor's hooks are named as well, before the vassal boots and after its death, and so
+// is a replacement program that does not accept.
 func TestWhatAVassalWaitsForOutside(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -139,8 +138,8 @@ func TestWhatAVassalWaitsForOutside(t *testing.T) {
 	e.stop(syscall.SIGTERM)
 }
 
-// A running vassal whose new file cannot be read to its end goes on, takes over the file
-// that is right again, and stops.
+// A running vassal whose new file cannot be read to its end continues, takes over the file
+// once it is correct again, and stops.
 func TestReloadThatHangs(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -168,7 +167,7 @@ func TestReloadThatHangs(t *testing.T) {
 	e.soon("the stop", func() { w.succeed("stop", "--wait", "a.ini") })
 }
 
-// Hooks of the end that hang do not hold up the emperor when it was told twice to stop.
+// Hooks that hang at the end do not delay an emperor that was told twice to stop.
 func TestHookOfTheEndThatHangs(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

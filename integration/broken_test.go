@@ -16,7 +16,7 @@ func netDial(network, address string) (net.Conn, error) {
 	return net.DialTimeout(network, address, patience)
 }
 
-// A directory that is removed and made again with the same files disturbs nobody.
+// A directory that is removed and made again with the same files affects no vassal.
 func TestDirectoryMadeAnew(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -33,7 +33,7 @@ func TestDirectoryMadeAnew(t *testing.T) {
 	e.stop(syscall.SIGTERM)
 }
 
-// The same of one over which another file system is mounted.
+// The same for a directory over which another file system is mounted.
 func TestDirectoryMountedOver(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -51,7 +51,7 @@ func TestDirectoryMountedOver(t *testing.T) {
 	e.stop(syscall.SIGTERM)
 }
 
-// Events that the kernel drops are made up for by a look at everything.
+// After dropped events the emperor rescans everything.
 func TestLostEvents(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -76,7 +76,7 @@ func TestLostEvents(t *testing.T) {
 	e.stop(syscall.SIGTERM)
 }
 
-// Where there is no inotify to be had the emperor looks every second, and says so.
+// Without inotify the emperor polls every second, and reports it.
 func TestNoEventsToBeHad(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -92,7 +92,8 @@ func TestNoEventsToBeHad(t *testing.T) {
 	e.stop(syscall.SIGTERM)
 }
 
-// A clock that jumps, which files show, restarts nobody, and what is new counts.
+// A jump of the clock, visible in the times of files, restarts no vassal, and new files take
+// effect.
 func TestClockJumps(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -108,7 +109,7 @@ func TestClockJumps(t *testing.T) {
 	}
 	at(+10)
 	e.await("a.ini", "reloading -> running")
-	at(-10) // older, and the same: nothing
+	at(-10) // older, and the same: no effect
 	e.barrier()
 	w.write("new", ini("env = A=b", serves))
 	old := time.Now().AddDate(-20, 0, 0)
@@ -125,7 +126,7 @@ func TestClockJumps(t *testing.T) {
 	e.stop(syscall.SIGTERM)
 }
 
-// A full disk, where the emperor has its sockets and a vassal its log, stops nobody.
+// A full disk with the emperor's sockets and a vassal's log stops no process.
 func TestFullDisk(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -150,8 +151,8 @@ func TestFullDisk(t *testing.T) {
 	w.run("umount " + small)
 }
 
-// Of two emperors on a directory the second refuses, naming the first; right after
-// a kill -9 there is no first any more.
+// Of two emperors on one directory the second one refuses and names the first. Right after a
+// kill -9 there is no first one any more.
 func TestTwoEmperorsOnOneDirectory(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -182,8 +183,8 @@ func TestTwoEmperorsOnOneDirectory(t *testing.T) {
 	e.stop(syscall.SIGTERM)
 }
 
-// What a vassal has started, out of its session and its parent's sight, ends at the
-// latest when an emperor follows one that was killed.
+// A process that a vassal has started, in another session and with another parent, ends at the
+// latest when an emperor succeeds one that was killed.
 func TestOrphansOfAKilledEmperor(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -205,8 +206,8 @@ func TestOrphansOfAKilledEmperor(t *testing.T) {
 	e.stop(syscall.SIGTERM)
 }
 
-// It is the directory that counts: not the runtime directory, nor the name by which
-// the second emperor knows it, nor whether it can see the first.
+// The directory decides, not the runtime directory, nor the path by which the second emperor
+// knows it, nor whether the second can see the first.
 func TestSecondEmperorByAnotherName(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -242,8 +243,8 @@ func TestSecondEmperorByAnotherName(t *testing.T) {
 	w.run("umount " + w.path("bound"))
 }
 
-// A vassal program that is not whole is named with the way it ended, and once it is
-// whole the vassal runs.
+// An incomplete vassal program is reported with its end, and once it is complete the vassal
+// runs.
 func TestVassalProgramThatIsNotWhole(t *testing.T) {
 	t.Parallel()
 	whole, err := os.ReadFile(program("vassal"))
@@ -281,8 +282,7 @@ func TestVassalProgramThatIsNotWhole(t *testing.T) {
 	e.stop(syscall.SIGTERM)
 }
 
-// A limit that is too low for the vassals that there are is told at the start, with its
-// name.
+// A limit that is too low for the number of vassals is reported at the start, with its name.
 func TestTooFewDescriptors(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -17,8 +17,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// intrusions are the ways into a process that one of the same user has, unless the
-// process keeps it out (ptrace(2)).
+// intrusions are the ways by which a process accesses another process of the same user, unless
+// that is protected (ptrace(2)).
 var intrusions = map[string]func(pid int) error{
 	"memory":      func(pid int) error { return open(pid, "mem", unix.O_RDWR) },
 	"reading":     func(pid int) error { return open(pid, "mem", unix.O_RDONLY) },
@@ -48,10 +48,9 @@ func open(pid int, file string, flags int) error {
 	return err
 }
 
-// burglar is the role of a program that tries to get into its vassal's master, whose
-// child it is, and notes how far it came in the file of its first argument. With a
-// second one, "stays", it goes on trying beside whatever the master does; with "serves"
-// it stays when it has tried.
+// burglar is the role of a program that tries to access its parent, the vassal's master, and
+// records its results in the file of its first argument. With a second argument "stays" it
+// repeats this while the master works; with "serves" it stays after one attempt.
 func burglar() error {
 	master, file := os.Getppid(), os.Args[1]
 	how := append(os.Args, "")[2]
@@ -62,7 +61,7 @@ func burglar() error {
 		if err := next.Start(); err != nil {
 			return err
 		}
-		for { // it has begun when it has noted something
+		for { // it has begun when it has recorded something
 			if text, _ := os.ReadFile(file); len(text) > 0 {
 				return nil
 			}
@@ -81,7 +80,7 @@ func burglar() error {
 	return err
 }
 
-// intrude tries every way and notes each outcome that is not noted yet.
+// intrude tries every way and records each result that is not recorded yet.
 func intrude(master int, file string, noted map[string]bool) error {
 	f, err := os.OpenFile(file, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o666)
 	if err != nil {
@@ -100,8 +99,8 @@ func intrude(master int, file string, noted map[string]bool) error {
 	return nil
 }
 
-// refused waits until a burglar has tried everything, and fails the test if anything
-// worked.
+// refused waits until a burglar has tried everything, and fails the test if any attempt
+// succeeded.
 func (w *world) refused(file string) {
 	w.t.Helper()
 	var found []string
@@ -117,9 +116,9 @@ func (w *world) refused(file string) {
 	}
 }
 
-// What a vassal runs is its master's own user, and comes to nothing of the master's: at
-// the boot, while it serves, after a reload and after a fallback. One that tries all the
-// time finds no moment in which the master has just executed itself.
+// A program of the vassal has its master's user, and cannot access the master: at the boot,
+// while it serves, after a reload and after a fallback. A program that tries all the time
+// finds no moment after the master has executed itself.
 func TestApplicationCannotEnterItsMaster(t *testing.T) {
 	t.Parallel()
 	for name, clone := range map[string]string{"pid namespace": allNamespaces, "no namespace": "--emperor-use-clone=uts", "user namespace": "--emperor-use-clone=user,pid,fs"} {
@@ -151,8 +150,8 @@ func intruded(t *testing.T, clone string, common []string) {
 	e.stop(syscall.SIGTERM)
 }
 
-// concealed reports whether the kernel keeps the user of a process out of it: its files
-// in /proc are root's then (proc_pid(5)).
+// concealed reports whether the kernel denies a process's own user access to it: root owns its
+// files in /proc then (proc_pid(5)).
 func concealed(t *testing.T, pid int) bool {
 	t.Helper()
 	info, err := os.Stat(fmt.Sprintf("/proc/%d/environ", pid))
@@ -162,8 +161,8 @@ func concealed(t *testing.T, pid int) bool {
 	return info.Sys().(*syscall.Stat_t).Uid == 0
 }
 
-// Every program of ours that runs as the vassal's user is closed to it, and every other
-// program is as it is anywhere: what needs to look into its own children can.
+// Every program of ours that runs as the vassal's user is protected, and every other program
+// is not: a program that needs access to its own children has it.
 func TestProgramsOfOursAreConcealed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -191,8 +190,8 @@ func TestProgramsOfOursAreConcealed(t *testing.T) {
 	e.stop(syscall.SIGTERM)
 }
 
-// A program that is executed by a user who cannot read it is closed to that user before
-// it has done anything; who installs it otherwise is told.
+// A program that its user cannot read is protected before its first instruction; an
+// installation with other modes is reported.
 func TestReadableProgramsAreToldOf(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -13,9 +13,9 @@ import (
 	"time"
 )
 
-// intruder is a part in a story: root in a vassal, that tries to have the emperor stop
-// b.ini by the control socket and by the command socket, and to keep clients out. Its
-// arguments are the command socket and a file for the answer.
+// intruder is the role of root in a vassal, which tries to make the emperor stop b.ini by the
+// control socket and by the command socket, and to block other clients. Its arguments are the
+// command socket and a file for the answer.
 func intruder() error {
 	c, err := net.Dial("unix", "/run/emperor/control.sock")
 	if err != nil {
@@ -48,12 +48,12 @@ func intruder() error {
 	if err := os.WriteFile(os.Args[2], answer, 0o600); err != nil {
 		return err
 	}
-	time.Sleep(time.Hour) // the crowd stays
+	time.Sleep(time.Hour) // the connections stay open
 	return crowd[0].Close()
 }
 
-// Root in a vassal has the user of the operator, as the kernel tells it to the emperor. It
-// is not answered, neither in a user namespace of its own nor without one.
+// Root in a vassal appears to the emperor with the operator's user. It is not answered,
+// neither in a user namespace of its own nor without one.
 func TestVassalsAreNotAnswered(t *testing.T) {
 	for clone, refusal := range map[string]string{
 		allNamespaces + ",user": "a process in another user namespace than the emperor's is not answered",
@@ -98,7 +98,8 @@ func TestVassalsAreNotAnswered(t *testing.T) {
 	}
 }
 
-// A hook of the operator's is no vassal, although the emperor has started it.
+// A hook of the operator is not a vassal, although the emperor has started it, and is
+// answered.
 func TestHooksAreAnswered(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

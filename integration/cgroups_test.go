@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// contained starts an emperor in a pid namespace of its own, over the world's
-// directory of that name. All that are started so have the same pid in there.
+// contained starts an emperor in a pid namespace of its own, over the world's directory of
+// that name. All emperors started this way have the same pid inside.
 func (w *world) contained(name string) *emperor {
 	w.t.Helper()
 	w.run("mkdir -p " + w.path(name))
@@ -22,7 +22,7 @@ func (w *world) contained(name string) *emperor {
 	return e
 }
 
-// processesOf lists the processes of the world whose command line is that.
+// processesOf lists the processes of the world with that command line.
 func (w *world) processesOf(command string) (pids []int) {
 	for _, p := range w.processes() {
 		pid, rest, _ := strings.Cut(p, " ")
@@ -33,7 +33,7 @@ func (w *world) processesOf(command string) (pids []int) {
 	return pids
 }
 
-// leave ends what contained started in an orderly way: unshare(1) passes on no signal.
+// leave stops the emperor of contained in an orderly way: unshare(1) passes on no signal.
 func (e *emperor) leave() {
 	e.t.Helper()
 	for _, pid := range children(e.pid()) {
@@ -54,8 +54,8 @@ func (w *world) roots() (found []string) {
 	return found
 }
 
-// Emperors in containers of their own that share a cgroup have the same pid, and
-// are in each other's way neither when they start nor when they end.
+// Emperors in containers of their own that share a cgroup have the same pid, and do not
+// interfere when they start or end.
 func TestEmperorsInPidNamespaces(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -90,7 +90,7 @@ func TestEmperorsInPidNamespaces(t *testing.T) {
 			t.Errorf("process %d of a vassal was ended", pid)
 		}
 	}
-	// The root of one that was killed is collected by the next, and no other.
+	// The next emperor removes the root of one that was killed, and no other.
 	if err := syscall.Kill(emperors[0].pid(), syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
@@ -106,8 +106,8 @@ func TestEmperorsInPidNamespaces(t *testing.T) {
 			t.Errorf("a vassal was disturbed:\n%s", e.tail())
 		}
 	}
-	// What another one wrote last into a pid file of both is that one's, although the
-	// pid is the same.
+	// When two emperors share a pid file, only the emperor that wrote it last removes it,
+	// although both have the same pid.
 	emperors[1].leave()
 	if text := lines(w.path("pid")); len(text) != 1 || text[0] != "1" {
 		t.Errorf("the pid file holds %q", text)
@@ -119,8 +119,8 @@ func TestEmperorsInPidNamespaces(t *testing.T) {
 	}
 }
 
-// The emperor's cgroup that was removed while it was empty is made again for the
-// next vassal and the next hook.
+// When the emperor's empty cgroup was removed, it is made again for the next vassal and the
+// next hook.
 func TestCgroupIsMadeAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

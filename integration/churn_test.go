@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// A file that changes without end does not have its vassal, and the operator's hooks as
-// root, started without end; `list` says so, and the operator does not wait.
+// A file that changes without end does not restart its vassal, and the operator's hooks as
+// root, without end; `list` shows it, and a command of the operator does not wait.
 func TestFileThatChangesWithoutEnd(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

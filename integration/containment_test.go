@@ -10,7 +10,8 @@ import (
 	"testing"
 )
 
-// TestWritableIsTold: who decides about vassals beside root is told once at the start.
+// TestWritableIsTold: users other than root who can decide about vassals are reported once at
+// the start.
 func TestWritableIsTold(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -37,8 +38,8 @@ func TestWritableIsTold(t *testing.T) {
 	}
 }
 
-// TestRootIsSaid: a vassal that names no user is root, which is told once in each start
-// and seen in the list.
+// TestRootIsSaid: a vassal without a user runs as root, which is reported once in each start
+// and shown in the list.
 func TestRootIsSaid(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -68,8 +69,8 @@ func TestRootIsSaid(t *testing.T) {
 	}
 }
 
-// TestRootIsRefused: with emperor-root = refuse no vassal is root unless its file says
-// so, whoever reads the line or the lack of it.
+// TestRootIsRefused: with emperor-root = refuse no vassal is root unless its file says so,
+// whichever process reads the file.
 func TestRootIsRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -94,14 +95,14 @@ func TestRootIsRefused(t *testing.T) {
 		}
 	}
 	e.await("misspelt.ini", "u1d: unknown option, and there is no uid")
-	w.vassal("last.ini", serves, "uid = 4001") // all before it has been looked at
+	w.vassal("last.ini", serves, "uid = 4001") // all before the emperor has read it
 	e.running("last.ini")
 	for _, name := range []string{"silent.ini", "group.ini", "misspelt.ini", "privileged.ini", "include.ini", "fallback.ini"} {
 		if e.count(name, "it boots")+e.count(name, "-> running") > 0 {
 			t.Errorf("%s boots:\n%s", name, e.tail())
 		}
 	}
-	// A mistake in a later edit changes nothing that runs.
+	// A mistake in a later edit does not affect a running vassal.
 	w.vassal("meant.ini", serves)
 	e.await("meant.ini", "the old one keeps running")
 	if !alive(pid) {
@@ -109,7 +110,7 @@ func TestRootIsRefused(t *testing.T) {
 	}
 }
 
-// TestRootIsRefusedToOthers: the same for programs that take a vassal's place.
+// TestRootIsRefusedToOthers: the same for programs that replace a vassal.
 func TestRootIsRefusedToOthers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -123,9 +124,9 @@ func TestRootIsRefusedToOthers(t *testing.T) {
 	}
 }
 
-// TestFilesOfOthers: the working directory of a vassal is that of all vassals' files. With
-// the modes that the documents ask for it reads none of them, and starts and reloads as
-// ever.
+// TestFilesOfOthers: all vassals work in the directory of all their files. With the modes that
+// the documents recommend a vassal can read no file of another, and starts and reloads as
+// usual.
 func TestFilesOfOthers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -13,13 +13,13 @@ import (
 	"time"
 )
 
-// socket is a path of the world, for this process.
+// socket returns a path of the world, for this process.
 func (w *world) socket(path string) string {
 	return "/proc/" + strconv.Itoa(w.holder.Process.Pid) + "/root" + path
 }
 
-// As many follow as may, and many more say nothing: an operator's questions are
-// answered, and one more who wants to follow is told why that cannot be.
+// While the largest number of clients follow events, and many more are silent, an operator's
+// questions are answered, and an additional follower gets the reason for its refusal.
 func TestFollowersAreCountedApart(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -61,7 +61,7 @@ func TestFollowersAreCountedApart(t *testing.T) {
 	}
 }
 
-// A command says what there is to say of an emperor that is stopped.
+// Commands report a stopped emperor.
 func TestStoppedEmperorDoesNotAnswer(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

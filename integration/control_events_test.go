@@ -18,7 +18,7 @@ type event struct {
 	Generation                   int
 }
 
-// watcher is an operator who watches.
+// watcher is an operator who follows events.
 type watcher struct {
 	mu     sync.Mutex
 	events []event
@@ -54,7 +54,7 @@ func (x *watcher) read(out io.Reader) {
 	}
 }
 
-// sees waits for an event whose text holds all of the words.
+// sees waits for an event whose text contains all of the words.
 func (x *watcher) sees(t *testing.T, vassal, what string, words ...string) {
 	t.Helper()
 	eventually(t, vassal+" "+what+" "+strings.Join(words, " "), func() bool {
@@ -73,7 +73,7 @@ func (x *watcher) sees(t *testing.T, vassal, what string, words ...string) {
 	})
 }
 
-// Who watches sees what vassals notice about themselves, not only their states.
+// The events show messages of vassals, not only their states.
 func TestEventsTellWhatVassalsNotice(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// journald is the journal of a world: its socket, and nothing behind it.
+// journald is the journal of a world: a socket without a journal behind it.
 type journald struct {
 	socket *net.UnixConn
 
@@ -73,8 +73,8 @@ func (j *journald) has(fields ...string) bool {
 	return false
 }
 
-// What a vassal prints goes to the journal, with its name and level; a journal that
-// does not take it holds up nobody.
+// A vassal's output goes to the journal, with its name and level; a journal that does not read
+// delays no process.
 func TestLogOfAVassalIsTheJournal(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

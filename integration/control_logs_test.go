@@ -14,13 +14,13 @@ import (
 	"time"
 )
 
-// talks is a command that prints numbered lines as fast as it can, and writes into
-// a file how far it has come.
+// talks is a command that prints numbered lines as fast as it can, and writes its progress
+// into a file.
 func talks(progress string) string {
 	return `command = sh -c 'i=0; while :; do i=$((i+1)); echo "line $i ` + strings.Repeat("x", 2000) + `"; echo $i >` + progress + `; done'`
 }
 
-// keepsTalking fails when a vassal that talks is held up.
+// keepsTalking fails when a vassal that prints is blocked.
 func keepsTalking(t *testing.T, progress string) {
 	t.Helper()
 	before := number(progress)
@@ -38,7 +38,7 @@ func holds(file, text string) bool {
 	return bytes.Contains(all, []byte(text))
 }
 
-// The level of a line is said once, whatever the form of the log.
+// The level of a line is printed once, in every form of the log.
 func TestLevelsAreSaidOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -88,7 +88,7 @@ func TestLogOfAVassalIsAFile(t *testing.T) {
 	if mode := strings.TrimSpace(w.run("stat -c %a:%u " + file)); mode != "640:0" {
 		t.Errorf("the file is %s", mode)
 	}
-	// Who follows it sees the end of a vassal that goes.
+	// A follower sees the end of a vassal that stops.
 	w.vassal("b.ini", "command = sh -c 'echo here is b; exec sleep 1000000'")
 	e.running("b.ini")
 	follow := sit(t, w.inside(program("emperor"), "logs", "--follow", "b"))
@@ -97,7 +97,7 @@ func TestLogOfAVassalIsAFile(t *testing.T) {
 	if code := follow.ended(); code != 0 {
 		t.Errorf("logs --follow of a vassal that has gone: exit code %d", code)
 	}
-	// Rotation, with and without a word to the emperor.
+	// Rotation, with and without a command to the emperor.
 	w.run("mv " + file + " " + file + ".1; emperor=" + program("emperor") + "; $emperor reopen-logs")
 	eventually(t, "there is a file again", func() bool { return holds(file, "line ") })
 	w.run("mv " + file + " " + file + ".2")
@@ -108,7 +108,7 @@ func TestLogOfAVassalIsAFile(t *testing.T) {
 	}
 }
 
-// A tenant who puts a link in the way gets nothing written elsewhere.
+// A tenant who replaces a log by a link does not make the emperor write elsewhere.
 func TestLogThroughATenantsLinkIsRefused(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -140,8 +140,8 @@ func TestFullDiskHoldsUpNobody(t *testing.T) {
 	e.gone("a.ini")
 }
 
-// Nobody reads the emperor's log: vassals go on, others start, and the emperor
-// stops when it is told to.
+// When the emperor's log is not read, vassals continue, others start, and the emperor stops on
+// request.
 func TestReaderThatDoesNotReadHoldsUpNobody(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -159,7 +159,7 @@ func TestReaderThatDoesNotReadHoldsUpNobody(t *testing.T) {
 		t.Fatal(err)
 	}
 	write.Close()
-	eventually(t, "it talks", func() bool { return number(progress) > 5000 }) // 10 MB: more than waits anywhere
+	eventually(t, "it talks", func() bool { return number(progress) > 5000 }) // 10 MB: more than all buffers hold
 	keepsTalking(t, progress)
 	w.vassal("b.ini", serves)
 	eventually(t, "another one runs", func() bool { out, _ := w.command("list"); return strings.Count(out, "running") == 2 })
@@ -175,7 +175,7 @@ func TestReaderThatDoesNotReadHoldsUpNobody(t *testing.T) {
 	}
 }
 
-// A vassal, or its server, whose emperor is dead may print: it lives.
+// A vassal, or its server, may print after its emperor's death, and survives.
 func TestVassalOutlivesItsReader(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -201,7 +201,7 @@ func TestVassalOutlivesItsReader(t *testing.T) {
 			t.Error("it does not answer any more")
 		}
 	}
-	if err := cmd.Process.Signal(syscall.SIGHUP); err != nil { // it says that it reloads
+	if err := cmd.Process.Signal(syscall.SIGHUP); err != nil { // it prints that it reloads
 		t.Fatal(err)
 	}
 	time.Sleep(500 * time.Millisecond)

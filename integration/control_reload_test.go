@@ -12,8 +12,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor/control"
 )
 
-// State, generation, serial and the hash of the configuration say when a reload is
-// over, and of which bytes.
+// State, generation, serial and the hash of the configuration show when a reload is complete,
+// and with which bytes.
 func TestReloadsAreSeen(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -30,7 +30,7 @@ func TestReloadsAreSeen(t *testing.T) {
 	expect := func(what string, want sight, changed bool) {
 		t.Helper()
 		var s supervisor.Record
-		eventually(t, fmt.Sprintf("%s: running %+v", what, want), func() bool { // what is told may be a moment old
+		eventually(t, fmt.Sprintf("%s: running %+v", what, want), func() bool { // the answer may be slightly old
 			s = w.status("a.ini")
 			return s.State == "running" && (sight{s.Generation, s.Serial, s.Reloads}) == want
 		})
@@ -70,7 +70,7 @@ func TestReloadsAreSeen(t *testing.T) {
 	if s := w.status("a.ini"); s.Config != config || s.WantedConfig != config || s.Generation != 2 || s.State != "running" {
 		t.Errorf("after an edit that cannot be used: %+v", s)
 	}
-	put("one") // the bytes of the beginning
+	put("one") // the first bytes again
 	e.running("a.ini")
 	expect("back to the beginning", sight{3, 1, 0}, true)
 	if config != first {

@@ -29,7 +29,7 @@ func keys(v any) (names []string) {
 	return names
 }
 
-// row is the element of a list that has the id.
+// row returns the element of a list with an id.
 func row(t *testing.T, tree map[string]any, list, id string) map[string]any {
 	t.Helper()
 	found := has(tree, list, id)
@@ -50,8 +50,8 @@ func has(tree map[string]any, list, id string) map[string]any {
 	return nil
 }
 
-// What reads uWSGI's statistics reads ours: every key of its is there, with a value
-// of the same kind. (Keys of its later versions are there as well.)
+// A reader of uWSGI's statistics can read ours: every key exists, with a value of the same
+// kind. (Keys of later versions exist as well.)
 func TestStatisticsHaveTheKeysOfUWSGI(t *testing.T) {
 	t.Parallel()
 	needsUwsgi(t)

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// told is what `emperor status --json` tells of a vassal.
+// told is a vassal in the output of `emperor status --json`.
 type told struct {
 	State, Config, Address, Exit string
 	Generation                   int
@@ -37,8 +37,8 @@ func (w *world) everything(name string) (s told) {
 	return s
 }
 
-// starved makes a cgroup that has little memory, of v1 or v2, and returns the file
-// through which processes enter it.
+// starved makes a cgroup with little memory, of v1 or v2, and returns the file through which
+// processes enter it.
 func (w *world) starved() string {
 	w.t.Helper()
 	limits := map[string]string{"/sys/fs/cgroup/memory": "memory.limit_in_bytes"}
@@ -59,12 +59,12 @@ func (w *world) starved() string {
 	return ""
 }
 
-// The operator is told whom the kernel killed for want of memory.
+// The operator sees which vassal the OOM killer killed.
 func TestOperatorSeesWantOfMemory(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	procs := w.starved()
-	// Its first process is the one that takes too much, or another.
+	// Either its first process uses too much memory, or another one.
 	w.vassal("a.ini", "privileged-binary-patch-arg = tail /dev/zero")
 	e := w.start(allNamespaces, "--exec-as-emperor", "echo $UWSGI_VASSAL_PID >"+procs, "--metrics", "127.0.0.1:7004")
 	e.await("a.ini", "-> backoff")
@@ -92,7 +92,7 @@ func TestOperatorSeesWantOfMemory(t *testing.T) {
 	}
 }
 
-// Everything: what is outside, inside, said, over, and waiting.
+// Status shows everything: outside, inside, messages, past events and waits.
 func TestStatusTellsEverything(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -138,8 +138,8 @@ func TestStatusTellsEverything(t *testing.T) {
 	}
 }
 
-// A vassal whose command dies again and again runs, but not well: every place where
-// an operator looks says so, until it does well again.
+// A vassal whose command dies repeatedly runs, but badly: all outputs show it, until it
+// recovers.
 func TestOperatorSeesWorkersDie(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// command runs a command of the emperor program in the world, as an operator
-// does, and returns what it printed and its exit code.
+// command runs a command of the emperor program in the world, as an operator does, and returns
+// its output and exit code.
 func (w *world) command(args ...string) (out string, code int) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
@@ -44,7 +44,7 @@ func (w *world) succeed(args ...string) string {
 	return out
 }
 
-// listed is what list --json tells of a vassal.
+// listed is a vassal in the output of list --json.
 type listed struct {
 	Name, State, Error, Address string
 	Fallback, Why               string
@@ -191,7 +191,7 @@ func TestOperatorEntersAUserNamespace(t *testing.T) {
 	}
 }
 
-// Only root and the emperor's user are answered, whatever the socket's mode is.
+// Only root and the emperor's user are answered, whatever mode the socket has.
 func TestOthersAreNotAnswered(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -239,7 +239,7 @@ func TestTwoEmperorsOnOneMachine(t *testing.T) {
 	}
 }
 
-// An emperor that was killed leaves its socket; the next one takes its place.
+// An emperor that was killed leaves its socket; the next one replaces it.
 func TestSocketOfADeadEmperorIsReplaced(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -265,8 +265,8 @@ func TestEmperorWithoutRightsForItsRuntimeDirectory(t *testing.T) {
 	e.running("a.ini")
 }
 
-// What a client does costs the emperor nothing: hundreds that connect, ask and do
-// not read, while vassals start as ever.
+// Clients cannot slow down the emperor: hundreds connect, ask and do not read, while vassals
+// start as usual.
 func TestClientsCannotHoldUpTheEmperor(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// mode is how a terminal treats what is typed.
+// mode returns the terminal's settings for input.
 func mode(t *testing.T, tty *os.File) uint32 {
 	t.Helper()
 	m, err := unix.IoctlGetTermios(int(tty.Fd()), unix.TCGETS)
@@ -25,7 +25,7 @@ func mode(t *testing.T, tty *os.File) uint32 {
 	return m.Lflag
 }
 
-// freshMode is that of a terminal which nobody has used.
+// freshMode returns the settings of a new terminal.
 func freshMode(t *testing.T) uint32 {
 	t.Helper()
 	master, slave, err := pty.Open()
@@ -55,7 +55,7 @@ const (
 	ownScreen   = "\x1b[?1049l"
 )
 
-// However top ends, the terminal is as it was.
+// However top ends, it restores the terminal.
 func TestTopGivesTheTerminalBack(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -105,7 +105,7 @@ func TestTopGivesTheTerminalBack(t *testing.T) {
 	}
 }
 
-// Without a terminal there is one look, that of a moment.
+// Without a terminal top prints one snapshot.
 func TestTopWithoutATerminal(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// daemonScript is a program beside the workers that says what happens to it. Its
-// name is its first argument.
+// daemonScript is a program beside the workers that logs its signals. Its name is its first
+// argument.
 const daemonScript = `
 trap 'echo "$1 ends"; exit 0' TERM
 trap 'echo "$1 reloads"' HUP
@@ -22,7 +22,7 @@ echo "$1 runs as $(id -u):$(id -g) in $(pwd) leading $(($(ps -o sid= -p $$) - $$
 while :; do sleep 0.02; done
 `
 
-// Each kind of daemon is begun, reloaded, replaced and ended in its own way.
+// Each kind of daemon is started, reloaded, replaced and ended in its own way.
 func TestEveryKindOfDaemon(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -50,7 +50,7 @@ func TestEveryKindOfDaemon(t *testing.T) {
 	for _, text := range []string{"workers replaced", "plain ends", "keyed reloads"} {
 		e.await("a.ini", text)
 	}
-	e.await("a.ini", "plain runs as 0:0") // what it has read
+	e.await("a.ini", "plain runs as 0:0") // the line that it has read
 	e.await("a.ini", "plain runs as 0:0") // and the next
 	w.write("touch", "touched")
 	e.await("a.ini", "keyed got USR1")
@@ -73,8 +73,8 @@ func TestEveryKindOfDaemon(t *testing.T) {
 	e.gone("a.ini")
 }
 
-// A command that only a shell understands is left to one, as uWSGI does with all,
-// and a stop reaches what that has started.
+// A command that only a shell understands is run by one, as uWSGI does with all, and a stop
+// reaches the processes that the shell has started.
 func TestDaemonOfAShell(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -103,7 +103,7 @@ func TestDaemonOfAShell(t *testing.T) {
 	}
 }
 
-// A daemon that its pid file governs outlives the vassal, and the next one finds it.
+// A daemon with a pid file outlives the vassal, and the next vassal finds it.
 func TestDaemonOutlivesItsVassal(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// hardened becomes the program of its arguments with every signal ignored that can be,
-// and all that a terminal sends blocked: what a script, a daemon or nohup may leave.
+// hardened executes the program in its arguments with every possible signal ignored, and all
+// signals of a terminal blocked: a script, a daemon or nohup may leave this state.
 const hardened = `
 import os, signal, sys
 for s in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
@@ -21,8 +21,8 @@ for s in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
 signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP, signal.SIGPIPE, signal.SIGUSR1})
 os.execv(sys.argv[1], sys.argv[1:])`
 
-// noting writes the signals that its process finds into a file, or, without one, as the
-// answer of a program of CGI. No shell: some unblock all signals for themselves.
+// noting writes the signals of its process into a file, or, without one, as the answer of a
+// CGI program. It is not a shell, because some shells unblock all signals.
 const noting = `#!/usr/bin/awk -f
 BEGIN {
     file = ARGC > 1 ? ARGV[1] : "/dev/stdout"
@@ -34,9 +34,9 @@ BEGIN {
 }
 `
 
-// Programs find every signal as it is by default, and none blocked, whatever the one who
-// started the emperor left: a program in which SIGINT is ignored cannot be interrupted,
-// and a shell cannot even ask for it.
+// Programs start with default actions for all signals, and none blocked, whatever state the
+// emperor inherited: a program that ignores SIGINT cannot be interrupted, and a shell cannot
+// change that.
 func TestProgramsFindDefaultSignals(t *testing.T) {
 	t.Parallel()
 	for name, clone := range map[string]string{"namespaces": allNamespaces, "none": "--emperor-use-clone=uts"} {

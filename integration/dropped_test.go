@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// An emperor that is started as root and becomes a user runs vassals: in cgroups of their
-// own where the service manager has delegated the emperor's, else without, and says so
-// once. Nothing is left, also after a kill and the next start.
+// An emperor that is started as root and becomes a user runs vassals: in cgroups of their own
+// when the service manager has delegated the emperor's cgroup, otherwise without, with one
+// warning. No resource remains, also after a kill and the next start.
 func TestEmperorBecomesAUser(t *testing.T) {
 	t.Parallel()
 	for _, delegated := range []bool{true, false} {

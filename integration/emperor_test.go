@@ -20,10 +20,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// allNamespaces is what most stories clone with.
+// allNamespaces is the option that most stories clone with.
 const allNamespaces = "--emperor-use-clone=pid,uts,net,ipc,fs"
 
-// serves is the least that a vassal can do.
+// serves is the smallest configuration of a vassal.
 const serves = "command = sleep 1000000"
 
 // record is a line of the log.
@@ -50,8 +50,8 @@ type emperor struct {
 	news    chan struct{}     // closed with each record
 }
 
-// start starts the world's emperor over its vassals with more arguments, and
-// stops it at the end of the test.
+// start starts the world's emperor over its vassals with more arguments, and stops it at the
+// end of the test.
 func (w *world) start(args ...string) *emperor {
 	w.t.Helper()
 	return w.startOver(append(args, w.vassals)...)
@@ -116,10 +116,9 @@ func (e *emperor) follow(log io.ReadCloser) {
 	}
 }
 
-// await returns the next line about the vassal that holds the text: the first
-// one, then the second when it is asked for the same again. What a vassal prints
-// and what the emperor says about it come in no certain order. The empty name
-// stands for the emperor itself.
+// await returns the next line about the vassal that contains the text: the first one, then the
+// second when the same call is repeated. The output of a vassal and the emperor's lines about
+// it have no fixed order. The empty name means the emperor itself.
 func (e *emperor) await(vassal, text string) record {
 	e.t.Helper()
 	deadline, key := time.After(patience), [2]string{vassal, text}
@@ -154,10 +153,10 @@ func (e *emperor) running(vassal string) int {
 	return pid
 }
 
-// gone waits until nothing of the vassal is left.
+// gone waits until the vassal and all its resources are gone.
 func (e *emperor) gone(vassal string) { e.t.Helper(); e.await(vassal, "-> gone") }
 
-// undisturbed fails when a vassal is not the process that it was, or was asked to end.
+// undisturbed fails when a vassal is another process than before, or was asked to end.
 func (e *emperor) undisturbed(vassal string, pid int) {
 	e.t.Helper()
 	if !alive(pid) || e.count(vassal, "-> stopping") > 0 {
@@ -165,7 +164,7 @@ func (e *emperor) undisturbed(vassal string, pid int) {
 	}
 }
 
-// count returns how many lines about the vassal hold the text.
+// count returns how many lines about the vassal contain the text.
 func (e *emperor) count(vassal, text string) (n int) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -177,8 +176,8 @@ func (e *emperor) count(vassal, text string) (n int) {
 	return n
 }
 
-// barrier returns when the emperor has dealt with every change that was made
-// before: it adds a vassal, which is seen later than all of them, and removes it.
+// barrier returns when the emperor has processed every earlier change: it adds a vassal, which
+// the emperor sees later than all of them, and removes it.
 func (e *emperor) barrier() {
 	e.t.Helper()
 	e.vassal("barrier.ini", serves)
@@ -187,7 +186,7 @@ func (e *emperor) barrier() {
 	e.gone("barrier.ini")
 }
 
-// about is everything in the log about a vassal.
+// about returns the whole log of a vassal.
 func (e *emperor) about(vassal string) string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -200,7 +199,7 @@ func (e *emperor) about(vassal string) string {
 	return b.String()
 }
 
-// tail is the end of the log.
+// tail returns the end of the log.
 func (e *emperor) tail() string {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -228,7 +227,7 @@ func (e *emperor) wait() int {
 	case <-time.After(patience):
 		e.t.Errorf("the emperor did not end in %v; its log:\n%s", patience, e.tail())
 		_ = e.cmd.Process.Kill()
-		e.sweep() // whoever holds the log open
+		e.sweep() // other processes with the log open
 		select {
 		case <-e.ended:
 		case <-time.After(patience):
@@ -238,8 +237,7 @@ func (e *emperor) wait() int {
 	return e.cmd.ProcessState.ExitCode()
 }
 
-// stop ends the emperor by a signal, as an operator does, and expects it to
-// succeed.
+// stop ends the emperor by a signal, as an operator does, and expects it to succeed.
 func (e *emperor) stop(s syscall.Signal) {
 	e.t.Helper()
 	e.signal(s)
@@ -283,7 +281,7 @@ func namespace(t testing.TB, pid int, which string) string {
 	return link
 }
 
-// alive reports whether there is such a process and it is no zombie.
+// alive reports whether a process exists and is not a zombie.
 func alive(pid int) bool {
 	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))
 	_, rest, _ := strings.Cut(string(text), ") ")

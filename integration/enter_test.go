@@ -20,14 +20,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// entered is a command that enters a vassal of the world.
+// entered returns a command that enters a vassal of the world.
 func (w *world) entered(args ...string) *exec.Cmd {
 	cmd := w.inside(program("emperor"), append([]string{"enter"}, args...)...)
 	cmd.Env = append(cmd.Env, "SECRET=of the operator", "TERM=vt100", "LANG=C.UTF-8")
 	return cmd
 }
 
-// rights are the lines of proc_pid_status(5) that say what a process may do.
+// rights returns the lines of proc_pid_status(5) about the rights of a process.
 func rights(status string) (found []string) {
 	for line := range strings.Lines(status) {
 		if key, _, _ := strings.Cut(line, ":"); slices.Contains([]string{"Uid", "Gid", "Groups", "CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb", "NoNewPrivs"}, key) {
@@ -37,8 +37,8 @@ func rights(status string) (found []string) {
 	return found
 }
 
-// What is entered runs with the rights of the vassal and no others, and finds nothing of
-// the operator's: no environment, descriptor or key.
+// A program of enter has exactly the rights of the vassal, and finds no environment,
+// descriptor or key of the operator.
 func TestEnterIsTheVassal(t *testing.T) {
 	t.Parallel()
 	bounded := "privileged-binary-patch-arg = setpriv --reuid 4001 --regid 4002 --groups 77 --inh-caps +net_bind_service --ambient-caps +net_bind_service --bounding-set -all,+net_bind_service,+kill --no-new-privs sleep 1000"
@@ -64,7 +64,7 @@ func TestEnterIsTheVassal(t *testing.T) {
 					t.Fatal(err)
 				}
 				cmd := w.entered("a", "cat", "/proc/self/status")
-				cmd.ExtraFiles = []*os.File{os.Stdin, os.Stdin} // what a shell left open
+				cmd.ExtraFiles = []*os.File{os.Stdin, os.Stdin} // descriptors that a shell left open
 				if got, want := rights(output(t, cmd)), rights(string(model)); !reflect.DeepEqual(got, want) {
 					t.Errorf("it has\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 				}
@@ -89,8 +89,8 @@ func TestEnterIsTheVassal(t *testing.T) {
 	}
 }
 
-// With --root all is as root of this machine, outside of the vassal's cgroup, and that is
-// said.
+// With --root the program runs as root of this machine, outside the vassal's cgroup, and
+// emperor says so.
 func TestEnterAsRoot(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -150,8 +150,8 @@ func TestEnterExitStatus(t *testing.T) {
 	e.stop(syscall.SIGTERM)
 }
 
-// Without a terminal there are pipes, which change nothing and lose nothing: what is
-// long, what is left behind, and what is not read.
+// Without a terminal there are pipes, which change and lose nothing: long output, output of
+// processes left behind, and output that is not read.
 func TestEnterPipes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -165,7 +165,7 @@ func TestEnterPipes(t *testing.T) {
 	if got, err := cmd.Output(); err != nil || !bytes.Equal(got, random) {
 		t.Errorf("%d bytes came back of %d, %v", len(got), len(random), err)
 	}
-	for range 20 { // the end of the program is not the end of what it has printed
+	for range 20 { // the end of the program is not the end of its output
 		if got, err := w.entered("a", "head", "-c", "60000", "/dev/zero").Output(); err != nil || len(got) != 60000 {
 			t.Fatalf("%d bytes, %v", len(got), err)
 		}
@@ -187,7 +187,7 @@ func TestEnterPipes(t *testing.T) {
 	e.stop(syscall.SIGTERM)
 }
 
-// What is run ends with the command that runs it, and the command with the vassal.
+// The program of enter ends with the command, and the command ends with the vassal.
 func TestEnterEndsTogether(t *testing.T) {
 	t.Parallel()
 	for _, clone := range []string{allNamespaces, "--emperor-use-clone=uts"} {
@@ -233,7 +233,7 @@ func TestEnterEndsTogether(t *testing.T) {
 	}
 }
 
-// cooked reports whether the terminal edits lines, echoes and makes signals of keys, as a
+// cooked reports whether the terminal edits lines, echoes and makes signals from keys, as a
 // new one does.
 func (s *screen) cooked() bool {
 	s.t.Helper()
@@ -245,8 +245,8 @@ func (s *screen) cooked() bool {
 	return t.Lflag&line == line && t.Iflag&unix.ICRNL != 0 && t.Oflag&unix.OPOST != 0
 }
 
-// On a terminal the program gets one of its own: keys make signals there, the size
-// passes, and nothing in the vassal has the operator's.
+// On a terminal the program gets a terminal of its own: keys make signals there, the size is
+// passed on, and no process in the vassal has the operator's terminal.
 func TestEnterOnATerminal(t *testing.T) {
 	t.Parallel()
 	for name, args := range map[string][]string{"user": {"a"}, "root": {"--root", "a"}} {
@@ -256,7 +256,7 @@ func TestEnterOnATerminal(t *testing.T) {
 			w.vassal("a.ini", "uid = 4001", "gid = 4001", serves)
 			e := w.start(allNamespaces)
 			e.running("a.ini")
-			// The shell of the operator shows that the terminal is as it was.
+			// The operator's shell shows that the terminal is restored.
 			s := sit(t, w.inside("sh", "-c", "echo $(tty) $(stty -g) >"+w.path("before")+"; "+program("emperor")+" enter "+strings.Join(args, " ")+
 				"; echo code $?; echo $(tty) $(stty -g) >"+w.path("after")+"; read line; echo read $line"))
 			s.expect("a.ini:/")
@@ -295,7 +295,7 @@ func TestEnterOnATerminal(t *testing.T) {
 	}
 }
 
-// A terminal is as it was, whatever dies: the program, the vassal, or the command itself.
+// A terminal is restored when the program, the vassal or the command itself dies.
 func TestEnterRestoresTheTerminal(t *testing.T) {
 	t.Parallel()
 	for name, end := range map[string]func(w *world, vassal int, s *screen){
@@ -334,8 +334,8 @@ func TestEnterRestoresTheTerminal(t *testing.T) {
 	}
 }
 
-// Where only standard input is a terminal the program has one for it, and for its keys,
-// while output is piped as it is.
+// When only standard input is a terminal, the program has a terminal for it and its keys,
+// while output goes through pipes unchanged.
 func TestEnterWithOutputElsewhere(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -354,7 +354,7 @@ func TestEnterWithOutputElsewhere(t *testing.T) {
 	e.stop(syscall.SIGTERM)
 }
 
-// A shell expands its prompt: of a name that is no plain word only what is plain is in it.
+// A shell expands its prompt: the prompt shows only plain characters of a name.
 func TestPromptRunsNothing(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -370,7 +370,7 @@ func TestPromptRunsNothing(t *testing.T) {
 	e.stop(syscall.SIGTERM)
 }
 
-// What shows a terminal runs here, and only a connection comes from the vassal.
+// The program that shows a terminal runs outside, and only a connection leads into the vassal.
 func TestAttachRunsOutside(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -16,8 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// unit is what stands in the environment of an emperor that systemd has started, and a
-// secret.
+// unit is the environment of an emperor that systemd has started, and a secret.
 var unit = []string{
 	"AWS_SECRET_ACCESS_KEY=hunter2", "INVOCATION_ID=0123456789abcdef", "JOURNAL_STREAM=8:12345", "CREDENTIALS_DIRECTORY=/run/credentials/emperor.service",
 	"HOME=/root", "USER=root", "LOGNAME=root", "SHELL=/bin/bash", "TZ=Europe/Rome", "LC_TIME=it_IT.UTF-8", "SITE_NAME=shop", "SITE_PORT=8080",
@@ -36,7 +35,7 @@ func (w *world) withEnviron(environ []string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// environOf is the environment that a process was started with, as a set.
+// environOf returns the environment that a process was started with, as a set.
 func environOf(pid int) map[string]string {
 	found := map[string]string{}
 	for _, line := range lines(fmt.Sprintf("/proc/%d/environ", pid)) {
@@ -52,7 +51,7 @@ func environOf(pid int) map[string]string {
 // printsEnviron is a vassal that prints its environment.
 const printsEnviron = `command = sh -c 'echo "home=$HOME user=$USER login=$LOGNAME tz=$TZ time=$LC_TIME secret=$AWS_SECRET_ACCESS_KEY id=$INVOCATION_ID$JOURNAL_STREAM$CREDENTIALS_DIRECTORY site=$SITE_NAME stage=$STAGE"; exec sleep 1000000'`
 
-// TestEnvironmentIsHeldBack: of the emperor's environment a vassal has what it needs, and
+// TestEnvironmentIsHeldBack: a vassal has the needed part of the emperor's environment, and
 // its file is read with all of it.
 func TestEnvironmentIsHeldBack(t *testing.T) {
 	t.Parallel()
@@ -90,8 +89,8 @@ func TestEnvironmentIsHeldBack(t *testing.T) {
 		}
 	}
 
-	// Nothing of it is in the environment of any process of the vassal, from its first
-	// moment on; the option in it has its effect.
+	// No process of the vassal has the secret in its environment, from the first moment on;
+	// the option with the secret takes effect.
 	pid := e.running("a.ini")
 	vars := environOf(pid)
 	for _, name := range []string{"AWS_SECRET_ACCESS_KEY", "INVOCATION_ID", "JOURNAL_STREAM", "CREDENTIALS_DIRECTORY", "HOME", "SHELL", "SITE_NAME"} {
@@ -103,7 +102,8 @@ func TestEnvironmentIsHeldBack(t *testing.T) {
 		t.Errorf("the vassal is called %q", line)
 	}
 
-	// A reload reads with the same environment, and changes nothing; it is told no more.
+	// A reload reads with the same environment, and changes nothing; the warning is not
+	// repeated.
 	w.succeed("reload", "--wait", "a")
 	e.await("a.ini", "home=/ user=vassal001 login=vassal001"+common)
 	w.vassal("a.ini", printsEnviron, "uid = 4001", "exec-as-user-atexit = echo atexit $(HOME) $HOME", "exec-pre-app = echo another")
@@ -115,7 +115,7 @@ func TestEnvironmentIsHeldBack(t *testing.T) {
 	}
 }
 
-// TestEnvironmentIsPassedOn: what the operator names, or all.
+// TestEnvironmentIsPassedOn: the variables that the operator names, or all.
 func TestEnvironmentIsPassedOn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -130,8 +130,8 @@ func TestEnvironmentIsPassedOn(t *testing.T) {
 	}
 }
 
-// TestEnvironmentOfTheOwnFile: the emperor's file is read again with the environment of
-// its start, and what it says of the environment takes a restart.
+// TestEnvironmentOfTheOwnFile: the emperor's file is read again with the environment of its
+// start, and a change of its environment options needs a restart.
 func TestEnvironmentOfTheOwnFile(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -156,7 +156,8 @@ func TestEnvironmentOfTheOwnFile(t *testing.T) {
 	}
 }
 
-// TestEnvironmentOfOthers: a real uWSGI in the place of a vassal has what its file names.
+// TestEnvironmentOfOthers: a real uWSGI in the place of a vassal gets the variables that its
+// file names.
 func TestEnvironmentOfOthers(t *testing.T) {
 	needsUwsgi(t)
 	t.Parallel()
@@ -169,8 +170,8 @@ func TestEnvironmentOfOthers(t *testing.T) {
 	e.running("a.ini")
 }
 
-// TestKeyring: the key that root has put into the session keyring of the emperor is not
-// found in a vassal, unless it inherits that.
+// TestKeyring: a key that root has put into the emperor's session keyring is not found in a
+// vassal, unless the vassal inherits the keyring.
 func TestKeyring(t *testing.T) {
 	t.Parallel()
 	has := "command = sh -c 'grep -c " + storyKey + " /proc/keys | sed s/^/keys:/; exec sleep 1000000'"
@@ -195,8 +196,8 @@ func TestKeyring(t *testing.T) {
 	}
 }
 
-// TestKeyringThatCannotBe: where the system call is not allowed a private keyring that
-// was asked for is an error, and one that was not is told.
+// TestKeyringThatCannotBe: when the system call is not permitted, a requested private keyring
+// is an error, and a missing default one is a warning.
 func TestKeyringThatCannotBe(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -220,8 +221,8 @@ func TestKeyringThatCannotBe(t *testing.T) {
 // storyKey is the name of a key.
 const storyKey = "story:secret"
 
-// keyed is the role of a program that has a key in its session keyring, and becomes the
-// one in its arguments.
+// keyed is the role of a program that has a key in its session keyring, and executes the
+// program in its arguments.
 func keyed() error {
 	runtime.LockOSThread()
 	if _, err := unix.KeyctlInt(unix.KEYCTL_JOIN_SESSION_KEYRING, 0, 0, 0, 0); err != nil {
@@ -234,7 +235,7 @@ func keyed() error {
 }
 
 // keyless is the role of a program that may not use keyrings, as in many containers, and
-// becomes the one in its arguments.
+// executes the program in its arguments.
 func keyless() error {
 	filter := []unix.SockFilter{
 		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0}, // the number of the system call

@@ -13,8 +13,7 @@ import (
 	"testing"
 )
 
-// example returns the text of an example, in which each first string stands for
-// the second.
+// example returns the text of an example with pairs of strings replaced.
 func example(t *testing.T, path string, replace ...string) string {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("..", "examples", path))
@@ -29,7 +28,7 @@ func example(t *testing.T, path string, replace ...string) string {
 	return strings.NewReplacer(replace...).Replace(string(text))
 }
 
-// The recipe of the uWSGI 1.9.15 release notes, as it stands.
+// The recipe of the uWSGI 1.9.15 release notes, unchanged.
 func TestVethRecipe(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -101,7 +100,7 @@ func TestSeveralOnABridge(t *testing.T) {
 			t.Errorf("%s has accept_ra and rp_filter %s", link, got)
 		}
 	}
-	// The next life of a vassal answers at once: its neighbours need not look for it.
+	// The next life of a vassal answers at once: its neighbours' caches are still valid.
 	mac := "ip -o link show eth0 | grep -o 'ether [^ ]*'"
 	before := in(t, alpha, mac)
 	if err := syscall.Kill(alpha, syscall.SIGKILL); err != nil {
@@ -111,7 +110,7 @@ func TestSeveralOnABridge(t *testing.T) {
 		t.Errorf("alpha had %s, has %s", before, now)
 	}
 	e.stop(syscall.SIGTERM)
-	w.run("ip link del several0") // the example's own, for all there will ever be
+	w.run("ip link del several0") // the example's own bridge, which stays
 }
 
 func TestCommandExamples(t *testing.T) {
@@ -135,7 +134,7 @@ func TestCommandExamples(t *testing.T) {
 	}
 }
 
-// An emperor of one's own, with a hook in Go.
+// An emperor with a hook in Go.
 func TestCustomEmperor(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

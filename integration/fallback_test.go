@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestFallbackOfTheNotes is the example of uWSGI's notes on 1.9.15: without
-// privileges there is no port 80, but there is port 8080.
+// TestFallbackOfTheNotes is the example of uWSGI's notes on 1.9.15: without privileges there
+// is no port 80, but there is port 8080.
 func TestFallbackOfTheNotes(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -35,7 +35,7 @@ func TestFallbackOfTheNotes(t *testing.T) {
 		t.Errorf("runs as %s", got)
 	}
 
-	// New bytes from the emperor are tried, by the same process.
+	// The same process tries new bytes from the emperor.
 	e.vassal("a.ini", "uid = 1000", "gid = 1000", "socket = :8081", "fallback-config = "+w.path("safe.ini"), serves)
 	e.await("a.ini", "back from the fallback configuration")
 	e.running("a.ini")
@@ -43,8 +43,8 @@ func TestFallbackOfTheNotes(t *testing.T) {
 	eventually(t, "the list shows no fallback", func() bool { s := w.list()["a.ini"]; return s.PID == pid && s.Fallback == "" && s.Address == ":8081" })
 }
 
-// Whatever ends a vassal with 1 makes it fall back, and its hooks of the end run,
-// its files are gone and the emperor's hooks do not run twice.
+// Every end of a vassal with exit code 1 activates its fallback. Its hooks of the end run, its
+// files are gone and the emperor's hooks do not run twice.
 func TestFallbackFrom(t *testing.T) {
 	t.Parallel()
 	for name, options := range map[string][]string{
@@ -81,7 +81,7 @@ func TestFallbackFrom(t *testing.T) {
 	}
 }
 
-// A fallback that is not there is mended while the rest of the file stays wrong.
+// A missing fallback can be added while the rest of the file remains wrong.
 func TestFallbackIsMended(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -124,7 +124,7 @@ func TestFallbackChain(t *testing.T) {
 	}
 }
 
-// After the drop of privileges a fallback that only root may read is none.
+// After the drop of privileges a fallback that only root may read cannot be used.
 func TestFallbackNeedsTheRightsThatAreLeft(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -138,7 +138,7 @@ func TestFallbackNeedsTheRightsThatAreLeft(t *testing.T) {
 	e.await("a.ini", "-> backoff")
 }
 
-// What only a new process can take over gets one.
+// A fallback that needs a new process gets one.
 func TestFallbackWithOtherRights(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -161,7 +161,7 @@ func TestFallbackWithOtherRights(t *testing.T) {
 	}
 }
 
-// By hand the process falls back as well, and stops when it is told to.
+// Started by hand, the process uses the fallback as well, and stops on request.
 func TestFallbackByHand(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

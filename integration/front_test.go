@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// wsgiApp tells of its request, and of the sockets that its server was handed.
+// wsgiApp describes its request, and the sockets that its server inherited.
 const wsgiApp = `def application(env, start_response):
     start_response("200 OK", [("Content-Type", "text/plain")])
     body = env["wsgi.input"].read() if env.get("CONTENT_LENGTH") else b""
@@ -22,14 +22,16 @@ const wsgiApp = `def application(env, start_response):
     return [" ".join(said).encode()]
 `
 
-// asWsgi makes a vassal's command uWSGI with that application; ours is its own master.
+// asWsgi returns a vassal's command that is uWSGI with that application; ours is its own
+// master.
 func (w *world) asWsgi(protocol string) string {
 	w.write("app.py", wsgiApp)
 	return "command = " + uwsgi + " --plugin python3 --die-on-term --protocol " + protocol + " --wsgi-file " + w.path("app.py")
 }
 
-// TestRouterAsInUwsgi: behind http = ADDRESS an application hears the same under both, and
-// files are served. Port 80 can be had as a user, for which uWSGI needs a shared socket.
+// TestRouterAsInUwsgi: behind http = ADDRESS an application gets the same request under both
+// programs, and files are served. A vassal with a user can have port 80, for which uWSGI needs
+// a shared socket.
 func TestRouterAsInUwsgi(t *testing.T) {
 	needsUwsgi(t)
 	t.Parallel()
@@ -71,7 +73,7 @@ func TestRouterAsInUwsgi(t *testing.T) {
 	}
 }
 
-// TestOnlyRouterIsHandedOver: where there is no other socket the command has the router's.
+// TestOnlyRouterIsHandedOver: without another socket the command inherits the router's.
 func TestOnlyRouterIsHandedOver(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -86,8 +88,8 @@ func TestOnlyRouterIsHandedOver(t *testing.T) {
 	e.stop(syscall.SIGTERM)
 }
 
-// TestFilesBeforeACommand: the built-in server has the socket and the command one behind
-// it, by the same name; either may die, and a reload loses no request.
+// TestFilesBeforeACommand: the built-in server has the socket and the command has one behind
+// it, by the same name. Either may die, and a reload loses no request.
 func TestFilesBeforeACommand(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -8,8 +8,7 @@ import (
 	"testing"
 )
 
-// Hooks of the emperor that a vassal's own file gives: those that the operator
-// allows, in files of root alone.
+// Hooks of the emperor in a vassal's own file: only permitted ones, and only in files of root.
 func TestHooksOfAVassalsFile(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -27,14 +26,14 @@ func TestHooksOfAVassalsFile(t *testing.T) {
 		t.Errorf("a hook ran that nobody allowed:\n%s", e.tail())
 	}
 
-	// Another text of a hook takes a new process.
+	// A changed hook needs a new process.
 	w.vassal("a.ini", serves, strings.Replace(own, "asked by", "asked anew by", 1))
 	e.await("a.ini", "asked anew by a.ini")
 	if again := e.running("a.ini"); again == pid {
 		t.Error("the vassal kept its process")
 	}
 
-	// Who owns the file would run with the emperor's rights.
+	// The owner of the file would get the emperor's rights.
 	w.write("t.ini", ini(serves, own))
 	if err := os.Chown(w.path("t.ini"), 4001, 4001); err != nil {
 		t.Fatal(err)

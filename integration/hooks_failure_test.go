@@ -14,8 +14,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
-// failing is an option with a hook of a phase that leaves a mount where it can,
-// and fails.
+// failing returns an option with a hook of a phase that leaves a mount where it can, and
+// fails.
 func failing(p hooks.PhaseInfo, script, subject string) (option, text, shown string) {
 	switch {
 	case slices.Contains(p.Kinds, hooks.Exec):
@@ -27,8 +27,8 @@ func failing(p hooks.PhaseInfo, script, subject string) (option, text, shown str
 	return "hook-" + string(p.Phase), text, "(hook: " + text + "): exit status 9"
 }
 
-// The failure of a hook of a vassal's own ends what its phase says, and nothing of
-// another vassal.
+// The failure of a vassal's own hook ends the step that its phase documents, and affects no
+// other vassal.
 func TestFailureOfEachPhaseOfAVassal(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -89,7 +89,7 @@ func TestFailureOfEachPhaseOfAVassal(t *testing.T) {
 	e.stop(syscall.SIGTERM)
 }
 
-// The same of the emperor's phases.
+// The same for the emperor's phases.
 func TestFailureOfEachPhaseOfTheEmperor(t *testing.T) {
 	t.Parallel()
 	for _, p := range hooks.Phases() {
@@ -149,7 +149,7 @@ func TestFailureOfEachPhaseOfTheEmperor(t *testing.T) {
 	}
 }
 
-// A prefix turns the rule of a phase round.
+// A prefix reverses the rule of a phase.
 func TestFailureByPrefix(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -162,8 +162,8 @@ func TestFailureByPrefix(t *testing.T) {
 	e.stop(syscall.SIGTERM)
 }
 
-// Two hundred boots fail behind mounts, some of them in the middle of a phase, and
-// the host has the mounts that it had, while the emperor still runs.
+// Two hundred boots fail after mounts, some in the middle of a phase, and the host has the
+// same mounts as before, while the emperor still runs.
 func TestTwoHundredFailingBoots(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -18,9 +18,10 @@ import (
 
 const orderGolden = "testdata/hooks_order.golden"
 
-// recording are options that record every phase of one program in a file, with hooks
-// of every kind, and the code of the functions that some of them call. A mount and an umount show by what is mounted on the phase's directory before and after
-// them: only in the right order is the first mount on top again.
+// recording returns options that record every phase of one program in a file, with hooks of
+// every kind, and the code of the functions that some of them call. The position of a mount
+// and an umount shows in the mounts on the phase's directory before and after: only in the
+// right order is the first mount on top again.
 func (w *world) recording(who hooks.Who, dir, trace string) (options []string, code string) {
 	w.t.Helper()
 	for _, p := range hooks.Phases() {
@@ -48,7 +49,7 @@ func (w *world) recording(who hooks.Who, dir, trace string) (options []string, c
 			w.script(at+".sh", fmt.Sprintf(`echo "%s $1" >>%s`, p.Phase, trace))
 		}
 		if len(p.Kinds) == 1 {
-			texts[hooks.Do] = texts[hooks.Do][:1] // nobody would unmount it
+			texts[hooks.Do] = texts[hooks.Do][:1] // no later hook would unmount it
 		}
 		for _, k := range []hooks.Kind{hooks.Call, hooks.Call1, hooks.Call2, hooks.Call3, hooks.Call4} {
 			if slices.Contains(p.Kinds, k) {
@@ -56,7 +57,7 @@ func (w *world) recording(who hooks.Who, dir, trace string) (options []string, c
 				code += function(p.Phase, k, trace)
 			}
 		}
-		for _, k := range slices.Backward(hooks.Kinds()) { // the order of the file is not that of the kinds
+		for _, k := range slices.Backward(hooks.Kinds()) { // the order of the file differs from the order of the kinds
 			for _, text := range texts[k] {
 				if slices.Contains(p.Kinds, k) {
 					options = append(options, hooks.Spec{Phase: p.Phase, Kind: k}.Option(), subject+text)
@@ -67,8 +68,7 @@ func (w *world) recording(who hooks.Who, dir, trace string) (options []string, c
 	return options, code
 }
 
-// symbol is the name of a function that says that it was called, and function its
-// code in C.
+// symbol returns the name of a function that records its call, and function its code in C.
 func symbol(p hooks.Phase, k hooks.Kind) string {
 	return "f_" + strings.ReplaceAll(string(p), "-", "_") + "_" + string(k)
 }
@@ -104,8 +104,8 @@ func pairs(options []string, format string) (list []string) {
 	return list
 }
 
-// TestEveryPhaseInItsOrder records a whole life: start, reload, touch, death and
-// stop, in namespaces, as root and in a user namespace.
+// TestEveryPhaseInItsOrder records a whole life: start, reload, touch, death and stop, in
+// namespaces, as root and in a user namespace.
 func TestEveryPhaseInItsOrder(t *testing.T) {
 	for _, clone := range []string{"pid,uts,net,ipc,fs", "pid,uts,net,ipc,fs,user"} {
 		t.Run(clone, func(t *testing.T) {
@@ -166,8 +166,8 @@ func recordedLife(t *testing.T, clone string) string {
 	return settle(string(text))
 }
 
-// settle puts what happens in several processes at a time into one order: behind
-// the application come the master's start, the worker, and who hears of it.
+// settle puts events of concurrent processes into one order: after the application come the
+// master's start, the worker, and the emperor's reaction.
 func settle(trace string) string {
 	groups := map[string][]string{}
 	var order []string
@@ -188,7 +188,7 @@ func settle(trace string) string {
 	return b.String()
 }
 
-// reaches waits until a file holds all the texts.
+// reaches waits until a file contains all the texts.
 func (w *world) reaches(file string, texts ...string) {
 	w.t.Helper()
 	for _, text := range texts {

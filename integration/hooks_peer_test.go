@@ -14,8 +14,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
-// shared are the phases, and the kinds in them, that uWSGI has as well, by the
-// process that they run in: what happens in two processes at a time has no order.
+// shared are the phases and kinds that uWSGI has as well, by the process that runs them:
+// events in two processes have no order.
 var shared = []struct {
 	where  string
 	kinds  []hooks.Kind
@@ -31,8 +31,8 @@ var shared = []struct {
 	{"master", []hooks.Kind{hooks.Do, hooks.Exec, hooks.Call}, []hooks.Phase{hooks.AsUserAtexit}},
 }
 
-// TestSameOrderAsUwsgi records one life under a real uWSGI, Emperor and vassal, and
-// under ours, from the same two files: the traces agree.
+// TestSameOrderAsUwsgi records one life under a real uWSGI, Emperor and vassal, and under
+// ours, from the same two files: the traces are equal.
 func TestSameOrderAsUwsgi(t *testing.T) {
 	needsUwsgi(t)
 	for _, clone := range []string{"", "fs,uts,net,ipc"} {
@@ -78,7 +78,7 @@ func sharedLife(t *testing.T, clone string, start func(w *world, file string) (s
 	stop := start(w, w.path("emperor.ini"))
 	w.reaches(w.path("worker"), "accepting1-once hook")
 	w.reaches(w.path("master"), "master-start hook")
-	time.Sleep(1100 * time.Millisecond) // uWSGI's master looks for touched files once a second, and first
+	time.Sleep(1100 * time.Millisecond) // uWSGI's master checks touched files once a second, and first
 	if err := os.Chtimes(w.path("touched"), time.Now(), time.Now().Add(time.Hour)); err != nil {
 		t.Fatal(err)
 	}
@@ -99,9 +99,9 @@ func sharedLife(t *testing.T, clone string, start func(w *world, file string) (s
 	return traces
 }
 
-// sharedHooks are lines of both files that record every hook, and the library of
-// those that call a function. That a mount and an umount come between hook and exec
-// shows by what is mounted afterwards.
+// sharedHooks returns lines of both files that record every hook, and the library of the
+// functions they call. The mounts at the end show that mount and umount run between hook and
+// exec.
 func (w *world) sharedHooks() (options map[hooks.Who][]string, library string) {
 	w.t.Helper()
 	options = map[hooks.Who][]string{}
@@ -116,7 +116,7 @@ func (w *world) sharedHooks() (options map[hooks.Who][]string, library string) {
 			if err := os.Mkdir(at, 0o755); err != nil {
 				w.t.Fatal(err)
 			}
-			for _, kind := range slices.Backward(s.kinds) { // the order of the file is not that of the kinds
+			for _, kind := range slices.Backward(s.kinds) { // the order of the file differs from the order of the kinds
 				line, text := string(p)+" "+string(kind), ""
 				mounted := fmt.Sprintf(`echo "%s on=$(awk '$5=="%s"{n=NF-1;on=$n}END{print on}' /proc/self/mountinfo)" >>%s`, line, at, w.path(s.where))
 				option := hooks.Spec{Phase: p, Kind: kind}.Option()

@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// hookRun is what status --json tells of a hook.
+// hookRun is a hook in the output of status --json.
 type hookRun struct {
 	Phase, Hook, Result string
 	Index               int
@@ -32,7 +32,7 @@ func (w *world) hookRuns(vassal string) (runs []string) {
 	return runs
 }
 
-// What became of a hook, in the emperor and inside, is in status and metrics.
+// The results of hooks, in the emperor and inside, are in status and metrics.
 func TestHookResults(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

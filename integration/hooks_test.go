@@ -96,7 +96,7 @@ func TestFailingHooks(t *testing.T) {
 	})
 }
 
-// The as-vassal hook is the first thing that runs in the new namespaces.
+// The as-vassal hook is the first program in the new namespaces.
 func TestAsVassalHookRunsInside(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -118,8 +118,8 @@ func TestAsVassalHookRunsInside(t *testing.T) {
 	}
 }
 
-// Mounts of a vassal do not reach the host, and what the host unmounts is not held
-// by a vassal.
+// Mounts of a vassal do not reach the host, and a vassal does not keep a mount that the host
+// unmounts.
 func TestMountsOfAVassalAreItsOwn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

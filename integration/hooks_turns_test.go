@@ -9,9 +9,9 @@ import (
 	"testing"
 )
 
-// Hooks of the emperor that lean on each other's absence work for any number of
-// vassals, as under uWSGI: a link that has one fixed name for a moment, and a counter
-// in a file, also when vassals end.
+// Hooks of the emperor that must not run at the same time work for any number of vassals, as
+// under uWSGI: a link with one fixed name for a moment, and a counter in a file, also when
+// vassals end.
 func TestHooksOfDifferentVassalsRunInTurn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -44,8 +44,8 @@ func TestHooksOfDifferentVassalsRunInTurn(t *testing.T) {
 	}
 }
 
-// A hook that hangs delays its own vassal, and emperor-hook-concurrency lets hooks run
-// side by side: each of three waits for the other two.
+// A hook that hangs delays its own vassal only, and emperor-hook-concurrency lets hooks run at
+// the same time: each of three waits for the other two.
 func TestHooksThatHoldUpNoOther(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

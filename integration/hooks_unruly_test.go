@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// unruly are hooks that do what no hook should, and what the log must show of them.
+// unruly are hooks that break the rules, and their expected log lines.
 var unruly = map[string]struct{ hook, log string }{
 	"closes its descriptors":     {"exec <&- >&- 2>&-; sleep 0.2", ""},
 	"signals its group":          {"trap '' TERM; kill -TERM 0; echo it lives", "it lives"},
@@ -25,8 +25,7 @@ var unruly = map[string]struct{ hook, log string }{
 	"runs for ever":              {"echo for ever; while :; do sleep 1000; done", "timed out after 2s"},
 }
 
-// A hook that does what no hook should harms neither the emperor nor its vassal, on
-// whichever side it runs.
+// A hook that breaks the rules harms neither the emperor nor its vassal, on either side.
 func TestUnrulyHooks(t *testing.T) {
 	t.Parallel()
 	for name, u := range unruly {
@@ -58,14 +57,14 @@ func TestUnrulyHooks(t *testing.T) {
 	}
 }
 
-// A worker's hooks may be longer than an argument of execve(2), together: they come
-// to it by a descriptor.
+// A worker's hooks may together be longer than an argument of execve(2): the worker gets them
+// by a descriptor.
 func TestManyHooksOfAWorker(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	long := "exec-post-fork = true " + strings.Repeat("x", 60000)
 	w.vassal("a.ini", long, long, long, "exec-post-fork = echo all of them ran", serves)
-	// A single one cannot be longer than the kernel takes: its file says so.
+	// A single hook cannot exceed the kernel's limit: the error names its file.
 	w.vassal("long.ini", "exec-as-root = true "+strings.Repeat("x", 140000), serves)
 	e := w.start(allNamespaces)
 	e.await("a.ini", "all of them ran")

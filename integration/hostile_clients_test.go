@@ -14,9 +14,8 @@ import (
 	"testing"
 )
 
-// TestCrowd: two thousand clients that say nothing, and some that never come to an end
-// of their headers, keep nobody else waiting. A soft limit of few descriptors, such as
-// a login shell has, is none.
+// TestCrowd: two thousand silent clients, and some that never complete their headers, delay no
+// other client. A low soft limit of descriptors, such as a login shell's, does not matter.
 func TestCrowd(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -62,8 +61,8 @@ func TestCrowd(t *testing.T) {
 	e.stop(syscall.SIGTERM)
 }
 
-// TestCertificateChanges: a new certificate counts without a reload, for HTTP/2 by curl
-// too.
+// TestCertificateChanges: a new certificate takes effect without a reload, also for HTTP/2
+// with curl.
 func TestCertificateChanges(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -91,7 +90,7 @@ func TestCertificateChanges(t *testing.T) {
 	if err := os.WriteFile(w.path("crt"), []byte("half of it"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "a pair that does not fit is noted", func() bool { shown(); return e.count("a.ini", "the certificate stays as it was") > 0 })
+	eventually(t, "a pair that does not fit is noted", func() bool { shown(); return e.count("a.ini", "keeping the previous certificate") > 0 })
 	if got := shown(); got != before {
 		t.Errorf("a broken certificate is used: %x, not %x", got, before)
 	}

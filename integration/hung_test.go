@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// hung mounts a file system that does not answer, as a network file system without its
-// server, and unmounts it when its input ends.
+// hung mounts a file system that does not answer, as a network file system without its server,
+// and unmounts it when its input ends.
 const hung = `
 import ctypes, os, sys
 libc = ctypes.CDLL(None, use_errno=True)
@@ -59,8 +59,7 @@ func (w *world) hang(at string) (release func()) {
 	return release
 }
 
-// link puts a symbolic link in the place of a file. Programs such as ln look at the target
-// before.
+// link replaces a file by a symbolic link. Programs such as ln would first stat the target.
 func (w *world) link(target, path string) {
 	w.t.Helper()
 	temporary := path + ".new"
@@ -72,7 +71,7 @@ func (w *world) link(target, path string) {
 	}
 }
 
-// soon fails when something has taken longer than it does with a file system that answers.
+// soon fails when a step took longer than with a file system that answers.
 func soon(t *testing.T, begun time.Time, what string) {
 	t.Helper()
 	if took := time.Since(begun); took > 10*time.Second {
@@ -80,8 +79,8 @@ func soon(t *testing.T, begun time.Time, what string) {
 	}
 }
 
-// A file whose file system does not answer, or whose read never ends, holds up neither
-// other files nor the end; its vassal goes on as it is, and comes up again when it dies.
+// A file whose file system does not answer, or whose read never ends, delays neither other
+// files nor the end; its vassal continues unchanged, and restarts when it dies.
 func TestFileThatDoesNotAnswer(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -125,8 +124,8 @@ func TestFileThatDoesNotAnswer(t *testing.T) {
 	soon(t, begun, "the end")
 }
 
-// A directory that does not answer stops none of its vassals, and none of another
-// directory, not even at the start.
+// A directory that does not answer stops no vassal of its own and none of another directory,
+// not even at the start.
 func TestDirectoryThatDoesNotAnswer(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -156,7 +155,7 @@ func TestDirectoryThatDoesNotAnswer(t *testing.T) {
 	if err := syscall.Kill(two, syscall.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
-	e.await("two.ini", "cannot enter its working directory") // and the launches of others go on
+	e.await("two.ini", "cannot enter its working directory") // and launches of others continue
 	w.write("d1/one.ini", ini("exec-as-root = echo version 3.", serves))
 	e.await("one.ini", "version 3.")
 	begun = time.Now()
@@ -194,7 +193,8 @@ func TestWhatStandsAroundAFileDoesNotAnswer(t *testing.T) {
 	soon(t, begun, "the end")
 }
 
-// An empty file system over the directory stops none of its vassals, and the log says it.
+// An empty file system over the directory stops none of its vassals, and is reported in the
+// log.
 func TestFileSystemOverTheDirectory(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

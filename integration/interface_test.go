@@ -10,8 +10,7 @@ import (
 	"time"
 )
 
-// The link arrives three seconds late, whether or not the emperor parks its
-// children.
+// The link arrives three seconds late, whether or not the emperor parks its children.
 func TestLateInterface(t *testing.T) {
 	t.Parallel()
 	for _, release := range []string{"hooks", "early"} {
@@ -34,8 +33,7 @@ func TestLateInterface(t *testing.T) {
 	}
 }
 
-// The hooks of the emperor bring the link while the child is parked, or beside
-// the child that waits.
+// The hooks of the emperor bring the link while the child is parked, or while the child waits.
 func TestInterfaceFromASlowHook(t *testing.T) {
 	t.Parallel()
 	for _, release := range []string{"hooks", "early"} {
@@ -87,8 +85,8 @@ func nanoseconds(t *testing.T, text string) time.Time {
 	return time.Unix(0, n)
 }
 
-// A vassal that waits for an address starts its hooks when the interface can be used,
-// and finds it by an alternative name too.
+// A vassal that waits for an address starts its hooks when the interface can be used, and
+// finds it by an alternative name too.
 func TestInterfaceThatCanBeUsed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -104,7 +102,7 @@ func TestInterfaceThatCanBeUsed(t *testing.T) {
 	e.await("a.ini", "192.0.2.7/24")
 }
 
-// Without a network namespace the interface is the host's, and the emperor says so.
+// Without a network namespace the interface is the host's, and the emperor warns.
 func TestInterfaceOfTheHost(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

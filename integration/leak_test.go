@@ -14,8 +14,8 @@ import (
 	"testing"
 )
 
-// An emperor with 5,000 open descriptors gives none of them, and no directory of
-// its own, to anybody.
+// An emperor with 5,000 open descriptors passes none of them, and no directory of its own, to
+// another process.
 func TestDescriptorsOfOthersStayOutside(t *testing.T) {
 	t.Parallel()
 	for _, clone := range []string{allNamespaces, "--emperor-freq=30"} { // or none
@@ -38,8 +38,8 @@ func TestDescriptorsOfOthersStayOutside(t *testing.T) {
 			for _, who := range []string{"as-emperor", "as-vassal", "as-root"} {
 				e.await("a.ini", "that is all")
 				e.await("a.ini", who+" is in "+w.vassals)
-				// The loop's readlink opens nothing before it looks: 0, 1, 2, and the
-				// listing's own 3.
+				// The loop's readlink opens no other file first: 0, 1, 2, and the listing's
+				// own 3.
 				if n := e.count("a.ini", who+" has"); n < 3 || n > 4 {
 					t.Errorf("%s has %d descriptors:\n%s", who, n, e.tail())
 				}
@@ -70,7 +70,7 @@ func TestDescriptorsOfOthersStayOutside(t *testing.T) {
 	}
 }
 
-// usage is what an emperor holds while it runs.
+// usage is the resources of a running emperor.
 type usage struct{ descriptors, links, processes, cgroups, mounts int }
 
 func (e *emperor) usage() usage {
@@ -82,8 +82,8 @@ func (e *emperor) usage() usage {
 	return usage{len(held), len(s["interfaces"]), len(s["processes"]), len(s["cgroups"]), len(s["mounts"])}
 }
 
-// goroutines ends the emperor by the signal on which Go prints every goroutine,
-// and counts them by who created them, without those of Go's runtime.
+// goroutines ends the emperor by the signal on which Go prints every goroutine, and counts
+// them by their creator, without those of Go's runtime.
 func (e *emperor) goroutines() map[string]int {
 	e.t.Helper()
 	e.signal(syscall.SIGABRT)
@@ -99,7 +99,7 @@ func (e *emperor) goroutines() map[string]int {
 	return found
 }
 
-// Three times fifty vassals with a link each, and then all is as after the first.
+// Three times fifty vassals with a link each; afterwards the usage is as after the first time.
 func TestFiftyVassalsThreeTimes(t *testing.T) {
 	t.Parallel()
 	const vassals, rounds = 50, 3

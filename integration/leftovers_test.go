@@ -10,16 +10,16 @@ import (
 	"testing"
 )
 
-// linksOfBothPhases are hooks that make two links for each vassal, one before it boots
-// and one when it is ready. Both have names that are the vassal's alone.
+// linksOfBothPhases are hooks that make two links for each vassal, one before it boots and one
+// when it is ready. Both names contain the vassal's name.
 var linksOfBothPhases = []string{
 	allNamespaces,
 	"--exec-as-emperor", "ip link add e-$UWSGI_VASSAL_CONFIG type veth peer name early netns $UWSGI_VASSAL_PID",
 	"--exec-on-vassal-ready", "ip link add r-$UWSGI_VASSAL_CONFIG type veth peer name late netns $UWSGI_VASSAL_PID",
 }
 
-// holdNetwork keeps the network of a process from ending with it, as a socket that is
-// still open does for a moment.
+// holdNetwork keeps the network namespace of a process alive, as an open socket does for a
+// moment.
 func holdNetwork(t *testing.T, pid int) {
 	t.Helper()
 	f, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", pid))
@@ -29,8 +29,8 @@ func holdNetwork(t *testing.T, pid int) {
 	t.Cleanup(func() { f.Close() })
 }
 
-// hooksSucceed waits until both hooks of linksOfBothPhases have run, and fails when
-// one of them could not.
+// hooksSucceed waits until both hooks of linksOfBothPhases have run, and fails when one of
+// them failed.
 func (e *emperor) hooksSucceed(vassal string) {
 	e.t.Helper()
 	for _, phase := range []string{"as-emperor", "on-vassal-ready"} {
@@ -40,8 +40,8 @@ func (e *emperor) hooksSucceed(vassal string) {
 	}
 }
 
-// Links that hooks made for the generation before are gone when the next one's hooks
-// run, whichever phase has made them.
+// Links that hooks made for the previous generation are gone when the next one's hooks run,
+// whichever phase has made them.
 func TestLinksOfEveryPhaseEndWithTheirGeneration(t *testing.T) {
 	t.Parallel()
 	for _, release := range []string{"hooks", "early"} {
@@ -86,8 +86,8 @@ func TestLinksOfTheVassalsOwnHooks(t *testing.T) {
 	e.stop(syscall.SIGTERM)
 }
 
-// The emperor that follows one which was killed removes the links of hooks before it
-// launches anything.
+// The emperor that succeeds a killed one removes the links of hooks before it launches
+// anything.
 func TestLinksOfAKilledEmperor(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -120,7 +120,7 @@ func TestLinksOfAKilledEmperor(t *testing.T) {
 	w.run("ip link del foreign")
 }
 
-// An emperor that is killed while its hooks run has noted nothing yet: the next one
+// An emperor that is killed while its hooks run has not recorded their links yet: the next one
 // waits for the ends of the networks.
 func TestLinksOfAnEmperorKilledAmidItsHooks(t *testing.T) {
 	t.Parallel()
@@ -159,8 +159,7 @@ func TestLinksOfAnEmperorKilledAmidItsHooks(t *testing.T) {
 	}
 }
 
-// withoutCgroups makes the world one of a kernel without cgroup v2, for the emperors
-// that start from now on.
+// withoutCgroups hides cgroup v2 from the emperors that start from now on.
 func (w *world) withoutCgroups() {
 	w.t.Helper()
 	w.run("grep ' cgroup2 ' /proc/self/mounts | cut -d' ' -f2 | xargs -r umount -l")

@@ -73,13 +73,13 @@ func TestBackoffIsForgottenAfterAWhile(t *testing.T) {
 	}
 }
 
-// The next generation starts in namespaces of its own, when nothing of the one
-// before is left.
+// The next generation starts in namespaces of its own, after the previous one is completely
+// gone.
 func TestKilledVassal(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.vassal("a.ini", "wait-for-interface = inside0", "command = sh -c 'setsid sleep 1000000 & exec sleep 1000000'")
-	// A name that is still taken would be an error.
+	// A name that is still in use would be an error.
 	e := w.start(allNamespaces, "--emperor-change-pause", "0", "--emperor-backoff", "1ms", "--exec-as-emperor", "ip link add outside0 type veth peer name inside0 netns $UWSGI_VASSAL_PID")
 	first := e.running("a.ini")
 	netns := namespace(t, first, "net")
@@ -134,7 +134,7 @@ func TestSignalsStopEverything(t *testing.T) {
 	}
 }
 
-// stubborn are vassals that do not listen to the signal to stop.
+// stubborn are vassals that ignore the signal to stop.
 func stubborn(w *world) map[string][]string {
 	deaf := "env = STORY_STUBBORN=1"
 	return map[string][]string{
@@ -155,7 +155,7 @@ func TestVassalThatIgnoresTERM(t *testing.T) {
 			e := w.start(allNamespaces, "--reload-mercy", "1")
 			pid := e.running("a.ini")
 			neighbour := e.running("b.ini")
-			time.Sleep(200 * time.Millisecond) // it shall have put its fingers in its ears
+			time.Sleep(200 * time.Millisecond) // until it ignores the signal
 			begin := time.Now()
 			e.remove("a.ini")
 			e.await("a.ini", "-> killing")
@@ -174,7 +174,7 @@ func TestVassalThatIgnoresTERM(t *testing.T) {
 	}
 }
 
-// A second signal does not wait for mercy to run out, which is longer than the story.
+// A second signal does not wait for the end of the mercy, which is longer than the story.
 func TestSecondSignalHurries(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -184,7 +184,7 @@ func TestSecondSignalHurries(t *testing.T) {
 	time.Sleep(200 * time.Millisecond)
 	e.signal(syscall.SIGTERM)
 	e.await("a.ini", "-> stopping")
-	time.Sleep(300 * time.Millisecond) // at once it would be the same wish
+	time.Sleep(300 * time.Millisecond) // at once it would count as the same signal
 	e.stop(syscall.SIGTERM)
 }
 
@@ -192,7 +192,7 @@ func TestStoppedInTheMiddleOfALaunch(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
 		args  []string
-		until string // said before the signal
+		until string // printed before the signal
 		file  []string
 	}{
 		"in a hook before the clone": {[]string{"--exec-as-emperor-before-vassal", "echo now; sleep 1000"}, "now", []string{serves}},
@@ -214,7 +214,7 @@ func TestStoppedInTheMiddleOfALaunch(t *testing.T) {
 	}
 }
 
-// At any moment: while ten vassals come up, the emperor is stopped.
+// The emperor is stopped at different moments while ten vassals start.
 func TestStoppedWhileManyStart(t *testing.T) {
 	t.Parallel()
 	for _, after := range []time.Duration{5, 15, 30, 60} {
@@ -229,7 +229,7 @@ func TestStoppedWhileManyStart(t *testing.T) {
 	}
 }
 
-// kill -9 gives the emperor no chance to clean up: its vassals do it themselves.
+// kill -9 gives the emperor no chance to clean up: its vassals clean up themselves.
 func TestKilledEmperorLeavesNothing(t *testing.T) {
 	t.Parallel()
 	for name, args := range map[string][]string{
@@ -258,7 +258,7 @@ func TestKilledEmperorLeavesNothing(t *testing.T) {
 				t.Errorf("exit code %d", code)
 			}
 			eventually(t, "no process is left", func() bool { return len(w.processes()) == 0 })
-			// Cgroups and sockets do not end with their processes; the next emperor collects them.
+			// Cgroups and sockets outlive their processes; the next emperor removes them.
 			for _, name := range []string{"served.ini", "stubborn.ini", "patched.ini", "parked.ini", "waiting.ini"} {
 				w.remove(name)
 			}
@@ -267,7 +267,7 @@ func TestKilledEmperorLeavesNothing(t *testing.T) {
 	}
 }
 
-// succeed has a next emperor collect what one left that could not clean up.
+// succeed starts a next emperor, which cleans up after a killed one.
 func (e *emperor) succeed() {
 	e.t.Helper()
 	eventually(e.t, "no process is left", func() bool { return len(e.processes()) == 0 })

@@ -19,7 +19,7 @@ func TestTextLog(t *testing.T) {
 		`^\S+ INFO  a\.ini: launching -> starting .*generation=1.* pid=\d+`,
 		`^\S+ INFO  a\.ini: starting -> running .*generation=1.* pid=\d+`,
 		`^\S+ INFO  a\.ini: .*one`,
-		`^\S+ INFO  a\.ini: .*two \\x1b\[31mred`, // what a tenant prints does not drive the terminal
+		`^\S+ INFO  a\.ini: .*two \\x1b\[31mred`, // a tenant's output does not control the terminal
 		`^\S+ INFO  a\.ini: from the worker$`,
 		`^\S+ INFO  a\.ini: its errors$`,
 	} {

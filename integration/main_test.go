@@ -1,8 +1,8 @@
 //go:build linux
 
-// Package integration tells stories. Each test runs the built programs as an
-// operator does, in a world of its own, and when it is over nothing may be left
-// in that world: `make integration`, as root.
+// Package integration tells stories. Each test runs the built programs as an operator does, in
+// a world of its own, and at its end nothing may be left in that world: `make integration`, as
+// root.
 package integration
 
 import (
@@ -19,14 +19,14 @@ import (
 const (
 	// binEnv is the directory of the programs under test.
 	binEnv = "EMPEROR_BIN"
-	// roleEnv makes the test binary play a part in a story.
+	// roleEnv makes the test binary play a role in a story.
 	roleEnv = "STORY_ROLE"
-	// patience is how long anything may take that should happen soon. It is long:
-	// stories run side by side, on machines that have other things to do.
+	// patience is how long an immediate effect may take. It is long: stories run in parallel,
+	// on busy machines.
 	patience = 30 * time.Second
 )
 
-// roles are the parts that this binary plays in its own stories.
+// roles are the roles that this binary plays in its own stories.
 var roles = map[string]func() error{
 	"world":       holdWorld,
 	"advertise":   advertise,
@@ -50,14 +50,14 @@ func TestMain(m *testing.M) {
 	if why := unable(); why != nil {
 		fmt.Println("no story can be told:", why)
 		if os.Getenv("CI") != "" || os.Getenv(binEnv) != "" {
-			os.Exit(1) // whoever asked for them shall not believe that they passed
+			os.Exit(1) // a run that could not test anything must not look like a success
 		}
 		return
 	}
 	os.Exit(m.Run())
 }
 
-// unable says why this machine cannot run the stories, or nil.
+// unable returns the reason why this machine cannot run the stories, or nil.
 func unable() error {
 	if os.Geteuid() != 0 {
 		return errors.New("needs root")
@@ -80,16 +80,16 @@ func unable() error {
 	return nil
 }
 
-// program is the path of a program under test.
+// program returns the path of a program under test.
 func program(name string) string { return filepath.Join(os.Getenv(binEnv), name) }
 
-// eventually waits for a condition that nothing announces.
+// eventually polls for a condition without an event.
 func eventually(t testing.TB, what string, condition func() bool) {
 	t.Helper()
 	within(t, patience, what, condition)
 }
 
-// within is eventually with a patience of its own.
+// within is eventually with another patience.
 func within(t testing.TB, patience time.Duration, what string, condition func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); !condition(); time.Sleep(5 * time.Millisecond) {

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// What only shows when an option is used names its line all the same.
+// A mistake that only shows when an option is used names its line all the same.
 func TestMistakesOfTheBootNameTheirLine(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// took is a vassal whose log tells which version of its file it took.
+// took is a vassal whose log contains the version of its file.
 func took(version int) string {
 	return ini(fmt.Sprintf("exec-as-root = echo took %d.", version), serves)
 }
@@ -84,7 +84,7 @@ func TestChangesTakeEffectOnceAndOnlyOnce(t *testing.T) {
 			t.Fatalf("%s: does not work", way.name)
 		}
 	}
-	time.Sleep(1100 * time.Millisecond) // a full look at everything
+	time.Sleep(1100 * time.Millisecond) // a complete rescan
 	e.barrier()
 	for i, way := range ways {
 		if n := e.count("a.ini", fmt.Sprintf("took %d.", i+1)); n != 1 {
@@ -102,8 +102,7 @@ func put(t *testing.T, file, text string) {
 	}
 }
 
-// inHalves writes a file as a slow program does. Its first half is a good
-// configuration, too.
+// inHalves writes a file as a slow program does. Its first half is a valid configuration, too.
 func inHalves(t *testing.T, file, text string) {
 	t.Helper()
 	f, err := os.Create(file)
@@ -198,7 +197,7 @@ func TestDirectoryThatCannotBeReadAtStart(t *testing.T) {
 	}
 }
 
-// asUser is an emperor that is not root, to whom permissions mean something.
+// asUser returns an emperor that is not root, so that permissions apply to it.
 func (w *world) asUser(args ...string) *exec.Cmd {
 	emperor := filepath.Join(w.programs("bin", 0o755), "emperor")
 	return w.inside("setpriv", append([]string{"--reuid=4001", "--regid=4001", "--clear-groups", emperor, "--emperor-log-format", "json"}, args...)...)
@@ -228,7 +227,7 @@ func TestDirectoryThatCannotBeReadLater(t *testing.T) {
 				t.Fatal(err)
 			}
 			e.await("", "cannot read the directory")
-			time.Sleep(1500 * time.Millisecond) // a look or two
+			time.Sleep(1500 * time.Millisecond) // a rescan or two
 			e.undisturbed("a.ini", pid)
 			if err := tt.restore(w.vassals); err != nil {
 				t.Fatal(err)

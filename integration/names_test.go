@@ -9,12 +9,12 @@ import (
 	"testing"
 )
 
-// hostileNames are files that a tenant could make. Each would run `touch x` in a
-// directory that the story looks into.
+// hostileNames are files that a tenant could make. Each would run `touch x` in a directory
+// that the story checks.
 var hostileNames = []string{"$(touch x).ini", "`touch x`.ini", ";touch x;.ini", `a";touch x".ini`, "a';touch x'.ini", "a|touch x|.ini", "-n;touch x.ini"}
 
-// TestNamesAreNoShellLines: what a file is called runs nothing, whatever line it is
-// put into; the vassal does not start, and says how the name is had.
+// TestNamesAreNoShellLines: a file's name runs nothing, whatever line contains it. The vassal
+// does not start, and the error names a safe way.
 func TestNamesAreNoShellLines(t *testing.T) {
 	for name, line := range map[string]string{
 		"exec":      "exec-as-root = cd BASE; echo %n",
@@ -61,14 +61,14 @@ func TestNamesAreNoShellLines(t *testing.T) {
 	}
 }
 
-// TestNamesByVariable: the way that the mistake names works for any name, in hooks,
-// daemons and commands, and a host name needs no shell.
+// TestNamesByVariable: the safe way works for any name, in hooks, daemons and commands, and a
+// host name needs no shell.
 func TestNamesByVariable(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.vassal("plain.ini", "uid = 4001", "command = sh -c 'env; echo that is all; exec sleep 1000000'")
 	e := w.start(allNamespaces)
-	// What stands in it like a variable would be replaced where no shell is, too.
+	// Without a shell, references in the name would be expanded, too.
 	const name = "$(HOME).ini"
 	w.vassal(name, serves, "hook-as-root = hostname:%n")
 	if said := e.await(name, "something to replace"); said.Level != "ERROR" {
@@ -89,7 +89,7 @@ func TestNamesByVariable(t *testing.T) {
 	e.await(other, quoted("command "+other+" "+strings.TrimSuffix(other, ".ini")))
 	e.running(other)
 
-	// A program that no line names it to does not get it.
+	// A program gets the name only when a line names it.
 	e.await("plain.ini", "that is all")
 	if e.count("plain.ini", "UWSGI_VASSAL_NAME") > 0 {
 		t.Error("a program finds a variable that it did not ask for")

@@ -66,8 +66,8 @@ with_owner a.ini 4001 4002 pid=%[2]d
 	e.stop(syscall.SIGTERM)
 }
 
-// TestEffectsOfFunctionsOfC looks at what a library has done to the process from
-// within the application, which is the process itself or a worker of it.
+// TestEffectsOfFunctionsOfC checks, from within the application, the effects of a library on
+// the process. The application is the process itself or a worker of it.
 func TestEffectsOfFunctionsOfC(t *testing.T) {
 	report := `echo "files=$(ulimit -n),$(ulimit -Hn) core=$(ulimit -c) dir=$(pwd) host=$(hostname) $(grep NoNewPrivs /proc/self/status | tr -d '\t') uid=$(id -u)" >` // and a file
 	for name, how := range map[string]string{"the process itself": "unprivileged-binary-patch-arg", "a worker": "command"} {
@@ -109,7 +109,7 @@ func TestEffectsOfFunctionsOfC(t *testing.T) {
 	}
 }
 
-// TestNoSuchFunctionOfC says what was looked for, and where.
+// TestNoSuchFunctionOfC: the error names the function and the searched libraries.
 func TestNoSuchFunctionOfC(t *testing.T) {
 	w := newWorld(t)
 	library := w.library()
@@ -128,8 +128,7 @@ func TestNoSuchFunctionOfC(t *testing.T) {
 	e.stop(syscall.SIGTERM)
 }
 
-// TestSignalHandledByAFunctionOfC: the process that the vassal is calls it, and
-// lives on.
+// TestSignalHandledByAFunctionOfC: the vassal's process calls it, and survives.
 func TestSignalHandledByAFunctionOfC(t *testing.T) {
 	w := newWorld(t)
 	library, trace := w.library(), w.path("trace")

@@ -18,8 +18,8 @@ import (
 	"time"
 )
 
-// nginxConf has a location for each protocol of the built-in server; BASE is the
-// world's directory.
+// nginxConf has a location for each protocol of the built-in server; BASE is the world's
+// directory.
 const nginxConf = `
 user root;
 daemon off;

@@ -10,13 +10,13 @@ import (
 	"testing"
 )
 
-// score is what the kernel goes by when memory is short.
+// score returns the value by which the OOM killer chooses.
 func score(pid int) string {
 	return strings.Join(lines(fmt.Sprintf("/proc/%d/oom_score_adj", pid)), "")
 }
 
-// scored starts the world's emperor with an oom_score_adj, as OOMScoreAdjust= of its
-// unit would, and more before it.
+// scored starts the world's emperor with an oom_score_adj, as OOMScoreAdjust= of its unit
+// would, and more before it.
 func (w *world) scored(score, more string, args ...string) *emperor {
 	w.t.Helper()
 	script := "echo " + score + " >/proc/self/oom_score_adj && exec " + more + ` "$@"`
@@ -26,12 +26,12 @@ func (w *world) scored(score, more string, args ...string) *emperor {
 
 const (
 	tellsScore = `printf 'WHO has '; cat /proc/self/oom_score_adj`
-	// lowersScore tries, and says how it went.
+	// lowersScore tries to lower it, and prints the result.
 	lowersScore = `if echo -900 >/proc/self/oom_score_adj; then echo WHO could; else echo WHO could not; fi 2>/dev/null`
 )
 
-// When memory is short the kernel takes the emperor last: its vassals and hooks, and
-// all that those start, have what the emperor was given, and cannot have less.
+// The OOM killer kills the emperor last: its vassals, its hooks and their children have the
+// value that the emperor was started with, and cannot lower it.
 func TestEmperorIsSpared(t *testing.T) {
 	t.Parallel()
 	if err := exec.Command("sh", "-c", "echo -1 >/proc/self/oom_score_adj").Run(); err != nil {
@@ -70,7 +70,7 @@ func TestEmperorIsSpared(t *testing.T) {
 	}
 }
 
-// An emperor that may not lower it leaves it as it is for all.
+// An emperor that may not lower its value leaves it unchanged for all.
 func TestEmperorThatCannotBeSpared(t *testing.T) {
 	t.Parallel()
 	for given, more := range map[string]string{

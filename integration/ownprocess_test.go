@@ -34,8 +34,8 @@ exec-as-user = echo as-user |id -u| >BASE/s/user
 exec-as-user-atexit = echo atexit |id -u| >BASE/s/atexit
 `, "|", "`")
 
-// ownFile writes an emperor's file with those lines, and vassals below another
-// directory than the emperor is started in.
+// ownFile writes an emperor's file with those lines, and vassals below another directory than
+// the emperor is started in.
 func (w *world) ownFile(more ...string) string {
 	w.t.Helper()
 	if err := os.MkdirAll(w.path("there/vassals"), 0o755); err != nil {
@@ -46,7 +46,7 @@ func (w *world) ownFile(more ...string) string {
 	return w.path("e.ini")
 }
 
-// uWSGI gives what stands in an emperor's file to the emperor's own process: so do we.
+// As in uWSGI, process options in the emperor's file apply to the emperor's own process.
 func TestOwnProcessOfTheEmperor(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -83,8 +83,8 @@ func TestOwnProcessOfTheEmperor(t *testing.T) {
 		t.Errorf("a second emperor: %v, %s", err, out)
 	}
 
-	// The log is renamed when it is large, and opened again when it was renamed or the
-	// file is touched.
+	// The log is renamed when it is large, and opened again when it was renamed or the file is
+	// touched.
 	eventually(t, "the log was renamed", func() bool {
 		w.succeed("restart", "a.ini")
 		_, err := os.Stat(w.path("log.old"))
@@ -108,7 +108,7 @@ func TestOwnProcessOfTheEmperor(t *testing.T) {
 	}
 }
 
-// read returns the text of a file; empty: there is none.
+// read returns the text of a file, or an empty string when there is none.
 func (w *world) read(path string) string {
 	if !filepath.IsAbs(path) {
 		path = w.path(path)
@@ -117,9 +117,9 @@ func (w *world) read(path string) string {
 	return string(text)
 }
 
-// An init script that starts an emperor with daemonize returns when the log and the pid
-// file are there, and with an error when the emperor cannot start. Under a service
-// manager the emperor stays in the foreground.
+// An init script that starts an emperor with daemonize returns when the log and the pid file
+// exist, and with an error when the emperor cannot start. Under a service manager the emperor
+// stays in the foreground.
 func TestDaemonize(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -144,7 +144,7 @@ func TestDaemonize(t *testing.T) {
 	}
 	w.awaitState("a.ini", "running")
 
-	// A second one cannot have the directory, and says so where it was started.
+	// A second emperor cannot have the directory, and prints the error where it was started.
 	if out, err := run("--emperor", w.vassals, "--daemonize", w.path("log2"), "--runtime-dir", w.path("run2")); err == nil || !strings.Contains(out, w.vassals) {
 		t.Errorf("a second emperor: %v, %q", err, out)
 	}

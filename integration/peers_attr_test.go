@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// foreigner is a program that vassals become: it says who it is, where, and whether
-// the descriptor to the emperor is as a program of uWSGI's expects it.
+// foreigner is a program that vassals execute: it prints its identity and place, and whether
+// the descriptor to the emperor is valid for a program of uWSGI.
 func (w *world) foreigner(name string) string {
 	w.t.Helper()
 	path := w.path(name)
@@ -28,8 +28,8 @@ os.read(fd, 1)
 	return path
 }
 
-// The section [emperor] says which program a vassal becomes, and where; those that
-// say nothing stay ours, and are checked.
+// The section [emperor] chooses the program that a vassal executes, and where. Vassals without
+// it run our program, and are checked.
 func TestWrapperByAttribute(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -54,7 +54,7 @@ func TestWrapperByAttribute(t *testing.T) {
 	e.stop(syscall.SIGTERM)
 }
 
-// The order of programs: overrides, the wrapper, fallbacks, each if it can be run.
+// The order of programs: overrides, the wrapper, fallbacks, each if it can be executed.
 func TestWrapperOverrideAndFallback(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ args, want string }{
@@ -81,8 +81,8 @@ func TestWrapperOverrideAndFallback(t *testing.T) {
 	}
 }
 
-// An on-demand vassal that runs goes on when its file comes to bind the address that
-// the emperor holds, and the file is refused.
+// An on-demand vassal that runs continues when its file comes to bind the address that the
+// emperor holds, and the file is refused.
 func TestOnDemandThatWouldBindItself(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -107,7 +107,7 @@ func TestOnDemandThatWouldBindItself(t *testing.T) {
 	e.stop(syscall.SIGTERM)
 }
 
-// One that says that it is loyal and dies each time waits longer and longer.
+// A vassal that reports to be loyal and dies each time waits longer and longer.
 func TestLoyaltyIsNoPardon(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// parrot speaks uWSGI's protocol: it says what it hears on the pipe and how its
-// configuration comes, and reports each byte that is written to the FIFO of its name.
+// parrot speaks uWSGI's protocol: it prints the bytes from the pipe and how its configuration
+// arrives, and reports each byte that is written to the FIFO of its name.
 const parrot = `#!/usr/bin/env python3
 import os, socket, struct, sys, threading, time
 pipe, configs = socket.socket(fileno=int(os.environ["UWSGI_EMPEROR_FD"])), socket.socket(fileno=int(os.environ["UWSGI_EMPEROR_FD_CONFIG"]))
@@ -46,8 +46,8 @@ while True:
         pipe.send(bytes([int(word)]))
 `
 
-// TestEveryByte: each byte of uWSGI's protocol has its effect, in both directions,
-// and what a file prints comes as a packet, at the start and when it is asked for.
+// TestEveryByte: each byte of uWSGI's protocol has its effect, in both directions, and the
+// output of an executed file arrives as a packet, at the start and on request.
 func TestEveryByte(t *testing.T) {
 	everywhere(t, func(t *testing.T, clone []string) {
 		w := newWorld(t)
@@ -70,19 +70,19 @@ func TestEveryByte(t *testing.T) {
 		eventually(t, "1: it was spawned", func() bool { s := w.status("a.ini"); return s.State == "starting" && !s.Ready.IsZero() })
 		says("5") // it accepts
 		pid := e.running("a.ini")
-		says("26") // its heart beats
+		says("26") // heartbeat
 		eventually(t, "26: the beat is noted", func() bool { return !w.status("a.ini").Heartbeat.IsZero() })
 		says("17") // it has served
 		eventually(t, "17: it is loyal", func() bool { return !w.status("a.ini").Loyal.IsZero() })
 		says("99")
 		put("second")
 		e.await("a.ini", "heard 1")
-		e.await("a.ini", "configuration 115 0 ['mark = second']") // that it asked for by 2
+		e.await("a.ini", "configuration 115 0 ['mark = second']") // that it requested by 2
 		e.await("a.ini", "reloading -> running")
 		if s := w.status("a.ini"); s.PID != pid || s.Failures != 0 {
 			t.Errorf("a reload made %+v", s)
 		}
-		says("30") // help
+		says("30") // reinforcement
 		e.await("a.ini:zerg", "arguments --ini emperor://a.ini:zerg")
 		e.await("a.ini:zerg", "broodlord 1")
 		w.run("printf '5\\n' >" + w.path("s/a.ini:zerg"))
@@ -104,8 +104,8 @@ func TestEveryByte(t *testing.T) {
 	})
 }
 
-// TestListShowsWhatVassalsSay: STATUS of sd_notify in a column, RELOADING and STOPPING
-// beside the state.
+// TestListShowsWhatVassalsSay: STATUS of sd_notify in a column, RELOADING and STOPPING beside
+// the state.
 func TestListShowsWhatVassalsSay(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -11,13 +11,13 @@ import (
 	"testing"
 )
 
-// onDemandVassal is what every vassal of these stories says.
+// onDemandVassal returns the common options of the vassals in these stories.
 func onDemandVassal(w *world, more ...string) []string {
 	return append([]string{"protocol = http", "static-map = /=" + w.path("www")}, more...)
 }
 
-// TestOnDemand finds addresses in uWSGI's three ways. The first connection starts
-// the vassal and is served; a crash and an idle end leave the socket where it is.
+// TestOnDemand finds addresses in uWSGI's three ways. The first connection starts the vassal
+// and is served; the socket survives a crash and an idle end.
 func TestOnDemand(t *testing.T) {
 	for name, clone := range map[string][]string{"plain": nil, "namespaces": {allNamespaces}} {
 		t.Run(name, func(t *testing.T) {
@@ -73,8 +73,8 @@ func TestOnDemand(t *testing.T) {
 			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 				t.Fatal(err)
 			}
-			e.await("file.ini", "-> backoff") // nothing of it is left that could take a connection and die
-			// Nobody listens for a while, and yet nobody is turned away.
+			e.await("file.ini", "-> backoff") // no process is left that could accept a connection and die
+			// No process accepts for a while, and no connection is refused.
 			if got := w.run("curl -sg " + curl["file.ini"]); got != "served" {
 				t.Errorf("after the crash: %q", got)
 			}
@@ -94,8 +94,8 @@ func TestOnDemand(t *testing.T) {
 	}
 }
 
-// TestOnDemandHooksAndRefusal tells hooks of the wait and of what changes in it,
-// and refuses a configuration that binds the socket itself.
+// TestOnDemandHooksAndRefusal reports the wait, and changes during it, to hooks, and refuses a
+// configuration that binds the socket itself.
 func TestOnDemandHooksAndRefusal(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -122,8 +122,8 @@ func TestOnDemandHooksAndRefusal(t *testing.T) {
 	}
 }
 
-// TestOnDemandSocketsOfOthers gives the sockets an owner and a mode, as the operator
-// says, or else those of uWSGI, and binds abstract ones, too.
+// TestOnDemandSocketsOfOthers sets the owner and mode of the sockets from the operator's
+// options or uWSGI's, and binds abstract ones, too.
 func TestOnDemandSocketsOfOthers(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {
@@ -168,8 +168,8 @@ func TestOnDemandSocketsOfOthers(t *testing.T) {
 	}
 }
 
-// TestOnDemandAddressInOtherWords refuses configurations that bind the address that
-// starts them, however they spell it, and none that binds another.
+// TestOnDemandAddressInOtherWords refuses configurations that bind the address that starts
+// them, in any spelling, and none that binds another.
 func TestOnDemandAddressInOtherWords(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -209,8 +209,8 @@ func TestOnDemandAddressInOtherWords(t *testing.T) {
 	e.stop(syscall.SIGTERM)
 }
 
-// TestOnDemandThatNeverAccepts holds back a vassal that leaves each time without
-// having served whoever waits.
+// TestOnDemandThatNeverAccepts delays a vassal that exits each time without having served the
+// waiting client.
 func TestOnDemandThatNeverAccepts(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -231,8 +231,8 @@ func TestOnDemandThatNeverAccepts(t *testing.T) {
 	e.stop(syscall.SIGTERM)
 }
 
-// The emperor's socket is that of the fallback, too: whoever has knocked is served by
-// what comes up in the end, and the next one after an idle time as well.
+// The fallback uses the emperor's socket, too: the waiting client is served by the
+// configuration that starts in the end, and so is the next client after an idle time.
 func TestOnDemandFallback(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -254,8 +254,8 @@ func TestOnDemandFallback(t *testing.T) {
 	}
 }
 
-// A program of one's own that does nothing is idle: without die-on-idle its workers
-// end, until somebody connects.
+// A command without connections is idle: without die-on-idle its workers end, until a client
+// connects.
 func TestIdleWorkers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -11,10 +11,9 @@ import (
 	"time"
 )
 
-// hostile is started in the place of our vassal program, or of one that speaks
-// uWSGI's protocol, and abuses its channels as badly as the name of its file says.
-// A neighbour becomes what it should be. The file beside "at-work" is there once the
-// harm is being done.
+// hostile replaces our vassal program, or one that speaks uWSGI's protocol, and abuses its
+// channels as the name of its file says. A neighbour executes the ordinary program. The file
+// beside "at-work" exists once the abuse has begun.
 const hostile = `#!/usr/bin/env python3
 import array, glob, json, os, signal, socket, sys, threading, time
 vassal, marks = os.environ.get("HOSTILE_VASSAL"), os.environ.get("HOSTILE_MARKS")
@@ -107,15 +106,15 @@ while True:
     time.sleep(1000)
 `
 
-// besieged is an emperor with a good vassal, which a hostile one must not touch.
+// besieged is an emperor with a good vassal, which a hostile one must not affect.
 type besieged struct {
 	*emperor
 	pid    int
 	socket string
 }
 
-// neighbour starts an emperor over a good vassal, and a hostile one that does its
-// harm when it returns.
+// neighbour starts an emperor over a good vassal, and a hostile one that does its harm when
+// neighbour returns.
 func (w *world) neighbour(how string, args ...string) *besieged {
 	w.t.Helper()
 	w.write("hostile", hostile)
@@ -136,8 +135,8 @@ func (w *world) neighbour(how string, args ...string) *besieged {
 	return b
 }
 
-// unharmed fails the story unless the loop answers, the good vassal is reloaded and
-// serves, and the emperor costs next to nothing.
+// unharmed fails the story unless the loop answers, the good vassal is reloaded and serves,
+// and the emperor uses almost no processor time.
 func (b *besieged) unharmed(t *testing.T) {
 	t.Helper()
 	before, start := ticks(t, b.emperor.pid()), time.Now()
@@ -149,7 +148,7 @@ func (b *besieged) unharmed(t *testing.T) {
 		if s := b.status("neighbour.ini"); s.State != "running" || s.PID != b.pid || s.Status == "forged" || s.Failures > 0 {
 			t.Errorf("the neighbour was harmed: %+v", s)
 		}
-		time.Sleep(200 * time.Millisecond) // the harm goes on
+		time.Sleep(200 * time.Millisecond) // the abuse continues
 	}
 	used, spent := time.Duration(ticks(t, b.emperor.pid())-before)*10*time.Millisecond, time.Since(start) // 100 a second, on every Linux
 	if used > spent/2 {
@@ -159,9 +158,9 @@ func (b *besieged) unharmed(t *testing.T) {
 	b.undisturbed("neighbour.ini", b.pid)
 }
 
-// TestHostileVassals do the worst that a program with the channels can do: the loop
-// answers and costs next to nothing, a neighbour is served as ever, and each of them
-// ends as it should.
+// TestHostileVassals: hostile programs do the worst that the channels permit. The loop answers
+// and uses almost no processor time, a neighbour is served as usual, and each hostile vassal
+// ends as expected.
 func TestHostileVassals(t *testing.T) {
 	cursed := func(_ *testing.T, e *emperor, how string) {
 		e.await(how, "-> cursed")
@@ -173,7 +172,7 @@ func TestHostileVassals(t *testing.T) {
 		"closes": cursed, "closes-all": cursed, "closes-orders": nil,
 		"leaves": func(_ *testing.T, e *emperor, how string) {
 			e.await(how, "wants to stop")
-			e.await(how, "-> killing") // it was asked to, and did not
+			e.await(how, "-> killing") // it was asked to end, and did not
 			e.await(how, "-> idle")
 		},
 		"deaf": func(t *testing.T, e *emperor, how string) {
@@ -208,7 +207,7 @@ func TestHostileVassals(t *testing.T) {
 	}
 }
 
-// ticks is the processor time that a process has used.
+// ticks returns the processor time of a process.
 func ticks(t *testing.T, pid int) (sum int) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat"))

@@ -14,14 +14,14 @@ import (
 	"testing"
 )
 
-// ofFile are the magic variables that speak of a file, and ofProcess those that
-// depend on which program reads it.
+// ofFile are the magic variables about a file, and ofProcess those that depend on the program
+// that reads it.
 const (
 	ofFile    = "psdnec0123456789oxijOPSDNECXIJv"
 	ofProcess = "bVhkuUgG"
 )
 
-// magicLine is a command that writes all magic variables to w's file out/NAME.
+// magicLine returns a command that writes all magic variables to w's file out/NAME.
 func (w *world) magicLine(name string) string {
 	var line strings.Builder
 	for _, c := range ofFile + ofProcess {
@@ -30,8 +30,8 @@ func (w *world) magicLine(name string) string {
 	return "echo '" + line.String() + "' >" + w.path("out/"+name)
 }
 
-// magicVassals writes a vassal of each kind, which all write what their magic
-// variables are, and returns the names of the files in out.
+// magicVassals writes a vassal of each kind, which all write their magic variables, and
+// returns the names of the files in out.
 func (w *world) magicVassals() []string {
 	w.run("mkdir -p " + w.path("out") + " " + w.path("far") + " && ln -sfn " + w.vassals + " " + w.path("link"))
 	line := w.magicLine
@@ -47,8 +47,8 @@ func (w *world) magicVassals() []string {
 	return []string{"plain", "common", "yaml", "yml", "json", "xml", "linked"}
 }
 
-// written waits until the vassals have written their variables, returns them by the
-// file in out, and clears these.
+// written waits until the vassals have written their variables, returns them by the file in
+// out, and removes the files.
 func (w *world) written(names []string) map[string]string {
 	w.t.Helper()
 	found := map[string]string{}
@@ -68,9 +68,8 @@ func (w *world) at(dir, name string, args ...string) *exec.Cmd {
 	return w.inside("sh", append([]string{"-c", `cd "$0" && exec "$@"`, dir, name}, args...)...)
 }
 
-// sameMagic starts uWSGI's own emperor, ours with uWSGI as wrapper, and ours with our
-// vassal, each with the same arguments in the same directory, and compares what the
-// vassals say.
+// sameMagic starts uWSGI's own emperor, ours with uWSGI as wrapper, and ours with our vassal,
+// each with the same arguments in the same directory, and compares the output of the vassals.
 func (w *world) sameMagic(t *testing.T, names []string, args ...string) {
 	t.Helper()
 	dir := w.base
@@ -103,16 +102,16 @@ func (w *world) sameMagic(t *testing.T, names []string, args ...string) {
 
 func variablesOf(line string) string { return strings.Join(strings.Fields(line), "\n") }
 
-// cutProcess leaves out what depends on the program.
+// cutProcess removes the variables that depend on the program.
 func cutProcess(variables string) string {
 	return strings.Join(slices.DeleteFunc(strings.Split(variables, "\n"), func(v string) bool {
 		return strings.Contains(ofProcess, v[:1])
 	}), "\n")
 }
 
-// TestMagicAsInUwsgi: a file has the same magic variables under uWSGI's emperor, under
-// ours with uWSGI in the vassal's place, and in our vassal, whatever monitor finds it,
-// in every format and as a link, and so have the templates around it.
+// TestMagicAsInUwsgi: a file has the same magic variables under uWSGI's emperor, under ours
+// with uWSGI in the vassal's place, and in our vassal, with every monitor, in every format and
+// as a link, and so have the templates around it.
 func TestMagicAsInUwsgi(t *testing.T) {
 	needsUwsgi(t)
 	t.Parallel()
@@ -232,8 +231,8 @@ func TestMagicOnDemand(t *testing.T) {
 	e.stop(syscall.SIGTERM)
 }
 
-// TestMagicOfPrinted: what a file prints has no names, as in uWSGI, but for %o. The
-// program does not run it again: it gets the output that was read.
+// TestMagicOfPrinted: the output of an executed file has no names, as in uWSGI, except %o. The
+// program does not execute the file again: it gets the output that was read.
 func TestMagicOfPrinted(t *testing.T) {
 	needsUwsgi(t)
 	t.Parallel()
@@ -257,9 +256,9 @@ func TestMagicOfPrinted(t *testing.T) {
 	e.stop(syscall.SIGTERM)
 }
 
-// TestWrapperOpensTheRightFile: names that uWSGI would split open no other file, what
-// hooks hide is given by the emperor, and what changes between the check and the
-// program's look is what runs in the end.
+// TestWrapperOpensTheRightFile: names that uWSGI would split open no other file, the emperor
+// passes files that mounts of hooks hide, and a file that changes between the check and the
+// program's read runs in its last version in the end.
 func TestWrapperOpensTheRightFile(t *testing.T) {
 	needsUwsgi(t)
 	t.Parallel()

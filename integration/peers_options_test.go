@@ -10,8 +10,8 @@ import (
 	"testing"
 )
 
-// said runs a program on a configuration until it has written the file, and returns
-// the lines of that, each once: uWSGI runs as-user hooks several times as root.
+// said runs a program on a configuration until it has written the file, and returns the
+// distinct lines of the file: uWSGI runs as-user hooks several times as root.
 func (w *world) said(t *testing.T, file string, name string, args ...string) []string {
 	t.Helper()
 	_ = os.Remove(file)
@@ -41,8 +41,8 @@ func (w *world) said(t *testing.T, file string, name string, args ...string) []s
 	return once
 }
 
-// TestDeclaredOptionsAsInUwsgi: declare-option does what it does in uWSGI, wherever the
-// option stands, whatever it stands for, and on the command line.
+// TestDeclaredOptionsAsInUwsgi: declare-option works as in uWSGI, wherever the option stands,
+// for any replacement, and on the command line.
 func TestDeclaredOptionsAsInUwsgi(t *testing.T) {
 	needsUwsgi(t)
 	t.Parallel()
@@ -91,8 +91,8 @@ func TestDeclaredOptionsAsInUwsgi(t *testing.T) {
 	})
 }
 
-// TestBlanksAroundValues: numbers, names and addresses in XML elements may stand
-// between blanks and on lines of their own.
+// TestBlanksAroundValues: numbers, names and addresses in XML elements may stand between
+// blanks and on lines of their own.
 func TestBlanksAroundValues(t *testing.T) {
 	needsUwsgi(t)
 	t.Parallel()
@@ -104,7 +104,7 @@ func TestBlanksAroundValues(t *testing.T) {
 	if got := w.said(t, w.path("out"), program("vassal"), "--xml", "a.xml"); !slices.Equal(got, want) {
 		t.Errorf("%q, uWSGI says %q", got, want)
 	}
-	// uWSGI refuses these blanks; nothing else can be meant by them.
+	// uWSGI refuses these blanks; they cannot mean anything else.
 	w.write("v/b.xml", "<uwsgi><uid>\n vassal001\n</uid><gid> vassal001 </gid><http-socket> 127.0.0.1:7080 </http-socket><chmod-socket> 660 </chmod-socket>"+
 		"<vacuum> false </vacuum><command> sleep 1000000 </command></uwsgi>")
 	w.write("v/c.yaml", "uwsgi:\n  http-socket: \" 127.0.0.1:7081 \"\n  processes: \" 1 \"\n  command: sleep 1000000\n")
@@ -114,8 +114,8 @@ func TestBlanksAroundValues(t *testing.T) {
 	e.stop(syscall.SIGTERM)
 }
 
-// TestVassalVariablesInTheCheck: an option in the emperor's environment that is for
-// its vassals counts when their files are checked.
+// TestVassalVariablesInTheCheck: an option for vassals in the emperor's environment applies
+// when their files are checked.
 func TestVassalVariablesInTheCheck(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -133,8 +133,8 @@ func TestVassalVariablesInTheCheck(t *testing.T) {
 	e.stop(syscall.SIGTERM)
 }
 
-// TestUnspecifiedOfIPv6 takes IPv4 as well, as in uWSGI, but beside an address of IPv4
-// with the port.
+// TestUnspecifiedOfIPv6 includes IPv4 as well, as in uWSGI, except beside an IPv4 address with
+// the port.
 func TestUnspecifiedOfIPv6(t *testing.T) {
 	needsUwsgi(t)
 	t.Parallel()
@@ -173,7 +173,7 @@ func TestUnspecifiedOfIPv6(t *testing.T) {
 	stop()
 }
 
-// TestDaemonInItsOwnPIDNamespace: ns_pid makes a daemon the first of a namespace, and
+// TestDaemonInItsOwnPIDNamespace: ns_pid makes a daemon the first process of a namespace, and
 // blanks around a key or a value do no harm.
 func TestDaemonInItsOwnPIDNamespace(t *testing.T) {
 	needsUwsgi(t)

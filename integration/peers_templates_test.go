@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestUwsgiTemplates names templates to a program that takes a vassal's place, which
+// TestUwsgiTemplates passes the names of templates to a program that replaces a vassal, which
 // opens a configuration that uWSGI's protocol could not carry.
 func TestUwsgiTemplates(t *testing.T) {
 	t.Parallel()

@@ -15,10 +15,10 @@ import (
 	supervisor "github.com/emperor-go/emperor/pkg/emperor"
 )
 
-// uwsgi is where distributions put it.
+// uwsgi is its path in distributions.
 const uwsgi = "/usr/bin/uwsgi"
 
-// needsUwsgi ends a story that this machine cannot tell.
+// needsUwsgi skips a story that this machine cannot run.
 func needsUwsgi(t testing.TB) {
 	t.Helper()
 	if _, err := os.Stat(uwsgi); err != nil {
@@ -26,9 +26,8 @@ func needsUwsgi(t testing.TB) {
 	}
 }
 
-// peerApp answers with what PEER holds. The path /sos makes it ask for
-// reinforcement, /leave for its own end, as uWSGI's master does: once the answer is
-// out, since the end may come at once.
+// peerApp answers with the value of PEER. The path /sos makes it request reinforcement, /leave
+// its own end, as uWSGI's master does: after the answer, since the end may come at once.
 const peerApp = `import os
 class Answer:
     def __init__(self, path):
@@ -43,7 +42,7 @@ def application(env, start_response):
     return Answer(env["PATH_INFO"])
 `
 
-// peer makes a vassal of uWSGI's, more options and all.
+// peer makes a vassal of uWSGI's, with options.
 func (w *world) peer(name string, options ...string) {
 	w.t.Helper()
 	w.write("app.py", peerApp)
@@ -52,13 +51,13 @@ func (w *world) peer(name string, options ...string) {
 	}, options...)...)
 }
 
-// visit is the body of the answer to a request.
+// visit returns the body of the answer to a request.
 func visit(t *testing.T, socket, path string) string {
 	t.Helper()
 	return get(t, socket, http.MethodGet, path, nil).body
 }
 
-// status is what the emperor knows of a vassal.
+// status returns the emperor's record of a vassal.
 func (w *world) status(name string) (s supervisor.Record) {
 	w.t.Helper()
 	if err := json.Unmarshal([]byte(w.succeed("status", name, "--json")), &s); err != nil {
@@ -75,8 +74,8 @@ func everywhere(t *testing.T, tell func(t *testing.T, clone []string)) {
 	}
 }
 
-// TestUwsgiAsVassal lets a real uWSGI live under the emperor: spawned, accepting,
-// loyal, its heartbeat heard, reloaded by a touch and by other bytes, stopped.
+// TestUwsgiAsVassal runs a real uWSGI under the emperor: spawned, accepting, loyal, with
+// heartbeats, reloaded by a touch and by other bytes, stopped.
 func TestUwsgiAsVassal(t *testing.T) {
 	needsUwsgi(t)
 	everywhere(t, func(t *testing.T, clone []string) {
@@ -115,8 +114,8 @@ func TestUwsgiAsVassal(t *testing.T) {
 	})
 }
 
-// TestUwsgiLeaves lets one stop by itself, which is no failure: it stays away
-// until its file changes.
+// TestUwsgiLeaves lets a uWSGI stop by itself, which is no failure: it does not restart until
+// its file changes.
 func TestUwsgiLeaves(t *testing.T) {
 	needsUwsgi(t)
 	everywhere(t, func(t *testing.T, clone []string) {
@@ -139,8 +138,8 @@ func TestUwsgiLeaves(t *testing.T) {
 	})
 }
 
-// TestUwsgiFallsSilent replaces one whose heart has stopped, and lets one live that
-// never promised to beat.
+// TestUwsgiFallsSilent replaces a uWSGI whose heartbeat has stopped, and leaves alone one that
+// never sent any.
 func TestUwsgiFallsSilent(t *testing.T) {
 	needsUwsgi(t)
 	everywhere(t, func(t *testing.T, clone []string) {
@@ -150,25 +149,25 @@ func TestUwsgiFallsSilent(t *testing.T) {
 		e := w.start(append(clone, "--emperor-wrapper", uwsgi, "--emperor-required-heartbeat", "5", "--reload-mercy", "1")...)
 		pid, quiet := e.running("app.ini"), e.running("quiet.ini")
 		eventually(t, "its heart beats", func() bool { return !w.status("app.ini").Heartbeat.IsZero() })
-		for _, p := range append(children(pid), pid) { // it beats in the workers
+		for _, p := range append(children(pid), pid) { // its workers send heartbeats
 			if err := syscall.Kill(p, syscall.SIGSTOP); err != nil {
 				t.Fatal(err)
 			}
 		}
 		e.await("app.ini", "no heartbeat: it is restarted")
-		e.await("app.ini", "-> killing") // asked first, but it hears nothing
+		e.await("app.ini", "-> killing") // asked first, but it does not answer
 		if next := e.running("app.ini"); next == pid {
 			t.Error("it is the same process")
 		}
 		if got := visit(t, w.path("s/app"), "/"); got != "" {
 			t.Errorf("answer: %q", got)
 		}
-		e.undisturbed("quiet.ini", quiet) // it promised nothing
+		e.undisturbed("quiet.ini", quiet) // it sends no heartbeats
 	})
 }
 
-// TestUwsgiOnDemand starts one by a connection, again and again: it dies when it is
-// idle, and the socket stays.
+// TestUwsgiOnDemand starts a uWSGI by a connection, repeatedly: it dies when it is idle, and
+// the socket stays.
 func TestUwsgiOnDemand(t *testing.T) {
 	needsUwsgi(t)
 	everywhere(t, func(t *testing.T, clone []string) {
@@ -192,8 +191,8 @@ func TestUwsgiOnDemand(t *testing.T) {
 	})
 }
 
-// TestUwsgiBroodlord reinforces one that cries for help, as often as the
-// operator permits, and takes the zergs away with it.
+// TestUwsgiBroodlord reinforces a uWSGI that requests help, as often as the operator permits,
+// and stops the zergs together with it.
 func TestUwsgiBroodlord(t *testing.T) {
 	needsUwsgi(t)
 	everywhere(t, func(t *testing.T, clone []string) {
@@ -208,7 +207,7 @@ func TestUwsgiBroodlord(t *testing.T) {
 		pid := e.running("app.ini")
 		var pids []int
 		for _, name := range []string{"app.ini:zerg", "app.ini:zerg2"} {
-			eventually(t, name, func() bool { // a zerg that is asked cannot cry for help itself
+			eventually(t, name, func() bool { // a zerg that is asked cannot request help itself
 				visit(t, socket, "/sos")
 				_, there := w.list()[name]
 				return there
@@ -228,7 +227,7 @@ func TestUwsgiBroodlord(t *testing.T) {
 			t.Fatal(err)
 		}
 		eventually(t, "the first one cries again", func() bool { return visit(t, socket, "/sos") == "" })
-		w.succeed("reload", "app.ini", "--wait") // is answered after what it cried before
+		w.succeed("reload", "app.ini", "--wait") // is answered after its earlier requests for help
 		if n := len(w.list()); n != 3 {
 			t.Errorf("there are %d vassals: one and two zergs are permitted", n)
 		}

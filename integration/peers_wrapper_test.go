@@ -20,14 +20,13 @@ func (w *world) underUwsgi(t *testing.T, args ...string) (stop func(), log func(
 	return w.uwsgi(t, append([]string{"--emperor", w.vassals, "--emperor-wrapper", program("vassal"), "--emperor-freq", "1"}, args...)...)
 }
 
-// uwsgi starts a real uWSGI, which ends with the test if not before. Its log is a
-// file.
+// uwsgi starts a real uWSGI, which ends with the test at the latest. Its log is a file.
 func (w *world) uwsgi(t *testing.T, args ...string) (stop func(), log func() string) {
 	t.Helper()
 	return w.uwsgiBy(t, w.inside(uwsgi, args...))
 }
 
-// uwsgiBy starts the one that cmd becomes.
+// uwsgiBy starts the uWSGI that cmd becomes.
 func (w *world) uwsgiBy(t *testing.T, cmd *exec.Cmd) (stop func(), log func() string) {
 	t.Helper()
 	file, err := os.Create(w.path("log"))
@@ -65,8 +64,8 @@ func (w *world) uwsgiBy(t *testing.T, cmd *exec.Cmd) (stop func(), log func() st
 	return stop, func() string { return strings.Join(lines(w.path("log")), "\n") }
 }
 
-// TestVassalUnderUwsgi lets our vassal live under a real uWSGI Emperor: start,
-// touch, change, removal, and the Emperor's stop, which leaves nothing.
+// TestVassalUnderUwsgi runs our vassal under a real uWSGI Emperor: start, touch, change,
+// removal, and the Emperor's stop, which leaves nothing.
 func TestVassalUnderUwsgi(t *testing.T) {
 	needsUwsgi(t)
 	for name, args := range map[string][]string{"plain": nil, "namespaces": {"--emperor-use-clone", "fs,net,ipc,pid,uts"}} {
@@ -100,7 +99,7 @@ func TestVassalUnderUwsgi(t *testing.T) {
 			ready := func(name string) int { return strings.Count(log(), "vassal "+name+".ini is ready to accept requests") }
 			eventually(t, "uWSGI hears that it accepts", func() bool { return ready("a") == 1 && ready("b") == 1 })
 			eventually(t, "uWSGI calls it loyal", func() bool { return strings.Contains(log(), "vassal a.ini is now loyal") })
-			touch := func(name string) { // uWSGI looks at whole seconds
+			touch := func(name string) { // uWSGI compares whole seconds
 				t.Helper()
 				later := time.Now().Add(2 * time.Second)
 				if err := os.Chtimes(filepath.Join(w.vassals, name), later, later); err != nil {
@@ -122,7 +121,7 @@ func TestVassalUnderUwsgi(t *testing.T) {
 	}
 }
 
-// uwsgiVassal is what uWSGI's statistics tell of a vassal.
+// uwsgiVassal is a vassal in uWSGI's statistics.
 type uwsgiVassal struct {
 	ID                       string
 	PID, Accepting, Respawns int
@@ -148,8 +147,8 @@ func uwsgiSees(t *testing.T, socket, name string) (v uwsgiVassal, ok bool) {
 	return all.Vassals[i], true
 }
 
-// TestVassalOnDemandUnderUwsgi lets a connection to a real uWSGI Emperor start our
-// vassal, which leaves when it is idle, again and again.
+// TestVassalOnDemandUnderUwsgi lets a connection to a real uWSGI Emperor start our vassal,
+// which exits when it is idle, repeatedly.
 func TestVassalOnDemandUnderUwsgi(t *testing.T) {
 	needsUwsgi(t)
 	for name, args := range map[string][]string{"plain": nil, "namespaces": {"--emperor-use-clone", "fs,net,ipc,pid,uts"}} {
@@ -179,8 +178,8 @@ func TestVassalOnDemandUnderUwsgi(t *testing.T) {
 	}
 }
 
-// TestVassalsHeartUnderUwsgi: uWSGI hears the heart of our vassal and its wish to
-// leave, and ends one that has fallen silent.
+// TestVassalsHeartUnderUwsgi: uWSGI receives the heartbeats of our vassal and its request to
+// stop, and ends a vassal without heartbeats.
 func TestVassalsHeartUnderUwsgi(t *testing.T) {
 	needsUwsgi(t)
 	for name, args := range map[string][]string{"plain": nil, "namespaces": {"--emperor-use-clone", "fs,net,ipc,pid,uts"}} {

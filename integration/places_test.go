@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// A pattern of paths: each vassal is called by its path, as in uWSGI.
+// A pattern of paths: each vassal's name is its path, as in uWSGI.
 func TestGlobMonitor(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -48,7 +48,7 @@ func TestGlobMonitor(t *testing.T) {
 	e.stop(syscall.SIGTERM)
 }
 
-// What a file must be called, and what of it counts.
+// The names of files that are vassals, and the files that are ignored.
 func TestWhatIsAVassal(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -93,7 +93,7 @@ func TestWhatIsAVassal(t *testing.T) {
 	e.stop(syscall.SIGTERM)
 }
 
-// packet is one of uWSGI's protocol.
+// packet returns a packet of uWSGI's protocol.
 func packet(words ...string) []byte {
 	var body []byte
 	for _, word := range words {
@@ -102,7 +102,7 @@ func packet(words ...string) []byte {
 	return append([]byte{0, byte(len(body)), byte(len(body) >> 8), 0}, body...)
 }
 
-// Commands come as datagrams of uWSGI's, and vassals wait for them.
+// Commands arrive as datagrams of uWSGI's, and vassals wait for them.
 func TestCommandSocket(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -146,8 +146,8 @@ func TestCommandSocket(t *testing.T) {
 	}
 }
 
-// The base of a pattern is the emperor's directory, for its vassals and the templates
-// around them, and the names are spelled as the pattern is. A file is one vassal.
+// The base of a pattern is the emperor's directory, for its vassals and the templates around
+// them, and the names have the pattern's spelling. Each file is one vassal.
 func TestPlacesStartAtTheEmperorsDirectory(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

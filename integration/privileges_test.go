@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// What a vassal becomes is read from /proc, of itself and of its worker.
+// The privileges of a vassal and of its worker are read from /proc.
 func TestDropsPrivileges(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// surveyor tells of each of its sockets, and of itself.
+// surveyor describes each of its sockets, and itself.
 const surveyor = `
 import os, socket
 def on(s, level, name): return str(s.getsockopt(level, name))
@@ -26,8 +26,8 @@ print("surveyed", flush=True)
 while True: os.read(os.pipe()[0], 1)
 `
 
-// Every kind of address and every option of sockets, and what else the process is
-// to be, as the application sees it.
+// Every kind of address, every option of sockets and every option of the process, as the
+// application sees it.
 func TestSocketsAndProcess(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -87,7 +87,7 @@ func TestSocketsAndProcess(t *testing.T) {
 	}
 }
 
-// Nothing is removed in the end that somebody else has put there meanwhile.
+// The end removes no file that another process has put there in the meantime.
 func TestOnlyItsOwnFilesAreRemoved(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// Programs that only root can see, as in a clone below /root, serve vassals that
-// are not root.
+// Programs that only root can see, as in a clone below /root, run for vassals that are not
+// root.
 func TestProgramsOnlyRootCanSee(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -31,8 +31,8 @@ func TestProgramsOnlyRootCanSee(t *testing.T) {
 	}
 }
 
-// programs puts copies of the programs into a new directory of the world, which
-// is of that mode wherever the originals are.
+// programs puts copies of the programs into a new directory of the world, which has that mode
+// wherever the originals are.
 func (w *world) programs(name string, mode os.FileMode) string {
 	w.t.Helper()
 	dir := w.path(name)
@@ -51,9 +51,9 @@ func (w *world) programs(name string, mode os.FileMode) string {
 	return dir
 }
 
-// A vassals directory below one that only root may enter, as in a clone below
-// /root, and one that is itself for root alone: what a vassal serves inherits the
-// directory, as under uWSGI, and a directory of its own that it cannot enter is told.
+// A vassals directory below one that only root may enter, as in a clone below /root, and one
+// that only root may enter itself: the programs of a vassal inherit the directory, as under
+// uWSGI, and a directory of its own that a vassal cannot enter is reported.
 func TestDirectoriesOnlyRootCanEnter(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

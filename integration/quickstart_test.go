@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// bareTools is what a machine has that has a shell and nothing of this trade.
+// bareTools are the programs of a machine with a shell and no special tools.
 var bareTools = []string{"sh", "cat", "chmod", "cp", "dirname", "id", "ln", "mkdir", "mkfifo", "mktemp", "readlink", "rm", "uname"}
 
 // quickstart is a run of the first command of the README.
@@ -30,9 +30,9 @@ func (q *quickstart) said() string {
 	return string(text)
 }
 
-// TestQuickstart runs the README's first command as a newcomer does, in a clone
-// that only root can look into, on a machine with Go and a shell; twice side by
-// side and once more, and changes the greeting as its README says.
+// TestQuickstart runs the README's first command as a newcomer does, in a clone that only root
+// can enter, on a machine with Go and a shell; twice at the same time and once more, and
+// changes the greeting as its README says.
 func TestQuickstart(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -45,7 +45,7 @@ func TestQuickstart(t *testing.T) {
 	if a, b := w.pageOf(t, first), w.pageOf(t, second); a == b {
 		t.Errorf("both say %s", a)
 	}
-	// Ctrl-C goes to everybody on the terminal, TERM to whom it is sent.
+	// Ctrl-C goes to all processes on the terminal, TERM to one process.
 	w.ends(t, first, -first.cmd.Process.Pid, syscall.SIGINT)
 	w.ends(t, second, second.cmd.Process.Pid, syscall.SIGTERM)
 	again := w.quickstart("again")
@@ -59,7 +59,7 @@ func TestQuickstart(t *testing.T) {
 	}
 }
 
-// A go command that is too old for the module is told which version is needed.
+// With a go command that is too old for the module, the error names the required version.
 func TestBuildNamesTheGoThatItNeeds(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -103,7 +103,7 @@ func (w *world) quickstart(name string) *quickstart {
 	return q
 }
 
-// pageOf waits for the vassal, does what the terminal says, and returns the
+// pageOf waits for the vassal, runs the command that the terminal shows, and returns the
 // network namespace that the page was written in.
 func (w *world) pageOf(t *testing.T, q *quickstart) string {
 	t.Helper()
@@ -154,8 +154,8 @@ func tools(t *testing.T, dir string) {
 	}
 }
 
-// clone copies what a clone of the repository has for building, into a directory
-// that only root may enter.
+// clone copies the files of a clone that a build needs into a directory that only root may
+// enter.
 func clone(t *testing.T, from, to string) {
 	t.Helper()
 	err := filepath.WalkDir(from, func(path string, entry fs.DirEntry, err error) error {

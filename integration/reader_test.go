@@ -15,8 +15,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// readers are ends of an emperor's log that take nothing, or nothing more after the
-// first line. end comes after that line.
+// readers are ends of an emperor's log that take nothing, or nothing more after the first
+// line. end is called after that line.
 var readers = map[string]func(t *testing.T) (log *os.File, end func()){
 	"a pipe without a reader": func(t *testing.T) (*os.File, func()) {
 		read, write, err := os.Pipe()
@@ -48,8 +48,8 @@ func untilFirstLine(t *testing.T, read *os.File, err error) func() {
 	}
 }
 
-// An emperor whose log reader is gone supervises as before and ends in order, and its
-// vassals do not inherit an ignored SIGPIPE.
+// An emperor whose log reader is gone supervises as before and ends in order, and its vassals
+// do not inherit an ignored SIGPIPE.
 func TestEmperorOutlivesItsLogReader(t *testing.T) {
 	t.Parallel()
 	for name, reader := range readers {
@@ -107,9 +107,9 @@ func (w *world) awaitState(name, state string) {
 	})
 }
 
-// Commands end as other programs do when the reader of their output is gone: without
-// a word, by SIGPIPE or with the exit code that a shell makes of it. A follower does
-// not wait for the next line, and an error of another kind is told.
+// Commands end as other programs do when the reader of their output is gone: silently, by
+// SIGPIPE or with the exit code that a shell makes of it. A follower does not wait for the
+// next line, and errors of other kinds are reported.
 func TestCommandsWithoutAReader(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -133,7 +133,7 @@ func TestCommandsWithoutAReader(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		go func() { // it has printed all that there is
+		go func() { // it has printed everything
 			_, _ = bufio.NewReader(read).ReadString('\n')
 			read.Close()
 		}()
@@ -152,8 +152,8 @@ func TestCommandsWithoutAReader(t *testing.T) {
 	}
 }
 
-// printingTo runs a command of the emperor with a standard output, which it closes,
-// and returns what the command prints elsewhere and its exit code; -1: SIGPIPE.
+// printingTo runs a command of the emperor with a standard output, which it closes, and
+// returns the rest of the command's output and its exit code; -1: SIGPIPE.
 func (w *world) printingTo(out *os.File, args ...string) (said string, code int) {
 	w.t.Helper()
 	cmd := w.inside(program("emperor"), args...)

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// lateServer is a program that serves on a port of its own network when a file is
-// there, and says before that it waits for it.
+// lateServer is a program that serves on a port of its own network when a file exists, and
+// prints before that it waits for the file.
 const lateServer = `import http.server, os, socket, sys, time
 print("waits", flush=True)
 while not os.path.exists(sys.argv[1]): time.sleep(0.01)
@@ -24,7 +24,7 @@ class Page(http.server.BaseHTTPRequestHandler):
 http.server.HTTPServer(("127.0.0.1", 8080), Page).serve_forever()
 `
 
-// late is a vassal that becomes that program, as a user without rights.
+// late makes a vassal that executes that program, as a user without rights.
 func (w *world) late(name string, options ...string) (open string) {
 	w.t.Helper()
 	open = w.path(name + ".open")
@@ -40,11 +40,11 @@ func (w *world) late(name string, options ...string) (open string) {
 	return open
 }
 
-// asItself is a probe that only succeeds with the rights and the place of the program.
+// asItself is a probe that only succeeds with the rights and in the namespaces of the program.
 const asItself = `exec:sh -c 'id -u | grep -qx 4001 && id -G | grep -qx "4001 4100" && grep -q "^CapEff:.0*$" /proc/self/status && test "$PWD" = /usr && test -z "$NOTIFY_SOCKET" && test -e "$PROBED"'`
 
-// A program that takes the vassal's place is ready when a probe says so, made from
-// where the program is and with no more rights.
+// A program that replaces the vassal is ready when a probe succeeds, which runs in the
+// program's namespaces and with no more rights.
 func TestProbeOfAnotherProgram(t *testing.T) {
 	t.Parallel()
 	for name, probe := range map[string]string{
@@ -68,7 +68,7 @@ func TestProbeOfAnotherProgram(t *testing.T) {
 	}
 }
 
-// What a probe leaves behind is gone after the vassal is.
+// Processes that a probe leaves behind end with the vassal.
 func TestProbeThatLeavesSomethingBehind(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -84,7 +84,7 @@ func TestProbeThatLeavesSomethingBehind(t *testing.T) {
 	e.stop(syscall.SIGTERM)
 }
 
-// One that is not ready in time has failed.
+// A program that is not ready in time has failed.
 func TestProbeInVain(t *testing.T) {
 	t.Parallel()
 	for name, option := range map[string]string{
@@ -109,7 +109,7 @@ func TestProbeInVain(t *testing.T) {
 	}
 }
 
-// A program that takes the vassal's place says itself that it is ready, and how it is.
+// A program that replaces the vassal reports its readiness and its status itself.
 func TestNotificationsOfAnotherProgram(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// Relative paths of sockets mean the same wherever they stand, and stay what they are
-// when a vassal goes to another directory.
+// Relative paths of sockets have the same meaning in every option, and keep it when a vassal
+// changes its directory.
 func TestRelativeAddresses(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -49,8 +49,8 @@ func TestRelativeAddresses(t *testing.T) {
 	}
 }
 
-// A vassal by hand finds its file again from another directory, and the hooks of the
-// end of the configuration that is left run where that was.
+// A vassal by hand finds its file again from another directory, and the hooks of the end of
+// the old configuration run in its directory.
 func TestReloadFromAnotherDirectory(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

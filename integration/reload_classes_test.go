@@ -12,7 +12,7 @@ import (
 	"time"
 )
 
-// What a running vassal can take, it takes; for the rest the log names the options
+// A running vassal takes over the changes that it can; for others the log names the options
 // that force a new process.
 func TestReloadClasses(t *testing.T) {
 	t.Parallel()
@@ -28,7 +28,7 @@ func TestReloadClasses(t *testing.T) {
 	for _, step := range []struct {
 		what, text string
 		respawn    string // the options that force it; empty: a reload
-		options    string // those of a reload, where they are named
+		options    string // the options of a reload, where they are named
 	}{
 		{"touched", text, "", ""},
 		{"a comment", "# of no effect\n" + text, "", ""},

@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// ticker says by sd_notify(3) over and over how often it has managed to.
+// ticker counts its successful notifications and sends the count by sd_notify(3), repeatedly.
 const ticker = `
 import os, socket, time
 s, n = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM), 0
@@ -26,7 +26,7 @@ while True:
     time.sleep(0.02)
 `
 
-// exchange sends and, by a stream, returns all that comes back.
+// exchange sends and, by a stream, returns all bytes that come back.
 func exchange(t *testing.T, network, address string, message []byte) string {
 	t.Helper()
 	c, err := netDial(network, address)
@@ -47,7 +47,7 @@ func exchange(t *testing.T, network, address string, message []byte) string {
 	return string(text)
 }
 
-// ticks is how often it has been heard.
+// ticks returns how many of them have arrived.
 func (w *world) ticks(dir string) int {
 	out, _ := w.command("--runtime-dir", dir, "status", "a.ini")
 	_, rest, _ := strings.Cut(out, "tick ")
@@ -55,9 +55,8 @@ func (w *world) ticks(dir string) int {
 	return n
 }
 
-// A cleaner removes the runtime directory, or files in it: the control socket is
-// soon there again, vassals are heard, and the directory still belongs to one
-// emperor.
+// A cleaner removes the runtime directory, or files in it. The control socket is soon there
+// again, notifications of vassals arrive, and the directory still belongs to one emperor.
 func TestRuntimeDirectoryIsRemoved(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

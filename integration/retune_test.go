@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// The emperor's own file is read again at SIGHUP, and when it is touched itself: what
-// can change while it runs does, the rest is named, a mistake changes nothing, and a
-// changed template takes effect for its vassals.
+// The emperor's own file is read again at SIGHUP, and when it is touched itself: options that
+// can change at run time do, the others are named, a mistake changes nothing, and a changed
+// template takes effect for its vassals.
 func TestEmperorsFileIsReadAgain(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// TestBehindRouterOfUwsgi: uWSGI's own HTTP router hands requests to the built-in
-// server as it does to uWSGI, and programs of CGI answer behind it.
+// TestBehindRouterOfUwsgi: uWSGI's own HTTP router passes requests to the built-in server as
+// it does to uWSGI, and CGI programs answer behind it.
 func TestBehindRouterOfUwsgi(t *testing.T) {
 	t.Parallel()
 	needsUwsgi(t)

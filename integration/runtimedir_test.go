@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// An emperor of a unit with RuntimeDirectory= has its sockets there, and one of a user
+// An emperor of a unit with RuntimeDirectory= has its sockets there, and an emperor of a user
 // in the user's runtime directory, where commands look as well.
 func TestRuntimeDirectoryOfTheEnvironment(t *testing.T) {
 	t.Parallel()

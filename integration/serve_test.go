@@ -19,7 +19,7 @@ import (
 	"testing"
 )
 
-// client speaks HTTP over a unix socket, and follows nothing.
+// client speaks HTTP over a unix socket, and follows no redirect.
 func client(socket string) *http.Client {
 	return &http.Client{
 		Timeout: patience,
@@ -101,7 +101,7 @@ type answer struct {
 	body   string
 }
 
-// get sends a request with the path as it is.
+// get sends a request with the path unchanged.
 func get(t *testing.T, socket, method, path string, header http.Header) answer {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, "http://vassal/", nil)
@@ -122,7 +122,7 @@ func get(t *testing.T, socket, method, path string, header http.Header) answer {
 	return answer{response.StatusCode, response.Header, string(body)}
 }
 
-// listens waits until somebody does on a socket: its path is there a moment before.
+// listens waits until a process listens on a socket: the path exists a moment earlier.
 func listens(t *testing.T, socket string) {
 	t.Helper()
 	eventually(t, "somebody listens on "+socket, func() bool {
@@ -203,8 +203,8 @@ func TestBecomesAnotherProgram(t *testing.T) {
 	e.gone("a.ini")
 }
 
-// A program that takes the vassal's place gets its sockets, before the drop those
-// that only root may bind.
+// A program that replaces the vassal gets its sockets. Sockets that only root may bind are
+// bound before the drop.
 func TestSocketsOfAnotherProgram(t *testing.T) {
 	t.Parallel()
 	for option, uid := range map[string]string{"unprivileged-binary-patch": "4001", "privileged-binary-patch": "0"} {
@@ -233,7 +233,7 @@ func TestSocketsOfAnotherProgram(t *testing.T) {
 			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 				t.Fatal(err)
 			}
-			if next := e.running("a.ini"); next == pid { // nobody has removed the paths
+			if next := e.running("a.ini"); next == pid { // the paths still exist
 				t.Error("it is the same process")
 			}
 			ask(t, one)
@@ -277,12 +277,12 @@ func TestFirstProcessForwardsSignals(t *testing.T) {
 	}
 }
 
-// A vassal that nobody answers for is not running.
+// A vassal without a process that serves does not count as running.
 func TestCommandThatDoesNotExist(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.vassal("a.ini", "command = /no/such/program --now")
-	e := w.start(allNamespaces, "--emperor-backoff", "1000") // which a vassal that goes does not wait for
+	e := w.start(allNamespaces, "--emperor-backoff", "1000") // which a vassal that is removed does not wait for
 	said := e.await("a.ini", "/no/such/program")
 	if !strings.Contains(said.Msg, "no such file") {
 		t.Errorf("the message is %q", said.Msg)
@@ -295,8 +295,8 @@ func TestCommandThatDoesNotExist(t *testing.T) {
 	e.gone("a.ini")
 }
 
-// The statistics of a vassal tell of all its workers, and go on counting when one
-// is replaced.
+// The statistics of a vassal cover all its workers, and continue counting when one is
+// replaced.
 func TestStatisticsOfAllWorkers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

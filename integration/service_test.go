@@ -15,7 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// manager hears what is said to a service manager by sd_notify(3).
+// manager receives notifications for a service manager by sd_notify(3).
 type manager struct {
 	t    *testing.T
 	path string
@@ -55,8 +55,8 @@ func (m *manager) supervise(w *world, args ...string) *emperor {
 	return w.launch(cmd)
 }
 
-// hears waits for a message that matches and returns its first group; what was said
-// before it is forgotten.
+// hears waits for a message that matches and returns its first group; it drops earlier
+// messages.
 func (m *manager) hears(pattern string) (group string) {
 	m.t.Helper()
 	want := regexp.MustCompile("^(?:" + pattern + ")$")
@@ -77,13 +77,13 @@ func (m *manager) hears(pattern string) (group string) {
 	return group
 }
 
-// What a service manager is told, from the beginning to the end.
+// The notifications to a service manager, from the beginning to the end.
 func TestServiceManagerIsTold(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	m := w.manager(t)
 	w.vassal("a.ini", serves)
-	w.vassal("b.ini", "exec-as-root = exit 1", serves) // its failure is not that of the service
+	w.vassal("b.ini", "exec-as-root = exit 1", serves) // its failure is not a failure of the service
 	e := m.supervise(w, allNamespaces, "--exec-as-emperor", "test -z \"$NOTIFY_SOCKET\" && test -z \"$WATCHDOG_USEC\" && touch "+w.path("s/$UWSGI_VASSAL_NAME"))
 	m.hears("READY=1 STATUS=governing 2 vassals")
 	if names := files(w.path("s")); !slices.Contains(names, "/a.ini") || !slices.Contains(names, "/b.ini") {
@@ -128,8 +128,8 @@ func TestServiceManagerIsTold(t *testing.T) {
 	}
 }
 
-// Also an emperor with nothing to stop says that it stops, and one whose manager
-// does not listen any more ends.
+// Also an emperor without vassals reports that it stops, and an emperor whose manager does not
+// listen any more ends.
 func TestServiceManagerThatIsGone(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -35,7 +35,7 @@ func TestSignalsOfAnOperator(t *testing.T) {
 		}
 	}
 
-	e.signal(syscall.SIGUSR1) // tell
+	e.signal(syscall.SIGUSR1) // print the status
 	e.await("bad.ini", `"msg":"status"`)
 	e.await("v1.ini", `"msg":"status"`)
 
@@ -43,10 +43,10 @@ func TestSignalsOfAnOperator(t *testing.T) {
 	e.signal(syscall.SIGURG) // forget failures
 	e.await("", "SIGURG: forgetting failures")
 	e.running("bad.ini")
-	e.signal(syscall.SIGUSR2) // of which there are none
+	e.signal(syscall.SIGUSR2) // there are none
 	e.await("", "SIGUSR2: forgetting failures")
 
-	// Of another file system over the directory, and a file in it, no event tells.
+	// No event reports another file system over the directory, and a file in it.
 	w.run("mount -t tmpfs upper " + w.vassals + " && printf '[uwsgi]\ncommand = sleep 1000000\n' >" + w.vassals + "/only.ini")
 	e.signal(syscall.SIGWINCH)
 	e.running("only.ini")
@@ -54,7 +54,7 @@ func TestSignalsOfAnOperator(t *testing.T) {
 		e.gone(name)
 	}
 	w.run("umount -l " + w.vassals) // its vassal is in it
-	e.signal(syscall.SIGWINCH)      // look
+	e.signal(syscall.SIGWINCH)      // rescan
 	e.await("", "SIGWINCH: looking at what is watched")
 	for name := range pids {
 		e.running(name)
@@ -62,8 +62,7 @@ func TestSignalsOfAnOperator(t *testing.T) {
 	e.stop(syscall.SIGTERM)
 }
 
-// What the emperor's process is called and where its pid is, and orphans are
-// adopted.
+// The name of the emperor's process, its pid file, and the adoption of orphans.
 func TestEmperorsOwnProcess(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -93,7 +92,7 @@ func TestEmperorsOwnProcess(t *testing.T) {
 	}
 }
 
-// At a graceful shutdown each vassal is asked to finish (byte 2) instead of to stop.
+// At a graceful shutdown each vassal gets byte 2 instead of the stop byte.
 func TestGracefulShutdown(t *testing.T) {
 	needsUwsgi(t)
 	t.Parallel()
@@ -107,7 +106,7 @@ func TestGracefulShutdown(t *testing.T) {
 	}
 }
 
-// What a vassal's start and stop hooks are told, as uWSGI tells it, and how it ended.
+// The arguments of a vassal's start and stop hooks, as in uWSGI, and the exit cause.
 func TestVassalsStartAndStopHooks(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

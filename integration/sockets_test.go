@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// chown-socket: the path belongs to somebody else than the worker, from the first
-// moment on that anybody can connect.
+// chown-socket: the path belongs to another user than the worker, from the first moment at
+// which a client can connect.
 func TestSocketHasAnOwner(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -31,7 +31,7 @@ func TestSocketHasAnOwner(t *testing.T) {
 	}
 }
 
-// Privileges are gone when sockets are bound: what is not ours to give away is an
+// Privileges are dropped before sockets are bound: a change of the owner that needs them is an
 // error.
 func TestSocketCannotBeGivenAway(t *testing.T) {
 	t.Parallel()
@@ -45,8 +45,8 @@ func TestSocketCannotBeGivenAway(t *testing.T) {
 	}
 }
 
-// wait-for-socket holds up the boot until somebody accepts there, not only until
-// there is a path.
+// wait-for-socket delays the boot until a process accepts there, not only until the path
+// exists.
 func TestVassalWaitsForASocket(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -75,7 +75,7 @@ func TestVassalWaitsForASocket(t *testing.T) {
 	e.running("a.ini")
 }
 
-// A vassal waits for all it names, of the kind that it says, before its hooks as root.
+// A vassal waits for all files it names, of the given kinds, before its hooks as root.
 func TestVassalWaitsForFiles(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -123,7 +123,7 @@ func TestReusePortGivesEachWorkerItsSocket(t *testing.T) {
 			sockets = nil
 			for _, worker := range children(pid) {
 				if name, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", worker)); err != nil || strings.HasSuffix(name, "vassal") {
-					return false // still in its stage
+					return false // still starting
 				}
 				if link, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/3", worker)); err == nil {
 					sockets = append(sockets, link)
@@ -159,8 +159,8 @@ if sys.argv[1] == "3":
 os.execv(sys.argv[2], sys.argv[2:])
 `
 
-// A socket from whoever starts the vassal, as standard input or by LISTEN_FDS, is
-// the one that the file names, if it is bound to that, and else is one more.
+// An inherited socket, as standard input or by LISTEN_FDS, is used for the address in the file
+// that it is bound to, and is an additional socket otherwise.
 func TestVassalInheritsASocket(t *testing.T) {
 	t.Parallel()
 	for _, fd := range []string{"0", "3"} {

@@ -9,12 +9,12 @@ import (
 	"testing"
 )
 
-// givesUp runs a program that gives up its privileges itself: the kernel takes its
-// death signal away with them.
+// givesUp runs a program that drops its privileges itself: the kernel clears its death signal
+// then.
 const givesUp = "privileged-binary-patch-arg = setpriv --reuid 4001 --regid 4001 --clear-groups "
 
-// A program that gives up its privileges itself ends with an emperor that is killed,
-// also where there is no cgroup: the vassal has stayed as process 1.
+// A program that drops its privileges itself ends with an emperor that is killed, also without
+// cgroups: the vassal has stayed as process 1.
 func TestProgramThatGivesUpItsPrivileges(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -38,7 +38,7 @@ func TestProgramThatGivesUpItsPrivileges(t *testing.T) {
 	e.succeed()
 }
 
-// The end of a privileged program is the vassal's, with its exit status.
+// The end of a privileged program is the vassal's end, with its exit status.
 func TestEndOfAPrivilegedProgram(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -46,7 +46,7 @@ func TestEndOfAPrivilegedProgram(t *testing.T) {
 		"code.ini":   {"exit 7", "exit status 7"},
 		"signal.ini": {"kill -TERM $$; sleep 100", "exit status 143"},
 		"killed.ini": {"kill -KILL $$", "exit status 137"},
-		// A process that it left behind does not keep the vassal.
+		// A process that it left behind does not keep the vassal alive.
 		"leaver.ini": {"sleep 1000000 & exit 9", "exit status 9"},
 	} {
 		w.vassal(name, "privileged-binary-patch-arg = sh -c '"+tt.script+"'")
@@ -64,8 +64,8 @@ func TestEndOfAPrivilegedProgram(t *testing.T) {
 	e.await("exile.ini", "-> idle")
 }
 
-// Signals for the vassal are the program's, orphans are reaped, a stop is asked for
-// with SIGTERM, and the sockets are the program's own.
+// Signals for the vassal go to the program, orphans are reaped, a stop sends SIGTERM, and the
+// program has the sockets.
 func TestPrivilegedProgramHasWhatItHadAsProcessOne(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -110,7 +110,7 @@ func TestPrivilegedProgramHasWhatItHadAsProcessOne(t *testing.T) {
 	e.stop(syscall.SIGTERM)
 }
 
-// What must be process 1 is.
+// A program that must be process 1 is.
 func TestPrivilegedProgramThatIsProcessOne(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -129,8 +129,8 @@ func TestPrivilegedProgramThatIsProcessOne(t *testing.T) {
 	e.stop(syscall.SIGTERM)
 }
 
-// A privileged program that cannot be executed is a mistake of its line, and the
-// fallback is for that.
+// A privileged program that cannot be executed is an error with its line, and activates the
+// fallback.
 func TestPrivilegedProgramThatCannotRun(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -144,7 +144,7 @@ func TestPrivilegedProgramThatCannotRun(t *testing.T) {
 	e.stop(syscall.SIGTERM)
 }
 
-// What is not guaranteed without cgroups is said, and only then.
+// Missing guarantees without cgroups are reported, and only then.
 func TestWarningsOfWhatOutlivesAKilledEmperor(t *testing.T) {
 	t.Parallel()
 	first := []string{"privileged-binary-patch-arg = sleep 1000000", "privileged-binary-patch-init = true"}

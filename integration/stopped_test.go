@@ -38,7 +38,7 @@ func (e *emperor) stopped(meanwhile func()) {
 	time.Sleep(d - time.Since(begin))
 }
 
-// tally is how many requests were served, and why others were not.
+// tally counts the served requests, with the reason of the first failure.
 type tally struct {
 	served atomic.Int64
 	lost   atomic.Int64
@@ -46,7 +46,7 @@ type tally struct {
 	why    error // of the first
 }
 
-// besiege asks at a socket, with some clients that do nothing else, until ctx ends.
+// besiege sends requests to a socket from several clients until ctx ends.
 func besiege(ctx context.Context, clients int, socket string) (*tally, func()) {
 	count, all := &tally{}, &sync.WaitGroup{}
 	transport := &http.Transport{MaxIdleConnsPerHost: clients, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
@@ -82,9 +82,9 @@ func index(client *http.Client) error {
 	return err
 }
 
-// A stopped emperor reads no log. Its vassals with the built-in server answer every
-// request, with a log of requests, by programs that print, beside others that print
-// without end, and while they reload; what they cannot print is counted. They are what they were afterwards.
+// A stopped emperor reads no log. Its vassals with the built-in server answer every request,
+// with a log of requests, by programs that print, beside others that print without end, and
+// while they reload; lines that they cannot print are counted. They run unchanged afterwards.
 func TestSuspendedEmperorCostsNoRequest(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -130,7 +130,7 @@ func TestSuspendedEmperorCostsNoRequest(t *testing.T) {
 	for name, count := range counts {
 		during[name] = count.served.Load() - before[name]
 	}
-	time.Sleep(2 * time.Second) // what a late timer might do
+	time.Sleep(2 * time.Second) // time for a late timer
 	cancel()
 	for i, name := range names {
 		waits[i]()
@@ -148,8 +148,8 @@ func TestSuspendedEmperorCostsNoRequest(t *testing.T) {
 	}
 }
 
-// A program whose output nobody takes has room for a megabyte before it blocks, and
-// goes on when the emperor does.
+// A program whose output is not read has room for a megabyte before it blocks, and continues
+// when the emperor does.
 func TestSuspendedEmperorLeavesProgramsAMegabyte(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -181,8 +181,8 @@ func TestSuspendedEmperorLeavesProgramsAMegabyte(t *testing.T) {
 	e.undisturbed("command.ini", pid)
 }
 
-// A server answers, reloads and ends although nothing takes the lines that it prints,
-// whatever they go to.
+// A server answers, reloads and ends although its log is not read, for any destination of the
+// log.
 func TestServerWhoseLogIsNotRead(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"pipe", "pipe that another process does not block on", "FIFO"} {
@@ -232,8 +232,8 @@ func TestServerWhoseLogIsNotRead(t *testing.T) {
 	}
 }
 
-// A FIFO is a log like any other: neither the emperor nor its vassals wait for a
-// reader, who gets what fits, and what is printed from then on.
+// A FIFO is a log like any other: neither the emperor nor its vassals wait for a reader, who
+// gets the lines that fit, and all later lines.
 func TestLogIsAFIFO(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -11,9 +11,8 @@ import (
 	"testing"
 )
 
-// What `make install` installs is enough for systemd to accept the unit without a
-// word, manual page included, and `make uninstall` removes all of it. The stories
-// that run the unit are in `make systemd`.
+// systemd accepts the unit of `make install` without a warning, manual page included, and
+// `make uninstall` removes all files. The stories that run the unit are in `make systemd`.
 func TestInstalledUnitIsVerified(t *testing.T) {
 	t.Parallel()
 	root := t.TempDir()
@@ -39,7 +38,7 @@ func TestInstalledUnitIsVerified(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// What it starts lies elsewhere here.
+	// Its programs have other paths here.
 	text := strings.ReplaceAll(string(unit), "/usr/local/bin/emperor", filepath.Join(root, "usr/local/bin/emperor"))
 	path := filepath.Join(t.TempDir(), "emperor.service")
 	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {

@@ -19,8 +19,8 @@ type taskLimit struct {
 	dir string
 }
 
-// limitTasks makes a cgroup with a limit, which is none yet, and puts all processes of
-// the world into it.
+// limitTasks makes a cgroup, at first without a limit, and puts all processes of the world
+// into it.
 func (w *world) limitTasks() *taskLimit {
 	w.t.Helper()
 	l := &taskLimit{w.t, w.cgroup}
@@ -61,9 +61,9 @@ func threads(t testing.TB, pid int) int {
 	return n
 }
 
-// While there is no process and no thread to be had, vassals end, die, change and are
-// to come: the emperor and the vassals that stay live on, and when there are some
-// again it is all as it should be.
+// While the kernel refuses new processes and threads, vassals end, die, change and are added.
+// The emperor and the remaining vassals survive, and once tasks are available again all
+// vassals run as configured.
 func TestNoTaskToBeHad(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -83,7 +83,7 @@ func TestNoTaskToBeHad(t *testing.T) {
 	}
 	limit := w.limitTasks()
 	before := threads(t, e.pid())
-	limit.leave(10) // the hooks of some ends are all that there is room for
+	limit.leave(10) // the hooks of a few ends use up the room
 	for i := 0; i < vassals; i += 3 {
 		w.remove(name(i))
 	}
@@ -130,8 +130,8 @@ func TestNoTaskToBeHad(t *testing.T) {
 	e.stop(syscall.SIGTERM)
 }
 
-// Where there is no room for the threads that an emperor needs it says so at its start,
-// and not by its death some day.
+// When there is no room for the threads that an emperor needs, it reports this at its start
+// instead of dying later.
 func TestTooFewTasksToStart(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

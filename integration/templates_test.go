@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// TestTemplates puts files and an option around the file of a vassal, which is
-// configured by all of them, in uWSGI's order.
+// TestTemplates puts files and an option around the file of a vassal, which is configured by
+// all of them, in uWSGI's order.
 func TestTemplates(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -28,7 +28,7 @@ func TestTemplates(t *testing.T) {
 	if got, err := os.ReadFile(w.path("umask")); err != nil || string(got) != "0027\n" {
 		t.Errorf("umask is %q, %v", got, err)
 	}
-	// What is wrong with a template stops nothing.
+	// A mistake in a template stops no vassal.
 	w.write("after.ini", "[uwsgi\n")
 	w.vassal("site.ini", "command = sleep 1000", "umask = 077")
 	e.await("site.ini", "no closing bracket")
@@ -37,8 +37,8 @@ func TestTemplates(t *testing.T) {
 	}
 }
 
-// TestFormats runs vassals whose files are YAML, JSON and XML, in namespaces of
-// their own, and changes one that has dropped its privileges.
+// TestFormats runs vassals whose files are YAML, JSON and XML, in namespaces of their own, and
+// changes one that has dropped its privileges.
 func TestFormats(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -20,7 +20,7 @@ type screen struct {
 	t     *testing.T
 	tty   *os.File
 	cmd   *exec.Cmd
-	shown chan string // pieces of what the client prints; closed at its end
+	shown chan string // pieces of the client's output; closed at its end
 	seen  string      // and not expected yet
 }
 
@@ -32,7 +32,7 @@ func sit(t *testing.T, cmd *exec.Cmd) *screen {
 		t.Fatal(err)
 	}
 	s := &screen{t: t, tty: tty, cmd: cmd, shown: make(chan string, 64)}
-	go func() { // it may block in read(2), which Close does not end, but the death of the client
+	go func() { // it may block in read(2), which the death of the client ends, but Close does not
 		defer close(s.shown)
 		buffer := make([]byte, 1<<12)
 		for {
@@ -58,7 +58,7 @@ func (s *screen) write(keys string) {
 	}
 }
 
-// expect waits until the text is seen, and forgets all that was seen before.
+// expect waits until the text is seen, and forgets all earlier output.
 func (s *screen) expect(text string) {
 	s.t.Helper()
 	for late := time.After(patience); ; {
@@ -78,8 +78,8 @@ func (s *screen) expect(text string) {
 	}
 }
 
-// press presses a key until the text is seen: a program that has just been started
-// may not have the terminal yet, and then a signal goes to nobody.
+// press presses a key until the text is seen: a new program may not have the terminal yet, and
+// then the signal reaches no process.
 func (s *screen) press(key, text string) {
 	s.t.Helper()
 	again := time.NewTicker(500 * time.Millisecond)
@@ -101,8 +101,8 @@ func (s *screen) press(key, text string) {
 	}
 }
 
-// TestTerminal: a shell as first worker, which two clients share, one of whom
-// comes by the emperor.
+// TestTerminal: a shell as first worker, which two clients share, one of them through the
+// emperor.
 func TestTerminal(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -132,7 +132,7 @@ func TestTerminal(t *testing.T) {
 	}
 	second.write("sleep 1000\n")
 	first.expect("sleep 1000")
-	first.press("\x03", "ready>") // before that the shell throws away what is typed
+	first.press("\x03", "ready>") // earlier input is dropped by the shell
 	first.write("echo inter''rupted\n")
 	second.expect("interrupted")
 	e.await("a.ini", "interrupted") // pty-log
@@ -155,8 +155,8 @@ func TestTerminal(t *testing.T) {
 	first.expect("Detached.")
 }
 
-// A client stays attached while the workers are replaced, and sees the old one when
-// the new one does not become ready.
+// A client stays attached while the workers are replaced, and sees the old one when the new
+// one does not become ready.
 func TestTerminalAcrossReloads(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -186,8 +186,8 @@ func TestTerminalAcrossReloads(t *testing.T) {
 	s.expect("Detached.")
 }
 
-// The emperor finds the terminal wherever its address was written, and after the end
-// of the program that shares it.
+// The emperor finds the terminal wherever its address was written, and after the end of the
+// program that shares it.
 func TestTerminalThatIsFound(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -230,7 +230,7 @@ func TestTerminalThatIsFound(t *testing.T) {
 	e.stop(syscall.SIGTERM)
 }
 
-// With pty-exec the worker has no terminal, and whoever connects gets a program.
+// With pty-exec the worker has no terminal, and each client gets a program.
 func TestTerminalProgram(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -247,7 +247,7 @@ func TestTerminalProgram(t *testing.T) {
 	}
 	before := sit(t, w.inside(program("emperor"), "attach", "a.ini"))
 	before.expect("Ctrl-] detaches")
-	w.run("touch " + w.vassals + "/a.ini") // a reload with the same environment disturbs nobody
+	w.run("touch " + w.vassals + "/a.ini") // a reload with the same environment affects no client
 	eventually(t, "the workers are replaced", func() bool { return e.count("a.ini", "workers replaced") > 0 })
 	before.write("three\n")
 	before.expect("got blue three")
@@ -259,7 +259,7 @@ func TestTerminalProgram(t *testing.T) {
 	})
 }
 
-// An attach that is killed takes its client along, which gives the terminal back.
+// An attach that is killed ends with its client, which restores the terminal.
 func TestAttachThatIsKilled(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -305,7 +305,7 @@ func TestTerminalOverTCP(t *testing.T) {
 	e.stop(syscall.SIGTERM)
 }
 
-// What comes on the vassal's own standard input is typed.
+// The vassal's own standard input is typed into the terminal.
 func TestTerminalInput(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -345,8 +345,8 @@ func TestTerminalInput(t *testing.T) {
 	}
 }
 
-// A client of the terminal is a connection that starts sleeping workers. When they
-// end for want of work, clients end with them.
+// A client of the terminal is a connection that starts sleeping workers. When they end because
+// they are idle, clients end with them.
 func TestTerminalOfACheapVassal(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// Each mistake of a file is told in a record of its own, the cause first, and its
-// consequence not at all; the list shows the cause.
+// Each mistake of a file has a log record of its own, the cause first and without its
+// consequence; the list shows the cause.
 func TestMistakesAreToldCauseFirst(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -12,14 +12,14 @@ import (
 	"testing"
 )
 
-// workerOf is the pid, as the vassal sees it, of who answers.
+// workerOf returns the pid of the answering worker, as the vassal sees it.
 func workerOf(t *testing.T, socket string) string {
 	t.Helper()
 	return get(t, socket, http.MethodGet, "/", nil).body
 }
 
-// What the new configuration asks for cannot be had: those who serve go on, with
-// their sockets, and the emperor knows why.
+// When the new configuration cannot take effect, the old workers continue with their sockets,
+// and the emperor knows the reason.
 func TestReloadThatFailsIsTold(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -70,8 +70,8 @@ func TestReloadThatFailsIsTold(t *testing.T) {
 	}
 }
 
-// Hooks of workers and of the master are those of the newest configuration, without
-// a new process, unless that takes one that can call functions of C.
+// A reload replaces the hooks of workers and of the master without a new process, unless they
+// need one that can call C functions.
 func TestReloadChangesHooks(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -97,8 +97,8 @@ func TestReloadChangesHooks(t *testing.T) {
 	}
 }
 
-// The sockets of the new configuration are bound and those it does not name any
-// more are closed; what is in both stays the same socket.
+// A reload binds new sockets and closes removed ones; a socket in both configurations stays
+// the same.
 func TestReloadChangesSockets(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -116,8 +116,8 @@ func TestReloadChangesSockets(t *testing.T) {
 	workerOf(t, one)
 }
 
-// The address of a socket may get another protocol, and be spelled in another way. What
-// cannot be bound while the old one is there takes a new process.
+// The address of a socket may get another protocol, or another spelling. An address that
+// cannot be bound beside the old one needs a new process.
 func TestReloadChangesWhatIsSpoken(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -134,7 +134,7 @@ func TestReloadChangesWhatIsSpoken(t *testing.T) {
 	w.vassal("a.ini", serving("http-socket = 0.0.0.0:8080", "http-socket = "+path)...)
 	e.await("a.ini", "workers replaced")
 	e.running("a.ini")
-	// The old worker shares the queue until it leaves, and speaks what it spoke.
+	// The old worker shares the queue until it ends, with its old protocol.
 	for _, to := range []string{"--unix-socket " + path + " http://web", "http://127.0.0.1:8080"} {
 		in(t, pid, "ip link set lo up; until curl -s "+to+"/index.html | grep -q 'a page'; do sleep 0.05; done")
 	}
@@ -151,8 +151,8 @@ func TestReloadChangesWhatIsSpoken(t *testing.T) {
 	}
 }
 
-// A path may come to lead elsewhere, as in a deployment by a link or by renamed
-// directories, and what is not there yet may come.
+// A path may get another destination, as in a deployment by a link or by renamed directories,
+// and a missing file may appear.
 func TestTriggersFollowPaths(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -194,7 +194,7 @@ func TestTriggersFollowPaths(t *testing.T) {
 	e.await("touch.ini", "workers replaced")
 }
 
-// With exit-on-reload there is none: the emperor starts another process.
+// With exit-on-reload the emperor starts another process instead.
 func TestExitOnReload(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -217,7 +217,7 @@ func TestExitOnReload(t *testing.T) {
 	}
 }
 
-// touch-chain-reload: each is replaced, one after the other, by the same plan.
+// touch-chain-reload: workers are replaced one after the other, with the same configuration.
 func TestChainReload(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -240,8 +240,7 @@ func TestChainReload(t *testing.T) {
 	})
 }
 
-// A worker that is old enough, or too big, gets an heir first: nobody is turned
-// away.
+// A worker that is old enough, or too big, gets a successor first: no connection is refused.
 func TestLimitsReplaceWorkers(t *testing.T) {
 	t.Parallel()
 	for name, options := range map[string][]string{
@@ -268,8 +267,7 @@ func TestLimitsReplaceWorkers(t *testing.T) {
 	}
 }
 
-// SIGTERM reloads with die-on-term = false, as in uWSGI, and SIGINT and SIGQUIT
-// still stop.
+// SIGTERM reloads with die-on-term = false, as in uWSGI, and SIGINT and SIGQUIT still stop.
 func TestDieOnTerm(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -291,8 +289,8 @@ func TestDieOnTerm(t *testing.T) {
 	e.gone("a.ini")
 }
 
-// What a worker has started belongs to it: it ends with the worker, also when it
-// was left to the first process. A worker leads a session of its own.
+// Processes that a worker has started end with it, also when they have become orphans. A
+// worker leads a session of its own.
 func TestFamilyOfAWorker(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -328,8 +326,8 @@ func TestFamilyOfAWorker(t *testing.T) {
 	}
 }
 
-// Without a pid namespace nothing of the kernel's ends what a killed vassal leaves:
-// its workers have a death signal.
+// Without a pid namespace the kernel does not end the processes of a killed vassal: its
+// workers have a death signal.
 func TestWorkersDieWithTheirVassal(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -362,8 +360,8 @@ func TestWorkersDieWithTheirVassal(t *testing.T) {
 	eventually(t, "nobody is left", func() bool { return len(sleepers()) == 0 })
 }
 
-// A worker that does not heed its signal is killed after its own mercy, not the
-// vassal's, and the signal is the one that was chosen.
+// A worker that ignores its signal is killed after its own mercy, not the vassal's, and the
+// signal is configurable.
 func TestMercyOfAWorker(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -387,7 +385,7 @@ func TestMercyOfAWorker(t *testing.T) {
 	}
 }
 
-// Without a pid namespace the vassal ends what its workers have left behind in
+// Without a pid namespace the vassal ends processes that its workers have left behind in
 // sessions of their own.
 func TestOrphansEndWithTheirVassal(t *testing.T) {
 	t.Parallel()
@@ -406,7 +404,7 @@ func TestOrphansEndWithTheirVassal(t *testing.T) {
 	}
 	e.await("a.ini", "left")
 	eventually(t, "three are orphans", func() bool { return sleepers() == 3 && len(children(pid)) == 3 })
-	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil { // the emperor would end its cgroup
+	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil { // the emperor would kill its cgroup
 		t.Fatal(err)
 	}
 	eventually(t, "it ends", func() bool { return !alive(pid) })
@@ -418,7 +416,7 @@ func TestOrphansEndWithTheirVassal(t *testing.T) {
 	}
 }
 
-// inode is that of a path; zero where there is none.
+// inode returns the inode of a path; zero when there is none.
 func inode(t *testing.T, path string) uint64 {
 	t.Helper()
 	info, err := os.Stat(path)

@@ -23,9 +23,9 @@ import (
 	"time"
 )
 
-// web is a part: an HTTP server on the first descriptor of LISTEN_FDS that lets
-// every request finish when it is told to stop. It answers with its pid. It does
-// not use http.Server.Shutdown, which drops a request that was just read.
+// web is a role: an HTTP server on the first descriptor of LISTEN_FDS that finishes every
+// request when it is told to stop. It answers with its pid. It does not use
+// http.Server.Shutdown, which drops a request that was just read.
 func web() error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
@@ -56,8 +56,8 @@ func web() error {
 	return nil
 }
 
-// script is a server in Python that says when it is ready, and when it is told to
-// stop takes no more connections but answers those it has.
+// script is a server in Python that reports when it is ready. When it is told to stop, it
+// accepts no more connections but answers the open ones.
 const script = `
 import http.server, os, signal, socket
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -97,7 +97,7 @@ func (w *world) dir(name, file string) string {
 	return w.path(name)
 }
 
-// customers ask without a pause and try nothing twice.
+// customers send requests without a pause and repeat none.
 type customers struct {
 	socket   string
 	stop     chan struct{}
@@ -116,7 +116,7 @@ func (w *world) customers(n int, socket string) *customers {
 	return c
 }
 
-// leave ends the asking and returns what has failed.
+// leave ends the requests and returns the failures.
 func (c *customers) leave() []string {
 	close(c.stop)
 	c.group.Wait()
@@ -138,7 +138,7 @@ func (c *customers) shop() {
 	}
 }
 
-// visit asks over one connection until the server says that it is the last time.
+// visit sends requests over one connection until the server closes it.
 func (c *customers) visit() error {
 	conn, err := net.Dial("unix", c.socket)
 	if err != nil {
@@ -190,8 +190,8 @@ var kinds = map[string]func(w *world) []string{
 	},
 }
 
-// wsgi is an application for uwsgi, which takes sockets by LISTEN_FDS. It says
-// itself when it is ready: uwsgi does so before it knows what TERM is to mean.
+// wsgi is an application for uwsgi, which takes sockets by LISTEN_FDS. It reports itself when
+// it is ready: uwsgi does so before it has set up SIGTERM.
 const wsgi = `
 import os, socket
 socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM).sendto(b"READY=1", os.environ["TELL"].replace("@", "\0", 1))
@@ -200,12 +200,12 @@ def application(environ, start_response):
     return [b"page"]
 `
 
-// excused is how many requests of fifty reloads a server may lose by itself. That
-// of uwsgi ends at once when it was told to between accept(2) and the request (see
-// gracefully_kill in its core/uwsgi.c): a hundred of them lose one now and then.
+// excused is how many requests of fifty reloads a server may lose by its own fault. uwsgi ends
+// at once when it is told to between accept(2) and the request (see gracefully_kill in its
+// core/uwsgi.c): a hundred reloads lose a request occasionally.
 var excused = map[string]int{"uwsgi": 3}
 
-// Fifty reloads in a row, and nobody is turned away, whoever serves.
+// Fifty reloads in a row refuse no connection, with any server.
 func TestReloadLosesNoRequest(t *testing.T) {
 	t.Parallel()
 	for name, prepare := range kinds {
@@ -236,12 +236,12 @@ func TestReloadLosesNoRequest(t *testing.T) {
 	}
 }
 
-// asRole are the options by which this binary plays a part as the command.
+// asRole returns the options by which this binary plays a role as the command.
 func asRole(role string, more ...string) []string {
 	return append([]string{"command = " + storyProgram, "env = " + roleEnv + "=" + role}, more...)
 }
 
-// workersOf are the children of a vassal that serve.
+// workersOf returns the children of a vassal that serve.
 func workersOf(pid int) []int { return children(pid) }
 
 func TestKilledWorkerIsReplacedAndTheOthersServe(t *testing.T) {
@@ -265,7 +265,7 @@ func TestKilledWorkerIsReplacedAndTheOthersServe(t *testing.T) {
 			e.workerStarted("a.ini", pid)
 			eventually(t, "there are three again", func() bool { now := workersOf(pid); return len(now) == 3 && !slices.Contains(now, before[0]) })
 			failures := c.leave()
-			if len(failures) > 3 { // those that were in it
+			if len(failures) > 3 { // the requests in it
 				t.Errorf("%d requests failed: %s", len(failures), strings.Join(failures, "; "))
 			}
 			for _, old := range before[1:] {
@@ -277,14 +277,14 @@ func TestKilledWorkerIsReplacedAndTheOthersServe(t *testing.T) {
 	}
 }
 
-// workerStarted waits for the next worker of a vassal whose process is pid, and
-// returns its process.
+// workerStarted waits for the next worker of a vassal whose process is pid, and returns its
+// process.
 func (e *emperor) workerStarted(vassal string, pid int) (worker int) {
 	e.t.Helper()
 	_, text, _ := strings.Cut(e.await(vassal, "worker started").Msg, "pid=")
 	inner, _, _ := strings.Cut(text, " ")
 	for _, child := range children(pid) {
-		for _, l := range lines(fmt.Sprintf("/proc/%d/status", child)) { // of some there is none any more
+		for _, l := range lines(fmt.Sprintf("/proc/%d/status", child)) { // some have ended
 			if list := strings.Fields(l); list[0] == "NSpid:" && list[len(list)-1] == inner {
 				return child
 			}
@@ -294,7 +294,7 @@ func (e *emperor) workerStarted(vassal string, pid int) (worker int) {
 	return 0
 }
 
-// The same as fifty reloads, as wrk sees it over TCP.
+// The same as fifty reloads, measured by wrk over TCP.
 func TestReloadUnderWrk(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -365,7 +365,7 @@ func TestTouchReloads(t *testing.T) {
 			if err := os.Remove(w.path(gone)); err != nil {
 				t.Fatal(err)
 			}
-		case strings.Contains(change, "still"): // the file is there as soon as its directories
+		case strings.Contains(change, "still"): // the file exists as soon as its directories
 			w.dir("other/deeper/still", "new.py")
 			if err := os.Rename(w.path("other/deeper"), w.path("code/later/deeper")); err != nil {
 				t.Fatal(err)
@@ -383,7 +383,7 @@ func TestTouchReloads(t *testing.T) {
 	}
 }
 
-// Without a connection there is nobody, and after one somebody.
+// Without a connection there is no worker, and after one there is.
 func TestCheapVassal(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

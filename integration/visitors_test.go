@@ -12,7 +12,7 @@ import (
 	"testing"
 )
 
-// preload compiles a library that notes in a file who loads it.
+// preload compiles a library that records in a file which process loads it.
 func (w *world) preload() (library, trace string) {
 	w.t.Helper()
 	library, trace = w.path("preload.so"), w.path("s/loaded")
@@ -23,8 +23,9 @@ func (w *world) preload() (library, trace string) {
 	return library, trace
 }
 
-// The emperor's helper that probes a program is root until it is where the program is.
-// The environment that the program chose reaches what is probed, and nobody before.
+// The emperor's helper that probes a program is root until it has entered the program's
+// namespaces. The probed command gets the environment that the program chose, and no process
+// gets it earlier.
 func TestEnvironmentOfAProgramReachesNoRoot(t *testing.T) {
 	t.Parallel()
 	for name, args := range map[string][]string{
@@ -62,8 +63,8 @@ func TestEnvironmentOfAProgramReachesNoRoot(t *testing.T) {
 	}
 }
 
-// A probe of a name connects from where the program is: package net would try the
-// addresses of the name on threads that are still at home, and root.
+// A probe of a name connects from the program's namespaces: package net would try the
+// addresses of the name on threads that are still outside, as root.
 func TestProbeOfANameStaysInside(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -108,7 +109,7 @@ while True:
 }
 
 // An emperor that runs on the operator's terminal has it as its controlling terminal. The
-// program of a probe, which is the tenant's, has none: on that one it could type.
+// program of a probe, which belongs to the tenant, has none: it could insert input there.
 func TestProbeHasNoTerminal(t *testing.T) {
 	t.Parallel()
 	for _, clone := range []string{"--emperor-use-clone=uts", "--emperor-use-clone=user,pid,fs"} {
@@ -125,9 +126,9 @@ func TestProbeHasNoTerminal(t *testing.T) {
 	}
 }
 
-// A program that gives up root itself is probed with what it has left, in the environment
-// that it has chosen then; so is one that has another program with the set-user-id bit
-// run in its place: that has more rights than the vassal.
+// A program that drops root itself is probed with its remaining rights, in the environment
+// that it has chosen then. The same holds for a program that executes a set-user-id program,
+// which has more rights than the vassal.
 func TestProbeOfAProgramThatDropsItself(t *testing.T) {
 	t.Parallel()
 	for _, clone := range []string{allNamespaces, "--emperor-use-clone=uts", "--emperor-use-clone=user,pid,fs"} {
@@ -173,7 +174,7 @@ func TestRightsOfAFileAreNotTheVassals(t *testing.T) {
 		e := w.start("--emperor-use-clone=uts", "--emperor-throttle", "60000")
 		e.await("a.ini", "not ready in time")
 		e.await("a.ini", "-> backoff")
-		for _, uid := range lines(w.path("s/id")) { // before the vassal has become the program
+		for _, uid := range lines(w.path("s/id")) { // before the vassal has executed the program
 			if uid != "4001" {
 				t.Errorf("the probe ran as %s", uid)
 			}

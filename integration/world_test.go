@@ -24,35 +24,34 @@ import (
 
 const worldNamespaces = syscall.CLONE_NEWNET | syscall.CLONE_NEWNS | syscall.CLONE_NEWUTS | syscall.CLONE_NEWIPC
 
-// tagEnv marks every process of a world: vassals inherit it without a word, as the name
-// begins like those of the locale.
+// tagEnv marks every process of a world: vassals inherit it silently, because the name begins
+// like a locale variable.
 const tagEnv = "LC_STORY"
 
-// world is where a story takes place: network, mount, uts and ipc namespaces, a
-// cgroup and a directory of its own. Its mounts are shared, as on a host with
-// systemd, so that a vassal which does not cut itself off is found out.
+// world is the environment of a story: network, mount, uts and ipc namespaces, a cgroup and a
+// directory of its own. Its mounts are shared, as on a host with systemd, so that a vassal
+// whose mounts leak is detected.
 type world struct {
 	t      testing.TB
 	holder *exec.Cmd
-	// base is the world's own directory and vassals the directory in it that its
-	// emperor watches. They are short: the path of a socket has 108 bytes.
+	// base is the world's own directory and vassals the directory in it that its emperor
+	// watches. They are short: the path of a socket has 108 bytes.
 	base, vassals string
 	tag           string
-	cgroup        string // empty where there is no cgroup v2
+	cgroup        string // empty without cgroup v2
 	before        map[string][]string
 }
 
-// storyProgram is where everybody in a world finds this program.
+// storyProgram is the path of this program in a world.
 const storyProgram = "/run/story"
 
-// accounts exist in every world, beside those of the machine.
+// accounts exist in every world, in addition to the machine's.
 const (
 	accounts = "vassal001:x:4001:4001::/:/bin/false\nvassal002:x:4002:4002::/:/bin/false\n"
 	groups   = "vassal001:x:4001:\nvassal002:x:4002:\nfriends:x:4100:vassal001\nothers:x:4200:\n"
 )
 
-// newWorld makes a world, and compares it at the end of the test with what it
-// was in the beginning.
+// newWorld makes a world, and compares it at the end of the test with its initial state.
 func newWorld(t testing.TB) *world {
 	t.Helper()
 	base, err := os.MkdirTemp("", "e")
@@ -63,7 +62,7 @@ func newWorld(t testing.TB) *world {
 	w := &world{t: t, base: base, vassals: filepath.Join(base, "v"), tag: filepath.Base(base)}
 	for _, err := range []error{
 		os.Chmod(base, 0o755), os.Mkdir(w.vassals, 0o755),
-		os.Mkdir(w.path("s"), 0o777), os.Chmod(w.path("s"), 0o777), // sockets of anybody
+		os.Mkdir(w.path("s"), 0o777), os.Chmod(w.path("s"), 0o777), // sockets of all users
 		merge("/etc/passwd", accounts, w.path("passwd")), merge("/etc/group", groups, w.path("group")),
 	} {
 		if err != nil {
@@ -108,8 +107,8 @@ func (w *world) hold() {
 	}
 }
 
-// holdWorld is the role of that process: it furnishes the world and stays until
-// its input ends. Arguments are the files of users and groups.
+// holdWorld is the role of that process: it sets up the world and stays until its input ends.
+// Arguments are the files of users and groups.
 func holdWorld() error {
 	mount := func(source, target, fs string, flags uintptr) error {
 		if err := unix.Mount(source, target, fs, flags, ""); err != nil {
@@ -167,7 +166,7 @@ func (w *world) makeCgroup() {
 
 func (w *world) path(name string) string { return filepath.Join(w.base, name) }
 
-// write writes a file of the world whole, by rename.
+// write writes a file of the world atomically, by rename.
 func (w *world) write(path, text string) {
 	w.t.Helper()
 	if !filepath.IsAbs(path) {
@@ -232,7 +231,7 @@ func output(t testing.TB, cmd *exec.Cmd) string {
 	return strings.TrimSpace(out.String())
 }
 
-// snapshot lists what there is in the world, by kind.
+// snapshot lists the objects of the world, by kind.
 func (w *world) snapshot() map[string][]string {
 	of := "/proc/" + strconv.Itoa(w.holder.Process.Pid)
 	s := map[string][]string{
@@ -244,7 +243,7 @@ func (w *world) snapshot() map[string][]string {
 		"files in /run": files(of + "/root/run"),
 	}
 	for i, l := range s["interfaces"] {
-		s["interfaces"][i], _, _ = strings.Cut(l, ":") // the counters behind it move
+		s["interfaces"][i], _, _ = strings.Cut(l, ":") // the counters after it change
 	}
 	for _, l := range append(lines(of+"/net/tcp"), lines(of+"/net/tcp6")...) {
 		if f := strings.Fields(l); len(f) > 3 && f[3] == "0A" { // listening
@@ -254,8 +253,8 @@ func (w *world) snapshot() map[string][]string {
 	return s
 }
 
-// compare fails the test when the world is not what it was. The kernel takes
-// network namespaces down in its own time, so it may take a moment.
+// compare fails the test when the world differs from its initial state. The kernel removes
+// network namespaces asynchronously, so it may take a moment.
 func (w *world) compare() {
 	w.t.Helper()
 	var left string
@@ -272,7 +271,8 @@ func (w *world) compare() {
 	}
 }
 
-// sweep ends what a failed story left, so that it harms no other.
+// sweep kills the processes that a failed story left, so that they do not affect other
+// stories.
 func (w *world) sweep() {
 	for _, p := range w.processes() {
 		if pid, err := strconv.Atoi(strings.Fields(p)[0]); err == nil {
@@ -298,8 +298,8 @@ func difference(before, after map[string][]string) string {
 	return b.String()
 }
 
-// processes lists the processes of the world: those with its tag in their
-// environment, and those in its cgroup.
+// processes lists the processes of the world: those with its tag in their environment, and
+// those in its cgroup.
 func (w *world) processes() (found []string) {
 	pids := map[string]bool{}
 	environs, _ := filepath.Glob("/proc/[0-9]*/environ")
@@ -322,7 +322,7 @@ func (w *world) processes() (found []string) {
 	return found
 }
 
-// cgroups lists those below the world's own.
+// cgroups lists the cgroups below the world's own.
 func (w *world) cgroups() (found []string) {
 	if w.cgroup == "" {
 		return nil

@@ -1,6 +1,6 @@
-// Command custom-emperor is an emperor of your own: the packages of this one, with a
-// hook that is written in Go. Start it as `custom-emperor --call-as-emperor greet DIR`,
-// with the vassal program in PATH.
+// Command custom-emperor is an emperor with a hook in Go, built from the packages of this
+// repository. Start it as `custom-emperor --call-as-emperor greet DIR`, with the vassal
+// program in PATH.
 package main
 
 import (
@@ -24,7 +24,7 @@ func main() {
 		env.Log("a warm welcome to " + env.Name)
 		return nil
 	})
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // it outlives the reader of its log (os/signal)
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // the process survives the end of its log reader (os/signal)
 	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer cancel()
 	if err := run(ctx); err != nil {

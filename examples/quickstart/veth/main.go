@@ -1,9 +1,9 @@
-// Command veth does for the quickstart what ip(8) would, with pkg/namespaces:
+// Command veth replaces ip(8) in the quickstart, with pkg/namespaces:
 //
-//	veth free NUMBER              print two addresses that nobody here uses
+//	veth free NUMBER              print two addresses that no interface here has
 //	veth host LINK PEER ADDRESS   connect the vassal of $UWSGI_VASSAL_PID
 //	veth inside PEER ADDRESS      finish the vassal's end, in the vassal
-//	veth gone LINK                make sure that nothing is left
+//	veth gone LINK                delete the link if it exists
 package main
 
 import (
@@ -44,8 +44,8 @@ func run(args []string) error {
 	return errors.New("usage: veth free NUMBER | host LINK PEER ADDRESS | inside PEER ADDRESS | gone LINK")
 }
 
-// host makes the pair. The peer is born in the vassal's namespace, so it never
-// has to be moved, and its name clashes with nothing here.
+// host makes the pair. The peer is created in the vassal's namespace, so it never has to be
+// moved, and its name cannot conflict with a name here.
 func host(pid, link, peer, address string) error {
 	prefix, err := netip.ParsePrefix(address)
 	if err != nil {
@@ -55,7 +55,7 @@ func host(pid, link, peer, address string) error {
 	if err != nil {
 		return err
 	}
-	if err := gone(link); err != nil { // of the vassal's last life
+	if err := gone(link); err != nil { // of the vassal's previous life
 		return err
 	}
 	for _, u := range used {
@@ -69,12 +69,12 @@ func host(pid, link, peer, address string) error {
 	}
 	defer netns.Close()
 	pair := namespaces.Veth{Host: link, Peer: peer, Netns: netns, Alias: "emperor quickstart"}
-	// The same in the vassal's next life, so that nobody has to look for it.
+	// The same in the vassal's next life, so that the neighbours' caches stay valid.
 	pair.HostMAC, pair.PeerMAC = namespaces.DerivedMAC(link), namespaces.DerivedMAC(link, peer)
 	if err := namespaces.CreateVeth(pair); err != nil {
 		return err
 	}
-	// Before it is up: whoever is inside tells this host no routes.
+	// Before it is up: the vassal cannot add routes to this host.
 	if err := namespaces.GuardLink(link); err != nil {
 		return err
 	}
@@ -84,7 +84,7 @@ func host(pid, link, peer, address string) error {
 	return namespaces.SetUp(link)
 }
 
-// inside gives the vassal's end its address and switches on what is there.
+// inside adds the address to the vassal's end and sets the interfaces up.
 func inside(peer, address string) error {
 	if err := namespaces.SetUp("lo"); err != nil {
 		return err
@@ -95,7 +95,7 @@ func inside(peer, address string) error {
 	return namespaces.SetUp(peer)
 }
 
-// gone deletes a link that may be gone already.
+// gone deletes a link that may not exist.
 func gone(link string) error {
 	if err := namespaces.DeleteLink(link); err != nil && !errors.Is(err, unix.ENODEV) {
 		return err
@@ -103,7 +103,7 @@ func gone(link string) error {
 	return nil
 }
 
-// network is an address range that an interface of this host is in.
+// network is an address range of an interface of this host.
 type network struct {
 	name   string
 	prefix netip.Prefix
@@ -119,7 +119,7 @@ func inUse() ([]network, error) {
 	for _, link := range links {
 		addresses, err := link.Addrs()
 		if err != nil {
-			continue // gone since
+			continue // deleted in the meantime
 		}
 		for _, a := range addresses {
 			if prefix, err := netip.ParsePrefix(a.String()); err == nil {
@@ -146,12 +146,11 @@ func printFree(number string) error {
 	return err
 }
 
-// blocks of four addresses are in 198.18.0.0/24.
+// blocks is the number of blocks of four addresses in 198.18.0.0/24.
 const blocks = 64
 
-// free finds such a block, of which two addresses are for hosts; it looks from
-// number start on. 198.18.0.0/15 is set aside for tests and never routed
-// (RFC 2544).
+// free finds an unused block, which has two addresses for hosts. The search begins at number
+// start. 198.18.0.0/15 is reserved for tests and never routed (RFC 2544).
 func free(used []network, start int) (host, vassal netip.Addr, err error) {
 	for i := range blocks {
 		base := netip.AddrFrom4([4]byte{198, 18, 0, byte(4 * ((start + i) % blocks))})
@@ -161,7 +160,7 @@ func free(used []network, start int) (host, vassal netip.Addr, err error) {
 			return host, host.Next(), nil
 		}
 	}
-	return host, vassal, errors.New("no free addresses in 198.18.0.0/24: other interfaces here have them all")
+	return host, vassal, errors.New("no free addresses in 198.18.0.0/24: interfaces of this host use all of them")
 }
 
 func overlaps(used []network, prefix netip.Prefix) bool {

@@ -1,5 +1,5 @@
-// Package pty is what the master and the program that shares a pseudoterminal say to
-// each other. It is small: the master links it.
+// Package pty defines the messages between the master and the program that shares a
+// pseudoterminal. It is small, because the master links it.
 package pty
 
 import (
@@ -12,26 +12,26 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ServeFlag is the first argument of the program that shares terminals. The
-// descriptors are what it is given beside stdio.
+// ServeFlag is the first argument of the program that shares terminals. The descriptors are
+// its own, in addition to stdio.
 const (
 	ServeFlag = "--serve"
 
-	SocketFD  = 3 // listens
-	ControlFD = 4 // tells of each worker (Give), and of the end by its own
+	SocketFD  = 3 // listens for clients
+	ControlFD = 4 // receives each worker (Give); its end ends the program
 )
 
 const atFlag = "--at="
 
-// Options say how a terminal is shared; their meaning is that of config.Terminal.
+// Options of a shared terminal, with the meaning of config.Terminal.
 type Options struct {
-	// At is where clients come, for those who look at the command line.
+	// At is the address for clients, shown in the command line.
 	At                 string
 	Log, Input, NoISig bool
 	Exec               []string
 }
 
-// Args is the command line for the options, with the name of the program.
+// Args returns the command line for the options, including the name of the program.
 func (o Options) Args(name string) []string {
 	args := []string{name, ServeFlag}
 	if o.At != "" {
@@ -48,7 +48,7 @@ func (o Options) Args(name string) []string {
 	return args
 }
 
-// ParseArgs reads what Args has made, behind ServeFlag.
+// ParseArgs parses the result of Args after ServeFlag.
 func ParseArgs(args []string) (o Options) {
 	for i, a := range args {
 		if a == "--" {
@@ -76,8 +76,7 @@ func (o *Options) flags() []flag {
 	return []flag{{"--log", &o.Log}, {"--input", &o.Input}, {"--no-isig", &o.NoISig}}
 }
 
-// Control makes both ends of what the program is told by. The caller closes them;
-// neither is inherited.
+// Control makes both ends of the control socket. The caller closes them; neither is inherited.
 func Control() (ours, theirs *os.File, err error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -86,8 +85,8 @@ func Control() (ours, theirs *os.File, err error) {
 	return os.NewFile(uintptr(pair[0]), "pty-control"), os.NewFile(uintptr(pair[1]), "pty-control"), nil
 }
 
-// Give tells of a worker: its terminal and a pidfd, whose end is that of the terminal.
-// The caller keeps its own. It does not block.
+// Give sends a worker: its terminal and its pidfd. The terminal ends when the worker does. The
+// caller keeps its own descriptors. Give does not block.
 func Give(control, terminal *os.File, worker int) error {
 	rights := unix.UnixRights(int(terminal.Fd()), worker)
 	if err := unix.Sendmsg(int(control.Fd()), []byte{1}, rights, nil, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT); err != nil {
@@ -96,8 +95,8 @@ func Give(control, terminal *os.File, worker int) error {
 	return nil
 }
 
-// Take waits for the next worker, whose descriptors are the caller's. The end is
-// io.EOF.
+// Take waits for the next worker. The caller owns its descriptors. At the end of the channel
+// it returns io.EOF.
 func Take(control *net.UnixConn) (terminal, worker *os.File, err error) {
 	data, room := make([]byte, 1), make([]byte, unix.CmsgSpace(2*4))
 	n, size, _, _, err := control.ReadMsgUnix(data, room)
@@ -119,7 +118,7 @@ func Take(control *net.UnixConn) (terminal, worker *os.File, err error) {
 		return nil, nil, fmt.Errorf("cannot take a terminal: there are %d descriptors, not two", len(fds))
 	}
 	for _, fd := range fds {
-		_ = unix.SetNonblock(fd, true) // else an end could not interrupt who reads
+		_ = unix.SetNonblock(fd, true) // otherwise an end could not interrupt the reader
 	}
 	return os.NewFile(uintptr(fds[0]), "pty"), os.NewFile(uintptr(fds[1]), "worker"), nil
 }

@@ -31,7 +31,7 @@ func TestOptionsCrossTheCommandLine(t *testing.T) {
 	}
 }
 
-// A terminal crosses to the program that shows it, and so does the end.
+// The program that shows a terminal receives it, and notices its end.
 func TestGiveAndTake(t *testing.T) {
 	ours, theirs, err := Control()
 	if err != nil {
@@ -71,7 +71,7 @@ func TestGiveAndTake(t *testing.T) {
 	if _, err := io.ReadFull(tty, said); err != nil || string(said) != "said" {
 		t.Errorf("%q, %v", said, err)
 	}
-	go tty.Close() // interrupts who reads
+	go tty.Close() // interrupts the reader
 	if _, err := tty.Read(said); err == nil {
 		t.Error("it reads on")
 	}

@@ -14,17 +14,17 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/serving"
 )
 
-// ownFormat is uWSGI's line, of which some words say nothing here.
+// ownFormat is uWSGI's line. Some of its words have no meaning here.
 const ownFormat = "[pid: %(pid)|app: -|req: -/%(reqs)] %(addr) (%(user)) {%(vars) vars in %(pktsize) bytes} [%(ctime)] %(method) %(uri) => " +
 	"generated %(rsize) bytes in %(msecs) msecs (%(proto) %(status)) %(headers) headers in %(hsize) bytes (%(switches) switches on core %(core))"
 
 // ownMicros is the same with microseconds.
 var ownMicros = strings.Replace(ownFormat, "%(msecs) msecs", "%(micros) micros", 1)
 
-// commonDate is the date of %(ltime), that of the common log format.
+// commonDate is the date of %(ltime), in the common log format.
 const commonDate = "%d/%b/%Y:%H:%M:%S %z"
 
-// accessLog writes a line for each request that is to be logged.
+// accessLog writes a line for each logged request.
 type accessLog struct {
 	serving.Log
 	to    Lines
@@ -39,7 +39,7 @@ type accessLog struct {
 // part appends a piece of the line.
 type part func(b []byte, e *entry) []byte
 
-// entry is a request as the log sees it.
+// entry is a request with the values that the log shows.
 type entry struct {
 	*exchange
 	took time.Duration
@@ -93,7 +93,7 @@ func (l *accessLog) write(x *exchange, took time.Duration) {
 		b = p(b, e)
 	}
 	b = append(b, '\n')
-	_, _ = l.to.Write(b) // a log that cannot be written must not end a server
+	_, _ = l.to.Write(b) // a failed write must not end the server
 	if l.line = b; cap(b) > 16<<10 {
 		l.line = nil
 	}
@@ -112,11 +112,10 @@ func (l *accessLog) wants(x *exchange, took time.Duration) bool {
 	return false
 }
 
-// client is the address of who asked.
+// client returns the address of the client.
 func (e *entry) client() string {
 	if e.log.ForwardedFor {
-		// The last one was put there by the proxy before this server, the others
-		// by whoever liked to.
+		// The proxy before this server added the last one; clients can add any others.
 		if all := e.r.Header.Values("X-Forwarded-For"); len(all) > 0 {
 			list := strings.Split(all[len(all)-1], ",")
 			return strings.TrimSpace(list[len(list)-1])
@@ -125,8 +124,8 @@ func (e *entry) client() string {
 	return e.variable("REMOTE_ADDR")
 }
 
-// texts are the variables that may hold what clients choose, numbers the others.
-// They are functions so that a start pays for neither.
+// texts are the variables that may contain a client's text, numbers the others. They are
+// functions, so that only servers that need them pay for them.
 func texts() map[string]func(*entry) string {
 	return map[string]func(*entry) string{
 		"uri": func(e *entry) string { return e.r.RequestURI }, "method": func(e *entry) string { return e.r.Method },
@@ -172,7 +171,7 @@ func vsz(*entry) int64 {
 
 func failures(e *entry) int64 { return int64(number(e.failed)) }
 
-// variables are those of a format.
+// variables are the variables of a format.
 type variables struct {
 	texts   map[string]func(*entry) string
 	numbers map[string]func(*entry) int64
@@ -190,7 +189,7 @@ func (v variables) part(name string) part {
 	if f, ok := v.numbers[name]; ok {
 		return func(b []byte, e *entry) []byte { return strconv.AppendInt(b, f(e), 10) }
 	}
-	// uWSGI has variables of applications as well; what is not set is a dash.
+	// uWSGI has variables of applications as well; a variable that is not set is a dash.
 	return textPart(func(*entry) string { return "" })
 }
 
@@ -204,8 +203,8 @@ func textPart(f func(*entry) string) part {
 	}
 }
 
-// appendSafe keeps what a client sends from making lines or fields of its own, and
-// from being more than text to a terminal or the journal.
+// appendSafe escapes a client's text, so that it can neither add lines or fields nor send
+// control characters to a terminal or the journal.
 func appendSafe(b []byte, s string) []byte {
 	for len(s) > 0 {
 		r, n := utf8.DecodeRuneInString(s)

@@ -14,7 +14,7 @@ func TestAccessLog(t *testing.T) {
 	files := tree(t, map[string]string{"a": "12345", "empty": ""})
 	for name, c := range map[string]struct {
 		log  serving.Log
-		want string // each line, joined by |
+		want string // all lines, joined by |
 	}{
 		"variables": {
 			serving.Log{Format: `%(method) %(uri) %(proto) %(status) %(rsize) "%(referer)" "%(uagent)" %(host) %(user) %(var.HTTP_X) %(nosuch) 100%`},
@@ -74,7 +74,7 @@ func TestStrftime(t *testing.T) {
 	}
 }
 
-// The server's memory and its place among the workers are known.
+// The server's memory and its number among the workers are known.
 func TestLogOfTheProcess(t *testing.T) {
 	s := start(t, serving.Options{CheckStatic: []string{tree(t, map[string]string{"a": ""})}, Log: serving.Log{Format: "%(rss) %(vsz) %(rssM) %(vszM) %(wid)"}})
 	s.get("/a")
@@ -88,7 +88,7 @@ func TestLogOfTheProcess(t *testing.T) {
 	}
 }
 
-// TestLogOfHostileBytes: only text that can be seen is written as it is.
+// TestLogOfHostileBytes: only printable text is written unescaped.
 func TestLogOfHostileBytes(t *testing.T) {
 	for text, want := range map[string]string{
 		"/ä/€/😀 x":           "/ä/€/😀 x",

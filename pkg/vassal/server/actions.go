@@ -14,7 +14,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/serving"
 )
 
-// make turns what was written into an action.
+// make compiles a route to an action.
 func (k *kit) make(r serving.Route) (action, error) {
 	switch r.Action {
 	case "addheader":
@@ -71,8 +71,8 @@ func (k *kit) make(r serving.Route) (action, error) {
 	return nil, fmt.Errorf("unknown action %q", r.Action)
 }
 
-// safeHeader keeps a client from adding headers of its own, or what can be in none
-// (RFC 9110, section 5.5), by what a reference takes from the request.
+// safeHeader removes characters that a header cannot contain (RFC 9110, section 5.5), so that
+// a client cannot add headers of its own by a reference to the request.
 func safeHeader(line string) [2]string {
 	return header(strings.Map(func(r rune) rune {
 		if r < ' ' && r != '\t' || r == 0x7f {
@@ -91,10 +91,10 @@ func addVar(x *exchange, arg string) verdict {
 	return next
 }
 
-// answerBreak ends the request, with a status and a text if they are given. Without
-// a status uWSGI closes the connection without a word; a client is better told. It
-// writes the text into the status line (core/routing.c), which HTTP/2 has no place
-// for and no client shows: here it is the body.
+// answerBreak ends the request, with a status and a text if they are given. Without a status
+// uWSGI closes the connection silently; this server sends an answer. uWSGI writes the text
+// into the status line (core/routing.c), which HTTP/2 does not have and clients do not show:
+// here it is the body.
 func answerBreak(x *exchange, arg string) verdict {
 	code, text, _ := strings.Cut(arg, " ")
 	status, err := strconv.Atoi(code)
@@ -113,8 +113,7 @@ func answerBreak(x *exchange, arg string) verdict {
 	return done
 }
 
-// answerStatus answers with a status and its name, as uWSGI's return and
-// break-with-status do.
+// answerStatus answers with a status and its name, as uWSGI's return and break-with-status do.
 func answerStatus(x *exchange, arg string) verdict {
 	code, _, _ := strings.Cut(arg, " ")
 	status, err := strconv.Atoi(code)
@@ -133,7 +132,7 @@ func answerStatus(x *exchange, arg string) verdict {
 	return done
 }
 
-// harakiri bounds the time of this request, in place of request-timeout; 0: not at all.
+// harakiri sets the time limit of this request, in place of request-timeout; 0: no limit.
 func harakiri(x *exchange, arg string) verdict {
 	seconds, _ := strconv.ParseUint(arg, 10, 31)
 	x.within(time.Duration(seconds) * time.Second)
@@ -146,14 +145,14 @@ func send(x *exchange, arg string) verdict {
 	return next
 }
 
-// setMethod makes the request one of another method.
+// setMethod changes the method of the request.
 func setMethod(x *exchange, arg string) verdict {
 	x.r = x.r.WithContext(x.r.Context())
 	x.r.Method = arg
 	return next
 }
 
-// expires sets the header from a file's time, a given one, or now.
+// expires sets the header from a file's time, a given time, or now.
 func (k *kit) expires(r serving.Route) (action, error) {
 	if _, err := serving.ParseExpires(r.Arg); err != nil {
 		return nil, err
@@ -181,7 +180,7 @@ func (k *kit) expires(r serving.Route) (action, error) {
 	}, nil
 }
 
-// pass hands the request to another server: `http:ADDRESS[,HOST]` or `uwsgi:ADDRESS[,…]`.
+// pass passes the request to another server: `http:ADDRESS[,HOST]` or `uwsgi:ADDRESS[,…]`.
 func (k *kit) pass(r serving.Route) (action, error) {
 	address, host, _ := strings.Cut(r.Arg, ",")
 	p, err := newProxy(nil, k.trust, k.log)
@@ -200,7 +199,7 @@ func (k *kit) pass(r serving.Route) (action, error) {
 	return func(x *exchange, arg string) verdict {
 		address, named, _ := strings.Cut(arg, ",")
 		t, err := parseTarget(address)
-		if r.Action == "uwsgi" { // behind the address stand modifiers, which name plugins
+		if r.Action == "uwsgi" { // modifiers after the address name plugins, and are dropped
 			t.protocol, named = "uwsgi", x.r.Host
 		}
 		if err != nil {
@@ -224,8 +223,8 @@ func redirect(status int) action {
 	}
 }
 
-// safePlace writes what can be in no URI (RFC 3986) by its code: references are
-// decoded, and to a browser a backslash can begin the name of another host.
+// safePlace percent-encodes characters that a URI cannot contain (RFC 3986): references are
+// decoded, and browsers read a backslash as the start of another host's name.
 func safePlace(place string) string {
 	var b strings.Builder
 	for i := range len(place) {
@@ -257,9 +256,9 @@ func setPath(x *exchange, arg string) verdict {
 	return next
 }
 
-// static answers with one file. The part of its path before the first reference
-// is the directory that a client cannot leave; without that part it may only
-// name files in the safe directories.
+// static answers with one file. The part of its path before the first reference is the
+// directory that a client cannot leave; without that part it may only name files in the safe
+// directories.
 func (k *kit) static(r serving.Route) (action, error) {
 	base, _, variable := strings.Cut(r.Arg, "$")
 	if dir := path.Dir(base + "x"); variable && path.IsAbs(base) && dir != "/" {

@@ -9,14 +9,14 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/serving"
 )
 
-// answers is what requests are answered with, in this order: rules, files,
-// programs, other servers, the command behind this one.
+// answers are the sources of answers, in this order: rules, files, programs, other servers,
+// the command behind this server.
 type answers struct {
 	rules  rules
 	files  files
 	cgi    []program
 	proxy  *proxy // to http-to
-	behind *proxy // to the command that this server stands before
+	behind *proxy // to the command behind this server
 	always [][2]string
 	limit  int64
 }
@@ -69,7 +69,7 @@ func header(line string) [2]string {
 
 func (a *answers) answer(x *exchange) {
 	x.adds = append(x.adds, a.always...)
-	if x.r.Method == http.MethodOptions && x.r.RequestURI == "*" { // asks for the server, of which there is nothing to tell
+	if x.r.Method == http.MethodOptions && x.r.RequestURI == "*" { // asks about the server itself, which has no information to give
 		x.Header().Set("Content-Length", "0")
 		x.WriteHeader(http.StatusOK)
 		return
@@ -109,7 +109,7 @@ func (a *answers) answer(x *exchange) {
 	x.refuse(http.StatusNotFound)
 }
 
-// wrap says what could not be set up.
+// wrap names the part that could not be set up.
 func wrap(what, name string, err error) error {
 	if err == nil {
 		return nil

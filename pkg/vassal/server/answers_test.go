@@ -22,7 +22,7 @@ import (
 
 var nullLog = slog.New(slog.DiscardHandler)
 
-// testExchange is a request without a connection; nil for a target that is none.
+// testExchange is a request without a connection; nil for an invalid target.
 func testExchange(target string) *exchange {
 	u, err := url.ParseRequestURI(target)
 	if err != nil || !strings.HasPrefix(u.Path, "/") {

@@ -16,12 +16,12 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/serving"
 )
 
-// maxProven bounds the passwords that are remembered as right: to check one
-// costs, on purpose, much time.
+// maxProven limits the number of verified passwords that are remembered: verifying a password
+// is slow by design.
 const maxProven = 128
 
-// basicAuth lets nobody through without a name and a password: those of the
-// rule, or of a file made by htpasswd. An empty list lets nobody through.
+// basicAuth requires a name and a password, from the rule or from a file of htpasswd. An empty
+// list denies all requests.
 func (k *kit) basicAuth(r serving.Route) (action, error) {
 	realm, who, _ := strings.Cut(r.Arg, ",")
 	check := func(_, _ string) bool { return false }
@@ -38,7 +38,7 @@ func (k *kit) basicAuth(r serving.Route) (action, error) {
 		}
 		check = func(u, p string) bool {
 			if err := list.refresh(); err != nil {
-				k.log.Error("nobody is let in", "error", err)
+				k.log.Error("cannot read the password file; all logins are denied", "error", err)
 				return false
 			}
 			return list.match(u, p)
@@ -59,8 +59,8 @@ func (k *kit) basicAuth(r serving.Route) (action, error) {
 	}, nil
 }
 
-// passwords is a file made by htpasswd, read again when it changes. Plain text in
-// it does not count.
+// passwords is a file of htpasswd, read again when it changes. Entries in plain text are
+// ignored.
 type passwords struct {
 	file string
 
@@ -70,7 +70,7 @@ type passwords struct {
 	proven map[[sha256.Size]byte]bool
 }
 
-// schemes are those of which a file may be made.
+// schemes are the accepted formats of an entry.
 var schemes = []htpasswd.PasswdParser{
 	htpasswd.AcceptMd5, htpasswd.AcceptSha, htpasswd.AcceptSsha, htpasswd.AcceptBcrypt, htpasswd.AcceptCryptSha, htpasswd.RejectPlain,
 }

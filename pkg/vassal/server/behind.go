@@ -19,11 +19,11 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/serving"
 )
 
-// heldPrefix begins the address of a socket that is reached by a descriptor of this
-// process.
+// heldPrefix begins the address of a socket that is reached by a descriptor of this process.
 const heldPrefix = "/proc/self/fd/"
 
-// behindOf returns where requests of a socket go that nothing else answers; nil: nowhere.
+// behindOf returns the target for requests of a socket that no other source answers; nil:
+// none.
 func behindOf(b serving.Behind) (*target, error) {
 	if b == (serving.Behind{}) {
 		return nil, nil
@@ -33,14 +33,14 @@ func behindOf(b serving.Behind) (*target, error) {
 		if err != nil {
 			return nil, fmt.Errorf("cannot use descriptor %q: %w", number, err)
 		}
-		syscall.CloseOnExec(fd) // no program that is run by CGI may have it
+		syscall.CloseOnExec(fd) // CGI programs must not inherit it
 	}
 	t, err := parseTarget(b.Address)
 	t.protocol, t.own = b.Protocol, true
 	return &t, err
 }
 
-// roundTrip sends a request on, in the protocol of its target.
+// roundTrip passes a request on in the protocol of its target.
 type roundTrip struct {
 	dial func(ctx context.Context, t target) (net.Conn, error)
 	http http.RoundTripper
@@ -72,8 +72,8 @@ func (r roundTrip) RoundTrip(out *http.Request) (*http.Response, error) {
 	return answer, nil
 }
 
-// exchangeUwsgi writes a request and reads the head of its answer, which may come before
-// the body was taken.
+// exchangeUwsgi writes a request and reads the head of its answer, which may come before the
+// whole body is sent.
 func exchangeUwsgi(conn net.Conn, packet []byte, out *http.Request) (*http.Response, error) {
 	if _, err := conn.Write(packet); err != nil {
 		return nil, err
@@ -85,7 +85,7 @@ func exchangeUwsgi(conn net.Conn, packet []byte, out *http.Request) (*http.Respo
 			_, err = io.Copy(conn, out.Body)
 			out.Body.Close()
 		}
-		if err != nil { // a program would take half a body for a whole one
+		if err != nil { // a program would accept an incomplete body as complete
 			conn.Close()
 		}
 		sent <- err
@@ -105,7 +105,7 @@ func exchangeUwsgi(conn net.Conn, packet []byte, out *http.Request) (*http.Respo
 	return nil, err
 }
 
-// endOfConn is a body with whose end its connection ends.
+// endOfConn is a body that closes its connection at its end.
 type endOfConn struct {
 	io.ReadCloser
 	conn net.Conn
@@ -117,8 +117,8 @@ func (b *endOfConn) Close() error {
 	return errors.Join(b.ReadCloser.Close(), b.conn.Close())
 }
 
-// packetOf writes the variables of a request: those that a frontend has sent by a protocol
-// that has some, and otherwise CGI's (RFC 3875), as uWSGI's router does.
+// packetOf encodes the variables of a request: the frontend's own when its protocol has
+// variables, otherwise the CGI variables (RFC 3875), as uWSGI's router does.
 func packetOf(x *exchange, out *http.Request) ([]byte, error) {
 	if out.ContentLength < 0 {
 		return nil, errLength
@@ -129,13 +129,13 @@ func packetOf(x *exchange, out *http.Request) ([]byte, error) {
 	}
 	delete(vars, "HTTP_CONTENT_TYPE")
 	delete(vars, "HTTP_CONTENT_LENGTH")
-	delete(vars, "HTTP_PROXY") // programs take it for a setting (CVE-2016-5385)
+	delete(vars, "HTTP_PROXY") // programs would read it as a setting (CVE-2016-5385)
 	for _, name := range cgiNames {
 		vars[name] = x.variable(name)
 	}
 	vars["PATH_INFO"] = x.r.URL.Path // as the client has it
 	for _, name := range []string{"HTTPS", "HTTP_HOST", "REMOTE_USER"} {
-		if vars[name] == "" { // programs ask whether it is there
+		if vars[name] == "" { // programs test whether it exists
 			delete(vars, name)
 		}
 	}
@@ -151,7 +151,7 @@ func packetOf(x *exchange, out *http.Request) ([]byte, error) {
 	return writePacket(vars)
 }
 
-// hostOf is a host without its port.
+// hostOf returns a host without its port.
 func hostOf(host string) string {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		return name
@@ -159,7 +159,7 @@ func hostOf(host string) string {
 	return host
 }
 
-// portOf is the port at which a request came, or where that is none the usual one.
+// portOf returns the port of a request, or the default port.
 func portOf(r *http.Request) string {
 	at, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 	if tcp, ok := at.(*net.TCPAddr); ok {
@@ -171,8 +171,7 @@ func portOf(r *http.Request) string {
 	return "80"
 }
 
-// errLength is about a body that could only be sent on by a protocol that needs to know
-// its length before.
+// errLength is returned for a body of unknown length when the protocol needs the length first.
 var errLength = errors.New("the body has no length")
 
 // cgiNames are the variables that each request has.
@@ -181,7 +180,7 @@ var cgiNames = []string{
 	"REMOTE_USER", "CONTENT_TYPE", "CONTENT_LENGTH", "HTTPS", "REQUEST_SCHEME",
 }
 
-// writePacket writes variables as readPacket reads them.
+// writePacket writes variables in the format of readPacket.
 func writePacket(vars map[string]string) ([]byte, error) {
 	data := make([]byte, 4, 4096)
 	for name, value := range vars {
@@ -200,5 +199,5 @@ func writePacket(vars map[string]string) ([]byte, error) {
 	return data, nil
 }
 
-// errHeaders is about headers that the uwsgi protocol cannot carry.
+// errHeaders is returned for headers that the uwsgi protocol cannot carry.
 var errHeaders = errors.New("the headers are longer than 64 KiB")

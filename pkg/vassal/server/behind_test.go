@@ -17,8 +17,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/serving"
 )
 
-// uwsgiApp answers by the uwsgi protocol with some of the variables and the body's size,
-// and to /broken with nothing.
+// uwsgiApp answers by the uwsgi protocol with some of the variables and the body's size, and
+// to /broken with nothing.
 func uwsgiApp(t *testing.T) (address string) {
 	t.Helper()
 	l, err := net.Listen("unix", filepath.Join(t.TempDir(), "s"))
@@ -48,7 +48,7 @@ func uwsgiApp(t *testing.T) (address string) {
 	return l.Addr().String()
 }
 
-// before is what a server is told that stands before some others.
+// before returns the options of a server that stands before other servers.
 func before(t *testing.T, o serving.Options, behind ...serving.Behind) serving.Options {
 	t.Helper()
 	for _, b := range behind {
@@ -101,7 +101,7 @@ func TestPassesOnByUwsgi(t *testing.T) {
 	}
 }
 
-// TestPassesOnByHTTP: to its own command the server is no further proxy.
+// TestPassesOnByHTTP: for its own command the server is not an additional proxy.
 func TestPassesOnByHTTP(t *testing.T) {
 	app := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -126,7 +126,7 @@ func TestPassesOnByHTTP(t *testing.T) {
 	}
 }
 
-// uwsgiSleeper answers by the uwsgi protocol after the time that is the query.
+// uwsgiSleeper answers by the uwsgi protocol after the time in the query.
 func uwsgiSleeper(t *testing.T) (address string) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -150,5 +150,5 @@ func uwsgiSleeper(t *testing.T) (address string) {
 	return l.Addr().String()
 }
 
-// value is a text without a place.
+// value is a text without a position.
 func value(text string) option.Value { return option.Value{Text: text} }

@@ -13,15 +13,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tally is what one server counts. It may lie in memory that the vassal's servers
-// share, and whoever comes after a dead one counts on. The zero value is free.
+// tally holds the counters of one server. It may lie in memory that the vassal's servers
+// share; the successor of a dead server continues its counters. The zero value is free.
 type tally struct {
 	pid       atomic.Int64 // zero: free
 	spawns    atomic.Int64
 	born      atomic.Int64 // seconds since the epoch
 	accepting atomic.Int64
 	requests  atomic.Int64
-	before    atomic.Int64 // of these, by those that are dead
+	before    atomic.Int64 // of these, by dead predecessors
 	active    atomic.Int64
 	static    atomic.Int64
 	routed    atomic.Int64
@@ -32,10 +32,10 @@ type tally struct {
 	_         [3]int64
 }
 
-// board is a place for each server of a vassal.
+// board has a place for each server of a vassal.
 type board []tally
 
-// boardOf makes a board of memory. Without any it has a place for one.
+// boardOf makes a board in memory. Without memory it has one place.
 func boardOf(memory []byte) board {
 	if len(memory) == 0 {
 		return make(board, 1)
@@ -43,8 +43,8 @@ func boardOf(memory []byte) board {
 	return unsafe.Slice((*tally)(unsafe.Pointer(unsafe.SliceData(memory))), len(memory)/int(unsafe.Sizeof(tally{})))
 }
 
-// take finds a place that is free, or whose server is dead, and its number from 1.
-// Where there is none the server counts for itself.
+// take finds a place that is free, or whose server is dead, and its number from 1. When there
+// is none the server has counters of its own.
 func (b board) take() (t *tally, place int64) {
 	own := int64(os.Getpid())
 	for i := range b {
@@ -68,10 +68,10 @@ func (t *tally) begin() {
 	t.accepting.Store(1)
 }
 
-// free gives the place back.
+// free releases the place.
 func (t *tally) free() { t.pid.Store(0) }
 
-// lives reports whether there is a process.
+// lives reports whether a process exists.
 func lives(pid int64) bool { return !errors.Is(unix.Kill(int(pid), 0), unix.ESRCH) }
 
 func (t *tally) end(x *exchange, took time.Duration) {
@@ -84,7 +84,7 @@ func (t *tally) end(x *exchange, took time.Duration) {
 	t.busy.Add(took.Microseconds())
 }
 
-// worker tells of one server.
+// worker returns the statistics of one server.
 func (t *tally) worker(id int) workerStats {
 	requests, running := t.requests.Load(), t.busy.Load()
 	rss, vsz := memoryOf(t.pid.Load())
@@ -102,7 +102,7 @@ func (t *tally) worker(id int) workerStats {
 	return w
 }
 
-// memoryOf is the resident and the virtual size of a process, in bytes
+// memoryOf returns the resident and the virtual size of a process, in bytes
 // (proc_pid_statm(5)).
 func memoryOf(pid int64) (rss, vsz int64) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))

@@ -26,14 +26,14 @@ import (
 )
 
 const (
-	// cgiHeaders bounds the headers of a program's answer.
+	// cgiHeaders limits the headers of a program's answer, in bytes.
 	cgiHeaders = 64 << 10
-	// cgiGoodbye is how long what a program leaves behind may keep its output.
+	// cgiGoodbye is how long processes that a program leaves behind may keep its output open.
 	cgiGoodbye = 5 * time.Second
 )
 
-// program runs programs of a directory by CGI (RFC 3875). net/http/cgi is not
-// used because it cannot end a program that takes too long.
+// program runs the programs of a directory by CGI (RFC 3875). net/http/cgi is not used because
+// it cannot end a program that takes too long.
 type program struct {
 	mount   string // without a slash at the end
 	root    *directory
@@ -55,7 +55,7 @@ type script struct {
 	info string // PATH_INFO
 }
 
-// serve runs the program of a path, if there is one, and returns false if not.
+// serve runs the program of a path, and returns false when there is none.
 func (p program) serve(x *exchange) bool {
 	rest, ok := below(x.path, p.mount)
 	if !ok {
@@ -87,7 +87,7 @@ func (p program) allowed(file string) bool {
 	return len(p.exts) == 0 || slices.ContainsFunc(p.exts, func(e string) bool { return strings.HasSuffix(file, e) })
 }
 
-// find walks down the path to the first file. What follows is PATH_INFO.
+// find walks down the path to the first file. The rest is PATH_INFO.
 func (p program) find(rest string) (s script, ok bool) {
 	if p.root.file != "" {
 		s = script{file: filepath.Join(p.root.path, p.root.file), name: p.mount}
@@ -123,7 +123,7 @@ func (p program) find(rest string) (s script, ok bool) {
 	return s, false
 }
 
-// look says whether something is there, inside the tree, and a directory.
+// look reports whether a name exists in the tree, and whether it is a directory.
 func (p program) look(name string) (dir, ok bool) {
 	file, info, err := p.root.open(name)
 	if err != nil {
@@ -166,12 +166,13 @@ func (p program) run(x *exchange, s script, command []string) {
 	p.conclude(x, s, body.fault.Load(), err, ended)
 }
 
-// wholeBody is the input of a program. It ends when the body does, or else not before
-// the program, which is ended then: it would take half a body for a whole one.
+// wholeBody is the input of a program. At the end of a complete body it ends. After an
+// incomplete body it stays open until the program has been killed: the program would accept an
+// incomplete body as complete.
 type wholeBody struct {
-	from  io.Reader // nil: there is none
+	from  io.Reader // nil: no body
 	end   func()
-	over  chan struct{} // closed when the program has no more to say
+	over  chan struct{} // closed when the program sends no more
 	fault atomic.Pointer[bodyError]
 }
 
@@ -188,12 +189,12 @@ func (b *wholeBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// bodyError is why the input of a program did not come.
+// bodyError is the reason why the body did not arrive.
 type bodyError struct{ error }
 
 func (e bodyError) Unwrap() error { return e.error }
 
-// status is what the client is told.
+// status is the status that the client gets.
 func (e bodyError) status() int {
 	var large *http.MaxBytesError
 	switch {
@@ -205,8 +206,8 @@ func (e bodyError) status() int {
 	return http.StatusBadRequest
 }
 
-// conclude handles an answer that is not complete: the program failed, or was ended
-// because its client is gone or the time is over, which is logged with the request.
+// conclude handles an incomplete answer: the program failed, or was killed because its client
+// is gone or its time is over. The reason is logged with the request.
 func (p program) conclude(x *exchange, s script, body *bodyError, err, ended error) {
 	cause := context.Cause(x.r.Context())
 	var exit *exec.ExitError
@@ -219,7 +220,7 @@ func (p program) conclude(x *exchange, s script, body *bodyError, err, ended err
 		status = http.StatusGatewayTimeout
 	case body != nil:
 		status = body.status()
-		p.log.Info("the body for a program did not come", "program", s.file, "error", body)
+		p.log.Info("the body for a program did not arrive", "program", s.file, "error", body)
 	case cause != nil, err != nil && x.failed:
 		p.log.Info("the client of a program is gone", "program", s.file)
 	case err != nil:
@@ -228,12 +229,12 @@ func (p program) conclude(x *exchange, s script, body *bodyError, err, ended err
 		return
 	}
 	if x.status != 0 {
-		panic(http.ErrAbortHandler) // else the client would take it for complete
+		panic(http.ErrAbortHandler) // otherwise the client would accept it as complete
 	}
 	x.refuse(status)
 }
 
-// relay sends the answer of a program on.
+// relay passes on the answer of a program.
 func relay(x *exchange, out io.Reader) error {
 	limited := &io.LimitedReader{R: out, N: cgiHeaders}
 	lines := bufio.NewReader(limited)
@@ -269,11 +270,11 @@ func relay(x *exchange, out io.Reader) error {
 	return err
 }
 
-// hopByHop are headers about a connection, of which a program knows nothing: HTTP/2
-// forbids them (RFC 9113, section 8.2.2).
+// hopByHop are headers of a connection, which programs do not know: HTTP/2 forbids them (RFC
+// 9113, section 8.2.2).
 var hopByHop = []string{"Connection", "Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Transfer-Encoding", "Upgrade"}
 
-// flusher sends what it gets at once: a program may take its time in between.
+// flusher sends its input at once: a program may pause between two writes.
 type flusher struct{ x *exchange }
 
 func (f flusher) Write(b []byte) (int, error) {
@@ -284,8 +285,8 @@ func (f flusher) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// environ is the environment of a program (RFC 3875, section 4.1). Of the
-// server's own it gets what programs are found by.
+// environ returns the environment of a program (RFC 3875, section 4.1). From the server's own
+// environment it contains only the variables by which programs are found.
 func (p program) environ(x *exchange, s script) []string {
 	env := []string{"PATH=" + cmp.Or(os.Getenv("PATH"), "/usr/local/bin:/usr/bin:/bin")}
 	for _, e := range os.Environ() {
@@ -326,7 +327,7 @@ func (p program) environ(x *exchange, s script) []string {
 			continue
 		}
 		if strings.ContainsRune(name, '_') {
-			continue // could stand for another header
+			continue // it could be mistaken for another header
 		}
 		glue := ", "
 		if upper == "COOKIE" {
@@ -340,8 +341,8 @@ func (p program) environ(x *exchange, s script) []string {
 	return append(env, frontendVars(x.proto.vars, env)...)
 }
 
-// frontendVars are those that a frontend sends for programs, such as nginx by
-// uwsgi_param. They replace nothing that is there, and say nothing to ld.so(8).
+// frontendVars returns the variables that a frontend sends for programs, such as nginx by
+// uwsgi_param. They replace no existing variable, and none of them has an effect on ld.so(8).
 func frontendVars(vars map[string]string, env []string) (more []string) {
 	if len(vars) == 0 {
 		return nil

@@ -18,36 +18,36 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// lastCall is how long a socket is still accepted from after the end of
-// accepting: what waits in its queue would be reset if nobody else shares it.
+// lastCall is how long a socket is still accepted from after the end of accepting: the kernel
+// would reset the connections in its queue when no other process shares the socket.
 const lastCall = 50 * time.Millisecond
 
-// sendStep bounds what is sent in one go, so that a deadline is about progress.
+// sendStep limits the bytes of one write, so that a deadline measures progress.
 const sendStep = 1 << 20
 
-// errDrained is what Accept returns when the last call is over.
+// errDrained is returned by Accept after the last call.
 var errDrained = errors.New("no longer accepting")
 
-// connections are the open ones of a server.
+// connections are the open connections of a server.
 type connections struct {
 	mu   sync.Mutex
 	open map[*conn]struct{}
 }
 
-// conn is a connection whose client must keep taking what is sent.
+// conn is a connection whose client must keep reading.
 type conn struct {
 	net.Conn
 	owner   *connections
 	timeout time.Duration
-	idle    atomic.Int64 // since when it is between requests, in nanoseconds of Unix time; 0: it is not
+	idle    atomic.Int64 // the start of the time between two requests, in nanoseconds of Unix time; 0: a request is in progress
 	fresh   atomic.Bool  // something was read since it became idle
-	h2      atomic.Bool  // its end is the business of net/http
+	h2      atomic.Bool  // HTTP/2: net/http closes it
 
-	// refused is told of answers that net/http gives itself, to what is no request.
-	// Nil: the connection speaks another protocol.
+	// called for answers that net/http itself gives to invalid requests. Nil: the connection
+	// speaks another protocol.
 	refused   func(c *conn, status int)
-	behind    *target     // where its requests go that nothing else answers; nil: nowhere
-	begun     atomic.Bool // there was, or is, a request
+	behind    *target     // target of requests that no other source answers; nil: none
+	begun     atomic.Bool // it has or had a request
 	answering atomic.Bool // a handler has it
 }
 
@@ -69,9 +69,9 @@ func (c *connections) remove(n *conn) {
 	delete(c.open, n)
 }
 
-// leave closes connections that are between requests for as long as the grace,
-// but not one on which a request has arrived meanwhile. It returns how many are
-// open, and how many of those speak HTTP/2, which net/http ends.
+// leave closes connections that have been between requests for the grace, unless a request has
+// arrived in the meantime. It returns the number of open connections, and the number of these
+// that speak HTTP/2, which net/http closes.
 func (c *connections) leave(since time.Time, grace time.Duration) (open, h2 int) {
 	c.mu.Lock()
 	var idle []*conn
@@ -117,8 +117,8 @@ func (c *conn) Write(b []byte) (int, error) {
 	return c.Conn.Write(b)
 }
 
-// refusal is the status of an answer, or zero. Of one in TLS there is only the size of
-// its record to see, which is more than that of an alert.
+// refusal returns the status of an answer, or zero. Of an answer in TLS only the size of its
+// record is visible, which is larger than an alert.
 func refusal(b []byte) (status int) {
 	if text, ok := bytes.CutPrefix(b, []byte("HTTP/1.1 ")); ok && len(text) > 3 {
 		status, _ = strconv.Atoi(string(text[:3]))
@@ -131,7 +131,7 @@ func refusal(b []byte) (status int) {
 // recordData is the type of a TLS record with data (RFC 8446, section 5.1).
 const recordData = 23
 
-// ReadFrom keeps sendfile(2) possible.
+// ReadFrom lets the kernel use sendfile(2).
 func (c *conn) ReadFrom(r io.Reader) (n int64, err error) {
 	limited, ok := r.(*io.LimitedReader)
 	to, can := c.Conn.(io.ReaderFrom)
@@ -155,7 +155,7 @@ func (c *conn) ReadFrom(r io.Reader) (n int64, err error) {
 
 type writerOnly struct{ io.Writer }
 
-// CloseWrite lets net/http say goodbye before it stops reading.
+// CloseWrite lets net/http close the sending side before it stops reading.
 func (c *conn) CloseWrite() error {
 	if half, ok := c.Conn.(interface{ CloseWrite() error }); ok {
 		return half.CloseWrite()
@@ -169,7 +169,7 @@ func (c *conn) Close() error {
 	return err
 }
 
-// setIdle notes the begin and the end of requests.
+// setIdle records the start and the end of requests.
 func (c *conn) setIdle(idle bool) {
 	if !idle {
 		c.idle.Store(0)
@@ -184,7 +184,7 @@ func (c *conn) setIdle(idle bool) {
 func note(n net.Conn, state http.ConnState) {
 	c := connOf(n)
 	if c == nil || state == http.StateNew {
-		return // it is idle from the start
+		return // a new connection is idle already
 	}
 	if secure, ok := n.(*tls.Conn); ok && secure.ConnectionState().NegotiatedProtocol == "h2" {
 		c.h2.Store(true)
@@ -193,7 +193,7 @@ func note(n net.Conn, state http.ConnState) {
 	c.setIdle(state == http.StateIdle)
 }
 
-// connOf is the connection below one that net/http has, or nil.
+// connOf returns the conn below a connection of net/http, or nil.
 func connOf(n net.Conn) *conn {
 	if secure, ok := n.(*tls.Conn); ok {
 		n = secure.NetConn()
@@ -202,7 +202,7 @@ func connOf(n net.Conn) *conn {
 	return c
 }
 
-// connKey is where a request keeps its conn.
+// connKey is the context key of a request's conn.
 type connKey struct{}
 
 func keepConn(ctx context.Context, n net.Conn) context.Context {
@@ -224,13 +224,13 @@ func unread(n net.Conn) bool {
 	return err == nil && waiting > 0
 }
 
-// listener hands out conns and can be told to stop without a connection lost.
+// listener returns conns, and can be stopped without losing a connection.
 type listener struct {
 	net.Listener
 	conns   *connections
 	timeout time.Duration
-	refused func(c *conn, status int) // that of its connections
-	behind  *target                   // that of its connections
+	refused func(c *conn, status int) // of its connections
+	behind  *target                   // of its connections
 }
 
 func (l *listener) Accept() (net.Conn, error) {
@@ -246,7 +246,7 @@ func (l *listener) Accept() (net.Conn, error) {
 	return c, nil
 }
 
-// acceptSoon accepts as Accept does, but waits out being short of descriptors.
+// acceptSoon accepts as Accept does, but retries when descriptors are exhausted.
 func (l *listener) acceptSoon() (*conn, error) {
 	for wait := 5 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		n, err := l.Accept()

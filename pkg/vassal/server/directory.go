@@ -10,17 +10,17 @@ import (
 	"syscall"
 )
 
-// directory is a tree out of which nothing leads, neither by dots nor by links
-// (os.Root), except into the trees that are declared safe. It is opened once.
+// directory is a tree that neither dots nor links can leave (os.Root), except into the trees
+// that are declared safe. It is opened once.
 type directory struct {
 	root *os.Root
 	path string // absolute and without links
-	file string // not empty: only this file of it
+	file string // not empty: only this file of the directory is accessible
 	safe []*directory
 }
 
-// openDirectory opens a directory, or the directory of a file of which only that
-// may be seen.
+// openDirectory opens a directory. For a file it opens its directory, in which only that file
+// is accessible.
 func openDirectory(name string, safe []*directory) (*directory, error) {
 	real, err := filepath.EvalSymlinks(name)
 	if err != nil {
@@ -47,8 +47,8 @@ func (d *directory) close() {
 	}
 }
 
-// open opens a file by its path below the directory, without waiting for the
-// other end of a FIFO. An empty name is the directory itself, or its only file.
+// open opens a file by its path below the directory, without waiting for the other end of a
+// FIFO. An empty name is the directory itself, or its only file.
 func (d *directory) open(name string) (*os.File, fs.FileInfo, error) {
 	switch {
 	case d.file != "" && name != "":
@@ -71,9 +71,9 @@ func (d *directory) open(name string) (*os.File, fs.FileInfo, error) {
 	return f, info, err
 }
 
-// follow opens what a link leads to, if that is inside this tree or a safe one:
-// os.Root refuses absolute links even if they stay inside. What is opened is
-// opened below a root again, so a link that changes meanwhile gains nothing.
+// follow opens the target of a link when that is inside this tree or a safe one: os.Root
+// refuses absolute links even when they stay inside. It opens the target below a root again,
+// so a link that changes in the meantime gains nothing.
 func (d *directory) follow(name string, cause error) (*os.File, error) {
 	if errors.Is(cause, fs.ErrNotExist) || errors.Is(cause, fs.ErrPermission) {
 		return nil, cause
@@ -90,7 +90,7 @@ func (d *directory) follow(name string, cause error) (*os.File, error) {
 	return nil, fs.ErrNotExist
 }
 
-// below returns the part of a path behind a directory it is in.
+// below returns the part of a path below a directory that contains it.
 func below(name, dir string) (rest string, ok bool) {
 	dir = strings.TrimRight(dir, "/")
 	rest, ok = strings.CutPrefix(name, dir)

@@ -17,14 +17,14 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/serving"
 )
 
-// exchange is one request and what has become of it.
+// exchange is one request and the state of its answer.
 type exchange struct {
 	http.ResponseWriter
 	r       *http.Request
 	path    string // decoded, without dots and double slashes; keeps a slash at the end
 	started time.Time
 	proto   protocolInfo
-	behind  *target // where it goes when nothing else answers; nil: nowhere
+	behind  *target // target when no other source answers; nil: none
 
 	status    int
 	size      int64 // of the body
@@ -33,27 +33,27 @@ type exchange struct {
 	vars      map[string]string // of addvar
 	adds      [][2]string       // headers that routes add
 	deletes   []string
-	patience  time.Duration // for the client to take what is sent, where the connection cannot tell: in HTTP/2; 0: none
+	patience  time.Duration // time for the client to read, when the connection cannot measure it, as in HTTP/2; 0: no limit
 	draining  func() bool
-	broken    atomic.Bool // the body ended too early: the connection is of no use any more
+	broken    atomic.Bool // the body ended too early: the connection cannot be used again
 	web       bool        // HTTP itself, not another protocol
 	secret    bool        // not logged
 	pages     []serving.Page
-	unlimited context.Context    // of the request as it came
-	limited   context.CancelFunc // ends the bound of its time; nil: it has none
+	unlimited context.Context    // of the request before any time limit
+	limited   context.CancelFunc // cancels the time limit; nil: none
 	static    bool
 	routed    bool
-	failed    bool // the client did not take it all
+	failed    bool // the client did not receive all of it
 }
 
-// protocolInfo is what a frontend tells by a protocol that is not HTTP: variables of
-// its own choice, and for the uwsgi protocol the size of all and how many they are.
+// protocolInfo is the additional information of a frontend by a protocol other than HTTP:
+// variables of the frontend's choice, and for the uwsgi protocol their total size and number.
 type protocolInfo struct {
 	size, count int
 	vars        map[string]string
 }
 
-// WriteHeader sends the headers, with what is to be added to all.
+// WriteHeader sends the headers, with the headers that are added to all answers.
 func (x *exchange) WriteHeader(status int) {
 	if x.status != 0 && x.status != http.StatusSwitchingProtocols {
 		return
@@ -78,10 +78,10 @@ func (x *exchange) finishHeaders(status int) {
 	x.status, x.fields = status, len(h)
 }
 
-// chunked reports a body in chunks. It may have come with a length as well, of which
-// net/http leaves no trace, and after those the connection must end (RFC 9112,
-// section 6.3): a proxy that went by the length would send more of what it takes for
-// the body, or take the next answer for one that it is not.
+// chunked reports a body in chunks. The request may have given a length as well, which
+// net/http hides, and after such a request the connection must close (RFC 9112, section 6.3):
+// a proxy that trusted the length would send more bytes as the body, or take the next answer
+// for another request's.
 func (x *exchange) chunked() bool { return x.r.ProtoMajor == 1 && len(x.r.TransferEncoding) > 0 }
 
 func (x *exchange) Write(b []byte) (int, error) {
@@ -95,7 +95,7 @@ func (x *exchange) Write(b []byte) (int, error) {
 		_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Now().Add(x.patience))
 	}
 	bodiless := x.r.Method == http.MethodHead || !hasBody(x.status)
-	if bodiless && !x.web { // HTTP's own writer knows, and tells from it how long a body would have been
+	if bodiless && !x.web { // HTTP's own writer handles these, and needs the length of a body that is not sent
 		return len(b), nil
 	}
 	n, err := x.ResponseWriter.Write(b)
@@ -106,13 +106,13 @@ func (x *exchange) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// hasBody reports whether an answer with that status can have one (RFC 9110,
-// section 6.4.1).
+// hasBody reports whether an answer with that status can have a body (RFC 9110, section
+// 6.4.1).
 func hasBody(status int) bool {
 	return status >= http.StatusOK && status != http.StatusNoContent && status != http.StatusNotModified
 }
 
-// ReadFrom keeps sendfile(2) possible.
+// ReadFrom lets the kernel use sendfile(2).
 func (x *exchange) ReadFrom(r io.Reader) (n int64, err error) {
 	if x.status == 0 {
 		x.WriteHeader(http.StatusOK)
@@ -139,8 +139,8 @@ func (x *exchange) ReadFrom(r io.Reader) (n int64, err error) {
 	}
 }
 
-// late ends an answer that takes longer than request-timeout, but not the one that
-// says so.
+// late ends an answer that takes longer than request-timeout, except the answer that reports
+// the timeout.
 func (x *exchange) late() error {
 	if x.status == http.StatusGatewayTimeout {
 		return nil
@@ -155,12 +155,12 @@ func (x *exchange) late() error {
 // Unwrap is for http.ResponseController.
 func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
 
-// duplex lets the answer begin before the body has been read. Without it net/http
-// would throw away what is left of the body, under whoever still reads it.
+// duplex lets the answer begin before the whole body has been read. Without it net/http would
+// discard the rest of the body while a handler still reads it.
 func (x *exchange) duplex() { _ = http.NewResponseController(x.ResponseWriter).EnableFullDuplex() } // only HTTP/1.1 needs it
 
-// within bounds the time in which the request must be answered, from now on and in place
-// of a bound before; 0: not at all.
+// within limits the time until the answer, from now on and in place of an earlier limit; 0: no
+// limit.
 func (x *exchange) within(t time.Duration) {
 	before := x.limited
 	if x.limited = nil; t > 0 {
@@ -213,7 +213,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.answering.Store(true)
 		x.behind = c.behind
 	}
-	if r.ProtoMajor == 2 && x.web { // a window that the client leaves shut stops one answer, not the connection
+	if r.ProtoMajor == 2 && x.web { // a client that does not read blocks one answer, not the connection
 		x.patience = s.Options.SocketTimeout
 	}
 	if s.tally.active.Add(1) >= busyRequests && s.Busy != nil {
@@ -235,13 +235,13 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// refused notes an answer to what was no request: whatever it was has no name.
+// refused records an answer to an invalid request, which has neither method nor path.
 func (s *server) refused(c *conn, status int) {
 	x := &exchange{ResponseWriter: nobody{}, r: &http.Request{URL: &url.URL{}, RemoteAddr: c.RemoteAddr().String()}, started: time.Now(), status: status}
 	s.log.write(x, 0)
 }
 
-// nobody is sent nothing.
+// nobody is a ResponseWriter without a client.
 type nobody struct{ http.ResponseWriter }
 
 func (nobody) Header() http.Header { return nil }
@@ -249,7 +249,7 @@ func (nobody) Header() http.Header { return nil }
 // errTooLong is the cause of a request that took longer than request-timeout.
 var errTooLong = errors.New("the request took too long")
 
-// finish notes what became of a request, also of one whose handler panicked.
+// finish records the result of a request, also when its handler panicked.
 func (s *server) finish(x *exchange) {
 	took := time.Since(x.started)
 	if errors.Is(context.Cause(x.r.Context()), errTooLong) {
@@ -261,14 +261,13 @@ func (s *server) finish(x *exchange) {
 	s.loyal.Do(func() { s.notify("LOYAL=1") })
 }
 
-// limitBody bounds the body, and the time a client may take for its next bytes.
-// The function it returns is to be called after the answer: net/http then reads
-// on, to find the next request.
+// limitBody limits the body, and the time for a client's next bytes. The returned function
+// must be called after the answer: net/http then reads on, to find the next request.
 func (s *server) limitBody(x *exchange) (after func()) {
 	if x.r.Body == nil || x.r.Body == http.NoBody {
 		return func() {}
 	}
-	x.r = x.r.WithContext(x.r.Context()) // net/http knows its own body by its type, and by it what to do with a rest
+	x.r = x.r.WithContext(x.r.Context()) // net/http recognizes its own body by its type, and decides by it how to treat a rest
 	if most := s.Options.LimitPost; most > 0 {
 		x.r.Body = http.MaxBytesReader(x.ResponseWriter, x.r.Body, most)
 	}
@@ -277,14 +276,14 @@ func (s *server) limitBody(x *exchange) (after func()) {
 	return func() {
 		b.wait()
 		if x.broken.Load() && x.web && x.status != 0 && x.Header().Get("Connection") != "close" {
-			// What follows on the connection is a rest of the body, and must not be
-			// taken for a request.
+			// The next bytes of the connection belong to the body, and must not be parsed as a
+			// request.
 			panic(http.ErrAbortHandler)
 		}
 	}
 }
 
-// patientBody waits for the next bytes as long as the timeout says.
+// patientBody waits for the next bytes until the timeout.
 type patientBody struct {
 	io.ReadCloser
 	x       *exchange
@@ -292,7 +291,7 @@ type patientBody struct {
 	timeout time.Duration
 }
 
-// wait sets the deadline. Protocols that cannot do that look after it themselves.
+// wait sets the deadline. Protocols without deadlines have limits of their own.
 func (b *patientBody) wait() { _ = b.to.SetReadDeadline(time.Now().Add(b.timeout)) }
 
 func (b *patientBody) Read(p []byte) (int, error) {
@@ -307,8 +306,8 @@ func (b *patientBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// cleanPath makes the path one on which rules and maps can rely: however a client
-// writes it, the same file has the same path.
+// cleanPath normalizes a path for rules and maps: all spellings of a file's path give the same
+// result.
 func cleanPath(p string) string {
 	clean := path.Clean("/" + p)
 	if strings.HasSuffix(p, "/") && clean != "/" {

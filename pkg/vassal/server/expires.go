@@ -29,7 +29,7 @@ func newExpiries(rules []serving.Expires) (list []expiry, err error) {
 	return list, nil
 }
 
-// expire finds the first rule that fits.
+// expire finds the first matching rule.
 func (f *files) expire(x *exchange, real, kind string, info fs.FileInfo) (at time.Time, ok bool) {
 	for _, e := range f.expires {
 		if !e.fits(x, real, kind) {
@@ -57,7 +57,7 @@ func (e *expiry) fits(x *exchange, real, kind string) bool {
 	return e.re.MatchString(real)
 }
 
-// zip says for which files a compressed twin is looked for.
+// zip selects the files that may have a compressed variant.
 type zip struct {
 	serving.Gzip
 	patterns []*regexp.Regexp
@@ -97,8 +97,8 @@ func (z *zip) wants(real string) bool {
 	return false
 }
 
-// acceptsGzip reads Accept-Encoding (RFC 9110, section 12.5.3): what is said of gzip
-// itself counts more than what is said of all.
+// acceptsGzip parses Accept-Encoding (RFC 9110, section 12.5.3): the weight of gzip takes
+// precedence over the weight of *.
 func acceptsGzip(r *http.Request) (accepts bool) {
 	for part := range strings.SplitSeq(strings.ToLower(strings.Join(r.Header.Values("Accept-Encoding"), ",")), ",") {
 		coding, parameters, _ := strings.Cut(part, ";")

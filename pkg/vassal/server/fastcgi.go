@@ -23,18 +23,17 @@ const (
 	fcgiStderr = 7
 )
 
-// fcgiRequests bounds the requests that a connection may have open at a time; nginx
-// has one.
+// fcgiRequests limits the open requests of a connection; nginx has one.
 const fcgiRequests = 16
 
-// What ends a connection that asks for too much.
+// Errors that end a connection with too large demands.
 var (
 	errParams   = errors.New("FastCGI parameters are larger than buffer-size")
 	errRequests = errors.New("too many FastCGI requests at a time")
 )
 
-// serveFastCGI serves a socket until it is stopped. Each connection has a handler of
-// its own, for net/http/fcgi does not tell it from where a request comes.
+// serveFastCGI serves a socket until it is stopped. Each connection has a handler of its own,
+// because net/http/fcgi does not tell a handler the connection of a request.
 func (s *server) serveFastCGI(l *listener) error {
 	for {
 		c, err := l.acceptSoon()
@@ -42,12 +41,12 @@ func (s *server) serveFastCGI(l *listener) error {
 			return err
 		}
 		f := &fcgiConn{conn: c, server: s}
-		_ = f.SetReadDeadline(time.Now().Add(headerTimeout)) // one that is closed already is found by reading
-		_ = fcgi.Serve(&onlyConn{Listener: l, conn: f}, f)   // which goes on without it
+		_ = f.SetReadDeadline(time.Now().Add(headerTimeout)) // a closed connection is detected by reading
+		_ = fcgi.Serve(&onlyConn{Listener: l, conn: f}, f)   // which continues without it
 	}
 }
 
-// onlyConn is a listener to which one connection comes.
+// onlyConn is a listener that accepts one connection.
 type onlyConn struct {
 	net.Listener
 	conn net.Conn
@@ -61,20 +60,20 @@ func (l *onlyConn) Accept() (net.Conn, error) {
 	return c, nil
 }
 
-// fcgiConn follows the records that pass, and bounds the size of parameters and
-// the time a frontend may take for them and for the body. While a request is
-// answered, nothing is waited for: net/http/fcgi reads ahead.
+// fcgiConn parses the records that pass through it. It limits the size of parameters, and the
+// time that a frontend may take for them and for the body. While a request is answered there
+// is no time limit: net/http/fcgi reads ahead.
 type fcgiConn struct {
 	*conn
 	server *server
-	params int          // bytes, of all requests that are open
+	params int          // bytes, of all open requests
 	open   atomic.Int32 // requests begun and not ended
 	head   [8]byte
-	have   int // bytes of head
+	have   int // bytes of the header
 	left   int // bytes of content and padding to come
 
 	mu      sync.Mutex
-	wanted  context.Context // of the requests that are open; done when nobody waits for an answer any more
+	wanted  context.Context // context of the open requests; done when no client waits for an answer any more
 	abandon context.CancelFunc
 }
 
@@ -85,7 +84,7 @@ func (f *fcgiConn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	f.mu.Unlock()
 	whole := false
 	defer func() {
-		if !whole && wanted.Err() == nil { // a frontend would take the end of the request for that of the answer
+		if !whole && wanted.Err() == nil { // a frontend would read the end of the request as the end of the answer
 			f.Close()
 		}
 	}()
@@ -117,8 +116,8 @@ func (f *fcgiConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// exactBody must be as long as CONTENT_LENGTH says: of one that is not, nothing is to
-// be done (FastCGI specification, section 6.2).
+// exactBody must have the length of CONTENT_LENGTH; otherwise the request is not processed
+// (FastCGI specification, section 6.2).
 type exactBody struct {
 	io.ReadCloser
 	left int64
@@ -135,14 +134,14 @@ func (b *exactBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Close is called when nothing more can be read, too.
+// Close is also called when nothing more can be read.
 func (f *fcgiConn) Close() error {
 	f.unwanted()
 	return f.conn.Close()
 }
 
-// begins notes that a request is open. Those that are at the same time have a context
-// in common: there is no telling which of them a handler answers.
+// begins records an open request. Concurrent requests share one context, because a handler's
+// request cannot be identified.
 func (f *fcgiConn) begins(first bool) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -151,7 +150,7 @@ func (f *fcgiConn) begins(first bool) {
 	}
 }
 
-// unwanted ends the requests that are open.
+// unwanted ends the open requests.
 func (f *fcgiConn) unwanted() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -160,7 +159,7 @@ func (f *fcgiConn) unwanted() {
 	}
 }
 
-// follow takes bytes as they come.
+// follow parses bytes as they arrive.
 func (f *fcgiConn) follow(b []byte) error {
 	for len(b) > 0 {
 		if f.left > 0 {
@@ -197,7 +196,7 @@ func (f *fcgiConn) record(kind byte, size int) error {
 		}
 		f.begins(open == 1)
 	case fcgiAbort:
-		if f.open.Load() == 1 { // else others would go with it; no frontend has several
+		if f.open.Load() == 1 { // otherwise concurrent requests would end with it; no frontend has several
 			f.unwanted()
 		}
 		return nil
@@ -216,16 +215,16 @@ func (f *fcgiConn) record(kind byte, size int) error {
 	return f.SetReadDeadline(wait)
 }
 
-// Write gets one record at a time, and sees by the last one of the last request
-// that the connection is idle. A frontend that keeps it has to come back elsewhere
-// when the server is to stop.
+// Write gets one record at a time. It marks the connection as idle at the last record of the
+// last request. When the server is stopping, it closes the connection then, so that a frontend
+// that keeps it connects again.
 func (f *fcgiConn) Write(b []byte) (int, error) {
 	over := len(b) >= len(f.head) && b[1] == fcgiEnd && f.ends()
 	if over {
 		f.setIdle(true)
 		_ = f.SetReadDeadline(time.Now().Add(f.server.Options.KeepAlive))
 	}
-	if len(b) > len(f.head) && b[1] == fcgiStderr { // net/http/fcgi says what is wrong with parameters
+	if len(b) > len(f.head) && b[1] == fcgiStderr { // net/http/fcgi reports errors in the parameters here
 		f.server.Log.Warn("refused a request", "error", string(b[len(f.head):len(b)-int(b[6])]))
 		f.server.refused(f.conn, http.StatusInternalServerError)
 	}
@@ -236,8 +235,8 @@ func (f *fcgiConn) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// ends counts the end of a request, and reports whether none is open any more. One
-// that was given up while it was answered ends twice.
+// ends counts the end of a request, and reports whether none is open any more. A request that
+// was cancelled while it was answered ends twice.
 func (f *fcgiConn) ends() bool {
 	for {
 		open := f.open.Load()

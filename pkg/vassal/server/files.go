@@ -25,7 +25,7 @@ type files struct {
 	types   *types
 }
 
-// fileMap looks paths under a mount up in a directory.
+// fileMap looks up paths under a mount in a directory.
 type fileMap struct {
 	mount string // without a slash at the end
 	whole bool   // the mount is part of the path in the directory
@@ -88,8 +88,7 @@ func (f *files) close() {
 	}
 }
 
-// serve answers with the first file that is there. It does nothing and returns
-// false when there is none.
+// serve answers with the first file that exists. It returns false when there is none.
 func (f *files) serve(x *exchange) bool {
 	for _, m := range f.maps {
 		rest, ok := below(x.path, m.mount)
@@ -142,8 +141,8 @@ func (f *files) serveFrom(x *exchange, d *directory, name string) bool {
 	return true
 }
 
-// refused answers only where a file is there and may not be seen; whatever else
-// cannot be reached is not there.
+// refused answers when a file exists and access is denied; any other error counts as a missing
+// file.
 func refused(x *exchange, err error) bool {
 	if !errors.Is(err, fs.ErrPermission) {
 		return false
@@ -168,7 +167,7 @@ func (f *files) openIndex(d *directory, name string) (*os.File, fs.FileInfo, str
 	return nil, nil, "", fs.ErrNotExist
 }
 
-// send sends a file, or its compressed twin.
+// send sends a file, or its compressed variant.
 func (f *files) send(x *exchange, d *directory, name string, file *os.File, info fs.FileInfo) {
 	if x.r.Method != http.MethodGet && x.r.Method != http.MethodHead {
 		x.Header().Set("Allow", "GET, HEAD")
@@ -198,8 +197,8 @@ func (f *files) send(x *exchange, d *directory, name string, file *os.File, info
 	http.ServeContent(x, withoutOddRange(x.r), "", info.ModTime(), file)
 }
 
-// withoutOddRange leaves out a range that is not in bytes: it must be ignored (RFC
-// 9110, section 14.2), which net/http does not.
+// withoutOddRange removes a range that is not in bytes: it must be ignored (RFC 9110, section
+// 14.2), which net/http does not do.
 func withoutOddRange(r *http.Request) *http.Request {
 	if text := r.Header.Get("Range"); text == "" || strings.HasPrefix(text, "bytes=") {
 		return r
@@ -209,8 +208,8 @@ func withoutOddRange(r *http.Request) *http.Request {
 	return r
 }
 
-// sniff tells text from everything else. It does not guess further: what a
-// browser would run must have an ending that says so.
+// sniff distinguishes text from binary data. It does not guess further: content that browsers
+// execute must have a file name extension for it.
 func sniff(f *os.File) string {
 	head := make([]byte, 512)
 	n, _ := f.ReadAt(head, 0)

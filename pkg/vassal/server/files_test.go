@@ -59,7 +59,7 @@ func TestFiles(t *testing.T) {
 		{"/with%20space", 200, "space", ""},
 		{"/shared/pic.png", 200, "shared", ""},
 		{"/no.php", 404, "", ""},
-		// What leads out is not there.
+		// Files outside the tree do not exist.
 		{"/up", 404, "", ""},
 		{"/out", 404, "", ""},
 		{"/../../../../etc/passwd", 404, "", ""},
@@ -102,7 +102,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestLinkRace changes a link all the time between a file inside and one outside.
+// TestLinkRace changes a link repeatedly between a file inside and one outside.
 func TestLinkRace(t *testing.T) {
 	outside := tree(t, map[string]string{"secret": "secret"})
 	dir := tree(t, map[string]string{"a": "a"})
@@ -203,7 +203,7 @@ func TestMimeFile(t *testing.T) {
 	}
 }
 
-// TestRangeThatIsNotInBytes is none.
+// TestRangeThatIsNotInBytes: such a range is ignored.
 func TestRangeThatIsNotInBytes(t *testing.T) {
 	s := start(t, serving.Options{CheckStatic: []string{tree(t, map[string]string{"a": "12345"})}})
 	for text, want := range map[string]struct {

@@ -18,8 +18,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/serving"
 )
 
-// endless are programs that write their pid into the file that the query names, and
-// then take their time.
+// endless makes programs that write their pid into the file that the query names, and then run
+// for long.
 func endless(t *testing.T) string {
 	t.Helper()
 	return tree(t, map[string]string{
@@ -41,8 +41,8 @@ func begun(t *testing.T, file string) (pid int) {
 	return pid
 }
 
-// TestClientThatIsGone: nobody waits for the answer any more, so its program ends,
-// over every protocol.
+// TestClientThatIsGone: when the client has disconnected, the program ends, with every
+// protocol.
 func TestClientThatIsGone(t *testing.T) {
 	dir := endless(t)
 	s := start(t, serving.Options{CGI: []serving.Map{{Mount: "/", Dir: dir}}}, "http-socket", "uwsgi-socket", "fastcgi-socket")
@@ -77,7 +77,7 @@ func TestClientThatIsGone(t *testing.T) {
 				if name != "abort" {
 					continue
 				}
-				fcgiAnswer(t, c) // the connection goes on
+				fcgiAnswer(t, c) // the connection remains open
 				if _, err := io.WriteString(c, ask(name, "/quick", "")); err != nil {
 					t.Fatal(err)
 				}
@@ -93,7 +93,7 @@ func TestClientThatIsGone(t *testing.T) {
 	}
 }
 
-// ask is a request over a protocol.
+// ask returns a request in a protocol.
 func ask(name, uri, body string) string {
 	method := "GET"
 	if body != "" {
@@ -109,7 +109,7 @@ func ask(name, uri, body string) string {
 	return string(fcgiRequest(1, body, vars...))
 }
 
-// TestHalfABody: a client that leaves within its body has sent no whole one.
+// TestHalfABody: a client that disconnects within its body has not sent a complete one.
 func TestHalfABody(t *testing.T) {
 	gone := false
 	v := &vigil{in: bufio.NewReader(strings.NewReader("a bod")), gone: func() { gone = true }}
@@ -118,8 +118,8 @@ func TestHalfABody(t *testing.T) {
 	}
 }
 
-// TestAnswerCutShort: what a program did not finish must not look complete, and the
-// log tells the reason.
+// TestAnswerCutShort: an incomplete answer of a program must not look complete, and the log
+// gives the reason.
 func TestAnswerCutShort(t *testing.T) {
 	dir := endless(t)
 	s := start(t, serving.Options{CGI: []serving.Map{{Mount: "/", Dir: dir}}, RequestTimeout: 2 * time.Second})
@@ -138,13 +138,13 @@ func TestAnswerCutShort(t *testing.T) {
 		t.Errorf("%d %q", a.StatusCode, body)
 	}
 	eventually(t, "both timeouts are logged", func() bool { return strings.Count(s.log.String(), "request-timeout") == 2 })
-	if n := strings.Count(s.log.String(), "ERROR"); n != 1 { // that of the one that was killed
+	if n := strings.Count(s.log.String(), "ERROR"); n != 1 { // of the program that was killed
 		t.Errorf("%d errors: %s", n, s.log)
 	}
 }
 
-// TestProgramAndHalfABody: no program takes the part of a body that came for a whole
-// one, and its client is told if it still listens.
+// TestProgramAndHalfABody: no program accepts an incomplete body, and its client gets an error
+// if it is still connected.
 func TestProgramAndHalfABody(t *testing.T) {
 	dir := tree(t, map[string]string{"take": "#!/bin/sh\ncat >/dev/null; echo >taken; printf '\\nok'\n"})
 	s := start(t, serving.Options{CGI: []serving.Map{{Mount: "/", Dir: dir}}, LimitPost: 1000, SocketTimeout: time.Second}, "http-socket", "uwsgi-socket", "fastcgi-socket")
@@ -181,8 +181,8 @@ func TestProgramAndHalfABody(t *testing.T) {
 	}
 }
 
-// first sends text and returns the answer, which must come within a third of the
-// socket-timeout that counts without one.
+// first sends text and returns the answer, which must come within a third of the default
+// socket-timeout.
 func (s *running) first(text string) *http.Response {
 	s.t.Helper()
 	c, err := net.Dial("tcp", s.addr["http-socket"])
@@ -202,8 +202,7 @@ func (s *running) first(text string) *http.Response {
 	return a
 }
 
-// TestExpectationThatIsRefused: who waits to be asked for the body is answered at
-// once.
+// TestExpectationThatIsRefused: a client that waits for 100-continue is answered at once.
 func TestExpectationThatIsRefused(t *testing.T) {
 	for what, o := range map[string]serving.Options{
 		"no file":    {CheckStatic: []string{t.TempDir()}},
@@ -217,7 +216,7 @@ func TestExpectationThatIsRefused(t *testing.T) {
 	}
 }
 
-// TestFastCGIBodies must have the length that is told.
+// TestFastCGIBodies must have the given length.
 func TestFastCGIBodies(t *testing.T) {
 	dir := tree(t, map[string]string{"take": "#!/bin/sh\nbody=$(cat); printf '\\n%s' \"$body\"\n"})
 	s := start(t, serving.Options{CGI: []serving.Map{{Mount: "/", Dir: dir}}, Log: serving.Log{Format: "%(method) %(status)"}}, "fastcgi-socket")
@@ -242,7 +241,7 @@ func TestFastCGIBodies(t *testing.T) {
 	}
 }
 
-// TestHeadersOfAConnection are none of a program's business, and break HTTP/2.
+// TestHeadersOfAConnection: programs do not control them, and they are invalid in HTTP/2.
 func TestHeadersOfAConnection(t *testing.T) {
 	dir := tree(t, map[string]string{
 		"odd": "#!/bin/sh\nprintf 'X: y\\nConnection: keep-alive\\nKeep-Alive: 3\\nTransfer-Encoding: chunked\\nUpgrade: h2c\\nContent-Length: 2\\n\\nab'\n",
@@ -273,7 +272,7 @@ func TestHeadersOfAConnection(t *testing.T) {
 	}
 }
 
-// TestQueryOfAnotherServer: it is for that server to understand it.
+// TestQueryOfAnotherServer: the query is passed on unchanged.
 func TestQueryOfAnotherServer(t *testing.T) {
 	s := start(t, serving.Options{HTTPTo: []string{backend(t, func(w http.ResponseWriter, r *http.Request) { _, _ = io.WriteString(w, r.RequestURI) })}})
 	for _, uri := range []string{"/a?x=1;y=2", "/a?%zz&b", "/a?", "/a?x=%41&&x=+", "/a%2fb//c?q"} {
@@ -287,7 +286,7 @@ func TestQueryOfAnotherServer(t *testing.T) {
 	}
 }
 
-// TestFastCGIAnswerCutShort: a frontend is not told that it has all of it.
+// TestFastCGIAnswerCutShort: an incomplete answer is not ended as if it were complete.
 func TestFastCGIAnswerCutShort(t *testing.T) {
 	s := start(t, serving.Options{CGI: []serving.Map{{Mount: "/", Dir: endless(t)}}}, "fastcgi-socket")
 	for path, whole := range map[string]bool{"/quick": true, "/dying": false} {

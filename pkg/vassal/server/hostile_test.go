@@ -23,8 +23,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/serving"
 )
 
-// TestSmuggling sends requests that a proxy before the server may understand in
-// another way than it: each must be one request, or none.
+// TestSmuggling sends requests that a proxy before the server may parse differently: each must
+// be one request, or none.
 func TestSmuggling(t *testing.T) {
 	var passed atomic.Int64
 	s := start(t, serving.Options{HTTPTo: []string{backend(t, func(_ http.ResponseWriter, r *http.Request) {
@@ -60,7 +60,7 @@ func TestSmuggling(t *testing.T) {
 			t.Errorf("%s: %d passed on, %.80q", what, passed.Load(), got)
 		}
 	}
-	// Of a length and chunks the chunks count, and the connection is of no more use.
+	// With a length and chunks, the chunks count, and the connection closes.
 	passed.Store(0)
 	got := s.raw("POST /first HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n" + second)
 	if strings.Count(got, "HTTP/1.1 ") != 1 {
@@ -68,7 +68,7 @@ func TestSmuggling(t *testing.T) {
 	}
 }
 
-// TestOutOfDescriptors: a shortage ends no socket.
+// TestOutOfDescriptors: a lack of descriptors ends no socket.
 func TestOutOfDescriptors(t *testing.T) {
 	for _, protocol := range []string{"http-socket", "fastcgi-socket", "uwsgi-socket"} {
 		inner, err := net.Listen("tcp", "127.0.0.1:0")
@@ -118,7 +118,7 @@ func (s *short) Accept() (net.Conn, error) {
 	return c, err
 }
 
-// h2 is a client of HTTP/2 that sends what it likes (RFC 9113).
+// h2 is an HTTP/2 client that sends arbitrary frames (RFC 9113).
 type h2 struct {
 	t  *testing.T
 	c  net.Conn
@@ -133,7 +133,7 @@ const (
 	h2EndStream, h2EndHeaders = 1, 4
 )
 
-// dialH2 connects and says hello, with settings.
+// dialH2 connects and sends the preface, with settings.
 func (s *running) dialH2(settings ...byte) *h2 {
 	s.t.Helper()
 	c, err := tls.Dial("tcp", s.addr["https-socket"], &tls.Config{InsecureSkipVerify: true, NextProtos: []string{"h2"}})
@@ -164,7 +164,7 @@ func (h *h2) ask(method, flags byte, path string) {
 	h.send(h2Headers, flags|h2EndHeaders, 1, append([]byte{method, 0x87, 0x41, 1, 'x', 0x04, byte(len(path))}, path...))
 }
 
-// await reads until one of these kinds of frames comes.
+// await reads until one of these kinds of frames arrives.
 func (h *h2) await(kinds ...byte) {
 	h.t.Helper()
 	for {
@@ -181,8 +181,8 @@ func (h *h2) await(kinds ...byte) {
 	}
 }
 
-// TestSlowHTTP2: a client that takes nothing of an answer, or sends nothing more of a
-// body, is given up.
+// TestSlowHTTP2: a client that reads nothing of an answer, or sends no more of a body, is
+// disconnected.
 func TestSlowHTTP2(t *testing.T) {
 	dir := t.TempDir()
 	certificate(t, dir, "x")
@@ -202,7 +202,7 @@ func TestSlowHTTP2(t *testing.T) {
 	eventually(t, "the request is logged", func() bool { return strings.Contains(s.access.String(), "POST /p ") })
 }
 
-// TestFastCGIRequests bounds what one connection may leave open.
+// TestFastCGIRequests limits the open requests of one connection.
 func TestFastCGIRequests(t *testing.T) {
 	s := start(t, serving.Options{CheckStatic: []string{t.TempDir()}}, "fastcgi-socket")
 	var b []byte
@@ -223,7 +223,7 @@ func TestFastCGIRequests(t *testing.T) {
 	}
 }
 
-// TestFastCGITogether asks by two requests at a time on one connection.
+// TestFastCGITogether sends two requests at the same time on one connection.
 func TestFastCGITogether(t *testing.T) {
 	s := start(t, serving.Options{CheckStatic: []string{tree(t, map[string]string{"a": "text of a"})}}, "fastcgi-socket")
 	c, err := net.Dial("tcp", s.addr["fastcgi-socket"])
@@ -237,7 +237,7 @@ func TestFastCGITogether(t *testing.T) {
 	for at := 0; at < len(second); at += 8 + (int(second[at+4])<<8 | int(second[at+5])) {
 		second[at+3] = 2
 	}
-	if _, err := c.Write(append(first[:16:16], append(second, first[16:]...)...)); err != nil { // one begins in the other
+	if _, err := c.Write(append(first[:16:16], append(second, first[16:]...)...)); err != nil { // one begins inside the other
 		t.Fatal(err)
 	}
 	for range 2 {
@@ -247,8 +247,7 @@ func TestFastCGITogether(t *testing.T) {
 	}
 }
 
-// TestMalformedRecords sends what is nearly FastCGI and nearly the uwsgi protocol:
-// the server must live.
+// TestMalformedRecords sends almost valid FastCGI and uwsgi requests: the server must survive.
 func TestMalformedRecords(t *testing.T) {
 	s := start(t, serving.Options{CheckStatic: []string{tree(t, map[string]string{"a": "a"})}, BufferSize: 4096}, "fastcgi-socket", "uwsgi-socket")
 	good := fcgiRequest(0, "body", "REQUEST_METHOD", "POST", "REQUEST_URI", "/a", "SERVER_PROTOCOL", "HTTP/1.1", "CONTENT_LENGTH", "4", "HTTP_HOST", "x")
@@ -285,7 +284,8 @@ func TestMalformedRecords(t *testing.T) {
 	}
 }
 
-// TestSlowHeaders gives up clients that drop byte after byte, by every protocol.
+// TestSlowHeaders: clients that send one byte after the other are disconnected, with every
+// protocol.
 func TestSlowHeaders(t *testing.T) {
 	if testing.Short() {
 		t.Skip("takes as long as headers may take")
@@ -328,8 +328,8 @@ func TestSlowHeaders(t *testing.T) {
 	}
 }
 
-// TestFrontendVariables: what a frontend sends beside the request is there for rules,
-// for programs and for the log.
+// TestFrontendVariables: additional variables of a frontend are available to rules, programs
+// and the log.
 func TestFrontendVariables(t *testing.T) {
 	s := start(t, serving.Options{
 		CGI:    []serving.Map{{Mount: "/c", Dir: tree(t, map[string]string{"env": "#!/bin/sh\nprintf '\\n'; env\n"})}},
@@ -355,7 +355,7 @@ func TestFrontendVariables(t *testing.T) {
 	eventually(t, "both are logged", func() bool { return strings.Count(s.access.String(), "jo blue site\n") == 2 })
 }
 
-// TestUnrulyPrograms are programs of CGI that do what they should not.
+// TestUnrulyPrograms runs CGI programs that break the rules.
 func TestUnrulyPrograms(t *testing.T) {
 	dir := tree(t, map[string]string{
 		"nobody":   "#!/bin/sh\nprintf 'Status: 204 No Content\\n\\nthere is something\\n'\n",
@@ -385,7 +385,7 @@ func TestUnrulyPrograms(t *testing.T) {
 	if got := s.raw("GET /long HTTP/1.1\r\nHost: x\r\n\r\n"); strings.Contains(got, "more than") {
 		t.Errorf("more than it said: %q", got)
 	}
-	r, err := http.NewRequest(http.MethodPost, "http://"+s.addr["http-socket"]+"/unread", strings.NewReader(strings.Repeat("x", 128<<10))) // more than a pipe holds, less than net/http reads for nothing
+	r, err := http.NewRequest(http.MethodPost, "http://"+s.addr["http-socket"]+"/unread", strings.NewReader(strings.Repeat("x", 128<<10))) // more than a pipe holds, less than net/http reads without a handler
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,11 +12,11 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/serving"
 )
 
-// certificateCheck is how often the files of a certificate are looked at.
+// certificateCheck is the interval of checking the files of a certificate.
 const certificateCheck = time.Second
 
-// keyPair is a certificate that is read again when its files change. A pair that
-// cannot be read leaves the one before in use.
+// keyPair is a certificate that is read again when its files change. When the new pair cannot
+// be read, the old one stays in use.
 type keyPair struct {
 	files serving.Certificate
 	log   *slog.Logger
@@ -34,14 +34,14 @@ func (k *keyPair) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 		k.looked = time.Now()
 		if version := k.onDisk(); version != k.version {
 			if err := k.read(version); err != nil {
-				k.log.Error("the certificate stays as it was", "socket", k.files.Address, "error", err)
+				k.log.Error("keeping the previous certificate", "socket", k.files.Address, "error", err)
 			}
 		}
 	}
 	return k.pair, nil
 }
 
-// onDisk identifies the files as they are now.
+// onDisk identifies the current files.
 func (k *keyPair) onDisk() string {
 	version := ""
 	for _, name := range []string{k.files.Cert, k.files.Key} {
@@ -54,7 +54,7 @@ func (k *keyPair) onDisk() string {
 
 func (k *keyPair) read(version string) error {
 	pair, err := tls.LoadX509KeyPair(k.files.Cert, k.files.Key)
-	k.version = version // a pair that is broken is not read again until it changes
+	k.version = version // a broken pair is not read again until it changes
 	if err != nil {
 		return fmt.Errorf("cannot use certificate %q with key %q: %w", k.files.Cert, k.files.Key, err)
 	}
@@ -82,8 +82,8 @@ func newTLS(c serving.Certificate, log *slog.Logger) (*tls.Config, error) {
 	return config, nil
 }
 
-// nextCertificate returns the configuration of the next socket over TLS: the
-// certificates are in the order of the sockets.
+// nextCertificate returns the configuration of the next TLS socket: certificates and sockets
+// have the same order.
 func (s *server) nextCertificate(name string) (*tls.Config, error) {
 	if s.secured >= len(s.Options.Certificates) {
 		return nil, fmt.Errorf("cannot serve %s: there is no certificate for it", name)

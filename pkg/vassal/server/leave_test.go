@@ -20,12 +20,12 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/serving"
 )
 
-// patience is the grace of an idle connection: longer than a busy machine may keep
-// a client from running.
+// patience is the grace of an idle connection: longer than a busy machine may keep a client
+// from running.
 const patience = 3 * time.Second
 
-// TestReloadLosesNothing replaces servers that share a socket, as the master
-// does, under clients that keep their connections and repeat nothing.
+// TestReloadLosesNothing replaces servers that share a socket, as the master does, while
+// clients keep their connections and repeat no request.
 func TestReloadLosesNothing(t *testing.T) {
 	shared, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -85,9 +85,9 @@ func TestReloadLosesNothing(t *testing.T) {
 	t.Logf("%d requests, %d times told to come back", requests.Load(), told.Load())
 }
 
-// keepAsking uses one connection until it is told to come back on another. That
-// an idle connection is closed between two requests is the server's right; that
-// a request was sent and nothing came back is not.
+// keepAsking uses one connection until the server closes it after an answer. The server may
+// close an idle connection between two requests, but a request that was sent must get an
+// answer.
 func keepAsking(t *testing.T, address string, pause time.Duration, done *atomic.Bool, requests, told *atomic.Int64) {
 	c, err := net.Dial("tcp", address)
 	if err != nil {
@@ -123,7 +123,7 @@ func keepAsking(t *testing.T, address string, pause time.Duration, done *atomic.
 	}
 }
 
-// closedByPeer looks whether the connection has ended, without waiting.
+// closedByPeer reports, without waiting, whether the connection has ended.
 func closedByPeer(c net.Conn) bool {
 	raw, err := c.(*net.TCPConn).SyscallConn()
 	if err != nil {
@@ -138,8 +138,7 @@ func closedByPeer(c net.Conn) bool {
 	return ended || err != nil
 }
 
-// TestLeaveHTTP2 stops a server under clients that speak HTTP/2, while another
-// takes over.
+// TestLeaveHTTP2 stops a server that has HTTP/2 clients, while another takes over.
 func TestLeaveHTTP2(t *testing.T) {
 	dir := t.TempDir()
 	certificate(t, dir, "x")
@@ -226,8 +225,8 @@ func TestLeaveWaitsForRequests(t *testing.T) {
 	}
 }
 
-// TestBacklogIsServed stops a server whose socket nobody shares while
-// connections wait in its queue.
+// TestBacklogIsServed stops a server, the only process with its socket, while connections wait
+// in the queue.
 func TestBacklogIsServed(t *testing.T) {
 	s := start(t, serving.Options{CheckStatic: []string{tree(t, map[string]string{"a": "text"})}})
 	var waiting []net.Conn

@@ -7,9 +7,8 @@ import (
 	"strings"
 )
 
-// Notifier returns what tells the parent about this process (sd_notify(3)), and
-// takes the variable out of the environment. Without a parent that listens it
-// returns nil.
+// Notifier returns a function that sends a state to the parent of this process (sd_notify(3)),
+// and removes the variable from the environment. It returns nil when no parent listens.
 func Notifier(log *slog.Logger) func(state string) {
 	name := os.Getenv("NOTIFY_SOCKET")
 	_ = os.Unsetenv("NOTIFY_SOCKET")
@@ -21,7 +20,7 @@ func Notifier(log *slog.Logger) func(state string) {
 	}
 	c, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: name, Net: "unixgram"})
 	if err != nil {
-		log.Warn("cannot reach whoever wants to be notified", "error", err)
+		log.Warn("cannot connect to NOTIFY_SOCKET", "error", err)
 		return nil
 	}
 	return func(state string) {

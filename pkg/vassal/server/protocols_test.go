@@ -38,7 +38,7 @@ func packet(vars ...string) []byte {
 	return append([]byte{0, byte(len(b)), byte(len(b) >> 8), 0}, b...)
 }
 
-// exchangeRaw sends bytes to a socket and returns all that comes back.
+// exchangeRaw sends bytes to a socket and returns all bytes that come back.
 func (s *running) exchangeRaw(name string, b []byte) string {
 	s.t.Helper()
 	c, err := net.Dial("tcp", s.addr[name])
@@ -107,8 +107,8 @@ func TestUwsgi(t *testing.T) {
 	}
 }
 
-// TestAnswersWithoutBody: a handler that writes one where there can be none harms
-// nobody, over any protocol, and the log does not count it.
+// TestAnswersWithoutBody: a handler that writes a body where there can be none does no harm,
+// with any protocol, and the log does not count the body.
 func TestAnswersWithoutBody(t *testing.T) {
 	s := start(t, serving.Options{
 		Routes: routes(t, "route = ^/empty break:204 No Content", "route = ^/same break:304 Not Modified", "route-run = break:403 no"),
@@ -161,7 +161,7 @@ func FuzzPacket(f *testing.F) {
 	})
 }
 
-// record encodes one of FastCGI.
+// record encodes a FastCGI record.
 func record(kind byte, content string) []byte {
 	return append([]byte{1, kind, 0, 1, byte(len(content) >> 8), byte(len(content)), 0, 0}, content...)
 }
@@ -277,7 +277,7 @@ func certificate(t *testing.T, dir, name string) *x509.Certificate {
 	return made
 }
 
-// peer connects and returns the name in the certificate it was shown.
+// peer connects and returns the name in the server's certificate.
 func (s *running) peer(config *tls.Config) (string, error) {
 	s.t.Helper()
 	c, err := (&tls.Dialer{Config: config}).DialContext(context.Background(), "tcp", s.addr["https-socket"])
@@ -323,14 +323,14 @@ func TestHTTPS(t *testing.T) {
 		if name != "second" {
 			t.Fatalf("%q %v", name, err)
 		}
-		return strings.Contains(s.log.String(), "the certificate stays as it was")
+		return strings.Contains(s.log.String(), "keeping the previous certificate")
 	})
 	if _, err := s.peer(&tls.Config{InsecureSkipVerify: true, MaxVersion: tls.VersionTLS11}); err == nil {
 		t.Error("TLS 1.1 is spoken")
 	}
 }
 
-// What is wrong with a certificate says which socket it is of.
+// An error about a certificate names its socket.
 func TestHTTPSWithoutFiles(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -15,8 +15,8 @@ import (
 	"github.com/emperor-go/emperor/internal/address"
 )
 
-// proxy passes requests on to other HTTP servers, in turn. Upgrades such as
-// websockets pass.
+// proxy passes requests on to other HTTP servers, in turn. It passes upgrades such as
+// websockets.
 type proxy struct {
 	targets []target
 	turn    atomic.Uint64
@@ -26,11 +26,10 @@ type proxy struct {
 type target struct {
 	network, address, host string
 	protocol               string // uwsgi; otherwise HTTP
-	own                    bool   // it is what this server stands before: it hears of a proxy before this one as if there were no other
+	own                    bool   // the target is the command behind this server, which does not count as an additional proxy
 }
 
-// parseTarget reads an address, also after http://, or the path of a unix socket
-// after unix:.
+// parseTarget parses an address, also after http://, or the path of a unix socket after unix:.
 func parseTarget(s string) (t target, err error) {
 	s = strings.TrimSuffix(strings.TrimPrefix(s, "http://"), "/")
 	if path, ok := strings.CutPrefix(s, "unix:"); ok {
@@ -40,7 +39,7 @@ func parseTarget(s string) (t target, err error) {
 	switch {
 	case err != nil:
 		return t, fmt.Errorf("cannot pass requests to %q: %w", s, err)
-	case to.Path != "" && !strings.ContainsAny(s, "/@"): // rather a host than a socket
+	case to.Path != "" && !strings.ContainsAny(s, "/@"): // a host rather than a socket
 		return t, fmt.Errorf("cannot pass requests to %q: missing port in address (unix:%s is a socket)", s, s)
 	case to.Path != "":
 		return target{network: "unix", address: to.Path, host: "localhost"}, nil
@@ -48,15 +47,15 @@ func parseTarget(s string) (t target, err error) {
 	return target{network: "tcp", address: to.Dialed(), host: to.Dialed()}, nil
 }
 
-// targetKey and exchangeKey are where a request that is passed on keeps where it goes, and
-// what it was.
+// targetKey and exchangeKey are the context keys of a passed-on request, for its target and
+// its exchange.
 type (
 	targetKey   struct{}
 	exchangeKey struct{}
 )
 
-// newProxy makes a proxy. With trust, addresses that a proxy before this one has
-// put into X-Forwarded-For are passed on.
+// newProxy makes a proxy. With trust, it passes on the addresses that an earlier proxy has put
+// into X-Forwarded-For.
 func newProxy(addresses []string, trust bool, log *slog.Logger) (*proxy, error) {
 	p := &proxy{}
 	for _, a := range addresses {
@@ -80,7 +79,7 @@ func newReverseProxy(trust bool, log *slog.Logger) *httputil.ReverseProxy {
 			t, _ := r.In.Context().Value(targetKey{}).(target)
 			r.Out.URL.Scheme, r.Out.URL.Host = "http", t.host
 			r.Out.Host = r.In.Host
-			r.Out.URL.RawQuery = r.In.URL.RawQuery // httputil leaves out what it cannot parse, such as a;b
+			r.Out.URL.RawQuery = r.In.URL.RawQuery // httputil drops parts that it cannot parse, such as a;b
 			forward(r, t, trust)
 		},
 		Transport: roundTrip{dial, &http.Transport{
@@ -88,8 +87,8 @@ func newReverseProxy(trust bool, log *slog.Logger) *httputil.ReverseProxy {
 				t, _ := ctx.Value(targetKey{}).(target)
 				return dial(ctx, t)
 			},
-			// A kept connection may be closed by its server just when a request is sent
-			// on it, and a request that is not idempotent could not be repeated.
+			// A server may close a kept connection just when a request is sent on it, and a
+			// request that is not idempotent could not be repeated.
 			DisableKeepAlives: true, DisableCompression: true,
 		}},
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
@@ -127,9 +126,9 @@ func (p *proxy) pass(x *exchange, t target) {
 	p.handler.ServeHTTP(x, x.r.WithContext(ctx))
 }
 
-// forward says for whom a request is passed on. By the uwsgi protocol variables say it.
-// To its own command this server is no further proxy: what one before it has said stays,
-// and the client's address is added to the others.
+// forward adds the client's address to a passed-on request. In the uwsgi protocol variables
+// carry it. For its own command this server is not an additional proxy: it keeps the addresses
+// of an earlier proxy and appends the client's.
 func forward(r *httputil.ProxyRequest, t target, trust bool) {
 	said := func(name string) {
 		if values := r.In.Header[name]; len(values) > 0 {

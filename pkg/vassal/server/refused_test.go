@@ -11,8 +11,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/serving"
 )
 
-// TestRefusalsAreLogged: what net/http refuses before any handler sees it has a line
-// in the log, too, and one only.
+// TestRefusalsAreLogged: requests that net/http refuses before a handler gets them have
+// exactly one line in the log, too.
 func TestRefusalsAreLogged(t *testing.T) {
 	dir := t.TempDir()
 	certificate(t, dir, "x")
@@ -57,7 +57,7 @@ func TestRefusalsAreLogged(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := io.WriteString(secure, "GET / HT"); err != nil { // and it leaves
+	if _, err := io.WriteString(secure, "GET / HT"); err != nil { // then it disconnects
 		t.Fatal(err)
 	}
 	secure.Close()

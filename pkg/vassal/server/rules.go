@@ -11,23 +11,23 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/serving"
 )
 
-// maxSteps bounds the rules that one request runs: goto can lead backwards.
+// maxSteps limits the rules that one request runs: goto can lead backwards.
 const maxSteps = 1000
 
-// verdict is what happens after an action.
+// verdict is the next step after an action.
 type verdict int
 
 const (
 	next verdict = iota // the next rule
-	last                // no more rules; files and so on answer
+	last                // no more rules; files and the other sources answer
 	done                // it has answered
 	jump                // to a label
 )
 
-// action does what a rule says. arg is resolved.
+// action executes a rule. arg is resolved.
 type action func(x *exchange, arg string) verdict
 
-// rule is a compiled one.
+// rule is a compiled route.
 type rule struct {
 	serving.Route
 	re     *regexp.Regexp // nil for subjects without one
@@ -35,13 +35,13 @@ type rule struct {
 	target int            // of goto
 }
 
-// rules are run in order before anything else answers.
+// rules are run in order before any other source answers.
 type rules struct {
 	list []rule
 	kit  kit
 }
 
-// kit is what actions need.
+// kit holds the objects that actions share.
 type kit struct {
 	files *files
 	log   *slog.Logger
@@ -99,7 +99,7 @@ func (r *rules) run(x *exchange) bool {
 	steps := 0
 	for i := 0; i < len(r.list); i++ {
 		if steps++; steps > maxSteps {
-			r.kit.log.Error("rules go round in circles", "uri", x.r.RequestURI)
+			r.kit.log.Error("rules form an endless loop", "uri", x.r.RequestURI)
 			x.refuse(http.StatusInternalServerError)
 			return true
 		}
@@ -136,7 +136,7 @@ func (c *rule) applies(x *exchange) (groups []string, ok bool) {
 	return groups, groups != nil
 }
 
-// subject is what the rule's expression is applied to.
+// subject returns the text that the rule's expression is matched with.
 func (x *exchange) subject(name string) string {
 	switch name {
 	case "host":
@@ -157,7 +157,7 @@ func (x *exchange) subject(name string) string {
 	return x.path
 }
 
-// test answers a question of route-if: `test:text` or `test:text;text`.
+// test evaluates a condition of route-if: `test:text` or `test:text;text`.
 func test(x *exchange, pattern string) bool {
 	name, arg, _ := strings.Cut(pattern, ":")
 	a, b, _ := strings.Cut(arg, ";")

@@ -216,7 +216,7 @@ func TestBasicAuth(t *testing.T) {
 	if !strings.Contains(s.access.String(), "sha /b/x") {
 		t.Errorf("log %q", s.access)
 	}
-	// A changed file counts at once; one that is gone lets nobody in.
+	// A changed file takes effect at once; a missing one denies all logins.
 	if err := os.WriteFile(file, []byte("new:{SHA}"+base64.StdEncoding.EncodeToString(sum[:])+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -238,7 +238,7 @@ func FuzzRules(f *testing.F) {
 	f.Fuzz(func(t *testing.T, subject, text, target string) {
 		r, err := serving.ParseRoute(subject, text)
 		if err != nil || r.Action == "static" || r.Action == "http" || strings.HasPrefix(r.Action, "basicauth") {
-			return // they look at this machine
+			return // they read this machine's state
 		}
 		rules, err := newRules(&serving.Options{Routes: []serving.Route{r}}, &files{}, nullLog)
 		if err != nil {

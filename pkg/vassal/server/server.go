@@ -1,7 +1,6 @@
-// Package server is the vassal's built-in server, a worker like any other: it
-// answers HTTP, the uwsgi protocol and FastCGI with files, programs and other
-// servers. It is a program of its own so that a vassal that does not need it
-// does not pay for it.
+// Package server is the vassal's built-in server, a worker like any other: it answers HTTP,
+// the uwsgi protocol and FastCGI with files, programs and other servers. It is a separate
+// program, so that a vassal that does not use it does not load it.
 package server
 
 import (
@@ -16,7 +15,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/serving"
 )
 
-// What holds where the options say nothing.
+// Defaults of the options.
 const (
 	headerTimeout        = 10 * time.Second
 	defaultKeepAlive     = 60 * time.Second
@@ -29,26 +28,24 @@ const (
 
 // Config configures a server.
 type Config struct {
-	// Options are what to answer with and how. They are not changed.
+	// Options describe the answers. The server does not change them.
 	Options serving.Options
-	// Sockets are those to serve. The server closes them. At least one.
+	// Sockets to serve, at least one. The server closes them.
 	Sockets []Socket
-	// Board is memory that all servers of the vassal share, for statistics. May be
-	// nil.
+	// Board is memory that all servers of the vassal share, for statistics. May be nil.
 	Board []byte
-	// Log gets what goes wrong, and AccessLog a line for each request. Neither may
-	// block. Required.
+	// Log gets errors, and AccessLog a line for each request. Neither may block. Required.
 	Log       *slog.Logger
 	AccessLog Lines
-	// Notify is told about readiness, the first request and signs of life. It
-	// must not block for long. May be nil.
+	// Notify is called at readiness, at the first request and at heartbeats. It must not block
+	// for long. May be nil.
 	Notify func(state string)
-	// Busy is called once, when several requests are first in progress at the same
-	// time. May be nil.
+	// Busy is called once, when several requests are first in progress at the same time. May
+	// be nil.
 	Busy func()
-	// Grace is how long idle connections stay once the server is to stop, so
-	// that a request already on its way is answered and its client told to come
-	// back on another connection. Zero: 2 seconds.
+	// Grace is how long idle connections stay open when the server is stopping, so that a
+	// request already on its way is answered and its client connects again for the next one.
+	// Zero: 2 seconds.
 	Grace time.Duration
 }
 
@@ -63,22 +60,22 @@ type server struct {
 	answers  answers
 	log      *accessLog
 	board    board
-	tally    *tally // this server's place on it
+	tally    *tally // this server's place on the board
 	conns    connections
 	draining atomic.Bool
 	loyal    sync.Once
 	busy     sync.Once
 	web      *http.Server
 	secured  int      // https-sockets that have their certificate
-	stops    []func() // end of accepting, one for each socket
+	stops    []func() // functions that end accepting, one for each socket
 }
 
-// ErrNothing is returned when there is nothing to answer with.
+// ErrNothing is returned when the options describe no answers.
 var ErrNothing = errors.New("there is nothing to serve")
 
-// Serve answers until ctx ends, then lets requests in progress finish, as long as
-// they take: whoever ended it decides about patience. It returns nil, or what
-// kept it from serving.
+// Serve answers until ctx ends. Then it waits for requests in progress without a time limit:
+// the caller decides when to kill the process. It returns nil, or the error that prevented
+// serving.
 func Serve(ctx context.Context, c Config) error {
 	s, err := newServer(c)
 	if err != nil {
@@ -158,14 +155,13 @@ func (s *server) notify(state string) {
 	}
 }
 
-// leave ends serving so that no client loses a request. New connections go to
-// whoever shares the sockets. From now on each response says that its connection
-// ends; connections that stay idle get the grace for that, and are then closed.
-// Requests in progress are waited for.
+// leave ends serving without losing a request. New connections go to the other processes that
+// share the sockets. From now on each response closes its connection; connections that stay
+// idle are closed after the grace. Requests in progress are waited for.
 //
-// http.Server.Shutdown alone would lose requests: it drops those that it has read
-// and not begun. It is only good at saying goodbye to HTTP/2, and only when nothing
-// is accepted any more: ended delivers once for each socket.
+// http.Server.Shutdown alone would lose requests: it drops requests that it has read and not
+// begun. It is used only to close HTTP/2 connections, and only when nothing is accepted any
+// more: ended delivers once for each socket.
 func (s *server) leave(ctx context.Context, ended <-chan error) error {
 	s.draining.Store(true)
 	s.tally.accepting.Store(0)
@@ -187,7 +183,7 @@ func (s *server) leave(ctx context.Context, ended <-chan error) error {
 		select {
 		case <-look.C:
 		case err := <-ended:
-			s.Log.Debug("a socket is accepted from no more", "reason", err)
+			s.Log.Debug("stopped accepting from a socket", "reason", err)
 			accepting--
 		}
 	}

@@ -125,7 +125,7 @@ func (s *running) do(r *http.Request) (*http.Response, string) {
 	return a, string(body)
 }
 
-// get asks for a path; more headers are name, value pairs.
+// get requests a path; more headers are name, value pairs.
 func (s *running) get(path string, headers ...string) (*http.Response, string) {
 	s.t.Helper()
 	r, err := http.NewRequest(http.MethodGet, "http://"+s.addr["http-socket"]+path, nil)
@@ -138,7 +138,7 @@ func (s *running) get(path string, headers ...string) (*http.Response, string) {
 	return s.do(r)
 }
 
-// raw sends text as it is and returns all that comes back.
+// raw sends text unchanged and returns all bytes that come back.
 func (s *running) raw(text string) string {
 	s.t.Helper()
 	c, err := net.Dial("tcp", s.addr["http-socket"])
@@ -176,7 +176,7 @@ func tree(t *testing.T, files map[string]string) string {
 	return dir
 }
 
-// eventually waits for something that happens soon.
+// eventually waits for an event that happens soon.
 func eventually(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for range 2000 {
@@ -255,7 +255,7 @@ func TestLimits(t *testing.T) {
 		}
 	})
 	t.Run("slow body", func(t *testing.T) {
-		for _, path := range []string{"/p", "/a"} { // read by somebody, and by nobody
+		for _, path := range []string{"/p", "/a"} { // one with a reader, one without
 			began := time.Now()
 			s.raw("POST " + path + " HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n01")
 			if took := time.Since(began); took > 5*time.Second {

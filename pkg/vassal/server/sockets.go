@@ -14,16 +14,16 @@ import (
 	"github.com/emperor-go/emperor/internal/address"
 )
 
-// Socket is a listening socket. Its name is the option it was given by and says
-// what is spoken on it.
+// Socket is a listening socket. Its name is the option that declared it, which decides the
+// protocol.
 type Socket struct {
 	Name     string
 	Listener net.Listener
 }
 
-// Inherited returns the sockets that were handed over as descriptors 3 and up
-// (sd_listen_fds(3)), and takes the variables out of the environment. LISTEN_PID
-// may be missing: then the parent has started exactly this program.
+// Inherited returns the sockets that the parent passed as descriptors 3 and up
+// (sd_listen_fds(3)), and removes the variables from the environment. LISTEN_PID may be
+// missing: then the parent has started exactly this program.
 func Inherited() ([]Socket, error) {
 	defer func() {
 		for _, key := range []string{"LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"} {
@@ -56,7 +56,7 @@ func Inherited() ([]Socket, error) {
 	return sockets, nil
 }
 
-// Listen makes a socket by hand: `:port`, `host:port` or a path.
+// Listen makes a socket from an address: `:port`, `host:port` or a path.
 func Listen(name, text string) (Socket, error) {
 	to, err := address.Parse(text)
 	if err != nil {
@@ -66,8 +66,8 @@ func Listen(name, text string) (Socket, error) {
 	return Socket{name, l}, err
 }
 
-// protocol returns what serves a socket until it is stopped, and makes sure that
-// it can be stopped.
+// protocol returns a function that serves a socket until it is stopped, and makes sure that it
+// can be stopped.
 func (s *server) protocol(socket Socket) (serve func() error, err error) {
 	l := &listener{Listener: socket.Listener, conns: &s.conns, timeout: s.Options.SocketTimeout}
 	if i := len(s.stops); i < len(s.Options.Behind) {
@@ -101,8 +101,8 @@ func (s *server) protocol(socket Socket) (serve func() error, err error) {
 	return nil, fmt.Errorf("cannot serve the socket %q: unknown protocol", socket.Name)
 }
 
-// queue returns how many connections wait to be accepted, and how many may. TCP
-// tells it of listening sockets (tcp(7)), others do not.
+// queue returns the length of the accept queue and its limit. Only TCP reports them for
+// listening sockets (tcp(7)).
 func queue(l net.Listener) (waiting, most uint32) {
 	t, ok := l.(*net.TCPListener)
 	if !ok {

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// The shape of uWSGI's statistics, with what is known here.
+// The structure of uWSGI's statistics, with the values that exist here.
 type (
 	statistics struct {
 		Version string        `json:"version"`
@@ -65,7 +65,7 @@ type (
 	}
 )
 
-// snapshot is what holds now, for all servers of the vassal.
+// snapshot returns the current values of all servers of the vassal.
 func (s *server) snapshot() statistics {
 	cwd, _ := os.Getwd()
 	st := statistics{
@@ -88,7 +88,8 @@ func (s *server) snapshot() statistics {
 	return st
 }
 
-// serveStats tells everybody who connects and ends the connection, as uWSGI does.
+// serveStats sends the statistics to every client that connects and closes the connection, as
+// uWSGI does.
 func (s *server) serveStats(l *listener) error {
 	return acceptAll(l, func(c *conn) {
 		defer c.Close()
@@ -97,7 +98,7 @@ func (s *server) serveStats(l *listener) error {
 			text, err = json.Marshal(s.snapshot())
 		}
 		if err != nil {
-			s.Log.Error("cannot tell statistics", "error", err)
+			s.Log.Error("cannot send statistics", "error", err)
 			return
 		}
 		if s.Options.StatsHTTP {

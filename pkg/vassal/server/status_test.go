@@ -13,7 +13,7 @@ import (
 )
 
 // TestRulesThatAnswer: a status with its name, parts of a body, pages of the server's own
-// answers, and another method. Bodies of return are those of uWSGI 2.0.21.
+// answers, and another method. Bodies of return equal uWSGI 2.0.21's.
 func TestRulesThatAnswer(t *testing.T) {
 	dir := t.TempDir()
 	page := filepath.Join(dir, "404.html")
@@ -55,7 +55,7 @@ func TestRulesThatAnswer(t *testing.T) {
 	}
 }
 
-// TestHarakiriOfARule bounds one request, in place of the bound of all.
+// TestHarakiriOfARule limits one request, in place of the common limit.
 func TestHarakiriOfARule(t *testing.T) {
 	app := uwsgiSleeper(t)
 	var o serving.Options

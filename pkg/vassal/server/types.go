@@ -8,8 +8,8 @@ import (
 	"sync"
 )
 
-// common are the types that a web page needs. They take precedence over a
-// system's database, and spare most servers from reading one.
+// common are the types that a web page needs. They take precedence over the system's database,
+// so that most servers need not read one.
 var common = []string{
 	".avif image/avif", ".css text/css; charset=utf-8", ".csv text/csv; charset=utf-8", ".gif image/gif", ".gz application/gzip",
 	".htm text/html; charset=utf-8", ".html text/html; charset=utf-8", ".ico image/x-icon", ".jpeg image/jpeg", ".jpg image/jpeg",
@@ -20,11 +20,11 @@ var common = []string{
 	".xml text/xml; charset=utf-8", ".zip application/zip",
 }
 
-// maxKnown bounds the endings that are remembered: clients choose them.
+// maxKnown limits the number of remembered extensions: clients choose them.
 const maxKnown = 256
 
-// types knows the type of a file by its ending. The databases are searched when
-// an ending is first asked for and never held in memory.
+// types finds the type of a file by its extension. The databases are searched when an
+// extension is first requested and are never held in memory.
 type types struct {
 	files []string
 	mu    sync.Mutex
@@ -52,7 +52,8 @@ func (t *types) of(name string) string {
 	return kind
 }
 
-// search asks the operator's files, then what is built in, then the system.
+// search looks in the operator's files, then in the built-in table, then in the system's
+// database.
 func (t *types) search(ext string) string {
 	for _, f := range t.files {
 		if kind := searchFile(f, ext); kind != "" {
@@ -67,7 +68,7 @@ func (t *types) search(ext string) string {
 	return searchFile("/etc/mime.types", ext)
 }
 
-// searchFile reads lines of `type ending ending…`.
+// searchFile reads lines of `type extension extension…`.
 func searchFile(name, ext string) string {
 	f, err := os.Open(name)
 	if err != nil {

@@ -23,12 +23,12 @@ import (
 //	modifier1 (1 byte) | size (2, little endian) | modifier2 (1) | variables
 //	variable: size (2) | name | size (2) | value
 //
-// The answer is that of HTTP/1.0; the connection ends with it.
+// The answer is an HTTP/1.0 response; the connection closes after it.
 
-// errPacket is the cause of all that can be wrong with a packet.
+// errPacket is the cause of all errors about a packet.
 var errPacket = errors.New("bad uwsgi packet")
 
-// readPacket reads the variables of a request. most bounds their size.
+// readPacket reads the variables of a request. most limits their size.
 func readPacket(r io.Reader, most int) (vars map[string]string, size int, err error) {
 	var head [4]byte
 	if _, err := io.ReadFull(r, head[:]); err != nil {
@@ -59,7 +59,7 @@ func parseVars(data []byte) (map[string]string, error) {
 			}
 			n := int(binary.LittleEndian.Uint16(data))
 			if data = data[2:]; n > len(data) {
-				return nil, fmt.Errorf("%w: a variable is longer than it", errPacket)
+				return nil, fmt.Errorf("%w: a variable is longer than the packet", errPacket)
 			}
 			pair[i], data = string(data[:n]), data[n:]
 		}
@@ -71,9 +71,9 @@ func parseVars(data []byte) (map[string]string, error) {
 	return vars, nil
 }
 
-// newRequest makes a request of CGI variables. A frontend that leaves out
-// SERVER_PROTOCOL means HTTP/1.0. The path is PATH_INFO, as in uWSGI, which a frontend
-// may have rewritten; REQUEST_URI is what its client asked for.
+// newRequest makes a request from CGI variables. A missing SERVER_PROTOCOL means HTTP/1.0. As
+// in uWSGI, the path is PATH_INFO, which a frontend may have rewritten; REQUEST_URI is the
+// client's original path.
 func newRequest(vars map[string]string) (*http.Request, error) {
 	if vars["SERVER_PROTOCOL"] == "" {
 		vars["SERVER_PROTOCOL"] = "HTTP/1.0"
@@ -185,8 +185,7 @@ func (b *uwsgiBody) Read(p []byte) (int, error) {
 
 func (b *uwsgiBody) Close() error { return nil }
 
-// vigil notices that a client is gone from which nothing more is to come, as
-// net/http does.
+// vigil detects the end of a client that sends nothing more, as net/http does.
 type vigil struct {
 	conn *conn
 	in   *bufio.Reader
@@ -224,10 +223,10 @@ func (v *vigil) end() {
 	}
 }
 
-// protocolKey is where a request keeps its protocolInfo.
+// protocolKey is the context key of a request's protocolInfo.
 type protocolKey struct{}
 
-// uwsgiWriter writes an answer that ends with its connection.
+// uwsgiWriter writes an answer and closes its connection.
 type uwsgiWriter struct {
 	conn   *conn
 	out    *bufio.Writer
@@ -239,7 +238,7 @@ func (w *uwsgiWriter) Header() http.Header { return w.header }
 
 func (w *uwsgiWriter) WriteHeader(status int) {
 	if w.status != 0 || status < 200 {
-		return // informational answers would need HTTP/1.1
+		return // informational answers need HTTP/1.1
 	}
 	w.status = status
 	if len(w.header["Date"]) == 0 {
@@ -268,8 +267,8 @@ func (w *uwsgiWriter) Flush() { _ = w.out.Flush() }
 // SetReadDeadline is for http.ResponseController.
 func (w *uwsgiWriter) SetReadDeadline(t time.Time) error { return w.conn.SetReadDeadline(t) }
 
-// finish sends what is left and half-closes, so that a body nobody read does not
-// make the kernel reset the connection before the client has the answer.
+// finish sends the rest and half-closes. Without the half-close, an unread body would make the
+// kernel reset the connection before the client has the answer.
 func (w *uwsgiWriter) finish() error {
 	if w.status == 0 {
 		w.WriteHeader(http.StatusOK)

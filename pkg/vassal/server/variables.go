@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// variable is a variable that a rule has set, a CGI variable of the request, or one
-// that the frontend sends beside these. What is not there is empty.
+// variable returns a variable of a rule, a CGI variable of the request, or an additional
+// variable of the frontend. A missing variable is empty.
 func (x *exchange) variable(name string) string {
 	if v, ok := x.vars[name]; ok {
 		return v
@@ -23,7 +23,7 @@ func (x *exchange) variable(name string) string {
 	return x.proto.vars[name]
 }
 
-// standard is a CGI variable of the request.
+// standard returns a CGI variable of the request.
 func (x *exchange) standard(name string) string {
 	r := x.r
 	switch name {
@@ -76,14 +76,14 @@ func (x *exchange) standard(name string) string {
 	return ""
 }
 
-// references are $1 to $9 and $0, the groups of the rule's regular expression,
-// and ${NAME}, ${qs[x]}, ${cookie[x]}, ${httptime[seconds]}.
+// references are $1 to $9 and $0, the groups of the rule's regular expression, and ${NAME},
+// ${qs[x]}, ${cookie[x]}, ${httptime[seconds]}.
 var references = sync.OnceValue(func() *regexp.Regexp {
 	return regexp.MustCompile(`\$(?:([0-9])|\{([A-Za-z_][A-Za-z0-9_]*)(?:\[([^\]]*)\])?\})`)
 })
 
-// resolve replaces the references in a text. Groups are those of a match in the
-// subject; without one they are empty.
+// resolve replaces the references in a text. groups come from a match of the subject; without
+// a match they are empty.
 func (x *exchange) resolve(text string, groups []string) string {
 	if !strings.Contains(text, "$") {
 		return text

@@ -13,7 +13,7 @@ import (
 	"github.com/emperor-go/emperor/internal/address"
 )
 
-// parse turns an address into the kernel's form.
+// parse converts an address to the kernel's form.
 func parse(text string) (unix.Sockaddr, error) {
 	a, err := address.Parse(text)
 	if err != nil {
@@ -32,7 +32,7 @@ func family(to unix.Sockaddr) int {
 	return unix.AF_UNIX
 }
 
-// inherited takes over a descriptor by its number.
+// inherited takes ownership of a descriptor by its number.
 func (s *Socket) inherited(number string) error {
 	fd, err := strconv.Atoi(number)
 	if err != nil || fd < 0 {
@@ -45,7 +45,7 @@ func (s *Socket) inherited(number string) error {
 	return err
 }
 
-// IsPort reports whether the socket is that of a port, of which there can be several
+// IsPort reports whether the socket has a port, so that several sockets can have its address
 // (SO_REUSEPORT).
 func (s *Socket) IsPort() bool {
 	bound, err := unix.Getsockname(int(s.FD()))
@@ -77,14 +77,14 @@ func (s *Socket) BoundTo(address string) bool {
 	return false
 }
 
-// IsAt reports whether an address means the socket, in whatever words.
+// IsAt reports whether an address in any spelling is the socket's.
 func (s *Socket) IsAt(address string) bool {
 	return s.BoundTo(address) || s.path != "" && s.path == Absolute(address)
 }
 
-// Crowds reports whether the socket is what keeps an address from being bound: it has
-// the port on another of the machine's addresses, one of which is all of them; all of
-// IPv6 may be those of IPv4 as well.
+// Crowds reports whether the socket prevents an address from being bound: it has the same port
+// on another address of the machine, and one of the two is the wildcard address. The wildcard
+// address of IPv6 may include IPv4.
 func (s *Socket) Crowds(address string) bool {
 	wanted, err := parse(address)
 	if err != nil {
@@ -112,7 +112,7 @@ func (s *Socket) Crowds(address string) bool {
 	return false
 }
 
-// Reachable reports whether somebody accepts connections on an address now.
+// Reachable reports whether a process accepts connections on an address now.
 func Reachable(address string) (bool, error) {
 	to, err := parse(address)
 	if err != nil {
@@ -123,12 +123,12 @@ func Reachable(address string) (bool, error) {
 		return false, err
 	}
 	defer unix.Close(fd)
-	// Bounds connect(2), which for TCP could take minutes.
+	// Limits connect(2), which for TCP could take minutes.
 	_ = unix.SetsockoptTimeval(fd, unix.SOL_SOCKET, unix.SO_SNDTIMEO, &unix.Timeval{Sec: 1})
 	return unix.Connect(fd, to) == nil, nil
 }
 
-// Dial connects to an address. The connection has deadlines; the caller closes it.
+// Dial connects to an address. The connection supports deadlines; the caller closes it.
 func Dial(ctx context.Context, address string) (*os.File, error) {
 	to, err := parse(address)
 	if err != nil {
@@ -150,7 +150,7 @@ func Dial(ctx context.Context, address string) (*os.File, error) {
 	return conn, nil
 }
 
-// connected waits for the end of a connect(2) that has begun.
+// connected waits for the end of a connect(2) in progress.
 func connected(ctx context.Context, conn *os.File) error {
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
 	defer stop()

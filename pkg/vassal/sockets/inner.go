@@ -11,9 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Inner makes the socket that stands behind another one: programs take it for a unix
-// socket like any other, and only a process that holds Door can connect to it. Its name
-// is gone from the file system before this returns.
+// Inner makes a socket behind another one. For programs it is an ordinary unix socket, but
+// only a process that holds Door can connect to it. Its name is removed from the file system
+// before Inner returns.
 func Inner(name string, front *Socket, backlog int) (*Socket, error) {
 	s := &Socket{Name: name, Address: "(behind " + front.Name + " " + front.Address + ")", front: front}
 	err := s.open(unix.AF_UNIX)
@@ -30,8 +30,8 @@ func Inner(name string, front *Socket, backlog int) (*Socket, error) {
 	return s, nil
 }
 
-// bindUnnamed binds the socket in a directory of its own, keeps the path open, and
-// removes both. A file system that takes no socket is passed over.
+// bindUnnamed binds the socket in a new directory, keeps the path open, and removes both. It
+// skips a file system that does not support sockets.
 func (s *Socket) bindUnnamed() (failed error) {
 	for _, above := range []string{"/run", os.TempDir(), "/dev/shm", "/var/tmp"} {
 		dir, err := os.MkdirTemp(above, ".vassal-")
@@ -52,7 +52,7 @@ func (s *Socket) bindIn(path string) error {
 		return err
 	}
 	defer func() { _ = os.Remove(path) }()
-	if err := os.Chmod(path, 0o600); err != nil { // whatever the umask is
+	if err := os.Chmod(path, 0o600); err != nil { // regardless of the umask
 		return err
 	}
 	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
@@ -62,15 +62,15 @@ func (s *Socket) bindIn(path string) error {
 	return err
 }
 
-// Door is the way to a socket that Inner made, for connecting by /proc/self/fd; nil for
-// any other. The Socket keeps it.
+// Door returns a descriptor of a socket that Inner made, for connecting by /proc/self/fd; nil
+// for any other. The Socket keeps it.
 func (s *Socket) Door() *os.File { return s.door }
 
-// Front is the socket before one that Inner made; nil for any other.
+// Front returns the socket before a socket that Inner made; nil for any other.
 func (s *Socket) Front() *Socket { return s.front }
 
-// Dialed returns the address at which this machine reaches the socket: the loopback one
-// where it listens on all. An abstract name begins with @.
+// Dialed returns an address at which this machine reaches the socket: the loopback address
+// when it listens on all. An abstract name begins with @.
 func (s *Socket) Dialed() (string, error) {
 	bound, err := unix.Getsockname(int(s.FD()))
 	if err != nil {

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestInner: a program takes the socket for one with a path, of which nothing is left, and
-// who holds the door connects.
+// TestInner: for a program the socket has a path, the path is removed, and the holder of the
+// door can connect.
 func TestInner(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("TMPDIR", dir)

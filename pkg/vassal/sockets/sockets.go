@@ -1,6 +1,5 @@
-// Package sockets makes a vassal's listening sockets. They belong to the master
-// and outlive workers and reloads: a connection waits in them for whoever serves
-// next.
+// Package sockets makes a vassal's listening sockets. They belong to the master and outlive
+// workers and reloads: a connection waits in the accept queue for the next worker.
 package sockets
 
 import (
@@ -16,45 +15,44 @@ import (
 	"github.com/emperor-go/emperor/internal/address"
 )
 
-// Options is how sockets are made.
+// Options of new sockets.
 type Options struct {
-	// Backlog is how many connections wait to be accepted. Required.
+	// Backlog is the number of connections in the accept queue. Required.
 	Backlog int
-	// KeepAlive, NoDelay and FreeBind are SO_KEEPALIVE, TCP_NODELAY and
-	// IP_FREEBIND; connections inherit the first two.
+	// KeepAlive, NoDelay and FreeBind are SO_KEEPALIVE, TCP_NODELAY and IP_FREEBIND;
+	// connections inherit the first two.
 	KeepAlive, NoDelay, FreeBind bool
 	// ReusePort lets several sockets have the address (SO_REUSEPORT).
 	ReusePort bool
-	// Mode of a unix socket's path; nil: as the umask says.
+	// Mode of a unix socket's path; nil: decided by the umask.
 	Mode *fs.FileMode
-	// UID and GID own a unix socket's path; -1: as it is made.
+	// UID and GID own a unix socket's path; -1: unchanged.
 	UID, GID int
-	// Beside are the other addresses that are listened on. [::]:PORT takes IPv4 as well,
-	// as the kernel is set up to (net.ipv6.bindv6only), unless one of them is of IPv4
-	// and has the port.
+	// Beside are the other addresses of the vassal. [::]:PORT includes IPv4, as the kernel is
+	// configured (net.ipv6.bindv6only), unless one of them is an IPv4 address with that port.
 	Beside []string
 }
 
 // Socket is a listening socket.
 type Socket struct {
-	// Name is what LISTEN_FDNAMES calls it.
+	// Name is its name in LISTEN_FDNAMES.
 	Name string
-	// Address is what it was asked for by.
+	// Address is the address in the configuration.
 	Address string
 
 	file *os.File
 	path string // of a unix socket; empty otherwise
 	made File
 
-	front *Socket  // that this one is behind; nil: none
-	door  *os.File // the only way to it; nil: its address is
+	front *Socket  // the socket before this one; nil: none
+	door  *os.File // the only access to it; nil: its address is
 }
 
-// Listen makes a socket for an address: `:port`, `ip:port` and `[ip6]:port` for
-// TCP, `@name` for an abstract unix socket, `fd://N` for a descriptor that is
-// there already, and anything else is the path of a unix socket. As in uWSGI an
-// address without a host is all of IPv4. The path of a dead socket is taken over;
-// one that somebody listens on is an error. The socket is close-on-exec.
+// Listen makes a socket for an address: `:port`, `ip:port` and `[ip6]:port` for TCP, `@name`
+// for an abstract unix socket, `fd://N` for an existing descriptor, and anything else is the
+// path of a unix socket. As in uWSGI, an address without a host is all of IPv4. Listen
+// replaces a dead socket at the path; a socket on which a process listens is an error. The
+// socket is close-on-exec.
 func Listen(name, address string, o Options) (*Socket, error) {
 	s := &Socket{Name: name, Address: address}
 	err := s.listen(o)
@@ -65,7 +63,7 @@ func Listen(name, address string, o Options) (*Socket, error) {
 	return s, nil
 }
 
-// Adopt makes a Socket of a descriptor that listens already. The Socket owns it.
+// Adopt makes a Socket from a descriptor that listens already. The Socket owns it.
 func Adopt(name, address string, fd int) (*Socket, error) {
 	if on, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err != nil || on == 0 {
 		return nil, fmt.Errorf("cannot use descriptor %d as %s: it is not a listening socket", fd, name)
@@ -74,7 +72,7 @@ func Adopt(name, address string, fd int) (*Socket, error) {
 	return &Socket{Name: name, Address: address, file: os.NewFile(uintptr(fd), name)}, nil
 }
 
-// As returns the same socket under another name. Both own a descriptor of it.
+// As returns the same socket under another name. Each has a descriptor of its own.
 func (s *Socket) As(name, address string) (*Socket, error) {
 	fd, err := unix.FcntlInt(s.file.Fd(), unix.F_DUPFD_CLOEXEC, 3)
 	if err != nil {
@@ -86,8 +84,8 @@ func (s *Socket) As(name, address string) (*Socket, error) {
 // FD returns the descriptor, which the Socket keeps.
 func (s *Socket) FD() uintptr { return s.file.Fd() }
 
-// Variables tell a program of the sockets that it finds from descriptor 3 on
-// (sd_listen_fds(3)). LISTEN_PID is not among them.
+// Variables describe to a program the sockets from descriptor 3 on (sd_listen_fds(3)).
+// LISTEN_PID is not among them.
 func Variables(list []*Socket) []string {
 	names := make([]string, len(list))
 	for i, s := range list {
@@ -96,7 +94,7 @@ func Variables(list []*Socket) []string {
 	return []string{"LISTEN_FDS=" + strconv.Itoa(len(list)), "LISTEN_FDNAMES=" + strings.Join(names, ":")}
 }
 
-// Close lets go of the descriptor. The path of a unix socket stays.
+// Close closes the descriptor. The path of a unix socket stays.
 func (s *Socket) Close() {
 	if s.file != nil {
 		s.file.Close()
@@ -106,15 +104,15 @@ func (s *Socket) Close() {
 	}
 }
 
-// Inherit makes the path of another socket, which it was made of by As, its own: it is
-// what removes it from here on.
+// Inherit transfers the path from a socket of which As made this one: this socket removes the
+// path from here on.
 func (s *Socket) Inherit(from *Socket) {
 	s.path, s.made = from.path, from.made
 	from.path = ""
 }
 
-// Remove removes the path of a unix socket if it is still the one that was made:
-// somebody else may have bound the name since.
+// Remove removes the path of a unix socket if it still names this socket: another process may
+// have bound the name since.
 func (s *Socket) Remove() {
 	if s.path != "" && s.made.Is(s.path) {
 		_ = os.Remove(s.path)
@@ -144,8 +142,8 @@ func (s *Socket) listen(o Options) error {
 	return unix.Listen(int(s.FD()), o.Backlog)
 }
 
-// open makes the descriptor. It blocks: what a program expects that is handed a
-// socket. All who share it share that flag.
+// open makes the descriptor. It is blocking, as programs expect of an inherited socket. All
+// processes that share the socket share this flag.
 func (s *Socket) open(family int) error {
 	fd, err := unix.Socket(family, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err == nil {
@@ -154,7 +152,7 @@ func (s *Socket) open(family int) error {
 	return err
 }
 
-// prepare sets what must be set before bind(2).
+// prepare sets the options that must be set before bind(2).
 func (s *Socket) prepare(to unix.Sockaddr, o Options) error {
 	type option struct {
 		wanted      bool
@@ -167,7 +165,7 @@ func (s *Socket) prepare(to unix.Sockaddr, o Options) error {
 	}
 	for _, x := range []option{
 		{true, unix.SOL_SOCKET, unix.SO_REUSEADDR},
-		{six && o.besideFour(to), unix.IPPROTO_IPV6, unix.IPV6_V6ONLY}, // so that :80 and [::]:80 go together
+		{six && o.besideFour(to), unix.IPPROTO_IPV6, unix.IPV6_V6ONLY}, // so that :80 and [::]:80 can both be bound
 		{o.ReusePort, unix.SOL_SOCKET, unix.SO_REUSEPORT},
 		{o.KeepAlive, unix.SOL_SOCKET, unix.SO_KEEPALIVE},
 		{o.NoDelay, unix.IPPROTO_TCP, unix.TCP_NODELAY},
@@ -183,7 +181,7 @@ func (s *Socket) prepare(to unix.Sockaddr, o Options) error {
 	return nil
 }
 
-// besideFour reports whether another address is of IPv4 and has the same port.
+// besideFour reports whether another address is an IPv4 address with the same port.
 func (o Options) besideFour(to unix.Sockaddr) bool {
 	six, _ := to.(*unix.SockaddrInet6)
 	return six != nil && slices.ContainsFunc(o.Beside, func(address string) bool {
@@ -193,7 +191,7 @@ func (o Options) besideFour(to unix.Sockaddr) bool {
 	})
 }
 
-// bindUnix binds, and makes sure of owner and mode before anybody can connect.
+// bindUnix binds, and sets owner and mode before a client can connect.
 func (s *Socket) bindUnix(to *unix.SockaddrUnix, o Options) error {
 	if to.Name[0] != '@' {
 		if err := address.RemoveDead(to.Name, unix.SOCK_STREAM); err != nil {
@@ -217,7 +215,7 @@ func (s *Socket) bindUnix(to *unix.SockaddrUnix, o Options) error {
 	return unix.Listen(int(s.FD()), o.Backlog)
 }
 
-// own sets owner and mode of a path that was just made.
+// own sets owner and mode of a new path.
 func own(path string, o Options) error {
 	if o.UID >= 0 || o.GID >= 0 {
 		if err := os.Lchown(path, o.UID, o.GID); err != nil {

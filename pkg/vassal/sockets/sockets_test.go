@@ -24,7 +24,7 @@ func mustListen(t *testing.T, address string, o Options) *Socket {
 	return s
 }
 
-// dial connects to whatever the socket is bound to and hangs up.
+// dial connects to the socket's address and disconnects.
 func dial(t *testing.T, s *Socket) {
 	t.Helper()
 	l, err := net.FileListener(s.file)
@@ -78,7 +78,7 @@ func TestListenErrors(t *testing.T) {
 func TestSocketOptions(t *testing.T) {
 	o := options()
 	o.KeepAlive, o.NoDelay, o.ReusePort, o.FreeBind = true, true, true, true
-	s := mustListen(t, "192.0.2.1:0", o) // an address that nobody has
+	s := mustListen(t, "192.0.2.1:0", o) // an address that no interface has
 	for name, at := range map[string][2]int{
 		"keepalive": {unix.SOL_SOCKET, unix.SO_KEEPALIVE}, "nodelay": {unix.IPPROTO_TCP, unix.TCP_NODELAY},
 		"reuseport": {unix.SOL_SOCKET, unix.SO_REUSEPORT}, "freebind": {unix.IPPROTO_IP, unix.IP_FREEBIND},
@@ -99,7 +99,7 @@ func TestUnixPath(t *testing.T) {
 		t.Errorf("mode: %v, %v", info, err)
 	}
 	first.Close()
-	second := mustListen(t, path, o) // takes over what is dead
+	second := mustListen(t, path, o) // replaces a dead socket
 	first.Remove()
 	if _, err := os.Stat(path); err != nil {
 		t.Errorf("removed what is somebody else's by now: %v", err)
@@ -166,7 +166,7 @@ func TestWhatAnAddressMeans(t *testing.T) {
 		{port, ":" + number(port), false, true},
 		{port, "127.0.0.2:" + number(port), false, false},
 		{port, ":1", false, false},
-		{port, "[::]:" + number(port), false, true}, // which is IPv4 as well
+		{port, "[::]:" + number(port), false, true}, // which includes IPv4
 		{all, "127.0.0.1:" + number(all), false, true},
 		{all, "[::1]:" + number(all), false, true},
 		{all, "nonsense:", false, false},
@@ -177,7 +177,7 @@ func TestWhatAnAddressMeans(t *testing.T) {
 	}
 }
 
-// All of IPv6 is IPv4 as well, unless that has the port already.
+// The wildcard address of IPv6 includes IPv4, unless another socket has that port.
 func TestBothFamilies(t *testing.T) {
 	both := mustListen(t, "[::]:0", options())
 	name, err := unix.Getsockname(int(both.FD()))
@@ -198,7 +198,7 @@ func TestBothFamilies(t *testing.T) {
 	mustListen(t, "127.0.0.1:"+port, o)
 }
 
-// Who inherits a path removes it, and nobody else does.
+// The socket that inherited a path removes it, and no other socket does.
 func TestInheritedPath(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	s := mustListen(t, path, options())

@@ -17,11 +17,10 @@ import (
 // detach is Ctrl-], as in telnet(1).
 const detach = 0x1d
 
-// Connect shows the terminal at conn in the one that in and out are, until one of
-// them ends, or the reader of out, or the detach key is typed. The terminal of in is
-// as before when it returns, or when a signal ends this process. Input that is no
-// terminal is passed on as it is; after its end the output is shown until there was
-// none for a second.
+// Connect shows the terminal at conn on the terminal of in and out, until the worker or the
+// input ends, the reader of out is gone, or the detach key is typed. It restores the terminal
+// of in before it returns, and when a signal ends this process. Input that is no terminal is
+// passed on; after its end the output is shown until there has been none for a second.
 func Connect(conn net.Conn, in, out *os.File) error {
 	defer conn.Close()
 	signals := make(chan os.Signal, 4)
@@ -46,13 +45,13 @@ func Connect(conn net.Conn, in, out *os.File) error {
 		err = tellSize(conn, out)
 	}
 	if err != nil {
-		_, _ = io.Copy(out, conn) // it says why it takes no more clients
+		_, _ = io.Copy(out, conn) // it gives the reason why it accepts no more clients
 		return err
 	}
 	ended, shown := make(chan error, 2), make(chan struct{}, 1)
 	go func() { _, err := io.Copy(telling{out, shown}, conn); ended <- err }()
 	go func() { ended <- keys(conn, in) }()
-	var silence <-chan time.Time // nil while there may be more to type
+	var silence <-chan time.Time // nil while there may be more input
 	for {
 		select {
 		case err := <-ended:
@@ -84,13 +83,13 @@ func Connect(conn net.Conn, in, out *os.File) error {
 	}
 }
 
-// echo is how long nothing is printed before a client leaves whose input is over.
+// echo is how long no output must come before a client whose input has ended leaves.
 const echo = time.Second
 
-// errInputOver says that there is nothing more to type. There may be more to see.
+// errInputOver means that there is no more input. More output may come.
 var errInputOver = errors.New("the input is over")
 
-// telling tells, after each piece, that there was something to show.
+// telling signals each piece of output.
 type telling struct {
 	out   io.Writer
 	shown chan<- struct{}
@@ -105,7 +104,7 @@ func (t telling) Write(text []byte) (int, error) {
 	return n, err
 }
 
-// keys sends what is typed, and returns nil on the detach key.
+// keys sends the typed bytes, and returns nil on the detach key.
 func keys(conn io.Writer, in *os.File) error {
 	interactive := term.IsTerminal(int(in.Fd()))
 	buffer := make([]byte, 1<<10)
@@ -133,7 +132,7 @@ func keys(conn io.Writer, in *os.File) error {
 	}
 }
 
-// tellSize tells how large the window is, if there is one.
+// tellSize sends the window size, if there is one.
 func tellSize(conn io.Writer, out *os.File) error {
 	columns, rows, err := term.GetSize(int(out.Fd()))
 	if err != nil {

@@ -30,7 +30,7 @@ func TestMain(m *testing.M) {
 	}
 }
 
-// terminals are both sides of a scripted terminal.
+// terminals returns both sides of a scripted terminal.
 func terminals(t *testing.T) (screen, tty *os.File) {
 	t.Helper()
 	screen, tty, err := creack.Open()
@@ -60,8 +60,7 @@ func startClient(t *testing.T, h *Hub, tty, out *os.File) *exec.Cmd {
 	return cmd
 }
 
-// The client is a process on a scripted terminal: however it ends, the terminal
-// is as it was.
+// The client is a process on a scripted terminal. The terminal is restored in every case.
 func TestClientRestoresTheTerminal(t *testing.T) {
 	for name, end := range map[string]func(t *testing.T, h *Hub, screen, worker *os.File, cmd *exec.Cmd){
 		"the detach key": func(t *testing.T, _ *Hub, screen, worker *os.File, _ *exec.Cmd) {
@@ -114,8 +113,8 @@ func TestClientRestoresTheTerminal(t *testing.T) {
 	}
 }
 
-// A client whose output nobody reads any more ends without an error, and gives its
-// terminal back.
+// A client whose output has no reader any more ends without an error, and restores its
+// terminal.
 func TestClientWithoutAReader(t *testing.T) {
 	h, worker := stage(t)
 	_, tty := terminals(t)
@@ -137,8 +136,8 @@ func TestClientWithoutAReader(t *testing.T) {
 	}
 }
 
-// A client whose input is no terminal ends by itself: what was typed has been typed,
-// and what was printed has been shown.
+// A client whose input is no terminal ends by itself after its input has been typed and the
+// output has been shown.
 func TestClientWithoutATerminalEnds(t *testing.T) {
 	for _, typed := range []string{"", "typed"} {
 		h, worker := stage(t)

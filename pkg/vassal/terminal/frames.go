@@ -8,9 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What a client sends first when it tells more than keys. One that begins with
-// anything else, such as uWSGI's or nc(1), sends keys alone. What it is sent are
-// the terminal's own bytes, in either case.
+// The greeting of a client that sends frames. A client that begins with anything else, such as
+// uWSGI's or nc(1), sends keys alone. Both kinds receive the terminal's own bytes.
 const greeting = "\x00vassal-pty 1\n"
 
 // A frame is its kind, its length in two bytes and its content.
@@ -19,7 +18,7 @@ const (
 	frameSize = 's' // rows and columns, two bytes each
 )
 
-// hear passes on what a client sends, until its connection ends.
+// hear processes the input of a client, until its connection ends.
 func (h *Hub) hear(c *client) {
 	in := bufio.NewReaderSize(c.conn, 1<<12)
 	first, err := in.Peek(1)

@@ -1,6 +1,6 @@
-// Package terminal is both ends of a shared pseudoterminal: the hub, which every
-// client sees the same terminal through, and the client. It runs beside the workers
-// in a program of its own: nothing here is linked into the master.
+// Package terminal has both ends of a shared pseudoterminal: the hub, through which every
+// client sees the same terminal, and the client. It runs beside the workers in a separate
+// program: nothing here is linked into the master.
 //
 //	worker ------ terminal -- hub --+-- client
 //	                           |    +-- client
@@ -20,28 +20,29 @@ import (
 )
 
 const (
-	// ahead is how many pieces of output a client may be behind, credit how long it
-	// may hold up everybody before it has caught up again, and recent how many bytes a new one is shown of what was before.
+	// ahead is how many pieces of output a client may lag behind, credit how long it may block
+	// all others before it must have caught up, and recent how many bytes of earlier output a
+	// new client is shown.
 	ahead  = 256
 	credit = 250 * time.Millisecond
 	recent = 4 << 10
-	// stall is how long one piece may take to be sent.
+	// stall is the time limit for sending one piece.
 	stall = 10 * time.Second
-	// lastWords is how long the last pieces may take to be sent, at the end.
+	// lastWords is the time limit for sending the last pieces, at the end.
 	lastWords = time.Second
-	// maxClients bounds the clients of a time.
+	// maxClients limits the number of clients.
 	maxClients = 64
 )
 
-// full is shown to a client beyond the number.
+// full is shown to a client beyond the limit.
 var full = fmt.Sprintf("%d clients are attached already: detach one of them\r\n", maxClients)
 
-// successor is what clients are shown between two workers.
+// successor is shown to clients between two workers.
 const successor = "\r\n[the next worker]\r\n"
 
-// Hub connects clients with the terminal of a worker, and with that of the next when
-// it ends. What a terminal prints is read, whoever listens: a client that does not
-// keep up is let go.
+// Hub connects clients with the terminal of a worker, and with the next worker's when that
+// ends. It always reads the output of a terminal, and disconnects a client that does not keep
+// up.
 type Hub struct {
 	log     io.Writer
 	writers sync.WaitGroup // to clients
@@ -49,8 +50,8 @@ type Hub struct {
 
 	mu      sync.Mutex
 	clients map[*client]bool
-	screens []*screen // the first, which is the oldest, is the one that is shown
-	later   bool      // one was shown before
+	screens []*screen // the first, which is the oldest, is shown
+	later   bool      // a screen was shown before
 	size    unix.Winsize
 	closed  bool
 }
@@ -58,7 +59,7 @@ type Hub struct {
 // screen is a terminal.
 type screen struct {
 	pty    *os.File // the master's side
-	before []byte   // what was printed last
+	before []byte   // the last output
 }
 
 // client is one that watches and types.
@@ -66,16 +67,16 @@ type client struct {
 	conn io.ReadWriteCloser
 	out  chan []byte
 	left time.Duration // of its credit
-	size unix.Winsize  // zero: it has not said
+	size unix.Winsize  // zero: unknown
 }
 
-// NewHub makes a hub that passes the output of its terminals on to log as well, which
-// must not block.
+// NewHub makes a hub that also writes the output of its terminals to log, which must not
+// block.
 func NewHub(log io.Writer) *Hub { return &Hub{log: log, clients: map[*client]bool{}} }
 
-// Show adds the master's side of a terminal, which the hub owns and which should not
-// block (open(2), O_NONBLOCK). It is shown when those before it have ended. It ends,
-// and so does the channel, when nobody has it open any more, or with end.
+// Show adds the master's side of a terminal, which the hub owns and which should not block
+// (open(2), O_NONBLOCK). It is shown when the earlier ones have ended. The screen ends when no
+// process has the terminal open any more, or by a call of end; ended is closed then.
 func (h *Hub) Show(pty *os.File) (ended <-chan struct{}, end func()) {
 	s, over := &screen{pty: pty}, make(chan struct{})
 	h.mu.Lock()
@@ -98,7 +99,7 @@ func (h *Hub) Show(pty *os.File) (ended <-chan struct{}, end func()) {
 	return over, func() { pty.Close() }
 }
 
-// raise shows the first screen to those who have seen another. The lock is held.
+// raise shows the first screen to clients that have seen another. The caller holds the lock.
 func (h *Hub) raise() {
 	if h.later {
 		h.spread(append([]byte(successor), h.screens[0].before...))
@@ -106,7 +107,7 @@ func (h *Hub) raise() {
 	h.later = true
 }
 
-// remove goes on with the next screen.
+// remove continues with the next screen.
 func (h *Hub) remove(s *screen) {
 	s.pty.Close()
 	h.mu.Lock()
@@ -118,7 +119,7 @@ func (h *Hub) remove(s *screen) {
 	}
 }
 
-// read passes on what a terminal prints until it ends.
+// read passes on the output of a terminal until it ends.
 func (h *Hub) read(s *screen) {
 	buffer := make([]byte, 4<<10)
 	for {
@@ -145,7 +146,7 @@ func (h *Hub) print(s *screen, piece []byte) {
 	}
 }
 
-// spread gives a piece to every client. The lock is held.
+// spread sends a piece to every client. The caller holds the lock.
 func (h *Hub) spread(piece []byte) {
 	for c := range h.clients { // one waits for the others, within their credit
 		if !c.take(piece) {
@@ -176,7 +177,7 @@ func (c *client) take(piece []byte) bool {
 	}
 }
 
-// drop lets a client go. The lock is held.
+// drop disconnects a client. The caller holds the lock.
 func (h *Hub) drop(c *client) {
 	if h.clients[c] {
 		delete(h.clients, c)
@@ -185,8 +186,7 @@ func (h *Hub) drop(c *client) {
 	}
 }
 
-// Close ends all clients and terminals. What was printed before has then been sent to
-// whoever takes it within a second.
+// Close ends all clients and terminals. Earlier output is sent first, for at most a second.
 func (h *Hub) Close() {
 	h.mu.Lock()
 	if h.closed {
@@ -212,7 +212,7 @@ func (h *Hub) Close() {
 	}
 }
 
-// Accept serves whoever connects until the listener is closed.
+// Accept serves all clients that connect until the listener is closed.
 func (h *Hub) Accept(l net.Listener) {
 	for {
 		conn, err := l.Accept()
@@ -223,8 +223,8 @@ func (h *Hub) Accept(l net.Listener) {
 	}
 }
 
-// Attach adds a client, whose connection the hub owns. One beyond 64 is told so and let
-// go.
+// Attach adds a client, whose connection the hub owns. A client beyond the limit gets a
+// message and is disconnected.
 func (h *Hub) Attach(conn net.Conn) {
 	c := &client{conn: conn, out: make(chan []byte, ahead)}
 	h.mu.Lock()
@@ -260,8 +260,8 @@ func (h *Hub) Attach(conn net.Conn) {
 	}()
 }
 
-// Type writes what somebody types. It blocks while the worker does not read. Where no
-// worker is there to read, nothing is typed.
+// Type writes a client's input to the terminal. It blocks while the worker does not read.
+// Without a worker the input is dropped.
 func (h *Hub) Type(keys []byte) {
 	h.mu.Lock()
 	var to *os.File
@@ -270,11 +270,11 @@ func (h *Hub) Type(keys []byte) {
 	}
 	h.mu.Unlock()
 	if to != nil {
-		_, _ = to.Write(keys) // its end is noticed by who reads
+		_, _ = to.Write(keys) // the reader notices its end
 	}
 }
 
-// measure notes how large a client's window is.
+// measure records the window size of a client.
 func (h *Hub) measure(c *client, size unix.Winsize) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -282,7 +282,8 @@ func (h *Hub) measure(c *client, size unix.Winsize) {
 	h.resize()
 }
 
-// resize gives the terminals the size that every client can show. The lock is held.
+// resize sets the terminals to the largest size that every client can show. The caller holds
+// the lock.
 func (h *Hub) resize() {
 	var least unix.Winsize
 	for c := range h.clients {
@@ -297,7 +298,7 @@ func (h *Hub) resize() {
 		}
 	}
 	if least.Row == 0 {
-		return // nobody looks: it stays as it is
+		return // no client has a size: it stays as it is
 	}
 	h.size = least
 	for _, s := range h.screens {
@@ -305,7 +306,7 @@ func (h *Hub) resize() {
 	}
 }
 
-// fit makes a terminal as large as the windows. The lock is held.
+// fit sets the size of one terminal. The caller holds the lock.
 func (h *Hub) fit(s *screen) {
 	raw, err := s.pty.SyscallConn()
 	if err == nil && h.size.Row > 0 {

@@ -14,11 +14,10 @@ import (
 	"github.com/emperor-go/emperor/internal/ptmx"
 )
 
-// patience is how long anything may take that should happen soon.
+// patience is how long an immediate effect may take.
 const patience = 10 * time.Second
 
-// stage is a hub with the worker's side of its terminal, which shows bytes as
-// they are.
+// stage returns a hub with the worker's side of its terminal, which passes bytes unchanged.
 func stage(t *testing.T) (*Hub, *os.File) {
 	t.Helper()
 	h := NewHub(io.Discard)
@@ -137,8 +136,8 @@ func TestWindowHasTheSizeOfTheSmallestClient(t *testing.T) {
 	size(60, 80)
 }
 
-// A client stays when a worker is replaced: it sees the old one to its end, then what
-// the next one has said, and the window keeps its size.
+// A client stays when a worker is replaced: it sees the old worker's output to its end, then
+// the next worker's, and the window keeps its size.
 func TestTheNextWorker(t *testing.T) {
 	h, first := stage(t)
 	c := connect(t, h)
@@ -169,7 +168,7 @@ func TestTheNextWorker(t *testing.T) {
 	expect(t, c, successor+"the fourth")
 }
 
-// What was printed last is logged, and an end is told.
+// The last output is logged, and the end is reported.
 func TestLastWords(t *testing.T) {
 	read, write, err := os.Pipe()
 	if err != nil {
@@ -194,7 +193,7 @@ func TestLastWords(t *testing.T) {
 	<-late
 }
 
-// A client that does not read loses the terminal, and the worker no time.
+// A client that does not read loses the terminal, and does not delay the worker.
 func TestClientThatStallsBlocksNobody(t *testing.T) {
 	h, worker := stage(t)
 	stalls, reads := connect(t, h), connect(t, h)
@@ -205,7 +204,7 @@ func TestClientThatStallsBlocksNobody(t *testing.T) {
 	}()
 	line := strings.Repeat("x", 1<<10)
 	begin := time.Now()
-	for range 16 << 10 { // more than any buffer on the way to a client holds
+	for range 16 << 10 { // more than all buffers on the way to a client hold
 		send(t, worker, line)
 	}
 	if took := time.Since(begin); took > patience {
@@ -225,7 +224,7 @@ func TestClientThatStallsBlocksNobody(t *testing.T) {
 	}
 }
 
-// A client beyond the number is told why it cannot attach.
+// A client beyond the limit is told why it cannot attach.
 func TestTooManyClients(t *testing.T) {
 	h, _ := stage(t)
 	for range maxClients {
