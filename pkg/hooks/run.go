@@ -36,7 +36,8 @@ type Runner struct {
 	Join func(ctx context.Context, h Hook, e Environment, output func(line string)) error
 	// Timeout limits each hook. Zero: no limit. A C function cannot be interrupted.
 	Timeout time.Duration
-	// Log gets one line per hook and one per line of output. Required.
+	// Log gets one line per hook and one per line of output, of a failed one as warnings.
+	// A failure that Run returns is not logged. Required.
 	Log *slog.Logger
 	// Cgroups is the root in which each program of a hook gets a cgroup of its own, which
 	// contains everything that a failed program leaves behind. Nil: only the process group is
@@ -72,12 +73,11 @@ func (r Runner) Run(ctx context.Context, p Phase, list []Hook) error {
 		s.Vars = append(s.Vars, "UWSGI_HOOK_CONTEXT="+r.Context)
 	}
 	for i, h := range list {
-		err := r.one(ctx, i+1, h, s)
+		err := r.one(ctx, i+1, h, s, h.fatal(info.Fatal))
 		if ctx.Err() != nil {
 			return h.failed(i+1, ctx.Err())
 		}
-		var exit *ExitError
-		if err != nil && (h.fatal(info.Fatal) || errors.As(err, &exit)) {
+		if err != nil {
 			return h.failed(i+1, err)
 		}
 	}
@@ -91,14 +91,17 @@ func (r Runner) Logged(ctx context.Context, p Phase, list []Hook) {
 	}
 }
 
-func (r Runner) one(ctx context.Context, index int, h Hook, s *scene) error {
+// one runs one hook, and returns its failure when that ends the phase.
+func (r Runner) one(ctx context.Context, index int, h Hook, s *scene, fatal bool) error {
+	whole := ctx
 	log := r.Log.With("hook", string(h.spec.Phase), "index", index)
 	if r.Timeout > 0 {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeoutCause(ctx, r.Timeout, fmt.Errorf("%w after %v", ErrTimeout, r.Timeout))
 		defer cancel()
 	}
-	s.output = func(line string) { log.Info(line) }
+	out := &voice{log: log}
+	s.output = out.line
 	if r.Begin != nil {
 		r.Begin(resultOf(h, index, nil, 0))
 	}
@@ -111,15 +114,26 @@ func (r Runner) one(ctx context.Context, index int, h Hook, s *scene) error {
 		err = hide(err)
 	}
 	took := time.Since(start).Round(time.Millisecond)
-	if err != nil {
-		log.Warn("hook failed", "command", h.shown(), "at", h.spec.Origin, "error", err, "took", took)
-	} else {
+	last := out.end(err != nil && whole.Err() == nil)
+	told := err
+	if !h.hidden {
+		told = saying(err, last)
+	}
+	var exit *ExitError
+	fatal = fatal || errors.As(err, &exit)
+	switch {
+	case err == nil:
 		log.Info("hook done", "took", took)
+	case !fatal || whole.Err() != nil:
+		log.Warn("hook failed", "command", h.shown(), "at", h.spec.Origin, "error", err, "took", took)
 	}
 	if r.Observe != nil {
-		r.Observe(resultOf(h, index, err, took))
+		r.Observe(resultOf(h, index, told, took))
 	}
-	return err
+	if !fatal {
+		return nil
+	}
+	return told
 }
 
 func (r Runner) act(ctx context.Context, h Hook, s *scene) error {

@@ -1,0 +1,112 @@
+package hooks
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os/exec"
+	"strings"
+	"sync"
+	"time"
+)
+
+const (
+	// holding is how long a line of a hook's output is held back: a hook that fails has
+	// printed the reason right before, and until it ends its failure is not known.
+	holding = 500 * time.Millisecond
+	// maxLast is how much of a hook's last line an error repeats, in bytes.
+	maxLast = 256
+)
+
+// voice logs the output of one hook: as information, and as a warning those lines
+// that it printed right before it failed.
+type voice struct {
+	log *slog.Logger
+
+	mu    sync.Mutex
+	held  []heldLine
+	last  string // the last line with anything in it
+	timer *time.Timer
+	over  bool
+}
+
+type heldLine struct {
+	text  string
+	since time.Time
+}
+
+// line takes one line. It does not block.
+func (v *voice) line(text string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.over { // a function left something running that prints
+		v.log.Info(text)
+		return
+	}
+	if strings.TrimSpace(text) != "" {
+		v.last = text
+	}
+	v.held = append(v.held, heldLine{text, time.Now()})
+	if v.timer == nil {
+		v.timer = time.AfterFunc(holding, v.pass)
+	}
+}
+
+// pass logs the lines that were held back for long enough.
+func (v *voice) pass() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	n := 0
+	for n < len(v.held) && time.Since(v.held[n].since) >= holding {
+		n++
+	}
+	v.tell(n, slog.LevelInfo)
+	if v.timer = nil; len(v.held) > 0 {
+		v.timer = time.AfterFunc(holding-time.Since(v.held[0].since), v.pass)
+	}
+}
+
+// tell logs the first n lines. The lock is held.
+func (v *voice) tell(n int, level slog.Level) {
+	for _, l := range v.held[:n] {
+		v.log.Log(context.Background(), level, l.text)
+	}
+	v.held = v.held[n:]
+}
+
+// end logs the rest when the hook has ended, and returns the last line.
+func (v *voice) end(failed bool) (last string) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.over = true; v.timer != nil {
+		v.timer.Stop()
+	}
+	level := slog.LevelInfo
+	if failed {
+		level = slog.LevelWarn
+	}
+	v.tell(len(v.held), level)
+	return v.last
+}
+
+// lastError is the failure of a program with the last line that it printed.
+type lastError struct {
+	error
+	last string
+}
+
+func (e lastError) Error() string { return e.error.Error() + ": " + e.last }
+func (e lastError) Unwrap() error { return e.error }
+
+// saying adds the last line of a program to its failure: the exit status alone says
+// little.
+func saying(err error, last string) error {
+	var program *exec.ExitError
+	if last == "" || !errors.As(err, &program) && !errors.Is(err, ErrTimeout) {
+		return err
+	}
+	if last = strings.TrimSpace(last); len(last) > maxLast {
+		last = strings.ToValidUTF8(last[:maxLast], "") + "…"
+	}
+	return lastError{err, last}
+}
