@@ -77,7 +77,7 @@ func TestOperatorSeesVassals(t *testing.T) {
 	if web := list["web.ini"]; web.State != "running" || web.PID != pid || web.Memory < 1<<20 || web.Generation != 1 {
 		t.Errorf("web.ini: %+v", web)
 	}
-	if bad := list["bad.ini"]; !strings.Contains(bad.Error, "exit status 1") {
+	if bad := list["bad.ini"]; !strings.Contains(bad.Error, "bad.ini:2: hook as-root #1 (exec: exit 9): exit status 9") {
 		t.Errorf("bad.ini: %+v", bad)
 	}
 	table := w.succeed("list")
@@ -150,7 +150,7 @@ func TestOperatorCommands(t *testing.T) {
 	}
 	w.vassal("a.ini", "exec-as-root = exit 3", serves)
 	e.await("a.ini", "-> backoff")
-	if out, code := w.command("start", "--wait", "a"); code != 1 || !strings.Contains(out, "exit status 1") {
+	if out, code := w.command("start", "--wait", "a"); code != 1 || !strings.Contains(out, "a.ini:2: hook as-root #1 (exec: exit 3): exit status 3") {
 		t.Errorf("start of what fails: code %d, %s", code, out)
 	}
 	e.end()

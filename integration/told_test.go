@@ -3,7 +3,9 @@
 package integration
 
 import (
+	"os"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -33,4 +35,110 @@ func TestMistakesAreToldCauseFirst(t *testing.T) {
 	if out := w.succeed("list"); !strings.Contains(out, "a.ini:2: comand: an unknown key, and there is nothing to serve (did you mean command?) (and 1 more)") {
 		t.Errorf("the list is\n%s", out)
 	}
+}
+
+// What a failed hook printed is a warning; its failure is told once in the log, and in
+// the list with the last line that it printed.
+func TestFailedHooksAreToldOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("a.ini", "exec-as-root = echo before; echo no such device >&2; exit 2", serves)
+	w.vassal("b.ini", "exec-as-root = echo fine", serves)
+	e := w.start(allNamespaces)
+	e.await("a.ini", "-> backoff")
+	e.running("b.ini")
+	if r := e.await("b.ini", "fine hook=as-root"); r.Level != "INFO" {
+		t.Errorf("of a successful hook: %s", r.raw)
+	}
+	text := e.about("a.ini")
+	first, _, _ := strings.Cut(text, "-> backoff")
+	if n := strings.Count(first, "no such device hook=as-root"); n != 1 || !strings.Contains(first, `"level":"WARN","msg":"no such device hook=as-root`) ||
+		!strings.Contains(first, `"level":"WARN","msg":"before hook=as-root`) {
+		t.Errorf("of the failed hook:\n%s", first)
+	}
+	if n := strings.Count(first, "exit 2): exit status 2: no such device"); n != 1 || strings.Contains(first, "hook failed") {
+		t.Errorf("the failure is told otherwise than once:\n%s", first)
+	}
+	want := "a.ini:2: hook as-root #1 (exec: echo before; echo no such device >&2; exit 2): exit status 2: no such device"
+	if a := w.list()["a.ini"]; !strings.HasSuffix(a.Error, want) || strings.Contains(a.Error, "last words") {
+		t.Errorf("the list says %q", a.Error)
+	}
+	if text := w.succeed("events", "a"); !strings.Contains(text, want) {
+		t.Errorf("the events are\n%s", text)
+	}
+	if text := w.succeed("status", "a"); !strings.Contains(text, "\nerror          ") || !strings.Contains(text, "\nbecause        ") {
+		t.Errorf("the status is\n%s", text)
+	}
+}
+
+// The list quotes the program's own last line, however it died, and no line of ours.
+func TestListQuotesThePrograms(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("died.ini", "privileged-binary-patch-arg = sh -c 'echo hello; echo ImportError: nope >&2; exit 5'")
+	w.vassal("worker.ini", "command = sh -c 'echo hello; echo \"<3>Traceback: boom\" >&2; exit 3'")
+	w.vassal("silent.ini", "exec-as-root = echo made a link", "ready-probe = tcp:127.0.0.1:7799", "ready-timeout = 1", serves)
+	w.write("v/again.ini", ini("privileged-binary-patch-arg = sh -c 'test -e "+w.path("well")+" || { echo no database; exit 1; }; exec sleep 1000000'"))
+	e := w.start(allNamespaces)
+	says := func(name, want string) {
+		t.Helper()
+		var a listed
+		eventually(t, name+": "+want, func() bool {
+			a = w.list()[name]
+			return strings.Contains(a.Error, want)
+		})
+		if strings.Contains(a.Error, "worker started") || strings.Contains(a.Error, "hook=") {
+			t.Errorf("%s quotes a line of ours: %q", name, a.Error)
+		}
+	}
+	says("died.ini", "exit status 5, its last words: ImportError: nope")
+	says("worker.ini", "the last: exit status 3, its last words: Traceback: boom")
+	e.await("silent.ini", "-> backoff")
+	says("silent.ini", "was not ready within 1s")
+	says("again.ini", "exit status 1, its last words: no database")
+	w.write("well", "")
+	eventually(t, "again.ini runs, and its past is not told", func() bool {
+		a := w.list()["again.ini"]
+		return a.State == "running" && a.Error == ""
+	})
+}
+
+// While a vassal waits for what a hook of the emperor's should have made, the list names
+// the hook.
+func TestListNamesTheHookOutside(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("a.ini", "wait-for-interface = eth0", serves)
+	e := w.start(allNamespaces, "--exec-as-emperor", "echo no such bridge >&2; exit 3")
+	e.await("a.ini", "launching -> starting")
+	eventually(t, "the list names the hook", func() bool {
+		return strings.Contains(w.succeed("list"), "waits for interface eth0; before: hook as-emperor #1 (exec: echo no such bridge >&2; exit 3): exit status 3: no such bridge")
+	})
+}
+
+// An old refusal of a reload hides no death of a worker, and an edit whose worker dies is
+// told with its last line.
+func TestRefusedReloadHidesNoDeath(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("b.ini", "ready-probe = exec:test -e "+w.path("ready"), "command = sh -c 'exec sleep 1000000'")
+	w.write("ready", "")
+	e := w.start(allNamespaces)
+	pid := e.running("b.ini")
+	if err := os.Remove(w.path("ready")); err != nil {
+		t.Fatal(err)
+	}
+	w.vassal("b.ini", "ready-probe = exec:test -e "+w.path("ready"), "command = sh -c 'echo SyntaxError: line 3 >&2; exit 4'")
+	e.await("b.ini", "cannot reload")
+	eventually(t, "the list has the last line of the new worker", func() bool {
+		b := w.list()["b.ini"]
+		return strings.HasPrefix(b.Error, "cannot reload: ") && strings.Contains(b.Error, "exit status 4, its last words: SyntaxError: line 3")
+	})
+	for _, worker := range children(pid) {
+		_ = syscall.Kill(worker, syscall.SIGKILL)
+	}
+	eventually(t, "the death is told first", func() bool {
+		b := w.list()["b.ini"]
+		return strings.HasPrefix(b.Error, "its workers die, ") && strings.Contains(b.Error, "\ncannot reload: ")
+	})
 }

@@ -129,6 +129,7 @@ func statusText(s control.Status, now time.Time) string {
 	for _, x := range s.Exits {
 		life := time.Duration(x.Uptime * float64(time.Second)).Round(10 * time.Millisecond)
 		say("exit", fmt.Sprintf("%s generation %d, %s after %s: %s", x.Time.Local().Format("15:04:05"), x.Generation, x.From, life, x.Text))
+		say("because", x.Reason)
 	}
 	for _, l := range s.Lines {
 		say("log", logText(l))

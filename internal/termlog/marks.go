@@ -37,11 +37,11 @@ func head(l slog.Level, marks bool) string {
 func mark(l slog.Level) string {
 	switch {
 	case l >= slog.LevelError:
-		return "<3>"
+		return "<3v>"
 	case l >= slog.LevelWarn:
-		return "<4>"
+		return "<4v>"
 	case l >= slog.LevelInfo:
-		return "<6>"
+		return "<6v>"
 	}
-	return "<7>"
+	return "<7v>"
 }

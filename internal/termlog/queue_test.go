@@ -316,7 +316,7 @@ func BenchmarkQueue(b *testing.B) {
 
 // Our programs report lost lines in the form of their log.
 func TestOwnTellsOfLostLines(t *testing.T) {
-	for marks, want := range map[string]string{"": "WARN  lines of the log were lost: they could not be written in time lines=7\n", "1": "<4>lines of the log were lost: they could not be written in time lines=7\n"} {
+	for marks, want := range map[string]string{"": "WARN  lines of the log were lost: they could not be written in time lines=7\n", "1": "<4v>lines of the log were lost: they could not be written in time lines=7\n"} {
 		t.Setenv(MarksEnv, marks)
 		var log bytes.Buffer
 		slog.New(New(&log, Options{Marks: Marked()})).Warn(lostLines, "lines", 7)

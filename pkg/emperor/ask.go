@@ -66,6 +66,9 @@ type Record struct {
 	Launches int    `json:"launches"`
 	Failures int    `json:"failures"` // in a row
 	Exit     string `json:"exit,omitempty"`
+	// ExitReason says more than Exit: the vassal's own word for it, and the last line that
+	// its program printed.
+	ExitReason string `json:"exit_reason,omitempty"`
 	// ExitOOM is how many of its processes the kernel had killed for want of memory.
 	ExitOOM int       `json:"exit_oom_kills,omitempty"`
 	Exited  time.Time `json:"exited,omitzero"`
@@ -158,7 +161,7 @@ func (e *Emperor) record(v *vassal) Record {
 		r.WorkerDeaths = &d
 	}
 	if v.exit != nil {
-		r.Exit, r.ExitOOM = v.exit.String(), v.exit.OOMKills
+		r.Exit, r.ExitReason, r.ExitOOM = v.exit.String(), v.exit.why(), v.exit.OOMKills
 	}
 	if v.activation != nil {
 		r.Address = v.activation.String()

@@ -57,6 +57,7 @@ type child struct {
 	life      life
 	memory    atomic.Pointer[memory] // nil: nothing counts it
 
+	reason string // of its end, as it said; of the goroutine that hears it
 	ears   []*ear
 	hungUp bool // it has closed its pipe
 
@@ -160,7 +161,7 @@ func (c *child) reap() Exit {
 	}
 	status, err := c.process.Wait()
 	c.life.status = status
-	return Exit{ExitStatus: status, Err: err, OOMKills: c.memory.Load().kills()}
+	return Exit{ExitStatus: status, Err: err, OOMKills: c.memory.Load().kills(), Reason: c.reason}
 }
 
 // Stop implements Process. A program that took the vassal's place and closed the

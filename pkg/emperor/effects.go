@@ -169,6 +169,7 @@ func (e *Emperor) clear(v *vassal) {
 	a, process := about{v, v.generation}, v.process
 	e.group.Go(func() {
 		defer cancel(nil)
-		e.post(cleared{a, process.Clear(ctx)})
+		err := process.Clear(ctx)
+		e.post(cleared{a, err, process.LastLine()})
 	})
 }

@@ -166,6 +166,9 @@ type Process interface {
 	// Clear removes what the generation left behind, runs the hooks of its end, which
 	// are called off when ctx ends, and returns when all that is confirmed.
 	Clear(ctx context.Context) error
+	// LastLine is the last line that the program of the generation printed, and not
+	// vassal or its kin; empty: none is known. It is called after Clear.
+	LastLine() string
 }
 
 // Message is what a vassal says, in whatever language: wire.Report, wire.Notice,
@@ -190,6 +193,21 @@ type Exit struct {
 	// OOMKills is how many processes of the generation the kernel has killed for
 	// want of memory, as far as their cgroup counts that.
 	OOMKills int
+	// Reason is in the vassal's own words, and Last the last line of its program. Empty:
+	// not known.
+	Reason, Last string
+}
+
+// why is Reason, or what the exit status says, with Last.
+func (x Exit) why() string {
+	text := x.Reason
+	if text == "" || x.OOMKills > 0 {
+		text = x.String()
+	}
+	if x.Last != "" {
+		text += ", its last words: " + x.Last
+	}
+	return text
 }
 
 // String prints like `exit status 1` and `signal: killed`.

@@ -159,6 +159,8 @@ func (f *fake) end(e Exit) {
 
 func (f *fake) Restore() {}
 
+func (f *fake) LastLine() string { return "" }
+
 func (f *fake) Clear(ctx context.Context) error {
 	if strings.Contains(f.does, "sticky") {
 		select {

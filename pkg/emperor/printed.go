@@ -41,6 +41,7 @@ type printing struct {
 	losing  bool
 	lines   termlog.Splitter
 	line    func([]byte)
+	last    func() string // line of the vassal's program
 	watch   *poll.Watch   // nil: it has not begun
 	silent  chan struct{} // closed when nobody can print any more
 	close   func()
@@ -49,10 +50,10 @@ type printing struct {
 // print starts the vassal's printing.
 func (c *child) print() {
 	p := &c.printing
-	p.line, p.close = func(line []byte) { c.log.Info(termlog.Text(line)) }, func() {}
+	p.line, p.close, p.last = func(line []byte) { c.log.Info(termlog.Text(line)) }, func() {}, func() string { return "" }
 	if c.system.Output != nil {
 		sink := c.system.Output.Open(output.Vassal{Name: c.request.Name, UID: c.request.UID, To: c.request.LogTo, Log: c.log})
-		p.line, p.close = func(line []byte) { sink.Line(termlog.Text(line)) }, sink.Close
+		p.line, p.close, p.last = func(line []byte) { sink.Line(termlog.Text(line)) }, sink.Close, sink.Last
 	}
 	p.silent = make(chan struct{})
 	p.watch = c.system.Ears.prints.Watch(c.output, func() time.Duration {
@@ -101,7 +102,7 @@ func (p *printing) take(text []byte, now time.Time) {
 }
 
 func (p *printing) tellLost() {
-	p.line([]byte("<4>" + strconv.Itoa(max(p.lost, 1)) + " lines were lost: it prints faster than they are kept\n"))
+	p.line([]byte("<4v>" + strconv.Itoa(max(p.lost, 1)) + " lines were lost: it prints faster than they are kept\n"))
 	p.lost = 0
 }
 
@@ -122,6 +123,14 @@ func (p *printing) end() {
 	}
 	p.lines.End(p.line)
 	p.close()
+}
+
+// LastLine implements Process.
+func (c *child) LastLine() string {
+	if c.printing.watch == nil {
+		return ""
+	}
+	return c.printing.last()
 }
 
 // readNow reads what is there already from what does not block.

@@ -13,7 +13,7 @@ func TestPrintingOfAFlood(t *testing.T) {
 	p := printing{line: func(line []byte) {
 		text := string(line)
 		switch {
-		case strings.HasPrefix(text, "<4>") && strings.HasSuffix(text, "are kept\n"):
+		case strings.HasPrefix(text, "<4v>") && strings.HasSuffix(text, "are kept\n"):
 			notes++
 		case text == strings.Repeat("x", 100)+"\n":
 			passed++
@@ -41,7 +41,7 @@ func TestPrintingOfAFlood(t *testing.T) {
 func TestPrintingOfMuch(t *testing.T) {
 	lines := 0
 	p := printing{line: func(line []byte) {
-		if strings.HasPrefix(string(line), "<4>") {
+		if strings.HasPrefix(string(line), "<4v>") {
 			t.Fatal(string(line))
 		}
 		lines++

@@ -82,6 +82,9 @@ func (c *child) hearNotice(report func(Message)) time.Duration {
 	case err != nil:
 		c.show()
 		return poll.Never
+	case n.Kind == wire.Ended:
+		c.reason = line(n.Text)
+		return 0
 	case n.Kind == wire.HookEnded, n.Kind == wire.Booting:
 		report(n)
 		return 0

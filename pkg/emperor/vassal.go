@@ -173,7 +173,7 @@ type exited struct {
 
 func (x exited) apply(e *Emperor) {
 	x.v.exit, x.v.exited = &x.exit, time.Now()
-	x.v.reloadError = "" // it was about that process
+	x.v.reloadError, x.v.status, x.v.phase = "", "", "" // they were about that process
 	x.v.exiled = x.exit.Err == nil && x.exit.Code == wire.Exile
 	e.input(x.v, Exited)
 }
@@ -181,10 +181,14 @@ func (x exited) apply(e *Emperor) {
 // cleared: nothing of a generation is left.
 type cleared struct {
 	about
-	err error
+	err  error
+	last string
 }
 
 func (c cleared) apply(e *Emperor) {
+	if c.v.exit != nil {
+		c.v.exit.Last = line(c.last)
+	}
 	if c.err != nil {
 		c.v.log.Error("cannot remove all that was left", "error", c.err)
 	}

@@ -2,6 +2,8 @@ package vassal
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/emperor-go/emperor/pkg/hooks"
@@ -62,6 +64,20 @@ const lastWords = time.Second
 // no emperor.
 func (v *Vassal) answer(serial uint64, kind wire.NoticeKind, text string) {
 	v.outbox.Post(wire.Notice{Serial: serial, Kind: kind, Text: text})
+}
+
+// lament tells the emperor why this process is about to exit with 1. It is for lists: all
+// of it is in the log.
+func (v *Vassal) lament(err error) {
+	if v.outbox == nil || !failure(err) {
+		return
+	}
+	text, rest, more := strings.Cut(err.Error(), "\n")
+	if more {
+		text += fmt.Sprintf(" (and %d more)", 1+strings.Count(rest, "\n"))
+	}
+	v.answer(0, wire.Ended, text)
+	v.outbox.Flush(lastWords)
 }
 
 // mourn tells the emperor of workers that died, or have recovered.

@@ -169,7 +169,9 @@ func (v *Vassal) steps() []step {
 func (v *Vassal) Run(ctx context.Context) error {
 	v.boots, v.stopBoot = context.WithCancelCause(ctx)
 	defer v.stopBoot(nil)
-	return v.fallBack(v.run(v.boots))
+	err := v.fallBack(v.run(v.boots))
+	v.lament(err)
+	return err
 }
 
 func (v *Vassal) run(ctx context.Context) (err error) {

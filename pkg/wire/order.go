@@ -159,6 +159,8 @@ const (
 	Exec NoticeKind = "exec"
 	// Workers: a worker died unasked, or all workers have recovered.
 	Workers NoticeKind = "workers"
+	// Ended: the process is about to exit. The text gives the reason.
+	Ended NoticeKind = "ended"
 	// HookEnded: hooks have run. It does not answer an order.
 	HookEnded NoticeKind = "hook"
 	// Booting: the current wait of a long boot. It does not answer an order.

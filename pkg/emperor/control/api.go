@@ -7,6 +7,8 @@ package control
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/emperor-go/emperor/pkg/emperor"
@@ -24,6 +26,7 @@ type Vassal struct {
 	// Restarts are launches after the first one.
 	Restarts int `json:"restarts"`
 	// Error is the last thing that went wrong and has not been put right since.
+	// Several are in lines of their own.
 	Error string `json:"error,omitempty"`
 	// RunsAs is the user of its first process. Nil: it has none.
 	RunsAs *uint32 `json:"runs_as_uid,omitempty"`
@@ -59,10 +62,12 @@ type Status struct {
 type Exit struct {
 	Time       time.Time `json:"time"`
 	Generation uint64    `json:"generation"`
-	// Text is how it ended; From is the state it ended in: stopping or killing when
+	// Text is how it ended, and Reason says more: the vassal's own word for it, and the last
+	// line that its program printed. From is the state it ended in: stopping or killing when
 	// it was asked to.
-	Text string        `json:"text"`
-	From emperor.State `json:"from"`
+	Text   string        `json:"text"`
+	Reason string        `json:"reason,omitempty"`
+	From   emperor.State `json:"from"`
 	// OOMKills is how many of its processes the kernel had killed for want of memory.
 	OOMKills int `json:"oom_kills,omitempty"`
 	// Uptime is how long it lived, in seconds.
@@ -140,7 +145,9 @@ func event(t emperor.Transition) Event {
 	case emperor.Clearing:
 		e.Text = r.Exit
 	case emperor.Settled:
-		e.Text = r.LaunchError
+		if e.Text = r.LaunchError; t.From == emperor.Clearing && r.ExitReason != r.Exit {
+			e.Text = r.ExitReason
+		}
 	case emperor.Idle:
 		e.Text = r.Why
 	case emperor.Waiting:
@@ -153,27 +160,50 @@ func event(t emperor.Transition) Event {
 	return e
 }
 
-// wrong is the last thing that went wrong with a vassal and has not been put right.
-func wrong(r emperor.Record) string {
-	switch {
-	case r.Fault != "":
-		return r.Fault
-	case r.ReloadError != "":
-		return "cannot reload: " + r.ReloadError
+// wrong are the things that are wrong with a vassal now, each in a line, those that harm
+// it most first. quote adds to the end of a worker.
+func wrong(r emperor.Record, quote func(end string) string) string {
+	var lines []string
+	if r.WorkerDeaths != nil && r.WorkerDeaths.Recent > 0 && r.PID != 0 {
+		lines = append(lines, dying(r, quote, time.Now()))
+	}
+	if r.Fault != "" {
+		lines = append(lines, r.Fault)
+	}
+	if r.ReloadError != "" {
+		lines = append(lines, "cannot reload: "+quote(r.ReloadError))
+	}
+	switch serving := r.State == emperor.Running || r.State == emperor.Reloading; {
+	case serving: // the end of an earlier process is over and done with
 	case r.LaunchError != "":
-		return "cannot launch: " + r.LaunchError
-	case r.WorkerDeaths != nil && r.WorkerDeaths.Recent > 0 && r.PID != 0:
-		return dying(r, time.Now())
-	case r.Failures > 0 && r.Exit != "":
-		return r.Exit
+		lines = append(lines, "cannot launch: "+r.LaunchError)
+	case r.PID != 0 && failedOutside(r) != "":
+		lines = append(lines, failedOutside(r))
+	case r.Failures > 0 && r.ExitReason != "":
+		lines = append(lines, r.ExitReason)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// verbatim quotes nothing.
+func verbatim(end string) string { return end }
+
+// failedOutside is the newest failure of a hook of the emperor's for this generation: a
+// vassal that boots may wait for what the hook should have made.
+func failedOutside(r emperor.Record) string {
+	for _, h := range slices.Backward(r.Hooks) {
+		info, ok := h.Phase.Info()
+		if ok && !info.Inside() && h.Generation == r.Generation && h.Result != "ok" {
+			return fmt.Sprintf("hook %s #%d (%s): %s", h.Phase, h.Index, h.Hook, h.Result)
+		}
 	}
 	return ""
 }
 
 // dying says of a vassal that runs that its workers do not.
-func dying(r emperor.Record, now time.Time) string {
+func dying(r emperor.Record, quote func(end string) string, now time.Time) string {
 	d := r.WorkerDeaths
-	text := fmt.Sprintf("its workers die, %d in a row, the last: %s", d.Recent, d.Exit)
+	text := fmt.Sprintf("its workers die, %d in a row, the last: %s", d.Recent, quote(d.Exit))
 	if wait := d.Next.Sub(now); wait > 0 {
 		text += fmt.Sprintf("; the next one in %v", max(wait.Round(time.Second), time.Second))
 	}
@@ -184,7 +214,8 @@ func (s *Server) vassal(r emperor.Record) Vassal {
 	if r.Address == "" && len(r.Addresses) > 0 {
 		r.Address = r.Addresses[0]
 	}
-	v := Vassal{Record: r, Restarts: max(0, r.Launches-1), Error: s.explained(r, wrong(r)), Usage: s.Meter.Of(r.PID)}
+	quote := func(end string) string { return s.quoted(r.Name, end) }
+	v := Vassal{Record: r, Restarts: max(0, r.Launches-1), Error: wrong(r, quote), Usage: s.Meter.Of(r.PID)}
 	if uid, ok := namespaces.UserOf(r.PID); ok {
 		v.RunsAs = &uid
 	}

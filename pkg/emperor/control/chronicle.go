@@ -74,6 +74,9 @@ func (c *Chronicle) note(t emperor.Transition) {
 		c.exits, c.born = map[string][]Exit{}, map[string]time.Time{}
 	}
 	name := t.Record.Name
+	if list := c.exits[name]; t.From == emperor.Clearing && len(list) > 0 && t.Record.ExitReason != t.Record.Exit {
+		list[len(list)-1].Reason = t.Record.ExitReason // its last line was still being read
+	}
 	switch t.To {
 	case emperor.Starting:
 		c.born[name] = t.Time

@@ -19,6 +19,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 	"github.com/emperor-go/emperor/pkg/emperor/output"
+	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/emperor-go/emperor/pkg/wire"
 )
@@ -76,6 +77,7 @@ func (p *process) Stop(bool)                   { p.Kill() }
 func (p *process) Kill()                       { p.dead <- emperor.Exit{} }
 func (p *process) Clear(context.Context) error { return nil }
 func (p *process) Restore()                    {}
+func (p *process) LastLine() string            { return "I " + p.does }
 
 // open is a gate that knows of no vassal's process.
 func open() *Gate {
@@ -467,15 +469,36 @@ func TestWaitThatIsInterrupted(t *testing.T) {
 func TestWorkersThatDieAreAnError(t *testing.T) {
 	now := time.Now()
 	r := emperor.Record{PID: 7, State: emperor.Running, Exit: "exit status 1", WorkerDeaths: &wire.Deaths{Recent: 3, Total: 9, Exit: "exit status 7"}}
-	if got, want := wrong(r), "its workers die, 3 in a row, the last: exit status 7"; got != want {
+	if got, want := wrong(r, verbatim), "its workers die, 3 in a row, the last: exit status 7"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 	r.WorkerDeaths.Next = now.Add(4 * time.Second)
-	if got, want := dying(r, now), "its workers die, 3 in a row, the last: exit status 7; the next one in 4s"; got != want {
+	if got, want := dying(r, verbatim, now), "its workers die, 3 in a row, the last: exit status 7; the next one in 4s"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
 	r.WorkerDeaths.Recent = 0
-	if got := wrong(r); got != "" {
+	if got := wrong(r, verbatim); got != "" {
 		t.Errorf("when they have recovered: %q", got)
+	}
+}
+
+// The list names the cause: what harms most comes first, an old refusal hides no death,
+// and the end of an earlier process is told no more once the vassal runs again.
+func TestWhatIsWrongNow(t *testing.T) {
+	deaths := &wire.Deaths{Recent: 1, Exit: "exit status 7"}
+	hook := []emperor.HookRun{{Phase: hooks.AsEmperor, Index: 1, Hook: "exec: ip link add", Result: "exit status 2: no device", Generation: 4}}
+	quote := func(end string) string { return end + ", its last words: boom" }
+	for want, r := range map[string]emperor.Record{
+		"its workers die, 1 in a row, the last: exit status 7, its last words: boom\ncannot reload: worker 3 ended, its last words: boom": {
+			State: emperor.Running, PID: 7, WorkerDeaths: deaths, ReloadError: "worker 3 ended",
+		},
+		"":            {State: emperor.Running, PID: 7, Failures: 2, Exit: "exit status 1", ExitReason: "a.ini:3: no", Hooks: hook, Generation: 4},
+		"a.ini:3: no": {State: emperor.BackingOff, Failures: 2, Exit: "exit status 1", ExitReason: "a.ini:3: no"},
+		"hook as-emperor #1 (exec: ip link add): exit status 2: no device": {State: emperor.Starting, PID: 7, Hooks: hook, Generation: 4},
+		"the first\nthe second": {State: emperor.Idle, Fault: "the first\nthe second"},
+	} {
+		if got := wrong(r, quote); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
 	}
 }

@@ -38,19 +38,18 @@ func (s *Server) await(ctx context.Context, name string, verb emperor.Verb) (Ans
 
 // answer is about something that is over.
 func (s *Server) answer(r emperor.Record, why string) Answer {
-	return Answer{Name: r.Name, Done: true, Error: s.explained(r, why), Vassal: r}
+	if why != "" && why == r.ReloadError {
+		why = s.quoted(r.Name, why)
+	}
+	return Answer{Name: r.Name, Done: true, Error: why, Vassal: r}
 }
 
-// explained is a reason. An exit says little: what the vassal printed before it says
-// more.
-func (s *Server) explained(r emperor.Record, why string) string {
-	if why == "" || why != r.Exit {
-		return why
+// quoted is the end of a worker, with the last line that its program printed before.
+func (s *Server) quoted(name, end string) string {
+	if last := s.Output.Of(name).Before(end); last != "" {
+		return end + ", its last words: " + last
 	}
-	if last := s.Output.Of(r.Name).Last(1); len(last) == 1 {
-		why += ", its last words: " + last[0].Text
-	}
-	return why
+	return end
 }
 
 // outcome tells whether what was asked for is over, and why it came to nothing.
@@ -74,9 +73,9 @@ func outcome(verb emperor.Verb, first, now emperor.Record) (over bool, why strin
 		if verb == emperor.StopIt || verb == emperor.Reset {
 			return true, ""
 		}
-		return true, either(wrong(now), now.Why)
+		return true, either(wrong(now, verbatim), now.Why)
 	case emperor.BackingOff:
-		return true, either(wrong(now), "it does not stay up")
+		return true, either(wrong(now, verbatim), "it does not stay up")
 	case emperor.Throttled:
 		return true, now.Why
 	case emperor.Gone:

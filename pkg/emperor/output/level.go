@@ -5,23 +5,34 @@ import (
 	"strconv"
 )
 
-// parse takes off the mark of a line's level, as sd-daemon(3) has it: a digit of
-// syslog(3) in angle brackets. A line without one is information.
-func parse(text string) (level slog.Level, rest string, marked bool) {
-	if len(text) < 3 || text[0] != '<' || text[2] != '>' {
-		return slog.LevelInfo, text, false
+// parse removes the mark of a line's level, as sd-daemon(3) has it: a digit of
+// syslog(3) in angle brackets, with a v behind it in lines of vassal and its kin. A line
+// without a mark is information.
+func parse(text string) Line {
+	l := Line{Level: slog.LevelInfo, Text: text}
+	if len(text) < 3 || text[0] != '<' {
+		return l
+	}
+	rest, own := text[2:], text[2] == 'v'
+	if own {
+		rest = rest[1:]
+	}
+	if rest == "" || rest[0] != '>' {
+		return l
 	}
 	switch text[1] {
 	case '0', '1', '2', '3':
-		return slog.LevelError, text[3:], true
+		l.Level = slog.LevelError
 	case '4':
-		return slog.LevelWarn, text[3:], true
+		l.Level = slog.LevelWarn
 	case '5', '6':
-		return slog.LevelInfo, text[3:], true
 	case '7':
-		return slog.LevelDebug, text[3:], true
+		l.Level = slog.LevelDebug
+	default:
+		return l
 	}
-	return slog.LevelInfo, text, false
+	l.Text, l.marked, l.own = rest[1:], true, own
+	return l
 }
 
 // priority is the level in the numbers of syslog(3).

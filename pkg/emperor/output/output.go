@@ -6,6 +6,8 @@ package output
 
 import (
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 	"unicode/utf8"
@@ -22,6 +24,7 @@ type Line struct {
 	Lost uint64 `json:"lost,omitempty"`
 
 	marked bool // it said its level itself
+	own    bool // it is of vassal or its kin, and not of the program that they run
 }
 
 // What a vassal's last lines may take at most.
@@ -85,6 +88,29 @@ func (l *Log) Last(n int) []Line {
 	defer l.mu.Unlock()
 	return append([]Line{}, l.lines[len(l.lines)-min(n, len(l.lines)):]...)
 }
+
+// Before returns the last line of the vassal's program before our own newest warning that
+// contains about: it may say why. Empty: there is none, or it is too old.
+func (l *Log) Before(about string) string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	found := false
+	for _, line := range slices.Backward(l.lines) {
+		warning := line.own && line.Level >= slog.LevelWarn
+		switch {
+		case !found:
+			found = warning && strings.Contains(line.Text, about)
+		case warning:
+			return ""
+		case line.says():
+			return line.Text
+		}
+	}
+	return ""
+}
+
+// says reports whether the program has printed the line, and there is something in it.
+func (l Line) says() bool { return !l.own && strings.TrimSpace(l.Text) != "" }
 
 // Follow returns the last n lines and a channel of those that come, until stop is
 // called or the log is forgotten; then it is closed. A reader that is slow misses

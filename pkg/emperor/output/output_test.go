@@ -18,9 +18,14 @@ func TestLevelsOfLines(t *testing.T) {
 	for in, want := range map[string]string{
 		"plain": "INFO plain false", "<3>bad": "ERROR bad true", "<4>so so": "WARN so so true", "<6>fine": "INFO fine true",
 		"<7>x": "DEBUG x true", "<8>x": "INFO <8>x false", "<3": "INFO <3 false", "": "INFO  false", "<6>": "INFO  true",
+		"<3v>ours": "ERROR ours true own", "<3v": "INFO <3v false", "<3v<": "INFO <3v< false", "<9v>x": "INFO <9v>x false",
 	} {
-		level, text, marked := parse(in)
-		if got := fmt.Sprint(level, " ", text, " ", marked); got != want {
+		l := parse(in)
+		got := fmt.Sprint(l.Level, " ", l.Text, " ", l.marked)
+		if l.own {
+			got += " own"
+		}
+		if got != want {
 			t.Errorf("%q: got %q, want %q", in, got, want)
 		}
 	}
@@ -250,5 +255,26 @@ func TestOwnLinesInAFileHaveTimeAndLevel(t *testing.T) {
 	}
 	if got := string(fileLine(Line{Time: at, Text: `1.2.3.4 "GET /"`})); got != "1.2.3.4 \"GET /\"\n" {
 		t.Errorf("got %q", got)
+	}
+}
+
+// What the program of a vassal printed before our warning about its end may say why.
+func TestLastLineBeforeAWarning(t *testing.T) {
+	var h Hub
+	s := h.Open(Vassal{Name: "a", Log: slog.New(slog.DiscardHandler)})
+	defer s.Close()
+	for _, line := range []string{
+		"<6v>worker started", "<3>ImportError: a", " ", "<4v>the worker died exit status 1", "silent before", "<4v>more",
+		"<4v>the worker died exit status 2", "<6v>worker started", "hello",
+	} {
+		s.Line(line)
+	}
+	for about, want := range map[string]string{"exit status 1": "ImportError: a", "exit status 2": "", "more": "silent before", "other": ""} {
+		if got := h.Of("a").Before(about); got != want {
+			t.Errorf("before %q: %q, want %q", about, got, want)
+		}
+	}
+	if s.Last() != "hello" {
+		t.Errorf("the last is %q", s.Last())
 	}
 }

@@ -57,6 +57,7 @@ type Sink struct {
 	print func(Line)
 	close func()
 	done  func() // with the log
+	last  string // line of the program
 }
 
 // Open makes the sink of one process of a vassal; the caller closes it. A
@@ -165,8 +166,8 @@ type journalWriter string
 // Write implements io.Writer. It takes whole lines, each of which becomes an entry.
 func (j journalWriter) Write(p []byte) (n int, err error) {
 	for line := range bytes.Lines(p) {
-		level, text, _ := parse(termlog.Text(line))
-		err := journal.Send(text, journal.Priority(priority(level)), map[string]string{
+		l := parse(termlog.Text(line))
+		err := journal.Send(l.Text, journal.Priority(priority(l.Level)), map[string]string{
 			"SYSLOG_IDENTIFIER": "vassal", "EMPEROR_VASSAL": string(j),
 		})
 		if err != nil {
@@ -179,11 +180,18 @@ func (j journalWriter) Write(p []byte) (n int, err error) {
 
 // Line takes one line, without its end.
 func (s *Sink) Line(text string) {
-	l := Line{Time: time.Now()}
-	l.Level, l.Text, l.marked = parse(text)
+	l := parse(text)
+	l.Time = time.Now()
+	if l.says() {
+		s.last = l.Text
+	}
 	s.log.add(l)
 	s.print(l)
 }
+
+// Last returns the last line that the process's program printed, not vassal or its kin.
+// Empty: none.
+func (s *Sink) Last() string { return s.last }
 
 // Close returns when the last lines are stored, or it is clear that they cannot be.
 func (s *Sink) Close() {
