@@ -13,6 +13,7 @@ import (
 	"os/exec"
 	"os/user"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -25,35 +26,39 @@ const patience = 10 * time.Second
 // User returns the account with a name. Its error is a user.UnknownUserError when no source
 // has it.
 func User(name string) (*user.User, error) {
-	u, err := user.Lookup(name)
+	u, err := accountBy(nameField, name, user.UnknownUserError(name))
 	return orAsk(u, err, userEntry, "passwd", name)
 }
 
 // UserID returns the account with a number in decimal digits. Its error is a
 // user.UnknownUserIdError when no source has it.
 func UserID(id string) (*user.User, error) {
-	u, err := user.LookupId(id)
+	number, err := strconv.Atoi(id)
+	if err != nil {
+		return nil, err
+	}
+	u, err := accountBy(idField, id, user.UnknownUserIdError(number))
 	return orAsk(u, err, userEntry, "passwd", id)
 }
 
 // Group returns the group with a name. Its error is a user.UnknownGroupError when no source
 // has it.
 func Group(name string) (*user.Group, error) {
-	g, err := user.LookupGroup(name)
+	g, err := groupBy(nameField, name, user.UnknownGroupError(name))
 	return orAsk(g, err, groupEntry, "group", name)
 }
 
 // GroupID returns the group with a number in decimal digits. Its error is a
 // user.UnknownGroupIdError when no source has it.
 func GroupID(id string) (*user.Group, error) {
-	g, err := user.LookupGroupId(id)
+	g, err := groupBy(idField, id, user.UnknownGroupIdError(id))
 	return orAsk(g, err, groupEntry, "group", id)
 }
 
 // GroupIDs returns the numbers of all groups of an account, including its own, as
 // getgrouplist(3) does.
 func GroupIDs(u *user.User) ([]string, error) {
-	ids, err := u.GroupIds()
+	ids, err := groupsOf(u)
 	if err != nil || !asksOthers("group", "systemd") {
 		return ids, err // systemd's source only knows groups of its own accounts
 	}
@@ -167,11 +172,15 @@ func getent(database, key string) (string, error) {
 // userEntry parses a line of passwd(5).
 func userEntry(line string) (*user.User, error) {
 	f := strings.Split(line, ":")
-	if len(f) < 7 {
+	if len(f) < userFields {
 		return nil, fmt.Errorf("getent passwd: cannot read %q", line)
 	}
+	return userOf(f), nil
+}
+
+func userOf(f []string) *user.User {
 	name, _, _ := strings.Cut(f[4], ",")
-	return &user.User{Username: f[0], Uid: f[2], Gid: f[3], Name: name, HomeDir: f[5]}, nil
+	return &user.User{Username: f[nameField], Uid: f[idField], Gid: f[3], Name: name, HomeDir: f[5]}
 }
 
 // groupEntry parses a line of group(5).
@@ -180,5 +189,7 @@ func groupEntry(line string) (*user.Group, error) {
 	if len(f) < 3 {
 		return nil, fmt.Errorf("getent group: cannot read %q", line)
 	}
-	return &user.Group{Name: f[0], Gid: f[2]}, nil
+	return groupOf(f), nil
 }
+
+func groupOf(f []string) *user.Group { return &user.Group{Name: f[nameField], Gid: f[idField]} }
