@@ -52,7 +52,7 @@ type reader struct {
 }
 
 func newReader(access Access, sections ...string) *reader {
-	r := &reader{access: access, sections: sections, first: map[string]int{}, entries: make([]entry, 0, 32)}
+	r := &reader{access: access, sections: sections, first: map[string]int{}, entries: make([]entry, 0, 20)}
 	r.magic = magicIn(access.Dir)
 	return r
 }
