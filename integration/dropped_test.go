@@ -54,6 +54,7 @@ func TestEmperorBecomesAUser(t *testing.T) {
 				}
 				e := w.launch(w.inside(program("emperor"), identity...))
 				check(e)
+				w.succeed("reload", "--all", "--wait") // as root
 				_ = syscall.Kill(e.cmd.Process.Pid, syscall.SIGHUP)
 				e.await("a.ini", "reloaded")
 				_ = e.cmd.Process.Kill()

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/termlog"
 	"github.com/emperor-go/emperor/pkg/config"
 )
 
@@ -112,14 +113,7 @@ func (l *logFile) rotate() {
 }
 
 // moved reports whether the path means another file by now, or none.
-func (l *logFile) moved() bool {
-	ours, err := l.f.Stat()
-	if err != nil {
-		return true
-	}
-	named, err := os.Stat(l.options.Path)
-	return err != nil || !os.SameFile(ours, named)
-}
+func (l *logFile) moved() bool { return termlog.Moved(l.f, l.options.Path) }
 
 // touchedAny reports whether one of the files was touched since it was last asked.
 func (l *logFile) touchedAny(files []string) (any bool) {

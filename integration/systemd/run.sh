@@ -1,6 +1,7 @@
 #!/bin/bash
-# run.sh BIN: the stories of examples/systemd/emperor.service, in a virtual machine
-# with a systemd of its own. EMPEROR_VM is the directory of what runs such machines
+# run.sh BIN [STORY…]: the stories of examples/systemd/emperor.service, all or those that
+# are named, in a virtual machine with a systemd of its own. EMPEROR_VM is the directory
+# of what runs such machines
 # (build-image.sh and vm-run.sh), EMPEROR_VM_CACHE that of its image.
 set -euo pipefail
 here=$(dirname "$(realpath "$0")")
@@ -13,8 +14,12 @@ fi
 cache=${EMPEROR_VM_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/emperor-vm}
 payload=$(mktemp -d)
 trap 'rm -rf "$payload"' EXIT
-cp "$1"/emperor "$1"/vassal "$1"/vassal-server "$payload/"
 cp "$root"/examples/systemd/emperor.service "$root"/examples/systemd/emperor.ini "$payload/"
-cp -r "$here/vassals" "$payload/"
+cp -r "$here/vassals" "$here"/*.sh "$payload/"
+programs=$1
+shift
+[ $# -gt 0 ] || set -- service user
+cp "$programs"/emperor "$programs"/vassal "$programs"/vassal-server "$payload/"
+echo "$@" >"$payload/which"
 "$vm/build-image.sh" "$cache"
 "$vm/vm-run.sh" "$cache" "$payload" "$here/stories.sh"

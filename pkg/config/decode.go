@@ -57,7 +57,7 @@ func (t table[T]) decode(entries []entry, used []string, into *T) (warnings, pro
 		if !again {
 			first[o.Name] = e
 		}
-		err := o.Put(into, option.Value{Text: e.value, Origin: e.origin})
+		err := o.Put(into, option.Value{Text: e.value, Origin: e.origin, Tenant: e.tenant})
 		if number, ok := uncommented(o, e.value); err != nil && ok && o.Put(into, option.Value{Text: number, Origin: e.origin}) == nil {
 			entries[i].value = number
 			warnings.add(e.origin, e.key, fmt.Sprintf("%q is taken for %s", e.value, number), "a comment needs a line of its own")

@@ -126,6 +126,7 @@ func examine(file string, r *reader) (v *Vassal, warnings, problems Problems) {
 	warnings, problems, rest := vassalOptions.decode(v.entries, r.used, v)
 	unsure := doubts{unread: len(r.problems) > 0, options: rest.wrong}
 	warnings, problems = append(r.warnings, warnings...), append(r.problems, problems...)
+	v.loggers(&warnings)
 	if r.partial {
 		return v, warnings, problems
 	}

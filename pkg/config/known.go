@@ -147,9 +147,9 @@ func insteadOfServer(name string) string {
 		return "http = ADDRESS with http-keepalive, http-to, socket-timeout and request-timeout"
 	case "https-export-cert", "https-session-context", "https-socket-modifier1", "https-socket-modifier2":
 		return "https = ADDRESS,CERTIFICATE,KEY[,,CLIENT-CA]"
-	case "logger", "log-route", "threaded-logger", "log-encoder", "log-master", "log-drain":
+	case "log-route", "threaded-logger", "log-encoder", "log-master", "log-drain":
 		return "log = FILE or log = journal; without it the emperor's log has all"
-	case "req-logger", "log-req-route", "log-req-encoder", "logger-req":
+	case "log-req-route", "log-req-encoder":
 		return "log = FILE has requests as well, log-format says how, and disable-logging leaves them out"
 	case "logfile-chown", "logfile-chmod", "chmod", "chown":
 		return "the file of log belongs to the vassal's user and group: create it beforehand, or hook-as-root = chmod:FILE 640"

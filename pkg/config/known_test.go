@@ -126,7 +126,7 @@ func TestInstead(t *testing.T) {
 	for name, want := range map[string]string{
 		"module": "emperor-wrapper = uwsgi", "psgi": "command = ", "rack": "command = ", "wsgi-file": "command = ",
 		"tuntap-device": "veth", "autoload": "drop the line", "py-autoreload": "command = ", "https2": "https = ", "threads": "processes = N", "max-requests": "reload-on-rss", "cheaper": "idle = TIME", "offload-threads": "drop the line",
-		"logger": "log = FILE", "req-logger": "log-format", "cron": "timer", "master-fifo": "emperor reload", "post-buffering": "limit-post",
+		"log-route": "log = FILE", "log-req-route": "log-format", "cron": "timer", "master-fifo": "emperor reload", "post-buffering": "limit-post",
 		"manage-script-name": "rewrite", "memory-report": "emperor list", "logfile-chown": "vassal's user", "fastrouter": "socket = ", "http-raw-body": "drop the line",
 		"http-manage-rtsp": "http = ADDRESS", "error-route-run": "error-page-404",
 	} {

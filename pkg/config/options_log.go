@@ -5,11 +5,16 @@ import (
 	"strconv"
 
 	"github.com/emperor-go/emperor/pkg/config/option"
+	"github.com/emperor-go/emperor/pkg/config/serving"
 )
 
 // vassalLogOptions say where what a vassal prints goes. The emperor opens it.
 var vassalLogOptions = option.Rows[Vassal]{
 	{Name: "log", Group: "Logging", Arg: "FILE|journal", Help: "where what the vassal prints goes, instead of the emperor's log", Set: setLogTo},
+	{
+		Name: "logger", Group: "Logging", Arg: "file:PATH", Tyrant: true, Repeat: true, Help: "uWSGI's way to write log = PATH",
+		Misreads: func(string, string) bool { return true }, Set: setLogger,
+	},
 }
 
 // controlOptions say who may look at the emperor.
@@ -22,6 +27,15 @@ var controlOptions = option.Rows[Emperor]{
 		Name: "metrics", Group: "Control", Arg: "ADDRESS", Guard: true,
 		Help: "give metrics to Prometheus by HTTP at HOST:PORT or the path of a socket", Into: func(e *Emperor) option.Field { return (*option.Text)(&e.Metrics) },
 	},
+}
+
+// setLogger takes the first file. A tenant's own file has none: the emperor would open it.
+// All other loggers are told by Vassal.loggers.
+func setLogger(v *Vassal, t option.Value) error {
+	if path, _ := serving.LoggerFile(t.Text); path != "" && v.LogTo == "" && !t.Tenant {
+		v.LogTo = path
+	}
+	return nil
 }
 
 func setLogTo(v *Vassal, t option.Value) error {

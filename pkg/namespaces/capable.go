@@ -21,9 +21,8 @@ func Capable(capabilities ...int) bool {
 	if s, ok := info.Sys().(*syscall.Stat_t); !ok || s.Ino != initialUser {
 		return false
 	}
-	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-	var sets [2]unix.CapUserData
-	if err := unix.Capget(&header, &sets[0]); err != nil {
+	sets, err := ownSets()
+	if err != nil {
 		return false
 	}
 	for _, c := range capabilities {
@@ -32,4 +31,18 @@ func Capable(capabilities ...int) bool {
 		}
 	}
 	return false
+}
+
+// Powerless reports whether the calling thread has no capability and cannot raise any: it
+// starts no process with more rights than it has, but by a set-user-id program.
+func Powerless() bool {
+	sets, err := ownSets()
+	return err == nil && sets[0].Permitted == 0 && sets[1].Permitted == 0
+}
+
+// ownSets are the capabilities of the calling thread (capget(2)).
+func ownSets() (sets [2]unix.CapUserData, err error) {
+	header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+	err = unix.Capget(&header, &sets[0])
+	return sets, err
 }

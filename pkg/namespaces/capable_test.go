@@ -12,6 +12,9 @@ func TestCapable(t *testing.T) {
 	if !Capable(unix.CAP_SYS_ADMIN) || !Capable(unix.CAP_AUDIT_READ, unix.CAP_SETUID) {
 		t.Skip("needs root of the machine")
 	}
+	if Powerless() {
+		t.Error("root has no capability")
+	}
 	if Capable() {
 		t.Error("capable of nothing")
 	}
@@ -31,7 +34,7 @@ func TestCapableWithoutPrivileges(t *testing.T) {
 	if !isolated(t, &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}) {
 		return
 	}
-	if Capable(unix.CAP_SYS_ADMIN, unix.CAP_SYS_RESOURCE) {
+	if Capable(unix.CAP_SYS_ADMIN, unix.CAP_SYS_RESOURCE) || !Powerless() {
 		t.Error("nobody is capable")
 	}
 }

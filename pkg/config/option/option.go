@@ -67,6 +67,8 @@ type Row[T any] struct {
 type Value struct {
 	Text   string
 	Origin Origin
+	// Tenant is true when it stands in a file that its tenant owns.
+	Tenant bool
 }
 
 // Origin is the place where something was written.

@@ -34,7 +34,7 @@ func TestAreas(t *testing.T) {
 			if found := area.Find(r.Name); found == nil || found.Name != r.Name {
 				t.Errorf("%s is not found", r.Name)
 			}
-			if err := r.Put(&o, Value{"yes", Origin{"a.ini", 7}}); err != nil {
+			if err := r.Put(&o, Value{Text: "yes", Origin: Origin{"a.ini", 7}}); err != nil {
 				t.Error(err)
 			}
 		}

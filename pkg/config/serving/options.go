@@ -204,6 +204,10 @@ var Rows = option.Rows[Options]{
 	{Name: "log-slow", Group: "Logging", Arg: "MILLISECONDS", Help: "log requests that take so long in any case", Set: setLogSlow},
 	{Name: "log-x-forwarded-for", Group: "Logging", Help: "take the client's address from X-Forwarded-For", Into: func(o *Options) option.Field { return (*option.Flag)(&o.Log.ForwardedFor) }},
 	{Name: "log-zero", Group: "Logging", Help: "log answers without a body in any case", Into: func(o *Options) option.Field { return (*option.Flag)(&o.Log.Zero) }},
+	{
+		Name: "req-logger", Aliases: []string{"logger-req"}, Group: "Logging", Arg: "file:PATH", Help: "where lines of requests go, instead of standard error",
+		Misreads: func(string, string) bool { return true }, Set: setRequestLogger,
+	},
 }
 
 // further are rows that no table has: those of sockets over TLS, which the vassal's table
@@ -373,6 +377,14 @@ func setProtocol(o *Options, v option.Value) error {
 func setLogDate(o *Options, v option.Value) error {
 	if strings.Contains(v.Text, "%") {
 		o.Log.Date = v.Text
+	}
+	return nil
+}
+
+// setRequestLogger leaves out loggers that are no files. The table of vassals tells them.
+func setRequestLogger(o *Options, v option.Value) error {
+	if path, _ := LoggerFile(v.Text); path != "" && o.Log.File == "" {
+		o.Log.File = path
 	}
 	return nil
 }

@@ -215,6 +215,33 @@ type Log struct {
 	Big  int64
 	// Micros reports microseconds in uWSGI's own line.
 	Micros bool
+	// File gets the lines. Empty: standard error does.
+	File string
+}
+
+// LoggerFile is the file that uWSGI's logger file:PATH, or file:logfile=PATH with further
+// settings of it, writes to, and the names of those settings. The path is empty for all
+// other loggers and for a relative path.
+func LoggerFile(text string) (path string, settings []string) {
+	path, ok := strings.CutPrefix(text, "file:")
+	if !ok {
+		return "", nil
+	}
+	if strings.HasPrefix(path, "logfile=") || strings.Contains(path, ",logfile=") {
+		pairs := path
+		path = ""
+		for pair := range strings.SplitSeq(pairs, ",") {
+			if name, value, _ := strings.Cut(pair, "="); name == "logfile" {
+				path = value
+			} else {
+				settings = append(settings, name)
+			}
+		}
+	}
+	if !strings.HasPrefix(path, "/") {
+		return "", nil
+	}
+	return path, settings
 }
 
 // Memfd writes the options where a child can read them. The caller closes it.

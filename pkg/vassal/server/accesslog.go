@@ -11,6 +11,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/emperor-go/emperor/internal/termlog"
 	"github.com/emperor-go/emperor/pkg/config/serving"
 )
 
@@ -71,6 +72,18 @@ func newAccessLog(o serving.Log, to Lines) (*accessLog, error) {
 		l.parts, format = append(l.parts, variables.part(name)), after
 	}
 	return l, nil
+}
+
+// requestsPending is how many bytes of lines may wait for the file of requests.
+const requestsPending = 64 << 10
+
+// requestLog returns a queue to the file of requests. While it cannot be opened the
+// lines go where they go without.
+func requestLog(path string, c Config) *termlog.Queue {
+	refused := func(err error) { c.Log.Warn("requests are logged here: req-logger: " + err.Error()) }
+	return termlog.NewQueue(termlog.NewNamed(path, refused, c.AccessLog), requestsPending, func(lost int) []byte {
+		return []byte("lines of the log were lost: they could not be written in time lines=" + strconv.Itoa(lost) + "\n")
+	})
 }
 
 func (l *accessLog) literal(text string) part {

@@ -3,6 +3,8 @@ package server
 import (
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -53,6 +55,37 @@ func TestOwnLogLine(t *testing.T) {
 	s.end()
 	if got := s.access.String(); !strings.Contains(got, "] GET /a => generated 5 bytes in ") || !strings.Contains(got, " msecs (HTTP/1.1 200) ") {
 		t.Errorf("%q", got)
+	}
+}
+
+// Requests have a file of their own, which follows its name. Where it cannot be opened
+// they are on standard error, and the log says why.
+func TestRequestsInAFile(t *testing.T) {
+	files := tree(t, map[string]string{"a": "12345"})
+	path := filepath.Join(t.TempDir(), "requests.log")
+	s := start(t, serving.Options{CheckStatic: []string{files}, Log: serving.Log{Format: "%(uri)", File: path}})
+	s.get("/a?1")
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		if text, _ := os.ReadFile(path); string(text) == "/a?1\n" {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the line is not in the file")
+		}
+	}
+	if err := os.Rename(path, path+".1"); err != nil {
+		t.Fatal(err)
+	}
+	s.get("/a?2")
+	s.end()
+	if text, err := os.ReadFile(path); string(text) != "/a?2\n" || s.access.String() != "" {
+		t.Errorf("the file has %q, standard error %q: %v", text, s.access, err)
+	}
+	s = start(t, serving.Options{CheckStatic: []string{files}, Log: serving.Log{Format: "%(uri)", File: filepath.Join(path, "no")}})
+	s.get("/a?3")
+	s.end()
+	if s.access.String() != "/a?3\n" || strings.Count(s.log.String(), "req-logger: ") != 1 {
+		t.Errorf("standard error has %q, the log %q", s.access, s.log)
 	}
 }
 

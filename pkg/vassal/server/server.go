@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/termlog"
 	"github.com/emperor-go/emperor/pkg/config/serving"
 )
 
@@ -59,6 +60,7 @@ type server struct {
 	Config
 	answers  answers
 	log      *accessLog
+	requests *termlog.Queue // of a file for requests; nil: they are on standard error
 	board    board
 	tally    *tally // this server's place on the board
 	conns    connections
@@ -82,6 +84,9 @@ func Serve(ctx context.Context, c Config) error {
 		return err
 	}
 	defer s.answers.close()
+	if s.requests != nil {
+		defer s.requests.Close(termlog.LastWords)
+	}
 	defer s.tally.free()
 	failed := make(chan error, len(s.Sockets))
 	for _, socket := range s.Sockets {
@@ -118,7 +123,11 @@ func newServer(c Config) (*server, error) {
 	defaultTo(&c.Grace, defaultGrace)
 	s := &server{Config: c}
 	var err error
-	if s.log, err = newAccessLog(o.Log, c.AccessLog); err != nil {
+	if path := o.Log.File; path != "" {
+		s.requests = requestLog(path, c)
+		s.AccessLog = s.requests
+	}
+	if s.log, err = newAccessLog(o.Log, s.AccessLog); err != nil {
 		return nil, err
 	}
 	if s.answers, err = newAnswers(o, c.Log); err != nil {

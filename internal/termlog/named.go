@@ -1,0 +1,70 @@
+package termlog
+
+import (
+	"fmt"
+	"io"
+	"os"
+
+	"golang.org/x/sys/unix"
+)
+
+// Moved reports whether a path means another file than f by now, or none. A link is
+// followed.
+func Moved(f *os.File, path string) bool {
+	ours, err := f.Stat()
+	if err != nil {
+		return true
+	}
+	named, err := os.Stat(path)
+	return err != nil || !os.SameFile(ours, named)
+}
+
+// Named appends to the file of a path. It follows the name: a file that was renamed or
+// removed is opened again before the next Write. While it cannot be opened the lines go
+// elsewhere. One goroutine at a time writes.
+type Named struct {
+	path string
+	f    *os.File // nil: it could not be opened
+	// refused is told why, once in a row.
+	refused func(error)
+	// instead gets the lines while the file is not open.
+	instead io.Writer
+}
+
+// NewNamed opens the file of a path, or tells refused why it cannot.
+func NewNamed(path string, refused func(error), instead io.Writer) *Named {
+	n := &Named{path: path, refused: refused, instead: instead}
+	if err := n.open(); err != nil {
+		refused(err)
+	}
+	return n
+}
+
+// Write implements io.Writer.
+func (n *Named) Write(p []byte) (int, error) {
+	if n.f == nil || Moved(n.f, n.path) {
+		was := n.f
+		if err := n.open(); err != nil && was != nil {
+			n.refused(err)
+		}
+	}
+	if n.f == nil {
+		return n.instead.Write(p)
+	}
+	return n.f.Write(p)
+}
+
+// open opens the path. What was open is closed, also when there is no file in its place.
+func (n *Named) open() error {
+	_ = n.f.Close() // of nil: nothing
+	n.f = nil
+	f, err := os.OpenFile(n.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|unix.O_NOCTTY|unix.O_NONBLOCK, 0o640)
+	if err == nil {
+		if info, wrong := f.Stat(); wrong != nil || !info.Mode().IsRegular() {
+			f.Close()
+			return fmt.Errorf("cannot open %s: it is not a plain file", n.path)
+		}
+		n.f = f
+	}
+	return err
+}
