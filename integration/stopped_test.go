@@ -48,10 +48,22 @@ type tally struct {
 
 // besiege sends requests to a socket from several clients until ctx ends.
 func besiege(ctx context.Context, clients int, socket string) (*tally, func()) {
-	count, all := &tally{}, &sync.WaitGroup{}
-	transport := &http.Transport{MaxIdleConnsPerHost: clients, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	return besiegeBy(ctx, clients, &http.Transport{MaxIdleConnsPerHost: clients, DialContext: dialing(socket)})
+}
+
+// besiegeOnce is besiege with a connection for each request.
+func besiegeOnce(ctx context.Context, clients int, socket string) (*tally, func()) {
+	return besiegeBy(ctx, clients, &http.Transport{DisableKeepAlives: true, DialContext: dialing(socket)})
+}
+
+func dialing(socket string) func(ctx context.Context, _, _ string) (net.Conn, error) {
+	return func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return new(net.Dialer).DialContext(ctx, "unix", socket)
-	}}
+	}
+}
+
+func besiegeBy(ctx context.Context, clients int, transport *http.Transport) (*tally, func()) {
+	count, all := &tally{}, &sync.WaitGroup{}
 	client := &http.Client{Transport: transport, Timeout: 5 * time.Second}
 	for range clients {
 		all.Go(func() {
