@@ -9,9 +9,8 @@ import (
 	"os"
 	"sync"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/emperor-go/emperor/internal/address"
+	"github.com/emperor-go/emperor/internal/endpoint"
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/emperor/control"
 	"github.com/emperor-go/emperor/pkg/namespaces"
@@ -69,11 +68,11 @@ func (c *datagrams) bind() error {
 	network, path := c.network(), ""
 	if network == "unixgram" {
 		path = c.address
-		if err := address.RemoveDead(path, unix.SOCK_DGRAM); err != nil {
-			return fmt.Errorf("%w: %q", err, path)
-		}
 	}
-	socket, err := net.ListenPacket(network, c.address)
+	socket, err := endpoint.ListenPacket(c.address)
+	if errors.Is(err, address.ErrBusy) {
+		err = fmt.Errorf("%w: %q", err, path)
+	}
 	if err != nil {
 		return err
 	}

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -15,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/internal/address"
+	"github.com/emperor-go/emperor/internal/endpoint"
 	"github.com/emperor-go/emperor/internal/outset"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
@@ -136,7 +136,7 @@ func connect(text string) error {
 	if err != nil {
 		return err
 	}
-	conn, err := net.Dial(to.Network(), to.Dialed())
+	conn, err := endpoint.Dial(to.String(), 0)
 	if err != nil {
 		return err
 	}

@@ -16,7 +16,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/emperor-go/emperor/internal/address"
+	"github.com/emperor-go/emperor/internal/endpoint"
 	"github.com/emperor-go/emperor/internal/outset"
 	"github.com/emperor-go/emperor/internal/ptmx"
 	"github.com/emperor-go/emperor/internal/termlog"
@@ -70,11 +70,7 @@ func run(args []string) error {
 }
 
 func connect(text string) error {
-	to, err := address.Parse(text)
-	if err != nil {
-		return fmt.Errorf("cannot attach: %w", err)
-	}
-	conn, err := net.Dial(to.Network(), to.Dialed())
+	conn, err := endpoint.Dial(text, 0)
 	if err != nil {
 		return fmt.Errorf("cannot attach: %w", err)
 	}

@@ -205,7 +205,7 @@ func (r *reader) ini(path, text string, numbers []int, section string) {
 	}
 	if !any && len(problems) == 0 {
 		what := fmt.Sprintf("there is nothing in section %q", section)
-		if len(found) > 0 {
+		if len(found) > 0 && !slices.Contains(found, section) {
 			for i := range found {
 				found[i], _ = unmark(found[i])
 			}

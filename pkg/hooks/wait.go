@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -15,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/internal/address"
+	"github.com/emperor-go/emperor/internal/endpoint"
 	"github.com/emperor-go/emperor/internal/plainhttp"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
@@ -60,11 +60,7 @@ func isDir(path string) bool {
 }
 
 func listens(text string) bool {
-	to, err := address.Parse(text)
-	if err != nil {
-		return false
-	}
-	c, err := net.DialTimeout(to.Network(), to.Dialed(), time.Second)
+	c, err := endpoint.Dial(text, time.Second)
 	if err != nil {
 		return false
 	}
@@ -146,11 +142,7 @@ func parseWaitHTTP(arg string) (action, error) {
 
 // answers reports whether a server answers for a path of a host with a page or a redirect.
 func answers(text, host, path string) bool {
-	to, err := address.Parse(text)
-	if err != nil {
-		return false
-	}
-	c, err := net.DialTimeout(to.Network(), to.Dialed(), answerTime)
+	c, err := endpoint.Dial(text, answerTime)
 	if err != nil {
 		return false
 	}

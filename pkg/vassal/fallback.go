@@ -264,7 +264,7 @@ func inherit(fd int) (*legacy, error) {
 }
 
 func (v *Vassal) takeOver(l *legacy) error {
-	if err := os.Chdir(l.Dir); err != nil {
+	if err := enter(l.Dir); err != nil {
 		v.Log.Debug("staying where the configuration before went", "error", err)
 	}
 	v.tried, v.began, v.order, v.notifyVars, v.base, v.twin = l.Tried, l.Dir, l.Order, l.Notify, l.Environ, l.Twin

@@ -8,14 +8,14 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/address"
 	"github.com/emperor-go/emperor/pkg/config"
-	"github.com/emperor-go/emperor/pkg/vassal/sockets"
 )
 
 // madeFile is a file this process made, to be removed only while it is that one.
 type madeFile struct {
 	path string
-	made sockets.File
+	made address.File
 }
 
 // writePidfile returns a step that writes one of the pid files.
@@ -46,8 +46,8 @@ func writePid(path string) (made madeFile, err error) {
 		return made, err
 	}
 	defer f.Close()
-	made.path = sockets.Absolute(path)
-	if made.made, err = sockets.FileOf(path); err != nil {
+	made.path = address.Absolute(path)
+	if made.made, err = address.FileOf(path); err != nil {
 		return made, err
 	}
 	_, err = f.WriteString(strconv.Itoa(os.Getpid()) + "\n")

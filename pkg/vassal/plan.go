@@ -1,12 +1,10 @@
 package vassal
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 
 	"golang.org/x/sys/unix"
@@ -87,30 +85,6 @@ func lookPath(name string) (string, error) {
 		err = e.Err
 	}
 	return path, err
-}
-
-// directoryOf is the working directory of what is served: the one of the options,
-// unless hooks went elsewhere after it was entered.
-func (v *Vassal) directoryOf(o *config.Vassal) string {
-	if v.moved != nil && v.moved.from == o.Chdir {
-		return v.moved.to
-	}
-	if filepath.IsAbs(o.Chdir) {
-		return o.Chdir
-	}
-	return filepath.Join(v.home, o.Chdir)
-}
-
-// move is where hooks went, and the directory of the options that they left.
-type move struct{ from, to string }
-
-// noteMove looks whether the hooks of the application's phases went elsewhere.
-func (v *Vassal) noteMove(context.Context) error {
-	here, err := os.Getwd()
-	if err == nil && here != v.arrived {
-		v.moved = &move{from: v.options.Chdir, to: here}
-	}
-	return nil
 }
 
 // reread reads the options of a reload: of an order with other bytes, or, for nil, of
@@ -223,7 +197,7 @@ func (v *Vassal) commit(order *wire.Order, o *config.Vassal, sets [][]*sockets.S
 	if err := v.setEnvironment(o); err != nil {
 		v.Log.Error("hooks keep the old environment", "error", err)
 	}
-	if err := os.Chdir(v.directoryOf(o)); err != nil {
+	if err := enter(v.directoryOf(o)); err != nil {
 		v.Log.Error("hooks keep the old working directory", "error", err)
 	}
 }

@@ -310,25 +310,6 @@ func (v *Vassal) parsed(order *wire.Order) (*config.Vassal, config.Problems, err
 	return v.input(order).Parse()
 }
 
-func (v *Vassal) startDirectory(context.Context) error {
-	if v.options.Cwd == "" {
-		return nil
-	}
-	if err := enter(v.options.Cwd); err != nil {
-		return v.options.Blame("cwd", "", err)
-	}
-	return nil
-}
-
-// enter makes dir the working directory of the process, which an error names with
-// the user who cannot enter it.
-func enter(dir string) error {
-	if err := unix.Chdir(dir); err != nil {
-		return fmt.Errorf("cannot enter working directory %q as uid %d: %w", dir, os.Geteuid(), err)
-	}
-	return nil
-}
-
 func (v *Vassal) waitForInterfaces(ctx context.Context) error {
 	names, timeout := v.options.WaitForInterface, v.options.WaitForInterfaceTimeout
 	if len(names) == 0 {

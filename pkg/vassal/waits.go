@@ -10,7 +10,6 @@ import (
 	"github.com/emperor-go/emperor/internal/address"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/namespaces"
-	"github.com/emperor-go/emperor/pkg/vassal/sockets"
 )
 
 const (
@@ -68,13 +67,13 @@ func isKind(path, kind string) bool {
 // socket is watched; after that, and for TCP, it knocks.
 func awaitSocket(ctx context.Context, text string) error {
 	if address.InFiles(text) {
-		path := sockets.Absolute(text)
+		path := address.Absolute(text)
 		if err := namespaces.WaitForPath(ctx, path, func() bool { return isKind(path, "fs") }); err != nil {
 			return err
 		}
 	}
 	for pause := knockFirst; ; pause = min(2*pause, knockMax) {
-		if up, err := sockets.Reachable(text); up || err != nil {
+		if up, err := address.Reachable(text); up || err != nil {
 			return err
 		}
 		select {

@@ -2,6 +2,7 @@ package control
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -9,9 +10,8 @@ import (
 	"path/filepath"
 	"sync"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/emperor-go/emperor/internal/address"
+	"github.com/emperor-go/emperor/internal/endpoint"
 )
 
 // Listener is a socket that clients find by its address. A path may be taken from
@@ -31,22 +31,19 @@ type Listener struct {
 // at the working directory if it is relative. A socket that no process listens on any
 // more is replaced.
 func Listen(text string) (*Listener, error) {
-	to, err := address.Parse(text)
-	switch {
-	case err != nil:
-		return nil, err
-	case !address.InFiles(text):
-		return newListener("", func() (net.Listener, error) { return net.Listen(to.Network(), to.String()) })
+	if !address.InFiles(text) {
+		return newListener("", func() (net.Listener, error) { return endpoint.Listen(text) })
 	}
 	path, err := filepath.Abs(text)
 	if err != nil {
 		return nil, err
 	}
 	return newListener(path, func() (net.Listener, error) {
-		if err := address.RemoveDead(path, unix.SOCK_STREAM); err != nil {
-			return nil, fmt.Errorf("cannot listen on %q: %w", path, err)
+		l, err := endpoint.Listen(path)
+		if errors.Is(err, address.ErrBusy) {
+			err = fmt.Errorf("cannot listen on %q: %w", path, err)
 		}
-		return net.Listen("unix", path)
+		return l, err
 	})
 }
 

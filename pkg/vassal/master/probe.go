@@ -6,9 +6,9 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/address"
 	"github.com/emperor-go/emperor/internal/plainhttp"
 	"github.com/emperor-go/emperor/pkg/config"
-	"github.com/emperor-go/emperor/pkg/vassal/sockets"
 )
 
 const (
@@ -39,7 +39,7 @@ func try(ctx context.Context, p config.Probe, env []string) error {
 	if p.Kind == "exec" {
 		return tryCommand(ctx, p.Command, env)
 	}
-	conn, err := sockets.Dial(ctx, p.Address)
+	conn, err := address.Dial(ctx, p.Address)
 	if err != nil {
 		return err
 	}

@@ -1,7 +1,6 @@
 package server
 
 import (
-	"context"
 	"crypto/tls"
 	"fmt"
 	"net"
@@ -11,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/emperor-go/emperor/internal/address"
+	"github.com/emperor-go/emperor/internal/endpoint"
 )
 
 // Socket is a listening socket. Its name is the option that declared it, which decides the
@@ -58,11 +57,7 @@ func Inherited() ([]Socket, error) {
 
 // Listen makes a socket from an address: `:port`, `host:port` or a path.
 func Listen(name, text string) (Socket, error) {
-	to, err := address.Parse(text)
-	if err != nil {
-		return Socket{}, err
-	}
-	l, err := (&net.ListenConfig{}).Listen(context.Background(), to.Network(), to.String())
+	l, err := endpoint.Listen(text)
 	return Socket{name, l}, err
 }
 

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/internal/address"
 )
 
 // Inner makes a socket behind another one. For programs it is an ordinary unix socket, but
@@ -16,7 +18,7 @@ import (
 // before Inner returns.
 func Inner(name string, front *Socket, backlog int) (*Socket, error) {
 	s := &Socket{Name: name, Address: "(behind " + front.Name + " " + front.Address + ")", front: front}
-	err := s.open(unix.AF_UNIX)
+	err := s.open()
 	if err == nil {
 		err = s.bindUnnamed()
 	}
@@ -28,6 +30,15 @@ func Inner(name string, front *Socket, backlog int) (*Socket, error) {
 		return nil, fmt.Errorf("cannot make a socket between the built-in server and the command: %w", err)
 	}
 	return s, nil
+}
+
+// open makes the descriptor. It blocks, as that of address.Listen does.
+func (s *Socket) open() error {
+	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err == nil {
+		s.file = os.NewFile(uintptr(fd), s.Name)
+	}
+	return err
 }
 
 // bindUnnamed binds the socket in a new directory, keeps the path open, and removes both. It
@@ -93,7 +104,7 @@ func (s *Socket) Dialed() (string, error) {
 		if strings.HasPrefix(b.Name, "@") {
 			return b.Name, nil
 		}
-		return Absolute(b.Name), nil
+		return address.Absolute(b.Name), nil
 	}
 	return "", fmt.Errorf("cannot connect to %s %q", s.Name, s.Address)
 }

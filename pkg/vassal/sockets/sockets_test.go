@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/internal/address"
 )
 
 func options() Options { return Options{Backlog: 16, UID: -1, GID: -1} }
@@ -130,11 +132,11 @@ func TestBoundTo(t *testing.T) {
 	if !s.BoundTo(path) || s.BoundTo(path+"x") || s.BoundTo(":80") {
 		t.Error("a unix socket does not know its address")
 	}
-	if up, err := Reachable(path); !up || err != nil {
+	if up, err := address.Reachable(path); !up || err != nil {
 		t.Errorf("not reachable: %v", err)
 	}
 	s.Close()
-	if up, err := Reachable(path); up || err != nil {
+	if up, err := address.Reachable(path); up || err != nil {
 		t.Errorf("reachable although closed: %v", err)
 	}
 }
@@ -185,14 +187,14 @@ func TestBothFamilies(t *testing.T) {
 		t.Fatal(err)
 	}
 	port := strconv.Itoa(name.(*unix.SockaddrInet6).Port)
-	if up, err := Reachable("127.0.0.1:" + port); !up || err != nil {
+	if up, err := address.Reachable("127.0.0.1:" + port); !up || err != nil {
 		t.Errorf("not reachable by IPv4: %v", err)
 	}
 	both.Close()
 	o := options()
 	o.Beside = []string{"[::]:" + port, "nonsense:", "127.0.0.1:" + port}
 	mustListen(t, "[::]:"+port, o)
-	if up, err := Reachable("127.0.0.1:" + port); up || err != nil {
+	if up, err := address.Reachable("127.0.0.1:" + port); up || err != nil {
 		t.Errorf("it takes what another is for: %v", err)
 	}
 	mustListen(t, "127.0.0.1:"+port, o)
@@ -210,7 +212,7 @@ func TestInheritedPath(t *testing.T) {
 	heir.Remove()
 	heir.Inherit(s)
 	s.Remove()
-	if up, err := Reachable(path); !up || err != nil {
+	if up, err := address.Reachable(path); !up || err != nil {
 		t.Errorf("not reachable: %v", err)
 	}
 	heir.Remove()

@@ -1,4 +1,4 @@
-package sockets
+package address
 
 import (
 	"path/filepath"

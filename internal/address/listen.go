@@ -1,0 +1,142 @@
+package address
+
+import (
+	"io/fs"
+	"os"
+	"slices"
+
+	"golang.org/x/sys/unix"
+)
+
+// Options of new sockets.
+type Options struct {
+	// Backlog is the number of connections in the accept queue. Required.
+	Backlog int
+	// KeepAlive, NoDelay and FreeBind are SO_KEEPALIVE, TCP_NODELAY and IP_FREEBIND;
+	// connections inherit the first two.
+	KeepAlive, NoDelay, FreeBind bool
+	// ReusePort lets several sockets have the address (SO_REUSEPORT).
+	ReusePort bool
+	// Mode of a unix socket's path; nil: decided by the umask.
+	Mode *fs.FileMode
+	// UID and GID own a unix socket's path; -1: unchanged.
+	UID, GID int
+	// Beside are the other addresses of the vassal. [::]:PORT includes IPv4, as the kernel is
+	// configured (net.ipv6.bindv6only), unless one of them is an IPv4 address with that port.
+	Beside []string
+}
+
+// Listen returns a listening socket at an address: `:port`, `ip:port` and `[ip6]:port` for
+// TCP, `@name` for an abstract unix socket, and anything else is the path of a unix socket,
+// which has its owner and mode before a client can connect. A dead socket at the path is
+// replaced; a socket on which a process listens is ErrBusy. The socket is close-on-exec, and
+// it blocks, as a program expects of one that is handed over. The caller closes it.
+func Listen(text string, o Options) (*os.File, error) {
+	to, err := SockaddrOf(text)
+	if err != nil {
+		return nil, err
+	}
+	fd, err := unix.Socket(family(to), unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, err
+	}
+	f := os.NewFile(uintptr(fd), text)
+	if err := o.bind(fd, to); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// bind binds a socket and listens on it.
+func (o Options) bind(fd int, to unix.Sockaddr) error {
+	if u, ok := to.(*unix.SockaddrUnix); ok {
+		return o.bindUnix(fd, u)
+	}
+	if err := o.prepare(fd, to); err != nil {
+		return err
+	}
+	if err := unix.Bind(fd, to); err != nil {
+		return err
+	}
+	return unix.Listen(fd, o.Backlog)
+}
+
+// bindUnix gives the path its owner and mode before it listens.
+func (o Options) bindUnix(fd int, to *unix.SockaddrUnix) error {
+	if to.Name[0] == '@' {
+		if err := unix.Bind(fd, to); err != nil {
+			return err
+		}
+		return unix.Listen(fd, o.Backlog)
+	}
+	if err := RemoveDead(to.Name, unix.SOCK_STREAM); err != nil {
+		return err
+	}
+	if err := unix.Bind(fd, to); err != nil {
+		return err
+	}
+	made, err := FileOf(to.Name)
+	if err != nil {
+		return err
+	}
+	if err = o.own(to.Name); err == nil {
+		err = unix.Listen(fd, o.Backlog)
+	}
+	if err != nil && made.Is(to.Name) {
+		_ = os.Remove(to.Name)
+	}
+	return err
+}
+
+// prepare sets the options that must be set before bind(2).
+func (o Options) prepare(fd int, to unix.Sockaddr) error {
+	type option struct {
+		wanted      bool
+		level, name int
+	}
+	freebind := option{o.FreeBind, unix.IPPROTO_IP, unix.IP_FREEBIND}
+	_, six := to.(*unix.SockaddrInet6)
+	if six {
+		freebind.level, freebind.name = unix.IPPROTO_IPV6, unix.IPV6_FREEBIND
+	}
+	for _, x := range []option{
+		{true, unix.SOL_SOCKET, unix.SO_REUSEADDR},
+		{six && o.besideFour(to), unix.IPPROTO_IPV6, unix.IPV6_V6ONLY}, // so that :80 and [::]:80 can both be bound
+		{o.ReusePort, unix.SOL_SOCKET, unix.SO_REUSEPORT},
+		{o.KeepAlive, unix.SOL_SOCKET, unix.SO_KEEPALIVE},
+		{o.NoDelay, unix.IPPROTO_TCP, unix.TCP_NODELAY},
+		freebind,
+	} {
+		if !x.wanted {
+			continue
+		}
+		if err := unix.SetsockoptInt(fd, x.level, x.name, 1); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// besideFour reports whether another address is an IPv4 address with the same port.
+func (o Options) besideFour(to unix.Sockaddr) bool {
+	six, _ := to.(*unix.SockaddrInet6)
+	return six != nil && slices.ContainsFunc(o.Beside, func(text string) bool {
+		other, err := SockaddrOf(text)
+		four, ok := other.(*unix.SockaddrInet4)
+		return err == nil && ok && four.Port == six.Port
+	})
+}
+
+// own sets owner and mode of a new path.
+func (o Options) own(path string) error {
+	if o.UID >= 0 || o.GID >= 0 {
+		if err := os.Lchown(path, o.UID, o.GID); err != nil {
+			return err
+		}
+	}
+	if o.Mode != nil {
+		return os.Chmod(path, *o.Mode)
+	}
+	return nil
+}

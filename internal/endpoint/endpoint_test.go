@@ -1,0 +1,67 @@
+package endpoint
+
+import (
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/emperor-go/emperor/internal/address"
+)
+
+// A dead socket is replaced, one that lives is not, and all forms of an address are
+// reached by the same words by which they were listened at.
+func TestListenAndDial(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	dead, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	dead.SetUnlinkOnClose(false)
+	dead.Close()
+	for _, text := range []string{path, "@endpoint-test-" + filepath.Base(filepath.Dir(t.TempDir())), "127.0.0.1:0"} {
+		l, err := Listen(text)
+		if err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		at := text
+		if text == "127.0.0.1:0" {
+			at = l.Addr().String()
+		}
+		c, err := Dial(at, time.Second)
+		if err != nil {
+			t.Fatalf("%s: %v", text, err)
+		}
+		c.Close()
+		if text == path {
+			if _, err := Listen(text); !errors.Is(err, address.ErrBusy) {
+				t.Errorf("a socket in use: %v", err)
+			}
+		}
+		l.Close()
+	}
+	if _, err := os.Lstat(path); err == nil {
+		t.Error("the path is still there")
+	}
+}
+
+func TestListenPacket(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	for range 2 { // the second time there is a dead one
+		c, err := ListenPacket(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ListenPacket(path); !errors.Is(err, address.ErrBusy) {
+			t.Errorf("a socket in use: %v", err)
+		}
+		c.Close()
+	}
+	c, err := ListenPacket("127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+}
