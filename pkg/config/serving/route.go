@@ -35,7 +35,7 @@ func Subjects() []string {
 func Actions() []string {
 	return []string{
 		"addheader", "addvar", "basicauth", "basicauth-next", "break", "break-with-status", "continue", "delheader", "donotlog", "donotoffload", "expires",
-		"flush", "goto", "harakiri", "http", "httpdumb", "last", "log", "redirect", "redirect-301", "redirect-302", "redirect-permanent", "remheader", "return",
+		"flush", "goto", "harakiri", "http", "httpdumb", "last", "log", "offload", "redirect", "redirect-301", "redirect-302", "redirect-permanent", "remheader", "return",
 		"rewrite", "rewrite-last", "send", "send-crnl", "setmethod", "setpathinfo", "setscheme", "setuser", "static", "uwsgi",
 	}
 }
@@ -43,8 +43,6 @@ func Actions() []string {
 // insteadOf says what there is for an action of uWSGI's that is unknown here.
 func insteadOf(action string) string {
 	switch name, _, _ := strings.Cut(action, "-"); {
-	case name == "offload":
-		return "files are sent without a worker anyhow: drop the line"
 	case strings.HasPrefix(name, "cache"):
 		return "a cache in front of the vassals"
 	case name == "clearheaders", name == "resetheaders", name == "disableheaders":

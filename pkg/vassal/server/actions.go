@@ -33,7 +33,7 @@ func (k *kit) make(r serving.Route) (action, error) {
 		return func(x *exchange, arg string) verdict { x.deletes = append(x.deletes, arg); return next }, nil
 	case "donotlog":
 		return func(x *exchange, _ string) verdict { x.secret = true; return next }, nil
-	case "donotoffload", "flush": // nothing is offloaded, and all is sent at once
+	case "donotoffload", "flush", "offload": // nothing is offloaded, and all is sent at once
 		return func(*exchange, string) verdict { return next }, nil
 	case "expires":
 		return k.expires(r)

@@ -31,7 +31,7 @@ func newAnswers(o *serving.Options, log *slog.Logger) (a answers, err error) {
 	for _, line := range o.AddHeaders {
 		a.always = append(a.always, header(line))
 	}
-	if a.files, err = newFiles(o); err != nil {
+	if a.files, err = newFiles(o, log); err != nil {
 		return a, err
 	}
 	if a.rules, err = newRules(o, &a.files, log); err != nil {

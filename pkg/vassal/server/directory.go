@@ -7,6 +7,7 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 )
 
@@ -37,8 +38,43 @@ func openDirectory(name string, safe []*directory) (*directory, error) {
 	if !info.IsDir() {
 		d.path, d.file = filepath.Dir(real), filepath.Base(real)
 	}
-	d.root, err = os.OpenRoot(d.path)
-	return d, err
+	if d.root, err = os.OpenRoot(d.path); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// laterTree is a directory that may come to exist later. It is safe from any goroutine.
+type laterTree struct {
+	name string
+	safe []*directory
+
+	mu  sync.Mutex
+	dir *directory // nil: it is not open
+}
+
+// open opens the directory.
+func (t *laterTree) open() (err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.dir == nil {
+		t.dir, err = openDirectory(t.name, t.safe)
+	}
+	return err
+}
+
+// get returns the directory, or nil while it cannot be opened.
+func (t *laterTree) get() *directory {
+	_ = t.open() // of a directory that is missing
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.dir
+}
+
+func (t *laterTree) close() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.dir.close()
 }
 
 func (d *directory) close() {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"io/fs"
+	"log/slog"
 	"net/http"
 	"os"
 	"path"
@@ -29,10 +30,12 @@ type files struct {
 type fileMap struct {
 	mount string // without a slash at the end
 	whole bool   // the mount is part of the path in the directory
-	dir   *directory
+	tree  *laterTree
 }
 
-func newFiles(o *serving.Options) (f files, err error) {
+// newFiles opens the directories. Where something else answers as well, one that does not
+// exist yet is opened by the first request after it does, as in uWSGI.
+func newFiles(o *serving.Options, log *slog.Logger) (f files, err error) {
 	defer func() {
 		if err != nil {
 			f.close()
@@ -62,12 +65,16 @@ func newFiles(o *serving.Options) (f files, err error) {
 	}
 	maps = append(maps, o.StaticMaps...)
 	slices.SortStableFunc(maps, func(a, b serving.Map) int { return cmp.Compare(number(a.Whole), number(b.Whole)) })
+	alone := len(o.CGI)+len(o.HTTPTo)+len(o.Routes)+len(o.Behind) == 0
 	for _, m := range maps {
-		d, err := openDirectory(m.Dir, f.safe)
-		if err != nil {
+		t := &laterTree{name: m.Dir, safe: f.safe}
+		switch err := t.open(); {
+		case errors.Is(err, fs.ErrNotExist) && !alone:
+			log.Warn("the static directory does not exist yet", "directory", m.Dir)
+		case err != nil:
 			return f, wrap("static directory", m.Dir, err)
 		}
-		f.maps = append(f.maps, fileMap{strings.TrimRight(m.Mount, "/"), m.Whole, d})
+		f.maps = append(f.maps, fileMap{strings.TrimRight(m.Mount, "/"), m.Whole, t})
 	}
 	return f, nil
 }
@@ -81,7 +88,7 @@ func number(b bool) int {
 
 func (f *files) close() {
 	for _, m := range f.maps {
-		m.dir.close()
+		m.tree.close()
 	}
 	for _, d := range f.safe {
 		d.close()
@@ -98,7 +105,7 @@ func (f *files) serve(x *exchange) bool {
 		if m.whole {
 			rest = strings.Trim(x.path, "/")
 		}
-		if f.serveFrom(x, m.dir, rest) {
+		if d := m.tree.get(); d != nil && f.serveFrom(x, d, rest) {
 			return true
 		}
 	}

@@ -215,3 +215,30 @@ func TestRangeThatIsNotInBytes(t *testing.T) {
 		}
 	}
 }
+
+// A directory that does not exist yet is no reason not to serve where something else
+// answers: its files are served once they are there. Alone it is an error.
+func TestDirectoryThatComesLater(t *testing.T) {
+	later := filepath.Join(t.TempDir(), "later")
+	o := serving.Options{StaticMaps: []serving.Map{{Mount: "/s", Dir: later}}}
+	if _, err := newFiles(&o, nullLog); err == nil || !strings.Contains(err.Error(), later) {
+		t.Errorf("alone: %v", err)
+	}
+	o.Routes = routes(t, "route = ^/other return:418")
+	s := start(t, o)
+	if a, _ := s.get("/s/a"); a.StatusCode != http.StatusNotFound {
+		t.Errorf("before: %d", a.StatusCode)
+	}
+	if !strings.Contains(s.log.String(), "does not exist yet") {
+		t.Errorf("the log has %q", s.log)
+	}
+	if err := os.Mkdir(later, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(later, "a"), []byte("here"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if a, body := s.get("/s/a"); a.StatusCode != http.StatusOK || body != "here" {
+		t.Errorf("after: %d %q", a.StatusCode, body)
+	}
+}

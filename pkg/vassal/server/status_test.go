@@ -23,7 +23,7 @@ func TestRulesThatAnswer(t *testing.T) {
 	o := serving.Options{CheckStatic: []string{dir}, Pages: []serving.Page{{Status: 404, File: "/no/such/file"}, {Status: 404, File: page}}}
 	for _, text := range []string{
 		"^/tea break-with-status:418", "^/return return:404", "^/moved return:301 with words", "^/none return:204", "^/break break:404",
-		"^/send send:one,", "^/send send-crnl:two", "^/send2 last:", "^/method setmethod:PATCH", "^/method return:200", "^/flush flush:", "^/flush donotoffload:",
+		"^/send send:one,", "^/send send-crnl:two", "^/send2 last:", "^/method setmethod:PATCH", "^/method return:200", "^/flush flush:", "^/flush donotoffload:", "^/flush offload:",
 	} {
 		r, err := serving.ParseRoute("path-info", text)
 		if err != nil {
@@ -82,7 +82,7 @@ func TestHarakiriOfARule(t *testing.T) {
 }
 
 func TestUnknownActionHasARemedy(t *testing.T) {
-	for action, want := range map[string]string{"offload:": "drop the line", "cachestore:a": "a cache", "clearheaders:200 OK": "return:STATUS", "rpc:x": "emperor-wrapper"} {
+	for action, want := range map[string]string{"cachestore:a": "a cache", "clearheaders:200 OK": "return:STATUS", "rpc:x": "emperor-wrapper"} {
 		var o serving.Options
 		err := o.Put(serving.Find("route-run"), value(action))
 		if err == nil || !strings.Contains(serving.Find("route-run").Hint(err), want) {
