@@ -3,7 +3,9 @@
 package integration
 
 import (
+	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -141,4 +143,76 @@ func TestRefusedReloadHidesNoDeath(t *testing.T) {
 		b := w.list()["b.ini"]
 		return strings.HasPrefix(b.Error, "its workers die, ") && strings.Contains(b.Error, "\ncannot reload: ")
 	})
+}
+
+// How a program ended that was stopped is the end of the vassal, wherever that is told.
+func TestEndOfStoppedProgramIsTold(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("deaf.ini", "reload-mercy = 1", `command = sh -c 'trap "" TERM; echo up; while :; do sleep 0.1; done'`)
+	w.vassal("sulky.ini", `command = sh -c 'trap "exit 7" TERM; echo up; while :; do sleep 0.1; done'`)
+	w.vassal("fine.ini", "command = sh -c 'echo up; exec sleep 1000000'")
+	e := w.start(allNamespaces, "--metrics", "127.0.0.1:7015",
+		"--exec-as-emperor-after-vassal", `echo after cause=$UWSGI_VASSAL_EXIT_CAUSE code=$UWSGI_VASSAL_EXIT_CODE signal=$UWSGI_VASSAL_EXIT_SIGNAL.`)
+	for name, want := range map[string]struct{ exit, after string }{
+		"deaf.ini":  {"signal: killed (its program did not stop within reload-mercy)", "after cause=stopped code= signal=9."},
+		"sulky.ini": {"exit status 7", "after cause=stopped code=7 signal=."},
+		"fine.ini":  {"exit status 0", "after cause=stopped code=0 signal=."},
+	} {
+		e.await(name, `"up"`)
+		w.succeed("stop", "--wait", name)
+		if s := w.everything(name); len(s.Exits) != 1 || s.Exits[0].Text != want.exit || s.Exit != want.exit {
+			t.Errorf("%s: the exits are %+v, the last %q", name, s.Exits, s.Exit)
+		}
+		if text := w.succeed("events", name); !strings.Contains(text, want.exit) {
+			t.Errorf("%s: the events are\n%s", name, text)
+		}
+		e.await(name, want.after)
+	}
+	if text := w.run("curl -sS --max-time 10 http://127.0.0.1:7015/metrics"); !strings.Contains(text, "\nemperor_vassal_exits_total{cause=\"killed\"} 1\n") {
+		t.Error("the metrics do not count the one that was killed")
+	}
+}
+
+// A program that goes into the background is told as such, with the remedy; what it left
+// behind ends with the vassal, also where no pid namespace and no cgroup does that.
+func TestProgramInTheBackgroundIsTold(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("a.ini", "command = sh -c 'setsid sleep 876543 & exit 0'")
+	w.vassal("patch.ini", "unprivileged-binary-patch-arg = sh -c 'setsid sleep 876544 & exit 0'")
+	e := w.start()
+	pid := e.running("a.ini")
+	eventually(t, "the list names the remedy", func() bool {
+		a := w.list()["a.ini"]
+		return strings.Contains(a.Error, "went into the background (sleep, process ") && strings.Contains(a.Error, "it must stay in the foreground")
+	})
+	eventually(t, "so for a program that took the place of the vassal", func() bool {
+		return strings.Contains(w.list()["patch.ini"].Error, "exit status 0, or its program went into the background: it must stay in the foreground")
+	})
+	w.succeed("stop", "--wait", "patch")
+	var left []int
+	for _, child := range children(pid) {
+		if text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", child)); strings.Contains(string(text), "876543") {
+			left = append(left, child)
+		}
+	}
+	w.succeed("stop", "--wait", "a")
+	if len(left) == 0 || slices.ContainsFunc(left, alive) {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
+// What a program said of itself is told no longer than it lives.
+func TestStatusOfADeadProgram(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("a.ini", `privileged-binary-patch-arg = sh -c 'systemd-notify "STATUS=all is well"; exec sleep 1000000'`)
+	e := w.start(allNamespaces)
+	e.running("a.ini")
+	eventually(t, "the status is told", func() bool { return strings.Contains(w.succeed("list"), "all is well") })
+	w.succeed("stop", "--wait", "a")
+	if text := w.succeed("status", "a"); strings.Contains(text, "\nsays ") {
+		t.Errorf("the status of a dead program:\n%s", text)
+	}
 }

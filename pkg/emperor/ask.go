@@ -69,6 +69,8 @@ type Record struct {
 	// ExitReason says more than Exit: the vassal's own word for it, and the last line that
 	// its program printed.
 	ExitReason string `json:"exit_reason,omitempty"`
+	// ExitKilled: its program did not stop in time after it was asked to.
+	ExitKilled bool `json:"exit_killed,omitempty"`
 	// ExitOOM is how many of its processes the kernel had killed for want of memory.
 	ExitOOM int       `json:"exit_oom_kills,omitempty"`
 	Exited  time.Time `json:"exited,omitzero"`
@@ -161,6 +163,7 @@ func (e *Emperor) record(v *vassal) Record {
 		r.WorkerDeaths = &d
 	}
 	if v.exit != nil {
+		r.ExitKilled = v.exit.Own.Killed
 		r.Exit, r.ExitReason, r.ExitOOM = v.exit.String(), v.exit.why(), v.exit.OOMKills
 	}
 	if v.activation != nil {

@@ -57,7 +57,8 @@ type child struct {
 	life      life
 	memory    atomic.Pointer[memory] // nil: nothing counts it
 
-	reason string // of its end, as it said; of the goroutine that hears it
+	reason string   // of its end, and own the end of its program, as it said; of the
+	own    wire.End // goroutine that hears it
 	ears   []*ear
 	hungUp bool // it has closed its pipe
 
@@ -160,8 +161,12 @@ func (c *child) reap() Exit {
 		_ = syscall.Kill(-c.process.PID, syscall.SIGKILL)
 	}
 	status, err := c.process.Wait()
-	c.life.status = status
-	return Exit{ExitStatus: status, Err: err, OOMKills: c.memory.Load().kills(), Reason: c.reason}
+	x := Exit{ExitStatus: status, Err: err, OOMKills: c.memory.Load().kills(), Reason: c.reason, Own: c.own}
+	if c.foreign.Load() && !c.life.asked.Load() && x.String() == (Exit{}).String() {
+		x.Reason = x.String() + ", or its program went into the background: " + wire.Foreground
+	}
+	c.life.status = x.effective()
+	return x
 }
 
 // Stop implements Process. A program that took the vassal's place and closed the

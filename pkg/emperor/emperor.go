@@ -14,6 +14,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/emperor-go/emperor/internal/address"
@@ -193,6 +194,9 @@ type Exit struct {
 	// OOMKills is how many processes of the generation the kernel has killed for
 	// want of memory, as far as their cgroup counts that.
 	OOMKills int
+	// Own is the end of the vassal's program after it was asked to stop, as the vassal says.
+	// The vassal itself ended cleanly then.
+	Own wire.End
 	// Reason is in the vassal's own words, and Last the last line of its program. Empty:
 	// not known.
 	Reason, Last string
@@ -210,9 +214,23 @@ func (x Exit) why() string {
 	return text
 }
 
+// effective is how the vassal ended, or where that was clean its program.
+func (x Exit) effective() namespaces.ExitStatus {
+	switch clean := x.ExitStatus == (namespaces.ExitStatus{}); {
+	case clean && x.Own.Signal > 0:
+		return namespaces.ExitStatus{Code: -1, Signal: syscall.Signal(x.Own.Signal)}
+	case clean:
+		return namespaces.ExitStatus{Code: x.Own.Code}
+	}
+	return x.ExitStatus
+}
+
 // String prints like `exit status 1` and `signal: killed`.
 func (x Exit) String() string {
-	text := x.ExitStatus.String()
+	text := x.effective().String()
+	if x.Own.Killed {
+		text += " (its program did not stop within reload-mercy)"
+	}
 	if x.Err != nil {
 		text = x.Err.Error()
 	}

@@ -1,6 +1,10 @@
 package emperor
 
-import "time"
+import (
+	"time"
+
+	"github.com/emperor-go/emperor/pkg/namespaces"
+)
 
 // settle decides what comes after a generation, or instead of one.
 func (e *Emperor) settle(v *vassal) { e.input(v, e.verdict(v)) }
@@ -56,7 +60,7 @@ func (v *vassal) revive() { v.exiled, v.left, v.spent = false, false, false }
 // renewal reports whether a generation that ended without being asked did so on
 // purpose, as it had said, and not again right after the last time.
 func (v *vassal) renewal(pause time.Duration) bool {
-	return v.renews && *v.exit == Exit{} && (v.renewed.IsZero() || time.Since(v.renewed) >= pause)
+	return v.renews && v.exit.ExitStatus == namespaces.ExitStatus{} && v.exit.Err == nil && v.exit.OOMKills == 0 && (v.renewed.IsZero() || time.Since(v.renewed) >= pause)
 }
 
 // miscarried counts a generation that ended without being asked.

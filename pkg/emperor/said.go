@@ -161,8 +161,10 @@ func (e *Emperor) mourn(v *vassal, d wire.Deaths) {
 
 // says notes what a vassal says of itself.
 func (e *Emperor) says(v *vassal, text string) {
-	if v.status != text {
-		v.status = text
+	if v.status == text {
+		return
+	}
+	if v.status = text; text != "" { // otherwise the worker has left that said it
 		e.quote(v, AboutStatus, "%s", text)
 	}
 }

@@ -83,7 +83,11 @@ func (c *child) hearNotice(report func(Message)) time.Duration {
 		c.show()
 		return poll.Never
 	case n.Kind == wire.Ended:
-		c.reason = line(n.Text)
+		if n.End != nil {
+			c.own = *n.End
+		} else {
+			c.reason = line(n.Text)
+		}
 		return 0
 	case n.Kind == wire.HookEnded, n.Kind == wire.Booting:
 		report(n)

@@ -62,7 +62,7 @@ environment ([containment.md](containment.md)). The emperor's phases, and the ph
 | ` + "`UWSGI_VASSAL_NETNS`" + ` | path of its network namespace, for ` + "`nsenter --net=`" + `; while the vassal lives |
 | ` + "`UWSGI_VASSALS_DIR`" + ` | the directory of its file |
 | ` + "`UWSGI_VASSAL_EXIT_CAUSE`" + ` | after its death: ` + "`stopped`, `failed`" + ` or ` + "`launch-failed`" + ` |
-| ` + "`UWSGI_VASSAL_EXIT_CODE`, `UWSGI_VASSAL_EXIT_SIGNAL`" + ` | after its death: exit code or signal; one of them is empty |
+| ` + "`UWSGI_VASSAL_EXIT_CODE`, `UWSGI_VASSAL_EXIT_SIGNAL`" + ` | after its death: exit code or signal, of its program where that did not stop cleanly; one of them is empty |
 | ` + "`UWSGI_VASSAL_UPTIME`" + ` | after its death: seconds since its launch |
 
 Phases of a vassal's file have ` + "`UWSGI_VASSAL_NAME`" + `. Programs that serve for the vassal have it when a line of the vassal's file

@@ -83,6 +83,9 @@ func (v *Vassal) lament(err error) {
 // mourn tells the emperor of workers that died, or have recovered.
 func (v *Vassal) mourn(d wire.Deaths) { v.outbox.Post(wire.Notice{Kind: wire.Workers, Deaths: &d}) }
 
+// parted tells the emperor how a program ended that was asked to stop.
+func (v *Vassal) parted(e wire.End) { v.outbox.Post(wire.Notice{Kind: wire.Ended, End: &e}) }
+
 // booting tells the emperor what the boot waits for.
 func (v *Vassal) booting(point string) { v.outbox.Post(wire.Notice{Kind: wire.Booting, Text: point}) }
 

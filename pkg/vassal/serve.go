@@ -32,7 +32,7 @@ func (v *Vassal) serve() error {
 	}
 	o := master.Options{
 		Plan: plan, Read: v.reread, System: &master.Processes{Self: v.SelfProgram}, Signals: v.signals, Commands: v.commands,
-		Orders: v.laterOrders(), Report: v.tell, Answer: v.answer, Again: v.wished, Mourn: v.mourn, Log: v.Log,
+		Orders: v.laterOrders(), Report: v.tell, Answer: v.answer, Again: v.wished, Mourn: v.mourn, Parted: v.parted, Log: v.Log,
 	}
 	if v.order != nil {
 		o.Serial = v.order.Serial

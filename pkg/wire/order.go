@@ -159,7 +159,8 @@ const (
 	Exec NoticeKind = "exec"
 	// Workers: a worker died unasked, or all workers have recovered.
 	Workers NoticeKind = "workers"
-	// Ended: the process is about to exit. The text gives the reason.
+	// Ended: the process is about to exit. The text gives the reason of a failure, End how
+	// its program ended when it was asked to stop.
 	Ended NoticeKind = "ended"
 	// HookEnded: hooks have run. It does not answer an order.
 	HookEnded NoticeKind = "hook"
@@ -187,6 +188,8 @@ type Notice struct {
 	Deaths *Deaths `json:"deaths,omitempty"`
 	// Probe of an Exec notice. Nil: the program is ready.
 	Probe *Probe `json:"probe,omitempty"`
+	// End of an Ended notice. Nil: its text is all there is.
+	End *End `json:"end,omitempty"`
 	// Program of an Exec notice: the pid, in the vassal's pid namespace, of the child that the
 	// vassal supervises as process 1. Zero: the program has replaced the vassal.
 	Program int `json:"program,omitempty"`
@@ -211,6 +214,19 @@ type Deaths struct {
 	// Next is the time of the replacement. Zero: there is none, or the workers have recovered.
 	Next time.Time `json:"next,omitzero"`
 }
+
+// End is the worst end of a vassal's programs after they were asked to stop. The zero value is
+// a clean one.
+type End struct {
+	// Code is the exit status, Signal the signal that ended the program. Zero: none.
+	Code   int `json:"code,omitempty"`
+	Signal int `json:"signal,omitempty"`
+	// Killed: it did not end within reload-mercy.
+	Killed bool `json:"killed,omitempty"`
+}
+
+// Foreground is the remedy for a program that goes into the background.
+const Foreground = "it must stay in the foreground, as by daemon off, daemonize no, --nodaemon or -F"
 
 // Probe describes how the emperor tests whether a program that replaced the vassal is ready.
 type Probe struct {

@@ -147,6 +147,9 @@ func (x *Metrics) running(t emperor.Transition, took float64, known bool) {
 func cause(t emperor.Transition) string {
 	switch t.From {
 	case emperor.Stopping:
+		if t.Record.ExitKilled {
+			return causeKilled
+		}
 		return causeStopped
 	case emperor.Killing:
 		return causeKilled

@@ -35,6 +35,7 @@ type worker struct {
 	ready   bool
 	readyBy time.Time          // until when it is waited for, or for why it died; zero: it is ready
 	killAt  time.Time          // of one that was asked to leave; zero otherwise
+	killed  bool               // since it did not leave
 	probing context.CancelFunc // ends its probe; nil
 }
 
@@ -129,14 +130,18 @@ func (m *master) dismiss(w *worker) {
 	if !w.killAt.IsZero() {
 		return
 	}
-	sig := w.crew.plan.Workers.StopSignal
-	if sig == 0 {
-		sig = syscall.SIGTERM
-	}
 	w.killAt = time.Now().Add(w.crew.plan.mercy())
 	w.readyBy = time.Time{}
 	w.stopProbe()
-	m.System.Signal(w.pid, sig)
+	m.System.Signal(w.pid, w.stopSignal())
+}
+
+// stopSignal asks the worker to leave.
+func (w *worker) stopSignal() syscall.Signal {
+	if sig := w.crew.plan.Workers.StopSignal; sig != 0 {
+		return sig
+	}
+	return syscall.SIGTERM
 }
 
 func (w *worker) stopProbe() {

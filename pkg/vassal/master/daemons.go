@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
 // daemon is a program beside the workers.
@@ -20,6 +21,7 @@ type daemon struct {
 	restart time.Time // when it is started, or its pid file looked at; zero: not to be
 	waits   int       // seconds that its pid file has been waited for
 	killAt  time.Time
+	killed  bool // since it did not leave
 	leaving bool // it is not started again
 	fresh   bool // it is to be started when those that leave are gone
 	forget  context.CancelFunc
@@ -98,10 +100,13 @@ func (m *master) daemonByID(id uint64) *daemon {
 
 // daemonDied handles a dead child that is no worker. The child that has put a
 // daemon into the background is not the daemon.
-func (m *master) daemonDied(pid int, status string) {
+func (m *master) daemonDied(pid int, status namespaces.ExitStatus) {
 	for _, d := range m.daemons {
 		if d.pid == pid && d.spec.Pidfile == "" {
-			m.lost(d, status)
+			if m.stopped && d.leaving {
+				m.parted(status, d.signal(), d.killed)
+			}
+			m.lost(d, status.String())
 			return
 		}
 	}
@@ -136,6 +141,7 @@ func (m *master) lost(d *daemon, status string) {
 func (m *master) dueDaemons(now time.Time) {
 	for _, d := range m.daemons {
 		if passed(d.killAt, now) && d.pid > 0 {
+			d.killed = true
 			d.killAt = now.Add(time.Second)
 			m.System.Kill(d.pid)
 		}

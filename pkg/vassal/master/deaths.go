@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
@@ -48,16 +49,23 @@ func (m *master) reap() {
 
 // died handles the death of a worker, whether it was asked for or not. What its
 // stage has said tells more than how it ended, and may be heard only after that.
-func (m *master) died(w *worker, status string) {
+func (m *master) died(w *worker, status namespaces.ExitStatus) {
 	w.stopProbe()
 	delete(m.workers, w.pid)
+	if w.pid == m.speaker { // nothing serves any more as it said
+		m.speaker = 0
+		m.Answer(0, wire.Status, "")
+	}
 	switch {
 	case !w.killAt.IsZero():
 		m.Log.Debug("the worker has left", "worker", w.slot+1, "pid", w.pid, "exit", status)
+		if m.stopped {
+			m.parted(status, w.stopSignal(), w.killed)
+		}
 	case w.told, w.ready:
-		m.bereft(w, status)
+		m.bereft(w, status.String())
 	default:
-		w.exit, w.readyBy = status, time.Now().Add(hearing)
+		w.exit, w.readyBy = status.String(), time.Now().Add(hearing)
 		m.unheard = append(m.unheard, w)
 	}
 }
@@ -70,6 +78,7 @@ func (m *master) heard(w *worker) {
 // bereft goes on without a worker that nobody had asked to leave.
 func (m *master) bereft(w *worker, status string) {
 	s := w.crew.slots[w.slot]
+	status = m.backgrounded(status)
 	err := fmt.Errorf("worker %d ended: %s", w.pid, status)
 	switch {
 	case w == s.heir:
@@ -124,6 +133,7 @@ func (m *master) due(now time.Time) {
 		switch {
 		case passed(w.killAt, now):
 			m.Log.Warn("the worker did not stop in time: killing it", "worker", w.slot+1, "pid", w.pid, "mercy", w.crew.plan.mercy())
+			w.killed = true
 			w.killAt = now.Add(time.Second) // again, should that be possible
 			m.System.Kill(w.pid)
 		case passed(w.readyBy, now):

@@ -156,6 +156,7 @@ func (m *master) notice(pid int, text string) {
 			m.Report(wire.Heartbeat)
 		case key == "STATUS" && value != "":
 			m.Log.Info("status", "pid", w.pid, "text", value)
+			m.speaker = w.pid
 			m.Answer(0, wire.Status, value)
 		}
 	}

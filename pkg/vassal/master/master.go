@@ -46,6 +46,9 @@ type Options struct {
 	Again bool
 	// Mourn tells the emperor of workers that died, and that they have recovered.
 	Mourn func(wire.Deaths)
+	// Parted tells the emperor how a program ended that was asked to stop, unless it did so
+	// cleanly.
+	Parted func(wire.End)
 	// Log gets what happens.
 	Log *slog.Logger
 }
@@ -63,7 +66,10 @@ type System interface {
 	Kill(pid int)
 	// Reap collects one dead child of this process, whoever started it; pid is
 	// zero when none is dead.
-	Reap() (pid int, status string)
+	Reap() (pid int, status namespaces.ExitStatus)
+	// Orphans names children of this process that it has not started: what others have
+	// left behind.
+	Orphans() (names []string)
 	// Leader returns the process that leads the session of pid.
 	Leader(pid int) int
 	// Usage returns what a worker and its descendants have used so far.
@@ -108,6 +114,8 @@ type master struct {
 	limitAt  time.Time // when limits are looked at next; zero: never
 	deaths   wire.Deaths
 	calmAt   time.Time // when they may be forgotten; zero: none are recent
+	parting  wire.End  // the worst end of those that were asked to stop with all others
+	speaker  int       // pid of the worker whose status was passed on last; zero: none
 
 	served  bool // a crew was ready once
 	unwell  bool // the emperor was told of a failure of what it did not order
@@ -148,6 +156,9 @@ func Run(o Options) error {
 	}
 	m.stopWatching()
 	m.stopListening()
+	if m.failure == nil && m.parting != (wire.End{}) {
+		m.Parted(m.parting)
+	}
 	return m.failure
 }
 

@@ -43,6 +43,7 @@ type world struct {
 	knock   func()
 	post    func(Event)
 	changed func(string)
+	orphans []string
 }
 
 func (w *world) note(format string, args ...any) {
@@ -115,7 +116,11 @@ func (w *world) Signal(pid int, s os.Signal) {
 	name := w.alive[pid]
 	w.note("%v %d", s, pid)
 	w.mu.Unlock()
-	if !strings.Contains(name, "stubborn") {
+	switch {
+	case strings.Contains(name, "stubborn"):
+	case strings.Contains(name, "sulky"):
+		w.leave(pid, "exit status 7")
+	default:
 		w.leave(pid, "exit status 0")
 	}
 }
@@ -137,16 +142,26 @@ func (w *world) Kill(pid int) {
 	w.leave(pid, "signal: killed")
 }
 
-func (w *world) Reap() (int, string) {
+func (w *world) Reap() (pid int, s namespaces.ExitStatus) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if len(w.dead) == 0 {
-		return 0, ""
+		return 0, s
 	}
-	pid := w.dead[0]
+	pid = w.dead[0]
 	w.dead = w.dead[1:]
-	return pid, w.status[pid]
+	switch status := w.status[pid]; status {
+	case "signal: killed":
+		s = namespaces.ExitStatus{Code: -1, Signal: syscall.SIGKILL}
+	default:
+		if _, err := fmt.Sscanf(status, "exit status %d", &s.Code); err != nil {
+			panic(err)
+		}
+	}
+	return pid, s
 }
+
+func (w *world) Orphans() []string { return w.orphans }
 
 func (w *world) Leader(pid int) int { return pid }
 
@@ -236,6 +251,7 @@ func playWith(t *testing.T, p *Plan, change func(*Options)) *stage {
 		Report: func(r wire.Report) { s.say("%v", r) },
 		Answer: func(serial uint64, kind wire.NoticeKind, text string) { s.say("%d %v %s", serial, kind, text) },
 		Mourn:  func(d wire.Deaths) { s.mourn(d) },
+		Parted: func(e wire.End) { s.say("parted %+v", e) },
 		Log:    slog.New(termlog.New(s.log, termlog.Options{Level: slog.LevelDebug})),
 	}
 	change(&o)

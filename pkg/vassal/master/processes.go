@@ -280,10 +280,10 @@ func (*Processes) Kill(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) }
 
 // Reap implements System. What a worker has left in its process group is ended,
 // while its pid is still its own.
-func (p *Processes) Reap() (pid int, status string) {
+func (p *Processes) Reap() (pid int, status namespaces.ExitStatus) {
 	pid, err := namespaces.NextDead()
 	if err != nil || pid == 0 {
-		return 0, ""
+		return 0, status
 	}
 	if p.started[pid] {
 		p.Kill(pid)
@@ -295,12 +295,40 @@ func (p *Processes) Reap() (pid int, status string) {
 	}
 	var s syscall.WaitStatus
 	if _, err := syscall.Wait4(pid, &s, 0, nil); err != nil {
-		return 0, ""
+		return 0, status
 	}
+	status.Code = s.ExitStatus()
 	if s.Signaled() {
-		return pid, "signal: " + s.Signal().String()
+		status.Signal = s.Signal()
 	}
-	return pid, fmt.Sprintf("exit status %d", s.ExitStatus())
+	return pid, status
+}
+
+// maxOrphans is how many are named.
+const maxOrphans = 3
+
+// Orphans implements System. The kernel gives orphans to the first thread of their new
+// parent, which is the master's (exit(2)).
+func (p *Processes) Orphans() (names []string) {
+	children, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/children", unix.Gettid()))
+	if err != nil {
+		return nil
+	}
+	for _, word := range strings.Fields(string(children)) {
+		pid, err := strconv.Atoi(word)
+		if err != nil || p.started[pid] {
+			continue
+		}
+		name, err := os.ReadFile("/proc/" + word + "/comm")
+		if err != nil {
+			continue
+		}
+		names = append(names, strings.TrimSpace(string(name))+", process "+word)
+		if len(names) == maxOrphans {
+			return names
+		}
+	}
+	return names
 }
 
 // Usage implements System.
