@@ -1,6 +1,10 @@
 package outset
 
-import "runtime"
+import (
+	"runtime"
+
+	"golang.org/x/sys/unix"
+)
 
 // Threads starts threads of the Go runtime until it has at least n, beside the caller's
 // where that is locked to its goroutine, and returns then. The runtime keeps them for
@@ -25,4 +29,19 @@ func hold(n int, done chan<- struct{}) {
 	next := make(chan struct{})
 	go hold(n-1, next)
 	<-next
+}
+
+// own is the number of threads that run no goroutine but main and the signals: the first
+// thread, which is locked to main, and those of the runtime for its monitor, for the start of
+// threads, and for signals.
+const own = 4
+
+// Reserve is Threads for a program that locks main to its thread and receives signals. It
+// counts the thread in which the runtime waits for events, if there is one, as one of the n.
+func Reserve(n int) {
+	Threads(n - 1)
+	var tasks unix.Stat_t // with one link for each thread, and two more (fs/proc/base.c)
+	if unix.Stat("/proc/self/task", &tasks) != nil || int(tasks.Nlink)-2 < own+n {
+		Threads(n)
+	}
 }

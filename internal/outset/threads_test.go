@@ -46,3 +46,15 @@ func TestThreads(t *testing.T) {
 		t.Errorf("%d threads before, %d after", before, after)
 	}
 }
+
+// However many threads there were before, there are as many as were asked for, beside those
+// that the runtime and main have for themselves.
+func TestReserve(t *testing.T) {
+	for _, n := range []int{1, 4, 20} {
+		n += threads(t)
+		Reserve(n)
+		if after := threads(t); after < own+n {
+			t.Errorf("%d threads, want %d", after, own+n)
+		}
+	}
+}

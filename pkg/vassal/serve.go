@@ -38,7 +38,7 @@ func (v *Vassal) serve() error {
 		o.Serial = v.order.Serial
 	}
 	v.serving = true
-	outset.Threads(threads)
+	outset.Reserve(threads)
 	v.progress.at("the workers", false)
 	err = master.Run(o)
 	endOrphans(outlasting(v.options.Daemons))
