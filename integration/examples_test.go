@@ -83,9 +83,15 @@ func TestSeveralOnABridge(t *testing.T) {
 	for _, name := range []string{"alpha", "beta"} {
 		w.write("v/"+name+".ini", example(t, "several/vassals/"+name+".ini"))
 	}
+	const long = "a-name-too-long-for-a-link" // of which two have the same beginning
+	for _, name := range []string{long + "-1", long + "-2"} {
+		w.write("v/"+name+".ini", ini("wait-for-interface = eth0", "command = sleep 1000"))
+	}
 	e := w.startOver("--ini", w.path("emperor.ini"))
 	alpha := e.running("alpha.ini")
 	e.running("beta.ini")
+	e.running(long + "-1.ini")
+	e.running(long + "-2.ini")
 	for address, want := range map[string]string{"198.19.0.11": "this is alpha", "198.19.0.12": "this is beta"} {
 		fetch := "curl -sS --retry 5 --retry-connrefused http://" + address + ":8080/"
 		if got := w.run(fetch); got != want {

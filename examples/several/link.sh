@@ -1,9 +1,15 @@
 # Gives a vassal a link of its own, called by its file: alpha.ini gets sv-alpha, the
-# other end of which is eth0 inside. A link's name has at most 15 bytes. The emperor
-# runs this while the vassal waits.
+# other end of which is eth0 inside. The emperor runs this while the vassal waits.
 set -eu
+export LC_ALL=C # ${#link} counts bytes
 bridge=several0
-link=sv-${UWSGI_VASSAL_NAME%.ini}
+name=${UWSGI_VASSAL_NAME%.ini}
+link=sv-$name
+# A link's name has at most 15 bytes: a longer one gets its beginning and a checksum.
+if [ ${#link} -gt 15 ]; then
+	sum=$(printf %s "$name" | cksum)
+	link=$(printf 'sv-%.3s-%08x' "$name" "${sum% *}")
+fi
 
 # address WORDS: a hardware address that is always the same for the same words. One
 # that is new with each start would be looked for in vain for up to half a minute.
