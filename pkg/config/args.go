@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
 // ErrHelp and ErrVersion are what parsing a command line returns that asks for
@@ -186,7 +188,7 @@ func (c *commandLine[T]) shape(name string) (s shape, known bool) {
 // unknown reports an option that neither this program nor uWSGI has.
 func (c *commandLine[T]) unknown(arg, name string) {
 	hint := c.program + " --help lists the options"
-	if near := nearest(name, c.table.everyName); near != nil {
+	if near := option.Nearest(name, c.table.everyName); near != nil {
 		hint = "did you mean --" + strings.Join(near, " or --") + "?"
 	}
 	if name == "check" {

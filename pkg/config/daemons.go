@@ -20,7 +20,7 @@ func attachControlDaemon(v *Vassal, t option.Value) error {
 
 func (v *Vassal) attach(d Daemon, command string) (err error) {
 	d.Text = command
-	if d.Command, err = option.ParseWords(command); err == nil {
+	if d.Command, err = option.SplitWords(command); err == nil {
 		d.Shell = strings.ContainsAny(command, shellOnly) || strings.Contains(d.Command[0], "=")
 	}
 	v.Daemons = append(v.Daemons, d)
@@ -106,7 +106,7 @@ func attachKeyed(v *Vassal, t option.Value) error {
 		case "gid":
 			d.GID, err = parseIdentity(text)
 		default:
-			err = option.Wrong("unknown key "+strconv.Quote(key), "cmd, pidfile, freq, control, daemonize, touch, stopsignal, reloadsignal, chdir, ns_pid, stdin, max_throttle, uid, gid")
+			err = option.Unknown("key", key, daemonKeys...)
 		}
 		if err != nil {
 			return err
@@ -117,6 +117,9 @@ func attachKeyed(v *Vassal, t option.Value) error {
 	}
 	return v.attach(d, command)
 }
+
+// daemonKeys are those of attach-daemon2.
+var daemonKeys = []string{"cmd", "pidfile", "freq", "control", "daemonize", "touch", "stopsignal", "reloadsignal", "chdir", "ns_pid", "stdin", "max_throttle", "uid", "gid"}
 
 // splitPairs splits at commas that no backslash stands before.
 func splitPairs(s string) (pairs []string) {

@@ -36,9 +36,8 @@ func (t table[T]) decode(entries []entry, used []string, into *T) (warnings, pro
 			continue
 		}
 		if o == nil {
-			if word, text := firstWord(e.key); text != "" && e.value == "" && t.guards(word) {
-				rest.wrong = append(rest.wrong, t.find(word).Name)
-				problems.add(e.origin, word, "there is no = behind it", word+" = "+text)
+			if meant, found := t.unassigned(e, &unknown, &warnings, &problems); found {
+				rest.wrong = append(rest.wrong, meant)
 				continue
 			}
 			unknown.meet(e, &warnings, &problems)
@@ -50,6 +49,11 @@ func (t table[T]) decode(entries []entry, used []string, into *T) (warnings, pro
 			continue
 		}
 		before, again := first[o.Name]
+		if again && e.listed && before.listed && !o.Repeat && before.origin.File == e.origin.File {
+			rest.wrong = append(rest.wrong, o.Name)
+			problems.add(before.origin, e.key, "it is given as a list, and takes one value", oneValue(o, before, e))
+			continue
+		}
 		if again && (o.Guard || o.Once) && before.value != e.value && before.origin.File == e.origin.File {
 			problems.add(e.origin, e.key, fmt.Sprintf("given twice: %q here, %q %s", e.value, before.value, earlier(before.origin)), "keep one")
 			continue
@@ -58,18 +62,28 @@ func (t table[T]) decode(entries []entry, used []string, into *T) (warnings, pro
 			first[o.Name] = e
 		}
 		err := o.Put(into, option.Value{Text: e.value, Origin: e.origin, Tenant: e.tenant})
-		if number, ok := uncommented(o, e.value); err != nil && ok && o.Put(into, option.Value{Text: number, Origin: e.origin}) == nil {
+		if number, ok := leading(o, e.value); err != nil && ok && o.Put(into, option.Value{Text: number, Origin: e.origin, Tenant: e.tenant}) == nil {
 			entries[i].value = number
-			warnings.add(e.origin, e.key, fmt.Sprintf("%q is taken for %s", e.value, number), "a comment needs a line of its own")
+			warnings.add(e.origin, e.key, fmt.Sprintf("%q is taken for %s", e.value, number), option.Comments)
 		} else if err != nil {
 			rest.wrong = append(rest.wrong, o.Name)
-			problems.add(e.origin, e.key, err.Error(), o.Hint(err))
+			problems.add(e.origin, e.key, complaint(o, e, err), remedy(o, into, e, err))
+		} else if what, hint := doubt(o, into, e); what != "" {
+			warnings.add(e.origin, e.key, what, hint)
 		}
 	}
 	unknown.refuse(func(option string) bool { _, ok := first[option]; return ok }, &problems)
 	unknown.report(&warnings)
 	rest.wrong, rest.idle = append(rest.wrong, unknown.meant...), unknown.idle
 	return warnings, problems, rest
+}
+
+// oneValue is how an option is written that was given as a list of words.
+func oneValue[T any](o *option.Row[T], first, second entry) string {
+	if o.Arg == programs {
+		return fmt.Sprintf("%s: %s %s…", first.key, first.value, second.value)
+	}
+	return first.key + ": " + first.value
 }
 
 // earlier says where in the same place something was given before.
@@ -90,12 +104,6 @@ func firstWord(key string) (word, rest string) {
 	return key[:at], strings.TrimLeft(key[at:], blanks+":")
 }
 
-// guards reports whether a word is an option that must not be overlooked.
-func (t table[T]) guards(word string) bool {
-	o := t.find(word)
-	return o != nil && o.Guard
-}
-
 // decides reports whether an option decides on rights or prepares them, and whether it
 // may be given several times.
 func (t table[T]) decides(name string) (guard, repeat bool) {
@@ -106,19 +114,6 @@ func (t table[T]) decides(name string) (guard, repeat bool) {
 	_, hook := hookPhase(o.Name)
 	names := o.Name == "emperor-vassal" || strings.HasPrefix(o.Name, "emperor-wrapper") // the program that vassals are
 	return o.Guard || hook || names || slices.Contains([]string{"Namespaces", "Network", "Privileges", "Templates"}, o.Group), o.Repeat
-}
-
-// uncommented cuts what looks like a comment behind a number, which uWSGI leaves out
-// too: its numbers end at the first byte that is no digit.
-func uncommented[T any](o *option.Row[T], text string) (number string, ok bool) {
-	if !slices.Contains([]string{"BYTES", "MILLISECONDS", "N", "TIME", "[TIME]"}, o.Arg) || o.Guard {
-		return "", false
-	}
-	at := strings.IndexAny(text, "#;")
-	if at < 0 {
-		return "", false
-	}
-	return strings.TrimRight(text[:at], " \t"), true
 }
 
 // strict reports whether unknown options are mistakes. It counts for the whole

@@ -27,6 +27,8 @@ type entry struct {
 	shared bool
 	// asked is true when a value or a condition has looked its key up.
 	asked bool
+	// listed is true when it is one of the values of a list, in a format that has such.
+	listed bool
 	// names are the parts of the value that magic variables took from names of files,
 	// as far as these are no plain words.
 	names pieces

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/emperor-go/emperor/pkg/config/foreign"
 )
@@ -16,7 +17,7 @@ import (
 // foreign takes the lines of a format that this package cannot read itself: in
 // YAML those under each key of the name that is asked for, in XML those of the
 // first <uwsgi> that has no id or the one asked for.
-func (r *reader) foreign(kind format, path, text, section string) (lines []line, ok bool) {
+func (r *reader) foreign(kind format, path, text, section string, numbers []int) (lines []line, ok bool) {
 	r.at = Origin{File: path}
 	if r.access.Foreign == nil {
 		r.problem("", "this program cannot read "+strings.ToUpper(string(kind)), "")
@@ -25,9 +26,9 @@ func (r *reader) foreign(kind format, path, text, section string) (lines []line,
 	blocks, err := r.access.Foreign(string(kind), text)
 	if err != nil {
 		if e, ok := errors.AsType[*foreign.Error](err); ok {
-			r.at.Line = e.Line
+			r.at.Line = fileLine(e.Line, numbers)
 		}
-		r.problem("", err.Error(), "")
+		r.problem("", err.Error(), hintOf(err))
 		return nil, false
 	}
 	for _, b := range blocks {
@@ -37,7 +38,7 @@ func (r *reader) foreign(kind format, path, text, section string) (lines []line,
 		}
 		ok = true
 		for _, l := range b.Lines {
-			lines = append(lines, line{key: l.Key, value: l.Value, number: l.Number})
+			lines = append(lines, line{key: l.Key, value: l.Value, number: l.Number, listed: l.Listed, nests: l.Nests})
 		}
 		r.inside(path, b.Inside)
 		if first {
@@ -69,10 +70,18 @@ func (r *reader) inside(path string, keys []foreign.Line) {
 	}
 }
 
+// hintOf is what an error of a parser says to do about it.
+func hintOf(err error) string {
+	if e, ok := errors.AsType[*foreign.Error](err); ok {
+		return e.Hint
+	}
+	return ""
+}
+
 // json takes the members of the object that is asked for, in their order: true
 // is 1, false and null are 0, an array repeats its key, and objects inside are
 // left out.
-func (r *reader) json(path, text, section string) (lines []line, ok bool) {
+func (r *reader) json(path, text, section string, numbers []int) (lines []line, ok bool) {
 	d := json.NewDecoder(strings.NewReader(text))
 	d.UseNumber()
 	var inside []foreign.Line
@@ -82,22 +91,26 @@ func (r *reader) json(path, text, section string) (lines []line, ok bool) {
 		}
 		ok = true
 		return members(d, func(key string) error {
-			number := 1 + strings.Count(text[:d.InputOffset()], "\n")
-			return values(d, func(v string) { lines = append(lines, line{key: key, value: v, number: number}) }, func(raw json.RawMessage) error {
+			l := line{key: key, number: 1 + strings.Count(text[:d.InputOffset()], "\n")}
+			return values(d, l, func(l line) { lines = append(lines, l) }, func(raw json.RawMessage) error {
 				object := json.NewDecoder(bytes.NewReader(raw))
 				object.UseNumber()
-				return objects(object, key, func(path string) { inside = append(inside, foreign.Line{Key: path, Number: number}) })
+				return objects(object, key, func(path string) {
+					inside = append(inside, foreign.Line{Key: path, Number: fileLine(l.number, numbers)})
+				})
 			})
 		})
 	})
 	r.inside(path, inside)
-	r.at = Origin{File: path, Line: 1 + strings.Count(text[:d.InputOffset()], "\n")}
+	r.at = Origin{File: path}
 	switch {
 	case err != nil:
-		r.problem("", "cannot parse JSON: "+err.Error(), "")
+		var what, hint string
+		r.at.Line, what, hint = brokenJSON(text, err)
+		r.at.Line = fileLine(r.at.Line, numbers)
+		r.problem("", "cannot parse JSON: "+what, hint)
 		return nil, false
 	case !ok:
-		r.at.Line = 0
 		r.problem("", fmt.Sprintf("there is no object %q", section), `options stand in {"uwsgi": {…}}`)
 	}
 	return lines, ok
@@ -110,7 +123,7 @@ func members(d *json.Decoder, do func(key string) error) error {
 		return err
 	}
 	if t != json.Delim('{') {
-		return errors.New("an object is missing")
+		return errNoObject
 	}
 	for d.More() {
 		t, err := d.Token()
@@ -130,27 +143,28 @@ func skip(d *json.Decoder) error {
 	return d.Decode(&raw)
 }
 
-// values gives the values that stand for a key, and an object or array inside as it is.
-func values(d *json.Decoder, give func(string), object func(json.RawMessage) error) error {
+// values gives a line for each value that stands for a key, and an object or array
+// inside as it is as well.
+func values(d *json.Decoder, l line, give func(line), object func(json.RawMessage) error) error {
 	var raw json.RawMessage
 	if err := d.Decode(&raw); err != nil {
 		return err
 	}
 	items := []json.RawMessage{raw}
 	if raw[0] == '[' {
+		l.listed = true
 		if err := json.Unmarshal(raw, &items); err != nil {
 			return err
 		}
 	}
 	for _, item := range items {
-		var err error
-		switch item[0] {
-		case '{', '[':
-			err = object(item)
-		default:
-			err = scalar(item, give)
+		if err := scalar(item, l, give); err != nil {
+			return err
 		}
-		if err != nil {
+		if item[0] != '{' && item[0] != '[' {
+			continue
+		}
+		if err := object(item); err != nil {
 			return err
 		}
 	}
@@ -181,20 +195,59 @@ func objects(d *json.Decoder, path string, give func(path string)) error {
 	return err
 }
 
-func scalar(raw json.RawMessage, give func(string)) error {
+func scalar(raw json.RawMessage, l line, give func(line)) error {
 	switch raw[0] {
+	case '{', '[':
+		l.nests = true
 	case 't':
-		give("1")
+		l.value = "1"
 	case 'f', 'n':
-		give("0")
+		l.value = "0"
 	case '"':
-		var s string
-		if err := json.Unmarshal(raw, &s); err != nil {
+		if err := json.Unmarshal(raw, &l.value); err != nil {
 			return err
 		}
-		give(s)
 	default:
-		give(string(bytes.TrimSpace(raw)))
+		l.value = string(bytes.TrimSpace(raw))
 	}
+	give(l)
 	return nil
 }
+
+// brokenJSON says where a text stops being JSON, and why.
+func brokenJSON(text string, err error) (number int, what, hint string) {
+	if errors.Is(err, errNoObject) {
+		return 1, err.Error(), `options stand in {"uwsgi": {…}}`
+	}
+	var all any
+	at := len(text)
+	e, ok := errors.AsType[*json.SyntaxError](json.Unmarshal([]byte(text), &all))
+	if ok {
+		err = e
+		at = min(max(int(e.Offset)-1, 0), len(text))
+	}
+	before := strings.TrimRight(text[:at], " \t\r\n")
+	next, _ := utf8.DecodeRuneInString(text[at:])
+	switch what = err.Error(); {
+	case at == len(text) || strings.HasPrefix(what, "unexpected end"):
+		what, hint = "the text ends too early", "a quote, a ] or a } is not closed"
+	case (next == '}' || next == ']') && strings.HasSuffix(before, ","):
+		what, hint = fmt.Sprintf("there is a comma before the %c", next), "drop it"
+	case strings.Contains(what, "after object key:value"), strings.Contains(what, "after array element"):
+		what, hint = fmt.Sprintf("a comma is missing before the %c", next), ""
+	case strings.HasSuffix(what, "after object key"):
+		what, hint = "a colon is missing behind the key", `"KEY": "VALUE"`
+	case next == '\'':
+		what, hint = "strings stand in double quotes", ""
+	case next == '/' || next == '#':
+		what, hint = "JSON has no comments", ""
+	case strings.Contains(what, "in string literal"):
+		what, hint = "a string ends on its line", "a quote is not closed"
+	case strings.Contains(what, "beginning of value"):
+		hint = "texts stand in double quotes"
+	}
+	column := 1 + utf8.RuneCountInString(text[strings.LastIndexByte(text[:at], '\n')+1:at])
+	return 1 + strings.Count(text[:at], "\n"), fmt.Sprintf("column %d: %s", column, what), hint
+}
+
+var errNoObject = errors.New("the file is no object")

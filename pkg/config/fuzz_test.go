@@ -40,7 +40,7 @@ func FuzzLex(f *testing.F) {
 		m := magicIn("")
 		m.named("a.ini")
 		m.file("/d/a.ini")
-		substituted, numbers, ok := m.substitute(data)
+		substituted, numbers, _, ok := m.substitute(data)
 		if !ok {
 			return
 		}

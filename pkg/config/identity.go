@@ -3,6 +3,8 @@ package config
 import (
 	"slices"
 	"strings"
+
+	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
 // identities are the options that say who a vassal is, with the words for them in other
@@ -34,22 +36,22 @@ func doubtful(key string) bool {
 // a letter more, less or other, letters in the wrong order or case, digits that look
 // like them, or another program's word for it. A near miss whose value is no account's
 // is none. Without sure the key may be meant as it is.
-func meant(key, value string) (option string, sure bool) {
+func meant(key, value string) (name string, sure bool) {
 	word := squeezed(key)
 	for _, i := range identities {
 		if slices.Contains(i.words, word) {
 			return i.option, true
 		}
 	}
-	if _, err := parseIdentity(value); err != nil || word == "" || len(word) > longest {
+	if _, err := parseIdentity(value); err != nil || word == "" || len(word) > option.Longest {
 		return "", false
 	}
 	sure = !doubtful(key)
 	word = strings.NewReplacer("1", "i", "l", "i", "0", "o").Replace(word)
 	switch {
-	case word == "iud" || word[0] == 'u' && distance(word, "uid") <= 1:
+	case word == "iud" || word[0] == 'u' && option.Distance(word, "uid") <= 1:
 		return "uid", sure
-	case word == "igd" || word[0] == 'g' && distance(word, "gid") <= 1 && (len(word) != 3 || alphabet(word) == alphabet("gid")): // not git, gis or gin
+	case word == "igd" || word[0] == 'g' && option.Distance(word, "gid") <= 1 && (len(word) != 3 || option.Alphabet(word) == option.Alphabet("gid")): // not git, gis or gin
 		return "gid", sure
 	case word == "grp":
 		return "gid", sure
@@ -57,7 +59,7 @@ func meant(key, value string) (option string, sure bool) {
 	for _, i := range identities {
 		for _, w := range i.words {
 			w = strings.ReplaceAll(w, "l", "i")
-			if word[0] == w[0] && len(w) > 3 && len(word) >= 3 && distance(word, w) <= 1 {
+			if word[0] == w[0] && len(w) > 3 && len(word) >= 3 && option.Distance(word, w) <= 1 {
 				return i.option, sure
 			}
 		}

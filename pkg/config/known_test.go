@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/emperor-go/emperor/internal/generated"
+	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
 // TestUWSGIOptionsAreCurrent compares the names with those the uwsgi at hand
@@ -147,7 +148,7 @@ func TestNearest(t *testing.T) {
 		"no-orphan": "no-orphans", "htpp-socket": "http-socket", "gdi": "gid", "pid": "", "url": "", "thread": "threads", "vaccum": "vacuum",
 		"domain": "", "project": "", "xy": "", "wholly-different": "", strings.Repeat("x", 5000): "",
 	} {
-		got := nearest(key, uwsgiNames)
+		got := option.Nearest(key, uwsgiNames)
 		if want == "" && got != nil || want != "" && !slices.Contains(got, want) {
 			t.Errorf("nearest(%.20q) = %q, want %q", key, got, want)
 		}
@@ -170,10 +171,10 @@ func TestDistance(t *testing.T) {
 		{"chomd", "chmod", 1},
 		{"abcdef", "badcfe", 3},
 	} {
-		if got := distance(c.a, c.b); got != c.want {
+		if got := option.Distance(c.a, c.b); got != c.want {
 			t.Errorf("distance(%q, %q) = %d, want %d", c.a, c.b, got, c.want)
 		}
-		if got := distance(c.b, c.a); got != c.want {
+		if got := option.Distance(c.b, c.a); got != c.want {
 			t.Errorf("distance(%q, %q) = %d, want %d", c.b, c.a, got, c.want)
 		}
 	}

@@ -23,6 +23,9 @@ type line struct {
 	section    string
 	key, value string
 	number     int // in the file, from 1
+	// listed: it is one of several in a list, and nests: it is no value but holds
+	// options itself. Formats beside ini have such.
+	listed, nests bool
 }
 
 const blanks = " \t\r"
@@ -74,7 +77,7 @@ func lex(file, text string, numbers []int) (lines []line, sections []string, pro
 			}
 		default:
 			key, value, _ := strings.Cut(s, "=")
-			lines = append(lines, line{section, strings.TrimRight(key, blanks), strings.TrimLeft(value, blanks), origin.Line})
+			lines = append(lines, line{section: section, key: strings.TrimRight(key, blanks), value: strings.TrimLeft(value, blanks), number: origin.Line})
 		}
 	}
 	return lines, sections, problems

@@ -160,38 +160,62 @@ func (r *reader) read(kind format, path, text, section string) {
 	if kind == formatINI {
 		text = strings.TrimPrefix(text, "\ufeff")
 	}
-	text, numbers, ok := r.magic.substitute(text)
+	text, numbers, strays, ok := r.magic.substitute(text)
 	if !ok {
 		r.limit("", "the file is larger than 2 MiB", "is this the right file?")
 		return
 	}
+	r.tellStrays(path, strays)
 	var lines []line
 	switch kind {
 	case formatINI:
 		r.ini(path, text, numbers, section)
 		return
 	case formatJSON:
-		lines, ok = r.json(path, text, section)
+		lines, ok = r.json(path, text, section, numbers)
 	default:
-		lines, ok = r.foreign(kind, path, text, section)
+		lines, ok = r.foreign(kind, path, text, section, numbers)
 	}
 	if !ok {
 		return
 	}
 	for _, l := range lines {
-		if l.number > 0 && l.number <= len(numbers) {
-			l.number = numbers[l.number-1]
-		}
-		r.at = Origin{File: path, Line: l.number}
+		r.at = Origin{File: path, Line: fileLine(l.number, numbers)}
 		if strings.ContainsRune(l.key+l.value, 0) {
 			r.problem("", "there is a NUL byte", "no option can have one")
+			continue
+		}
+		if l.nests {
+			r.nesting(kind, l)
 			continue
 		}
 		r.addLine(l)
 	}
 }
 
-// ini takes the lines of a section. One that has no line is worth a warning.
+// fileLine is the line of the file that a line of its text stands for, see substitute.
+func fileLine(number int, numbers []int) int {
+	if number > 0 && number <= len(numbers) {
+		return numbers[number-1]
+	}
+	return number
+}
+
+// nesting is about a key with options in it: where the key is an option itself that
+// takes its value away.
+func (r *reader) nesting(kind format, l line) {
+	if key, _ := unmark(l.key); isOption(key) {
+		r.problem(key, "there are keys in it, where a value or a list of values is expected", nestedForms[kind])
+	} else if kind == formatJSON {
+		r.warnings.add(r.at, key, "what stands in it is left out", "options stand in one object")
+	}
+}
+
+// nestedForms are the forms of such an option.
+var nestedForms = map[format]string{formatYAML: "such as env: [A=1, B=2]", formatJSON: `such as "env": ["A=1", "B=2"]`}
+
+// ini takes the lines of a section. One that has no line is worth a warning, and so are
+// lines above all sections, which count for nothing; options there are a mistake.
 func (r *reader) ini(path, text string, numbers []int, section string) {
 	lines, found, problems := lex(path, text, numbers)
 	r.problems = append(r.problems, problems...)
@@ -203,23 +227,70 @@ func (r *reader) ini(path, text string, numbers []int, section string) {
 			r.addLine(l)
 		}
 	}
-	if !any && len(problems) == 0 {
-		what := fmt.Sprintf("there is nothing in section %q", section)
-		if len(found) > 0 && !slices.Contains(found, section) {
-			for i := range found {
-				found[i], _ = unmark(found[i])
-			}
-			what += fmt.Sprintf(", there is %q", found)
+	if len(problems) > 0 {
+		return
+	}
+	i := slices.IndexFunc(lines, func(l line) bool { return l.section == "" })
+	switch {
+	case i >= 0 && !slices.Contains(found, ""):
+		r.empty = r.empty || !any
+		what, hint := headless(lines[i], r.titles(section)[0])
+		p := Problem{Origin: Origin{File: path, Line: lines[i].number}, What: what, Hint: hint, meant: anyOption}
+		if slices.ContainsFunc(lines, func(l line) bool { return l.section == "" && isOption(l.key) }) {
+			r.problems = append(r.problems, p)
+		} else {
+			r.warnings = append(r.warnings, p)
 		}
-		names := []string{section}
-		if section == "uwsgi" {
-			names = append(names, r.sections...)
-		}
+	case !any:
 		r.empty = true
 		r.warnings = append(r.warnings, Problem{
-			Origin: Origin{File: path}, What: what, Hint: "options stand under [" + strings.Join(names, "] or [") + "]", meant: anyOption,
+			Origin: Origin{File: path}, What: r.nothing(found, section), Hint: "options stand under " + strings.Join(r.titles(section), " or "), meant: anyOption,
 		})
 	}
+}
+
+// headless says what is wrong with a file whose first line stands under no section.
+func headless(first line, title string) (what, hint string) {
+	text := first.key
+	switch {
+	case strings.HasPrefix(text, "{"):
+		return "this is JSON in a file that is read as ini", "mv FILE FILE.json"
+	case strings.HasPrefix(text, "<"):
+		return "this is XML in a file that is read as ini", "mv FILE FILE.xml"
+	case first.value == "" && (text == "uwsgi:" || text == "---" || strings.HasPrefix(text, "- ")):
+		return "this is YAML in a file that is read as ini", "mv FILE FILE.yaml"
+	}
+	return "there is no section header above this line, so that it counts for nothing", "write " + title + " above it"
+}
+
+// nothing says why a section has no option.
+func (r *reader) nothing(found []string, section string) string {
+	title := r.titles(section)[0]
+	for i := range found {
+		found[i], _ = unmark(found[i])
+		if r.asked(found[i], section) {
+			return "there is nothing under [" + found[i] + "]"
+		}
+		found[i] = "[" + found[i] + "]"
+	}
+	switch len(found) {
+	case 0:
+		return "the file is empty: there is no section " + title
+	case 1:
+		return fmt.Sprintf("there is no section %s, but %s", title, found[0])
+	}
+	return fmt.Sprintf("there is no section %s, but %s and %s", title, strings.Join(found[:len(found)-1], ", "), found[len(found)-1])
+}
+
+// titles are the headers that options of a section may stand under.
+func (r *reader) titles(section string) (list []string) {
+	list = []string{"[" + section + "]"}
+	if section == "uwsgi" {
+		for _, name := range r.sections {
+			list = append(list, "["+name+"]")
+		}
+	}
+	return list
 }
 
 // asked reports whether a section is the one that is asked for.

@@ -100,10 +100,13 @@ func djb33x(s string) uint32 {
 // that byte, be it the end of the line. Names that are no plain words are marked
 // (see piece). numbers tells for each line of the result on which line of the file
 // it starts. It is not ok when the result is larger than MaxFile.
-func (m *magic) substitute(text string) (out string, numbers []int, ok bool) {
+//
+// strays are the percent signs that disappear so.
+func (m *magic) substitute(text string) (out string, numbers []int, strays []stray, ok bool) {
 	if !strings.Contains(text, "%") {
-		return text, nil, len(text) <= MaxFile
+		return text, nil, nil, len(text) <= MaxFile
 	}
+	begin := 0 // of the line
 	var b strings.Builder
 	b.Grow(len(text) + len(text)/4)
 	source := 1
@@ -113,24 +116,30 @@ func (m *magic) substitute(text string) (out string, numbers []int, ok bool) {
 		switch {
 		case c == '%' && i+1 < len(text):
 			i++
+			if s, found := strayAt(text[begin:], i-begin); found {
+				s.line = source
+				strays = append(strays, s)
+			}
 			if text[i] == '\n' {
 				source++
+				begin = i + 1
 			}
 			// A file name may hold line breaks. In uWSGI they end the line: a tenant who
 			// names a file could write options of others.
 			b.WriteString(strings.ReplaceAll(m.variable(text[i]), "\n", ""))
 		case c == '\n':
 			source++
+			begin = i + 1
 			b.WriteByte(c)
 			numbers = append(numbers, source)
 		default:
 			b.WriteByte(c)
 		}
 		if b.Len() > MaxFile {
-			return "", nil, false
+			return "", nil, nil, false
 		}
 	}
-	return b.String(), numbers, true
+	return b.String(), numbers, strays, true
 }
 
 // variable returns what stands for % and a byte.

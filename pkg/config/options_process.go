@@ -1,7 +1,6 @@
 package config
 
 import (
-	"strconv"
 	"strings"
 
 	"github.com/emperor-go/emperor/pkg/config/option"
@@ -19,7 +18,7 @@ var processOptions = option.Rows[Emperor]{
 
 func setLogLevel(e *Emperor, v option.Value) error {
 	if e.LogLevel.UnmarshalText([]byte(v.Text)) != nil {
-		return option.Wrong("unknown level "+strconv.Quote(v.Text), "debug, info, warn or error")
+		return option.Unknown("level", v.Text, "debug", "info", "warn", "error")
 	}
 	return nil
 }
@@ -30,7 +29,7 @@ func setLogFormat(e *Emperor, v option.Value) error {
 		e.JSONLog = v.Text == "json"
 		return nil
 	}
-	return option.Wrong("unknown format "+strconv.Quote(v.Text), "text or json")
+	return option.Unknown("format", v.Text, "text", "json")
 }
 
 // setShortLogFormat leaves uWSGI's own log-format alone, which an emperor's file

@@ -2,7 +2,6 @@ package config
 
 import (
 	"slices"
-	"strconv"
 
 	"github.com/emperor-go/emperor/pkg/config/option"
 )
@@ -43,7 +42,7 @@ func setKeyring(e *Emperor, v option.Value) error {
 		e.InheritKeyring = v.Text == "inherit"
 		return nil
 	}
-	return option.Wrong("unknown mode "+strconv.Quote(v.Text), "private or inherit")
+	return option.Unknown("mode", v.Text, "private", "inherit")
 }
 
 func setRoot(e *Emperor, v option.Value) error {
@@ -52,7 +51,7 @@ func setRoot(e *Emperor, v option.Value) error {
 		e.RefuseRoot = v.Text == "refuse"
 		return nil
 	}
-	return option.Wrong("unknown rule "+strconv.Quote(v.Text), "warn or refuse")
+	return option.Unknown("rule", v.Text, "warn", "refuse")
 }
 
 // Unnamed is the problem of a vassal that names no user: under an emperor that is root

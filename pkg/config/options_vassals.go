@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"strconv"
 
 	"github.com/emperor-go/emperor/pkg/config/option"
@@ -58,10 +59,13 @@ func setRelease(e *Emperor, v option.Value) error {
 		e.EarlyRelease = v.Text == "early"
 		return nil
 	}
-	return option.Wrong("unknown time "+strconv.Quote(v.Text), "hooks or early")
+	return option.Unknown("time", v.Text, "hooks", "early")
 }
 
 func setClone(e *Emperor, v option.Value) (err error) {
 	e.Clone, err = namespaces.ParseFlags(v.Text)
+	if unknown, ok := errors.AsType[*namespaces.UnknownFlagError](err); ok {
+		return option.Unknown("namespace", unknown.Word, unknown.Known...)
+	}
 	return err
 }

@@ -92,7 +92,7 @@ func parseSignal(s string) (syscall.Signal, error) {
 	if n, ok := namespaces.ParseSignal(s); ok && n != 0 {
 		return n, nil
 	}
-	return 0, option.Wrong(strconv.Quote(s)+" is not a signal", "such as TERM or 15")
+	return 0, option.Wrong(strconv.Quote(s)+" is not a signal", "such as TERM, HUP or 15")
 }
 
 // probeForms are what a probe looks like, for hints.
@@ -120,7 +120,7 @@ func setProbe(v *Vassal, t option.Value) (err error) {
 		p.Address, p.Path = address, "/"+path
 		err = checkAddress(p.Address, false)
 	default:
-		err = option.Wrong("unknown kind of probe "+strconv.Quote(kind), probeForms)
+		err = option.Unknown("kind of probe", kind, "tcp:ADDRESS", "http://ADDRESS/PATH", "exec:COMMAND")
 	}
 	v.Ready.Probe = p
 	return err

@@ -27,6 +27,7 @@ type reader struct {
 	tenant  bool           // what is being read is the tenant's own
 	shared  bool           // what is being read is given to several vassals
 	names   pieces         // names in the value that is being read or put together
+	listed  bool           // the value that is being read is one of a list
 
 	magic    magic
 	logic    logic
@@ -84,14 +85,14 @@ func (r *reader) addEntry(e entry) {
 func (r *reader) addLine(l line) {
 	key, _ := unmark(l.key)
 	value, names := unmark(l.value)
-	r.names = names
+	r.names, r.listed = names, l.listed
 	r.add(key, value)
-	r.names = nil
+	r.names, r.listed = nil, false
 }
 
 // append joins an option to the list and acts on it.
 func (r *reader) append(e entry) {
-	e.origin, e.tenant, e.shared, e.names = r.at, r.tenant, r.shared, r.names
+	e.origin, e.tenant, e.shared, e.names, e.listed = r.at, r.tenant, r.shared, r.names, r.listed
 	i := len(r.entries)
 	r.size += len(e.value)
 	if i >= maxEntries || r.size > MaxFile {

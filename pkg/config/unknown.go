@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
 // strangers collects what is to be said about keys that are in no table. Most
@@ -73,7 +75,7 @@ func (s *strangers) meet(e entry, warnings, problems *Problems) {
 		s.sounding(e, problems)
 	case s.strict:
 		hint := "strict is on: make placeholders with set-placeholder = KEY=VALUE"
-		if near := nearest(e.key, s.names); near != nil {
+		if near := option.Nearest(e.key, s.names); near != nil {
 			hint = meantHint(near)
 			s.meant = append(s.meant, near...)
 		}
@@ -104,20 +106,20 @@ func (s *strangers) sounding(e entry, problems *Problems) {
 
 // suspect keeps a key that looks like a misspelt option.
 func (s *strangers) suspect(e entry) {
-	if option, sure := meant(e.key, e.value); option != "" {
-		s.missed = append(s.missed, missed{e, option, sure})
+	if name, sure := meant(e.key, e.value); name != "" {
+		s.missed = append(s.missed, missed{e, name, sure})
 	}
 	key := respelt(e.key)
-	near := nearest(key, s.names)
+	near := option.Nearest(key, s.names)
 	if near == nil {
 		s.idle = append(s.idle, e)
 		return
 	}
 	s.typos = append(s.typos, typo{e.key, near, e.origin})
-	closest := distance(key, near[0])
-	for _, option := range near {
-		if guard, _ := s.guards(option); (guard || confines(option)) && distance(key, option) == closest {
-			s.missed = append(s.missed, missed{e, option, !doubtful(e.key)})
+	closest := option.Distance(key, near[0])
+	for _, name := range near {
+		if guard, _ := s.guards(name); (guard || confines(name)) && option.Distance(key, name) == closest {
+			s.missed = append(s.missed, missed{e, name, !doubtful(e.key)})
 			return
 		}
 	}

@@ -49,7 +49,7 @@ func (s *System) programFor(p Plan) *wire.Program {
 		return nil
 	}
 	program := &wire.Program{
-		Paths: paths, Before: words(f.Before), After: words(f.After), Config: configOf(p), Env: words(s.foreignEnviron(p)),
+		Paths: paths, Before: bytesOf(f.Before), After: bytesOf(f.After), Config: configOf(p), Env: bytesOf(s.foreignEnviron(p)),
 		Pipe: pipeFD, Configs: configFD,
 	}
 	if f.ChdirAttr != "" {
@@ -58,8 +58,8 @@ func (s *System) programFor(p Plan) *wire.Program {
 	return program
 }
 
-// words makes bytes of texts, which need not be UTF-8.
-func words(texts []string) (list [][]byte) {
+// bytesOf makes bytes of texts, which need not be UTF-8.
+func bytesOf(texts []string) (list [][]byte) {
 	for _, t := range texts {
 		list = append(list, []byte(t))
 	}

@@ -175,8 +175,8 @@ func (s *System) orderFor(c *child, r Request) wire.Order {
 		o.Libraries = append(o.Libraries, wire.Library(p))
 	}
 	o.LibraryDirs = s.Libraries.Dirs
-	o.HookVars = words(s.vassalVars(r, c.PID()))
-	o.Environ = words(s.heldBack(r.Plan, len(o.Hooks) > 0))
+	o.HookVars = bytesOf(s.vassalVars(r, c.PID()))
+	o.Environ = bytesOf(s.heldBack(r.Plan, len(o.Hooks) > 0))
 	return o
 }
 

@@ -8,8 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/kballard/go-shellquote"
-
+	"github.com/emperor-go/emperor/internal/words"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/emperor-go/emperor/pkg/wire"
@@ -88,11 +87,10 @@ func probeHook(p wire.Probe) (hooks.Hook, error) {
 	case "http":
 		action = "wait_for_http:" + string(p.Address) + string(p.Path)
 	case "exec":
-		words := make([]string, len(p.Command))
-		for i, w := range p.Command {
-			words[i] = string(w)
+		action = "execv:"
+		for _, w := range p.Command {
+			action += words.Quote(string(w)) + " "
 		}
-		action = "execv:" + shellquote.Join(words...)
 	default:
 		return hooks.Hook{}, fmt.Errorf("unknown kind of probe %q", p.Kind)
 	}

@@ -10,10 +10,10 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/kballard/go-shellquote"
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/internal/termlog"
+	"github.com/emperor-go/emperor/internal/words"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
@@ -76,11 +76,14 @@ func parseSafeexec(line string) (action, error) {
 }
 
 func parseExecv(line string) (action, error) {
-	words, err := shellquote.Split(line)
-	if err != nil || len(words) == 0 {
+	if sign := words.Operator(line); sign != "" {
+		return nil, mistake("exec:"+line, "it takes words, not a shell line: the program would get %q as it is", sign)
+	}
+	list, err := words.Split(line)
+	if err != nil || len(list) == 0 {
 		return nil, mistake("PROGRAM ARGS, quoted as for a shell", "%q is not a command", line)
 	}
-	return func(ctx context.Context, s *scene) error { return s.execute(ctx, words[0], words[1:]...) }, nil
+	return func(ctx context.Context, s *scene) error { return s.execute(ctx, list[0], list[1:]...) }, nil
 }
 
 // named runs a program with the vassal's name as its argument.

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/kballard/go-shellquote"
+	"github.com/emperor-go/emperor/internal/words"
 )
 
 // Misreads reports whether a shell, or the splitting of arguments, may misinterpret a file
@@ -39,13 +39,13 @@ func (h Hook) Misreads(name string) bool {
 // program gets the name inside a line.
 func MisreadWords(line, name string) bool {
 	const stand = "x" // stands for the name
-	words, err := shellquote.Split(line)
-	plain, wrong := shellquote.Split(strings.ReplaceAll(line, name, stand))
-	if err != nil || wrong != nil || len(words) != len(plain) {
+	list, err := words.Split(line)
+	plain, wrong := words.Split(strings.ReplaceAll(line, name, stand))
+	if err != nil || wrong != nil || len(list) != len(plain) {
 		return true
 	}
 	shell := false
-	for i, word := range words {
+	for i, word := range list {
 		around := strings.ReplaceAll(word, name, "")
 		switch {
 		case strings.ReplaceAll(word, name, stand) != plain[i]:

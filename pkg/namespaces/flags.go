@@ -56,11 +56,22 @@ func ParseFlags(list string) (Flags, error) {
 	for _, word := range words {
 		flag, ok := lookup(word)
 		if !ok {
-			return 0, fmt.Errorf("unknown namespace %q (known: %s)", word, known())
+			return 0, &UnknownFlagError{word, strings.Split(known(), ",")}
 		}
 		f |= flag
 	}
 	return f, nil
+}
+
+// UnknownFlagError is about a word that names no kind of namespace. Known are the words
+// that do.
+type UnknownFlagError struct {
+	Word  string
+	Known []string
+}
+
+func (e *UnknownFlagError) Error() string {
+	return fmt.Sprintf("unknown namespace %q (known: %s)", e.Word, strings.Join(e.Known, ","))
 }
 
 func lookup(word string) (Flags, bool) {

@@ -30,6 +30,9 @@ type Block struct {
 type Line struct {
 	Key, Value string
 	Number     int
+	// Listed: it is one of several in a list. Nests: it is no value, and what stands in
+	// it follows.
+	Listed, Nests bool
 }
 
 // maxPath bounds the keys around a key: anchors in anchors are cheap to write.
@@ -47,10 +50,11 @@ func Below(path, key string) string {
 	return path + "." + key
 }
 
-// Error is what is wrong with a text. Line is where, from 1, or zero.
+// Error is what is wrong with a text. Line is where, from 1, or zero. Hint is what to do
+// about it, or empty.
 type Error struct {
-	Line int
-	What string
+	Line       int
+	What, Hint string
 }
 
 func (e *Error) Error() string { return e.What }

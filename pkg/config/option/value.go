@@ -3,11 +3,12 @@ package option
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/kballard/go-shellquote"
+	"github.com/emperor-go/emperor/internal/words"
 )
 
 // Mistake is an error that says what to do about it. The hint is optional.
@@ -25,7 +26,7 @@ func ParseDuration(s string) (time.Duration, error) {
 	}
 	d, err := time.ParseDuration(s)
 	if err != nil || d < 0 {
-		return 0, Mistake{fmt.Sprintf("%q is not a time", s), "seconds, or such as 500ms or 1m30s"}
+		return 0, Mistake{fmt.Sprintf("%q is not a time", s), "seconds such as 90, or 500ms, 1m30s, 2h"}
 	}
 	return d, nil
 }
@@ -39,18 +40,42 @@ func ParseBool(s string) bool {
 	return true
 }
 
+// IsBool reports whether a text is a plain yes or no.
+func IsBool(s string) bool {
+	return !ParseBool(s) || slices.Contains([]string{"", "true", "on", "yes", "1"}, strings.ToLower(s))
+}
+
 // ParseWords splits a command line into words as a shell would, and does nothing
-// else a shell does. There is at least one.
+// else a shell does: what is written for one is a mistake. There is at least one.
 func ParseWords(s string) ([]string, error) {
-	words, err := shellquote.Split(s)
+	sign, set := words.Operator(s), words.Variable(s)
+	switch {
+	case sign == "#":
+		return nil, Mistake{`"#" begins no comment here: the program would get it as it is`, Comments}
+	case sign == ";":
+		return nil, Mistake{`it takes words, not a shell line: the program would get ";" as it is`, "sh -c " + words.Quote(s) + "; " + Comments}
+	case sign != "":
+		return nil, Mistake{fmt.Sprintf("it takes words, not a shell line: the program would get %q as it is", sign), "sh -c " + words.Quote(s)}
+	case set != "":
+		return nil, Mistake{fmt.Sprintf("%q sets a variable, and a program is expected", set), "env = " + set}
+	}
+	return SplitWords(s)
+}
+
+// SplitWords is ParseWords for what may be a line for a shell.
+func SplitWords(s string) ([]string, error) {
+	list, err := words.Split(s)
 	switch {
 	case err != nil:
-		return nil, Mistake{"a quote is not closed", ""}
-	case len(words) == 0:
+		return nil, Mistake{"a quote is not closed", `\' or \" is a plain one`}
+	case len(list) == 0:
 		return nil, Mistake{"no program given", "PROGRAM ARGUMENTS…"}
 	}
-	return words, nil
+	return list, nil
 }
+
+// Comments is a hint: where they may stand.
+const Comments = "a comment stands on a line of its own"
 
 // ParseSize reads a number of bytes, which may end in k, m or g.
 func ParseSize(s string) (int64, error) {
@@ -62,7 +87,7 @@ func ParseSize(s string) (int64, error) {
 	}
 	n, err := strconv.ParseInt(number, 10, 63)
 	if err != nil || n < 0 || n > math.MaxInt64/factor {
-		return 0, Mistake{strconv.Quote(s) + " is not a size", "bytes, or such as 10m"}
+		return 0, Mistake{strconv.Quote(s) + " is not a size", "bytes such as 4096, or 64k, 10m, 1g"}
 	}
 	return n * factor, nil
 }
@@ -141,7 +166,7 @@ type Milliseconds time.Duration
 func (m *Milliseconds) Parse(text string) error {
 	n, err := strconv.ParseUint(text, 10, 31)
 	if err != nil || n == 0 {
-		return Mistake{strconv.Quote(text) + " is not a number of milliseconds", "1 or more"}
+		return Mistake{strconv.Quote(text) + " is not a number of milliseconds", "such as 500"}
 	}
 	*m = Milliseconds(time.Duration(n) * time.Millisecond)
 	return nil
@@ -154,7 +179,7 @@ type Number int
 func (n *Number) Parse(text string) error {
 	i, err := strconv.Atoi(text)
 	if err != nil || i < 0 {
-		return Mistake{strconv.Quote(text) + " is not a number", "0 or more"}
+		return Mistake{strconv.Quote(text) + " is not a number", "a whole one, 0 or more"}
 	}
 	*n = Number(i)
 	return nil

@@ -370,7 +370,7 @@ func setProtocol(o *Options, v option.Value) error {
 		o.SocketProtocol = v.Text
 		return nil
 	}
-	return option.Wrong(strconv.Quote(v.Text)+" is not a protocol of the built-in server", "uwsgi, http or fastcgi")
+	return option.Unknown("protocol", v.Text, "uwsgi", "http", "fastcgi")
 }
 
 // setLogDate ignores a plain yes, which asks uWSGI for dates before its lines.

@@ -52,6 +52,9 @@ func insteadOf(action string) string {
 	case name == "setremoteaddr":
 		return "log-x-forwarded-for, and the frontend's own means"
 	}
+	if near := option.Nearest(action, slices.Values(Actions())); near != nil {
+		return "did you mean " + strings.Join(near, " or ") + "?"
+	}
 	return "such as static, redirect, rewrite, http, break; emperor-wrapper = uwsgi runs the file by uWSGI"
 }
 
@@ -94,7 +97,7 @@ func checkPattern(subject, pattern string) error {
 	if subject == "if" || subject == "if-not" {
 		name, arg, ok := strings.Cut(pattern, ":")
 		if !ok || !slices.Contains(Tests(), name) {
-			return fmt.Errorf("unknown test %q", pattern)
+			return option.Unknown("test", name, Tests()...)
 		}
 		if name == "regexp" {
 			_, pattern, _ := strings.Cut(arg, ";")

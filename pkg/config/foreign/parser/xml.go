@@ -38,7 +38,7 @@ func parseXML(text string) ([]foreign.Block, error) {
 	root, err := readElement(d)
 	if err != nil {
 		line, _ := d.InputPos()
-		return nil, &foreign.Error{Line: line, What: "cannot parse XML: " + err.Error()}
+		return nil, brokenXML(line, err)
 	}
 	if root.name == "uwsgi" {
 		b, err := root.block()
@@ -57,6 +57,23 @@ func parseXML(text string) ([]foreign.Block, error) {
 		blocks = append(blocks, b)
 	}
 	return blocks, nil
+}
+
+// brokenXML is the error of a text that is no XML.
+func brokenXML(line int, err error) *foreign.Error {
+	e := &foreign.Error{Line: line, What: "cannot parse XML: " + err.Error()}
+	if s, ok := errors.AsType[*xml.SyntaxError](err); ok {
+		e.Line, e.What = s.Line, "cannot parse XML: "+s.Msg
+	}
+	switch {
+	case strings.Contains(e.What, "unexpected EOF"):
+		e.What, e.Hint = "cannot parse XML: the text ends too early", "an element is not closed"
+	case strings.Contains(e.What, "character entity"):
+		e.Hint = "& is written as &amp; and < as &lt;"
+	case strings.Contains(e.What, "closed by"):
+		e.Hint = "each element is closed in its turn"
+	}
+	return e
 }
 
 // block gives the options in an element <uwsgi>. An empty one means 1.

@@ -18,7 +18,7 @@ const maxVisits = 100_000
 func parseYAML(text string) ([]foreign.Block, error) {
 	var doc yaml.Node
 	if err := yaml.Unmarshal([]byte(text), &doc); err != nil {
-		return nil, placed(strings.TrimPrefix(err.Error(), "yaml: "))
+		return nil, placed(text, strings.TrimPrefix(err.Error(), "yaml: "))
 	}
 	if len(doc.Content) != 1 || doc.Content[0].Kind != yaml.MappingNode {
 		return nil, nil
@@ -36,13 +36,31 @@ func parseYAML(text string) ([]foreign.Block, error) {
 	return blocks, nil
 }
 
-// placed takes the line out of a message, as `line 3: what`.
-func placed(message string) *foreign.Error {
-	e := &foreign.Error{What: "cannot parse YAML: " + message}
+// placed takes the line out of a message, as `line 3: what`, and says what to do about
+// it where that can be told.
+func placed(text, message string) *foreign.Error {
+	e := &foreign.Error{}
 	if number, what, ok := strings.Cut(strings.TrimPrefix(message, "line "), ": "); ok {
 		if n, err := strconv.Atoi(number); err == nil {
-			e.Line, e.What = n, "cannot parse YAML: "+what
+			e.Line, message = n, what
 		}
+	}
+	lines := strings.Split(text, "\n")
+	for i, l := range lines {
+		if at := len(l) - len(strings.TrimLeft(l, " \t")); strings.Contains(l[:at], "\t") && i+1 >= e.Line {
+			return &foreign.Error{Line: i + 1, What: "cannot parse YAML: there is a tab in the indentation", Hint: "indent by blanks"}
+		}
+	}
+	e.What = "cannot parse YAML: " + message
+	switch {
+	case strings.Contains(message, "mapping values are not allowed"):
+		e.Hint = `indent the line as its neighbours; a value with ": " in it stands in quotes`
+	case strings.Contains(message, "did not find expected key"), strings.Contains(message, "did not find expected '-' indicator"), strings.Contains(message, "could not find expected ':'"):
+		e.Hint = "indent the line as its neighbours, and write KEY: VALUE"
+	case strings.Contains(message, "unexpected end of stream"):
+		e.Hint = "a quote or a bracket is not closed"
+	case strings.Contains(message, "cannot start any token"):
+		e.Hint = "a value that begins with %, @ or ` stands in quotes"
 	}
 	return e
 }
@@ -70,9 +88,16 @@ func (w *walk) add(key string, n *yaml.Node, depth int, path string) {
 		w.add(key, n.Alias, depth+1, path)
 	case yaml.SequenceNode:
 		for _, item := range n.Content {
+			before := len(w.lines)
 			w.add(key, item, depth+1, path)
+			for i := range w.lines[before:] {
+				w.lines[before+i].Listed = true
+			}
 		}
 	case yaml.MappingNode:
+		if depth > 0 {
+			w.lines = append(w.lines, foreign.Line{Key: key, Number: n.Line, Nests: true})
+		}
 		for i := 0; i+1 < len(n.Content); i += 2 {
 			name, value := n.Content[i], n.Content[i+1]
 			below := foreign.Below(path, name.Value)

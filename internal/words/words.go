@@ -1,0 +1,143 @@
+// Package words answers one question: which words does a command line have? Quotes and
+// backslashes mean what they mean to a shell (sh(1), 2.2), and nothing else does.
+package words
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/kballard/go-shellquote"
+)
+
+// Split divides a line into words. Its error is about a quote that is not closed.
+func Split(line string) ([]string, error) { return shellquote.Split(line) }
+
+// Quote makes one word of a text, in quotes where it needs some.
+func Quote(text string) string { return shellquote.Join(text) }
+
+// Operator returns the first word of a line that a shell takes for an operator or a
+// redirection, or that ends in one. Empty: there is none. Quoted text is meant as it is, and so is a semicolon that ends a line, as of
+// find -exec, or an ampersand inside a word, as in a URL. A # that stands alone is one
+// as well: it begins a comment.
+func Operator(line string) string {
+	list := unquoted(line)
+	for i, w := range list {
+		last := i == len(list)-1
+		switch {
+		case slices.Contains([]string{"&&", "||", "|", "|&", "&", "#"}, w.bare), redirects(w.bare):
+			return w.raw
+		case last && len(w.bare) > 1 && strings.HasSuffix(w.bare, "&") && !strings.ContainsAny(w.bare, "?="):
+			return w.raw
+		case !last && strings.HasSuffix(w.bare, ";") && !executes(list[:i]):
+			return w.raw
+		}
+	}
+	return ""
+}
+
+// Expansion returns the first word of a line in which a shell would put something else
+// in the place of a part: `$NAME`, `${…}`, `$(COMMAND ARGS)` or a command in backquotes,
+// not quoted. Empty: there is none.
+func Expansion(line string) string {
+	for _, w := range unquoted(line) {
+		if expands(w.bare) {
+			return w.raw
+		}
+	}
+	return ""
+}
+
+// Variable returns the first word of a line that sets a variable for the rest of it, as
+// in NAME=VALUE PROGRAM. Empty: the line begins with a program.
+func Variable(line string) string {
+	list := unquoted(line)
+	if len(list) == 0 {
+		return ""
+	}
+	if name, _, ok := strings.Cut(list[0].bare, "="); !ok || !IsName(name) {
+		return ""
+	}
+	return list[0].raw
+}
+
+// IsName reports whether a text could be the name of a variable of the environment.
+func IsName(s string) bool {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_"
+	return s != "" && strings.IndexByte(letters, s[0]) >= 0 && strings.Trim(s, letters+"0123456789") == ""
+}
+
+// word is a word as it was written, and its text without what quotes hide.
+type word struct{ raw, bare string }
+
+// hidden stands in bare for a byte that is quoted.
+const hidden = "\x00"
+
+// unquoted divides a line as Split does and keeps quotes.
+func unquoted(line string) (list []word) {
+	var w word
+	quote := byte(0)
+	for i := 0; i < len(line); i++ {
+		c := line[i]
+		switch {
+		case quote == 0 && strings.IndexByte(" \t\r\n", c) >= 0:
+			if w.raw != "" {
+				list = append(list, w)
+			}
+			w = word{}
+			continue
+		case c == '\\' && quote != '\'' && i+1 < len(line):
+			w.raw += line[i : i+2]
+			w.bare += hidden
+			i++
+			continue
+		case quote == 0 && (c == '\'' || c == '"'):
+			quote = c
+			w.bare += hidden
+		case c == quote:
+			quote = 0
+		case quote != 0:
+			w.bare += hidden
+		default:
+			w.bare += string(c)
+		}
+		w.raw += string(c)
+	}
+	if w.raw != "" {
+		list = append(list, w)
+	}
+	return list
+}
+
+// redirects reports whether a word begins as a redirection does: 2>&1, >FILE, &>FILE.
+func redirects(bare string) bool {
+	rest := strings.TrimLeft(strings.TrimPrefix(bare, "&"), "0123456789")
+	return rest != "" && (rest[0] == '>' || rest[0] == '<')
+}
+
+// expands is about one word. `$(NAME)` is a variable of the configuration.
+func expands(bare string) bool {
+	if strings.Contains(bare, "`") {
+		return true
+	}
+	for rest := bare; ; {
+		_, after, ok := strings.Cut(rest, "$")
+		if !ok || after == "" {
+			return false
+		}
+		name, _, closed := strings.Cut(strings.TrimPrefix(after, "("), ")")
+		switch {
+		case after[0] == '{', IsName(after[:1]):
+			return true
+		case after[0] == '(' && !(closed && IsName(name)):
+			return true
+		}
+		rest = after
+	}
+}
+
+// executes reports whether a program gets a command that a semicolon ends.
+func executes(before []word) bool {
+	return slices.ContainsFunc(before, func(w word) bool {
+		return slices.Contains([]string{"-exec", "-execdir", "-ok", "-okdir"}, w.raw)
+	})
+}

@@ -1,0 +1,186 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/emperor-go/emperor/internal/words"
+	"github.com/emperor-go/emperor/pkg/config/option"
+)
+
+// A value is all that stands behind the first =. Files of other programs have comments
+// and quotes there, and these slips look alike whatever the option is.
+
+// slip is a value as it was probably meant.
+type slip struct {
+	value string
+	// rule is what the text of the value overlooks.
+	rule string
+}
+
+// slips are the values that a text may have been meant to be, the likeliest first.
+func slips(text string) (list []slip) {
+	if cut, ok := uncommented(text); ok {
+		list = append(list, slip{cut, option.Comments})
+		text = cut
+	}
+	if n := len(text); n > 1 && (text[0] == '"' || text[0] == '\'') && text[n-1] == text[0] {
+		list = append(list, slip{text[1 : n-1], "quotes are part of a value"})
+	}
+	return list
+}
+
+// uncommented cuts what looks like a comment behind a value.
+func uncommented(text string) (value string, ok bool) {
+	for i := 1; i < len(text); i++ {
+		blank := strings.IndexByte(blanks, text[i-1]) >= 0
+		if text[i] == '#' && blank || text[i] == ';' && (blank || i+1 == len(text) || strings.IndexByte(blanks, text[i+1]) >= 0) {
+			return strings.TrimRight(text[:i], blanks), true
+		}
+	}
+	return "", false
+}
+
+// complaint is what is wrong with a value that an option refuses.
+func complaint[T any](o *option.Row[T], e entry, err error) string {
+	if e.value == "" && o.NeedsValue() {
+		return "no value given"
+	}
+	return err.Error()
+}
+
+// remedy says what to do about a value that an option refuses: the slip that explains
+// it, or else what the option takes.
+func remedy[T any](o *option.Row[T], into *T, e entry, err error) string {
+	if what, hint := unresolved(o, e.value, isVassal(into)); what != "" {
+		return what + "; " + hint
+	}
+	if e.value == "" && o.NeedsValue() {
+		form := o.Name + " = " + o.Arg
+		if hint := o.Hint(err); strings.HasPrefix(hint, "such as ") {
+			form += ", " + hint
+		}
+		return form
+	}
+	for _, s := range slips(e.value) {
+		if s.value != "" && o.Put(into, option.Value{Text: s.value, Origin: e.origin, Tenant: e.tenant}) == nil {
+			return fmt.Sprintf("%s: %s = %s", s.rule, e.key, s.value)
+		}
+	}
+	return o.Hint(err)
+}
+
+// leading cuts what looks like a comment behind a number, which uWSGI leaves out too:
+// its numbers end at the first byte that is no digit.
+func leading[T any](o *option.Row[T], text string) (number string, ok bool) {
+	if !slices.Contains([]string{"BYTES", "MILLISECONDS", "N", "TIME", "[TIME]"}, o.Arg) || o.Guard {
+		return "", false
+	}
+	at := strings.IndexAny(text, "#;")
+	if at < 0 {
+		return "", false
+	}
+	return strings.TrimRight(text[:at], blanks), true
+}
+
+// names are the forms of values that could hold anything, and hold neither comments nor
+// quotes but by a slip.
+var names = []string{"ADDRESS", "DIR", "FILE", "FILE|journal", "NAME", "PATH", "PROGRAM", "/MOUNT=PATH", "/MOUNT=DIR", "[/MOUNT=]PATH", "PLACE"}
+
+// doubt is what is to be said about a value that an option took. Empty: nothing.
+func doubt[T any](o *option.Row[T], into *T, e entry) (what, hint string) {
+	if what, hint = unresolved(o, e.value, isVassal(into)); what != "" {
+		return what, hint
+	}
+	list := slips(e.value)
+	switch line := e.value; {
+	case o.Arg == programs && words.Expansion(line) != "":
+		return fmt.Sprintf("it takes words, not a shell line: the program gets %q as it is", words.Expansion(line)), "sh -c " + words.Quote(line) + ", or quote it where that is meant"
+	case o.Arg == "" && !e.bare && !option.IsBool(e.value):
+		hint = o.Name + " = true or false"
+		if len(list) > 0 && option.IsBool(list[0].value) {
+			hint = list[0].rule + ": " + e.key + " = " + list[0].value
+		}
+		return fmt.Sprintf("%q is taken for yes", e.value), hint
+	case len(list) > 0 && list[0].value != "" && slices.Contains(names, o.Arg):
+		return fmt.Sprintf("the value is %q", e.value), fmt.Sprintf("%s: %s = %s", list[0].rule, e.key, list[0].value)
+	}
+	return "", ""
+}
+
+// unresolved finds a reference in a value that stands for nothing, and stays in it:
+// `$(NAME)` of a variable that is not set, or `%(key)` of no option and no placeholder.
+// Where a shell, a log or a route gets the text it may be theirs.
+func unresolved[T any](o *option.Row[T], value string, ofVassal bool) (what, hint string) {
+	_, hook := hookPhase(o.Name)
+	free := hook || o.Group == "Routing" || slices.Contains([]string{"COMMAND", "FORMAT", "[FORMAT]", "KEY=VALUE,…", "PIDFILE COMMAND", "TEXT"}, o.Arg)
+	name := reference(value, "$(")
+	switch {
+	case words.IsName(name) && (!free || name == strings.ToUpper(name)):
+		switch what = fmt.Sprintf("$(%s) stays as it is: there is no such environment variable", name); {
+		case o.Arg == programs && name != strings.ToUpper(name):
+			hint = "a command of that name needs a shell: sh -c " + words.Quote(value)
+		case ofVassal:
+			hint = fmt.Sprintf("env = %s=VALUE in the emperor's file sets it", name)
+		default:
+			hint = "set it where the emperor is started"
+		}
+		return what, hint
+	case free:
+		return "", ""
+	}
+	if name = reference(value, "%("); name != "" {
+		return fmt.Sprintf("%%(%s) stays as it is: there is no such option and no such placeholder", name), "set-placeholder = " + name + "=VALUE"
+	}
+	return "", ""
+}
+
+func isVassal[T any](into *T) bool {
+	_, ok := any(into).(*Vassal)
+	return ok
+}
+
+// programs is the form of a value that is a program with its arguments.
+const programs = "PROGRAM ARGS…"
+
+// reference is the name in the first reference that begins so. Empty: there is none.
+func reference(value, begin string) string {
+	_, after, ok := strings.Cut(value, begin)
+	name, _, closed := strings.Cut(after, ")")
+	if !ok || !closed {
+		return ""
+	}
+	return name
+}
+
+// unassigned judges a line that has no =, such as `uid nobody` or `uid: nobody`, and
+// reports whether there is one.
+func (t table[T]) unassigned(e entry, s *strangers, warnings, problems *Problems) (meant string, found bool) {
+	word, rest := firstWord(e.key)
+	if rest == "" || e.value != "" {
+		return "", false
+	}
+	missing := "there is no = behind it"
+	o, near := t.find(word), []string(nil)
+	_, known := uwsgiKnows(word)
+	if o == nil && !known && whose(word) == "" {
+		near = option.Nearest(word, t.names)
+	}
+	switch {
+	case o != nil:
+		problems.add(e.origin, word, missing, word+" = "+rest)
+		return o.Name, true
+	case confines(word):
+		e.key, e.value = word, rest
+		s.meet(e, warnings, problems)
+	case known, whose(word) != "":
+		warnings.add(e.origin, word, missing, word+" = "+rest)
+	case near != nil:
+		problems.add(e.origin, word, "unknown option, and "+missing, "did you mean "+near[0]+" = "+rest+"?")
+		return near[0], true
+	default:
+		warnings.add(e.origin, "", fmt.Sprintf("there is no = in %q: the line says nothing", shorten(e.key)), "KEY = VALUE; a comment begins with # or ;")
+	}
+	return "", true
+}

@@ -1,0 +1,61 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// stray is a percent sign before a byte that names no magic variable.
+type stray struct {
+	line int
+	key  string // of the line, as far as it can be told
+	next rune
+	lost string // an option on the next line, which counts for nothing
+}
+
+// magicNames are all bytes that mean something behind a percent sign.
+const magicNames = upper + "OPSDNECXIJ" + "0123456789" + "bgGhktTuUvV" + "%(["
+
+// strayAt reports whether the byte at an index of a text, which a percent sign stands
+// before, means nothing. The text begins with the line. A comment may hold anything but
+// a sign at its end, which joins the next line to it.
+func strayAt(text string, at int) (s stray, found bool) {
+	if strings.IndexByte(magicNames, text[at]) >= 0 {
+		return s, false
+	}
+	s.next, _ = utf8.DecodeRuneInString(text[at:])
+	line := strings.TrimLeft(text[:at-1], blanks)
+	if s.next != '\n' && line != "" && (line[0] == ';' || line[0] == '#') {
+		return s, false
+	}
+	if key, _, ok := strings.Cut(line, "="); ok {
+		s.key = strings.TrimRight(key, blanks)
+	}
+	if s.next == '\n' {
+		next, _, _ := strings.Cut(text[at+1:], "\n")
+		s.lost, _, _ = strings.Cut(strings.TrimLeft(next, blanks), "=")
+		s.lost = strings.TrimRight(s.lost, blanks)
+	}
+	return s, true
+}
+
+// tellStrays says what becomes of such signs. One at the end of a line joins the next line
+// to it: where that is an option it is a mistake, since it may be what confines a vassal.
+func (r *reader) tellStrays(path string, strays []stray) {
+	for _, s := range strays {
+		origin := Origin{File: path, Line: s.line}
+		const hint = "%% is a percent sign"
+		switch {
+		case s.next == '\n' && s.lost != "" && isOption(s.lost):
+			r.problems.add(origin, s.key, "the % at the end of the line joins the next line to it: "+s.lost+" counts for nothing", hint)
+		case s.next == '\n':
+			r.warnings.add(origin, s.key, "the % at the end of the line joins the next line to it", hint)
+		case unicode.IsLetter(s.next):
+			r.warnings.add(origin, s.key, fmt.Sprintf("there is no magic variable %%%c: both characters are left out", s.next), hint)
+		default:
+			r.warnings.add(origin, s.key, fmt.Sprintf("a %% and the %q behind it are left out", s.next), hint)
+		}
+	}
+}
