@@ -37,9 +37,9 @@ func TestUsersOfTheNameServiceSwitch(t *testing.T) {
 	if got := w.run("stat -c %u:%g " + socket + " " + w.path("s")); strings.TrimSpace(got) != "70001:70002\n70001:70002" {
 		t.Errorf("the socket and its directory belong to %q", got)
 	}
-	e.await("none.ini", `cannot find user \"farther\"`)
+	e.await("none.ini", `there is no user \"farther\"`)
 	out, _ := w.command("check", w.vassals)
-	if strings.Contains(out, "faraway") || !strings.Contains(out, `cannot find user "farther"`) {
+	if strings.Contains(out, "faraway") || !strings.Contains(out, `there is no user "farther"`) {
 		t.Errorf("check says\n%s", out)
 	}
 	if err := os.Chmod(w.path("s"), 0o777); err != nil {

@@ -16,10 +16,10 @@ func TestMistakesOfTheBootNameTheirLine(t *testing.T) {
 	e := w.start("--emperor-use-clone=uts,net,fs")
 	n := 0
 	for option, want := range map[string]string{
-		"uid = nobody-here":                                         `uid: cannot find user "nobody-here"`,
-		"gid = nobody-here":                                         `gid: cannot find group "nobody-here"`,
-		"add-gid = nobody-here\nuid = 4001":                         `add-gid: cannot find group "nobody-here"`,
-		"chown-socket = nobody-here\nsocket = @story":               `chown-socket: cannot choose the owner of sockets: cannot find user "nobody-here"`,
+		"uid = nobody-here":                                         `uid: there is no user "nobody-here"`,
+		"gid = nobody-here":                                         `gid: there is no group "nobody-here"`,
+		"add-gid = nobody-here\nuid = 4001":                         `add-gid: there is no group "nobody-here"`,
+		"chown-socket = nobody-here\nsocket = @story":               `chown-socket: cannot choose the owner of sockets: there is no user "nobody-here"`,
 		"http-socket = /no/such/dir/s":                              `http-socket: cannot listen on http-socket "/no/such/dir/s": no such file or directory`,
 		"https-socket = /no/such/dir/s,cert,key":                    `https-socket: cannot listen on https-socket "/no/such/dir/s": no such file or directory`,
 		"shared-socket = " + w.path("taken"):                        `shared-socket: cannot listen on shared-socket`,

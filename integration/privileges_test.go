@@ -54,9 +54,9 @@ func TestDropsPrivileges(t *testing.T) {
 func TestUnknownAccountsAreFatal(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ option, want string }{
-		"user":        {"uid = nobody-has-this", `cannot find user "nobody-has-this"`},
-		"group":       {"gid = nobody-has-this", `cannot find group "nobody-has-this"`},
-		"added group": {"add-gid = nobody-has-this", `cannot find group "nobody-has-this"`},
+		"user":        {"uid = nobody-has-this", `there is no user "nobody-has-this"`},
+		"group":       {"gid = nobody-has-this", `there is no group "nobody-has-this"`},
+		"added group": {"add-gid = nobody-has-this", `there is no group "nobody-has-this"`},
 		"no group":    {"uid = 4321", "gid"},
 	} {
 		t.Run(name, func(t *testing.T) {

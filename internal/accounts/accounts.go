@@ -37,6 +37,20 @@ func (m *Mistake) Error() string { return m.Err.Error() }
 
 func (m *Mistake) Unwrap() error { return m.Err }
 
+// UnknownError is about a user or a group that no source has.
+type UnknownError struct {
+	// Kind is user or group.
+	Kind, Name string
+}
+
+// What is the error without what to do about it.
+func (e *UnknownError) What() string { return fmt.Sprintf("there is no %s %q", e.Kind, e.Name) }
+
+// Hint is the command that makes it.
+func (e *UnknownError) Hint() string { return e.Kind + "add --system " + e.Name }
+
+func (e *UnknownError) Error() string { return e.What() + " (" + e.Hint() + ")" }
+
 func mistake(option string, of config.Identity, err error) error {
 	if err == nil {
 		return nil
@@ -157,7 +171,11 @@ func lookupUser(i config.Identity) (*user.User, uint32, error) {
 		return account, i.ID, nil
 	}
 	account, err := nss.User(i.Name)
-	if err != nil {
+	var unknown user.UnknownUserError
+	switch {
+	case errors.As(err, &unknown):
+		return nil, 0, &UnknownError{"user", i.Name}
+	case err != nil:
 		return nil, 0, fmt.Errorf("cannot find user %q: %w", i.Name, err)
 	}
 	id, err := parseID(account.Uid)
@@ -169,7 +187,11 @@ func lookupGroup(i config.Identity) (uint32, error) {
 		return i.ID, nil
 	}
 	group, err := nss.Group(i.Name)
-	if err != nil {
+	var unknown user.UnknownGroupError
+	switch {
+	case errors.As(err, &unknown):
+		return 0, &UnknownError{"group", i.Name}
+	case err != nil:
 		return 0, fmt.Errorf("cannot find group %q: %w", i.Name, err)
 	}
 	return parseID(group.Gid)

@@ -40,11 +40,11 @@ func TestResolve(t *testing.T) {
 			name: "further groups, sorted and once", wish: Wish{UID: number(nobodyHere), GID: number(9), AddGID: []config.Identity{number(12), number(3), number(9), number(12)}},
 			want: namespaces.Credentials{UID: nobodyHere, GID: 9, Groups: []uint32{3, 9, 12}},
 		},
-		{name: "unknown user", wish: Wish{UID: name("no-such-user"), GID: number(9)}, err: `cannot find user "no-such-user"`},
-		{name: "unknown group", wish: Wish{UID: number(nobodyHere), GID: name("no-such-group")}, err: `cannot find group "no-such-group"`},
-		{name: "unknown further group", wish: Wish{GID: number(9), AddGID: []config.Identity{name("no-such-group")}}, err: `cannot find group "no-such-group"`},
+		{name: "unknown user", wish: Wish{UID: name("no-such-user"), GID: number(9)}, err: `there is no user "no-such-user"`},
+		{name: "unknown group", wish: Wish{UID: number(nobodyHere), GID: name("no-such-group")}, err: `there is no group "no-such-group"`},
+		{name: "unknown further group", wish: Wish{GID: number(9), AddGID: []config.Identity{name("no-such-group")}}, err: `there is no group "no-such-group"`},
 		// A name that looks like a number is still a name.
-		{name: "a name of digits and letters", wish: Wish{UID: name("0day"), GID: number(9)}, err: `cannot find user "0day"`},
+		{name: "a name of digits and letters", wish: Wish{UID: name("0day"), GID: number(9)}, err: `there is no user "0day"`},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -1,15 +1,17 @@
 package inspect
 
 import (
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
-	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/emperor-go/emperor/internal/accounts"
 	"github.com/emperor-go/emperor/internal/address"
+	"github.com/emperor-go/emperor/internal/programs"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
@@ -53,7 +55,10 @@ func accountUnknown(s Subject, found report) {
 		if i.Name == "" {
 			return
 		}
-		if _, err := resolve(i); err != nil {
+		_, err := resolve(i)
+		if unknown, ok := errors.AsType[*accounts.UnknownError](err); ok {
+			found(key, unknown.What(), unknown.Hint())
+		} else if err != nil {
 			found(key, err.Error(), "")
 		}
 	}
@@ -80,50 +85,90 @@ func addresses(v *config.Vassal) []config.Socket {
 	return list
 }
 
-// program returns the program that a vassal runs or executes, and the option that names it.
-func program(v *config.Vassal) (key, path string) {
-	switch {
-	case len(v.Command) > 0:
-		return "command", v.Command[0]
-	case len(v.BinaryPatch) > 1:
-		return "unprivileged-binary-patch-arg", v.BinaryPatch[0]
-	case len(v.BinaryPatch) > 0:
-		return "unprivileged-binary-patch", v.BinaryPatch[0]
-	}
-	return "", ""
-}
-
-// commandMissing: the program does not exist here. A mount of the vassal may still provide it.
+// commandMissing: the program, or its interpreter, does not exist here. A mount of the vassal may still provide it.
 func commandMissing(s Subject, found report) {
-	key, path := program(s.Vassal)
-	if path == "" {
-		return
-	}
-	if !strings.Contains(path, "/") {
-		if _, err := exec.LookPath(path); err != nil {
-			found(key, fmt.Sprintf("there is no %q in PATH", path), "give the whole path")
+	for _, p := range programsOf(s.Vassal) {
+		if e := p.look(s.Vassal); e != nil && !p.barred(s.Vassal) {
+			found(p.key, e.What(), e.Hint)
 		}
-		return
-	}
-	if _, err := os.Stat(within(s.Vassal, path)); err != nil {
-		found(key, fmt.Sprintf("there is no %q", path), "")
 	}
 }
 
 // commandNotExecutable: the program exists, and no user may execute it.
 func commandNotExecutable(s Subject, found report) {
-	key, path := program(s.Vassal)
-	if !strings.Contains(path, "/") {
-		return
+	for _, p := range programsOf(s.Vassal) {
+		if e := p.look(s.Vassal); e != nil && p.barred(s.Vassal) {
+			found(p.key, e.What(), e.Hint)
+		}
 	}
-	info, err := os.Stat(within(s.Vassal, path))
-	switch {
-	case err != nil: // commandMissing reports it
-	case info.IsDir():
-		found(key, fmt.Sprintf("%q is a directory", path), "")
-	case info.Mode()&0o111 == 0:
-		found(key, fmt.Sprintf("%q is not executable", path), "chmod +x")
+}
+
+// started is a program that a vassal runs or becomes, and the option that says so.
+type started struct{ key, name string }
+
+// programsOf are all of a vassal. Lines for a shell are the shell's to judge.
+func programsOf(v *config.Vassal) (list []started) {
+	add := func(key string, words []string) {
+		if len(words) > 0 {
+			list = append(list, started{key, words[0]})
+		}
 	}
+	add("command", v.Command)
+	if v.Workers.ExecHooks {
+		add("worker-exec2", v.Workers.Exec)
+	} else {
+		add("worker-exec", v.Workers.Exec)
+	}
+	add(patchKey(v, "unprivileged-binary-patch"), v.BinaryPatch)
+	add(patchKey(v, "privileged-binary-patch"), v.RootPatch)
+	add("pty-exec", v.Terminal.Exec)
+	if v.Ready.Probe.Kind == "exec" {
+		add("ready-probe", v.Ready.Probe.Command)
+	}
+	for _, d := range v.Daemons {
+		if !d.Shell {
+			add(daemonKey(v), d.Command)
+		}
+	}
+	return list
+}
+
+// daemonKey is the first option that a daemon was given by.
+func daemonKey(v *config.Vassal) string {
+	keys := []string{"attach-daemon", "attach-control-daemon", "attach-daemon2", "smart-attach-daemon", "smart-attach-daemon2"}
+	return keys[max(0, slices.IndexFunc(keys, func(key string) bool { return v.Origin(key) != (config.Origin{}) }))]
+}
+
+// patchKey is how a program that takes the vassal's place was given.
+func patchKey(v *config.Vassal, key string) string {
+	if v.Origin(key+"-arg") != (config.Origin{}) {
+		return key + "-arg"
+	}
+	return key
+}
+
+// look says what keeps the program from being run.
+func (p started) look(v *config.Vassal) *programs.Error {
+	path := os.Getenv("PATH")
+	for _, e := range v.Env {
+		if e.Key == "PATH" {
+			path = e.Value
+		}
+	}
+	name := p.name
+	if strings.Contains(name, "/") {
+		name = within(v, name)
+	}
+	return programs.Look(name, path)
+}
+
+// barred reports whether there is a file, which is no program.
+func (p started) barred(v *config.Vassal) bool {
+	if !strings.Contains(p.name, "/") {
+		return false
+	}
+	info, err := os.Stat(within(v, p.name))
+	return err == nil && (info.IsDir() || info.Mode()&0o111 == 0)
 }
 
 // directoryMissing: a directory that the vassal serves or works in does not exist.

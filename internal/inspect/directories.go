@@ -29,8 +29,10 @@ func directoryClosed(s Subject, found report) {
 	if v.Chdir != "" {
 		closed("chdir", v.Chdir, "chdir = /")
 	}
-	if key, path := program(v); filepath.IsAbs(path) {
-		closed(key, filepath.Dir(path), "")
+	for _, p := range programsOf(v) {
+		if filepath.IsAbs(p.name) {
+			closed(p.key, filepath.Dir(p.name), "")
+		}
 	}
 	for _, path := range servedPaths(v) {
 		closed("static-map", within(v, path), "")

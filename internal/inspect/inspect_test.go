@@ -17,7 +17,7 @@ func world(t *testing.T, emperor *config.Emperor, files ...string) (dir string, 
 	t.Helper()
 	dir = t.TempDir()
 	for name, mode := range map[string]os.FileMode{"tool": 0o755, "text": 0o644} {
-		if err := os.WriteFile(filepath.Join(dir, name), nil, mode); err != nil {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("#!/bin/sh\n"), mode); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -45,6 +45,7 @@ func emperor(t *testing.T, args ...string) *config.Emperor {
 }
 
 func TestVassals(t *testing.T) {
+	t.Setenv("PATH", "/usr/bin:/bin")
 	host, net := emperor(t, "--emperor-use-clone", "pid"), emperor(t, "--emperor-use-clone", "net")
 	for name, c := range map[string]struct {
 		emperor *config.Emperor
@@ -56,11 +57,11 @@ func TestVassals(t *testing.T) {
 		"static file":              {host, []string{"static-map = /a=DIR/text\nhttp-socket = :1"}, ""},
 		"static missing":           {host, []string{"static-map = /a=DIR/none\nhttp-socket = :1"}, `a.ini:2: static-map: there is no "DIR/none" [directory-missing]`},
 		"chdir is a file":          {host, []string{"command = DIR/tool\nchdir = DIR/text"}, `a.ini:3: chdir: there is no directory "DIR/text" [directory-missing]`},
-		"not executable":           {host, []string{"command = DIR/text"}, `a.ini:2: command: "DIR/text" is not executable (chmod +x) [command-not-executable]`},
-		"directory":                {host, []string{"command = DIR/sub x"}, `a.ini:2: command: "DIR/sub" is a directory [command-not-executable]`},
-		"patch":                    {host, []string{"unprivileged-binary-patch = DIR/text"}, `a.ini:2: unprivileged-binary-patch: "DIR/text" is not executable (chmod +x) [command-not-executable]`},
-		"patch with arguments":     {host, []string{"unprivileged-binary-patch-arg = DIR/text -v"}, `a.ini:2: unprivileged-binary-patch-arg: "DIR/text" is not executable (chmod +x) [command-not-executable]`},
-		"not in PATH":              {host, []string{"command = no-such-program-anywhere"}, `a.ini:2: command: there is no "no-such-program-anywhere" in PATH (give the whole path) [command-missing]`},
+		"not executable":           {host, []string{"command = DIR/text"}, `a.ini:2: command: "DIR/text" is not executable (chmod +x DIR/text) [command-not-executable]`},
+		"directory":                {host, []string{"command = DIR/sub x"}, `a.ini:2: command: "DIR/sub" is a directory (name a program in it) [command-not-executable]`},
+		"patch":                    {host, []string{"unprivileged-binary-patch = DIR/text"}, `a.ini:2: unprivileged-binary-patch: "DIR/text" is not executable (chmod +x DIR/text) [command-not-executable]`},
+		"patch with arguments":     {host, []string{"unprivileged-binary-patch-arg = DIR/text -v"}, `a.ini:2: unprivileged-binary-patch-arg: "DIR/text" is not executable (chmod +x DIR/text) [command-not-executable]`},
+		"not in PATH":              {host, []string{"command = no-such-program-anywhere"}, `a.ini:2: command: "no-such-program-anywhere" is not in PATH (give its whole path; PATH is /usr/bin:/bin) [command-missing]`},
 		"socket is a directory":    {host, []string{"command = DIR/tool\nsocket = DIR/sub"}, `a.ini:3: socket: "DIR/sub" is a directory (name a file in it) [socket-is-directory]`},
 		"socket in no directory":   {host, []string{"command = DIR/tool\nsocket = DIR/none/x"}, `a.ini:3: socket: there is no directory "DIR/none" [socket-without-directory]`},
 		"abstract socket":          {host, []string{"command = DIR/tool\nsocket = @no/such/x"}, ""},
@@ -85,8 +86,8 @@ func TestVassals(t *testing.T) {
 		"accounts": {
 			host,
 			[]string{"command = DIR/tool\nuid = no-such-user\nchown-socket = root:no-such-group"},
-			`a.ini:3: uid: cannot find user "no-such-user": user: unknown user no-such-user [account-unknown]` + "\n" +
-				`a.ini:4: chown-socket: cannot find group "no-such-group": group: unknown group no-such-group [account-unknown]`,
+			`a.ini:3: uid: there is no user "no-such-user" (useradd --system no-such-user) [account-unknown]` + "\n" +
+				`a.ini:4: chown-socket: there is no group "no-such-group" (groupadd --system no-such-group) [account-unknown]`,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

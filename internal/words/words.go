@@ -128,7 +128,7 @@ func expands(bare string) bool {
 		switch {
 		case after[0] == '{', IsName(after[:1]):
 			return true
-		case after[0] == '(' && !(closed && IsName(name)):
+		case after[0] == '(' && (!closed || !IsName(name)):
 			return true
 		}
 		rest = after

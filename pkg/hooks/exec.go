@@ -2,9 +2,11 @@ package hooks
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -12,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/programs"
 	"github.com/emperor-go/emperor/internal/termlog"
 	"github.com/emperor-go/emperor/internal/words"
 	"github.com/emperor-go/emperor/pkg/namespaces"
@@ -99,9 +102,25 @@ func named(path string) action {
 func (s *scene) execute(ctx context.Context, program string, args ...string) error {
 	path, err := namespaces.FindProgram(program, s.variable("PATH"))
 	if err != nil {
-		return fmt.Errorf("cannot start %q: %w", program, err)
+		return fmt.Errorf("cannot start %q: %w", program, s.explain(program, err))
 	}
 	return s.start(ctx, path, append([]string{program}, args...), nil)
+}
+
+// explain says why a program could not be started, where that can be seen from here.
+func (s *scene) explain(program string, err error) error {
+	if strings.Contains(program, "/") && !filepath.IsAbs(program) {
+		return err
+	}
+	return programs.Explain(program, s.variable("PATH"), err)
+}
+
+// cause is an error without the path that it is about.
+func cause(err error) error {
+	if e, ok := errors.AsType[*os.PathError](err); ok {
+		return e.Err
+	}
+	return err
 }
 
 // variable returns a variable of the environment, or an empty string.
@@ -147,7 +166,7 @@ func (s *scene) start(ctx context.Context, program string, argv []string, files 
 	p, err := namespaces.Start(cmd)
 	write.Close()
 	if err != nil {
-		return fmt.Errorf("cannot start: %w", err)
+		return fmt.Errorf("cannot start %q: %w", argv[0], s.explain(program, cause(err)))
 	}
 	defer p.Close()
 	kept.expose()

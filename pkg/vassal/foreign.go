@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/programs"
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
@@ -105,7 +106,7 @@ func (v *Vassal) execute(program string, args, env []string) error {
 	path := program
 	if !strings.Contains(program, "/") {
 		var err error
-		if path, err = lookPath(program); err != nil {
+		if path, err = programs.Find(program); err != nil {
 			return unix.ENOENT
 		}
 	}

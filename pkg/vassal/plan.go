@@ -4,11 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"slices"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/programs"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/vassal/master"
@@ -61,7 +61,7 @@ func (v *Vassal) programOf(o *config.Vassal) (*master.Program, error) {
 		return nil, nil
 	}
 	var err error
-	if p.Path, err = lookPath(name); err != nil {
+	if p.Path, err = programs.Find(name); err != nil {
 		return nil, blameAny(o, fmt.Errorf("cannot run %q: %w", p.Args[0], err), "command", "worker-exec2", "worker-exec")
 	}
 	return p, nil
@@ -70,22 +70,13 @@ func (v *Vassal) programOf(o *config.Vassal) (*master.Program, error) {
 // serverOf makes a program the built-in server.
 func (v *Vassal) serverOf(o *config.Vassal, p *master.Program) (_ *master.Program, err error) {
 	p.Args, p.Server = []string{serverName}, &o.Server
-	if p.Path, err = lookPath(v.ServerProgram); err != nil {
+	if p.Path, err = programs.Find(v.ServerProgram); err != nil {
 		return nil, fmt.Errorf("cannot run %q: %w", p.Args[0], err)
 	}
 	return p, nil
 }
 
 var errNoApp = errors.New("need-app: there is nothing to serve")
-
-func lookPath(name string) (string, error) {
-	path, err := exec.LookPath(name)
-	var e *exec.Error
-	if errors.As(err, &e) {
-		err = e.Err
-	}
-	return path, err
-}
 
 // reread reads the options of a reload: of an order with other bytes, or, for nil, of
 // the file as it is now where no emperor gave an order. It touches nothing that changes

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/internal/outset"
+	"github.com/emperor-go/emperor/internal/programs"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/vassal/master"
@@ -94,7 +95,7 @@ func (v *Vassal) become(words []string, list []*sockets.Socket) error {
 	if len(words) == 0 {
 		return nil
 	}
-	path, err := lookPath(words[0])
+	path, err := programs.Find(words[0])
 	if err != nil {
 		return fmt.Errorf("cannot become %q: %w", words[0], err)
 	}
@@ -113,7 +114,7 @@ func (v *Vassal) become(words []string, list []*sockets.Socket) error {
 		env = append(env, sockets.Variables(list)...)
 		env = append(env, "LISTEN_PID="+strconv.Itoa(os.Getpid()))
 	}
-	return fmt.Errorf("cannot become %q: %w", words[0], v.exec(path, words, env))
+	return fmt.Errorf("cannot become %q: %w", words[0], programs.Explain(path, os.Getenv("PATH"), v.exec(path, words, env)))
 }
 
 // exec executes a program in the place of this one. It returns only if it cannot.

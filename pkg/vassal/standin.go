@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/programs"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/emperor-go/emperor/pkg/vassal/master"
 	"github.com/emperor-go/emperor/pkg/vassal/sockets"
@@ -36,7 +37,7 @@ func (v *Vassal) standsIn() bool {
 // the channels close, and signals are the program's. It returns only if the program
 // cannot be run.
 func (v *Vassal) standFor(words []string, list []*sockets.Socket) error {
-	path, err := lookPath(words[0])
+	path, err := programs.Find(words[0])
 	if err != nil {
 		return fmt.Errorf("cannot run %q: %w", words[0], err)
 	}

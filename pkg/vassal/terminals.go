@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/emperor-go/emperor/internal/address"
+	"github.com/emperor-go/emperor/internal/programs"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/vassal/master"
 	"github.com/emperor-go/emperor/pkg/vassal/pty"
@@ -39,7 +40,7 @@ func beside(name string) (string, error) {
 	}
 	path := filepath.Join(filepath.Dir(own), name)
 	if _, err := os.Stat(path); err != nil {
-		return lookPath(name)
+		return programs.Find(name)
 	}
 	if forAll(path) {
 		return path, nil

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/programs"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/wire"
 )
@@ -114,7 +115,8 @@ func (o *stageOrder) become(log *slog.Logger, printed func()) error {
 		}
 	}
 	printed()
-	return fmt.Errorf("cannot run %q: %w", o.Args[0], syscall.Exec(o.Path, o.Args, os.Environ()))
+	err := syscall.Exec(o.Path, o.Args, os.Environ())
+	return fmt.Errorf("cannot run %q: %w", o.Args[0], programs.Explain(o.Path, os.Getenv("PATH"), err))
 }
 
 func (o *stageOrder) postFork(log *slog.Logger) error {

@@ -4,13 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/internal/accounts"
+	"github.com/emperor-go/emperor/internal/programs"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
@@ -23,9 +23,9 @@ func startDaemon(s Spec) (int, error) {
 	if d.Shell {
 		words = []string{hooks.Shell(s.Shells), "-c", traps(d) + d.Text}
 	}
-	path, err := exec.LookPath(words[0])
+	path, err := programs.Find(words[0])
 	if err != nil {
-		return 0, errors.Unwrap(err)
+		return 0, err
 	}
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {

@@ -1,0 +1,67 @@
+package programs
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+)
+
+// machines are those of ELF files (elf(5), e_machine), by the names of Go.
+var machines = map[uint16]string{3: "386", 8: "mips", 20: "ppc", 21: "ppc64", 22: "s390x", 40: "arm", 62: "amd64", 183: "arm64", 243: "riscv64", 258: "loong64"}
+
+// lookELF looks at the machine and the loader of a program. debug/elf would cost each
+// vassal more than this. An emulator may run the program of another machine: only the
+// loader is sure then.
+func lookELF(name string, f io.ReaderAt) *Error {
+	var head [64]byte
+	if _, err := f.ReadAt(head[:], 0); err != nil {
+		return &Error{Name: name, Cause: "is no whole program", Hint: "was it copied to its end?"}
+	}
+	order := binary.ByteOrder(binary.LittleEndian)
+	if head[5] == 2 {
+		order = binary.BigEndian
+	}
+	number := order.Uint16(head[18:])
+	machine, known := machines[number]
+	if !known {
+		machine = fmt.Sprintf("machine %d", number)
+	}
+	if machine != runtime.GOARCH && !runsToo(machine) {
+		return &Error{Name: name, Cause: fmt.Sprintf("is a program for %s, and this machine is %s", machine, runtime.GOARCH), Hint: "build it for " + runtime.GOARCH}
+	}
+	if head[4] != 2 { // of 32 bits
+		return nil
+	}
+	if loader := interpreter(f, order, head[:]); loader != "" {
+		if _, err := os.Stat(loader); errors.Is(err, os.ErrNotExist) {
+			return &Error{Name: name, Cause: fmt.Sprintf("needs a loader that is not there: %q", loader), Hint: "it was built for another C library"}
+		}
+	}
+	return nil
+}
+
+// runsToo reports whether this machine runs programs of another kind as well.
+func runsToo(machine string) bool {
+	return runtime.GOARCH == "amd64" && machine == "386" || runtime.GOARCH == "arm64" && machine == "arm" || runtime.GOARCH == "ppc64le" && machine == "ppc64"
+}
+
+// interpreter is the loader that a program of 64 bits names (PT_INTERP).
+func interpreter(f io.ReaderAt, order binary.ByteOrder, head []byte) string {
+	const kind = 3 // PT_INTERP
+	at, size, count := int64(order.Uint64(head[32:])), int64(order.Uint16(head[54:])), int64(order.Uint16(head[56:]))
+	for i := range count {
+		var p [56]byte
+		if _, err := f.ReadAt(p[:], at+i*size); err != nil || order.Uint32(p[:]) != kind {
+			continue
+		}
+		name := make([]byte, min(order.Uint64(p[32:]), 4096))
+		if _, err := f.ReadAt(name, int64(order.Uint64(p[8:]))); err == nil {
+			return strings.TrimRight(string(name), "\x00")
+		}
+	}
+	return ""
+}
