@@ -14,6 +14,7 @@ import (
 // TestFilesAreUnderstood parses every ini file here. A warning counts as an error in an
 // example.
 func TestFilesAreUnderstood(t *testing.T) {
+	t.Setenv("QUICKSTART_DIR", "/srv/quickstart")
 	files := 0
 	err := filepath.WalkDir(".", func(path string, _ fs.DirEntry, err error) error {
 		if err != nil || filepath.Ext(path) != ".ini" {
