@@ -216,3 +216,28 @@ func TestStatusOfADeadProgram(t *testing.T) {
 		t.Errorf("the status of a dead program:\n%s", text)
 	}
 }
+
+// The reason of a fallback is told once in the log, and a pause before the next launch in
+// the line of its state.
+func TestFallbacksAndPausesAreToldOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.write("safe.ini", ini(serves))
+	w.vassal("a.ini", "fallback-config = "+w.path("safe.ini"), "exec-as-user = exit 9", serves)
+	w.vassal("b.ini", "exec-as-user = exit 8", serves)
+	e := w.start(allNamespaces)
+	e.await("a.ini", "runs on its fallback configuration")
+	e.running("a.ini")
+	if n := e.count("a.ini", "exit status 9"); n != 1 {
+		t.Errorf("the reason is told %d times:\n%s", n, e.about("a.ini"))
+	}
+	if a := w.list()["a.ini"]; !strings.Contains(a.Fallback, "exit status 9") {
+		t.Errorf("the list says %+v", a)
+	}
+	if r := e.await("b.ini", "-> backoff"); !strings.Contains(r.raw, `"failures":1`) || !strings.Contains(r.raw, `"wait":`) {
+		t.Errorf("of the pause: %s", r.raw)
+	}
+	if n := e.count("b.ini", "waiting before"); n > 0 {
+		t.Error("the pause is told twice")
+	}
+}

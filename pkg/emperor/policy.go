@@ -76,7 +76,6 @@ func (e *Emperor) backoff(v *vassal, what Effect) {
 		return
 	}
 	wait := v.pause.Round(time.Millisecond)
-	v.log.Warn("waiting before the next launch", "wait", wait, "failures", v.failures)
 	e.mention(v, AboutBackoff, "next launch in %v, failures in a row: %d", wait, v.failures)
 	e.arm(v, v.pause)
 }

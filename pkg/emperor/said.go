@@ -135,7 +135,8 @@ func (e *Emperor) fellBack(v *vassal, text string) {
 	was := v.fallback
 	v.listening = nil
 	if v.fallback = text; text != "" {
-		v.log.Warn("runs on its fallback configuration", "fallback", text)
+		file, _, _ := strings.Cut(text, ": ") // the vassal has logged the reason
+		v.log.Warn("runs on its fallback configuration", "file", file)
 	}
 	switch text {
 	case was:

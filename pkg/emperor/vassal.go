@@ -263,6 +263,8 @@ func (v *vassal) attrs(next State) []slog.Attr {
 		if why := v.idleness(); why != "" {
 			attrs = append(attrs, slog.String("why", why))
 		}
+	case BackingOff:
+		attrs = append(attrs, slog.Duration("wait", v.pause.Round(time.Millisecond)), slog.Int("failures", v.failures))
 	case Waiting:
 		if v.activation != nil {
 			attrs = append(attrs, slog.String("address", v.activation.String()))
