@@ -37,6 +37,7 @@ var roles = map[string]func() error{
 	"burglar":     burglar,
 	"intruder":    intruder,
 	"web":         web,
+	"clients":     clients,
 }
 
 func TestMain(m *testing.M) {

@@ -112,6 +112,9 @@ func statusText(s control.Status, now time.Time) string {
 	at("loyal", s.Loyal)
 	at("heartbeat", s.Heartbeat)
 	at("reloaded", s.Reloaded)
+	if !s.Reloaded.IsZero() || s.ReloadGap > 0 {
+		say("reload gap", fmt.Sprintf("%d ms without a worker", s.ReloadGap))
+	}
 	for _, key := range slices.Sorted(maps.Keys(s.Attributes)) {
 		say("attribute", key+"="+s.Attributes[key])
 	}

@@ -37,8 +37,9 @@ func reloadCommand() *cobra.Command {
 	var wait, all bool
 	c := operate(&cobra.Command{
 		Use: "reload [--wait] NAME|--all", Short: "have a vassal, or all, take over the newest configuration",
-		Long: "Reloads a vassal in place: its process, namespaces and sockets stay, its workers are replaced one after the other.\n" +
-			"With --wait the command ends when the reload is over, and says why it failed.",
+		Long: "Reloads a vassal in place: its process, namespaces and sockets stay, its workers are replaced.\n" +
+			"With --wait the command ends when the reload is over, and says why it failed. With --all one that fails keeps no other\n" +
+			"from being reloaded: what became of each is told, and the exit status says that one has failed.",
 		Args: cobra.MaximumNArgs(1),
 	}, func(ctx context.Context, o *operator, c *cobra.Command, args []string) error {
 		switch {
@@ -70,10 +71,17 @@ func (o *operator) do(ctx context.Context, c *cobra.Command, name string, verb e
 		if err := printJSON(c.OutOrStdout(), a); err != nil {
 			return err
 		}
-	} else if a.Error == "" && a.Done {
-		fmt.Fprintf(c.OutOrStdout(), "%s: %s, generation %d, config %s\n", clean(a.Name), a.Vassal.State, a.Vassal.Generation, a.Vassal.Config)
+	} else {
+		o.report(c, a)
 	}
 	return came(a)
+}
+
+// report tells of what was asked for when it is over and came to something.
+func (o *operator) report(c *cobra.Command, a control.Answer) {
+	if a.Error == "" && a.Done {
+		fmt.Fprintf(c.OutOrStdout(), "%s: %s, generation %d, config %s\n", clean(a.Name), a.Vassal.State, a.Vassal.Generation, a.Vassal.Config)
+	}
 }
 
 // came is nil when what was asked for came to something.
@@ -99,6 +107,8 @@ func (o *operator) doAll(ctx context.Context, c *cobra.Command, wait bool) error
 		if err := came(a); err != nil {
 			failed++
 			c.PrintErrln(err)
+		} else if !o.asJSON {
+			o.report(c, a)
 		}
 	}
 	if failed > 0 {

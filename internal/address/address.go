@@ -110,6 +110,28 @@ func (a Address) IP() (netip.Addr, error) {
 	return ip, nil
 }
 
+// Answers reports whether a socket that listens at a is what is reached at to, on the same
+// machine. What a host is called by a name server is not looked up.
+func (a Address) Answers(to Address) bool {
+	if a.Path != "" || to.Path != "" {
+		return a.Path != "" && to.Path != "" && filepath.Clean(a.Path) == filepath.Clean(to.Path)
+	}
+	if a.Port != to.Port || a.Port == 0 {
+		return false
+	}
+	here, err := a.IP()
+	there, failed := to.IP()
+	switch {
+	case err != nil || failed != nil:
+		return a.Host == to.Host
+	case here.IsUnspecified():
+		return here.Is6() || there.Is4() || there.Unmap().Is4()
+	case there.IsUnspecified(): // a client of all addresses is sent to this machine
+		return here.IsLoopback()
+	}
+	return here.Unmap() == there.Unmap()
+}
+
 // Numeric returns the address with its host as a number, for callers that must not look it up:
 // package net resolves names, and tries several addresses of one name, on threads other than
 // the caller's. A path, and all of IPv4, are returned unchanged.

@@ -12,7 +12,17 @@ import (
 // Get requests a path from the server at the other end of conn and blocks until it has the
 // status. It returns nil for a 2xx or 3xx status. The caller sets deadlines.
 func Get(conn io.ReadWriter, host, path string) error {
-	if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.0\r\nHost: %s\r\nUser-Agent: vassal\r\n\r\n", path, host); err != nil {
+	return GetAfter(conn, host, path, func() {})
+}
+
+// GetAfter is Get that calls between before the last line of the request is sent: the
+// server has something to read by then, and cannot have answered.
+func GetAfter(conn io.ReadWriter, host, path string, between func()) error {
+	if _, err := fmt.Fprintf(conn, "GET %s HTTP/1.0\r\nHost: %s\r\nUser-Agent: vassal\r\n", path, host); err != nil {
+		return err
+	}
+	between()
+	if _, err := io.WriteString(conn, "\r\n"); err != nil {
 		return err
 	}
 	line := make([]byte, len("HTTP/1.0 200"))

@@ -63,6 +63,11 @@ var checks = []struct {
 		},
 	},
 	{
+		[]string{"ready-probe"},
+		"the vassal listens there itself, so that tcp: succeeds before any program runs", "http://ADDRESS/PATH, which a new worker must answer, or notify-ready", nil,
+		(*Vassal).probesItself,
+	},
+	{
 		[]string{"cheap", "idle"},
 		"there is no socket whose first connection could start the workers", "such as http-socket = :8080", append([]string{"pty-socket"}, sources...),
 		func(v *Vassal) bool {

@@ -22,7 +22,7 @@ var workerOptions = option.Rows[Vassal]{
 		Name: "die-on-term", Group: "Workers", Tyrant: true, Change: option.Reload, Def: "true", Help: "SIGTERM stops; off: it reloads, as uWSGI 2.0 does by default",
 		Set: func(v *Vassal, t option.Value) error { v.Workers.ReloadOnTerm = !option.ParseBool(t.Text); return nil },
 	},
-	{Name: "exit-on-reload", Group: "Workers", Tyrant: true, Change: option.Reload, Help: "end instead of reloading", Into: func(v *Vassal) option.Field { return (*option.Flag)(&v.Triggers.Exit) }},
+	{Name: "exit-on-reload", Group: "Workers", Tyrant: true, Change: option.Reload, Help: "end instead of reloading, also for the edit that brings it", Into: func(v *Vassal) option.Field { return (*option.Flag)(&v.Triggers.Exit) }},
 	{
 		Name: "forkbomb-delay", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "TIME", Def: "2", Help: "least pause after a worker that died at once",
 		Into: func(v *Vassal) option.Field { return (*option.Duration)(&v.Workers.ForkbombDelay) },
@@ -40,9 +40,14 @@ var workerOptions = option.Rows[Vassal]{
 	{Name: "ready-probe", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "PROBE", Help: "a worker, or the program that takes the vassal's place, is ready when tcp:ADDRESS accepts, http://ADDRESS/PATH answers 2xx or 3xx, or exec:COMMAND exits with 0", Misreads: hooks.MisreadWords, Set: setProbe},
 	{Name: "ready-timeout", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "TIME", Def: "60", Help: "how long a new worker, or that program, may take to be ready", Into: func(v *Vassal) option.Field { return (*option.Positive)(&v.Ready.Timeout) }},
 	{Name: "reload-on-rss", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "MB", Help: "replace a worker whose memory grows above this", Set: setReloadOnRSS},
+	{Name: "reload-order", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "ORDER", Def: "by what it serves", Help: "start-first: new workers run beside the old ones until they are ready; stop-first: the old ones end before. Without it start-first where sockets are handed to the program, else stop-first", Set: setReloadOrder},
+	{Name: "reload-signal", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "SIGNAL", Help: "what makes the command read its own files again: a reload that changes no option sends it in place of new workers", Set: func(v *Vassal, t option.Value) (err error) {
+		v.Workers.ReloadSignal, err = parseSignal(t.Text)
+		return err
+	}},
 	{Name: "smart-attach-daemon", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "PIDFILE COMMAND", Repeat: true, Help: "start a program that puts itself into the background, unless it runs", Misreads: misreadDaemon, Set: attachSmart},
 	{Name: "smart-attach-daemon2", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "PIDFILE COMMAND", Repeat: true, Help: "start a program in the background, unless it runs", Misreads: misreadDaemon, Set: attachSmart2},
-	{Name: "stop-signal", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "SIGNAL", Def: "TERM", Help: "what asks a worker to finish", Set: func(v *Vassal, t option.Value) (err error) {
+	{Name: "stop-signal", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "SIGNAL", Def: "TERM", Help: "what asks a worker, or the program that takes the vassal's place, to finish", Set: func(v *Vassal, t option.Value) (err error) {
 		v.Workers.StopSignal, err = parseSignal(t.Text)
 		return err
 	}},
@@ -85,6 +90,16 @@ func (w *Workers) setExec(text string, hooks bool) (err error) {
 	w.ExecHooks = hooks
 	w.Exec, err = option.ParseWords(text)
 	return err
+}
+
+// setReloadOrder takes one of two words.
+func setReloadOrder(v *Vassal, t option.Value) error {
+	switch o := ReloadOrder(t.Text); o {
+	case StartFirst, StopFirst:
+		v.Workers.Order = o
+		return nil
+	}
+	return option.Wrong(strconv.Quote(t.Text)+" is no order of a reload", "start-first or stop-first")
 }
 
 // parseSignal reads a number, or a name with or without SIG.

@@ -15,12 +15,56 @@ type Workers struct {
 	ExecHooks bool
 	// StopSignal asks a worker to finish. Zero: SIGTERM.
 	StopSignal syscall.Signal
-	// Mercy is the time between that and killing it. Zero: ReloadMercy.
+	// ReloadSignal makes the command read its own files again. Zero: nothing does.
+	ReloadSignal syscall.Signal
+	// Order is that of a reload. Empty: Vassal.ReloadOrder tells.
+	Order ReloadOrder
+	// Mercy is the time between StopSignal and killing it. Zero: ReloadMercy.
 	Mercy time.Duration
 	// ForkbombDelay is the least pause after a worker that died within a second.
 	ForkbombDelay time.Duration
 	// ReloadOnTerm: SIGTERM reloads instead of stopping (die-on-term = false).
 	ReloadOnTerm bool
+}
+
+// ReloadOrder is which of two generations of workers a reload turns to first.
+type ReloadOrder string
+
+const (
+	// StartFirst runs new workers beside the old ones until they are ready.
+	StartFirst ReloadOrder = "start-first"
+	// StopFirst ends the old workers before the new ones are started.
+	StopFirst ReloadOrder = "stop-first"
+)
+
+// ReloadOrder is the order of a reload to this configuration. Two instances of a program
+// run at once only where the vassal hands sockets to it, which is what they are for, or
+// where the file says so: others share data, or a port, with themselves.
+func (v *Vassal) ReloadOrder() ReloadOrder {
+	switch {
+	case v.Workers.Order != "":
+		return v.Workers.Order
+	case !v.commands(), v.handsOver():
+		return StartFirst
+	}
+	return StopFirst
+}
+
+// handsOver reports whether the command finds sockets that the vassal has bound.
+func (v *Vassal) handsOver() bool {
+	if v.held {
+		return true
+	}
+	for _, s := range v.Sockets {
+		switch {
+		case s.Name == "stats": // the built-in server's
+		case !v.Fronted(), !v.Fronts(s.Name):
+			return true
+		case len(v.Server.HTTPTo) == 0 && (!s.router() || v.Routed() == nil): // it gets another one behind that
+			return true
+		}
+	}
+	return false
 }
 
 // Readiness is how the master knows that a new worker serves.

@@ -85,6 +85,9 @@ type Record struct {
 	LastLoyal     time.Time `json:"last_loyal,omitzero"`
 	Heartbeat     time.Time `json:"heartbeat,omitzero"`
 	Reloaded      time.Time `json:"reloaded,omitzero"`
+	// ReloadGap is for how many milliseconds the last reload has left the vassal without a
+	// worker that is ready.
+	ReloadGap int64 `json:"reload_gap_ms,omitempty"`
 
 	// Ignored are files of the same name that other monitors have.
 	Ignored []string `json:"ignored,omitempty"`
@@ -116,7 +119,8 @@ func (e *Emperor) record(v *vassal) Record {
 		Fault: v.fault, FaultSince: v.faultSince, ReloadError: v.reloadError, Launches: v.launches, Failures: v.failures, Exited: v.exited,
 		FirstRun: v.firstRun, LastRun: v.lastRun, Ready: v.ready, Accepting: v.accepting, Loyal: v.loyal,
 		LastAccepting: v.lastAccepting, LastLoyal: v.lastLoyal, Heartbeat: v.heartbeat, Reloaded: v.reloaded, Status: v.status, Phase: v.phase, Fallback: v.fallback,
-		Hooks: slices.Clone(v.hookRuns),
+		ReloadGap: v.gap.Milliseconds(),
+		Hooks:     slices.Clone(v.hookRuns),
 	}
 	if v.wanted != nil {
 		r.Path, r.WantedConfig, r.Modified = v.wanted.Path, v.wanted.Version.Short(), time.Unix(0, v.wanted.Version.Touched)

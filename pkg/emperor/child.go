@@ -69,6 +69,9 @@ type child struct {
 	current atomic.Pointer[Plan] // what it is asked to run
 	speaks  atomic.Bool          // the order channel, as it has shown
 	foreign atomic.Bool          // it became a program that speaks nothing of ours
+	probed  bool                 // a probe decides when that program is ready; for the goroutine that hears
+	// stopSignal asks that program to end. Zero: SIGTERM.
+	stopSignal atomic.Int32
 	// shown is closed when it has shown what it speaks, by showOnce.
 	shown    chan struct{}
 	showOnce sync.Once
@@ -178,8 +181,17 @@ func (c *child) Stop(graceful bool) {
 		how = wire.StopGracefully
 	}
 	if c.send(how) != nil {
-		_ = c.process.Terminate()
+		c.terminate()
 	}
+}
+
+// terminate asks the program that took the vassal's place to end.
+func (c *child) terminate() {
+	sig := syscall.Signal(c.stopSignal.Load())
+	if sig <= 0 || sig > 64 {
+		sig = syscall.SIGTERM
+	}
+	_ = c.process.Terminate(sig)
 }
 
 // errForeign is why a vassal that became another program cannot reload.

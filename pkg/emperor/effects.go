@@ -54,7 +54,7 @@ func (e *Emperor) account(v *vassal, what Effect) {
 		v.failed, v.pauseUntil = false, time.Time{}
 	case doReload:
 		v.serial++
-		v.ordered, v.reloadError, v.ownReload = *v.wanted, "", false
+		v.ordered, v.reloadError, v.ownReload, v.gap = *v.wanted, "", false, 0
 	case doTaken:
 		v.config, v.reloads, v.reloaded = v.ordered, v.reloads+1, time.Now()
 	case doRefuse:
@@ -84,7 +84,7 @@ func (e *Emperor) do(v *vassal, what Effect) {
 		v.failures = 0
 	case doStop, doSilence:
 		v.process.Stop(e.options.Graceful && e.stopping)
-		e.arm(v, e.options.Mercy)
+		e.arm(v, e.mercyFor(v))
 	case doKill:
 		v.log.Warn("did not end in time: killing it")
 		v.process.Kill()
@@ -112,6 +112,15 @@ func (e *Emperor) do(v *vassal, what Effect) {
 	case doRefuse:
 		e.refuse(v)
 	}
+}
+
+// mercyFor is the time that a vassal has to end: the operator's, of which a program in its
+// place may want less. A master knows its own.
+func (e *Emperor) mercyFor(v *vassal) time.Duration {
+	if v.mercy > 0 {
+		return min(v.mercy, e.options.Mercy)
+	}
+	return e.options.Mercy
 }
 
 // launch starts the next generation with the configuration wanted now.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -49,13 +50,15 @@ func (l *life) probes(c *child, p wire.Probe, program int, report func(Message))
 
 // await blocks until the program is ready, and returns why it is not when ctx ends.
 func (l *life) await(ctx context.Context, c *child, p wire.Probe, program int) error {
-	if p.Kind == "notify" {
+	if p.Notify || p.Kind == "notify" {
 		select {
 		case <-c.notified:
-			return nil
 		case <-ctx.Done():
 			return errors.New("it has not said READY=1")
 		}
+	}
+	if p.Kind == "notify" {
+		return nil
 	}
 	h, err := probeHook(p)
 	if err != nil {
@@ -114,6 +117,7 @@ func (l *life) try(ctx context.Context, c *child, kind string, program int, h ho
 		if vars, err = environOf(pid); err != nil {
 			return err
 		}
+		vars = append(vars, "MAINPID="+strconv.Itoa(namespaces.InnerPID(pid)))
 	}
 	var last string
 	j := l.system.joiner(c, hooks.Subject{Name: l.about.Config.Name, PID: c.PID()})
@@ -144,5 +148,5 @@ func environOf(pid int) ([]string, error) {
 
 // concernsItself reports whether a variable is about how a process was started.
 func concernsItself(key string) bool {
-	return key == "NOTIFY_SOCKET" || strings.HasPrefix(key, "LISTEN_") || strings.HasPrefix(key, "UWSGI_") || strings.HasPrefix(key, "EMPEROR_")
+	return key == "NOTIFY_SOCKET" || key == "MAINPID" || strings.HasPrefix(key, "LISTEN_") || strings.HasPrefix(key, "UWSGI_") || strings.HasPrefix(key, "EMPEROR_")
 }

@@ -80,6 +80,8 @@ func (e *Emperor) noticed(v *vassal, n wire.Notice) {
 	}
 	v.speaks = true
 	switch {
+	case n.Kind == wire.Gap:
+		v.gap = max(0, n.Gap)
 	case n.Kind == wire.Status:
 		e.says(v, text)
 	case n.Kind == wire.Workers && n.Deaths != nil:
@@ -95,7 +97,7 @@ func (e *Emperor) noticed(v *vassal, n wire.Notice) {
 	case n.Kind == wire.Fallback:
 		e.fellBack(v, text)
 	case n.Kind == wire.Exec:
-		v.speaks, v.program = false, n.Program
+		v.speaks, v.program, v.mercy = false, n.Program, max(0, n.Mercy)
 		if n.Probe != nil {
 			v.waitsFor = line(fmt.Sprintf("ready-probe %s %s%s", n.Probe.Kind, n.Probe.Address, n.Probe.Path))
 		}

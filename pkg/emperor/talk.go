@@ -49,7 +49,7 @@ func (c *child) hearPipe(report func(Message)) time.Duration {
 	case !c.foreign.Load():
 		report(Closed{})
 	case c.life.asked.Load():
-		_ = c.process.Terminate()
+		c.terminate()
 	}
 	return poll.Never
 }
@@ -96,6 +96,8 @@ func (c *child) hearNotice(report func(Message)) time.Duration {
 	c.speaks.Store(n.Kind != wire.Exec)
 	if n.Kind == wire.Exec {
 		c.foreign.Store(true)
+		c.stopSignal.Store(int32(n.StopSignal))
+		c.probed = n.Probe != nil
 	}
 	report(n)
 	c.show() // the loop knows
@@ -118,6 +120,12 @@ func (c *child) hearNotify(report func(Message)) time.Duration {
 	case ok:
 		if n.Ready {
 			c.readyOnce.Do(func() { close(c.notified) })
+			for range burst { // a program says so after the vassal has told of it
+				if c.foreign.Load() || c.hearNotice(report) != 0 {
+					break
+				}
+			}
+			n.Ready = !c.probed
 		}
 		report(n)
 	}

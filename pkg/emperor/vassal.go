@@ -80,10 +80,12 @@ type history struct {
 	pause                    time.Duration // after a failure, and when it ends:
 	pauseUntil               time.Time
 	status, reloadError      string
-	ownReload                bool   // that failed one was nobody's order
-	phase                    string // that it says it is in by sd_notify(3), beside its state
-	waitsFor                 string // while it launches, boots or ends; empty: not known
-	program                  int    // that its process stands in for, in its own pid namespace; zero: none
+	ownReload                bool          // that failed one was nobody's order
+	gap                      time.Duration // in which its last reload left it without workers
+	phase                    string        // that it says it is in by sd_notify(3), beside its state
+	waitsFor                 string        // while it launches, boots or ends; empty: not known
+	mercy                    time.Duration // that the program in its place has asked for; zero: it has not
+	program                  int           // that its process stands in for, in its own pid namespace; zero: none
 	deaths                   wire.Deaths
 	listening                []string // addresses of its fallback; nil: not known
 	fallback                 string   // that it runs on, and why; empty: it does not

@@ -201,7 +201,7 @@ func TestTerminate(t *testing.T) {
 	} {
 		a := act(t, s, "", Command{Path: "/bin/sh", Args: []string{"sh", "-c", tt.script}, Env: []string{"PATH=/bin:/usr/bin"}, Namespaces: tt.made})
 		a.comeThisFar()
-		if err := a.Terminate(); err != nil {
+		if err := a.Terminate(syscall.SIGTERM); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}
 		if status, err := a.Wait(); err != nil || status != tt.want {

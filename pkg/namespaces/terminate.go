@@ -8,15 +8,29 @@ import (
 	"syscall"
 )
 
-// Terminate asks the process to end, by SIGTERM. The kernel drops a signal that has its
+// Terminate asks the process to end, by a signal. The kernel drops a signal that has its
 // default action for the first process of a pid namespace (pid_namespaces(7)): a program there
-// that does not handle SIGTERM would never end, so Terminate kills it.
-func (p *Process) Terminate() error {
+// that does not handle the signal would never end, so Terminate kills it.
+func (p *Process) Terminate(s syscall.Signal) error {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID))
-	if err == nil && deaf(string(status), syscall.SIGTERM) {
+	if err == nil && deaf(string(status), s) {
 		return p.Signal(syscall.SIGKILL)
 	}
-	return p.Signal(syscall.SIGTERM)
+	return p.Signal(s)
+}
+
+// InnerPID is the pid of a process in the innermost pid namespace that it is in; zero: it
+// cannot be read.
+func InnerPID(pid int) int {
+	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	for line := range strings.Lines(string(status)) {
+		if field, value, _ := strings.Cut(line, ":"); field == "NSpid" {
+			pids := append([]string{"0"}, strings.Fields(value)...)
+			inner, _ := strconv.Atoi(pids[len(pids)-1])
+			return inner
+		}
+	}
+	return 0
 }
 
 // deaf reports, from a proc_pid_status(5), whether a process is the first of its pid namespace

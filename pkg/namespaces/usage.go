@@ -43,10 +43,8 @@ func UsageOf(pid int) (u Usage) {
 
 // TreeUsage returns the usage of a process and its descendants.
 func TreeUsage(pid int) (u Usage) {
-	queue := []int{pid}
-	for seen := 0; len(queue) > 0 && seen < maxTree; seen++ {
-		u = u.plus(UsageOf(queue[0]))
-		queue = append(queue[1:], Children(queue[0])...)
+	for _, pid := range Tree(pid) {
+		u = u.plus(UsageOf(pid))
 	}
 	return u
 }

@@ -146,7 +146,7 @@ func texts(list [][]byte) []string {
 // stands in for, speaks nothing of ours: that the channels close is no curse then.
 // Without a probe the program is ready.
 func (v *Vassal) farewell(probe *wire.Probe, child int) error {
-	n := wire.Notice{Kind: wire.Exec, Probe: probe, Program: child}
+	n := wire.Notice{Kind: wire.Exec, Probe: probe, Program: child, StopSignal: int(v.options.Workers.StopSignal), Mercy: v.options.ReloadMercy}
 	if !n.Fits() {
 		return errors.New("the command of ready-probe is too long: put it into a script")
 	}

@@ -86,6 +86,9 @@ func (v *Vassal) mourn(d wire.Deaths) { v.outbox.Post(wire.Notice{Kind: wire.Wor
 // parted tells the emperor how a program ended that was asked to stop.
 func (v *Vassal) parted(e wire.End) { v.outbox.Post(wire.Notice{Kind: wire.Ended, End: &e}) }
 
+// gap tells the emperor for how long a reload has left it without workers.
+func (v *Vassal) gap(d time.Duration) { v.outbox.Post(wire.Notice{Kind: wire.Gap, Gap: d}) }
+
 // booting tells the emperor what the boot waits for.
 func (v *Vassal) booting(point string) { v.outbox.Post(wire.Notice{Kind: wire.Booting, Text: point}) }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -30,12 +31,22 @@ func (v *Vassal) planOf(o *config.Vassal, sets [][]*sockets.Socket) (*master.Pla
 	if err != nil {
 		return nil, err
 	}
+	proof := proofTime
+	if program == nil || program.Server != nil { // it is ours
+		proof = 0
+	}
 	return &master.Plan{
+		StopFirst: o.ReloadOrder() == config.StopFirst, Proof: proof,
 		Program: program, Front: front, Sockets: sets, Env: env, Dir: v.directoryOf(o), Workers: o.Workers, Mercy: o.ReloadMercy, Ready: o.Ready,
 		Terminal: v.terminalOf(o), Triggers: o.Triggers, Idle: o.Idle, Daemons: o.Daemons, Shells: o.Around.Shells, Hooks: o.Hooks,
 		RunHooks: func(p hooks.Phase, file string) func() error { return v.phase(o, p, file) },
 	}, nil
 }
+
+// proofTime is how long a worker of a reload must live after its readiness for that to count:
+// programs say that they are ready, or are executed, before they find out that they cannot
+// go on.
+const proofTime = time.Second
 
 // programOf finds what workers run: the operator's command, the program that
 // takes a socket as standard input, the built-in server, or nothing.
@@ -96,6 +107,9 @@ func (v *Vassal) prepare(order *wire.Order, o *config.Vassal) (*master.Plan, err
 	if err := v.allows(order, o); err != nil {
 		return nil, err
 	}
+	if o.Triggers.Exit { // before its sockets are bound: the old program may have the port
+		return nil, fmt.Errorf("%w: exit-on-reload", master.ErrAnew)
+	}
 	if what, asked := wantsNative(o); asked && !hooks.IsNative {
 		return nil, fmt.Errorf("%w: %s asks for functions of C", master.ErrAnew, what)
 	}
@@ -111,6 +125,7 @@ func (v *Vassal) prepare(order *wire.Order, o *config.Vassal) (*master.Plan, err
 		closeAll(made)
 		return nil, err
 	}
+	p.Unchanged = v.resumed == nil && len(config.Diff(v.options, o)) == 0
 	p.Commit = func() { v.commit(order, o, sets) }
 	p.Discard = func() { closeAll(made) }
 	return p, nil

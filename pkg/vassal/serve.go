@@ -33,7 +33,7 @@ func (v *Vassal) serve() error {
 	}
 	o := master.Options{
 		Plan: plan, Read: v.reread, System: &master.Processes{Self: v.SelfProgram}, Signals: v.signals, Commands: v.commands,
-		Orders: v.laterOrders(), Report: v.tell, Answer: v.answer, Again: v.wished, Mourn: v.mourn, Parted: v.parted, Log: v.Log,
+		Orders: v.laterOrders(), Report: v.tell, Answer: v.answer, Again: v.wished, Mourn: v.mourn, Gap: v.gap, Parted: v.parted, Log: v.Log,
 	}
 	if v.order != nil {
 		o.Serial = v.order.Serial
@@ -131,7 +131,7 @@ func (v *Vassal) probe() *wire.Probe {
 	ready := v.options.Ready
 	switch p := ready.Probe; {
 	case p.Kind != "":
-		probe := &wire.Probe{Kind: p.Kind, Address: []byte(p.Address), Path: []byte(p.Path), Timeout: ready.Timeout}
+		probe := &wire.Probe{Kind: p.Kind, Address: []byte(p.Address), Path: []byte(p.Path), Timeout: ready.Timeout, Notify: ready.Notify && len(v.notifyVars) > 0}
 		for _, word := range p.Command {
 			probe.Command = append(probe.Command, []byte(word))
 		}

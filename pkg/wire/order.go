@@ -162,6 +162,9 @@ const (
 	// Ended: the process is about to exit. The text gives the reason of a failure, End how
 	// its program ended when it was asked to stop.
 	Ended NoticeKind = "ended"
+	// Gap: a reload left the vassal without a worker for the time in the field of that name. It
+	// does not answer an order.
+	Gap NoticeKind = "gap"
 	// HookEnded: hooks have run. It does not answer an order.
 	HookEnded NoticeKind = "hook"
 	// Booting: the current wait of a long boot. It does not answer an order.
@@ -186,10 +189,16 @@ type Notice struct {
 	Addresses []string `json:"addresses,omitempty"`
 	// Deaths of a Workers notice.
 	Deaths *Deaths `json:"deaths,omitempty"`
+	// Gap of a Gap notice.
+	Gap time.Duration `json:"gap,omitempty"`
 	// Probe of an Exec notice. Nil: the program is ready.
 	Probe *Probe `json:"probe,omitempty"`
 	// End of an Ended notice. Nil: its text is all there is.
 	End *End `json:"end,omitempty"`
+	// StopSignal and Mercy of an Exec notice: the signal that asks the program to end, and the
+	// time that it has then. Zero: SIGTERM, and the emperor's own time.
+	StopSignal int           `json:"stop_signal,omitempty"`
+	Mercy      time.Duration `json:"mercy,omitempty"`
 	// Program of an Exec notice: the pid, in the vassal's pid namespace, of the child that the
 	// vassal supervises as process 1. Zero: the program has replaced the vassal.
 	Program int `json:"program,omitempty"`
@@ -237,6 +246,8 @@ type Probe struct {
 	Path    []byte `json:"path,omitempty"`
 	// Command of exec.
 	Command [][]byte `json:"command,omitempty"`
+	// Notify: the program must say READY=1 as well, before that.
+	Notify bool `json:"notify,omitempty"`
 	// Timeout is the longest time until the program must be ready.
 	Timeout time.Duration `json:"timeout"`
 }

@@ -47,9 +47,18 @@ func (s *Server) answer(r emperor.Record, why string) Answer {
 // quoted is the end of a worker, with the last line that its program printed before.
 func (s *Server) quoted(name, end string) string {
 	if last := s.Output.Of(name).Before(end); last != "" {
-		return end + ", its last words: " + last
+		return end + ", its last words: " + last + remedy(end, last)
 	}
 	return end
+}
+
+// remedy is the option that mends a failed reload of which the last line is known. Empty:
+// there is no such option. The second part of the text tells that no old worker was left.
+func remedy(end, last string) string {
+	if strings.Contains(strings.ToLower(last), "in use") && !strings.Contains(end, "started again") {
+		return " (an old worker may have it: reload-order = stop-first)"
+	}
+	return ""
 }
 
 // outcome tells whether what was asked for is over, and why it came to nothing.

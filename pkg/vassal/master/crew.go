@@ -21,6 +21,8 @@ type slot struct {
 	heir    *worker // that is to take over when it is ready; nil
 	deaths  int
 	restart time.Time // when it is filled again; zero: not to be
+	waiting bool      // it is filled when workers in its way have left
+	rolled  bool      // its worker was ended to be replaced
 }
 
 // worker is a process that serves, or is about to, or did.
@@ -32,7 +34,11 @@ type worker struct {
 	since   time.Time
 	told    bool   // its stage has said whether its program runs
 	exit    string // of one that died before that was heard; empty: it lives
+	said    bool   // READY=1
+	probed  bool   // a probe was answered
+	why     string // the last one was not; empty: none was tried
 	ready   bool
+	proveBy time.Time          // until when it must live for that to count; zero: it counts
 	readyBy time.Time          // until when it is waited for, or for why it died; zero: it is ready
 	killAt  time.Time          // of one that was asked to leave; zero otherwise
 	killed  bool               // since it did not leave
@@ -69,16 +75,38 @@ func (c *crew) complete() bool {
 	return true
 }
 
-// muster fills every empty slot of a crew. A worker that cannot even be started
-// is tried again later, like one that has died.
+// proven reports whether the crew is complete, and has lived long enough since.
+func (c *crew) proven() bool {
+	for _, s := range c.slots {
+		if s.worker == nil || !s.worker.proven() {
+			return false
+		}
+	}
+	return true
+}
+
+func (w *worker) proven() bool { return w.ready && w.proveBy.IsZero() }
+
+// muster fills every empty slot of a crew.
 func (m *master) muster(c *crew) {
 	for i := range c.slots {
-		if c.slots[i].worker != nil || !m.wants(c) {
-			continue
-		}
-		if err := m.fill(c, i); err != nil {
-			m.failed(c, i, nil, err)
-		}
+		m.staff(c, i)
+	}
+}
+
+// staff fills a slot, if it is empty, once no worker is in the way. A worker that cannot
+// even be started is tried again later, like one that has died.
+func (m *master) staff(c *crew, i int) {
+	s := c.slots[i]
+	if s.worker != nil || !m.wants(c) {
+		return
+	}
+	s.restart = time.Time{}
+	if s.waiting = m.obstructed(c); s.waiting {
+		return
+	}
+	if err := m.fill(c, i); err != nil {
+		m.failed(c, i, nil, err)
 	}
 }
 
@@ -88,7 +116,6 @@ func (m *master) wants(c *crew) bool { return !m.stopped && (c == m.crew || c ==
 
 // fill starts a worker in an empty slot.
 func (m *master) fill(c *crew, i int) (err error) {
-	c.slots[i].restart = time.Time{}
 	c.slots[i].worker, err = m.hire(c, i)
 	return err
 }
@@ -157,9 +184,12 @@ func (m *master) isReady(w *worker) {
 		return
 	}
 	w.ready, w.readyBy = true, time.Time{}
+	if w.crew.plan.Proof > 0 {
+		w.proveBy = time.Now().Add(w.crew.plan.Proof)
+	}
 	w.stopProbe()
 	m.Log.Debug("worker ready", "pid", w.pid, "took", time.Since(w.since).Round(time.Millisecond))
-	if !w.crew.plan.isFront(w.slot) {
+	if w.crew != m.next { // those of a reload accept when it is over
 		m.accepts(w)
 	}
 	m.settle()
@@ -167,6 +197,9 @@ func (m *master) isReady(w *worker) {
 
 // accepts runs the hooks of a worker that is ready.
 func (m *master) accepts(w *worker) {
+	if w.crew.plan.isFront(w.slot) {
+		return
+	}
 	first := !m.served
 	m.phase(hooks.Accepting, "")
 	if first {
@@ -183,10 +216,14 @@ func (m *master) accepts(w *worker) {
 // settle takes the steps that were waiting for workers to be ready.
 func (m *master) settle() {
 	if m.next != nil && m.next.complete() {
+		m.bridged()
+	}
+	if m.next != nil && m.next.proven() {
 		m.relieve()
 	}
 	m.roll()
 	if m.crew.complete() {
+		m.bridged()
 		m.accepting()
 	}
 }
@@ -235,7 +272,11 @@ func (m *master) later(s *slot, why string, lived time.Duration) (wait time.Dura
 // relieve lets the next crew take over.
 func (m *master) relieve() {
 	before := m.crew
-	m.crew, m.next, m.rolling = m.next, nil, nil
+	if m.gapped && !m.yielded {
+		m.Gap(0)
+		m.gapped = false
+	}
+	m.crew, m.next, m.rolling, m.yielded = m.next, nil, nil, false
 	for _, w := range before.all() {
 		m.dismiss(w)
 	}
@@ -248,10 +289,22 @@ func (m *master) relieve() {
 	m.watchFiles()
 	m.changeDaemons(before.plan)
 	m.limitAt = m.firstLook(time.Now())
+	for _, s := range m.crew.slots {
+		if s.worker != nil && s.worker.ready {
+			m.accepts(s.worker)
+		}
+	}
 	m.Log.Info("workers replaced", "why", m.current.why, "workers", len(m.crew.slots))
 	m.conclude(nil)
 }
 
 func notReady(w *worker) error {
-	return fmt.Errorf("worker %d was not ready within %v", w.pid, w.crew.plan.Ready.Timeout)
+	err := fmt.Errorf("worker %d was not ready within %v", w.pid, w.crew.plan.Ready.Timeout)
+	switch {
+	case w.why != "":
+		return fmt.Errorf("%w: %s", err, w.why)
+	case w.crew.plan.notifies(w.slot) && !w.said:
+		return fmt.Errorf("%w: it has not said READY=1", err)
+	}
+	return err
 }

@@ -62,6 +62,7 @@ func (m *master) died(w *worker, status namespaces.ExitStatus) {
 		if m.stopped {
 			m.parted(status, w.stopSignal(), w.killed)
 		}
+		m.vacated()
 	case w.told, w.ready:
 		m.bereft(w, status.String())
 	default:
@@ -84,7 +85,7 @@ func (m *master) bereft(w *worker, status string) {
 	case w == s.heir:
 		s.heir = nil
 		m.cannotReplace(err)
-	case w.crew == m.next && !w.ready:
+	case w.crew == m.next && !w.proven():
 		s.worker = nil
 		m.abandon(err)
 	case !m.served && !w.ready && !m.reloading() && w.crew.plan.asks(w.slot):
@@ -129,7 +130,11 @@ func (m *master) dueCalm(now time.Time) {
 
 // due does what has its time. Only the time of the next of these wakes the loop.
 func (m *master) due(now time.Time) {
+	proven := false
 	for _, w := range m.workers {
+		if passed(w.proveBy, now) {
+			w.proveBy, proven = time.Time{}, true
+		}
 		switch {
 		case passed(w.killAt, now):
 			m.Log.Warn("the worker did not stop in time: killing it", "worker", w.slot+1, "pid", w.pid, "mercy", w.crew.plan.mercy())
@@ -147,6 +152,9 @@ func (m *master) due(now time.Time) {
 			m.bereft(w, w.exit)
 		}
 	}
+	if proven && !m.stopped {
+		m.settle()
+	}
 	if !m.stopped {
 		m.dueSlots(m.crew, now)
 		m.dueSlots(m.next, now)
@@ -162,10 +170,8 @@ func (m *master) dueSlots(c *crew, now time.Time) {
 		return
 	}
 	for i, s := range c.slots {
-		if passed(s.restart, now) && s.worker == nil && m.wants(c) {
-			if err := m.fill(c, i); err != nil {
-				m.failed(c, i, nil, err)
-			}
+		if passed(s.restart, now) {
+			m.staff(c, i)
 		}
 	}
 }
@@ -187,7 +193,7 @@ func (c *crew) restarts() (times []time.Time) {
 func (m *master) arm() {
 	var times []time.Time
 	for _, w := range m.workers {
-		times = append(times, w.killAt, w.readyBy)
+		times = append(times, w.killAt, w.readyBy, w.proveBy)
 	}
 	for _, w := range m.unheard {
 		times = append(times, w.readyBy)

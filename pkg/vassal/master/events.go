@@ -18,6 +18,7 @@ type Event struct {
 	err  error
 
 	prepare func() (*Plan, error) // wasRead
+	crews   chan<- Members        // inquired
 }
 
 type kind int
@@ -25,7 +26,8 @@ type kind int
 const (
 	executed kind = iota + 1 // the program runs
 	failed                   // the program cannot be run
-	probed                   // a probe has succeeded, or given up
+	probed                   // a probe was answered, or why not
+	inquired                 // a probe asks which processes may answer it
 	notified                 // a datagram of sd_notify(3)
 	changed                  // a watched file or tree has changed
 	knocked                  // somebody connects
@@ -64,9 +66,11 @@ func (m *master) handle(e Event) {
 	case failed:
 		m.cannotRun(e.id, e.err)
 	case probed:
-		if w := m.byID(e.id); w != nil && e.err == nil {
-			m.isReady(w)
+		if w := m.byID(e.id); w != nil {
+			m.wasProbed(w, e.err)
 		}
+	case inquired:
+		e.crews <- m.membersFor(e.id)
 	case notified:
 		m.notice(e.pid, e.text)
 	case changed:
@@ -107,13 +111,21 @@ func (m *master) runs(id uint64) {
 		return
 	}
 	w.told = true
-	p := w.crew.plan
-	switch {
-	case w.exit != "":
+	if w.exit != "" {
 		m.heard(w)
 		m.bereft(w, w.exit)
-	case p.notifies(w.slot):
-	case p.Ready.Probe.Kind != "":
+		return
+	}
+	m.advance(w)
+}
+
+// advance takes a worker the next step on its way to be ready: its program runs, it has
+// said so where it is to, and it has answered where a probe asks.
+func (m *master) advance(w *worker) {
+	p := w.crew.plan
+	switch {
+	case !w.killAt.IsZero(), !w.told && !w.said, p.notifies(w.slot) && !w.said:
+	case p.probes(w.slot) && !w.probed:
 		m.probe(w)
 	default:
 		m.isReady(w)
@@ -149,7 +161,8 @@ func (m *master) notice(pid int, text string) {
 		key, value, _ := strings.Cut(line, "=")
 		switch {
 		case line == "READY=1" && w.crew.plan.notifies(w.slot):
-			m.isReady(w)
+			w.said = true
+			m.advance(w)
 		case line == "LOYAL=1":
 			m.Report(wire.Loyal)
 		case line == "WATCHDOG=1":

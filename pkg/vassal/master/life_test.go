@@ -137,7 +137,7 @@ func TestChainReloadOfWorkersThatAreNotReady(t *testing.T) {
 		time.Sleep(9 * time.Second)
 		s.changed("/chain")
 		s.expect("start 1 silent, start 2 silent")
-		if err := s.over(); err == nil || err.Error() != "worker 1 was not ready within 10s" {
+		if err := s.over(); err == nil || err.Error() != "worker 1 was not ready within 10s: it has not said READY=1" {
 			t.Errorf("Run returned %v", err)
 		}
 	})

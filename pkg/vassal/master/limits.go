@@ -71,15 +71,6 @@ func (m *master) dueLimits(now time.Time) {
 	m.dueIdle(now, cpu)
 }
 
-// rollOne replaces a single worker.
-func (m *master) rollOne(i int, why string) {
-	m.Log.Info("replacing a worker: "+why, "pid", m.crew.slots[i].worker.pid)
-	m.rolling = append(m.rolling, i)
-	if len(m.rolling) == 1 {
-		m.roll()
-	}
-}
-
 // dueIdle sends workers away that have done nothing for long: a request cannot
 // be served without any time on a processor.
 func (m *master) dueIdle(now time.Time, cpu time.Duration) {
@@ -165,20 +156,6 @@ func (m *master) stopWatching() {
 		m.watch()
 		m.watch = nil
 	}
-}
-
-// probe tries a worker until it is ready, or nobody waits for that any more.
-func (m *master) probe(w *worker) {
-	if w.probing != nil {
-		return
-	}
-	ctx, cancel := context.WithTimeout(context.Background(), w.crew.plan.Ready.Timeout)
-	w.probing = cancel
-	go func() {
-		defer cancel()
-		err := m.System.Probe(ctx, w.crew.plan)
-		m.post(Event{kind: probed, id: w.id, err: err})
-	}()
 }
 
 func (m *master) listenForNotifications() (err error) {

@@ -6,6 +6,9 @@
 //	                                   |                              crew A leaving
 //	                                   +-- one fails --> crew B leaving, A serves on
 //
+// Where two instances would be in each other's way, A leaves before B starts, and starts
+// again when B fails.
+//
 // One goroutine, that of Run, owns every record. Others only post events.
 package master
 
@@ -44,11 +47,13 @@ type Options struct {
 	Serial uint64
 	// Again says that a reload was asked for before there was anything to reload.
 	Again bool
-	// Mourn tells the emperor of workers that died, and that they have recovered.
+	// Mourn tells the emperor of workers that died, and that they have recovered, and Gap
+	// for how long a reload has left the vassal without any.
 	Mourn func(wire.Deaths)
 	// Parted tells the emperor how a program ended that was asked to stop, unless it did so
 	// cleanly.
 	Parted func(wire.End)
+	Gap    func(time.Duration)
 	// Log gets what happens.
 	Log *slog.Logger
 }
@@ -77,8 +82,8 @@ type System interface {
 	// Notifications makes a socket for sd_notify(3) and returns its address. What
 	// comes is posted with the sender's pid, which the kernel vouches for.
 	Notifications(post func(Event)) (address string, err error)
-	// Probe tries a worker until it is ready or ctx ends.
-	Probe(ctx context.Context, p *Plan) error
+	// Probe asks a worker until it answers or ctx ends.
+	Probe(ctx context.Context, q Question) error
 	// Watch posts the name of each file or tree that changes, until ctx ends.
 	Watch(ctx context.Context, files, trees []string, post func(Event)) error
 	// AwaitConnection posts a Knock when somebody connects, unless ctx ends before.
@@ -103,6 +108,9 @@ type master struct {
 	serial   uint64          // of the last worker
 	wanted   []request       // reloads that came during a reload
 	current  request         // the reload in progress
+	yielded  bool            // the crew that serves was ended for it
+	gap      time.Time       // since when there is no worker because of that; zero: there is one
+	gapped   bool            // the emperor was told of one that is not the last reload's any more
 	reading  uint64          // numbers the reading of its options; zero: they are not being read
 	reads    uint64          // how many there were
 	readers  int             // that have not returned

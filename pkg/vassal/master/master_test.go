@@ -173,10 +173,20 @@ func (w *world) Usage(int) namespaces.Usage {
 
 func (w *world) Notifications(func(Event)) (string, error) { return "@notify", nil }
 
-func (w *world) Probe(ctx context.Context, p *Plan) error {
-	if p.Ready.Probe.Address == "down" {
+func (w *world) Probe(ctx context.Context, q Question) error {
+	switch members, err := q.Members(ctx); {
+	case err != nil:
+		return err
+	case q.Probe.Address == "down":
+		q.Failed(errors.New("nothing listens"))
 		<-ctx.Done()
 		return ctx.Err()
+	default:
+		slices.Sort(members.Crew)
+		slices.Sort(members.Others)
+		w.mu.Lock()
+		w.note("probe %d of %v and %v", q.PID, members.Crew, members.Others)
+		w.mu.Unlock()
 	}
 	return nil
 }
@@ -239,10 +249,14 @@ func playWith(t *testing.T, p *Plan, change func(*Options)) *stage {
 				time.Sleep(time.Hour)
 			}
 			return func() (*Plan, error) {
-				if o == nil {
+				if o == nil && p.Triggers.Exit {
+					return nil, fmt.Errorf("%w: exit-on-reload", ErrAnew)
+				} else if o == nil {
 					return p, nil
 				}
-				if next := s.plans[string(o.Config)]; next != nil {
+				if next := s.plans[string(o.Config)]; next != nil && next.Triggers.Exit {
+					return nil, fmt.Errorf("%w: exit-on-reload", ErrAnew)
+				} else if next != nil {
 					return next, nil
 				}
 				return nil, errors.New("line 1: no good")
@@ -252,6 +266,7 @@ func playWith(t *testing.T, p *Plan, change func(*Options)) *stage {
 		Answer: func(serial uint64, kind wire.NoticeKind, text string) { s.say("%d %v %s", serial, kind, text) },
 		Mourn:  func(d wire.Deaths) { s.mourn(d) },
 		Parted: func(e wire.End) { s.say("parted %+v", e) },
+		Gap:    func(d time.Duration) { s.say("gap %v", d) },
 		Log:    slog.New(termlog.New(s.log, termlog.Options{Level: slog.LevelDebug})),
 	}
 	change(&o)
@@ -440,7 +455,7 @@ func TestReloadThatFailsKeepsTheOld(t *testing.T) {
 		"missing": "7 failed no such program",
 		"late":    "7 failed no such program",
 		"crash":   "7 failed worker 2 ended: exit status 7",
-		"silent":  "7 failed worker 2 was not ready within 10s",
+		"silent":  "7 failed worker 2 was not ready within 10s: it has not said READY=1",
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -641,14 +656,12 @@ func TestExitOnReload(t *testing.T) {
 		p := plan("web", 1)
 		p.Triggers.Exit = true
 		s := play(t, p)
-		s.order(3, "new", plan("web2", 1))
-		s.expectSaid("accepting", "3 anew a new process is needed: exit-on-reload")
 		s.commands <- wire.Reload
 		if err := s.over(); err != nil {
 			t.Error(err)
 		}
 		s.expect("start 1 web, terminated 1, dead 1")
-		s.expectSaid("0 renew the emperor says so")
+		s.expectSaid("accepting", "0 renew the emperor says so")
 	})
 }
 
@@ -708,7 +721,7 @@ func TestProbeDecidesWhoIsReady(t *testing.T) {
 		next = plan("web3", 1)
 		next.Ready.Probe = config.Probe{Kind: "tcp", Address: "up"}
 		s.order(2, "up", next)
-		s.expectSaid("accepting", "1 failed worker 2 was not ready within 10s", "2 ready")
+		s.expectSaid("accepting", "1 failed worker 2 was not ready within 10s: nothing listens", "2 ready")
 		s.stop("<nil>")
 	})
 }

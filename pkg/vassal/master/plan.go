@@ -1,6 +1,7 @@
 package master
 
 import (
+	"os"
 	"slices"
 	"time"
 
@@ -27,7 +28,16 @@ type Plan struct {
 	// Terminal is that of the first worker; nil: it has none.
 	Terminal *Terminal
 
-	Workers  config.Workers
+	Workers config.Workers
+	// StopFirst: a reload ends the old workers before it starts new ones. Never set where
+	// there are none.
+	StopFirst bool
+	// Proof is how long a worker of a reload must live after its readiness for that to
+	// count. Zero: its word is enough.
+	Proof time.Duration
+	// Unchanged: the plan means the same as the one in effect.
+	Unchanged bool
+
 	Mercy    time.Duration
 	Ready    config.Readiness
 	Triggers config.Triggers
@@ -179,8 +189,26 @@ func (p *Plan) mercy() time.Duration {
 	return p.Mercy
 }
 
+// behind reports whether a probe of the worker in a slot reaches the built-in server first,
+// and returns the way to the program behind it; nil: there is none.
+func (p *Plan) behind(slot int) (own bool, door *os.File) {
+	if p.Front == nil {
+		program := p.programOf(slot)
+		return program != nil && program.Server != nil, nil
+	}
+	for _, b := range p.Front.Behind {
+		if b.Socket != nil && b.Socket.Door() != nil {
+			return true, b.Socket.Door()
+		}
+	}
+	return false, nil
+}
+
 // asks reports whether it takes more than to run for the worker in a slot to be ready.
-func (p *Plan) asks(slot int) bool { return p.notifies(slot) || p.Ready.Probe.Kind != "" }
+func (p *Plan) asks(slot int) bool { return p.notifies(slot) || p.probes(slot) }
+
+// probes reports whether the worker in a slot is ready only when a probe was answered.
+func (p *Plan) probes(slot int) bool { return p.Ready.Probe.Kind != "" && !p.isFront(slot) }
 
 // notifies reports whether the worker in a slot says itself when it is ready.
 func (p *Plan) notifies(slot int) bool {

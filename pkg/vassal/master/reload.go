@@ -18,8 +18,8 @@ type request struct {
 // maxReaders bounds the readings of options that block, of which only the last counts.
 const maxReaders = 4
 
-// ErrAnew is wrapped by the error of prepare about an order that only a new process
-// can take over.
+// ErrAnew is wrapped by the error of prepare when only a new process can take over what
+// was read. It is the emperor's to start.
 var ErrAnew = errors.New("a new process is needed")
 
 var (
@@ -35,11 +35,6 @@ func (m *master) reload(r request) {
 	switch {
 	case m.stopped:
 		m.answer(r, errStopping)
-	case m.plan().Triggers.Exit && r.order != nil: // it is for the emperor to start the next
-		m.answer(r, fmt.Errorf("%w: exit-on-reload", ErrAnew))
-	case m.plan().Triggers.Exit:
-		m.Answer(0, wire.Renew, r.why)
-		m.stop("exit-on-reload: " + r.why)
 	case m.reading != 0 && r.order != nil && m.readers < maxReaders:
 		m.answer(m.current, errOvertaken)
 		m.change(r)
@@ -70,8 +65,16 @@ func (m *master) read(id uint64, prepare func() (*Plan, error)) {
 	}
 	m.reading = 0
 	p, err := prepare()
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrAnew) && m.current.order == nil:
+		m.Answer(0, wire.Renew, m.current.why)
+		m.stop(fmt.Sprintf("%v: %s", err, m.current.why))
+		return
+	case err != nil:
 		m.abandon(err)
+		return
+	case p.Unchanged && m.plan().Workers.ReloadSignal != 0 && m.crew.complete() && !m.asleep:
+		m.signalReload(p)
 		return
 	}
 	m.stopRolling()
@@ -81,6 +84,9 @@ func (m *master) read(id uint64, prepare func() (*Plan, error)) {
 		m.crew, m.next = m.next, m.crew
 		m.exchangeAsleep()
 		return
+	}
+	if p.StopFirst {
+		m.yield()
 	}
 	m.muster(m.next)
 	m.settle()
@@ -111,6 +117,10 @@ func (m *master) abandon(err error) {
 		}
 		if next.plan.Discard != nil {
 			next.plan.Discard()
+		}
+		if m.yielded && !m.stopped {
+			m.resume(err)
+			return
 		}
 	} else if m.stopped && m.reading == 0 {
 		return
@@ -173,70 +183,5 @@ func (m *master) tell(why string, err error) {
 	case err != nil && !m.stopped && !errors.Is(err, errOvertaken):
 		m.unwell = true
 		m.Answer(0, wire.Failed, why+": "+err.Error())
-	}
-}
-
-// cannotReplace gives up replacing workers one by one.
-func (m *master) cannotReplace(err error) {
-	m.rolling = nil
-	m.Log.Error("cannot replace the worker: the old one stays", "error", err)
-	m.tell("replacing a worker", err)
-}
-
-// rollAll replaces the workers one after the other, also those that were started
-// not long ago: a reload in progress is waited for, and who is being replaced is
-// replaced again.
-func (m *master) rollAll(why string) {
-	switch {
-	case m.stopped || m.asleep && m.next == nil:
-		return
-	case m.next != nil:
-		m.rollNext = why
-		return
-	}
-	m.Log.Info("replacing one worker after the other: " + why)
-	m.rolling = m.rolling[:min(1, len(m.rolling))]
-	for i := range m.crew.slots {
-		m.rolling = append(m.rolling, i)
-	}
-	m.roll()
-}
-
-// roll goes on with replacing workers one by one: each gets an heir, and leaves
-// when that is ready.
-func (m *master) roll() {
-	for len(m.rolling) > 0 {
-		i := m.rolling[0]
-		s := m.crew.slots[i]
-		switch {
-		case s.heir == nil:
-			heir, err := m.hire(m.crew, i)
-			if err != nil {
-				m.cannotReplace(err)
-				return
-			}
-			s.heir = heir
-			return
-		case !s.heir.ready:
-			return
-		}
-		if s.worker != nil {
-			m.dismiss(s.worker)
-		}
-		s.worker, s.heir, m.rolling = s.heir, nil, m.rolling[1:]
-		if len(m.rolling) == 0 {
-			m.tell("", nil)
-		}
-	}
-}
-
-// stopRolling leaves the rest as they are.
-func (m *master) stopRolling() {
-	m.rolling = nil
-	for _, s := range m.crew.slots {
-		if s.heir != nil {
-			m.dismiss(s.heir)
-			s.heir = nil
-		}
 	}
 }

@@ -1,0 +1,179 @@
+//go:build linux
+
+package integration
+
+import (
+	"fmt"
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+// needs skips a story whose program is not there.
+func needs(t testing.TB, programs ...string) {
+	t.Helper()
+	for _, name := range programs {
+		if _, err := exec.LookPath(name); err != nil {
+			t.Skip(err)
+		}
+	}
+}
+
+// sharesNetwork are namespaces of vassals whose ports the world's clients reach.
+const sharesNetwork = "--emperor-use-clone=pid,uts,ipc,fs"
+
+// asgiPage and wsgiPage are applications that answer with their name; slow ones take their time to
+// start.
+const (
+	asgiPage = `import time
+time.sleep(%s)
+async def app(scope, receive, send):
+    if scope["type"] == "http":
+        await send({"type": "http.response.start", "status": 200, "headers": [[b"content-length", b"%d"]]})
+        await send({"type": "http.response.body", "body": b"%s"})
+`
+	wsgiPage = `import time
+time.sleep(%s)
+def app(environ, start_response):
+    start_response("200 OK", [("Content-Length", "%d")])
+    return [b"%s"]
+`
+	nodeApp = `const http = require("http"); const name = process.argv[2];
+if (name === "broken") throw new Error("no such application");
+const server = http.createServer((q, a) => a.end(name));
+setTimeout(() => server.listen({fd: 3}), name === "slow" ? 3000 : 0);
+process.on("SIGTERM", () => server.close(() => process.exit(0)));
+`
+)
+
+// applications are servers that are handed a socket, each with the lines of its file for an
+// application of a name.
+func applications(w *world) map[string]func(name string) []string {
+	for name, wait := range map[string]string{"one": "0", "two": "0", "slow": "3"} {
+		w.write(w.path("a_"+name+".py"), fmt.Sprintf(asgiPage, wait, len(name), name))
+		w.write(w.path("w_"+name+".py"), fmt.Sprintf(wsgiPage, wait, len(name), name))
+	}
+	w.write(w.path("app.js"), nodeApp)
+	const probe = "ready-probe = http://127.0.0.1:8080/"
+	common := []string{"http-socket = 127.0.0.1:8080", "uid = 4001", "gid = 4001", "chdir = " + w.base, "env = PYTHONDONTWRITEBYTECODE=1"}
+	with := func(more ...string) []string { return append(common[:len(common):len(common)], more...) }
+	return map[string]func(string) []string{
+		"uvicorn": func(name string) []string {
+			return with("command = /usr/bin/python3 -m uvicorn --fd 3 a_"+name+":app", probe)
+		},
+		"gunicorn probed": func(name string) []string {
+			return with("command = gunicorn --worker-tmp-dir /dev/shm -w 2 w_"+name+":app", probe)
+		},
+		"gunicorn behind the server": func(name string) []string {
+			return with("command = gunicorn --worker-tmp-dir /dev/shm -w 2 w_"+name+":app", probe, "static-map = /static="+w.base)
+		},
+		"gunicorn notifies": func(name string) []string {
+			return with("command = gunicorn --worker-tmp-dir /dev/shm -w 2 --preload w_"+name+":app", "notify-ready = true")
+		},
+		"node": func(name string) []string {
+			return with("command = node "+w.path("app.js")+" "+name, "notify-ready = false", probe)
+		},
+	}
+}
+
+// An edit that is wrong leaves the old application in place, one that starts slowly lets it
+// serve, and one that is good loses no request, however many come in a row.
+func TestReloadsOfApplications(t *testing.T) {
+	t.Parallel()
+	for server := range applications(newWorld(t)) {
+		t.Run(server, func(t *testing.T) {
+			t.Parallel()
+			if program := strings.Fields(server)[0]; program != "uvicorn" {
+				needs(t, program)
+			} else if out, err := exec.Command("/usr/bin/python3", "-c", "import uvicorn").CombinedOutput(); err != nil {
+				t.Skip(string(out))
+			}
+			w := newWorld(t)
+			file := applications(w)[server]
+			w.vassal("a.ini", file("one")...)
+			e := w.start(sharesNetwork)
+			pid := e.running("a.ini")
+			v := w.visited("127.0.0.1:8080")
+			eventually(t, "it serves", func() bool { return v.tally().Served > 10 })
+			v.tally()
+
+			w.vassal("a.ini", file("broken")...)
+			e.await("a.ini", "cannot reload; what was before goes on")
+			if out, code := w.command("reload", "--wait", "a.ini"); code != 1 {
+				t.Errorf("a bad edit: reload --wait ends with %d: %s", code, out)
+			}
+			v.served("a bad edit", "one")
+
+			w.vassal("a.ini", file("slow")...)
+			e.await("a.ini", "reloaded")
+			time.Sleep(200 * time.Millisecond)
+			v.served("a slow start", "one", "slow")
+			for range 6 {
+				w.vassal("a.ini", file("two")...)
+				w.succeed("reload", "--wait", "a.ini")
+			}
+			if server == "uvicorn" { // it drops what it has accepted and not read when it is told to end
+				if s := v.tally(); s.Lost > 6*4 || s.Served < 100 {
+					t.Errorf("good edits: %+v", s)
+				}
+			} else {
+				v.served("good edits", "slow", "two")
+			}
+			eventually(t, "only the new one answers", func() bool { return len(v.tally().Answers) == 1 })
+			if s := w.status("a.ini"); s.PID != pid || s.ReloadGap != 0 {
+				t.Errorf("status %+v", s)
+			}
+			e.undisturbed("a.ini", pid)
+		})
+	}
+}
+
+// redis keeps its data through edits, good and bad: there is one instance at a time.
+func TestReloadsOfRedis(t *testing.T) {
+	t.Parallel()
+	needs(t, "redis-server", "redis-cli")
+	w := newWorld(t)
+	socket := w.path("s/redis")
+	w.run("mkdir " + w.path("data") + " && chown 4001:4001 " + w.path("data"))
+	file := func(more string) []string {
+		return []string{
+			"uid = 4001", "gid = 4001", "ready-probe = exec:redis-cli -s " + socket + " ping",
+			"command = redis-server --port 0 --unixsocket " + socket + " --unixsocketperm 777 --dir " + w.path("data") + " --save 3600 1 --daemonize no " + more,
+		}
+	}
+	redis := func(words string) string { return w.run("redis-cli -s " + socket + " " + words) }
+	w.vassal("redis.ini", file("")...)
+	w.vassal("other.ini", "command = sleep 1000000")
+	e := w.start(sharesNetwork)
+	e.running("redis.ini")
+	redis("set key value")
+	w.vassal("redis.ini", file("--maxmemory 100mb")...)
+	e.await("redis.ini", "reloaded")
+	if got := redis("get key") + redis("config get maxmemory"); got != "valuemaxmemory\n104857600" {
+		t.Errorf("after an edit: %q", got)
+	}
+	s := w.status("redis.ini")
+	if s.ReloadGap == 0 || s.ReloadGap > 20000 {
+		t.Errorf("the gap is %d ms", s.ReloadGap)
+	}
+	if out := w.succeed("status", "redis.ini"); !strings.Contains(out, fmt.Sprintf("reload gap     %d ms without a worker", s.ReloadGap)) {
+		t.Errorf("status says %s", out)
+	}
+	redis("set key2 value2")
+	w.vassal("redis.ini", file("--maxmemory nonsense")...)
+	e.await("redis.ini", "cannot reload; what was before goes on")
+	eventually(t, "the old configuration serves again", func() bool {
+		out, err := w.inside("redis-cli", "-s", socket, "get", "key2").CombinedOutput()
+		return err == nil && strings.TrimSpace(string(out)) == "value2"
+	})
+	if got := w.status("redis.ini").ReloadError; !strings.Contains(got, "; the old configuration is started again") {
+		t.Errorf("the error is %q", got)
+	}
+	if got := redis("config get maxmemory"); got != "maxmemory\n104857600" {
+		t.Errorf("after a bad edit: %q", got)
+	}
+	if out, code := w.command("reload", "--all", "--wait"); code != 1 || !strings.Contains(out, "redis.ini: ") || !strings.Contains(out, "other.ini: running") {
+		t.Errorf("reload --all ends with %d: %s", code, out)
+	}
+}

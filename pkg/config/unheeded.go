@@ -1,0 +1,67 @@
+package config
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/emperor-go/emperor/internal/address"
+)
+
+// heededByPatches are the options of workers that the emperor heeds for a program that takes
+// the vassal's place.
+var heededByPatches = []string{"notify-ready", "ready-probe", "ready-timeout", "stop-signal"}
+
+// heededByDaemons are those that mean something where there are only daemons.
+var heededByDaemons = []string{
+	"attach-control-daemon", "attach-daemon", "attach-daemon2", "die-on-idle", "die-on-term", "exit-on-reload", "fs-reload", "idle", "ready-probe", "ready-timeout",
+	"smart-attach-daemon", "smart-attach-daemon2", "touch-reload",
+}
+
+// withoutWorkers names the options of workers that are there for nothing: the program takes
+// the place of the master that would heed them, or there are no workers.
+func (v *Vassal) withoutWorkers(warnings *Problems) {
+	heeded, why, hint := heededByPatches, "no master of workers stays beside a program that takes the vassal's place, to heed ", "command runs the program below one"
+	switch {
+	case len(v.BinaryPatch)+len(v.RootPatch) > 0:
+	case !v.runs() && len(v.Daemons) > 0:
+		heeded, why, hint = heededByDaemons, "there are daemons only, and no worker for ", "command makes a worker of the program"
+	case !v.commands() && v.Workers.ReloadSignal != 0:
+		warnings.add(v.Origin("reload-signal"), "reload-signal", "only a command gets it, and the built-in server reads its files anew without", "")
+		return
+	default:
+		return
+	}
+	var names []string
+	var first Origin
+	for _, e := range v.entries {
+		o := vassalOptions.find(e.key)
+		if o == nil || o.Group != "Workers" || e.own || slices.Contains(heeded, o.Name) || slices.Contains(names, e.key) {
+			continue
+		}
+		if names = append(names, e.key); len(names) == 1 {
+			first = e.origin
+		}
+	}
+	if len(names) > 0 {
+		warnings.add(first, "", why+strings.Join(names, ", "), hint)
+	}
+}
+
+// probesItself reports whether a tcp: probe asks at a socket that the vassal binds.
+func (v *Vassal) probesItself() bool {
+	if v.Ready.Probe.Kind != "tcp" {
+		return false
+	}
+	asked, err := address.Parse(v.Ready.Probe.Address)
+	if err != nil {
+		return false
+	}
+	bound := slices.Clone(v.Listening.Shared)
+	for _, s := range v.Sockets {
+		bound = append(bound, s.Address)
+	}
+	return slices.ContainsFunc(bound, func(text string) bool {
+		own, err := address.Parse(text)
+		return err == nil && own.Answers(asked)
+	})
+}

@@ -1,0 +1,76 @@
+package config
+
+import (
+	"strings"
+	"testing"
+)
+
+// What is there for nothing is told, and a probe that proves nothing is a mistake.
+func TestUnheeded(t *testing.T) {
+	const (
+		patch  = "unprivileged-binary-patch-arg = sleep 9\n"
+		daemon = "attach-daemon = sleep 9\n"
+		serves = "command = sleep 9\n"
+	)
+	for name, tt := range map[string]struct{ text, warning, problem string }{
+		"patch":          {patch + "stop-signal = INT\nready-probe = tcp:127.0.0.1:1\nnotify-ready = true", "", ""},
+		"patch, workers": {patch + "processes = 2\ntouch-reload = /x", "no master of workers stays beside a program that takes the vassal's place, to heed processes, touch-reload", ""},
+		"daemons":        {daemon + "ready-probe = tcp:127.0.0.1:1\nready-timeout = 3", "", ""},
+		"daemons, notify": {
+			daemon + "notify-ready = true\nstop-signal = INT", "there are daemons only, and no worker for notify-ready, stop-signal", "",
+		},
+		"command":       {serves + "reload-signal = HUP\nstop-signal = INT\nreload-order = stop-first", "", ""},
+		"server":        {"http-socket = :80\nstatic-map = /=/\nreload-signal = HUP", "only a command gets it", ""},
+		"order":         {serves + "reload-order = first", "", `"first" is no order of a reload (start-first or stop-first)`},
+		"own port":      {serves + "http-socket = :8080\nready-probe = tcp:127.0.0.1:8080", "", "the vassal listens there itself"},
+		"own, all":      {serves + "socket = [::]:8080\nready-probe = tcp::8080", "", "the vassal listens there itself"},
+		"own path":      {serves + "socket = /run/a.sock\nready-probe = tcp:/run/./a.sock", "", "the vassal listens there itself"},
+		"shared":        {serves + "shared-socket = :80\nready-probe = tcp:localhost:80", "", "the vassal listens there itself"},
+		"other port":    {serves + "http-socket = :8080\nready-probe = tcp:127.0.0.1:8081", "", ""},
+		"other host":    {serves + "http-socket = 127.0.0.2:8080\nready-probe = tcp:127.0.0.1:8080", "", ""},
+		"own, by http":  {serves + "http-socket = :8080\nready-probe = http://127.0.0.1:8080/", "", ""},
+		"own, by patch": {patch + "http-socket = :8080\nready-probe = tcp:127.0.0.1:8080", "", "the vassal listens there itself"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, warnings, err := ParseVassal(Source{Name: "a.ini", Path: "/v/a.ini", Data: []byte("[uwsgi]\n" + tt.text + "\n")})
+			said, failed := "", ""
+			if len(warnings) > 0 {
+				said = warnings[0].Error()
+			}
+			if err != nil {
+				failed = err.Error()
+			}
+			if tt.warning == "" && said != "" || !strings.Contains(said, tt.warning) {
+				t.Errorf("warnings %q, want %q", said, tt.warning)
+			}
+			if tt.problem == "" && failed != "" || !strings.Contains(failed, tt.problem) {
+				t.Errorf("problems %q, want %q", failed, tt.problem)
+			}
+		})
+	}
+}
+
+// Only a command that finds sockets runs twice at once, unless its file says otherwise.
+func TestReloadOrder(t *testing.T) {
+	for text, want := range map[string]ReloadOrder{
+		"command = redis-server":                                                       StopFirst,
+		"command = redis-server\nreload-order = start-first":                           StartFirst,
+		"command = app\nhttp-socket = :80":                                             StartFirst,
+		"command = app\nhttp-socket = :80\nreload-order = stop-first":                  StopFirst,
+		"command = app\nstats = :81":                                                   StopFirst,
+		"command = app\nhttp-socket = :80\nstatic-map = /s=/s":                         StartFirst,
+		"command = app\nhttp-socket = :80\nstatic-map = /s=/s\nhttp-to = 127.0.0.1:81": StopFirst,
+		"command = app\nhttp = :80":                                                    StartFirst,
+		"command = app\nhttp = :80\nsocket = /s":                                       StartFirst,
+		"worker-exec = app\nsocket = /s":                                               StartFirst,
+		"http-socket = :80\nstatic-map = /=/srv":                                       StartFirst,
+		"attach-daemon = app":                                                          StartFirst,
+	} {
+		v, _, err := ParseVassal(Source{Name: "a.ini", Path: "/v/a.ini", Data: []byte("[uwsgi]\n" + text + "\n")})
+		if err != nil {
+			t.Errorf("%s: %v", text, err)
+		} else if got := v.ReloadOrder(); got != want {
+			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+}
