@@ -234,7 +234,7 @@ func TestSecondEmperorByAnotherName(t *testing.T) {
 	if code := blind.wait(); code != 1 {
 		t.Errorf("the second emperor, which sees no first, ended with %d, want 1", code)
 	}
-	blind.await("", "another process, which cannot be seen from here, has locked it")
+	blind.await("", "another emperor does (in another pid namespace)")
 	e.undisturbed("a.ini", pid)
 	e.stop(syscall.SIGTERM)
 	last := w.startOver("--runtime-dir", w.path("three"), w.path("link"))

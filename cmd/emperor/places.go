@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/emperor/claims"
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 	"github.com/emperor-go/emperor/pkg/emperor/reads"
 )
@@ -120,19 +121,19 @@ func (p places) runs(info os.FileInfo) bool {
 type governed interface {
 	monitor.Monitor
 	Lock() error
-	Unlock()
 }
 
 // watching makes and claims the sources of vassals. The claims are held until unlock is
 // called, which is also due after an error.
 func (p places) watching(files *reads.Pool, log *slog.Logger) (list []monitor.Monitor, unlock func(), err error) {
-	unlock = func() {
-		for _, m := range list {
-			m.(governed).Unlock()
-		}
+	uid, _, err := becoming(p.Emperor)
+	if err != nil {
+		return nil, func() {}, err
 	}
+	registry := claims.Open(claims.Places(uid, os.Getenv), uid, log)
+	unlock = registry.Close
 	o := monitor.DirOptions{
-		Rescan: p.Rescan, Extensions: p.extensions(), NoFollow: p.Monitor.NoFollow, MagicExec: p.Monitor.MagicExec, Reads: files, Log: log,
+		Rescan: p.Rescan, Extensions: p.extensions(), NoFollow: p.Monitor.NoFollow, MagicExec: p.Monitor.MagicExec, Claims: registry, Reads: files, Log: log,
 	}
 	for _, name := range p.Monitors {
 		m, err := p.source(name, o)

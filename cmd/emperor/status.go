@@ -98,7 +98,7 @@ func statusText(s control.Status, now time.Time) string {
 	say("address", s.Address)
 	say("file", s.Path)
 	for _, path := range s.Ignored {
-		say("ignored", path+", which has the same name")
+		say("ignored", path+", which has the same name or is the same file")
 	}
 	if s.Config != s.WantedConfig && s.WantedConfig != "" {
 		say("config", fmt.Sprintf("%s in effect, %s in the file", s.Config, s.WantedConfig))

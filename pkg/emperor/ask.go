@@ -89,7 +89,8 @@ type Record struct {
 	// worker that is ready.
 	ReloadGap int64 `json:"reload_gap_ms,omitempty"`
 
-	// Ignored are files of the same name that other monitors have.
+	// Ignored are the paths of files of the same name that other monitors have, and other
+	// paths of its own file.
 	Ignored []string `json:"ignored,omitempty"`
 	// Fallback names the configuration that the vassal runs on instead of its own,
 	// and says why.
@@ -139,9 +140,7 @@ func (e *Emperor) record(v *vassal) Record {
 	default:
 		r.Addresses = v.config.Addresses
 	}
-	for _, source := range slices.Sorted(maps.Keys(v.shadowed)) {
-		r.Ignored = append(r.Ignored, v.shadowed[source])
-	}
+	r.Ignored = slices.Sorted(maps.Keys(v.shadowed))
 	if v.parent != nil {
 		r.Parent = v.parent.name
 	}

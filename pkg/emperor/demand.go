@@ -2,6 +2,8 @@ package emperor
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 )
 
@@ -144,7 +146,7 @@ func (e *Emperor) forget(v *vassal) {
 		e.zergs--
 		e.bury(v)
 	}
-	for source := range v.shadowed {
+	for _, source := range slices.Compact(slices.Sorted(maps.Values(v.shadowed))) {
 		e.reconcile(source, e.sets[source])
 	}
 }

@@ -284,8 +284,9 @@ type Emperor struct {
 
 	// Owned by the loop.
 	vassals    map[string]*vassal
-	sets       map[int][]Plan // the last of each monitor
-	looked     int            // how many monitors' first sets count
+	entries    map[monitor.Entry]*vassal // by where their files are
+	sets       map[int][]Plan            // the last of each monitor
+	looked     int                       // how many monitors' first sets count
 	queue      []*vassal
 	launching  int
 	launches   uint64             // of all vassals
@@ -307,7 +308,7 @@ const slowLaunch = time.Second
 func New(o Options) *Emperor {
 	return &Emperor{
 		options: o, events: make(chan event), done: make(chan struct{}),
-		vassals: map[string]*vassal{}, sets: map[int][]Plan{}, listeners: map[*listener]bool{}, absent: map[string]absence{},
+		vassals: map[string]*vassal{}, entries: map[monitor.Entry]*vassal{}, sets: map[int][]Plan{}, listeners: map[*listener]bool{}, absent: map[string]absence{},
 	}
 }
 

@@ -28,7 +28,8 @@ type vassal struct {
 	held       bool           // the operator stopped it, or has not started it
 	fault      string         // why the newest configuration is of no use
 	faultSince time.Time      // when that began
-	shadowed   map[int]string // files of the same name that are ignored, by monitor
+	entry      monitor.Entry  // where its file is
+	shadowed   map[string]int // paths that are ignored, each with its monitor
 
 	// Why it should not be launched again, although it should run.
 	exiled bool // it asked for that, until its configuration changes
@@ -235,6 +236,7 @@ func (e *Emperor) move(v *vassal, next State) {
 	e.disarm(v)
 	if next == Gone {
 		delete(e.vassals, v.name)
+		e.own(v, monitor.Entry{})
 		v.uncalm()
 		e.remember(v)
 	}
@@ -304,19 +306,6 @@ func (e *Emperor) note(v *vassal, err error) {
 		v.log.Error(text, "error", mistake)
 		text = "another mistake"
 	}
-}
-
-// shadow notes that another monitor has a vassal of the same name.
-func (e *Emperor) shadow(v *vassal, source int, path string) {
-	if v.shadowed == nil {
-		v.shadowed = map[int]string{}
-	}
-	if _, known := v.shadowed[source]; !known {
-		there, here := e.options.Monitors[source], e.options.Monitors[v.source]
-		v.log.Error("there is another vassal of this name; that one is ignored", "there", there, "here", here)
-		e.mention(v, AboutConfig, "there is another vassal of this name in %s; that one is ignored", there)
-	}
-	v.shadowed[source] = path
 }
 
 // arm makes the input Due come after d, unless the state changes before.

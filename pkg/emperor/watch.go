@@ -2,6 +2,7 @@ package emperor
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
@@ -61,28 +62,32 @@ func (e *Emperor) reconcile(source int, plans []Plan) {
 	if e.stopping {
 		return
 	}
-	present := make(map[string]bool, len(plans))
+	present, ignored := make(map[string]bool, len(plans)), map[string]bool{}
+	e.moved(source, plans)
 	for _, p := range plans {
 		v := e.vassals[p.Name]
+		if first := e.entries[p.Entry]; first != nil && first != v {
+			e.shadow(first, source, p)
+			ignored[p.Path] = true
+			continue
+		}
 		switch {
 		case v == nil:
 			v = e.add(p.Name, source)
 		case v.source != source:
-			e.shadow(v, source, p.Path)
-			present[p.Name] = true
+			e.shadow(v, source, p)
+			ignored[p.Path] = true
 			continue
 		}
 		present[p.Name] = true
+		e.own(v, p.Entry)
 		e.offer(v, p)
 	}
 	for name, v := range e.vassals {
-		switch {
-		case present[name] || v.parent != nil:
-		case v.source == source:
+		if v.source == source && !present[name] && v.parent == nil {
 			e.withdraw(v)
-		default:
-			delete(v.shadowed, source)
 		}
+		maps.DeleteFunc(v.shadowed, func(path string, from int) bool { return from == source && !ignored[path] })
 	}
 }
 

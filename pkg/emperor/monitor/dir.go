@@ -95,7 +95,8 @@ func (d *Dir) look() {
 	d.begin(d.path, func(touch reads.At) func() {
 		found, err := d.survey(touch, d.path, known, all, d.list)
 		if err == nil {
-			err = d.claimLate()
+			d.options.Claims.Renew()
+			err = d.claim(found.id)
 		}
 		return func() { d.surveyed(found, names, err) }
 	}, func() { d.surveyed(folder{}, nil, reads.ErrSlow) }, nil)
@@ -138,7 +139,7 @@ func (d *Dir) surveyed(found folder, names map[string]bool, err error) {
 	}
 	delete(names, "")
 	for name := range names {
-		d.refresh(found.home, Config{Name: name, Path: filepath.Join(d.path, name), Dir: d.path})
+		d.refresh(found.home, Config{Name: name, Path: filepath.Join(d.path, name), Dir: d.path, Entry: Entry{found.id, name}})
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/emperor-go/emperor/pkg/emperor/claims"
 	"github.com/emperor-go/emperor/pkg/emperor/reads"
 )
 
@@ -38,6 +39,8 @@ type DirOptions struct {
 	// MagicExec: a file that may be executed is, and its output is the configuration.
 	// It must belong to root or to this process's user.
 	MagicExec bool
+	// Claims keep other emperors from the files. Nil: none are kept away.
+	Claims *claims.Registry
 	// Reads bounds the looks at files. Nil: the monitor has a pool of its own.
 	Reads *reads.Pool
 	// Log gets a line when the directory cannot be read, and when it can again.
@@ -65,7 +68,7 @@ type files struct {
 	programs chan struct{}  // places of executable files that run
 	running  sync.WaitGroup // of them
 	asked    chan struct{}  // a client wants a full look; holds one
-	claims   claims
+	claims   *claims.Holder
 }
 
 // maxPrograms is how many executable files run at a time.
@@ -82,6 +85,7 @@ func newFiles(o DirOptions) files {
 		options: o, entries: map[string]*entry{}, homes: map[string]home{}, troubles: map[string]string{},
 		hints: make(chan []hint), found: make(chan func()), awaited: map[*look]bool{},
 		programs: make(chan struct{}, maxPrograms), asked: make(chan struct{}, 1),
+		claims: o.Claims.NewHolder(),
 	}
 }
 

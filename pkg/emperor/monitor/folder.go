@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/pkg/emperor/claims"
 	"github.com/emperor-go/emperor/pkg/emperor/reads"
 )
 
@@ -29,6 +30,7 @@ func homeOf(dir *os.File) (home, error) {
 // folder is a directory as a look has found it.
 type folder struct {
 	path   string
+	id     claims.Dir
 	home   home
 	names  []string // of the entries, if it was listed
 	listed bool
@@ -60,6 +62,9 @@ func (f *files) survey(at reads.At, path string, known home, always bool, list f
 		if err := f.watch.add(path); err != nil && known {
 			f.options.Log.Warn("no events: looking every second", "error", err)
 		}
+	}
+	if d.id, err = claims.DirOf(dir); err != nil {
+		return d, err
 	}
 	if d.home, err = homeOf(dir); err != nil {
 		return d, err

@@ -104,13 +104,18 @@ func (g *Glob) visit(name string, parts []string, late func()) {
 		if err == nil && !found.listed {
 			found.names = []string{parts[0]}
 		}
-		return func() { g.visited(name, found, parts, err) }
-	}, func() { g.visited(name, folder{path: w.path}, parts, reads.ErrSlow) }, late)
+		var others map[string]error
+		if err == nil && len(parts) == 1 {
+			g.options.Claims.Renew()
+			others = g.claimEach(found)
+		}
+		return func() { g.visited(name, found, others, parts, err) }
+	}, func() { g.visited(name, folder{path: w.path}, nil, parts, reads.ErrSlow) }, late)
 }
 
-// visited takes in the entries of a directory. One that cannot be looked at changes
+// visited takes in the entries of a directory, but for those that others have. One that cannot be looked at changes
 // nothing; one that is gone takes its files along, unless the pattern begins there.
-func (g *Glob) visited(dir string, found folder, parts []string, err error) {
+func (g *Glob) visited(dir string, found folder, others map[string]error, parts []string, err error) {
 	w := g.ways[dir]
 	switch {
 	case w == nil: // it took so long that it is gone
@@ -133,7 +138,12 @@ func (g *Glob) visited(dir string, found folder, parts []string, err error) {
 		case !w.last:
 			g.visit(name, parts[1:], func() {})
 		case g.counts(entry):
-			g.refresh(found.home, Config{Name: name, Path: g.path(name), Dir: g.dir})
+			c := Config{Name: name, Path: g.path(name), Dir: g.dir, Entry: Entry{found.id, entry}}
+			if err := others[entry]; err != nil {
+				g.contend(c, err)
+			} else {
+				g.refresh(found.home, c)
+			}
 		}
 	}
 	g.forget(dir, func(name string) bool { return !there[name] })

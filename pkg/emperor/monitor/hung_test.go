@@ -192,7 +192,8 @@ func TestDirectoryThatDoesNotAnswerAtFirst(t *testing.T) {
 	dir := t.TempDir()
 	write(t, filepath.Join(dir, "a.ini"), "1")
 	release := hang(t, dir)
-	d := governing(t, dir).(*Dir)
+	file := filepath.Join(t.TempDir(), "claims")
+	d := governing(t, dir, claimed(t, file))
 	if err := d.Lock(); err != nil {
 		t.Fatal(err)
 	}
@@ -200,7 +201,7 @@ func TestDirectoryThatDoesNotAnswerAtFirst(t *testing.T) {
 	r.until(t, "")
 	release()
 	r.until(t, "a.ini=1")
-	if _, says := other(t.Context(), t, dir); !strings.Contains(says, "another emperor does") {
+	if _, says := other(t.Context(), t, file, dir); !strings.Contains(says, "another emperor does") {
 		t.Errorf("it is not claimed: %s", says)
 	}
 }

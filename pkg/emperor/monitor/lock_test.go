@@ -9,106 +9,63 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/emperor-go/emperor/pkg/emperor/claims"
 )
 
-// lockable is a monitor that claims what it governs.
+// lockable is a monitor that claims its files.
 type lockable interface {
 	Monitor
 	Lock() error
-	Unlock()
+}
+
+// claimed is a registry of its own file.
+func claimed(t *testing.T, file string) *claims.Registry {
+	t.Helper()
+	r := claims.Open([]string{file}, os.Geteuid(), discard)
+	t.Cleanup(r.Close)
+	return r
 }
 
 // governing returns a new monitor of a directory, or of a pattern.
-func governing(t *testing.T, what string) lockable {
+func governing(t *testing.T, what string, r *claims.Registry) lockable {
 	t.Helper()
 	var m lockable
 	var err error
-	if strings.Contains(what, "*") {
-		m, err = NewGlob(what, DirOptions{Log: discard})
+	if strings.Contains(what, "*") || strings.HasSuffix(what, ".ini") {
+		m, err = NewGlob(what, DirOptions{Claims: r, Log: discard})
 	} else {
-		m, err = NewDir(what, DirOptions{Log: discard})
+		m, err = NewDir(what, DirOptions{Claims: r, Log: discard})
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(m.Unlock)
 	return m
 }
 
-// A second emperor on a directory is refused while the first one lives.
-func TestLockNamesTheFirst(t *testing.T) {
-	dir := t.TempDir()
-	first := exec.Command("flock", "--no-fork", dir, "sleep", "60")
-	if err := first.Start(); err != nil {
-		t.Fatal(err)
+// TestHelperGoverns is the other emperor of other.
+func TestHelperGoverns(t *testing.T) {
+	words := strings.Fields(os.Getenv("MONITOR_TEST_GOVERNS"))
+	if len(words) == 0 {
+		t.Skip("it is only run by other tests")
 	}
-	want := "another emperor does (pid " + strconv.Itoa(first.Process.Pid) + ")"
-	for end := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
-		d := governing(t, dir)
-		err := d.Lock()
-		if err != nil && strings.Contains(err.Error(), want) {
-			break
-		}
-		d.Unlock()
-		if time.Now().After(end) {
-			t.Fatalf("Lock: %v, want %s", err, want)
-		}
-	}
-	_ = first.Process.Kill()
-	_ = first.Wait()
-	if err := governing(t, dir).Lock(); err != nil {
-		t.Fatalf("Lock after the first is gone: %v", err)
-	}
-	if err := governing(t, dir).Lock(); err != nil {
-		t.Errorf("Lock of one's own: %v", err)
-	}
-	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
-		t.Errorf("the lock left %v, %v", left, err)
-	}
-}
-
-// A first one that was killed, and that is not reaped yet, is waited for while a
-// process of its own still has the lock.
-func TestLockOfAZombie(t *testing.T) {
-	dir := t.TempDir()
-	first := exec.Command("flock", dir, "sh", "-c", "echo locked; exec sleep 0.5")
-	said, err := first.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := first.Start(); err != nil {
-		t.Fatal(err)
-	}
-	defer first.Wait()
-	if _, err := said.Read(make([]byte, 1)); err != nil {
-		t.Fatal(err)
-	}
-	_ = first.Process.Kill()
-	if err := governing(t, dir).Lock(); err != nil {
-		t.Fatalf("Lock while the first is a zombie: %v", err)
-	}
-}
-
-// TestHelperHoldsAPattern is the other emperor in TestLockOfAPattern.
-func TestHelperHoldsAPattern(t *testing.T) {
-	pattern := os.Getenv("MONITOR_TEST_LOCKS")
-	if pattern == "" {
-		t.Skip("it is only run by TestLockOfAPattern")
-	}
-	if err := governing(t, pattern).Lock(); err != nil {
+	m := governing(t, words[1], claimed(t, words[0]))
+	if err := m.Lock(); err != nil {
 		os.Stdout.WriteString("refused: " + err.Error() + "\n")
 		return
 	}
-	os.Stdout.WriteString("locked\n")
+	go func() {
+		_ = m.Run(t.Context(), func(Set) { os.Stdout.WriteString("governs\n") })
+	}()
 	_, _ = os.Stdin.Read(make([]byte, 1)) // until the test ends it
 }
 
-// other lets another process lock something until the context ends, and returns its pid and
-// what it says first.
-func other(ctx context.Context, t *testing.T, what string) (pid int, says string) {
+// other lets another process govern something until the context ends, and returns its
+// pid and what it says first.
+func other(ctx context.Context, t *testing.T, file, what string) (pid int, says string) {
 	t.Helper()
-	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestHelperHoldsAPattern$")
-	cmd.Env = append(os.Environ(), "MONITOR_TEST_LOCKS="+what)
+	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestHelperGoverns$")
+	cmd.Env = append(os.Environ(), "MONITOR_TEST_GOVERNS="+file+" "+what)
 	if _, err := cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}
@@ -119,7 +76,7 @@ func other(ctx context.Context, t *testing.T, what string) (pid int, says string
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = cmd.Wait() })
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
 	text := make([]byte, 1000)
 	n, _ := out.Read(text)
 	return cmd.Process.Pid, string(text[:n])
@@ -127,54 +84,139 @@ func other(ctx context.Context, t *testing.T, what string) (pid int, says string
 
 // Two emperors on one pattern would start everything twice, as would one on a pattern and
 // one on its directory. Other patterns in that directory are another emperor's.
-func TestLockOfAPattern(t *testing.T) {
-	dir := t.TempDir()
+func TestLock(t *testing.T) {
+	base := t.TempDir()
+	file, dir, link := filepath.Join(base, "claims"), mkdir(t, filepath.Join(base, "v")), filepath.Join(base, "link")
+	if err := os.Symlink("v", link); err != nil {
+		t.Fatal(err)
+	}
 	for _, tt := range []struct {
 		first, second string
 		refused       bool
 	}{
+		{dir, dir, true},
+		{dir, link + "/.", true},
 		{dir + "/*.ini", dir + "/*.ini", true},
 		{dir + "/*.ini", dir + "/./*.ini", true},
-		{dir + "/*/v.ini", dir + "/*/v.ini", true},
+		{dir + "/*.ini", base + "/none/../v/*.ini", true},
+		{dir + "/*.ini", link + "/*.ini", true},
+		{dir + "/*/v.ini", link + "/*/v.ini", true},
 		{dir + "/*.ini", dir, true},
-		{dir, dir + "/*.ini", true},
+		{dir, link + "/*.ini", true},
+		{dir, dir + "/a.ini", true},
+		{dir + "/a.ini", link + "/a.ini", true},
+		{dir + "/a.ini", dir, true},
+		{dir + "/a.ini", dir + "/b.ini", false},
 		{dir + "/a*.ini", dir + "/b*.ini", false},
 		{dir + "/*/v.ini", dir, false},
 		{dir + "/none/*.ini", dir + "/none/*.ini", true},
 	} {
 		ctx, cancel := context.WithCancel(t.Context())
-		first := governing(t, tt.first)
-		if err := first.Lock(); err != nil {
+		r := claimed(t, file)
+		if err := governing(t, tt.first, r).Lock(); err != nil {
 			t.Fatal(err)
 		}
-		_, says := other(ctx, t, tt.second)
-		want := "locked"
+		_, says := other(ctx, t, file, tt.second)
+		want := "governs"
 		if tt.refused {
 			want = "refused: cannot govern "
 		}
 		if !strings.HasPrefix(says, want) || tt.refused && !strings.Contains(says, "another emperor does (pid "+strconv.Itoa(os.Getpid())+")") {
 			t.Errorf("%s, then %s: %s", tt.first, tt.second, says)
 		}
-		again := governing(t, tt.first)
-		if err := again.Lock(); err != nil {
+		if err := governing(t, tt.first, r).Lock(); err != nil {
 			t.Errorf("twice in one process: %v", err)
 		}
 		cancel()
-		again.Unlock()
-		first.Unlock()
+		r.Close()
 	}
+}
+
+// Patterns of several emperors may overlap: each file has one of them, and another one when
+// that is gone. The rest of their files are undisturbed.
+func TestOverlappingPatterns(t *testing.T) {
+	base := t.TempDir()
+	file, dir := filepath.Join(base, "claims"), mkdir(t, filepath.Join(base, "v"))
+	if err := os.Symlink("v", filepath.Join(base, "link")); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(dir, "a.ini"), "1")
 	ctx, kill := context.WithCancel(t.Context())
-	pid, says := other(ctx, t, filepath.Join(dir, "*.ini"))
-	if says != "locked\n" {
+	pid, says := other(ctx, t, file, dir+"/*.ini")
+	if says != "governs\n" {
 		t.Fatal(says)
 	}
-	if err := governing(t, dir+"/*.ini").Lock(); err == nil || !strings.Contains(err.Error(), "(pid "+strconv.Itoa(pid)+")") {
-		t.Errorf("%v, want pid %d", err, pid)
+	t.Chdir(base)
+	write(t, filepath.Join(base, "z.ini"), "1")
+	r := claimed(t, file)
+	g := governing(t, "l*/*.in[i]", r)
+	if err := g.Lock(); err != nil {
+		t.Fatal(err)
 	}
+	loop := run(t, g)
+	held := "=(another emperor runs it (pid " + strconv.Itoa(pid) + "))"
+	loop.until(t, "link/a.ini"+held)
 	kill()
-	for end := time.Now().Add(5 * time.Second); governing(t, dir+"/*.ini").Lock() != nil; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("a pattern is locked by a process that is gone")
+	loop.until(t, "link/a.ini=1")
+	write(t, filepath.Join(dir, "b.ini"), "1")
+	loop.until(t, "link/a.ini=1 link/b.ini=1")
+	if _, says := other(t.Context(), t, file, dir+"/b.ini"); !strings.HasPrefix(says, "refused: ") {
+		t.Errorf("a file that is taken over is not claimed: %s", says)
+	}
+	if err := os.Remove(filepath.Join(dir, "b.ini")); err != nil {
+		t.Fatal(err)
+	}
+	loop.until(t, "link/a.ini=1")
+	if _, says := other(t.Context(), t, file, dir+"/b.ini"); !strings.HasPrefix(says, "governs") {
+		t.Errorf("a file that is gone is still claimed: %s", says)
+	}
+}
+
+// A directory that comes to be at the path of another is claimed in its place.
+func TestLockOfADirectoryMadeAnew(t *testing.T) {
+	base := t.TempDir()
+	file, dir, old := filepath.Join(base, "claims"), mkdir(t, filepath.Join(base, "v")), filepath.Join(base, "old")
+	write(t, filepath.Join(dir, "a.ini"), "1")
+	r := claimed(t, file)
+	d := governing(t, dir, r)
+	if err := d.Lock(); err != nil {
+		t.Fatal(err)
+	}
+	loop := run(t, d)
+	loop.until(t, "a.ini=1")
+	if err := os.Rename(dir, old); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(mkdir(t, dir), "a.ini"), "2")
+	loop.until(t, "a.ini=2")
+	if _, says := other(t.Context(), t, file, dir); !strings.Contains(says, "another emperor does") {
+		t.Errorf("the new one is not claimed: %s", says)
+	}
+	if _, says := other(t.Context(), t, file, old+"/*.ini"); !strings.HasPrefix(says, "governs") {
+		t.Errorf("the old one is still claimed: %s", says)
+	}
+}
+
+// A process that is being killed is waited for.
+func TestLockAfterAKill(t *testing.T) {
+	base := t.TempDir()
+	file, dir := filepath.Join(base, "claims"), mkdir(t, filepath.Join(base, "v"))
+	for range 5 {
+		ctx, kill := context.WithCancel(t.Context())
+		if _, says := other(ctx, t, file, dir); says != "governs\n" {
+			t.Fatal(says)
 		}
+		kill()
+		r := claimed(t, file)
+		for end := time.Now().Add(5 * time.Second); ; { // the kill is sent beside this
+			err := governing(t, dir, r).Lock()
+			if err == nil {
+				break
+			}
+			if time.Now().After(end) {
+				t.Fatal(err)
+			}
+		}
+		r.Close()
 	}
 }

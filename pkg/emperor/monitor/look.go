@@ -17,6 +17,7 @@ const maxName = 255
 // entry is the state of one name.
 type entry struct {
 	path    string
+	at      Entry
 	config  Config
 	stat    fileStat
 	missing time.Time // since when the name is gone; zero: it is there
@@ -33,13 +34,26 @@ func (f *files) counts(name string) bool {
 		slices.ContainsFunc(f.options.Extensions, func(e string) bool { return strings.HasSuffix(name, e) })
 }
 
-// refresh begins to read the file that c is about, in the directory that is at home.
-func (f *files) refresh(at home, c Config) {
+// entry returns the state of a name, which is new where there is none.
+func (f *files) entry(c Config) *entry {
 	e := f.entries[c.Name]
 	if e == nil {
-		e = &entry{path: c.Path}
+		e = &entry{path: c.Path, at: c.Entry}
 		f.entries[c.Name] = e
 	}
+	if e.at != c.Entry { // its path leads to another directory than before
+		f.claims.Drop(e.at.Dir, e.at.Name)
+		e.at = c.Entry
+		if e.config.Name != "" {
+			e.config.Entry, f.news = c.Entry, true
+		}
+	}
+	return e
+}
+
+// refresh begins to read the file that c is about, in the directory that is at home.
+func (f *files) refresh(at home, c Config) {
+	e := f.entry(c)
 	if e.again = e.reading; e.again {
 		return
 	}
@@ -136,6 +150,7 @@ func (f *files) absent(name string, e *entry) {
 		return
 	}
 	delete(f.entries, name)
+	f.claims.Drop(e.at.Dir, e.at.Name)
 	f.news = f.news || e.config.Name != ""
 }
 

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/emperor-go/emperor/pkg/emperor/claims"
 )
 
 // MaxConfig is the largest configuration that is read, in bytes.
@@ -28,6 +30,8 @@ type Config struct {
 	// Dir is the absolute working directory of the vassal, at which Name and the
 	// relative names in the configuration start.
 	Dir string
+	// Entry is where it was found, whatever the path is. Zero: that is not known.
+	Entry Entry
 	// Printed: Data is the output of the file, which is a program.
 	Printed bool
 	// Data is the content. Nobody may write to it.
@@ -39,6 +43,13 @@ type Config struct {
 	// Err says why there is something of that name that cannot be used; Data and
 	// Version are then empty. A vassal that runs goes on as it is.
 	Err error
+}
+
+// Entry is a name in a directory: what makes a vassal. Several names of one file, by links,
+// are several vassals.
+type Entry struct {
+	Dir  claims.Dir
+	Name string
 }
 
 // Located returns c with Dir and Path as uWSGI's magic variables %v and %p name them

@@ -1,0 +1,124 @@
+package claims
+
+import (
+	"errors"
+	"os"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Holder has the claims of one monitor. Make it with NewHolder. Its methods but Drop fail
+// with a HeldError.
+type Holder struct {
+	registry *Registry
+	mu       sync.Mutex // of what follows
+	dir      Dir        // that it has as a whole; zero: none
+	entries  map[span]bool
+}
+
+// NewHolder returns one without claims. Its claims end with the Registry.
+func (r *Registry) NewHolder() *Holder {
+	return &Holder{registry: r, entries: map[span]bool{}}
+}
+
+// Directory claims all files in an open directory, in place of the one that was claimed so
+// before: a path may come to mean another directory. It takes dir over, and waits for an
+// emperor that is dying.
+func (h *Holder) Directory(dir *os.File) error {
+	d, err := DirOf(dir)
+	if err != nil {
+		return errors.Join(err, dir.Close())
+	}
+	if err := h.registry.claim(whole(d), dir, unix.LOCK_EX); err != nil {
+		return err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.dir != (Dir{}) {
+		h.registry.give(whole(h.dir))
+	}
+	h.dir = d
+	return nil
+}
+
+// Has reports whether d is what Directory has claimed last.
+func (h *Holder) Has(d Dir) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.dir == d
+}
+
+// Beside keeps emperors of the whole directory away, but not those of other files in it.
+// It takes dir over, and waits for an emperor that is dying.
+func (h *Holder) Beside(dir *os.File) error {
+	d, err := DirOf(dir)
+	if err != nil {
+		return errors.Join(err, dir.Close())
+	}
+	return h.registry.claim(beside(d), dir, unix.LOCK_SH)
+}
+
+// Pattern claims a pattern by words that say what it is. It waits for an emperor that is
+// dying.
+func (h *Holder) Pattern(words ...any) error {
+	return Patiently(func() error { return h.registry.take(span{at: regionOf(words...)}) })
+}
+
+// Entry claims one name in a directory. Files that are one by their content or by a link
+// are still as many as there are names.
+func (h *Holder) Entry(d Dir, name string) error {
+	s := entry(d, name)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.entries[s] {
+		return nil
+	}
+	err := h.registry.take(s)
+	if err == nil {
+		h.entries[s] = true
+	}
+	return err
+}
+
+// Drop gives up a name. Without a claim it does nothing.
+func (h *Holder) Drop(d Dir, name string) {
+	s := entry(d, name)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.entries[s] {
+		delete(h.entries, s)
+		h.registry.give(s)
+	}
+}
+
+const (
+	// burial is how long the claims of an emperor that was killed are waited for: they
+	// end with the last of its threads.
+	burial = 5 * time.Second
+	// glimpse is how long an emperor is waited for that may be one that was killed, and
+	// cannot be looked at.
+	glimpse = time.Second
+)
+
+// Patiently claims something until it is not held by an emperor that is dying.
+func Patiently(claim func() error) error {
+	for began := time.Now(); ; <-time.After(10 * time.Millisecond) {
+		err := claim()
+		held, ok := errors.AsType[HeldError](err)
+		if !ok {
+			return err
+		}
+		wait := burial
+		switch {
+		case held.PID == 0:
+			wait = glimpse
+		case !dead(held.PID):
+			return err
+		}
+		if time.Since(began) > wait {
+			return err
+		}
+	}
+}

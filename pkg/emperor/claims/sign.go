@@ -1,0 +1,152 @@
+package claims
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// sign locks an open directory with flock(2), for emperors that keep their claims in
+// another place: another mount namespace has another /run. How is that of flock(2). It fails with a HeldError when another emperor of the same user has
+// locked the directory. Every process that can open a directory can lock it, so that
+// any other lock, and one whose holder cannot be told, is logged and prevents nothing. Ok:
+// it is locked.
+func (r *Registry) sign(dir *os.File, how int) (ok bool, err error) {
+	pid, known := 0, false
+	err = Patiently(func() (err error) {
+		if err = unix.Flock(int(dir.Fd()), how|unix.LOCK_NB); !errors.Is(err, unix.EWOULDBLOCK) {
+			return err
+		}
+		switch pid, known = flocker(dir, r.uid); {
+		case known:
+			return HeldError{pid}
+		case pid == os.Getpid(): // the same directory by another name
+			return nil
+		case pid == 0 || dead(pid):
+			return HeldError{}
+		}
+		return err
+	})
+	if err == nil {
+		return true, nil
+	}
+	_, held := errors.AsType[HeldError](err)
+	log := r.log.With("directory", dir.Name())
+	const careful = "; an emperor that keeps its claims elsewhere would not be noticed"
+	switch {
+	case known:
+		return false, err
+	case held && pid == 0:
+		log.Warn("a process that cannot be seen from here has locked the directory" + careful)
+	case pid != 0:
+		log.Warn("a process that is no emperor of this user has locked the directory"+careful, "pid", pid)
+	default: // a file system without locks
+		log.Warn("cannot lock the directory", "error", err)
+	}
+	return false, nil
+}
+
+// isEmperor reports whether a process is an emperor of a user that has a lock: all its user
+// ids are that user's, which those of set-user-id programs are not; it runs a
+// program with this one's name; and the lock, as the kernel names it, is still on one of
+// its descriptors. A lock stays when its holder executes another program or passes it on.
+func isEmperor(pid, uid int, lock string) bool {
+	dir := fmt.Sprintf("/proc/%d/", pid)
+	status, err := os.ReadFile(dir + "status")
+	if err != nil {
+		return false
+	}
+	own := strconv.Itoa(uid)
+	for _, id := range field(status, "Uid:") {
+		if id != own {
+			return false
+		}
+	}
+	theirs, err := os.Readlink(dir + "exe")
+	if err != nil {
+		return false
+	}
+	ours, err := os.Readlink("/proc/self/exe")
+	name := func(path string) string { return filepath.Base(strings.TrimSuffix(path, " (deleted)")) }
+	if err != nil || name(ours) != name(theirs) {
+		return false
+	}
+	fds, _ := os.ReadDir(dir + "fdinfo")
+	for _, fd := range fds {
+		info, _ := os.ReadFile(dir + "fdinfo/" + fd.Name())
+		if words := field(info, "lock:"); len(words) > 5 && words[1] == "FLOCK" && words[5] == lock {
+			return true
+		}
+	}
+	return false
+}
+
+// field returns the words of a line of proc_pid_status(5) and its kin.
+func field(text []byte, name string) []string {
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, name); ok {
+			return strings.Fields(rest)
+		}
+	}
+	return nil
+}
+
+// procIsOurs reports whether /proc counts processes as this one's pid namespace does. That
+// of another one shows every process by another number.
+func procIsOurs() bool {
+	status, err := os.ReadFile("/proc/self/status")
+	return err == nil && len(field(status, "NSpid:")) == 1
+}
+
+// dead reports whether a process is dead, or about to be: it was killed, or its first
+// thread has ended and others are still ending (proc_pid_stat(5)).
+func dead(pid int) bool {
+	if errors.Is(unix.Kill(pid, 0), unix.ESRCH) {
+		return true
+	}
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil || !procIsOurs() {
+		return false
+	}
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:])) // the name before it may hold any byte
+	if len(fields) < 29 {
+		return false
+	}
+	const exiting, killed = 4, 1 << (unix.SIGKILL - 1) // PF_EXITING of linux/sched.h
+	flags, _ := strconv.ParseUint(fields[6], 10, 64)
+	pending, _ := strconv.ParseUint(fields[28], 10, 64)
+	return fields[0] == "Z" || fields[0] == "X" || flags&exiting != 0 || pending&killed != 0
+}
+
+// flocker is a process that has locked f by flock(2), as /proc/locks tells it, and reports
+// whether that is an emperor of a user (see isEmperor). Zero: it is in another
+// pid namespace, or none.
+func flocker(f *os.File, uid int) (pid int, known bool) {
+	var s unix.Stat_t
+	table, err := os.ReadFile("/proc/locks")
+	if err != nil || unix.Fstat(int(f.Fd()), &s) != nil || !procIsOurs() {
+		return 0, false
+	}
+	lock := fmt.Sprintf("%02x:%02x:%d", unix.Major(s.Dev), unix.Minor(s.Dev), s.Ino)
+	for line := range strings.Lines(string(table)) {
+		// 1: FLOCK  ADVISORY  WRITE 4711 08:01:1234 0 EOF
+		w := strings.Fields(line)
+		if len(w) < 6 || w[1] != "FLOCK" || w[5] != lock {
+			continue
+		}
+		n, _ := strconv.Atoi(w[4])
+		if n > 0 && n != os.Getpid() && isEmperor(n, uid, lock) {
+			return n, true
+		}
+		if pid != os.Getpid() {
+			pid = max(0, n)
+		}
+	}
+	return pid, false
+}

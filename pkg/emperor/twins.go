@@ -1,0 +1,45 @@
+package emperor
+
+import "github.com/emperor-go/emperor/pkg/emperor/monitor"
+
+// moved forgets where the files of a monitor's vassals were that are elsewhere by now: two
+// may have changed places.
+func (e *Emperor) moved(source int, plans []Plan) {
+	for _, p := range plans {
+		if v := e.vassals[p.Name]; v != nil && v.source == source && v.entry != p.Entry {
+			e.own(v, monitor.Entry{})
+		}
+	}
+}
+
+// own notes where the file of a vassal is. The zero Entry: it is not known, or has none.
+func (e *Emperor) own(v *vassal, at monitor.Entry) {
+	if v.entry == at {
+		return
+	}
+	if e.entries[v.entry] == v {
+		delete(e.entries, v.entry)
+	}
+	if v.entry = at; at != (monitor.Entry{}) {
+		e.entries[at] = v
+	}
+}
+
+// shadow notes that a monitor has found a file that is ignored as long as v is there:
+// another one of the same name, or the same one by another name.
+func (e *Emperor) shadow(v *vassal, source int, p Plan) {
+	if _, known := v.shadowed[p.Path]; !known {
+		there, here := e.options.Monitors[source].String(), e.options.Monitors[v.source].String()
+		if p.Name == v.name {
+			v.log.Error("there is another vassal of this name; that one is ignored", "there", there, "here", here)
+			e.mention(v, AboutConfig, "there is another vassal of this name in %s; that one is ignored", there)
+		} else {
+			v.log.Warn("its file is found by another name as well; that name is ignored", "ignored", p.Name, "there", there, "here", here)
+			e.mention(v, AboutConfig, "its file is found by the name %q in %s as well; that name is ignored", p.Name, there)
+		}
+	}
+	if v.shadowed == nil {
+		v.shadowed = map[string]int{}
+	}
+	v.shadowed[p.Path] = source
+}
