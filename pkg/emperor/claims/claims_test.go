@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -392,5 +393,23 @@ func TestSignOfATenant(t *testing.T) {
 		if !strings.Contains(log.String(), "locked the directory") || !strings.Contains(log.String(), tt.logs) {
 			t.Errorf("%s: the log is %q", name, log)
 		}
+	}
+}
+
+// BenchmarkEntries claims the files of a pattern that finds 8000.
+func BenchmarkEntries(b *testing.B) {
+	names := make([]string, 8000)
+	for i := range names {
+		names[i] = strconv.Itoa(i) + ".ini"
+	}
+	for b.Loop() {
+		r := Open([]string{filepath.Join(b.TempDir(), "claims")}, os.Geteuid(), slog.New(slog.DiscardHandler))
+		h := r.NewHolder()
+		for _, name := range names {
+			if err := h.Entry(Dir{1, 2}, name); err != nil {
+				b.Fatal(err)
+			}
+		}
+		r.Close()
 	}
 }
