@@ -95,7 +95,6 @@ func (d *Dir) look() {
 	d.begin(d.path, func(touch reads.At) func() {
 		found, err := d.survey(touch, d.path, known, all, d.list)
 		if err == nil {
-			d.options.Claims.Renew()
 			err = d.claim(found.id)
 		}
 		return func() { d.surveyed(found, names, err) }

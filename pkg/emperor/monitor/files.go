@@ -69,6 +69,7 @@ type files struct {
 	running  sync.WaitGroup // of them
 	asked    chan struct{}  // a client wants a full look; holds one
 	claims   *claims.Holder
+	single   bool // each file is claimed, when it is found
 }
 
 // maxPrograms is how many executable files run at a time.

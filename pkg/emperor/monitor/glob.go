@@ -52,6 +52,7 @@ func NewGlob(pattern string, o DirOptions) (*Glob, error) {
 		dir = "/"
 	}
 	g := &Glob{files: newFiles(o), dir: dir, pattern: filepath.Clean(within(dir, pattern)), ways: map[string]*way{}}
+	g.single = true
 	g.base, g.parts = cut(pattern)
 	return g, nil
 }
@@ -104,18 +105,13 @@ func (g *Glob) visit(name string, parts []string, late func()) {
 		if err == nil && !found.listed {
 			found.names = []string{parts[0]}
 		}
-		var others map[string]error
-		if err == nil && len(parts) == 1 {
-			g.options.Claims.Renew()
-			others = g.claimEach(found)
-		}
-		return func() { g.visited(name, found, others, parts, err) }
-	}, func() { g.visited(name, folder{path: w.path}, nil, parts, reads.ErrSlow) }, late)
+		return func() { g.visited(name, found, parts, err) }
+	}, func() { g.visited(name, folder{path: w.path}, parts, reads.ErrSlow) }, late)
 }
 
-// visited takes in the entries of a directory, but for those that others have. One that cannot be looked at changes
+// visited takes in the entries of a directory. One that cannot be looked at changes
 // nothing; one that is gone takes its files along, unless the pattern begins there.
-func (g *Glob) visited(dir string, found folder, others map[string]error, parts []string, err error) {
+func (g *Glob) visited(dir string, found folder, parts []string, err error) {
 	w := g.ways[dir]
 	switch {
 	case w == nil: // it took so long that it is gone
@@ -138,12 +134,7 @@ func (g *Glob) visited(dir string, found folder, others map[string]error, parts 
 		case !w.last:
 			g.visit(name, parts[1:], func() {})
 		case g.counts(entry):
-			c := Config{Name: name, Path: g.path(name), Dir: g.dir, Entry: Entry{found.id, entry}}
-			if err := others[entry]; err != nil {
-				g.contend(c, err)
-			} else {
-				g.refresh(found.home, c)
-			}
+			g.refresh(found.home, Config{Name: name, Path: g.path(name), Dir: g.dir, Entry: Entry{found.id, entry}})
 		}
 	}
 	g.forget(dir, func(name string) bool { return !there[name] })

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -98,26 +97,11 @@ func refused(what string, err error) error {
 	return nil
 }
 
-// claimEach claims the entries of a directory that count, and returns why those cannot be
-// used that another emperor has.
-func (g *Glob) claimEach(found folder) (others map[string]error) {
-	for _, name := range found.names {
-		if !g.counts(name) {
-			continue
-		}
-		if held, ok := errors.AsType[claims.HeldError](g.claims.Entry(found.id, name)); ok {
-			if others == nil {
-				others = map[string]error{}
-			}
-			others[name] = held.Runs()
-		}
+// claimEntry claims the file that c is about, in a monitor that has no claim on all of the
+// directory. It fails with a claims.HeldError.
+func (f *files) claimEntry(c Config) error {
+	if !f.single {
+		return nil
 	}
-	return others
-}
-
-// contend notes that another emperor has a file. It is tried again.
-func (f *files) contend(c Config, err error) {
-	e := f.entry(c)
-	e.denied, e.missing = true, time.Time{}
-	f.refuse(e, c, err)
+	return f.claims.Entry(c.Entry.Dir, c.Entry.Name)
 }

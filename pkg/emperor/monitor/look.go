@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/emperor-go/emperor/pkg/emperor/claims"
 	"github.com/emperor-go/emperor/pkg/emperor/reads"
 )
 
@@ -22,7 +23,7 @@ type entry struct {
 	stat    fileStat
 	missing time.Time // since when the name is gone; zero: it is there
 	busy    bool      // a program was writing when it was last looked at
-	denied  bool      // its file system was too slow; it is tried again
+	denied  bool      // its file system was too slow, or another emperor has it; it is tried again
 	reading bool      // it is being read
 	again   bool      // and must be once more
 	places  []place   // where else it can change, for a link
@@ -64,7 +65,10 @@ func (f *files) refresh(at home, c Config) {
 	e.reading = true
 	known := e.stat
 	f.begin(c.Path, func(touch reads.At) func() {
-		r := f.read(touch, at, c.Path, known)
+		var r result
+		if r.err = f.claimEntry(c); r.err == nil {
+			r = f.read(touch, at, c.Path, known)
+		}
 		return func() { f.take(e, c, r) }
 	}, func() {
 		e.reading, e.denied = false, true
@@ -97,11 +101,15 @@ func (f *files) take(e *entry, c Config, r result) {
 	if r.moved {
 		return
 	}
-	e.denied, e.busy, e.places = errors.Is(r.err, reads.ErrSlow), errors.Is(r.err, errBusy), r.places
+	held, contended := errors.AsType[claims.HeldError](r.err)
+	e.busy, e.places = errors.Is(r.err, errBusy), r.places
+	e.denied = contended || errors.Is(r.err, reads.ErrSlow)
 	switch {
 	case r.gone:
 		f.absent(c.Name, e)
 		return
+	case contended:
+		r.err = held.Runs()
 	case e.denied:
 		r.err = fmt.Errorf("cannot be read: %w", reads.ErrSlow)
 	}
