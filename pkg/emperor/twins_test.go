@@ -87,6 +87,7 @@ func TestFilesThatChangePlaces(t *testing.T) {
 		sets := make(setsMonitor)
 		s := play(t, func(o *Options) { o.Monitors = []monitor.Monitor{sets} })
 		report := func(set ...monitor.Config) { sets <- set; synctest.Wait() }
+		report(at("x/a.ini", 7, "a.ini"))
 		report(at("x/a.ini", 7, "a.ini"), at("y/a.ini", 8, "a.ini"))
 		s.expect(t, "launch x/a.ini#1 x/a.ini, launch y/a.ini#1 y/a.ini")
 		report(at("x/a.ini", 8, "a.ini"), at("y/a.ini", 7, "a.ini"))

@@ -61,8 +61,8 @@ func TestHelperGoverns(t *testing.T) {
 }
 
 // other lets another process govern something until the context ends, and returns its
-// pid and what it says first.
-func other(ctx context.Context, t *testing.T, file, what string) (pid int, says string) {
+// process and what it says first.
+func other(ctx context.Context, t *testing.T, file, what string) (process *exec.Cmd, says string) {
 	t.Helper()
 	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestHelperGoverns$")
 	cmd.Env = append(os.Environ(), "MONITOR_TEST_GOVERNS="+file+" "+what)
@@ -79,7 +79,7 @@ func other(ctx context.Context, t *testing.T, file, what string) (pid int, says 
 	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
 	text := make([]byte, 1000)
 	n, _ := out.Read(text)
-	return cmd.Process.Pid, string(text[:n])
+	return cmd, string(text[:n])
 }
 
 // Two emperors on one pattern would start everything twice, as would one on a pattern and
@@ -116,7 +116,7 @@ func TestLock(t *testing.T) {
 		if err := governing(t, tt.first, r).Lock(); err != nil {
 			t.Fatal(err)
 		}
-		_, says := other(ctx, t, file, tt.second)
+		second, says := other(ctx, t, file, tt.second)
 		want := "governs"
 		if tt.refused {
 			want = "refused: cannot govern "
@@ -128,6 +128,7 @@ func TestLock(t *testing.T) {
 			t.Errorf("twice in one process: %v", err)
 		}
 		cancel()
+		_ = second.Wait()
 		r.Close()
 	}
 }
@@ -142,7 +143,7 @@ func TestOverlappingPatterns(t *testing.T) {
 	}
 	write(t, filepath.Join(dir, "a.ini"), "1")
 	ctx, kill := context.WithCancel(t.Context())
-	pid, says := other(ctx, t, file, dir+"/*.ini")
+	first, says := other(ctx, t, file, dir+"/*.ini")
 	if says != "governs\n" {
 		t.Fatal(says)
 	}
@@ -154,7 +155,7 @@ func TestOverlappingPatterns(t *testing.T) {
 		t.Fatal(err)
 	}
 	loop := run(t, g)
-	held := "=(another emperor runs it (pid " + strconv.Itoa(pid) + "))"
+	held := "=(another emperor runs it (pid " + strconv.Itoa(first.Process.Pid) + "))"
 	loop.until(t, "link/a.ini"+held)
 	kill()
 	loop.until(t, "link/a.ini=1")
