@@ -98,6 +98,10 @@ func runCommand(args []string, out, diagnostics io.Writer) int {
 	root.SetArgs(args)
 	root.SetOut(out)
 	root.SetErr(diagnostics)
+	if err := unknownTopic(args); err != nil {
+		root.PrintErrln("emperor:", err)
+		return exitUsage
+	}
 	c, err := root.ExecuteC()
 	var f failure
 	switch {
@@ -129,7 +133,9 @@ func rootCommand() *cobra.Command {
 			return nil, cobra.ShellCompDirectiveFilterDirs
 		},
 	}
-	root.AddCommand(commands()...)
+	for _, c := range commands() {
+		root.AddCommand(plain(c))
+	}
 	for _, f := range config.EmperorFlags() {
 		root.Flags().String(f.Name, "", f.Help)
 		if !f.NeedsValue {

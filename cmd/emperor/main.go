@@ -75,6 +75,10 @@ func begin() {
 	case err == nil:
 		err = mistyped(options.Monitors, os.Args[1:])
 	}
+	if err != nil && len(os.Args) == 1 {
+		greet(os.Stderr)
+		os.Exit(exitUsage)
+	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "emperor:", err)
 		os.Exit(exitUsage)

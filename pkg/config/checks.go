@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -100,6 +101,7 @@ func (d doubts) about(beginnings ...string) bool {
 // they become the mistakes.
 func (v *Vassal) check(file string, unsure doubts, warnings, problems *Problems) {
 	v.checkSockets(file, unsure, problems)
+	v.checkTwice(file, problems)
 	for _, c := range checks {
 		missing := len(c.missing) > 0
 		if missing && unsure.about(c.missing...) || !c.wrong(v) || missing && problems.because(warnings, c.what, c.missing) {
@@ -120,6 +122,25 @@ func (v *Vassal) checkSockets(file string, unsure doubts, problems *Problems) {
 			origin, key := v.place(file, s.Name)
 			problems.add(origin, key, "there is no shared socket "+s.Address, "shared-socket is given "+strconv.Itoa(len(v.Listening.Shared))+" times")
 		}
+	}
+}
+
+// checkTwice finds addresses that two options of one vassal give.
+func (v *Vassal) checkTwice(file string, problems *Problems) {
+	if v.Listening.ReusePort {
+		return
+	}
+	first := map[string]string{}
+	for _, s := range v.Sockets {
+		if _, shared := s.Shared(); shared {
+			continue
+		}
+		if before, again := first[s.Address]; again {
+			origin, key := v.place(file, s.Name)
+			problems.add(origin, key, fmt.Sprintf("%s has the address %s as well", before, s.Address), "each socket needs its own")
+			continue
+		}
+		first[s.Address] = s.Name
 	}
 }
 

@@ -63,6 +63,9 @@ func remedy[T any](o *option.Row[T], into *T, e entry, err error) string {
 		}
 		return form
 	}
+	if o.Arg == programs { // a # or a ; in it is told with the words
+		return o.Hint(err)
+	}
 	for _, s := range slips(e.value) {
 		if s.value != "" && o.Put(into, option.Value{Text: s.value, Origin: e.origin, Tenant: e.tenant}) == nil {
 			return fmt.Sprintf("%s: %s = %s", s.rule, e.key, s.value)

@@ -41,7 +41,7 @@ func Listen(name, address string, o Options) (*Socket, error) {
 	err := s.listen(o)
 	if err != nil {
 		s.Close()
-		return nil, fmt.Errorf("cannot listen on %s %q: %w", name, address, err)
+		return nil, fmt.Errorf("cannot listen on %s %q: %w", name, address, explained(address, err))
 	}
 	return s, nil
 }
