@@ -25,7 +25,7 @@ func TestMistakesAreToldCauseFirst(t *testing.T) {
 	if r := e.await("a.ini", "another mistake"); !strings.HasSuffix(r.Error, `a.ini:3: processes: "many" is not a number of workers (1 to 1024)`) {
 		t.Errorf("the second mistake is %q", r.Error)
 	}
-	if r := e.await("b.ini", "cannot use its configuration"); !strings.Contains(r.Error, "there is nothing in section") {
+	if r := e.await("b.ini", "cannot use its configuration"); !strings.Contains(r.Error, "there is no section header above") {
 		t.Errorf("the mistake is %q", r.Error)
 	}
 	if n := e.count("b.ini", "nothing to serve"); n > 0 {
