@@ -1,5 +1,6 @@
 # The unit with an emperor that becomes a user by its own file, as Debian's package of
 # uWSGI has it: uid and gid, and a directory of vassals of that user.
+systemctl daemon-reload
 useradd --system keeper
 rm -f /etc/vassals/*
 cat >/etc/emperor.ini <<'END'
