@@ -10,7 +10,7 @@ expect "a vassal answers inside its own network namespace" soon answers
 expect "nobody answers outside" bash -c '! (exec 3<>/dev/tcp/127.0.0.1/8080) 2>/dev/null'
 expect "its cgroup is below that of the service" grep -q "/emperor.service/" "/proc/$(pid_of web.ini)/cgroup"
 expect "the journal has what a vassal prints" soon journal_has "talker.ini: the talker has come"
-expect "and its level" bash -c "journalctl -u emperor --no-pager -p err -o cat | grep -q 'talker.ini: and complains'"
+expect "and its level" soon bash -c "journalctl -u emperor --no-pager -p err -o cat | grep -q 'talker.ini: and complains'"
 
 expect "the kernel would take the emperor last" test "$(score "$(property MainPID)")" = -900
 expect "and its vassals as any service" test "$(score "$(pid_of web.ini)")" = 0

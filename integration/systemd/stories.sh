@@ -43,6 +43,7 @@ cp vassals/*.ini /etc/vassals/
 echo "hello from inside" >/srv/page
 for story in $(cat which); do
   echo "      $story:"
+  [ -s "$story.sh" ] || bad "there is no story $story"
   . "./$story.sh"
 done
 
