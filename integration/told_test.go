@@ -93,6 +93,7 @@ func TestListQuotesThePrograms(t *testing.T) {
 			t.Errorf("%s quotes a line of ours: %q", name, a.Error)
 		}
 	}
+	e.await("died.ini", "-> backoff")
 	says("died.ini", "exit status 5, its last words: ImportError: nope")
 	says("worker.ini", "the last: exit status 3, its last words: Traceback: boom")
 	e.await("silent.ini", "-> backoff")
@@ -179,7 +180,7 @@ func TestEndOfStoppedProgramIsTold(t *testing.T) {
 func TestProgramInTheBackgroundIsTold(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.vassal("a.ini", "command = sh -c 'setsid sleep 876543 & exit 0'")
+	w.vassal("a.ini", "command = sh -c 'setsid sleep 876543 & sleep 0.3; exit 0'")
 	w.vassal("patch.ini", "unprivileged-binary-patch-arg = sh -c 'setsid sleep 876544 & exit 0'")
 	e := w.start()
 	pid := e.running("a.ini")
