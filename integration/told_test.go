@@ -124,14 +124,14 @@ func TestListNamesTheHookOutside(t *testing.T) {
 func TestRefusedReloadHidesNoDeath(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	w.vassal("b.ini", "ready-probe = exec:test -e "+w.path("ready"), "command = sh -c 'exec sleep 1000000'")
+	w.vassal("b.ini", "reload-order = start-first", "ready-probe = exec:test -e "+w.path("ready"), "command = sh -c 'exec sleep 1000000'")
 	w.write("ready", "")
 	e := w.start(allNamespaces)
 	pid := e.running("b.ini")
 	if err := os.Remove(w.path("ready")); err != nil {
 		t.Fatal(err)
 	}
-	w.vassal("b.ini", "ready-probe = exec:test -e "+w.path("ready"), "command = sh -c 'echo SyntaxError: line 3 >&2; exit 4'")
+	w.vassal("b.ini", "reload-order = start-first", "ready-probe = exec:test -e "+w.path("ready"), "command = sh -c 'echo SyntaxError: line 3 >&2; exit 4'")
 	e.await("b.ini", "cannot reload")
 	eventually(t, "the list has the last line of the new worker", func() bool {
 		b := w.list()["b.ini"]
