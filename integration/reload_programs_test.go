@@ -177,3 +177,104 @@ func TestReloadsOfRedis(t *testing.T) {
 		t.Errorf("reload --all ends with %d: %s", code, out)
 	}
 }
+
+// memcached, which binds its own port, takes over an edit; where its file has both run at
+// once, the reason and the remedy are told, and the remedy can be put in by an edit.
+func TestReloadsOfAProgramWithItsOwnPort(t *testing.T) {
+	t.Parallel()
+	needs(t, "memcached")
+	w := newWorld(t)
+	file := func(size string, more ...string) []string {
+		return append([]string{"uid = 4001", "gid = 4001", "command = memcached -l 127.0.0.1 -p 11311 -U 0 -m " + size, "ready-probe = tcp:127.0.0.1:11311"}, more...)
+	}
+	size := func() string {
+		return w.run(`/usr/bin/python3 -c 'import socket; s=socket.create_connection(("127.0.0.1",11311)); s.sendall(b"stats settings\r\nquit\r\n"); print(s.makefile().read())' | grep maxbytes`)
+	}
+	w.vassal("a.ini", file("10")...)
+	e := w.start(sharesNetwork)
+	pid := e.running("a.ini")
+	w.vassal("a.ini", file("20")...)
+	e.await("a.ini", "reloaded")
+	if got := size(); !strings.Contains(got, " 20971520") {
+		t.Errorf("after an edit: %s", got)
+	}
+	w.vassal("a.ini", file("30", "reload-order = start-first")...)
+	e.await("a.ini", "cannot reload; what was before goes on")
+	out, code := w.command("reload", "a.ini", "--wait")
+	if code != 1 || !strings.Contains(out, "in use (an old worker may have it: reload-order = stop-first)") {
+		t.Errorf("reload ends with %d: %s", code, out)
+	}
+	if got := size(); !strings.Contains(got, " 20971520") {
+		t.Errorf("after a bad edit: %s", got)
+	}
+	w.vassal("a.ini", file("40", "reload-order = stop-first")...)
+	e.await("a.ini", "reloaded")
+	if got := size(); !strings.Contains(got, " 41943040") {
+		t.Errorf("with the remedy: %s", got)
+	}
+	e.undisturbed("a.ini", pid)
+	w.vassal("a.ini", file("50", "exit-on-reload = true")...)
+	eventually(t, "exit-on-reload of the new file counts", func() bool {
+		s := w.status("a.ini")
+		return s.State == "running" && s.Generation == 2 && s.PID != pid
+	})
+	if got := size(); !strings.Contains(got, " 52428800") {
+		t.Errorf("with exit-on-reload: %s", got)
+	}
+}
+
+// nginx reads its own files again at a touch, and is started anew by an edit.
+func TestReloadSignalOfNginx(t *testing.T) {
+	t.Parallel()
+	needs(t, "nginx")
+	w := newWorld(t)
+	page := func(text string) {
+		w.write(w.path("nginx.conf"), `pid `+w.path("s/nginx.pid")+`; error_log stderr; worker_processes 1; daemon off; events {}
+http { access_log off; client_body_temp_path `+w.path("s/b")+`; proxy_temp_path `+w.path("s/p")+`; fastcgi_temp_path `+w.path("s/f")+`; uwsgi_temp_path `+w.path("s/u")+`; scgi_temp_path `+w.path("s/g")+`;
+server { listen 127.0.0.1:8090; location / { return 200 "`+text+`"; } } }
+`)
+	}
+	file := func(more string) {
+		w.vassal("a.ini", "uid = 4001", "gid = 4001", "command = /usr/sbin/nginx -e stderr -c "+w.path("nginx.conf")+more,
+			"ready-probe = http://127.0.0.1:8090/", "reload-signal = HUP", "stop-signal = QUIT")
+	}
+	page("one")
+	file("")
+	e := w.start(sharesNetwork)
+	pid := e.running("a.ini")
+	v := w.visited("127.0.0.1:8090")
+	first := workersOf(pid)
+	page("two")
+	w.run("touch " + w.path("v/a.ini"))
+	e.await("a.ini", "reloaded")
+	eventually(t, "it has read its file", func() bool {
+		s := v.tally()
+		return s.Lost == 0 && len(s.Answers) == 1 && s.Answers["two"] > 0
+	})
+	if now := workersOf(pid); fmt.Sprint(now) != fmt.Sprint(first) {
+		t.Errorf("a touch has replaced %v by %v", first, now)
+	}
+	file(" -g 'env X;'")
+	e.await("a.ini", "reloaded")
+	if now := workersOf(pid); fmt.Sprint(now) == fmt.Sprint(first) {
+		t.Errorf("an edit has not replaced %v", first)
+	}
+	e.undisturbed("a.ini", pid)
+}
+
+// A vassal that has daemons only is ready when one of them answers.
+func TestProbeOfDaemons(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	open := w.path("open")
+	w.write(w.path("late.py"), lateServer)
+	w.vassal("a.ini", "uid = 4001", "gid = 4001", "attach-daemon = python3 "+w.path("late.py")+" "+open, "ready-probe = http://127.0.0.1:8080/health")
+	e := w.start(sharesNetwork)
+	e.await("a.ini", "waits")
+	time.Sleep(300 * time.Millisecond)
+	if n := e.count("a.ini", "-> running"); n != 0 {
+		t.Error("it runs before it is ready")
+	}
+	w.write(open, "")
+	e.running("a.ini")
+}

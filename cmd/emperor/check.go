@@ -38,7 +38,7 @@ func checkCommand() *cobra.Command {
 			if len(args) == 0 && ini == "" {
 				return errors.New("nothing to check: give FILE, DIR or --ini FILE")
 			}
-			k := &checker{told: map[string]bool{}}
+			k := &checker{told: map[string]bool{}, orders: map[config.ReloadOrder][]string{}}
 			if ini != "" {
 				k.emperor = k.readEmperor(ini)
 				if len(args) == 0 {
@@ -74,6 +74,7 @@ type checker struct {
 	vassals []inspect.Subject
 	found   []inspect.Finding
 	told    map[string]bool // files that every user can read
+	orders  map[config.ReloadOrder][]string
 }
 
 // check checks what one argument names, a file under another name if as is one.
@@ -206,6 +207,9 @@ func (k *checker) vassal(c monitor.Config) {
 	v, warnings, problems := in.Examine()
 	k.note(path, warnings, problems)
 	k.found = append(k.found, inspect.Legible(v.Settings(false), k.told)...)
+	if problems == nil && len(v.Command)+len(v.Workers.Exec) > 0 {
+		k.orders[v.ReloadOrder()] = append(k.orders[v.ReloadOrder()], filepath.Base(path))
+	}
 	subject := inspect.Subject{File: path, Vassal: v, Emperor: k.emperor, Root: os.Geteuid() == 0}
 	switch {
 	case k.emperor == nil:
@@ -315,12 +319,25 @@ func (k *checker) print(out, summary io.Writer, asJSON bool) error {
 	if asJSON {
 		err = findingsJSON(out, k.found)
 	} else if _, err = io.WriteString(out, text.String()); err == nil {
-		_, err = fmt.Fprintf(summary, "files: %d, mistakes: %d, warnings: %d\n", k.files, mistakes, len(k.found)-mistakes)
+		_, err = fmt.Fprintf(summary, "%sfiles: %d, mistakes: %d, warnings: %d\n", k.reloads(), k.files, mistakes, len(k.found)-mistakes)
 	}
 	if err == nil && mistakes > 0 {
 		err = errMistakes
 	}
 	return err
+}
+
+// reloads says which order a reload of each vassal has that runs a command.
+func (k *checker) reloads() (text string) {
+	for _, order := range []struct {
+		is   config.ReloadOrder
+		says string
+	}{{config.StopFirst, "a reload ends the old worker before the new one starts"}, {config.StartFirst, "a reload starts the new worker beside the old one"}} {
+		if names := k.orders[order.is]; len(names) > 0 {
+			text += order.says + " (" + string(order.is) + "): " + strings.Join(names, ", ") + "\n"
+		}
+	}
+	return text
 }
 
 // line is a finding for people and editors: a mistake as `file:line: key: what

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/emperor-go/emperor/pkg/emperor"
 )
@@ -39,7 +40,7 @@ func (s *Server) await(ctx context.Context, name string, verb emperor.Verb) (Ans
 // answer is about something that is over.
 func (s *Server) answer(r emperor.Record, why string) Answer {
 	if why != "" && why == r.ReloadError {
-		why = s.quoted(r.Name, why)
+		why = s.quotedSoon(r.Name, why)
 	}
 	return Answer{Name: r.Name, Done: true, Error: why, Vassal: r}
 }
@@ -50,6 +51,28 @@ func (s *Server) quoted(name, end string) string {
 		return end + ", its last words: " + last + remedy(end, last)
 	}
 	return end
+}
+
+const (
+	// wordsLate is how much later than the notice of a failure the lines may come that the
+	// program has printed before, and wordsAgain the pause between two looks.
+	wordsLate  = 200 * time.Millisecond
+	wordsAgain = 10 * time.Millisecond
+)
+
+// quotedSoon is quoted for a failure of this moment: lines come by another way than notices.
+func (s *Server) quotedSoon(name, end string) string {
+	late := time.After(wordsLate)
+	for {
+		if text := s.quoted(name, end); text != end {
+			return text
+		}
+		select {
+		case <-late:
+			return end
+		case <-time.After(wordsAgain):
+		}
+	}
 }
 
 // remedy is the option that mends a failed reload of which the last line is known. Empty:

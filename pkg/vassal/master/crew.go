@@ -222,7 +222,7 @@ func (m *master) settle() {
 		m.relieve()
 	}
 	m.roll()
-	if m.crew.complete() {
+	if m.crew.complete() && (m.served || m.daemonsAnswer()) {
 		m.bridged()
 		m.accepting()
 	}
@@ -295,7 +295,11 @@ func (m *master) relieve() {
 		}
 	}
 	m.Log.Info("workers replaced", "why", m.current.why, "workers", len(m.crew.slots))
-	m.conclude(nil)
+	if m.daemonsAnswer() {
+		m.conclude(nil)
+	} else {
+		m.trial.reloads = true
+	}
 }
 
 func notReady(w *worker) error {

@@ -19,6 +19,7 @@ type Event struct {
 
 	prepare func() (*Plan, error) // wasRead
 	crews   chan<- Members        // inquired
+	plan    *Plan                 // tried
 }
 
 type kind int
@@ -27,6 +28,7 @@ const (
 	executed kind = iota + 1 // the program runs
 	failed                   // the program cannot be run
 	probed                   // a probe was answered, or why not
+	tried                    // the probe of daemons is over
 	inquired                 // a probe asks which processes may answer it
 	notified                 // a datagram of sd_notify(3)
 	changed                  // a watched file or tree has changed
@@ -65,8 +67,12 @@ func (m *master) handle(e Event) {
 		m.runs(e.id)
 	case failed:
 		m.cannotRun(e.id, e.err)
+	case tried:
+		m.wereTried(e.plan, e.err)
 	case probed:
-		if w := m.byID(e.id); w != nil {
+		if e.id == 0 {
+			m.trial.why = e.err.Error()
+		} else if w := m.byID(e.id); w != nil {
 			m.wasProbed(w, e.err)
 		}
 	case inquired:

@@ -99,6 +99,7 @@ type master struct {
 
 	crew    *crew // that serves, or is to
 	next    *crew // of a reload in progress; nil
+	trial   trial
 	rolling []int // slots whose workers are replaced one by one
 	// rollNext is why all of them are to be, after the reload; empty: they are not.
 	rollNext string
@@ -263,6 +264,9 @@ func (m *master) stop(why string) {
 	m.stopped = true
 	m.Log.Info("stopping: " + why)
 	m.abandon(errors.New("the vassal is stopping"))
+	if m.trial.cancel != nil {
+		m.trial.cancel()
+	}
 	m.stopListening()
 	for _, w := range m.workers {
 		m.dismiss(w)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"slices"
 	"strconv"
 	"syscall"
 	"time"
@@ -32,7 +31,7 @@ const (
 // Question is what a probe asks.
 type Question struct {
 	Probe config.Probe
-	// PID is the worker's, and Env its environment.
+	// PID is the worker's, zero where daemons are asked, and Env its environment.
 	PID int
 	Env []string
 	// Own: the built-in server is asked, or stands between the address and the program. It
@@ -99,7 +98,7 @@ func (m *master) inquire(ctx context.Context, id uint64) (Members, error) {
 	}
 }
 
-// membersFor are the processes of a worker's crew, and the others. A worker that is to
+// membersFor are the processes of a worker's crew, or for zero the daemons, and the others. A worker that is to
 // take the place of another of its crew must answer itself.
 func (m *master) membersFor(id uint64) (list Members) {
 	asked := m.byID(id)
@@ -111,7 +110,11 @@ func (m *master) membersFor(id uint64) (list Members) {
 		}
 	}
 	for _, d := range m.daemons {
-		if d.pid > 0 {
+		switch {
+		case d.pid == 0:
+		case id == 0 && !d.leaving:
+			list.Crew = append(list.Crew, d.pid)
+		default:
 			list.Others = append(list.Others, d.pid)
 		}
 	}
@@ -196,7 +199,10 @@ func knockAt(ctx context.Context, q Question) error {
 func tryCommand(ctx context.Context, q Question) error {
 	words := q.Probe.Command
 	cmd := exec.CommandContext(ctx, words[0], words[1:]...)
-	cmd.Env = append(slices.Clone(q.Env), "MAINPID="+strconv.Itoa(q.PID))
+	cmd.Env = append([]string{}, q.Env...)
+	if q.PID > 0 {
+		cmd.Env = append(cmd.Env, "MAINPID="+strconv.Itoa(q.PID))
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, unix.SIGKILL) }
 	if err := cmd.Run(); err != nil {

@@ -45,7 +45,7 @@ func (m *master) reload(r request) {
 	}
 }
 
-func (m *master) reloading() bool { return m.next != nil || m.reading != 0 }
+func (m *master) reloading() bool { return m.next != nil || m.reading != 0 || m.trial.reloads }
 
 // change begins a reload: its options are read beside the loop.
 func (m *master) change(r request) {

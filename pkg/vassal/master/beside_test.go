@@ -1,0 +1,43 @@
+package master
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/hooks"
+)
+
+// besidePlan has a daemon and nothing else.
+func besidePlan(program, address string) *Plan {
+	return &Plan{
+		Daemons: []config.Daemon{{Command: []string{program}, Text: program}}, Mercy: time.Minute, Hooks: hooks.Set{},
+		Ready: config.Readiness{Timeout: 10 * time.Second, Probe: config.Probe{Kind: "tcp", Address: address}},
+	}
+}
+
+// A vassal that has daemons only is ready when one of them answers its probe, at the start
+// and in a reload.
+func TestProbeOfDaemons(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, besidePlan("queue", "up"))
+		s.expect("start 1 queue, probe 0 of [1] and []")
+		s.expectSaid("accepting")
+		s.order(1, "same", besidePlan("queue2", "up"))
+		time.Sleep(time.Millisecond)
+		s.expectSaid("1 ready")
+		s.order(2, "down", besidePlan("queue3", "down"))
+		time.Sleep(9 * time.Second)
+		s.expectSaid()
+		time.Sleep(2 * time.Second)
+		s.expectSaid("2 failed the daemons were not ready within 10s: nothing listens")
+		s.order(3, "down again", besidePlan("queue4", "down"))
+		s.stop("<nil>")
+		s = play(t, besidePlan("queue", "down"))
+		s.expectSaid()
+		if err := s.over(); err == nil || err.Error() != "the daemons were not ready within 10s: nothing listens" {
+			t.Errorf("Run returned %v", err)
+		}
+	})
+}
