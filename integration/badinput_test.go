@@ -92,7 +92,7 @@ func TestThingsThatAreNoFiles(t *testing.T) {
 		"FIFO":          {func(path string) error { return syscall.Mkfifo(path, 0o644) }, "is a FIFO"},
 		"directory":     {func(path string) error { return os.Mkdir(path, 0o755) }, "is a directory"},
 		"device":        {func(path string) error { return syscall.Mknod(path, syscall.S_IFCHR|0o644, 1<<8|5) }, "is a device"},
-		"dangling link": {func(path string) error { return os.Symlink("/no/such/file", path) }, "is a symbolic link to nothing"},
+		"dangling link": {func(path string) error { return os.Symlink("/no/such/file", path) }, "is a symbolic link to a missing file"},
 		"link in a ring": {func(path string) error {
 			return os.Symlink(path, path)
 		}, "too many levels of symbolic links"},

@@ -23,8 +23,8 @@ func needVeth(b *testing.B, w *world) {
 }
 
 // BenchmarkHooks measures the time until 100 vassals are ready, each with one short hook of
-// the emperor's: with the hooks of one vassal at a time, of four, and under uWSGI's Emperor,
-// where its one loop runs them.
+// the emperor: with the hooks of one vassal at a time, of four, and under uWSGI's Emperor,
+// whose one loop runs them.
 func BenchmarkHooks(b *testing.B) {
 	const vassals = 100
 	for _, hook := range []struct{ name, line string }{{"true", "true"}, {"link", makesLink}} {

@@ -15,10 +15,10 @@ import (
 // contender is a kind of emperor in a benchmark: ours, or uWSGI's.
 type contender struct {
 	name string
-	// command runs it over the vassals of a world, with further options.
+	// command runs it over the vassals of a world, with additional options.
 	command func(w *world, options ...string) *exec.Cmd
-	// ready stands in its log each time a vassal becomes ready, and again in that of
-	// each vassal that has reloaded.
+	// ready is in its log each time a vassal becomes ready, and reloaded each time a vassal
+	// has reloaded.
 	ready, reloaded string
 	stop            syscall.Signal
 }
@@ -61,7 +61,7 @@ func (c contender) run(w *world, options ...string) *contest {
 		for in := bufio.NewScanner(r.log); in.Scan(); {
 			select {
 			case r.lines <- in.Text():
-			default: // nothing is awaited any more
+			default: // no line is awaited any more
 			}
 		}
 	}()
@@ -86,7 +86,7 @@ func (r *contest) await(text string, n int) {
 	}
 }
 
-// end stops it and returns how long it took until nothing was left.
+// end stops it and returns the time until everything was gone.
 func (r *contest) end() time.Duration {
 	r.w.t.Helper()
 	defer r.log.Close()
@@ -97,7 +97,7 @@ func (r *contest) end() time.Duration {
 	return time.Since(begin)
 }
 
-// ratio reports a figure of ours and of uWSGI's, and the first in parts of the second.
+// ratio reports a figure of ours and of uWSGI's, and the quotient of the two.
 func ratio(b *testing.B, unit string, figures map[string]float64) {
 	for name, figure := range figures {
 		b.ReportMetric(figure, name+"-"+unit)

@@ -11,8 +11,8 @@ import (
 )
 
 // underSiege runs a contender over vassals that serve a file on sockets in the world, sends
-// requests to three of them while siege runs, and returns how many were served meanwhile
-// and how many were lost until it had ended.
+// requests to three of them while siege runs, and returns how many were served during that
+// time and how many were lost until it had ended.
 func underSiege(b *testing.B, w *world, c contender, vassals int, siege func(*contest)) (served, lost float64) {
 	b.Helper()
 	r := c.run(w)

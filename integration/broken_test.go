@@ -295,13 +295,13 @@ func TestTooFewDescriptors(t *testing.T) {
 		return w.launch(w.inside("sh", append([]string{"-c", "ulimit -n " + limit + ` && exec "$@"`, "sh", program("emperor")}, args...)...))
 	}
 	e := start("210")
-	e.await("", fmt.Sprintf("there is no room for %d vassals: RLIMIT_NOFILE has some for about ", vassals))
+	e.await("", fmt.Sprintf("no room for %d vassals: RLIMIT_NOFILE permits about ", vassals))
 	e.stop(syscall.SIGTERM)
 	e = start("400")
 	for i := range vassals {
 		e.running(fmt.Sprintf("v%d.ini", i))
 	}
-	if n := e.count("", "there is no room for"); n > 0 {
+	if n := e.count("", "no room for"); n > 0 {
 		t.Errorf("with enough of them: %s", e.tail())
 	}
 	e.stop(syscall.SIGTERM)

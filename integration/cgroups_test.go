@@ -140,7 +140,7 @@ func TestCgroupIsMadeAgain(t *testing.T) {
 		})
 		w.vassal("a.ini", serves)
 		e.running("a.ini")
-		e.await("", "was removed: it is made again")
+		e.await("", "was removed; created it again")
 		if n := len(w.cgroups()); n < 2 {
 			t.Errorf("there are %v", w.cgroups())
 		}

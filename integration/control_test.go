@@ -261,7 +261,7 @@ func TestEmperorWithoutRightsForItsRuntimeDirectory(t *testing.T) {
 	w := newWorld(t)
 	w.vassal("a.ini", serves)
 	e := w.start("--runtime-dir", "/proc/none")
-	e.await("", "there is no control socket")
+	e.await("", "no control socket")
 	e.running("a.ini")
 }
 

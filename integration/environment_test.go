@@ -81,7 +81,7 @@ func TestEnvironmentIsHeldBack(t *testing.T) {
 	if said := e.await("a.ini", "vassals do not get SITE_PORT of the emperor's environment (pass-environment = SITE_PORT"); said.Level != "WARN" || !strings.Contains(said.raw, "a.ini:6: exec-as-user") {
 		t.Errorf("it says %s", said.raw)
 	}
-	e.await("a.ini", "$(AWS_SECRET_ACCESS_KEY) is read here, but programs of the vassal do not get it (pass-environment = AWS_SECRET_ACCESS_KEY")
+	e.await("a.ini", "$(AWS_SECRET_ACCESS_KEY) is expanded here, but programs of the vassal do not get it (pass-environment = AWS_SECRET_ACCESS_KEY")
 	held := e.await("", "vassals do not get these variables of the emperor: ")
 	for name, told := range map[string]bool{"AWS_SECRET_ACCESS_KEY": true, "SITE_NAME, SITE_PORT": true, "INVOCATION_ID": false, "HOME": false, "STAGE": false, "hunter2": false} {
 		if strings.Contains(held.raw, name) != told {

@@ -108,7 +108,7 @@ func TestLinksOfAKilledEmperor(t *testing.T) {
 		e.wait()
 	}
 	e := w.start(linksOfBothPhases...)
-	e.await("", "removed what an emperor that was killed has left")
+	e.await("", "cleaned up after a killed emperor")
 	for _, name := range vassals {
 		e.running(name)
 		e.hooksSucceed(name)

@@ -71,7 +71,7 @@ func TestNamesByVariable(t *testing.T) {
 	// Without a shell, references in the name would be expanded, too.
 	const name = "$(HOME).ini"
 	w.vassal(name, serves, "hook-as-root = hostname:%n")
-	if said := e.await(name, "something to replace"); said.Level != "ERROR" {
+	if said := e.await(name, "which contains a placeholder"); said.Level != "ERROR" {
 		t.Errorf("it says %s", said.raw)
 	}
 	const other = "`touch x`;-' \".ini"

@@ -89,7 +89,7 @@ func TestRuntimeDirectoryIsRemoved(t *testing.T) {
 		exchange(t, "unixgram", run+"/commands", packet("cmd", "log", "vassal", "", "msg", "after "+harm))
 		e.await("", "after "+harm)
 		other := w.startOver("--runtime-dir", run, second)
-		other.await("", "there is no control socket, another emperor has it")
+		other.await("", "no control socket: another emperor has it")
 		other.stop(syscall.SIGTERM)
 	}
 	e.undisturbed("a.ini", pid)

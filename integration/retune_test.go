@@ -40,7 +40,7 @@ func TestEmperorsFileIsReadAgain(t *testing.T) {
 
 	// A mistake changes nothing, and vassals reload all the same.
 	file("emperor-concurrency = many")
-	e.await("", "have a mistake and stay as they were")
+	e.await("", "a mistake in the emperor's options")
 	e.await("a.ini", "reloaded")
 	if e.count("a.ini", "launching ->") != 1 {
 		t.Error("the vassal was started again")

@@ -55,7 +55,7 @@ func TestSignalsOfAnOperator(t *testing.T) {
 	}
 	w.run("umount -l " + w.vassals) // its vassal is in it
 	e.signal(syscall.SIGWINCH)      // rescan
-	e.await("", "SIGWINCH: looking at what is watched")
+	e.await("", "SIGWINCH: rescanning the monitored directories")
 	for name := range pids {
 		e.running(name)
 	}

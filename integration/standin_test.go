@@ -168,7 +168,7 @@ func TestWarningsOfWhatOutlivesAKilledEmperor(t *testing.T) {
 				e.running("child.ini")
 				e.stop(syscall.SIGTERM)
 				for i, name := range []string{"", "first.ini", "child.ini"} {
-					if n := e.count(name, "outlives an emperor that is killed"); n != want[i] {
+					if n := e.count(name, "outlives a killed emperor"); n != want[i] {
 						t.Errorf("%s: %q warns %d times, want %d:\n%s", args, name, n, want[i], e.about(name))
 					}
 				}

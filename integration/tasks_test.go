@@ -103,7 +103,7 @@ func TestNoTaskToBeHad(t *testing.T) {
 		e.await(name(2), "cannot launch")
 	}
 	for i := 1; i < vassals; i += 3 {
-		e.await(name(i), "cannot reload; what was before goes on")
+		e.await(name(i), "cannot reload; the vassal continues as before")
 	}
 	var clients sync.WaitGroup
 	for range 5 {

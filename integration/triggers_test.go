@@ -91,7 +91,7 @@ func TestReloadChangesHooks(t *testing.T) {
 	}
 	w.vassal("a.ini", serves, "call-as-user-atexit = sync")
 	e.await("a.ini", "second end")
-	e.await("a.ini", "call-as-user-atexit asks for functions of C")
+	e.await("a.ini", "call-as-user-atexit needs C functions")
 	if next := e.await("a.ini", "starting -> running").PID; next == pid {
 		t.Error("it goes on without functions of C")
 	}

@@ -18,11 +18,11 @@ import (
 	"github.com/emperor-go/emperor/pkg/config"
 )
 
-// attachCommand is a client of a vassal's terminal.
+// attachCommand attaches to a vassal's terminal.
 func attachCommand() *cobra.Command {
 	c := operate(&cobra.Command{
 		Use: "attach NAME", Short: "show the terminal of a vassal", Args: cobra.ExactArgs(1),
-		Long: "Shows the terminal of a vassal's first worker (pty-socket), which all who attach share. Ctrl-] detaches.",
+		Long: "Shows the terminal of a vassal's first worker (pty-socket), which all clients share. Ctrl-] detaches.",
 	}, func(ctx context.Context, o *operator, _ *cobra.Command, args []string) error {
 		v, err := o.hold(ctx, args[0])
 		if err != nil {
@@ -46,8 +46,8 @@ func attachCommand() *cobra.Command {
 	return c
 }
 
-// restoring runs a client, which restores the terminal itself unless it is killed: it
-// dies with the vassal whose process namespace it is in.
+// restoring runs a client, which restores the terminal itself unless it is killed: it dies
+// with the vassal whose pid namespace it is in.
 func restoring(terminal *os.File, client func() error) error {
 	fd := int(terminal.Fd())
 	before, noTerminal := term.GetState(fd)
@@ -60,9 +60,8 @@ func restoring(terminal *os.File, client func() error) error {
 	return err
 }
 
-// sharedAt is the address of the terminal that a vassal shares now, wherever that
-// was written: the program that does it has it on its command line. Empty: it shares
-// none.
+// sharedAt returns the address of the terminal that a vassal currently shares, from the
+// command line of the program that shares it. Empty: none.
 func sharedAt(vassal int) string {
 	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", vassal))
 	for _, list := range lists {
@@ -91,12 +90,12 @@ func terminalOf(path string) (string, error) {
 		return "", err
 	}
 	if v.Terminal.Socket == "" {
-		return "", fmt.Errorf("it has no terminal: %s says nothing of pty-socket", path)
+		return "", fmt.Errorf("it has no terminal: %s has no pty-socket", path)
 	}
 	return v.Terminal.Socket, nil
 }
 
-// connect connects to an address where the vassal is, with its rights.
+// connect connects to an address in the vassal, with its rights.
 func (v *held) connect(address string) (conn *os.File, err error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
@@ -126,11 +125,11 @@ func (v *held) connect(address string) (conn *os.File, err error) {
 	}
 	messages, err := unix.ParseSocketControlMessage(room[:size])
 	if err != nil || len(messages) != 1 {
-		return nil, errors.New("cannot attach: there is no connection")
+		return nil, errors.New("cannot attach: no connection")
 	}
 	fds, err := unix.ParseUnixRights(&messages[0])
 	if err != nil || len(fds) != 1 {
-		return nil, errors.New("cannot attach: there is no connection")
+		return nil, errors.New("cannot attach: no connection")
 	}
 	return os.NewFile(uintptr(fds[0]), address), nil
 }

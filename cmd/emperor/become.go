@@ -8,9 +8,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// become gives up the emperor's own privileges for the user and group of its
-// options. Everything it does from then on, hooks and vassals included, it does
-// as that user.
+// become drops the emperor's own privileges for the user and group of its options. All later
+// work, hooks and vassals included, runs as that user.
 func become(o *config.Emperor) error {
 	wish := accounts.Wish{UID: o.UID, GID: o.GID}
 	if wish.None() {
@@ -23,13 +22,13 @@ func become(o *config.Emperor) error {
 	return c.Apply()
 }
 
-// spare lets the kernel take others before the emperor when memory is short: its end
-// is that of all vassals.
+// spare makes the OOM killer kill other processes before the emperor: when the emperor ends,
+// all vassals do.
 func spare(log *slog.Logger) {
 	switch spared, err := namespaces.Spare(); {
 	case err != nil:
-		log.Warn("the kernel may end the emperor first when memory is short", "error", err)
+		log.Warn("the OOM killer may kill the emperor first", "error", err)
 	case !spared:
-		log.Debug("the kernel may end the emperor first when memory is short: it cannot lower its oom_score_adj")
+		log.Debug("the OOM killer may kill the emperor first: the emperor cannot lower its oom_score_adj")
 	}
 }

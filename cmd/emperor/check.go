@@ -33,7 +33,7 @@ func checkCommand() *cobra.Command {
 		Use:                   "check [--ini FILE] FILE|DIR…", Short: "parse and check files without starting anything",
 		Long: "Parses and checks vassals' files, or all in a directory, without starting anything. An emperor's own file is\n" +
 			"checked with the vassals of its directories. Without --ini vassals run in the namespaces of the running emperor, or else of\n" +
-			"/etc/emperor.ini. Exit status: 0, 1 when there are mistakes, 2 when this cannot be done.",
+			"/etc/emperor.ini. Exit status: 0: no mistakes; 1: mistakes; 2: the check failed.",
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 && ini == "" {
 				return errors.New("nothing to check: give FILE, DIR or --ini FILE")
@@ -49,7 +49,7 @@ func checkCommand() *cobra.Command {
 				k.host = hostEmperor()
 			}
 			if as != "" && len(args) != 1 {
-				return errors.New("--as is for one FILE")
+				return errors.New("--as needs exactly one FILE")
 			}
 			for _, arg := range args {
 				if err := k.check(arg, as); err != nil {
@@ -60,24 +60,24 @@ func checkCommand() *cobra.Command {
 			return k.print(c.OutOrStdout(), c.ErrOrStderr(), asJSON)
 		},
 	}
-	c.Flags().StringVar(&ini, "ini", "", "the emperor's own `FILE`, which says in which namespaces vassals run")
+	c.Flags().StringVar(&ini, "ini", "", "the emperor's own `FILE`, which sets the namespaces of vassals")
 	c.Flags().StringVar(&as, "as", "", "check FILE as if it had the `NAME`, for tools that validate a temporary file")
 	c.Flags().BoolVar(&asJSON, "json", false, "print an array of objects")
 	return c
 }
 
-// checker collects what is found.
+// checker collects findings.
 type checker struct {
 	emperor *config.Emperor // nil: not known
-	host    *config.Emperor // of this host, where no other is given: only its namespaces count; nil: there is none
+	host    *config.Emperor // of this host, without --ini: only its namespaces count; nil: none
 	files   int
 	vassals []inspect.Subject
 	found   []inspect.Finding
-	told    map[string]bool // files that every user can read
+	told    map[string]bool // reported files that every user can read
 	orders  map[config.ReloadOrder][]string
 }
 
-// check checks what one argument names, a file under another name if as is one.
+// check checks one argument; a file is checked under the name as, if that is set.
 func (k *checker) check(name, as string) error {
 	info, err := os.Stat(name)
 	if err != nil {
@@ -121,7 +121,7 @@ func (k *checker) place(m string) error {
 	k.found = append(k.found, places{k.emperor}.trust(m).Open()...)
 	k.passedOver(m)
 	if len(files) == 0 {
-		k.note(m, config.Problems{{Origin: config.Origin{File: m}, What: "there is no vassal here", Hint: "a vassal's file ends in " + strings.Join(places{k.emperor}.extensions(), ", ")}}, nil)
+		k.note(m, config.Problems{{Origin: config.Origin{File: m}, What: "no vassal here", Hint: "a vassal's file ends in " + strings.Join(places{k.emperor}.extensions(), ", ")}}, nil)
 	}
 	for _, c := range files {
 		if c.Data, err = readVassal(c.Path); err != nil {
@@ -134,8 +134,8 @@ func (k *checker) place(m string) error {
 	return nil
 }
 
-// passedOver warns about files that a directory monitor passes over and that look as if
-// they were meant as vassals.
+// passedOver warns about files that a directory monitor ignores although they look like
+// vassals.
 func (k *checker) passedOver(m string) {
 	p := places{k.emperor}
 	if _, ok := p.pattern(m); ok {
@@ -148,14 +148,14 @@ func (k *checker) passedOver(m string) {
 			continue
 		}
 		k.found = append(k.found, inspect.Finding{Check: "passed-over", Severity: inspect.Warning, Problem: config.Problem{
-			Origin: config.Origin{File: filepath.Join(m, name)}, What: "a file with this ending is no vassal",
+			Origin: config.Origin{File: filepath.Join(m, name)}, What: "a file with this extension is not a vassal",
 			Hint: "mv " + name + " " + strings.TrimSuffix(name, filepath.Ext(name)) + ".ini, or emperor-extra-extension",
 		}})
 	}
 }
 
-// resemblesVassal reports whether a name ends as configuration files do, or as vassals do
-// but for the case of letters.
+// resemblesVassal reports whether a name has the extension of configuration files, or of
+// vassals in another case.
 func resemblesVassal(name string, extensions []string) bool {
 	lower := strings.ToLower(name)
 	return !strings.HasPrefix(name, ".") && slices.ContainsFunc(append([]string{".conf", ".cfg", ".toml", ".yaml", ".yml"}, extensions...), func(e string) bool {
@@ -163,8 +163,8 @@ func resemblesVassal(name string, extensions []string) bool {
 	})
 }
 
-// hostEmperor is the emperor of this host as far as its namespaces go: the one that
-// runs, or the one of hostFile. Nil: there is none.
+// hostEmperor returns the namespaces of this host's emperor: of the running one, or of
+// hostFile. Nil: none.
 func hostEmperor() *config.Emperor {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
@@ -185,7 +185,7 @@ func hostEmperor() *config.Emperor {
 	return &config.Emperor{Clone: e.Clone}
 }
 
-// hostFile is where the emperor of a packaged service has its options.
+// hostFile has the options of a packaged service's emperor.
 const hostFile = "/etc/emperor.ini"
 
 func (k *checker) vassal(c monitor.Config) {
@@ -201,7 +201,7 @@ func (k *checker) vassal(c monitor.Config) {
 		v, _, _ := in.Examine()
 		k.found = append(k.found, inspect.Legible(v.Settings(false), k.told)...)
 		_, err := in.ExamineForeign(k.emperor.RefuseRoot)
-		k.note(path, nil, err) // only the program that takes the vassal's place knows what else it means
+		k.note(path, nil, err) // only the program that replaces the vassal can parse the rest
 		return
 	}
 	v, warnings, problems := in.Examine()
@@ -220,8 +220,8 @@ func (k *checker) vassal(c monitor.Config) {
 	k.vassals = append(k.vassals, subject)
 }
 
-// attributes checks the hooks in the section [emperor] of a vassal's file. Nobody
-// knows what an emperor allows that is not known.
+// attributes checks the hooks in the section [emperor] of a vassal's file. When the emperor is
+// not known, all are permitted.
 func (k *checker) attributes(path string, source config.Source) {
 	allowed := config.Allowable()
 	if k.emperor != nil {
@@ -232,10 +232,9 @@ func (k *checker) attributes(path string, source config.Source) {
 	k.note(path, warnings, err)
 }
 
-// inputOf is a vassal's file as the vassal will read it under an emperor, which is
-// nil when nothing is known about it. It runs nothing. What the file names is only
-// opened when the file belongs to root or to whoever asks: nobody is led to read
-// what a tenant has chosen.
+// inputOf returns a vassal's file as the vassal reads it under an emperor, which is nil when
+// it is not known. It runs nothing. It opens the files that the vassal's file names only when
+// that file belongs to root or to this process's user: a tenant must not choose files to read.
 func inputOf(e *config.Emperor, c monitor.Config) (in config.Input, err error) {
 	c = c.Located()
 	in = config.Input{
@@ -261,8 +260,8 @@ func ours(path string) bool {
 	return ok && (s.Uid == 0 || int(s.Uid) == os.Geteuid())
 }
 
-// readEmperor returns what was understood of an emperor's own file, or nil. Its
-// mistakes are noted.
+// readEmperor returns the valid part of an emperor's own file, or nil. It records the
+// mistakes.
 func (k *checker) readEmperor(name string) *config.Emperor {
 	k.files++
 	e, warnings, err := config.Own(parser.Parse).ExamineEmperor([]string{"--ini", name})
@@ -277,8 +276,8 @@ func (k *checker) readEmperor(name string) *config.Emperor {
 	return e
 }
 
-// monitors checks the vassals that an emperor would run. A directory that is not
-// there has been noted.
+// monitors checks the vassals that an emperor would run. A missing directory has been reported
+// already.
 func (k *checker) monitors(e *config.Emperor) {
 	if e == nil {
 		return
@@ -290,7 +289,7 @@ func (k *checker) monitors(e *config.Emperor) {
 	}
 }
 
-// note takes the result of parsing a file.
+// note records the result of parsing a file.
 func (k *checker) note(file string, warnings config.Problems, err error) {
 	for _, w := range warnings {
 		k.found = append(k.found, inspect.Finding{Severity: inspect.Warning, Problem: w})
@@ -304,7 +303,7 @@ func (k *checker) note(file string, warnings config.Problems, err error) {
 	}
 }
 
-// print prints the findings by place and returns errMistakes when one is an error.
+// print prints the findings by position and returns errMistakes when one is an error.
 func (k *checker) print(out, summary io.Writer, asJSON bool) error {
 	slices.SortStableFunc(k.found, func(a, b inspect.Finding) int { return config.ByPlace(a.Problem, b.Problem) })
 	mistakes := 0
@@ -327,7 +326,7 @@ func (k *checker) print(out, summary io.Writer, asJSON bool) error {
 	return err
 }
 
-// reloads says which order a reload of each vassal has that runs a command.
+// reloads returns the order of a reload for each vassal with a command.
 func (k *checker) reloads() (text string) {
 	for _, order := range []struct {
 		is   config.ReloadOrder
@@ -340,8 +339,8 @@ func (k *checker) reloads() (text string) {
 	return text
 }
 
-// line is a finding for people and editors: a mistake as `file:line: key: what
-// (hint)`, with the name of the check behind; a warning says that it is one.
+// line formats a finding for people and editors: a mistake as `file:line: key: what (hint)`,
+// followed by the name of the check; a warning is marked.
 func line(f inspect.Finding) string {
 	text := f.Error()
 	if f.Severity == inspect.Warning {
@@ -371,7 +370,7 @@ func findingsJSON(out io.Writer, found []inspect.Finding) error {
 	return printJSON(out, list)
 }
 
-// printJSON prints a list for programs, and for people who look at it.
+// printJSON prints a list for programs, indented for people.
 func printJSON(out io.Writer, list any) error {
 	e := json.NewEncoder(out)
 	e.SetEscapeHTML(false)
@@ -384,7 +383,7 @@ func readVassal(path string) ([]byte, error) {
 	return reads.Get(context.Background(), reads.New(), path, func() ([]byte, error) { return monitor.Read(path) })
 }
 
-// read reads what a user names: a file that could be a vassal's, or a pipe.
+// read reads a file that the user names: a vassal's file, or a pipe.
 func read(name string) ([]byte, error) {
 	if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() {
 		data, err := readVassal(name)
@@ -405,7 +404,7 @@ func read(name string) ([]byte, error) {
 	return data, nil
 }
 
-// cause is an error of a file without the operation and the name.
+// cause returns an error of a file without the operation and the name.
 func cause(err error) error {
 	var p *os.PathError
 	if errors.As(err, &p) {

@@ -16,8 +16,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor/reads"
 )
 
-// commands makes the subcommands, sorted by name. With the name of one as first
-// argument a command line is for it; a directory called so is written ./check.
+// commands makes the subcommands, sorted by name. A command line whose first argument is a
+// command's name runs that command; write a directory of that name as ./check.
 func commands() []*cobra.Command {
 	list := append([]*cobra.Command{
 		checkCommand(), completionCommand(), configCommand(), enterCommand(), attachCommand(), eventsCommand(), killCommand(), listCommand(),
@@ -27,8 +27,8 @@ func commands() []*cobra.Command {
 	return list
 }
 
-// isCommand reports whether a command line is for one of the commands. All others
-// are read as uWSGI reads them, and cobra sees nothing of them.
+// isCommand reports whether a command line runs a command. All others are parsed as uWSGI
+// does, without cobra.
 func isCommand(args []string) bool {
 	if len(args) == 0 {
 		return false
@@ -39,8 +39,8 @@ func isCommand(args []string) bool {
 	return slices.ContainsFunc(commands(), func(c *cobra.Command) bool { return c.Name() == args[0] })
 }
 
-// commandLine puts the command first in a command line that is for one: options that
-// all commands have may come before it. All others are the emperor's own.
+// commandLine moves the command to the front of a command line: common options of commands may
+// stand before it. ok is false for the emperor's own command line.
 func commandLine(args []string) (command []string, ok bool) {
 	for n := 0; n < len(args); {
 		switch first := args[n]; {
@@ -57,8 +57,8 @@ func commandLine(args []string) (command []string, ok bool) {
 	return nil, false
 }
 
-// mistyped is about a word of the command line that would be a directory to watch,
-// is none, and may have been meant as a command.
+// mistyped returns an error about an argument that is no existing directory and may be a
+// misspelt command.
 func mistyped(monitors, args []string) error {
 	var names []string
 	for _, c := range commands() {
@@ -84,15 +84,15 @@ func mistyped(monitors, args []string) error {
 		default:
 			continue
 		}
-		return fmt.Errorf("there is neither a command nor a directory %q (%s)", word, hint)
+		return fmt.Errorf("no command and no directory %q (%s)", word, hint)
 	}
 	return nil
 }
 
-// errMistakes is the end of a command that has printed what is wrong.
+// errMistakes is returned by a command that has printed mistakes.
 var errMistakes = errors.New("there are mistakes")
 
-// runCommand runs one of the commands and returns the exit code.
+// runCommand runs a command and returns the exit code.
 func runCommand(args []string, out, diagnostics io.Writer) int {
 	root := rootCommand()
 	root.SetArgs(args)
@@ -122,8 +122,8 @@ func runCommand(args []string, out, diagnostics io.Writer) int {
 	return exitUsage
 }
 
-// rootCommand is the emperor as completions and the help know it. It is never
-// run: the emperor itself starts without cobra.
+// rootCommand is the emperor for completions and the help. It is never run: the emperor itself
+// starts without cobra.
 func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use: "emperor [OPTION…] DIR…", SilenceErrors: true, SilenceUsage: true,
@@ -158,7 +158,7 @@ func rootCommand() *cobra.Command {
 	return root
 }
 
-// completionCommand prints what makes a shell complete the options of both programs.
+// completionCommand prints a completion script for the options of both programs.
 func completionCommand() *cobra.Command {
 	var program string
 	c := &cobra.Command{
@@ -182,7 +182,7 @@ func completionCommand() *cobra.Command {
 			return c.Root().GenBashCompletionV2(c.OutOrStdout(), true)
 		},
 	}
-	c.Flags().StringVar(&program, "program", "emperor", "whose options: emperor or vassal")
+	c.Flags().StringVar(&program, "program", "emperor", "program to complete: emperor or vassal")
 	_ = c.RegisterFlagCompletionFunc("program", cobra.FixedCompletions([]string{"emperor", "vassal"}, cobra.ShellCompDirectiveNoFileComp))
 	return c
 }

@@ -15,14 +15,14 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 )
 
-// configCommand prints the options that count, with their origin.
+// configCommand prints the effective options, with their origin.
 func configCommand() *cobra.Command {
 	var ini string
 	var all, asJSON bool
 	c := &cobra.Command{
 		DisableFlagsInUseLine: true,
-		Use:                   "config [--ini FILE] NAME|FILE", Short: "print the options that count, and where each comes from",
-		Long: "Prints the options of a vassal, or of an emperor's own file, that count, each with its origin. NAME is a vassal\n" +
+		Use:                   "config [--ini FILE] NAME|FILE", Short: "print the effective configuration, with the origin of each option",
+		Long: "Prints the effective options of a vassal, or of an emperor's own file, each with its origin. NAME is a vassal\n" +
 			"in a directory of the emperor whose file --ini names, with or without its extension.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -51,19 +51,19 @@ func configCommand() *cobra.Command {
 			return settingsText(c.OutOrStdout(), settings)
 		},
 	}
-	c.Flags().StringVar(&ini, "ini", "", "the emperor's own `FILE`, which says where vassals are")
-	c.Flags().BoolVar(&all, "all", false, "also what nobody wrote and has a default")
+	c.Flags().StringVar(&ini, "ini", "", "the emperor's own `FILE`, which sets the places of vassals")
+	c.Flags().BoolVar(&all, "all", false, "print defaults as well")
 	c.Flags().BoolVar(&asJSON, "json", false, "print an array of objects")
 	return c
 }
 
-// locate finds the file of a vassal by its name, or takes it for a file.
+// locate finds the file of a vassal by its name or path.
 func locate(name string, e *config.Emperor) (c monitor.Config, err error) {
 	if _, err := os.Stat(name); err == nil || strings.Contains(name, "/") {
 		return places{e}.config(name), nil
 	}
 	if e == nil {
-		return c, fmt.Errorf("there is no file %q (give --ini FILE to find a vassal by its name)", name)
+		return c, fmt.Errorf("no file %q (give --ini FILE to find a vassal by its name)", name)
 	}
 	for _, m := range e.Monitors {
 		files, _ := places{e}.files(m)
@@ -73,7 +73,7 @@ func locate(name string, e *config.Emperor) (c monitor.Config, err error) {
 			}
 		}
 	}
-	return c, fmt.Errorf("there is no vassal %q in %s", name, strings.Join(e.Monitors, ", "))
+	return c, fmt.Errorf("no vassal %q in %s", name, strings.Join(e.Monitors, ", "))
 }
 
 func effective(e *config.Emperor, vassal monitor.Config, all bool) ([]config.Setting, error) {

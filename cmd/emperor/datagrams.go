@@ -17,22 +17,22 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// datagrams is uWSGI's emperor-command-socket: datagrams, each a packet of uWSGI's
-// with the keys cmd (spawn, respawn, stop, log), vassal and msg. A socket of a path
-// has mode 0600, and the gate of the control socket. There are no answers.
+// datagrams is uWSGI's emperor-command-socket: datagrams, each a packet of uWSGI's with the
+// keys cmd (spawn, respawn, stop, log), vassal and msg. A socket with a path has mode 0600,
+// and the gate of the control socket. There are no answers.
 type datagrams struct {
 	address string
 	log     *slog.Logger
 
-	mu     sync.Mutex // of what follows
+	mu     sync.Mutex // protects the following fields
 	socket net.PacketConn
 	made   control.Identity // of its path
 	closed bool
-	gate   *control.Gate // nil for UDP, where senders cannot be seen
+	gate   *control.Gate // nil for UDP, whose senders cannot be identified
 }
 
-// listenForCommands binds the address: HOST:PORT for UDP, else a path. Without one
-// nobody listens.
+// listenForCommands binds the address: HOST:PORT for UDP, or a path. Without an address it
+// returns nil.
 func listenForCommands(text string, log *slog.Logger) (*datagrams, error) {
 	if text == "" {
 		return nil, nil
@@ -58,7 +58,7 @@ func (c *datagrams) network() string {
 	return "udp"
 }
 
-// bind makes the socket, and lets go of one that was there before.
+// bind makes the socket, and closes the previous one.
 func (c *datagrams) bind() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -101,7 +101,7 @@ func (c *datagrams) current() net.PacketConn {
 	return c.socket
 }
 
-// close ends it, and removes its path.
+// close closes it, and removes its path.
 func (c *datagrams) close() {
 	if c == nil {
 		return
@@ -115,8 +115,8 @@ func (c *datagrams) close() {
 	}
 }
 
-// serve carries out what comes from senders that the gate admits, until it is closed. It
-// does not block. Quiet is that of control.Kept.
+// serve carries out commands of senders that the gate admits, until it is closed. It does not
+// block. quiet as in control.Kept.
 func (c *datagrams) serve(ctx context.Context, quiet string, e *emperor.Emperor, gate *control.Gate) {
 	if c == nil {
 		return
@@ -148,12 +148,12 @@ func (c *datagrams) hear(ctx context.Context, e *emperor.Emperor) {
 			err = c.carryOut(ctx, e, vars)
 		}
 		if err != nil {
-			c.log.Warn("a command that cannot be carried out", "error", err)
+			c.log.Warn("cannot carry out a command", "error", err)
 		}
 	}
 }
 
-// receive reads a datagram. What is not admitted is logged.
+// receive reads a datagram. It logs senders that are not admitted.
 func (c *datagrams) receive(socket net.PacketConn, buffer, from []byte) (n int, admitted bool, err error) {
 	if c.gate == nil {
 		n, _, err = socket.ReadFrom(buffer)
@@ -166,7 +166,7 @@ func (c *datagrams) receive(socket net.PacketConn, buffer, from []byte) (n int, 
 	return n, c.gate.Admit(namespaces.SenderOf(from[:used], flags)) == nil, nil
 }
 
-// tellSenders makes the kernel tell who sends.
+// tellSenders makes the kernel report the sender.
 func tellSenders(socket *net.UnixConn) error {
 	raw, err := socket.SyscallConn()
 	if err != nil {

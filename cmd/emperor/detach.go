@@ -14,16 +14,16 @@ import (
 	"github.com/emperor-go/emperor/pkg/config"
 )
 
-// detachedEnv tells an emperor that it was started to run in the background. Its value
-// is the descriptor on which another emperor, in the foreground, waits for it.
+// detachedEnv is set for an emperor that was started to run in the background. Its value is
+// the descriptor on which another emperor, in the foreground, waits for it.
 const detachedEnv = "EMPEROR_DETACHED"
 
-// foreground is the emperor in the foreground that waits for this one. Nil: none does.
+// foreground is the waiting emperor in the foreground. Nil: none.
 type foreground struct{ pipe *os.File }
 
-// detach starts the emperor once more, in a session of its own, and waits until its log
-// and pid file are there: an init script may rely on them when this process ends. It
-// returns the exit code of this process, and whether it is to end.
+// detach starts the emperor again, in a session of its own, and waits until its log and pid
+// file exist: an init script may rely on them when this process exits. It returns the exit
+// code of this process, and whether the process is to exit.
 func detach(o *config.Emperor) (code int, over bool, err error) {
 	if !o.Process.Daemonize || os.Getenv(detachedEnv) != "" || expected() {
 		return 0, false, nil
@@ -60,8 +60,8 @@ func detach(o *config.Emperor) (code int, over bool, err error) {
 	return exitFailed, true, nil
 }
 
-// expected reports whether a service manager expects the emperor in the foreground, or
-// it is the first process, with which all others end.
+// expected reports whether a service manager expects the emperor in the foreground, or this is
+// process 1, with which all others would end.
 func expected() bool { return os.Getenv("NOTIFY_SOCKET") != "" || os.Getpid() == 1 }
 
 // stays warns about an emperor that cannot go into the background.
@@ -70,12 +70,12 @@ func stays(o *config.Emperor) config.Problems {
 		return nil
 	}
 	return config.Problems{{
-		Origin: o.Origin("daemonize"), Key: "daemonize", What: "the service manager expects the emperor in the foreground, where it stays",
+		Origin: o.Origin("daemonize"), Key: "daemonize", What: "the service manager expects the emperor in the foreground; it stays there",
 		Hint: "logto = FILE",
 	}}
 }
 
-// detachedReady is what the emperor in the background says when it is up.
+// detachedReady is the message of the emperor in the background when it is ready.
 const detachedReady = "ready"
 
 // inForeground returns the emperor that waits for this one.
@@ -89,7 +89,7 @@ func inForeground() *foreground {
 	return &foreground{os.NewFile(uintptr(fd), "foreground")}
 }
 
-// ready lets the other emperor end well.
+// ready lets the other emperor exit with success.
 func (f *foreground) ready() {
 	if f != nil {
 		_, _ = io.WriteString(f.pipe, detachedReady)
@@ -97,7 +97,7 @@ func (f *foreground) ready() {
 	}
 }
 
-// failed makes the other emperor print why this one ends. After ready it does nothing.
+// failed makes the other emperor print the error of this one. After ready it does nothing.
 func (f *foreground) failed(err error) {
 	if f != nil {
 		fmt.Fprintln(f.pipe, "emperor:", err)

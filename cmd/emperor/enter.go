@@ -21,16 +21,16 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// enterCommand runs a program where a vassal is.
+// enterCommand runs a program in a vassal.
 func enterCommand() *cobra.Command {
 	asRoot := false
 	c := operate(&cobra.Command{
-		Use: "enter NAME [CMD ARGS…]", Short: "run a shell or a program where a vassal is, as its user", Args: cobra.MinimumNArgs(1),
+		Use: "enter NAME [CMD ARGS…]", Short: "run a shell or a program in a vassal, as its user", Args: cobra.MinimumNArgs(1),
 		Long: "Runs a shell, or CMD, in the namespaces, the root directory and the cgroup of a vassal, with the rights of its first process:\n" +
-			"user, groups, capabilities. The environment is TERM and LANG of the one who asks, a PATH, and HOME, USER and LOGNAME of that user.\n" +
-			"On a terminal the program gets a new one, which ends with it. Other input and output is piped, byte for byte.\n" +
-			"With --root the program keeps all rights, as root of this machine, and stays outside of the cgroup.\n\n" +
-			"The exit status is that of the program; 126: it cannot be executed; 127: there is no such program; 128+N: signal N ended it.",
+			"user, groups, capabilities. The environment has TERM and LANG of the caller, a PATH, and HOME, USER and LOGNAME of that user.\n" +
+			"On a terminal the program gets a new terminal, which ends with it. Other input and output goes through pipes unchanged.\n" +
+			"With --root the program keeps all rights, as root of this machine, and stays outside the cgroup.\n\n" +
+			"The exit status is the program's; 126: it cannot be executed; 127: no such program; 128+N: signal N ended it.",
 	}, func(ctx context.Context, o *operator, _ *cobra.Command, args []string) error {
 		v, err := o.hold(ctx, args[0])
 		if err != nil {
@@ -46,7 +46,7 @@ func enterCommand() *cobra.Command {
 	return c
 }
 
-// held is a vassal whose first process is held.
+// held is a vassal with a pidfd of its first process.
 type held struct {
 	control.Status
 	pidfd  *os.File
@@ -55,7 +55,8 @@ type held struct {
 
 func (v *held) close() { v.pidfd.Close() }
 
-// hold opens a pidfd of a vassal's first process, or of the program that it stands in for.
+// hold opens a pidfd of a vassal's first process, or of the program below it when the vassal
+// supervises one as process 1.
 func (o *operator) hold(ctx context.Context, name string) (*held, error) {
 	v := &held{}
 	look := func() (emperor.Record, error) {
@@ -82,8 +83,7 @@ func (o *operator) hold(ctx context.Context, name string) (*held, error) {
 	return v, nil
 }
 
-// enter runs a command, or a shell, where the vassal is. It ends this command as that
-// ends.
+// enter runs a command, or a shell, in the vassal. This command exits with its status.
 func (v *held) enter(command []string) error {
 	model, err := namespaces.LimitsOf(v.PID, false)
 	if err != nil {
@@ -122,7 +122,7 @@ func (v *held) enter(command []string) error {
 	return err
 }
 
-// whose says of which machine the user with all rights is root.
+// whose returns the scope of root's rights, for the warning.
 func (v *held) whose() string {
 	theirs, err := os.Stat(fmt.Sprintf("/proc/%d/ns/user", v.PID))
 	ours, fail := os.Stat("/proc/self/ns/user")
@@ -132,14 +132,14 @@ func (v *held) whose() string {
 	return " of this machine"
 }
 
-// send starts the helper for an errand, with three files as its standard input and
-// output. Its death is tied to the calling thread, which is kept.
+// send starts the helper for an errand, with three files as its standard input and output. It
+// dies with the calling thread, which stays locked.
 func (v *held) send(x errand, stdio [3]*os.File) (*exec.Cmd, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	// What this process inherited is not for the vassal.
+	// Inherited descriptors are not for the vassal.
 	if err := namespaces.CloseOnExecFrom(3); err != nil {
 		return nil, err
 	}
@@ -173,11 +173,11 @@ func (v *held) send(x errand, stdio [3]*os.File) (*exec.Cmd, error) {
 	return cmd, err
 }
 
-// sanePath is where programs are looked for.
+// sanePath is the PATH of the program.
 const sanePath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// environ is the environment of a program for the user that it becomes. Nothing else of
-// the operator's is for a tenant.
+// environ returns the environment of a program for its user. A tenant gets no other variable
+// of the operator.
 func (v *held) environ(uid uint32, program string, terminal bool) []string {
 	env := []string{"PATH=" + sanePath}
 	for _, key := range []string{"TERM", "LANG"} {
@@ -197,8 +197,8 @@ func (v *held) environ(uid uint32, program string, terminal bool) []string {
 	return env
 }
 
-// prompt names a vassal before each command of a shell, which expands the text: of a
-// name that is no plain word only what is plain is in it.
+// prompt returns a prompt with the vassal's name for a shell, which expands the text: it
+// contains only plain characters of the name.
 func prompt(name string, uid uint32) string {
 	plain := strings.Map(func(r rune) rune {
 		if r < 0x80 && (r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z' || strings.ContainsRune("._@+-", r)) {
@@ -213,5 +213,5 @@ func prompt(name string, uid uint32) string {
 	return plain + ":$PWD " + sign + " "
 }
 
-// errQuiet is an error of which everything has been said.
+// errQuiet is an error that has been printed already.
 var errQuiet = errors.New("")

@@ -15,8 +15,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// ownEnvironment makes the environment of this process what its options say, and adds
-// to what is passed on what they set.
+// ownEnvironment applies the environment options to this process, and adds their variables to
+// the passed ones.
 func ownEnvironment(o *config.Emperor) error {
 	names, err := environ.Adopt(o.Env)
 	if err != nil {
@@ -26,8 +26,8 @@ func ownEnvironment(o *config.Emperor) error {
 	return nil
 }
 
-// keyrings reports whether vassals get session keyrings of their own. Where there are
-// none, and nobody has asked for them, that is only told.
+// keyrings reports whether vassals get session keyrings of their own. When the kernel has
+// none, that is an error if the options request them, and otherwise a warning.
 func keyrings(o *config.Emperor, log *slog.Logger) (private bool, err error) {
 	if o.InheritKeyring {
 		return false, nil
@@ -44,22 +44,23 @@ func keyrings(o *config.Emperor, log *slog.Logger) (private bool, err error) {
 	return false, nil
 }
 
-// homely are variables of a shell, or of the service manager for one process, that are
-// not missed.
+// homely are variables of a shell, or of the service manager for one process, whose absence
+// needs no warning.
 var homely = []string{
 	"_", "CACHE_DIRECTORY", "CONFIGURATION_DIRECTORY", "CREDENTIALS_DIRECTORY", "HOME", "INVOCATION_ID", "JOURNAL_STREAM", "LOGNAME",
 	"LOGS_DIRECTORY", "MAINPID", "MANAGERPID", "MEMORY_PRESSURE_WATCH", "MEMORY_PRESSURE_WRITE", "OLDPWD", "PWD", "RUNTIME_DIRECTORY",
 	"SHELL", "SHLVL", "STATE_DIRECTORY", "SYSTEMD_EXEC_PID", "USER",
 }
 
-// heldBack knows what of the emperor's environment vassals do not get, and says so.
+// heldBack lists the variables of the emperor's environment that vassals do not get, and
+// reports them.
 type heldBack struct {
 	names []string // sorted
 	log   *slog.Logger
-	told  sync.Map // of each vassal what was said last, a string
+	told  sync.Map // the last report for each vassal, a string
 }
 
-// newHeldBack finds out, and names what is missed perhaps.
+// newHeldBack computes the list, and reports variables that may be missed.
 func newHeldBack(pass config.Passed, log *slog.Logger) *heldBack {
 	h := &heldBack{log: log}
 	for _, v := range emperor.VassalEnviron(os.Environ()) {
@@ -75,8 +76,8 @@ func newHeldBack(pass config.Passed, log *slog.Logger) *heldBack {
 	return h
 }
 
-// missedBy says, once for each set of them, which variables a vassal's file names that
-// its programs will not find.
+// missedBy reports, once for each set, the variables that a vassal's file names and its
+// programs do not get.
 func (h *heldBack) missedBy(vassal string, v *config.Vassal) {
 	type place struct {
 		config.Variable // the first
@@ -101,25 +102,25 @@ func (h *heldBack) missedBy(vassal string, v *config.Vassal) {
 		p.What = "vassals do not get " + strings.Join(at.names, ", ") + " of the emperor's environment"
 		level := slog.LevelWarn
 		if !at.Shell {
-			p.What, level = "$("+strings.Join(at.names, "), $(")+") is read here, but programs of the vassal do not get it", slog.LevelInfo
+			p.What, level = "$("+strings.Join(at.names, "), $(")+") is expanded here, but programs of the vassal do not get it", slog.LevelInfo
 		}
 		h.log.Log(context.Background(), level, p.Error(), "vassal", vassal)
 	}
 }
 
-// finds reports whether programs of a vassal find another value of a variable that it
-// names: one of its file, or that of its user, when it has become that.
+// finds reports whether programs of a vassal get another value of a variable that it names:
+// from its file, or from its user, after the drop of privileges.
 func finds(v *config.Vassal, named config.Variable) bool {
 	login := slices.Contains([]string{"HOME", "LOGNAME", "USER"}, named.Name)
 	return login && (!named.Shell || !named.Root) || slices.ContainsFunc(v.Env, func(c config.EnvChange) bool { return c.Key == named.Name })
 }
 
-// environOf is the environment that vassals of an emperor read their files with, as far
-// as it would be started in that of this process. Nil: nothing is known about it.
+// environOf returns the environment with which vassals of an emperor read their files, if the
+// emperor was started in this process's environment. Nil: not known.
 func environOf(e *config.Emperor) []string {
 	vars := environ.Vars(os.Environ())
 	if e != nil {
-		_ = vars.Change(e.Env) // a directory that is not there is told by the emperor
+		_ = vars.Change(e.Env) // the emperor reports a missing directory
 	}
 	return emperor.VassalEnviron(vars)
 }

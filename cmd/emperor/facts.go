@@ -22,23 +22,23 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// reading is how the emperor reads the configurations of vassals.
+// reading is the emperor's way of reading the configurations of vassals.
 type reading struct {
 	files config.TemplateFiles
-	reads *reads.Pool // bounds looks at files
+	reads *reads.Pool // limits reads of files
 	waits bool        // some of them are on demand
 	held  *heldBack
 	allow []string // options of hooks that the section [emperor] may give
-	attrs []string // attributes in it that are asked for
+	attrs []string // requested attributes of that section
 	// refuseRoot: a vassal must name a user, because it would be root.
 	refuseRoot bool
 	wraps      emperor.Foreign
 	clone      namespaces.Flags // of each vassal
 	log        *slog.Logger
-	last       sync.Map // of each directory the templates that were read last, config.Templates
+	last       sync.Map // the templates of each directory that were read last, config.Templates
 }
 
-// readers have the reading in effect, which SIGHUP replaces, and what stays.
+// readers have the reading in effect, which SIGHUP replaces, and the parts that stay.
 type readers struct {
 	current atomic.Pointer[reading]
 	held    *heldBack
@@ -50,8 +50,8 @@ func (r *readers) compare(was, is monitor.Config) emperor.Change {
 	return r.current.Load().compare(was, is)
 }
 
-// check parses a vassal's configuration as the vassal will, logs what is only
-// worth a warning, and returns what the emperor must know of it.
+// check parses a vassal's configuration as the vassal will, logs warnings, and returns the
+// facts that the emperor needs.
 func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
 	c = r.located(c)
 	in := r.input(c)
@@ -63,7 +63,7 @@ func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
 		r.last.Store(c.Dir, in.Templates)
 		f.Templates = wired(in.Templates)
 	}
-	if r.wraps.Becomes(f.Attributes) { // only the other program knows what the rest means
+	if r.wraps.Becomes(f.Attributes) { // only the other program can parse the rest
 		f.Reads, err = in.ExamineForeign(r.refuseRoot)
 		return f, joined(wrong, err)
 	}
@@ -74,9 +74,9 @@ func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
 		}
 	}
 	err = joined(wrong, err)
-	level := slog.LevelDebug // the vassal will say them
+	level := slog.LevelDebug // the vassal will report them
 	if err != nil {
-		level = slog.LevelWarn // there will be none
+		level = slog.LevelWarn // there is no vassal
 	}
 	for _, w := range warnings {
 		r.log.Log(context.Background(), level, w.Error(), "vassal", c.Name)
@@ -94,15 +94,14 @@ func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
 		for _, a := range f.Addresses {
 			f.Places = append(f.Places, r.placed(a, c.Dir))
 		}
-	} else if wrong == nil { // no vassal without the hooks it asks for
+	} else if wrong == nil { // a vassal does not start without its hooks
 		f.Fallback = in.FallbackOf() != ""
 		f.ReadsMore = f.Fallback
 	}
 	return f, err
 }
 
-// located is monitor.Config.Located, which changes nothing where a file system does not
-// answer.
+// located is monitor.Config.Located; when a file system does not answer it changes nothing.
 func (r *reading) located(c monitor.Config) monitor.Config {
 	found, err := reads.Get(context.Background(), r.reads, c.Path, func() (monitor.Config, error) { return c.Located(), nil })
 	if err != nil {
@@ -111,13 +110,13 @@ func (r *reading) located(c monitor.Config) monitor.Config {
 	return found
 }
 
-// placed is address.Placed, which is nowhere where a file system does not answer.
+// placed is address.Placed; when a file system does not answer it returns the zero value.
 func (r *reading) placed(text, dir string) address.Place {
 	place, _ := reads.Get(context.Background(), r.reads, address.In(dir, text), func() (address.Place, error) { return address.Placed(text, dir), nil })
 	return place
 }
 
-// ofEmperor reads what the section [emperor] of a vassal's file asks for.
+// ofEmperor reads the section [emperor] of a vassal's file.
 func (r *reading) ofEmperor(c monitor.Config) (f emperor.Facts, err error) {
 	source := config.Source{Name: c.Name, Path: c.Path, Data: c.Data}
 	f.Attributes = config.Attributes(source)
@@ -129,7 +128,7 @@ func (r *reading) ofEmperor(c monitor.Config) (f emperor.Facts, err error) {
 	}
 	if h, native := set.Native(); native && !hooks.IsNative {
 		return f, joined(err, config.Problems{{
-			Origin: config.Origin{File: c.Path}, Key: h.Spec().Option(), What: fmt.Sprintf("this emperor calls no function of C, such as %q", h.Symbol()),
+			Origin: config.Origin{File: c.Path}, Key: h.Spec().Option(), What: fmt.Sprintf("this emperor cannot call C functions, such as %q", h.Symbol()),
 			Hint: "dlopen = LIBRARY among its own options",
 		}})
 	}
@@ -137,7 +136,7 @@ func (r *reading) ofEmperor(c monitor.Config) (f emperor.Facts, err error) {
 	return f, err
 }
 
-// joined is all that is wrong, in one list.
+// joined joins errors in one list.
 func joined(list ...error) error {
 	var all config.Problems
 	for _, err := range list {
@@ -154,8 +153,8 @@ func joined(list ...error) error {
 	return all
 }
 
-// input is a vassal's configuration as the emperor reads it, which opens and runs
-// nothing that the file names, with the templates as they were read last.
+// input returns a vassal's configuration as the emperor reads it, with the templates that were
+// read last. It opens and runs nothing that the file names.
 func (r *reading) input(c monitor.Config) config.Input {
 	in := config.Input{
 		Source: config.Source{Name: c.Name, Path: c.Path, Data: c.Data},
@@ -167,9 +166,8 @@ func (r *reading) input(c monitor.Config) config.Input {
 	return in
 }
 
-// compare tells by the option tables what it takes for a changed configuration to
-// take effect. What does not parse was checked by others before: it is never
-// compared.
+// compare returns the class of a change, from the option tables. Both configurations have been
+// checked: an invalid one is never compared.
 func (r *reading) compare(was, is monitor.Config) emperor.Change {
 	was, is = r.located(was), r.located(is)
 	if r.becomes(was) || r.becomes(is) {
@@ -199,8 +197,8 @@ func (r *reading) compare(was, is monitor.Config) emperor.Change {
 	return change
 }
 
-// otherHooks lists the hooks of the emperor that one file asks for and another does
-// not, or otherwise: they take a new process.
+// otherHooks lists the hooks of the emperor that differ between two files: they need a new
+// process.
 func (r *reading) otherHooks(was, is monitor.Config) (options []string) {
 	text := func(c monitor.Config) map[string][]string {
 		set, _, _ := config.AttributeHooks(config.Source{Name: c.Name, Path: c.Path, Data: c.Data}, r.allow)
@@ -227,13 +225,13 @@ func (r *reading) otherHooks(was, is monitor.Config) (options []string) {
 	return options
 }
 
-// becomes reports whether a vassal becomes another program.
+// becomes reports whether a vassal executes another program.
 func (r *reading) becomes(c monitor.Config) bool {
 	return r.wraps.Becomes(config.Attributes(config.Source{Name: c.Name, Path: c.Path, Data: c.Data}))
 }
 
-// compareWrapped is for vassals that become another program: it takes over any
-// change, but that of the program itself.
+// compareWrapped is for vassals that execute another program, which takes over any change
+// except that of the program itself.
 func (r *reading) compareWrapped(was, is monitor.Config) emperor.Change {
 	options := r.otherHooks(was, is)
 	before := config.Attributes(config.Source{Name: was.Name, Path: was.Path, Data: was.Data})
@@ -246,6 +244,6 @@ func (r *reading) compareWrapped(was, is monitor.Config) emperor.Change {
 	if len(options) > 0 {
 		return emperor.Change{Respawn: true, Options: options}
 	}
-	r.log.Debug("the program itself takes over what changed", "vassal", is.Name)
+	r.log.Debug("the program itself takes over the change", "vassal", is.Name)
 	return emperor.Change{}
 }

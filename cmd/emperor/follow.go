@@ -20,9 +20,9 @@ import (
 func eventsCommand() *cobra.Command {
 	var follow bool
 	c := operate(&cobra.Command{
-		Use: "events [--follow] [NAME]", Short: "print what has happened to vassals, and what happens", Args: cobra.MaximumNArgs(1),
-		Long: "Prints what has happened to a vassal, or to all: transitions between states (docs/states.md lists them), hooks that\n" +
-			"ran, reloads and why they failed, fallbacks, what a vassal says of itself. With --json, one object a line.",
+		Use: "events [--follow] [NAME]", Short: "print past events of vassals, and follow new ones", Args: cobra.MaximumNArgs(1),
+		Long: "Prints past events of a vassal, or of all: transitions between states (docs/states.md lists them), hooks that\n" +
+			"ran, reloads with the reason of a failure, fallbacks, status messages. With --json, one object a line.",
 	}, func(ctx context.Context, o *operator, c *cobra.Command, args []string) error {
 		query := url.Values{"follow": {strconv.FormatBool(follow)}}
 		if len(args) == 1 {
@@ -32,12 +32,12 @@ func eventsCommand() *cobra.Command {
 			return o.line(c, line, eventText)
 		})
 	})
-	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what happens")
+	c.Flags().BoolVarP(&follow, "follow", "f", false, "follow new events")
 	return c
 }
 
-// follow calls each with every line of a stream until that ends, ctx does, or standard
-// output is a pipe or socket without a reader: the next line may be far away.
+// follow calls each with every line of a stream until that ends, ctx does, or standard output
+// is a pipe or socket without a reader: the next line may come much later.
 func (o *operator) follow(ctx context.Context, path string, each func(json.RawMessage) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -53,11 +53,11 @@ func (o *operator) follow(ctx context.Context, path string, each func(json.RawMe
 	return err
 }
 
-// errNoReader ends a command as SIGPIPE does that writes to a pipe without a reader.
+// errNoReader ends a command like SIGPIPE after a write to a pipe without a reader.
 var errNoReader = failure{errQuiet, 128 + int(unix.SIGPIPE)}
 
-// readerGone blocks until the reader of a pipe or socket has closed its end, which a
-// file of another kind never reports. The result is false when poll(2) fails.
+// readerGone blocks until the reader of a pipe or socket has closed its end, which a file of
+// another kind never reports. It returns false when poll(2) fails.
 func readerGone(f *os.File) bool {
 	for {
 		polled := []unix.PollFd{{Fd: int32(f.Fd())}} // POLLERR and POLLHUP are always reported
@@ -104,13 +104,13 @@ func eventText(line json.RawMessage) (string, error) {
 	return text, nil
 }
 
-// logsCommand prints what a vassal printed.
+// logsCommand prints the output of a vassal.
 func logsCommand() *cobra.Command {
 	var follow bool
 	var lines int
 	c := operate(&cobra.Command{
-		Use: "logs [-f] [-n N] NAME", Short: "print what a vassal printed, and prints", Args: cobra.ExactArgs(1),
-		Long: "Prints the last lines of a vassal, wherever its log goes. At most 256 lines and 32 kB of each are kept.",
+		Use: "logs [-f] [-n N] NAME", Short: "print the last output of a vassal, and follow it", Args: cobra.ExactArgs(1),
+		Long: "Prints the last lines of a vassal, in any destination of its log. At most 256 lines and 32 kB of each vassal are kept.",
 	}, func(ctx context.Context, o *operator, c *cobra.Command, args []string) error {
 		query := url.Values{"follow": {strconv.FormatBool(follow)}, "lines": {strconv.Itoa(lines)}}
 		return o.follow(ctx, of(args[0], "/logs?"+query.Encode()), func(line json.RawMessage) error {
@@ -125,7 +125,7 @@ func logsCommand() *cobra.Command {
 			})
 		})
 	})
-	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what it prints")
+	c.Flags().BoolVarP(&follow, "follow", "f", false, "follow new output")
 	c.Flags().IntVarP(&lines, "lines", "n", 100, "print the last `N` lines")
 	return c
 }

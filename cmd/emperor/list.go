@@ -16,12 +16,12 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor/control"
 )
 
-// listCommand shows every vassal in a line.
+// listCommand prints every vassal in a line.
 func listCommand() *cobra.Command {
 	return operate(&cobra.Command{
-		Use: "list [--json]", Short: "show every vassal in a line", Args: cobra.NoArgs,
-		Long: "Shows every vassal in a line: its state and since when, the pid and the user of its first process, how often it was started\n" +
-			"again, its generation, memory and processor time, its address, and what went wrong last.",
+		Use: "list [--json]", Short: "print a line for each vassal", Args: cobra.NoArgs,
+		Long: "Prints a line for each vassal: its state and since when, the pid and the user of its first process, the number of restarts,\n" +
+			"its generation, memory and processor time, its address, and its last error.",
 	}, func(ctx context.Context, o *operator, c *cobra.Command, _ []string) error {
 		var list control.List
 		if err := o.get(ctx, "/vassals", &list); err != nil {
@@ -34,7 +34,7 @@ func listCommand() *cobra.Command {
 	})
 }
 
-// vassalTable is a heading and a line for each vassal.
+// vassalTable returns a heading and a line for each vassal.
 func vassalTable(vassals []control.Vassal, now time.Time) [][]string {
 	rows := [][]string{{"NAME", "STATE", "SINCE", "PID", "USER", "RESTARTS", "GEN", "MEMORY", "CPU", "ADDRESS", "ERROR OR STATUS"}}
 	names := userNames{}
@@ -63,10 +63,10 @@ func vassalTable(vassals []control.Vassal, now time.Time) [][]string {
 	return rows
 }
 
-// userNames are names of users that were looked up.
+// userNames caches names of users.
 type userNames map[uint32]string
 
-// of is the name of a user, or the number of one that has none; empty for nil.
+// of returns the name of a user, or the number of a user without a name; empty for nil.
 func (names userNames) of(uid *uint32) string {
 	if uid == nil {
 		return ""
@@ -82,7 +82,7 @@ func (names userNames) of(uid *uint32) string {
 	return name
 }
 
-// waits is what a vassal waits for, and what went wrong before.
+// waits returns the current wait of a vassal, and the error before it.
 func waits(v control.Vassal) string {
 	if v.Error == "" {
 		return "waits for " + v.WaitsFor
@@ -90,7 +90,7 @@ func waits(v control.Vassal) string {
 	return fmt.Sprintf("waits for %s; before: %s", v.WaitsFor, firstOf(v.Error))
 }
 
-// firstOf is the first of several mistakes, one a line, and how many follow.
+// firstOf returns the first of several mistakes, one a line, and the number of others.
 func firstOf(mistakes string) string {
 	first, rest, more := strings.Cut(mistakes, "\n")
 	if !more {
@@ -99,8 +99,8 @@ func firstOf(mistakes string) string {
 	return fmt.Sprintf("%s (and %d more)", first, 1+strings.Count(rest, "\n"))
 }
 
-// printTable prints columns as wide as they must be. An empty cell is a dash,
-// unless it is the last.
+// printTable prints columns with the width of their content. An empty cell is a dash, unless
+// it is the last.
 func printTable(out io.Writer, rows [][]string) error {
 	var widths []int
 	for _, row := range rows {
@@ -126,7 +126,8 @@ func printTable(out io.Writer, rows [][]string) error {
 	return err
 }
 
-// clean keeps what a vassal is called, or says, from driving the terminal.
+// clean removes control characters from a vassal's name or text, so that these cannot control
+// the terminal.
 func clean(s string) string {
 	bad := func(r rune) bool { return !strconv.IsPrint(r) }
 	if !strings.ContainsFunc(s, bad) {
@@ -143,7 +144,7 @@ func number(n int) string {
 	return strconv.Itoa(n)
 }
 
-// age is the time since, in its two largest units.
+// age returns the time since, in its two largest units.
 func age(since, now time.Time) string {
 	if since.IsZero() {
 		return ""
@@ -161,7 +162,7 @@ func age(since, now time.Time) string {
 	return fmt.Sprintf("%ds", d/time.Second)
 }
 
-// size is a number of bytes for people.
+// size formats a number of bytes for people.
 func size(n uint64) string {
 	if n == 0 {
 		return ""

@@ -15,8 +15,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/config"
 )
 
-// logFile is the emperor's log in a file. It follows the name: a file that was renamed
-// or removed is opened again before the next line. One goroutine writes.
+// logFile is the emperor's log in a file. It follows the name: when the file was renamed or
+// removed, it is opened again before the next line. One goroutine writes.
 type logFile struct {
 	options config.OwnLog
 	f       *os.File
@@ -25,8 +25,8 @@ type logFile struct {
 	again   atomic.Bool          // open it again before the next line
 }
 
-// openLog opens the log file as the emperor's log, and puts it in the place of
-// standard output and error. A file that it makes belongs to uid and gid.
+// openLog opens the log file as the emperor's log, and replaces standard output and error by
+// it. A new file belongs to uid and gid.
 func openLog(o config.OwnLog, uid, gid int) (*logFile, error) {
 	l := &logFile{options: o, touched: map[string]time.Time{}}
 	_, missing := os.Stat(o.Path)
@@ -35,7 +35,7 @@ func openLog(o config.OwnLog, uid, gid int) (*logFile, error) {
 	}
 	if os.IsNotExist(missing) && (uid != os.Geteuid() || gid != os.Getegid()) {
 		if err := l.f.Chown(uid, gid); err != nil {
-			return nil, fmt.Errorf("cannot give the log away: %w", err)
+			return nil, fmt.Errorf("cannot change the owner of the log: %w", err)
 		}
 	}
 	if o.Truncate {
@@ -59,11 +59,11 @@ func openLog(o config.OwnLog, uid, gid int) (*logFile, error) {
 	return l, nil
 }
 
-// open opens the path. What the Go runtime prints in its last moment goes there too.
+// open opens the path. The last output of the Go runtime goes there too.
 func (l *logFile) open() error {
 	access := os.O_WRONLY
 	if info, err := os.Stat(l.options.Path); err == nil && info.Mode()&os.ModeNamedPipe != 0 {
-		access = os.O_RDWR // as uWSGI opens it: without a wait for a reader (fifo(7))
+		access = os.O_RDWR // as uWSGI opens it: without waiting for a reader (fifo(7))
 	}
 	f, err := os.OpenFile(l.options.Path, access|os.O_APPEND|os.O_CREATE|unix.O_NOCTTY, 0o640)
 	if err != nil {
@@ -79,13 +79,12 @@ func (l *logFile) open() error {
 		f.Close()
 		return fmt.Errorf("cannot open the log: %w", err)
 	}
-	l.f.Close() // of nil: nothing
+	l.f.Close() // of nil: no effect
 	l.f, l.size = f, info.Size()
 	return nil
 }
 
-// Write implements io.Writer. When the file cannot be opened again, the one that is
-// open is written to.
+// Write implements io.Writer. When the file cannot be opened again, it writes to the open one.
 func (l *logFile) Write(p []byte) (int, error) {
 	switch {
 	case l.touchedAny(l.options.Rotate), l.options.MaxSize > 0 && l.size > l.options.MaxSize:
@@ -105,17 +104,17 @@ func (l *logFile) rotate() {
 		to = l.options.Path + "." + strconv.FormatInt(time.Now().Unix(), 10)
 	}
 	if err := os.Rename(l.options.Path, to); err != nil {
-		l.size = 0 // the next try comes when as much has been written again
+		l.size = 0 // the next attempt comes after the same amount
 		fmt.Fprintln(l.f, "emperor: cannot rename the log:", err)
 		return
 	}
 	_ = l.open()
 }
 
-// moved reports whether the path means another file by now, or none.
+// moved reports whether the path names another file by now, or none.
 func (l *logFile) moved() bool { return termlog.Moved(l.f, l.options.Path) }
 
-// touchedAny reports whether one of the files was touched since it was last asked.
+// touchedAny reports whether one of the files was touched since the last call.
 func (l *logFile) touchedAny(files []string) (any bool) {
 	for _, path := range files {
 		if now := changed(path); !now.Equal(l.touched[path]) {
@@ -125,7 +124,7 @@ func (l *logFile) touchedAny(files []string) (any bool) {
 	return any
 }
 
-// changed is the time of a file's last change; zero: there is none.
+// changed returns the time of a file's last change; zero: no file.
 func changed(path string) time.Time {
 	info, err := os.Stat(path)
 	if err != nil {

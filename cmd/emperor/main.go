@@ -1,5 +1,4 @@
-// Command emperor supervises a vassal for each configuration file in the
-// directories it is given.
+// Command emperor supervises a vassal for each configuration file in its directories.
 package main
 
 import (
@@ -29,11 +28,11 @@ const (
 // The first thread belongs to main alone.
 func init() { runtime.LockOSThread() }
 
-// main keeps the first thread of the process from everything else: the kernel offers it
-// the signals of the process before all others (signal(7)), and while it hangs in a file
-// system no thread gets them.
+// main keeps the first thread of the process free of other work: the kernel delivers the
+// signals of the process to it first (signal(7)), and while it hangs in a file system no
+// thread gets them.
 func main() {
-	if namespaces.IsVisitor() { // it goes elsewhere, and gives up its rights, on this thread
+	if namespaces.IsVisitor() { // it enters namespaces, and drops its rights, on this thread
 		begin()
 		return
 	}
@@ -90,7 +89,7 @@ func begin() {
 	os.Exit(govern(options, warnings))
 }
 
-// govern is the emperor, in the foreground or behind it, and returns its exit code.
+// govern runs the emperor, in the foreground or in the background, and returns its exit code.
 func govern(options *config.Emperor, warnings config.Problems) int {
 	fail := func(err error) int {
 		fmt.Fprintln(os.Stderr, "emperor:", err)
@@ -123,13 +122,12 @@ func govern(options *config.Emperor, warnings config.Problems) int {
 	return 0
 }
 
-// sameWish is the time in which further signals to stop say what the first said:
-// one goes to the process and to its group (timeout does so), or a terminal's
-// Ctrl-C is handed on by a shell script as well.
+// sameWish is the time in which further stop signals count as the first: timeout(1) signals
+// both the process and its group, and a shell script may pass on a terminal's Ctrl-C as well.
 const sameWish = 200 * time.Millisecond
 
-// untilSignal returns a context that ends with the first signal to stop, and a
-// channel that delivers each further one, but those within sameWish.
+// untilSignal returns a context that ends with the first stop signal, and a channel that
+// delivers each further one, except those within sameWish.
 func untilSignal() (context.Context, <-chan struct{}) {
 	ctx, cancel := context.WithCancel(context.Background())
 	hurry := make(chan struct{})
@@ -143,7 +141,7 @@ func untilSignal() (context.Context, <-chan struct{}) {
 	return ctx, hurry
 }
 
-// impatient hands on all signals but those that come with the first.
+// impatient passes on all signals except those that come with the first.
 func impatient(signals <-chan os.Signal, hurry chan<- struct{}) {
 	began := time.Now()
 	for range signals {

@@ -13,8 +13,8 @@ import (
 
 func TestMain(m *testing.M) { testscript.Main(m, map[string]func(){"emperor": main}) }
 
-// TestStories runs what an operator types. Each file of testdata is one story;
-// none needs root.
+// TestStories runs commands of an operator. Each file of testdata is one story; none needs
+// root.
 func TestStories(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata", RequireUniqueNames: true, Condition: func(what string) (bool, error) {
 		if what != "root" {
@@ -24,8 +24,8 @@ func TestStories(t *testing.T) {
 	}})
 }
 
-// TestSignalsOfTheSameWish: timeout(1) sends its signal to the process and to its
-// group, and this is not asking twice.
+// TestSignalsOfTheSameWish: timeout(1) sends its signal to the process and to its group, which
+// counts as one signal.
 func TestSignalsOfTheSameWish(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		signals, hurry := make(chan os.Signal), make(chan struct{}, 2)

@@ -11,8 +11,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
-// becomeTwin turns this process, which has done nothing yet, into the twin of its
-// program that can call functions of C, when the options ask for any.
+// becomeTwin executes the native twin of this program, which can call C functions, before any
+// other work, when the options need C functions.
 func becomeTwin(o *config.Emperor) error {
 	what := "a shared library"
 	h, asked := o.Hooks.Native()
@@ -30,13 +30,13 @@ func becomeTwin(o *config.Emperor) error {
 	}
 	twin := hooks.TwinOf(self)
 	if _, err := os.Stat(twin); err != nil {
-		return fmt.Errorf("%s asks for functions of C: install %s beside this program: %w", what, filepath.Base(twin), err)
+		return fmt.Errorf("%s needs C functions: install %s beside this program: %w", what, filepath.Base(twin), err)
 	}
 	return fmt.Errorf("cannot become %q: %w", twin, syscall.Exec(twin, os.Args, os.Environ()))
 }
 
-// vassalProgram finds the program that vassals run, and the libraries of C that it
-// is to load for the operator's hooks: if there are such hooks it is the twin.
+// vassalProgram finds the program for vassals, and the C libraries that it loads for the
+// operator's hooks: with such hooks it is the native twin.
 func vassalProgram(o *config.Emperor) (program string, _ hooks.Libraries, err error) {
 	if program, err = programAt(o.VassalProgram); err != nil {
 		return "", hooks.Libraries{}, err
@@ -47,7 +47,7 @@ func vassalProgram(o *config.Emperor) (program string, _ hooks.Libraries, err er
 	}
 	twin := hooks.TwinOf(program)
 	if _, err := exec.LookPath(twin); err != nil {
-		return "", hooks.Libraries{}, fmt.Errorf("%s calls a function of C: %w (install it beside vassal)", h.Spec().Option(), err)
+		return "", hooks.Libraries{}, fmt.Errorf("%s calls a C function: %w (install it beside vassal)", h.Spec().Option(), err)
 	}
 	return twin, o.Around.Libraries, nil
 }

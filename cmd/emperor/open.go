@@ -12,7 +12,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/config"
 )
 
-// trust is what decides about the vassals of these monitors.
+// trust lists the directories and files that decide which vassals these monitors find.
 func (p places) trust(monitors ...string) inspect.Trust {
 	t := inspect.Trust{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}
 	if p.Emperor != nil && p.UID.Set {
@@ -26,7 +26,7 @@ func (p places) trust(monitors ...string) inspect.Trust {
 		}
 	}
 	for _, m := range monitors {
-		files, _ := p.files(m) // the monitor says why not
+		files, _ := p.files(m) // the monitor reports the error
 		_, pattern := p.pattern(m)
 		if !pattern {
 			t.Dirs = append(t.Dirs, m)
@@ -41,11 +41,11 @@ func (p places) trust(monitors ...string) inspect.Trust {
 	return t
 }
 
-// maxOpen is how many files are named in one line.
+// maxOpen is the number of files that are named in one line.
 const maxOpen = 5
 
-// warnOpen says where others than root and the emperor's user decide about vassals.
-// It looks at files, which may block.
+// warnOpen warns about users other than root and the emperor's who decide about vassals. It
+// reads directories, which may block.
 func warnOpen(o *config.Emperor, log *slog.Logger) {
 	var files []string
 	trust := places{o}.trust(o.Monitors...)
@@ -66,5 +66,5 @@ func warnOpen(o *config.Emperor, log *slog.Logger) {
 	if n := len(files) - maxOpen; n > 0 {
 		files, more = files[:maxOpen], fmt.Sprintf(" and %d more", n)
 	}
-	log.Warn("others can write to files that run with the emperor's rights: " + strings.Join(files, ", ") + more + " (chown root, chmod go-w)")
+	log.Warn("other users can write to files that run with the emperor's rights: " + strings.Join(files, ", ") + more + " (chown root, chmod go-w)")
 }

@@ -19,13 +19,13 @@ import (
 // Exit codes of the commands that ask a running emperor.
 const (
 	exitNobody  = 3 // no emperor answers
-	exitUnknown = 4 // there is no such vassal
+	exitUnknown = 4 // no such vassal
 )
 
 // exits explains them in the help.
-const exits = "\n\nExit status: 0; 1: it came to nothing; 2: it was asked wrongly; 3: no emperor answers; 4: there is no such vassal."
+const exits = "\n\nExit status: 0: success; 1: the operation failed; 2: usage error; 3: cannot connect to an emperor; 4: no such vassal."
 
-// failure is an error with the exit code that it ends a command with.
+// failure is an error with the exit code of the command.
 type failure struct {
 	error
 	code int
@@ -37,16 +37,16 @@ func (f failure) Unwrap() error { return f.error }
 type operator struct {
 	dir    string
 	asJSON bool
-	asked  *control.Client // nil: nothing was asked yet
+	asked  *control.Client // nil: no request yet
 }
 
-// operate makes a command of one that asks an emperor. run gets a context that
-// ends with the first signal to stop.
+// operate makes a command that asks an emperor. run gets a context that ends with the first
+// stop signal.
 func operate(c *cobra.Command, run func(ctx context.Context, o *operator, c *cobra.Command, args []string) error) *cobra.Command {
 	o := &operator{}
 	c.DisableFlagsInUseLine = true
 	c.Long += exits
-	c.Flags().StringVar(&o.dir, "runtime-dir", askedRuntimeDir(), "the emperor's runtime `DIR`, if it is not the usual one")
+	c.Flags().StringVar(&o.dir, "runtime-dir", askedRuntimeDir(), "the emperor's runtime `DIR`, if it is not the default")
 	c.Flags().BoolVar(&o.asJSON, "json", false, "print JSON")
 	c.RunE = func(c *cobra.Command, args []string) error {
 		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -59,7 +59,7 @@ func operate(c *cobra.Command, run func(ctx context.Context, o *operator, c *cob
 	return c
 }
 
-// coded gives an error the exit code that it means.
+// coded adds the exit code to an error.
 func coded(err error) error {
 	var f *control.Failure
 	var known failure
@@ -79,7 +79,7 @@ func coded(err error) error {
 	return failure{err, exitFailed}
 }
 
-// client is one for all questions of a command, over one connection.
+// client returns the client for all requests of a command, over one connection.
 func (o *operator) client() *control.Client {
 	if o.asked == nil {
 		o.asked = control.NewClient(o.dir)
@@ -95,10 +95,10 @@ func (o *operator) post(ctx context.Context, path string, into any) error {
 	return o.client().Call(ctx, http.MethodPost, path, into)
 }
 
-// of is the path of something about a vassal.
+// of returns a path of a vassal.
 func of(name, what string) string { return "/vassals/" + url.PathEscape(name) + what }
 
-// complete completes the names of vassals that there are now.
+// complete completes the names of current vassals.
 func (o *operator) complete(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()

@@ -14,11 +14,11 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// orphanPause is the time between two looks for dead orphans.
+// orphanPause is the interval of searching for dead orphans.
 const orphanPause = 5 * time.Second
 
-// reapOrphans reaps the processes that this one adopts, by its options or as the first
-// process, until ctx ends. A pidfd holds each of its own children, which are left alone.
+// reapOrphans reaps the processes that this one adopts, by its options or as process 1, until
+// ctx ends. It leaves its own children alone, each of which has a pidfd.
 func reapOrphans(ctx context.Context, o *config.Emperor) {
 	if !o.Subreaper && os.Getpid() != 1 {
 		return
@@ -44,7 +44,7 @@ func reapOrphans(ctx context.Context, o *config.Emperor) {
 	}
 }
 
-// heldProcesses lists those that a pidfd of this process refers to.
+// heldProcesses lists the processes of this process's pidfds.
 func heldProcesses() map[int]bool {
 	held := map[int]bool{}
 	fds, err := os.ReadDir("/proc/self/fdinfo")

@@ -16,16 +16,16 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// ownProcess gives this process what its options say before anything is watched: the
-// mode mask, limits, locks and name, then the hooks that run as root, then the
-// directory, in uWSGI's order. The function it returns gives the locks back.
+// ownProcess applies the options of this process before anything is watched: the mode mask,
+// limits, locks and name, then the hooks that run as root, then the directory, in uWSGI's
+// order. undo releases the locks.
 func ownProcess(ctx context.Context, o *config.Emperor, log *slog.Logger) (undo func(), err error) {
 	p := o.Process
 	if p.UmaskSet {
 		unix.Umask(p.Umask)
 	}
 	if p.MaxFD > 0 {
-		// By package syscall: its limit is the one that children inherit.
+		// By package syscall: children inherit its limit.
 		limit := &syscall.Rlimit{Cur: p.MaxFD, Max: p.MaxFD}
 		if err := syscall.Setrlimit(syscall.RLIMIT_NOFILE, limit); err != nil {
 			return nil, o.Blame("max-fd", fmt.Errorf("cannot set the limit of descriptors to %d: %w", p.MaxFD, err))
@@ -62,9 +62,8 @@ func ownProcess(ctx context.Context, o *config.Emperor, log *slog.Logger) (undo 
 	return undo, nil
 }
 
-// settle makes the pid file, gives up the rights that the emperor's user has not, and
-// runs the hooks of that moment. The function it returns runs those of the end, and
-// removes the pid file.
+// settle makes the pid file, drops the rights that the emperor's user does not have, and runs
+// the hooks of that moment. undo runs the hooks of the end, and removes the pid file.
 func settle(ctx context.Context, o *config.Emperor, log *slog.Logger) (undo func(), err error) {
 	unmake, err := prepare(o)
 	if err == nil {
@@ -88,8 +87,7 @@ func settle(ctx context.Context, o *config.Emperor, log *slog.Logger) (undo func
 	}, nil
 }
 
-// handOver gives the user that the emperor becomes the cgroup that the service manager
-// has given the emperor.
+// handOver changes the owner of a delegated cgroup to the user that the emperor becomes.
 func handOver(o *config.Emperor) error {
 	uid, gid, err := becoming(o)
 	if err == nil && uid != os.Geteuid() {
@@ -105,7 +103,7 @@ func ownHooks(ctx context.Context, o *config.Emperor, log *slog.Logger, phase ho
 	return run.Run(ctx, phase, o.Process.Hooks[phase])
 }
 
-// lockAll locks the files of flock and flock-wait, in their order.
+// lockAll locks the files of flock and flock-wait, in order.
 func lockAll(o *config.Emperor) (locks []*os.File, err error) {
 	for _, lock := range o.Process.Locks {
 		name, how := "flock", unix.LOCK_EX|unix.LOCK_NB

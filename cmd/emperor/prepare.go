@@ -12,12 +12,12 @@ import (
 	"github.com/emperor-go/emperor/pkg/config"
 )
 
-// prepare makes of this process what its options say, while it still has its rights.
-// The function it returns removes what it made, and is called in the end.
+// prepare applies the options of this process while it still has its rights. undo removes the
+// files that it made, and is called at the end.
 func prepare(o *config.Emperor) (undo func(), err error) {
 	undo = func() {}
 	if o.Procname != "" {
-		// Of the process, whichever of its threads this is (proc_pid_comm(5)).
+		// The name of the process, not of the calling thread (proc_pid_comm(5)).
 		if err := os.WriteFile("/proc/self/comm", []byte(o.Procname), 0o644); err != nil {
 			return undo, fmt.Errorf("cannot name the process: %w", err)
 		}
@@ -48,8 +48,8 @@ func prepare(o *config.Emperor) (undo func(), err error) {
 	}, nil
 }
 
-// replace puts a file in place in one step, so that no reader finds half of it, and
-// returns its identity. It belongs to uid and gid.
+// replace puts a file in place atomically, so that no reader finds half of it, and returns its
+// identity. It belongs to uid and gid.
 func replace(path, text string, uid, gid int) (os.FileInfo, error) {
 	temporary, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {

@@ -12,13 +12,13 @@ import (
 // tenantPrograms run as the user of a vassal.
 var tenantPrograms = []string{"vassal", "vassal-native", "vassal-server", "vassal-pty", "vassal-parse"}
 
-// aboutReaders warns when tenants can read the programs of vassals, or when an emperor
-// cannot that must. A user who can read the file of a program can look into an own
-// process that has just executed it (ptrace(2)).
+// aboutReaders warns when tenants can read the programs of vassals, or when an emperor that
+// needs to cannot. A user who can read the file of a program can access a process of that user
+// that has just executed it (ptrace(2)).
 func aboutReaders(log *slog.Logger, program string) {
 	if os.Geteuid() != 0 {
 		if unix.Access(program, unix.R_OK) != nil {
-			log.Warn("the kernel hides vassals from this emperor, whose user cannot read their program: hooks in their namespaces, probes and enter fail (give it a copy of its own by emperor-vassal)",
+			log.Warn("the kernel hides vassals from this emperor, whose user cannot read their program: hooks in their namespaces, probes and enter fail (set emperor-vassal to a copy of its own)",
 				"program", program)
 		}
 		return
@@ -31,6 +31,6 @@ func aboutReaders(log *slog.Logger, program string) {
 		}
 	}
 	if len(open) > 0 {
-		log.Warn("programs that vassals can read do not keep their user out while they start (chmod 711, as make install does)", "programs", strings.Join(open, " "))
+		log.Warn("programs that vassals can read are not protected from their user while they start (chmod 711, as make install does)", "programs", strings.Join(open, " "))
 	}
 }

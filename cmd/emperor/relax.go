@@ -10,7 +10,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor"
 )
 
-// care starts what looks after the emperor beside its work, until ctx ends.
+// care starts the background tasks of the emperor, until ctx ends.
 func care(ctx context.Context, e *emperor.Emperor, o *config.Emperor, log *slog.Logger) {
 	go relax(ctx, e)
 	go measureRoom(o, log).watch(ctx, e)
@@ -18,15 +18,14 @@ func care(ctx context.Context, e *emperor.Emperor, o *config.Emperor, log *slog.
 }
 
 const (
-	// calm is how long nothing must happen before memory is given back, and bustle
-	// how many transitions are worth it.
+	// calm is how long the emperor must be idle before memory is returned, and bustle the
+	// number of transitions that makes it worthwhile.
 	calm   = 3 * time.Second
 	bustle = 100
 )
 
-// relax gives back to the kernel what many launches or ends have used and nobody
-// needs any more, stacks above all, until ctx ends. It does nothing while nothing
-// happens.
+// relax returns unused memory to the kernel after many launches or ends, stacks above all,
+// until ctx ends. It does nothing while the emperor is idle.
 func relax(ctx context.Context, e *emperor.Emperor) {
 	_, transitions, err := e.Transitions(ctx)
 	if err != nil {

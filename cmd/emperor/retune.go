@@ -18,10 +18,9 @@ import (
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
-// tuner takes over what the emperor's own options say by now, while the emperor runs.
-// One goroutine uses it.
+// tuner takes over changes of the emperor's own options at run time. One goroutine uses it.
 type tuner struct {
-	options *config.Emperor // those that were read last, and could be used
+	options *config.Emperor // the last valid ones
 	from    string          // the directory in which the emperor was started
 	environ []string        // and the environment
 	readers readers
@@ -30,21 +29,21 @@ type tuner struct {
 	log     *slog.Logger
 }
 
-// rereading bounds commands and downloads that the emperor's file asks for.
+// rereading limits commands and downloads of the emperor's file.
 const rereading = 10 * time.Second
 
-// reload reads the emperor's options again, takes over those that can change while it
-// runs, names the others, and reloads all vassals. With a mistake in them everything
-// stays as it is, and the vassals reload all the same.
+// reload reads the emperor's options again, takes over those that can change at run time,
+// names the others, and reloads all vassals. With a mistake in them everything stays
+// unchanged, and the vassals reload all the same.
 func (t *tuner) reload(ctx context.Context, e *emperor.Emperor) {
-	defer func() { _ = e.Inform(ctx, emperor.ReloadAll) }() // an error: it is ending
+	defer func() { _ = e.Inform(ctx, emperor.ReloadAll) }() // an error means that the emperor is ending
 	limited, cancel := context.WithTimeout(ctx, rereading)
 	defer cancel()
 	access := config.Own(parser.Parse)
 	access.Dir, access.Environ, access.Until = t.from, t.environ, limited
 	next, warnings, err := access.ParseEmperor(os.Args[1:])
 	if err != nil {
-		t.log.Error("the emperor's options have a mistake and stay as they were", "error", err)
+		t.log.Error("a mistake in the emperor's options; they stay unchanged", "error", err)
 		return
 	}
 	var taken, kept []string
@@ -68,23 +67,23 @@ func (t *tuner) reload(ctx context.Context, e *emperor.Emperor) {
 	t.log.Info("changed options of the emperor are in effect", "options", strings.Join(taken, ", "))
 }
 
-// native reports whether an option brings hooks that this program cannot run.
+// native reports whether an option adds hooks that this program cannot run.
 func native(o *config.Emperor, option string) bool {
 	h, asked := o.Hooks.Native()
 	return asked && !hooks.IsNative && h.Spec().Option() == option
 }
 
-// take puts the options into effect that can be while the emperor runs.
+// take puts the options into effect that can change at run time.
 func (t *tuner) take(ctx context.Context, e *emperor.Emperor, next *config.Emperor) bool {
 	next.Clone, next.OnDemand, next.Env, next.Pass = t.options.Clone, t.options.OnDemand, t.options.Env, t.options.Pass
 	err := reserveThreads(next)
 	if err != nil {
-		t.log.Error("the emperor's options cannot be used and stay as they were", "error", err)
+		t.log.Error("cannot use the emperor's options; they stay unchanged", "error", err)
 		return false
 	}
 	options, err := supervision(next, &t.readers, t.system.Reads, t.log)
 	if err != nil {
-		t.log.Error("the emperor's options cannot be used and stay as they were", "error", err)
+		t.log.Error("cannot use the emperor's options; they stay unchanged", "error", err)
 		return false
 	}
 	system := *t.system
@@ -96,18 +95,18 @@ func (t *tuner) take(ctx context.Context, e *emperor.Emperor, next *config.Emper
 	}
 	options.Launcher, options.Attendant = &system, &system
 	if e.Retune(ctx, options) != nil {
-		return false // it is ending
+		return false // the emperor is ending
 	}
 	t.level.Set(next.LogLevel)
 	t.options, t.system = next, &system
 	return true
 }
 
-// settling is how long a file that is touched must be left alone for it to count.
+// settling is how long a touched file must be left alone to count.
 const settling = 20 * time.Millisecond
 
-// touched returns a channel that delivers each file of touch-reload that is touched,
-// until ctx ends. Nil: there are none.
+// touched returns a channel that delivers each touched file of touch-reload, until ctx ends.
+// Nil: none.
 func (t *tuner) touched(ctx context.Context) <-chan string {
 	files := t.options.Process.Touch
 	if len(files) == 0 {
@@ -118,11 +117,11 @@ func (t *tuner) touched(ctx context.Context) <-chan string {
 	for _, path := range files {
 		seen[path] = changed(path)
 		if dir := filepath.Dir(path); err == nil && !slices.Contains(watcher.WatchList(), dir) {
-			err = watcher.Add(dir) // of the directory: an editor puts another file in the place
+			err = watcher.Add(dir) // the directory, because editors replace files
 		}
 	}
 	if err != nil {
-		t.log.Error("files of touch-reload cannot be watched", "error", err)
+		t.log.Error("cannot watch files of touch-reload", "error", err)
 		return nil
 	}
 	touches := make(chan string)

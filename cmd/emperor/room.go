@@ -15,28 +15,28 @@ import (
 )
 
 const (
-	// clientFDs is how many descriptors clients of the control socket may take, and
-	// launchFDs each launch, for a while.
+	// clientFDs is how many descriptors clients of the control socket may use, and launchFDs
+	// each launch, for a while.
 	clientFDs, launchFDs = 128, 24
-	// vassalTasks is how many threads the first process of a vassal and its least worker
-	// have.
+	// vassalTasks is the number of threads of a vassal's first process and its smallest
+	// worker.
 	vassalTasks = 11
 )
 
-// room is what the emperor's limits leave for vassals.
+// room is the number of vassals that the emperor's limits permit.
 type room struct {
 	limits []limit
-	told   int // vassals
+	told   int // number of vassals
 	log    *slog.Logger
 }
 
 // limit is one of them.
 type limit struct {
 	name, remedy string
-	left, each   int // in all, and what one vassal takes
+	left, each   int // in all, and for one vassal
 }
 
-// measureRoom looks at the limits while there are no vassals.
+// measureRoom reads the limits while there are no vassals.
 func measureRoom(o *config.Emperor, log *slog.Logger) *room {
 	r := &room{log: log}
 	var nofile unix.Rlimit
@@ -53,20 +53,20 @@ func measureRoom(o *config.Emperor, log *slog.Logger) *room {
 	return r
 }
 
-// descriptorsOf is how many the emperor has for each vassal: the pidfd, the pipe, the
-// orders, its output, its notifications and its cgroup.
+// descriptorsOf returns how many descriptors the emperor has for each vassal: the pidfd, the
+// pipe, the orders, its output, its notifications and its cgroup.
 func descriptorsOf(o *config.Emperor) int {
 	n := 6
 	if !wrapping(o.Wrapping).None() {
 		n++ // the config socket
 	}
 	if holds(o.OnDemand) {
-		n += 2 // its own socket, and what waits for it
+		n += 2 // its own socket, and the epoll set that waits for it
 	}
 	return n
 }
 
-// watch warns when there are more vassals than there is room for, until ctx ends.
+// watch warns when there are too many vassals, until ctx ends.
 func (r *room) watch(ctx context.Context, e *emperor.Emperor) {
 	records, transitions, err := e.Transitions(ctx)
 	if err != nil {
@@ -83,8 +83,8 @@ func (r *room) watch(ctx context.Context, e *emperor.Emperor) {
 	}
 }
 
-// check warns of each limit that is too low for so many vassals. It repeats itself
-// when there are twice as many.
+// check warns about each limit that is too low for the number of vassals. It repeats itself
+// when the number has doubled.
 func (r *room) check(vassals int) {
 	if vassals < 2*r.told {
 		return
@@ -92,7 +92,7 @@ func (r *room) check(vassals int) {
 	for _, l := range r.limits {
 		if n := max(0, l.left) / l.each; vassals > n {
 			r.told = vassals
-			r.log.Warn(fmt.Sprintf("there is no room for %d vassals: %s has some for about %d, each takes %d (%s)", vassals, l.name, n, l.each, l.remedy))
+			r.log.Warn(fmt.Sprintf("no room for %d vassals: %s permits about %d, each needs %d (%s)", vassals, l.name, n, l.each, l.remedy))
 		}
 	}
 }

@@ -19,9 +19,9 @@ func TestRoomForVassals(t *testing.T) {
 	}{
 		{1, ""},
 		{100, ""},
-		{101, "no room for 101 vassals: RLIMIT_NOFILE has some for about 100, each takes 6 (ulimit -n)"},
-		{150, ""}, // said already
-		{300, "no room for 300 vassals: pids.max has some for about 272, each takes 11 (TasksMax=)"},
+		{101, "no room for 101 vassals: RLIMIT_NOFILE permits about 100, each needs 6 (ulimit -n)"},
+		{150, ""}, // reported already
+		{300, "no room for 300 vassals: pids.max permits about 272, each needs 11 (TasksMax=)"},
 	} {
 		log.Reset()
 		if r.check(step.vassals); step.want == "" && log.Len() > 0 || !strings.Contains(log.String(), step.want) {
@@ -30,7 +30,7 @@ func TestRoomForVassals(t *testing.T) {
 	}
 	r = &room{log: r.log, limits: []limit{{"RLIMIT_NOFILE", "", -5, 6}}}
 	log.Reset()
-	if r.check(1); !strings.Contains(log.String(), "for about 0") {
+	if r.check(1); !strings.Contains(log.String(), "permits about 0") {
 		t.Errorf("less than nothing: %q", log.String())
 	}
 }

@@ -25,22 +25,22 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// outside is what the emperor has to do with around it.
+// outside has the parts of the process around the emperor.
 type outside struct {
-	hurry  <-chan struct{} // each further signal to stop
+	hurry  <-chan struct{} // each further stop signal
 	stderr *termlog.Queue
 	level  *slog.LevelVar // the lowest that is logged
 	from   string         // the working directory at the start
 	// environ is the environment at the start, with which the options are read.
 	environ []string
-	ready   func() // called when the log and the pid file are there
+	ready   func() // called when the log and the pid file exist
 }
 
 // run wires everything, top to bottom, and supervises until ctx ends.
 func run(ctx context.Context, around outside, o *config.Emperor, warnings config.Problems) error {
 	log := slog.New(handler(around.stderr, o, around.level))
 	warn(log, warnings)
-	// Descriptors that this process inherited are not for vassals and hooks.
+	// Inherited descriptors are not for vassals and hooks.
 	if err := errors.Join(ownEnvironment(o), namespaces.CloseOnExecFrom(3)); err != nil {
 		return err
 	}
@@ -137,7 +137,7 @@ func launcher(o *config.Emperor, program string, libraries hooks.Libraries, seen
 	return s
 }
 
-// supervision translates the options of the loop, and those of reading vassals' files.
+// supervision translates the options of the loop, and of reading vassals' files.
 func supervision(o *config.Emperor, r *readers, files *reads.Pool, log *slog.Logger) (emperor.Options, error) {
 	vassals := &reading{files: o.Templates, reads: files, waits: holds(o.OnDemand), held: r.held, allow: o.Allowed, clone: o.Clone, log: log}
 	vassals.attrs = append(slices.Clone(o.Wrapping.Collect), o.Wrapping.ProgramAttr, o.Wrapping.ChdirAttr)
@@ -167,8 +167,8 @@ func supervision(o *config.Emperor, r *readers, files *reads.Pool, log *slog.Log
 	return options, err
 }
 
-// refusesRoot reports whether vassals must name a user: the emperor is root, and no
-// vassal may be by mistake.
+// refusesRoot reports whether vassals must name a user: the emperor is root, and no vassal may
+// be root by mistake.
 func refusesRoot(o *config.Emperor) bool { return o.RefuseRoot && os.Geteuid() == 0 }
 
 // holds reports whether the emperor may hold sockets for its vassals.
@@ -201,7 +201,7 @@ func wrapping(w config.Wrapping) emperor.Foreign {
 	}
 }
 
-// rescan makes monitors look at once that know how to.
+// rescan makes monitors rescan now, if they support it.
 func rescan(monitors []monitor.Monitor) {
 	for _, m := range monitors {
 		if r, ok := m.(interface{ Rescan() }); ok {
@@ -214,13 +214,13 @@ func handler(w io.Writer, o *config.Emperor, level slog.Leveler) slog.Handler {
 	if o.JSONLog {
 		return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})
 	}
-	// The journal has the time and reads the level.
+	// The journal records time and level itself.
 	toJournal, _ := journal.StderrIsJournalStream()
 	return termlog.New(w, termlog.Options{Level: level, Time: !toJournal, Marks: toJournal, Prefix: "vassal"})
 }
 
-// programAt finds the program that vassals run: the one named, or the one
-// beside this program, or the one in PATH.
+// programAt finds the program for vassals: the given one, or the one beside this program, or
+// the one in PATH.
 func programAt(named string) (string, error) {
 	if named == "" {
 		if self, err := os.Executable(); err == nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor/control"
 )
 
-// ownRuntimeDir is the runtime directory of an emperor whose options name none: the
-// service manager's (RuntimeDirectory=, systemd.exec(5)), or the usual one.
+// ownRuntimeDir returns the runtime directory of an emperor without that option: the service
+// manager's (RuntimeDirectory=, systemd.exec(5)), or the default.
 func ownRuntimeDir() string {
 	first, _, _ := strings.Cut(os.Getenv("RUNTIME_DIRECTORY"), ":")
 	if first != "" {
@@ -23,9 +23,8 @@ func ownRuntimeDir() string {
 	return config.RuntimeDir
 }
 
-// askedRuntimeDir is the runtime directory of the emperor that commands ask, unless
-// they are told another: the environment's, or the first usual one that has a control
-// socket.
+// askedRuntimeDir returns the runtime directory for commands without that option: the
+// environment's, or the first default that has a control socket.
 func askedRuntimeDir() string {
 	if dir := os.Getenv("EMPEROR_RUNTIME_DIR"); dir != "" {
 		return dir
@@ -41,7 +40,7 @@ func askedRuntimeDir() string {
 	return usual[max(i, 0)]
 }
 
-// userRuntimeDir is the usual runtime directory of an emperor that is not root (XDG
+// userRuntimeDir returns the default runtime directory of an emperor that is not root (XDG
 // Base Directory Specification). Empty: its user has none.
 func userRuntimeDir() string {
 	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {

@@ -22,8 +22,8 @@ const (
 	clearRest   = "\x1b[J"
 )
 
-// live shows looks on the terminal until it is interrupted, the emperor does not
-// answer, or somebody presses q. However it ends, the terminal is as it was.
+// live shows snapshots on the terminal until it is interrupted, the emperor does not answer,
+// or the operator presses q. It always restores the terminal.
 func (t *top) live(ctx context.Context) error {
 	s := &terminal{out: t.out}
 	s.take()
@@ -79,15 +79,15 @@ func (t *top) press(letter byte) {
 	}
 }
 
-// terminal is the one that top has taken.
+// terminal is the terminal of top.
 type terminal struct {
 	out    io.Writer
-	before *unix.Termios // of the input; nil: it is none, or not ours to change
+	before *unix.Termios // of the input; nil: it is no terminal, or must not be changed
 	taken  bool
 }
 
-// take turns to the other screen, and has keys come one by one and unseen. Those
-// for signals keep their meaning.
+// take switches to the other screen, and reads keys unbuffered and without echo. Keys for
+// signals keep their meaning.
 func (s *terminal) take() {
 	in := int(os.Stdin.Fd())
 	if was, err := unix.IoctlGetTermios(in, unix.TCGETS); err == nil {
@@ -102,7 +102,7 @@ func (s *terminal) take() {
 	fmt.Fprint(s.out, enterScreen)
 }
 
-// leave gives the terminal back.
+// leave restores the terminal.
 func (s *terminal) leave() {
 	if !s.taken {
 		return
@@ -114,8 +114,7 @@ func (s *terminal) leave() {
 	}
 }
 
-// suspend stops this process as Ctrl-Z does, with the terminal given back until it
-// goes on.
+// suspend stops this process as Ctrl-Z does, with the terminal restored until it continues.
 func (s *terminal) suspend(ctx context.Context, signals <-chan os.Signal) {
 	s.leave()
 	_ = unix.Kill(os.Getpid(), unix.SIGSTOP)
@@ -132,8 +131,8 @@ func (s *terminal) suspend(ctx context.Context, signals <-chan os.Signal) {
 	}
 }
 
-// keys are those that are pressed. Nobody waits for the goroutine that reads them:
-// it ends with the process.
+// keys delivers pressed keys. The goroutine that reads them is not waited for: it ends with
+// the process.
 func (s *terminal) keys() <-chan byte {
 	if s.before == nil {
 		return nil
@@ -151,7 +150,7 @@ func (s *terminal) keys() <-chan byte {
 	return keys
 }
 
-// show draws over what is there.
+// show draws over the previous lines.
 func (s *terminal) show(lines []string) {
 	width, height, _ := screen()
 	fmt.Fprint(s.out, redraw+strings.Join(fit(lines, width, height-1), clearLine)+clearRest)
@@ -168,7 +167,7 @@ func fit(lines []string, width, height int) []string {
 	return lines
 }
 
-// screen is the size of the terminal.
+// screen returns the size of the terminal.
 func screen() (width, height int, terminal bool) {
 	size, err := unix.IoctlGetWinsize(int(os.Stdout.Fd()), unix.TIOCGWINSZ)
 	if err != nil || size.Col == 0 {

@@ -16,37 +16,36 @@ import (
 )
 
 const (
-	// serviceLook is the time between two looks at the emperor for the service
-	// manager, and startLook while it or somebody else waits for something.
+	// serviceLook is the interval of polling the emperor for the service manager, and
+	// startLook the interval while a start, a reload or the manager waits.
 	serviceLook = time.Second
 	startLook   = 20 * time.Millisecond
 )
 
-// service tells the service manager how the emperor is (sd_notify(3)).
+// service reports the emperor's state to the service manager (sd_notify(3)).
 type service struct {
 	emperor interface {
 		Progress(context.Context) (emperor.Progress, error)
 	}
 	notify   func(state string) // to the manager
-	watchdog time.Duration      // longest silence that the manager bears; zero: any
+	watchdog time.Duration      // longest silence that the manager permits; zero: no limit
 
 	ready, rolling bool
-	rolls          int // of all vassals, that were begun
-	told           int // how many vassals
+	rolls          int // reloads of all vassals, so far
+	told           int // reported number of vassals
 	beat           time.Time
 }
 
-// ownEnviron is the environment without what is for the emperor alone: what its
-// hooks start shall not speak for it.
+// ownEnviron returns the environment without variables for the emperor alone: programs of its
+// hooks must not send notifications for it.
 func ownEnviron() []string {
 	return slices.DeleteFunc(os.Environ(), func(v string) bool {
 		return strings.HasPrefix(v, "NOTIFY_SOCKET=") || strings.HasPrefix(v, "WATCHDOG_")
 	})
 }
 
-// telling tells the service manager, if there is one, until the function is called
-// that it returns. That one returns when the manager knows that the emperor stops,
-// or does not listen.
+// telling reports to the service manager, if there is one, until stop is called. stop returns
+// when the manager has the stop notification, or does not listen.
 func telling(ctx context.Context, e *emperor.Emperor, log *slog.Logger) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	told := make(chan struct{})
@@ -65,14 +64,14 @@ func telling(ctx context.Context, e *emperor.Emperor, log *slog.Logger) (stop fu
 	}
 }
 
-// report tells the service manager until ctx ends, and then that the emperor stops.
+// report reports to the service manager until ctx ends, and then sends the stop notification.
 func report(ctx context.Context, e *emperor.Emperor, log *slog.Logger) {
 	if sent, _ := daemon.SdNotify(false, "STATUS=starting"); !sent {
 		return
 	}
 	watchdog, err := daemon.SdWatchdogEnabled(false)
 	if err != nil {
-		log.Warn("cannot tell what the service manager wants", "error", err)
+		log.Warn("cannot parse the service manager's request", "error", err)
 	}
 	s := service{emperor: e, watchdog: watchdog, told: -1, notify: func(state string) { _, _ = daemon.SdNotify(false, state) }}
 	s.run(ctx)
@@ -98,8 +97,8 @@ func (s *service) run(ctx context.Context) {
 	}
 }
 
-// look tells what has changed, and reports whether nothing is expected to change
-// soon. A loop that does not answer does not keep the watchdog quiet.
+// look reports changes, and returns whether no change is expected soon. A loop that does not
+// answer leaves the watchdog without a heartbeat.
 func (s *service) look(ctx context.Context) (calm bool) {
 	p, err := s.emperor.Progress(ctx)
 	if err != nil {
@@ -109,7 +108,7 @@ func (s *service) look(ctx context.Context) (calm bool) {
 	case !s.ready && p.Begun:
 		s.ready, s.told, s.rolls = true, p.Vassals, p.Rolls
 		s.notify("READY=1\n" + governing(p.Vassals))
-	case s.ready && p.Rolls != s.rolls && !s.rolling: // it may be over already
+	case s.ready && p.Rolls != s.rolls && !s.rolling: // it may be complete already
 		s.rolling, s.rolls = true, p.Rolls
 		s.notify("RELOADING=1\n" + monotonic() + "\nSTATUS=reloading")
 		fallthrough
@@ -136,7 +135,7 @@ func governing(vassals int) string {
 	return fmt.Sprintf("STATUS=governing %d vassals", vassals)
 }
 
-// monotonic is the time that has to stand beside RELOADING.
+// monotonic returns the time that RELOADING requires.
 func monotonic() string {
 	var t unix.Timespec
 	_ = unix.ClockGettime(unix.CLOCK_MONOTONIC, &t)

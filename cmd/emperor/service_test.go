@@ -35,7 +35,7 @@ func TestServiceManagerIsTold(t *testing.T) {
 				{Begun: true, Vassals: 1, Rolling: true, Rolls: 1},
 				{Begun: true, Vassals: 3, Rolling: true, Rolls: 1},
 				{Begun: true, Vassals: 2, Rolls: 1},
-				{Begun: true, Vassals: 2, Rolls: 2}, // over before it was seen
+				{Begun: true, Vassals: 2, Rolls: 2}, // complete before it was seen
 			},
 			told: -1, watchdog: 30 * time.Second,
 			notify: func(state string) {
@@ -58,7 +58,7 @@ func TestServiceManagerIsTold(t *testing.T) {
 	})
 }
 
-// silent does not answer, as a loop that hangs.
+// silent does not answer, like a loop that hangs.
 type silent struct{}
 
 func (silent) Progress(ctx context.Context) (emperor.Progress, error) {

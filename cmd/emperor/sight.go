@@ -20,12 +20,12 @@ import (
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
-// sight is what lets others see and ask the emperor. All of it can be missing: an
-// emperor that cannot be seen works.
+// sight has the sockets by which others see and ask the emperor. All of them are optional: an
+// emperor without them works.
 type sight struct {
 	claim     *control.Claim    // nil: no control socket
-	stats     *control.Listener // nil: nobody asks for uWSGI's statistics
-	numbers   *control.Listener // nil: nobody asks for metrics
+	stats     *control.Listener // nil: no statistics of uWSGI
+	numbers   *control.Listener // nil: no metrics
 	metrics   *metrics.Metrics
 	meter     *control.Meter
 	output    *output.Hub
@@ -34,7 +34,7 @@ type sight struct {
 	log       *slog.Logger
 }
 
-// look claims the runtime directory for what the emperor becomes.
+// look claims the runtime directory for the user that the emperor becomes.
 func look(o *config.Emperor, log *slog.Logger) (*sight, error) {
 	s := &sight{meter: &control.Meter{}, output: &output.Hub{Files: reads.New()}, chronicle: &control.Chronicle{}, log: log}
 	s.chronicle.Gone = s.output.Forget
@@ -50,14 +50,14 @@ func look(o *config.Emperor, log *slog.Logger) (*sight, error) {
 	var held control.HeldError
 	switch {
 	case errors.As(err, &held):
-		log.Warn("there is no control socket, another emperor has it", "error", err)
+		log.Warn("no control socket: another emperor has it", "error", err)
 	case err != nil:
-		log.Warn("there is no control socket", "error", err)
+		log.Warn("no control socket", "error", err)
 	}
 	return s, nil
 }
 
-// listen listens where statistics are asked for.
+// listen opens the sockets for statistics.
 func (s *sight) listen(o *config.Emperor) (err error) {
 	if o.Stats != "" {
 		if s.stats, err = control.Listen(o.Stats); err != nil {
@@ -72,7 +72,7 @@ func (s *sight) listen(o *config.Emperor) (err error) {
 	return nil
 }
 
-// becoming is the user and group that the emperor will be.
+// becoming returns the user and group that the emperor will have.
 func becoming(o *config.Emperor) (uid, gid int, err error) {
 	uid, gid = os.Geteuid(), os.Getegid()
 	if o.UID.Set {
@@ -92,7 +92,7 @@ func becoming(o *config.Emperor) (uid, gid int, err error) {
 	return uid, gid, nil
 }
 
-// notify is the directory of the sockets on which vassals say how they are.
+// notify returns the directory of the vassals' notification sockets.
 func (s *sight) notify() string {
 	if s.claim == nil {
 		return ""
@@ -116,7 +116,7 @@ func (s *sight) serve(ctx context.Context, e *emperor.Emperor, o *config.Emperor
 	}
 	try := func(what string, serve func() error) {
 		if err := serve(); err != nil {
-			s.log.Error("cannot be asked any more", "for", what, "error", err)
+			s.log.Error("control socket stopped", "for", what, "error", err)
 		}
 	}
 	if s.claim != nil {
@@ -133,17 +133,17 @@ func (s *sight) serve(ctx context.Context, e *emperor.Emperor, o *config.Emperor
 	}
 }
 
-// hook is told of each hook that has run.
+// hook is called after each hook.
 func (s *sight) hook(r hooks.Result) {
 	if s.metrics != nil {
 		s.metrics.Hook(r)
 	}
 }
 
-// startHook is told of each hook that has run before serve was called.
+// startHook is called after each hook before serve was called.
 func (s *sight) startHook(r hooks.Result) { s.started = append(s.started, r) }
 
-// close gives the runtime directory back.
+// close releases the runtime directory.
 func (s *sight) close() {
 	for _, l := range []*control.Listener{s.stats, s.numbers} {
 		if l != nil {
@@ -156,14 +156,14 @@ func (s *sight) close() {
 }
 
 const (
-	// logPending is how much of the log may wait for a slow reader.
+	// logPending is how many bytes of the log may wait for a slow reader.
 	logPending = 4 << 20
-	// logEnd is how long the end of the emperor waits for one.
+	// logEnd is how long the end of the emperor waits for the reader.
 	logEnd = termlog.LastWords
 )
 
-// ownLog returns the emperor's log, whose reader never holds up the emperor: standard
-// error, or the file of its options.
+// ownLog returns the emperor's log, whose reader never blocks the emperor: standard error, or
+// the file of its options.
 func ownLog(o *config.Emperor) (*termlog.Queue, error) {
 	var w io.Writer = os.Stderr
 	if o.Process.Log.Path != "" {

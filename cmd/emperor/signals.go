@@ -14,17 +14,16 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor"
 )
 
-// exactURG is set by the linker where the Go runtime was told not to use SIGURG
-// for its own purposes (asyncpreemptoff, see the Makefile). Otherwise a signal of
-// the runtime's cannot be told from one of the operator's, and none is heard.
+// exactURG is set by the linker when the Go runtime does not use SIGURG for its own purposes
+// (asyncpreemptoff, see the Makefile). Otherwise a signal of the runtime cannot be
+// distinguished from the operator's, and SIGURG is ignored.
 var exactURG string
 
-// wishes carries out what the operator says by signals, as uWSGI's Emperor does,
-// until ctx ends: HUP, or a touch of a file of touch-reload, reads the emperor's options
-// again and reloads all vassals, USR1 prints their states to the log, URG
-// forgets failures, WINCH looks at the monitors at once. USR2 means what URG does.
-// Each is logged, for many a one changes nothing that shows; but a terminal whose
-// window changes its size sends WINCH by the dozen.
+// wishes carries out signals of the operator, as uWSGI's Emperor does, until ctx ends. HUP, or
+// a touch of a file of touch-reload, reads the emperor's options again and reloads all
+// vassals. USR1 prints their states to the log, URG forgets failures, WINCH makes the monitors
+// rescan. USR2 does the same as URG. Each signal is logged, because many have no visible
+// effect; but a terminal whose window is resized sends dozens of WINCH.
 func wishes(ctx context.Context, e *emperor.Emperor, tune *tuner, rescan func(), log *slog.Logger) {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH)
@@ -56,7 +55,7 @@ func wishes(ctx context.Context, e *emperor.Emperor, tune *tuner, rescan func(),
 			if term.IsTerminal(int(os.Stdin.Fd())) {
 				level = slog.LevelDebug
 			}
-			log.Log(ctx, level, "SIGWINCH: looking at what is watched")
+			log.Log(ctx, level, "SIGWINCH: rescanning the monitored directories")
 			rescan()
 		case syscall.SIGUSR1:
 			records, err := e.Records(ctx)

@@ -17,21 +17,20 @@ import (
 	"github.com/emperor-go/emperor/internal/termlog"
 )
 
-// streams stand between the standard input and output of a command and those of a
-// program in a vassal. The program gets none of the operator's: it could read from a
-// terminal that it has open, and type on the controlling terminal of its session (TIOCSTI
-// of ioctl_tty(2)).
+// streams connect the standard input and output of a command with those of a program in a
+// vassal. The program gets none of the operator's: it could read from an open terminal, and
+// insert input into the controlling terminal of its session (TIOCSTI of ioctl_tty(2)).
 type streams struct {
 	theirs   [3]*os.File // of the program
-	terminal *os.File    // our side of its new terminal; nil: standard input is none
+	terminal *os.File    // our side of its new terminal; nil: standard input is no terminal
 	outputs  []*relay
-	input    *os.File // our end of what it reads
+	input    *os.File // our end of its input
 	signals  chan os.Signal
 }
 
-// newStreams makes a terminal for the program, owned by the user that it becomes, if
-// standard input is one. The others of the three become that terminal where they are
-// terminals here, and pipes where they are not.
+// newStreams makes a terminal for the program, owned by the user that it becomes, if standard
+// input is one. The others of the three use that terminal if they are terminals here, and
+// pipes otherwise.
 func newStreams(uid int) (s *streams, err error) {
 	s = &streams{signals: make(chan os.Signal, 16)}
 	signal.Notify(s.signals, append([]os.Signal{unix.SIGWINCH}, passed...)...)
@@ -54,7 +53,7 @@ func newStreams(uid int) (s *streams, err error) {
 	} else if s.theirs[0], s.input, err = os.Pipe(); err != nil {
 		return s, err
 	}
-	shows := os.Stdin // the echo at least is for a terminal
+	shows := os.Stdin // at least the echo goes to a terminal
 	for i := 1; i < 3; i++ {
 		if tty != nil && term.IsTerminal(i) {
 			s.theirs[i], shows = tty, ours[i]
@@ -72,7 +71,7 @@ func newStreams(uid int) (s *streams, err error) {
 	return s, nil
 }
 
-// close closes all that is open.
+// close closes all open files.
 func (s *streams) close() {
 	signal.Stop(s.signals)
 	s.closeTheirs()
@@ -90,13 +89,13 @@ func (s *streams) close() {
 func (s *streams) closeTheirs() {
 	for _, f := range s.theirs {
 		if f != nil {
-			f.Close() // a second time is an error, and harmless
+			f.Close() // a second close is a harmless error
 		}
 	}
 }
 
-// attend passes on input, output, signals and the size of the window until the helper has
-// ended, and returns its exit code.
+// attend passes on input, output, signals and the window size until the helper has ended, and
+// returns its exit code.
 func (s *streams) attend(helper *exec.Cmd) (code int, err error) {
 	defer s.close()
 	s.closeTheirs()
@@ -139,8 +138,8 @@ func (s *streams) attend(helper *exec.Cmd) (code int, err error) {
 // hangUp is how long a program may outlive its terminal.
 const hangUp = 2 * time.Second
 
-// handle passes a signal on. On a terminal SIGTERM is a hangup, because shells ignore
-// it; the program has some time then.
+// handle passes a signal on. On a terminal SIGTERM becomes a hangup, because shells ignore it;
+// the program has some time then.
 func (s *streams) handle(sig os.Signal, helper *exec.Cmd) (gone bool) {
 	switch {
 	case sig == unix.SIGWINCH && s.terminal != nil:
@@ -177,18 +176,18 @@ func (s *streams) finish(ended error) (int, error) {
 type relay struct {
 	to, from *os.File
 	done     chan struct{}
-	err      error // of writing; it may be looked at when done is closed
+	err      error // of writing; valid when done is closed
 	stop     sync.Once
 }
 
 func newRelay(to, from *os.File) *relay { return &relay{to: to, from: from, done: make(chan struct{})} }
 
-// end ends it when all is passed on that is there now: a process that the program has
-// left behind may hold the other end open.
+// end ends it when all current output is passed on: a process that the program has left behind
+// may keep the other end open.
 func (r *relay) end() { r.stop.Do(func() { _ = r.from.SetReadDeadline(time.Unix(1, 0)) }) }
 
-// leftover bounds the output that is passed on after the end of a program: no pipe holds
-// more, and a process in the background may print for ever.
+// leftover limits the output that is passed on after the end of a program: no pipe holds more,
+// and a background process may print for ever.
 const leftover = 1 << 20
 
 func (r *relay) run() {
@@ -221,8 +220,8 @@ func (r *relay) run() {
 	}
 }
 
-// pass writes. A reader that has gone away ends the relay, and the program hears of it as
-// it writes (SIGPIPE).
+// pass writes. When the reader is gone, the relay ends, and the program gets SIGPIPE on its
+// next write.
 func (r *relay) pass(text []byte) error {
 	_, err := r.to.Write(text)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// bounded bounds reads of templates.
+// bounded limits reads of templates.
 func bounded(files *reads.Pool) config.Bound {
 	return func(path string, read func() ([]byte, error)) ([]byte, error) {
 		data, err := reads.Get(context.Background(), files, path, read)
@@ -21,8 +21,8 @@ func bounded(files *reads.Pool) config.Bound {
 	}
 }
 
-// templates reads the templates around the configurations of vassals in a directory. It is
-// nil when there are none.
+// templates reads the templates around the configurations of vassals in a directory. It is nil
+// when there are none.
 func templates(f config.TemplateFiles, files *reads.Pool) func(dir string) (*wire.Templates, error) {
 	if f.None() {
 		return nil
@@ -36,7 +36,7 @@ func templates(f config.TemplateFiles, files *reads.Pool) func(dir string) (*wir
 	}
 }
 
-// wired translates templates into those of the wire protocol.
+// wired converts templates to the types of the wire protocol.
 func wired(t config.Templates) *wire.Templates {
 	list := func(sources []config.Source) (all []wire.Template) {
 		for _, s := range sources {
@@ -54,8 +54,8 @@ func wired(t config.Templates) *wire.Templates {
 	return w
 }
 
-// templateArgs name the templates to a program that takes the place of a vassal,
-// as uWSGI's Emperor does.
+// templateArgs returns the arguments that name the templates to a program that replaces a
+// vassal, as uWSGI's Emperor does.
 func templateArgs(f config.TemplateFiles) (before, after []string) {
 	option := func(args []string, name string, values []string) []string {
 		for _, v := range values {

@@ -8,8 +8,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// tools are what launches share: each works in a goroutine of its own as long as
-// there is an emperor.
+// tools are shared by launches: each runs a goroutine of its own as long as the emperor runs.
 type tools struct {
 	spawner *namespaces.Spawner
 	sweeper *namespaces.Sweeper
@@ -17,7 +16,7 @@ type tools struct {
 	keyring bool // each vassal gets a session keyring of its own
 }
 
-// newTools starts them, and the threads that all of them take. The caller closes them.
+// newTools starts them, and the threads that all of them need. The caller closes them.
 func newTools(o *config.Emperor, log *slog.Logger) (*tools, error) {
 	if err := reserveThreads(o); err != nil {
 		return nil, err

@@ -19,11 +19,11 @@ import (
 )
 
 // topLong explains the command.
-const topLong = `Shows the vassals that use most of the processors first, until it is interrupted. On a terminal keys choose the order:
-c (cpu), m (memory), r (restarts), s (since: what changed last), n (name); q ends it. Without a terminal it shows them
-once, after one interval; --count says how often, 0 without end. With --json, one array a line.`
+const topLong = `Shows the vassals with the highest processor usage first, until it is interrupted. On a terminal keys select the order:
+c (cpu), m (memory), r (restarts), s (since: the latest change first), n (name); q ends it. Without a terminal it prints one
+snapshot, after one interval; --count sets the number of snapshots, 0 means no end. With --json, one array a line.`
 
-// topCommand shows the busiest vassals, again and again.
+// topCommand shows the busiest vassals repeatedly.
 func topCommand() *cobra.Command {
 	t := top{sort: "cpu"}
 	c := operate(&cobra.Command{
@@ -37,7 +37,7 @@ func topCommand() *cobra.Command {
 		if !terminal && !c.Flags().Changed("count") {
 			t.count = 1
 		}
-		// Whatever ends it gives the terminal back.
+		// Every signal to end restores the terminal.
 		ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP, syscall.SIGQUIT)
 		defer stop()
 		if terminal && !o.asJSON {
@@ -45,20 +45,20 @@ func topCommand() *cobra.Command {
 		}
 		return t.plain(ctx)
 	})
-	c.Flags().DurationVarP(&t.interval, "interval", "i", 2*time.Second, "time between two looks")
+	c.Flags().DurationVarP(&t.interval, "interval", "i", 2*time.Second, "time between two snapshots")
 	c.Flags().StringVarP(&t.sort, "sort", "s", t.sort, "order by `KEY`: "+strings.Join(sortKeys(), ", "))
-	c.Flags().IntVarP(&t.count, "count", "n", 0, "end after `N` looks; 0: when it is interrupted")
+	c.Flags().IntVarP(&t.count, "count", "n", 0, "end after `N` snapshots; 0: when it is interrupted")
 	_ = c.RegisterFlagCompletionFunc("sort", cobra.FixedCompletions(sortKeys(), cobra.ShellCompDirectiveNoFileComp))
 	return c
 }
 
-// top is what it shows, and how.
+// top has the options and the state of the command.
 type top struct {
 	operator *operator
 	out      io.Writer
 	interval time.Duration
 	sort     string
-	count    int // looks; 0: without end
+	count    int // snapshots; 0: without end
 	usage    usage
 }
 
@@ -71,8 +71,8 @@ func (t *top) look(ctx context.Context) ([]busyVassal, error) {
 	return t.usage.update(list.Vassals, time.Now()), nil
 }
 
-// plain prints looks below each other. Before the first one an interval passes, so
-// that there is something to compare with.
+// plain prints snapshots below each other. Before the first one an interval passes, for
+// comparison.
 func (t *top) plain(ctx context.Context) error {
 	ticker := time.NewTicker(t.interval)
 	defer ticker.Stop()
@@ -126,24 +126,24 @@ var orders = map[string]func(a, b *busyVassal) int{
 
 func sortKeys() []string { return slices.Sorted(maps.Keys(orders)) }
 
-// order sorts by a key; those that are equal stay sorted by name.
+// order sorts by a key; equal ones stay sorted by name.
 func order(list []busyVassal, key string) {
 	slices.SortStableFunc(list, func(a, b busyVassal) int { return orders[key](&a, &b) })
 }
 
-// busyVassal is a vassal and the part of one processor that it uses, in percent.
+// busyVassal is a vassal with its share of one processor, in percent.
 type busyVassal struct {
 	control.Vassal
 	Percent float64 `json:"cpu_percent"`
 }
 
-// usage remembers the last look.
+// usage remembers the last snapshot.
 type usage struct {
 	at  time.Time
 	cpu map[string]float64
 }
 
-// update compares with the last look.
+// update compares with the last snapshot.
 func (u *usage) update(vassals []control.Vassal, now time.Time) []busyVassal {
 	list, cpu := []busyVassal{}, map[string]float64{}
 	for _, v := range vassals {

@@ -19,21 +19,21 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// Exit codes of a program that is not run, as those of a shell.
+// Exit codes for a program that cannot run, as in a shell.
 const (
 	exitNotExecutable = 126
 	exitNotFound      = 127
-	exitSignalled     = 128 // and the signal
+	exitSignalled     = 128 // plus the signal
 )
 
-// errand is a task for a helper process where a vassal is. Texts are bytes: JSON would
-// change those that are not UTF-8.
+// errand is a task for a helper process in a vassal. Texts are bytes: JSON would change a text
+// that is not UTF-8.
 type errand struct {
-	// Command is run with Env as its environment. With Terminal its standard input is
-	// the terminal of its session.
+	// Command is run with Env as its environment. With Terminal its standard input is the
+	// terminal of its session.
 	Command, Env [][]byte
 	Terminal     bool
-	// Address is connected to instead; the connection is handed back over standard input.
+	// Address is connected to instead; the connection is sent back over standard input.
 	Address []byte
 }
 
@@ -44,19 +44,19 @@ func init() {
 	}
 }
 
-// visit is the helper process: it goes where the vassal is, gives up all rights that the
-// vassal lacks, and does its errand. It returns the exit code.
+// visit is the helper process: it enters the vassal, drops all rights that the vassal lacks,
+// and carries out its errand. It returns the exit code.
 func visit() int {
 	outset.Conceal()
 	parent := os.Getppid()
 	signals := make(chan os.Signal, 16)
-	signal.Notify(signals, passed...) // from here on: they are for the program
+	signal.Notify(signals, passed...) // from here on they go to the program
 	var x errand
 	a, err := namespaces.Arrive()
 	if err == nil {
 		err = a.Enter()
 	}
-	if err == nil { // a change of ids has switched it off
+	if err == nil { // a change of ids has cleared it
 		err = unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGHUP), 0, 0, 0)
 	}
 	if err == nil && os.Getppid() != parent {
@@ -78,8 +78,8 @@ func visit() int {
 	return code
 }
 
-// run runs the command in a session of its own, and returns its exit code. The death of
-// the parent ends it.
+// run runs the command in a session of its own, and returns its exit code. The death of the
+// parent ends it.
 func (x errand) run(parent int, signals <-chan os.Signal) (int, error) {
 	name, args, env := string(x.Command[0]), words(x.Command), words(x.Env)
 	path := ""
@@ -91,7 +91,7 @@ func (x errand) run(parent int, signals <-chan os.Signal) (int, error) {
 	file, err := namespaces.FindProgram(name, path)
 	switch {
 	case errors.Is(err, os.ErrNotExist), errors.Is(err, unix.ENOTDIR):
-		return exitNotFound, fmt.Errorf("cannot run %q: there is no such program", name)
+		return exitNotFound, fmt.Errorf("cannot run %q: no such program", name)
 	case err != nil:
 		return exitNotExecutable, fmt.Errorf("cannot run %q: %w", name, err)
 	}
@@ -111,10 +111,10 @@ func (x errand) run(parent int, signals <-chan os.Signal) (int, error) {
 	return exitCode(cmd.Wait())
 }
 
-// passed are the signals that a command hands on to what it runs.
+// passed are the signals that a command passes on to its program.
 var passed = []os.Signal{unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGHUP, unix.SIGUSR1, unix.SIGUSR2}
 
-// exitCode is that of a program which has ended, as a shell says it.
+// exitCode returns the exit code of a program that has ended, as a shell does.
 func exitCode(err error) (int, error) {
 	var x *exec.ExitError
 	if !errors.As(err, &x) {
@@ -126,8 +126,8 @@ func exitCode(err error) (int, error) {
 	return x.ExitCode(), nil
 }
 
-// connect connects to an address and hands the connection to the command. Other threads
-// are elsewhere.
+// connect connects to an address and sends the connection to the command. Other threads are
+// still outside.
 func connect(text string) error {
 	to, err := address.Parse(text)
 	if err == nil {

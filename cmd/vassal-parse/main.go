@@ -1,5 +1,5 @@
-// Command vassal-parse reads what is not ini for a vassal, which asks it and has no
-// such parser of its own: each vassal, and each server, would pay for it.
+// Command vassal-parse reads formats other than ini for a vassal, which runs it: the parsers
+// would make each vassal, and each server, larger.
 package main
 
 import (

@@ -1,5 +1,5 @@
-// Command vassal-pty shares the pseudoterminal of a vassal's first worker, which
-// starts it for that, and is its client: vassal-pty --connect ADDRESS.
+// Command vassal-pty shares the pseudoterminal of a vassal's first worker, and is its client:
+// vassal-pty --connect ADDRESS. The vassal starts it.
 package main
 
 import (
@@ -77,30 +77,30 @@ func connect(text string) error {
 	return show(conn)
 }
 
-// show is the client at a connection.
+// show is the client on a connection.
 func show(conn net.Conn) error {
-	// An emperor attach that is killed cannot end us, and would leave two to read its
-	// terminal. It waits on the thread that has started us.
+	// A killed emperor attach cannot end this process, and two processes would read its
+	// terminal. It waits on the thread that has started this process.
 	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGHUP), 0, 0, 0); err != nil {
 		return err
 	}
 	return terminal.Connect(conn, os.Stdin, os.Stdout)
 }
 
-// serve is what the master starts, with the descriptors of package pty. It ends with
-// the master, or with who the master becomes.
+// serve runs for the master, with the descriptors of package pty. It ends with the master, or
+// with the program that the master executes.
 func serve(args []string) error {
 	termlog.OutliveReader()
 	o := pty.ParseArgs(args)
 	if os.Getenv("GOMAXPROCS") == "1" {
-		_ = os.Unsetenv("GOMAXPROCS") // the master's wish, not the program's
+		_ = os.Unsetenv("GOMAXPROCS") // for the master's helper, not for the program
 	}
 	l, err := net.FileListener(os.NewFile(pty.SocketFD, "pty-socket"))
 	if err != nil {
 		return err
 	}
 	if u, ok := l.(*net.UnixListener); ok {
-		u.SetUnlinkOnClose(false) // the master's
+		u.SetUnlinkOnClose(false) // the path belongs to the master
 	}
 	conn, err := net.FileConn(os.NewFile(pty.ControlFD, "pty-control"))
 	if err != nil {
@@ -121,14 +121,13 @@ func serve(args []string) error {
 	return serveWorkers(hub, control, l, o)
 }
 
-// serveWorkers shows the terminals of the workers that the master starts, one after
-// the other.
+// serveWorkers shows the terminals of the workers that the master starts, one after the other.
 func serveWorkers(hub *terminal.Hub, control *net.UnixConn, l net.Listener, o pty.Options) error {
 	var workers sync.WaitGroup
 	for {
 		tty, worker, err := pty.Take(control)
 		if err != nil {
-			_ = l.Close() // whoever comes now is for the next master
+			_ = l.Close() // later clients are for the next master
 			ended := make(chan struct{})
 			go func() { workers.Wait(); close(ended) }()
 			select {
@@ -158,13 +157,13 @@ func serveWorkers(hub *terminal.Hub, control *net.UnixConn, l net.Listener, o pt
 			select {
 			case <-ended:
 			case <-time.After(lastWords):
-				end() // somebody else has it open
+				end() // another process has it open
 			}
 		})
 	}
 }
 
-// logOf is where the output of terminals goes, beside the clients.
+// logOf returns the destination of terminal output, in addition to the clients.
 func logOf(o pty.Options) io.Writer {
 	if o.Log {
 		return stderr
@@ -172,7 +171,7 @@ func logOf(o pty.Options) io.Writer {
 	return io.Discard
 }
 
-// furnish types what comes on standard input, if that is wanted.
+// furnish types standard input into the terminal, if the options say so.
 func furnish(hub *terminal.Hub, o pty.Options) {
 	if o.Input {
 		go func() { _, _ = io.Copy(typist{hub}, os.Stdin) }()
@@ -186,8 +185,8 @@ func (t typist) Write(keys []byte) (int, error) {
 	return len(keys), nil
 }
 
-// serveProgram runs a program for whoever connects first, and those who come while
-// it runs see the same one.
+// serveProgram runs a program for the first client; clients that connect while it runs share
+// it.
 func serveProgram(l net.Listener, o pty.Options) error {
 	var first net.Conn
 	for {
@@ -207,8 +206,7 @@ func serveProgram(l net.Listener, o pty.Options) error {
 	}
 }
 
-// runProgram returns whoever has come after the end of the program: nobody, or the
-// first of the next.
+// runProgram returns the client that connected after the end of the program, or nil.
 func runProgram(l net.Listener, first net.Conn, o pty.Options) (next net.Conn, err error) {
 	cmd, master, err := startProgram(o)
 	if err != nil {
@@ -229,7 +227,7 @@ func runProgram(l net.Listener, first net.Conn, o pty.Options) (next net.Conn, e
 	select {
 	case <-over:
 	case <-time.After(lastWords):
-		end() // what it has left behind has the terminal open
+		end() // a process that it left behind has the terminal open
 	}
 	hub.Close()
 	var exit *exec.ExitError
@@ -239,7 +237,7 @@ func runProgram(l net.Listener, first net.Conn, o pty.Options) (next net.Conn, e
 	return next, err
 }
 
-// startProgram starts it on a terminal, of which the caller gets the master's side.
+// startProgram starts it on a terminal, and returns the master's side.
 func startProgram(o pty.Options) (*exec.Cmd, *os.File, error) {
 	master, slave, err := ptmx.Open()
 	if err != nil {
@@ -262,8 +260,8 @@ func startProgram(o pty.Options) (*exec.Cmd, *os.File, error) {
 	return cmd, master, nil
 }
 
-// acceptUntil attaches whoever connects, and returns the one who did so when the
-// program was dead already, or nobody.
+// acceptUntil attaches clients, and returns the client that connected after the program's
+// death, or nil.
 func acceptUntil(dead <-chan struct{}, l net.Listener, hub *terminal.Hub) net.Conn {
 	for {
 		conn, err := l.Accept()
@@ -282,8 +280,7 @@ func acceptUntil(dead <-chan struct{}, l net.Listener, hub *terminal.Hub) net.Co
 // deadliner is a listener of package net.
 type deadliner interface{ SetDeadline(t time.Time) error }
 
-// lastWords is how long a terminal outlives its worker when somebody else still has
-// it open.
+// lastWords is how long a terminal outlives its worker when another process still has it open.
 const lastWords = 2 * time.Second
 
 // awaitDeath waits for the end of a process, given by a pidfd that does not block.
@@ -299,8 +296,7 @@ func awaitDeath(process *os.File) {
 	})
 }
 
-// awaitMaster ends this process with the master. Whoever comes after its end is for
-// the next one.
+// awaitMaster ends this process with the master. Later clients are for the next one.
 func awaitMaster(control *net.UnixConn, l net.Listener) {
 	_, _ = control.Read(make([]byte, 1))
 	_ = l.Close()

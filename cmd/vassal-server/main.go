@@ -1,6 +1,6 @@
-// Command vassal-server is the built-in server of a vassal, which starts it with
-// the sockets and the options. By hand it takes them on the command line:
-// vassal-server --http-socket :8080 --static-map /=DIR.
+// Command vassal-server is the built-in server of a vassal, which starts it with the sockets
+// and the options. By hand it accepts them on the command line: vassal-server --http-socket
+// :8080 --static-map /=DIR.
 package main
 
 import (
@@ -59,8 +59,8 @@ func main() {
 	os.Exit(code)
 }
 
-// report prints an error, or the help, tells the master by excuse why nothing is served,
-// and returns the exit code.
+// report prints an error, or the help, writes the error to excuse for the master, and returns
+// the exit code.
 func report(stderr io.Writer, excuse *os.File, err error) (code int) {
 	var mistake usageError
 	switch {
@@ -74,7 +74,7 @@ func report(stderr io.Writer, excuse *os.File, err error) (code int) {
 	if errors.As(err, &mistake) {
 		return exitUsage
 	}
-	_, _ = fmt.Fprint(excuse, err) // to nobody, where it is nil or closed
+	_, _ = fmt.Fprint(excuse, err) // excuse may be nil or closed
 	return exitFailed
 }
 
@@ -94,11 +94,11 @@ type usageError struct{ error }
 
 var errHelp = errors.New("help asked for")
 
-// rushThreads is how many threads a server has, beside one for each processor, when it
-// has been busy once: requests whose system calls take long need one each.
+// rushThreads is how many threads a server has, in addition to one for each processor, after
+// it has been busy once: requests in long system calls need one each.
 const rushThreads = 16
 
-// rush makes the server one for many requests at a time.
+// rush prepares the server for many requests at the same time.
 func rush() {
 	runtime.SetDefaultGOMAXPROCS()
 	outset.Threads(runtime.GOMAXPROCS(0) + rushThreads)
@@ -108,7 +108,8 @@ func rush() {
 func run(ctx context.Context, args []string, excuse *os.File, c server.Config) error {
 	c.Notify = closeWhenReady(excuse, server.Notifier(c.Log))
 	if os.Getenv("GOMAXPROCS") == "1" {
-		// The master starts us small, for an idle server pays for each processor.
+		// The master starts the server with few threads, because each costs memory in an idle
+		// server.
 		_ = os.Unsetenv("GOMAXPROCS")
 		c.Busy = rush
 	}
@@ -134,8 +135,8 @@ func run(ctx context.Context, args []string, excuse *os.File, c server.Config) e
 	return server.Serve(ctx, c)
 }
 
-// parse reads the command line, without package flag, whose price every vassal
-// would pay.
+// parse parses the command line without package flag, which would make every vassal's start
+// slower.
 func parse(args []string, c *server.Config) error {
 	for len(args) > 0 {
 		arg, value, given := strings.Cut(args[0], "=")
@@ -168,8 +169,7 @@ func parse(args []string, c *server.Config) error {
 // sockets are the options that open one.
 var sockets = []string{"http-socket", "uwsgi-socket", "fastcgi-socket"}
 
-// listen opens a socket. That the address cannot be had is no mistake of the command
-// line.
+// listen opens a socket. An address that cannot be bound is not a mistake of the command line.
 func listen(c *server.Config, name, address string) error {
 	if address == "" {
 		return usageError{fmt.Errorf("--%s needs a value", name)}

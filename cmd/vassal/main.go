@@ -1,5 +1,5 @@
-// Command vassal is the program inside: it boots what an emperor has cloned, or,
-// by hand, what a vassal file says.
+// Command vassal is the program inside: it boots a process that an emperor has cloned, or, by
+// hand, a vassal file.
 package main
 
 import (
@@ -26,8 +26,8 @@ const (
 	exitUsage  = 2 // the command line is wrong, or a file that it names
 )
 
-// The workers' death signal is tied to the thread that starts them: it must be
-// the one that ends last (prctl(2)).
+// The workers' death signal belongs to the thread that starts them: it must be the thread that
+// ends last (prctl(2)).
 func init() { runtime.LockOSThread() }
 
 func main() {

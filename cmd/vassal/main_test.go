@@ -12,8 +12,8 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"vassal": main, master.StageName: main})
 }
 
-// TestStories runs what an operator types. Each file of testdata is one story;
-// none needs root.
+// TestStories runs commands of an operator. Each file of testdata is one story; none needs
+// root.
 func TestStories(t *testing.T) {
 	testscript.Run(t, testscript.Params{Dir: "testdata", RequireUniqueNames: true})
 }

@@ -69,9 +69,9 @@ func groupsOf(u *user.User) ([]string, error) {
 	return ids, err
 }
 
-// eachEntry calls each with the fields of every entry that contains a text, until each
-// returns false. Like the C library it skips comments, blank space in front of an entry,
-// entries of NIS, and entries whose number is none.
+// eachEntry calls each with the fields of every entry that contains a text, until each returns
+// false. Like the C library it skips comments, blank space before an entry, entries of NIS,
+// and entries with an invalid number.
 func eachEntry(path string, fields int, text string, each func(fields []string) (more bool)) error {
 	file, err := os.Open(path)
 	if err != nil {

@@ -8,8 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Moved reports whether a path means another file than f by now, or none. A link is
-// followed.
+// Moved reports whether a path names another file than f by now, or none. It follows a link.
 func Moved(f *os.File, path string) bool {
 	ours, err := f.Stat()
 	if err != nil {
@@ -19,19 +18,19 @@ func Moved(f *os.File, path string) bool {
 	return err != nil || !os.SameFile(ours, named)
 }
 
-// Named appends to the file of a path. It follows the name: a file that was renamed or
-// removed is opened again before the next Write. While it cannot be opened the lines go
+// Named appends to the file at a path. It follows the name: when the file was renamed or
+// removed, it is opened again before the next Write. While it cannot be opened the lines go
 // elsewhere. One goroutine at a time writes.
 type Named struct {
 	path string
 	f    *os.File // nil: it could not be opened
-	// refused is told why, once in a row.
+	// refused gets the error, once for a series of failures.
 	refused func(error)
 	// instead gets the lines while the file is not open.
 	instead io.Writer
 }
 
-// NewNamed opens the file of a path, or tells refused why it cannot.
+// NewNamed opens the file at a path, or passes the error to refused.
 func NewNamed(path string, refused func(error), instead io.Writer) *Named {
 	n := &Named{path: path, refused: refused, instead: instead}
 	if err := n.open(); err != nil {
@@ -54,9 +53,9 @@ func (n *Named) Write(p []byte) (int, error) {
 	return n.f.Write(p)
 }
 
-// open opens the path. What was open is closed, also when there is no file in its place.
+// open opens the path. It closes the previous file, also when there is no file in its place.
 func (n *Named) open() error {
-	_ = n.f.Close() // of nil: nothing
+	_ = n.f.Close() // of nil: no effect
 	n.f = nil
 	f, err := os.OpenFile(n.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|unix.O_NOCTTY|unix.O_NONBLOCK, 0o640)
 	if err == nil {

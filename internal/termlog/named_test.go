@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// A file that was renamed is opened again by its name; while it cannot be, the lines go
-// elsewhere and the cause is told once.
+// A file that was renamed is opened again by its name; while it cannot be opened, the lines go
+// elsewhere and the error is reported once.
 func TestNamedFileFollowsItsName(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "d")
 	if err := os.Mkdir(dir, 0o700); err != nil {

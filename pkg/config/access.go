@@ -15,38 +15,36 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/foreign"
 )
 
-// Access is what reading a configuration may touch besides the text it was
-// given. The zero value touches nothing: it is for text that somebody else
-// wrote.
+// Access lists the resources that reading a configuration may use, in addition to its text.
+// The zero value permits none: it is for untrusted text.
 type Access struct {
-	// Files: other files may be opened and looked for, by includes, templates,
-	// @(path), if-file and the like.
+	// Files: other files may be opened and looked up, by includes, templates, @(path), if-file
+	// and similar options.
 	Files bool
-	// Run: commands may be run, descriptors read and the network asked, by the
-	// schemes exec://, fd://, http:// and emperor:// and by resolve. A tenant's own
-	// text (Source.Tenant) never gets it.
+	// Run: commands may be run, descriptors read and the network used, by the schemes exec://,
+	// fd://, http:// and emperor:// and by resolve. A tenant's own text (Source.Tenant) never
+	// gets it.
 	Run bool
-	// TenantFiles: other files may be opened for a tenant's own text as well. Only
-	// where the process has no more rights than the tenant.
+	// TenantFiles: other files may be opened for a tenant's own text as well. Only for a
+	// process that has no more rights than the tenant.
 	TenantFiles bool
-	// Environ are the variables for $(NAME) and if-env, as os.Environ returns
-	// them. Empty: there are none.
+	// Environ are the variables for $(NAME) and if-env, as os.Environ returns them. Empty:
+	// none.
 	Environ []string
-	// Dir is where relative names start, and the working directory to magic
-	// variables. Empty: the working directory of this process.
+	// Dir is where relative names start, and the working directory in magic variables. Empty:
+	// the working directory of this process.
 	Dir string
 	// Foreign reads YAML and XML. Nil: they cannot be read.
 	Foreign foreign.Parser
-	// Partial: what is not allowed is left out and is no mistake. What comes out
-	// is then a part of what the text says, good to find mistakes in.
+	// Partial skips includes and expansions that are not permitted instead of reporting them.
+	// The result is a part of the configuration, for finding mistakes.
 	Partial bool
-	// Until ends what takes its time: commands, downloads, look-ups. Nil: nothing does.
+	// Until interrupts commands, downloads and look-ups. Nil: never.
 	Until context.Context
-	// Reading is told of each thing that is about to be read besides the text. Nil:
-	// nobody is.
+	// Reading is called with each additional source before it is read. Nil: no call.
 	Reading func(name string)
-	// Held: whoever starts the vassal holds sockets for it, or may, which its text
-	// does not name.
+	// Held: the parent of the vassal passes sockets to it, or may, which its text does not
+	// name.
 	Held bool
 }
 
@@ -57,7 +55,7 @@ func (a Access) until() context.Context {
 	return a.Until
 }
 
-// Own is the access of a program to its own configuration: everything.
+// Own returns the access of a program to its own configuration: everything.
 func Own(parser foreign.Parser) Access {
 	return Access{Files: true, Run: true, Environ: os.Environ(), Foreign: parser}
 }
@@ -72,10 +70,10 @@ const (
 	needEnviron
 )
 
-// errLeftOut is what was not allowed in a partial reading.
+// errLeftOut is returned for a resource that a partial reading skips.
 var errLeftOut = errors.New("left out")
 
-// allowed reports whether something may be done; if not it notes why not.
+// allowed reports whether an access is permitted; if not, it records the reason.
 func (r *reader) allowed(n need, key string) bool {
 	switch {
 	case n == needFiles && (!r.access.Files || r.tenant && !r.access.TenantFiles):
@@ -87,23 +85,23 @@ func (r *reader) allowed(n need, key string) bool {
 	if r.partial = true; !r.access.Partial {
 		hint := "this configuration is not trusted with it"
 		if n == needFiles {
-			r.problem(key, "no other file may be opened or looked for here", hint)
+			r.problem(key, "no other file may be opened or looked up here", hint)
 		} else {
-			r.problem(key, "nothing may be run or asked for here", hint)
+			r.problem(key, "nothing may be run or requested here", hint)
 		}
 	}
 	return false
 }
 
-// failed notes why something could not be had. What was left out is no mistake,
-// and what was not allowed has been noted.
+// failed records the error of a resource. It ignores skipped resources; refused ones are
+// recorded already.
 func (r *reader) failed(key string, err error) {
 	if !errors.Is(err, errLeftOut) {
 		r.problem(key, err.Error(), "")
 	}
 }
 
-// getenv finds an environment variable.
+// getenv returns an environment variable.
 func (r *reader) getenv(name string) (string, bool) {
 	if e, ok := r.environ[name]; ok {
 		r.names = r.names.with(e.names)
@@ -127,10 +125,9 @@ func (r *reader) setenv(text string) {
 	}
 }
 
-// getenvOr is what $(…) looks up. Beside the plain name there are uWSGI 2.1's
-// NAME-default, for a variable that is not set, and NAME:-default, for one that
-// is not set or empty. As there, the default ends at its next `-`, and in the
-// second form at its next `:`.
+// getenvOr expands $(…). In addition to the plain name it accepts uWSGI 2.1's NAME-default,
+// for a variable that is not set, and NAME:-default, for one that is not set or empty. As in
+// uWSGI, the default ends at its next `-`, and in the second form at its next `:`.
 func (r *reader) getenvOr(name string) (string, bool) {
 	dash := strings.IndexByte(name, '-')
 	if dash < 0 {
@@ -151,7 +148,7 @@ func (r *reader) getenvOr(name string) (string, bool) {
 	return other, true
 }
 
-// content reads what a name stands for: a scheme, standard input or a file.
+// content reads the source of a name: a scheme, standard input or a file.
 func (r *reader) content(key, name string) ([]byte, error) {
 	if src, ok := r.given[name]; ok && src.Data != nil {
 		return src.Data, nil
@@ -181,7 +178,7 @@ func (r *reader) content(key, name string) ([]byte, error) {
 	return r.file(name)
 }
 
-// file reads a file. A partial reading leaves out what may block.
+// file reads a file. A partial reading skips files that may block.
 func (r *reader) file(name string) ([]byte, error) {
 	path := r.path(name)
 	if r.access.Partial && !isKind(path, unix.S_IFREG) && exists(path) {
@@ -192,7 +189,7 @@ func (r *reader) file(name string) ([]byte, error) {
 	return data, renamed(err, path, name)
 }
 
-// path is where a file is looked for.
+// path returns the path of a file name.
 func (r *reader) path(name string) string {
 	if r.access.Dir == "" || name == "" || filepath.IsAbs(name) {
 		return name
@@ -200,7 +197,7 @@ func (r *reader) path(name string) string {
 	return r.access.Dir + "/" + name
 }
 
-// absolute is its path from the root.
+// absolute returns its absolute path.
 func (r *reader) absolute(name string) (string, error) { return filepath.Abs(r.path(name)) }
 
 func exists(path string) bool { return unix.Access(path, unix.F_OK) == nil }
@@ -226,7 +223,7 @@ func readAll(name string, from io.Reader) ([]byte, error) {
 	return data, nil
 }
 
-// errFile is what failed with a file.
+// errFile is an error about a file.
 type errFile struct {
 	verb, name string
 	cause      error
@@ -235,7 +232,7 @@ type errFile struct {
 func (e errFile) Error() string { return fmt.Sprintf("cannot %s %q: %v", e.verb, e.name, e.cause) }
 func (e errFile) Unwrap() error { return e.cause }
 
-// renamed makes an error speak of a file by the name that was written.
+// renamed makes an error name a file as it was written.
 func renamed(err error, path, name string) error {
 	var e errFile
 	if errors.As(err, &e) && e.name == path {
@@ -245,7 +242,7 @@ func renamed(err error, path, name string) error {
 	return err
 }
 
-// cannot says what failed with a file without saying its name twice.
+// cannot returns an error about a file that contains the name once.
 func cannot(verb, name string, err error) error {
 	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		err = p.Err

@@ -9,8 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestDir: relative names start in the directory that is given, as they do in a
-// process that works there.
+// TestDir: relative names start in the given directory, as in a process that works there.
 func TestDir(t *testing.T) {
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {
@@ -46,7 +45,7 @@ func TestDir(t *testing.T) {
 	}
 }
 
-// TestPartialDoesNotBlock: what only finds mistakes opens nothing that may block.
+// TestPartialDoesNotBlock: a reading that only finds mistakes opens no file that may block.
 func TestPartialDoesNotBlock(t *testing.T) {
 	dir := t.TempDir()
 	if err := unix.Mkfifo(filepath.Join(dir, "pipe.ini"), 0o600); err != nil {

@@ -11,9 +11,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
-// allowable are the hook options that an operator can allow in the section
-// [emperor] of a vassal's file, with what each is: all of the emperor's, but those
-// of its own start.
+// allowable returns the hook options that an operator can permit in the section [emperor] of a
+// vassal's file, with their specs: all of the emperor's, except hooks of its own start.
 func allowable() map[string]hooks.Spec {
 	specs := map[string]hooks.Spec{}
 	for _, info := range hooks.Phases() {
@@ -28,10 +27,10 @@ func allowable() map[string]hooks.Spec {
 	return specs
 }
 
-// Allowable lists the options that emperor-allow-attr can allow, sorted.
+// Allowable lists the options that emperor-allow-attr can permit, sorted.
 func Allowable() []string { return slices.Sorted(maps.Keys(allowable())) }
 
-// setAllowed takes options, or phases for all their options, divided by commas.
+// setAllowed parses options, or phases for all their options, separated by commas.
 func setAllowed(e *Emperor, v option.Value) error {
 	specs := allowable()
 	for word := range strings.SplitSeq(v.Text, ",") {
@@ -43,17 +42,16 @@ func setAllowed(e *Emperor, v option.Value) error {
 			}
 		}
 		if !found {
-			return option.Wrong(fmt.Sprintf("%q is no hook of the emperor's for a vassal", word), "such as exec-as-emperor, or as-emperor for all kinds")
+			return option.Wrong(fmt.Sprintf("%q is not a hook of the emperor for a vassal", word), "such as exec-as-emperor, or as-emperor for all kinds")
 		}
 	}
 	return nil
 }
 
-// AttributeHooks are the emperor's hooks that the section [emperor] of a vassal's
-// file asks for, which is read as for Attributes. Those that are not among the
-// allowed options are left out with a warning; a tenant's, and wrong ones, are
-// mistakes. They run with the emperor's rights: who owns the file is the caller's
-// to look at.
+// AttributeHooks returns the emperor's hooks in the section [emperor] of a vassal's file,
+// which is read as in Attributes. Hooks that are not permitted are left out with a warning; a
+// tenant's hooks, and invalid ones, are errors. They run with the emperor's rights: the caller
+// checks the owner of the file.
 func AttributeHooks(src Source, allowed []string) (set hooks.Set, warnings Problems, err error) {
 	specs := allowable()
 	var problems Problems

@@ -7,8 +7,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
-// TestAttributeHooks: what the operator allows counts, in the order of the kinds;
-// the rest is left out, and a tenant's is a mistake.
+// TestAttributeHooks: permitted hooks are returned in the order of the kinds; others are left
+// out, and a tenant's is an error.
 func TestAttributeHooks(t *testing.T) {
 	text := "[vassal]\nexec-as-emperor = not here\n[emperor]\nexec-as-emperor = one\nexec-as-emperor = -two\nhook-as-emperor = print:zero\n" +
 		"exec-on-vassal-ready = ready\nother = x\nexec-emperor-start = never\nexec-as-root = never\n"

@@ -66,7 +66,7 @@ func TestCommandLineMistakes(t *testing.T) {
 }
 
 func TestHelp(t *testing.T) {
-	for line, want := range map[string][2]string{ // what is in it, what is not
+	for line, want := range map[string][2]string{ // contained text, missing text
 		"--help":            {"\nMonitors:\n", "--hook-as-emperor "},
 		"/a -h":             {"Usage: ", "--hook-as-emperor "},
 		"--usage":           {"--version", "--hook-as-emperor "},

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// evaluate is what %(…) looks up: an option, or words and signs with spaces
-// between them, from left to right (uwsgi_manage_placeholder). A sign is for the
-// next word only; without one, words are put together.
+// evaluate expands %(…): an option, or words and operators with spaces between them, from left
+// to right (uwsgi_manage_placeholder). An operator applies to the next word only; without one,
+// words are joined.
 func (r *reader) evaluate(text string) (string, bool) {
 	if strings.IndexByte(text, ' ') < 0 {
 		return r.lookup(text)
@@ -66,8 +66,8 @@ func apply(sign byte, a, b string) string {
 	return strconv.FormatInt(x, 10)
 }
 
-// leadingInt reads a number as strtoll(3) does: blanks, a sign, digits, and
-// whatever follows is ignored. Too large is the largest.
+// leadingInt parses a number as strtoll(3) does: blanks, a sign, digits; it ignores the rest.
+// A number that is too large becomes the largest.
 func leadingInt(s string) int64 {
 	s = strings.TrimLeft(s, " \t\n\v\f\r")
 	end := 0

@@ -5,10 +5,9 @@ import (
 	"strings"
 )
 
-// Attributes are what the section [emperor] of a vassal's file says to the
-// emperor. As in uWSGI it is read as it stands, without magic variables,
-// placeholders and includes; of two values the last one counts. It is for ini
-// files only.
+// Attributes returns the section [emperor] of a vassal's file, which is for the emperor. As in
+// uWSGI it is not expanded: no magic variables, placeholders or includes. Of two values the
+// last one counts. It is for ini files only.
 func Attributes(src Source) map[string]string {
 	var found map[string]string
 	for _, l := range attributeLines(src) {
@@ -20,7 +19,7 @@ func Attributes(src Source) map[string]string {
 	return found
 }
 
-// attributeLines are those of the section, in their order.
+// attributeLines returns the lines of the section, in order.
 func attributeLines(src Source) []line {
 	if kind, _ := formatByName(src.Name); kind != formatINI {
 		return nil

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// Ours and uWSGI's names of the backoff are about the same two times.
+// Our names and uWSGI's names of the backoff set the same two times.
 func TestBackoffOptions(t *testing.T) {
 	for args, want := range map[string]struct {
 		first, longest time.Duration
@@ -21,7 +21,7 @@ func TestBackoffOptions(t *testing.T) {
 		"--emperor-max-throttle 180000":                   {500 * time.Millisecond, 3 * time.Minute, false},
 		"--emperor-throttle 100 --emperor-max-throttle 9": {100 * time.Millisecond, 9 * time.Millisecond, false},
 		"--emperor-no-blacklist":                          {500 * time.Millisecond, 30 * time.Second, true},
-		"--emperor-throttle 100 --emperor-backoff 3":      {3 * time.Second, 30 * time.Second, false}, // the last counts
+		"--emperor-throttle 100 --emperor-backoff 3":      {3 * time.Second, 30 * time.Second, false}, // the last one counts
 	} {
 		e, _, err := ParseEmperor(append(strings.Fields(args), "/etc/vassals"))
 		if err != nil {

@@ -2,7 +2,7 @@ package config
 
 import "testing"
 
-// thirty is a vassal's file of 30 lines, as they are in the wild.
+// thirty is a typical vassal's file of 30 lines.
 const thirty = `; a site
 [uwsgi]
 name = shop
@@ -48,7 +48,7 @@ func BenchmarkParseVassal30Lines(b *testing.B) {
 	}
 }
 
-// BenchmarkFind looks up the option of a row and one of those that are made.
+// BenchmarkFind looks up the option of a row and an option whose row is made on demand.
 func BenchmarkFind(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {

@@ -8,12 +8,12 @@ import (
 	"strings"
 )
 
-// Shells are those for which VassalCompletion has a script.
+// Shells are the shells for which VassalCompletion has a script.
 func Shells() []string { return []string{"bash", "fish", "zsh"} }
 
-// VassalCompletion prints a script that completes the vassal's options in one of
-// Shells. All that it needs is in it: the vassal itself is not asked, so that its
-// start knows nothing of shells.
+// VassalCompletion prints a script that completes the vassal's options in one of Shells. The
+// script contains all its data and does not run the vassal, so that the vassal's start
+// contains nothing for shells.
 func VassalCompletion(w io.Writer, shell string) error {
 	t := vassalOptions
 	list := []completion{
@@ -21,7 +21,7 @@ func VassalCompletion(w io.Writer, shell string) error {
 		{name: "version", help: "print the version"},
 		{name: "help", help: "print the options, or those of one group", value: optional, kind: "group"},
 		{name: "pty-connect", help: "attach to the terminal behind a pty-socket", value: needs, kind: "file"},
-		{name: "show-config", help: "print the options that count, as ini"},
+		{name: "show-config", help: "print the effective configuration, as ini"},
 	}
 	for o := range t.all {
 		if !slices.ContainsFunc(list, func(c completion) bool { return c.name == o.Name }) {
@@ -44,15 +44,14 @@ func VassalCompletion(w io.Writer, shell string) error {
 	return err
 }
 
-// completion is one option as a shell knows it.
+// completion is one option in a completion script.
 type completion struct {
 	name, help string
 	value      shape
-	kind       string // what the value is: file, dir, group, or empty for anything
+	kind       string // kind of the value: file, dir, group, or empty for anything
 }
 
-// kindOf tells by the shape of an argument whether it is a path that a shell can
-// complete.
+// kindOf reports, by the form of an argument, whether it is a path that a shell can complete.
 func kindOf(arg string) string {
 	switch strings.Trim(arg, "[]") {
 	case "DIR":
@@ -63,7 +62,7 @@ func kindOf(arg string) string {
 	return ""
 }
 
-// ofKind lists options whose value is of a kind, as a pattern of bash's case.
+// ofKind lists the options whose value has a kind, as a pattern of bash's case.
 func ofKind(list []completion, fits func(completion) bool) string {
 	var names []string
 	for _, c := range list {
@@ -145,10 +144,10 @@ func zshCompletion(b *strings.Builder, list []completion, groups []string) {
 	b.WriteString("  '*:file:_files'\n")
 }
 
-// shellQuote makes one word of s for sh(1).
+// shellQuote quotes s as one word for sh(1).
 func shellQuote(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
-// fishQuote makes one word of s for fish, whose quotes know the backslash.
+// fishQuote quotes s as one word for fish, whose quotes know the backslash.
 func fishQuote(s string) string {
 	return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(s) + "'"
 }

@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// confining are the options of uWSGI by which a process is confined or prepared
-// as root and that are not in the tables. Ignoring one would start a vassal with
-// more rights, or with less around it, than its file says. Some are in the table of
-// the other program: they are mistakes in the wrong file.
+// confining are the options of uWSGI that confine or prepare a process as root and that are
+// not in the tables. If one was ignored, the vassal would start with more rights, or less
+// isolation, than its file says. Some are in the table of the other program: they are errors
+// in the wrong file.
 var confining = []string{
 	"cap", "cgroup", "cgroup-opt", "chroot", "drop-after-apps", "drop-after-init", "emperor-cap", "emperor-root", "emperor-tyrant",
 	"emperor-tyrant-nofollow", "emperor-use-clone", "immediate-gid", "immediate-uid", "keyring-mode", "limit-as", "limit-nproc", "namespace",
@@ -16,8 +16,8 @@ var confining = []string{
 	"re-fork", "re-fork-as-root", "re-fork-post-jail", "setns-socket", "umask", "unshare", "unshare2", "vassal-cap", "vassals-cap",
 }
 
-// confines reports whether a key that no table knows is one of those, or a hook
-// of a phase or kind that does not exist here.
+// confines reports whether a key that no table knows is one of those, or a hook of a phase or
+// kind that does not exist here.
 func confines(key string) bool {
 	kind, phase, _ := strings.Cut(key, "-")
 	switch kind {

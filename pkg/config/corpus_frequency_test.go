@@ -12,9 +12,9 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
 )
 
-// TestCorpusFrequency counts the lines of the emperor's and the vassals' files of the
-// corpus by what becomes of them, and fails for each that is silent or told without a remedy.
-// EMPEROR_CORPUS names the folder.
+// TestCorpusFrequency counts the lines of the emperor's and the vassals' files of the corpus
+// by their treatment, and fails for each line that is ignored silently or reported without a
+// remedy. EMPEROR_CORPUS names the folder.
 func TestCorpusFrequency(t *testing.T) {
 	if os.Getenv("EMPEROR_CORPUS") == "" {
 		t.Skip("EMPEROR_CORPUS names no folder of configuration files")
@@ -43,7 +43,7 @@ func TestCorpusFrequency(t *testing.T) {
 	}
 }
 
-// fate is what becomes of a line.
+// fate is the treatment of a line.
 type fate string
 
 const (
@@ -106,7 +106,7 @@ func countLines(t *testing.T, path string, emperors bool, total map[fate]int) {
 	}
 }
 
-// saidAbout is what is said about each key of a section of a file, and about the file.
+// saidAbout returns the messages about each key of a section of a file, and about the file.
 func saidAbout(t *testing.T, path string, data []byte, section string, emperors bool) map[string]Problem {
 	t.Helper()
 	t.Chdir(filepath.Dir(path))

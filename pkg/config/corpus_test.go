@@ -16,8 +16,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
 )
 
-// corpus finds the folder of real configuration files, which are not part of
-// this project.
+// corpus returns the folder of real configuration files, which are not part of this project.
 func corpus(t testing.TB) string {
 	t.Helper()
 	dir := os.Getenv("EMPEROR_CORPUS")
@@ -31,14 +30,13 @@ func corpus(t testing.TB) string {
 	if _, err := os.Stat(filepath.Join(dir, "EXPECTED.jsonl")); err != nil {
 		missing(t, fmt.Sprintf("there is no corpus in %s (EMPEROR_CORPUS names the folder)", dir))
 	}
-	if dir, err = filepath.EvalSymlinks(dir); err != nil { // what %p will say
+	if dir, err = filepath.EvalSymlinks(dir); err != nil { // as %p will be
 		t.Fatal(err)
 	}
 	return dir
 }
 
-// missing skips a test on a machine that lacks something. In CI nothing may be
-// missing.
+// missing skips a test on a machine without a requirement. In CI it fails the test.
 func missing(t testing.TB, what string) {
 	t.Helper()
 	if os.Getenv("CI") == "true" {
@@ -47,17 +45,16 @@ func missing(t testing.TB, what string) {
 	t.Skip(what)
 }
 
-// expected is what uWSGI's parser makes of a file: its list of options, each
-// key, value and 1 where uWSGI acts on it while it reads.
+// expected is the result of uWSGI's parser for a file: its list of options, each key, value
+// and 1 for options that act while they are read.
 type expected struct {
 	File string              `json:"file"`
 	RC   int                 `json:"rc"`
 	Tree [][]json.RawMessage `json:"tree"`
 }
 
-// TestCorpus compares the list of options that we make of each real file with
-// what uWSGI 2.1-dev made of it. What it says about the machine was the same for
-// all files.
+// TestCorpus compares our list of options of each real file with the list of uWSGI 2.1-dev.
+// Values of the machine were the same for all files.
 func TestCorpus(t *testing.T) {
 	dir := corpus(t)
 	data, err := os.ReadFile(filepath.Join(dir, "EXPECTED.jsonl"))
@@ -98,7 +95,7 @@ func (e expected) lines(t *testing.T, root string) (lines []string) {
 	return lines
 }
 
-// unwrap reads a text that may be no UTF-8.
+// unwrap decodes a text that may not be UTF-8.
 func unwrap(t *testing.T, raw json.RawMessage) string {
 	var text string
 	if json.Unmarshal(raw, &text) == nil {
@@ -115,8 +112,8 @@ func unwrap(t *testing.T, raw json.RawMessage) string {
 	return string(bytes)
 }
 
-// corpusList reads a file as it was read for EXPECTED.jsonl: from its own
-// directory, by its own name, before anything is inherited.
+// corpusList reads a file as for EXPECTED.jsonl: from its own directory, by its own name,
+// before anything is inherited.
 func corpusList(t *testing.T, root, file string) (lines []string) {
 	t.Chdir(filepath.Join(root, filepath.Dir(file)))
 	t.Setenv("PATH", fakeDate(t))

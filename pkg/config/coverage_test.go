@@ -12,9 +12,9 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
-// TestEveryOptionIsShown asks for an example or a test of each option: a line
-// that uses it, anywhere in an example, a case or the text of a test. Of hooks
-// it asks for one of each phase and one of each kind.
+// TestEveryOptionIsShown requires an example or a test of each option: a line that uses it,
+// anywhere in an example, a case or the text of a test. For hooks it requires one of each
+// phase and one of each kind.
 func TestEveryOptionIsShown(t *testing.T) {
 	words := everyWord(t)
 	shown := func(name string) bool { return words[name] }
@@ -46,8 +46,8 @@ func ownNames[T any](rows table[T]) []string {
 	return names
 }
 
-// everyWord holds what stands for itself in examples, cases and tests: the words,
-// without the dashes of a command line.
+// everyWord returns the words of examples, cases and tests, without the dashes of a command
+// line.
 func everyWord(t *testing.T) map[string]bool {
 	t.Helper()
 	words := map[string]bool{}
@@ -78,9 +78,8 @@ func isWord(r rune) bool {
 	return r == '-' || r == '_' || r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z'
 }
 
-// TestEveryOptionCounts proves that a row's setter reaches the struct: each option
-// in a case of testdata/options changes the defaults in at least one of them, or
-// is refused there.
+// TestEveryOptionCounts checks that a row's setter reaches the struct: each option in a case
+// of testdata/options changes the defaults in at least one of them, or is refused there.
 func TestEveryOptionCounts(t *testing.T) {
 	files, err := filepath.Glob("testdata/options/*.case")
 	if err != nil {

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// declare makes a key stand for others.
+// declare makes a key a declared option.
 func (r *reader) declare(e entry) {
 	key, template, ok := strings.Cut(e.value, "=")
 	if !ok {
@@ -22,12 +22,12 @@ func (r *reader) declare(e entry) {
 	r.declared[key] = template
 }
 
-// expand acts on a declared option that is met behind its declaration. As uWSGI does
-// it at once: no pass touches the value, options that act while a file is read do so,
-// and all others count before everything that is in the list.
+// expand acts on a declared option after its declaration. As in uWSGI it acts at once: its
+// value is not expanded, options that act while a file is read do so, and all others count
+// before everything that is in the list.
 func (r *reader) expand(i int, e entry, template string) {
 	if r.nested == maxDepth {
-		r.limit(e.key, fmt.Sprintf("declared options stand for each other more than %d deep", maxDepth), "does one stand for itself?")
+		r.limit(e.key, fmt.Sprintf("declared options refer to each other more than %d deep", maxDepth), "does one refer to itself?")
 		return
 	}
 	r.nested++
@@ -41,13 +41,13 @@ func (r *reader) expand(i int, e entry, template string) {
 		case declared:
 			r.expand(i, part, again)
 		case acts(part.key):
-			value := r.entries[i].value // which is not about this
+			value := r.entries[i].value // which does not concern this
 			r.immediate(i, part)
 			r.entries[i].value = value
 		default:
 			r.early = append(r.early, part)
 			if r.size += len(part.value); len(r.early) > maxEntries || r.size > MaxFile {
-				r.limit(e.key, fmt.Sprintf("declared options stand for more than %d others, or more than 2 MiB of them", maxEntries), "")
+				r.limit(e.key, fmt.Sprintf("a declared option expands to more than %d options, or more than 2 MiB", maxEntries), "")
 			}
 		}
 	}
@@ -62,13 +62,13 @@ func acts(key string) bool {
 	return false
 }
 
-// expandDeclared gives the options that a declared option stands for.
+// expandDeclared returns the options of a declared option.
 func expandDeclared(e entry, template string) (entries []entry) {
 	args := strings.FieldsFunc(e.value, func(c rune) bool { return c == ' ' })
 	if len(args) == 0 {
 		args = []string{""}
 	}
-	if names := e.names; len(names) > 0 { // which may be cut apart
+	if names := e.names; len(names) > 0 { // which may be divided
 		for _, arg := range args {
 			e.names = e.names.with(pieces{{names[0].variable, arg}})
 		}

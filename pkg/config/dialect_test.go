@@ -18,30 +18,29 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
 )
 
-// onPurpose are the cases in which we differ from uWSGI 2.0.21 on purpose, each
-// with the words of docs/dialect.md about it. In no other case do we.
+// onPurpose are the cases in which we intentionally differ from uWSGI 2.0.21, each with the
+// words of docs/dialect.md about it. There are no other differences.
 var onPurpose = map[string]string{
 	"bom":             "A byte order mark is skipped",
-	"deep-includes":   "Files include each other at most 64 deep",
-	"else":            "`else`, `ienv` and `$(NAME-default)` are those of uWSGI 2.1",
-	"environ-default": "`else`, `ienv` and `$(NAME-default)` are those of uWSGI 2.1",
-	"header-bracket":  "A section header without its closing bracket is a mistake",
-	"header-comment":  "A comment may stand behind a section header",
-	"ienv":            "`else`, `ienv` and `$(NAME-default)` are those of uWSGI 2.1",
-	"ini-directory":   "To include a directory is a mistake",
-	"json-nul":        "A NUL byte is a mistake",
+	"deep-includes":   "Includes may be nested 64 deep",
+	"else":            "`else`, `ienv` and `$(NAME-default)` come from uWSGI 2.1",
+	"environ-default": "`else`, `ienv` and `$(NAME-default)` come from uWSGI 2.1",
+	"header-bracket":  "A section header without its closing bracket is an error",
+	"header-comment":  "A comment may follow a section header",
+	"ienv":            "`else`, `ienv` and `$(NAME-default)` come from uWSGI 2.1",
+	"ini-directory":   "Including a directory is an error",
+	"json-nul":        "A NUL byte is an error",
 	"line-too-long":   "A line may have 1 MiB",
-	"nul":             "A NUL byte is a mistake",
-	"section-emperor": "Sections of our own count as well",
+	"nul":             "A NUL byte is an error",
+	"section-emperor": "Our own sections count as well",
 	"too-many":        "There may be 10,000 options",
-	"xml-comment":     "A comment in an XML element is none of its text",
-	"yaml-anchor":     "YAML's anchors and nested lists are understood",
-	"yaml-nested":     "YAML's anchors and nested lists are understood",
-	"yaml-nul":        "A NUL byte is a mistake",
+	"xml-comment":     "A comment in an XML element is not part of its text",
+	"yaml-anchor":     "YAML anchors and nested lists are supported",
+	"yaml-nested":     "YAML anchors and nested lists are supported",
+	"yaml-nul":        "A NUL byte is an error",
 }
 
-// childEnv makes this test binary one of our programs, as far as --show-config
-// goes.
+// childEnv makes this test binary one of our programs, for --show-config.
 const childEnv = "EMPEROR_TEST_PROGRAM"
 
 func TestMain(m *testing.M) {
@@ -76,12 +75,11 @@ func showAndExit(warnings Problems, err error) {
 	os.Exit(1)
 }
 
-// TestDialect runs the cases of testdata/dialect, one a file, through our programs
-// and, where it is installed, Debian's uWSGI. A case is a txtar archive. Its head
-// may have lines `args: …` (--ini a.ini without), `env: NAME=VALUE`, `stdin:
-// FILE` and `programs: differ`. A file called NAME.quoted is given as Go strings, each with an optional
-// number of times before it; `want` is what must come out, where a value `*` stands
-// for any.
+// TestDialect runs the cases of testdata/dialect, one a file, through our programs and, where
+// it is installed, Debian's uWSGI. A case is a txtar archive. Its head may have lines `args:
+// …` (default: --ini a.ini), `env: NAME=VALUE`, `stdin: FILE` and `programs: differ`. A file
+// called NAME.quoted is given as Go strings, each with an optional number of times before it;
+// `want` is the expected output, where a value `*` matches any.
 func TestDialect(t *testing.T) {
 	files, err := filepath.Glob("testdata/dialect/*.txtar")
 	if err != nil || len(files) < 60 {
@@ -164,7 +162,7 @@ func openCase(t *testing.T, file string) *dialectCase {
 	return c
 }
 
-// unquoteAll puts Go strings together, one a line.
+// unquoteAll joins Go strings, one a line.
 func unquoteAll(t *testing.T, data []byte) []byte {
 	t.Helper()
 	var b bytes.Buffer
@@ -183,7 +181,7 @@ func unquoteAll(t *testing.T, data []byte) []byte {
 	return b.Bytes()
 }
 
-// run runs one of our programs and returns what it prints.
+// run runs one of our programs and returns its output.
 func (c *dialectCase) run(t *testing.T, program string) string {
 	t.Helper()
 	self, err := os.Executable()
@@ -197,7 +195,7 @@ func (c *dialectCase) run(t *testing.T, program string) string {
 	return strings.ReplaceAll(out, c.dir, "$WORK")
 }
 
-// command runs a program with what the case says, and returns what it prints.
+// command runs a program with the arguments of the case, and returns its output.
 func (c *dialectCase) command(t *testing.T, program string, args ...string) string {
 	t.Helper()
 	cmd := exec.Command(program, slices.Concat(args, []string{"--show-config"}, c.args)...)
@@ -215,16 +213,16 @@ func (c *dialectCase) command(t *testing.T, program string, args ...string) stri
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	// uWSGI takes SIGTERM for a wish to be reloaded.
+	// uWSGI reloads on SIGTERM.
 	kill := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })
-	_ = cmd.Wait() // what it printed says more
+	_ = cmd.Wait() // the output tells more
 	if !kill.Stop() {
 		t.Errorf("%s does not end", program)
 	}
 	return b.String()
 }
 
-// alike compares what the emperor shows with what the vassal does.
+// alike compares the output of the emperor and of the vassal.
 func (c *dialectCase) alike(t *testing.T, emperor, vassal string) {
 	t.Helper()
 	a, fineA := configBlock(emperor)
@@ -234,7 +232,7 @@ func (c *dialectCase) alike(t *testing.T, emperor, vassal string) {
 	}
 }
 
-// golden compares with the part of the case that says what must come out.
+// golden compares with the expected output of the case.
 func (c *dialectCase) golden(t *testing.T, file, got string) {
 	t.Helper()
 	want := ""
@@ -258,7 +256,7 @@ func (c *dialectCase) golden(t *testing.T, file, got string) {
 	}
 }
 
-// abridge cuts lines that are too long to be looked at.
+// abridge shortens lines that are too long to read.
 func abridge(text string) string {
 	var b strings.Builder
 	for line := range strings.Lines(text) {
@@ -292,7 +290,7 @@ func (c *dialectCase) compare(t *testing.T, reason, got string) {
 	if err != nil {
 		missing(t, "uwsgi is not installed")
 	}
-	// Some cases make it take all memory there is.
+	// Some cases make it allocate all memory.
 	out := c.command(t, "/bin/sh", "-c", "ulimit -v 1000000; exec \"$@\"", "sh", uwsgi)
 	theirs, ok := configBlock(out)
 	ours, fine := configBlock(strings.ReplaceAll(got, "$WORK", c.dir))
@@ -305,14 +303,14 @@ func (c *dialectCase) compare(t *testing.T, reason, got string) {
 	}
 }
 
-// configBlock cuts out what --show-config shows. It is not ok when nothing is shown.
+// configBlock cuts out the output of --show-config. ok is false when there is none.
 func configBlock(out string) (block string, ok bool) {
 	_, block, _ = strings.Cut(out, ";uWSGI instance configuration\n[uwsgi]\n")
 	block, _, ok = strings.Cut(block, ";end of configuration\n")
 	return block, ok
 }
 
-// TestDifferencesAreDocumented: docs/dialect.md has the words of the table.
+// TestDifferencesAreDocumented: docs/dialect.md contains the words of the table.
 func TestDifferencesAreDocumented(t *testing.T) {
 	data, err := os.ReadFile(filepath.Join("..", "..", "docs", "dialect.md"))
 	if err != nil {

@@ -7,25 +7,24 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
-// Difference is an option that two configurations do not have in common.
+// Difference is an option with different values in two configurations.
 type Difference struct {
 	Option string
-	// Change is what it takes for the new value to count.
+	// Change is the class of the change.
 	Change Change
-	// Old and New are the values. Empty: not given, the default counts.
+	// Old and New are the values. Empty: not given, the default applies.
 	Old, New []string
 }
 
-// Diff compares the options that count, so that comments, spaces, placeholders,
-// aliases and the place of a line make no difference, but the order among
-// repeated options of one group does. The result is sorted by name. Empty means
-// that both mean the same.
+// Diff compares effective options, so that comments, spaces, placeholders, aliases and the
+// position of a line make no difference, but the order among repeated options of one group
+// does. The result is sorted by name. Empty means that both are equivalent.
 func Diff(before, after *Vassal) []Difference {
 	return vassalOptions.diff(before.entries, after.entries)
 }
 
-// DiffEmperor is Diff for the options of the emperor. An option whose Change is Reload
-// can be taken over while the emperor runs; any other needs a restart.
+// DiffEmperor is Diff for the options of the emperor. An option whose Change is Reload can be
+// taken over while the emperor runs; any other needs a restart.
 func DiffEmperor(before, after *Emperor) []Difference {
 	return emperorOptions.diff(before.entries, after.entries)
 }
@@ -43,9 +42,9 @@ func (t table[T]) diff(before, after []entry) []Difference {
 	return list
 }
 
-// moved reports whether lines of o stand elsewhere than before among those of
-// another option that itself stayed: hooks of a phase run, sockets are bound and
-// routes are tried in the order of the file.
+// moved reports whether lines of o have changed their position among lines of another,
+// unchanged option: hooks of a phase run, sockets are bound and routes are tried in the order
+// of the file.
 func (t table[T]) moved(o *option.Row[T], was, is []Setting) bool {
 	for other := range t.all {
 		if other.Repeat && other.Name != o.Name && other.Group == o.Group && related(o.Name, other.Name) &&
@@ -57,15 +56,15 @@ func (t table[T]) moved(o *option.Row[T], was, is []Setting) bool {
 	return false
 }
 
-// related reports whether the order between two options of a group matters at all:
-// each phase has its hooks for itself.
+// related reports whether the order between two options of a group matters at all: hooks of
+// different phases are independent.
 func related(a, b string) bool {
 	one, hook := hookPhase(a)
 	two, _ := hookPhase(b)
 	return !hook || one == two
 }
 
-// order lists the names of two options as they stand.
+// order lists the names of two options in the order of their lines.
 func order(list []Setting, a, b string) []string {
 	var names []string
 	for _, s := range list {

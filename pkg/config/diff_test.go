@@ -34,7 +34,7 @@ func TestDiff(t *testing.T) {
 			if got := differences(Diff(before, after)); got != c.want {
 				t.Errorf("got:  %s\nwant: %s", got, c.want)
 			}
-			// What it takes to come back is the same.
+			// The reverse change has the same class.
 			back, forth := Diff(after, before), Diff(before, after)
 			if len(back) != len(forth) {
 				t.Errorf("back: %s", differences(back))

@@ -9,7 +9,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
-// described is a row of either table as the documents need it.
+// described is a row of either table in the form of the documents.
 type described struct {
 	name, arg, def, help, since string
 	aliases                     []string
@@ -23,8 +23,8 @@ type section struct {
 	rows    []described
 }
 
-// describe lists the rows by heading. The rows of hooks, one for each kind in each
-// phase, are folded: that of exec, or what else there is, stands for all kinds.
+// describe lists the rows by heading. It folds the rows of hooks, one for each kind in each
+// phase: the row of exec, or another one, represents all kinds.
 func (t table[T]) describe() []section {
 	var list []section
 	for _, g := range t.groups() {
@@ -42,7 +42,7 @@ func (t table[T]) describe() []section {
 	return list
 }
 
-// foldedText says what else there is of each hook.
+// foldedText lists the other kinds of each hook.
 const foldedText = "Beside exec-PHASE there are hook-PHASE, call-PHASE, mount-PHASE and umount-PHASE"
 
 // describeEach lists the rows under one heading, each for itself.
@@ -65,7 +65,7 @@ func hookPhase(name string) (phase string, ok bool) {
 	return string(info.Phase), ok
 }
 
-// notes are what there is to say about a row beside its help.
+// notes returns the additional information about a row.
 func (d described) notes() string {
 	var notes []string
 	if len(d.aliases) > 0 {
@@ -86,21 +86,21 @@ func (d described) notes() string {
 // WriteOptions prints all options of both programs as docs/options.md.
 func WriteOptions(w io.Writer) error {
 	var b strings.Builder
-	b.WriteString(`<!-- Made from the option tables of pkg/config by make docs. Do not edit. -->
+	b.WriteString(`<!-- Generated from the option tables of pkg/config by make docs. Do not edit. -->
 
 # Options
 
 An option is a line ` + "`name = value`" + ` under ` + "`[uwsgi]`" + `, ` + "`[emperor]`" + ` or ` + "`[vassal]`" + ` in a file, or ` + "`--name value`" + ` on the command line.
-Names marked with ° are our own. All others are uWSGI's and mean what they mean there.
+Names marked with ° are our own. All others are uWSGI's and have the same meaning.
 
-- *Default* counts when nobody says anything. A flag has none: it is off.
-- *Change* says what a new value in the file of a running vassal takes. reload: the vassal keeps its pid, its namespaces and its
-  sockets, and starts new workers. respawn: it is stopped and started anew.
+- *Default* applies when no line sets the option. A flag has none: it is off.
+- *Change* is the effect of a new value in the file of a running vassal. reload: the vassal keeps its pid, its namespaces and its
+  sockets, and starts new workers. respawn: the vassal is stopped and started again.
 
-The emperor takes every option from every file that it watches, whoever owns it: [what holds a vassal](containment.md).
+The emperor accepts every option in every file that it watches, regardless of the owner: [what holds a vassal](containment.md).
 
 Values: TIME is in seconds, or has units, such as 500ms or 1m30s. A flag is off for false, off, no and 0, and on for anything else.
-USER and GROUP are a number or a name; a value that is neither is a mistake and never means root.
+USER and GROUP are a number or a name; any other value is an error and never means root.
 `)
 	b.WriteString("\n## The emperor\n")
 	writeSections(&b, emperorOptions.describe(), false)
@@ -111,13 +111,13 @@ USER and GROUP are a number or a name; a value that is neither is a mistake and 
 	return err
 }
 
-// writeOthers says what becomes of the options of uWSGI that are no options here.
+// writeOthers describes the treatment of uWSGI options that are not options here.
 func writeOthers(b *strings.Builder) {
 	b.WriteString(`
 ## Other options of uWSGI
 
-All other options of uWSGI 2.0 and its plugins are known by name. Most do nothing here, and using one is worth a warning, which
-says what to use instead where there is something:
+All other options of uWSGI 2.0 and its plugins are known by name. Most have no effect here. A warning reports each of them, with its
+replacement if there is one:
 
 | Instead of | Use |
 |---|---|
@@ -143,7 +143,7 @@ says what to use instead where there is something:
 	for _, hint := range hints {
 		fmt.Fprintf(b, "| %s | %s |\n", strings.Join(names[hint], ", "), cell(hint))
 	}
-	b.WriteString("\nThose that confine a vassal are mistakes until they are supported, because a vassal never runs with more rights than its\n" +
+	b.WriteString("\nOptions that confine a vassal are errors until they are supported, because a vassal never runs with more rights than its\n" +
 		"file says:")
 	for _, name := range confining {
 		if whose(name) == "" {
@@ -152,21 +152,21 @@ says what to use instead where there is something:
 	}
 	b.WriteString(`.
 
-A key that neither program nor uWSGI knows is a placeholder, for ` + "`%(key)`" + `. With ` + "`strict = true`" + ` it is a mistake. Without,
-a warning names each key that looks like a misspelt option, and another all other keys that no value and no condition uses. (Those
-of templates, of ` + "`vassal-set`" + ` and of the environment are not told: other vassals may use them.) A misspelt key for which an option is
-missing is a mistake. So are these, strict or not:
+A key that neither program nor uWSGI knows is a placeholder, for ` + "`%(key)`" + `. With ` + "`strict = true`" + ` it is an error. Otherwise
+a warning names each key that resembles an option, and another warning names all other keys that no value and no condition uses. (Keys
+of templates, of ` + "`vassal-set`" + ` and of the environment are not reported, because other vassals may use them.) A misspelt key for which an
+option is missing is an error. The following keys are errors as well, with strict or without:
 
-- a key that was meant for ` + "`uid`, `gid` or `add-gid`, such as `u1d`, `User`, `run-as` or `groups`" + `, also where that is given; words that may well be
-  meant as they are, such as ` + "`uuid`, `grid` or `users`" + `, count only where it is not;
-- a key near to another option that decides on rights or prepares them: hooks, ` + "`umask`, `emperor-use-clone`, `vassals-include`" + ` and the like;
-- a key that sounds like confinement in whatever spelling: ` + "`NoNewPrivileges`, `no-new-privs`, `seccomp`, `memory-max`, `cap-drop`" + `,
+- a key that resembles ` + "`uid`" + `, ` + "`gid`" + ` or ` + "`add-gid`" + `, such as ` + "`u1d`" + `, ` + "`User`" + `, ` + "`run-as`" + ` or ` + "`groups`" + `, also beside the option itself; words with a
+  meaning of their own, such as ` + "`uuid`" + `, ` + "`grid`" + ` or ` + "`users`" + `, only when the option is missing;
+- a key that resembles another option about rights or their preparation: hooks, ` + "`umask`" + `, ` + "`emperor-use-clone`" + `, ` + "`vassals-include`" + ` and similar options;
+- a key that sounds like confinement in any spelling: ` + "`NoNewPrivileges`" + `, ` + "`no-new-privs`" + `, ` + "`seccomp`" + `, ` + "`memory-max`" + `, ` + "`cap-drop`" + `,
   ` + "`linux.resources`" + `, and one inside a mapping of YAML or JSON, such as ` + "`{\"linux\": {\"resources\": …}}`" + `;
-- an option that decides on rights and stands without its ` + "`=`, such as `uid nobody` or `uid: nobody`" + `.
+- an option about rights without its ` + "`=`" + `, such as ` + "`uid nobody`" + ` or ` + "`uid: nobody`" + `.
 
-A key that the file or a template uses as ` + "`%(key)`" + ` or asks for with ` + "`if-opt`" + `, or that ` + "`set-placeholder`" + ` sets, is a placeholder and none of these. That is true of options
-marked with ° as well: in a file that uses ` + "`%(command)`" + ` the line ` + "`command = …`" + ` is a placeholder, with a warning, and the option is written
-` + "`vassal-command`, in the emperor's file `emperor-…`" + `.
+A key that the file or a template uses as ` + "`%(key)`" + ` or tests with ` + "`if-opt`" + `, or that ` + "`set-placeholder`" + ` sets, is a placeholder and none of
+these. The same holds for options marked with °: in a file that uses ` + "`%(command)`" + ` the line ` + "`command = …`" + ` is a placeholder, with a warning. Write
+the option as ` + "`vassal-command`" + `, or in the emperor's file as ` + "`emperor-…`" + `.
 `)
 }
 
@@ -199,7 +199,7 @@ func writeSections(b *strings.Builder, sections []section, vassal bool) {
 	}
 }
 
-// cell is a text inside a table of Markdown.
+// cell escapes a text for a table of Markdown.
 func cell(s string) string {
 	return strings.NewReplacer("|", `\|`, "<", "&lt;", "*", `\*`, "_", `\_`, "[", `\[`).Replace(s)
 }

@@ -25,7 +25,7 @@ func TestManualDocumentIsCurrent(t *testing.T) {
 	}
 }
 
-// TestManualIsClean lets man(1) or groff look for mistakes where they are.
+// TestManualIsClean checks the pages with man(1) or groff, if installed.
 func TestManualIsClean(t *testing.T) {
 	groff, err := exec.LookPath("groff")
 	if err != nil {
@@ -60,7 +60,7 @@ func TestDocumentsNameEveryOption(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range slices.Concat(slices.Collect(emperorOptions.names), slices.Collect(vassalOptions.names)) {
-		if phase, ok := hookPhase(name); ok { // those of one phase are folded
+		if phase, ok := hookPhase(name); ok { // the kinds of one phase are folded
 			name = phase
 		}
 		if !strings.Contains(options.String(), name) {
@@ -75,8 +75,8 @@ func TestDocumentsNameEveryOption(t *testing.T) {
 	}
 }
 
-// TestEveryProgramHasAManual: what is installed has a page. It names every option of
-// the program's own usage.
+// TestEveryProgramHasAManual: each installed program has a page, which names every option of
+// its usage.
 func TestEveryProgramHasAManual(t *testing.T) {
 	programs, err := os.ReadDir("../../cmd")
 	if err != nil || len(programs) == 0 {

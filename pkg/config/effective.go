@@ -8,30 +8,30 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
-// Setting is an option as it counts: after all expansion, under its own name.
+// Setting is an effective option: after all expansion, under its own name.
 type Setting struct {
 	Name, Value string
-	// Origin is where it was written. It says nothing when Default is true.
+	// Origin is where it was written. It is empty when Default is true.
 	Origin Origin
-	// Default is true when nobody wrote it.
+	// Default is true when no line sets the option.
 	Default bool
 }
 
-// Settings lists the options that count, in the order in which they do: of one
-// that does not repeat only the last. With all, defaults follow.
+// Settings lists the effective options, in order: of one that does not repeat only the last.
+// With all, defaults follow.
 func (v *Vassal) Settings(all bool) []Setting { return vassalOptions.settings(v.entries, all) }
 
 // Settings is the same for the emperor's own options.
 func (e *Emperor) Settings(all bool) []Setting { return emperorOptions.settings(e.entries, all) }
 
-// Origin is where the option was written last. It is zero when it was not, or on
+// Origin returns where the option was written last. It is zero when it was not written, or on
 // the command line.
 func (v *Vassal) Origin(name string) Origin { return vassalOptions.origin(v.entries, name) }
 
 // Origin is the same for the emperor's own options.
 func (e *Emperor) Origin(name string) Origin { return emperorOptions.origin(e.entries, name) }
 
-// Blame names the option, and where it stands, in front of an error that came of it.
+// Blame adds the option and its position to an error about it.
 func (e *Emperor) Blame(name string, err error) error {
 	if o := e.Origin(name); o != (Origin{}) {
 		return fmt.Errorf("%v: %s: %w", o, name, err)
@@ -39,8 +39,8 @@ func (e *Emperor) Blame(name string, err error) error {
 	return fmt.Errorf("%s: %w", name, err)
 }
 
-// OriginOf is where the option stands with that value, or with one that begins so
-// and goes on behind a comma. Otherwise it is Origin.
+// OriginOf returns where the option has that value, or a value that begins with it and a
+// comma. Otherwise it is Origin.
 func (v *Vassal) OriginOf(name, text string) Origin {
 	t := vassalOptions
 	for _, e := range slices.Backward(v.entries) {
@@ -51,8 +51,8 @@ func (v *Vassal) OriginOf(name, text string) Origin {
 	return v.Origin(name)
 }
 
-// Blame names an option, and its line if it is in a file, in front of what has come
-// of its use. It is nil for nil.
+// Blame adds an option, and its line if it is in a file, to an error about its use. It returns
+// nil for nil.
 func (v *Vassal) Blame(name, text string, err error) error {
 	if err == nil {
 		return nil
@@ -63,7 +63,7 @@ func (v *Vassal) Blame(name, text string, err error) error {
 	return fmt.Errorf("%s: %w", name, err)
 }
 
-// Mentions reports whether any value has the word in it, such as the name of a variable.
+// Mentions reports whether any value contains the word, such as the name of a variable.
 func (v *Vassal) Mentions(word string) bool {
 	return slices.ContainsFunc(v.entries, func(e entry) bool { return strings.Contains(e.value, word) })
 }
@@ -79,7 +79,7 @@ func (t table[T]) origin(entries []entry, name string) Origin {
 
 func (t table[T]) settings(entries []entry, all bool) []Setting {
 	var list []Setting
-	last := map[string]int{} // of each option the entry that counts
+	last := map[string]int{} // the effective entry of each option
 	for i, e := range entries {
 		if o := t.find(e.key); o != nil && !e.own {
 			last[o.Name] = i
@@ -105,7 +105,7 @@ func (t table[T]) settings(entries []entry, all bool) []Setting {
 	return list
 }
 
-// textOf is the value of an entry; a flag is true or false however it was written.
+// textOf returns the value of an entry; a flag is true or false however it was written.
 func textOf[T any](o *option.Row[T], e entry) string {
 	switch {
 	case o.Arg != "":

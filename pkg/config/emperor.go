@@ -10,93 +10,91 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// Emperor is what an operator may say to the emperor.
+// Emperor is the emperor's configuration.
 type Emperor struct {
-	// Monitors are the places to watch, in the order given: directories, and patterns
-	// with glob:// or without. Never empty.
+	// Monitors are the places to watch, in the given order: directories, and patterns with
+	// glob:// or without. Never empty.
 	Monitors []string
-	// Monitor is how all of them look at files.
+	// Monitor has the options of all of them.
 	Monitor Monitoring
-	// CommandSocket is where commands come as datagrams of uWSGI's. Empty: nowhere.
+	// CommandSocket is the address for commands as uWSGI's datagrams. Empty: none.
 	CommandSocket string
 	// Clone lists the new namespaces of each vassal. Zero: none.
 	Clone namespaces.Flags
-	// Hooks are those of the emperor's phases, as-vassal among them.
+	// Hooks of the emperor's phases, including as-vassal.
 	Hooks hooks.Set
 	// Allowed are options of hooks that a vassal's own file may give, in its section
 	// [emperor].
 	Allowed []string
-	// Around is what hooks find around them.
+	// Around is the environment of hooks.
 	Around Surroundings
-	// HookTimeout bounds each hook. Zero: no bound.
+	// HookTimeout limits each hook. Zero: no limit.
 	HookTimeout time.Duration
-	// HookConcurrency is of how many vassals the hooks before the clone, after it and
-	// after the end run at a time. Never zero.
+	// HookConcurrency is the number of vassals whose hooks before the clone, after it and
+	// after the end may run at the same time. Never zero.
 	HookConcurrency int
-	// EarlyRelease lets a vassal boot beside its as-emperor hooks.
+	// EarlyRelease lets a vassal boot while its as-emperor hooks run.
 	EarlyRelease bool
-	// Rescan is the time between full looks at the monitors. Zero: never.
+	// Rescan is the interval of full rescans of the monitors. Zero: never.
 	Rescan time.Duration
 	// ReloadMercy is the time between asking a vassal to stop and killing it.
 	ReloadMercy time.Duration
-	// VassalProgram is the path of the vassal program. Empty: the one beside the
-	// emperor.
+	// VassalProgram is the path of the vassal program. Empty: the one beside the emperor.
 	VassalProgram string
-	// UID and GID are what the emperor itself becomes. Not set: it stays.
+	// UID and GID are the emperor's own user and group. Not set: unchanged.
 	UID, GID Identity
-	// RefuseRoot makes a mistake of a vassal that would be root and does not say so.
+	// RefuseRoot makes a vassal without a user an error when it would be root.
 	RefuseRoot bool
 	// InheritKeyring leaves vassals the emperor's session keyring.
 	InheritKeyring bool
-	// Env are changes of the environment of the emperor, in order, and Pass what of it
-	// vassals get beside these.
+	// Env are changes of the emperor's environment, in order, and Pass the additional
+	// variables for vassals.
 	Env  []EnvChange
 	Pass Passed
 	// JSONLog writes the log as one JSON object a line.
 	JSONLog bool
 	// LogLevel is the lowest level that is logged.
 	LogLevel slog.Level
-	// Backoff is the pause after a first failure, BackoffMax the longest, and
-	// BackoffReset how long a vassal must run for its failures to be forgotten.
+	// Backoff is the pause after a first failure, BackoffMax the longest, and BackoffReset how
+	// long a vassal must run for its failures to be forgotten.
 	Backoff, BackoffMax, BackoffReset time.Duration
 	// FlatBackoff makes every pause as long as the first.
 	FlatBackoff bool
-	// Concurrency is how many vassals are launched at a time. Never zero.
+	// Concurrency is the number of vassals that are launched at the same time. Never zero.
 	Concurrency int
 	// Life, OnDemand and Wrapping are described with their options.
 	Life     Life
 	OnDemand OnDemand
 	Wrapping Wrapping
-	// Templates stand around the file of each vassal.
+	// Templates are included around the file of each vassal.
 	Templates TemplateFiles
-	// RuntimeDir is the directory of the emperor's own sockets. Empty: the usual one of
-	// its user.
+	// RuntimeDir is the directory of the emperor's own sockets. Empty: the default of its
+	// user.
 	RuntimeDir string
-	// Stats and Metrics are addresses that tell about vassals. Empty: none.
+	// Stats and Metrics are addresses for statistics about vassals. Empty: none.
 	Stats, Metrics string
-	// Pidfile gets the emperor's pid, and Procname is the name of its process.
-	// Empty: none.
+	// Pidfile gets the emperor's pid, and Procname is the name of its process. Empty: none.
 	Pidfile, Procname string
-	// Process is what the emperor's process gives itself.
+	// Process has the options of the emperor's own process.
 	Process Process
 	// Subreaper makes the emperor adopt orphans.
 	Subreaper bool
 
-	entries []entry // what all of it was read from
+	entries []entry // the entries that it was decoded from
 	unsure  doubts
 }
 
-// Unsure reports whether an option may have been given and was not understood. Only
-// after ExamineEmperor has found mistakes.
+// Unsure reports whether an option may have been given and was not understood. Only after
+// ExamineEmperor has found mistakes.
 func (e *Emperor) Unsure(option string) bool { return e.unsure.about(option) }
 
-// RuntimeDir is the usual directory of the sockets of an emperor that is root.
+// RuntimeDir is the default directory of the sockets of an emperor that is root.
 const RuntimeDir = "/run/emperor"
 
 // defaultBackoffMax is the longest pause, unless the first one is longer.
 const defaultBackoffMax = 30 * time.Second
 
-// defaultEmperor is what an emperor does that is told nothing.
+// defaultEmperor returns the defaults of an emperor.
 func defaultEmperor() *Emperor {
 	return &Emperor{
 		Hooks: hooks.Set{}, Process: Process{Hooks: hooks.Set{}}, HookTimeout: 30 * time.Second, HookConcurrency: 1, Rescan: 30 * time.Second, ReloadMercy: 60 * time.Second,

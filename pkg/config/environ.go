@@ -5,15 +5,14 @@ import (
 	"strings"
 )
 
-// notOptions are variables that begin as options do and are none (parse_sys_envs).
+// notOptions are variables with the prefix of options that are not options (parse_sys_envs).
 var notOptions = []string{
 	"BROODLORD_NUM", "EMPEROR_FD", "EMPEROR_FD_CONFIG", "EMPEROR_PROXY", "JAIL_PID", "ORIGINAL_PROC_NAME",
 	"RELOADS", "VASSALS_DIR",
 }
 
-// fromEnviron takes the options that stand in the environment: UWSGI_FOO_BAR is
-// foo-bar. They come before all others. UWSGI_VASSAL_X is what an emperor tells
-// of a vassal.
+// fromEnviron adds the options in the environment: UWSGI_FOO_BAR is foo-bar. They come before
+// all others. UWSGI_VASSAL_X is information of an emperor about a vassal.
 func (r *reader) fromEnviron() {
 	r.shared = true
 	for _, variable := range r.access.Environ {

@@ -11,12 +11,11 @@ import (
 type EnvChange struct {
 	// Kind is set, unset or dir, a directory with a file for each variable.
 	Kind string
-	// Key is a variable, or the directory. Value is what it is set to.
+	// Key is a variable or the directory, and Value the new value.
 	Key, Value string
 }
 
-// The fields of the options env, unenv and envdir, which add to one list in both
-// programs.
+// The fields of the options env, unenv and envdir, which add to one list in both programs.
 type (
 	envSet   []EnvChange
 	envUnset []EnvChange
@@ -45,11 +44,11 @@ func (list *envDir) Parse(text string) error {
 	return nonempty(text, "no directory given")
 }
 
-// Passed lists variables of the emperor's environment that vassals get: names, and
-// beginnings of names that end in *.
+// Passed lists variables of the emperor's environment for vassals: names, and prefixes of
+// names that end in *.
 type Passed []string
 
-// passed are those that vassals get without a word.
+// passed are the variables that vassals always get.
 const passed = "PATH LANG LC_* TZ TERM"
 
 // Has reports whether vassals get a variable.
@@ -69,7 +68,7 @@ func (p *Passed) Parse(text string) error {
 		begin := strings.TrimSuffix(name, "*")
 		switch {
 		case name != "*" && (begin == "" || strings.Trim(begin, letters) != "" || begin[0] >= '0' && begin[0] <= '9'):
-			return option.Wrong(strconv.Quote(name)+" is no name of a variable", "NAME ..., NAME* for all that begin so, or * for all")
+			return option.Wrong(strconv.Quote(name)+" is no name of a variable", "NAME ..., NAME* for a prefix, or * for all")
 		case name != "*" && ForOneProcess(begin):
 			return option.Wrong(name+" is for the emperor alone", "a vassal gets its own")
 		}
@@ -78,9 +77,8 @@ func (p *Passed) Parse(text string) error {
 	return nonempty(strings.TrimSpace(text), "no variable given")
 }
 
-// ForOneProcess reports whether a variable belongs to the protocols by which a process
-// was started, those of uWSGI, of this project and of systemd: no other process may
-// have it.
+// ForOneProcess reports whether a variable belongs to the protocols between a process and its
+// parent, of uWSGI, of this project or of systemd: no other process may have it.
 func ForOneProcess(name string) bool {
 	for _, begin := range []string{"UWSGI_", "EMPEROR_", "LISTEN_", "WATCHDOG_"} {
 		if strings.HasPrefix(name, begin) {

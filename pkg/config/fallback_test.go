@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// Whatever else is wrong, the line counts; a tenant's does not.
+// The line counts even when everything else is wrong; a tenant's does not.
 func TestFallbackOf(t *testing.T) {
 	for text, want := range map[string]string{
 		"[uwsgi]\nfallback-config = /a.ini\n":                                               "/a.ini",
@@ -27,8 +27,8 @@ func TestFallbackOf(t *testing.T) {
 	}
 }
 
-// A mistake on the command line is nothing to fall back from: a program that is to
-// check a file, and does not know how, must not run another.
+// A mistake on the command line activates no fallback: a command that was to check a file must
+// not run another file.
 func TestFallbackOfArgs(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "a.ini")
 	if err := os.WriteFile(file, []byte("[uwsgi]\nfallback-config = /b.ini\nstrict = true\nno-such = 1\n"), 0o600); err != nil {

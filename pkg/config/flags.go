@@ -1,14 +1,13 @@
 package config
 
-// Flag is an option as completions know it.
+// Flag is an option for completions.
 type Flag struct {
 	Name, Help string
 	// NeedsValue is false when it may stand alone.
 	NeedsValue bool
 }
 
-// EmperorFlags lists the options of the emperor's command line, sorted as in the
-// help.
+// EmperorFlags lists the options of the emperor's command line, sorted as in the help.
 func EmperorFlags() []Flag {
 	var list []Flag
 	t := emperorOptions

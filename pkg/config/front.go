@@ -8,15 +8,15 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/serving"
 )
 
-// router reports whether the socket is one of uWSGI's HTTP router, which passes requests
-// on to another socket where there is one.
+// router reports whether the socket belongs to uWSGI's HTTP router, which passes requests on
+// to another socket if there is one.
 func (s Socket) router() bool { return s.Name == "http" || s.Name == "https" }
 
-// commands reports whether workers run a program of the operator's.
+// commands reports whether workers run a program of the operator.
 func (v *Vassal) commands() bool { return len(v.Command)+len(v.Workers.Exec) > 0 }
 
-// Fronted reports whether the built-in server stands between clients and the command:
-// it answers some requests itself, speaks TLS, or is a router before another socket.
+// Fronted reports whether the built-in server stands between clients and the command: it
+// answers some requests itself, speaks TLS, or is a router before another socket.
 func (v *Vassal) Fronted() bool {
 	if !v.commands() {
 		return false
@@ -35,8 +35,8 @@ func (v *Vassal) Fronts(option string) bool {
 	return false
 }
 
-// Routed is the socket to which the routers pass requests on: the first that is none.
-// Nil: there is no other, they are the sockets of what is served.
+// Routed returns the socket to which the routers pass requests on: the first that is not a
+// router's. Nil: there is none, and the routers' sockets belong to the program that serves.
 func (v *Vassal) Routed() *Socket {
 	for i, s := range v.Sockets {
 		if !s.router() && s.Name != "stats" && s.Name != "https-socket" {
@@ -46,7 +46,7 @@ func (v *Vassal) Routed() *Socket {
 	return nil
 }
 
-// Spoken is the protocol of the sockets of an option: http, uwsgi or fastcgi. Over TLS it
+// Spoken returns the protocol of the sockets of an option: http, uwsgi or fastcgi. Over TLS it
 // is http as well.
 func (v *Vassal) Spoken(option string) string {
 	switch option {
@@ -63,9 +63,9 @@ func (v *Vassal) Spoken(option string) string {
 	return "http"
 }
 
-// Early are the sockets that are bound before the drop: the ports of routers, so that those
-// below 1024 can be had. (uWSGI's router needs a shared socket for that.) A tenant's own
-// file gets none so.
+// Early returns the sockets that are bound before the drop: the ports of routers, which may be
+// below 1024. (uWSGI's router needs a shared socket for that.) It excludes those in a tenant's
+// own file.
 func (v *Vassal) Early() (list []Socket) {
 	for _, s := range v.Sockets {
 		if _, shared := s.Shared(); s.router() && !shared && !address.IsUnix(s.Address) && !v.tenants(s) {
@@ -75,7 +75,7 @@ func (v *Vassal) Early() (list []Socket) {
 	return list
 }
 
-// tenants reports whether a socket stands in a file that a tenant owns.
+// tenants reports whether a socket is in a file that a tenant owns.
 func (v *Vassal) tenants(s Socket) bool {
 	return slices.ContainsFunc(v.entries, func(e entry) bool {
 		o := vassalOptions.find(e.key)
@@ -97,8 +97,8 @@ func (v *Vassal) unpassable() bool {
 	})
 }
 
-// withoutServer names the options of the built-in server that are there for nothing, since
-// a program serves and that server does not stand before it.
+// withoutServer warns about options of the built-in server without effect: a program serves
+// and the server does not stand before it.
 func (v *Vassal) withoutServer(warnings *Problems) {
 	if v.Server.Serves() || v.Fronted() || !v.runs() {
 		return
@@ -115,11 +115,11 @@ func (v *Vassal) withoutServer(warnings *Problems) {
 		}
 	}
 	if len(names) > 0 {
-		warnings.add(first, "", "only the built-in server heeds "+strings.Join(names, ", ")+", and a program serves without it",
+		warnings.add(first, "", "only the built-in server uses "+strings.Join(names, ", ")+", and a program serves without it",
 			"the program's own options do that; with static-map or a route the server stands before it")
 	}
 }
 
-// heededByOthers are options of the built-in server that mean something without it, or
-// whose socket is told of.
+// heededByOthers are options of the built-in server that have an effect without it, or whose
+// socket has a warning of its own.
 var heededByOthers = []string{"need-app", "socket-protocol", "stats-http", "stats-minified"}

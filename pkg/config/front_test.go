@@ -9,8 +9,8 @@ func TestServerBeforeACommand(t *testing.T) {
 	for _, c := range []struct {
 		lines   string
 		fronted bool
-		fronts  string // of the options of the sockets, those that the server has
-		routed  string // where routers pass on to
+		fronts  string // the sockets' options that the server has
+		routed  string // the target of the routers
 		early   string
 	}{
 		{"http = :80\ncommand = x", false, "", "", "http"},
@@ -51,7 +51,7 @@ func TestServerBeforeACommand(t *testing.T) {
 	}
 }
 
-// TestRouterOfATenant proves that a tenant's own file gets no port by the emperor's rights.
+// TestRouterOfATenant: a tenant's own file gets no port by the emperor's rights.
 func TestRouterOfATenant(t *testing.T) {
 	text := "[uwsgi]\ncommand = x\nhttp = :80\nhttps = :443,c,k\n"
 	v, _, err := ParseVassal(Source{Path: "/a.ini", Data: []byte(text), Tenant: true})
@@ -77,7 +77,7 @@ func TestServerPassesNothingOnByFastCGI(t *testing.T) {
 
 func TestOptionsOfAServerThatIsNotThere(t *testing.T) {
 	for lines, want := range map[string]string{
-		"command = x\nharakiri = 3\nbuffer-size = 4096\nharakiri = 4": "/a.ini:4: only the built-in server heeds harakiri, buffer-size, and",
+		"command = x\nharakiri = 3\nbuffer-size = 4096\nharakiri = 4": "/a.ini:4: only the built-in server uses harakiri, buffer-size, and",
 		"command = x\nharakiri = 3\nstatic-map = /=/srv":              "",
 		"command = x\nneed-app = true\nsocket-protocol = http":        "",
 		"attach-daemon = x\nharakiri = 3":                             "",

@@ -9,16 +9,15 @@ import (
 	"testing"
 )
 
-// fixGolden rewrites what the cases expect with what they get: look at the
+// fixGolden rewrites the expected results of the cases with the actual ones: check the
 // difference before you keep it.
 var fixGolden = os.Getenv("EMPEROR_FIX_GOLDEN") != ""
 
-// mark stands between the input of a case and what it must give.
+// mark separates the input of a case from its expected result.
 const mark = "-- want --\n"
 
-// TestOptions runs the cases of testdata/options, one a file: a file named
-// emperor-* is the emperor's own, tenant-* a vassal's that its tenant owns, all
-// others are vassals'.
+// TestOptions runs the cases of testdata/options, one a file: a file named emperor-* is the
+// emperor's own, tenant-* a vassal's that its tenant owns, all others are vassals'.
 func TestOptions(t *testing.T) {
 	files, err := filepath.Glob("testdata/options/*.case")
 	if err != nil || len(files) == 0 {
@@ -49,8 +48,7 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// outcome prints what a configuration means, or its mistakes, and what it is
-// warned of.
+// outcome prints the effective configuration, or its mistakes, and its warnings.
 func outcome(t *testing.T, name, input string) string {
 	t.Helper()
 	var settings []Setting

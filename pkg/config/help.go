@@ -13,8 +13,8 @@ type helpOf struct{ group string }
 func (h helpOf) Error() string        { return "help asked for on " + h.group }
 func (h helpOf) Is(target error) bool { return target == ErrHelp }
 
-// EmperorHelp prints the emperor's options, from its table; those of one group
-// when asked is the error of a command line that asked for it.
+// EmperorHelp prints the emperor's options, from its table; only one group when asked is the
+// error of a command line that requested it.
 func EmperorHelp(w io.Writer, asked error) error {
 	return help(w, asked, emperorOptions, `Usage: emperor [OPTION…] DIR…
        emperor COMMAND …	(emperor help lists the commands)
@@ -75,7 +75,7 @@ func helpRows(b *strings.Builder, heading string, rows []described) {
 	}
 }
 
-// helpLine prints an option and what it does, below it where it is too long.
+// helpLine prints an option and its text, below the option when that is too long.
 func helpLine(b *strings.Builder, option, text string) {
 	if len([]rune(option)) > helpColumn-4 {
 		fmt.Fprintf(b, "  %s\n%*s%s\n", option, helpColumn, "", text)
@@ -84,5 +84,5 @@ func helpLine(b *strings.Builder, option, text string) {
 	fmt.Fprintf(b, "  %-*s%s\n", helpColumn-2, option, text)
 }
 
-// helpColumn is where the texts of the help begin.
+// helpColumn is the column of the texts.
 const helpColumn = 40

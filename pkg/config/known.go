@@ -6,18 +6,19 @@ import (
 	"strings"
 )
 
-// The options of uWSGI 2.0 and of its plugins, one a line, sorted by name, with = behind
-// those that need a value and ? behind those that may have one. The first list is
-// what `uwsgi --help` prints.
-// They are searched as they are, so that they cost nothing until somebody asks.
+// The options of uWSGI 2.0 and of its plugins, one a line, sorted by name, with = after
+// options that need a value and ? after options that may have one. The first list is the
+// output of `uwsgi --help`. They are searched in place, so that they cost nothing until they
+// are used.
 var (
 	//go:embed uwsgi_options.txt
 	uwsgiOptions string
 	//go:embed uwsgi_plugin_options.txt
 	uwsgiPluginOptions string
 
-	// Those of the emperor's table: a vassal whose file has a line for uWSGI need not
-	// build that table, which would stay in its memory. A test keeps the list (make docs).
+	// The names of the emperor's table: a vassal whose file has a line for uWSGI need not
+	// build that table, which would stay in its memory. A test keeps the list current (make
+	// docs).
 	//go:embed emperor_names.txt
 	emperorNames string
 )
@@ -27,7 +28,7 @@ const uwsgiShort = "A=sharedarea C=chmod-socket H=home L=disable-logging M=maste
 	"a=abstract-socket b=buffer-size c=cgi-mode d=daemonize h=help i=single-interpreter j=json l=listen m=memory-report " +
 	"p=processes r=reaper s=socket t=harakiri v=max-vars w=module x=xml y=yaml z=socket-timeout"
 
-// shape says whether an option has a value.
+// shape is whether an option has a value.
 type shape byte
 
 const (
@@ -36,8 +37,7 @@ const (
 	optional shape = '?'
 )
 
-// uwsgiKnows reports whether uWSGI 2.0 or one of its plugins has the option, and
-// of what shape it is.
+// uwsgiKnows reports whether uWSGI 2.0 or one of its plugins has the option, and its shape.
 func uwsgiKnows(name string) (s shape, known bool) {
 	for _, list := range []string{uwsgiOptions, uwsgiPluginOptions} {
 		if s, known := lookUp(list, name); known {
@@ -47,10 +47,10 @@ func uwsgiKnows(name string) (s shape, known bool) {
 	return 0, false
 }
 
-// lookUp finds a name among sorted lines by halving the text.
+// lookUp finds a name in sorted lines by binary search in the text.
 func lookUp(list, name string) (s shape, known bool) {
 	for list != "" {
-		middle := strings.LastIndexByte(list[:len(list)/2], '\n') + 1 // where a line begins
+		middle := strings.LastIndexByte(list[:len(list)/2], '\n') + 1 // the beginning of a line
 		end := middle + strings.IndexByte(list[middle:], '\n') + 1
 		at, s := split(list[middle:end])
 		switch order := strings.Compare(name, at); {
@@ -65,7 +65,7 @@ func lookUp(list, name string) (s shape, known bool) {
 	return 0, false
 }
 
-// split takes a line of a list apart.
+// split divides a line of a list.
 func split(line string) (name string, s shape) {
 	line = line[:len(line)-1]
 	if s = shape(line[len(line)-1]); s == needs || s == optional {
@@ -74,7 +74,7 @@ func split(line string) (name string, s shape) {
 	return line, flag
 }
 
-// uwsgiNames are all of them.
+// uwsgiNames yields all names.
 func uwsgiNames(yield func(string) bool) {
 	for _, list := range []string{uwsgiOptions, uwsgiPluginOptions} {
 		for line := range strings.Lines(list) {
@@ -85,7 +85,7 @@ func uwsgiNames(yield func(string) bool) {
 	}
 }
 
-// longName returns the option that a letter stands for, or "".
+// longName returns the option for a letter, or "".
 func longName(letter string) string {
 	for pair := range strings.FieldsSeq(uwsgiShort) {
 		if name, ok := strings.CutPrefix(pair, letter+"="); ok {
@@ -95,10 +95,10 @@ func longName(letter string) string {
 	return ""
 }
 
-// application is what there is for uWSGI's own ways to run one.
+// application is the replacement for uWSGI's own ways to run an application.
 const application = "command = PROGRAM ARGS… for a server of your own, or emperor-wrapper = uwsgi for uWSGI's"
 
-// instead says what to use for an option of uWSGI that does nothing here, or "".
+// instead returns the replacement for an option of uWSGI that has no effect here, or "".
 func instead(name string) string {
 	switch name {
 	case "module", "wsgi-file", "wsgi", "callable", "file", "paste", "ini-paste", "ini-paste-logged", "eval", "mount", "psgi", "rack", "rails",
@@ -118,7 +118,7 @@ func instead(name string) string {
 	case "https2":
 		return "https = ADDRESS,CERTIFICATE,KEY"
 	case "master", "no-orphans", "die-on-term2", "enable-threads", "close-on-exec", "close-on-exec2", "thunder-lock":
-		return "it always is so, drop the line"
+		return "it is always so, drop the line"
 	case "autoload":
 		return "there are no plugins, drop the line"
 	case "cron", "cron2", "unique-cron", "legion-cron", "timer":
@@ -127,7 +127,7 @@ func instead(name string) string {
 	return cmp.Or(insteadOfServer(name), familyOf(name).hint)
 }
 
-// insteadOfServer is what there is for the options by which uWSGI serves, starts workers
+// insteadOfServer returns the replacement for options by which uWSGI serves, starts workers
 // and logs, or "".
 func insteadOfServer(name string) string {
 	switch name {
@@ -136,21 +136,21 @@ func insteadOfServer(name string) string {
 	case "max-requests", "max-requests-delta", "reload-on-as", "evil-reload-on-as", "evil-reload-on-rss":
 		return "max-worker-lifetime = TIME or reload-on-rss = MB replace workers"
 	case "cheaper", "cheaper-initial", "cheaper-step", "cheaper-algo", "cheaper-overload", "cheaper-rss-limit-soft", "cheaper-rss-limit-hard":
-		return "idle = TIME ends workers that have nothing to do, cheap = true starts them with the first connection"
+		return "idle = TIME ends idle workers, cheap = true starts them with the first connection"
 	case "offload-threads", "offload-thread", "ignore-sigpipe", "ignore-write-errors", "disable-write-exception", "write-errors-tolerance", "optimize",
 		"http-websockets", "http-raw-body", "http-chunked-input", "http-auto-chunked", "http-resubscribe", "http-manage-expect", "reload-os-env", "cgi-safe", "cgi-close-stdin-on-eof":
 		return "it needs no option here, drop the line"
 	case "lazy", "lazy-apps", "single-interpreter", "vhost", "vhost-host", "no-default-app", "wsgi-disable-file-wrapper", "catch-exceptions", "cgi-mode":
-		return "the command decides on that itself, drop the line"
+		return "the command decides this itself, drop the line"
 	case "http-timeout", "http-headers-timeout", "http-connect-timeout", "http-manage-rtsp", "http-manage-source", "http-processes", "http-workers",
 		"http-events", "http-gracetime", "http-modifier1", "http-modifier2", "http-socket-modifier1", "http-socket-modifier2", "http-buffer-size":
 		return "http = ADDRESS with http-keepalive, http-to, socket-timeout and request-timeout"
 	case "https-export-cert", "https-session-context", "https-socket-modifier1", "https-socket-modifier2":
 		return "https = ADDRESS,CERTIFICATE,KEY[,,CLIENT-CA]"
 	case "log-route", "threaded-logger", "log-encoder", "log-master", "log-drain":
-		return "log = FILE or log = journal; without it the emperor's log has all"
+		return "log = FILE or log = journal; otherwise the emperor's log has everything"
 	case "log-req-route", "log-req-encoder":
-		return "log = FILE has requests as well, log-format says how, and disable-logging leaves them out"
+		return "log = FILE contains requests as well, log-format sets their format, and disable-logging leaves them out"
 	case "logfile-chown", "logfile-chmod", "chmod", "chown":
 		return "the file of log belongs to the vassal's user and group: create it beforehand, or hook-as-root = chmod:FILE 640"
 	case "memory-report":
@@ -158,9 +158,9 @@ func insteadOfServer(name string) string {
 	case "harakiri-verbose":
 		return "the log has the method and the path of each request that took too long"
 	case "master-fifo":
-		return "emperor reload NAME, emperor stop NAME and their like; touch-reload = FILE"
+		return "emperor reload NAME, emperor stop NAME and other commands; touch-reload = FILE"
 	case "post-buffering", "post-buffering-bufsize", "body-read-warning":
-		return "bodies are passed on as they come, drop the line; limit-post = BYTES bounds them"
+		return "bodies are passed on as they arrive, drop the line; limit-post = BYTES limits them"
 	case "manage-script-name":
 		return "the command sees the path as the client sent it; rewrite:PATH in a route changes it"
 	case "cpu-affinity":
@@ -168,15 +168,15 @@ func insteadOfServer(name string) string {
 	case "zerg", "zerg-server", "zerg-pool", "zergpool":
 		return "reuse-port = true, or a reload, which starts new workers beside the old ones"
 	case "vassal-sos-backlog", "vassal-sos":
-		return "processes = N; emperor top shows who is busy"
+		return "processes = N; emperor top shows busy vassals"
 	case "unsubscribe-on-graceful-reload", "remap-modifier":
 		return "a frontend that knows the socket's address, drop the line"
 	}
 	return ""
 }
 
-// insteadInVassal says what a vassal's file has for an option of the emperor's own
-// process, or "".
+// insteadInVassal returns the replacement, in a vassal's file, for an option of the emperor's
+// own process, or "".
 func insteadInVassal(name string) string {
 	switch name {
 	case "daemonize", "daemonize2", "logto", "logto2":
@@ -191,20 +191,20 @@ func insteadInVassal(name string) string {
 	return "this belongs in the emperor's file"
 }
 
-// insteadInEmperor says what an option of a vassal needs in the emperor's own file.
+// insteadInEmperor returns the advice for an option of a vassal in the emperor's own file.
 func insteadInEmperor(name string) string {
 	switch name {
 	case "die-on-term", "vacuum":
-		return "it always is so for the emperor, drop the line"
+		return "it is always so for the emperor, drop the line"
 	}
-	return "this belongs in a vassal's file, or in that of vassals-include for all of them"
+	return "this belongs in a vassal's file, or in the file of vassals-include for all of them"
 }
 
-// families are options whose names begin alike, and what there is instead.
+// families are options with a common prefix, and their replacements.
 var families = []struct{ prefix, hint string }{
 	{"cache", "a cache in front of the vassals, or the command's own"},
 	{"cheaper-busyness", "idle = TIME and cheap = true"},
-	{"error-route", "route, which runs before the answer; error-page-404 = FILE and its like for pages"},
+	{"error-route", "route, which runs before the answer; error-page-404 = FILE and similar options for pages"},
 	{"farm", "a vassal of its own for the job"},
 	{"fastrouter", "socket = ADDRESS: frontends reach it by the uwsgi protocol; for several vassals a web server in front of them"},
 	{"final-route", "route, which runs before the answer"},

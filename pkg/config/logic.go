@@ -13,31 +13,31 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// logic is the block that is open: uWSGI knows one at a time. It lasts until its
-// end, be that in another file.
+// logic is the open block: uWSGI knows one at a time. It lasts until its end, even in another
+// file.
 type logic struct {
 	open    bool
 	block   block
 	arg     string
 	names   pieces // in arg
-	running bool   // the options of a block are being added: they go past it
+	running bool   // the options of a block are being added: the block does not see them
 	failed  bool   // the last condition was false, for else
 }
 
-// block is a kind of block: what it makes of one line.
+// block is a kind of block, with its effect on one line.
 type block struct {
-	// when, for a condition, says whether the line is live, and what stands for
-	// %(_). Without known, %(_) stays.
+	// when, for a condition, returns whether the line is live, and the value of %(_). Without
+	// known, %(_) stays.
 	when func(r *reader, arg string) (live bool, item string, known bool)
-	// not turns the condition around.
+	// not negates the condition.
 	not bool
-	// items, for a loop, are what stands for %(_), once for each. With names they are
+	// items, for a loop, returns the values of %(_), one for each round. With names they are
 	// names of files.
 	items func(r *reader, arg string) []string
 	names bool
-	// needs is what must be allowed to find out. Otherwise no line is live.
+	// needs is the access that the block needs. Without it no line is live.
 	needs need
-	// sequel goes on after the condition before it.
+	// sequel continues the condition before it.
 	sequel bool
 }
 
@@ -109,8 +109,7 @@ func (r *reader) begin(e entry, b block) {
 	r.logic.open, r.logic.block, r.logic.arg, r.logic.names = true, b, e.value, e.names
 }
 
-// took offers an option to the open block, and reports whether the block dealt
-// with it.
+// took passes an option to the open block, and reports whether the block has processed it.
 func (l *logic) took(r *reader, e entry) bool {
 	if l.running {
 		return false
@@ -126,7 +125,7 @@ func (l *logic) took(r *reader, e entry) bool {
 	}
 	l.running = true
 	defer func() { l.running = false }()
-	r.used = append(r.used, references([]entry{e})...) // also in lines that do not count
+	r.used = append(r.used, references([]entry{e})...) // also in lines that are not live
 	switch {
 	case !r.allowed(l.block.needs, e.key):
 	case l.block.items != nil:
@@ -158,8 +157,8 @@ func (l *logic) condition(r *reader, e entry) {
 	}
 }
 
-// appendFor adds an option of a block with what %(_) stands for, which may be, or
-// hold, the name of a file.
+// appendFor adds an option of a block with the value of %(_), which may be, or contain, the
+// name of a file.
 func (r *reader) appendFor(e entry, item string, named bool) {
 	if len(e.value) > 0 && len(e.value)*(1+len(item)) > 4*maxLine && strings.Count(e.value, "%(_)")*len(item) > maxLine {
 		r.limit(e.key, "the value is longer than 1 MiB", "")
@@ -176,7 +175,7 @@ func (r *reader) appendFor(e entry, item string, named bool) {
 	r.names = before
 }
 
-// variable is a condition about something with a value: NAME or NAME=value.
+// variable is a condition about a variable with a value: NAME or NAME=value.
 func variable(arg string, find func(string) (string, bool)) (live bool, item string, known bool) {
 	name, want, compare := strings.Cut(arg, "=")
 	value, known := find(name)
@@ -222,8 +221,7 @@ func ifHostnameMatch(r *reader, arg string) (bool, string, bool) {
 	return re.MatchString(host), arg, true
 }
 
-// ifPlugin looks for plugins that the configuration asked for: they are taken to
-// be there.
+// ifPlugin looks for plugins that the configuration requested: they are assumed to exist.
 func ifPlugin(r *reader, arg string) (bool, string, bool) {
 	for _, e := range r.entries {
 		switch e.key {
@@ -236,7 +234,7 @@ func ifPlugin(r *reader, arg string) (bool, string, bool) {
 	return false, arg, true
 }
 
-// ifReload is never true: a reload starts from a fresh reading here.
+// ifReload is never true: a reload reads everything again here.
 func ifReload(*reader, string) (bool, string, bool) { return false, "", false }
 
 func ifFailed(r *reader, _ string) (bool, string, bool) { return r.logic.failed, "", false }
@@ -280,7 +278,7 @@ func globbed(r *reader, arg string) []string {
 	return found
 }
 
-// hidden reports whether a path has a dot file where the pattern asks for none.
+// hidden reports whether a path contains a dot file for which the pattern has no dot.
 func hidden(pattern, path string) bool {
 	names := strings.Split(filepath.Clean(path), "/")
 	for i, p := range strings.Split(filepath.Clean(pattern), "/") {
@@ -291,15 +289,15 @@ func hidden(pattern, path string) bool {
 	return false
 }
 
-// readLines gives the lines of a file. As in uWSGI, lines over 1023 bytes come in
-// pieces, and a file that cannot be read has no lines.
+// readLines returns the lines of a file. As in uWSGI, lines over 1023 bytes are divided, and a
+// file that cannot be read has no lines.
 func readLines(r *reader, arg string) (lines []string) {
 	data, err := r.file(arg)
 	if errors.Is(err, errLeftOut) {
 		return nil
 	}
 	if err != nil {
-		r.warnings.add(r.at, "for-readline", err.Error(), "there are no lines then")
+		r.warnings.add(r.at, "for-readline", err.Error(), "it has no lines then")
 		return nil
 	}
 	for len(data) > 0 {

@@ -10,7 +10,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/serving"
 )
 
-// Pages are the manual pages that WriteManual prints, by their file names.
+// Pages are the file names of the manual pages that WriteManual prints.
 func Pages() []string {
 	return append([]string{"emperor.8", "vassal.8", "emperor.ini.5"}, slices.Sorted(maps.Keys(programManuals))...)
 }
@@ -19,7 +19,7 @@ func Pages() []string {
 func WriteManual(w io.Writer, page string) error {
 	var b strings.Builder
 	name, number, _ := cutLast(page, ".")
-	if text := programManuals[page]; strings.HasPrefix(text, ".so ") { // another page, of which nothing but this line may be
+	if text := programManuals[page]; strings.HasPrefix(text, ".so ") { // a link to another page must be its only line
 		_, err := io.WriteString(w, text)
 		return err
 	}
@@ -98,7 +98,7 @@ func sentence(s string) string {
 	return strings.ToUpper(s[:1]) + s[1:] + "."
 }
 
-// roff writes text such that nothing in it is a request or an escape.
+// roff escapes text, so that it contains neither requests nor escapes.
 func roff(s string) string {
 	s = strings.NewReplacer(`\`, `\e`, "-", `\-`, "…", "...", "°", "").Replace(s)
 	if strings.HasPrefix(s, ".") || strings.HasPrefix(s, "'") {

@@ -19,9 +19,8 @@ and FastCGI with files, programs and other servers.
 looks for it in its own directory and then in
 .BR PATH .
 .PP
-By hand it takes its options, which are those of a vassal's file
-.RB ( emperor.ini (5)),
-on the command line.
+Started by hand, it accepts its options on the command line. They are the same as in a vassal's file
+.RB ( emperor.ini (5)).
 .SH OPTIONS
 Each is written as
 .B \-\-option
@@ -47,12 +46,12 @@ Print the options.
 .SH ENVIRONMENT
 .TP
 .BR LISTEN_FDS ,\  LISTEN_PID ,\  LISTEN_FDNAMES
-Sockets that are handed over, see
+Inherited sockets, see
 .BR sd_listen_fds (3).
-Their names say what is spoken on them.
+Their names decide their protocol.
 .TP
 .B NOTIFY_SOCKET
-Who is told that it is ready, see
+The socket for the notification of readiness, see
 .BR sd_notify (3).
 .SH SIGNALS
 On
@@ -60,7 +59,7 @@ On
 .B SIGINT
 or
 .B SIGQUIT
-no connection is accepted any more, and requests in progress are waited for. A second one ends the program at once.
+it stops accepting connections and waits for requests in progress. A second signal ends the program at once.
 .SH EXIT STATUS
 .TP
 .B 0
@@ -89,10 +88,10 @@ vassal\-pty \- share the terminal of a vassal, or attach to it
 .BR vassal (8)
 starts this program when its file has a
 .BR pty\-socket :
-it shows the pseudoterminal of the first worker to all who connect.
+it shows the pseudoterminal of the first worker to all clients.
 With
 .B \-\-connect
-it is a client of that, as started by
+it is a client of the terminal, as started by
 .B emperor attach
 .I NAME
 and
@@ -108,7 +107,7 @@ also in
 \fB\-\-connect\fR \fIADDRESS\fR
 Attach to the terminal behind a
 .BR pty\-socket :
-a path, \fI@NAME\fR for an abstract one, or \fIHOST:PORT\fR. Ctrl\-] detaches. However it ends, it restores the terminal in which it
+a path, \fI@NAME\fR for an abstract one, or \fIHOST:PORT\fR. Ctrl\-] detaches. It always restores the terminal in which it
 runs.
 .TP
 .B \-\-help
@@ -136,7 +135,7 @@ vassal\-parse \- read YAML or XML for a vassal
 .RI < FILE
 .SH DESCRIPTION
 .BR vassal (8)
-reads ini and JSON itself, and starts this program for a configuration in YAML or XML. It is no command for people.
+reads ini and JSON itself, and starts this program for a configuration in YAML or XML. It is not meant to be run by hand.
 .B vassal
 looks for it in its own directory and then in
 .BR PATH .

@@ -23,28 +23,28 @@ emperor \- supervise a directory of containers
 .BR bash | zsh | fish
 .SH DESCRIPTION
 .B emperor
-watches directories of configuration files. For each file it makes a process in new namespaces, runs the operator's hooks,
-and keeps it alive: a vassal.
-A file that appears starts one, a file that changes reloads or restarts it, a file that goes stops it.
+watches directories of configuration files. For each file it starts a process in new namespaces, called a vassal, runs the operator's hooks,
+and restarts the vassal when it dies.
+A new file starts a vassal, a changed file reloads or restarts it, a removed file stops it.
 Options may stand in a file too, see
 .BR emperor.ini (5).
 .B emperor\-native
-is the same program for functions of C in hooks: it takes the place of
+is the same program with support for C functions in hooks: it replaces
 .B emperor
-where its file has them.
+when its file uses them.
 .PP
-A directory that is called like one of the commands is written with a path, as in
+Write a directory with the name of a command with a path, as in
 .IR ./check .
 .SH COMMANDS
 .TP
 .B check
-Parse and check files without starting anything. Mistakes and warnings are printed one a line. A directory stands for the
-vassals in it.
+Parse and check files without starting anything. Mistakes and warnings are printed one a line. A directory means all vassals
+in it.
 .B \-\-ini
-names the emperor's own file, by which it is known in which namespaces vassals run.
+names the emperor's own file, which decides in which namespaces vassals run.
 .TP
 .B config
-Print the options of a vassal that count, each with its origin, or, with
+Print the effective options of a vassal, each with its origin, or, with
 .BR \-\-all ,
 those with their defaults as well.
 .TP
@@ -69,10 +69,10 @@ found mistakes.
 The command line or the emperor's own file is wrong.
 .TP
 .B 3
-A command: no emperor answers.
+A command: cannot connect to an emperor.
 .TP
 .B 4
-A command: there is no such vassal.
+A command: no such vassal.
 .SH SEE ALSO
 .BR vassal (8),
 .BR emperor.ini (5),
@@ -91,9 +91,9 @@ vassal \- boot and serve one container
 .I ADDRESS
 .SH DESCRIPTION
 .B vassal
-is the program inside a container that
+is the first program in a container that
 .BR emperor (8)
-made: it waits for its network interfaces, runs its hooks, drops privileges, binds its sockets and then serves.
+created: it waits for its network interfaces, runs its hooks, drops privileges, binds its sockets and then serves.
 It can be run by hand, and under uWSGI's Emperor.
 .PP
 The programs that it starts are
@@ -104,9 +104,9 @@ which shares the terminal of a worker, and
 .BR vassal\-parse (8),
 which reads YAML and XML.
 .B vassal\-native
-is the same program for functions of C in hooks: it takes the place of
+is the same program with support for C functions in hooks: it replaces
 .B vassal
-where a file has them. All are looked for in the directory of
+when a file uses them. All are searched in the directory of
 .B vassal
 first.
 .PP
@@ -137,7 +137,7 @@ The command line is wrong, or a file that it names.
 const generalOptions = `.SS General
 .TP
 \fB\-\-ini\fR \fIFILE\fR
-Read options from a file. They count in the place of the option.
+Read options from a file. They count at the position of this option.
 .TP
 \fB\-\-help\fR [\fIGROUP\fR]
 Print the options, or those of one group.
@@ -169,12 +169,12 @@ are comments. A line without
 .B =
 is a flag that is on.
 .PP
-Options may be repeated: those that say so add up, of all others the last one counts.
+An option that may be repeated adds to earlier ones; of any other option the last one counts.
 .PP
-\fB$(\fINAME\fB)\fR in a value stands for a variable of the environment, \fB%(\fIname\fB)\fR for another option or placeholder. A key that is no
+\fB$(\fINAME\fB)\fR in a value is an environment variable, \fB%(\fIname\fB)\fR another option or placeholder. A key that is not an
 option is a placeholder; with
 .B strict
-it is a mistake. \fB%n\fR is the name of the file without its extension, \fB%d\fR its directory, \fB%p\fR its path, \fB%%\fR a percent sign.
+it is an error. \fB%n\fR is the name of the file without its extension, \fB%d\fR its directory, \fB%p\fR its path, \fB%%\fR a percent sign.
 .PP
 A flag is off for false, off, no and 0. A time is in seconds, or has units, such as 500ms or 1m30s.
 `

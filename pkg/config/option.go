@@ -7,28 +7,28 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
-// Origin is the place where something was written.
+// Origin is the position of a line.
 type Origin = option.Origin
 
-// Change says what it takes for a changed option to count.
+// Change is the class of a change.
 type Change = option.Change
 
 // The classes of change.
 const (
-	// Respawn needs a new process, in new namespaces where it has some.
+	// Respawn needs a new process, in new namespaces if it has any.
 	Respawn = option.Respawn
-	// Reload is taken over by the running vassal: it keeps its pid, its
-	// namespaces and its sockets, and starts new workers.
+	// Reload is taken over by the running vassal: it keeps its pid, its namespaces and its
+	// sockets, and starts new workers.
 	Reload = option.Reload
 )
 
-// groups are the headings of the help, in its order.
+// groups are the headings of the help, in order.
 var groups = []string{
 	"Monitors", "Vassals", "Templates", "Boot", "Namespaces", "Network", "Privileges", "Hooks",
 	"Sockets", "Serving", "Workers", "Terminal", "Static files", "Routing", "Logging", "Control", "Process", "Other",
 }
 
-// shapeOf says whether an option has a value.
+// shapeOf returns whether an option has a value.
 func shapeOf[T any](o *option.Row[T]) shape {
 	switch {
 	case o.Arg == "":
@@ -39,7 +39,7 @@ func shapeOf[T any](o *option.Row[T]) shape {
 	return optional
 }
 
-// table is all a program understands.
+// table has all options of a program.
 type table[T any] []option.Area[T]
 
 // all yields every row.
@@ -53,7 +53,7 @@ func (t table[T]) all(yield func(*option.Row[T]) bool) {
 	}
 }
 
-// find returns the row that may be written so, or nil.
+// find returns the row with a name or alias, or nil.
 func (t table[T]) find(key string) *option.Row[T] {
 	for _, area := range t {
 		if o := area.Find(key); o != nil {
@@ -66,8 +66,8 @@ func (t table[T]) find(key string) *option.Row[T] {
 	return nil
 }
 
-// program is what may stand before the name of an option that uWSGI does not have. A
-// file in which that name is a placeholder can give the option so.
+// program is the prefix that may stand before the name of an option that uWSGI does not have.
+// A file in which that name is a placeholder can use the option this way.
 func (t table[T]) program() string {
 	if _, emperors := any((*T)(nil)).(*Emperor); emperors {
 		return "emperor-"
@@ -104,7 +104,7 @@ func (t table[T]) group(name string) []*option.Row[T] {
 	return rows
 }
 
-// names are all that may be written.
+// names yields all names and aliases.
 func (t table[T]) names(yield func(string) bool) {
 	for _, area := range t {
 		for name := range area.Names {
@@ -115,7 +115,7 @@ func (t table[T]) names(yield func(string) bool) {
 	}
 }
 
-// everyName adds those of uWSGI that are no options here.
+// everyName adds the names of uWSGI that are not options here.
 func (t table[T]) everyName(yield func(string) bool) {
 	for name := range t.names {
 		if !yield(name) {

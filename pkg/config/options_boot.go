@@ -5,11 +5,11 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// bootOptions are about what a vassal waits for before anything of it runs.
+// bootOptions are the waits of a vassal before any of its own steps.
 var bootOptions = option.Rows[Vassal]{
 	{
 		Name: "wait-for-interface", Aliases: []string{"wait-for-iface", "wait-iface", "wait-interface"}, Group: "Boot", Arg: "NAME[:up|:address]", Repeat: true, Tyrant: true,
-		Help: "wait for the network interface before the as-root hooks: that it is there, or is up, or has an address", Set: setInterface,
+		Help: "wait for the network interface before the as-root hooks: until it exists, is up, or has an address", Set: setInterface,
 	},
 	{
 		Name: "wait-for-interface-timeout", Aliases: []string{"wait-for-iface-timeout", "wait-iface-timeout", "wait-interface-timeout"},

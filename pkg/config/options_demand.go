@@ -6,18 +6,19 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
-// OnDemand is what an operator may say about sockets that start vassals.
+// OnDemand is the configuration of sockets that start vassals.
 type OnDemand struct {
-	// Extension makes the content of the file NAME+Extension the address of the
-	// vassal NAME, Directory has the unix sockets of all vassals, and the command
-	// Exec prints the address. Empty: not.
+	// Extension makes the content of the file NAME+Extension the address of the vassal NAME,
+	// Directory has the unix sockets of all vassals, and the command Exec prints the address.
+	// Empty: none.
 	Extension, Directory, Exec string
-	// Mode, Owner and Group are those of unix sockets. Not Set: the emperor's.
+	// Mode, Owner and Group of unix sockets. Not set: the emperor's.
 	Mode         os.FileMode
 	Owner, Group Identity
 }
 
-// onDemandOptions say which vassals wait for their first connection, and where.
+// onDemandOptions select the vassals that wait for their first connection, and their
+// addresses.
 var onDemandOptions = option.Rows[Emperor]{
 	{
 		Name: "emperor-on-demand-directory", Aliases: []string{"emperor-on-demand-dir"}, Group: "Sockets", Arg: "DIR",
@@ -29,7 +30,7 @@ var onDemandOptions = option.Rows[Emperor]{
 	},
 	{
 		Name: "emperor-on-demand-extension", Aliases: []string{"emperor-on-demand-ext"}, Group: "Sockets", Arg: "EXT",
-		Help: "vassal NAME starts with the first connection to the address in the file NAME+EXT, which must be no link", Into: func(e *Emperor) option.Field { return (*option.Text)(&e.OnDemand.Extension) },
+		Help: "vassal NAME starts with the first connection to the address in the file NAME+EXT, which must not be a link", Into: func(e *Emperor) option.Field { return (*option.Text)(&e.OnDemand.Extension) },
 	},
 	{Name: "emperor-on-demand-mode", Group: "Sockets", Arg: "OCTAL", Def: "666", Guard: true, Help: "mode of unix sockets that start vassals", Set: setOnDemandMode},
 	{Name: "emperor-on-demand-owner", Group: "Sockets", Arg: "USER[:GROUP]", Guard: true, Help: "owner of unix sockets that start vassals", Set: setOnDemandOwner},

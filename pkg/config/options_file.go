@@ -2,10 +2,10 @@ package config
 
 import "github.com/emperor-go/emperor/pkg/config/option"
 
-// The options about the configuration itself are the same in both programs. The
-// reader has seen them when it comes to values.
+// The options about the configuration itself are the same in both programs. The reader has
+// acted on them before values are decoded.
 
-const strictHelp = "an unknown option is a mistake, not a placeholder"
+const strictHelp = "an unknown option is an error, not a placeholder"
 
 var emperorFileOptions = option.Rows[Emperor]{
 	{

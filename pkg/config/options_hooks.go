@@ -15,16 +15,16 @@ import (
 var emperorHookOptions = option.Rows[Emperor]{
 	{
 		Name: "emperor-allow-attr", Change: option.Reload, Group: "Hooks", Arg: "OPTION|PHASE,…", Repeat: true,
-		Help: "hooks of the emperor that the section [emperor] of a vassal's file may give, where root owns the file",
+		Help: "hooks of the emperor that the section [emperor] of a vassal's file may contain, if root owns the file",
 		Set:  setAllowed,
 	},
 	{
 		Name: "emperor-hook-concurrency", Change: option.Reload, Group: "Hooks", Arg: "N", Def: "1",
-		Help: "of how many vassals the emperor's hooks run at a time; one that takes longer than a second holds up no other",
+		Help: "number of vassals whose hooks of the emperor run at the same time; a list that takes longer than a second does not block others",
 		Set:  setVassals(func(e *Emperor) *int { return &e.HookConcurrency }),
 	},
 	{
-		Name: "emperor-hook-timeout", Change: option.Reload, Group: "Hooks", Arg: "TIME", Def: "30", Help: "bound of each hook; 0: none",
+		Name: "emperor-hook-timeout", Change: option.Reload, Group: "Hooks", Arg: "TIME", Def: "30", Help: "time limit of each hook; 0: none",
 		Into: func(e *Emperor) option.Field { return (*option.Duration)(&e.HookTimeout) },
 	},
 }
@@ -32,7 +32,7 @@ var emperorHookOptions = option.Rows[Emperor]{
 // vassalHookOptions are about the hooks of a vassal's file.
 var vassalHookOptions = option.Rows[Vassal]{
 	{
-		Name: "hook-timeout", Group: "Hooks", Arg: "TIME", Def: "30", Help: "bound of each hook; 0: none",
+		Name: "hook-timeout", Group: "Hooks", Arg: "TIME", Def: "30", Help: "time limit of each hook; 0: none",
 		Into: func(v *Vassal) option.Field { return (*option.Duration)(&v.HookTimeout) },
 	},
 	{
@@ -41,12 +41,12 @@ var vassalHookOptions = option.Rows[Vassal]{
 	},
 }
 
-// hookArea has a row for each kind of hook in each of some phases. They are many: a row
-// is made when it is asked for.
+// hookArea has a row for each kind of hook in each of some phases. They are many: a row is
+// made on demand.
 type hookArea[T any] struct {
 	phases []hooks.Phase
-	help   string // in front of the help of a phase
-	once   bool   // they run once, at the start: no reload brings others
+	help   string // before the help of a phase
+	once   bool   // they run once, at the start: a reload does not replace them
 	set    func(*T) hooks.Set
 	made   option.Made[T]
 }
@@ -114,7 +114,7 @@ func (a *hookArea[T]) makeRow(name string, info hooks.PhaseInfo, kind hooks.Kind
 	}
 }
 
-// hookSyntax is what the value of such an option looks like.
+// hookSyntax returns the syntax of the value of such an option.
 func hookSyntax(info hooks.PhaseInfo, kind hooks.Kind) string {
 	if info.Subject != "" {
 		return info.Subject + " " + kind.Syntax()
@@ -125,14 +125,14 @@ func hookSyntax(info hooks.PhaseInfo, kind hooks.Kind) string {
 // aroundOptions are about hooks as a whole, the same in both programs.
 var aroundOptions = option.Rows[Surroundings]{
 	{
-		Name: "binsh", Group: "Hooks", Arg: "PATH", Def: "/bin/sh", Repeat: true, Help: "shell of exec hooks; the first that can be run counts",
+		Name: "binsh", Group: "Hooks", Arg: "PATH", Def: "/bin/sh", Repeat: true, Help: "shell of exec hooks; the first one that can be executed is used",
 		Set: func(s *Surroundings, v option.Value) error {
 			s.Shells = append(s.Shells, v.Text)
 			return absolute(v.Text, "such as /bin/bash")
 		},
 	},
 	{
-		Name: "dlopen", Group: "Hooks", Arg: "FILE", Repeat: true, Help: "load a shared library of C for call hooks, before any phase; failure ends the program",
+		Name: "dlopen", Group: "Hooks", Arg: "FILE", Repeat: true, Help: "load a shared C library for call hooks, before any phase; failure ends the program",
 		Set: func(s *Surroundings, v option.Value) error {
 			s.Libraries.Plugins = append(s.Libraries.Plugins, hooks.Plugin{Name: v.Text})
 			return absolute(v.Text, "such as /usr/lib/libhooks.so")
@@ -145,11 +145,11 @@ var aroundOptions = option.Rows[Surroundings]{
 	},
 	{
 		Name: "plugin", Aliases: []string{"plugins"}, Group: "Hooks", Arg: "PLUGIN[|INIT]", Repeat: true,
-		Help: "load a shared library of C by path, or by name from plugin-dir, and call INIT; without it all goes on",
+		Help: "load a shared C library by path, or by name from plugin-dir, and call INIT; if it is missing, the program continues",
 		Set:  func(s *Surroundings, v option.Value) error { return s.addPlugins(v.Text, true) },
 	},
 	{
-		Name: "plugin-dir", Aliases: []string{"plugins-dir"}, Group: "Hooks", Arg: "DIR", Repeat: true, Help: "look for plugins there",
+		Name: "plugin-dir", Aliases: []string{"plugins-dir"}, Group: "Hooks", Arg: "DIR", Repeat: true, Help: "search plugins in the directory",
 		Set: func(s *Surroundings, v option.Value) error {
 			s.Libraries.Dirs = append(s.Libraries.Dirs, v.Text)
 			return absolute(v.Text, "such as /usr/lib/emperor")
@@ -157,7 +157,7 @@ var aroundOptions = option.Rows[Surroundings]{
 	},
 }
 
-// addPlugins adds a list of them, divided by commas as in uWSGI.
+// addPlugins adds a list of plugins, separated by commas as in uWSGI.
 func (s *Surroundings) addPlugins(text string, optional bool) error {
 	for name := range strings.SplitSeq(text, ",") {
 		p, err := hooks.ParsePlugin(name, optional)
@@ -169,11 +169,11 @@ func (s *Surroundings) addPlugins(text string, optional bool) error {
 	return nil
 }
 
-// Surroundings is what hooks find around them.
+// Surroundings is the environment of hooks.
 type Surroundings struct {
 	// Shells are tried in order for commands, before /bin/sh. Absolute paths.
 	Shells []string
-	// Libraries are those of C, for call hooks.
+	// Libraries are the C libraries for call hooks.
 	Libraries hooks.Libraries
 }
 

@@ -8,25 +8,25 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
-// Life is what an operator may say about how vassals live and die.
+// Life is the configuration of the life cycle of vassals.
 type Life struct {
-	// Jitter is the largest part of a backoff that is added at random, and
-	// MaxRestarts how many failures in a row are too many. Zero: no number is.
+	// Jitter is the largest part of a backoff that is added at random, and MaxRestarts the
+	// number of failures in a row after which a vassal rests. Zero: no limit.
 	Jitter      float64
 	MaxRestarts int
-	// Heartbeat is the longest silence of a vassal that has sent heartbeats,
-	// CurseTolerance how long one may live that closed its pipe, and ReloadTimeout
-	// how long a reload may take. Zero: for ever.
+	// Heartbeat is the longest silence of a vassal that has sent heartbeats, CurseTolerance
+	// how long a vassal may live after it closed its pipe, and ReloadTimeout how long a reload
+	// may take. Zero: no limit.
 	Heartbeat, CurseTolerance, ReloadTimeout time.Duration
-	// ChangePause is the longest pause between two processes that changes of a
-	// vassal's file take. Zero: none.
+	// ChangePause is the longest pause between two processes that changes of a vassal's file
+	// need. Zero: none.
 	ChangePause time.Duration
-	// Broodlord is how many zergs there may be in all.
+	// Broodlord is the total number of zergs.
 	Broodlord int
 	// Graceful stops vassals gracefully when the emperor stops.
 	Graceful bool
-	// WaitForCommand keeps new vassals from starting before they are told to, but
-	// those of WaitIgnore.
+	// WaitForCommand delays new vassals until a command starts them, except those of
+	// WaitIgnore.
 	WaitForCommand bool
 	WaitIgnore     []string
 }
@@ -35,20 +35,20 @@ func defaultLife() Life {
 	return Life{Jitter: 0.1, Heartbeat: 30 * time.Second, CurseTolerance: 30 * time.Second, ReloadTimeout: 60 * time.Second, ChangePause: 30 * time.Second}
 }
 
-// lifeOptions say how vassals live and die.
+// lifeOptions configure the life cycle of vassals.
 var lifeOptions = option.Rows[Emperor]{
 	{Name: "emperor-backoff-jitter", Change: option.Reload, Group: "Vassals", Arg: "PERCENT", Def: "10", Help: "largest part of a backoff that is added at random", Set: setJitter},
 	{
-		Name: "emperor-broodlord", Change: option.Reload, Group: "Vassals", Arg: "N", Help: "how many zergs may run in all, for vassals that ask for reinforcement",
+		Name: "emperor-broodlord", Change: option.Reload, Group: "Vassals", Arg: "N", Help: "total number of zergs, for vassals that request reinforcement",
 		Into: func(e *Emperor) option.Field { return (*option.Number)(&e.Life.Broodlord) },
 	},
 	{
 		Name: "emperor-change-pause", Change: option.Reload, Group: "Vassals", Arg: "TIME", Def: "30",
-		Help: "longest pause between two processes that changes of a vassal's file take, one after the other; 0: none",
+		Help: "longest pause between two processes that changes of a vassal's file need; 0: none",
 		Into: func(e *Emperor) option.Field { return (*option.Duration)(&e.Life.ChangePause) },
 	},
 	{
-		Name: "emperor-curse-tolerance", Change: option.Reload, Group: "Vassals", Arg: "TIME", Def: "30", Help: "how long a vassal may live that closed its pipe; 0: for ever",
+		Name: "emperor-curse-tolerance", Change: option.Reload, Group: "Vassals", Arg: "TIME", Def: "30", Help: "how long a vassal may live after it closed its pipe; 0: no limit",
 		Into: func(e *Emperor) option.Field { return (*option.Duration)(&e.Life.CurseTolerance) },
 	},
 	{
@@ -59,22 +59,22 @@ var lifeOptions = option.Rows[Emperor]{
 		Name: "emperor-max-restarts", Change: option.Reload, Aliases: []string{"max-restarts"}, Group: "Vassals", Arg: "N",
 		Help: "failures in a row after which a vassal rests until its file changes", Into: func(e *Emperor) option.Field { return (*option.Number)(&e.Life.MaxRestarts) },
 	},
-	{Name: "emperor-max-throttle", Change: option.Reload, Group: "Vassals", Arg: "MS", Help: "the longest backoff, as uWSGI names it", Into: func(e *Emperor) option.Field { return (*option.Milliseconds)(&e.BackoffMax) }},
+	{Name: "emperor-max-throttle", Change: option.Reload, Group: "Vassals", Arg: "MS", Help: "the longest backoff, with uWSGI's name", Into: func(e *Emperor) option.Field { return (*option.Milliseconds)(&e.BackoffMax) }},
 	{
-		Name: "emperor-no-blacklist", Change: option.Reload, Group: "Vassals", Help: "every backoff is as long as the first",
+		Name: "emperor-no-blacklist", Change: option.Reload, Group: "Vassals", Help: "make every backoff as long as the first",
 		Into: func(e *Emperor) option.Field { return (*option.Flag)(&e.FlatBackoff) },
 	},
 	{
-		Name: "emperor-reload-timeout", Change: option.Reload, Group: "Vassals", Arg: "TIME", Def: "60", Help: "how long a reload may take before it counts as failed; 0: for ever",
+		Name: "emperor-reload-timeout", Change: option.Reload, Group: "Vassals", Arg: "TIME", Def: "60", Help: "how long a reload may take before it counts as failed; 0: no limit",
 		Into: func(e *Emperor) option.Field { return (*option.Duration)(&e.Life.ReloadTimeout) },
 	},
 	{
-		Name: "emperor-required-heartbeat", Change: option.Reload, Group: "Vassals", Arg: "TIME", Def: "30", Help: "longest silence of a vassal that has sent heartbeats; 0: any",
+		Name: "emperor-required-heartbeat", Change: option.Reload, Group: "Vassals", Arg: "TIME", Def: "30", Help: "longest silence of a vassal that has sent heartbeats; 0: no limit",
 		Into: func(e *Emperor) option.Field { return (*option.Duration)(&e.Life.Heartbeat) },
 	},
-	{Name: "emperor-throttle", Change: option.Reload, Group: "Vassals", Arg: "MS", Help: "the first backoff, as uWSGI names it", Into: func(e *Emperor) option.Field { return (*option.Milliseconds)(&e.Backoff) }},
+	{Name: "emperor-throttle", Change: option.Reload, Group: "Vassals", Arg: "MS", Help: "the first backoff, with uWSGI's name", Into: func(e *Emperor) option.Field { return (*option.Milliseconds)(&e.Backoff) }},
 	{
-		Name: "emperor-wait-for-command", Change: option.Reload, Group: "Vassals", Help: "a new vassal starts when it is told to",
+		Name: "emperor-wait-for-command", Change: option.Reload, Group: "Vassals", Help: "a new vassal waits for a command that starts it",
 		Into: func(e *Emperor) option.Field { return (*option.Flag)(&e.Life.WaitForCommand) },
 	},
 	{
@@ -84,7 +84,7 @@ var lifeOptions = option.Rows[Emperor]{
 
 	{
 		Name: "emperor-command-socket", Group: "Control", Arg: "ADDRESS",
-		Help: "take datagrams of uWSGI's there, with cmd = spawn, respawn, stop or log and vassal = NAME; a path has mode 0600 and the rules of the control socket",
+		Help: "accept datagrams of uWSGI's there, with cmd = spawn, respawn, stop or log and vassal = NAME; a path has mode 0600 and the rules of the control socket",
 		Into: func(e *Emperor) option.Field { return (*option.Text)(&e.CommandSocket) },
 	},
 	{

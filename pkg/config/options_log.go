@@ -8,29 +8,29 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/serving"
 )
 
-// vassalLogOptions say where what a vassal prints goes. The emperor opens it.
+// vassalLogOptions select the destination of a vassal's output. The emperor opens it.
 var vassalLogOptions = option.Rows[Vassal]{
-	{Name: "log", Group: "Logging", Arg: "FILE|journal", Help: "where what the vassal prints goes, instead of the emperor's log", Set: setLogTo},
+	{Name: "log", Group: "Logging", Arg: "FILE|journal", Help: "destination of the vassal's output, instead of the emperor's log", Set: setLogTo},
 	{
 		Name: "logger", Group: "Logging", Arg: "file:PATH", Tyrant: true, Repeat: true, Help: "uWSGI's way to write log = PATH",
 		Misreads: func(string, string) bool { return true }, Set: setLogger,
 	},
 }
 
-// controlOptions say who may look at the emperor.
+// controlOptions are the emperor's sockets for operators and monitoring.
 var controlOptions = option.Rows[Emperor]{
 	{
 		Name: "emperor-stats", Aliases: []string{"emperor-stats-server"}, Group: "Control", Arg: "ADDRESS", Guard: true,
-		Help: "give statistics in uWSGI's form to whoever connects to HOST:PORT or the path of a socket", Into: func(e *Emperor) option.Field { return (*option.Text)(&e.Stats) },
+		Help: "send statistics in uWSGI's format to clients of HOST:PORT or the path of a socket", Into: func(e *Emperor) option.Field { return (*option.Text)(&e.Stats) },
 	},
 	{
 		Name: "metrics", Group: "Control", Arg: "ADDRESS", Guard: true,
-		Help: "give metrics to Prometheus by HTTP at HOST:PORT or the path of a socket", Into: func(e *Emperor) option.Field { return (*option.Text)(&e.Metrics) },
+		Help: "serve metrics for Prometheus by HTTP at HOST:PORT or the path of a socket", Into: func(e *Emperor) option.Field { return (*option.Text)(&e.Metrics) },
 	},
 }
 
-// setLogger takes the first file. A tenant's own file has none: the emperor would open it.
-// All other loggers are told by Vassal.loggers.
+// setLogger uses the first file. A tenant's own file has none, because the emperor would open
+// it. Vassal.loggers warns about all other loggers.
 func setLogger(v *Vassal, t option.Value) error {
 	if path, _ := serving.LoggerFile(t.Text); path != "" && v.LogTo == "" && !t.Tenant {
 		v.LogTo = path

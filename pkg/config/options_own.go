@@ -8,40 +8,38 @@ import (
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
-// Process is what the emperor's process gives itself before it watches anything, in the
-// words that uWSGI has for every process.
+// Process has the options of the emperor's own process, which apply before it watches
+// anything. They have uWSGI's names for any process.
 type Process struct {
-	// Chdir is the directory in which relative paths of monitors begin. Empty: where the
-	// emperor was started.
+	// Chdir is the directory in which relative paths of monitors begin. Empty: the directory
+	// in which the emperor was started.
 	Chdir string
 	// Umask is set when UmaskSet is.
 	Umask    int
 	UmaskSet bool
-	// MaxFD is the limit of open descriptors, which vassals inherit. Zero: as it is.
+	// MaxFD is the limit of open descriptors, which vassals inherit. Zero: unchanged.
 	MaxFD uint64
-	// Locks are files of which the emperor must have the lock (flock(2)), in the order
-	// of the file.
+	// Locks are files that the emperor must lock (flock(2)), in the order of the file.
 	Locks []Lock
-	// Names is what process lists show.
+	// Names is the name in process lists.
 	Names Names
-	// Log is where the emperor's log goes.
+	// Log is the destination of the emperor's log.
 	Log OwnLog
-	// Touch are files. When one is touched the emperor reads its options again and
-	// reloads all vassals, as at SIGHUP.
+	// Touch are files. When one is touched the emperor reads its options again and reloads all
+	// vassals, as at SIGHUP.
 	Touch []string
-	// Daemonize detaches the emperor from its terminal once its log and pid file are
-	// there.
+	// Daemonize detaches the emperor from its terminal once its log and pid file exist.
 	Daemonize bool
-	// Hooks are those of the phases that uWSGI has for every process. They run once in
-	// the emperor, before it watches anything, and at its end.
+	// Hooks of the phases that uWSGI has for every process. They run once in the emperor,
+	// before it watches anything, and at its end.
 	Hooks hooks.Set
 }
 
 // Lock is a file to lock.
 type Lock struct {
 	Path string
-	// Wait blocks until the lock is free. Otherwise a lock that another process has is
-	// an error.
+	// Wait blocks until the lock is free. Otherwise a lock held by another process is an
+	// error.
 	Wait bool
 }
 
@@ -49,29 +47,29 @@ type Lock struct {
 type OwnLog struct {
 	// Path of the file. Empty: standard error.
 	Path string
-	// MaxSize in bytes is how large it may become before it is renamed to Backup, or to
-	// its own name and the time in seconds. Zero: any.
+	// MaxSize in bytes is the size at which it is renamed to Backup, or to its own name and
+	// the time in seconds. Zero: no limit.
 	MaxSize int64
 	Backup  string
-	// Reopen and Rotate are files. When one is touched, the log is opened again, or
-	// renamed first.
+	// Reopen and Rotate are files. When one is touched, the log is opened again, or renamed
+	// first.
 	Reopen, Rotate []string
 	// Truncate empties the file at the start, and AtReload opens it again at SIGHUP.
 	Truncate, AtReload bool
 }
 
-// ownPhases are those of Process.Hooks.
+// ownPhases are the phases of Process.Hooks.
 var ownPhases = []hooks.Phase{hooks.Asap, hooks.PreJail, hooks.InJail, hooks.PostJail, hooks.AsRoot, hooks.AsUser, hooks.AsUserAtexit}
 
-// ownOptions are about the emperor's own log and process, in the words of uWSGI.
+// ownOptions are about the emperor's own log and process, with uWSGI's names.
 var ownOptions = option.Rows[Emperor]{
 	{
-		Name: "log-backupname", Group: "Logging", Arg: "FILE", Def: "logto and the time", Help: "name of the log when it has become too large",
+		Name: "log-backupname", Group: "Logging", Arg: "FILE", Def: "logto and the time", Help: "new name of a log that has become too large",
 		Into: func(e *Emperor) option.Field { return (*option.Text)(&e.Process.Log.Backup) },
 	},
-	{Name: "log-maxsize", Group: "Logging", Arg: "BYTES", Help: "size from which on the log is renamed", Set: setMaxSize},
+	{Name: "log-maxsize", Group: "Logging", Arg: "BYTES", Help: "size at which the log is renamed", Set: setMaxSize},
 	{
-		Name: "log-reopen", Group: "Logging", Help: "open the log again at each SIGHUP too; a file that was renamed always is",
+		Name: "log-reopen", Group: "Logging", Help: "open the log again at each SIGHUP too; a renamed file is always opened again",
 		Into: func(e *Emperor) option.Field { return (*option.Flag)(&e.Process.Log.AtReload) },
 	},
 	{
@@ -89,12 +87,12 @@ var ownOptions = option.Rows[Emperor]{
 	},
 
 	{
-		Name: "chdir", Aliases: []string{"cd"}, Group: "Process", Arg: "DIR", Help: "go there before the directories to watch are looked up",
+		Name: "chdir", Aliases: []string{"cd"}, Group: "Process", Arg: "DIR", Help: "change the directory before the directories to watch are looked up",
 		Into: func(e *Emperor) option.Field { return (*option.Text)(&e.Process.Chdir) },
 	},
 	{Name: "daemonize", Aliases: []string{"daemonize2"}, Group: "Process", Arg: "FILE", Help: "run in the background, and log to the file", Set: setDaemonize},
-	{Name: "flock", Aliases: []string{"flock2"}, Group: "Process", Arg: "FILE", Repeat: true, Help: "lock the file, or fail where it is locked", Set: setLock(false)},
-	{Name: "flock-wait", Aliases: []string{"flock-wait2"}, Group: "Process", Arg: "FILE", Repeat: true, Help: "lock the file, when that can be had", Set: setLock(true)},
+	{Name: "flock", Aliases: []string{"flock2"}, Group: "Process", Arg: "FILE", Repeat: true, Help: "lock the file, or fail if it is locked", Set: setLock(false)},
+	{Name: "flock-wait", Aliases: []string{"flock-wait2"}, Group: "Process", Arg: "FILE", Repeat: true, Help: "lock the file, and wait until it is free", Set: setLock(true)},
 	{Name: "max-fd", Group: "Process", Arg: "N", Help: "limit of open descriptors, for vassals too", Set: setMaxFD},
 	{
 		Name: "touch-reload", Aliases: []string{"fs-reload"}, Group: "Process", Arg: "FILE", Repeat: true, Help: "reload the emperor's options and all vassals when the file is touched",

@@ -4,7 +4,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
-// privilegeOptions are about what a vassal gives up before it serves.
+// privilegeOptions are the privileges that a vassal drops before it serves.
 var privilegeOptions = option.Rows[Vassal]{
 	{
 		Name: "add-gid", Group: "Privileges", Arg: "GROUP", Repeat: true, Help: "supplementary group",

@@ -5,14 +5,14 @@ import (
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
-// servingOptions say what a vassal does when it has booted.
+// servingOptions select the program that runs after the boot.
 var servingOptions = option.Rows[Vassal]{
 	{
-		Name: "chdir", Group: "Serving", Arg: "DIR", Tyrant: true, Change: option.Reload, Help: "working directory of what is served",
+		Name: "chdir", Group: "Serving", Arg: "DIR", Tyrant: true, Change: option.Reload, Help: "working directory of the programs that serve",
 		Set: func(v *Vassal, t option.Value) error { v.Chdir = t.Text; return nil },
 	},
 	{
-		Name: "command", Group: "Serving", Arg: "PROGRAM ARGS…", Tyrant: true, Change: option.Reload, Help: "run this program with the sockets (LISTEN_FDS), again when it dies",
+		Name: "command", Group: "Serving", Arg: "PROGRAM ARGS…", Tyrant: true, Change: option.Reload, Help: "run this program with the sockets (LISTEN_FDS), and restart it when it dies",
 		Once: true, Misreads: hooks.MisreadWords, Into: func(v *Vassal) option.Field { return (*option.Words)(&v.Command) },
 	},
 	{Name: "env", Group: "Serving", Arg: "KEY=VALUE", Repeat: true, Change: option.Reload, Help: "set an environment variable", Into: func(v *Vassal) option.Field { return (*envSet)(&v.Env) }},
@@ -25,14 +25,14 @@ var servingOptions = option.Rows[Vassal]{
 		Into: func(v *Vassal) option.Field { return (*option.Text)(&v.Fallback) },
 	},
 	{
-		Name: "privileged-binary-patch", Group: "Serving", Arg: "PROGRAM", Help: "the vassal becomes this program, with all privileges; in a pid namespace it stays as process 1 and runs it",
+		Name: "privileged-binary-patch", Group: "Serving", Arg: "PROGRAM", Help: "execute this program, with all privileges; in a pid namespace the vassal stays as process 1 and supervises it",
 		Set: func(v *Vassal, t option.Value) error {
 			v.RootPatch = []string{t.Text}
 			return nonempty(t.Text, "no program given")
 		},
 	},
 	{
-		Name: "privileged-binary-patch-arg", Group: "Serving", Arg: "PROGRAM ARGS…", Help: "the vassal becomes this program with arguments, with all privileges; in a pid namespace it stays as process 1 and runs it",
+		Name: "privileged-binary-patch-arg", Group: "Serving", Arg: "PROGRAM ARGS…", Help: "execute this program with arguments, with all privileges; in a pid namespace the vassal stays as process 1 and supervises it",
 		Misreads: hooks.MisreadWords, Into: func(v *Vassal) option.Field { return (*option.Words)(&v.RootPatch) },
 	},
 	{
@@ -48,14 +48,14 @@ var servingOptions = option.Rows[Vassal]{
 		Into: func(v *Vassal) option.Field { return (*envUnset)(&v.Env) },
 	},
 	{
-		Name: "unprivileged-binary-patch", Group: "Serving", Arg: "PROGRAM", Tyrant: true, Help: "the vassal becomes this program",
+		Name: "unprivileged-binary-patch", Group: "Serving", Arg: "PROGRAM", Tyrant: true, Help: "execute this program in place of the vassal",
 		Set: func(v *Vassal, t option.Value) error {
 			v.BinaryPatch = []string{t.Text}
 			return nonempty(t.Text, "no program given")
 		},
 	},
 	{
-		Name: "unprivileged-binary-patch-arg", Group: "Serving", Arg: "PROGRAM ARGS…", Tyrant: true, Help: "the vassal becomes this program with arguments",
+		Name: "unprivileged-binary-patch-arg", Group: "Serving", Arg: "PROGRAM ARGS…", Tyrant: true, Help: "execute this program with arguments in place of the vassal",
 		Misreads: hooks.MisreadWords, Into: func(v *Vassal) option.Field { return (*option.Words)(&v.BinaryPatch) },
 	},
 }

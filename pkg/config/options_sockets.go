@@ -13,11 +13,10 @@ import (
 
 // Socket is an address to listen on.
 type Socket struct {
-	// Name is the option it was given by. It becomes the descriptor's name in
-	// LISTEN_FDNAMES.
+	// Name is the option that declared it. It becomes the descriptor's name in LISTEN_FDNAMES.
 	Name string
-	// Address is `host:port`, `:port`, `[ipv6]:port`, the path of a unix socket,
-	// `@name` for an abstract one, or `=N` for the shared socket N.
+	// Address is `host:port`, `:port`, `[ipv6]:port`, the path of a unix socket, `@name` for
+	// an abstract one, or `=N` for the shared socket N.
 	Address string
 }
 
@@ -31,8 +30,8 @@ func (s Socket) Shared() (index int, ok bool) {
 	return index, err == nil && index >= 0
 }
 
-// Addresses are those that the vassal binds itself, as they are written, each shared
-// one once.
+// Addresses returns the addresses that the vassal binds itself, as written, each shared one
+// once.
 func (v *Vassal) Addresses() []string {
 	list := slices.Clone(v.Listening.Shared)
 	for _, s := range v.Sockets {
@@ -43,12 +42,12 @@ func (v *Vassal) Addresses() []string {
 	return list
 }
 
-// Listening is how sockets are made, the same for all of a vassal.
+// Listening has the options of sockets, the same for all of a vassal.
 type Listening struct {
-	// Shared are bound before the drop, so that a port below 1024 can be. A
-	// Socket refers to one by its place in this list.
+	// Shared are bound before the drop, so that a port below 1024 can be bound. A Socket
+	// refers to one by its position in this list.
 	Shared []string
-	// Backlog is how many connections wait for a worker. Never zero.
+	// Backlog is the number of connections in the accept queue. Never zero.
 	Backlog int
 	// KeepAlive, NoDelay and FreeBind are SO_KEEPALIVE, TCP_NODELAY and IP_FREEBIND.
 	KeepAlive, NoDelay, FreeBind bool
@@ -59,26 +58,25 @@ type Listening struct {
 	ModeSet bool
 	// Owner and Group of the paths of unix sockets.
 	Owner, Group Identity
-	// Vacuum removes pid files in the end, if they are still ours; sockets always
-	// are removed.
+	// Vacuum removes pid files at the end, if they are still ours; sockets are always removed.
 	Vacuum bool
 }
 
-// socketOptions are the addresses a vassal listens on, in the order in which
-// they are bound, and how.
+// socketOptions are the addresses of a vassal, in the order in which they are bound, and their
+// options.
 var socketOptions = option.Rows[Vassal]{
 	{Name: "chmod-socket", Group: "Sockets", Arg: "[MODE]", Tyrant: true, Help: "mode of unix sockets", Set: setSocketMode},
 	{Name: "chown-socket", Group: "Sockets", Arg: "USER[:GROUP]", Guard: true, Tyrant: true, Help: "owner of unix sockets", Set: setSocketOwner},
 	{Name: "fastcgi-socket", Group: "Sockets", Arg: "ADDRESS", Repeat: true, Tyrant: true, Change: option.Reload, Help: "listen for FastCGI", Set: func(v *Vassal, t option.Value) error { return v.addSocket("fastcgi-socket", t.Text) }},
 	{
-		Name: "freebind", Group: "Sockets", Tyrant: true, Help: "bind addresses that are not there yet (IP_FREEBIND)",
+		Name: "freebind", Group: "Sockets", Tyrant: true, Help: "bind addresses that do not exist yet (IP_FREEBIND)",
 		Into: func(v *Vassal) option.Field { return (*option.Flag)(&v.Listening.FreeBind) },
 	},
-	{Name: "http", Aliases: []string{"httprouter"}, Group: "Sockets", Arg: "ADDRESS", Repeat: true, Tyrant: true, Help: "listen for HTTP, bound before privileges are dropped; beside another socket pass it on there", Set: func(v *Vassal, t option.Value) error { return v.addSocket("http", t.Text) }},
+	{Name: "http", Aliases: []string{"httprouter"}, Group: "Sockets", Arg: "ADDRESS", Repeat: true, Tyrant: true, Help: "listen for HTTP, bound before privileges are dropped; beside another socket pass requests on to it", Set: func(v *Vassal, t option.Value) error { return v.addSocket("http", t.Text) }},
 	{Name: "http-socket", Group: "Sockets", Arg: "ADDRESS", Repeat: true, Tyrant: true, Change: option.Reload, Help: "listen for HTTP on :PORT, HOST:PORT, [IPV6]:PORT, a path, @NAME or =N", Set: func(v *Vassal, t option.Value) error { return v.addSocket("http-socket", t.Text) }},
 	{Name: "https", Group: "Sockets", Arg: "ADDRESS,CERT,KEY[,,CLIENT-CA]", Repeat: true, Tyrant: true, Help: "as http, over TLS", Set: func(v *Vassal, t option.Value) error { return v.addSecure("https", t) }},
 	{Name: "https-socket", Group: "Sockets", Arg: "ADDRESS,CERT,KEY[,,CLIENT-CA]", Repeat: true, Tyrant: true, Change: option.Reload, Help: "listen for HTTP/1.1 and HTTP/2 over TLS", Set: func(v *Vassal, t option.Value) error { return v.addSecure("https-socket", t) }},
-	{Name: "listen", Group: "Sockets", Arg: "N", Def: "100", Tyrant: true, Help: "how many connections wait for a worker", Set: setBacklog},
+	{Name: "listen", Group: "Sockets", Arg: "N", Def: "100", Tyrant: true, Help: "number of connections that wait for a worker", Set: setBacklog},
 	{
 		Name: "reuse-port", Group: "Sockets", Tyrant: true, Help: "a socket for each worker (SO_REUSEPORT)",
 		Into: func(v *Vassal) option.Field { return (*option.Flag)(&v.Listening.ReusePort) },
@@ -98,14 +96,14 @@ var socketOptions = option.Rows[Vassal]{
 		Into: func(v *Vassal) option.Field { return (*option.Flag)(&v.Listening.KeepAlive) },
 	},
 	{Name: "socket", Group: "Sockets", Arg: "ADDRESS", Repeat: true, Tyrant: true, Change: option.Reload, Help: "listen on :PORT, HOST:PORT, [IPV6]:PORT, a path, @NAME or =N", Set: func(v *Vassal, t option.Value) error { return v.addSocket("socket", t.Text) }},
-	{Name: "stats", Aliases: []string{"stats-server"}, Group: "Sockets", Arg: "ADDRESS", Repeat: true, Tyrant: true, Change: option.Reload, Help: "tell statistics of the built-in server on an address", Set: func(v *Vassal, t option.Value) error { return v.addSocket("stats", t.Text) }},
+	{Name: "stats", Aliases: []string{"stats-server"}, Group: "Sockets", Arg: "ADDRESS", Repeat: true, Tyrant: true, Change: option.Reload, Help: "serve statistics of the built-in server on an address", Set: func(v *Vassal, t option.Value) error { return v.addSocket("stats", t.Text) }},
 	{
 		Name: "tcp-nodelay", Group: "Sockets", Tyrant: true, Help: "send small pieces at once (TCP_NODELAY)",
 		Into: func(v *Vassal) option.Field { return (*option.Flag)(&v.Listening.NoDelay) },
 	},
 	{Name: "uwsgi-socket", Group: "Sockets", Arg: "ADDRESS", Repeat: true, Tyrant: true, Change: option.Reload, Help: "listen for the uwsgi protocol", Set: func(v *Vassal, t option.Value) error { return v.addSocket("uwsgi-socket", t.Text) }},
 	{
-		Name: "vacuum", Group: "Sockets", Tyrant: true, Change: option.Reload, Help: "remove pid files in the end, if they are still ours (sockets always are)",
+		Name: "vacuum", Group: "Sockets", Tyrant: true, Change: option.Reload, Help: "remove pid files at the end, if they are still ours (sockets are always removed)",
 		Into: func(v *Vassal) option.Field { return (*option.Flag)(&v.Listening.Vacuum) },
 	},
 }
@@ -127,7 +125,7 @@ func (v *Vassal) addSecure(name string, t option.Value) error {
 	return v.addSocket(name, address)
 }
 
-// checkAddress refuses what could never be listened on.
+// checkAddress refuses addresses that can never be bound.
 func checkAddress(s string, reference bool) error {
 	number, shared := strings.CutPrefix(s, "=")
 	switch {

@@ -7,7 +7,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
-// Wait is something that must be there before the vassal goes on.
+// Wait is an object that must exist before the vassal continues.
 type Wait struct {
 	// Kind is fs, file, dir, mountpoint or socket.
 	Kind string
@@ -15,19 +15,19 @@ type Wait struct {
 	Name string
 }
 
-// Waits are what the boot waits for, beside interfaces.
+// Waits are the waits of the boot, except for interfaces.
 type Waits struct {
-	// Paths are waited for before the as-root hooks, Sockets before those of the
-	// vassal are bound.
+	// Paths are waited for before the as-root hooks, Sockets before the vassal's own sockets
+	// are bound.
 	Paths, Sockets []Wait
-	// Timeouts bound each wait, by kind.
+	// Timeouts limit each wait, by kind.
 	Timeouts map[string]time.Duration
 }
 
 // waitTimeout is the default of each.
 const waitTimeout = 60 * time.Second
 
-// Timeout returns the bound of a wait.
+// Timeout returns the limit of a wait.
 func (w Waits) Timeout(kind string) time.Duration {
 	if kind == "file" || kind == "dir" {
 		if d, ok := w.Timeouts[kind]; ok {
@@ -41,17 +41,17 @@ func (w Waits) Timeout(kind string) time.Duration {
 	return waitTimeout
 }
 
-// Names are how process lists show the master, or the emperor. Empty: the program's own
+// Names is the name of the master, or the emperor, in process lists. Empty: the program's own
 // name.
 type Names struct {
-	// Name, or Master for the master alone, with Prefix in front and Append behind.
+	// Name, or Master for the master alone, with Prefix before it and Append after it.
 	Name, Master, Prefix, Append string
-	// Auto makes up a name that says what the process does.
+	// Auto makes a name that describes the process.
 	Auto bool
 }
 
-// Of puts the name of a process together. program is its own name, to which an
-// automatic one adds what the process does and for what. Empty: the name stays.
+// Of returns the name of a process. program is its own name; an automatic name adds the
+// activity and its subject. Empty: unchanged.
 func (n Names) Of(program, does, subject string) string {
 	name := n.Master
 	if name == "" {
@@ -69,7 +69,7 @@ func (n Names) Of(program, does, subject string) string {
 	return n.Prefix + name + n.Append
 }
 
-// startOptions are about the time around the boot: directories, pid files, and waits.
+// startOptions are about directories, pid files, and waits around the boot.
 var startOptions = option.Rows[Vassal]{
 	{
 		Name: "cwd", Group: "Boot", Arg: "DIR", Tyrant: true, Help: "working directory from the start",
@@ -87,18 +87,18 @@ var startOptions = option.Rows[Vassal]{
 	{Name: "wait-for-dir-timeout", Group: "Boot", Arg: "TIME", Def: "wait-for-fs-timeout", Tyrant: true, Help: "how long to wait for a directory", Set: func(v *Vassal, t option.Value) error { return v.Waits.bound("dir", t.Text) }},
 	{Name: "wait-for-file", Group: "Boot", Arg: "FILE", Repeat: true, Tyrant: true, Help: "wait for the regular file before the as-root hooks", Set: func(v *Vassal, t option.Value) error { return v.Waits.add("file", t.Text) }},
 	{Name: "wait-for-file-timeout", Group: "Boot", Arg: "TIME", Def: "wait-for-fs-timeout", Tyrant: true, Help: "how long to wait for a file", Set: func(v *Vassal, t option.Value) error { return v.Waits.bound("file", t.Text) }},
-	{Name: "wait-for-fs", Group: "Boot", Arg: "PATH", Repeat: true, Tyrant: true, Help: "wait for anything of that name before the as-root hooks", Set: func(v *Vassal, t option.Value) error { return v.Waits.add("fs", t.Text) }},
+	{Name: "wait-for-fs", Group: "Boot", Arg: "PATH", Repeat: true, Tyrant: true, Help: "wait for a file or directory of that name before the as-root hooks", Set: func(v *Vassal, t option.Value) error { return v.Waits.add("fs", t.Text) }},
 	{Name: "wait-for-fs-timeout", Group: "Boot", Arg: "TIME", Def: "60", Tyrant: true, Help: "how long to wait for names, files and directories", Set: func(v *Vassal, t option.Value) error { return v.Waits.bound("fs", t.Text) }},
-	{Name: "wait-for-mountpoint", Group: "Boot", Arg: "DIR", Repeat: true, Tyrant: true, Help: "wait until something is mounted there, before the as-root hooks", Set: func(v *Vassal, t option.Value) error { return v.Waits.add("mountpoint", t.Text) }},
+	{Name: "wait-for-mountpoint", Group: "Boot", Arg: "DIR", Repeat: true, Tyrant: true, Help: "wait for a mount there, before the as-root hooks", Set: func(v *Vassal, t option.Value) error { return v.Waits.add("mountpoint", t.Text) }},
 	{Name: "wait-for-mountpoint-timeout", Group: "Boot", Arg: "TIME", Def: "60", Tyrant: true, Help: "how long to wait for a mount", Set: func(v *Vassal, t option.Value) error { return v.Waits.bound("mountpoint", t.Text) }},
-	{Name: "wait-for-socket", Group: "Boot", Arg: "ADDRESS", Repeat: true, Tyrant: true, Help: "wait until somebody listens there, before own sockets are bound", Set: func(v *Vassal, t option.Value) error { return v.Waits.add("socket", t.Text) }},
+	{Name: "wait-for-socket", Group: "Boot", Arg: "ADDRESS", Repeat: true, Tyrant: true, Help: "wait until a process listens there, before own sockets are bound", Set: func(v *Vassal, t option.Value) error { return v.Waits.add("socket", t.Text) }},
 	{Name: "wait-for-socket-timeout", Group: "Boot", Arg: "TIME", Def: "60", Tyrant: true, Help: "how long to wait for a socket", Set: func(v *Vassal, t option.Value) error { return v.Waits.bound("socket", t.Text) }},
 }
 
 // nameOptions are about the name of a process, the same in both programs.
 var nameOptions = option.Rows[Names]{
 	{
-		Name: "auto-procname", Group: "Process", Tyrant: true, Help: "make up a name for the master",
+		Name: "auto-procname", Group: "Process", Tyrant: true, Help: "make a name for the master that describes it",
 		Into: func(n *Names) option.Field { return (*option.Flag)(&n.Auto) },
 	},
 	{
@@ -106,7 +106,7 @@ var nameOptions = option.Rows[Names]{
 		Into: func(n *Names) option.Field { return (*option.Text)(&n.Name) },
 	},
 	{
-		Name: "procname-append", Group: "Process", Arg: "TEXT", Tyrant: true, Help: "put behind the name",
+		Name: "procname-append", Group: "Process", Arg: "TEXT", Tyrant: true, Help: "text after the name",
 		Into: func(n *Names) option.Field { return (*option.Text)(&n.Append) },
 	},
 	{
@@ -114,11 +114,11 @@ var nameOptions = option.Rows[Names]{
 		Into: func(n *Names) option.Field { return (*option.Text)(&n.Master) },
 	},
 	{
-		Name: "procname-prefix", Group: "Process", Arg: "TEXT", Tyrant: true, Help: "put in front of the name",
+		Name: "procname-prefix", Group: "Process", Arg: "TEXT", Tyrant: true, Help: "text before the name",
 		Into: func(n *Names) option.Field { return (*option.Text)(&n.Prefix) },
 	},
 	{
-		Name: "procname-prefix-spaced", Group: "Process", Arg: "TEXT", Tyrant: true, Help: "put in front of the name, with a space",
+		Name: "procname-prefix-spaced", Group: "Process", Arg: "TEXT", Tyrant: true, Help: "text before the name, with a space",
 		Set: func(n *Names, t option.Value) error { n.Prefix = t.Text + " "; return nil },
 	},
 }

@@ -7,18 +7,18 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
-// templateOptions say what stands around the file of each vassal.
+// templateOptions are files and options around the file of each vassal.
 var templateOptions = option.Rows[Emperor]{
 	{
 		Name: "vassal-set", Change: option.Reload, Aliases: []string{"vassals-set"}, Group: "Templates", Arg: "KEY=VALUE", Repeat: true,
 		Help: "an option of all vassals, before their files", Set: setVassalSet,
 	},
 	{
-		Name: "vassals-include", Change: option.Reload, Group: "Templates", Arg: "FILE", Repeat: true, Help: "read a file behind the file of each vassal",
+		Name: "vassals-include", Change: option.Reload, Group: "Templates", Arg: "FILE", Repeat: true, Help: "include FILE after each vassal's own file",
 		Into: func(e *Emperor) option.Field { return (*templateFile)(&e.Templates.Include) },
 	},
 	{
-		Name: "vassals-include-before", Change: option.Reload, Group: "Templates", Arg: "FILE", Repeat: true, Help: "read a file before the file of each vassal",
+		Name: "vassals-include-before", Change: option.Reload, Group: "Templates", Arg: "FILE", Repeat: true, Help: "include FILE before each vassal's own file",
 		Into: func(e *Emperor) option.Field { return (*templateFile)(&e.Templates.IncludeBefore) },
 	},
 	{
@@ -26,22 +26,22 @@ var templateOptions = option.Rows[Emperor]{
 		Into: func(e *Emperor) option.Field { return (*templateFile)(&e.Templates.Inherit) },
 	},
 	{
-		Name: "vassals-inherit-before", Change: option.Reload, Group: "Templates", Arg: "FILE", Repeat: true, Help: "the same, before those of vassals-inherit",
+		Name: "vassals-inherit-before", Change: option.Reload, Group: "Templates", Arg: "FILE", Repeat: true, Help: "the same, before the files of vassals-inherit",
 		Into: func(e *Emperor) option.Field { return (*templateFile)(&e.Templates.InheritBefore) },
 	},
 	{
-		Name: "vassals-own-magic", Change: option.Reload, Group: "Templates", Help: "magic variables in these files speak of the vassal's file",
+		Name: "vassals-own-magic", Change: option.Reload, Group: "Templates", Help: "magic variables in these files describe the vassal's file",
 		Into: func(e *Emperor) option.Field { return (*option.Flag)(&e.Templates.VassalMagic) },
 	},
 }
 
-// templateFile takes one more file each time, whose name says what it is.
+// templateFile adds one file each time. The extension decides its format.
 type templateFile []string
 
 // Parse implements option.Field.
 func (f *templateFile) Parse(text string) error {
 	if _, ok := formatByName(text); !ok {
-		return option.Wrong("cannot tell what "+strconv.Quote(text)+" is", "the name must end in .ini, .yaml, .yml, .json, .js or .xml")
+		return option.Wrong("the format of "+strconv.Quote(text)+" is unknown", "the name must end in .ini, .yaml, .yml, .json, .js or .xml")
 	}
 	*f = append(*f, text)
 	return nil

@@ -5,13 +5,13 @@ import (
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
-// Terminal says how the first worker runs on a pseudoterminal.
+// Terminal is the configuration of the first worker's pseudoterminal.
 type Terminal struct {
-	// Socket is the address where clients reach it. Empty: there is none.
+	// Socket is the address for clients. Empty: none.
 	Socket string
-	// Log: what is printed there goes to the log as well.
+	// Log: the output goes to the log as well.
 	Log bool
-	// Input: what comes on the vassal's own standard input is typed there.
+	// Input: the vassal's own standard input is typed there.
 	Input bool
 	// NoISig: keys such as Ctrl-C make no signals.
 	NoISig bool
@@ -19,14 +19,14 @@ type Terminal struct {
 	Exec []string
 }
 
-// terminalOptions put the first worker on a pseudoterminal.
+// terminalOptions run the first worker on a pseudoterminal.
 var terminalOptions = option.Rows[Vassal]{
 	{
-		Name: "pty-exec", Group: "Terminal", Arg: "PROGRAM ARGS…", Help: "run this program on the terminal, when a client comes, instead of the first worker",
+		Name: "pty-exec", Group: "Terminal", Arg: "PROGRAM ARGS…", Help: "run this program on the terminal, when a client connects, instead of the first worker",
 		Misreads: hooks.MisreadWords, Into: func(v *Vassal) option.Field { return (*option.Words)(&v.Terminal.Exec) },
 	},
-	{Name: "pty-input", Group: "Terminal", Help: "type what comes on the vassal's standard input", Into: func(v *Vassal) option.Field { return (*option.Flag)(&v.Terminal.Input) }},
-	{Name: "pty-log", Group: "Terminal", Help: "log what is printed on the terminal as well", Into: func(v *Vassal) option.Field { return (*option.Flag)(&v.Terminal.Log) }},
+	{Name: "pty-input", Group: "Terminal", Help: "type the vassal's standard input into the terminal", Into: func(v *Vassal) option.Field { return (*option.Flag)(&v.Terminal.Input) }},
+	{Name: "pty-log", Group: "Terminal", Help: "log the output of the terminal as well", Into: func(v *Vassal) option.Field { return (*option.Flag)(&v.Terminal.Log) }},
 	{Name: "pty-no-isig", Group: "Terminal", Help: "keys such as Ctrl-C make no signals", Into: func(v *Vassal) option.Field { return (*option.Flag)(&v.Terminal.NoISig) }},
 	{
 		Name: "pty-socket", Group: "Terminal", Arg: "ADDRESS", Help: "run the first worker on a terminal that clients share here (vassal --pty-connect); a path has mode 0600",

@@ -49,8 +49,8 @@ func testTable[T any](t *testing.T, rows table[T]) {
 	}
 }
 
-// TestAreasAreSorted keeps each area's rows together by group, and sorted within.
-// Rows of hooks are made in the order of time; the help sorts them.
+// TestAreasAreSorted keeps each area's rows together by group, and sorted within. Rows of
+// hooks have the order of time; the help sorts them.
 func TestAreasAreSorted(t *testing.T) {
 	for _, area := range emperorOptions {
 		testSorted(t, area)
@@ -73,7 +73,7 @@ func testSorted[T any](t *testing.T, area option.Area[T]) {
 	}
 }
 
-// The emperor reads what its tenants write: no value of an option may be its end.
+// The emperor reads files of tenants: no value of an option may crash it.
 func TestOddValues(t *testing.T) {
 	t.Run("emperor", func(t *testing.T) { testOddValues(t, emperorOptions, defaultEmperor) })
 	t.Run("vassal", func(t *testing.T) { testOddValues(t, vassalOptions, defaultVassal) })
@@ -88,7 +88,7 @@ func testOddValues[T any](t *testing.T, rows table[T], zero func() *T) {
 						t.Errorf("%s = %q: %v", o.Name, text, r)
 					}
 				}()
-				_ = o.Put(zero(), option.Value{Text: text}) // it may be a mistake
+				_ = o.Put(zero(), option.Value{Text: text}) // it may be an error
 			}()
 		}
 	}

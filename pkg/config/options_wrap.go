@@ -2,7 +2,7 @@ package config
 
 import "github.com/emperor-go/emperor/pkg/config/option"
 
-// Wrapping is what an operator may say about the program that vassals become.
+// Wrapping is the configuration of programs that replace vassals.
 type Wrapping struct {
 	// Override, Program and Fallback are tried in this order.
 	Override []string
@@ -14,7 +14,7 @@ type Wrapping struct {
 	Collect []string
 }
 
-// wrapOptions say what program vassals become.
+// wrapOptions select the program that vassals execute.
 var wrapOptions = option.Rows[Emperor]{
 	{
 		Name: "emperor-chdir-attr", Change: option.Reload, Group: "Vassals", Arg: "NAME", Help: "attribute with the directory in which the wrapper starts",
@@ -25,19 +25,19 @@ var wrapOptions = option.Rows[Emperor]{
 		Into: func(e *Emperor) option.Field { return (*option.List)(&e.Wrapping.Collect) },
 	},
 	{
-		Name: "emperor-wrapper", Change: option.Reload, Group: "Vassals", Arg: "PROGRAM", Help: "vassals become this program, which speaks uWSGI's protocol, such as uwsgi",
+		Name: "emperor-wrapper", Change: option.Reload, Group: "Vassals", Arg: "PROGRAM", Help: "vassals execute this program, which speaks uWSGI's protocol, such as uwsgi",
 		Into: func(e *Emperor) option.Field { return (*option.Text)(&e.Wrapping.Program) },
 	},
 	{
-		Name: "emperor-wrapper-attr", Change: option.Reload, Group: "Vassals", Arg: "NAME", Help: "attribute with the program a vassal becomes",
+		Name: "emperor-wrapper-attr", Change: option.Reload, Group: "Vassals", Arg: "NAME", Help: "attribute with the program that a vassal executes",
 		Into: func(e *Emperor) option.Field { return (*option.Text)(&e.Wrapping.ProgramAttr) },
 	},
 	{
-		Name: "emperor-wrapper-fallback", Change: option.Reload, Group: "Vassals", Arg: "PROGRAM", Repeat: true, Help: "program to become when emperor-wrapper cannot be executed",
+		Name: "emperor-wrapper-fallback", Change: option.Reload, Group: "Vassals", Arg: "PROGRAM", Repeat: true, Help: "program to execute when emperor-wrapper cannot be executed",
 		Into: func(e *Emperor) option.Field { return (*option.List)(&e.Wrapping.Fallback) },
 	},
 	{
-		Name: "emperor-wrapper-override", Change: option.Reload, Group: "Vassals", Arg: "PROGRAM", Repeat: true, Help: "program to become if it can be executed, before emperor-wrapper",
+		Name: "emperor-wrapper-override", Change: option.Reload, Group: "Vassals", Arg: "PROGRAM", Repeat: true, Help: "program to execute, if possible, before emperor-wrapper",
 		Into: func(e *Emperor) option.Field { return (*option.List)(&e.Wrapping.Override) },
 	},
 }

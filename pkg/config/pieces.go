@@ -6,15 +6,14 @@ import (
 	"strings"
 )
 
-// A tenant may choose the name of a file, and the names of directories above it, and
-// a magic variable puts these into the text before lines are looked at. Names that
-// are no plain words are therefore marked there, whatever language the text is in:
-// the marks survive its parser, and each option knows afterwards which parts of its
-// value are names.
+// A tenant may choose the name of a file, and of its parent directories, and a magic variable
+// inserts these names into the text before lines are parsed. Names that are not plain words
+// are therefore marked there, in every format: the marks survive its parser, and each option
+// can find the names in its value.
 
-// piece is a part of a value that names a file and is no plain word.
+// piece is a part of a value that is the name of a file and not a plain word.
 type piece struct {
-	// variable is the letter of the magic variable, and _ an item of for-glob.
+	// variable is the letter of the magic variable, and _ for an item of for-glob.
 	variable byte
 	text     string
 }
@@ -28,10 +27,10 @@ func (p piece) String() string {
 	return fmt.Sprintf("%s is %q", name, shorten(p.text))
 }
 
-// pieces are those of one value.
+// pieces are the pieces of one value.
 type pieces []piece
 
-// with adds those that are not there yet.
+// with adds the missing ones of more.
 func (ps pieces) with(more pieces) pieces {
 	for _, p := range more {
 		if !slices.Contains(ps, p) {
@@ -41,7 +40,7 @@ func (ps pieces) with(more pieces) pieces {
 	return ps
 }
 
-// find returns the first that is like this.
+// find returns the first piece that matches.
 func (ps pieces) find(like func(piece) bool) (p piece, found bool) {
 	if i := slices.IndexFunc(ps, like); i >= 0 {
 		return ps[i], true
@@ -49,8 +48,8 @@ func (ps pieces) find(like func(piece) bool) (p piece, found bool) {
 	return piece{}, false
 }
 
-// misread reports a name in the value of an entry that its reader takes for more than
-// a name, see option.Row, and whether there is one.
+// misread reports a name in the value of an entry that its reader would misinterpret, see
+// option.Row, and whether there is one.
 func (ps *Problems) misread(misreads func(text, name string) bool, e entry) bool {
 	if len(e.names) == 0 {
 		return false
@@ -60,12 +59,12 @@ func (ps *Problems) misread(misreads func(text, name string) bool, e entry) bool
 	case found:
 		ps.mistaken(e, p)
 	case e.twice:
-		ps.add(e.origin, e.key, e.names[0].String()+", in which there is something to replace", "rename the file")
+		ps.add(e.origin, e.key, e.names[0].String()+", which contains a placeholder", "rename the file")
 	}
 	return found || e.twice
 }
 
-// mistaken reports a name that a shell would read as more than one.
+// mistaken reports a name that a shell would misinterpret.
 func (ps *Problems) mistaken(e entry, p piece) {
 	hint := `use "$UWSGI_VASSAL_NAME", or rename the file`
 	if p.variable == '_' {
@@ -74,10 +73,10 @@ func (ps *Problems) mistaken(e entry, p piece) {
 	ps.add(e.origin, e.key, p.String()+", which a shell may take for more than a name", hint)
 }
 
-// ExamineForeign finds mistakes in what a program of the operator's, such as uwsgi, is
-// configured by: names of files that it would read as more than names, and, where root
-// is refused, that no user is named. Only the program knows what else its text means.
-// reads are the variables of the environment that the text names by $(NAME) and if-env.
+// ExamineForeign finds mistakes in the configuration of a program of the operator, such as
+// uwsgi: names of files that it would misinterpret, and, when root is refused, a missing user.
+// Only the program knows the rest. reads are the environment variables that the text names by
+// $(NAME) and if-env.
 func (in Input) ExamineForeign(refuseRoot bool) (reads []string, err error) {
 	var problems Problems
 	named := false
@@ -93,13 +92,13 @@ func (in Input) ExamineForeign(refuseRoot bool) (reads []string, err error) {
 		}
 		problems.misread(misreads, e)
 	}
-	if refuseRoot && !named { // nobody looks again: what is left out names none
+	if refuseRoot && !named { // no later check: files that are left out cannot name a user
 		problems = append(problems, unnamed(in.Source.Path))
 	}
 	return namesOf(r.reads), problems.err()
 }
 
-// uwsgiMisreads is what option.Row has, for options that only uWSGI has.
+// uwsgiMisreads is option.Row's Misreads for options that only uWSGI has.
 func uwsgiMisreads(key string) func(text, name string) bool {
 	for _, lines := range []string{"alarm", "attach-", "call-", "cron", "exec-", "hook-", "legion-attach-", "legion-cron", "logger", "req-logger", "smart-attach-", "unique-cron"} {
 		if strings.HasPrefix(key, lines) {
@@ -109,8 +108,8 @@ func uwsgiMisreads(key string) func(text, name string) bool {
 	return nil
 }
 
-// plain reports whether a name means nothing else to a shell: letters, digits and a
-// few signs, and no dash in front that makes an option of it. Slashes divide a path.
+// plain reports whether a name has no special meaning for a shell: letters, digits and a few
+// signs, and no dash at the start that makes it an option. Slashes divide a path.
 func plain(name string) bool {
 	const signs = "._@+-/"
 	return !strings.HasPrefix(name, "-") && !strings.ContainsFunc(name, func(c rune) bool {
@@ -118,16 +117,15 @@ func plain(name string) bool {
 	})
 }
 
-// The marks around a piece: characters that Unicode leaves to programs for use inside
-// of them, and that every format takes. Behind the first one stands the letter of
-// the variable.
+// The marks around a piece: characters that Unicode reserves for internal use of programs, and
+// that every format accepts. The letter of the variable follows the first one.
 const (
 	pieceBegin = "\uFDD0"
 	pieceEnd   = "\uFDD1"
 )
 
-// marked is a name as it goes into a text. It loses marks of its own, which would end
-// the piece too early.
+// marked returns a name as it is inserted into a text. Marks in the name itself, which would
+// end the piece too early, are removed.
 func marked(variable byte, name string) string {
 	name = strings.ReplaceAll(strings.ReplaceAll(name, pieceBegin, ""), pieceEnd, "")
 	if plain(name) {
@@ -136,8 +134,8 @@ func marked(variable byte, name string) string {
 	return pieceBegin + string(variable) + name + pieceEnd
 }
 
-// unmark takes the marks out of a key or a value and returns what stands between
-// them. A parser may have cut the text between the two of a pair.
+// unmark removes the marks from a key or a value and returns the text between them. A parser
+// may have cut the text between the two of a pair.
 func unmark(text string) (clean string, found pieces) {
 	for {
 		begin, end := strings.Index(text, pieceBegin), strings.Index(text, pieceEnd)

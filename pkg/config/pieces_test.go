@@ -11,7 +11,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
 )
 
-// hostile are names that a tenant could give a file, without their ending.
+// hostile are names that a tenant could give a file, without their extension.
 var hostile = []string{
 	"$(touch x)", "`touch x`", ";touch x;", `a";touch x"`, "a'b", "two words", "-rf", "a\\", "a\nuid = 0", "tab\tbed", "star*", "ü", "a=b", "#a", "[b]", "%(uid)", "@(exec:)", "~root",
 	"a" + pieceEnd + ";touch x;", "a\x80;",
@@ -28,8 +28,8 @@ func vassalNamed(name, text string, templates ...string) error {
 	return err
 }
 
-// TestNamesInLines: a file whose name is no plain word is refused where the name
-// stands in a line for a shell, however it comes there.
+// TestNamesInLines: a file whose name is not a plain word is refused when the name is in a
+// line for a shell, in whatever way.
 func TestNamesInLines(t *testing.T) {
 	const serves = "[uwsgi]\ncommand = cat\n"
 	for _, line := range []string{
@@ -45,10 +45,10 @@ func TestNamesInLines(t *testing.T) {
 		for _, name := range hostile {
 			err := vassalNamed(name+".ini", serves+line+"\n")
 			if name == "@(exec:)" && (strings.Contains(line, "declare") || strings.Contains(line, "x = @")) {
-				continue // left to the vassal, which may open what @() names
+				continue // left to the vassal, which may open the files of @()
 			}
 			if harmless := map[string]string{"-rf": `"%p"`, "two words": "for = %n"}[name]; harmless != "" && strings.Contains(line, harmless) {
-				continue // a path has no dash in front, and a loop gets plain words
+				continue // a path has no dash at the start, and a loop gets plain words
 			}
 			if err == nil || !strings.Contains(err.Error(), "a shell may take") || !strings.Contains(err.Error(), "UWSGI_VASSAL_NAME") && !strings.Contains(err.Error(), "%(_)") {
 				t.Errorf("%q in %q: %v", name, line, err)
@@ -73,7 +73,7 @@ func TestNamesOfTemplates(t *testing.T) {
 	}
 }
 
-// TestNamesInDirectories: so is a directory whose name is no plain word.
+// TestNamesInDirectories: the same for a directory whose name is not a plain word.
 func TestNamesInDirectories(t *testing.T) {
 	for variable, bad := range map[string]bool{"%p": true, "%d": true, "%c": true, "%1": true, "%0": false, "%n": false, "%s": false, "%i": false, "%j": false, "%v": false} {
 		in := Input{Source: Source{Name: "a.ini", Path: "/srv/-x;y/a.ini", Data: []byte("[uwsgi]\ncommand = cat\nexec-as-root = echo " + variable + "\n")}, Access: Access{Partial: true}}
@@ -83,7 +83,7 @@ func TestNamesInDirectories(t *testing.T) {
 	}
 }
 
-// TestNamesInFormats: whatever the text is written in.
+// TestNamesInFormats: the same in every format.
 func TestNamesInFormats(t *testing.T) {
 	for _, name := range hostile {
 		object, err := json.Marshal(map[string]map[string]any{"uwsgi": {"command": "cat", "exec-as-root": []string{"true", "echo %n"}}})
@@ -95,7 +95,7 @@ func TestNamesInFormats(t *testing.T) {
 			".yaml": "uwsgi:\n  command: cat\n  exec-as-root: >\n    echo\n    %n\n",
 			".xml":  "<uwsgi>\n<command>cat</command>\n<exec-as-root>echo\n%n</exec-as-root>\n</uwsgi>\n",
 		} {
-			if err := vassalNamed(name+ext, text); err == nil { // or the text has become nonsense
+			if err := vassalNamed(name+ext, text); err == nil { // or the text has become invalid
 				t.Errorf("%q is taken", name+ext)
 			}
 		}
@@ -105,15 +105,15 @@ func TestNamesInFormats(t *testing.T) {
 	}
 }
 
-// TestNamesElsewhere: where no shell reads the value, the name is what it is: nothing
-// in it is replaced, and it neither ends nor begins a line.
+// TestNamesElsewhere: in a value that no shell reads, the name stands unchanged: nothing in it
+// is expanded, and it neither ends nor begins a line.
 func TestNamesElsewhere(t *testing.T) {
 	text := "[uwsgi]\n# %n\nprocname = %n\nuid = 1000\nhook-as-root = hostname:%n\ncommand = cat \"%d\"\nsite-%n-x = 1\n[%n]\nuid = 0\n"
 	for _, name := range hostile {
 		path := "/v/" + name + ".ini"
 		v, _, err := Input{Source: Source{Name: name + ".ini", Path: path, Data: []byte(text)}, Access: Access{Partial: true}}.Parse()
 		if strings.Contains(name, "$(") || strings.Contains(name, "@(") || strings.Contains(name, "%(") {
-			if err == nil || !strings.Contains(err.Error(), "something to replace (rename the file)") {
+			if err == nil || !strings.Contains(err.Error(), "a placeholder (rename the file)") {
 				t.Errorf("%q: %v", name, err)
 			}
 			continue
@@ -127,7 +127,7 @@ func TestNamesElsewhere(t *testing.T) {
 	}
 }
 
-// TestNamesFromGlob: names of other files are no better.
+// TestNamesFromGlob: the same for names of other files.
 func TestNamesFromGlob(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"a;b", "ok"} {
@@ -142,8 +142,8 @@ func TestNamesFromGlob(t *testing.T) {
 	}
 }
 
-// TestWordsKeepTheirNames: a line that no shell reads may hold a name with blanks,
-// where that stands in quotes.
+// TestWordsKeepTheirNames: a line that no shell reads may contain a name with blanks in
+// quotes.
 func TestWordsKeepTheirNames(t *testing.T) {
 	for line, good := range map[string]bool{
 		`command = cat "%d/%n"`: true, `command = cat %n`: false, `command = cat --file="%n"`: true, `command = "%d/run" x`: true,
@@ -156,7 +156,7 @@ func TestWordsKeepTheirNames(t *testing.T) {
 	}
 }
 
-// TestNamesForOthers: a program of the operator's would read such names in its own way.
+// TestNamesForOthers: a program of the operator would interpret such names in its own way.
 func TestNamesForOthers(t *testing.T) {
 	for line, bad := range map[string]bool{"exec-pre-app = echo %n": true, "cron2 = minute=1 echo %n": true, "logger = pipe:cat >%n": true, "procname = %n": false, "wsgi-file = %d%n.py": false} {
 		in := Input{Source: Source{Name: "a;b.ini", Path: "/v/a;b.ini", Data: []byte("[uwsgi]\nini = other.ini\n" + line + "\n")}, Access: Access{Partial: true}}
@@ -166,7 +166,7 @@ func TestNamesForOthers(t *testing.T) {
 	}
 }
 
-// FuzzMarks: what marks are put around comes back, with the text around it.
+// FuzzMarks: a marked text comes back, with the text around it.
 func FuzzMarks(f *testing.F) {
 	for _, name := range hostile {
 		f.Add("a", name, "b")

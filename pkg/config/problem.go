@@ -6,33 +6,34 @@ import (
 	"strings"
 )
 
-// Problem is one mistake, or one thing worth a warning.
+// Problem is one mistake or one warning.
 type Problem struct {
-	// Origin is where it is.
+	// Origin is its position.
 	Origin Origin
-	// Key is the option it is about. Empty: the file as a whole.
+	// Key is its option. Empty: the file as a whole.
 	Key string
-	// What is wrong, and what to do about it. The hint is optional.
+	// What describes the problem, and Hint the remedy. The hint is optional.
 	What, Hint string
 
-	// meant are the options that the place was perhaps meant for, between blanks, or
-	// anyOption: one that is missed elsewhere is missing because of it.
+	// meant are the options that the line was perhaps meant for, between blanks, or anyOption:
+	// an option that is missing elsewhere is missing because of it.
 	meant string
-	// follows: something is missing in the whole file. Mistakes that stand in a line of it
-	// may be why, and come first.
+	// follows: an option is missing in the whole file. Mistakes in a line may be the cause,
+	// and come first.
 	follows bool
 }
 
-// anyOption stands for all options in Problem.meant.
+// anyOption is all options in Problem.meant.
 const anyOption = " * "
 
-// explains reports whether an option that begins so is missing because of the problem.
+// explains reports whether an option with one of the prefixes is missing because of the
+// problem.
 func (p Problem) explains(beginnings []string) bool {
 	return p.meant == anyOption || p.meant != "" && slices.ContainsFunc(beginnings, func(b string) bool { return strings.Contains(p.meant, " "+b) })
 }
 
-// because makes mistakes of those warnings that say why something is missing, and
-// reports whether there are any.
+// because turns warnings that explain a missing option into mistakes, and reports whether
+// there are any.
 func (ps *Problems) because(warnings *Problems, missing string, beginnings []string) (found bool) {
 	*warnings = slices.DeleteFunc(*warnings, func(w Problem) bool {
 		if !w.explains(beginnings) {
@@ -48,7 +49,7 @@ func (ps *Problems) because(warnings *Problems, missing string, beginnings []str
 	return found
 }
 
-// meantHint asks whether one of some options was meant.
+// meantHint suggests one of several options.
 func meantHint(near []string) string { return "did you mean " + strings.Join(near, " or ") + "?" }
 
 // Error prints `file:line: key: what (hint)`.
@@ -65,7 +66,7 @@ func (p Problem) Error() string {
 	return b.String()
 }
 
-// Problems are all mistakes of one run, sorted by place.
+// Problems are all mistakes of one run, sorted by position.
 type Problems []Problem
 
 // Error prints one problem a line.
@@ -77,8 +78,8 @@ func (ps Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// err returns ps sorted as an error, each once (a loop repeats what is wrong in
-// it), or nil when there are none.
+// err returns ps as a sorted error without repetitions (a loop repeats its mistakes), or nil
+// when it is empty.
 func (ps Problems) err() error {
 	if len(ps) == 0 {
 		return nil
@@ -87,12 +88,12 @@ func (ps Problems) err() error {
 	return slices.Compact(ps)
 }
 
-// ByPlace sorts by file, and in a file by line; what may follow from that comes last.
+// ByPlace sorts by file, and in a file by line; consequences come last.
 func ByPlace(a, b Problem) int {
 	return cmp.Or(strings.Compare(a.Origin.File, b.Origin.File), compareBool(a.follows, b.follows), cmp.Compare(a.Origin.Line, b.Origin.Line))
 }
 
-// compareBool puts false before true.
+// compareBool sorts false before true.
 func compareBool(a, b bool) int {
 	switch {
 	case a == b:

@@ -18,15 +18,15 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// schemes are uWSGI's. Those in its own binary have nothing to offer here.
+// schemes are uWSGI's schemes. Those of its own binary are not supported here.
 var schemes = []string{"call", "callint", "data", "emperor", "exec", "fd", "http", "section", "sym"}
 
 func isScheme(s string) bool { return slices.Contains(schemes, s) }
 
-// fetchTime bounds how long a scheme may take.
+// fetchTime limits how long a scheme may take.
 const fetchTime = 30 * time.Second
 
-// fetch reads what a scheme stands for.
+// fetch reads the content of a scheme.
 func fetch(ctx context.Context, scheme, rest string) ([]byte, error) {
 	switch scheme {
 	case "exec":
@@ -41,8 +41,8 @@ func fetch(ctx context.Context, scheme, rest string) ([]byte, error) {
 	return nil, fmt.Errorf("cannot read %q: it is part of uWSGI's own binary", scheme+"://"+rest)
 }
 
-// fetchExec runs a shell command and takes its standard output. As in uWSGI its
-// exit code does not matter.
+// fetchExec runs a shell command and returns its standard output. As in uWSGI its exit code
+// does not matter.
 func fetchExec(until context.Context, command string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(until, fetchTime)
 	defer cancel()
@@ -66,7 +66,7 @@ func fetchExec(until context.Context, command string) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// capped refuses what is too much.
+// capped limits the size of an input.
 type capped struct {
 	w    io.Writer
 	left int
@@ -93,8 +93,8 @@ func fetchFD(number string) ([]byte, error) {
 	return readAll("fd://"+number, f)
 }
 
-// fetchHTTP gets host[:port]/path with the simplest request there is, as uWSGI
-// does. The package net/http would cost every vassal a part of its start.
+// fetchHTTP requests host[:port]/path with a minimal request, as uWSGI does. The package
+// net/http would slow down every vassal's start.
 func fetchHTTP(ctx context.Context, url string) ([]byte, error) {
 	host, path, _ := strings.Cut(url, "/")
 	addr := host
@@ -126,15 +126,15 @@ func fetchHTTP(ctx context.Context, url string) ([]byte, error) {
 	return body, nil
 }
 
-// emperorConfigEnv names the descriptor on which uWSGI's Emperor gives a vassal
-// its configuration: a header of four bytes, the size in the middle two, and the
-// text (core/emperor.c).
+// emperorConfigEnv names the descriptor on which uWSGI's Emperor sends a vassal its
+// configuration: a header of four bytes, with the size in the middle two, and the text
+// (core/emperor.c).
 const emperorConfigEnv = "UWSGI_EMPEROR_FD_CONFIG"
 
 func fetchEmperor() ([]byte, error) {
 	fd, err := strconv.Atoi(os.Getenv(emperorConfigEnv))
 	if err != nil || fd < 0 {
-		return nil, errors.New("cannot read emperor://: there is no emperor that gives a configuration")
+		return nil, errors.New("cannot read emperor://: no emperor sends a configuration")
 	}
 	f := os.NewFile(uintptr(fd), "emperor://")
 	var header [4]byte
@@ -148,7 +148,7 @@ func fetchEmperor() ([]byte, error) {
 	return data, nil
 }
 
-// resolve finds the IPv4 address of a name.
+// resolve returns the IPv4 address of a name.
 func (r *reader) resolve(name string) (string, error) {
 	if !r.allowed(needRun, "resolve") {
 		return "", errLeftOut

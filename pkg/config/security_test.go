@@ -7,9 +7,9 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
-// TestSecurityValuesNeverFallBack: what cannot be read exactly is refused, in a
-// vassal's file and on both command lines, with strict and without. Nothing becomes
-// 0, a default or a prefix of itself.
+// TestSecurityValuesNeverFallBack: a value that cannot be parsed exactly is refused, in a
+// vassal's file and on both command lines, with strict and without. No value becomes 0, a
+// default or a prefix of itself.
 func TestSecurityValuesNeverFallBack(t *testing.T) {
 	ids := []string{
 		"", "0day", "0x0", "0o7", "-1", "+1", "4294967295", "4294967296", "99999999999999999999", "1 2", "1.0", "1e3", "root root", "root:root",
@@ -22,7 +22,7 @@ func TestSecurityValuesNeverFallBack(t *testing.T) {
 	}
 	for key, values := range bad {
 		for _, text := range values {
-			// As the setter gets it, whatever a reader would have trimmed.
+			// As the setter gets it, before any reader trims it.
 			v := defaultVassal()
 			if err := vassalOptions.find(key).Put(v, option.Value{Text: text}); err == nil {
 				t.Errorf("%s = %q is taken: %+v", key, text, v)
@@ -74,8 +74,8 @@ func TestSecurityValuesThatAreRight(t *testing.T) {
 	}
 }
 
-// TestSecurityOptionsTwice: two different values in one file are a mistake, the
-// same value twice and a value of another file are not.
+// TestSecurityOptionsTwice: two different values in one file are an error; the same value
+// twice and a value of another file are not.
 func TestSecurityOptionsTwice(t *testing.T) {
 	for _, key := range []string{"uid", "gid", "umask"} {
 		for _, c := range []struct {

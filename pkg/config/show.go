@@ -7,14 +7,13 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
-// Shown is what parsing a command line returns that has --show-config. Text is
-// to be printed.
+// Shown is returned when a parsed command line has --show-config. Text is to be printed.
 type Shown struct{ Text string }
 
 func (Shown) Error() string { return "the configuration is shown" }
 
-// show is the answer to --show-config: the list as `uwsgi --show-config` prints
-// it, or what is wrong with it. It is nil when it was not asked for.
+// show returns the answer to --show-config: the list as `uwsgi --show-config` prints it, or
+// its mistakes. It returns nil without --show-config.
 func (c *commandLine[T]) show() error {
 	if !c.shows {
 		return nil
@@ -25,8 +24,7 @@ func (c *commandLine[T]) show() error {
 	return Shown{showConfig(c.entries)}
 }
 
-// showConfig prints the list as uWSGI does. An option that was given no value at
-// all is true.
+// showConfig prints the list as uWSGI does. An option without a value is true.
 func showConfig(entries []entry) string {
 	var b strings.Builder
 	b.WriteString(";uWSGI instance configuration\n[uwsgi]\n")
@@ -41,8 +39,8 @@ func showConfig(entries []entry) string {
 	return b.String()
 }
 
-// strictProblems are the keys that are mistakes in strict mode. As for uWSGI an
-// option of any of the programs is known.
+// strictProblems returns the keys that are errors in strict mode. As for uWSGI an option of
+// any of the programs is known.
 func strictProblems(entries []entry) (problems Problems) {
 	if !slices.ContainsFunc(entries, func(e entry) bool { return e.key == "strict" && option.ParseBool(e.value) }) {
 		return nil

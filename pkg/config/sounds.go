@@ -5,10 +5,9 @@ import (
 	"strings"
 )
 
-// sounding are parts of words by which other programs confine a process, spelt
-// without signs and capitals: those of systemd (systemd.exec(5),
-// systemd.resource-control(5)), of the OCI runtime specification, and of docker,
-// bwrap and firejail.
+// sounding are parts of words by which other programs confine a process, without signs and
+// capitals: of systemd (systemd.exec(5), systemd.resource-control(5)), of the OCI runtime
+// specification, and of docker, bwrap and firejail.
 var sounding = []string{
 	"apparmor", "blockio", "cgroup", "chroot", "dynamicuser", "inaccessiblepath", "jail", "keyring", "landlock", "lockpersonality", "maskedpath",
 	"memorydenywrite", "networknamespace", "nonewpriv", "passenvironment", "pivotroot", "privilege", "readonlypath", "readonlyroot", "readwritepath", "rlimit",
@@ -16,7 +15,7 @@ var sounding = []string{
 	"unshare", "usernamespace", "userns",
 }
 
-// soundingFirst are beginnings of such words.
+// soundingFirst are prefixes of such words.
 var soundingFirst = []string{
 	"allowedcpu", "allowedmemory", "ambientcap", "bindpath", "bindreadonly", "blkio", "boundingset", "capabilit", "capadd", "capbound", "capdrop", "cpumax",
 	"cpuperiod", "cpuquota", "cpuset", "cpushare", "cpuweight", "deviceallow", "devicepolicy", "dropcap", "execpath", "gidmap", "ioread", "ioweight", "iowrite",
@@ -29,12 +28,12 @@ var soundingFirst = []string{
 	"taskslimit", "tasksmax", "uidmap",
 }
 
-// soundingWhole are such words that mean nothing as a part.
+// soundingWhole are such words that have no meaning as a part.
 var soundingWhole = []string{"cap", "caps", "cpus", "memory", "namespaces", "netns", "nnp", "noroot", "privileged", "readonly"}
 
 // ociMembers are the members by which the OCI runtime specification (config.md,
-// config-linux.md) confines a container, by the object around them. A word that sounds
-// like confinement by itself needs no place here.
+// config-linux.md) confines a container, by the object around them. A word that sounds like
+// confinement by itself needs no entry here.
 var ociMembers = map[string][]string{
 	"linux": {
 		"devices", "gidmappings", "intelrdt", "memorypolicy", "mountlabel", "namespaces", "netdevices", "personality", "resources", "sysctl", "timeoffsets",
@@ -44,9 +43,8 @@ var ociMembers = map[string][]string{
 	"root":    {"readonly"},
 }
 
-// sounds reports whether a key that no table knows sounds like the confinement of a
-// process, in whatever spelling: NoNewPrivileges, no_new_privs, seccomp.profile or
-// linux.resources.
+// sounds reports whether a key that no table knows sounds like the confinement of a process,
+// in any spelling: NoNewPrivileges, no_new_privs, seccomp.profile or linux.resources.
 func sounds(key string) bool {
 	if object, inside, ok := strings.Cut(key, "."); ok {
 		member, _, _ := strings.Cut(inside, ".")
@@ -60,7 +58,7 @@ func sounds(key string) bool {
 		slices.ContainsFunc(soundingFirst, func(part string) bool { return strings.HasPrefix(word, part) })
 }
 
-// soundsInside is the part of a path through mappings, a.b.c, up to the first key at
+// soundsInside returns the part of a path through mappings, a.b.c, up to the first key at
 // which it sounds like confinement; or "".
 func soundsInside(path string) string {
 	for at := 0; at < len(path); at++ {
@@ -74,7 +72,7 @@ func soundsInside(path string) string {
 	return ""
 }
 
-// squeezed is a word without signs and capitals.
+// squeezed returns a word without signs and capitals.
 func squeezed(key string) string {
 	return strings.Map(func(c rune) rune {
 		switch {
@@ -87,7 +85,7 @@ func squeezed(key string) string {
 	}, key)
 }
 
-// respelt is a word of CamelCase, or with other signs, as options are written:
+// respelt returns a word of CamelCase, or with other signs, in the spelling of options:
 // KeyringMode and keyring_mode are keyring-mode.
 func respelt(key string) string {
 	var b strings.Builder

@@ -8,8 +8,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
 )
 
-// TestConfinementInside: objects and mappings inside do nothing, and a file that asks
-// there to be confined must not run unconfined. Each is told once, where it begins.
+// TestConfinementInside: objects and mappings inside have no effect, and a file that requests
+// a confinement there must not run unconfined. Each is reported once, where it begins.
 func TestConfinementInside(t *testing.T) {
 	for name, text := range map[string]string{
 		"a.json": `{"uwsgi": {"command": "cat", "uid": 7,

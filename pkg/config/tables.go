@@ -6,8 +6,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
-// emperorOptions and vassalOptions are all the two programs understand. They belong
-// to everybody: read only.
+// emperorOptions and vassalOptions are all options of the two programs. They are shared: read
+// only.
 
 var emperorOptions = table[Emperor]{
 	&monitorOptions,
@@ -52,8 +52,8 @@ var vassalOptions = table[Vassal]{
 	&servingOptions,
 	&workerOptions,
 	&terminalOptions,
-	// New workers take over what the built-in server is told, and a tenant may tell
-	// it: whatever it names is opened with the vassal's rights.
+	// New workers take over the options of the built-in server, and a tenant may set them:
+	// their files are opened with the vassal's rights.
 	&option.Part[Vassal, serving.Options]{
 		Rows:   &serving.Rows,
 		Put:    func(v *Vassal, o *option.Row[serving.Options], t option.Value) error { return v.Server.Put(o, t) },

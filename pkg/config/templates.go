@@ -5,19 +5,18 @@ import (
 	"path/filepath"
 )
 
-// Templates are what an operator puts around the file of each vassal. They are
-// in the order of uWSGI's Emperor: InheritBefore, IncludeBefore, Set, the file,
-// Inherit, Include. An include stands at its place; what is inherited counts
-// after everything else, and of two values of an option the last one counts. A
-// placeholder takes the first.
+// Templates are the operator's text around the file of each vassal. They have the order of
+// uWSGI's Emperor: InheritBefore, IncludeBefore, Set, the file, Inherit, Include. An include
+// stands at its place; inherited options count after everything else, and of two values of an
+// option the last one counts. A placeholder takes the first.
 type Templates struct {
 	InheritBefore, IncludeBefore []Source
 	// Set are options, each key=value.
 	Set              []string
 	Inherit, Include []Source
-	// VassalMagic: magic variables in templates speak of the vassal's file. Without
-	// it, as in uWSGI, lowercase ones speak of the template, and uppercase ones of
-	// the vassal's file only in what is read after it.
+	// VassalMagic: magic variables in templates describe the vassal's file. Otherwise, as in
+	// uWSGI, lowercase ones describe the template, and uppercase ones the vassal's file only
+	// in text that is read after it.
 	VassalMagic bool
 }
 
@@ -37,9 +36,8 @@ func (f TemplateFiles) None() bool {
 // Bound calls read, which reads the file at a path, and need not wait for its end.
 type Bound func(path string, read func() ([]byte, error)) ([]byte, error)
 
-// Read reads the files, each within bound; nil: however long that takes. Relative names
-// start at dir, the directory of the vassal, as they would for a vassal that reads them
-// itself.
+// Read reads the files, each within bound; nil: without a limit. Relative names start at dir,
+// the directory of the vassal, as for a vassal that reads them itself.
 func (f TemplateFiles) Read(dir string, bound Bound) (t Templates, err error) {
 	if bound == nil {
 		bound = func(_ string, read func() ([]byte, error)) ([]byte, error) { return read() }

@@ -51,8 +51,8 @@ func TestTemplates(t *testing.T) {
 	}
 }
 
-// TestTenantBeside: a tenant's file may not open or run anything, be it read with
-// all the rights there are.
+// TestTenantBeside: a tenant's file may not open or run anything, even when it is read with
+// all rights.
 func TestTenantBeside(t *testing.T) {
 	for text, want := range map[string]string{
 		"include = /etc/passwd.ini":         "no other file may be opened",
@@ -80,7 +80,7 @@ func TestTenantBeside(t *testing.T) {
 	}
 }
 
-// TestAttributes: the section for the emperor is read as it stands.
+// TestAttributes: the section for the emperor is not expanded.
 func TestAttributes(t *testing.T) {
 	text := "a = 0\n[emperor]\na = %n\nb = %(a)\na = 2\nc\n[uwsgi]\nd = 1\n[emperor]\ne = 3\n"
 	got := Attributes(Source{Name: "v.ini", Data: []byte(text)})
@@ -92,8 +92,8 @@ func TestAttributes(t *testing.T) {
 	}
 }
 
-// TestIdleKeys: the keys of templates and of vassal-set, which other vassals may use,
-// are not told, those of the vassal's own file and of a file that it includes are.
+// TestIdleKeys: keys of templates and of vassal-set, which other vassals may use, are not
+// reported; those of the vassal's own file and of a file that it includes are.
 func TestIdleKeys(t *testing.T) {
 	in := around(false)
 	in.Source.Data = []byte("[uwsgi]\ncommand = cat\nmine = %(d)\ninclude = more.ini\n")

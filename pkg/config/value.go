@@ -9,8 +9,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
-// Identity is a user or a group as it was written: a number, or a name that must
-// exist where the program runs. The zero value means that none was given.
+// Identity is a user or a group as it was written: a number, or a name that must exist in the
+// user database of the program. The zero value means that none was given.
 type Identity struct {
 	// Set is true when one was given.
 	Set bool
@@ -28,7 +28,7 @@ func (i Identity) String() string {
 	return strconv.FormatUint(uint64(i.ID), 10)
 }
 
-// parseOwner reads USER[:GROUP].
+// parseOwner parses USER[:GROUP].
 func parseOwner(s string) (user, group Identity, err error) {
 	name, of, both := strings.Cut(s, ":")
 	if user, err = parseIdentity(name); err == nil && both {
@@ -37,7 +37,7 @@ func parseOwner(s string) (user, group Identity, err error) {
 	return user, group, err
 }
 
-// parsePermissions reads the bits of a mode or a mask, in octal; what names it.
+// parsePermissions parses the bits of a mode or a mask, in octal; what names it.
 func parsePermissions(s, what, example string) (fs.FileMode, error) {
 	bits, err := strconv.ParseUint(s, 8, 16)
 	if err != nil || bits > 0o777 {
@@ -46,9 +46,9 @@ func parsePermissions(s, what, example string) (fs.FileMode, error) {
 	return fs.FileMode(bits), nil
 }
 
-// accountName reports whether the system's files could hold s: letters, digits,
-// `_`, `.` and `-`, not beginning with a digit, `.` or `-`, with a `$` at the end
-// at most (machine accounts, useradd(8)).
+// accountName reports whether the system's files could contain s: letters, digits, `_`, `.`
+// and `-`, not beginning with a digit, `.` or `-`, with a `$` at the end at most (machine
+// accounts, useradd(8)).
 func accountName(s string) bool {
 	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_"
 	s = strings.TrimSuffix(s, "$")
@@ -61,9 +61,8 @@ func (i *Identity) Parse(text string) (err error) {
 	return err
 }
 
-// parseIdentity never guesses: what is neither a plain number nor could be a
-// name is an error. The last id, 4294967295, is -1 to the kernel and means "do
-// not change".
+// parseIdentity never guesses: a text that is neither a plain number nor a possible name is an
+// error. The last id, 4294967295, is -1 for the kernel and means "do not change".
 func parseIdentity(s string) (Identity, error) {
 	if s != "" && strings.Trim(s, "0123456789") == "" {
 		id, err := strconv.ParseUint(s, 10, 32)

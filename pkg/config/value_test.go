@@ -60,7 +60,7 @@ func TestProblems(t *testing.T) {
 	}
 }
 
-// TestSettersOfDurations: a mistake leaves no time behind that somebody could use.
+// TestSettersOfDurations: after an error no usable time is left in the struct.
 func TestSettersOfDurations(t *testing.T) {
 	for _, text := range []string{"0", "", "x", "-5"} {
 		if _, _, err := ParseEmperor([]string{"--emperor-backoff=" + text, "/a"}); err == nil {

@@ -5,20 +5,20 @@ import (
 	"strings"
 )
 
-// Variable is a variable of the environment that a configuration names.
+// Variable is an environment variable that a configuration names.
 type Variable struct {
 	Name string
-	// Origin and Key are of the first option that names it.
+	// Origin and Key of the first option that names it.
 	Origin Origin
 	Key    string
-	// Shell: it stands there as $NAME, which a shell will look up when the option is
-	// used. Otherwise it is $(NAME) or if-env, and was looked up while the text was read.
+	// Shell: it stands there as $NAME, which a shell will look up when the option is used.
+	// Otherwise it is $(NAME) or if-env, and was looked up while the text was read.
 	Shell bool
 	// Root: the option is used before privileges are dropped.
 	Root bool
 }
 
-// Variables lists those that the text names, each once of each kind.
+// Variables lists the variables that the text names, each once of each kind.
 func (v *Vassal) Variables() []Variable {
 	list := slices.Clone(v.reads)
 	for _, e := range v.entries {
@@ -33,8 +33,8 @@ func (v *Vassal) Variables() []Variable {
 	return list
 }
 
-// Reads are the names of the variables that were looked up while the text was read. Not
-// whole: another part, which was left out, may name others.
+// Reads returns the names of the variables that were looked up while the text was read. whole
+// is false when a skipped part may name others.
 func (v *Vassal) Reads() (names []string, whole bool) {
 	return namesOf(v.reads), !v.partial && v.Fallback == ""
 }
@@ -46,7 +46,7 @@ func namesOf(list []Variable) (names []string) {
 	return names
 }
 
-// asks notes that a variable of the environment was looked up.
+// asks records that an environment variable was looked up.
 func (r *reader) asks(name string) {
 	r.reads = addVariable(r.reads, Variable{Name: name, Origin: r.at, Key: r.key})
 }
@@ -60,8 +60,8 @@ func addVariable(list []Variable, v Variable) []Variable {
 	return append(list, v)
 }
 
-// dollars yields the names in $NAME and ${NAME}, as a shell reads them, wherever they
-// stand: a quote may be the one of another shell.
+// dollars yields the names in $NAME and ${NAME}, as a shell reads them, wherever they stand: a
+// quote may belong to another shell.
 func dollars(text string) func(yield func(string) bool) {
 	return func(yield func(string) bool) {
 		for {

@@ -9,85 +9,85 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// Vassal is what may be said about a vassal.
+// Vassal is the configuration of a vassal.
 type Vassal struct {
 	// Name is the name of the file that was read first, without its directory.
 	Name string
-	// WaitForInterface are the network interfaces that must be there before the
-	// as-root hooks run, and the timeout bounds the wait for all of them.
+	// WaitForInterface are the network interfaces to wait for before the as-root hooks, and
+	// the timeout limits the wait for all of them.
 	WaitForInterface        []namespaces.LinkWait
 	WaitForInterfaceTimeout time.Duration
-	// Hooks are those of the vassal's phases.
+	// Hooks of the vassal's phases.
 	Hooks hooks.Set
 	// Jailed: the post-jail hooks run although nothing here jails the vassal.
 	Jailed bool
-	// Around is what hooks find around them.
+	// Around is the environment of hooks.
 	Around Surroundings
-	// HookTimeout bounds each hook. Zero: no bound.
+	// HookTimeout limits each hook. Zero: no limit.
 	HookTimeout time.Duration
-	// UID and GID are what the vassal becomes. AddGID are further groups, and
-	// NoInitgroups leaves out those that the system's files give the user.
+	// UID and GID are the vassal's user and group. AddGID are additional groups, and
+	// NoInitgroups leaves out the user's groups of the system's files.
 	UID, GID     Identity
 	AddGID       []Identity
 	NoInitgroups bool
-	// Sockets are bound after privileges were dropped, in this order, in the way
-	// that Listening says.
+	// Sockets are bound after privileges were dropped, in this order, with the options of
+	// Listening.
 	Sockets   []Socket
 	Listening Listening
-	// LogTo is the file, or the word journal, that gets what the vassal prints. Empty:
-	// the emperor's log does.
+	// LogTo is the file, or the word journal, that gets the vassal's output. Empty: the
+	// emperor's log does.
 	LogTo string
-	// Waits are what the boot waits for.
+	// Waits are the waits of the boot.
 	Waits Waits
 	// Pidfile is written before the drop, Pidfile2 after it. Empty: none.
 	Pidfile, Pidfile2 string
-	// Cwd is the working directory of the whole boot. Empty: stay.
+	// Cwd is the working directory of the whole boot. Empty: unchanged.
 	Cwd string
-	// Names are those of the master.
+	// Names of the master.
 	Names Names
-	// Server is what the built-in server is told.
+	// Server has the options of the built-in server.
 	Server serving.Options
 	// Command is a program to run with the sockets. Empty: none.
 	Command []string
-	// BinaryPatch is a program that takes the vassal's place after the drop, and
-	// RootPatch one that does before any jail. Empty: none.
+	// BinaryPatch is a program that replaces the vassal after the drop, and RootPatch one that
+	// does before any jail. Empty: none.
 	BinaryPatch, RootPatch []string
-	// RootPatchInit: RootPatch is the first process of the vassal's pid namespace.
-	// Otherwise the vassal stays that, and the program is its child.
+	// RootPatchInit: RootPatch is the first process of the vassal's pid namespace. Otherwise
+	// the vassal stays the first process, and the program is its child.
 	RootPatchInit bool
-	// Chdir is the working directory of what is served. Empty: stay.
+	// Chdir is the working directory of the programs that serve. Empty: unchanged.
 	Chdir string
 	// Umask of everything after the drop; only if UmaskSet.
 	Umask    int
 	UmaskSet bool
 	// Env are changes of the environment, in order.
 	Env []EnvChange
-	// Workers, Ready, Triggers, Idle and Daemons are the master's business.
+	// Workers, Ready, Triggers, Idle and Daemons are for the master.
 	Workers  Workers
 	Ready    Readiness
 	Triggers Triggers
 	Idle     Idleness
 	Daemons  []Daemon
-	// Terminal is that of the first worker.
+	// Terminal of the first worker.
 	Terminal Terminal
-	// Fallback is a file with which the vassal starts again when it would exit
-	// with 1. Empty: none.
+	// Fallback is a file with which the vassal starts again when it would exit with 1. Empty:
+	// none.
 	Fallback string
 	// ReloadMercy is the time between asking a worker to stop and killing it.
 	ReloadMercy time.Duration
 
-	entries []entry // what all of it was read from
-	partial bool    // something was left out
-	unread  bool    // not all of it was understood as options
+	entries []entry // the entries that it was decoded from
+	partial bool    // a part was skipped
+	unread  bool    // a part was not understood as options
 	reads   []Variable
 	held    bool // Access.Held
 }
 
-// Unread reports whether a file, or a part of one, could not be read as options: nothing
-// can be said of an option that was not found then.
+// Unread reports whether a file, or a part of one, could not be read as options: an option
+// that was not found may be in it.
 func (v *Vassal) Unread() bool { return v.unread }
 
-// defaultVassal is what a vassal does that is told nothing.
+// defaultVassal returns the defaults of a vassal.
 func defaultVassal() *Vassal {
 	return &Vassal{
 		WaitForInterfaceTimeout: 60 * time.Second, Hooks: hooks.Set{}, HookTimeout: 30 * time.Second, ReloadMercy: 60 * time.Second,
@@ -96,8 +96,8 @@ func defaultVassal() *Vassal {
 	}
 }
 
-// withoutStats takes sockets for statistics away where no built-in server tells
-// them: the command would take them for sockets to serve.
+// withoutStats removes sockets for statistics when no built-in server serves them: the command
+// would treat them as sockets to serve.
 func (v *Vassal) withoutStats(warnings *Problems) {
 	if v.Server.Serves() || v.Fronted() {
 		return

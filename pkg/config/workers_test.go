@@ -26,7 +26,7 @@ func TestProbes(t *testing.T) {
 	}
 }
 
-// What only a shell understands is left to one, and nothing else is.
+// Only commands that need a shell get one.
 func TestCommandsOfDaemons(t *testing.T) {
 	for text, script := range map[string]bool{
 		"/srv/queue --name=x 'two words'": false, `queue a\ b "c d"`: false,

@@ -14,20 +14,19 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor/reads"
 )
 
-// Sockets is the Activator of uWSGI's options: the ways to find the address of an
-// on-demand vassal, in the order in which they are tried. The zero value makes no
-// vassal one.
+// Sockets is the Activator of uWSGI's options: the ways to find the address of an on-demand
+// vassal, in the order in which they are tried. The zero value makes no vassal on demand.
 type Sockets struct {
-	// Extension: the file NAME+Extension holds the address.
+	// Extension: the file NAME+Extension contains the address.
 	Extension string
-	// Directory: the address is the unix socket Directory/NAME.socket, NAME without
-	// its extension.
+	// Directory: the address is the unix socket Directory/NAME.socket, NAME without its
+	// extension.
 	Directory string
 	// Exec is a command that prints the address; NAME is its first argument.
 	Exec string
-	// Reads bounds looks at files. Nil: nothing does.
+	// Reads limits reads of files. Nil: no limit.
 	Reads *reads.Pool
-	// Mode, UID and GID are those of unix sockets. UID and GID of -1: the emperor's.
+	// Mode, UID and GID of unix sockets. UID and GID of -1: the emperor's.
 	Mode     os.FileMode
 	UID, GID int
 }
@@ -41,7 +40,7 @@ func (s Sockets) Activate(ctx context.Context, p Plan) (Activation, error) {
 	if text == "" || err != nil {
 		return nil, err
 	}
-	text = address.In(p.Dir, text) // where the vassal's own relative names start, as in uWSGI
+	text = address.In(p.Dir, text) // the directory of the vassal's own relative names, as in uWSGI
 	a := &activation{address: text, reads: s.Reads}
 	a.place, err = reads.Get(ctx, s.Reads, text, func() (address.Place, error) { return address.Placed(text, "/"), nil })
 	if err == nil {
@@ -72,7 +71,7 @@ type activation struct {
 	address string
 	place   address.Place
 	file    *os.File
-	inode   uint64 // of a unix socket's path, to remove only what is ours; else 0
+	inode   uint64 // of a unix socket's path, to remove only our own; otherwise 0
 	reads   *reads.Pool
 }
 
@@ -85,9 +84,8 @@ func (a *activation) Meets(own address.Place) bool { return a.place.Meets(own) }
 // Socket implements Activation.
 func (a *activation) Socket() *os.File { return a.file }
 
-// Wait implements Activation. The socket is watched through an epoll of its own:
-// its flags are those of the description that the vassal shares, and must not
-// change for our sake.
+// Wait implements Activation. It watches the socket through an epoll set of its own: the
+// vassal shares the socket's file description, whose flags must not change.
 func (a *activation) Wait(ctx context.Context) error {
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
@@ -145,8 +143,8 @@ func (a *activation) close() error {
 	return errors.Join(err, at.remove(a.inode))
 }
 
-// cause strips from an error the words that the sentence around it says already, and
-// the address, of which that sentence quotes as much as may be printed.
+// cause removes from an error the words that the message around it repeats, and the address,
+// of which the message quotes a limited part.
 func cause(err error) error {
 	if op, ok := errors.AsType[*net.OpError](err); ok {
 		err = op.Err

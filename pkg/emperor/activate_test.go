@@ -82,7 +82,7 @@ func TestActivationWaitsForAConnection(t *testing.T) {
 		case <-time.After(5 * time.Second):
 			t.Errorf("%s: not woken", address)
 		}
-		if err := a.Wait(t.Context()); err != nil { // it waits still
+		if err := a.Wait(t.Context()); err != nil { // it still waits
 			t.Errorf("%s: %v", address, err)
 		}
 		if info, err := os.Stat(address); err == nil && info.Mode().Perm() != 0o640 {

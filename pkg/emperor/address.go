@@ -22,17 +22,16 @@ import (
 )
 
 const (
-	// maxAddress bounds the text that an address is read from, in bytes.
+	// maxAddress limits the text that contains an address, in bytes.
 	maxAddress = 4096
-	// maxQuote bounds the part of a text that is read for an address and printed.
+	// maxQuote limits the printed part of a text that contains an address.
 	maxQuote = 64
-	// addressTimeout bounds the command that prints an address.
+	// addressTimeout limits the command that prints an address.
 	addressTimeout = 30 * time.Second
 )
 
-// address finds out whether and where a vassal is on demand. owner is the user whose word
-// that is: root for the operator's own options, or the owner of the file beside the
-// vassal's.
+// address returns whether and where a vassal is on demand. owner is the user who chose the
+// address: root for the operator's own options, or the owner of the file beside the vassal's.
 func (s Sockets) address(ctx context.Context, p Plan) (address string, owner uint32, err error) {
 	if s.Extension != "" {
 		path := p.Path + s.Extension
@@ -65,15 +64,15 @@ func (s Sockets) address(ctx context.Context, p Plan) (address string, owner uin
 	return address, 0, nil
 }
 
-// beside is the content of a file that stands beside a vassal's, and its owner.
+// beside is the content of a file beside a vassal's, and its owner.
 type beside struct {
 	text  string
 	owner uint32
 }
 
-// readBeside reads a small file that stands beside a vassal's: a regular file itself and
-// no link to one, that root, this process's user or the owner of the vassal's file owns.
-// It opens the path once, and does not wait for a FIFO.
+// readBeside reads a small file beside a vassal's: a regular file, not a link, that root, this
+// process's user or the owner of the vassal's file owns. It opens the path once, and does not
+// wait for a FIFO.
 func readBeside(path string, vassalOwner uint32) (b beside, err error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	switch {
@@ -103,20 +102,19 @@ func readBeside(path string, vassalOwner uint32) (b beside, err error) {
 	return beside{string(data), st.Uid}, nil
 }
 
-// isTenant reports whether the files of a user are not the operator's word: those of root
-// and of this process's user are.
+// isTenant reports whether a user is a tenant: neither root nor this process's user.
 func isTenant(uid uint32) bool { return uid != 0 && int(uid) != os.Geteuid() }
 
-// parseAddress takes the space from around an address. No text is no address.
+// parseAddress trims the space around an address. An empty text is an error.
 func parseAddress(text string) (string, error) {
 	address := strings.TrimSpace(text)
 	if strings.ContainsFunc(address, func(r rune) bool { return r == utf8.RuneError || !strconv.IsPrint(r) }) {
-		return "", fmt.Errorf("holds no address, but %s", quote(address))
+		return "", fmt.Errorf("contains no address, but %s", quote(address))
 	}
 	return address, nil
 }
 
-// quote is a text for people, with no more than the beginning of a long one.
+// quote quotes a text for people, and shortens a long one.
 func quote(text string) string {
 	if len(text) > maxQuote {
 		return strconv.Quote(text[:maxQuote]) + "…"
@@ -124,8 +122,7 @@ func quote(text string) string {
 	return strconv.Quote(text)
 }
 
-// ask runs the command. The name reaches it as an argument, never as a part of
-// its text.
+// ask runs the command. The name is an argument, never a part of the command's text.
 func (s Sockets) ask(ctx context.Context, name string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, addressTimeout)
 	defer cancel()
@@ -142,7 +139,7 @@ func (s Sockets) ask(ctx context.Context, name string) (string, error) {
 	return line, nil
 }
 
-// firstBytes takes everything, and keeps the first left bytes.
+// firstBytes reads everything, and keeps the first left bytes.
 type firstBytes struct {
 	kept *bytes.Buffer
 	left int

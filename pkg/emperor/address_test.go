@@ -13,8 +13,7 @@ import (
 
 const stranger = 23001 // owns nothing else
 
-// namedBy writes the file that stands beside a.ini in a directory of its own, and returns
-// the directory.
+// namedBy writes the file beside a.ini in a new directory, and returns the directory.
 func namedBy(t *testing.T, text string) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -50,7 +49,7 @@ func refused(t *testing.T, err error, want string) {
 	}
 }
 
-// The file that names an address is no way to read another one.
+// The file that names an address cannot be a link to another file.
 func TestFileOfAnAddressIsNoLink(t *testing.T) {
 	dir := namedBy(t, "root:secret")
 	path := filepath.Join(dir, "a.ini.socket")
@@ -67,12 +66,12 @@ func TestFileOfAnAddressIsNoLink(t *testing.T) {
 	}
 }
 
-// A text that is no address is quoted, but no more than its beginning.
+// A text that is not an address is quoted, but only its beginning.
 func TestLittleOfWhatIsNoAddressIsPrinted(t *testing.T) {
 	for text, want := range map[string]string{
-		strings.Repeat("s", 40) + "\n" + strings.Repeat("x", 1000): `holds no address, but "` + strings.Repeat("s", 40) + `\n` + strings.Repeat("x", 23) + `"…`,
+		strings.Repeat("s", 40) + "\n" + strings.Repeat("x", 1000): `contains no address, but "` + strings.Repeat("s", 40) + `\n` + strings.Repeat("x", 23) + `"…`,
 		strings.Repeat("x", maxAddress+1):                          "is larger than 4096 bytes",
-		"\x1b[2J:80":                                               `holds no address, but "\x1b[2J:80"`,
+		"\x1b[2J:80":                                               `contains no address, but "\x1b[2J:80"`,
 		"/" + strings.Repeat("x", 200):                             `cannot wait for connections on "/` + strings.Repeat("x", 63) + `"…: `,
 		strings.Repeat("h", 100) + ":x":                            `cannot wait for connections on "` + strings.Repeat("h", 64) + `"…: `,
 		strings.Repeat("1.", 100) + ":80:90":                       `cannot wait for connections on "` + strings.Repeat("1.", 32) + `"…: `,
@@ -94,7 +93,7 @@ func TestAFIFOIsNotWaitedFor(t *testing.T) {
 	refused(t, err, "is not a regular file")
 }
 
-// Only root, this process's user and the owner of the vassal's file say where it is.
+// Only root, this process's user and the owner of the vassal's file may choose the address.
 func TestAddressHasTheOwnerOfTheVassalsFile(t *testing.T) {
 	dir := namedBy(t, "127.0.0.1:0")
 	giveTo(t, filepath.Join(dir, "a.ini.socket"), stranger)
@@ -105,7 +104,7 @@ func TestAddressHasTheOwnerOfTheVassalsFile(t *testing.T) {
 	}
 }
 
-// A socket that a tenant names is made where the tenant could make it.
+// A socket that a tenant names is made only where the tenant could make it.
 func TestTenantGetsNoSocketInADirectoryOfRoot(t *testing.T) {
 	ports, err := os.ReadFile("/proc/sys/net/ipv4/ip_unprivileged_port_start")
 	if err != nil {
@@ -150,7 +149,8 @@ func TestTenantGetsNoSocketInADirectoryOfRoot(t *testing.T) {
 	}
 }
 
-// A link in the place of a socket leads its mode, its owner and its end to nothing else.
+// A link in place of a socket does not redirect a change of its mode or owner, nor its
+// removal.
 func TestSocketsModeIsOfTheSocketOnly(t *testing.T) {
 	dir := t.TempDir()
 	shadow, path := filepath.Join(dir, "shadow"), filepath.Join(dir, "s")

@@ -2,13 +2,13 @@ package emperor
 
 import "time"
 
-// hearing is how late a timer may be that nothing has held up, and how long one that
-// was late waits for what vassals have said.
+// hearing is how late a timer may fire on an emperor that was not stopped, and how long a late
+// one waits for messages of vassals.
 const hearing = time.Second
 
-// after calls f when d has passed. Where that is noticed late, this process was stopped
-// meanwhile (SIGSTOP, a freezer, a debugger): the silence was its own, and before f is
-// called it hears what vassals said. Stop may come too late for f, as with any timer.
+// after calls f when d has passed. When the timer fires late, this process was stopped in the
+// meantime (SIGSTOP, a freezer, a debugger) and could not receive messages: it receives those
+// of vassals before it calls f. Stop may come too late for f, as with any timer.
 func after(d time.Duration, f func()) *time.Timer {
 	due := time.Now().Add(d)
 	return time.AfterFunc(d, func() {

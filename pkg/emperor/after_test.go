@@ -25,7 +25,8 @@ func TestAfter(t *testing.T) {
 	})
 }
 
-// A process that was stopped when a timer was due hears for a while before it judges.
+// A process that was stopped when a timer was due receives messages for a while before it
+// acts.
 func TestAfterAStop(t *testing.T) {
 	const child = "AFTER_TEST_CHILD"
 	if os.Getenv(child) != "" {

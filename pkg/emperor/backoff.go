@@ -2,24 +2,23 @@ package emperor
 
 import "time"
 
-// Backoff says how long to wait before a vassal that failed is launched again.
+// Backoff decides how long to wait before a vassal that failed is launched again.
 type Backoff struct {
 	// Initial is the wait after the first failure. Required.
 	Initial time.Duration
-	// Max bounds the wait, which doubles with each failure. Required.
+	// Max limits the wait, which doubles with each failure. Required.
 	Max time.Duration
 	// Reset is how long a vassal must run for its failures to be forgotten.
 	Reset time.Duration
-	// Jitter is the largest part of the wait that is added to it at random, so
-	// that vassals that failed together do not come back together. Zero: none.
+	// Jitter is the largest part of the wait that is added to it at random, so that vassals
+	// that failed together do not restart together. Zero: none.
 	Jitter float64
-	// Limit is how many failures in a row are too many: the vassal rests until
-	// its configuration changes or the operator starts it. Zero: no number is.
+	// Limit is the number of failures in a row after which the vassal rests until its
+	// configuration changes or the operator starts it. Zero: no limit.
 	Limit int
 }
 
-// wait is the time to wait after that many failures in a row. chance is between
-// 0 and 1.
+// wait returns the time to wait after that many failures in a row. chance is between 0 and 1.
 func (b Backoff) wait(failures int, chance float64) time.Duration {
 	d := b.Initial
 	for ; failures > 1 && d < b.Max; failures-- {

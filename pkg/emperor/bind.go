@@ -16,8 +16,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor/reads"
 )
 
-// bind binds the address of a and listens there, or leaves nothing. Where owner is a tenant
-// it does no more than that user could.
+// bind binds the address of a and listens there, or leaves nothing. When owner is a tenant, it
+// does no more than that user could.
 func (s Sockets) bind(ctx context.Context, a *activation, owner uint32) (*activation, error) {
 	do := func(bind func() error) (*activation, error) {
 		if err := bind(); err != nil {
@@ -36,8 +36,7 @@ func (s Sockets) bind(ctx context.Context, a *activation, owner uint32) (*activa
 	return do(func() error { return a.bindPort(ctx, owner) })
 }
 
-// bindPort listens on a port. An unspecified address is of its family, and none at all is
-// of both.
+// bindPort listens on a port. An unspecified address has one family; an empty host has both.
 func (a *activation) bindPort(ctx context.Context, owner uint32) error {
 	to, err := address.Parse(a.address)
 	if err != nil {
@@ -57,7 +56,7 @@ func (a *activation) bindPort(ctx context.Context, owner uint32) error {
 	return a.listen(ctx, network, to.String())
 }
 
-// firstFreePort is the lowest port that every user may bind (ip(7)).
+// firstFreePort returns the lowest port that every user may bind (ip(7)).
 func firstFreePort() int {
 	const usual = 1024
 	text, err := os.ReadFile("/proc/sys/net/ipv4/ip_unprivileged_port_start")
@@ -71,7 +70,7 @@ func firstFreePort() int {
 	return n
 }
 
-// bindPath makes a socket in the file system, and gives it its owner and mode.
+// bindPath makes a socket in the file system, and sets its owner and mode.
 func (s Sockets) bindPath(ctx context.Context, a *activation, owner uint32) error {
 	at, err := spotOf(a.address)
 	if err != nil {
@@ -112,7 +111,7 @@ func (a *activation) listen(ctx context.Context, network, address string) error 
 	return err
 }
 
-// spot is a name in an open directory, which stays the same when its path changes.
+// spot is a name in an open directory, which stays the same when the directory's path changes.
 type spot struct {
 	dir  *os.File
 	name string
@@ -127,10 +126,10 @@ func spotOf(path string) (spot, error) {
 	return spot{dir, filepath.Base(path)}, nil
 }
 
-// path leads to the name in that very directory (proc_pid_fd(5)).
+// path returns a path to the name in that very directory (proc_pid_fd(5)).
 func (s spot) path() string { return fmt.Sprintf("/proc/self/fd/%d/%s", s.dir.Fd(), s.name) }
 
-// open refuses a directory in which a user could not make a socket of its own.
+// open refuses a directory in which a user could not make a socket.
 func (s spot) open(uid uint32) error {
 	const all = 0o003
 	var st unix.Stat_t
@@ -143,7 +142,7 @@ func (s spot) open(uid uint32) error {
 	return nil
 }
 
-// socket opens the socket of that name, to be looked at and changed, as it is now.
+// socket opens the current socket of that name, to check and change it.
 func (s spot) socket() (f *os.File, inode uint64, err error) {
 	var st unix.Stat_t
 	fd, err := unix.Openat(int(s.dir.Fd()), s.name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
@@ -158,8 +157,8 @@ func (s spot) socket() (f *os.File, inode uint64, err error) {
 	return f, st.Ino, nil
 }
 
-// own gives the socket its mode and owner, and returns its inode. A link that has taken
-// its place leads to no other file.
+// own sets the mode and owner of the socket, and returns its inode. A link that has replaced
+// it leads to no other file.
 func (s spot) own(to Sockets) (inode uint64, err error) {
 	f, inode, err := s.socket()
 	if err != nil {
@@ -172,11 +171,11 @@ func (s spot) own(to Sockets) (inode uint64, err error) {
 	return inode, os.Chmod(fmt.Sprintf("/proc/self/fd/%d", f.Fd()), to.Mode)
 }
 
-// remove removes the socket if it is still that inode.
+// remove removes the socket if it still has that inode.
 func (s spot) remove(inode uint64) error {
 	f, found, err := s.socket()
 	if err != nil {
-		return nil // it is gone, or another one's
+		return nil // it is gone, or belongs to another process
 	}
 	defer f.Close()
 	if found != inode {

@@ -10,7 +10,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// What a vassal that boots waits for is known until it accepts, and forgotten then.
+// The wait of a booting vassal is known until it accepts, and forgotten then.
 func TestWhatAVassalWaitsFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, nil)
@@ -36,7 +36,8 @@ func TestWhatAVassalWaitsFor(t *testing.T) {
 	})
 }
 
-// A second stop ends a vassal that boots at once, and hurries none that has served.
+// A second stop kills a booting vassal at once, and shortens the mercy of no vassal that has
+// served.
 func TestSecondStop(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, nil)

@@ -10,8 +10,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// A vassal has read the byte that asks it to stop, and becomes another program all
-// the same: that is asked by signal.
+// A vassal that has read the stop byte but executes another program all the same is stopped by
+// a signal.
 func TestStopInTheMomentOfAnExec(t *testing.T) {
 	spawner := namespaces.NewSpawner()
 	defer spawner.Close()
@@ -30,7 +30,7 @@ func TestStopInTheMomentOfAnExec(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.process.Close()
-	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil { // it heeds TERM
+	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil { // it handles TERM
 		t.Fatal(err)
 	}
 	pipe, theirs, err := stream("pipe")
@@ -45,7 +45,7 @@ func TestStopInTheMomentOfAnExec(t *testing.T) {
 		t.Fatal(err)
 	}
 	theirs.Close()
-	for rest := agony; rest != poll.Never; { // of the time that it is given nothing happens
+	for rest := agony; rest != poll.Never; { // nothing happens in the time that it is given
 		rest = c.hearPipe(func(m Message) { t.Errorf("it reports %v", m) })
 	}
 	if status, err := c.process.Wait(); err != nil || status.String() != "exit status 7" {

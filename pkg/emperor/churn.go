@@ -3,21 +3,21 @@ package emperor
 import "time"
 
 const (
-	// churnPause is the pause after the first change of a file that takes a new process.
+	// churnPause is the pause after the first change of a file that needs a new process.
 	churnPause = time.Second
 	// churnQuiet is how long a file must be left alone for its changes to be forgotten.
 	churnQuiet = time.Minute
 )
 
-// churn is how often changes of a vassal's file have taken a new process. The zero value
-// is that of a file that has not changed.
+// churn is the rate of changes of a vassal's file that need a new process. The zero value is a
+// file without changes.
 type churn struct {
-	last  time.Time     // when the last change did
-	pause time.Duration // from then on, until the next one may
+	last  time.Time     // the time of the last such change
+	pause time.Duration // from then until the next one may take effect
 	hasty bool          // a change has come within that pause
 }
 
-// next is the churn when a change takes a new process now. The pause doubles while
+// next returns the churn after a change that needs a new process now. The pause doubles while
 // changes come within it, up to longest.
 func (c churn) next(now time.Time, longest time.Duration) churn {
 	pause := c.pause
@@ -30,7 +30,7 @@ func (c churn) next(now time.Time, longest time.Duration) churn {
 	return churn{last: now, pause: min(pause, longest)}
 }
 
-// until is when the next change may take a new process.
+// until returns when the next change may take a new process.
 func (c churn) until() time.Time { return c.last.Add(c.pause) }
 
 // calms reports whether a change has to wait now.
@@ -42,8 +42,8 @@ type absence struct {
 	churn churn
 }
 
-// anew gives a vassal the new process that a change of its file takes: now, or, where
-// such changes follow one another too fast, later.
+// anew gives a vassal the new process that a change of its file needs: now, or later when such
+// changes are too frequent.
 func (e *Emperor) anew(v *vassal) {
 	if v.churn.calms(time.Now()) {
 		v.revive()
@@ -54,21 +54,20 @@ func (e *Emperor) anew(v *vassal) {
 	e.input(v, Want)
 }
 
-// outdated reports whether its next process will not be of the file that the last one was
-// of.
+// outdated reports whether its next process will have a newer file than the last one.
 func (v *vassal) outdated() bool {
 	return v.wanted != nil && (v.returned || v.generation > 0 && !v.wanted.same(v.config))
 }
 
-// countChange notes that a change of the file takes effect by a new process, or while
-// none runs.
+// countChange records that a change of the file takes effect by a new process, or while none
+// runs.
 func (e *Emperor) countChange(v *vassal) {
 	v.pardon()
 	v.churn, v.returned = v.churn.next(time.Now(), e.options.ChangePause), false
 }
 
 // unthrottle forgets the changes of a file, because an operator does not wait, and reports
-// whether one waited: it is to be pursued.
+// whether one waited: the caller pursues it.
 func (v *vassal) unthrottle() (waited bool) {
 	waited = v.calm != nil
 	v.churn = churn{}
@@ -76,7 +75,7 @@ func (v *vassal) unthrottle() (waited bool) {
 	return waited
 }
 
-// postpone makes the newest file of a vassal wait while its process goes on.
+// postpone makes the newest file of a vassal wait while its process continues.
 func (e *Emperor) postpone(v *vassal) {
 	if v.calm != nil {
 		return
@@ -90,10 +89,10 @@ func (e *Emperor) postpone(v *vassal) {
 	e.mention(v, AboutReload, "its file changes too often: the new process waits %v", shown)
 }
 
-// whyThrottled is why a vassal waits, or the newest file of one that runs.
+// whyThrottled is the reason why a vassal waits, or the newest file of one that runs.
 const whyThrottled = "its file changes too often"
 
-// calmed: the pause is over in which a change of a file waited.
+// calmed: the pause of a waiting change is over.
 type calmed struct {
 	v     *vassal
 	timer *time.Timer
@@ -107,7 +106,7 @@ func (c *calmed) apply(e *Emperor) {
 	e.pursue(c.v)
 }
 
-// uncalm forgets a change that waits: there is nothing left for it to do.
+// uncalm forgets a waiting change that has no effect any more.
 func (v *vassal) uncalm() {
 	if v.calm != nil {
 		v.calm.timer.Stop()
@@ -115,7 +114,7 @@ func (v *vassal) uncalm() {
 	}
 }
 
-// hold begins the pause before a launch that a change of the file caused too early.
+// hold begins the pause before a launch that a change of the file has caused too early.
 func (e *Emperor) hold(v *vassal) {
 	wait := time.Until(v.churn.until())
 	shown := wait.Round(time.Millisecond)
@@ -124,8 +123,8 @@ func (e *Emperor) hold(v *vassal) {
 	e.arm(v, wait)
 }
 
-// remember keeps the churn of a vassal that is gone: one that comes and goes is not new each
-// time.
+// remember keeps the churn of a vassal that is gone, for a file that is removed and added
+// repeatedly.
 func (e *Emperor) remember(v *vassal) {
 	now := time.Now()
 	for name, a := range e.absent {
@@ -138,7 +137,7 @@ func (e *Emperor) remember(v *vassal) {
 	}
 }
 
-// recognise gives a new record the churn of the one before it.
+// recognise gives a new record the churn of the previous one.
 func (e *Emperor) recognise(v *vassal) {
 	a, known := e.absent[v.name]
 	if delete(e.absent, v.name); known && time.Since(a.since) < churnQuiet {

@@ -39,7 +39,7 @@ func TestChurnNext(t *testing.T) {
 	}
 }
 
-// slowed has pauses, and changes that the running vassal takes over but for those that say
+// slowed sets pauses, and changes that the running vassal takes over unless they say
 // "respawn".
 func slowed(o *Options) {
 	o.ChangePause = 30 * time.Second
@@ -48,8 +48,8 @@ func slowed(o *Options) {
 	}
 }
 
-// flood calls change 50 times a second and returns the seconds of the events that have word
-// in them.
+// flood calls change 50 times a second and returns the seconds of the events that contain
+// word.
 func (s *stage) flood(d time.Duration, word string, change func(n int)) string {
 	s.since()
 	var at []int
@@ -67,8 +67,8 @@ func (s *stage) flood(d time.Duration, word string, change func(n int)) string {
 
 const growing = "[0 1 3 7 15 31 61 91]"
 
-// A file that changes without end gets new processes at growing distances. The one that
-// runs goes on meanwhile, and the last change counts.
+// A file that changes without end gets new processes in growing intervals. The running process
+// continues in the meantime, and the last change counts.
 func TestChangesThatTakeANewProcessAreSlowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, slowed)
@@ -98,7 +98,7 @@ func TestChangesThatTakeANewProcessAreSlowed(t *testing.T) {
 	})
 }
 
-// Edits that come after the pause never wait.
+// Edits after the pause never wait.
 func TestChangesNowAndThenAreNotSlowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, slowed)
@@ -113,8 +113,8 @@ func TestChangesNowAndThenAreNotSlowed(t *testing.T) {
 	})
 }
 
-// A change that the running vassal takes over waits for nothing, also after changes that
-// did. One that it cannot take over, or be asked to, takes a new process.
+// A change that the running vassal takes over never waits, also after changes that did. A
+// change that it cannot take over, or be asked to, needs a new process.
 func TestReloadsAreNotSlowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, slowed)
@@ -158,8 +158,8 @@ func TestOperatorsDoNotWaitForChanges(t *testing.T) {
 	}
 }
 
-// One that dies at once and changes without end is not launched more often, and changes do
-// not end its backoff early.
+// A vassal that dies at once and changes without end is not launched more often, and changes
+// do not end its backoff early.
 func TestChangesOfAVassalThatDiesAreSlowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, slowed)
@@ -210,7 +210,7 @@ func TestChangeEndsALongBackoff(t *testing.T) {
 	})
 }
 
-// A vassal whose file comes and goes is no new one each time.
+// A vassal whose file is removed and added repeatedly is not new each time.
 func TestFileThatComesAndGoesIsSlowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, slowed)
@@ -237,13 +237,13 @@ func TestFileThatComesAndGoesIsSlowed(t *testing.T) {
 	})
 }
 
-// attendant notes its calls.
+// attendant records its calls.
 type attendant struct{ *world }
 
 func (a attendant) Waiting(_ context.Context, r Request) { a.note("waiting %s", r.Name) }
 func (a attendant) Changed(_ context.Context, r Request) { a.note("changed %s", r.Data) }
 
-// Nor do the hooks of one that waits for a connection run at each change.
+// The hooks of a vassal that waits for a connection do not run at each change.
 func TestChangesOfAWaitingVassalAreSlowed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		d := &doorbell{bells: map[string]*bell{}}
@@ -262,8 +262,8 @@ func TestChangesOfAWaitingVassalAreSlowed(t *testing.T) {
 	})
 }
 
-// A change that comes while the vassal boots with an older one waits as well, and is not
-// forgotten when that one never comes up.
+// A change while the vassal boots with an older file waits as well, and is not forgotten when
+// the boot fails.
 func TestChangeWhileItBootsWaits(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, slowed)

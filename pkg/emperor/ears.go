@@ -8,19 +8,19 @@ import (
 )
 
 const (
-	// burst is how many messages of one channel are heard at once, and pace the
-	// time until the next is after that. A vassal that says more is read more
-	// slowly: it fills its own buffers and costs the loop nothing.
+	// burst is the number of messages of one channel that are received at once, and pace the
+	// interval of further ones. A vassal that sends more is read more slowly: it fills its own
+	// buffers and costs the loop nothing.
 	burst = 32
 	pace  = 50 * time.Millisecond
 )
 
-// Ears hear all vassals of a System. However many they are, two goroutines wait for
-// them: one for what vassals say and for their deaths, and one for what they print,
-// where one that prints much makes the others wait for their turn.
+// Ears receive from all vassals of a System. For any number of vassals, two goroutines wait:
+// one for messages and deaths, and one for output, in which a vassal that prints much delays
+// the output of others.
 type Ears struct {
 	talk, prints *poll.Set
-	buffer       []byte // of the goroutine of prints
+	buffer       []byte // of the output goroutine
 	pipes        plumber
 }
 
@@ -47,13 +47,13 @@ func (e *Ears) Close() {
 // ear is one channel of a vassal.
 type ear struct {
 	pacer
-	// hear takes one message that is there and returns zero. Otherwise there is
-	// nothing to be heard for so long.
+	// hear receives one message that has arrived and returns zero. Otherwise it returns how
+	// long not to call it again.
 	hear  func() time.Duration
 	watch *poll.Watch
 }
 
-// hear starts to hear one channel.
+// hear starts to receive from one channel.
 func (c *child) hear(f syscall.Conn, hear func() time.Duration) *poll.Watch {
 	e := &ear{hear: hear}
 	e.watch = c.system.Ears.talk.Watch(f, func() time.Duration {
@@ -66,7 +66,7 @@ func (c *child) hear(f syscall.Conn, hear func() time.Duration) *poll.Watch {
 	return e.watch
 }
 
-// hearLast hears what the dead vassal said and nobody had time for.
+// hearLast receives the remaining messages of a dead vassal.
 func (c *child) hearLast() {
 	for _, e := range c.ears {
 		e.watch.Stop()
@@ -75,12 +75,12 @@ func (c *child) hearLast() {
 	}
 }
 
-// pacer bounds how often something happens. The zero value has a full burst.
+// pacer limits the rate of an event. The zero value has a full burst.
 type pacer struct {
 	next time.Time // when the burst is full again
 }
 
-// pause counts one and returns the time until there may be another.
+// pause counts one event and returns the time until the next one is permitted.
 func (p *pacer) pause() time.Duration {
 	now := time.Now()
 	if p.next.Before(now) {

@@ -16,8 +16,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// TestLastWords: whatever vassals say and print right before they die is heard
-// before their deaths, and stored before they are cleared away.
+// TestLastWords: messages and output of vassals right before their deaths are received before
+// their deaths, and stored before they are cleaned up.
 func TestLastWords(t *testing.T) {
 	const vassals = 50
 	program := filepath.Join(t.TempDir(), "vassal")
@@ -50,7 +50,7 @@ func newEars(t *testing.T) *Ears {
 	return ears
 }
 
-// lifeOf starts a vassal and tells what was heard of it until it was cleared away.
+// lifeOf starts a vassal and returns everything received of it until it was cleaned up.
 func lifeOf(s *System, name string) string {
 	var log bytes.Buffer
 	r := Request{Plan: Plan{Config: monitor.Config{Name: name}}, Log: slog.New(termlog.New(&log, termlog.Options{}))}

@@ -8,12 +8,12 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// procsKey is how many threads of a Go program run at a time (runtime).
+// procsKey is the number of threads of a Go program that run at the same time (runtime).
 const procsKey = "GOMAXPROCS"
 
-// VassalEnviron returns what of an emperor's environment is for vassals at all: all but
-// what belongs to one process, and UWSGI_VASSAL_X as UWSGI_X, which is the option x, as
-// in uWSGI.
+// VassalEnviron returns the part of an emperor's environment that vassals may get: all
+// variables except those that belong to one process, and UWSGI_VASSAL_X as UWSGI_X, which is
+// the option x, as in uWSGI.
 func VassalEnviron(environ []string) []string {
 	var vars []string
 	for _, v := range environ {
@@ -30,8 +30,7 @@ func VassalEnviron(environ []string) []string {
 	return vars
 }
 
-// The beginnings of variables that are options, of a program of uWSGI's and of those
-// that it starts.
+// The prefixes of variables that are options: of a uWSGI program, and of its children.
 const (
 	optionPrefix    = "UWSGI_"
 	optionOfVassals = "UWSGI_VASSAL_"
@@ -43,8 +42,8 @@ func (s *System) passes(variable string) bool {
 	return s.Passes == nil || strings.HasPrefix(name, optionPrefix) || s.Passes(name)
 }
 
-// vassalEnviron is the environment of our vassal program. It finds the operator's
-// GOMAXPROCS under another name.
+// vassalEnviron returns the environment of our vassal program. The operator's GOMAXPROCS has
+// another name in it.
 func (s *System) vassalEnviron() []string {
 	vars := slices.DeleteFunc(VassalEnviron(s.Environ), func(v string) bool { return !s.passes(v) })
 	for i, v := range vars {
@@ -55,8 +54,8 @@ func (s *System) vassalEnviron() []string {
 	return append(vars, procsKey+"=1", wire.PipeEnv+"="+strconv.Itoa(pipeFD), wire.OrderEnv+"="+strconv.Itoa(orderFD))
 }
 
-// foreignEnviron is the environment of a program that takes a vassal's place. It reads
-// the configuration itself, so that it has what that names, too.
+// foreignEnviron returns the environment of a program that replaces a vassal. The program
+// reads the configuration itself, so it also gets the variables that the configuration names.
 func (s *System) foreignEnviron(p Plan) []string {
 	vars := slices.DeleteFunc(VassalEnviron(s.Environ), func(v string) bool { return !s.passes(v) && !p.reads(v) })
 	vars = append(vars, wire.PipeEnv+"="+strconv.Itoa(pipeFD))
@@ -66,9 +65,9 @@ func (s *System) foreignEnviron(p Plan) []string {
 	return vars
 }
 
-// heldBack is what a vassal does not get and has to know while it reads its
-// configuration: what that names, and all of it where the emperor does not see the whole
-// configuration, or where hooks of the operator run inside.
+// heldBack returns the variables that a vassal does not get but needs to read its
+// configuration: those that the configuration names, or all when the emperor does not see the
+// whole configuration, or when hooks of the operator run inside.
 func (s *System) heldBack(p Plan, hooks bool) []string {
 	return slices.DeleteFunc(VassalEnviron(s.Environ), func(v string) bool {
 		return s.passes(v) || !hooks && !p.ReadsMore && !p.reads(v)

@@ -5,8 +5,9 @@ import (
 	"testing"
 )
 
-// TestHeldBack: a vassal has what is passed; what its text names travels beside that,
-// and everything where that is not known or hooks of the operator run inside.
+// TestHeldBack: a vassal gets the passed variables; variables that its text names are sent
+// separately, and all of them when the text is not fully known or hooks of the operator run
+// inside.
 func TestHeldBack(t *testing.T) {
 	s := &System{
 		Environ: []string{"PATH=/bin", "SECRET=1", "NAMED=2", "UWSGI_VASSAL_X=3", "UWSGI_Y=4", "EMPEROR_Z=5", "LISTEN_FDS=1", "WATCHDOG_PID=1", "NOTIFY_SOCKET=/x", "GOMAXPROCS=2"},

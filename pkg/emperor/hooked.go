@@ -14,13 +14,12 @@ import (
 // HookRun is the last run of one hook for a vassal, in the emperor or inside.
 type HookRun struct {
 	Phase hooks.Phase `json:"phase"`
-	// Index counts the hooks of the phase, from 1, and Hook is its text as logs may
-	// show it.
+	// Index counts the hooks of the phase, from 1, and Hook is its text as logs may show it.
 	Index int    `json:"index"`
 	Hook  string `json:"hook"`
-	// Result is ok, or what happened, such as `exit status 1`.
+	// Result is ok, or the failure, such as `exit status 1`.
 	Result string `json:"result"`
-	// Code is the exit status of its program, and Signal what ended that.
+	// Code is the exit status of its program, and Signal the signal that ended the program.
 	Code   int    `json:"exit_code"`
 	Signal string `json:"exit_signal,omitempty"`
 	// Took is how long it ran, in seconds.
@@ -29,7 +28,7 @@ type HookRun struct {
 	Generation uint64    `json:"generation"`
 }
 
-// maxHookRuns is how many are remembered for a vassal.
+// maxHookRuns is the number of remembered runs of a vassal.
 const maxHookRuns = 64
 
 // hooking: a hook begins for a vassal.
@@ -84,8 +83,8 @@ func (e *Emperor) hookEnded(v *vassal, r hooks.Result) {
 	}
 }
 
-// hookInside takes a vassal's word about a hook of its own. It is not believed
-// that a hook of the emperor's ran in there, and nothing else depends on it.
+// hookInside records a vassal's report about a hook of its own. It ignores a report about a
+// hook of the emperor, and nothing else depends on reports.
 func (e *Emperor) hookInside(v *vassal, h wire.HookEnd) {
 	if h.Index < 1 || h.Took < 0 {
 		return

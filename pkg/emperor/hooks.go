@@ -15,16 +15,16 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// Start runs the hooks of the emperor's own start. An error means that there must
-// be no emperor.
+// Start runs the hooks of the emperor's own start. An error means that the emperor must not
+// start.
 func (s *System) Start(ctx context.Context, log *slog.Logger) error {
 	run := hooks.Runner{Timeout: s.HookTimeout, Shells: s.Shells, Log: log, Observe: s.Observe, Cgroups: s.Cgroups}
 	run.Dir, run.Vars = "/", s.Environ
 	return run.Run(ctx, hooks.EmperorStart, s.Hooks[hooks.EmperorStart])
 }
 
-// runner is for the hooks of one generation. Before the clone and after the end
-// there is no child.
+// runner returns the runner for the hooks of one generation. Before the clone and after the
+// end there is no child.
 func (s *System) runner(r Request, c *child) hooks.Runner {
 	run := hooks.Runner{Timeout: s.HookTimeout, Shells: s.Shells, Log: r.Log, Context: r.Config.Name, Begin: r.Hooking, Observe: r.Hooked, Cgroups: s.Cgroups}
 	run.Dir = s.workingDirectory(r)
@@ -44,12 +44,12 @@ func (s *System) joiner(c *child, who hooks.Subject) hooks.Joiner {
 	}
 }
 
-// hooks are those of one phase for a vassal: the operator's, then its own.
+// hooks returns the hooks of one phase for a vassal: the operator's, then the vassal's own.
 func (s *System) hooks(r Request, p hooks.Phase) []hooks.Hook {
 	return append(slices.Clip(s.Hooks[p]), r.Plan.Hooks[p]...)
 }
 
-// vassalVars is what hooks know of a vassal: the variables of uWSGI, and ours.
+// vassalVars returns the variables of hooks about a vassal: uWSGI's and ours.
 func (s *System) vassalVars(r Request, pid int) []string {
 	vars := []string{
 		"UWSGI_VASSAL_CONFIG=" + r.Config.Name,
@@ -69,15 +69,15 @@ func (s *System) vassalVars(r Request, pid int) []string {
 	return vars
 }
 
-// before runs the hooks of the time before the clone.
+// before runs the hooks before the clone.
 func (s *System) before(ctx context.Context, r Request) error {
 	list := s.hooks(r, hooks.AsEmperorBeforeVassal)
 	return s.inTurn(ctx, r, len(list), func() error { return s.runner(r, nil).Run(ctx, hooks.AsEmperorBeforeVassal, list) })
 }
 
-// inTurn calls run when it is the vassal's turn to run that many hooks of a phase: the
-// lists of other vassals run before or after, in the order of launches. uWSGI runs
-// them so, and operators' scripts rely on it.
+// inTurn calls run when it is the vassal's turn to run that many hooks of a phase: the lists
+// of different vassals run one after the other, in the order of launches. uWSGI does the same,
+// and operators' scripts rely on it.
 func (s *System) inTurn(ctx context.Context, r Request, hooks int, run func() error) error {
 	if s.Turns == nil || hooks == 0 {
 		return run()
@@ -90,8 +90,8 @@ func (s *System) inTurn(ctx context.Context, r Request, hooks int, run func() er
 	return run()
 }
 
-// beside runs those of the time after it. The pid in their environment cannot
-// mean another process: the child is not reaped before they are done.
+// beside runs the hooks after the clone. The pid in their environment cannot name another
+// process: the child is not reaped before they are done.
 func (s *System) beside(ctx context.Context, r Request, c *child) error {
 	first, second := s.hooks(r, hooks.AsEmperor), s.hooks(r, hooks.AsEmperorSetns)
 	if len(first)+len(second) == 0 {
@@ -108,7 +108,7 @@ func (s *System) beside(ctx context.Context, r Request, c *child) error {
 	})
 }
 
-// childHooks are those that travel to the child, in the order they run.
+// childHooks returns the hooks that are sent to the child, in the order they run.
 func (s *System) childHooks(r Request) (list []wire.Hook) {
 	for _, p := range []hooks.Phase{hooks.AsVassalBeforeDrop, hooks.VassalsStart, hooks.AsVassal} {
 		for _, h := range s.hooks(r, p) {
@@ -119,9 +119,9 @@ func (s *System) childHooks(r Request) (list []wire.Hook) {
 	return list
 }
 
-// Waiting implements Attendant: it runs the hooks of an on-demand vassal that
-// starts to wait, and Changed those of one whose configuration has changed while it
-// waits. Failures are logged.
+// Waiting implements Attendant: it runs the hooks of an on-demand vassal that starts to wait,
+// and Changed the hooks of one whose configuration has changed while it waits. Failures are
+// logged.
 func (s *System) Waiting(ctx context.Context, r Request) { s.tell(ctx, r, hooks.AsOnDemandVassal) }
 
 // Changed implements Attendant.
@@ -140,16 +140,15 @@ const (
 	causeLaunch  = "launch-failed"
 )
 
-// miscarried runs the hooks of a launch that came to nothing, unless it was called
-// off.
+// miscarried runs the hooks of a failed launch, unless it was cancelled.
 func (s *System) miscarried(ctx context.Context, r Request) {
 	if ctx.Err() == nil {
 		s.tell(ctx, r, hooks.OnVassalFailed, "UWSGI_VASSAL_EXIT_CAUSE="+causeLaunch)
 	}
 }
 
-// life is what a child's hooks must remember of it. That of a child which was
-// never let go is empty, and has none.
+// life is the state of a child for its hooks. A child that was never released has an empty
+// life, and no such hooks.
 type life struct {
 	system *System
 	about  Request
@@ -162,11 +161,10 @@ type life struct {
 	ready *companion // the hooks of its readiness; nil: it was not ready
 
 	probing sync.Once
-	probe   *companion // finds out whether the program that it became is ready
+	probe   *companion // tests whether the program that it executed is ready
 }
 
-// companion is what runs beside a vassal and must end with it: hooks that know its
-// pid. Nil: nothing.
+// companion runs while a vassal runs and must end with it: hooks that know its pid. Nil: none.
 type companion struct {
 	cancel context.CancelFunc
 	done   chan struct{}
@@ -183,14 +181,14 @@ func accompany(run func(context.Context)) *companion {
 	return c
 }
 
-// wait returns when it is over by itself.
+// wait returns when it has ended by itself.
 func (c *companion) wait() {
 	if c != nil {
 		<-c.done
 	}
 }
 
-// end returns when it is over, and ends it.
+// end ends it, and returns then.
 func (c *companion) end() {
 	if c != nil {
 		c.cancel()
@@ -198,8 +196,7 @@ func (c *companion) end() {
 	}
 }
 
-// hears runs the hooks of a vassal that has become ready, once and beside
-// everything else.
+// hears runs the hooks of a vassal that has become ready, once and concurrently.
 func (l *life) hears(c *child, m Message) {
 	n, _ := m.(Notification)
 	if m != Message(wire.Accepting) && !n.Ready || l.system == nil {
@@ -214,22 +211,22 @@ func (l *life) hears(c *child, m Message) {
 		l.ready = accompany(func(ctx context.Context) {
 			_ = c.linking(true, func() error {
 				l.system.runner(l.about, c).Logged(ctx, hooks.OnVassalReady, list)
-				l.early.wait() // the links of both are noted by one at a time
+				l.early.wait() // only one of them at a time records links
 				return nil
 			})
 		})
 	})
 }
 
-// over ends the hooks that run beside the vassal: it is dead, and they must not see
-// its pid mean another process.
+// over ends the hooks that run while the vassal runs: it is dead, and its pid in their
+// environment must not name another process.
 func (l *life) over() {
 	l.early.end()
 	l.probe.end()
 	l.ready.end()
 }
 
-// ended runs the hooks of a death, when nothing of the vassal is left, unless ctx ends.
+// ended runs the hooks of a death, after everything of the vassal is gone, unless ctx ends.
 func (l *life) ended(ctx context.Context, c *child) {
 	if l.system == nil {
 		return

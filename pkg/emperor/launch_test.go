@@ -26,8 +26,8 @@ func TestVassalEnviron(t *testing.T) {
 	}
 }
 
-// TestCloneOutOfDescriptors looks whether a launch for which there are too few
-// descriptors gives back those that it got, whichever is the one too many.
+// TestCloneOutOfDescriptors: a launch with too few descriptors returns those that it got,
+// wherever the shortage occurs.
 func TestCloneOutOfDescriptors(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1)) // the collector would close them
 	spawner := namespaces.NewSpawner()
@@ -46,8 +46,8 @@ func TestCloneOutOfDescriptors(t *testing.T) {
 	}
 }
 
-// holdDescriptors opens as many as there may be, which it makes a few, until the
-// end of the test. free closes one of them.
+// holdDescriptors lowers the limit and opens all remaining descriptors until the end of the
+// test. free closes one of them.
 func holdDescriptors(t *testing.T) (free func()) {
 	t.Helper()
 	if r, w, err := os.Pipe(); err == nil { // the runtime's poller has its own from here on

@@ -15,30 +15,31 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// Ledger is a directory in which an emperor writes down what the generations of its
-// vassals have outside of themselves. Should it be killed, the emperor that follows
-// removes that before it launches anything. A nil Ledger writes nothing down.
+// Ledger is a directory in which an emperor records the resources of its vassals' generations
+// outside of their processes. After a kill, the next emperor removes them before it launches
+// anything. A nil Ledger records nothing.
 type Ledger struct {
 	dir     string
 	emperor namespaces.Identity
-	network string // the emperor's own; empty: it cannot be told from others
+	network string // the emperor's own; empty: it cannot be identified
 }
 
-// page is what one generation has outside.
+// page lists the resources of one generation.
 type page struct {
 	// Emperor has written it and Vassal is the generation's first process.
 	Emperor namespaces.Identity `json:"emperor"`
 	Vassal  namespaces.Identity `json:"vassal"`
-	// Network is the emperor's and Links are those of it into the vassal's, for which
-	// Number stands in it as long as there is one. Nil: Links are all that there are.
+	// Network is the emperor's network, and Links are its links into the vassal's, whose
+	// number in it is Number as long as the vassal's network lives. Nil Number: Links is
+	// complete.
 	Network string            `json:"network,omitempty"`
 	Number  *int              `json:"number,omitempty"`
 	Links   []namespaces.Peer `json:"links,omitempty"`
 }
 
-// OpenLedger returns a ledger in dir, which is made when there is something to write
-// down and it is not there. It must belong to this emperor alone, and nobody else may
-// write to it: the processes that it names are killed by Settle.
+// OpenLedger returns a ledger in dir. The first record creates dir if it does not exist. It
+// must belong to this emperor alone, and no other user may write to it: Settle kills the
+// recorded processes.
 func OpenLedger(dir string) (*Ledger, error) {
 	own, err := namespaces.IdentityOf(os.Getpid())
 	if err != nil {
@@ -49,14 +50,14 @@ func OpenLedger(dir string) (*Ledger, error) {
 	return l, nil
 }
 
-// file is that of a generation. A name may hold any byte.
+// file returns the file of a generation. A name may contain any byte.
 func (l *Ledger) file(name string, generation uint64) string {
 	sum := sha256.Sum256([]byte(name))
 	return filepath.Join(l.dir, fmt.Sprintf("%x.%d", sum[:8], generation))
 }
 
-// write adds what a generation has to its file, as one line: whoever is killed
-// meanwhile leaves the line before.
+// write appends the resources of a generation to its file, as one line: an emperor that is
+// killed during the write leaves the previous line.
 func (l *Ledger) write(name string, generation uint64, p page) error {
 	if l == nil {
 		return nil
@@ -68,7 +69,7 @@ func (l *Ledger) write(name string, generation uint64, p page) error {
 	}
 	path := l.file(name, generation)
 	err = add(path, append(text, '\n'))
-	if errors.Is(err, os.ErrNotExist) { // the first, or a cleaner has removed the directory
+	if errors.Is(err, os.ErrNotExist) { // the first record, or a cleaner has removed the directory
 		if err = l.makeDir(); err == nil {
 			err = add(path, append(text, '\n'))
 		}
@@ -76,7 +77,7 @@ func (l *Ledger) write(name string, generation uint64, p page) error {
 	return err
 }
 
-// makeDir makes the directory in the runtime directory, which everybody may enter.
+// makeDir makes the directory in the runtime directory, which all users may enter.
 func (l *Ledger) makeDir() error {
 	if err := os.MkdirAll(filepath.Dir(l.dir), 0o755); err != nil {
 		return err
@@ -87,7 +88,7 @@ func (l *Ledger) makeDir() error {
 	return nil
 }
 
-// restore writes again what others have removed.
+// restore writes a removed record again.
 func (l *Ledger) restore(name string, generation uint64, p page) error {
 	if l == nil {
 		return nil
@@ -107,21 +108,20 @@ func add(path string, line []byte) error {
 	return errors.Join(err, f.Close())
 }
 
-// forget removes what was written down about a generation.
+// forget removes the records of a generation.
 func (l *Ledger) forget(name string, generation uint64) {
 	if l != nil {
-		_ = os.Remove(l.file(name, generation)) // it may never have had anything
+		_ = os.Remove(l.file(name, generation)) // there may be none
 	}
 }
 
-// doomedWait bounds the wait for links that were not noted before their emperor was
-// killed: their network ends, unless its number means another one by now.
+// doomedWait limits the wait for links that were not recorded before their emperor was killed:
+// their network is ending, unless its number belongs to another network by now.
 const doomedWait = 2 * time.Second
 
-// Settle removes what emperors that are dead have written down and not removed
-// themselves: it kills the vassals that have outlived them, deletes the links and
-// returns when the names are free, or when ctx ends. It says what it has found. What
-// could not be removed stays written down and is an error.
+// Settle removes the recorded resources of dead emperors: it kills vassals that have outlived
+// them, deletes the links and returns when the names are free, or when ctx ends. It returns
+// the number of records. Resources that could not be removed stay recorded and are an error.
 func (l *Ledger) Settle(ctx context.Context) (found int, err error) {
 	if l == nil {
 		return 0, nil
@@ -133,7 +133,7 @@ func (l *Ledger) Settle(ctx context.Context) (found int, err error) {
 	var links []namespaces.Peer
 	var unnoted []int
 	for _, p := range left {
-		err = errors.Join(err, p.Vassal.End(ctx)) // all at a time would win nothing: they die by themselves
+		err = errors.Join(err, p.Vassal.End(ctx)) // parallel kills would gain nothing: they die by themselves
 		if p.Network != l.network || l.network == "" {
 			continue
 		}
@@ -151,7 +151,7 @@ func (l *Ledger) Settle(ctx context.Context) (found int, err error) {
 	return len(left), err
 }
 
-// settleLinks deletes links that were noted and waits for those that were not.
+// settleLinks deletes recorded links and waits for links that were not recorded.
 func settleLinks(ctx context.Context, links []namespaces.Peer, unnoted []int) error {
 	there, err := namespaces.Remaining(links)
 	if err == nil {
@@ -168,11 +168,11 @@ func settleLinks(ctx context.Context, links []namespaces.Peer, unnoted []int) er
 	return namespaces.AwaitDoomed(ctx, unnoted)
 }
 
-// read returns the last whole line of each file whose emperor is dead. A file that
-// says nothing is removed.
+// read returns the last complete line of each file whose emperor is dead. It removes a file
+// without one.
 func (l *Ledger) read() map[string]page {
 	left := map[string]page{}
-	files, _ := os.ReadDir(l.dir) // the usual case: there is none
+	files, _ := os.ReadDir(l.dir) // normally there is none
 	for _, f := range files {
 		path := filepath.Join(l.dir, f.Name())
 		text, err := os.ReadFile(path)

@@ -11,7 +11,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// dead is a process that was.
+// dead is the identity of a process that has ended.
 func dead(t *testing.T) namespaces.Identity {
 	t.Helper()
 	cmd, who := living(t)
@@ -43,7 +43,7 @@ func ledgerFiles(dir string) string {
 	return strings.Join(names, " ")
 }
 
-// What a dead emperor has written down is ended, and what a living one has is not.
+// Processes that a dead emperor has recorded are killed, and those of a living one are not.
 func TestLedgerSettles(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "ledger")
 	l, err := OpenLedger(dir)
@@ -92,7 +92,7 @@ func TestLedgerSettles(t *testing.T) {
 
 func isZombie(cmd *exec.Cmd) bool { return namespaces.IsZombie(cmd.Process.Pid) }
 
-// The directory is made when it is needed, also when a cleaner has removed it.
+// The directory is created when it is needed, also when a cleaner has removed it.
 func TestLedgerMakesItsDirectory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run", "ledger")
 	l, err := OpenLedger(dir)
@@ -124,7 +124,7 @@ func TestLedgerMakesItsDirectory(t *testing.T) {
 	none.forget("a.ini", 1)
 }
 
-// What cannot be ended in time stays written down for the next emperor.
+// Resources that could not be removed in time stay recorded for the next emperor.
 func TestLedgerKeepsWhatIsLeft(t *testing.T) {
 	l, err := OpenLedger(t.TempDir())
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// compareWords takes a new process for what says so, and a reload for the rest.
+// compareWords returns a new process for configurations that say so, and a reload for others.
 func compareWords(_, is monitor.Config) Change {
 	if strings.Contains(string(is.Data), "respawn") {
 		return Change{Respawn: true, Options: []string{"uid"}}
@@ -48,7 +48,7 @@ func (s *stage) operator(t *testing.T, name string, verb Verb) error {
 	return err
 }
 
-// say makes the vassal speak.
+// say sends a message of the vassal.
 func (s *stage) say(name string, m Message) {
 	s.mu.Lock()
 	f := s.alive[name]
@@ -101,7 +101,7 @@ func TestRefusedReloadKeepsWhatWas(t *testing.T) {
 	})
 }
 
-// What a vassal does without an order is told, but does not hide that an order failed.
+// A reload of the vassal's own is reported, but does not hide that an order failed.
 func TestReloadOfTheVassalsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, comparing)
@@ -123,8 +123,8 @@ func TestReloadOfTheVassalsOwn(t *testing.T) {
 	})
 }
 
-// A vassal that ends on purpose, and has said so, is launched again at once: but not
-// as often as it likes, and not when it fails over it.
+// A vassal that exits on purpose, and has said so, restarts at once: but not repeatedly, and
+// not when it fails.
 func TestRenewal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, nil)
@@ -146,14 +146,14 @@ func TestRenewal(t *testing.T) {
 		renew(code(1))
 		s.expect(t, "dead a.ini#3 exit status 1, clear a.ini#3")
 		pass(time.Minute)
-		s.alive["a.ini"].end(code(0)) // it has said nothing
+		s.alive["a.ini"].end(code(0)) // it has sent nothing
 		synctest.Wait()
 		s.expect(t, "launch a.ini#4 1, dead a.ini#4 exit status 0, clear a.ini#4")
 		s.stop()
 	})
 }
 
-// Why a process could not reload is of no interest when that process is dead.
+// The reason of a failed reload is forgotten with its process.
 func TestRefusalIsForgottenWithItsProcess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, comparing)
@@ -253,8 +253,8 @@ func TestOperatorStopsAndStarts(t *testing.T) {
 	})
 }
 
-// A new process of a configuration with a mistake would be one of the configuration
-// before: restart says so, and what runs goes on, as with reload.
+// With a mistake in the configuration, a new process would have the previous configuration:
+// restart reports it, and the vassal continues, as with reload.
 func TestRestartWithAFaultyConfiguration(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, nil)
@@ -285,7 +285,7 @@ func TestRestartWithAFaultyConfiguration(t *testing.T) {
 	})
 }
 
-// With a fallback the file that has a mistake is what a new process takes.
+// With a fallback, a new process gets the file with the mistake.
 func TestRestartOfAFallback(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, func(o *Options) {
@@ -394,7 +394,7 @@ func TestSilenceAfterHeartbeats(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, func(o *Options) { o.Heartbeat = 30 * time.Second })
 		s.put("a.ini", "1")
-		s.put("never.ini", "1") // has promised nothing
+		s.put("never.ini", "1") // sends no heartbeats
 		for range 10 {
 			s.say("a.ini", wire.Heartbeat)
 			pass(29 * time.Second)
@@ -446,8 +446,8 @@ func TestZergsComeAndGoWithTheirVassal(t *testing.T) {
 	})
 }
 
-// A transition carries the record as the transition has left it: who waits for the
-// end of something reads its outcome there.
+// A transition carries the record after the transition: a reader that waits for the end of an
+// operation reads its result there.
 func TestRecordsOfTransitions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, func(o *Options) { o.Compare, o.Patience = compareWords, time.Second })
@@ -555,7 +555,7 @@ func TestTransitionsAreTold(t *testing.T) {
 		if got := strings.Join(steps, " "); got != "running>stopping stopping>clearing clearing>settled settled>gone" {
 			t.Errorf("got %s", got)
 		}
-		for range backlog { // nobody reads
+		for range backlog { // no reader
 			s.put("b.ini", "1")
 			s.remove("b.ini")
 		}
@@ -575,8 +575,8 @@ func TestTransitionsAreTold(t *testing.T) {
 	})
 }
 
-// doorbell is a fake Activator: vassals whose configuration says "demand" have a
-// socket, "unbound" cannot have one.
+// doorbell is a fake Activator: vassals whose configuration says "demand" have a socket,
+// "unbound" cannot have one.
 type doorbell struct {
 	mu    sync.Mutex
 	bells map[string]*bell
@@ -585,7 +585,7 @@ type doorbell struct {
 type bell struct {
 	*doorbell
 	name string
-	ring chan struct{} // holds a connection that waits
+	ring chan struct{} // holds a waiting connection
 }
 
 func (d *doorbell) Activate(_ context.Context, p Plan) (Activation, error) {
@@ -609,7 +609,7 @@ func (b *bell) Socket() *os.File         { return os.Stdin }
 func (b *bell) Wait(ctx context.Context) error {
 	select {
 	case c := <-b.ring:
-		b.ring <- c // nobody has accepted it
+		b.ring <- c // the vassal has not accepted it
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
@@ -723,7 +723,7 @@ func TestFirstOfTwoGoesAndTheSecondTakesOver(t *testing.T) {
 	})
 }
 
-// tardy is a monitor that takes its time for the first look.
+// tardy is a monitor whose first report is late.
 type tardy struct {
 	set  monitor.Set
 	look chan struct{}
@@ -738,8 +738,8 @@ func (m tardy) Run(ctx context.Context, report func(monitor.Set)) error {
 	return nil
 }
 
-// Of two files of a name it is that of the first monitor which runs, even when the
-// second has looked sooner.
+// Of two files with one name, the file of the first running monitor is used, even when the
+// second has reported earlier.
 func TestFirstMonitorWins(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		first, second := tardy{monitor.Set{monitor.Text("a.ini", "1")}, make(chan struct{})}, monitor.NewStatic("second")
@@ -758,8 +758,8 @@ func TestFirstMonitorWins(t *testing.T) {
 	})
 }
 
-// A file that cannot be used, but names a fallback, counts when nothing runs: also
-// when it was no better before.
+// A file with a mistake that names a fallback is used when nothing runs, also when it was no
+// better before.
 func TestFallbackThatIsMended(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, func(o *Options) {

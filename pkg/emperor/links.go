@@ -8,32 +8,32 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// links reports whether hooks may make links into the network of a vassal: those of
-// the emperor, and the vassal's own where they can see processes of the emperor's
-// network, and so find that.
+// links reports whether hooks may make links into the network of a vassal: hooks of the
+// emperor, and the vassal's own hooks when they can see processes of the emperor's network,
+// and so reach that network.
 func (s *System) links(r Request) bool {
 	return s.Clone.Has(namespaces.NewNet) && len(s.hooks(r, hooks.AsEmperor))+len(s.hooks(r, hooks.AsEmperorSetns)) > 0 || s.linksLate(r)
 }
 
-// linksLate reports whether they may when it has booted.
+// linksLate reports whether they may after the boot.
 func (s *System) linksLate(r Request) bool {
 	return s.Clone.Has(namespaces.NewNet) && (len(s.hooks(r, hooks.OnVassalReady)) > 0 || !s.Clone.Has(namespaces.NewPID|namespaces.NewMount))
 }
 
-// linking runs hooks and notes the links into the vassal's network that are there
-// afterwards, also when the vassal has died meanwhile. After the last hooks it is not
-// expected that there will be others. It is called by one goroutine at a time.
+// linking runs hooks and records the links into the vassal's network afterwards, also when the
+// vassal has died in the meantime. After the last hooks no further links are expected. It is
+// called by one goroutine at a time.
 func (c *child) linking(last bool, run func() error) error {
 	netns, err := c.process.OpenNamespace(namespaces.NewNet)
 	if err != nil {
-		return run() // it has none of its own, or is dead: nothing can be put there
+		return run() // it has no network of its own, or is dead: no link can be moved there
 	}
 	defer netns.Close()
 	defer c.noteLinks(netns, last)
 	return run()
 }
 
-// noteLinks remembers the links that lead into the vassal's network, for their end.
+// noteLinks remembers the links into the vassal's network, for its end.
 func (c *child) noteLinks(netns *os.File, last bool) {
 	links, err := namespaces.PeersOf(netns)
 	if err != nil {
@@ -55,23 +55,22 @@ func (c *child) noteLinks(netns *os.File, last bool) {
 	c.writeDown()
 }
 
-// guard takes away from a link that hooks have made what would let the tenant behind
-// it change the routes of this host. It is done once: hooks of a later phase have the
-// last word.
+// guard changes settings of a link that hooks have made, so that the tenant behind it cannot
+// change the routes of this host. It runs once: hooks of a later phase may change them again.
 func (c *child) guard(l namespaces.Peer) {
 	err := namespaces.GuardLink(l.Name)
 	if err == nil {
 		return
 	}
 	tell := c.log.Warn
-	if c.request.Generation > 1 { // those before have said so
+	if c.request.Generation > 1 { // the previous generations have reported it
 		tell = c.log.Debug
 	}
 	tell("a vassal may change the routes of this host: set accept_ra, accept_redirects, send_redirects and rp_filter of its link", "error", err)
 }
 
-// openPage writes down that there is a generation, before hooks make anything for
-// it. Where it has a cgroup, the next emperor ends by that whatever it left.
+// openPage records the generation before hooks make links for it. With a cgroup, the next
+// emperor kills all its processes by that.
 func (c *child) openPage() {
 	s := c.system
 	links := s.links(c.request)
@@ -89,7 +88,7 @@ func (c *child) openPage() {
 	c.writeDown()
 }
 
-// networkNumber is the number of the vassal's network in the emperor's; nil: unknown.
+// networkNumber returns the number of the vassal's network in the emperor's; nil: unknown.
 func (c *child) networkNumber() *int {
 	netns, err := c.process.OpenNamespace(namespaces.NewNet)
 	if err != nil {
@@ -98,7 +97,7 @@ func (c *child) networkNumber() *int {
 	defer netns.Close()
 	number, err := namespaces.NetworkNumber(netns)
 	if err != nil {
-		return nil // without the rights for it nobody makes links, either
+		return nil // without these rights no process makes links, either
 	}
 	return &number
 }

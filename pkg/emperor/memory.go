@@ -2,14 +2,14 @@ package emperor
 
 import "github.com/emperor-go/emperor/pkg/namespaces"
 
-// memory is the cgroup that counts the memory of a generation.
+// memory is the cgroup that accounts the memory of a generation.
 type memory struct {
 	cgroup namespaces.MemoryCgroup
-	before int // kills of others who were in it
+	before int // kills of earlier processes in it
 }
 
-// noteMemory remembers in which cgroup the vassal is, for its end: a dead process
-// has none in v1. Hooks may have put it there.
+// noteMemory remembers the vassal's cgroup for its end, because a dead process has none in v1.
+// Hooks may have moved the vassal there.
 func (c *child) noteMemory() {
 	m := &memory{cgroup: namespaces.MemoryCgroupOf(c.process.PID)}
 	var ok bool
@@ -21,7 +21,7 @@ func (c *child) noteMemory() {
 	}
 }
 
-// kills is how many of its processes were killed for want of memory.
+// kills returns how many of its processes the OOM killer has killed.
 func (m *memory) kills() int {
 	if m == nil {
 		return 0

@@ -5,42 +5,43 @@ import (
 	"time"
 )
 
-// Topic is what a Note is about.
+// Topic is the subject of a Note.
 type Topic string
 
-// The topics, and what their texts say.
+// The topics, and their texts.
 const (
-	// AboutConfig: why the newest configuration is of no use, or that it is again.
+	// AboutConfig: the error in the newest configuration, or that it is valid again.
 	AboutConfig Topic = "config"
-	// AboutReload: what a change takes, and which options force it.
+	// AboutReload: the class of a change, and the options that force it.
 	AboutReload Topic = "reload"
-	// AboutHook: which hook has run, in the emperor or inside, and its result.
+	// AboutHook: a hook that has run, in the emperor or inside, and its result.
 	AboutHook Topic = "hook"
-	// AboutBoot: what one that boots waits for.
+	// AboutBoot: the current wait of a boot.
 	AboutBoot Topic = "boot"
-	// AboutFallback: the configuration that it runs on instead of its own, and why,
-	// or that it no longer does.
+	// AboutFallback: the configuration that it runs on instead of its own and the reason, or
+	// that the fallback has ended.
 	AboutFallback Topic = "fallback"
-	// AboutWorkers: that one died, and when it is replaced, or that they have recovered.
+	// AboutWorkers: the death of a worker and the time of its replacement, or that the workers
+	// have recovered.
 	AboutWorkers Topic = "workers"
-	// AboutStatus: what it says of itself.
+	// AboutStatus: the status text that it sent.
 	AboutStatus Topic = "status"
-	// AboutLife: what it wants, or no longer does: loyal, leaving, silent.
+	// AboutLife: it is loyal, is leaving, or has become silent.
 	AboutLife Topic = "life"
-	// AboutBackoff: how long it waits before its next launch.
+	// AboutBackoff: the wait before its next launch.
 	AboutBackoff Topic = "backoff"
-	// AboutOperator: what somebody asked for.
+	// AboutOperator: a command of an operator.
 	AboutOperator Topic = "operator"
 )
 
-// Note is something worth telling that is no transition.
+// Note is an event that is no transition.
 type Note struct {
 	About Topic  `json:"about"`
 	Text  string `json:"text"`
 }
 
-// mention tells of v those listeners that asked for notes. It costs nothing while
-// there are none.
+// mention sends a note about v to the listeners that want notes. It costs nothing while there
+// are none.
 func (e *Emperor) mention(v *vassal, about Topic, format string, args ...any) {
 	t := Transition{Time: time.Now(), From: v.state, To: v.state}
 	for l := range e.listeners {
@@ -58,8 +59,8 @@ func (e *Emperor) mention(v *vassal, about Topic, format string, args ...any) {
 	}
 }
 
-// quote passes on what the vassal itself says. One that says too much is heard
-// less, so that it does not drive the news of others out of memory.
+// quote passes on a message of the vassal itself. It drops some messages of a vassal that
+// sends too many, so that they do not push the events of others out of memory.
 func (e *Emperor) quote(v *vassal, about Topic, format string, args ...any) {
 	more, ok := v.words.take(time.Now())
 	if !ok {
@@ -72,21 +73,21 @@ func (e *Emperor) quote(v *vassal, about Topic, format string, args ...any) {
 	e.mention(v, about, format, args...)
 }
 
-// ration bounds how much a vassal gets told about itself: many at once, then one
-// every few seconds. The zero value is full.
+// ration limits the notes of one vassal about itself: many at once, then one every few
+// seconds. The zero value is full.
 type ration struct {
 	next    time.Time // when it is full again
 	refused int
 }
 
 const (
-	// wordsAtOnce is how much a vassal may say at once that others get to know, and
-	// wordEvery the time between two words after that.
+	// wordsAtOnce is how many messages of a vassal are passed on at once, and wordEvery the
+	// interval of further ones.
 	wordsAtOnce = 64
 	wordEvery   = 5 * time.Second
 )
 
-// take reports whether there is one more, and how many were refused before it.
+// take reports whether one more is permitted, and how many were refused before it.
 func (r *ration) take(now time.Time) (refused int, ok bool) {
 	if r.next.Before(now) {
 		r.next = now

@@ -107,7 +107,7 @@ func TestNotesAreTold(t *testing.T) {
 	})
 }
 
-// Who says too much is heard less, and what others have to tell stays.
+// A vassal that sends too many messages loses some, and notes of others remain.
 func TestVassalThatTalksTooMuch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, nil)

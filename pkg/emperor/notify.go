@@ -15,18 +15,17 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor/poll"
 )
 
-// maxNotification bounds one sd_notify(3) message. What is longer is cut.
+// maxNotification limits one sd_notify(3) message. Longer messages are cut.
 const maxNotification = 4 << 10
 
-// notifySocket is where one generation of a vassal says by sd_notify(3) how it
-// is. Everybody may write to it, because the vassal's user is not known here, but
-// nobody can guess its name: who fills its queue would keep the vassal from being
-// heard. Who wrote is asked of the kernel, and only the vassal's own processes are
-// heard.
+// notifySocket is the socket for sd_notify(3) messages of one generation of a vassal. All
+// users may write to it, because the emperor does not know the vassal's user, but its name
+// cannot be guessed: a process that fills its queue would block the vassal's messages. The
+// kernel reports the sender, and only messages of the vassal's own processes count.
 type notifySocket struct {
 	path  string
 	file  *os.File
-	watch atomic.Pointer[poll.Watch] // nil: it is not heard yet
+	watch atomic.Pointer[poll.Watch] // nil: not watched yet
 }
 
 // newNotify makes the socket in dir, which must exist.
@@ -63,8 +62,8 @@ func bindNotify(path string) (fd int, err error) {
 	return fd, nil
 }
 
-// rebind puts another socket in the place of one whose path was removed, under the
-// same descriptor. It reports whether it had to.
+// rebind replaces a socket whose path was removed by another one, under the same descriptor.
+// It reports whether it had to.
 func (n *notifySocket) rebind() (bound bool, err error) {
 	if _, err := os.Lstat(n.path); !errors.Is(err, os.ErrNotExist) {
 		return false, nil
@@ -90,8 +89,8 @@ func (n *notifySocket) close() {
 	_ = os.Remove(n.path)
 }
 
-// receive takes one message that is there; else the error is unix.EAGAIN. It is not
-// ok when the message was not the vassal's, or says nothing.
+// receive returns one message that has arrived; otherwise the error is unix.EAGAIN. ok is
+// false when another process sent the message, or when it has no content.
 func (n *notifySocket) receive(c *child) (note Notification, ok bool, err error) {
 	raw, err := n.file.SyscallConn()
 	if err != nil {
@@ -103,7 +102,7 @@ func (n *notifySocket) receive(c *child) (note Notification, ok bool, err error)
 		control    = make([]byte, unix.CmsgSpace(unix.SizeofUcred))
 	)
 	closed := raw.Control(func(fd uintptr) {
-		// Without room for them the kernel drops descriptors that are passed along.
+		// Without a buffer for them the kernel drops descriptors that are sent along.
 		size, used, _, _, err = unix.Recvmsg(int(fd), buffer, control, unix.MSG_DONTWAIT)
 	})
 	if err = errors.Join(closed, err); err != nil {
@@ -116,7 +115,7 @@ func (n *notifySocket) receive(c *child) (note Notification, ok bool, err error)
 	return note, ok, nil
 }
 
-// sender is the pid that the kernel vouches for, or zero.
+// sender returns the pid that the kernel confirms, or zero.
 func sender(control []byte) int {
 	messages, err := unix.ParseSocketControlMessage(control)
 	if err != nil {
@@ -130,8 +129,8 @@ func sender(control []byte) int {
 	return 0
 }
 
-// owns reports whether a process is the vassal or one of its own: in its session,
-// or in its pid namespace.
+// owns reports whether a process is the vassal or belongs to it: it is in its session, or in
+// its pid namespace.
 func (c *child) owns(pid int) bool {
 	switch {
 	case pid <= 0:
@@ -153,7 +152,7 @@ func (c *child) owns(pid int) bool {
 	return err == nil && os.SameFile(theirs, its)
 }
 
-// parseNotification reads the assignments that mean something here.
+// parseNotification parses the assignments that are supported here.
 func parseNotification(text string) (n Notification, ok bool) {
 	for line := range strings.Lines(text) {
 		key, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "=")

@@ -12,7 +12,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// heard returns what arrived of all that was sent to the socket of a vassal whose
+// heard returns the accepted messages of all that were sent to the socket of a vassal whose
 // process is pid.
 func heard(t *testing.T, pid int, messages ...string) (notes []Notification) {
 	t.Helper()
@@ -74,7 +74,7 @@ func TestNotificationsOfOthersAreNotHeard(t *testing.T) {
 	}
 }
 
-// Whoever knows the path could fill the queue.
+// A process that knows the path could fill the queue.
 func TestNotifySocketCannotBeGuessed(t *testing.T) {
 	dir, seen := t.TempDir(), map[string]bool{}
 	for range 3 {
@@ -94,7 +94,7 @@ func TestNotifySocketCannotBeGuessed(t *testing.T) {
 	}
 }
 
-// A pacer lets a burst through at once and after that no more than the loop can bear.
+// A pacer permits one burst at once and after that no more than the loop can handle.
 func TestPacer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var p pacer

@@ -13,16 +13,15 @@ import (
 )
 
 const (
-	// pipeSize is how much a pipe holds by itself, in bytes (pipe(7)).
+	// pipeSize is the default capacity of a pipe, in bytes (pipe(7)).
 	pipeSize = 64 << 10
-	// outputRoom is how much a vassal's programs can print, in bytes, while this process
-	// is stopped (SIGSTOP, a freezer, a debugger): then they block. It is the most that a
-	// user without privileges may ask for (fs.pipe-max-size).
+	// outputRoom is how many bytes a vassal's programs can print while this process is stopped
+	// (SIGSTOP, a freezer, a debugger) before they block. It is the most that a user without
+	// privileges may set (fs.pipe-max-size).
 	outputRoom = 1 << 20
 )
 
-// pipe makes one that the emperor reads without waiting, and the vassal writes to as
-// to any other.
+// pipe makes a pipe that the emperor reads without blocking, and the vassal writes as usual.
 func pipe() (read, write *os.File, err error) {
 	var ends [2]int
 	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
@@ -32,15 +31,15 @@ func pipe() (read, write *os.File, err error) {
 	return read, write, unix.SetNonblock(ends[0], true) // after NewFile: out of the runtime's poller
 }
 
-// plumber widens pipes. The zero value has widened none.
+// plumber enlarges pipes. The zero value has enlarged none.
 //
-// A user without privileges has a share of all pipes (fs.pipe-user-pages-soft). When
-// it is used up each new pipe of that user, for any purpose, holds two pages only: the
-// plumber takes at most half of the share.
+// A user without privileges has a share for all pipes (fs.pipe-user-pages-soft). When it is
+// used up, each new pipe of that user, for any purpose, holds two pages only: the plumber uses
+// at most half of the share.
 type plumber struct{ taken atomic.Int64 } // bytes of the share
 
-// widen gives a pipe outputRoom, or less where the kernel refuses that, and returns
-// its part of the share, which the caller gives back with the pipe.
+// widen enlarges a pipe to outputRoom, or less when the kernel refuses that. It returns the
+// used part of the share, which the caller returns when it closes the pipe.
 func (p *plumber) widen(f *os.File) (part int64) {
 	share := pipeShare()
 	if share > 0 && p.taken.Add(outputRoom) > share/2 {
@@ -60,8 +59,8 @@ func (p *plumber) widen(f *os.File) (part int64) {
 
 func (p *plumber) giveBack(part int64) { p.taken.Add(-part) }
 
-// pipeShare returns how much all pipes of this user may hold before new ones become
-// small, in bytes; zero: any amount.
+// pipeShare returns how many bytes all pipes of this user may hold before new ones become
+// small; zero: unlimited.
 var pipeShare = sync.OnceValue(func() int64 {
 	if namespaces.Capable(unix.CAP_SYS_RESOURCE, unix.CAP_SYS_ADMIN) {
 		return 0

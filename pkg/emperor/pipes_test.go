@@ -37,8 +37,8 @@ func TestPipesOfRootAreWide(t *testing.T) {
 	}
 }
 
-// A user without privileges gets wide pipes, and then ordinary ones: the kernel has
-// not begun to make those of this user small.
+// A user without privileges gets wide pipes, and then ordinary ones, before the kernel makes
+// the pipes of this user small.
 func TestPipesOfOthersLeaveSomeOfTheirShare(t *testing.T) {
 	const again = "PIPES_TEST_AGAIN"
 	if os.Geteuid() == 0 {

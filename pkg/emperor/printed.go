@@ -15,39 +15,39 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor/poll"
 )
 
-// lastWords is how long the output of a dead vassal is read for while somebody still
-// holds it open.
+// lastWords is how long the output of a dead vassal is read while another process keeps it
+// open.
 const lastWords = time.Second
 
 const (
-	// printRate is what a vassal may print in a second, in bytes, for long, and
-	// printBurst what it may at once. A line costs as much as one of lineCost.
+	// printRate is how many bytes a vassal may print in a second over a long time, and
+	// printBurst how many at once. A line costs at least lineCost.
 	printRate  = 4 << 20
 	printBurst = 8 << 20
 	lineCost   = 256
-	// printPause is the time between two looks at what a vassal prints that prints
-	// much, and printTaken how much is taken at a time.
+	// printPause is the interval of reading the output of a vassal that prints much, and
+	// printTaken how much is read at a time.
 	printPause = 2 * time.Millisecond
 	printTaken = 64 << 10
 )
 
-// printing passes on what a vassal and all it started print, until nobody can print
-// any more. It never waits for where that goes, so the vassal does not either: what is
-// too much is read and lost.
+// printing passes on the output of a vassal and all its children, until no process has the
+// pipe open. It never waits for the destination, so the vassal does not either: output beyond
+// the rate is read and dropped.
 type printing struct {
 	left    int       // of printBurst
-	counted time.Time // when
-	lost    int       // lines
+	counted time.Time // the time of that
+	lost    int       // dropped lines
 	losing  bool
 	lines   termlog.Splitter
 	line    func([]byte)
-	last    func() string // line of the vassal's program
+	last    func() string // last line of the vassal's program
 	watch   *poll.Watch   // nil: it has not begun
-	silent  chan struct{} // closed when nobody can print any more
+	silent  chan struct{} // closed when no process has the pipe open
 	close   func()
 }
 
-// print starts the vassal's printing.
+// print starts reading the vassal's output.
 func (c *child) print() {
 	p := &c.printing
 	p.line, p.close, p.last = func(line []byte) { c.log.Info(termlog.Text(line)) }, func() {}, func() string { return "" }
@@ -67,7 +67,7 @@ func (c *child) print() {
 			return poll.Never
 		}
 		now := time.Now()
-		for piece := range slices.Chunk(buffer[:n], printTaken/16) { // each of which can be paid for
+		for piece := range slices.Chunk(buffer[:n], printTaken/16) { // each of which is within the budget
 			p.take(piece, now)
 		}
 		if n > printTaken/16 {
@@ -77,12 +77,12 @@ func (c *child) print() {
 	})
 }
 
-// take passes on what was printed, or loses it.
+// take passes on output, or drops it.
 func (p *printing) take(text []byte, now time.Time) {
 	lines := bytes.Count(text, []byte("\n"))
 	p.left = min(printBurst, p.left+int(min(now.Sub(p.counted), 2*time.Second).Seconds()*printRate))
 	p.counted = now
-	if p.losing && p.left >= printBurst/2 { // enough for it to be worth while, from the next line on
+	if p.losing && p.left >= printBurst/2 { // enough budget to continue, from the next line on
 		if _, rest, found := bytes.Cut(text, []byte("\n")); found {
 			p.lost++
 			p.tellLost()
@@ -102,11 +102,11 @@ func (p *printing) take(text []byte, now time.Time) {
 }
 
 func (p *printing) tellLost() {
-	p.line([]byte("<4v>" + strconv.Itoa(max(p.lost, 1)) + " lines were lost: it prints faster than they are kept\n"))
+	p.line([]byte("<4v>" + strconv.Itoa(max(p.lost, 1)) + " lines were lost: the vassal prints faster than the log accepts\n"))
 	p.lost = 0
 }
 
-// end waits for the last words of a dead vassal, and stores them.
+// end waits for the last output of a dead vassal, and stores it.
 func (p *printing) end() {
 	if p.watch == nil {
 		return
@@ -115,7 +115,7 @@ func (p *printing) end() {
 	defer timer.Stop()
 	select {
 	case <-p.silent:
-	case <-timer.C: // somebody who is none of the vassal's keeps it open
+	case <-timer.C: // a foreign process keeps it open
 	}
 	p.watch.Stop()
 	if p.losing {
@@ -133,7 +133,7 @@ func (c *child) LastLine() string {
 	return c.printing.last()
 }
 
-// readNow reads what is there already from what does not block.
+// readNow reads the available bytes without blocking.
 func readNow(f *os.File, buffer []byte) (n int, err error) {
 	raw, err := f.SyscallConn()
 	if err != nil {

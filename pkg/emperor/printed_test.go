@@ -6,19 +6,19 @@ import (
 	"time"
 )
 
-// A flood is passed on at the rate that is kept, with word of what was lost, and never
-// from the middle of a line on.
+// A flood is passed on at the limited rate, with a count of lost lines, and never from the
+// middle of a line on.
 func TestPrintingOfAFlood(t *testing.T) {
 	var passed, notes, bytes int
 	p := printing{line: func(line []byte) {
 		text := string(line)
 		switch {
-		case strings.HasPrefix(text, "<4v>") && strings.HasSuffix(text, "are kept\n"):
+		case strings.HasPrefix(text, "<4v>") && strings.HasSuffix(text, "log accepts\n"):
 			notes++
 		case text == strings.Repeat("x", 100)+"\n":
 			passed++
 			bytes += len(line) + lineCost
-		case strings.Trim(text, "x") == "": // the beginning of what is lost
+		case strings.Trim(text, "x") == "": // the beginning of the lost part
 		default:
 			t.Fatalf("a piece of a line: %q", text)
 		}
@@ -37,7 +37,7 @@ func TestPrintingOfAFlood(t *testing.T) {
 	}
 }
 
-// Who prints much, but not too much, loses nothing.
+// A vassal that prints much, but within the rate, loses nothing.
 func TestPrintingOfMuch(t *testing.T) {
 	lines := 0
 	p := printing{line: func(line []byte) {
@@ -56,7 +56,7 @@ func TestPrintingOfMuch(t *testing.T) {
 	}
 }
 
-// Even a pipe full of empty lines is less than what may be printed at once.
+// A pipe full of empty lines costs less than the burst.
 func TestPiecesCanBePaidFor(t *testing.T) {
 	if worst := printTaken / 16 * (1 + lineCost); worst > printBurst/2 {
 		t.Errorf("a piece may cost %d, and there is never more than %d", worst, printBurst)

@@ -8,7 +8,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 )
 
-// pursue moves a vassal towards the configuration that is wanted of it.
+// pursue moves a vassal towards its wanted configuration.
 func (e *Emperor) pursue(v *vassal) {
 	switch {
 	case v.state == Starting && v.wanted.Version.Hash == v.config.Version.Hash && v.wanted.UID == v.config.UID && v.wanted.GID == v.config.GID:
@@ -21,12 +21,12 @@ func (e *Emperor) pursue(v *vassal) {
 	}
 }
 
-// approach finds out how a vassal that serves gets to the wanted configuration.
-// While it reloads that waits until the reload is over.
+// approach decides how a serving vassal gets to the wanted configuration. During a reload it
+// waits until the reload is complete.
 func (e *Emperor) approach(v *vassal) {
 	is, was := *v.wanted, v.config
 	switch {
-	case v.calm != nil: // what waits is of the newest file
+	case v.calm != nil: // the waiting change has the newest file
 	case v.state == Reloading || is.same(was) || is.Version == v.refused:
 	case is.UID != was.UID || is.GID != was.GID:
 		v.log.Info("its file has another owner: a new process is needed", "uid", is.UID, "gid", is.GID)
@@ -42,7 +42,7 @@ func (e *Emperor) approach(v *vassal) {
 	}
 }
 
-// compared: it is known what a change takes.
+// compared: the class of a change is known.
 type compared struct {
 	about
 	version monitor.Version
@@ -51,7 +51,7 @@ type compared struct {
 
 func (c compared) apply(e *Emperor) {
 	if c.stale() || c.v.state != Running || c.v.withdrawn || c.v.wanted.Version != c.version {
-		return // what came in between has been, or will be, pursued itself
+		return // the changes in between are pursued separately
 	}
 	options := strings.Join(c.change.Options, ", ")
 	if c.change.Respawn {
@@ -68,7 +68,7 @@ func (c compared) apply(e *Emperor) {
 	e.input(c.v, Refresh)
 }
 
-// reload asks the process to take over what is wanted now.
+// reload asks the process to take over the wanted configuration.
 func (e *Emperor) reload(v *vassal) {
 	a, serial, plan, process := about{v, v.generation}, v.serial, v.ordered, v.process
 	e.group.Go(func() {
@@ -97,10 +97,10 @@ func (d deaf) apply(e *Emperor) {
 	e.anew(d.v)
 }
 
-// errNoAnswer is why a reload failed about which the vassal said nothing.
+// errNoAnswer is the error of a reload without an answer of the vassal.
 var errNoAnswer = errors.New("the vassal did not answer in time")
 
-// taken notes the end of a reload, and looks whether there is more to take over.
+// taken records the end of a reload, and checks whether a newer configuration waits.
 func (e *Emperor) taken(v *vassal) {
 	v.log.Info("reloaded", "serial", v.serial, "config", v.ordered.Version.Short())
 	e.note(v, nil)
@@ -108,14 +108,14 @@ func (e *Emperor) taken(v *vassal) {
 	e.approach(v)
 }
 
-// refuse notes a reload that failed: what was before goes on.
+// refuse records a failed reload: the vassal continues as before.
 func (e *Emperor) refuse(v *vassal) {
-	v.log.Error("cannot reload; what was before goes on", "error", v.reloadError, "serial", v.serial)
+	v.log.Error("cannot reload; the vassal continues as before", "error", v.reloadError, "serial", v.serial)
 	e.arm(v, e.options.Backoff.Reset)
 	e.approach(v)
 }
 
-// reloadAll asks every vassal that serves to reload, some at a time.
+// reloadAll asks every serving vassal to reload, a limited number at a time.
 func (e *Emperor) reloadAll() {
 	e.rolls++
 	var list, again []*vassal
@@ -135,7 +135,7 @@ func (e *Emperor) reloadAll() {
 	}
 }
 
-// roll starts the next reloads while there are places.
+// roll starts the next reloads while there is room.
 func (e *Emperor) roll() {
 	if len(e.rolling) == 0 {
 		return

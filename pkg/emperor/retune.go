@@ -9,10 +9,10 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor/reads"
 )
 
-// Retune takes over other options for everything that comes from now on: a vassal's
-// next launch, stop, pause or silence. A generation that runs keeps the Launcher that
-// made it, and so the hooks of its end. Monitors, Check, Compare, Activator, Hurry,
-// Observe and Log stay what they were. The error is ErrEnded or the cause of ctx.
+// Retune replaces the options for everything that begins from now on: a vassal's next launch,
+// stop, pause or silence. A running generation keeps the Launcher that made it, and so the
+// hooks of its end. Monitors, Check, Compare, Activator, Hurry, Observe and Log do not change.
+// The error is ErrEnded or the cause of ctx.
 func (e *Emperor) Retune(ctx context.Context, o Options) error {
 	return e.ask(ctx, func() {
 		was := e.options
@@ -21,9 +21,9 @@ func (e *Emperor) Retune(ctx context.Context, o Options) error {
 	})
 }
 
-// recheck checks the configurations of vassals that run once more, off the loop and one
-// after the other: the files around them may say something else by now. Each is then
-// reloaded, or gets a new process where its templates have changed.
+// recheck checks the configurations of running vassals again, outside the loop and one after
+// the other, because the files around them may have changed. Each vassal is then reloaded, or
+// gets a new process when its templates have changed.
 func (e *Emperor) recheck(list []*vassal) {
 	type subject struct {
 		about
@@ -34,7 +34,7 @@ func (e *Emperor) recheck(list []*vassal) {
 		subjects[i] = subject{about{v, v.generation}, v.wanted.Config}
 	}
 	check := e.options.Check
-	e.checks.Add(1) // outcomes that monitors keep are old
+	e.checks.Add(1) // results that monitors keep are outdated
 	e.rechecking++
 	e.group.Go(func() {
 		for _, s := range subjects {
@@ -45,7 +45,7 @@ func (e *Emperor) recheck(list []*vassal) {
 	})
 }
 
-// rechecked: a configuration that runs was checked once more.
+// rechecked: the configuration of a running vassal was checked again.
 type rechecked struct {
 	about
 	version monitor.Version
@@ -56,10 +56,10 @@ type rechecked struct {
 func (r rechecked) apply(e *Emperor) {
 	v := r.v
 	if r.stale() || v.state != Running || v.withdrawn || v.wanted.Version != r.version {
-		return // a newer configuration was checked by itself
+		return // a newer configuration was checked separately
 	}
 	if errors.Is(r.err, reads.ErrSlow) {
-		v.log.Warn("cannot check its configuration again; what runs goes on", "error", r.err)
+		v.log.Warn("cannot check its configuration again; the vassal continues", "error", r.err)
 		return
 	}
 	if e.note(v, r.err); r.err != nil {

@@ -11,14 +11,13 @@ import (
 )
 
 const (
-	// checkGrace is how long the loop is told nothing because of checks that do not end,
-	// while no other does.
+	// checkGrace is how long reports to the loop wait for a check that does not end.
 	checkGrace = 250 * time.Millisecond
-	// checkAgain is when something is checked again that took too long.
+	// checkAgain is the pause before a check that took too long is repeated.
 	checkAgain = time.Second
 )
 
-// review has the configurations of one monitor checked, each beside the others and once a
+// review runs the checks of one monitor's configurations, concurrently and once for each
 // version. One goroutine uses it.
 type review struct {
 	e      *Emperor
@@ -26,17 +25,17 @@ type review struct {
 	log    *slog.Logger
 	set    monitor.Set
 	check  func(monitor.Config) (Facts, error)
-	known  map[string]finding // by name: the outcome of the last check
+	known  map[string]finding // by name: the result of the last check
 	begun  map[string]monitor.Config
-	plans  map[string]Plan // as the loop was told last
+	plans  map[string]Plan // as last reported to the loop
 	over   chan finding
-	slow   *time.Timer // when reports no longer wait for checks that run
-	retry  *time.Timer // when checks that took too long are begun again
-	hasty  bool        // not waited for
-	news   bool        // the loop must be told
+	slow   *time.Timer // fires when reports no longer wait for running checks
+	retry  *time.Timer // fires when checks that took too long are repeated
+	hasty  bool        // running checks are not waited for
+	news   bool        // the loop needs a report
 }
 
-// finding is the outcome of a check.
+// finding is the result of a check.
 type finding struct {
 	of    monitor.Config
 	round uint64
@@ -67,7 +66,7 @@ func (r *review) begin(ctx context.Context, set monitor.Set) {
 	}
 }
 
-// due reports whether a configuration is to be checked.
+// due reports whether a configuration must be checked.
 func (r *review) due(c monitor.Config) bool {
 	if c.Err != nil || r.check == nil {
 		return false
@@ -89,8 +88,7 @@ func (r *review) start(ctx context.Context, c monitor.Config) {
 	}()
 }
 
-// take takes in the outcome of a check. When the file has changed meanwhile it is of no
-// use.
+// take records the result of a check, unless the file has changed in the meantime.
 func (r *review) take(ctx context.Context, f finding) {
 	name := f.of.Name
 	delete(r.begun, name)
@@ -110,7 +108,7 @@ func (r *review) take(ctx context.Context, f finding) {
 	}
 }
 
-// report hands the loop the plans, when all checks have ended or take too long.
+// report sends the plans to the loop, when all checks have ended or take too long.
 func (r *review) report() {
 	if !r.news || len(r.begun) > 0 && !r.hasty {
 		return
@@ -129,7 +127,8 @@ func (r *review) report() {
 	r.e.post(found{r.source, plans})
 }
 
-// plan is a configuration with the outcome of its check; while that runs, the plan before.
+// plan returns a configuration with the result of its check; while that runs, the previous
+// plan.
 func (r *review) plan(c monitor.Config) Plan {
 	if _, runs := r.begun[c.Name]; runs {
 		if before, told := r.plans[c.Name]; told {

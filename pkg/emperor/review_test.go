@@ -14,7 +14,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor/reads"
 )
 
-// A check that does not end holds up no other vassal; its own goes on with the file before.
+// A check that does not end delays no other vassal; its own vassal continues with the previous
+// file.
 func TestSlowCheckHoldsUpNoOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		release := make(chan struct{})
@@ -118,7 +119,7 @@ func TestCheckThatWasTooSlowIsRepeated(t *testing.T) {
 	})
 }
 
-// stubborn is a monitor that does not end, as one that hangs in the kernel.
+// stubborn is a monitor that does not end, like one that hangs in the kernel.
 type stubborn struct {
 	monitor.Monitor
 	release chan struct{}

@@ -7,22 +7,21 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 )
 
-// Progress is how far an emperor has come.
+// Progress is the progress of an emperor's start and reloads.
 type Progress struct {
-	// Begun: every monitor has taken its first look, and nothing of what was found
-	// is still being read or waits for its launch. A launch that takes long is not
-	// waited for.
+	// Begun: every monitor has reported once, and no vassal of these reports is still being
+	// read or waits for its launch. A long launch is not waited for.
 	Begun bool
 	// Rolling: vassals are being reloaded, or wait for it.
 	Rolling bool
 	// Rolls is how often all were asked to reload.
 	Rolls int
-	// Vassals is how many there are.
+	// Vassals is their number.
 	Vassals int
 }
 
-// Progress asks the loop, which answers at once: the time it takes is the time
-// that any event waits.
+// Progress asks the loop, which answers at once: the time for the answer is the latency of any
+// event.
 func (e *Emperor) Progress(ctx context.Context) (p Progress, err error) {
 	err = e.ask(ctx, func() {
 		p.Vassals = len(e.vassals)
@@ -36,9 +35,9 @@ func (e *Emperor) Progress(ctx context.Context) (p Progress, err error) {
 	return p, err
 }
 
-// Follow returns every transition and every note from the first one on. It is called before Run.
-// The channel is closed when the emperor ends; who reads too slowly loses some and
-// is told how many.
+// Follow returns every transition and every note from the first one on. It is called before
+// Run. The channel is closed when the emperor ends; a slow reader loses some and gets their
+// number.
 func (e *Emperor) Follow() <-chan Transition {
 	l := &listener{transitions: make(chan Transition, backlog), notes: true}
 	e.listeners[l] = true

@@ -26,8 +26,8 @@ func TestPairsThatAreMissingStayAndDoNothing(t *testing.T) {
 	}
 }
 
-// answers are the inputs that reality gives in each state, whatever the operator
-// does. Idle and running may stay as they are for ever.
+// answers are the inputs that occur in each state without the operator. Idle and running may
+// last for ever.
 var answers = map[State][]Input{
 	Queued:     {Slot},
 	Launching:  {Launched, LaunchFailed},
@@ -44,9 +44,8 @@ var answers = map[State][]Input{
 	Throttled:  {Due},
 }
 
-// Walk the table in random order, as the loop would see it: from wherever the
-// walk is, a vassal that is dropped must end, and a dropped vassal must never
-// have a second process.
+// Walk the table in random order, as the loop would see it: from any state, a vassal that is
+// dropped must end, and a dropped vassal must never have a second process.
 func TestRandomWalkAlwaysEnds(t *testing.T) {
 	seed := uint64(time.Now().UnixNano())
 	random := rand.New(rand.NewPCG(seed, 0))
@@ -103,7 +102,7 @@ func TestStateDocumentIsCurrent(t *testing.T) {
 	generated.Current(t, "../../docs/states.md", WriteStates)
 }
 
-// What is in the table is explained, once, and nothing else is.
+// Every word of the table is explained exactly once, and no other words are.
 func TestEveryWordOfTheTableIsExplained(t *testing.T) {
 	used := map[string]map[string]bool{"state": {}, "input": {}, "effect": {}}
 	for _, r := range table {

@@ -49,8 +49,8 @@ func converse(t *testing.T, becomes Foreign) *conversation {
 	return k
 }
 
-// A vassal that is asked to reload right after it said that it accepts gets the
-// bytes by the order channel all the same.
+// A vassal that is asked to reload right after it accepted gets the bytes by the order channel
+// all the same.
 func TestReloadBeforeTheFirstNotice(t *testing.T) {
 	k := converse(t, Foreign{Wrapper: "/bin/true", Fallback: []string{""}})
 	if _, err := k.pipe.Write([]byte{byte(wire.Accepting)}); err != nil {
@@ -76,7 +76,7 @@ func TestReloadBeforeTheFirstNotice(t *testing.T) {
 	}
 }
 
-// One that closes the order channel is asked by a byte, and one that became another
+// A vassal that closes the order channel is asked by a byte, and one that executed another
 // program which closed the pipe cannot be asked.
 func TestReloadOfOthers(t *testing.T) {
 	k := converse(t, Foreign{Wrapper: "/bin/true"})

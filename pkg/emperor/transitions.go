@@ -5,29 +5,28 @@ import (
 	"time"
 )
 
-// Transition tells that a vassal went from one state to another. Its record is
-// as it was right after that. With a Note it tells of something else: both states
-// are the one it is in, and the record holds only its name, state, generation, pid
-// and configuration.
+// Transition reports that a vassal went from one state to another, with its record right after
+// that. With a Note it reports another event: both states are the current one, and the record
+// contains only its name, state, generation, pid and configuration.
 type Transition struct {
 	Time time.Time `json:"time"`
 	From State     `json:"from"`
 	To   State     `json:"to"`
 	Note *Note     `json:"note,omitempty"`
-	// Lost is how many transitions before this one were not delivered, because
-	// they were not read in time.
+	// Lost is how many transitions before this one were not delivered, because they were not
+	// read in time.
 	Lost   int    `json:"lost,omitempty"`
 	Record Record `json:"record"`
 }
 
-// listener is somebody who reads transitions. The loop never waits for it.
+// listener is a reader of transitions. The loop never waits for it.
 type listener struct {
 	transitions chan Transition
 	notes       bool // as well
 	lost        int
 }
 
-// tell hands one on, or counts it.
+// tell delivers one, or counts it.
 func (l *listener) tell(t Transition) {
 	t.Lost = l.lost
 	select {
@@ -38,12 +37,12 @@ func (l *listener) tell(t Transition) {
 	}
 }
 
-// backlog is how many transitions a listener may be behind.
+// backlog is how many transitions a listener may lag behind.
 const backlog = 1024
 
-// Transitions returns the records as they are now and every transition after
-// that, without notes, until ctx ends or the emperor does; then the channel is closed. Who reads
-// too slowly loses some and is told how many.
+// Transitions returns the current records and every later transition, without notes, until ctx
+// ends or the emperor does; then the channel is closed. A reader that is too slow loses some
+// and gets their number.
 func (e *Emperor) Transitions(ctx context.Context) ([]Record, <-chan Transition, error) {
 	l := &listener{transitions: make(chan Transition, backlog)}
 	var records []Record
@@ -60,7 +59,7 @@ func (e *Emperor) Transitions(ctx context.Context) ([]Record, <-chan Transition,
 	return records, l.transitions, nil
 }
 
-// tell lets the listeners know of a transition.
+// tell sends a transition to the listeners.
 func (e *Emperor) tell(v *vassal, from State) {
 	if len(e.listeners) == 0 {
 		return

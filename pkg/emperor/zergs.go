@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// reinforce starts a zerg for a vassal that asks for one, with the section zerg
-// of the same file, while there may be more.
+// reinforce starts a zerg for a vassal that requests one, with the section zerg of the same
+// file, within the limit.
 func (e *Emperor) reinforce(v *vassal) {
 	if v.parent != nil || !v.state.serving() || e.stopping || e.zergs >= e.options.Broodlord || time.Now().Before(v.brood.after) {
 		return
@@ -36,14 +36,14 @@ func zergName(name string, number int) string {
 	return name + ":zerg" + strconv.Itoa(number)
 }
 
-// brood is how the zergs of a vassal have fared.
+// brood is the history of the zergs of a vassal.
 type brood struct {
 	failures int       // in a row
-	after    time.Time // when there may be another
+	after    time.Time // the earliest time for another
 }
 
-// bury notes the end of a zerg. A zerg is not launched again: its vassal cries for
-// another, which has to wait when the last one failed or left right after its start.
+// bury records the end of a zerg. A zerg is not restarted: its vassal requests another one,
+// which has to wait when the last one failed or exited right after its start.
 func (e *Emperor) bury(z *vassal) {
 	b := &z.parent.brood
 	switch {

@@ -11,21 +11,21 @@ import (
 )
 
 const (
-	// holding is how long a line of a hook's output is held back: a hook that fails has
-	// printed the reason right before, and until it ends its failure is not known.
+	// holding is how long a line of a hook's output is held back: a failing hook prints the
+	// reason right before its end, when the failure is not known yet.
 	holding = 500 * time.Millisecond
-	// maxLast is how much of a hook's last line an error repeats, in bytes.
+	// maxLast limits the repetition of a hook's last line in an error, in bytes.
 	maxLast = 256
 )
 
-// voice logs the output of one hook: as information, and as a warning those lines
-// that it printed right before it failed.
+// voice logs the output of one hook: as information, and lines right before a failure as
+// warnings.
 type voice struct {
 	log *slog.Logger
 
 	mu    sync.Mutex
 	held  []heldLine
-	last  string // the last line with anything in it
+	last  string // the last line that is not empty
 	timer *time.Timer
 	over  bool
 }
@@ -39,7 +39,7 @@ type heldLine struct {
 func (v *voice) line(text string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	if v.over { // a function left something running that prints
+	if v.over { // a process that a function left running prints
 		v.log.Info(text)
 		return
 	}
@@ -52,7 +52,7 @@ func (v *voice) line(text string) {
 	}
 }
 
-// pass logs the lines that were held back for long enough.
+// pass logs the lines that were held back long enough.
 func (v *voice) pass() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -66,7 +66,7 @@ func (v *voice) pass() {
 	}
 }
 
-// tell logs the first n lines. The lock is held.
+// tell logs the first n lines. The caller holds the lock.
 func (v *voice) tell(n int, level slog.Level) {
 	for _, l := range v.held[:n] {
 		v.log.Log(context.Background(), level, l.text)
@@ -89,7 +89,7 @@ func (v *voice) end(failed bool) (last string) {
 	return v.last
 }
 
-// lastError is the failure of a program with the last line that it printed.
+// lastError is the failure of a program with its last line of output.
 type lastError struct {
 	error
 	last string
@@ -98,8 +98,8 @@ type lastError struct {
 func (e lastError) Error() string { return e.error.Error() + ": " + e.last }
 func (e lastError) Unwrap() error { return e.error }
 
-// saying adds the last line of a program to its failure: the exit status alone says
-// little.
+// saying adds the last line of a program to its failure: the exit status alone does not
+// explain it.
 func saying(err error, last string) error {
 	var program *exec.ExitError
 	if last == "" || !errors.As(err, &program) && !errors.Is(err, ErrTimeout) {

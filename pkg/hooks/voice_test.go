@@ -11,8 +11,8 @@ import (
 	"github.com/emperor-go/emperor/internal/termlog"
 )
 
-// What a hook printed before it failed is a warning, and the failure has its last line;
-// what a hook that succeeds prints is information.
+// Output of a hook right before its failure is a warning, and the failure contains its last
+// line; output of a hook that succeeds is information.
 func TestOutputOfFailedHooks(t *testing.T) {
 	r, log := runner(0)
 	err := r.Run(t.Context(), AsRoot, parse(t, AsRoot, "echo fine", "echo one; echo Cannot find device >&2; echo; exit 3"))
@@ -36,7 +36,7 @@ func TestOutputOfFailedHooks(t *testing.T) {
 	}
 }
 
-// The output of a hook that takes its time is logged while it runs.
+// The output of a slow hook is logged while it runs.
 func TestOutputIsNotHeldForLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b bytes.Buffer

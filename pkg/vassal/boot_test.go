@@ -21,15 +21,14 @@ import (
 
 const introduction = `# The boot of a vassal
 
-This page is made from the list in ` + "`pkg/vassal`" + `; a test keeps it current.
+This page is generated from the list in ` + "`pkg/vassal`" + `; a test keeps it current.
 
-A vassal goes through these steps, each of which does nothing where the configuration asks for nothing. The first that
-fails ends the boot with exit code 1 and a line that says why; nothing after it is done. What hooks may do is on
-[the page of hooks](hooks.md).
+A vassal executes these steps in order. A step without options in the configuration does nothing. The first failure ends the boot
+with exit code 1 and an error; later steps do not run. [The page of hooks](hooks.md) describes the hooks.
 
-A point where the boot stays, such as a hook, an interface or a file, is told after a moment: ` + "`emperor list` and `status`" + ` show it, and
-the log has it after 10 seconds. A stop ends the boot there. Waits and commands end at once, the reading of a file a second later. A
-function of C cannot be ended: it has ` + "`reload-mercy`" + `. A second stop ends the vassal at once.
+A boot that waits, for example for a hook, an interface or a file, reports the wait after a moment: ` + "`emperor list` and `status`" + ` show it, and
+the log contains it after 10 seconds. A stop ends the boot at this point: waits and commands end at once, the reading of a file ends
+after a second. A C function cannot be interrupted; it may use ` + "`reload-mercy`" + `. A second stop kills the vassal at once.
 
 `
 
@@ -44,7 +43,7 @@ func TestBootDocumentIsCurrent(t *testing.T) {
 	})
 }
 
-// TestBootOrder holds what must come before what, and why.
+// TestBootOrder checks the order of pairs of steps, and gives the reason of each.
 func TestBootOrder(t *testing.T) {
 	var names []string
 	for _, s := range (&Vassal{}).steps() {
@@ -77,8 +76,8 @@ func TestBootOrder(t *testing.T) {
 	}
 }
 
-// TestEveryPhaseOfTheBootHasItsStep: a phase whose hooks nobody runs would be
-// accepted in a file and then left out.
+// TestEveryPhaseOfTheBootHasItsStep: hooks of a phase without a step would be accepted in a
+// file and then never run.
 func TestEveryPhaseOfTheBootHasItsStep(t *testing.T) {
 	at := -1
 	for _, info := range hooks.Phases() {
@@ -89,15 +88,15 @@ func TestEveryPhaseOfTheBootHasItsStep(t *testing.T) {
 		if step <= at {
 			t.Errorf("the hooks of %s are step %d, after step %d", info.Phase, step+1, at+1)
 		}
-		if at = step; info.Phase == hooks.PostApp { // what follows is the master's
+		if at = step; info.Phase == hooks.PostApp { // the master runs the later phases
 			return
 		}
 	}
 	t.Error("no phase post-app")
 }
 
-// A stop that comes during a step which does not look for it is not lost: the
-// next step is not taken, and after the last one nothing is served.
+// A stop during a step that does not check for it is not lost: the next step does not run, and
+// after the last step nothing is served.
 func TestStopDuringTheBootIsNotLost(t *testing.T) {
 	for name, last := range map[string]bool{"in the middle": false, "in the last step": true} {
 		pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
@@ -132,8 +131,8 @@ func TestStopDuringTheBootIsNotLost(t *testing.T) {
 	}
 }
 
-// A wish to reload that comes while the vassal boots is for the master: what was read
-// by then may be older. No other signal is one.
+// A reload signal during the boot is kept for the master, because the configuration may have
+// been read before it. No other signal is kept.
 func TestReloadDuringTheBootIsNotLost(t *testing.T) {
 	for name, wish := range map[string]struct {
 		signal os.Signal
@@ -155,7 +154,7 @@ func TestReloadDuringTheBootIsNotLost(t *testing.T) {
 		if err := v.listen(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		if wish.signal != nil { // and the end of the listening behind it, the same way
+		if wish.signal != nil { // and the end of the listener behind it, in the same way
 			v.signals <- wish.signal
 			v.signals <- syscall.SIGTERM
 		} else if _, err := emperor.Write(append(wish.order, byte(wire.Stop))); err != nil {

@@ -12,9 +12,9 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// readingEnviron are the variables that a configuration sees while it is read: those of
-// this process when that read its first one, and those that the emperor gives for this
-// alone. A reload that changes nothing means the same, whatever hooks and options have
+// readingEnviron returns the variables for reading a configuration: the environment of this
+// process when it read its first one, and the variables that the emperor sends only for
+// reading. A reload without a change gives the same result, whatever hooks and options have
 // changed since.
 func (v *Vassal) readingEnviron(order *wire.Order) []string {
 	if v.base == nil {
@@ -23,7 +23,7 @@ func (v *Vassal) readingEnviron(order *wire.Order) []string {
 	return slices.Concat(v.base, heldBack(order))
 }
 
-// heldBack are the variables of the emperor that this process does not have.
+// heldBack returns the variables of the emperor that this process does not have.
 func heldBack(order *wire.Order) (vars []string) {
 	if order == nil {
 		return nil
@@ -34,8 +34,8 @@ func heldBack(order *wire.Order) (vars []string) {
 	return vars
 }
 
-// introduce sets HOME, USER and LOGNAME for the user as whom the vassal serves, unless
-// they are set: vassals of our emperor do not get those of its user.
+// introduce sets HOME, USER and LOGNAME for the user of the vassal, unless they are set:
+// vassals do not get the emperor's values.
 func (v *Vassal) introduce(who accounts.Login) error {
 	for _, variable := range [][2]string{{"HOME", who.Home}, {"USER", who.Name}, {"LOGNAME", who.Name}} {
 		if err := v.setBeneath(variable[0], variable[1]); err != nil {
@@ -45,8 +45,8 @@ func (v *Vassal) introduce(who accounts.Login) error {
 	return nil
 }
 
-// setBeneath sets a variable as if it had been there before the options changed the
-// environment, if it was not.
+// setBeneath sets a variable as if it had existed before the options changed the environment,
+// if it did not.
 func (v *Vassal) setBeneath(key, value string) error {
 	if before, changed := v.replaced[key]; changed {
 		if before == nil {
@@ -67,10 +67,10 @@ func (v *Vassal) setBeneath(key, value string) error {
 	return os.Setenv(key, value)
 }
 
-// environment is what the vassal serves with under the given options: this
-// process's own, which hooks may have changed, without what only concerns the
-// protocols of the emperor and of whoever started that, and with what the options
-// say instead of what those in effect say.
+// environment returns the environment of the programs that serve, under the given options:
+// this process's own environment, which hooks may have changed, without variables of the
+// protocols with the emperor and its parent, and with the changes of the given options in
+// place of those in effect.
 func (v *Vassal) environment(o *config.Vassal) ([]string, error) {
 	vars := environ.Vars(os.Environ())
 	for key, before := range v.replaced {
@@ -80,7 +80,7 @@ func (v *Vassal) environment(o *config.Vassal) ([]string, error) {
 		}
 	}
 	vars = slices.DeleteFunc(vars, func(e string) bool { key, _, _ := strings.Cut(e, "="); return protocol(key) })
-	if name, asked := v.nameOf(o); asked { // others need not find out: a uwsgi with strict takes it for a mistake
+	if name, asked := v.nameOf(o); asked { // other programs do not get it: a uwsgi with strict reports it as an error
 		vars.Set(nameEnv, name)
 	}
 	if err := vars.Change(o.Env); err != nil {
@@ -90,8 +90,8 @@ func (v *Vassal) environment(o *config.Vassal) ([]string, error) {
 	return vars, nil
 }
 
-// protocol reports whether a variable only concerns the protocols by which this
-// process was started.
+// protocol reports whether a variable only concerns the protocols by which this process was
+// started.
 func protocol(key string) bool {
 	for _, prefix := range []string{"UWSGI_", "EMPEROR_", "LISTEN_"} {
 		if strings.HasPrefix(key, prefix) {
@@ -101,8 +101,8 @@ func protocol(key string) bool {
 	return key == "NOTIFY_SOCKET" || key == "WATCHDOG_USEC" || key == "WATCHDOG_PID"
 }
 
-// setEnvironment makes what the options say the environment of this process, so
-// that hooks see it, and remembers what was there before.
+// setEnvironment applies the options to the environment of this process, so that hooks see it,
+// and remembers the replaced values.
 func (v *Vassal) setEnvironment(o *config.Vassal) error {
 	for key, before := range v.replaced {
 		if err := restore(key, before); err != nil {

@@ -114,8 +114,7 @@ func TestTakeFD(t *testing.T) {
 	}
 }
 
-// The emperor's GOMAXPROCS is for the vassal alone; the operator's is for its
-// programs.
+// The emperor's GOMAXPROCS is for the vassal alone; the operator's is for its programs.
 func TestRestoreProcs(t *testing.T) {
 	for _, operator := range []string{"", "7"} {
 		t.Setenv("GOMAXPROCS", "1")
@@ -134,7 +133,7 @@ func TestRestoreProcs(t *testing.T) {
 	}
 }
 
-// TestPidFile: what stands in the way is replaced, and not written through.
+// TestPidFile: an existing file is replaced, not written through.
 func TestPidFile(t *testing.T) {
 	dir := t.TempDir()
 	path, precious := filepath.Join(dir, "pid"), filepath.Join(dir, "precious")
@@ -157,7 +156,7 @@ func TestPidFile(t *testing.T) {
 	if !made.made.Is(path) {
 		t.Error("the file is not known as ours")
 	}
-	// Another instance replaces it: it is not ours to remove any more.
+	// Another instance replaces it: this process must not remove it any more.
 	if err := os.WriteFile(path+".new", []byte("1\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
@@ -173,11 +172,11 @@ func TestPidFile(t *testing.T) {
 	}
 }
 
-// TestIntroduction: HOME and its like are those of the user, unless they were set, and a
-// reload that no longer sets one finds that of the user.
+// TestIntroduction: HOME and similar variables are the user's, unless they were set. A reload
+// that no longer sets one restores the user's.
 func TestIntroduction(t *testing.T) {
 	for _, key := range []string{"HOME", "USER", "LOGNAME"} {
-		t.Setenv(key, "") // restored in the end
+		t.Setenv(key, "") // restored at the end
 		os.Unsetenv(key)
 	}
 	set := func(key, value string) config.EnvChange { return config.EnvChange{Kind: "set", Key: key, Value: value} }
@@ -208,8 +207,7 @@ func TestIntroduction(t *testing.T) {
 	}
 }
 
-// TestReadingEnvironment: what a reload reads does not depend on what options and hooks
-// have set since.
+// TestReadingEnvironment: options and hooks do not change the environment for reading.
 func TestReadingEnvironment(t *testing.T) {
 	t.Setenv("A", "1")
 	v := &Vassal{}

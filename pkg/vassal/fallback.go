@@ -21,40 +21,40 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// resumeEnv is the descriptor of what one life of this process leaves to the next,
-// a memfd.
+// resumeEnv is the descriptor of the state that this process leaves to its next program, a
+// memfd.
 const resumeEnv = "EMPEROR_RESUME_FD"
 
-// legacy is what a vassal that falls back leaves to itself: the next program in
-// this process does not park again, and does nothing twice that the emperor
-// wanted of it.
+// legacy is the state that a vassal leaves to its next program when it falls back: the next
+// program does not park again, and repeats no work for the emperor.
 type legacy struct {
-	// File is the configuration to use, Why what was wrong with the one before,
-	// and Tried all that came before it, to detect a circle. No file: the next
-	// program is the twin, which reads what this one has read.
+	// File is the configuration to use, Why the error of the previous one, and Tried all
+	// previous ones, to detect a circle. No file: the next program is the native twin, which
+	// reads the same configuration again.
 	File, Why string
 	Tried     []string
 	// Order is the emperor's; nil without one.
 	Order *wire.Order `json:",omitempty"`
-	// Pipe, Orders and Sockets are descriptors that were kept; zero: none.
+	// Pipe, Orders and Sockets are kept descriptors; zero: none.
 	Pipe, Orders int
 	Sockets      []int
 	Names        []string
 	Notify       []string
-	// Dir is where this process was started.
+	// Dir is the directory in which this process was started.
 	Dir string
-	// Environ is what configurations see while they are read. Nil: that of the process.
+	// Environ is the environment for reading configurations. Nil: the environment of the
+	// process.
 	Environ []string
-	// Twin: the program before this could not call functions of C.
+	// Twin: the previous program could not call C functions.
 	Twin bool
 }
 
-// fallBack executes this program again with the fallback configuration, when there
-// is one and err would end the vassal with 1. It returns only if it does not: with
-// what is to be said then.
+// fallBack executes this program again with the fallback configuration, when there is one and
+// err would end the vassal with exit code 1. It returns only when it does not: with the error
+// to report.
 //
-// The file is opened here, by whoever this process is by now. That it can be read
-// with the privileges that are left is the only permission it needs.
+// The file is opened here, with the current privileges of this process. Reading it is the only
+// permission it needs.
 func (v *Vassal) fallBack(err error) error {
 	if !failure(err) {
 		return err
@@ -83,7 +83,7 @@ func (v *Vassal) fallBack(err error) error {
 	return fmt.Errorf("%w; cannot start again with %q: %w", err, file, v.again(v.SelfProgram, next))
 }
 
-// firstFile is the file that this life began with, or empty where that is not known.
+// firstFile returns the first file of this program, or an empty string when it is not known.
 func (v *Vassal) firstFile() string {
 	var file string
 	switch {
@@ -112,8 +112,8 @@ func failure(err error) bool {
 	return true
 }
 
-// fallbackFile is the one that the configuration in effect names, even if nothing
-// else in it can be used.
+// fallbackFile returns the fallback of the configuration in effect, even if no other line of
+// that can be used.
 func (v *Vassal) fallbackFile() string {
 	switch {
 	case v.options != nil:
@@ -132,8 +132,8 @@ func (v *Vassal) fallbackFile() string {
 	return ""
 }
 
-// silenced ends all listening to the emperor, without losing a word of it, and
-// reports whether this process was told to stop.
+// silenced stops listening to the emperor without losing a message, and reports whether this
+// process was told to stop.
 func (v *Vassal) silenced() (stop bool) {
 	v.unlisten()
 	stop = v.stopped.Load()
@@ -157,7 +157,7 @@ func (v *Vassal) silenced() (stop bool) {
 	return stop || ending(v.signals)
 }
 
-// ending looks for a signal to stop among those that nobody has taken.
+// ending looks for a stop signal among the signals that have not been received yet.
 func ending(signals <-chan os.Signal) bool {
 	for {
 		select {
@@ -171,7 +171,7 @@ func ending(signals <-chan os.Signal) bool {
 	}
 }
 
-// again executes this program, or its twin, in its own place.
+// again executes this program, or its native twin, in place of this one.
 func (v *Vassal) again(program string, l legacy) error {
 	l.Order, l.Notify, l.Environ = v.order, v.notifyVars, v.base
 	if l.Dir == "" {
@@ -215,7 +215,7 @@ func (v *Vassal) again(program string, l legacy) error {
 	return v.exec(program, os.Args, append(env, procsKey+"=1"))
 }
 
-// forgetEnvironment makes the environment what it was before the options.
+// forgetEnvironment restores the environment before the options.
 func (v *Vassal) forgetEnvironment() error {
 	for key, before := range v.replaced {
 		if err := restore(key, before); err != nil {
@@ -225,8 +225,7 @@ func (v *Vassal) forgetEnvironment() error {
 	return nil
 }
 
-// holdInherited keeps the sockets that came from outside while all others are
-// closed.
+// holdInherited keeps the inherited sockets while all others are closed.
 func (v *Vassal) holdInherited() {
 	for _, s := range v.inherited {
 		if held, err := s.As(s.Name, onDemand); err == nil {
@@ -235,8 +234,7 @@ func (v *Vassal) holdInherited() {
 	}
 }
 
-// resume takes over what an earlier life of this process has left, if there is
-// one.
+// resume takes over the state of the previous program of this process, if there is one.
 func (v *Vassal) resume() (found bool, err error) {
 	fd, ok, err := takeFD(resumeEnv)
 	if !ok || err != nil {
@@ -296,8 +294,8 @@ func (v *Vassal) takeOver(l *legacy) error {
 	return restoreProcs()
 }
 
-// fallbackInput is the configuration in effect after a fallback, as it is now. What
-// the operator puts around each vassal stands around this file, too.
+// fallbackInput returns the configuration in effect after a fallback, read again. The
+// operator's templates apply to this file, too.
 func (v *Vassal) fallbackInput() (config.Input, error) {
 	data, err := readFallback(v.resumed.File)
 	if err != nil {
@@ -311,8 +309,8 @@ func (v *Vassal) fallbackInput() (config.Input, error) {
 	return v.input(&order), nil
 }
 
-// readFallback reads a regular file: any other could block, and nobody listens to the
-// emperor between two lives.
+// readFallback reads a regular file: any other could block, and between two programs no code
+// listens to the emperor.
 func readFallback(file string) ([]byte, error) {
 	f, err := os.OpenFile(file, os.O_RDONLY|unix.O_NONBLOCK, 0)
 	if err != nil {
@@ -332,7 +330,7 @@ func readFallback(file string) ([]byte, error) {
 	return data, nil
 }
 
-// once is a step that an earlier life of this process has taken already.
+// once is a step that an earlier program of this process has already executed.
 func (v *Vassal) once(run func(context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {
 		if v.resumed != nil || v.twin {
@@ -342,7 +340,7 @@ func (v *Vassal) once(run func(context.Context) error) func(context.Context) err
 	}
 }
 
-// restored notes that the emperor's bytes count again.
+// restored records that the emperor's bytes are in effect again.
 func (v *Vassal) restored() {
 	if v.resumed != nil {
 		v.Log.Info("back from the fallback configuration")

@@ -12,7 +12,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/config"
 )
 
-// madeFile is a file this process made, to be removed only while it is that one.
+// madeFile is a file that this process made. It is removed only while the path still names it.
 type madeFile struct {
 	path string
 	made address.File
@@ -34,10 +34,10 @@ func (v *Vassal) writePidfile(option string, which func(*config.Vassal) string) 
 	}
 }
 
-// writePid replaces the file, and does not write through a link that somebody
-// put in its place: before the drop this is done as root.
+// writePid replaces the file, and does not write through a link: before the drop this runs as
+// root.
 func writePid(path string) (made madeFile, err error) {
-	// Not os.Remove: that takes away a directory, too, if it is empty.
+	// Not os.Remove: that would also remove an empty directory.
 	if err := unix.Unlink(path); err != nil && err != unix.ENOENT {
 		return made, err
 	}

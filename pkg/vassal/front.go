@@ -8,9 +8,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/vassal/sockets"
 )
 
-// behind makes the sockets that the command gets in place of those in list which the
-// built-in server before it has. Those in have are taken over. What is made is returned
-// even on failure.
+// behind makes the command's sockets behind those in list, which the built-in server before it
+// has. It takes over the ones in have. made is returned even on failure.
 func (v *Vassal) behind(o *config.Vassal, list, have []*sockets.Socket) (inner, made []*sockets.Socket, err error) {
 	if !o.Fronted() || len(o.Server.HTTPTo) > 0 {
 		return nil, nil, nil
@@ -33,15 +32,14 @@ func (v *Vassal) behind(o *config.Vassal, list, have []*sockets.Socket) (inner, 
 	return inner, made, nil
 }
 
-// needsInner reports whether the command gets another socket in place of this one. A
-// router before another socket has none: that is where its requests go.
+// needsInner reports whether the command gets another socket in place of this one. A router
+// before another socket has none: its requests go to that socket.
 func (v *Vassal) needsInner(o *config.Vassal, s *sockets.Socket) bool {
 	router := s.Name == "http" || s.Name == "https"
 	return s.Name != "stats" && o.Fronts(s.Name) && (!router || o.Routed() == nil)
 }
 
-// innerName is what the command's socket is called: the option whose protocol is spoken
-// on it.
+// innerName returns the name of the command's socket: the option for its protocol.
 func innerName(name string) string {
 	switch name {
 	case "https":
@@ -52,8 +50,8 @@ func innerName(name string) string {
 	return name
 }
 
-// frontOf divides the sockets between the built-in server before the command and that.
-// Without such a server they are all the command's.
+// frontOf divides the sockets between the command and the built-in server before it. Without
+// such a server they all belong to the command.
 func (v *Vassal) frontOf(o *config.Vassal, sets [][]*sockets.Socket) (*master.Front, [][]*sockets.Socket, error) {
 	if !o.Fronted() || len(sets) == 0 {
 		return nil, sets, nil
@@ -78,8 +76,8 @@ func (v *Vassal) frontOf(o *config.Vassal, sets [][]*sockets.Socket) (*master.Fr
 	return front, [][]*sockets.Socket{rest}, err
 }
 
-// behindOf is where requests of a socket go that the built-in server does not answer
-// itself.
+// behindOf returns the target for requests of a socket that the built-in server does not
+// answer itself.
 func (v *Vassal) behindOf(o *config.Vassal, s *sockets.Socket, all []*sockets.Socket) master.Behind {
 	if s.Name == "stats" || len(o.Server.HTTPTo) > 0 {
 		return master.Behind{}

@@ -22,7 +22,7 @@ func (v *Vassal) hooks(p hooks.Phase) func(context.Context) error {
 	}
 }
 
-// runner is for the vassal's own phases.
+// runner returns the runner of the vassal's own phases.
 func (v *Vassal) runner(o *config.Vassal) hooks.Runner {
 	run := hooks.Runner{Own: true, Shells: o.Around.Shells, Timeout: o.HookTimeout, Log: v.Log, Begin: v.progress.hooking, Observe: v.hookEnded}
 	run.Vars = os.Environ()
@@ -32,12 +32,12 @@ func (v *Vassal) runner(o *config.Vassal) hooks.Runner {
 	return run
 }
 
-// nameEnv is the variable by which a line can name the vassal, whatever characters a
-// shell would not take for a name are in it.
+// nameEnv is the variable by which a line can name the vassal, whatever characters the name
+// contains.
 const nameEnv = "UWSGI_VASSAL_NAME"
 
-// nameOf is the vassal's name, as the emperor knows it or as its file is called, and
-// whether a line of the options asks for it.
+// nameOf returns the vassal's name, from the emperor or from its file, and whether a line of
+// the options uses it.
 func (v *Vassal) nameOf(o *config.Vassal) (name string, asked bool) {
 	if name = o.Name; v.order != nil {
 		name = string(v.order.Name)
@@ -45,7 +45,7 @@ func (v *Vassal) nameOf(o *config.Vassal) (name string, asked bool) {
 	return name, o.Mentions(nameEnv)
 }
 
-// postJail runs the hooks of a vassal that was jailed, or says that it was.
+// postJail runs the hooks of a jailed vassal, or warns that there is no jail.
 func (v *Vassal) postJail(ctx context.Context) error {
 	if !v.options.Jailed {
 		if n := len(v.options.Hooks[hooks.PostJail]); n > 0 {
@@ -56,8 +56,8 @@ func (v *Vassal) postJail(ctx context.Context) error {
 	return v.hooks(hooks.PostJail)(ctx)
 }
 
-// emperorHooks returns a step that runs the operator's hooks of one phase, before
-// anything of the vassal's own.
+// emperorHooks returns a step that runs the operator's hooks of one phase, before all steps of
+// the vassal's own.
 func (v *Vassal) emperorHooks(p hooks.Phase) func(context.Context) error {
 	return func(ctx context.Context) error {
 		if v.order == nil {
@@ -91,12 +91,12 @@ func (v *Vassal) emperorHooks(p hooks.Phase) func(context.Context) error {
 	}
 }
 
-// lend puts variables into the environment of this process, where functions look for
-// them, until the function that it returns takes those away that are still what they were.
+// lend adds variables to the environment of this process, where C functions look for them.
+// giveBack removes the ones that are unchanged.
 func lend(vars []string) (giveBack func()) {
 	for _, variable := range vars {
 		key, value, _ := strings.Cut(variable, "=")
-		_ = os.Setenv(key, value) // what is no name nobody can look for
+		_ = os.Setenv(key, value) // a key that is no name cannot be looked up
 	}
 	return func() {
 		for _, variable := range vars {
@@ -107,14 +107,14 @@ func lend(vars []string) (giveBack func()) {
 	}
 }
 
-// asUser runs the hooks of the drop. From here on those of the end are due.
+// asUser runs the hooks of the drop. From here on the hooks of the end are due.
 func (v *Vassal) asUser(ctx context.Context) error {
 	v.unprivileged = true
 	return v.hooks(hooks.AsUser)(ctx)
 }
 
-// atexit runs the hooks of the end for a vassal that has come as far as the drop
-// of privileges and no further. One that serves has its master do it.
+// atexit runs the hooks of the end for a vassal that fails after the drop of privileges. In a
+// vassal that serves the master runs them.
 func (v *Vassal) atexit() {
 	if v.unprivileged && !v.serving {
 		v.runner(v.options).Logged(context.Background(), hooks.AsUserAtexit, v.options.Hooks[hooks.AsUserAtexit])

@@ -11,22 +11,22 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// stopTime is how long a boot that was told to stop may take to end where it is, unless a
-// hook runs: a file that is being read cannot be told.
+// stopTime is how long a boot that was told to stop may take to end by itself, unless a hook
+// runs: the read of a file cannot be interrupted.
 const stopTime = time.Second
 
-// sameWish is the time in which a further signal says what the first said: one goes to
-// the process and to its group (timeout(1) does so).
+// sameWish is the time in which a second signal counts as the first: some programs signal both
+// a process and its group (timeout(1)).
 const sameWish = 200 * time.Millisecond
 
-// listen lets the emperor and the operator end a boot that takes its time, and keeps
-// a wish to reload for later: what was read by then may be older than the wish. From
-// here on a signal is not lost, although the first process of a pid namespace
-// gets none that it does not handle (pid_namespaces(7)).
+// listen lets the emperor and the operator end a long boot, and keeps a reload signal for the
+// master: the configuration may have been read before it. From here on no signal is lost,
+// although the first process of a pid namespace gets only signals that it handles
+// (pid_namespaces(7)).
 func (v *Vassal) listen(context.Context) error {
 	v.signals = make(chan os.Signal, 32)
-	// For each signal the runtime asks a thread of its own. The main thread, to which
-	// this goroutine is locked, would have to be woken up for every answer.
+	// For each signal the runtime uses a thread of its own. On this goroutine, which is locked
+	// to the main thread, each answer would wake up the main thread.
 	var asked sync.WaitGroup
 	asked.Go(func() {
 		signal.Notify(v.signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP, syscall.SIGUSR1,
@@ -40,8 +40,8 @@ func (v *Vassal) listen(context.Context) error {
 	return nil
 }
 
-// heed stops the boot when this process is told to, ends the process when the boot has
-// not ended in time, and at once when it is told again. It ends with booted.
+// heed stops the boot when this process is told to. It ends the process when the boot has not
+// ended in time, and at once when it is told again. It returns with booted.
 func (v *Vassal) heed(booted <-chan struct{}, done chan<- struct{}) {
 	defer close(done)
 	commands, late, told := v.commands, (<-chan time.Time)(nil), time.Time{}
@@ -76,14 +76,14 @@ func (v *Vassal) heed(booted <-chan struct{}, done chan<- struct{}) {
 	}
 }
 
-// quit ends this process, whatever it is doing. A boot that was stopped is no failure.
+// quit ends this process in any state. A boot that was stopped is no failure.
 func (v *Vassal) quit(why string) {
 	v.Log.Warn("ends while booting: "+why, "waiting for", v.progress.where())
 	v.Printed()
 	v.Exit(0)
 }
 
-// unlisten ends the boot's listener; what comes from now on is the caller's.
+// unlisten ends the boot's listener; later signals and messages are the caller's.
 func (v *Vassal) unlisten() {
 	if v.listener == nil {
 		return

@@ -18,8 +18,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// hanging is a boot that takes no notice of a stop, for a minute: signals tell it to stop.
-// It returns when the process ended, after how long.
+// hanging runs a boot that ignores a stop for a minute, and sends stop signals. It returns how
+// long the process lived.
 func hanging(t *testing.T, hook bool, signals ...time.Duration) (ended time.Duration) {
 	t.Helper()
 	ctx, cancel := context.WithCancelCause(t.Context())
@@ -48,7 +48,7 @@ func hanging(t *testing.T, hook bool, signals ...time.Duration) (ended time.Dura
 	return <-exit
 }
 
-// A boot that hangs ends one second after it was told to stop, but for a hook, and at once
+// A boot that hangs ends one second after it was told to stop, except in a hook, and at once
 // when it is told again.
 func TestStopOfABootThatHangs(t *testing.T) {
 	for name, tt := range map[string]struct {
@@ -73,7 +73,7 @@ func TestStopOfABootThatHangs(t *testing.T) {
 	}
 }
 
-// A boot that goes on tells nobody where it is; one that stays is told once, and logged
+// A boot that advances reports nothing; a boot that waits reports its point once, and logs it
 // after a time.
 func TestProgress(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -16,8 +16,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// bindShared makes the shared sockets and those of routers, while there are privileges to
-// do so.
+// bindShared makes the shared sockets and the sockets of routers, before privileges are
+// dropped.
 func (v *Vassal) bindShared(context.Context) error {
 	o, err := v.socketOptions(v.options)
 	if err != nil {
@@ -44,9 +44,9 @@ func (v *Vassal) bindShared(context.Context) error {
 	return nil
 }
 
-// bind makes the sockets. Privileges are gone by now, so a port below 1024
-// needs a shared socket, a capability or a sysctl, as in uWSGI. A socket that an
-// emperor holds on demand comes first, as descriptor 0 or by LISTEN_FDS.
+// bind makes the sockets. Privileges are dropped by now, so a port below 1024 needs a shared
+// socket, a capability or a sysctl, as in uWSGI. A socket of an on-demand emperor comes first,
+// as descriptor 0 or by LISTEN_FDS.
 func (v *Vassal) bind(context.Context) (err error) {
 	v.warnOfQueue()
 	v.sets, _, err = v.bindSets(v.options, [][]*sockets.Socket{slices.Concat(v.inherited, v.early)})
@@ -61,14 +61,14 @@ func (v *Vassal) bind(context.Context) (err error) {
 	return err
 }
 
-// tellAddresses tells the emperor where a fallback configuration listens.
+// tellAddresses sends the emperor the addresses of a fallback configuration.
 func (v *Vassal) tellAddresses() {
 	if v.resumed != nil {
 		v.outbox.Post(wire.Notice{Kind: wire.Listening, Addresses: v.options.Addresses()})
 	}
 }
 
-// distinct are the sockets of all sets, each once.
+// distinct returns the sockets of all sets, each once.
 func distinct(sets [][]*sockets.Socket) (list []*sockets.Socket) {
 	for _, s := range slices.Concat(sets...) {
 		if !slices.Contains(list, s) {
@@ -78,11 +78,11 @@ func distinct(sets [][]*sockets.Socket) (list []*sockets.Socket) {
 	return list
 }
 
-// smallQueue is a length that every kernel allows.
+// smallQueue is a length that every kernel permits.
 const smallQueue = 128
 
-// warnOfQueue says when the kernel keeps queues of connections shorter than asked
-// for (listen(2)). uWSGI does not start then.
+// warnOfQueue warns when the kernel keeps accept queues shorter than requested (listen(2)).
+// uWSGI does not start then.
 func (v *Vassal) warnOfQueue() {
 	wanted := v.options.Listening.Backlog
 	if wanted <= smallQueue || len(v.options.Sockets) == 0 {
@@ -97,10 +97,10 @@ func (v *Vassal) warnOfQueue() {
 	}
 }
 
-// bindSets makes the sockets of all workers: one set, or with reuse-port one for
-// each, in which those that are no ports are the same. The built-in server before a
-// command is one process, which has all of the queue. What is in have is taken over.
-// On failure it closes what it made.
+// bindSets makes the sockets of all workers: one set, or with reuse-port one for each, which
+// share the sockets without a port. The built-in server before a command is one process and
+// has the whole queue. bindSets takes over the sockets in have. On failure it closes the new
+// ones.
 func (v *Vassal) bindSets(o *config.Vassal, have [][]*sockets.Socket) (sets [][]*sockets.Socket, made []*sockets.Socket, err error) {
 	n := 1
 	if o.Listening.ReusePort && !o.Fronted() {
@@ -124,8 +124,8 @@ func (v *Vassal) bindSets(o *config.Vassal, have [][]*sockets.Socket) (sets [][]
 	return sets, made, nil
 }
 
-// bindAll makes the sockets that o asks for, except those that are in have
-// already, which it takes over. On failure it closes what it made.
+// bindAll makes the sockets that o requests, and takes over the ones that are in have already.
+// On failure it closes the new ones.
 func (v *Vassal) bindAll(o *config.Vassal, have []*sockets.Socket) (list, made []*sockets.Socket, err error) {
 	how, err := v.socketOptions(o)
 	if err != nil {
@@ -159,8 +159,8 @@ func (v *Vassal) bindAll(o *config.Vassal, have []*sockets.Socket) (list, made [
 	return append(list, inner...), made, nil
 }
 
-// take finds a socket of that name and address that is not taken yet. One from
-// the emperor is known by what it is bound to.
+// take finds a socket with that name and address that is not taken yet. A socket from the
+// emperor is recognized by its bound address.
 func take(have []*sockets.Socket, wanted config.Socket, taken []*sockets.Socket) *sockets.Socket {
 	for _, s := range have {
 		if slices.Contains(taken, s) {
@@ -176,8 +176,8 @@ func take(have []*sockets.Socket, wanted config.Socket, taken []*sockets.Socket)
 	return nil
 }
 
-// make makes a socket. What is there under another name is shared, since the address
-// cannot be bound twice: its queue goes on with another protocol.
+// make makes a socket. A socket with the same address under another name is shared, since the
+// address cannot be bound twice: its queue continues with another protocol.
 func (v *Vassal) make(wanted config.Socket, how sockets.Options, renamed []*sockets.Socket) (*sockets.Socket, error) {
 	if n, ok := wanted.Shared(); ok {
 		if n >= len(v.shared) {
@@ -193,7 +193,7 @@ func (v *Vassal) make(wanted config.Socket, how sockets.Options, renamed []*sock
 	return sockets.Listen(wanted.Name, wanted.Address, how)
 }
 
-// socketOptions resolves the owner of unix sockets where the vassal is, now.
+// socketOptions resolves the owner of unix sockets in the vassal's user database, now.
 func (v *Vassal) socketOptions(o *config.Vassal) (how sockets.Options, err error) {
 	l := o.Listening
 	how = sockets.Options{
@@ -226,9 +226,9 @@ func (v *Vassal) socketOptions(o *config.Vassal) (how sockets.Options, err error
 // onDemand is the address of a socket that came from the emperor.
 const onDemand = "(from the emperor)"
 
-// inherit finds the sockets that whoever started this process holds for it: by
-// LISTEN_FDS (sd_listen_fds(3)), or as standard input, where uWSGI's Emperor puts
-// the socket of an on-demand vassal.
+// inherit finds the sockets that the parent of this process passes to it: by LISTEN_FDS
+// (sd_listen_fds(3)), or as standard input, where uWSGI's Emperor puts the socket of an
+// on-demand vassal.
 func (v *Vassal) inherit(context.Context) error {
 	count, pid, names := os.Getenv("LISTEN_FDS"), os.Getenv("LISTEN_PID"), os.Getenv("LISTEN_FDNAMES")
 	for _, key := range []string{"LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"} {
@@ -237,7 +237,7 @@ func (v *Vassal) inherit(context.Context) error {
 	if n, err := strconv.Atoi(count); err == nil && (pid == "" || pid == strconv.Itoa(os.Getpid())) {
 		return v.adopt(n, strings.Split(names, ":"))
 	}
-	// The emperor knows nothing of this process's own name for a socket.
+	// The emperor does not know this process's name for a socket.
 	if on, err := unix.GetsockoptInt(0, unix.SOL_SOCKET, unix.SO_ACCEPTCONN); err == nil && on == 1 {
 		fd, err := unix.FcntlInt(0, unix.F_DUPFD_CLOEXEC, 3)
 		if err != nil {
@@ -275,7 +275,7 @@ func (v *Vassal) adoptOne(fd int, name string) error {
 	return err
 }
 
-// nullStdin takes the socket away from whoever inherits standard input.
+// nullStdin replaces the socket on standard input, so that no child inherits it.
 func nullStdin() error {
 	null, err := os.Open(os.DevNull)
 	if err != nil {
@@ -285,9 +285,8 @@ func nullStdin() error {
 	return unix.Dup3(int(null.Fd()), 0, 0)
 }
 
-// closeSockets closes what was bound and removes paths that are still ours: a
-// socket that nobody listens on only stands in the way, so unlike uWSGI this does
-// not take vacuum.
+// closeSockets closes the bound sockets and removes paths that are still ours. Unlike in uWSGI
+// this does not depend on vacuum, because a dead socket is only an obstacle.
 func (v *Vassal) closeSockets() {
 	closeAll(distinct(append(v.sets, v.shared, v.early)))
 	if v.terminal != nil {

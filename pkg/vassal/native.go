@@ -10,17 +10,16 @@ import (
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
-// becomeTwin makes sure that the functions of C that the options ask for can be
-// called: this process becomes the twin of its program, before any of the vassal's
-// own phases, with all that it was given so far. The twin comes here again, and
-// loads the libraries.
+// becomeTwin makes the requested C functions available: this process executes the native twin
+// of its program, before any of the vassal's own phases, with all its state. The twin comes
+// here again, and loads the libraries.
 func (v *Vassal) becomeTwin() error {
 	what, asked := wantsNative(v.options)
 	if hooks.IsNative || !asked {
 		return v.load(v.options.Around.Libraries)
 	}
 	if v.TwinProgram == "" {
-		return fmt.Errorf("%s asks for functions of C: install %s beside this program", what, filepath.Base(hooks.TwinOf("vassal")))
+		return fmt.Errorf("%s needs C functions: install %s beside this program", what, filepath.Base(hooks.TwinOf("vassal")))
 	}
 	if v.silenced() {
 		return errStopped
@@ -34,7 +33,7 @@ func (v *Vassal) becomeTwin() error {
 	return fmt.Errorf("cannot become %q: %w", v.TwinProgram, v.again(v.TwinProgram, next))
 }
 
-// wantsNative names the first option that takes functions of C.
+// wantsNative names the first option that needs C functions.
 func wantsNative(o *config.Vassal) (what string, ok bool) {
 	if o.Around.Libraries.Wanted() {
 		return "a shared library", true
@@ -45,13 +44,13 @@ func wantsNative(o *config.Vassal) (what string, ok bool) {
 
 func (v *Vassal) load(l hooks.Libraries) error {
 	if l.Wanted() {
-		v.progress.at("libraries to be loaded", true) // they have functions that begin them
+		v.progress.at("libraries to be loaded", true) // their init functions may block
 	}
 	return l.Load(func(err error) { v.Log.Warn("a plugin is left out", "error", err) })
 }
 
-// emperorLibraries loads those of the operator's hooks. Where these need any, the
-// emperor has started the twin.
+// emperorLibraries loads the libraries of the operator's hooks. When there are any, the
+// emperor has started the native program.
 func (v *Vassal) emperorLibraries(context.Context) error {
 	if v.order == nil {
 		return nil

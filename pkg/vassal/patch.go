@@ -11,9 +11,9 @@ import (
 	"github.com/emperor-go/emperor/pkg/vassal/sockets"
 )
 
-// rootPatch turns this process into another program before anything of the jail
-// and the drop, or stands in for it, if the options say so. Its sockets are bound with
-// all privileges, and when there is the interface whose address they may have.
+// rootPatch executes another program, or supervises it as process 1, if the options say so,
+// before the jail and the drop. Its sockets are bound with all privileges, after the interface
+// with their addresses has arrived.
 func (v *Vassal) rootPatch(ctx context.Context) error {
 	if len(v.options.RootPatch) == 0 {
 		return nil
@@ -44,21 +44,20 @@ func blamePatch(o *config.Vassal, err error) error {
 	return blameAny(o, err, "privileged-binary-patch-arg", "privileged-binary-patch")
 }
 
-// errLoose is what nobody guarantees of a program that takes the vassal's place: with
-// its privileges the death signal goes (prctl(2), PR_SET_PDEATHSIG), and there is no
-// cgroup.
-var errLoose = errors.New("it outlives an emperor that is killed if it gives up its privileges itself " +
+// errLoose is the missing guarantee for a program that replaces the vassal: dropping its
+// privileges clears the death signal (prctl(2), PR_SET_PDEATHSIG), and there is no cgroup.
+var errLoose = errors.New("it outlives a killed emperor if it drops its privileges itself " +
 	"(give the vassal a cgroup, or a pid namespace in which the program is not process 1)")
 
-// binaryPatch turns this process into another program, if the options say so.
-// No process of ours remains: nobody replaces the program's workers, and a reload
-// means a new vassal. It gets the sockets by LISTEN_FDS.
+// binaryPatch executes another program, if the options say so. No process of ours remains: no
+// master replaces the program's workers, and a reload needs a new vassal. The program gets the
+// sockets by LISTEN_FDS.
 func (v *Vassal) binaryPatch(context.Context) error {
 	return blameAny(v.options, v.become(v.options.BinaryPatch, v.sets[0]), "unprivileged-binary-patch-arg", "unprivileged-binary-patch")
 }
 
-// handOver puts the sockets at 3 and up, where they survive execve. What was
-// there is overwritten: there is no way back from here.
+// handOver puts the sockets at 3 and up, where they survive execve. It overwrites other
+// descriptors there: this process cannot continue afterwards.
 func handOver(list []*sockets.Socket) error {
 	above := 3 + len(list)
 	var copies []int

@@ -13,16 +13,16 @@ import (
 // pipe is the vassal's end of the emperor's pipe.
 type pipe struct{ file *os.File }
 
-// newPipe takes over the descriptor. It is put into the runtime's poller, so
-// that waiting for the emperor costs no thread.
+// newPipe takes ownership of the descriptor. The runtime's poller holds it, so that waiting
+// for the emperor costs no thread.
 func newPipe(fd int) *pipe {
-	_ = unix.SetNonblock(fd, true) // else it works with a thread
+	_ = unix.SetNonblock(fd, true) // without it the wait takes a thread
 	return &pipe{os.NewFile(uintptr(fd), "emperor")}
 }
 
-// report sends one byte. Without an emperor nobody listens, which is no error. It never
-// waits for an emperor that does not read: enough heartbeats are on the way to it then,
-// and a goroutine waits with any other report.
+// report sends one byte. Without an emperor it does nothing. It never waits for an emperor
+// that does not read: it drops a heartbeat then, because enough are in the pipe, and a
+// goroutine waits with any other report.
 func (p *pipe) report(r wire.Report) error {
 	if p == nil {
 		return nil
@@ -45,8 +45,8 @@ func (p *pipe) report(r wire.Report) error {
 	return nil
 }
 
-// commands returns what the emperor says. The channel is closed when the emperor
-// is gone. Without an emperor it is nil and never delivers.
+// commands returns the emperor's commands. The channel is closed when the emperor is gone.
+// Without an emperor it is nil and never delivers.
 func (p *pipe) commands() <-chan wire.Command {
 	if p == nil {
 		return nil

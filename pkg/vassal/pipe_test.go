@@ -10,8 +10,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// An emperor that reads nothing holds up no report. It hears each later, but for
-// heartbeats beyond those that have room.
+// An emperor that does not read blocks no report. It receives each one later, except
+// heartbeats beyond the room of the pipe.
 func TestReportsToAnEmperorThatIsStopped(t *testing.T) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

@@ -111,7 +111,7 @@ func (v *Vassal) prepare(order *wire.Order, o *config.Vassal) (*master.Plan, err
 		return nil, fmt.Errorf("%w: exit-on-reload", master.ErrAnew)
 	}
 	if what, asked := wantsNative(o); asked && !hooks.IsNative {
-		return nil, fmt.Errorf("%w: %s asks for functions of C", master.ErrAnew, what)
+		return nil, fmt.Errorf("%w: %s needs C functions", master.ErrAnew, what)
 	}
 	sets, made, err := v.bindSets(o, v.sets)
 	if errors.Is(err, unix.EADDRINUSE) && crowded(distinct(v.sets), o.Sockets) {

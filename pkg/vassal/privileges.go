@@ -15,7 +15,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// dropPrivileges becomes the user and group of the options, for good.
+// dropPrivileges becomes the user and group of the options permanently.
 func (v *Vassal) dropPrivileges(context.Context) error {
 	o := v.options
 	wish := accounts.Wish{UID: o.UID, GID: o.GID, AddGID: o.AddGID, NoInitgroups: o.NoInitgroups}
@@ -44,15 +44,15 @@ func (v *Vassal) dropPrivileges(context.Context) error {
 	if err := v.introduce(login); err != nil || v.order == nil {
 		return err
 	}
-	// Changing ids switched the death signal off (prctl(2)). Should the emperor
-	// have died since, its end of the pipe is closed, which ends us as well.
+	// The change of ids cleared the death signal (prctl(2)). If the emperor has died since,
+	// its end of the pipe is closed, which ends this process as well.
 	if err := unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(syscall.SIGKILL), 0, 0, 0); err != nil {
 		return fmt.Errorf("cannot tie this process to the emperor: %w", err)
 	}
 	return nil
 }
 
-// introduceSelf is introduce for a vassal of our emperor that stays who it is.
+// introduceSelf calls introduce for a vassal of our emperor that keeps its user.
 func (v *Vassal) introduceSelf() error {
 	if v.order == nil {
 		return nil
@@ -60,14 +60,14 @@ func (v *Vassal) introduceSelf() error {
 	return v.introduce(accounts.LoginOf(uint32(os.Geteuid())))
 }
 
-// warnRoot tells, once in each start, that nothing says who this process is to be.
+// warnRoot warns, once in each start, that no option sets the user.
 func (v *Vassal) warnRoot() {
 	if p, ok := v.options.Unnamed(v.fileOf(v.order)); ok && os.Geteuid() == 0 {
 		v.Log.Warn(p.Error())
 	}
 }
 
-// fileOf is the file that an order is about, or what this process was given instead.
+// fileOf returns the file of an order, or the file that this process was given instead.
 func (v *Vassal) fileOf(order *wire.Order) string {
 	switch {
 	case v.resumed != nil && order == v.order:
@@ -78,7 +78,7 @@ func (v *Vassal) fileOf(order *wire.Order) string {
 	return v.options.Name
 }
 
-// blameAny names the line of the first of some options that was given.
+// blameAny adds the line of the first given option to an error.
 func blameAny(o *config.Vassal, err error, names ...string) error {
 	for _, name := range names {
 		if o.Origin(name) != (config.Origin{}) {
@@ -88,8 +88,8 @@ func blameAny(o *config.Vassal, err error, names ...string) error {
 	return err
 }
 
-// alreadyIs accepts credentials only when the process has them: without
-// privileges there is nothing to drop, and nothing to become.
+// alreadyIs accepts credentials only when the process has them: without privileges it can
+// neither drop nor change any.
 func alreadyIs(c namespaces.Credentials) error {
 	if int(c.UID) == os.Getuid() && int(c.UID) == os.Geteuid() && int(c.GID) == os.Getgid() && int(c.GID) == os.Getegid() {
 		return nil

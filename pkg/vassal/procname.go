@@ -9,7 +9,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
-// nameProcess makes process lists show the name that the options give.
+// nameProcess sets the process name of the options.
 func (v *Vassal) nameProcess(context.Context) error {
 	name := v.options.Names.Of(filepath.Base(os.Args[0]), "master", v.source())
 	if name == "" {
@@ -18,7 +18,7 @@ func (v *Vassal) nameProcess(context.Context) error {
 	return procname.Set(name, !hooks.IsNative)
 }
 
-// source is the emperor's name for the vassal, or nothing.
+// source returns the emperor's name for the vassal, or an empty string.
 func (v *Vassal) source() string {
 	if v.order == nil {
 		return ""

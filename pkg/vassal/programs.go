@@ -12,21 +12,21 @@ import (
 )
 
 const (
-	// self is this program, whatever its path is and whoever may see it.
+	// self is this program, independent of its path and the path's permissions.
 	self = "/proc/self/exe"
-	// serverName is what the built-in server is called, and parserName what reads
-	// configurations that are not ini.
+	// serverName is the name of the built-in server, and parserName of the program that reads
+	// configurations in other formats than ini.
 	serverName = "vassal-server"
 	parserName = "vassal-parse"
-	// heldFD is where a program is held open, out of the way of the descriptors
-	// that a worker gets from 3 on.
+	// heldFD is the first descriptor for open programs, above the descriptors that a worker
+	// gets from 3 on.
 	heldFD = 512
 )
 
-// Programs returns the paths of the vassal program, which is this one, and of the
-// server and the parser beside it, or else in PATH. They can be executed by whoever this process
-// becomes, even where that user may not see the directory they are in: this is
-// called before any privileges are gone.
+// Programs returns the paths of the vassal program, which is this one, and of the server and
+// the parser beside it, or else in PATH. The user that this process becomes can execute them,
+// even when that user may not enter their directory: Programs is called before any privileges
+// are dropped.
 func Programs() (vassal, server, parser string, err error) {
 	own, err := os.Executable()
 	if err != nil {
@@ -39,7 +39,8 @@ func Programs() (vassal, server, parser string, err error) {
 	return self, server, parser, err
 }
 
-// companion is a program beside this one, or its name: somewhere in PATH, or nowhere.
+// companion returns the path of a program beside this one, or its name, to be searched in
+// PATH.
 func companion(own, name string) (string, error) {
 	path := filepath.Join(filepath.Dir(own), name)
 	if _, err := exec.LookPath(path); err != nil {
@@ -51,9 +52,9 @@ func companion(own, name string) (string, error) {
 	return hold(path)
 }
 
-// Twin returns a path of the twin of this program that can call functions of C, or
-// "" when it is not beside it, or is this program. Like Programs it is called before
-// any privileges are gone.
+// Twin returns a path of the native twin of this program, which can call C functions, or ""
+// when there is none, or when this program is it. Like Programs it is called before any
+// privileges are dropped.
 func Twin() string {
 	own, err := os.Executable()
 	if err != nil || hooks.IsNative {
@@ -84,8 +85,8 @@ func forAll(path string) bool {
 	}
 }
 
-// hold opens a program for the life of this process and returns a path to it that
-// asks for no permission but the file's own. No other program inherits it.
+// hold opens a program for the life of this process and returns a path to it that only needs
+// the permissions of the file itself. No other program inherits it.
 func hold(path string) (string, error) {
 	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -94,7 +95,7 @@ func hold(path string) (string, error) {
 	defer func() { _ = unix.Close(fd) }()
 	held, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, heldFD)
 	if err != nil {
-		return path, nil // no room: as good as before
+		return path, nil // no free descriptor: as good as before
 	}
 	return fmt.Sprintf("/proc/self/fd/%d", held), nil
 }

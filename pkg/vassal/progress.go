@@ -13,31 +13,31 @@ import (
 )
 
 const (
-	// slowStep is how long the boot may stay at one point before the emperor is told,
-	// give or take as much.
+	// slowStep is how long the boot may wait at one point before the emperor is told, plus or
+	// minus the same time.
 	slowStep = 200 * time.Millisecond
 	// longStep is how long before it is logged, and again after twice that time.
 	longStep = 10 * time.Second
 )
 
-// progress is the point at which the boot is. It costs next to nothing while the boot
-// goes on, and tells of a point where it stays. The zero value tells nobody.
+// progress is the current point of the boot. It costs almost nothing while the boot advances,
+// and reports a point where the boot waits. The zero value reports nothing.
 type progress struct {
 	mu    sync.Mutex
 	step  string // of the boot
-	point string // what it waits for; empty: the step itself
-	hook  bool   // which is the end of a hook
+	point string // the current wait; empty: the step itself
+	hook  bool   // the point is a hook
 	moves int    // counts points
 	timer *time.Timer
-	quiet bool // it is over
+	quiet bool // the watch is over
 
 	told   int       // the last point that the emperor knows
 	seen   int       // the last point that the timer saw
-	since  time.Time // when
+	since  time.Time // the time of that
 	logged time.Duration
 }
 
-// begin notes that the boot has come to another step.
+// begin records the next step of the boot.
 func (p *progress) begin(step string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -45,7 +45,7 @@ func (p *progress) begin(step string) {
 	p.moves++
 }
 
-// at notes that the step has come to another point.
+// at records the next point of the step.
 func (p *progress) at(point string, hook bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -55,15 +55,15 @@ func (p *progress) at(point string, hook bool) {
 	}
 }
 
-// reading is told by the reader of configurations of each thing that it reads besides.
+// reading is called by the reader of configurations for each additional source.
 func (p *progress) reading(name string) { p.at(strconv.Quote(name)+" to be read", false) }
 
-// hooking is told of each hook that begins.
+// hooking is called before each hook.
 func (p *progress) hooking(r hooks.Result) {
 	p.at(r.Running(), true)
 }
 
-// missing is told of the interfaces that have not come as far as the boot waits for.
+// missing is called with the interfaces that the boot still waits for.
 func (p *progress) missing(links []namespaces.LinkWait) {
 	names := make([]string, len(links))
 	for i, l := range links {
@@ -72,24 +72,24 @@ func (p *progress) missing(links []namespaces.LinkWait) {
 	p.at("interface "+strings.Join(names, ", "), false)
 }
 
-// waiting is for what the options wait for.
+// waiting records a wait of the options.
 func (p *progress) waiting(w config.Wait) { p.at("wait-for-"+w.Kind+" "+w.Name, false) }
 
-// interruptible reports whether the boot is where a stop need not wait.
+// interruptible reports whether a stop may end the process at this point at once.
 func (p *progress) interruptible() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return !p.hook
 }
 
-// where is the point.
+// where returns the point.
 func (p *progress) where() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.text()
 }
 
-// text is the point. The lock is held.
+// text returns the point. The caller holds the lock.
 func (p *progress) text() string {
 	if p.point == "" {
 		return "step " + strconv.Quote(p.step)
@@ -97,8 +97,7 @@ func (p *progress) text() string {
 	return p.point
 }
 
-// watch tells of each point where the boot stays, and in time the log, until end is
-// called.
+// watch reports each point where the boot waits, and later logs it, until end is called.
 func (p *progress) watch(tell func(point string), log *slog.Logger) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

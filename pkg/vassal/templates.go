@@ -6,8 +6,9 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// access is what this process may touch to read its configuration: everything. Relative
-// names start where the process was started. A stop of the boot ends what takes its time.
+// access returns the rights of this process for reading its configuration: all. Relative names
+// start in the directory where the process was started. A stop of the boot interrupts slow
+// reads.
 func (v *Vassal) access() config.Access {
 	access := config.Own(foreign.Ask(v.ParserProgram))
 	access.Environ = v.readingEnviron(nil)
@@ -16,11 +17,11 @@ func (v *Vassal) access() config.Access {
 	return access
 }
 
-// input is what an order says to be configured by.
+// input returns the configuration of an order.
 func (v *Vassal) input(order *wire.Order) config.Input {
 	access := v.access()
 	access.Environ = v.readingEnviron(order)
-	access.Dir = string(order.Dir) // also for a reload, behind chdir
+	access.Dir = string(order.Dir) // also for a reload, after chdir
 	in := config.Input{
 		Source: config.Source{Name: string(order.Name), Path: string(order.Path), Data: order.Config},
 		Access: access,

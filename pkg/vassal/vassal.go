@@ -1,5 +1,5 @@
-// Package vassal answers one question: what happens inside? It boots a process
-// that an emperor has cloned, step by step, and then supervises what it serves.
+// Package vassal runs inside the namespaces: it boots a process that an emperor has cloned,
+// step by step, and then supervises its workers.
 package vassal
 
 import (
@@ -21,71 +21,70 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// Vassal is this process on its way from the clone to serving. Run is called
-// once, from the main goroutine, which must be locked to the main thread: the
-// death signals of workers are tied to it.
+// Vassal is this process on its way from the clone to serving. Run is called once, from the
+// main goroutine, which must be locked to the main thread: the death signals of workers belong
+// to that thread.
 type Vassal struct {
-	// Parse gets the options where no emperor gave an order: from the command
-	// line, with that access. Required.
+	// Parse returns the options when no emperor gave an order: from the command line, with
+	// that access. Required.
 	Parse func(config.Access) (*config.Vassal, config.Problems, error)
 	// ServerProgram is the path of the built-in server. Required for static-map.
 	ServerProgram string
-	// ParserProgram is the path of the program that reads YAML and XML. Required for
-	// these.
+	// ParserProgram is the path of the program that reads YAML and XML. Required for these.
 	ParserProgram string
 	// SelfProgram is the path of the vassal program, for its worker stage.
 	SelfProgram string
-	// TwinProgram is the path of the same program that can call functions of C.
-	// Empty: it is not there, or is this one.
+	// TwinProgram is the path of the same program that can call C functions. Empty: it does
+	// not exist, or it is this program.
 	TwinProgram string
-	// Fallback is what Parse would find as fallback-config, however much else is
-	// wrong. Nil: nothing.
+	// Fallback returns the fallback-config of the command line, even when Parse fails. Nil:
+	// none.
 	Fallback func(config.Access) string
 	// Exit ends this process. Required.
 	Exit func(code int)
-	// Log gets what happens. Required.
+	// Log gets all messages. Required.
 	Log *slog.Logger
-	// Printed waits, for a moment at most, until what Log got has been written. Nil: it
-	// has at once.
+	// Printed waits briefly until all lines of Log are written. Nil: lines are written at
+	// once.
 	Printed func()
 
 	pipe       *pipe       // to the emperor; nil without one
-	order      *wire.Order // the one in effect; nil when nobody parked us
-	parking    int         // the descriptor the first order comes over; 0: none
+	order      *wire.Order // the order in effect; nil without an emperor
+	parking    int         // the descriptor for the first order; 0: none
 	orders     *wire.Channel
 	outbox     *wire.Outbox
 	options    *config.Vassal
 	sets       [][]*sockets.Socket // each in the order of LISTEN_FDS: for all workers, or for one
 	shared     []*sockets.Socket   // bound before the drop; =N refers to one
-	early      []*sockets.Socket   // bound before the drop as well: those of routers
-	inherited  []*sockets.Socket   // from whoever started this process
-	terminal   *sockets.Socket     // where clients of it come; nil: there is none
-	terminalAt string              // its address, of a path the whole
+	early      []*sockets.Socket   // the sockets of routers, also bound before the drop
+	inherited  []*sockets.Socket   // from the parent of this process
+	terminal   *sockets.Socket     // its socket for clients; nil: none
+	terminalAt string              // its address; for a path the absolute one
 	files      []madeFile
 	dropped    bool
 	hookVars   []string
-	ownProc    bool               // a /proc of its own and a network of its own: the emperor's path to it is void here
+	ownProc    bool               // a /proc and a network of its own: the emperor's path to the network is invalid here
 	home       string             // the working directory before the options' own
-	arrived    string             // the working directory by the options' own
-	moved      *move              // nil: hooks stayed there
+	arrived    string             // the working directory of the options
+	moved      *move              // nil: hooks have not changed it
 	replaced   map[string]*string // the environment without the options' changes; nil: no such variable
-	base       []string           // the environment for configurations that are read; nil: none was yet
+	base       []string           // the environment for reading configurations; nil: none was read yet
 
 	ptyProgram string // found before the drop
 
 	began   string            // the directory in which this process was started
-	tried   []string          // configurations that this process has fallen back to
-	resumed *legacy           // of the life before; nil: this is the first, or its bytes count again
-	held    []*sockets.Socket // inherited ones, for the next life
-	twin    bool              // the emperor's phases are behind it; this program took over for its functions of C
+	tried   []string          // the fallbacks that this process has used
+	resumed *legacy           // of the previous program; nil: this is the first, or its bytes are in effect again
+	held    []*sockets.Socket // inherited ones, for the next program
+	twin    bool              // the emperor's phases are complete; this program took over for its C functions
 	later   <-chan wire.Order
-	hearing <-chan struct{} // closed when nothing more comes by later; nil: nobody listens
+	hearing <-chan struct{} // closed when no later message can come; nil: no listener
 
-	wished       bool // a reload was asked for during the boot; the listener's until it is done
+	wished       bool // a reload was requested during the boot; the listener owns it until it is done
 	unprivileged bool // the hooks of the end are due
 	serving      bool // the master has taken over
 
-	// notifyVars tell a program that takes our place where to notify the emperor
+	// notifyVars tell a program that replaces this one where to notify the emperor
 	// (sd_notify(3)).
 	notifyVars []string
 
@@ -96,21 +95,21 @@ type Vassal struct {
 	signals  chan os.Signal
 	commands <-chan wire.Command
 	booted   chan struct{} // closed when the boot no longer listens
-	listener chan struct{} // closed when nobody listens for the boot
+	listener chan struct{} // closed when the boot's listener has ended
 }
 
 // errStopped is the cause of a boot that was told to stop. It is no failure.
 var errStopped = errors.New("stopped while booting")
 
-// ErrWithdrawn is what Run returns when the emperor called the launch off while
-// this process was parked. It is no failure.
+// ErrWithdrawn is returned by Run when the emperor cancelled the launch while this process was
+// parked. It is no failure.
 var ErrWithdrawn = wire.ErrWithdrawn
 
-// ErrUsage is what the error of Run is about a command line that is wrong, or a file
-// that it names, where no emperor has started this process.
+// ErrUsage is wrapped by the error of Run about a wrong command line, or a file that it names,
+// when no emperor has started this process.
 var ErrUsage = errors.New("the command line is wrong")
 
-// usageError is an ErrUsage that reads like its cause.
+// usageError is an ErrUsage with the text of its cause.
 type usageError struct{ error }
 
 func (u usageError) Unwrap() []error { return []error{u.error, ErrUsage} }
@@ -121,8 +120,8 @@ type step struct {
 	run  func(context.Context) error
 }
 
-// steps is the boot, in the order of uWSGI's phases. The first that fails ends
-// it, and nothing after it runs.
+// steps returns the boot, in the order of uWSGI's phases. The first failure ends it, and no
+// later step runs.
 func (v *Vassal) steps() []step {
 	return []step{
 		{"seal descriptors", v.seal},
@@ -163,9 +162,9 @@ func (v *Vassal) steps() []step {
 	}
 }
 
-// Run boots, serves until it is told to stop and returns nil, or returns what
-// kept it from booting, or from going on. With a fallback configuration this
-// process then becomes the same program with that, and Run does not return.
+// Run boots and serves until it is told to stop. It returns nil, or the error that ended the
+// boot or the service. With a fallback configuration this process executes the same program
+// with that, and Run does not return.
 func (v *Vassal) Run(ctx context.Context) error {
 	v.boots, v.stopBoot = context.WithCancelCause(ctx)
 	defer v.stopBoot(nil)
@@ -190,9 +189,9 @@ func (v *Vassal) run(ctx context.Context) (err error) {
 	return v.serve()
 }
 
-// boot takes the steps. When the vassal was told to stop meanwhile the result is
-// errStopped, whatever the step says that was under way: the listener has taken
-// the order, and nobody will see it again.
+// boot executes the steps. When the vassal was told to stop in the meantime it returns
+// errStopped, whatever the running step returns: the listener has received the stop, and no
+// later code will see it again.
 func (v *Vassal) boot(ctx context.Context, steps []step) error {
 	for _, s := range steps {
 		v.Log.Debug(s.name)
@@ -212,8 +211,8 @@ func (v *Vassal) boot(ctx context.Context, steps []step) error {
 	return nil
 }
 
-// seal lets no descriptor but stdio through any execve from here on, and takes
-// the emperor's two out of the environment.
+// seal marks all descriptors except stdio as close-on-exec, and removes the emperor's two from
+// the environment.
 func (v *Vassal) seal(context.Context) error {
 	if err := namespaces.CloseOnExecFrom(3); err != nil {
 		return err
@@ -241,8 +240,7 @@ func (v *Vassal) seal(context.Context) error {
 	return err
 }
 
-// restoreProcs takes away from the environment what the emperor has put there
-// for this process alone.
+// restoreProcs removes the variables that the emperor has set for this process alone.
 func restoreProcs() error {
 	if procs, ok := os.LookupEnv(wire.ProcsEnv); ok {
 		return errors.Join(os.Setenv(procsKey, procs), os.Unsetenv(wire.ProcsEnv))
@@ -250,7 +248,7 @@ func restoreProcs() error {
 	return os.Unsetenv(procsKey)
 }
 
-// procsKey bounds the threads of a program in Go.
+// procsKey limits the threads of a Go program.
 const procsKey = "GOMAXPROCS"
 
 // takeFD reads a descriptor's number from the environment and removes it there.
@@ -280,7 +278,7 @@ func (v *Vassal) prepareMounts(context.Context) error {
 	return namespaces.PrepareMounts(made)
 }
 
-// parse reads the bytes of the order, or the command line where there is none.
+// parse reads the bytes of the order, or the command line without an order.
 func (v *Vassal) parse(context.Context) (err error) {
 	v.options, err = v.read(v.order)
 	switch {
@@ -295,7 +293,7 @@ func (v *Vassal) parse(context.Context) (err error) {
 	return v.setEnvironment(v.options)
 }
 
-// parsed reads the bytes of an order; nil: what is given on the command line.
+// parsed reads the bytes of an order; nil: the command line.
 func (v *Vassal) parsed(order *wire.Order) (*config.Vassal, config.Problems, error) {
 	if v.resumed == nil && order == nil {
 		return v.Parse(v.access())

@@ -13,13 +13,13 @@ import (
 )
 
 const (
-	// knockFirst and knockMax bound the pause between two tries to reach a TCP
-	// socket, whose appearance nobody tells.
+	// knockFirst and knockMax limit the pause between two attempts to connect to a TCP socket,
+	// whose appearance no event reports.
 	knockFirst = 10 * time.Millisecond
 	knockMax   = time.Second
 )
 
-// waitFor returns a step that waits for what the options name.
+// waitFor returns a step that waits for the objects in the options.
 func (v *Vassal) waitFor(list func(config.Waits) []config.Wait) func(context.Context) error {
 	return func(ctx context.Context) error {
 		for _, w := range list(v.options.Waits) {
@@ -49,7 +49,7 @@ func (v *Vassal) await(ctx context.Context, w config.Wait, timeout time.Duration
 	return err
 }
 
-// isKind reports whether a path is a file, a directory, or anything.
+// isKind reports whether a path has a kind: a file, a directory, or anything.
 func isKind(path, kind string) bool {
 	info, err := os.Stat(path)
 	switch {
@@ -63,8 +63,8 @@ func isKind(path, kind string) bool {
 	return true
 }
 
-// awaitSocket waits until somebody accepts connections. The path of a unix
-// socket is watched; after that, and for TCP, it knocks.
+// awaitSocket waits until a process accepts connections. It watches the path of a unix socket;
+// after that, and for TCP, it retries connecting.
 func awaitSocket(ctx context.Context, text string) error {
 	if address.InFiles(text) {
 		path := address.Absolute(text)

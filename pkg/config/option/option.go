@@ -1,7 +1,6 @@
-// Package option answers one question: what is an option? A row says what it is
-// called, what it means and where its value goes; areas of rows make the table of a
-// program. Tables are data that nothing is run to make, so that the many programs
-// that are started with one pay nothing for it before they look something up.
+// Package option defines an option: a row has its name, its meaning and the field for its
+// value; areas of rows form the table of a program. Tables are data without initialization
+// code, so that many processes of one program pay nothing for them before a look-up.
 package option
 
 import (
@@ -11,59 +10,56 @@ import (
 	"sync"
 )
 
-// How to add an option. Put a row into the `options_<area>.go` of its area, or
-// make a new area: a variable of rows, named in emperorOptions or vassalOptions
-// (tables.go), and a document line in the struct it sets. Those of the built-in
-// server stand in pkg/config/serving. Rows of one area are sorted by group, then
-// name; groups stand in the order of `groups`. Give it uWSGI's name and meaning
-// where uWSGI has one. Say nothing about change and tyrant unless you are sure: the
-// zero values are the safe ones. Everything else follows from the row: the ini
-// reader, the command line, --help, strict mode, completions, man pages,
-// docs/options.md (`make docs`). A test asks for a line of testdata or examples
-// that uses it.
+// How to add an option. Add a row to the `options_<area>.go` of its area, or add a new area: a
+// variable of rows, named in emperorOptions or vassalOptions (tables.go), and a document line
+// in the struct it sets. Rows of the built-in server are in pkg/config/serving. Rows of one
+// area are sorted by group, then name; groups have the order of `groups`. Use uWSGI's name and
+// meaning if uWSGI has the option. Set Change and Tyrant only if you are sure: the zero values
+// are the safe ones. Everything else follows from the row: the ini reader, the command line,
+// --help, strict mode, completions, man pages, docs/options.md (`make docs`). A test requires
+// a line of testdata or examples that uses it.
 
-// Row is an option of a program whose options set a T. A function in it is a plain
-// one: one that remembers something would have to be made when the program starts.
+// Row is an option of a program whose options set a T. Its functions are plain functions: a
+// closure would have to be made when the program starts.
 type Row[T any] struct {
-	// Name and Aliases are what may be written; both are uWSGI's where it has them.
+	// Name and Aliases may be written; both are uWSGI's if it has the option.
 	Name    string
 	Aliases []string
 	// Group is the heading in the help.
 	Group string
-	// Arg is what the value is, such as TIME, for the help. Empty: a flag, which
-	// needs no value and is off for false, off, no and 0. In brackets, as [TIME]: it
-	// may be left out, and the value is "".
+	// Arg is the syntax of the value, such as TIME, for the help. Empty: a flag, which needs
+	// no value and is off for false, off, no and 0. In brackets, as [TIME]: it may be left
+	// out, and the value is "".
 	Arg string
-	// Def is the default as the help shows it. Empty: nothing, or off.
+	// Def is the default as the help shows it. Empty: none, or off.
 	Def string
 	// Help is one line, lower case, no full stop.
 	Help string
-	// Since is the release that first knew the option. Empty: the first one.
+	// Since is the first release with the option. Empty: the first release.
 	Since string
 	// Repeat: each one adds to those before. Otherwise the last one counts.
 	Repeat bool
-	// Guard: security-relevant; two different values in one file are a mistake.
+	// Guard: security-relevant; two different values in one file are an error.
 	Guard bool
-	// Once: two different values in one file are a mistake.
+	// Once: two different values in one file are an error.
 	Once bool
-	// Change is what it takes for a new value to count.
+	// Change is the class of a changed value.
 	Change Change
 	// Tyrant: may stand in a file that its tenant owns. Otherwise it is refused there.
 	Tyrant bool
-	// Misreads reports whether a part of the value, the name of a file that is no plain
-	// word, may be taken for more than a name by a shell or by what divides words. Nil:
-	// it is never.
+	// Misreads reports whether a shell, or the splitting of the value into words, may
+	// misinterpret a name in the value: the name of a file that is not a plain word. Nil:
+	// never.
 	Misreads func(text, name string) bool
-	// Into is the place in the struct that takes the value.
+	// Into is the field in the struct for the value.
 	Into func(*T) Field
-	// Set is there instead of Into when there is more to do. It checks the value and
-	// puts it into the struct. Everything that can be wrong with the text alone is
-	// found here and never replaced by a default. An error made as Mistake gets its
-	// hint printed.
+	// Set replaces Into when there is more to do. It checks the value and puts it into the
+	// struct. It finds every mistake in the text alone, and never replaces a value by a
+	// default. An error made as Mistake gets its hint printed.
 	Set func(*T, Value) error
 }
 
-// Value is an option's text as it was written, and where.
+// Value is an option's text as it was written, and its position.
 type Value struct {
 	Text   string
 	Origin Origin
@@ -71,7 +67,7 @@ type Value struct {
 	Tenant bool
 }
 
-// Origin is the place where something was written.
+// Origin is the position of a line.
 type Origin struct {
 	File string
 	Line int
@@ -96,7 +92,7 @@ func (r *Row[T]) Put(t *T, v Value) error {
 	return r.Into(t).Parse(v.Text)
 }
 
-// Is reports whether the option may be written so.
+// Is reports whether the option has that name or alias.
 func (r *Row[T]) Is(name string) bool { return r.Name == name || slices.Contains(r.Aliases, name) }
 
 // NeedsValue reports whether the option may not stand alone.
@@ -104,8 +100,8 @@ func (r *Row[T]) NeedsValue() bool {
 	return r.Arg != "" && (r.Arg[0] != '[' || r.Arg[len(r.Arg)-1] != ']')
 }
 
-// Hint is what an error of Put says to do about it; of one that should and does not,
-// what the option looks like.
+// Hint returns the remedy of an error of Put; for an error without one, the syntax of the
+// option.
 func (r *Row[T]) Hint(err error) string {
 	m, ok := errors.AsType[Mistake](err)
 	if !ok || m.Hint != "" || r.Arg == "" {
@@ -114,15 +110,14 @@ func (r *Row[T]) Hint(err error) string {
 	return r.Name + " = " + r.Arg
 }
 
-// Change says what it takes for a changed option to count.
+// Change is the class of a changed option.
 type Change int
 
 const (
-	// Respawn needs a new process, in new namespaces where it has some. Options
-	// that say nothing else are of this class.
+	// Respawn needs a new process, in new namespaces if it has any. It is the default.
 	Respawn Change = iota
-	// Reload is taken over by the running vassal: it keeps its pid, its
-	// namespaces and its sockets, and starts new workers.
+	// Reload is taken over by the running vassal: it keeps its pid, its namespaces and its
+	// sockets, and starts new workers.
 	Reload
 )
 
@@ -136,14 +131,14 @@ func (c Change) String() string {
 
 // Area is a part of a program's table. Its rows are read only.
 type Area[T any] interface {
-	// Find returns the row that may be written so, or nil.
+	// Find returns the row with a name or alias, or nil.
 	Find(name string) *Row[T]
-	// All yields each row, and Names all that may be written, for which no row is made.
+	// All yields each row, and Names all names and aliases without making rows.
 	All(yield func(*Row[T]) bool)
 	Names(yield func(string) bool)
 }
 
-// Rows are an area that stands in the program as it is.
+// Rows are an area whose rows are data of the program.
 type Rows[T any] []Row[T]
 
 // Find implements Area.
@@ -179,8 +174,8 @@ func (rows *Rows[T]) Names(yield func(string) bool) {
 	}
 }
 
-// Made keeps rows that are made when they are asked for, by name. The zero value is
-// empty; it is safe from any goroutine.
+// Made keeps rows that are made on demand, by name. The zero value is empty; it is safe for
+// concurrent use.
 type Made[T any] struct{ rows sync.Map }
 
 // Row returns the row of that name, which is made the first time.
@@ -192,12 +187,12 @@ func (m *Made[T]) Row(name string, make func() *Row[T]) *Row[T] {
 	return r.(*Row[T])
 }
 
-// Part is an area whose rows set a part of the struct, such as both programs have.
+// Part is an area whose rows set a part of the struct, which both programs may have.
 type Part[T, P any] struct {
 	Rows *Rows[P]
 	// Put puts the value of a row into the part of a T.
 	Put func(*T, *Row[P], Value) error
-	// Change and Tyrant are those of all its rows.
+	// Change and Tyrant apply to all its rows.
 	Change Change
 	Tyrant bool
 
@@ -224,7 +219,7 @@ func (p *Part[T, P]) All(yield func(*Row[T]) bool) {
 // Names implements Area.
 func (p *Part[T, P]) Names(yield func(string) bool) { p.Rows.Names(yield) }
 
-// lift makes a row about the whole of one about the part.
+// lift makes a row for the whole from a row for the part.
 func (p *Part[T, P]) lift(r *Row[P]) *Row[T] {
 	return p.made.Row(r.Name, func() *Row[T] {
 		return &Row[T]{

@@ -53,7 +53,7 @@ func TestAreas(t *testing.T) {
 	}
 }
 
-// What stands in a program as data is looked up without making anything.
+// Looking up a row that is data makes no objects.
 func TestRowsCostNothing(t *testing.T) {
 	if n := testing.AllocsPerRun(10, func() {
 		if outerRows.Find("on") == nil {

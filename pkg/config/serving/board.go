@@ -8,14 +8,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// BoardEnv names the descriptor of the board on which all servers of a vassal note
-// what they do, so that each can tell of all.
+// BoardEnv names the descriptor of the board on which all servers of a vassal record their
+// statistics, so that each can report all.
 const BoardEnv = "VASSAL_SERVER_BOARD"
 
-// BoardSize is the size of the board in bytes. Only what is used takes memory.
+// BoardSize is the size of the board in bytes. Only used pages take memory.
 const BoardSize = 128 << 10
 
-// NewBoard makes an empty one.
+// NewBoard makes an empty board.
 func NewBoard() (*os.File, error) {
 	fd, err := unix.MemfdCreate("server-board", unix.MFD_CLOEXEC)
 	if err != nil {
@@ -29,8 +29,8 @@ func NewBoard() (*os.File, error) {
 	return f, nil
 }
 
-// Board maps the board that BoardEnv names, for good, and takes the variable out of
-// the environment. Without the variable it is nil.
+// Board maps the board of BoardEnv permanently, and removes the variable from the environment.
+// Without the variable it returns nil.
 func Board() ([]byte, error) {
 	text, ok := os.LookupEnv(BoardEnv)
 	if !ok {

@@ -7,12 +7,12 @@ import (
 	"syscall"
 )
 
-// ExcuseEnv names the descriptor to which a server writes why it cannot serve, for the
-// master to pass on. It is closed when the server is ready.
+// ExcuseEnv names the descriptor to which a server writes the reason why it cannot serve, for
+// the master to pass on. It is closed when the server is ready.
 const ExcuseEnv = "VASSAL_SERVER_EXCUSE"
 
-// Excuse is the descriptor that ExcuseEnv names, which the caller owns, and no other
-// program inherits; nil: nobody wants to know. The variable is taken out of the
+// Excuse returns the descriptor of ExcuseEnv. The caller owns it, and no other program
+// inherits it. It returns nil without the variable, and removes the variable from the
 // environment.
 func Excuse() (*os.File, error) {
 	text, ok := os.LookupEnv(ExcuseEnv)

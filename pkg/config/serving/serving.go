@@ -1,7 +1,6 @@
-// Package serving answers one question: what is the built-in server told? The
-// vassal checks its options and hands them over in a memfd, as they were written; the
-// server program, which must stay small, reads them again and needs nothing else of
-// pkg/config.
+// Package serving has the options of the built-in server. The vassal checks them and passes
+// them in a memfd, as they were written; the server program, which must stay small, parses
+// them again and needs nothing else of pkg/config.
 package serving
 
 import (
@@ -23,78 +22,78 @@ import (
 // Env names the descriptor from which the server reads its options.
 const Env = "VASSAL_SERVER_OPTIONS"
 
-// maxOptions bounds what is read from the descriptor.
+// maxOptions limits the bytes that are read from the descriptor.
 const maxOptions = 64 << 20
 
-// Options is all the built-in server is told. The zero value of a field means
-// what is said there.
+// Options are all options of the built-in server. Each field documents the meaning of its zero
+// value.
 type Options struct {
-	// StaticMaps are tried in order, after CheckStatic. Maps with Whole set
-	// (static-map2) come last.
+	// StaticMaps are tried in order, after CheckStatic. Maps with Whole set (static-map2) come
+	// last.
 	StaticMaps []Map
 	// CheckStatic are directories in which any path is looked up first.
 	CheckStatic []string
 	// StaticIndex are the names tried in a directory. Empty: index.html.
 	StaticIndex []string
-	// StaticSkipExt are endings that are never served as files.
+	// StaticSkipExt are extensions that are never served as files.
 	StaticSkipExt []string
 	// StaticSafe are directories to which links out of a mapping may lead.
 	StaticSafe []string
-	// Expires are tried in order; the first that fits counts.
+	// Expires are tried in order; the first match counts.
 	Expires []Expires
-	// Gzip says for which files a ready file.gz is looked for.
+	// Gzip selects the files that may have a compressed file.gz.
 	Gzip Gzip
-	// MimeFiles are further databases of types, such as /etc/mime.types.
+	// MimeFiles are additional databases of types, such as /etc/mime.types.
 	MimeFiles []string
 
 	// CGI maps paths to directories of programs, or to one program.
 	CGI []Map
-	// CGIIndex are programs tried in a directory, CGIExt the only endings that
-	// run (empty: any), CGIHelpers the programs that run files of an ending.
+	// CGIIndex are programs tried in a directory, CGIExt the only extensions that run (empty:
+	// any), CGIHelpers the interpreters for files with an extension.
 	CGIIndex, CGIExt []string
 	CGIHelpers       []CGIHelper
-	// HTTPTo are backends for what no file answers, used in turn.
+	// HTTPTo are backends for requests that no file answers, used in turn.
 	HTTPTo []string
 	// Routes are run in order before everything else.
 	Routes []Route
-	// Pages are sent for answers that the server itself gives.
+	// Pages are sent for answers of the server itself.
 	Pages []Page
 	// AddHeaders are added to each response, as `Name: value`.
 	AddHeaders []string
 
 	Log Log
 
-	// SocketProtocol is what sockets given by `socket` speak. Empty: uwsgi.
+	// SocketProtocol is the protocol of sockets given by `socket`. Empty: uwsgi.
 	SocketProtocol string
 	// Certificates belong to the https-socket and https options, in their order.
 	Certificates []Certificate
-	// Behind belong to the sockets that the server is given, in their order: where
-	// requests go that nothing else answers. Empty: nothing is behind any.
+	// Behind belong to the server's sockets, in their order: the targets of requests that no
+	// other source answers. Empty: none.
 	Behind []Behind
-	// BufferSize bounds the headers of a request, in bytes. Zero: 64 KiB.
+	// BufferSize limits the headers of a request, in bytes. Zero: 64 KiB.
 	BufferSize int
-	// LimitPost bounds the body of a request, in bytes. Zero: no bound.
+	// LimitPost limits the body of a request, in bytes. Zero: no limit.
 	LimitPost int64
-	// SocketTimeout is how long a client may take for the next bytes of a body,
-	// or to take those of a response. Zero: 30 seconds.
+	// SocketTimeout is how long a client may take to send the next bytes of a body, or to read
+	// those of a response. Zero: 30 seconds.
 	SocketTimeout time.Duration
-	// KeepAlive is how long an idle connection stays. Zero: 60 seconds.
+	// KeepAlive is how long an idle connection stays open. Zero: 60 seconds.
 	KeepAlive time.Duration
-	// RequestTimeout bounds each request. Zero: no bound.
+	// RequestTimeout limits each request. Zero: no limit.
 	RequestTimeout time.Duration
 
-	// StatsHTTP answers as HTTP on the stats socket, StatsMinified without space.
+	// StatsHTTP answers as HTTP on the stats socket, StatsMinified without spaces.
 	StatsHTTP, StatsMinified bool
-	// Heartbeat is the time between signs of life to the master. Zero: none.
+	// Heartbeat is the interval of heartbeats to the master. Zero: none.
 	Heartbeat time.Duration
 	// NeedApp: having nothing to serve is an error.
 	NeedApp bool
 
-	// Written is what all of it was read from, as Put adds to it.
+	// Written are the lines that it was parsed from; Put adds to it.
 	Written []Written
 }
 
-// Written is an option as it was written: its name, its text, and where.
+// Written is an option as it was written: its name, its text, and its position.
 type Written struct{ Name, Text, Origin string }
 
 // Find returns the row of an option, or nil.
@@ -105,8 +104,7 @@ func Find(name string) *option.Row[Options] {
 	return Rows.Find(name)
 }
 
-// Put sets an option. A NUL byte is refused: it would divide the value when that is
-// handed over.
+// Put sets an option. It refuses a NUL byte, which separates values in the memfd.
 func (o *Options) Put(row *option.Row[Options], v option.Value) error {
 	if strings.Contains(v.Text, "\x00") {
 		return option.Wrong("there is a NUL byte in the value", "")
@@ -118,7 +116,7 @@ func (o *Options) Put(row *option.Row[Options], v option.Value) error {
 	return nil
 }
 
-// Serves reports whether there is anything to answer with.
+// Serves reports whether the options can answer any request.
 func (o *Options) Serves() bool {
 	return len(o.StaticMaps)+len(o.CheckStatic)+len(o.CGI)+len(o.HTTPTo)+len(o.Routes) > 0 || len(o.Behind) > 0
 }
@@ -126,8 +124,8 @@ func (o *Options) Serves() bool {
 // Answers reports whether a server before another one would change any answer.
 func (o *Options) Answers() bool { return o.Serves() || len(o.AddHeaders) > 0 }
 
-// Unlogged returns the options of a server that only passes requests on: to log them is for
-// the program behind it, as behind uWSGI's router.
+// Unlogged returns the options of a server that only passes requests on: the program behind it
+// logs them, as behind uWSGI's router.
 func (o Options) Unlogged() (*Options, error) {
 	o.Written = slices.Clone(o.Written)
 	return &o, o.Put(Find("disable-logging"), option.Value{Text: "true"})
@@ -142,14 +140,14 @@ type Map struct {
 
 // Expires sets the Expires header of files.
 type Expires struct {
-	// Subject is what Pattern is applied to: type, file, uri or path-info.
+	// Subject is the text that Pattern matches: type, file, uri or path-info.
 	Subject, Pattern string
 	// Seconds are added to now or, with FromMtime, to the file's time.
 	Seconds   int64
 	FromMtime bool
 }
 
-// Gzip says for which files a compressed twin is served.
+// Gzip selects the files that have a compressed variant.
 type Gzip struct {
 	All      bool
 	Patterns []string
@@ -157,8 +155,8 @@ type Gzip struct {
 	Suffixes []string
 }
 
-// Page is a file of HTML for answers with a status. Of several for one the first counts
-// that can be opened.
+// Page is a file of HTML for answers with a status. Of several for one status the first that
+// can be opened is used.
 type Page struct {
 	Status int
 	File   string
@@ -174,9 +172,9 @@ func (o *Options) addPage(status int, v option.Value) error {
 
 // Behind is a server to which a request is passed on. The zero value is none.
 type Behind struct {
-	// Protocol is what it speaks: http or uwsgi.
+	// Protocol is http or uwsgi.
 	Protocol string
-	// Address is as options have it.
+	// Address has the syntax of options.
 	Address string
 }
 
@@ -185,31 +183,30 @@ type CGIHelper struct{ Ext, Program string }
 
 // Certificate is the key pair of an https-socket.
 type Certificate struct {
-	// Address is that of the socket, for messages.
+	// Address of the socket, for messages.
 	Address string
 	// Cert and Key are files, read again when they change.
 	Cert, Key string
-	// ClientCA is a file of authorities of which clients must have a
-	// certificate. Empty: clients need none.
+	// ClientCA is a file of authorities for client certificates. Empty: clients need none.
 	ClientCA string
 }
 
-// Log is about the log of requests.
+// Log has the options of the log of requests.
 type Log struct {
 	// Format has uWSGI's variables. Empty: uWSGI's own line.
 	Format string
-	// Date is a strftime format for %(ftime). Empty: that of %(ltime).
+	// Date is a strftime format for %(ftime). Empty: the format of %(ltime).
 	Date string
 	// Strftime applies strftime to the whole line.
 	Strftime bool
 	// ForwardedFor takes the client's address from X-Forwarded-For.
 	ForwardedFor bool
-	// Disabled leaves requests out but those that one of the next asks for.
+	// Disabled suppresses all requests except those that the next options select.
 	Disabled bool
 	Log4xx   bool
 	Log5xx   bool
-	// Zero logs responses without a body, Slow those that took at least so
-	// long, and Big those of at least so many bytes; 0 is off.
+	// Zero logs responses without a body, Slow those that took at least that long, and Big
+	// those with at least that many bytes; 0 is off.
 	Zero bool
 	Slow time.Duration
 	Big  int64
@@ -219,9 +216,9 @@ type Log struct {
 	File string
 }
 
-// LoggerFile is the file that uWSGI's logger file:PATH, or file:logfile=PATH with further
-// settings of it, writes to, and the names of those settings. The path is empty for all
-// other loggers and for a relative path.
+// LoggerFile returns the file of uWSGI's logger file:PATH, or file:logfile=PATH with further
+// settings, and the names of those settings. The path is empty for all other loggers and for a
+// relative path.
 func LoggerFile(text string) (path string, settings []string) {
 	path, ok := strings.CutPrefix(text, "file:")
 	if !ok {
@@ -244,7 +241,7 @@ func LoggerFile(text string) (path string, settings []string) {
 	return path, settings
 }
 
-// Memfd writes the options where a child can read them. The caller closes it.
+// Memfd writes the options to a memfd for a child. The caller closes it.
 func (o *Options) Memfd() (*os.File, error) {
 	fd, err := unix.MemfdCreate("server-options", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
 	if err != nil {
@@ -261,9 +258,9 @@ func (o *Options) Memfd() (*os.File, error) {
 	return f, nil
 }
 
-// Inherited reads the options from the descriptor that Env names, closes it and
-// takes the variable out of the environment. Without the variable it returns nil.
-// The descriptor may be shared with siblings: its offset does not matter.
+// Inherited reads the options from the descriptor that Env names, closes it and removes the
+// variable from the environment. Without the variable it returns nil. The descriptor may be
+// shared with siblings: its offset does not matter.
 func Inherited() (*Options, error) {
 	text, ok := os.LookupEnv(Env)
 	if !ok {
@@ -285,8 +282,8 @@ func Inherited() (*Options, error) {
 	return decode(string(data))
 }
 
-// encode writes what the options were written as: three strings for each, with a zero
-// byte behind each, which no configuration has.
+// encode writes the options as they were written: three strings for each, with a zero byte
+// after each, which no configuration contains.
 func (o *Options) encode() []byte {
 	var b bytes.Buffer
 	for _, t := range o.Written {
@@ -298,8 +295,8 @@ func (o *Options) encode() []byte {
 	return b.Bytes()
 }
 
-// decode reads them again. It refuses what it does not know: an option that is passed
-// over could be one that protects something.
+// decode parses them again. It refuses unknown options: an ignored option could be a
+// protection.
 func decode(data string) (*Options, error) {
 	var o Options
 	words := strings.Split(data, "\x00")

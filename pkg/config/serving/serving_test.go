@@ -38,7 +38,7 @@ func TestMemfdAndBack(t *testing.T) {
 	if _, err := f.WriteAt([]byte("x"), 0); err == nil {
 		t.Error("the options can be written")
 	}
-	for range 2 { // the offset is shared by all that get it
+	for range 2 { // all that inherit it share the offset
 		fd, err := unix.Dup(int(f.Fd()))
 		if err != nil {
 			t.Fatal(err)

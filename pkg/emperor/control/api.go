@@ -1,8 +1,7 @@
-// Package control answers one question: what does an operator see, and what can
-// be asked for? It speaks HTTP with JSON on a unix socket that only root and the
-// emperor's own user can use; docs/control.md describes it for people. What it
-// knows it learns from the emperor's loop by questions and from its transitions;
-// nothing that a client does can slow the loop.
+// Package control is the operators' interface to an emperor. It speaks HTTP with JSON on a
+// unix socket that only root and the emperor's own user can use; docs/control.md describes it
+// for people. It gets its information from questions to the emperor's loop and from
+// transitions; a client cannot slow down the loop.
 package control
 
 import (
@@ -16,44 +15,44 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// Prefix begins the path of everything in this version. What is in a version
-// stays; fields are added.
+// Prefix begins every path of this version. Within a version no field is removed or changed;
+// fields may be added.
 const Prefix = "/v1"
 
-// Vassal is what there is to know about one, for lists.
+// Vassal is a vassal in lists.
 type Vassal struct {
 	emperor.Record
 	// Restarts are launches after the first one.
 	Restarts int `json:"restarts"`
-	// Error is the last thing that went wrong and has not been put right since.
-	// Several are in lines of their own.
+	// Error is the last error that is not corrected yet. Several errors have lines of their
+	// own.
 	Error string `json:"error,omitempty"`
-	// RunsAs is the user of its first process. Nil: it has none.
+	// RunsAs is the user of its first process. Nil: no process.
 	RunsAs *uint32 `json:"runs_as_uid,omitempty"`
 	Usage
 }
 
-// Usage is what the processes of a vassal take.
+// Usage is the resource usage of a vassal's processes.
 type Usage struct {
-	// Memory is resident or charged to its cgroup, in bytes.
+	// Memory is resident memory, or the memory charged to its cgroup, in bytes.
 	Memory uint64 `json:"memory_bytes"`
 	// CPU is the time used, in seconds.
 	CPU float64 `json:"cpu_seconds"`
-	// OOMKills is how many processes the kernel has killed in its cgroup for want of
-	// memory. Nil: nothing counts that.
+	// OOMKills is how many processes in its cgroup the OOM killer has killed. Nil: not
+	// counted.
 	OOMKills *int `json:"oom_kills,omitempty"`
 }
 
-// Status is everything about one vassal.
+// Status is all information about one vassal.
 type Status struct {
 	Vassal
 	// Namespaces of its first process, such as "net": "net:[4026531840]".
 	Namespaces map[string]string `json:"namespaces,omitempty"`
 	// Links are the interfaces of its network, if that is its own.
 	Links []namespaces.Link `json:"links,omitempty"`
-	// Cgroup is the directory of its own; empty: it has none.
+	// Cgroup is its own directory; empty: none.
 	Cgroup string `json:"cgroup,omitempty"`
-	// Exits are the last ones, the newest last, and Lines what it printed last.
+	// Exits are the last ones, the newest last, and Lines its last output.
 	Exits []Exit        `json:"exits"`
 	Lines []output.Line `json:"lines"`
 }
@@ -62,13 +61,13 @@ type Status struct {
 type Exit struct {
 	Time       time.Time `json:"time"`
 	Generation uint64    `json:"generation"`
-	// Text is how it ended, and Reason says more: the vassal's own word for it, and the last
-	// line that its program printed. From is the state it ended in: stopping or killing when
-	// it was asked to.
+	// Text describes the end, and Reason adds the vassal's own explanation or the last line of
+	// its program. From is the state in which it ended: stopping or killing when it was asked
+	// to.
 	Text   string        `json:"text"`
 	Reason string        `json:"reason,omitempty"`
 	From   emperor.State `json:"from"`
-	// OOMKills is how many of its processes the kernel had killed for want of memory.
+	// OOMKills is how many of its processes the OOM killer had killed.
 	OOMKills int `json:"oom_kills,omitempty"`
 	// Uptime is how long it lived, in seconds.
 	Uptime float64 `json:"uptime_seconds"`
@@ -80,19 +79,19 @@ type Info struct {
 	PID      int       `json:"pid"`
 	Started  time.Time `json:"started"`
 	Monitors []string  `json:"monitors"`
-	// Namespaces are the new ones of each vassal, by commas. Nil: an emperor that does
-	// not say it.
+	// Namespaces are the new ones of each vassal, separated by commas. Nil: the emperor does
+	// not report them.
 	Namespaces *string `json:"namespaces,omitempty"`
 	// Vassals counts them by state.
 	Vassals map[emperor.State]int `json:"vassals"`
 }
 
-// Answer is what became of something that was asked for.
+// Answer is the result of a verb.
 type Answer struct {
 	Name string `json:"name"`
-	// Done is false while it has only begun.
+	// Done is false while the operation has only begun.
 	Done bool `json:"done"`
-	// Error says why it came to nothing.
+	// Error is the reason of a failure.
 	Error string `json:"error,omitempty"`
 	// Vassal is its record then.
 	Vassal emperor.Record `json:"vassal"`
@@ -101,7 +100,7 @@ type Answer struct {
 // Failure is the body of every answer that is not a success.
 type Failure struct {
 	Message string `json:"error"`
-	// Near are names that may have been meant.
+	// Near are names that the client may have meant.
 	Near []string `json:"near,omitempty"`
 	// Code is the HTTP status.
 	Code int `json:"code"`
@@ -109,25 +108,25 @@ type Failure struct {
 
 func (f *Failure) Error() string { return f.Message }
 
-// Event is a transition, shortened, or something else worth telling of a vassal.
+// Event is a shortened transition, or another event of a vassal.
 type Event struct {
 	Time   time.Time `json:"time"`
 	Vassal string    `json:"vassal"`
-	// What is State for a transition, or what Text is about.
+	// What is State for a transition, or the topic of Text.
 	What emperor.Topic `json:"what"`
-	// From and To are the states of a transition, and otherwise both that of then.
+	// From and To are the states of a transition; in other events both are the current state.
 	From       emperor.State `json:"from"`
 	To         emperor.State `json:"to"`
 	Generation uint64        `json:"generation"`
 	PID        int           `json:"pid,omitempty"`
 	Config     string        `json:"config,omitempty"`
-	// Text is what there is to say about it, such as an exit or an error.
+	// Text describes it, such as an exit or an error.
 	Text string `json:"text,omitempty"`
 	// Lost is how many events before this one were missed.
 	Lost int `json:"lost,omitempty"`
 }
 
-// AboutState is what an event of a transition is about.
+// AboutState is the topic of a transition.
 const AboutState emperor.Topic = "state"
 
 // event shortens a transition.
@@ -160,8 +159,8 @@ func event(t emperor.Transition) Event {
 	return e
 }
 
-// wrong are the things that are wrong with a vassal now, each in a line, those that harm
-// it most first. quote adds to the end of a worker.
+// wrong returns the current errors of a vassal, each in a line, the most harmful first. quote
+// adds to the exit of a worker.
 func wrong(r emperor.Record, quote func(end string) string) string {
 	var lines []string
 	if r.WorkerDeaths != nil && r.WorkerDeaths.Recent > 0 && r.PID != 0 {
@@ -174,7 +173,7 @@ func wrong(r emperor.Record, quote func(end string) string) string {
 		lines = append(lines, "cannot reload: "+quote(r.ReloadError))
 	}
 	switch serving := r.State == emperor.Running || r.State == emperor.Reloading; {
-	case serving: // the end of an earlier process is over and done with
+	case serving: // the end of an earlier process does not matter any more
 	case r.LaunchError != "":
 		lines = append(lines, "cannot launch: "+r.LaunchError)
 	case r.PID != 0 && failedOutside(r) != "":
@@ -188,8 +187,8 @@ func wrong(r emperor.Record, quote func(end string) string) string {
 // verbatim quotes nothing.
 func verbatim(end string) string { return end }
 
-// failedOutside is the newest failure of a hook of the emperor's for this generation: a
-// vassal that boots may wait for what the hook should have made.
+// failedOutside returns the newest failure of an emperor's hook for this generation: a booting
+// vassal may wait for the result of the hook.
 func failedOutside(r emperor.Record) string {
 	for _, h := range slices.Backward(r.Hooks) {
 		info, ok := h.Phase.Info()
@@ -200,7 +199,7 @@ func failedOutside(r emperor.Record) string {
 	return ""
 }
 
-// dying says of a vassal that runs that its workers do not.
+// dying describes the deaths of workers in a running vassal.
 func dying(r emperor.Record, quote func(end string) string, now time.Time) string {
 	d := r.WorkerDeaths
 	text := fmt.Sprintf("its workers die, %d in a row, the last: %s", d.Recent, quote(d.Exit))

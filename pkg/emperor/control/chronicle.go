@@ -9,20 +9,20 @@ import (
 )
 
 const (
-	// remembered is how many events are kept for who asks later.
+	// remembered is how many events are kept for later readers.
 	remembered = 1000
-	// exitsKept is how many exits of a vassal are.
+	// exitsKept is how many exits of a vassal are kept.
 	exitsKept = 5
 )
 
-// behind is how many events a reader may be behind.
+// behind is how many events a reader may lag behind.
 const behind = 256
 
-// Chronicle remembers what has happened, from the emperor's transitions and notes.
+// Chronicle remembers events, from the emperor's transitions and notes.
 type Chronicle struct {
-	// Told is called with every transition, one at a time. Nil: not.
+	// Told is called with every transition, one at a time. Nil: no call.
 	Told func(emperor.Transition)
-	// Gone is called when a vassal's record was dropped. Nil: not.
+	// Gone is called when a vassal's record was dropped. Nil: no call.
 	Gone func(name string)
 
 	mu      sync.Mutex
@@ -40,8 +40,7 @@ type reader struct {
 	lost   int
 }
 
-// Run reads what an emperor tells, all of it from the first, until there is no
-// more.
+// Run reads an emperor's transitions, from the first one, until there are no more.
 func (c *Chronicle) Run(transitions <-chan emperor.Transition) {
 	for t := range transitions {
 		c.note(t)
@@ -93,7 +92,7 @@ func (c *Chronicle) note(t emperor.Transition) {
 	}
 }
 
-// add remembers an event and passes it on. The lock is held.
+// add remembers an event and passes it on. The caller holds the lock.
 func (c *Chronicle) add(e Event) {
 	if len(c.events) >= remembered {
 		c.events = c.events[1:]
@@ -114,8 +113,8 @@ func (c *Chronicle) add(e Event) {
 	}
 }
 
-// Mention adds an event that the emperor's loop knows nothing of, about a vassal as
-// it is.
+// Mention adds an event that does not come from the emperor's loop, about a vassal in its
+// current state.
 func (c *Chronicle) Mention(about emperor.Topic, r emperor.Record, text string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -124,9 +123,9 @@ func (c *Chronicle) Mention(about emperor.Topic, r emperor.Record, text string) 
 	}))
 }
 
-// follow returns the events that are remembered, of one vassal or of all, and a
-// channel of those that come, until stop is called or there are no more; then it is
-// closed. A reader that is slow misses some, and is told how many.
+// follow returns the remembered events, of one vassal or of all, and a channel of new ones,
+// until stop is called or there are no more; then the channel is closed. A slow reader misses
+// some, and gets their number.
 func (c *Chronicle) follow(name string) (recent []Event, next <-chan Event, stop func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -150,7 +149,7 @@ func (c *Chronicle) follow(name string) (recent []Event, next <-chan Event, stop
 	}
 }
 
-// dismiss ends what a reader gets. The lock is held.
+// dismiss ends the channel of a reader. The caller holds the lock.
 func (c *Chronicle) dismiss(r *reader) {
 	if c.readers[r] {
 		delete(c.readers, r)
@@ -158,8 +157,8 @@ func (c *Chronicle) dismiss(r *reader) {
 	}
 }
 
-// named is the name of a vassal of which there are events, by its name or by that
-// without .ini. It may be gone. Empty: there are none.
+// named returns the name of a vassal that has events, by its name with or without .ini. It may
+// be gone. Empty: no events.
 func (c *Chronicle) named(name string) string {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -20,40 +20,40 @@ import (
 // SocketName is the control socket in the runtime directory.
 const SocketName = "control.sock"
 
-// lockName is the file beside it that the emperor holds locked, and has its pid.
+// lockName is the file beside it that the emperor holds locked, with its pid.
 const lockName = "lock"
 
-// Claim is a runtime directory that belongs to this emperor alone, with a socket
-// that listens and a directory for the sockets of vassals. Who holds the lock owns
-// the names in it: what is there from an emperor that died is removed.
+// Claim is a runtime directory that belongs to this emperor alone, with a listening socket and
+// a directory for the sockets of vassals. The holder of the lock owns the names in it, and
+// removes the files of a dead emperor.
 type Claim struct {
 	// Dir is the directory.
 	Dir string
 
 	uid, gid int
-	mu       sync.Mutex // of what follows
+	mu       sync.Mutex // protects the following fields
 	lock     *os.File
 	socket   *Listener
 	notify   Identity // of NotifyDir
-	made     bool     // the directory, by an emperor
+	made     bool     // an emperor has created the directory
 	closed   bool
 }
 
-// NotifyDir is the directory of the sockets on which vassals say how they are.
+// NotifyDir is the directory of the vassals' notification sockets.
 func (c *Claim) NotifyDir() string { return filepath.Join(c.Dir, "notify") }
 
-// LedgerDir is the directory in which the emperor writes down what its vassals have
-// outside, for the one that follows should it be killed.
+// LedgerDir is the directory in which the emperor records resources of its vassals, for the
+// next emperor after a kill.
 func (c *Claim) LedgerDir() string { return filepath.Join(c.Dir, "ledger") }
 
-// HeldError says that another emperor has the runtime directory.
+// HeldError is returned when another emperor has the runtime directory.
 type HeldError struct{ Dir, PID string }
 
 func (h HeldError) Error() string {
 	return fmt.Sprintf("the emperor with pid %s has the runtime directory %q (give this one --runtime-dir DIR of its own, and use it for commands too)", h.PID, h.Dir)
 }
 
-// Take makes the directory if need be and claims it for uid and gid, which the
+// Take creates the directory if it does not exist, and claims it for uid and gid, which the
 // emperor becomes.
 func Take(dir string, uid, gid int) (c *Claim, err error) {
 	for range attempts {
@@ -64,7 +64,7 @@ func Take(dir string, uid, gid int) (c *Claim, err error) {
 	return c, err
 }
 
-// attempts is how often the directory may go while it is claimed, because another
+// attempts is how often the directory may disappear while it is claimed, because another
 // emperor ends.
 const attempts = 5
 
@@ -77,8 +77,8 @@ func take(dir string, uid, gid int) (*Claim, error) {
 	return c, nil
 }
 
-// establish makes what is not there, or is not this emperor's: the directory, the
-// lock, the socket and the directories for vassals and of the ledger.
+// establish creates the missing parts, and replaces those of other emperors: the directory,
+// the lock, the socket and the directories for vassals and for the ledger.
 func (c *Claim) establish() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -96,7 +96,7 @@ func (c *Claim) establish() error {
 		if err != nil {
 			return err
 		}
-		c.lock.Close() // of nil: nothing
+		c.lock.Close() // of nil: no effect
 		c.lock, c.notify = lock, Identity{}
 	}
 	if err := c.listen(); err != nil {
@@ -105,13 +105,13 @@ func (c *Claim) establish() error {
 	return errors.Join(c.admitVassals(), c.keepLedger())
 }
 
-// makeDir makes the directory, if need be, and marks it as made by an emperor.
+// makeDir creates the directory, if it does not exist, and marks it as an emperor's.
 func (c *Claim) makeDir() error {
 	switch err := os.Mkdir(c.Dir, 0o755); {
 	case err == nil:
 		c.made = true
 		if err := os.Chown(c.Dir, c.uid, c.gid); err != nil {
-			return fmt.Errorf("cannot give runtime-dir away: %w", err)
+			return fmt.Errorf("cannot change the owner of runtime-dir: %w", err)
 		}
 	case !errors.Is(err, os.ErrExist):
 		return fmt.Errorf("cannot make runtime-dir: %w", err)
@@ -133,7 +133,7 @@ func (c *Claim) locked() bool {
 	return err == nil && gone == nil && os.SameFile(ours, named)
 }
 
-// listen makes the socket, or binds it again when its name is another's.
+// listen makes the socket, or binds it again when another file has its name.
 func (c *Claim) listen() (err error) {
 	switch {
 	case c.socket == nil:
@@ -144,8 +144,8 @@ func (c *Claim) listen() (err error) {
 	return err
 }
 
-// admitVassals makes the directory of their sockets, through which everybody can go
-// and nobody look. What is in it is from an emperor that died: this one has the lock.
+// admitVassals makes the directory of their sockets, which all users can enter and none can
+// list. Its content belongs to a dead emperor, because this one has the lock.
 func (c *Claim) admitVassals() error {
 	dir := c.NotifyDir()
 	if c.notify.At(dir) {
@@ -161,8 +161,8 @@ func (c *Claim) admitVassals() error {
 	return nil
 }
 
-// keepLedger makes the directory of the ledger, which nobody else can look into. One
-// that another user has written is not believed: what it says to kill is killed.
+// keepLedger makes the directory of the ledger, which no other user can read. It refuses one
+// that another user has written, because the recorded processes are killed.
 func (c *Claim) keepLedger() error {
 	dir := c.LedgerDir()
 	var s unix.Stat_t
@@ -176,22 +176,22 @@ func (c *Claim) keepLedger() error {
 	return os.Chown(dir, c.uid, c.gid)
 }
 
-// Keep makes it all again whenever something of it is removed, until ctx ends.
-// Looked is called after each look: sockets of vassals may be gone as well.
+// Keep recreates removed parts until ctx ends. looked is called after each check: sockets of
+// vassals may be missing as well.
 func (c *Claim) Keep(ctx context.Context, log *slog.Logger, looked func()) {
 	Kept{
 		What: "something in the runtime directory", Path: c.path(), Quiet: c.Dir, Whole: c.whole, Restore: c.establish, Looked: looked, Log: log,
 	}.Keep(ctx)
 }
 
-// whole reports whether all of it is there and this emperor's.
+// whole reports whether all parts exist and belong to this emperor.
 func (c *Claim) whole() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.closed || c.locked() && c.socket.whole() && c.notify.At(c.NotifyDir())
 }
 
-// safe refuses a directory in which others could put or take files.
+// safe refuses a directory in which other users could add or remove files.
 func safe(dir string, uid int) error {
 	var s unix.Stat_t
 	if err := unix.Lstat(dir, &s); err != nil {
@@ -208,8 +208,8 @@ func safe(dir string, uid int) error {
 	return nil
 }
 
-// hold takes the lock, or says who has it. The file that it locks has its name
-// still: the one before may have removed it.
+// hold takes the lock, or returns its holder. The file that it locks still has its name: the
+// previous holder may have removed the name.
 func (c *Claim) hold() (*os.File, error) {
 	for {
 		f, err := lock(filepath.Join(c.Dir, lockName), c.Dir)
@@ -227,8 +227,8 @@ func (c *Claim) hold() (*os.File, error) {
 	}
 }
 
-// lock opens and locks the file of the lock, which no other user can open: a process that
-// could would be able to lock it.
+// lock opens and locks the lock file, which no other user can open: a process that can open it
+// can lock it.
 func lock(path, dir string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE|syscall.O_NOFOLLOW, 0o600)
 	if err != nil {
@@ -245,23 +245,23 @@ func lock(path, dir string) (*os.File, error) {
 	return f, nil
 }
 
-// holder is the pid that the last one to hold the lock wrote into it.
+// holder returns the pid that the last holder of the lock wrote into it.
 func holder(f *os.File) string {
 	text := make([]byte, 64)
 	n, _ := f.ReadAt(text, 0)
 	return cmp.Or(strings.TrimSpace(string(text[:n])), "unknown")
 }
 
-// marker is an empty file in a directory that an emperor made. Whoever is the last one
-// in it removes both: that may be another emperor than the one that made it.
+// marker is an empty file in a directory that an emperor created. The last emperor in the
+// directory removes both, which may be another emperor than its creator.
 const marker = ".made"
 
 func (c *Claim) mark() error { return os.WriteFile(filepath.Join(c.Dir, marker), nil, 0o644) }
 
 func (c *Claim) path() string { return filepath.Join(c.Dir, SocketName) }
 
-// bind binds the socket. It gets its mode before its name, so that nobody can
-// connect to it in between.
+// bind binds the socket. It sets the mode before the name, so that no process can connect in
+// between.
 func (c *Claim) bind() (net.Listener, error) {
 	fresh := filepath.Join(c.Dir, "."+SocketName)
 	_ = os.Remove(fresh)
@@ -278,8 +278,8 @@ func (c *Claim) bind() (net.Listener, error) {
 	return l, nil
 }
 
-// Close removes what is still this emperor's, and lets go of the directory. One
-// that an emperor made, and that is empty, is removed.
+// Close removes this emperor's files, and releases the directory. It removes an empty
+// directory that an emperor created.
 func (c *Claim) Close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -287,18 +287,18 @@ func (c *Claim) Close() {
 	if c.socket != nil {
 		_ = c.socket.Close()
 	}
-	if !c.locked() { // it has not been taken, or was removed and is another's by now
-		c.lock.Close() // of nil: nothing
+	if !c.locked() { // it was not taken, or was removed and belongs to another emperor by now
+		c.lock.Close() // of nil: no effect
 		return
 	}
 	if c.notify.At(c.NotifyDir()) {
 		_ = os.Remove(c.NotifyDir())
 	}
-	_ = os.Remove(c.LedgerDir()) // unless something could not be removed
+	_ = os.Remove(c.LedgerDir()) // unless it is not empty
 	made := os.Remove(filepath.Join(c.Dir, marker)) == nil
 	_ = os.Remove(c.lock.Name()) // while it is held: see hold
 	c.lock.Close()
 	if made && os.Remove(c.Dir) != nil {
-		_ = c.mark() // there is something else in it: the next emperor
+		_ = c.mark() // it is not empty: the mark is for the next emperor
 	}
 }

@@ -13,8 +13,8 @@ import (
 	"time"
 )
 
-// However many come and go at once, each has the directory alone or is told who has
-// it, and the last one leaves nothing.
+// With any number of concurrent claims, each holder has the directory alone, others learn who
+// holds it, and the last one leaves nothing.
 func TestClaimsComeAndGo(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
 	var group sync.WaitGroup
@@ -33,7 +33,7 @@ func TestClaimsComeAndGo(t *testing.T) {
 		})
 	}
 	group.Wait()
-	c, err := Take(dir, os.Geteuid(), os.Getegid()) // one may have been missed by who was refused
+	c, err := Take(dir, os.Geteuid(), os.Getegid()) // a refused process may have missed one
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,8 +43,8 @@ func TestClaimsComeAndGo(t *testing.T) {
 	}
 }
 
-// What another user could have written down is not believed: only one's own ledger is
-// taken over.
+// A ledger that another user could have written is not trusted: an emperor takes over only its
+// own.
 func TestClaimOfALedger(t *testing.T) {
 	dir := t.TempDir()
 	for name, mode := range map[string]os.FileMode{"own": 0o700, "open": 0o770} {
@@ -85,7 +85,7 @@ func TestClaimOfALedger(t *testing.T) {
 	}
 }
 
-// A directory that somebody else made stays, and so does what somebody put into it.
+// A directory that another user made stays, and so do the files that another user put into it.
 func TestClaimLeavesWhatItDidNotMake(t *testing.T) {
 	given := t.TempDir()
 	c, err := Take(given, os.Geteuid(), os.Getegid())
@@ -154,8 +154,8 @@ func (c *Claim) answers() bool {
 	return errors.Is(err, io.EOF)
 }
 
-// Whatever is removed of a runtime directory, or put in its place, it is soon whole
-// and answers, and is this emperor's alone.
+// Whatever is removed from a runtime directory, or replaced, the directory is soon complete,
+// answers, and belongs to this emperor alone.
 func TestClaimIsKept(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "run")
@@ -174,7 +174,7 @@ func TestClaimIsKept(t *testing.T) {
 		if err := harm(); err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		deadline := time.Now().Add(8 * time.Second) // before the next look: by an event
+		deadline := time.Now().Add(8 * time.Second) // before the next poll: by an event
 		for !c.whole() || !c.answers() {
 			if time.Now().After(deadline) {
 				t.Fatalf("%s: it is not made again", name)
@@ -188,7 +188,7 @@ func TestClaimIsKept(t *testing.T) {
 	}
 }
 
-// One that another emperor has taken meanwhile stays that one's.
+// A directory that another emperor has taken in the meantime remains the other's.
 func TestClaimThatAnotherHas(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "run")
@@ -217,7 +217,7 @@ func TestClaimThatAnotherHas(t *testing.T) {
 	}
 }
 
-// A socket of a path is bound again, and removes only its own path.
+// A socket with a path is bound again, and removes only its own path.
 func TestListenerIsKept(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "socket")
 	l, err := Listen(path)

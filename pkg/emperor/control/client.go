@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// Client asks an emperor over its control socket.
+// Client sends requests to an emperor over its control socket.
 type Client struct {
 	dir  string
 	http http.Client
@@ -31,11 +31,11 @@ func NewClient(dir string) *Client {
 	return &Client{dir: dir, http: http.Client{Transport: &http.Transport{DialContext: dial}}}
 }
 
-// ErrNoEmperor says that no emperor answers.
+// ErrNoEmperor is returned when no emperor answers.
 var ErrNoEmperor = errors.New("no emperor answers")
 
-// Call asks for one JSON value. A Failure is returned as an error. An emperor of which
-// nothing is heard for 5 seconds is one that does not answer: ErrNoEmperor.
+// Call requests one JSON value. It returns a Failure as an error. It returns ErrNoEmperor when
+// the emperor sends nothing for 5 seconds.
 func (c *Client) Call(ctx context.Context, method, path string, into any) error {
 	ctx, heard, done := listen(ctx)
 	defer done()
@@ -54,8 +54,8 @@ func (c *Client) Call(ctx context.Context, method, path string, into any) error 
 	return nil
 }
 
-// Stream calls each with every line of an answer until it ends or ctx does. Only its
-// beginning must come within 5 seconds.
+// Stream calls each with every line of an answer until it ends or ctx does. Only its beginning
+// must come within 5 seconds.
 func (c *Client) Stream(ctx context.Context, path string, each func(json.RawMessage) error) error {
 	listening, heard, done := listen(ctx)
 	defer done()
@@ -109,7 +109,7 @@ func (c *Client) open(ctx context.Context, heard func(next time.Duration), metho
 	return nil, f
 }
 
-// explain says what an operator can do about a socket that does not answer.
+// explain adds the operator's remedy to the error of a socket that does not answer.
 func (c *Client) explain(err error) error {
 	path := filepath.Join(c.dir, SocketName)
 	switch {

@@ -24,8 +24,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// launcher launches vassals that do what their configuration says: crash, refuse
-// a reload, never answer one, or be well. Their pid is this process's.
+// launcher launches vassals that follow their configuration: crash, refuse a reload, never
+// answer one, or work. Their pid is this process's.
 type launcher struct{ hub *output.Hub }
 
 func (l launcher) Launch(_ context.Context, r emperor.Request) (emperor.Process, error) {
@@ -79,7 +79,7 @@ func (p *process) Clear(context.Context) error { return nil }
 func (p *process) Restore()                    {}
 func (p *process) LastLine() string            { return "I " + p.does }
 
-// open is a gate that knows of no vassal's process.
+// open returns a gate that knows of no vassal's process.
 func open() *Gate {
 	return &Gate{Confines: func(*namespaces.Caller) (bool, error) { return false, nil }, Log: slog.New(slog.DiscardHandler)}
 }
@@ -221,7 +221,7 @@ func TestVerbsThatWait(t *testing.T) {
 	}
 }
 
-// A vassal that has just come is known, however often others have asked.
+// A vassal that has just started is known, however often others have asked.
 func TestNewVassalIsFoundAtOnce(t *testing.T) {
 	s := play(t, "a.ini", "well")
 	for i := range 20 {
@@ -303,8 +303,8 @@ func TestEventsAndLogsAreFollowed(t *testing.T) {
 	cancel()
 }
 
-// Events are told to everybody once, in their order; who is slow misses some and is
-// told how many, and those of a vassal that is gone can still be asked for.
+// Each reader gets events once, in order; a slow reader misses some and gets their number, and
+// events of a vassal that is gone remain available.
 func TestChronicleIsFollowed(t *testing.T) { synctest.Test(t, chronicleIsFollowed) }
 
 func chronicleIsFollowed(t *testing.T) {
@@ -398,7 +398,7 @@ func TestOneEmperorHasTheRuntimeDirectory(t *testing.T) {
 	if _, err := net.Dial("unix", second.path()); err != nil {
 		t.Errorf("the second does not listen: %v", err)
 	}
-	// What somebody put in the place of the socket is not removed.
+	// A file of another process in place of the socket is not removed.
 	os.Remove(second.path())
 	os.WriteFile(second.path(), nil, 0o600)
 	second.Close()
@@ -439,7 +439,8 @@ func TestSignalNames(t *testing.T) {
 	}
 }
 
-// Whoever waits for the end of a vassal is told when somebody starts it again.
+// A client that waits for the end of a vassal gets an answer when another client starts it
+// again.
 func TestStopThatIsTakenBack(t *testing.T) {
 	first := emperor.Record{State: emperor.Stopping, Desired: emperor.Held, Generation: 1}
 	for _, now := range []emperor.Record{
@@ -454,7 +455,7 @@ func TestStopThatIsTakenBack(t *testing.T) {
 	}
 }
 
-// A client that does not want to wait any more does not say that nobody answers.
+// A client that stops waiting does not report that no emperor answers.
 func TestWaitThatIsInterrupted(t *testing.T) {
 	s := play(t, "a.ini", "well")
 	enough := errors.New("enough")
@@ -465,7 +466,7 @@ func TestWaitThatIsInterrupted(t *testing.T) {
 	}
 }
 
-// A vassal that runs and whose workers do not is one with an error.
+// A running vassal without working workers has an error.
 func TestWorkersThatDieAreAnError(t *testing.T) {
 	now := time.Now()
 	r := emperor.Record{PID: 7, State: emperor.Running, Exit: "exit status 1", WorkerDeaths: &wire.Deaths{Recent: 3, Total: 9, Exit: "exit status 7"}}
@@ -482,8 +483,8 @@ func TestWorkersThatDieAreAnError(t *testing.T) {
 	}
 }
 
-// The list names the cause: what harms most comes first, an old refusal hides no death,
-// and the end of an earlier process is told no more once the vassal runs again.
+// The list shows the cause: the most harmful error comes first, an old refusal hides no death,
+// and the end of an earlier process is not shown once the vassal runs again.
 func TestWhatIsWrongNow(t *testing.T) {
 	deaths := &wire.Deaths{Recent: 1, Exit: "exit status 7"}
 	hook := []emperor.HookRun{{Phase: hooks.AsEmperor, Index: 1, Hook: "exec: ip link add", Result: "exit status 2: no device", Generation: 4}}

@@ -12,18 +12,18 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// Gate admits those that may have the emperor do something: root and the emperor's own
-// user, in the user namespace of the emperor and outside of its vassals. A client that
-// cannot be seen is refused.
+// Gate admits the clients that may command the emperor: root and the emperor's own user, in
+// the user namespace of the emperor and outside its vassals. It refuses a client that it
+// cannot inspect.
 type Gate struct {
-	// Confines reports whether a process is a vassal's. Required.
+	// Confines reports whether a process belongs to a vassal. Required.
 	Confines func(*namespaces.Caller) (bool, error)
 	// Log gets refusals, one a second at most. Required.
 	Log *slog.Logger
 
 	mu   sync.Mutex
 	next time.Time // when the next refusal is logged
-	more int       // refusals since the last that was
+	more int       // refusals since the last logged one
 }
 
 var (
@@ -32,7 +32,8 @@ var (
 	errVassal  = errors.New("a process of a vassal is not answered")
 )
 
-// Admit returns why a client is not admitted, and closes it. err is why there is none.
+// Admit returns the reason of a refusal, or nil, and closes c. err is the error when there is
+// no c.
 func (g *Gate) Admit(c *namespaces.Caller, err error) error {
 	if err != nil {
 		return g.refuse(err, "uid", -1)
@@ -51,7 +52,7 @@ func (g *Gate) judge(c *namespaces.Caller) error {
 	ours, err := c.Shares(namespaces.NewUser)
 	switch {
 	case errors.Is(err, os.ErrPermission) && c.UID == 0 && os.Geteuid() != 0 && namespaces.Powerless():
-		return nil // root of the host: none of the vassals of such an emperor can be
+		return nil // root of the host: no vassal of such an emperor can be root
 	case errors.Is(err, os.ErrPermission):
 		return fmt.Errorf("%w (ask as user %d in the emperor's user namespace)", err, os.Geteuid())
 	}
@@ -90,7 +91,7 @@ func (g *Gate) refuse(err error, attrs ...any) error {
 func (g *Gate) admit(c net.Conn) error {
 	u, ok := c.(*net.UnixConn)
 	if !ok {
-		return g.Admit(nil, errors.New("it is no unix socket"))
+		return g.Admit(nil, errors.New("it is not a unix socket"))
 	}
 	raw, err := u.SyscallConn()
 	if err != nil {

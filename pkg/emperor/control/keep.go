@@ -12,34 +12,33 @@ import (
 )
 
 const (
-	// settle is how long a loss is left alone: a cleaner removes one file after the
-	// other, and a directory when it is empty. Each try that fails doubles it.
+	// settle is how long a loss is left alone: a cleaner removes one file after the other, and
+	// a directory when it is empty. Each failed attempt doubles it.
 	settle = 200 * time.Millisecond
-	// look is the time between two looks where no event tells of a loss, and the
-	// longest between two tries.
+	// look is the interval of polling when no event reports a loss, and the longest pause
+	// between two attempts.
 	look = 10 * time.Second
 )
 
-// Kept is something that this process has put at a path, and that others may remove.
+// Kept is an object that this process has put at a path, and that other processes may remove.
 type Kept struct {
 	// What and Path name it in the log. Required.
 	What, Path string
-	// Quiet is a directory in which little else happens. If Path is in it the kernel is
-	// asked to tell of changes (inotify(7)); otherwise a loss is found by the next look.
+	// Quiet is a directory with few changes. If it contains Path, the kernel reports changes
+	// (inotify(7)); otherwise polling finds a loss.
 	Quiet string
-	// Whole reports whether all of it is there and this process's, and Restore makes
+	// Whole reports whether the object is complete and belongs to this process. Restore makes
 	// it so. Required.
 	Whole   func() bool
 	Restore func() error
-	// Looked is called after each look that finds it whole. Nil: nothing is.
+	// Looked is called after each check that finds it complete. Nil: no call.
 	Looked func()
-	// Log is told of each loss once. Required.
+	// Log gets each loss once. Required.
 	Log *slog.Logger
 }
 
-// Keep restores it whenever it is not whole, until ctx ends. Also where the kernel
-// tells of changes it looks now and then: no event tells of a mount that hides a
-// directory.
+// Keep restores the object whenever it is not complete, until ctx ends. It also polls when the
+// kernel reports changes, because no event reports a mount that hides a directory.
 func (k Kept) Keep(ctx context.Context) {
 	last, wait := "", settle
 	for ctx.Err() == nil {
@@ -59,7 +58,7 @@ func (k Kept) Keep(ctx context.Context) {
 		case err == nil:
 			k.Log.Warn(k.What+" was removed: it is made again", "path", k.Path)
 			continue
-		case err.Error() != last && wait > settle: // not while other parts of it are still to be made
+		case err.Error() != last && wait > settle: // not while other parts of it are still missing
 			last = err.Error()
 			k.Log.Error(k.What+" was removed, and cannot be made again", "path", k.Path, "error", err)
 		}
@@ -67,12 +66,12 @@ func (k Kept) Keep(ctx context.Context) {
 	}
 }
 
-// await returns when it may not be whole any more, and at the time for a look.
+// await returns when the object may be incomplete, and when it is time to poll.
 func (k Kept) await(ctx context.Context) {
 	looking, cancel := context.WithTimeout(ctx, look)
 	defer cancel()
 	if filepath.Dir(k.Path) != filepath.Clean(k.Quiet) || namespaces.WaitForPath(looking, k.Path, func() bool { return !k.Whole() }) != nil {
-		<-looking.Done() // also where there are no events to be had
+		<-looking.Done() // also without events
 	}
 }
 
@@ -85,15 +84,14 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// Identity tells a file from others that come to be at its path. That of no file is
-// zero.
+// Identity distinguishes a file from later files at its path. The identity of no file is zero.
 type Identity struct {
 	major, minor uint32
 	ino          uint64
-	born         unix.StatxTimestamp // inode numbers are used again; zero: the file system does not tell
+	born         unix.StatxTimestamp // inode numbers are reused; zero: the file system has no time of birth
 }
 
-// IdentityOf is that of the file at a path, which may be a link.
+// IdentityOf returns the identity of the file at a path, which may be a link.
 func IdentityOf(path string) Identity {
 	var s unix.Statx_t
 	err := unix.Statx(unix.AT_FDCWD, path, unix.AT_SYMLINK_NOFOLLOW, unix.STATX_INO|unix.STATX_BTIME, &s)

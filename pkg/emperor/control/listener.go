@@ -14,22 +14,20 @@ import (
 	"github.com/emperor-go/emperor/internal/endpoint"
 )
 
-// Listener is a socket that clients find by its address. A path may be taken from
-// it, by a cleaner of old files for example: Keep binds it again. Accept goes on
-// through that.
+// Listener is a socket that clients find by its address. Another process may remove its path,
+// for example a cleaner of old files: Keep binds it again, and Accept continues.
 type Listener struct {
 	bind func() (net.Listener, error)
-	path string // empty: the address is none
+	path string // empty: the address is no path
 
-	mu     sync.Mutex // of what follows
+	mu     sync.Mutex // protects the following fields
 	now    net.Listener
-	made   Identity // of what it has put at the path
+	made   Identity // identifies its file at the path
 	closed bool
 }
 
-// Listen listens on HOST:PORT, :PORT, @NAME or the path of a unix socket, which starts
-// at the working directory if it is relative. A socket that no process listens on any
-// more is replaced.
+// Listen listens on HOST:PORT, :PORT, @NAME or the path of a unix socket; a relative path
+// starts at the working directory. It replaces a socket without a listening process.
 func Listen(text string) (*Listener, error) {
 	if !address.InFiles(text) {
 		return newListener("", func() (net.Listener, error) { return endpoint.Listen(text) })
@@ -47,8 +45,8 @@ func Listen(text string) (*Listener, error) {
 	})
 }
 
-// newListener makes a Listener of a function that binds its address. A path is removed
-// by Close, and not by the socket.
+// newListener makes a Listener from a function that binds its address. Close removes the path,
+// and the socket itself does not.
 func newListener(path string, bind func() (net.Listener, error)) (*Listener, error) {
 	l := &Listener{path: path, bind: bind}
 	if err := l.renew(); err != nil {
@@ -57,7 +55,7 @@ func newListener(path string, bind func() (net.Listener, error)) (*Listener, err
 	return l, nil
 }
 
-// renew binds the address, and lets go of the socket that was there before.
+// renew binds the address, and closes the previous socket.
 func (l *Listener) renew() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -85,8 +83,8 @@ func (l *Listener) whole() bool {
 	return l.path == "" || l.made.At(l.path)
 }
 
-// Keep binds the path again whenever it does not lead to the socket any more, until
-// ctx ends. Quiet is that of Kept.
+// Keep binds the path again whenever it does not lead to the socket any more, until ctx ends.
+// quiet as in Kept.
 func (l *Listener) Keep(ctx context.Context, quiet string, log *slog.Logger) {
 	if l.path != "" {
 		Kept{What: "a socket", Path: l.path, Quiet: quiet, Whole: l.whole, Restore: l.renew, Log: log}.Keep(ctx)
@@ -113,7 +111,7 @@ func (l *Listener) Accept() (net.Conn, error) {
 // Addr implements net.Listener.
 func (l *Listener) Addr() net.Addr { return l.current().Addr() }
 
-// Close implements net.Listener. The path is removed, if it still leads here.
+// Close implements net.Listener. It removes the path if that still leads here.
 func (l *Listener) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -7,43 +7,43 @@ import (
 	"sync"
 )
 
-// maxGuests bounds the connections of one socket. It is more than all that may stay
+// maxGuests limits the connections of one socket. It exceeds the number of those that may stay
 // (maxStaying, of each kind).
 const maxGuests = 256
 
-// lobby is a listener that takes every client and bounds how many are connected: one
-// client more makes the connection go that matters least, and of several such the
-// oldest. A client that says nothing keeps no other from asking.
+// lobby is a listener that accepts every client and limits the number of connections: beyond
+// the limit it closes the connection of the lowest rank, and of several such the oldest. A
+// silent client does not prevent others from asking.
 type lobby struct {
 	net.Listener
 	most  int
-	admit func(net.Conn) error // nil: everybody is admitted
+	admit func(net.Conn) error // nil: every client is admitted
 
 	mu     sync.Mutex
 	guests []*guest // the oldest first
 }
 
-// Lobby bounds the connections of l to 256: the oldest goes for a new one.
+// Lobby limits the connections of l to 256: a new one closes the oldest.
 func Lobby(l net.Listener) net.Listener { return newLobby(l) }
 
 func newLobby(l net.Listener) *lobby { return &lobby{Listener: l, most: maxGuests} }
 
-// rank is how much a connection matters.
+// rank is the importance of a connection.
 type rank int
 
 const (
-	refused rank = iota // not admitted: it only gets to know why
-	silent              // no question of it is being answered
-	asking              // one is
-	staying             // it follows or waits: of these there are fewer than places
+	refused rank = iota // not admitted: it only gets the reason
+	silent              // without a request in progress
+	asking              // with a request in progress
+	staying             // it follows or waits: fewer than maxGuests may
 )
 
 // guest is a connection of a lobby.
 type guest struct {
 	net.Conn
 	lobby   *lobby
-	refused error // why it is not admitted; nil: it is
-	rank    rank  // guarded by the lobby
+	refused error // the reason why it is not admitted; nil: it is
+	rank    rank  // protected by the lobby
 }
 
 // Accept implements net.Listener.
@@ -64,7 +64,7 @@ func (l *lobby) Accept() (net.Conn, error) {
 	return g, nil
 }
 
-// enter adds a guest and returns the one that must leave for it. Nil: none.
+// enter adds a guest and returns the guest to close for it. Nil: none.
 func (l *lobby) enter(g *guest) (leaving *guest) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -87,7 +87,7 @@ func (g *guest) Close() error {
 	return g.Conn.Close()
 }
 
-// becomes notes how much the connection matters from now on.
+// becomes sets the rank of the connection.
 func (g *guest) becomes(r rank) {
 	g.lobby.mu.Lock()
 	defer g.lobby.mu.Unlock()
@@ -101,7 +101,7 @@ func withGuest(ctx context.Context, c net.Conn) context.Context {
 	return context.WithValue(ctx, guestKey{}, c)
 }
 
-// guestOf is the connection of a request's context.
+// guestOf returns the connection of a request's context.
 func guestOf(ctx context.Context) *guest {
 	g, _ := ctx.Value(guestKey{}).(*guest)
 	return g

@@ -18,7 +18,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor/output"
 )
 
-// connect connects n clients that say nothing.
+// connect connects n silent clients.
 func (s *stage) connect(n int) (silent []net.Conn) {
 	s.t.Helper()
 	for range n {
@@ -47,8 +47,8 @@ func (s *stage) follow(ctx context.Context, path string) error {
 	return <-first
 }
 
-// Clients that say nothing, twice as many as there are places, and as many that follow
-// as may, keep no question waiting and end no follower.
+// Silent clients, twice as many as the limit, and the largest number of followers delay no
+// question and disconnect no follower.
 func TestACrowdKeepsNoQuestionWaiting(t *testing.T) {
 	s := play(t, "a.ini", "well")
 	ctx, cancel := context.WithCancel(t.Context())
@@ -86,7 +86,7 @@ func TestACrowdKeepsNoQuestionWaiting(t *testing.T) {
 	cancel()
 	ctx, cancel = context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
-	for { // the places are free when the emperor has noticed
+	for { // there is room when the emperor has noticed
 		err := s.follow(ctx, "/events?follow")
 		if err == nil {
 			break
@@ -97,7 +97,7 @@ func TestACrowdKeepsNoQuestionWaiting(t *testing.T) {
 	}
 }
 
-// Those that wait are counted, too, and not together with those that follow.
+// Clients that wait are counted, too, and separately from followers.
 func TestTooManyWait(t *testing.T) {
 	s := play(t, "a.ini", "never")
 	ctx, cancel := context.WithCancel(t.Context())
@@ -138,7 +138,7 @@ func (s speechless) Records(ctx context.Context) ([]emperor.Record, error) {
 	}
 }
 
-// An answer may take as long as it takes while there are signs of life.
+// An answer may take any time while there are signs of life.
 func TestSignsOfLife(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes longer than the patience")
@@ -166,14 +166,14 @@ func TestSignsOfLife(t *testing.T) {
 	}
 }
 
-// An emperor that takes connections and says nothing is one that does not answer.
+// An emperor that accepts connections and sends nothing does not answer.
 func TestSilentEmperor(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it takes as long as the patience")
 	}
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "run")
-	claim, err := Take(dir, os.Geteuid(), os.Getegid()) // nobody accepts
+	claim, err := Take(dir, os.Geteuid(), os.Getegid()) // no process accepts
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,7 +16,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor/output"
 )
 
-// Emperor is what is controlled; an emperor.Emperor is one.
+// Emperor is the controlled emperor; emperor.Emperor implements it.
 type Emperor interface {
 	Records(ctx context.Context) ([]emperor.Record, error)
 	Transitions(ctx context.Context) ([]emperor.Record, <-chan emperor.Transition, error)
@@ -24,38 +24,39 @@ type Emperor interface {
 	Inform(ctx context.Context, wish emperor.Wish) error
 }
 
-// Server answers on the control socket. Its fields are set before Run and not
-// changed afterwards.
+// Server answers on the control socket. Its fields are set before Run and not changed
+// afterwards.
 type Server struct {
-	// Emperor is asked. Required.
+	// Emperor answers questions. Required.
 	Emperor Emperor
-	// Output has what vassals printed. Required.
+	// Output has the last output of vassals. Required.
 	Output *output.Hub
-	// Chronicle has what happened. Required; somebody else runs it.
+	// Chronicle has past events. Required; the caller runs it.
 	Chronicle *Chronicle
-	// Rescan makes the monitors look at once. Required.
+	// Rescan makes the monitors rescan now. Required.
 	Rescan func()
-	// Info is about the emperor; its Vassals are filled in.
+	// Info describes the emperor; the server fills in its Vassals.
 	Info Info
-	// Meter measures what vassals use. Required.
+	// Meter measures the resource usage of vassals. Required.
 	Meter *Meter
-	// Gate says who is answered. Required.
+	// Gate decides which clients are answered. Required.
 	Gate *Gate
-	// Log gets what is done for operators. Required.
+	// Log gets the commands of operators. Required.
 	Log *slog.Logger
 
 	mu    sync.Mutex
-	taken time.Time // when the records were asked for
+	taken time.Time // the time of the last list of records
 	last  []emperor.Record
 
 	followers, waiters atomic.Int32
 }
 
 const (
-	// slowest is how long a client may take to ask, or to read a bit of the answer.
+	// slowest is how long a client may take to send its request, or to read a part of the
+	// answer.
 	slowest = 10 * time.Second
-	// stale is how old a list of records may be that is given again: however many
-	// ask, the loop is asked ten times a second.
+	// stale is how old a reused list of records may be: for any number of requests, the loop
+	// is asked ten times a second.
 	stale = 100 * time.Millisecond
 )
 
@@ -83,7 +84,7 @@ func (s *Server) Run(ctx context.Context, c *Claim) error {
 	return fmt.Errorf("the control socket: %w", err)
 }
 
-// admit answers those that the gate has admitted.
+// admit answers clients that the gate has admitted.
 func (s *Server) admit(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		g := guestOf(r.Context())

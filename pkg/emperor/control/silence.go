@@ -17,22 +17,22 @@ import (
 const (
 	// patience is the longest silence of an emperor that answers.
 	patience = 5 * time.Second
-	// forever is a silence that is none.
+	// forever means no time limit.
 	forever = time.Duration(math.MaxInt64)
 )
 
-// errSilent is the cause of a request's end.
+// errSilent is the cause of a cancelled request.
 var errSilent = errors.New("nothing was heard of the emperor")
 
-// listen returns a context that ends with errSilent after the patience. heard says that
-// there was a sign, and how long the next silence may be. done frees it.
+// listen returns a context that ends with errSilent after the patience. heard reports a sign
+// of life, and how long the next silence may be. done releases it.
 func listen(ctx context.Context) (_ context.Context, heard func(next time.Duration), done func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	timer := time.AfterFunc(patience, func() { cancel(errSilent) })
 	return ctx, func(next time.Duration) { timer.Reset(next) }, func() { timer.Stop(); cancel(nil) }
 }
 
-// hearing is an answer of which each piece is a sign.
+// hearing is an answer whose every piece is a sign of life.
 type hearing struct {
 	io.Reader
 	heard func(next time.Duration)
@@ -45,7 +45,7 @@ func (h hearing) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// unheard is why a request was given up whose context has ended.
+// unheard returns the reason of a cancelled request.
 func (c *Client) unheard(ctx context.Context, method string) error {
 	cause := context.Cause(ctx)
 	if !errors.Is(cause, errSilent) {
@@ -58,8 +58,8 @@ func (c *Client) unheard(ctx context.Context, method string) error {
 	return fmt.Errorf("%w on %s: nothing was heard for %v%s%s", ErrNoEmperor, filepath.Join(c.dir, SocketName), patience, c.halted(), later)
 }
 
-// halted says that the emperor is stopped by a signal or a debugger, if it is, and
-// lives in the same pid namespace as the client. Empty: it is not.
+// halted reports that the emperor is stopped by a signal or a debugger, if it is, and is in
+// the client's pid namespace. Otherwise it returns an empty string.
 func (c *Client) halted() string {
 	lock, err := os.ReadFile(filepath.Join(c.dir, lockName))
 	pid := strings.TrimSpace(string(lock))

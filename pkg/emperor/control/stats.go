@@ -12,7 +12,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor"
 )
 
-// uwsgiStats is what uWSGI's Emperor tells, in its order (uWSGI core/emperor.c,
+// uwsgiStats are the statistics of uWSGI's Emperor, in its order (uWSGI core/emperor.c,
 // emperor_stats): times in seconds since the epoch, zero for never.
 type uwsgiStats struct {
 	Version       string           `json:"version"`
@@ -61,7 +61,7 @@ type uwsgiBlacklist struct {
 	LastAttempt   int64  `json:"last_attempt"`
 }
 
-// uwsgi tells records as uWSGI does.
+// uwsgi converts records to uWSGI's format.
 func (s *Server) uwsgi(records []emperor.Record) uwsgiStats {
 	cwd, _ := os.Getwd()
 	stats := uwsgiStats{
@@ -111,8 +111,8 @@ func one(yes bool) int {
 	return 0
 }
 
-// ServeStats gives statistics in uWSGI's form to whoever connects to l, and closes
-// the connection, until ctx ends. It closes l.
+// ServeStats sends statistics in uWSGI's format to every client of l, and closes the
+// connection, until ctx ends. It closes l.
 func (s *Server) ServeStats(ctx context.Context, l net.Listener) error {
 	stop := context.AfterFunc(ctx, func() { l.Close() })
 	defer stop()

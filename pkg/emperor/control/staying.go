@@ -9,20 +9,20 @@ import (
 )
 
 const (
-	// maxStaying bounds the clients that follow at a time, and those that wait for
-	// the result of a verb.
+	// maxStaying limits the number of clients that follow, and of clients that wait for the
+	// result of a verb.
 	maxStaying = 64
-	// alive is the time between two signs of life while a question is answered.
+	// alive is the interval of signs of life while a request is in progress.
 	alive = 2 * time.Second
 )
 
-// follows reports whether a client wants to follow, and counts it among those that do
-// until leave is called. The error is a Failure, also when there are too many.
+// follows reports whether a client wants to follow, and counts it among the followers until
+// leave is called. The error is a Failure, also when there are too many.
 func (s *Server) follows(r *http.Request) (follow bool, leave func(), err error) {
 	return stay(r, "follow", &s.followers, "%d clients follow already: end one of them, or ask without following")
 }
 
-// waits does so for a client that wants to wait.
+// waits does the same for a client that wants to wait.
 func (s *Server) waits(r *http.Request) (wait bool, leave func(), err error) {
 	return stay(r, "wait", &s.waiters, "%d clients wait already: ask without waiting, or try again when one of them has its answer")
 }
@@ -43,10 +43,10 @@ func stay(r *http.Request, name string, count *atomic.Int32, full string) (wante
 	}, nil
 }
 
-// signs sends a client that speaks HTTP/1.1 a sign of life, 102 Processing (RFC 2518),
-// again and again. stop returns when no sign is being sent any more.
+// signs repeatedly sends a client that speaks HTTP/1.1 a sign of life, 102 Processing (RFC
+// 2518). stop returns when no sign is being sent any more.
 func signs(w http.ResponseWriter, r *http.Request) (stop func()) {
-	if !r.ProtoAtLeast(1, 1) { // it would take the sign for the answer
+	if !r.ProtoAtLeast(1, 1) { // it would read the sign as the answer
 		return func() {}
 	}
 	done, ended := make(chan struct{}), make(chan struct{})

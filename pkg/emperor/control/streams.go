@@ -7,7 +7,7 @@ import (
 	"strconv"
 )
 
-// stream writes values as lines of JSON. A client that does not read is left.
+// stream writes values as lines of JSON. It ends when the client does not read.
 type stream struct {
 	w   http.ResponseWriter
 	enc *json.Encoder
@@ -30,8 +30,8 @@ func (s *stream) flush() bool {
 	return http.NewResponseController(s.w).Flush() == nil
 }
 
-// pour answers with what there is already and, to follow, with what comes until next
-// is closed or the client is gone.
+// pour answers with the past values and, with follow, with new ones until next is closed or
+// the client disconnects.
 func pour[T any](w http.ResponseWriter, r *http.Request, past []T, next <-chan T, follow bool) {
 	out := newStream(w)
 	for _, v := range past {
@@ -54,7 +54,7 @@ func pour[T any](w http.ResponseWriter, r *http.Request, past []T, next <-chan T
 	}
 }
 
-// events answers with the events that are remembered, and follows if asked to.
+// events answers with the remembered events, and follows on request.
 func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	follow, leave, err := s.follows(r)
 	if err != nil {
@@ -79,7 +79,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	pour(w, r, recent, next, follow)
 }
 
-// logs answers with what a vassal printed last, and follows if asked to.
+// logs answers with the last output of a vassal, and follows on request.
 func (s *Server) logs(w http.ResponseWriter, r *http.Request) {
 	n := 100
 	if text := r.URL.Query().Get("lines"); text != "" {

@@ -11,16 +11,16 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// fresh is how long a measurement counts as the present.
+// fresh is how long a measurement is reused.
 const fresh = time.Second
 
-// Meter measures what vassals use, and repeats itself to who asks too often. The
-// zero value is ready.
+// Meter measures the resource usage of vassals, and reuses recent results. The zero value is
+// ready.
 type Meter struct {
 	mu   sync.Mutex
 	last map[int]measured
 	root sync.Once
-	at   string // where cgroup2 is mounted
+	at   string // mount point of cgroup2
 }
 
 type measured struct {
@@ -54,8 +54,8 @@ func (m *Meter) Of(pid int) Usage {
 	return u
 }
 
-// measure asks the vassal's cgroups where it has some that count, and otherwise
-// adds up its process and that process's descendants.
+// measure reads the vassal's cgroups when they have accounting, and otherwise adds up its
+// process and all descendants.
 func (m *Meter) measure(pid int) (u Usage) {
 	counted := namespaces.MemoryCgroupOf(pid)
 	if kills, ok := counted.Kills(); ok {
@@ -82,8 +82,7 @@ func (m *Meter) measure(pid int) (u Usage) {
 	return u
 }
 
-// cgroup is the directory of a process's own cgroup; empty when it has none that
-// is not the emperor's as well.
+// cgroup returns the directory of a process's own cgroup; empty when it shares the emperor's.
 func (m *Meter) cgroup(pid int) string {
 	m.root.Do(func() { m.at = cgroupMount() })
 	if m.at == "" {
@@ -110,7 +109,7 @@ func unified(file string) string {
 	return ""
 }
 
-// cgroupMount finds where the whole cgroup v2 hierarchy is mounted.
+// cgroupMount returns the mount point of the whole cgroup v2 hierarchy.
 func cgroupMount() string {
 	text, _ := os.ReadFile("/proc/self/mountinfo")
 	for line := range strings.Lines(string(text)) {
@@ -138,7 +137,7 @@ func words(file string) []string {
 	return strings.Fields(string(text))
 }
 
-// namespacesOf lists those of a process.
+// namespacesOf lists the namespaces of a process.
 func namespacesOf(pid int) map[string]string {
 	dir := "/proc/" + strconv.Itoa(pid) + "/ns"
 	entries, err := os.ReadDir(dir)
@@ -171,6 +170,6 @@ func linksOf(pid int) []namespaces.Link {
 	if ours, err := os.Stat("/proc/self/ns/net"); err != nil || os.SameFile(ours, theirs) {
 		return nil
 	}
-	links, _ := namespaces.LinksOf(netns) // who may not look sees none
+	links, _ := namespaces.LinksOf(netns) // without the right to read them there are none
 	return links
 }

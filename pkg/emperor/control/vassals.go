@@ -18,7 +18,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// records are those of now, or of a moment ago.
+// records returns recent records of all vassals.
 func (s *Server) records(ctx context.Context) ([]emperor.Record, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -53,7 +53,7 @@ func (s *Server) info(r *http.Request) (any, error) {
 	return info, nil
 }
 
-// List is the answer to a question for all vassals.
+// List is the answer to a request for all vassals.
 type List struct {
 	Vassals []Vassal `json:"vassals"`
 }
@@ -70,9 +70,8 @@ func (s *Server) list(r *http.Request) (any, error) {
 	return list, nil
 }
 
-// find returns the record of a vassal, by its name or by that without .ini. One that
-// is not in the list of a moment ago may be new, and one without a process may have
-// got one.
+// find returns the record of a vassal, by its name with or without .ini. It asks the loop
+// again when the recent list does not have the vassal, or has no process for it.
 func (s *Server) find(ctx context.Context, name string) (emperor.Record, error) {
 	for again := true; ; again = false {
 		records, err := s.records(ctx)
@@ -100,14 +99,14 @@ func (s *Server) find(ctx context.Context, name string) (emperor.Record, error) 
 }
 
 const (
-	// maxNear is how many names are suggested.
+	// maxNear is the number of suggested names.
 	maxNear = 3
 	// longest is the length of the longest name that is compared.
 	longest = 255
 )
 
-// Near returns names that somebody may have meant: those that hold what was written,
-// and those a letter or two away. Two letters in the wrong order count as one.
+// Near returns names that the operator may have meant: names that contain the text, and names
+// that differ in one or two letters. Two letters in the wrong order count as one.
 func Near(name string, names []string) (found []string) {
 	name = strings.TrimSuffix(name, ".ini")
 	limit := 2
@@ -129,7 +128,7 @@ func Near(name string, names []string) (found []string) {
 	return found
 }
 
-// distance is that of Levenshtein, with neighbours that changed places.
+// distance is the Levenshtein distance, with transpositions of neighbours.
 func distance(a, b string) int {
 	if len(a) > longest || len(b) > longest {
 		return longest
@@ -232,8 +231,8 @@ func (s *Server) reopen(*http.Request) (any, error) {
 	return Reopened{Files: files}, nil
 }
 
-// kill sends a signal to the vassal's first process and to no other: the pidfd
-// was opened while the loop says, before and after, that the pid is the vassal's.
+// kill sends a signal to exactly the vassal's first process: the loop confirms the pid before
+// and after the pidfd is opened.
 func (s *Server) kill(r *http.Request) (any, error) {
 	sig, err := signal(r.URL.Query().Get("signal"))
 	if err != nil {
@@ -259,8 +258,8 @@ func (s *Server) kill(r *http.Request) (any, error) {
 	return Answer{Name: record.Name, Done: true, Vassal: record}, nil
 }
 
-// Hold opens a pidfd of a vassal's first process. again asks for its record a
-// second time: a pid that is still the vassal's then was so all the time.
+// Hold opens a pidfd of a vassal's first process. again returns its record a second time: a
+// pid that is still the vassal's then was the vassal's all the time.
 func Hold(record emperor.Record, again func() (emperor.Record, error)) (pidfd int, now emperor.Record, err error) {
 	if record.PID == 0 {
 		return -1, record, fmt.Errorf("%q has no process: it is %s", record.Name, record.State)
@@ -283,7 +282,7 @@ func Hold(record emperor.Record, again func() (emperor.Record, error)) (pidfd in
 	return pidfd, now, nil
 }
 
-// Signals are the names of those that there are, without SIG.
+// Signals returns the names of all signals, without SIG.
 func Signals() (names []string) {
 	for n := syscall.Signal(1); n < 65; n++ {
 		if name, ok := strings.CutPrefix(unix.SignalName(n), "SIG"); ok {
@@ -293,7 +292,7 @@ func Signals() (names []string) {
 	return names
 }
 
-// signal reads what a client asks to send; TERM unless it says something else.
+// signal parses the signal of a request; the default is TERM.
 func signal(text string) (syscall.Signal, error) {
 	if text == "" {
 		return syscall.SIGTERM, nil

@@ -17,7 +17,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// still is an emperor in which nothing happens.
+// still is an emperor without events.
 type still []emperor.Record
 
 func (s still) Records(context.Context) ([]emperor.Record, error) { return s, nil }
@@ -44,7 +44,7 @@ func serve(t *testing.T, x *Metrics) string {
 	return l.Addr().String()
 }
 
-// scrape returns what Prometheus would get.
+// scrape returns the metrics as Prometheus gets them.
 func scrape(t *testing.T, x *Metrics) string {
 	t.Helper()
 	return get(t, serve(t, x))
@@ -64,8 +64,7 @@ func get(t *testing.T, address string) string {
 	return string(text)
 }
 
-// Connections that nobody uses take neither descriptors without bound nor the place of
-// who asks.
+// Idle connections neither use descriptors without limit nor block other clients.
 func TestACrowdOfConnections(t *testing.T) {
 	address := serve(t, New(still{}, &control.Meter{}))
 	open := func() int {

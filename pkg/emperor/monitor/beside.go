@@ -6,14 +6,14 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor/reads"
 )
 
-// look is something that runs beside the loop and for which a report waits, a little.
+// look is a read that runs outside the loop and for which a report waits a little.
 type look struct {
-	late func() // called in the loop when the report no longer waits; nil: it always does
+	late func() // called in the loop when the report no longer waits; nil: it always waits
 }
 
-// begin calls read beside the loop, and the function that read returns in the loop. When
-// read takes too long, slow is called in the loop before; the result still counts when it
-// comes. late is the field of look.
+// begin calls read outside the loop, and its result function in the loop. When read takes too
+// long, slow is called in the loop first; the result is still used when it comes. late as in
+// look.
 func (f *files) begin(path string, read func(reads.At) (takeIn func()), slow func(), late func()) {
 	l := &look{late}
 	f.awaited[l] = true
@@ -39,7 +39,7 @@ func (f *files) hand(takeIn func()) {
 	}
 }
 
-// abandon makes the report wait no longer for slow looks.
+// abandon stops the report from waiting for slow reads.
 func (f *files) abandon() {
 	for l := range f.awaited {
 		if l.late != nil {

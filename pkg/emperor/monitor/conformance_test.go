@@ -18,7 +18,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// subject is a monitor under test and the hand that changes its source.
+// subject is a monitor under test, with functions that change its source.
 type subject struct {
 	monitor Monitor
 	put     func(t *testing.T, name, text string)
@@ -114,7 +114,7 @@ func TestConformance(t *testing.T) {
 	}
 }
 
-// recorder keeps what a running monitor reports.
+// recorder keeps the reports of a running monitor.
 type recorder struct {
 	sets chan Set
 	log  *logBuffer
@@ -156,7 +156,7 @@ func (r *recorder) next(t *testing.T) Set {
 	}
 }
 
-// until waits for a report that looks like want, and returns it.
+// until waits for a report that equals want, and returns it.
 func (r *recorder) until(t *testing.T, want string) Set {
 	t.Helper()
 	var seen []string
@@ -183,7 +183,7 @@ func (r *recorder) quiet(t *testing.T) {
 	}
 }
 
-// logs waits for a line of the log that has want in it.
+// logs waits for a line of the log that contains want.
 func (r *recorder) logs(t *testing.T, want string) {
 	t.Helper()
 	for end := time.Now().Add(10 * time.Second); !strings.Contains(r.log.String(), want); time.Sleep(time.Millisecond) {

@@ -10,8 +10,7 @@ import (
 	"time"
 )
 
-// nothing is longer than any delay of the monitor: what has not been reported
-// after it will not be.
+// nothing is longer than any delay of the monitor: later there will be no report.
 const nothing = 3 * absence
 
 func TestNewDirRefuses(t *testing.T) {
@@ -138,7 +137,7 @@ func TestLinksAreFollowedToTheEnd(t *testing.T) {
 	write(t, filepath.Join(releases, "2", "a.ini"), "2b")
 	r.until(t, "a.ini=2b")
 	remove(t, filepath.Join(releases, "2", "a.ini"))
-	r.until(t, "a.ini=(is a symbolic link to nothing)")
+	r.until(t, "a.ini=(is a symbolic link to a missing file)")
 	write(t, filepath.Join(releases, "2", "a.ini"), "2c")
 	r.until(t, "a.ini=2c")
 }
@@ -174,7 +173,7 @@ func TestStrangeFilesAreErrorsOfTheirOwn(t *testing.T) {
 	want := strings.Join([]string{
 		"-rf.ini=dash",
 		"a \"b\"\n$(id)\xff.ini=odd",
-		"dangling.ini=(is a symbolic link to nothing)",
+		"dangling.ini=(is a symbolic link to a missing file)",
 		"device.ini=(is a device, not a regular file)",
 		"dir.ini=(is a directory, not a regular file)",
 		"fifo.ini=(is a FIFO, not a regular file)",
@@ -227,19 +226,19 @@ func TestRescanFindsWhatEventsMissed(t *testing.T) {
 	r := run(t, d)
 	r.until(t, "")
 	d.watch.mu.Lock()
-	clear(d.watch.wds) // as if the kernel told nothing
+	clear(d.watch.wds) // as if the kernel sent no events
 	d.watch.mu.Unlock()
 	write(t, filepath.Join(dir, "a.ini"), "1")
 	r.until(t, "a.ini=1")
 }
 
-// What an operator asks for is looked at without events and without a period.
+// A requested rescan needs neither events nor a period.
 func TestRescanOnRequest(t *testing.T) {
 	d, dir := newDir(t, 0)
 	r := run(t, d)
 	r.until(t, "")
 	d.watch.mu.Lock()
-	clear(d.watch.wds) // as if the kernel told nothing
+	clear(d.watch.wds) // as if the kernel sent no events
 	d.watch.mu.Unlock()
 	write(t, filepath.Join(dir, "a.ini"), "1")
 	r.quiet(t)

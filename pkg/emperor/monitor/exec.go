@@ -17,11 +17,11 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// patience is how long a program may take that prints a configuration.
+// patience is how long a program that prints a configuration may take.
 const patience = 10 * time.Second
 
-// execute runs an executable file for its output, beside the loop and beside others, and
-// takes that in.
+// execute runs an executable file for its output, outside the loop and concurrently, and then
+// takes the output in.
 func (f *files) execute(e *entry, c Config, r result) {
 	l := &look{late: func() { f.tarry(e, c) }}
 	f.awaited[l] = true
@@ -43,15 +43,15 @@ func (f *files) execute(e *entry, c Config, r result) {
 	})
 }
 
-// outputOf executes a file that is open and returns its output. The file must belong to root
-// or to this process's user, whose word its output is.
+// outputOf executes an open file and returns its output. The file must belong to root or to
+// this process's user, because its output is a configuration.
 func outputOf(ctx context.Context, file *os.File, owner uint32) ([]byte, error) {
 	if owner != 0 && int(owner) != os.Geteuid() {
 		return nil, fmt.Errorf("may be executed, but belongs to uid %d (executable vassal files must belong to root or the emperor's user)", owner)
 	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "/proc/self/fd/3") // a script is opened there once more
+	cmd := exec.CommandContext(ctx, "/proc/self/fd/3") // the interpreter opens a script there again
 	cmd.Args, cmd.ExtraFiles = []string{file.Name()}, []*os.File{file}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return unix.Kill(-cmd.Process.Pid, unix.SIGKILL) }

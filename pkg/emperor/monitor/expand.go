@@ -9,18 +9,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// special are the bytes that make a pattern of a path.
+// special are the bytes that make a path a pattern.
 const special = `*?[\`
 
-// Literal returns a pattern that fits one path and no other.
+// Literal returns a pattern that matches one path and no other.
 func Literal(path string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`, `!`, `\!`).Replace(path)
 }
 
-// Expand lists the paths that fit a pattern, sorted and spelled as in the pattern: for
-// ./*/x.ini there is ./web/x.ini. Relative patterns start at dir. As in glob(3) a
-// wildcard matches no dot at the beginning of a name, and [! negates as [^ does.
-// Directories that cannot be read have no matches. It may block.
+// Expand lists the paths that match a pattern, sorted and spelled as in the pattern: for
+// ./*/x.ini there is ./web/x.ini. Relative patterns start at dir. As in glob(3) a wildcard
+// does not match a dot at the beginning of a name, and [! negates as [^ does. Directories that
+// cannot be read have no matches. It may block.
 func Expand(dir, pattern string) []string {
 	base, parts := cut(pattern)
 	paths := []string{base}
@@ -37,8 +37,8 @@ func Expand(dir, pattern string) []string {
 	return paths
 }
 
-// cut returns the directory where a pattern begins to be one, as it is spelled, and the
-// parts below it, of which there is one at least.
+// cut returns the directory before the first special part of a pattern, with its spelling, and
+// the parts below it, at least one.
 func cut(pattern string) (base string, parts []string) {
 	pattern = strings.ReplaceAll(pattern, "[!", "[^")
 	end := len(pattern)
@@ -55,7 +55,7 @@ func cut(pattern string) (base string, parts []string) {
 	return pattern[:slash], strings.Split(pattern[slash+1:], "/")
 }
 
-// below is a name in a directory, spelled as in a pattern.
+// below returns a name in a directory, spelled as in a pattern.
 func below(dir, name string) string {
 	if dir == "" || dir == "/" {
 		return dir + name
@@ -63,7 +63,7 @@ func below(dir, name string) string {
 	return dir + "/" + name
 }
 
-// matches are the names in a directory that fit one part of a pattern.
+// matches returns the names in a directory that match one part of a pattern.
 func matches(path, part string) []string {
 	how := os.O_RDONLY
 	if !strings.ContainsAny(part, special) {
@@ -78,8 +78,8 @@ func matches(path, part string) []string {
 	return names
 }
 
-// matching lists the names in an open directory that fit one part of a pattern. Where that
-// is a name as it stands, the directory need not be listed.
+// matching lists the names in an open directory that match one part of a pattern. For a
+// literal part it does not list the directory.
 func matching(dir *os.File, part string) ([]string, error) {
 	if !strings.ContainsAny(part, special) {
 		if part != "" && gone(int(dir.Fd()), part) {
@@ -94,7 +94,7 @@ func matching(dir *os.File, part string) ([]string, error) {
 	}), err
 }
 
-// within is a path that starts at dir unless it is absolute.
+// within returns a path that starts at dir unless it is absolute.
 func within(dir, path string) string {
 	if filepath.IsAbs(path) {
 		return path

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// The values are those of glob(3).
+// The results equal those of glob(3).
 func TestExpand(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"v/a/x.ini", "v/b/x.ini", "v/.c/x.ini", "v/b/y[1].ini", "v/b/y1.ini", "v/!/x.ini"} {
@@ -41,8 +41,8 @@ func TestExpand(t *testing.T) {
 	}
 }
 
-// Names are those of uWSGI's %p: links in directories are followed, and a file that is
-// a link keeps its name.
+// Names equal uWSGI's %p: links in directories are followed, and a file that is a link keeps
+// its name.
 func TestLocated(t *testing.T) {
 	dir, err := filepath.EvalSymlinks(t.TempDir())
 	if err != nil {

@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-// based makes the names of a Glob short: what follows its base.
+// based shortens the names of a Glob to the part after its base.
 type based struct{ *Glob }
 
 func (b based) Run(ctx context.Context, report func(Set)) error {
@@ -35,7 +35,7 @@ func newGlob(t *testing.T, pattern string) (*Glob, string) {
 	return g, dir
 }
 
-// A pattern may lead through directories that come and go.
+// A pattern may lead through directories that appear and disappear.
 func TestGlobThroughDirectories(t *testing.T) {
 	g, dir := newGlob(t, "*/conf/v?.ini")
 	r := run(t, based{g})
@@ -111,7 +111,7 @@ func TestNoFollow(t *testing.T) {
 	r.until(t, "a.ini=2")
 }
 
-// A file that may be executed is, where root or we own it.
+// An executable file is executed when root or this process's user owns it.
 func TestMagicExec(t *testing.T) {
 	d, dir := newDir(t, 0)
 	d.options.MagicExec = true
@@ -136,7 +136,8 @@ func TestMagicExec(t *testing.T) {
 	r.until(t, "a.ini=(prints more than 1048576 bytes) b.ini=as it stands")
 }
 
-// A file that somebody keeps open for writing is left alone, and a full look says why.
+// A file that a process keeps open for writing is left alone, and a full rescan gives the
+// reason.
 func TestBusyFilesAreNamed(t *testing.T) {
 	g, dir := newGlob(t, "*.ini")
 	d, err := NewDir(dir, DirOptions{})

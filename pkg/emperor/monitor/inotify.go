@@ -10,18 +10,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// hint says where to look again. An empty entry means the whole directory.
+// hint is a place to read again. An empty entry means the whole directory.
 type hint struct{ dir, entry string }
 
-// watched are the events after which a configuration may be complete: a file
-// closed by its writer, a name that came or went, an attribute that changed.
-// IN_MODIFY is not among them on purpose: a file that is still being written is
-// left alone.
+// watched are the events after which a configuration may be complete: a file closed by its
+// writer, a name that was added or removed, an attribute that changed. IN_MODIFY is
+// intentionally missing: a file that is still being written is left alone.
 const watched = unix.IN_CLOSE_WRITE | unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_MOVED_FROM | unix.IN_DELETE |
 	unix.IN_ATTRIB | unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_ONLYDIR
 
-// watcher turns inotify(7) events into hints. One goroutine may call wait while
-// others call add and remove.
+// watcher turns inotify(7) events into hints. One goroutine may call wait while others call
+// add and remove.
 type watcher struct {
 	file *os.File // in the runtime's poller: a read parks a goroutine, no thread
 
@@ -40,8 +39,8 @@ func newWatcher() (*watcher, error) {
 
 func (w *watcher) close() { w.file.Close() }
 
-// add watches the directory that dir names now, also when it named another one
-// before. It may block. Events that come before it returns may be lost.
+// add watches the directory that dir names now, also when it named another one before. It may
+// block. Events before it returns may be lost.
 func (w *watcher) add(dir string) error {
 	raw, err := w.file.SyscallConn()
 	if err != nil {
@@ -64,7 +63,7 @@ func (w *watcher) add(dir string) error {
 	return nil
 }
 
-// remove ends the watch on dir; it is no error when there is none.
+// remove ends the watch on dir; a missing watch is no error.
 func (w *watcher) remove(dir string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -101,8 +100,7 @@ func (w *watcher) list() []string {
 	return dirs
 }
 
-// wait blocks until something happened and returns what. It fails when the
-// watcher is closed.
+// wait blocks until an event and returns the hints. It fails when the watcher is closed.
 func (w *watcher) wait(buffer []byte) ([]hint, error) {
 	n, err := w.file.Read(buffer)
 	if err != nil {
@@ -123,7 +121,7 @@ func (w *watcher) wait(buffer []byte) ([]hint, error) {
 func (w *watcher) hints(wd int, mask uint32, name string) []hint {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if mask&unix.IN_Q_OVERFLOW != 0 { // events were lost: anything may have happened
+	if mask&unix.IN_Q_OVERFLOW != 0 { // events were lost: everything must be read again
 		var all []hint
 		for dir := range w.dirs {
 			all = append(all, hint{dir: dir})

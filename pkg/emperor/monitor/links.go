@@ -8,17 +8,16 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor/reads"
 )
 
-// maxLinks bounds how many symbolic links one name may lead through, as the
-// kernel does (path_resolution(7)).
+// maxLinks limits the symbolic links of one name, as the kernel does (path_resolution(7)).
 const maxLinks = 40
 
-// place is an entry in a directory whose change can change what a path means.
+// place is an entry in a directory whose change can change the destination of a path.
 type place struct{ dir, entry string }
 
-// linkPlaces returns where a change can give another meaning to entry in dir,
-// beyond that entry itself: every link on the way and the file at the end. It is
-// empty for an entry that is no link. The result is only good for choosing what
-// to watch, and for knowing which file systems are asked; nothing is opened by it.
+// linkPlaces returns the places where a change can change the destination of entry in dir,
+// except that entry itself: every link on the way and the file at the end. It is empty for an
+// entry that is not a link. The result only selects the places to watch and the file systems
+// that are read; nothing is opened by it.
 func linkPlaces(touch reads.At, dir, entry string) ([]place, error) {
 	path := filepath.Join(dir, entry)
 	if err := touch(path); err != nil {
@@ -31,8 +30,8 @@ func linkPlaces(touch reads.At, dir, entry string) ([]place, error) {
 	return walk(touch, dir, target, 1)
 }
 
-// walk follows path from the directory at, and tells touch where it goes. links counts
-// those followed so far.
+// walk follows path from the directory at, and calls touch with each path on the way. links
+// counts those followed so far.
 func walk(touch reads.At, at, path string, links int) (places []place, err error) {
 	if filepath.IsAbs(path) {
 		at = "/"
@@ -67,7 +66,7 @@ func walk(touch reads.At, at, path string, links int) (places []place, err error
 	return places, nil
 }
 
-// watchPlaces watches the directories of places, and returns those that it could watch.
+// watchPlaces watches the directories of places, and returns the watched ones.
 func (f *files) watchPlaces(places []place) (watched []place) {
 	if f.watch == nil {
 		return nil

@@ -13,16 +13,15 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor/reads"
 )
 
-// errBusy says that a program has the file open for writing: it may be half
-// written, and it is read when the writer closes it.
+// errBusy is returned for a file that a program has open for writing: it may be incomplete,
+// and it is read when the writer closes it.
 var errBusy = errors.New("is being written")
 
-// errNoProc says that a file was found and cannot be opened by its descriptor.
+// errNoProc is returned for a file that exists and cannot be opened by its descriptor.
 var errNoProc = errors.New("cannot be read: /proc is not mounted here")
 
-// fileStat tells, without reading a file, that it is the same as before.
-// The change time cannot be set by a program, so it catches what a restored
-// modification time would hide.
+// fileStat shows, without reading a file, that it is unchanged. A program cannot set the
+// change time, so it also detects a restored modification time.
 type fileStat struct {
 	dev, ino            uint64
 	size                int64
@@ -40,21 +39,20 @@ func statOf(fd int) (fileStat, uint32, error) {
 	}, s.Mode & unix.S_IFMT, nil
 }
 
-// result is the outcome of a read of one file.
+// result is the result of reading one file.
 type result struct {
 	stat    fileStat
 	data    []byte
 	printed bool     // the file was executed, and data is its output
-	same    bool     // the file is as it was known, and was not read
+	same    bool     // the file is unchanged, and was not read
 	program *os.File // the file itself, to be executed for its content
 	gone    bool     // there is no such name
 	moved   bool     // its directory is another one by now
-	places  []place  // where else it can change; they are watched
+	places  []place  // other places where it can change; they are watched
 	err     error
 }
 
-// read reads a file in the directory that is at home, where it is no longer as it is
-// known.
+// read reads a file in the directory at home, if it has changed since known.
 func (f *files) read(touch reads.At, at home, path string, known fileStat) (r result) {
 	dir, name := filepath.Split(path)
 	places, err := linkPlaces(touch, dir, name)
@@ -75,14 +73,13 @@ func (f *files) read(touch reads.At, at home, path string, known fileStat) (r re
 	r.readIn(int(d.Fd()), name, known, f.options)
 	if errors.Is(r.err, unix.ENOENT) {
 		if r.gone = gone(int(d.Fd()), name); !r.gone {
-			r.err = errors.New("is a symbolic link to nothing")
+			r.err = errors.New("is a symbolic link to a missing file")
 		}
 	}
 	return r
 }
 
-// Read reads one file as the monitors of files do, and fails where they refuse one. It may
-// block.
+// Read reads one file as the monitors of files do, with the same refusals. It may block.
 func Read(path string) ([]byte, error) {
 	dir, err := os.OpenFile(filepath.Dir(path), unix.O_PATH|oDirectory, 0)
 	if err != nil {
@@ -94,17 +91,16 @@ func Read(path string) ([]byte, error) {
 	return r.data, cause(r.err)
 }
 
-// gone tells a name that does not exist from a link that leads nowhere.
+// gone distinguishes a name that does not exist from a link without a target.
 func gone(dir int, name string) bool {
 	var s unix.Stat_t
 	return errors.Is(unix.Fstatat(dir, name, &s, unix.AT_SYMLINK_NOFOLLOW), unix.ENOENT)
 }
 
-// readIn reads the file name in the directory dir. The name is resolved once;
-// everything after that happens to the file that was found, whatever its name has come
-// to mean.
+// readIn reads the file name in the directory dir. The name is resolved once; all later steps
+// use the file that was found, whatever the name means by then.
 func (r *result) readIn(dir int, name string, known fileStat, o DirOptions) {
-	// O_PATH opens nothing yet: no device is touched and no FIFO blocks.
+	// O_PATH opens no device, and does not block on a FIFO.
 	fd, err := unix.Openat(dir, name, unix.O_PATH|unix.O_CLOEXEC, 0)
 	if err != nil {
 		r.err = err
@@ -143,13 +139,13 @@ func (r *result) readIn(dir int, name string, known fileStat, o DirOptions) {
 	path := fmt.Sprintf("/proc/self/fd/%d", fd)
 	executable := o.MagicExec && unix.Faccessat(unix.AT_FDCWD, path, unix.X_OK, unix.AT_EACCESS) == nil
 	if r.data, r.err = readStill(path); executable && !errors.Is(r.err, errBusy) {
-		// Its beginning is in memory now: to execute it asks no file system.
+		// The beginning is in memory now: executing the file does not access the file system.
 		r.program, r.data, r.err = found, nil, nil
 	}
 }
 
-// ofKernel refuses files that the kernel makes up when they are read: some of them block
-// until it has something to say.
+// ofKernel refuses files whose content the kernel generates: some of them block until an
+// event.
 func ofKernel(fd int) error {
 	var s unix.Statfs_t
 	if err := unix.Fstatfs(fd, &s); err != nil {
@@ -161,14 +157,14 @@ func ofKernel(fd int) error {
 	return nil
 }
 
-// kernelFiles are the file systems whose files are not stored anywhere (statfs(2)).
+// kernelFiles are the file systems without stored files (statfs(2)).
 var kernelFiles = map[int64]string{
 	unix.PROC_SUPER_MAGIC: "procfs", unix.SYSFS_MAGIC: "sysfs", unix.DEBUGFS_MAGIC: "debugfs", unix.TRACEFS_MAGIC: "tracefs",
 	unix.SECURITYFS_MAGIC: "securityfs", unix.SELINUX_MAGIC: "selinuxfs", unix.SMACK_MAGIC: "smackfs", unix.CGROUP_SUPER_MAGIC: "cgroupfs",
 	unix.CGROUP2_SUPER_MAGIC: "cgroupfs", unix.BPF_FS_MAGIC: "bpffs", unix.PSTOREFS_MAGIC: "pstore", unix.EFIVARFS_MAGIC: "efivarfs",
 }
 
-// linkStat is the fileStat of a symbolic link itself.
+// linkStat returns the fileStat of a symbolic link itself.
 func linkStat(dir int, name string) (st fileStat, ok bool) {
 	link, err := unix.Openat(dir, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -179,12 +175,12 @@ func linkStat(dir int, name string) (st fileStat, ok bool) {
 	return st, err == nil && kind == unix.S_IFLNK
 }
 
-// readStill reads a file that no program is writing. A read lease (fcntl(2),
-// F_SETLEASE) is granted only when no descriptor is open for writing anywhere,
-// and holds back new writers until the descriptor is closed here.
+// readStill reads a file that no program is writing. A read lease (fcntl(2), F_SETLEASE) is
+// granted only when no descriptor is open for writing anywhere, and blocks new writers until
+// the descriptor is closed here.
 func readStill(path string) ([]byte, error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
-	if errors.Is(err, unix.ENOENT) { // the descriptor leads to a file: it is the way that is missing
+	if errors.Is(err, unix.ENOENT) { // the file exists, because the descriptor does: /proc is missing
 		return nil, errNoProc
 	}
 	if err != nil {
@@ -194,7 +190,7 @@ func readStill(path string) ([]byte, error) {
 	defer f.Close()
 	if _, err := unix.FcntlInt(f.Fd(), unix.F_SETLEASE, unix.F_RDLCK); errors.Is(err, unix.EAGAIN) {
 		return nil, errBusy
-	} // Other errors: a file system without leases, or not our file. Read as it is.
+	} // Other errors: a file system without leases, or another user's file. Read it all the same.
 	data, err := io.ReadAll(io.LimitReader(f, MaxConfig+1))
 	switch {
 	case err != nil:

@@ -8,15 +8,15 @@ import (
 	"time"
 )
 
-// Static is a monitor whose set is given by its program: for tests, and for
-// people who build an emperor without files. Make it with NewStatic.
+// Static is a monitor whose set comes from its program: for tests, and for emperors without
+// files. Make it with NewStatic.
 type Static struct {
 	name    string
 	changes chan func(map[string]Config)
 }
 
-// NewStatic returns a monitor that reports the given configurations until they
-// are changed with Put or Remove.
+// NewStatic returns a monitor that reports the given configurations until Put or Remove
+// changes them.
 func NewStatic(name string, configs ...Config) *Static {
 	s := &Static{name: name, changes: make(chan func(map[string]Config), 1)}
 	s.changes <- func(m map[string]Config) {
@@ -35,11 +35,11 @@ func Text(name, text string) Config {
 // String returns the name given to NewStatic.
 func (s *Static) String() string { return s.name }
 
-// Put adds or replaces a configuration. It blocks while the monitor is not
-// running and an earlier change waits.
+// Put adds or replaces a configuration. It blocks while the monitor is not running and an
+// earlier change waits.
 func (s *Static) Put(c Config) { s.changes <- func(m map[string]Config) { m[c.Name] = c } }
 
-// Remove takes a configuration away.
+// Remove removes a configuration.
 func (s *Static) Remove(name string) { s.changes <- func(m map[string]Config) { delete(m, name) } }
 
 // Run implements Monitor.

@@ -12,21 +12,20 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor/reads"
 )
 
-// file is a log file that can be opened again after it was renamed. One goroutine at a
-// time writes and closes it, which may block; no other waits for that.
+// file is a log file that is opened again after it was renamed. One goroutine at a time writes
+// and closes it, which may block; no other goroutine waits for that.
 type file struct {
 	path string
 	uid  uint32      // of the vassal
-	pool *reads.Pool // in which all that may hang is done
+	pool *reads.Pool // runs all operations that may hang
 
 	f    *os.File                // nil: none is open
 	next atomic.Pointer[os.File] // to be written to from now on; nil: f is
 }
 
-// openFile opens a log file to append to. Nobody on the way may be a symbolic
-// link, and the file must be a plain one that belongs to the emperor or the
-// vassal and has one name: its directory may be a tenant's, who shall not make
-// the emperor write anywhere else.
+// openFile opens a log file for appending. No component of the path may be a symbolic link,
+// and the file must be a regular file with one name that belongs to the emperor or the vassal:
+// its directory may be a tenant's, who must not make the emperor write to other files.
 func openFile(path string, uid uint32) (*os.File, error) {
 	how := &unix.OpenHow{
 		Flags: unix.O_WRONLY | unix.O_APPEND | unix.O_CREAT | unix.O_CLOEXEC | unix.O_NONBLOCK | unix.O_NOCTTY, Mode: 0o640,
@@ -58,14 +57,14 @@ func trusted(fd int, uid uint32) error {
 	case s.Mode&unix.S_IFMT != unix.S_IFREG:
 		return errors.New("it is not a plain file")
 	case s.Nlink != 1:
-		return fmt.Errorf("it has %d names, and one of them may be somebody else's file", s.Nlink)
+		return fmt.Errorf("it has %d names, and one of them may be another user's file", s.Nlink)
 	case s.Uid != uint32(os.Geteuid()) && s.Uid != uid:
 		return fmt.Errorf("it belongs to user %d, neither the emperor nor the vassal", s.Uid)
 	}
 	return nil
 }
 
-// Write implements io.Writer. A file that has lost its name is opened again, so
+// Write implements io.Writer. When the file has lost its name, the path is opened again, so
 // that rotation needs no signal.
 func (f *file) Write(p []byte) (n int, err error) {
 	err = f.pool.Await(f.path, func() error {
@@ -86,7 +85,7 @@ func (f *file) write(p []byte) (int, error) {
 	return f.f.Write(p)
 }
 
-// advance takes the file that was opened again for the one before.
+// advance replaces the file by the one that was opened again.
 func (f *file) advance() {
 	if next := f.next.Swap(nil); next != nil {
 		f.f.Close()
@@ -94,7 +93,7 @@ func (f *file) advance() {
 	}
 }
 
-// moved reports whether the path now means another file, or none.
+// moved reports whether the path now names another file, or none.
 func (f *file) moved() bool {
 	var open, named unix.Stat_t
 	if unix.Fstat(int(f.f.Fd()), &open) != nil {
@@ -104,13 +103,13 @@ func (f *file) moved() bool {
 	return err != nil || open.Ino != named.Ino || open.Dev != named.Dev
 }
 
-// again is reopen for those who must not hang. One that takes too long is done later,
-// and at the latest before the next write.
+// again is reopen for callers that must not hang. When it takes too long, it is completed
+// later, at the latest before the next write.
 func (f *file) again() error {
 	return f.pool.Do(context.Background(), f.path, func(reads.At) error { return f.reopen() })
 }
 
-// reopen opens the path; what is open stays so when that fails.
+// reopen opens the path; the open file stays open when that fails.
 func (f *file) reopen() error {
 	fresh, err := openFile(f.path, f.uid)
 	if err != nil {

@@ -5,9 +5,9 @@ import (
 	"strconv"
 )
 
-// parse removes the mark of a line's level, as sd-daemon(3) has it: a digit of
-// syslog(3) in angle brackets, with a v behind it in lines of vassal and its kin. A line
-// without a mark is information.
+// parse removes the mark of a line's level (sd-daemon(3)): a digit of syslog(3) in angle
+// brackets, followed by a v in lines of our own programs. A line without a mark is
+// information.
 func parse(text string) Line {
 	l := Line{Level: slog.LevelInfo, Text: text}
 	if len(text) < 3 || text[0] != '<' {
@@ -35,7 +35,7 @@ func parse(text string) Line {
 	return l
 }
 
-// priority is the level in the numbers of syslog(3).
+// priority returns the level as a number of syslog(3).
 func priority(l slog.Level) int {
 	switch {
 	case l >= slog.LevelError:
@@ -48,5 +48,5 @@ func priority(l slog.Level) int {
 	return 7
 }
 
-// mark is the opposite of parse.
+// mark is the inverse of parse.
 func mark(l Line) string { return "<" + strconv.Itoa(priority(l.Level)) + ">" + l.Text }

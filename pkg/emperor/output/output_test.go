@@ -90,14 +90,14 @@ func TestFollowerThatIsSlowLosesLinesAndIsTold(t *testing.T) {
 	}
 }
 
-// Who follows a vassal that goes gets no more, unless another one of its name has
-// come before it was forgotten.
+// A follower of a vassal that is gone gets no more, unless another one of its name came before
+// the log was forgotten.
 func TestForgottenLogsEnd(t *testing.T) {
 	h := &Hub{}
 	sink := h.Open(Vassal{Name: "a", Log: slog.New(slog.DiscardHandler)})
 	_, next, stop := h.Of("a").Follow(1)
 	sink.Line("one")
-	h.Forget("a") // it is about an older one
+	h.Forget("a") // this is for an older one
 	sink.Line("two")
 	for _, want := range []string{"one", "two"} {
 		if l := <-next; l.Text != want {
@@ -151,7 +151,7 @@ func TestFloodLosesItsOwnLines(t *testing.T) {
 		}
 		quiet := h.Open(Vassal{Name: "b.ini", Log: slog.New(termlog.New(log, termlog.Options{Prefix: "vassal"})).With("vassal", "b.ini")})
 		quiet.Line("here")
-		if n := strings.Count(log.String(), line); n != 17 { // 16 kB and the line that goes over
+		if n := strings.Count(log.String(), line); n != 17 { // 16 kB and the line that exceeds it
 			t.Errorf("%d lines of the flood were printed, want 17", n)
 		}
 		if !strings.Contains(log.String(), "b.ini: here") {
@@ -220,7 +220,7 @@ func TestFileIsOpenedAgainAfterRotation(t *testing.T) {
 	}
 }
 
-// What a tenant puts in the way is refused, and the lines go to the emperor's log.
+// A log file that a tenant prepared is refused, and the lines go to the emperor's log.
 func TestFilesThatAreTraps(t *testing.T) {
 	dir := t.TempDir()
 	victim := filepath.Join(dir, "victim")
@@ -258,7 +258,7 @@ func TestOwnLinesInAFileHaveTimeAndLevel(t *testing.T) {
 	}
 }
 
-// What the program of a vassal printed before our warning about its end may say why.
+// The output of a vassal's program before our warning about its end may be the reason.
 func TestLastLineBeforeAWarning(t *testing.T) {
 	var h Hub
 	s := h.Open(Vassal{Name: "a", Log: slog.New(slog.DiscardHandler)})

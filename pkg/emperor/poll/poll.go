@@ -1,6 +1,5 @@
-// Package poll answers one question: which of very many descriptors have something
-// to be read? One goroutine waits for all of a Set, so that a descriptor on which
-// nothing happens costs no stack and no buffer.
+// Package poll waits for very many descriptors. One goroutine waits for all descriptors of a
+// Set, so that an idle descriptor costs no stack and no buffer.
 package poll
 
 import (
@@ -13,15 +12,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Never is how long a descriptor rests that is not to be looked at again.
+// Never means that a descriptor is not to be watched again.
 const Never time.Duration = -1
 
-// refused is when the kernel is asked again that had no room for a descriptor.
+// refused is the pause before the kernel is asked again when it had no room for a descriptor.
 const refused = time.Second
 
-// Set is an epoll(7) instance with its goroutine. It keeps no order between
-// descriptors but has a turn for each that is ready before it has a second one for
-// any.
+// Set is an epoll(7) instance with its goroutine. It keeps no order between descriptors, but
+// handles each ready descriptor once before it handles any a second time.
 type Set struct {
 	epoll *os.File // in the runtime's poller itself: waiting takes no thread
 	done  chan struct{}
@@ -61,10 +59,10 @@ type Watch struct {
 	stopped bool
 }
 
-// Watch calls ready in the goroutine of the Set when f can be read without waiting,
-// or has ended; now and then also when neither is so. It must not block, nor call
-// methods of the Watch. Its result is how long f is then left alone: zero if it
-// does not matter, Never for good. f must stay open until the Watch is stopped.
+// Watch calls ready in the goroutine of the Set when f can be read without blocking, or has
+// ended; occasionally it calls ready without either. ready must not block, nor call methods of
+// the Watch. Its result is how long f is then left alone: zero for no pause, Never for good. f
+// must stay open until the Watch is stopped.
 func (s *Set) Watch(f syscall.Conn, ready func() time.Duration) *Watch {
 	w := &Watch{set: s, ready: ready, stopped: true}
 	raw, err := f.SyscallConn()
@@ -88,15 +86,15 @@ func (w *Watch) Stop() {
 	w.end()
 }
 
-// Renew calls swap, unless the watch is stopped, while ready does not run. When swap
-// reports that it has put another file in the place of the descriptor, that one is
-// watched from then on.
+// Renew calls swap, unless the watch is stopped, while ready does not run. When swap returns
+// true, it has put another file in the place of the descriptor, and the Set watches that from
+// then on.
 func (w *Watch) Renew(swap func() (swapped bool)) {
 	w.mu.Lock()
 	swapped := !w.stopped && swap()
 	w.mu.Unlock()
 	if swapped {
-		w.listen() // the kernel has forgotten the file that is closed
+		w.listen() // the kernel has forgotten the closed file
 	}
 }
 
@@ -148,7 +146,7 @@ func (w *Watch) turn() {
 	case rest < 0:
 		w.end()
 	case rest > 0:
-		// Out of the Set, because the kernel would tell of its end again and again.
+		// Out of the Set, because the kernel would report its end repeatedly.
 		_ = w.control(unix.EPOLL_CTL_DEL)
 		time.AfterFunc(rest, w.listen)
 	}

@@ -21,7 +21,7 @@ func newSet(t *testing.T) *Set {
 	return s
 }
 
-// pipe returns a pipe whose reads return at once.
+// pipe returns a pipe whose reads do not block.
 func pipe(t *testing.T) (read, write *os.File) {
 	t.Helper()
 	read, write, err := os.Pipe()
@@ -32,7 +32,7 @@ func pipe(t *testing.T) (read, write *os.File) {
 	return read, write
 }
 
-// take reads up to a byte of what is there.
+// take reads up to one byte without blocking.
 func take(f *os.File) (n int, err error) {
 	raw, err := f.SyscallConn()
 	if err != nil {
@@ -82,7 +82,7 @@ func TestEveryByteOfManyIsHeard(t *testing.T) {
 	}
 }
 
-// Who says much has to wait for those who say little.
+// A busy descriptor waits for the others.
 func TestTurns(t *testing.T) {
 	s := newSet(t)
 	loud, flood := pipe(t)
@@ -115,7 +115,7 @@ func TestTurns(t *testing.T) {
 func TestRest(t *testing.T) {
 	s, times := newSet(t), make(chan time.Time, 9)
 	read, write := pipe(t)
-	write.Close() // its end is there to be read again and again
+	write.Close() // its end can be read repeatedly
 	const rest = 30 * time.Millisecond
 	w := s.Watch(read, func() time.Duration {
 		select {
@@ -132,8 +132,8 @@ func TestRest(t *testing.T) {
 	w.Stop() // does no harm
 }
 
-// After Stop the function does not run, and the descriptor's number may mean
-// another file.
+// After Stop the function does not run, and the descriptor's number may belong to another
+// file.
 func TestStop(t *testing.T) {
 	s := newSet(t)
 	for range 200 {
@@ -148,7 +148,7 @@ func TestStop(t *testing.T) {
 			case running <- true:
 			default:
 			}
-			return 0 // without reading: it is ready for ever
+			return 0 // without reading: it stays ready
 		})
 		_, _ = write.Write([]byte("x"))
 		<-running

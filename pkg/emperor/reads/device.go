@@ -9,9 +9,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// deviceOf is the device of the file system that is mounted where a path leads by its
-// words. It asks the kernel's table and not the file system, which may hang. Without
-// that table all are one.
+// deviceOf returns the device of the file system that is mounted at a path. It reads the
+// kernel's table and not the file system, which may hang. Without that table all paths have
+// one device.
 func deviceOf(path string) (device uint64) {
 	table, err := os.ReadFile("/proc/self/mountinfo")
 	if err != nil {
@@ -20,8 +20,8 @@ func deviceOf(path string) (device uint64) {
 	return deviceIn(string(table), path)
 }
 
-// deviceIn looks a path up in a table (proc_pid_mountinfo(5)). Of the mounts on the way
-// the deepest counts, and of those at one place the last.
+// deviceIn looks up a path in a table (proc_pid_mountinfo(5)). Of several mounts the deepest
+// counts, and of mounts at one place the last.
 func deviceIn(table, path string) (device uint64) {
 	if absolute, err := filepath.Abs(path); err == nil {
 		path = absolute
@@ -47,5 +47,5 @@ func deviceIn(table, path string) (device uint64) {
 	return device
 }
 
-// unescape are the bytes that the table writes in octal.
+// unescape decodes the bytes that the table writes in octal.
 var unescape = strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`)

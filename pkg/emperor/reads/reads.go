@@ -1,10 +1,10 @@
-// Package reads answers one question: does a file system answer in time?
+// Package reads limits calls to file systems that may not answer.
 //
-// A system call on a network file system whose server is gone, or on a file of the
-// kernel's that has nothing to say, may return much later or never, and nothing ends
-// it. A Pool makes such calls in goroutines of their own, bounds the wait for each, and
-// bounds how many of them, and so of the threads that they hold, hang at a time. Looks at
-// files are such calls, and writes to log files.
+// A system call on a network file system without its server, or on a file of the kernel
+// without an event, may return much later or never, and nothing ends it. A Pool makes such
+// calls in goroutines of their own. It limits the wait for each, and the number of calls, and
+// thereby of threads, that hang at a time. Reads of files and writes to log files are such
+// calls; a call is named a look here.
 package reads
 
 import (
@@ -19,41 +19,42 @@ import (
 const (
 	// Limit is how long a caller waits for a look. After that the look is stuck.
 	Limit = 2 * time.Second
-	// atOnce is how many looks run at a time. Those that are stuck do not count.
+	// atOnce is how many looks run at a time, without the stuck ones.
 	atOnce = 8
-	// maxStuck is how many looks may be stuck before their file systems get no more. No
-	// more than these run and are stuck, so that it is never exceeded. Once it is
-	// reached, one look at a time runs in other file systems: each that hangs as well adds one.
+	// maxStuck is how many looks may be stuck before their file systems get no more. At most
+	// this number of looks run or are stuck, so that it is never exceeded. When it is reached,
+	// one look at a time runs in other file systems: each of these that hangs as well adds
+	// one.
 	maxStuck = 16
 
 	// Threads is how many threads looks hold at a time, while one file system hangs.
 	Threads = maxStuck + 1
 )
 
-// ErrSlow is the outcome of a look that takes longer than Limit, or that is not even
-// begun because its path or its file system is stuck.
+// ErrSlow is returned for a look that takes longer than Limit, or that is not begun because
+// its path or its file system is stuck.
 var ErrSlow = errors.New("it takes too long")
 
-// At is told by a look where it goes next. It fails with ErrSlow when enough looks
-// are stuck in the file system of that path.
+// At is called by a look with its next path. It fails with ErrSlow when enough looks are stuck
+// in the file system of that path.
 type At func(path string) error
 
-// Pool bounds looks at files. All that look at files for one process share one. Make
-// it with New. A nil Pool bounds nothing: it is for programs that an operator can end.
+// Pool limits looks. All looks of one process share one Pool. Make it with New. A nil Pool
+// limits nothing: it is for programs that an operator can end.
 type Pool struct {
 	device func(path string) uint64
 
 	mu       sync.Mutex
-	flights  map[string]*flight // by path; one of a path at a time
+	flights  map[string]*flight // by path; one for each path at a time
 	waiting  []*flight          // for a place, the first first
 	running  int                // looks that are not stuck
 	stuck    int
-	answered chan struct{} // closed, and made anew, when one that is stuck ends
+	answered chan struct{} // closed, and replaced, when a stuck look ends
 }
 
 // flight is a look that runs.
 type flight struct {
-	where  string        // the path that it was at last
+	where  string        // its last path
 	device uint64        // of that path; only while it is stuck
 	stuck  bool          // it runs longer than Limit
 	place  chan struct{} // closed when it may run
@@ -66,9 +67,9 @@ func New() *Pool {
 	return &Pool{device: deviceOf, flights: map[string]*flight{}, answered: make(chan struct{})}
 }
 
-// Do calls look in a goroutine of its own and returns its error; or ErrSlow when it takes
-// too long; or the cause of ctx when that ends before. In the last two cases look goes
-// on, and has to deal with its result itself. Looks at one path come one after the other.
+// Do calls look in a goroutine of its own and returns its error. It returns ErrSlow when look
+// takes too long, or the cause of ctx when that ends first. In both cases look continues, and
+// has to handle its result itself. Looks at one path run one after the other.
 func (p *Pool) Do(ctx context.Context, path string, look func(At) error) error {
 	if p == nil {
 		return look(func(string) error { return nil })
@@ -87,8 +88,8 @@ func (p *Pool) Do(ctx context.Context, path string, look func(At) error) error {
 	}
 }
 
-// Await is Do for a look that has to be taken, as a write: it returns when look has
-// ended, however late, and where Do refuses to begin, it waits without a thread.
+// Await is Do for a look that must be carried out, such as a write: it returns when look has
+// ended, however late. When Do refuses to begin, it waits without a thread.
 func (p *Pool) Await(path string, look func() error) error {
 	if p == nil {
 		return look()
@@ -112,7 +113,7 @@ func (p *Pool) Await(path string, look func() error) error {
 	}
 }
 
-// begin starts a look once it may. Its outcome comes through done.
+// begin starts a look once it may. done delivers its result.
 func (p *Pool) begin(ctx context.Context, path string, look func(At) error) (f *flight, done chan error, err error) {
 	f, err = p.enter(ctx, path)
 	if err != nil {
@@ -172,7 +173,7 @@ func (p *Pool) enter(ctx context.Context, path string) (*flight, error) {
 	}
 }
 
-// admit gives away the places that are free. The lock is held.
+// admit gives out the free places. The caller holds the lock.
 func (p *Pool) admit() {
 	for len(p.waiting) > 0 && p.running < max(1, min(atOnce, maxStuck-p.stuck)) {
 		f := p.waiting[0]
@@ -203,7 +204,7 @@ func (p *Pool) leave(path string, f *flight) {
 	p.admit()
 }
 
-// tooLong makes a look one that is stuck. Its place is for others.
+// tooLong marks a look as stuck. Its place is free for others.
 func (p *Pool) tooLong(f *flight) {
 	p.mu.Lock()
 	where := f.where
@@ -223,8 +224,7 @@ func (p *Pool) tooLong(f *flight) {
 	p.admit()
 }
 
-// moves notes where a look goes next, unless that is a file system from which no more
-// may hang.
+// moves records the next path of a look, unless too many looks are stuck in its file system.
 func (p *Pool) moves(f *flight, path string) error {
 	p.mu.Lock()
 	f.where = path

@@ -16,8 +16,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// hung is a file system, of which each directory directly in the root is one, whose files
-// do not answer before it is released.
+// hung is a set of file systems, one for each directory in the root, whose files do not answer
+// before it is released.
 type hung struct {
 	*Pool
 	release chan struct{}
@@ -46,7 +46,7 @@ func (h *hung) look(At) error {
 
 func quick(At) error { return nil }
 
-// all begins n looks at different files at once and waits for their outcomes.
+// all begins n looks at different files at once and waits for their results.
 func (h *hung) all(t *testing.T, n int, format string, want error) (took time.Duration) {
 	t.Helper()
 	outcomes := make(chan error, n)
@@ -72,7 +72,7 @@ func TestOutcomeIsThatOfTheLook(t *testing.T) {
 	}
 }
 
-// One that does not answer is waited for only once, and its path is free when it does.
+// A look that does not answer is waited for only once, and its path is free when it does.
 func TestSlowLook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHung()
@@ -96,8 +96,8 @@ func TestSlowLook(t *testing.T) {
 	})
 }
 
-// However many are begun: eight run at a time, and sixteen in all hang in one file system.
-// Others answer all the same, and each that hangs as well costs one more.
+// For any number of looks, eight run at a time, and at most sixteen hang in one file system.
+// Others answer all the same, and each that hangs as well adds one.
 func TestStuckLooksAreBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHung()
@@ -125,7 +125,7 @@ func TestStuckLooksAreBounded(t *testing.T) {
 	})
 }
 
-// Looks that begin while others become stuck are counted with them, however they come.
+// Looks that begin while others become stuck are counted with them, in any order.
 func TestStuckLooksThatComeOneByOne(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHung()
@@ -145,7 +145,7 @@ func TestStuckLooksThatComeOneByOne(t *testing.T) {
 	})
 }
 
-// Eight that hang hold up others for no longer than the limit.
+// Eight looks that hang block others no longer than the limit.
 func TestStuckLookGivesItsPlaceAway(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHung()
@@ -161,7 +161,7 @@ func TestStuckLookGivesItsPlaceAway(t *testing.T) {
 	})
 }
 
-// Looks at one path wait for each other: a later look sees a later state.
+// Looks at one path run one after the other: a later look sees a later state.
 func TestOneLookAtAPath(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := New()
@@ -212,7 +212,7 @@ func TestCallerMayLeave(t *testing.T) {
 	})
 }
 
-// A write is waited for however long it takes, and none holds a thread that may not begin.
+// A write is waited for however long it takes, and a write that may not begin holds no thread.
 func TestAwait(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		h := newHung()

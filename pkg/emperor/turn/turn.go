@@ -1,6 +1,6 @@
-// Package turn answers one question: whose hooks run now? uWSGI runs the emperor's
-// hooks of all vassals one after the other, and operators' scripts rely on it: a name
-// of a link that is free again when the next hook runs, a file with a counter.
+// Package turn decides which vassal's hooks run now. uWSGI runs the emperor's hooks of all
+// vassals one after the other, and operators' scripts rely on it: the name of a link that is
+// free again when the next hook runs, or a file with a counter.
 package turn
 
 import (
@@ -10,11 +10,11 @@ import (
 	"time"
 )
 
-// Patience is how long a holder keeps the others waiting: then it goes on, and so does
-// the next.
+// Patience is how long a holder blocks the others: after that both the holder and the next one
+// continue.
 const Patience = time.Second
 
-// Line lets a number of holders go on at a time, and the others wait in their order.
+// Line lets a number of holders continue at a time, and the others wait in their order.
 type Line struct {
 	size int
 
@@ -32,9 +32,9 @@ type ticket struct {
 // New returns a Line in which size holders have their turns at a time, at least one.
 func New(size int) *Line { return &Line{size: max(size, 1)} }
 
-// Take blocks until it is the caller's turn. Of those that wait the lowest order is
-// next; of equal ones the first that came. The caller calls done once, when its turn
-// is over. When ctx ends first, Take returns its error, and there is no turn.
+// Take blocks until it is the caller's turn. The waiting caller with the lowest order is next;
+// of equal ones the first that came. The caller calls done once, when its turn is over. When
+// ctx ends first, Take returns its error, and there is no turn.
 func (l *Line) Take(ctx context.Context, order uint64) (done func(), err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
@@ -65,7 +65,7 @@ func (l *Line) Take(ctx context.Context, order uint64) (done func(), err error) 
 	return nil, ctx.Err()
 }
 
-// hold returns the end of a turn, which Patience brings about as well.
+// hold returns the function that ends a turn; Patience ends it as well.
 func (l *Line) hold() (done func()) {
 	var once sync.Once
 	leave := func() { once.Do(l.leave) }
@@ -80,7 +80,7 @@ func (l *Line) leave() {
 	l.admit()
 }
 
-// admit gives turns to those that wait while there are any. The lock is held.
+// admit gives turns to waiting callers while there are any. The caller holds the lock.
 func (l *Line) admit() {
 	for len(l.waiting) > 0 && l.holders < l.size {
 		l.holders++

@@ -18,7 +18,7 @@ func take(t *testing.T, l *Line, order uint64) (done func()) {
 	return done
 }
 
-// The lowest order is next, whatever the order in which the callers came.
+// The lowest order is next, in whatever order the callers came.
 func TestOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := New(1)
@@ -43,8 +43,8 @@ func TestOrder(t *testing.T) {
 	})
 }
 
-// A holder that takes long delays the next by Patience alone, and its end gives no
-// second turn away.
+// A holder that takes long delays the next one only by Patience, and its end gives no second
+// turn.
 func TestPatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := New(1)
@@ -65,7 +65,7 @@ func TestPatience(t *testing.T) {
 	})
 }
 
-// No more than size have a turn at a time, and as many if they come.
+// At most size callers have a turn at a time, and as many if they come.
 func TestSize(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, size := range []int{0, 1, 3} {
@@ -88,7 +88,7 @@ func TestSize(t *testing.T) {
 	})
 }
 
-// A caller that gives up leaves no hole in the line.
+// A caller that gives up leaves no gap in the line.
 func TestGivingUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := New(1)

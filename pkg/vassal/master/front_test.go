@@ -15,13 +15,13 @@ func fronted(program, server string, n int) *Plan {
 	return p
 }
 
-// TestServerBeforeTheProgram: it is one worker more, which is waited for, replaced when it
-// dies and by a reload, and gets no signal that is for the program.
+// TestServerBeforeTheProgram: the server is one more worker. It is waited for, replaced when
+// it dies and by a reload, and gets no signal for the program.
 func TestServerBeforeTheProgram(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, fronted("stubborn", "server-silent", 2))
 		s.expect("start 1 stubborn, start 2 stubborn, start 3 server-silent")
-		s.expectSaid() // it has not said that it serves
+		s.expectSaid() // it has not reported that it serves
 		s.post(Notified(3, "READY=1"))
 		s.expectSaid("accepting")
 		s.signals <- syscall.SIGUSR2

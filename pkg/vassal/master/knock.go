@@ -10,9 +10,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// AwaitConnection implements System. The sockets are looked at and not touched:
-// the connection waits in its queue for a worker. A client of the terminal counts as
-// well; those who are there are let go, as there is nothing to see.
+// AwaitConnection implements System. It polls the sockets and accepts nothing: the connection
+// waits in the queue for a worker. A client of the terminal counts as well; attached clients
+// are disconnected, as the terminal has no output.
 func (p *Processes) AwaitConnection(ctx context.Context, plan *Plan, post func(Event)) error {
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {

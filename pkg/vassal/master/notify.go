@@ -8,12 +8,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// maxNotification bounds a datagram of sd_notify(3), in bytes.
+// maxNotification limits a datagram of sd_notify(3), in bytes.
 const maxNotification = 4096
 
-// Notifications implements System. The address is in the abstract namespace, and
-// chosen by the kernel: a worker may see no directory in which the master can
-// write. Who sends is told by the kernel with each datagram.
+// Notifications implements System. The address is in the abstract namespace, and chosen by the
+// kernel: a worker may see no directory in which the master can write. The kernel reports the
+// sender with each datagram.
 func (*Processes) Notifications(post func(Event)) (string, error) {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
@@ -32,7 +32,7 @@ func (*Processes) Notifications(post func(Event)) (string, error) {
 	}
 	go func() {
 		defer f.Close()
-		buffer := make([]byte, maxNotification+1) // not on the stack, which would stay large
+		buffer := make([]byte, maxNotification+1) // not on the stack, which would never shrink
 		for {
 			var pid int
 			var text string
@@ -71,8 +71,8 @@ func autobind(fd int) (string, error) {
 	return u.Name, nil
 }
 
-// receive takes one datagram. It is empty when it is too long, or does not tell
-// who sent it. Descriptors that come along find no place and are closed.
+// receive receives one datagram. It is empty when it is too long, or has no sender.
+// Descriptors that come along are closed.
 func receive(fd int, buffer []byte) (pid int, text string, err error) {
 	control := make([]byte, unix.CmsgSpace(unix.SizeofUcred))
 	n, used, _, _, err := unix.Recvmsg(fd, buffer, control, unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC)

@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// A reload whose options are not to be read, for whatever they wait, holds up nothing:
-// not the workers, not the next order, not the stop.
+// A reload whose options cannot be read, for whatever reason, delays neither the workers, nor
+// the next order, nor the stop.
 func TestReloadThatIsNotRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, plan("web", 1))

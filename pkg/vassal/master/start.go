@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// start forks and executes a program, as syscall.ForkExec does. A directory that
-// the master is in already is inherited: its path may lead through directories that
-// only root can enter, such as a clone below /root. uWSGI inherits it too.
+// start forks and executes a program, as syscall.ForkExec does. A directory in which the
+// master already is gets inherited: its path may lead through directories that only root can
+// enter, such as a clone below /root. uWSGI inherits it too.
 func start(path string, argv []string, a *syscall.ProcAttr) (pid int, err error) {
 	if here, err := syscall.Getwd(); err == nil && here == a.Dir {
 		a.Dir = ""

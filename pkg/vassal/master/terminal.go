@@ -12,8 +12,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/vassal/pty"
 )
 
-// screen puts a terminal under a worker, as its standard input and output, and
-// returns the other side; nil: it has none, or another program has it.
+// screen makes a terminal for a worker, as its standard input and output, and returns the
+// other side; nil: it has none, or another program has it.
 func (c *child) screen(s Spec) (*os.File, error) {
 	if s.Terminal == nil || len(s.Terminal.Options.Exec) > 0 {
 		return nil, nil
@@ -24,7 +24,7 @@ func (c *child) screen(s Spec) (*os.File, error) {
 	}
 	c.close = append(c.close, other)
 	for i := range 3 {
-		if i > 0 || !s.Program.Stdin { // else that is a socket
+		if i > 0 || !s.Program.Stdin { // otherwise that is a socket
 			c.files[i] = tty.Fd()
 		}
 	}
@@ -32,10 +32,10 @@ func (c *child) screen(s Spec) (*os.File, error) {
 	return other, nil
 }
 
-// share lets clients at the terminal of a worker: the program that shows it to them
-// outlives the worker, and is told of the next. It is started with the first.
+// share lets clients attach to the terminal of a worker: the program that shows it to them
+// outlives the worker, and gets the next one. It is started with the first worker.
 func (p *Processes) share(s Spec, worker int, screen *os.File) error {
-	if p.sharing != nil && screen == nil { // it runs a program of its own, for whoever comes
+	if p.sharing != nil && screen == nil { // it runs a program of its own for its clients
 		if slices.Equal(p.sharing.env, s.Env) && p.sharing.dir == s.Dir {
 			return nil
 		}
@@ -66,7 +66,7 @@ type sharing struct {
 	dir     string
 }
 
-// end makes the program end, which it does when nobody can tell it anything more.
+// end makes the program end, which it does when the control socket is closed.
 func (s *sharing) end() { s.control.Close() }
 
 func (p *Processes) startSharing(s Spec) error {

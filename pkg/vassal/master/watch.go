@@ -14,17 +14,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// quiet is how long nothing must happen before a change counts: programs write in
-// several steps.
+// quiet is how long a file must not change before a change counts: programs write in several
+// steps.
 const quiet = 50 * time.Millisecond
 
-// lookAgain is how long it takes at most until a path is found to lead elsewhere.
+// lookAgain is the interval in which paths are checked for another destination.
 const lookAgain = 3 * time.Second
 
 // changes are the events by which a file may have become another.
 const changes = unix.IN_CLOSE_WRITE | unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_MOVED_FROM | unix.IN_DELETE | unix.IN_ATTRIB
 
-// version tells one state of a file from another. That of no file is zero.
+// version distinguishes two states of a file. The version of no file is zero.
 type version struct {
 	dev, ino uint64
 	size     int64
@@ -39,30 +39,30 @@ func versionOf(file string) version {
 	return version{st.Dev, st.Ino, st.Size, st.Mtim}
 }
 
-// identity is what does not change as long as it is the same file.
+// identity is the part that stays the same for the same file.
 func (v version) identity() version { return version{dev: v.dev, ino: v.ino} }
 
-// watcher turns inotify(7) events into names of files and trees. Events belong to
-// inodes, and a path may come to lead elsewhere: by a link, or by another directory
-// of that name. So paths are looked at as well, now and then.
+// watcher turns inotify(7) events into names of files and trees. Events belong to inodes, and
+// a path may get another destination: by a link, or by another directory of that name. So
+// paths are also checked periodically.
 type watcher struct {
-	events *os.File        // nil: there are none to be had, and looking is all
+	events *os.File        // nil: no inotify; only polling
 	dirs   map[int]watched // by watch descriptor
 	files  []string
 	seen   map[string]version // of files
 	roots  map[string]version // of trees
 }
 
-// watched is why a directory is watched.
+// watched lists the reasons why a directory is watched.
 type watched struct {
 	path  string
 	files []string // in it, as they were given
 	tree  string   // that it belongs to; empty: none
 }
 
-// Watch implements System. A file counts as changed when it is another than
-// before, and not when it is gone; a tree when anything in it has changed. What
-// does not exist yet counts when it does. After an error the rest is watched.
+// Watch implements System. A file has changed when it is another than before, and not when it
+// is gone; a tree when anything in it has changed. A missing file changes when it appears.
+// After an error the rest is watched.
 func (*Processes) Watch(ctx context.Context, files, trees []string, post func(Event)) error {
 	w := &watcher{dirs: map[int]watched{}, seen: map[string]version{}, roots: map[string]version{}}
 	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
@@ -80,7 +80,7 @@ func (*Processes) Watch(ctx context.Context, files, trees []string, post func(Ev
 	return err
 }
 
-// poll looks, and does nothing else.
+// poll only checks paths periodically.
 func (w *watcher) poll(ctx context.Context, post func(Event)) {
 	tick := time.NewTicker(lookAgain)
 	defer tick.Stop()
@@ -98,7 +98,7 @@ func (w *watcher) poll(ctx context.Context, post func(Event)) {
 	}
 }
 
-// addAll returns why trees cannot be watched. Files are looked at in any case.
+// addAll returns why trees cannot be watched. Files are polled in any case.
 func (w *watcher) addAll(files, trees []string) (err error) {
 	w.files = files
 	for _, tree := range trees {
@@ -115,8 +115,8 @@ func (w *watcher) addAll(files, trees []string) (err error) {
 	return err
 }
 
-// addFile watches the directory in which a file is, or is to be, now. Where that may
-// not be read, the file is looked at less often.
+// addFile watches the current directory of a file, which may be missing. When the directory
+// cannot be read, the file is polled less often.
 func (w *watcher) addFile(file string) {
 	_ = w.add(filepath.Dir(file), func(d *watched) {
 		if !contains(d.files, file) {
@@ -125,7 +125,7 @@ func (w *watcher) addFile(file string) {
 	})
 }
 
-// plant watches a tree from its root, and forgets what was there before.
+// plant watches a tree from its root, and forgets the previous one.
 func (w *watcher) plant(tree string) error {
 	w.uproot(tree)
 	root := versionOf(tree)
@@ -154,7 +154,7 @@ func (w *watcher) uproot(tree string) {
 	}
 }
 
-// unlessMissing makes nothing of the error that there is no such directory.
+// unlessMissing ignores the error of a missing directory.
 func unlessMissing(err error) error {
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) {
 		return nil
@@ -162,7 +162,7 @@ func unlessMissing(err error) error {
 	return err
 }
 
-// look looks at every path, and watches what it leads to by now.
+// look checks every path, and watches its current destination.
 func (w *watcher) look(changed map[string]bool) {
 	for _, file := range w.files {
 		w.addFile(file)
@@ -176,7 +176,7 @@ func (w *watcher) look(changed map[string]bool) {
 	}
 }
 
-// compare notes a file that is not the one that was seen last.
+// compare records a file that differs from the last one.
 func (w *watcher) compare(file string, changed map[string]bool) {
 	now := versionOf(file)
 	if before := w.seen[file]; now != before && now != (version{}) {
@@ -218,7 +218,7 @@ func (w *watcher) addTree(tree, from string) error {
 		case err != nil && path == root:
 			return fmt.Errorf("cannot watch %q: %w", tree, err)
 		case err != nil || !e.IsDir():
-			return nil // gone meanwhile, or not to be seen
+			return nil // gone in the meantime, or not accessible
 		}
 		return unlessMissing(w.add(path, func(d *watched) { d.tree = tree }))
 	})
@@ -254,14 +254,14 @@ func (w *watcher) run(ctx context.Context, post func(Event)) {
 	}
 }
 
-// read notes what a batch of events is about.
+// read records the files of a batch of events.
 func (w *watcher) read(b []byte, changed map[string]bool) {
 	for len(b) >= unix.SizeofInotifyEvent {
 		wd, mask := int(int32(binary.NativeEndian.Uint32(b))), binary.NativeEndian.Uint32(b[4:])
 		end := unix.SizeofInotifyEvent + int(binary.NativeEndian.Uint32(b[12:]))
 		name, _, _ := bytes.Cut(b[unix.SizeofInotifyEvent:end], []byte{0})
 		b = b[end:]
-		if mask&unix.IN_Q_OVERFLOW != 0 { // anything may have happened
+		if mask&unix.IN_Q_OVERFLOW != 0 { // events were lost
 			for _, d := range w.dirs {
 				w.note(d, "", changed)
 			}
@@ -281,7 +281,7 @@ func (w *watcher) read(b []byte, changed map[string]bool) {
 	}
 }
 
-// note finds what an event in a directory is about. No name: anything in it.
+// note records the subject of an event in a directory. No name: anything in it.
 func (w *watcher) note(d watched, name string, changed map[string]bool) {
 	if d.tree != "" {
 		changed[d.tree] = true

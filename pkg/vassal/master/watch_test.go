@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Without events, files and the roots of trees are looked at now and then.
+// Without events, files and the roots of trees are polled.
 func TestWatchWithoutEvents(t *testing.T) {
 	dir := t.TempDir()
 	synctest.Test(t, func(t *testing.T) {

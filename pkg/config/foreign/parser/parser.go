@@ -1,5 +1,5 @@
-// Package parser reads the formats that package foreign is about. It costs what
-// the libraries cost: the program that every vassal starts must not import it.
+// Package parser parses the formats of package foreign. It links their libraries: the program
+// that every vassal starts must not import it.
 package parser
 
 import (

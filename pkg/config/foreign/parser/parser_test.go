@@ -11,7 +11,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/foreign"
 )
 
-// TestMain makes this test binary a program that can be asked.
+// TestMain makes this test binary a parser program.
 func TestMain(m *testing.M) {
 	if len(os.Args) == 2 && !strings.HasPrefix(os.Args[1], "-") {
 		if err := foreign.Answer(Parse, os.Args[1], os.Stdin, os.Stdout); err != nil {
@@ -23,7 +23,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// TestAsk: a program that is asked says what Parse says.
+// TestAsk: a parser program returns the result of Parse.
 func TestAsk(t *testing.T) {
 	self, err := os.Executable()
 	if err != nil {
@@ -52,7 +52,7 @@ func TestAsk(t *testing.T) {
 	}
 }
 
-// TestBounds: anchors in anchors and deep elements are mistakes, found at once.
+// TestBounds: nested anchors and deep elements are errors, detected at once.
 func TestBounds(t *testing.T) {
 	bomb := "a: &a []\n"
 	for i := range 25 {
