@@ -214,12 +214,35 @@ func TestReloadsOfAProgramWithItsOwnPort(t *testing.T) {
 	}
 	e.undisturbed("a.ini", pid)
 	w.vassal("a.ini", file("50", "exit-on-reload = true")...)
-	eventually(t, "exit-on-reload of the new file counts", func() bool {
+	eventually(t, "exit-on-reload of the new file counts, and the gap is told", func() bool {
 		s := w.status("a.ini")
-		return s.State == "running" && s.Generation == 2 && s.PID != pid
+		return s.State == "running" && s.Generation == 2 && s.PID != pid && s.ReloadGap > 0
 	})
 	if got := size(); !strings.Contains(got, " 52428800") {
 		t.Errorf("with exit-on-reload: %s", got)
+	}
+}
+
+// The port of a program becomes one that the vassal hands over, by an edit.
+func TestOwnPortBecomesASocket(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.write(w.path("p.py"), `import http.server
+class Page(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.end_headers(); self.wfile.write(b"own")
+http.server.HTTPServer(("127.0.0.1", 8095), Page).serve_forever()
+`)
+	w.write(w.path("index.html"), "handed")
+	w.vassal("a.ini", "uid = 4001", "gid = 4001", "command = python3 "+w.path("p.py"), "ready-probe = tcp:127.0.0.1:8095")
+	e := w.start(sharesNetwork)
+	e.running("a.ini")
+	v := w.visited("127.0.0.1:8095")
+	eventually(t, "the program serves", func() bool { return v.tally().Answers["own"] > 0 })
+	w.vassal("a.ini", "uid = 4001", "gid = 4001", "http-socket = 127.0.0.1:8095", "static-map = /="+w.path("index.html"))
+	eventually(t, "the vassal serves", func() bool { return v.tally().Answers["handed"] > 0 })
+	if s := w.status("a.ini"); s.Generation != 2 {
+		t.Errorf("generation %d", s.Generation)
 	}
 }
 

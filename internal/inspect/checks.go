@@ -32,6 +32,7 @@ var checks = []struct {
 	{"directory-closed", Warning, directoryClosed},
 	{"directory-missing", Warning, directoryMissing},
 	{"interface-of-the-host", Warning, interfaceOfTheHost},
+	{"mercy-too-long", Warning, mercyTooLong},
 	{"root-by-default", Warning, rootByDefault},
 	{"root-refused", Error, rootRefused},
 	{"socket-is-directory", Error, socketIsDirectory},
@@ -207,6 +208,14 @@ func HostInterfaces(v *config.Vassal, clone namespaces.Flags) (warnings config.P
 		})
 	}
 	return warnings
+}
+
+// mercyTooLong finds a reload-mercy that the emperor does not wait for.
+func mercyTooLong(s Subject, found report) {
+	if s.Emperor == nil || s.Emperor.ReloadMercy == 0 || s.Vassal.ReloadMercy <= s.Emperor.ReloadMercy {
+		return
+	}
+	found("reload-mercy", fmt.Sprintf("the emperor kills the vassal after its own reload-mercy, %v", s.Emperor.ReloadMercy), "raise that in the emperor's file")
 }
 
 // rootByDefault: a vassal without a user runs as root when its emperor does.

@@ -51,6 +51,9 @@ func (e *Emperor) anew(v *vassal) {
 		return
 	}
 	v.pardon()
+	if v.state.serving() && v.gapFrom.IsZero() {
+		v.gapFrom = time.Now()
+	}
 	e.input(v, Want)
 }
 

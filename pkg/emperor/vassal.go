@@ -44,7 +44,8 @@ type vassal struct {
 	serial     uint64 // of the last order of the generation
 	ordered    Plan   // what the last reload is about
 	refused    monitor.Version
-	reloads    int // taken by this generation
+	gapFrom    time.Time // since when a change has left it without a process; zero: it has not
+	reloads    int       // taken by this generation
 	process    Process
 	cancel     context.CancelCauseFunc
 	slot       bool      // counts as a launch
@@ -233,6 +234,7 @@ func (e *Emperor) move(v *vassal, next State) {
 	v.log.LogAttrs(context.Background(), level, string(v.state)+" -> "+string(next), v.attrs(next)...)
 	was := v.state
 	v.state, v.since = next, time.Now()
+	v.bridge(next)
 	e.disarm(v)
 	if next == Gone {
 		delete(e.vassals, v.name)
@@ -243,6 +245,20 @@ func (e *Emperor) move(v *vassal, next State) {
 	e.tell(v, was)
 	if was.serving() && !next.serving() {
 		e.recall(v)
+	}
+}
+
+// bridge ends the time without a process that a change has made, or forgets it when the
+// vassal does not come back by itself.
+func (v *vassal) bridge(next State) {
+	switch next {
+	case Running:
+		if !v.gapFrom.IsZero() {
+			v.gap = time.Since(v.gapFrom)
+		}
+		v.gapFrom = time.Time{}
+	case Idle, Waiting, Gone:
+		v.gapFrom = time.Time{}
 	}
 }
 

@@ -9,9 +9,11 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/address"
 	"github.com/emperor-go/emperor/internal/programs"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/hooks"
+	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/emperor-go/emperor/pkg/vassal/master"
 	"github.com/emperor-go/emperor/pkg/vassal/sockets"
 	"github.com/emperor-go/emperor/pkg/wire"
@@ -114,7 +116,7 @@ func (v *Vassal) prepare(order *wire.Order, o *config.Vassal) (*master.Plan, err
 		return nil, fmt.Errorf("%w: %s needs C functions", master.ErrAnew, what)
 	}
 	sets, made, err := v.bindSets(o, v.sets)
-	if errors.Is(err, unix.EADDRINUSE) && crowded(distinct(v.sets), o.Sockets) {
+	if errors.Is(err, unix.EADDRINUSE) && (crowded(distinct(v.sets), o.Sockets) || occupied(o.Sockets)) {
 		return nil, fmt.Errorf("%w: %w", master.ErrAnew, err)
 	}
 	if err != nil {
@@ -137,6 +139,27 @@ func crowded(have []*sockets.Socket, wanted []config.Socket) bool {
 	return slices.ContainsFunc(wanted, func(w config.Socket) bool {
 		return slices.ContainsFunc(have, func(s *sockets.Socket) bool { return s.Address != w.Address && s.Crowds(w.Address) })
 	})
+}
+
+// occupied reports whether a process that this vassal has started listens on a port that is
+// wanted: its end frees the port.
+func occupied(wanted []config.Socket) bool {
+	for _, w := range wanted {
+		a, err := address.Parse(w.Address)
+		if err != nil || a.Path != "" || a.Port == 0 {
+			continue
+		}
+		inodes, err := namespaces.Listeners(a.Port)
+		if own, _ := namespaces.HasSocket(os.Getpid(), inodes...); err != nil || own {
+			continue
+		}
+		for _, pid := range namespaces.Tree(os.Getpid()) {
+			if has, _ := namespaces.HasSocket(pid, inodes...); has {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // read parses the bytes of an order, or of the one in effect, or what is given on
