@@ -31,13 +31,18 @@ libc.umount2(path, 2)
 // hang makes a directory that does not answer until release is called.
 func (w *world) hang(at string) (release func()) {
 	w.t.Helper()
+	return w.hangBy(hung, at)
+}
+
+func (w *world) hangBy(script, at string) (release func()) {
+	w.t.Helper()
 	if _, err := os.Stat("/dev/fuse"); err != nil {
 		w.t.Skipf("no file system that hangs: %v", err)
 	}
 	if err := os.MkdirAll(at, 0o755); err != nil {
 		w.t.Fatal(err)
 	}
-	cmd := w.inside("python3", "-c", hung, at)
+	cmd := w.inside("python3", "-c", script, at)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -261,4 +266,60 @@ func TestLogFilesThatDoNotAnswer(t *testing.T) {
 	begun = time.Now()
 	e.stop(syscall.SIGTERM)
 	soon(t, begun, "the end")
+}
+
+// deadly is hung with a server that takes questions and answers only the first: no
+// signal ends a process that has asked (fs/fuse/dev.c, request_wait_answer).
+const deadly = `
+import ctypes, os, struct, sys, threading
+libc = ctypes.CDLL(None, use_errno=True)
+fuse = os.open("/dev/fuse", os.O_RDWR)
+path = sys.argv[1].encode()
+if libc.mount(b"deadly", path, b"fuse", 0, b"fd=%d,rootmode=40000,user_id=0,group_id=0,allow_other" % fuse) != 0:
+    sys.exit("cannot mount: " + os.strerror(ctypes.get_errno()))
+unique = struct.unpack_from("<IIQ", os.read(fuse, 1 << 17))[2]
+init = struct.pack("<IIIIHHIIHHI", 7, 23, 65536, 0, 12, 9, 65536, 1, 0, 0, 0) + bytes(24)
+os.write(fuse, struct.pack("<IiQ", 16 + len(init), 0, unique) + init)
+def take():
+    while True:
+        os.read(fuse, 1 << 17)
+threading.Thread(target=take, daemon=True).start()
+print("mounted", flush=True)
+sys.stdin.read()
+libc.umount2(path, 2)
+os._exit(0)
+`
+
+// What no signal ends holds up the end for seconds. The log names it, and the next emperor
+// removes what was left.
+func TestEndWithoutWhatCannotBeKilled(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	release := w.hangBy(deadly, w.path("dead"))
+	w.vassal("a.ini", "exec-as-user = exec cat "+w.path("dead/x"), serves)
+	w.vassal("b.ini", serves)
+	e := w.start(allNamespaces, "--reload-mercy", "1")
+	e.running("b.ini")
+	e.waitsFor("a.ini", "hook as-user #1 (exec: exec cat "+w.path("dead/x")+")")
+	begun := time.Now()
+	e.signal(syscall.SIGTERM)
+	if code := e.wait(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	if took := time.Since(begun); took > 20*time.Second {
+		t.Errorf("the end took %v", took)
+	}
+	told := e.about("a.ini")
+	if !strings.Contains(told, `"msg":"a process was killed and does not end","vassal":"a.ini","pid":`) || !strings.Contains(told, `"program":"cat","state":"D"`) ||
+		!strings.Contains(told, "the emperor ends without it") {
+		t.Errorf("the log says:\n%s", told)
+	}
+	release()
+	w.remove("a.ini")
+	e = w.start(allNamespaces)
+	e.running("b.ini")
+	if left := w.cgroups(); len(left) > 2 { // the emperor's and the vassal's
+		t.Errorf("left: %v", left)
+	}
+	e.stop(syscall.SIGTERM)
 }

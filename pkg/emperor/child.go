@@ -307,8 +307,10 @@ func (c *child) clearCgroup() error {
 }
 
 // abandon ends a child that never got its order, or got it in vain, and returns
-// when nothing is left of it.
+// when nothing is left of it. One that is slow to end is told of.
 func (c *child) abandon() {
+	slow := time.AfterFunc(unkillable, func() { tellStuck(c.log, namespaces.Stuck(c.PID())) })
+	defer slow.Stop()
 	dead := make(chan Exit)
 	c.Kill()
 	c.Attend(func(Message) {}, func(x Exit) { dead <- x })

@@ -78,6 +78,7 @@ func (e *Emperor) do(v *vassal, what Effect) {
 		e.launch(v)
 	case doCancel:
 		v.cancel(errGaveUp)
+		e.arm(v, unkillable)
 	case doStable:
 		e.stable(v)
 	case doForgive:
@@ -88,6 +89,9 @@ func (e *Emperor) do(v *vassal, what Effect) {
 	case doKill:
 		v.log.Warn("did not end in time: killing it")
 		v.process.Kill()
+		e.arm(v, unkillable)
+	case doTrace:
+		e.trace(v)
 	case doCurse:
 		e.curse(v)
 	case doFail, doClear:

@@ -297,6 +297,7 @@ type Emperor struct {
 	zergs      int
 	listeners  map[*listener]bool
 	stopping   bool
+	lost       bool // a vassal that does not end
 	err        error
 }
 
@@ -313,7 +314,7 @@ func New(o Options) *Emperor {
 }
 
 // Run supervises until ctx ends, then stops every vassal and returns nil when
-// nothing of them is left. It returns an error, after the same cleaning up, when
+// nothing of them is left that can be ended. It returns an error, after the same cleaning up, when
 // a monitor cannot take its first look.
 func (e *Emperor) Run(ctx context.Context) error {
 	watching, stopWatching := context.WithCancel(ctx)
@@ -339,12 +340,12 @@ func (e *Emperor) Run(ctx context.Context) error {
 	stopWatching()
 	close(e.done)
 	e.dismissListeners()
-	e.group.Wait()
+	e.part()
 	return e.err
 }
 
 // stopAll makes shutdown a wish: every vassal is dropped, and the loop goes on
-// until none is left.
+// until none is left that can end.
 func (e *Emperor) stopAll() {
 	if e.stopping {
 		return
@@ -354,6 +355,9 @@ func (e *Emperor) stopAll() {
 	for _, v := range e.vassals {
 		v.withdrawn = true
 		e.input(v, Drop)
+		if v.state == Killing {
+			e.arm(v, unkillable)
+		}
 	}
 }
 

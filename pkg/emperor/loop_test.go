@@ -29,7 +29,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // world is a fake operating system: it launches fakes and writes down what
 // happened. What a vassal does is in its configuration: words of
 //
-//	slow-launch, no-launch, crash, mute, stubborn, sticky
+//	slow-launch, no-launch, crash, mute, stubborn, immortal, sticky
 type world struct {
 	mu      sync.Mutex
 	history []string
@@ -144,7 +144,11 @@ func (f *fake) Stop(bool) {
 	}
 }
 
-func (f *fake) Kill() { f.end(killed) }
+func (f *fake) Kill() {
+	if !strings.Contains(f.does, "immortal") {
+		f.end(killed)
+	}
+}
 
 var killed = Exit{ExitStatus: namespaces.ExitStatus{Code: -1, Signal: syscall.SIGKILL}}
 

@@ -85,6 +85,8 @@ const (
 	Hurry Input = "hurry"
 	// Cleared: nothing of the dead generation is left.
 	Cleared Input = "cleared"
+	// Lost: it does not end, and the emperor does.
+	Lost Input = "lost"
 
 	// Again, Sleep, Wait, Hold, Rest and Forget are the answers of the settle effect:
 	// launch now, launch on demand, launch later for its failures or for its file's
@@ -123,6 +125,8 @@ const (
 	doFail Effect = "fail"
 	// doMiss counts a launch that failed, then settles.
 	doMiss Effect = "miss"
+	// doTrace finds out which processes do not end though they were killed.
+	doTrace Effect = "trace"
 	// doClear starts the goroutine that removes what the generation left.
 	doClear Effect = "clear"
 	// doSettle decides what comes next.
@@ -190,6 +194,8 @@ var table = []row{
 
 	{Cancelling, Launched, Stopping, doStop},
 	{Cancelling, LaunchFailed, Settled, doSettle},
+	{Cancelling, Due, Cancelling, doTrace},
+	{Cancelling, Lost, Gone, doForget},
 
 	{Starting, Accepting, Running, doStable},
 	{Starting, Exited, Clearing, doFail},
@@ -228,9 +234,13 @@ var table = []row{
 	{Stopping, Hurry, Killing, doKill},
 
 	{Killing, Exited, Clearing, doClear},
+	{Killing, Due, Killing, doTrace},
+	{Killing, Lost, Gone, doForget},
 
 	{Clearing, Cleared, Settled, doSettle},
 	{Clearing, Hurry, Clearing, doCancel},
+	{Clearing, Due, Clearing, doTrace},
+	{Clearing, Lost, Gone, doForget},
 
 	{Settled, Again, Queued, doEnqueue},
 	{Settled, Sleep, Waiting, doWatch},

@@ -1,0 +1,53 @@
+package namespaces
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"strings"
+)
+
+// StuckProcess is a process that does not end although it was killed.
+type StuckProcess struct {
+	PID int
+	// Program is its name, State its state (proc_pid_stat(5)), such as D, and Wchan the
+	// function of the kernel in which it sleeps, where that can be read.
+	Program, State, Wchan string
+}
+
+const (
+	// stuckShown is the number of processes that Stuck returns, and stuckSeen the number that
+	// it looks at.
+	stuckShown = 5
+	stuckSeen  = 10_000
+)
+
+// Stuck returns processes of a tree that was killed and still exists: those that sleep in the
+// kernel without taking signals, or else the first one. The caller must not have reaped the
+// first one. It does not block.
+func Stuck(root int) (stuck []StuckProcess) {
+	next := []int{root}
+	for seen := 0; seen < len(next) && seen < stuckSeen; seen++ {
+		if p, ok := stuckProcess(next[seen]); ok && p.State == "D" {
+			if stuck = append(stuck, p); len(stuck) == stuckShown {
+				return stuck
+			}
+		}
+		next = append(next, Children(next[seen])...)
+	}
+	if p, ok := stuckProcess(root); ok && len(stuck) == 0 {
+		stuck = append(stuck, p)
+	}
+	return stuck
+}
+
+func stuckProcess(pid int) (p StuckProcess, ok bool) {
+	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	open, end := bytes.IndexByte(stat, '('), bytes.LastIndexByte(stat, ')')
+	if err != nil || open < 0 || end < open || len(stat) < end+3 {
+		return p, false
+	}
+	wchan, _ := os.ReadFile(fmt.Sprintf("/proc/%d/wchan", pid))
+	p = StuckProcess{PID: pid, Program: string(stat[open+1 : end]), State: string(stat[end+2]), Wchan: strings.TrimSpace(string(wchan))}
+	return p, true
+}
