@@ -301,6 +301,7 @@ func (e *Emperor) obey(v *vassal, verb Verb) error {
 		return e.reloadOne(v)
 	case Reset:
 		v.pardon()
+		v.churn = churn{}
 		if !v.state.hasProcess() && v.state != Waiting {
 			e.input(v, Want)
 		}

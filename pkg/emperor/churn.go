@@ -15,6 +15,9 @@ type churn struct {
 	last  time.Time     // the time of the last such change
 	pause time.Duration // from then until the next one may take effect
 	hasty bool          // a change has come within that pause
+	// excused reports that an operator asked for the next process, which then does not wait.
+	// Changes after it do.
+	excused bool
 }
 
 // next returns the churn after a change that needs a new process now. The pause doubles while
@@ -27,14 +30,14 @@ func (c churn) next(now time.Time, longest time.Duration) churn {
 	case c.hasty:
 		pause *= 2
 	}
-	return churn{last: now, pause: min(pause, longest)}
+	return churn{last: now, pause: min(pause, longest)} // excused ends here
 }
 
 // until returns when the next change may take a new process.
 func (c churn) until() time.Time { return c.last.Add(c.pause) }
 
 // calms reports whether a change has to wait now.
-func (c churn) calms(now time.Time) bool { return now.Before(c.until()) }
+func (c churn) calms(now time.Time) bool { return !c.excused && now.Before(c.until()) }
 
 // absence is the memory of a vassal whose file is gone.
 type absence struct {
@@ -69,11 +72,11 @@ func (e *Emperor) countChange(v *vassal) {
 	v.churn, v.returned = v.churn.next(time.Now(), e.options.ChangePause), false
 }
 
-// unthrottle forgets the changes of a file, because an operator does not wait, and reports
-// whether one waited: the caller pursues it.
+// unthrottle ends the wait of a change, because an operator does not wait, and reports
+// whether a change waited: the caller pursues it. The pause of later changes keeps its length.
 func (v *vassal) unthrottle() (waited bool) {
 	waited = v.calm != nil
-	v.churn = churn{}
+	v.churn.excused = time.Now().Before(v.churn.until())
 	v.uncalm()
 	return waited
 }

@@ -21,16 +21,16 @@ func TestChurnNext(t *testing.T) {
 		want    time.Duration
 	}{
 		{"the first change", churn{}, longest, time.Second},
-		{"a change after the pause", churn{start.Add(-5 * time.Second), 4 * time.Second, false}, longest, 4 * time.Second},
-		{"a change within the pause", churn{start.Add(-4 * time.Second), 4 * time.Second, true}, longest, 8 * time.Second},
-		{"the pause has an end", churn{start.Add(-16 * time.Second), 16 * time.Second, true}, longest, longest},
-		{"and stays there", churn{start.Add(-30 * time.Second), longest, true}, longest, longest},
-		{"a minute of quiet", churn{start.Add(-time.Minute), longest, false}, longest, time.Second},
+		{"a change after the pause", churn{start.Add(-5 * time.Second), 4 * time.Second, false, false}, longest, 4 * time.Second},
+		{"a change within the pause", churn{start.Add(-4 * time.Second), 4 * time.Second, true, false}, longest, 8 * time.Second},
+		{"the pause has an end", churn{start.Add(-16 * time.Second), 16 * time.Second, true, false}, longest, longest},
+		{"and stays there", churn{start.Add(-30 * time.Second), longest, true, false}, longest, longest},
+		{"a minute of quiet", churn{start.Add(-time.Minute), longest, false, false}, longest, time.Second},
 		{"a shorter end", churn{}, time.Millisecond, time.Millisecond},
-		{"no pause at all", churn{start, 0, true}, 0, 0},
+		{"no pause at all", churn{start, 0, true, false}, 0, 0},
 	} {
 		got := tt.c.next(start, tt.longest)
-		if want := (churn{start, tt.want, false}); got != want {
+		if want := (churn{start, tt.want, false, false}); got != want {
 			t.Errorf("%s: %v, want %v", tt.name, got, want)
 		}
 		if until := got.until(); !until.Equal(start.Add(tt.want)) || got.calms(until) || tt.want > 0 && !got.calms(start) {
@@ -277,4 +277,39 @@ func TestChangeWhileItBootsWaits(t *testing.T) {
 		s.expect(t, "")
 		s.stop()
 	})
+}
+
+// An operator's restart ends a wait and not the growth of the pause: a program that changes
+// the file all the time is not tamer for it.
+func TestOperatorsDoNotForgiveChanges(t *testing.T) {
+	for verb, want := range map[Verb]time.Duration{Restart: 8 * time.Second, Start: 8 * time.Second, Reset: time.Second} {
+		synctest.Test(t, func(t *testing.T) {
+			s := play(t, slowed)
+			s.put("a.ini", "0")
+			change := 0
+			next := func() {
+				change++
+				s.put("a.ini", fmt.Sprintf("respawn %d", change))
+			}
+			for range 8 { // taken after 0, 1 and 3 s
+				next()
+				pass(time.Second / 2)
+			}
+			next() // waits until 7 s
+			s.since()
+			if err := s.operator(t, "a.ini", verb); err != nil {
+				t.Error(err)
+			}
+			s.expect(t, "dead a.ini#4 exit status 0, clear a.ini#4, launch a.ini#5 respawn 9")
+			begun := time.Now()
+			for s.since() == "" {
+				next()
+				pass(time.Second / 2)
+			}
+			if took := time.Since(begun); took < want || took > want+time.Second {
+				t.Errorf("after %s the next change waits %v, want %v", verb, took, want)
+			}
+			s.stop()
+		})
+	}
 }

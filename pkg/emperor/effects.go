@@ -17,6 +17,7 @@ func (e *Emperor) account(v *vassal, what Effect) {
 			e.countChange(v)
 		}
 		v.uncalm()
+		v.churn.excused = false
 		v.generation++
 		v.launches++
 		v.config, v.serial, v.reloads, v.failed, v.left = *v.wanted, 1, 0, false, false
@@ -55,6 +56,7 @@ func (e *Emperor) account(v *vassal, what Effect) {
 	case doReload:
 		v.serial++
 		v.ordered, v.reloadError, v.ownReload, v.gap = *v.wanted, "", false, 0
+		v.churn.excused = false
 	case doTaken:
 		v.config, v.reloads, v.reloaded = v.ordered, v.reloads+1, time.Now()
 	case doRefuse:

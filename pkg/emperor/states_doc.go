@@ -102,7 +102,8 @@ failures.
 The first change of a file that takes a new process gets it at once. After that there is a pause of a second, which doubles while
 changes come within it up to ` + "`emperor-change-pause`" + `; a change that comes within it waits for its end, beside the process that runs, and
 of several the last one counts. A minute without such a change forgets it all. Changes that the running process takes over wait for
-nothing, and neither does the operator's start, restart, reload or reset. A file that is removed and is there again is a change.
+nothing, and neither does the operator's start, restart, reload or reset. Only reset makes the pause a second again. A file that is removed and
+is there again is a change.
 `
 
 // WriteStates prints the life cycle as a diagram and tables in Markdown, for
