@@ -8,7 +8,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 )
 
 // told is a vassal in the output of `emperor status --json`.
@@ -163,4 +165,43 @@ func TestOperatorSeesWorkersDie(t *testing.T) {
 	w.vassal("a.ini", "command = sleep 1000000")
 	e.await("a.ini", "the workers have recovered")
 	eventually(t, "the list has no error", func() bool { return w.list()["a.ini"].Error == "" })
+}
+
+// While the emperor stops it says what holds up the end, and changes nothing any more.
+func TestStoppingEmperorAnswers(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("a.ini", serves)
+	w.vassal("b.ini", serves)
+	e := w.start(allNamespaces, "--reload-mercy", "60", "--exec-as-emperor-after-vassal", "test $UWSGI_VASSAL_NAME = b.ini || sleep 300")
+	pid := e.running("a.ini")
+	e.running("b.ini")
+	e.signal(syscall.SIGTERM)
+	e.gone("b.ini")
+	e.await("a.ini", "-> clearing")
+	eventually(t, "list shows what holds up the end", func() bool {
+		vassals := w.list()
+		return vassals["a.ini"].State == "clearing" && len(vassals) == 1
+	})
+	if out, code := w.command("list"); code != 0 || !strings.Contains(out, "waits for hook as-emperor-after-vassal #1") {
+		t.Errorf("list: %d, %s", code, out)
+	}
+	if out, code := w.command("status", "a.ini"); code != 0 || !strings.Contains(out, "clearing") {
+		t.Errorf("status: %d, %s", code, out)
+	}
+	for _, verb := range [][]string{{"restart", "a.ini"}, {"stop", "a.ini"}, {"reload", "--all"}, {"rescan"}, {"kill", "a.ini", "--signal", "HUP"}} {
+		if out, code := w.command(verb...); code != 1 || !strings.Contains(out, "the emperor is stopping") {
+			t.Errorf("%s: exit status %d, %s", verb[0], code, out)
+		}
+	}
+	w.succeed("events", "a.ini")
+	w.succeed("reopen-logs")
+	time.Sleep(time.Second / 4) // a second signal at once says what the first said
+	e.signal(syscall.SIGTERM)
+	if code := e.wait(); code != 0 || alive(pid) {
+		t.Errorf("exit code %d", code)
+	}
+	if out, code := w.command("list"); code != 3 {
+		t.Errorf("after the end: exit status %d, %s", code, out)
+	}
 }

@@ -31,9 +31,9 @@ type datagrams struct {
 	gate   *control.Gate // nil for UDP, whose senders cannot be identified
 }
 
-// listenForCommands binds the address: HOST:PORT for UDP, or a path. Without an address it
-// returns nil.
-func listenForCommands(text string, log *slog.Logger) (*datagrams, error) {
+// listenForCommands binds the address: HOST:PORT for UDP, or a path. A UDP address must be a
+// loopback address unless remote is true. Without an address it returns nil.
+func listenForCommands(text string, remote bool, log *slog.Logger) (*datagrams, error) {
 	if text == "" {
 		return nil, nil
 	}
@@ -43,12 +43,27 @@ func listenForCommands(text string, log *slog.Logger) (*datagrams, error) {
 	}
 	c := &datagrams{address: address.In(here, text), log: log}
 	if c.network() == "udp" {
-		log.Warn("anyone who can reach this UDP address can stop vassals: use a unix socket path", "address", text)
+		if err := local(c.address); err != nil && !remote {
+			return nil, fmt.Errorf("cannot listen for commands: emperor-command-socket: %w", err)
+		}
+		log.Warn("the senders of commands cannot be verified: every process that reaches this UDP address can stop vassals (use a unix socket path)", "address", text)
 	}
 	if err := c.bind(); err != nil {
 		return nil, fmt.Errorf("cannot listen for commands: %w", err)
 	}
 	return c, nil
+}
+
+// local checks that only this machine reaches a UDP address.
+func local(text string) error {
+	to, err := net.ResolveUDPAddr("udp", text)
+	if err != nil {
+		return err
+	}
+	if !to.IP.IsLoopback() {
+		return fmt.Errorf("%q is no loopback address, and senders cannot be verified (a path, 127.0.0.1:PORT, or emperor-command-socket-remote = true)", text)
+	}
+	return nil
 }
 
 func (c *datagrams) network() string {

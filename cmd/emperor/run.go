@@ -74,7 +74,7 @@ func run(ctx context.Context, around outside, o *config.Emperor, warnings config
 	}
 	defer sight.close()
 	sight.output.Crowded = around.stderr.Crowded
-	orders, err := listenForCommands(o.CommandSocket, log)
+	orders, err := listenForCommands(o.CommandSocket, o.CommandRemote, log)
 	if err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ func run(ctx context.Context, around outside, o *config.Emperor, warnings config
 	go reapOrphans(ctx, o)
 	look := func() { rescan(monitors) }
 	gate := &control.Gate{Confines: system.Confines, Log: log}
-	sight.serve(ctx, e, o, gate, look)
+	defer sight.serve(ctx, e, o, gate, look)()
 	orders.serve(ctx, o.RuntimeDir, e, gate)
 	care(ctx, e, o, log)
 	defer telling(ctx, e, log)()

@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/emperor-go/emperor/internal/accounts"
@@ -100,8 +101,12 @@ func (s *sight) notify() string {
 	return s.claim.NotifyDir()
 }
 
-// serve answers until ctx ends.
-func (s *sight) serve(ctx context.Context, e *emperor.Emperor, o *config.Emperor, gate *control.Gate, rescan func()) {
+// serve answers until the function that it returns is called, also while the emperor stops,
+// which it does when ctx ends: what holds up the end is seen then. Only questions are
+// answered meanwhile. The function returns when the last answers are given.
+func (s *sight) serve(ctx context.Context, e *emperor.Emperor, o *config.Emperor, gate *control.Gate, rescan func()) (end func()) {
+	answering, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	var running sync.WaitGroup
 	if s.numbers != nil {
 		s.metrics = metrics.New(e, s.meter)
 		s.chronicle.Told = s.metrics.Told
@@ -111,25 +116,31 @@ func (s *sight) serve(ctx context.Context, e *emperor.Emperor, o *config.Emperor
 	}
 	go s.chronicle.Run(e.Follow())
 	server := &control.Server{
-		Emperor: e, Output: s.output, Chronicle: s.chronicle, Rescan: rescan, Meter: s.meter, Gate: gate, Log: s.log,
+		Emperor: e, Output: s.output, Chronicle: s.chronicle, Rescan: rescan, Meter: s.meter, Gate: gate, Log: s.log, Stopping: ctx.Done(),
 		Info: control.Info{Version: config.Version, PID: os.Getpid(), Started: time.Now(), Monitors: o.Monitors, Namespaces: new(o.Clone.String())},
 	}
 	try := func(what string, serve func() error) {
-		if err := serve(); err != nil {
-			s.log.Error("control socket stopped", "for", what, "error", err)
-		}
+		running.Go(func() {
+			if err := serve(); err != nil {
+				s.log.Error("control socket stopped", "for", what, "error", err)
+			}
+		})
 	}
 	if s.claim != nil {
 		go s.claim.Keep(ctx, s.log, func() { _ = e.Restore(ctx) })
-		go try("anything", func() error { return server.Run(ctx, s.claim) })
+		try("anything", func() error { return server.Run(answering, s.claim) })
 	}
 	if s.stats != nil {
 		go s.stats.Keep(ctx, o.RuntimeDir, s.log)
-		go try("statistics", func() error { return server.ServeStats(ctx, s.stats) })
+		try("statistics", func() error { return server.ServeStats(answering, s.stats) })
 	}
 	if s.metrics != nil {
 		go s.numbers.Keep(ctx, o.RuntimeDir, s.log)
-		go try("metrics", func() error { return s.metrics.Serve(ctx, s.numbers) })
+		try("metrics", func() error { return s.metrics.Serve(answering, s.numbers) })
+	}
+	return func() {
+		cancel()
+		running.Wait()
 	}
 }
 

@@ -19,6 +19,8 @@ type Emperor struct {
 	Monitor Monitoring
 	// CommandSocket is the address for commands as uWSGI's datagrams. Empty: none.
 	CommandSocket string
+	// CommandRemote allows a UDP address of it that is no loopback address.
+	CommandRemote bool
 	// Clone lists the new namespaces of each vassal. Zero: none.
 	Clone namespaces.Flags
 	// Hooks of the emperor's phases, including as-vassal.

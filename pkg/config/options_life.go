@@ -84,8 +84,13 @@ var lifeOptions = option.Rows[Emperor]{
 
 	{
 		Name: "emperor-command-socket", Group: "Control", Arg: "ADDRESS",
-		Help: "accept datagrams of uWSGI's there, with cmd = spawn, respawn, stop or log and vassal = NAME; a path has mode 0600 and the rules of the control socket",
+		Help: "accept datagrams of uWSGI's there, with cmd = spawn, respawn, stop or log and vassal = NAME; a path has mode 0600 and the rules of the control socket; a UDP address must be a loopback one, and its senders cannot be verified",
 		Into: func(e *Emperor) option.Field { return (*option.Text)(&e.CommandSocket) },
+	},
+	{
+		Name: "emperor-command-socket-remote", Group: "Control",
+		Help: "allow emperor-command-socket a UDP address that other machines reach; its senders cannot be verified",
+		Into: func(e *Emperor) option.Field { return (*option.Flag)(&e.CommandRemote) },
 	},
 	{
 		Name: "runtime-dir", Group: "Control", Arg: "DIR", Def: "$RUNTIME_DIRECTORY or /run/emperor",

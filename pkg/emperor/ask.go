@@ -175,6 +175,9 @@ func (e *Emperor) record(v *vassal) Record {
 	return r
 }
 
+// ErrStopping is what an operator's verb gets while the emperor stops its vassals.
+var ErrStopping = errors.New("the emperor is stopping")
+
 // ErrEnded is what a question to an Emperor gets that does not run any more.
 var ErrEnded = errors.New("the emperor has ended")
 
@@ -267,7 +270,7 @@ func (e *Emperor) Do(ctx context.Context, name string, verb Verb) (r Record, err
 
 func (e *Emperor) obey(v *vassal, verb Verb) error {
 	if e.stopping {
-		return errors.New("the emperor is stopping")
+		return ErrStopping
 	}
 	v.log.Info("operator: " + string(verb))
 	e.mention(v, AboutOperator, "%s", verb)

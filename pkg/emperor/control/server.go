@@ -41,6 +41,9 @@ type Server struct {
 	Meter *Meter
 	// Gate decides which clients are answered. Required.
 	Gate *Gate
+	// Stopping is closed when the emperor stops: from then on the server answers questions
+	// and refuses changes. Optional.
+	Stopping <-chan struct{}
 	// Log gets the commands of operators. Required.
 	Log *slog.Logger
 
@@ -60,14 +63,17 @@ const (
 	stale = 100 * time.Millisecond
 )
 
-// Run answers until ctx ends.
+// Run answers until ctx ends, and returns when the last client has its answer or a second
+// is over.
 func (s *Server) Run(ctx context.Context, c *Claim) error {
 	h := &http.Server{
 		Handler: s.admit(s.routes()), ReadHeaderTimeout: slowest, ReadTimeout: slowest, IdleTimeout: slowest, MaxHeaderBytes: 8 << 10,
 		BaseContext: func(net.Listener) context.Context { return ctx },
 		ConnContext: withGuest, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
 	}
+	ended := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
+		defer close(ended)
 		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
 		defer cancel()
 		if h.Shutdown(ending) != nil {
@@ -79,6 +85,7 @@ func (s *Server) Run(ctx context.Context, c *Claim) error {
 	lobby.admit = s.Gate.admit
 	err := h.Serve(lobby)
 	if errors.Is(err, http.ErrServerClosed) {
+		<-ended // the last answers are given
 		return nil
 	}
 	return fmt.Errorf("the control socket: %w", err)
@@ -103,7 +110,16 @@ func (s *Server) admit(next http.Handler) http.Handler {
 func (s *Server) routes() http.Handler {
 	m := http.NewServeMux()
 	get := func(path string, f func(*http.Request) (any, error)) { m.HandleFunc("GET "+Prefix+path, plain(f)) }
-	post := func(path string, f func(*http.Request) (any, error)) { m.HandleFunc("POST "+Prefix+path, plain(f)) }
+	post := func(path string, f func(*http.Request) (any, error)) {
+		m.HandleFunc("POST "+Prefix+path, plain(func(r *http.Request) (any, error) {
+			select {
+			case <-s.Stopping:
+				return nil, emperor.ErrStopping
+			default:
+				return f(r)
+			}
+		}))
+	}
 	get("/emperor", s.info)
 	get("/vassals", s.list)
 	get("/vassals/{name}", s.status)
@@ -114,7 +130,7 @@ func (s *Server) routes() http.Handler {
 	post("/reload", s.reloadAll)
 	post("/reset", s.resetAll)
 	post("/rescan", s.rescan)
-	post("/reopen-logs", s.reopen)
+	m.HandleFunc("POST "+Prefix+"/reopen-logs", plain(s.reopen)) // also while the emperor stops
 	m.HandleFunc("GET "+Prefix+"/events", s.events)
 	m.HandleFunc("GET "+Prefix+"/vassals/{name}/logs", s.logs)
 	m.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
