@@ -55,6 +55,7 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
+	removeAbandoned()
 	os.Exit(m.Run())
 }
 

@@ -147,20 +147,48 @@ func holdWorld() error {
 	return err
 }
 
+// cgroupMounts are the places where cgroup v2 may be mounted.
+var cgroupMounts = []string{"/sys/fs/cgroup", "/sys/fs/cgroup/unified"}
+
 // makeCgroup makes the cgroup in which the world's emperor lives.
 func (w *world) makeCgroup() {
-	for _, at := range []string{"/sys/fs/cgroup", "/sys/fs/cgroup/unified"} {
+	for _, at := range cgroupMounts {
 		path := filepath.Join(at, "story-"+w.tag)
 		if _, err := os.Stat(filepath.Join(at, "cgroup.controllers")); err != nil || os.Mkdir(path, 0o755) != nil {
 			continue
 		}
 		w.cgroup = path
 		w.t.Cleanup(func() {
-			for _, inner := range slices.Backward(w.cgroups()) { // of a story that failed
-				_ = os.Remove(inner)
-			}
-			_ = os.Remove(path)
+			_ = os.WriteFile(filepath.Join(path, "cgroup.kill"), []byte("1"), 0) // of a story that failed
+			eventually(w.t, path+" is removed", func() bool { return removeTree(path) })
 		})
+	}
+}
+
+// removeTree removes a cgroup without processes, and reports whether it is gone.
+func removeTree(path string) bool {
+	inner, _ := os.ReadDir(path)
+	for _, d := range inner {
+		if d.IsDir() {
+			removeTree(filepath.Join(path, d.Name()))
+		}
+	}
+	err := os.Remove(path)
+	return err == nil || os.IsNotExist(err)
+}
+
+// abandoned is the age of a world whose program has ended for sure.
+const abandoned = time.Hour
+
+// removeAbandoned removes the cgroups of worlds whose program was killed or ran out of time.
+func removeAbandoned() {
+	for _, at := range cgroupMounts {
+		paths, _ := filepath.Glob(filepath.Join(at, "story-*"))
+		for _, path := range paths {
+			if info, err := os.Stat(path); err == nil && time.Since(info.ModTime()) > abandoned {
+				removeTree(path)
+			}
+		}
 	}
 }
 
