@@ -13,8 +13,13 @@ func TestCommandsByUDPAreLocal(t *testing.T) {
 		remote  bool
 		wrong   bool
 	}{
-		{"127.0.0.1:0", false, false}, {"[::1]:0", false, false}, {"localhost:0", false, false},
-		{":0", false, true}, {"0.0.0.0:0", false, true}, {"[::]:0", false, true}, {"192.0.2.1:0", false, true},
+		{"127.0.0.1:0", false, false},
+		{"[::1]:0", false, false},
+		{"localhost:0", false, false},
+		{":0", false, true},
+		{"0.0.0.0:0", false, true},
+		{"[::]:0", false, true},
+		{"192.0.2.1:0", false, true},
 		{"0.0.0.0:0", true, false},
 	} {
 		c, err := listenForCommands(tt.address, tt.remote, slog.New(slog.DiscardHandler))
