@@ -28,9 +28,9 @@ type Options struct {
 
 // Listen returns a listening socket at an address: `:port`, `ip:port` and `[ip6]:port` for
 // TCP, `@name` for an abstract unix socket, and anything else is the path of a unix socket,
-// which has its owner and mode before a client can connect. A dead socket at the path is
-// replaced; a socket on which a process listens is ErrBusy. The socket is close-on-exec, and
-// it blocks, as a program expects of one that is handed over. The caller closes it.
+// which has its owner and mode before a client can connect. Listen replaces a dead socket at
+// the path; a socket on which a process listens is ErrBusy. The socket is close-on-exec, and
+// blocking, as programs expect of an inherited socket. The caller closes it.
 func Listen(text string, o Options) (*os.File, error) {
 	to, err := SockaddrOf(text)
 	if err != nil {
@@ -62,7 +62,7 @@ func (o Options) bind(fd int, to unix.Sockaddr) error {
 	return unix.Listen(fd, o.Backlog)
 }
 
-// bindUnix gives the path its owner and mode before it listens.
+// bindUnix sets the owner and mode of the path before it listens.
 func (o Options) bindUnix(fd int, to *unix.SockaddrUnix) error {
 	if to.Name[0] == '@' {
 		if err := unix.Bind(fd, to); err != nil {

@@ -1,5 +1,5 @@
-// Package endpoint answers one question: how does package net listen at an address and
-// connect to it? The grammar, and sockets without package net, are in package address.
+// Package endpoint listens at addresses and connects to them by package net. The grammar, and
+// sockets without package net, are in package address.
 package endpoint
 
 import (
@@ -12,8 +12,8 @@ import (
 	"github.com/emperor-go/emperor/internal/address"
 )
 
-// Listen listens at an address, on all of this machine's where it names no host. A socket
-// at a path on which no process listens any more is replaced; one with a listener is
+// Listen listens at an address, or on all addresses of this machine when it has no host. It
+// replaces a socket at a path on which no process listens any more; one with a listener is
 // address.ErrBusy. The path is removed with the listener.
 func Listen(text string) (net.Listener, error) {
 	to, err := address.Parse(text)
@@ -29,7 +29,7 @@ func Listen(text string) (net.Listener, error) {
 }
 
 // ListenPacket receives datagrams at an address: by UDP, or at the path of a unix socket,
-// which is replaced as by Listen. The path stays.
+// which it replaces as Listen does. The path stays.
 func ListenPacket(text string) (net.PacketConn, error) {
 	to, err := address.Parse(text)
 	if err != nil {
@@ -47,8 +47,8 @@ func ListenPacket(text string) (net.PacketConn, error) {
 	return (&net.ListenConfig{}).ListenPacket(context.Background(), network, to.String())
 }
 
-// Dial connects to an address: to this machine where it names no host. Names are looked
-// up. Zero patience: as long as the kernel takes.
+// Dial connects to an address, or to this machine when it has no host. It looks up names. Zero
+// patience: no limit except the kernel's.
 func Dial(text string, patience time.Duration) (net.Conn, error) {
 	to, err := address.Parse(text)
 	if err != nil {

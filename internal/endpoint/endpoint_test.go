@@ -11,8 +11,8 @@ import (
 	"github.com/emperor-go/emperor/internal/address"
 )
 
-// A dead socket is replaced, one that lives is not, and all forms of an address are
-// reached by the same words by which they were listened at.
+// A dead socket is replaced, a living one is not, and each form of an address connects to the
+// listener at the same address.
 func TestListenAndDial(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s")
 	dead, err := net.ListenUnix("unix", &net.UnixAddr{Name: path, Net: "unix"})

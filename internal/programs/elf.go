@@ -10,16 +10,15 @@ import (
 	"strings"
 )
 
-// machines are those of ELF files (elf(5), e_machine), by the names of Go.
+// machines are the machines of ELF files (elf(5), e_machine), by Go's names.
 var machines = map[uint16]string{3: "386", 8: "mips", 20: "ppc", 21: "ppc64", 22: "s390x", 40: "arm", 62: "amd64", 183: "arm64", 243: "riscv64", 258: "loong64"}
 
-// lookELF looks at the machine and the loader of a program. debug/elf would cost each
-// vassal more than this. An emulator may run the program of another machine: only the
-// loader is sure then.
+// lookELF checks the machine and the loader of a program. debug/elf would make each vassal
+// larger. An emulator may run programs of another machine: then only the loader is certain.
 func lookELF(name string, f io.ReaderAt) *Error {
 	var head [64]byte
 	if _, err := f.ReadAt(head[:], 0); err != nil {
-		return &Error{Name: name, Cause: "is no whole program", Hint: "was it copied to its end?"}
+		return &Error{Name: name, Cause: "is an incomplete program", Hint: "was it copied completely?"}
 	}
 	order := binary.ByteOrder(binary.LittleEndian)
 	if head[5] == 2 {
@@ -38,18 +37,18 @@ func lookELF(name string, f io.ReaderAt) *Error {
 	}
 	if loader := interpreter(f, order, head[:]); loader != "" {
 		if _, err := os.Stat(loader); errors.Is(err, os.ErrNotExist) {
-			return &Error{Name: name, Cause: fmt.Sprintf("needs a loader that is not there: %q", loader), Hint: "it was built for another C library"}
+			return &Error{Name: name, Cause: fmt.Sprintf("needs a loader that does not exist: %q", loader), Hint: "it was built for another C library"}
 		}
 	}
 	return nil
 }
 
-// runsToo reports whether this machine runs programs of another kind as well.
+// runsToo reports whether this machine also runs programs of another kind.
 func runsToo(machine string) bool {
 	return runtime.GOARCH == "amd64" && machine == "386" || runtime.GOARCH == "arm64" && machine == "arm" || runtime.GOARCH == "ppc64le" && machine == "ppc64"
 }
 
-// interpreter is the loader that a program of 64 bits names (PT_INTERP).
+// interpreter returns the loader that a 64-bit program names (PT_INTERP).
 func interpreter(f io.ReaderAt, order binary.ByteOrder, head []byte) string {
 	const kind = 3 // PT_INTERP
 	at, size, count := int64(order.Uint64(head[32:])), int64(order.Uint16(head[54:])), int64(order.Uint16(head[56:]))

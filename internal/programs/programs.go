@@ -1,6 +1,5 @@
-// Package programs answers one question: why can a program not be run? The kernel has one
-// number for several causes (execve(2)): a file that is not there and an interpreter that
-// is not there are both ENOENT.
+// Package programs explains why a program cannot run. The kernel has one number for several
+// causes (execve(2)): a missing file and a missing interpreter are both ENOENT.
 package programs
 
 import (
@@ -15,20 +14,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Error says why a program cannot be run, and what to do about it. Unwrap returns the
-// kernel's error, or os.ErrNotExist.
+// Error is the reason why a program cannot run, with the remedy. Unwrap returns the kernel's
+// error, or os.ErrNotExist.
 type Error struct {
-	// Name is the program, and Cause what it is or lacks, such as `is a directory`.
+	// Name is the program, and Cause the reason, such as `is a directory`.
 	Name, Cause string
 	// Hint may be empty.
 	Hint string
 	err  error
 }
 
-// What is the cause with the name.
+// What returns the name and the cause.
 func (e *Error) What() string { return fmt.Sprintf("%q %s", e.Name, e.Cause) }
 
-// Error prints `it CAUSE (hint)`, to stand behind the name.
+// Error returns `it CAUSE (hint)`, to follow the name.
 func (e *Error) Error() string {
 	if e.Hint == "" {
 		return "it " + e.Cause
@@ -38,8 +37,8 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.err }
 
-// Find returns the path of a program: a name without a slash is looked for in PATH of
-// this process. Its error is of type *Error.
+// Find returns the path of a program: it searches a name without a slash in PATH of this
+// process. Its error is of type *Error.
 func Find(name string) (string, error) {
 	path, err := exec.LookPath(name)
 	if err == nil {
@@ -51,8 +50,8 @@ func Find(name string) (string, error) {
 	return "", Explain(name, os.Getenv("PATH"), err)
 }
 
-// Explain says why a program, a path or a name that is not in PATH, could not be run. What
-// it cannot explain is the error as it is.
+// Explain returns the reason why a program, a path or a name that is not in PATH, could not
+// run. It returns an error that it cannot explain unchanged.
 func Explain(name, path string, err error) error {
 	if e := Look(name, path); e != nil {
 		e.err = err
@@ -61,8 +60,8 @@ func Explain(name, path string, err error) error {
 	return err
 }
 
-// Look says what keeps a program from being run as far as that can be seen, or nil. A
-// name without a slash is looked for in the directories of path, as of the variable PATH.
+// Look returns a visible reason why a program cannot run, or nil. It searches a name without a
+// slash in the directories of path, in the syntax of the variable PATH.
 func Look(name, path string) *Error {
 	if !strings.Contains(name, "/") {
 		return lookIn(name, path)
@@ -85,7 +84,7 @@ func Look(name, path string) *Error {
 	return lookInside(name, path)
 }
 
-// lookIn is about a name without a slash.
+// lookIn checks a name without a slash.
 func lookIn(name, path string) *Error {
 	for dir := range strings.SplitSeq(path, ":") {
 		if !filepath.IsAbs(dir) {
@@ -108,7 +107,7 @@ func lookIn(name, path string) *Error {
 	return e
 }
 
-// builtins are words that only a shell knows, and what there is for them.
+// builtins are words that only a shell knows, and their replacements.
 var builtins = map[string]string{
 	".": "sh -c '. FILE && exec PROGRAM ARGS'", "source": "sh -c '. FILE && exec PROGRAM ARGS'",
 	"cd": "chdir = DIR", "exec": "drop it", "export": "env = NAME=VALUE", "set": "env = NAME=VALUE",
@@ -116,7 +115,7 @@ var builtins = map[string]string{
 	"eval": "sh -c 'LINE'", "if": "sh -c 'LINE'", "for": "sh -c 'LINE'", "while": "sh -c 'LINE'",
 }
 
-// missing is about a path that leads to no file.
+// missing explains a path that leads to no file.
 func missing(name string) *Error {
 	e := &Error{Name: name, Cause: "is not there", err: os.ErrNotExist}
 	dir := filepath.Dir(name)
@@ -129,7 +128,7 @@ func missing(name string) *Error {
 	return e
 }
 
-// lookInside looks whether the kernel can run what is in a file.
+// lookInside checks whether the kernel can run the content of a file.
 func lookInside(name, path string) *Error {
 	f, err := os.Open(name)
 	if err != nil {
@@ -151,7 +150,7 @@ func lookInside(name, path string) *Error {
 	line, ok := strings.CutPrefix(text, "#!")
 	if !ok {
 		if strings.IndexByte(text, 0) >= 0 {
-			return nil // another kind of program, such as binfmt_misc runs
+			return nil // another kind of program, as binfmt_misc runs
 		}
 		return &Error{Name: name, Cause: "has no #! line: the kernel cannot tell what runs it", Hint: "begin it with #!/bin/sh, or give sh " + name}
 	}

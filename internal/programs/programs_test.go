@@ -13,14 +13,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// foreignELF is the beginning of a program for a machine of that number.
+// foreignELF is the beginning of a program for a machine with that number.
 func foreignELF(machine byte) string {
 	head := append([]byte("\x7fELF\x02\x01\x01"), bytes.Repeat([]byte{0}, 57)...)
 	head[16], head[18] = 2, machine
 	return string(head)
 }
 
-// TestLook: each cause is told by name, with what to do.
+// TestLook: each cause is named, with its remedy.
 func TestLook(t *testing.T) {
 	dir := t.TempDir()
 	t.Setenv("PATH", "/usr/bin:/bin")
@@ -39,7 +39,7 @@ func TestLook(t *testing.T) {
 		{"noenv", "#!/usr/bin/env nosuch\n", 0o755, `it asks for an interpreter that is not in PATH: "nosuch" (install it, or change the first line; PATH is /usr/bin:/bin)`},
 		{"crlf", "#!/bin/sh\r\necho\r\n", 0o755, `it has lines that end in a carriage return, which the kernel takes for a part of the interpreter's name (sed -i 's/\r$//' DIR/crlf)`},
 		{"s390", foreignELF(22), 0o755, `it is a program for s390x, and this machine is ARCH (build it for ARCH)`},
-		{"half", "\x7fELF\x02", 0o755, `it is no whole program (was it copied to its end?)`},
+		{"half", "\x7fELF\x02", 0o755, `it is an incomplete program (was it copied completely?)`},
 		{"sub/none", "", 0, `it is not there (there is no directory "DIR/sub" either)`},
 	} {
 		path := filepath.Join(dir, c.name)

@@ -1,5 +1,5 @@
-// Package words answers one question: which words does a command line have? Quotes and
-// backslashes mean what they mean to a shell (sh(1), 2.2), and nothing else does.
+// Package words divides command lines into words. Only quotes and backslashes have the meaning
+// of a shell (sh(1), 2.2).
 package words
 
 import (
@@ -9,16 +9,16 @@ import (
 	"github.com/kballard/go-shellquote"
 )
 
-// Split divides a line into words. Its error is about a quote that is not closed.
+// Split divides a line into words. Its error is a quote that is not closed.
 func Split(line string) ([]string, error) { return shellquote.Split(line) }
 
-// Quote makes one word of a text, in quotes where it needs some.
+// Quote makes one word of a text, with quotes if it needs them.
 func Quote(text string) string { return shellquote.Join(text) }
 
-// Operator returns the first word of a line that a shell takes for an operator or a
-// redirection, or that ends in one. Empty: there is none. Quoted text is meant as it is, and so is a semicolon that ends a line, as of
-// find -exec, or an ampersand inside a word, as in a URL. A # that stands alone is one
-// as well: it begins a comment.
+// Operator returns the first word of a line that a shell reads as an operator or a
+// redirection, or that ends in one. Empty: none. It ignores quoted text, a semicolon that ends
+// a line, as of find -exec, and an ampersand inside a word, as in a URL. A # that stands alone
+// counts as well: it begins a comment.
 func Operator(line string) string {
 	list := unquoted(line)
 	for i, w := range list {
@@ -35,9 +35,8 @@ func Operator(line string) string {
 	return ""
 }
 
-// Expansion returns the first word of a line in which a shell would put something else
-// in the place of a part: `$NAME`, `${…}`, `$(COMMAND ARGS)` or a command in backquotes,
-// not quoted. Empty: there is none.
+// Expansion returns the first word of a line in which a shell would expand a part: `$NAME`,
+// `${…}`, `$(COMMAND ARGS)` or a command in backquotes, not quoted. Empty: none.
 func Expansion(line string) string {
 	for _, w := range unquoted(line) {
 		if expands(w.bare) {
@@ -47,8 +46,8 @@ func Expansion(line string) string {
 	return ""
 }
 
-// Variable returns the first word of a line that sets a variable for the rest of it, as
-// in NAME=VALUE PROGRAM. Empty: the line begins with a program.
+// Variable returns the first word of a line that sets a variable for the rest of it, as in
+// NAME=VALUE PROGRAM. Empty: the line begins with a program.
 func Variable(line string) string {
 	list := unquoted(line)
 	if len(list) == 0 {
@@ -60,16 +59,16 @@ func Variable(line string) string {
 	return list[0].raw
 }
 
-// IsName reports whether a text could be the name of a variable of the environment.
+// IsName reports whether a text could be the name of an environment variable.
 func IsName(s string) bool {
 	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_"
 	return s != "" && strings.IndexByte(letters, s[0]) >= 0 && strings.Trim(s, letters+"0123456789") == ""
 }
 
-// word is a word as it was written, and its text without what quotes hide.
+// word is a word as it was written, and its text without quoted parts.
 type word struct{ raw, bare string }
 
-// hidden stands in bare for a byte that is quoted.
+// hidden replaces a quoted byte in bare.
 const hidden = "\x00"
 
 // unquoted divides a line as Split does and keeps quotes.
@@ -114,7 +113,7 @@ func redirects(bare string) bool {
 	return rest != "" && (rest[0] == '>' || rest[0] == '<')
 }
 
-// expands is about one word. `$(NAME)` is a variable of the configuration.
+// expands checks one word. `$(NAME)` is a variable of the configuration.
 func expands(bare string) bool {
 	if strings.Contains(bare, "`") {
 		return true

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestShellLines: what a shell alone would heed is found, what is quoted or meant is not.
+// TestShellLines: text for a shell is found; quoted or intended text is not.
 func TestShellLines(t *testing.T) {
 	for line, want := range map[string][2]string{
 		"cd /srv/app && exec gunicorn app":     {"&&"},
@@ -57,7 +57,7 @@ func TestVariable(t *testing.T) {
 	}
 }
 
-// TestQuote: a shell makes the same word of it, and so does Split.
+// TestQuote: a shell and Split read the same word.
 func TestQuote(t *testing.T) {
 	for _, text := range []string{"a && b", "it's", `"$HOME" \n`, "", "plain", "`x`"} {
 		out, err := exec.Command("sh", "-c", "printf %s "+Quote(text)).Output()

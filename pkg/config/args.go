@@ -11,22 +11,22 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
-// ErrHelp and ErrVersion are what parsing a command line returns that asks for
-// the help or the version.
+// ErrHelp and ErrVersion are returned for a command line that asks for the help or the
+// version.
 var (
 	ErrHelp    = errors.New("help asked for")
 	ErrVersion = errors.New("version asked for")
 )
 
-// ParseEmperor reads the emperor's command line, without the program's name:
-// options as in its ini file, --ini FILE at any place, and bare arguments, which
-// are monitors. Options count in the order in which they stand, those of a file
-// at the place of the file. On mistakes the error is Problems with all of them.
+// ParseEmperor parses the emperor's command line, without the program's name: options as in
+// its ini file, --ini FILE at any position, and bare arguments, which are monitors. Options
+// count in order, those of a file at the position of the file. On mistakes the error is
+// Problems with all of them.
 func ParseEmperor(args []string) (e *Emperor, warnings Problems, err error) {
 	return Own(nil).ParseEmperor(args)
 }
 
-// ParseEmperor is the same with what may be touched.
+// ParseEmperor is the same with an access.
 func (a Access) ParseEmperor(args []string) (e *Emperor, warnings Problems, err error) {
 	e, warnings, err = a.ExamineEmperor(args)
 	if err != nil {
@@ -35,9 +35,8 @@ func (a Access) ParseEmperor(args []string) (e *Emperor, warnings Problems, err 
 	return e, warnings, nil
 }
 
-// ExamineEmperor is the same and returns what was understood beside the mistakes as
-// well: good to look for more of them, and for nothing else. It is nil when the
-// arguments ask for something else.
+// ExamineEmperor is the same, and also returns the valid options beside the mistakes, only for
+// finding more mistakes. It returns nil when the arguments ask for something else.
 func (a Access) ExamineEmperor(args []string) (e *Emperor, warnings Problems, err error) {
 	line := commandLine[Emperor]{program: "emperor", table: emperorOptions, reader: newReader(a, "emperor")}
 	if err := line.parse(args); err != nil {
@@ -53,7 +52,7 @@ func (a Access) ExamineEmperor(args []string) (e *Emperor, warnings Problems, er
 	}
 	warnings, problems, rest := line.table.decode(e.entries, line.used, e)
 	rest.report(&warnings)
-	if e.BackoffMax == 0 { // nobody said
+	if e.BackoffMax == 0 { // no line sets it
 		e.BackoffMax = max(defaultBackoffMax, e.Backoff)
 	}
 	e.unsure = doubts{unread: len(line.problems) > 0, options: rest.wrong}
@@ -64,8 +63,8 @@ func (a Access) ExamineEmperor(args []string) (e *Emperor, warnings Problems, er
 	return e, warnings, problems.err()
 }
 
-// monitor takes a bare argument, which is never the emperor's own configuration: a
-// tenant could have written the file.
+// monitor takes a bare argument, which is never the emperor's own configuration: a tenant
+// could have written the file.
 func (c *commandLine[T]) monitor(place string) {
 	if !c.access.Files {
 		c.add("emperor", place)
@@ -76,7 +75,7 @@ func (c *commandLine[T]) monitor(place string) {
 	watched := ""
 	select {
 	case watched = <-found:
-	case <-time.After(placePatience): // it does not answer: that is for its monitor to bear
+	case <-time.After(placePatience): // it does not answer: its monitor handles that
 	}
 	if watched != "" {
 		c.problems.add(Origin{}, "", fmt.Sprintf("%s has emperor = %s: use --ini %s", place, watched, place), "a file alone is one vassal")
@@ -85,10 +84,10 @@ func (c *commandLine[T]) monitor(place string) {
 	c.add("emperor", place)
 }
 
-// placePatience is how long a look at a bare argument may take.
+// placePatience limits the check of a bare argument.
 const placePatience = 2 * time.Second
 
-// watchedBy is what a file says that an emperor should watch.
+// watchedBy returns the place to watch in a file that is an emperor's own.
 func watchedBy(file string) string {
 	if !isKind(file, unix.S_IFREG) {
 		return ""
@@ -100,8 +99,8 @@ func watchedBy(file string) string {
 	return watches(data)
 }
 
-// ParseVassalArgs reads a vassal's command line, without the program's name:
-// --ini FILE or the file alone, and any option of the vassal.
+// ParseVassalArgs parses a vassal's command line, without the program's name: --ini FILE or
+// the file alone, and any option of the vassal.
 func (a Access) ParseVassalArgs(args []string) (v *Vassal, warnings Problems, err error) {
 	line := commandLine[Vassal]{program: "vassal", table: vassalOptions, reader: newReader(a, "vassal")}
 	if err := line.parse(args); err != nil {
@@ -117,17 +116,17 @@ func (a Access) ParseVassalArgs(args []string) (v *Vassal, warnings Problems, er
 	return finishVassal("", line.reader)
 }
 
-// commandLine collects options in order. What an option means is decided later.
+// commandLine collects options in order. They are decoded later.
 type commandLine[T any] struct {
 	*reader
 	program string
 	table   table[T]
 	bare    []string
-	shows   bool // --show-config stands on it
+	shows   bool // the command line has --show-config
 }
 
-// parse reads `--name value`, `--name=value`, `--name` for options that need no
-// value, and uWSGI's letters, `-s value` and `-svalue`. `--` ends the options.
+// parse parses `--name value`, `--name=value`, `--name` for options that need no value, and
+// uWSGI's letters, `-s value` and `-svalue`. `--` ends the options.
 func (c *commandLine[T]) parse(args []string) error {
 	c.fromEnviron()
 	for len(args) > 0 {
@@ -153,8 +152,7 @@ func (c *commandLine[T]) parse(args []string) error {
 	return nil
 }
 
-// option takes one option, and its value from rest when it needs one. It returns
-// what is left.
+// option takes one option, and its value from rest when it needs one. It returns the rest.
 func (c *commandLine[T]) option(arg, name, text string, given bool, rest []string) []string {
 	shape, known := c.shape(name)
 	switch {
@@ -198,13 +196,13 @@ func (c *commandLine[T]) unknown(arg, name string) {
 	c.problems.add(Origin{}, name, "unknown option", hint)
 }
 
-// take counts one option. A flag without a value is bare.
+// take adds one option. A flag without a value is bare.
 func (c *commandLine[T]) take(name, text string, bare bool) {
 	c.shows = c.shows || name == "show-config"
 	c.addEntry(entry{key: name, value: text, bare: bare})
 }
 
-// help is asked for, of all groups or of the one that follows.
+// help returns the error that requests the help, of all groups or of the following one.
 func (c *commandLine[T]) help(args []string) error {
 	if len(args) == 0 || strings.HasPrefix(args[0], "-") || strings.ContainsAny(args[0], "/.") {
 		return ErrHelp

@@ -27,16 +27,16 @@ func (v *Vassal) attach(d Daemon, command string) (err error) {
 	return err
 }
 
-// shellOnly are what may mean something else to a shell than to us. uWSGI leaves all
-// commands of daemons to a shell; without any of these it makes no difference, but
-// that the program runs where there is no shell.
+// shellOnly are characters with a meaning for a shell. uWSGI runs all commands of daemons by a
+// shell; without any of these characters it makes no difference, except that the program also
+// runs without a shell.
 const shellOnly = "|&;<>()$`*?[]#~!{}\n"
 
 func attachSmart(v *Vassal, t option.Value) error { return v.attachSmart(t.Text, false) }
 
 func attachSmart2(v *Vassal, t option.Value) error { return v.attachSmart(t.Text, true) }
 
-// misreadDaemon reports whether the name of a file in such a line is taken for more.
+// misreadDaemon reports whether such a line would misinterpret the name of a file.
 func misreadDaemon(line, name string) bool {
 	return strings.ContainsAny(line, shellOnly) || hooks.MisreadWords(line, name)
 }
@@ -45,7 +45,7 @@ func misreadKeyed(text, name string) bool {
 	return strings.Contains(name, ",") || misreadDaemon(text, name)
 }
 
-// attachSmart reads `PIDFILE[,FREQ] COMMAND`.
+// attachSmart parses `PIDFILE[,FREQ] COMMAND`.
 func (v *Vassal) attachSmart(text string, daemonize bool) error {
 	pidfile, command, ok := strings.Cut(text, " ")
 	pidfile, freq, timed := strings.Cut(pidfile, ",")
@@ -63,7 +63,7 @@ func (v *Vassal) attachSmart(text string, daemonize bool) error {
 	return v.attach(d, command)
 }
 
-// attachKeyed reads `key=value,…`. A comma in a value is written as \,.
+// attachKeyed parses `key=value,…`. A comma in a value is written as \,.
 func attachKeyed(v *Vassal, t option.Value) error {
 	d, command := Daemon{Freq: daemonFreq}, ""
 	for _, pair := range splitPairs(t.Text) {
@@ -118,10 +118,10 @@ func attachKeyed(v *Vassal, t option.Value) error {
 	return v.attach(d, command)
 }
 
-// daemonKeys are those of attach-daemon2.
+// daemonKeys are the keys of attach-daemon2.
 var daemonKeys = []string{"cmd", "pidfile", "freq", "control", "daemonize", "touch", "stopsignal", "reloadsignal", "chdir", "ns_pid", "stdin", "max_throttle", "uid", "gid"}
 
-// splitPairs splits at commas that no backslash stands before.
+// splitPairs splits at commas without a backslash before them.
 func splitPairs(s string) (pairs []string) {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {

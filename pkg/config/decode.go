@@ -8,9 +8,9 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
-// decode puts the entries into into, in order, and reports every mistake. used
-// are the keys that other values refer to: placeholders, unless uWSGI has an option
-// of that name. What a value or a key is taken for it is in entries afterwards.
+// decode puts the entries into into, in order, and reports every mistake. used are the keys
+// that other values refer to: placeholders, unless uWSGI has an option of that name. entries
+// contains the interpreted keys and values afterwards.
 func (t table[T]) decode(entries []entry, used []string, into *T) (warnings, problems Problems, rest remainder) {
 	first := map[string]entry{}
 	unknown := strangers{strict: strict(entries), used: used, names: t.everyName, guards: t.decides}
@@ -78,7 +78,7 @@ func (t table[T]) decode(entries []entry, used []string, into *T) (warnings, pro
 	return warnings, problems, rest
 }
 
-// oneValue is how an option is written that was given as a list of words.
+// oneValue suggests the syntax of an option that was given as a list of words.
 func oneValue[T any](o *option.Row[T], first, second entry) string {
 	if o.Arg == programs {
 		return fmt.Sprintf("%s: %s %s…", first.key, first.value, second.value)
@@ -86,7 +86,7 @@ func oneValue[T any](o *option.Row[T], first, second entry) string {
 	return first.key + ": " + first.value
 }
 
-// earlier says where in the same place something was given before.
+// earlier returns where in the same file an option was given before.
 func earlier(o Origin) string {
 	if o.Line == 0 {
 		return "before"
@@ -94,8 +94,8 @@ func earlier(o Origin) string {
 	return fmt.Sprintf("on line %d", o.Line)
 }
 
-// firstWord splits a line that has no = at its first blank or colon, as in `uid
-// nobody` and `uid: nobody`. rest is empty when there is nothing to split.
+// firstWord splits a line without = at its first blank or colon, as in `uid nobody` and `uid:
+// nobody`. rest is empty when there is nothing to split.
 func firstWord(key string) (word, rest string) {
 	at := strings.IndexAny(key, blanks+":")
 	if at < 0 {
@@ -104,20 +104,20 @@ func firstWord(key string) (word, rest string) {
 	return key[:at], strings.TrimLeft(key[at:], blanks+":")
 }
 
-// decides reports whether an option decides on rights or prepares them, and whether it
-// may be given several times.
+// decides reports whether an option is about rights or their preparation, and whether it may
+// be given several times.
 func (t table[T]) decides(name string) (guard, repeat bool) {
 	o := t.find(name)
 	if o == nil {
 		return false, false
 	}
 	_, hook := hookPhase(o.Name)
-	names := o.Name == "emperor-vassal" || strings.HasPrefix(o.Name, "emperor-wrapper") // the program that vassals are
+	names := o.Name == "emperor-vassal" || strings.HasPrefix(o.Name, "emperor-wrapper") // the program of vassals
 	return o.Guard || hook || names || slices.Contains([]string{"Namespaces", "Network", "Privileges", "Templates"}, o.Group), o.Repeat
 }
 
-// strict reports whether unknown options are mistakes. It counts for the whole
-// configuration, wherever it stands.
+// strict reports whether unknown options are errors. It applies to the whole configuration,
+// wherever it stands.
 func strict(entries []entry) bool {
 	on := false
 	for _, e := range entries {

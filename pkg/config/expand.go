@@ -9,43 +9,42 @@ import (
 type entry struct {
 	key, value string
 	origin     Origin
-	// bare is true when no value was given at all, as by --master on a command
-	// line. The value is empty then and means yes.
+	// bare is true for an option without a value, as by --master on a command line. The value
+	// is empty then and means yes.
 	bare bool
-	// done is true when no pass may touch the value: uWSGI acts on such an option
-	// while it reads (its "immediate" options).
+	// done is true when no pass may expand the value: uWSGI acts on such an option while it
+	// reads (its "immediate" options).
 	done bool
-	// own is true when the reader did all that the option asks for, such as an
-	// include or a placeholder: a table has nothing to do with it.
+	// own is true when the reader has carried out the option completely, such as an include or
+	// a placeholder: the table ignores it.
 	own bool
 	// left is true when it is own only because a partial reading has no value for it.
 	left bool
 	// tenant is true when it stands in a file that its tenant owns.
 	tenant bool
-	// shared is true when it is given to several vassals: by a template, vassal-set or
-	// the environment.
+	// shared is true when it is given to several vassals: by a template, vassal-set or the
+	// environment.
 	shared bool
 	// asked is true when a value or a condition has looked its key up.
 	asked bool
-	// listed is true when it is one of the values of a list, in a format that has such.
+	// listed is true when it is one of the values of a list, in a format with lists.
 	listed bool
-	// names are the parts of the value that magic variables took from names of files,
-	// as far as these are no plain words.
+	// names are the parts of the value that magic variables took from names of files, if these
+	// are not plain words.
 	names pieces
-	// twice is true when what stands in such a name was replaced as well.
+	// twice is true when a placeholder in such a name was expanded as well.
 	twice bool
 }
 
-// Bounds of expansion. Beyond them a value refers to itself.
+// Limits of expansion. A value that exceeds them refers to itself.
 const (
 	maxReplacements = 10_000  // in one value
-	maxWork         = 1 << 24 // bytes looked at, in all values
+	maxWork         = 1 << 24 // bytes scanned, in all values
 )
 
-// passes runs uWSGI's passes over all values in order: environment variables,
-// `$(NAME)`, then the content of files and schemes, `@(url)`, then placeholders,
-// `%(key)`, which stand for the first option of that name. What is not known
-// stays as it is.
+// passes runs uWSGI's passes over all values in order: environment variables, `$(NAME)`, then
+// the content of files and schemes, `@(url)`, then placeholders, `%(key)`, which stand for the
+// first option of that name. Unknown references stay unchanged.
 func (r *reader) passes() {
 	r.pass('$', func(name string) (string, bool) {
 		if !r.access.Partial || r.access.Environ != nil {
@@ -61,7 +60,7 @@ func (r *reader) passes() {
 	}
 }
 
-// leaveOut takes from the tables what a partial reading could not finish.
+// leaveOut removes the entries that a partial reading could not complete.
 func (r *reader) leaveOut() {
 	for i := range r.entries {
 		if e := &r.entries[i]; !e.done && (strings.Contains(e.value, "$(") || strings.Contains(e.value, "@(") || strings.Contains(e.value, "%(")) {
@@ -88,7 +87,7 @@ func (r *reader) pass(symbol byte, find func(string) (string, bool)) {
 	}
 }
 
-// contentText is what @(…) looks up. One line end is cut.
+// contentText expands @(…). It removes one line end.
 func (r *reader) contentText(url string) (string, bool) {
 	data, err := r.content("@("+url+")", url)
 	if err != nil {
@@ -102,12 +101,11 @@ func (r *reader) contentText(url string) (string, bool) {
 	return text, true
 }
 
-// replace replaces each symbol(name) in s by what find says, as
-// uwsgi_apply_config_pass does: the symbol must stand directly before its
-// parenthesis, parentheses nest, a symbol inside starts anew, an empty pair is
-// left alone, and after a replacement the scan goes on at the second byte of the
-// new value, so that what came in is looked at again unless it stands at the
-// very beginning. what is empty, or why it was given up.
+// replace replaces each symbol(name) in s by the result of find, as uwsgi_apply_config_pass
+// does: the symbol must stand directly before its parenthesis, parentheses nest, a symbol
+// inside starts again, and an empty pair stays. After a replacement the scan continues at the
+// second byte of the new value, so that inserted references are expanded unless they stand at
+// the very beginning. what is empty, or the reason why it stopped.
 func (r *reader) replace(s string, symbol byte, find func(string) (string, bool)) (result, what string) {
 	const none, seen, inside = 0, 1, 2
 	state, depth, start, count := none, 0, 0, 0
@@ -131,14 +129,14 @@ func (r *reader) replace(s string, symbol byte, find func(string) (string, bool)
 			name := s[start:j]
 			value, known := find(name)
 			if r.work > maxWork {
-				return s, "the value takes too long to put together"
+				return s, "the expansion of the value takes too long"
 			}
 			if !known {
 				continue
 			}
 			r.work += len(s)
 			if count++; count > maxReplacements || r.work > maxWork {
-				return s, fmt.Sprintf("putting the value together does not end: it may refer to itself by %c(%s)", symbol, shorten(name))
+				return s, fmt.Sprintf("the expansion of the value does not end: it may refer to itself by %c(%s)", symbol, shorten(name))
 			}
 			if len(s)+len(value) > maxLine {
 				return s, fmt.Sprintf("the value grows beyond 1 MiB with %c(%s)", symbol, shorten(name))

@@ -11,12 +11,12 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/foreign"
 )
 
-// The formats beside ini carry the same options; each reader gives them as
-// lines. Magic variables were replaced in the text before.
+// The formats beside ini carry the same options; each reader returns them as lines. Magic
+// variables were expanded in the text before.
 
-// foreign takes the lines of a format that this package cannot read itself: in
-// YAML those under each key of the name that is asked for, in XML those of the
-// first <uwsgi> that has no id or the one asked for.
+// foreign returns the lines of a format that this package cannot parse itself: in YAML those
+// under each key of the requested name, in XML those of the first <uwsgi> without an id or
+// with the requested one.
 func (r *reader) foreign(kind format, path, text, section string, numbers []int) (lines []line, ok bool) {
 	r.at = Origin{File: path}
 	if r.access.Foreign == nil {
@@ -55,8 +55,8 @@ func (r *reader) foreign(kind format, path, text, section string, numbers []int)
 	return lines, ok
 }
 
-// inside makes mistakes of keys of mappings inside that sound like confinement. The value
-// of a scalar counts as if it were not inside, so that it is judged with the options.
+// inside reports keys of nested mappings that sound like confinement as mistakes. The value of
+// a scalar counts as if it was not nested, so that it is checked with the options.
 func (r *reader) inside(path string, keys []foreign.Line) {
 	told := map[string]bool{}
 	for _, k := range keys {
@@ -70,7 +70,7 @@ func (r *reader) inside(path string, keys []foreign.Line) {
 	}
 }
 
-// hintOf is what an error of a parser says to do about it.
+// hintOf returns the remedy of a parser's error.
 func hintOf(err error) string {
 	if e, ok := errors.AsType[*foreign.Error](err); ok {
 		return e.Hint
@@ -78,9 +78,8 @@ func hintOf(err error) string {
 	return ""
 }
 
-// json takes the members of the object that is asked for, in their order: true
-// is 1, false and null are 0, an array repeats its key, and objects inside are
-// left out.
+// json returns the members of the requested object, in order: true is 1, false and null are 0,
+// an array repeats its key, and nested objects are left out.
 func (r *reader) json(path, text, section string, numbers []int) (lines []line, ok bool) {
 	d := json.NewDecoder(strings.NewReader(text))
 	d.UseNumber()
@@ -116,7 +115,7 @@ func (r *reader) json(path, text, section string, numbers []int) (lines []line, 
 	return lines, ok
 }
 
-// members calls do for each member of the object that comes next.
+// members calls do for each member of the next object.
 func members(d *json.Decoder, do func(key string) error) error {
 	t, err := d.Token()
 	if err != nil {
@@ -130,7 +129,7 @@ func members(d *json.Decoder, do func(key string) error) error {
 		if err != nil {
 			return err
 		}
-		if err := do(t.(string)); err != nil { // the decoder lets only strings be keys
+		if err := do(t.(string)); err != nil { // the decoder permits only strings as keys
 			return err
 		}
 	}
@@ -143,8 +142,7 @@ func skip(d *json.Decoder) error {
 	return d.Decode(&raw)
 }
 
-// values gives a line for each value that stands for a key, and an object or array
-// inside as it is as well.
+// values calls give for each value of a key, and object for a nested object or array as well.
 func values(d *json.Decoder, l line, give func(line), object func(json.RawMessage) error) error {
 	var raw json.RawMessage
 	if err := d.Decode(&raw); err != nil {
@@ -171,7 +169,7 @@ func values(d *json.Decoder, l line, give func(line), object func(json.RawMessag
 	return nil
 }
 
-// objects gives the path of each key in the value that comes next.
+// objects calls give with the path of each key in the next value.
 func objects(d *json.Decoder, path string, give func(path string)) error {
 	t, err := d.Token()
 	if err != nil || t != json.Delim('{') && t != json.Delim('[') {
@@ -184,7 +182,7 @@ func objects(d *json.Decoder, path string, give func(path string)) error {
 			if err != nil {
 				return err
 			}
-			below = foreign.Below(path, key.(string)) // the decoder lets only strings be keys
+			below = foreign.Below(path, key.(string)) // the decoder permits only strings as keys
 			give(below)
 		}
 		if err := objects(d, below, give); err != nil {
@@ -214,7 +212,7 @@ func scalar(raw json.RawMessage, l line, give func(line)) error {
 	return nil
 }
 
-// brokenJSON says where a text stops being JSON, and why.
+// brokenJSON returns where a text is not valid JSON, and why.
 func brokenJSON(text string, err error) (number int, what, hint string) {
 	if errors.Is(err, errNoObject) {
 		return 1, err.Error(), `options stand in {"uwsgi": {…}}`

@@ -12,7 +12,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
 )
 
-// seeds gives the files of all cases to a fuzz target.
+// seeds adds the files of all cases to a fuzz target.
 func seeds(f *testing.F, add func(text string)) {
 	f.Helper()
 	cases, err := filepath.Glob("testdata/dialect/*.txtar")
@@ -33,7 +33,7 @@ func seeds(f *testing.F, add func(text string)) {
 	add(thirty)
 }
 
-// FuzzLex: what was taken apart can be put together and taken apart again.
+// FuzzLex: a text that was divided can be joined and divided again.
 func FuzzLex(f *testing.F) {
 	seeds(f, func(text string) { f.Add(text) })
 	f.Fuzz(func(t *testing.T, data string) {
@@ -60,7 +60,7 @@ func FuzzLex(f *testing.F) {
 	})
 }
 
-// unlex makes the text that lex takes apart.
+// unlex joins the lines of lex to a text.
 func unlex(lines []line) string {
 	var b strings.Builder
 	section := ""
@@ -74,7 +74,7 @@ func unlex(lines []line) string {
 	return b.String()
 }
 
-// FuzzExpand: expansion ends, and no value outgrows its bound.
+// FuzzExpand: expansion ends, and no value exceeds its limit.
 func FuzzExpand(f *testing.F) {
 	f.Add("%(b)", "x%(a)$(HOME)", "%(a + b * 2)")
 	f.Add("x%(b)%(b)", "y%(c)%(c)", "z%(a)%(a)")
@@ -94,7 +94,7 @@ func FuzzExpand(f *testing.F) {
 	})
 }
 
-// FuzzParse: what a vassal's file means, written down, means the same.
+// FuzzParse: the options of a vassal's file, written down, have the same meaning.
 func FuzzParse(f *testing.F) {
 	seeds(f, func(text string) { f.Add("a.ini", text+"\n[uwsgi]\ncommand = cat\n") })
 	f.Add("a.yaml", "uwsgi:\n  command: cat\n  env: [A=1, B=2]\n")
@@ -129,7 +129,7 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
-// Putting words together must not cost the square of their number.
+// Joining words must not take quadratic time.
 func TestManyWordsEndSoon(t *testing.T) {
 	r := newReader(Access{}, "vassal")
 	r.add("a", strings.Repeat("x", 10))

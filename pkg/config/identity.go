@@ -7,9 +7,9 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
-// identities are the options that say who a vassal is, with the words for them in other
-// programs, spelt without signs and capitals: those of systemd, docker, the OCI runtime
-// specification, nginx, supervisor and the C library.
+// identities are the options about the user of a vassal, with the words for them in other
+// programs, without signs and capitals: of systemd, docker, the OCI runtime specification,
+// nginx, supervisor and the C library.
 var identities = []struct {
 	option string
 	words  []string
@@ -22,20 +22,20 @@ var identities = []struct {
 	}},
 }
 
-// otherwise are words near to those that have a meaning of their own.
+// otherwise are words that resemble these and have a meaning of their own.
 var otherwise = []string{"grid", "guid", "guild", "ui", "use", "used", "users", "uses", "uuid"}
 
-// doubtful reports whether a key is near to an option and may be meant as it is.
+// doubtful reports whether a key resembles an option and may be intended.
 func doubtful(key string) bool {
 	word := squeezed(key)
 	stem := strings.TrimRight(word, "0123456789")
 	return slices.Contains(otherwise, word) || stem != word && (stem == "user" || stem == "group") // user1 beside user2
 }
 
-// meant tells for which option of an identity a key that is no option stands, or "":
-// a letter more, less or other, letters in the wrong order or case, digits that look
-// like them, or another program's word for it. A near miss whose value is no account's
-// is none. Without sure the key may be meant as it is.
+// meant returns the option of an identity for which an unknown key was meant, or "": a letter
+// more, less or different, letters in the wrong order or case, digits that look like letters,
+// or another program's word for it. A near miss whose value is not an account is none. Without
+// sure the key may be intended.
 func meant(key, value string) (name string, sure bool) {
 	word := squeezed(key)
 	for _, i := range identities {

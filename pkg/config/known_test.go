@@ -13,9 +13,9 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
-// TestUWSGIOptionsAreCurrent compares the names with those the uwsgi at hand
-// prints. EMPEROR_FIX_DOCS does not mend it: whether an option needs a value is
-// not printed.
+// TestUWSGIOptionsAreCurrent compares the names with the output of the installed uwsgi.
+// EMPEROR_FIX_DOCS does not correct it, because the output does not show whether an option
+// needs a value.
 func TestUWSGIOptionsAreCurrent(t *testing.T) {
 	program, err := exec.LookPath("uwsgi")
 	if err != nil {
@@ -94,8 +94,8 @@ func TestUWSGINamesAreSorted(t *testing.T) {
 	}
 }
 
-// TestUWSGINamesOfOurs: a row that has a name of uWSGI's takes a value where
-// uWSGI's does, or command lines mean something else here.
+// TestUWSGINamesOfOurs: a row with a name of uWSGI's takes a value if uWSGI's option does;
+// otherwise command lines would have another meaning here.
 func TestUWSGINamesOfOurs(t *testing.T) {
 	same := func(name string, ours shape) {
 		if theirs, known := uwsgiKnows(name); known && theirs != ours {
@@ -122,7 +122,7 @@ func TestUWSGILetters(t *testing.T) {
 	}
 }
 
-// TestInstead proves that advice is about options that uWSGI has and we do not.
+// TestInstead: advice exists only for options that uWSGI has and we do not.
 func TestInstead(t *testing.T) {
 	for name, want := range map[string]string{
 		"module": "emperor-wrapper = uwsgi", "psgi": "command = ", "rack": "command = ", "wsgi-file": "command = ",

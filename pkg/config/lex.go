@@ -7,40 +7,37 @@ import (
 
 // Limits of a configuration. uWSGI has none and crashes or loops instead.
 const (
-	// MaxFile is the largest configuration that is read, in bytes, before and
-	// after magic variables are replaced.
+	// MaxFile is the size of the largest configuration, in bytes, before and after magic
+	// variables are expanded.
 	MaxFile = 2 << 20
 	// maxLine is the longest line, and the longest value after expansion.
 	maxLine = 1 << 20
-	// maxEntries is how many options may come together from all sources.
+	// maxEntries is the number of options of all sources together.
 	maxEntries = 10_000
-	// maxDepth is how deep files may include each other.
+	// maxDepth is the nesting limit of includes.
 	maxDepth = 64
 )
 
-// line is a line of an ini file that says something.
+// line is a line of an ini file with content.
 type line struct {
 	section    string
 	key, value string
 	number     int // in the file, from 1
-	// listed: it is one of several in a list, and nests: it is no value but holds
-	// options itself. Formats beside ini have such.
+	// listed: it is one of several in a list. nests: it has no value but contains options
+	// itself. Formats beside ini have such lines.
 	listed, nests bool
 }
 
 const blanks = " \t\r"
 
-// lex splits text into lines, as uWSGI's ini reader does (core/ini.c): a line
-// ends at LF, blanks around it are cut, `;` and `#` start a comment only at its
-// beginning, the first `=` ends the key, and a line without one is a key with an
-// empty value. Keys before any section have the section "". Where uWSGI takes the
-// last byte of a header for its bracket, whatever it is, a missing bracket is a
-// problem here, and a comment after the bracket is one. Where a NUL byte hides
-// what is left of a line from uWSGI it is a problem here: what it hides may be
-// what was to confine a vassal.
+// lex splits text into lines, as uWSGI's ini reader does (core/ini.c): a line ends at LF,
+// blanks around it are removed, `;` and `#` start a comment only at its beginning, the first
+// `=` ends the key, and a line without one is a key with an empty value. Keys before any
+// section have the section "". uWSGI removes the last byte of a header as its bracket; here a
+// missing bracket is a mistake, and a comment may follow the bracket. A NUL byte, which hides
+// the rest of a line from uWSGI, is a mistake here: the rest may be a confinement.
 //
-// numbers maps each line of the text to a line of the file; nil: they are the
-// same.
+// numbers maps each line of the text to a line of the file; nil: they are the same.
 func lex(file, text string, numbers []int) (lines []line, sections []string, problems Problems) {
 	section := ""
 	lines = make([]line, 0, 1+strings.Count(text, "\n"))
@@ -83,7 +80,7 @@ func lex(file, text string, numbers []int) (lines []line, sections []string, pro
 	return lines, sections, problems
 }
 
-// header reads `[name]`, with or without a comment behind it.
+// header parses `[name]`, with or without a comment after it.
 func header(s string) (name string, ok bool) {
 	name, rest, ok := strings.Cut(s[1:], "]")
 	rest = strings.TrimLeft(rest, blanks)

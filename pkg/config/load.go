@@ -1,7 +1,6 @@
-// Package config answers one question: what may be written? It reads uWSGI's ini
-// dialect in steps that know nothing of each other: magic variables, lines
-// (lex.go), blocks (logic.go), the ordered list of options (reader.go), expansion
-// (expand.go), and option tables, which end in plain typed structs.
+// Package config defines the configuration. It reads uWSGI's ini dialect in independent steps:
+// magic variables, lines (lex.go), blocks (logic.go), the ordered list of options (reader.go),
+// expansion (expand.go), and option tables, whose results are plain typed structs.
 package config
 
 import (
@@ -14,8 +13,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// load acts on `ini = name` and the like: the options of the file come in its
-// place in the list.
+// load acts on `ini = name` and similar options: the options of the file take its position in
+// the list.
 func (r *reader) load(key, name string) { r.loadAs(key, formatOf(key), name) }
 
 // loadAs does so for another option, such as include, in a format.
@@ -51,8 +50,8 @@ func (r *reader) loadAs(key string, kind format, name string) {
 	r.nest(key, file, func(path string) { r.read(kind, path, string(data), section) })
 }
 
-// include acts on include, and on inherit when the list is complete: the name
-// must end as a format does, and the uppercase magic variables do not change.
+// include acts on include, and on inherit when the list is complete: the name must have the
+// extension of a format, and the uppercase magic variables do not change.
 func (r *reader) include(key, name string) {
 	format, ok := formatByName(name)
 	if !ok {
@@ -65,8 +64,7 @@ func (r *reader) include(key, name string) {
 	r.magic.held = held
 }
 
-// fill gives the magic variables what the name says, and reports whether there
-// is such a file at all.
+// fill sets the magic variables from the name, and reports whether the file exists.
 func (r *reader) fill(key, file, section string, asked bool) bool {
 	if r.magic.pinned {
 		return true
@@ -93,8 +91,8 @@ func (r *reader) fill(key, file, section string, asked bool) bool {
 	return true
 }
 
-// locate makes the path of %p: symbolic links are followed on the way, but a
-// file that is one itself is taken by its name.
+// locate returns the path of %p: directories are resolved through symbolic links, but a file
+// that is a link keeps its name.
 func (r *reader) locate(key, file string) (string, error) {
 	if !r.allowed(needFiles, key) {
 		return "", errLeftOut
@@ -120,7 +118,7 @@ func (r *reader) locate(key, file string) (string, error) {
 	return path, nil
 }
 
-// cwd is the working directory as the configuration sees it.
+// cwd returns the working directory as the configuration sees it.
 func (r *reader) cwd() (string, error) {
 	if r.access.Dir != "" {
 		return r.access.Dir, nil
@@ -128,7 +126,7 @@ func (r *reader) cwd() (string, error) {
 	return os.Getwd()
 }
 
-// nest reads a file inside the one that is being read.
+// nest reads a file inside the current one.
 func (r *reader) nest(key, file string, read func(path string)) {
 	path := file
 	if src, ok := r.given[file]; ok {
@@ -152,7 +150,7 @@ func (r *reader) nest(key, file string, read func(path string)) {
 	r.at, r.tenant = at, tenant
 }
 
-// read turns text into options, in the order of the text.
+// read converts text to options, in the order of the text.
 func (r *reader) read(kind format, path, text, section string) {
 	if r.before != "" || r.after != "" {
 		text = r.before + text + r.after
@@ -193,7 +191,7 @@ func (r *reader) read(kind format, path, text, section string) {
 	}
 }
 
-// fileLine is the line of the file that a line of its text stands for, see substitute.
+// fileLine returns the line of the file for a line of its text, see substitute.
 func fileLine(number int, numbers []int) int {
 	if number > 0 && number <= len(numbers) {
 		return numbers[number-1]
@@ -201,8 +199,7 @@ func fileLine(number int, numbers []int) int {
 	return number
 }
 
-// nesting is about a key with options in it: where the key is an option itself that
-// takes its value away.
+// nesting reports a key with options in it, when the key is itself an option with a value.
 func (r *reader) nesting(kind format, l line) {
 	if key, _ := unmark(l.key); isOption(key) {
 		r.problem(key, "there are keys in it, where a value or a list of values is expected", nestedForms[kind])
@@ -214,8 +211,8 @@ func (r *reader) nesting(kind format, l line) {
 // nestedForms are the forms of such an option.
 var nestedForms = map[format]string{formatYAML: "such as env: [A=1, B=2]", formatJSON: `such as "env": ["A=1", "B=2"]`}
 
-// ini takes the lines of a section. One that has no line is worth a warning, and so are
-// lines above all sections, which count for nothing; options there are a mistake.
+// ini takes the lines of a section. It warns about a section without lines, and about lines
+// before the first section, which have no effect; options there are a mistake.
 func (r *reader) ini(path, text string, numbers []int, section string) {
 	lines, found, problems := lex(path, text, numbers)
 	r.problems = append(r.problems, problems...)
@@ -249,7 +246,7 @@ func (r *reader) ini(path, text string, numbers []int, section string) {
 	}
 }
 
-// headless says what is wrong with a file whose first line stands under no section.
+// headless explains a file whose first line is in no section.
 func headless(first line, title string) (what, hint string) {
 	text := first.key
 	switch {
@@ -263,7 +260,7 @@ func headless(first line, title string) (what, hint string) {
 	return "there is no section header above this line, so that it counts for nothing", "write " + title + " above it"
 }
 
-// nothing says why a section has no option.
+// nothing returns the reason why a section has no option.
 func (r *reader) nothing(found []string, section string) string {
 	title := r.titles(section)[0]
 	for i := range found {
@@ -282,7 +279,7 @@ func (r *reader) nothing(found []string, section string) string {
 	return fmt.Sprintf("there is no section %s, but %s and %s", title, strings.Join(found[:len(found)-1], ", "), found[len(found)-1])
 }
 
-// titles are the headers that options of a section may stand under.
+// titles are the headers for options of a section.
 func (r *reader) titles(section string) (list []string) {
 	list = []string{"[" + section + "]"}
 	if section == "uwsgi" {
@@ -293,7 +290,7 @@ func (r *reader) titles(section string) (list []string) {
 	return list
 }
 
-// asked reports whether a section is the one that is asked for.
+// asked reports whether a section is the requested one.
 func (r *reader) asked(name, section string) bool {
 	name, _ = unmark(name)
 	return name == section || section == "uwsgi" && slices.Contains(r.sections, name)
@@ -315,8 +312,8 @@ func (r *reader) inject(key, name string) {
 	}
 }
 
-// splitSection cuts `:section` off the name of a file. The last colon counts, in
-// a scheme the last one after the last slash.
+// splitSection cuts `:section` off the name of a file. The last colon counts, in a scheme the
+// last one after the last slash.
 func splitSection(name string) (file, section string, asked bool) {
 	from := 0
 	if scheme, _, ok := strings.Cut(name, "://"); ok && isScheme(scheme) {
@@ -352,10 +349,10 @@ func formatOf(key string) format {
 	return formatINI
 }
 
-// Extensions are the ends of file names that tell a format, as in uWSGI.
+// Extensions are the file name extensions of formats, as in uWSGI.
 func Extensions() []string { return []string{".ini", ".xml", ".yaml", ".yml", ".json", ".js"} }
 
-// formatByName tells the format from the end of a name.
+// formatByName returns the format of a name's extension.
 func formatByName(name string) (format, bool) {
 	if ext := filepath.Ext(name); slices.Contains(Extensions(), ext) {
 		return formatOf(ext[1:]), true

@@ -15,20 +15,20 @@ import (
 	"github.com/emperor-go/emperor/internal/nss"
 )
 
-// magic gives the magic variables their values. As in uWSGI there is one table
-// for all files of a configuration: what a file does not set keeps what the file
-// before it set, and the uppercase letters stay those of the first one.
+// magic has the values of the magic variables. As in uWSGI there is one table for all files of
+// a configuration: a variable that a file does not set keeps its value of the previous file,
+// and the uppercase letters stay those of the first one.
 type magic struct {
 	vars map[byte]string
-	// held is true when the uppercase letters have their values, or, during an
-	// include, must not get them.
+	// held is true when the uppercase letters have their values, or, during an include, must
+	// not get them.
 	held bool
 	// pinned is true when nothing changes any more, whatever file is read.
 	pinned bool
 }
 
-// magicIn are the magic variables of files that are read in a directory. Empty:
-// in the working directory.
+// magicIn are the magic variables of files that are read in a directory. Empty: in the working
+// directory.
 func magicIn(dir string) (m magic) {
 	m.vars = map[byte]string{}
 	if dir != "" {
@@ -40,17 +40,16 @@ func magicIn(dir string) (m magic) {
 // upper are the letters that have an uppercase copy.
 const upper = "opsdnecxij"
 
-// named takes over the name of a file that is about to be read, without its
-// section. What the path says stays as it is; it is all that is known about
-// standard input and schemes.
+// named sets the variables of a file's name, without its section. Variables of its path stay
+// unchanged. Standard input and schemes have only a name.
 func (m *magic) named(name string) {
 	m.vars['o'] = name
 }
 
-// section takes over the section that is asked for.
+// section sets the requested section.
 func (m *magic) section(name string) { m.vars['x'] = name }
 
-// file takes over what the path of a file says. The path is absolute.
+// file sets the variables of a file's path. The path is absolute.
 func (m *magic) file(path string) {
 	dir, base := filepath.Split(path)
 	m.vars['p'], m.vars['s'], m.vars['d'] = path, base, dir
@@ -94,14 +93,13 @@ func djb33x(s string) uint32 {
 	return hash
 }
 
-// substitute replaces magic variables in the whole text, comments included, as
-// uWSGI does before it looks at lines: `%%` is `%`, `%(` starts a placeholder and
-// stays, and a `%` before any other byte that names no variable disappears with
-// that byte, be it the end of the line. Names that are no plain words are marked
-// (see piece). numbers tells for each line of the result on which line of the file
-// it starts. It is not ok when the result is larger than MaxFile.
+// substitute expands magic variables in the whole text, comments included, as uWSGI does
+// before it parses lines: `%%` is `%`, `%(` starts a placeholder and stays, and a `%` before
+// any other byte that names no variable disappears with that byte, even the end of the line.
+// Names that are not plain words are marked (see piece). numbers maps each line of the result
+// to the line of the file where it starts. ok is false when the result is larger than MaxFile.
 //
-// strays are the percent signs that disappear so.
+// strays are the percent signs that disappear.
 func (m *magic) substitute(text string) (out string, numbers []int, strays []stray, ok bool) {
 	if !strings.Contains(text, "%") {
 		return text, nil, nil, len(text) <= MaxFile
@@ -124,8 +122,8 @@ func (m *magic) substitute(text string) (out string, numbers []int, strays []str
 				source++
 				begin = i + 1
 			}
-			// A file name may hold line breaks. In uWSGI they end the line: a tenant who
-			// names a file could write options of others.
+			// A file name may contain line breaks. In uWSGI they end the line: a tenant who
+			// names a file could add options of others.
 			b.WriteString(strings.ReplaceAll(m.variable(text[i]), "\n", ""))
 		case c == '\n':
 			source++
@@ -142,7 +140,7 @@ func (m *magic) substitute(text string) (out string, numbers []int, strays []str
 	return b.String(), numbers, strays, true
 }
 
-// variable returns what stands for % and a byte.
+// variable returns the value of % and a byte.
 func (m *magic) variable(c byte) string {
 	switch c {
 	case '%':
@@ -162,8 +160,7 @@ func (m *magic) variable(c byte) string {
 	return v
 }
 
-// ambient is what a variable says that does not depend on the file. What cannot
-// be told is empty.
+// ambient returns a variable that does not depend on the file. An unknown one is empty.
 func ambient(c byte) string {
 	switch c {
 	case 'v':

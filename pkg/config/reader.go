@@ -6,50 +6,49 @@ import (
 	"strings"
 )
 
-// reader turns sources into the ordered list of options that uWSGI would have:
-// environment, command line and files, with the options acted on that uWSGI acts
-// on while it reads. It stands between the lexer, which knows lines, and the
-// tables, which know what options mean; it knows only the options that shape the
-// list.
+// reader converts sources to the ordered list of options that uWSGI would have: environment,
+// command line and files. It acts on the options that uWSGI acts on while it reads. It stands
+// between the lexer, which knows lines, and the tables, which know the meaning of options; it
+// knows only the options that shape the list.
 //
-// Mistakes are collected. Only what goes over a limit ends the reading.
+// It collects mistakes. Only an exceeded limit ends the reading.
 type reader struct {
 	access Access
 	// sections are the names that [uwsgi] may have in the sources read.
 	sections []string
 
 	entries []entry
-	first   map[string]int // where the first entry of a key is
+	first   map[string]int // the position of the first entry of a key
 	size    int            // bytes of all values
-	at      Origin         // of what is being read
-	key     string         // of the value that is being put together
-	reads   []Variable     // of the environment, as far as they were looked up
-	tenant  bool           // what is being read is the tenant's own
-	shared  bool           // what is being read is given to several vassals
-	names   pieces         // names in the value that is being read or put together
+	at      Origin         // of the current text
+	key     string         // of the value that is being expanded
+	reads   []Variable     // environment variables that were looked up
+	tenant  bool           // the current text is the tenant's own
+	shared  bool           // the current text is for several vassals
+	names   pieces         // names in the value that is being read or expanded
 	listed  bool           // the value that is being read is one of a list
 
 	magic    magic
 	logic    logic
-	last     string            // the ini file opened last: what `:section` means
+	last     string            // the ini file opened last, for `:section`
 	open     []string          // files being read, the outermost first
-	given    map[string]Source // what need not be opened
+	given    map[string]Source // files that need not be opened
 	pins     map[int]*magic    // magic variables of an include or inherit, by entry
-	before   string            // text put before the text of each file
+	before   string            // text before the text of each file
 	after    string            // and after it
 	forbid   []string          // keys of an open blacklist
 	allow    []string          // keys of an open whitelist
 	declared map[string]string // options by declare-option, and their templates
-	early    []entry           // what declared options stand for that were met behind their declaration
-	nested   int               // declared options that stand for others, at the moment
-	used     []string          // keys that something refers to, all of them after finish
+	early    []entry           // options of declared options that were met after their declaration
+	nested   int               // current nesting of declared options
+	used     []string          // keys that are referred to, all of them after finish
 	environ  map[string]entry  // variables set by ienv
-	work     int               // bytes looked at in expansion
+	work     int               // bytes scanned in expansion
 
 	warnings, problems Problems
 	stopped            bool // a limit was reached
-	partial            bool // something was left out because it is not allowed
-	empty              bool // a file had nothing where options were looked for
+	partial            bool // a part was skipped because it is not permitted
+	empty              bool // a file contained no options
 }
 
 func newReader(access Access, sections ...string) *reader {
@@ -58,7 +57,7 @@ func newReader(access Access, sections ...string) *reader {
 	return r
 }
 
-// problem adds a mistake at the place that is being read.
+// problem adds a mistake at the current position.
 func (r *reader) problem(key, what, hint string) { r.problems.add(r.at, key, what, hint) }
 
 // limit adds the mistake that ends the reading.
@@ -69,9 +68,8 @@ func (r *reader) limit(key, what, hint string) {
 	r.stopped = true
 }
 
-// add takes the next option, as uWSGI's add_exported_option does: it is offered
-// to an open block first, joins the list, and is acted on when it is one of
-// those that act at once.
+// add adds an option, as uWSGI's add_exported_option does: an open block gets it first, then
+// it joins the list, and immediate options act at once.
 func (r *reader) add(key, value string) { r.addEntry(entry{key: key, value: value}) }
 
 func (r *reader) addEntry(e entry) {
@@ -81,7 +79,7 @@ func (r *reader) addEntry(e entry) {
 	r.append(e)
 }
 
-// addLine takes an option as it stands in a file, with marks around names.
+// addLine adds an option as it stands in a file, with marks around names.
 func (r *reader) addLine(l line) {
 	key, _ := unmark(l.key)
 	value, names := unmark(l.value)
@@ -90,7 +88,7 @@ func (r *reader) addLine(l line) {
 	r.names, r.listed = nil, false
 }
 
-// append joins an option to the list and acts on it.
+// append adds an option to the list and acts on it.
 func (r *reader) append(e entry) {
 	e.origin, e.tenant, e.shared, e.names, e.listed = r.at, r.tenant, r.shared, r.names, r.listed
 	i := len(r.entries)
@@ -109,7 +107,7 @@ func (r *reader) append(e entry) {
 	}
 }
 
-// lookup is the value that a key has for a placeholder: that of its first entry.
+// lookup returns the value of a key for a placeholder: the value of its first entry.
 func (r *reader) lookup(key string) (string, bool) {
 	i, ok := r.first[key]
 	if !ok {
@@ -122,9 +120,8 @@ func (r *reader) lookup(key string) (string, bool) {
 	return r.entries[i].value, true
 }
 
-// immediate acts on the options that uWSGI acts on while it reads. done says
-// that it is one of them, so that no pass touches its value; own, that nothing
-// is left for a table.
+// immediate acts on the options that uWSGI acts on while it reads. done: it is one of them, so
+// that no pass expands its value. own: the table has nothing left to do.
 func (r *reader) immediate(i int, e entry) (done, own bool) {
 	switch e.key {
 	case "ini", "yaml", "yml":
@@ -159,7 +156,7 @@ func (r *reader) immediate(i int, e entry) (done, own bool) {
 	case "exit":
 		r.problem(e.key, "the configuration asks not to be used", "")
 	case "ienv":
-		if r.tenant { // it would change what $(…) in templates is
+		if r.tenant { // it would change $(…) in templates
 			r.problem(e.key, "a tenant's own file may not say this", "the operator may, in a template")
 		} else {
 			r.setenv(e.value)
@@ -183,8 +180,7 @@ func (r *reader) immediate(i int, e entry) (done, own bool) {
 	return true, true
 }
 
-// template includes or inherits a file, with the magic variables that were
-// chosen for it.
+// template includes or inherits a file, with the magic variables that were chosen for it.
 func (r *reader) template(i int, e entry) {
 	if pin := r.pins[i]; pin != nil {
 		before := r.magic
@@ -194,8 +190,8 @@ func (r *reader) template(i int, e entry) {
 	r.include(e.key, e.value)
 }
 
-// atOnce are the other options that act while uWSGI reads. What they ask for is
-// the business of the tables, but it is taken as it is written.
+// atOnce are the other options that act while uWSGI reads. The tables carry them out, with
+// their unexpanded values.
 var atOnce = []string{
 	"autoload", "dlopen", "early-envdir", "fallback-config", "flock", "flock-wait", "immediate-gid", "immediate-uid",
 	"iprint", "listen", "need-plugin", "need-plugins", "plugin", "plugin-dir", "plugins", "plugins-dir",
@@ -224,7 +220,7 @@ func (r *reader) placeholder(e entry) {
 	r.addEntry(entry{key: key, value: value, done: true, own: true})
 }
 
-// forbidden reports, and notes, that a key may not stand here.
+// forbidden reports, and records, that a key may not stand here.
 func (r *reader) forbidden(key string) bool {
 	same := func(s string) bool { return strings.EqualFold(s, key) }
 	switch {
@@ -244,13 +240,13 @@ func isOption(key string) bool {
 	return known || whose(key) != ""
 }
 
-// finish runs what uWSGI does once all sources are read, the passes and then the
-// options that bring further ones, and returns the list for a table.
+// finish runs the last steps of uWSGI after all sources are read, the passes and then the
+// options that add further ones, and returns the list for a table.
 func (r *reader) finish() []entry {
 	r.used = append(r.used, references(r.entries)...)
 	r.passes()
 	list := r.apply()
-	r.used = append(r.used, references(list)...) // no pass touches what is inherited
+	r.used = append(r.used, references(list)...) // no pass expands inherited options
 	for _, e := range list {
 		if e.asked {
 			r.used = append(r.used, e.key)
@@ -259,9 +255,8 @@ func (r *reader) finish() []entry {
 	return list
 }
 
-// apply opens what is inherited, which makes the list longer at its end, and then
-// puts the options that declared ones stand for, which were met before their
-// declaration, behind them.
+// apply opens inherited files, which extend the list at its end, and then adds the options of
+// declared ones that were met before their declaration.
 func (r *reader) apply() []entry {
 	for i := 0; i < len(r.entries) && !r.stopped; i++ {
 		if e := r.entries[i]; e.key == "inherit" && !e.own {

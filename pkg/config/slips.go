@@ -9,17 +9,17 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
-// A value is all that stands behind the first =. Files of other programs have comments
-// and quotes there, and these slips look alike whatever the option is.
+// A value is the whole text after the first =. Files of other programs have comments and
+// quotes there, and these slips look the same for all options.
 
 // slip is a value as it was probably meant.
 type slip struct {
 	value string
-	// rule is what the text of the value overlooks.
+	// rule is the rule that the text of the value ignores.
 	rule string
 }
 
-// slips are the values that a text may have been meant to be, the likeliest first.
+// slips are the values that a text was probably meant to be, the most likely first.
 func slips(text string) (list []slip) {
 	if cut, ok := uncommented(text); ok {
 		list = append(list, slip{cut, option.Comments})
@@ -31,7 +31,7 @@ func slips(text string) (list []slip) {
 	return list
 }
 
-// uncommented cuts what looks like a comment behind a value.
+// uncommented removes a comment after a value.
 func uncommented(text string) (value string, ok bool) {
 	for i := 1; i < len(text); i++ {
 		blank := strings.IndexByte(blanks, text[i-1]) >= 0
@@ -42,7 +42,7 @@ func uncommented(text string) (value string, ok bool) {
 	return "", false
 }
 
-// complaint is what is wrong with a value that an option refuses.
+// complaint returns the mistake in a value that an option refuses.
 func complaint[T any](o *option.Row[T], e entry, err error) string {
 	if e.value == "" && o.NeedsValue() {
 		return "no value given"
@@ -50,8 +50,8 @@ func complaint[T any](o *option.Row[T], e entry, err error) string {
 	return err.Error()
 }
 
-// remedy says what to do about a value that an option refuses: the slip that explains
-// it, or else what the option takes.
+// remedy returns the remedy for a value that an option refuses: the slip that explains it, or
+// the syntax of the option.
 func remedy[T any](o *option.Row[T], into *T, e entry, err error) string {
 	if what, hint := unresolved(o, e.value, isVassal(into)); what != "" {
 		return what + "; " + hint
@@ -74,8 +74,8 @@ func remedy[T any](o *option.Row[T], into *T, e entry, err error) string {
 	return o.Hint(err)
 }
 
-// leading cuts what looks like a comment behind a number, which uWSGI leaves out too:
-// its numbers end at the first byte that is no digit.
+// leading removes a comment after a number, as uWSGI does: its numbers end at the first byte
+// that is not a digit.
 func leading[T any](o *option.Row[T], text string) (number string, ok bool) {
 	if !slices.Contains([]string{"BYTES", "MILLISECONDS", "N", "TIME", "[TIME]"}, o.Arg) || o.Guard {
 		return "", false
@@ -87,11 +87,11 @@ func leading[T any](o *option.Row[T], text string) (number string, ok bool) {
 	return strings.TrimRight(text[:at], blanks), true
 }
 
-// names are the forms of values that could hold anything, and hold neither comments nor
-// quotes but by a slip.
+// names are the forms of values that could contain anything, but contain comments and quotes
+// only by a slip.
 var names = []string{"ADDRESS", "DIR", "FILE", "FILE|journal", "NAME", "PATH", "PROGRAM", "/MOUNT=PATH", "/MOUNT=DIR", "[/MOUNT=]PATH", "PLACE"}
 
-// doubt is what is to be said about a value that an option took. Empty: nothing.
+// doubt returns a warning about a value that an option accepted. Empty: none.
 func doubt[T any](o *option.Row[T], into *T, e entry) (what, hint string) {
 	if what, hint = unresolved(o, e.value, isVassal(into)); what != "" {
 		return what, hint
@@ -112,9 +112,9 @@ func doubt[T any](o *option.Row[T], into *T, e entry) (what, hint string) {
 	return "", ""
 }
 
-// unresolved finds a reference in a value that stands for nothing, and stays in it:
-// `$(NAME)` of a variable that is not set, or `%(key)` of no option and no placeholder.
-// Where a shell, a log or a route gets the text it may be theirs.
+// unresolved finds an unresolved reference in a value: `$(NAME)` of a variable that is not
+// set, or `%(key)` of no option and no placeholder. A text for a shell, a log or a route may
+// contain them intentionally.
 func unresolved[T any](o *option.Row[T], value string, ofVassal bool) (what, hint string) {
 	_, hook := hookPhase(o.Name)
 	free := hook || o.Group == "Routing" || slices.Contains([]string{"COMMAND", "FORMAT", "[FORMAT]", "KEY=VALUE,…", "PIDFILE COMMAND", "TEXT"}, o.Arg)
@@ -147,7 +147,7 @@ func isVassal[T any](into *T) bool {
 // programs is the form of a value that is a program with its arguments.
 const programs = "PROGRAM ARGS…"
 
-// reference is the name in the first reference that begins so. Empty: there is none.
+// reference returns the name in the first reference with that beginning. Empty: none.
 func reference(value, begin string) string {
 	_, after, ok := strings.Cut(value, begin)
 	name, _, closed := strings.Cut(after, ")")
@@ -157,8 +157,8 @@ func reference(value, begin string) string {
 	return name
 }
 
-// unassigned judges a line that has no =, such as `uid nobody` or `uid: nobody`, and
-// reports whether there is one.
+// unassigned checks a line without =, such as `uid nobody` or `uid: nobody`, and reports
+// whether it is one.
 func (t table[T]) unassigned(e entry, s *strangers, warnings, problems *Problems) (meant string, found bool) {
 	word, rest := firstWord(e.key)
 	if rest == "" || e.value != "" {

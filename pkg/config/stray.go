@@ -10,17 +10,17 @@ import (
 // stray is a percent sign before a byte that names no magic variable.
 type stray struct {
 	line int
-	key  string // of the line, as far as it can be told
+	key  string // of the line, if it is known
 	next rune
-	lost string // an option on the next line, which counts for nothing
+	lost string // an option on the next line, which is lost
 }
 
-// magicNames are all bytes that mean something behind a percent sign.
+// magicNames are all bytes with a meaning after a percent sign.
 const magicNames = upper + "OPSDNECXIJ" + "0123456789" + "bgGhktTuUvV" + "%(["
 
-// strayAt reports whether the byte at an index of a text, which a percent sign stands
-// before, means nothing. The text begins with the line. A comment may hold anything but
-// a sign at its end, which joins the next line to it.
+// strayAt reports whether the byte at an index of a text, which follows a percent sign, has no
+// meaning. The text begins with the line. A comment may contain any sign except at its end,
+// where it joins the next line.
 func strayAt(text string, at int) (s stray, found bool) {
 	if strings.IndexByte(magicNames, text[at]) >= 0 {
 		return s, false
@@ -41,8 +41,8 @@ func strayAt(text string, at int) (s stray, found bool) {
 	return s, true
 }
 
-// tellStrays says what becomes of such signs. One at the end of a line joins the next line
-// to it: where that is an option it is a mistake, since it may be what confines a vassal.
+// tellStrays reports such signs. One at the end of a line joins the next line to it: when that
+// is an option it is a mistake, because the option may confine a vassal.
 func (r *reader) tellStrays(path string, strays []stray) {
 	for _, s := range strays {
 		origin := Origin{File: path, Line: s.line}

@@ -10,29 +10,29 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
-// strangers collects what is to be said about keys that are in no table. Most
-// are placeholders or options of uWSGI that change nothing here, but a file that
-// asks to be confined must not run unconfined.
+// strangers collects messages about keys that are in no table. Most are placeholders or
+// options of uWSGI without effect here, but a file that requests a confinement must not run
+// unconfined.
 type strangers struct {
 	strict bool
-	// used are the keys that some value refers to: placeholders for sure.
+	// used are the keys that some value refers to: certainly placeholders.
 	used []string
-	// names are the options of the table, then those of uWSGI.
+	// names are the options of the table, then uWSGI's.
 	names iter.Seq[string]
-	// guards tells whether an option decides on rights, and whether one more of it
-	// would add to those that are given.
+	// guards returns whether an option is about rights, and whether another one of it would
+	// add to the given ones.
 	guards func(option string) (guard, repeat bool)
 	seen   []string
-	// meant are the options that keys were meant for which are mistakes.
+	// meant are the options of keys that are mistakes.
 	meant []string
 	typos []typo
-	// idle are keys that nothing refers to and that are near no option.
+	// idle are keys that nothing refers to and that resemble no option.
 	idle []entry
-	// missed are keys that were meant for an option that decides on rights.
+	// missed are keys that were meant for an option about rights.
 	missed []missed
 }
 
-// typo is a key that makes a placeholder and looks like a misspelt option.
+// typo is a key that makes a placeholder and resembles an option.
 type typo struct {
 	key    string
 	near   []string
@@ -43,10 +43,10 @@ type typo struct {
 type missed struct {
 	entry
 	option string
-	sure   bool // the key makes no other sense
+	sure   bool // the key has no other meaning
 }
 
-// meet judges one key.
+// meet checks one key.
 func (s *strangers) meet(e entry, warnings, problems *Problems) {
 	program := whose(e.key)
 	switch {
@@ -88,8 +88,8 @@ func (s *strangers) meet(e entry, warnings, problems *Problems) {
 // soundsText is the mistake of a key that sounds like confinement.
 const soundsText = "it sounds like confinement, and no option is called so"
 
-// sounding makes a mistake of a key that sounds like confinement, and says how the
-// option is written where there is one.
+// sounding reports a key that sounds like confinement as a mistake, with the spelling of the
+// option if there is one.
 func (s *strangers) sounding(e entry, problems *Problems) {
 	hint := "remove it only if it may run without; a placeholder is made with set-placeholder"
 	option := respelt(e.key)
@@ -104,7 +104,7 @@ func (s *strangers) sounding(e entry, problems *Problems) {
 	problems.add(e.origin, e.key, soundsText, hint)
 }
 
-// suspect keeps a key that looks like a misspelt option.
+// suspect keeps a key that resembles an option.
 func (s *strangers) suspect(e entry) {
 	if name, sure := meant(e.key, e.value); name != "" {
 		s.missed = append(s.missed, missed{e, name, sure})
@@ -125,9 +125,9 @@ func (s *strangers) suspect(e entry) {
 	}
 }
 
-// refuse makes mistakes of keys that were meant for an option which decides on
-// rights: the process would run as another user, or with more around it. A key that may
-// well be meant as it is counts only where its option is not given.
+// refuse reports keys that were meant for an option about rights as mistakes: the process
+// would run as another user, or with more rights. A key that may be intended counts only when
+// its option is not given.
 func (s *strangers) refuse(given func(option string) bool, problems *Problems) {
 	told := map[string]bool{}
 	for _, m := range s.missed {
@@ -148,7 +148,7 @@ func (s *strangers) refuse(given func(option string) bool, problems *Problems) {
 	}
 }
 
-// report adds a warning about each key that looks misspelt.
+// report adds a warning about each key that resembles an option.
 func (s *strangers) report(warnings *Problems) {
 	for _, t := range s.typos {
 		*warnings = append(*warnings, Problem{
@@ -158,19 +158,19 @@ func (s *strangers) report(warnings *Problems) {
 	}
 }
 
-// remainder is what a table leaves of a configuration.
+// remainder is the part of a configuration that a table does not use.
 type remainder struct {
-	// wrong are the options that mistakes are about.
+	// wrong are the options of mistakes.
 	wrong []string
-	// idle are keys that are near no option, and nothing refers to them.
+	// idle are keys that resemble no option, and nothing refers to them.
 	idle []entry
 }
 
-// named is how many keys report names.
+// named is the number of keys that report names.
 const named = 20
 
-// report adds one warning for each file that has idle keys. What several vassals are
-// given may be for others.
+// report adds one warning for each file with idle keys. Keys for several vassals may be for
+// others.
 func (m remainder) report(warnings *Problems) {
 	of := map[string][]string{}
 	first := []entry{}
@@ -198,10 +198,10 @@ func (m remainder) report(warnings *Problems) {
 	}
 }
 
-// emperors is the program that whose names for options of the emperor.
+// emperors is the program for which whose reports options of the emperor.
 const emperors = "the emperor"
 
-// whose says to which program an option belongs that the table at hand has not.
+// whose returns the program to which an option belongs that this table does not have.
 func whose(key string) string {
 	_, found := lookUp(emperorNames, key)
 	switch {
@@ -213,8 +213,8 @@ func whose(key string) string {
 	return ""
 }
 
-// references lists the words in all placeholders, `%(a + b)`, of values that are
-// not expanded yet, and the options that conditions are about.
+// references lists the words in all placeholders, `%(a + b)`, of values that are not expanded
+// yet, and the options of conditions.
 func references(entries []entry) []string {
 	var words []string
 	for _, e := range entries {

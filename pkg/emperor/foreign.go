@@ -6,34 +6,33 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// Foreign is how vassals become another program of the operator's, which speaks
-// uWSGI's protocol. The zero value means that they do not.
+// Foreign is the configuration of other programs that replace vassals and speak uWSGI's
+// protocol. The zero value means none.
 type Foreign struct {
-	// Override, Wrapper and Fallback are the programs, in the order in which they
-	// are tried: the first that can be executed is.
+	// Override, Wrapper and Fallback are the programs, in the order in which they are tried:
+	// the first that can be executed is used.
 	Override []string
 	Wrapper  string
 	Fallback []string
-	// WrapperAttr and ChdirAttr name the attributes of a vassal that say which
-	// program it becomes instead of Wrapper, and where. Empty: none do.
+	// WrapperAttr and ChdirAttr name the attributes of a vassal that set its program instead
+	// of Wrapper, and its directory. Empty: none.
 	WrapperAttr, ChdirAttr string
-	// Before and After are options that stand before and behind the one that
-	// names the configuration.
+	// Before and After are options before and after the one that names the configuration.
 	Before, After []string
 }
 
-// None reports whether vassals stay what they are.
+// None reports whether no vassal is replaced.
 func (f Foreign) None() bool {
 	return len(f.Override)+len(f.Fallback) == 0 && f.Wrapper == "" && f.WrapperAttr == ""
 }
 
-// Becomes reports whether a vassal with these attributes becomes another program,
-// if there is one to become.
+// Becomes reports whether a vassal with these attributes executes another program, if there is
+// one.
 func (f Foreign) Becomes(attributes map[string]string) bool {
 	return len(f.Override)+len(f.Fallback) > 0 || f.Wrapper != "" || f.WrapperAttr != "" && attributes[f.WrapperAttr] != ""
 }
 
-// programFor is what one vassal becomes; nil when it stays what it is.
+// programFor returns the program of one vassal; nil when it executes none.
 func (s *System) programFor(p Plan) *wire.Program {
 	f := s.Foreign
 	paths := append([]string{}, f.Override...)
@@ -43,7 +42,7 @@ func (s *System) programFor(p Plan) *wire.Program {
 	case f.Wrapper != "":
 		paths = append(paths, f.Wrapper)
 	case len(paths)+len(f.Fallback) > 0:
-		paths = append(paths, "") // stay what it is
+		paths = append(paths, "") // execute none
 	}
 	if paths = append(paths, f.Fallback...); len(paths) == 0 {
 		return nil
@@ -58,7 +57,7 @@ func (s *System) programFor(p Plan) *wire.Program {
 	return program
 }
 
-// bytesOf makes bytes of texts, which need not be UTF-8.
+// bytesOf converts texts, which need not be UTF-8, to bytes.
 func bytesOf(texts []string) (list [][]byte) {
 	for _, t := range texts {
 		list = append(list, []byte(t))

@@ -6,10 +6,10 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// settle decides what comes after a generation, or instead of one.
+// settle decides the next state after a generation, or instead of one.
 func (e *Emperor) settle(v *vassal) { e.input(v, e.verdict(v)) }
 
-// verdict compares what should be with what was. The desired state comes first,
+// verdict compares the desired state with the last generation. The desired state comes first,
 // then the restart policy.
 func (e *Emperor) verdict(v *vassal) Input {
 	limit := e.options.Backoff.Limit
@@ -30,7 +30,8 @@ func (e *Emperor) verdict(v *vassal) Input {
 	return Again
 }
 
-// idleness says why the vassal is not launched; it is empty when it may be.
+// idleness returns the reason why the vassal is not launched, or an empty string when it may
+// be.
 func (v *vassal) idleness() string {
 	switch {
 	case v.wanted == nil:
@@ -47,7 +48,7 @@ func (v *vassal) idleness() string {
 	return ""
 }
 
-// pardon forgets what speaks against launching the vassal now.
+// pardon forgets the reasons against launching the vassal now.
 func (v *vassal) pardon() {
 	v.revive()
 	v.failures, v.failed = 0, false
@@ -57,13 +58,13 @@ func (v *vassal) pardon() {
 // revive forgets why it rests.
 func (v *vassal) revive() { v.exiled, v.left, v.spent = false, false, false }
 
-// renewal reports whether a generation that ended without being asked did so on
-// purpose, as it had said, and not again right after the last time.
+// renewal reports whether a generation that ended unasked did so on purpose, as it had
+// announced, and not again right after the last time.
 func (v *vassal) renewal(pause time.Duration) bool {
 	return v.renews && v.exit.ExitStatus == namespaces.ExitStatus{} && v.exit.Err == nil && v.exit.OOMKills == 0 && (v.renewed.IsZero() || time.Since(v.renewed) >= pause)
 }
 
-// miscarried counts a generation that ended without being asked.
+// miscarried counts a generation that ended unasked.
 func (v *vassal) miscarried() {
 	v.failed = true
 	v.failures++

@@ -21,8 +21,8 @@ func (v *Vassal) startDirectory(context.Context) error {
 	return nil
 }
 
-// enter makes dir the working directory of the process, which an error names with
-// the user who cannot enter it.
+// enter makes dir the working directory of the process. Its error names the user who cannot
+// enter it.
 func enter(dir string) error {
 	if err := unix.Chdir(dir); err != nil {
 		return fmt.Errorf("cannot enter working directory %q as uid %d: %w", dir, os.Geteuid(), err)
@@ -30,8 +30,8 @@ func enter(dir string) error {
 	return nil
 }
 
-// directoryOf is the working directory of what is served: the one of the options,
-// unless hooks went elsewhere after it was entered.
+// directoryOf returns the working directory of the programs that serve: the options'
+// directory, unless hooks changed it afterwards.
 func (v *Vassal) directoryOf(o *config.Vassal) string {
 	if v.moved != nil && v.moved.from == o.Chdir {
 		return v.moved.to
@@ -42,10 +42,10 @@ func (v *Vassal) directoryOf(o *config.Vassal) string {
 	return filepath.Join(v.home, o.Chdir)
 }
 
-// move is where hooks went, and the directory of the options that they left.
+// move is the directory that hooks chose, and the options' directory that they left.
 type move struct{ from, to string }
 
-// noteMove looks whether the hooks of the application's phases went elsewhere.
+// noteMove records whether hooks of the application's phases changed the directory.
 func (v *Vassal) noteMove(context.Context) error {
 	here, err := os.Getwd()
 	if err == nil && here != v.arrived {

@@ -1,7 +1,6 @@
-// Package foreign answers one question: what does a configuration in another
-// language than ini say? Reading YAML and XML takes libraries that cost more at
-// each start of a program than a vassal may pay, so a vassal asks another program,
-// and only those that can afford it import package parser.
+// Package foreign reads configurations in formats other than ini. The libraries for YAML and
+// XML would slow down each start of a vassal, so a vassal runs another program for them, and
+// only programs that can afford it import package parser.
 package foreign
 
 import (
@@ -16,29 +15,27 @@ import (
 	"time"
 )
 
-// Block is what stands under one name: a key of a YAML file, or an element <uwsgi>
-// by its id.
+// Block is the content of one name: a key of a YAML file, or an element <uwsgi> by its id.
 type Block struct {
 	Name  string
 	Lines []Line
-	// Inside are the keys of mappings inside, which no option has, each with the keys
-	// around it: a.b.c. Only scalars have a value.
+	// Inside are the keys of nested mappings, which are not options, each with the keys around
+	// it: a.b.c. Only scalars have a value.
 	Inside []Line
 }
 
-// Line is an option in it, and where it stands.
+// Line is an option of a block, and its position.
 type Line struct {
 	Key, Value string
 	Number     int
-	// Listed: it is one of several in a list. Nests: it is no value, and what stands in
-	// it follows.
+	// Listed: it is one of several in a list. Nests: it has no value, and its content follows.
 	Listed, Nests bool
 }
 
-// maxPath bounds the keys around a key: anchors in anchors are cheap to write.
+// maxPath limits the keys around a key: nested anchors are easy to write.
 const maxPath = 256
 
-// Below is the path of a key in a mapping inside. One that gets too long ends at the
+// Below returns the path of a key in a nested mapping. A path that gets too long ends at the
 // mapping.
 func Below(path, key string) string {
 	switch {
@@ -50,8 +47,8 @@ func Below(path, key string) string {
 	return path + "." + key
 }
 
-// Error is what is wrong with a text. Line is where, from 1, or zero. Hint is what to do
-// about it, or empty.
+// Error is a mistake in a text. Line is its line, from 1, or zero. Hint is the remedy, or
+// empty.
 type Error struct {
 	Line       int
 	What, Hint string
@@ -59,27 +56,26 @@ type Error struct {
 
 func (e *Error) Error() string { return e.What }
 
-// Parser reads a text in a format, yaml or xml. What is wrong with the text is an
-// *Error.
+// Parser parses a text in a format, yaml or xml. A mistake in the text is an *Error.
 type Parser func(format, text string) ([]Block, error)
 
-// patience bounds how long the other program may take.
+// patience limits how long the other program may take.
 const patience = 30 * time.Second
 
-// answer is what the other program prints.
+// answer is the output of the other program.
 type answer struct {
 	Blocks []Block
 	Error  *Error
 }
 
-// Ask returns a parser that has a program do the work, which gets the format as its
-// argument and does what Answer does.
+// Ask returns a parser that runs a program, which gets the format as its argument and calls
+// Answer.
 func Ask(program string) Parser {
 	return func(format, text string) ([]Block, error) {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
 		cmd := exec.CommandContext(ctx, program, format)
-		cmd.Env = []string{} // it needs none, and may be asked by root
+		cmd.Env = []string{} // it needs none, and may be run by root
 		cmd.Stdin = strings.NewReader(text)
 		var complaint bytes.Buffer
 		cmd.Stderr = &complaint
@@ -98,7 +94,7 @@ func Ask(program string) Parser {
 	}
 }
 
-// Answer does what was asked for by Ask.
+// Answer is the other side of Ask.
 func Answer(parse Parser, format string, in io.Reader, out io.Writer) error {
 	text, err := io.ReadAll(in)
 	if err != nil {

@@ -9,13 +9,13 @@ import (
 	"strings"
 )
 
-// Longest is the length of the longest key that Nearest looks at.
+// Longest is the length of the longest key that Nearest compares.
 const Longest = 64
 
-// Nearest returns the names that key may have been meant to be, at most three,
-// the most likely first. Names of one letter's difference in a short key, or two
-// in a longer one, count; of three letters, which are near to too much, only those
-// in another order. Earlier names win over equally near ones.
+// Nearest returns the names that key may have been meant for, at most three, the most likely
+// first. Names count with a difference of one letter in a short key, or two in a longer one;
+// keys of three letters, which resemble too much, only in another order of the letters.
+// Earlier names win over equally near ones.
 func Nearest(key string, names iter.Seq[string]) []string {
 	limit := 1
 	if len(key) > 4 {
@@ -32,7 +32,7 @@ func Nearest(key string, names iter.Seq[string]) []string {
 	letters := Alphabet(key)
 	for name := range names {
 		longer := len(name) - len(key)
-		// Each change puts at most one letter in and takes at most one out.
+		// Each change adds at most one letter and removes at most one.
 		if len(key) == 3 && letters != Alphabet(name) || longer > limit || longer < -limit || len(name) > Longest || bits.OnesCount32(letters^Alphabet(name)) > 2*limit {
 			continue
 		}
@@ -49,7 +49,7 @@ func Nearest(key string, names iter.Seq[string]) []string {
 	return best
 }
 
-// Alphabet is the set of bytes in s, a few of which share a place.
+// Alphabet returns the set of bytes in s, a few of which share a bit.
 func Alphabet(s string) uint32 {
 	var set uint32
 	for i := range len(s) {
@@ -58,9 +58,9 @@ func Alphabet(s string) uint32 {
 	return set
 }
 
-// Distance is the least number of bytes inserted, dropped, changed or swapped
-// with their neighbour that make b of a, no byte touched twice
-// (Damerau-Levenshtein, optimal string alignment). Neither is longer than Longest.
+// Distance returns the least number of bytes to insert, drop, change or swap with their
+// neighbour to turn a into b, without touching a byte twice (Damerau-Levenshtein, optimal
+// string alignment). Neither is longer than Longest.
 func Distance(a, b string) int {
 	var rows [3][Longest + 1]int
 	two, one, row := &rows[0], &rows[1], &rows[2]
@@ -84,8 +84,8 @@ func Distance(a, b string) int {
 	return one[len(b)]
 }
 
-// Unknown is the mistake of a text that is none of a few words, which the hint lists,
-// with the one that was meant where that can be told.
+// Unknown is the mistake of a text that is none of a few words. The hint lists the words, with
+// the one that was probably meant.
 func Unknown(kind, text string, among ...string) error {
 	last := len(among) - 1
 	hint := strings.Join(among[:last], ", ") + " or " + among[last]
@@ -95,8 +95,8 @@ func Unknown(kind, text string, among ...string) error {
 	return Wrong(fmt.Sprintf("unknown %s %q", kind, text), hint)
 }
 
-// meant is the word that a text may have been meant to be: it is a part of it, or has a
-// letter or two of difference. Empty: none.
+// meant returns the word that a text was probably meant for: the text is a part of it, or
+// differs in a letter or two. Empty: none.
 func meant(text string, among []string) string {
 	text = strings.ToLower(text)
 	for _, word := range among {

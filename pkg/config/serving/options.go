@@ -14,39 +14,39 @@ import (
 // Rows are the options of the built-in server.
 var Rows = option.Rows[Options]{
 	{Name: "add-header", Group: "Serving", Arg: "NAME: VALUE", Repeat: true, Help: "add a header to every response", Set: setAddHeader},
-	{Name: "buffer-size", Group: "Serving", Arg: "BYTES", Def: "65536", Help: "bound of a request's headers", Set: setBufferSize},
+	{Name: "buffer-size", Group: "Serving", Arg: "BYTES", Def: "65536", Help: "limit of a request's headers", Set: setBufferSize},
 	{Name: "cgi", Group: "Serving", Arg: "[/MOUNT=]PATH", Repeat: true, Help: "run programs of a directory, or one program, by CGI", Set: setCGI},
 	{
-		Name: "cgi-allowed-ext", Group: "Serving", Arg: "SUFFIX", Repeat: true, Help: "run only programs with this ending",
+		Name: "cgi-allowed-ext", Group: "Serving", Arg: "SUFFIX", Repeat: true, Help: "run only programs with this extension",
 		Into: func(o *Options) option.Field { return (*option.List)(&o.CGIExt) },
 	},
-	{Name: "cgi-helper", Group: "Serving", Arg: ".EXT=PROGRAM", Repeat: true, Help: "run files with an ending by a program", Set: setCGIHelper},
+	{Name: "cgi-helper", Group: "Serving", Arg: ".EXT=PROGRAM", Repeat: true, Help: "run files with an extension by a program", Set: setCGIHelper},
 	{
 		Name: "cgi-index", Group: "Serving", Arg: "NAME", Repeat: true, Help: "program to run for a directory",
 		Into: func(o *Options) option.Field { return (*option.List)(&o.CGIIndex) },
 	},
-	{Name: "error-page-403", Group: "Serving", Arg: "FILE", Repeat: true, Help: "HTML to answer with where a file is refused; the first that is there", Set: func(o *Options, v option.Value) error { return o.addPage(403, v) }},
-	{Name: "error-page-404", Group: "Serving", Arg: "FILE", Repeat: true, Help: "HTML to answer with where nothing answers; the first that is there", Set: func(o *Options, v option.Value) error { return o.addPage(404, v) }},
-	{Name: "error-page-500", Group: "Serving", Arg: "FILE", Repeat: true, Help: "HTML to answer with on a failure of the server; the first that is there", Set: func(o *Options, v option.Value) error { return o.addPage(500, v) }},
+	{Name: "error-page-403", Group: "Serving", Arg: "FILE", Repeat: true, Help: "HTML to answer with when a file is refused; the first one that exists", Set: func(o *Options, v option.Value) error { return o.addPage(403, v) }},
+	{Name: "error-page-404", Group: "Serving", Arg: "FILE", Repeat: true, Help: "HTML to answer with when no source answers; the first one that exists", Set: func(o *Options, v option.Value) error { return o.addPage(404, v) }},
+	{Name: "error-page-500", Group: "Serving", Arg: "FILE", Repeat: true, Help: "HTML to answer with on a failure of the server; the first one that exists", Set: func(o *Options, v option.Value) error { return o.addPage(500, v) }},
 	{
-		Name: "heartbeat", Group: "Serving", Arg: "TIME", Help: "time between signs of life of the built-in server",
+		Name: "heartbeat", Group: "Serving", Arg: "TIME", Help: "interval of heartbeats of the built-in server",
 		Into: func(o *Options) option.Field { return (*option.Duration)(&o.Heartbeat) },
 	},
 	{
-		Name: "http-keepalive", Group: "Serving", Arg: "[TIME]", Def: "60", Help: "how long an idle connection of a client stays",
+		Name: "http-keepalive", Group: "Serving", Arg: "[TIME]", Def: "60", Help: "how long an idle connection of a client stays open",
 		Set: setKeepAlive,
 	},
-	{Name: "http-to", Group: "Serving", Arg: "ADDRESS", Repeat: true, Help: "pass what no file answers on to an HTTP server", Set: setHTTPTo},
+	{Name: "http-to", Group: "Serving", Arg: "ADDRESS", Repeat: true, Help: "pass requests that no file answers on to an HTTP server", Set: setHTTPTo},
 	{
-		Name: "limit-post", Group: "Serving", Arg: "BYTES", Help: "bound of a request's body; 0: none",
+		Name: "limit-post", Group: "Serving", Arg: "BYTES", Help: "limit of a request's body; 0: none",
 		Into: func(o *Options) option.Field { return (*option.Size)(&o.LimitPost) },
 	},
 	{Name: "need-app", Group: "Serving", Help: "exit with 1 when there is nothing to serve", Into: func(o *Options) option.Field { return (*option.Flag)(&o.NeedApp) }},
 	{
-		Name: "request-timeout", Aliases: []string{"harakiri"}, Group: "Serving", Arg: "TIME", Help: "bound of a request; 0: none",
+		Name: "request-timeout", Aliases: []string{"harakiri"}, Group: "Serving", Arg: "TIME", Help: "time limit of a request; 0: none",
 		Into: func(o *Options) option.Field { return (*option.Duration)(&o.RequestTimeout) },
 	},
-	{Name: "socket-protocol", Aliases: []string{"protocol"}, Group: "Serving", Arg: "PROTOCOL", Def: "uwsgi", Help: "what the built-in server speaks on `socket`: uwsgi, http or fastcgi", Set: setProtocol},
+	{Name: "socket-protocol", Aliases: []string{"protocol"}, Group: "Serving", Arg: "PROTOCOL", Def: "uwsgi", Help: "protocol of the built-in server on `socket`: uwsgi, http or fastcgi", Set: setProtocol},
 	{
 		Name: "socket-timeout", Group: "Serving", Arg: "TIME", Def: "30", Help: "how long a client may take for its next bytes",
 		Into: func(o *Options) option.Field { return (*option.Positive)(&o.SocketTimeout) },
@@ -58,11 +58,11 @@ var Rows = option.Rows[Options]{
 	},
 
 	{
-		Name: "check-static", Aliases: []string{"static-check"}, Group: "Static files", Arg: "DIR", Repeat: true, Help: "look for every path in a directory first",
+		Name: "check-static", Aliases: []string{"static-check"}, Group: "Static files", Arg: "DIR", Repeat: true, Help: "look up every path in a directory first",
 		Into: func(o *Options) option.Field { return (*option.List)(&o.CheckStatic) },
 	},
 	{
-		Name: "mimefile", Aliases: []string{"mime-file"}, Group: "Static files", Arg: "FILE", Repeat: true, Help: "further database of file types",
+		Name: "mimefile", Aliases: []string{"mime-file"}, Group: "Static files", Arg: "FILE", Repeat: true, Help: "additional database of file types",
 		Into: func(o *Options) option.Field { return (*option.List)(&o.MimeFiles) },
 	},
 	{
@@ -113,14 +113,14 @@ var Rows = option.Rows[Options]{
 			return o.addExpires(Expires{Subject: "uri", FromMtime: true}, v.Text)
 		},
 	},
-	{Name: "static-gzip", Group: "Static files", Arg: "REGEX", Repeat: true, Help: "serve FILE.gz for files whose path fits", Set: setGzipPattern},
-	{Name: "static-gzip-all", Group: "Static files", Help: "serve FILE.gz where there is one", Into: func(o *Options) option.Field { return (*option.Flag)(&o.Gzip.All) }},
+	{Name: "static-gzip", Group: "Static files", Arg: "REGEX", Repeat: true, Help: "serve FILE.gz for files whose path matches", Set: setGzipPattern},
+	{Name: "static-gzip-all", Group: "Static files", Help: "serve FILE.gz if it exists", Into: func(o *Options) option.Field { return (*option.Flag)(&o.Gzip.All) }},
 	{
 		Name: "static-gzip-dir", Aliases: []string{"static-gzip-prefix"}, Group: "Static files", Arg: "DIR", Repeat: true, Help: "serve FILE.gz for files below a directory",
 		Into: func(o *Options) option.Field { return (*option.List)(&o.Gzip.Dirs) },
 	},
 	{
-		Name: "static-gzip-ext", Aliases: []string{"static-gzip-suffix"}, Group: "Static files", Arg: "SUFFIX", Repeat: true, Help: "serve FILE.gz for files with an ending",
+		Name: "static-gzip-ext", Aliases: []string{"static-gzip-suffix"}, Group: "Static files", Arg: "SUFFIX", Repeat: true, Help: "serve FILE.gz for files with an extension",
 		Into: func(o *Options) option.Field { return (*option.List)(&o.Gzip.Suffixes) },
 	},
 	{
@@ -134,7 +134,7 @@ var Rows = option.Rows[Options]{
 		Into: func(o *Options) option.Field { return (*option.List)(&o.StaticSafe) },
 	},
 	{
-		Name: "static-skip-ext", Group: "Static files", Arg: "SUFFIX", Repeat: true, Help: "never serve files with this ending",
+		Name: "static-skip-ext", Group: "Static files", Arg: "SUFFIX", Repeat: true, Help: "never serve files with this extension",
 		Into: func(o *Options) option.Field { return (*option.List)(&o.StaticSkipExt) },
 	},
 
@@ -155,7 +155,7 @@ var Rows = option.Rows[Options]{
 		Set: func(o *Options, v option.Value) error { return o.addRoute("if-not", v) },
 	},
 	{
-		Name: "route-label", Group: "Routing", Arg: "NAME", Repeat: true, Help: "where goto leads",
+		Name: "route-label", Group: "Routing", Arg: "NAME", Repeat: true, Help: "target of goto",
 		Set: func(o *Options, v option.Value) error { return o.addRoute("label", v) },
 	},
 	{
@@ -205,33 +205,33 @@ var Rows = option.Rows[Options]{
 	{Name: "log-x-forwarded-for", Group: "Logging", Help: "take the client's address from X-Forwarded-For", Into: func(o *Options) option.Field { return (*option.Flag)(&o.Log.ForwardedFor) }},
 	{Name: "log-zero", Group: "Logging", Help: "log answers without a body in any case", Into: func(o *Options) option.Field { return (*option.Flag)(&o.Log.Zero) }},
 	{
-		Name: "req-logger", Aliases: []string{"logger-req"}, Group: "Logging", Arg: "file:PATH", Help: "where lines of requests go, instead of standard error",
+		Name: "req-logger", Aliases: []string{"logger-req"}, Group: "Logging", Arg: "file:PATH", Help: "destination of the log of requests, instead of standard error",
 		Misreads: func(string, string) bool { return true }, Set: setRequestLogger,
 	},
 }
 
-// further are rows that no table has: those of sockets over TLS, which the vassal's table
-// has, and one that only the vassal itself can give.
+// further are rows that no table has: the rows of TLS sockets, which the vassal's table has,
+// and one that only the vassal itself can set.
 var further = option.Rows[Options]{
-	{Name: "behind", Group: "Sockets", Arg: "PROTOCOL ADDRESS", Repeat: true, Help: "where requests of the next socket go that nothing else answers", Set: addBehind},
+	{Name: "behind", Group: "Sockets", Arg: "PROTOCOL ADDRESS", Repeat: true, Help: "target of requests of the next socket that no other source answers", Set: addBehind},
 	{Name: "https", Group: "Sockets", Arg: "ADDRESS,CERT,KEY[,,CLIENT-CA]", Repeat: true, Help: "listen for HTTP/1.1 and HTTP/2 over TLS", Set: addCertificate},
 	{Name: "https-socket", Group: "Sockets", Arg: "ADDRESS,CERT,KEY[,,CLIENT-CA]", Repeat: true, Help: "listen for HTTP/1.1 and HTTP/2 over TLS", Set: addCertificate},
 }
 
-// addBehind reads the protocol and the address of what is behind a socket.
+// addBehind parses the protocol and the address of the server behind a socket.
 func addBehind(o *Options, v option.Value) error {
 	protocol, address, _ := strings.Cut(v.Text, " ")
 	o.Behind = append(o.Behind, Behind{protocol, address})
 	return nil
 }
 
-// PutBehind says where requests of the next socket go; the zero value: nowhere.
+// PutBehind sets the target of requests of the next socket; the zero value: none.
 func (o *Options) PutBehind(b Behind) error {
 	return o.Put(further.Find("behind"), option.Value{Text: b.Protocol + " " + b.Address})
 }
 
-// addCertificate reads uWSGI's ADDRESS,CERT,KEY[,CIPHERS[,CLIENT-CA]]. Ciphers are
-// Go's choice.
+// addCertificate parses uWSGI's ADDRESS,CERT,KEY[,CIPHERS[,CLIENT-CA]]. Go chooses the
+// ciphers.
 func addCertificate(o *Options, v option.Value) error {
 	words := append(strings.Split(v.Text, ","), "", "", "", "")
 	c := Certificate{Address: words[0], Cert: words[1], Key: words[2], ClientCA: strings.TrimPrefix(words[4], "!")}
@@ -258,7 +258,7 @@ func (o *Options) addStaticMap(text string, whole bool) error {
 	return nil
 }
 
-// addExpires reads what stands behind the subject of e.
+// addExpires parses the text after the subject of e.
 func (o *Options) addExpires(e Expires, text string) (err error) {
 	cut, shape := strings.LastIndexByte(text, ' '), "such as \\.png$ 3600"
 	if e.Subject == "type" {
@@ -286,8 +286,7 @@ func (o *Options) addRoute(subject string, v option.Value) error {
 	return err
 }
 
-// setKeepAlive keeps the default where no time is given; a plain yes is as good as
-// none.
+// setKeepAlive keeps the default without a time; a plain yes counts as none.
 func setKeepAlive(o *Options, v option.Value) (err error) {
 	switch strings.ToLower(v.Text) {
 	case "", "true", "on", "yes":
@@ -297,7 +296,7 @@ func setKeepAlive(o *Options, v option.Value) (err error) {
 	return err
 }
 
-// expression refuses what Go's regexp cannot do: uWSGI's are Perl's.
+// expression refuses syntax that Go's regexp does not support: uWSGI's expressions are Perl's.
 func expression(pattern string) error {
 	if _, err := regexp.Compile(pattern); err != nil {
 		var e interface{ Unwrap() error }
@@ -323,8 +322,8 @@ func setAddHeader(o *Options, v option.Value) error {
 	return nil
 }
 
-// headerName reports whether a response can have a header of this name: a token of
-// RFC 9110, section 5.6.2. net/http leaves out all others without a word.
+// headerName reports whether a response can have a header of this name: a token of RFC 9110,
+// section 5.6.2. net/http drops all others silently.
 func headerName(name string) bool {
 	for _, c := range []byte(name) {
 		alnum := c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
@@ -373,7 +372,7 @@ func setProtocol(o *Options, v option.Value) error {
 	return option.Unknown("protocol", v.Text, "uwsgi", "http", "fastcgi")
 }
 
-// setLogDate ignores a plain yes, which asks uWSGI for dates before its lines.
+// setLogDate ignores a plain yes, which makes uWSGI print dates before its lines.
 func setLogDate(o *Options, v option.Value) error {
 	if strings.Contains(v.Text, "%") {
 		o.Log.Date = v.Text
@@ -381,7 +380,7 @@ func setLogDate(o *Options, v option.Value) error {
 	return nil
 }
 
-// setRequestLogger leaves out loggers that are no files. The table of vassals tells them.
+// setRequestLogger ignores loggers that are not files. The table of vassals warns about them.
 func setRequestLogger(o *Options, v option.Value) error {
 	if path, _ := LoggerFile(v.Text); path != "" && o.Log.File == "" {
 		o.Log.File = path

@@ -13,25 +13,24 @@ import (
 
 // Route is one routing rule, checked but not compiled.
 type Route struct {
-	// Subject is what Pattern is applied to, one of the Subjects.
+	// Subject is the text that Pattern matches, one of the Subjects.
 	Subject string
-	// Pattern is a regular expression, or the test of `if` and `if-not`, or the
-	// name of a `label`. Empty for `run`.
+	// Pattern is a regular expression, or the test of `if` and `if-not`, or the name of a
+	// `label`. Empty for `run`.
 	Pattern string
-	// Action and Arg are what to do. Both are empty for a label.
+	// Action and Arg are the action. Both are empty for a label.
 	Action string
 	Arg    string
-	// Origin is where the rule was written, for messages.
+	// Origin is the position of the rule, for messages.
 	Origin string
 }
 
-// Subjects are the kinds of rules: what stands after `route-`, and path-info for
-// `route` itself.
+// Subjects are the kinds of rules: the text after `route-`, and path-info for `route` itself.
 func Subjects() []string {
 	return []string{"path-info", "host", "uri", "qs", "remote-addr", "remote-user", "user-agent", "referer", "run", "if", "if-not", "label"}
 }
 
-// Actions lists what a rule can do.
+// Actions lists all actions.
 func Actions() []string {
 	return []string{
 		"addheader", "addvar", "basicauth", "basicauth-next", "break", "break-with-status", "continue", "delheader", "donotlog", "donotoffload", "expires",
@@ -40,7 +39,7 @@ func Actions() []string {
 	}
 }
 
-// insteadOf says what there is for an action of uWSGI's that is unknown here.
+// insteadOf returns the replacement for an action of uWSGI's that is unknown here.
 func insteadOf(action string) string {
 	switch name, _, _ := strings.Cut(action, "-"); {
 	case strings.HasPrefix(name, "cache"):
@@ -58,14 +57,13 @@ func insteadOf(action string) string {
 	return "such as static, redirect, rewrite, http, break; emperor-wrapper = uwsgi runs the file by uWSGI"
 }
 
-// Tests lists what `if` and `if-not` can ask.
+// Tests lists the tests of `if` and `if-not`.
 func Tests() []string {
 	return []string{"contains", "empty", "endswith", "equal", "exists", "isdir", "isfile", "islink", "regexp", "startswith"}
 }
 
-// ParseRoute reads what stands after the `=` of a rule: `REGEX ACTION:ARG`, or
-// without the regular expression for the subject run. An action that is not
-// known is an error: a rule may be what protects something.
+// ParseRoute parses the value of a rule: `REGEX ACTION:ARG`, or without the regular expression
+// for the subject run. An unknown action is an error: a rule may be a protection.
 func ParseRoute(subject, text string) (Route, error) {
 	r := Route{Subject: subject}
 	text = strings.TrimSpace(text)
@@ -110,7 +108,7 @@ func checkPattern(subject, pattern string) error {
 	return err
 }
 
-// checkArg finds what can be wrong with an argument before any request.
+// checkArg finds mistakes in an argument before any request.
 func (r Route) checkArg() error {
 	need := func(what string, ok bool) error {
 		if !ok {
@@ -121,7 +119,7 @@ func (r Route) checkArg() error {
 	switch r.Action {
 	case "addheader":
 		name, _, ok := strings.Cut(r.Arg, ":")
-		// What ${…} in a name stands for, only a request can tell.
+		// ${…} in a name is only known at a request.
 		return need("`Name: value`", ok && (strings.Contains(name, "${") || headerName(strings.TrimSpace(name))))
 	case "addvar":
 		name, _, ok := strings.Cut(r.Arg, "=")
@@ -150,12 +148,12 @@ func (r Route) checkArg() error {
 	return nil
 }
 
-// RouteExpires is the argument of the action expires. Each text may hold
-// references, which a request resolves.
+// RouteExpires is the argument of the action expires. Each text may contain references, which
+// a request resolves.
 type RouteExpires struct{ Filename, Unix, Value string }
 
-// ParseExpires reads `filename=FILE,value=SECONDS` or `unix=TIME,value=SECONDS`;
-// with value alone it counts from now.
+// ParseExpires parses `filename=FILE,value=SECONDS` or `unix=TIME,value=SECONDS`; with value
+// alone it counts from now.
 func ParseExpires(arg string) (e RouteExpires, err error) {
 	for pair := range strings.SplitSeq(arg, ",") {
 		key, value, ok := strings.Cut(pair, "=")

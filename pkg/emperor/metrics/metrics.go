@@ -22,24 +22,24 @@ import (
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
-// Emperor is what is measured; an emperor.Emperor is one.
+// Emperor is the measured emperor; emperor.Emperor implements it.
 type Emperor interface {
 	Records(ctx context.Context) ([]emperor.Record, error)
 	Progress(ctx context.Context) (emperor.Progress, error)
 }
 
-// MaxVassals is how many vassals have series of their own, the first ones by name.
-// All others are in the sums.
+// MaxVassals is how many vassals have series of their own, the first ones by name. All others
+// are in the sums.
 const MaxVassals = 1000
 
 const (
-	// pulse is the time between two measurements of the loop's latency.
+	// pulse is the interval of measuring the loop's latency.
 	pulse = 100 * time.Millisecond
 	// patience is how long an answer may take.
 	patience = 10 * time.Second
 )
 
-// Metrics are all there are. Make them with New.
+// Metrics are all metrics. Make them with New.
 type Metrics struct {
 	emperor  Emperor
 	meter    *control.Meter
@@ -90,7 +90,7 @@ const (
 	causeStopped = "stopped" // it was asked to
 	causeKilled  = "killed"  // it was asked to, and did not
 	causeCursed  = "cursed"
-	causeMemory  = "memory" // the kernel killed for want of it
+	causeMemory  = "memory" // by the OOM killer
 	causeSignal  = "signal"
 	causeFailed  = "failed"
 	causeEnded   = "ended" // by itself, with success
@@ -99,7 +99,7 @@ const (
 
 var causes = []string{causeStopped, causeKilled, causeCursed, causeMemory, causeSignal, causeFailed, causeEnded, causeLaunch}
 
-// Told notes a transition.
+// Told records a transition.
 func (x *Metrics) Told(t emperor.Transition) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -167,7 +167,7 @@ func cause(t emperor.Transition) string {
 	return causeFailed
 }
 
-// Hook notes the end of a hook.
+// Hook records the end of a hook.
 func (x *Metrics) Hook(r hooks.Result) {
 	result := "ok"
 	if r.Exit != "" {
@@ -176,13 +176,13 @@ func (x *Metrics) Hook(r hooks.Result) {
 	x.hook.WithLabelValues(string(r.Phase), result).Observe(r.Took.Seconds())
 }
 
-// Serve answers Prometheus on l until ctx ends, and measures the loop's latency.
-// It closes l. Of more than 256 connections the oldest goes for a new one.
+// Serve answers Prometheus on l until ctx ends, and measures the loop's latency. It closes l.
+// Beyond 256 connections a new one closes the oldest.
 func (x *Metrics) Serve(ctx context.Context, l net.Listener) error {
 	go x.listen(ctx)
 	h := &http.Server{
 		Handler: http.TimeoutHandler(promhttp.HandlerFor(x.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 2}), patience, "too slow"),
-		// Whoever connects and says nothing is left.
+		// Silent clients are disconnected.
 		ReadTimeout: patience, WriteTimeout: 2 * patience, IdleTimeout: time.Minute, MaxHeaderBytes: 8 << 10,
 	}
 	stop := context.AfterFunc(ctx, func() { _ = h.Close() })
@@ -209,7 +209,7 @@ func (x *Metrics) listen(ctx context.Context) {
 	}
 }
 
-// vassals collects what is true now.
+// vassals collects the current values.
 type vassals Metrics
 
 var (
@@ -264,7 +264,7 @@ func died(r emperor.Record) int {
 	return r.WorkerDeaths.Total
 }
 
-// valid makes a label of the name of a file, another one for each.
+// valid converts the name of a file to a valid label, a different one for each name.
 func valid(name string) string {
 	if utf8.ValidString(name) {
 		return name

@@ -18,12 +18,12 @@ type daemon struct {
 	pid     int // zero while it does not run
 	since   time.Time
 	deaths  int
-	restart time.Time // when it is started, or its pid file looked at; zero: not to be
-	waits   int       // seconds that its pid file has been waited for
+	restart time.Time // when it is started, or its pid file checked; zero: never
+	waits   int       // seconds of waiting for its pid file
 	killAt  time.Time
-	killed  bool // since it did not leave
+	killed  bool // because it did not end
 	leaving bool // it is not started again
-	fresh   bool // it is to be started when those that leave are gone
+	fresh   bool // it is started when the ending ones are gone
 	forget  context.CancelFunc
 }
 
@@ -35,7 +35,7 @@ func (m *master) startDaemons() {
 	}
 }
 
-// startDaemon starts a daemon, unless its pid file says that it runs.
+// startDaemon starts a daemon, unless its pid file shows that it runs.
 func (m *master) startDaemon(d *daemon) {
 	d.restart = time.Time{}
 	if d.spec.Pidfile != "" && m.adopt(d) {
@@ -61,7 +61,7 @@ func (m *master) startDaemon(d *daemon) {
 	}
 }
 
-// adopt finds a daemon by its pid file and watches over it.
+// adopt finds a daemon by its pid file and watches it.
 func (m *master) adopt(d *daemon) bool {
 	m.serial++
 	id := m.serial
@@ -98,8 +98,8 @@ func (m *master) daemonByID(id uint64) *daemon {
 	return nil
 }
 
-// daemonDied handles a dead child that is no worker. The child that has put a
-// daemon into the background is not the daemon.
+// daemonDied handles a dead child that is no worker. The child that has put a daemon into the
+// background is not the daemon.
 func (m *master) daemonDied(pid int, status namespaces.ExitStatus) {
 	for _, d := range m.daemons {
 		if d.pid == pid && d.spec.Pidfile == "" {
@@ -136,8 +136,8 @@ func (m *master) lost(d *daemon, status string) {
 	}
 }
 
-// dueDaemons starts daemons whose time has come, looks for pid files that are
-// late, and kills what does not leave.
+// dueDaemons starts daemons that are due, checks late pid files, and kills daemons that do not
+// end.
 func (m *master) dueDaemons(now time.Time) {
 	for _, d := range m.daemons {
 		if passed(d.killAt, now) && d.pid > 0 {
@@ -162,10 +162,10 @@ func (m *master) dueDaemons(now time.Time) {
 	}
 }
 
-// changeDaemons follows a reload. A daemon of the pid file kind survives it as
-// long as it is asked for, one with a reload signal gets that, and every other is
-// replaced: what it holds, such as a port, may be what its successor needs, so that
-// is started when all who leave are gone, as in uWSGI.
+// changeDaemons follows a reload. A daemon with a pid file survives it as long as it is
+// configured, one with a reload signal gets that, and every other is replaced: its successor
+// may need its resources, such as a port, and is therefore started when all ending ones are
+// gone, as in uWSGI.
 func (m *master) changeDaemons(before *Plan) {
 	if before == m.plan() {
 		return
@@ -191,7 +191,7 @@ func (m *master) changeDaemons(before *Plan) {
 	m.startFresh()
 }
 
-// startFresh starts the daemons of a reload once nobody is left that had to leave.
+// startFresh starts the daemons of a reload once all ending ones are gone.
 func (m *master) startFresh() {
 	for _, d := range m.daemons {
 		if d.leaving && d.pid > 0 {
@@ -206,7 +206,7 @@ func (m *master) startFresh() {
 	}
 }
 
-// same takes the daemon that may stay as it is out of a list.
+// same takes the daemon that may stay unchanged out of a list.
 func same(list *[]*daemon, spec config.Daemon) *daemon {
 	for i, d := range *list {
 		if reflect.DeepEqual(d.spec, spec) && (spec.Pidfile != "" || spec.ReloadSignal != 0) && !d.leaving {
@@ -226,8 +226,8 @@ func (m *master) touchDaemons(name string) {
 	}
 }
 
-// signal is what ends a daemon. The first process of a pid namespace gets no signal
-// that it does not handle (pid_namespaces(7)), so uWSGI kills it.
+// signal returns the signal that ends a daemon. The first process of a pid namespace gets no
+// signal that it does not handle (pid_namespaces(7)), so uWSGI kills it.
 func (d *daemon) signal() syscall.Signal {
 	switch {
 	case d.spec.StopSignal != 0:
@@ -238,7 +238,7 @@ func (d *daemon) signal() syscall.Signal {
 	return syscall.SIGTERM
 }
 
-// dismissDaemon ends a daemon; one that its pid file governs lives on.
+// dismissDaemon ends a daemon; one with a pid file survives.
 func (m *master) dismissDaemon(d *daemon) {
 	if d.forget != nil {
 		d.forget()
@@ -246,7 +246,7 @@ func (m *master) dismissDaemon(d *daemon) {
 	}
 	d.restart = time.Time{}
 	switch {
-	case d.leaving: // its end is under way
+	case d.leaving: // it is ending already
 		return
 	case d.spec.Pidfile != "":
 		d.pid = 0

@@ -8,9 +8,9 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// parted notes how a process ended that was asked to stop, with sig, when all of the
-// vassal stops. The emperor is told of the worst end: a program that had to be killed, then
-// one that failed. Death by the signal that asked for it is a clean end.
+// parted records how a process ended that was stopped with sig while the vassal stops. The
+// emperor gets the worst end: a program that had to be killed, then one that failed. Death by
+// sig is a clean end.
 func (m *master) parted(status namespaces.ExitStatus, sig syscall.Signal, killed bool) {
 	end := wire.End{Killed: killed}
 	switch {
@@ -40,8 +40,8 @@ func worse(a, b wire.End) bool {
 	return rank(a) > rank(b)
 }
 
-// backgrounded adds to the end of a worker that ended with success and left processes
-// behind: it has put itself into the background, where nothing supervises it.
+// backgrounded adds to the end of a worker that ended with success and left processes behind:
+// it has put itself into the background, where nothing supervises it.
 func (m *master) backgrounded(status string) string {
 	if status != (namespaces.ExitStatus{}).String() {
 		return status

@@ -8,8 +8,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// The emperor is told of a program that failed when it was asked to stop, or had to be
-// killed, and of no clean end.
+// The emperor is told of a program that failed when it was stopped, or had to be killed, and
+// of no clean end.
 func TestEndOfStoppedPrograms(t *testing.T) {
 	for program, want := range map[string]string{
 		"web": "", "sulky": "parted {Code:7 Signal:0 Killed:false}", "stubborn": "parted {Code:0 Signal:9 Killed:true}",
@@ -31,7 +31,7 @@ func TestEndOfStoppedPrograms(t *testing.T) {
 	}
 }
 
-// The status of a worker ends with it, unless another one has spoken since.
+// The status of a worker ends with it, unless another worker has sent one since.
 func TestStatusEndsWithItsWorker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, plan("web", 2))
@@ -50,7 +50,7 @@ func TestStatusEndsWithItsWorker(t *testing.T) {
 	})
 }
 
-// A program that puts itself into the background is told as such.
+// A program that puts itself into the background is reported.
 func TestProgramInTheBackground(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, plan("web", 1))

@@ -23,13 +23,13 @@ type Processes struct {
 	// Self is the path of the vassal program, for the worker stage. Required.
 	Self string
 
-	board   *os.File     // where built-in servers count; nil: there was none yet
-	sharing *sharing     // shares terminals; nil: nobody does
+	board   *os.File     // counters of built-in servers; nil: none yet
+	sharing *sharing     // shares terminals; nil: none
 	started map[int]bool // leaders of sessions, not reaped yet
 }
 
-// Start implements System. The death signal of the child is tied to the calling
-// thread, which must be the one that ends last.
+// Start implements System. The death signal of the child belongs to the calling thread, which
+// must be the one that ends last.
 func (p *Processes) Start(s Spec, post func(Event)) (pid int, err error) {
 	name := s.Program.Args[0]
 	if s.Daemon != nil {
@@ -50,17 +50,17 @@ func (p *Processes) Start(s Spec, post func(Event)) (pid int, err error) {
 	return pid, nil
 }
 
-// child collects what a new process gets.
+// child collects the resources of a new process.
 type child struct {
 	files []uintptr // by descriptor number
 	env   []string
 	close []io.Closer
 	argv  []string
 	path  string
-	// tell are what tells when the program runs, one after the other: by their end, or
-	// by why it does not. None: it runs at once.
+	// tell are pipes that report, one after the other, when the program runs: by their end, or
+	// by an error text. None: it runs at once.
 	tell []*os.File
-	// excuse is the number of what the built-in server tells by; zero: there is none.
+	// excuse is the descriptor for the built-in server's error; zero: none.
 	excuse int
 }
 
@@ -70,7 +70,7 @@ func (c *child) done() {
 	}
 }
 
-// pass hands a file over and returns its number in the child.
+// pass passes a file to the child and returns its number there.
 func (c *child) pass(f *os.File) string {
 	c.close = append(c.close, f)
 	c.files = append(c.files, f.Fd())
@@ -94,8 +94,8 @@ func (p *Processes) startWorker(s Spec, post func(Event)) (int, error) {
 	if err := p.lend(c, s); err != nil {
 		return 0, err
 	}
-	// The built-in server knows whose descriptors they are. Any other program
-	// needs the stage for its LISTEN_PID.
+	// The built-in server knows whose descriptors they are. Any other program needs the stage
+	// for its LISTEN_PID.
 	if s.Program.Server == nil || len(s.Program.PostFork) > 0 {
 		if err := c.stage(p.Self, s.Program); err != nil {
 			return 0, err
@@ -109,7 +109,7 @@ func (p *Processes) startWorker(s Spec, post func(Event)) (int, error) {
 	pid, err := start(c.path, c.argv, &syscall.ProcAttr{Env: c.env, Dir: s.Dir, Files: c.files, Sys: sys})
 	if err == nil && s.Terminal != nil {
 		if err = p.share(s, pid, screen); err != nil {
-			p.Kill(pid) // nobody reads what it prints
+			p.Kill(pid) // its output is not read
 		}
 	}
 	if err != nil {
@@ -162,8 +162,8 @@ func (c *child) furnish(s Spec) error {
 	return nil
 }
 
-// behind returns what the built-in server is told, with the places behind its sockets. A
-// socket that has no name is reached by a descriptor.
+// behind returns the options of the built-in server, with the targets behind its sockets. A
+// socket without a name is reached by a descriptor.
 func (c *child) behind(s Spec) (*serving.Options, error) {
 	if len(s.Behind) == 0 {
 		return s.Program.Server, nil
@@ -204,8 +204,8 @@ func (p *Processes) lend(c *child, s Spec) (err error) {
 	return nil
 }
 
-// watchStatus waits until a stage has become its program, and the built-in server is
-// ready, which closes their pipes, or one of them has written why it cannot.
+// watchStatus waits until a stage has executed its program, and the built-in server is ready,
+// which closes their pipes, or one of them has written an error.
 func watchStatus(tell []*os.File, id uint64, post func(Event)) {
 	outcome := Executed(id)
 	for _, status := range tell {
@@ -221,10 +221,10 @@ func watchStatus(tell []*os.File, id uint64, post func(Event)) {
 	post(outcome)
 }
 
-// heldPrefix is where a program's path leads through a descriptor.
+// heldPrefix begins a program's path through a descriptor.
 const heldPrefix = "/proc/self/fd/"
 
-// stage puts the worker stage before the program.
+// stage runs the program through the worker stage.
 func (c *child) stage(self string, p *Program) error {
 	read, write, err := os.Pipe()
 	if err != nil {
@@ -275,11 +275,11 @@ func (p *Processes) SignalGroup(pid int, s os.Signal) {
 	}
 }
 
-// Kill implements System. What is started here leads a process group.
+// Kill implements System. Each process leads a process group.
 func (*Processes) Kill(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) }
 
-// Reap implements System. What a worker has left in its process group is ended,
-// while its pid is still its own.
+// Reap implements System. It kills processes that a worker has left in its process group,
+// while the pid is still the worker's.
 func (p *Processes) Reap() (pid int, status namespaces.ExitStatus) {
 	pid, err := namespaces.NextDead()
 	if err != nil || pid == 0 {
@@ -304,11 +304,11 @@ func (p *Processes) Reap() (pid int, status namespaces.ExitStatus) {
 	return pid, status
 }
 
-// maxOrphans is how many are named.
+// maxOrphans is the number of named orphans.
 const maxOrphans = 3
 
-// Orphans implements System. The kernel gives orphans to the first thread of their new
-// parent, which is the master's (exit(2)).
+// Orphans implements System. The kernel gives orphans to the first thread of their new parent,
+// which is the master's (exit(2)).
 func (p *Processes) Orphans() (names []string) {
 	children, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/children", unix.Gettid()))
 	if err != nil {
@@ -356,8 +356,8 @@ func PidOf(file string) int {
 	return pid
 }
 
-// watchPidfile returns the pid that a file names, if that process runs, and calls
-// dead when it ends, unless forget is called before.
+// watchPidfile returns the pid in a file, if that process runs, and calls dead when it ends,
+// unless forget is called before.
 func watchPidfile(file string, dead func()) (pid int, forget func()) {
 	pid = PidOf(file)
 	if pid == 0 {

@@ -10,10 +10,10 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/foreign"
 )
 
-// maxDepth is how deep elements and nodes may be inside each other.
+// maxDepth is the nesting limit of elements and nodes.
 const maxDepth = 64
 
-// element is an element of an XML file as far as it matters.
+// element is the relevant part of an element of an XML file.
 type element struct {
 	name, id, mount, text string
 	number                int
@@ -21,7 +21,7 @@ type element struct {
 	inner                 []element
 }
 
-// app is the mount that an element <app> stands for.
+// app returns the mount of an element <app>.
 func (e element) app() string {
 	if len(e.inner) > 0 {
 		e.text = e.inner[0].text
@@ -32,7 +32,7 @@ func (e element) app() string {
 	return e.mount + "=" + e.text
 }
 
-// parseXML gives the elements <uwsgi>: the root, or those in it.
+// parseXML returns the elements <uwsgi>: the root, or its children.
 func parseXML(text string) ([]foreign.Block, error) {
 	d := xml.NewDecoder(strings.NewReader(text))
 	root, err := readElement(d)
@@ -59,7 +59,7 @@ func parseXML(text string) ([]foreign.Block, error) {
 	return blocks, nil
 }
 
-// brokenXML is the error of a text that is no XML.
+// brokenXML is the error of an invalid text.
 func brokenXML(line int, err error) *foreign.Error {
 	e := &foreign.Error{Line: line, What: "cannot parse XML: " + err.Error()}
 	if s, ok := errors.AsType[*xml.SyntaxError](err); ok {
@@ -76,7 +76,7 @@ func brokenXML(line int, err error) *foreign.Error {
 	return e
 }
 
-// block gives the options in an element <uwsgi>. An empty one means 1.
+// block returns the options in an element <uwsgi>. An empty one means 1.
 func (e element) block() (foreign.Block, error) {
 	b := foreign.Block{Name: e.id}
 	for _, e := range e.inner {
@@ -96,9 +96,8 @@ func (e element) block() (foreign.Block, error) {
 	return b, nil
 }
 
-// readElement reads the next element with what is in it, three levels deep: what
-// is below an option does not matter. Its text is the one before any element
-// inside it.
+// readElement reads the next element with its content, three levels deep: content below an
+// option does not matter. Its text is the text before the first element inside it.
 func readElement(d *xml.Decoder) (element, error) {
 	stack := []element{{}}
 	for {

@@ -9,12 +9,11 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/foreign"
 )
 
-// maxVisits bounds how many nodes are looked at, which anchors can make many.
+// maxVisits limits the visited nodes, which anchors can multiply.
 const maxVisits = 100_000
 
-// parseYAML gives the scalars and sequences under each key. As in uWSGI, keys may
-// repeat, a sequence repeats its key, and what is nested deeper counts as if it
-// were not.
+// parseYAML returns the scalars and sequences under each key. As in uWSGI, keys may repeat, a
+// sequence repeats its key, and deeper nesting is flattened.
 func parseYAML(text string) ([]foreign.Block, error) {
 	var doc yaml.Node
 	if err := yaml.Unmarshal([]byte(text), &doc); err != nil {
@@ -36,8 +35,8 @@ func parseYAML(text string) ([]foreign.Block, error) {
 	return blocks, nil
 }
 
-// placed takes the line out of a message, as `line 3: what`, and says what to do about
-// it where that can be told.
+// placed extracts the line from a message, as `line 3: what`, and adds a remedy if it knows
+// one.
 func placed(text, message string) *foreign.Error {
 	e := &foreign.Error{}
 	if number, what, ok := strings.Cut(strings.TrimPrefix(message, "line "), ": "); ok {
@@ -72,7 +71,7 @@ type walk struct {
 	visits int
 }
 
-// add adds the values of a key. path are the keys around it with the key itself.
+// add adds the values of a key. path has the keys around it and the key itself.
 func (w *walk) add(key string, n *yaml.Node, depth int, path string) {
 	if w.visits++; depth > maxDepth || w.visits > maxVisits {
 		w.visits = maxVisits + 1
@@ -81,7 +80,7 @@ func (w *walk) add(key string, n *yaml.Node, depth int, path string) {
 	switch n.Kind {
 	case yaml.ScalarNode:
 		if n.Value == "" && n.Style == 0 && n.Tag == "!!null" {
-			return // nothing was written: there is no such option
+			return // no value was written: there is no such option
 		}
 		w.lines = append(w.lines, foreign.Line{Key: key, Value: n.Value, Number: n.Line})
 	case yaml.AliasNode:
