@@ -21,23 +21,25 @@ func TestMain(m *testing.M) {
 	Signals()
 	after, _ := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
 	fmt.Println("dumpable", before, after)
-	program := exec.Command("sed", "-n", "/^SigIgn/p", "/proc/self/status")
+	program := exec.Command("sed", "-n", "/^Sig[IB]/p", "/proc/self/status")
 	program.Stdout = os.Stdout
+	name, _ := os.ReadFile("/proc/self/comm")
+	fmt.Printf("name %s", name)
 	if err := program.Run(); err != nil {
 		fmt.Println(err)
 	}
 }
 
-// A process that started with ignored signals conceals itself, and starts programs that ignore
-// none.
+// A process that started with ignored and blocked signals conceals itself, keeps its name, and
+// starts programs that ignore and block none.
 func TestOutset(t *testing.T) {
-	cmd := exec.Command("sh", "-c", `trap "" INT HUP QUIT PIPE TSTP USR1; exec "$0"`, os.Args[0])
+	cmd := exec.Command("sh", "-c", `trap "" INT HUP QUIT PIPE TSTP USR1; exec env --block-signal=USR2,TERM "$0"`, os.Args[0])
 	cmd.Env = append(os.Environ(), roleEnv+"=1")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	if want := "dumpable 1 0\nSigIgn:\t0000000000000000"; strings.TrimSpace(string(out)) != want {
+	if want := "dumpable 1 0\nname outset.test\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000000000"; strings.TrimSpace(string(out)) != want {
 		t.Errorf("%q, want %q", out, want)
 	}
 }

@@ -2,6 +2,7 @@ package outset
 
 import (
 	"os"
+	"path/filepath"
 	"runtime"
 	"syscall"
 	"unsafe"
@@ -21,6 +22,9 @@ var inherited = [...]syscall.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGCONT, unix
 // A blocked signal makes the process execute itself once more, because the Go runtime gives
 // its children the signal mask that it started with.
 func Signals() {
+	if again() { // "exe" would stand in process lists
+		_ = os.WriteFile("/proc/self/comm", []byte(filepath.Base(os.Args[0])), 0)
+	}
 	for _, s := range inherited {
 		if ignored(s) {
 			reset(s)
@@ -37,6 +41,14 @@ func Signals() {
 	}
 	_ = syscall.Exec("/proc/self/exe", os.Args, os.Environ())
 	_ = unix.PthreadSigmask(unix.SIG_SETMASK, &before, nil) // without /proc the mask stays as it is
+}
+
+// again reports whether the process has executed itself: the kernel names it after the last
+// element of the path that it executes (execve(2), proc_pid_comm(5)).
+func again() bool {
+	var name [16]byte
+	err := unix.Prctl(unix.PR_GET_NAME, uintptr(unsafe.Pointer(&name)), 0, 0, 0)
+	return err == nil && unix.ByteSliceToString(name[:]) == "exe"
 }
 
 // action is the kernel's struct sigaction. Only its first field, the handler, is used here.
