@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -124,6 +125,9 @@ func listenerOf(conn *os.File) (pid int) {
 // belongs returns nil when a process of the crew is one that has what is looked for. Of
 // processes that cannot be read this is known only where no others could have it.
 func (l *lookout) belongs(ctx context.Context, has func(pid int) (bool, error)) error {
+	if self, err := os.Readlink("/proc/self"); err == nil && self != strconv.Itoa(os.Getpid()) {
+		return nil // it is that of another pid namespace, and tells nothing of this one
+	}
 	members, err := l.question.Members(ctx)
 	if err != nil {
 		return err

@@ -93,6 +93,24 @@ func TestOrderIsThatOfTheNewPlan(t *testing.T) {
 	})
 }
 
+// A reload that fails starts no workers where there were none before.
+func TestReloadThatStopsFirstWhileIdle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := alone("web", 1)
+		p.Idle = config.Idleness{After: time.Minute}
+		s := play(t, p)
+		time.Sleep(2 * time.Minute)
+		s.expect("start 1 web, terminated 1, dead 1")
+		s.order(1, "missing", alone("missing", 1))
+		time.Sleep(time.Second)
+		s.expectSaid("accepting", "1 failed no such program")
+		if len(s.alive) > 0 {
+			t.Errorf("alive: %v", s.alive)
+		}
+		s.stop("<nil>")
+	})
+}
+
 // What comes while the old workers leave: the end, another order, a signal.
 func TestStopFirstIsDisturbed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -85,7 +85,7 @@ func (m *master) read(id uint64, prepare func() (*Plan, error)) {
 		m.exchangeAsleep()
 		return
 	}
-	if p.StopFirst {
+	if p.StopFirst && !m.asleep {
 		m.yield()
 	}
 	m.muster(m.next)
