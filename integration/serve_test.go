@@ -284,7 +284,7 @@ func TestCommandThatDoesNotExist(t *testing.T) {
 	w.vassal("a.ini", "command = /no/such/program --now")
 	e := w.start(allNamespaces, "--emperor-backoff", "1000") // which a vassal that is removed does not wait for
 	said := e.await("a.ini", "/no/such/program")
-	if !strings.Contains(said.Msg, "no such file") {
+	if !strings.Contains(said.Msg, "it is not there") {
 		t.Errorf("the message is %q", said.Msg)
 	}
 	e.await("a.ini", "-> backoff")

@@ -29,7 +29,7 @@ func TestReloadThatFailsIsTold(t *testing.T) {
 	pid := e.running("a.ini")
 	first := workerOf(t, socket)
 	for _, change := range []struct{ options, why string }{
-		{"command = /no/such/program\nhttp-socket = " + socket, "no such file or directory"},
+		{"command = /no/such/program\nhttp-socket = " + socket, "it is not there"},
 		{"command = sh -c 'exit 9'\nnotify-ready = true\nhttp-socket = " + socket, "exit status 9"},
 		{"command = sleep 1000\nready-probe = exec:false\nready-timeout = 1\nsocket = " + w.path("s/other"), "was not ready within 1s"},
 		{serves + "\nhttp-socket = " + w.path("none/s"), "no such file or directory"},

@@ -202,6 +202,25 @@ func TestTouchWhileStartingIsNoRestart(t *testing.T) {
 	})
 }
 
+// An answer that comes after the emperor has given up still counts.
+func TestLateAnswerOfAReload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, func(o *Options) { o.Compare, o.Patience = compareWords, time.Second })
+		s.put("a.ini", "1")
+		s.put("a.ini", "silent")
+		pass(2 * time.Second)
+		r := s.record(t, "a.ini")
+		if r.State != Running || r.ReloadError != errNoAnswer.Error() || r.Config == r.WantedConfig {
+			t.Errorf("given up: %+v", r)
+		}
+		s.say("a.ini", wire.Notice{Serial: r.Serial, Kind: wire.Ready})
+		if r := s.record(t, "a.ini"); r.ReloadError != "" || r.Config != r.WantedConfig || r.Reloads != 1 {
+			t.Errorf("answered: %+v", r)
+		}
+		s.stop()
+	})
+}
+
 func TestReloadAllIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, func(o *Options) { o.Patience = time.Second })

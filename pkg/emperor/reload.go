@@ -4,6 +4,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 )
@@ -106,6 +107,15 @@ func (e *Emperor) taken(v *vassal) {
 	e.note(v, nil)
 	e.arm(v, e.options.Backoff.Reset)
 	e.approach(v)
+}
+
+// takenLate records a reload that has taken effect although its answer came too late: an old
+// worker may take its whole mercy, and a new one its time to be ready.
+func (e *Emperor) takenLate(v *vassal) {
+	v.reloadError, v.refused = "", monitor.Version{}
+	v.config, v.reloads, v.reloaded = v.ordered, v.reloads+1, time.Now()
+	e.mention(v, AboutReload, "it has reloaded after all")
+	e.taken(v)
 }
 
 // refuse records a failed reload: the vassal continues as before.

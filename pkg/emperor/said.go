@@ -104,6 +104,8 @@ func (e *Emperor) noticed(v *vassal, n wire.Notice) {
 	case n.Serial == 0 && v.state == Running:
 		e.reloadedItself(v, n.Kind, text)
 	case n.Serial != v.serial: // about an order that another has replaced
+	case n.Kind == wire.Ready && v.state == Running && v.reloadError == errNoAnswer.Error():
+		e.takenLate(v)
 	case n.Kind == wire.Ready:
 		e.input(v, Accepting)
 	case n.Kind == wire.Failed && v.state == Reloading:
