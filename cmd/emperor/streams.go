@@ -15,6 +15,7 @@ import (
 
 	"github.com/emperor-go/emperor/internal/ptmx"
 	"github.com/emperor-go/emperor/internal/termlog"
+	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
 // streams connect the standard input and output of a command with those of a program in a
@@ -50,7 +51,7 @@ func newStreams(uid int) (s *streams, err error) {
 		}
 		ptmx.CopySize(s.terminal, 0)
 		s.theirs[0], s.input = tty, s.terminal
-	} else if s.theirs[0], s.input, err = os.Pipe(); err != nil {
+	} else if s.theirs[0], s.input, err = namespaces.PipeByName(namespaces.ReadByName); err != nil {
 		return s, err
 	}
 	shows := os.Stdin // at least the echo goes to a terminal
@@ -60,7 +61,7 @@ func newStreams(uid int) (s *streams, err error) {
 			continue
 		}
 		var read *os.File
-		if read, s.theirs[i], err = os.Pipe(); err != nil {
+		if read, s.theirs[i], err = namespaces.PipeByName(namespaces.WrittenByName); err != nil {
 			return s, err
 		}
 		s.outputs = append(s.outputs, newRelay(ours[i], read))

@@ -1,6 +1,7 @@
 package emperor
 
 import (
+	"errors"
 	"os"
 	"strconv"
 	"strings"
@@ -21,14 +22,16 @@ const (
 	outputRoom = 1 << 20
 )
 
-// pipe makes a pipe that the emperor reads without blocking, and the vassal writes as usual.
+// pipe makes a pipe that the emperor reads without blocking. The programs of the vassal write as
+// usual, with any user.
 func pipe() (read, write *os.File, err error) {
 	var ends [2]int
 	if err := unix.Pipe2(ends[:], unix.O_CLOEXEC); err != nil {
 		return nil, nil, os.NewSyscallError("pipe2", err)
 	}
 	read, write = os.NewFile(uintptr(ends[0]), "output"), os.NewFile(uintptr(ends[1]), "output of the vassal")
-	return read, write, unix.SetNonblock(ends[0], true) // after NewFile: out of the runtime's poller
+	err = write.Chmod(namespaces.WrittenByName)
+	return read, write, errors.Join(err, unix.SetNonblock(ends[0], true)) // after NewFile: out of the runtime's poller
 }
 
 // plumber enlarges pipes. The zero value has enlarged none.

@@ -135,9 +135,9 @@ func (s *scene) variable(key string) (value string) {
 
 // start is execute with a separate argv[0], and descriptors from 3 up.
 func (s *scene) start(ctx context.Context, program string, argv []string, files []*os.File) (err error) {
-	read, write, err := os.Pipe()
+	read, write, err := namespaces.PipeByName(namespaces.WrittenByName)
 	if err != nil {
-		return fmt.Errorf("cannot make a pipe: %w", err)
+		return err
 	}
 	defer read.Close()
 	cmd := exec.CommandContext(ctx, program)
