@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -12,9 +13,16 @@ import (
 
 const roleEnv = "OUTSET_TEST_ROLE"
 
+// Reserve is for programs whose main is locked to its thread.
+func init() { runtime.LockOSThread() }
+
 func TestMain(m *testing.M) {
-	if os.Getenv(roleEnv) == "" {
+	switch os.Getenv(roleEnv) {
+	case "":
 		os.Exit(m.Run())
+	case "reserve":
+		fmt.Println(reserve())
+		return
 	}
 	before, _ := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
 	Conceal()

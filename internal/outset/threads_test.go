@@ -1,27 +1,27 @@
 package outset
 
 import (
+	"fmt"
 	"os"
+	"os/exec"
+	"os/signal"
 	"runtime"
 	"sync"
 	"syscall"
 	"testing"
 )
 
-func threads(t *testing.T) int {
-	t.Helper()
-	tasks, err := os.ReadDir("/proc/self/task")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return len(tasks)
+// tasks returns the number of threads.
+func tasks() int {
+	list, _ := os.ReadDir("/proc/self/task")
+	return len(list)
 }
 
 // The threads exist afterwards, and long system calls use them.
 func TestThreads(t *testing.T) {
-	n := threads(t) + 12
+	n := tasks() + 12
 	Threads(n)
-	before := threads(t)
+	before := tasks()
 	if before < n {
 		t.Errorf("%d threads, want %d", before, n)
 	}
@@ -38,7 +38,7 @@ func TestThreads(t *testing.T) {
 	for range 100 {
 		runtime.Gosched()
 	}
-	after := threads(t)
+	after := tasks()
 	syscall.Close(pipe[1])
 	group.Wait()
 	syscall.Close(pipe[0])
@@ -48,13 +48,26 @@ func TestThreads(t *testing.T) {
 }
 
 // However many threads there were before, there are as many as were asked for, beside those
-// that the runtime and main have for themselves.
+// that the runtime and main have for themselves. The process is like a master: main is locked
+// to its thread, and signals are received.
 func TestReserve(t *testing.T) {
-	for _, n := range []int{1, 4, 20} {
-		n += threads(t)
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), roleEnv+"=reserve")
+	out, err := cmd.CombinedOutput()
+	if err != nil || string(out) != "enough\n" {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// reserve is the process of TestReserve.
+func reserve() string {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
+	for _, more := range []int{1, 4, 20} {
+		n := tasks() + more
 		Reserve(n)
-		if after := threads(t); after < own+n {
-			t.Errorf("%d threads, want %d", after, own+n)
+		if after := tasks(); after < own+n {
+			return fmt.Sprintf("%d threads, want %d", after, own+n)
 		}
 	}
+	return "enough"
 }
