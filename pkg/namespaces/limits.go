@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -96,46 +97,61 @@ func own(into *uint32, differ *bool) func(string) error {
 	}
 }
 
+const (
+	// execTime limits the wait for the end of an execve, and execPause is the interval between
+	// two reads in this time: the kernel reports no such event to another process.
+	execTime  = time.Second
+	execPause = time.Millisecond
+)
+
 // gainsNothing returns an error when the kernel has told the program of a process that execve
-// gave it rights (AT_SECURE of getauxval(3)).
+// gave it rights (AT_SECURE of getauxval(3)). In an execve the auxiliary vector is empty or
+// incomplete until the kernel has mapped the new program (fs/binfmt_elf.c, create_elf_tables):
+// gainsNothing waits for that.
 func gainsNothing(pid int) error {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/auxv", pid))
-	if err != nil {
-		return err
+	for last := time.Now().Add(execTime); ; <-time.After(execPause) {
+		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/auxv", pid))
+		if err != nil {
+			return err
+		}
+		secure, ok := auxiliary(text, 8)
+		if !ok { // a 32-bit program
+			secure, ok = auxiliary(text, 4)
+		}
+		switch {
+		case ok && secure != 0:
+			return errors.New("it runs a program with rights of its file (set-user-id)")
+		case ok:
+			return nil
+		case len(text) == 0 || time.Now().After(last): // a dead process has none at all
+			return errors.New("it has no auxiliary vector")
+		}
 	}
-	secure, ok := auxiliary(text, 8)
-	if !ok { // a 32-bit program
-		secure, ok = auxiliary(text, 4)
-	}
-	switch {
-	case !ok:
-		return errors.New("it has no auxiliary vector")
-	case secure != 0:
-		return errors.New("it runs a program with rights of its file (set-user-id)")
-	}
-	return nil
 }
 
 // auxiliary finds AT_SECURE in an auxiliary vector (proc_pid_auxv(5)). ok is false when the
-// vector, read in words of size bytes, contains no page size: its words have another size.
+// vector, read in words of size bytes, contains no page size: its words have another size. It
+// is also false without AT_EXECFN, which the kernel writes after AT_SECURE.
 func auxiliary(vector []byte, size int) (secure uint64, ok bool) {
-	const end, pageSize, wanted = 0, 6, 23
+	const end, pageSize, wanted, later = 0, 6, 23, 31
 	word := func(b []byte) uint64 {
 		if size == 4 {
 			return uint64(binary.NativeEndian.Uint32(b))
 		}
 		return binary.NativeEndian.Uint64(b)
 	}
-	there, sized := false, false
+	there, sized, complete := false, false, false
 	for ; len(vector) >= 2*size && word(vector) != end; vector = vector[2*size:] {
 		switch value := word(vector[size:]); word(vector) {
 		case pageSize:
 			sized = value == uint64(os.Getpagesize())
 		case wanted:
 			secure, there = value, true
+		case later:
+			complete = true
 		}
 	}
-	return secure, there && sized
+	return secure, there && sized && complete
 }
 
 func bits(into *uint64) func(string) error {

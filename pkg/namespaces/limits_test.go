@@ -2,14 +2,17 @@ package namespaces
 
 import (
 	"encoding/binary"
+	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 func TestLimitsOfASleeper(t *testing.T) {
@@ -31,6 +34,24 @@ func TestLimitsOfASleeper(t *testing.T) {
 	}
 	if l, err := LimitsOf(cmd.Process.Pid, true); err != nil || l.UID != 4001 {
 		t.Errorf("in its own user namespace, which is ours: %+v, %v", l, err)
+	}
+}
+
+// A process that executes one program after the other can be read at any moment.
+func TestLimitsDuringExec(t *testing.T) {
+	script := filepath.Join(t.TempDir(), "again")
+	if err := os.WriteFile(script, []byte("#!/bin/sh\nexec \"$0\"\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(script)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = cmd.Process.Kill(); _ = cmd.Wait() }()
+	for range 3000 {
+		if _, err := LimitsOf(cmd.Process.Pid, false); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
@@ -64,7 +85,7 @@ func TestOwnID(t *testing.T) {
 
 func TestAuxiliaryVector(t *testing.T) {
 	wide, narrow := []byte{}, []byte{}
-	for _, word := range []uint64{6, uint64(os.Getpagesize()), 23, 1, 0, 0} {
+	for _, word := range []uint64{6, uint64(os.Getpagesize()), 23, 1, 31, 4096, 0, 0} {
 		wide = binary.NativeEndian.AppendUint64(wide, word)
 		narrow = binary.NativeEndian.AppendUint32(narrow, uint32(word))
 	}
@@ -72,7 +93,7 @@ func TestAuxiliaryVector(t *testing.T) {
 		vector []byte
 		size   int
 		ok     bool
-	}{{wide, 8, true}, {narrow, 4, true}, {narrow, 8, false}, {wide, 4, false}, {wide[:16], 8, false}, {nil, 8, false}} {
+	}{{wide, 8, true}, {narrow, 4, true}, {narrow, 8, false}, {wide, 4, false}, {wide[:16], 8, false}, {wide[:32], 8, false}, {nil, 8, false}} {
 		if secure, ok := auxiliary(tt.vector, tt.size); ok != tt.ok || ok && secure != 1 {
 			t.Errorf("%x in words of %d: %d, %v", tt.vector, tt.size, secure, ok)
 		}
@@ -115,7 +136,13 @@ func confined() (any, error) {
 		return nil, err
 	}
 	defer func() { _ = program.Process.Kill(); _ = program.Wait() }()
-	return LimitsOf(program.Process.Pid, false)
+	// Until the execve is over, it is as unreadable for this user as this process is.
+	for end := time.Now().Add(patience); ; time.Sleep(time.Millisecond) {
+		got, err := LimitsOf(program.Process.Pid, false)
+		if !errors.Is(err, os.ErrPermission) || time.Now().After(end) {
+			return got, err
+		}
+	}
 }
 
 // A program of a confined process has the rights of the confining process, also when that is
