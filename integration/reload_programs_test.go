@@ -99,7 +99,7 @@ func TestReloadsOfApplications(t *testing.T) {
 			v.tally()
 
 			w.vassal("a.ini", file("broken")...)
-			e.await("a.ini", "cannot reload; what was before goes on")
+			e.await("a.ini", "cannot reload; the vassal continues as before")
 			if out, code := w.command("reload", "--wait", "a.ini"); code != 1 {
 				t.Errorf("a bad edit: reload --wait ends with %d: %s", code, out)
 			}
@@ -162,7 +162,7 @@ func TestReloadsOfRedis(t *testing.T) {
 	}
 	redis("set key2 value2")
 	w.vassal("redis.ini", file("--maxmemory nonsense")...)
-	e.await("redis.ini", "cannot reload; what was before goes on")
+	e.await("redis.ini", "cannot reload; the vassal continues as before")
 	eventually(t, "the old configuration serves again", func() bool {
 		out, err := w.inside("redis-cli", "-s", socket, "get", "key2").CombinedOutput()
 		return err == nil && strings.TrimSpace(string(out)) == "value2"
@@ -199,7 +199,7 @@ func TestReloadsOfAProgramWithItsOwnPort(t *testing.T) {
 		t.Errorf("after an edit: %s", got)
 	}
 	w.vassal("a.ini", file("30", "reload-order = start-first")...)
-	e.await("a.ini", "cannot reload; what was before goes on")
+	e.await("a.ini", "cannot reload; the vassal continues as before")
 	out, code := w.command("reload", "a.ini", "--wait")
 	if code != 1 || !strings.Contains(out, "in use (an old worker may have it: reload-order = stop-first)") {
 		t.Errorf("reload ends with %d: %s", code, out)

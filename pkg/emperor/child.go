@@ -69,7 +69,7 @@ type child struct {
 	current atomic.Pointer[Plan] // what it is asked to run
 	speaks  atomic.Bool          // the order channel, as it has shown
 	foreign atomic.Bool          // it became a program that speaks nothing of ours
-	probed  bool                 // a probe decides when that program is ready; for the goroutine that hears
+	probed  atomic.Bool          // a probe that was not answered yet decides when that program is ready
 	// stopSignal asks that program to end. Zero: SIGTERM.
 	stopSignal atomic.Int32
 	// shown is closed when it has shown what it speaks, by showOnce.

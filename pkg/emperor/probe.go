@@ -39,6 +39,7 @@ func (l *life) probes(c *child, p wire.Probe, program int, report func(Message))
 			err := l.await(limited, c, p, program)
 			switch {
 			case err == nil:
+				c.probed.Store(false)
 				report(wire.Accepting)
 			case ctx.Err() == nil:
 				c.log.Error("not ready in time: it is ended", "timeout", p.Timeout, "error", err)

@@ -97,7 +97,7 @@ func (c *child) hearNotice(report func(Message)) time.Duration {
 	if n.Kind == wire.Exec {
 		c.foreign.Store(true)
 		c.stopSignal.Store(int32(n.StopSignal))
-		c.probed = n.Probe != nil
+		c.probed.Store(n.Probe != nil && n.Probe.Kind != "notify")
 	}
 	report(n)
 	c.show() // the loop knows
@@ -125,7 +125,7 @@ func (c *child) hearNotify(report func(Message)) time.Duration {
 					break
 				}
 			}
-			n.Ready = !c.probed
+			n.Ready = !c.probed.Load()
 		}
 		report(n)
 	}
