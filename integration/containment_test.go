@@ -38,6 +38,21 @@ func TestWritableIsTold(t *testing.T) {
 	}
 }
 
+// TestWritablePatternIsTold: a directory of a pattern is told also while no file fits.
+func TestWritablePatternIsTold(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.run("mkdir -m 777 " + w.path("free"))
+	w.run("mkdir -m 755 " + w.path("sites"))
+	w.run("mkdir -m 777 " + w.path("sites/a"))
+	e := w.start(allNamespaces, "--emperor", "glob://"+w.path("free/*/v.ini"), "--emperor", "glob://"+w.path("sites/*/v.ini"))
+	for _, dir := range []string{"free", "sites/a"} {
+		if said := e.await("", w.path(dir)+": every user can put a file there"); said.Level != "WARN" {
+			t.Errorf("it says %s", said.raw)
+		}
+	}
+}
+
 // TestRootIsSaid: a vassal without a user runs as root, which is reported once in each start
 // and shown in the list.
 func TestRootIsSaid(t *testing.T) {

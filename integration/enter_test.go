@@ -125,11 +125,12 @@ func TestEnterExitStatus(t *testing.T) {
 		said string
 	}{
 		{[]string{"a", "true"}, 0, ""},
+		{[]string{"a", "--", "true"}, 0, ""},
 		{[]string{"a", "sh", "-c", "exit 7"}, 7, ""},
 		{[]string{"a", "sh", "-c", "kill -TERM $$"}, 128 + 15, ""},
 		{[]string{"a", "sh", "-c", "kill -KILL $$"}, 128 + 9, ""},
-		{[]string{"a", "no-such-program"}, 127, `cannot run "no-such-program": there is no such program`},
-		{[]string{"a", "/no/such/program"}, 127, "there is no such program"},
+		{[]string{"a", "no-such-program"}, 127, `cannot run "no-such-program": no such program`},
+		{[]string{"a", "/no/such/program"}, 127, "no such program"},
 		{[]string{"a", w.path("s/text")}, 126, "permission denied"},
 		{[]string{"a", "/etc"}, 126, "permission denied"},
 		{[]string{"a", w.path("s/script")}, 126, "no such file"},

@@ -38,7 +38,11 @@ func enterCommand() *cobra.Command {
 		}
 		defer v.close()
 		v.asRoot = asRoot
-		return v.enter(args[1:])
+		command := args[1:]
+		if len(command) > 0 && command[0] == "--" {
+			command = command[1:]
+		}
+		return v.enter(command)
 	})
 	c.Flags().SetInterspersed(false)
 	c.Flags().BoolVar(&asRoot, "root", false, "keep all rights: the program is root of this machine")

@@ -4,12 +4,12 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/emperor-go/emperor/internal/accounts"
 	"github.com/emperor-go/emperor/internal/inspect"
 	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 )
 
 // trust lists the directories and files that decide which vassals these monitors find.
@@ -27,15 +27,14 @@ func (p places) trust(monitors ...string) inspect.Trust {
 	}
 	for _, m := range monitors {
 		files, _ := p.files(m) // the monitor reports the error
-		_, pattern := p.pattern(m)
-		if !pattern {
-			t.Dirs = append(t.Dirs, m)
-		}
 		for _, c := range files {
 			t.Files = append(t.Files, c.Path)
-			if pattern {
-				t.Dirs = append(t.Dirs, filepath.Dir(c.Path))
-			}
+		}
+		if pattern, ok := p.pattern(m); ok {
+			dir, _ := os.Getwd() // an absolute pattern needs none
+			t.Dirs = append(t.Dirs, monitor.Directories(dir, pattern)...)
+		} else {
+			t.Dirs = append(t.Dirs, m)
 		}
 	}
 	return t

@@ -59,7 +59,7 @@ func (p places) patternAs(m string, info os.FileInfo, err error) (pattern string
 func (p places) files(m string) (list []monitor.Config, err error) {
 	if pattern, ok := p.pattern(m); ok {
 		dir, err := os.Getwd()
-		if err != nil {
+		if err != nil && !filepath.IsAbs(pattern) {
 			return nil, err
 		}
 		for _, name := range monitor.Expand(dir, pattern) {

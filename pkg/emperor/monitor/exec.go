@@ -62,6 +62,8 @@ func outputOf(ctx context.Context, file *os.File, owner uint32) ([]byte, error) 
 	switch {
 	case ctx.Err() != nil:
 		return nil, fmt.Errorf("did not end within %v", patience)
+	case errors.Is(err, exec.ErrWaitDelay):
+		return nil, errors.New("has left a process that holds its output open (redirect the output of that process)")
 	case err != nil:
 		return nil, fmt.Errorf("cannot be executed: %w: %s", err, strings.TrimSpace(complaint.String()))
 	case text.Len() > MaxConfig:

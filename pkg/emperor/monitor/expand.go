@@ -22,19 +22,38 @@ func Literal(path string) string {
 // does not match a dot at the beginning of a name, and [! negates as [^ does. Directories that
 // cannot be read have no matches. It may block.
 func Expand(dir, pattern string) []string {
+	_, paths := expand(dir, pattern)
+	slices.Sort(paths)
+	return paths
+}
+
+// Directories lists, sorted, the directories that a pattern leads through: in each of them a new
+// entry may fit it. Those that cannot be read are left out. It may block.
+func Directories(dir, pattern string) []string {
+	dirs, _ := expand(dir, pattern)
+	slices.Sort(dirs)
+	return dirs
+}
+
+func expand(dir, pattern string) (dirs, paths []string) {
 	base, parts := cut(pattern)
-	paths := []string{base}
+	paths = []string{base}
 	for _, part := range parts {
 		var next []string
 		for _, path := range paths {
-			for _, name := range matches(within(dir, path), part) {
+			at := within(dir, path)
+			names, err := matches(at, part)
+			if err != nil {
+				continue
+			}
+			dirs = append(dirs, at)
+			for _, name := range names {
 				next = append(next, below(path, name))
 			}
 		}
 		paths = next
 	}
-	slices.Sort(paths)
-	return paths
+	return dirs, paths
 }
 
 // cut returns the directory before the first special part of a pattern, with its spelling, and
@@ -64,18 +83,17 @@ func below(dir, name string) string {
 }
 
 // matches returns the names in a directory that match one part of a pattern.
-func matches(path, part string) []string {
+func matches(path, part string) ([]string, error) {
 	how := os.O_RDONLY
 	if !strings.ContainsAny(part, special) {
 		how = unix.O_PATH
 	}
 	dir, err := os.OpenFile(path, how|oDirectory, 0)
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	defer dir.Close()
-	names, _ := matching(dir, part)
-	return names
+	return matching(dir, part)
 }
 
 // matching lists the names in an open directory that match one part of a pattern. For a

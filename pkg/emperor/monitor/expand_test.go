@@ -41,6 +41,36 @@ func TestExpand(t *testing.T) {
 	}
 }
 
+// TestDirectories: every directory in which a new entry can fit a pattern is listed, files
+// or not.
+func TestDirectories(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"v/a/w", "v/b", "empty", "link"} {
+		if err := os.MkdirAll(filepath.Join(dir, name), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(t, filepath.Join(dir, "v/file"), "")
+	link(t, "../v/b", filepath.Join(dir, "link/l"))
+	for pattern, want := range map[string]string{
+		"v/*/x.ini":            "v v/a v/b",
+		"v/*/w/*.ini":          "v v/a v/a/w v/b",
+		"empty/*.ini":          "empty",
+		"empty/x.ini":          "empty",
+		"link/*/x.ini":         "link link/l",
+		"none/*.ini":           "",
+		dir + "/empty/*/x.ini": "empty",
+	} {
+		var got []string
+		for _, path := range Directories(dir, pattern) {
+			got = append(got, strings.TrimPrefix(path, dir+"/"))
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("%s: %q, want %q", pattern, got, want)
+		}
+	}
+}
+
 // Names equal uWSGI's %p: links in directories are followed, and a file that is a link keeps
 // its name.
 func TestLocated(t *testing.T) {

@@ -130,6 +130,8 @@ func TestMagicExec(t *testing.T) {
 	r.until(t, "a.ini=made by 3\n b.ini=as it stands")
 	program("a.ini", "echo it broke >&2; exit 3")
 	r.until(t, "a.ini=(cannot be executed: exit status 3: it broke) b.ini=as it stands")
+	program("a.ini", "echo text; sleep 3 &")
+	r.until(t, "a.ini=(has left a process that holds its output open (redirect the output of that process)) b.ini=as it stands")
 	program("a.ini", "true")
 	r.until(t, "a.ini=(prints nothing) b.ini=as it stands")
 	program("a.ini", "head -c 2000000 /dev/zero")
