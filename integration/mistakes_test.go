@@ -5,6 +5,7 @@ package integration
 import (
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -53,4 +54,23 @@ func TestMistakesOfTheBootNameTheirLine(t *testing.T) {
 		w.remove(name)
 		e.gone(name)
 	}
+}
+
+// A program on a file system that is mounted noexec is named with the remedy, by check and
+// at run time.
+func TestProgramOnNoexecIsTold(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	dir := w.path("noexec")
+	w.run("mkdir " + dir + " && mount -t tmpfs -o noexec tmpfs " + dir + " && printf '#!/bin/sh\\nexec sleep 1000000\\n' >" + dir + "/run && chmod 755 " + dir + "/run")
+	w.vassal("a.ini", "command = "+dir+"/run")
+	w.vassal("b.ini", "attach-daemon = "+dir+"/run", serves)
+	const want = `/run" is on a file system that is mounted noexec (move it elsewhere, or give its interpreter and the path) [command-missing]`
+	if out := w.succeed("check", w.path("v/a.ini"), w.path("v/b.ini")); strings.Count(out, want) != 2 {
+		t.Errorf("check says\n%s", out)
+	}
+	e := w.start()
+	e.await("a.ini", "it is on a file system that is mounted noexec (move it elsewhere")
+	e.stop(syscall.SIGTERM)
+	w.run("umount " + dir)
 }

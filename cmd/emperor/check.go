@@ -105,6 +105,9 @@ func (k *checker) check(name, as string) error {
 	k.found = append(k.found, trust.Open()...)
 	if as == "" {
 		as = name
+		if path, err := filepath.Abs(name); err == nil && !(places{k.emperor}).vassal(path) {
+			k.otherName(path)
+		}
 	}
 	c := places{k.emperor}.config(as)
 	c.Data = data
@@ -144,14 +147,22 @@ func (k *checker) passedOver(m string) {
 	entries, _ := os.ReadDir(m) // an error was reported
 	for _, e := range entries {
 		name := e.Name()
-		if p.vassal(name) || !e.Type().IsRegular() || !resemblesVassal(name, p.extensions()) {
-			continue
+		if !p.vassal(name) && e.Type().IsRegular() {
+			k.otherName(filepath.Join(m, name))
 		}
-		k.found = append(k.found, inspect.Finding{Check: "passed-over", Severity: inspect.Warning, Problem: config.Problem{
-			Origin: config.Origin{File: filepath.Join(m, name)}, What: "a file with this extension is not a vassal",
-			Hint: "mv " + name + " " + strings.TrimSuffix(name, filepath.Ext(name)) + ".ini, or emperor-extra-extension",
-		}})
 	}
+}
+
+// otherName warns about the name of a file that looks like a vassal's file.
+func (k *checker) otherName(file string) {
+	name := filepath.Base(file)
+	if !resemblesVassal(name, places{k.emperor}.extensions()) {
+		return
+	}
+	k.found = append(k.found, inspect.Finding{Check: "passed-over", Severity: inspect.Warning, Problem: config.Problem{
+		Origin: config.Origin{File: file}, What: "a file with this extension is not a vassal",
+		Hint: "mv " + name + " " + strings.TrimSuffix(name, filepath.Ext(name)) + ".ini, or emperor-extra-extension",
+	}})
 }
 
 // resemblesVassal reports whether a name has the extension of configuration files, or of

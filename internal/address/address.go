@@ -94,8 +94,9 @@ func (a Address) Dialed() string {
 }
 
 // IP returns the host as a number: all of IPv4 for an empty host and for *, 127.0.0.1 for
-// localhost. Other names are an error: a name server must not decide on which address a server
-// listens.
+// localhost, and the address of a name in /etc/hosts, such as the name of a container. Other
+// names are an error: a name server must not decide on which address a server listens. (uWSGI
+// asks one.)
 func (a Address) IP() (netip.Addr, error) {
 	switch a.Host {
 	case "", "*":
@@ -104,10 +105,13 @@ func (a Address) IP() (netip.Addr, error) {
 		return netip.AddrFrom4([4]byte{127, 0, 0, 1}), nil
 	}
 	ip, err := netip.ParseAddr(a.Host)
-	if err != nil {
-		return ip, fmt.Errorf("%q is not an IP address", a.Host)
+	if err == nil {
+		return ip, nil
 	}
-	return ip, nil
+	if ip, ok := known(a.Host); ok {
+		return ip, nil
+	}
+	return ip, fmt.Errorf("%q is not an IP address, and %s does not have it", a.Host, hostsFile)
 }
 
 // Answers reports whether a socket that listens at a is what is reached at to, on the same

@@ -6,7 +6,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/emperor-go/emperor/internal/accounts"
@@ -17,8 +16,9 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// report records a finding about one option.
-type report func(key, what, hint string)
+// report records a finding about one option: at the position of the option, or at the given one
+// when several lines have the option.
+type report func(key, what, hint string, at ...config.Origin)
 
 // checks run on every vassal. They are sorted by name.
 var checks = []struct {
@@ -27,6 +27,7 @@ var checks = []struct {
 	run      func(s Subject, found report)
 }{
 	{"account-unknown", Error, accountUnknown},
+	{"address-unknown", Warning, addressUnknown},
 	{"command-missing", Warning, commandMissing},
 	{"command-not-executable", Error, commandNotExecutable},
 	{"directory-closed", Warning, directoryClosed},
@@ -86,11 +87,25 @@ func addresses(v *config.Vassal) []config.Socket {
 	return list
 }
 
+// addressUnknown: the host of an address is a name that this host does not know. The vassal may
+// have an /etc/hosts of its own.
+func addressUnknown(s Subject, found report) {
+	for _, a := range addresses(s.Vassal) {
+		to, err := address.Parse(a.Address)
+		if err != nil || to.Path != "" {
+			continue
+		}
+		if _, err := to.IP(); err != nil {
+			found(a.Name, err.Error(), "no name server is asked: give the IP address, or :PORT for all", s.Vassal.OriginOf(a.Name, a.Address))
+		}
+	}
+}
+
 // commandMissing: the program, or its interpreter, does not exist here. A mount of the vassal may still provide it.
 func commandMissing(s Subject, found report) {
 	for _, p := range programsOf(s.Vassal) {
 		if e := p.look(s.Vassal); e != nil && !p.barred(s.Vassal) {
-			found(p.key, e.What(), e.Hint)
+			found(p.key, e.What(), e.Hint, p.at...)
 		}
 	}
 }
@@ -99,19 +114,23 @@ func commandMissing(s Subject, found report) {
 func commandNotExecutable(s Subject, found report) {
 	for _, p := range programsOf(s.Vassal) {
 		if e := p.look(s.Vassal); e != nil && p.barred(s.Vassal) {
-			found(p.key, e.What(), e.Hint)
+			found(p.key, e.What(), e.Hint, p.at...)
 		}
 	}
 }
 
-// started is a program that a vassal runs or becomes, and the option that says so.
-type started struct{ key, name string }
+// started is a program that a vassal runs or becomes, and its option. at is the position of one
+// of several lines with that option.
+type started struct {
+	key, name string
+	at        []config.Origin
+}
 
 // programsOf are all of a vassal. Lines for a shell are the shell's to judge.
 func programsOf(v *config.Vassal) (list []started) {
 	add := func(key string, words []string) {
 		if len(words) > 0 {
-			list = append(list, started{key, words[0]})
+			list = append(list, started{key: key, name: words[0]})
 		}
 	}
 	add("command", v.Command)
@@ -126,18 +145,13 @@ func programsOf(v *config.Vassal) (list []started) {
 	if v.Ready.Probe.Kind == "exec" {
 		add("ready-probe", v.Ready.Probe.Command)
 	}
-	for _, d := range v.Daemons {
-		if !d.Shell {
-			add(daemonKey(v), d.Command)
+	for i, d := range v.Daemons {
+		if !d.Shell && len(d.Command) > 0 {
+			key, at := v.DaemonOption(i)
+			list = append(list, started{key, d.Command[0], []config.Origin{at}})
 		}
 	}
 	return list
-}
-
-// daemonKey is the first option that a daemon was given by.
-func daemonKey(v *config.Vassal) string {
-	keys := []string{"attach-daemon", "attach-control-daemon", "attach-daemon2", "smart-attach-daemon", "smart-attach-daemon2"}
-	return keys[max(0, slices.IndexFunc(keys, func(key string) bool { return v.Origin(key) != (config.Origin{}) }))]
 }
 
 // patchKey is how a program that takes the vassal's place was given.

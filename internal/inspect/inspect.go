@@ -40,7 +40,13 @@ func Vassals(list []Subject) []Finding {
 	var found []Finding
 	for _, s := range list {
 		for _, c := range checks {
-			c.run(s, func(key, what, hint string) { found = append(found, s.finding(c.name, c.severity, key, what, hint)) })
+			c.run(s, func(key, what, hint string, at ...config.Origin) {
+				f := s.finding(c.name, c.severity, key, what, hint)
+				if len(at) > 0 {
+					f.Origin = at[0]
+				}
+				found = append(found, f)
+			})
 		}
 	}
 	return append(found, sharedAddresses(list)...)
@@ -59,7 +65,7 @@ func (s Subject) finding(check string, severity Severity, key, what, hint string
 func Emperor(file string, e *config.Emperor) []Finding {
 	var found []Finding
 	for _, c := range emperorChecks {
-		c.run(e, func(key, what, hint string) {
+		c.run(e, func(key, what, hint string, _ ...config.Origin) {
 			origin := e.Origin(key)
 			if origin == (config.Origin{}) {
 				origin.File = file

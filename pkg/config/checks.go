@@ -10,6 +10,9 @@ import (
 // sources are the beginnings of the options that give sockets, or make none necessary.
 var sources = []string{"fastcgi-socket", "http", "https", "privileged-binary-patch", "socket", "stats", "unprivileged-binary-patch", "uwsgi-socket"}
 
+// served are options that give the built-in server something to serve.
+var served = []string{"static-map", "static-map2", "check-static", "cgi", "http-to", "route"}
+
 // checks are what must hold between options, in the order in which mistakes are
 // reported. They look at nothing but the options.
 var checks = []struct {
@@ -57,10 +60,10 @@ var checks = []struct {
 		func(v *Vassal) bool { return !v.runs() && len(v.Daemons) == 0 },
 	},
 	{
-		[]string{"static-map"},
+		served,
 		"there is no socket to serve on", "such as http-socket = :8080", sources,
 		func(v *Vassal) bool {
-			return v.Server.Serves() && len(v.Sockets) == 0 && !v.held && len(v.BinaryPatch)+len(v.RootPatch) == 0
+			return v.unreachable() && !v.commands()
 		},
 	},
 	{
@@ -75,6 +78,21 @@ var checks = []struct {
 			return v.commands() && (v.Idle.Cheap || v.Idle.After > 0 && !v.Idle.Die) && len(v.Sockets) == 0 && v.Terminal.Socket == "" && !v.held
 		},
 	},
+}
+
+// unreachable reports whether the built-in server has something to serve, and no socket.
+func (v *Vassal) unreachable() bool {
+	return v.Server.Serves() && len(v.Sockets) == 0 && !v.held && len(v.BinaryPatch)+len(v.RootPatch) == 0
+}
+
+// checkUnserved warns about files and routes beside a command when the vassal has no socket:
+// the command may open sockets itself, as under uWSGI.
+func (v *Vassal) checkUnserved(file string, unsure doubts, warnings *Problems) {
+	if !v.unreachable() || !v.commands() || unsure.about(sources...) {
+		return
+	}
+	origin, key := v.place(file, served...)
+	warnings.add(origin, key, "no request reaches it: the vassal has no socket", "such as http-socket = :8080")
 }
 
 // runs reports whether there is something to serve with.
@@ -102,6 +120,7 @@ func (d doubts) about(beginnings ...string) bool {
 func (v *Vassal) check(file string, unsure doubts, warnings, problems *Problems) {
 	v.checkSockets(file, unsure, problems)
 	v.checkTwice(file, problems)
+	v.checkUnserved(file, unsure, warnings)
 	for _, c := range checks {
 		missing := len(c.missing) > 0
 		if missing && unsure.about(c.missing...) || !c.wrong(v) || missing && problems.because(warnings, c.what, c.missing) {

@@ -12,19 +12,31 @@ import (
 // daemonFreq is how many seconds a program may take to write its pid file.
 const daemonFreq = 10
 
-func attachDaemon(v *Vassal, t option.Value) error { return v.attach(Daemon{}, t.Text) }
+func attachDaemon(v *Vassal, t option.Value) error { return v.attach(Daemon{}, t.Text, t.Origin) }
 
 func attachControlDaemon(v *Vassal, t option.Value) error {
-	return v.attach(Daemon{Control: true}, t.Text)
+	return v.attach(Daemon{Control: true}, t.Text, t.Origin)
 }
 
-func (v *Vassal) attach(d Daemon, command string) (err error) {
+// attach adds a daemon, whose option has that origin.
+func (v *Vassal) attach(d Daemon, command string, origin Origin) (err error) {
 	d.Text = command
 	if d.Command, err = option.SplitWords(command); err == nil {
 		d.Shell = strings.ContainsAny(command, shellOnly) || strings.Contains(d.Command[0], "=")
 	}
-	v.Daemons = append(v.Daemons, d)
+	v.Daemons, v.daemonsAt = append(v.Daemons, d), append(v.daemonsAt, origin)
 	return err
+}
+
+// DaemonOption returns the option of a daemon, by its index in Daemons, and its position.
+func (v *Vassal) DaemonOption(i int) (key string, at Origin) {
+	at = v.daemonsAt[i]
+	for _, e := range v.entries {
+		if o := vassalOptions.find(e.key); o != nil && e.origin == at && strings.Contains(o.Name, "attach-") {
+			return o.Name, at
+		}
+	}
+	return "attach-daemon", at
 }
 
 // shellOnly are characters with a meaning for a shell. uWSGI runs all commands of daemons by a
@@ -32,9 +44,9 @@ func (v *Vassal) attach(d Daemon, command string) (err error) {
 // runs without a shell.
 const shellOnly = "|&;<>()$`*?[]#~!{}\n"
 
-func attachSmart(v *Vassal, t option.Value) error { return v.attachSmart(t.Text, false) }
+func attachSmart(v *Vassal, t option.Value) error { return v.attachSmart(t, false) }
 
-func attachSmart2(v *Vassal, t option.Value) error { return v.attachSmart(t.Text, true) }
+func attachSmart2(v *Vassal, t option.Value) error { return v.attachSmart(t, true) }
 
 // misreadDaemon reports whether such a line would misinterpret the name of a file.
 func misreadDaemon(line, name string) bool {
@@ -46,8 +58,8 @@ func misreadKeyed(text, name string) bool {
 }
 
 // attachSmart parses `PIDFILE[,FREQ] COMMAND`.
-func (v *Vassal) attachSmart(text string, daemonize bool) error {
-	pidfile, command, ok := strings.Cut(text, " ")
+func (v *Vassal) attachSmart(t option.Value, daemonize bool) error {
+	pidfile, command, ok := strings.Cut(t.Text, " ")
 	pidfile, freq, timed := strings.Cut(pidfile, ",")
 	d := Daemon{Pidfile: pidfile, Daemonize: daemonize, Freq: daemonFreq}
 	if timed {
@@ -60,7 +72,7 @@ func (v *Vassal) attachSmart(text string, daemonize bool) error {
 	if !ok || pidfile == "" {
 		return option.Wrong("no program given", "PIDFILE COMMAND")
 	}
-	return v.attach(d, command)
+	return v.attach(d, command, t.Origin)
 }
 
 // attachKeyed parses `key=value,…`. A comma in a value is written as \,.
@@ -115,7 +127,7 @@ func attachKeyed(v *Vassal, t option.Value) error {
 	if d.Daemonize && d.Pidfile == "" {
 		return option.Wrong("a program in the background needs a pid file", "pidfile=FILE")
 	}
-	return v.attach(d, command)
+	return v.attach(d, command, t.Origin)
 }
 
 // daemonKeys are the keys of attach-daemon2.

@@ -155,9 +155,12 @@ func (r *reader) read(kind format, path, text, section string) {
 	if r.before != "" || r.after != "" {
 		text = r.before + text + r.after
 	}
-	if kind == formatINI {
-		text = strings.TrimPrefix(text, "\ufeff")
+	if name := wide(text); name != "" && kind != formatYAML { // YAML may be UTF-16
+		r.at = Origin{File: path, Line: 1}
+		r.problem("", "the text is "+name, "iconv -f "+name+" -t UTF-8")
+		return
 	}
+	text = strings.TrimPrefix(text, "\ufeff")
 	text, numbers, strays, ok := r.magic.substitute(text)
 	if !ok {
 		r.limit("", "the file is larger than 2 MiB", "is this the right file?")
@@ -189,6 +192,24 @@ func (r *reader) read(kind format, path, text, section string) {
 		}
 		r.addLine(l)
 	}
+}
+
+// wide returns the encoding of a text whose characters have two bytes each, with or without a
+// byte order mark. Empty: the text has another encoding.
+func wide(text string) string {
+	switch {
+	case strings.HasPrefix(text, "\xff\xfe"):
+		return "UTF-16"
+	case strings.HasPrefix(text, "\xfe\xff"):
+		return "UTF-16"
+	case len(text) < 4 || len(text)%2 != 0:
+		return ""
+	case text[0] == 0 && text[2] == 0 && text[1] != 0 && text[3] != 0:
+		return "UTF-16BE"
+	case text[1] == 0 && text[3] == 0 && text[0] != 0 && text[2] != 0:
+		return "UTF-16LE"
+	}
+	return ""
 }
 
 // fileLine returns the line of the file for a line of its text, see substitute.

@@ -84,10 +84,11 @@ var socketOptions = option.Rows[Vassal]{
 	{
 		Name: "shared-socket", Group: "Sockets", Arg: "ADDRESS", Repeat: true, Help: "bind before privileges are dropped; `socket = =0` uses the first",
 		Set: func(v *Vassal, t option.Value) error {
-			if err := checkAddress(t.Text, false); err != nil {
+			text := unsetPort(t.Text)
+			if err := checkAddress(text, false); err != nil {
 				return err
 			}
-			v.Listening.Shared = append(v.Listening.Shared, t.Text)
+			v.Listening.Shared = append(v.Listening.Shared, text)
 			return nil
 		},
 	},
@@ -109,11 +110,22 @@ var socketOptions = option.Rows[Vassal]{
 }
 
 func (v *Vassal) addSocket(name, address string) error {
+	address = unsetPort(address)
 	if err := checkAddress(address, true); err != nil {
 		return err
 	}
 	v.Sockets = append(v.Sockets, Socket{name, address})
 	return nil
+}
+
+// unsetPort replaces a port that names an environment variable that is not set, :$(PORT), by
+// port 0: uWSGI reads the leading digits of a port (atoi(3)), and there are none.
+func unsetPort(address string) string {
+	colon := strings.LastIndexByte(address, ':')
+	if colon < 0 || !strings.HasPrefix(address[colon+1:], "$(") || reference(address[colon+1:], "$(") == "" {
+		return address
+	}
+	return address[:colon] + ":0"
 }
 
 // addSecure leaves the certificate to the built-in server.

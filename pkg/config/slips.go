@@ -106,10 +106,17 @@ func doubt[T any](o *option.Row[T], into *T, e entry) (what, hint string) {
 			hint = list[0].rule + ": " + e.key + " = " + list[0].value
 		}
 		return fmt.Sprintf("%q is taken for yes", e.value), hint
+	case o.Arg == "ADDRESS" && digits(e.value):
+		return fmt.Sprintf("%q is the path of a unix socket", e.value), "a port is " + e.key + " = :" + e.value
 	case len(list) > 0 && list[0].value != "" && slices.Contains(names, o.Arg):
 		return fmt.Sprintf("the value is %q", e.value), fmt.Sprintf("%s: %s = %s", list[0].rule, e.key, list[0].value)
 	}
 	return "", ""
+}
+
+// digits reports whether a text is a number, such as a port without its colon.
+func digits(text string) bool {
+	return text != "" && strings.Trim(text, "0123456789") == ""
 }
 
 // unresolved finds an unresolved reference in a value: `$(NAME)` of a variable that is not
@@ -121,7 +128,11 @@ func unresolved[T any](o *option.Row[T], value string, ofVassal bool) (what, hin
 	name := reference(value, "$(")
 	switch {
 	case words.IsName(name) && (!free || name == strings.ToUpper(name)):
-		switch what = fmt.Sprintf("$(%s) stays as it is: there is no such environment variable", name); {
+		outcome := "stays as it is"
+		if o.Arg == "ADDRESS" && unsetPort(value) != value {
+			outcome = "is port 0 (the kernel chooses one)"
+		}
+		switch what = fmt.Sprintf("$(%s) %s: there is no such environment variable", name, outcome); {
 		case o.Arg == programs && name != strings.ToUpper(name):
 			hint = "a command of that name needs a shell: sh -c " + words.Quote(value)
 		case ofVassal:

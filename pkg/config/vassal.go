@@ -77,10 +77,12 @@ type Vassal struct {
 	ReloadMercy time.Duration
 
 	entries []entry // the entries that it was decoded from
-	partial bool    // a part was skipped
-	unread  bool    // a part was not understood as options
-	reads   []Variable
-	held    bool // Access.Held
+	// daemonsAt are the positions of the options of Daemons.
+	daemonsAt []Origin
+	partial   bool // a part was skipped
+	unread    bool // a part was not understood as options
+	reads     []Variable
+	held      bool // Access.Held
 }
 
 // Unread reports whether a file, or a part of one, could not be read as options: an option

@@ -33,7 +33,7 @@ func TestCommandsOfDaemons(t *testing.T) {
 		"cd /srv && ./queue": true, "NAME=x queue": true, "queue >/dev/null 2>&1": true, "queue $HOME": true, "queue *.conf": true, "a | b": true,
 	} {
 		v := &Vassal{}
-		if err := v.attach(Daemon{}, text); err != nil {
+		if err := v.attach(Daemon{}, text, Origin{}); err != nil {
 			t.Fatalf("%s: %v", text, err)
 		}
 		if d := v.Daemons[0]; d.Shell != script || d.Text != text {
