@@ -49,6 +49,10 @@ test: ## unit tests; no root needed
 integration: build ## stories in real namespaces, as root, against bin/
 	EMPEROR_BIN=$(abspath $(BIN)) $(GO) test -count=1 -timeout 15m -parallel 8 ./integration/...
 
+.PHONY: soak
+soak: build ## recipes of docs/programs.md with all programs that are installed, as root
+	EMPEROR_SOAK=1 EMPEROR_BIN=$(abspath $(BIN)) $(GO) test -v -count=1 -timeout 15m -parallel 4 -run 'TestRecipes' ./integration/
+
 .PHONY: bench
 bench: build ## measures, in the same run as uWSGI's Emperor
 	EMPEROR_BIN=$(abspath $(BIN)) $(GO) test -count=1 -timeout 20m -run '^$$' -bench . -benchtime 1x ./integration/...

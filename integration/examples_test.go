@@ -141,6 +141,22 @@ func TestCommandExamples(t *testing.T) {
 }
 
 // An emperor with a hook in Go.
+// The first start of a vassal makes its data, and no later one does.
+func TestFirstStartExample(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.write("v/state.ini", example(t, "command/state.ini", "/var/lib/", w.path("lib-")))
+	e := w.start(allNamespaces)
+	e.running("state.ini")
+	e.await("state.ini", `"msg":"making the data`)
+	e.await("state.ini", "data of version 1")
+	w.succeed("restart", "state.ini")
+	e.await("state.ini", "data of version 1")
+	if n := e.count("state.ini", `"msg":"making the data`); n != 1 {
+		t.Errorf("the data were made %d times", n)
+	}
+}
+
 func TestCustomEmperor(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
