@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,28 +37,46 @@ func TestOutputOfFailedHooks(t *testing.T) {
 	}
 }
 
+// sharedBuffer is a buffer for several goroutines.
+type sharedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *sharedBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *sharedBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
 // The output of a slow hook is logged while it runs.
 func TestOutputIsNotHeldForLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var b bytes.Buffer
+		var b sharedBuffer
 		v := &voice{log: slog.New(termlog.New(&b, termlog.Options{}))}
 		v.line("first")
 		time.Sleep(holding / 2)
 		v.line("second")
-		if b.Len() > 0 {
-			t.Errorf("logged at once: %s", &b)
+		if b.String() != "" {
+			t.Errorf("logged at once: %s", b.String())
 		}
 		time.Sleep(holding/2 + 1)
 		synctest.Wait()
 		if b.String() != "INFO  first\n" {
-			t.Errorf("after a while: %s", &b)
+			t.Errorf("after a while: %s", b.String())
 		}
 		if last := v.end(true); last != "second" || b.String() != "INFO  first\nWARN  second\n" {
-			t.Errorf("at the end: last %q, %s", last, &b)
+			t.Errorf("at the end: last %q, %s", last, b.String())
 		}
 		v.line("late")
 		if !strings.HasSuffix(b.String(), "INFO  late\n") {
-			t.Errorf("after the end: %s", &b)
+			t.Errorf("after the end: %s", b.String())
 		}
 	})
 }

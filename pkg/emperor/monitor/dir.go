@@ -91,10 +91,10 @@ func (d *Dir) look() {
 		names[name] = true
 	}
 	clear(d.dirty)
-	known, all := d.homes[d.path], names[""]
+	known, all, below := d.homes[d.path], names[""], d.hasBelow(d.path)
 	d.begin(d.path, func(touch reads.At) func() {
 		found, err := d.survey(touch, d.path, known, all, d.list)
-		if err == nil {
+		if err == nil && (!below || !found.covers(known)) { // a claim would keep it mounted
 			err = d.claim(found.id)
 		}
 		return func() { d.surveyed(found, names, err) }

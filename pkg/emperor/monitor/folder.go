@@ -82,12 +82,12 @@ var errCovered = errors.New("an empty file system lies over it, or its own is no
 // trusted notes that a directory could be read, and reports whether its entries count:
 // where another file system is than before, and none of the files, those may be under it.
 func (f *files) trusted(d folder) bool {
-	before, known := f.homes[d.path]
-	if other := known && before != d.home; other {
-		if len(d.names) == 0 && f.hasBelow(d.path) {
-			f.failed(d.path, errCovered)
-			return false
-		}
+	before := f.homes[d.path]
+	if d.covers(before) && f.hasBelow(d.path) {
+		f.failed(d.path, errCovered)
+		return false
+	}
+	if before != (home{}) && before != d.home {
 		f.options.Log.Warn("another file system is at the directory than before: its files count now", "directory", d.path)
 	}
 	f.homes[d.path] = d.home
@@ -96,6 +96,12 @@ func (f *files) trusted(d folder) bool {
 		delete(f.troubles, d.path)
 	}
 	return true
+}
+
+// covers reports whether the directory is empty and on another file system than before, which
+// is the zero home for a directory that was not read yet.
+func (d folder) covers(before home) bool {
+	return before != (home{}) && before != d.home && len(d.names) == 0
 }
 
 // hasBelow reports whether a file in or below a directory is in the set.
