@@ -9,23 +9,24 @@ import (
 // capitals: of systemd (systemd.exec(5), systemd.resource-control(5)), of the OCI runtime
 // specification, and of docker, bwrap and firejail.
 var sounding = []string{
-	"apparmor", "blockio", "cgroup", "chroot", "dynamicuser", "inaccessiblepath", "jail", "keyring", "landlock", "lockpersonality", "maskedpath",
-	"memorydenywrite", "networknamespace", "nonewpriv", "passenvironment", "pivotroot", "privilege", "readonlypath", "readonlyroot", "readwritepath", "rlimit",
-	"rootfs", "sandbox", "seccomp", "securebits", "securitycontext", "selinux", "smackprocess", "supplementarygroup", "systemcall", "temporaryfilesystem", "ulimit",
-	"unshare", "usernamespace", "userns",
+	"apparmor", "blockio", "cgroup", "chroot", "dynamicuser", "inaccessibledirector", "inaccessiblepath", "jail", "keyring", "landlock", "lockpersonality",
+	"maskedpath", "memorydenywrite", "networknamespace", "nonewpriv", "passenvironment", "pivotroot", "privilege", "readonlydirector", "readonlypath",
+	"readonlyroot", "readwritedirector", "readwritepath", "rlimit", "rootfs", "sandbox", "seccomp", "securebits", "securitycontext", "selinux",
+	"smackprocess", "supplementarygroup", "syscall", "systemcall", "temporaryfilesystem", "ulimit", "unshare", "usernamespace", "userns",
 }
 
 // soundingFirst are prefixes of such words.
 var soundingFirst = []string{
 	"allowedcpu", "allowedmemory", "ambientcap", "bindpath", "bindreadonly", "blkio", "boundingset", "capabilit", "capadd", "capbound", "capdrop", "cpumax",
-	"cpuperiod", "cpuquota", "cpuset", "cpushare", "cpuweight", "deviceallow", "devicepolicy", "dropcap", "execpath", "gidmap", "ioread", "ioweight", "iowrite",
-	"ipaddressallow", "ipaddressdeny", "joinsnamespace", "limitas", "limitcore", "limitcpu", "limitdata", "limitfsize", "limitlocks", "limitmemlock",
-	"limitmsgqueue", "limitnice", "limitnofile", "limitnproc", "limitrss", "limitrt", "limitsigpending", "limitstack", "memlimit", "memoryhigh",
-	"memorylimit", "memorylow", "memorymax", "memorymin", "memoryreservation", "memoryswap", "noexecpath", "oompolicy", "oomscore", "pidlimit", "pidslimit", "pidsmax",
-	"privatebpf", "privatedevice", "privateipc", "privatemount", "privatenetwork", "privatepids", "privatetmp", "privateuser", "procsubset", "protectclock",
-	"protectcontrol", "protecthome", "protecthostname", "protectkernel", "protectproc", "protectsystem", "removeipc", "restrictaddress",
-	"restrictfilesystem", "restrictnamespace", "restrictnetwork", "restrictrealtime", "restrictsuid", "rootdirectory", "rootimage", "securityopt", "socketbind",
-	"taskslimit", "tasksmax", "uidmap",
+	"cpuperiod", "cpuquota", "cpuset", "cpushare", "cpuweight", "deviceallow", "devicepolicy", "dropcap", "execpath", "gidmap", "ioread", "ioweight",
+	"iowrite", "ipaddressallow", "ipaddressdeny", "joinsnamespace", "limitas", "limitcore", "limitcpu", "limitdata", "limitfsize", "limitlocks",
+	"limitmemlock", "limitmsgqueue", "limitnice", "limitnofile", "limitnproc", "limitrss", "limitrt", "limitsigpending", "limitstack", "memlimit",
+	"memoryhigh", "memorylimit", "memorylow", "memorymax", "memorymin", "memoryreservation", "memoryswap", "memoryzswap", "memreservation", "memswap",
+	"networkmode", "noexecpath", "oompolicy", "oomscore", "pidlimit", "pidslimit", "pidsmax", "privatebpf", "privatedev", "privateipc",
+	"privatemount", "privatenetwork", "privatepids", "privatetmp", "privateuser", "procsubset", "protectclock", "protectcontrol", "protecthome",
+	"protecthostname", "protectkernel", "protectproc", "protectsystem", "removeipc", "restrictaddress", "restrictfilesystem", "restrictnamespace",
+	"restrictnetwork", "restrictrealtime", "restrictsuid", "rootdirectory", "rootimage", "securityopt", "socketbind", "startupallowed", "startupcpu",
+	"startupio", "startupmemory", "taskslimit", "tasksmax", "uidmap",
 }
 
 // soundingWhole are such words that have no meaning as a part.

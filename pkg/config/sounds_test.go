@@ -45,3 +45,21 @@ other: {seccomp: {a: b}}
 		t.Errorf("scalars inside are told as %v", problems)
 	}
 }
+
+// TestSoundsInOtherSpellings: systemd's older names and those of docker's compose files sound
+// like confinement, and options of programs do not.
+func TestSoundsInOtherSpellings(t *testing.T) {
+	for _, key := range []string{
+		"InaccessibleDirectories", "ReadOnlyDirectories", "ReadWriteDirectories", "MemoryZSwapMax", "StartupMemoryMax", "StartupCPUWeight",
+		"StartupAllowedCPUs", "syscall-filter", "private-dev", "memswap_limit", "mem_reservation", "network_mode",
+	} {
+		if !sounds(key) {
+			t.Errorf("%s passes", key)
+		}
+	}
+	for _, key := range []string{"memcached", "startup-command", "readonly-db", "network", "private-key", "directories"} {
+		if sounds(key) {
+			t.Errorf("%s is refused", key)
+		}
+	}
+}
