@@ -83,7 +83,7 @@ func TestNoEventsToBeHad(t *testing.T) {
 	w.vassal("a.ini", serves)
 	e := w.launch(w.inside("unshare", "--user", "--map-root-user", "sh", "-c",
 		`echo 0 >/proc/sys/user/max_inotify_instances && exec "$@"`, "sh", program("emperor"), "--emperor-log-format", "json", w.vassals))
-	e.await("", "no events: looking every second")
+	e.await("", "no events: polling every second")
 	e.running("a.ini")
 	w.vassal("b.ini", serves)
 	e.running("b.ini")

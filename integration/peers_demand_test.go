@@ -223,7 +223,7 @@ func TestOnDemandThatNeverAccepts(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	e.await("a.ini", "left right after its start, and a connection waits")
+	e.await("a.ini", "exited immediately after activation; backing off")
 	e.await("a.ini", "-> backoff")
 	if n := e.count("a.ini", "launching -> starting"); n != 1 {
 		t.Errorf("it was launched %d times", n)

@@ -11,12 +11,12 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// Desired is what should be, apart from whether it can.
+// Desired is the desired state, independent of whether it is possible.
 type Desired string
 
 // The desired states.
 const (
-	// Run: there is a configuration, and nobody said otherwise.
+	// Run: there is a configuration, and no other wish of the operator.
 	Run Desired = "run"
 	// Held: the operator stopped it, or has not started it yet.
 	Held Desired = "stopped"
@@ -24,8 +24,8 @@ const (
 	Withdrawn Desired = "withdrawn"
 )
 
-// Record is all there is to know about a vassal at one moment. Times are zero
-// for what has not happened; what is about a process is about that of Generation.
+// Record is all information about a vassal at one moment. Times are zero for events that have
+// not happened. Fields about a process concern the process of Generation.
 type Record struct {
 	Name    string  `json:"name"`
 	Path    string  `json:"path"`
@@ -35,43 +35,42 @@ type Record struct {
 
 	State State     `json:"state"`
 	Since time.Time `json:"since"`
-	// Why says why a vassal is idle, or why a change of its file waits. PauseUntil ends
-	// that wait, or a backoff.
+	// Why is the reason why a vassal is idle, or why a change of its file waits. PauseUntil is
+	// the end of that wait, or of a backoff.
 	Why        string    `json:"why,omitempty"`
 	PauseUntil time.Time `json:"pause_until,omitzero"`
-	// WaitsFor is what a vassal that launches, boots or ends waits for when that takes
-	// its time: a hook, an interface, a step of its boot. Inside it is the vassal's word.
+	// WaitsFor is the current long wait of a vassal that launches, boots or ends: a hook, an
+	// interface, a step of its boot. Inside the vassal it is the vassal's own report.
 	WaitsFor string `json:"waits_for,omitempty"`
 
-	// PID is that of its first process. Program is a child of that, by its pid in the pid
-	// namespace of both, which it stands in for.
+	// PID of its first process. Program is the child that this process supervises as process
+	// 1, by its pid in their pid namespace.
 	PID        int    `json:"pid,omitempty"`
 	Program    int    `json:"program,omitempty"`
 	Generation uint64 `json:"generation"`
-	// Config is in effect, WantedConfig should be: enough of the hash of their
-	// contents to tell them apart. Serial counts the orders of this generation and
-	// Reloads those that it took over.
+	// Config is in effect, WantedConfig should be: a part of the hash of their contents that
+	// distinguishes them. Serial counts the orders of this generation and Reloads the orders
+	// that it took over.
 	Config       string `json:"config,omitempty"`
 	WantedConfig string `json:"wanted_config,omitempty"`
 	Serial       uint64 `json:"serial,omitempty"`
 	Reloads      int    `json:"reloads,omitempty"`
-	// Fault says why the newest configuration is of no use, ReloadError why the
-	// last reload failed and LaunchError why the last launch did.
+	// Fault is the error in the newest configuration, ReloadError the reason of the last
+	// failed reload and LaunchError of the last failed launch.
 	Fault       string `json:"fault,omitempty"`
 	ReloadError string `json:"reload_error,omitempty"`
 	LaunchError string `json:"launch_error,omitempty"`
-	// FaultSince is when the configuration began to be of no use.
+	// FaultSince is when the configuration became invalid.
 	FaultSince time.Time `json:"fault_since,omitzero"`
 
 	Launches int    `json:"launches"`
 	Failures int    `json:"failures"` // in a row
 	Exit     string `json:"exit,omitempty"`
-	// ExitReason says more than Exit: the vassal's own word for it, and the last line that
-	// its program printed.
+	// ExitReason adds the vassal's own explanation, or the last line of its program, to Exit.
 	ExitReason string `json:"exit_reason,omitempty"`
-	// ExitKilled: its program did not stop in time after it was asked to.
+	// ExitKilled: its program did not stop in time.
 	ExitKilled bool `json:"exit_killed,omitempty"`
-	// ExitOOM is how many of its processes the kernel had killed for want of memory.
+	// ExitOOM is how many of its processes the OOM killer had killed.
 	ExitOOM int       `json:"exit_oom_kills,omitempty"`
 	Exited  time.Time `json:"exited,omitzero"`
 
@@ -86,26 +85,26 @@ type Record struct {
 	Heartbeat     time.Time `json:"heartbeat,omitzero"`
 	Reloaded      time.Time `json:"reloaded,omitzero"`
 	// ReloadGap is for how many milliseconds the last reload has left the vassal without a
-	// worker that is ready.
+	// ready worker.
 	ReloadGap int64 `json:"reload_gap_ms,omitempty"`
 
-	// Ignored are the paths of files of the same name that other monitors have, and other
-	// paths of its own file.
+	// Ignored are the paths of files with the same name in other monitors, and other paths of
+	// its own file.
 	Ignored []string `json:"ignored,omitempty"`
-	// Fallback names the configuration that the vassal runs on instead of its own,
-	// and says why.
+	// Fallback names the configuration that the vassal runs on instead of its own, with the
+	// reason.
 	Fallback string `json:"fallback,omitempty"`
-	// WorkerDeaths are those of the process, as it tells. Nil: none yet.
+	// WorkerDeaths of the process, as it reports. Nil: none yet.
 	WorkerDeaths *wire.Deaths `json:"worker_deaths,omitempty"`
 	// Hooks are the last runs of its hooks, in the emperor and inside, the newest
 	// last.
 	Hooks []HookRun `json:"hooks,omitempty"`
-	// Status is what the vassal says of itself, and Phase what it does by its own
-	// account (sd_notify(3)), whatever its state: reloading or stopping.
+	// Status is the status text of the vassal, and Phase its own report by sd_notify(3), in
+	// any state: reloading or stopping.
 	Status string `json:"status,omitempty"`
 	Phase  string `json:"phase,omitempty"`
-	// Address is that of an on-demand vassal. Addresses are those that the vassal binds
-	// itself: those of the configuration in effect, or, where nothing runs, wanted.
+	// Address of an on-demand vassal. Addresses are bound by the vassal itself: those of the
+	// configuration in effect, or, when nothing runs, of the wanted one.
 	Address    string            `json:"address,omitempty"`
 	Addresses  []string          `json:"addresses,omitempty"`
 	Attributes map[string]string `json:"attributes,omitempty"`
@@ -175,10 +174,10 @@ func (e *Emperor) record(v *vassal) Record {
 	return r
 }
 
-// ErrStopping is what an operator's verb gets while the emperor stops its vassals.
+// ErrStopping is returned for an operator's verb while the emperor stops its vassals.
 var ErrStopping = errors.New("the emperor is stopping")
 
-// ErrEnded is what a question to an Emperor gets that does not run any more.
+// ErrEnded is returned for a question to an Emperor that does not run any more.
 var ErrEnded = errors.New("the emperor has ended")
 
 // question is answered by the loop.
@@ -217,7 +216,7 @@ func (e *Emperor) Restore(ctx context.Context) error {
 	return err
 }
 
-// Records returns what is known of every vassal, sorted by name.
+// Records returns the records of all vassals, sorted by name.
 func (e *Emperor) Records(ctx context.Context) (records []Record, err error) {
 	err = e.ask(ctx, func() {
 		for _, v := range e.sorted() {
@@ -227,18 +226,18 @@ func (e *Emperor) Records(ctx context.Context) (records []Record, err error) {
 	return records, err
 }
 
-// Verb is what an operator can ask for.
+// Verb is a command of an operator.
 type Verb string
 
 // The verbs.
 const (
-	// Start: run, now, whatever happened before.
+	// Start: run now, in any case.
 	Start Verb = "start"
-	// StopIt: stop, and stay so until Start.
+	// StopIt: stop until Start.
 	StopIt Verb = "stop"
 	// Restart: a new process.
 	Restart Verb = "restart"
-	// ReloadIt: take over the newest configuration, in the running process.
+	// ReloadIt: reload the newest configuration in the running process.
 	ReloadIt Verb = "reload"
 	// Reset: forget failures and end a backoff.
 	Reset Verb = "reset"
@@ -247,14 +246,13 @@ const (
 // Verbs lists them all.
 func Verbs() []Verb { return []Verb{Start, StopIt, Restart, ReloadIt, Reset} }
 
-// UnknownError is about a vassal that there is none of.
+// UnknownError is returned when no vassal has that name.
 type UnknownError struct{ Name string }
 
 func (u UnknownError) Error() string { return fmt.Sprintf("there is no vassal %q", u.Name) }
 
-// Do asks for something to be done with a vassal, and returns its record as it is
-// right after the beginning. What comes of it is seen in later records and in
-// transitions. An error means that it cannot be begun.
+// Do begins an operation on a vassal, and returns its record right after the beginning. Later
+// records and transitions show the result. An error means that it cannot begin.
 func (e *Emperor) Do(ctx context.Context, name string, verb Verb) (r Record, err error) {
 	asked := e.ask(ctx, func() {
 		v := e.vassals[name]
@@ -288,13 +286,13 @@ func (e *Emperor) obey(v *vassal, verb Verb) error {
 			e.input(v, Want)
 		}
 	case StopIt:
-		if v.state == Stopping && v.accepting.IsZero() { // it boots, and was told before
+		if v.state == Stopping && v.accepting.IsZero() { // it boots, and was stopped before
 			e.input(v, Hurry)
 		}
 		v.held = true
 		e.input(v, Drop)
 	case Restart:
-		if v.fault != "" && (v.wanted == nil || v.wanted.Err == nil) { // the next one would not be of the newest
+		if v.fault != "" && (v.wanted == nil || v.wanted.Err == nil) { // the next process would not have the newest configuration
 			return fmt.Errorf("its configuration cannot be used: %s", v.fault)
 		}
 		v.held = false
@@ -314,7 +312,7 @@ func (e *Emperor) obey(v *vassal, verb Verb) error {
 	return nil
 }
 
-// reloadOne refuses what cannot come to anything, so that nobody waits for it.
+// reloadOne refuses a reload that cannot succeed, so that no client waits for it.
 func (e *Emperor) reloadOne(v *vassal) error {
 	switch {
 	case v.fault != "":
@@ -361,7 +359,7 @@ type Wish string
 
 // The wishes.
 const (
-	// ReloadAll: each vassal that runs reloads, some at a time.
+	// ReloadAll: each running vassal reloads, a limited number at a time.
 	ReloadAll Wish = "reload-all"
 	// PardonAll: failures are forgotten and every backoff ends.
 	PardonAll Wish = "pardon-all"

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// demand carries out what on-demand vassals need.
+// demand carries out the effects for on-demand vassals.
 func (e *Emperor) demand(v *vassal, what Effect) {
 	switch what {
 	case doWatch:
@@ -19,19 +19,19 @@ func (e *Emperor) demand(v *vassal, what Effect) {
 		v.log.Error("cannot wait for connections", "error", v.cause)
 		e.settle(v)
 	case doHasten:
-		v.log.Warn("left right after its start, and a connection waits")
+		v.log.Warn("exited immediately after activation; backing off")
 		e.settle(v)
 	case doForget:
 		e.forget(v)
 	}
 }
 
-// await waits for a connection on the vassal's socket, which is bound first if it
-// has none yet.
+// await waits for a connection on the vassal's socket, and binds the socket first if there is
+// none yet.
 func (e *Emperor) await(v *vassal) {
 	v.watch++
 	if v.activating {
-		return // goes on when that is over
+		return // continues when that is over
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	v.unwatch = cancel
@@ -123,16 +123,15 @@ func (k knocked) apply(e *Emperor) {
 	}
 }
 
-// hasty reports whether a vassal has just left, right after its start. With a
-// connection that waits it would come and go as fast as the machine can: who leaves
-// without serving is held back as who fails is.
+// hasty reports whether a vassal has exited right after its start. With a waiting connection
+// it would restart as fast as the machine can, so it is delayed like a vassal that fails.
 func (e *Emperor) hasty(v *vassal) bool {
 	moment := e.options.Backoff.Initial
 	return v.left && v.exited.Sub(v.lastRun) < moment && time.Since(v.exited) < moment
 }
 
-// forget lets go of what outlives generations. Another monitor may have a vassal
-// of that name.
+// forget releases the resources that outlive generations. Another monitor may have a vassal of
+// that name.
 func (e *Emperor) forget(v *vassal) {
 	if activation := v.activation; activation != nil {
 		v.activation = nil

@@ -16,17 +16,17 @@ import (
 )
 
 const (
-	// probeFirst and probeMax bound the pause between two tries of a probe.
+	// probeFirst and probeMax limit the pause between two attempts of a probe.
 	probeFirst = 20 * time.Millisecond
 	probeMax   = time.Second
-	// probeTry bounds one try.
+	// probeTry limits one attempt.
 	probeTry = 5 * time.Second
-	// maxReadyTime is the longest time that a program may ask for.
+	// maxReadyTime is the longest timeout that a program may request.
 	maxReadyTime = 24 * time.Hour
 )
 
-// probes finds out when the program that a vassal became, or its child that it stands in
-// for, is ready, once and beside everything else. One that is not in time is ended.
+// probes tests when the program that replaced a vassal, or its supervised child, is ready,
+// once and concurrently. It kills one that is not ready in time.
 func (l *life) probes(c *child, p wire.Probe, program int, report func(Message)) {
 	if l.system == nil {
 		return
@@ -42,20 +42,20 @@ func (l *life) probes(c *child, p wire.Probe, program int, report func(Message))
 				c.probed.Store(false)
 				report(wire.Accepting)
 			case ctx.Err() == nil:
-				c.log.Error("not ready in time: it is ended", "timeout", p.Timeout, "error", err)
+				c.log.Error("not ready before the timeout; killing it", "timeout", p.Timeout, "error", err)
 				c.end()
 			}
 		})
 	})
 }
 
-// await blocks until the program is ready, and returns why it is not when ctx ends.
+// await blocks until the program is ready, and returns the reason why it is not when ctx ends.
 func (l *life) await(ctx context.Context, c *child, p wire.Probe, program int) error {
 	if p.Notify || p.Kind == "notify" {
 		select {
 		case <-c.notified:
 		case <-ctx.Done():
-			return errors.New("it has not said READY=1")
+			return errors.New("it has not sent READY=1")
 		}
 	}
 	if p.Kind == "notify" {
@@ -70,7 +70,7 @@ func (l *life) await(ctx context.Context, c *child, p wire.Probe, program int) e
 		if failure == nil {
 			return nil
 		}
-		if err == nil || ctx.Err() == nil { // one that is cut off says less than those before
+		if err == nil || ctx.Err() == nil { // an interrupted attempt explains less than those before
 			err = failure
 		}
 		select {
@@ -81,7 +81,7 @@ func (l *life) await(ctx context.Context, c *child, p wire.Probe, program int) e
 	}
 }
 
-// probeHook is a probe as an action. What it says is the vassal's, and trusted no
+// probeHook converts a probe to an action. The vassal chose its content, which is trusted no
 // more than the vassal.
 func probeHook(p wire.Probe) (hooks.Hook, error) {
 	var action string
@@ -101,8 +101,8 @@ func probeHook(p wire.Probe) (hooks.Hook, error) {
 	return hooks.Parse(hooks.Spec{Phase: hooks.AsEmperor, Kind: hooks.Do, Text: action})
 }
 
-// try tries a probe once, with the rights of the program. A program that is run for it
-// gets the environment of the one that it asks about.
+// try runs a probe once, with the rights of the program. An executed command gets the
+// environment of the tested program.
 func (l *life) try(ctx context.Context, c *child, kind string, program int, h hooks.Hook) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, probeTry)
 	defer cancel()
@@ -114,7 +114,7 @@ func (l *life) try(ctx context.Context, c *child, kind string, program int, h ho
 		defer held.Close()
 	}
 	var vars []string
-	if kind == "exec" { // before its rights are read: a user who had fewer may have chosen them
+	if kind == "exec" { // before its rights are read: a user with fewer rights may have chosen it
 		if vars, err = environOf(pid); err != nil {
 			return err
 		}
@@ -130,8 +130,8 @@ func (l *life) try(ctx context.Context, c *child, kind string, program int, h ho
 	return err
 }
 
-// environOf is the environment that a process was executed with, without what only
-// concerns itself.
+// environOf returns the environment that a process was executed with, without variables about
+// itself.
 func environOf(pid int) ([]string, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
 	if err != nil {

@@ -12,11 +12,10 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// agony is how long after its pipe closed a vassal that is just dying may still be
-// alive.
+// agony is how long a dying vassal may still live after its pipe closed.
 const agony = 200 * time.Millisecond
 
-// listen starts to hear the vassal on every channel.
+// listen starts to receive from the vassal on every channel.
 func (c *child) listen(report func(Message)) {
 	ready := func(m Message) {
 		c.life.hears(c, m)
@@ -29,10 +28,9 @@ func (c *child) listen(report func(Message)) {
 	}
 }
 
-// hearPipe hears the bytes of uWSGI's protocol, up to 64 at a time. A vassal that
-// closes the pipe is given the time to die, or to become another program, which are
-// no reason to tell of it. That program cannot know of a stop which came when it was
-// about to be executed: it is asked again.
+// hearPipe receives the bytes of uWSGI's protocol, up to 64 at a time. A vassal that closes
+// the pipe gets the time to die, or to execute another program, which are no curse. That
+// program cannot know of a stop that came right before its execve: it is asked again.
 func (c *child) hearPipe(report func(Message)) time.Duration {
 	var buffer [64]byte
 	n, err := receiveNow(c.pipe, buffer[:])
@@ -54,8 +52,7 @@ func (c *child) hearPipe(report func(Message)) time.Duration {
 	return poll.Never
 }
 
-// hand hands on each kind of report of a batch once: what is repeated in one
-// breath is of no news.
+// hand passes on each kind of report of a batch once.
 func (c *child) hand(batch []byte, report func(Message)) {
 	var seen [256]bool
 	for _, b := range batch {
@@ -70,8 +67,8 @@ func (c *child) hand(batch []byte, report func(Message)) {
 	}
 }
 
-// hearNotice hears the order channel. What the vassal speaks is known with its
-// first notice that is not about the boot, or when it closes the channel.
+// hearNotice receives from the order channel. The vassal's protocol is known with its first
+// notice that is not about the boot, or when it closes the channel.
 func (c *child) hearNotice(report func(Message)) time.Duration {
 	n, err := c.orders.TakeNotice()
 	switch {
@@ -109,7 +106,7 @@ func (c *child) hearNotice(report func(Message)) time.Duration {
 
 func (c *child) show() { c.showOnce.Do(func() { close(c.shown) }) }
 
-// hearNotify hears the vassal's sd_notify socket.
+// hearNotify receives from the vassal's sd_notify socket.
 func (c *child) hearNotify(report func(Message)) time.Duration {
 	n, ok, err := c.notify.receive(c)
 	switch {
@@ -120,7 +117,7 @@ func (c *child) hearNotify(report func(Message)) time.Duration {
 	case ok:
 		if n.Ready {
 			c.readyOnce.Do(func() { close(c.notified) })
-			for range burst { // a program says so after the vassal has told of it
+			for range burst { // a program sends this after the vassal has announced it
 				if c.foreign.Load() || c.hearNotice(report) != 0 {
 					break
 				}
@@ -132,8 +129,8 @@ func (c *child) hearNotify(report func(Message)) time.Duration {
 	return 0
 }
 
-// pushConfig gives the configuration to a program that asks for it, as a packet
-// of uWSGI's with modifier 115.
+// pushConfig sends the configuration to a program that requests it, as a packet of uWSGI's
+// with modifier 115.
 func (c *child) pushConfig() {
 	if c.configs == nil {
 		return
@@ -144,7 +141,7 @@ func (c *child) pushConfig() {
 		err = write(c.configs, configPacket(text))
 	}
 	if err != nil {
-		c.log.Error("cannot give it its configuration", "error", err)
+		c.log.Error("cannot send it its configuration", "error", err)
 	}
 }
 
@@ -154,7 +151,7 @@ func configPacket(text []byte) []byte {
 	return append(packet, text...)
 }
 
-// receiveNow receives from a socket what is there already.
+// receiveNow receives available bytes from a socket without blocking.
 func receiveNow(f *os.File, buffer []byte) (n int, err error) {
 	raw, err := f.SyscallConn()
 	if err != nil {

@@ -2,8 +2,8 @@ package emperor
 
 import "github.com/emperor-go/emperor/pkg/emperor/monitor"
 
-// moved forgets where the files of a monitor's vassals were that are elsewhere by now: two
-// may have changed places.
+// moved forgets the places of a monitor's vassals that have moved: two may have changed
+// places.
 func (e *Emperor) moved(source int, plans []Plan) {
 	for _, p := range plans {
 		if v := e.vassals[p.Name]; v != nil && v.source == source && v.entry != p.Entry {
@@ -12,7 +12,7 @@ func (e *Emperor) moved(source int, plans []Plan) {
 	}
 }
 
-// own notes where the file of a vassal is. The zero Entry: it is not known, or has none.
+// own records the place of a vassal's file. The zero Entry: not known, or none.
 func (e *Emperor) own(v *vassal, at monitor.Entry) {
 	if v.entry == at {
 		return
@@ -25,8 +25,8 @@ func (e *Emperor) own(v *vassal, at monitor.Entry) {
 	}
 }
 
-// shadow notes that a monitor has found a file that is ignored as long as v is there:
-// another one of the same name, or the same one by another name.
+// shadow records that a monitor has found a file that is ignored as long as v exists: another
+// one with the same name, or the same one by another name.
 func (e *Emperor) shadow(v *vassal, source int, p Plan) {
 	if _, known := v.shadowed[p.Path]; !known {
 		there, here := e.options.Monitors[source].String(), e.options.Monitors[v.source].String()

@@ -21,56 +21,57 @@ type vassal struct {
 	parent *vassal // of a zerg
 	brood  brood   // its own zergs
 
-	// What should be.
+	// The desired state.
 	wanted     *Plan          // the last usable configuration; nil: none yet
-	withdrawn  bool           // it shall not exist any more
-	returned   bool           // its file was gone, and has not had a process since
+	withdrawn  bool           // it must be removed
+	returned   bool           // its file was gone, and it has had no process since
 	held       bool           // the operator stopped it, or has not started it
-	fault      string         // why the newest configuration is of no use
+	fault      string         // the error in the newest configuration
 	faultSince time.Time      // when that began
 	entry      monitor.Entry  // where its file is
-	shadowed   map[string]int // paths that are ignored, each with its monitor
+	shadowed   map[string]int // ignored paths, each with its monitor
 
-	// Why it should not be launched again, although it should run.
+	// Reasons why it should not be launched again, although it should run.
 	exiled bool // it asked for that, until its configuration changes
 	left   bool // it stopped by itself, and was not on demand
 	spent  bool // too many failures
 
-	// What is.
+	// The actual state.
 	state      State
 	since      time.Time // when it entered the state
 	generation uint64
 	config     Plan   // in effect
 	serial     uint64 // of the last order of the generation
-	ordered    Plan   // what the last reload is about
+	ordered    Plan   // the configuration of the last reload
 	refused    monitor.Version
-	gapFrom    time.Time // since when a change has left it without a process; zero: it has not
+	gapFrom    time.Time // when a change has left it without a process; zero: it has not
 	reloads    int       // taken by this generation
 	process    Process
 	cancel     context.CancelCauseFunc
 	slot       bool      // counts as a launch
-	failed     bool      // the generation ended without being asked
-	renews     bool      // it has said that it ends to be launched again
-	renewed    time.Time // when that last was done at once
+	failed     bool      // the generation ended unasked
+	renews     bool      // it announced that it exits to be launched again
+	renewed    time.Time // when it was last launched at once for that
 	churn      churn
-	calm       *calmed // a change of its file that waits; nil: none does
+	calm       *calmed // a change of its file that waits; nil: none
 	failures   int     // generations in a row that failed
 	activation Activation
 	activating bool               // the activator has not answered
-	watch      uint64             // names the wait for a connection
+	watch      uint64             // identifies the wait for a connection
 	unwatch    context.CancelFunc // ends it
-	changed    bool               // its configuration, while it waits
+	changed    bool               // its configuration has changed while it waits
 
-	// What is told about it.
+	// Information for people.
 	history
 	words ration
 
 	timer *time.Timer
-	alarm uint64 // names the timer's event; older ones are void
+	alarm uint64 // identifies the timer's event; older ones are void
 	pulse *time.Timer
 }
 
-// history is what people and programs ask about a vassal; nothing is decided by it.
+// history is the information about a vassal for people and programs; no decision depends on
+// it.
 type history struct {
 	cause                    error // of the last failed launch
 	exit                     *Exit // of the last process
@@ -82,21 +83,21 @@ type history struct {
 	pause                    time.Duration // after a failure, and when it ends:
 	pauseUntil               time.Time
 	status, reloadError      string
-	ownReload                bool          // that failed one was nobody's order
-	gap                      time.Duration // in which its last reload left it without workers
-	phase                    string        // that it says it is in by sd_notify(3), beside its state
+	ownReload                bool          // the failed one had no order
+	gap                      time.Duration // without workers in its last reload
+	phase                    string        // its own report by sd_notify(3), beside its state
 	waitsFor                 string        // while it launches, boots or ends; empty: not known
-	mercy                    time.Duration // that the program in its place has asked for; zero: it has not
-	program                  int           // that its process stands in for, in its own pid namespace; zero: none
+	mercy                    time.Duration // that the program in its place has requested; zero: none
+	program                  int           // that its process supervises, in its own pid namespace; zero: none
 	deaths                   wire.Deaths
 	listening                []string // addresses of its fallback; nil: not known
-	fallback                 string   // that it runs on, and why; empty: it does not
+	fallback                 string   // that it runs on, with the reason; empty: none
 	launches                 int
 	speaks                   bool      // the order channel, as it has shown
 	hookRuns                 []HookRun // the newest last
 }
 
-// event is what other goroutines tell the loop.
+// event is a message of another goroutine to the loop.
 type event interface{ apply(*Emperor) }
 
 // found: a monitor has a new set.
@@ -110,15 +111,15 @@ func (f found) apply(e *Emperor) {
 	if f.source < e.looked {
 		e.reconcile(f.source, f.plans)
 	}
-	// The first sets count in the order of the monitors, whichever is quicker: of two
-	// files of a name it is always the same one that runs.
+	// The first sets are processed in the order of the monitors, whichever is faster: of two
+	// files with one name always the same one runs.
 	for plans, there := e.sets[e.looked]; there; plans, there = e.sets[e.looked] {
 		e.looked++
 		e.reconcile(e.looked-1, plans)
 	}
 }
 
-// blind: a monitor could not take its first look.
+// blind: a monitor could not take its first read.
 type blind struct{ err error }
 
 func (b blind) apply(e *Emperor) {
@@ -126,7 +127,7 @@ func (b blind) apply(e *Emperor) {
 	e.stopAll()
 }
 
-// about names the generation an event speaks of.
+// about names the generation of an event.
 type about struct {
 	v          *vassal
 	generation uint64
@@ -134,7 +135,7 @@ type about struct {
 
 func (a about) stale() bool { return a.v.generation != a.generation }
 
-// launched: a launch is over.
+// launched: a launch is complete.
 type launched struct {
 	about
 	process Process
@@ -177,12 +178,12 @@ type exited struct {
 
 func (x exited) apply(e *Emperor) {
 	x.v.exit, x.v.exited = &x.exit, time.Now()
-	x.v.reloadError, x.v.status, x.v.phase = "", "", "" // they were about that process
+	x.v.reloadError, x.v.status, x.v.phase = "", "", "" // they concerned that process
 	x.v.exiled = x.exit.Err == nil && x.exit.Code == wire.Exile
 	e.input(x.v, Exited)
 }
 
-// cleared: nothing of a generation is left.
+// cleared: everything of a generation is gone.
 type cleared struct {
 	about
 	err  error
@@ -200,7 +201,7 @@ func (c cleared) apply(e *Emperor) {
 	e.input(c.v, Cleared)
 }
 
-// due: a timer has run out.
+// due: a timer has expired.
 type due struct {
 	v     *vassal
 	alarm uint64
@@ -212,7 +213,7 @@ func (d due) apply(e *Emperor) {
 	}
 }
 
-// input looks up what to do, moves the vassal and does it.
+// input looks up the transition, moves the vassal and carries out the effect.
 func (e *Emperor) input(v *vassal, in Input) {
 	next, do := step(v.state, in)
 	e.account(v, do)
@@ -227,7 +228,7 @@ func (e *Emperor) move(v *vassal, next State) {
 	level := slog.LevelInfo
 	switch next {
 	case Queued, Settled, Launching:
-		level = slog.LevelDebug // passed through in no time, or the work is still to be seen
+		level = slog.LevelDebug // transient: left again within the same event, or the work is still to come
 	case BackingOff, Throttled, Cursed:
 		level = slog.LevelWarn
 	}
@@ -248,8 +249,8 @@ func (e *Emperor) move(v *vassal, next State) {
 	}
 }
 
-// bridge ends the time without a process that a change has made, or forgets it when the
-// vassal does not come back by itself.
+// bridge ends the time without a process that a change has caused, or forgets it when the
+// vassal does not restart by itself.
 func (v *vassal) bridge(next State) {
 	switch next {
 	case Running:
@@ -262,7 +263,7 @@ func (v *vassal) bridge(next State) {
 	}
 }
 
-// attrs tells of a transition what its state does not.
+// attrs returns additional attributes of a transition.
 func (v *vassal) attrs(next State) []slog.Attr {
 	attrs := []slog.Attr{slog.Uint64("generation", v.generation)}
 	if v.process != nil {
@@ -293,7 +294,7 @@ func (v *vassal) attrs(next State) []slog.Attr {
 	return attrs
 }
 
-// note remembers why the newest configuration is of no use and logs it once.
+// note records the error in the newest configuration and logs it once.
 func (e *Emperor) note(v *vassal, err error) {
 	if err == nil {
 		if v.fault != "" && v.fault != monitor.ErrReading.Error() {
@@ -338,7 +339,7 @@ func (e *Emperor) disarm(v *vassal) {
 	}
 }
 
-// release gives the vassal's place among the launches to the next.
+// release passes the vassal's place among the launches to the next.
 func (e *Emperor) release(v *vassal) {
 	if v.slot {
 		v.slot = false

@@ -8,11 +8,11 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 )
 
-// parting is how long the end of a monitor is waited for. One that hangs in the kernel
-// does not end.
+// parting is how long the end of a monitor is waited for. One that hangs in the kernel does
+// not end.
 const parting = time.Second
 
-// watch runs one monitor and has what it finds reviewed, off the loop, until ctx ends.
+// watch runs one monitor and reviews its results, outside the loop, until ctx ends.
 func (e *Emperor) watch(ctx context.Context, m monitor.Monitor, r *review) {
 	sets, ended := make(chan monitor.Set), make(chan error, 1)
 	go func() {
@@ -57,7 +57,7 @@ func (e *Emperor) ended(err error) {
 	}
 }
 
-// reconcile compares what a monitor found with what there is.
+// reconcile compares the result of a monitor with the existing vassals.
 func (e *Emperor) reconcile(source int, plans []Plan) {
 	if e.stopping {
 		return
@@ -91,14 +91,14 @@ func (e *Emperor) reconcile(source int, plans []Plan) {
 	}
 }
 
-// withdraw says that a vassal shall not exist any more.
+// withdraw removes a vassal.
 func (e *Emperor) withdraw(v *vassal) {
 	v.withdrawn = true
 	e.input(v, Drop)
 }
 
-// offer gives a vassal the configuration that a monitor found for it. One that
-// cannot be used is none, unless nothing runs and the vassal can fall back.
+// offer gives a vassal the configuration that a monitor found for it. An invalid one is
+// ignored, unless nothing runs and the vassal can fall back.
 func (e *Emperor) offer(v *vassal, p Plan) {
 	if p.Err == nil && v.activation != nil {
 		p.Err = free(v.activation, p)
@@ -125,5 +125,5 @@ func (e *Emperor) add(name string, source int) *vassal {
 	return v
 }
 
-// same reports whether nothing happened between the two that should take effect.
+// same reports whether no change between the two should take effect.
 func (p Plan) same(o Plan) bool { return p.Version == o.Version && p.UID == o.UID && p.GID == o.GID }

@@ -25,14 +25,14 @@ const (
 	listening = 10
 )
 
-// errNoSocket says that the other end of a connection is in another network namespace.
+// errNoSocket is returned when the other end of a connection is in another network namespace.
 var errNoSocket = errors.New("the other end of the connection is not in this network namespace")
 
-// Accepted returns the inode of the socket at the other end of a connection, by which a
-// process that has it is found. It is zero before a process has accepted the connection.
-// The other end must be in the caller's network namespace.
+// Accepted returns the inode of the socket at the other end of a connection, which identifies
+// the process that has it. It is zero before a process has accepted the connection. The other
+// end must be in the caller's network namespace.
 //
-// Source: sock_diag(7); where the kernel has no such module, proc_net(5) for TCP.
+// Source: sock_diag(7); when the kernel has no such module, proc_net(5) for TCP.
 func Accepted(conn int) (inode uint64, err error) {
 	own, err := unix.Getsockname(conn)
 	if err != nil {
@@ -57,8 +57,8 @@ func Accepted(conn int) (inode uint64, err error) {
 	return acceptedTCP(there, here)
 }
 
-// endpoint is an address and a port as they are compared; one of IPv4 is that also where
-// the socket is one of IPv6.
+// endpoint is an address and a port for comparison; an IPv4 address in an IPv6 socket becomes
+// IPv4.
 func endpoint(a unix.Sockaddr) netip.AddrPort {
 	switch a := a.(type) {
 	case *unix.SockaddrInet4:
@@ -69,7 +69,7 @@ func endpoint(a unix.Sockaddr) netip.AddrPort {
 	return netip.AddrPort{}
 }
 
-// inetQuery asks for one socket by its own end and the other one.
+// inetQuery requests one socket by both ends.
 func inetQuery(own, other netip.AddrPort) []byte {
 	q := make([]byte, inetRequest)
 	q[0], q[1] = unix.AF_INET, unix.IPPROTO_TCP
@@ -137,7 +137,7 @@ func Listeners(port uint16) (inodes []uint64, err error) {
 	return inodes, nil
 }
 
-// askDiag asks sock_diag(7) and returns the answers without their headers.
+// askDiag sends a request to sock_diag(7) and returns the answers without their headers.
 func askDiag(query []byte, flags uint16) (answers [][]byte, err error) {
 	fd, err := unix.Socket(unix.AF_NETLINK, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, unix.NETLINK_SOCK_DIAG)
 	if err != nil {
@@ -172,7 +172,7 @@ func askDiag(query []byte, flags uint16) (answers [][]byte, err error) {
 	}
 }
 
-// diagAnswers divides a datagram of netlink(7). It is over after the last of a dump.
+// diagAnswers divides a datagram of netlink(7). over is true after the last one of a dump.
 func diagAnswers(b []byte) (answers [][]byte, over bool, err error) {
 	for len(b) >= diagHeader {
 		size := int(binary.NativeEndian.Uint32(b))
@@ -223,8 +223,8 @@ func tcpSockets() (list []tcpSocket, err error) {
 	return list, err
 }
 
-// parseTCP reads a line of proc_net(5), in which addresses are words of the machine's
-// order in hexadecimal. ok is false for the heading.
+// parseTCP parses a line of proc_net(5), in which addresses are words of the machine's order
+// in hexadecimal. ok is false for the heading.
 func parseTCP(line string) (s tcpSocket, ok bool) {
 	fields := strings.Fields(line)
 	if len(fields) < 10 {

@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// Tree lists a process and its descendants by living parents, a bounded number of them.
+// Tree lists a process and its descendants through living parents, up to a limit.
 func Tree(pid int) (list []int) {
 	list = []int{pid}
 	for i := 0; i < len(list) && len(list) < maxTree; i++ {
@@ -16,7 +16,7 @@ func Tree(pid int) (list []int) {
 }
 
 // HasSocket reports whether a process has a descriptor of one of the sockets with these
-// inodes. The error says that its descriptors cannot be read: it is another user's, has
+// inodes. The error means that its descriptors cannot be read: it belongs to another user, has
 // made itself undumpable (prctl(2), PR_SET_DUMPABLE), or is gone.
 func HasSocket(pid int, inodes ...uint64) (bool, error) {
 	dir := fmt.Sprintf("/proc/%d/fd", pid)
@@ -45,7 +45,7 @@ func HasSocket(pid int, inodes ...uint64) (bool, error) {
 	return false, nil
 }
 
-// StartOf is when a process was started, in ticks since the boot of the machine
+// StartOf returns when a process was started, in ticks since the boot of the machine
 // (proc_pid_stat(5)). Zero: it cannot be read.
 func StartOf(pid int) uint64 {
 	ticks, _ := startOf(pid)

@@ -1,10 +1,10 @@
-// Package claims answers one question: which emperor runs a file?
+// Package claims decides which emperor runs a file.
 //
 // An emperor claims a directory, or the single files that a pattern has found, by locks on
-// ranges of one file that only the user as whom it runs can open (fcntl(2), F_SETLK). So no other user
-// can take a claim or keep one from an emperor, every emperor of that user sees the claims
-// of the others, whatever its pid namespace and its runtime directory are, and the kernel
-// removes them with the process. Nothing is written, and one descriptor is enough.
+// ranges of one file that only its user can open (fcntl(2), F_SETLK). Other users can
+// therefore neither take a claim nor withhold one. Every emperor of that user sees the claims
+// of the others, in any pid namespace and with any runtime directory, and the kernel removes
+// them with the process. Nothing is written, and one descriptor is enough.
 package claims
 
 import (
@@ -20,17 +20,17 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Dir identifies a directory, whatever its path is.
+// Dir identifies a directory, independent of its path.
 type Dir struct{ Device, Inode uint64 }
 
-// DirOf identifies an open directory. A file system that hangs need not answer (statx(2)).
+// DirOf identifies an open directory. It does not access a file system that hangs (statx(2)).
 func DirOf(f *os.File) (Dir, error) {
 	var s unix.Statx_t
 	err := unix.Statx(int(f.Fd()), "", unix.AT_EMPTY_PATH|unix.AT_STATX_DONT_SYNC, unix.STATX_INO, &s)
 	return Dir{unix.Mkdev(s.Dev_major, s.Dev_minor), s.Ino}, err
 }
 
-// HeldError says that another emperor of the same user has a claim.
+// HeldError is returned when another emperor of the same user has a claim.
 type HeldError struct {
 	// PID is its process. Zero: it is in another pid namespace.
 	PID int
@@ -38,7 +38,7 @@ type HeldError struct {
 
 func (h HeldError) Error() string { return "another emperor does" + h.where() }
 
-// Runs is the same about a file.
+// Runs returns the same error about a file.
 func (h HeldError) Runs() error { return fmt.Errorf("another emperor runs it%s", h.where()) }
 
 func (h HeldError) where() string {
@@ -49,23 +49,23 @@ func (h HeldError) where() string {
 }
 
 // Registry has the claims of this process. The kernel drops all of them when the process
-// closes any descriptor of the file: there is one Registry of a file in a process. A nil
-// Registry claims nothing and refuses nothing. Its methods may be called from many
-// goroutines at a time.
+// closes any descriptor of the file: a process has one Registry for a file. A nil Registry
+// claims nothing and refuses nothing. Its methods may be called from many goroutines at the
+// same time.
 type Registry struct {
 	uid   int
 	log   *slog.Logger
-	mu    sync.Mutex // of what follows
+	mu    sync.Mutex // protects the following fields
 	file  *os.File   // nil: there is no place for one
 	path  string
-	held  map[span]int      // how many holders have it
+	held  map[span]int      // number of holders
 	signs map[span]*os.File // directories that are locked
-	lost  bool              // the file was removed, and cannot be made again
+	lost  bool              // the file was removed, and cannot be created again
 }
 
-// span is a claim: a range of the file. Each directory has a region: a byte that all
-// share who govern single files in it, and one byte for each name. Whoever has the whole
-// region has the directory.
+// span is a claim: a range of the file. Each directory has a region: a byte that all emperors
+// of single files in it share, and one byte for each name. The whole region is a claim on the
+// directory.
 type span struct {
 	at     int64
 	whole  bool
@@ -97,9 +97,9 @@ func entry(d Dir, name string) span {
 	return span{at: whole(d).at + 1 + int64(binary.LittleEndian.Uint32(sum[:])%(region-1))}
 }
 
-// Open returns a Registry in the first of the files that is safe to use (see Places). Where
-// none is, it logs why: emperors are then kept apart only by the signs on directories. The
-// claims are those of emperors that run as uid, which this process may be about to become.
+// Open returns a Registry in the first of the files that is safe to use (see Places). When
+// none is, it logs the reason: only the signs on directories keep emperors apart then. The
+// claims belong to emperors that run as uid, which this process may be about to become.
 func Open(files []string, uid int, log *slog.Logger) *Registry {
 	r := &Registry{uid: uid, log: log, held: map[span]int{}, signs: map[span]*os.File{}}
 	var errs []error
@@ -133,7 +133,7 @@ func (r *Registry) Close() {
 	clear(r.held)
 }
 
-// claim claims a span of a directory, which it takes over, and signs that.
+// claim claims a span of a directory, which it takes over, and signs the directory.
 func (r *Registry) claim(s span, dir *os.File, how int) error {
 	err := Patiently(func() error { return r.take(s) })
 	if err != nil || r == nil {
@@ -172,10 +172,10 @@ func (r *Registry) take(s span) error {
 	return nil
 }
 
-// lock locks the range of a span. Nothing but another process's lock is an error.
+// lock locks the range of a span. Only another process's lock is an error.
 func (r *Registry) lock(f *os.File, s span) error {
 	if !s.whole && r.held[span{at: s.at &^ (region - 1), whole: true}] > 0 {
-		return nil // it is in a region that this process has as a whole
+		return nil // it is in a region that this process holds as a whole
 	}
 	how := int16(unix.F_WRLCK)
 	if s.shared {
@@ -192,13 +192,13 @@ func (r *Registry) lock(f *os.File, s span) error {
 			return HeldError{max(0, int(there.Pid))}
 		}
 	}
-	if err != nil { // the kernel has no room for one more
+	if err != nil { // the kernel has no room for one more lock
 		r.log.Warn("other emperors of this user may not be noticed", "error", fmt.Errorf("cannot lock %q: %w", r.path, err))
 	}
 	return nil
 }
 
-// give gives up a span as often as it was taken.
+// give gives up a span once for each take.
 func (r *Registry) give(s span) {
 	if r == nil {
 		return
@@ -209,13 +209,13 @@ func (r *Registry) give(s span) {
 		return
 	}
 	delete(r.held, s)
-	r.signs[s].Close() // of nil: nothing
+	r.signs[s].Close() // of nil: no effect
 	delete(r.signs, s)
 	if r.file == nil || r.held[span{at: s.at &^ (region - 1), whole: true}] > 0 {
 		return
 	}
 	_ = unix.FcntlFlock(r.file.Fd(), unix.F_SETLK, &unix.Flock_t{Type: unix.F_UNLCK, Whence: io.SeekStart, Start: s.at, Len: s.length()})
-	if s.whole { // what other holders have in it
+	if s.whole { // the claims of other holders in it
 		for inner := range r.held {
 			if inner.at&^(region-1) == s.at {
 				_ = r.lock(r.file, inner)
@@ -224,7 +224,7 @@ func (r *Registry) give(s span) {
 	}
 }
 
-// Renew makes the file again when it was removed: an emperor that starts now would not see
+// Renew creates the file again when it was removed: an emperor that starts now would not see
 // the claims in the old one.
 func (r *Registry) Renew() {
 	if r == nil {

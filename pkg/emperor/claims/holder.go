@@ -9,23 +9,22 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Holder has the claims of one monitor. Make it with NewHolder. Its methods but Drop fail
+// Holder has the claims of one monitor. Make it with NewHolder. Its methods except Drop fail
 // with a HeldError.
 type Holder struct {
 	registry *Registry
-	mu       sync.Mutex // of what follows
-	dir      Dir        // that it has as a whole; zero: none
+	mu       sync.Mutex // protects the following fields
+	dir      Dir        // claimed as a whole; zero: none
 	entries  map[span]bool
 }
 
-// NewHolder returns one without claims. Its claims end with the Registry.
+// NewHolder returns a Holder without claims. Its claims end with the Registry.
 func (r *Registry) NewHolder() *Holder {
 	return &Holder{registry: r, entries: map[span]bool{}}
 }
 
-// Directory claims all files in an open directory, in place of the one that was claimed so
-// before: a path may come to mean another directory. It takes dir over, and waits for an
-// emperor that is dying.
+// Directory claims all files in an open directory, in place of the previous directory, since a
+// path may get another destination. It takes dir over, and waits for a dying emperor.
 func (h *Holder) Directory(dir *os.File) error {
 	d, err := DirOf(dir)
 	if err != nil {
@@ -43,15 +42,15 @@ func (h *Holder) Directory(dir *os.File) error {
 	return nil
 }
 
-// Has reports whether d is what Directory has claimed last.
+// Has reports whether d is the last directory of Directory.
 func (h *Holder) Has(d Dir) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.dir == d
 }
 
-// Beside keeps emperors of the whole directory away, but not those of other files in it.
-// It takes dir over, and waits for an emperor that is dying.
+// Beside excludes emperors of the whole directory, but not of other files in it. It takes dir
+// over, and waits for a dying emperor.
 func (h *Holder) Beside(dir *os.File) error {
 	d, err := DirOf(dir)
 	if err != nil {
@@ -60,14 +59,13 @@ func (h *Holder) Beside(dir *os.File) error {
 	return h.registry.claim(beside(d), dir, unix.LOCK_SH)
 }
 
-// Pattern claims a pattern by words that say what it is. It waits for an emperor that is
-// dying.
+// Pattern claims a pattern by words that identify it. It waits for a dying emperor.
 func (h *Holder) Pattern(words ...any) error {
 	return Patiently(func() error { return h.registry.take(span{at: regionOf(words...)}) })
 }
 
-// Entry claims one name in a directory. Files that are one by their content or by a link
-// are still as many as there are names.
+// Entry claims one name in a directory. Files that are equal by their content or by a link are
+// as many as their names.
 func (h *Holder) Entry(d Dir, name string) error {
 	s := entry(d, name)
 	h.mu.Lock()
@@ -94,15 +92,15 @@ func (h *Holder) Drop(d Dir, name string) {
 }
 
 const (
-	// burial is how long the claims of an emperor that was killed are waited for: they
-	// end with the last of its threads.
+	// burial is how long the claims of a killed emperor are waited for: they end with the last
+	// of its threads.
 	burial = 5 * time.Second
-	// glimpse is how long an emperor is waited for that may be one that was killed, and
-	// cannot be looked at.
+	// glimpse is how long to wait for an emperor that may have been killed, and cannot be
+	// inspected.
 	glimpse = time.Second
 )
 
-// Patiently claims something until it is not held by an emperor that is dying.
+// Patiently repeats a claim until no dying emperor holds it.
 func Patiently(claim func() error) error {
 	for began := time.Now(); ; <-time.After(10 * time.Millisecond) {
 		err := claim()

@@ -11,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Places lists the files in which emperors that run as a user may keep their claims, the
-// usual one first. They all know them, whatever their options are.
+// Places lists the files in which emperors of a user may keep their claims, the usual one
+// first. All emperors know them, whatever their options are.
 func Places(uid int, getenv func(string) string) (files []string) {
 	const name = "emperor.claims"
 	if uid == 0 {
@@ -26,9 +26,9 @@ func Places(uid int, getenv func(string) string) (files []string) {
 	return append(files, fmt.Sprintf("/tmp/.%s-%d", name, uid))
 }
 
-// open opens the file of claims, which it makes if need be, and uses it (see use). It
-// refuses one that another user owns or can open, and a directory in which others could
-// put another in its place.
+// open opens the file of claims, which it creates if necessary, and uses it (see use). It
+// refuses a file that another user owns or can open, and a directory in which other users
+// could replace it.
 func open(path string, uid int) (*os.File, error) {
 	dir, err := os.OpenFile(filepath.Dir(path), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -64,8 +64,8 @@ func open(path string, uid int) (*os.File, error) {
 	}
 }
 
-// openIn opens a file for reading and writing, and nothing that is none. One that is new
-// belongs to uid, which this process may be about to become.
+// openIn opens a regular file for reading and writing. A new file belongs to uid, which this
+// process may be about to become.
 func openIn(dir *os.File, path string, uid int) (*os.File, error) {
 	const how = unix.O_RDWR | unix.O_NOFOLLOW | unix.O_NONBLOCK | unix.O_NOCTTY | unix.O_CLOEXEC
 	fd, err := unix.Openat(int(dir.Fd()), filepath.Base(path), how|unix.O_CREAT|unix.O_EXCL, 0o600)
@@ -86,8 +86,8 @@ func openIn(dir *os.File, path string, uid int) (*os.File, error) {
 	return f, nil
 }
 
-// use locks the file as one that is used, and reports whether it is still there: the last one
-// who uses it removes it. Cleaners of /tmp leave such a file alone (tmpfiles.d(5)).
+// use locks the file as used, and reports whether it still exists: the last process that uses
+// it removes it. Cleaners of /tmp leave such a file alone (tmpfiles.d(5)).
 func use(f *os.File) bool {
 	return unix.Flock(int(f.Fd()), unix.LOCK_SH|unix.LOCK_NB) == nil && named(f, f.Name())
 }
@@ -121,7 +121,7 @@ func private(f *os.File, uid int) error {
 	return nil
 }
 
-// named reports whether a path means an open file.
+// named reports whether a path names an open file.
 func named(f *os.File, path string) bool {
 	ours, err := f.Stat()
 	there, gone := os.Lstat(path)

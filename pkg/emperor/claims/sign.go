@@ -12,11 +12,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// sign locks an open directory with flock(2), for emperors that keep their claims in
-// another place: another mount namespace has another /run. How is that of flock(2). It fails with a HeldError when another emperor of the same user has
-// locked the directory. Every process that can open a directory can lock it, so that
-// any other lock, and one whose holder cannot be told, is logged and prevents nothing. Ok:
-// it is locked.
+// sign locks an open directory with flock(2), for emperors that keep their claims in another
+// place: another mount namespace has another /run. how as in flock(2). It fails with a
+// HeldError when another emperor of the same user has locked the directory. Every process that
+// can open a directory can lock it, so any other lock, and one with an unknown holder, is only
+// logged. ok: it is locked.
 func (r *Registry) sign(dir *os.File, how int) (ok bool, err error) {
 	pid, known := 0, false
 	err = Patiently(func() (err error) {
@@ -52,10 +52,10 @@ func (r *Registry) sign(dir *os.File, how int) (ok bool, err error) {
 	return false, nil
 }
 
-// isEmperor reports whether a process is an emperor of a user that has a lock: all its user
-// ids are that user's, which those of set-user-id programs are not; it runs a
-// program with this one's name; and the lock, as the kernel names it, is still on one of
-// its descriptors. A lock stays when its holder executes another program or passes it on.
+// isEmperor reports whether a process is an emperor of a user and holds a lock: all its user
+// ids are that user's, which excludes set-user-id programs; it runs a program with this one's
+// name; and the lock, as the kernel names it, is still on one of its descriptors. A lock stays
+// when its holder executes another program or passes it on.
 func isEmperor(pid, uid int, lock string) bool {
 	dir := fmt.Sprintf("/proc/%d/", pid)
 	status, err := os.ReadFile(dir + "status")
@@ -87,7 +87,7 @@ func isEmperor(pid, uid int, lock string) bool {
 	return false
 }
 
-// field returns the words of a line of proc_pid_status(5) and its kin.
+// field returns the words of a line of proc_pid_status(5) and similar files.
 func field(text []byte, name string) []string {
 	for line := range strings.Lines(string(text)) {
 		if rest, ok := strings.CutPrefix(line, name); ok {
@@ -97,15 +97,15 @@ func field(text []byte, name string) []string {
 	return nil
 }
 
-// procIsOurs reports whether /proc counts processes as this one's pid namespace does. That
-// of another one shows every process by another number.
+// procIsOurs reports whether /proc shows this process's pid namespace. Another one would show
+// different numbers.
 func procIsOurs() bool {
 	status, err := os.ReadFile("/proc/self/status")
 	return err == nil && len(field(status, "NSpid:")) == 1
 }
 
-// dead reports whether a process is dead, or about to be: it was killed, or its first
-// thread has ended and others are still ending (proc_pid_stat(5)).
+// dead reports whether a process is dead or dying: it was killed, or its first thread has
+// ended and others are still ending (proc_pid_stat(5)).
 func dead(pid int) bool {
 	if errors.Is(unix.Kill(pid, 0), unix.ESRCH) {
 		return true
@@ -114,7 +114,7 @@ func dead(pid int) bool {
 	if err != nil || !procIsOurs() {
 		return false
 	}
-	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:])) // the name before it may hold any byte
+	fields := strings.Fields(string(text[bytes.LastIndexByte(text, ')')+1:])) // the name before it may contain any byte
 	if len(fields) < 29 {
 		return false
 	}
@@ -124,9 +124,9 @@ func dead(pid int) bool {
 	return fields[0] == "Z" || fields[0] == "X" || flags&exiting != 0 || pending&killed != 0
 }
 
-// flocker is a process that has locked f by flock(2), as /proc/locks tells it, and reports
-// whether that is an emperor of a user (see isEmperor). Zero: it is in another
-// pid namespace, or none.
+// flocker returns a process that has locked f by flock(2), from /proc/locks, and reports
+// whether that is an emperor of a user (see isEmperor). Zero: it is in another pid namespace,
+// or there is none.
 func flocker(f *os.File, uid int) (pid int, known bool) {
 	var s unix.Stat_t
 	table, err := os.ReadFile("/proc/locks")

@@ -11,7 +11,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor"
 )
 
-// await does something with a vassal and waits for what comes of it.
+// await carries out a verb and waits for the result.
 func (s *Server) await(ctx context.Context, name string, verb emperor.Verb) (Answer, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -37,7 +37,7 @@ func (s *Server) await(ctx context.Context, name string, verb emperor.Verb) (Ans
 	return Answer{}, emperor.ErrEnded
 }
 
-// answer is about something that is over.
+// answer is the answer about a complete operation.
 func (s *Server) answer(r emperor.Record, why string) Answer {
 	if why != "" && why == r.ReloadError {
 		why = s.quotedSoon(r.Name, why)
@@ -45,7 +45,7 @@ func (s *Server) answer(r emperor.Record, why string) Answer {
 	return Answer{Name: r.Name, Done: true, Error: why, Vassal: r}
 }
 
-// quoted is the end of a worker, with the last line that its program printed before.
+// quoted returns the exit of a worker, with the last line of its program before it.
 func (s *Server) quoted(name, end string) string {
 	if last := s.Output.Of(name).Before(end); last != "" {
 		return end + ", its last words: " + last + remedy(end, last)
@@ -54,13 +54,14 @@ func (s *Server) quoted(name, end string) string {
 }
 
 const (
-	// wordsLate is how much later than the notice of a failure the lines may come that the
-	// program has printed before, and wordsAgain the pause between two looks.
+	// wordsLate is how much later than the notice of a failure the last lines of the program
+	// may arrive, and wordsAgain the polling interval.
 	wordsLate  = 200 * time.Millisecond
 	wordsAgain = 10 * time.Millisecond
 )
 
-// quotedSoon is quoted for a failure of this moment: lines come by another way than notices.
+// quotedSoon is quoted for a failure at this moment: lines and notices arrive by different
+// ways.
 func (s *Server) quotedSoon(name, end string) string {
 	late := time.After(wordsLate)
 	for {
@@ -75,8 +76,8 @@ func (s *Server) quotedSoon(name, end string) string {
 	}
 }
 
-// remedy is the option that mends a failed reload of which the last line is known. Empty:
-// there is no such option. The second part of the text tells that no old worker was left.
+// remedy returns the option that helps against a failed reload with a known last line. Empty:
+// none. The end of the text shows that no old worker was left.
 func remedy(end, last string) string {
 	if strings.Contains(strings.ToLower(last), "in use") && !strings.Contains(end, "started again") {
 		return " (an old worker may have it: reload-order = stop-first)"
@@ -84,8 +85,8 @@ func remedy(end, last string) string {
 	return ""
 }
 
-// outcome tells whether what was asked for is over, and why it came to nothing.
-// first is the record right after the beginning.
+// outcome reports whether an operation is complete, and the reason of its failure. first is
+// the record right after the beginning.
 func outcome(verb emperor.Verb, first, now emperor.Record) (over bool, why string) {
 	if verb == emperor.StopIt && first.Desired == emperor.Held && now.Desired == emperor.Run {
 		return true, "it has been started again"
@@ -126,8 +127,8 @@ func either(a, b string) string {
 	return b
 }
 
-// reloadAll reloads every vassal that runs, some at a time, and answers which: as it
-// was in the beginning, or with wait what became of each.
+// reloadAll reloads every running vassal, a limited number at a time, and returns the list: in
+// its first state, or with wait the result of each.
 func (s *Server) reloadAll(r *http.Request) (any, error) {
 	wait, leave, err := s.waits(r)
 	if err != nil {

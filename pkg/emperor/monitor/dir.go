@@ -11,21 +11,19 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor/reads"
 )
 
-// Dir monitors a directory: each regular file in it with a known extension is a
-// vassal, symbolic links followed. It learns of changes by inotify(7), also of
-// those at the other end of a link. Names that start with a dot or end with a
-// tilde are not looked at.
+// Dir monitors a directory: each regular file in it with a known extension is a vassal;
+// symbolic links are followed. It gets changes by inotify(7), also of the targets of links. It
+// ignores names that start with a dot or end with a tilde.
 type Dir struct {
 	files
 	path  string
-	own   []place         // where the path itself can change
-	dirty map[string]bool // names to look at; the empty name: all
+	own   []place         // places where the path itself can change
+	dirty map[string]bool // names to read; the empty name: all
 	links map[place][]string
 }
 
-// NewDir returns a monitor of the directory path. It fails when there is no such
-// directory or it cannot be read. A file system that does not answer is waited for
-// later.
+// NewDir returns a monitor of the directory path. It fails when there is no such directory or
+// it cannot be read. A file system that does not answer is waited for later.
 func NewDir(path string, o DirOptions) (*Dir, error) {
 	absolute, err := filepath.Abs(path)
 	if err != nil {
@@ -59,7 +57,7 @@ func (d *Dir) Run(ctx context.Context, report func(Set)) error {
 	return d.loop(ctx, d, report)
 }
 
-// mark makes dirty what the hints are about and reports whether that is anything.
+// mark marks the subjects of the hints as dirty and reports whether there are any.
 func (d *Dir) mark(hints []hint) bool {
 	for _, h := range hints {
 		switch {
@@ -75,13 +73,13 @@ func (d *Dir) mark(hints []hint) bool {
 	return len(d.dirty) > 0
 }
 
-// blind is it also when nothing at its path is watched any more.
+// blind also reports true when nothing at its path is watched any more.
 func (d *Dir) blind() bool {
 	return d.watch == nil || len(d.troubles) > 0 || !d.watch.has(d.path)
 }
 
-// look reads what is dirty. When the directory cannot be read, everything stays as it was
-// and stays dirty.
+// look reads the dirty names. When the directory cannot be read, everything stays unchanged
+// and dirty.
 func (d *Dir) look() {
 	if d.blind() {
 		d.dirty[""] = true
@@ -101,7 +99,7 @@ func (d *Dir) look() {
 	}, func() { d.surveyed(folder{}, nil, reads.ErrSlow) }, nil)
 }
 
-// list returns the names in the directory that count.
+// list returns the relevant names in the directory.
 func (d *Dir) list(dir *os.File) (names []string, err error) {
 	all, err := dir.Readdirnames(-1)
 	for _, name := range all {
@@ -112,8 +110,8 @@ func (d *Dir) list(dir *os.File) (names []string, err error) {
 	return names, err
 }
 
-// surveyed takes in what is in the directory and has it read: the names that were asked
-// for and those that may be gone, or every name there is and every name there was.
+// surveyed processes the content of the directory and starts the reads: of the requested names
+// and those that may be gone, or of every name that exists or existed.
 func (d *Dir) surveyed(found folder, names map[string]bool, err error) {
 	switch {
 	case err != nil:
@@ -142,8 +140,8 @@ func (d *Dir) surveyed(found folder, names map[string]bool, err error) {
 	}
 }
 
-// tidy watches the places on which the entries that are links depend, and the
-// directory's own path if it leads through links; and no others.
+// tidy watches exactly the places of links in the directory, and the directory's own path if
+// it leads through links.
 func (d *Dir) tidy() {
 	if d.watch == nil {
 		return

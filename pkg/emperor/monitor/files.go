@@ -11,63 +11,61 @@ import (
 )
 
 const (
-	// settle is how long a directory must be quiet before it is read: programs
-	// change a file in several steps, and all of them are one change.
+	// settle is how long a directory must be unchanged before it is read: programs change a
+	// file in several steps, which are one change.
 	settle = 10 * time.Millisecond
-	// settleMax bounds the wait where it never gets quiet.
+	// settleMax limits the wait for a directory that changes all the time.
 	settleMax = 100 * time.Millisecond
-	// absence is how long a name must be gone before its vassal is: editors move
-	// a file away and write a new one.
+	// absence is how long a name must be missing before its vassal is removed: editors move a
+	// file away and write a new one.
 	absence = 100 * time.Millisecond
 	// grace is how long a report waits for reads that do not end, while no other does.
 	grace = 250 * time.Millisecond
-	// lookout is the time between looks while events cannot be had.
+	// lookout is the polling interval without events.
 	lookout = time.Second
 )
 
 // DirOptions configures a monitor of files.
 type DirOptions struct {
-	// Rescan is the time between full looks, the safety net under the events.
-	// Zero means never.
+	// Rescan is the interval of full rescans, in addition to events. Zero means never.
 	Rescan time.Duration
 	// Extensions that make a file a configuration, with their dot. Empty means
 	// .ini alone.
 	Extensions []string
-	// NoFollow: a symbolic link changes when it is touched itself or leads elsewhere,
-	// not when the file at its end changes.
+	// NoFollow: a symbolic link changes when it is touched itself or gets another target, not
+	// when its target changes.
 	NoFollow bool
-	// MagicExec: a file that may be executed is, and its output is the configuration.
-	// It must belong to root or to this process's user.
+	// MagicExec: an executable file is executed, and its output is the configuration. It must
+	// belong to root or to this process's user.
 	MagicExec bool
-	// Claims keep other emperors from the files. Nil: none are kept away.
+	// Claims exclude other emperors from the files. Nil: no exclusion.
 	Claims *claims.Registry
-	// Reads bounds the looks at files. Nil: the monitor has a pool of its own.
+	// Reads limits reads of files. Nil: the monitor has a pool of its own.
 	Reads *reads.Pool
-	// Log gets a line when the directory cannot be read, and when it can again.
-	// Required.
+	// Log gets a line when the directory cannot be read, and when it can again. Required.
 	Log *slog.Logger
 }
 
-// files is the common part of the monitors of files: the state of each file, and the time
-// of the next look. One goroutine uses it, but for Rescan. That goroutine never touches
-// a file: looks run beside it, and hand in their results.
+// files is the common part of the monitors of files: the state of each file, and the time of
+// the next rescan. One goroutine uses it, except Rescan. That goroutine never touches a file:
+// reads run outside it, and return their results.
 type files struct {
 	options  DirOptions
 	ctx      context.Context // of Run
-	watch    *watcher        // nil: no events, look every so often
+	watch    *watcher        // nil: no events, poll periodically
 	entries  map[string]*entry
-	homes    map[string]home   // of each directory that was read, where it was
-	troubles map[string]string // of each that cannot be read, why, as it was logged
+	homes    map[string]home   // the home of each directory that was read
+	troubles map[string]string // the logged error of each directory that cannot be read
 	hints    chan []hint
-	found    chan func()    // results of looks, to be taken in
-	awaited  map[*look]bool // looks for which the next report waits
+	found    chan func()    // results of reads, to be processed
+	awaited  map[*look]bool // reads for which the next report waits
 	news     bool           // the set has changed since the last report
-	due      bool           // there is something to look at now
+	due      bool           // there is something to read now
 	reported bool           // there has been a report
-	failure  error          // of the first look
+	failure  error          // of the first rescan
 	programs chan struct{}  // places of executable files that run
 	running  sync.WaitGroup // of them
-	asked    chan struct{}  // a client wants a full look; holds one
+	asked    chan struct{}  // a client wants a rescan; holds one
 	claims   *claims.Holder
 	single   bool // each file is claimed, when it is found
 }
@@ -90,8 +88,8 @@ func newFiles(o DirOptions) files {
 	}
 }
 
-// Rescan asks for a full look at once. It never blocks, may be called by any goroutine
-// at any time, and asking again before the look has begun changes nothing.
+// Rescan requests a full rescan now. It never blocks, and may be called by any goroutine at
+// any time; a second request before the rescan has begun has no effect.
 func (f *files) Rescan() {
 	select {
 	case f.asked <- struct{}{}:
@@ -99,12 +97,12 @@ func (f *files) Rescan() {
 	}
 }
 
-// open starts to listen for events; without any, files are looked at all the same.
+// open starts to listen for events; without them, files are polled.
 func (f *files) open(ctx context.Context, path string) {
 	f.ctx = ctx
 	w, err := newWatcher()
 	if err != nil {
-		f.options.Log.Warn("no events: looking every second", "path", path, "error", err)
+		f.options.Log.Warn("no events: polling every second", "path", path, "error", err)
 		return
 	}
 	f.watch = w
@@ -119,26 +117,26 @@ func (f *files) close() {
 	}
 }
 
-// source says which files there are.
+// source lists the files.
 type source interface {
-	// mark notes the subjects of the hints and reports whether there are any. The
-	// empty hint is about everything.
+	// mark records the subjects of the hints and reports whether there are any. The empty hint
+	// means everything.
 	mark(hints []hint) bool
-	// look begins to look at everything that was marked.
+	// look starts to read everything that was marked.
 	look()
-	// tidy is called when a look is over.
+	// tidy is called after a rescan.
 	tidy()
 	// blind reports whether changes make no events.
 	blind() bool
 }
 
-// loop looks at s, reports the set, and looks again until ctx ends. It fails
-// when the first look does.
+// loop reads s, reports the set, and repeats until ctx ends. It fails when the first read
+// does.
 func (f *files) loop(ctx context.Context, s source, report func(Set)) error {
 	var (
-		quiet  = time.NewTimer(lookout) // when the next look is due
+		quiet  = time.NewTimer(lookout) // when the next rescan is due
 		slow   = time.NewTimer(grace)   // when a report no longer waits for reads
-		since  time.Time                // when the first mark since the last look was made
+		since  time.Time                // when the first mark since the last rescan was made
 		rescan <-chan time.Time
 	)
 	defer quiet.Stop()
@@ -205,7 +203,7 @@ func (f *files) lookAtAll(s source) {
 	}
 }
 
-// next is how long until a look is due without an event; zero means never.
+// next returns how long until a rescan is due without an event; zero means never.
 func (f *files) next(blind bool) time.Duration {
 	var next time.Duration
 	if blind {
@@ -237,7 +235,7 @@ func (f *files) watchOnly(wanted map[string]bool) {
 	}
 }
 
-// forward hands on hints until the watcher is closed or ctx ends.
+// forward passes on hints until the watcher is closed or ctx ends.
 func forward(ctx context.Context, w *watcher, out chan<- []hint) {
 	buffer := make([]byte, 64<<10)
 	for {

@@ -15,31 +15,29 @@ import (
 
 const oDirectory = unix.O_DIRECTORY | unix.O_CLOEXEC
 
-// home is where a directory is: its file system and the mount of it. Another one at the
-// same path is another directory.
+// home identifies a directory: its file system and the mount of it. Another one at the same
+// path is another directory.
 type home struct{ device, mount uint64 }
 
-// homeOf asks for nothing that is not known already: a file system that hangs need not
-// answer (statx(2)).
+// homeOf does not access a file system that hangs (statx(2)).
 func homeOf(dir *os.File) (home, error) {
 	var s unix.Statx_t
 	err := unix.Statx(int(dir.Fd()), "", unix.AT_EMPTY_PATH|unix.AT_STATX_DONT_SYNC, unix.STATX_MNT_ID, &s)
 	return home{unix.Mkdev(s.Dev_major, s.Dev_minor), s.Mnt_id}, err
 }
 
-// folder is a directory as a look has found it.
+// folder is a directory as a rescan has found it.
 type folder struct {
 	path   string
 	id     claims.Dir
 	home   home
 	names  []string // of the entries, if it was listed
 	listed bool
-	places []place // where its path can come to mean another one; they are watched
+	places []place // places where its path can get another destination; they are watched
 }
 
-// survey looks at the directory path and lists it; where it is known to be the one of
-// known, only with always. It watches the directory before, so that later changes
-// make events.
+// survey examines the directory path and lists it; when it is known, only with always. It
+// watches the directory first, so that later changes make events.
 func (f *files) survey(at reads.At, path string, known home, always bool, list func(*os.File) ([]string, error)) (d folder, err error) {
 	d.path = path
 	f.options.Claims.Renew()
@@ -51,7 +49,7 @@ func (f *files) survey(at reads.At, path string, known home, always bool, list f
 		return d, err
 	}
 	dir, err := os.OpenFile(path, os.O_RDONLY|oDirectory, 0)
-	if errors.Is(err, unix.EACCES) && !always { // names that are known can be looked at
+	if errors.Is(err, unix.EACCES) && !always { // known names can still be read
 		dir, err = os.OpenFile(path, unix.O_PATH|oDirectory, 0)
 	}
 	if err != nil {
@@ -61,7 +59,7 @@ func (f *files) survey(at reads.At, path string, known home, always bool, list f
 	if f.watch != nil {
 		known := f.watch.has(path)
 		if err := f.watch.add(path); err != nil && known {
-			f.options.Log.Warn("no events: looking every second", "error", err)
+			f.options.Log.Warn("no events: polling every second", "error", err)
 		}
 	}
 	if d.id, err = claims.DirOf(dir); err != nil {
@@ -76,11 +74,11 @@ func (f *files) survey(at reads.At, path string, known home, always bool, list f
 	return d, err
 }
 
-// errCovered is why a directory is not believed that has no vassals any more.
+// errCovered is the reason why an empty directory is not trusted.
 var errCovered = errors.New("an empty file system lies over it, or its own is no longer mounted")
 
-// trusted notes that a directory could be read, and reports whether its entries count:
-// where another file system is than before, and none of the files, those may be under it.
+// trusted records that a directory could be read, and reports whether its entries count: with
+// another file system than before and none of the files, those may be under it.
 func (f *files) trusted(d folder) bool {
 	before := f.homes[d.path]
 	if d.covers(before) && f.hasBelow(d.path) {
@@ -119,8 +117,8 @@ func inside(dir, path string) bool {
 	return strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/")
 }
 
-// failed notes that a directory cannot be read, and says so once. Nothing in it counts as
-// missing: that cannot be seen.
+// failed records that a directory cannot be read, and logs it once. No file in it counts as
+// missing.
 func (f *files) failed(dir string, err error) {
 	for _, e := range f.entries {
 		if inside(dir, e.path) {
@@ -137,8 +135,7 @@ func (f *files) failed(dir string, err error) {
 	f.options.Log.Warn("cannot read the directory; its vassals keep running", "directory", dir, "error", err)
 }
 
-// cause strips the operation and the path from an error: the sentence around it
-// names them.
+// cause removes the operation and the path from an error: the message around it has them.
 func cause(err error) error {
 	if p, ok := errors.AsType[*fs.PathError](err); ok {
 		return p.Err

@@ -13,33 +13,33 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor/reads"
 )
 
-// Glob monitors a pattern of paths: each regular file that it fits and that has a
-// known extension is a vassal. Its path, spelled as in the pattern, is the vassal's
-// name, and the vassal's working directory is the one of this process, as in uWSGI's
-// glob monitor. It learns of changes by inotify(7) in every directory that the
-// pattern leads through. One of these that does not answer holds up none of the others.
+// Glob monitors a pattern of paths: each regular file that matches it and that has a known
+// extension is a vassal. Its path, spelled as in the pattern, is the vassal's name, and the
+// vassal's working directory is this process's, as in uWSGI's glob monitor. It gets changes by
+// inotify(7) in every directory of the pattern. A directory that does not answer does not
+// delay the others.
 type Glob struct {
 	files
 	pattern string   // absolute
-	dir     string   // where the pattern starts if it is relative
-	base    string   // the directory where it begins to be a pattern, as it spells it
+	dir     string   // the directory of a relative pattern
+	base    string   // the directory before the first wildcard, with its spelling
 	parts   []string // of the pattern below that
 	ways    map[string]*way
 
-	// The possible subjects of events, since the last look.
+	// The possible subjects of events, since the last rescan.
 	watched map[string]bool // directories; true: of files and nothing else
-	turns   map[place]bool  // where a path can come to mean another file
+	turns   map[place]bool  // places where a path can get another destination
 }
 
-// way is a directory that a pattern leads through, by its name as the pattern spells it.
+// way is a directory of a pattern, by its name as the pattern spells it.
 type way struct {
 	path   string  // absolute
-	last   bool    // the files are in it
-	places []place // where its path can come to mean another one
+	last   bool    // it contains the files
+	places []place // places where its path can get another destination
 }
 
-// NewGlob returns a monitor of a pattern (see Expand). A path without wildcards is
-// the pattern of one file. Malformed patterns are an error.
+// NewGlob returns a monitor of a pattern (see Expand). A path without wildcards is the pattern
+// of one file. Malformed patterns are an error.
 func NewGlob(pattern string, o DirOptions) (*Glob, error) {
 	dir, err := os.Getwd()
 	if err == nil || filepath.IsAbs(pattern) {
@@ -70,8 +70,8 @@ func (g *Glob) Run(ctx context.Context, report func(Set)) error {
 	return g.loop(ctx, g, report)
 }
 
-// mark reports whether one of the hints may change anything: names like those of
-// editors' temporary files do not. A look is at everything.
+// mark reports whether one of the hints may change the set; names like those of editors'
+// temporary files do not. A rescan reads everything.
 func (g *Glob) mark(hints []hint) bool {
 	for _, h := range hints {
 		last, known := g.watched[h.dir]
@@ -84,13 +84,13 @@ func (g *Glob) mark(hints []hint) bool {
 
 func (g *Glob) blind() bool { return g.watch == nil || len(g.troubles) > 0 }
 
-// look visits every directory that the pattern leads through.
+// look visits every directory of the pattern.
 func (g *Glob) look() {
 	g.visit(g.base, g.parts, nil)
 }
 
-// visit looks at a directory for the entries that fit the next part of the pattern: files,
-// or more directories to visit. late is the field of look.
+// visit reads a directory for the entries that match the next part of the pattern: files, or
+// more directories to visit. late as in look.
 func (g *Glob) visit(name string, parts []string, late func()) {
 	w := g.ways[name]
 	if w == nil {
@@ -109,8 +109,8 @@ func (g *Glob) visit(name string, parts []string, late func()) {
 	}, func() { g.visited(name, folder{path: w.path}, parts, reads.ErrSlow) }, late)
 }
 
-// visited takes in the entries of a directory. One that cannot be looked at changes
-// nothing; one that is gone takes its files along, unless the pattern begins there.
+// visited processes the entries of a directory. One that cannot be read changes nothing; a
+// missing one removes its files, unless the pattern begins there.
 func (g *Glob) visited(dir string, found folder, parts []string, err error) {
 	w := g.ways[dir]
 	switch {
@@ -140,13 +140,13 @@ func (g *Glob) visited(dir string, found folder, parts []string, err error) {
 	g.forget(dir, func(name string) bool { return !there[name] })
 }
 
-// leave notes that a directory is gone, with all that was in it.
+// leave records that a directory is gone, with all its content.
 func (g *Glob) leave(dir string) {
 	g.forget(dir, func(string) bool { return true })
 	g.drop(dir)
 }
 
-// drop no longer leads through a directory.
+// drop stops following a directory.
 func (g *Glob) drop(dir string) {
 	path := g.ways[dir].path
 	delete(g.ways, dir)
@@ -174,7 +174,7 @@ func (g *Glob) forget(dir string, gone func(name string) bool) {
 	}
 }
 
-// tidy watches where the pattern and links lead, and nothing else.
+// tidy watches exactly the directories and links of the pattern.
 func (g *Glob) tidy() {
 	if g.watch == nil {
 		return

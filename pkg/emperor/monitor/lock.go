@@ -14,9 +14,9 @@ import (
 )
 
 // Lock claims the directory until the registry of claims is closed. It fails, naming the
-// holder, when another emperor of this user governs the directory, or files in it: two
-// would start everything twice. Locks of other users prevent nothing. A directory that
-// does not answer is claimed when it does, as is one that comes to be at the same path.
+// holder, when another emperor of this user governs the directory, or files in it: two would
+// start everything twice. Locks of other users have no effect. A directory that does not
+// answer is claimed when it does, and so is another one that appears at the same path.
 func (d *Dir) Lock() error {
 	dir, err := d.enter(d.path)
 	if errors.Is(err, reads.ErrSlow) {
@@ -29,7 +29,7 @@ func (d *Dir) Lock() error {
 	return refused(d.path, err)
 }
 
-// claim claims the directory that a look has found.
+// claim claims the directory that a rescan has found.
 func (d *Dir) claim(found claims.Dir) error {
 	if d.claims.Has(found) {
 		return nil
@@ -42,10 +42,9 @@ func (d *Dir) claim(found claims.Dir) error {
 }
 
 // Lock claims the pattern until the registry of claims is closed: against emperors with the
-// same pattern, however they spell the directory where it begins, and, when its files
-// are in that directory, against emperors of the whole directory. A single file is claimed
-// as such. It fails as Lock of a Dir. Other patterns may find the same files: each file is
-// claimed when it is found.
+// same pattern, in any spelling of its directory, and, when its files are in that directory,
+// against emperors of the whole directory. A single file is claimed as such. It fails as Lock
+// of a Dir. Other patterns may find the same files: each file is claimed when it is found.
 func (g *Glob) Lock() error {
 	dir, err := g.enter(g.path(g.base))
 	switch {
@@ -75,7 +74,8 @@ func (g *Glob) lockIn(dir *os.File) error {
 	return err
 }
 
-// enter opens a directory in time. One that cannot be listed may hold files all the same.
+// enter opens a directory within the time limit. One that cannot be listed may contain files
+// all the same.
 func (f *files) enter(path string) (*os.File, error) {
 	return reads.Open(context.Background(), f.options.Reads, path, func() (*os.File, error) {
 		dir, err := os.OpenFile(path, os.O_RDONLY|oDirectory, 0)
@@ -86,7 +86,7 @@ func (f *files) enter(path string) (*os.File, error) {
 	})
 }
 
-// refused is the error for a claim that failed.
+// refused returns the error of a failed claim.
 func refused(what string, err error) error {
 	if held, ok := errors.AsType[claims.HeldError](err); ok {
 		return fmt.Errorf("cannot govern %q: %w", what, held)
@@ -97,8 +97,8 @@ func refused(what string, err error) error {
 	return nil
 }
 
-// claimEntry claims the file that c is about, in a monitor that has no claim on all of the
-// directory. It fails with a claims.HeldError.
+// claimEntry claims the file of c, in a monitor that has no claim on the whole directory. It
+// fails with a claims.HeldError.
 func (f *files) claimEntry(c Config) error {
 	if !f.single {
 		return nil

@@ -12,7 +12,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor/reads"
 )
 
-// maxName is the length of a name that uWSGI's Emperor no longer takes, in bytes.
+// maxName is the length of a name that uWSGI's Emperor refuses, in bytes.
 const maxName = 255
 
 // entry is the state of one name.
@@ -21,12 +21,12 @@ type entry struct {
 	at      Entry
 	config  Config
 	stat    fileStat
-	missing time.Time // since when the name is gone; zero: it is there
-	busy    bool      // a program was writing when it was last looked at
-	denied  bool      // its file system was too slow, or another emperor has it; it is tried again
+	missing time.Time // since when the name is missing; zero: it exists
+	busy    bool      // a program was writing at the last read
+	denied  bool      // its file system was too slow, or another emperor has it; it is retried
 	reading bool      // it is being read
-	again   bool      // and must be once more
-	places  []place   // where else it can change, for a link
+	again   bool      // and must be read again
+	places  []place   // other places where it can change, for a link
 }
 
 // counts reports whether a file of that name is a configuration.
@@ -35,7 +35,7 @@ func (f *files) counts(name string) bool {
 		slices.ContainsFunc(f.options.Extensions, func(e string) bool { return strings.HasSuffix(name, e) })
 }
 
-// entry returns the state of a name, which is new where there is none.
+// entry returns the state of a name, which it creates if necessary.
 func (f *files) entry(c Config) *entry {
 	e := f.entries[c.Name]
 	if e == nil {
@@ -52,7 +52,7 @@ func (f *files) entry(c Config) *entry {
 	return e
 }
 
-// refresh begins to read the file that c is about, in the directory that is at home.
+// refresh starts to read the file of c, in the directory at home.
 func (f *files) refresh(at home, c Config) {
 	e := f.entry(c)
 	if e.again = e.reading; e.again {
@@ -76,16 +76,16 @@ func (f *files) refresh(at home, c Config) {
 	}, func() { f.tarry(e, c) })
 }
 
-// tarry puts a new name into the set although its file is still being read: it is
-// known that there is one.
+// tarry adds a new name to the set although its file is still being read, because it is known
+// to exist.
 func (f *files) tarry(e *entry, c Config) {
 	if e.config.Name == "" {
 		f.refuse(e, c, ErrReading)
 	}
 }
 
-// take takes in the result of a read. A file that has changed since the read began, or
-// whose state was dropped because the read took so long, is read again.
+// take processes the result of a read. A file that has changed since the read began, or whose
+// state was dropped because the read took so long, is read again.
 func (f *files) take(e *entry, c Config, r result) {
 	if f.entries[c.Name] != e {
 		return
@@ -130,7 +130,7 @@ func (f *files) take(e *entry, c Config, r result) {
 	}
 }
 
-// accept takes c unless nothing of it is new.
+// accept adds c unless it is unchanged.
 func (f *files) accept(e *entry, c Config) {
 	old := e.config
 	if old.Err == nil && old.Name != "" && !after(old.Version, c.Version) && old.UID == c.UID && old.GID == c.GID {
@@ -139,7 +139,7 @@ func (f *files) accept(e *entry, c Config) {
 	e.config, f.news = c, true
 }
 
-// refuse notes that there is a file and why it is of no use.
+// refuse records a file that cannot be used, with the reason.
 func (f *files) refuse(e *entry, c Config, err error) {
 	e.stat = fileStat{}
 	if e.config.Err != nil && e.config.Err.Error() == err.Error() {
@@ -149,7 +149,7 @@ func (f *files) refuse(e *entry, c Config, err error) {
 	e.config, f.news = c, true
 }
 
-// absent handles a name that is not there: only after a while is it gone.
+// absent handles a missing name, which is removed after a while.
 func (f *files) absent(name string, e *entry) {
 	if e.missing.IsZero() {
 		e.missing = time.Now()
@@ -162,8 +162,7 @@ func (f *files) absent(name string, e *entry) {
 	f.news = f.news || e.config.Name != ""
 }
 
-// set returns every configuration. Files that were busy from the start are not
-// in it.
+// set returns every configuration, except files that were busy from the start.
 func (f *files) set() Set {
 	configs := make(map[string]Config, len(f.entries))
 	for name, e := range f.entries {

@@ -1,4 +1,4 @@
-// Package monitor answers one question: which vassals should exist now?
+// Package monitor decides which vassals should exist now.
 package monitor
 
 import (
@@ -13,49 +13,47 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor/claims"
 )
 
-// MaxConfig is the largest configuration that is read, in bytes.
+// MaxConfig is the size of the largest configuration, in bytes.
 const MaxConfig = 1 << 20
 
-// ErrReading is the Err of a configuration that is there and still being read.
+// ErrReading is the Err of a configuration that exists and is still being read.
 var ErrReading = errors.New("is still being read")
 
-// Config is one configuration as it was found: read once, and never to be read
-// again by its path.
+// Config is one configuration as it was found: read once, and never read again by its path.
 type Config struct {
-	// Name is the vassal's name: the file name in a directory, the path as a pattern
-	// spells it. Any byte but NUL may be in it.
+	// Name is the vassal's name: the file name in a directory, or the path as a pattern spells
+	// it. It may contain any byte except NUL.
 	Name string
-	// Path is where it was found, absolute, for messages.
+	// Path is its absolute path, for messages.
 	Path string
-	// Dir is the absolute working directory of the vassal, at which Name and the
-	// relative names in the configuration start.
+	// Dir is the absolute working directory of the vassal, in which Name and the relative
+	// names in the configuration start.
 	Dir string
-	// Entry is where it was found, whatever the path is. Zero: that is not known.
+	// Entry identifies its directory entry, independent of the path. Zero: not known.
 	Entry Entry
-	// Printed: Data is the output of the file, which is a program.
+	// Printed: Data is the output of the executed file.
 	Printed bool
-	// Data is the content. Nobody may write to it.
+	// Data is the content. It must not be changed.
 	Data []byte
 	// Version changes whenever the configuration should take effect again.
 	Version Version
 	// UID and GID own the file that was read.
 	UID, GID uint32
-	// Err says why there is something of that name that cannot be used; Data and
-	// Version are then empty. A vassal that runs goes on as it is.
+	// Err is the reason why the file of that name cannot be used; Data and Version are then
+	// empty. A running vassal continues unchanged.
 	Err error
 }
 
-// Entry is a name in a directory: what makes a vassal. Several names of one file, by links,
+// Entry is a name in a directory, which makes a vassal. Several names of one file, by links,
 // are several vassals.
 type Entry struct {
 	Dir  claims.Dir
 	Name string
 }
 
-// Located returns c with Dir and Path as uWSGI's magic variables %v and %p name them
-// now: without symbolic links in directories, while a file that is a link keeps its
-// own name. It looks at the file system, so it may block. Links that lead nowhere
-// stay as they are.
+// Located returns c with Dir and Path as uWSGI's magic variables %v and %p name them now:
+// without symbolic links in directories, while a file that is a link keeps its own name. It
+// reads directories, so it may block. Links without a target stay unchanged.
 func (c Config) Located() Config {
 	if dir, err := filepath.EvalSymlinks(c.Dir); err == nil {
 		c.Dir = dir
@@ -74,17 +72,17 @@ func (c Config) Located() Config {
 	return c
 }
 
-// Version identifies a configuration as it was at one time. Two are equal when
-// nothing happened in between that anybody could want to take effect.
+// Version identifies a configuration as it was at one time. Two are equal when no change
+// between them should take effect.
 type Version struct {
 	// Hash of the content.
 	Hash [sha256.Size]byte
-	// Touched is the modification time in nanoseconds since the epoch: touching
-	// a file asks for a reload although its content is the same.
+	// Touched is the modification time in nanoseconds since the epoch: touching a file
+	// requests a reload although its content is the same.
 	Touched int64
 }
 
-// Short is enough of the hash to tell contents apart for people; empty for none.
+// Short is a part of the hash that distinguishes contents for people; empty for none.
 func (v Version) Short() string {
 	if v.Hash == [sha256.Size]byte{} {
 		return ""
@@ -92,25 +90,24 @@ func (v Version) Short() string {
 	return hex.EncodeToString(v.Hash[:6])
 }
 
-// Set is all a monitor knows: every configuration that is there, sorted by name.
-// What is not in it does not exist. Its receiver must not change it.
+// Set is the complete result of a monitor: every existing configuration, sorted by name. A
+// vassal that is not in it does not exist. Its receiver must not change it.
 type Set []Config
 
 // Monitor is a source of configurations.
 type Monitor interface {
 	// String names the monitor as the operator wrote it.
 	String() string
-	// Run calls report with the full set as soon as it has looked once, and again
-	// after each change, one call at a time, until ctx ends; then it returns nil.
-	// A source that fails for a while keeps its last set and says so in the log:
-	// it never reports fewer vassals because it could not look. An error is
-	// returned only when the first look fails.
+	// Run calls report with the full set after its first read, and again after each change,
+	// one call at a time, until ctx ends; then it returns nil. A source that fails for a while
+	// keeps its last set and logs the failure: it never reports fewer vassals because it could
+	// not read. It returns an error only when the first read fails.
 	Run(ctx context.Context, report func(Set)) error
 }
 
-// after reports whether next should take effect where previous did before. The
-// same content counts only when it was touched later: programs that copy a file
-// set an older time after they have written it.
+// after reports whether next should take effect after previous. The same content takes effect
+// only when it was touched later: programs that copy a file set an older time after they have
+// written it.
 func after(previous, next Version) bool {
 	return previous.Hash != next.Hash || next.Touched > previous.Touched
 }
