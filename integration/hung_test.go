@@ -323,3 +323,30 @@ func TestEndWithoutWhatCannotBeKilled(t *testing.T) {
 	}
 	e.stop(syscall.SIGTERM)
 }
+
+// A hook that no signal ends, after its timeout, holds up the end for seconds, and
+// the next emperor removes what was left.
+func TestEndWithoutHookThatCannotBeKilled(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	release := w.hangBy(deadly, w.path("dead"))
+	w.vassal("a.ini", serves)
+	e := w.start(allNamespaces, "--emperor-hook-timeout", "1", "--exec-as-emperor-after-vassal", "exec cat "+w.path("dead/x"))
+	e.running("a.ini")
+	begun := time.Now()
+	e.signal(syscall.SIGTERM)
+	if code := e.wait(); code != 0 {
+		t.Errorf("exit code %d", code)
+	}
+	if took := time.Since(begun); took > 20*time.Second {
+		t.Errorf("the end took %v", took)
+	}
+	if told := e.about("a.ini"); !strings.Contains(told, "it was killed and does not end: process ") || !strings.Contains(told, "(cat), state D") ||
+		!strings.Contains(told, "timed out after 1s") {
+		t.Errorf("the log says:\n%s", told)
+	}
+	release()
+	e = w.start(allNamespaces) // it removes the hook's cgroup
+	e.running("a.ini")
+	e.stop(syscall.SIGTERM)
+}

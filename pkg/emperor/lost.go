@@ -11,7 +11,7 @@ const (
 	// unkillable is the time that a vassal has to end after it was killed, or its launch
 	// after it was called off. A process in a system call that does not return, such as a
 	// read from a network file system without its server, takes no signal.
-	unkillable = 5 * time.Second
+	unkillable = namespaces.Unkillable
 	// partingWords is how long an emperor that ends without some of its vassals waits for the
 	// goroutines of others.
 	partingWords = time.Second

@@ -5,28 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/internal/programs"
-	"github.com/emperor-go/emperor/internal/termlog"
 	"github.com/emperor-go/emperor/internal/words"
 	"github.com/emperor-go/emperor/pkg/namespaces"
-)
-
-const (
-	// maxOutput limits the logged output of one hook, in bytes as termlog.Lines counts them.
-	// Output beyond it is read, so that the hook does not block, and only counted.
-	maxOutput = 1 << 20
-	// lastWords is how long output is read after the hook's end while a process that the hook
-	// left behind keeps the pipe open.
-	lastWords = 50 * time.Millisecond
 )
 
 // binsh is the shell when no other shell is configured or can be executed.
@@ -131,58 +118,6 @@ func (s *scene) variable(key string) (value string) {
 		}
 	}
 	return value
-}
-
-// start is execute with a separate argv[0], and descriptors from 3 up.
-func (s *scene) start(ctx context.Context, program string, argv []string, files []*os.File) (err error) {
-	read, write, err := namespaces.PipeByName(namespaces.WrittenByName)
-	if err != nil {
-		return err
-	}
-	defer read.Close()
-	cmd := exec.CommandContext(ctx, program)
-	cmd.Args = argv
-	cmd.Env = append([]string{}, s.Vars...) // never nil: nil would mean the environment of this process
-	cmd.Dir = s.Dir
-	cmd.Stdout, cmd.Stderr = write, write
-	cmd.ExtraFiles = files
-	// The emperor may have the operator's terminal; a program that opens the terminal could
-	// insert input (TIOCSTI of ioctl_tty(2)). A vassal already has a session of its own.
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: !s.own && !s.joined, Setpgid: s.own && !s.joined}
-	kept, err := s.enclose(cmd)
-	if err != nil {
-		write.Close()
-		return err
-	}
-	defer func() {
-		if left := kept.end(err == nil); left != nil {
-			s.output(left.Error())
-		}
-	}()
-	cmd.Cancel = func() error {
-		kept.kill()
-		return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-	}
-	p, err := namespaces.Start(cmd)
-	write.Close()
-	if err != nil {
-		return fmt.Errorf("cannot start %q: %w", argv[0], s.explain(program, cause(err)))
-	}
-	defer p.Close()
-	kept.expose()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		termlog.Lines(read, maxOutput, s.output)
-	}()
-	if status, err := p.Died(); err != nil || status != (namespaces.ExitStatus{}) {
-		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // not reaped yet: the group still belongs to it
-	}
-	err = cmd.Wait()
-	// The deadline only matters when another process keeps the pipe open.
-	_ = read.SetReadDeadline(time.Now().Add(lastWords))
-	<-done
-	return err
 }
 
 // ExitError is returned by an exit action: the process is to exit with the code.

@@ -1,6 +1,7 @@
 package namespaces
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -80,6 +81,18 @@ func (p *Process) DiedWithin(d time.Duration) (status ExitStatus, ok bool) {
 	defer func() { _ = p.pidfd.SetReadDeadline(time.Time{}) }()
 	status, err := p.Died()
 	return status, err == nil
+}
+
+// DiedAfter is Died for a process that is killed when ctx ends: it gives up d after that, with
+// os.ErrDeadlineExceeded. A process in a system call that does not return takes no signal.
+func (p *Process) DiedAfter(ctx context.Context, d time.Duration) (ExitStatus, error) {
+	stop := context.AfterFunc(ctx, func() { _ = p.pidfd.SetReadDeadline(time.Now().Add(d)) })
+	defer stop()
+	status, err := p.Died()
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		_ = p.pidfd.SetReadDeadline(time.Time{})
+	}
+	return status, err
 }
 
 // wait parks its goroutine, and takes no thread.

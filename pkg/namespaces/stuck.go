@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 )
 
 // StuckProcess is a process that does not end although it was killed.
@@ -14,6 +15,19 @@ type StuckProcess struct {
 	// function of the kernel in which it sleeps, where that can be read.
 	Program, State, Wchan string
 }
+
+// String prints like `process 42 (cat), state D in request_wait_answer`.
+func (p StuckProcess) String() string {
+	text := fmt.Sprintf("process %d (%s), state %s", p.PID, p.Program, p.State)
+	if p.Wchan != "" && p.Wchan != "0" {
+		text += " in " + p.Wchan
+	}
+	return text
+}
+
+// Unkillable is the time that a process has to end after it was killed. After that callers go
+// on without it.
+const Unkillable = 5 * time.Second
 
 const (
 	// stuckShown is the number of processes that Stuck returns, and stuckSeen the number that
