@@ -89,7 +89,7 @@ func run(ctx context.Context, around outside, o *config.Emperor, warnings config
 		return err
 	}
 	defer leave()
-	spare(log)
+	spare(o, log)
 	aboutReaders(log, program)
 	log.Info("emperor "+config.Version+" is watching", "monitors", o.Monitors, "namespaces", o.Clone.String(), "pid", os.Getpid())
 	system := launcher(o, program, libraries, sight, files)

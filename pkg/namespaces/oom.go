@@ -20,7 +20,7 @@ const spared = -900
 var ordinary atomic.Pointer[string]
 
 // Spare makes the OOM killer kill this process late, if the kernel permits, and reports
-// whether it did. Processes that Spawner.Start and Start start afterwards get the earlier
+// whether it does so now. Processes that Spawner.Start and Start start afterwards get the earlier
 // oom_score_adj of this process, also as their minimum. Spare is called once, before the first
 // of them.
 func Spare() (bool, error) {
@@ -33,7 +33,7 @@ func Spare() (bool, error) {
 	}
 	text := strings.TrimSpace(string(was))
 	if n, err := strconv.Atoi(text); err != nil || n <= spared {
-		return false, err
+		return err == nil, err
 	}
 	err = os.WriteFile(scoreOf("self"), []byte(strconv.Itoa(spared)), 0)
 	if errors.Is(err, os.ErrPermission) || errors.Is(err, unix.EROFS) {

@@ -86,7 +86,7 @@ func TestSpare(t *testing.T) {
 	if got := scoreText(os.Getpid()); got != "-900" {
 		t.Errorf("it is %s", got)
 	}
-	if again, err := Spare(); again || err != nil {
+	if again, err := Spare(); !again || err != nil {
 		t.Errorf("a second time: %v, %v", again, err)
 	}
 	cmd := exec.Command("sh", "-c", `(sh -c "cat /proc/self/oom_score_adj"; (setsid cat /proc/self/oom_score_adj &)); echo -900 >/proc/self/oom_score_adj || echo refused`)
