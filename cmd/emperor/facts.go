@@ -231,7 +231,7 @@ func (r *reading) becomes(c monitor.Config) bool {
 }
 
 // compareWrapped is for vassals that execute another program, which takes over any change
-// except that of the program itself.
+// except the program's own.
 func (r *reading) compareWrapped(was, is monitor.Config) emperor.Change {
 	options := r.otherHooks(was, is)
 	before := config.Attributes(config.Source{Name: was.Name, Path: was.Path, Data: was.Data})

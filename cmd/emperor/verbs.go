@@ -11,7 +11,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor/control"
 )
 
-// verbCommands are those that have something done with one vassal.
+// verbCommands are the commands that change one vassal.
 func verbCommands() []*cobra.Command {
 	return []*cobra.Command{
 		reloadCommand(),

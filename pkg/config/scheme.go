@@ -18,7 +18,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// schemes are uWSGI's schemes. Those of its own binary are not supported here.
+// schemes are uWSGI's schemes. The schemes of its own binary are not supported here.
 var schemes = []string{"call", "callint", "data", "emperor", "exec", "fd", "http", "section", "sym"}
 
 func isScheme(s string) bool { return slices.Contains(schemes, s) }

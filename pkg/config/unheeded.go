@@ -11,7 +11,7 @@ import (
 // the vassal's place.
 var heededByPatches = []string{"notify-ready", "ready-probe", "ready-timeout", "stop-signal"}
 
-// heededByDaemons are those that mean something where there are only daemons.
+// heededByDaemons are the options that mean something where there are only daemons.
 var heededByDaemons = []string{
 	"attach-control-daemon", "attach-daemon", "attach-daemon2", "die-on-idle", "die-on-term", "exit-on-reload", "fs-reload", "idle", "ready-probe", "ready-timeout",
 	"smart-attach-daemon", "smart-attach-daemon2", "touch-reload",

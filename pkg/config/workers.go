@@ -17,7 +17,7 @@ type Workers struct {
 	StopSignal syscall.Signal
 	// ReloadSignal makes the command read its own files again. Zero: nothing does.
 	ReloadSignal syscall.Signal
-	// Order is that of a reload. Empty: Vassal.ReloadOrder tells.
+	// Order is the order of a reload. Empty: Vassal.ReloadOrder tells.
 	Order ReloadOrder
 	// Mercy is the time between StopSignal and killing it. Zero: ReloadMercy.
 	Mercy time.Duration
@@ -93,7 +93,7 @@ type Triggers struct {
 	// Touch are files whose change reloads, and Chain those that replace one
 	// worker after the other.
 	Touch, Chain []string
-	// Trees are files and directories of which any change reloads.
+	// Trees are files and directories; any change below them reloads.
 	Trees []string
 	// RSS is the resident memory of a worker, in bytes, above which it is
 	// replaced. Zero: any.
@@ -139,12 +139,12 @@ type Daemon struct {
 	// NewPID: it is the first process of a new pid namespace, whose end is the end of all
 	// it started. That takes root's rights.
 	NewPID bool
-	// Stdin: it keeps that of the master. Otherwise there is nothing to read.
+	// Stdin: it keeps the standard input of the master. Otherwise there is nothing to read.
 	Stdin bool
 	// MaxPause bounds the time until one that has died is started again. Zero: as
 	// for workers.
 	MaxPause time.Duration
-	// Dir is its working directory. Empty: that of the master.
+	// Dir is its working directory. Empty: the master's.
 	Dir string
 	// UID and GID it becomes, if the master may.
 	UID, GID Identity

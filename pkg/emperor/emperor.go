@@ -32,7 +32,7 @@ type Options struct {
 	Launcher Launcher
 	// Activator has the sockets of on-demand vassals. Nil: no vassal is on demand.
 	Activator Activator
-	// Attendant is told of those that wait. Nil: nobody is.
+	// Attendant is told of processes that wait. Nil: nothing is told.
 	Attendant Attendant
 	// Check tells whether a configuration can be run at all, and what must be
 	// known of it; one that cannot be run is logged and changes nothing. It is
@@ -80,7 +80,7 @@ type Options struct {
 
 // Facts are what the loop and a launch must know of a configuration's content.
 type Facts struct {
-	// Attributes are those of the vassal's section for the emperor.
+	// Attributes are the entries of the vassal's section for the emperor.
 	Attributes map[string]string
 	// Hooks are the emperor's that only this vassal has, behind those of all.
 	Hooks hooks.Set
@@ -115,7 +115,7 @@ type Plan struct {
 type Change struct {
 	// Respawn: a new process. Otherwise the running one takes it over.
 	Respawn bool
-	// Options are those that changed, or of these the ones that force the respawn.
+	// Options are the options that changed, or only the ones that force the respawn.
 	Options []string
 }
 

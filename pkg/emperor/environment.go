@@ -66,7 +66,7 @@ func (s *System) foreignEnviron(p Plan) []string {
 }
 
 // heldBack returns the variables that a vassal does not get but needs to read its
-// configuration: those that the configuration names, or all when the emperor does not see the
+// configuration: the ones that the configuration names, or all when the emperor does not see the
 // whole configuration, or when hooks of the operator run inside.
 func (s *System) heldBack(p Plan, hooks bool) []string {
 	return slices.DeleteFunc(VassalEnviron(s.Environ), func(v string) bool {

@@ -25,9 +25,9 @@ type System struct {
 	Program string
 	// Clone lists the new namespaces of each vassal.
 	Clone namespaces.Flags
-	// Hooks are the operator's; those of the as-vassal phase travel to the child.
+	// Hooks are the operator's; hooks of the as-vassal phase travel to the child.
 	Hooks hooks.Set
-	// Libraries are those of C for the hooks that travel to the child or into its
+	// Libraries are the C libraries for the hooks that travel to the child or into its
 	// namespaces. With any, Program must be one that can load them.
 	Libraries hooks.Libraries
 	// HookTimeout bounds each hook. Zero: no bound.
@@ -222,7 +222,7 @@ func (s *System) clone(r Request) (_ *child, err error) {
 	return c, nil
 }
 
-// vassalCgroup begins the names of vassals' cgroups. Those of hooks begin otherwise.
+// vassalCgroup begins the names of vassals' cgroups. The names of hooks' cgroups begin otherwise.
 const vassalCgroup = "vassal."
 
 // Confines reports whether a process is a vassal's, as far as that is certain: by its

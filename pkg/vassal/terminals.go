@@ -19,7 +19,7 @@ import (
 // ptyName is the program that shares a terminal.
 const ptyName = "vassal-pty"
 
-// terminalMode is that of a pty-socket with a path: whoever may connect can type.
+// terminalMode is the mode of a pty-socket with a path: a client that may connect can type.
 const terminalMode fs.FileMode = 0o600
 
 // findTerminal looks for the program that shares the terminal while it can be

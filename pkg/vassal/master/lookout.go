@@ -126,7 +126,7 @@ func listenerOf(conn *os.File) (pid int) {
 // processes that cannot be read this is known only where no others could have it.
 func (l *lookout) belongs(ctx context.Context, has func(pid int) (bool, error)) error {
 	if self, err := os.Readlink("/proc/self"); err == nil && self != strconv.Itoa(os.Getpid()) {
-		return nil // it is that of another pid namespace, and tells nothing of this one
+		return nil // it belongs to another pid namespace, and tells nothing of this one
 	}
 	members, err := l.question.Members(ctx)
 	if err != nil {

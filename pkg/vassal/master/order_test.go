@@ -10,7 +10,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/config"
 )
 
-// alone is a plan of which no two instances may run at once.
+// alone is a plan whose instances must not run at the same time.
 func alone(program string, n int) *Plan {
 	p := plan(program, n)
 	p.StopFirst = true
@@ -77,7 +77,7 @@ func TestReloadThatStopsFirstAndFails(t *testing.T) {
 	}
 }
 
-// The order is that of the new plan; the old crew waits for a new one that is in its way.
+// The new plan decides the order; the old crew waits for a new one that is in its way.
 func TestOrderIsThatOfTheNewPlan(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, alone("web", 1))

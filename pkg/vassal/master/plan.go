@@ -25,7 +25,7 @@ type Plan struct {
 	// Dir is their working directory.
 	Dir string
 
-	// Terminal is that of the first worker; nil: it has none.
+	// Terminal is the terminal of the first worker; nil: it has none.
 	Terminal *Terminal
 
 	Workers config.Workers
@@ -46,7 +46,7 @@ type Plan struct {
 	// Shells run the scripts of daemons.
 	Shells []string
 
-	// Hooks are those of the master's phases. RunHooks returns a function that runs the
+	// Hooks are the hooks of the master's phases. RunHooks returns a function that runs the
 	// ones of a phase, for a file where the phase has one. That function may block: it is
 	// called later, from a goroutine of its own.
 	Hooks    hooks.Set
@@ -75,7 +75,7 @@ type Program struct {
 	// Notices is a descriptor of the channel to the emperor, which is told of them.
 	// It stays the caller's. Zero: none.
 	Notices int
-	// Libraries are those of C for PostFork.
+	// Libraries are the C libraries for PostFork.
 	Libraries hooks.Libraries
 }
 
@@ -84,7 +84,7 @@ type Program struct {
 type Front struct {
 	// Program is that server.
 	Program *Program
-	// Sockets are those of clients, and Behind says for each where its requests go
+	// Sockets are the sockets for clients, and Behind says for each where its requests go
 	// that the server does not answer.
 	Sockets []*sockets.Socket
 	Behind  []Behind
@@ -116,7 +116,7 @@ type Spec struct {
 	Name    string
 	Program *Program
 	Sockets []*sockets.Socket
-	// Behind are those of Front for its sockets.
+	// Behind belongs to the sockets of Front.
 	Behind []Behind
 	Env    []string
 	Dir    string
@@ -143,7 +143,7 @@ func (p *Plan) size() int {
 	return n
 }
 
-// isFront reports whether a slot is that of the server before the program: the last one.
+// isFront reports whether a slot belongs to the server before the program: the last one.
 func (p *Plan) isFront(slot int) bool { return p.Front != nil && slot == p.Workers.Processes }
 
 // programOf is what the worker in a slot runs.
@@ -154,7 +154,7 @@ func (p *Plan) programOf(slot int) *Program {
 	return p.Program
 }
 
-// socketsOf are those of the worker in a slot.
+// socketsOf returns the sockets of the worker in a slot.
 func (p *Plan) socketsOf(slot int) []*sockets.Socket {
 	if p.isFront(slot) {
 		return p.Front.Sockets
@@ -165,7 +165,7 @@ func (p *Plan) socketsOf(slot int) []*sockets.Socket {
 	return p.Sockets[slot%len(p.Sockets)]
 }
 
-// AllSockets are those of all workers, each once.
+// AllSockets returns the sockets of all workers, each once.
 func (p *Plan) AllSockets() (all []*sockets.Socket) {
 	sets := p.Sockets
 	if p.Front != nil {

@@ -32,12 +32,12 @@ type stageOrder struct {
 	Path   string
 	Args   []string
 	Status int
-	// Hooks are those of the post-fork phase, Timeout bounds each, and Shells run
+	// Hooks are the hooks of the post-fork phase, Timeout bounds each, and Shells run
 	// their commands.
 	Hooks   []hooks.Spec  `json:",omitempty"`
 	Timeout time.Duration `json:",omitempty"`
 	Shells  []string      `json:",omitempty"`
-	// Libraries are those of C for the hooks.
+	// Libraries are the C libraries for the hooks.
 	Libraries hooks.Libraries `json:",omitzero"`
 	// Held is a descriptor of the program that Path goes through, Notices one of the
 	// channel to the emperor, which is told of the hooks, and Excuse one of the built-in
@@ -65,7 +65,7 @@ func (o *stageOrder) memfd() (*os.File, error) {
 	return f, nil
 }
 
-// readStageOrder reads what memfd wrote. The number is that of a descriptor of ours.
+// readStageOrder reads an order that memfd wrote. The number is a descriptor of this process.
 func readStageOrder(number string) (o stageOrder, err error) {
 	fd, err := strconv.Atoi(number)
 	if err != nil {

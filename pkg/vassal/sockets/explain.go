@@ -35,7 +35,7 @@ func explained(text string, err error) error {
 	return err
 }
 
-// localAddresses are those of all interfaces here.
+// localAddresses returns the addresses of all interfaces here.
 func localAddresses() (list []string) {
 	all, _ := net.InterfaceAddrs()
 	for _, a := range all {
