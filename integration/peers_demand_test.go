@@ -94,6 +94,39 @@ func TestOnDemand(t *testing.T) {
 	}
 }
 
+// A cleaner removes the socket of an on-demand vassal, while it waits and while it runs. Clients
+// find a new one.
+func TestOnDemandSocketIsRemoved(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, dir := range []string{"www", "s"} {
+		if err := os.MkdirAll(w.path(dir), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.write("www/index.html", "served")
+	w.vassal("a.ini", onDemandVassal(w)...)
+	e := w.start(allNamespaces, "--emperor-on-demand-directory", w.path("s"), "--emperor-on-demand-mode", "660")
+	e.await("a.ini", "on demand")
+	request := "curl -sg --unix-socket " + w.path("s/a.socket") + " http://vassal/"
+	for _, state := range []string{"waiting", "running"} {
+		w.run("rm " + w.path("s/a.socket"))
+		e.await("a.ini", "its socket was removed")
+		eventually(t, "there is another one", func() bool {
+			info, err := os.Stat(w.path("s/a.socket"))
+			return err == nil && info.Mode().Perm() == 0o660
+		})
+		if got := w.run(request); got != "served" {
+			t.Errorf("after its removal while %s: %q", state, got)
+		}
+		e.running("a.ini")
+	}
+	e.stop(syscall.SIGTERM)
+	if _, err := os.Lstat(w.path("s/a.socket")); err == nil {
+		t.Error("the socket is left")
+	}
+}
+
 // TestOnDemandHooksAndRefusal reports the wait, and changes during it, to hooks, and refuses a
 // configuration that binds the socket itself.
 func TestOnDemandHooksAndRefusal(t *testing.T) {

@@ -119,6 +119,19 @@ func (a *activation) Wait(ctx context.Context) error {
 	return errors.Join(wait, err)
 }
 
+// Lost implements Activation. A path that leads to another file is not lost: a program may have
+// put a socket of its own there.
+func (a *activation) Lost(ctx context.Context) bool {
+	if a.inode == 0 {
+		return false
+	}
+	lost, err := reads.Get(ctx, a.reads, a.address, func() (bool, error) {
+		_, err := os.Lstat(a.address)
+		return errors.Is(err, os.ErrNotExist) || errors.Is(err, unix.ENOTDIR), nil
+	})
+	return err == nil && lost
+}
+
 // Close implements Activation.
 func (a *activation) Close() error {
 	if a.inode == 0 {

@@ -200,18 +200,28 @@ func (e *Emperor) ask(ctx context.Context, f func()) error {
 	}
 }
 
-// Restore lets every process restore its surroundings.
+// Restore lets every process restore its surroundings, and looks for sockets of on-demand
+// vassals that were removed.
 func (e *Emperor) Restore(ctx context.Context) error {
 	var list []Process
+	var sockets []strayed
 	err := e.ask(ctx, func() {
 		for _, v := range e.vassals {
 			if v.process != nil && v.state.alive() {
 				list = append(list, v.process)
 			}
+			if v.activation != nil {
+				sockets = append(sockets, strayed{v, v.activation})
+			}
 		}
 	})
 	for _, p := range list {
 		p.Restore()
+	}
+	for _, s := range sockets {
+		if s.activation.Lost(ctx) {
+			e.post(s)
+		}
 	}
 	return err
 }

@@ -33,6 +33,7 @@ func (e *Emperor) await(v *vassal) {
 	if v.activating {
 		return // continues when that is over
 	}
+	lost := v.discard()
 	ctx, cancel := context.WithCancel(context.Background())
 	v.unwatch = cancel
 	watch, plan, activation, changed := v.watch, *v.wanted, v.activation, v.changed
@@ -42,6 +43,9 @@ func (e *Emperor) await(v *vassal) {
 		v.activating = true
 		e.group.Go(func() {
 			defer cancel()
+			if lost != nil {
+				_ = lost.Close() // before its path is used again
+			}
 			made, err := e.options.Activator.Activate(ctx, plan)
 			if made != nil && attendant != nil {
 				attendant.Waiting(ctx, r)
@@ -65,6 +69,38 @@ func (e *Emperor) await(v *vassal) {
 			e.post(knocked{v, watch, err})
 		}
 	})
+}
+
+// discard returns the socket that clients do not find any more, and forgets it. Nil: there is
+// none.
+func (v *vassal) discard() (lost Activation) {
+	if v.strayed {
+		lost, v.activation, v.strayed = v.activation, nil, false
+	}
+	return lost
+}
+
+// strayed: the path of a vassal's socket was removed. A process that has the socket cannot get
+// the next one.
+type strayed struct {
+	v          *vassal
+	activation Activation
+}
+
+func (s strayed) apply(e *Emperor) {
+	v := s.v
+	if v.activation != s.activation || v.strayed || v.state != Waiting && !v.state.serving() {
+		return // later, where it is still lost
+	}
+	v.strayed = true
+	if v.state == Waiting {
+		v.log.Warn("its socket was removed: it is made again", "address", v.activation.String())
+		v.unwatch()
+		e.await(v)
+		return
+	}
+	v.log.Warn("its socket was removed: it is made again, for a new process", "address", v.activation.String())
+	e.input(v, Want)
 }
 
 // activated: a vassal has its socket, or is not on demand, or cannot have it.

@@ -270,6 +270,9 @@ type Activation interface {
 	Wait(ctx context.Context) error
 	// Socket is the listening socket.
 	Socket() *os.File
+	// Lost reports whether its path was removed, so that no client finds it. It may
+	// block until ctx ends.
+	Lost(ctx context.Context) bool
 	// Close closes the socket and removes what it left.
 	Close() error
 }

@@ -605,6 +605,7 @@ type bell struct {
 	*doorbell
 	name string
 	ring chan struct{} // holds a waiting connection
+	lost bool
 }
 
 func (d *doorbell) Activate(_ context.Context, p Plan) (Activation, error) {
@@ -616,7 +617,7 @@ func (d *doorbell) Activate(_ context.Context, p Plan) (Activation, error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	b := &bell{d, p.Name, make(chan struct{}, 1)}
+	b := &bell{d, p.Name, make(chan struct{}, 1), false}
 	d.bells[p.Name] = b
 	return b, nil
 }
@@ -624,6 +625,20 @@ func (d *doorbell) Activate(_ context.Context, p Plan) (Activation, error) {
 func (b *bell) String() string           { return "/run/" + b.name }
 func (b *bell) Meets(address.Place) bool { return false }
 func (b *bell) Socket() *os.File         { return os.Stdin }
+
+func (b *bell) Lost(context.Context) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.lost
+}
+
+// lose removes the socket's path.
+func (d *doorbell) lose(name string) *bell {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.bells[name].lost = true
+	return d.bells[name]
+}
 
 func (b *bell) Wait(ctx context.Context) error {
 	select {
@@ -678,6 +693,57 @@ func TestOnDemand(t *testing.T) {
 		s.put("c.ini", "demand")
 		if r := s.record(t, "c.ini"); r.State != Waiting {
 			t.Errorf("got %+v", r)
+		}
+		s.stop()
+		if len(d.bells) != 0 {
+			t.Errorf("sockets are left: %v", d.bells)
+		}
+	})
+}
+
+// A socket whose path was removed is made again. A process that has it is replaced.
+func TestOnDemandSocketIsRemoved(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &doorbell{bells: map[string]*bell{}}
+		s := play(t, func(o *Options) { o.Activator = d })
+		restore := func() {
+			if err := s.emperor.Restore(t.Context()); err != nil {
+				t.Error(err)
+			}
+			synctest.Wait()
+		}
+		s.put("a.ini", "demand")
+		restore()
+		lost := d.lose("a.ini")
+		restore()
+		if d.bells["a.ini"] == lost || s.record(t, "a.ini").State != Waiting {
+			t.Error("the socket is not made again")
+		}
+		d.bells["a.ini"].ring <- struct{}{}
+		synctest.Wait()
+		<-d.bells["a.ini"].ring
+		s.expect(t, "launch a.ini#1 demand")
+		restore()
+		s.expect(t, "")
+		lost = d.lose("a.ini")
+		s.say("a.ini", wire.Withdraw) // it leaves at the same time
+		restore()
+		pass(time.Second)
+		s.expect(t, "dead a.ini#1 exit status 0, clear a.ini#1")
+		restore()
+		if d.bells["a.ini"] == lost {
+			t.Error("the socket is not made again after the process left")
+		}
+		d.bells["a.ini"].ring <- struct{}{}
+		synctest.Wait()
+		<-d.bells["a.ini"].ring
+		s.expect(t, "launch a.ini#2 demand")
+		lost = d.lose("a.ini")
+		restore()
+		pass(time.Second)
+		s.expect(t, "dead a.ini#2 exit status 0, clear a.ini#2")
+		if r := s.record(t, "a.ini"); d.bells["a.ini"] == lost || r.State != Waiting || r.Failures != 0 {
+			t.Errorf("the socket is not made again after the process was stopped: %+v", r)
 		}
 		s.stop()
 		if len(d.bells) != 0 {

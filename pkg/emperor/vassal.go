@@ -56,6 +56,7 @@ type vassal struct {
 	calm       *calmed // a change of its file that waits; nil: none
 	failures   int     // generations in a row that failed
 	activation Activation
+	strayed    bool               // clients do not find that socket any more
 	activating bool               // the activator has not answered
 	watch      uint64             // identifies the wait for a connection
 	unwatch    context.CancelFunc // ends it
