@@ -57,10 +57,23 @@ func vassalTable(vassals []control.Vassal, now time.Time) [][]string {
 		}
 		rows = append(rows, []string{
 			v.Name, state, age(v.Since, now), number(v.PID), names.of(v.RunsAs), strconv.Itoa(v.Restarts), strconv.FormatUint(v.Generation, 10),
-			size(v.Memory), seconds(v.CPU), v.Address, firstOf(v.Error),
+			size(v.Memory), seconds(v.CPU), v.Address, reason(v),
 		})
 	}
 	return rows
+}
+
+// reason returns the text of the last column: the error or the status, and the files that are
+// passed over because the vassal has their name, or is one of them already.
+func reason(v control.Vassal) string {
+	text := firstOf(v.Error)
+	if len(v.Ignored) == 0 {
+		return text
+	}
+	if text != "" {
+		text += "; "
+	}
+	return text + "passed over: " + strings.Join(v.Ignored, ", ")
 }
 
 // userNames caches names of users.

@@ -39,6 +39,7 @@ type outside struct {
 // run wires everything, top to bottom, and supervises until ctx ends.
 func run(ctx context.Context, around outside, o *config.Emperor, warnings config.Problems) error {
 	log := slog.New(handler(around.stderr, o, around.level))
+	aboutRights(log, o)
 	warn(log, warnings)
 	// Inherited descriptors are not for vassals and hooks.
 	if err := errors.Join(ownEnvironment(o), namespaces.CloseOnExecFrom(3)); err != nil {

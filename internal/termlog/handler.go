@@ -26,6 +26,9 @@ type Options struct {
 	// Marks prints the level as <N> at the start of each line instead of its name, as
 	// sd-daemon(3) defines it, for readers that know it.
 	Marks bool
+	// Split puts Separator between the message and its attributes, for a reader that separates
+	// them again (Attrs).
+	Split bool
 	// Prefix is the key of the attribute that is printed before the message, as `value:
 	// message`. Empty: none.
 	Prefix string
@@ -87,7 +90,11 @@ func (h *handler) Handle(_ context.Context, r slog.Record) error {
 	if line.prefix != "" {
 		b.WriteString(line.prefix + ": ")
 	}
-	b.WriteString(printable(r.Message) + h.attrs + attrs.String() + "\n")
+	b.WriteString(printable(r.Message))
+	if h.options.Split && len(h.attrs)+attrs.Len() > 0 {
+		b.WriteString(Separator)
+	}
+	b.WriteString(h.attrs + attrs.String() + "\n")
 	h.out.mu.Lock()
 	defer h.out.mu.Unlock()
 	_, err := io.WriteString(h.out.w, b.String())

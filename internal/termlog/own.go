@@ -32,7 +32,9 @@ func Own() *Queue {
 }
 
 // OwnLog returns the log of such a program.
-func OwnLog(stderr *Queue) *slog.Logger { return slog.New(New(stderr, Options{Marks: Marked()})) }
+func OwnLog(stderr *Queue) *slog.Logger {
+	return slog.New(New(stderr, Options{Marks: Marked(), Split: Marked()}))
+}
 
 // LogQueue returns a queue for log lines in a given form. The queue reports lost lines in the
 // same form. w may be a non-blocking file.

@@ -287,10 +287,6 @@ func (v *vassal) attrs(next State) []slog.Attr {
 		}
 	case BackingOff:
 		attrs = append(attrs, slog.Duration("wait", v.pause.Round(time.Millisecond)), slog.Int("failures", v.failures))
-	case Waiting:
-		if v.activation != nil {
-			attrs = append(attrs, slog.String("address", v.activation.String()))
-		}
 	}
 	return attrs
 }

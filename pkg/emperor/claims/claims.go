@@ -36,7 +36,10 @@ type HeldError struct {
 	PID int
 }
 
-func (h HeldError) Error() string { return "another emperor does" + h.where() }
+// Error prints who has the claim, and the remedy.
+func (h HeldError) Error() string {
+	return "another emperor does" + h.where() + ": stop it, or give this one other vassals"
+}
 
 // Runs returns the same error about a file.
 func (h HeldError) Runs() error { return fmt.Errorf("another emperor runs it%s", h.where()) }

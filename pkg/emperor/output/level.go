@@ -1,8 +1,12 @@
 package output
 
 import (
+	"context"
 	"log/slog"
 	"strconv"
+	"strings"
+
+	"github.com/emperor-go/emperor/internal/termlog"
 )
 
 // parse removes the mark of a line's level (sd-daemon(3)): a digit of syslog(3) in angle
@@ -32,7 +36,31 @@ func parse(text string) Line {
 		return l
 	}
 	l.Text, l.marked, l.own = rest[1:], true, own
+	if own {
+		l.split()
+	}
 	return l
+}
+
+// split finds the attributes in a line of our own programs.
+func (l *Line) split() {
+	message, rest, found := strings.Cut(l.Text, termlog.Separator)
+	if !found {
+		return
+	}
+	l.Text = message + rest
+	if attrs, ok := termlog.Attrs(rest); ok {
+		l.message, l.attrs = message, attrs
+	}
+}
+
+// log passes the line on.
+func (l *Line) log(to *slog.Logger) {
+	if l.attrs == nil {
+		to.Log(context.Background(), l.Level, l.Text)
+		return
+	}
+	to.LogAttrs(context.Background(), l.Level, l.message, l.attrs...)
 }
 
 // priority returns the level as a number of syslog(3).

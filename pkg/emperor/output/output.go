@@ -24,7 +24,11 @@ type Line struct {
 	Lost uint64 `json:"lost,omitempty"`
 
 	marked bool // it said its level itself
-	own    bool // it is of vassal or its kin, and not of the program that they run
+	// message and attrs are the parts of Text in a line of vassal or its kin. Without attrs,
+	// Text is the message.
+	message string
+	attrs   []slog.Attr
+	own     bool // it is of vassal or its kin, and not of the program that they run
 }
 
 // What a vassal's last lines may take at most.

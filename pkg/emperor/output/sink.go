@@ -2,7 +2,6 @@ package output
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -55,9 +54,12 @@ type Vassal struct {
 type Sink struct {
 	log   *Log
 	print func(Line)
-	close func()
-	done  func() // with the log
-	last  string // line of the program
+	// errors gets the errors of our own programs, such as those of the boot, in addition. Nil: print
+	// does.
+	errors func(Line)
+	close  func()
+	done   func() // with the log
+	last   string // line of the program
 }
 
 // Open makes the sink of one process of a vassal; the caller closes it. A
@@ -69,7 +71,10 @@ func (h *Hub) Open(v Vassal) *Sink {
 	if v.To == "" {
 		return s
 	}
-	if err := s.store(h, v); err != nil {
+	shared := s.print
+	if err := s.store(h, v); err == nil {
+		s.errors = shared
+	} else {
 		v.Log.Error("its output goes to this log instead", "error", err)
 	}
 	return s
@@ -93,7 +98,7 @@ func (s *Sink) share(h *Hub, log *slog.Logger) {
 			return
 		}
 		tell()
-		log.Log(context.Background(), l.Level, l.Text)
+		l.log(log)
 	}
 	s.close = tell
 }
@@ -187,6 +192,9 @@ func (s *Sink) Line(text string) {
 	}
 	s.log.add(l)
 	s.print(l)
+	if s.errors != nil && l.own && l.Level >= slog.LevelError {
+		s.errors(l)
+	}
 }
 
 // Last returns the last line that the process's program printed, not vassal or its kin.
