@@ -20,6 +20,7 @@ import (
 
 // tuner takes over changes of the emperor's own options at run time. One goroutine uses it.
 type tuner struct {
+	started *config.Emperor // the options of the start: those in effect that need a restart
 	options *config.Emperor // the last valid ones
 	from    string          // the directory in which the emperor was started
 	environ []string        // and the environment
@@ -46,14 +47,15 @@ func (t *tuner) reload(ctx context.Context, e *emperor.Emperor) {
 		t.log.Error("a mistake in the emperor's options; they stay unchanged", "error", err)
 		return
 	}
-	var taken, kept []string
-	for _, d := range config.DiffEmperor(t.options, next) {
-		if d.Change == config.Reload && !native(next, d.Option) {
-			taken = append(taken, d.Option)
-		} else {
-			kept = append(kept, d.Option)
+	changed := func(before *config.Emperor, changeable bool) (names []string) {
+		for _, d := range config.DiffEmperor(before, next) {
+			if changeable == (d.Change == config.Reload && !native(next, d.Option)) {
+				names = append(names, d.Option)
+			}
 		}
+		return names
 	}
+	taken, kept := changed(t.options, true), changed(t.started, false)
 	if len(taken)+len(kept) == 0 {
 		return
 	}

@@ -99,7 +99,7 @@ func run(ctx context.Context, around outside, o *config.Emperor, warnings config
 	if err := system.Start(ctx, log); err != nil {
 		return err
 	}
-	tune := &tuner{options: o, from: around.from, environ: around.environ, system: system, level: around.level, log: log}
+	tune := &tuner{started: o, options: o, from: around.from, environ: around.environ, system: system, level: around.level, log: log}
 	tune.readers.held = newHeldBack(o.Pass, log)
 	options, err := supervision(o, &tune.readers, files, log)
 	if err != nil {

@@ -59,8 +59,8 @@ func main() {
 	os.Exit(code)
 }
 
-// report prints an error, or the help, writes the error to excuse for the master, and returns
-// the exit code.
+// report prints an error, or the help, and returns the exit code. Where there is an excuse, the
+// master gets the error and prints it.
 func report(stderr io.Writer, excuse *os.File, err error) (code int) {
 	var mistake usageError
 	switch {
@@ -70,12 +70,14 @@ func report(stderr io.Writer, excuse *os.File, err error) (code int) {
 		help()
 		return 0
 	}
-	termlog.PrintError(stderr, "vassal-server", err)
+	code = exitFailed
 	if errors.As(err, &mistake) {
-		return exitUsage
+		code = exitUsage
+	} else if _, failed := fmt.Fprint(excuse, err); failed == nil {
+		return code
 	}
-	_, _ = fmt.Fprint(excuse, err) // excuse may be nil or closed
-	return exitFailed
+	termlog.PrintError(stderr, "vassal-server", err) // excuse is nil or closed
+	return code
 }
 
 // closeWhenReady passes states on to notify, and closes the excuse with the first.

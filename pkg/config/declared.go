@@ -56,7 +56,7 @@ func (r *reader) expand(i int, e entry, template string) {
 // acts reports whether an option shapes the list.
 func acts(key string) bool {
 	switch key {
-	case "ini", "yaml", "yml", "xml", "xmlconfig", "json", "js", "include", "set", "set-placeholder", "set-ph", "declare-option":
+	case "ini", "yaml", "yml", "xml", "xmlconfig", "json", "js", "include", "set", "set-placeholder", "set-ph", "declare-option", "declare-option2":
 		return true
 	}
 	return false

@@ -98,7 +98,7 @@ var lifeOptions = option.Rows[Emperor]{
 		Into: func(e *Emperor) option.Field { return (*option.Text)(&e.RuntimeDir) },
 	},
 
-	{Name: "emperor-pidfile", Aliases: []string{"pidfile", "pidfile2"}, Group: "Process", Arg: "FILE", Help: "write the emperor's pid", Into: func(e *Emperor) option.Field { return (*option.Text)(&e.Pidfile) }},
+	{Name: "emperor-pidfile", Aliases: []string{"pidfile", "pidfile2", "safe-pidfile", "safe-pidfile2"}, Group: "Process", Arg: "FILE", Help: "write the emperor's pid", Into: func(e *Emperor) option.Field { return (*option.Text)(&e.Pidfile) }},
 	{Name: "emperor-procname", Group: "Process", Arg: "NAME", Help: "name of the emperor's process", Into: func(e *Emperor) option.Field { return (*option.Text)(&e.Procname) }},
 	{
 		Name: "emperor-subreaper", Group: "Process", Help: "adopt and reap the orphans of vassals and hooks",

@@ -24,7 +24,7 @@ var monitorOptions = option.Rows[Emperor]{
 		Set: setMonitor,
 	},
 	{
-		Name: "emperor-extra-extension", Group: "Monitors", Arg: ".EXT", Repeat: true, Help: "files with this extension are vassals as well, in the ini format",
+		Name: "emperor-extra-extension", Aliases: []string{"emperor-extra-ext"}, Group: "Monitors", Arg: ".EXT", Repeat: true, Help: "files with this extension are vassals as well, in the ini format",
 		Set: func(e *Emperor, v option.Value) error {
 			e.Monitor.Extensions = append(e.Monitor.Extensions, v.Text)
 			return nonempty(strings.Trim(v.Text, "."), "no extension given")

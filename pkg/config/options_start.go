@@ -76,11 +76,11 @@ var startOptions = option.Rows[Vassal]{
 		Into: func(v *Vassal) option.Field { return (*option.Text)(&v.Cwd) },
 	},
 	{
-		Name: "pidfile", Group: "Boot", Arg: "FILE", Help: "write the pid into a file, before privileges are dropped",
+		Name: "pidfile", Aliases: []string{"safe-pidfile"}, Group: "Boot", Arg: "FILE", Help: "write the pid into a file, before privileges are dropped",
 		Into: func(v *Vassal) option.Field { return (*option.Text)(&v.Pidfile) },
 	},
 	{
-		Name: "pidfile2", Group: "Boot", Arg: "FILE", Tyrant: true, Help: "write the pid into a file, after privileges were dropped",
+		Name: "pidfile2", Aliases: []string{"safe-pidfile2"}, Group: "Boot", Arg: "FILE", Tyrant: true, Help: "write the pid into a file, after privileges were dropped",
 		Into: func(v *Vassal) option.Field { return (*option.Text)(&v.Pidfile2) },
 	},
 	{Name: "wait-for-dir", Group: "Boot", Arg: "DIR", Repeat: true, Tyrant: true, Help: "wait for the directory before the as-root hooks", Set: func(v *Vassal, t option.Value) error { return v.Waits.add("dir", t.Text) }},

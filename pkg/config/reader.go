@@ -143,7 +143,7 @@ func (r *reader) immediate(i int, e entry) (done, own bool) {
 		}
 	case "set-placeholder", "set-ph", "resolve":
 		r.placeholder(e)
-	case "declare-option":
+	case "declare-option", "declare-option2":
 		r.declare(e)
 	case "blacklist":
 		r.forbid = strings.Fields(e.value)

@@ -17,7 +17,8 @@ var sounding = []string{
 
 // soundingFirst are prefixes of such words.
 var soundingFirst = []string{
-	"allowedcpu", "allowedmemory", "ambientcap", "bindpath", "bindreadonly", "blkio", "boundingset", "capabilit", "capadd", "capbound", "capdrop", "cpumax",
+	"allowedcpu", "allowedmemory", "ambientcap", "bindpath", "bindreadonly", "blkio", "boundingset", "capabilit", "capadd", "capbound", "capbset", "capdrop",
+	"cpumax",
 	"cpuperiod", "cpuquota", "cpuset", "cpushare", "cpuweight", "deviceallow", "devicepolicy", "dropcap", "execpath", "gidmap", "ioread", "ioweight",
 	"iowrite", "ipaddressallow", "ipaddressdeny", "joinsnamespace", "limitas", "limitcore", "limitcpu", "limitdata", "limitfsize", "limitlocks",
 	"limitmemlock", "limitmsgqueue", "limitnice", "limitnofile", "limitnproc", "limitrss", "limitrt", "limitsigpending", "limitstack", "memlimit",
@@ -30,7 +31,7 @@ var soundingFirst = []string{
 }
 
 // soundingWhole are such words that have no meaning as a part.
-var soundingWhole = []string{"cap", "caps", "cpus", "memory", "namespaces", "netns", "nnp", "noroot", "privileged", "readonly"}
+var soundingWhole = []string{"cap", "caps", "clone", "clones", "cpus", "memory", "namespaces", "netns", "nnp", "noroot", "privileged", "readonly", "useclone"}
 
 // ociMembers are the members by which the OCI runtime specification (config.md,
 // config-linux.md) confines a container, by the object around them. A word that sounds like
@@ -45,7 +46,8 @@ var ociMembers = map[string][]string{
 }
 
 // sounds reports whether a key that no table knows sounds like the confinement of a process,
-// in any spelling: NoNewPrivileges, no_new_privs, seccomp.profile or linux.resources.
+// in any spelling: NoNewPrivileges, no_new_privs, seccomp.profile, linux.resources or
+// emperor-namespaces.
 func sounds(key string) bool {
 	if object, inside, ok := strings.Cut(key, "."); ok {
 		member, _, _ := strings.Cut(inside, ".")
@@ -53,7 +55,7 @@ func sounds(key string) bool {
 			return true
 		}
 	}
-	word := squeezed(key)
+	word := strings.TrimPrefix(squeezed(key), "emperor")
 	return slices.Contains(soundingWhole, word) ||
 		slices.ContainsFunc(sounding, func(part string) bool { return strings.Contains(word, part) }) ||
 		slices.ContainsFunc(soundingFirst, func(part string) bool { return strings.HasPrefix(word, part) })

@@ -93,8 +93,11 @@ const soundsText = "it sounds like confinement, and no option is called so"
 func (s *strangers) sounding(e entry, problems *Problems) {
 	hint := "remove it only if it may run without; a placeholder is made with set-placeholder"
 	option := respelt(e.key)
-	if option == "supplementary-groups" {
+	switch {
+	case option == "supplementary-groups":
 		option = "add-gid"
+	case strings.HasSuffix(option, "clone"), option == "emperor-namespaces":
+		option = "emperor-use-clone"
 	}
 	if guard, _ := s.guards(option); guard {
 		hint = "here it is " + option

@@ -1,6 +1,7 @@
 package parser
 
 import (
+	"sort"
 	"strconv"
 	"strings"
 
@@ -17,7 +18,7 @@ const maxVisits = 100_000
 func parseYAML(text string) ([]foreign.Block, error) {
 	var doc yaml.Node
 	if err := yaml.Unmarshal([]byte(text), &doc); err != nil {
-		return nil, placed(text, strings.TrimPrefix(err.Error(), "yaml: "))
+		return nil, placed(text, fault(err))
 	}
 	if len(doc.Content) != 1 || doc.Content[0].Kind != yaml.MappingNode {
 		return nil, nil
@@ -35,6 +36,21 @@ func parseYAML(text string) ([]foreign.Block, error) {
 	return blocks, nil
 }
 
+// fault returns an error of the YAML library without its name.
+func fault(err error) string { return strings.TrimPrefix(err.Error(), "yaml: ") }
+
+// found returns the number of the line at which the library finds a fault: its message names
+// the line before the surrounding block, or none. Text up to the line in front of the fault
+// has none, or another one.
+func found(text, what string) int {
+	lines := strings.SplitAfter(text, "\n")
+	return 1 + sort.Search(len(lines)-1, func(i int) bool {
+		var doc yaml.Node
+		err := yaml.Unmarshal([]byte(strings.Join(lines[:i+1], "")), &doc)
+		return err != nil && strings.HasSuffix(fault(err), what)
+	})
+}
+
 // placed extracts the line from a message, as `line 3: what`, and adds a remedy if it knows
 // one.
 func placed(text, message string) *foreign.Error {
@@ -43,6 +59,12 @@ func placed(text, message string) *foreign.Error {
 		if n, err := strconv.Atoi(number); err == nil {
 			e.Line, message = n, what
 		}
+	}
+	switch {
+	case strings.HasPrefix(message, "did not find expected ','"):
+		e.Line++ // the library counts the line of the bracket from zero
+	case strings.HasPrefix(message, "did not find expected"), strings.HasPrefix(message, "unknown anchor"):
+		e.Line = found(text, message)
 	}
 	lines := strings.Split(text, "\n")
 	for i, l := range lines {
@@ -56,7 +78,7 @@ func placed(text, message string) *foreign.Error {
 		e.Hint = `indent the line as its neighbours; a value with ": " in it stands in quotes`
 	case strings.Contains(message, "did not find expected key"), strings.Contains(message, "did not find expected '-' indicator"), strings.Contains(message, "could not find expected ':'"):
 		e.Hint = "indent the line as its neighbours, and write KEY: VALUE"
-	case strings.Contains(message, "unexpected end of stream"):
+	case strings.Contains(message, "unexpected end of stream"), strings.Contains(message, "did not find expected ','"):
 		e.Hint = "a quote or a bracket is not closed"
 	case strings.Contains(message, "cannot start any token"):
 		e.Hint = "a value that begins with %, @ or ` stands in quotes"
