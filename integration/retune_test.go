@@ -38,6 +38,13 @@ func TestEmperorsFileIsReadAgain(t *testing.T) {
 	w.succeed("restart", "b.ini")
 	e.await("b.ini", "hook two")
 
+	// Without the namespace again, the file is what runs: nothing needs a restart.
+	file("vassals-include = "+w.path("around.ini"), "exec-as-emperor = echo hook two")
+	e.await("", `are in effect","options":"log-level"`)
+	if n := e.count("", "need a restart"); n != 1 {
+		t.Errorf("a restart was asked for %d times", n)
+	}
+
 	// A mistake changes nothing, and vassals reload all the same.
 	file("emperor-concurrency = many")
 	e.await("", "a mistake in the emperor's options")

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"log/slog"
 
 	"github.com/emperor-go/emperor/internal/accounts"
@@ -16,7 +17,11 @@ func become(o *config.Emperor) error {
 		return nil
 	}
 	c, err := wish.Resolve()
-	if err != nil {
+	var mistake *accounts.Mistake
+	switch {
+	case errors.As(err, &mistake):
+		return o.Blame(mistake.Option, err)
+	case err != nil:
 		return err
 	}
 	return c.Apply()

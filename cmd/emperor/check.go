@@ -117,7 +117,7 @@ func (k *checker) check(name, as string) error {
 
 // place checks the vassals of a directory, or of a pattern.
 func (k *checker) place(m string) error {
-	files, err := places{k.emperor}.files(m)
+	files, err := places{k.emperor}.names(m)
 	if err != nil {
 		return fmt.Errorf("cannot check %q: %w", m, cause(err))
 	}

@@ -57,6 +57,16 @@ func (p places) patternAs(m string, info os.FileInfo, err error) (pattern string
 
 // files lists the files that one of the monitors would take.
 func (p places) files(m string) (list []monitor.Config, err error) {
+	list, err = p.names(m)
+	return slices.DeleteFunc(list, func(c monitor.Config) bool {
+		info, err := os.Stat(c.Path)
+		return err != nil || !info.Mode().IsRegular()
+	}), err
+}
+
+// names is files with everything that has a vassal's name: the monitor reports directories,
+// FIFOs and links to missing files as mistakes.
+func (p places) names(m string) (list []monitor.Config, err error) {
 	if pattern, ok := p.pattern(m); ok {
 		dir, err := os.Getwd()
 		if err != nil && !filepath.IsAbs(pattern) {
@@ -75,7 +85,7 @@ func (p places) files(m string) (list []monitor.Config, err error) {
 	}
 	return slices.DeleteFunc(list, func(c monitor.Config) bool {
 		info, err := os.Stat(c.Path)
-		return err != nil || !info.Mode().IsRegular() || !p.vassal(filepath.Base(c.Name)) || p.runs(info)
+		return !p.vassal(filepath.Base(c.Name)) || err == nil && p.runs(info)
 	}), err
 }
 

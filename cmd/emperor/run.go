@@ -160,7 +160,7 @@ func supervision(o *config.Emperor, r *readers, files *reads.Pool, log *slog.Log
 	if o.Life.WaitForCommand {
 		options.Suspend = func(name string) bool { return !slices.Contains(o.Life.WaitIgnore, name) }
 	}
-	sockets, err := onDemand(o.OnDemand)
+	sockets, err := onDemand(o)
 	sockets.Reads = files
 	if err == nil && !sockets.None() {
 		options.Activator = sockets
@@ -177,19 +177,20 @@ func holds(o config.OnDemand) bool {
 	return o.Extension != "" || o.Directory != "" || o.Exec != ""
 }
 
-func onDemand(o config.OnDemand) (s emperor.Sockets, err error) {
+func onDemand(of *config.Emperor) (s emperor.Sockets, err error) {
+	o := of.OnDemand
 	s = emperor.Sockets{Extension: o.Extension, Directory: o.Directory, Exec: o.Exec, Mode: o.Mode, UID: -1, GID: -1}
 	if o.Owner.Set {
 		id, err := accounts.UID(o.Owner)
 		if err != nil {
-			return s, fmt.Errorf("emperor-on-demand-owner: %w", err)
+			return s, of.Blame("emperor-on-demand-owner", err)
 		}
 		s.UID = int(id)
 	}
 	if o.Group.Set {
 		id, err := accounts.GID(o.Group)
 		if err != nil {
-			return s, fmt.Errorf("emperor-on-demand-owner: %w", err)
+			return s, of.Blame("emperor-on-demand-owner", err)
 		}
 		s.GID = int(id)
 	}

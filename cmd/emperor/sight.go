@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -62,12 +61,12 @@ func look(o *config.Emperor, log *slog.Logger) (*sight, error) {
 func (s *sight) listen(o *config.Emperor) (err error) {
 	if o.Stats != "" {
 		if s.stats, err = control.Listen(o.Stats); err != nil {
-			return fmt.Errorf("emperor-stats: %w", err)
+			return o.Blame("emperor-stats", err)
 		}
 	}
 	if o.Metrics != "" {
 		if s.numbers, err = control.Listen(o.Metrics); err != nil {
-			return fmt.Errorf("metrics: %w", err)
+			return o.Blame("metrics", err)
 		}
 	}
 	return nil
@@ -79,14 +78,14 @@ func becoming(o *config.Emperor) (uid, gid int, err error) {
 	if o.UID.Set {
 		id, err := accounts.UID(o.UID)
 		if err != nil {
-			return 0, 0, err
+			return 0, 0, o.Blame("uid", err)
 		}
 		uid = int(id)
 	}
 	if o.GID.Set {
 		id, err := accounts.GID(o.GID)
 		if err != nil {
-			return 0, 0, err
+			return 0, 0, o.Blame("gid", err)
 		}
 		gid = int(id)
 	}

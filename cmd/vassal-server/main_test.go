@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"io"
+	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
@@ -47,6 +49,29 @@ func TestCommandLineRefuses(t *testing.T) {
 	} {
 		if err := parse(strings.Fields(line), &server.Config{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", line, err, want)
+		}
+	}
+}
+
+// TestReport: an error is printed once, by the master where there is one.
+func TestReport(t *testing.T) {
+	excuse, master, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var alone, below strings.Builder
+	mistake := errors.New("cannot serve")
+	if code := report(&below, master, mistake); code != exitFailed || below.Len() != 0 {
+		t.Errorf("below a master: %d, %q", code, below.String())
+	}
+	_ = master.Close()
+	if told, err := io.ReadAll(excuse); err != nil || string(told) != mistake.Error() {
+		t.Errorf("the master reads %q, %v", told, err)
+	}
+	for _, none := range []*os.File{nil, master} {
+		alone.Reset()
+		if code := report(&alone, none, mistake); code != exitFailed || !strings.Contains(alone.String(), mistake.Error()) {
+			t.Errorf("alone: %d, %q", code, alone.String())
 		}
 	}
 }

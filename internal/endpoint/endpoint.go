@@ -4,6 +4,7 @@ package endpoint
 
 import (
 	"context"
+	"fmt"
 	"net"
 	"time"
 
@@ -16,7 +17,7 @@ import (
 // replaces a socket at a path on which no process listens any more; one with a listener is
 // address.ErrBusy. The path is removed with the listener.
 func Listen(text string) (net.Listener, error) {
-	to, err := address.Parse(text)
+	to, err := own(text)
 	if err != nil {
 		return nil, err
 	}
@@ -31,7 +32,7 @@ func Listen(text string) (net.Listener, error) {
 // ListenPacket receives datagrams at an address: by UDP, or at the path of a unix socket,
 // which it replaces as Listen does. The path stays.
 func ListenPacket(text string) (net.PacketConn, error) {
-	to, err := address.Parse(text)
+	to, err := own(text)
 	if err != nil {
 		return nil, err
 	}
@@ -45,6 +46,20 @@ func ListenPacket(text string) (net.PacketConn, error) {
 		}
 	}
 	return (&net.ListenConfig{}).ListenPacket(context.Background(), network, to.String())
+}
+
+// own parses the address of a socket of this machine. No name server is asked.
+func own(text string) (address.Address, error) {
+	to, err := address.Parse(text)
+	if err != nil || to.Path != "" || to.Host == "" || to.Host == "*" {
+		return to, err
+	}
+	ip, err := to.IP()
+	if err != nil {
+		return to, fmt.Errorf("cannot listen on %q: %w", text, err)
+	}
+	to.Host = ip.String()
+	return to, nil
 }
 
 // Dial connects to an address, or to this machine when it has no host. It looks up names. Zero

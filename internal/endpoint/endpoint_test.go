@@ -65,3 +65,22 @@ func TestListenPacket(t *testing.T) {
 	}
 	c.Close()
 }
+
+// TestListenOnAName: names are as in the sockets of vassals, and no name server is asked.
+func TestListenOnAName(t *testing.T) {
+	l, err := Listen("localhost:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if host, _, _ := net.SplitHostPort(l.Addr().String()); host != "127.0.0.1" {
+		t.Errorf("localhost is %s", host)
+	}
+	const text, want = "nosuch.example:1", `cannot listen on "nosuch.example:1": "nosuch.example" is not an IP address`
+	if _, err := Listen(text); err == nil || err.Error() != want {
+		t.Errorf("got %v", err)
+	}
+	if _, err := ListenPacket(text); err == nil || err.Error() != want {
+		t.Errorf("datagrams: got %v", err)
+	}
+}

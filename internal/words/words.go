@@ -36,10 +36,10 @@ func Operator(line string) string {
 }
 
 // Expansion returns the first word of a line in which a shell would expand a part: `$NAME`,
-// `${…}`, `$(COMMAND ARGS)` or a command in backquotes, not quoted. Empty: none.
+// `${…}`, `$(COMMAND ARGS)`, `~/` or a command in backquotes, not quoted. Empty: none.
 func Expansion(line string) string {
-	for _, w := range unquoted(line) {
-		if expands(w.bare) {
+	for i, w := range unquoted(line) {
+		if expands(w.bare) || i > 0 && strings.HasPrefix(w.bare, "~/") { // the program has a hint of its own
 			return w.raw
 		}
 	}

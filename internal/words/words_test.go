@@ -25,6 +25,8 @@ func TestShellLines(t *testing.T) {
 		"node $HOME/app.js":                    {"", "$HOME/app.js"},
 		"node ${HOME}/app.js":                  {"", "${HOME}/app.js"},
 		"echo `hostname`":                      {"", "`hostname`"},
+		"ls ~/x":                               {"", "~/x"},
+		"ls a~/x '~/x' ~":                      {},
 		"echo --name=$(hostname -f)":           {"", "--name=$(hostname"},
 		"sleep $(SECONDS)":                     {},
 		"sh -c 'a && b | c > d; $e `f` &'":     {},

@@ -73,11 +73,13 @@ func (f *files) read(touch reads.At, at home, path string, known fileStat) (r re
 	r.readIn(int(d.Fd()), name, known, f.options)
 	if errors.Is(r.err, unix.ENOENT) {
 		if r.gone = gone(int(d.Fd()), name); !r.gone {
-			r.err = errors.New("is a symbolic link to a missing file")
+			r.err = errDangling
 		}
 	}
 	return r
 }
+
+var errDangling = errors.New("is a symbolic link to a missing file")
 
 // Read reads one file as the monitors of files do, with the same refusals. It may block.
 func Read(path string) ([]byte, error) {
@@ -88,6 +90,9 @@ func Read(path string) ([]byte, error) {
 	defer dir.Close()
 	var r result
 	r.readIn(int(dir.Fd()), filepath.Base(path), fileStat{}, DirOptions{})
+	if errors.Is(r.err, unix.ENOENT) && !gone(int(dir.Fd()), filepath.Base(path)) {
+		r.err = errDangling
+	}
 	return r.data, cause(r.err)
 }
 
