@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -77,10 +78,10 @@ func TestListenOnAName(t *testing.T) {
 		t.Errorf("localhost is %s", host)
 	}
 	const text, want = "nosuch.example:1", `cannot listen on "nosuch.example:1": "nosuch.example" is not an IP address`
-	if _, err := Listen(text); err == nil || err.Error() != want {
+	if _, err := Listen(text); err == nil || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("got %v", err)
 	}
-	if _, err := ListenPacket(text); err == nil || err.Error() != want {
+	if _, err := ListenPacket(text); err == nil || !strings.HasPrefix(err.Error(), want) {
 		t.Errorf("datagrams: got %v", err)
 	}
 }
