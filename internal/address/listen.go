@@ -89,25 +89,35 @@ func (o Options) bindUnix(fd int, to *unix.SockaddrUnix) error {
 	return err
 }
 
-// prepare sets the options that must be set before bind(2).
-func (o Options) prepare(fd int, to unix.Sockaddr) error {
-	type option struct {
-		wanted      bool
-		level, name int
-	}
-	freebind := option{o.FreeBind, unix.IPPROTO_IP, unix.IP_FREEBIND}
+// setting is an option of a socket.
+type setting struct {
+	wanted      bool
+	level, name int
+}
+
+// settings are the options that must be set before bind(2).
+func (o Options) settings(to unix.Sockaddr) []setting {
+	freebind := setting{o.FreeBind, unix.IPPROTO_IP, unix.IP_FREEBIND}
 	_, six := to.(*unix.SockaddrInet6)
 	if six {
 		freebind.level, freebind.name = unix.IPPROTO_IPV6, unix.IPV6_FREEBIND
 	}
-	for _, x := range []option{
+	list := []setting{
 		{true, unix.SOL_SOCKET, unix.SO_REUSEADDR},
-		{six && o.besideFour(to), unix.IPPROTO_IPV6, unix.IPV6_V6ONLY}, // so that :80 and [::]:80 can both be bound
 		{o.ReusePort, unix.SOL_SOCKET, unix.SO_REUSEPORT},
 		{o.KeepAlive, unix.SOL_SOCKET, unix.SO_KEEPALIVE},
 		{o.NoDelay, unix.IPPROTO_TCP, unix.TCP_NODELAY},
 		freebind,
-	} {
+	}
+	if six && o.besideFour(to) { // so that :80 and [::]:80 can both be bound
+		list = append(list, setting{true, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY})
+	}
+	return list
+}
+
+// prepare sets these options.
+func (o Options) prepare(fd int, to unix.Sockaddr) error {
+	for _, x := range o.settings(to) {
 		if !x.wanted {
 			continue
 		}
@@ -116,6 +126,21 @@ func (o Options) prepare(fd int, to unix.Sockaddr) error {
 		}
 	}
 	return nil
+}
+
+// Resume listens again on a bound socket, with the queue of o. It reports whether the socket has
+// the options that Listen would set.
+func (o Options) Resume(fd int, text string) bool {
+	to, err := SockaddrOf(text)
+	if err != nil {
+		return false
+	}
+	for _, x := range o.settings(to) {
+		if on, err := unix.GetsockoptInt(fd, x.level, x.name); err != nil || (on != 0) != x.wanted {
+			return false
+		}
+	}
+	return unix.Listen(fd, o.Backlog) == nil
 }
 
 // besideFour reports whether another address is an IPv4 address with the same port.

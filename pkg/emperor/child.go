@@ -54,6 +54,8 @@ type child struct {
 	notified  chan struct{}
 	readyOnce sync.Once
 	dead      chan struct{} // closed when it is dead
+	keeping   chan struct{} // closed when kept is there and it was asked to stop; nil: nothing is kept
+	kept      namespaces.Sockets
 	life      life
 	memory    atomic.Pointer[memory] // nil: nothing counts it
 
@@ -176,6 +178,18 @@ func (c *child) reap() Exit {
 // pipe is asked by signal.
 func (c *child) Stop(graceful bool) {
 	c.life.asked.Store(true)
+	if c.keeping == nil {
+		c.ask(graceful)
+		return
+	}
+	go func() {
+		namespaces.Bounded(func() { c.kept = c.process.Listening() })
+		c.ask(graceful)
+		close(c.keeping)
+	}()
+}
+
+func (c *child) ask(graceful bool) {
 	how := wire.Stop
 	if graceful {
 		how = wire.StopGracefully
@@ -280,6 +294,9 @@ func (c *child) end() {
 // Clear implements Process.
 func (c *child) Clear(ctx context.Context) error {
 	defer namespaces.Bounded(c.close)
+	if c.keeping != nil {
+		<-c.keeping
+	}
 	// The kernel would take the links down as well, in its own time, and the next
 	// generation would find their names taken.
 	err := errors.Join(c.clearCgroup(), c.system.Sweeper.Delete(c.page.Links))

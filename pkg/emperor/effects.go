@@ -86,6 +86,9 @@ func (e *Emperor) do(v *vassal, what Effect) {
 	case doForgive:
 		v.failures = 0
 	case doStop, doSilence:
+		if e.returns(v) {
+			v.process.Keep()
+		}
 		v.process.Stop(e.options.Graceful && e.stopping)
 		e.arm(v, e.mercyFor(v))
 	case doKill:
@@ -138,6 +141,7 @@ func (e *Emperor) launch(v *vassal) {
 	r := Request{Plan: v.config, Generation: v.generation, Order: e.launches, Log: v.log}
 	r.Hooking = func(hook hooks.Result) { e.post(hooking{a, hook}) }
 	r.Hooked = func(result hooks.Result) { e.post(hooked{a, result}) }
+	r.Kept, v.kept = v.kept, nil
 	if v.activation != nil {
 		r.Socket = v.activation.Socket()
 	}
@@ -147,6 +151,7 @@ func (e *Emperor) launch(v *vassal) {
 		defer cancel(nil)
 		defer late.Stop()
 		process, err := launcher.Launch(ctx, r)
+		r.Kept.Close()
 		e.post(launched{a, process, err})
 	})
 }
@@ -185,6 +190,8 @@ func (e *Emperor) clear(v *vassal) {
 	e.group.Go(func() {
 		defer cancel(nil)
 		err := process.Clear(ctx)
-		e.post(cleared{a, err, process.LastLine()})
+		if kept := process.Kept(); !e.post(cleared{a, err, process.LastLine(), kept}) {
+			kept.Close()
+		}
 	})
 }

@@ -137,6 +137,8 @@ type Request struct {
 	// Socket is where an on-demand vassal finds its connections. Nil: it is not on
 	// demand. It belongs to the Activation and outlives the process.
 	Socket *os.File
+	// Kept are the listening sockets of the generation before. They belong to the loop.
+	Kept namespaces.Sockets
 	// Hooking is told of each hook that begins for it, and Hooked of each that has run,
 	// from any goroutine. Nil: nobody is.
 	Hooking, Hooked func(hooks.Result)
@@ -160,6 +162,10 @@ type Process interface {
 	// Restore makes again what of its surroundings in the file system was removed by
 	// others. It is called at any time, from goroutines of their own.
 	Restore()
+	// Keep makes Stop take the listening sockets of the process first, so that connections
+	// that wait there are not reset. Kept returns them after Clear; the caller closes them.
+	Keep()
+	Kept() namespaces.Sockets
 	// Stop asks the process to end; gracefully, if it knows the difference.
 	Stop(graceful bool)
 	// Kill ends it, and in time all that it started.

@@ -117,7 +117,9 @@ func (s *System) release(ctx context.Context, c *child, r Request) error {
 		}
 	}
 	c.noteMemory()
-	if err := c.orders.SendOrder(s.orderFor(c, r)); err != nil {
+	o := s.orderFor(c, r)
+	o.Sockets = r.Kept // of this order only: they are closed after the launch
+	if err := c.orders.SendOrder(o); err != nil {
 		return s.unordered(c, err)
 	}
 	c.life = life{system: s, about: r, since: time.Now()}

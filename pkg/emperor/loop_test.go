@@ -163,6 +163,10 @@ func (f *fake) end(e Exit) {
 
 func (f *fake) Restore() {}
 
+func (f *fake) Keep() {}
+
+func (f *fake) Kept() namespaces.Sockets { return nil }
+
 func (f *fake) LastLine() string { return "" }
 
 func (f *fake) Clear(ctx context.Context) error {

@@ -7,7 +7,11 @@ import (
 )
 
 // settle decides the next state after a generation, or instead of one.
-func (e *Emperor) settle(v *vassal) { e.input(v, e.verdict(v)) }
+func (e *Emperor) settle(v *vassal) {
+	next := e.verdict(v)
+	e.letGo(v, next)
+	e.input(v, next)
+}
 
 // verdict compares the desired state with the last generation. The desired state comes first,
 // then the restart policy.

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
+	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
@@ -47,6 +48,7 @@ type vassal struct {
 	gapFrom    time.Time // when a change has left it without a process; zero: it has not
 	reloads    int       // taken by this generation
 	process    Process
+	kept       namespaces.Sockets // of the generation before, between two
 	cancel     context.CancelCauseFunc
 	slot       bool      // counts as a launch
 	failed     bool      // the generation ended unasked
@@ -189,9 +191,11 @@ type cleared struct {
 	about
 	err  error
 	last string
+	kept namespaces.Sockets
 }
 
 func (c cleared) apply(e *Emperor) {
+	c.v.kept = c.kept
 	if c.v.exit != nil {
 		c.v.exit.Last = line(c.last)
 	}

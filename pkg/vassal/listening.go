@@ -24,7 +24,7 @@ func (v *Vassal) bindShared(context.Context) error {
 		return err
 	}
 	for i, address := range v.options.Listening.Shared {
-		s, err := sockets.Listen("shared-socket", address, o)
+		s, err := v.listenAt("shared-socket", address, o)
 		if err != nil {
 			return v.options.Blame("shared-socket", address, err)
 		}
@@ -35,7 +35,7 @@ func (v *Vassal) bindShared(context.Context) error {
 		if slices.ContainsFunc(v.inherited, func(s *sockets.Socket) bool { return s.BoundTo(early.Address) }) {
 			continue
 		}
-		s, err := sockets.Listen(early.Name, early.Address, o)
+		s, err := v.listenAt(early.Name, early.Address, o)
 		if err != nil {
 			return v.options.Blame(early.Name, early.Address, err)
 		}
@@ -48,6 +48,7 @@ func (v *Vassal) bindShared(context.Context) error {
 // socket, a capability or a sysctl, as in uWSGI. A socket of an on-demand emperor comes first,
 // as descriptor 0 or by LISTEN_FDS.
 func (v *Vassal) bind(context.Context) (err error) {
+	defer v.letGo()
 	v.warnOfQueue()
 	v.sets, _, err = v.bindSets(v.options, [][]*sockets.Socket{slices.Concat(v.inherited, v.early)})
 	for _, s := range distinct(v.sets) {
@@ -190,7 +191,7 @@ func (v *Vassal) make(wanted config.Socket, how sockets.Options, renamed []*sock
 			return s.As(wanted.Name, wanted.Address)
 		}
 	}
-	return sockets.Listen(wanted.Name, wanted.Address, how)
+	return v.listenAt(wanted.Name, wanted.Address, how)
 }
 
 // socketOptions resolves the owner of unix sockets in the vassal's user database, now.

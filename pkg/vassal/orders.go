@@ -22,6 +22,9 @@ func (v *Vassal) awaitOrder(context.Context) error {
 	}
 	v.order = &o
 	v.openOrders()
+	if err := v.keep(o.Sockets); err != nil {
+		return err
+	}
 	for _, b := range o.HookVars {
 		v.hookVars = append(v.hookVars, string(b))
 	}

@@ -58,6 +58,7 @@ type Vassal struct {
 	shared     []*sockets.Socket   // bound before the drop; =N refers to one
 	early      []*sockets.Socket   // the sockets of routers, also bound before the drop
 	inherited  []*sockets.Socket   // from the parent of this process
+	kept       []*sockets.Socket   // of the generation before, until all are bound
 	terminal   *sockets.Socket     // its socket for clients; nil: none
 	terminalAt string              // its address; for a path the absolute one
 	files      []madeFile

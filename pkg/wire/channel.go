@@ -1,7 +1,6 @@
 package wire
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -46,7 +45,7 @@ func (c *Channel) SyscallConn() (syscall.RawConn, error) { return c.file.Syscall
 func (c *Channel) StopReceiving() { _ = c.file.SetReadDeadline(time.Unix(1, 0)) }
 
 // SendOrder sends o. It never blocks: it returns an error when the other side is gone, or has
-// left several orders unread.
+// left several orders unread. The descriptors of o.Sockets are duplicated; the caller keeps its own.
 func (c *Channel) SendOrder(o Order) error {
 	text, err := encode(o)
 	if err == nil && len(text) > MaxOrder {
@@ -60,7 +59,7 @@ func (c *Channel) SendOrder(o Order) error {
 		return fmt.Errorf("cannot send order: %w", err)
 	}
 	defer unix.Close(memory)
-	if err := c.send([]byte("order"), unix.UnixRights(memory)); err != nil {
+	if err := c.send([]byte("order"), unix.UnixRights(append([]int{memory}, o.Sockets...)...)); err != nil {
 		return fmt.Errorf("cannot send order: %w", err)
 	}
 	return nil
@@ -83,9 +82,9 @@ func (c *Channel) send(message, rights []byte) error {
 // thread without other work. It returns ErrWithdrawn when the emperor closed the channel.
 func Park(fd int) (Order, error) {
 	for {
-		memory, err := receiveFD(fd)
+		memory, others, err := receiveFDs(fd)
 		if !errors.Is(err, unix.EINTR) {
-			return readOrder(memory, err)
+			return readOrder(memory, others, err)
 		}
 	}
 }
@@ -99,16 +98,17 @@ func (c *Channel) ReceiveOrder() (Order, error) {
 	}
 	var (
 		memory  *os.File
+		others  []int
 		failure error
 	)
 	err = raw.Read(func(fd uintptr) bool {
-		memory, failure = receiveFD(int(fd))
+		memory, others, failure = receiveFDs(int(fd))
 		return !errors.Is(failure, unix.EAGAIN) && !errors.Is(failure, unix.EINTR)
 	})
-	return readOrder(memory, errors.Join(err, failure))
+	return readOrder(memory, others, errors.Join(err, failure))
 }
 
-func readOrder(memory *os.File, err error) (Order, error) {
+func readOrder(memory *os.File, others []int, err error) (Order, error) {
 	switch {
 	case errors.Is(err, io.EOF):
 		return Order{}, ErrWithdrawn
@@ -123,7 +123,9 @@ func readOrder(memory *os.File, err error) (Order, error) {
 	case len(text) > MaxOrder:
 		return Order{}, fmt.Errorf("cannot read order: larger than %d bytes", MaxOrder)
 	}
-	return decodeOrder(text)
+	o, err := decodeOrder(text)
+	o.Sockets = others
+	return o, err
 }
 
 // ErrGarbage is wrapped by the error about a message that is not a notice.
@@ -165,37 +167,37 @@ func (c *Channel) receive() (message []byte, err error) {
 }
 
 // receiveFD receives one message and returns the first descriptor in it.
-func receiveFD(fd int) (*os.File, error) {
+func receiveFDs(fd int) (first *os.File, others []int, err error) {
 	var buffer [64]byte
-	control := make([]byte, unix.CmsgSpace(4))
+	control := make([]byte, unix.CmsgSpace(4*(1+MaxSockets)))
 	n, used, _, _, err := unix.Recvmsg(fd, buffer[:], control, unix.MSG_CMSG_CLOEXEC)
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, nil, err
 	case n == 0 && used == 0:
-		return nil, io.EOF
+		return nil, nil, io.EOF
 	}
-	passed, ok := rightOf(control[:used])
-	if !ok {
-		return nil, errors.New("there is no descriptor in the message")
+	passed := rightsOf(control[:used])
+	if len(passed) == 0 {
+		return nil, nil, errors.New("there is no descriptor in the message")
 	}
-	return os.NewFile(uintptr(passed), "order"), nil
+	if len(passed) > 1 {
+		others = passed[1:]
+	}
+	return os.NewFile(uintptr(passed[0]), "order"), others, nil
 }
 
-// rightOf finds the descriptor in a control message that holds at most one.
-func rightOf(control []byte) (fd int, ok bool) {
+// rightsOf finds the descriptors in a control message.
+func rightsOf(control []byte) (fds []int) {
 	if len(control) < unix.CmsgLen(4) {
-		return 0, false
+		return nil
 	}
 	messages, err := unix.ParseSocketControlMessage(control)
-	if err != nil || len(messages) == 0 || len(messages[0].Data) < 4 {
-		return 0, false
+	if err != nil || len(messages) == 0 {
+		return nil
 	}
-	m := messages[0]
-	if m.Header.Level != unix.SOL_SOCKET || m.Header.Type != unix.SCM_RIGHTS {
-		return 0, false
-	}
-	return int(int32(binary.NativeEndian.Uint32(m.Data))), true
+	fds, _ = unix.ParseUnixRights(&messages[0])
+	return fds
 }
 
 // sealed makes a memfd with an immutable text. Its offset is at the beginning.

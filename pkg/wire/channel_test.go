@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -138,12 +139,30 @@ func TestGarbageIsOneMessageLong(t *testing.T) {
 	}
 }
 
+// An order carries sockets, as many as it may.
+func TestSocketsOfAnOrder(t *testing.T) {
+	emperor, vassal := connect(t)
+	if err := emperor.SendOrder(Order{Sockets: slices.Repeat([]int{0}, MaxSockets)}); err != nil {
+		t.Fatal(err)
+	}
+	o, err := vassal.ReceiveOrder()
+	if err != nil || len(o.Sockets) != MaxSockets {
+		t.Fatalf("%d sockets, %v", len(o.Sockets), err)
+	}
+	for _, fd := range o.Sockets {
+		if flags, err := unix.FcntlInt(uintptr(fd), unix.F_GETFD, 0); err != nil || flags&unix.FD_CLOEXEC == 0 {
+			t.Errorf("descriptor %d has the flags %d, %v", fd, flags, err)
+		}
+		unix.Close(fd)
+	}
+}
+
 func TestOrderCannotBeChangedOnItsWay(t *testing.T) {
 	emperor, vassal := connect(t)
 	if err := emperor.SendOrder(Order{Serial: 1}); err != nil {
 		t.Fatal(err)
 	}
-	f, err := receiveFD(int(vassal.file.Fd()))
+	f, _, err := receiveFDs(int(vassal.file.Fd()))
 	if err != nil {
 		t.Fatal(err)
 	}

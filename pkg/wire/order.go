@@ -10,6 +10,9 @@ import (
 // each template 2 MiB; base64 makes them a third longer. The rest is hooks and paths.
 const MaxOrder = 16 << 20
 
+// MaxSockets limits the sockets of an order.
+const MaxSockets = 64
+
 // ErrWithdrawn is returned by ReceiveOrder when the emperor closed the channel without an
 // order: the launch was cancelled, and the child exits silently.
 var ErrWithdrawn = errors.New("the order was withdrawn")
@@ -59,6 +62,9 @@ type Order struct {
 	// Program is the program that the vassal executes after the as-vassal hooks, instead of
 	// reading its configuration. Nil: none.
 	Program *Program `json:",omitempty"`
+	// Sockets are descriptors of listening sockets of the generation before, whose queues
+	// continue in this one. The receiver owns them.
+	Sockets []int `json:"-"`
 }
 
 // Templates are the operator's text around the configuration of each vassal, in the order in

@@ -77,7 +77,11 @@ func (p *process) Stop(bool)                   { p.Kill() }
 func (p *process) Kill()                       { p.dead <- emperor.Exit{} }
 func (p *process) Clear(context.Context) error { return nil }
 func (p *process) Restore()                    {}
-func (p *process) LastLine() string            { return "I " + p.does }
+func (p *process) Keep()                       {}
+
+func (p *process) Kept() namespaces.Sockets { return nil }
+
+func (p *process) LastLine() string { return "I " + p.does }
 
 // open returns a gate that knows of no vassal's process.
 func open() *Gate {
