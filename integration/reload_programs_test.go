@@ -223,16 +223,19 @@ func TestReloadsOfAProgramWithItsOwnPort(t *testing.T) {
 	}
 }
 
-// The port of a program becomes one that the vassal hands over, by an edit.
-func TestOwnPortBecomesASocket(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	w.write(w.path("p.py"), `import http.server
+// ownPort is a program that binds its own port.
+const ownPort = `import http.server
 class Page(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         self.send_response(200); self.end_headers(); self.wfile.write(b"own")
 http.server.HTTPServer(("127.0.0.1", 8095), Page).serve_forever()
-`)
+`
+
+// The port of a program becomes one that the vassal hands over, by an edit.
+func TestOwnPortBecomesASocket(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.write(w.path("p.py"), ownPort)
 	w.write(w.path("index.html"), "handed")
 	w.vassal("a.ini", "uid = 4001", "gid = 4001", "command = python3 "+w.path("p.py"), "ready-probe = tcp:127.0.0.1:8095")
 	e := w.start(sharesNetwork)
@@ -241,6 +244,24 @@ http.server.HTTPServer(("127.0.0.1", 8095), Page).serve_forever()
 	eventually(t, "the program serves", func() bool { return v.tally().Answers["own"] > 0 })
 	w.vassal("a.ini", "uid = 4001", "gid = 4001", "http-socket = 127.0.0.1:8095", "static-map = /="+w.path("index.html"))
 	eventually(t, "the vassal serves", func() bool { return v.tally().Answers["handed"] > 0 })
+	if s := w.status("a.ini"); s.Generation != 2 {
+		t.Errorf("generation %d", s.Generation)
+	}
+}
+
+// The port that the vassal hands over becomes one that the program binds itself, by an edit.
+func TestSocketBecomesAnOwnPort(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.write(w.path("p.py"), ownPort)
+	w.write(w.path("index.html"), "handed")
+	w.vassal("a.ini", "uid = 4001", "gid = 4001", "http-socket = 127.0.0.1:8095", "static-map = /="+w.path("index.html"))
+	e := w.start(sharesNetwork)
+	e.running("a.ini")
+	v := w.visited("127.0.0.1:8095")
+	eventually(t, "the vassal serves", func() bool { return v.tally().Answers["handed"] > 0 })
+	w.vassal("a.ini", "uid = 4001", "gid = 4001", "command = python3 "+w.path("p.py"), "ready-probe = tcp:127.0.0.1:8095")
+	eventually(t, "the program serves", func() bool { return v.tally().Answers["own"] > 0 })
 	if s := w.status("a.ini"); s.Generation != 2 {
 		t.Errorf("generation %d", s.Generation)
 	}

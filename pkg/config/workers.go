@@ -44,14 +44,15 @@ func (v *Vassal) ReloadOrder() ReloadOrder {
 	switch {
 	case v.Workers.Order != "":
 		return v.Workers.Order
-	case !v.commands(), v.handsOver():
+	case !v.commands(), v.HandsOver():
 		return StartFirst
 	}
 	return StopFirst
 }
 
-// handsOver reports whether the command finds sockets that the vassal has bound.
-func (v *Vassal) handsOver() bool {
+// HandsOver reports whether the command finds sockets that the vassal has bound: it binds
+// its own otherwise.
+func (v *Vassal) HandsOver() bool {
 	if v.held {
 		return true
 	}

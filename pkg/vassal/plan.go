@@ -127,6 +127,10 @@ func (v *Vassal) prepare(order *wire.Order, o *config.Vassal) (*master.Plan, err
 		closeAll(made)
 		return nil, err
 	}
+	if s := givenUp(v.sets, sets); s != nil && !o.HandsOver() {
+		closeAll(made)
+		return nil, fmt.Errorf("%w: a program may bind %s itself", master.ErrAnew, s.Address)
+	}
 	p.Unchanged = v.resumed == nil && len(config.Diff(v.options, o)) == 0
 	p.Commit = func() { v.commit(order, o, sets) }
 	p.Discard = func() { closeAll(made) }
@@ -139,6 +143,18 @@ func crowded(have []*sockets.Socket, wanted []config.Socket) bool {
 	return slices.ContainsFunc(wanted, func(w config.Socket) bool {
 		return slices.ContainsFunc(have, func(s *sockets.Socket) bool { return s.Address != w.Address && s.Crowds(w.Address) })
 	})
+}
+
+// givenUp returns a socket of clients that is not among the ones that a reload keeps; nil:
+// there is none. It stays bound until the reload has succeeded.
+func givenUp(have, kept [][]*sockets.Socket) *sockets.Socket {
+	keeps := distinct(kept)
+	for _, s := range distinct(have) {
+		if s.Front() == nil && !slices.Contains(keeps, s) {
+			return s
+		}
+	}
+	return nil
 }
 
 // occupied reports whether a process that this vassal has started listens on a port that is

@@ -113,8 +113,19 @@ func (l *Log) Before(about string) string {
 	return ""
 }
 
-// says reports whether the program has printed the line, and there is something in it.
-func (l Line) says() bool { return !l.own && strings.TrimSpace(l.Text) != "" }
+// says reports whether the program has printed the line, and it may tell why it ended: there
+// is something in it, and that is no entry of an access log, which other workers print.
+func (l Line) says() bool {
+	return !l.own && strings.TrimSpace(l.Text) != "" && !isAccess(l.Text)
+}
+
+// isAccess reports whether a line has the request line of HTTP in quotes, as in the common log
+// format.
+func isAccess(text string) bool {
+	before, after, _ := strings.Cut(text, " HTTP/")
+	version, _, quoted := strings.Cut(after, `"`)
+	return quoted && len(version) <= len("1.1") && strings.Contains(before, `"`)
+}
 
 // Follow returns the last n lines and a channel of those that come, until stop is
 // called or the log is forgotten; then it is closed. A reader that is slow misses

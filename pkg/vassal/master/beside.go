@@ -3,26 +3,39 @@ package master
 import (
 	"context"
 	"fmt"
+	"slices"
 )
 
 // trial is the probe of daemons where there is nothing else to be ready.
 type trial struct {
-	cancel  context.CancelFunc // nil: none runs
-	passed  *Plan              // of which they have answered; nil: of none
-	why     string             // the last one was not answered
-	reloads bool               // a reload ends with it
+	cancel context.CancelFunc // nil: none runs
+	passed *Plan              // of which they have answered; nil: of none
+	why    string             // the last one was not answered
+	before *Plan              // the one before the reload that ends with it; nil: none does
 }
 
 // daemonsAnswer reports whether the vassal is ready as far as its daemons go: they are
 // probed where there are no workers.
 func (m *master) daemonsAnswer() bool {
-	p := m.plan()
-	if p.Program != nil || p.Ready.Probe.Kind == "" || m.trial.passed == p {
+	if !m.asksDaemons() {
 		return true
 	}
-	if m.trial.cancel != nil || m.stopped {
-		return false
+	m.tryDaemons()
+	return false
+}
+
+// asksDaemons reports whether it takes an answer of the daemons for the vassal to be ready.
+func (m *master) asksDaemons() bool {
+	p := m.plan()
+	return p.Program == nil && p.Ready.Probe.Kind != "" && m.trial.passed != p
+}
+
+// tryDaemons begins their probe, once no daemon is left that is ending: it might answer.
+func (m *master) tryDaemons() {
+	if m.trial.cancel != nil || m.stopped || slices.ContainsFunc(m.daemons, func(d *daemon) bool { return d.leaving && d.pid > 0 }) {
+		return
 	}
+	p := m.plan()
 	ctx, cancel := context.WithTimeout(context.Background(), p.Ready.Timeout)
 	m.trial.cancel, m.trial.why = cancel, ""
 	q := Question{
@@ -35,7 +48,6 @@ func (m *master) daemonsAnswer() bool {
 		err := m.System.Probe(ctx, q)
 		m.post(Event{kind: tried, err: err, plan: p})
 	}()
-	return false
 }
 
 // wereTried goes on when the probe of daemons is over.
@@ -43,22 +55,37 @@ func (m *master) wereTried(p *Plan, err error) {
 	if m.trial.cancel = nil; m.stopped {
 		return
 	}
-	reloads := m.trial.reloads
-	m.trial.reloads = false
+	before := m.trial.before
 	switch {
-	case p != m.plan(): // another has taken effect
-		m.trial.reloads = reloads
+	case p != m.plan(): // another is in effect
 	case err == nil:
 		m.trial.passed = p
-		if reloads {
+		if before != nil {
+			m.trial.before = nil
+			m.commit()
 			m.conclude(nil)
 		}
-	case reloads:
-		m.conclude(m.daemonsLate(p))
+	case before != nil:
+		m.trial.before = nil
+		m.restore(before, m.daemonsLate(p))
 	case !m.served:
 		m.fail(m.daemonsLate(p))
 	}
 	m.settle()
+}
+
+// restore starts what a plan wants again after a reload whose daemons did not answer.
+func (m *master) restore(before *Plan, err error) {
+	failed := m.plan()
+	if failed.Discard != nil {
+		failed.Discard()
+	}
+	m.crew = newCrew(before)
+	m.follow(failed)
+	m.muster(m.crew)
+	err = fmt.Errorf("%w; %s", err, startedAgain)
+	m.Log.Error("cannot reload", "why", m.current.why, "error", err)
+	m.conclude(err)
 }
 
 func (m *master) daemonsLate(p *Plan) error {

@@ -1,6 +1,8 @@
 package master
 
 import (
+	"maps"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -31,7 +33,10 @@ func TestProbeOfDaemons(t *testing.T) {
 		time.Sleep(9 * time.Second)
 		s.expectSaid()
 		time.Sleep(2 * time.Second)
-		s.expectSaid("2 failed the daemons were not ready within 10s: nothing listens")
+		s.expectSaid("2 failed the daemons were not ready within 10s: nothing listens; the old configuration is started again")
+		if len(s.alive) != 1 || !slices.Contains(slices.Collect(maps.Values(s.alive)), "queue2") {
+			t.Errorf("alive: %v", s.alive)
+		}
 		s.order(3, "down again", besidePlan("queue4", "down"))
 		s.stop("<nil>")
 		s = play(t, besidePlan("queue", "down"))
@@ -39,5 +44,34 @@ func TestProbeOfDaemons(t *testing.T) {
 		if err := s.over(); err == nil || err.Error() != "the daemons were not ready within 10s: nothing listens" {
 			t.Errorf("Run returned %v", err)
 		}
+	})
+}
+
+// The plan of a reload whose daemons are probed takes effect with their answer, which is not
+// that of a daemon that is ending.
+func TestReloadOfDaemons(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, besidePlan("stubborn queue", "up"))
+		s.since()
+		var did []string
+		next := func(program, address string) *Plan {
+			p := besidePlan(program, address)
+			p.Commit = func() { did = append(did, "commit "+program) }
+			p.Discard = func() { did = append(did, "discard "+program) }
+			return p
+		}
+		s.order(1, "a", next("a", "up"))
+		time.Sleep(59 * time.Second)
+		s.expect("terminated 1")
+		s.expectSaid("accepting")
+		time.Sleep(2 * time.Second)
+		s.expect("kill 1, dead 1, start 2 a, probe 0 of [2] and []")
+		s.expectSaid("1 ready")
+		s.order(2, "b", next("b", "down"))
+		time.Sleep(time.Minute)
+		if want := []string{"commit a", "discard b"}; !slices.Equal(did, want) {
+			t.Errorf("did %v, want %v", did, want)
+		}
+		s.stop("<nil>")
 	})
 }

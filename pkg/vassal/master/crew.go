@@ -283,23 +283,38 @@ func (m *master) relieve() {
 	m.asleep = false
 	m.recovered()
 	m.stopListening()
-	if m.crew.plan != before.plan && m.crew.plan.Commit != nil {
-		m.crew.plan.Commit()
+	asks := m.asksDaemons()
+	if !asks && m.crew.plan != before.plan {
+		m.commit()
 	}
-	m.watchFiles()
-	m.changeDaemons(before.plan)
-	m.limitAt = m.firstLook(time.Now())
+	m.follow(before.plan)
 	for _, s := range m.crew.slots {
 		if s.worker != nil && s.worker.ready {
 			m.accepts(s.worker)
 		}
 	}
 	m.Log.Info("workers replaced", "why", m.current.why, "workers", len(m.crew.slots))
-	if m.daemonsAnswer() {
-		m.conclude(nil)
+	if asks {
+		m.trial.before = before.plan
+		m.tryDaemons()
 	} else {
-		m.trial.reloads = true
+		m.conclude(nil)
 	}
+}
+
+// commit closes what only the plan before needed.
+func (m *master) commit() {
+	if m.plan().Commit != nil {
+		m.plan().Commit()
+	}
+}
+
+// follow changes the files that are watched, the daemons and the limits to those of the
+// plan in effect.
+func (m *master) follow(before *Plan) {
+	m.watchFiles()
+	m.changeDaemons(before)
+	m.limitAt = m.firstLook(time.Now())
 }
 
 func notReady(w *worker) error {

@@ -204,6 +204,9 @@ func (m *master) startFresh() {
 			m.startDaemon(d)
 		}
 	}
+	if m.asksDaemons() && (m.trial.before != nil || !m.served) {
+		m.tryDaemons()
+	}
 }
 
 // same takes the daemon that may stay unchanged out of a list.

@@ -173,7 +173,7 @@ func (m *master) notice(pid int, text string) {
 			m.Report(wire.Loyal)
 		case line == "WATCHDOG=1":
 			m.Report(wire.Heartbeat)
-		case key == "STATUS" && value != "":
+		case key == "STATUS" && value != "" && (w.killAt.IsZero() || m.stopped): // the others serve by now
 			m.Log.Info("status", "pid", w.pid, "text", value)
 			m.speaker = w.pid
 			m.Answer(0, wire.Status, value)

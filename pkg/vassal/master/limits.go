@@ -110,6 +110,13 @@ func (m *master) sleep() {
 	m.knock = cancel
 }
 
+// listenAgain waits for the next connection after one that woke no workers.
+func (m *master) listenAgain() {
+	if m.asleep && m.knock == nil && !m.stopped {
+		m.sleep()
+	}
+}
+
 func (m *master) stopListening() {
 	if m.knock != nil {
 		m.knock()
@@ -122,8 +129,11 @@ func (m *master) wake() {
 	if !m.asleep || m.stopped {
 		return
 	}
-	m.asleep = false
 	m.stopListening()
+	if m.next != nil && m.next.plan.StopFirst { // whose workers are on their way
+		return
+	}
+	m.asleep = false
 	m.idle = idleness{cpu: -1, since: time.Now()}
 	m.Log.Info("somebody connects: starting the workers")
 	m.muster(m.crew)

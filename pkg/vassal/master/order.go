@@ -21,11 +21,14 @@ func (m *master) yield() {
 	}
 }
 
+// startedAgain is about a reload that has ended what served and has failed.
+const startedAgain = "the old configuration is started again"
+
 // resume starts the old configuration again after a reload for which it was ended has
 // failed.
 func (m *master) resume(err error) {
 	m.yielded, m.reading = false, 0
-	err = fmt.Errorf("%w; the old configuration is started again", err)
+	err = fmt.Errorf("%w; %s", err, startedAgain)
 	m.Log.Error("cannot reload", "why", m.current.why, "error", err)
 	m.muster(m.crew)
 	m.conclude(err)

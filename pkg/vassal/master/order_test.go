@@ -111,6 +111,29 @@ func TestReloadThatStopsFirstWhileIdle(t *testing.T) {
 	})
 }
 
+// A client that comes during a reload of a vassal without workers wakes no second instance,
+// and wakes the old one after the reload has failed.
+func TestReloadThatStopsFirstIsDisturbedByAClient(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := alone("web", 1)
+		p.Idle = config.Idleness{After: time.Minute}
+		s := play(t, p)
+		time.Sleep(2 * time.Minute)
+		s.since()
+		next := alone("silent", 1)
+		next.Ready.Notify = true
+		s.order(1, "silent", next)
+		s.knock()
+		time.Sleep(5 * time.Second)
+		s.expect("start 2 silent")
+		time.Sleep(6 * time.Second)
+		s.expect("terminated 2, dead 2")
+		s.knock()
+		s.expect("start 3 web")
+		s.stop("<nil>")
+	})
+}
+
 // What comes while the old workers leave: the end, another order, a signal.
 func TestStopFirstIsDisturbed(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -50,6 +50,19 @@ func TestStatusEndsWithItsWorker(t *testing.T) {
 	})
 }
 
+// A worker that is leaving says nothing about the vassal.
+func TestStatusOfALeavingWorker(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, plan("stubborn", 1))
+		s.order(1, "b", plan("b", 1))
+		s.post(Notified(2, "STATUS=serving"))
+		s.post(Notified(1, "STATUS=shutting down"))
+		time.Sleep(2 * time.Minute)
+		s.expectSaid("accepting", "1 ready", "0 status serving")
+		s.stop("<nil>")
+	})
+}
+
 // A program that puts itself into the background is reported.
 func TestProgramInTheBackground(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -38,3 +38,28 @@ func TestReloadThatIsNotRead(t *testing.T) {
 		time.Sleep(2 * time.Hour)
 	})
 }
+
+// An order that waits behind too many readings does not undo a later one.
+func TestOrderThatWaitsForReadersIsOvertaken(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, plan("web", 1))
+		for i := range uint64(maxReaders) {
+			s.order(1+i, "hangs", plan("web2", 1))
+			time.Sleep(time.Minute)
+		}
+		s.order(5, "old", plan("old", 1))
+		time.Sleep(57 * time.Minute) // the first reading is over
+		s.order(6, "new", plan("new", 1))
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		var serving []string
+		for _, program := range s.alive {
+			serving = append(serving, program)
+		}
+		if len(serving) != 1 || serving[0] != "new" {
+			t.Errorf("alive: %v", serving)
+		}
+		s.stop("<nil>")
+		time.Sleep(2 * time.Hour)
+	})
+}

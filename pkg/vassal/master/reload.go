@@ -3,7 +3,6 @@ package master
 import (
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/wire"
@@ -36,7 +35,10 @@ func (m *master) reload(r request) {
 	case m.stopped:
 		m.answer(r, errStopping)
 	case m.reading != 0 && r.order != nil && m.readers < maxReaders:
-		m.answer(m.current, errOvertaken)
+		for _, earlier := range append(m.wanted, m.current) {
+			m.answer(earlier, errOvertaken)
+		}
+		m.wanted = nil
 		m.change(r)
 	case m.reloading():
 		m.wanted = append(m.wanted, r)
@@ -45,7 +47,7 @@ func (m *master) reload(r request) {
 	}
 }
 
-func (m *master) reloading() bool { return m.next != nil || m.reading != 0 || m.trial.reloads }
+func (m *master) reloading() bool { return m.next != nil || m.reading != 0 || m.trial.before != nil }
 
 // change begins a reload: its options are read beside the loop.
 func (m *master) change(r request) {
@@ -96,14 +98,10 @@ func (m *master) read(id uint64, prepare func() (*Plan, error)) {
 func (m *master) exchangeAsleep() {
 	before := m.next.plan
 	m.next = nil
-	if m.crew.plan.Commit != nil {
-		m.crew.plan.Commit()
-	}
+	m.commit()
 	m.stopListening()
 	m.sleep()
-	m.watchFiles()
-	m.changeDaemons(before)
-	m.limitAt = m.firstLook(time.Now())
+	m.follow(before)
 	m.conclude(nil)
 }
 
@@ -129,6 +127,7 @@ func (m *master) abandon(err error) {
 	if !m.stopped {
 		m.Log.Error("cannot reload: the old workers stay", "why", m.current.why, "error", err)
 	}
+	m.listenAgain()
 	m.conclude(err)
 }
 
