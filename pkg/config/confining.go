@@ -11,7 +11,7 @@ import (
 // in the wrong file.
 var confining = []string{
 	"cap", "cgroup", "cgroup-opt", "chroot", "drop-after-apps", "drop-after-init", "emperor-cap", "emperor-root", "emperor-tyrant",
-	"emperor-tyrant-nofollow", "emperor-use-clone", "immediate-gid", "immediate-uid", "keyring-mode", "limit-as", "limit-nproc", "namespace",
+	"emperor-tyrant-nofollow", "emperor-use-clone", "immediate-gid", "immediate-uid", "keyring-mode", "namespace",
 	"namespace-net", "ns", "ns-net", "pivot-root", "pivot_root", "refork", "refork-as-root", "refork-post-jail", "setns", "setns-preopen",
 	"re-fork", "re-fork-as-root", "re-fork-post-jail", "setns-socket", "umask", "unshare", "unshare2", "vassal-cap", "vassals-cap",
 }

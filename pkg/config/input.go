@@ -135,6 +135,7 @@ func examine(file string, r *reader) (v *Vassal, warnings, problems Problems) {
 	if len(problems) == 0 {
 		v.withoutStats(&warnings)
 		v.withoutServer(&warnings)
+		v.unlimited(&warnings)
 		v.withoutWorkers(&warnings)
 	}
 	rest.report(&warnings)

@@ -9,11 +9,11 @@ import (
 
 // heededByPatches are the options of workers that the emperor heeds for a program that takes
 // the vassal's place.
-var heededByPatches = []string{"notify-ready", "ready-probe", "ready-timeout", "stop-signal"}
+var heededByPatches = []string{"limit-as", "limit-nproc", "notify-ready", "ready-probe", "ready-timeout", "stop-signal"}
 
 // heededByDaemons are the options that mean something where there are only daemons.
 var heededByDaemons = []string{
-	"attach-control-daemon", "attach-daemon", "attach-daemon2", "die-on-idle", "die-on-term", "exit-on-reload", "fs-reload", "idle", "ready-probe", "ready-timeout",
+	"attach-control-daemon", "attach-daemon", "attach-daemon2", "die-on-idle", "die-on-term", "exit-on-reload", "fs-reload", "idle", "limit-as", "limit-nproc", "ready-probe", "ready-timeout",
 	"smart-attach-daemon", "smart-attach-daemon2", "touch-reload",
 }
 

@@ -68,6 +68,8 @@ type Vassal struct {
 	Triggers Triggers
 	Idle     Idleness
 	Daemons  []Daemon
+	// Limits of all programs.
+	Limits Limits
 	// Terminal of the first worker.
 	Terminal Terminal
 	// Fallback is a file with which the vassal starts again when it would exit with 1. Empty:

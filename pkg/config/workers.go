@@ -1,8 +1,15 @@
 package config
 
 import (
+	"fmt"
+	"math"
+	"strconv"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
 // Workers is how a vassal's master starts, replaces and ends workers.
@@ -25,6 +32,67 @@ type Workers struct {
 	ForkbombDelay time.Duration
 	// ReloadOnTerm: SIGTERM reloads instead of stopping (die-on-term = false).
 	ReloadOnTerm bool
+}
+
+// Limits are resource limits of the programs of a vassal (setrlimit(2)). The vassal itself and the
+// built-in server have none: a Go program reserves much more address space than it uses.
+type Limits struct {
+	// AddressSpace is in bytes. Zero: no limit.
+	AddressSpace uint64 `json:",omitempty"`
+	// Processes is the number of processes of the user. Zero: no limit.
+	Processes uint64 `json:",omitempty"`
+}
+
+// None reports whether there is no limit.
+func (l Limits) None() bool { return l == Limits{} }
+
+// Apply sets the soft and the hard limits of this process, which executes a program next. A
+// lower hard limit stays.
+func (l Limits) Apply() error {
+	for _, x := range []struct {
+		name     string
+		resource int
+		most     uint64
+	}{{"limit-nproc", unix.RLIMIT_NPROC, l.Processes}, {"limit-as", unix.RLIMIT_AS, l.AddressSpace}} {
+		if x.most == 0 {
+			continue
+		}
+		var now unix.Rlimit
+		err := unix.Getrlimit(x.resource, &now)
+		if err == nil {
+			most := min(x.most, now.Max)
+			err = unix.Setrlimit(x.resource, &unix.Rlimit{Cur: most, Max: most})
+		}
+		if err != nil {
+			return fmt.Errorf("%s: cannot set the limit: %w", x.name, err)
+		}
+	}
+	return nil
+}
+
+// limit returns a function that sets a limit, in units. A tenant's own file can only lower it.
+func limit(of func(*Limits) *uint64, unit uint64, name, hint string) func(*Vassal, option.Value) error {
+	return func(v *Vassal, t option.Value) error {
+		n, err := strconv.ParseUint(t.Text, 10, 64)
+		if err != nil || n > math.MaxUint64/unit {
+			return option.Wrong(strconv.Quote(t.Text)+" is not a number of "+name, hint)
+		}
+		field := of(&v.Limits)
+		if n *= unit; t.Tenant && *field != 0 && (n == 0 || n > *field) {
+			return nil
+		}
+		*field = n
+		return nil
+	}
+}
+
+// unlimited warns about limits of a vassal whose requests the built-in server answers.
+func (v *Vassal) unlimited(warnings *Problems) {
+	if v.Limits.None() || v.commands() || !v.Server.Serves() {
+		return
+	}
+	origin, key := v.place("", "limit-as", "limit-nproc")
+	warnings.add(origin, key, "the built-in server is not limited by it: a Go program reserves about 800 MB of address space", "max-worker-lifetime, or memory.max of a cgroup")
 }
 
 // ReloadOrder is which of two generations of workers a reload turns to first.

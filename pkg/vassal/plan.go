@@ -40,7 +40,7 @@ func (v *Vassal) planOf(o *config.Vassal, sets [][]*sockets.Socket) (*master.Pla
 	return &master.Plan{
 		StopFirst: o.ReloadOrder() == config.StopFirst, Proof: proof,
 		Program: program, Front: front, Sockets: sets, Env: env, Dir: v.directoryOf(o), Workers: o.Workers, Mercy: o.ReloadMercy, Ready: o.Ready,
-		Terminal: v.terminalOf(o), Triggers: o.Triggers, Idle: o.Idle, Daemons: o.Daemons, Shells: o.Around.Shells, Hooks: o.Hooks,
+		Terminal: v.terminalOf(o), Triggers: o.Triggers, Idle: o.Idle, Daemons: o.Daemons, Limits: o.Limits, Shells: o.Around.Shells, Hooks: o.Hooks,
 		RunHooks: func(p hooks.Phase, file string) func() error { return v.phase(o, p, file) },
 	}, nil
 }
@@ -53,7 +53,7 @@ const proofTime = time.Second
 // programOf finds what workers run: the operator's command, the program that
 // takes a socket as standard input, the built-in server, or nothing.
 func (v *Vassal) programOf(o *config.Vassal) (*master.Program, error) {
-	p := &master.Program{HookTimeout: o.HookTimeout, Shells: o.Around.Shells, PostFork: o.Hooks[hooks.PostFork], Libraries: o.Around.Libraries}
+	p := &master.Program{HookTimeout: o.HookTimeout, Shells: o.Around.Shells, PostFork: o.Hooks[hooks.PostFork], Libraries: o.Around.Libraries, Limits: o.Limits}
 	if v.orders != nil {
 		p.Notices = v.parking
 	}
@@ -82,7 +82,7 @@ func (v *Vassal) programOf(o *config.Vassal) (*master.Program, error) {
 
 // serverOf makes a program the built-in server.
 func (v *Vassal) serverOf(o *config.Vassal, p *master.Program) (_ *master.Program, err error) {
-	p.Args, p.Server = []string{serverName}, &o.Server
+	p.Args, p.Server, p.Limits = []string{serverName}, &o.Server, config.Limits{}
 	if p.Path, err = programs.Find(v.ServerProgram); err != nil {
 		return nil, fmt.Errorf("cannot run %q: %w", p.Args[0], err)
 	}

@@ -114,6 +114,9 @@ func (v *Vassal) become(words []string, list []*sockets.Socket) error {
 		env = append(env, sockets.Variables(list)...)
 		env = append(env, "LISTEN_PID="+strconv.Itoa(os.Getpid()))
 	}
+	if err := v.options.Limits.Apply(); err != nil {
+		return err
+	}
 	return fmt.Errorf("cannot become %q: %w", words[0], programs.Explain(path, os.Getenv("PATH"), v.exec(path, words, env)))
 }
 

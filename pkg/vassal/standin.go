@@ -51,7 +51,7 @@ func (v *Vassal) standFor(words []string, list []*sockets.Socket) error {
 	}
 	v.heedAll()
 	pid, err := v.startProgram(master.Spec{
-		ID: 1, Program: &master.Program{Path: path, Args: words}, Sockets: list, Env: append(env, v.notifyVars...),
+		ID: 1, Program: &master.Program{Path: path, Args: words, Limits: v.options.Limits}, Sockets: list, Env: append(env, v.notifyVars...),
 	})
 	if err != nil {
 		return err

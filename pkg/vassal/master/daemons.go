@@ -43,7 +43,7 @@ func (m *master) startDaemon(d *daemon) {
 	}
 	m.serial++
 	d.id, d.since, d.waits = m.serial, time.Now(), 0
-	spec := Spec{ID: d.id, Name: "daemon", Env: m.plan().Env, Dir: m.plan().Dir, Daemon: &d.spec, Shells: m.plan().Shells, Program: &Program{Args: d.spec.Command}}
+	spec := Spec{ID: d.id, Name: "daemon", Env: m.plan().Env, Dir: m.plan().Dir, Daemon: &d.spec, Shells: m.plan().Shells, Program: &Program{Args: d.spec.Command, Limits: m.plan().Limits}}
 	pid, err := m.System.Start(spec, m.post)
 	if err != nil {
 		if d.spec.Control {

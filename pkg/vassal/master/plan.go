@@ -43,6 +43,8 @@ type Plan struct {
 	Triggers config.Triggers
 	Idle     config.Idleness
 	Daemons  []config.Daemon
+	// Limits of all programs but the built-in server.
+	Limits config.Limits
 	// Shells run the scripts of daemons.
 	Shells []string
 
@@ -77,6 +79,8 @@ type Program struct {
 	Notices int
 	// Libraries are the C libraries for PostFork.
 	Libraries hooks.Libraries
+	// Limits of the program.
+	Limits config.Limits
 }
 
 // Front is the built-in server before a program of the operator's. No hook is run in or

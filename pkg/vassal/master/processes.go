@@ -36,7 +36,7 @@ func (p *Processes) Start(s Spec, post func(Event)) (pid int, err error) {
 		if s.Daemon.Shell {
 			name = hooks.Shell(s.Shells)
 		}
-		pid, err = startDaemon(s)
+		pid, err = p.startDaemon(s)
 	} else {
 		pid, err = p.startWorker(s, post)
 	}
@@ -231,7 +231,7 @@ func (c *child) stage(self string, p *Program) error {
 		return err
 	}
 	c.tell = append([]*os.File{read}, c.tell...)
-	order := stageOrder{Path: p.Path, Args: p.Args, Timeout: p.HookTimeout, Shells: p.Shells, Status: len(c.files), Excuse: c.excuse}
+	order := stageOrder{Path: p.Path, Args: p.Args, Timeout: p.HookTimeout, Shells: p.Shells, Status: len(c.files), Excuse: c.excuse, Limits: p.Limits}
 	c.pass(write)
 	// A program that is held by a descriptor of ours gets one of the stage's.
 	if number, ok := strings.CutPrefix(p.Path, heldPrefix); ok {

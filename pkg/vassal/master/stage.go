@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/internal/programs"
+	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/wire"
 )
@@ -28,7 +29,7 @@ const StageName = "vassal-worker"
 // an argument could not be longer than 128 KiB (execve(2)).
 type stageOrder struct {
 	// Path, Args and Status are the program, its arguments with the name, and the
-	// descriptor that tells the master.
+	// descriptor that tells the master; zero: none.
 	Path   string
 	Args   []string
 	Status int
@@ -39,6 +40,8 @@ type stageOrder struct {
 	Shells  []string      `json:",omitempty"`
 	// Libraries are the C libraries for the hooks.
 	Libraries hooks.Libraries `json:",omitzero"`
+	// Limits of the program.
+	Limits config.Limits `json:",omitzero"`
 	// Held is a descriptor of the program that Path goes through, Notices one of the
 	// channel to the emperor, which is told of the hooks, and Excuse one of the built-in
 	// server alone, which no program of a hook may keep open; zero: none.
@@ -96,7 +99,9 @@ func Stage(argv []string, log *slog.Logger, printed func()) error {
 		}
 	}
 	err = o.become(log, printed)
-	_, _ = unix.Write(o.Status, []byte(err.Error()))
+	if o.Status > 0 {
+		_, _ = unix.Write(o.Status, []byte(err.Error()))
+	}
 	return err
 }
 
@@ -115,7 +120,11 @@ func (o *stageOrder) become(log *slog.Logger, printed func()) error {
 		}
 	}
 	printed()
-	err := syscall.Exec(o.Path, o.Args, os.Environ())
+	env := os.Environ()
+	if err := o.Limits.Apply(); err != nil {
+		return err
+	}
+	err := syscall.Exec(o.Path, o.Args, env)
 	return fmt.Errorf("cannot run %q: %w", o.Args[0], programs.Explain(o.Path, os.Getenv("PATH"), err))
 }
 

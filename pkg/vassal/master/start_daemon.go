@@ -18,7 +18,7 @@ import (
 // startDaemon starts a program beside the workers. One that a pid file governs
 // outlives this process; where it is to be put into the background, the master,
 // which adopts whatever goes there anyhow, only has to write the file.
-func startDaemon(s Spec) (int, error) {
+func (p *Processes) startDaemon(s Spec) (int, error) {
 	d, words := s.Daemon, s.Daemon.Command
 	if d.Shell {
 		words = []string{hooks.Shell(s.Shells), "-c", traps(d) + d.Text}
@@ -53,6 +53,16 @@ func startDaemon(s Spec) (int, error) {
 	dir := s.Dir
 	if d.Dir != "" {
 		dir = d.Dir
+	}
+	if limits := s.Program.Limits; !limits.None() {
+		order := stageOrder{Path: path, Args: words, Limits: limits}
+		told, err := order.memfd()
+		if err != nil {
+			return 0, err
+		}
+		defer told.Close()
+		path, words = p.Self, []string{StageName, strconv.Itoa(len(files))}
+		files = append(files, told.Fd())
 	}
 	pid, err := start(path, words, &syscall.ProcAttr{Env: s.Env, Dir: dir, Files: files, Sys: sys})
 	if d.NewPID && errors.Is(err, unix.EPERM) {
