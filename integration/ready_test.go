@@ -96,7 +96,7 @@ func TestProbeInVain(t *testing.T) {
 			w := newWorld(t)
 			w.late("a.ini", option, "ready-timeout = 2s")
 			e := w.start(allNamespaces, "--emperor-throttle", "60000")
-			line := e.await("a.ini", "not ready in time")
+			line := e.await("a.ini", "not ready before the timeout")
 			if name == "it fails" && !strings.Contains(line.raw, "not yet") {
 				t.Errorf("the log does not say why: %s", line.raw)
 			}

@@ -97,10 +97,10 @@ while True:
 		w.vassal(name, "uid = 4001", "gid = 4001", "ready-probe = "+probe, "ready-timeout = 2", "unprivileged-binary-patch-arg = sleep 1000")
 	}
 	e := w.start(allNamespaces, "--emperor-throttle", "60000",
-		"--hook-as-emperor-setns", "net wait_for_socket:outside:8080")
+		"--hook-as-emperor-setns", "net wait_for_socket:nowhere.example:8080")
 	for _, name := range []string{"http.ini", "tcp.ini", "name.ini", "names.ini"} {
 		e.await(name, "is not an IP address") // of the hook
-		e.await(name, "not ready in time")
+		e.await(name, "not ready before the timeout")
 	}
 	e.stop(syscall.SIGTERM)
 	if _, err := os.Stat(seen); err == nil {
@@ -172,7 +172,7 @@ func TestRightsOfAFileAreNotTheVassals(t *testing.T) {
 		w.vassal("a.ini", "uid = 4001", "gid = 4001", "unprivileged-binary-patch-arg = "+w.gained()+all,
 			"ready-probe = exec:sh -c 'id -u >>"+w.path("s/id")+"; id -u | grep -qx 0'", "ready-timeout = 1")
 		e := w.start("--emperor-use-clone=uts", "--emperor-throttle", "60000")
-		e.await("a.ini", "not ready in time")
+		e.await("a.ini", "not ready before the timeout")
 		e.await("a.ini", "-> backoff")
 		for _, uid := range lines(w.path("s/id")) { // before the vassal has executed the program
 			if uid != "4001" {
