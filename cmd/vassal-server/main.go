@@ -52,7 +52,7 @@ func main() {
 	stderr := termlog.Own()
 	excuse, err := serving.Excuse()
 	if err == nil {
-		err = run(ctx, os.Args[1:], excuse, server.Config{Log: termlog.OwnLog(stderr), AccessLog: stderr})
+		err = run(ctx, os.Args[1:], excuse, &server.Config{Log: termlog.OwnLog(stderr), AccessLog: stderr})
 	}
 	code := report(stderr, excuse, err)
 	stderr.Flush(termlog.LastWords)
@@ -107,7 +107,7 @@ func rush() {
 }
 
 // run serves with a configuration that has its logs.
-func run(ctx context.Context, args []string, excuse *os.File, c server.Config) error {
+func run(ctx context.Context, args []string, excuse *os.File, c *server.Config) error {
 	c.Notify = closeWhenReady(excuse, server.Notifier(c.Log))
 	if os.Getenv("GOMAXPROCS") == "1" {
 		// The master starts the server with few threads, because each costs memory in an idle
@@ -128,7 +128,7 @@ func run(ctx context.Context, args []string, excuse *os.File, c server.Config) e
 	if c.Sockets, err = server.Inherited(); err != nil {
 		return err
 	}
-	if err := parse(args, &c); err != nil {
+	if err := parse(args, c); err != nil {
 		return err
 	}
 	if len(c.Sockets) == 0 {

@@ -79,7 +79,7 @@ const requestsPending = 64 << 10
 
 // requestLog returns a queue to the file of requests. While it cannot be opened the
 // lines go where they go without.
-func requestLog(path string, c Config) *termlog.Queue {
+func requestLog(path string, c *Config) *termlog.Queue {
 	refused := func(err error) { c.Log.Warn("requests are logged here: req-logger: " + err.Error()) }
 	return termlog.NewQueue(termlog.NewNamed(path, refused, c.AccessLog), requestsPending, func(lost int) []byte {
 		return []byte("lines of the log were lost: they could not be written in time lines=" + strconv.Itoa(lost) + "\n")

@@ -21,26 +21,31 @@ type answers struct {
 	limit  int64
 }
 
-func newAnswers(o *serving.Options, log *slog.Logger) (a answers, err error) {
-	defer func() {
-		if err != nil {
-			a.close()
-		}
-	}()
+func newAnswers(o *serving.Options, log *slog.Logger) (*answers, error) {
+	a := &answers{}
+	if err := a.open(o, log); err != nil {
+		a.close()
+		return nil, err
+	}
+	return a, nil
+}
+
+// open fills in the answers. They must be closed also after an error.
+func (a *answers) open(o *serving.Options, log *slog.Logger) (err error) {
 	a.limit = o.LimitPost
 	for _, line := range o.AddHeaders {
 		a.always = append(a.always, header(line))
 	}
 	if a.files, err = newFiles(o, log); err != nil {
-		return a, err
+		return err
 	}
 	if a.rules, err = newRules(o, &a.files, log); err != nil {
-		return a, err
+		return err
 	}
 	for _, m := range o.CGI {
 		p, err := newProgram(m, o, log)
 		if err != nil {
-			return a, err
+			return err
 		}
 		a.cgi = append(a.cgi, p)
 	}
@@ -50,7 +55,7 @@ func newAnswers(o *serving.Options, log *slog.Logger) (a answers, err error) {
 	if len(o.HTTPTo) > 0 {
 		a.proxy, err = newProxy(o.HTTPTo, o.Log.ForwardedFor, log)
 	}
-	return a, err
+	return err
 }
 
 func (a *answers) close() {

@@ -47,7 +47,7 @@ func TestReloadLosesNothing(t *testing.T) {
 		ctx, stop := context.WithCancel(context.Background())
 		ready := make(chan struct{}, 1)
 		servers.Go(func() {
-			if err := Serve(ctx, Config{
+			if err := Serve(ctx, &Config{
 				Options: options, Sockets: []Socket{{"http-socket", l}}, Log: slog.New(slog.DiscardHandler), AccessLog: io.Discard, Grace: patience,
 				Notify: func(state string) {
 					if state == "READY=1" {
@@ -306,7 +306,7 @@ func TestUnknownSocket(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	err = Serve(context.Background(), Config{Options: serving.Options{CheckStatic: []string{t.TempDir()}}, Sockets: []Socket{{"gopher-socket", l}}, Log: nullLog, AccessLog: io.Discard})
+	err = Serve(context.Background(), &Config{Options: serving.Options{CheckStatic: []string{t.TempDir()}}, Sockets: []Socket{{"gopher-socket", l}}, Log: nullLog, AccessLog: io.Discard})
 	if err == nil || errors.Is(err, ErrNothing) {
 		t.Errorf("got %v", err)
 	}

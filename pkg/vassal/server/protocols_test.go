@@ -337,7 +337,7 @@ func TestHTTPSWithoutFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	err = Serve(t.Context(), Config{
+	err = Serve(t.Context(), &Config{
 		Options: serving.Options{CheckStatic: []string{"/"}, Certificates: []serving.Certificate{{Address: ":443", Cert: "/gone.crt", Key: "/gone.key"}}},
 		Sockets: []Socket{{"https-socket", l}}, Log: slog.New(slog.DiscardHandler), AccessLog: io.Discard,
 	})

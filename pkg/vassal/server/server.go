@@ -58,7 +58,7 @@ type Lines interface {
 // server is one run of Serve.
 type server struct {
 	Config
-	answers  answers
+	answers  *answers
 	log      *accessLog
 	requests *termlog.Queue // of a file for requests; nil: they are on standard error
 	board    board
@@ -77,8 +77,8 @@ var ErrNothing = errors.New("there is nothing to serve")
 
 // Serve answers until ctx ends. Then it waits for requests in progress without a time limit:
 // the caller decides when to kill the process. It returns nil, or the error that prevented
-// serving.
-func Serve(ctx context.Context, c Config) error {
+// serving. c is copied.
+func Serve(ctx context.Context, c *Config) error {
 	s, err := newServer(c)
 	if err != nil {
 		return err
@@ -112,16 +112,16 @@ func Serve(ctx context.Context, c Config) error {
 	}
 }
 
-func newServer(c Config) (*server, error) {
-	o := &c.Options
-	if !o.Serves() {
+func newServer(c *Config) (*server, error) {
+	if !c.Options.Serves() {
 		return nil, ErrNothing
 	}
+	s := &server{Config: *c}
+	o := &s.Options
 	defaultTo(&o.BufferSize, defaultBufferSize)
 	defaultTo(&o.SocketTimeout, defaultSocketTimeout)
 	defaultTo(&o.KeepAlive, defaultKeepAlive)
-	defaultTo(&c.Grace, defaultGrace)
-	s := &server{Config: c}
+	defaultTo(&s.Grace, defaultGrace)
 	var err error
 	if path := o.Log.File; path != "" {
 		s.requests = requestLog(path, c)

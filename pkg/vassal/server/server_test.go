@@ -76,7 +76,7 @@ func startWith(t *testing.T, c Config, names ...string) *running {
 	c.Notify = func(state string) { s.notes <- state }
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
-	go func() { s.ended <- Serve(ctx, c) }()
+	go func() { s.ended <- Serve(ctx, &c) }()
 	select {
 	case err := <-s.ended:
 		t.Fatal(err)
@@ -194,7 +194,7 @@ func TestNothingToServe(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	err = Serve(context.Background(), Config{Sockets: []Socket{{"http-socket", l}}, Log: slog.New(slog.DiscardHandler), AccessLog: io.Discard})
+	err = Serve(context.Background(), &Config{Sockets: []Socket{{"http-socket", l}}, Log: slog.New(slog.DiscardHandler), AccessLog: io.Discard})
 	if !errors.Is(err, ErrNothing) {
 		t.Errorf("got %v", err)
 	}
