@@ -23,6 +23,9 @@ func TestMain(m *testing.M) {
 	case "reserve":
 		fmt.Println(reserve())
 		return
+	case "grow":
+		fmt.Println(grow())
+		return
 	}
 	before, _ := unix.PrctlRetInt(unix.PR_GET_DUMPABLE, 0, 0, 0, 0)
 	Conceal()

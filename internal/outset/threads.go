@@ -2,6 +2,7 @@ package outset
 
 import (
 	"runtime"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 )
@@ -29,6 +30,25 @@ func hold(n int, done chan<- struct{}) {
 	next := make(chan struct{})
 	go hold(n-1, next)
 	<-next
+}
+
+// Grow is Threads for a program that goes on with fewer when the kernel refuses more. It starts
+// one thread after the other, each after a test, and reports whether there are n.
+func Grow(n int) bool {
+	for i := range n {
+		if !taskLeft() {
+			return false
+		}
+		Threads(i + 1)
+	}
+	return true
+}
+
+// taskLeft reports whether the kernel permits one more task: it starts a process that can
+// execute nothing.
+func taskLeft() bool {
+	_, err := syscall.ForkExec("/", nil, nil)
+	return err != unix.EAGAIN && err != unix.ENOMEM
 }
 
 // own is the number of threads that run no goroutine but main and the signals: the first

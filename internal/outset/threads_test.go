@@ -5,10 +5,13 @@ import (
 	"os"
 	"os/exec"
 	"os/signal"
+	"path/filepath"
 	"runtime"
 	"sync"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sys/unix"
 )
 
 // tasks returns the number of threads.
@@ -70,4 +73,50 @@ func reserve() string {
 		}
 	}
 	return "enough"
+}
+
+// A process without further tasks lives on with the threads that it has.
+func TestGrow(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can take a user that has no other processes")
+	}
+	const nobodyElse = 54321
+	program := filepath.Join(t.TempDir(), "grow")
+	for _, err := range []error{os.Chmod(filepath.Dir(filepath.Dir(program)), 0o755), os.Chmod(filepath.Dir(program), 0o755), copyFile(os.Args[0], program)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command(program)
+	cmd.Env = append(os.Environ(), roleEnv+"=grow")
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobodyElse, Gid: nobodyElse}}
+	out, err := cmd.CombinedOutput()
+	if err != nil || string(out) != "refused\n" {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+func copyFile(from, to string) error {
+	text, err := os.ReadFile(from)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(to, text, 0o755)
+}
+
+// grow is the process of TestGrow.
+func grow() string {
+	const more = 3
+	before := tasks()
+	if !Grow(1) {
+		return "no thread"
+	}
+	limit := syscall.Rlimit{Cur: uint64(before + more), Max: uint64(before + more)}
+	if err := syscall.Setrlimit(unix.RLIMIT_NPROC, &limit); err != nil {
+		return err.Error()
+	}
+	if Grow(before + 30) {
+		return fmt.Sprintf("%d threads, limit %d", tasks(), limit.Cur)
+	}
+	return "refused"
 }
