@@ -96,14 +96,28 @@ type usageError struct{ error }
 
 var errHelp = errors.New("help asked for")
 
-// rushThreads is how many threads a server has, in addition to one for each processor, after
-// it has been busy once: requests in long system calls need one each.
-const rushThreads = 16
+const (
+	// firstThreads is how many threads a server has from its first request on: for
+	// server.BusyRequests in long system calls, and one more. Each takes 17 kB, and a server
+	// without requests has fewer.
+	firstThreads = server.BusyRequests + 1
+	// rushThreads is how many a server has, in addition to one for each processor, after it
+	// has been busy once.
+	rushThreads = 16
+)
 
-// rush prepares the server for many requests at the same time.
-func rush() {
+// rush prepares the server for many requests at the same time, if the kernel has the threads
+// for that. More processors come after the threads: they need some themselves.
+func rush() bool {
+	if !outset.Grow(rushThreads) {
+		return false
+	}
 	runtime.SetDefaultGOMAXPROCS()
-	outset.Threads(runtime.GOMAXPROCS(0) + rushThreads)
+	if outset.Grow(rushThreads + runtime.GOMAXPROCS(0)) {
+		return true
+	}
+	runtime.GOMAXPROCS(1)
+	return false
 }
 
 // run serves with a configuration that has its logs.
@@ -113,6 +127,7 @@ func run(ctx context.Context, args []string, excuse *os.File, c *server.Config) 
 		// The master starts the server with few threads, because each costs memory in an idle
 		// server.
 		_ = os.Unsetenv("GOMAXPROCS")
+		c.First = func() { go outset.Grow(firstThreads) } // not before the first answer
 		c.Busy = rush
 	}
 	told, err := serving.Inherited()

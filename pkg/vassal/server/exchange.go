@@ -216,9 +216,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.ProtoMajor == 2 && x.web { // a client that does not read blocks one answer, not the connection
 		x.patience = s.Options.SocketTimeout
 	}
-	if s.tally.active.Add(1) >= busyRequests && s.Busy != nil {
-		s.busy.Do(s.Busy)
-	}
+	s.prepare(s.tally.active.Add(1))
 	x.pages = s.Options.Pages
 	x.unlimited = r.Context()
 	defer func() {
@@ -232,6 +230,17 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.answers.answer(x)
 	if x.status == 0 {
 		x.WriteHeader(http.StatusOK)
+	}
+}
+
+// prepare calls First and Busy when it is their time. active is the number of requests in
+// progress.
+func (s *server) prepare(active int64) {
+	if s.First != nil {
+		s.first.Do(s.First)
+	}
+	if active >= BusyRequests && s.Busy != nil && s.rushing.CompareAndSwap(false, true) && !s.Busy() {
+		s.rushing.Store(false)
 	}
 }
 

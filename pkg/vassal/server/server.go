@@ -23,9 +23,11 @@ const (
 	defaultSocketTimeout = 30 * time.Second
 	defaultBufferSize    = 64 << 10
 	defaultGrace         = 2 * time.Second
-	busyRequests         = 4
 	lookInterval         = 20 * time.Millisecond
 )
+
+// BusyRequests is the number of requests in progress at which Config.Busy is called.
+const BusyRequests = 4
 
 // Config configures a server.
 type Config struct {
@@ -41,9 +43,11 @@ type Config struct {
 	// Notify is called at readiness, at the first request and at heartbeats. It must not block
 	// for long. May be nil.
 	Notify func(state string)
-	// Busy is called once, when several requests are first in progress at the same time. May
-	// be nil.
-	Busy func()
+	// First is called once, before the first request is answered. It must not block. May be nil.
+	First func()
+	// Busy is called when BusyRequests are in progress at the same time, one call at a time,
+	// until it returns true. May be nil.
+	Busy func() (done bool)
 	// Grace is how long idle connections stay open when the server is stopping, so that a
 	// request already on its way is answered and its client connects again for the next one.
 	// Zero: 2 seconds.
@@ -66,7 +70,8 @@ type server struct {
 	conns    connections
 	draining atomic.Bool
 	loyal    sync.Once
-	busy     sync.Once
+	first    sync.Once
+	rushing  atomic.Bool // Busy runs, or has returned true
 	web      *http.Server
 	secured  int      // https-sockets that have their certificate
 	stops    []func() // functions that end accepting, one for each socket

@@ -309,3 +309,18 @@ func backend(t *testing.T, h http.HandlerFunc) (address string) {
 	t.Cleanup(b.Close)
 	return b.Listener.Addr().String()
 }
+
+// First is called once, and Busy until it has succeeded.
+func TestPrepare(t *testing.T) {
+	first, busy := 0, 0
+	s := &server{Config: Config{First: func() { first++ }, Busy: func() bool { busy++; return busy == 2 }}}
+	for _, tt := range []struct {
+		active int64
+		busy   int
+	}{{1, 0}, {BusyRequests - 1, 0}, {BusyRequests, 1}, {1, 1}, {BusyRequests + 3, 2}, {BusyRequests, 2}} {
+		if s.prepare(tt.active); first != 1 || busy != tt.busy {
+			t.Errorf("%d requests: first %d, busy %d, want %d", tt.active, first, busy, tt.busy)
+		}
+	}
+	(&server{}).prepare(BusyRequests)
+}
