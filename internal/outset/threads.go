@@ -1,6 +1,7 @@
 package outset
 
 import (
+	"errors"
 	"runtime"
 	"syscall"
 
@@ -48,7 +49,7 @@ func Grow(n int) bool {
 // execute nothing.
 func taskLeft() bool {
 	_, err := syscall.ForkExec("/", nil, nil)
-	return err != unix.EAGAIN && err != unix.ENOMEM
+	return !errors.Is(err, unix.EAGAIN) && !errors.Is(err, unix.ENOMEM)
 }
 
 // own is the number of threads that run no goroutine but main and the signals: the first
