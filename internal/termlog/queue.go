@@ -26,6 +26,7 @@ type Queue struct {
 	spare  []byte
 	idle   chan struct{} // closed when all is written; nil when the queue is empty
 	closed bool
+	moving int // lines of the block that is being written
 
 	// Used by the goroutine: the number of lost lines to report, and whether the last write
 	// ended inside a line.
@@ -120,6 +121,7 @@ func (q *Queue) next() (b block, more, closed bool) {
 	defer q.mu.Unlock()
 	if len(q.blocks) > 0 {
 		b, q.blocks = q.blocks[0], q.blocks[1:]
+		q.moving = lines(b.text) + b.lost
 		return b, true, false
 	}
 	q.blocks, q.spare, q.idle = nil, nil, nil
@@ -171,6 +173,7 @@ func (q *Queue) wrote(b block) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.bytes -= len(b.text)
+	q.moving = 0
 	if cap(b.text) <= blockSize {
 		q.spare = b.text[:0]
 	}
@@ -193,8 +196,9 @@ func (q *Queue) Flush(wait time.Duration) {
 }
 
 // Close flushes once more; the queue accepts nothing afterwards. When the rest is written,
-// however late, it closes the destination if that is an io.Closer.
-func (q *Queue) Close(wait time.Duration) {
+// however late, it closes the destination if that is an io.Closer. It returns the number of
+// bytes that are not written yet.
+func (q *Queue) Close(wait time.Duration) (left int) {
 	q.mu.Lock()
 	if !q.closed {
 		q.closed = true
@@ -202,4 +206,21 @@ func (q *Queue) Close(wait time.Duration) {
 	}
 	q.mu.Unlock()
 	q.Flush(wait)
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.bytes
+}
+
+// Drop drops all that is not written, and returns the number of lines. It does not end a Write
+// to the destination that has begun, whose lines count as dropped.
+func (q *Queue) Drop() (lost int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	lost = q.moving
+	for _, b := range q.blocks {
+		lost += lines(b.text) + b.lost
+		q.bytes -= len(b.text)
+	}
+	q.blocks, q.spare = nil, nil
+	return lost
 }

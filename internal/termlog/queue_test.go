@@ -153,7 +153,7 @@ func TestQueueEndsThoughNobodyReads(t *testing.T) {
 		g := newGate(false)
 		q := NewQueue(g, 1000, note)
 		q.Write([]byte("a\n"))
-		for name, end := range map[string]func(time.Duration){"Flush": q.Flush, "Close": q.Close} {
+		for name, end := range map[string]func(time.Duration){"Flush": q.Flush, "Close": func(wait time.Duration) { q.Close(wait) }} {
 			start := time.Now()
 			end(3 * time.Second)
 			if took := time.Since(start); took != 3*time.Second {

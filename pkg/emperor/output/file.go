@@ -13,14 +13,20 @@ import (
 )
 
 // file is a log file that is opened again after it was renamed. One goroutine at a time writes
-// and closes it, which may block; no other goroutine waits for that.
+// and closes it, which may block; no other goroutine waits for that. Make it with newFile.
 type file struct {
+	life
 	path string
 	uid  uint32      // of the vassal
 	pool *reads.Pool // runs all operations that may hang
 
 	f    *os.File                // nil: none is open
 	next atomic.Pointer[os.File] // to be written to from now on; nil: f is
+	shut atomic.Bool             // nothing is written from now on
+}
+
+func newFile(path string, uid uint32, pool *reads.Pool) *file {
+	return &file{life: newLife(), path: path, uid: uid, pool: pool}
 }
 
 // openFile opens a log file for appending. No component of the path may be a symbolic link,
@@ -67,7 +73,7 @@ func trusted(fd int, uid uint32) error {
 // Write implements io.Writer. When the file has lost its name, the path is opened again, so
 // that rotation needs no signal.
 func (f *file) Write(p []byte) (n int, err error) {
-	err = f.pool.Await(f.path, func() error {
+	err = f.pool.Await(f.ctx, f.path, func() error {
 		n, err = f.write(p)
 		return err
 	})
@@ -116,12 +122,19 @@ func (f *file) reopen() error {
 		return err
 	}
 	f.next.Swap(fresh).Close()
+	if f.shut.Load() {
+		f.next.Swap(nil).Close()
+	}
 	return nil
 }
 
 // Close implements io.Closer.
 func (f *file) Close() error {
-	return f.pool.Await(f.path, func() error {
+	defer f.end()
+	if f.shut.Store(true); f.f == nil && f.next.Load() == nil {
+		return nil
+	}
+	return f.pool.Await(context.WithoutCancel(f.ctx), f.path, func() error {
 		f.advance()
 		return f.f.Close()
 	})

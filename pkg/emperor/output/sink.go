@@ -2,6 +2,7 @@ package output
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -37,7 +38,8 @@ type Hub struct {
 	// bounded number of threads, and up no launch. Nil bounds nothing.
 	Files *reads.Pool
 
-	open sync.Map // *file -> struct{}
+	open  sync.Map // *file -> struct{}
+	rests rests
 }
 
 // Vassal is whose lines a Sink takes.
@@ -133,12 +135,13 @@ func (s *Sink) store(h *Hub, v Vassal) error {
 		if !journal.Enabled() {
 			return errors.New("there is no journal on this machine")
 		}
-		q := termlog.NewQueue(journalWriter(v.Name), pendingBytes, note)
+		j := &journalWriter{life: newLife(), name: v.Name, send: journal.Send}
+		q := termlog.NewQueue(j, pendingBytes, note)
 		s.print = func(l Line) { _, _ = q.Write([]byte(mark(l) + "\n")) }
-		s.close = func() { q.Close(storing) }
+		s.close = func() { h.rests.close(q, j.life, v.Log) }
 		return nil
 	}
-	f := &file{path: v.To, uid: v.UID, pool: h.Files}
+	f := newFile(v.To, v.UID, h.Files)
 	switch err := f.again(); {
 	case errors.Is(err, reads.ErrSlow): // it is opened when the first line can be written
 		v.Log.Warn("its log file does not answer: lines of it are lost if that lasts", "file", v.To)
@@ -150,7 +153,7 @@ func (s *Sink) store(h *Hub, v Vassal) error {
 	s.print = func(l Line) { _, _ = q.Write(fileLine(l)) }
 	s.close = func() {
 		h.open.Delete(f)
-		q.Close(storing)
+		h.rests.close(q, f.life, v.Log)
 	}
 	return nil
 }
@@ -166,21 +169,40 @@ func fileLine(l Line) []byte {
 }
 
 // journalWriter writes lines to the journal under the vassal's name.
-type journalWriter string
+type journalWriter struct {
+	life
+	name string
+	send func(message string, priority journal.Priority, vars map[string]string) error
+}
+
+// sending has a place for each Send: a stopped journal holds up so many goroutines.
+var sending = make(chan struct{}, 8)
 
 // Write implements io.Writer. It takes whole lines, each of which becomes an entry.
-func (j journalWriter) Write(p []byte) (n int, err error) {
+func (j *journalWriter) Write(p []byte) (n int, err error) {
 	for line := range bytes.Lines(p) {
+		select {
+		case sending <- struct{}{}:
+		case <-j.ctx.Done():
+			return n, context.Cause(j.ctx)
+		}
 		l := parse(termlog.Text(line))
-		err := journal.Send(l.Text, journal.Priority(priority(l.Level)), map[string]string{
-			"SYSLOG_IDENTIFIER": "vassal", "EMPEROR_VASSAL": string(j),
+		err := j.send(l.Text, journal.Priority(priority(l.Level)), map[string]string{
+			"SYSLOG_IDENTIFIER": "vassal", "EMPEROR_VASSAL": j.name,
 		})
+		<-sending
 		if err != nil {
 			return n, err
 		}
 		n += len(line)
 	}
 	return n, nil
+}
+
+// Close implements io.Closer.
+func (j *journalWriter) Close() error {
+	j.end()
+	return nil
 }
 
 // Line takes one line, without its end.

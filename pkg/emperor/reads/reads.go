@@ -89,8 +89,12 @@ func (p *Pool) Do(ctx context.Context, path string, look func(At) error) error {
 }
 
 // Await is Do for a look that must be carried out, such as a write: it returns when look has
-// ended, however late. When Do refuses to begin, it waits without a thread.
-func (p *Pool) Await(path string, look func() error) error {
+// ended, however late. When Do refuses to begin, it waits without a thread. A look that has
+// not begun when ctx ends is not carried out: Await returns the cause then.
+func (p *Pool) Await(ctx context.Context, path string, look func() error) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
 	if p == nil {
 		return look()
 	}
@@ -99,7 +103,7 @@ func (p *Pool) Await(path string, look func() error) error {
 		answered := p.answered
 		p.mu.Unlock()
 		began := false
-		_, done, err := p.begin(context.Background(), path, func(At) error {
+		_, done, err := p.begin(ctx, path, func(At) error {
 			began = true
 			return look()
 		})
@@ -109,7 +113,11 @@ func (p *Pool) Await(path string, look func() error) error {
 		if began {
 			return err
 		}
-		<-answered
+		select {
+		case <-answered:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
 	}
 }
 

@@ -220,7 +220,7 @@ func TestAwait(t *testing.T) {
 		outcomes := make(chan error, 80)
 		for i := range 80 { // two for each path
 			go func() {
-				outcomes <- h.Await(fmt.Sprintf("/net/%d", i/2), func() error {
+				outcomes <- h.Await(t.Context(), fmt.Sprintf("/net/%d", i/2), func() error {
 					defer written.Add(1)
 					return h.look(nil)
 				})
@@ -231,8 +231,13 @@ func TestAwait(t *testing.T) {
 		if n := h.begun.Load(); n != maxStuck || len(outcomes) != 0 {
 			t.Errorf("%d hang, %d have ended", n, len(outcomes))
 		}
-		if err := h.Await("/srv/log", func() error { return nil }); err != nil {
+		if err := h.Await(t.Context(), "/srv/log", func() error { return nil }); err != nil {
 			t.Errorf("another file system: %v", err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), Limit)
+		defer cancel()
+		if err := h.Await(ctx, "/net/0", func() error { return h.look(nil) }); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("a write that is given up: %v", err)
 		}
 		close(h.release)
 		for range 80 {
