@@ -12,6 +12,7 @@ import (
 
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/emperor/claims"
+	"github.com/emperor-go/emperor/pkg/emperor/control"
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 	"github.com/emperor-go/emperor/pkg/emperor/reads"
 )
@@ -133,29 +134,42 @@ type governed interface {
 	Lock() error
 }
 
-// watching makes and claims the sources of vassals. The claims are held until unlock is
-// called, which is also due after an error.
-func (p places) watching(files *reads.Pool, log *slog.Logger) (list []monitor.Monitor, unlock func(), err error) {
+// watching makes and claims the sources of vassals. The caller closes the registry of claims,
+// also after an error.
+func (p places) watching(files *reads.Pool, log *slog.Logger) (list []monitor.Monitor, registry *claims.Registry, err error) {
 	uid, _, err := becoming(p.Emperor)
 	if err != nil {
-		return nil, func() {}, err
+		return nil, nil, err
 	}
-	registry := claims.Open(claims.Places(uid, os.Getenv), uid, log)
-	unlock = registry.Close
+	registry = claims.Open(claims.Places(uid, os.Getenv), uid, files, log)
 	o := monitor.DirOptions{
 		Rescan: p.Rescan, Extensions: p.extensions(), NoFollow: p.Monitor.NoFollow, MagicExec: p.Monitor.MagicExec, Claims: registry, Reads: files, Log: log,
 	}
 	for _, name := range p.Monitors {
 		m, err := p.source(name, o)
 		if err != nil {
-			return list, unlock, err
+			return list, registry, err
 		}
 		list = append(list, m)
 		if err := m.Lock(); err != nil {
-			return list, unlock, err
+			return list, registry, err
 		}
 	}
-	return list, unlock, nil
+	return list, registry, nil
+}
+
+// keepClaims restores the file of claims until ctx ends. Without it, or with another one at
+// its path, an emperor that starts would run the same files.
+func keepClaims(ctx context.Context, registry *claims.Registry, log *slog.Logger) {
+	path := registry.Path()
+	if path == "" {
+		return
+	}
+	quiet := filepath.Dir(path)
+	if quiet == "/tmp" { // it has many changes, of any user: polling is enough
+		quiet = ""
+	}
+	control.Kept{What: "the file of claims", Path: path, Quiet: quiet, Whole: registry.Whole, Restore: registry.Restore, Log: log}.Keep(ctx)
 }
 
 // source makes a monitor by its name.

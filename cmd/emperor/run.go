@@ -58,11 +58,12 @@ func run(ctx context.Context, around outside, o *config.Emperor, warnings config
 	}
 	defer unmake()
 	files := reads.New()
-	monitors, unlock, err := places{o}.watching(files, log)
-	defer unlock()
+	monitors, registry, err := places{o}.watching(files, log)
+	defer registry.Close()
 	if err != nil {
 		return err
 	}
+	go keepClaims(ctx, registry, log)
 	collectOrphans(ctx, log)
 	tools, err := newTools(o, log)
 	if err != nil {

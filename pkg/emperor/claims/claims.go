@@ -1,7 +1,7 @@
 // Package claims decides which emperor runs a file.
 //
 // An emperor claims a directory, or the single files that a pattern has found, by locks on
-// ranges of one file that only its user can open (fcntl(2), F_SETLK). Other users can
+// bytes of one file that only its user can open (fcntl(2), F_SETLK). Other users can
 // therefore neither take a claim nor withhold one. Every emperor of that user sees the claims
 // of the others, in any pid namespace and with any runtime directory, and the kernel removes
 // them with the process. Nothing is written, and one descriptor is enough.
@@ -18,6 +18,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/emperor/reads"
 )
 
 // Dir identifies a directory, independent of its path.
@@ -56,55 +58,44 @@ func (h HeldError) where() string {
 // claims nothing and refuses nothing. Its methods may be called from many goroutines at the
 // same time.
 type Registry struct {
-	uid   int
-	log   *slog.Logger
-	mu    sync.Mutex // protects the following fields
-	file  *os.File   // nil: there is no place for one
-	path  string
-	held  map[span]int      // number of holders
-	signs map[span]*os.File // directories that are locked
-	lost  bool              // the file was removed, and cannot be created again
+	uid    int
+	reads  *reads.Pool
+	log    *slog.Logger
+	flock  func(dir *os.File, how int) error // flock(2)
+	mu     sync.Mutex                        // protects the following fields
+	file   *os.File                          // nil: there is no place for one
+	path   string
+	held   map[span]int      // number of holders
+	signs  map[span]*os.File // directories that are locked
+	missed bool              // the file has not all claims: it was removed, and another emperor was faster
 }
 
-// span is a claim: a range of the file. Each directory has a region: a byte that all emperors
-// of single files in it share, and one byte for each name. The whole region is a claim on the
-// directory.
+// span is a claim: a byte of the file. Each directory has one. An emperor of the whole
+// directory has it alone; emperors of single files in it share it, and have the byte of each
+// file alone.
 type span struct {
 	at     int64
-	whole  bool
 	shared bool
 }
 
-const (
-	regionBits = 32
-	region     = 1 << regionBits
-)
-
-func (s span) length() int64 {
-	if s.whole {
-		return region
-	}
-	return 1
-}
-
-// regionOf hashes an identity to the start of a region.
-func regionOf(parts ...any) int64 {
+// spanOf hashes an identity. 2⁶² bytes are enough that no two identities share one.
+func spanOf(parts ...any) span {
 	sum := sha256.Sum256(fmt.Append(nil, parts...))
-	return int64(binary.LittleEndian.Uint32(sum[:])>>1) << regionBits
+	return span{at: int64(binary.LittleEndian.Uint64(sum[:]) >> 2)}
 }
 
-func whole(d Dir) span  { return span{at: regionOf("directory ", d.Device, " ", d.Inode), whole: true} }
+func whole(d Dir) span  { return spanOf("directory ", d.Device, " ", d.Inode) }
 func beside(d Dir) span { return span{at: whole(d).at, shared: true} }
 func entry(d Dir, name string) span {
-	sum := sha256.Sum256([]byte(name))
-	return span{at: whole(d).at + 1 + int64(binary.LittleEndian.Uint32(sum[:])%(region-1))}
+	return spanOf("entry ", d.Device, " ", d.Inode, " ", name)
 }
 
 // Open returns a Registry in the first of the files that is safe to use (see Places). When
 // none is, it logs the reason: only the signs on directories keep emperors apart then. The
-// claims belong to emperors that run as uid, which this process may be about to become.
-func Open(files []string, uid int, log *slog.Logger) *Registry {
-	r := &Registry{uid: uid, log: log, held: map[span]int{}, signs: map[span]*os.File{}}
+// claims belong to emperors that run as uid, which this process may be about to become. The
+// pool is for directories that may not answer.
+func Open(files []string, uid int, pool *reads.Pool, log *slog.Logger) *Registry {
+	r := &Registry{uid: uid, reads: pool, log: log, flock: flock, held: map[span]int{}, signs: map[span]*os.File{}}
 	var errs []error
 	for _, path := range files {
 		f, err := open(path, uid)
@@ -117,6 +108,9 @@ func Open(files []string, uid int, log *slog.Logger) *Registry {
 	log.Warn("other emperors of this user may not be noticed", "error", errors.Join(errs...))
 	return r
 }
+
+// Path returns the path of the file; without a file an empty string.
+func (r *Registry) Path() string { return r.path }
 
 // Close gives up all claims.
 func (r *Registry) Close() {
@@ -162,34 +156,35 @@ func (r *Registry) take(s span) error {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.held[s] > 0 {
-		r.held[s]++
+	r.held[s]++
+	if r.held[s] > 1 {
 		return nil
 	}
-	if r.file != nil {
-		if err := r.lock(r.file, s); err != nil {
-			return err
-		}
+	err := r.lock(s.at)
+	if err != nil {
+		delete(r.held, s)
 	}
-	r.held[s]++
-	return nil
+	return err
 }
 
-// lock locks the range of a span. Only another process's lock is an error.
-func (r *Registry) lock(f *os.File, s span) error {
-	if !s.whole && r.held[span{at: s.at &^ (region - 1), whole: true}] > 0 {
-		return nil // it is in a region that this process holds as a whole
+// lock locks a byte of the file as its holders in this process need it. Only another process's
+// lock is an error.
+func (r *Registry) lock(at int64) error {
+	if r.file == nil {
+		return nil
 	}
-	how := int16(unix.F_WRLCK)
-	if s.shared {
-		how = unix.F_RDLCK
+	want := unix.Flock_t{Type: unix.F_UNLCK, Whence: io.SeekStart, Start: at, Len: 1}
+	switch {
+	case r.held[span{at: at}] > 0:
+		want.Type = unix.F_WRLCK
+	case r.held[span{at: at, shared: true}] > 0:
+		want.Type = unix.F_RDLCK
 	}
-	want := unix.Flock_t{Type: how, Whence: io.SeekStart, Start: s.at, Len: s.length()}
-	err := unix.FcntlFlock(f.Fd(), unix.F_SETLK, &want)
+	err := unix.FcntlFlock(r.file.Fd(), unix.F_SETLK, &want)
 	if errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.EACCES) {
 		there := want
-		if unix.FcntlFlock(f.Fd(), unix.F_GETLK, &there) == nil && there.Type == unix.F_UNLCK {
-			err = unix.FcntlFlock(f.Fd(), unix.F_SETLK, &want) // its holder has just ended
+		if unix.FcntlFlock(r.file.Fd(), unix.F_GETLK, &there) == nil && there.Type == unix.F_UNLCK {
+			err = unix.FcntlFlock(r.file.Fd(), unix.F_SETLK, &want) // its holder has just ended
 		}
 		if err != nil {
 			return HeldError{max(0, int(there.Pid))}
@@ -201,7 +196,8 @@ func (r *Registry) lock(f *os.File, s span) error {
 	return nil
 }
 
-// give gives up a span once for each take.
+// give gives up a span once for each take. What other holders have of its byte stays locked
+// all the time.
 func (r *Registry) give(s span) {
 	if r == nil {
 		return
@@ -214,43 +210,43 @@ func (r *Registry) give(s span) {
 	delete(r.held, s)
 	r.signs[s].Close() // of nil: no effect
 	delete(r.signs, s)
-	if r.file == nil || r.held[span{at: s.at &^ (region - 1), whole: true}] > 0 {
-		return
-	}
-	_ = unix.FcntlFlock(r.file.Fd(), unix.F_SETLK, &unix.Flock_t{Type: unix.F_UNLCK, Whence: io.SeekStart, Start: s.at, Len: s.length()})
-	if s.whole { // the claims of other holders in it
-		for inner := range r.held {
-			if inner.at&^(region-1) == s.at {
-				_ = r.lock(r.file, inner)
-			}
-		}
-	}
+	_ = r.lock(s.at) // less than before: no other process can prevent it
 }
 
-// Renew creates the file again when it was removed: an emperor that starts now would not see
-// the claims in the old one.
-func (r *Registry) Renew() {
-	if r == nil {
-		return
-	}
+// Whole reports whether the file is at its path, with all claims in it. Otherwise an emperor
+// that starts does not see them: the file was removed, and may have been made again by another
+// emperor.
+func (r *Registry) Whole() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.file == nil || named(r.file, r.path) {
-		return
+	return r.file == nil || !r.missed && named(r.file, r.path)
+}
+
+// Restore makes the file again and claims all again. It fails with the first claim that
+// another emperor has by now.
+func (r *Registry) Restore() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.file == nil {
+		return nil
 	}
-	f, err := open(r.path, r.uid)
-	if err == nil {
+	if !named(r.file, r.path) {
+		f, err := open(r.path, r.uid)
+		if err != nil {
+			return err
+		}
 		r.file.Close()
 		r.file = f
-		for s := range r.held {
-			err = errors.Join(err, r.lock(f, s))
+	}
+	var first error
+	for s := range r.held {
+		if err := r.lock(s.at); err != nil && first == nil {
+			first = err
 		}
 	}
-	switch {
-	case err == nil:
-		r.log.Warn("the file of claims was removed: it is made again", "path", r.path)
-	case !r.lost:
-		r.log.Error("the file of claims was removed: other emperors of this user may not be noticed", "path", r.path, "error", err)
+	r.missed = first != nil
+	if held, ok := errors.AsType[HeldError](first); ok {
+		return fmt.Errorf("a file of this emperor: %w", held.Runs())
 	}
-	r.lost = err != nil
+	return first
 }

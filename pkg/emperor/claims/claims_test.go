@@ -27,7 +27,7 @@ func TestHelperClaims(t *testing.T) {
 	if len(words) == 0 {
 		t.Skip("it is only run by other tests")
 	}
-	r := Open(words[:1], os.Geteuid(), slog.New(slog.DiscardHandler))
+	r := Open(words[:1], os.Geteuid(), nil, slog.New(slog.DiscardHandler))
 	err := claimBy(r.NewHolder(), words[1:])
 	if err != nil {
 		os.Stdout.WriteString(err.Error() + "\n")
@@ -87,7 +87,7 @@ func start(t *testing.T, cmd *exec.Cmd) string {
 func registry(t *testing.T, path string) (*Registry, *bytes.Buffer) {
 	t.Helper()
 	log := &bytes.Buffer{}
-	r := Open([]string{path}, os.Geteuid(), slog.New(slog.NewTextHandler(log, nil)))
+	r := Open([]string{path}, os.Geteuid(), nil, slog.New(slog.NewTextHandler(log, nil)))
 	t.Cleanup(r.Close)
 	return r, log
 }
@@ -182,30 +182,6 @@ func TestClaimsOfOneProcess(t *testing.T) {
 	says("claimed", "entry", dir, "a.ini")
 }
 
-// A file of claims that is removed is made again, with all that is in it.
-func TestClaimsAreKept(t *testing.T) {
-	file, dir := filepath.Join(t.TempDir(), "claims"), t.TempDir()
-	r, log := registry(t, file)
-	h := r.NewHolder()
-	if err := claimBy(h, []string{"entry", dir, "a.ini"}); err != nil {
-		t.Fatal(err)
-	}
-	r.Renew()
-	if log.Len() > 0 {
-		t.Error(log)
-	}
-	if err := os.Remove(file); err != nil {
-		t.Fatal(err)
-	}
-	r.Renew()
-	if !strings.Contains(log.String(), "it is made again") {
-		t.Error(log)
-	}
-	if _, says := other(t.Context(), t, file, "entry", dir, "a.ini"); !strings.Contains(says, "another emperor does") {
-		t.Error(says)
-	}
-}
-
 // However many files are claimed, there is one descriptor.
 func TestClaimsTakeOneDescriptor(t *testing.T) {
 	r, _ := registry(t, filepath.Join(t.TempDir(), "claims"))
@@ -239,7 +215,7 @@ func TestClaimsComeAndGo(t *testing.T) {
 	for range 4 {
 		group.Go(func() {
 			for range 50 {
-				r := Open([]string{file}, os.Geteuid(), slog.New(slog.DiscardHandler))
+				r := Open([]string{file}, os.Geteuid(), nil, slog.New(slog.DiscardHandler))
 				if err := claimBy(r.NewHolder(), []string{"entry", dir, "a.ini"}); err == nil {
 					t.Error("the claim of another is not seen")
 				}
@@ -256,7 +232,7 @@ func TestClaimsComeAndGo(t *testing.T) {
 	for range 4 {
 		group.Go(func() {
 			for range 50 {
-				r := Open([]string{file}, os.Geteuid(), slog.New(slog.DiscardHandler))
+				r := Open([]string{file}, os.Geteuid(), nil, slog.New(slog.DiscardHandler))
 				if !named(r.file, file) {
 					t.Error("a file that is removed is used")
 				}
@@ -309,7 +285,7 @@ func TestPlacesOfOthers(t *testing.T) {
 	}
 	if os.Geteuid() == 0 { // an emperor that becomes a user
 		log := &bytes.Buffer{}
-		r := Open([]string{path("claims")}, 4001, slog.New(slog.NewTextHandler(log, nil)))
+		r := Open([]string{path("claims")}, 4001, nil, slog.New(slog.NewTextHandler(log, nil)))
 		info, err := os.Stat(path("claims"))
 		if err != nil || info.Sys().(*syscall.Stat_t).Uid != 4001 || log.Len() > 0 {
 			t.Errorf("%v, %v: %s", info, err, log)
@@ -403,7 +379,7 @@ func BenchmarkEntries(b *testing.B) {
 		names[i] = strconv.Itoa(i) + ".ini"
 	}
 	for b.Loop() {
-		r := Open([]string{filepath.Join(b.TempDir(), "claims")}, os.Geteuid(), slog.New(slog.DiscardHandler))
+		r := Open([]string{filepath.Join(b.TempDir(), "claims")}, os.Geteuid(), nil, slog.New(slog.DiscardHandler))
 		h := r.NewHolder()
 		for _, name := range names {
 			if err := h.Entry(Dir{1, 2}, name); err != nil {

@@ -15,12 +15,18 @@ type Holder struct {
 	registry *Registry
 	mu       sync.Mutex // protects the following fields
 	dir      Dir        // claimed as a whole; zero: none
-	entries  map[span]bool
+	entries  map[place]bool
+}
+
+// place is a name in a directory.
+type place struct {
+	dir  Dir
+	name string
 }
 
 // NewHolder returns a Holder without claims. Its claims end with the Registry.
 func (r *Registry) NewHolder() *Holder {
-	return &Holder{registry: r, entries: map[span]bool{}}
+	return &Holder{registry: r, entries: map[place]bool{}}
 }
 
 // Directory claims all files in an open directory, in place of the previous directory, since a
@@ -61,33 +67,39 @@ func (h *Holder) Beside(dir *os.File) error {
 
 // Pattern claims a pattern by words that identify it. It waits for a dying emperor.
 func (h *Holder) Pattern(words ...any) error {
-	return Patiently(func() error { return h.registry.take(span{at: regionOf(words...)}) })
+	return Patiently(func() error { return h.registry.take(spanOf(words...)) })
 }
 
 // Entry claims one name in a directory. Files that are equal by their content or by a link are
 // as many as their names.
 func (h *Holder) Entry(d Dir, name string) error {
-	s := entry(d, name)
+	at := place{d, name}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.entries[s] {
+	if h.entries[at] {
 		return nil
 	}
-	err := h.registry.take(s)
-	if err == nil {
-		h.entries[s] = true
+	err := h.registry.take(beside(d))
+	if err != nil {
+		return err
 	}
-	return err
+	if err = h.registry.take(entry(d, name)); err != nil {
+		h.registry.give(beside(d))
+		return err
+	}
+	h.entries[at] = true
+	return nil
 }
 
 // Drop gives up a name. Without a claim it does nothing.
 func (h *Holder) Drop(d Dir, name string) {
-	s := entry(d, name)
+	at := place{d, name}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if h.entries[s] {
-		delete(h.entries, s)
-		h.registry.give(s)
+	if h.entries[at] {
+		delete(h.entries, at)
+		h.registry.give(entry(d, name))
+		h.registry.give(beside(d))
 	}
 }
 

@@ -2,6 +2,7 @@ package claims
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -10,17 +11,20 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/emperor/reads"
 )
 
 // sign locks an open directory with flock(2), for emperors that keep their claims in another
 // place: another mount namespace has another /run. how as in flock(2). It fails with a
 // HeldError when another emperor of the same user has locked the directory. Every process that
 // can open a directory can lock it, so any other lock, and one with an unknown holder, is only
-// logged. ok: it is locked.
+// logged. ok: it is locked, or will be when its file system answers.
 func (r *Registry) sign(dir *os.File, how int) (ok bool, err error) {
 	pid, known := 0, false
 	err = Patiently(func() (err error) {
-		if err = unix.Flock(int(dir.Fd()), how|unix.LOCK_NB); !errors.Is(err, unix.EWOULDBLOCK) {
+		err = r.reads.Do(context.Background(), dir.Name(), func(reads.At) error { return r.flock(dir, how|unix.LOCK_NB) })
+		if !errors.Is(err, unix.EWOULDBLOCK) {
 			return err
 		}
 		switch pid, known = flocker(dir, r.uid); {
@@ -42,6 +46,9 @@ func (r *Registry) sign(dir *os.File, how int) (ok bool, err error) {
 	switch {
 	case known:
 		return false, err
+	case errors.Is(err, reads.ErrSlow):
+		log.Warn("cannot lock the directory yet", "error", err)
+		return true, nil // the call continues, and needs the descriptor
 	case held && pid == 0:
 		log.Warn("a process that cannot be seen from here has locked the directory" + careful)
 	case pid != 0:
@@ -50,6 +57,16 @@ func (r *Registry) sign(dir *os.File, how int) (ok bool, err error) {
 		log.Warn("cannot lock the directory", "error", err)
 	}
 	return false, nil
+}
+
+// flock is flock(2). A file that is closed meanwhile stays open until it returns.
+func flock(dir *os.File, how int) error {
+	raw, err := dir.SyscallConn()
+	if err != nil {
+		return err
+	}
+	control := raw.Control(func(fd uintptr) { err = unix.Flock(int(fd), how) })
+	return errors.Join(control, err)
 }
 
 // isEmperor reports whether a process is an emperor of a user and holds a lock: all its user
@@ -124,16 +141,39 @@ func dead(pid int) bool {
 	return fields[0] == "Z" || fields[0] == "X" || flags&exiting != 0 || pending&killed != 0
 }
 
+// lockName returns the name of an open file in /proc/locks: the device of its file system and
+// the number of its inode. The device of stat(2) differs in subvolumes of btrfs.
+// Empty: it is unknown.
+func lockName(f *os.File) string {
+	info, err := os.ReadFile(fmt.Sprintf("/proc/self/fdinfo/%d", f.Fd()))
+	mount, ino := field(info, "mnt_id:"), field(info, "ino:") // ino: Linux 5.14
+	table, failed := os.ReadFile("/proc/self/mountinfo")
+	if err != nil || failed != nil || len(mount) != 1 || len(ino) != 1 {
+		return ""
+	}
+	for line := range strings.Lines(string(table)) {
+		// 36 35 98:0 / /mnt rw - ext4 /dev/sda1 rw
+		w := strings.Fields(line)
+		if len(w) < 3 || w[0] != mount[0] {
+			continue
+		}
+		var major, minor int
+		if _, err := fmt.Sscanf(w[2], "%d:%d", &major, &minor); err == nil {
+			return fmt.Sprintf("%02x:%02x:%s", major, minor, ino[0])
+		}
+	}
+	return ""
+}
+
 // flocker returns a process that has locked f by flock(2), from /proc/locks, and reports
 // whether that is an emperor of a user (see isEmperor). Zero: it is in another pid namespace,
 // or there is none.
 func flocker(f *os.File, uid int) (pid int, known bool) {
-	var s unix.Stat_t
+	lock := lockName(f)
 	table, err := os.ReadFile("/proc/locks")
-	if err != nil || unix.Fstat(int(f.Fd()), &s) != nil || !procIsOurs() {
+	if err != nil || lock == "" || !procIsOurs() {
 		return 0, false
 	}
-	lock := fmt.Sprintf("%02x:%02x:%d", unix.Major(s.Dev), unix.Minor(s.Dev), s.Ino)
 	for line := range strings.Lines(string(table)) {
 		// 1: FLOCK  ADVISORY  WRITE 4711 08:01:1234 0 EOF
 		w := strings.Fields(line)

@@ -40,7 +40,6 @@ type folder struct {
 // watches the directory first, so that later changes make events.
 func (f *files) survey(at reads.At, path string, known home, always bool, list func(*os.File) ([]string, error)) (d folder, err error) {
 	d.path = path
-	f.options.Claims.Renew()
 	if d.places, err = walk(at, "/", path, 0); err != nil {
 		return d, err
 	}

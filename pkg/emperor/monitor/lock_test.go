@@ -22,7 +22,7 @@ type lockable interface {
 // claimed is a registry of its own file.
 func claimed(t *testing.T, file string) *claims.Registry {
 	t.Helper()
-	r := claims.Open([]string{file}, os.Geteuid(), discard)
+	r := claims.Open([]string{file}, os.Geteuid(), nil, discard)
 	t.Cleanup(r.Close)
 	return r
 }
