@@ -105,6 +105,31 @@ func TestEmperorsInOtherNamespaces(t *testing.T) {
 	first.stop(syscall.SIGTERM)
 }
 
+// The claims file is removed: it is soon there again, also without rescans, and an emperor that
+// starts then is refused. When another emperor was faster, that is said.
+func TestClaimsFileIsRemoved(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("a.ini", serves)
+	pattern := w.vassals + "/*.ini"
+	first := w.startOver("--runtime-dir", w.path("one"), "--emperor-freq", "0", pattern)
+	pid := first.running(w.path("v/a.ini"))
+	for _, harm := range []string{"rm /run/emperor.claims", "rm /run/emperor.claims; install -m 600 /dev/null /run/emperor.claims"} {
+		w.run(harm)
+		first.await("", "the file of claims was removed: it is made again")
+		out, code := w.command("--runtime-dir", w.path("two"), pattern)
+		if code != 1 || !strings.Contains(out, fmt.Sprintf("another emperor does (pid %d)", first.pid())) {
+			t.Errorf("after %s: exit code %d, %s", harm, code, out)
+		}
+	}
+	w.run("rm /run/emperor.claims; exec 9<>/run/emperor.claims; chmod 600 /run/emperor.claims; " +
+		`python3 -c 'import fcntl, time; fcntl.lockf(9, fcntl.LOCK_EX); time.sleep(4)' >/dev/null 2>&1 &`)
+	first.await("", "the file of claims was removed, and cannot be made again")
+	first.await("", "the file of claims was removed: it is made again")
+	first.undisturbed(w.path("v/a.ini"), pid)
+	first.stop(syscall.SIGTERM)
+}
+
 // Patterns of two emperors overlap: each file has one of them, and the other one when that
 // has ended.
 func TestOverlappingPatterns(t *testing.T) {
