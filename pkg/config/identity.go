@@ -14,8 +14,8 @@ var identities = []struct {
 	option string
 	words  []string
 }{
-	{"uid", []string{"user", "username", "userid", "setuid", "setuser", "euid", "runas", "runasuser"}},
-	{"gid", []string{"group", "groupname", "groupid", "setgid", "setgroup", "egid", "runasgroup"}},
+	{"uid", []string{"user", "username", "userid", "setuid", "setuser", "euid", "asuser", "runas", "runasuser"}},
+	{"gid", []string{"group", "groupname", "groupid", "setgid", "setgroup", "egid", "asgroup", "runasgroup"}},
 	{"add-gid", []string{
 		"addgid", "addgids", "addgroup", "addgroups", "additionalgid", "additionalgids", "additionalgroup", "additionalgroups", "auxgroups", "extragid", "extragids",
 		"extragroup", "extragroups", "groups", "secondarygroup", "secondarygroups", "setgroups", "supplementarygid", "supplementarygids",
@@ -39,7 +39,7 @@ func doubtful(key string) bool {
 func meant(key, value string) (name string, sure bool) {
 	word := squeezed(key)
 	for _, i := range identities {
-		if slices.Contains(i.words, word) {
+		if slices.Contains(i.words, bare(word)) {
 			return i.option, true
 		}
 	}

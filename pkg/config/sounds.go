@@ -9,8 +9,8 @@ import (
 // capitals: of systemd (systemd.exec(5), systemd.resource-control(5)), of the OCI runtime
 // specification, and of docker, bwrap and firejail.
 var sounding = []string{
-	"apparmor", "blockio", "cgroup", "chroot", "dynamicuser", "inaccessibledirector", "inaccessiblepath", "jail", "keyring", "landlock", "lockpersonality",
-	"maskedpath", "memorydenywrite", "networknamespace", "nonewpriv", "passenvironment", "pivotroot", "privilege", "readonlydirector", "readonlypath",
+	"apparmor", "apparmour", "blockio", "cgroup", "chroot", "dynamicuser", "inaccessibledirector", "inaccessiblepath", "jail", "keyring", "landlock", "lockpersonality",
+	"limitmemory", "maskedpath", "maxpids", "memorydenywrite", "networknamespace", "nonetwork", "nonewpriv", "passenvironment", "pivotroot", "privilege", "readonlydirector", "readonlypath",
 	"readonlyroot", "readwritedirector", "readwritepath", "rlimit", "rootfs", "sandbox", "seccomp", "securebits", "securitycontext", "selinux",
 	"smackprocess", "supplementarygroup", "syscall", "systemcall", "temporaryfilesystem", "ulimit", "unshare", "usernamespace", "userns",
 }
@@ -26,12 +26,12 @@ var soundingFirst = []string{
 	"networkmode", "noexecpath", "oompolicy", "oomscore", "pidlimit", "pidslimit", "pidsmax", "privatebpf", "privatedev", "privateipc",
 	"privatemount", "privatenetwork", "privatepids", "privatetmp", "privateuser", "procsubset", "protectclock", "protectcontrol", "protecthome",
 	"protecthostname", "protectkernel", "protectproc", "protectsystem", "removeipc", "restrictaddress", "restrictfilesystem", "restrictnamespace",
-	"restrictnetwork", "restrictrealtime", "restrictsuid", "rootdirectory", "rootimage", "securityopt", "socketbind", "startupallowed", "startupcpu",
+	"restrictnetwork", "restrictrealtime", "restrictsuid", "rootdir", "rootimage", "securityopt", "socketbind", "startupallowed", "startupcpu",
 	"startupio", "startupmemory", "taskslimit", "tasksmax", "uidmap",
 }
 
 // soundingWhole are such words that have no meaning as a part.
-var soundingWhole = []string{"cap", "caps", "clone", "clones", "cpus", "memory", "namespaces", "netns", "nnp", "noroot", "privileged", "readonly", "useclone"}
+var soundingWhole = []string{"cap", "caps", "clone", "clones", "cpus", "maxmem", "mem", "memory", "namespaces", "netns", "nnp", "noroot", "privileged", "readonly", "useclone"}
 
 // ociMembers are the members by which the OCI runtime specification (config.md,
 // config-linux.md) confines a container, by the object around them. A word that sounds like
@@ -55,10 +55,21 @@ func sounds(key string) bool {
 			return true
 		}
 	}
-	word := strings.TrimPrefix(squeezed(key), "emperor")
+	word := bare(squeezed(key))
 	return slices.Contains(soundingWhole, word) ||
 		slices.ContainsFunc(sounding, func(part string) bool { return strings.Contains(word, part) }) ||
 		slices.ContainsFunc(soundingFirst, func(part string) bool { return strings.HasPrefix(word, part) })
+}
+
+// bare returns a squeezed word without the name of our program in front, with which options may
+// be written.
+func bare(word string) string {
+	for _, program := range []string{"vassal", "emperor"} {
+		if rest, ok := strings.CutPrefix(word, program); ok {
+			return rest
+		}
+	}
+	return word
 }
 
 // soundsInside returns the part of a path through mappings, a.b.c, up to the first key at

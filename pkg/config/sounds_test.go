@@ -52,14 +52,28 @@ func TestSoundsInOtherSpellings(t *testing.T) {
 	for _, key := range []string{
 		"InaccessibleDirectories", "ReadOnlyDirectories", "ReadWriteDirectories", "MemoryZSwapMax", "StartupMemoryMax", "StartupCPUWeight",
 		"StartupAllowedCPUs", "syscall-filter", "private-dev", "memswap_limit", "mem_reservation", "network_mode",
+		"root-dir", "root_directory", "no-network", "limit-memory", "mem", "max-mem", "max-pids", "apparmour", "vassal-memory-max",
 	} {
 		if !sounds(key) {
 			t.Errorf("%s passes", key)
 		}
 	}
-	for _, key := range []string{"memcached", "startup-command", "readonly-db", "network", "private-key", "directories"} {
+	for _, key := range []string{"memcached", "member", "startup-command", "readonly-db", "network", "private-key", "directories"} {
 		if sounds(key) {
 			t.Errorf("%s is refused", key)
+		}
+	}
+}
+
+// TestIdentitiesInOtherSpellings: the words of other programs for a user are mistakes, also with
+// the name of our program in front.
+func TestIdentitiesInOtherSpellings(t *testing.T) {
+	for key, want := range map[string]string{
+		"as-user": "uid", "AsGroup": "gid", "vassal-setuid": "uid", "vassal-setgid": "gid", "vassal-user": "uid", "emperor-group": "gid",
+		"vassal-home": "", "vassals": "",
+	} {
+		if got, sure := meant(key, "4001"); got != want || sure != (want != "") {
+			t.Errorf("%s: got %q, sure: %v", key, got, sure)
 		}
 	}
 }
