@@ -135,13 +135,15 @@ type governed interface {
 }
 
 // watching makes and claims the sources of vassals. The caller closes the registry of claims,
-// also after an error.
-func (p places) watching(files *reads.Pool, log *slog.Logger) (list []monitor.Monitor, registry *claims.Registry, err error) {
+// also after an error. The file of claims is kept until ctx ends.
+func (p places) watching(ctx context.Context, files *reads.Pool, log *slog.Logger) (list []monitor.Monitor, registry *claims.Registry, err error) {
 	uid, _, err := becoming(p.Emperor)
 	if err != nil {
 		return nil, nil, err
 	}
-	registry = claims.Open(claims.Places(uid, os.Getenv), uid, files, log)
+	registry = claims.Open(claims.Places(uid, os.Getenv), uid, func(path string, call func() error) error {
+		return files.Do(context.Background(), path, func(reads.At) error { return call() })
+	}, log)
 	o := monitor.DirOptions{
 		Rescan: p.Rescan, Extensions: p.extensions(), NoFollow: p.Monitor.NoFollow, MagicExec: p.Monitor.MagicExec, Claims: registry, Reads: files, Log: log,
 	}
@@ -155,10 +157,11 @@ func (p places) watching(files *reads.Pool, log *slog.Logger) (list []monitor.Mo
 			return list, registry, err
 		}
 	}
+	keepClaims(ctx, registry, log)
 	return list, registry, nil
 }
 
-// keepClaims restores the file of claims until ctx ends. Without it, or with another one at
+// keepClaims restores the file of claims until ctx ends, and returns at once. Without it, or with another one at
 // its path, an emperor that starts would run the same files.
 func keepClaims(ctx context.Context, registry *claims.Registry, log *slog.Logger) {
 	path := registry.Path()
@@ -169,7 +172,7 @@ func keepClaims(ctx context.Context, registry *claims.Registry, log *slog.Logger
 	if quiet == "/tmp" { // it has many changes, of any user: polling is enough
 		quiet = ""
 	}
-	control.Kept{What: "the file of claims", Path: path, Quiet: quiet, Whole: registry.Whole, Restore: registry.Restore, Log: log}.Keep(ctx)
+	go control.Kept{What: "the file of claims", Path: path, Quiet: quiet, Whole: registry.Whole, Restore: registry.Restore, Log: log}.Keep(ctx)
 }
 
 // source makes a monitor by its name.

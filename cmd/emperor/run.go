@@ -58,12 +58,11 @@ func run(ctx context.Context, around outside, o *config.Emperor, warnings config
 	}
 	defer unmake()
 	files := reads.New()
-	monitors, registry, err := places{o}.watching(files, log)
+	monitors, registry, err := places{o}.watching(ctx, files, log)
 	defer registry.Close()
 	if err != nil {
 		return err
 	}
-	go keepClaims(ctx, registry, log)
 	collectOrphans(ctx, log)
 	tools, err := newTools(o, log)
 	if err != nil {

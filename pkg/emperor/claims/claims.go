@@ -18,8 +18,6 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/emperor-go/emperor/pkg/emperor/reads"
 )
 
 // Dir identifies a directory, independent of its path.
@@ -53,13 +51,17 @@ func (h HeldError) where() string {
 	return fmt.Sprintf(" (pid %d)", h.PID)
 }
 
+// Bound calls a function that may hang in the file system of a path. It returns its error, or
+// another error when it takes too long; the function continues then.
+type Bound func(path string, call func() error) error
+
 // Registry has the claims of this process. The kernel drops all of them when the process
 // closes any descriptor of the file: a process has one Registry for a file. A nil Registry
 // claims nothing and refuses nothing. Its methods may be called from many goroutines at the
 // same time.
 type Registry struct {
 	uid    int
-	reads  *reads.Pool
+	bound  Bound
 	log    *slog.Logger
 	flock  func(dir *os.File, how int) error // flock(2)
 	mu     sync.Mutex                        // protects the following fields
@@ -92,10 +94,13 @@ func entry(d Dir, name string) span {
 
 // Open returns a Registry in the first of the files that is safe to use (see Places). When
 // none is, it logs the reason: only the signs on directories keep emperors apart then. The
-// claims belong to emperors that run as uid, which this process may be about to become. The
-// pool is for directories that may not answer.
-func Open(files []string, uid int, pool *reads.Pool, log *slog.Logger) *Registry {
-	r := &Registry{uid: uid, reads: pool, log: log, flock: flock, held: map[span]int{}, signs: map[span]*os.File{}}
+// claims belong to emperors that run as uid, which this process may be about to become. bound
+// is for calls to directories.
+func Open(files []string, uid int, bound Bound, log *slog.Logger) *Registry {
+	if bound == nil {
+		bound = func(_ string, call func() error) error { return call() }
+	}
+	r := &Registry{uid: uid, bound: bound, log: log, flock: flock, held: map[span]int{}, signs: map[span]*os.File{}}
 	var errs []error
 	for _, path := range files {
 		f, err := open(path, uid)

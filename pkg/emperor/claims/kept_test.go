@@ -138,7 +138,11 @@ func TestSignThatHangs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r, log := registry(t, filepath.Join(t.TempDir(), "claims"))
 		release := make(chan struct{})
-		r.reads, r.flock = reads.New(), func(*os.File, int) error { <-release; return nil }
+		pool := reads.New()
+		r.bound = func(path string, call func() error) error {
+			return pool.Do(t.Context(), path, func(reads.At) error { return call() })
+		}
+		r.flock = func(*os.File, int) error { <-release; return nil }
 		began := time.Now()
 		if err := claimBy(r.NewHolder(), []string{"dir", t.TempDir()}); err != nil {
 			t.Error(err)

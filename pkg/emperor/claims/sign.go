@@ -2,17 +2,15 @@ package claims
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/emperor-go/emperor/pkg/emperor/reads"
 )
 
 // sign locks an open directory with flock(2), for emperors that keep their claims in another
@@ -22,8 +20,12 @@ import (
 // logged. ok: it is locked, or will be when its file system answers.
 func (r *Registry) sign(dir *os.File, how int) (ok bool, err error) {
 	pid, known := 0, false
+	var answered atomic.Bool
 	err = Patiently(func() (err error) {
-		err = r.reads.Do(context.Background(), dir.Name(), func(reads.At) error { return r.flock(dir, how|unix.LOCK_NB) })
+		err = r.bound(dir.Name(), func() error {
+			defer answered.Store(true)
+			return r.flock(dir, how|unix.LOCK_NB)
+		})
 		if !errors.Is(err, unix.EWOULDBLOCK) {
 			return err
 		}
@@ -46,7 +48,7 @@ func (r *Registry) sign(dir *os.File, how int) (ok bool, err error) {
 	switch {
 	case known:
 		return false, err
-	case errors.Is(err, reads.ErrSlow):
+	case !answered.Load():
 		log.Warn("cannot lock the directory yet", "error", err)
 		return true, nil // the call continues, and needs the descriptor
 	case held && pid == 0:
