@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -114,9 +115,9 @@ func (l *Log) Before(about string) string {
 }
 
 // says reports whether the program has printed the line, and it may tell why it ended: there
-// is something in it, and that is no entry of an access log, which other workers print.
+// is a word in it, and that is no entry of an access log, which other workers print.
 func (l Line) says() bool {
-	return !l.own && strings.TrimSpace(l.Text) != "" && !isAccess(l.Text)
+	return !l.own && strings.ContainsFunc(l.Text, unicode.IsLetter) && !isAccess(l.Text)
 }
 
 // isAccess reports whether a line has the request line of HTTP in quotes, as in the common log

@@ -264,7 +264,7 @@ func TestLastLineBeforeAWarning(t *testing.T) {
 	s := h.Open(Vassal{Name: "a", Log: slog.New(slog.DiscardHandler)})
 	defer s.Close()
 	for _, line := range []string{
-		"<6v>worker started", "<3>ImportError: a", " ", `INFO: 10.0.0.1:4 - "GET / HTTP/1.1" 200 OK`, `10.0.0.1 - - [30/Nov/2026] "GET /a b HTTP/2" 200`, "<4v>the worker died exit status 1", "silent before", "<4v>more",
+		"<6v>worker started", "<3>ImportError: a", " ", "--------", `INFO: 10.0.0.1:4 - "GET / HTTP/1.1" 200 OK`, `10.0.0.1 - - [30/Nov/2026] "GET /a b HTTP/2" 200`, "<4v>the worker died exit status 1", "silent before", "<4v>more",
 		"<4v>the worker died exit status 2", "<6v>worker started", "hello",
 	} {
 		s.Line(line)
