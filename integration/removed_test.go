@@ -79,7 +79,10 @@ func TestRuntimeDirectoryIsRemoved(t *testing.T) {
 			return len(pages) == 1
 		})
 		eventually(t, "statistics and commands can be had again", func() bool {
-			_, stats := os.Stat(run + "/stats")
+			c, stats := netDial("unix", run+"/stats") // it may be bound, and not listen yet
+			if stats == nil {
+				c.Close()
+			}
 			_, commands := os.Stat(run + "/commands")
 			return stats == nil && commands == nil
 		})
