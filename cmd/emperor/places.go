@@ -141,9 +141,7 @@ func (p places) watching(ctx context.Context, files *reads.Pool, log *slog.Logge
 	if err != nil {
 		return nil, nil, err
 	}
-	registry = claims.Open(claims.Places(uid, os.Getenv), uid, func(path string, call func() error) error {
-		return files.Do(context.Background(), path, func(reads.At) error { return call() })
-	}, log)
+	registry = claims.Open(claims.Places(uid, os.Getenv), uid, log)
 	o := monitor.DirOptions{
 		Rescan: p.Rescan, Extensions: p.extensions(), NoFollow: p.Monitor.NoFollow, MagicExec: p.Monitor.MagicExec, Claims: registry, Reads: files, Log: log,
 	}

@@ -52,7 +52,8 @@ func (h HeldError) where() string {
 }
 
 // Bound calls a function that may hang in the file system of a path. It returns its error, or
-// another error when it takes too long; the function continues then.
+// another error when it takes too long; the function continues then. Nil: the caller is bounded
+// itself.
 type Bound func(path string, call func() error) error
 
 // Registry has the claims of this process. The kernel drops all of them when the process
@@ -61,7 +62,6 @@ type Bound func(path string, call func() error) error
 // same time.
 type Registry struct {
 	uid    int
-	bound  Bound
 	log    *slog.Logger
 	flock  func(dir *os.File, how int) error // flock(2)
 	mu     sync.Mutex                        // protects the following fields
@@ -94,13 +94,9 @@ func entry(d Dir, name string) span {
 
 // Open returns a Registry in the first of the files that is safe to use (see Places). When
 // none is, it logs the reason: only the signs on directories keep emperors apart then. The
-// claims belong to emperors that run as uid, which this process may be about to become. bound
-// is for calls to directories.
-func Open(files []string, uid int, bound Bound, log *slog.Logger) *Registry {
-	if bound == nil {
-		bound = func(_ string, call func() error) error { return call() }
-	}
-	r := &Registry{uid: uid, bound: bound, log: log, flock: flock, held: map[span]int{}, signs: map[span]*os.File{}}
+// claims belong to emperors that run as uid, which this process may be about to become.
+func Open(files []string, uid int, log *slog.Logger) *Registry {
+	r := &Registry{uid: uid, log: log, flock: flock, held: map[span]int{}, signs: map[span]*os.File{}}
 	var errs []error
 	for _, path := range files {
 		f, err := open(path, uid)
@@ -136,12 +132,12 @@ func (r *Registry) Close() {
 }
 
 // claim claims a span of a directory, which it takes over, and signs the directory.
-func (r *Registry) claim(s span, dir *os.File, how int) error {
+func (r *Registry) claim(s span, dir *os.File, how int, bound Bound) error {
 	err := Patiently(func() error { return r.take(s) })
 	if err != nil || r == nil {
 		return errors.Join(err, dir.Close())
 	}
-	signed, err := r.sign(dir, how)
+	signed, err := r.sign(dir, how, bound)
 	if err != nil {
 		r.give(s)
 	}

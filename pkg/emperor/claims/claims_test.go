@@ -27,7 +27,7 @@ func TestHelperClaims(t *testing.T) {
 	if len(words) == 0 {
 		t.Skip("it is only run by other tests")
 	}
-	r := Open(words[:1], os.Geteuid(), nil, slog.New(slog.DiscardHandler))
+	r := Open(words[:1], os.Geteuid(), slog.New(slog.DiscardHandler))
 	err := claimBy(r.NewHolder(), words[1:])
 	if err != nil {
 		os.Stdout.WriteString(err.Error() + "\n")
@@ -45,9 +45,9 @@ func claimBy(h *Holder, words []string) error {
 	}
 	switch words[0] {
 	case "dir":
-		return h.Directory(dir)
+		return h.Directory(dir, nil)
 	case "beside":
-		return h.Beside(dir)
+		return h.Beside(dir, nil)
 	}
 	defer dir.Close()
 	d, err := DirOf(dir)
@@ -87,7 +87,7 @@ func start(t *testing.T, cmd *exec.Cmd) string {
 func registry(t *testing.T, path string) (*Registry, *bytes.Buffer) {
 	t.Helper()
 	log := &bytes.Buffer{}
-	r := Open([]string{path}, os.Geteuid(), nil, slog.New(slog.NewTextHandler(log, nil)))
+	r := Open([]string{path}, os.Geteuid(), slog.New(slog.NewTextHandler(log, nil)))
 	t.Cleanup(r.Close)
 	return r, log
 }
@@ -164,7 +164,7 @@ func TestClaimsOfOneProcess(t *testing.T) {
 	}
 	one.Drop(d, "a.ini")
 	says("another emperor does", "entry", dir, "a.ini")
-	if err := all.Directory(f); err != nil {
+	if err := all.Directory(f, nil); err != nil {
 		t.Fatal(err)
 	}
 	two.Drop(d, "b.ini") // which it has not
@@ -173,7 +173,7 @@ func TestClaimsOfOneProcess(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := all.Directory(f); err != nil { // in place of the other
+	if err := all.Directory(f, nil); err != nil { // in place of the other
 		t.Fatal(err)
 	}
 	says("another emperor does", "entry", dir, "a.ini")
@@ -215,7 +215,7 @@ func TestClaimsComeAndGo(t *testing.T) {
 	for range 4 {
 		group.Go(func() {
 			for range 50 {
-				r := Open([]string{file}, os.Geteuid(), nil, slog.New(slog.DiscardHandler))
+				r := Open([]string{file}, os.Geteuid(), slog.New(slog.DiscardHandler))
 				if err := claimBy(r.NewHolder(), []string{"entry", dir, "a.ini"}); err == nil {
 					t.Error("the claim of another is not seen")
 				}
@@ -232,7 +232,7 @@ func TestClaimsComeAndGo(t *testing.T) {
 	for range 4 {
 		group.Go(func() {
 			for range 50 {
-				r := Open([]string{file}, os.Geteuid(), nil, slog.New(slog.DiscardHandler))
+				r := Open([]string{file}, os.Geteuid(), slog.New(slog.DiscardHandler))
 				if !named(r.file, file) {
 					t.Error("a file that is removed is used")
 				}
@@ -285,7 +285,7 @@ func TestPlacesOfOthers(t *testing.T) {
 	}
 	if os.Geteuid() == 0 { // an emperor that becomes a user
 		log := &bytes.Buffer{}
-		r := Open([]string{path("claims")}, 4001, nil, slog.New(slog.NewTextHandler(log, nil)))
+		r := Open([]string{path("claims")}, 4001, slog.New(slog.NewTextHandler(log, nil)))
 		info, err := os.Stat(path("claims"))
 		if err != nil || info.Sys().(*syscall.Stat_t).Uid != 4001 || log.Len() > 0 {
 			t.Errorf("%v, %v: %s", info, err, log)
@@ -379,7 +379,7 @@ func BenchmarkEntries(b *testing.B) {
 		names[i] = strconv.Itoa(i) + ".ini"
 	}
 	for b.Loop() {
-		r := Open([]string{filepath.Join(b.TempDir(), "claims")}, os.Geteuid(), nil, slog.New(slog.DiscardHandler))
+		r := Open([]string{filepath.Join(b.TempDir(), "claims")}, os.Geteuid(), slog.New(slog.DiscardHandler))
 		h := r.NewHolder()
 		for _, name := range names {
 			if err := h.Entry(Dir{1, 2}, name); err != nil {

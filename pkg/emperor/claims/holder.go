@@ -31,12 +31,12 @@ func (r *Registry) NewHolder() *Holder {
 
 // Directory claims all files in an open directory, in place of the previous directory, since a
 // path may get another destination. It takes dir over, and waits for a dying emperor.
-func (h *Holder) Directory(dir *os.File) error {
+func (h *Holder) Directory(dir *os.File, bound Bound) error {
 	d, err := DirOf(dir)
 	if err != nil {
 		return errors.Join(err, dir.Close())
 	}
-	if err := h.registry.claim(whole(d), dir, unix.LOCK_EX); err != nil {
+	if err := h.registry.claim(whole(d), dir, unix.LOCK_EX, bound); err != nil {
 		return err
 	}
 	h.mu.Lock()
@@ -57,12 +57,12 @@ func (h *Holder) Has(d Dir) bool {
 
 // Beside excludes emperors of the whole directory, but not of other files in it. It takes dir
 // over, and waits for a dying emperor.
-func (h *Holder) Beside(dir *os.File) error {
+func (h *Holder) Beside(dir *os.File, bound Bound) error {
 	d, err := DirOf(dir)
 	if err != nil {
 		return errors.Join(err, dir.Close())
 	}
-	return h.registry.claim(beside(d), dir, unix.LOCK_SH)
+	return h.registry.claim(beside(d), dir, unix.LOCK_SH, bound)
 }
 
 // Pattern claims a pattern by words that identify it. It waits for a dying emperor.

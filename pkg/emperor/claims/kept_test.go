@@ -139,12 +139,16 @@ func TestSignThatHangs(t *testing.T) {
 		r, log := registry(t, filepath.Join(t.TempDir(), "claims"))
 		release := make(chan struct{})
 		pool := reads.New()
-		r.bound = func(path string, call func() error) error {
+		bound := func(path string, call func() error) error {
 			return pool.Do(t.Context(), path, func(reads.At) error { return call() })
 		}
 		r.flock = func(*os.File, int) error { <-release; return nil }
 		began := time.Now()
-		if err := claimBy(r.NewHolder(), []string{"dir", t.TempDir()}); err != nil {
+		dir, err := os.Open(t.TempDir())
+		if err == nil {
+			err = r.NewHolder().Directory(dir, bound)
+		}
+		if err != nil {
 			t.Error(err)
 		}
 		if took := time.Since(began); took != reads.Limit || !strings.Contains(log.String(), "cannot lock the directory yet") {

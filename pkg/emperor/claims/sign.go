@@ -18,11 +18,14 @@ import (
 // HeldError when another emperor of the same user has locked the directory. Every process that
 // can open a directory can lock it, so any other lock, and one with an unknown holder, is only
 // logged. ok: it is locked, or will be when its file system answers.
-func (r *Registry) sign(dir *os.File, how int) (ok bool, err error) {
+func (r *Registry) sign(dir *os.File, how int, bound Bound) (ok bool, err error) {
 	pid, known := 0, false
 	var answered atomic.Bool
+	if bound == nil {
+		bound = func(_ string, call func() error) error { return call() }
+	}
 	err = Patiently(func() (err error) {
-		err = r.bound(dir.Name(), func() error {
+		err = bound(dir.Name(), func() error {
 			defer answered.Store(true)
 			return r.flock(dir, how|unix.LOCK_NB)
 		})

@@ -24,12 +24,12 @@ func (d *Dir) Lock() error {
 		return nil
 	}
 	if err == nil {
-		err = d.claims.Directory(dir)
+		err = d.claims.Directory(dir, d.bound)
 	}
 	return refused(d.path, err)
 }
 
-// claim claims the directory that a rescan has found.
+// claim claims the directory that a rescan has found. It runs inside the look of the rescan.
 func (d *Dir) claim(found claims.Dir) error {
 	if d.claims.Has(found) {
 		return nil
@@ -38,7 +38,7 @@ func (d *Dir) claim(found claims.Dir) error {
 	if err != nil {
 		return err
 	}
-	return d.claims.Directory(dir)
+	return d.claims.Directory(dir, nil)
 }
 
 // Lock claims the pattern until the registry of claims is closed: against emperors with the
@@ -68,7 +68,7 @@ func (g *Glob) lockIn(dir *os.File) error {
 	if err != nil || len(g.parts) > 1 {
 		return errors.Join(err, dir.Close())
 	}
-	if err = g.claims.Beside(dir); err == nil && !strings.ContainsAny(g.parts[0], special) {
+	if err = g.claims.Beside(dir, g.bound); err == nil && !strings.ContainsAny(g.parts[0], special) {
 		err = claims.Patiently(func() error { return g.claims.Entry(d, g.parts[0]) })
 	}
 	return err
@@ -84,6 +84,11 @@ func (f *files) enter(path string) (*os.File, error) {
 		}
 		return dir, err
 	})
+}
+
+// bound is a claims.Bound. It must not be used inside another look.
+func (f *files) bound(path string, call func() error) error {
+	return f.options.Reads.Do(context.Background(), path, func(reads.At) error { return call() })
 }
 
 // refused returns the error of a failed claim.

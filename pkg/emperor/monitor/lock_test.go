@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/emperor-go/emperor/pkg/emperor/claims"
+	"github.com/emperor-go/emperor/pkg/emperor/reads"
 )
 
 // lockable is a monitor that claims its files.
@@ -22,7 +23,7 @@ type lockable interface {
 // claimed is a registry of its own file.
 func claimed(t *testing.T, file string) *claims.Registry {
 	t.Helper()
-	r := claims.Open([]string{file}, os.Geteuid(), nil, discard)
+	r := claims.Open([]string{file}, os.Geteuid(), discard)
 	t.Cleanup(r.Close)
 	return r
 }
@@ -33,9 +34,9 @@ func governing(t *testing.T, what string, r *claims.Registry) lockable {
 	var m lockable
 	var err error
 	if strings.Contains(what, "*") || strings.HasSuffix(what, ".ini") {
-		m, err = NewGlob(what, DirOptions{Claims: r, Log: discard})
+		m, err = NewGlob(what, DirOptions{Claims: r, Reads: reads.New(), Log: discard})
 	} else {
-		m, err = NewDir(what, DirOptions{Claims: r, Log: discard})
+		m, err = NewDir(what, DirOptions{Claims: r, Reads: reads.New(), Log: discard})
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -188,8 +189,10 @@ func TestLockOfADirectoryMadeAnew(t *testing.T) {
 	if err := os.Rename(dir, old); err != nil {
 		t.Fatal(err)
 	}
+	began := time.Now()
 	write(t, filepath.Join(mkdir(t, dir), "a.ini"), "2")
 	loop.until(t, "a.ini=2")
+	soon(t, began) // the claim does not wait for the look that it is part of
 	if _, says := other(t.Context(), t, file, dir); !strings.Contains(says, "another emperor does") {
 		t.Errorf("the new one is not claimed: %s", says)
 	}
