@@ -31,9 +31,15 @@ func (r *reader) foreign(kind format, path, text, section string, numbers []int)
 		r.problem("", err.Error(), hintOf(err))
 		return nil, false
 	}
+	var found []string
+	var stray *foreign.Line
 	for _, b := range blocks {
 		first := kind == formatXML && (section == "" || b.Name == "" || b.Name == section)
 		if !first && (kind == formatXML || !r.asked(b.Name, section)) {
+			found = append(found, b.Name)
+			if kind == formatYAML && stray == nil {
+				stray = strayOption(b)
+			}
 			continue
 		}
 		ok = true
@@ -46,13 +52,33 @@ func (r *reader) foreign(kind format, path, text, section string, numbers []int)
 		}
 	}
 	switch {
+	case stray != nil:
+		r.problems = append(r.problems, Problem{
+			Origin: Origin{File: path, Line: fileLine(stray.Number, numbers)}, Key: stray.Key,
+			What: "it does not stand under " + section + ":, so that it counts for nothing", Hint: "write " + section + ": above it, and indent it by two blanks",
+			meant: anyOption,
+		})
 	case ok:
 	case kind == formatXML:
 		r.problem("", "there is no such element <uwsgi>", "")
 	default:
-		r.warnings.add(r.at, "", fmt.Sprintf("there is no key %q", section), "options stand under uwsgi:")
+		r.empty = true
+		what := fmt.Sprintf("there is no key %q", section)
+		if len(found) == 1 {
+			what += fmt.Sprintf(", but %q", found[0])
+		}
+		r.warnings = append(r.warnings, Problem{Origin: r.at, What: what, Hint: "options stand under " + section + ":", meant: anyOption})
 	}
 	return lines, ok
+}
+
+// strayOption returns the option that the key of a block is when it has a value or a list of
+// values, and not options. Nil: it is none.
+func strayOption(b foreign.Block) *foreign.Line {
+	if len(b.Lines) == 0 || b.Lines[0].Key != b.Name || b.Lines[0].Nests || !isOption(b.Name) {
+		return nil
+	}
+	return &b.Lines[0]
 }
 
 // inside reports keys of nested mappings that sound like confinement as mistakes. The value of

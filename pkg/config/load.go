@@ -180,17 +180,22 @@ func (r *reader) read(kind format, path, text, section string) {
 	if !ok {
 		return
 	}
+	nested := false
 	for _, l := range lines {
 		r.at = Origin{File: path, Line: fileLine(l.number, numbers)}
 		if strings.ContainsRune(l.key+l.value, 0) {
 			r.problem("", "there is a NUL byte", "no option can have one")
 			continue
 		}
-		if l.nests {
+		key, _ := unmark(l.key)
+		switch option := isOption(key); {
+		case l.nests:
+			nested = nested || option
 			r.nesting(kind, l)
-			continue
+		case nested && !option: // one of the keys inside of an option, which is the mistake
+		default:
+			r.addLine(l)
 		}
-		r.addLine(l)
 	}
 }
 
