@@ -39,6 +39,23 @@ func TestMistakesAreToldCauseFirst(t *testing.T) {
 	}
 }
 
+// An error of a worker that never started is told once, with its line, and not again as the
+// reason to stop.
+func TestFailedServersAreToldOnce(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("a.ini", "http-socket = 127.0.0.1:0", "static-map = /=/nowhere/at/all")
+	e := w.start()
+	e.await("a.ini", "-> backoff")
+	first, _, _ := strings.Cut(e.about("a.ini"), "-> backoff")
+	if n := strings.Count(first, "/nowhere/at/all"); n != 1 {
+		t.Errorf("told %d times:\n%s", n, first)
+	}
+	if a := w.list()["a.ini"]; !strings.Contains(a.Error, "static-map: cannot use static directory") || !strings.Contains(a.Error, "/a.ini:") {
+		t.Errorf("the list says %q", a.Error)
+	}
+}
+
 // What a failed hook printed is a warning; its failure is told once in the log, and in
 // the list with the last line that it printed.
 func TestFailedHooksAreToldOnce(t *testing.T) {

@@ -116,6 +116,18 @@ func (o *Options) Put(row *option.Row[Options], v option.Value) error {
 	return nil
 }
 
+// Blame adds the option that has a file or directory as its value, or as part of it, to an
+// error about its use, and the position of the option.
+func (o *Options) Blame(name string, err error) error {
+	for _, w := range slices.Backward(o.Written) {
+		part := func(r rune) bool { return strings.ContainsRune("=,: ", r) }
+		if w.Text == name || strings.HasSuffix(w.Text, "="+name) || slices.Contains(strings.FieldsFunc(w.Text, part), name) {
+			return fmt.Errorf("%s: %s: %w", w.Origin, w.Name, err)
+		}
+	}
+	return err
+}
+
 // Serves reports whether the options can answer any request.
 func (o *Options) Serves() bool {
 	return len(o.StaticMaps)+len(o.CheckStatic)+len(o.CGI)+len(o.HTTPTo)+len(o.Routes) > 0 || len(o.Behind) > 0

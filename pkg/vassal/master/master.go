@@ -248,12 +248,12 @@ func (m *master) command(c wire.Command, ok bool) {
 // plan is the one in effect.
 func (m *master) plan() *Plan { return m.crew.plan }
 
-// fail stops everything and makes err the result of Run.
+// fail stops everything and makes err the result of Run, whose caller logs it.
 func (m *master) fail(err error) {
 	if m.failure == nil {
 		m.failure = err
 	}
-	m.stop(err.Error())
+	m.stop("after a failure")
 }
 
 // stop asks everybody to end and sets the time of their death.

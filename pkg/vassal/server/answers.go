@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -25,6 +26,9 @@ func newAnswers(o *serving.Options, log *slog.Logger) (*answers, error) {
 	a := &answers{}
 	if err := a.open(o, log); err != nil {
 		a.close()
+		if u, ok := errors.AsType[*unusable](err); ok {
+			err = o.Blame(u.name, err)
+		}
 		return nil, err
 	}
 	return a, nil
@@ -114,10 +118,20 @@ func (a *answers) answer(x *exchange) {
 	x.refuse(http.StatusNotFound)
 }
 
-// wrap names the part that could not be set up.
+// unusable is a part of the options that could not be set up.
+type unusable struct {
+	what, name string
+	err        error
+}
+
+func (u *unusable) Error() string { return fmt.Sprintf("cannot use %s %q: %v", u.what, u.name, u.err) }
+
+func (u *unusable) Unwrap() error { return u.err }
+
+// wrap names the part that could not be set up. newAnswers adds its line.
 func wrap(what, name string, err error) error {
 	if err == nil {
 		return nil
 	}
-	return fmt.Errorf("cannot use %s %q: %w", what, name, err)
+	return &unusable{what, name, err}
 }

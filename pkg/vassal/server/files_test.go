@@ -1,6 +1,7 @@
 package server
 
 import (
+	"errors"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/emperor-go/emperor/pkg/config/option"
 	"github.com/emperor-go/emperor/pkg/config/serving"
 )
 
@@ -212,6 +214,25 @@ func TestRangeThatIsNotInBytes(t *testing.T) {
 	}{"lines=1-2": {200, "12345"}, "nonsense": {200, "12345"}, "bytes=1-2": {206, "23"}, "bytes=7-": {416, "invalid range: failed to overlap\n"}} {
 		if a, body := s.get("/a", "Range", text); a.StatusCode != want.status || body != want.body {
 			t.Errorf("%s: %d %q", text, a.StatusCode, body)
+		}
+	}
+}
+
+// The error of a directory that cannot be opened names its line.
+func TestUnusableDirectoryNamesItsLine(t *testing.T) {
+	later := filepath.Join(t.TempDir(), "later")
+	for name, text := range map[string]string{"static-map": "/s=" + later, "static-safe": later, "check-static": later} {
+		var o serving.Options
+		at := option.Value{Text: text, Origin: option.Origin{File: "/etc/a.ini", Line: 3}}
+		if err := o.Put(serving.Find(name), at); err != nil {
+			t.Fatal(err)
+		}
+		_, err := newAnswers(&o, nullLog)
+		if want := "/etc/a.ini:3: " + name + ": cannot use static"; err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%s: the cause is lost: %v", name, err)
 		}
 	}
 }
