@@ -148,7 +148,7 @@ func TestDaemonize(t *testing.T) {
 	if out, err := run("--emperor", w.vassals, "--daemonize", w.path("log2"), "--runtime-dir", w.path("run2")); err == nil || !strings.Contains(out, w.vassals) {
 		t.Errorf("a second emperor: %v, %q", err, out)
 	}
-	if out, err := run("--emperor", w.vassals, "--daemonize", w.path("none/log")); err == nil || !strings.Contains(out, "cannot open the log") {
+	if out, err := run("--emperor", w.vassals, "--daemonize", w.path("none/log")); err == nil || strings.Count(out, "emperor: daemonize: cannot open the log") != 1 || strings.Count(out, "none/log") != 1 {
 		t.Errorf("a log in no directory: %v, %q", err, out)
 	}
 	w.run("kill " + pid)

@@ -97,10 +97,12 @@ func (f *foreground) ready() {
 	}
 }
 
-// failed makes the other emperor print the error of this one. After ready it does nothing.
-func (f *foreground) failed(err error) {
+// failed makes the other emperor print the error of this one, and reports whether there is
+// one. After ready it prints nothing.
+func (f *foreground) failed(err error) bool {
 	if f != nil {
 		fmt.Fprintln(f.pipe, "emperor:", err)
 		f.pipe.Close()
 	}
+	return f != nil
 }

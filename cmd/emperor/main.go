@@ -107,7 +107,9 @@ func govern(options *config.Emperor, warnings config.Problems) int {
 	ctx, hurry := untilSignal()
 	stderr, err := ownLog(options)
 	if err != nil {
-		waiting.failed(err)
+		if waiting.failed(err) {
+			return exitFailed
+		}
 		return fail(err)
 	}
 	defer stderr.Close(logEnd)

@@ -182,7 +182,7 @@ func ownLog(o *config.Emperor) (*termlog.Queue, error) {
 			return nil, err
 		}
 		if w, err = openLog(o.Process.Log, uid, gid); err != nil {
-			return nil, err
+			return nil, o.Blame(o.Process.Log.Option, err)
 		}
 	}
 	return termlog.LogQueue(w, logPending, func(w io.Writer) slog.Handler { return handler(w, o, slog.LevelWarn) }), nil

@@ -52,6 +52,7 @@ func (a Access) ExamineEmperor(args []string) (e *Emperor, warnings Problems, er
 	}
 	warnings, problems, rest := line.table.decode(e.entries, line.used, e)
 	rest.report(&warnings)
+	e.loggers(&warnings)
 	if e.BackoffMax == 0 { // no line sets it
 		e.BackoffMax = max(defaultBackoffMax, e.Backoff)
 	}

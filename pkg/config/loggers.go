@@ -36,3 +36,22 @@ func idleLogger(e entry, has, remedy string, warnings *Problems) {
 		warnings.add(e.origin, e.key, strings.Join(settings, ", ")+" of a logger has no effect here", "logrotate: the file is opened again when it is renamed")
 	}
 }
+
+// loggers warns about loggers of the emperor that have no effect: it has one log, a file.
+func (e *Emperor) loggers(warnings *Problems) {
+	for _, l := range e.entries {
+		if o := emperorOptions.find(l.key); l.own || o == nil || o.Name != "logger" {
+			continue
+		}
+		path, settings := serving.LoggerPath(l.value)
+		switch {
+		case strings.TrimSuffix(l.value, ":") == "stdio": // the default destination
+		case path == "":
+			warnings.add(l.origin, l.key, "only file:PATH is a logger here", "logto = FILE; otherwise standard error has everything")
+		case path != e.Process.Log.Path:
+			warnings.add(l.origin, l.key, "there is one log, and "+e.Process.Log.Path+" is it", "drop the line")
+		case len(settings) > 0:
+			warnings.add(l.origin, l.key, strings.Join(settings, ", ")+" of a logger has no effect here", "log-maxsize = BYTES, log-backupname = FILE")
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/emperor-go/emperor/pkg/config/option"
+	"github.com/emperor-go/emperor/pkg/config/serving"
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
@@ -45,8 +46,8 @@ type Lock struct {
 
 // OwnLog is a file for the emperor's log.
 type OwnLog struct {
-	// Path of the file. Empty: standard error.
-	Path string
+	// Path of the file, and the option that names it. Empty: standard error.
+	Path, Option string
 	// MaxSize in bytes is the size at which it is renamed to Backup, or to its own name and
 	// the time in seconds. Zero: no limit.
 	MaxSize int64
@@ -76,6 +77,7 @@ var ownOptions = option.Rows[Emperor]{
 		Name: "log-truncate", Group: "Logging", Help: "empty the log at the start",
 		Into: func(e *Emperor) option.Field { return (*option.Flag)(&e.Process.Log.Truncate) },
 	},
+	{Name: "logger", Group: "Logging", Arg: "file:PATH", Repeat: true, Help: "uWSGI's way to write logto = PATH", Set: setOwnLogger},
 	{Name: "logto", Aliases: []string{"logto2"}, Group: "Logging", Arg: "FILE", Help: "log to the file instead of standard error", Set: setLog},
 	{
 		Name: "touch-logreopen", Group: "Logging", Arg: "FILE", Repeat: true, Help: "open the log again when the file is touched",
@@ -105,7 +107,15 @@ func setLog(e *Emperor, v option.Value) error {
 	if at := strings.LastIndexByte(v.Text, ':'); at >= 0 && !strings.Contains(v.Text, "/") {
 		return option.Wrong("a log server by UDP ("+strconv.Quote(v.Text)+") is not supported", "the path of a file, or the journal by the service manager")
 	}
-	e.Process.Log.Path = v.Text
+	e.Process.Log.Path, e.Process.Log.Option = v.Text, "logto"
+	return nil
+}
+
+// setOwnLogger uses the first file. Emperor.loggers warns about all other loggers.
+func setOwnLogger(e *Emperor, v option.Value) error {
+	if path, _ := serving.LoggerPath(v.Text); path != "" && e.Process.Log.Path == "" {
+		e.Process.Log.Path, e.Process.Log.Option = path, "logger"
+	}
 	return nil
 }
 
@@ -114,7 +124,9 @@ func setDaemonize(e *Emperor, v option.Value) error {
 		return option.Wrong("no file for the log", "daemonize = /var/log/emperor.log")
 	}
 	e.Process.Daemonize = true
-	return setLog(e, v)
+	err := setLog(e, v)
+	e.Process.Log.Option = "daemonize"
+	return err
 }
 
 func setLock(wait bool) func(*Emperor, option.Value) error {

@@ -228,27 +228,32 @@ type Log struct {
 	File string
 }
 
-// LoggerFile returns the file of uWSGI's logger file:PATH, or file:logfile=PATH with further
-// settings, and the names of those settings. The path is empty for all other loggers and for a
-// relative path.
+// LoggerFile is LoggerPath for a file that another process opens: the path is also empty when
+// it is relative.
 func LoggerFile(text string) (path string, settings []string) {
+	if path, settings = LoggerPath(text); !strings.HasPrefix(path, "/") {
+		return "", nil
+	}
+	return path, settings
+}
+
+// LoggerPath returns the file of uWSGI's logger file:PATH, or file:logfile=PATH with further
+// settings, and the names of those settings. The path is empty for all other loggers.
+func LoggerPath(text string) (path string, settings []string) {
 	path, ok := strings.CutPrefix(text, "file:")
-	if !ok {
+	switch {
+	case !ok:
 		return "", nil
+	case !strings.HasPrefix(path, "logfile=") && !strings.Contains(path, ",logfile="):
+		return path, nil
 	}
-	if strings.HasPrefix(path, "logfile=") || strings.Contains(path, ",logfile=") {
-		pairs := path
-		path = ""
-		for pair := range strings.SplitSeq(pairs, ",") {
-			if name, value, _ := strings.Cut(pair, "="); name == "logfile" {
-				path = value
-			} else {
-				settings = append(settings, name)
-			}
+	pairs := path
+	for pair := range strings.SplitSeq(pairs, ",") {
+		if name, value, _ := strings.Cut(pair, "="); name == "logfile" {
+			path = value
+		} else {
+			settings = append(settings, name)
 		}
-	}
-	if !strings.HasPrefix(path, "/") {
-		return "", nil
 	}
 	return path, settings
 }
