@@ -55,7 +55,7 @@ func (e *Emperor) account(v *vassal, what Effect) {
 		v.failed, v.pauseUntil = false, time.Time{}
 	case doReload:
 		v.serial++
-		v.ordered, v.reloadError, v.ownReload, v.gap = *v.wanted, "", false, 0
+		v.ordered, v.reloadError, v.ownReload, v.undone, v.gap = *v.wanted, "", false, false, 0
 		v.churn.excused = false
 	case doTaken:
 		v.config, v.reloads, v.reloaded = v.ordered, v.reloads+1, time.Now()

@@ -101,6 +101,26 @@ func TestRefusedReloadKeepsWhatWas(t *testing.T) {
 	})
 }
 
+// The log says whether the old workers have served all along.
+func TestFailedReloadTellsHowTheVassalGoesOn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, comparing)
+		s.put("a.ini", "1")
+		for _, answer := range []struct{ config, text string }{
+			{"refuse", "cannot reload; the vassal continues as before"},
+			{"undone", "cannot reload; the old configuration was started again"},
+			{"refuse it", "cannot reload; the vassal continues as before"},
+		} {
+			before := len(s.log.String())
+			s.put("a.ini", answer.config)
+			if said := s.log.String()[before:]; !strings.Contains(said, answer.text+` error="line 2: no"`) {
+				t.Errorf("after %q the log says %s", answer.config, said)
+			}
+		}
+		s.stop()
+	})
+}
+
 // A reload of the vassal's own is reported, but does not hide that an order failed.
 func TestReloadOfTheVassalsOwn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -126,6 +126,8 @@ func (f *fake) Reload(p Plan, serial uint64) error {
 		return errors.New("it is deaf")
 	case strings.Contains(does, "refuse"):
 		f.says <- wire.Notice{Serial: serial, Kind: wire.Failed, Text: "line 2: no"}
+	case strings.Contains(does, "undone"):
+		f.says <- wire.Notice{Serial: serial, Kind: wire.Undone, Text: "line 2: no"}
 	case strings.Contains(does, "silent"):
 	case strings.Contains(does, "bytes"): // uWSGI: no serial, no notice
 		f.says <- wire.Accepting

@@ -118,9 +118,13 @@ func (e *Emperor) takenLate(v *vassal) {
 	e.taken(v)
 }
 
-// refuse records a failed reload: the vassal continues as before.
+// refuse records a failed reload.
 func (e *Emperor) refuse(v *vassal) {
-	v.log.Error("cannot reload; the vassal continues as before", "error", v.reloadError, "serial", v.serial)
+	what := "cannot reload; the vassal continues as before"
+	if v.undone {
+		what = "cannot reload; the old configuration was started again"
+	}
+	v.log.Error(what, "error", v.reloadError, "serial", v.serial)
 	e.arm(v, e.options.Backoff.Reset)
 	e.approach(v)
 }

@@ -87,6 +87,7 @@ type history struct {
 	pauseUntil               time.Time
 	status, reloadError      string
 	ownReload                bool          // the failed one had no order
+	undone                   bool          // its workers had been ended for the failed one, and were started again
 	gap                      time.Duration // without workers in its last reload
 	phase                    string        // its own report by sd_notify(3), beside its state
 	waitsFor                 string        // while it launches, boots or ends; empty: not known

@@ -63,6 +63,7 @@ func (m *master) wereTried(p *Plan, err error) {
 		if before != nil {
 			m.trial.before = nil
 			m.commit()
+			m.bridged()
 			m.conclude(nil)
 		}
 	case before != nil:
@@ -70,22 +71,30 @@ func (m *master) wereTried(p *Plan, err error) {
 		m.restore(before, m.daemonsLate(p))
 	case !m.served:
 		m.fail(m.daemonsLate(p))
+	default:
+		m.undone(m.daemonsLate(p))
 	}
 	m.settle()
 }
 
-// restore starts what a plan wants again after a reload whose daemons did not answer.
+// restore starts what a plan wants again after a reload whose daemons did not answer. The
+// reload ends when that is ready.
 func (m *master) restore(before *Plan, err error) {
 	failed := m.plan()
 	if failed.Discard != nil {
 		failed.Discard()
 	}
+	m.Log.Error("cannot reload; starting the old configuration again", "why", m.current.why, "error", err)
+	m.undoing, m.trial.passed = err, nil
 	m.crew = newCrew(before)
 	m.follow(failed)
 	m.muster(m.crew)
-	err = fmt.Errorf("%w; %s", err, startedAgain)
-	m.Log.Error("cannot reload", "why", m.current.why, "error", err)
-	m.conclude(err)
+}
+
+// daemonsBack reports whether no daemon waits to be started, and one has answered where one
+// is asked.
+func (m *master) daemonsBack() bool {
+	return !m.asksDaemons() && !slices.ContainsFunc(m.daemons, func(d *daemon) bool { return d.fresh })
 }
 
 func (m *master) daemonsLate(p *Plan) error {

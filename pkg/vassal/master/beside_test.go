@@ -28,12 +28,12 @@ func TestProbeOfDaemons(t *testing.T) {
 		s.expectSaid("accepting")
 		s.order(1, "same", besidePlan("queue2", "up"))
 		time.Sleep(time.Millisecond)
-		s.expectSaid("1 ready")
+		s.expectSaid("gap 1ns", "1 ready")
 		s.order(2, "down", besidePlan("queue3", "down"))
 		time.Sleep(9 * time.Second)
-		s.expectSaid()
+		s.expectSaid("gap 0s")
 		time.Sleep(2 * time.Second)
-		s.expectSaid("2 failed the daemons were not ready within 10s: nothing listens; the old configuration is started again")
+		s.expectSaid("gap 10.000000002s", "2 undone the daemons were not ready within 10s: nothing listens; the old configuration was started again")
 		if len(s.alive) != 1 || !slices.Contains(slices.Collect(maps.Values(s.alive)), "queue2") {
 			t.Errorf("alive: %v", s.alive)
 		}
@@ -66,7 +66,7 @@ func TestReloadOfDaemons(t *testing.T) {
 		s.expectSaid("accepting")
 		time.Sleep(2 * time.Second)
 		s.expect("kill 1, dead 1, start 2 a, probe 0 of [2] and []")
-		s.expectSaid("1 ready")
+		s.expectSaid("gap 1m0.000000001s", "1 ready")
 		s.order(2, "b", next("b", "down"))
 		time.Sleep(time.Minute)
 		if want := []string{"commit a", "discard b"}; !slices.Equal(did, want) {
@@ -74,4 +74,44 @@ func TestReloadOfDaemons(t *testing.T) {
 		}
 		s.stop("<nil>")
 	})
+}
+
+// A reload whose daemons are on trial is answered: when the old ones are back or have not
+// answered either, and when the vassal is stopped.
+func TestTrialOfDaemonsIsAnswered(t *testing.T) {
+	for name, tt := range map[string]struct {
+		disturb func(s *stage, old *Plan)
+		want    []string
+	}{
+		"old is back": {func(*stage, *Plan) { time.Sleep(11 * time.Second) }, []string{
+			"gap 10.000000002s", "1 undone the daemons were not ready within 10s: nothing listens; the old configuration was started again",
+		}},
+		"old fails too": {func(s *stage, old *Plan) {
+			old.Ready.Probe.Address = "down"
+			time.Sleep(19 * time.Second)
+			s.expectSaid()
+			time.Sleep(2 * time.Second)
+		}, []string{
+			"1 undone the daemons were not ready within 10s: nothing listens; the old configuration was started again" +
+				", and failed too: the daemons were not ready within 10s: nothing listens",
+			"gap 20.000000002s",
+		}},
+		"stopped": {func(s *stage, _ *Plan) { s.stop("<nil>") }, []string{"1 failed the vassal is stopping"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				old := besidePlan("queue", "up")
+				s := play(t, old)
+				s.expectSaid("accepting")
+				s.order(1, "down", besidePlan("queue2", "down"))
+				time.Sleep(time.Millisecond)
+				s.expectSaid()
+				tt.disturb(s, old)
+				s.expectSaid(tt.want...)
+				if name != "stopped" {
+					s.stop("<nil>")
+				}
+			})
+		})
+	}
 }

@@ -223,8 +223,13 @@ func (m *master) settle() {
 	}
 	m.roll()
 	if m.crew.complete() && (m.served || m.daemonsAnswer()) {
-		m.bridged()
+		if m.trial.before == nil && (m.undoing == nil || m.daemonsBack()) {
+			m.bridged()
+		}
 		m.accepting()
+	}
+	if m.undoing != nil && m.crew.proven() && m.daemonsBack() {
+		m.undone(nil)
 	}
 }
 
@@ -247,6 +252,7 @@ func (m *master) failed(c *crew, i int, w *worker, err error) {
 			s.worker = nil
 		}
 		m.Log.Warn("cannot start the worker", "worker", i+1, "error", err, "restart", m.later(s, err.Error(), 0))
+		m.undone(err)
 	}
 }
 
@@ -295,7 +301,7 @@ func (m *master) relieve() {
 	}
 	m.Log.Info("workers replaced", "why", m.current.why, "workers", len(m.crew.slots))
 	if asks {
-		m.trial.before = before.plan
+		m.trial.before, m.gap = before.plan, time.Now()
 		m.tryDaemons()
 	} else {
 		m.conclude(nil)

@@ -204,8 +204,10 @@ func (m *master) startFresh() {
 			m.startDaemon(d)
 		}
 	}
-	if m.asksDaemons() && (m.trial.before != nil || !m.served) {
+	if m.asksDaemons() && (m.trial.before != nil || m.undoing != nil || !m.served) {
 		m.tryDaemons()
+	} else if m.undoing != nil {
+		m.settle()
 	}
 }
 

@@ -94,6 +94,7 @@ func (m *master) bereft(w *worker, status string) {
 	default:
 		s.worker = nil
 		m.Log.Warn("the worker died", "worker", w.slot+1, "pid", w.pid, "exit", status, "restart", m.later(s, status, time.Since(w.since)))
+		m.undone(err)
 	}
 }
 

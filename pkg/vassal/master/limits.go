@@ -49,7 +49,7 @@ func (m *master) dueLimits(now time.Time) {
 		return
 	}
 	m.limitAt = m.nextLook(now)
-	if m.asleep || m.next != nil {
+	if m.asleep || m.next != nil || m.undoing != nil {
 		return
 	}
 	t := m.plan().Triggers

@@ -14,7 +14,6 @@ package master
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"os"
 	"syscall"
@@ -110,6 +109,7 @@ type master struct {
 	wanted   []request       // reloads that came during a reload
 	current  request         // the reload in progress
 	yielded  bool            // the crew that serves was ended for it
+	undoing  error           // its failure, until the configuration before is ready again; nil: none
 	gap      time.Time       // since when there is no worker because of that; zero: there is one
 	gapped   bool            // the emperor was told of one that is not the last reload's any more
 	reading  uint64          // numbers the reading of its options; zero: they are not being read
@@ -263,7 +263,9 @@ func (m *master) stop(why string) {
 	}
 	m.stopped = true
 	m.Log.Info("stopping: " + why)
-	m.abandon(errors.New("the vassal is stopping"))
+	if m.reloading() {
+		m.abandon(errStopping)
+	}
 	if m.trial.cancel != nil {
 		m.trial.cancel()
 	}

@@ -21,17 +21,31 @@ func (m *master) yield() {
 	}
 }
 
-// startedAgain is about a reload that has ended what served and has failed.
-const startedAgain = "the old configuration is started again"
-
 // resume starts the old configuration again after a reload for which it was ended has
-// failed.
+// failed. The reload ends when the old configuration is ready.
 func (m *master) resume(err error) {
 	m.yielded, m.reading = false, 0
-	err = fmt.Errorf("%w; %s", err, startedAgain)
-	m.Log.Error("cannot reload", "why", m.current.why, "error", err)
+	m.Log.Error("cannot reload; starting the old configuration again", "why", m.current.why, "error", err)
+	m.undoing = err
 	m.muster(m.crew)
-	m.conclude(err)
+	m.settle()
+}
+
+// restarted is the error of a reload after which the old configuration was started again.
+type restarted struct{ error }
+
+// undone ends a failed reload when the old configuration is ready again, or, for an error,
+// cannot be. It does nothing when there is no such reload.
+func (m *master) undone(again error) {
+	if m.undoing == nil {
+		return
+	}
+	err := fmt.Errorf("%w; the old configuration was started again", m.undoing)
+	if again != nil {
+		err = fmt.Errorf("%w, and failed too: %w", err, again)
+	}
+	m.undoing = nil
+	m.conclude(restarted{err})
 }
 
 // obstructed reports whether workers that are leaving must have left before the crew may

@@ -39,9 +39,9 @@ func TestReloadThatStopsFirst(t *testing.T) {
 // new one has ended.
 func TestReloadThatStopsFirstAndFails(t *testing.T) {
 	for name, want := range map[string]string{
-		"missing":         "7 failed no such program; the old configuration is started again",
-		"crash":           "7 failed worker 2 ended: exit status 7; the old configuration is started again",
-		"silent stubborn": "7 failed worker 2 was not ready within 10s: it has not said READY=1; the old configuration is started again",
+		"missing":         "7 undone no such program; the old configuration was started again",
+		"crash":           "7 undone worker 2 ended: exit status 7; the old configuration was started again",
+		"silent stubborn": "7 undone worker 2 was not ready within 10s: it has not said READY=1; the old configuration was started again",
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -56,10 +56,10 @@ func TestReloadThatStopsFirstAndFails(t *testing.T) {
 					s.expect("start 1 web, terminated 1, dead 1, start 2 silent stubborn")
 					time.Sleep(19 * time.Second)
 					s.expect("terminated 2")
-					s.expectSaid("accepting", want)
+					s.expectSaid("accepting")
 					time.Sleep(3 * time.Second)
 					s.expect("kill 2, dead 2, start 3 web")
-					s.expectSaid("gap 30.000000002s")
+					s.expectSaid("gap 30.000000002s", want)
 				} else {
 					time.Sleep(time.Second)
 					s.expect("start 1 web, terminated 1, dead 1, start 2 " + name + ", dead 2, " + map[string]string{"missing": "terminated 2, "}[name] + "start 3 web")
@@ -67,10 +67,52 @@ func TestReloadThatStopsFirstAndFails(t *testing.T) {
 				if s.alive[3] != "web" || len(s.alive) != 1 || !discarded {
 					t.Errorf("alive %v, discarded %v", s.alive, discarded)
 				}
-				s.expectLogged("the old configuration is started again")
+				s.expectLogged("starting the old configuration again")
 				s.order(8, "better", alone("web2", 1))
 				time.Sleep(time.Second)
 				s.expect("terminated 3, dead 3, start 4 web2")
+				s.stop("<nil>")
+			})
+		})
+	}
+}
+
+// A failed reload is over when the old configuration is ready again, or has failed too, and
+// no earlier; what comes meanwhile waits.
+func TestReloadFailsWhenTheOldOneIsBack(t *testing.T) {
+	for name, tt := range map[string]struct {
+		disturb func(*stage)
+		want    []string
+	}{
+		"ready": {func(*stage) { time.Sleep(2 * time.Second) }, []string{
+			"gap 3.000000001s", "7 undone no such program; the old configuration was started again",
+		}},
+		"dies": {func(s *stage) { s.end(3, "exit status 5"); time.Sleep(time.Second) }, []string{
+			"7 undone no such program; the old configuration was started again, and failed too: worker 3 ended: exit status 5",
+		}},
+		"stopped": {func(s *stage) { s.stop("<nil>") }, []string{"7 failed no such program; the vassal is stopping"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				old := alone("slow", 1)
+				old.Ready.Notify = true
+				s := play(t, old)
+				time.Sleep(4 * time.Second)
+				s.expectSaid("accepting")
+				s.order(7, "new", alone("missing", 1))
+				time.Sleep(2 * time.Second)
+				s.expectSaid()
+				tt.disturb(s)
+				time.Sleep(time.Millisecond)
+				s.expectSaid(tt.want...)
+				if name == "stopped" {
+					return
+				}
+				s.order(8, "better", alone("web", 1))
+				time.Sleep(time.Second)
+				if name == "dies" {
+					s.expectSaid("gap 3.001s", "8 ready")
+				}
 				s.stop("<nil>")
 			})
 		})
@@ -168,7 +210,7 @@ func TestReadinessMustLast(t *testing.T) {
 			time.Sleep(time.Millisecond)
 			if order {
 				s.expect("terminated 1, dead 1, start 2 web2, dead 2, start 3 web")
-				s.expectSaid("accepting", "gap 1ns", "1 failed worker 2 ended: exit status 3; the old configuration is started again")
+				s.expectSaid("accepting", "gap 1ns", "1 undone worker 2 ended: exit status 3; the old configuration was started again")
 			} else {
 				s.expect("start 2 web2, dead 2")
 				s.expectSaid("accepting", "1 failed worker 2 ended: exit status 3")

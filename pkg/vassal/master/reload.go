@@ -47,7 +47,9 @@ func (m *master) reload(r request) {
 	}
 }
 
-func (m *master) reloading() bool { return m.next != nil || m.reading != 0 || m.trial.before != nil }
+func (m *master) reloading() bool {
+	return m.next != nil || m.reading != 0 || m.trial.before != nil || m.undoing != nil
+}
 
 // change begins a reload: its options are read beside the loop.
 func (m *master) change(r request) {
@@ -120,10 +122,11 @@ func (m *master) abandon(err error) {
 			m.resume(err)
 			return
 		}
-	} else if m.stopped && m.reading == 0 {
-		return
 	}
-	m.reading = 0
+	if m.undoing != nil {
+		err = fmt.Errorf("%w; %w", m.undoing, err)
+	}
+	m.reading, m.trial.before, m.undoing = 0, nil, nil
 	if !m.stopped {
 		m.Log.Error("cannot reload: the old workers stay", "why", m.current.why, "error", err)
 	}
@@ -165,6 +168,8 @@ func (m *master) answer(r request, err error) {
 		m.tell(r.why, err)
 	case errors.Is(err, ErrAnew):
 		m.Answer(r.order.Serial, wire.Anew, err.Error())
+	case errors.As(err, &restarted{}):
+		m.Answer(r.order.Serial, wire.Undone, err.Error())
 	case err != nil:
 		m.Answer(r.order.Serial, wire.Failed, err.Error())
 	default:

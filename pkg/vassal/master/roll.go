@@ -7,7 +7,7 @@ func (m *master) rollAll(why string) {
 	switch {
 	case m.stopped || m.asleep && m.next == nil:
 		return
-	case m.next != nil:
+	case m.next != nil, m.undoing != nil:
 		m.rollNext = why
 		return
 	}
