@@ -137,7 +137,10 @@ func setProbe(v *Vassal, t option.Value) (err error) {
 		err = checkAddress(p.Address, false)
 	case kind == "http":
 		address, path, _ := strings.Cut(rest, "/")
-		if !strings.Contains(address, ":") {
+		if address == "" || address[0] == '.' {
+			return option.Wrong(strconv.Quote(rest)+" names no host to ask by HTTP", "tcp:/path/of/socket for a unix socket, or exec:COMMAND that asks it")
+		}
+		if !strings.Contains(address, ":") && address[0] != '@' {
 			address += ":80"
 		}
 		p.Address, p.Path = address, "/"+path

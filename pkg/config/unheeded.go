@@ -28,6 +28,9 @@ func (v *Vassal) withoutWorkers(warnings *Problems) {
 	case !v.commands() && v.Workers.ReloadSignal != 0:
 		warnings.add(v.Origin("reload-signal"), "reload-signal", "only a command gets it, and the built-in server reads its files anew without", "")
 		return
+	case v.Workers.ReloadSignal != 0 && v.Triggers.Exit:
+		warnings.add(v.Origin("reload-signal"), "reload-signal", "it is never sent: exit-on-reload ends the vassal instead", "give one of them")
+		return
 	default:
 		return
 	}

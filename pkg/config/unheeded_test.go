@@ -1,6 +1,7 @@
 package config
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 )
@@ -19,17 +20,28 @@ func TestUnheeded(t *testing.T) {
 		"daemons, notify": {
 			daemon + "notify-ready = true\nstop-signal = INT", "there are daemons only, and no worker for notify-ready, stop-signal", "",
 		},
-		"command":       {serves + "reload-signal = HUP\nstop-signal = INT\nreload-order = stop-first", "", ""},
-		"server":        {"http-socket = :80\nstatic-map = /=/\nreload-signal = HUP", "only a command gets it", ""},
-		"order":         {serves + "reload-order = first", "", `"first" is no order of a reload (start-first or stop-first)`},
-		"own port":      {serves + "http-socket = :8080\nready-probe = tcp:127.0.0.1:8080", "", "the vassal listens there itself"},
-		"own, all":      {serves + "socket = [::]:8080\nready-probe = tcp::8080", "", "the vassal listens there itself"},
-		"own path":      {serves + "socket = /run/a.sock\nready-probe = tcp:/run/./a.sock", "", "the vassal listens there itself"},
-		"shared":        {serves + "shared-socket = :80\nready-probe = tcp:localhost:80", "", "the vassal listens there itself"},
-		"other port":    {serves + "http-socket = :8080\nready-probe = tcp:127.0.0.1:8081", "", ""},
-		"other host":    {serves + "http-socket = 127.0.0.2:8080\nready-probe = tcp:127.0.0.1:8080", "", ""},
-		"own, by http":  {serves + "http-socket = :8080\nready-probe = http://127.0.0.1:8080/", "", ""},
-		"own, by patch": {patch + "http-socket = :8080\nready-probe = tcp:127.0.0.1:8080", "", "the vassal listens there itself"},
+		"command": {serves + "reload-signal = HUP\nstop-signal = INT\nreload-order = stop-first", "", ""},
+		"exit, signal": {
+			serves + "reload-signal = HUP\nexit-on-reload = true", "a.ini:3: reload-signal: it is never sent: exit-on-reload ends the vassal instead (give one of them)", "",
+		},
+		"no exit, signal": {serves + "reload-signal = HUP\nexit-on-reload = false", "", ""},
+		"http, unix":      {serves + "ready-probe = http:///run/a.sock", "", `"/run/a.sock" names no host to ask by HTTP (tcp:/path/of/socket for a unix socket, or exec:COMMAND that asks it)`},
+		"http, no slash":  {serves + "ready-probe = http:/run/a.sock", "", `"/run/a.sock" names no host`},
+		"http, here":      {serves + "ready-probe = http://./a.sock", "", `"./a.sock" names no host`},
+		"http, no name":   {serves + "ready-probe = http://@/", "", "no address given"},
+		"http, any host":  {serves + "ready-probe = http://:8080", "", ""},
+		"http, port 80":   {serves + "ready-probe = http://localhost", "", ""},
+		"tcp, unix":       {serves + "ready-probe = tcp:/run/a.sock", "", ""},
+		"server":          {"http-socket = :80\nstatic-map = /=/\nreload-signal = HUP", "only a command gets it", ""},
+		"order":           {serves + "reload-order = first", "", `"first" is no order of a reload (start-first or stop-first)`},
+		"own port":        {serves + "http-socket = :8080\nready-probe = tcp:127.0.0.1:8080", "", "the vassal listens there itself"},
+		"own, all":        {serves + "socket = [::]:8080\nready-probe = tcp::8080", "", "the vassal listens there itself"},
+		"own path":        {serves + "socket = /run/a.sock\nready-probe = tcp:/run/./a.sock", "", "the vassal listens there itself"},
+		"shared":          {serves + "shared-socket = :80\nready-probe = tcp:localhost:80", "", "the vassal listens there itself"},
+		"other port":      {serves + "http-socket = :8080\nready-probe = tcp:127.0.0.1:8081", "", ""},
+		"other host":      {serves + "http-socket = 127.0.0.2:8080\nready-probe = tcp:127.0.0.1:8080", "", ""},
+		"own, by http":    {serves + "http-socket = :8080\nready-probe = http://127.0.0.1:8080/", "", ""},
+		"own, by patch":   {patch + "http-socket = :8080\nready-probe = tcp:127.0.0.1:8080", "", "the vassal listens there itself"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, warnings, err := ParseVassal(Source{Name: "a.ini", Path: "/v/a.ini", Data: []byte("[uwsgi]\n" + tt.text + "\n")})
@@ -71,6 +83,21 @@ func TestReloadOrder(t *testing.T) {
 			t.Errorf("%s: %v", text, err)
 		} else if got := v.ReloadOrder(); got != want {
 			t.Errorf("%s: %s, want %s", text, got, want)
+		}
+	}
+}
+
+// An HTTP probe asks at port 80 unless its address says otherwise; an abstract name has none.
+func TestAddressOfHTTPProbe(t *testing.T) {
+	for text, want := range map[string]Probe{
+		"http://localhost":     {Kind: "http", Address: "localhost:80", Path: "/"},
+		"http://:8080/up/now":  {Kind: "http", Address: ":8080", Path: "/up/now"},
+		"http://@app/up":       {Kind: "http", Address: "@app", Path: "/up"},
+		"http:http://[::1]:81": {Kind: "http", Address: "[::1]:81", Path: "/"},
+	} {
+		v, _, err := ParseVassal(Source{Name: "a.ini", Path: "/v/a.ini", Data: []byte("[uwsgi]\ncommand = sleep 9\nready-probe = " + text + "\n")})
+		if err != nil || !reflect.DeepEqual(v.Ready.Probe, want) {
+			t.Errorf("%s: %+v, %v", text, v.Ready.Probe, err)
 		}
 	}
 }
