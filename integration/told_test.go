@@ -56,6 +56,34 @@ func TestFailedServersAreToldOnce(t *testing.T) {
 	}
 }
 
+// The emperor knows which vassal has an address that another one cannot bind, at a start and
+// at a reload. In network namespaces of their own both have it.
+func TestHolderOfAnAddressIsNamed(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	const serving = "route = ^/ return:204"
+	w.vassal("b.ini", "http-socket = 127.0.0.1:9201", serving)
+	w.vassal("c.ini", "http-socket = 127.0.0.1:9202", serving)
+	e := w.start()
+	e.running("b.ini")
+	e.running("c.ini")
+	w.vassal("a.ini", "http-socket = :9201", serving)
+	if r := e.await("a.ini", "another vassal has its address"); !strings.Contains(r.raw, `"holder":"b.ini"`) {
+		t.Errorf("the log says %s", r.raw)
+	}
+	e.await("a.ini", "-> backoff")
+	const want = `(vassal "b.ini" has it)`
+	for _, out := range []string{w.succeed("list"), w.succeed("status", "a.ini")} {
+		if !strings.Contains(out, want) || strings.Contains(out, "c.ini has it") {
+			t.Errorf("it is not named:\n%s", out)
+		}
+	}
+	w.vassal("c.ini", "http-socket = 127.0.0.1:9202", "http-socket = 127.0.0.1:9201", serving)
+	if r := e.await("c.ini", "cannot reload; the vassal continues"); !strings.HasSuffix(r.Error, want) {
+		t.Errorf("the log says %s", r.raw)
+	}
+}
+
 // What a failed hook printed is a warning; its failure is told once in the log, and in
 // the list with the last line that it printed.
 func TestFailedHooksAreToldOnce(t *testing.T) {

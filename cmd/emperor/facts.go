@@ -90,7 +90,7 @@ func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
 		f.Reads, whole = v.Reads()
 		f.ReadsMore = !whole
 		f.LogTo = v.LogTo
-		f.Addresses = v.Addresses()
+		f.Addresses, f.OwnNetwork = v.Addresses(), r.clone.Has(namespaces.NewNet)
 		for _, a := range f.Addresses {
 			f.Places = append(f.Places, r.placed(a, c.Dir))
 		}

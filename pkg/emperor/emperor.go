@@ -88,6 +88,8 @@ type Facts struct {
 	// meant by them.
 	Addresses []string
 	Places    []address.Place
+	// OwnNetwork: it is not in the emperor's network namespace.
+	OwnNetwork bool
 	// LogTo is where what it prints goes: a file, output.Journal, or nothing for the
 	// emperor's own log.
 	LogTo string

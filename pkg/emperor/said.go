@@ -109,7 +109,7 @@ func (e *Emperor) noticed(v *vassal, n wire.Notice) {
 	case n.Kind == wire.Ready:
 		e.input(v, Accepting)
 	case (n.Kind == wire.Failed || n.Kind == wire.Undone) && v.state == Reloading:
-		v.reloadError, v.undone = text, n.Kind == wire.Undone
+		v.reloadError, v.undone = e.withHolder(v, v.ordered, text), n.Kind == wire.Undone
 		e.input(v, Refused)
 	case n.Kind == wire.Anew && v.state == Reloading:
 		v.log.Info("cannot take it over: a new process is needed", "cause", text)

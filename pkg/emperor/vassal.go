@@ -181,6 +181,7 @@ type exited struct {
 }
 
 func (x exited) apply(e *Emperor) {
+	x.exit.Reason = e.withHolder(x.v, x.v.config, x.exit.Reason)
 	x.v.exit, x.v.exited = &x.exit, time.Now()
 	x.v.reloadError, x.v.status, x.v.phase = "", "", "" // they concerned that process
 	x.v.exiled = x.exit.Err == nil && x.exit.Code == wire.Exile
