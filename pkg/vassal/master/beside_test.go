@@ -69,6 +69,7 @@ func TestReloadOfDaemons(t *testing.T) {
 		s.expectSaid("gap 1m0.000000001s", "1 ready")
 		s.order(2, "b", next("b", "down"))
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if want := []string{"commit a", "discard b"}; !slices.Equal(did, want) {
 			t.Errorf("did %v, want %v", did, want)
 		}
@@ -80,14 +81,14 @@ func TestReloadOfDaemons(t *testing.T) {
 // answered either, and when the vassal is stopped.
 func TestTrialOfDaemonsIsAnswered(t *testing.T) {
 	for name, tt := range map[string]struct {
-		disturb func(s *stage, old *Plan)
+		old     string // its address
+		disturb func(s *stage)
 		want    []string
 	}{
-		"old is back": {func(*stage, *Plan) { time.Sleep(11 * time.Second) }, []string{
+		"old is back": {"up", func(*stage) { time.Sleep(11 * time.Second) }, []string{
 			"gap 10.000000002s", "1 undone the daemons were not ready within 10s: nothing listens; the old configuration was started again",
 		}},
-		"old fails too": {func(s *stage, old *Plan) {
-			old.Ready.Probe.Address = "down"
+		"old fails too": {"once", func(s *stage) {
 			time.Sleep(19 * time.Second)
 			s.expectSaid()
 			time.Sleep(2 * time.Second)
@@ -96,17 +97,16 @@ func TestTrialOfDaemonsIsAnswered(t *testing.T) {
 				", and failed too: the daemons were not ready within 10s: nothing listens",
 			"gap 20.000000002s",
 		}},
-		"stopped": {func(s *stage, _ *Plan) { s.stop("<nil>") }, []string{"1 failed the vassal is stopping"}},
+		"stopped": {"up", func(s *stage) { s.stop("<nil>") }, []string{"1 failed the vassal is stopping"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				old := besidePlan("queue", "up")
-				s := play(t, old)
+				s := play(t, besidePlan("queue", tt.old))
 				s.expectSaid("accepting")
 				s.order(1, "down", besidePlan("queue2", "down"))
 				time.Sleep(time.Millisecond)
 				s.expectSaid()
-				tt.disturb(s, old)
+				tt.disturb(s)
 				s.expectSaid(tt.want...)
 				if name != "stopped" {
 					s.stop("<nil>")

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"testing/synctest"
@@ -44,6 +45,8 @@ type world struct {
 	post    func(Event)
 	changed func(string)
 	orphans []string
+	// answered reports whether the address "once", which answers one probe, has done so.
+	answered atomic.Bool
 }
 
 func (w *world) note(format string, args ...any) {
@@ -177,7 +180,7 @@ func (w *world) Probe(ctx context.Context, q Question) error {
 	switch members, err := q.Members(ctx); {
 	case err != nil:
 		return err
-	case q.Probe.Address == "down":
+	case q.Probe.Address == "down" || q.Probe.Address == "once" && w.answered.Swap(true):
 		q.Failed(errors.New("nothing listens"))
 		<-ctx.Done()
 		return ctx.Err()
