@@ -86,9 +86,10 @@ func TestOnDemand(t *testing.T) {
 				e.gone(vassal)
 			}
 			for _, socket := range []string{"s/file", "s/exec"} {
-				if _, err := os.Lstat(w.path(socket)); err == nil {
-					t.Errorf("%s outlives its vassal", socket)
-				}
+				eventually(t, "a vassal that is gone leaves no socket: "+socket, func() bool {
+					_, err := os.Lstat(w.path(socket))
+					return err != nil
+				})
 			}
 		})
 	}
