@@ -38,7 +38,7 @@ func TestEmperorBecomesAUser(t *testing.T) {
 				} else {
 					identity = append(identity, "--emperor-log-format", "json", w.vassals)
 				}
-				const warning = "user cannot create any"
+				const warning = "Delegate=yes in the unit"
 				check := func(e *emperor) {
 					pid := e.running("a.ini")
 					if got := status(t, pid, "Uid"); got != "4001 4001 4001 4001" {

@@ -277,7 +277,9 @@ func TestDieOnTerm(t *testing.T) {
 	if err := syscall.Kill(pid, syscall.SIGTERM); err != nil {
 		t.Fatal(err)
 	}
-	e.await("a.ini", "workers replaced why=SIGTERM")
+	if r := e.await("a.ini", "workers replaced"); !strings.Contains(r.raw, `"why":"SIGTERM"`) {
+		t.Errorf("the log says %s", r.raw)
+	}
 	if err := syscall.Kill(pid, syscall.SIGQUIT); err != nil {
 		t.Fatal(err)
 	}

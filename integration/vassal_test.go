@@ -281,8 +281,7 @@ func TestKilledWorkerIsReplacedAndTheOthersServe(t *testing.T) {
 // process.
 func (e *emperor) workerStarted(vassal string, pid int) (worker int) {
 	e.t.Helper()
-	_, text, _ := strings.Cut(e.await(vassal, "worker started").Msg, "pid=")
-	inner, _, _ := strings.Cut(text, " ")
+	inner := strconv.Itoa(e.await(vassal, "worker started").PID)
 	for _, child := range children(pid) {
 		for _, l := range lines(fmt.Sprintf("/proc/%d/status", child)) { // some have ended
 			if list := strings.Fields(l); list[0] == "NSpid:" && list[len(list)-1] == inner {
