@@ -5,6 +5,7 @@ package integration
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -30,6 +31,14 @@ func TestEmperorBecomesAUser(t *testing.T) {
 						t.Skipf("the kernel keeps no marks on cgroups: %v", err)
 					}
 				}
+				// A user cannot execute programs below /root, where the clone may be.
+				programs := w.path("programs")
+				if err := os.Mkdir(programs, 0o755); err != nil {
+					t.Fatal(err)
+				}
+				w.run("mount --bind " + os.Getenv(binEnv) + " " + programs)
+				defer w.run("umount -l " + programs)
+				program := filepath.Join(programs, "emperor")
 				w.vassal("a.ini", serves)
 				identity := []string{"--uid", "4001", "--gid", "4001"}
 				if where == "file" {
@@ -52,7 +61,7 @@ func TestEmperorBecomesAUser(t *testing.T) {
 						t.Errorf("delegated: %v, warned %d times", delegated, told)
 					}
 				}
-				e := w.launch(w.inside(program("emperor"), identity...))
+				e := w.launch(w.inside(program, identity...))
 				check(e)
 				if told := strings.Count(e.tail(), "OOMScoreAdjust="); told != 1 {
 					t.Errorf("the log says %d times that the OOM killer does not spare it", told)
@@ -62,7 +71,7 @@ func TestEmperorBecomesAUser(t *testing.T) {
 				e.await("a.ini", "reloaded")
 				_ = e.cmd.Process.Kill()
 				e.wait()
-				e = w.launch(w.inside(program("emperor"), identity...))
+				e = w.launch(w.inside(program, identity...))
 				check(e)
 				e.stop(syscall.SIGTERM)
 			})

@@ -54,3 +54,21 @@ func TestOutset(t *testing.T) {
 		t.Errorf("%q, want %q", out, want)
 	}
 }
+
+// A program that is executed through a descriptor has its own name in process lists, and not
+// the number of the descriptor.
+func TestNameOfAHeldProgram(t *testing.T) {
+	held, err := os.Open(os.Args[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer held.Close()
+	cmd := &exec.Cmd{Path: "/proc/self/fd/3", Args: []string{"vassal-server"}, Env: append(os.Environ(), roleEnv+"=1"), ExtraFiles: []*os.File{held}}
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	if !strings.Contains(string(out), "name vassal-server\n") {
+		t.Errorf("%q", out)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 	"unsafe"
 
@@ -22,9 +23,7 @@ var inherited = [...]syscall.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGCONT, unix
 // A blocked signal makes the process execute itself once more, because the Go runtime gives
 // its children the signal mask that it started with.
 func Signals() {
-	if again() { // "exe" would stand in process lists
-		_ = os.WriteFile("/proc/self/comm", []byte(filepath.Base(os.Args[0])), 0)
-	}
+	rename()
 	for _, s := range inherited {
 		if ignored(s) {
 			reset(s)
@@ -43,12 +42,22 @@ func Signals() {
 	_ = unix.PthreadSigmask(unix.SIG_SETMASK, &before, nil) // without /proc the mask stays as it is
 }
 
-// again reports whether the process has executed itself: the kernel names it after the last
-// element of the path that it executes (execve(2), proc_pid_comm(5)).
-func again() bool {
-	var name [16]byte
-	err := unix.Prctl(unix.PR_GET_NAME, uintptr(unsafe.Pointer(&name)), 0, 0, 0)
-	return err == nil && unix.ByteSliceToString(name[:]) == "exe"
+// rename gives the process the name of its program when it was executed through a descriptor
+// (/proc/self/fd/3) or through /proc/self/exe: the kernel takes the last element of that path
+// for the name (execve(2), proc_pid_comm(5)). It changes the name of the calling thread, which
+// is the first one at the start of main: /proc/self/comm belongs to root by now.
+func rename() {
+	var comm [16]byte
+	if unix.Prctl(unix.PR_GET_NAME, uintptr(unsafe.Pointer(&comm)), 0, 0, 0) != nil {
+		return
+	}
+	name := unix.ByteSliceToString(comm[:])
+	if name != "exe" && strings.Trim(name, "0123456789") != "" || len(os.Args) == 0 {
+		return
+	}
+	comm = [16]byte{}
+	copy(comm[:len(comm)-1], filepath.Base(os.Args[0]))
+	_ = unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(&comm)), 0, 0, 0)
 }
 
 // action is the kernel's struct sigaction. Only its first field, the handler, is used here.
