@@ -9,12 +9,10 @@ package emperor
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/emperor-go/emperor/internal/address"
@@ -193,60 +191,6 @@ type Notification struct {
 
 // Closed is what a vassal says by closing its pipe while it lives.
 type Closed struct{}
-
-// Exit says how a process ended.
-type Exit struct {
-	namespaces.ExitStatus
-	// Err is why that is not known. Usually nil.
-	Err error
-	// OOMKills is how many processes of the generation the kernel has killed for
-	// want of memory, as far as their cgroup counts that.
-	OOMKills int
-	// Own is the end of the vassal's program after it was asked to stop, as the vassal says.
-	// The vassal itself ended cleanly then.
-	Own wire.End
-	// Reason is in the vassal's own words, and Last the last line of its program. Empty:
-	// not known.
-	Reason, Last string
-}
-
-// why is Reason, or what the exit status says, with Last.
-func (x Exit) why() string {
-	text := x.Reason
-	if text == "" || x.OOMKills > 0 {
-		text = x.String()
-	}
-	if x.Last != "" {
-		text += ", its last words: " + x.Last
-	}
-	return text
-}
-
-// effective is how the vassal ended, or where that was clean its program.
-func (x Exit) effective() namespaces.ExitStatus {
-	switch clean := x.ExitStatus == (namespaces.ExitStatus{}); {
-	case clean && x.Own.Signal > 0:
-		return namespaces.ExitStatus{Code: -1, Signal: syscall.Signal(x.Own.Signal)}
-	case clean:
-		return namespaces.ExitStatus{Code: x.Own.Code}
-	}
-	return x.ExitStatus
-}
-
-// String prints like `exit status 1` and `signal: killed`.
-func (x Exit) String() string {
-	text := x.effective().String()
-	if x.Own.Killed {
-		text += " (its program did not stop within reload-mercy)"
-	}
-	if x.Err != nil {
-		text = x.Err.Error()
-	}
-	if x.OOMKills > 0 {
-		text += fmt.Sprintf(" (out of memory: the kernel killed %d of its processes)", x.OOMKills)
-	}
-	return text
-}
 
 // Activator has the sockets of on-demand vassals.
 type Activator interface {

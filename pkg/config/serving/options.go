@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/emperor-go/emperor/pkg/config/option"
 )
@@ -370,31 +369,6 @@ func setProtocol(o *Options, v option.Value) error {
 		return nil
 	}
 	return option.Unknown("protocol", v.Text, "uwsgi", "http", "fastcgi")
-}
-
-// setLogDate ignores a plain yes, which makes uWSGI print dates before its lines.
-func setLogDate(o *Options, v option.Value) error {
-	if strings.Contains(v.Text, "%") {
-		o.Log.Date = v.Text
-	}
-	return nil
-}
-
-// setRequestLogger ignores loggers that are not files. The table of vassals warns about them.
-func setRequestLogger(o *Options, v option.Value) error {
-	if path, _ := LoggerFile(v.Text); path != "" && o.Log.File == "" {
-		o.Log.File = path
-	}
-	return nil
-}
-
-func setLogSlow(o *Options, v option.Value) error {
-	ms, err := strconv.ParseUint(v.Text, 10, 31)
-	if err != nil {
-		return option.Wrong(strconv.Quote(v.Text)+" is not a time", "milliseconds")
-	}
-	o.Log.Slow = time.Duration(ms) * time.Millisecond
-	return nil
 }
 
 func setBufferSize(o *Options, v option.Value) error {
