@@ -137,6 +137,16 @@ func (v *visitors) tally() (t visits) {
 	return t
 }
 
+// settle waits until they have been served a few times. Each tally counts from the one before.
+func (v *visitors) settle() {
+	v.t.Helper()
+	served := 0
+	eventually(v.t, "it serves", func() bool {
+		served += v.tally().Served
+		return served > 10
+	})
+}
+
 // served checks that no request was lost since the last call, and that each answer was the
 // one wanted.
 func (v *visitors) served(what string, answers ...string) {

@@ -28,7 +28,7 @@ func TestQueuesOutliveProcesses(t *testing.T) {
 			e := w.start(sharesNetwork)
 			first := e.running("a.ini")
 			v := w.visited("127.0.0.1:8080")
-			eventually(t, "it serves", func() bool { return v.tally().Served > 10 })
+			v.settle()
 			v.tally()
 			for range 6 {
 				w.succeed("restart", "a.ini")

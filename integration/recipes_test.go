@@ -134,7 +134,7 @@ func cook(t *testing.T, r recipe, d dish) {
 		w.reloads(d, file, e)
 	} else {
 		v := w.visited("127.0.0.1:8080")
-		eventually(t, "it serves", func() bool { return v.tally().Served > 10 })
+		v.settle()
 		w.reloads(d, file, e)
 		time.Sleep(300 * time.Millisecond)
 		s := v.tally()

@@ -95,7 +95,7 @@ func TestReloadsOfApplications(t *testing.T) {
 			e := w.start(sharesNetwork)
 			pid := e.running("a.ini")
 			v := w.visited("127.0.0.1:8080")
-			eventually(t, "it serves", func() bool { return v.tally().Served > 10 })
+			v.settle()
 			v.tally()
 
 			w.vassal("a.ini", file("broken")...)
