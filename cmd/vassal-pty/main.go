@@ -19,9 +19,9 @@ import (
 	"github.com/emperor-go/emperor/internal/endpoint"
 	"github.com/emperor-go/emperor/internal/outset"
 	"github.com/emperor-go/emperor/internal/ptmx"
+	"github.com/emperor-go/emperor/internal/pty"
+	"github.com/emperor-go/emperor/internal/terminal"
 	"github.com/emperor-go/emperor/internal/termlog"
-	"github.com/emperor-go/emperor/pkg/vassal/pty"
-	"github.com/emperor-go/emperor/pkg/vassal/terminal"
 )
 
 const usage = `Usage: vassal-pty --connect ADDRESS

@@ -20,7 +20,7 @@ import (
 	"github.com/emperor-go/emperor/internal/termlog"
 	"github.com/emperor-go/emperor/pkg/config/option"
 	"github.com/emperor-go/emperor/pkg/config/serving"
-	"github.com/emperor-go/emperor/pkg/vassal/server"
+	"github.com/emperor-go/emperor/webserver"
 )
 
 // Exit codes.
@@ -52,7 +52,7 @@ func main() {
 	stderr := termlog.Own()
 	excuse, err := serving.Excuse()
 	if err == nil {
-		err = run(ctx, os.Args[1:], excuse, &server.Config{Log: termlog.OwnLog(stderr), AccessLog: stderr})
+		err = run(ctx, os.Args[1:], excuse, &webserver.Config{Log: termlog.OwnLog(stderr), AccessLog: stderr})
 	}
 	code := report(stderr, excuse, err)
 	stderr.Flush(termlog.LastWords)
@@ -98,9 +98,9 @@ var errHelp = errors.New("help asked for")
 
 const (
 	// firstThreads is how many threads a server has from its first request on: for
-	// server.BusyRequests in long system calls, and one more. Each takes 17 kB, and a server
+	// webserver.BusyRequests in long system calls, and one more. Each takes 17 kB, and a server
 	// without requests has fewer.
-	firstThreads = server.BusyRequests + 1
+	firstThreads = webserver.BusyRequests + 1
 	// rushThreads is how many a server has, in addition to one for each processor, after it
 	// has been busy once.
 	rushThreads = 16
@@ -121,8 +121,8 @@ func rush() bool {
 }
 
 // run serves with a configuration that has its logs.
-func run(ctx context.Context, args []string, excuse *os.File, c *server.Config) error {
-	c.Notify = closeWhenReady(excuse, server.Notifier(c.Log))
+func run(ctx context.Context, args []string, excuse *os.File, c *webserver.Config) error {
+	c.Notify = closeWhenReady(excuse, webserver.Notifier(c.Log))
 	if os.Getenv("GOMAXPROCS") == "1" {
 		// The master starts the server with few threads, because each costs memory in an idle
 		// server.
@@ -140,7 +140,7 @@ func run(ctx context.Context, args []string, excuse *os.File, c *server.Config) 
 	if c.Board, err = serving.Board(); err != nil {
 		return err
 	}
-	if c.Sockets, err = server.Inherited(); err != nil {
+	if c.Sockets, err = webserver.Inherited(); err != nil {
 		return err
 	}
 	if err := parse(args, c); err != nil {
@@ -149,12 +149,12 @@ func run(ctx context.Context, args []string, excuse *os.File, c *server.Config) 
 	if len(c.Sockets) == 0 {
 		return usageError{errors.New("no socket to serve: give --http-socket")}
 	}
-	return server.Serve(ctx, c)
+	return webserver.Serve(ctx, c)
 }
 
 // parse parses the command line without package flag, which would make every vassal's start
 // slower.
-func parse(args []string, c *server.Config) error {
+func parse(args []string, c *webserver.Config) error {
 	for len(args) > 0 {
 		arg, value, given := strings.Cut(args[0], "=")
 		args = args[1:]
@@ -187,11 +187,11 @@ func parse(args []string, c *server.Config) error {
 var sockets = []string{"http-socket", "uwsgi-socket", "fastcgi-socket"}
 
 // listen opens a socket. An address that cannot be bound is not a mistake of the command line.
-func listen(c *server.Config, name, address string) error {
+func listen(c *webserver.Config, name, address string) error {
 	if address == "" {
 		return usageError{fmt.Errorf("--%s needs a value", name)}
 	}
-	s, err := server.Listen(name, address)
+	s, err := webserver.Listen(name, address)
 	if err != nil {
 		return fmt.Errorf("--%s: %w", name, err)
 	}

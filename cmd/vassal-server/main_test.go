@@ -11,11 +11,11 @@ import (
 	"time"
 
 	"github.com/emperor-go/emperor/pkg/config/serving"
-	"github.com/emperor-go/emperor/pkg/vassal/server"
+	"github.com/emperor-go/emperor/webserver"
 )
 
 func TestCommandLine(t *testing.T) {
-	var c server.Config
+	var c webserver.Config
 	err := parse([]string{
 		"--http-socket", filepath.Join(t.TempDir(), "s"), "--static-map", "/=/srv", "--cgi=/usr/lib/cgi-bin", "--need-app", "--http-keepalive",
 		"--route", "^/x break:403", "--socket-timeout", "5", "--log-4xx=no",
@@ -47,7 +47,7 @@ func TestCommandLineRefuses(t *testing.T) {
 		"--socket-timeout=0":    "--socket-timeout: zero is no time",
 		"--cgi /a=/b --limit-p": "unknown option --limit-p",
 	} {
-		if err := parse(strings.Fields(line), &server.Config{}); err == nil || !strings.Contains(err.Error(), want) {
+		if err := parse(strings.Fields(line), &webserver.Config{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", line, err, want)
 		}
 	}
@@ -78,7 +78,7 @@ func TestReport(t *testing.T) {
 
 func TestAddressThatCannotBeHad(t *testing.T) {
 	for address, usage := range map[string]bool{"": true, filepath.Join(t.TempDir(), "none", "s"): false} {
-		err := parse([]string{"--http-socket=" + address}, &server.Config{})
+		err := parse([]string{"--http-socket=" + address}, &webserver.Config{})
 		var mistake usageError
 		if err == nil || errors.As(err, &mistake) != usage {
 			t.Errorf("%q: %v, want a mistake of the command line: %v", address, err, usage)

@@ -15,9 +15,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/sockets"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/hooks"
-	"github.com/emperor-go/emperor/pkg/vassal/sockets"
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 

@@ -3,9 +3,9 @@ package vassal
 import (
 	"slices"
 
+	"github.com/emperor-go/emperor/internal/sockets"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/vassal/master"
-	"github.com/emperor-go/emperor/pkg/vassal/sockets"
 )
 
 // behind makes the command's sockets behind those in list, which the built-in server before it

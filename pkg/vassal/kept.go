@@ -3,7 +3,7 @@ package vassal
 import (
 	"slices"
 
-	"github.com/emperor-go/emperor/pkg/vassal/sockets"
+	"github.com/emperor-go/emperor/internal/sockets"
 )
 
 // keep takes over the sockets of the generation before.

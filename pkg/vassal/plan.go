@@ -11,11 +11,11 @@ import (
 
 	"github.com/emperor-go/emperor/internal/address"
 	"github.com/emperor-go/emperor/internal/programs"
+	"github.com/emperor-go/emperor/internal/sockets"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/emperor-go/emperor/pkg/vassal/master"
-	"github.com/emperor-go/emperor/pkg/vassal/sockets"
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 

@@ -12,9 +12,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/internal/programs"
+	"github.com/emperor-go/emperor/internal/sockets"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/emperor-go/emperor/pkg/vassal/master"
-	"github.com/emperor-go/emperor/pkg/vassal/sockets"
 )
 
 // standsIn reports whether this process stays as the first one of its pid namespace,

@@ -10,10 +10,10 @@ import (
 
 	"github.com/emperor-go/emperor/internal/address"
 	"github.com/emperor-go/emperor/internal/programs"
+	"github.com/emperor-go/emperor/internal/pty"
+	"github.com/emperor-go/emperor/internal/sockets"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/vassal/master"
-	"github.com/emperor-go/emperor/pkg/vassal/pty"
-	"github.com/emperor-go/emperor/pkg/vassal/sockets"
 )
 
 // ptyName is the program that shares a terminal.

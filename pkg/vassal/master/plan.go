@@ -5,11 +5,11 @@ import (
 	"slices"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/pty"
+	"github.com/emperor-go/emperor/internal/sockets"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/config/serving"
 	"github.com/emperor-go/emperor/pkg/hooks"
-	"github.com/emperor-go/emperor/pkg/vassal/pty"
-	"github.com/emperor-go/emperor/pkg/vassal/sockets"
 )
 
 // Plan is all that one configuration wants of a master.

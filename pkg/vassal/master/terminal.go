@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/internal/ptmx"
-	"github.com/emperor-go/emperor/pkg/vassal/pty"
+	"github.com/emperor-go/emperor/internal/pty"
 )
 
 // screen makes a terminal for a worker, as its standard input and output, and returns the

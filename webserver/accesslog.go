@@ -1,0 +1,245 @@
+package webserver
+
+import (
+	"cmp"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+
+	"github.com/emperor-go/emperor/internal/termlog"
+	"github.com/emperor-go/emperor/pkg/config/serving"
+)
+
+// ownFormat is uWSGI's line. Some of its words have no meaning here.
+const ownFormat = "[pid: %(pid)|app: -|req: -/%(reqs)] %(addr) (%(user)) {%(vars) vars in %(pktsize) bytes} [%(ctime)] %(method) %(uri) => " +
+	"generated %(rsize) bytes in %(msecs) msecs (%(proto) %(status)) %(headers) headers in %(hsize) bytes (%(switches) switches on core %(core))"
+
+// ownMicros is the same with microseconds.
+var ownMicros = strings.Replace(ownFormat, "%(msecs) msecs", "%(micros) micros", 1)
+
+// commonDate is the date of %(ltime), in the common log format.
+const commonDate = "%d/%b/%Y:%H:%M:%S %z"
+
+// accessLog writes a line for each logged request.
+type accessLog struct {
+	serving.Log
+	to    Lines
+	parts []part
+	place int64 // of this server on the board, from 1
+	total atomic.Uint64
+
+	mu   sync.Mutex
+	line []byte
+}
+
+// part appends a piece of the line.
+type part func(b []byte, e *entry) []byte
+
+// entry is a request with the values that the log shows.
+type entry struct {
+	*exchange
+	took time.Duration
+	log  *accessLog
+}
+
+func newAccessLog(o serving.Log, to Lines) (*accessLog, error) {
+	l := &accessLog{Log: o, to: to}
+	format := o.Format
+	switch {
+	case format == "" && o.Micros:
+		format = ownMicros
+	case format == "":
+		format = ownFormat
+	}
+	variables := newVariables()
+	for format != "" {
+		text, rest, found := strings.Cut(format, "%(")
+		if text != "" {
+			l.parts = append(l.parts, l.literal(text))
+		}
+		if !found {
+			break
+		}
+		name, after, closed := strings.Cut(rest, ")")
+		if !closed {
+			return nil, fmt.Errorf("cannot use log-format: %%(%s is not closed", rest)
+		}
+		l.parts, format = append(l.parts, variables.part(name)), after
+	}
+	return l, nil
+}
+
+// requestsPending is how many bytes of lines may wait for the file of requests.
+const requestsPending = 64 << 10
+
+// requestLog returns a queue to the file of requests. While it cannot be opened the
+// lines go where they go without.
+func requestLog(path string, c *Config) *termlog.Queue {
+	refused := func(err error) { c.Log.Warn("requests are logged here: req-logger: " + err.Error()) }
+	return termlog.NewQueue(termlog.NewNamed(path, refused, c.AccessLog), requestsPending, func(lost int) []byte {
+		return []byte("lines of the log were lost: they could not be written in time lines=" + strconv.Itoa(lost) + "\n")
+	})
+}
+
+func (l *accessLog) literal(text string) part {
+	if l.Strftime && strings.Contains(text, "%") {
+		return func(b []byte, e *entry) []byte { return strftime(b, text, e.started) }
+	}
+	return func(b []byte, _ *entry) []byte { return append(b, text...) }
+}
+
+func (l *accessLog) write(x *exchange, took time.Duration) {
+	l.total.Add(1)
+	if x.secret || !l.wants(x, took) {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	e := &entry{x, took, l}
+	b := l.line[:0]
+	for _, p := range l.parts {
+		b = p(b, e)
+	}
+	b = append(b, '\n')
+	_, _ = l.to.Write(b) // a failed write must not end the server
+	if l.line = b; cap(b) > 16<<10 {
+		l.line = nil
+	}
+}
+
+func (l *accessLog) wants(x *exchange, took time.Duration) bool {
+	switch {
+	case !l.Disabled,
+		l.Log4xx && x.status >= 400 && x.status < 500,
+		l.Log5xx && x.status >= 500,
+		l.Zero && x.size == 0,
+		l.Slow > 0 && took >= l.Slow,
+		l.Big > 0 && x.size >= l.Big:
+		return true
+	}
+	return false
+}
+
+// client returns the address of the client.
+func (e *entry) client() string {
+	if e.log.ForwardedFor {
+		// The proxy before this server added the last one; clients can add any others.
+		if all := e.r.Header.Values("X-Forwarded-For"); len(all) > 0 {
+			list := strings.Split(all[len(all)-1], ",")
+			return strings.TrimSpace(list[len(list)-1])
+		}
+	}
+	return e.variable("REMOTE_ADDR")
+}
+
+// texts are the variables that may contain a client's text, numbers the others. They are
+// functions, so that only servers that need them pay for them.
+func texts() map[string]func(*entry) string {
+	return map[string]func(*entry) string{
+		"uri": func(e *entry) string { return e.r.RequestURI }, "method": func(e *entry) string { return e.r.Method },
+		"user": func(e *entry) string { return e.user }, "addr": (*entry).client,
+		"host": func(e *entry) string { return e.r.Host }, "proto": func(e *entry) string { return e.r.Proto },
+		"uagent": func(e *entry) string { return e.r.UserAgent() }, "referer": func(e *entry) string { return e.r.Referer() },
+		"ctime": func(e *entry) string { return e.started.Format(time.ANSIC) },
+		"ltime": func(e *entry) string { return string(strftime(nil, commonDate, e.started)) },
+		"ftime": func(e *entry) string { return string(strftime(nil, cmp.Or(e.log.Date, commonDate), e.started)) },
+		"route": func(e *entry) string { return e.path },
+	}
+}
+
+func numbers() map[string]func(*entry) int64 {
+	return map[string]func(*entry) int64{
+		"status": func(e *entry) int64 { return int64(e.status) }, "rsize": func(e *entry) int64 { return e.size },
+		"size": func(e *entry) int64 { return e.size }, "hsize": func(e *entry) int64 { return headerSize(e.Header()) },
+		"cl": func(e *entry) int64 { return max(e.r.ContentLength, 0) }, "headers": func(e *entry) int64 { return int64(e.fields) },
+		"micros": func(e *entry) int64 { return e.took.Microseconds() }, "msecs": func(e *entry) int64 { return e.took.Milliseconds() },
+		"secs": func(e *entry) int64 { return int64(e.took / time.Second) }, "time": func(e *entry) int64 { return e.started.Unix() },
+		"tmsecs": func(e *entry) int64 { return e.started.UnixMilli() }, "tmicros": func(e *entry) int64 { return e.started.UnixMicro() },
+		"epoch": func(*entry) int64 { return time.Now().Unix() }, "unix": func(e *entry) int64 { return e.started.Unix() },
+		"pid": func(*entry) int64 { return int64(os.Getpid()) }, "wid": func(e *entry) int64 { return e.log.place },
+		"vars": func(e *entry) int64 { return int64(e.proto.count) }, "pktsize": func(e *entry) int64 { return int64(e.proto.size) },
+		"reqs":     func(e *entry) int64 { return int64(e.log.total.Load()) },
+		"switches": zero, "core": zero, "modifier1": zero, "modifier2": zero,
+		"rss": rss, "vsz": vsz, "rssM": func(e *entry) int64 { return rss(e) >> 20 }, "vszM": func(e *entry) int64 { return vsz(e) >> 20 },
+		"ioerr": failures, "werr": failures, "rerr": zero,
+	}
+}
+
+func zero(*entry) int64 { return 0 }
+
+func rss(*entry) int64 {
+	size, _ := memoryOf(int64(os.Getpid()))
+	return size
+}
+
+func vsz(*entry) int64 {
+	_, size := memoryOf(int64(os.Getpid()))
+	return size
+}
+
+func failures(e *entry) int64 { return int64(number(e.failed)) }
+
+// variables are the variables of a format.
+type variables struct {
+	texts   map[string]func(*entry) string
+	numbers map[string]func(*entry) int64
+}
+
+func newVariables() variables { return variables{texts(), numbers()} }
+
+func (v variables) part(name string) part {
+	if key, ok := strings.CutPrefix(name, "var."); ok {
+		return textPart(func(e *entry) string { return e.variable(key) })
+	}
+	if f, ok := v.texts[name]; ok {
+		return textPart(f)
+	}
+	if f, ok := v.numbers[name]; ok {
+		return func(b []byte, e *entry) []byte { return strconv.AppendInt(b, f(e), 10) }
+	}
+	// uWSGI has variables of applications as well; a variable that is not set is a dash.
+	return textPart(func(*entry) string { return "" })
+}
+
+func textPart(f func(*entry) string) part {
+	return func(b []byte, e *entry) []byte {
+		text := f(e)
+		if text == "" {
+			return append(b, '-')
+		}
+		return appendSafe(b, text)
+	}
+}
+
+// appendSafe escapes a client's text, so that it can neither add lines or fields nor send
+// control characters to a terminal or the journal.
+func appendSafe(b []byte, s string) []byte {
+	for len(s) > 0 {
+		r, n := utf8.DecodeRuneInString(s)
+		if r == '"' || r == '\\' || r == utf8.RuneError && n == 1 || !strconv.IsPrint(r) {
+			for _, c := range []byte(s[:n]) {
+				b = append(b, '\\', 'x', hexDigits[c>>4], hexDigits[c&15])
+			}
+		} else {
+			b = append(b, s[:n]...)
+		}
+		s = s[n:]
+	}
+	return b
+}
+
+const hexDigits = "0123456789abcdef"
+
+func headerSize(h map[string][]string) (n int64) {
+	for name, values := range h {
+		for _, v := range values {
+			n += int64(len(name) + len(": ") + len(v) + len("\r\n"))
+		}
+	}
+	return n
+}

@@ -1,0 +1,203 @@
+package webserver
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/emperor-go/emperor/pkg/config/serving"
+)
+
+// heldPrefix begins the address of a socket that is reached by a descriptor of this process.
+const heldPrefix = "/proc/self/fd/"
+
+// behindOf returns the target for requests of a socket that no other source answers; nil:
+// none.
+func behindOf(b serving.Behind) (*target, error) {
+	if b == (serving.Behind{}) {
+		return nil, nil
+	}
+	if number, ok := strings.CutPrefix(b.Address, heldPrefix); ok {
+		fd, err := strconv.Atoi(number)
+		if err != nil {
+			return nil, fmt.Errorf("cannot use descriptor %q: %w", number, err)
+		}
+		syscall.CloseOnExec(fd) // CGI programs must not inherit it
+	}
+	t, err := parseTarget(b.Address)
+	t.protocol, t.own = b.Protocol, true
+	return &t, err
+}
+
+// roundTrip passes a request on in the protocol of its target.
+type roundTrip struct {
+	dial func(ctx context.Context, t target) (net.Conn, error)
+	http http.RoundTripper
+}
+
+// RoundTrip implements http.RoundTripper.
+func (r roundTrip) RoundTrip(out *http.Request) (*http.Response, error) {
+	t, _ := out.Context().Value(targetKey{}).(target)
+	if t.protocol != "uwsgi" {
+		return r.http.RoundTrip(out)
+	}
+	x, _ := out.Context().Value(exchangeKey{}).(*exchange)
+	packet, err := packetOf(x, out)
+	if err != nil {
+		return nil, err
+	}
+	conn, err := r.dial(out.Context(), t)
+	if err != nil {
+		return nil, err
+	}
+	stop := context.AfterFunc(out.Context(), func() { _ = conn.SetDeadline(time.Unix(1, 0)) })
+	answer, err := exchangeUwsgi(conn, packet, out)
+	if err != nil {
+		stop()
+		conn.Close()
+		return nil, cmp.Or(context.Cause(out.Context()), err)
+	}
+	answer.Body = &endOfConn{answer.Body, conn, stop}
+	return answer, nil
+}
+
+// exchangeUwsgi writes a request and reads the head of its answer, which may come before the
+// whole body is sent.
+func exchangeUwsgi(conn net.Conn, packet []byte, out *http.Request) (*http.Response, error) {
+	if _, err := conn.Write(packet); err != nil {
+		return nil, err
+	}
+	sent := make(chan error, 1)
+	go func() {
+		var err error
+		if out.Body != nil {
+			_, err = io.Copy(conn, out.Body)
+			out.Body.Close()
+		}
+		if err != nil { // a program would accept an incomplete body as complete
+			conn.Close()
+		}
+		sent <- err
+	}()
+	answer, err := http.ReadResponse(bufio.NewReader(conn), out)
+	if err == nil {
+		return answer, nil
+	}
+	select {
+	case failed := <-sent:
+		err = cmp.Or(failed, err)
+	default:
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		err = errors.New("it closed the connection without an answer")
+	}
+	return nil, err
+}
+
+// endOfConn is a body that closes its connection at its end.
+type endOfConn struct {
+	io.ReadCloser
+	conn net.Conn
+	stop func() bool
+}
+
+func (b *endOfConn) Close() error {
+	b.stop()
+	return errors.Join(b.ReadCloser.Close(), b.conn.Close())
+}
+
+// packetOf encodes the variables of a request: the frontend's own when its protocol has
+// variables, otherwise the CGI variables (RFC 3875), as uWSGI's router does.
+func packetOf(x *exchange, out *http.Request) ([]byte, error) {
+	if out.ContentLength < 0 {
+		return nil, errLength
+	}
+	vars := map[string]string{}
+	for name, values := range out.Header {
+		vars["HTTP_"+strings.ToUpper(strings.ReplaceAll(name, "-", "_"))] = strings.Join(values, ", ")
+	}
+	delete(vars, "HTTP_CONTENT_TYPE")
+	delete(vars, "HTTP_CONTENT_LENGTH")
+	delete(vars, "HTTP_PROXY") // programs would read it as a setting (CVE-2016-5385)
+	for _, name := range cgiNames {
+		vars[name] = x.variable(name)
+	}
+	vars["PATH_INFO"] = x.r.URL.Path // as the client has it
+	for _, name := range []string{"HTTPS", "HTTP_HOST", "REMOTE_USER"} {
+		if vars[name] == "" { // programs test whether it exists
+			delete(vars, name)
+		}
+	}
+	vars["SERVER_NAME"], vars["SERVER_PORT"], vars["SCRIPT_NAME"], vars["UWSGI_ROUTER"] = hostOf(x.r.Host), portOf(x.r), "", "http"
+	for name, value := range x.proto.vars {
+		if vars[name] == "" || !slices.Contains(cgiNames, name) { // rules may have changed these
+			vars[name] = value
+		}
+	}
+	for name, value := range x.vars {
+		vars[name] = value
+	}
+	return writePacket(vars)
+}
+
+// hostOf returns a host without its port.
+func hostOf(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		return name
+	}
+	return host
+}
+
+// portOf returns the port of a request, or the default port.
+func portOf(r *http.Request) string {
+	at, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	if tcp, ok := at.(*net.TCPAddr); ok {
+		return strconv.Itoa(tcp.Port)
+	}
+	if r.TLS != nil {
+		return "443"
+	}
+	return "80"
+}
+
+// errLength is returned for a body of unknown length when the protocol needs the length first.
+var errLength = errors.New("the body has no length")
+
+// cgiNames are the variables that each request has.
+var cgiNames = []string{
+	"PATH_INFO", "REQUEST_URI", "QUERY_STRING", "REQUEST_METHOD", "SERVER_PROTOCOL", "HTTP_HOST", "REMOTE_ADDR", "REMOTE_PORT",
+	"REMOTE_USER", "CONTENT_TYPE", "CONTENT_LENGTH", "HTTPS", "REQUEST_SCHEME",
+}
+
+// writePacket writes variables in the format of readPacket.
+func writePacket(vars map[string]string) ([]byte, error) {
+	data := make([]byte, 4, 4096)
+	for name, value := range vars {
+		if len(name) > 0xffff || len(value) > 0xffff {
+			return nil, errHeaders
+		}
+		data = binary.LittleEndian.AppendUint16(data, uint16(len(name)))
+		data = append(data, name...)
+		data = binary.LittleEndian.AppendUint16(data, uint16(len(value)))
+		data = append(data, value...)
+	}
+	if len(data)-4 > 0xffff {
+		return nil, errHeaders
+	}
+	binary.LittleEndian.PutUint16(data[1:], uint16(len(data)-4))
+	return data, nil
+}
+
+// errHeaders is returned for headers that the uwsgi protocol cannot carry.
+var errHeaders = errors.New("the headers are longer than 64 KiB")

@@ -1,0 +1,227 @@
+package webserver
+
+import (
+	"cmp"
+	"errors"
+	"io"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/emperor-go/emperor/pkg/config/serving"
+)
+
+// files are the maps of paths to files, in the order in which they are tried.
+type files struct {
+	maps    []fileMap
+	safe    []*directory
+	index   []string
+	skip    []string
+	expires []expiry
+	zip     zip
+	types   *types
+}
+
+// fileMap looks up paths under a mount in a directory.
+type fileMap struct {
+	mount string // without a slash at the end
+	whole bool   // the mount is part of the path in the directory
+	tree  *laterTree
+}
+
+// newFiles opens the directories. Where something else answers as well, one that does not
+// exist yet is opened by the first request after it does, as in uWSGI.
+func newFiles(o *serving.Options, log *slog.Logger) (f files, err error) {
+	defer func() {
+		if err != nil {
+			f.close()
+		}
+	}()
+	f.index, f.skip = o.StaticIndex, o.StaticSkipExt
+	if len(f.index) == 0 {
+		f.index = []string{"index.html"}
+	}
+	if f.expires, err = newExpiries(o.Expires); err != nil {
+		return f, err
+	}
+	if f.zip, err = newZip(o.Gzip); err != nil {
+		return f, err
+	}
+	f.types = newTypes(o.MimeFiles)
+	for _, name := range o.StaticSafe {
+		d, err := openDirectory(name, nil)
+		if err != nil {
+			return f, wrap("static-safe", name, err)
+		}
+		f.safe = append(f.safe, d)
+	}
+	var maps []serving.Map
+	for _, dir := range o.CheckStatic {
+		maps = append(maps, serving.Map{Mount: "/", Dir: dir})
+	}
+	maps = append(maps, o.StaticMaps...)
+	slices.SortStableFunc(maps, func(a, b serving.Map) int { return cmp.Compare(number(a.Whole), number(b.Whole)) })
+	alone := len(o.CGI)+len(o.HTTPTo)+len(o.Routes)+len(o.Behind) == 0
+	for _, m := range maps {
+		t := &laterTree{name: m.Dir, safe: f.safe}
+		switch err := t.open(); {
+		case errors.Is(err, fs.ErrNotExist) && !alone:
+			log.Warn("the static directory does not exist yet", "directory", m.Dir)
+		case err != nil:
+			return f, wrap("static directory", m.Dir, err)
+		}
+		f.maps = append(f.maps, fileMap{strings.TrimRight(m.Mount, "/"), m.Whole, t})
+	}
+	return f, nil
+}
+
+func number(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+func (f *files) close() {
+	for _, m := range f.maps {
+		m.tree.close()
+	}
+	for _, d := range f.safe {
+		d.close()
+	}
+}
+
+// serve answers with the first file that exists. It returns false when there is none.
+func (f *files) serve(x *exchange) bool {
+	for _, m := range f.maps {
+		rest, ok := below(x.path, m.mount)
+		if !ok {
+			continue
+		}
+		if m.whole {
+			rest = strings.Trim(x.path, "/")
+		}
+		if d := m.tree.get(); d != nil && f.serveFrom(x, d, rest) {
+			return true
+		}
+	}
+	return false
+}
+
+// serveFrom answers with a file, or with the index of a directory.
+func (f *files) serveFrom(x *exchange, d *directory, name string) bool {
+	if f.skipped(name) {
+		return false
+	}
+	file, info, err := d.open(name)
+	if err != nil {
+		return refused(x, err)
+	}
+	slash := strings.HasSuffix(x.path, "/")
+	if info.IsDir() {
+		file.Close()
+		found := ""
+		if file, info, found, err = f.openIndex(d, name); err != nil {
+			return refused(x, err)
+		}
+		if !slash {
+			file.Close()
+			to := *x.r.URL
+			to.Scheme, to.Host, to.Path, to.RawPath = "", "", x.path+"/", "" // keeps the query, and never leaves the host
+			http.Redirect(x, x.r, to.String(), http.StatusMovedPermanently)
+			return true
+		}
+		name = found
+	} else if slash && name != "" {
+		file.Close()
+		return false
+	}
+	defer file.Close()
+	if !info.Mode().IsRegular() {
+		return false
+	}
+	f.send(x, d, name, file, info)
+	return true
+}
+
+// refused answers when a file exists and access is denied; any other error counts as a missing
+// file.
+func refused(x *exchange, err error) bool {
+	if !errors.Is(err, fs.ErrPermission) {
+		return false
+	}
+	x.refuse(http.StatusForbidden)
+	return true
+}
+
+func (f *files) skipped(name string) bool {
+	return slices.ContainsFunc(f.skip, func(end string) bool { return strings.HasSuffix(name, end) })
+}
+
+func (f *files) openIndex(d *directory, name string) (*os.File, fs.FileInfo, string, error) {
+	for _, index := range f.index {
+		full := path.Join(name, index)
+		if file, info, err := d.open(full); err == nil && info.Mode().IsRegular() && !f.skipped(full) {
+			return file, info, full, nil
+		} else if err == nil {
+			file.Close()
+		}
+	}
+	return nil, nil, "", fs.ErrNotExist
+}
+
+// send sends a file, or its compressed variant.
+func (f *files) send(x *exchange, d *directory, name string, file *os.File, info fs.FileInfo) {
+	if x.r.Method != http.MethodGet && x.r.Method != http.MethodHead {
+		x.Header().Set("Allow", "GET, HEAD")
+		x.refuse(http.StatusMethodNotAllowed)
+		return
+	}
+	real, h := path.Join(d.path, name), x.Header()
+	kind := f.types.of(info.Name())
+	if kind == "" {
+		kind = sniff(file)
+	}
+	h.Set("Content-Type", kind)
+	h.Set("X-Content-Type-Options", "nosniff")
+	if at, ok := f.expire(x, real, kind, info); ok {
+		h.Set("Expires", at.UTC().Format(http.TimeFormat))
+	}
+	if f.zip.wants(real) {
+		h.Add("Vary", "Accept-Encoding")
+		if twin, about, err := d.open(name + ".gz"); err == nil {
+			defer twin.Close()
+			if about.Mode().IsRegular() && acceptsGzip(x.r) {
+				h.Set("Content-Encoding", "gzip")
+				file, info = twin, about
+			}
+		}
+	}
+	http.ServeContent(x, withoutOddRange(x.r), "", info.ModTime(), file)
+}
+
+// withoutOddRange removes a range that is not in bytes: it must be ignored (RFC 9110, section
+// 14.2), which net/http does not do.
+func withoutOddRange(r *http.Request) *http.Request {
+	if text := r.Header.Get("Range"); text == "" || strings.HasPrefix(text, "bytes=") {
+		return r
+	}
+	r = r.Clone(r.Context())
+	r.Header.Del("Range")
+	return r
+}
+
+// sniff distinguishes text from binary data. It does not guess further: content that browsers
+// execute must have a file name extension for it.
+func sniff(f *os.File) string {
+	head := make([]byte, 512)
+	n, _ := f.ReadAt(head, 0)
+	if _, err := f.Seek(0, io.SeekStart); err == nil && n > 0 && http.DetectContentType(head[:n]) == "text/plain; charset=utf-8" {
+		return "text/plain; charset=utf-8"
+	}
+	return "application/octet-stream"
+}

@@ -1,0 +1,31 @@
+package webserver
+
+import (
+	"log/slog"
+	"net"
+	"os"
+	"strings"
+)
+
+// Notifier returns a function that sends a state to the parent of this process (sd_notify(3)),
+// and removes the variable from the environment. It returns nil when no parent listens.
+func Notifier(log *slog.Logger) func(state string) {
+	name := os.Getenv("NOTIFY_SOCKET")
+	_ = os.Unsetenv("NOTIFY_SOCKET")
+	if name == "" {
+		return nil
+	}
+	if after, ok := strings.CutPrefix(name, "@"); ok {
+		name = "\x00" + after
+	}
+	c, err := net.DialUnix("unixgram", nil, &net.UnixAddr{Name: name, Net: "unixgram"})
+	if err != nil {
+		log.Warn("cannot connect to NOTIFY_SOCKET", "error", err)
+		return nil
+	}
+	return func(state string) {
+		if _, err := c.Write([]byte(state)); err != nil {
+			log.Warn("cannot notify", "state", state, "error", err)
+		}
+	}
+}

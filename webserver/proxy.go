@@ -1,0 +1,152 @@
+package webserver
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httputil"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/emperor-go/emperor/internal/address"
+)
+
+// proxy passes requests on to other HTTP servers, in turn. It passes upgrades such as
+// websockets.
+type proxy struct {
+	targets []target
+	turn    atomic.Uint64
+	handler *httputil.ReverseProxy
+}
+
+type target struct {
+	network, address, host string
+	protocol               string // uwsgi; otherwise HTTP
+	own                    bool   // the target is the command behind this server, which does not count as an additional proxy
+}
+
+// parseTarget parses an address, also after http://, or the path of a unix socket after unix:.
+func parseTarget(s string) (t target, err error) {
+	s = strings.TrimSuffix(strings.TrimPrefix(s, "http://"), "/")
+	if path, ok := strings.CutPrefix(s, "unix:"); ok {
+		return target{network: "unix", address: path, host: "localhost"}, nil
+	}
+	to, err := address.Parse(s)
+	switch {
+	case err != nil:
+		return t, fmt.Errorf("cannot pass requests to %q: %w", s, err)
+	case to.Path != "" && !strings.ContainsAny(s, "/@"): // a host rather than a socket
+		return t, fmt.Errorf("cannot pass requests to %q: missing port in address (unix:%s is a socket)", s, s)
+	case to.Path != "":
+		return target{network: "unix", address: to.Path, host: "localhost"}, nil
+	}
+	return target{network: "tcp", address: to.Dialed(), host: to.Dialed()}, nil
+}
+
+// targetKey and exchangeKey are the context keys of a passed-on request, for its target and
+// its exchange.
+type (
+	targetKey   struct{}
+	exchangeKey struct{}
+)
+
+// newProxy makes a proxy. With trust, it passes on the addresses that an earlier proxy has put
+// into X-Forwarded-For.
+func newProxy(addresses []string, trust bool, log *slog.Logger) (*proxy, error) {
+	p := &proxy{}
+	for _, a := range addresses {
+		t, err := parseTarget(a)
+		if err != nil {
+			return nil, err
+		}
+		p.targets = append(p.targets, t)
+	}
+	p.handler = newReverseProxy(trust, log)
+	return p, nil
+}
+
+func newReverseProxy(trust bool, log *slog.Logger) *httputil.ReverseProxy {
+	dialer := &net.Dialer{Timeout: 10 * time.Second}
+	dial := func(ctx context.Context, t target) (net.Conn, error) {
+		return dialer.DialContext(ctx, t.network, t.address)
+	}
+	return &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			t, _ := r.In.Context().Value(targetKey{}).(target)
+			r.Out.URL.Scheme, r.Out.URL.Host = "http", t.host
+			r.Out.Host = r.In.Host
+			r.Out.URL.RawQuery = r.In.URL.RawQuery // httputil drops parts that it cannot parse, such as a;b
+			forward(r, t, trust)
+		},
+		Transport: roundTrip{dial, &http.Transport{
+			DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
+				t, _ := ctx.Value(targetKey{}).(target)
+				return dial(ctx, t)
+			},
+			// A server may close a kept connection just when a request is sent on it, and a
+			// request that is not idempotent could not be repeated.
+			DisableKeepAlives: true, DisableCompression: true,
+		}},
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ErrorHandler: func(w http.ResponseWriter, r *http.Request, err error) {
+			status := http.StatusBadGateway
+			var large *http.MaxBytesError
+			switch {
+			case errors.Is(context.Cause(r.Context()), errTooLong):
+				status = http.StatusGatewayTimeout
+			case errors.As(err, &large):
+				status = http.StatusRequestEntityTooLarge
+			case errors.Is(err, errLength):
+				status = http.StatusLengthRequired
+			case errors.Is(err, errHeaders):
+				status = http.StatusRequestHeaderFieldsTooLarge
+			case r.Context().Err() == nil:
+				log.Warn("cannot pass a request on", "error", err)
+			}
+			http.Error(w, strings.ToLower(http.StatusText(status)), status)
+		},
+	}
+}
+
+func (p *proxy) serve(x *exchange) {
+	t := p.targets[(p.turn.Add(1)-1)%uint64(len(p.targets))]
+	p.pass(x, t)
+}
+
+func (p *proxy) pass(x *exchange, t target) {
+	x.duplex()
+	ctx := context.WithValue(x.r.Context(), targetKey{}, t)
+	if t.protocol == "uwsgi" {
+		ctx = context.WithValue(ctx, exchangeKey{}, x)
+	}
+	p.handler.ServeHTTP(x, x.r.WithContext(ctx))
+}
+
+// forward adds the client's address to a passed-on request. In the uwsgi protocol variables
+// carry it. For its own command this server is not an additional proxy: it keeps the addresses
+// of an earlier proxy and appends the client's.
+func forward(r *httputil.ProxyRequest, t target, trust bool) {
+	said := func(name string) {
+		if values := r.In.Header[name]; len(values) > 0 {
+			r.Out.Header[name] = values
+		}
+	}
+	if t.protocol == "uwsgi" {
+		said("X-Forwarded-For")
+		said("X-Forwarded-Host")
+		said("X-Forwarded-Proto")
+		return
+	}
+	if trust || t.own {
+		said("X-Forwarded-For")
+	}
+	r.SetXForwarded()
+	if t.own {
+		said("X-Forwarded-Host")
+		said("X-Forwarded-Proto")
+	}
+}

@@ -1,0 +1,326 @@
+package webserver
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math"
+	"net/http"
+	"net/url"
+	"os"
+	"path"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/emperor-go/emperor/pkg/config/serving"
+)
+
+// exchange is one request and the state of its answer.
+type exchange struct {
+	http.ResponseWriter
+	r       *http.Request
+	path    string // decoded, without dots and double slashes; keeps a slash at the end
+	started time.Time
+	proto   protocolInfo
+	behind  *target // target when no other source answers; nil: none
+
+	status    int
+	size      int64 // of the body
+	fields    int   // headers sent
+	user      string
+	vars      map[string]string // of addvar
+	adds      [][2]string       // headers that routes add
+	deletes   []string
+	patience  time.Duration // time for the client to read, when the connection cannot measure it, as in HTTP/2; 0: no limit
+	draining  func() bool
+	broken    atomic.Bool // the body ended too early: the connection cannot be used again
+	web       bool        // HTTP itself, not another protocol
+	secret    bool        // not logged
+	pages     []serving.Page
+	unlimited context.Context    // of the request before any time limit
+	limited   context.CancelFunc // cancels the time limit; nil: none
+	static    bool
+	routed    bool
+	failed    bool // the client did not receive all of it
+}
+
+// protocolInfo is the additional information of a frontend by a protocol other than HTTP:
+// variables of the frontend's choice, and for the uwsgi protocol their total size and number.
+type protocolInfo struct {
+	size, count int
+	vars        map[string]string
+}
+
+// WriteHeader sends the headers, with the headers that are added to all answers.
+func (x *exchange) WriteHeader(status int) {
+	if x.status != 0 && x.status != http.StatusSwitchingProtocols {
+		return
+	}
+	if status >= 200 || status == http.StatusSwitchingProtocols {
+		x.finishHeaders(status)
+	}
+	x.ResponseWriter.WriteHeader(status)
+}
+
+func (x *exchange) finishHeaders(status int) {
+	h := x.Header()
+	for _, name := range x.deletes {
+		h.Del(name)
+	}
+	for _, pair := range x.adds {
+		h.Add(pair[0], pair[1])
+	}
+	if status != http.StatusSwitchingProtocols && x.web && (x.draining() || x.broken.Load() || x.chunked()) {
+		h.Set("Connection", "close")
+	}
+	x.status, x.fields = status, len(h)
+}
+
+// chunked reports a body in chunks. The request may have given a length as well, which
+// net/http hides, and after such a request the connection must close (RFC 9112, section 6.3):
+// a proxy that trusted the length would send more bytes as the body, or take the next answer
+// for another request's.
+func (x *exchange) chunked() bool { return x.r.ProtoMajor == 1 && len(x.r.TransferEncoding) > 0 }
+
+func (x *exchange) Write(b []byte) (int, error) {
+	if x.status == 0 {
+		x.WriteHeader(http.StatusOK)
+	}
+	if err := x.late(); err != nil {
+		return 0, err
+	}
+	if x.patience > 0 {
+		_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(time.Now().Add(x.patience))
+	}
+	bodiless := x.r.Method == http.MethodHead || !hasBody(x.status)
+	if bodiless && !x.web { // HTTP's own writer handles these, and needs the length of a body that is not sent
+		return len(b), nil
+	}
+	n, err := x.ResponseWriter.Write(b)
+	if !bodiless {
+		x.size += int64(n)
+	}
+	x.failed = x.failed || err != nil
+	return n, err
+}
+
+// hasBody reports whether an answer with that status can have a body (RFC 9110, section
+// 6.4.1).
+func hasBody(status int) bool {
+	return status >= http.StatusOK && status != http.StatusNoContent && status != http.StatusNotModified
+}
+
+// ReadFrom lets the kernel use sendfile(2).
+func (x *exchange) ReadFrom(r io.Reader) (n int64, err error) {
+	if x.status == 0 {
+		x.WriteHeader(http.StatusOK)
+	}
+	to, ok := x.ResponseWriter.(io.ReaderFrom)
+	if !ok {
+		return io.Copy(writerOnly{x}, r)
+	}
+	limited, ok := r.(*io.LimitedReader)
+	if !ok {
+		limited = &io.LimitedReader{R: r, N: math.MaxInt64}
+	}
+	for {
+		if err := x.late(); err != nil {
+			return n, err
+		}
+		part := io.LimitedReader{R: limited.R, N: min(limited.N, sendStep)}
+		sent, err := to.ReadFrom(&part)
+		n, x.size, limited.N = n+sent, x.size+sent, limited.N-sent
+		x.failed = x.failed || err != nil
+		if err != nil || part.N > 0 || limited.N <= 0 {
+			return n, err
+		}
+	}
+}
+
+// late ends an answer that takes longer than request-timeout, except the answer that reports
+// the timeout.
+func (x *exchange) late() error {
+	if x.status == http.StatusGatewayTimeout {
+		return nil
+	}
+	if err := context.Cause(x.r.Context()); errors.Is(err, errTooLong) {
+		x.failed = true
+		return err
+	}
+	return nil
+}
+
+// Unwrap is for http.ResponseController.
+func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
+
+// duplex lets the answer begin before the whole body has been read. Without it net/http would
+// discard the rest of the body while a handler still reads it.
+func (x *exchange) duplex() { _ = http.NewResponseController(x.ResponseWriter).EnableFullDuplex() } // only HTTP/1.1 needs it
+
+// within limits the time until the answer, from now on and in place of an earlier limit; 0: no
+// limit.
+func (x *exchange) within(t time.Duration) {
+	before := x.limited
+	if x.limited = nil; t > 0 {
+		var ctx context.Context
+		ctx, x.limited = context.WithTimeoutCause(x.unlimited, t, errTooLong)
+		x.r = x.r.WithContext(ctx)
+	} else if before != nil {
+		x.r = x.r.WithContext(x.unlimited)
+	}
+	if before != nil {
+		before()
+	}
+}
+
+// page sends the page of a status, if there is one that can be opened.
+func (x *exchange) page(status int) bool {
+	for _, p := range x.pages {
+		if p.Status != status {
+			continue
+		}
+		text, err := os.ReadFile(p.File)
+		if err != nil {
+			continue
+		}
+		h := x.Header()
+		h.Set("Content-Type", "text/html")
+		h.Set("Content-Length", strconv.Itoa(len(text)))
+		x.WriteHeader(status)
+		_, _ = x.Write(text)
+		return true
+	}
+	return false
+}
+
+// refuse answers with the page of a status, or with its name.
+func (x *exchange) refuse(status int) {
+	if x.page(status) {
+		return
+	}
+	http.Error(x, strings.ToLower(http.StatusText(status)), status)
+}
+
+// ServeHTTP answers one request of any protocol.
+func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := &exchange{ResponseWriter: w, r: r, started: time.Now(), draining: s.draining.Load}
+	x.web = r.Context().Value(http.ServerContextKey) != nil
+	x.proto, _ = r.Context().Value(protocolKey{}).(protocolInfo)
+	x.user = x.proto.vars["REMOTE_USER"]
+	if c, _ := r.Context().Value(connKey{}).(*conn); c != nil {
+		c.answering.Store(true)
+		x.behind = c.behind
+	}
+	if r.ProtoMajor == 2 && x.web { // a client that does not read blocks one answer, not the connection
+		x.patience = s.Options.SocketTimeout
+	}
+	s.prepare(s.tally.active.Add(1))
+	x.pages = s.Options.Pages
+	x.unlimited = r.Context()
+	defer func() {
+		s.finish(x)
+		x.within(0)
+	}()
+	if t := s.Options.RequestTimeout; t > 0 {
+		x.within(t)
+	}
+	defer s.limitBody(x)()
+	s.answers.answer(x)
+	if x.status == 0 {
+		x.WriteHeader(http.StatusOK)
+	}
+}
+
+// prepare calls First and Busy when it is their time. active is the number of requests in
+// progress.
+func (s *server) prepare(active int64) {
+	if s.First != nil {
+		s.first.Do(s.First)
+	}
+	if active >= BusyRequests && s.Busy != nil && s.rushing.CompareAndSwap(false, true) && !s.Busy() {
+		s.rushing.Store(false)
+	}
+}
+
+// refused records an answer to an invalid request, which has neither method nor path.
+func (s *server) refused(c *conn, status int) {
+	x := &exchange{ResponseWriter: nobody{}, r: &http.Request{URL: &url.URL{}, RemoteAddr: c.RemoteAddr().String()}, started: time.Now(), status: status}
+	s.log.write(x, 0)
+}
+
+// nobody is a ResponseWriter without a client.
+type nobody struct{ http.ResponseWriter }
+
+func (nobody) Header() http.Header { return nil }
+
+// errTooLong is the cause of a request that took longer than request-timeout.
+var errTooLong = errors.New("the request took too long")
+
+// finish records the result of a request, also when its handler panicked.
+func (s *server) finish(x *exchange) {
+	took := time.Since(x.started)
+	if errors.Is(context.Cause(x.r.Context()), errTooLong) {
+		s.tally.late.Add(1)
+		s.Log.Warn("request-timeout", "after", took.Round(time.Millisecond), "method", x.r.Method, "uri", x.r.RequestURI)
+	}
+	s.tally.end(x, took)
+	s.log.write(x, took)
+	s.loyal.Do(func() { s.notify("LOYAL=1") })
+}
+
+// limitBody limits the body, and the time for a client's next bytes. The returned function
+// must be called after the answer: net/http then reads on, to find the next request.
+func (s *server) limitBody(x *exchange) (after func()) {
+	if x.r.Body == nil || x.r.Body == http.NoBody {
+		return func() {}
+	}
+	x.r = x.r.WithContext(x.r.Context()) // net/http recognizes its own body by its type, and decides by it how to treat a rest
+	if most := s.Options.LimitPost; most > 0 {
+		x.r.Body = http.MaxBytesReader(x.ResponseWriter, x.r.Body, most)
+	}
+	b := &patientBody{x.r.Body, x, http.NewResponseController(x.ResponseWriter), s.Options.SocketTimeout}
+	x.r.Body = b
+	return func() {
+		b.wait()
+		if x.broken.Load() && x.web && x.status != 0 && x.Header().Get("Connection") != "close" {
+			// The next bytes of the connection belong to the body, and must not be parsed as a
+			// request.
+			panic(http.ErrAbortHandler)
+		}
+	}
+}
+
+// patientBody waits for the next bytes until the timeout.
+type patientBody struct {
+	io.ReadCloser
+	x       *exchange
+	to      *http.ResponseController
+	timeout time.Duration
+}
+
+// wait sets the deadline. Protocols without deadlines have limits of their own.
+func (b *patientBody) wait() { _ = b.to.SetReadDeadline(time.Now().Add(b.timeout)) }
+
+func (b *patientBody) Read(p []byte) (int, error) {
+	b.wait()
+	n, err := b.ReadCloser.Read(p)
+	switch {
+	case errors.Is(err, io.EOF):
+		_ = b.to.SetReadDeadline(time.Time{}) // net/http reads ahead from here on
+	case err != nil:
+		b.x.broken.Store(true)
+	}
+	return n, err
+}
+
+// cleanPath normalizes a path for rules and maps: all spellings of a file's path give the same
+// result.
+func cleanPath(p string) string {
+	clean := path.Clean("/" + p)
+	if strings.HasSuffix(p, "/") && clean != "/" {
+		clean += "/"
+	}
+	return clean
+}

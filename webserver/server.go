@@ -1,0 +1,204 @@
+// Package webserver is the vassal's built-in server, a worker like any other: it answers HTTP,
+// the uwsgi protocol and FastCGI with files, programs and other servers. It is a separate
+// program, so that a vassal that does not use it does not load it.
+package webserver
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/emperor-go/emperor/internal/termlog"
+	"github.com/emperor-go/emperor/pkg/config/serving"
+)
+
+// Defaults of the options.
+const (
+	headerTimeout        = 10 * time.Second
+	defaultKeepAlive     = 60 * time.Second
+	defaultSocketTimeout = 30 * time.Second
+	defaultBufferSize    = 64 << 10
+	defaultGrace         = 2 * time.Second
+	lookInterval         = 20 * time.Millisecond
+)
+
+// BusyRequests is the number of requests in progress at which Config.Busy is called.
+const BusyRequests = 4
+
+// Config configures a server.
+type Config struct {
+	// Options describe the answers. The server does not change them.
+	Options serving.Options
+	// Sockets to serve, at least one. The server closes them.
+	Sockets []Socket
+	// Board is memory that all servers of the vassal share, for statistics. May be nil.
+	Board []byte
+	// Log gets errors, and AccessLog a line for each request. Neither may block. Required.
+	Log       *slog.Logger
+	AccessLog Lines
+	// Notify is called at readiness, at the first request and at heartbeats. It must not block
+	// for long. May be nil.
+	Notify func(state string)
+	// First is called once, before the first request is answered. It must not block. May be nil.
+	First func()
+	// Busy is called when BusyRequests are in progress at the same time, one call at a time,
+	// until it returns true. May be nil.
+	Busy func() (done bool)
+	// Grace is how long idle connections stay open when the server is stopping, so that a
+	// request already on its way is answered and its client connects again for the next one.
+	// Zero: 2 seconds.
+	Grace time.Duration
+}
+
+// Lines takes one line, which ends in a newline and is valid during the call.
+type Lines interface {
+	Write(line []byte) (int, error)
+}
+
+// server is one run of Serve.
+type server struct {
+	Config
+	answers  *answers
+	log      *accessLog
+	requests *termlog.Queue // of a file for requests; nil: they are on standard error
+	board    board
+	tally    *tally // this server's place on the board
+	conns    connections
+	draining atomic.Bool
+	loyal    sync.Once
+	first    sync.Once
+	rushing  atomic.Bool // Busy runs, or has returned true
+	web      *http.Server
+	secured  int      // https-sockets that have their certificate
+	stops    []func() // functions that end accepting, one for each socket
+}
+
+// ErrNothing is returned when the options describe no answers.
+var ErrNothing = errors.New("there is nothing to serve")
+
+// Serve answers until ctx ends. Then it waits for requests in progress without a time limit:
+// the caller decides when to kill the process. It returns nil, or the error that prevented
+// serving. c is copied.
+func Serve(ctx context.Context, c *Config) error {
+	s, err := newServer(c)
+	if err != nil {
+		return err
+	}
+	defer s.answers.close()
+	if s.requests != nil {
+		defer s.requests.Close(termlog.LastWords)
+	}
+	defer s.tally.free()
+	failed := make(chan error, len(s.Sockets))
+	for _, socket := range s.Sockets {
+		serve, err := s.protocol(socket)
+		if err != nil {
+			return err
+		}
+		go func() { failed <- serve() }()
+	}
+	s.notify("READY=1")
+	beat := newBeat(s.Options.Heartbeat)
+	defer beat.Stop()
+	for {
+		select {
+		case <-beat.C:
+			s.notify("WATCHDOG=1")
+		case err := <-failed:
+			return errors.Join(err, s.web.Close())
+		case <-ctx.Done():
+			s.notify("STOPPING=1")
+			return s.leave(context.WithoutCancel(ctx), failed)
+		}
+	}
+}
+
+func newServer(c *Config) (*server, error) {
+	if !c.Options.Serves() {
+		return nil, ErrNothing
+	}
+	s := &server{Config: *c}
+	o := &s.Options
+	defaultTo(&o.BufferSize, defaultBufferSize)
+	defaultTo(&o.SocketTimeout, defaultSocketTimeout)
+	defaultTo(&o.KeepAlive, defaultKeepAlive)
+	defaultTo(&s.Grace, defaultGrace)
+	var err error
+	if path := o.Log.File; path != "" {
+		s.requests = requestLog(path, c)
+		s.AccessLog = s.requests
+	}
+	if s.log, err = newAccessLog(o.Log, s.AccessLog); err != nil {
+		return nil, err
+	}
+	if s.answers, err = newAnswers(o, c.Log); err != nil {
+		return nil, err
+	}
+	s.board = boardOf(c.Board)
+	s.tally, s.log.place = s.board.take()
+	s.web = &http.Server{
+		Handler: s, ReadHeaderTimeout: headerTimeout, IdleTimeout: o.KeepAlive, MaxHeaderBytes: o.BufferSize,
+		ConnState: note, ConnContext: keepConn, DisableGeneralOptionsHandler: true, // of OPTIONS *
+		ErrorLog: slog.NewLogLogger(c.Log.Handler(), slog.LevelDebug),
+	}
+	return s, nil
+}
+
+func defaultTo[T comparable](field *T, value T) {
+	var zero T
+	if *field == zero {
+		*field = value
+	}
+}
+
+func newBeat(every time.Duration) *time.Ticker {
+	t := time.NewTicker(max(every, time.Nanosecond))
+	if every <= 0 {
+		t.Stop()
+	}
+	return t
+}
+
+func (s *server) notify(state string) {
+	if s.Notify != nil {
+		s.Notify(state)
+	}
+}
+
+// leave ends serving without losing a request. New connections go to the other processes that
+// share the sockets. From now on each response closes its connection; connections that stay
+// idle are closed after the grace. Requests in progress are waited for.
+//
+// http.Server.Shutdown alone would lose requests: it drops requests that it has read and not
+// begun. It is used only to close HTTP/2 connections, and only when nothing is accepted any
+// more: ended delivers once for each socket.
+func (s *server) leave(ctx context.Context, ended <-chan error) error {
+	s.draining.Store(true)
+	s.tally.accepting.Store(0)
+	for _, stop := range s.stops {
+		stop()
+	}
+	began, goodbye, said, accepting := time.Now(), make(chan error, 1), false, len(s.Sockets)
+	look := time.NewTicker(lookInterval)
+	defer look.Stop()
+	for {
+		open, h2 := s.conns.leave(began, s.Grace)
+		if open == h2 && !said && accepting == 0 {
+			said = true
+			go func() { goodbye <- s.web.Shutdown(ctx) }()
+		}
+		if open == 0 && said {
+			return <-goodbye
+		}
+		select {
+		case <-look.C:
+		case err := <-ended:
+			s.Log.Debug("stopped accepting from a socket", "reason", err)
+			accepting--
+		}
+	}
+}

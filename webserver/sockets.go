@@ -1,0 +1,116 @@
+package webserver
+
+import (
+	"crypto/tls"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/internal/endpoint"
+)
+
+// Socket is a listening socket. Its name is the option that declared it, which decides the
+// protocol.
+type Socket struct {
+	Name     string
+	Listener net.Listener
+}
+
+// Inherited returns the sockets that the parent passed as descriptors 3 and up
+// (sd_listen_fds(3)), and removes the variables from the environment. LISTEN_PID may be
+// missing: then the parent has started exactly this program.
+func Inherited() ([]Socket, error) {
+	defer func() {
+		for _, key := range []string{"LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"} {
+			_ = os.Unsetenv(key)
+		}
+	}()
+	count := os.Getenv("LISTEN_FDS")
+	if pid := os.Getenv("LISTEN_PID"); count == "" || pid != "" && pid != strconv.Itoa(os.Getpid()) {
+		return nil, nil
+	}
+	n, err := strconv.Atoi(count)
+	if err != nil || n < 0 || n > 1024 {
+		return nil, fmt.Errorf("cannot use LISTEN_FDS=%q", count)
+	}
+	names := strings.Split(os.Getenv("LISTEN_FDNAMES"), ":")
+	var sockets []Socket
+	for i := range n {
+		name := "socket"
+		if i < len(names) {
+			name = names[i]
+		}
+		f := os.NewFile(uintptr(3+i), name)
+		l, err := net.FileListener(f)
+		f.Close()
+		if err != nil {
+			return nil, fmt.Errorf("cannot use descriptor %d (%s): %w", 3+i, name, err)
+		}
+		sockets = append(sockets, Socket{name, l})
+	}
+	return sockets, nil
+}
+
+// Listen makes a socket from an address: `:port`, `host:port` or a path.
+func Listen(name, text string) (Socket, error) {
+	l, err := endpoint.Listen(text)
+	return Socket{name, l}, err
+}
+
+// protocol returns a function that serves a socket until it is stopped, and makes sure that it
+// can be stopped.
+func (s *server) protocol(socket Socket) (serve func() error, err error) {
+	l := &listener{Listener: socket.Listener, conns: &s.conns, timeout: s.Options.SocketTimeout}
+	if i := len(s.stops); i < len(s.Options.Behind) {
+		if l.behind, err = behindOf(s.Options.Behind[i]); err != nil {
+			return nil, err
+		}
+	}
+	s.stops = append(s.stops, l.stop)
+	name := socket.Name
+	if name == "socket" || name == "shared-socket" {
+		name = s.Options.SocketProtocol + "-socket"
+	}
+	switch name {
+	case "http-socket", "http":
+		l.refused = s.refused
+		return func() error { return s.web.Serve(l) }, nil
+	case "https-socket", "https":
+		config, err := s.nextCertificate(name)
+		if err != nil {
+			return nil, err
+		}
+		l.refused = s.refused
+		return func() error { return s.web.Serve(tls.NewListener(l, config)) }, nil
+	case "-socket", "uwsgi-socket":
+		return func() error { return s.serveUwsgi(l) }, nil
+	case "fastcgi-socket":
+		return func() error { return s.serveFastCGI(l) }, nil
+	case "stats":
+		return func() error { return s.serveStats(l) }, nil
+	}
+	return nil, fmt.Errorf("cannot serve the socket %q: unknown protocol", socket.Name)
+}
+
+// queue returns the length of the accept queue and its limit. Only TCP reports them for
+// listening sockets (tcp(7)).
+func queue(l net.Listener) (waiting, most uint32) {
+	t, ok := l.(*net.TCPListener)
+	if !ok {
+		return 0, 0
+	}
+	raw, err := t.SyscallConn()
+	if err != nil {
+		return 0, 0
+	}
+	_ = raw.Control(func(fd uintptr) {
+		if info, err := unix.GetsockoptTCPInfo(int(fd), unix.IPPROTO_TCP, unix.TCP_INFO); err == nil {
+			waiting, most = info.Unacked, info.Sacked
+		}
+	})
+	return waiting, most
+}

@@ -1,0 +1,295 @@
+package webserver
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/cgi"
+	"os"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// A request of the uwsgi protocol is one packet of variables, then the body:
+//
+//	modifier1 (1 byte) | size (2, little endian) | modifier2 (1) | variables
+//	variable: size (2) | name | size (2) | value
+//
+// The answer is an HTTP/1.0 response; the connection closes after it.
+
+// errPacket is the cause of all errors about a packet.
+var errPacket = errors.New("bad uwsgi packet")
+
+// readPacket reads the variables of a request. most limits their size.
+func readPacket(r io.Reader, most int) (vars map[string]string, size int, err error) {
+	var head [4]byte
+	if _, err := io.ReadFull(r, head[:]); err != nil {
+		return nil, 0, err
+	}
+	size = int(binary.LittleEndian.Uint16(head[1:3]))
+	if head[0] != 0 {
+		return nil, 0, fmt.Errorf("%w: modifier %d is not supported", errPacket, head[0])
+	}
+	if size > most {
+		return nil, 0, fmt.Errorf("%w: %d bytes are more than buffer-size", errPacket, size)
+	}
+	data := make([]byte, size)
+	if _, err := io.ReadFull(r, data); err != nil {
+		return nil, 0, err
+	}
+	vars, err = parseVars(data)
+	return vars, size, err
+}
+
+func parseVars(data []byte) (map[string]string, error) {
+	vars := map[string]string{}
+	for len(data) > 0 {
+		var pair [2]string
+		for i := range pair {
+			if len(data) < 2 {
+				return nil, fmt.Errorf("%w: it ends within a size", errPacket)
+			}
+			n := int(binary.LittleEndian.Uint16(data))
+			if data = data[2:]; n > len(data) {
+				return nil, fmt.Errorf("%w: a variable is longer than the packet", errPacket)
+			}
+			pair[i], data = string(data[:n]), data[n:]
+		}
+		if pair[0] == "" {
+			return nil, fmt.Errorf("%w: a variable has no name", errPacket)
+		}
+		vars[pair[0]] = pair[1]
+	}
+	return vars, nil
+}
+
+// newRequest makes a request from CGI variables. A missing SERVER_PROTOCOL means HTTP/1.0. As
+// in uWSGI, the path is PATH_INFO, which a frontend may have rewritten; REQUEST_URI is the
+// client's original path.
+func newRequest(vars map[string]string) (*http.Request, error) {
+	if vars["SERVER_PROTOCOL"] == "" {
+		vars["SERVER_PROTOCOL"] = "HTTP/1.0"
+	}
+	if vars["REQUEST_URI"] == "" && vars["PATH_INFO"] == "" {
+		return nil, fmt.Errorf("%w: neither REQUEST_URI nor PATH_INFO", errPacket)
+	}
+	r, err := cgi.RequestFromMap(vars)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errPacket, err)
+	}
+	if r.ContentLength < 0 {
+		return nil, fmt.Errorf("%w: bad CONTENT_LENGTH %q", errPacket, vars["CONTENT_LENGTH"])
+	}
+	if info := vars["PATH_INFO"]; strings.HasPrefix(info, "/") {
+		r.URL.Path, r.URL.RawPath = info, ""
+		if query, ok := vars["QUERY_STRING"]; ok {
+			r.URL.RawQuery = query
+		}
+	}
+	if r.RequestURI = vars["REQUEST_URI"]; r.RequestURI == "" {
+		r.RequestURI = r.URL.RequestURI()
+	}
+	return r, nil
+}
+
+// serveUwsgi serves a socket until it is stopped.
+func (s *server) serveUwsgi(l *listener) error {
+	return acceptAll(l, func(c *conn) {
+		defer c.Close()
+		defer s.survive()
+		s.answerUwsgi(c)
+	})
+}
+
+// acceptAll serves each connection on a goroutine of its own.
+func acceptAll(l *listener, serve func(*conn)) error {
+	for {
+		c, err := l.acceptSoon()
+		if err != nil {
+			return err
+		}
+		go serve(c)
+	}
+}
+
+// survive keeps a handler's panic from ending the program, as net/http does.
+func (s *server) survive() {
+	if p := recover(); p != nil && p != http.ErrAbortHandler { //nolint:errorlint // net/http panics with this very value
+		s.Log.Error("a handler panicked", "panic", p, "stack", string(debug.Stack()))
+	}
+}
+
+func (s *server) answerUwsgi(c *conn) {
+	if c.SetReadDeadline(time.Now().Add(headerTimeout)) != nil {
+		return
+	}
+	in := bufio.NewReader(c)
+	vars, size, err := readPacket(in, s.Options.BufferSize)
+	c.setIdle(false)
+	if err != nil {
+		if errors.Is(err, errPacket) {
+			s.Log.Warn("refused a request", "error", err)
+		}
+		return
+	}
+	_ = c.SetReadDeadline(time.Time{})
+	w := &uwsgiWriter{conn: c, out: bufio.NewWriter(c), header: http.Header{}}
+	r, err := newRequest(vars)
+	if err != nil {
+		s.Log.Warn("refused a request", "error", err)
+		http.Error(w, "bad request", http.StatusBadRequest)
+		s.refused(c, http.StatusBadRequest)
+		_ = w.finish()
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	r = r.WithContext(context.WithValue(context.WithValue(ctx, connKey{}, c), protocolKey{}, protocolInfo{size: size, count: len(vars), vars: vars}))
+	v := &vigil{conn: c, in: in, gone: cancel}
+	if r.Body = http.NoBody; r.ContentLength > 0 {
+		r.Body = &uwsgiBody{v, r.ContentLength}
+	} else {
+		v.begin()
+	}
+	defer w.finish() //nolint:errcheck // the client is gone
+	defer v.end()
+	s.ServeHTTP(w, r)
+}
+
+// uwsgiBody is a body of a known length.
+type uwsgiBody struct {
+	vigil *vigil
+	left  int64
+}
+
+func (b *uwsgiBody) Read(p []byte) (int, error) {
+	if b.left <= 0 {
+		b.vigil.begin()
+		return 0, io.EOF
+	}
+	n, err := b.vigil.in.Read(p[:min(int64(len(p)), b.left)])
+	if b.left -= int64(n); errors.Is(err, io.EOF) {
+		b.vigil.gone()
+		err = io.ErrUnexpectedEOF
+	}
+	return n, err
+}
+
+func (b *uwsgiBody) Close() error { return nil }
+
+// vigil detects the end of a client that sends nothing more, as net/http does.
+type vigil struct {
+	conn *conn
+	in   *bufio.Reader
+	gone func()
+
+	mu    sync.Mutex
+	over  bool
+	ended chan struct{} // nil: it has not begun
+}
+
+func (v *vigil) begin() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.over || v.ended != nil {
+		return
+	}
+	ended := make(chan struct{})
+	v.ended = ended
+	go func() {
+		defer close(ended)
+		if _, err := v.in.Peek(1); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+			v.gone()
+		}
+	}()
+}
+
+func (v *vigil) end() {
+	v.mu.Lock()
+	v.over = true
+	ended := v.ended
+	v.mu.Unlock()
+	if ended != nil {
+		_ = v.conn.SetReadDeadline(time.Unix(1, 0))
+		<-ended
+	}
+}
+
+// protocolKey is the context key of a request's protocolInfo.
+type protocolKey struct{}
+
+// uwsgiWriter writes an answer and closes its connection.
+type uwsgiWriter struct {
+	conn   *conn
+	out    *bufio.Writer
+	header http.Header
+	status int
+}
+
+func (w *uwsgiWriter) Header() http.Header { return w.header }
+
+func (w *uwsgiWriter) WriteHeader(status int) {
+	if w.status != 0 || status < 200 {
+		return // informational answers need HTTP/1.1
+	}
+	w.status = status
+	if len(w.header["Date"]) == 0 {
+		w.header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
+	}
+	w.header.Del("Connection")
+	w.header.Del("Transfer-Encoding")
+	_, _ = w.out.WriteString("HTTP/1.0 " + strconv.Itoa(status) + " " + http.StatusText(status) + "\r\n")
+	_ = w.header.Write(w.out)
+	_, _ = w.out.WriteString("\r\n")
+}
+
+func (w *uwsgiWriter) Write(b []byte) (int, error) {
+	if w.status == 0 {
+		if w.header.Get("Content-Type") == "" {
+			w.header.Set("Content-Type", http.DetectContentType(b))
+		}
+		w.WriteHeader(http.StatusOK)
+	}
+	return w.out.Write(b)
+}
+
+// Flush is http.Flusher.
+func (w *uwsgiWriter) Flush() { _ = w.out.Flush() }
+
+// SetReadDeadline is for http.ResponseController.
+func (w *uwsgiWriter) SetReadDeadline(t time.Time) error { return w.conn.SetReadDeadline(t) }
+
+// finish sends the rest and half-closes. Without the half-close, an unread body would make the
+// kernel reset the connection before the client has the answer.
+func (w *uwsgiWriter) finish() error {
+	if w.status == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
+	if err := w.out.Flush(); err != nil {
+		return err
+	}
+	if err := w.conn.CloseWrite(); err != nil {
+		return err
+	}
+	if err := w.conn.SetReadDeadline(time.Now().Add(lingerTime)); err != nil {
+		return err
+	}
+	_, err := io.CopyN(io.Discard, w.conn, lingerBytes)
+	if errors.Is(err, io.EOF) || errors.Is(err, net.ErrClosed) {
+		return nil
+	}
+	return err
+}
+
+const (
+	lingerTime  = 500 * time.Millisecond
+	lingerBytes = 256 << 10
+)
