@@ -8,8 +8,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/emperor-go/emperor/internal/control"
 	supervisor "github.com/emperor-go/emperor/pkg/emperor"
-	"github.com/emperor-go/emperor/pkg/emperor/control"
 )
 
 // State, generation, serial and the hash of the configuration show when a reload is complete,

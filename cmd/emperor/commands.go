@@ -11,9 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/emperor-go/emperor/internal/control"
+	"github.com/emperor-go/emperor/internal/reads"
 	"github.com/emperor-go/emperor/pkg/config"
-	"github.com/emperor-go/emperor/pkg/emperor/control"
-	"github.com/emperor-go/emperor/pkg/emperor/reads"
 )
 
 // commands makes the subcommands, sorted by name. A command line whose first argument is a

@@ -10,9 +10,9 @@ import (
 	"sync"
 
 	"github.com/emperor-go/emperor/internal/address"
+	"github.com/emperor-go/emperor/internal/control"
 	"github.com/emperor-go/emperor/internal/endpoint"
 	"github.com/emperor-go/emperor/pkg/emperor"
-	"github.com/emperor-go/emperor/pkg/emperor/control"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/emperor-go/emperor/pkg/wire"
 )

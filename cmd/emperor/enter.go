@@ -15,9 +15,9 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/control"
 	"github.com/emperor-go/emperor/internal/nss"
 	"github.com/emperor-go/emperor/pkg/emperor"
-	"github.com/emperor-go/emperor/pkg/emperor/control"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 

@@ -13,11 +13,11 @@ import (
 
 	"github.com/emperor-go/emperor/internal/address"
 	"github.com/emperor-go/emperor/internal/inspect"
+	"github.com/emperor-go/emperor/internal/reads"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
-	"github.com/emperor-go/emperor/pkg/emperor/reads"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )

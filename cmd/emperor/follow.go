@@ -12,8 +12,8 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
-	"github.com/emperor-go/emperor/pkg/emperor/control"
-	"github.com/emperor-go/emperor/pkg/emperor/output"
+	"github.com/emperor-go/emperor/internal/control"
+	"github.com/emperor-go/emperor/internal/output"
 )
 
 // eventsCommand prints transitions and notes.

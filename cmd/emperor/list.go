@@ -11,9 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/emperor-go/emperor/internal/control"
 	"github.com/emperor-go/emperor/internal/nss"
 	"github.com/emperor-go/emperor/pkg/emperor"
-	"github.com/emperor-go/emperor/pkg/emperor/control"
 )
 
 // listCommand prints every vassal in a line.

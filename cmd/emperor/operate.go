@@ -13,7 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/emperor-go/emperor/pkg/emperor/control"
+	"github.com/emperor-go/emperor/internal/control"
 )
 
 // Exit codes of the commands that ask a running emperor.

@@ -10,11 +10,11 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/emperor-go/emperor/internal/claims"
+	"github.com/emperor-go/emperor/internal/control"
+	"github.com/emperor-go/emperor/internal/reads"
 	"github.com/emperor-go/emperor/pkg/config"
-	"github.com/emperor-go/emperor/pkg/emperor/claims"
-	"github.com/emperor-go/emperor/pkg/emperor/control"
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
-	"github.com/emperor-go/emperor/pkg/emperor/reads"
 )
 
 // places answers where the vassals of an emperor are. Nil knows nothing but the

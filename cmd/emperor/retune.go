@@ -11,10 +11,10 @@ import (
 
 	"github.com/fsnotify/fsnotify"
 
+	"github.com/emperor-go/emperor/internal/turn"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
 	"github.com/emperor-go/emperor/pkg/emperor"
-	"github.com/emperor-go/emperor/pkg/emperor/turn"
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
 

@@ -14,13 +14,13 @@ import (
 	"github.com/coreos/go-systemd/v22/journal"
 
 	"github.com/emperor-go/emperor/internal/accounts"
+	"github.com/emperor-go/emperor/internal/control"
+	"github.com/emperor-go/emperor/internal/reads"
 	"github.com/emperor-go/emperor/internal/termlog"
+	"github.com/emperor-go/emperor/internal/turn"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/emperor"
-	"github.com/emperor-go/emperor/pkg/emperor/control"
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
-	"github.com/emperor-go/emperor/pkg/emperor/reads"
-	"github.com/emperor-go/emperor/pkg/emperor/turn"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/emperor-go/emperor/internal/control"
 	"github.com/emperor-go/emperor/pkg/config"
-	"github.com/emperor-go/emperor/pkg/emperor/control"
 )
 
 // ownRuntimeDir returns the runtime directory of an emperor without that option: the service

@@ -10,13 +10,13 @@ import (
 	"time"
 
 	"github.com/emperor-go/emperor/internal/accounts"
+	"github.com/emperor-go/emperor/internal/control"
+	"github.com/emperor-go/emperor/internal/metrics"
+	"github.com/emperor-go/emperor/internal/output"
+	"github.com/emperor-go/emperor/internal/reads"
 	"github.com/emperor-go/emperor/internal/termlog"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/emperor"
-	"github.com/emperor-go/emperor/pkg/emperor/control"
-	"github.com/emperor-go/emperor/pkg/emperor/metrics"
-	"github.com/emperor-go/emperor/pkg/emperor/output"
-	"github.com/emperor-go/emperor/pkg/emperor/reads"
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
 

@@ -11,9 +11,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/emperor-go/emperor/internal/control"
+	"github.com/emperor-go/emperor/internal/output"
 	"github.com/emperor-go/emperor/pkg/emperor"
-	"github.com/emperor-go/emperor/pkg/emperor/control"
-	"github.com/emperor-go/emperor/pkg/emperor/output"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 

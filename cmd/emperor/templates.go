@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/emperor-go/emperor/internal/reads"
 	"github.com/emperor-go/emperor/pkg/config"
-	"github.com/emperor-go/emperor/pkg/emperor/reads"
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 

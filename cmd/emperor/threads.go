@@ -6,8 +6,8 @@ import (
 	"runtime"
 
 	"github.com/emperor-go/emperor/internal/outset"
+	"github.com/emperor-go/emperor/internal/reads"
 	"github.com/emperor-go/emperor/pkg/config"
-	"github.com/emperor-go/emperor/pkg/emperor/reads"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 

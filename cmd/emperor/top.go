@@ -15,7 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/emperor-go/emperor/pkg/emperor/control"
+	"github.com/emperor-go/emperor/internal/control"
 )
 
 // topLong explains the command.

@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/control"
 	"github.com/emperor-go/emperor/pkg/emperor"
-	"github.com/emperor-go/emperor/pkg/emperor/control"
 )
 
 func TestTopCompares(t *testing.T) {

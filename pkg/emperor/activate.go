@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/internal/address"
-	"github.com/emperor-go/emperor/pkg/emperor/reads"
+	"github.com/emperor-go/emperor/internal/reads"
 )
 
 // Sockets is the Activator of uWSGI's options: the ways to find the address of an on-demand

@@ -17,7 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/emperor-go/emperor/pkg/emperor/reads"
+	"github.com/emperor-go/emperor/internal/reads"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 

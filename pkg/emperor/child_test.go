@@ -6,7 +6,7 @@ import (
 	"os"
 	"testing"
 
-	"github.com/emperor-go/emperor/pkg/emperor/poll"
+	"github.com/emperor-go/emperor/internal/poll"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 

@@ -4,7 +4,7 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/emperor-go/emperor/pkg/emperor/poll"
+	"github.com/emperor-go/emperor/internal/poll"
 )
 
 const (

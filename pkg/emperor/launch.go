@@ -9,10 +9,10 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/output"
+	"github.com/emperor-go/emperor/internal/reads"
 	"github.com/emperor-go/emperor/internal/termlog"
-	"github.com/emperor-go/emperor/pkg/emperor/output"
-	"github.com/emperor-go/emperor/pkg/emperor/reads"
-	"github.com/emperor-go/emperor/pkg/emperor/turn"
+	"github.com/emperor-go/emperor/internal/turn"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/emperor-go/emperor/pkg/wire"

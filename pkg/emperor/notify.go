@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/emperor-go/emperor/pkg/emperor/poll"
+	"github.com/emperor-go/emperor/internal/poll"
 )
 
 // maxNotification limits one sd_notify(3) message. Longer messages are cut.

@@ -10,9 +10,9 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/output"
+	"github.com/emperor-go/emperor/internal/poll"
 	"github.com/emperor-go/emperor/internal/termlog"
-	"github.com/emperor-go/emperor/pkg/emperor/output"
-	"github.com/emperor-go/emperor/pkg/emperor/poll"
 )
 
 // lastWords is how long the output of a dead vassal is read while another process keeps it

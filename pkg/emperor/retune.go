@@ -5,8 +5,8 @@ import (
 	"errors"
 	"reflect"
 
+	"github.com/emperor-go/emperor/internal/reads"
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
-	"github.com/emperor-go/emperor/pkg/emperor/reads"
 )
 
 // Retune replaces the options for everything that begins from now on: a vassal's next launch,

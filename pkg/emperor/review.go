@@ -6,8 +6,8 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/reads"
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
-	"github.com/emperor-go/emperor/pkg/emperor/reads"
 )
 
 const (

@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/emperor-go/emperor/pkg/emperor/poll"
+	"github.com/emperor-go/emperor/internal/poll"
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 

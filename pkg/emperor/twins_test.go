@@ -6,7 +6,7 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/emperor-go/emperor/pkg/emperor/claims"
+	"github.com/emperor-go/emperor/internal/claims"
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 )
 

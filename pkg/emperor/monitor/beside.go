@@ -3,7 +3,7 @@ package monitor
 import (
 	"errors"
 
-	"github.com/emperor-go/emperor/pkg/emperor/reads"
+	"github.com/emperor-go/emperor/internal/reads"
 )
 
 // look is a read that runs outside the loop and for which a report waits a little.

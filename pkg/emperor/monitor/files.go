@@ -6,8 +6,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/emperor-go/emperor/pkg/emperor/claims"
-	"github.com/emperor-go/emperor/pkg/emperor/reads"
+	"github.com/emperor-go/emperor/internal/claims"
+	"github.com/emperor-go/emperor/internal/reads"
 )
 
 const (

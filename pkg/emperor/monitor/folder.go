@@ -9,8 +9,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/emperor-go/emperor/pkg/emperor/claims"
-	"github.com/emperor-go/emperor/pkg/emperor/reads"
+	"github.com/emperor-go/emperor/internal/claims"
+	"github.com/emperor-go/emperor/internal/reads"
 )
 
 const oDirectory = unix.O_DIRECTORY | unix.O_CLOEXEC

@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/emperor-go/emperor/pkg/emperor/reads"
+	"github.com/emperor-go/emperor/internal/reads"
 )
 
 // Glob monitors a pattern of paths: each regular file that matches it and that has a known

@@ -9,8 +9,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/emperor-go/emperor/pkg/emperor/claims"
-	"github.com/emperor-go/emperor/pkg/emperor/reads"
+	"github.com/emperor-go/emperor/internal/claims"
+	"github.com/emperor-go/emperor/internal/reads"
 )
 
 // Lock claims the directory until the registry of claims is closed. It fails, naming the

@@ -10,8 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/emperor-go/emperor/pkg/emperor/claims"
-	"github.com/emperor-go/emperor/pkg/emperor/reads"
+	"github.com/emperor-go/emperor/internal/claims"
+	"github.com/emperor-go/emperor/internal/reads"
 )
 
 // lockable is a monitor that claims its files.

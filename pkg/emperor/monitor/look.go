@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/emperor-go/emperor/pkg/emperor/claims"
-	"github.com/emperor-go/emperor/pkg/emperor/reads"
+	"github.com/emperor-go/emperor/internal/claims"
+	"github.com/emperor-go/emperor/internal/reads"
 )
 
 // maxName is the length of a name that uWSGI's Emperor refuses, in bytes.

@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/emperor-go/emperor/pkg/emperor/claims"
+	"github.com/emperor-go/emperor/internal/claims"
 )
 
 // MaxConfig is the size of the largest configuration, in bytes.

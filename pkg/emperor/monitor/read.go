@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/emperor-go/emperor/pkg/emperor/reads"
+	"github.com/emperor-go/emperor/internal/reads"
 )
 
 // errBusy is returned for a file that a program has open for writing: it may be incomplete,

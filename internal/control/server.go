@@ -12,8 +12,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/output"
 	"github.com/emperor-go/emperor/pkg/emperor"
-	"github.com/emperor-go/emperor/pkg/emperor/output"
 )
 
 // Emperor is the controlled emperor; emperor.Emperor implements it.

@@ -14,8 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/output"
 	"github.com/emperor-go/emperor/pkg/emperor"
-	"github.com/emperor-go/emperor/pkg/emperor/output"
 )
 
 // connect connects n silent clients.

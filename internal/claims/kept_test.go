@@ -13,7 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/emperor-go/emperor/pkg/emperor/reads"
+	"github.com/emperor-go/emperor/internal/reads"
 )
 
 // A file of claims that is removed is made again, with all that is in it.

@@ -13,8 +13,8 @@ import (
 
 	"github.com/coreos/go-systemd/v22/journal"
 
+	"github.com/emperor-go/emperor/internal/reads"
 	"github.com/emperor-go/emperor/internal/termlog"
-	"github.com/emperor-go/emperor/pkg/emperor/reads"
 )
 
 // Journal is the destination that means the system's journal.

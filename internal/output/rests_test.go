@@ -14,8 +14,8 @@ import (
 
 	"github.com/coreos/go-systemd/v22/journal"
 
+	"github.com/emperor-go/emperor/internal/reads"
 	"github.com/emperor-go/emperor/internal/termlog"
-	"github.com/emperor-go/emperor/pkg/emperor/reads"
 )
 
 // However many processes of vassals end while the disk of their logs hangs, they leave a

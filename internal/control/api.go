@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/output"
 	"github.com/emperor-go/emperor/pkg/emperor"
-	"github.com/emperor-go/emperor/pkg/emperor/output"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
