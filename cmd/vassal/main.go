@@ -17,7 +17,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/emperor-go/emperor/pkg/vassal"
-	"github.com/emperor-go/emperor/pkg/vassal/master"
+	"github.com/emperor-go/emperor/pkg/vassal/workers"
 )
 
 // Exit codes.
@@ -49,8 +49,8 @@ func main() {
 	log := termlog.OwnLog(stderr)
 	printed := func() { stderr.Flush(termlog.LastWords) }
 	var err error
-	if os.Args[0] == master.StageName {
-		err = master.Stage(os.Args, log, printed)
+	if os.Args[0] == workers.StageName {
+		err = workers.Stage(os.Args, log, printed)
 	} else {
 		err = run(log, printed)
 	}

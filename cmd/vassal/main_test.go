@@ -5,11 +5,11 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/emperor-go/emperor/pkg/vassal/master"
+	"github.com/emperor-go/emperor/pkg/vassal/workers"
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"vassal": main, master.StageName: main})
+	testscript.Main(m, map[string]func(){"vassal": main, workers.StageName: main})
 }
 
 // TestStories runs commands of an operator. Each file of testdata is one story; none needs

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/emperor-go/emperor/pkg/hooks"
-	"github.com/emperor-go/emperor/pkg/vassal/master"
+	"github.com/emperor-go/emperor/pkg/vassal/workers"
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
@@ -96,4 +96,4 @@ func (v *Vassal) gap(d time.Duration) { v.outbox.Post(wire.Notice{Kind: wire.Gap
 func (v *Vassal) booting(point string) { v.outbox.Post(wire.Notice{Kind: wire.Booting, Text: point}) }
 
 // hookEnded tells the emperor of a hook that has run.
-func (v *Vassal) hookEnded(r hooks.Result) { v.outbox.Post(master.HookNotice(r)) }
+func (v *Vassal) hookEnded(r hooks.Result) { v.outbox.Post(workers.HookNotice(r)) }

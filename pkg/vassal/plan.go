@@ -15,12 +15,12 @@ import (
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
-	"github.com/emperor-go/emperor/pkg/vassal/master"
+	"github.com/emperor-go/emperor/pkg/vassal/workers"
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
 // planOf is what the options want of the master, with sockets that are bound.
-func (v *Vassal) planOf(o *config.Vassal, sets [][]*sockets.Socket) (*master.Plan, error) {
+func (v *Vassal) planOf(o *config.Vassal, sets [][]*sockets.Socket) (*workers.Plan, error) {
 	program, err := v.programOf(o)
 	if err != nil {
 		return nil, err
@@ -37,7 +37,7 @@ func (v *Vassal) planOf(o *config.Vassal, sets [][]*sockets.Socket) (*master.Pla
 	if program == nil || program.Server != nil { // it is ours
 		proof = 0
 	}
-	return &master.Plan{
+	return &workers.Plan{
 		StopFirst: o.ReloadOrder() == config.StopFirst, Proof: proof,
 		Program: program, Front: front, Sockets: sets, Env: env, Dir: v.directoryOf(o), Workers: o.Workers, Mercy: o.ReloadMercy, Ready: o.Ready,
 		Terminal: v.terminalOf(o), Triggers: o.Triggers, Idle: o.Idle, Daemons: o.Daemons, Limits: o.Limits, Shells: o.Around.Shells, Hooks: o.Hooks,
@@ -52,8 +52,8 @@ const proofTime = time.Second
 
 // programOf finds what workers run: the operator's command, the program that
 // takes a socket as standard input, the built-in server, or nothing.
-func (v *Vassal) programOf(o *config.Vassal) (*master.Program, error) {
-	p := &master.Program{HookTimeout: o.HookTimeout, Shells: o.Around.Shells, PostFork: o.Hooks[hooks.PostFork], Libraries: o.Around.Libraries, Limits: o.Limits}
+func (v *Vassal) programOf(o *config.Vassal) (*workers.Program, error) {
+	p := &workers.Program{HookTimeout: o.HookTimeout, Shells: o.Around.Shells, PostFork: o.Hooks[hooks.PostFork], Libraries: o.Around.Libraries, Limits: o.Limits}
 	if v.orders != nil {
 		p.Notices = v.parking
 	}
@@ -81,7 +81,7 @@ func (v *Vassal) programOf(o *config.Vassal) (*master.Program, error) {
 }
 
 // serverOf makes a program the built-in server.
-func (v *Vassal) serverOf(o *config.Vassal, p *master.Program) (_ *master.Program, err error) {
+func (v *Vassal) serverOf(o *config.Vassal, p *workers.Program) (_ *workers.Program, err error) {
 	p.Args, p.Server, p.Limits = []string{serverName}, &o.Server, config.Limits{}
 	if p.Path, err = programs.Find(v.ServerProgram); err != nil {
 		return nil, fmt.Errorf("cannot run %q: %w", p.Args[0], err)
@@ -94,9 +94,9 @@ var errNoApp = errors.New("need-app: there is nothing to serve")
 // reread reads the options of a reload: of an order with other bytes, or, for nil, of
 // the file as it is now where no emperor gave an order. It touches nothing that changes
 // while a vassal serves, but for the end of a reload. prepare makes the plan of them.
-func (v *Vassal) reread(order *wire.Order) (prepare func() (*master.Plan, error)) {
+func (v *Vassal) reread(order *wire.Order) (prepare func() (*workers.Plan, error)) {
 	o, err := v.read(order)
-	return func() (*master.Plan, error) {
+	return func() (*workers.Plan, error) {
 		if err != nil {
 			return nil, err
 		}
@@ -105,19 +105,19 @@ func (v *Vassal) reread(order *wire.Order) (prepare func() (*master.Plan, error)
 }
 
 // prepare makes the plan of a reload with other options.
-func (v *Vassal) prepare(order *wire.Order, o *config.Vassal) (*master.Plan, error) {
+func (v *Vassal) prepare(order *wire.Order, o *config.Vassal) (*workers.Plan, error) {
 	if err := v.allows(order, o); err != nil {
 		return nil, err
 	}
 	if o.Triggers.Exit { // before its sockets are bound: the old program may have the port
-		return nil, fmt.Errorf("%w: exit-on-reload", master.ErrAnew)
+		return nil, fmt.Errorf("%w: exit-on-reload", workers.ErrAnew)
 	}
 	if what, asked := wantsNative(o); asked && !hooks.IsNative {
-		return nil, fmt.Errorf("%w: %s needs C functions", master.ErrAnew, what)
+		return nil, fmt.Errorf("%w: %s needs C functions", workers.ErrAnew, what)
 	}
 	sets, made, err := v.bindSets(o, v.sets)
 	if errors.Is(err, unix.EADDRINUSE) && (crowded(distinct(v.sets), o.Sockets) || occupied(o.Sockets)) {
-		return nil, fmt.Errorf("%w: %w", master.ErrAnew, err)
+		return nil, fmt.Errorf("%w: %w", workers.ErrAnew, err)
 	}
 	if err != nil {
 		return nil, err
@@ -129,7 +129,7 @@ func (v *Vassal) prepare(order *wire.Order, o *config.Vassal) (*master.Plan, err
 	}
 	if s := givenUp(v.sets, sets); s != nil && !o.HandsOver() {
 		closeAll(made)
-		return nil, fmt.Errorf("%w: a program may bind %s itself", master.ErrAnew, s.Address)
+		return nil, fmt.Errorf("%w: a program may bind %s itself", workers.ErrAnew, s.Address)
 	}
 	p.Unchanged = v.resumed == nil && len(config.Diff(v.options, o)) == 0
 	p.Commit = func() { v.commit(order, o, sets) }
@@ -207,7 +207,7 @@ func (v *Vassal) allows(order *wire.Order, o *config.Vassal) error {
 		switch {
 		case d.Change != config.Respawn || d.Option == "fallback-config":
 		case order != nil:
-			return fmt.Errorf("%w: %s is different in the fallback", master.ErrAnew, d.Option)
+			return fmt.Errorf("%w: %s is different in the fallback", workers.ErrAnew, d.Option)
 		default:
 			v.Log.Warn("the change takes effect when the vassal is started again", "option", d.Option)
 		}

@@ -16,7 +16,7 @@ import (
 	"github.com/emperor-go/emperor/internal/sockets"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/hooks"
-	"github.com/emperor-go/emperor/pkg/vassal/master"
+	"github.com/emperor-go/emperor/pkg/vassal/workers"
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
@@ -31,8 +31,8 @@ func (v *Vassal) serve() error {
 	if err != nil {
 		return err
 	}
-	o := master.Options{
-		Plan: plan, Read: v.reread, System: &master.Processes{Self: v.SelfProgram}, Signals: v.signals, Commands: v.commands,
+	o := workers.Options{
+		Plan: plan, Read: v.reread, System: &workers.Processes{Self: v.SelfProgram}, Signals: v.signals, Commands: v.commands,
 		Orders: v.laterOrders(), Report: v.tell, Answer: v.answer, Again: v.wished, Mourn: v.mourn, Gap: v.gap, Parted: v.parted, Log: v.Log,
 	}
 	if v.order != nil {
@@ -41,7 +41,7 @@ func (v *Vassal) serve() error {
 	v.serving = true
 	outset.Reserve(threads)
 	v.progress.at("the workers", false)
-	err = master.Run(o)
+	err = workers.Run(o)
 	endOrphans(outlasting(v.options.Daemons))
 	return err
 }
@@ -151,7 +151,7 @@ func outlasting(daemons []config.Daemon) map[int]bool {
 	pids := map[int]bool{}
 	for _, d := range daemons {
 		if d.Pidfile != "" {
-			pids[master.PidOf(d.Pidfile)] = true
+			pids[workers.PidOf(d.Pidfile)] = true
 		}
 	}
 	return pids

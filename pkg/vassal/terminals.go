@@ -13,7 +13,7 @@ import (
 	"github.com/emperor-go/emperor/internal/pty"
 	"github.com/emperor-go/emperor/internal/sockets"
 	"github.com/emperor-go/emperor/pkg/config"
-	"github.com/emperor-go/emperor/pkg/vassal/master"
+	"github.com/emperor-go/emperor/pkg/vassal/workers"
 )
 
 // ptyName is the program that shares a terminal.
@@ -71,12 +71,12 @@ func (v *Vassal) bindTerminal(context.Context) error {
 }
 
 // terminalOf is what the first worker runs on.
-func (v *Vassal) terminalOf(o *config.Vassal) *master.Terminal {
+func (v *Vassal) terminalOf(o *config.Vassal) *workers.Terminal {
 	if v.terminal == nil {
 		return nil
 	}
 	t := o.Terminal
-	return &master.Terminal{
+	return &workers.Terminal{
 		Path: v.ptyProgram, Socket: v.terminal,
 		Options: pty.Options{At: v.terminalAt, Log: t.Log, Input: t.Input, NoISig: t.NoISig, Exec: t.Exec},
 	}

@@ -1,0 +1,89 @@
+package workers
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/internal/accounts"
+	"github.com/emperor-go/emperor/internal/programs"
+	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/hooks"
+)
+
+// startDaemon starts a program beside the workers. One that a pid file governs
+// outlives this process; where it is to be put into the background, the master,
+// which adopts whatever goes there anyhow, only has to write the file.
+func (p *Processes) startDaemon(s Spec) (int, error) {
+	d, words := s.Daemon, s.Daemon.Command
+	if d.Shell {
+		words = []string{hooks.Shell(s.Shells), "-c", traps(d) + d.Text}
+	}
+	path, err := programs.Find(words[0])
+	if err != nil {
+		return 0, err
+	}
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer null.Close()
+	files := []uintptr{null.Fd(), 1, 2}
+	if d.Stdin {
+		files[0] = 0
+	}
+	sys := &syscall.SysProcAttr{Setsid: true}
+	if d.NewPID {
+		sys.Cloneflags = syscall.CLONE_NEWPID
+	}
+	if d.Pidfile == "" {
+		sys.Pdeathsig = syscall.SIGKILL
+	}
+	if d.UID.Set || d.GID.Set {
+		c, err := accounts.Wish{UID: d.UID, GID: d.GID}.Resolve()
+		if err != nil {
+			return 0, err
+		}
+		sys.Credential = &syscall.Credential{Uid: c.UID, Gid: c.GID, Groups: c.Groups}
+	}
+	dir := s.Dir
+	if d.Dir != "" {
+		dir = d.Dir
+	}
+	if limits := s.Program.Limits; !limits.None() {
+		order := stageOrder{Path: path, Args: words, Limits: limits}
+		told, err := order.memfd()
+		if err != nil {
+			return 0, err
+		}
+		defer told.Close()
+		path, words = p.Self, []string{StageName, strconv.Itoa(len(files))}
+		files = append(files, told.Fd())
+	}
+	pid, err := start(path, words, &syscall.ProcAttr{Env: s.Env, Dir: dir, Files: files, Sys: sys})
+	if d.NewPID && errors.Is(err, unix.EPERM) {
+		return 0, fmt.Errorf("%w (ns_pid takes root's rights: drop it, or give the vassal namespaces of its own)", err)
+	}
+	if err == nil && d.Daemonize {
+		err = os.WriteFile(d.Pidfile, []byte(strconv.Itoa(pid)+"\n"), 0o644)
+	}
+	return pid, err
+}
+
+// traps make a shell outlive what it waits for when the whole group gets a signal:
+// its own death would be the end of the others, who may have something to finish.
+func traps(d *config.Daemon) string {
+	stop := syscall.SIGTERM
+	if d.StopSignal != 0 {
+		stop = d.StopSignal
+	}
+	text := fmt.Sprintf("trap 'exit 0' %d\n", stop)
+	if d.ReloadSignal != 0 {
+		text += fmt.Sprintf("trap : %d\n", d.ReloadSignal)
+	}
+	return text
+}

@@ -1,0 +1,303 @@
+package workers
+
+import (
+	"errors"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/emperor-go/emperor/pkg/config"
+)
+
+// What limits a plan has counts from a reload on, also when nobody is awake.
+func TestIdlenessThatComesWhileAsleep(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := plan("web", 1)
+		p.Idle.Cheap = true
+		s := play(t, p)
+		next := plan("web2", 1)
+		next.Idle = config.Idleness{Cheap: true, After: time.Minute}
+		s.order(1, "new", next)
+		s.world.knock()
+		s.expect("start 1 web2")
+		time.Sleep(2 * time.Minute)
+		s.expect("terminated 1, dead 1")
+		s.stop("<nil>")
+	})
+}
+
+// Who never was ready is not replaced for ever: the vassal fails, as with one that
+// is not ready in time.
+func TestFirstWorkerThatDiesBeforeItIsReady(t *testing.T) {
+	for name, ready := range map[string]config.Readiness{
+		"notify": {Notify: true, Timeout: time.Minute},
+		"probe":  {Probe: config.Probe{Kind: "tcp", Address: "down"}, Timeout: time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := plan("crash", 1)
+				p.Ready = ready
+				s := play(t, p)
+				if err := s.over(); err == nil || err.Error() != "worker 1 ended: exit status 7" {
+					t.Errorf("Run returned %v", err)
+				}
+				s.expectSaid()
+			})
+		})
+	}
+}
+
+// A wish to reload from before the beginning is met, by what is read now.
+func TestReloadFromBeforeTheBeginning(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := playWith(t, plan("web", 1), func(o *Options) { o.Again = true })
+		s.expect("start 1 web, start 2 web, terminated 1, dead 1")
+		s.stop("<nil>")
+	})
+}
+
+func TestControlDaemonThatCannotBeStarted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := plan("web", 1)
+		p.Daemons = []config.Daemon{{Command: []string{"queue"}}, {Command: []string{"full"}, Control: true}}
+		s := play(t, p)
+		if err := s.over(); !errors.Is(err, syscall.EAGAIN) {
+			t.Errorf("Run returned %v", err)
+		}
+		s.expect("start 1 queue, terminated 1, dead 1")
+		s.expectSaid()
+	})
+}
+
+// What a daemon holds may be what its successor needs: that waits for its end, or
+// for the next reload, or the end of all.
+func TestDaemonsAreReplacedOneAfterTheOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		with := func(name string) *Plan {
+			p := plan("web", 1)
+			p.Daemons = []config.Daemon{{Command: []string{name}}}
+			return p
+		}
+		s := play(t, with("stubborn"))
+		s.expect("start 1 stubborn, start 2 web")
+		s.order(1, "b", with("b"))
+		s.expect("start 3 web, terminated 2, terminated 1, dead 2")
+		s.order(2, "c", with("c"))
+		s.expect("start 4 web, terminated 3, dead 3")
+		time.Sleep(2 * time.Minute)
+		s.expect("kill 1, dead 1, start 5 c")
+		s.stop("<nil>")
+	})
+}
+
+// A reload that the end of the vassal calls off is no failure.
+func TestStopDuringAReload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, plan("web", 1))
+		s.order(1, "new", plan("slow", 1))
+		s.stop("<nil>")
+		s.expectSaid("accepting", "1 failed the vassal is stopping")
+		if strings.Contains(s.log.String(), "the old workers stay") {
+			t.Errorf("the log says %s", s.log)
+		}
+	})
+}
+
+// The emperor hears of what fails without its order, and when that is put right.
+func TestReloadThatNobodyOrderedIsTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := plan("web", 1)
+		p.Triggers = config.Triggers{Touch: []string{"/touch"}, Chain: []string{"/chain"}}
+		s := play(t, p)
+		s.changed("/touch")
+		s.expectSaid("accepting")
+		p.Program.Args[0] = "missing"
+		s.changed("/touch")
+		s.expectSaid("0 failed /touch has changed: no such program")
+		s.changed("/chain")
+		s.expectSaid("0 failed replacing a worker: no such program")
+		p.Program.Args[0] = "web"
+		s.changed("/chain")
+		s.expectSaid("0 ready")
+		s.changed("/touch")
+		s.expectSaid()
+		s.stop("<nil>")
+	})
+}
+
+// A worker that is not ready is not mistaken for the one that is to replace it.
+func TestChainReloadOfWorkersThatAreNotReady(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := plan("silent", 1)
+		p.Ready.Notify = true
+		p.Triggers.Chain = []string{"/chain"}
+		s := play(t, p)
+		time.Sleep(9 * time.Second)
+		s.changed("/chain")
+		s.expect("start 1 silent, start 2 silent")
+		if err := s.over(); err == nil || err.Error() != "worker 1 was not ready within 10s: it has not said READY=1" {
+			t.Errorf("Run returned %v", err)
+		}
+	})
+}
+
+// Who dies at once, again and again, is held back by forkbomb-delay; who lives for a
+// second is not.
+func TestForkbombDelay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := plan("crash", 1)
+		p.Workers.ForkbombDelay = 20 * time.Second
+		s := play(t, p)
+		s.expect("start 1 crash, dead 1")
+		time.Sleep(500 * time.Millisecond)
+		s.expect("start 2 crash, dead 2")
+		time.Sleep(19 * time.Second)
+		s.expect("")
+		time.Sleep(time.Second)
+		s.expect("start 3 crash, dead 3")
+		s.stop("<nil>")
+	})
+	synctest.Test(t, func(t *testing.T) {
+		p := plan("web", 1)
+		p.Workers.ForkbombDelay = 20 * time.Second
+		s := play(t, p)
+		s.expect("start 1 web")
+		for pid, want := range []string{"dead 1, start 2 web", "dead 2, start 3 web", "dead 3, start 4 web"} {
+			time.Sleep(2 * time.Second)
+			s.end(pid+1, "exit status 7")
+			time.Sleep(2 * time.Second) // 0.5, 1 and 2 s
+			s.expect(want)
+		}
+		s.stop("<nil>")
+	})
+}
+
+// Workers do not reach their age at the same time, when that is not wanted.
+func TestAgesThatDiffer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := plan("web", 3)
+		p.Triggers = config.Triggers{MaxLifetime: time.Minute, Delta: 10 * time.Second}
+		s := play(t, p)
+		s.since()
+		time.Sleep(59 * time.Second)
+		s.expect("")
+		for _, want := range []string{"start 4 web, terminated 1, dead 1", "start 5 web, terminated 2, dead 2", "start 6 web, terminated 3, dead 3"} {
+			time.Sleep(10 * time.Second)
+			s.expect(want)
+		}
+		s.stop("<nil>")
+	})
+}
+
+// A daemon that dies is started after longer and longer pauses, up to its own.
+func TestPauseOfADaemon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := plan("web", 1)
+		p.Daemons = []config.Daemon{{Command: []string{"crash"}, MaxPause: 2 * time.Second}}
+		s := play(t, p)
+		time.Sleep(100 * time.Second)
+		// 0.5, 1 and then 2 seconds each.
+		if got := strings.Count(s.since(), "start"); got != 2+2+49 {
+			t.Errorf("started %d processes", got)
+		}
+		s.stop("<nil>")
+	})
+}
+
+// That a worker is dead may be known before why, or that its program ran.
+func TestDeathThatIsKnownBeforeItsReason(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, plan("web", 1))
+		s.order(7, "new", plan("slow", 1)) // it says nothing for 3 s
+		s.end(2, "exit status 1")
+		s.expectSaid("accepting")
+		s.post(Failed(2, errors.New("no such thing")))
+		s.expectSaid("7 failed no such thing")
+		s.order(8, "new", plan("slow", 1))
+		s.end(3, "exit status 1")
+		s.expectSaid()
+		s.post(Executed(3))
+		s.expectSaid("8 failed worker 3 ended: exit status 1")
+		s.expect("start 1 web, start 2 slow, dead 2, start 3 slow, dead 3")
+		s.stop("<nil>")
+	})
+}
+
+// What is left of a worker may keep what it would say from ever coming to an end.
+func TestDeathWhoseReasonIsNeverHeard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := play(t, plan("mute", 1))
+		s.expect("start 1 mute")
+		s.end(1, "exit status 7")
+		s.expectMourned()
+		time.Sleep(time.Second)
+		s.expectMourned("1/1 exit status 7 +500ms")
+		time.Sleep(500 * time.Millisecond)
+		s.expect("dead 1, start 2 mute")
+		s.end(2, "exit status 7")
+		s.stop("<nil>")
+		s.expectMourned()
+	})
+}
+
+// The death of one that nobody waits for any more counts for nothing, and not for the
+// one that serves in its place.
+func TestDeathWhoseReasonIsHeardTooLate(t *testing.T) {
+	for name, late := range map[string]func(s *stage){
+		"executed": func(s *stage) { s.post(Executed(3)) },
+		"failed":   func(s *stage) { s.post(Failed(3, errors.New("no such thing"))) },
+		"never":    func(*stage) { time.Sleep(time.Minute) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := play(t, plan("web", 1))
+				s.order(7, "new", plan("slow", 2))
+				s.end(3, "exit status 1")
+				s.end(2, "exit status 1")
+				s.expectSaid("accepting")
+				s.post(Failed(2, errors.New("no such thing")))
+				s.expectSaid("7 failed no such thing")
+				late(s)
+				s.expectMourned()
+				s.stop("<nil>")
+			})
+		})
+	}
+}
+
+// One that is dead is not ready, whatever it has said.
+func TestDeadWorkerIsNotReady(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		next := plan("mute", 1)
+		next.Ready.Notify = true
+		s := play(t, plan("web", 1))
+		s.order(7, "new", next)
+		s.end(2, "exit status 1")
+		s.expectSaid("accepting")
+		s.post(Notified(2, "READY=1"))
+		s.expectSaid()
+		s.post(Executed(2))
+		s.expectSaid("7 failed worker 2 ended: exit status 1")
+		s.stop("<nil>")
+	})
+}
+
+// An heir that died before it was heard leaves with the reload that overtakes it.
+func TestDeadHeirIsForgottenByAReload(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := plan("web", 1)
+		p.Triggers.Chain = []string{"/chain"}
+		s := play(t, p)
+		p.Program.Args[0] = "mute"
+		s.changed("/chain")
+		synctest.Wait()
+		s.end(2, "exit status 1")
+		s.order(7, "new", plan("mute", 1))
+		s.post(Executed(2))
+		s.expectMourned()
+		s.expect("start 1 web, start 2 mute, dead 2, start 3 mute")
+		s.stop("<nil>")
+	})
+}

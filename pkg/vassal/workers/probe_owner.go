@@ -1,0 +1,191 @@
+package workers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/namespaces"
+)
+
+const (
+	// acceptFirst and acceptMax bound the pause between two looks whether a process has
+	// accepted a connection.
+	acceptFirst = time.Millisecond
+	acceptMax   = 50 * time.Millisecond
+	// acceptTime is how long that may take in one try.
+	acceptTime = time.Second
+)
+
+// errIdle is about a connection that waits in the queue of its socket.
+var errIdle = fmt.Errorf("no process has accepted a connection within %v", acceptTime)
+
+// errOther is wrapped by the error about an answer that is not a new worker's.
+var errOther = errors.New("another process than a new worker answers")
+
+// lookout finds out which process has the other end of a connection. The tree of a worker
+// is what it has started, by living parents, by its session, or, of orphans that have left
+// that, by having been born since.
+type lookout struct {
+	question Question
+	conn     *os.File
+}
+
+// forOwner returns nil when a process of the crew has accepted the connection.
+func (l *lookout) forOwner(ctx context.Context) error {
+	inode, err := l.accepted(ctx)
+	if err != nil {
+		if pid := listenerOf(l.conn); pid > 0 && !errors.Is(err, errIdle) { // without a module of the kernel that tells
+			return l.belongs(ctx, func(other int) (bool, error) { return other == pid, nil })
+		}
+		return err
+	}
+	return l.belongs(ctx, func(pid int) (bool, error) { return namespaces.HasSocket(pid, inode) })
+}
+
+// accepted waits for a process to accept the connection.
+func (l *lookout) accepted(ctx context.Context) (inode uint64, err error) {
+	ctx, cancel := context.WithTimeout(ctx, acceptTime)
+	defer cancel()
+	raw, err := l.conn.SyscallConn()
+	if err != nil {
+		return 0, err
+	}
+	for pause := acceptFirst; ; pause = min(2*pause, acceptMax) {
+		if control := raw.Control(func(fd uintptr) { inode, err = namespaces.Accepted(int(fd)) }); control != nil {
+			return 0, control
+		}
+		if err != nil || inode != 0 {
+			return inode, err
+		}
+		select {
+		case <-ctx.Done():
+			return 0, errIdle
+		case <-time.After(pause):
+		}
+	}
+}
+
+// forListener returns nil when a process of the crew listens at the address, or has
+// accepted the connection.
+func (l *lookout) forListener(ctx context.Context) error {
+	port := portOf(l.conn)
+	if port == 0 {
+		return l.forOwner(ctx)
+	}
+	inodes, err := namespaces.Listeners(port)
+	if err != nil || len(inodes) == 0 {
+		return l.forOwner(ctx)
+	}
+	if own, _ := namespaces.HasSocket(os.Getpid(), inodes...); own { // workers only have it from us
+		return l.forOwner(ctx)
+	}
+	return l.belongs(ctx, func(pid int) (bool, error) { return namespaces.HasSocket(pid, inodes...) })
+}
+
+// portOf is the port at the other end of a connection; zero for a unix socket.
+func portOf(conn *os.File) (port uint16) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return 0
+	}
+	_ = raw.Control(func(fd uintptr) {
+		peer, _ := unix.Getpeername(int(fd))
+		switch p := peer.(type) {
+		case *unix.SockaddrInet4:
+			port = uint16(p.Port)
+		case *unix.SockaddrInet6:
+			port = uint16(p.Port)
+		}
+	})
+	return port
+}
+
+// listenerOf is the process that called listen(2) for the unix socket at the other end;
+// zero for any other socket (unix(7), SO_PEERCRED).
+func listenerOf(conn *os.File) (pid int) {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return 0
+	}
+	_ = raw.Control(func(fd uintptr) {
+		if c, err := unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); err == nil && int(c.Pid) != os.Getpid() {
+			pid = int(c.Pid)
+		}
+	})
+	return pid
+}
+
+// belongs returns nil when a process of the crew is one that has what is looked for. Of
+// processes that cannot be read this is known only where no others could have it.
+func (l *lookout) belongs(ctx context.Context, has func(pid int) (bool, error)) error {
+	if self, err := os.Readlink("/proc/self"); err == nil && self != strconv.Itoa(os.Getpid()) {
+		return nil // it belongs to another pid namespace, and tells nothing of this one
+	}
+	members, err := l.question.Members(ctx)
+	if err != nil {
+		return err
+	}
+	crew, others := members.trees()
+	found, sealed := search(crew, has)
+	if found != 0 {
+		return nil
+	}
+	other, unsure := search(others, has)
+	switch {
+	case other != 0:
+		return fmt.Errorf("%w: it is process %d", errOther, other)
+	case sealed == 0:
+		return errOther
+	case unsure != 0:
+		return fmt.Errorf("%w, or it cannot be told: the descriptors of process %d cannot be read (notify-ready, or a probe by exec:)", errOther, sealed)
+	}
+	return nil
+}
+
+// search returns a process that has what is looked for, and one that cannot be read; zero:
+// there is none.
+func search(list []int, has func(pid int) (bool, error)) (found, sealed int) {
+	for _, pid := range list {
+		switch yes, err := has(pid); {
+		case yes:
+			return pid, 0
+		case errors.Is(err, os.ErrPermission):
+			sealed = pid
+		}
+	}
+	return 0, sealed
+}
+
+// trees divides the descendants of this process between the crew and all others.
+func (m Members) trees() (crew, others []int) {
+	var born uint64
+	for _, pid := range m.Crew {
+		crew = append(crew, namespaces.Tree(pid)...)
+		if start := namespaces.StartOf(pid); born == 0 || start < born {
+			born = start
+		}
+	}
+	for _, pid := range m.Others {
+		others = append(others, namespaces.Tree(pid)...)
+	}
+	for _, pid := range namespaces.Children(os.Getpid()) {
+		if slices.Contains(m.Crew, pid) || slices.Contains(m.Others, pid) {
+			continue
+		}
+		leader, _ := unix.Getsid(pid) // it is an orphan
+		start := namespaces.StartOf(pid)
+		if slices.Contains(m.Crew, leader) || !slices.Contains(m.Others, leader) && start >= born && born > 0 {
+			crew = append(crew, namespaces.Tree(pid)...)
+		} else {
+			others = append(others, namespaces.Tree(pid)...)
+		}
+	}
+	return crew, others
+}

@@ -1,0 +1,388 @@
+package workers
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/internal/sockets"
+	"github.com/emperor-go/emperor/pkg/config/serving"
+	"github.com/emperor-go/emperor/pkg/hooks"
+	"github.com/emperor-go/emperor/pkg/namespaces"
+)
+
+// Processes is the System of real processes.
+type Processes struct {
+	// Self is the path of the vassal program, for the worker stage. Required.
+	Self string
+
+	board   *os.File     // counters of built-in servers; nil: none yet
+	sharing *sharing     // shares terminals; nil: none
+	started map[int]bool // leaders of sessions, not reaped yet
+}
+
+// Start implements System. The death signal of the child belongs to the calling thread, which
+// must be the one that ends last.
+func (p *Processes) Start(s Spec, post func(Event)) (pid int, err error) {
+	name := s.Program.Args[0]
+	if s.Daemon != nil {
+		if s.Daemon.Shell {
+			name = hooks.Shell(s.Shells)
+		}
+		pid, err = p.startDaemon(s)
+	} else {
+		pid, err = p.startWorker(s, post)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("cannot start %q: %w", name, err)
+	}
+	if p.started == nil {
+		p.started = map[int]bool{}
+	}
+	p.started[pid] = s.Daemon == nil || s.Daemon.Pidfile == ""
+	return pid, nil
+}
+
+// child collects the resources of a new process.
+type child struct {
+	files []uintptr // by descriptor number
+	env   []string
+	close []io.Closer
+	argv  []string
+	path  string
+	// tell are pipes that report, one after the other, when the program runs: by their end, or
+	// by an error text. None: it runs at once.
+	tell []*os.File
+	// excuse is the descriptor for the built-in server's error; zero: none.
+	excuse int
+}
+
+func (c *child) done() {
+	for _, f := range c.close {
+		_ = f.Close()
+	}
+}
+
+// pass passes a file to the child and returns its number there.
+func (c *child) pass(f *os.File) string {
+	c.close = append(c.close, f)
+	c.files = append(c.files, f.Fd())
+	return strconv.Itoa(len(c.files) - 1)
+}
+
+func (p *Processes) startWorker(s Spec, post func(Event)) (int, error) {
+	c := &child{env: s.Env[:len(s.Env):len(s.Env)], path: s.Program.Path, argv: s.Program.Args}
+	defer c.done()
+	watched := false
+	defer func() {
+		for _, f := range c.tell {
+			if !watched {
+				f.Close()
+			}
+		}
+	}()
+	if err := c.furnish(s); err != nil {
+		return 0, err
+	}
+	if err := p.lend(c, s); err != nil {
+		return 0, err
+	}
+	// The built-in server knows whose descriptors they are. Any other program needs the stage
+	// for its LISTEN_PID.
+	if s.Program.Server == nil || len(s.Program.PostFork) > 0 {
+		if err := c.stage(p.Self, s.Program); err != nil {
+			return 0, err
+		}
+	}
+	screen, err := c.screen(s)
+	if err != nil {
+		return 0, err
+	}
+	sys := &syscall.SysProcAttr{Setsid: true, Setctty: screen != nil, Ctty: 1, Pdeathsig: syscall.SIGKILL}
+	pid, err := start(c.path, c.argv, &syscall.ProcAttr{Env: c.env, Dir: s.Dir, Files: c.files, Sys: sys})
+	if err == nil && s.Terminal != nil {
+		if err = p.share(s, pid, screen); err != nil {
+			p.Kill(pid) // its output is not read
+		}
+	}
+	if err != nil {
+		return 0, err
+	}
+	watched = true
+	go watchStatus(c.tell, s.ID, post)
+	return pid, nil
+}
+
+// furnish passes stdio, the sockets and the server's options.
+func (c *child) furnish(s Spec) error {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	c.pass(null)
+	c.files = append(c.files, 1, 2)
+	list := s.Sockets
+	if s.Program.Stdin && len(list) > 0 {
+		c.files[0], list = list[0].FD(), list[1:]
+	}
+	for _, l := range list {
+		c.files = append(c.files, l.FD())
+	}
+	if len(list) > 0 {
+		c.env = append(c.env, sockets.Variables(list)...)
+	}
+	if s.Program.Server != nil {
+		told, err := c.behind(s)
+		if err != nil {
+			return err
+		}
+		options, err := told.Memfd()
+		if err != nil {
+			return err
+		}
+		read, write, err := os.Pipe()
+		if err != nil {
+			return err
+		}
+		c.tell = append(c.tell, read)
+		c.env = append(c.env, serving.Env+"="+c.pass(options))
+		c.excuse = len(c.files)
+		c.env = append(c.env, serving.ExcuseEnv+"="+c.pass(write))
+		if os.Getenv("GOMAXPROCS") == "" {
+			c.env = append(c.env, "GOMAXPROCS=1") // saves 200 KB; it takes more when it is busy
+		}
+	}
+	return nil
+}
+
+// behind returns the options of the built-in server, with the targets behind its sockets. A
+// socket without a name is reached by a descriptor.
+func (c *child) behind(s Spec) (*serving.Options, error) {
+	if len(s.Behind) == 0 {
+		return s.Program.Server, nil
+	}
+	told := *s.Program.Server
+	told.Written = slices.Clone(told.Written)
+	for _, b := range s.Behind {
+		to := serving.Behind{Protocol: b.Protocol}
+		if b.Socket != nil {
+			if door := b.Socket.Door(); door != nil {
+				to.Address = heldPrefix + strconv.Itoa(len(c.files))
+				c.files = append(c.files, door.Fd())
+			} else if at, err := b.Socket.Dialed(); err == nil {
+				to.Address = at
+			} else {
+				return nil, err
+			}
+		}
+		if err := told.PutBehind(to); err != nil {
+			return nil, err
+		}
+	}
+	return &told, nil
+}
+
+// lend passes the board on which all built-in servers of the vassal count.
+func (p *Processes) lend(c *child, s Spec) (err error) {
+	if s.Program.Server == nil {
+		return nil
+	}
+	if p.board == nil {
+		if p.board, err = serving.NewBoard(); err != nil {
+			return err
+		}
+	}
+	c.env = append(c.env, serving.BoardEnv+"="+strconv.Itoa(len(c.files)))
+	c.files = append(c.files, p.board.Fd())
+	return nil
+}
+
+// watchStatus waits until a stage has executed its program, and the built-in server is ready,
+// which closes their pipes, or one of them has written an error.
+func watchStatus(tell []*os.File, id uint64, post func(Event)) {
+	outcome := Executed(id)
+	for _, status := range tell {
+		text, err := io.ReadAll(io.LimitReader(status, 4096))
+		status.Close()
+		if err == nil && len(text) > 0 {
+			err = errors.New(strings.TrimSpace(string(text)))
+		}
+		if err != nil && outcome.kind == executed {
+			outcome = Failed(id, err)
+		}
+	}
+	post(outcome)
+}
+
+// heldPrefix begins a program's path through a descriptor.
+const heldPrefix = "/proc/self/fd/"
+
+// stage runs the program through the worker stage.
+func (c *child) stage(self string, p *Program) error {
+	read, write, err := os.Pipe()
+	if err != nil {
+		return err
+	}
+	c.tell = append([]*os.File{read}, c.tell...)
+	order := stageOrder{Path: p.Path, Args: p.Args, Timeout: p.HookTimeout, Shells: p.Shells, Status: len(c.files), Excuse: c.excuse, Limits: p.Limits}
+	c.pass(write)
+	// A program that is held by a descriptor of ours gets one of the stage's.
+	if number, ok := strings.CutPrefix(p.Path, heldPrefix); ok {
+		held, err := strconv.Atoi(number)
+		if err != nil {
+			return err
+		}
+		order.Held = len(c.files)
+		order.Path = heldPrefix + strconv.Itoa(order.Held)
+		c.files = append(c.files, uintptr(held))
+	}
+	if hooks.IsNative {
+		order.Libraries = p.Libraries
+	}
+	for _, h := range p.PostFork {
+		order.Hooks = append(order.Hooks, h.Spec())
+	}
+	if p.Notices > 0 && len(p.PostFork) > 0 {
+		order.Notices = len(c.files)
+		c.files = append(c.files, uintptr(p.Notices))
+	}
+	told, err := order.memfd()
+	if err != nil {
+		return err
+	}
+	c.path, c.argv = self, []string{StageName, c.pass(told)}
+	return nil
+}
+
+// Signal implements System.
+func (*Processes) Signal(pid int, s os.Signal) {
+	if sig, ok := s.(syscall.Signal); ok {
+		_ = syscall.Kill(pid, sig)
+	}
+}
+
+// SignalGroup implements System.
+func (p *Processes) SignalGroup(pid int, s os.Signal) {
+	if sig, ok := s.(syscall.Signal); ok && syscall.Kill(-pid, sig) != nil {
+		p.Signal(pid, s)
+	}
+}
+
+// Kill implements System. Each process leads a process group.
+func (*Processes) Kill(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) }
+
+// Reap implements System. It kills processes that a worker has left in its process group,
+// while the pid is still the worker's.
+func (p *Processes) Reap() (pid int, status namespaces.ExitStatus) {
+	pid, err := namespaces.NextDead()
+	if err != nil || pid == 0 {
+		return 0, status
+	}
+	if p.started[pid] {
+		p.Kill(pid)
+	}
+	delete(p.started, pid)
+	if p.sharing != nil && p.sharing.pid == pid {
+		p.sharing.end()
+		p.sharing = nil
+	}
+	var s syscall.WaitStatus
+	if _, err := syscall.Wait4(pid, &s, 0, nil); err != nil {
+		return 0, status
+	}
+	status.Code = s.ExitStatus()
+	if s.Signaled() {
+		status.Signal = s.Signal()
+	}
+	return pid, status
+}
+
+// maxOrphans is the number of named orphans.
+const maxOrphans = 3
+
+// Orphans implements System. The kernel gives orphans to the first thread of their new parent,
+// which is the master's (exit(2)).
+func (p *Processes) Orphans() (names []string) {
+	children, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/children", unix.Gettid()))
+	if err != nil {
+		return nil
+	}
+	for _, word := range strings.Fields(string(children)) {
+		pid, err := strconv.Atoi(word)
+		if err != nil || p.started[pid] {
+			continue
+		}
+		name, err := os.ReadFile("/proc/" + word + "/comm")
+		if err != nil {
+			continue
+		}
+		names = append(names, strings.TrimSpace(string(name))+", process "+word)
+		if len(names) == maxOrphans {
+			return names
+		}
+	}
+	return names
+}
+
+// Usage implements System.
+func (*Processes) Usage(pid int) namespaces.Usage { return namespaces.TreeUsage(pid) }
+
+// Leader implements System.
+func (*Processes) Leader(pid int) int {
+	leader, err := unix.Getsid(pid)
+	if err != nil {
+		return 0
+	}
+	return leader
+}
+
+// PidOf reads a pid file, and returns zero when the process does not run.
+func PidOf(file string) int {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return 0
+	}
+	pid, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err != nil || pid < 2 || errors.Is(syscall.Kill(pid, 0), syscall.ESRCH) {
+		return 0
+	}
+	return pid
+}
+
+// watchPidfile returns the pid in a file, if that process runs, and calls dead when it ends,
+// unless forget is called before.
+func watchPidfile(file string, dead func()) (pid int, forget func()) {
+	pid = PidOf(file)
+	if pid == 0 {
+		return 0, nil
+	}
+	fd, err := unix.PidfdOpen(pid, unix.PIDFD_NONBLOCK)
+	if err != nil {
+		return 0, nil
+	}
+	held := os.NewFile(uintptr(fd), "pidfd")
+	raw, err := held.SyscallConn()
+	if err != nil {
+		held.Close()
+		return 0, nil
+	}
+	go func() {
+		err := raw.Read(func(fd uintptr) bool {
+			polled := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
+			n, err := unix.Poll(polled, 0)
+			return n > 0 || err != nil && !errors.Is(err, unix.EINTR)
+		})
+		held.Close()
+		if err == nil {
+			dead()
+		}
+	}()
+	return pid, func() { held.Close() }
+}

@@ -1,0 +1,24 @@
+package workers
+
+import (
+	"fmt"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// start forks and executes a program, as syscall.ForkExec does. A directory in which the
+// master already is gets inherited: its path may lead through directories that only root can
+// enter, such as a clone below /root. uWSGI inherits it too.
+func start(path string, argv []string, a *syscall.ProcAttr) (pid int, err error) {
+	if here, err := syscall.Getwd(); err == nil && here == a.Dir {
+		a.Dir = ""
+	}
+	pid, err = syscall.ForkExec(path, argv, a)
+	if err != nil && a.Dir != "" {
+		if enter := unix.Faccessat(unix.AT_FDCWD, a.Dir, unix.X_OK, unix.AT_EACCESS); enter != nil {
+			return 0, fmt.Errorf("cannot enter working directory %q as uid %d: %w (chdir = /)", a.Dir, syscall.Geteuid(), enter)
+		}
+	}
+	return pid, err
+}

@@ -1,0 +1,102 @@
+package workers
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/internal/ptmx"
+	"github.com/emperor-go/emperor/internal/pty"
+)
+
+// screen makes a terminal for a worker, as its standard input and output, and returns the
+// other side; nil: it has none, or another program has it.
+func (c *child) screen(s Spec) (*os.File, error) {
+	if s.Terminal == nil || len(s.Terminal.Options.Exec) > 0 {
+		return nil, nil
+	}
+	other, tty, err := ptmx.Open()
+	if err != nil {
+		return nil, err
+	}
+	c.close = append(c.close, other)
+	for i := range 3 {
+		if i > 0 || !s.Program.Stdin { // otherwise that is a socket
+			c.files[i] = tty.Fd()
+		}
+	}
+	c.close = append(c.close, tty)
+	return other, nil
+}
+
+// share lets clients attach to the terminal of a worker: the program that shows it to them
+// outlives the worker, and gets the next one. It is started with the first worker.
+func (p *Processes) share(s Spec, worker int, screen *os.File) error {
+	if p.sharing != nil && screen == nil { // it runs a program of its own for its clients
+		if slices.Equal(p.sharing.env, s.Env) && p.sharing.dir == s.Dir {
+			return nil
+		}
+		p.sharing.end()
+		p.sharing = nil
+	}
+	if p.sharing == nil {
+		if err := p.startSharing(s); err != nil {
+			return fmt.Errorf("cannot share the terminal: %w", err)
+		}
+	}
+	if screen == nil {
+		return nil
+	}
+	held, err := unix.PidfdOpen(worker, unix.PIDFD_NONBLOCK)
+	if err != nil {
+		return fmt.Errorf("cannot share the terminal: %w", err)
+	}
+	defer unix.Close(held)
+	return pty.Give(p.sharing.control, screen, held)
+}
+
+// sharing is the program that shares terminals.
+type sharing struct {
+	pid     int
+	control *os.File
+	env     []string
+	dir     string
+}
+
+// end makes the program end, which it does when the control socket is closed.
+func (s *sharing) end() { s.control.Close() }
+
+func (p *Processes) startSharing(s Spec) error {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer null.Close()
+	ours, theirs, err := pty.Control()
+	if err != nil {
+		return err
+	}
+	defer theirs.Close()
+	t := s.Terminal
+	files := []uintptr{null.Fd(), 1, 2, t.Socket.FD(), theirs.Fd()}
+	if t.Options.Input {
+		files[0] = 0
+	}
+	pid, err := start(t.Path, t.Options.Args("vassal-pty"), &syscall.ProcAttr{
+		Env: append(s.Env[:len(s.Env):len(s.Env)], "GOMAXPROCS=1"), Dir: s.Dir, Files: files,
+		Sys: &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL},
+	})
+	if err != nil {
+		ours.Close()
+		return err
+	}
+	if p.started == nil {
+		p.started = map[int]bool{}
+	}
+	p.started[pid] = true
+	p.sharing = &sharing{pid, ours, s.Env, s.Dir}
+	return nil
+}

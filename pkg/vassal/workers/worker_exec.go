@@ -1,0 +1,163 @@
+package workers
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"math"
+	"os"
+	"strconv"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/internal/programs"
+	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/hooks"
+	"github.com/emperor-go/emperor/pkg/wire"
+)
+
+// StageName is the name under which the vassal program is started to become a
+// worker: only the process itself can put its pid into LISTEN_PID, and the hooks
+// of the post-fork phase run in the worker.
+const StageName = "vassal-worker"
+
+// stageOrder is what a stage is told, by a memfd whose number is its only argument:
+// an argument could not be longer than 128 KiB (execve(2)).
+type stageOrder struct {
+	// Path, Args and Status are the program, its arguments with the name, and the
+	// descriptor that tells the master; zero: none.
+	Path   string
+	Args   []string
+	Status int
+	// Hooks are the hooks of the post-fork phase, Timeout bounds each, and Shells run
+	// their commands.
+	Hooks   []hooks.Spec  `json:",omitempty"`
+	Timeout time.Duration `json:",omitempty"`
+	Shells  []string      `json:",omitempty"`
+	// Libraries are the C libraries for the hooks.
+	Libraries hooks.Libraries `json:",omitzero"`
+	// Limits of the program.
+	Limits config.Limits `json:",omitzero"`
+	// Held is a descriptor of the program that Path goes through, Notices one of the
+	// channel to the emperor, which is told of the hooks, and Excuse one of the built-in
+	// server alone, which no program of a hook may keep open; zero: none.
+	Held    int `json:",omitempty"`
+	Notices int `json:",omitempty"`
+	Excuse  int `json:",omitempty"`
+}
+
+// memfd writes the order where a stage can read it.
+func (o *stageOrder) memfd() (*os.File, error) {
+	text, err := json.Marshal(o)
+	if err != nil {
+		return nil, err
+	}
+	fd, err := unix.MemfdCreate("stage", unix.MFD_CLOEXEC)
+	if err != nil {
+		return nil, os.NewSyscallError("memfd_create", err)
+	}
+	f := os.NewFile(uintptr(fd), "stage")
+	if _, err := f.WriteAt(text, 0); err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// readStageOrder reads an order that memfd wrote. The number is a descriptor of this process.
+func readStageOrder(number string) (o stageOrder, err error) {
+	fd, err := strconv.Atoi(number)
+	if err != nil {
+		return o, err
+	}
+	f := os.NewFile(uintptr(fd), "stage")
+	if f == nil {
+		return o, unix.EBADF
+	}
+	defer f.Close()
+	return o, json.NewDecoder(io.NewSectionReader(f, 0, math.MaxInt64)).Decode(&o)
+}
+
+// Stage becomes the worker that argv, [StageName, DESCRIPTOR], describes, after printed
+// has waited for what was logged. It only returns if it cannot, and has told the master
+// why.
+func Stage(argv []string, log *slog.Logger, printed func()) error {
+	if len(argv) != 2 {
+		return fmt.Errorf("cannot start a worker: no order")
+	}
+	o, err := readStageOrder(argv[1])
+	if err != nil {
+		return fmt.Errorf("cannot start a worker: no order: %w", err)
+	}
+	for _, fd := range []int{o.Status, o.Held, o.Notices, o.Excuse} {
+		if fd > 0 {
+			unix.CloseOnExec(fd)
+		}
+	}
+	err = o.become(log, printed)
+	if o.Status > 0 {
+		_, _ = unix.Write(o.Status, []byte(err.Error()))
+	}
+	return err
+}
+
+func (o *stageOrder) become(log *slog.Logger, printed func()) error {
+	if os.Getenv("LISTEN_FDS") != "" {
+		if err := os.Setenv("LISTEN_PID", strconv.Itoa(os.Getpid())); err != nil {
+			return err
+		}
+	}
+	if err := o.postFork(log); err != nil {
+		return err
+	}
+	if o.Excuse > 0 {
+		if _, err := unix.FcntlInt(uintptr(o.Excuse), unix.F_SETFD, 0); err != nil {
+			return err
+		}
+	}
+	printed()
+	env := os.Environ()
+	if err := o.Limits.Apply(); err != nil {
+		return err
+	}
+	err := syscall.Exec(o.Path, o.Args, env)
+	return fmt.Errorf("cannot run %q: %w", o.Args[0], programs.Explain(o.Path, os.Getenv("PATH"), err))
+}
+
+func (o *stageOrder) postFork(log *slog.Logger) error {
+	if len(o.Hooks) == 0 {
+		return nil
+	}
+	list := make([]hooks.Hook, len(o.Hooks))
+	for i, spec := range o.Hooks {
+		var err error
+		if list[i], err = hooks.Parse(spec); err != nil {
+			return err
+		}
+	}
+	if err := o.Libraries.Load(func(error) {}); err != nil { // the boot has warned
+		return err
+	}
+	run := hooks.Runner{Timeout: o.Timeout, Log: log, Own: true, Shells: o.Shells}
+	run.Vars = os.Environ()
+	if o.Notices > 0 {
+		told := wire.NewOutbox(wire.NewChannel(o.Notices))
+		run.Observe = func(r hooks.Result) { told.Post(HookNotice(r)) }
+		defer told.Flush(lastWord)
+	}
+	return run.Run(context.Background(), hooks.PostFork, list)
+}
+
+// lastWord is how long a worker waits for an emperor to hear of its hooks.
+const lastWord = 100 * time.Millisecond
+
+// HookNotice tells the emperor of a hook that has run.
+func HookNotice(r hooks.Result) wire.Notice {
+	return wire.Notice{Kind: wire.HookEnded, Hooks: []wire.HookEnd{{
+		Phase: string(r.Phase), Index: r.Index, Text: r.Text, Exit: r.Exit, Code: r.Code, Signal: int(r.Signal), Took: r.Took,
+	}}}
+}
