@@ -13,6 +13,7 @@ import (
 
 	"github.com/emperor-go/emperor/internal/control"
 	"github.com/emperor-go/emperor/internal/reads"
+	"github.com/emperor-go/emperor/internal/suggest"
 	"github.com/emperor-go/emperor/pkg/config"
 )
 
@@ -78,7 +79,7 @@ func mistyped(monitors, args []string) error {
 		case slices.Contains(names, word):
 			hint = "a command comes first: emperor " + word
 		case len(near) > 0:
-			hint = "did you mean the command " + strings.Join(near, ", ") + "?"
+			hint = suggest.Question("", "the command "+strings.Join(near, " or "))
 		case word == args[0]:
 			hint = "emperor help lists the commands"
 		default:

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/emperor-go/emperor/internal/control"
+	"github.com/emperor-go/emperor/internal/suggest"
 )
 
 // Exit codes of the commands that ask a running emperor.
@@ -70,7 +71,7 @@ func coded(err error) error {
 		return failure{err, exitNobody}
 	case errors.As(err, &f) && f.Code == http.StatusNotFound:
 		if len(f.Near) > 0 {
-			f.Message += " (did you mean " + strings.Join(f.Near, ", ") + "?)"
+			f.Message += " (" + suggest.Question("", f.Near...) + ")"
 		}
 		return failure{err, exitUnknown}
 	case errors.As(err, &f) && f.Code == http.StatusBadRequest:

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/emperor-go/emperor/internal/suggest"
 	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
@@ -91,8 +92,8 @@ func misflagged(c *cobra.Command, err error) error {
 func flagsOf(c *cobra.Command, name string) string {
 	var names []string
 	c.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
-	if near := option.Nearest(name, slices.Values(names)); near != nil {
-		return "did you mean --" + near[0] + "?"
+	if near := suggest.Near(name, slices.Values(names)); near != nil {
+		return suggest.Question("--", near...)
 	}
 	return "there are --" + strings.Join(names, ", --")
 }
@@ -115,8 +116,8 @@ func unknownTopic(args []string) error {
 		names = append(names, c.Name())
 	}
 	hint := "emperor help lists them"
-	if near := option.Nearest(args[1], slices.Values(names)); near != nil {
-		hint = "did you mean " + near[0] + "?"
+	if near := suggest.Near(args[1], slices.Values(names)); near != nil {
+		hint = suggest.Question("", near...)
 	}
 	return fmt.Errorf("there is no command %q (%s)", args[1], hint)
 }

@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/suggest"
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
@@ -98,61 +99,23 @@ func (s *Server) find(ctx context.Context, name string) (emperor.Record, error) 
 	}
 }
 
-const (
-	// maxNear is the number of suggested names.
-	maxNear = 3
-	// longest is the length of the longest name that is compared.
-	longest = 255
-)
-
 // Near returns names that the operator may have meant: names that contain the text, and names
-// that differ in one or two letters. Two letters in the wrong order count as one.
+// that differ in one or two letters.
 func Near(name string, names []string) (found []string) {
 	name = strings.TrimSuffix(name, ".ini")
-	limit := 2
-	if len(name) < 5 {
-		limit = 1
-	}
-	for away := 0; away <= limit; away++ {
+	for away := range suggest.Limit(name) + 1 {
 		for _, n := range names {
 			stem := strings.TrimSuffix(n, ".ini")
-			d := distance(name, stem)
+			d := suggest.Distance(name, stem)
 			if strings.Contains(stem, name) {
 				d = min(d, 1)
 			}
-			if d == away && len(found) < maxNear {
+			if d == away && len(found) < suggest.Most {
 				found = append(found, n)
 			}
 		}
 	}
 	return found
-}
-
-// distance is the Levenshtein distance, with transpositions of neighbours.
-func distance(a, b string) int {
-	if len(a) > longest || len(b) > longest {
-		return longest
-	}
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	var above []int // the row before the last
-	for i := range len(a) {
-		next := make([]int, len(b)+1)
-		next[0] = i + 1
-		for j := range len(b) {
-			next[j+1] = row[j]
-			if a[i] != b[j] {
-				next[j+1] = 1 + min(row[j], row[j+1], next[j])
-			}
-			if i > 0 && j > 0 && a[i] == b[j-1] && a[i-1] == b[j] {
-				next[j+1] = min(next[j+1], above[j-1]+1)
-			}
-		}
-		above, row = row, next
-	}
-	return row[len(b)]
 }
 
 func (s *Server) status(r *http.Request) (any, error) {

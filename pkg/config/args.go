@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/emperor-go/emperor/pkg/config/option"
+	"github.com/emperor-go/emperor/internal/suggest"
 )
 
 // ErrHelp and ErrVersion are returned for a command line that asks for the help or the
@@ -187,8 +187,8 @@ func (c *commandLine[T]) shape(name string) (s shape, known bool) {
 // unknown reports an option that neither this program nor uWSGI has.
 func (c *commandLine[T]) unknown(arg, name string) {
 	hint := c.program + " --help lists the options"
-	if near := option.Nearest(name, c.table.everyName); near != nil {
-		hint = "did you mean --" + strings.Join(near, " or --") + "?"
+	if near := suggest.Near(name, c.table.everyName); near != nil {
+		hint = suggest.Question("--", near...)
 	}
 	if name == "check" {
 		hint = "emperor check FILE finds mistakes without starting anything"

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/emperor-go/emperor/pkg/config/option"
+	"github.com/emperor-go/emperor/internal/suggest"
 )
 
 // identities are the options about the user of a vassal, with the words for them in other
@@ -43,15 +43,15 @@ func meant(key, value string) (name string, sure bool) {
 			return i.option, true
 		}
 	}
-	if _, err := parseIdentity(value); err != nil || word == "" || len(word) > option.Longest {
+	if _, err := parseIdentity(value); err != nil || word == "" || len(word) > suggest.Longest {
 		return "", false
 	}
 	sure = !doubtful(key)
 	word = strings.NewReplacer("1", "i", "l", "i", "0", "o").Replace(word)
 	switch {
-	case word == "iud" || word[0] == 'u' && option.Distance(word, "uid") <= 1:
+	case word == "iud" || word[0] == 'u' && suggest.Distance(word, "uid") <= 1:
 		return "uid", sure
-	case word == "igd" || word[0] == 'g' && option.Distance(word, "gid") <= 1 && (len(word) != 3 || option.Alphabet(word) == option.Alphabet("gid")): // not git, gis or gin
+	case word == "igd" || word[0] == 'g' && suggest.Distance(word, "gid") <= 1 && (len(word) != 3 || suggest.Letters(word) == suggest.Letters("gid")): // not git, gis or gin
 		return "gid", sure
 	case word == "grp":
 		return "gid", sure
@@ -59,7 +59,7 @@ func meant(key, value string) (name string, sure bool) {
 	for _, i := range identities {
 		for _, w := range i.words {
 			w = strings.ReplaceAll(w, "l", "i")
-			if word[0] == w[0] && len(w) > 3 && len(word) >= 3 && option.Distance(word, w) <= 1 {
+			if word[0] == w[0] && len(w) > 3 && len(word) >= 3 && suggest.Distance(word, w) <= 1 {
 				return i.option, sure
 			}
 		}

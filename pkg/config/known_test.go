@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"github.com/emperor-go/emperor/internal/generated"
-	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
 // TestUWSGIOptionsAreCurrent compares the names with the output of the installed uwsgi.
@@ -148,34 +147,9 @@ func TestNearest(t *testing.T) {
 		"no-orphan": "no-orphans", "htpp-socket": "http-socket", "gdi": "gid", "pid": "", "url": "", "thread": "threads", "vaccum": "vacuum",
 		"domain": "", "project": "", "xy": "", "wholly-different": "", strings.Repeat("x", 5000): "",
 	} {
-		got := option.Nearest(key, uwsgiNames)
+		got := similar(key, uwsgiNames)
 		if want == "" && got != nil || want != "" && !slices.Contains(got, want) {
 			t.Errorf("nearest(%.20q) = %q, want %q", key, got, want)
-		}
-	}
-}
-
-func TestDistance(t *testing.T) {
-	for _, c := range []struct {
-		a, b string
-		want int
-	}{
-		{"", "", 0},
-		{"", "ab", 2},
-		{"ab", "", 2},
-		{"uid", "uid", 0},
-		{"uid", "gid", 1},
-		{"uid", "udi", 1},
-		{"ca", "abc", 3},
-		{"proesses", "processes", 1},
-		{"chomd", "chmod", 1},
-		{"abcdef", "badcfe", 3},
-	} {
-		if got := option.Distance(c.a, c.b); got != c.want {
-			t.Errorf("distance(%q, %q) = %d, want %d", c.a, c.b, got, c.want)
-		}
-		if got := option.Distance(c.b, c.a); got != c.want {
-			t.Errorf("distance(%q, %q) = %d, want %d", c.b, c.a, got, c.want)
 		}
 	}
 }

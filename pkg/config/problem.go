@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"github.com/emperor-go/emperor/internal/suggest"
 )
 
 // Problem is one mistake or one warning.
@@ -40,7 +42,7 @@ func (ps *Problems) because(warnings *Problems, missing string, beginnings []str
 			return false
 		}
 		if w.Key != "" {
-			w.What, w.Hint = "an unknown key, and "+missing, meantHint(strings.Fields(w.meant))
+			w.What, w.Hint = "an unknown key, and "+missing, suggest.Question("", strings.Fields(w.meant)...)
 		}
 		*ps = append(*ps, w)
 		found = true
@@ -48,9 +50,6 @@ func (ps *Problems) because(warnings *Problems, missing string, beginnings []str
 	})
 	return found
 }
-
-// meantHint suggests one of several options.
-func meantHint(near []string) string { return "did you mean " + strings.Join(near, " or ") + "?" }
 
 // Error prints `file:line: key: what (hint)`.
 func (p Problem) Error() string {

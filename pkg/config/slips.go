@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/emperor-go/emperor/internal/suggest"
 	"github.com/emperor-go/emperor/internal/words"
 	"github.com/emperor-go/emperor/pkg/config/option"
 )
@@ -179,7 +180,7 @@ func (t table[T]) unassigned(e entry, s *strangers, warnings, problems *Problems
 	o, near := t.find(word), []string(nil)
 	_, known := uwsgiKnows(word)
 	if o == nil && !known && whose(word) == "" {
-		near = option.Nearest(word, t.names)
+		near = similar(word, t.names)
 	}
 	switch {
 	case o != nil:
@@ -191,7 +192,7 @@ func (t table[T]) unassigned(e entry, s *strangers, warnings, problems *Problems
 	case known, whose(word) != "":
 		warnings.add(e.origin, word, missing, word+" = "+rest)
 	case near != nil:
-		problems.add(e.origin, word, "unknown option, and "+missing, "did you mean "+near[0]+" = "+rest+"?")
+		problems.add(e.origin, word, "unknown option, and "+missing, suggest.Question("", near[0]+" = "+rest))
 		return near[0], true
 	default:
 		warnings.add(e.origin, "", fmt.Sprintf("there is no = in %q: the line says nothing", shorten(e.key)), "KEY = VALUE; a comment begins with # or ;")

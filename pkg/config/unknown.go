@@ -7,7 +7,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/emperor-go/emperor/pkg/config/option"
+	"github.com/emperor-go/emperor/internal/suggest"
 )
 
 // strangers collects messages about keys that are in no table. Most are placeholders or
@@ -75,8 +75,8 @@ func (s *strangers) meet(e entry, warnings, problems *Problems) {
 		s.sounding(e, problems)
 	case s.strict:
 		hint := "strict is on: make placeholders with set-placeholder = KEY=VALUE"
-		if near := option.Nearest(e.key, s.names); near != nil {
-			hint = meantHint(near)
+		if near := similar(e.key, s.names); near != nil {
+			hint = suggest.Question("", near...)
 			s.meant = append(s.meant, near...)
 		}
 		problems.add(e.origin, e.key, "unknown option", hint)
@@ -107,21 +107,36 @@ func (s *strangers) sounding(e entry, problems *Problems) {
 	problems.add(e.origin, e.key, soundsText, hint)
 }
 
+// similar returns the options that resemble a key. Keys of three letters, most of which are
+// placeholders, resemble only those with the same letters.
+func similar(key string, options iter.Seq[string]) []string {
+	if len(key) != 3 {
+		return suggest.Near(key, options)
+	}
+	return suggest.Near(key, func(yield func(string) bool) {
+		for option := range options {
+			if suggest.Letters(option) == suggest.Letters(key) && !yield(option) {
+				return
+			}
+		}
+	})
+}
+
 // suspect keeps a key that resembles an option.
 func (s *strangers) suspect(e entry) {
 	if name, sure := meant(e.key, e.value); name != "" {
 		s.missed = append(s.missed, missed{e, name, sure})
 	}
 	key := respelt(e.key)
-	near := option.Nearest(key, s.names)
+	near := similar(key, s.names)
 	if near == nil {
 		s.idle = append(s.idle, e)
 		return
 	}
 	s.typos = append(s.typos, typo{e.key, near, e.origin})
-	closest := option.Distance(key, near[0])
+	closest := suggest.Distance(key, near[0])
 	for _, name := range near {
-		if guard, _ := s.guards(name); (guard || confines(name)) && option.Distance(key, name) == closest {
+		if guard, _ := s.guards(name); (guard || confines(name)) && suggest.Distance(key, name) == closest {
 			s.missed = append(s.missed, missed{e, name, !doubtful(e.key)})
 			return
 		}
@@ -146,7 +161,7 @@ func (s *strangers) refuse(given func(option string) bool, problems *Problems) {
 		case identity:
 			problems.add(m.origin, m.key, "unknown option, beside "+m.option, "remove it, or make a placeholder of it with set-placeholder")
 		default:
-			problems.add(m.origin, m.key, "unknown option, near to one that decides on rights", "did you mean "+m.option+"? A placeholder is made with set-placeholder")
+			problems.add(m.origin, m.key, "unknown option, near to one that decides on rights", suggest.Question("", m.option)+" A placeholder is made with set-placeholder")
 		}
 	}
 }
@@ -156,7 +171,7 @@ func (s *strangers) report(warnings *Problems) {
 	for _, t := range s.typos {
 		*warnings = append(*warnings, Problem{
 			Origin: t.origin, Key: t.key, What: "an unknown key, which only makes a placeholder",
-			Hint: meantHint(t.near) + " With strict = true it is a mistake", meant: " " + strings.Join(t.near, " ") + " ",
+			Hint: suggest.Question("", t.near...) + " With strict = true it is a mistake", meant: " " + strings.Join(t.near, " ") + " ",
 		})
 	}
 }

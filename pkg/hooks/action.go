@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/emperor-go/emperor/internal/suggest"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
@@ -115,7 +116,7 @@ func (h *Hook) parseAction() (err error) {
 	row := findAction(name)
 	switch {
 	case row == nil:
-		return mistake(suggest(name), "unknown action %q", name)
+		return mistake(meant(name), "unknown action %q", name)
 	case !colon:
 		return mistake(name+":"+row.Args, "no colon after %q", name)
 	}
@@ -135,47 +136,17 @@ func findAction(name string) *ActionInfo {
 	return nil
 }
 
-// suggest returns a hint with the actions that resemble a word.
-func suggest(word string) string {
-	best, names := 1+len(word)/3, []string(nil)
+// meant returns a hint with the actions that resemble a word, or with all.
+func meant(word string) string {
+	var names, main []string
 	for _, a := range actions {
-		for _, name := range append([]string{a.Name}, a.Aliases...) {
-			switch d := distance(word, name); {
-			case d < best:
-				best, names = d, []string{name}
-			case d == best:
-				names = append(names, name)
-			}
-		}
+		main = append(main, a.Name)
+		names = append(append(names, a.Name), a.Aliases...)
 	}
-	if len(names) == 0 {
-		for _, a := range actions {
-			names = append(names, a.Name)
-		}
-		return "known are " + strings.Join(names, ", ")
+	if near := suggest.Near(word, slices.Values(names)); near != nil {
+		return suggest.Question("", near...)
 	}
-	return "did you mean " + strings.Join(names, " or ") + "?"
-}
-
-// distance returns the number of letters to change, add or remove between two words.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		left := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := left
-			if a[i] != b[j] {
-				change++
-			}
-			left = row[j+1]
-			row[j+1] = min(change, row[j]+1, left+1)
-		}
-	}
-	return row[len(b)]
+	return "known are " + strings.Join(main, ", ")
 }
 
 // parseOne parses actions with one argument, which may contain spaces.

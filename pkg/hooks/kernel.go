@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/emperor-go/emperor/internal/suggest"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
@@ -53,8 +54,8 @@ func parseUmount(args string) (action, error) {
 
 func badFlag(word string, known []string, more string) error {
 	hint := "known are " + strings.Join(known, ", ")
-	if i := slices.IndexFunc(known, func(k string) bool { return distance(word, k) <= 1+len(word)/4 }); i >= 0 {
-		hint = "did you mean " + known[i] + "?"
+	if near := suggest.Near(word, slices.Values(known)); near != nil {
+		hint = suggest.Question("", near...)
 	}
 	return mistake(hint+more, "unknown flag %q", word)
 }

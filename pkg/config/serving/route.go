@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/emperor-go/emperor/internal/suggest"
 	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
@@ -51,8 +52,8 @@ func insteadOf(action string) string {
 	case name == "setremoteaddr":
 		return "log-x-forwarded-for, and the frontend's own means"
 	}
-	if near := option.Nearest(action, slices.Values(Actions())); near != nil {
-		return "did you mean " + strings.Join(near, " or ") + "?"
+	if near := suggest.Near(action, slices.Values(Actions())); near != nil {
+		return suggest.Question("", near...)
 	}
 	return "such as static, redirect, rewrite, http, break; emperor-wrapper = uwsgi runs the file by uWSGI"
 }
