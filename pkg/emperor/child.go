@@ -47,7 +47,7 @@ type child struct {
 	system  *System
 
 	pipe    *os.File // our end
-	orders  *wire.Channel
+	orders  *wire.EmperorEnd
 	configs *os.File // our end of the config socket; nil: none
 	notify  *notifySocket
 	// notified is closed when it has said READY=1, by readyOnce.

@@ -17,7 +17,7 @@ import (
 type conversation struct {
 	*child
 	pipe   *os.File
-	orders *wire.Channel
+	orders *wire.VassalEnd
 	said   chan Message
 }
 
@@ -37,7 +37,7 @@ func converse(t *testing.T, becomes Foreign) *conversation {
 		t.Fatal(err)
 	}
 	closeAll(ends[4:])
-	k := &conversation{c, ends[3], wire.NewChannel(fd), make(chan Message, 16)}
+	k := &conversation{c, ends[3], wire.NewVassalEnd(fd), make(chan Message, 16)}
 	c.listen(func(m Message) { k.said <- m })
 	t.Cleanup(func() {
 		close(c.dead)
@@ -66,7 +66,7 @@ func TestReloadBeforeTheFirstNotice(t *testing.T) {
 		t.Fatalf("it was asked in a language that it may not speak: %v", err)
 	case <-time.After(50 * time.Millisecond):
 	}
-	wire.NewOutbox(k.orders).Post(wire.Notice{Serial: 1, Kind: wire.Ready})
+	k.orders.Post(wire.Notice{Serial: 1, Kind: wire.Ready})
 	o, err := k.orders.ReceiveOrder()
 	if err != nil || o.Serial != 2 || string(o.Config) != "new" {
 		t.Errorf("got %+v, %v", o, err)
@@ -89,7 +89,7 @@ func TestReloadOfOthers(t *testing.T) {
 		t.Errorf("got %v, %v", said, err)
 	}
 	k = converse(t, Foreign{})
-	wire.NewOutbox(k.orders).Post(wire.Notice{Kind: wire.Exec})
+	k.orders.Post(wire.Notice{Kind: wire.Exec})
 	if err := k.Reload(Plan{}, 2); !errors.Is(err, errForeign) {
 		t.Errorf("got %v", err)
 	}

@@ -65,7 +65,7 @@ func (v *Vassal) bind(context.Context) (err error) {
 // tellAddresses sends the emperor the addresses of a fallback configuration.
 func (v *Vassal) tellAddresses() {
 	if v.resumed != nil {
-		v.outbox.Post(wire.Notice{Kind: wire.Listening, Addresses: v.options.Addresses()})
+		v.orders.Post(wire.Notice{Kind: wire.Listening, Addresses: v.options.Addresses()})
 	}
 }
 

@@ -51,8 +51,7 @@ type Vassal struct {
 	pipe       *pipe       // to the emperor; nil without one
 	order      *wire.Order // the order in effect; nil without an emperor
 	parking    int         // the descriptor for the first order; 0: none
-	orders     *wire.Channel
-	outbox     *wire.Outbox
+	orders     *wire.VassalEnd
 	options    *config.Vassal
 	sets       [][]*sockets.Socket // each in the order of LISTEN_FDS: for all workers, or for one
 	shared     []*sockets.Socket   // bound before the drop; =N refers to one
@@ -175,7 +174,7 @@ func (v *Vassal) Run(ctx context.Context) error {
 }
 
 func (v *Vassal) run(ctx context.Context) (err error) {
-	defer func() { v.outbox.Flush(lastWords) }()
+	defer func() { v.orders.Flush(lastWords) }()
 	defer v.removeFiles()
 	defer v.closeSockets()
 	defer v.atexit()

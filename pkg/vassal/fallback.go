@@ -182,9 +182,9 @@ func (v *Vassal) again(program string, l legacy) error {
 		l.Pipe = int(v.pipe.file.Fd())
 		kept = append(kept, l.Pipe)
 	}
-	v.outbox.Flush(lastWords)
+	v.orders.Flush(lastWords)
 	if v.orders != nil {
-		l.Orders = v.parking
+		l.Orders = v.orders.FD()
 		kept = append(kept, l.Orders)
 	}
 	for _, s := range v.held {

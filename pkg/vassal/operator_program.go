@@ -51,7 +51,7 @@ func (v *Vassal) becomeForeign(context.Context) error {
 		}
 		v.Log.Debug("becoming another program", "program", path, "configuration", config)
 		v.booting("program " + path)
-		v.outbox.Flush(lastWords)
+		v.orders.Flush(lastWords)
 		setBlocking(kept, true) // what it expects of the descriptors that it gets
 		err := v.execute(path, args, env)
 		setBlocking(kept, false)
@@ -155,7 +155,7 @@ func (v *Vassal) farewell(probe *wire.Probe, child int) error {
 			return err
 		}
 	}
-	v.outbox.Post(n)
-	v.outbox.Flush(lastWords)
+	v.orders.Post(n)
+	v.orders.Flush(lastWords)
 	return nil
 }

@@ -56,8 +56,7 @@ func (v *Vassal) laterOrders() <-chan wire.Order {
 
 // openOrders makes a channel of the descriptor that the order came over.
 func (v *Vassal) openOrders() {
-	v.orders = wire.NewChannel(v.parking)
-	v.outbox = wire.NewOutbox(v.orders)
+	v.orders = wire.NewVassalEnd(v.parking)
 }
 
 // lastWords is how long this process stays for an emperor to hear what it has said.
@@ -66,13 +65,13 @@ const lastWords = time.Second
 // answer tells the emperor what has become of an order. It is lost when there is
 // no emperor.
 func (v *Vassal) answer(serial uint64, kind wire.NoticeKind, text string) {
-	v.outbox.Post(wire.Notice{Serial: serial, Kind: kind, Text: text})
+	v.orders.Post(wire.Notice{Serial: serial, Kind: kind, Text: text})
 }
 
 // lament tells the emperor why this process is about to exit with 1. It is for lists: all
 // of it is in the log.
 func (v *Vassal) lament(err error) {
-	if v.outbox == nil || !failure(err) {
+	if v.orders == nil || !failure(err) {
 		return
 	}
 	text, rest, more := strings.Cut(err.Error(), "\n")
@@ -80,20 +79,20 @@ func (v *Vassal) lament(err error) {
 		text += fmt.Sprintf(" (and %d more)", 1+strings.Count(rest, "\n"))
 	}
 	v.answer(0, wire.Ended, text)
-	v.outbox.Flush(lastWords)
+	v.orders.Flush(lastWords)
 }
 
 // mourn tells the emperor of workers that died, or have recovered.
-func (v *Vassal) mourn(d wire.Deaths) { v.outbox.Post(wire.Notice{Kind: wire.Workers, Deaths: &d}) }
+func (v *Vassal) mourn(d wire.Deaths) { v.orders.Post(wire.Notice{Kind: wire.Workers, Deaths: &d}) }
 
 // parted tells the emperor how a program ended that was asked to stop.
-func (v *Vassal) parted(e wire.End) { v.outbox.Post(wire.Notice{Kind: wire.Ended, End: &e}) }
+func (v *Vassal) parted(e wire.End) { v.orders.Post(wire.Notice{Kind: wire.Ended, End: &e}) }
 
 // gap tells the emperor for how long a reload has left it without workers.
-func (v *Vassal) gap(d time.Duration) { v.outbox.Post(wire.Notice{Kind: wire.Gap, Gap: d}) }
+func (v *Vassal) gap(d time.Duration) { v.orders.Post(wire.Notice{Kind: wire.Gap, Gap: d}) }
 
 // booting tells the emperor what the boot waits for.
-func (v *Vassal) booting(point string) { v.outbox.Post(wire.Notice{Kind: wire.Booting, Text: point}) }
+func (v *Vassal) booting(point string) { v.orders.Post(wire.Notice{Kind: wire.Booting, Text: point}) }
 
 // hookEnded tells the emperor of a hook that has run.
-func (v *Vassal) hookEnded(r hooks.Result) { v.outbox.Post(workers.HookNotice(r)) }
+func (v *Vassal) hookEnded(r hooks.Result) { v.orders.Post(workers.HookNotice(r)) }

@@ -55,7 +55,7 @@ const proofTime = time.Second
 func (v *Vassal) programOf(o *config.Vassal) (*workers.Program, error) {
 	p := &workers.Program{HookTimeout: o.HookTimeout, Shells: o.Around.Shells, PostFork: o.Hooks[hooks.PostFork], Libraries: o.Around.Libraries, Limits: o.Limits}
 	if v.orders != nil {
-		p.Notices = v.parking
+		p.Notices = v.orders.FD()
 	}
 	name := ""
 	switch {

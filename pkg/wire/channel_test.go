@@ -16,7 +16,7 @@ import (
 )
 
 // connect returns both ends of a channel.
-func connect(t *testing.T) (emperor, vassal *Channel) {
+func connect(t *testing.T) (emperor *EmperorEnd, vassal *VassalEnd) {
 	t.Helper()
 	emperor, theirs, err := Pair()
 	if err != nil {
@@ -27,7 +27,7 @@ func connect(t *testing.T) (emperor, vassal *Channel) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	vassal = NewChannel(fd)
+	vassal = NewVassalEnd(fd)
 	t.Cleanup(func() { emperor.Close(); vassal.Close() })
 	return emperor, vassal
 }
@@ -59,10 +59,9 @@ func TestOrdersArriveAsTheyWereSent(t *testing.T) {
 func TestNoticesArriveAsTheyWereSent(t *testing.T) {
 	emperor, vassal := connect(t)
 	want := Notice{Serial: 2, Kind: Failed, Text: "a.ini:3: \"x\" is not a time"}
-	outbox := NewOutbox(vassal)
-	outbox.Post(want)
-	outbox.Post(Notice{Kind: Status, Text: strings.Repeat("\x01", 2*MaxNotice)})
-	outbox.Flush(time.Minute)
+	vassal.Post(want)
+	vassal.Post(Notice{Kind: Status, Text: strings.Repeat("\x01", 2*MaxNotice)})
+	vassal.Flush(time.Minute)
 	if got, err := emperor.TakeNotice(); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v", got, err)
 	}
@@ -120,7 +119,7 @@ func TestSendingNeverBlocks(t *testing.T) {
 func TestGarbageIsOneMessageLong(t *testing.T) {
 	emperor, vassal := connect(t)
 	for _, garbage := range []string{"{", "[]", strings.Repeat("x", MaxNotice+1), strings.Repeat("x", 1<<16)} {
-		if err := vassal.send([]byte(garbage), nil); err != nil {
+		if err := send(vassal.file, []byte(garbage), nil); err != nil {
 			t.Fatal(err)
 		}
 		if n, err := emperor.TakeNotice(); !errors.Is(err, ErrGarbage) {
@@ -128,7 +127,7 @@ func TestGarbageIsOneMessageLong(t *testing.T) {
 		}
 	}
 	before := descriptors(t)
-	if err := vassal.send([]byte(`{"kind":"status"}`), unix.UnixRights(0, 0, 0)); err != nil {
+	if err := send(vassal.file, []byte(`{"kind":"status"}`), unix.UnixRights(0, 0, 0)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := emperor.TakeNotice(); err != nil {
@@ -170,7 +169,7 @@ func TestOrderCannotBeChangedOnItsWay(t *testing.T) {
 	if _, err := f.WriteAt([]byte("x"), 0); !errors.Is(err, unix.EPERM) {
 		t.Errorf("writing to a sent order: %v, want EPERM", err)
 	}
-	if err := emperor.send([]byte("no descriptor"), nil); err != nil {
+	if err := send(emperor.file, []byte("no descriptor"), nil); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := vassal.ReceiveOrder(); err == nil || err.Error() != "cannot read order: there is no descriptor in the message" {

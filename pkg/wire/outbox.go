@@ -4,24 +4,20 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"golang.org/x/sys/unix"
 )
 
 const (
-	// gathering is how long an Outbox collects further results of hooks: the emperor reads few
+	// gathering is how long an outbox collects further results of hooks: the emperor reads few
 	// messages a second from a vassal that sends many.
 	gathering = 100 * time.Millisecond
-	// maxPosted is the number of notices that an Outbox keeps for an emperor that does not
+	// maxPosted is the number of notices that an outbox keeps for an emperor that does not
 	// read.
 	maxPosted = 256
 )
 
-// Outbox sends notices in order. The sender does not wait for a slow emperor, and no answer is
-// lost: the kernel keeps only a few messages (net.unix.max_dgram_qlen). Results of hooks are
-// sent together. A nil Outbox drops everything.
-type Outbox struct {
-	channel *Channel
+// outbox holds the notices of a vassal until they are sent. Results of hooks are sent together.
+type outbox struct {
+	write func(message []byte) error // blocks until there is room
 
 	mu      sync.Mutex
 	posted  []Notice
@@ -30,19 +26,11 @@ type Outbox struct {
 	haste   bool       // do not gather results of hooks
 }
 
-// NewOutbox returns an Outbox for the vassal's end of a channel. It has a goroutine only while
-// there is something to send.
-func NewOutbox(c *Channel) *Outbox {
-	o := &Outbox{channel: c}
-	o.changed = sync.NewCond(&o.mu)
-	return o
+func (o *outbox) init(write func(message []byte) error) {
+	o.write, o.changed = write, sync.NewCond(&o.mu)
 }
 
-// Post sends a notice as soon as possible. It never blocks.
-func (o *Outbox) Post(n Notice) {
-	if o == nil {
-		return
-	}
+func (o *outbox) post(n Notice) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if len(o.posted) >= maxPosted {
@@ -60,12 +48,8 @@ func (o *Outbox) Post(n Notice) {
 	}
 }
 
-// Flush blocks until all is sent, or until the time limit; then it drops the rest.
-func (o *Outbox) Flush(bound time.Duration) {
-	if o == nil {
-		return
-	}
-	_ = o.channel.file.SetWriteDeadline(time.Now().Add(bound))
+// flush blocks until nothing is left to send.
+func (o *outbox) flush() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.haste = true
@@ -73,10 +57,9 @@ func (o *Outbox) Flush(bound time.Duration) {
 	for o.sending {
 		o.changed.Wait()
 	}
-	_ = o.channel.file.SetWriteDeadline(time.Time{})
 }
 
-func (o *Outbox) send() {
+func (o *outbox) send() {
 	timer := time.AfterFunc(gathering, func() {
 		o.mu.Lock()
 		defer o.mu.Unlock()
@@ -93,7 +76,7 @@ func (o *Outbox) send() {
 		text, n := o.next()
 		o.posted = o.posted[n:]
 		o.mu.Unlock()
-		err := o.channel.sendSoon(text)
+		err := o.write(text)
 		o.mu.Lock()
 		if err != nil { // the emperor is gone
 			o.posted = nil
@@ -105,7 +88,7 @@ func (o *Outbox) send() {
 
 // next encodes the first notice, with the results of later hooks as long as they fit, and
 // returns the number of notices in it.
-func (o *Outbox) next() (text []byte, n int) {
+func (o *outbox) next() (text []byte, n int) {
 	first := o.posted[0].cut()
 	text, _ = encode(first) // strings and numbers cannot fail
 	for n = 1; first.Kind == HookEnded && n < len(o.posted) && o.posted[n].Kind == HookEnded; n++ {
@@ -138,21 +121,4 @@ func (n Notice) cut() Notice {
 		h.Text, h.Exit = h.Text[:min(len(h.Text), MaxNotice/16)], h.Exit[:min(len(h.Exit), MaxNotice/16)]
 	}
 	return n
-}
-
-// sendSoon blocks until there is room for a message, or until the write deadline.
-func (c *Channel) sendSoon(message []byte) error {
-	raw, err := c.file.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var sent error
-	err = raw.Write(func(fd uintptr) bool {
-		sent = unix.Sendmsg(int(fd), message, nil, nil, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
-		return sent != unix.EAGAIN && sent != unix.EINTR
-	})
-	if err != nil {
-		return err
-	}
-	return sent
 }

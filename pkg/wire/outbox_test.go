@@ -10,16 +10,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func outbox(t *testing.T) (emperor *Channel, o *Outbox) {
-	t.Helper()
-	emperor, vassal := connect(t)
-	return emperor, NewOutbox(vassal)
-}
-
 // TestOutbox: results of hooks arrive together and in order, and an answer behind more
 // messages than the kernel keeps is not lost.
 func TestOutbox(t *testing.T) {
-	emperor, o := outbox(t)
+	emperor, o := connect(t)
 	for i := range 200 {
 		o.Post(Notice{Kind: HookEnded, Hooks: []HookEnd{{Phase: "as-root", Index: i + 1, Text: "exec: \x01 and so on, for a while"}}})
 	}
@@ -51,7 +45,7 @@ func TestOutbox(t *testing.T) {
 
 // TestOutboxOfADeafEmperor: Flush waits no longer than its time limit.
 func TestOutboxOfADeafEmperor(t *testing.T) {
-	emperor, o := outbox(t)
+	emperor, o := connect(t)
 	for i := range maxPosted {
 		o.Post(Notice{Kind: Status, Text: fmt.Sprint(i)})
 	}
@@ -62,13 +56,13 @@ func TestOutboxOfADeafEmperor(t *testing.T) {
 	emperor.Close()
 	o.Post(Notice{Kind: Status})
 	o.Flush(time.Minute)
-	var none *Outbox
+	var none *VassalEnd
 	none.Post(Notice{Kind: Status})
 	none.Flush(time.Minute)
 }
 
 // next waits for a notice.
-func next(emperor *Channel) (n Notice, err error) {
+func next(emperor *EmperorEnd) (n Notice, err error) {
 	for err = unix.EAGAIN; errors.Is(err, unix.EAGAIN); runtime.Gosched() {
 		n, err = emperor.TakeNotice()
 	}

@@ -38,7 +38,7 @@ const (
 	// ConfigEnv is uWSGI's variable: a connected stream socket that carries the configuration,
 	// as a uwsgi packet with modifier 115.
 	ConfigEnv = "UWSGI_EMPEROR_FD_CONFIG"
-	// OrderEnv is ours: the vassal's end of a Channel.
+	// OrderEnv is ours: the descriptor of a VassalEnd.
 	OrderEnv = "EMPEROR_ORDER_FD"
 	// ProcsEnv is the value of GOMAXPROCS for those programs. The vassal itself starts with 1,
 	// which shortens its start by a quarter.

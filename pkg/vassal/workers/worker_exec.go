@@ -145,7 +145,7 @@ func (o *stageOrder) postFork(log *slog.Logger) error {
 	run := hooks.Runner{Timeout: o.Timeout, Log: log, Own: true, Shells: o.Shells}
 	run.Vars = os.Environ()
 	if o.Notices > 0 {
-		told := wire.NewOutbox(wire.NewChannel(o.Notices))
+		told := wire.NewVassalEnd(o.Notices)
 		run.Observe = func(r hooks.Result) { told.Post(HookNotice(r)) }
 		defer told.Flush(lastWord)
 	}
