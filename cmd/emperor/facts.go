@@ -32,6 +32,7 @@ type reading struct {
 	attrs []string // requested attributes of that section
 	// refuseRoot: a vassal must name a user, because it would be root.
 	refuseRoot bool
+	environ    []string // with which vassals read their files
 	wraps      emperor.Foreign
 	clone      namespaces.Flags // of each vassal
 	log        *slog.Logger
@@ -158,7 +159,7 @@ func joined(list ...error) error {
 func (r *reading) input(c monitor.Config) config.Input {
 	in := config.Input{
 		Source: config.Source{Name: c.Name, Path: c.Path, Data: c.Data},
-		Access: config.Access{Dir: c.Dir, Environ: emperor.VassalEnviron(os.Environ()), Partial: true, Foreign: parser.Parse, Held: r.waits},
+		Access: config.Access{Dir: c.Dir, Environ: r.environ, Partial: true, Foreign: parser.Parse, Held: r.waits},
 	}
 	if last, ok := r.last.Load(c.Dir); ok {
 		in.Templates = last.(config.Templates) // nothing else is stored

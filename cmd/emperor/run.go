@@ -143,7 +143,7 @@ func supervision(o *config.Emperor, r *readers, files *reads.Pool, log *slog.Log
 	vassals := &reading{files: o.Templates, reads: files, waits: holds(o.OnDemand), held: r.held, allow: o.Allowed, clone: o.Clone, log: log}
 	vassals.attrs = append(slices.Clone(o.Wrapping.Collect), o.Wrapping.ProgramAttr, o.Wrapping.ChdirAttr)
 	vassals.wraps = wrapping(o.Wrapping)
-	vassals.refuseRoot = refusesRoot(o)
+	vassals.refuseRoot, vassals.environ = refusesRoot(o), emperor.VassalEnviron(os.Environ())
 	r.current.Store(vassals)
 	options := emperor.Options{
 		Check: r.check, Compare: r.compare, Concurrency: o.Concurrency, Mercy: o.ReloadMercy, Log: log,

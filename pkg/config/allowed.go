@@ -6,14 +6,16 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/emperor-go/emperor/pkg/config/option"
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
 // allowable returns the hook options that an operator can permit in the section [emperor] of a
-// vassal's file, with their specs: all of the emperor's, except hooks of its own start.
-func allowable() map[string]hooks.Spec {
+// vassal's file, with their specs: all of the emperor's, except hooks of its own start. The
+// map must not be changed.
+var allowable = sync.OnceValue(func() map[string]hooks.Spec {
 	specs := map[string]hooks.Spec{}
 	for _, info := range hooks.Phases() {
 		if info.Who != hooks.Emperor || info.Phase == hooks.EmperorStart {
@@ -25,7 +27,7 @@ func allowable() map[string]hooks.Spec {
 		}
 	}
 	return specs
-}
+})
 
 // Allowable lists the options that emperor-allow-attr can permit, sorted.
 func Allowable() []string { return slices.Sorted(maps.Keys(allowable())) }

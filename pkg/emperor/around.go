@@ -34,26 +34,29 @@ func (s *System) templates(r Request) (*wire.Templates, error) {
 	return t, err
 }
 
-// enterable fails when a working directory does not answer. A child that was cloned into it
-// would hang before its program runs, and block every other launch.
-func (s *System) enterable(ctx context.Context, dir string) error {
-	if _, err := s.stat(ctx, dir); errors.Is(err, reads.ErrSlow) {
-		return fmt.Errorf("cannot enter its working directory %q: %w", dir, err)
+// enterable is workingDirectory, and an error when that does not answer. A child that was
+// cloned into it would hang before its program runs, and block every other launch.
+func (s *System) enterable(ctx context.Context, dir string) (string, error) {
+	usable, err := s.usable(ctx, dir)
+	if errors.Is(err, reads.ErrSlow) {
+		return "", fmt.Errorf("cannot enter its working directory %q: %w", dir, err)
 	}
-	return nil
+	return usable, nil
 }
 
 // workingDirectory returns the directory of hooks and vassals: the monitored directory, or
 // with a pattern the emperor's, as in uWSGI; the root directory when that is missing or does
 // not answer.
 func (s *System) workingDirectory(r Request) string {
-	dir := r.Config.Dir
-	if info, err := s.stat(context.Background(), dir); err != nil || !info.IsDir() {
-		return "/"
-	}
+	dir, _ := s.usable(context.Background(), r.Config.Dir)
 	return dir
 }
 
-func (s *System) stat(ctx context.Context, path string) (os.FileInfo, error) {
-	return reads.Get(ctx, s.Reads, path, func() (os.FileInfo, error) { return os.Stat(path) })
+// usable returns a directory; where it cannot be used the root directory, and the error.
+func (s *System) usable(ctx context.Context, dir string) (string, error) {
+	info, err := reads.Get(ctx, s.Reads, dir, func() (os.FileInfo, error) { return os.Stat(dir) })
+	if err != nil || !info.IsDir() {
+		return "/", err
+	}
+	return dir, nil
 }

@@ -54,7 +54,7 @@ func newEars(t *testing.T) *Ears {
 func lifeOf(s *System, name string) string {
 	var log bytes.Buffer
 	r := Request{Plan: Plan{Config: monitor.Config{Name: name}}, Log: slog.New(termlog.New(&log, termlog.Options{}))}
-	c, err := s.clone(r)
+	c, err := s.clone(r, "/")
 	if err != nil {
 		return err.Error()
 	}

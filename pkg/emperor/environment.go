@@ -69,6 +69,9 @@ func (s *System) foreignEnviron(p Plan) []string {
 // configuration: the ones that the configuration names, or all when the emperor does not see the
 // whole configuration, or when hooks of the operator run inside.
 func (s *System) heldBack(p Plan, hooks bool) []string {
+	if !hooks && !p.ReadsMore && len(p.Reads) == 0 {
+		return nil
+	}
 	return slices.DeleteFunc(VassalEnviron(s.Environ), func(v string) bool {
 		return s.passes(v) || !hooks && !p.ReadsMore && !p.reads(v)
 	})

@@ -27,13 +27,14 @@ func (s *System) Start(ctx context.Context, log *slog.Logger) error {
 // end there is no child.
 func (s *System) runner(r Request, c *child) hooks.Runner {
 	run := hooks.Runner{Timeout: s.HookTimeout, Shells: s.Shells, Log: r.Log, Context: r.Config.Name, Begin: r.Hooking, Observe: r.Hooked, Cgroups: s.Cgroups}
-	run.Dir = s.workingDirectory(r)
+	dir := s.workingDirectory(r)
+	run.Dir = dir
 	run.Subject = hooks.Subject{Name: r.Config.Name, UID: r.Config.UID, GID: r.Config.GID}
 	if c != nil {
 		run.Subject.PID = c.PID()
 		run.Join = s.joiner(c, run.Subject).Join
 	}
-	run.Vars = append(slices.Clone(s.Environ), s.vassalVars(r, run.Subject.PID)...)
+	run.Vars = append(slices.Clone(s.Environ), s.vassalVars(r, dir, run.Subject.PID)...)
 	return run
 }
 
@@ -49,15 +50,16 @@ func (s *System) hooks(r Request, p hooks.Phase) []hooks.Hook {
 	return append(slices.Clip(s.Hooks[p]), r.Plan.Hooks[p]...)
 }
 
-// vassalVars returns the variables of hooks about a vassal: uWSGI's and ours.
-func (s *System) vassalVars(r Request, pid int) []string {
+// vassalVars returns the variables of hooks about a vassal with that working directory: uWSGI's
+// and ours.
+func (s *System) vassalVars(r Request, dir string, pid int) []string {
 	vars := []string{
 		"UWSGI_VASSAL_CONFIG=" + r.Config.Name,
 		"UWSGI_VASSAL_NAME=" + r.Config.Name,
 		"UWSGI_VASSAL_UID=" + strconv.FormatUint(uint64(r.Config.UID), 10),
 		"UWSGI_VASSAL_GID=" + strconv.FormatUint(uint64(r.Config.GID), 10),
 		"UWSGI_VASSAL_GENERATION=" + strconv.FormatUint(r.Generation, 10),
-		"UWSGI_VASSALS_DIR=" + s.workingDirectory(r),
+		"UWSGI_VASSALS_DIR=" + dir,
 	}
 	if pid == 0 {
 		return vars
@@ -128,9 +130,13 @@ func (s *System) Waiting(ctx context.Context, r Request) { s.tell(ctx, r, hooks.
 func (s *System) Changed(ctx context.Context, r Request) { s.tell(ctx, r, hooks.AsOnConfigVassal) }
 
 func (s *System) tell(ctx context.Context, r Request, p hooks.Phase, more ...string) {
+	list := s.hooks(r, p)
+	if len(list) == 0 {
+		return
+	}
 	run := s.runner(r, nil)
 	run.Vars = append(run.Vars, more...)
-	run.Logged(ctx, p, s.hooks(r, p))
+	run.Logged(ctx, p, list)
 }
 
 // The causes of a generation's end, for hooks.

@@ -88,16 +88,20 @@ func (s *System) Launch(ctx context.Context, r Request) (Process, error) {
 }
 
 func (s *System) launch(ctx context.Context, r Request) (_ *child, err error) {
-	if err := s.enterable(ctx, r.Config.Dir); err != nil {
+	dir, err := s.enterable(ctx, r.Config.Dir)
+	if err != nil {
 		return nil, err
 	}
 	if r.Templates, err = s.templates(r); err != nil {
 		return nil, err
 	}
-	if err := s.before(ctx, r); err != nil {
-		return nil, err
+	if len(s.hooks(r, hooks.AsEmperorBeforeVassal)) > 0 {
+		if err := s.before(ctx, r); err != nil {
+			return nil, err
+		}
+		dir = s.workingDirectory(r) // they may have taken long
 	}
-	c, err := s.clone(r)
+	c, err := s.clone(r, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -177,13 +181,16 @@ func (s *System) orderFor(c *child, r Request) wire.Order {
 		o.Libraries = append(o.Libraries, wire.Library(p))
 	}
 	o.LibraryDirs = s.Libraries.Dirs
-	o.HookVars = bytesOf(s.vassalVars(r, c.PID()))
+	if len(o.Hooks) > 0 {
+		o.HookVars = bytesOf(s.vassalVars(r, s.workingDirectory(r), c.PID()))
+	}
 	o.Environ = bytesOf(s.heldBack(r.Plan, len(o.Hooks) > 0))
 	return o
 }
 
-// clone makes the child with its channels. It is parked when it returns.
-func (s *System) clone(r Request) (_ *child, err error) {
+// clone makes the child with its channels, in a working directory. It is parked when clone
+// returns.
+func (s *System) clone(r Request, dir string) (_ *child, err error) {
 	c := &child{log: r.Log, tree: s.Clone.Has(namespaces.NewPID), request: r, system: s}
 	c.dead, c.shown, c.notified = make(chan struct{}), make(chan struct{}), make(chan struct{})
 	c.current.Store(&r.Plan)
@@ -209,7 +216,7 @@ func (s *System) clone(r Request) (_ *child, err error) {
 	}
 	command := namespaces.Command{
 		Path: s.Program, Args: []string{filepath.Base(s.Program), "--ini", r.Config.Name}, Env: env,
-		Dir: s.workingDirectory(r), Files: ends, Namespaces: s.Clone, Deathsig: deathSignal, Keyring: s.Keyring,
+		Dir: dir, Files: ends, Namespaces: s.Clone, Deathsig: deathSignal, Keyring: s.Keyring,
 	}
 	if s.Cgroups != nil {
 		if c.cgroup, err = s.Cgroups.Create(fmt.Sprintf("%s%s.%d", vassalCgroup, r.Config.Name, r.Generation)); err != nil {
