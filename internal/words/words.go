@@ -69,42 +69,63 @@ func IsName(s string) bool {
 type word struct{ raw, bare string }
 
 // hidden replaces a quoted byte in bare.
-const hidden = "\x00"
+const hidden = '\x00'
 
 // unquoted divides a line as Split does and keeps quotes.
 func unquoted(line string) (list []word) {
-	var w word
-	quote := byte(0)
-	for i := 0; i < len(line); i++ {
-		c := line[i]
-		switch {
-		case quote == 0 && strings.IndexByte(" \t\r\n", c) >= 0:
-			if w.raw != "" {
-				list = append(list, w)
+	begin := 0
+	quote, quotes := byte(0), false // open; and there is one in the word
+	end := func(at int) {
+		if at > begin {
+			raw := line[begin:at]
+			bare := raw
+			if quotes {
+				bare = hide(raw)
 			}
-			w = word{}
-			continue
+			list = append(list, word{raw, bare})
+		}
+		begin, quotes = at+1, false
+	}
+	for i := 0; i < len(line); i++ {
+		switch c := line[i]; {
 		case c == '\\' && quote != '\'' && i+1 < len(line):
-			w.raw += line[i : i+2]
-			w.bare += hidden
+			quotes = true
 			i++
-			continue
-		case quote == 0 && (c == '\'' || c == '"'):
-			quote = c
-			w.bare += hidden
 		case c == quote:
 			quote = 0
 		case quote != 0:
-			w.bare += hidden
-		default:
-			w.bare += string(c)
+		case c == '\'', c == '"':
+			quote, quotes = c, true
+		case strings.IndexByte(" \t\r\n", c) >= 0:
+			end(i)
 		}
-		w.raw += string(c)
 	}
-	if w.raw != "" {
-		list = append(list, w)
-	}
+	end(len(line))
 	return list
+}
+
+// hide returns a word with each quoted part replaced by hidden bytes. A backslash that ends a
+// line stays.
+func hide(raw string) string {
+	var bare strings.Builder
+	quote := byte(0)
+	for i := 0; i < len(raw); i++ {
+		switch c := raw[i]; {
+		case c == '\\' && quote != '\'' && i+1 < len(raw):
+			bare.WriteByte(hidden)
+			i++
+		case c == quote:
+			quote = 0
+		case quote != 0:
+			bare.WriteByte(hidden)
+		case c == '\'', c == '"':
+			quote = c
+			bare.WriteByte(hidden)
+		default:
+			bare.WriteByte(c)
+		}
+	}
+	return bare.String()
 }
 
 // redirects reports whether a word begins as a redirection does: 2>&1, >FILE, &>FILE.

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/emperor-go/emperor/pkg/config/option"
 	"github.com/emperor-go/emperor/pkg/hooks"
@@ -49,6 +50,9 @@ type hookArea[T any] struct {
 	once   bool   // they run once, at the start: a reload does not replace them
 	set    func(*T) hooks.Set
 	made   option.Made[T]
+
+	naming sync.Once
+	names  []string // of all rows
 }
 
 // Find implements option.Area.
@@ -74,14 +78,15 @@ func (a *hookArea[T]) All(yield func(*option.Row[T]) bool) {
 
 // Names implements option.Area.
 func (a *hookArea[T]) Names(yield func(string) bool) {
-	for _, phase := range a.phases {
-		info, _ := phase.Info()
-		for _, kind := range info.Kinds {
-			if !yield(hooks.Spec{Phase: info.Phase, Kind: kind}.Option()) {
-				return
+	a.naming.Do(func() {
+		for _, phase := range a.phases {
+			info, _ := phase.Info()
+			for _, kind := range info.Kinds {
+				a.names = append(a.names, hooks.Spec{Phase: info.Phase, Kind: kind}.Option())
 			}
 		}
-	}
+	})
+	slices.Values(a.names)(yield)
 }
 
 func (a *hookArea[T]) row(info hooks.PhaseInfo, kind hooks.Kind) *option.Row[T] {
