@@ -36,7 +36,7 @@ func TestWhereACgroupIsShown(t *testing.T) {
 		{"", "/../a", ""},
 		{"pids", "/", ""},
 	} {
-		if got := shownAt(mounts, tt.controller, tt.path); got != tt.want {
+		if got := shownAt(hierarchiesIn(mounts), tt.controller, tt.path); got != tt.want {
 			t.Errorf("%q %q: %q, want %q", tt.controller, tt.path, got, tt.want)
 		}
 	}
