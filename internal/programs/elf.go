@@ -10,8 +10,32 @@ import (
 	"strings"
 )
 
-// machines are the machines of ELF files (elf(5), e_machine), by Go's names.
-var machines = map[uint16]string{3: "386", 8: "mips", 20: "ppc", 21: "ppc64", 22: "s390x", 40: "arm", 62: "amd64", 183: "arm64", 243: "riscv64", 258: "loong64"}
+// machineOf returns Go's name of a machine of ELF files (elf(5), e_machine).
+func machineOf(number uint16) string {
+	switch number {
+	case 3:
+		return "386"
+	case 8:
+		return "mips"
+	case 20:
+		return "ppc"
+	case 21:
+		return "ppc64"
+	case 22:
+		return "s390x"
+	case 40:
+		return "arm"
+	case 62:
+		return "amd64"
+	case 183:
+		return "arm64"
+	case 243:
+		return "riscv64"
+	case 258:
+		return "loong64"
+	}
+	return fmt.Sprintf("machine %d", number)
+}
 
 // lookELF checks the machine and the loader of a program. debug/elf would make each vassal
 // larger. An emulator may run programs of another machine: then only the loader is certain.
@@ -24,11 +48,7 @@ func lookELF(name string, f io.ReaderAt) *Error {
 	if head[5] == 2 {
 		order = binary.BigEndian
 	}
-	number := order.Uint16(head[18:])
-	machine, known := machines[number]
-	if !known {
-		machine = fmt.Sprintf("machine %d", number)
-	}
+	machine := machineOf(order.Uint16(head[18:]))
 	if machine != runtime.GOARCH && !runsToo(machine) {
 		return &Error{Name: name, Cause: fmt.Sprintf("is a program for %s, and this machine is %s", machine, runtime.GOARCH), Hint: "build it for " + runtime.GOARCH}
 	}

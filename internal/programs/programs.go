@@ -96,7 +96,7 @@ func lookIn(name, path string) *Error {
 		}
 	}
 	e := &Error{Name: name, Cause: "is not in PATH", Hint: "give its whole path; PATH is " + path, err: os.ErrNotExist}
-	switch hint, ofShell := builtins[name]; {
+	switch hint, ofShell := builtin(name); {
 	case ofShell:
 		e.Cause, e.Hint = "is a word of the shell and no program", hint
 	case strings.ContainsAny(name, " \t"):
@@ -107,12 +107,25 @@ func lookIn(name, path string) *Error {
 	return e
 }
 
-// builtins are words that only a shell knows, and their replacements.
-var builtins = map[string]string{
-	".": "sh -c '. FILE && exec PROGRAM ARGS'", "source": "sh -c '. FILE && exec PROGRAM ARGS'",
-	"cd": "chdir = DIR", "exec": "drop it", "export": "env = NAME=VALUE", "set": "env = NAME=VALUE",
-	"ulimit": "sh -c 'ulimit … && exec PROGRAM ARGS'", "umask": "umask = MASK",
-	"eval": "sh -c 'LINE'", "if": "sh -c 'LINE'", "for": "sh -c 'LINE'", "while": "sh -c 'LINE'",
+// builtin reports whether only a shell knows a word, and returns its replacement.
+func builtin(word string) (instead string, ofShell bool) {
+	switch word {
+	case ".", "source":
+		return "sh -c '. FILE && exec PROGRAM ARGS'", true
+	case "cd":
+		return "chdir = DIR", true
+	case "exec":
+		return "drop it", true
+	case "export", "set":
+		return "env = NAME=VALUE", true
+	case "ulimit":
+		return "sh -c 'ulimit … && exec PROGRAM ARGS'", true
+	case "umask":
+		return "umask = MASK", true
+	case "eval", "if", "for", "while":
+		return "sh -c 'LINE'", true
+	}
+	return "", false
 }
 
 // missing explains a path that leads to no file.

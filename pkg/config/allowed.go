@@ -15,19 +15,28 @@ import (
 // allowable returns the hook options that an operator can permit in the section [emperor] of a
 // vassal's file, with their specs: all of the emperor's, except hooks of its own start. The
 // map must not be changed.
-var allowable = sync.OnceValue(func() map[string]hooks.Spec {
-	specs := map[string]hooks.Spec{}
+func allowable() map[string]hooks.Spec {
+	allowing.Do(allow)
+	return allowableSpecs
+}
+
+var (
+	allowing       sync.Once
+	allowableSpecs map[string]hooks.Spec
+)
+
+func allow() {
+	allowableSpecs = map[string]hooks.Spec{}
 	for _, info := range hooks.Phases() {
 		if info.Who != hooks.Emperor || info.Phase == hooks.EmperorStart {
 			continue
 		}
 		for _, kind := range info.Kinds {
 			s := hooks.Spec{Phase: info.Phase, Kind: kind}
-			specs[s.Option()] = s
+			allowableSpecs[s.Option()] = s
 		}
 	}
-	return specs
-})
+}
 
 // Allowable lists the options that emperor-allow-attr can permit, sorted.
 func Allowable() []string { return slices.Sorted(maps.Keys(allowable())) }

@@ -228,14 +228,22 @@ func fileLine(number int, numbers []int) int {
 // nesting reports a key with options in it, when the key is itself an option with a value.
 func (r *reader) nesting(kind format, l line) {
 	if key, _ := unmark(l.key); isOption(key) {
-		r.problem(key, "there are keys in it, where a value or a list of values is expected", nestedForms[kind])
+		r.problem(key, "there are keys in it, where a value or a list of values is expected", nestedForm(kind))
 	} else if kind == formatJSON {
 		r.warnings.add(r.at, key, "what stands in it is left out", "options stand in one object")
 	}
 }
 
-// nestedForms are the forms of such an option.
-var nestedForms = map[format]string{formatYAML: "such as env: [A=1, B=2]", formatJSON: `such as "env": ["A=1", "B=2"]`}
+// nestedForm returns the form of such an option.
+func nestedForm(kind format) string {
+	switch kind {
+	case formatYAML:
+		return "such as env: [A=1, B=2]"
+	case formatJSON:
+		return `such as "env": ["A=1", "B=2"]`
+	}
+	return ""
+}
 
 // ini takes the lines of a section. It warns about a section without lines, and about lines
 // before the first section, which have no effect; options there are a mistake.

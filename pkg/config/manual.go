@@ -12,14 +12,14 @@ import (
 
 // Pages are the file names of the manual pages that WriteManual prints.
 func Pages() []string {
-	return append([]string{"emperor.8", "vassal.8", "emperor.ini.5"}, slices.Sorted(maps.Keys(programManuals))...)
+	return append([]string{"emperor.8", "vassal.8", "emperor.ini.5"}, slices.Sorted(maps.Keys(programManuals()))...)
 }
 
 // WriteManual prints one of Pages in the man macros (man(7)).
 func WriteManual(w io.Writer, page string) error {
 	var b strings.Builder
 	name, number, _ := cutLast(page, ".")
-	if text := programManuals[page]; strings.HasPrefix(text, ".so ") { // a link to another page must be its only line
+	if text := programManuals()[page]; strings.HasPrefix(text, ".so ") { // a link to another page must be its only line
 		_, err := io.WriteString(w, text)
 		return err
 	}
@@ -46,7 +46,7 @@ func WriteManual(w io.Writer, page string) error {
 		manualOptions(&b, "", vassalOptions.describe(), true)
 		b.WriteString(fileManualEnd)
 	default:
-		text, ok := programManuals[page]
+		text, ok := programManuals()[page]
 		if !ok {
 			return fmt.Errorf("there is no manual page %q", page)
 		}

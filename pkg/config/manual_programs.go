@@ -1,9 +1,11 @@
 package config
 
-// programManuals are the pages of the other programs.
-var programManuals = map[string]string{
-	"vassal-server.8": "", "vassal-pty.8": ptyManual, "vassal-parse.8": parseManual,
-	"emperor-native.8": ".so man8/emperor.8\n", "vassal-native.8": ".so man8/vassal.8\n",
+// programManuals returns the pages of the other programs.
+func programManuals() map[string]string {
+	return map[string]string{
+		"vassal-server.8": "", "vassal-pty.8": ptyManual, "vassal-parse.8": parseManual,
+		"emperor-native.8": ".so man8/emperor.8\n", "vassal-native.8": ".so man8/vassal.8\n",
+	}
 }
 
 const serverManual = `.SH NAME

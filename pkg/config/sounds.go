@@ -33,16 +33,23 @@ var soundingFirst = []string{
 // soundingWhole are such words that have no meaning as a part.
 var soundingWhole = []string{"cap", "caps", "clone", "clones", "cpus", "maxmem", "mem", "memory", "namespaces", "netns", "nnp", "noroot", "privileged", "readonly", "useclone"}
 
-// ociMembers are the members by which the OCI runtime specification (config.md,
-// config-linux.md) confines a container, by the object around them. A word that sounds like
-// confinement by itself needs no entry here.
-var ociMembers = map[string][]string{
-	"linux": {
-		"devices", "gidmappings", "intelrdt", "memorypolicy", "mountlabel", "namespaces", "netdevices", "personality", "resources", "sysctl", "timeoffsets",
-		"uidmappings",
-	},
-	"process": {"capabilities", "iopriority", "rlimits", "scheduler", "selinuxlabel", "user"},
-	"root":    {"readonly"},
+// ociMember reports whether the OCI runtime specification (config.md, config-linux.md)
+// confines a container by a member of that object. A word that sounds like confinement by
+// itself needs no entry here.
+func ociMember(object, member string) bool {
+	var members []string
+	switch object {
+	case "linux":
+		members = []string{
+			"devices", "gidmappings", "intelrdt", "memorypolicy", "mountlabel", "namespaces", "netdevices", "personality", "resources", "sysctl", "timeoffsets",
+			"uidmappings",
+		}
+	case "process":
+		members = []string{"capabilities", "iopriority", "rlimits", "scheduler", "selinuxlabel", "user"}
+	case "root":
+		members = []string{"readonly"}
+	}
+	return slices.Contains(members, member)
 }
 
 // sounds reports whether a key that no table knows sounds like the confinement of a process,
@@ -51,7 +58,7 @@ var ociMembers = map[string][]string{
 func sounds(key string) bool {
 	if object, inside, ok := strings.Cut(key, "."); ok {
 		member, _, _ := strings.Cut(inside, ".")
-		if slices.Contains(ociMembers[squeezed(object)], squeezed(member)) || sounds(inside) {
+		if ociMember(squeezed(object), squeezed(member)) || sounds(inside) {
 			return true
 		}
 	}
