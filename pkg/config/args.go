@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/internal/suggest"
+	"github.com/emperor-go/emperor/internal/uwsginames"
 )
 
 // ErrHelp and ErrVersion are returned for a command line that asks for the help or the
@@ -145,7 +146,7 @@ func (c *commandLine[T]) parse(args []string) error {
 			name, text, given := strings.Cut(arg[2:], "=")
 			args = c.option(arg, name, text, given, args)
 		case len(arg) > 1 && arg[0] == '-':
-			args = c.option(arg[:2], longName(arg[1:2]), arg[2:], len(arg) > 2, args)
+			args = c.option(arg[:2], uwsginames.Letter(arg[1:2]), arg[2:], len(arg) > 2, args)
 		default:
 			c.bare = append(c.bare, arg)
 		}
@@ -159,7 +160,7 @@ func (c *commandLine[T]) option(arg, name, text string, given bool, rest []strin
 	switch {
 	case !known:
 		c.unknown(arg, name)
-	case given || shape != needs:
+	case given || shape != uwsginames.NeedsValue:
 		c.take(name, text, !given)
 	case len(rest) == 0:
 		c.problems.add(Origin{}, arg, "a value is missing", arg+" VALUE")
@@ -171,17 +172,17 @@ func (c *commandLine[T]) option(arg, name, text string, given bool, rest []strin
 }
 
 // shape says whether the option has a value, if there is such an option.
-func (c *commandLine[T]) shape(name string) (s shape, known bool) {
+func (c *commandLine[T]) shape(name string) (s uwsginames.Shape, known bool) {
 	if o := c.table.find(name); o != nil {
 		return shapeOf(o), true
 	}
 	if template, ok := c.declared[name]; ok {
 		if strings.Contains(template, "$1") || strings.Contains(template, "$2") || strings.Contains(template, "$3") {
-			return needs, true
+			return uwsginames.NeedsValue, true
 		}
-		return flag, true
+		return uwsginames.Flag, true
 	}
-	return uwsgiKnows(name)
+	return uwsginames.Lookup(name)
 }
 
 // unknown reports an option that neither this program nor uWSGI has.

@@ -6,6 +6,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/emperor-go/emperor/internal/uwsginames"
 )
 
 // Shells are the shells for which VassalCompletion has a script.
@@ -17,10 +19,10 @@ func Shells() []string { return []string{"bash", "fish", "zsh"} }
 func VassalCompletion(w io.Writer, shell string) error {
 	t := vassalOptions
 	list := []completion{
-		{name: "ini", help: "read options from a file, here", value: needs, kind: "file"},
+		{name: "ini", help: "read options from a file, here", value: uwsginames.NeedsValue, kind: "file"},
 		{name: "version", help: "print the version"},
-		{name: "help", help: "print the options, or those of one group", value: optional, kind: "group"},
-		{name: "pty-connect", help: "attach to the terminal behind a pty-socket", value: needs, kind: "file"},
+		{name: "help", help: "print the options, or those of one group", value: uwsginames.OptionalValue, kind: "group"},
+		{name: "pty-connect", help: "attach to the terminal behind a pty-socket", value: uwsginames.NeedsValue, kind: "file"},
 		{name: "show-config", help: "print the effective configuration, as ini"},
 	}
 	for o := range t.all {
@@ -47,7 +49,7 @@ func VassalCompletion(w io.Writer, shell string) error {
 // completion is one option in a completion script.
 type completion struct {
 	name, help string
-	value      shape
+	value      uwsginames.Shape
 	kind       string // kind of the value: file, dir, group, or empty for anything
 }
 
@@ -101,10 +103,10 @@ _vassal() {
 _vassal_options=%s
 complete -F _vassal vassal
 `,
-		ofKind(list, func(c completion) bool { return c.value == needs && c.kind == "file" }),
-		ofKind(list, func(c completion) bool { return c.value == needs && c.kind == "dir" }),
+		ofKind(list, func(c completion) bool { return c.value == uwsginames.NeedsValue && c.kind == "file" }),
+		ofKind(list, func(c completion) bool { return c.value == uwsginames.NeedsValue && c.kind == "dir" }),
 		shellQuote(strings.Join(groups, "\n")),
-		ofKind(list, func(c completion) bool { return c.value == needs && c.kind == "" }),
+		ofKind(list, func(c completion) bool { return c.value == uwsginames.NeedsValue && c.kind == "" }),
 		shellQuote(strings.ReplaceAll(ofKind(list, func(completion) bool { return true }), "|", "\n")))
 }
 
@@ -117,9 +119,9 @@ func fishCompletion(b *strings.Builder, list []completion, groups []string) {
 			fmt.Fprintf(b, " -f -a %s", fishQuote(strings.Join(groups, "\n")))
 		case c.kind == "dir":
 			b.WriteString(" -x -a '(__fish_complete_directories)'")
-		case c.kind == "file" && c.value == needs:
+		case c.kind == "file" && c.value == uwsginames.NeedsValue:
 			b.WriteString(" -r -F")
-		case c.value == needs:
+		case c.value == uwsginames.NeedsValue:
 			b.WriteString(" -x")
 		}
 		b.WriteString("\n")
@@ -132,10 +134,10 @@ func zshCompletion(b *strings.Builder, list []completion, groups []string) {
 		action := map[string]string{"file": "_files", "dir": "_files -/", "group": "(" + strings.ReplaceAll(strings.Join(groups, "\n"), " ", `\ `) + ")"}[c.kind]
 		name, value := c.name, ""
 		switch c.value {
-		case needs:
+		case uwsginames.NeedsValue:
 			name += "=" // or the next word
 			value = ":value:" + strings.ReplaceAll(action, "\n", " ")
-		case optional:
+		case uwsginames.OptionalValue:
 			value = "::value:" + strings.ReplaceAll(action, "\n", " ")
 		}
 		help := strings.NewReplacer("[", `\[`, "]", `\]`, ":", `\:`).Replace(c.help)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/emperor-go/emperor/internal/uwsginames"
 	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
 )
 
@@ -84,7 +85,7 @@ func countLines(t *testing.T, path string, emperors bool, total map[fate]int) {
 		if emperors {
 			ours = emperorOptions.find(e.key) != nil
 		}
-		_, known := uwsgiKnows(e.key)
+		_, known := uwsginames.Lookup(e.key)
 		p, found := said[e.key]
 		if !found && len(sections) == 0 {
 			p, found = said[""] // no section at all

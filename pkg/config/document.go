@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/emperor-go/emperor/internal/uwsginames"
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
@@ -124,16 +125,16 @@ replacement if there is one:
 `)
 	var hints []string
 	names := map[string][]string{}
-	for name := range uwsgiNames {
-		hint := instead(name)
+	for name := range uwsginames.All {
+		hint := uwsginames.Remedy(name)
 		if hint == "" || whose(name) != "" {
 			continue
 		}
 		if names[hint] == nil {
 			hints = append(hints, hint)
 		}
-		if f := familyOf(name); f.hint == hint {
-			name = f.prefix + "…"
+		if prefix, remedy := uwsginames.Family(name); remedy == hint {
+			name = prefix + "…"
 		}
 		if name = "`" + name + "`"; !slices.Contains(names[hint], name) {
 			names[hint] = append(names[hint], name)
@@ -145,7 +146,7 @@ replacement if there is one:
 	}
 	b.WriteString("\nOptions that confine a vassal are errors until they are supported, because a vassal never runs with more rights than its\n" +
 		"file says:")
-	for _, name := range confining {
+	for _, name := range uwsginames.Unsupported {
 		if whose(name) == "" {
 			b.WriteString(" `" + name + "`")
 		}
@@ -180,7 +181,7 @@ func writeSections(b *strings.Builder, sections []section, vassal bool) {
 		}
 		for _, d := range s.rows {
 			name := "`" + d.name + "`"
-			if _, known := uwsgiKnows(d.name); !known {
+			if _, known := uwsginames.Lookup(d.name); !known {
 				name += "°"
 			}
 			fmt.Fprintf(b, "| %s | %s | %s |", name, cell(d.arg), cell(d.def))

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/emperor-go/emperor/internal/uwsginames"
 	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
@@ -29,14 +30,14 @@ var groups = []string{
 }
 
 // shapeOf returns whether an option has a value.
-func shapeOf[T any](o *option.Row[T]) shape {
+func shapeOf[T any](o *option.Row[T]) uwsginames.Shape {
 	switch {
 	case o.Arg == "":
-		return flag
+		return uwsginames.Flag
 	case o.NeedsValue():
-		return needs
+		return uwsginames.NeedsValue
 	}
-	return optional
+	return uwsginames.OptionalValue
 }
 
 // table has all options of a program.
@@ -77,7 +78,7 @@ func (t table[T]) program() string {
 
 // ours reports whether uWSGI does not have an option of that name.
 func ours(name string) bool {
-	_, known := uwsgiKnows(name)
+	_, known := uwsginames.Lookup(name)
 	return !known
 }
 
@@ -122,7 +123,7 @@ func (t table[T]) everyName(yield func(string) bool) {
 			return
 		}
 	}
-	uwsgiNames(yield)
+	uwsginames.All(yield)
 }
 
 func nonempty(s, what string) error {

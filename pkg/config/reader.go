@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/emperor-go/emperor/internal/uwsginames"
 )
 
 // reader converts sources to the ordered list of options that uWSGI would have: environment,
@@ -236,7 +238,7 @@ func (r *reader) forbidden(key string) bool {
 
 // isOption reports whether a key is one of uWSGI's options or of ours.
 func isOption(key string) bool {
-	_, known := uwsgiKnows(key)
+	_, known := uwsginames.Lookup(key)
 	return known || whose(key) != ""
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/emperor-go/emperor/internal/suggest"
+	"github.com/emperor-go/emperor/internal/uwsginames"
 	"github.com/emperor-go/emperor/internal/words"
 	"github.com/emperor-go/emperor/pkg/config/option"
 )
@@ -178,7 +179,7 @@ func (t table[T]) unassigned(e entry, s *strangers, warnings, problems *Problems
 	}
 	missing := "there is no = behind it"
 	o, near := t.find(word), []string(nil)
-	_, known := uwsgiKnows(word)
+	_, known := uwsginames.Lookup(word)
 	if o == nil && !known && whose(word) == "" {
 		near = similar(word, t.names)
 	}
@@ -186,7 +187,7 @@ func (t table[T]) unassigned(e entry, s *strangers, warnings, problems *Problems
 	case o != nil:
 		problems.add(e.origin, word, missing, word+" = "+rest)
 		return o.Name, true
-	case confines(word):
+	case uwsginames.Confines(word):
 		e.key, e.value = word, rest
 		s.meet(e, warnings, problems)
 	case known, whose(word) != "":

@@ -1,30 +1,30 @@
-package config
+package uwsginames
 
 import (
 	"slices"
 	"strings"
 )
 
-// confining are the options of uWSGI that confine or prepare a process as root and that are
+// Unsupported are the options of uWSGI that confine or prepare a process as root and that are
 // not in the tables. If one was ignored, the vassal would start with more rights, or less
 // isolation, than its file says. Some are in the table of the other program: they are errors
 // in the wrong file.
-var confining = []string{
+var Unsupported = []string{
 	"cap", "cgroup", "cgroup-opt", "chroot", "drop-after-apps", "drop-after-init", "emperor-cap", "emperor-root", "emperor-tyrant",
 	"emperor-tyrant-nofollow", "emperor-use-clone", "immediate-gid", "immediate-uid", "keyring-mode", "namespace",
 	"namespace-net", "ns", "ns-net", "pivot-root", "pivot_root", "refork", "refork-as-root", "refork-post-jail", "setns", "setns-preopen",
 	"re-fork", "re-fork-as-root", "re-fork-post-jail", "setns-socket", "umask", "unshare", "unshare2", "vassal-cap", "vassals-cap",
 }
 
-// confines reports whether a key that no table knows is one of those, or a hook of a phase or
+// Confines reports whether a key that no table knows is one of those, or a hook of a phase or
 // kind that does not exist here.
-func confines(key string) bool {
+func Confines(key string) bool {
 	kind, phase, _ := strings.Cut(key, "-")
 	switch kind {
 	case "hook", "exec", "call", "mount", "umount":
 		return slices.Contains(hookPhases, strings.TrimRight(phase, "0123456789"))
 	}
-	return slices.Contains(confining, key)
+	return slices.Contains(Unsupported, key)
 }
 
 // hookPhases are the phases of uWSGI in which hooks prepare a process.

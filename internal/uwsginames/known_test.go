@@ -1,15 +1,12 @@
-package config
+package uwsginames
 
 import (
 	"bytes"
-	"io"
 	"os"
 	"os/exec"
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/emperor-go/emperor/internal/generated"
 )
 
 // TestUWSGIOptionsAreCurrent compares the names with the output of the installed uwsgi.
@@ -32,18 +29,18 @@ func TestUWSGIOptionsAreCurrent(t *testing.T) {
 				t.Errorf("%s is missing", name)
 			}
 		}
-		if list == uwsgiOptions && len(got) != len(want) {
+		if list == options && len(got) != len(want) {
 			t.Errorf("there are %d names, uwsgi prints %d", len(got), len(want))
 		}
 	}
 	core := printed(t, program)
-	compare(uwsgiOptions, core)
+	compare(options, core)
 	for _, plugin := range []string{"python3", "http", "tuntap", "carbon"} {
 		if _, err := os.Stat("/usr/lib/uwsgi/plugins/" + plugin + "_plugin.so"); err != nil {
 			continue
 		}
 		all := printed(t, program, "--plugins", plugin)
-		compare(uwsgiPluginOptions, slices.DeleteFunc(all, func(name string) bool { return slices.Contains(core, name) }))
+		compare(pluginOptions, slices.DeleteFunc(all, func(name string) bool { return slices.Contains(core, name) }))
 	}
 }
 
@@ -64,65 +61,48 @@ func printed(t *testing.T, program string, args ...string) []string {
 }
 
 func TestUWSGIKnows(t *testing.T) {
-	for name, want := range map[string]shape{
-		"socket": needs, "master": flag, "yml": needs, "abstract-socket": flag, "log-date": optional,
-		"module": needs, "no-site": flag, "psgi": needs, "xslt-var": needs, "http-keepalive": optional,
+	for name, want := range map[string]Shape{
+		"socket": NeedsValue, "master": Flag, "yml": NeedsValue, "abstract-socket": Flag, "log-date": OptionalValue,
+		"module": NeedsValue, "no-site": Flag, "psgi": NeedsValue, "xslt-var": NeedsValue, "http-keepalive": OptionalValue,
 		"": 0, "sock": 0, "ocket": 0, "socket=": 0, "master\nmax-apps": 0, "app": 0, "Master": 0,
 	} {
-		if got, known := uwsgiKnows(name); got != want || known != (want != 0) {
-			t.Errorf("uwsgiKnows(%q) = %q, %v, want %q", name, got, known, want)
+		if got, known := Lookup(name); got != want || known != (want != 0) {
+			t.Errorf("Lookup(%q) = %q, %v, want %q", name, got, known, want)
 		}
 	}
 }
 
 func TestUWSGINamesAreSorted(t *testing.T) {
-	for _, list := range []string{uwsgiOptions, uwsgiPluginOptions} {
+	for _, list := range []string{options, pluginOptions} {
 		if names := strings.FieldsFunc(list, func(r rune) bool { return strings.ContainsRune("=?\n", r) }); !slices.IsSorted(names) {
 			t.Error("the names are not sorted")
 		}
 	}
 	seen := map[string]bool{}
-	for name := range uwsgiNames {
+	for name := range All {
 		if seen[name] {
 			t.Errorf("%s is there twice", name)
 		}
 		seen[name] = true
-		if _, known := uwsgiKnows(name); !known {
+		if _, known := Lookup(name); !known {
 			t.Errorf("%s is not found", name)
 		}
 	}
 }
 
-// TestUWSGINamesOfOurs: a row with a name of uWSGI's takes a value if uWSGI's option does;
-// otherwise command lines would have another meaning here.
-func TestUWSGINamesOfOurs(t *testing.T) {
-	same := func(name string, ours shape) {
-		if theirs, known := uwsgiKnows(name); known && theirs != ours {
-			t.Errorf("%s: uWSGI's is of shape %q, ours of %q", name, theirs, ours)
-		}
-	}
-	for o := range emperorOptions.all {
-		same(o.Name, shapeOf(o))
-	}
-	for o := range vassalOptions.all {
-		same(o.Name, shapeOf(o))
-	}
-}
-
 func TestUWSGILetters(t *testing.T) {
-	for pair := range strings.FieldsSeq(uwsgiShort) {
+	for pair := range strings.FieldsSeq(letters) {
 		letter, name, _ := strings.Cut(pair, "=")
-		if _, known := uwsgiKnows(name); !known || longName(letter) != name {
+		if _, known := Lookup(name); !known || Letter(letter) != name {
 			t.Errorf("-%s: %q is no option of uWSGI's", letter, name)
 		}
 	}
-	if got := longName("é"); got != "" {
-		t.Errorf(`longName("é") = %q`, got)
+	if got := Letter("é"); got != "" {
+		t.Errorf(`Letter("é") = %q`, got)
 	}
 }
 
-// TestInstead: advice exists only for options that uWSGI has and we do not.
-func TestInstead(t *testing.T) {
+func TestRemedy(t *testing.T) {
 	for name, want := range map[string]string{
 		"module": "emperor-wrapper = uwsgi", "psgi": "command = ", "rack": "command = ", "wsgi-file": "command = ",
 		"tuntap-device": "veth", "autoload": "drop the line", "py-autoreload": "command = ", "https2": "https = ", "threads": "processes = N", "max-requests": "reload-on-rss", "cheaper": "idle = TIME", "offload-threads": "drop the line",
@@ -130,34 +110,8 @@ func TestInstead(t *testing.T) {
 		"manage-script-name": "rewrite", "memory-report": "emperor list", "logfile-chown": "vassal's user", "fastrouter": "socket = ", "http-raw-body": "drop the line",
 		"http-manage-rtsp": "http = ADDRESS", "error-route-run": "error-page-404",
 	} {
-		if got := instead(name); !strings.Contains(got, want) {
-			t.Errorf("instead(%q) = %q, want %q in it", name, got, want)
+		if got := Remedy(name); !strings.Contains(got, want) {
+			t.Errorf("Remedy(%q) = %q, want %q in it", name, got, want)
 		}
 	}
-	for _, name := range slices.Concat(slices.Collect(emperorOptions.names), slices.Collect(vassalOptions.names)) {
-		if got := instead(name); got != "" {
-			t.Errorf("instead(%q) = %q, and it is an option", name, got)
-		}
-	}
-}
-
-func TestNearest(t *testing.T) {
-	for key, want := range map[string]string{
-		"proesses": "processes", "process": "processes", "chomd-socket": "chmod-socket", "single-intepreter": "single-interpreter",
-		"no-orphan": "no-orphans", "htpp-socket": "http-socket", "gdi": "gid", "pid": "", "url": "", "thread": "threads", "vaccum": "vacuum",
-		"domain": "", "project": "", "xy": "", "wholly-different": "", strings.Repeat("x", 5000): "",
-	} {
-		got := similar(key, uwsgiNames)
-		if want == "" && got != nil || want != "" && !slices.Contains(got, want) {
-			t.Errorf("nearest(%.20q) = %q, want %q", key, got, want)
-		}
-	}
-}
-
-// TestEmperorNamesDocumentIsCurrent keeps the list of the emperor's options.
-func TestEmperorNamesDocumentIsCurrent(t *testing.T) {
-	generated.Current(t, "emperor_names.txt", func(w io.Writer) error {
-		_, err := io.WriteString(w, strings.Join(slices.Sorted(emperorOptions.names), "\n")+"\n")
-		return err
-	})
 }

@@ -1,4 +1,6 @@
-package config
+// Package uwsginames knows the options of uWSGI that are not options here: their names, their
+// replacements, and those that a vassal must not run without. It imports no table.
+package uwsginames
 
 import (
 	"cmp"
@@ -12,43 +14,40 @@ import (
 // are used.
 var (
 	//go:embed uwsgi_options.txt
-	uwsgiOptions string
+	options string
 	//go:embed uwsgi_plugin_options.txt
-	uwsgiPluginOptions string
-
-	// The names of the emperor's table: a vassal whose file has a line for uWSGI need not
-	// build that table, which would stay in its memory. A test keeps the list current (make
-	// docs).
-	//go:embed emperor_names.txt
-	emperorNames string
+	pluginOptions string
 )
 
-// uwsgiShort are uWSGI's options of one letter.
-const uwsgiShort = "A=sharedarea C=chmod-socket H=home L=disable-logging M=master Q=spooler R=max-requests S=set T=enable-threads " +
+// letters are uWSGI's options of one letter.
+const letters = "A=sharedarea C=chmod-socket H=home L=disable-logging M=master Q=spooler R=max-requests S=set T=enable-threads " +
 	"a=abstract-socket b=buffer-size c=cgi-mode d=daemonize h=help i=single-interpreter j=json l=listen m=memory-report " +
 	"p=processes r=reaper s=socket t=harakiri v=max-vars w=module x=xml y=yaml z=socket-timeout"
 
-// shape is whether an option has a value.
-type shape byte
+// Shape tells whether an option has a value.
+type Shape byte
 
+// The shapes of options.
 const (
-	flag     shape = '\n' // yes and no at most
-	needs    shape = '='
-	optional shape = '?'
+	// Flag has yes or no as its value, or none.
+	Flag Shape = '\n'
+	// NeedsValue may not stand alone, and OptionalValue may.
+	NeedsValue    Shape = '='
+	OptionalValue Shape = '?'
 )
 
-// uwsgiKnows reports whether uWSGI 2.0 or one of its plugins has the option, and its shape.
-func uwsgiKnows(name string) (s shape, known bool) {
-	for _, list := range []string{uwsgiOptions, uwsgiPluginOptions} {
-		if s, known := lookUp(list, name); known {
+// Lookup reports whether uWSGI 2.0 or one of its plugins has the option, and its shape.
+func Lookup(name string) (s Shape, known bool) {
+	for _, list := range []string{options, pluginOptions} {
+		if s, known := Search(list, name); known {
 			return s, true
 		}
 	}
 	return 0, false
 }
 
-// lookUp finds a name in sorted lines by binary search in the text.
-func lookUp(list, name string) (s shape, known bool) {
+// Search finds a name in a list, whose lines are sorted, by binary search in its text.
+func Search(list, name string) (s Shape, known bool) {
 	for list != "" {
 		middle := strings.LastIndexByte(list[:len(list)/2], '\n') + 1 // the beginning of a line
 		end := middle + strings.IndexByte(list[middle:], '\n') + 1
@@ -66,17 +65,17 @@ func lookUp(list, name string) (s shape, known bool) {
 }
 
 // split divides a line of a list.
-func split(line string) (name string, s shape) {
+func split(line string) (name string, s Shape) {
 	line = line[:len(line)-1]
-	if s = shape(line[len(line)-1]); s == needs || s == optional {
+	if s = Shape(line[len(line)-1]); s == NeedsValue || s == OptionalValue {
 		return line[:len(line)-1], s
 	}
-	return line, flag
+	return line, Flag
 }
 
-// uwsgiNames yields all names.
-func uwsgiNames(yield func(string) bool) {
-	for _, list := range []string{uwsgiOptions, uwsgiPluginOptions} {
+// All yields all names of uWSGI and its plugins.
+func All(yield func(string) bool) {
+	for _, list := range []string{options, pluginOptions} {
 		for line := range strings.Lines(list) {
 			if name, _ := split(line); !yield(name) {
 				return
@@ -85,9 +84,9 @@ func uwsgiNames(yield func(string) bool) {
 	}
 }
 
-// longName returns the option for a letter, or "".
-func longName(letter string) string {
-	for pair := range strings.FieldsSeq(uwsgiShort) {
+// Letter returns the option for a letter, or "".
+func Letter(letter string) string {
+	for pair := range strings.FieldsSeq(letters) {
 		if name, ok := strings.CutPrefix(pair, letter+"="); ok {
 			return name
 		}
@@ -98,8 +97,8 @@ func longName(letter string) string {
 // application is the replacement for uWSGI's own ways to run an application.
 const application = "command = PROGRAM ARGS… for a server of your own, or emperor-wrapper = uwsgi for uWSGI's"
 
-// instead returns the replacement for an option of uWSGI that has no effect here, or "".
-func instead(name string) string {
+// Remedy returns the replacement for an option of uWSGI that has no effect here, or "".
+func Remedy(name string) string {
 	switch name {
 	case "module", "wsgi-file", "wsgi", "callable", "file", "paste", "ini-paste", "ini-paste-logged", "eval", "mount", "psgi", "rack", "rails",
 		"lua", "lua-load", "jwsgi", "ring-load", "ring-app", "go-load", "mono-app", "web3", "wsgi-lite", "pecan", "pump", "test",
@@ -124,12 +123,13 @@ func instead(name string) string {
 	case "cron", "cron2", "unique-cron", "legion-cron", "timer":
 		return "a timer of the host's service manager"
 	}
-	return cmp.Or(insteadOfServer(name), familyOf(name).hint)
+	_, ofFamily := Family(name)
+	return cmp.Or(remedyOfServer(name), ofFamily)
 }
 
-// insteadOfServer returns the replacement for options by which uWSGI serves, starts workers
+// remedyOfServer returns the replacement for options by which uWSGI serves, starts workers
 // and logs, or "".
-func insteadOfServer(name string) string {
+func remedyOfServer(name string) string {
 	switch name {
 	case "threads", "async", "ugreen":
 		return "processes = N for more workers; threads are the command's own, and the built-in server has as many as it needs"
@@ -175,9 +175,9 @@ func insteadOfServer(name string) string {
 	return ""
 }
 
-// insteadInVassal returns the replacement, in a vassal's file, for an option of the emperor's
+// RemedyInVassal returns the replacement, in a vassal's file, for an option of the emperor's
 // own process, or "".
-func insteadInVassal(name string) string {
+func RemedyInVassal(name string) string {
 	switch name {
 	case "daemonize", "daemonize2", "logto", "logto2":
 		return "log = FILE"
@@ -191,8 +191,8 @@ func insteadInVassal(name string) string {
 	return "this belongs in the emperor's file"
 }
 
-// insteadInEmperor returns the advice for an option of a vassal in the emperor's own file.
-func insteadInEmperor(name string) string {
+// RemedyInEmperor returns the advice for an option of a vassal in the emperor's own file.
+func RemedyInEmperor(name string) string {
 	switch name {
 	case "die-on-term", "vacuum":
 		return "it is always so for the emperor, drop the line"
@@ -222,12 +222,13 @@ var families = []struct{ prefix, hint string }{
 	{"tuntap-", "a veth pair, made by hooks as-emperor"},
 }
 
-// familyOf returns the family of an option; its prefix is empty when there is none.
-func familyOf(name string) (family struct{ prefix, hint string }) {
+// Family returns the prefix that an option shares with others of the same purpose, and their
+// replacement. Both are empty when there is none.
+func Family(name string) (prefix, remedy string) {
 	for _, f := range families {
 		if strings.HasPrefix(name, f.prefix) {
-			return f
+			return f.prefix, f.hint
 		}
 	}
-	return family
+	return "", ""
 }

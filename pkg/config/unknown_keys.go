@@ -1,6 +1,7 @@
 package config
 
 import (
+	_ "embed" // for the names
 	"fmt"
 	"iter"
 	"slices"
@@ -8,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/emperor-go/emperor/internal/suggest"
+	"github.com/emperor-go/emperor/internal/uwsginames"
 )
 
 // strangers collects messages about keys that are in no table. Most are placeholders or
@@ -50,10 +52,10 @@ type missed struct {
 func (s *strangers) meet(e entry, warnings, problems *Problems) {
 	program := whose(e.key)
 	switch {
-	case confines(e.key) && program != "":
+	case uwsginames.Confines(e.key) && program != "":
 		problems.add(e.origin, e.key, "an option of "+program+" that confines or prepares it and does nothing here", "move it to the file of "+program)
 		return
-	case confines(e.key):
+	case uwsginames.Confines(e.key):
 		problems.add(e.origin, e.key, "this option confines a vassal in uWSGI and is not supported here", "remove it only if the vassal may run without")
 		return
 	}
@@ -61,16 +63,16 @@ func (s *strangers) meet(e entry, warnings, problems *Problems) {
 		return
 	}
 	s.seen = append(s.seen, e.key)
-	_, known := uwsgiKnows(e.key)
+	_, known := uwsginames.Lookup(e.key)
 	switch {
 	case program != "":
-		hint := insteadInEmperor(e.key)
+		hint := uwsginames.RemedyInEmperor(e.key)
 		if program == emperors {
-			hint = insteadInVassal(e.key)
+			hint = uwsginames.RemedyInVassal(e.key)
 		}
 		warnings.add(e.origin, e.key, "an option of "+program+" that does nothing here", hint)
 	case known:
-		warnings.add(e.origin, e.key, "an option of uWSGI that does nothing here", instead(e.key))
+		warnings.add(e.origin, e.key, "an option of uWSGI that does nothing here", uwsginames.Remedy(e.key))
 	case !slices.Contains(s.used, e.key) && sounds(e.key):
 		s.sounding(e, problems)
 	case s.strict:
@@ -136,7 +138,7 @@ func (s *strangers) suspect(e entry) {
 	s.typos = append(s.typos, typo{e.key, near, e.origin})
 	closest := suggest.Distance(key, near[0])
 	for _, name := range near {
-		if guard, _ := s.guards(name); (guard || confines(name)) && suggest.Distance(key, name) == closest {
+		if guard, _ := s.guards(name); (guard || uwsginames.Confines(name)) && suggest.Distance(key, name) == closest {
 			s.missed = append(s.missed, missed{e, name, !doubtful(e.key)})
 			return
 		}
@@ -216,12 +218,18 @@ func (m remainder) report(warnings *Problems) {
 	}
 }
 
+// The names of the emperor's table: a vassal whose file has a line for uWSGI need not build that
+// table, which would stay in its memory. A test keeps the list current (make docs).
+//
+//go:embed emperor_names.txt
+var emperorNames string
+
 // emperors is the program for which whose reports options of the emperor.
 const emperors = "the emperor"
 
 // whose returns the program to which an option belongs that this table does not have.
 func whose(key string) string {
-	_, found := lookUp(emperorNames, key)
+	_, found := uwsginames.Search(emperorNames, key)
 	switch {
 	case found:
 		return emperors
