@@ -22,7 +22,7 @@ var emperorHookOptions = option.Rows[Emperor]{
 	{
 		Name: "emperor-hook-concurrency", Change: option.Reload, Group: "Hooks", Arg: "N", Def: "1",
 		Help: "number of vassals whose hooks of the emperor run at the same time; a list that takes longer than a second does not block others",
-		Set:  setVassals(func(e *Emperor) *int { return &e.HookConcurrency }),
+		Set:  func(e *Emperor, v option.Value) error { return setVassals(&e.HookConcurrency, v) },
 	},
 	{
 		Name: "emperor-hook-timeout", Change: option.Reload, Group: "Hooks", Arg: "TIME", Def: "30", Help: "time limit of each hook; 0: none",
@@ -45,20 +45,36 @@ var vassalHookOptions = option.Rows[Vassal]{
 // hookArea has a row for each kind of hook in each of some phases. They are many: a row is
 // made on demand.
 type hookArea[T any] struct {
-	phases []hooks.Phase
-	help   string // before the help of a phase
-	once   bool   // they run once, at the start: a reload does not replace them
-	set    func(*T) hooks.Set
-	made   option.Made[T]
+	who  hooks.Who
+	help string // before the help of a phase
+	once bool   // only ownPhases, which run once, at the start: a reload does not replace them
+	set  func(*T) hooks.Set
+	made option.Made[T]
 
 	naming sync.Once
 	names  []string // of all rows
 }
 
+// phases are made anew each time: nothing of a table is made at the start of a program, which
+// would cost each vassal the pages of its table.
+func (a *hookArea[T]) phases() []hooks.Phase {
+	if a.once {
+		return ownPhases
+	}
+	return hooks.PhasesOf(a.who)
+}
+
+func (a *hookArea[T]) covers(info hooks.PhaseInfo) bool {
+	if a.once {
+		return slices.Contains(ownPhases, info.Phase)
+	}
+	return info.Who == a.who
+}
+
 // Find implements option.Area.
 func (a *hookArea[T]) Find(name string) *option.Row[T] {
 	info, kind, ok := hooks.ByOption(name)
-	if !ok || !slices.Contains(a.phases, info.Phase) {
+	if !ok || !a.covers(info) {
 		return nil
 	}
 	return a.row(info, kind)
@@ -66,7 +82,7 @@ func (a *hookArea[T]) Find(name string) *option.Row[T] {
 
 // All implements option.Area.
 func (a *hookArea[T]) All(yield func(*option.Row[T]) bool) {
-	for _, phase := range a.phases {
+	for _, phase := range a.phases() {
 		info, _ := phase.Info()
 		for _, kind := range info.Kinds {
 			if !yield(a.row(info, kind)) {
@@ -79,7 +95,7 @@ func (a *hookArea[T]) All(yield func(*option.Row[T]) bool) {
 // Names implements option.Area.
 func (a *hookArea[T]) Names(yield func(string) bool) {
 	a.naming.Do(func() {
-		for _, phase := range a.phases {
+		for _, phase := range a.phases() {
 			info, _ := phase.Info()
 			for _, kind := range info.Kinds {
 				a.names = append(a.names, hooks.Spec{Phase: info.Phase, Kind: kind}.Option())

@@ -93,8 +93,8 @@ var ownOptions = option.Rows[Emperor]{
 		Into: func(e *Emperor) option.Field { return (*option.Text)(&e.Process.Chdir) },
 	},
 	{Name: "daemonize", Aliases: []string{"daemonize2"}, Group: "Process", Arg: "FILE", Help: "run in the background, and log to the file", Set: setDaemonize},
-	{Name: "flock", Aliases: []string{"flock2"}, Group: "Process", Arg: "FILE", Repeat: true, Help: "lock the file, or fail if it is locked", Set: setLock(false)},
-	{Name: "flock-wait", Aliases: []string{"flock-wait2"}, Group: "Process", Arg: "FILE", Repeat: true, Help: "lock the file, and wait until it is free", Set: setLock(true)},
+	{Name: "flock", Aliases: []string{"flock2"}, Group: "Process", Arg: "FILE", Repeat: true, Help: "lock the file, or fail if it is locked", Set: func(e *Emperor, v option.Value) error { return setLock(e, v, false) }},
+	{Name: "flock-wait", Aliases: []string{"flock-wait2"}, Group: "Process", Arg: "FILE", Repeat: true, Help: "lock the file, and wait until it is free", Set: func(e *Emperor, v option.Value) error { return setLock(e, v, true) }},
 	{Name: "max-fd", Group: "Process", Arg: "N", Help: "limit of open descriptors, for vassals too", Set: setMaxFD},
 	{
 		Name: "touch-reload", Aliases: []string{"fs-reload"}, Group: "Process", Arg: "FILE", Repeat: true, Help: "reload the emperor's options and all vassals when the file is touched",
@@ -129,11 +129,9 @@ func setDaemonize(e *Emperor, v option.Value) error {
 	return err
 }
 
-func setLock(wait bool) func(*Emperor, option.Value) error {
-	return func(e *Emperor, v option.Value) error {
-		e.Process.Locks = append(e.Process.Locks, Lock{v.Text, wait})
-		return nil
-	}
+func setLock(e *Emperor, v option.Value, wait bool) error {
+	e.Process.Locks = append(e.Process.Locks, Lock{v.Text, wait})
+	return nil
 }
 
 func setMaxFD(e *Emperor, v option.Value) error {

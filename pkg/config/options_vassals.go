@@ -24,7 +24,7 @@ var vassalsOptions = option.Rows[Emperor]{
 	},
 	{
 		Name: "emperor-concurrency", Change: option.Reload, Group: "Vassals", Arg: "N", Def: "2 x CPUs", Help: "how many vassals are launched at a time",
-		Set: setVassals(func(e *Emperor) *int { return &e.Concurrency }),
+		Set: func(e *Emperor, v option.Value) error { return setVassals(&e.Concurrency, v) },
 	},
 	{
 		Name: "emperor-release", Change: option.Reload, Group: "Vassals", Arg: "WHEN", Def: "hooks",
@@ -42,15 +42,13 @@ var vassalsOptions = option.Rows[Emperor]{
 }
 
 // setVassals sets a number of vassals.
-func setVassals(into func(*Emperor) *int) func(*Emperor, option.Value) error {
-	return func(e *Emperor, v option.Value) error {
-		n, err := strconv.Atoi(v.Text)
-		if err != nil || n < 1 {
-			return option.Wrong(strconv.Quote(v.Text)+" is not a number of vassals", "1 or more")
-		}
-		*into(e) = n
-		return nil
+func setVassals(into *int, v option.Value) error {
+	n, err := strconv.Atoi(v.Text)
+	if err != nil || n < 1 {
+		return option.Wrong(strconv.Quote(v.Text)+" is not a number of vassals", "1 or more")
 	}
+	*into = n
+	return nil
 }
 
 func setRelease(e *Emperor, v option.Value) error {

@@ -34,11 +34,15 @@ var workerOptions = option.Rows[Vassal]{
 	{Name: "idle", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "TIME", Help: "stop the workers when nothing happens for so long", Into: func(v *Vassal) option.Field { return (*option.Duration)(&v.Idle.After) }},
 	{
 		Name: "limit-as", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "MB", Help: "bound of the address space of each program (RLIMIT_AS); 0: none. The built-in server has no bound",
-		Set: limit(func(l *Limits) *uint64 { return &l.AddressSpace }, 1<<20, "megabytes", "such as 512"),
+		Set: func(v *Vassal, t option.Value) error {
+			return setLimit(&v.Limits.AddressSpace, t, 1<<20, "megabytes", "such as 512")
+		},
 	},
 	{
 		Name: "limit-nproc", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "N", Help: "bound of the processes of the vassal's user, for its programs (RLIMIT_NPROC); 0: none",
-		Set: limit(func(l *Limits) *uint64 { return &l.Processes }, 1, "processes", "such as 64"),
+		Set: func(v *Vassal, t option.Value) error {
+			return setLimit(&v.Limits.Processes, t, 1, "processes", "such as 64")
+		},
 	},
 	{Name: "max-worker-lifetime", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "TIME", Help: "replace a worker at this age", Into: func(v *Vassal) option.Field { return (*option.Duration)(&v.Triggers.MaxLifetime) }},
 	{Name: "max-worker-lifetime-delta", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "TIME", Help: "add this for each further worker", Into: func(v *Vassal) option.Field { return (*option.Duration)(&v.Triggers.Delta) }},

@@ -30,8 +30,8 @@ var emperorOptions = table[Emperor]{
 	},
 	&controlOptions,
 	&emperorFileOptions,
-	&hookArea[Emperor]{phases: hooks.PhasesOf(hooks.Emperor), set: func(e *Emperor) hooks.Set { return e.Hooks }},
-	&hookArea[Emperor]{phases: ownPhases, help: "once, in the emperor itself: ", once: true, set: func(e *Emperor) hooks.Set { return e.Process.Hooks }},
+	&hookArea[Emperor]{who: hooks.Emperor, set: func(e *Emperor) hooks.Set { return e.Hooks }},
+	&hookArea[Emperor]{help: "once, in the emperor itself: ", once: true, set: func(e *Emperor) hooks.Set { return e.Process.Hooks }},
 }
 
 var vassalOptions = table[Vassal]{
@@ -60,5 +60,5 @@ var vassalOptions = table[Vassal]{
 		Change: option.Reload, Tyrant: true,
 	},
 	&vassalFileOptions,
-	&hookArea[Vassal]{phases: hooks.PhasesOf(hooks.Vassal), set: func(v *Vassal) hooks.Set { return v.Hooks }},
+	&hookArea[Vassal]{who: hooks.Vassal, set: func(v *Vassal) hooks.Set { return v.Hooks }},
 }

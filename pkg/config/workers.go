@@ -70,20 +70,17 @@ func (l Limits) Apply() error {
 	return nil
 }
 
-// limit returns a function that sets a limit, in units. A tenant's own file can only lower it.
-func limit(of func(*Limits) *uint64, unit uint64, name, hint string) func(*Vassal, option.Value) error {
-	return func(v *Vassal, t option.Value) error {
-		n, err := strconv.ParseUint(t.Text, 10, 64)
-		if err != nil || n > math.MaxUint64/unit {
-			return option.Wrong(strconv.Quote(t.Text)+" is not a number of "+name, hint)
-		}
-		field := of(&v.Limits)
-		if n *= unit; t.Tenant && *field != 0 && (n == 0 || n > *field) {
-			return nil
-		}
-		*field = n
+// setLimit sets a limit, in units. A tenant's own file can only lower it.
+func setLimit(limit *uint64, t option.Value, unit uint64, name, hint string) error {
+	n, err := strconv.ParseUint(t.Text, 10, 64)
+	if err != nil || n > math.MaxUint64/unit {
+		return option.Wrong(strconv.Quote(t.Text)+" is not a number of "+name, hint)
+	}
+	if n *= unit; t.Tenant && *limit != 0 && (n == 0 || n > *limit) {
 		return nil
 	}
+	*limit = n
+	return nil
 }
 
 // unlimited warns about limits of a vassal whose requests the built-in server answers.
