@@ -24,7 +24,13 @@ const (
 )
 
 // errIdle is about a connection that waits in the queue of its socket.
-var errIdle = fmt.Errorf("no process has accepted a connection within %v", acceptTime)
+var errIdle error = idle{}
+
+type idle struct{}
+
+func (idle) Error() string {
+	return fmt.Sprintf("no process has accepted a connection within %v", acceptTime)
+}
 
 // errOther is wrapped by the error about an answer that is not a new worker's.
 var errOther = errors.New("another process than a new worker answers")
