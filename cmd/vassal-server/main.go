@@ -42,6 +42,7 @@ The built-in server of a vassal, without a vassal.
 `
 
 func main() {
+	outset.Stack()
 	outset.Conceal()
 	outset.Signals()
 	debug.SetGCPercent(gcPercent)

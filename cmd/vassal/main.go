@@ -31,6 +31,7 @@ const (
 func init() { runtime.LockOSThread() }
 
 func main() {
+	outset.Stack()
 	outset.Conceal()
 	outset.Signals()
 	if namespaces.IsVisitor() {
