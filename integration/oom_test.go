@@ -4,6 +4,7 @@ package integration
 
 import (
 	"fmt"
+	"os"
 	"os/exec"
 	"strings"
 	"syscall"
@@ -65,6 +66,48 @@ func TestEmperorIsSpared(t *testing.T) {
 			}
 			e.await("a.ini", "user could not")
 			e.await("b.ini", "printed with "+given)
+			e.stop(syscall.SIGTERM)
+		})
+	}
+}
+
+// The same holds when the emperor has dropped its user, and for processes that a hook leaves
+// behind as fast as it can. Its vassals, which have its user, may lower their own value.
+func TestEmperorThatDroppedItsUserIsSpared(t *testing.T) {
+	t.Parallel()
+	if err := exec.Command("sh", "-c", "echo -1 >/proc/self/oom_score_adj").Run(); err != nil {
+		t.Skipf("needs CAP_SYS_RESOURCE: %v", err)
+	}
+	for _, given := range []string{"0", "-400"} {
+		t.Run(given, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			programs := w.path("programs") // a user cannot execute programs below /root
+			if err := os.Mkdir(programs, 0o755); err != nil {
+				t.Fatal(err)
+			}
+			w.run("mount --bind " + os.Getenv(binEnv) + " " + programs)
+			defer w.run("umount -l " + programs)
+			left := w.path("s/left")
+			w.vassal("a.ini", serves)
+			script := "echo " + given + ` >/proc/self/oom_score_adj && exec "$@"`
+			e := w.launch(w.inside("sh", "-c", script, "sh", programs+"/emperor", "--emperor-log-format", "json", "--uid", "4001", "--gid", "4001",
+				"--hook-pre-jail", "exec:"+strings.ReplaceAll(tellsScore, "WHO", "root"),
+				"--exec-as-emperor", "for i in 1 2 3 4; do (setsid cat /proc/self/oom_score_adj >>"+left+" & exit); done", w.vassals))
+			pid := e.running("a.ini")
+			if got := score(e.pid()); got != "-900" {
+				t.Errorf("the emperor has %s", got)
+			}
+			for _, child := range append(children(pid), pid) {
+				if got := score(child); got != given {
+					t.Errorf("process %d of the vassal has %s, want %s", child, got, given)
+				}
+			}
+			e.await("", "root has "+given)
+			eventually(t, "the hook has left all processes", func() bool { return len(lines(left)) == 4 })
+			if got := strings.Join(lines(left), " "); got != strings.TrimSpace(strings.Repeat(given+" ", 4)) {
+				t.Errorf("what a hook left behind has %s, want %s", got, given)
+			}
 			e.stop(syscall.SIGTERM)
 		})
 	}

@@ -28,15 +28,11 @@ func become(o *config.Emperor) error {
 }
 
 // spare makes the OOM killer kill other processes before the emperor: when the emperor ends,
-// all vassals do. An emperor that has dropped its user cannot do that for itself alone. With a
-// value from before the drop its vassals would have it, too: the kernel does not let another
-// user write oom_score_adj of a program that this user may not read, such as vassal.
-func spare(o *config.Emperor, log *slog.Logger) {
+// all vassals do.
+func spare(log *slog.Logger) {
 	switch spared, err := namespaces.Spare(); {
 	case err != nil:
 		log.Warn("the OOM killer may kill the emperor first", "error", err)
-	case !spared && o.UID.Set:
-		log.Info("the OOM killer may kill the emperor first: it has dropped its user and cannot lower its oom_score_adj (OOMScoreAdjust= of its unit is for the emperor and all vassals)")
 	case !spared:
 		log.Debug("the OOM killer may kill the emperor first: the emperor cannot lower its oom_score_adj")
 	}

@@ -52,6 +52,7 @@ func run(ctx context.Context, around outside, o *config.Emperor, warnings config
 	if err := o.Around.Libraries.Load(func(err error) { log.Warn("a plugin is left out", "error", err) }); err != nil {
 		return err
 	}
+	spare(log)
 	unmake, err := ownProcess(ctx, o, log)
 	if err != nil {
 		return err
@@ -90,7 +91,6 @@ func run(ctx context.Context, around outside, o *config.Emperor, warnings config
 		return err
 	}
 	defer leave()
-	spare(o, log)
 	aboutReaders(log, program)
 	log.Info("emperor "+config.Version+" is watching", "monitors", o.Monitors, "namespaces", o.Clone.String(), "pid", os.Getpid())
 	system := launcher(o, program, libraries, sight, files)

@@ -37,13 +37,6 @@ func (s *scene) enclose(cmd *exec.Cmd) (*cage, error) {
 	return &cage{g}, nil
 }
 
-// expose gives the new program an ordinary oom_score_adj instead of the emperor's.
-func (c *cage) expose() {
-	if c != nil {
-		_ = c.cgroup.Expose() // the program itself has one already
-	}
-}
-
 func (c *cage) kill() {
 	if c != nil {
 		_ = c.cgroup.Kill()

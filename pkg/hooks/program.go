@@ -63,7 +63,6 @@ func (s *scene) start(ctx context.Context, program string, argv []string, files 
 		s.clear(kept, false)
 		return fmt.Errorf("cannot start %q: %w", argv[0], s.explain(program, cause(err)))
 	}
-	kept.expose()
 	r := &running{cmd: cmd, process: p, kept: kept, read: read, done: make(chan struct{})}
 	go func() {
 		defer close(r.done)

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"time"
 
@@ -27,32 +26,6 @@ func (c *Cgroup) FD() int { return int(c.dir.Fd()) }
 func (c *Cgroup) Kill() error {
 	if err := os.WriteFile(filepath.Join(c.path, "cgroup.kill"), []byte("1"), 0); err != nil {
 		return fmt.Errorf("cannot kill cgroup: %w", err)
-	}
-	return nil
-}
-
-// Expose gives every process in the cgroup that has the value of Spare its ordinary
-// oom_score_adj.
-func (c *Cgroup) Expose() error {
-	if ordinary.Load() == nil {
-		return nil
-	}
-	for again := true; again; { // for a child of a process that was found later
-		again = false
-		procs, err := os.ReadFile(filepath.Join(c.path, "cgroup.procs"))
-		if err != nil {
-			return fmt.Errorf("cannot read cgroup %q: %w", c.path, err)
-		}
-		for word := range strings.FieldsSeq(string(procs)) {
-			pid, err := strconv.Atoi(word)
-			if err != nil || !isSpared(pid) {
-				continue
-			}
-			if err := expose(pid); err != nil {
-				return err
-			}
-			again = true
-		}
 	}
 	return nil
 }

@@ -98,13 +98,22 @@ func start(c Command) (*Process, error) {
 	for i, f := range c.Files {
 		files[i] = f.Fd() // of nil: -1, which is closed
 	}
-	pid, err := syscall.ForkExec(c.Path, c.Args, &syscall.ProcAttr{Dir: c.Dir, Env: c.Env, Files: files, Sys: attributes})
+	var pid int
+	fork := func() (err error) {
+		pid, err = syscall.ForkExec(c.Path, c.Args, &syscall.ProcAttr{Dir: c.Dir, Env: c.Env, Files: files, Sys: attributes})
+		return err
+	}
+	exposes, begin := canExpose(), fork
+	if !exposes {
+		begin = func() error { return unspared(fork) }
+	}
+	err := begin()
 	runtime.KeepAlive(c.Files)
 	if err != nil {
 		return nil, err
 	}
 	p, err := hold(pid, pidfd)
-	if err == nil {
+	if err == nil && exposes {
 		err = expose(pid)
 	}
 	if err == nil && c.Namespaces.Has(NewTime) {

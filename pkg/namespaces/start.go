@@ -11,10 +11,9 @@ import (
 
 // Start starts cmd as its own Start does, for callers that wait for its death without a thread
 // (Process.Died). The caller closes the Process and calls cmd.Wait. The program does not
-// inherit the oom_score_adj of Spare. A program that has no cgroup of its own and forks twice
-// at once may leave a process with that value.
+// inherit the oom_score_adj of Spare.
 func Start(cmd *exec.Cmd) (*Process, error) {
-	if err := cmd.Start(); err != nil {
+	if err := unspared(cmd.Start); err != nil {
 		return nil, err
 	}
 	pid := cmd.Process.Pid
@@ -24,9 +23,6 @@ func Start(cmd *exec.Cmd) (*Process, error) {
 		return nil, abort(cmd, os.NewSyscallError("pidfd_open", err))
 	}
 	p, err := hold(pid, pidfd)
-	if err == nil {
-		err = exposeTree(pid)
-	}
 	if err != nil {
 		return nil, errors.Join(abort(cmd, err), p.Close())
 	}
