@@ -17,7 +17,7 @@ $go list -m >/dev/null 2>&1 || {
 # Without asynchronous preemption the Go runtime sends no SIGURG to itself, which is
 # a signal of the operator's to the emperor. Without room for profiles of contention,
 # which nothing takes, each thread of each vassal is 2 kB smaller.
-flags='-s -w -X runtime.godebugDefault=asyncpreemptoff=1,profstackdepth=0 -X main.exactURG=yes'
+flags='-s -w -X runtime.godebugDefault=asyncpreemptoff=1,profstackdepth=0 -X github.com/emperor-go/emperor/pkg/emperord.exactURG=yes'
 export CGO_ENABLED="${CGO_ENABLED:-0}"
 
 build() { $go build -trimpath -buildvcs=false -ldflags "$flags" "$@"; }

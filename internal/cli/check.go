@@ -1,0 +1,350 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/emperor-go/emperor/internal/control"
+	"github.com/emperor-go/emperor/internal/inspect"
+	"github.com/emperor-go/emperor/internal/reads"
+	"github.com/emperor-go/emperor/internal/vassalfiles"
+	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
+	"github.com/emperor-go/emperor/pkg/emperor/monitor"
+	"github.com/emperor-go/emperor/pkg/namespaces"
+)
+
+// checkCommand parses and checks files without starting anything.
+func checkCommand() *cobra.Command {
+	var ini, as string
+	var asJSON bool
+	c := &cobra.Command{
+		DisableFlagsInUseLine: true,
+		Use:                   "check [--ini FILE] FILE|DIR…", Short: "parse and check files without starting anything",
+		Long: "Parses and checks vassals' files, or all in a directory, without starting anything. An emperor's own file is\n" +
+			"checked with the vassals of its directories. Without --ini vassals run in the namespaces of the running emperor, or else of\n" +
+			"/etc/emperor.ini. Exit status: 0: no mistakes; 1: mistakes; 2: the check failed.",
+		RunE: func(c *cobra.Command, args []string) error {
+			if len(args) == 0 && ini == "" {
+				return errors.New("nothing to check: give FILE, DIR or --ini FILE")
+			}
+			k := &checker{told: map[string]bool{}, orders: map[config.ReloadOrder][]string{}}
+			if ini != "" {
+				k.emperor = k.readEmperor(ini)
+				if len(args) == 0 {
+					k.monitors(k.emperor)
+				}
+			}
+			if ini == "" {
+				k.host = hostEmperor()
+			}
+			if as != "" && len(args) != 1 {
+				return errors.New("--as needs exactly one FILE")
+			}
+			for _, arg := range args {
+				if err := k.check(arg, as); err != nil {
+					return err
+				}
+			}
+			k.found = append(k.found, inspect.Vassals(k.vassals)...)
+			return k.print(c.OutOrStdout(), c.ErrOrStderr(), asJSON)
+		},
+	}
+	c.Flags().StringVar(&ini, "ini", "", "the emperor's own `FILE`, which sets the namespaces of vassals")
+	c.Flags().StringVar(&as, "as", "", "check FILE as if it had the `NAME`, for tools that validate a temporary file")
+	c.Flags().BoolVar(&asJSON, "json", false, "print an array of objects")
+	return c
+}
+
+// checker collects findings.
+type checker struct {
+	emperor *config.Emperor // nil: not known
+	host    *config.Emperor // of this host, without --ini: only its namespaces count; nil: none
+	files   int
+	vassals []inspect.Subject
+	found   []inspect.Finding
+	told    map[string]bool // reported files that every user can read
+	orders  map[config.ReloadOrder][]string
+}
+
+// check checks one argument; a file is checked under the name as, if that is set.
+func (k *checker) check(name, as string) error {
+	info, err := os.Stat(name)
+	if err != nil {
+		return fmt.Errorf("cannot check %q: %w", name, cause(err))
+	}
+	if info.IsDir() {
+		if as != "" {
+			return fmt.Errorf("cannot check %q: --as is for a file", name)
+		}
+		return k.place(name)
+	}
+	data, err := read(name)
+	if err != nil {
+		return err
+	}
+	if as == "" && config.IsEmperors(name, data) {
+		before := k.emperor
+		k.emperor = k.readEmperor(name)
+		k.monitors(k.emperor)
+		k.emperor = before
+		return nil
+	}
+	trust := vassalfiles.Finder{Emperor: k.emperor}.Trust()
+	trust.Files = []string{name}
+	k.found = append(k.found, trust.Open()...)
+	if as == "" {
+		as = name
+		if path, err := filepath.Abs(name); err == nil && !(vassalfiles.Finder{Emperor: k.emperor}).IsVassal(path) {
+			k.otherName(path)
+		}
+	}
+	c := vassalfiles.Finder{Emperor: k.emperor}.Config(as)
+	c.Data = data
+	k.vassal(c)
+	return nil
+}
+
+// place checks the vassals of a directory, or of a pattern.
+func (k *checker) place(m string) error {
+	files, err := vassalfiles.Finder{Emperor: k.emperor}.Names(m)
+	if err != nil {
+		return fmt.Errorf("cannot check %q: %w", m, cause(err))
+	}
+	k.found = append(k.found, vassalfiles.Finder{Emperor: k.emperor}.Trust(m).Open()...)
+	k.passedOver(m)
+	if len(files) == 0 {
+		k.note(m, config.Problems{{Origin: config.Origin{File: m}, What: "no vassal here", Hint: "a vassal's file ends in " + strings.Join(vassalfiles.Finder{Emperor: k.emperor}.Extensions(), ", ")}}, nil)
+	}
+	for _, c := range files {
+		if c.Data, err = readVassal(c.Path); err != nil {
+			k.files++
+			k.note(c.Path, nil, err)
+			continue
+		}
+		k.vassal(c)
+	}
+	return nil
+}
+
+// passedOver warns about files that a directory monitor ignores although they look like
+// vassals.
+func (k *checker) passedOver(m string) {
+	p := vassalfiles.Finder{Emperor: k.emperor}
+	if _, ok := p.Pattern(m); ok {
+		return
+	}
+	entries, _ := os.ReadDir(m) // an error was reported
+	for _, e := range entries {
+		name := e.Name()
+		if !p.IsVassal(name) && e.Type().IsRegular() {
+			k.otherName(filepath.Join(m, name))
+		}
+	}
+}
+
+// otherName warns about the name of a file that looks like a vassal's file.
+func (k *checker) otherName(file string) {
+	name := filepath.Base(file)
+	if !resemblesVassal(name, vassalfiles.Finder{Emperor: k.emperor}.Extensions()) {
+		return
+	}
+	k.found = append(k.found, inspect.Finding{Check: "passed-over", Severity: inspect.Warning, Problem: config.Problem{
+		Origin: config.Origin{File: file}, What: "a file with this extension is not a vassal",
+		Hint: "mv " + name + " " + strings.TrimSuffix(name, filepath.Ext(name)) + ".ini, or emperor-extra-extension",
+	}})
+}
+
+// resemblesVassal reports whether a name has the extension of configuration files, or of
+// vassals in another case.
+func resemblesVassal(name string, extensions []string) bool {
+	lower := strings.ToLower(name)
+	return !strings.HasPrefix(name, ".") && slices.ContainsFunc(append([]string{".conf", ".cfg", ".toml", ".yaml", ".yml"}, extensions...), func(e string) bool {
+		return strings.HasSuffix(lower, strings.ToLower(e))
+	})
+}
+
+// hostEmperor returns the namespaces of this host's emperor: of the running one, or of
+// hostFile. Nil: none.
+func hostEmperor() *config.Emperor {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	o := &operator{dir: askedRuntimeDir()}
+	var info control.Info
+	if o.get(ctx, "/emperor", &info) == nil && info.Namespaces != nil {
+		if clone, err := namespaces.ParseFlags(*info.Namespaces); err == nil {
+			return &config.Emperor{Clone: clone}
+		}
+	}
+	if _, err := os.Stat(hostFile); err != nil {
+		return nil
+	}
+	e, _, err := config.Own(parser.Parse).ExamineEmperor([]string{"--ini", hostFile})
+	if err != nil || e.Unsure("emperor-use-clone") {
+		return nil
+	}
+	return &config.Emperor{Clone: e.Clone}
+}
+
+// hostFile has the options of a packaged service's emperor.
+const hostFile = "/etc/emperor.ini"
+
+func (k *checker) vassal(c monitor.Config) {
+	k.files++
+	in, err := inputOf(k.emperor, c)
+	path := in.Source.Path
+	k.attributes(path, in.Source)
+	if err != nil {
+		k.note(path, nil, err)
+		return
+	}
+	if k.emperor != nil && vassalfiles.Foreign(k.emperor.Wrapping).Becomes(config.Attributes(in.Source)) {
+		v, _, _ := in.Examine()
+		k.found = append(k.found, inspect.Legible(v.Settings(false), k.told)...)
+		_, err := in.ExamineForeign(k.emperor.RefuseRoot)
+		k.note(path, nil, err) // only the program that replaces the vassal can parse the rest
+		return
+	}
+	v, warnings, problems := in.Examine()
+	k.note(path, warnings, problems)
+	k.found = append(k.found, inspect.Legible(v.Settings(false), k.told)...)
+	if problems == nil && len(v.Command)+len(v.Workers.Exec) > 0 {
+		k.orders[v.ReloadOrder()] = append(k.orders[v.ReloadOrder()], filepath.Base(path))
+	}
+	subject := inspect.Subject{File: path, Vassal: v, Emperor: k.emperor, Root: os.Geteuid() == 0}
+	switch {
+	case k.emperor == nil:
+		subject.Emperor = k.host
+	case k.emperor.Unsure("emperor-use-clone"):
+		subject.Emperor = nil
+	}
+	k.vassals = append(k.vassals, subject)
+}
+
+// attributes checks the hooks in the section [emperor] of a vassal's file. When the emperor is
+// not known, all are permitted.
+func (k *checker) attributes(path string, source config.Source) {
+	allowed := config.Allowable()
+	if k.emperor != nil {
+		allowed = k.emperor.Allowed
+		source.Tenant = !ours(path)
+	}
+	_, warnings, err := config.AttributeHooks(source, allowed)
+	k.note(path, warnings, err)
+}
+
+// inputOf returns a vassal's file as the vassal reads it under an emperor, which is nil when
+// it is not known. It runs nothing. It opens the files that the vassal's file names only when
+// that file belongs to root or to this process's user: a tenant must not choose files to read.
+func inputOf(e *config.Emperor, c monitor.Config) (in config.Input, err error) {
+	c = c.Located()
+	in = config.Input{
+		Source: config.Source{Name: c.Name, Path: c.Path, Data: c.Data},
+		Access: config.Access{
+			Dir: c.Dir, Files: ours(c.Path), Environ: vassalfiles.Environ(e), Foreign: parser.Parse, Partial: true,
+		},
+	}
+	if e != nil {
+		in.Access.Held = vassalfiles.HasOnDemand(e.OnDemand)
+		in.Templates, err = e.Templates.Read(c.Dir, vassalfiles.Bounded(reads.New()))
+	}
+	return in, err
+}
+
+// ours reports whether a file belongs to root or to this process's user.
+func ours(path string) bool {
+	info, err := os.Stat(path)
+	if err != nil {
+		return false
+	}
+	s, ok := info.Sys().(*syscall.Stat_t)
+	return ok && (s.Uid == 0 || int(s.Uid) == os.Geteuid())
+}
+
+// readEmperor returns the valid part of an emperor's own file, or nil. It records the
+// mistakes.
+func (k *checker) readEmperor(name string) *config.Emperor {
+	k.files++
+	e, warnings, err := config.Own(parser.Parse).ExamineEmperor([]string{"--ini", name})
+	k.note(name, warnings, err)
+	if e != nil {
+		k.found = append(k.found, inspect.Emperor(name, e)...)
+		k.found = append(k.found, inspect.Legible(e.Settings(false), k.told)...)
+		trust := vassalfiles.Finder{Emperor: e}.Trust()
+		trust.Files = inspect.Sources(e)
+		k.found = append(k.found, trust.Open()...)
+	}
+	return e
+}
+
+// monitors checks the vassals that an emperor would run. A missing directory has been reported
+// already.
+func (k *checker) monitors(e *config.Emperor) {
+	if e == nil {
+		return
+	}
+	for _, m := range e.Monitors {
+		if err := k.place(m); err != nil && !errors.Is(err, os.ErrNotExist) {
+			k.note(m, nil, err)
+		}
+	}
+}
+
+// note records the result of parsing a file.
+func (k *checker) note(file string, warnings config.Problems, err error) {
+	for _, w := range warnings {
+		k.found = append(k.found, inspect.Finding{Severity: inspect.Warning, Problem: w})
+	}
+	var problems config.Problems
+	if err != nil && !errors.As(err, &problems) {
+		problems = config.Problems{{Origin: config.Origin{File: file}, What: err.Error()}}
+	}
+	for _, p := range problems {
+		k.found = append(k.found, inspect.Finding{Severity: inspect.Error, Problem: p})
+	}
+}
+
+// readVassal reads a vassal's file as the emperor would.
+func readVassal(path string) ([]byte, error) {
+	return reads.Get(context.Background(), reads.New(), path, func() ([]byte, error) { return monitor.Read(path) })
+}
+
+// read reads a file that the user names: a vassal's file, or a pipe.
+func read(name string) ([]byte, error) {
+	if info, err := os.Stat(name); err == nil && info.Mode().IsRegular() {
+		data, err := readVassal(name)
+		if err != nil {
+			err = fmt.Errorf("cannot read %q: %w", name, err)
+		}
+		return data, err
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("cannot read %q: %w", name, cause(err))
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, config.MaxFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("cannot read %q: %w", name, cause(err))
+	}
+	return data, nil
+}
+
+// cause returns an error of a file without the operation and the name.
+func cause(err error) error {
+	var p *os.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}

@@ -1,0 +1,115 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/url"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/emperor-go/emperor/internal/control"
+	"github.com/emperor-go/emperor/internal/suggest"
+)
+
+// Exit codes of the commands that ask a running emperor.
+const (
+	exitNobody  = 3 // no emperor answers
+	exitUnknown = 4 // no such vassal
+)
+
+// exits explains them in the help.
+const exits = "\n\nExit status: 0: success; 1: the operation failed; 2: usage error; 3: cannot connect to an emperor; 4: no such vassal."
+
+// failure is an error with the exit code of the command.
+type failure struct {
+	error
+	code int
+}
+
+func (f failure) Unwrap() error { return f.error }
+
+// operator is a command that asks a running emperor.
+type operator struct {
+	dir    string
+	asJSON bool
+	asked  *control.Client // nil: no request yet
+}
+
+// operate makes a command that asks an emperor. run gets a context that ends with the first
+// stop signal.
+func operate(c *cobra.Command, run func(ctx context.Context, o *operator, c *cobra.Command, args []string) error) *cobra.Command {
+	o := &operator{}
+	c.DisableFlagsInUseLine = true
+	c.Long += exits
+	c.Flags().StringVar(&o.dir, "runtime-dir", askedRuntimeDir(), "the emperor's runtime `DIR`, if it is not the default")
+	c.Flags().BoolVar(&o.asJSON, "json", false, "print JSON")
+	c.RunE = func(c *cobra.Command, args []string) error {
+		ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+		defer stop()
+		return coded(run(ctx, o, c, args))
+	}
+	if c.ValidArgsFunction == nil && c.Args != nil {
+		c.ValidArgsFunction = o.complete
+	}
+	return c
+}
+
+// coded adds the exit code to an error.
+func coded(err error) error {
+	var f *control.Failure
+	var known failure
+	switch {
+	case err == nil, errors.As(err, &known), errors.Is(err, errMistakes):
+		return err
+	case errors.Is(err, control.ErrNoEmperor):
+		return failure{err, exitNobody}
+	case errors.As(err, &f) && f.Code == http.StatusNotFound:
+		if len(f.Near) > 0 {
+			f.Message += " (" + suggest.Question("", f.Near...) + ")"
+		}
+		return failure{err, exitUnknown}
+	case errors.As(err, &f) && f.Code == http.StatusBadRequest:
+		return failure{err, ExitUsage}
+	}
+	return failure{err, ExitFailed}
+}
+
+// client returns the client for all requests of a command, over one connection.
+func (o *operator) client() *control.Client {
+	if o.asked == nil {
+		o.asked = control.NewClient(o.dir)
+	}
+	return o.asked
+}
+
+func (o *operator) get(ctx context.Context, path string, into any) error {
+	return o.client().Call(ctx, http.MethodGet, path, into)
+}
+
+func (o *operator) post(ctx context.Context, path string, into any) error {
+	return o.client().Call(ctx, http.MethodPost, path, into)
+}
+
+// of returns a path of a vassal.
+func of(name, what string) string { return "/vassals/" + url.PathEscape(name) + what }
+
+// complete completes the names of current vassals.
+func (o *operator) complete(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	var list control.List
+	if len(args) > 0 && strings.Contains(c.Use, "[CMD") || o.get(ctx, "/vassals", &list) != nil {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	var names []string
+	for _, v := range list.Vassals {
+		names = append(names, v.Name+"\t"+string(v.State))
+	}
+	return names, cobra.ShellCompDirectiveNoFileComp
+}

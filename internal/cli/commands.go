@@ -1,0 +1,197 @@
+// Package cli has the commands of the emperor program: those that ask a running emperor, and
+// those that check files.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/emperor-go/emperor/internal/control"
+	"github.com/emperor-go/emperor/internal/reads"
+	"github.com/emperor-go/emperor/internal/suggest"
+	"github.com/emperor-go/emperor/pkg/config"
+)
+
+// Exit codes of all commands.
+const (
+	ExitFailed = 1
+	ExitUsage  = 2
+)
+
+// commands makes the subcommands, sorted by name. A command line whose first argument is a
+// command's name runs that command; write a directory of that name as ./check.
+func commands() []*cobra.Command {
+	list := append([]*cobra.Command{
+		checkCommand(), completionCommand(), configCommand(), enterCommand(), attachCommand(), eventsCommand(), killCommand(), listCommand(),
+		logsCommand(), reopenCommand(), rescanCommand(), statusCommand(), topCommand(),
+	}, verbCommands()...)
+	slices.SortFunc(list, func(a, b *cobra.Command) int { return strings.Compare(a.Name(), b.Name()) })
+	return list
+}
+
+// isCommand reports whether a command line runs a command. All others are parsed as uWSGI
+// does, without cobra.
+func isCommand(args []string) bool {
+	if len(args) == 0 {
+		return false
+	}
+	if slices.Contains([]string{"help", cobra.ShellCompRequestCmd, cobra.ShellCompNoDescRequestCmd}, args[0]) {
+		return true
+	}
+	return slices.ContainsFunc(commands(), func(c *cobra.Command) bool { return c.Name() == args[0] })
+}
+
+// CommandLine moves the command to the front of a command line: common options of commands may
+// stand before it. ok is false for the emperor's own command line.
+func CommandLine(args []string) (command []string, ok bool) {
+	for n := 0; n < len(args); {
+		switch first := args[n]; {
+		case isCommand(args[n:]):
+			return slices.Concat(args[n:n+1], args[:n], args[n+1:]), true
+		case first == "--json", strings.HasPrefix(first, "--runtime-dir="):
+			n++
+		case first == "--runtime-dir":
+			n += 2
+		default:
+			return nil, false
+		}
+	}
+	return nil, false
+}
+
+// Mistyped returns an error about an argument that is no existing directory and may be a
+// misspelt command.
+func Mistyped(monitors, args []string) error {
+	var names []string
+	for _, c := range commands() {
+		names = append(names, c.Name())
+	}
+	for _, word := range monitors {
+		at := slices.Index(args, word)
+		if strings.ContainsAny(word, "/*?[") || at < 0 || at > 0 && args[at-1] == "--emperor" {
+			continue
+		}
+		_, err := reads.Get(context.Background(), reads.New(), word, func() (os.FileInfo, error) { return os.Stat(word) })
+		if !errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		var hint string
+		switch near := control.Near(word, names); {
+		case slices.Contains(names, word):
+			hint = "a command comes first: emperor " + word
+		case len(near) > 0:
+			hint = suggest.Question("", "the command "+strings.Join(near, " or "))
+		case word == args[0]:
+			hint = "emperor help lists the commands"
+		default:
+			continue
+		}
+		return fmt.Errorf("no command and no directory %q (%s)", word, hint)
+	}
+	return nil
+}
+
+// errMistakes is returned by a command that has printed mistakes.
+var errMistakes = errors.New("there are mistakes")
+
+// Run runs a command and returns the exit code.
+func Run(args []string, out, diagnostics io.Writer) int {
+	root := rootCommand()
+	root.SetArgs(args)
+	root.SetOut(out)
+	root.SetErr(diagnostics)
+	if err := unknownTopic(args); err != nil {
+		root.PrintErrln("emperor:", err)
+		return ExitUsage
+	}
+	c, err := root.ExecuteC()
+	var f failure
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, errQuiet) && errors.As(err, &f):
+		return f.code
+	case errors.As(err, &f):
+		root.PrintErrln("emperor:", err)
+		return f.code
+	case errors.Is(err, errMistakes):
+		return ExitFailed
+	}
+	root.PrintErrln("emperor:", err)
+	if c != root && c.Use != "" {
+		root.PrintErrln("usage: emperor", c.Use)
+	}
+	return ExitUsage
+}
+
+// rootCommand is the emperor for completions and the help. It is never run: the emperor itself
+// starts without cobra.
+func rootCommand() *cobra.Command {
+	root := &cobra.Command{
+		Use: "emperor [OPTION…] DIR…", SilenceErrors: true, SilenceUsage: true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+		Run:               func(*cobra.Command, []string) {},
+		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+			return nil, cobra.ShellCompDirectiveFilterDirs
+		},
+	}
+	for _, c := range commands() {
+		root.AddCommand(plain(c))
+	}
+	for _, f := range config.EmperorFlags() {
+		root.Flags().String(f.Name, "", f.Help)
+		if !f.NeedsValue {
+			root.Flags().Lookup(f.Name).NoOptDefVal = "true"
+		}
+	}
+	rest := root.HelpFunc()
+	root.SetHelpFunc(func(c *cobra.Command, args []string) {
+		if c != root {
+			rest(c, args)
+			return
+		}
+		_ = config.EmperorHelp(c.OutOrStdout(), nil)
+		text := "\nCommands:\n"
+		for _, sub := range root.Commands() {
+			text += fmt.Sprintf("  %-36s  %s\n", sub.Use, sub.Short)
+		}
+		_, _ = io.WriteString(c.OutOrStdout(), text)
+	})
+	return root
+}
+
+// completionCommand prints a completion script for the options of both programs.
+func completionCommand() *cobra.Command {
+	var program string
+	c := &cobra.Command{
+		DisableFlagsInUseLine: true,
+		Use:                   "completion [--program vassal] bash|zsh|fish", Short: "print a script that completes options and commands",
+		Long: "Prints a script that completes options and commands in a shell, to be sourced or installed, such as\n" +
+			"  emperor completion bash >/etc/bash_completion.d/emperor\n" +
+			"  emperor completion --program vassal bash >/etc/bash_completion.d/vassal",
+		ValidArgs: config.Shells(), Args: cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		RunE: func(c *cobra.Command, args []string) error {
+			switch {
+			case program == "vassal":
+				return config.VassalCompletion(c.OutOrStdout(), args[0])
+			case program != "emperor":
+				return fmt.Errorf("no completion for a program %q: there are emperor and vassal", program)
+			case args[0] == "zsh":
+				return c.Root().GenZshCompletion(c.OutOrStdout())
+			case args[0] == "fish":
+				return c.Root().GenFishCompletion(c.OutOrStdout(), true)
+			}
+			return c.Root().GenBashCompletionV2(c.OutOrStdout(), true)
+		},
+	}
+	c.Flags().StringVar(&program, "program", "emperor", "program to complete: emperor or vassal")
+	_ = c.RegisterFlagCompletionFunc("program", cobra.FixedCompletions([]string{"emperor", "vassal"}, cobra.ShellCompDirectiveNoFileComp))
+	return c
+}

@@ -1,0 +1,164 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/emperor-go/emperor/internal/control"
+	"github.com/emperor-go/emperor/internal/output"
+	"github.com/emperor-go/emperor/pkg/emperor"
+	"github.com/emperor-go/emperor/pkg/namespaces"
+)
+
+// statusCommand shows everything about a vassal, or what there is to say of the
+// emperor.
+func statusCommand() *cobra.Command {
+	return operate(&cobra.Command{
+		Use: "status [NAME]", Short: "show everything about a vassal, or the emperor", Args: cobra.MaximumNArgs(1),
+		Long: "Shows everything about a vassal, with its last exits and the last lines it printed; without NAME, about the emperor.",
+	}, func(ctx context.Context, o *operator, c *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return emperorStatus(ctx, o, c)
+		}
+		var s control.Status
+		if err := o.get(ctx, of(args[0], ""), &s); err != nil {
+			return err
+		}
+		if o.asJSON {
+			return printJSON(c.OutOrStdout(), s)
+		}
+		_, err := io.WriteString(c.OutOrStdout(), statusText(s, time.Now()))
+		return err
+	})
+}
+
+func emperorStatus(ctx context.Context, o *operator, c *cobra.Command) error {
+	var info control.Info
+	if err := o.get(ctx, "/emperor", &info); err != nil {
+		return err
+	}
+	if o.asJSON {
+		return printJSON(c.OutOrStdout(), info)
+	}
+	total, states := 0, []string{}
+	for _, state := range slices.Sorted(maps.Keys(info.Vassals)) {
+		total += info.Vassals[state]
+		states = append(states, fmt.Sprintf("%d %s", info.Vassals[state], state))
+	}
+	_, err := fmt.Fprintf(c.OutOrStdout(), "emperor %s, pid %d, for %s\nwatching  %s\nvassals   %d (%s)\n", info.Version, info.PID,
+		age(info.Started, time.Now()), strings.Join(info.Monitors, ", "), total, strings.Join(states, ", "))
+	return err
+}
+
+// statusText is one fact a line; what is not known or has not happened is left out.
+func statusText(s control.Status, now time.Time) string {
+	var b strings.Builder
+	say := func(key, value string) {
+		if value != "" && value != "0" {
+			fmt.Fprintf(&b, "%-14s %s\n", key, clean(value))
+		}
+	}
+	at := func(key string, t time.Time) {
+		if !t.IsZero() {
+			say(key, fmt.Sprintf("%s (%s ago)", t.Local().Format("2006-01-02 15:04:05"), age(t, now)))
+		}
+	}
+	say("name", s.Name)
+	should := "should be " + string(s.Desired)
+	if s.Desired == emperor.Run {
+		should = "should run"
+	}
+	say("state", fmt.Sprintf("%s for %s, %s", s.State, age(s.Since, now), should))
+	say("why", s.Why)
+	say("waits for", s.WaitsFor)
+	for _, text := range strings.Split(s.Error, "\n") {
+		say("error", text)
+	}
+	at("faulty since", s.FaultSince)
+	say("fallback", s.Fallback)
+	if s.PauseUntil.After(now) {
+		say("next launch", "in "+s.PauseUntil.Sub(now).Round(time.Second).String())
+	}
+	say("says", s.Status)
+	say("pid", number(s.PID))
+	say("runs as", userNames{}.of(s.RunsAs))
+	say("generation", fmt.Sprintf("%d, %d restarts, %d reloads, %d failures in a row", s.Generation, s.Restarts, s.Reloads, s.Failures))
+	say("memory", size(s.Memory))
+	say("cpu", seconds(s.CPU))
+	if s.OOMKills != nil {
+		say("out of memory", fmt.Sprintf("%d processes killed in its cgroup", *s.OOMKills))
+	}
+	say("address", s.Address)
+	say("file", s.Path)
+	for _, path := range s.Ignored {
+		say("ignored", path+", which has the same name or is the same file")
+	}
+	if s.Config != s.WantedConfig && s.WantedConfig != "" {
+		say("config", fmt.Sprintf("%s in effect, %s in the file", s.Config, s.WantedConfig))
+	} else {
+		say("config", s.Config)
+	}
+	say("owner", fmt.Sprintf("%d:%d", s.UID, s.GID))
+	at("started", s.LastRun)
+	at("ready", s.Ready)
+	at("accepting", s.Accepting)
+	at("loyal", s.Loyal)
+	at("heartbeat", s.Heartbeat)
+	at("reloaded", s.Reloaded)
+	if !s.Reloaded.IsZero() || s.ReloadGap > 0 {
+		say("reload gap", fmt.Sprintf("%d ms without a worker", s.ReloadGap))
+	}
+	for _, key := range slices.Sorted(maps.Keys(s.Attributes)) {
+		say("attribute", key+"="+s.Attributes[key])
+	}
+	for _, key := range slices.Sorted(maps.Keys(s.Namespaces)) {
+		say("namespace", s.Namespaces[key])
+	}
+	say("cgroup", s.Cgroup)
+	for _, l := range s.Links {
+		say("link", linkText(l))
+	}
+	for _, h := range s.Hooks {
+		took := time.Duration(h.Took * float64(time.Second)).Round(time.Millisecond)
+		say("hook", fmt.Sprintf("%s generation %d, %s #%d (%s) after %s: %s", h.Ended.Local().Format("15:04:05"), h.Generation, h.Phase, h.Index, h.Hook, took, h.Result))
+	}
+	for _, x := range s.Exits {
+		life := time.Duration(x.Uptime * float64(time.Second)).Round(10 * time.Millisecond)
+		say("exit", fmt.Sprintf("%s generation %d, %s after %s: %s", x.Time.Local().Format("15:04:05"), x.Generation, x.From, life, x.Text))
+		say("because", x.Reason)
+	}
+	for _, l := range s.Lines {
+		say("log", logText(l))
+	}
+	return b.String()
+}
+
+// linkText is an interface of a vassal.
+func linkText(l namespaces.Link) string {
+	text := l.Name
+	if l.Host != "" {
+		text += " to " + l.Host + " of the host"
+	} else if l.Kind != "" {
+		text += " (" + l.Kind + ")"
+	}
+	if !l.Up {
+		text += ", down"
+	}
+	for _, a := range l.Addresses {
+		text += ", " + a.String()
+	}
+	return text
+}
+
+// logText is a line that a vassal printed.
+func logText(l output.Line) string {
+	level := l.Level.String()
+	return l.Time.Local().Format("15:04:05.000 ") + level + strings.Repeat(" ", max(1, 6-len(level))) + l.Text
+}

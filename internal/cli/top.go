@@ -1,0 +1,182 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/emperor-go/emperor/internal/control"
+)
+
+// topLong explains the command.
+const topLong = `Shows the vassals with the highest processor usage first, until it is interrupted. On a terminal keys select the order:
+c (cpu), m (memory), r (restarts), s (since: the latest change first), n (name); q ends it. Without a terminal it prints one
+snapshot, after one interval; --count sets the number of snapshots, 0 means no end. With --json, one array a line.`
+
+// topCommand shows the busiest vassals repeatedly.
+func topCommand() *cobra.Command {
+	t := top{sort: "cpu"}
+	c := operate(&cobra.Command{
+		Use: "top [--sort KEY] [--count N]", Short: "show the busiest vassals, live", Args: cobra.NoArgs, Long: topLong,
+	}, func(ctx context.Context, o *operator, c *cobra.Command, _ []string) error {
+		if orders[t.sort] == nil {
+			return failure{fmt.Errorf("cannot sort by %q: give one of %s", t.sort, strings.Join(sortKeys(), ", ")), ExitUsage}
+		}
+		t.operator, t.out, t.interval = o, c.OutOrStdout(), max(t.interval, 100*time.Millisecond)
+		_, _, terminal := screen()
+		if !terminal && !c.Flags().Changed("count") {
+			t.count = 1
+		}
+		// Every signal to end restores the terminal.
+		ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP, syscall.SIGQUIT)
+		defer stop()
+		if terminal && !o.asJSON {
+			return t.live(ctx)
+		}
+		return t.plain(ctx)
+	})
+	c.Flags().DurationVarP(&t.interval, "interval", "i", 2*time.Second, "time between two snapshots")
+	c.Flags().StringVarP(&t.sort, "sort", "s", t.sort, "order by `KEY`: "+strings.Join(sortKeys(), ", "))
+	c.Flags().IntVarP(&t.count, "count", "n", 0, "end after `N` snapshots; 0: when it is interrupted")
+	_ = c.RegisterFlagCompletionFunc("sort", cobra.FixedCompletions(sortKeys(), cobra.ShellCompDirectiveNoFileComp))
+	return c
+}
+
+// top has the options and the state of the command.
+type top struct {
+	operator *operator
+	out      io.Writer
+	interval time.Duration
+	sort     string
+	count    int // snapshots; 0: without end
+	usage    usage
+}
+
+// look asks the emperor.
+func (t *top) look(ctx context.Context) ([]busyVassal, error) {
+	var list control.List
+	if err := t.operator.get(ctx, "/vassals", &list); err != nil {
+		return nil, err
+	}
+	return t.usage.update(list.Vassals, time.Now()), nil
+}
+
+// plain prints snapshots below each other. Before the first one an interval passes, for
+// comparison.
+func (t *top) plain(ctx context.Context) error {
+	ticker := time.NewTicker(t.interval)
+	defer ticker.Stop()
+	for n := 0; ; n++ {
+		busy, err := t.look(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			return err
+		case n == 0:
+		default:
+			if err := t.print(busy); err != nil {
+				return err
+			}
+		}
+		if n == t.count && n > 0 {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
+func (t *top) print(busy []busyVassal) error {
+	order(busy, t.sort)
+	if t.operator.asJSON {
+		text, err := json.Marshal(busy)
+		if err == nil {
+			_, err = fmt.Fprintf(t.out, "%s\n", text)
+		}
+		return err
+	}
+	_, err := fmt.Fprintln(t.out, strings.Join(topText(busy, t.sort, time.Now()), "\n"))
+	return err
+}
+
+// orders compare two vassals by a key.
+var orders = map[string]func(a, b *busyVassal) int{
+	"cpu": func(a, b *busyVassal) int {
+		return cmp.Or(cmp.Compare(b.Percent, a.Percent), cmp.Compare(b.Memory, a.Memory))
+	},
+	"memory":   func(a, b *busyVassal) int { return cmp.Compare(b.Memory, a.Memory) },
+	"restarts": func(a, b *busyVassal) int { return cmp.Compare(b.Restarts, a.Restarts) },
+	"since":    func(a, b *busyVassal) int { return b.Since.Compare(a.Since) },
+	"name":     func(a, b *busyVassal) int { return cmp.Compare(a.Name, b.Name) },
+}
+
+func sortKeys() []string { return slices.Sorted(maps.Keys(orders)) }
+
+// order sorts by a key; equal ones stay sorted by name.
+func order(list []busyVassal, key string) {
+	slices.SortStableFunc(list, func(a, b busyVassal) int { return orders[key](&a, &b) })
+}
+
+// busyVassal is a vassal with its share of one processor, in percent.
+type busyVassal struct {
+	control.Vassal
+	Percent float64 `json:"cpu_percent"`
+}
+
+// usage remembers the last snapshot.
+type usage struct {
+	at  time.Time
+	cpu map[string]float64
+}
+
+// update compares with the last snapshot.
+func (u *usage) update(vassals []control.Vassal, now time.Time) []busyVassal {
+	list, cpu := []busyVassal{}, map[string]float64{}
+	for _, v := range vassals {
+		b := busyVassal{Vassal: v}
+		key := fmt.Sprint(v.Name, v.Generation)
+		if last, ok := u.cpu[key]; ok && now.After(u.at) {
+			b.Percent = max(0, 100*(v.CPU-last)/now.Sub(u.at).Seconds())
+		}
+		cpu[key] = v.CPU
+		list = append(list, b)
+	}
+	u.at, u.cpu = now, cpu
+	return list
+}
+
+func topText(list []busyVassal, key string, now time.Time) []string {
+	states := map[string]int{}
+	rows := [][]string{{"NAME", "STATE", "SINCE", "PID", "CPU%", "CPU", "MEMORY", "RESTARTS", "ERROR"}}
+	for _, v := range list {
+		states[string(v.State)]++
+		rows = append(rows, []string{
+			v.Name, string(v.State), age(v.Since, now), number(v.PID), fmt.Sprintf("%.1f", v.Percent), seconds(v.CPU), size(v.Memory),
+			fmt.Sprint(v.Restarts), v.Error,
+		})
+	}
+	var b strings.Builder
+	_ = printTable(&b, rows)
+	head := fmt.Sprintf("%s  %d vassals", now.Format("15:04:05"), len(list))
+	for _, s := range []string{"running", "reloading", "backoff", "throttled", "idle", "waiting"} {
+		if states[s] > 0 {
+			head += fmt.Sprintf(", %d %s", states[s], s)
+		}
+	}
+	head += "  (by " + key + ")"
+	return append([]string{head, ""}, strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")...)
+}

@@ -1,0 +1,174 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/emperor-go/emperor/internal/control"
+	"github.com/emperor-go/emperor/pkg/emperor"
+)
+
+// verbCommands are the commands that change one vassal.
+func verbCommands() []*cobra.Command {
+	return []*cobra.Command{
+		reloadCommand(),
+		verbCommand(emperor.Reset, "forget a vassal's failures and end its backoff", ""),
+		verbCommand(emperor.Restart, "give a vassal a new process", "Stops the vassal and starts it again with the newest configuration. Of one that has a mistake it fails, and what runs goes on."),
+		verbCommand(emperor.Start, "start a vassal, whatever happened before", "Starts a vassal that was stopped, rests or waits before its next launch."),
+		verbCommand(emperor.StopIt, "stop a vassal until it is started", "Stops a vassal. Its configuration may change, it stays stopped until it is started."),
+	}
+}
+
+func verbCommand(verb emperor.Verb, short, long string) *cobra.Command {
+	var wait bool
+	c := operate(&cobra.Command{
+		Use: string(verb) + " [--wait] NAME", Short: short, Long: long, Args: cobra.ExactArgs(1),
+	}, func(ctx context.Context, o *operator, c *cobra.Command, args []string) error {
+		return o.do(ctx, c, args[0], verb, wait)
+	})
+	c.Flags().BoolVar(&wait, "wait", false, "return when it is over, and say what became of it")
+	return c
+}
+
+func reloadCommand() *cobra.Command {
+	var wait, all bool
+	c := operate(&cobra.Command{
+		Use: "reload [--wait] NAME|--all", Short: "have a vassal, or all, take over the newest configuration",
+		Long: "Reloads a vassal in place: its process, namespaces and sockets stay, its workers are replaced.\n" +
+			"With --wait the command ends when the reload is over, and says why it failed. With --all one that fails keeps no other\n" +
+			"from being reloaded: what became of each is told, and the exit status says that one has failed.",
+		Args: cobra.MaximumNArgs(1),
+	}, func(ctx context.Context, o *operator, c *cobra.Command, args []string) error {
+		switch {
+		case all == (len(args) == 1):
+			return failure{errors.New("give NAME or --all"), ExitUsage}
+		case all:
+			return o.doAll(ctx, c, wait)
+		}
+		return o.do(ctx, c, args[0], emperor.ReloadIt, wait)
+	})
+	c.Flags().BoolVar(&wait, "wait", false, "return when it is over, and say what became of it")
+	c.Flags().BoolVar(&all, "all", false, "every vassal that runs, some at a time")
+	return c
+}
+
+func waiting(wait bool) string {
+	if wait {
+		return "?wait"
+	}
+	return ""
+}
+
+func (o *operator) do(ctx context.Context, c *cobra.Command, name string, verb emperor.Verb, wait bool) error {
+	var a control.Answer
+	if err := o.post(ctx, of(name, "/"+string(verb)+waiting(wait)), &a); err != nil {
+		return err
+	}
+	if o.asJSON {
+		if err := printJSON(c.OutOrStdout(), a); err != nil {
+			return err
+		}
+	} else {
+		o.report(c, a)
+	}
+	return came(a)
+}
+
+// report tells of what was asked for when it is over and came to something.
+func (o *operator) report(c *cobra.Command, a control.Answer) {
+	if a.Error == "" && a.Done {
+		fmt.Fprintf(c.OutOrStdout(), "%s: %s, generation %d, config %s\n", clean(a.Name), a.Vassal.State, a.Vassal.Generation, a.Vassal.Config)
+	}
+}
+
+// came is nil when what was asked for came to something.
+func came(a control.Answer) error {
+	if a.Error == "" {
+		return nil
+	}
+	return failure{fmt.Errorf("%s: %s", clean(a.Name), clean(a.Error)), ExitFailed}
+}
+
+func (o *operator) doAll(ctx context.Context, c *cobra.Command, wait bool) error {
+	var answers []control.Answer
+	if err := o.post(ctx, "/reload"+waiting(wait), &answers); err != nil {
+		return err
+	}
+	if o.asJSON {
+		if err := printJSON(c.OutOrStdout(), answers); err != nil {
+			return err
+		}
+	}
+	failed := 0
+	for _, a := range answers {
+		if err := came(a); err != nil {
+			failed++
+			c.PrintErrln(err)
+		} else if !o.asJSON {
+			o.report(c, a)
+		}
+	}
+	if failed > 0 {
+		return failure{fmt.Errorf("%d of %d vassals could not reload", failed, len(answers)), ExitFailed}
+	}
+	if wait && !o.asJSON {
+		fmt.Fprintf(c.OutOrStdout(), "%d vassals reloaded\n", len(answers))
+	}
+	return nil
+}
+
+// killCommand sends a signal to a vassal's first process.
+func killCommand() *cobra.Command {
+	var sig string
+	c := operate(&cobra.Command{
+		Use: "kill [--signal SIGNAL] NAME", Short: "send a signal to a vassal's first process", Args: cobra.ExactArgs(1),
+		Long: "Sends a signal to a vassal's first process. What it ends is started again; to end a vassal, stop it.",
+	}, func(ctx context.Context, o *operator, c *cobra.Command, args []string) error {
+		var a control.Answer
+		if err := o.post(ctx, of(args[0], "/kill?signal="+sig), &a); err != nil {
+			return err
+		}
+		if o.asJSON {
+			return printJSON(c.OutOrStdout(), a)
+		}
+		return nil
+	})
+	c.Flags().StringVarP(&sig, "signal", "s", "TERM", "`SIGNAL` by name or number")
+	_ = c.RegisterFlagCompletionFunc("signal", cobra.FixedCompletions(control.Signals(), cobra.ShellCompDirectiveNoFileComp))
+	return c
+}
+
+// rescanCommand looks at the monitors.
+func rescanCommand() *cobra.Command {
+	return operate(&cobra.Command{
+		Use: "rescan", Short: "look at what is watched at once", Args: cobra.NoArgs,
+		Long: "Makes the emperor look at its directories at once, for file systems that do not tell of changes.",
+	}, func(ctx context.Context, o *operator, _ *cobra.Command, _ []string) error {
+		return o.post(ctx, "/rescan", &struct{}{})
+	})
+}
+
+// reopenCommand opens log files again.
+func reopenCommand() *cobra.Command {
+	return operate(&cobra.Command{
+		Use: "reopen-logs", Short: "open the log files of vassals again", Args: cobra.NoArgs,
+		Long: "Opens the log files of vassals again, for a postrotate script. A file that was renamed is also noticed without.",
+	}, func(ctx context.Context, o *operator, c *cobra.Command, _ []string) error {
+		var r control.Reopened
+		if err := o.post(ctx, "/reopen-logs", &r); err != nil {
+			return err
+		}
+		if o.asJSON {
+			if err := printJSON(c.OutOrStdout(), r); err != nil {
+				return err
+			}
+		}
+		if r.Error != "" {
+			return failure{errors.New(r.Error), ExitFailed}
+		}
+		return nil
+	})
+}

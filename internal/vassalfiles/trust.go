@@ -1,0 +1,37 @@
+package vassalfiles
+
+import (
+	"os"
+
+	"github.com/emperor-go/emperor/internal/accounts"
+	"github.com/emperor-go/emperor/internal/inspect"
+	"github.com/emperor-go/emperor/pkg/emperor/monitor"
+)
+
+// Trust lists the directories and files that decide which vassals these monitors find.
+func (f Finder) Trust(monitors ...string) inspect.Trust {
+	t := inspect.Trust{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}
+	if f.Emperor != nil && f.UID.Set {
+		if id, err := accounts.UID(f.UID); err == nil {
+			t.UID = id
+		}
+	}
+	if f.Emperor != nil && f.GID.Set {
+		if id, err := accounts.GID(f.GID); err == nil {
+			t.GID = id
+		}
+	}
+	for _, m := range monitors {
+		files, _ := f.Files(m) // the monitor reports the error
+		for _, c := range files {
+			t.Files = append(t.Files, c.Path)
+		}
+		if pattern, ok := f.Pattern(m); ok {
+			dir, _ := os.Getwd() // an absolute pattern needs none
+			t.Dirs = append(t.Dirs, monitor.Directories(dir, pattern)...)
+		} else {
+			t.Dirs = append(t.Dirs, m)
+		}
+	}
+	return t
+}

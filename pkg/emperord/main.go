@@ -1,0 +1,140 @@
+// Package emperord is the emperor program: its options, its commands and its daemon.
+package emperord
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+	"time"
+
+	"github.com/emperor-go/emperor/internal/cli"
+	"github.com/emperor-go/emperor/internal/outset"
+	"github.com/emperor-go/emperor/internal/termlog"
+	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
+)
+
+// The first thread belongs to main alone.
+func init() { runtime.LockOSThread() }
+
+// Main runs the program with the arguments of the process, and ends the process. It is called
+// by main, and keeps the first thread of the process free of other work: the kernel delivers
+// the signals of the process to it first (signal(7)), and while it hangs in a file system no
+// thread gets them.
+func Main() {
+	outset.Signals()
+	if code, is := cli.Helper(); is {
+		os.Exit(code)
+	}
+	go func() { os.Exit(program(os.Args[1:])) }()
+	select {}
+}
+
+// program runs a command, or the emperor, and returns the exit code.
+func program(args []string) int {
+	if command, ok := cli.CommandLine(args); ok {
+		return cli.Run(command, os.Stdout, os.Stderr)
+	}
+	options, warnings, err := config.Own(parser.Parse).ParseEmperor(args)
+	if err != nil {
+		for _, w := range warnings {
+			fmt.Fprintln(os.Stderr, "emperor: warning:", w)
+		}
+	}
+	var shown config.Shown
+	switch {
+	case errors.As(err, &shown):
+		fmt.Fprint(os.Stdout, shown.Text)
+		return 0
+	case errors.Is(err, config.ErrHelp):
+		_ = config.EmperorHelp(os.Stdout, err)
+		return 0
+	case errors.Is(err, config.ErrVersion):
+		fmt.Fprintln(os.Stdout, "emperor", config.Version)
+		return 0
+	case err == nil:
+		err = cli.Mistyped(options.Monitors, args)
+	}
+	if err != nil && len(args) == 0 {
+		cli.Greet(os.Stderr)
+		return cli.ExitUsage
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "emperor:", err)
+		return cli.ExitUsage
+	}
+	if options.RuntimeDir == "" {
+		options.RuntimeDir = cli.OwnRuntimeDir()
+	}
+	termlog.OutliveReader()
+	return govern(options, warnings)
+}
+
+// govern runs the emperor, in the foreground or in the background, and returns its exit code.
+func govern(options *config.Emperor, warnings config.Problems) int {
+	fail := func(err error) int {
+		fmt.Fprintln(os.Stderr, "emperor:", err)
+		return cli.ExitFailed
+	}
+	if code, over, err := detach(options); err != nil {
+		return fail(err)
+	} else if over {
+		return code
+	}
+	if err := becomeTwin(options); err != nil {
+		return fail(err)
+	}
+	waiting := inForeground()
+	ctx, hurry := untilSignal()
+	stderr, err := ownLog(options)
+	if err != nil {
+		if waiting.failed(err) {
+			return cli.ExitFailed
+		}
+		return fail(err)
+	}
+	defer stderr.Close(logEnd)
+	from, _ := os.Getwd()
+	level := &slog.LevelVar{}
+	level.Set(options.LogLevel)
+	if err := run(ctx, outside{hurry, stderr, level, from, os.Environ(), waiting.ready}, options, append(warnings, stays(options)...)); err != nil {
+		fmt.Fprintln(stderr, "emperor:", err)
+		waiting.failed(err)
+		return cli.ExitFailed
+	}
+	return 0
+}
+
+// sameWish is the time in which further stop signals count as the first: timeout(1) signals
+// both the process and its group, and a shell script may pass on a terminal's Ctrl-C as well.
+const sameWish = 200 * time.Millisecond
+
+// untilSignal returns a context that ends with the first stop signal, and a channel that
+// delivers each further one, except those within sameWish.
+func untilSignal() (context.Context, <-chan struct{}) {
+	ctx, cancel := context.WithCancel(context.Background())
+	hurry := make(chan struct{})
+	signals := make(chan os.Signal, 4)
+	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
+	go func() {
+		<-signals
+		cancel()
+		impatient(signals, hurry)
+	}()
+	return ctx, hurry
+}
+
+// impatient passes on all signals except those that come with the first.
+func impatient(signals <-chan os.Signal, hurry chan<- struct{}) {
+	began := time.Now()
+	for range signals {
+		if time.Since(began) >= sameWish {
+			hurry <- struct{}{}
+		}
+	}
+}

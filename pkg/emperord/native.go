@@ -1,0 +1,53 @@
+package emperord
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+
+	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/hooks"
+)
+
+// becomeTwin executes the native twin of this program, which can call C functions, before any
+// other work, when the options need C functions.
+func becomeTwin(o *config.Emperor) error {
+	what := "a shared library"
+	h, asked := o.Hooks.Native()
+	switch {
+	case hooks.IsNative:
+		return nil
+	case asked:
+		what = h.Spec().Option()
+	case !o.Around.Libraries.Wanted():
+		return nil
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	twin := hooks.TwinOf(self)
+	if _, err := os.Stat(twin); err != nil {
+		return fmt.Errorf("%s needs C functions: install %s beside this program: %w", what, filepath.Base(twin), err)
+	}
+	return fmt.Errorf("cannot become %q: %w", twin, syscall.Exec(twin, os.Args, os.Environ()))
+}
+
+// vassalProgram finds the program for vassals, and the C libraries that it loads for the
+// operator's hooks: with such hooks it is the native twin.
+func vassalProgram(o *config.Emperor) (program string, _ hooks.Libraries, err error) {
+	if program, err = programAt(o.VassalProgram); err != nil {
+		return "", hooks.Libraries{}, err
+	}
+	h, asked := o.Hooks.Native(hooks.AsVassalBeforeDrop, hooks.AsVassal, hooks.AsEmperorSetns)
+	if !asked {
+		return program, hooks.Libraries{}, nil
+	}
+	twin := hooks.TwinOf(program)
+	if _, err := exec.LookPath(twin); err != nil {
+		return "", hooks.Libraries{}, fmt.Errorf("%s calls a C function: %w (install it beside vassal)", h.Spec().Option(), err)
+	}
+	return twin, o.Around.Libraries, nil
+}

@@ -1,0 +1,39 @@
+package emperord
+
+import (
+	"errors"
+	"log/slog"
+
+	"github.com/emperor-go/emperor/internal/accounts"
+	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/namespaces"
+)
+
+// become drops the emperor's own privileges for the user and group of its options. All later
+// work, hooks and vassals included, runs as that user.
+func become(o *config.Emperor) error {
+	wish := accounts.Wish{UID: o.UID, GID: o.GID}
+	if wish.None() {
+		return nil
+	}
+	c, err := wish.Resolve()
+	var mistake *accounts.Mistake
+	switch {
+	case errors.As(err, &mistake):
+		return o.Blame(mistake.Option, err)
+	case err != nil:
+		return err
+	}
+	return c.Apply()
+}
+
+// spare makes the OOM killer kill other processes before the emperor: when the emperor ends,
+// all vassals do.
+func spare(log *slog.Logger) {
+	switch spared, err := namespaces.Spare(); {
+	case err != nil:
+		log.Warn("the OOM killer may kill the emperor first", "error", err)
+	case !spared:
+		log.Debug("the OOM killer may kill the emperor first: the emperor cannot lower its oom_score_adj")
+	}
+}

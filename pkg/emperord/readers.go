@@ -1,0 +1,36 @@
+package emperord
+
+import (
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// tenantPrograms run as the user of a vassal.
+var tenantPrograms = []string{"vassal", "vassal-native", "vassal-server", "vassal-pty", "vassal-parse"}
+
+// aboutReaders warns when tenants can read the programs of vassals, or when an emperor that
+// needs to cannot. A user who can read the file of a program can access a process of that user
+// that has just executed it (ptrace(2)).
+func aboutReaders(log *slog.Logger, program string) {
+	if os.Geteuid() != 0 {
+		if unix.Access(program, unix.R_OK) != nil {
+			log.Warn("the kernel hides vassals from this emperor, whose user cannot read their program: hooks in their namespaces, probes and enter fail (set emperor-vassal to a copy of its own)",
+				"program", program)
+		}
+		return
+	}
+	var open []string
+	for _, name := range tenantPrograms {
+		path := filepath.Join(filepath.Dir(program), name)
+		if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o044 != 0 {
+			open = append(open, path)
+		}
+	}
+	if len(open) > 0 {
+		log.Warn("programs that vassals can read are not protected from their user while they start (chmod 711, as make install does)", "programs", strings.Join(open, " "))
+	}
+}

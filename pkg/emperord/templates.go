@@ -1,0 +1,57 @@
+package emperord
+
+import (
+	"github.com/emperor-go/emperor/internal/reads"
+	"github.com/emperor-go/emperor/internal/vassalfiles"
+	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/wire"
+)
+
+// templates reads the templates around the configurations of vassals in a directory. It is nil
+// when there are none.
+func templates(f config.TemplateFiles, files *reads.Pool) func(dir string) (*wire.Templates, error) {
+	if f.None() {
+		return nil
+	}
+	return func(dir string) (*wire.Templates, error) {
+		t, err := f.Read(dir, vassalfiles.Bounded(files))
+		if err != nil {
+			return nil, err
+		}
+		return wired(t), nil
+	}
+}
+
+// wired converts templates to the types of the wire protocol.
+func wired(t config.Templates) *wire.Templates {
+	list := func(sources []config.Source) (all []wire.Template) {
+		for _, s := range sources {
+			all = append(all, wire.Template{Name: []byte(s.Name), Path: []byte(s.Path), Data: s.Data})
+		}
+		return all
+	}
+	w := &wire.Templates{
+		InheritBefore: list(t.InheritBefore), IncludeBefore: list(t.IncludeBefore),
+		Inherit: list(t.Inherit), Include: list(t.Include), VassalMagic: t.VassalMagic,
+	}
+	for _, s := range t.Set {
+		w.Set = append(w.Set, []byte(s))
+	}
+	return w
+}
+
+// templateArgs returns the arguments that name the templates to a program that replaces a
+// vassal, as uWSGI's Emperor does.
+func templateArgs(f config.TemplateFiles) (before, after []string) {
+	option := func(args []string, name string, values []string) []string {
+		for _, v := range values {
+			args = append(args, name, v)
+		}
+		return args
+	}
+	before = option(nil, "--inherit", f.InheritBefore)
+	before = option(before, "--include", f.IncludeBefore)
+	before = option(before, "--set", f.Set)
+	after = option(nil, "--inherit", f.Inherit)
+	return before, option(after, "--include", f.Include)
+}

@@ -1,0 +1,44 @@
+package emperord
+
+import (
+	"log/slog"
+
+	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/emperor"
+	"github.com/emperor-go/emperor/pkg/namespaces"
+)
+
+// tools are shared by launches: each runs a goroutine of its own as long as the emperor runs.
+type tools struct {
+	spawner *namespaces.Spawner
+	sweeper *namespaces.Sweeper
+	ears    *emperor.Ears
+	keyring bool // each vassal gets a session keyring of its own
+}
+
+// newTools starts them, and the threads that all of them need. The caller closes them.
+func newTools(o *config.Emperor, log *slog.Logger) (*tools, error) {
+	if err := reserveThreads(o); err != nil {
+		return nil, err
+	}
+	keyring, err := keyrings(o, log)
+	if err != nil {
+		return nil, err
+	}
+	ears, err := emperor.NewEars()
+	if err != nil {
+		return nil, err
+	}
+	return &tools{namespaces.NewSpawner(), namespaces.NewSweeper(), ears, keyring}, nil
+}
+
+func (t *tools) close() {
+	t.ears.Close()
+	t.sweeper.Close()
+	t.spawner.Close()
+}
+
+// lend gives them to the launcher.
+func (t *tools) lend(s *emperor.System) {
+	s.Spawner, s.Sweeper, s.Ears, s.Keyring = t.spawner, t.sweeper, t.ears, t.keyring
+}

@@ -1,0 +1,251 @@
+package emperord
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/emperor-go/emperor/internal/address"
+	"github.com/emperor-go/emperor/internal/inspect"
+	"github.com/emperor-go/emperor/internal/reads"
+	"github.com/emperor-go/emperor/internal/vassalfiles"
+	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
+	"github.com/emperor-go/emperor/pkg/emperor"
+	"github.com/emperor-go/emperor/pkg/emperor/monitor"
+	"github.com/emperor-go/emperor/pkg/hooks"
+	"github.com/emperor-go/emperor/pkg/namespaces"
+)
+
+// reading is the emperor's way of reading the configurations of vassals.
+type reading struct {
+	files config.TemplateFiles
+	reads *reads.Pool // limits reads of files
+	waits bool        // some of them are on demand
+	held  *heldBack
+	allow []string // options of hooks that the section [emperor] may give
+	attrs []string // requested attributes of that section
+	// refuseRoot: a vassal must name a user, because it would be root.
+	refuseRoot bool
+	environ    []string // with which vassals read their files
+	wraps      emperor.Foreign
+	clone      namespaces.Flags // of each vassal
+	log        *slog.Logger
+	last       sync.Map // the templates of each directory that were read last, config.Templates
+}
+
+// readers have the reading in effect, which SIGHUP replaces, and the parts that stay.
+type readers struct {
+	current atomic.Pointer[reading]
+	held    *heldBack
+}
+
+func (r *readers) check(c monitor.Config) (emperor.Facts, error) { return r.current.Load().check(c) }
+
+func (r *readers) compare(was, is monitor.Config) emperor.Change {
+	return r.current.Load().compare(was, is)
+}
+
+// check parses a vassal's configuration as the vassal will, logs warnings, and returns the
+// facts that the emperor needs.
+func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
+	c = r.located(c)
+	in := r.input(c)
+	f, wrong := r.ofEmperor(c)
+	if !r.files.None() {
+		if in.Templates, err = r.files.Read(c.Dir, vassalfiles.Bounded(r.reads)); err != nil {
+			return f, err
+		}
+		r.last.Store(c.Dir, in.Templates)
+		f.Templates = wired(in.Templates)
+	}
+	if r.wraps.Becomes(f.Attributes) { // only the other program can parse the rest
+		f.Reads, err = in.ExamineForeign(r.refuseRoot)
+		return f, joined(wrong, err)
+	}
+	v, warnings, err := in.Parse()
+	if err == nil && r.refuseRoot {
+		if p, ok := v.Unnamed(c.Path); ok {
+			err = config.Problems{p}
+		}
+	}
+	err = joined(wrong, err)
+	level := slog.LevelDebug // the vassal will report them
+	if err != nil {
+		level = slog.LevelWarn // there is no vassal
+	}
+	for _, w := range warnings {
+		r.log.Log(context.Background(), level, w.Error(), "vassal", c.Name)
+	}
+	if err == nil {
+		for _, w := range inspect.HostInterfaces(v, r.clone) {
+			r.log.Warn(w.Error(), "vassal", c.Name)
+		}
+		r.held.missedBy(c.Name, v)
+		whole := false
+		f.Reads, whole = v.Reads()
+		f.ReadsMore = !whole
+		f.LogTo = v.LogTo
+		f.Addresses, f.OwnNetwork = v.Addresses(), r.clone.Has(namespaces.NewNet)
+		for _, a := range f.Addresses {
+			f.Places = append(f.Places, r.placed(a, c.Dir))
+		}
+	} else if wrong == nil { // a vassal does not start without its hooks
+		f.Fallback = in.FallbackOf() != ""
+		f.ReadsMore = f.Fallback
+	}
+	return f, err
+}
+
+// located is monitor.Config.Located; when a file system does not answer it changes nothing.
+func (r *reading) located(c monitor.Config) monitor.Config {
+	found, err := reads.Get(context.Background(), r.reads, c.Path, func() (monitor.Config, error) { return c.Located(), nil })
+	if err != nil {
+		return c
+	}
+	return found
+}
+
+// placed is address.Placed; when a file system does not answer it returns the zero value.
+func (r *reading) placed(text, dir string) address.Place {
+	place, _ := reads.Get(context.Background(), r.reads, address.In(dir, text), func() (address.Place, error) { return address.Placed(text, dir), nil })
+	return place
+}
+
+// ofEmperor reads the section [emperor] of a vassal's file.
+func (r *reading) ofEmperor(c monitor.Config) (f emperor.Facts, err error) {
+	source := config.Source{Name: c.Name, Path: c.Path, Data: c.Data}
+	f.Attributes = config.Attributes(source)
+	maps.DeleteFunc(f.Attributes, func(name, _ string) bool { return !slices.Contains(r.attrs, name) })
+	source.Tenant = c.UID != 0 && int(c.UID) != os.Geteuid()
+	set, warnings, err := config.AttributeHooks(source, r.allow)
+	for _, w := range warnings {
+		r.log.Warn(w.Error(), "vassal", c.Name)
+	}
+	if h, native := set.Native(); native && !hooks.IsNative {
+		return f, joined(err, config.Problems{{
+			Origin: config.Origin{File: c.Path}, Key: h.Spec().Option(), What: fmt.Sprintf("this emperor cannot call C functions, such as %q", h.Symbol()),
+			Hint: "dlopen = LIBRARY among its own options",
+		}})
+	}
+	f.Hooks = set
+	return f, err
+}
+
+// joined joins errors in one list.
+func joined(list ...error) error {
+	var all config.Problems
+	for _, err := range list {
+		var problems config.Problems
+		if err != nil && !errors.As(err, &problems) {
+			return errors.Join(list...)
+		}
+		all = append(all, problems...)
+	}
+	if len(all) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(all, config.ByPlace)
+	return all
+}
+
+// input returns a vassal's configuration as the emperor reads it, with the templates that were
+// read last. It opens and runs nothing that the file names.
+func (r *reading) input(c monitor.Config) config.Input {
+	in := config.Input{
+		Source: config.Source{Name: c.Name, Path: c.Path, Data: c.Data},
+		Access: config.Access{Dir: c.Dir, Environ: r.environ, Partial: true, Foreign: parser.Parse, Held: r.waits},
+	}
+	if last, ok := r.last.Load(c.Dir); ok {
+		in.Templates = last.(config.Templates) // nothing else is stored
+	}
+	return in
+}
+
+// compare returns the class of a change, from the option tables. Both configurations have been
+// checked: an invalid one is never compared.
+func (r *reading) compare(was, is monitor.Config) emperor.Change {
+	was, is = r.located(was), r.located(is)
+	if r.becomes(was) || r.becomes(is) {
+		return r.compareWrapped(was, is)
+	}
+	before, _, err := r.input(was).Parse()
+	if err != nil {
+		return emperor.Change{Respawn: true, Options: []string{err.Error()}}
+	}
+	after, _, err := r.input(is).Parse()
+	if err != nil {
+		return emperor.Change{Respawn: true, Options: []string{err.Error()}}
+	}
+	change := emperor.Change{Options: r.otherHooks(was, is)}
+	change.Respawn = len(change.Options) > 0
+	var mild []string
+	for _, d := range config.Diff(before, after) {
+		if d.Change == config.Respawn {
+			change.Respawn, change.Options = true, append(change.Options, d.Option)
+			continue
+		}
+		mild = append(mild, d.Option)
+	}
+	if !change.Respawn {
+		change.Options = mild
+	}
+	return change
+}
+
+// otherHooks lists the hooks of the emperor that differ between two files: they need a new
+// process.
+func (r *reading) otherHooks(was, is monitor.Config) (options []string) {
+	text := func(c monitor.Config) map[string][]string {
+		set, _, _ := config.AttributeHooks(config.Source{Name: c.Name, Path: c.Path, Data: c.Data}, r.allow)
+		texts := map[string][]string{}
+		for _, list := range set {
+			for _, h := range list {
+				texts[h.Spec().Option()] = append(texts[h.Spec().Option()], h.Spec().Text)
+			}
+		}
+		return texts
+	}
+	before, after := text(was), text(is)
+	for option := range before {
+		if _, still := after[option]; !still {
+			options = append(options, option)
+		}
+	}
+	for option, list := range after {
+		if !slices.Equal(before[option], list) {
+			options = append(options, option)
+		}
+	}
+	slices.Sort(options)
+	return options
+}
+
+// becomes reports whether a vassal executes another program.
+func (r *reading) becomes(c monitor.Config) bool {
+	return r.wraps.Becomes(config.Attributes(config.Source{Name: c.Name, Path: c.Path, Data: c.Data}))
+}
+
+// compareWrapped is for vassals that execute another program, which takes over any change
+// except the program's own.
+func (r *reading) compareWrapped(was, is monitor.Config) emperor.Change {
+	options := r.otherHooks(was, is)
+	before := config.Attributes(config.Source{Name: was.Name, Path: was.Path, Data: was.Data})
+	after := config.Attributes(config.Source{Name: is.Name, Path: is.Path, Data: is.Data})
+	for _, name := range []string{r.wraps.WrapperAttr, r.wraps.ChdirAttr} {
+		if name != "" && before[name] != after[name] {
+			options = append(options, name)
+		}
+	}
+	if len(options) > 0 {
+		return emperor.Change{Respawn: true, Options: options}
+	}
+	r.log.Debug("the program itself takes over the change", "vassal", is.Name)
+	return emperor.Change{}
+}
