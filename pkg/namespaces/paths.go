@@ -7,8 +7,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/internal/inotify"
 )
 
 // WaitForPath blocks until found returns true. It calls found again when an entry in the
@@ -34,7 +37,7 @@ func WaitForPath(ctx context.Context, path string, found func() bool) error {
 
 // awaitChange calls found and, on false, waits for one change. A directory of the path that
 // appeared before the watch was set also counts as a change. It closes news.
-func awaitChange(ctx context.Context, news *os.File, next string, found func() bool) (done bool, err error) {
+func awaitChange(ctx context.Context, news *inotify.Watcher, next string, found func() bool) (done bool, err error) {
 	defer news.Close()
 	stop := context.AfterFunc(ctx, func() { news.Close() })
 	defer stop()
@@ -44,7 +47,7 @@ func awaitChange(ctx context.Context, news *os.File, next string, found func() b
 	if info, err := os.Stat(next); err == nil && info.IsDir() {
 		return false, ctx.Err()
 	}
-	_, err = news.Read(make([]byte, 4096))
+	_, err = news.Read(time.Time{})
 	if ctx.Err() != nil {
 		return false, ctx.Err()
 	}
@@ -63,20 +66,20 @@ func next(watched, path string) string {
 }
 
 // watchNearest watches a directory, or its nearest existing parent.
-func watchNearest(dir string) (*os.File, string, error) {
-	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
+func watchNearest(dir string) (*inotify.Watcher, string, error) {
+	w, err := inotify.New()
 	if err != nil {
 		return nil, "", err
 	}
 	const changes = unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_ATTRIB | unix.IN_DELETE | unix.IN_MOVED_FROM |
-		unix.IN_DELETE_SELF | unix.IN_MOVE_SELF | unix.IN_ONLYDIR
+		unix.IN_DELETE_SELF | unix.IN_MOVE_SELF
 	for {
-		_, err := unix.InotifyAddWatch(fd, dir, changes)
+		_, err := w.Add(dir, changes)
 		if err == nil {
-			return os.NewFile(uintptr(fd), "inotify"), dir, nil
+			return w, dir, nil
 		}
 		if (!errors.Is(err, unix.ENOENT) && !errors.Is(err, unix.ENOTDIR)) || dir == "/" {
-			unix.Close(fd)
+			w.Close()
 			return nil, "", err
 		}
 		dir = filepath.Dir(dir)

@@ -4,11 +4,12 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/internal/memfd"
 )
 
 // VisitorName is the name (argv[0]) of a helper that enters the namespaces of another process;
@@ -142,18 +143,11 @@ func (v *Visitor) tell(t task) error {
 	if err != nil {
 		return err
 	}
-	fd, err := unix.MemfdCreate("task", unix.MFD_CLOEXEC)
-	if err != nil {
-		return os.NewSyscallError("memfd_create", err)
-	}
-	f := os.NewFile(uintptr(fd), "task")
-	v.Files = append(v.Files, f)
-	if _, err = f.Write(text); err == nil {
-		_, err = f.Seek(0, io.SeekStart)
-	}
+	f, err := memfd.File("task", text)
 	if err != nil {
 		return fmt.Errorf("cannot write the task: %w", err)
 	}
+	v.Files = append(v.Files, f)
 	return nil
 }
 

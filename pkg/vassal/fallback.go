@@ -15,6 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/memfd"
 	"github.com/emperor-go/emperor/internal/sockets"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/hooks"
@@ -194,11 +195,8 @@ func (v *Vassal) again(program string, l legacy) error {
 	if err != nil {
 		return err
 	}
-	memory, err := unix.MemfdCreate("resume", unix.MFD_CLOEXEC)
+	memory, err := memfd.Text("resume", text)
 	if err != nil {
-		return err
-	}
-	if _, err := unix.Pwrite(memory, text, 0); err != nil {
 		return err
 	}
 	if err := v.forgetEnvironment(); err != nil {

@@ -8,6 +8,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/internal/memfd"
 )
 
 // The order channel is a connected pair of unix sockets that preserve message boundaries. An order
@@ -46,7 +48,7 @@ func (e *EmperorEnd) SendOrder(o Order) error {
 	if err != nil {
 		return fmt.Errorf("cannot send order: %w", err)
 	}
-	memory, err := sealed(text)
+	memory, err := memfd.Text("order", text)
 	if err != nil {
 		return fmt.Errorf("cannot send order: %w", err)
 	}
@@ -105,29 +107,4 @@ func (e *EmperorEnd) receive() (message []byte, err error) {
 		return nil, io.EOF
 	}
 	return message[:n], nil
-}
-
-// sealed makes a memfd with an immutable text. Its offset is at the beginning.
-func sealed(text []byte) (fd int, err error) {
-	fd, err = unix.MemfdCreate("order", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
-	if err != nil {
-		return -1, os.NewSyscallError("memfd_create", err)
-	}
-	defer func() {
-		if err != nil {
-			unix.Close(fd)
-		}
-	}()
-	for off := 0; off < len(text); {
-		n, err := unix.Pwrite(fd, text[off:], int64(off))
-		if err != nil {
-			return -1, os.NewSyscallError("pwrite", err)
-		}
-		off += n
-	}
-	const seals = unix.F_SEAL_SHRINK | unix.F_SEAL_GROW | unix.F_SEAL_WRITE | unix.F_SEAL_SEAL
-	if _, err := unix.FcntlInt(uintptr(fd), unix.F_ADD_SEALS, seals); err != nil {
-		return -1, os.NewSyscallError("fcntl", err)
-	}
-	return fd, nil
 }

@@ -14,8 +14,7 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/emperor-go/emperor/internal/memfd"
 	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
@@ -260,16 +259,8 @@ func LoggerPath(text string) (path string, settings []string) {
 
 // Memfd writes the options to a memfd for a child. The caller closes it.
 func (o *Options) Memfd() (*os.File, error) {
-	fd, err := unix.MemfdCreate("server-options", unix.MFD_CLOEXEC|unix.MFD_ALLOW_SEALING)
+	f, err := memfd.File("server-options", o.encode())
 	if err != nil {
-		return nil, fmt.Errorf("cannot make room for the server's options: %w", err)
-	}
-	f := os.NewFile(uintptr(fd), "server-options")
-	if _, err = f.Write(o.encode()); err == nil {
-		_, err = unix.FcntlInt(f.Fd(), unix.F_ADD_SEALS, unix.F_SEAL_WRITE|unix.F_SEAL_SHRINK|unix.F_SEAL_GROW|unix.F_SEAL_SEAL)
-	}
-	if err != nil {
-		f.Close()
 		return nil, fmt.Errorf("cannot write the server's options: %w", err)
 	}
 	return f, nil

@@ -1,17 +1,18 @@
 package workers
 
 import (
-	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"os"
 	"path/filepath"
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/internal/inotify"
 )
 
 // quiet is how long a file must not change before a change counts: programs write in several
@@ -46,8 +47,8 @@ func (v version) identity() version { return version{dev: v.dev, ino: v.ino} }
 // a path may get another destination: by a link, or by another directory of that name. So
 // paths are also checked periodically.
 type watcher struct {
-	events *os.File        // nil: no inotify; only polling
-	dirs   map[int]watched // by watch descriptor
+	events *inotify.Watcher // nil: no inotify; only polling
+	dirs   map[int]watched  // by watch descriptor
 	files  []string
 	seen   map[string]version // of files
 	roots  map[string]version // of trees
@@ -65,16 +66,16 @@ type watched struct {
 // After an error the rest is watched.
 func (*Processes) Watch(ctx context.Context, files, trees []string, post func(Event)) error {
 	w := &watcher{dirs: map[int]watched{}, seen: map[string]version{}, roots: map[string]version{}}
-	fd, err := unix.InotifyInit1(unix.IN_CLOEXEC | unix.IN_NONBLOCK)
+	events, err := inotify.New()
 	if err != nil { // a user has 128 of them, by default
 		_ = w.addAll(files, trees)
 		go w.poll(ctx, post)
 		if len(w.roots) > 0 {
-			return fmt.Errorf("cannot watch what is in directories: %w", os.NewSyscallError("inotify_init", err))
+			return fmt.Errorf("cannot watch what is in directories: %w", err)
 		}
 		return nil
 	}
-	w.events = os.NewFile(uintptr(fd), "inotify")
+	w.events = events
 	err = w.addAll(files, trees)
 	go w.run(ctx, post)
 	return err
@@ -137,10 +138,6 @@ func (w *watcher) uproot(tree string) {
 	if w.events == nil {
 		return
 	}
-	raw, err := w.events.SyscallConn()
-	if err != nil {
-		return
-	}
 	for wd, d := range w.dirs {
 		if d.tree != tree {
 			continue
@@ -150,7 +147,7 @@ func (w *watcher) uproot(tree string) {
 			continue
 		}
 		delete(w.dirs, wd)
-		_ = raw.Control(func(fd uintptr) { _, _ = unix.InotifyRmWatch(int(fd), uint32(wd)) })
+		w.events.Remove(wd)
 	}
 }
 
@@ -190,16 +187,7 @@ func (w *watcher) add(dir string, reason func(*watched)) error {
 	if w.events == nil {
 		return nil
 	}
-	raw, err := w.events.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var wd int
-	var failure error
-	err = raw.Control(func(fd uintptr) { wd, failure = unix.InotifyAddWatch(int(fd), dir, changes|unix.IN_ONLYDIR) })
-	if err == nil {
-		err = failure
-	}
+	wd, err := w.events.Add(dir, changes)
 	if err != nil {
 		return fmt.Errorf("cannot watch %q: %w", dir, err)
 	}
@@ -228,19 +216,17 @@ func (w *watcher) run(ctx context.Context, post func(Event)) {
 	stop := context.AfterFunc(ctx, func() { w.events.Close() })
 	defer stop()
 	defer w.events.Close()
-	buffer := make([]byte, 16<<10)
 	for changed := map[string]bool{}; ; {
 		wait := lookAgain
 		if len(changed) > 0 {
 			wait = quiet
 		}
-		_ = w.events.SetReadDeadline(time.Now().Add(wait))
-		n, err := w.events.Read(buffer)
+		events, err := w.events.Read(time.Now().Add(wait))
 		switch {
 		case ctx.Err() != nil:
 			return
 		case err == nil:
-			w.read(buffer[:n], changed)
+			w.read(events, changed)
 		case os.IsTimeout(err) && len(changed) == 0:
 			w.look(changed)
 		case os.IsTimeout(err):
@@ -255,28 +241,24 @@ func (w *watcher) run(ctx context.Context, post func(Event)) {
 }
 
 // read records the files of a batch of events.
-func (w *watcher) read(b []byte, changed map[string]bool) {
-	for len(b) >= unix.SizeofInotifyEvent {
-		wd, mask := int(int32(binary.NativeEndian.Uint32(b))), binary.NativeEndian.Uint32(b[4:])
-		end := unix.SizeofInotifyEvent + int(binary.NativeEndian.Uint32(b[12:]))
-		name, _, _ := bytes.Cut(b[unix.SizeofInotifyEvent:end], []byte{0})
-		b = b[end:]
-		if mask&unix.IN_Q_OVERFLOW != 0 { // events were lost
+func (w *watcher) read(events iter.Seq[inotify.Event], changed map[string]bool) {
+	for e := range events {
+		if e.Lost() {
 			for _, d := range w.dirs {
 				w.note(d, "", changed)
 			}
 			continue
 		}
-		d, ok := w.dirs[wd]
+		d, ok := w.dirs[e.Directory]
 		if !ok {
 			continue
 		}
-		if mask&unix.IN_ISDIR != 0 && mask&(unix.IN_CREATE|unix.IN_MOVED_TO) != 0 && d.tree != "" {
-			_ = w.addTree(d.tree, filepath.Join(d.path, string(name))) // gone again: nothing to watch
+		if e.Mask&unix.IN_ISDIR != 0 && e.Mask&(unix.IN_CREATE|unix.IN_MOVED_TO) != 0 && d.tree != "" {
+			_ = w.addTree(d.tree, filepath.Join(d.path, e.Name)) // gone again: nothing to watch
 		}
-		w.note(d, string(name), changed)
-		if mask&unix.IN_IGNORED != 0 {
-			delete(w.dirs, wd)
+		w.note(d, e.Name, changed)
+		if e.Mask&unix.IN_IGNORED != 0 {
+			delete(w.dirs, e.Directory)
 		}
 	}
 }
