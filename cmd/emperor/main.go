@@ -3,4 +3,4 @@ package main
 
 import "github.com/emperor-go/emperor/pkg/emperord"
 
-func main() { emperord.Main() }
+func main() { emperord.Main(emperord.Additions{}) }

@@ -278,6 +278,9 @@ func (c *Claim) bind() (net.Listener, error) {
 	return l, nil
 }
 
+// Reopen binds the control socket again after Server.Run has failed.
+func (c *Claim) Reopen() error { return c.socket.Reopen() }
+
 // Close removes this emperor's files, and releases the directory. It removes an empty
 // directory that an emperor created.
 func (c *Claim) Close() {

@@ -111,6 +111,14 @@ func (l *Listener) Accept() (net.Conn, error) {
 // Addr implements net.Listener.
 func (l *Listener) Addr() net.Addr { return l.current().Addr() }
 
+// Reopen binds the address again after Close.
+func (l *Listener) Reopen() error {
+	l.mu.Lock()
+	l.closed = false
+	l.mu.Unlock()
+	return l.renew()
+}
+
 // Close implements net.Listener. It removes the path if that still leads here.
 func (l *Listener) Close() error {
 	l.mu.Lock()

@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/emperor-go/emperor/pkg/emperor"
@@ -117,6 +118,8 @@ func (s *Server) ServeStats(ctx context.Context, l net.Listener) error {
 	stop := context.AfterFunc(ctx, func() { l.Close() })
 	defer stop()
 	l = newLobby(l)
+	var answers sync.WaitGroup
+	defer answers.Wait()
 	for {
 		c, err := l.Accept()
 		switch {
@@ -125,8 +128,9 @@ func (s *Server) ServeStats(ctx context.Context, l net.Listener) error {
 		case err != nil:
 			return err
 		}
-		go func() {
+		answers.Go(func() {
 			defer c.Close()
+			defer context.AfterFunc(ctx, func() { c.Close() })()
 			_ = c.SetDeadline(time.Now().Add(slowest))
 			records, err := s.records(ctx)
 			if err == nil {
@@ -135,6 +139,6 @@ func (s *Server) ServeStats(ctx context.Context, l net.Listener) error {
 				e.SetIndent("", "\t")
 				_ = e.Encode(s.uwsgi(records))
 			}
-		}()
+		})
 	}
 }

@@ -39,9 +39,8 @@ const (
 	patience = 10 * time.Second
 )
 
-// Metrics are all metrics. Make them with New.
+// Metrics are all metrics. Make them with New. A nil Metrics records nothing.
 type Metrics struct {
-	emperor  Emperor
 	meter    *control.Meter
 	registry *prometheus.Registry
 
@@ -53,15 +52,16 @@ type Metrics struct {
 	since map[string]time.Time // when a vassal entered Launching or Reloading
 }
 
-// New makes metrics of an emperor.
-func New(e Emperor, m *control.Meter) *Metrics {
+// New makes metrics; m measures vassals. Others are served with them: an error is about one
+// whose names are taken.
+func New(m *control.Meter, others ...prometheus.Collector) (*Metrics, error) {
 	seconds := func(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
 		return prometheus.NewHistogramVec(prometheus.HistogramOpts{Namespace: "emperor", Name: name, Help: help, Buckets: buckets}, labels)
 	}
 	latencies := []float64{1e-5, 5e-5, 1e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, .1, .5, 1, 5}
 	buckets := prometheus.ExponentialBuckets(0.001, 2.5, 12) // 1 ms to 24 s
 	x := &Metrics{
-		emperor: e, meter: m, registry: prometheus.NewRegistry(), since: map[string]time.Time{},
+		meter: m, registry: prometheus.NewRegistry(), since: map[string]time.Time{},
 		exits: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: "emperor", Name: "vassal_exits_total", Help: "Generations of vassals that ended, by cause.",
 		}, []string{"cause"}),
@@ -80,9 +80,14 @@ func New(e Emperor, m *control.Meter) *Metrics {
 	for _, cause := range causes {
 		x.exits.WithLabelValues(cause)
 	}
-	x.registry.MustRegister(x.exits, x.restarts, x.reloadFailures, x.launch, x.ready, x.reload, x.hook, x.latency, (*vassals)(x),
+	x.registry.MustRegister(x.exits, x.restarts, x.reloadFailures, x.launch, x.ready, x.reload, x.hook, x.latency,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	return x
+	for _, c := range others {
+		if err := x.registry.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return x, nil
 }
 
 // The causes of an exit.
@@ -101,6 +106,9 @@ var causes = []string{causeStopped, causeKilled, causeCursed, causeMemory, cause
 
 // Told records a transition.
 func (x *Metrics) Told(t emperor.Transition) {
+	if x == nil {
+		return
+	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	name := t.Record.Name
@@ -169,6 +177,9 @@ func cause(t emperor.Transition) string {
 
 // Hook records the end of a hook.
 func (x *Metrics) Hook(r hooks.Result) {
+	if x == nil {
+		return
+	}
 	result := "ok"
 	if r.Exit != "" {
 		result = "failed"
@@ -176,12 +187,18 @@ func (x *Metrics) Hook(r hooks.Result) {
 	x.hook.WithLabelValues(string(r.Phase), result).Observe(r.Took.Seconds())
 }
 
-// Serve answers Prometheus on l until ctx ends, and measures the loop's latency. It closes l.
-// Beyond 256 connections a new one closes the oldest.
-func (x *Metrics) Serve(ctx context.Context, l net.Listener) error {
-	go x.listen(ctx)
+// Serve answers Prometheus on l until ctx ends, with the state of an emperor, and measures the
+// latency of its loop. It closes l. Beyond 256 connections a new one closes the oldest.
+func (x *Metrics) Serve(ctx context.Context, e Emperor, l net.Listener) error {
+	ctx, cancel := context.WithCancel(ctx)
+	var measuring sync.WaitGroup
+	measuring.Go(func() { x.listen(ctx, e) })
+	defer measuring.Wait()
+	defer cancel()
+	state := prometheus.NewRegistry()
+	state.MustRegister(&vassals{e, x.meter})
 	h := &http.Server{
-		Handler: http.TimeoutHandler(promhttp.HandlerFor(x.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 2}), patience, "too slow"),
+		Handler: http.TimeoutHandler(promhttp.HandlerFor(prometheus.Gatherers{x.registry, state}, promhttp.HandlerOpts{MaxRequestsInFlight: 2}), patience, "too slow"),
 		// Silent clients are disconnected.
 		ReadTimeout: patience, WriteTimeout: 2 * patience, IdleTimeout: time.Minute, MaxHeaderBytes: 8 << 10,
 	}
@@ -193,7 +210,7 @@ func (x *Metrics) Serve(ctx context.Context, l net.Listener) error {
 	return nil
 }
 
-func (x *Metrics) listen(ctx context.Context) {
+func (x *Metrics) listen(ctx context.Context, e Emperor) {
 	ticker := time.NewTicker(pulse)
 	defer ticker.Stop()
 	for {
@@ -202,7 +219,7 @@ func (x *Metrics) listen(ctx context.Context) {
 			return
 		case <-ticker.C:
 			begin := time.Now()
-			if _, err := x.emperor.Progress(ctx); err == nil {
+			if _, err := e.Progress(ctx); err == nil {
 				x.latency.WithLabelValues().Observe(time.Since(begin).Seconds())
 			}
 		}
@@ -210,7 +227,10 @@ func (x *Metrics) listen(ctx context.Context) {
 }
 
 // vassals collects the current values.
-type vassals Metrics
+type vassals struct {
+	emperor Emperor
+	meter   *control.Meter
+}
 
 var (
 	states     = prometheus.NewDesc("emperor_vassals", "Vassals by state.", []string{"state"}, nil)

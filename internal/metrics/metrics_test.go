@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/emperor-go/emperor/internal/control"
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/hooks"
@@ -26,28 +28,26 @@ func (s still) Progress(context.Context) (emperor.Progress, error) {
 }
 
 // serve serves x until the end of the test and returns the address.
-func serve(t *testing.T, x *Metrics) string {
+func serve(t *testing.T, e Emperor, more ...prometheus.Collector) (*Metrics, string) {
 	t.Helper()
+	x, err := New(&control.Meter{}, more...)
+	if err != nil {
+		t.Fatal(err)
+	}
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
-	go func() { ended <- x.Serve(ctx, l) }()
+	go func() { ended <- x.Serve(ctx, e, l) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
 	})
-	return l.Addr().String()
-}
-
-// scrape returns the metrics as Prometheus gets them.
-func scrape(t *testing.T, x *Metrics) string {
-	t.Helper()
-	return get(t, serve(t, x))
+	return x, l.Addr().String()
 }
 
 func get(t *testing.T, address string) string {
@@ -66,7 +66,7 @@ func get(t *testing.T, address string) string {
 
 // Idle connections neither use descriptors without limit nor block other clients.
 func TestACrowdOfConnections(t *testing.T) {
-	address := serve(t, New(still{}, &control.Meter{}))
+	_, address := serve(t, still{})
 	open := func() int {
 		list, err := os.ReadDir("/proc/self/fd")
 		if err != nil {
@@ -101,7 +101,7 @@ func TestNumbers(t *testing.T) {
 		{Name: "b\xff.ini", State: emperor.BackingOff},
 		{Name: "b\xfe.ini", State: emperor.BackingOff},
 	}
-	x := New(e, &control.Meter{})
+	x, address := serve(t, e, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "mine"}, func() float64 { return 7 }))
 	start := time.Now()
 	at := func(ms int, from, to emperor.State, change func(*emperor.Record)) {
 		tr := emperor.Transition{Time: start.Add(time.Duration(ms) * time.Millisecond), From: from, To: to, Record: emperor.Record{Name: "a.ini"}}
@@ -123,8 +123,9 @@ func TestNumbers(t *testing.T) {
 	at(501, emperor.Launching, emperor.Settled, nil)
 	x.Hook(hooks.Result{Phase: hooks.AsEmperor, Took: 30 * time.Millisecond})
 	x.Hook(hooks.Result{Phase: hooks.AsEmperor, Exit: "exit status 1"})
-	text := scrape(t, x)
+	text := get(t, address)
 	for _, want := range []string{
+		`mine 7`,
 		`emperor_vassals{state="running"} 1`, `emperor_vassals{state="backoff"} 2`, `emperor_vassals{state="idle"} 0`,
 		`emperor_vassal_launches_total{vassal="a.ini"} 3`, `emperor_vassal_worker_deaths_total{vassal="a.ini"} 4`, `emperor_vassal_memory_bytes{vassal="a.ini"} `,
 		`emperor_vassal_exits_total{cause="signal"} 1`, `emperor_vassal_exits_total{cause="launch-failed"} 1`,
@@ -145,7 +146,8 @@ func TestSeriesAreBounded(t *testing.T) {
 	for i := range MaxVassals + 7 {
 		e = append(e, emperor.Record{Name: fmt.Sprint(i), State: emperor.Idle})
 	}
-	text := scrape(t, New(e, &control.Meter{}))
+	_, address := serve(t, e)
+	text := get(t, address)
 	if n := strings.Count(text, "\nemperor_vassal_memory_bytes{"); n != MaxVassals {
 		t.Errorf("%d series, want %d", n, MaxVassals)
 	}

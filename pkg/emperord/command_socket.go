@@ -28,7 +28,6 @@ type datagrams struct {
 	socket net.PacketConn
 	made   control.Identity // of its path
 	closed bool
-	gate   *control.Gate // nil for UDP, whose senders cannot be identified
 }
 
 // listenForCommands binds the address: HOST:PORT for UDP, or a path. A UDP address must be a
@@ -123,6 +122,9 @@ func (c *datagrams) close() {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if c.closed {
+		return
+	}
 	c.closed = true
 	_ = c.socket.Close()
 	if c.network() == "unixgram" && c.made.At(c.address) {
@@ -130,24 +132,25 @@ func (c *datagrams) close() {
 	}
 }
 
-// serve carries out commands of senders that the gate admits, until it is closed. It does not
-// block. quiet as in control.Kept.
-func (c *datagrams) serve(ctx context.Context, quiet string, e *emperor.Emperor, gate *control.Gate) {
+// keep binds the socket again when another process removes its path, until ctx ends. quiet as
+// in control.Kept.
+func (c *datagrams) keep(ctx context.Context, quiet string) {
+	if c != nil {
+		control.Kept{What: "the command socket", Path: c.address, Quiet: quiet, Whole: c.whole, Restore: c.bind, Log: c.log}.Keep(ctx)
+	}
+}
+
+// hear carries out commands until ctx ends, and closes the socket. The gate admits senders,
+// except to UDP, whose senders cannot be identified.
+func (c *datagrams) hear(ctx context.Context, e *emperor.Emperor, gate *control.Gate) {
 	if c == nil {
 		return
 	}
-	if c.network() == "unixgram" {
-		c.gate = gate
-	}
-	go c.hear(ctx, e)
-	go control.Kept{What: "the command socket", Path: c.address, Quiet: quiet, Whole: c.whole, Restore: c.bind, Log: c.log}.Keep(ctx)
-}
-
-func (c *datagrams) hear(ctx context.Context, e *emperor.Emperor) {
+	defer context.AfterFunc(ctx, c.close)()
 	buffer, from := make([]byte, 1<<16), make([]byte, namespaces.SenderSpace())
 	for {
 		socket := c.current()
-		n, admitted, err := c.receive(socket, buffer, from)
+		n, admitted, err := c.receive(socket, gate, buffer, from)
 		switch {
 		case err == nil:
 		case c.current() != socket:
@@ -169,16 +172,17 @@ func (c *datagrams) hear(ctx context.Context, e *emperor.Emperor) {
 }
 
 // receive reads a datagram. It logs senders that are not admitted.
-func (c *datagrams) receive(socket net.PacketConn, buffer, from []byte) (n int, admitted bool, err error) {
-	if c.gate == nil {
+func (c *datagrams) receive(socket net.PacketConn, gate *control.Gate, buffer, from []byte) (n int, admitted bool, err error) {
+	u, ok := socket.(*net.UnixConn)
+	if !ok {
 		n, _, err = socket.ReadFrom(buffer)
 		return n, true, err
 	}
-	n, used, flags, _, err := socket.(*net.UnixConn).ReadMsgUnix(buffer, from)
+	n, used, flags, _, err := u.ReadMsgUnix(buffer, from)
 	if err != nil {
 		return n, false, err
 	}
-	return n, c.gate.Admit(namespaces.SenderOf(from[:used], flags)) == nil, nil
+	return n, gate.Admit(namespaces.SenderOf(from[:used], flags)) == nil, nil
 }
 
 // tellSenders makes the kernel report the sender.

@@ -9,7 +9,7 @@ import (
 // ledger opens the ledger in the runtime directory, and first removes the resources that a
 // killed emperor has recorded there. It runs with the rights of the emperor's user, who has
 // written it. Nil: nothing is removed after a kill.
-func (s *sight) ledger(ctx context.Context) *emperor.Ledger {
+func (s *sockets) ledger(ctx context.Context) *emperor.Ledger {
 	if s.claim == nil {
 		return nil
 	}

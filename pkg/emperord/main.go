@@ -1,4 +1,9 @@
-// Package emperord is the emperor program: its options, its commands and its daemon.
+// Package emperord is the emperor program, to be run as it is or with parts of one's own: its
+// options, its commands and its daemon.
+//
+//	func main() { emperord.Main(emperord.Additions{}) }
+//
+// is emperor. Import of this package keeps the first goroutine on the first thread.
 package emperord
 
 import (
@@ -9,6 +14,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"sync"
 	"syscall"
 	"time"
 
@@ -22,21 +28,22 @@ import (
 // The first thread belongs to main alone.
 func init() { runtime.LockOSThread() }
 
-// Main runs the program with the arguments of the process, and ends the process. It is called
-// by main, and keeps the first thread of the process free of other work: the kernel delivers
+// Main runs the program with the arguments of the process and with additions, and ends the
+// process: exit code 0 after a stop, 1 after an error, 2 after a mistake on the command line. It is
+// called by main, and keeps the first thread of the process free of other work: the kernel delivers
 // the signals of the process to it first (signal(7)), and while it hangs in a file system no
 // thread gets them.
-func Main() {
+func Main(a Additions) {
 	outset.Signals()
 	if code, is := cli.Helper(); is {
 		os.Exit(code)
 	}
-	go func() { os.Exit(program(os.Args[1:])) }()
+	go func() { os.Exit(program(os.Args[1:], a)) }()
 	select {}
 }
 
 // program runs a command, or the emperor, and returns the exit code.
-func program(args []string) int {
+func program(args []string, a Additions) int {
 	if command, ok := cli.CommandLine(args); ok {
 		return cli.Run(command, os.Stdout, os.Stderr)
 	}
@@ -72,11 +79,11 @@ func program(args []string) int {
 		options.RuntimeDir = cli.OwnRuntimeDir()
 	}
 	termlog.OutliveReader()
-	return govern(options, warnings)
+	return start(options, warnings, args, a)
 }
 
-// govern runs the emperor, in the foreground or in the background, and returns its exit code.
-func govern(options *config.Emperor, warnings config.Problems) int {
+// start runs the emperor, in the foreground or in the background, and returns its exit code.
+func start(options *config.Emperor, warnings config.Problems, args []string, a Additions) int {
 	fail := func(err error) int {
 		fmt.Fprintln(os.Stderr, "emperor:", err)
 		return cli.ExitFailed
@@ -90,7 +97,8 @@ func govern(options *config.Emperor, warnings config.Problems) int {
 		return fail(err)
 	}
 	waiting := inForeground()
-	ctx, hurry := untilSignal()
+	ctx, hurry, release := untilSignal()
+	defer release()
 	stderr, err := ownLog(options)
 	if err != nil {
 		if waiting.failed(err) {
@@ -102,7 +110,8 @@ func govern(options *config.Emperor, warnings config.Problems) int {
 	from, _ := os.Getwd()
 	level := &slog.LevelVar{}
 	level.Set(options.LogLevel)
-	if err := run(ctx, outside{hurry, stderr, level, from, os.Environ(), waiting.ready}, options, append(warnings, stays(options)...)); err != nil {
+	around := outside{args, hurry, stderr, level, from, os.Environ(), waiting.ready}
+	if err := run(ctx, around, options, a, append(warnings, stays(options)...)); err != nil {
 		fmt.Fprintln(stderr, "emperor:", err)
 		waiting.failed(err)
 		return cli.ExitFailed
@@ -115,26 +124,37 @@ func govern(options *config.Emperor, warnings config.Problems) int {
 const sameWish = 200 * time.Millisecond
 
 // untilSignal returns a context that ends with the first stop signal, and a channel that
-// delivers each further one, except those within sameWish.
-func untilSignal() (context.Context, <-chan struct{}) {
+// delivers each further one, except those within sameWish. release ends both, and waits.
+func untilSignal() (_ context.Context, _ <-chan struct{}, release func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	hurry := make(chan struct{})
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
-	go func() {
+	var listening sync.WaitGroup
+	over := make(chan struct{})
+	listening.Go(func() {
 		<-signals
 		cancel()
-		impatient(signals, hurry)
-	}()
-	return ctx, hurry
+		impatient(signals, hurry, over)
+	})
+	return ctx, hurry, func() {
+		signal.Stop(signals)
+		close(over)
+		close(signals)
+		listening.Wait()
+	}
 }
 
-// impatient passes on all signals except those that come with the first.
-func impatient(signals <-chan os.Signal, hurry chan<- struct{}) {
+// impatient passes on all signals except those that come with the first, until over is closed
+// and there are no more.
+func impatient(signals <-chan os.Signal, hurry chan<- struct{}, over <-chan struct{}) {
 	began := time.Now()
 	for range signals {
 		if time.Since(began) >= sameWish {
-			hurry <- struct{}{}
+			select {
+			case hurry <- struct{}{}:
+			case <-over:
+			}
 		}
 	}
 }

@@ -13,7 +13,7 @@ import (
 func TestSignalsOfTheSameWish(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		signals, hurry := make(chan os.Signal), make(chan struct{}, 2)
-		go impatient(signals, hurry)
+		go impatient(signals, hurry, nil)
 		defer close(signals)
 		signals <- syscall.SIGTERM
 		time.Sleep(sameWish / 2)

@@ -2,20 +2,11 @@ package emperord
 
 import (
 	"context"
-	"log/slog"
 	"runtime/debug"
 	"time"
 
-	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/emperor"
 )
-
-// care starts the background tasks of the emperor, until ctx ends.
-func care(ctx context.Context, e *emperor.Emperor, o *config.Emperor, log *slog.Logger) {
-	go relax(ctx, e)
-	go measureRoom(o, log).watch(ctx, e)
-	go warnOpen(o, log)
-}
 
 const (
 	// calm is how long the emperor must be idle before memory is returned, and bustle the

@@ -17,39 +17,40 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 )
 
-// governed is a source of vassals that no other emperor may have.
-type governed interface {
-	monitor.Monitor
-	Lock() error
+// openClaims opens the register of files that emperors of one user have. The caller closes it.
+func openClaims(o *config.Emperor, log *slog.Logger) (*claims.Registry, error) {
+	uid, _, err := becoming(o)
+	if err != nil {
+		return nil, err
+	}
+	return claims.Open(claims.Places(uid, os.Getenv), uid, log), nil
 }
 
-// watching makes and claims the sources of vassals. The caller closes the registry of claims,
-// also after an error. The file of claims is kept until ctx ends.
-func watching(ctx context.Context, e *config.Emperor, files *reads.Pool, log *slog.Logger) (list []monitor.Monitor, registry *claims.Registry, err error) {
-	uid, _, err := becoming(e)
-	if err != nil {
-		return nil, nil, err
-	}
+// monitors makes the sources of vassals and takes them from other emperors.
+func monitors(e *config.Emperor, a Additions, registry *claims.Registry, files *reads.Pool, log *slog.Logger) (list []monitor.Monitor, err error) {
 	find := vassalfiles.Finder{Emperor: e}
-	registry = claims.Open(claims.Places(uid, os.Getenv), uid, log)
 	o := monitor.DirOptions{
 		Rescan: e.Rescan, Extensions: find.Extensions(), NoFollow: e.Monitor.NoFollow, MagicExec: e.Monitor.MagicExec, Claims: registry, Reads: files, Log: log,
 	}
 	for _, name := range e.Monitors {
-		m, err := source(name, find, o)
+		m, err := a.monitor(name, log)
+		if err == nil && m == nil {
+			m, err = source(name, find, o)
+		}
 		if err != nil {
-			return list, registry, err
+			return nil, err
+		}
+		if exclusive, ok := m.(interface{ Lock() error }); ok {
+			if err := exclusive.Lock(); err != nil {
+				return nil, err
+			}
 		}
 		list = append(list, m)
-		if err := m.Lock(); err != nil {
-			return list, registry, err
-		}
 	}
-	keepClaims(ctx, registry, log)
-	return list, registry, nil
+	return list, nil
 }
 
-// keepClaims restores the file of claims until ctx ends, and returns at once. Without it, or with another one at
+// keepClaims restores the file of claims until ctx ends. Without it, or with another one at
 // its path, an emperor that starts would run the same files.
 func keepClaims(ctx context.Context, registry *claims.Registry, log *slog.Logger) {
 	path := registry.Path()
@@ -60,11 +61,11 @@ func keepClaims(ctx context.Context, registry *claims.Registry, log *slog.Logger
 	if quiet == "/tmp" { // it has many changes, of any user: polling is enough
 		quiet = ""
 	}
-	go control.Kept{What: "the file of claims", Path: path, Quiet: quiet, Whole: registry.Whole, Restore: registry.Restore, Log: log}.Keep(ctx)
+	control.Kept{What: "the file of claims", Path: path, Quiet: quiet, Whole: registry.Whole, Restore: registry.Restore, Log: log}.Keep(ctx)
 }
 
-// source makes a monitor by its name.
-func source(m string, find vassalfiles.Finder, o monitor.DirOptions) (governed, error) {
+// source makes a monitor of files by its name.
+func source(m string, find vassalfiles.Finder, o monitor.DirOptions) (monitor.Monitor, error) {
 	info, err := reads.Get(context.Background(), o.Reads, m, func() (os.FileInfo, error) { return os.Stat(m) })
 	pattern, ok := find.PatternAs(m, info, err)
 	if !ok {

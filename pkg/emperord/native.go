@@ -51,3 +51,24 @@ func vassalProgram(o *config.Emperor) (program string, _ hooks.Libraries, err er
 	}
 	return twin, o.Around.Libraries, nil
 }
+
+// programAt finds the program for vassals: the given one, or the one beside this program, or
+// the one in PATH.
+func programAt(named string) (string, error) {
+	if named == "" {
+		if self, err := os.Executable(); err == nil {
+			named = filepath.Join(filepath.Dir(self), "vassal")
+		}
+		if _, err := exec.LookPath(named); err != nil {
+			named = "vassal"
+		}
+	}
+	path, err := exec.LookPath(named)
+	if err == nil {
+		path, err = filepath.Abs(path)
+	}
+	if err != nil {
+		return "", fmt.Errorf("cannot find the vassal program: %w (install it beside emperor, or give --emperor-vassal)", err)
+	}
+	return path, nil
+}

@@ -3,159 +3,110 @@ package emperord
 import (
 	"context"
 	"errors"
-	"io"
 	"log/slog"
-	"os"
-	"sync"
-	"time"
 
-	"github.com/emperor-go/emperor/internal/accounts"
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/emperor-go/emperor/internal/control"
 	"github.com/emperor-go/emperor/internal/metrics"
-	"github.com/emperor-go/emperor/internal/output"
-	"github.com/emperor-go/emperor/internal/reads"
-	"github.com/emperor-go/emperor/internal/termlog"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/emperor"
-	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
-// sight has the sockets by which others see and ask the emperor. All of them are optional: an
-// emperor without them works.
-type sight struct {
-	claim     *control.Claim    // nil: no control socket
-	stats     *control.Listener // nil: no statistics of uWSGI
-	numbers   *control.Listener // nil: no metrics
-	metrics   *metrics.Metrics
-	meter     *control.Meter
-	output    *output.Hub
-	chronicle *control.Chronicle
-	started   []hooks.Result // of hooks that ran before there was an emperor
-	log       *slog.Logger
+// sockets are the sockets by which others observe and control the emperor. All of them are
+// optional: an emperor without them works.
+type sockets struct {
+	claim   *control.Claim    // nil: no control socket
+	stats   *control.Listener // nil: no statistics of uWSGI
+	scraped *control.Listener // nil: no metrics
+	metrics *metrics.Metrics  // nil without scraped
+	meter   *control.Meter
+	log     *slog.Logger
 }
 
-// look claims the runtime directory for the user that the emperor becomes.
-func look(o *config.Emperor, log *slog.Logger) (*sight, error) {
-	s := &sight{meter: &control.Meter{}, output: &output.Hub{Files: reads.New()}, chronicle: &control.Chronicle{}, log: log}
-	s.chronicle.Gone = s.output.Forget
+// openSockets claims the runtime directory for the user that the emperor becomes, and binds
+// the sockets of the options. The collectors are served with the emperor's metrics.
+func openSockets(o *config.Emperor, collectors []prometheus.Collector, log *slog.Logger) (_ *sockets, err error) {
+	s := &sockets{meter: &control.Meter{}, log: log}
 	uid, gid, err := becoming(o)
 	if err != nil {
 		return nil, err
 	}
-	s.claim, err = control.Take(o.RuntimeDir, uid, gid)
-	if err := s.listen(o); err != nil {
-		s.close()
-		return nil, err
+	var unclaimed error
+	s.claim, unclaimed = control.Take(o.RuntimeDir, uid, gid)
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	if o.Stats != "" {
+		if s.stats, err = control.Listen(o.Stats); err != nil {
+			return nil, o.Blame("emperor-stats", err)
+		}
+	}
+	if o.Metrics != "" {
+		if s.scraped, err = control.Listen(o.Metrics); err != nil {
+			return nil, o.Blame("metrics", err)
+		}
+		if s.metrics, err = metrics.New(s.meter, collectors...); err != nil {
+			return nil, err
+		}
 	}
 	var held control.HeldError
 	switch {
-	case errors.As(err, &held):
-		log.Warn("no control socket: another emperor has it", "error", err)
-	case err != nil:
-		log.Warn("no control socket", "error", err)
+	case errors.As(unclaimed, &held):
+		log.Warn("no control socket: another emperor has it", "error", unclaimed)
+	case unclaimed != nil:
+		log.Warn("no control socket", "error", unclaimed)
 	}
 	return s, nil
 }
 
-// listen opens the sockets for statistics.
-func (s *sight) listen(o *config.Emperor) (err error) {
-	if o.Stats != "" {
-		if s.stats, err = control.Listen(o.Stats); err != nil {
-			return o.Blame("emperor-stats", err)
-		}
-	}
-	if o.Metrics != "" {
-		if s.numbers, err = control.Listen(o.Metrics); err != nil {
-			return o.Blame("metrics", err)
-		}
-	}
-	return nil
-}
-
-// becoming returns the user and group that the emperor will have.
-func becoming(o *config.Emperor) (uid, gid int, err error) {
-	uid, gid = os.Geteuid(), os.Getegid()
-	if o.UID.Set {
-		id, err := accounts.UID(o.UID)
-		if err != nil {
-			return 0, 0, o.Blame("uid", err)
-		}
-		uid = int(id)
-	}
-	if o.GID.Set {
-		id, err := accounts.GID(o.GID)
-		if err != nil {
-			return 0, 0, o.Blame("gid", err)
-		}
-		gid = int(id)
-	}
-	return uid, gid, nil
-}
-
-// notify returns the directory of the vassals' notification sockets.
-func (s *sight) notify() string {
+// notifyDir returns the directory of the vassals' notification sockets.
+func (s *sockets) notifyDir() string {
 	if s.claim == nil {
 		return ""
 	}
 	return s.claim.NotifyDir()
 }
 
-// serve answers until the function that it returns is called, also while the emperor stops,
-// which it does when ctx ends: what holds up the end is seen then. Only questions are
-// answered meanwhile. The function returns when the last answers are given.
-func (s *sight) serve(ctx context.Context, e *emperor.Emperor, o *config.Emperor, gate *control.Gate, rescan func()) (end func()) {
-	answering, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	var running sync.WaitGroup
-	if s.numbers != nil {
-		s.metrics = metrics.New(e, s.meter)
-		s.chronicle.Told = s.metrics.Told
-		for _, r := range s.started {
-			s.metrics.Hook(r)
+// keepers bind the sockets again when other processes remove their paths. quiet as in
+// control.Kept.
+func (s *sockets) keepers(e *emperor.Emperor, quiet string) (list []actor) {
+	if s.claim != nil {
+		list = append(list, task(func(ctx context.Context) {
+			s.claim.Keep(ctx, s.log, func() { _ = e.Restore(ctx) }) // an error means that the emperor is ending
+		}))
+	}
+	for _, l := range []*control.Listener{s.stats, s.scraped} {
+		if l != nil {
+			list = append(list, task(func(ctx context.Context) { l.Keep(ctx, quiet, s.log) }))
 		}
 	}
-	go s.chronicle.Run(e.Follow())
-	server := &control.Server{
-		Emperor: e, Output: s.output, Chronicle: s.chronicle, Rescan: rescan, Meter: s.meter, Gate: gate, Log: s.log, Stopping: ctx.Done(),
-		Info: control.Info{Version: config.Version, PID: os.Getpid(), Started: time.Now(), Monitors: o.Monitors, Namespaces: new(o.Clone.String())},
-	}
-	try := func(what string, serve func() error) {
-		running.Go(func() {
-			if err := serve(); err != nil {
-				s.log.Error("control socket stopped", "for", what, "error", err)
-			}
-		})
+	return list
+}
+
+// servers answer also while the emperor stops: clients then see what delays the end. Only
+// questions are answered meanwhile.
+func (s *sockets) servers(e *emperor.Emperor, answers *control.Server) (list []actor) {
+	add := func(name string, serve func(context.Context) error, reopen func() error) {
+		list = append(list, task(server{name, serve, reopen, s.log}.run))
 	}
 	if s.claim != nil {
-		go s.claim.Keep(ctx, s.log, func() { _ = e.Restore(ctx) })
-		try("anything", func() error { return server.Run(answering, s.claim) })
+		add("anything", func(ctx context.Context) error { return answers.Run(ctx, s.claim) }, s.claim.Reopen)
 	}
 	if s.stats != nil {
-		go s.stats.Keep(ctx, o.RuntimeDir, s.log)
-		try("statistics", func() error { return server.ServeStats(answering, s.stats) })
+		add("statistics", func(ctx context.Context) error { return answers.ServeStats(ctx, s.stats) }, s.stats.Reopen)
 	}
-	if s.metrics != nil {
-		go s.numbers.Keep(ctx, o.RuntimeDir, s.log)
-		try("metrics", func() error { return s.metrics.Serve(answering, s.numbers) })
+	if s.scraped != nil {
+		add("metrics", func(ctx context.Context) error { return s.metrics.Serve(ctx, e, s.scraped) }, s.scraped.Reopen)
 	}
-	return func() {
-		cancel()
-		running.Wait()
-	}
+	return list
 }
 
-// hook is called after each hook.
-func (s *sight) hook(r hooks.Result) {
-	if s.metrics != nil {
-		s.metrics.Hook(r)
-	}
-}
-
-// startHook is called after each hook before serve was called.
-func (s *sight) startHook(r hooks.Result) { s.started = append(s.started, r) }
-
-// close releases the runtime directory.
-func (s *sight) close() {
-	for _, l := range []*control.Listener{s.stats, s.numbers} {
+// close releases the runtime directory, and removes the sockets.
+func (s *sockets) close() {
+	for _, l := range []*control.Listener{s.stats, s.scraped} {
 		if l != nil {
 			_ = l.Close()
 		}
@@ -163,27 +114,4 @@ func (s *sight) close() {
 	if s.claim != nil {
 		s.claim.Close()
 	}
-}
-
-const (
-	// logPending is how many bytes of the log may wait for a slow reader.
-	logPending = 4 << 20
-	// logEnd is how long the end of the emperor waits for the reader.
-	logEnd = termlog.LastWords
-)
-
-// ownLog returns the emperor's log, whose reader never blocks the emperor: standard error, or
-// the file of its options.
-func ownLog(o *config.Emperor) (*termlog.Queue, error) {
-	var w io.Writer = os.Stderr
-	if o.Process.Log.Path != "" {
-		uid, gid, err := becoming(o)
-		if err != nil {
-			return nil, err
-		}
-		if w, err = openLog(o.Process.Log, uid, gid); err != nil {
-			return nil, o.Blame(o.Process.Log.Option, err)
-		}
-	}
-	return termlog.LogQueue(w, logPending, func(w io.Writer) slog.Handler { return handler(w, o, slog.LevelWarn) }), nil
 }

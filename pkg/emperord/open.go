@@ -1,12 +1,14 @@
 package emperord
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"os"
 	"strings"
 
 	"github.com/emperor-go/emperor/internal/inspect"
+	"github.com/emperor-go/emperor/internal/reads"
 	"github.com/emperor-go/emperor/internal/vassalfiles"
 	"github.com/emperor-go/emperor/pkg/config"
 )
@@ -14,9 +16,16 @@ import (
 // maxOpen is the number of files that are named in one line.
 const maxOpen = 5
 
-// warnOpen warns about users other than root and the emperor's who decide about vassals. It
-// reads directories, which may block.
-func warnOpen(o *config.Emperor, log *slog.Logger) {
+// warnOpen warns about users other than root and the emperor's who decide about vassals. When
+// directories do not answer in time, the warning comes later, or never.
+func warnOpen(ctx context.Context, o *config.Emperor, log *slog.Logger) {
+	_ = reads.New().Do(ctx, "/", func(reads.At) error {
+		warnOpenNow(o, log)
+		return nil
+	})
+}
+
+func warnOpenNow(o *config.Emperor, log *slog.Logger) {
 	var files []string
 	trust := vassalfiles.Finder{Emperor: o}.Trust(o.Monitors...)
 	trust.Files = append(trust.Files, inspect.Sources(o)...)

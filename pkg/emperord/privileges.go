@@ -3,6 +3,7 @@ package emperord
 import (
 	"errors"
 	"log/slog"
+	"os"
 
 	"github.com/emperor-go/emperor/internal/accounts"
 	"github.com/emperor-go/emperor/pkg/config"
@@ -36,4 +37,24 @@ func spare(log *slog.Logger) {
 	case !spared:
 		log.Debug("the OOM killer may kill the emperor first: the emperor cannot lower its oom_score_adj")
 	}
+}
+
+// becoming returns the user and group that the emperor will have.
+func becoming(o *config.Emperor) (uid, gid int, err error) {
+	uid, gid = os.Geteuid(), os.Getegid()
+	if o.UID.Set {
+		id, err := accounts.UID(o.UID)
+		if err != nil {
+			return 0, 0, o.Blame("uid", err)
+		}
+		uid = int(id)
+	}
+	if o.GID.Set {
+		id, err := accounts.GID(o.GID)
+		if err != nil {
+			return 0, 0, o.Blame("gid", err)
+		}
+		gid = int(id)
+	}
+	return uid, gid, nil
 }

@@ -3,13 +3,8 @@ package emperord
 import (
 	"context"
 	"log/slog"
-	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 	"time"
-
-	"github.com/fsnotify/fsnotify"
 
 	"github.com/emperor-go/emperor/internal/turn"
 	"github.com/emperor-go/emperor/internal/vassalfiles"
@@ -21,11 +16,12 @@ import (
 
 // tuner takes over changes of the emperor's own options at run time. One goroutine uses it.
 type tuner struct {
+	args    []string        // of the command line
 	started *config.Emperor // the options of the start: those in effect that need a restart
 	options *config.Emperor // the last valid ones
 	from    string          // the directory in which the emperor was started
 	environ []string        // and the environment
-	readers readers
+	readers *readers
 	system  *emperor.System // launches vassals from now on
 	level   *slog.LevelVar
 	log     *slog.Logger
@@ -43,7 +39,7 @@ func (t *tuner) reload(ctx context.Context, e *emperor.Emperor) {
 	defer cancel()
 	access := config.Own(parser.Parse)
 	access.Dir, access.Environ, access.Until = t.from, t.environ, limited
-	next, warnings, err := access.ParseEmperor(os.Args[1:])
+	next, warnings, err := access.ParseEmperor(t.args)
 	if err != nil {
 		t.log.Error("a mistake in the emperor's options; they stay unchanged", "error", err)
 		return
@@ -84,7 +80,7 @@ func (t *tuner) take(ctx context.Context, e *emperor.Emperor, next *config.Emper
 		t.log.Error("cannot use the emperor's options; they stay unchanged", "error", err)
 		return false
 	}
-	options, err := supervision(next, &t.readers, t.system.Reads, t.log)
+	options, err := supervision(next, t.readers, t.system.Reads, t.log)
 	if err != nil {
 		t.log.Error("cannot use the emperor's options; they stay unchanged", "error", err)
 		return false
@@ -103,56 +99,4 @@ func (t *tuner) take(ctx context.Context, e *emperor.Emperor, next *config.Emper
 	t.level.Set(next.LogLevel)
 	t.options, t.system = next, &system
 	return true
-}
-
-// settling is how long a touched file must be left alone to count.
-const settling = 20 * time.Millisecond
-
-// touched returns a channel that delivers each touched file of touch-reload, until ctx ends.
-// Nil: none.
-func (t *tuner) touched(ctx context.Context) <-chan string {
-	files := t.options.Process.Touch
-	if len(files) == 0 {
-		return nil
-	}
-	watcher, err := fsnotify.NewWatcher()
-	seen := map[string]time.Time{}
-	for _, path := range files {
-		seen[path] = changed(path)
-		if dir := filepath.Dir(path); err == nil && !slices.Contains(watcher.WatchList(), dir) {
-			err = watcher.Add(dir) // the directory, because editors replace files
-		}
-	}
-	if err != nil {
-		t.log.Error("cannot watch files of touch-reload", "error", err)
-		return nil
-	}
-	touches := make(chan string)
-	go func() {
-		defer func() { _ = watcher.Close() }()
-		timer := time.NewTimer(0)
-		for {
-			select {
-			case <-ctx.Done():
-				return
-			case <-watcher.Events:
-				timer.Reset(settling)
-			case err := <-watcher.Errors:
-				t.log.Debug("some touches are found late", "error", err)
-				timer.Reset(settling)
-			case <-timer.C:
-				for _, path := range files {
-					if now := changed(path); !now.IsZero() && !now.Equal(seen[path]) {
-						seen[path] = now
-						select {
-						case touches <- path:
-						case <-ctx.Done():
-							return
-						}
-					}
-				}
-			}
-		}
-	}()
-	return touches
 }

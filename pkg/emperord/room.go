@@ -67,7 +67,11 @@ func descriptorsOf(o *config.Emperor) int {
 	return n
 }
 
-// watch warns when there are too many vassals, until ctx ends.
+// watcher warns when an emperor has too many vassals, until ctx ends.
+func (r *room) watcher(e *emperor.Emperor) func(ctx context.Context) {
+	return func(ctx context.Context) { r.watch(ctx, e) }
+}
+
 func (r *room) watch(ctx context.Context, e *emperor.Emperor) {
 	records, transitions, err := e.Transitions(ctx)
 	if err != nil {

@@ -44,37 +44,33 @@ func ownEnviron() []string {
 	})
 }
 
-// telling reports to the service manager, if there is one, until stop is called. stop returns
-// when the manager has the stop notification, or does not listen.
-func telling(ctx context.Context, e *emperor.Emperor, log *slog.Logger) (stop func()) {
-	ctx, cancel := context.WithCancel(ctx)
+// report reports to the service manager, if there is one, until ctx ends, and then that the
+// emperor stops. It does not wait for a manager that does not listen.
+func report(ctx context.Context, e *emperor.Emperor, log *slog.Logger) {
 	told := make(chan struct{})
 	go func() {
 		defer close(told)
-		report(ctx, e, log)
-	}()
-	return func() {
-		cancel()
-		timer := time.NewTimer(logEnd)
-		defer timer.Stop()
-		select {
-		case <-told:
-		case <-timer.C:
+		if sent, _ := daemon.SdNotify(false, "STATUS=starting"); !sent {
+			return
 		}
-	}
-}
-
-// report reports to the service manager until ctx ends, and then sends the stop notification.
-func report(ctx context.Context, e *emperor.Emperor, log *slog.Logger) {
-	if sent, _ := daemon.SdNotify(false, "STATUS=starting"); !sent {
+		watchdog, err := daemon.SdWatchdogEnabled(false)
+		if err != nil {
+			log.Warn("cannot parse the service manager's request", "error", err)
+		}
+		s := service{emperor: e, watchdog: watchdog, told: -1, notify: func(state string) { _, _ = daemon.SdNotify(false, state) }}
+		s.run(ctx)
+	}()
+	select {
+	case <-told:
 		return
+	case <-ctx.Done():
 	}
-	watchdog, err := daemon.SdWatchdogEnabled(false)
-	if err != nil {
-		log.Warn("cannot parse the service manager's request", "error", err)
+	timer := time.NewTimer(logEnd)
+	defer timer.Stop()
+	select {
+	case <-told:
+	case <-timer.C:
 	}
-	s := service{emperor: e, watchdog: watchdog, told: -1, notify: func(state string) { _, _ = daemon.SdNotify(false, state) }}
-	s.run(ctx)
 }
 
 func (s *service) run(ctx context.Context) {

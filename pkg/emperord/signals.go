@@ -19,25 +19,24 @@ import (
 // distinguished from the operator's, and SIGURG is ignored.
 var exactURG string
 
-// wishes carries out signals of the operator, as uWSGI's Emperor does, until ctx ends. HUP, or
-// a touch of a file of touch-reload, reads the emperor's options again and reloads all
+// obeySignals carries out signals of the operator, as uWSGI's Emperor does, until ctx ends. HUP, or
+// a touched file of touch-reload, reads the emperor's options again and reloads all
 // vassals. USR1 prints their states to the log, URG forgets failures, WINCH makes the monitors
 // rescan. USR2 does the same as URG. Each signal is logged, because many have no visible
 // effect; but a terminal whose window is resized sends dozens of WINCH.
-func wishes(ctx context.Context, e *emperor.Emperor, tune *tuner, rescan func(), log *slog.Logger) {
+func obeySignals(ctx context.Context, e *emperor.Emperor, tune *tuner, touched <-chan string, rescan func(), log *slog.Logger) {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH)
 	if exactURG != "" {
 		signal.Notify(signals, syscall.SIGURG)
 	}
 	defer signal.Stop(signals)
-	touches := tune.touched(ctx)
 	for {
 		var sig os.Signal
 		select {
 		case <-ctx.Done():
 			return
-		case file := <-touches:
+		case file := <-touched:
 			log.Info("touched: reloading all vassals", "file", file)
 			tune.reload(ctx, e)
 			continue

@@ -37,8 +37,3 @@ func (t *tools) close() {
 	t.sweeper.Close()
 	t.spawner.Close()
 }
-
-// lend gives them to the launcher.
-func (t *tools) lend(s *emperor.System) {
-	s.Spawner, s.Sweeper, s.Ears, s.Keyring = t.spawner, t.sweeper, t.ears, t.keyring
-}

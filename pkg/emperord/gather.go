@@ -1,0 +1,119 @@
+package emperord
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+
+	"github.com/emperor-go/emperor/internal/claims"
+	"github.com/emperor-go/emperor/internal/output"
+	"github.com/emperor-go/emperor/internal/reads"
+	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/emperor"
+	"github.com/emperor-go/emperor/pkg/emperor/monitor"
+	"github.com/emperor-go/emperor/pkg/hooks"
+	"github.com/emperor-go/emperor/pkg/namespaces"
+)
+
+// gathered has everything that an emperor owns before it governs: locks, sockets, the root of
+// its cgroups and the threads that clone. gather makes it; an emperor that takes over from
+// another one may inherit it.
+type gathered struct {
+	options   *config.Emperor
+	log       *slog.Logger
+	program   string // of vassals
+	libraries hooks.Libraries
+	files     *reads.Pool
+	monitors  []monitor.Monitor
+	registry  *claims.Registry
+	tools     *tools
+	output    *output.Hub
+	sockets   *sockets
+	commands  *datagrams // nil: none
+	cgroups   *namespaces.CgroupRoot
+	ledger    *emperor.Ledger
+
+	undo []func() // the last first
+}
+
+// close gives everything back, in the reverse order.
+func (g *gathered) close() {
+	for i := len(g.undo) - 1; i >= 0; i-- {
+		g.undo[i]()
+	}
+	g.undo = nil
+}
+
+// gather makes everything anew, in an order that holds what an operator relies on: locks are
+// taken and hooks run before sockets are bound, and all that needs root comes before the drop
+// of privileges. After an error nothing is left. crowded reports whether the log is behind.
+func gather(ctx context.Context, o *config.Emperor, a Additions, crowded func() bool, log *slog.Logger) (_ *gathered, err error) {
+	g := &gathered{options: o, log: log, files: reads.New()}
+	defer func() {
+		if err != nil {
+			g.close()
+		}
+	}()
+	// Inherited descriptors are not for vassals and hooks.
+	if err := errors.Join(ownEnvironment(o), namespaces.CloseOnExecFrom(3)); err != nil {
+		return nil, err
+	}
+	if g.program, g.libraries, err = vassalProgram(o); err != nil {
+		return nil, err
+	}
+	if err := o.Around.Libraries.Load(func(err error) { log.Warn("a plugin is left out", "error", err) }); err != nil {
+		return nil, err
+	}
+	spare(log)
+	if err := g.keep(ownProcess(ctx, o, log)); err != nil {
+		return nil, err
+	}
+	if err := g.claim(a); err != nil {
+		return nil, err
+	}
+	collectOrphans(ctx, log)
+	if g.tools, err = newTools(o, log); err != nil {
+		return nil, err
+	}
+	g.undo = append(g.undo, g.tools.close)
+	g.output = &output.Hub{Files: reads.New(), Crowded: crowded}
+	if g.sockets, err = openSockets(o, a.Collectors, log); err != nil {
+		return nil, err
+	}
+	g.undo = append(g.undo, g.sockets.close)
+	if g.commands, err = listenForCommands(o.CommandSocket, o.CommandRemote, log); err != nil {
+		return nil, err
+	}
+	g.undo = append(g.undo, g.commands.close)
+	if err := g.keep(settle(ctx, o, log)); err != nil {
+		return nil, err
+	}
+	cgroups, leave, err := ownCgroup(o.Clone, o.UID.Set, log)
+	if err := g.keep(leave, err); err != nil {
+		return nil, err
+	}
+	g.cgroups = cgroups
+	aboutReaders(log, g.program)
+	log.Info("emperor "+config.Version+" is watching", "monitors", o.Monitors, "namespaces", o.Clone.String(), "pid", os.Getpid())
+	g.ledger = g.sockets.ledger(ctx)
+	return g, nil
+}
+
+// keep records the reverse of a step, unless the step has failed.
+func (g *gathered) keep(undo func(), err error) error {
+	if err == nil {
+		g.undo = append(g.undo, undo)
+	}
+	return err
+}
+
+// claim makes the monitors and takes their files from other emperors.
+func (g *gathered) claim(a Additions) (err error) {
+	if g.registry, err = openClaims(g.options, g.log); err != nil {
+		return err
+	}
+	g.undo = append(g.undo, g.registry.Close)
+	g.monitors, err = monitors(g.options, a, g.registry, g.files, g.log)
+	return err
+}

@@ -1,0 +1,82 @@
+package emperord
+
+import (
+	"log/slog"
+	"os"
+	"slices"
+
+	"github.com/emperor-go/emperor/internal/accounts"
+	"github.com/emperor-go/emperor/internal/reads"
+	"github.com/emperor-go/emperor/internal/turn"
+	"github.com/emperor-go/emperor/internal/vassalfiles"
+	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/emperor"
+	"github.com/emperor-go/emperor/pkg/hooks"
+)
+
+// launcher translates the options of launches.
+func launcher(g *gathered, observe func(hooks.Result)) *emperor.System {
+	o := g.options
+	s := &emperor.System{
+		Program: g.program, Libraries: g.libraries, Clone: o.Clone, Hooks: o.Hooks, HookTimeout: o.HookTimeout, Shells: o.Around.Shells, Early: o.EarlyRelease, RefuseRoot: refusesRoot(o),
+		Environ: ownEnviron(), Passes: o.Pass.Has, Foreign: vassalfiles.Foreign(o.Wrapping), Reads: g.files, Templates: templates(o.Templates, g.files),
+		Output: g.output, NotifyDir: g.sockets.notifyDir(), Observe: observe, Turns: turn.New(o.HookConcurrency),
+		Spawner: g.tools.spawner, Sweeper: g.tools.sweeper, Ears: g.tools.ears, Keyring: g.tools.keyring, Cgroups: g.cgroups, Ledger: g.ledger,
+	}
+	s.Foreign.Before, s.Foreign.After = templateArgs(o.Templates)
+	return s
+}
+
+// supervision translates the options of the loop, and of reading vassals' files.
+func supervision(o *config.Emperor, r *readers, files *reads.Pool, log *slog.Logger) (emperor.Options, error) {
+	vassals := &reading{files: o.Templates, reads: files, waits: vassalfiles.HasOnDemand(o.OnDemand), held: r.held, allow: o.Allowed, clone: o.Clone, log: log}
+	vassals.attrs = append(slices.Clone(o.Wrapping.Collect), o.Wrapping.ProgramAttr, o.Wrapping.ChdirAttr)
+	vassals.wraps = vassalfiles.Foreign(o.Wrapping)
+	vassals.refuseRoot, vassals.environ = refusesRoot(o), emperor.VassalEnviron(os.Environ())
+	r.current.Store(vassals)
+	options := emperor.Options{
+		Check: r.check, Compare: r.compare, Concurrency: o.Concurrency, Mercy: o.ReloadMercy, Log: log,
+		Backoff: emperor.Backoff{
+			Initial: o.Backoff, Max: o.BackoffMax, Reset: o.BackoffReset, Jitter: o.Life.Jitter, Limit: o.Life.MaxRestarts,
+		},
+		ChangePause: o.Life.ChangePause,
+		Patience:    o.Life.ReloadTimeout, Heartbeat: o.Life.Heartbeat, CurseTolerance: o.Life.CurseTolerance,
+		Broodlord: o.Life.Broodlord, Graceful: o.Life.Graceful,
+	}
+	if o.FlatBackoff {
+		options.Backoff.Max = options.Backoff.Initial
+	}
+	if o.Life.WaitForCommand {
+		options.Suspend = func(name string) bool { return !slices.Contains(o.Life.WaitIgnore, name) }
+	}
+	sockets, err := onDemand(o, files)
+	if err == nil && !sockets.None() {
+		options.Activator = sockets
+	}
+	return options, err
+}
+
+// refusesRoot reports whether vassals must name a user: the emperor is root, and no vassal may
+// be root by mistake.
+func refusesRoot(o *config.Emperor) bool { return o.RefuseRoot && os.Geteuid() == 0 }
+
+// onDemand translates the options of sockets that the emperor holds for vassals.
+func onDemand(of *config.Emperor, files *reads.Pool) (s emperor.Sockets, err error) {
+	o := of.OnDemand
+	s = emperor.Sockets{Extension: o.Extension, Directory: o.Directory, Exec: o.Exec, Mode: o.Mode, UID: -1, GID: -1, Reads: files}
+	if o.Owner.Set {
+		id, err := accounts.UID(o.Owner)
+		if err != nil {
+			return s, of.Blame("emperor-on-demand-owner", err)
+		}
+		s.UID = int(id)
+	}
+	if o.Group.Set {
+		id, err := accounts.GID(o.Group)
+		if err != nil {
+			return s, of.Blame("emperor-on-demand-owner", err)
+		}
+		s.GID = int(id)
+	}
+	return s, nil
+}
