@@ -18,6 +18,7 @@ import (
 
 	"github.com/emperor-go/emperor/internal/output"
 	"github.com/emperor-go/emperor/pkg/emperor"
+	"github.com/emperor-go/emperor/pkg/emperor/launchertest"
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
@@ -74,10 +75,16 @@ func (p *process) Reload(_ emperor.Plan, serial uint64) error {
 }
 
 func (p *process) Stop(bool)                   { p.Kill() }
-func (p *process) Kill()                       { p.dead <- emperor.Exit{} }
 func (p *process) Clear(context.Context) error { return nil }
 func (p *process) Restore()                    {}
 func (p *process) Keep()                       {}
+
+func (p *process) Kill() {
+	select {
+	case p.dead <- emperor.Exit{}:
+	default: // it is dying
+	}
+}
 
 func (p *process) Kept() namespaces.Sockets { return nil }
 
@@ -506,4 +513,11 @@ func TestWhatIsWrongNow(t *testing.T) {
 			t.Errorf("%q, want %q", got, want)
 		}
 	}
+}
+
+// TestLauncherConforms: these tests are about a launcher as others are.
+func TestLauncherConforms(t *testing.T) {
+	launchertest.Run(t, func(*testing.T) launchertest.Subject {
+		return launchertest.Subject{Launcher: launcher{&output.Hub{}}, Runs: "work", Ends: "crash", Reloads: true}
+	})
 }

@@ -103,7 +103,7 @@ func (s *Server) find(ctx context.Context, name string) (emperor.Record, error) 
 // that differ in one or two letters.
 func Near(name string, names []string) (found []string) {
 	name = strings.TrimSuffix(name, ".ini")
-	for away := range suggest.Limit(name) + 1 {
+	for away := range max(1, suggest.Limit(name)) + 1 {
 		for _, n := range names {
 			stem := strings.TrimSuffix(n, ".ini")
 			d := suggest.Distance(name, stem)

@@ -1,259 +1,142 @@
-package monitor
+package monitor_test
 
 import (
-	"bytes"
 	"context"
+	"errors"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
-	"github.com/emperor-go/emperor/internal/termlog"
+	"github.com/emperor-go/emperor/pkg/emperor/monitor"
+	"github.com/emperor-go/emperor/pkg/emperor/monitor/monitortest"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
-
-// subject is a monitor under test, with functions that change its source.
-type subject struct {
-	monitor Monitor
-	put     func(t *testing.T, name, text string)
-	remove  func(t *testing.T, name string)
-}
-
-// Every implementation runs this suite.
-var subjects = map[string]func(*testing.T) subject{
-	"static": func(*testing.T) subject {
-		s := NewStatic("test")
-		return subject{
-			monitor: s,
-			put:     func(_ *testing.T, name, text string) { s.Put(Text(name, text)) },
-			remove:  func(_ *testing.T, name string) { s.Remove(name) },
-		}
-	},
-	"glob": func(t *testing.T) subject {
-		g, dir := newGlob(t, "*.ini")
-		return subject{
-			monitor: based{g},
-			put: func(t *testing.T, name, text string) {
-				temporary := filepath.Join(dir, ".new")
-				write(t, temporary, text)
-				rename(t, temporary, filepath.Join(dir, name))
-			},
-			remove: func(t *testing.T, name string) { remove(t, filepath.Join(dir, name)) },
-		}
-	},
-	"dir": func(t *testing.T) subject {
-		d, dir := newDir(t, 0)
-		return subject{
-			monitor: d,
-			put: func(t *testing.T, name, text string) {
-				temporary := filepath.Join(dir, ".new")
-				write(t, temporary, text)
-				rename(t, temporary, filepath.Join(dir, name))
-			},
-			remove: func(t *testing.T, name string) { remove(t, filepath.Join(dir, name)) },
-		}
-	},
-}
-
-func TestConformance(t *testing.T) {
-	for kind, make := range subjects {
-		t.Run(kind, func(t *testing.T) {
-			t.Run("reports an empty source at once", func(t *testing.T) {
-				run(t, make(t).monitor).until(t, "")
-			})
-			t.Run("reports what comes, changes and goes", func(t *testing.T) {
-				s := make(t)
-				r := run(t, s.monitor)
-				r.until(t, "")
-				s.put(t, "b.ini", "1")
-				r.until(t, "b.ini=1")
-				s.put(t, "a.ini", "2")
-				r.until(t, "a.ini=2 b.ini=1")
-				s.put(t, "b.ini", "3")
-				r.until(t, "a.ini=2 b.ini=3")
-				s.remove(t, "a.ini")
-				r.until(t, "b.ini=3")
-			})
-			t.Run("the same content put again is another version", func(t *testing.T) {
-				s := make(t)
-				r := run(t, s.monitor)
-				s.put(t, "a.ini", "1")
-				first := r.until(t, "a.ini=1")[0].Version
-				time.Sleep(5 * time.Millisecond) // the clock of file times is coarse
-				s.put(t, "a.ini", "1")
-				if r.next(t)[0].Version == first {
-					t.Error("touching is not seen")
-				}
-			})
-			t.Run("reports one set at a time, sorted, that it does not change later", func(t *testing.T) {
-				s := make(t)
-				r := run(t, s.monitor)
-				s.put(t, "b.ini", "1")
-				set := r.until(t, "b.ini=1")
-				s.put(t, "a.ini", "1")
-				s.put(t, "b.ini", "2")
-				r.until(t, "a.ini=1 b.ini=2")
-				if got := render(set); got != "b.ini=1" {
-					t.Errorf("an earlier set became %q", got)
-				}
-			})
-			t.Run("ends with its context", func(t *testing.T) {
-				ctx, cancel := context.WithCancel(t.Context())
-				cancel()
-				if err := make(t).monitor.Run(ctx, func(Set) {}); err != nil {
-					t.Error(err)
-				}
-			})
-		})
-	}
-}
-
-// recorder keeps the reports of a running monitor.
-type recorder struct {
-	sets chan Set
-	log  *logBuffer
-}
-
-// run starts a monitor and stops it at the end of the test.
-func run(t *testing.T, m Monitor) *recorder {
-	t.Helper()
-	r := &recorder{sets: make(chan Set, 1000)}
-	r.log = &logBuffer{}
-	log := slog.New(termlog.New(r.log, termlog.Options{}))
-	switch m := m.(type) {
-	case *Dir:
-		m.options.Log = log
-	case based:
-		m.options.Log = log
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() { done <- m.Run(ctx, func(s Set) { r.sets <- s }) }()
-	t.Cleanup(func() {
-		cancel()
-		if err := <-done; err != nil {
-			t.Errorf("Run: %v", err)
-		}
-	})
-	return r
-}
-
-// next returns the next report.
-func (r *recorder) next(t *testing.T) Set {
-	t.Helper()
-	select {
-	case s := <-r.sets:
-		return s
-	case <-time.After(10 * time.Second):
-		t.Fatal("no report")
-		return nil
-	}
-}
-
-// until waits for a report that equals want, and returns it.
-func (r *recorder) until(t *testing.T, want string) Set {
-	t.Helper()
-	var seen []string
-	for deadline := time.After(10 * time.Second); ; {
-		select {
-		case s := <-r.sets:
-			if render(s) == want {
-				return s
-			}
-			seen = append(seen, render(s))
-		case <-deadline:
-			t.Fatalf("no report %q, but %q", want, seen)
-		}
-	}
-}
-
-// quiet fails if there is a report for a while.
-func (r *recorder) quiet(t *testing.T) {
-	t.Helper()
-	select {
-	case s := <-r.sets:
-		t.Errorf("unexpected report %q", render(s))
-	case <-time.After(nothing):
-	}
-}
-
-// logs waits for a line of the log that contains want.
-func (r *recorder) logs(t *testing.T, want string) {
-	t.Helper()
-	for end := time.Now().Add(10 * time.Second); !strings.Contains(r.log.String(), want); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("the log has no %q:\n%s", want, r.log)
-		}
-	}
-}
-
-func render(s Set) string {
-	var words []string
-	for _, c := range s {
-		what := string(c.Data)
-		if c.Err != nil {
-			what = "(" + c.Err.Error() + ")"
-		}
-		words = append(words, c.Name+"="+what)
-	}
-	return strings.Join(words, " ")
-}
-
-type logBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *logBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *logBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
 
 var discard = slog.New(slog.DiscardHandler)
 
-func newDir(t *testing.T, rescan time.Duration) (*Dir, string) {
-	t.Helper()
-	dir := filepath.Join(t.TempDir(), "vassals")
-	if err := os.Mkdir(dir, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	d, err := NewDir(dir, DirOptions{Rescan: rescan, Log: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return d, dir
+func TestStaticConforms(t *testing.T) {
+	monitortest.Run(t, func(*testing.T) monitortest.Subject {
+		s := monitor.NewStatic("test")
+		return monitortest.Subject{
+			Monitor: s,
+			Put:     func(_ *testing.T, name, text string) { s.Put(monitor.Text(name, text)) },
+			Remove:  func(_ *testing.T, name string) { s.Remove(name) },
+		}
+	})
 }
 
-func write(t *testing.T, path, text string) {
-	t.Helper()
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
+func TestDirConforms(t *testing.T) {
+	monitortest.Run(t, func(t *testing.T) monitortest.Subject {
+		dir := t.TempDir()
+		m, err := monitor.NewDir(dir, monitor.DirOptions{Log: discard})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return inFiles(m, dir)
+	})
+}
+
+func TestGlobConforms(t *testing.T) {
+	monitortest.Run(t, func(t *testing.T) monitortest.Subject {
+		dir := t.TempDir()
+		m, err := monitor.NewGlob(filepath.Join(dir, "*.ini"), monitor.DirOptions{Log: discard})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return inFiles(shortened{m, dir + "/"}, dir)
+	})
+}
+
+// inFiles is a monitor of the files in a directory.
+func inFiles(m monitor.Monitor, dir string) monitortest.Subject {
+	return monitortest.Subject{
+		Monitor: m,
+		Put: func(t *testing.T, name, text string) {
+			temporary := filepath.Join(dir, ".new")
+			if err := errors.Join(os.WriteFile(temporary, []byte(text), 0o644), os.Rename(temporary, filepath.Join(dir, name))); err != nil {
+				t.Fatal(err)
+			}
+		},
+		Remove: func(t *testing.T, name string) {
+			if err := os.Remove(filepath.Join(dir, name)); err != nil {
+				t.Fatal(err)
+			}
+		},
 	}
 }
 
-func rename(t *testing.T, from, to string) {
-	t.Helper()
-	if err := os.Rename(from, to); err != nil {
-		t.Fatal(err)
+// shortened is a monitor whose names begin with a directory.
+type shortened struct {
+	monitor.Monitor
+	dir string
+}
+
+func (m shortened) Run(ctx context.Context, report func(monitor.Set)) error {
+	return m.Monitor.Run(ctx, func(s monitor.Set) {
+		short := slices.Clone(s)
+		for i := range short {
+			short[i].Name = strings.TrimPrefix(short[i].Name, m.dir)
+		}
+		report(short)
+	})
+}
+
+// source is polled.
+type source struct {
+	mu      sync.Mutex
+	texts   map[string]string
+	err     error
+	fetched chan error // each result, if a test waits
+}
+
+func (s *source) change(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f()
+}
+
+func (s *source) fetch(context.Context) (list []monitor.Config, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, name := range slices.Sorted(maps.Keys(s.texts)) {
+		list = append([]monitor.Config{{Name: name, Data: []byte(s.texts[name])}}, list...) // not sorted
+	}
+	select {
+	case s.fetched <- s.err:
+	default:
+	}
+	return list, s.err
+}
+
+// down makes the source fail, and returns after a failure.
+func (s *source) down(t *testing.T) (mend func()) {
+	s.change(func() { s.err = errors.New("connection refused") })
+	for deadline := time.After(monitortest.Patience); ; {
+		select {
+		case err := <-s.fetched:
+			if err != nil {
+				return func() { s.change(func() { s.err = nil }) }
+			}
+		case <-deadline:
+			t.Fatal("the source is not read")
+		}
 	}
 }
 
-func remove(t *testing.T, path string) {
-	t.Helper()
-	if err := os.Remove(path); err != nil {
-		t.Fatal(err)
-	}
+func TestPollConforms(t *testing.T) {
+	monitortest.Run(t, func(*testing.T) monitortest.Subject {
+		s := &source{texts: map[string]string{}, fetched: make(chan error)}
+		return monitortest.Subject{
+			Monitor:   monitor.NewPoll("test", monitor.PollOptions{Fetch: s.fetch, Interval: time.Millisecond, Log: discard}),
+			Put:       func(_ *testing.T, name, text string) { s.change(func() { s.texts[name] = text }) },
+			Remove:    func(_ *testing.T, name string) { s.change(func() { delete(s.texts, name) }) },
+			Break:     s.down,
+			Untouched: true,
+		}
+	})
 }
