@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 )
 
@@ -152,22 +153,17 @@ func dead(pid int) bool {
 func lockName(f *os.File) string {
 	info, err := os.ReadFile(fmt.Sprintf("/proc/self/fdinfo/%d", f.Fd()))
 	mount, ino := field(info, "mnt_id:"), field(info, "ino:") // ino: Linux 5.14
-	table, failed := os.ReadFile("/proc/self/mountinfo")
-	if err != nil || failed != nil || len(mount) != 1 || len(ino) != 1 {
+	if err != nil || len(mount) != 1 || len(ino) != 1 {
 		return ""
 	}
-	for line := range strings.Lines(string(table)) {
-		// 36 35 98:0 / /mnt rw - ext4 /dev/sda1 rw
-		w := strings.Fields(line)
-		if len(w) < 3 || w[0] != mount[0] {
-			continue
-		}
-		var major, minor int
-		if _, err := fmt.Sscanf(w[2], "%d:%d", &major, &minor); err == nil {
-			return fmt.Sprintf("%02x:%02x:%s", major, minor, ino[0])
-		}
+	found, err := mountinfo.GetMounts(func(m *mountinfo.Info) (skip, stop bool) {
+		is := strconv.Itoa(m.ID) == mount[0]
+		return !is, is
+	})
+	if err != nil || len(found) == 0 {
+		return ""
 	}
-	return ""
+	return fmt.Sprintf("%02x:%02x:%s", found[0].Major, found[0].Minor, ino[0])
 }
 
 // flocker returns a process that has locked f by flock(2), from /proc/locks, and reports

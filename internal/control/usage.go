@@ -19,8 +19,6 @@ const fresh = time.Second
 type Meter struct {
 	mu   sync.Mutex
 	last map[int]measured
-	root sync.Once
-	at   string // mount point of cgroup2
 }
 
 type measured struct {
@@ -62,7 +60,7 @@ func (m *Meter) measure(pid int) (u Usage) {
 		u.OOMKills = &kills
 	}
 	charged, isCharged := counted.Usage()
-	dir := m.cgroup(pid)
+	dir := namespaces.CgroupDirOf(pid)
 	if dir == "" {
 		all := namespaces.TreeUsage(pid)
 		u.CPU, u.Memory = all.CPU.Seconds(), all.RSS
@@ -80,45 +78,6 @@ func (m *Meter) measure(pid int) (u Usage) {
 		}
 	}
 	return u
-}
-
-// cgroup returns the directory of a process's own cgroup; empty when it shares the emperor's.
-func (m *Meter) cgroup(pid int) string {
-	m.root.Do(func() { m.at = cgroupMount() })
-	if m.at == "" {
-		return ""
-	}
-	theirs, ours := unified("/proc/"+strconv.Itoa(pid)+"/cgroup"), unified("/proc/self/cgroup")
-	if theirs == "" || theirs == ours {
-		return ""
-	}
-	dir := filepath.Join(m.at, theirs)
-	if _, err := os.Stat(filepath.Join(dir, "cgroup.procs")); err != nil {
-		return ""
-	}
-	return dir
-}
-
-func unified(file string) string {
-	text, _ := os.ReadFile(file)
-	for line := range strings.Lines(string(text)) {
-		if path, ok := strings.CutPrefix(strings.TrimSpace(line), "0::"); ok {
-			return path
-		}
-	}
-	return ""
-}
-
-// cgroupMount returns the mount point of the whole cgroup v2 hierarchy.
-func cgroupMount() string {
-	text, _ := os.ReadFile("/proc/self/mountinfo")
-	for line := range strings.Lines(string(text)) {
-		before, after, _ := strings.Cut(line, " - ")
-		if f := strings.Fields(before); len(f) > 4 && f[3] == "/" && strings.HasPrefix(after, "cgroup2 ") {
-			return f[4]
-		}
-	}
-	return ""
 }
 
 func cpuStat(file string) float64 {

@@ -128,7 +128,7 @@ func (s *Server) status(r *http.Request) (any, error) {
 		Lines: s.Output.Of(record.Name).Last(10),
 	}
 	if record.PID != 0 {
-		st.Namespaces, st.Links, st.Cgroup = namespacesOf(record.PID), linksOf(record.PID), s.Meter.cgroup(record.PID)
+		st.Namespaces, st.Links, st.Cgroup = namespacesOf(record.PID), linksOf(record.PID), namespaces.CgroupDirOf(record.PID)
 	}
 	return st, nil
 }

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/moby/sys/mountinfo"
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 )
@@ -256,8 +258,11 @@ func TestDeviceIn(t *testing.T) {
 23 22 0:21 / /srv rw - tmpfs tmpfs rw
 24 23 0:45 / /srv/with\040space rw - nfs server:/ rw
 25 22 0:46 / /srv rw - tmpfs over rw
-nonsense
 `
+	mounts, err := mountinfo.GetMountsFromReader(strings.NewReader(table), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for path, want := range map[string]uint64{
 		"/":                  unix.Mkdev(8, 1),
 		"/srvx":              unix.Mkdev(8, 1),
@@ -266,7 +271,7 @@ nonsense
 		"/srv/with space/a":  unix.Mkdev(0, 45),
 		"/srv/with spaces/a": unix.Mkdev(0, 46),
 	} {
-		if got := deviceIn(table, path); got != want {
+		if got := deviceIn(mounts, path); got != want {
 			t.Errorf("%s: %#x, want %#x", path, got, want)
 		}
 	}

@@ -147,7 +147,7 @@ func pathError(op, path string, err error) error {
 
 // ownCgroup returns the directory of the calling process's cgroup v2.
 func ownCgroup() (string, error) {
-	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	mounts, err := cgroupMounts()
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrNoCgroup, err)
 	}
@@ -155,35 +155,9 @@ func ownCgroup() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", ErrNoCgroup, err)
 	}
-	path := cgroupPath(string(mounts), string(cgroups))
+	path := shownAt(mounts, "", controllerPath(string(cgroups), ""))
 	if path == "" {
 		return "", fmt.Errorf("%w: none is mounted", ErrNoCgroup)
 	}
 	return path, nil
-}
-
-// cgroupPath returns the directory of a cgroup v2, given as in /proc/PID/cgroup, from the
-// mounts of /proc/PID/mountinfo. It is empty when no mount contains it.
-func cgroupPath(mounts, cgroups string) string {
-	own := ""
-	for line := range strings.Lines(cgroups) {
-		if p, ok := strings.CutPrefix(strings.TrimSpace(line), "0::"); ok {
-			own = p
-		}
-	}
-	if own == "" || strings.HasPrefix(own, "/..") { // outside this process's cgroup namespace
-		return ""
-	}
-	for line := range strings.Lines(mounts) {
-		before, after, _ := strings.Cut(line, " - ")
-		fields := strings.Fields(before)
-		if len(fields) < 5 || !strings.HasPrefix(after, "cgroup2 ") {
-			continue
-		}
-		shown, at := fields[3], fields[4]
-		if below, ok := strings.CutPrefix(own+"/", strings.TrimSuffix(shown, "/")+"/"); ok {
-			return filepath.Join(at, below)
-		}
-	}
-	return ""
 }

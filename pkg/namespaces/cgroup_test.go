@@ -31,10 +31,9 @@ func TestCgroupPath(t *testing.T) {
 		{unified, "1:cpu:/x\n", ""},
 		{"32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n", "0::/\n", ""},
 		{"", "0::/\n", ""},
-		{" - cgroup2 x", "0::/\n", ""},
 	}
 	for _, test := range tests {
-		if got := cgroupPath(test.mounts, test.cgroups); got != test.want {
+		if got := shownAt(parsed(t, test.mounts), "", controllerPath(test.cgroups, "")); got != test.want {
 			t.Errorf("%q in %q: %q, want %q", test.cgroups, test.mounts, got, test.want)
 		}
 	}

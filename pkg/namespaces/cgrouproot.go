@@ -166,11 +166,11 @@ func (r *CgroupRoot) Holds(c *Caller, prefix string) (bool, error) {
 	if err = c.sure(err); err != nil {
 		return false, err
 	}
-	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	mounts, err := cgroupMounts()
 	if err != nil {
 		return false, fmt.Errorf("cannot inspect process %d: %w", c.PID, err)
 	}
-	inside, below := strings.CutPrefix(cgroupPath(string(mounts), string(cgroups)), r.where()+"/")
+	inside, below := strings.CutPrefix(shownAt(mounts, "", controllerPath(string(cgroups), "")), r.where()+"/")
 	return below && strings.HasPrefix(inside, safeName(prefix)), nil
 }
 

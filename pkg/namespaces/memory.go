@@ -3,10 +3,8 @@ package namespaces
 import (
 	"bytes"
 	"os"
-	"path/filepath"
 	"strconv"
 	"strings"
-	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -41,73 +39,6 @@ func MemoryCgroupOf(pid int) MemoryCgroup {
 		}
 	}
 	return MemoryCgroup{}
-}
-
-// hierarchies returns the cgroup mounts that this process sees. It reads them once, because
-// they do not change while a machine runs.
-var hierarchies = sync.OnceValue(func() []hierarchy {
-	text, _ := os.ReadFile("/proc/self/mountinfo")
-	return hierarchiesIn(string(text))
-})
-
-// hierarchy is a mount of cgroups: of v2, or of controllers of v1, separated by commas.
-type hierarchy struct {
-	v2          bool
-	controllers string
-	root, at    string // its top, as /proc/PID/cgroup names it, and where it is mounted
-}
-
-// hierarchiesIn returns the cgroup mounts of a mountinfo (proc_pid_mountinfo(5)).
-func hierarchiesIn(mountinfo string) (list []hierarchy) {
-	for line := range strings.Lines(mountinfo) {
-		before, after, _ := strings.Cut(strings.TrimSpace(line), " - ")
-		f, fs := strings.Fields(before), strings.Fields(after)
-		if len(f) < 5 || len(fs) < 3 || fs[0] != "cgroup" && fs[0] != "cgroup2" {
-			continue
-		}
-		list = append(list, hierarchy{fs[0] == "cgroup2", fs[2], f[3], f[4]})
-	}
-	return list
-}
-
-// controllerPath returns the path in the hierarchy of a v1 controller, or in the v2 hierarchy
-// for the empty name, from a /proc/PID/cgroup (cgroups(7)).
-func controllerPath(text, controller string) string {
-	for line := range strings.Lines(text) {
-		_, rest, _ := strings.Cut(strings.TrimSuffix(line, "\n"), ":")
-		names, path, ok := strings.Cut(rest, ":")
-		if ok && (controller == "" && names == "" || controller != "" && has(names, controller)) {
-			return path
-		}
-	}
-	return ""
-}
-
-// has reports whether a comma-separated list contains a word.
-func has(list, word string) bool {
-	for w := range strings.SplitSeq(list, ",") {
-		if w == word {
-			return true
-		}
-	}
-	return false
-}
-
-// shownAt returns the directory of a cgroup among mounts, or an empty string when no mount
-// contains it.
-func shownAt(mounts []hierarchy, controller, path string) string {
-	if strings.HasPrefix(path, "/..") { // outside this process's cgroup namespace
-		return ""
-	}
-	for _, m := range mounts {
-		if m.v2 != (controller == "") || controller != "" && !has(m.controllers, controller) {
-			continue
-		}
-		if below, ok := strings.CutPrefix(path+"/", strings.TrimSuffix(m.root, "/")+"/"); ok {
-			return filepath.Join(m.at, below)
-		}
-	}
-	return ""
 }
 
 // Kills returns how many processes in it the kernel has ever killed for lack of memory

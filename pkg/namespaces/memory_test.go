@@ -3,7 +3,10 @@ package namespaces
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
+
+	"github.com/moby/sys/mountinfo"
 )
 
 func TestPathOfAController(t *testing.T) {
@@ -36,10 +39,20 @@ func TestWhereACgroupIsShown(t *testing.T) {
 		{"", "/../a", ""},
 		{"pids", "/", ""},
 	} {
-		if got := shownAt(hierarchiesIn(mounts), tt.controller, tt.path); got != tt.want {
+		if got := shownAt(parsed(t, mounts), tt.controller, tt.path); got != tt.want {
 			t.Errorf("%q %q: %q, want %q", tt.controller, tt.path, got, tt.want)
 		}
 	}
+}
+
+// parsed parses lines of a mountinfo.
+func parsed(t *testing.T, lines string) []*mountinfo.Info {
+	t.Helper()
+	mounts, err := mountinfo.GetMountsFromReader(strings.NewReader(lines), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return mounts
 }
 
 func TestNumbersOfAMemoryCgroup(t *testing.T) {

@@ -1,7 +1,6 @@
 package namespaces
 
 import (
-	"bufio"
 	"errors"
 	"fmt"
 	"os"
@@ -9,6 +8,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/moby/sys/mountinfo"
 	"golang.org/x/sys/unix"
 )
 
@@ -312,26 +312,13 @@ func unmount(target string, flags int) error {
 
 // mountsBelow lists the mount points under a directory, the deepest first.
 func mountsBelow(dir string) ([]string, error) {
-	f, err := os.Open("/proc/self/mountinfo")
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
+	inside := strings.TrimSuffix(filepath.Clean(dir), "/") + "/"
+	mounts, err := mountinfo.GetMounts(func(m *mountinfo.Info) (skip, stop bool) {
+		return !strings.HasPrefix(m.Mountpoint, inside), false
+	})
 	var found []string
-	for lines := bufio.NewScanner(f); lines.Scan(); {
-		fields := strings.Fields(lines.Text())
-		if len(fields) < 5 {
-			continue
-		}
-		if point := unescape(fields[4]); strings.HasPrefix(point, strings.TrimSuffix(filepath.Clean(dir), "/")+"/") {
-			found = append(found, point)
-		}
+	for _, m := range slices.Backward(mounts) { // the kernel lists a mount after the mount that it lies on
+		found = append(found, m.Mountpoint)
 	}
-	slices.Reverse(found) // the kernel lists a mount after the mount that it lies on
-	return found, nil
-}
-
-// unescape decodes the octal escapes of proc_pid_mountinfo(5).
-func unescape(s string) string {
-	return strings.NewReplacer(`\040`, " ", `\011`, "\t", `\012`, "\n", `\134`, `\`).Replace(s)
+	return found, err
 }
