@@ -11,6 +11,7 @@ import (
 	"os"
 	"runtime"
 
+	"github.com/emperor-go/emperor/internal/optiondocs"
 	"github.com/emperor-go/emperor/internal/outset"
 	"github.com/emperor-go/emperor/internal/termlog"
 	"github.com/emperor-go/emperor/pkg/config"
@@ -71,7 +72,7 @@ func report(stderr io.Writer, err error) (code int) {
 		fmt.Print(shown.Text)
 		return 0
 	case errors.Is(err, config.ErrHelp):
-		_ = config.VassalHelp(os.Stdout, err)
+		_ = optiondocs.VassalHelp(os.Stdout, err)
 		return 0
 	case errors.Is(err, config.ErrVersion):
 		fmt.Println("vassal", config.Version)

@@ -14,9 +14,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/emperor-go/emperor/internal/control"
+	"github.com/emperor-go/emperor/internal/optiondocs"
 	"github.com/emperor-go/emperor/internal/reads"
 	"github.com/emperor-go/emperor/internal/suggest"
-	"github.com/emperor-go/emperor/pkg/config"
 )
 
 // Exit codes of all commands.
@@ -145,7 +145,7 @@ func rootCommand() *cobra.Command {
 	for _, c := range commands() {
 		root.AddCommand(plain(c))
 	}
-	for _, f := range config.EmperorFlags() {
+	for _, f := range optiondocs.EmperorFlags() {
 		root.Flags().String(f.Name, "", f.Help)
 		if !f.NeedsValue {
 			root.Flags().Lookup(f.Name).NoOptDefVal = "true"
@@ -157,7 +157,7 @@ func rootCommand() *cobra.Command {
 			rest(c, args)
 			return
 		}
-		_ = config.EmperorHelp(c.OutOrStdout(), nil)
+		_ = optiondocs.EmperorHelp(c.OutOrStdout(), nil)
 		text := "\nCommands:\n"
 		for _, sub := range root.Commands() {
 			text += fmt.Sprintf("  %-36s  %s\n", sub.Use, sub.Short)
@@ -176,11 +176,11 @@ func completionCommand() *cobra.Command {
 		Long: "Prints a script that completes options and commands in a shell, to be sourced or installed, such as\n" +
 			"  emperor completion bash >/etc/bash_completion.d/emperor\n" +
 			"  emperor completion --program vassal bash >/etc/bash_completion.d/vassal",
-		ValidArgs: config.Shells(), Args: cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		ValidArgs: optiondocs.Shells(), Args: cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
 		RunE: func(c *cobra.Command, args []string) error {
 			switch {
 			case program == "vassal":
-				return config.VassalCompletion(c.OutOrStdout(), args[0])
+				return optiondocs.VassalCompletion(c.OutOrStdout(), args[0])
 			case program != "emperor":
 				return fmt.Errorf("no completion for a program %q: there are emperor and vassal", program)
 			case args[0] == "zsh":

@@ -19,6 +19,14 @@ var (
 	ErrVersion = errors.New("version asked for")
 )
 
+// HelpRequest is an ErrHelp for one group of options.
+type HelpRequest struct{ Group string }
+
+func (h HelpRequest) Error() string { return "help asked for on " + h.Group }
+
+// Is makes it an ErrHelp.
+func (h HelpRequest) Is(target error) bool { return target == ErrHelp }
+
 // ParseEmperor parses the emperor's command line, without the program's name: options as in
 // its ini file, --ini FILE at any position, and bare arguments, which are monitors. Options
 // count in order, those of a file at the position of the file. On mistakes the error is
@@ -211,7 +219,7 @@ func (c *commandLine[T]) help(args []string) error {
 	}
 	for _, g := range c.table.groups() {
 		if strings.EqualFold(g, args[0]) {
-			return helpOf{g}
+			return HelpRequest{g}
 		}
 	}
 	c.problems.add(Origin{}, "--help", fmt.Sprintf("there is no group %q", args[0]), "the groups are "+strings.Join(c.table.groups(), ", "))

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/emperor-go/emperor/internal/cli"
+	"github.com/emperor-go/emperor/internal/optiondocs"
 	"github.com/emperor-go/emperor/internal/outset"
 	"github.com/emperor-go/emperor/internal/termlog"
 	"github.com/emperor-go/emperor/pkg/config"
@@ -59,7 +60,7 @@ func program(args []string, a Additions) int {
 		fmt.Fprint(os.Stdout, shown.Text)
 		return 0
 	case errors.Is(err, config.ErrHelp):
-		_ = config.EmperorHelp(os.Stdout, err)
+		_ = optiondocs.EmperorHelp(os.Stdout, err)
 		return 0
 	case errors.Is(err, config.ErrVersion):
 		fmt.Fprintln(os.Stdout, "emperor", config.Version)

@@ -1,22 +1,20 @@
-package config
+// Package optiondocs prints the option tables: the help of both programs, completions for shells,
+// and, in its tests, docs/options.md and the manual pages.
+package optiondocs
 
 import (
 	"errors"
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/emperor-go/emperor/pkg/config"
 )
-
-// helpOf is an ErrHelp for one group of options.
-type helpOf struct{ group string }
-
-func (h helpOf) Error() string        { return "help asked for on " + h.group }
-func (h helpOf) Is(target error) bool { return target == ErrHelp }
 
 // EmperorHelp prints the emperor's options, from its table; only one group when asked is the
 // error of a command line that requested it.
 func EmperorHelp(w io.Writer, asked error) error {
-	return help(w, asked, emperorOptions, `Usage: emperor [OPTION…] DIR…
+	return help(w, asked, config.EmperorOptions(), "", `Usage: emperor [OPTION…] DIR…
        emperor COMMAND …	(emperor help lists the commands)
 
 Supervises one container for each vassal file in the directories.
@@ -25,35 +23,37 @@ Supervises one container for each vassal file in the directories.
 
 // VassalHelp prints the vassal's options in the same way.
 func VassalHelp(w io.Writer, asked error) error {
-	return help(w, asked, vassalOptions, `Usage: vassal [OPTION…] --ini FILE
+	return help(w, asked, config.VassalOptions(), "attach to the terminal behind a pty-socket", `Usage: vassal [OPTION…] --ini FILE
 
 Boots and serves what the file says, usually inside the namespaces an emperor made.
 `)
 }
 
-func help[T any](w io.Writer, asked error, t table[T], usage string) error {
+// help prints the options, or only those of the group that was asked for. connect is the help of
+// --pty-connect; empty: there is no such option.
+func help(w io.Writer, asked error, sections []config.Section, connect, usage string) error {
 	var b strings.Builder
-	var one helpOf
+	var one config.HelpRequest
 	if !errors.As(asked, &one) {
 		b.WriteString(usage)
 	}
-	for _, s := range t.describe() {
-		switch one.group {
+	for _, s := range sections {
+		switch one.Group {
 		case "":
-			helpRows(&b, s.heading, s.rows)
-			if s.heading == "Hooks" {
+			helpRows(&b, s.Heading, folded([]config.Section{s})[0].Options)
+			if s.Heading == "Hooks" {
 				b.WriteString("  " + foldedText + "; --help hooks lists each\n")
 			}
-		case s.heading:
-			helpRows(&b, s.heading, t.describeEach(s.heading))
+		case s.Heading:
+			helpRows(&b, s.Heading, s.Options)
 		}
 	}
-	if one.group == "" {
+	if one.Group == "" {
 		b.WriteString("\nGeneral:\n")
 		helpLine(&b, "--ini FILE", "read options from a file, here")
 		helpLine(&b, "--help [GROUP]", "print the options, or those of one group")
-		if _, ok := any(t).(table[Vassal]); ok {
-			helpLine(&b, "--pty-connect ADDRESS", "attach to the terminal behind a pty-socket")
+		if connect != "" {
+			helpLine(&b, "--pty-connect ADDRESS", connect)
 		}
 		helpLine(&b, "--version", "print the version")
 	}
@@ -61,17 +61,17 @@ func help[T any](w io.Writer, asked error, t table[T], usage string) error {
 	return err
 }
 
-func helpRows(b *strings.Builder, heading string, rows []described) {
+func helpRows(b *strings.Builder, heading string, rows []config.Described) {
 	if b.Len() > 0 {
 		b.WriteString("\n")
 	}
 	fmt.Fprintf(b, "%s:\n", heading)
 	for _, d := range rows {
-		text := d.help
-		if d.def != "" {
-			text += " (default " + d.def + ")"
+		text := d.Help
+		if d.Def != "" {
+			text += " (default " + d.Def + ")"
 		}
-		helpLine(b, strings.TrimSpace("--"+d.name+" "+d.arg), text)
+		helpLine(b, strings.TrimSpace("--"+d.Name+" "+d.Arg), text)
 	}
 }
 

@@ -1,4 +1,4 @@
-package config
+package optiondocs
 
 import (
 	"fmt"
@@ -7,36 +7,22 @@ import (
 	"strings"
 
 	"github.com/emperor-go/emperor/internal/uwsginames"
-	"github.com/emperor-go/emperor/pkg/hooks"
+	"github.com/emperor-go/emperor/pkg/config"
 )
 
-// described is a row of either table in the form of the documents.
-type described struct {
-	name, arg, def, help, since string
-	aliases                     []string
-	repeat, guard               bool
-	change                      Change
-}
-
-// section is one heading of the help with its rows, sorted by name.
-type section struct {
-	heading string
-	rows    []described
-}
-
-// describe lists the rows by heading. It folds the rows of hooks, one for each kind in each
-// phase: the row of exec, or another one, represents all kinds.
-func (t table[T]) describe() []section {
-	var list []section
-	for _, g := range t.groups() {
-		rows := t.describeEach(g)
-		s := section{heading: g}
-		for _, d := range rows {
-			phase, hook := hookPhase(d.name)
-			if hook && d.name != "exec-"+phase && slices.ContainsFunc(rows, func(r described) bool { return r.name == "exec-"+phase }) {
+// folded leaves out the rows of hooks, one for each kind in each phase: the row of exec, or
+// another one, represents all kinds.
+func folded(sections []config.Section) []config.Section {
+	var list []config.Section
+	for _, s := range sections {
+		all := s.Options
+		s.Options = nil
+		for _, d := range all {
+			exec := "exec-" + d.Phase
+			if d.Phase != "" && d.Name != exec && slices.ContainsFunc(all, func(other config.Described) bool { return other.Name == exec }) {
 				continue
 			}
-			s.rows = append(s.rows, d)
+			s.Options = append(s.Options, d)
 		}
 		list = append(list, s)
 	}
@@ -46,46 +32,26 @@ func (t table[T]) describe() []section {
 // foldedText lists the other kinds of each hook.
 const foldedText = "Beside exec-PHASE there are hook-PHASE, call-PHASE, mount-PHASE and umount-PHASE"
 
-// describeEach lists the rows under one heading, each for itself.
-func (t table[T]) describeEach(heading string) []described {
-	var rows []described
-	for _, o := range t.group(heading) {
-		rows = append(rows, described{o.Name, o.Arg, o.Def, o.Help, o.Since, o.Aliases, o.Repeat, o.Guard, o.Change})
-	}
-	return rows
-}
-
-// hookPhase returns the phase in the name of a hook's option.
-func hookPhase(name string) (phase string, ok bool) {
-	_, phase, _ = strings.Cut(name, "-")
-	info, ok := hooks.Phase(phase).Info()
-	if !ok { // call-as-root1
-		phase = strings.TrimRight(phase, "0123456789")
-		info, ok = hooks.Phase(phase).Info()
-	}
-	return string(info.Phase), ok
-}
-
 // notes returns the additional information about a row.
-func (d described) notes() string {
+func notesOf(d config.Described) string {
 	var notes []string
-	if len(d.aliases) > 0 {
-		notes = append(notes, "also "+strings.Join(d.aliases, ", "))
+	if len(d.Aliases) > 0 {
+		notes = append(notes, "also "+strings.Join(d.Aliases, ", "))
 	}
-	if d.repeat {
+	if d.Repeat {
 		notes = append(notes, "may be repeated")
 	}
-	if d.guard {
+	if d.Guard {
 		notes = append(notes, "two different values are a mistake")
 	}
-	if d.since != "" {
-		notes = append(notes, "since "+d.since)
+	if d.Since != "" {
+		notes = append(notes, "since "+d.Since)
 	}
 	return strings.Join(notes, "; ")
 }
 
-// WriteOptions prints all options of both programs as docs/options.md.
-func WriteOptions(w io.Writer) error {
+// writeOptions prints all options of both programs as docs/options.md.
+func writeOptions(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString(`<!-- Generated from the option tables of pkg/config by make docs. Do not edit. -->
 
@@ -104,9 +70,9 @@ Values: TIME is in seconds, or has units, such as 500ms or 1m30s. A flag is off 
 USER and GROUP are a number or a name; any other value is an error and never means root.
 `)
 	b.WriteString("\n## The emperor\n")
-	writeSections(&b, emperorOptions.describe(), false)
+	writeSections(&b, folded(config.EmperorOptions()), false)
 	b.WriteString("\n## A vassal\n")
-	writeSections(&b, vassalOptions.describe(), true)
+	writeSections(&b, folded(config.VassalOptions()), true)
 	writeOthers(&b)
 	_, err := io.WriteString(w, b.String())
 	return err
@@ -127,7 +93,7 @@ replacement if there is one:
 	names := map[string][]string{}
 	for name := range uwsginames.All {
 		hint := uwsginames.Remedy(name)
-		if hint == "" || whose(name) != "" {
+		if hint == "" || config.HasOption(name) {
 			continue
 		}
 		if names[hint] == nil {
@@ -147,7 +113,7 @@ replacement if there is one:
 	b.WriteString("\nOptions that confine a vassal are errors until they are supported, because a vassal never runs with more rights than its\n" +
 		"file says:")
 	for _, name := range uwsginames.Unsupported {
-		if whose(name) == "" {
+		if !config.HasOption(name) {
 			b.WriteString(" `" + name + "`")
 		}
 	}
@@ -171,30 +137,30 @@ the option as ` + "`vassal-command`" + `, or in the emperor's file as ` + "`empe
 `)
 }
 
-func writeSections(b *strings.Builder, sections []section, vassal bool) {
+func writeSections(b *strings.Builder, sections []config.Section, vassal bool) {
 	for _, s := range sections {
-		fmt.Fprintf(b, "\n### %s\n\n", s.heading)
+		fmt.Fprintf(b, "\n### %s\n\n", s.Heading)
 		if vassal {
 			b.WriteString("| Option | Value | Default | Change | Meaning |\n|---|---|---|---|---|\n")
 		} else {
 			b.WriteString("| Option | Value | Default | Meaning |\n|---|---|---|---|\n")
 		}
-		for _, d := range s.rows {
-			name := "`" + d.name + "`"
-			if _, known := uwsginames.Lookup(d.name); !known {
+		for _, d := range s.Options {
+			name := "`" + d.Name + "`"
+			if _, known := uwsginames.Lookup(d.Name); !known {
 				name += "°"
 			}
-			fmt.Fprintf(b, "| %s | %s | %s |", name, cell(d.arg), cell(d.def))
+			fmt.Fprintf(b, "| %s | %s | %s |", name, cell(d.Arg), cell(d.Def))
 			if vassal {
-				fmt.Fprintf(b, " %s |", d.change)
+				fmt.Fprintf(b, " %s |", d.Change)
 			}
-			text := d.help
-			if notes := d.notes(); notes != "" {
+			text := d.Help
+			if notes := notesOf(d); notes != "" {
 				text += " (" + notes + ")"
 			}
 			fmt.Fprintf(b, " %s |\n", cell(text))
 		}
-		if s.heading == "Hooks" {
+		if s.Heading == "Hooks" {
 			b.WriteString("\n" + foldedText + "; `hooks.md` has their values.\n")
 		}
 	}

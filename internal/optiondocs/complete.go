@@ -1,4 +1,4 @@
-package config
+package optiondocs
 
 import (
 	"cmp"
@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/emperor-go/emperor/internal/uwsginames"
+	"github.com/emperor-go/emperor/pkg/config"
 )
 
 // Shells are the shells for which VassalCompletion has a script.
@@ -17,7 +18,7 @@ func Shells() []string { return []string{"bash", "fish", "zsh"} }
 // script contains all its data and does not run the vassal, so that the vassal's start
 // contains nothing for shells.
 func VassalCompletion(w io.Writer, shell string) error {
-	t := vassalOptions
+	var groups []string
 	list := []completion{
 		{name: "ini", help: "read options from a file, here", value: uwsginames.NeedsValue, kind: "file"},
 		{name: "version", help: "print the version"},
@@ -25,20 +26,23 @@ func VassalCompletion(w io.Writer, shell string) error {
 		{name: "pty-connect", help: "attach to the terminal behind a pty-socket", value: uwsginames.NeedsValue, kind: "file"},
 		{name: "show-config", help: "print the effective configuration, as ini"},
 	}
-	for o := range t.all {
-		if !slices.ContainsFunc(list, func(c completion) bool { return c.name == o.Name }) {
-			list = append(list, completion{o.Name, o.Help, shapeOf(o), kindOf(o.Arg)})
+	for _, s := range config.VassalOptions() {
+		groups = append(groups, s.Heading)
+		for _, o := range s.Options {
+			if !slices.ContainsFunc(list, func(c completion) bool { return c.name == o.Name }) {
+				list = append(list, completion{o.Name, o.Help, o.Shape, kindOf(o.Arg)})
+			}
 		}
 	}
 	slices.SortFunc(list, func(a, b completion) int { return cmp.Compare(a.name, b.name) })
 	var b strings.Builder
 	switch shell {
 	case "bash":
-		bashCompletion(&b, list, t.groups())
+		bashCompletion(&b, list, groups)
 	case "fish":
-		fishCompletion(&b, list, t.groups())
+		fishCompletion(&b, list, groups)
 	case "zsh":
-		zshCompletion(&b, list, t.groups())
+		zshCompletion(&b, list, groups)
 	default:
 		return fmt.Errorf("no completion for %q: there are %s", shell, strings.Join(Shells(), ", "))
 	}

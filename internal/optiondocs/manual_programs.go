@@ -1,4 +1,4 @@
-package config
+package optiondocs
 
 // programManuals returns the pages of the other programs.
 func programManuals() map[string]string {

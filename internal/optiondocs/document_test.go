@@ -1,4 +1,4 @@
-package config
+package optiondocs
 
 import (
 	"bytes"
@@ -11,17 +11,18 @@ import (
 	"testing"
 
 	"github.com/emperor-go/emperor/internal/generated"
+	"github.com/emperor-go/emperor/pkg/config"
 )
 
 const documents = "../../docs/"
 
 func TestOptionsDocumentIsCurrent(t *testing.T) {
-	generated.Current(t, documents+"options.md", WriteOptions)
+	generated.Current(t, documents+"options.md", writeOptions)
 }
 
 func TestManualDocumentIsCurrent(t *testing.T) {
-	for _, page := range Pages() {
-		generated.Current(t, documents+"man/"+page, func(w io.Writer) error { return WriteManual(w, page) })
+	for _, page := range pages() {
+		generated.Current(t, documents+"man/"+page, func(w io.Writer) error { return writeManual(w, page) })
 	}
 }
 
@@ -31,13 +32,13 @@ func TestManualIsClean(t *testing.T) {
 	if err != nil {
 		t.Skip("there is no groff")
 	}
-	for _, page := range Pages() {
+	for _, page := range pages() {
 		var text bytes.Buffer
-		if err := WriteManual(&text, page); err != nil {
+		if err := writeManual(&text, page); err != nil {
 			t.Fatal(err)
 		}
 		if other, ok := strings.CutPrefix(text.String(), ".so man8/"); ok {
-			if !slices.Contains(Pages(), strings.TrimSpace(other)) {
+			if !slices.Contains(pages(), strings.TrimSpace(other)) {
 				t.Errorf("%s is %s, which there is not", page, other)
 			}
 			continue
@@ -53,16 +54,26 @@ func TestManualIsClean(t *testing.T) {
 // TestDocumentsNameEveryOption guards against a group that is left out.
 func TestDocumentsNameEveryOption(t *testing.T) {
 	var options, file bytes.Buffer
-	if err := WriteOptions(&options); err != nil {
+	if err := writeOptions(&options); err != nil {
 		t.Fatal(err)
 	}
-	if err := WriteManual(&file, "emperor.ini.5"); err != nil {
+	if err := writeManual(&file, "emperor.ini.5"); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range slices.Concat(slices.Collect(emperorOptions.names), slices.Collect(vassalOptions.names)) {
-		if phase, ok := hookPhase(name); ok { // the kinds of one phase are folded
-			name = phase
+	var names []string
+	for _, s := range slices.Concat(config.EmperorOptions(), config.VassalOptions()) {
+		for _, d := range s.Options {
+			if d.Phase != "" { // the kinds of one phase are folded
+				names = append(names, d.Phase)
+				continue
+			}
+			names = append(append(names, d.Name), d.Aliases...)
 		}
+	}
+	if len(names) < 200 {
+		t.Fatalf("there are %d options", len(names))
+	}
+	for _, name := range names {
 		if !strings.Contains(options.String(), name) {
 			t.Errorf("docs/options.md says nothing of %s", name)
 		}
@@ -70,7 +81,7 @@ func TestDocumentsNameEveryOption(t *testing.T) {
 			t.Errorf("emperor.ini(5) says nothing of %s", name)
 		}
 	}
-	if err := WriteManual(io.Discard, "emperor.9"); err == nil {
+	if err := writeManual(io.Discard, "emperor.9"); err == nil {
 		t.Error("there is a page emperor.9")
 	}
 }
@@ -85,7 +96,7 @@ func TestEveryProgramHasAManual(t *testing.T) {
 	for _, program := range programs {
 		name := program.Name()
 		var page bytes.Buffer
-		if err := WriteManual(&page, name+".8"); err != nil {
+		if err := writeManual(&page, name+".8"); err != nil {
 			t.Error(err)
 		}
 		source, err := os.ReadFile(filepath.Join("../../cmd", name, "main.go"))

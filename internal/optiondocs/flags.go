@@ -1,4 +1,9 @@
-package config
+package optiondocs
+
+import (
+	"github.com/emperor-go/emperor/internal/uwsginames"
+	"github.com/emperor-go/emperor/pkg/config"
+)
 
 // Flag is an option for completions.
 type Flag struct {
@@ -10,10 +15,9 @@ type Flag struct {
 // EmperorFlags lists the options of the emperor's command line, sorted as in the help.
 func EmperorFlags() []Flag {
 	var list []Flag
-	t := emperorOptions
-	for _, g := range t.groups() {
-		for _, o := range t.group(g) {
-			list = append(list, Flag{o.Name, o.Help, o.NeedsValue()})
+	for _, s := range config.EmperorOptions() {
+		for _, o := range s.Options {
+			list = append(list, Flag{o.Name, o.Help, o.Shape == uwsginames.NeedsValue})
 		}
 	}
 	return append(list, Flag{"ini", "read options from a file, here", true}, Flag{"version", "print the version", false})

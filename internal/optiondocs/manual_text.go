@@ -1,4 +1,4 @@
-package config
+package optiondocs
 
 const emperorManual = `.SH NAME
 emperor \- supervise a directory of containers

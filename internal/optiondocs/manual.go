@@ -1,4 +1,4 @@
-package config
+package optiondocs
 
 import (
 	"fmt"
@@ -7,16 +7,16 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/emperor-go/emperor/pkg/config/serving"
+	"github.com/emperor-go/emperor/pkg/config"
 )
 
-// Pages are the file names of the manual pages that WriteManual prints.
-func Pages() []string {
+// pages are the file names of the manual pages that writeManual prints.
+func pages() []string {
 	return append([]string{"emperor.8", "vassal.8", "emperor.ini.5"}, slices.Sorted(maps.Keys(programManuals()))...)
 }
 
-// WriteManual prints one of Pages in the man macros (man(7)).
-func WriteManual(w io.Writer, page string) error {
+// writeManual prints one of pages in the man macros (man(7)).
+func writeManual(w io.Writer, page string) error {
 	var b strings.Builder
 	name, number, _ := cutLast(page, ".")
 	if text := programManuals()[page]; strings.HasPrefix(text, ".so ") { // a link to another page must be its only line
@@ -24,26 +24,26 @@ func WriteManual(w io.Writer, page string) error {
 		return err
 	}
 	fmt.Fprintf(&b, ".\\\" Made by make docs, from pkg/config. Do not edit.\n")
-	fmt.Fprintf(&b, ".TH %q %s \"\" %q\n", strings.ToUpper(name), number, "emperor "+Version)
+	fmt.Fprintf(&b, ".TH %q %s \"\" %q\n", strings.ToUpper(name), number, "emperor "+config.Version)
 	switch page {
 	case "emperor.8":
 		b.WriteString(emperorManual)
-		manualOptions(&b, "--", emperorOptions.describe(), false)
+		manualOptions(&b, "--", folded(config.EmperorOptions()), false)
 		b.WriteString(generalOptions + emperorManualEnd)
 	case "vassal.8":
 		b.WriteString(vassalManual)
-		manualOptions(&b, "--", vassalOptions.describe(), false)
+		manualOptions(&b, "--", folded(config.VassalOptions()), false)
 		b.WriteString(generalOptions + vassalManualEnd)
 	case "vassal-server.8":
 		b.WriteString(serverManual)
-		manualOptions(&b, "--", table[serving.Options]{&serving.Rows}.describe(), false)
+		manualOptions(&b, "--", folded(config.ServerOptions()), false)
 		b.WriteString(serverManualEnd)
 	case "emperor.ini.5":
 		b.WriteString(fileManual)
 		b.WriteString(".SH OPTIONS OF THE EMPEROR\n")
-		manualOptions(&b, "", emperorOptions.describe(), false)
+		manualOptions(&b, "", folded(config.EmperorOptions()), false)
 		b.WriteString(".SH OPTIONS OF A VASSAL\n")
-		manualOptions(&b, "", vassalOptions.describe(), true)
+		manualOptions(&b, "", folded(config.VassalOptions()), true)
 		b.WriteString(fileManualEnd)
 	default:
 		text, ok := programManuals()[page]
@@ -64,30 +64,30 @@ func cutLast(s, sep string) (before, after string, found bool) {
 }
 
 // manualOptions prints options under a heading for each group.
-func manualOptions(b *strings.Builder, prefix string, sections []section, vassal bool) {
+func manualOptions(b *strings.Builder, prefix string, sections []config.Section, vassal bool) {
 	for _, s := range sections {
-		fmt.Fprintf(b, ".SS %s\n", roff(s.heading))
-		for _, d := range s.rows {
-			fmt.Fprintf(b, ".TP\n\\fB%s\\fR", roff(prefix+d.name))
+		fmt.Fprintf(b, ".SS %s\n", roff(s.Heading))
+		for _, d := range s.Options {
+			fmt.Fprintf(b, ".TP\n\\fB%s\\fR", roff(prefix+d.Name))
 			switch {
-			case d.arg != "" && prefix == "":
-				fmt.Fprintf(b, " = \\fI%s\\fR", roff(d.arg))
-			case d.arg != "":
-				fmt.Fprintf(b, " \\fI%s\\fR", roff(d.arg))
+			case d.Arg != "" && prefix == "":
+				fmt.Fprintf(b, " = \\fI%s\\fR", roff(d.Arg))
+			case d.Arg != "":
+				fmt.Fprintf(b, " \\fI%s\\fR", roff(d.Arg))
 			}
-			b.WriteString("\n" + roff(sentence(d.help)))
-			if d.def != "" {
-				b.WriteString(" Default: " + roff(d.def) + ".")
+			b.WriteString("\n" + roff(sentence(d.Help)))
+			if d.Def != "" {
+				b.WriteString(" Default: " + roff(d.Def) + ".")
 			}
-			if notes := d.notes(); notes != "" {
+			if notes := notesOf(d); notes != "" {
 				b.WriteString(" " + roff(sentence(notes)))
 			}
-			if vassal && d.change == Reload {
+			if vassal && d.Change == config.Reload {
 				b.WriteString(" A change is taken over by the running vassal.")
 			}
 			b.WriteByte('\n')
 		}
-		if s.heading == "Hooks" {
+		if s.Heading == "Hooks" {
 			b.WriteString(".PP\n" + foldedText + ".\n")
 		}
 	}

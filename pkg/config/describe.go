@@ -1,0 +1,62 @@
+package config
+
+import (
+	"strings"
+
+	"github.com/emperor-go/emperor/internal/uwsginames"
+	"github.com/emperor-go/emperor/pkg/config/serving"
+	"github.com/emperor-go/emperor/pkg/hooks"
+)
+
+// Described is an option in the form of the help and the documents.
+type Described struct {
+	Name, Arg, Def, Help, Since string
+	Aliases                     []string
+	Repeat, Guard               bool
+	Change                      Change
+	Shape                       uwsginames.Shape
+	// Phase is the phase of an option of hooks. Empty for all other options.
+	Phase string
+}
+
+// Section is one heading of the help with its options, sorted by name.
+type Section struct {
+	Heading string
+	Options []Described
+}
+
+// EmperorOptions lists the options of the emperor, in the order of the help.
+func EmperorOptions() []Section { return emperorOptions.describe() }
+
+// VassalOptions lists the options of a vassal.
+func VassalOptions() []Section { return vassalOptions.describe() }
+
+// ServerOptions lists the options of the built-in server.
+func ServerOptions() []Section { return table[serving.Options]{&serving.Rows}.describe() }
+
+// HasOption reports whether the emperor or a vassal has an option of that name.
+func HasOption(name string) bool { return whose(name) != "" }
+
+func (t table[T]) describe() []Section {
+	var list []Section
+	for _, g := range t.groups() {
+		s := Section{Heading: g}
+		for _, o := range t.group(g) {
+			phase, _ := hookPhase(o.Name)
+			s.Options = append(s.Options, Described{o.Name, o.Arg, o.Def, o.Help, o.Since, o.Aliases, o.Repeat, o.Guard, o.Change, shapeOf(o), phase})
+		}
+		list = append(list, s)
+	}
+	return list
+}
+
+// hookPhase returns the phase in the name of a hook's option.
+func hookPhase(name string) (phase string, ok bool) {
+	_, phase, _ = strings.Cut(name, "-")
+	info, ok := hooks.Phase(phase).Info()
+	if !ok { // call-as-root1
+		phase = strings.TrimRight(phase, "0123456789")
+		info, ok = hooks.Phase(phase).Info()
+	}
+	return string(info.Phase), ok
+}
