@@ -4,7 +4,6 @@ package integration
 
 import (
 	"os"
-	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -140,7 +139,6 @@ func TestCommandExamples(t *testing.T) {
 	}
 }
 
-// An emperor with a hook in Go.
 // The first start of a vassal makes its data, and no later one does.
 func TestFirstStartExample(t *testing.T) {
 	t.Parallel()
@@ -155,21 +153,4 @@ func TestFirstStartExample(t *testing.T) {
 	if n := e.count("state.ini", `"msg":"making the data`); n != 1 {
 		t.Errorf("the data were made %d times", n)
 	}
-}
-
-func TestCustomEmperor(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	build := exec.Command("go", "build", "-o", w.path("custom-emperor"), "../examples/custom-emperor")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
-	w.vassal("a.ini", serves)
-	cmd := w.inside(w.path("custom-emperor"), "--emperor-use-clone=pid,net", "--call-as-emperor=greet", w.vassals)
-	cmd.Env = append(cmd.Env, "PATH="+os.Getenv(binEnv)+":"+os.Getenv("PATH"))
-	e := w.launch(cmd)
-	e.await("", "a warm welcome to a.ini")
-	e.await("", "-> running")
-	e.stop(syscall.SIGTERM)
 }

@@ -1,66 +1,63 @@
-// Command custom-emperor is an emperor with a hook in Go, built from the packages of this
-// repository. Start it as `custom-emperor --call-as-emperor greet DIR`, with the vassal
-// program in PATH.
+// Command custom-emperor is emperor with three parts of its own: a source of vassals, a hook in
+// Go and a metric. Everything else is emperor's: options, commands, control socket, metrics.
+//
+//	custom-emperor --metrics 127.0.0.1:9100 --call-as-emperor greet http://127.0.0.1:8000/vassals
+//	custom-emperor list
 package main
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 	"log/slog"
-	"os"
-	"os/exec"
-	"os/signal"
-	"syscall"
+	"net/http"
 	"time"
 
-	"github.com/emperor-go/emperor/pkg/config"
-	"github.com/emperor-go/emperor/pkg/emperor"
+	"github.com/prometheus/client_golang/prometheus"
+
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
+	"github.com/emperor-go/emperor/pkg/emperord"
 	"github.com/emperor-go/emperor/pkg/hooks"
-	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
+var greetings = prometheus.NewCounter(prometheus.CounterOpts{Name: "custom_greetings_total", Help: "Vassals that the hook has greeted."})
+
 func main() {
-	hooks.Register("greet", func(_ context.Context, env hooks.Env) error { // before the options are read
-		env.Log("a warm welcome to " + env.Name)
-		return nil
+	hooks.Register("greet", greet)
+	emperord.Main(emperord.Additions{
+		Monitors:   map[string]func(string, *slog.Logger) (monitor.Monitor, error){"http": endpoint},
+		Collectors: []prometheus.Collector{greetings},
 	})
-	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE) // the process survives the end of its log reader (os/signal)
-	ctx, cancel := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
-	defer cancel()
-	if err := run(ctx); err != nil {
-		slog.Error("custom-emperor", "error", err)
-		os.Exit(1)
-	}
 }
 
-func run(ctx context.Context) error {
-	options, _, err := config.ParseEmperor(os.Args[1:])
-	if err != nil {
-		return err
+// greet is the hook of call-as-emperor = greet.
+func greet(_ context.Context, env hooks.Env) error {
+	greetings.Inc()
+	env.Log("a warm welcome to " + env.Name)
+	return nil
+}
+
+// endpoint monitors a URL that answers with a JSON object: the text of each vassal by its name.
+func endpoint(url string, log *slog.Logger) (monitor.Monitor, error) {
+	fetch := func(ctx context.Context) (list []monitor.Config, err error) {
+		request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+		if err != nil {
+			return nil, err
+		}
+		answer, err := http.DefaultClient.Do(request)
+		if err != nil {
+			return nil, err
+		}
+		defer answer.Body.Close()
+		if answer.StatusCode != http.StatusOK {
+			return nil, fmt.Errorf("the answer is %s", answer.Status)
+		}
+		texts := map[string]string{}
+		err = json.NewDecoder(http.MaxBytesReader(nil, answer.Body, 16<<20)).Decode(&texts)
+		for name, text := range texts {
+			list = append(list, monitor.Config{Name: name, Data: []byte(text)})
+		}
+		return list, err
 	}
-	vassal, err := exec.LookPath("vassal")
-	if err != nil {
-		return err
-	}
-	dir, err := monitor.NewDir(options.Monitors[0], monitor.DirOptions{Extensions: config.Extensions(), Log: slog.Default()})
-	if err != nil {
-		return err
-	}
-	spawner := namespaces.NewSpawner()
-	defer spawner.Close()
-	ears, err := emperor.NewEars()
-	if err != nil {
-		return err
-	}
-	defer ears.Close()
-	return emperor.New(emperor.Options{
-		Monitors: []monitor.Monitor{dir},
-		Launcher: &emperor.System{
-			Program: vassal, Clone: options.Clone, Hooks: options.Hooks, Environ: os.Environ(), Spawner: spawner, Ears: ears,
-		},
-		Backoff:     emperor.Backoff{Initial: time.Second, Max: time.Minute},
-		Mercy:       10 * time.Second,
-		Concurrency: 4,
-		Log:         slog.Default(),
-	}).Run(ctx)
+	return monitor.NewPoll(url, monitor.PollOptions{Fetch: fetch, Interval: time.Second, Log: log}), nil
 }

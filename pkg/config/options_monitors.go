@@ -2,6 +2,7 @@ package config
 
 import (
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/emperor-go/emperor/pkg/config/option"
@@ -44,13 +45,23 @@ var monitorOptions = option.Rows[Emperor]{
 	},
 }
 
+// monitorSchemes are the additional schemes of monitors.
+var monitorSchemes []string
+
+// PermitMonitors makes the option emperor accept names of these schemes, such as http for
+// http://HOST/PATH. It is for programs with monitors of their own, and must be called before
+// any configuration is parsed.
+func PermitMonitors(names ...string) {
+	monitorSchemes = append(monitorSchemes, names...)
+}
+
 func setMonitor(e *Emperor, v option.Value) error {
 	place := strings.TrimPrefix(v.Text, "dir://")
 	scheme, pattern, given := strings.Cut(place, "://")
 	switch {
 	case place == "" || place == "glob://":
 		return option.Wrong("no directory given", "such as /etc/vassals")
-	case !given || strings.Contains(scheme, "/"):
+	case !given || strings.Contains(scheme, "/"), slices.Contains(monitorSchemes, scheme):
 		pattern = ""
 	case scheme != "glob":
 		return option.Wrong("there is no monitor "+scheme+"://", "a directory, or glob://PATTERN")

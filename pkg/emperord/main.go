@@ -11,9 +11,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"os"
 	"os/signal"
 	"runtime"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -45,6 +47,7 @@ func Main(a Additions) {
 
 // program runs a command, or the emperor, and returns the exit code.
 func program(args []string, a Additions) int {
+	config.PermitMonitors(slices.Collect(maps.Keys(a.Monitors))...)
 	if command, ok := cli.CommandLine(args); ok {
 		return cli.Run(command, os.Stdout, os.Stderr)
 	}
