@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"cmp"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -16,6 +15,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/uwsgiproto"
 	"github.com/emperor-go/emperor/pkg/config/serving"
 )
 
@@ -148,7 +148,7 @@ func packetOf(x *exchange, out *http.Request) ([]byte, error) {
 	for name, value := range x.vars {
 		vars[name] = value
 	}
-	return writePacket(vars)
+	return uwsgiproto.VarsPacket(vars)
 }
 
 // hostOf returns a host without its port.
@@ -179,25 +179,3 @@ var cgiNames = []string{
 	"PATH_INFO", "REQUEST_URI", "QUERY_STRING", "REQUEST_METHOD", "SERVER_PROTOCOL", "HTTP_HOST", "REMOTE_ADDR", "REMOTE_PORT",
 	"REMOTE_USER", "CONTENT_TYPE", "CONTENT_LENGTH", "HTTPS", "REQUEST_SCHEME",
 }
-
-// writePacket writes variables in the format of readPacket.
-func writePacket(vars map[string]string) ([]byte, error) {
-	data := make([]byte, 4, 4096)
-	for name, value := range vars {
-		if len(name) > 0xffff || len(value) > 0xffff {
-			return nil, errHeaders
-		}
-		data = binary.LittleEndian.AppendUint16(data, uint16(len(name)))
-		data = append(data, name...)
-		data = binary.LittleEndian.AppendUint16(data, uint16(len(value)))
-		data = append(data, value...)
-	}
-	if len(data)-4 > 0xffff {
-		return nil, errHeaders
-	}
-	binary.LittleEndian.PutUint16(data[1:], uint16(len(data)-4))
-	return data, nil
-}
-
-// errHeaders is returned for headers that the uwsgi protocol cannot carry.
-var errHeaders = errors.New("the headers are longer than 64 KiB")

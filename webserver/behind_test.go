@@ -32,7 +32,7 @@ func uwsgiApp(t *testing.T) (address string) {
 			if err != nil {
 				return
 			}
-			vars, _, err := readPacket(c, 1<<16)
+			vars, _, err := readVars(c, 1<<16)
 			if err != nil || vars["PATH_INFO"] == "/broken" {
 				c.Close()
 				continue
@@ -140,7 +140,7 @@ func uwsgiSleeper(t *testing.T) (address string) {
 			if err != nil {
 				return
 			}
-			vars, _, _ := readPacket(c, 1<<16)
+			vars, _, _ := readVars(c, 1<<16)
 			d, _ := time.ParseDuration(vars["QUERY_STRING"])
 			time.Sleep(d)
 			_, _ = io.WriteString(c, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")

@@ -137,7 +137,7 @@ func TestAnswersWithoutBody(t *testing.T) {
 }
 
 func TestPacketLargerThanBufferSize(t *testing.T) {
-	if _, _, err := readPacket(bytes.NewReader(packet("A", strings.Repeat("x", 5000))), 4096); err == nil {
+	if _, _, err := readVars(bytes.NewReader(packet("A", strings.Repeat("x", 5000))), 4096); err == nil {
 		t.Error("taken")
 	}
 }
@@ -147,7 +147,7 @@ func FuzzPacket(f *testing.F) {
 	f.Add(packet("PATH_INFO", "//x/../y", "SERVER_PROTOCOL", "HTTP/1.1", "REMOTE_ADDR", "::1"))
 	f.Add([]byte{0, 4, 0, 0, 9, 0, 'a', 'b'})
 	f.Fuzz(func(t *testing.T, data []byte) {
-		vars, size, err := readPacket(bytes.NewReader(data), 4096)
+		vars, size, err := readVars(bytes.NewReader(data), 4096)
 		if err != nil {
 			return
 		}

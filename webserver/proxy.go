@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/emperor-go/emperor/internal/address"
+	"github.com/emperor-go/emperor/internal/uwsgiproto"
 )
 
 // proxy passes requests on to other HTTP servers, in turn. It passes upgrades such as
@@ -102,7 +103,7 @@ func newReverseProxy(trust bool, log *slog.Logger) *httputil.ReverseProxy {
 				status = http.StatusRequestEntityTooLarge
 			case errors.Is(err, errLength):
 				status = http.StatusLengthRequired
-			case errors.Is(err, errHeaders):
+			case errors.Is(err, uwsgiproto.ErrTooLarge):
 				status = http.StatusRequestHeaderFieldsTooLarge
 			case r.Context().Err() == nil:
 				log.Warn("cannot pass a request on", "error", err)

@@ -3,7 +3,6 @@ package webserver
 import (
 	"bufio"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -16,59 +15,29 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/emperor-go/emperor/internal/uwsgiproto"
 )
 
-// A request of the uwsgi protocol is one packet of variables, then the body:
-//
-//	modifier1 (1 byte) | size (2, little endian) | modifier2 (1) | variables
-//	variable: size (2) | name | size (2) | value
-//
-// The answer is an HTTP/1.0 response; the connection closes after it.
-
-// errPacket is the cause of all errors about a packet.
-var errPacket = errors.New("bad uwsgi packet")
-
-// readPacket reads the variables of a request. most limits their size.
-func readPacket(r io.Reader, most int) (vars map[string]string, size int, err error) {
-	var head [4]byte
-	if _, err := io.ReadFull(r, head[:]); err != nil {
+// readVars reads the variables of a request, which is one packet; the body follows it. most
+// limits the size of the packet. The answer is an HTTP/1.0 response; the connection closes
+// after it.
+func readVars(r io.Reader, most int) (vars map[string]string, size int, err error) {
+	header, err := uwsgiproto.ReadHeader(r)
+	switch {
+	case err != nil:
+		return nil, 0, err
+	case header.Modifier != uwsgiproto.Request:
+		return nil, 0, fmt.Errorf("%w: modifier %d is not supported", uwsgiproto.ErrPacket, header.Modifier)
+	case header.Size > most:
+		return nil, 0, fmt.Errorf("%w: %d bytes are more than buffer-size", uwsgiproto.ErrPacket, header.Size)
+	}
+	body, err := header.ReadBody(r)
+	if err != nil {
 		return nil, 0, err
 	}
-	size = int(binary.LittleEndian.Uint16(head[1:3]))
-	if head[0] != 0 {
-		return nil, 0, fmt.Errorf("%w: modifier %d is not supported", errPacket, head[0])
-	}
-	if size > most {
-		return nil, 0, fmt.Errorf("%w: %d bytes are more than buffer-size", errPacket, size)
-	}
-	data := make([]byte, size)
-	if _, err := io.ReadFull(r, data); err != nil {
-		return nil, 0, err
-	}
-	vars, err = parseVars(data)
-	return vars, size, err
-}
-
-func parseVars(data []byte) (map[string]string, error) {
-	vars := map[string]string{}
-	for len(data) > 0 {
-		var pair [2]string
-		for i := range pair {
-			if len(data) < 2 {
-				return nil, fmt.Errorf("%w: it ends within a size", errPacket)
-			}
-			n := int(binary.LittleEndian.Uint16(data))
-			if data = data[2:]; n > len(data) {
-				return nil, fmt.Errorf("%w: a variable is longer than the packet", errPacket)
-			}
-			pair[i], data = string(data[:n]), data[n:]
-		}
-		if pair[0] == "" {
-			return nil, fmt.Errorf("%w: a variable has no name", errPacket)
-		}
-		vars[pair[0]] = pair[1]
-	}
-	return vars, nil
+	vars, err = uwsgiproto.Vars(body)
+	return vars, header.Size, err
 }
 
 // newRequest makes a request from CGI variables. A missing SERVER_PROTOCOL means HTTP/1.0. As
@@ -79,14 +48,14 @@ func newRequest(vars map[string]string) (*http.Request, error) {
 		vars["SERVER_PROTOCOL"] = "HTTP/1.0"
 	}
 	if vars["REQUEST_URI"] == "" && vars["PATH_INFO"] == "" {
-		return nil, fmt.Errorf("%w: neither REQUEST_URI nor PATH_INFO", errPacket)
+		return nil, fmt.Errorf("%w: neither REQUEST_URI nor PATH_INFO", uwsgiproto.ErrPacket)
 	}
 	r, err := cgi.RequestFromMap(vars)
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", errPacket, err)
+		return nil, fmt.Errorf("%w: %w", uwsgiproto.ErrPacket, err)
 	}
 	if r.ContentLength < 0 {
-		return nil, fmt.Errorf("%w: bad CONTENT_LENGTH %q", errPacket, vars["CONTENT_LENGTH"])
+		return nil, fmt.Errorf("%w: bad CONTENT_LENGTH %q", uwsgiproto.ErrPacket, vars["CONTENT_LENGTH"])
 	}
 	if info := vars["PATH_INFO"]; strings.HasPrefix(info, "/") {
 		r.URL.Path, r.URL.RawPath = info, ""
@@ -132,10 +101,10 @@ func (s *server) answerUwsgi(c *conn) {
 		return
 	}
 	in := bufio.NewReader(c)
-	vars, size, err := readPacket(in, s.Options.BufferSize)
+	vars, size, err := readVars(in, s.Options.BufferSize)
 	c.setIdle(false)
 	if err != nil {
-		if errors.Is(err, errPacket) {
+		if errors.Is(err, uwsgiproto.ErrPacket) {
 			s.Log.Warn("refused a request", "error", err)
 		}
 		return

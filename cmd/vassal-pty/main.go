@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/internal/endpoint"
+	"github.com/emperor-go/emperor/internal/goprocs"
 	"github.com/emperor-go/emperor/internal/outset"
 	"github.com/emperor-go/emperor/internal/ptmx"
 	"github.com/emperor-go/emperor/internal/pty"
@@ -92,9 +93,7 @@ func show(conn net.Conn) error {
 func serve(args []string) error {
 	termlog.OutliveReader()
 	o := pty.ParseArgs(args)
-	if os.Getenv("GOMAXPROCS") == "1" {
-		_ = os.Unsetenv("GOMAXPROCS") // for the master's helper, not for the program
-	}
+	goprocs.Started() // on one processor or not, this program needs no more
 	l, err := net.FileListener(os.NewFile(pty.SocketFD, "pty-socket"))
 	if err != nil {
 		return err

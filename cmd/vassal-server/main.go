@@ -16,6 +16,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/emperor-go/emperor/internal/goprocs"
 	"github.com/emperor-go/emperor/internal/outset"
 	"github.com/emperor-go/emperor/internal/termlog"
 	"github.com/emperor-go/emperor/pkg/config/option"
@@ -124,10 +125,7 @@ func rush() bool {
 // run serves with a configuration that has its logs.
 func run(ctx context.Context, args []string, excuse *os.File, c *webserver.Config) error {
 	c.Notify = closeWhenReady(excuse, webserver.Notifier(c.Log))
-	if os.Getenv("GOMAXPROCS") == "1" {
-		// The master starts the server with few threads, because each costs memory in an idle
-		// server.
-		_ = os.Unsetenv("GOMAXPROCS")
+	if goprocs.Started() {
 		c.First = func() { go outset.Grow(firstThreads) } // not before the first answer
 		c.Busy = rush
 	}

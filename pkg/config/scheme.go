@@ -3,7 +3,6 @@ package config
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -15,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/uwsgiproto"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
@@ -127,8 +127,7 @@ func fetchHTTP(ctx context.Context, url string) ([]byte, error) {
 }
 
 // emperorConfigEnv names the descriptor on which uWSGI's Emperor sends a vassal its
-// configuration: a header of four bytes, with the size in the middle two, and the text
-// (core/emperor.c).
+// configuration, in one packet of the uwsgi protocol (core/emperor.c).
 const emperorConfigEnv = "UWSGI_EMPEROR_FD_CONFIG"
 
 func fetchEmperor() ([]byte, error) {
@@ -137,12 +136,12 @@ func fetchEmperor() ([]byte, error) {
 		return nil, errors.New("cannot read emperor://: no emperor sends a configuration")
 	}
 	f := os.NewFile(uintptr(fd), "emperor://")
-	var header [4]byte
-	if _, err := io.ReadFull(f, header[:]); err != nil {
+	header, err := uwsgiproto.ReadHeader(f)
+	if err != nil {
 		return nil, fmt.Errorf("cannot read emperor://: %w", err)
 	}
-	data := make([]byte, binary.LittleEndian.Uint16(header[1:3]))
-	if _, err := io.ReadFull(f, data); err != nil {
+	data, err := header.ReadBody(f)
+	if err != nil {
 		return nil, fmt.Errorf("cannot read emperor://: %w", err)
 	}
 	return data, nil

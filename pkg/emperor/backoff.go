@@ -1,6 +1,10 @@
 package emperor
 
-import "time"
+import (
+	"time"
+
+	"github.com/emperor-go/emperor/internal/backoff"
+)
 
 // Backoff decides how long to wait before a vassal that failed is launched again.
 type Backoff struct {
@@ -20,10 +24,6 @@ type Backoff struct {
 
 // wait returns the time to wait after that many failures in a row. chance is between 0 and 1.
 func (b Backoff) wait(failures int, chance float64) time.Duration {
-	d := b.Initial
-	for ; failures > 1 && d < b.Max; failures-- {
-		d *= 2
-	}
-	d = min(d, b.Max)
+	d := backoff.Wait(b.Initial, b.Max, failures)
 	return d + time.Duration(float64(d)*b.Jitter*chance)
 }

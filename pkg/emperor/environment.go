@@ -5,11 +5,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/emperor-go/emperor/internal/goprocs"
 	"github.com/emperor-go/emperor/pkg/wire"
 )
-
-// procsKey is the number of threads of a Go program that run at the same time (runtime).
-const procsKey = "GOMAXPROCS"
 
 // VassalEnviron returns the part of an emperor's environment that vassals may get: all
 // variables except those that belong to one process, and UWSGI_VASSAL_X as UWSGI_X, which is
@@ -42,16 +40,10 @@ func (s *System) passes(variable string) bool {
 	return s.Passes == nil || strings.HasPrefix(name, optionPrefix) || s.Passes(name)
 }
 
-// vassalEnviron returns the environment of our vassal program. The operator's GOMAXPROCS has
-// another name in it.
+// vassalEnviron returns the environment of our vassal program.
 func (s *System) vassalEnviron() []string {
 	vars := slices.DeleteFunc(VassalEnviron(s.Environ), func(v string) bool { return !s.passes(v) })
-	for i, v := range vars {
-		if strings.HasPrefix(v, procsKey+"=") {
-			vars[i] = wire.ProcsEnv + strings.TrimPrefix(v, procsKey)
-		}
-	}
-	return append(vars, procsKey+"=1", wire.PipeEnv+"="+strconv.Itoa(pipeFD), wire.OrderEnv+"="+strconv.Itoa(orderFD))
+	return append(goprocs.Vassal(vars), wire.PipeEnv+"="+strconv.Itoa(pipeFD), wire.OrderEnv+"="+strconv.Itoa(orderFD))
 }
 
 // foreignEnviron returns the environment of a program that replaces a vassal. The program

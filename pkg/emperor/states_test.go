@@ -124,15 +124,3 @@ func TestEveryWordOfTheTableIsExplained(t *testing.T) {
 		}
 	}
 }
-
-func TestBackoffWait(t *testing.T) {
-	b := Backoff{Initial: 500 * time.Millisecond, Max: 30 * time.Second}
-	for failures, want := range map[int]time.Duration{
-		0: 500 * time.Millisecond, 1: 500 * time.Millisecond, 2: time.Second, 3: 2 * time.Second,
-		6: 16 * time.Second, 7: 30 * time.Second, 8: 30 * time.Second, 1 << 40: 30 * time.Second,
-	} {
-		if got := b.wait(failures, 1); got != want {
-			t.Errorf("wait(%d) = %v, want %v", failures, got, want)
-		}
-	}
-}

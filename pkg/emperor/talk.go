@@ -1,7 +1,6 @@
 package emperor
 
 import (
-	"encoding/binary"
 	"errors"
 	"os"
 	"time"
@@ -9,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/internal/poll"
+	"github.com/emperor-go/emperor/internal/uwsgiproto"
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
@@ -138,17 +138,14 @@ func (c *child) pushConfig() {
 	text := c.current.Load().Data
 	err := wire.Pushable(text)
 	if err == nil {
-		err = write(c.configs, configPacket(text))
+		var packet []byte
+		if packet, err = uwsgiproto.Packet(uwsgiproto.Config, text); err == nil {
+			err = write(c.configs, packet)
+		}
 	}
 	if err != nil {
 		c.log.Error("cannot send it its configuration", "error", err)
 	}
-}
-
-func configPacket(text []byte) []byte {
-	packet := append(make([]byte, 0, 4+len(text)), 115, 0, 0, 0)
-	binary.LittleEndian.PutUint16(packet[1:], uint16(len(text)))
-	return append(packet, text...)
 }
 
 // receiveNow receives available bytes from a socket without blocking.

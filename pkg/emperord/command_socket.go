@@ -12,9 +12,9 @@ import (
 	"github.com/emperor-go/emperor/internal/address"
 	"github.com/emperor-go/emperor/internal/control"
 	"github.com/emperor-go/emperor/internal/endpoint"
+	"github.com/emperor-go/emperor/internal/uwsgiproto"
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/namespaces"
-	"github.com/emperor-go/emperor/pkg/wire"
 )
 
 // datagrams is uWSGI's emperor-command-socket: datagrams, each a packet of uWSGI's with the
@@ -161,14 +161,23 @@ func (c *datagrams) hear(ctx context.Context, e *emperor.Emperor, gate *control.
 		if !admitted {
 			continue
 		}
-		vars, err := wire.ParseVars(buffer[:n])
-		if err == nil {
-			err = c.carryOut(ctx, e, vars)
-		}
-		if err != nil {
+		if err := c.command(ctx, e, buffer[:n]); err != nil {
 			c.log.Warn("cannot carry out a command", "error", err)
 		}
 	}
+}
+
+// command carries out the command of one datagram.
+func (c *datagrams) command(ctx context.Context, e *emperor.Emperor, packet []byte) error {
+	body, err := uwsgiproto.Body(packet)
+	if err != nil {
+		return err
+	}
+	vars, err := uwsgiproto.Vars(body)
+	if err != nil {
+		return err
+	}
+	return c.carryOut(ctx, e, vars)
 }
 
 // receive reads a datagram. It logs senders that are not admitted.

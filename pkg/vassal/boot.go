@@ -14,6 +14,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/goprocs"
 	"github.com/emperor-go/emperor/internal/sockets"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/hooks"
@@ -235,21 +236,10 @@ func (v *Vassal) seal(context.Context) error {
 	fd, ok, err := takeFD(wire.OrderEnv)
 	if ok {
 		v.parking = fd
-		err = errors.Join(err, restoreProcs())
+		err = errors.Join(err, goprocs.Restore())
 	}
 	return err
 }
-
-// restoreProcs removes the variables that the emperor has set for this process alone.
-func restoreProcs() error {
-	if procs, ok := os.LookupEnv(wire.ProcsEnv); ok {
-		return errors.Join(os.Setenv(procsKey, procs), os.Unsetenv(wire.ProcsEnv))
-	}
-	return os.Unsetenv(procsKey)
-}
-
-// procsKey limits the threads of a Go program.
-const procsKey = "GOMAXPROCS"
 
 // takeFD reads a descriptor's number from the environment and removes it there.
 func takeFD(key string) (fd int, ok bool, err error) {

@@ -114,25 +114,6 @@ func TestTakeFD(t *testing.T) {
 	}
 }
 
-// The emperor's GOMAXPROCS is for the vassal alone; the operator's is for its programs.
-func TestRestoreProcs(t *testing.T) {
-	for _, operator := range []string{"", "7"} {
-		t.Setenv("GOMAXPROCS", "1")
-		if t.Setenv(wire.ProcsEnv, operator); operator == "" {
-			_ = os.Unsetenv(wire.ProcsEnv)
-		}
-		if err := restoreProcs(); err != nil {
-			t.Error(err)
-		}
-		if got, ok := os.LookupEnv("GOMAXPROCS"); got != operator || ok != (operator != "") {
-			t.Errorf("GOMAXPROCS is %q (%v), want %q", got, ok, operator)
-		}
-		if _, there := os.LookupEnv(wire.ProcsEnv); there {
-			t.Error("the variable that carried it is still there")
-		}
-	}
-}
-
 // TestPidFile: an existing file is replaced, not written through.
 func TestPidFile(t *testing.T) {
 	dir := t.TempDir()

@@ -10,11 +10,11 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/goprocs"
 	"github.com/emperor-go/emperor/internal/memfd"
 	"github.com/emperor-go/emperor/internal/sockets"
 	"github.com/emperor-go/emperor/pkg/config"
@@ -206,11 +206,7 @@ func (v *Vassal) again(program string, l legacy) error {
 		return err
 	}
 	env := append(os.Environ(), resumeEnv+"="+strconv.Itoa(memory))
-	if procs, ok := os.LookupEnv(procsKey); ok {
-		env = append(env, wire.ProcsEnv+"="+procs)
-	}
-	env = slices.DeleteFunc(env, func(e string) bool { return strings.HasPrefix(e, procsKey+"=") })
-	return v.exec(program, os.Args, append(env, procsKey+"=1"))
+	return v.exec(program, os.Args, goprocs.Vassal(env))
 }
 
 // forgetEnvironment restores the environment before the options.
@@ -289,7 +285,7 @@ func (v *Vassal) takeOver(l *legacy) error {
 	if !l.Twin {
 		v.answer(0, wire.Fallback, l.File+": "+l.Why)
 	}
-	return restoreProcs()
+	return goprocs.Restore()
 }
 
 // fallbackInput returns the configuration in effect after a fallback, read again. The

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/emperor-go/emperor/internal/uwsgiproto"
 )
 
 // MaxOrder limits the size of an encoded order in bytes. A configuration may have 1 MiB and
@@ -112,14 +114,10 @@ type ProgramConfig struct {
 	Printed bool `json:",omitempty"`
 }
 
-// maxPush is the largest configuration, in bytes, that fits into a packet: the header of
-// uWSGI's packets has 16 bits for the size.
-const maxPush = 1<<16 - 1
-
 // Pushable returns an error when a configuration is too large to be sent over a socket.
 func Pushable(text []byte) error {
-	if len(text) > maxPush {
-		return fmt.Errorf("the configuration has %d bytes: a program of uWSGI's protocol takes %d", len(text), maxPush)
+	if len(text) > uwsgiproto.MaxBody {
+		return fmt.Errorf("the configuration has %d bytes: a program of uWSGI's protocol takes %d", len(text), uwsgiproto.MaxBody)
 	}
 	return nil
 }

@@ -40,9 +40,6 @@ const (
 	ConfigEnv = "UWSGI_EMPEROR_FD_CONFIG"
 	// OrderEnv is ours: the descriptor of a VassalEnd.
 	OrderEnv = "EMPEROR_ORDER_FD"
-	// ProcsEnv is the value of GOMAXPROCS for those programs. The vassal itself starts with 1,
-	// which shortens its start by a quarter.
-	ProcsEnv = "EMPEROR_GOMAXPROCS"
 )
 
 // Command is a byte that the emperor sends.

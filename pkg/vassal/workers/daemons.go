@@ -7,6 +7,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/backoff"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
@@ -81,7 +82,7 @@ func (m *master) laterDaemon(d *daemon) {
 	if time.Since(d.since) >= restartReset {
 		d.deaths = 0
 	}
-	wait := pause(d.deaths)
+	wait := backoff.Wait(restartFirst, restartMax, d.deaths+1)
 	if d.spec.MaxPause > 0 {
 		wait = min(wait, d.spec.MaxPause)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/goprocs"
 	"github.com/emperor-go/emperor/internal/sockets"
 	"github.com/emperor-go/emperor/pkg/config/serving"
 	"github.com/emperor-go/emperor/pkg/hooks"
@@ -155,9 +156,7 @@ func (c *child) furnish(s Spec) error {
 		c.env = append(c.env, serving.Env+"="+c.pass(options))
 		c.excuse = len(c.files)
 		c.env = append(c.env, serving.ExcuseEnv+"="+c.pass(write))
-		if os.Getenv("GOMAXPROCS") == "" {
-			c.env = append(c.env, "GOMAXPROCS=1") // saves 200 KB; it takes more when it is busy
-		}
+		c.env = goprocs.Idle(c.env)
 	}
 	return nil
 }

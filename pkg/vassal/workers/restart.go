@@ -23,15 +23,6 @@ const (
 	hearing = time.Second
 )
 
-// pause is the time to wait after a death that so many came before.
-func pause(deaths int) time.Duration {
-	d := restartFirst
-	for ; deaths > 0 && d < restartMax; deaths-- {
-		d *= 2
-	}
-	return min(d, restartMax)
-}
-
 // reap collects every dead child, adopted ones too.
 func (m *master) reap() {
 	for {

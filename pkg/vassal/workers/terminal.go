@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/goprocs"
 	"github.com/emperor-go/emperor/internal/ptmx"
 	"github.com/emperor-go/emperor/internal/pty"
 )
@@ -86,7 +87,7 @@ func (p *Processes) startSharing(s Spec) error {
 		files[0] = 0
 	}
 	pid, err := start(t.Path, t.Options.Args("vassal-pty"), &syscall.ProcAttr{
-		Env: append(s.Env[:len(s.Env):len(s.Env)], "GOMAXPROCS=1"), Dir: s.Dir, Files: files,
+		Env: goprocs.Idle(s.Env), Dir: s.Dir, Files: files,
 		Sys: &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL},
 	})
 	if err != nil {

@@ -6,6 +6,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/backoff"
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
@@ -262,7 +263,7 @@ func (m *master) later(s *slot, why string, lived time.Duration) (wait time.Dura
 	if lived >= restartReset {
 		s.deaths = 0
 	}
-	wait = pause(s.deaths)
+	wait = backoff.Wait(restartFirst, restartMax, s.deaths+1)
 	if lived >= restartReset {
 		wait = 0 // the others serve; so shall this one
 	}
