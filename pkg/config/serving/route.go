@@ -14,7 +14,8 @@ import (
 
 // Route is one routing rule, checked but not compiled.
 type Route struct {
-	// Subject is the text that Pattern matches, one of the Subjects.
+	// Subject is the text that Pattern matches: the kind of rule after `route-`, and path-info for
+	// `route` itself.
 	Subject string
 	// Pattern is a regular expression, or the test of `if` and `if-not`, or the name of a
 	// `label`. Empty for `run`.
@@ -26,13 +27,8 @@ type Route struct {
 	Origin string
 }
 
-// Subjects are the kinds of rules: the text after `route-`, and path-info for `route` itself.
-func Subjects() []string {
-	return []string{"path-info", "host", "uri", "qs", "remote-addr", "remote-user", "user-agent", "referer", "run", "if", "if-not", "label"}
-}
-
-// Actions lists all actions.
-func Actions() []string {
+// actions lists all actions.
+func actions() []string {
 	return []string{
 		"addheader", "addvar", "basicauth", "basicauth-next", "break", "break-with-status", "continue", "delheader", "donotlog", "donotoffload", "expires",
 		"flush", "goto", "harakiri", "http", "httpdumb", "last", "log", "offload", "redirect", "redirect-301", "redirect-302", "redirect-permanent", "remheader", "return",
@@ -52,14 +48,14 @@ func insteadOf(action string) string {
 	case name == "setremoteaddr":
 		return "log-x-forwarded-for, and the frontend's own means"
 	}
-	if near := suggest.Near(action, slices.Values(Actions())); near != nil {
+	if near := suggest.Near(action, slices.Values(actions())); near != nil {
 		return suggest.Question("", near...)
 	}
 	return "such as static, redirect, rewrite, http, break; emperor-wrapper = uwsgi runs the file by uWSGI"
 }
 
-// Tests lists the tests of `if` and `if-not`.
-func Tests() []string {
+// tests lists the tests of `if` and `if-not`.
+func tests() []string {
 	return []string{"contains", "empty", "endswith", "equal", "exists", "isdir", "isfile", "islink", "regexp", "startswith"}
 }
 
@@ -86,7 +82,7 @@ func ParseRoute(subject, text string) (Route, error) {
 		}
 	}
 	r.Action, r.Arg, _ = strings.Cut(strings.TrimLeft(text, " \t"), ":")
-	if !slices.Contains(Actions(), r.Action) {
+	if !slices.Contains(actions(), r.Action) {
 		return r, option.Wrong(fmt.Sprintf("unknown action %q", r.Action), insteadOf(r.Action))
 	}
 	return r, r.checkArg()
@@ -95,8 +91,8 @@ func ParseRoute(subject, text string) (Route, error) {
 func checkPattern(subject, pattern string) error {
 	if subject == "if" || subject == "if-not" {
 		name, arg, ok := strings.Cut(pattern, ":")
-		if !ok || !slices.Contains(Tests(), name) {
-			return option.Unknown("test", name, Tests()...)
+		if !ok || !slices.Contains(tests(), name) {
+			return option.Unknown("test", name, tests()...)
 		}
 		if name == "regexp" {
 			_, pattern, _ := strings.Cut(arg, ";")
