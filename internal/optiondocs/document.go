@@ -83,32 +83,23 @@ func writeOthers(b *strings.Builder) {
 	b.WriteString(`
 ## Other options of uWSGI
 
-All other options of uWSGI 2.0 and its plugins are known by name. Most have no effect here. A warning reports each of them, with its
-replacement if there is one:
+All other options of uWSGI 2.0 and its plugins are known by name, and have no effect here. A warning reports each of them, with its
+replacement. A … in a name is any end of it:
 
 | Instead of | Use |
 |---|---|
 `)
-	var hints []string
+	var order []string
 	names := map[string][]string{}
-	for name := range uwsginames.All {
-		hint := uwsginames.Remedy(name)
-		if hint == "" || config.HasOption(name) {
-			continue
+	for name, remedy := range uwsginames.Remedies {
+		if names[remedy] == nil {
+			order = append(order, remedy)
 		}
-		if names[hint] == nil {
-			hints = append(hints, hint)
-		}
-		if prefix, remedy := uwsginames.Family(name); remedy == hint {
-			name = prefix + "…"
-		}
-		if name = "`" + name + "`"; !slices.Contains(names[hint], name) {
-			names[hint] = append(names[hint], name)
-		}
+		names[remedy] = append(names[remedy], "`"+strings.Replace(name, "*", "…", 1)+"`")
 	}
-	slices.Sort(hints)
-	for _, hint := range hints {
-		fmt.Fprintf(b, "| %s | %s |\n", strings.Join(names[hint], ", "), cell(hint))
+	slices.Sort(order)
+	for _, remedy := range order {
+		fmt.Fprintf(b, "| %s | %s |\n", strings.Join(names[remedy], ", "), cell(remedy))
 	}
 	b.WriteString("\nOptions that confine a vassal are errors until they are supported, because a vassal never runs with more rights than its\n" +
 		"file says:")

@@ -3,7 +3,6 @@
 package uwsginames
 
 import (
-	"cmp"
 	_ "embed" // for the names
 	"strings"
 )
@@ -94,87 +93,6 @@ func Letter(letter string) string {
 	return ""
 }
 
-// application is the replacement for uWSGI's own ways to run an application.
-const application = "command = PROGRAM ARGS… for a server of your own, or emperor-wrapper = uwsgi for uWSGI's"
-
-// Remedy returns the replacement for an option of uWSGI that has no effect here, or "".
-func Remedy(name string) string {
-	switch name {
-	case "module", "wsgi-file", "wsgi", "callable", "file", "paste", "ini-paste", "ini-paste-logged", "eval", "mount", "psgi", "rack", "rails",
-		"lua", "lua-load", "jwsgi", "ring-load", "ring-app", "go-load", "mono-app", "web3", "wsgi-lite", "pecan", "pump", "test",
-		"php-app", "php-docroot", "php-index", "php-allowed-docroot":
-		return application
-	case "home", "virtualenv", "venv", "pyhome":
-		return "name the programs of the virtualenv in command, such as command = /srv/venv/bin/gunicorn app"
-	case "pythonpath", "python-path", "pp":
-		return "env = PYTHONPATH=DIR"
-	case "early-envdir":
-		return "envdir = DIR"
-	case "perl-local-lib":
-		return "env = PERL5LIB=DIR"
-	case "http11-socket":
-		return "http-socket = ADDRESS"
-	case "https2":
-		return "https = ADDRESS,CERTIFICATE,KEY"
-	case "master", "no-orphans", "die-on-term2", "enable-threads", "close-on-exec", "close-on-exec2", "thunder-lock":
-		return "it is always so, drop the line"
-	case "autoload":
-		return "there are no plugins, drop the line"
-	case "cron", "cron2", "unique-cron", "legion-cron", "timer":
-		return "a timer of the host's service manager"
-	}
-	_, ofFamily := Family(name)
-	return cmp.Or(remedyOfServer(name), ofFamily)
-}
-
-// remedyOfServer returns the replacement for options by which uWSGI serves, starts workers
-// and logs, or "".
-func remedyOfServer(name string) string {
-	switch name {
-	case "threads", "async", "ugreen":
-		return "processes = N for more workers; threads are the command's own, and the built-in server has as many as it needs"
-	case "max-requests", "max-requests-delta", "reload-on-as", "evil-reload-on-as", "evil-reload-on-rss":
-		return "max-worker-lifetime = TIME or reload-on-rss = MB replace workers"
-	case "cheaper", "cheaper-initial", "cheaper-step", "cheaper-algo", "cheaper-overload", "cheaper-rss-limit-soft", "cheaper-rss-limit-hard":
-		return "idle = TIME ends idle workers, cheap = true starts them with the first connection"
-	case "offload-threads", "offload-thread", "ignore-sigpipe", "ignore-write-errors", "disable-write-exception", "write-errors-tolerance", "optimize",
-		"http-websockets", "http-raw-body", "http-chunked-input", "http-auto-chunked", "http-resubscribe", "http-manage-expect", "reload-os-env", "cgi-safe", "cgi-close-stdin-on-eof":
-		return "it needs no option here, drop the line"
-	case "lazy", "lazy-apps", "single-interpreter", "vhost", "vhost-host", "no-default-app", "wsgi-disable-file-wrapper", "catch-exceptions", "cgi-mode":
-		return "the command decides this itself, drop the line"
-	case "http-timeout", "http-headers-timeout", "http-connect-timeout", "http-manage-rtsp", "http-manage-source", "http-processes", "http-workers",
-		"http-events", "http-gracetime", "http-modifier1", "http-modifier2", "http-socket-modifier1", "http-socket-modifier2", "http-buffer-size":
-		return "http = ADDRESS with http-keepalive, http-to, socket-timeout and request-timeout"
-	case "https-export-cert", "https-session-context", "https-socket-modifier1", "https-socket-modifier2":
-		return "https = ADDRESS,CERTIFICATE,KEY[,,CLIENT-CA]"
-	case "log-route", "threaded-logger", "log-encoder", "log-master", "log-drain":
-		return "log = FILE or log = journal; otherwise the emperor's log has everything"
-	case "log-req-route", "log-req-encoder":
-		return "log = FILE contains requests as well, log-format sets their format, and disable-logging leaves them out"
-	case "logfile-chown", "logfile-chmod", "chmod", "chown":
-		return "the file of log belongs to the vassal's user and group: create it beforehand, or hook-as-root = chmod:FILE 640"
-	case "memory-report":
-		return "emperor list and emperor top show memory, metrics = ADDRESS exports it"
-	case "harakiri-verbose":
-		return "the log has the method and the path of each request that took too long"
-	case "master-fifo":
-		return "emperor reload NAME, emperor stop NAME and other commands; touch-reload = FILE"
-	case "post-buffering", "post-buffering-bufsize", "body-read-warning":
-		return "bodies are passed on as they arrive, drop the line; limit-post = BYTES limits them"
-	case "manage-script-name":
-		return "the command sees the path as the client sent it; rewrite:PATH in a route changes it"
-	case "cpu-affinity":
-		return "command = taskset -c CPUS PROGRAM ARGS…"
-	case "zerg", "zerg-server", "zerg-pool", "zergpool":
-		return "reuse-port = true, or a reload, which starts new workers beside the old ones"
-	case "vassal-sos-backlog", "vassal-sos":
-		return "processes = N; emperor top shows busy vassals"
-	case "unsubscribe-on-graceful-reload", "remap-modifier":
-		return "a frontend that knows the socket's address, drop the line"
-	}
-	return ""
-}
-
 // RemedyInVassal returns the replacement, in a vassal's file, for an option of the emperor's
 // own process, or "".
 func RemedyInVassal(name string) string {
@@ -198,37 +116,4 @@ func RemedyInEmperor(name string) string {
 		return "it is always so for the emperor, drop the line"
 	}
 	return "this belongs in a vassal's file, or in the file of vassals-include for all of them"
-}
-
-// families are options with a common prefix, and their replacements.
-var families = []struct{ prefix, hint string }{
-	{"cache", "a cache in front of the vassals, or the command's own"},
-	{"cheaper-busyness", "idle = TIME and cheap = true"},
-	{"error-route", "route, which runs before the answer; error-page-404 = FILE and similar options for pages"},
-	{"farm", "a vassal of its own for the job"},
-	{"fastrouter", "socket = ADDRESS: frontends reach it by the uwsgi protocol; for several vassals a web server in front of them"},
-	{"final-route", "route, which runs before the answer"},
-	{"gevent", application},
-	{"mule", "a vassal of its own for the job"},
-	{"perl-", application},
-	{"php-", application},
-	{"py-", application},
-	{"python-", application},
-	{"rawrouter", "a proxy in front of the vassals"},
-	{"response-route", "route with addheader or delheader, which change the answer's headers"},
-	{"spooler", "a vassal of its own for the queue"},
-	{"sslrouter", "a proxy in front of the vassals"},
-	{"subscri", "a frontend that knows the socket's address"},
-	{"tuntap-", "a veth pair, made by hooks as-emperor"},
-}
-
-// Family returns the prefix that an option shares with others of the same purpose, and their
-// replacement. Both are empty when there is none.
-func Family(name string) (prefix, remedy string) {
-	for _, f := range families {
-		if strings.HasPrefix(name, f.prefix) {
-			return f.prefix, f.hint
-		}
-	}
-	return "", ""
 }

@@ -104,11 +104,10 @@ func TestUWSGILetters(t *testing.T) {
 
 func TestRemedy(t *testing.T) {
 	for name, want := range map[string]string{
-		"module": "emperor-wrapper = uwsgi", "psgi": "command = ", "rack": "command = ", "wsgi-file": "command = ",
-		"tuntap-device": "veth", "autoload": "drop the line", "py-autoreload": "command = ", "https2": "https = ", "threads": "processes = N", "max-requests": "reload-on-rss", "cheaper": "idle = TIME", "offload-threads": "drop the line",
-		"log-route": "log = FILE", "log-req-route": "log-format", "cron": "timer", "master-fifo": "emperor reload", "post-buffering": "limit-post",
-		"manage-script-name": "rewrite", "memory-report": "emperor list", "logfile-chown": "vassal's user", "fastrouter": "socket = ", "http-raw-body": "drop the line",
-		"http-manage-rtsp": "http = ADDRESS", "error-route-run": "error-page-404",
+		"module": "emperor-wrapper = uwsgi", "tuntap-device": "veth", "threads": "processes = N", "cheaper": "idle = TIME ends",
+		"cheaper-busyness-max": "idle = TIME and", "chdir2": "chdir = DIR", "touch-exec": "hook-touch = FILE exec:COMMAND", "log-syslog": "log = journal",
+		"http-to-https": "redirect-301", "legion-cron": "timer", "legion-lord": "cluster", "cap": "capabilities", "unshare": "emperor-use-clone",
+		"locks": "no meaning here",
 	} {
 		if got := Remedy(name); !strings.Contains(got, want) {
 			t.Errorf("Remedy(%q) = %q, want %q in it", name, got, want)

@@ -56,7 +56,11 @@ func (s *strangers) meet(e entry, warnings, problems *Problems) {
 		problems.add(e.origin, e.key, "an option of "+program+" that confines or prepares it and does nothing here", "move it to the file of "+program)
 		return
 	case uwsginames.Confines(e.key):
-		problems.add(e.origin, e.key, "this option confines a vassal in uWSGI and is not supported here", "remove it only if the vassal may run without")
+		hint := "remove it only if the vassal may run without"
+		if remedy := uwsginames.Remedy(e.key); remedy != "" {
+			hint = remedy + "; " + hint
+		}
+		problems.add(e.origin, e.key, "this option confines a vassal in uWSGI and is not supported here", hint)
 		return
 	}
 	if slices.Contains(s.seen, e.key) {

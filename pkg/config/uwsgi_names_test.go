@@ -26,16 +26,6 @@ func TestUWSGINamesOfOurs(t *testing.T) {
 	}
 }
 
-// TestOnlyForeignNamesHaveRemedies: a replacement exists only for options of uWSGI that are not
-// options here.
-func TestOnlyForeignNamesHaveRemedies(t *testing.T) {
-	for _, name := range slices.Concat(slices.Collect(emperorOptions.names), slices.Collect(vassalOptions.names)) {
-		if got := uwsginames.Remedy(name); got != "" {
-			t.Errorf("Remedy(%q) = %q, and it is an option", name, got)
-		}
-	}
-}
-
 func TestNearest(t *testing.T) {
 	for key, want := range map[string]string{
 		"proesses": "processes", "process": "processes", "chomd-socket": "chmod-socket", "single-intepreter": "single-interpreter",
