@@ -299,7 +299,7 @@ func TestIdleWorkers(t *testing.T) {
 	pid := e.running("a.ini")
 	for range 2 {
 		workerOf(t, socket)
-		e.await("a.ini", "stopping the workers until somebody connects")
+		e.await("a.ini", "stopping the workers until the first connection")
 		eventually(t, "nobody works", func() bool { return len(workersOf(pid)) == 0 })
 	}
 	workerOf(t, socket)

@@ -81,7 +81,7 @@ func (v *Vassal) heedAll() {
 // startProgram returns when the program runs, or cannot be run.
 func (v *Vassal) startProgram(s workers.Spec) (pid int, err error) {
 	outcome := make(chan error, 1)
-	pid, err = (&workers.Processes{Self: v.SelfProgram}).Start(s, func(e workers.Event) { outcome <- e.Err() })
+	pid, err = (&workers.Processes{Self: v.SelfProgram}).Start(s, func(e workers.Event) { outcome <- workers.Refusal(e) })
 	if err != nil {
 		return 0, err
 	}

@@ -6,101 +6,88 @@ import (
 	"slices"
 )
 
-// trial is the probe of daemons where there is nothing else to be ready.
-type trial struct {
-	cancel context.CancelFunc // nil: none runs
-	passed *Plan              // of which they have answered; nil: of none
-	why    string             // the last one was not answered
-	before *Plan              // the one before the reload that ends with it; nil: none does
+// asks reports whether the vassal is ready under a plan only when a daemon has answered a probe:
+// daemons are probed where there are no workers.
+func (ds *daemons) asks(p *Plan) bool {
+	return p.Program == nil && p.Ready.Probe.Kind != "" && ds.passed != p
 }
 
-// daemonsAnswer reports whether the vassal is ready as far as its daemons go: they are
-// probed where there are no workers.
-func (m *master) daemonsAnswer() bool {
-	if !m.asksDaemons() {
-		return true
-	}
-	m.tryDaemons()
-	return false
-}
-
-// asksDaemons reports whether it takes an answer of the daemons for the vassal to be ready.
-func (m *master) asksDaemons() bool {
-	p := m.plan()
-	return p.Program == nil && p.Ready.Probe.Kind != "" && m.trial.passed != p
-}
-
-// tryDaemons begins their probe, once no daemon is left that is ending: it might answer.
-func (m *master) tryDaemons() {
-	if m.trial.cancel != nil || m.stopped || slices.ContainsFunc(m.daemons, func(d *daemon) bool { return d.leaving && d.pid > 0 }) {
+// try starts the probe once no daemon is ending, because an ending daemon might answer.
+func (ds *daemons) try() {
+	if ds.probing != nil || ds.stopped || slices.ContainsFunc(ds.list, (*daemon).ending) {
 		return
 	}
-	p := m.plan()
+	p := ds.plan
 	ctx, cancel := context.WithTimeout(context.Background(), p.Ready.Timeout)
-	m.trial.cancel, m.trial.why = cancel, ""
+	ds.probing, ds.why = cancel, ""
 	q := Question{
 		Probe: p.Ready.Probe, Env: p.Env,
-		Members: func(ctx context.Context) (Members, error) { return m.inquire(ctx, 0) },
-		Failed:  func(err error) { m.post(Event{kind: probed, err: err}) },
+		Members: func(ctx context.Context) (Members, error) { return ds.inquire(ctx, 0) },
+		Failed:  func(err error) { ds.post(daemonAttempt{err}) },
 	}
 	go func() {
 		defer cancel()
-		err := m.System.Probe(ctx, q)
-		m.post(Event{kind: tried, err: err, plan: p})
+		err := ds.system.Probe(ctx, q)
+		ds.post(daemonsProbed{p, err})
 	}()
 }
 
-// wereTried goes on when the probe of daemons is over.
-func (m *master) wereTried(p *Plan, err error) {
-	if m.trial.cancel = nil; m.stopped {
-		return
+func (ds *daemons) stopProbe() {
+	if ds.probing != nil {
+		ds.probing()
 	}
-	before := m.trial.before
-	switch {
-	case p != m.plan(): // another is in effect
-	case err == nil:
-		m.trial.passed = p
-		if before != nil {
-			m.trial.before = nil
-			m.commit()
-			m.bridged()
-			m.conclude(nil)
-		}
-	case before != nil:
-		m.trial.before = nil
-		m.restore(before, m.daemonsLate(p))
-	case !m.served:
-		m.fail(m.daemonsLate(p))
-	default:
-		m.undone(m.daemonsLate(p))
-	}
-	m.settle()
 }
 
-// restore starts what a plan wants again after a reload whose daemons did not answer. The
-// reload ends when that is ready.
-func (m *master) restore(before *Plan, err error) {
-	failed := m.plan()
-	if failed.Discard != nil {
-		failed.Discard()
-	}
-	m.Log.Error("cannot reload; starting the old configuration again", "why", m.current.why, "error", err)
-	m.undoing, m.trial.passed = err, nil
-	m.crew = newCrew(before)
-	m.follow(failed)
-	m.muster(m.crew)
+// restored reports whether no daemon waits to be started, and one has answered where one is asked.
+func (ds *daemons) restored() bool {
+	return !ds.asks(ds.plan) && !slices.ContainsFunc(ds.list, func(d *daemon) bool { return d.state == daemonHeld })
 }
 
-// daemonsBack reports whether no daemon waits to be started, and one has answered where one
-// is asked.
-func (m *master) daemonsBack() bool {
-	return !m.asksDaemons() && !slices.ContainsFunc(m.daemons, func(d *daemon) bool { return d.fresh })
-}
-
-func (m *master) daemonsLate(p *Plan) error {
+// lateError describes daemons that have not answered in time.
+func (ds *daemons) lateError(p *Plan) error {
 	err := fmt.Errorf("the daemons were not ready within %v", p.Ready.Timeout)
-	if m.trial.why != "" {
-		err = fmt.Errorf("%w: %s", err, m.trial.why)
+	if ds.why != "" {
+		err = fmt.Errorf("%w: %s", err, ds.why)
 	}
 	return err
+}
+
+// daemonsAnswer reports whether the vassal is ready as far as its daemons go, and asks them.
+func (m *master) daemonsAnswer() bool {
+	if !m.daemons.asks(m.plan) {
+		return true
+	}
+	m.daemons.try()
+	return false
+}
+
+// daemonsVacated goes on when no daemon is ending any more.
+func (m *master) daemonsVacated() {
+	switch trying, undoing := m.reload.state == reloadTrying, m.reload.state == reloadUndoing; {
+	case m.daemons.asks(m.plan) && (trying || undoing || !m.served):
+		m.daemons.try()
+	case undoing:
+		m.settle()
+	}
+}
+
+// daemonsProbed goes on when the probe of daemons is over.
+func (m *master) daemonsProbed(p *Plan, err error) {
+	if m.daemons.probing = nil; m.stopped {
+		return
+	}
+	trying := m.reload.state == reloadTrying
+	switch {
+	case p != m.plan: // another plan is in effect
+	case err == nil:
+		m.daemons.passed = p
+		m.reload.step(reloadAnswered, details{})
+	case trying:
+		m.reload.step(reloadFailed, details{err: m.daemons.lateError(p)})
+	case !m.served:
+		m.fail(m.daemons.lateError(p))
+	default:
+		m.reload.step(reloadBroken, details{err: m.daemons.lateError(p)})
+	}
+	m.settle()
 }

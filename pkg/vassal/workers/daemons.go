@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 	"syscall"
 	"time"
 
@@ -12,50 +13,79 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
+// daemonState is the point of a daemon in its life beside the workers.
+type daemonState int
+
+const (
+	// daemonWanted: it is started whenever it does not run.
+	daemonWanted daemonState = iota
+	// daemonHeld: it is started when all ending daemons are gone.
+	daemonHeld
+	// daemonLeaving: it was asked to end, and is not started again.
+	daemonLeaving
+	// daemonKilled: it did not end in time.
+	daemonKilled
+)
+
 // daemon is a program beside the workers.
 type daemon struct {
 	id      uint64
 	spec    config.Daemon
+	state   daemonState
 	pid     int // zero while it does not run
 	since   time.Time
 	deaths  int
 	restart time.Time // when it is started, or its pid file checked; zero: never
 	waits   int       // seconds of waiting for its pid file
 	killAt  time.Time
-	killed  bool // because it did not end
-	leaving bool // it is not started again
-	fresh   bool // it is started when the ending ones are gone
-	forget  context.CancelFunc
+	forget  context.CancelFunc // ends the watch of an adopted process; nil: none
 }
 
-func (m *master) startDaemons() {
-	for _, spec := range m.plan().Daemons {
+// ending reports whether the daemon was asked to end and lives.
+func (d *daemon) ending() bool { return d.state >= daemonLeaving && d.pid > 0 }
+
+// daemons are the daemons of a master, with the probe that they answer where there are no workers.
+type daemons struct {
+	*base
+	list    []*daemon
+	fail    func(error) // ends the vassal
+	worst   *worstEnd
+	vacated func() // called when no daemon is ending any more
+
+	probing context.CancelFunc // nil: no probe runs
+	passed  *Plan              // whose probe was answered last; nil: none
+	why     string             // the last attempt failed; empty: none has
+}
+
+// begin starts the daemons of the first plan.
+func (ds *daemons) begin() {
+	for _, spec := range ds.plan.Daemons {
 		d := &daemon{spec: spec}
-		m.daemons = append(m.daemons, d)
-		m.startDaemon(d)
+		ds.list = append(ds.list, d)
+		ds.start(d)
 	}
 }
 
-// startDaemon starts a daemon, unless its pid file shows that it runs.
-func (m *master) startDaemon(d *daemon) {
+// start starts a daemon, unless its pid file shows that it runs.
+func (ds *daemons) start(d *daemon) {
 	d.restart = time.Time{}
-	if d.spec.Pidfile != "" && m.adopt(d) {
+	if d.spec.Pidfile != "" && ds.adopt(d) {
 		return
 	}
-	m.serial++
-	d.id, d.since, d.waits = m.serial, time.Now(), 0
-	spec := Spec{ID: d.id, Name: "daemon", Env: m.plan().Env, Dir: m.plan().Dir, Daemon: &d.spec, Shells: m.plan().Shells, Program: &Program{Args: d.spec.Command, Limits: m.plan().Limits}}
-	pid, err := m.System.Start(spec, m.post)
+	d.id, d.since, d.waits = ds.nextID(), time.Now(), 0
+	p := ds.plan
+	spec := Spec{ID: d.id, Name: "daemon", Env: p.Env, Dir: p.Dir, Daemon: &d.spec, Shells: p.Shells, Program: &Program{Args: d.spec.Command, Limits: p.Limits}}
+	pid, err := ds.system.Start(spec, ds.post)
 	if err != nil {
 		if d.spec.Control {
-			m.fail(fmt.Errorf("control daemon: %w", err))
+			ds.fail(fmt.Errorf("control daemon: %w", err))
 			return
 		}
-		m.Log.Error("cannot start the daemon", "command", d.spec.Text, "error", err)
-		m.laterDaemon(d)
+		ds.log.Error("cannot start the daemon", "command", d.spec.Text, "error", err)
+		d.restartLater()
 		return
 	}
-	m.Log.Info("daemon started", "pid", pid, "command", d.spec.Text)
+	ds.log.Info("daemon started", "pid", pid, "command", d.spec.Text)
 	d.pid = pid
 	if d.spec.Pidfile != "" { // pid is not the daemon's own
 		d.restart = time.Now().Add(time.Second)
@@ -63,10 +93,9 @@ func (m *master) startDaemon(d *daemon) {
 }
 
 // adopt finds a daemon by its pid file and watches it.
-func (m *master) adopt(d *daemon) bool {
-	m.serial++
-	id := m.serial
-	pid, forget := watchPidfile(d.spec.Pidfile, func() { m.post(Event{kind: gone, id: id}) })
+func (ds *daemons) adopt(d *daemon) bool {
+	id := ds.nextID()
+	pid, forget := watchPidfile(d.spec.Pidfile, func() { ds.post(daemonGone{id}) })
 	if pid == 0 {
 		return false
 	}
@@ -74,11 +103,12 @@ func (m *master) adopt(d *daemon) bool {
 		d.forget()
 	}
 	d.id, d.pid, d.forget = id, pid, forget
-	m.Log.Info("daemon runs", "pid", pid, "command", d.spec.Text)
+	ds.log.Info("daemon runs", "pid", pid, "command", d.spec.Text)
 	return true
 }
 
-func (m *master) laterDaemon(d *daemon) {
+// restartLater sets the time of the next start after a death.
+func (d *daemon) restartLater() {
 	if time.Since(d.since) >= restartReset {
 		d.deaths = 0
 	}
@@ -90,8 +120,8 @@ func (m *master) laterDaemon(d *daemon) {
 	d.deaths++
 }
 
-func (m *master) daemonByID(id uint64) *daemon {
-	for _, d := range m.daemons {
+func (ds *daemons) byID(id uint64) *daemon {
+	for _, d := range ds.list {
 		if d.id == id {
 			return d
 		}
@@ -99,63 +129,71 @@ func (m *master) daemonByID(id uint64) *daemon {
 	return nil
 }
 
-// daemonDied handles a dead child that is no worker. The child that has put a daemon into the
+// refused reports whether a process whose program cannot be run is a daemon. Its death follows.
+func (ds *daemons) refused(id uint64, err error) bool {
+	d := ds.byID(id)
+	if d != nil {
+		ds.log.Error("cannot start the daemon", "command", d.spec.Text, "error", err)
+	}
+	return d != nil
+}
+
+// exited handles a dead child that is no worker. The child that has put a daemon into the
 // background is not the daemon.
-func (m *master) daemonDied(pid int, status namespaces.ExitStatus) {
-	for _, d := range m.daemons {
+func (ds *daemons) exited(pid int, status namespaces.ExitStatus) {
+	for _, d := range ds.list {
 		if d.pid == pid && d.spec.Pidfile == "" {
-			if m.stopped && d.leaving {
-				m.parted(status, d.signal(), d.killed)
+			if ds.stopped && d.state >= daemonLeaving {
+				ds.worst.add(status, d.signal(), d.state == daemonKilled)
 			}
-			m.lost(d, status.String())
+			ds.lost(d, status.String())
 			return
 		}
 	}
 }
 
-// daemonGone handles the end of a daemon that was found by its pid file.
-func (m *master) daemonGone(id uint64) {
-	if d := m.daemonByID(id); d != nil {
-		m.lost(d, "unknown")
+// lostByID handles the end of a daemon that was found by its pid file.
+func (ds *daemons) lostByID(id uint64) {
+	if d := ds.byID(id); d != nil {
+		ds.lost(d, "unknown")
 	}
 }
 
-func (m *master) lost(d *daemon, status string) {
+func (ds *daemons) lost(d *daemon, status string) {
 	pid := d.pid
 	d.pid, d.killAt = 0, time.Time{}
-	if d.leaving {
-		m.removeDaemon(d)
+	if d.state >= daemonLeaving {
+		ds.remove(d)
 		return
 	}
-	m.Log.Warn("the daemon has ended", "pid", pid, "command", d.spec.Text, "exit", status)
+	ds.log.Warn("the daemon has ended", "pid", pid, "command", d.spec.Text, "exit", status)
 	if d.spec.Control {
-		m.fail(errControl)
+		ds.fail(errControl)
 		return
 	}
-	if !m.stopped {
-		m.laterDaemon(d)
+	if !ds.stopped {
+		d.restartLater()
 	}
 }
 
-// dueDaemons starts daemons that are due, checks late pid files, and kills daemons that do not
-// end.
-func (m *master) dueDaemons(now time.Time) {
-	for _, d := range m.daemons {
+// due starts daemons whose time has come, checks late pid files, and kills daemons that do not end.
+func (ds *daemons) due(now time.Time) {
+	for _, d := range ds.list {
 		if passed(d.killAt, now) && d.pid > 0 {
-			d.killed = true
+			d.state = daemonKilled
 			d.killAt = now.Add(time.Second)
-			m.System.Kill(d.pid)
+			ds.system.Kill(d.pid)
 		}
-		if m.stopped || d.leaving || !passed(d.restart, now) {
+		if ds.stopped || d.state >= daemonLeaving || !passed(d.restart, now) {
 			continue
 		}
 		switch {
 		case d.spec.Pidfile == "" || d.pid == 0:
-			m.startDaemon(d)
-		case m.adopt(d):
+			ds.start(d)
+		case ds.adopt(d):
 			d.restart = time.Time{}
 		case d.waits >= d.spec.Freq:
-			m.startDaemon(d)
+			ds.start(d)
 		default:
 			d.waits++
 			d.restart = now.Add(time.Second)
@@ -163,59 +201,60 @@ func (m *master) dueDaemons(now time.Time) {
 	}
 }
 
-// changeDaemons follows a reload. A daemon with a pid file survives it as long as it is
-// configured, one with a reload signal gets that, and every other is replaced: its successor
-// may need its resources, such as a port, and is therefore started when all ending ones are
-// gone, as in uWSGI.
-func (m *master) changeDaemons(before *Plan) {
-	if before == m.plan() {
+// times returns when due has work.
+func (ds *daemons) times() (times []time.Time) {
+	for _, d := range ds.list {
+		times = append(times, d.restart, d.killAt)
+	}
+	return times
+}
+
+// change follows a reload. A daemon with a pid file survives it as long as it is configured, one
+// with a reload signal gets that, and every other is replaced: its successor may need its resources,
+// such as a port, and is therefore started when all ending ones are gone, as in uWSGI.
+func (ds *daemons) change(before *Plan) {
+	if before == ds.plan {
 		return
 	}
-	left := m.daemons
-	m.daemons = nil
-	for _, spec := range m.plan().Daemons {
+	left := ds.list
+	ds.list = nil
+	for _, spec := range ds.plan.Daemons {
 		if d := same(&left, spec); d != nil {
-			m.daemons = append(m.daemons, d)
+			ds.list = append(ds.list, d)
 			if d.spec.Pidfile == "" && d.pid > 0 {
-				m.System.SignalGroup(d.pid, d.spec.ReloadSignal)
+				ds.system.SignalGroup(d.pid, d.spec.ReloadSignal)
 			}
 			continue
 		}
-		m.daemons = append(m.daemons, &daemon{spec: spec, fresh: true})
+		ds.list = append(ds.list, &daemon{spec: spec, state: daemonHeld})
 	}
 	for _, d := range left {
-		m.dismissDaemon(d)
-		if d.pid > 0 && d.leaving {
-			m.daemons = append(m.daemons, d)
+		ds.dismiss(d)
+		if d.ending() {
+			ds.list = append(ds.list, d)
 		}
 	}
-	m.startFresh()
+	ds.startHeld()
 }
 
-// startFresh starts the daemons of a reload once all ending ones are gone.
-func (m *master) startFresh() {
-	for _, d := range m.daemons {
-		if d.leaving && d.pid > 0 {
-			return
+// startHeld starts the daemons of a reload once all ending ones are gone.
+func (ds *daemons) startHeld() {
+	if slices.ContainsFunc(ds.list, (*daemon).ending) {
+		return
+	}
+	for _, d := range ds.list {
+		if d.state == daemonHeld && !ds.stopped {
+			d.state = daemonWanted
+			ds.start(d)
 		}
 	}
-	for _, d := range m.daemons {
-		if d.fresh && !m.stopped {
-			d.fresh = false
-			m.startDaemon(d)
-		}
-	}
-	if m.asksDaemons() && (m.trial.before != nil || m.undoing != nil || !m.served) {
-		m.tryDaemons()
-	} else if m.undoing != nil {
-		m.settle()
-	}
+	ds.vacated()
 }
 
 // same takes the daemon that may stay unchanged out of a list.
 func same(list *[]*daemon, spec config.Daemon) *daemon {
 	for i, d := range *list {
-		if reflect.DeepEqual(d.spec, spec) && (spec.Pidfile != "" || spec.ReloadSignal != 0) && !d.leaving {
+		if reflect.DeepEqual(d.spec, spec) && (spec.Pidfile != "" || spec.ReloadSignal != 0) && d.state < daemonLeaving {
 			*list = append((*list)[:i:i], (*list)[i+1:]...)
 			return d
 		}
@@ -223,11 +262,21 @@ func same(list *[]*daemon, spec config.Daemon) *daemon {
 	return nil
 }
 
-func (m *master) touchDaemons(name string) {
-	for _, d := range m.daemons {
-		if contains(d.spec.Touch, name) && d.pid > 0 {
-			m.System.SignalGroup(d.pid, d.signal())
+// touch ends the daemons that depend on a file. They start again.
+func (ds *daemons) touch(name string) {
+	for _, d := range ds.list {
+		if slices.Contains(d.spec.Touch, name) && d.pid > 0 {
+			ds.system.SignalGroup(d.pid, d.signal())
 			d.deaths = 0
+		}
+	}
+}
+
+// signalReload sends their reload signal to daemons that have one.
+func (ds *daemons) signalReload() {
+	for _, d := range ds.list {
+		if d.pid > 0 && d.spec.Pidfile == "" && d.spec.ReloadSignal != 0 && d.state < daemonLeaving {
+			ds.system.SignalGroup(d.pid, d.spec.ReloadSignal)
 		}
 	}
 }
@@ -244,48 +293,40 @@ func (d *daemon) signal() syscall.Signal {
 	return syscall.SIGTERM
 }
 
-// dismissDaemon ends a daemon; one with a pid file survives.
-func (m *master) dismissDaemon(d *daemon) {
+// dismiss ends a daemon; one with a pid file survives.
+func (ds *daemons) dismiss(d *daemon) {
 	if d.forget != nil {
 		d.forget()
 		d.forget = nil
 	}
 	d.restart = time.Time{}
 	switch {
-	case d.leaving: // it is ending already
+	case d.state >= daemonLeaving: // it is ending already
 		return
 	case d.spec.Pidfile != "":
 		d.pid = 0
 		return
 	}
-	d.leaving = true
+	d.state = daemonLeaving
 	if d.pid > 0 {
-		m.System.SignalGroup(d.pid, d.signal())
-		d.killAt = time.Now().Add(m.plan().mercy())
+		ds.system.SignalGroup(d.pid, d.signal())
+		d.killAt = time.Now().Add(ds.plan.mercy())
 	}
 }
 
-func (m *master) stopDaemons() {
-	for _, d := range m.daemons {
-		m.dismissDaemon(d)
+// stop ends all daemons.
+func (ds *daemons) stop() {
+	for _, d := range ds.list {
+		ds.dismiss(d)
 	}
 }
 
-func (m *master) daemonsGone() bool {
-	for _, d := range m.daemons {
-		if d.pid > 0 {
-			return false
-		}
-	}
-	return true
+// gone reports whether no daemon runs.
+func (ds *daemons) gone() bool {
+	return !slices.ContainsFunc(ds.list, func(d *daemon) bool { return d.pid > 0 })
 }
 
-func (m *master) removeDaemon(gone *daemon) {
-	for i, d := range m.daemons {
-		if d == gone {
-			m.daemons = append(m.daemons[:i:i], m.daemons[i+1:]...)
-			break
-		}
-	}
-	m.startFresh()
+func (ds *daemons) remove(gone *daemon) {
+	ds.list = slices.DeleteFunc(slices.Clone(ds.list), func(d *daemon) bool { return d == gone })
+	ds.startHeld()
 }

@@ -3,177 +3,130 @@ package workers
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// Event is what somebody beside the loop has seen.
-type Event struct {
-	kind kind
-	id   uint64 // of the process that was started; executed and failed, probed. Of the reading; wasRead
-	pid  int    // of the sender; notified
-	text string // notified, changed
-	err  error
+// Event is an observation that a goroutine beside the loop, or a System, passes to the loop. Only
+// this package has events.
+type Event interface{ apply(m *master) }
 
-	prepare func() (*Plan, error) // wasRead
-	crews   chan<- Members        // inquired
-	plan    *Plan                 // tried
-}
-
-type kind int
-
-const (
-	executed kind = iota + 1 // the program runs
-	failed                   // the program cannot be run
-	probed                   // a probe was answered, or why not
-	tried                    // the probe of daemons is over
-	inquired                 // a probe asks which processes may answer it
-	notified                 // a datagram of sd_notify(3)
-	changed                  // a watched file or tree has changed
-	knocked                  // somebody connects
-	hooked                   // hooks have run
-	gone                     // a process that is not our child is dead
-	wasRead                  // the options of a reload have been read
+type (
+	// executed: the program of process id runs.
+	executed struct{ id uint64 }
+	// refused: the program of process id cannot be run.
+	refused struct {
+		id  uint64
+		err error
+	}
+	// probed: a worker has answered its probe, or, with an error, one attempt has failed.
+	probed struct {
+		id  uint64
+		err error
+	}
+	// daemonAttempt: one attempt of the probe of daemons has failed.
+	daemonAttempt struct{ err error }
+	// daemonsProbed: the probe of the daemons of a plan is over.
+	daemonsProbed struct {
+		plan *Plan
+		err  error
+	}
+	// inquiry: a probe asks for the processes that may answer it, for id zero the daemons.
+	inquiry struct {
+		id    uint64
+		reply chan<- Members
+	}
+	// notification: process pid has sent a datagram by sd_notify(3).
+	notification struct {
+		pid  int
+		text string
+	}
+	// fileChanged: a watched file or tree has changed.
+	fileChanged struct{ name string }
+	// connected: the first connection has come while there are no workers.
+	connected struct{}
+	// hooksRan: the hooks of a phase have ended.
+	hooksRan struct{ err error }
+	// daemonGone: a process that is not a child of this one is dead.
+	daemonGone struct{ id uint64 }
+	// optionsRead: the options of a reload have been read.
+	optionsRead struct {
+		id      uint64
+		prepare func() (*Plan, error)
+	}
 )
 
-// Executed says that the program of process id runs.
-func Executed(id uint64) Event { return Event{kind: executed, id: id} }
-
-// Failed says that the program of process id cannot be run.
-func Failed(id uint64, err error) Event { return Event{kind: failed, id: id, err: err} }
-
-// Err is why a program cannot be run; nil for any other event.
-func (e Event) Err() error {
-	if e.kind != failed {
-		return nil
-	}
-	return e.err
-}
-
-// Notified passes on what process pid sent by sd_notify(3).
-func Notified(pid int, text string) Event { return Event{kind: notified, pid: pid, text: text} }
-
-// Changed says that a watched file or tree is not what it was.
-func Changed(name string) Event { return Event{kind: changed, text: name} }
-
-// Knock says that somebody connects while there are no workers.
-func Knock() Event { return Event{kind: knocked} }
-
-func (m *master) handle(e Event) {
-	switch e.kind {
-	case executed:
-		m.runs(e.id)
-	case failed:
-		m.cannotRun(e.id, e.err)
-	case tried:
-		m.wereTried(e.plan, e.err)
-	case probed:
-		if e.id == 0 {
-			m.trial.why = e.err.Error()
-		} else if w := m.byID(e.id); w != nil {
-			m.wasProbed(w, e.err)
-		}
-	case inquired:
-		e.crews <- m.membersFor(e.id)
-	case notified:
-		m.notice(e.pid, e.text)
-	case changed:
-		m.touched(e.text)
-	case knocked:
-		m.wake()
-	case hooked:
-		m.hooked()
-		if e.err != nil {
-			m.fail(e.err)
-		}
-	case wasRead:
-		m.read(e.id, e.prepare)
-	case gone:
-		m.daemonGone(e.id)
-	}
-}
-
-func (m *master) byID(id uint64) *worker {
-	for _, w := range m.workers {
-		if w.id == id {
-			return w
-		}
-	}
-	for _, w := range m.unheard {
-		if w.id == id {
-			return w
-		}
+// Refusal returns the error of an event about a program that cannot be run; nil for any other event.
+func Refusal(e Event) error {
+	if r, ok := e.(refused); ok {
+		return r.err
 	}
 	return nil
 }
 
-// runs handles a worker whose program runs, which is all that it takes to be
-// ready where nothing else is asked for.
-func (m *master) runs(id uint64) {
-	w := m.byID(id)
-	if w == nil || !w.killAt.IsZero() {
-		return
+func (e executed) apply(m *master) {
+	if w := m.pool.byID(e.id); w != nil {
+		m.advance(w, workerExecuted, nil)
 	}
-	w.told = true
-	if w.exit != "" {
-		m.heard(w)
-		m.bereft(w, w.exit)
-		return
-	}
-	m.advance(w)
 }
 
-// advance takes a worker the next step on its way to be ready: its program runs, it has
-// said so where it is to, and it has answered where a probe asks.
-func (m *master) advance(w *worker) {
-	p := w.crew.plan
+func (e refused) apply(m *master) {
+	if m.daemons.refused(e.id, e.err) {
+		return
+	}
+	if w := m.pool.byID(e.id); w != nil {
+		m.advance(w, workerRefused, e.err)
+	}
+}
+
+func (e probed) apply(m *master) {
+	w := m.pool.byID(e.id)
 	switch {
-	case !w.killAt.IsZero(), !w.told && !w.said, p.notifies(w.slot) && !w.said:
-	case p.probes(w.slot) && !w.probed:
-		m.probe(w)
+	case w == nil:
+	case e.err != nil:
+		w.why = e.err.Error()
 	default:
-		m.isReady(w)
+		m.advance(w, workerAnswered, nil)
 	}
 }
 
-func (m *master) cannotRun(id uint64, err error) {
-	if d := m.daemonByID(id); d != nil {
-		m.Log.Error("cannot start the daemon", "command", d.spec.Text, "error", err)
-		return // it dies, too
+func (e daemonAttempt) apply(m *master) { m.daemons.why = e.err.Error() }
+func (e daemonsProbed) apply(m *master) { m.daemonsProbed(e.plan, e.err) }
+func (e inquiry) apply(m *master)       { e.reply <- m.membersFor(e.id) }
+func (connected) apply(m *master)       { m.idle.wake() }
+func (e daemonGone) apply(m *master)    { m.daemons.lostByID(e.id) }
+func (e optionsRead) apply(m *master)   { m.reload.read(e.id, e.prepare) }
+
+func (e hooksRan) apply(m *master) {
+	m.hooks.next()
+	if e.err != nil {
+		m.fail(e.err)
 	}
-	w := m.byID(id)
-	if w == nil || !w.killAt.IsZero() {
-		return
-	}
-	w.told = true
-	m.heard(w)
-	m.failed(w.crew, w.slot, w, err)
 }
 
-// notice handles the lines of a datagram. Only what a worker, or a process in
-// its session, has sent counts.
-func (m *master) notice(pid int, text string) {
-	w := m.workers[pid]
+// apply handles the lines of a datagram. Only workers, and processes in their sessions, may notify.
+func (e notification) apply(m *master) {
+	w := m.pool.living[e.pid]
 	if w == nil {
-		w = m.workers[m.System.Leader(pid)]
+		w = m.pool.living[m.System.Leader(e.pid)]
 	}
 	if w == nil {
-		m.Log.Debug("somebody who is no worker notifies", "pid", pid)
+		m.Log.Debug("a process that is no worker notifies", "pid", e.pid)
 		return
 	}
-	for line := range strings.SplitSeq(text, "\n") {
+	for line := range strings.SplitSeq(e.text, "\n") {
 		key, value, _ := strings.Cut(line, "=")
 		switch {
 		case line == "READY=1" && w.crew.plan.notifies(w.slot):
-			w.said = true
-			m.advance(w)
+			m.advance(w, workerNotified, nil)
 		case line == "LOYAL=1":
 			m.Report(wire.Loyal)
 		case line == "WATCHDOG=1":
 			m.Report(wire.Heartbeat)
-		case key == "STATUS" && value != "" && (w.killAt.IsZero() || m.stopped): // the others serve by now
+		case key == "STATUS" && value != "" && (!w.state.leaving() || m.stopped): // a leaving worker does not serve
 			m.Log.Info("status", "pid", w.pid, "text", value)
 			m.speaker = w.pid
 			m.Answer(0, wire.Status, value)
@@ -181,21 +134,26 @@ func (m *master) notice(pid int, text string) {
 	}
 }
 
-// touched handles the change of a file that somebody watches.
-func (m *master) touched(name string) {
-	p := m.plan()
-	for _, h := range p.Hooks[hooks.Touch] {
-		if h.Subject() == name {
-			m.phase(hooks.Touch, name)
-			break
-		}
+// statusOver withdraws the status that a dead worker has reported.
+func (m *master) statusOver(w *worker) {
+	if w.pid == m.speaker {
+		m.speaker = 0
+		m.Answer(0, wire.Status, "")
 	}
-	m.touchDaemons(name)
-	switch {
-	case contains(p.Triggers.Touch, name), contains(p.Triggers.Trees, name):
-		m.reload(request{why: fmt.Sprintf("%s has changed", name)})
-	case contains(p.Triggers.Chain, name):
-		m.rollAll(fmt.Sprintf("%s has changed", name))
+}
+
+// apply handles the change of a file: hooks, daemons and reloads may depend on it.
+func (e fileChanged) apply(m *master) {
+	p, name := m.plan, e.name
+	if slices.ContainsFunc(p.Hooks[hooks.Touch], func(h hooks.Hook) bool { return h.Subject() == name }) {
+		m.phase(hooks.Touch, name)
+	}
+	m.daemons.touch(name)
+	switch why := fmt.Sprintf("%s has changed", name); {
+	case slices.Contains(p.Triggers.Touch, name), slices.Contains(p.Triggers.Trees, name):
+		m.reload.ask(request{why: why})
+	case slices.Contains(p.Triggers.Chain, name):
+		m.rolling.all(why)
 	}
 }
 

@@ -8,10 +8,12 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// parted records how a process ended that was stopped with sig while the vassal stops. The
-// emperor gets the worst end: a program that had to be killed, then one that failed. Death by
-// sig is a clean end.
-func (m *master) parted(status namespaces.ExitStatus, sig syscall.Signal, killed bool) {
+// worstEnd is the worst end of the programs that were asked to stop with the vassal: a program that
+// had to be killed, then one that failed.
+type worstEnd struct{ end wire.End }
+
+// add records the end of a process that was stopped with sig. Death by sig is a clean end.
+func (w *worstEnd) add(status namespaces.ExitStatus, sig syscall.Signal, killed bool) {
 	end := wire.End{Killed: killed}
 	switch {
 	case status.Signal == 0:
@@ -19,8 +21,8 @@ func (m *master) parted(status namespaces.ExitStatus, sig syscall.Signal, killed
 	case status.Signal != sig || killed:
 		end.Signal = int(status.Signal)
 	}
-	if worse(end, m.parting) {
-		m.parting = end
+	if worse(end, w.end) {
+		w.end = end
 	}
 }
 
@@ -40,15 +42,15 @@ func worse(a, b wire.End) bool {
 	return rank(a) > rank(b)
 }
 
-// backgrounded adds to the end of a worker that ended with success and left processes behind:
-// it has put itself into the background, where nothing supervises it.
-func (m *master) backgrounded(status string) string {
-	if status != (namespaces.ExitStatus{}).String() {
-		return status
+// backgrounded returns the end of a worker for messages. A worker that ended with success and left
+// processes behind has put itself into the background, where nothing supervises it.
+func backgrounded(system System, status namespaces.ExitStatus) string {
+	if status != (namespaces.ExitStatus{}) {
+		return status.String()
 	}
-	left := m.System.Orphans()
+	left := system.Orphans()
 	if len(left) == 0 {
-		return status
+		return status.String()
 	}
-	return status + ", its program went into the background (" + strings.Join(left, ", ") + "): " + wire.Foreground
+	return status.String() + ", its program went into the background (" + strings.Join(left, ", ") + "): " + wire.Foreground
 }

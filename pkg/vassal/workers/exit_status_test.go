@@ -36,8 +36,8 @@ func TestStatusEndsWithItsWorker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, plan("web", 2))
 		s.expectSaid("accepting")
-		s.post(Notified(1, "STATUS=five requests"))
-		s.post(Notified(2, "STATUS=six requests"))
+		s.post(notification{1, "STATUS=five requests"})
+		s.post(notification{2, "STATUS=six requests"})
 		synctest.Wait()
 		s.expectSaid("0 status five requests", "0 status six requests")
 		s.end(1, "signal: killed")
@@ -55,8 +55,8 @@ func TestStatusOfALeavingWorker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, plan("stubborn", 1))
 		s.order(1, "b", plan("b", 1))
-		s.post(Notified(2, "STATUS=serving"))
-		s.post(Notified(1, "STATUS=shutting down"))
+		s.post(notification{2, "STATUS=serving"})
+		s.post(notification{1, "STATUS=shutting down"})
 		time.Sleep(2 * time.Minute)
 		s.expectSaid("accepting", "1 ready", "0 status serving")
 		s.stop("<nil>")

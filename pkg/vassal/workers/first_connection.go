@@ -50,7 +50,7 @@ func (p *Processes) AwaitConnection(ctx context.Context, plan *Plan, post func(E
 			return n > 0 || err != nil && !errors.Is(err, unix.EINTR)
 		})
 		if err == nil && ctx.Err() == nil {
-			post(Knock())
+			post(connected{})
 		}
 	}()
 	return nil

@@ -22,7 +22,7 @@ func TestServerBeforeTheProgram(t *testing.T) {
 		s := play(t, fronted("stubborn", "server-silent", 2))
 		s.expect("start 1 stubborn, start 2 stubborn, start 3 server-silent")
 		s.expectSaid() // it has not reported that it serves
-		s.post(Notified(3, "READY=1"))
+		s.post(notification{3, "READY=1"})
 		s.expectSaid("accepting")
 		s.signals <- syscall.SIGUSR2
 		s.expect("user defined signal 2 1, user defined signal 2 2")

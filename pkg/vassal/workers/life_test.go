@@ -213,12 +213,12 @@ func TestDeathThatIsKnownBeforeItsReason(t *testing.T) {
 		s.order(7, "new", plan("slow", 1)) // it says nothing for 3 s
 		s.end(2, "exit status 1")
 		s.expectSaid("accepting")
-		s.post(Failed(2, errors.New("no such thing")))
+		s.post(refused{2, errors.New("no such thing")})
 		s.expectSaid("7 failed no such thing")
 		s.order(8, "new", plan("slow", 1))
 		s.end(3, "exit status 1")
 		s.expectSaid()
-		s.post(Executed(3))
+		s.post(executed{3})
 		s.expectSaid("8 failed worker 3 ended: exit status 1")
 		s.expect("start 1 web, start 2 slow, dead 2, start 3 slow, dead 3")
 		s.stop("<nil>")
@@ -246,8 +246,8 @@ func TestDeathWhoseReasonIsNeverHeard(t *testing.T) {
 // one that serves in its place.
 func TestDeathWhoseReasonIsHeardTooLate(t *testing.T) {
 	for name, late := range map[string]func(s *stage){
-		"executed": func(s *stage) { s.post(Executed(3)) },
-		"failed":   func(s *stage) { s.post(Failed(3, errors.New("no such thing"))) },
+		"executed": func(s *stage) { s.post(executed{3}) },
+		"failed":   func(s *stage) { s.post(refused{3, errors.New("no such thing")}) },
 		"never":    func(*stage) { time.Sleep(time.Minute) },
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -257,7 +257,7 @@ func TestDeathWhoseReasonIsHeardTooLate(t *testing.T) {
 				s.end(3, "exit status 1")
 				s.end(2, "exit status 1")
 				s.expectSaid("accepting")
-				s.post(Failed(2, errors.New("no such thing")))
+				s.post(refused{2, errors.New("no such thing")})
 				s.expectSaid("7 failed no such thing")
 				late(s)
 				s.expectMourned()
@@ -276,9 +276,9 @@ func TestDeadWorkerIsNotReady(t *testing.T) {
 		s.order(7, "new", next)
 		s.end(2, "exit status 1")
 		s.expectSaid("accepting")
-		s.post(Notified(2, "READY=1"))
+		s.post(notification{2, "READY=1"})
 		s.expectSaid()
-		s.post(Executed(2))
+		s.post(executed{2})
 		s.expectSaid("7 failed worker 2 ended: exit status 1")
 		s.stop("<nil>")
 	})
@@ -295,7 +295,7 @@ func TestDeadHeirIsForgottenByAReload(t *testing.T) {
 		synctest.Wait()
 		s.end(2, "exit status 1")
 		s.order(7, "new", plan("mute", 1))
-		s.post(Executed(2))
+		s.post(executed{2})
 		s.expectMourned()
 		s.expect("start 1 web, start 2 mute, dead 2, start 3 mute")
 		s.stop("<nil>")

@@ -77,22 +77,22 @@ func (w *world) Start(s Spec, post func(Event)) (int, error) {
 		case strings.Contains(name, "late"):
 			w.end(pid, "exit status 1")
 			time.Sleep(time.Millisecond)
-			post(Failed(s.ID, errors.New("no such program")))
+			post(refused{s.ID, errors.New("no such program")})
 		case strings.Contains(name, "missing"):
-			post(Failed(s.ID, errors.New("no such program")))
+			post(refused{s.ID, errors.New("no such program")})
 			w.end(pid, "exit status 1")
 		case strings.Contains(name, "crash"):
-			post(Executed(s.ID))
+			post(executed{s.ID})
 			w.end(pid, "exit status 7")
 		case strings.Contains(name, "mute"):
 		case strings.Contains(name, "slow"):
 			time.Sleep(3 * time.Second)
-			post(Executed(s.ID))
-			post(Notified(pid, "READY=1"))
+			post(executed{s.ID})
+			post(notification{pid, "READY=1"})
 		default:
-			post(Executed(s.ID))
+			post(executed{s.ID})
 			if !strings.Contains(name, "silent") {
-				post(Notified(pid, "READY=1"))
+				post(notification{pid, "READY=1"})
 			}
 		}
 	}()
@@ -195,7 +195,7 @@ func (w *world) Probe(ctx context.Context, q Question) error {
 }
 
 func (w *world) Watch(_ context.Context, _, _ []string, post func(Event)) error {
-	w.changed = func(name string) { post(Changed(name)) }
+	w.changed = func(name string) { post(fileChanged{name}) }
 	return nil
 }
 
@@ -205,7 +205,7 @@ func (w *world) AwaitConnection(ctx context.Context, _ *Plan, post func(Event)) 
 	go func() {
 		select {
 		case <-knocked:
-			post(Knock())
+			post(connected{})
 		case <-ctx.Done():
 		}
 	}()
@@ -442,7 +442,7 @@ func TestDeathDuringAReload(t *testing.T) {
 		slow := plan("slow web3", 2)
 		slow.Ready = config.Readiness{Notify: true, Timeout: time.Minute}
 		s.order(8, "slow", slow)
-		s.post(Notified(4, "READY=1"))
+		s.post(notification{4, "READY=1"})
 		synctest.Wait()
 		time.Sleep(2900 * time.Millisecond) // another 0.1 s until the other is ready
 		s.end(4, "signal: killed")
@@ -562,7 +562,7 @@ func TestSlowWorkerHasNotRecovered(t *testing.T) {
 		s.expectMourned("1/1 exit status 1 +500ms")
 		time.Sleep(time.Minute)
 		s.expectMourned()
-		s.post(Notified(2, "READY=1"))
+		s.post(notification{2, "READY=1"})
 		time.Sleep(restartReset)
 		s.expectMourned("0/1")
 		s.stop("<nil>")

@@ -45,7 +45,7 @@ func (*Processes) Notifications(post func(Event)) (string, error) {
 				return
 			}
 			if pid > 0 && text != "" {
-				post(Notified(pid, text))
+				post(notification{pid, text})
 			}
 		}
 	}()

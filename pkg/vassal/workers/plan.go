@@ -35,8 +35,6 @@ type Plan struct {
 	// Proof is how long a worker of a reload must live after its readiness for that to
 	// count. Zero: its word is enough.
 	Proof time.Duration
-	// Unchanged: the plan means the same as the one in effect.
-	Unchanged bool
 
 	Mercy    time.Duration
 	Ready    config.Readiness
@@ -54,10 +52,31 @@ type Plan struct {
 	Hooks    hooks.Set
 	RunHooks func(p hooks.Phase, file string) func() error
 
-	// Commit makes the plan the one in effect: what only the one before needed is
-	// closed. Discard undoes it: what was made for it alone is closed. Either is
-	// called once; nil does nothing.
+	Candidate
+}
+
+// Candidate is the part of a plan that counts until its reload is over.
+type Candidate struct {
+	// Unchanged: the plan means the same as the one in effect.
+	Unchanged bool
+	// Commit puts the plan into effect: it closes all resources that only the plan before needed.
+	// Discard closes the resources that were made for the plan alone. Either is called once; nil
+	// does nothing.
 	Commit, Discard func()
+}
+
+// commit calls Commit.
+func (c *Candidate) commit() {
+	if c.Commit != nil {
+		c.Commit()
+	}
+}
+
+// discard calls Discard.
+func (c *Candidate) discard() {
+	if c.Discard != nil {
+		c.Discard()
+	}
 }
 
 // Program is what a worker runs.

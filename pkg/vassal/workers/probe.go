@@ -53,66 +53,39 @@ type Members struct {
 	Others []int
 }
 
-// probe asks a worker until it answers, or nobody waits for that any more.
+// probe asks a worker until it answers, or its time is over.
 func (m *master) probe(w *worker) {
-	if w.probing != nil {
-		return
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), w.crew.plan.Ready.Timeout)
 	w.probing = cancel
 	q := Question{
 		Probe: w.crew.plan.Ready.Probe, PID: w.pid, Env: w.crew.plan.Env,
 		Members: func(ctx context.Context) (Members, error) { return m.inquire(ctx, w.id) },
-		Failed:  func(err error) { m.post(Event{kind: probed, id: w.id, err: err}) },
+		Failed:  func(err error) { m.post(probed{id: w.id, err: err}) },
 	}
 	q.Own, q.Door = w.crew.plan.behind(w.slot)
 	go func() {
 		defer cancel()
 		if m.System.Probe(ctx, q) == nil {
-			m.post(Event{kind: probed, id: w.id})
+			m.post(probed{id: w.id})
 		}
 	}()
 }
 
-// wasProbed notes the outcome of a try.
-func (m *master) wasProbed(w *worker, err error) {
-	if err != nil {
-		w.why = err.Error()
-		return
-	}
-	w.probed = true
-	m.advance(w)
-}
-
-// inquire asks the loop which processes may answer for a worker.
-func (m *master) inquire(ctx context.Context, id uint64) (Members, error) {
-	crews := make(chan Members, 1)
-	m.post(Event{kind: inquired, id: id, crews: crews})
-	select {
-	case members := <-crews:
-		return members, nil
-	case <-ctx.Done():
-		return Members{}, ctx.Err()
-	case <-m.done:
-		return Members{}, errStopping
-	}
-}
-
-// membersFor are the processes of a worker's crew, or for zero the daemons, and the others. A worker that is to
-// take the place of another of its crew must answer itself.
+// membersFor returns the processes of a worker's crew, or for zero the daemons, and all others. An heir
+// must answer itself.
 func (m *master) membersFor(id uint64) (list Members) {
-	asked := m.byID(id)
-	for pid, w := range m.workers {
-		if asked != nil && (w == asked || w.crew == asked.crew && asked != asked.crew.slots[asked.slot].heir && w.killAt.IsZero()) {
+	asked := m.pool.byID(id)
+	for pid, w := range m.pool.living {
+		if asked != nil && (w == asked || w.crew == asked.crew && asked != asked.crew.slots[asked.slot].heir && !w.state.leaving()) {
 			list.Crew = append(list.Crew, pid)
 		} else {
 			list.Others = append(list.Others, pid)
 		}
 	}
-	for _, d := range m.daemons {
+	for _, d := range m.daemons.list {
 		switch {
 		case d.pid == 0:
-		case id == 0 && !d.leaving:
+		case id == 0 && d.state < daemonLeaving:
 			list.Crew = append(list.Crew, d.pid)
 		default:
 			list.Others = append(list.Others, d.pid)

@@ -206,15 +206,15 @@ func (p *Processes) lend(c *child, s Spec) (err error) {
 // watchStatus waits until a stage has executed its program, and the built-in server is ready,
 // which closes their pipes, or one of them has written an error.
 func watchStatus(tell []*os.File, id uint64, post func(Event)) {
-	outcome := Executed(id)
+	var outcome Event = executed{id}
 	for _, status := range tell {
 		text, err := io.ReadAll(io.LimitReader(status, 4096))
 		status.Close()
 		if err == nil && len(text) > 0 {
 			err = errors.New(strings.TrimSpace(string(text)))
 		}
-		if err != nil && outcome.kind == executed {
-			outcome = Failed(id, err)
+		if err != nil && Refusal(outcome) == nil {
+			outcome = refused{id, err}
 		}
 	}
 	post(outcome)

@@ -3,6 +3,7 @@ package workers
 import (
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/wire"
@@ -11,14 +12,14 @@ import (
 // request is a wish to reload.
 type request struct {
 	why   string
-	order *wire.Order // with other bytes, to be answered; nil: the same again
+	order *wire.Order // with other bytes, to be answered; nil: the same source again
 }
 
-// maxReaders bounds the readings of options that block, of which only the last counts.
+// maxReaders bounds the readings of options that block. Only the last one counts.
 const maxReaders = 4
 
-// ErrAnew is wrapped by the error of prepare when only a new process can take over what
-// was read. It is the emperor's to start.
+// ErrAnew is wrapped by the error of prepare when only a new process, which the emperor starts, can
+// take the options over.
 var ErrAnew = errors.New("a new process is needed")
 
 var (
@@ -26,166 +27,314 @@ var (
 	errOvertaken = errors.New("a later order came before this one took effect")
 )
 
-// reload starts a new crew beside the one that serves, which leaves when the new
-// one is ready. One at a time: what comes meanwhile is done after it, and of
-// those only the last. An order does not wait for options that are still being read,
-// which may take for ever.
-func (m *master) reload(r request) {
-	switch {
-	case m.stopped:
-		m.answer(r, errStopping)
-	case m.reading != 0 && r.order != nil && m.readers < maxReaders:
-		for _, earlier := range append(m.wanted, m.current) {
-			m.answer(earlier, errOvertaken)
+// reloader is the reload of a master: one at a time. Of the requests that come during a reload the
+// last one is done after it.
+type reloader struct {
+	m       *master
+	state   reloadState // assigned by step
+	current request     // in progress
+	queue   []request   // came meanwhile
+	reads   uint64      // numbers the readings of options; the last one counts
+	readers int         // readings that have not returned
+	next    *crew       // starting or switching: the new workers; nil in any other state
+	before  *Plan       // trying: the plan to return to
+	cause   error       // undoing: the failure of the reload
+	gap     gap
+	unwell  bool // the emperor knows of a failure of a reload that it did not order
+}
+
+// details belong to an input of a reload.
+type details struct {
+	request request // asked, overtaken
+	plan    *Plan   // read
+	err     error   // anew, unusable, failed, broken, stop
+}
+
+// active reports whether a reload is in progress.
+func (r *reloader) active() bool { return r.state != reloadNone && r.state != reloadClosed }
+
+// step gives the reload an input. No other function assigns its state.
+func (r *reloader) step(in reloadInput, d details) {
+	from := r.state
+	next, do := stepReload(from, in)
+	r.state = next
+	switch do {
+	case doRead:
+		r.begin(d.request)
+	case doReadAgain:
+		for _, earlier := range append(r.queue, r.current) {
+			r.answer(earlier, errOvertaken)
 		}
-		m.wanted = nil
-		m.change(r)
-	case m.reloading():
-		m.wanted = append(m.wanted, r)
-	default:
-		m.change(r)
+		r.queue = nil
+		r.begin(d.request)
+	case doQueue:
+		r.queue = append(r.queue, d.request)
+	case doDecline:
+		r.answer(d.request, errStopping)
+	case doRenew:
+		r.m.Answer(0, wire.Renew, r.current.why)
+		r.m.stop(fmt.Sprintf("%v: %s", d.err, r.current.why))
+	case doSignal:
+		r.signal(d.plan)
+	case doAdopt:
+		r.adopt(d.plan)
+	case doStart:
+		r.leavePlan()
+		r.startNext(d.plan)
+	case doSwitch:
+		r.leavePlan()
+		r.endOld()
+		r.startNext(d.plan)
+	case doTakeOver:
+		r.takeOver(from)
+	case doFinish:
+		r.before = nil
+		r.m.plan.commit()
+		r.gap.end(r.m.Gap)
+		r.conclude(nil)
+	case doKeep:
+		r.keep(d.err)
+	case doRestart:
+		r.restart(d.err)
+	case doRestore:
+		r.restore(d.err)
+	case doUndone:
+		r.undone(d.err)
+	case doAbort:
+		r.abort(d.err)
 	}
 }
 
-func (m *master) reloading() bool {
-	return m.next != nil || m.reading != 0 || m.trial.before != nil || m.undoing != nil
+// ask requests a reload. An order does not wait for options that are still being read, which may
+// take for ever.
+func (r *reloader) ask(q request) {
+	in := reloadAsked
+	if r.state == reloadReading && q.order != nil && r.readers < maxReaders {
+		in = reloadOvertaken
+	}
+	r.step(in, details{request: q})
 }
 
-// change begins a reload: its options are read beside the loop.
-func (m *master) change(r request) {
-	m.reads++
-	m.readers++
-	m.current, m.reading = r, m.reads
-	id := m.reading
-	go func() { m.post(Event{kind: wasRead, id: id, prepare: m.Read(r.order)}) }()
+// begin reads the options of a request beside the loop.
+func (r *reloader) begin(q request) {
+	r.reads++
+	r.readers++
+	r.current = q
+	id, m := r.reads, r.m
+	go func() { m.post(optionsRead{id, m.Read(q.order)}) }()
 }
 
-// read goes on with the reload whose options have been read, unless it is no longer
-// the one that counts.
-func (m *master) read(id uint64, prepare func() (*Plan, error)) {
-	m.readers--
-	if m.stopped || id != m.reading {
+// read goes on with the reload whose options have been read, unless a later reading counts.
+func (r *reloader) read(id uint64, prepare func() (*Plan, error)) {
+	r.readers--
+	if r.state != reloadReading || id != r.reads {
 		return
 	}
-	m.reading = 0
 	p, err := prepare()
+	r.step(r.decide(p, err), details{plan: p, err: err})
+}
+
+// decide returns the course of a reload to a plan.
+func (r *reloader) decide(p *Plan, err error) reloadInput {
+	m := r.m
 	switch {
-	case errors.Is(err, ErrAnew) && m.current.order == nil:
-		m.Answer(0, wire.Renew, m.current.why)
-		m.stop(fmt.Sprintf("%v: %s", err, m.current.why))
-		return
+	case errors.Is(err, ErrAnew) && r.current.order == nil:
+		return reloadAnew
 	case err != nil:
-		m.abandon(err)
-		return
-	case p.Unchanged && m.plan().Workers.ReloadSignal != 0 && m.crew.complete() && !m.asleep:
-		m.signalReload(p)
-		return
+		return reloadUnusable
+	case p.Unchanged && m.plan.Workers.ReloadSignal != 0 && m.crew.complete() && !m.idle.asleep:
+		return reloadSignal
+	case m.idle.asleep && p.Idle.Cheap:
+		return reloadAsleep
+	case p.StopFirst && !m.idle.asleep:
+		return reloadStopFirst
 	}
-	m.stopRolling()
-	m.phase(hooks.AsUserAtexit, "")
-	m.next = newCrew(p)
-	if m.asleep && p.Idle.Cheap { // nobody to start
-		m.crew, m.next = m.next, m.crew
-		m.exchangeAsleep()
-		return
-	}
-	if p.StopFirst && !m.asleep {
-		m.yield()
-	}
-	m.muster(m.next)
-	m.settle()
+	return reloadBeside
 }
 
-// exchangeAsleep takes over a plan while there are no workers.
-func (m *master) exchangeAsleep() {
-	before := m.next.plan
-	m.next = nil
-	m.commit()
-	m.stopListening()
-	m.sleep()
+// leavePlan runs the last hooks of the plan in effect, before a new one is started.
+func (r *reloader) leavePlan() {
+	r.m.rolling.cancel()
+	r.m.phase(hooks.AsUserAtexit, "")
+}
+
+// startNext starts the workers of a new plan.
+func (r *reloader) startNext(p *Plan) {
+	r.next = newCrew(p)
+	r.m.muster(r.next)
+	r.m.settle()
+}
+
+// adopt takes over a plan while there are no workers.
+func (r *reloader) adopt(p *Plan) {
+	m := r.m
+	r.leavePlan()
+	before := m.replaceCrew(newCrew(p)).plan
+	p.commit()
+	m.idle.stopListening()
+	m.idle.sleep()
 	m.follow(before)
-	m.conclude(nil)
+	r.conclude(nil)
 }
 
-// abandon gives the reload up; those who serve go on.
-func (m *master) abandon(err error) {
-	if m.next != nil {
-		next := m.next
-		m.next = nil
-		for _, w := range next.all() {
-			m.dismiss(w)
-		}
-		if next.plan.Discard != nil {
-			next.plan.Discard()
-		}
-		if m.yielded && !m.stopped {
-			m.resume(err)
-			return
-		}
-	}
-	if m.undoing != nil {
-		err = fmt.Errorf("%w; %w", m.undoing, err)
-	}
-	m.reading, m.trial.before, m.undoing = 0, nil, nil
-	if !m.stopped {
-		m.Log.Error("cannot reload: the old workers stay", "why", m.current.why, "error", err)
-	}
-	m.listenAgain()
-	m.conclude(err)
+// signal tells the programs to read their own files again: the vassal's file has no change.
+func (r *reloader) signal(p *Plan) {
+	m := r.m
+	sig := m.plan.Workers.ReloadSignal
+	p.discard()
+	m.signalPrograms(sig)
+	m.daemons.signalReload()
+	m.Log.Info("the workers were told to read their files again", "why", r.current.why, "signal", sig)
+	r.conclude(nil)
 }
 
-// conclude answers for the reload in progress and goes on with the next.
-func (m *master) conclude(err error) {
-	m.answer(m.current, err)
-	if err == nil && m.Orders == nil { // a uWSGI Emperor knows no other answer
-		m.Report(wire.Accepting)
+// proven lets the new workers take over: each of them is ready and has lived long enough.
+func (r *reloader) proven() {
+	if r.m.daemons.asks(r.next.plan) {
+		r.step(reloadUntried, details{})
+		return
 	}
-	m.current = request{}
-	if len(m.wanted) == 0 {
-		if why := m.rollNext; why != "" {
-			m.rollNext = ""
-			m.rollAll(why)
+	r.step(reloadProven, details{})
+}
+
+// takeOver puts the new workers in the place of the old ones, and tries new daemons.
+func (r *reloader) takeOver(from reloadState) {
+	m, trying := r.m, r.state == reloadTrying
+	if from != reloadSwitching {
+		r.gap.forget(m.Gap)
+	}
+	before := m.replaceCrew(r.next)
+	r.next = nil
+	m.rolling.slots = nil
+	for _, w := range before.all() {
+		m.dismiss(w)
+	}
+	m.idle.asleep = false
+	m.crashes.recovered()
+	m.idle.stopListening()
+	if !trying && m.plan != before.plan {
+		m.plan.commit()
+	}
+	m.follow(before.plan)
+	for _, s := range m.crew.slots {
+		if s.worker != nil && s.worker.state.ready() {
+			m.accepts(s.worker)
 		}
+	}
+	m.Log.Info("workers replaced", "why", r.current.why, "workers", len(m.crew.slots))
+	if !trying {
+		r.conclude(nil)
+		return
+	}
+	r.before = before.plan
+	r.gap.begin()
+	m.daemons.try()
+}
+
+// drop ends the new workers.
+func (r *reloader) drop() {
+	next := r.next
+	if r.next = nil; next == nil {
+		return
+	}
+	for _, w := range next.all() {
+		r.m.dismiss(w)
+	}
+	next.plan.discard()
+}
+
+// keep gives the reload up; the old workers go on.
+func (r *reloader) keep(err error) {
+	r.drop()
+	r.m.Log.Error("cannot reload: the old workers stay", "why", r.current.why, "error", err)
+	r.m.idle.listenAgain()
+	r.conclude(err)
+}
+
+// abort gives the reload up because the vassal stops.
+func (r *reloader) abort(err error) {
+	r.drop()
+	if r.cause != nil {
+		err = fmt.Errorf("%w; %w", r.cause, err)
+	}
+	r.before, r.cause = nil, nil
+	r.conclude(err)
+}
+
+// conclude answers the reload in progress and goes on with the next one.
+func (r *reloader) conclude(err error) {
+	r.answer(r.current, err)
+	if err == nil && r.m.Orders == nil { // a uWSGI Emperor knows no other answer
+		r.m.Report(wire.Accepting)
+	}
+	r.current = request{}
+	if len(r.queue) == 0 {
+		r.m.rolling.resume()
 		return
 	}
 	// The last order counts; a trigger behind it must not undo its bytes.
-	r := m.wanted[0]
-	for _, later := range m.wanted[1:] {
-		if later.order != nil || r.order == nil {
-			r, later = later, r
+	q := r.queue[0]
+	for _, later := range r.queue[1:] {
+		if later.order != nil || q.order == nil {
+			q, later = later, q
 		}
-		m.answer(later, errOvertaken)
+		r.answer(later, errOvertaken)
 	}
-	m.wanted = nil
-	m.reload(r)
+	r.queue = nil
+	r.ask(q)
 }
 
-// answer tells the emperor what became of its order, or of a reload that it did not
-// order.
-func (m *master) answer(r request, err error) {
+// answer reports the result of a reload to the emperor.
+func (r *reloader) answer(q request, err error) {
+	kind := wire.Failed
 	switch {
-	case r.order == nil:
-		m.tell(r.why, err)
+	case q.order == nil:
+		r.tell(q.why, err)
+		return
+	case err == nil:
+		r.m.Answer(q.order.Serial, wire.Ready, "")
+		return
 	case errors.Is(err, ErrAnew):
-		m.Answer(r.order.Serial, wire.Anew, err.Error())
+		kind = wire.Anew
 	case errors.As(err, &restarted{}):
-		m.Answer(r.order.Serial, wire.Undone, err.Error())
-	case err != nil:
-		m.Answer(r.order.Serial, wire.Failed, err.Error())
-	default:
-		m.Answer(r.order.Serial, wire.Ready, "")
+		kind = wire.Undone
+	}
+	r.m.Answer(q.order.Serial, kind, err.Error())
+}
+
+// tell reports to the emperor that a reload which it did not order has failed, and the first success
+// after that.
+func (r *reloader) tell(why string, err error) {
+	switch {
+	case err == nil && r.unwell:
+		r.unwell = false
+		r.m.Answer(0, wire.Ready, "")
+	case err != nil && !r.m.stopped && !errors.Is(err, errOvertaken):
+		r.unwell = true
+		r.m.Answer(0, wire.Failed, why+": "+err.Error())
 	}
 }
 
-// tell tells the emperor that a reload which it did not order has failed, and when one
-// succeeds after that.
-func (m *master) tell(why string, err error) {
-	switch {
-	case err == nil && m.unwell:
-		m.unwell = false
-		m.Answer(0, wire.Ready, "")
-	case err != nil && !m.stopped && !errors.Is(err, errOvertaken):
-		m.unwell = true
-		m.Answer(0, wire.Failed, why+": "+err.Error())
+// gap measures the time without workers in a reload.
+type gap struct {
+	since time.Time // zero: there is none
+	told  bool      // the emperor knows of one
+}
+
+func (g *gap) begin() { g.since = time.Now() }
+
+// end reports the gap, if there is one.
+func (g *gap) end(report func(time.Duration)) {
+	if !g.since.IsZero() {
+		report(time.Since(g.since))
+		g.since, g.told = time.Time{}, true
+	}
+}
+
+// forget withdraws the gap of an earlier reload.
+func (g *gap) forget(report func(time.Duration)) {
+	if g.told {
+		report(0)
+		g.told = false
 	}
 }

@@ -1,106 +1,123 @@
 package workers
 
-// rollAll replaces the workers one after the other, also those that were started
-// not long ago: a reload in progress is waited for, and who is being replaced is
-// replaced again.
-func (m *master) rollAll(why string) {
+// rolling replaces workers one after the other: each gets an heir and leaves when that is ready, or,
+// with stop-first, leaves before its successor is started.
+type rolling struct {
+	m       *master
+	slots   []int  // to be replaced; the first one is being replaced
+	pending string // why all are to be replaced after the reload; empty: they are not
+}
+
+// all replaces all workers, also ones that were started not long ago. A reload in progress is waited
+// for, and a slot that is being replaced is replaced again.
+func (r *rolling) all(why string) {
+	m := r.m
+	starting := m.reload.next != nil
 	switch {
-	case m.stopped || m.asleep && m.next == nil:
+	case m.stopped || m.idle.asleep && !starting:
 		return
-	case m.next != nil, m.undoing != nil:
-		m.rollNext = why
+	case starting, m.reload.state == reloadUndoing:
+		r.pending = why
 		return
 	}
 	m.Log.Info("replacing one worker after the other: " + why)
-	m.rolling = m.rolling[:min(1, len(m.rolling))]
+	r.slots = r.slots[:min(1, len(r.slots))]
 	for i := range m.crew.slots {
-		m.rolling = append(m.rolling, i)
+		r.slots = append(r.slots, i)
 	}
-	m.roll()
+	r.proceed()
 }
 
-// roll goes on with replacing workers one by one: each gets an heir, and leaves
-// when that is ready, or leaves before its successor is started.
-func (m *master) roll() {
-	for len(m.rolling) > 0 {
-		i := m.rolling[0]
+// resume replaces all workers if that was requested during a reload.
+func (r *rolling) resume() {
+	if why := r.pending; why != "" {
+		r.pending = ""
+		r.all(why)
+	}
+}
+
+// one replaces a single worker.
+func (r *rolling) one(i int, why string) {
+	r.m.Log.Info("replacing a worker: "+why, "pid", r.m.crew.slots[i].worker.pid)
+	r.slots = append(r.slots, i)
+	if len(r.slots) == 1 {
+		r.proceed()
+	}
+}
+
+// proceed takes the next steps that wait for no other.
+func (r *rolling) proceed() {
+	m := r.m
+	for len(r.slots) > 0 {
+		i := r.slots[0]
 		s := m.crew.slots[i]
-		if m.plan().StopFirst && !m.plan().isFront(i) {
-			if !m.renew(i, s) {
+		if m.plan.StopFirst && !m.plan.isFront(i) {
+			if !r.renew(i, s) {
 				return
 			}
 			continue
 		}
 		switch {
 		case s.heir == nil:
-			heir, err := m.hire(m.crew, i)
+			heir, err := m.pool.start(m.crew, i)
 			if err != nil {
-				m.cannotReplace(err)
+				r.giveUp(err)
 				return
 			}
 			s.heir = heir
 			return
-		case !s.heir.proven():
+		case s.heir.state != workerServing:
 			return
 		}
 		if s.worker != nil {
 			m.dismiss(s.worker)
 		}
 		s.worker, s.heir = s.heir, nil
-		m.rolled()
+		r.done()
 	}
 }
 
-// rolled goes on to the next worker that is to be replaced.
-func (m *master) rolled() {
-	if m.rolling = m.rolling[1:]; len(m.rolling) == 0 {
-		m.tell("", nil)
+// done goes on to the next slot.
+func (r *rolling) done() {
+	if r.slots = r.slots[1:]; len(r.slots) == 0 {
+		r.m.reload.tell("", nil)
 	}
 }
 
 // renew ends the worker in a slot, fills that again, and reports whether this is over.
-func (m *master) renew(i int, s *slot) (over bool) {
+func (r *rolling) renew(i int, s *slot) (over bool) {
 	if !s.rolled {
 		s.rolled = true
 		if s.worker != nil {
-			m.dismiss(s.worker)
+			r.m.dismiss(s.worker)
 			s.worker = nil
-			m.staff(m.crew, i)
+			r.m.fill(r.m.crew, i)
 		}
 		return false
 	}
-	if s.worker == nil || !s.worker.proven() {
+	if s.worker == nil || s.worker.state != workerServing {
 		return false
 	}
 	s.rolled = false
-	m.rolled()
+	r.done()
 	return true
 }
 
-// stopRolling leaves the rest as they are.
-func (m *master) stopRolling() {
-	m.rolling = nil
-	for _, s := range m.crew.slots {
+// cancel leaves the workers that were not replaced yet.
+func (r *rolling) cancel() {
+	r.slots = nil
+	for _, s := range r.m.crew.slots {
 		s.rolled = false
 		if s.heir != nil {
-			m.dismiss(s.heir)
+			r.m.dismiss(s.heir)
 			s.heir = nil
 		}
 	}
 }
 
-// cannotReplace gives up replacing workers one by one.
-func (m *master) cannotReplace(err error) {
-	m.rolling = nil
-	m.Log.Error("cannot replace the worker: the old one stays", "error", err)
-	m.tell("replacing a worker", err)
-}
-
-// rollOne replaces a single worker.
-func (m *master) rollOne(i int, why string) {
-	m.Log.Info("replacing a worker: "+why, "pid", m.crew.slots[i].worker.pid)
-	m.rolling = append(m.rolling, i)
-	if len(m.rolling) == 1 {
-		m.roll()
-	}
+// giveUp ends the replacement after a failure.
+func (r *rolling) giveUp(err error) {
+	r.slots = nil
+	r.m.Log.Error("cannot replace the worker: the old one stays", "error", err)
+	r.m.reload.tell("replacing a worker", err)
 }

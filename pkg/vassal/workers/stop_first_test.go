@@ -248,7 +248,7 @@ func TestBothKindsOfReadiness(t *testing.T) {
 		next.Daemons = p.Daemons
 		s.order(1, "both", next)
 		s.expect("start 4 silent")
-		s.post(Notified(4, "READY=1"))
+		s.post(notification{4, "READY=1"})
 		time.Sleep(time.Millisecond)
 		s.expectSorted("dead 1, dead 2, dead 3, probe 4 of [4] and [1 2 3], start 5 queue, terminated 1, terminated 2, terminated 3")
 		s.expectSaid("accepting", "1 ready")

@@ -8,6 +8,7 @@ import (
 	"iter"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -94,7 +95,7 @@ func (w *watcher) poll(ctx context.Context, post func(Event)) {
 		changed := map[string]bool{}
 		w.look(changed)
 		for name := range changed {
-			post(Changed(name))
+			post(fileChanged{name})
 		}
 	}
 }
@@ -120,7 +121,7 @@ func (w *watcher) addAll(files, trees []string) (err error) {
 // cannot be read, the file is polled less often.
 func (w *watcher) addFile(file string) {
 	_ = w.add(filepath.Dir(file), func(d *watched) {
-		if !contains(d.files, file) {
+		if !slices.Contains(d.files, file) {
 			d.files = append(d.files, file)
 		}
 	})
@@ -231,7 +232,7 @@ func (w *watcher) run(ctx context.Context, post func(Event)) {
 			w.look(changed)
 		case os.IsTimeout(err):
 			for name := range changed {
-				post(Changed(name))
+				post(fileChanged{name})
 			}
 			clear(changed)
 		default:

@@ -20,7 +20,7 @@ func TestWatchWithoutEvents(t *testing.T) {
 		}
 		ctx, cancel := context.WithCancel(context.Background())
 		said := map[string]int{}
-		go w.poll(ctx, func(e Event) { said[e.text]++ })
+		go w.poll(ctx, func(e Event) { said[e.(fileChanged).name]++ })
 		if err := os.Mkdir(tree, 0o755); err != nil {
 			t.Fatal(err)
 		}

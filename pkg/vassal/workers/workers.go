@@ -3,11 +3,11 @@ package workers
 import (
 	"context"
 	"fmt"
+	"slices"
 	"syscall"
 	"time"
 
-	"github.com/emperor-go/emperor/internal/backoff"
-	"github.com/emperor-go/emperor/pkg/hooks"
+	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
 // crew is one generation of workers: all run the same plan.
@@ -18,32 +18,12 @@ type crew struct {
 
 // slot is a place for a worker.
 type slot struct {
-	worker  *worker // nil while a dead one is to be replaced
-	heir    *worker // that is to take over when it is ready; nil
-	deaths  int
-	restart time.Time // when it is filled again; zero: not to be
+	worker  *worker   // nil while a dead one is to be replaced
+	heir    *worker   // takes over when it is ready; nil: none
+	deaths  int       // in a row
+	restart time.Time // when it is filled again; zero: not by time
 	waiting bool      // it is filled when workers in its way have left
 	rolled  bool      // its worker was ended to be replaced
-}
-
-// worker is a process that serves, or is about to, or did.
-type worker struct {
-	id      uint64
-	pid     int
-	crew    *crew
-	slot    int
-	since   time.Time
-	told    bool   // its stage has said whether its program runs
-	exit    string // of one that died before that was heard; empty: it lives
-	said    bool   // READY=1
-	probed  bool   // a probe was answered
-	why     string // the last one was not; empty: none was tried
-	ready   bool
-	proveBy time.Time          // until when it must live for that to count; zero: it counts
-	readyBy time.Time          // until when it is waited for, or for why it died; zero: it is ready
-	killAt  time.Time          // of one that was asked to leave; zero otherwise
-	killed  bool               // since it did not leave
-	probing context.CancelFunc // ends its probe; nil
 }
 
 func newCrew(p *Plan) *crew {
@@ -54,7 +34,7 @@ func newCrew(p *Plan) *crew {
 	return c
 }
 
-// all are the workers in place, heirs too.
+// all returns the workers in place, with heirs.
 func (c *crew) all() (list []*worker) {
 	for _, s := range c.slots {
 		for _, w := range []*worker{s.worker, s.heir} {
@@ -69,102 +49,65 @@ func (c *crew) all() (list []*worker) {
 // complete reports whether there is a ready worker in every slot.
 func (c *crew) complete() bool {
 	for _, s := range c.slots {
-		if s.worker == nil || !s.worker.ready {
+		if s.worker == nil || !s.worker.state.ready() {
 			return false
 		}
 	}
 	return true
 }
 
-// proven reports whether the crew is complete, and has lived long enough since.
+// proven reports whether the crew is complete, and each worker has lived long enough since.
 func (c *crew) proven() bool {
 	for _, s := range c.slots {
-		if s.worker == nil || !s.worker.proven() {
+		if s.worker == nil || s.worker.state != workerServing {
 			return false
 		}
 	}
 	return true
 }
 
-func (w *worker) proven() bool { return w.ready && w.proveBy.IsZero() }
-
-// muster fills every empty slot of a crew.
-func (m *master) muster(c *crew) {
-	for i := range c.slots {
-		m.staff(c, i)
+// restarts returns the times at which empty slots are to be filled. A nil crew has none.
+func (c *crew) restarts() (times []time.Time) {
+	if c == nil {
+		return nil
 	}
-}
-
-// staff fills a slot, if it is empty, once no worker is in the way. A worker that cannot
-// even be started is tried again later, like one that has died.
-func (m *master) staff(c *crew, i int) {
-	s := c.slots[i]
-	if s.worker != nil || !m.wants(c) {
-		return
-	}
-	s.restart = time.Time{}
-	if s.waiting = m.obstructed(c); s.waiting {
-		return
-	}
-	if err := m.fill(c, i); err != nil {
-		m.failed(c, i, nil, err)
-	}
-}
-
-// wants reports whether a crew is to have workers: that one of them cannot be
-// started may have been the end of all.
-func (m *master) wants(c *crew) bool { return !m.stopped && (c == m.crew || c == m.next) }
-
-// fill starts a worker in an empty slot.
-func (m *master) fill(c *crew, i int) (err error) {
-	c.slots[i].worker, err = m.hire(c, i)
-	return err
-}
-
-// hire starts a worker for a slot, which is not put there.
-func (m *master) hire(c *crew, i int) (*worker, error) {
-	p := c.plan
-	m.serial++
-	spec := Spec{ID: m.serial, Name: "worker", Program: p.programOf(i), Sockets: p.socketsOf(i), Env: p.Env, Dir: p.Dir}
-	if p.isFront(i) {
-		spec.Behind = p.Front.Behind
-	} else if i == 0 {
-		spec.Terminal = p.Terminal
-	}
-	if p.notifies(i) {
-		if err := m.listenForNotifications(); err != nil {
-			return nil, err
+	for _, s := range c.slots {
+		if s.worker == nil {
+			times = append(times, s.restart)
 		}
-		spec.Env = append(spec.Env[:len(spec.Env):len(spec.Env)], "NOTIFY_SOCKET="+m.notify)
 	}
-	pid, err := m.System.Start(spec, m.post)
-	if err != nil {
-		return nil, err
-	}
-	now := time.Now()
-	w := &worker{id: m.serial, pid: pid, crew: c, slot: i, since: now, readyBy: now.Add(p.Ready.Timeout)}
-	m.workers[pid] = w
-	m.Log.Info("worker started", "worker", i+1, "pid", pid, "program", spec.Program.Args[0])
-	return w, nil
+	return times
 }
 
-// dismiss asks a worker to leave and sets the time of its death. Why one has died
-// that nobody wants any more need not be known.
-func (m *master) dismiss(w *worker) {
-	if w.exit != "" {
-		m.heard(w)
-		return
-	}
-	if !w.killAt.IsZero() {
-		return
-	}
-	w.killAt = time.Now().Add(w.crew.plan.mercy())
-	w.readyBy = time.Time{}
-	w.stopProbe()
-	m.System.Signal(w.pid, w.stopSignal())
+// worker is a process that serves, is about to, or did.
+type worker struct {
+	id      uint64
+	pid     int
+	crew    *crew
+	slot    int
+	since   time.Time
+	state   workerState           // assigned by advance
+	due     time.Time             // the end of the time of its state; zero: it has none
+	exit    namespaces.ExitStatus // of a dead one
+	probing context.CancelFunc    // ends its probe; nil: none runs
+	why     string                // the last probe was not answered; empty: none has failed
 }
 
-// stopSignal asks the worker to leave.
+// condition returns the next condition of readiness after an input.
+func (w *worker) condition(after workerInput) workerInput {
+	p := w.crew.plan
+	switch {
+	case after == workerExecuted && p.notifies(w.slot):
+		return workerNotice
+	case after != workerAnswered && p.probes(w.slot):
+		return workerProbe
+	case p.Proof > 0:
+		return workerProof
+	}
+	return workerComplete
+}
+
+// stopSignal returns the signal that asks the worker to leave.
 func (w *worker) stopSignal() syscall.Signal {
 	if sig := w.crew.plan.Workers.StopSignal; sig != 0 {
 		return sig
@@ -179,158 +122,100 @@ func (w *worker) stopProbe() {
 	}
 }
 
-// isReady notes that a worker serves, and goes on with what waits for that.
-func (m *master) isReady(w *worker) {
-	if w.ready || w.exit != "" || !w.killAt.IsZero() {
-		return
-	}
-	w.ready, w.readyBy = true, time.Time{}
-	if w.crew.plan.Proof > 0 {
-		w.proveBy = time.Now().Add(w.crew.plan.Proof)
-	}
-	w.stopProbe()
-	m.Log.Debug("worker ready", "pid", w.pid, "took", time.Since(w.since).Round(time.Millisecond))
-	if w.crew != m.next { // those of a reload accept when it is over
-		m.accepts(w)
-	}
-	m.settle()
-}
-
-// accepts runs the hooks of a worker that is ready.
-func (m *master) accepts(w *worker) {
-	if w.crew.plan.isFront(w.slot) {
-		return
-	}
-	first := !m.served
-	m.phase(hooks.Accepting, "")
-	if first {
-		m.phase(hooks.AcceptingOnce, "")
-	}
-	if w.slot == 0 {
-		m.phase(hooks.Accepting1, "")
-		if first {
-			m.phase(hooks.Accepting1Once, "")
-		}
-	}
-}
-
-// settle takes the steps that were waiting for workers to be ready.
-func (m *master) settle() {
-	if m.next != nil && m.next.complete() {
-		m.bridged()
-	}
-	if m.next != nil && m.next.proven() {
-		m.relieve()
-	}
-	m.roll()
-	if m.crew.complete() && (m.served || m.daemonsAnswer()) {
-		if m.trial.before == nil && (m.undoing == nil || m.daemonsBack()) {
-			m.bridged()
-		}
-		m.accepting()
-	}
-	if m.undoing != nil && m.crew.proven() && m.daemonsBack() {
-		m.undone(nil)
-	}
-}
-
-// failed handles a worker that did not become ready, or, for nil, that could not be
-// started.
-func (m *master) failed(c *crew, i int, w *worker, err error) {
-	s := c.slots[i]
-	switch {
-	case c == m.next:
-		m.abandon(err)
-	case w != nil && w == s.heir:
-		m.dismiss(s.heir)
-		s.heir = nil
-		m.cannotReplace(err)
-	case !m.served:
-		m.fail(err)
-	case c == m.crew:
-		if s.worker != nil {
-			m.dismiss(s.worker)
-			s.worker = nil
-		}
-		m.Log.Warn("cannot start the worker", "worker", i+1, "error", err, "restart", m.later(s, err.Error(), 0))
-		m.undone(err)
-	}
-}
-
-// later sets the time at which a slot is filled again whose worker died, or could not
-// be started, and returns how long that is.
-func (m *master) later(s *slot, why string, lived time.Duration) (wait time.Duration) {
-	if lived >= restartReset {
-		s.deaths = 0
-	}
-	wait = backoff.Wait(restartFirst, restartMax, s.deaths+1)
-	if lived >= restartReset {
-		wait = 0 // the others serve; so shall this one
-	}
-	if lived < forkbomb && s.deaths > 0 { // again and again
-		wait = max(wait, min(m.plan().Workers.ForkbombDelay, restartMax))
-	}
-	s.deaths++
-	s.restart = time.Now().Add(wait)
-	m.mourn(why, s.restart)
-	return wait
-}
-
-// relieve lets the next crew take over.
-func (m *master) relieve() {
-	before := m.crew
-	if m.gapped && !m.yielded {
-		m.Gap(0)
-		m.gapped = false
-	}
-	m.crew, m.next, m.rolling, m.yielded = m.next, nil, nil, false
-	for _, w := range before.all() {
-		m.dismiss(w)
-	}
-	m.asleep = false
-	m.recovered()
-	m.stopListening()
-	asks := m.asksDaemons()
-	if !asks && m.crew.plan != before.plan {
-		m.commit()
-	}
-	m.follow(before.plan)
-	for _, s := range m.crew.slots {
-		if s.worker != nil && s.worker.ready {
-			m.accepts(s.worker)
-		}
-	}
-	m.Log.Info("workers replaced", "why", m.current.why, "workers", len(m.crew.slots))
-	if asks {
-		m.trial.before, m.gap = before.plan, time.Now()
-		m.tryDaemons()
-	} else {
-		m.conclude(nil)
-	}
-}
-
-// commit closes what only the plan before needed.
-func (m *master) commit() {
-	if m.plan().Commit != nil {
-		m.plan().Commit()
-	}
-}
-
-// follow changes the files that are watched, the daemons and the limits to those of the
-// plan in effect.
-func (m *master) follow(before *Plan) {
-	m.watchFiles()
-	m.changeDaemons(before)
-	m.limitAt = m.firstLook(time.Now())
-}
-
-func notReady(w *worker) error {
+// lateError describes a worker that was not ready in time, from its state then.
+func (w *worker) lateError(from workerState) error {
 	err := fmt.Errorf("worker %d was not ready within %v", w.pid, w.crew.plan.Ready.Timeout)
 	switch {
 	case w.why != "":
 		return fmt.Errorf("%w: %s", err, w.why)
-	case w.crew.plan.notifies(w.slot) && !w.said:
+	case w.crew.plan.notifies(w.slot) && !from.announced():
 		return fmt.Errorf("%w: it has not said READY=1", err)
 	}
 	return err
+}
+
+// pool holds the processes of all workers, whatever their crew.
+type pool struct {
+	*base
+	living      map[int]*worker // by pid, leaving ones too
+	unexplained []*worker       // dead, in the state of that name
+	notify      string          // address for sd_notify(3); empty until one is needed
+}
+
+// start starts a worker for a slot, which it does not put there.
+func (p *pool) start(c *crew, i int) (*worker, error) {
+	plan := c.plan
+	spec := Spec{ID: p.nextID(), Name: "worker", Program: plan.programOf(i), Sockets: plan.socketsOf(i), Env: plan.Env, Dir: plan.Dir}
+	if plan.isFront(i) {
+		spec.Behind = plan.Front.Behind
+	} else if i == 0 {
+		spec.Terminal = plan.Terminal
+	}
+	if plan.notifies(i) {
+		if p.notify == "" {
+			var err error
+			if p.notify, err = p.system.Notifications(p.post); err != nil {
+				return nil, err
+			}
+		}
+		spec.Env = append(spec.Env[:len(spec.Env):len(spec.Env)], "NOTIFY_SOCKET="+p.notify)
+	}
+	pid, err := p.system.Start(spec, p.post)
+	if err != nil {
+		return nil, err
+	}
+	now := time.Now()
+	w := &worker{id: spec.ID, pid: pid, crew: c, slot: i, since: now, state: workerStarting, due: now.Add(plan.Ready.Timeout)}
+	p.living[pid] = w
+	p.log.Info("worker started", "worker", i+1, "pid", pid, "program", spec.Program.Args[0])
+	return w, nil
+}
+
+// all returns every worker with a record, in the order of their starts.
+func (p *pool) all() []*worker {
+	list := slices.Clone(p.unexplained)
+	for _, w := range p.living {
+		list = append(list, w)
+	}
+	slices.SortFunc(list, func(a, b *worker) int { return int(a.id) - int(b.id) })
+	return list
+}
+
+// byID returns the worker that was started as id; nil: it has no record.
+func (p *pool) byID(id uint64) *worker {
+	for _, w := range p.all() {
+		if w.id == id {
+			return w
+		}
+	}
+	return nil
+}
+
+// forget drops the record of a dead worker.
+func (p *pool) forget(w *worker) {
+	p.unexplained = slices.DeleteFunc(p.unexplained, func(other *worker) bool { return other == w })
+}
+
+// obstruct reports whether workers that are leaving must have left before the crew may have others.
+func (p *pool) obstruct(c *crew) bool {
+	for _, w := range p.living {
+		if w.state.leaving() && (c.plan.StopFirst || w.crew.plan.StopFirst) {
+			return true
+		}
+	}
+	return false
+}
+
+// ask asks a worker to stop and sets the time of the kill.
+func (p *pool) ask(w *worker) {
+	w.due = time.Now().Add(w.crew.plan.mercy())
+	w.stopProbe()
+	p.system.Signal(w.pid, w.stopSignal())
+}
+
+// kill ends a worker that did not stop in time, and again after a second if it lives.
+func (p *pool) kill(w *worker) {
+	p.log.Warn("the worker did not stop in time: killing it", "worker", w.slot+1, "pid", w.pid, "mercy", w.crew.plan.mercy())
+	w.due = time.Now().Add(time.Second)
+	p.system.Kill(w.pid)
 }

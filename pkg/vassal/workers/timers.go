@@ -1,0 +1,61 @@
+package workers
+
+import (
+	"slices"
+	"time"
+)
+
+// due does all work whose time has come.
+func (m *master) due(now time.Time) {
+	for _, w := range m.pool.all() {
+		if passed(w.due, now) {
+			w.due = time.Time{}
+			m.advance(w, workerDue, nil)
+		}
+	}
+	if !m.stopped {
+		m.dueSlots(m.crew, now)
+		m.dueSlots(m.reload.next, now)
+		m.crashes.due(now, m.idle.asleep || m.crew.complete())
+	}
+	m.daemons.due(now)
+	m.limits.due(now)
+}
+
+// dueSlots fills the slots of a crew whose time has come. A nil crew has none.
+func (m *master) dueSlots(c *crew, now time.Time) {
+	if c == nil {
+		return
+	}
+	for i, s := range c.slots {
+		if passed(s.restart, now) {
+			m.fill(c, i)
+		}
+	}
+}
+
+// arm sets the timer to the time of the next work. No other time wakes the loop.
+func (m *master) arm() {
+	var times []time.Time
+	for _, w := range m.pool.living {
+		times = append(times, w.due)
+	}
+	for _, w := range m.pool.unexplained {
+		times = append(times, w.due)
+	}
+	if !m.stopped {
+		times = append(times, m.limits.at, m.crashes.calmAt)
+		times = append(times, m.crew.restarts()...)
+		times = append(times, m.reload.next.restarts()...)
+	}
+	times = append(times, m.daemons.times()...)
+	times = slices.DeleteFunc(times, time.Time.IsZero)
+	if len(times) == 0 {
+		m.timer.Stop()
+		return
+	}
+	m.timer.Reset(time.Until(slices.MinFunc(times, time.Time.Compare)))
+}
+
+// passed reports whether a time that is set has come.
+func passed(t, now time.Time) bool { return !t.IsZero() && !now.Before(t) }

@@ -1,0 +1,232 @@
+package workers
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/emperor-go/emperor/pkg/hooks"
+	"github.com/emperor-go/emperor/pkg/namespaces"
+)
+
+// advance gives a worker an input. Cause is the error of a refused start; nil for any other input.
+// No other function assigns the state of a worker.
+func (m *master) advance(w *worker, in workerInput, cause error) {
+	from := w.state
+	next, do := stepWorker(from, in)
+	w.state = next
+	switch do {
+	case doCheck:
+		m.advance(w, w.condition(in), nil)
+	case doProbe:
+		m.probe(w)
+	case doReady:
+		m.isReady(w)
+	case doProven:
+		w.due = time.Time{}
+		m.settle()
+	case doAsk:
+		m.pool.ask(w)
+	case doGiveUp:
+		if cause == nil {
+			cause = w.lateError(from)
+		}
+		m.pool.ask(w)
+		m.startFailed(w, cause)
+	case doKill:
+		m.pool.kill(w)
+	case doAwaitReport:
+		w.due = time.Now().Add(reportTime)
+		m.pool.unexplained = append(m.pool.unexplained, w)
+	case doFail:
+		m.pool.forget(w)
+		m.startFailed(w, cause)
+	case doReplace:
+		m.pool.forget(w)
+		m.died(w, from)
+	case doVacate:
+		m.left(w, from)
+	case doForget:
+		m.pool.forget(w)
+	}
+}
+
+// dismiss asks a worker to leave.
+func (m *master) dismiss(w *worker) { m.advance(w, workerDismissed, nil) }
+
+// muster fills every empty slot of a crew.
+func (m *master) muster(c *crew) {
+	for i := range c.slots {
+		m.fill(c, i)
+	}
+}
+
+// fill fills a slot, if it is empty, once no worker is in the way. The crew may be dropped
+// meanwhile, because one of its workers cannot be started.
+func (m *master) fill(c *crew, i int) {
+	s := c.slots[i]
+	if s.worker != nil || m.stopped || c != m.crew && c != m.reload.next {
+		return
+	}
+	s.restart = time.Time{}
+	if s.waiting = m.pool.obstruct(c); s.waiting {
+		return
+	}
+	w, err := m.pool.start(c, i)
+	if err != nil {
+		m.cannotFill(c, i, err)
+		return
+	}
+	s.worker = w
+}
+
+// fillWaiting fills the slots that have waited for a worker to leave.
+func (m *master) fillWaiting() {
+	for _, c := range []*crew{m.crew, m.reload.next} {
+		if c == nil {
+			continue
+		}
+		for i, s := range c.slots {
+			if s.waiting {
+				m.fill(c, i)
+			}
+		}
+	}
+}
+
+// startFailed handles a worker that did not become ready.
+func (m *master) startFailed(w *worker, err error) {
+	s := w.crew.slots[w.slot]
+	if w == s.heir {
+		s.heir = nil
+		m.rolling.giveUp(err)
+		return
+	}
+	if w == s.worker && w.crew == m.crew {
+		s.worker = nil
+	}
+	m.cannotFill(w.crew, w.slot, err)
+}
+
+// cannotFill handles a slot whose worker could not be started: the reload fails, or the vassal that
+// has never served, or the start is tried again later, as after a death.
+func (m *master) cannotFill(c *crew, i int, err error) {
+	switch {
+	case c == m.reload.next:
+		m.reload.step(reloadFailed, details{err: err})
+	case !m.served:
+		m.fail(err)
+	case c == m.crew:
+		s := c.slots[i]
+		m.log.Warn("cannot start the worker", "worker", i+1, "error", err, "restart", m.restartLater(s, err.Error(), 0))
+		m.reload.step(reloadBroken, details{err: err})
+	}
+}
+
+// isReady runs the hooks of a worker that serves, and goes on with the work that waits for one.
+func (m *master) isReady(w *worker) {
+	w.due = time.Time{}
+	if w.state == workerProving {
+		w.due = time.Now().Add(w.crew.plan.Proof)
+	}
+	w.stopProbe()
+	m.log.Debug("worker ready", "pid", w.pid, "took", time.Since(w.since).Round(time.Millisecond))
+	if w.crew != m.reload.next { // the hooks of new workers run when the reload is over
+		m.accepts(w)
+	}
+	m.settle()
+}
+
+// accepts runs the hooks of a worker that is ready.
+func (m *master) accepts(w *worker) {
+	if w.crew.plan.isFront(w.slot) {
+		return
+	}
+	first := !m.served
+	m.phase(hooks.Accepting, "")
+	if first {
+		m.phase(hooks.AcceptingOnce, "")
+	}
+	if w.slot == 0 {
+		m.phase(hooks.Accepting1, "")
+		if first {
+			m.phase(hooks.Accepting1Once, "")
+		}
+	}
+}
+
+// settle takes the steps that wait for workers to be ready.
+func (m *master) settle() {
+	if next := m.reload.next; next != nil {
+		if next.complete() {
+			m.reload.gap.end(m.Gap)
+		}
+		if next.proven() {
+			m.reload.proven()
+		}
+	}
+	m.rolling.proceed()
+	if m.crew.complete() && (m.served || m.daemonsAnswer()) {
+		if m.reload.state != reloadTrying && (m.reload.state != reloadUndoing || m.daemons.restored()) {
+			m.reload.gap.end(m.Gap)
+		}
+		m.accepting()
+	}
+	if m.reload.state == reloadUndoing && m.crew.proven() && m.daemons.restored() {
+		m.reload.step(reloadRestored, details{})
+	}
+}
+
+// reap collects every dead child, adopted ones too.
+func (m *master) reap() {
+	for {
+		pid, status := m.System.Reap()
+		if pid == 0 {
+			return
+		}
+		if w := m.pool.living[pid]; w != nil {
+			m.exited(w, status)
+		} else {
+			m.daemons.exited(pid, status)
+		}
+	}
+}
+
+// exited records the end of a worker's process.
+func (m *master) exited(w *worker, status namespaces.ExitStatus) {
+	w.stopProbe()
+	delete(m.pool.living, w.pid)
+	w.exit = status
+	m.statusOver(w)
+	m.advance(w, workerExited, nil)
+}
+
+// left handles the end of a worker that was asked to stop.
+func (m *master) left(w *worker, from workerState) {
+	m.log.Debug("the worker has left", "worker", w.slot+1, "pid", w.pid, "exit", w.exit)
+	if m.stopped {
+		m.worst.add(w.exit, w.stopSignal(), from == workerKilling)
+	}
+	m.fillWaiting()
+}
+
+// died handles the end of a worker that was not asked to stop.
+func (m *master) died(w *worker, from workerState) {
+	s := w.crew.slots[w.slot]
+	exit := backgrounded(m.System, w.exit)
+	err := fmt.Errorf("worker %d ended: %s", w.pid, exit)
+	if w == s.heir {
+		s.heir = nil
+		m.rolling.giveUp(err)
+		return
+	}
+	s.worker = nil
+	switch {
+	case w.crew == m.reload.next && from != workerServing:
+		m.reload.step(reloadFailed, details{err: err})
+	case !m.served && !from.ready() && !m.reload.active() && w.crew.plan.asks(w.slot):
+		m.fail(err)
+	default:
+		m.log.Warn("the worker died", "worker", w.slot+1, "pid", w.pid, "exit", exit, "restart", m.restartLater(s, exit, time.Since(w.since)))
+		m.reload.step(reloadBroken, details{err: err})
+	}
+}
