@@ -48,10 +48,14 @@ func Placed(text, dir string) Place {
 	return p
 }
 
-// Meets reports whether two sockets cannot be bound to both places at the same time.
+// Meets reports whether two sockets cannot be bound to both places at the same time. The kernel
+// gives each socket at port 0 a port of its own.
 func (p Place) Meets(o Place) bool {
 	if p.path != "" || p.port == "" {
 		return p.path != "" && p.path == o.path
+	}
+	if p.port == "0" {
+		return false
 	}
 	return p.port == o.port && (p.host == o.host || collide(p.four, o.four) || collide(p.six, o.six))
 }

@@ -77,9 +77,10 @@ func flock(dir *os.File, how int) error {
 
 // isEmperor reports whether a process is an emperor of a user and holds a lock: all its user
 // ids are that user's, which excludes set-user-id programs; it runs a program with this one's
-// name; and the lock, as the kernel names it, is still on one of its descriptors. A lock stays
-// when its holder executes another program or passes it on.
-func isEmperor(pid, uid int, lock string) bool {
+// name; and the lock, as the kernel names it, is still on one of its descriptors, which is the
+// file f. A lock stays when its holder executes another program or passes it on, and the
+// kernel gives the roots of all subvolumes of a btrfs the same name.
+func isEmperor(pid, uid int, lock string, f *os.File) bool {
 	dir := fmt.Sprintf("/proc/%d/", pid)
 	status, err := os.ReadFile(dir + "status")
 	if err != nil {
@@ -103,11 +104,21 @@ func isEmperor(pid, uid int, lock string) bool {
 	fds, _ := os.ReadDir(dir + "fdinfo")
 	for _, fd := range fds {
 		info, _ := os.ReadFile(dir + "fdinfo/" + fd.Name())
-		if words := field(info, "lock:"); len(words) > 5 && words[1] == "FLOCK" && words[5] == lock {
+		if words := field(info, "lock:"); len(words) > 5 && words[1] == "FLOCK" && words[5] == lock && sameFile(f, dir+"fd/"+fd.Name()) {
 			return true
 		}
 	}
 	return false
+}
+
+// sameFile reports whether a path leads to the open file. It asks no server of a network file
+// system, so it does not block.
+func sameFile(f *os.File, path string) bool {
+	var ours, theirs unix.Statx_t
+	const cached = unix.AT_STATX_DONT_SYNC
+	return unix.Statx(int(f.Fd()), "", cached|unix.AT_EMPTY_PATH, unix.STATX_INO, &ours) == nil &&
+		unix.Statx(unix.AT_FDCWD, path, cached, unix.STATX_INO, &theirs) == nil &&
+		ours.Ino == theirs.Ino && ours.Dev_major == theirs.Dev_major && ours.Dev_minor == theirs.Dev_minor
 }
 
 // field returns the words of a line of proc_pid_status(5) and similar files.
@@ -182,7 +193,7 @@ func flocker(f *os.File, uid int) (pid int, known bool) {
 			continue
 		}
 		n, _ := strconv.Atoi(w[4])
-		if n > 0 && n != os.Getpid() && isEmperor(n, uid, lock) {
+		if n > 0 && n != os.Getpid() && isEmperor(n, uid, lock, f) {
 			return n, true
 		}
 		if pid != os.Getpid() {

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/emperor-go/emperor/internal/address"
 )
 
 // sources are the beginnings of the options that give sockets, or make none necessary.
@@ -151,7 +153,8 @@ func (v *Vassal) checkTwice(file string, problems *Problems) {
 	}
 	first := map[string]string{}
 	for _, s := range v.Sockets {
-		if _, shared := s.Shared(); shared {
+		// The kernel gives each socket at port 0 a port of its own.
+		if _, shared := s.Shared(); shared || !address.IsUnix(s.Address) && strings.HasSuffix(s.Address, ":0") {
 			continue
 		}
 		if before, again := first[s.Address]; again {

@@ -21,18 +21,28 @@ func (e *Emperor) withHolder(v *vassal, p Plan, reason string) string {
 		if !strings.Contains(reason, strconv.Quote(p.Addresses[i])) {
 			continue
 		}
-		for _, other := range e.sorted() {
-			if other != v && other.binds(place) {
-				v.log.Warn("another vassal has its address", "address", p.Addresses[i], "holder", other.name)
-				return fmt.Sprintf("%s (vassal %q has it)", reason, other.name)
-			}
+		if holder := e.holderOf(place, v); holder != nil {
+			v.log.Warn("another vassal has its address", "address", p.Addresses[i], "holder", holder.name)
+			return fmt.Sprintf("%s (vassal %q has it)", reason, holder.name)
 		}
 	}
 	return reason
 }
 
-// binds reports whether a vassal with a process has bound a place in the emperor's network
-// namespace.
+// holderOf returns the vassal other than v that has a place: one that serves, or else one that
+// boots and may have bound it already. Nil: none has.
+func (e *Emperor) holderOf(place address.Place, v *vassal) *vassal {
+	all := e.sorted()
+	for _, may := range []func(State) bool{State.serving, State.hasProcess} {
+		i := slices.IndexFunc(all, func(other *vassal) bool { return other != v && may(other.state) && other.binds(place) })
+		if i >= 0 {
+			return all[i]
+		}
+	}
+	return nil
+}
+
+// binds reports whether a vassal binds a place in the emperor's network namespace.
 func (v *vassal) binds(place address.Place) bool {
-	return v.state.hasProcess() && !v.config.OwnNetwork && slices.ContainsFunc(v.config.Places, place.Meets)
+	return !v.config.OwnNetwork && slices.ContainsFunc(v.config.Places, place.Meets)
 }
