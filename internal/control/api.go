@@ -151,6 +151,8 @@ func event(t emperor.Transition) Event {
 		e.Text = r.Why
 	case emperor.Waiting:
 		e.Text = r.Address
+	case emperor.Reverting:
+		e.Text = r.ReloadError
 	case emperor.Running:
 		if t.From == emperor.Reloading && r.ReloadError != "" {
 			e.Text = "cannot reload: " + r.ReloadError

@@ -96,10 +96,10 @@ func outcome(verb emperor.Verb, first, now emperor.Record) (over bool, why strin
 		switch {
 		case verb == emperor.StopIt, verb == emperor.Restart && now.Generation == first.Generation:
 			return false, ""
-		case verb == emperor.ReloadIt && now.Generation == first.Generation:
-			return true, now.ReloadError
+		case verb == emperor.ReloadIt && now.Generation == first.Generation && now.ReloadError == "" && now.Config != now.WantedConfig:
+			return false, "" // it is found out whether that takes a new process
 		}
-		return true, ""
+		return true, now.ReloadError
 	case emperor.Waiting:
 		return true, ""
 	case emperor.Idle:

@@ -130,6 +130,8 @@ func (x *Metrics) Told(t emperor.Transition) {
 		x.since[name] = t.Time
 	case emperor.Running:
 		x.running(t, took, known)
+	case emperor.Reverting:
+		x.reloadFailures.Inc()
 	case emperor.Clearing:
 		x.exits.WithLabelValues(cause(t)).Inc()
 	case emperor.Settled:

@@ -23,8 +23,8 @@ func (s *System) located(c monitor.Config) monitor.Config {
 // templates reads the templates of a vassal's configuration. When the file system does not
 // answer, it returns the last ones.
 func (s *System) templates(r Request) (*wire.Templates, error) {
-	if s.Templates == nil {
-		return nil, nil
+	if s.Templates == nil || r.Reverted {
+		return r.Templates, nil
 	}
 	t, err := s.Templates(r.Config.Dir)
 	if errors.Is(err, reads.ErrSlow) && r.Templates != nil {

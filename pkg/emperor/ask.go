@@ -247,7 +247,8 @@ const (
 	StopIt Verb = "stop"
 	// Restart: a new process.
 	Restart Verb = "restart"
-	// ReloadIt: reload the newest configuration in the running process.
+	// ReloadIt: take over the newest configuration, also one that was refused: in the running
+	// process, unless that needs a new one.
 	ReloadIt Verb = "reload"
 	// Reset: forget failures and end a backoff.
 	Reset Verb = "reset"
@@ -293,6 +294,7 @@ func (e *Emperor) obey(v *vassal, verb Verb) error {
 		v.held = false
 		v.pardon()
 		if v.state == Idle || v.state == BackingOff || v.state == Throttled {
+			v.retry()
 			e.input(v, Want)
 		}
 	case StopIt:
@@ -307,6 +309,7 @@ func (e *Emperor) obey(v *vassal, verb Verb) error {
 		}
 		v.held = false
 		v.pardon()
+		v.retry()
 		e.input(v, Want)
 	case ReloadIt:
 		return e.reloadOne(v)
@@ -314,6 +317,7 @@ func (e *Emperor) obey(v *vassal, verb Verb) error {
 		v.pardon()
 		v.churn = churn{}
 		if !v.state.hasProcess() && v.state != Waiting {
+			v.retry()
 			e.input(v, Want)
 		}
 	default:
@@ -336,7 +340,7 @@ func (e *Emperor) reloadOne(v *vassal) error {
 		}
 		return fmt.Errorf("it does not run: it is %s", text)
 	}
-	e.input(v, Refresh)
+	e.refresh(v)
 	return nil
 }
 

@@ -54,6 +54,7 @@ func (e *Emperor) anew(v *vassal) {
 		return
 	}
 	v.pardon()
+	v.retry()
 	if v.state.serving() && v.gapFrom.IsZero() {
 		v.gapFrom = time.Now()
 	}
@@ -62,7 +63,7 @@ func (e *Emperor) anew(v *vassal) {
 
 // outdated reports whether its next process will have a newer file than the last one.
 func (v *vassal) outdated() bool {
-	return v.wanted != nil && (v.returned || v.generation > 0 && !v.wanted.same(v.config))
+	return v.wanted != nil && (v.returned || v.generation > 0 && !v.wanted.same(v.config) && !v.reverted())
 }
 
 // countChange records that a change of the file takes effect by a new process, or while none

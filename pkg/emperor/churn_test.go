@@ -140,7 +140,7 @@ func TestOperatorsDoNotWaitForChanges(t *testing.T) {
 	}{
 		{Restart, "dead a.ini#2 exit status 0, clear a.ini#2, launch a.ini#3 respawn 2"},
 		{Start, "dead a.ini#2 exit status 0, clear a.ini#2, launch a.ini#3 respawn 2"},
-		{ReloadIt, "reload a.ini#2 respawn 2"},
+		{ReloadIt, "dead a.ini#2 exit status 0, clear a.ini#2, launch a.ini#3 respawn 2"},
 		{StopIt, "dead a.ini#2 exit status 0, clear a.ini#2"},
 	} {
 		synctest.Test(t, func(t *testing.T) {

@@ -36,7 +36,7 @@ func (e *Emperor) await(v *vassal) {
 	lost := v.discard()
 	ctx, cancel := context.WithCancel(context.Background())
 	v.unwatch = cancel
-	watch, plan, activation, changed := v.watch, *v.wanted, v.activation, v.changed
+	watch, plan, activation, changed := v.watch, *v.target(), v.activation, v.changed
 	r, attendant := Request{Plan: plan, Generation: v.generation, Log: v.log}, e.options.Attendant
 	v.changed = false
 	if activation == nil {

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
@@ -20,7 +21,7 @@ func (e *Emperor) account(v *vassal, what Effect) {
 		v.churn.excused = false
 		v.generation++
 		v.launches++
-		v.config, v.serial, v.reloads, v.failed, v.left = *v.wanted, 1, 0, false, false
+		v.config, v.serial, v.reloads, v.failed, v.left = *v.target(), 1, 0, false, false
 		v.renews = false
 		v.history = v.next()
 	case doFail:
@@ -34,7 +35,7 @@ func (e *Emperor) account(v *vassal, what Effect) {
 	case doMiss, doCurse, doSilence:
 		v.miscarried()
 	case doUnbound:
-		v.config = *v.wanted
+		v.config = *v.target()
 		v.miscarried()
 	case doHasten:
 		v.left = false
@@ -57,7 +58,10 @@ func (e *Emperor) account(v *vassal, what Effect) {
 		v.serial++
 		v.ordered, v.reloadError, v.ownReload, v.undone, v.gap = *v.wanted, "", false, false, 0
 		v.churn.excused = false
+	case doRevert:
+		v.refuseEdit()
 	case doTaken:
+		v.refused = monitor.Version{}
 		v.config, v.reloads, v.reloaded = v.ordered, v.reloads+1, time.Now()
 	case doRefuse:
 		v.refused = v.ordered.Version
@@ -73,6 +77,8 @@ func (e *Emperor) do(v *vassal, what Effect) {
 	case doNothing:
 	case doEnqueue:
 		e.queue = append(e.queue, v)
+	case doRevert:
+		e.revert(v)
 	case doLeave:
 		e.unqueue(v)
 		e.settle(v)
@@ -84,7 +90,7 @@ func (e *Emperor) do(v *vassal, what Effect) {
 	case doStable:
 		e.stable(v)
 	case doForgive:
-		v.failures = 0
+		v.failures, v.proven = 0, nil
 	case doStop, doSilence:
 		if e.returns(v) {
 			v.process.Keep()
@@ -141,7 +147,11 @@ func (e *Emperor) launch(v *vassal) {
 	r := Request{Plan: v.config, Generation: v.generation, Order: e.launches, Log: v.log}
 	r.Hooking = func(hook hooks.Result) { e.post(hooking{a, hook}) }
 	r.Hooked = func(result hooks.Result) { e.post(hooked{a, result}) }
-	r.Kept, v.kept = v.kept, nil
+	r.Kept, r.Trial, r.Reverted = v.kept, v.onTrial(), v.reverted()
+	held := e.holds(v)
+	if !held {
+		v.kept = nil
+	}
 	if v.activation != nil {
 		r.Socket = v.activation.Socket()
 	}
@@ -151,15 +161,22 @@ func (e *Emperor) launch(v *vassal) {
 		defer cancel(nil)
 		defer late.Stop()
 		process, err := launcher.Launch(ctx, r)
-		r.Kept.Close()
+		if !held {
+			r.Kept.Close()
+		}
 		e.post(launched{a, process, err})
 	})
 }
 
 // next is the history that a new generation starts with.
-func (h history) next() history {
+func (v *vassal) next() history {
+	h, failed := v.history, ""
+	if v.reverted() {
+		failed = h.reloadError
+	}
 	return history{
-		exit: h.exit, exited: h.exited, firstRun: h.firstRun, lastRun: h.lastRun, launches: h.launches,
+		reloadError: failed,
+		exit:        h.exit, exited: h.exited, firstRun: h.firstRun, lastRun: h.lastRun, launches: h.launches,
 		lastAccepting: h.lastAccepting, lastLoyal: h.lastLoyal, hookRuns: h.hookRuns,
 	}
 }
@@ -167,6 +184,7 @@ func (h history) next() history {
 // stable sets the time of forgiveness, and takes over what was wanted meanwhile.
 func (e *Emperor) stable(v *vassal) {
 	e.arm(v, e.options.Backoff.Reset)
+	e.letGo(v)
 	if v.wanted != nil && !v.wanted.same(v.config) {
 		e.approach(v)
 	}

@@ -139,6 +139,10 @@ type Request struct {
 	Socket *os.File
 	// Kept are the listening sockets of the generation before. They belong to the loop.
 	Kept namespaces.Sockets
+	// Trial: another configuration has been ready before, and runs again unless this one
+	// becomes ready and stays so for a moment. Reverted: this is that other configuration, which is used as it
+	// was, with its templates.
+	Trial, Reverted bool
 	// Hooking is told of each hook that begins for it, and Hooked of each that has run,
 	// from any goroutine. Nil: nobody is.
 	Hooking, Hooked func(hooks.Result)

@@ -1,6 +1,10 @@
 package emperor
 
-import "github.com/emperor-go/emperor/pkg/namespaces"
+import (
+	"slices"
+
+	"github.com/emperor-go/emperor/pkg/namespaces"
+)
 
 // Keep implements Process. In a network of its own the sockets are of no use to another
 // generation, and neither are they to a program that binds its own.
@@ -17,12 +21,30 @@ func (c *child) Kept() namespaces.Sockets { return c.kept }
 // on-demand vassal outlives generations anyhow.
 func (e *Emperor) returns(v *vassal) bool {
 	next := e.verdict(v)
-	return v.activation == nil && (next == Again || next == Sleep)
+	return v.activation == nil && follows(next)
 }
 
-// letGo closes the sockets of the last generation where none follows on it at once.
-func (e *Emperor) letGo(v *vassal, next Input) {
-	if kept := v.kept; len(kept) > 0 && next != Again && next != Sleep {
+// follows reports whether a decision is to launch the vassal at once.
+func follows(next Input) bool { return next == Again || next == Revert || next == Sleep }
+
+// keep takes over the sockets of a generation that has ended. Without any, those that are held
+// for it stay.
+func (e *Emperor) keep(v *vassal, kept namespaces.Sockets) {
+	if len(kept) > 0 {
+		e.letGo(v)
+		v.kept = kept
+	}
+}
+
+// holds reports whether the sockets that a launch gets are held until it is ready, because the
+// configuration before it, which binds the same addresses, may be launched again.
+func (e *Emperor) holds(v *vassal) bool {
+	return v.onTrial() && slices.Equal(v.config.Addresses, v.proven.Addresses)
+}
+
+// letGo closes the sockets of the last generation.
+func (e *Emperor) letGo(v *vassal) {
+	if kept := v.kept; len(kept) > 0 {
 		v.kept = nil
 		e.group.Go(kept.Close)
 	}

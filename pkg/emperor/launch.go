@@ -174,7 +174,7 @@ func (s *System) orderFor(c *child, r Request) wire.Order {
 	o := wire.Order{
 		Serial: 1, Name: []byte(r.Config.Name), Path: []byte(r.Config.Path), Dir: []byte(r.Config.Dir), Config: r.Config.Data,
 		Templates: r.Templates, Namespaces: s.Clone.String(), RefuseRoot: s.RefuseRoot, Caged: c.cgroup != nil,
-		UID: r.Config.UID, GID: r.Config.GID, Hooks: s.childHooks(r), Shells: s.Shells, HookTimeout: s.HookTimeout,
+		Trial: r.Trial, UID: r.Config.UID, GID: r.Config.GID, Hooks: s.childHooks(r), Shells: s.Shells, HookTimeout: s.HookTimeout,
 	}
 	o.Program = s.programFor(r.Plan)
 	for _, p := range s.Libraries.Plugins {

@@ -516,6 +516,7 @@ func TestRecordsOfTransitions(t *testing.T) {
 		if r := next(Running); r.Serial != 2 || r.Reloads != 1 || r.Config != r.WantedConfig || r.Generation != 1 || r.Reloaded.IsZero() {
 			t.Errorf("reloaded: %+v", r)
 		}
+		before := s.record(t, "a.ini").Config
 		s.put("a.ini", "silent")
 		pass(time.Second)
 		if r := next(Running); r.ReloadError != errNoAnswer.Error() || r.Config == r.WantedConfig {
@@ -535,6 +536,13 @@ func TestRecordsOfTransitions(t *testing.T) {
 		if r := next(Clearing); r.Failures != 1 || r.Exit != "exit status 1" {
 			t.Errorf("dead: %+v", r)
 		}
+		if r := next(Reverting); !strings.Contains(r.ReloadError, "did not become ready: exit status 1; the configuration before it runs") || r.Failures != 0 {
+			t.Errorf("reverting: %+v", r)
+		}
+		if r := next(Running); r.Config != before || r.ReloadError == "" {
+			t.Errorf("reverted: %+v", r)
+		}
+		s.put("b.ini", "crash")
 		if r := next(BackingOff); !r.PauseUntil.Equal(time.Now().Add(500 * time.Millisecond)) {
 			t.Errorf("waiting: %+v", r)
 		}
@@ -701,6 +709,7 @@ func TestOnDemand(t *testing.T) {
 		ring <- struct{}{}
 		synctest.Wait()
 		s.expect(t, "launch a.ini#2 demand changed")
+		pass(proof)
 		s.alive["a.ini"].end(killed) // a crash keeps the socket, and its queue
 		pass(time.Second)
 		s.expect(t, "dead a.ini#2 signal: killed, clear a.ini#2, launch a.ini#3 demand changed")

@@ -35,6 +35,7 @@ type world struct {
 	history []string
 	alive   map[string]*fake // by name: never two at a time
 	faults  []string
+	breaks  string // a configuration, or setting of templates, whose launches crash
 }
 
 func newWorld() *world { return &world{alive: map[string]*fake{}} }
@@ -66,6 +67,9 @@ func (w *world) Launch(ctx context.Context, r Request) (Process, error) {
 		case <-time.After(20 * time.Second):
 		}
 	}
+	if w.broken(r) {
+		does = "crash"
+	}
 	if strings.Contains(does, "no-launch") {
 		return nil, errors.New("no such program")
 	}
@@ -80,6 +84,12 @@ func (w *world) Launch(ctx context.Context, r Request) (Process, error) {
 	w.alive[f.name] = f
 	w.mu.Unlock()
 	return f, nil
+}
+
+func (w *world) broken(r Request) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.breaks != "" && (string(r.Config.Data) == w.breaks || r.Templates != nil && string(r.Templates.Set[0]) == w.breaks)
 }
 
 type fake struct {

@@ -9,7 +9,9 @@ import (
 // settle decides the next state after a generation, or instead of one.
 func (e *Emperor) settle(v *vassal) {
 	next := e.verdict(v)
-	e.letGo(v, next)
+	if !follows(next) {
+		e.letGo(v)
+	}
 	e.input(v, next)
 }
 
@@ -17,13 +19,15 @@ func (e *Emperor) settle(v *vassal) {
 // then the restart policy.
 func (e *Emperor) verdict(v *vassal) Input {
 	limit := e.options.Backoff.Limit
-	again := v.failed && v.wanted != nil && v.wanted.same(v.config) // and nothing changed since
+	again := v.failed && v.wanted != nil && v.target().same(v.config) // and nothing changed since
 	v.spent = v.spent || again && limit > 0 && v.failures > limit
 	switch {
 	case v.withdrawn, v.parent != nil && v.generation > 0:
 		return Forget
 	case v.idleness() != "":
 		return Rest
+	case again && v.onTrial():
+		return Revert
 	case v.outdated() && v.churn.calms(time.Now()):
 		return Hold
 	case again:

@@ -164,7 +164,7 @@ func (e *Emperor) roll() {
 		v := e.rolling[0]
 		e.rolling = e.rolling[1:]
 		if v.state == Running {
-			e.input(v, Refresh)
+			e.refresh(v)
 			busy++
 		}
 	}

@@ -71,7 +71,7 @@ func (r rechecked) apply(e *Emperor) {
 	if !reflect.DeepEqual(plan.Templates, v.config.Templates) {
 		v.log.Info("its templates have changed: a new process is needed")
 		e.mention(v, AboutReload, "its templates have changed, a new process is needed")
-		e.anew(v)
+		e.anew(v) // also one that was refused
 		return
 	}
 	e.rolling = append(e.rolling, v)

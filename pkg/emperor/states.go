@@ -12,6 +12,8 @@ const (
 	Waiting State = "waiting"
 	// Queued: waits for a place among the launches.
 	Queued State = "queued"
+	// Reverting: an edit did not become ready. As Queued, with the configuration before it.
+	Reverting State = "reverting"
 	// Launching: a launch goroutine runs hooks and clones.
 	Launching State = "launching"
 	// Cancelling: the launch was told to give up.
@@ -88,10 +90,11 @@ const (
 	// Lost: it does not end, and the emperor does.
 	Lost Input = "lost"
 
-	// Again, Sleep, Wait, Hold, Rest and Forget are the answers of the settle effect:
-	// launch now, launch on demand, launch later for its failures or for its file's
-	// changes, do nothing, drop the record.
+	// Again, Revert, Sleep, Wait, Hold, Rest and Forget are the answers of the settle effect:
+	// launch now, launch the configuration before the last edit now, launch on demand, launch
+	// later for its failures or for its file's changes, do nothing, drop the record.
 	Again  Input = "again"
+	Revert Input = "revert"
 	Sleep  Input = "sleep"
 	Wait   Input = "wait"
 	Hold   Input = "hold"
@@ -109,7 +112,11 @@ const (
 	doEnqueue Effect = "enqueue"
 	// doLeave takes it out of that line, then settles.
 	doLeave Effect = "leave"
-	// doLaunch starts the launch goroutine with the wanted configuration.
+	// doRevert records that the edit did not become ready, and puts the vassal in the line of
+	// launches.
+	doRevert Effect = "revert"
+	// doLaunch starts the launch goroutine with the wanted configuration, or with the one before
+	// it when that did not become ready.
 	doLaunch Effect = "launch"
 	// doCancel ends the context of the launch, or of the hooks of the end.
 	doCancel Effect = "cancel"
@@ -186,6 +193,9 @@ var table = []row{
 	{Queued, Slot, Launching, doLaunch},
 	{Queued, Drop, Settled, doLeave},
 
+	{Reverting, Slot, Launching, doLaunch},
+	{Reverting, Drop, Settled, doLeave},
+
 	{Launching, Launched, Starting, doNothing},
 	{Launching, LaunchFailed, Settled, doMiss},
 	{Launching, Want, Cancelling, doCancel},
@@ -243,6 +253,7 @@ var table = []row{
 	{Clearing, Lost, Gone, doForget},
 
 	{Settled, Again, Queued, doEnqueue},
+	{Settled, Revert, Reverting, doRevert},
 	{Settled, Sleep, Waiting, doWatch},
 	{Settled, Wait, BackingOff, doPause},
 	{Settled, Hold, Throttled, doHold},

@@ -30,6 +30,7 @@ func TestPairsThatAreMissingStayAndDoNothing(t *testing.T) {
 // last for ever.
 var answers = map[State][]Input{
 	Queued:     {Slot},
+	Reverting:  {Slot},
 	Launching:  {Launched, LaunchFailed},
 	Cancelling: {Launched, LaunchFailed},
 	Waiting:    {Knock, Unbound, Hasty},
@@ -63,7 +64,7 @@ func TestRandomWalkAlwaysEnds(t *testing.T) {
 			case state == Settled && !wanted:
 				in = Forget
 			case state == Settled:
-				in = []Input{Again, Sleep, Wait, Hold, Rest}[random.IntN(5)]
+				in = []Input{Again, Revert, Sleep, Wait, Hold, Rest}[random.IntN(6)]
 			case len(answers[state]) > 0 && (!wanted || random.IntN(4) > 0):
 				in = answers[state][random.IntN(len(answers[state]))]
 			}

@@ -41,12 +41,13 @@ type vassal struct {
 	state      State
 	since      time.Time // when it entered the state
 	generation uint64
-	config     Plan   // in effect
-	serial     uint64 // of the last order of the generation
-	ordered    Plan   // the configuration of the last reload
-	refused    monitor.Version
-	gapFrom    time.Time // when a change has left it without a process; zero: it has not
-	reloads    int       // taken by this generation
+	config     Plan            // in effect
+	serial     uint64          // of the last order of the generation
+	ordered    Plan            // the configuration of the last reload
+	refused    monitor.Version // of the wanted configuration, which was tried in vain
+	proven     *Plan           // the last one that was ready when its process ended; nil: none, or not needed any more
+	gapFrom    time.Time       // when a change has left it without a process; zero: it has not
+	reloads    int             // taken by this generation
 	process    Process
 	kept       namespaces.Sockets // of the generation before, between two
 	cancel     context.CancelCauseFunc
@@ -183,7 +184,11 @@ type exited struct {
 func (x exited) apply(e *Emperor) {
 	x.exit.Reason = e.withHolder(x.v, x.v.config, x.exit.Reason)
 	x.v.exit, x.v.exited = &x.exit, time.Now()
-	x.v.reloadError, x.v.status, x.v.phase = "", "", "" // they concerned that process
+	x.v.prove()
+	x.v.status, x.v.phase = "", "" // they concerned that process
+	if !x.v.reverted() {
+		x.v.reloadError = ""
+	}
 	x.v.exiled = x.exit.Err == nil && x.exit.Code == wire.Exile
 	e.input(x.v, Exited)
 }
@@ -197,7 +202,7 @@ type cleared struct {
 }
 
 func (c cleared) apply(e *Emperor) {
-	c.v.kept = c.kept
+	e.keep(c.v, c.kept)
 	if c.v.exit != nil {
 		c.v.exit.Last = line(c.last)
 	}
@@ -236,7 +241,7 @@ func (e *Emperor) move(v *vassal, next State) {
 	switch next {
 	case Queued, Settled, Launching:
 		level = slog.LevelDebug // transient: left again within the same event, or the work is still to come
-	case BackingOff, Throttled, Cursed:
+	case BackingOff, Throttled, Cursed, Reverting:
 		level = slog.LevelWarn
 	}
 	v.log.LogAttrs(context.Background(), level, string(v.state)+" -> "+string(next), v.attrs(next)...)

@@ -112,6 +112,7 @@ func (e *Emperor) offer(v *vassal, p Plan) {
 	}
 	v.returned = v.returned || v.withdrawn
 	v.wanted, v.withdrawn = &p, false
+	v.retry()
 	e.pursue(v)
 }
 

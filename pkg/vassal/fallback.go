@@ -62,7 +62,7 @@ func (v *Vassal) fallBack(err error) error {
 	}
 	v.progress.at("the name of its fallback-config", false)
 	file := v.fallbackFile()
-	if file == "" || v.silenced() {
+	if file == "" || v.order != nil && v.order.Trial || v.silenced() {
 		return err
 	}
 	if !filepath.IsAbs(file) {

@@ -36,7 +36,7 @@ func (v *Vassal) serve() error {
 		Orders: v.laterOrders(), Report: v.tell, Answer: v.answer, Again: v.wished, Mourn: v.mourn, Gap: v.gap, Parted: v.parted, Log: v.Log,
 	}
 	if v.order != nil {
-		o.Serial = v.order.Serial
+		o.Serial, o.Trial = v.order.Serial, v.order.Trial
 	}
 	v.serving = true
 	outset.Reserve(threads)

@@ -44,6 +44,9 @@ type Order struct {
 	Caged bool `json:",omitempty"`
 	// RefuseRoot: while the vassal is root, a configuration without a user is an error.
 	RefuseRoot bool `json:",omitempty"`
+	// Trial: the vassal accepts only when its workers have also stayed ready for a moment, and
+	// does not fall back, because a configuration that was ready before is launched otherwise.
+	Trial bool `json:",omitempty"`
 	// UID and GID own the configuration.
 	UID, GID uint32
 	// Hooks are the operator's hooks for the child, in the order they run. HookVars are added

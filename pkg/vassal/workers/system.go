@@ -32,6 +32,9 @@ type Options struct {
 	Serial uint64
 	// Again: a reload was requested during the boot.
 	Again bool
+	// Trial: the vassal accepts only when its first workers have lived long enough after their
+	// readiness, as in a reload.
+	Trial bool
 	// Mourn reports the deaths of workers and their recovery to the emperor, and Gap the time without
 	// any worker in a reload.
 	Mourn func(wire.Deaths)

@@ -165,7 +165,7 @@ func (m *master) settle() {
 		}
 	}
 	m.rolling.proceed()
-	if m.crew.complete() && (m.served || m.daemonsAnswer()) {
+	if m.crew.complete() && (m.served || m.established() && m.daemonsAnswer()) {
 		if m.reload.state != reloadTrying && (m.reload.state != reloadUndoing || m.daemons.restored()) {
 			m.reload.gap.end(m.Gap)
 		}
@@ -175,6 +175,9 @@ func (m *master) settle() {
 		m.reload.step(reloadRestored, details{})
 	}
 }
+
+// established reports whether the first crew counts as ready.
+func (m *master) established() bool { return !m.Trial || m.crew.proven() }
 
 // reap collects every dead child, adopted ones too.
 func (m *master) reap() {
@@ -223,7 +226,7 @@ func (m *master) died(w *worker, from workerState) {
 	switch {
 	case w.crew == m.reload.next && from != workerServing:
 		m.reload.step(reloadFailed, details{err: err})
-	case !m.served && !from.ready() && !m.reload.active() && w.crew.plan.asks(w.slot):
+	case !m.served && !m.reload.active() && (m.Trial && from != workerServing || !from.ready() && w.crew.plan.asks(w.slot)):
 		m.fail(err)
 	default:
 		m.log.Warn("the worker died", "worker", w.slot+1, "pid", w.pid, "exit", exit, "restart", m.restartLater(s, exit, time.Since(w.since)))

@@ -1,0 +1,79 @@
+package emperor
+
+import (
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/emperor-go/emperor/pkg/emperor/monitor"
+)
+
+// proof is how long a process must live after it accepts for its configuration to count as
+// ready, unless it is asked to stop. A master that starts on trial accepts after that time.
+const proof = time.Second
+
+// prove records, at the end of a process, that its configuration has been ready.
+func (v *vassal) prove() {
+	lasted := time.Since(v.accepting) >= proof || v.state == Stopping
+	if v.parent == nil && !v.accepting.IsZero() && lasted {
+		is := v.config
+		v.proven = &is
+	}
+}
+
+// onTrial reports whether the configuration of the last launch replaces another one that has been ready.
+func (v *vassal) onTrial() bool {
+	return v.proven != nil && !(v.proven.same(v.config) && reflect.DeepEqual(v.proven.Templates, v.config.Templates))
+}
+
+// reverted reports whether the configuration before the wanted one counts, because the wanted
+// one was tried in vain.
+func (v *vassal) reverted() bool {
+	return v.proven != nil && v.wanted != nil && v.wanted.Version == v.refused
+}
+
+// target returns the configuration of the next process.
+func (v *vassal) target() *Plan {
+	if v.reverted() {
+		return v.proven
+	}
+	return v.wanted
+}
+
+// retry makes the wanted configuration count again after it was tried in vain.
+func (v *vassal) retry() { v.refused = monitor.Version{} }
+
+// refuseEdit records that the configuration of the last launch did not become ready.
+func (v *vassal) refuseEdit() {
+	var why string
+	switch {
+	case v.cause != nil:
+		why = v.cause.Error()
+	case v.exit != nil:
+		why = v.exit.why()
+	}
+	v.refused, v.failures = v.config.Version, 0
+	v.reloadError, v.undone = fmt.Sprintf("the edit at %s did not become ready: %s; the configuration before it runs",
+		time.Unix(0, v.config.Version.Touched).Format(time.TimeOnly), why), true
+}
+
+// revert launches the configuration before an edit that did not become ready.
+func (e *Emperor) revert(v *vassal) {
+	v.log.Error("cannot take the edit over; starting the configuration before it again", "error", v.reloadError)
+	e.mention(v, AboutReload, "%s", v.reloadError)
+	e.queue = append(e.queue, v)
+}
+
+// refresh gives a running vassal the wanted configuration again, also when it was tried in vain before.
+func (e *Emperor) refresh(v *vassal) {
+	v.retry()
+	switch {
+	case !reflect.DeepEqual(v.wanted.Templates, v.config.Templates):
+		e.anew(v)
+	case v.wanted.Version.Hash == v.config.Version.Hash:
+		e.input(v, Refresh)
+	default:
+		v.reloadError = ""
+		e.approach(v)
+	}
+}
