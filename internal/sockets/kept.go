@@ -17,6 +17,13 @@ func (s *Socket) Resumes(address string, o Options) bool {
 	return s.isHere() && o.Resume(int(s.FD()), address)
 }
 
+// GiveUp closes the descriptor of a listening TCP socket and ends its queue, also when other
+// processes have the socket: its port can be bound with SO_REUSEADDR (tcp(7), shutdown(2)).
+func (s *Socket) GiveUp() {
+	_ = unix.Shutdown(int(s.FD()), unix.SHUT_RDWR)
+	s.Close()
+}
+
 // isHere reports whether the socket is in the network namespace of this thread.
 func (s *Socket) isHere() bool {
 	fresh, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)

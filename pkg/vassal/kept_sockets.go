@@ -3,19 +3,22 @@ package vassal
 import (
 	"slices"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/emperor-go/emperor/internal/sockets"
 )
 
 // keep takes over the sockets of the generation before.
-func (v *Vassal) keep(fds []int) error {
+func (v *Vassal) keep(fds []int) {
 	for _, fd := range fds {
 		s, err := sockets.Adopt("kept", onDemand, fd)
-		if err != nil {
-			return err
+		if err != nil { // a generation in between has given it up
+			v.Log.Debug("a socket of the generation before is not used", "error", err)
+			_ = unix.Close(fd)
+			continue
 		}
 		v.kept = append(v.kept, s)
 	}
-	return nil
 }
 
 // listenAt makes a socket, or continues with the one of the generation before, where
@@ -30,7 +33,7 @@ func (v *Vassal) listenAt(name, address string, how sockets.Options) (*sockets.S
 	v.kept = slices.DeleteFunc(v.kept, func(s *sockets.Socket) bool {
 		inTheWay := s.BoundTo(address) || s.Crowds(address)
 		if inTheWay {
-			s.Close()
+			s.GiveUp()
 		}
 		return inTheWay
 	})
@@ -39,6 +42,8 @@ func (v *Vassal) listenAt(name, address string, how sockets.Options) (*sockets.S
 
 // letGo closes the sockets that the configuration does not name any more.
 func (v *Vassal) letGo() {
-	closeAll(v.kept)
+	for _, s := range v.kept {
+		s.GiveUp()
+	}
 	v.kept = nil
 }

@@ -22,9 +22,7 @@ func (v *Vassal) awaitOrder(context.Context) error {
 	}
 	v.order = &o
 	v.openOrders()
-	if err := v.keep(o.Sockets); err != nil {
-		return err
-	}
+	v.keep(o.Sockets)
 	for _, b := range o.HookVars {
 		v.hookVars = append(v.hookVars, string(b))
 	}
