@@ -23,7 +23,7 @@ func (v *vassal) prove() {
 
 // onTrial reports whether the configuration of the last launch replaces another one that has been ready.
 func (v *vassal) onTrial() bool {
-	return v.proven != nil && !(v.proven.same(v.config) && reflect.DeepEqual(v.proven.Templates, v.config.Templates))
+	return v.proven != nil && (!v.proven.same(v.config) || !reflect.DeepEqual(v.proven.Templates, v.config.Templates))
 }
 
 // reverted reports whether the configuration before the wanted one counts, because the wanted
