@@ -54,8 +54,9 @@ func (r *rests) close(q *termlog.Queue, to life, log *slog.Logger) {
 		context.AfterFunc(to.ctx, func() { r.release(cost) })
 		return
 	}
+	lost := q.Drop() // before the write that waits ends, so that its lines are counted
 	to.cancel(errGivenUp)
-	log.Warn("its last lines are lost: they cannot be written in time, and much other output waits", "lines", q.Drop())
+	log.Warn("its last lines are lost: they cannot be written in time, and much other output waits", "lines", lost)
 }
 
 // take reports whether there is room for so many bytes, and takes it.

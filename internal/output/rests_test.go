@@ -41,7 +41,7 @@ func TestRestsAreBounded(t *testing.T) {
 		}
 		lost := strings.Count(log.String(), "its last lines are lost")
 		if counted := strings.Count(log.String(), "lines=100\n"); lost == 0 || counted != lost || h.rests.bytes > restsLimit {
-			t.Errorf("%d losses, of which %d are counted; %d bytes wait", lost, counted, h.rests.bytes)
+			t.Errorf("%d losses, of which %d are counted; %d bytes wait:\n%s", lost, counted, h.rests.bytes, log.String())
 		}
 		close(release)
 		synctest.Wait()
