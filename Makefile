@@ -7,7 +7,7 @@ PREFIX  ?= /usr/local
 LINTER  := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 VULN    := golang.org/x/vuln/cmd/govulncheck@latest
 FUZZ    ?= 10s
-PACKAGES ?= ./pkg/... ./internal/...
+PACKAGES ?= ./pkg/... ./internal/... ./webserver/...
 export CGO_ENABLED ?= 0
 
 .PHONY: help
@@ -42,7 +42,7 @@ uninstall: ## remove what install has put there
 
 .PHONY: test
 test: ## unit tests; no root needed
-	CGO_ENABLED=1 $(GO) test -race -shuffle=on -timeout 10m ./cmd/... ./internal/... ./pkg/... ./examples/...
+	CGO_ENABLED=1 $(GO) test -race -shuffle=on -timeout 10m ./cmd/... ./internal/... ./pkg/... ./webserver/... ./examples/...
 	$(GO) test -tags native -shuffle=on ./pkg/hooks ./pkg/vassal
 
 .PHONY: integration
@@ -67,11 +67,11 @@ fuzz: ## each fuzz target for FUZZ (10s)
 
 .PHONY: docs
 docs: ## rewrite the generated documents
-	EMPEROR_FIX_DOCS=1 $(GO) test -count=1 -run 'DocumentIsCurrent' ./pkg/...
+	EMPEROR_FIX_DOCS=1 $(GO) test -count=1 -run 'DocumentIsCurrent' ./pkg/... ./internal/...
 
 .PHONY: docs-check
 docs-check: ## fail when a generated document is out of date
-	$(GO) test -count=1 -run 'DocumentIsCurrent' ./pkg/...
+	$(GO) test -count=1 -run 'DocumentIsCurrent' ./pkg/... ./internal/...
 
 .PHONY: fmt
 fmt: ## rewrite the code in the form that lint asks for
@@ -81,7 +81,7 @@ fmt: ## rewrite the code in the form that lint asks for
 lint: ## formatting, vet, linters, tidy modules
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; echo 'run gofmt -w on these files'; exit 1; }
 	$(GO) vet ./...
-	$(GO) vet -tags native ./cmd/... ./pkg/...
+	$(GO) vet -tags native ./cmd/... ./pkg/... ./internal/... ./webserver/...
 	$(GO) mod tidy -diff
 	$(GO) run $(LINTER) run ./...
 
