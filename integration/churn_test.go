@@ -44,6 +44,7 @@ func TestFileThatChangesWithoutEnd(t *testing.T) {
 	change(100)
 	shows("its file changes too often")
 	w.succeed("restart", "--wait", "a.ini")
+	e.await("a.ini", "version 100.")
 	if n := e.count("a.ini", "version 100."); n != 1 {
 		t.Error("the operator waited, or it was not the newest file")
 	}

@@ -3,7 +3,9 @@
 package integration
 
 import (
+	"bytes"
 	"os"
+	"os/exec"
 	"testing"
 
 	"github.com/emperor-go/emperor/internal/reads"
@@ -12,9 +14,22 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// TestSystemConforms: the launcher of real processes passes the suite of all launchers.
+// ownProcess marks the process in which a test runs alone.
+const ownProcess = "EMPEROR_TEST_ALONE"
+
+// TestSystemConforms: the launcher of real processes passes the suite of all launchers. It runs in a
+// process of its own: the end of a spawner ends its thread, which may have started the programs
+// of other tests, and the kernel would kill them (PR_SET_PDEATHSIG of prctl(2)).
 func TestSystemConforms(t *testing.T) {
-	t.Parallel()
+	if os.Getenv(ownProcess) == "" {
+		t.Parallel()
+		cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run=^TestSystemConforms$", "-test.v")
+		cmd.Env = append(os.Environ(), ownProcess+"=1")
+		if out, err := cmd.CombinedOutput(); err != nil || !bytes.Contains(out, []byte("--- PASS: TestSystemConforms")) {
+			t.Errorf("in a process of its own: %v\n%s", err, out)
+		}
+		return
+	}
 	clone, err := namespaces.ParseFlags("pid,uts,net,ipc,fs")
 	if err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ package integration
 import (
 	"fmt"
 	"maps"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -215,7 +216,13 @@ func TestMagicOnDemand(t *testing.T) {
 	knock := func() string {
 		t.Helper()
 		socket := w.path("s/app.socket")
-		eventually(t, "the emperor listens", func() bool { _, err := os.Stat(socket); return err == nil })
+		eventually(t, "the emperor listens", func() bool { // after it has bound
+			c, err := net.Dial("unix", socket)
+			if err == nil {
+				c.Close()
+			}
+			return err == nil
+		})
 		visit(t, socket, "/")
 		return variablesOf(w.written([]string{"app"})["app"])
 	}
