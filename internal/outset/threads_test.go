@@ -111,10 +111,16 @@ func grow() string {
 	if !Grow(1) {
 		return "no thread"
 	}
-	limit := syscall.Rlimit{Cur: uint64(before + more), Max: uint64(before + more)}
+	var usual syscall.Rlimit
+	if err := syscall.Getrlimit(unix.RLIMIT_NPROC, &usual); err != nil {
+		return err.Error()
+	}
+	limit := syscall.Rlimit{Cur: uint64(before + more), Max: usual.Max}
 	if err := syscall.Setrlimit(unix.RLIMIT_NPROC, &limit); err != nil {
 		return err.Error()
 	}
+	// The runtime may need a thread to end, and has no way to do without.
+	defer func() { _ = syscall.Setrlimit(unix.RLIMIT_NPROC, &usual) }()
 	if Grow(before + 30) {
 		return fmt.Sprintf("%d threads, limit %d", tasks(), limit.Cur)
 	}
