@@ -148,8 +148,9 @@ func TestOperatorCommands(t *testing.T) {
 	if out := w.succeed("events", "b"); !strings.Contains(out, "b.ini: running -> clearing generation=1") || !strings.Contains(out, "signal: killed") {
 		t.Errorf("events: %s", out)
 	}
+	w.succeed("stop", "--wait", "a")
 	w.vassal("a.ini", "exec-as-root = exit 3", serves)
-	e.await("a.ini", "-> backoff")
+	e.barrier()
 	if out, code := w.command("start", "--wait", "a"); code != 1 || !strings.Contains(out, "a.ini:2: hook as-root #1 (exec: exit 3): exit status 3") {
 		t.Errorf("start of what fails: code %d, %s", code, out)
 	}
