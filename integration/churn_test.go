@@ -24,13 +24,15 @@ func TestFileThatChangesWithoutEnd(t *testing.T) {
 	if pid == first {
 		t.Error("the first change took no new process")
 	}
+	began := time.Now()
 	for n := range 45 {
 		change(n + 2)
 		time.Sleep(20 * time.Millisecond)
 	}
 	e.await("a.ini", "its file changes too often: the new process waits")
-	if got := len(lines(w.path("hooks"))); got > 3 {
-		t.Errorf("%d launches in a second", got)
+	took := time.Since(began) // a second, or more on a busy machine
+	if got := len(lines(w.path("hooks"))); got > 3+int(took.Seconds()) {
+		t.Errorf("%d launches in %s", got, took)
 	}
 	e.await("a.ini", "version 46.") // after a pause
 	shows := func(why string) {
