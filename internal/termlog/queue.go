@@ -124,7 +124,10 @@ func (q *Queue) next() (b block, more, closed bool) {
 		q.moving = lines(b.text) + b.lost
 		return b, true, false
 	}
-	q.blocks, q.spare, q.idle = nil, nil, nil
+	q.blocks, q.spare = nil, nil
+	if !q.closed { // otherwise Flush waits until the destination is closed
+		q.idle = nil
+	}
 	return b, false, q.closed
 }
 
