@@ -1,5 +1,5 @@
-// Package cli has the commands of the emperor program: those that ask a running emperor, and
-// those that check files.
+// Package cli has the commands of the emperor program. Most of them ask a running emperor; check
+// and its relatives read files only.
 package cli
 
 import (

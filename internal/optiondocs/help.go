@@ -29,8 +29,8 @@ Boots and serves what the file says, usually inside the namespaces an emperor ma
 `)
 }
 
-// help prints the options, or only those of the group that was asked for. connect is the help of
-// --pty-connect; empty: there is no such option.
+// help prints the options of one group when asked names it, and of all groups otherwise. connect
+// is the help of --pty-connect; empty: the program has no such option.
 func help(w io.Writer, asked error, sections []config.Section, connect, usage string) error {
 	var b strings.Builder
 	var one config.HelpRequest

@@ -1,5 +1,5 @@
 // Package uwsginames knows the options of uWSGI that are not options here: their names, their
-// replacements, and those that a vassal must not run without. It imports no table.
+// replacements, and the options without which a vassal must not run. It imports no table.
 package uwsginames
 
 import (

@@ -27,8 +27,8 @@ func (e *Emperor) returns(v *vassal) bool {
 // follows reports whether a decision is to launch the vassal at once.
 func follows(next Input) bool { return next == Again || next == Revert || next == Sleep }
 
-// keep takes over the sockets of a generation that has ended. Without any, those that are held
-// for it stay.
+// keep takes over the sockets of a generation that has ended. When that generation has none, the
+// vassal's held sockets stay.
 func (e *Emperor) keep(v *vassal, kept namespaces.Sockets) {
 	if len(kept) > 0 {
 		e.letGo(v)

@@ -9,7 +9,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 )
 
-// Additions are the parts of a program beside those of emperor. The zero value adds nothing.
+// Additions are a program's own monitors and metrics, beside the emperor's. The zero value adds nothing.
 // Hooks in Go are registered by hooks.Register, before Main.
 type Additions struct {
 	// Monitors make sources of vassals by scheme: the function of "http" gets a name such as

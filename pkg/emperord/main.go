@@ -149,8 +149,8 @@ func untilSignal() (_ context.Context, _ <-chan struct{}, release func()) {
 	}
 }
 
-// impatient passes on all signals except those that come with the first, until over is closed
-// and there are no more.
+// impatient passes on each further signal of the operator. Signals that arrive together with the
+// first count as one with it. It returns when signals is closed, and drops signals once over is closed.
 func impatient(signals <-chan os.Signal, hurry chan<- struct{}, over <-chan struct{}) {
 	began := time.Now()
 	for range signals {
