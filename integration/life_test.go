@@ -273,5 +273,6 @@ func (e *emperor) succeed() {
 	eventually(e.t, "no process is left", func() bool { return len(e.processes()) == 0 })
 	next := e.start()
 	next.await("", "is watching")
+	next.list() // it answers when it has cleaned up
 	next.stop(syscall.SIGTERM)
 }
