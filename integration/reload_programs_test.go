@@ -56,6 +56,9 @@ func applications(w *world) map[string]func(name string) []string {
 	}
 	w.write(w.path("app.js"), nodeApp)
 	const probe = "ready-probe = http://127.0.0.1:8080/"
+	// gunicorn may lose the exception by which it ends when both of its workers fail to boot at once.
+	// It then runs without workers until it is stopped, so its readiness has a limit.
+	const limit = "ready-timeout = 15"
 	common := []string{"http-socket = 127.0.0.1:8080", "uid = 4001", "gid = 4001", "chdir = " + w.base, "env = PYTHONDONTWRITEBYTECODE=1"}
 	with := func(more ...string) []string { return append(common[:len(common):len(common)], more...) }
 	return map[string]func(string) []string{
@@ -63,10 +66,10 @@ func applications(w *world) map[string]func(name string) []string {
 			return with("command = /usr/bin/python3 -m uvicorn --fd 3 a_"+name+":app", probe)
 		},
 		"gunicorn probed": func(name string) []string {
-			return with("command = gunicorn --worker-tmp-dir /dev/shm -w 2 w_"+name+":app", probe)
+			return with("command = gunicorn --worker-tmp-dir /dev/shm -w 2 w_"+name+":app", probe, limit)
 		},
 		"gunicorn behind the server": func(name string) []string {
-			return with("command = gunicorn --worker-tmp-dir /dev/shm -w 2 w_"+name+":app", probe, "static-map = /static="+w.base)
+			return with("command = gunicorn --worker-tmp-dir /dev/shm -w 2 w_"+name+":app", probe, limit, "static-map = /static="+w.base)
 		},
 		"gunicorn notifies": func(name string) []string {
 			return with("command = gunicorn --worker-tmp-dir /dev/shm -w 2 --preload w_"+name+":app", "notify-ready = true")
