@@ -35,6 +35,9 @@ func main() {
 	outset.Stack()
 	outset.Conceal()
 	outset.Signals()
+	if os.Args[0] == workers.StageName {
+		outset.Mortal()
+	}
 	if namespaces.IsVisitor() {
 		if err := hooks.Joined(); err != nil {
 			fmt.Println(err)

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -22,6 +23,12 @@ func TestMain(m *testing.M) {
 		os.Exit(m.Run())
 	case "reserve":
 		fmt.Println(reserve())
+		return
+	case "mortal":
+		Mortal()
+		if err := unix.Exec("/bin/sleep", []string{"sleep", "1000"}, nil); err != nil {
+			fmt.Println(err)
+		}
 		return
 	case "grow":
 		fmt.Println(grow())
@@ -52,6 +59,29 @@ func TestOutset(t *testing.T) {
 	}
 	if want := "dumpable 1 0\nname outset.test\nSigBlk:\t0000000000000000\nSigIgn:\t0000000000000000"; strings.TrimSpace(string(out)) != want {
 		t.Errorf("%q, want %q", out, want)
+	}
+}
+
+// A signal ends a process that becomes another program at every moment of its start: none is lost
+// between the two programs.
+func TestNoSignalIsLost(t *testing.T) {
+	for i := range 300 {
+		cmd := exec.Command(os.Args[0])
+		cmd.Env = append(os.Environ(), roleEnv+"=mortal")
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Duration(i) * 20 * time.Microsecond)
+		s := []os.Signal{unix.SIGTERM, unix.SIGINT, unix.SIGQUIT}[i%3]
+		_ = cmd.Process.Signal(s)
+		ended := make(chan error, 1)
+		go func() { ended <- cmd.Wait() }()
+		select {
+		case <-ended:
+		case <-time.After(20 * time.Second):
+			_ = cmd.Process.Kill()
+			t.Fatalf("%v after %v is lost: %v", s, time.Duration(i)*20*time.Microsecond, <-ended)
+		}
 	}
 }
 

@@ -60,6 +60,25 @@ func rename() {
 	_ = unix.Prctl(unix.PR_SET_NAME, uintptr(unsafe.Pointer(&comm)), 0, 0, 0)
 }
 
+// Mortal lets the kernel end this process at every signal whose default is to end it, instead of
+// the Go runtime: for a process that soon becomes another program. The runtime raises a signal
+// anew in its handler, and when another thread executes the program in between, the signal is
+// lost; SIGUSR1 and SIGUSR2 it ignores. Ignored signals, and those of faults and of the runtime
+// itself, do not change.
+func Mortal() {
+	for _, s := range ending {
+		if !ignored(s) {
+			reset(s)
+		}
+	}
+	for s := syscall.Signal(35); s <= 64; s++ { // real-time signals; the C library uses 32 to 34
+		reset(s)
+	}
+}
+
+// ending are the signals below the real-time ones that a program is stopped with.
+var ending = [...]syscall.Signal{unix.SIGHUP, unix.SIGINT, unix.SIGQUIT, unix.SIGUSR1, unix.SIGUSR2, unix.SIGALRM, unix.SIGTERM}
+
 // action is the kernel's struct sigaction. Only its first field, the handler, is used here.
 type action [4]uint64
 
