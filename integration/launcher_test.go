@@ -9,23 +9,23 @@ import (
 	"testing"
 
 	"github.com/emperor-go/emperor/internal/reads"
-	supervisor "github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/emperor/launchertest"
+	"github.com/emperor-go/emperor/pkg/emperor/process"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
 // ownProcess marks the process in which a test runs alone.
 const ownProcess = "EMPEROR_TEST_ALONE"
 
-// TestSystemConforms: the launcher of real processes passes the suite of all launchers. It runs in a
+// TestLauncherConforms: the launcher of real processes passes the suite of all launchers. It runs in a
 // process of its own: the end of a spawner ends its thread, which may have started the programs
 // of other tests, and the kernel would kill them (PR_SET_PDEATHSIG of prctl(2)).
-func TestSystemConforms(t *testing.T) {
+func TestLauncherConforms(t *testing.T) {
 	if os.Getenv(ownProcess) == "" {
 		t.Parallel()
-		cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run=^TestSystemConforms$", "-test.v")
+		cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run=^TestLauncherConforms$", "-test.v")
 		cmd.Env = append(os.Environ(), ownProcess+"=1")
-		if out, err := cmd.CombinedOutput(); err != nil || !bytes.Contains(out, []byte("--- PASS: TestSystemConforms")) {
+		if out, err := cmd.CombinedOutput(); err != nil || !bytes.Contains(out, []byte("--- PASS: TestLauncherConforms")) {
 			t.Errorf("in a process of its own: %v\n%s", err, out)
 		}
 		return
@@ -35,15 +35,15 @@ func TestSystemConforms(t *testing.T) {
 		t.Fatal(err)
 	}
 	launchertest.Run(t, func(t *testing.T) launchertest.Subject {
-		ears, err := supervisor.NewEars()
+		poller, err := process.NewPoller()
 		if err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(ears.Close)
+		t.Cleanup(poller.Close)
 		spawner := namespaces.NewSpawner()
 		t.Cleanup(spawner.Close)
 		return launchertest.Subject{
-			Launcher: &supervisor.System{Program: program("vassal"), Clone: clone, Environ: os.Environ(), Spawner: spawner, Ears: ears, Reads: reads.New()},
+			Launcher: &process.Launcher{Program: program("vassal"), Clone: clone, Environ: os.Environ(), Spawner: spawner, Poller: poller, Reads: reads.New()},
 			Runs:     "[uwsgi]\nuid = 65534\ngid = 65534\ncommand = sleep 1000\n",
 			Ends:     "[uwsgi]\nuid = 65534\ngid = 65534\nexec-as-root = false\n",
 			Reloads:  true,

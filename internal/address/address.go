@@ -76,6 +76,17 @@ func (a Address) String() string {
 	return a.Host + ":" + strconv.Itoa(int(a.Port))
 }
 
+// maxQuote limits the printed part of a written address, in bytes.
+const maxQuote = 64
+
+// Quote quotes a text that should be an address for people, and shortens a long one.
+func Quote(text string) string {
+	if len(text) > maxQuote {
+		return strconv.Quote(text[:maxQuote]) + "…"
+	}
+	return strconv.Quote(text)
+}
+
 // Network returns the network name that package net uses for the address.
 func (a Address) Network() string {
 	if a.Path != "" {

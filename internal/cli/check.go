@@ -208,7 +208,7 @@ func (k *checker) vassal(c monitor.Config) {
 		k.note(path, nil, err)
 		return
 	}
-	if k.emperor != nil && vassalfiles.Foreign(k.emperor.Wrapping).Becomes(config.Attributes(in.Source)) {
+	if k.emperor != nil && vassalfiles.Wrappers(k.emperor.Wrapping).Becomes(config.Attributes(in.Source)) {
 		v, _, _ := in.Examine()
 		k.found = append(k.found, inspect.Legible(v.Settings(false), k.told)...)
 		_, err := in.ExamineForeign(k.emperor.RefuseRoot)

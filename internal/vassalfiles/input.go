@@ -9,7 +9,7 @@ import (
 	"github.com/emperor-go/emperor/internal/environ"
 	"github.com/emperor-go/emperor/internal/reads"
 	"github.com/emperor-go/emperor/pkg/config"
-	"github.com/emperor-go/emperor/pkg/emperor"
+	"github.com/emperor-go/emperor/pkg/emperor/process"
 )
 
 // Bounded limits reads of templates by a pool.
@@ -28,9 +28,9 @@ func HasOnDemand(o config.OnDemand) bool {
 	return o.Extension != "" || o.Directory != "" || o.Exec != ""
 }
 
-// Foreign translates the options of programs that replace vassals.
-func Foreign(w config.Wrapping) emperor.Foreign {
-	return emperor.Foreign{
+// Wrappers translates the options of programs that replace vassals.
+func Wrappers(w config.Wrapping) process.Wrappers {
+	return process.Wrappers{
 		Override: w.Override, Wrapper: w.Program, Fallback: w.Fallback, WrapperAttr: w.ProgramAttr, ChdirAttr: w.ChdirAttr,
 	}
 }
@@ -42,5 +42,5 @@ func Environ(e *config.Emperor) []string {
 	if e != nil {
 		_ = vars.Change(e.Env) // the emperor reports a missing directory
 	}
-	return emperor.VassalEnviron(vars)
+	return process.VassalEnviron(vars)
 }

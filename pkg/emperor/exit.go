@@ -36,8 +36,8 @@ func (x Exit) why() string {
 	return text
 }
 
-// effective is how the vassal ended, or where that was clean its program.
-func (x Exit) effective() namespaces.ExitStatus {
+// Effective is how the vassal ended, or where that was clean its program.
+func (x Exit) Effective() namespaces.ExitStatus {
 	switch clean := x.ExitStatus == (namespaces.ExitStatus{}); {
 	case clean && x.Own.Signal > 0:
 		return namespaces.ExitStatus{Code: -1, Signal: syscall.Signal(x.Own.Signal)}
@@ -49,7 +49,7 @@ func (x Exit) effective() namespaces.ExitStatus {
 
 // String prints like `exit status 1` and `signal: killed`.
 func (x Exit) String() string {
-	text := x.effective().String()
+	text := x.Effective().String()
 	if x.Own.Killed {
 		text += " (its program did not stop within reload-mercy)"
 	}

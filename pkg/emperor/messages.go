@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/timers"
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
@@ -224,7 +225,7 @@ func (e *Emperor) beat(v *vassal) {
 // listen looks at the vassal's pulse after d.
 func (e *Emperor) listen(v *vassal, d time.Duration) {
 	a := about{v, v.generation}
-	v.pulse = after(d, func() { e.post(pulse{a}) })
+	v.pulse = timers.AfterFunc(d, func() { e.post(pulse{a}) })
 }
 
 // pulse: it is time to ask whether a vassal that sent heartbeats still does.

@@ -2,9 +2,12 @@ package emperor
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
+
+	"github.com/emperor-go/emperor/internal/address"
 )
 
 // demand carries out the effects for on-demand vassals.
@@ -58,7 +61,7 @@ func (e *Emperor) await(v *vassal) {
 	}
 	e.group.Go(func() {
 		defer cancel()
-		if err := free(activation, plan); err != nil {
+		if err := Conflict(activation, plan); err != nil {
 			e.post(knocked{v, watch, err})
 			return
 		}
@@ -69,6 +72,17 @@ func (e *Emperor) await(v *vassal) {
 			e.post(knocked{v, watch, err})
 		}
 	})
+}
+
+// Conflict returns an error when a vassal of that configuration binds the address of its
+// activation itself.
+func Conflict(a Activation, p Plan) error {
+	for _, own := range p.Places {
+		if a.Meets(own) {
+			return fmt.Errorf("cannot bind %s for it: its configuration binds the same address (remove it there: the vassal gets this socket)", address.Quote(a.String()))
+		}
+	}
+	return nil
 }
 
 // discard returns the socket that clients do not find any more, and forgets it. Nil: there is

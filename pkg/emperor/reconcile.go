@@ -101,7 +101,7 @@ func (e *Emperor) withdraw(v *vassal) {
 // ignored, unless nothing runs and the vassal can fall back.
 func (e *Emperor) offer(v *vassal, p Plan) {
 	if p.Err == nil && v.activation != nil {
-		p.Err = free(v.activation, p)
+		p.Err = Conflict(v.activation, p)
 	}
 	e.note(v, p.Err)
 	if p.Err != nil && (!p.Fallback || v.wanted != nil && v.state.alive()) {

@@ -44,7 +44,9 @@ func (t traced) apply(e *Emperor) {
 	if t.stale() || t.v.state != t.state {
 		return
 	}
-	tellStuck(t.v.log, t.stuck)
+	for _, p := range t.stuck {
+		t.v.log.Error("a process was killed and does not end", p.Attrs()...)
+	}
 	if !e.stopping {
 		return
 	}
@@ -55,12 +57,6 @@ func (t traced) apply(e *Emperor) {
 	t.v.log.Error("it does not end: the emperor ends without it, and the next one collects what is left", attrs...)
 	e.lost = true
 	e.input(t.v, Lost)
-}
-
-func tellStuck(log *slog.Logger, stuck []namespaces.StuckProcess) {
-	for _, p := range stuck {
-		log.Error("a process was killed and does not end", "pid", p.PID, "program", p.Program, "state", p.State, "wchan", p.Wchan)
-	}
 }
 
 // part waits for all goroutines, or for a moment if some cannot end.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/timers"
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/emperor-go/emperor/pkg/wire"
@@ -182,7 +183,7 @@ type exited struct {
 }
 
 func (x exited) apply(e *Emperor) {
-	x.exit.Reason = e.withHolder(x.v, x.v.config, x.exit.Reason)
+	x.exit.Reason = e.withHolder(x.v, x.v.config, line(x.exit.Reason))
 	x.v.exit, x.v.exited = &x.exit, time.Now()
 	x.v.prove()
 	x.v.status, x.v.phase = "", "" // they concerned that process
@@ -337,7 +338,7 @@ func (e *Emperor) note(v *vassal, err error) {
 func (e *Emperor) arm(v *vassal, d time.Duration) {
 	e.disarm(v)
 	alarm := v.alarm
-	v.timer = after(d, func() { e.post(due{v, alarm}) })
+	v.timer = timers.AfterFunc(d, func() { e.post(due{v, alarm}) })
 }
 
 func (e *Emperor) disarm(v *vassal) {

@@ -11,7 +11,7 @@ import (
 
 	"github.com/emperor-go/emperor/internal/environ"
 	"github.com/emperor-go/emperor/pkg/config"
-	"github.com/emperor-go/emperor/pkg/emperor"
+	"github.com/emperor-go/emperor/pkg/emperor/process"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
@@ -63,7 +63,7 @@ type heldBack struct {
 // newHeldBack computes the list, and reports variables that may be missed.
 func newHeldBack(pass config.Passed, log *slog.Logger) *heldBack {
 	h := &heldBack{log: log}
-	for _, v := range emperor.VassalEnviron(os.Environ()) {
+	for _, v := range process.VassalEnviron(os.Environ()) {
 		if name, _, _ := strings.Cut(v, "="); !pass.Has(name) && !config.ForOneProcess(name) {
 			h.names = append(h.names, name)
 		}

@@ -10,8 +10,8 @@ import (
 	"github.com/emperor-go/emperor/internal/output"
 	"github.com/emperor-go/emperor/internal/reads"
 	"github.com/emperor-go/emperor/pkg/config"
-	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
+	"github.com/emperor-go/emperor/pkg/emperor/process"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
@@ -32,7 +32,7 @@ type gathered struct {
 	sockets   *sockets
 	commands  *datagrams // nil: none
 	cgroups   *namespaces.CgroupRoot
-	ledger    *emperor.Ledger
+	ledger    *process.Ledger
 
 	undo []func() // the last first
 }

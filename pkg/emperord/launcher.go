@@ -11,19 +11,21 @@ import (
 	"github.com/emperor-go/emperor/internal/vassalfiles"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/emperor"
+	"github.com/emperor-go/emperor/pkg/emperor/ondemand"
+	"github.com/emperor-go/emperor/pkg/emperor/process"
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
 // launcher translates the options of launches.
-func launcher(g *gathered, observe func(hooks.Result)) *emperor.System {
+func launcher(g *gathered, observe func(hooks.Result)) *process.Launcher {
 	o := g.options
-	s := &emperor.System{
+	s := &process.Launcher{
 		Program: g.program, Libraries: g.libraries, Clone: o.Clone, Hooks: o.Hooks, HookTimeout: o.HookTimeout, Shells: o.Around.Shells, Early: o.EarlyRelease, RefuseRoot: refusesRoot(o),
-		Environ: ownEnviron(), Passes: o.Pass.Has, Foreign: vassalfiles.Foreign(o.Wrapping), Reads: g.files, Templates: templates(o.Templates, g.files),
+		Environ: ownEnviron(), Passes: o.Pass.Has, Wrappers: vassalfiles.Wrappers(o.Wrapping), Reads: g.files, Templates: templates(o.Templates, g.files),
 		Output: g.output, NotifyDir: g.sockets.notifyDir(), Observe: observe, Turns: turn.New(o.HookConcurrency),
-		Spawner: g.tools.spawner, Sweeper: g.tools.sweeper, Ears: g.tools.ears, Keyring: g.tools.keyring, Cgroups: g.cgroups, Ledger: g.ledger,
+		Spawner: g.tools.spawner, Sweeper: g.tools.sweeper, Poller: g.tools.poller, Keyring: g.tools.keyring, Cgroups: g.cgroups, Ledger: g.ledger,
 	}
-	s.Foreign.Before, s.Foreign.After = templateArgs(o.Templates)
+	s.Wrappers.Before, s.Wrappers.After = templateArgs(o.Templates)
 	return s
 }
 
@@ -31,8 +33,8 @@ func launcher(g *gathered, observe func(hooks.Result)) *emperor.System {
 func supervision(o *config.Emperor, r *readers, files *reads.Pool, log *slog.Logger) (emperor.Options, error) {
 	vassals := &reading{files: o.Templates, reads: files, waits: vassalfiles.HasOnDemand(o.OnDemand), held: r.held, allow: o.Allowed, clone: o.Clone, log: log}
 	vassals.attrs = append(slices.Clone(o.Wrapping.Collect), o.Wrapping.ProgramAttr, o.Wrapping.ChdirAttr)
-	vassals.wraps = vassalfiles.Foreign(o.Wrapping)
-	vassals.refuseRoot, vassals.environ = refusesRoot(o), emperor.VassalEnviron(os.Environ())
+	vassals.wraps = vassalfiles.Wrappers(o.Wrapping)
+	vassals.refuseRoot, vassals.environ = refusesRoot(o), process.VassalEnviron(os.Environ())
 	r.current.Store(vassals)
 	options := emperor.Options{
 		Check: r.check, Compare: r.compare, Concurrency: o.Concurrency, Mercy: o.ReloadMercy, Log: log,
@@ -61,9 +63,9 @@ func supervision(o *config.Emperor, r *readers, files *reads.Pool, log *slog.Log
 func refusesRoot(o *config.Emperor) bool { return o.RefuseRoot && os.Geteuid() == 0 }
 
 // onDemand translates the options of sockets that the emperor holds for vassals.
-func onDemand(of *config.Emperor, files *reads.Pool) (s emperor.Sockets, err error) {
+func onDemand(of *config.Emperor, files *reads.Pool) (s ondemand.Sockets, err error) {
 	o := of.OnDemand
-	s = emperor.Sockets{Extension: o.Extension, Directory: o.Directory, Exec: o.Exec, Mode: o.Mode, UID: -1, GID: -1, Reads: files}
+	s = ondemand.Sockets{Extension: o.Extension, Directory: o.Directory, Exec: o.Exec, Mode: o.Mode, UID: -1, GID: -1, Reads: files}
 	if o.Owner.Set {
 		id, err := accounts.UID(o.Owner)
 		if err != nil {

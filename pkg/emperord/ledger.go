@@ -3,17 +3,17 @@ package emperord
 import (
 	"context"
 
-	"github.com/emperor-go/emperor/pkg/emperor"
+	"github.com/emperor-go/emperor/pkg/emperor/process"
 )
 
 // ledger opens the ledger in the runtime directory, and first removes the resources that a
 // killed emperor has recorded there. It runs with the rights of the emperor's user, who has
 // written it. Nil: nothing is removed after a kill.
-func (s *sockets) ledger(ctx context.Context) *emperor.Ledger {
+func (s *sockets) ledger(ctx context.Context) *process.Ledger {
 	if s.claim == nil {
 		return nil
 	}
-	l, err := emperor.OpenLedger(s.claim.LedgerDir())
+	l, err := process.OpenLedger(s.claim.LedgerDir())
 	if err != nil {
 		s.log.Warn("cannot record resources of vassals", "error", err)
 		return nil

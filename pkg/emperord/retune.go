@@ -11,20 +11,21 @@ import (
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
 	"github.com/emperor-go/emperor/pkg/emperor"
+	"github.com/emperor-go/emperor/pkg/emperor/process"
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
 // tuner takes over changes of the emperor's own options at run time. One goroutine uses it.
 type tuner struct {
-	args    []string        // of the command line
-	started *config.Emperor // the options of the start: those in effect that need a restart
-	options *config.Emperor // the last valid ones
-	from    string          // the directory in which the emperor was started
-	environ []string        // and the environment
-	readers *readers
-	system  *emperor.System // launches vassals from now on
-	level   *slog.LevelVar
-	log     *slog.Logger
+	args     []string        // of the command line
+	started  *config.Emperor // the options of the start: those in effect that need a restart
+	options  *config.Emperor // the last valid ones
+	from     string          // the directory in which the emperor was started
+	environ  []string        // and the environment
+	readers  *readers
+	launcher *process.Launcher // launches vassals from now on
+	level    *slog.LevelVar
+	log      *slog.Logger
 }
 
 // rereading limits commands and downloads of the emperor's file.
@@ -80,23 +81,23 @@ func (t *tuner) take(ctx context.Context, e *emperor.Emperor, next *config.Emper
 		t.log.Error("cannot use the emperor's options; they stay unchanged", "error", err)
 		return false
 	}
-	options, err := supervision(next, t.readers, t.system.Reads, t.log)
+	options, err := supervision(next, t.readers, t.launcher.Reads, t.log)
 	if err != nil {
 		t.log.Error("cannot use the emperor's options; they stay unchanged", "error", err)
 		return false
 	}
-	system := *t.system
-	system.Hooks, system.HookTimeout, system.Early, system.RefuseRoot = next.Hooks, next.HookTimeout, next.EarlyRelease, refusesRoot(next)
-	system.Foreign, system.Templates = vassalfiles.Foreign(next.Wrapping), templates(next.Templates, t.system.Reads)
-	system.Foreign.Before, system.Foreign.After = templateArgs(next.Templates)
+	l := *t.launcher
+	l.Hooks, l.HookTimeout, l.Early, l.RefuseRoot = next.Hooks, next.HookTimeout, next.EarlyRelease, refusesRoot(next)
+	l.Wrappers, l.Templates = vassalfiles.Wrappers(next.Wrapping), templates(next.Templates, t.launcher.Reads)
+	l.Wrappers.Before, l.Wrappers.After = templateArgs(next.Templates)
 	if next.HookConcurrency != t.options.HookConcurrency {
-		system.Turns = turn.New(next.HookConcurrency)
+		l.Turns = turn.New(next.HookConcurrency)
 	}
-	options.Launcher, options.Attendant = &system, &system
+	options.Launcher, options.Attendant = &l, &l
 	if e.Retune(ctx, options) != nil {
 		return false // the emperor is ending
 	}
 	t.level.Set(next.LogLevel)
-	t.options, t.system = next, &system
+	t.options, t.launcher = next, &l
 	return true
 }

@@ -58,7 +58,7 @@ func measureRoom(o *config.Emperor, log *slog.Logger) *room {
 // pipe, the orders, its output, its notifications and its cgroup.
 func descriptorsOf(o *config.Emperor) int {
 	n := 6
-	if !vassalfiles.Foreign(o.Wrapping).None() {
+	if !vassalfiles.Wrappers(o.Wrapping).None() {
 		n++ // the config socket
 	}
 	if vassalfiles.HasOnDemand(o.OnDemand) {

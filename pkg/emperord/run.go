@@ -41,26 +41,26 @@ func run(ctx context.Context, around outside, o *config.Emperor, a Additions, wa
 // govern wires the emperor, top to bottom, and supervises until ctx ends.
 func govern(ctx context.Context, around outside, g *gathered) error {
 	o, log, metrics := g.options, g.log, g.sockets.metrics
-	system := launcher(g, metrics.Hook)
-	if err := system.Start(ctx, log); err != nil {
+	launches := launcher(g, metrics.Hook)
+	if err := launches.Start(ctx, log); err != nil {
 		return err
 	}
 	tune := &tuner{
 		args: around.args, from: around.from, environ: around.environ, started: o, options: o,
-		readers: &readers{held: newHeldBack(o.Pass, log)}, system: system, level: around.level, log: log,
+		readers: &readers{held: newHeldBack(o.Pass, log)}, launcher: launches, level: around.level, log: log,
 	}
 	options, err := supervision(o, tune.readers, g.files, log)
 	if err != nil {
 		return err
 	}
-	options.Monitors, options.Launcher, options.Attendant, options.Hurry, options.Observe = g.monitors, system, system, around.hurry, metrics.Hook
+	options.Monitors, options.Launcher, options.Attendant, options.Hurry, options.Observe = g.monitors, launches, launches, around.hurry, metrics.Hook
 	touches, err := newTouches(o.Process.Touch, log)
 	if err != nil {
 		log.Error("cannot watch files of touch-reload", "error", err)
 	}
 	around.ready()
 	e := emperor.New(options)
-	gate := &control.Gate{Confines: system.Confines, Log: log}
+	gate := &control.Gate{Confines: launches.Confines, Log: log}
 	events := &control.Chronicle{Told: metrics.Told, Gone: g.output.Forget}
 	transitions := e.Follow()
 	look := func() { rescan(g.monitors) }

@@ -4,7 +4,7 @@ import (
 	"log/slog"
 
 	"github.com/emperor-go/emperor/pkg/config"
-	"github.com/emperor-go/emperor/pkg/emperor"
+	"github.com/emperor-go/emperor/pkg/emperor/process"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
@@ -12,7 +12,7 @@ import (
 type tools struct {
 	spawner *namespaces.Spawner
 	sweeper *namespaces.Sweeper
-	ears    *emperor.Ears
+	poller  *process.Poller
 	keyring bool // each vassal gets a session keyring of its own
 }
 
@@ -25,15 +25,15 @@ func newTools(o *config.Emperor, log *slog.Logger) (*tools, error) {
 	if err != nil {
 		return nil, err
 	}
-	ears, err := emperor.NewEars()
+	poller, err := process.NewPoller()
 	if err != nil {
 		return nil, err
 	}
-	return &tools{namespaces.NewSpawner(), namespaces.NewSweeper(), ears, keyring}, nil
+	return &tools{namespaces.NewSpawner(), namespaces.NewSweeper(), poller, keyring}, nil
 }
 
 func (t *tools) close() {
-	t.ears.Close()
+	t.poller.Close()
 	t.sweeper.Close()
 	t.spawner.Close()
 }

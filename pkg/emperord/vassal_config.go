@@ -19,6 +19,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
+	"github.com/emperor-go/emperor/pkg/emperor/process"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
@@ -34,7 +35,7 @@ type reading struct {
 	// refuseRoot: a vassal must name a user, because it would be root.
 	refuseRoot bool
 	environ    []string // with which vassals read their files
-	wraps      emperor.Foreign
+	wraps      process.Wrappers
 	clone      namespaces.Flags // of each vassal
 	log        *slog.Logger
 	last       sync.Map // the templates of each directory that were read last, config.Templates

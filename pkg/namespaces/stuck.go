@@ -25,6 +25,11 @@ func (p StuckProcess) String() string {
 	return text
 }
 
+// Attrs returns attributes for a line of a log.
+func (p StuckProcess) Attrs() []any {
+	return []any{"pid", p.PID, "program", p.Program, "state", p.State, "wchan", p.Wchan}
+}
+
 // Unkillable is the time that a process has to end after it was killed. After that callers go
 // on without it.
 const Unkillable = 5 * time.Second

@@ -1,0 +1,55 @@
+package process
+
+import (
+	"bufio"
+	"log/slog"
+	"os"
+	"testing"
+
+	"github.com/emperor-go/emperor/internal/poll"
+	"github.com/emperor-go/emperor/pkg/emperor"
+	"github.com/emperor-go/emperor/pkg/namespaces"
+)
+
+// A vassal that has read the stop byte but executes another program all the same is stopped by
+// a signal.
+func TestStopInTheMomentOfAnExec(t *testing.T) {
+	spawner := namespaces.NewSpawner()
+	defer spawner.Close()
+	out, write, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	c := &child{log: slog.New(slog.DiscardHandler), dead: make(chan struct{})}
+	c.process, err = spawner.Start(namespaces.Command{
+		Path: "/bin/sh", Args: []string{"sh", "-c", "trap 'exit 7' TERM; echo; while :; do sleep 0.02; done"}, Dir: "/",
+		Env: []string{"PATH=/bin:/usr/bin"}, Files: []*os.File{nil, write},
+	})
+	write.Close()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.process.Close()
+	if _, err := bufio.NewReader(out).ReadString('\n'); err != nil { // it handles TERM
+		t.Fatal(err)
+	}
+	pipe, theirs, err := stream("pipe")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pipe.Close()
+	c.pipe = pipe
+	c.replaced.Store(true)
+	c.Stop(false)
+	if _, err := theirs.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	theirs.Close()
+	for rest := dyingTime; rest != poll.Never; { // nothing happens in the time that it is given
+		rest = c.receivePipe(func(m emperor.Message) { t.Errorf("it reports %v", m) })
+	}
+	if status, err := c.process.Wait(); err != nil || status.String() != "exit status 7" {
+		t.Errorf("it ended by %v, %v", status, err)
+	}
+}

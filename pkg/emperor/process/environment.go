@@ -1,0 +1,77 @@
+package process
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/emperor-go/emperor/internal/goprocs"
+	"github.com/emperor-go/emperor/pkg/emperor"
+	"github.com/emperor-go/emperor/pkg/wire"
+)
+
+// VassalEnviron returns the part of an emperor's environment that vassals may get: all
+// variables except those that belong to one process, and UWSGI_VASSAL_X as UWSGI_X, which is
+// the option x, as in uWSGI.
+func VassalEnviron(environ []string) []string {
+	var vars []string
+	for _, v := range environ {
+		key, _, _ := strings.Cut(v, "=")
+		switch {
+		case strings.HasPrefix(key, optionOfVassals):
+			vars = append(vars, optionPrefix+strings.TrimPrefix(v, optionOfVassals))
+		case strings.HasPrefix(key, optionPrefix), strings.HasPrefix(key, "EMPEROR_"), strings.HasPrefix(key, "LISTEN_"),
+			strings.HasPrefix(key, "WATCHDOG_"), key == "NOTIFY_SOCKET":
+		default:
+			vars = append(vars, v)
+		}
+	}
+	return vars
+}
+
+// The prefixes of variables that are options: of a uWSGI program, and of its children.
+const (
+	optionPrefix    = "UWSGI_"
+	optionOfVassals = "UWSGI_VASSAL_"
+)
+
+// passes reports whether vassals get a variable of VassalEnviron.
+func (l *Launcher) passes(variable string) bool {
+	name, _, _ := strings.Cut(variable, "=")
+	return l.Passes == nil || strings.HasPrefix(name, optionPrefix) || l.Passes(name)
+}
+
+// vassalEnviron returns the environment of our vassal program.
+func (l *Launcher) vassalEnviron() []string {
+	vars := slices.DeleteFunc(VassalEnviron(l.Environ), func(v string) bool { return !l.passes(v) })
+	return append(goprocs.Vassal(vars), wire.PipeEnv+"="+strconv.Itoa(pipeFD), wire.OrderEnv+"="+strconv.Itoa(orderFD))
+}
+
+// wrapperEnviron returns the environment of a program that replaces a vassal. The program
+// reads the configuration itself, so it also gets the variables that the configuration names.
+func (l *Launcher) wrapperEnviron(p emperor.Plan) []string {
+	vars := slices.DeleteFunc(VassalEnviron(l.Environ), func(v string) bool { return !l.passes(v) && !names(p, v) })
+	vars = append(vars, wire.PipeEnv+"="+strconv.Itoa(pipeFD))
+	if p.Zerg > 0 {
+		vars = append(vars, "UWSGI_BROODLORD_NUM="+strconv.Itoa(p.Zerg))
+	}
+	return vars
+}
+
+// heldBack returns the variables that a vassal does not get but needs to read its
+// configuration: the ones that the configuration names, or all when the emperor does not see the
+// whole configuration, or when hooks of the operator run inside.
+func (l *Launcher) heldBack(p emperor.Plan, hooks bool) []string {
+	if !hooks && !p.ReadsMore && len(p.Reads) == 0 {
+		return nil
+	}
+	return slices.DeleteFunc(VassalEnviron(l.Environ), func(v string) bool {
+		return l.passes(v) || !hooks && !p.ReadsMore && !names(p, v)
+	})
+}
+
+// names reports whether a configuration names a variable.
+func names(p emperor.Plan, variable string) bool {
+	name, _, _ := strings.Cut(variable, "=")
+	return slices.Contains(p.Reads, name)
+}

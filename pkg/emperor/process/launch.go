@@ -1,0 +1,251 @@
+// Package process launches vassals as processes: it implements emperor.Launcher, emperor.Process
+// and emperor.Attendant.
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"github.com/emperor-go/emperor/internal/output"
+	"github.com/emperor-go/emperor/internal/reads"
+	"github.com/emperor-go/emperor/internal/termlog"
+	"github.com/emperor-go/emperor/internal/turn"
+	"github.com/emperor-go/emperor/pkg/emperor"
+	"github.com/emperor-go/emperor/pkg/hooks"
+	"github.com/emperor-go/emperor/pkg/namespaces"
+	"github.com/emperor-go/emperor/pkg/wire"
+)
+
+// Launcher is the Launcher that makes real processes. Its fields are set before the first
+// launch and not changed afterwards; a copy with other fields shares the rest.
+type Launcher struct {
+	// Program is the path of the vassal program. Required.
+	Program string
+	// Clone lists the new namespaces of each vassal.
+	Clone namespaces.Flags
+	// Hooks are the operator's; hooks of the as-vassal phase travel to the child.
+	Hooks hooks.Set
+	// Libraries are the C libraries for the hooks that travel to the child or into its
+	// namespaces. With any, Program must be one that can load them.
+	Libraries hooks.Libraries
+	// HookTimeout bounds each hook. Zero: no bound.
+	HookTimeout time.Duration
+	// Shells are tried in order for commands, before /bin/sh.
+	Shells []string
+	// Early sends a vassal off before the as-emperor hooks run, as uWSGI does.
+	// Otherwise it is parked until they are done.
+	Early bool
+	// RefuseRoot: a vassal that names no user does not start.
+	RefuseRoot bool
+	// Environ is the environment of the emperor, which its hooks have.
+	Environ []string
+	// Passes reports whether vassals get a variable of it. Nil: they get all that is not
+	// for one process.
+	Passes func(name string) bool
+	// Keyring: each vassal gets a session keyring of its own.
+	Keyring bool
+	// Spawner clones. Required.
+	Spawner *namespaces.Spawner
+	// Sweeper deletes the links that hooks have made. Nil: each vassal's by itself.
+	Sweeper *namespaces.Sweeper
+	// Ledger has what a killed emperor would leave behind. Nil: nothing does.
+	Ledger *Ledger
+	// Poller hear vassals. Required.
+	Poller *Poller
+	// Wrappers says how vassals become another program of the operator's, such as
+	// uwsgi.
+	Wrappers Wrappers
+	// Templates reads what stands around the configuration of vassals whose working
+	// directory is dir, anew for each launch. Nil: nothing does.
+	Templates func(dir string) (*wire.Templates, error)
+	// NotifyDir is where each generation gets a socket for sd_notify(3). Empty:
+	// nowhere.
+	NotifyDir string
+	// Observe is told of each hook of the emperor's start that has run. Nil: nobody.
+	Observe func(hooks.Result)
+	// Turns orders the hooks of different vassals before the clone, after it and after
+	// the end. Nil: they run at the same time.
+	Turns *turn.Line
+	// Output takes what vassals print. Nil: their logs do.
+	Output *output.Hub
+	// Reads bounds looks at files. Required.
+	Reads *reads.Pool
+	// Cgroups is where each generation gets a cgroup of its own. Nil: nowhere.
+	Cgroups *namespaces.CgroupRoot
+}
+
+// Launch implements Launcher: hooks before, clone, hooks after, order.
+func (l *Launcher) Launch(ctx context.Context, r emperor.Request) (emperor.Process, error) {
+	r.Config = l.located(r.Config)
+	c, err := l.launch(ctx, r)
+	if err != nil {
+		l.launchFailed(ctx, r)
+		return nil, err
+	}
+	return c, nil
+}
+
+func (l *Launcher) launch(ctx context.Context, r emperor.Request) (_ *child, err error) {
+	dir, err := l.enterable(ctx, r.Config.Dir)
+	if err != nil {
+		return nil, err
+	}
+	if r.Templates, err = l.templates(r); err != nil {
+		return nil, err
+	}
+	if len(l.hooks(r, hooks.AsEmperorBeforeVassal)) > 0 {
+		if err := l.hooksBeforeClone(ctx, r); err != nil {
+			return nil, err
+		}
+		dir = l.workingDirectory(r) // they may have taken long
+	}
+	c, err := l.clone(r, dir)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.release(ctx, c, r); err != nil {
+		c.abandon()
+		return nil, err
+	}
+	return c, nil
+}
+
+// release runs the as-emperor hooks and gives the order, in the order of time
+// that the operator chose.
+func (l *Launcher) release(ctx context.Context, c *child, r emperor.Request) error {
+	if !l.Early {
+		if err := l.hooksAfterClone(ctx, r, c); err != nil {
+			return err
+		}
+	}
+	c.rememberCgroup()
+	o := l.orderFor(c, r)
+	o.Sockets = r.Kept // of this order only: they are closed after the launch
+	if err := c.orders.SendOrder(o); err != nil {
+		return l.orderError(c, err)
+	}
+	c.life = life{launcher: l, about: r, since: time.Now()}
+	if l.Early {
+		c.life.early = startCompanion(func(ctx context.Context) { l.lateHooks(ctx, r, c) })
+	}
+	return nil
+}
+
+// orderError says why a child took no order: if it is dead, how it ended says more than
+// that its end of the channel is closed.
+func (l *Launcher) orderError(c *child, err error) error {
+	if !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {
+		return err
+	}
+	status, dead := c.process.DiedWithin(dyingTime)
+	if !dead {
+		return fmt.Errorf("%q has closed the channel for its order: %w (is it the vassal program?)", l.Program, err)
+	}
+	return fmt.Errorf("%q ended before it took its order: %v (%s)", l.Program, status, hintWhole)
+}
+
+// hintWhole is about a program of ours that cannot be executed.
+const hintWhole = "is the file whole, and the vassal program of this version?"
+
+// cloneError says why there is no child.
+func (l *Launcher) cloneError(err error) error {
+	hint := ""
+	switch {
+	case errors.Is(err, syscall.EPERM) && os.Geteuid() != 0:
+		hint = " (new namespaces need root, or user among emperor-use-clone)"
+	case errors.Is(err, syscall.ENOEXEC):
+		hint = " (" + hintWhole + ")"
+	}
+	return fmt.Errorf("cannot clone %q: %w%s", l.Program, err, hint)
+}
+
+// lateHooks runs the as-emperor hooks beside a vassal that boots already. The failure of
+// one that is fatal can only end it.
+func (l *Launcher) lateHooks(ctx context.Context, r emperor.Request, c *child) {
+	if err := l.hooksAfterClone(ctx, r, c); err != nil && ctx.Err() == nil {
+		r.Log.Error("the vassal is ended", "error", err)
+		c.end()
+	}
+}
+
+func (l *Launcher) orderFor(c *child, r emperor.Request) wire.Order {
+	o := wire.Order{
+		Serial: 1, Name: []byte(r.Config.Name), Path: []byte(r.Config.Path), Dir: []byte(r.Config.Dir), Config: r.Config.Data,
+		Templates: r.Templates, Namespaces: l.Clone.String(), RefuseRoot: l.RefuseRoot, Caged: c.cgroup != nil,
+		Trial: r.Trial, UID: r.Config.UID, GID: r.Config.GID, Hooks: l.childHooks(r), Shells: l.Shells, HookTimeout: l.HookTimeout,
+	}
+	o.Program = l.programFor(r.Plan)
+	for _, p := range l.Libraries.Plugins {
+		o.Libraries = append(o.Libraries, wire.Library(p))
+	}
+	o.LibraryDirs = l.Libraries.Dirs
+	if len(o.Hooks) > 0 {
+		o.HookVars = bytesOf(l.vassalVars(r, l.workingDirectory(r), c.PID()))
+	}
+	o.Environ = bytesOf(l.heldBack(r.Plan, len(o.Hooks) > 0))
+	return o
+}
+
+// clone makes the child with its channels, in a working directory. It is parked when clone
+// returns.
+func (l *Launcher) clone(r emperor.Request, dir string) (_ *child, err error) {
+	c := &child{log: r.Log, tree: l.Clone.Has(namespaces.NewPID), request: r, launcher: l}
+	c.dead, c.shown, c.notified = make(chan struct{}), make(chan struct{}), make(chan struct{})
+	c.current.Store(&r.Plan)
+	defer func() {
+		if err != nil {
+			_ = c.clearCgroup()
+			c.close()
+		}
+	}()
+	ends, err := c.connect()
+	defer func() { closeAll(ends) }()
+	if err != nil {
+		return nil, fmt.Errorf("cannot connect to the vassal: %w", err)
+	}
+	env := append(l.vassalEnviron(), termlog.MarksEnv+"=1")
+	if l.NotifyDir != "" {
+		// A full disk is no reason not to start what may never notify anybody.
+		if c.notify, err = newNotify(l.NotifyDir); err != nil {
+			r.Log.Warn("there is no socket for sd_notify", "error", err)
+		} else {
+			env = append(env, "NOTIFY_SOCKET="+c.notify.path)
+		}
+	}
+	command := namespaces.Command{
+		Path: l.Program, Args: []string{filepath.Base(l.Program), "--ini", r.Config.Name}, Env: env,
+		Dir: dir, Files: ends, Namespaces: l.Clone, Deathsig: deathSignal, Keyring: l.Keyring,
+	}
+	if l.Cgroups != nil {
+		if c.cgroup, err = l.Cgroups.Create(fmt.Sprintf("%s%s.%d", vassalCgroup, r.Config.Name, r.Generation)); err != nil {
+			return nil, fmt.Errorf("cannot make a cgroup: %w", err)
+		}
+		command.CgroupFD = c.cgroup.FD()
+	}
+	if c.process, err = l.Spawner.Start(command); err != nil {
+		return nil, l.cloneError(err)
+	}
+	c.openPage()
+	return c, nil
+}
+
+// vassalCgroup begins the names of vassals' cgroups. The names of hooks' cgroups begin otherwise.
+const vassalCgroup = "vassal."
+
+// Confines reports whether a process is a vassal's, as far as that is certain: by its
+// cgroup, or where there are none by its pid namespace.
+func (l *Launcher) Confines(c *namespaces.Caller) (bool, error) {
+	switch {
+	case l.Cgroups != nil:
+		return l.Cgroups.Holds(c, vassalCgroup)
+	case l.Clone.Has(namespaces.NewPID):
+		ours, err := c.Shares(namespaces.NewPID)
+		return !ours, err
+	}
+	return false, nil
+}
