@@ -2,7 +2,6 @@ package emperor
 
 import (
 	"context"
-	"slices"
 
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 )
@@ -33,24 +32,4 @@ func (e *Emperor) Progress(ctx context.Context) (p Progress, err error) {
 		}
 	})
 	return p, err
-}
-
-// Follow returns every transition and every note from the first one on. It is called before
-// Run. The channel is closed when the emperor ends; a slow reader loses some and gets their
-// number.
-func (e *Emperor) Follow() <-chan Transition {
-	l := &listener{transitions: make(chan Transition, backlog), notes: true}
-	e.listeners[l] = true
-	return l.transitions
-}
-
-// States lists every state in which a record stays, in the order of the table.
-func States() []State {
-	var list []State
-	for _, r := range table {
-		if r.state != Settled && !slices.Contains(list, r.state) {
-			list = append(list, r.state)
-		}
-	}
-	return list
 }

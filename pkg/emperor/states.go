@@ -1,5 +1,7 @@
 package emperor
 
+import "slices"
+
 // State is where a vassal's record is in its life.
 type State string
 
@@ -301,3 +303,14 @@ func (s State) alive() bool {
 
 // serving reports whether the vassal answers in the state.
 func (s State) serving() bool { return s == Running || s == Reloading }
+
+// States lists every state in which a record stays, in the order of the table.
+func States() []State {
+	var list []State
+	for _, r := range table {
+		if r.state != Settled && !slices.Contains(list, r.state) {
+			list = append(list, r.state)
+		}
+	}
+	return list
+}

@@ -59,6 +59,15 @@ func (e *Emperor) Transitions(ctx context.Context) ([]Record, <-chan Transition,
 	return records, l.transitions, nil
 }
 
+// Follow returns every transition and every note from the first one on. It is called before
+// Run. The channel is closed when the emperor ends; a slow reader loses some and gets their
+// number.
+func (e *Emperor) Follow() <-chan Transition {
+	l := &listener{transitions: make(chan Transition, backlog), notes: true}
+	e.listeners[l] = true
+	return l.transitions
+}
+
 // tell sends a transition to the listeners.
 func (e *Emperor) tell(v *vassal, from State) {
 	if len(e.listeners) == 0 {

@@ -1,0 +1,172 @@
+package emperor
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/emperor-go/emperor/pkg/wire"
+)
+
+// Desired is the desired state, independent of whether it is possible.
+type Desired string
+
+// The desired states.
+const (
+	// Run: there is a configuration, and no other wish of the operator.
+	Run Desired = "run"
+	// Held: the operator stopped it, or has not started it yet.
+	Held Desired = "stopped"
+	// Withdrawn: its configuration is gone.
+	Withdrawn Desired = "withdrawn"
+)
+
+// Record is all information about a vassal at one moment. Times are zero for events that have
+// not happened. Fields about a process concern the process of Generation.
+type Record struct {
+	Name    string  `json:"name"`
+	Path    string  `json:"path"`
+	Monitor string  `json:"monitor"`
+	Parent  string  `json:"parent,omitempty"` // of a zerg
+	Desired Desired `json:"desired"`
+
+	State State     `json:"state"`
+	Since time.Time `json:"since"`
+	// Why is the reason why a vassal is idle, or why a change of its file waits. PauseUntil is
+	// the end of that wait, or of a backoff.
+	Why        string    `json:"why,omitempty"`
+	PauseUntil time.Time `json:"pause_until,omitzero"`
+	// WaitsFor is the current long wait of a vassal that launches, boots or ends: a hook, an
+	// interface, a step of its boot. Inside the vassal it is the vassal's own report.
+	WaitsFor string `json:"waits_for,omitempty"`
+
+	// PID of its first process. Program is the child that this process supervises as process
+	// 1, by its pid in their pid namespace.
+	PID        int    `json:"pid,omitempty"`
+	Program    int    `json:"program,omitempty"`
+	Generation uint64 `json:"generation"`
+	// Config is in effect, WantedConfig should be: a part of the hash of their contents that
+	// distinguishes them. Serial counts the orders of this generation and Reloads the orders
+	// that it took over.
+	Config       string `json:"config,omitempty"`
+	WantedConfig string `json:"wanted_config,omitempty"`
+	Serial       uint64 `json:"serial,omitempty"`
+	Reloads      int    `json:"reloads,omitempty"`
+	// Fault is the error in the newest configuration, ReloadError the reason of the last
+	// failed reload and LaunchError of the last failed launch.
+	Fault       string `json:"fault,omitempty"`
+	ReloadError string `json:"reload_error,omitempty"`
+	LaunchError string `json:"launch_error,omitempty"`
+	// FaultSince is when the configuration became invalid.
+	FaultSince time.Time `json:"fault_since,omitzero"`
+
+	Launches int    `json:"launches"`
+	Failures int    `json:"failures"` // in a row
+	Exit     string `json:"exit,omitempty"`
+	// ExitReason adds the vassal's own explanation, or the last line of its program, to Exit.
+	ExitReason string `json:"exit_reason,omitempty"`
+	// ExitKilled: its program did not stop in time.
+	ExitKilled bool `json:"exit_killed,omitempty"`
+	// ExitOOM is how many of its processes the OOM killer had killed.
+	ExitOOM int       `json:"exit_oom_kills,omitempty"`
+	Exited  time.Time `json:"exited,omitzero"`
+
+	FirstRun      time.Time `json:"first_run,omitzero"`
+	LastRun       time.Time `json:"last_run,omitzero"`
+	Modified      time.Time `json:"modified,omitzero"`
+	Ready         time.Time `json:"ready,omitzero"`
+	Accepting     time.Time `json:"accepting,omitzero"`
+	Loyal         time.Time `json:"loyal,omitzero"`
+	LastAccepting time.Time `json:"last_accepting,omitzero"`
+	LastLoyal     time.Time `json:"last_loyal,omitzero"`
+	Heartbeat     time.Time `json:"heartbeat,omitzero"`
+	Reloaded      time.Time `json:"reloaded,omitzero"`
+	// ReloadGap is for how many milliseconds the last reload has left the vassal without a
+	// ready worker.
+	ReloadGap int64 `json:"reload_gap_ms,omitempty"`
+
+	// Ignored are the paths of files with the same name in other monitors, and other paths of
+	// its own file.
+	Ignored []string `json:"ignored,omitempty"`
+	// Fallback names the configuration that the vassal runs on instead of its own, with the
+	// reason.
+	Fallback string `json:"fallback,omitempty"`
+	// WorkerDeaths of the process, as it reports. Nil: none yet.
+	WorkerDeaths *wire.Deaths `json:"worker_deaths,omitempty"`
+	// Hooks are the last runs of its hooks, in the emperor and inside, the newest
+	// last.
+	Hooks []HookRun `json:"hooks,omitempty"`
+	// Status is the status text of the vassal, and Phase its own report by sd_notify(3), in
+	// any state: reloading or stopping.
+	Status string `json:"status,omitempty"`
+	Phase  string `json:"phase,omitempty"`
+	// Address of an on-demand vassal. Addresses are bound by the vassal itself: those of the
+	// configuration in effect, or, when nothing runs, of the wanted one.
+	Address    string            `json:"address,omitempty"`
+	Addresses  []string          `json:"addresses,omitempty"`
+	Attributes map[string]string `json:"attributes,omitempty"`
+	UID        uint32            `json:"uid"`
+	GID        uint32            `json:"gid"`
+}
+
+func (e *Emperor) record(v *vassal) Record {
+	r := Record{
+		Name: v.name, Monitor: e.options.Monitors[v.source].String(), Desired: Run, State: v.state, Since: v.since,
+		PauseUntil: v.pauseUntil, Generation: v.generation, Config: v.config.Version.Short(), Serial: v.serial, Reloads: v.reloads,
+		Fault: v.fault, FaultSince: v.faultSince, ReloadError: v.reloadError, Launches: v.launches, Failures: v.failures, Exited: v.exited,
+		FirstRun: v.firstRun, LastRun: v.lastRun, Ready: v.ready, Accepting: v.accepting, Loyal: v.loyal,
+		LastAccepting: v.lastAccepting, LastLoyal: v.lastLoyal, Heartbeat: v.heartbeat, Reloaded: v.reloaded, Status: v.status, Phase: v.phase, Fallback: v.fallback,
+		ReloadGap: v.gap.Milliseconds(),
+		Hooks:     slices.Clone(v.hookRuns),
+	}
+	if v.wanted != nil {
+		r.Path, r.WantedConfig, r.Modified = v.wanted.Path, v.wanted.Version.Short(), time.Unix(0, v.wanted.Version.Touched)
+		r.Attributes, r.Addresses, r.UID, r.GID = v.wanted.Attributes, v.wanted.Addresses, v.wanted.UID, v.wanted.GID
+	}
+	switch {
+	case v.withdrawn:
+		r.Desired = Withdrawn
+	case v.held:
+		r.Desired = Held
+	}
+	switch {
+	case !v.state.alive():
+	case v.listening != nil:
+		r.Addresses = slices.Clone(v.listening)
+	default:
+		r.Addresses = v.config.Addresses
+	}
+	r.Ignored = slices.Sorted(maps.Keys(v.shadowed))
+	if v.parent != nil {
+		r.Parent = v.parent.name
+	}
+	if v.process != nil && v.state.alive() {
+		r.PID, r.Program = v.process.PID(), v.program
+	}
+	switch {
+	case v.state == Idle:
+		r.Why = v.idleness()
+	case v.state == Throttled:
+		r.Why = whyThrottled
+	case v.calm != nil:
+		r.Why, r.PauseUntil = whyThrottled, v.churn.until()
+	}
+	if v.state.hasProcess() && !v.state.serving() || v.state == Clearing {
+		r.WaitsFor = v.waitsFor
+	}
+	if v.cause != nil {
+		r.LaunchError = v.cause.Error()
+	}
+	if v.deaths.Total > 0 {
+		d := v.deaths
+		r.WorkerDeaths = &d
+	}
+	if v.exit != nil {
+		r.ExitKilled = v.exit.Own.Killed
+		r.Exit, r.ExitReason, r.ExitOOM = v.exit.String(), v.exit.why(), v.exit.OOMKills
+	}
+	if v.activation != nil {
+		r.Address = v.activation.String()
+	}
+	return r
+}
