@@ -20,7 +20,7 @@ build: ## build the programs into bin/
 
 # Programs that run as a tenant cannot be read by one: the kernel then keeps the tenant's
 # other processes out of their memory from the first moment (PR_SET_DUMPABLE of prctl(2)).
-EMPERORS := emperor emperor-native
+EMPERORS := emperor emperor-native emperor-dns
 VASSALS  := vassal vassal-server vassal-pty vassal-parse vassal-native
 PROGRAMS := $(EMPERORS) $(VASSALS)
 OWNER    := $(if $(filter 0,$(shell id -u)),-o root -g root)

@@ -24,7 +24,7 @@ func TestInstalledUnitIsVerified(t *testing.T) {
 	}
 	install("install")
 	for name, want := range map[string]os.FileMode{
-		"emperor": 0o755, "vassal": 0o711, "vassal-native": 0o711, "vassal-server": 0o711, "vassal-pty": 0o711, "vassal-parse": 0o711,
+		"emperor": 0o755, "emperor-dns": 0o755, "vassal": 0o711, "vassal-native": 0o711, "vassal-server": 0o711, "vassal-pty": 0o711, "vassal-parse": 0o711,
 	} {
 		info, err := os.Stat(filepath.Join(root, "usr/local/bin", name))
 		if err != nil {

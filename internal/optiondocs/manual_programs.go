@@ -4,7 +4,7 @@ package optiondocs
 func programManuals() map[string]string {
 	return map[string]string{
 		"vassal-server.8": "", "vassal-pty.8": ptyManual, "vassal-parse.8": parseManual,
-		"emperor-native.8": ".so man8/emperor.8\n", "vassal-native.8": ".so man8/vassal.8\n",
+		"emperor-dns.8": dnsManual, "emperor-native.8": ".so man8/emperor.8\n", "vassal-native.8": ".so man8/vassal.8\n",
 	}
 }
 
@@ -127,6 +127,44 @@ The command line is wrong.
 .SH SEE ALSO
 .BR emperor (8),
 .BR vassal (8)
+`
+
+const dnsManual = `.SH NAME
+emperor\-dns \- answer the questions of vassals for names
+.SH SYNOPSIS
+.B emperor\-dns
+.SH DESCRIPTION
+.BR emperor (8)
+starts this program from its own directory when a vassal needs it
+.RB ( emperor\-network\-dns ).
+It is not meant to be run by hand.
+.PP
+It answers at the gateway addresses of the vassals, by UDP and TCP at port 53, for the names
+.IB NAME .emperor.internal
+of vassals that the asking vassal may reach, for
+.BR host.emperor.internal ,
+and for the names of their addresses. It passes other questions on to the nameservers of the host for vassals with
+.BR "network\-dns = forward" .
+Other processes get no answer.
+.PP
+It has no rights: no capabilities, an empty root directory, and user and group 60753, which have no other use. It cannot gain any
+.RB ( PR_SET_NO_NEW_PRIVS
+of
+.BR prctl (2)).
+It ends with the emperor, which starts it again when it ends before.
+.SH EXIT STATUS
+.TP
+.B 0
+The emperor has ended.
+.TP
+.B 1
+Failed.
+.TP
+.B 2
+The emperor has not started it.
+.SH SEE ALSO
+.BR emperor (8),
+.BR emperor.ini (5)
 `
 
 const parseManual = `.SH NAME
