@@ -18,7 +18,7 @@ func verbCommands() []*cobra.Command {
 		verbCommand(emperor.Reset, "forget a vassal's failures and end its backoff", ""),
 		verbCommand(emperor.Restart, "give a vassal a new process", "Stops the vassal and starts it again with the newest configuration. Of one that has a mistake it fails, and what runs goes on."),
 		verbCommand(emperor.Start, "start a vassal, whatever happened before", "Starts a vassal that was stopped, rests or waits before its next launch."),
-		verbCommand(emperor.StopIt, "stop a vassal until it is started", "Stops a vassal. Its configuration may change, it stays stopped until it is started."),
+		verbCommand(emperor.Stop, "stop a vassal until it is started", "Stops a vassal. Its configuration may change, it stays stopped until it is started."),
 	}
 }
 
@@ -48,7 +48,7 @@ func reloadCommand() *cobra.Command {
 		case all:
 			return o.doAll(ctx, c, wait)
 		}
-		return o.do(ctx, c, args[0], emperor.ReloadIt, wait)
+		return o.do(ctx, c, args[0], emperor.Reload, wait)
 	})
 	c.Flags().BoolVar(&wait, "wait", false, "return when it is over, and say what became of it")
 	c.Flags().BoolVar(&all, "all", false, "every vassal that runs, some at a time")

@@ -42,7 +42,7 @@ type process struct {
 
 func (p *process) PID() int { return os.Getpid() }
 
-func (p *process) Attend(report func(emperor.Message), over func(emperor.Exit)) { over(p.wait(report)) }
+func (p *process) Watch(report func(emperor.Message), over func(emperor.Exit)) { over(p.wait(report)) }
 
 func (p *process) wait(report func(emperor.Message)) emperor.Exit {
 	s := p.hub.Open(output.Vassal{Name: p.name, Log: slog.New(slog.DiscardHandler)})
@@ -77,7 +77,7 @@ func (p *process) Reload(_ emperor.Plan, serial uint64) error {
 func (p *process) Stop(bool)                   { p.Kill() }
 func (p *process) Clear(context.Context) error { return nil }
 func (p *process) Restore()                    {}
-func (p *process) Keep()                       {}
+func (p *process) KeepSockets()                {}
 
 func (p *process) Kill() {
 	select {
@@ -86,7 +86,7 @@ func (p *process) Kill() {
 	}
 }
 
-func (p *process) Kept() namespaces.Sockets { return nil }
+func (p *process) KeptSockets() namespaces.Sockets { return nil }
 
 func (p *process) LastLine() string { return "I " + p.does }
 
@@ -457,11 +457,11 @@ func TestStopThatIsTakenBack(t *testing.T) {
 	for _, now := range []emperor.Record{
 		{State: emperor.Stopping, Desired: emperor.Run, Generation: 1}, {State: emperor.Running, Desired: emperor.Run, Generation: 2},
 	} {
-		if over, why := outcome(emperor.StopIt, first, now); !over || why != "it has been started again" {
+		if over, why := outcome(emperor.Stop, first, now); !over || why != "it has been started again" {
 			t.Errorf("%+v: %v %q", now, over, why)
 		}
 	}
-	if over, _ := outcome(emperor.StopIt, first, emperor.Record{State: emperor.Clearing, Desired: emperor.Held, Generation: 1}); over {
+	if over, _ := outcome(emperor.Stop, first, emperor.Record{State: emperor.Clearing, Desired: emperor.Held, Generation: 1}); over {
 		t.Error("it is over before the end")
 	}
 }

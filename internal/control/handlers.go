@@ -171,7 +171,7 @@ func flag(r *http.Request, name string) (bool, error) {
 
 func (s *Server) resetAll(r *http.Request) (any, error) {
 	defer s.changed()
-	return struct{}{}, s.Emperor.Inform(r.Context(), emperor.PardonAll)
+	return struct{}{}, s.Emperor.DoAll(r.Context(), emperor.ForgiveAll)
 }
 
 func (s *Server) rescan(*http.Request) (any, error) {

@@ -21,7 +21,7 @@ type Emperor interface {
 	Records(ctx context.Context) ([]emperor.Record, error)
 	Transitions(ctx context.Context) ([]emperor.Record, <-chan emperor.Transition, error)
 	Do(ctx context.Context, name string, verb emperor.Verb) (emperor.Record, error)
-	Inform(ctx context.Context, wish emperor.Wish) error
+	DoAll(ctx context.Context, wish emperor.Broadcast) error
 }
 
 // Server answers on the control socket. Its fields are set before Run and not changed

@@ -88,22 +88,22 @@ func remedy(end, last string) string {
 // outcome reports whether an operation is complete, and the reason of its failure. first is
 // the record right after the beginning.
 func outcome(verb emperor.Verb, first, now emperor.Record) (over bool, why string) {
-	if verb == emperor.StopIt && first.Desired == emperor.Held && now.Desired == emperor.Run {
+	if verb == emperor.Stop && first.Desired == emperor.Held && now.Desired == emperor.Run {
 		return true, "it has been started again"
 	}
 	switch now.State {
 	case emperor.Running:
 		switch {
-		case verb == emperor.StopIt, verb == emperor.Restart && now.Generation == first.Generation:
+		case verb == emperor.Stop, verb == emperor.Restart && now.Generation == first.Generation:
 			return false, ""
-		case verb == emperor.ReloadIt && now.Generation == first.Generation && now.ReloadError == "" && now.Config != now.WantedConfig:
+		case verb == emperor.Reload && now.Generation == first.Generation && now.ReloadError == "" && now.Config != now.WantedConfig:
 			return false, "" // it is found out whether that takes a new process
 		}
 		return true, now.ReloadError
 	case emperor.Waiting:
 		return true, ""
 	case emperor.Idle:
-		if verb == emperor.StopIt || verb == emperor.Reset {
+		if verb == emperor.Stop || verb == emperor.Reset {
 			return true, ""
 		}
 		return true, either(wrong(now, verbatim), now.Why)
@@ -112,7 +112,7 @@ func outcome(verb emperor.Verb, first, now emperor.Record) (over bool, why strin
 	case emperor.Throttled:
 		return true, now.Why
 	case emperor.Gone:
-		if verb == emperor.StopIt {
+		if verb == emperor.Stop {
 			return true, ""
 		}
 		return true, "its configuration is gone"
@@ -148,7 +148,7 @@ func (s *Server) reloadAll(r *http.Request) (any, error) {
 			pending[r.Name] = r
 		}
 	}
-	if err := s.Emperor.Inform(ctx, emperor.ReloadAll); err != nil {
+	if err := s.Emperor.DoAll(ctx, emperor.ReloadAll); err != nil {
 		return nil, err
 	}
 	answers := []Answer{}
@@ -163,7 +163,7 @@ func (s *Server) reloadAll(r *http.Request) (any, error) {
 			return nil, emperor.ErrEnded
 		}
 		first, ours := pending[t.Record.Name]
-		if over, why := outcome(emperor.ReloadIt, first, t.Record); ours && over {
+		if over, why := outcome(emperor.Reload, first, t.Record); ours && over {
 			delete(pending, t.Record.Name)
 			answers = append(answers, s.answer(t.Record, why))
 		}

@@ -36,24 +36,24 @@ func (c churn) next(now time.Time, longest time.Duration) churn {
 // until returns when the next change may take a new process.
 func (c churn) until() time.Time { return c.last.Add(c.pause) }
 
-// calms reports whether a change has to wait now.
-func (c churn) calms(now time.Time) bool { return !c.excused && now.Before(c.until()) }
+// tooSoon reports whether a change has to wait now.
+func (c churn) tooSoon(now time.Time) bool { return !c.excused && now.Before(c.until()) }
 
-// absence is the memory of a vassal whose file is gone.
-type absence struct {
+// goneVassal is the memory of a vassal whose file is gone.
+type goneVassal struct {
 	since time.Time
 	churn churn
 }
 
-// anew gives a vassal the new process that a change of its file needs: now, or later when such
+// replaceProcess gives a vassal the new process that a change of its file needs: now, or later when such
 // changes are too frequent.
-func (e *Emperor) anew(v *vassal) {
-	if v.churn.calms(time.Now()) {
-		v.revive()
+func (e *Emperor) replaceProcess(v *vassal) {
+	if v.churn.tooSoon(time.Now()) {
+		v.wake()
 		e.input(v, Soon)
 		return
 	}
-	v.pardon()
+	v.forgive()
 	v.retry()
 	if v.state.serving() && v.gapFrom.IsZero() {
 		v.gapFrom = time.Now()
@@ -69,55 +69,55 @@ func (v *vassal) outdated() bool {
 // countChange records that a change of the file takes effect by a new process, or while none
 // runs.
 func (e *Emperor) countChange(v *vassal) {
-	v.pardon()
+	v.forgive()
 	v.churn, v.returned = v.churn.next(time.Now(), e.options.ChangePause), false
 }
 
 // unthrottle ends the wait of a change, because an operator does not wait, and reports
 // whether a change waited: the caller pursues it. The pause of later changes keeps its length.
 func (v *vassal) unthrottle() (waited bool) {
-	waited = v.calm != nil
+	waited = v.paused != nil
 	v.churn.excused = time.Now().Before(v.churn.until())
-	v.uncalm()
+	v.cancelPaused()
 	return waited
 }
 
 // postpone makes the newest file of a vassal wait while its process continues.
 func (e *Emperor) postpone(v *vassal) {
-	if v.calm != nil {
+	if v.paused != nil {
 		return
 	}
 	wait := time.Until(v.churn.until())
-	calm := &calmed{v: v}
+	calm := &pausedChange{v: v}
 	calm.timer = time.AfterFunc(wait, func() { e.post(calm) })
-	v.calm = calm
+	v.paused = calm
 	shown := wait.Round(time.Millisecond)
 	v.log.Warn("its file changes too often: the new process waits", "wait", shown)
-	e.mention(v, AboutReload, "its file changes too often: the new process waits %v", shown)
+	e.note(v, AboutReload, "its file changes too often: the new process waits %v", shown)
 }
 
 // whyThrottled is the reason why a vassal waits, or the newest file of one that runs.
 const whyThrottled = "its file changes too often"
 
-// calmed: the pause of a waiting change is over.
-type calmed struct {
+// pausedChange: the pause of a waiting change is over.
+type pausedChange struct {
 	v     *vassal
 	timer *time.Timer
 }
 
-func (c *calmed) apply(e *Emperor) {
-	if c.v.calm != c {
+func (c *pausedChange) apply(e *Emperor) {
+	if c.v.paused != c {
 		return
 	}
-	c.v.calm = nil
-	e.pursue(c.v)
+	c.v.paused = nil
+	e.applyWanted(c.v)
 }
 
-// uncalm forgets a waiting change that has no effect any more.
-func (v *vassal) uncalm() {
-	if v.calm != nil {
-		v.calm.timer.Stop()
-		v.calm = nil
+// cancelPaused forgets a waiting change that has no effect any more.
+func (v *vassal) cancelPaused() {
+	if v.paused != nil {
+		v.paused.timer.Stop()
+		v.paused = nil
 	}
 }
 
@@ -126,28 +126,28 @@ func (e *Emperor) hold(v *vassal) {
 	wait := time.Until(v.churn.until())
 	shown := wait.Round(time.Millisecond)
 	v.log.Warn("its file changes too often: waiting before the next launch", "wait", shown)
-	e.mention(v, AboutBackoff, "next launch in %v, its file changes too often", shown)
+	e.note(v, AboutBackoff, "next launch in %v, its file changes too often", shown)
 	e.arm(v, wait)
 }
 
-// remember keeps the churn of a vassal that is gone, for a file that is removed and added
+// rememberGone keeps the churn of a vassal that is gone, for a file that is removed and added
 // repeatedly.
-func (e *Emperor) remember(v *vassal) {
+func (e *Emperor) rememberGone(v *vassal) {
 	now := time.Now()
-	for name, a := range e.absent {
+	for name, a := range e.recentlyGone {
 		if now.Sub(a.since) >= churnQuiet {
-			delete(e.absent, name)
+			delete(e.recentlyGone, name)
 		}
 	}
 	if v.parent == nil && (v.generation > 0 || v.returned) {
-		e.absent[v.name] = absence{now, v.churn}
+		e.recentlyGone[v.name] = goneVassal{now, v.churn}
 	}
 }
 
-// recognise gives a new record the churn of the previous one.
-func (e *Emperor) recognise(v *vassal) {
-	a, known := e.absent[v.name]
-	if delete(e.absent, v.name); known && time.Since(a.since) < churnQuiet {
+// recallGone gives a new record the churn of the previous one.
+func (e *Emperor) recallGone(v *vassal) {
+	a, known := e.recentlyGone[v.name]
+	if delete(e.recentlyGone, v.name); known && time.Since(a.since) < churnQuiet {
 		v.churn, v.returned = a.churn, true
 	}
 }

@@ -33,7 +33,7 @@ func TestChurnNext(t *testing.T) {
 		if want := (churn{start, tt.want, false, false}); got != want {
 			t.Errorf("%s: %v, want %v", tt.name, got, want)
 		}
-		if until := got.until(); !until.Equal(start.Add(tt.want)) || got.calms(until) || tt.want > 0 && !got.calms(start) {
+		if until := got.until(); !until.Equal(start.Add(tt.want)) || got.tooSoon(until) || tt.want > 0 && !got.tooSoon(start) {
 			t.Errorf("%s: it waits until %v", tt.name, until)
 		}
 	}
@@ -140,8 +140,8 @@ func TestOperatorsDoNotWaitForChanges(t *testing.T) {
 	}{
 		{Restart, "dead a.ini#2 exit status 0, clear a.ini#2, launch a.ini#3 respawn 2"},
 		{Start, "dead a.ini#2 exit status 0, clear a.ini#2, launch a.ini#3 respawn 2"},
-		{ReloadIt, "dead a.ini#2 exit status 0, clear a.ini#2, launch a.ini#3 respawn 2"},
-		{StopIt, "dead a.ini#2 exit status 0, clear a.ini#2"},
+		{Reload, "dead a.ini#2 exit status 0, clear a.ini#2, launch a.ini#3 respawn 2"},
+		{Stop, "dead a.ini#2 exit status 0, clear a.ini#2"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := play(t, slowed)
@@ -230,7 +230,7 @@ func TestFileThatComesAndGoesIsSlowed(t *testing.T) {
 		}
 		pass(time.Minute)
 		s.remove("b.ini")
-		if n := len(s.emperor.absent); n != 1 {
+		if n := len(s.emperor.recentlyGone); n != 1 {
 			t.Errorf("%d vassals that are gone are remembered", n)
 		}
 		s.stop()
@@ -249,7 +249,7 @@ func TestChangesOfAWaitingVassalAreSlowed(t *testing.T) {
 		d := &doorbell{bells: map[string]*bell{}}
 		s := play(t, func(o *Options) {
 			slowed(o)
-			o.Activator, o.Attendant = d, attendant{o.Launcher.(*world)}
+			o.Activator, o.WaitObserver = d, attendant{o.Launcher.(*world)}
 		})
 		s.put("a.ini", "demand")
 		if at := s.flood(100*time.Second, "changed ", func(n int) { s.put("a.ini", fmt.Sprint("demand ", n)) }); at != growing {

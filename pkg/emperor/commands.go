@@ -36,14 +36,14 @@ func (e *Emperor) ask(ctx context.Context, f func()) error {
 // vassals that were removed.
 func (e *Emperor) Restore(ctx context.Context) error {
 	var list []Process
-	var sockets []strayed
+	var sockets []socketLost
 	err := e.ask(ctx, func() {
 		for _, v := range e.vassals {
 			if v.process != nil && v.state.alive() {
 				list = append(list, v.process)
 			}
 			if v.activation != nil {
-				sockets = append(sockets, strayed{v, v.activation})
+				sockets = append(sockets, socketLost{v, v.activation})
 			}
 		}
 	})
@@ -75,19 +75,19 @@ type Verb string
 const (
 	// Start: run now, in any case.
 	Start Verb = "start"
-	// StopIt: stop until Start.
-	StopIt Verb = "stop"
+	// Stop: stop until Start.
+	Stop Verb = "stop"
 	// Restart: a new process.
 	Restart Verb = "restart"
-	// ReloadIt: take over the newest configuration, also one that was refused: in the running
+	// Reload: take over the newest configuration, also one that was refused: in the running
 	// process, unless that needs a new one.
-	ReloadIt Verb = "reload"
+	Reload Verb = "reload"
 	// Reset: forget failures and end a backoff.
 	Reset Verb = "reset"
 )
 
 // Verbs lists them all.
-func Verbs() []Verb { return []Verb{Start, StopIt, Restart, ReloadIt, Reset} }
+func Verbs() []Verb { return []Verb{Start, Stop, Restart, Reload, Reset} }
 
 // UnknownError is returned when no vassal has that name.
 type UnknownError struct{ Name string }
@@ -103,20 +103,20 @@ func (e *Emperor) Do(ctx context.Context, name string, verb Verb) (r Record, err
 			err = UnknownError{name}
 			return
 		}
-		err = e.obey(v, verb)
+		err = e.carryOut(v, verb)
 		r = e.record(v)
 	})
 	return r, errors.Join(asked, err)
 }
 
-func (e *Emperor) obey(v *vassal, verb Verb) error {
+func (e *Emperor) carryOut(v *vassal, verb Verb) error {
 	if e.stopping {
 		return ErrStopping
 	}
 	v.log.Info("operator: " + string(verb))
-	e.mention(v, AboutOperator, "%s", verb)
+	e.note(v, AboutOperator, "%s", verb)
 	if v.unthrottle() {
-		defer e.pursue(v)
+		defer e.applyWanted(v)
 	}
 	switch verb {
 	case Start:
@@ -124,14 +124,14 @@ func (e *Emperor) obey(v *vassal, verb Verb) error {
 			return fmt.Errorf("its configuration cannot be used: %s", v.fault)
 		}
 		v.held = false
-		v.pardon()
+		v.forgive()
 		if v.state == Idle || v.state == BackingOff || v.state == Throttled {
 			v.retry()
 			e.input(v, Want)
 		}
-	case StopIt:
+	case Stop:
 		if v.state == Stopping && v.accepting.IsZero() { // it boots, and was stopped before
-			e.input(v, Hurry)
+			e.input(v, KillNow)
 		}
 		v.held = true
 		e.input(v, Drop)
@@ -140,13 +140,13 @@ func (e *Emperor) obey(v *vassal, verb Verb) error {
 			return fmt.Errorf("its configuration cannot be used: %s", v.fault)
 		}
 		v.held = false
-		v.pardon()
+		v.forgive()
 		v.retry()
 		e.input(v, Want)
-	case ReloadIt:
+	case Reload:
 		return e.reloadOne(v)
 	case Reset:
-		v.pardon()
+		v.forgive()
 		v.churn = churn{}
 		if !v.state.hasProcess() && v.state != Waiting {
 			v.retry()
@@ -176,21 +176,21 @@ func (e *Emperor) reloadOne(v *vassal) error {
 	return nil
 }
 
-// Inform passes on a wish about all vassals.
-func (e *Emperor) Inform(ctx context.Context, wish Wish) error {
+// DoAll passes on a wish about all vassals.
+func (e *Emperor) DoAll(ctx context.Context, wish Broadcast) error {
 	return e.ask(ctx, func() {
 		for _, v := range e.sorted() {
 			if v.unthrottle() {
-				e.pursue(v)
+				e.applyWanted(v)
 			}
 		}
 		switch wish {
 		case ReloadAll:
 			e.reloadAll()
-		case PardonAll:
+		case ForgiveAll:
 			for _, v := range e.sorted() {
 				if v.parent == nil {
-					v.pardon()
+					v.forgive()
 				}
 				if v.state == BackingOff || v.state == Throttled {
 					e.input(v, Want)
@@ -200,13 +200,13 @@ func (e *Emperor) Inform(ctx context.Context, wish Wish) error {
 	})
 }
 
-// Wish is about all vassals.
-type Wish string
+// Broadcast is about all vassals.
+type Broadcast string
 
 // The wishes.
 const (
 	// ReloadAll: each running vassal reloads, a limited number at a time.
-	ReloadAll Wish = "reload-all"
-	// PardonAll: failures are forgotten and every backoff ends.
-	PardonAll Wish = "pardon-all"
+	ReloadAll Broadcast = "reload-all"
+	// ForgiveAll: failures are forgotten and every backoff ends.
+	ForgiveAll Broadcast = "pardon-all"
 )

@@ -2,18 +2,18 @@ package emperor
 
 import "github.com/emperor-go/emperor/pkg/emperor/monitor"
 
-// moved forgets the places of a monitor's vassals that have moved: two may have changed
+// forgetMoved forgets the places of a monitor's vassals that have moved: two may have changed
 // places.
-func (e *Emperor) moved(source int, plans []Plan) {
+func (e *Emperor) forgetMoved(source int, plans []Plan) {
 	for _, p := range plans {
 		if v := e.vassals[p.Name]; v != nil && v.source == source && v.entry != p.Entry {
-			e.own(v, monitor.Entry{})
+			e.setEntry(v, monitor.Entry{})
 		}
 	}
 }
 
-// own records the place of a vassal's file. The zero Entry: not known, or none.
-func (e *Emperor) own(v *vassal, at monitor.Entry) {
+// setEntry records the place of a vassal's file. The zero Entry: not known, or none.
+func (e *Emperor) setEntry(v *vassal, at monitor.Entry) {
 	if v.entry == at {
 		return
 	}
@@ -25,21 +25,21 @@ func (e *Emperor) own(v *vassal, at monitor.Entry) {
 	}
 }
 
-// shadow records that a monitor has found a file that is ignored as long as v exists: another
+// ignoreDuplicate records that a monitor has found a file that is ignored as long as v exists: another
 // one with the same name, or the same one by another name.
-func (e *Emperor) shadow(v *vassal, source int, p Plan) {
-	if _, known := v.shadowed[p.Path]; !known {
+func (e *Emperor) ignoreDuplicate(v *vassal, source int, p Plan) {
+	if _, known := v.duplicates[p.Path]; !known {
 		there, here := e.options.Monitors[source].String(), e.options.Monitors[v.source].String()
 		if p.Name == v.name {
 			v.log.Error("there is another vassal of this name; that one is ignored", "there", there, "here", here)
-			e.mention(v, AboutConfig, "there is another vassal of this name in %s; that one is ignored", there)
+			e.note(v, AboutConfig, "there is another vassal of this name in %s; that one is ignored", there)
 		} else {
 			v.log.Warn("its file is found by another name as well; that name is ignored", "ignored", p.Name, "there", there, "here", here)
-			e.mention(v, AboutConfig, "its file is found by the name %q in %s as well; that name is ignored", p.Name, there)
+			e.note(v, AboutConfig, "its file is found by the name %q in %s as well; that name is ignored", p.Name, there)
 		}
 	}
-	if v.shadowed == nil {
-		v.shadowed = map[string]int{}
+	if v.duplicates == nil {
+		v.duplicates = map[string]int{}
 	}
-	v.shadowed[p.Path] = source
+	v.duplicates[p.Path] = source
 }

@@ -17,7 +17,7 @@ func (e *Emperor) account(v *vassal, what Effect) {
 		if v.outdated() {
 			e.countChange(v)
 		}
-		v.uncalm()
+		v.cancelPaused()
 		v.churn.excused = false
 		v.generation++
 		v.launches++
@@ -25,21 +25,21 @@ func (e *Emperor) account(v *vassal, what Effect) {
 		v.renews = false
 		v.history = v.next()
 	case doFail:
-		if v.renewal(e.options.Backoff.Reset) {
+		if v.announcedExit(e.options.Backoff.Reset) {
 			v.renewed = time.Now()
 		} else {
-			v.miscarried()
+			v.countFailure()
 		}
 	case doStable:
 		v.waitsFor = ""
 	case doMiss, doCurse, doSilence:
-		v.miscarried()
+		v.countFailure()
 	case doUnbound:
 		v.config = *v.target()
-		v.miscarried()
+		v.countFailure()
 	case doHasten:
 		v.left = false
-		v.miscarried()
+		v.countFailure()
 	case doPause:
 		v.pause = e.options.Backoff.wait(v.failures, rand.Float64())
 		v.pauseUntil = time.Now().Add(v.pause)
@@ -48,7 +48,7 @@ func (e *Emperor) account(v *vassal, what Effect) {
 	case doPostpone:
 		v.churn.hasty = true
 	case doWatch:
-		v.uncalm()
+		v.cancelPaused()
 		if v.changed {
 			e.countChange(v)
 		}
@@ -85,15 +85,15 @@ func (e *Emperor) do(v *vassal, what Effect) {
 	case doLaunch:
 		e.launch(v)
 	case doCancel:
-		v.cancel(errGaveUp)
+		v.cancel(errCancelled)
 		e.arm(v, unkillable)
 	case doStable:
 		e.stable(v)
 	case doForgive:
 		v.failures, v.proven = 0, nil
 	case doStop, doSilence:
-		if e.returns(v) {
-			v.process.Keep()
+		if e.relaunches(v) {
+			v.process.KeepSockets()
 		}
 		v.process.Stop(e.options.Graceful && e.stopping)
 		e.arm(v, e.mercyFor(v))
@@ -102,7 +102,7 @@ func (e *Emperor) do(v *vassal, what Effect) {
 		v.process.Kill()
 		e.arm(v, unkillable)
 	case doTrace:
-		e.trace(v)
+		e.findStuck(v)
 	case doCurse:
 		e.curse(v)
 	case doFail, doClear:
@@ -142,13 +142,13 @@ func (e *Emperor) mercyFor(v *vassal) time.Duration {
 func (e *Emperor) launch(v *vassal) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	v.cancel = cancel
-	a := about{v, v.generation}
+	a := generationOf{v, v.generation}
 	e.launches++
 	r := Request{Plan: v.config, Generation: v.generation, Order: e.launches, Log: v.log}
-	r.Hooking = func(hook hooks.Result) { e.post(hooking{a, hook}) }
-	r.Hooked = func(result hooks.Result) { e.post(hooked{a, result}) }
+	r.Hooking = func(hook hooks.Result) { e.post(hookBegun{a, hook}) }
+	r.Hooked = func(result hooks.Result) { e.post(hookDone{a, result}) }
 	r.Kept, r.Trial, r.Reverted = v.kept, v.onTrial(), v.reverted()
-	held := e.holds(v)
+	held := e.holdsSockets(v)
 	if !held {
 		v.kept = nil
 	}
@@ -156,7 +156,7 @@ func (e *Emperor) launch(v *vassal) {
 		r.Socket = v.activation.Socket()
 	}
 	launcher := e.options.Launcher
-	late := time.AfterFunc(slowLaunch, func() { e.post(slow{a}) })
+	late := time.AfterFunc(slowLaunch, func() { e.post(slowLaunched{a}) })
 	e.group.Go(func() {
 		defer cancel(nil)
 		defer late.Stop()
@@ -184,9 +184,9 @@ func (v *vassal) next() history {
 // stable sets the time of forgiveness, and takes over what was wanted meanwhile.
 func (e *Emperor) stable(v *vassal) {
 	e.arm(v, e.options.Backoff.Reset)
-	e.letGo(v)
+	e.closeKept(v)
 	if v.wanted != nil && !v.wanted.same(v.config) {
-		e.approach(v)
+		e.applyToServing(v)
 	}
 }
 
@@ -198,17 +198,17 @@ func (e *Emperor) curse(v *vassal) {
 }
 
 func (e *Emperor) clear(v *vassal) {
-	if v.pulse != nil {
-		v.pulse.Stop()
-		v.pulse = nil
+	if v.heartbeatTimer != nil {
+		v.heartbeatTimer.Stop()
+		v.heartbeatTimer = nil
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
 	v.cancel = cancel
-	a, process := about{v, v.generation}, v.process
+	a, process := generationOf{v, v.generation}, v.process
 	e.group.Go(func() {
 		defer cancel(nil)
 		err := process.Clear(ctx)
-		if kept := process.Kept(); !e.post(cleared{a, err, process.LastLine(), kept}) {
+		if kept := process.KeptSockets(); !e.post(cleared{a, err, process.LastLine(), kept}) {
 			kept.Close()
 		}
 	})

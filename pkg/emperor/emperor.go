@@ -30,8 +30,8 @@ type Options struct {
 	Launcher Launcher
 	// Activator has the sockets of on-demand vassals. Nil: no vassal is on demand.
 	Activator Activator
-	// Attendant is told of processes that wait. Nil: nothing is told.
-	Attendant Attendant
+	// WaitObserver is told of processes that wait. Nil: nothing is told.
+	WaitObserver WaitObserver
 	// Check tells whether a configuration can be run at all, and what must be
 	// known of it; one that cannot be run is logged and changes nothing. It is
 	// called in a goroutine of its own. After an error that is reads.ErrSlow it is
@@ -48,9 +48,9 @@ type Options struct {
 	// ChangePause is the longest pause between two processes that changes of a
 	// vassal's file take. Zero: none.
 	ChangePause time.Duration
-	// Patience is the time a vassal has to answer a reload. Zero: as long as it
+	// ReloadTimeout is the time a vassal has to answer a reload. Zero: as long as it
 	// takes.
-	Patience time.Duration
+	ReloadTimeout time.Duration
 	// Heartbeat is the longest silence of a vassal that has sent a heartbeat.
 	// Zero: any.
 	Heartbeat time.Duration
@@ -66,9 +66,9 @@ type Options struct {
 	Suspend func(name string) bool
 	// Graceful stops vassals gracefully at shutdown.
 	Graceful bool
-	// Hurry makes a running shutdown kill at once, each time it delivers. Nil:
+	// KillNow makes a running shutdown kill at once, each time it delivers. Nil:
 	// never.
-	Hurry <-chan struct{}
+	KillNow <-chan struct{}
 	// Observe is told, in the loop, of each hook that has run for a vassal. It must
 	// not block. Nil: nobody is.
 	Observe func(hooks.Result)
@@ -150,26 +150,26 @@ type Request struct {
 	Log *slog.Logger
 }
 
-// Process is one generation of a vassal. Attend and then Clear are called once
+// Process is one generation of a vassal. Watch and then Clear are called once
 // each, from goroutines of their own, as is Reload; PID, Stop and Kill from the
 // loop, at any time until Clear is called, and must not block.
 type Process interface {
 	// PID is the process id in the emperor's namespace.
 	PID() int
-	// Attend calls report for what the vassal says, not faster than the loop can
+	// Watch calls report for what the vassal says, not faster than the loop can
 	// bear, and over after the last call, when the process is dead and reaped. It
 	// may return long before.
-	Attend(report func(Message), over func(Exit))
+	Watch(report func(Message), over func(Exit))
 	// Reload asks the process to take over p. What becomes of it is a Message. An
 	// error means that the process cannot be asked.
 	Reload(p Plan, serial uint64) error
 	// Restore makes again what of its surroundings in the file system was removed by
 	// others. It is called at any time, from goroutines of their own.
 	Restore()
-	// Keep makes Stop take the listening sockets of the process first, so that connections
+	// KeepSockets makes Stop take the listening sockets of the process first, so that connections
 	// that wait there are not reset. Kept returns them after Clear; the caller closes them.
-	Keep()
-	Kept() namespaces.Sockets
+	KeepSockets()
+	KeptSockets() namespaces.Sockets
 	// Stop asks the process to end; gracefully, if it knows the difference.
 	Stop(graceful bool)
 	// Kill ends it, and in time all that it started.
@@ -204,10 +204,10 @@ type Activator interface {
 	Activate(ctx context.Context, p Plan) (Activation, error)
 }
 
-// Attendant is told of vassals that wait on demand. Its methods are called in
+// WaitObserver is told of vassals that wait on demand. Its methods are called in
 // goroutines of their own and return early when ctx ends; a vassal is not started
 // before they have returned.
-type Attendant interface {
+type WaitObserver interface {
 	// Waiting: the socket is bound, and waits for its first connection.
 	Waiting(ctx context.Context, r Request)
 	// Changed: the vassal has another configuration than the one it waited with.
@@ -219,9 +219,9 @@ type Attendant interface {
 type Activation interface {
 	// String is the address.
 	String() string
-	// Meets reports whether a vassal that binds that place itself would get in its
+	// Conflicts reports whether a vassal that binds that place itself would get in its
 	// way. It does not block.
-	Meets(own address.Place) bool
+	Conflicts(own address.Place) bool
 	// Wait blocks until a connection waits to be accepted, or ctx ends.
 	Wait(ctx context.Context) error
 	// Socket is the listening socket.
@@ -242,22 +242,22 @@ type Emperor struct {
 	checks  atomic.Uint64 // rounds of checks; one of an earlier round is old
 
 	// Owned by the loop.
-	vassals    map[string]*vassal
-	entries    map[monitor.Entry]*vassal // by where their files are
-	sets       map[int][]Plan            // the last of each monitor
-	looked     int                       // how many monitors' first sets count
-	queue      []*vassal
-	launching  int
-	launches   uint64             // of all vassals
-	absent     map[string]absence // by name, for a minute
-	rolling    []*vassal          // to be reloaded, in order
-	rolls      int                // how often all were to be
-	rechecking int                // rounds of checks that are under way before a reload of all
-	zergs      int
-	listeners  map[*listener]bool
-	stopping   bool
-	lost       bool // a vassal that does not end
-	err        error
+	vassals      map[string]*vassal
+	entries      map[monitor.Entry]*vassal // by where their files are
+	sets         map[int][]Plan            // the last of each monitor
+	reconciled   int                       // how many monitors' first sets count
+	queue        []*vassal
+	launching    int
+	launches     uint64                // of all vassals
+	recentlyGone map[string]goneVassal // by name, for a minute
+	toReload     []*vassal             // to be reloaded, in order
+	reloadsOfAll int                   // how often all were to be
+	rechecking   int                   // rounds of checks that are under way before a reload of all
+	zergs        int
+	subscribers  map[*subscriber]bool
+	stopping     bool
+	lost         bool // a vassal that does not end
+	err          error
 }
 
 // slowLaunch is when a launch stops counting against the concurrency: by then it
@@ -268,7 +268,7 @@ const slowLaunch = time.Second
 func New(o Options) *Emperor {
 	return &Emperor{
 		options: o, events: make(chan event), done: make(chan struct{}),
-		vassals: map[string]*vassal{}, entries: map[monitor.Entry]*vassal{}, sets: map[int][]Plan{}, listeners: map[*listener]bool{}, absent: map[string]absence{},
+		vassals: map[string]*vassal{}, entries: map[monitor.Entry]*vassal{}, sets: map[int][]Plan{}, subscribers: map[*subscriber]bool{}, recentlyGone: map[string]goneVassal{},
 	}
 }
 
@@ -280,9 +280,9 @@ func (e *Emperor) Run(ctx context.Context) error {
 	defer stopWatching()
 	for i, m := range e.options.Monitors {
 		r := newReview(e, i)
-		e.group.Go(func() { e.watch(watching, m, r) })
+		e.group.Go(func() { e.runMonitor(watching, m, r) })
 	}
-	shutdown, hurry := ctx.Done(), e.options.Hurry
+	shutdown, hurry := ctx.Done(), e.options.KillNow
 	for !e.stopping || len(e.vassals) > 0 {
 		select {
 		case ev := <-e.events:
@@ -291,15 +291,15 @@ func (e *Emperor) Run(ctx context.Context) error {
 			shutdown = nil
 			e.stopAll()
 		case <-hurry:
-			e.hurry()
+			e.killAll()
 		}
-		e.admit()
-		e.roll()
+		e.startQueued()
+		e.reloadNext()
 	}
 	stopWatching()
 	close(e.done)
-	e.dismissListeners()
-	e.part()
+	e.unsubscribeAll()
+	e.waitForGoroutines()
 	return e.err
 }
 
@@ -320,18 +320,18 @@ func (e *Emperor) stopAll() {
 	}
 }
 
-func (e *Emperor) hurry() {
+func (e *Emperor) killAll() {
 	if !e.stopping {
 		return
 	}
 	e.options.Log.Warn("asked twice to stop: killing what is left", "vassals", len(e.vassals))
 	for _, v := range e.vassals {
-		e.input(v, Hurry)
+		e.input(v, KillNow)
 	}
 }
 
-// admit lets vassals launch while there are places.
-func (e *Emperor) admit() {
+// startQueued lets vassals launch while there are places.
+func (e *Emperor) startQueued() {
 	for len(e.queue) > 0 && e.launching < e.options.Concurrency {
 		v := e.queue[0]
 		e.queue = e.queue[1:]
@@ -352,5 +352,5 @@ func (e *Emperor) post(ev event) bool {
 	}
 }
 
-// errGaveUp is the cause of a cancelled launch.
-var errGaveUp = errors.New("the launch was called off")
+// errCancelled is the cause of a cancelled launch.
+var errCancelled = errors.New("the launch was called off")

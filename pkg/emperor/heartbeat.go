@@ -6,27 +6,27 @@ import (
 	"github.com/emperor-go/emperor/internal/timers"
 )
 
-// beat notes a sign of life. The first one is a promise of more.
-func (e *Emperor) beat(v *vassal) {
+// heartbeat notes a sign of life. The first one is a promise of more.
+func (e *Emperor) heartbeat(v *vassal) {
 	v.heartbeat = time.Now()
 	if e.options.Heartbeat <= 0 {
 		return
 	}
-	if v.pulse == nil {
-		e.listen(v, e.options.Heartbeat)
+	if v.heartbeatTimer == nil {
+		e.armHeartbeat(v, e.options.Heartbeat)
 	}
 }
 
-// listen looks at the vassal's pulse after d.
-func (e *Emperor) listen(v *vassal, d time.Duration) {
-	a := about{v, v.generation}
-	v.pulse = timers.AfterFunc(d, func() { e.post(pulse{a}) })
+// armHeartbeat checks after d whether the vassal still sends heartbeats.
+func (e *Emperor) armHeartbeat(v *vassal, d time.Duration) {
+	a := generationOf{v, v.generation}
+	v.heartbeatTimer = timers.AfterFunc(d, func() { e.post(heartbeatDue{a}) })
 }
 
-// pulse: it is time to ask whether a vassal that sent heartbeats still does.
-type pulse struct{ about }
+// heartbeatDue: it is time to ask whether a vassal that sent heartbeats still does.
+type heartbeatDue struct{ generationOf }
 
-func (p pulse) apply(e *Emperor) {
+func (p heartbeatDue) apply(e *Emperor) {
 	v := p.v
 	if p.stale() || !v.state.alive() {
 		return
@@ -38,14 +38,14 @@ func (p pulse) apply(e *Emperor) {
 	left := e.options.Heartbeat - time.Since(since)
 	switch {
 	case v.state != Running:
-		e.listen(v, e.options.Heartbeat)
+		e.armHeartbeat(v, e.options.Heartbeat)
 	case left > 0:
-		e.listen(v, left)
+		e.armHeartbeat(v, left)
 	default:
-		v.pulse = nil
+		v.heartbeatTimer = nil
 		silent := time.Since(v.heartbeat).Round(time.Second)
 		v.log.Error("no heartbeat: it is restarted", "silent", silent)
-		e.mention(v, AboutLife, "no heartbeat for %v: it is restarted", silent)
+		e.note(v, AboutLife, "no heartbeat for %v: it is restarted", silent)
 		e.input(v, Mute)
 	}
 }

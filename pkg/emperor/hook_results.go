@@ -31,25 +31,25 @@ type HookRun struct {
 // maxHookRuns is the number of remembered runs of a vassal.
 const maxHookRuns = 64
 
-// hooking: a hook begins for a vassal.
-type hooking struct {
-	about
+// hookBegun: a hook begins for a vassal.
+type hookBegun struct {
+	generationOf
 	hook hooks.Result
 }
 
-func (h hooking) apply(*Emperor) {
+func (h hookBegun) apply(*Emperor) {
 	if !h.stale() {
 		h.v.waitsFor = h.hook.Running()
 	}
 }
 
-// hooked: a hook has run for a vassal.
-type hooked struct {
-	about
+// hookDone: a hook has run for a vassal.
+type hookDone struct {
+	generationOf
 	result hooks.Result
 }
 
-func (h hooked) apply(e *Emperor) {
+func (h hookDone) apply(e *Emperor) {
 	if !h.stale() {
 		e.hookEnded(h.v, h.result)
 	}
@@ -73,9 +73,9 @@ func (e *Emperor) hookEnded(v *vassal, r hooks.Result) {
 	same := func(x HookRun) bool { return x.Phase == run.Phase && x.Index == run.Index }
 	v.hookRuns = append(slices.DeleteFunc(v.hookRuns, same), run)
 	v.hookRuns = v.hookRuns[max(0, len(v.hookRuns)-maxHookRuns):]
-	text, tell := "%s #%d (%s) after %v: %s", e.mention
+	text, tell := "%s #%d (%s) after %v: %s", e.note
 	if info, ok := r.Phase.Info(); ok && info.Inside() {
-		tell = e.quote
+		tell = e.noteFrom
 	}
 	tell(v, AboutHook, text, run.Phase, run.Index, run.Hook, r.Took.Round(time.Millisecond), run.Result)
 	if e.options.Observe != nil {
@@ -94,6 +94,6 @@ func (e *Emperor) hookInside(v *vassal, h wire.HookEnd) {
 		return
 	}
 	e.hookEnded(v, hooks.Result{
-		Phase: phase, Index: h.Index, Text: line(h.Text), Exit: line(h.Exit), Code: h.Code, Signal: syscall.Signal(h.Signal), Took: h.Took,
+		Phase: phase, Index: h.Index, Text: oneLine(h.Text), Exit: oneLine(h.Exit), Code: h.Code, Signal: syscall.Signal(h.Signal), Took: h.Took,
 	})
 }

@@ -6,9 +6,9 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// returns reports whether another generation is to follow at once on this one. The socket of an
+// relaunches reports whether another generation is to follow at once on this one. The socket of an
 // on-demand vassal outlives generations anyhow.
-func (e *Emperor) returns(v *vassal) bool {
+func (e *Emperor) relaunches(v *vassal) bool {
 	next := e.verdict(v)
 	return v.activation == nil && follows(next)
 }
@@ -16,23 +16,23 @@ func (e *Emperor) returns(v *vassal) bool {
 // follows reports whether a decision is to launch the vassal at once.
 func follows(next Input) bool { return next == Again || next == Revert || next == Sleep }
 
-// keep takes over the sockets of a generation that has ended. When that generation has none, the
+// takeSockets takes over the sockets of a generation that has ended. When that generation has none, the
 // vassal's held sockets stay.
-func (e *Emperor) keep(v *vassal, kept namespaces.Sockets) {
+func (e *Emperor) takeSockets(v *vassal, kept namespaces.Sockets) {
 	if len(kept) > 0 {
-		e.letGo(v)
+		e.closeKept(v)
 		v.kept = kept
 	}
 }
 
-// holds reports whether the sockets that a launch gets are held until it is ready, because the
+// holdsSockets reports whether the sockets that a launch gets are held until it is ready, because the
 // configuration before it, which binds the same addresses, may be launched again.
-func (e *Emperor) holds(v *vassal) bool {
+func (e *Emperor) holdsSockets(v *vassal) bool {
 	return v.onTrial() && slices.Equal(v.config.Addresses, v.proven.Addresses)
 }
 
-// letGo closes the sockets of the last generation.
-func (e *Emperor) letGo(v *vassal) {
+// closeKept closes the sockets of the last generation.
+func (e *Emperor) closeKept(v *vassal) {
 	if kept := v.kept; len(kept) > 0 {
 		v.kept = nil
 		e.group.Go(kept.Close)

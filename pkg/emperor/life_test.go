@@ -190,7 +190,7 @@ func TestRefusalIsForgottenWithItsProcess(t *testing.T) {
 
 func TestReloadThatIsNotAnswered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := play(t, func(o *Options) { o.Compare, o.Patience = compareWords, 20*time.Second })
+		s := play(t, func(o *Options) { o.Compare, o.ReloadTimeout = compareWords, 20*time.Second })
 		s.put("a.ini", "1")
 		s.put("a.ini", "silent")
 		s.put("a.ini", "last") // waits for the end of the reload
@@ -225,7 +225,7 @@ func TestTouchWhileStartingIsNoRestart(t *testing.T) {
 // An answer that comes after the emperor has given up still counts.
 func TestLateAnswerOfAReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := play(t, func(o *Options) { o.Compare, o.Patience = compareWords, time.Second })
+		s := play(t, func(o *Options) { o.Compare, o.ReloadTimeout = compareWords, time.Second })
 		s.put("a.ini", "1")
 		s.put("a.ini", "silent")
 		pass(2 * time.Second)
@@ -243,12 +243,12 @@ func TestLateAnswerOfAReload(t *testing.T) {
 
 func TestReloadAllIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := play(t, func(o *Options) { o.Patience = time.Second })
+		s := play(t, func(o *Options) { o.ReloadTimeout = time.Second })
 		for i := range 5 {
 			s.put(fmt.Sprintf("%d.ini", i), "silent")
 		}
 		s.since()
-		if err := s.emperor.Inform(t.Context(), ReloadAll); err != nil {
+		if err := s.emperor.DoAll(t.Context(), ReloadAll); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
@@ -267,23 +267,23 @@ func TestOperatorStopsAndStarts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, comparing)
 		s.put("a.ini", "1")
-		s.operator(t, "a.ini", StopIt)
+		s.operator(t, "a.ini", Stop)
 		s.put("a.ini", "2") // changes nothing of that
 		pass(time.Hour)
 		s.expect(t, "launch a.ini#1 1, dead a.ini#1 exit status 0, clear a.ini#1")
 		if r := s.record(t, "a.ini"); r.State != Idle || r.Desired != Held || r.Why != "stopped by the operator" {
 			t.Errorf("got %+v", r)
 		}
-		if err := s.operator(t, "a.ini", ReloadIt); err == nil {
+		if err := s.operator(t, "a.ini", Reload); err == nil {
 			t.Error("a stopped vassal reloads")
 		}
 		s.operator(t, "a.ini", Start)
 		s.expect(t, "launch a.ini#2 2")
 		s.operator(t, "a.ini", Restart)
 		s.expect(t, "dead a.ini#2 exit status 0, clear a.ini#2, launch a.ini#3 2")
-		s.operator(t, "a.ini", ReloadIt)
+		s.operator(t, "a.ini", Reload)
 		s.expect(t, "reload a.ini#3 2")
-		s.operator(t, "a.ini", StopIt)
+		s.operator(t, "a.ini", Stop)
 		s.remove("a.ini")
 		if err := s.operator(t, "a.ini", Start); !errors.As(err, &UnknownError{}) {
 			t.Errorf("an unknown vassal: %v", err)
@@ -302,7 +302,7 @@ func TestRestartWithAFaultyConfiguration(t *testing.T) {
 		s.monitor.Put(bad)
 		synctest.Wait()
 		s.since()
-		for _, verb := range []Verb{Restart, ReloadIt} {
+		for _, verb := range []Verb{Restart, Reload} {
 			if err := s.operator(t, "a.ini", verb); err == nil || err.Error() != "its configuration cannot be used: line 1: what?" {
 				t.Errorf("%s: %v", verb, err)
 			}
@@ -476,7 +476,7 @@ func TestZergsComeAndGoWithTheirVassal(t *testing.T) {
 		if r := s.record(t, "a.ini:zerg2"); r.Parent != "a.ini" || r.State != Running {
 			t.Errorf("got %+v", r)
 		}
-		s.operator(t, "a.ini", StopIt)
+		s.operator(t, "a.ini", Stop)
 		records, _ := s.emperor.Records(t.Context())
 		if len(records) != 1 {
 			t.Errorf("%d records are left: %+v", len(records), records)
@@ -489,7 +489,7 @@ func TestZergsComeAndGoWithTheirVassal(t *testing.T) {
 // operation reads its result there.
 func TestRecordsOfTransitions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		s := play(t, func(o *Options) { o.Compare, o.Patience = compareWords, time.Second })
+		s := play(t, func(o *Options) { o.Compare, o.ReloadTimeout = compareWords, time.Second })
 		_, transitions, err := s.emperor.Transitions(t.Context())
 		if err != nil {
 			t.Fatal(err)
@@ -650,9 +650,9 @@ func (d *doorbell) Activate(_ context.Context, p Plan) (Activation, error) {
 	return b, nil
 }
 
-func (b *bell) String() string           { return "/run/" + b.name }
-func (b *bell) Meets(address.Place) bool { return false }
-func (b *bell) Socket() *os.File         { return os.Stdin }
+func (b *bell) String() string               { return "/run/" + b.name }
+func (b *bell) Conflicts(address.Place) bool { return false }
+func (b *bell) Socket() *os.File             { return os.Stdin }
 
 func (b *bell) Lost(context.Context) bool {
 	b.mu.Lock()

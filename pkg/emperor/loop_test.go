@@ -104,7 +104,7 @@ type fake struct {
 
 func (f *fake) PID() int { return int(f.generation) }
 
-func (f *fake) Attend(report func(Message), over func(Exit)) { over(f.wait(report)) }
+func (f *fake) Watch(report func(Message), over func(Exit)) { over(f.wait(report)) }
 
 func (f *fake) wait(report func(Message)) Exit {
 	switch {
@@ -175,9 +175,9 @@ func (f *fake) end(e Exit) {
 
 func (f *fake) Restore() {}
 
-func (f *fake) Keep() {}
+func (f *fake) KeepSockets() {}
 
-func (f *fake) Kept() namespaces.Sockets { return nil }
+func (f *fake) KeptSockets() namespaces.Sockets { return nil }
 
 func (f *fake) LastLine() string { return "" }
 
@@ -210,7 +210,7 @@ func play(t *testing.T, change func(*Options)) *stage {
 	t.Helper()
 	s := &stage{world: newWorld(), monitor: monitor.NewStatic("static"), log: &bytes.Buffer{}, hurry: make(chan struct{})}
 	o := Options{
-		Monitors: []monitor.Monitor{s.monitor}, Launcher: s.world, Concurrency: 2, Mercy: time.Minute, Hurry: s.hurry,
+		Monitors: []monitor.Monitor{s.monitor}, Launcher: s.world, Concurrency: 2, Mercy: time.Minute, KillNow: s.hurry,
 		Backoff: Backoff{Initial: 500 * time.Millisecond, Max: 30 * time.Second, Reset: 10 * time.Second},
 		Log:     slog.New(termlog.New(s.log, termlog.Options{Prefix: "vassal", Level: slog.LevelDebug})),
 	}
@@ -497,7 +497,7 @@ func TestRandomLife(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, func(o *Options) {
-			o.Patience, o.Compare = 5*time.Second, compareWords
+			o.ReloadTimeout, o.Compare = 5*time.Second, compareWords
 		})
 		last := map[string]string{}
 		for i := range 2000 {
@@ -571,7 +571,7 @@ func TestReloadOfAllChecksAgain(t *testing.T) {
 		if err := s.emperor.Retune(t.Context(), o); err != nil {
 			t.Fatal(err)
 		}
-		if err := s.emperor.Inform(t.Context(), ReloadAll); err != nil {
+		if err := s.emperor.DoAll(t.Context(), ReloadAll); err != nil {
 			t.Fatal(err)
 		}
 		pass(time.Second)

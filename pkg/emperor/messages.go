@@ -8,49 +8,49 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// said: a vassal spoke.
-type said struct {
-	about
+// received: a vassal spoke.
+type received struct {
+	generationOf
 	message Message
 }
 
-func (s said) apply(e *Emperor) {
+func (s received) apply(e *Emperor) {
 	if s.stale() {
 		return
 	}
 	switch m := s.message.(type) {
 	case wire.Report:
-		e.reported(s.v, m)
+		e.handleReport(s.v, m)
 	case wire.Notice:
-		e.noticed(s.v, m)
+		e.handleNotice(s.v, m)
 	case Notification:
-		e.notified(s.v, m)
+		e.handleNotification(s.v, m)
 	case Closed:
 		e.input(s.v, Curse)
 	}
 }
 
-func (e *Emperor) reported(v *vassal, r wire.Report) {
+func (e *Emperor) handleReport(v *vassal, r wire.Report) {
 	now := time.Now()
 	switch r {
 	case wire.Spawned:
 		v.ready = now
 	case wire.Accepting:
 		v.accepting, v.lastAccepting = now, now
-		if v.state != Reloading || !v.speaks { // who speaks answers by a notice
+		if v.state != Reloading || !v.usesOrders { // who speaks answers by a notice
 			e.input(v, Accepting)
 		}
 	case wire.Loyal:
 		if v.loyal.IsZero() {
-			e.quote(v, AboutLife, "loyal")
+			e.noteFrom(v, AboutLife, "loyal")
 		}
 		v.loyal, v.lastLoyal = now, now // its failures are forgotten when it has run long enough
 	case wire.Withdraw:
 		e.leave(v)
 	case wire.Heartbeat:
-		e.beat(v)
+		e.heartbeat(v)
 	case wire.Reinforce:
-		e.reinforce(v)
+		e.startZerg(v)
 	}
 }
 
@@ -60,13 +60,13 @@ func (e *Emperor) leave(v *vassal) {
 	if v.state.serving() || v.state == Starting {
 		v.left = true
 		v.log.Info("wants to stop")
-		e.quote(v, AboutLife, "wants to stop")
+		e.noteFrom(v, AboutLife, "wants to stop")
 		e.input(v, Drop)
 	}
 }
 
-func (e *Emperor) noticed(v *vassal, n wire.Notice) {
-	text := line(n.Text)
+func (e *Emperor) handleNotice(v *vassal, n wire.Notice) {
+	text := oneLine(n.Text)
 	switch n.Kind { // one that boots may become a program that speaks nothing of ours
 	case wire.HookEnded:
 		for _, h := range n.Hooks {
@@ -75,34 +75,34 @@ func (e *Emperor) noticed(v *vassal, n wire.Notice) {
 		return
 	case wire.Booting:
 		v.waitsFor = text
-		e.quote(v, AboutBoot, "it waits for %s", text)
+		e.noteFrom(v, AboutBoot, "it waits for %s", text)
 		return
 	}
-	v.speaks = true
+	v.usesOrders = true
 	switch {
 	case n.Kind == wire.Gap:
 		v.gap = max(0, n.Gap)
 	case n.Kind == wire.Status:
-		e.says(v, text)
+		e.setStatus(v, text)
 	case n.Kind == wire.Workers && n.Deaths != nil:
-		e.mourn(v, *n.Deaths)
+		e.setWorkerDeaths(v, *n.Deaths)
 	case n.Kind == wire.Listening:
 		v.listening = []string{}
 		for _, address := range n.Addresses {
-			v.listening = append(v.listening, line(address))
+			v.listening = append(v.listening, oneLine(address))
 		}
 	case n.Kind == wire.Renew:
 		v.renews = true
-		e.quote(v, AboutLife, "ends to be started again: %s", text)
+		e.noteFrom(v, AboutLife, "ends to be started again: %s", text)
 	case n.Kind == wire.Fallback:
-		e.fellBack(v, text)
+		e.setFallback(v, text)
 	case n.Kind == wire.Exec:
-		v.speaks, v.program, v.mercy = false, n.Program, max(0, n.Mercy)
+		v.usesOrders, v.program, v.mercy = false, n.Program, max(0, n.Mercy)
 		if n.Probe != nil {
-			v.waitsFor = line(fmt.Sprintf("ready-probe %s %s%s", n.Probe.Kind, n.Probe.Address, n.Probe.Path))
+			v.waitsFor = oneLine(fmt.Sprintf("ready-probe %s %s%s", n.Probe.Kind, n.Probe.Address, n.Probe.Path))
 		}
 	case n.Serial == 0 && v.state == Running:
-		e.reloadedItself(v, n.Kind, text)
+		e.ownReloadEnded(v, n.Kind, text)
 	case n.Serial != v.serial: // about an order that another has replaced
 	case n.Kind == wire.Ready && v.state == Running && v.reloadError == errNoAnswer.Error():
 		e.takenLate(v)
@@ -113,29 +113,29 @@ func (e *Emperor) noticed(v *vassal, n wire.Notice) {
 		e.input(v, Refused)
 	case n.Kind == wire.Anew && v.state == Reloading:
 		v.log.Info("cannot take it over: a new process is needed", "cause", text)
-		e.quote(v, AboutReload, "it cannot take it over, a new process is needed: %s", text)
-		e.anew(v)
+		e.noteFrom(v, AboutReload, "it cannot take it over, a new process is needed: %s", text)
+		e.replaceProcess(v)
 	}
 }
 
-// reloadedItself notes how a reload went that nobody has ordered: a file was touched,
+// ownReloadEnded notes how a reload went that nobody has ordered: a file was touched,
 // or there was a signal. It does not hide that an order failed.
-func (e *Emperor) reloadedItself(v *vassal, how wire.NoticeKind, text string) {
+func (e *Emperor) ownReloadEnded(v *vassal, how wire.NoticeKind, text string) {
 	switch {
 	case how == wire.Failed && text != "":
-		e.quote(v, AboutReload, "cannot reload: %s", text)
+		e.noteFrom(v, AboutReload, "cannot reload: %s", text)
 		if v.reloadError == "" || v.ownReload {
 			v.reloadError, v.ownReload = text, true
 		}
 	case how == wire.Ready && v.ownReload:
-		e.quote(v, AboutReload, "it has reloaded")
+		e.noteFrom(v, AboutReload, "it has reloaded")
 		v.reloadError, v.ownReload = "", false
 	}
 }
 
-// fellBack notes that a vassal runs on its fallback configuration, or, with an
+// setFallback notes that a vassal runs on its fallback configuration, or, with an
 // empty text, that it does not.
-func (e *Emperor) fellBack(v *vassal, text string) {
+func (e *Emperor) setFallback(v *vassal, text string) {
 	was := v.fallback
 	v.listening = nil
 	if v.fallback = text; text != "" {
@@ -145,38 +145,38 @@ func (e *Emperor) fellBack(v *vassal, text string) {
 	switch text {
 	case was:
 	case "":
-		e.quote(v, AboutFallback, "it runs on its own configuration again")
+		e.noteFrom(v, AboutFallback, "it runs on its own configuration again")
 	default:
-		e.quote(v, AboutFallback, "it runs on its fallback configuration: %s", text)
+		e.noteFrom(v, AboutFallback, "it runs on its fallback configuration: %s", text)
 	}
 }
 
-// mourn notes that workers of a vassal die, or have recovered.
-func (e *Emperor) mourn(v *vassal, d wire.Deaths) {
+// setWorkerDeaths notes that workers of a vassal die, or have recovered.
+func (e *Emperor) setWorkerDeaths(v *vassal, d wire.Deaths) {
 	was := v.deaths
-	v.deaths = wire.Deaths{Recent: max(0, d.Recent), Total: max(0, d.Total), Exit: line(d.Exit), Next: d.Next}
+	v.deaths = wire.Deaths{Recent: max(0, d.Recent), Total: max(0, d.Total), Exit: oneLine(d.Exit), Next: d.Next}
 	switch {
 	case v.deaths.Recent > 0:
 		wait := max(0, time.Until(d.Next)).Round(10 * time.Millisecond)
-		e.quote(v, AboutWorkers, "a worker died: %s; the next one in %v, deaths in a row: %d", v.deaths.Exit, wait, v.deaths.Recent)
+		e.noteFrom(v, AboutWorkers, "a worker died: %s; the next one in %v, deaths in a row: %d", v.deaths.Exit, wait, v.deaths.Recent)
 	case was.Recent > 0:
-		e.quote(v, AboutWorkers, "the workers have recovered")
+		e.noteFrom(v, AboutWorkers, "the workers have recovered")
 	}
 }
 
-// says notes what a vassal says of itself.
-func (e *Emperor) says(v *vassal, text string) {
+// setStatus notes what a vassal says of itself.
+func (e *Emperor) setStatus(v *vassal, text string) {
 	if v.status == text {
 		return
 	}
 	if v.status = text; text != "" { // otherwise the worker has left that said it
-		e.quote(v, AboutStatus, "%s", text)
+		e.noteFrom(v, AboutStatus, "%s", text)
 	}
 }
 
-func (e *Emperor) notified(v *vassal, n Notification) {
+func (e *Emperor) handleNotification(v *vassal, n Notification) {
 	if n.Status != nil {
-		e.says(v, line(*n.Status))
+		e.setStatus(v, oneLine(*n.Status))
 	}
 	switch {
 	case n.Stopping:
@@ -187,7 +187,7 @@ func (e *Emperor) notified(v *vassal, n Notification) {
 		v.phase = "reloading"
 	}
 	if n.Watchdog {
-		e.beat(v)
+		e.heartbeat(v)
 	}
 	if n.Ready {
 		v.accepting, v.lastAccepting = time.Now(), time.Now()
@@ -195,8 +195,8 @@ func (e *Emperor) notified(v *vassal, n Notification) {
 	}
 }
 
-// line makes one line for people of what a vassal says.
-func line(text string) string {
+// oneLine makes one line for people of what a vassal says.
+func oneLine(text string) string {
 	const limit = 512
 	text = strings.Map(func(r rune) rune {
 		if r < ' ' || r == 0x7f {

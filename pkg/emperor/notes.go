@@ -40,11 +40,11 @@ type Note struct {
 	Text  string `json:"text"`
 }
 
-// mention sends a note about v to the listeners that want notes. It costs nothing while there
+// note sends a note about v to the listeners that want notes. It costs nothing while there
 // are none.
-func (e *Emperor) mention(v *vassal, about Topic, format string, args ...any) {
+func (e *Emperor) note(v *vassal, about Topic, format string, args ...any) {
 	t := Transition{Time: time.Now(), From: v.state, To: v.state}
-	for l := range e.listeners {
+	for l := range e.subscribers {
 		if !l.notes {
 			continue
 		}
@@ -55,14 +55,14 @@ func (e *Emperor) mention(v *vassal, about Topic, format string, args ...any) {
 				t.Record.PID = v.process.PID()
 			}
 		}
-		l.tell(t)
+		l.send(t)
 	}
 }
 
-// quote passes on a message of the vassal itself. It drops some messages of a vassal that
+// noteFrom passes on a message of the vassal itself. It drops some messages of a vassal that
 // sends too many, so that they do not push the events of others out of memory.
-func (e *Emperor) quote(v *vassal, about Topic, format string, args ...any) {
-	more, ok := v.words.take(time.Now())
+func (e *Emperor) noteFrom(v *vassal, about Topic, format string, args ...any) {
+	more, ok := v.noteLimit.allow(time.Now())
 	if !ok {
 		return
 	}
@@ -70,33 +70,33 @@ func (e *Emperor) quote(v *vassal, about Topic, format string, args ...any) {
 		format += " (%d things that it said before are left out)"
 		args = append(args, more)
 	}
-	e.mention(v, about, format, args...)
+	e.note(v, about, format, args...)
 }
 
-// ration limits the notes of one vassal about itself: many at once, then one every few
+// noteLimit limits the notes of one vassal about itself: many at once, then one every few
 // seconds. The zero value is full.
-type ration struct {
+type noteLimit struct {
 	next    time.Time // when it is full again
 	refused int
 }
 
 const (
-	// wordsAtOnce is how many messages of a vassal are passed on at once, and wordEvery the
+	// noteBurst is how many messages of a vassal are passed on at once, and noteInterval the
 	// interval of further ones.
-	wordsAtOnce = 64
-	wordEvery   = 5 * time.Second
+	noteBurst    = 64
+	noteInterval = 5 * time.Second
 )
 
-// take reports whether one more is permitted, and how many were refused before it.
-func (r *ration) take(now time.Time) (refused int, ok bool) {
+// allow reports whether one more is permitted, and how many were refused before it.
+func (r *noteLimit) allow(now time.Time) (refused int, ok bool) {
 	if r.next.Before(now) {
 		r.next = now
 	}
-	if r.next.Sub(now) >= wordsAtOnce*wordEvery {
+	if r.next.Sub(now) >= noteBurst*noteInterval {
 		r.refused++
 		return 0, false
 	}
-	r.next = r.next.Add(wordEvery)
+	r.next = r.next.Add(noteInterval)
 	refused, r.refused = r.refused, 0
 	return refused, true
 }

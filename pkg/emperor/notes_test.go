@@ -44,7 +44,7 @@ func (s *stage) expectNotes(t *testing.T, want ...string) {
 func TestNotesAreTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, func(o *Options) {
-			o.Compare, o.Patience, o.Heartbeat = compareWords, 20*time.Second, time.Minute
+			o.Compare, o.ReloadTimeout, o.Heartbeat = compareWords, 20*time.Second, time.Minute
 			o.Check = func(monitor.Config) (Facts, error) { return Facts{Addresses: []string{":80"}}, nil }
 		})
 		s.put("a.ini", "1")
@@ -99,7 +99,7 @@ func TestNotesAreTold(t *testing.T) {
 		if got := s.notes(t); !strings.Contains(got, "a.ini running#2 life: no heartbeat for 1m0s: it is restarted\na.ini backoff#2 backoff: next launch in 500ms, failures in a row: 1\n") {
 			t.Errorf("after the silence:\n%s", got)
 		}
-		if err := s.operator(t, "a.ini", StopIt); err != nil {
+		if err := s.operator(t, "a.ini", Stop); err != nil {
 			t.Error(err)
 		}
 		s.expectNotes(t, "a.ini running#3 operator: stop")
@@ -118,13 +118,13 @@ func TestVassalThatTalksTooMuch(t *testing.T) {
 			}
 			return strings.Count(s.notes(t), "status: ")
 		}
-		if n := talk(500); n != wordsAtOnce {
-			t.Errorf("%d words at once, want %d", n, wordsAtOnce)
+		if n := talk(500); n != noteBurst {
+			t.Errorf("%d words at once, want %d", n, noteBurst)
 		}
 		if n := talk(500); n != 0 {
 			t.Errorf("%d more", n)
 		}
-		pass(3 * wordEvery)
+		pass(3 * noteInterval)
 		if n := talk(2); n != 2 {
 			t.Errorf("%d after a while, want 2", n)
 		}

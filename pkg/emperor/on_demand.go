@@ -14,7 +14,7 @@ import (
 func (e *Emperor) demand(v *vassal, what Effect) {
 	switch what {
 	case doWatch:
-		e.await(v)
+		e.watchSocket(v)
 	case doUnwatch:
 		v.unwatch()
 		e.settle(v)
@@ -29,21 +29,21 @@ func (e *Emperor) demand(v *vassal, what Effect) {
 	}
 }
 
-// await waits for a connection on the vassal's socket, and binds the socket first if there is
+// watchSocket waits for a connection on the vassal's socket, and binds the socket first if there is
 // none yet.
-func (e *Emperor) await(v *vassal) {
+func (e *Emperor) watchSocket(v *vassal) {
 	v.watch++
-	if v.activating {
+	if v.binding {
 		return // continues when that is over
 	}
 	lost := v.discard()
 	ctx, cancel := context.WithCancel(context.Background())
 	v.unwatch = cancel
 	watch, plan, activation, changed := v.watch, *v.target(), v.activation, v.changed
-	r, attendant := Request{Plan: plan, Generation: v.generation, Log: v.log}, e.options.Attendant
+	r, attendant := Request{Plan: plan, Generation: v.generation, Log: v.log}, e.options.WaitObserver
 	v.changed = false
 	if activation == nil {
-		v.activating = true
+		v.binding = true
 		e.group.Go(func() {
 			defer cancel()
 			if lost != nil {
@@ -62,14 +62,14 @@ func (e *Emperor) await(v *vassal) {
 	e.group.Go(func() {
 		defer cancel()
 		if err := Conflict(activation, plan); err != nil {
-			e.post(knocked{v, watch, err})
+			e.post(connected{v, watch, err})
 			return
 		}
 		if changed && attendant != nil {
 			attendant.Changed(ctx, r)
 		}
 		if err := activation.Wait(ctx); ctx.Err() == nil {
-			e.post(knocked{v, watch, err})
+			e.post(connected{v, watch, err})
 		}
 	})
 }
@@ -78,7 +78,7 @@ func (e *Emperor) await(v *vassal) {
 // activation itself.
 func Conflict(a Activation, p Plan) error {
 	for _, own := range p.Places {
-		if a.Meets(own) {
+		if a.Conflicts(own) {
 			return fmt.Errorf("cannot bind %s for it: its configuration binds the same address (remove it there: the vassal gets this socket)", address.Quote(a.String()))
 		}
 	}
@@ -88,29 +88,29 @@ func Conflict(a Activation, p Plan) error {
 // discard returns the socket that clients do not find any more, and forgets it. Nil: there is
 // none.
 func (v *vassal) discard() (lost Activation) {
-	if v.strayed {
-		lost, v.activation, v.strayed = v.activation, nil, false
+	if v.socketGone {
+		lost, v.activation, v.socketGone = v.activation, nil, false
 	}
 	return lost
 }
 
-// strayed: the path of a vassal's socket was removed. A process that has the socket cannot get
+// socketLost: the path of a vassal's socket was removed. A process that has the socket cannot get
 // the next one.
-type strayed struct {
+type socketLost struct {
 	v          *vassal
 	activation Activation
 }
 
-func (s strayed) apply(e *Emperor) {
+func (s socketLost) apply(e *Emperor) {
 	v := s.v
-	if v.activation != s.activation || v.strayed || v.state != Waiting && !v.state.serving() {
+	if v.activation != s.activation || v.socketGone || v.state != Waiting && !v.state.serving() {
 		return // later, where it is still lost
 	}
-	v.strayed = true
+	v.socketGone = true
 	if v.state == Waiting {
 		v.log.Warn("its socket was removed: it is made again", "address", v.activation.String())
 		v.unwatch()
-		e.await(v)
+		e.watchSocket(v)
 		return
 	}
 	v.log.Warn("its socket was removed: it is made again, for a new process", "address", v.activation.String())
@@ -127,7 +127,7 @@ type activated struct {
 
 func (a activated) apply(e *Emperor) {
 	v := a.v
-	v.activating = false
+	v.binding = false
 	if v.state == Gone {
 		if a.activation != nil {
 			e.group.Go(func() { _ = a.activation.Close() })
@@ -141,7 +141,7 @@ func (a activated) apply(e *Emperor) {
 	switch {
 	case v.state != Waiting:
 	case v.watch != a.watch, a.activation != nil:
-		e.await(v)
+		e.watchSocket(v)
 	case a.err != nil:
 		v.cause = a.err
 		e.input(v, Unbound)
@@ -150,14 +150,14 @@ func (a activated) apply(e *Emperor) {
 	}
 }
 
-// knocked: a connection waits, or it cannot be waited for.
-type knocked struct {
+// connected: a connection waits, or it cannot be waited for.
+type connected struct {
 	v     *vassal
 	watch uint64
 	err   error
 }
 
-func (k knocked) apply(e *Emperor) {
+func (k connected) apply(e *Emperor) {
 	switch {
 	case k.watch != k.v.watch:
 	case k.err != nil:
@@ -193,9 +193,9 @@ func (e *Emperor) forget(v *vassal) {
 	}
 	if v.parent != nil {
 		e.zergs--
-		e.bury(v)
+		e.zergEnded(v)
 	}
-	for _, source := range slices.Compact(slices.Sorted(maps.Values(v.shadowed))) {
+	for _, source := range slices.Compact(slices.Sorted(maps.Values(v.duplicates))) {
 		e.reconcile(source, e.sets[source])
 	}
 }

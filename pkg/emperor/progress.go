@@ -25,7 +25,7 @@ func (e *Emperor) Progress(ctx context.Context) (p Progress, err error) {
 	err = e.ask(ctx, func() {
 		p.Vassals = len(e.vassals)
 		p.Begun = len(e.sets) == len(e.options.Monitors) && len(e.queue) == 0 && e.launching == 0
-		p.Rolling, p.Rolls = len(e.rolling) > 0 || e.rechecking > 0, e.rolls
+		p.Rolling, p.Rolls = len(e.toReload) > 0 || e.rechecking > 0, e.reloadsOfAll
 		for _, v := range e.vassals {
 			p.Begun = p.Begun && v.fault != monitor.ErrReading.Error()
 			p.Rolling = p.Rolling || v.state == Reloading

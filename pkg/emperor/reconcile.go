@@ -8,12 +8,12 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 )
 
-// parting is how long the end of a monitor is waited for. One that hangs in the kernel does
+// monitorEndWait is how long the end of a monitor is waited for. One that hangs in the kernel does
 // not end.
-const parting = time.Second
+const monitorEndWait = time.Second
 
-// watch runs one monitor and reviews its results, outside the loop, until ctx ends.
-func (e *Emperor) watch(ctx context.Context, m monitor.Monitor, r *review) {
+// runMonitor runs one monitor and reviews its results, outside the loop, until ctx ends.
+func (e *Emperor) runMonitor(ctx context.Context, m monitor.Monitor, r *review) {
 	sets, ended := make(chan monitor.Set), make(chan error, 1)
 	go func() {
 		ended <- m.Run(ctx, func(set monitor.Set) {
@@ -27,21 +27,21 @@ func (e *Emperor) watch(ctx context.Context, m monitor.Monitor, r *review) {
 	for {
 		select {
 		case set := <-sets:
-			r.begin(ctx, set)
+			r.start(ctx, set)
 		case f := <-r.over:
-			r.take(ctx, f)
+			r.record(ctx, f)
 		case <-r.slow.C:
-			r.hasty = true
+			r.impatient = true
 		case <-r.retry.C:
-			r.begin(ctx, r.set)
+			r.start(ctx, r.set)
 		case err := <-ended:
-			e.ended(err)
+			e.monitorEnded(err)
 			return
 		case <-ctx.Done():
 			select {
 			case err := <-ended:
-				e.ended(err)
-			case <-time.After(parting):
+				e.monitorEnded(err)
+			case <-time.After(monitorEndWait):
 				r.log.Warn("a monitor does not end: it is left behind", "monitor", m.String())
 			}
 			return
@@ -50,10 +50,10 @@ func (e *Emperor) watch(ctx context.Context, m monitor.Monitor, r *review) {
 	}
 }
 
-// ended tells the loop why a monitor could not begin.
-func (e *Emperor) ended(err error) {
+// monitorEnded tells the loop why a monitor could not begin.
+func (e *Emperor) monitorEnded(err error) {
 	if err != nil {
-		e.post(blind{err})
+		e.post(monitorFailed{err})
 	}
 }
 
@@ -63,11 +63,11 @@ func (e *Emperor) reconcile(source int, plans []Plan) {
 		return
 	}
 	present, ignored := make(map[string]bool, len(plans)), map[string]bool{}
-	e.moved(source, plans)
+	e.forgetMoved(source, plans)
 	for _, p := range plans {
 		v := e.vassals[p.Name]
 		if first := e.entries[p.Entry]; first != nil && first != v {
-			e.shadow(first, source, p)
+			e.ignoreDuplicate(first, source, p)
 			ignored[p.Path] = true
 			continue
 		}
@@ -75,19 +75,19 @@ func (e *Emperor) reconcile(source int, plans []Plan) {
 		case v == nil:
 			v = e.add(p.Name, source)
 		case v.source != source:
-			e.shadow(v, source, p)
+			e.ignoreDuplicate(v, source, p)
 			ignored[p.Path] = true
 			continue
 		}
 		present[p.Name] = true
-		e.own(v, p.Entry)
-		e.offer(v, p)
+		e.setEntry(v, p.Entry)
+		e.setConfig(v, p)
 	}
 	for name, v := range e.vassals {
 		if v.source == source && !present[name] && v.parent == nil {
 			e.withdraw(v)
 		}
-		maps.DeleteFunc(v.shadowed, func(path string, from int) bool { return from == source && !ignored[path] })
+		maps.DeleteFunc(v.duplicates, func(path string, from int) bool { return from == source && !ignored[path] })
 	}
 }
 
@@ -97,13 +97,13 @@ func (e *Emperor) withdraw(v *vassal) {
 	e.input(v, Drop)
 }
 
-// offer gives a vassal the configuration that a monitor found for it. An invalid one is
+// setConfig gives a vassal the configuration that a monitor found for it. An invalid one is
 // ignored, unless nothing runs and the vassal can fall back.
-func (e *Emperor) offer(v *vassal, p Plan) {
+func (e *Emperor) setConfig(v *vassal, p Plan) {
 	if p.Err == nil && v.activation != nil {
 		p.Err = Conflict(v.activation, p)
 	}
-	e.note(v, p.Err)
+	e.setFault(v, p.Err)
 	if p.Err != nil && (!p.Fallback || v.wanted != nil && v.state.alive()) {
 		return
 	}
@@ -113,7 +113,7 @@ func (e *Emperor) offer(v *vassal, p Plan) {
 	v.returned = v.returned || v.withdrawn
 	v.wanted, v.withdrawn = &p, false
 	v.retry()
-	e.pursue(v)
+	e.applyWanted(v)
 }
 
 func (e *Emperor) add(name string, source int) *vassal {
@@ -122,7 +122,7 @@ func (e *Emperor) add(name string, source int) *vassal {
 		v.log.Info("suspended until it is started")
 	}
 	e.vassals[name] = v
-	e.recognise(v)
+	e.recallGone(v)
 	return v
 }
 

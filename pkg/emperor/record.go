@@ -136,7 +136,7 @@ func (e *Emperor) record(v *vassal) Record {
 	default:
 		r.Addresses = v.config.Addresses
 	}
-	r.Ignored = slices.Sorted(maps.Keys(v.shadowed))
+	r.Ignored = slices.Sorted(maps.Keys(v.duplicates))
 	if v.parent != nil {
 		r.Parent = v.parent.name
 	}
@@ -148,7 +148,7 @@ func (e *Emperor) record(v *vassal) Record {
 		r.Why = v.idleness()
 	case v.state == Throttled:
 		r.Why = whyThrottled
-	case v.calm != nil:
+	case v.paused != nil:
 		r.Why, r.PauseUntil = whyThrottled, v.churn.until()
 	}
 	if v.state.hasProcess() && !v.state.serving() || v.state == Clearing {

@@ -9,43 +9,43 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 )
 
-// pursue moves a vassal towards its wanted configuration.
-func (e *Emperor) pursue(v *vassal) {
+// applyWanted moves a vassal towards its wanted configuration.
+func (e *Emperor) applyWanted(v *vassal) {
 	switch {
 	case v.state == Starting && v.wanted.Version.Hash == v.config.Version.Hash && v.wanted.UID == v.config.UID && v.wanted.GID == v.config.GID:
 		v.config = *v.wanted // touched while it boots with these very bytes
 	case v.state.serving() && !v.withdrawn && !v.held:
-		e.approach(v)
+		e.applyToServing(v)
 	default:
 		v.changed = v.activation != nil && (v.state == Waiting || v.state == BackingOff)
-		e.anew(v)
+		e.replaceProcess(v)
 	}
 }
 
-// approach decides how a serving vassal gets to the wanted configuration. During a reload it
+// applyToServing decides how a serving vassal gets to the wanted configuration. During a reload it
 // waits until the reload is complete.
-func (e *Emperor) approach(v *vassal) {
+func (e *Emperor) applyToServing(v *vassal) {
 	is, was := *v.wanted, v.config
 	switch {
-	case v.calm != nil: // the waiting change has the newest file
+	case v.paused != nil: // the waiting change has the newest file
 	case v.state == Reloading || is.same(was) || is.Version == v.refused:
 	case is.UID != was.UID || is.GID != was.GID:
 		v.log.Info("its file has another owner: a new process is needed", "uid", is.UID, "gid", is.GID)
-		e.mention(v, AboutReload, "its file has another owner, a new process is needed")
-		e.anew(v)
+		e.note(v, AboutReload, "its file has another owner, a new process is needed")
+		e.replaceProcess(v)
 	case is.Version.Hash == was.Version.Hash:
 		e.input(v, Refresh)
 	case e.options.Compare == nil:
-		e.anew(v)
+		e.replaceProcess(v)
 	default:
-		a := about{v, v.generation}
+		a := generationOf{v, v.generation}
 		e.group.Go(func() { e.post(compared{a, is.Version, e.options.Compare(was.Config, is.Config)}) })
 	}
 }
 
 // compared: the class of a change is known.
 type compared struct {
-	about
+	generationOf
 	version monitor.Version
 	change  Change
 }
@@ -57,45 +57,45 @@ func (c compared) apply(e *Emperor) {
 	options := strings.Join(c.change.Options, ", ")
 	if c.change.Respawn {
 		c.v.log.Info("changed options need a new process", "options", options)
-		e.mention(c.v, AboutReload, "changed options need a new process: %s", options)
-		e.anew(c.v)
+		e.note(c.v, AboutReload, "changed options need a new process: %s", options)
+		e.replaceProcess(c.v)
 		return
 	}
 	c.v.log.Info("reloading with its new configuration", "options", options)
 	if options == "" {
 		options = "none that counts"
 	}
-	e.mention(c.v, AboutReload, "changed options: %s", options)
+	e.note(c.v, AboutReload, "changed options: %s", options)
 	e.input(c.v, Refresh)
 }
 
 // reload asks the process to take over the wanted configuration.
 func (e *Emperor) reload(v *vassal) {
-	a, serial, plan, process := about{v, v.generation}, v.serial, v.ordered, v.process
+	a, serial, plan, process := generationOf{v, v.generation}, v.serial, v.ordered, v.process
 	e.group.Go(func() {
 		if err := process.Reload(plan, serial); err != nil {
-			e.post(deaf{a, serial, err})
+			e.post(reloadNotSent{a, serial, err})
 		}
 	})
-	if e.options.Patience > 0 {
-		e.arm(v, e.options.Patience)
+	if e.options.ReloadTimeout > 0 {
+		e.arm(v, e.options.ReloadTimeout)
 	}
 }
 
-// deaf: a process cannot be asked to reload.
-type deaf struct {
-	about
+// reloadNotSent: a process cannot be asked to reload.
+type reloadNotSent struct {
+	generationOf
 	serial uint64
 	err    error
 }
 
-func (d deaf) apply(e *Emperor) {
+func (d reloadNotSent) apply(e *Emperor) {
 	if d.stale() || d.v.serial != d.serial || d.v.state != Reloading {
 		return
 	}
 	d.v.log.Info("cannot be asked to reload: a new process is needed", "cause", d.err)
-	e.mention(d.v, AboutReload, "it cannot be asked, a new process is needed: %v", d.err)
-	e.anew(d.v)
+	e.note(d.v, AboutReload, "it cannot be asked, a new process is needed: %v", d.err)
+	e.replaceProcess(d.v)
 }
 
 // errNoAnswer is the error of a reload without an answer of the vassal.
@@ -104,9 +104,9 @@ var errNoAnswer = errors.New("the vassal did not answer in time")
 // taken records the end of a reload, and checks whether a newer configuration waits.
 func (e *Emperor) taken(v *vassal) {
 	v.log.Info("reloaded", "serial", v.serial, "config", v.ordered.Version.Short())
-	e.note(v, nil)
+	e.setFault(v, nil)
 	e.arm(v, e.options.Backoff.Reset)
-	e.approach(v)
+	e.applyToServing(v)
 }
 
 // takenLate records a reload that has taken effect although its answer came too late: an old
@@ -114,7 +114,7 @@ func (e *Emperor) taken(v *vassal) {
 func (e *Emperor) takenLate(v *vassal) {
 	v.reloadError, v.refused = "", monitor.Version{}
 	v.config, v.reloads, v.reloaded = v.ordered, v.reloads+1, time.Now()
-	e.mention(v, AboutReload, "it has reloaded after all")
+	e.note(v, AboutReload, "it has reloaded after all")
 	e.taken(v)
 }
 
@@ -126,16 +126,16 @@ func (e *Emperor) refuse(v *vassal) {
 	}
 	v.log.Error(what, "error", v.reloadError, "serial", v.serial)
 	e.arm(v, e.options.Backoff.Reset)
-	e.approach(v)
+	e.applyToServing(v)
 }
 
 // reloadAll asks every serving vassal to reload, a limited number at a time.
 func (e *Emperor) reloadAll() {
-	e.rolls++
+	e.reloadsOfAll++
 	var list, again []*vassal
 	for _, v := range e.sorted() {
 		switch {
-		case v.state != Running || slices.Contains(e.rolling, v):
+		case v.state != Running || slices.Contains(e.toReload, v):
 		case v.parent == nil && e.options.Check != nil:
 			again = append(again, v)
 		default:
@@ -143,15 +143,15 @@ func (e *Emperor) reloadAll() {
 		}
 	}
 	e.options.Log.Info("reloading all", "vassals", len(list)+len(again))
-	e.rolling = append(e.rolling, list...)
+	e.toReload = append(e.toReload, list...)
 	if len(again) > 0 {
 		e.recheck(again)
 	}
 }
 
-// roll starts the next reloads while there is room.
-func (e *Emperor) roll() {
-	if len(e.rolling) == 0 {
+// reloadNext starts the next reloads while there is room.
+func (e *Emperor) reloadNext() {
+	if len(e.toReload) == 0 {
 		return
 	}
 	busy := 0
@@ -160,9 +160,9 @@ func (e *Emperor) roll() {
 			busy++
 		}
 	}
-	for len(e.rolling) > 0 && busy < e.options.Concurrency {
-		v := e.rolling[0]
-		e.rolling = e.rolling[1:]
+	for len(e.toReload) > 0 && busy < e.options.Concurrency {
+		v := e.toReload[0]
+		e.toReload = e.toReload[1:]
 		if v.state == Running {
 			e.refresh(v)
 			busy++

@@ -10,7 +10,7 @@ import (
 func (e *Emperor) settle(v *vassal) {
 	next := e.verdict(v)
 	if !follows(next) {
-		e.letGo(v)
+		e.closeKept(v)
 	}
 	e.input(v, next)
 }
@@ -28,7 +28,7 @@ func (e *Emperor) verdict(v *vassal) Input {
 		return Rest
 	case again && v.onTrial():
 		return Revert
-	case v.outdated() && v.churn.calms(time.Now()):
+	case v.outdated() && v.churn.tooSoon(time.Now()):
 		return Hold
 	case again:
 		return Wait
@@ -56,24 +56,24 @@ func (v *vassal) idleness() string {
 	return ""
 }
 
-// pardon forgets the reasons against launching the vassal now.
-func (v *vassal) pardon() {
-	v.revive()
+// forgive forgets the reasons against launching the vassal now.
+func (v *vassal) forgive() {
+	v.wake()
 	v.failures, v.failed = 0, false
-	v.brood = brood{}
+	v.zergs = zergFailures{}
 }
 
-// revive forgets why it rests.
-func (v *vassal) revive() { v.exiled, v.left, v.spent = false, false, false }
+// wake forgets why it rests.
+func (v *vassal) wake() { v.exiled, v.left, v.spent = false, false, false }
 
-// renewal reports whether a generation that ended unasked did so on purpose, as it had
+// announcedExit reports whether a generation that ended unasked did so on purpose, as it had
 // announced, and not again right after the last time.
-func (v *vassal) renewal(pause time.Duration) bool {
+func (v *vassal) announcedExit(pause time.Duration) bool {
 	return v.renews && v.exit.ExitStatus == namespaces.ExitStatus{} && v.exit.Err == nil && v.exit.OOMKills == 0 && (v.renewed.IsZero() || time.Since(v.renewed) >= pause)
 }
 
-// miscarried counts a generation that ended unasked.
-func (v *vassal) miscarried() {
+// countFailure counts a generation that ended unasked.
+func (v *vassal) countFailure() {
 	v.failed = true
 	v.failures++
 }
@@ -85,6 +85,6 @@ func (e *Emperor) backoff(v *vassal, what Effect) {
 		return
 	}
 	wait := v.pause.Round(time.Millisecond)
-	e.mention(v, AboutBackoff, "next launch in %v, failures in a row: %d", wait, v.failures)
+	e.note(v, AboutBackoff, "next launch in %v, failures in a row: %d", wait, v.failures)
 	e.arm(v, v.pause)
 }

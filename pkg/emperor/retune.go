@@ -11,12 +11,12 @@ import (
 
 // Retune replaces the options for everything that begins from now on: a vassal's next launch,
 // stop, pause or silence. A running generation keeps the Launcher that made it, and so the
-// hooks of its end. Monitors, Check, Compare, Activator, Hurry, Observe and Log do not change.
+// hooks of its end. Monitors, Check, Compare, Activator, KillNow, Observe and Log do not change.
 // The error is ErrEnded or the cause of ctx.
 func (e *Emperor) Retune(ctx context.Context, o Options) error {
 	return e.ask(ctx, func() {
 		was := e.options
-		o.Monitors, o.Check, o.Compare, o.Activator, o.Hurry, o.Observe, o.Log = was.Monitors, was.Check, was.Compare, was.Activator, was.Hurry, was.Observe, was.Log
+		o.Monitors, o.Check, o.Compare, o.Activator, o.KillNow, o.Observe, o.Log = was.Monitors, was.Check, was.Compare, was.Activator, was.KillNow, was.Observe, was.Log
 		e.options = o
 	})
 }
@@ -26,12 +26,12 @@ func (e *Emperor) Retune(ctx context.Context, o Options) error {
 // gets a new process when its templates have changed.
 func (e *Emperor) recheck(list []*vassal) {
 	type subject struct {
-		about
+		generationOf
 		config monitor.Config
 	}
 	subjects := make([]subject, len(list))
 	for i, v := range list {
-		subjects[i] = subject{about{v, v.generation}, v.wanted.Config}
+		subjects[i] = subject{generationOf{v, v.generation}, v.wanted.Config}
 	}
 	check := e.options.Check
 	e.checks.Add(1) // results that monitors keep are outdated
@@ -39,7 +39,7 @@ func (e *Emperor) recheck(list []*vassal) {
 	e.group.Go(func() {
 		for _, s := range subjects {
 			facts, err := check(s.config)
-			e.post(rechecked{s.about, s.config.Version, facts, err})
+			e.post(rechecked{s.generationOf, s.config.Version, facts, err})
 		}
 		e.post(question(func(e *Emperor) { e.rechecking-- }))
 	})
@@ -47,7 +47,7 @@ func (e *Emperor) recheck(list []*vassal) {
 
 // rechecked: the configuration of a running vassal was checked again.
 type rechecked struct {
-	about
+	generationOf
 	version monitor.Version
 	facts   Facts
 	err     error
@@ -62,7 +62,7 @@ func (r rechecked) apply(e *Emperor) {
 		v.log.Warn("cannot check its configuration again; the vassal continues", "error", r.err)
 		return
 	}
-	if e.note(v, r.err); r.err != nil {
+	if e.setFault(v, r.err); r.err != nil {
 		return
 	}
 	plan := *v.wanted
@@ -70,9 +70,9 @@ func (r rechecked) apply(e *Emperor) {
 	v.wanted = &plan
 	if !reflect.DeepEqual(plan.Templates, v.config.Templates) {
 		v.log.Info("its templates have changed: a new process is needed")
-		e.mention(v, AboutReload, "its templates have changed, a new process is needed")
-		e.anew(v) // also one that was refused
+		e.note(v, AboutReload, "its templates have changed, a new process is needed")
+		e.replaceProcess(v) // also one that was refused
 		return
 	}
-	e.rolling = append(e.rolling, v)
+	e.toReload = append(e.toReload, v)
 }

@@ -12,8 +12,8 @@ import (
 // ready, unless it is asked to stop. A master that starts on trial accepts after that time.
 const proof = time.Second
 
-// prove records, at the end of a process, that its configuration has been ready.
-func (v *vassal) prove() {
+// recordProven records, at the end of a process, that its configuration has been ready.
+func (v *vassal) recordProven() {
 	lasted := time.Since(v.accepting) >= proof || v.state == Stopping
 	if v.parent == nil && !v.accepting.IsZero() && lasted {
 		is := v.config
@@ -60,7 +60,7 @@ func (v *vassal) refuseEdit() {
 // revert launches the configuration before an edit that did not become ready.
 func (e *Emperor) revert(v *vassal) {
 	v.log.Error("cannot take the edit over; starting the configuration before it again", "error", v.reloadError)
-	e.mention(v, AboutReload, "%s", v.reloadError)
+	e.note(v, AboutReload, "%s", v.reloadError)
 	e.queue = append(e.queue, v)
 }
 
@@ -69,11 +69,11 @@ func (e *Emperor) refresh(v *vassal) {
 	v.retry()
 	switch {
 	case !reflect.DeepEqual(v.wanted.Templates, v.config.Templates):
-		e.anew(v)
+		e.replaceProcess(v)
 	case v.wanted.Version.Hash == v.config.Version.Hash:
 		e.input(v, Refresh)
 	default:
 		v.reloadError = ""
-		e.approach(v)
+		e.applyToServing(v)
 	}
 }

@@ -88,11 +88,11 @@ func TestEditsMustStayReady(t *testing.T) {
 func TestOperatorsAfterAnUndoneEdit(t *testing.T) {
 	const again = ", launch a.ini#4 respawn crash, dead a.ini#4 exit status 1, clear a.ini#4, launch a.ini#5 1"
 	for verb, want := range map[Verb]string{
-		Restart:  "dead a.ini#3 exit status 0, clear a.ini#3" + again,
-		ReloadIt: "dead a.ini#3 exit status 0, clear a.ini#3" + again,
-		StopIt:   "dead a.ini#3 exit status 0, clear a.ini#3",
-		Start:    "",
-		Reset:    "",
+		Restart: "dead a.ini#3 exit status 0, clear a.ini#3" + again,
+		Reload:  "dead a.ini#3 exit status 0, clear a.ini#3" + again,
+		Stop:    "dead a.ini#3 exit status 0, clear a.ini#3",
+		Start:   "",
+		Reset:   "",
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			s := play(t, comparing)
@@ -178,7 +178,7 @@ func TestTemplatesThatDoNotBecomeReadyAreUndone(t *testing.T) {
 		s.mu.Unlock()
 		templates = &wire.Templates{Set: [][]byte{[]byte("bad")}}
 		s.since()
-		if err := s.emperor.Inform(t.Context(), ReloadAll); err != nil {
+		if err := s.emperor.DoAll(t.Context(), ReloadAll); err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()

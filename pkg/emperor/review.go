@@ -20,23 +20,23 @@ const (
 // review runs the checks of one monitor's configurations, concurrently and once for each
 // version. One goroutine uses it.
 type review struct {
-	e      *Emperor
-	source int
-	log    *slog.Logger
-	set    monitor.Set
-	check  func(monitor.Config) (Facts, error)
-	known  map[string]finding // by name: the result of the last check
-	begun  map[string]monitor.Config
-	plans  map[string]Plan // as last reported to the loop
-	over   chan finding
-	slow   *time.Timer // fires when reports no longer wait for running checks
-	retry  *time.Timer // fires when checks that took too long are repeated
-	hasty  bool        // running checks are not waited for
-	news   bool        // the loop needs a report
+	e         *Emperor
+	source    int
+	log       *slog.Logger
+	set       monitor.Set
+	check     func(monitor.Config) (Facts, error)
+	known     map[string]checked // by name: the result of the last check
+	begun     map[string]monitor.Config
+	plans     map[string]Plan // as last reported to the loop
+	over      chan checked
+	slow      *time.Timer // fires when reports no longer wait for running checks
+	retry     *time.Timer // fires when checks that took too long are repeated
+	impatient bool        // running checks are not waited for
+	changed   bool        // the loop needs a report
 }
 
-// finding is the result of a check.
-type finding struct {
+// checked is the result of a check.
+type checked struct {
 	of    monitor.Config
 	round uint64
 	facts Facts
@@ -44,7 +44,7 @@ type finding struct {
 }
 
 func newReview(e *Emperor, source int) *review {
-	r := &review{e: e, source: source, log: e.options.Log, check: e.options.Check, known: map[string]finding{}, begun: map[string]monitor.Config{}, over: make(chan finding)}
+	r := &review{e: e, source: source, log: e.options.Log, check: e.options.Check, known: map[string]checked{}, begun: map[string]monitor.Config{}, over: make(chan checked)}
 	r.slow, r.retry = time.NewTimer(checkGrace), time.NewTimer(checkAgain)
 	r.stop()
 	return r
@@ -55,13 +55,13 @@ func (r *review) stop() {
 	r.retry.Stop()
 }
 
-// begin begins the checks that a set needs.
-func (r *review) begin(ctx context.Context, set monitor.Set) {
-	r.set, r.news, r.hasty = set, true, false
+// start begins the checks that a set needs.
+func (r *review) start(ctx context.Context, set monitor.Set) {
+	r.set, r.changed, r.impatient = set, true, false
 	r.slow.Reset(checkGrace)
 	for _, c := range set {
 		if _, runs := r.begun[c.Name]; !runs && r.due(c) {
-			r.start(ctx, c)
+			r.startCheck(ctx, c)
 		}
 	}
 }
@@ -75,11 +75,11 @@ func (r *review) due(c monitor.Config) bool {
 	return !known || f.round != r.e.checks.Load() || !(Plan{Config: c}).same(Plan{Config: f.of}) || errors.Is(f.err, reads.ErrSlow)
 }
 
-func (r *review) start(ctx context.Context, c monitor.Config) {
+func (r *review) startCheck(ctx context.Context, c monitor.Config) {
 	r.begun[c.Name] = c
 	round := r.e.checks.Load()
 	go func() {
-		f := finding{of: c, round: round}
+		f := checked{of: c, round: round}
 		f.facts, f.err = r.check(c)
 		select {
 		case r.over <- f:
@@ -88,11 +88,11 @@ func (r *review) start(ctx context.Context, c monitor.Config) {
 	}()
 }
 
-// take records the result of a check, unless the file has changed in the meantime.
-func (r *review) take(ctx context.Context, f finding) {
+// record records the result of a check, unless the file has changed in the meantime.
+func (r *review) record(ctx context.Context, f checked) {
 	name := f.of.Name
 	delete(r.begun, name)
-	r.news = true
+	r.changed = true
 	r.slow.Reset(checkGrace)
 	for _, c := range r.set {
 		if c.Name != name {
@@ -101,7 +101,7 @@ func (r *review) take(ctx context.Context, f finding) {
 		r.known[name] = f
 		switch {
 		case !(Plan{Config: c}).same(Plan{Config: f.of}) && r.due(c):
-			r.start(ctx, c)
+			r.startCheck(ctx, c)
 		case errors.Is(f.err, reads.ErrSlow):
 			r.retry.Reset(checkAgain)
 		}
@@ -110,12 +110,12 @@ func (r *review) take(ctx context.Context, f finding) {
 
 // report sends the plans to the loop, when all checks have ended or take too long.
 func (r *review) report() {
-	if !r.news || len(r.begun) > 0 && !r.hasty {
+	if !r.changed || len(r.begun) > 0 && !r.impatient {
 		return
 	}
-	r.news = false
+	r.changed = false
 	plans, told := make([]Plan, len(r.set)), make(map[string]Plan, len(r.set))
-	known := make(map[string]finding, len(r.set))
+	known := make(map[string]checked, len(r.set))
 	for i, c := range r.set {
 		plans[i] = r.plan(c)
 		told[c.Name] = plans[i]
@@ -124,7 +124,7 @@ func (r *review) report() {
 		}
 	}
 	r.plans, r.known = told, known
-	r.e.post(found{r.source, plans})
+	r.e.post(monitorReported{r.source, plans})
 }
 
 // plan returns a configuration with the result of its check; while that runs, the previous

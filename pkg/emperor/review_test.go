@@ -140,7 +140,7 @@ func TestEndWaitsForAMonitorOnlyAWhile(t *testing.T) {
 		if err := s.stop(); err != nil {
 			t.Error(err)
 		}
-		if took := time.Since(begun); took != parting {
+		if took := time.Since(begun); took != monitorEndWait {
 			t.Errorf("the end took %v", took)
 		}
 		if !strings.Contains(s.log.String(), "a monitor does not end: it is left behind monitor=static") {

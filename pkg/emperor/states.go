@@ -84,9 +84,9 @@ const (
 	Exited Input = "exited"
 	// Due: the time set on entering the state is over.
 	Due Input = "due"
-	// Hurry: the operator will not wait any longer: for the emperor's end, or for that
+	// KillNow: the operator will not wait any longer: for the emperor's end, or for that
 	// of a vassal that boots.
-	Hurry Input = "hurry"
+	KillNow Input = "kill-now"
 	// Cleared: nothing of the dead generation is left.
 	Cleared Input = "cleared"
 	// Lost: it does not end, and the emperor does.
@@ -236,21 +236,21 @@ var table = []row{
 
 	{Cursed, Exited, Clearing, doClear},
 	{Cursed, Due, Killing, doKill},
-	{Cursed, Hurry, Killing, doKill},
+	{Cursed, KillNow, Killing, doKill},
 	{Cursed, Want, Stopping, doStop},
 	{Cursed, Soon, Cursed, doPostpone},
 	{Cursed, Drop, Stopping, doStop},
 
 	{Stopping, Exited, Clearing, doClear},
 	{Stopping, Due, Killing, doKill},
-	{Stopping, Hurry, Killing, doKill},
+	{Stopping, KillNow, Killing, doKill},
 
 	{Killing, Exited, Clearing, doClear},
 	{Killing, Due, Killing, doTrace},
 	{Killing, Lost, Gone, doForget},
 
 	{Clearing, Cleared, Settled, doSettle},
-	{Clearing, Hurry, Clearing, doCancel},
+	{Clearing, KillNow, Clearing, doCancel},
 	{Clearing, Due, Clearing, doTrace},
 	{Clearing, Lost, Gone, doForget},
 

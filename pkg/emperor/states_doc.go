@@ -47,7 +47,7 @@ var (
 		{string(Mute), "it sent heartbeats, and has not for `emperor-required-heartbeat`"},
 		{string(Exited), "it is dead and reaped"},
 		{string(Due), "the time that was set in this state is over"},
-		{string(Hurry), "it was told twice to stop: the emperor was, or this vassal while it boots"},
+		{string(KillNow), "it was told twice to stop: the emperor was, or this vassal while it boots"},
 		{string(Cleared), "nothing is left of the dead generation"},
 		{string(Lost), "the emperor stops, and it does not end"},
 		{string(Again), "decided: launch it"},

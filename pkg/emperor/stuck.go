@@ -12,15 +12,15 @@ const (
 	// after it was called off. A process in a system call that does not return, such as a
 	// read from a network file system without its server, takes no signal.
 	unkillable = namespaces.Unkillable
-	// partingWords is how long an emperor that ends without some of its vassals waits for the
+	// endWait is how long an emperor that ends without some of its vassals waits for the
 	// goroutines of others.
-	partingWords = time.Second
+	endWait = time.Second
 )
 
-// trace looks for the processes that hold up the end of a vassal, in a goroutine of its
+// findStuck looks for the processes that hold up the end of a vassal, in a goroutine of its
 // own: there may be many.
-func (e *Emperor) trace(v *vassal) {
-	t := traced{about: about{v, v.generation}, state: v.state}
+func (e *Emperor) findStuck(v *vassal) {
+	t := foundStuck{generationOf: generationOf{v, v.generation}, state: v.state}
 	pid := 0
 	if v.process != nil {
 		pid = v.process.PID()
@@ -33,14 +33,14 @@ func (e *Emperor) trace(v *vassal) {
 	})
 }
 
-// traced: a vassal does not end.
-type traced struct {
-	about
+// foundStuck: a vassal does not end.
+type foundStuck struct {
+	generationOf
 	state State
 	stuck []namespaces.StuckProcess
 }
 
-func (t traced) apply(e *Emperor) {
+func (t foundStuck) apply(e *Emperor) {
 	if t.stale() || t.v.state != t.state {
 		return
 	}
@@ -59,8 +59,8 @@ func (t traced) apply(e *Emperor) {
 	e.input(t.v, Lost)
 }
 
-// part waits for all goroutines, or for a moment if some cannot end.
-func (e *Emperor) part() {
+// waitForGoroutines waits for all goroutines, or for a moment if some cannot end.
+func (e *Emperor) waitForGoroutines() {
 	over := make(chan struct{})
 	go func() {
 		defer close(over)
@@ -70,7 +70,7 @@ func (e *Emperor) part() {
 		<-over
 		return
 	}
-	timer := time.NewTimer(partingWords)
+	timer := time.NewTimer(endWait)
 	defer timer.Stop()
 	select {
 	case <-over:

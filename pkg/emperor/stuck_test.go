@@ -22,10 +22,10 @@ func TestEndWithoutWhatDoesNotEnd(t *testing.T) {
 				begun, ended := time.Now(), make(chan error)
 				go func() { ended <- s.stop() }()
 				synctest.Wait()
-				want := time.Minute + unkillable + partingWords
+				want := time.Minute + unkillable + endWait
 				if hurry {
 					s.hurry <- struct{}{}
-					want = unkillable + partingWords
+					want = unkillable + endWait
 				}
 				if err := <-ended; err != nil || time.Since(begun) != want {
 					t.Errorf("ended after %v, want %v: %v", time.Since(begun), want, err)
@@ -50,7 +50,7 @@ func TestEndWithoutWhatWasKilledBefore(t *testing.T) {
 		s.remove("a.ini")
 		pass(time.Hour)
 		begun := time.Now()
-		if err := s.stop(); err != nil || time.Since(begun) != unkillable+partingWords {
+		if err := s.stop(); err != nil || time.Since(begun) != unkillable+endWait {
 			t.Errorf("ended after %v: %v", time.Since(begun), err)
 		}
 		s.alive["a.ini"].end(killed)

@@ -19,15 +19,15 @@ type Transition struct {
 	Record Record `json:"record"`
 }
 
-// listener is a reader of transitions. The loop never waits for it.
-type listener struct {
+// subscriber is a reader of transitions. The loop never waits for it.
+type subscriber struct {
 	transitions chan Transition
 	notes       bool // as well
 	lost        int
 }
 
-// tell delivers one, or counts it.
-func (l *listener) tell(t Transition) {
+// send delivers one, or counts it.
+func (l *subscriber) send(t Transition) {
 	t.Lost = l.lost
 	select {
 	case l.transitions <- t:
@@ -44,10 +44,10 @@ const backlog = 1024
 // ends or the emperor does; then the channel is closed. A reader that is too slow loses some
 // and gets their number.
 func (e *Emperor) Transitions(ctx context.Context) ([]Record, <-chan Transition, error) {
-	l := &listener{transitions: make(chan Transition, backlog)}
+	l := &subscriber{transitions: make(chan Transition, backlog)}
 	var records []Record
 	err := e.ask(ctx, func() {
-		e.listeners[l] = true
+		e.subscribers[l] = true
 		for _, v := range e.sorted() {
 			records = append(records, e.record(v))
 		}
@@ -55,7 +55,7 @@ func (e *Emperor) Transitions(ctx context.Context) ([]Record, <-chan Transition,
 	if err != nil {
 		return nil, nil, err
 	}
-	context.AfterFunc(ctx, func() { e.post(question(func(*Emperor) { e.dismiss(l) })) })
+	context.AfterFunc(ctx, func() { e.post(question(func(*Emperor) { e.unsubscribe(l) })) })
 	return records, l.transitions, nil
 }
 
@@ -63,31 +63,31 @@ func (e *Emperor) Transitions(ctx context.Context) ([]Record, <-chan Transition,
 // Run. The channel is closed when the emperor ends; a slow reader loses some and gets their
 // number.
 func (e *Emperor) Follow() <-chan Transition {
-	l := &listener{transitions: make(chan Transition, backlog), notes: true}
-	e.listeners[l] = true
+	l := &subscriber{transitions: make(chan Transition, backlog), notes: true}
+	e.subscribers[l] = true
 	return l.transitions
 }
 
-// tell sends a transition to the listeners.
-func (e *Emperor) tell(v *vassal, from State) {
-	if len(e.listeners) == 0 {
+// publish sends a transition to the listeners.
+func (e *Emperor) publish(v *vassal, from State) {
+	if len(e.subscribers) == 0 {
 		return
 	}
 	t := Transition{Time: v.since, From: from, To: v.state, Record: e.record(v)}
-	for l := range e.listeners {
-		l.tell(t)
+	for l := range e.subscribers {
+		l.send(t)
 	}
 }
 
-func (e *Emperor) dismiss(l *listener) {
-	if e.listeners[l] {
-		delete(e.listeners, l)
+func (e *Emperor) unsubscribe(l *subscriber) {
+	if e.subscribers[l] {
+		delete(e.subscribers, l)
 		close(l.transitions)
 	}
 }
 
-func (e *Emperor) dismissListeners() {
-	for l := range e.listeners {
-		e.dismiss(l)
+func (e *Emperor) unsubscribeAll() {
+	for l := range e.subscribers {
+		e.unsubscribe(l)
 	}
 }

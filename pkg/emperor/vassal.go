@@ -20,8 +20,8 @@ type vassal struct {
 	name   string
 	source int // index of its monitor
 	log    *slog.Logger
-	parent *vassal // of a zerg
-	brood  brood   // its own zergs
+	parent *vassal      // of a zerg
+	zergs  zergFailures // its own zergs
 
 	// The desired state.
 	wanted     *Plan          // the last usable configuration; nil: none yet
@@ -31,7 +31,7 @@ type vassal struct {
 	fault      string         // the error in the newest configuration
 	faultSince time.Time      // when that began
 	entry      monitor.Entry  // where its file is
-	shadowed   map[string]int // ignored paths, each with its monitor
+	duplicates map[string]int // ignored paths, each with its monitor
 
 	// Reasons why it should not be launched again, although it should run.
 	exiled bool // it asked for that, until its configuration changes
@@ -57,22 +57,22 @@ type vassal struct {
 	renews     bool      // it announced that it exits to be launched again
 	renewed    time.Time // when it was last launched at once for that
 	churn      churn
-	calm       *calmed // a change of its file that waits; nil: none
-	failures   int     // generations in a row that failed
+	paused     *pausedChange // a change of its file that waits; nil: none
+	failures   int           // generations in a row that failed
 	activation Activation
-	strayed    bool               // clients do not find that socket any more
-	activating bool               // the activator has not answered
+	socketGone bool               // clients do not find that socket any more
+	binding    bool               // the activator has not answered
 	watch      uint64             // identifies the wait for a connection
 	unwatch    context.CancelFunc // ends it
 	changed    bool               // its configuration has changed while it waits
 
 	// Information for people.
 	history
-	words ration
+	noteLimit noteLimit
 
-	timer *time.Timer
-	alarm uint64 // identifies the timer's event; older ones are void
-	pulse *time.Timer
+	timer          *time.Timer
+	alarm          uint64 // identifies the timer's event; older ones are void
+	heartbeatTimer *time.Timer
 }
 
 // history is the information about a vassal for people and programs; no decision depends on
@@ -99,51 +99,51 @@ type history struct {
 	listening                []string // addresses of its fallback; nil: not known
 	fallback                 string   // that it runs on, with the reason; empty: none
 	launches                 int
-	speaks                   bool      // the order channel, as it has shown
+	usesOrders               bool      // the order channel, as it has shown
 	hookRuns                 []HookRun // the newest last
 }
 
 // event is a message of another goroutine to the loop.
 type event interface{ apply(*Emperor) }
 
-// found: a monitor has a new set.
-type found struct {
+// monitorReported: a monitor has a new set.
+type monitorReported struct {
 	source int
 	plans  []Plan
 }
 
-func (f found) apply(e *Emperor) {
+func (f monitorReported) apply(e *Emperor) {
 	e.sets[f.source] = f.plans
-	if f.source < e.looked {
+	if f.source < e.reconciled {
 		e.reconcile(f.source, f.plans)
 	}
 	// The first sets are processed in the order of the monitors, whichever is faster: of two
 	// files with one name always the same one runs.
-	for plans, there := e.sets[e.looked]; there; plans, there = e.sets[e.looked] {
-		e.looked++
-		e.reconcile(e.looked-1, plans)
+	for plans, there := e.sets[e.reconciled]; there; plans, there = e.sets[e.reconciled] {
+		e.reconciled++
+		e.reconcile(e.reconciled-1, plans)
 	}
 }
 
-// blind: a monitor could not take its first read.
-type blind struct{ err error }
+// monitorFailed: a monitor could not take its first read.
+type monitorFailed struct{ err error }
 
-func (b blind) apply(e *Emperor) {
+func (b monitorFailed) apply(e *Emperor) {
 	e.err = b.err
 	e.stopAll()
 }
 
-// about names the generation of an event.
-type about struct {
+// generationOf names the generation of an event.
+type generationOf struct {
 	v          *vassal
 	generation uint64
 }
 
-func (a about) stale() bool { return a.v.generation != a.generation }
+func (a generationOf) stale() bool { return a.v.generation != a.generation }
 
 // launched: a launch is complete.
 type launched struct {
-	about
+	generationOf
 	process Process
 	err     error
 }
@@ -160,17 +160,17 @@ func (l launched) apply(e *Emperor) {
 		l.v.firstRun = l.v.lastRun
 	}
 	e.group.Add(1)
-	go l.process.Attend(func(m Message) { e.post(said{l.about, m}) }, func(x Exit) {
+	go l.process.Watch(func(m Message) { e.post(received{l.generationOf, m}) }, func(x Exit) {
 		defer e.group.Done()
-		e.post(exited{l.about, x})
+		e.post(exited{l.generationOf, x})
 	})
 	e.input(l.v, Launched)
 }
 
-// slow: a launch takes long enough to give up its place.
-type slow struct{ about }
+// slowLaunched: a launch takes long enough to give up its place.
+type slowLaunched struct{ generationOf }
 
-func (s slow) apply(e *Emperor) {
+func (s slowLaunched) apply(e *Emperor) {
 	if !s.stale() {
 		e.release(s.v)
 	}
@@ -178,14 +178,14 @@ func (s slow) apply(e *Emperor) {
 
 // exited: a process is dead and reaped.
 type exited struct {
-	about
+	generationOf
 	exit Exit
 }
 
 func (x exited) apply(e *Emperor) {
-	x.exit.Reason = e.withHolder(x.v, x.v.config, line(x.exit.Reason))
+	x.exit.Reason = e.withHolder(x.v, x.v.config, oneLine(x.exit.Reason))
 	x.v.exit, x.v.exited = &x.exit, time.Now()
-	x.v.prove()
+	x.v.recordProven()
 	x.v.status, x.v.phase = "", "" // they concerned that process
 	if !x.v.reverted() {
 		x.v.reloadError = ""
@@ -196,16 +196,16 @@ func (x exited) apply(e *Emperor) {
 
 // cleared: everything of a generation is gone.
 type cleared struct {
-	about
+	generationOf
 	err  error
 	last string
 	kept namespaces.Sockets
 }
 
 func (c cleared) apply(e *Emperor) {
-	e.keep(c.v, c.kept)
+	e.takeSockets(c.v, c.kept)
 	if c.v.exit != nil {
-		c.v.exit.Last = line(c.last)
+		c.v.exit.Last = oneLine(c.last)
 	}
 	if c.err != nil {
 		c.v.log.Error("cannot remove all that was left", "error", c.err)
@@ -252,13 +252,13 @@ func (e *Emperor) move(v *vassal, next State) {
 	e.disarm(v)
 	if next == Gone {
 		delete(e.vassals, v.name)
-		e.own(v, monitor.Entry{})
-		v.uncalm()
-		e.remember(v)
+		e.setEntry(v, monitor.Entry{})
+		v.cancelPaused()
+		e.rememberGone(v)
 	}
-	e.tell(v, was)
+	e.publish(v, was)
 	if was.serving() && !next.serving() {
-		e.recall(v)
+		e.stopZergs(v)
 	}
 }
 
@@ -303,11 +303,11 @@ func (v *vassal) attrs(next State) []slog.Attr {
 	return attrs
 }
 
-// note records the error in the newest configuration and logs it once.
-func (e *Emperor) note(v *vassal, err error) {
+// setFault records the error in the newest configuration and logs it once.
+func (e *Emperor) setFault(v *vassal, err error) {
 	if err == nil {
 		if v.fault != "" && v.fault != monitor.ErrReading.Error() {
-			e.mention(v, AboutConfig, "it can be used again")
+			e.note(v, AboutConfig, "it can be used again")
 		}
 		v.fault, v.faultSince = "", time.Time{}
 		return
@@ -328,7 +328,7 @@ func (e *Emperor) note(v *vassal, err error) {
 		text = "cannot use its new configuration; the old one keeps running"
 	}
 	for mistake := range strings.SplitSeq(v.fault, "\n") { // the cause first, each on a line
-		e.mention(v, AboutConfig, "it cannot be used: %s", mistake)
+		e.note(v, AboutConfig, "it cannot be used: %s", mistake)
 		v.log.Error(text, "error", mistake)
 		text = "another mistake"
 	}

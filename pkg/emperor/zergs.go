@@ -7,10 +7,10 @@ import (
 	"time"
 )
 
-// reinforce starts a zerg for a vassal that requests one, with the section zerg of the same
+// startZerg starts a zerg for a vassal that requests one, with the section zerg of the same
 // file, within the limit.
-func (e *Emperor) reinforce(v *vassal) {
-	if v.parent != nil || !v.state.serving() || e.stopping || e.zergs >= e.options.Broodlord || time.Now().Before(v.brood.after) {
+func (e *Emperor) startZerg(v *vassal) {
+	if v.parent != nil || !v.state.serving() || e.stopping || e.zergs >= e.options.Broodlord || time.Now().Before(v.zergs.after) {
 		return
 	}
 	number := 1
@@ -36,16 +36,16 @@ func zergName(name string, number int) string {
 	return name + ":zerg" + strconv.Itoa(number)
 }
 
-// brood is the history of the zergs of a vassal.
-type brood struct {
+// zergFailures is the history of the zergs of a vassal.
+type zergFailures struct {
 	failures int       // in a row
 	after    time.Time // the earliest time for another
 }
 
-// bury records the end of a zerg. A zerg is not restarted: its vassal requests another one,
+// zergEnded records the end of a zerg. A zerg is not restarted: its vassal requests another one,
 // which has to wait when the last one failed or exited right after its start.
-func (e *Emperor) bury(z *vassal) {
-	b := &z.parent.brood
+func (e *Emperor) zergEnded(z *vassal) {
+	b := &z.parent.zergs
 	switch {
 	case z.failed, z.left && z.exited.Sub(z.lastRun) < e.options.Backoff.Initial:
 		b.failures++
@@ -57,8 +57,8 @@ func (e *Emperor) bury(z *vassal) {
 	}
 }
 
-// recall ends the zergs of a vassal that does not serve any more.
-func (e *Emperor) recall(v *vassal) {
+// stopZergs ends the zergs of a vassal that does not serve any more.
+func (e *Emperor) stopZergs(v *vassal) {
 	if e.zergs == 0 || v.parent != nil {
 		return
 	}

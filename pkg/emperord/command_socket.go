@@ -205,7 +205,7 @@ func tellSenders(socket *net.UnixConn) error {
 }
 
 func (c *datagrams) carryOut(ctx context.Context, e *emperor.Emperor, vars map[string]string) error {
-	verbs := map[string]emperor.Verb{"spawn": emperor.Start, "respawn": emperor.Restart, "stop": emperor.StopIt}
+	verbs := map[string]emperor.Verb{"spawn": emperor.Start, "respawn": emperor.Restart, "stop": emperor.Stop}
 	name, verb := vars["vassal"], verbs[vars["cmd"]]
 	switch {
 	case vars["cmd"] == "log":

@@ -41,8 +41,8 @@ func supervision(o *config.Emperor, r *readers, files *reads.Pool, log *slog.Log
 		Backoff: emperor.Backoff{
 			Initial: o.Backoff, Max: o.BackoffMax, Reset: o.BackoffReset, Jitter: o.Life.Jitter, Limit: o.Life.MaxRestarts,
 		},
-		ChangePause: o.Life.ChangePause,
-		Patience:    o.Life.ReloadTimeout, Heartbeat: o.Life.Heartbeat, CurseTolerance: o.Life.CurseTolerance,
+		ChangePause:   o.Life.ChangePause,
+		ReloadTimeout: o.Life.ReloadTimeout, Heartbeat: o.Life.Heartbeat, CurseTolerance: o.Life.CurseTolerance,
 		Broodlord: o.Life.Broodlord, Graceful: o.Life.Graceful,
 	}
 	if o.FlatBackoff {

@@ -20,7 +20,7 @@ func (s *sockets) ledger(ctx context.Context) *process.Ledger {
 	}
 	ctx, cancel := context.WithTimeout(ctx, collecting)
 	defer cancel()
-	found, err := l.Settle(ctx)
+	found, err := l.CleanUp(ctx)
 	if err != nil {
 		s.log.Error("cannot clean up after a killed emperor", "error", err)
 	} else if found > 0 {

@@ -35,7 +35,7 @@ const rereading = 10 * time.Second
 // names the others, and reloads all vassals. With a mistake in them everything stays
 // unchanged, and the vassals reload all the same.
 func (t *tuner) reload(ctx context.Context, e *emperor.Emperor) {
-	defer func() { _ = e.Inform(ctx, emperor.ReloadAll) }() // an error means that the emperor is ending
+	defer func() { _ = e.DoAll(ctx, emperor.ReloadAll) }() // an error means that the emperor is ending
 	limited, cancel := context.WithTimeout(ctx, rereading)
 	defer cancel()
 	access := config.Own(parser.Parse)
@@ -93,7 +93,7 @@ func (t *tuner) take(ctx context.Context, e *emperor.Emperor, next *config.Emper
 	if next.HookConcurrency != t.options.HookConcurrency {
 		l.Turns = turn.New(next.HookConcurrency)
 	}
-	options.Launcher, options.Attendant = &l, &l
+	options.Launcher, options.WaitObserver = &l, &l
 	if e.Retune(ctx, options) != nil {
 		return false // the emperor is ending
 	}

@@ -53,7 +53,7 @@ func govern(ctx context.Context, around outside, g *gathered) error {
 	if err != nil {
 		return err
 	}
-	options.Monitors, options.Launcher, options.Attendant, options.Hurry, options.Observe = g.monitors, launches, launches, around.hurry, metrics.Hook
+	options.Monitors, options.Launcher, options.WaitObserver, options.KillNow, options.Observe = g.monitors, launches, launches, around.hurry, metrics.Hook
 	touches, err := newTouches(o.Process.Touch, log)
 	if err != nil {
 		log.Error("cannot watch files of touch-reload", "error", err)

@@ -48,7 +48,7 @@ func obeySignals(ctx context.Context, e *emperor.Emperor, tune *tuner, touched <
 			tune.reload(ctx, e)
 		case syscall.SIGURG, syscall.SIGUSR2:
 			log.Info(unix.SignalName(sig.(syscall.Signal)) + ": forgetting failures")
-			_ = e.Inform(ctx, emperor.PardonAll)
+			_ = e.DoAll(ctx, emperor.ForgiveAll)
 		case syscall.SIGWINCH:
 			level := slog.LevelInfo
 			if term.IsTerminal(int(os.Stdin.Fd())) {

@@ -136,7 +136,7 @@ func follows(t *testing.T, s Subject) {
 	for generation := range uint64(3) {
 		p := s.launch(t, "a.ini", s.Runs, generation+1)
 		if generation == 1 {
-			p.promptly("Keep", p.Keep)
+			p.promptly("Keep", p.KeepSockets)
 		}
 		p.alive()
 		p.Stop(false)
@@ -165,7 +165,7 @@ func (s Subject) launch(t *testing.T, name, text string, generation uint64) *pro
 
 func attend(t *testing.T, launched emperor.Process) *process {
 	p := &process{Process: launched, t: t, messages: make(chan emperor.Message, 1000), dead: make(chan struct{})}
-	go p.Attend(func(m emperor.Message) {
+	go p.Watch(func(m emperor.Message) {
 		if p.over.Load() > 0 {
 			t.Errorf("%v was reported after the end", m)
 		}
@@ -235,7 +235,7 @@ func (p *process) end() emperor.Exit {
 	if err := p.Clear(ctx); err != nil {
 		p.t.Errorf("Clear: %v", err)
 	}
-	p.Kept().Close()
+	p.KeptSockets().Close()
 	_ = p.LastLine()
 	return p.exit
 }

@@ -71,8 +71,8 @@ type activation struct {
 // String implements Activation.
 func (a *activation) String() string { return a.address }
 
-// Meets implements Activation.
-func (a *activation) Meets(own address.Place) bool { return a.place.Meets(own) }
+// Conflicts implements Activation.
+func (a *activation) Conflicts(own address.Place) bool { return a.place.Meets(own) }
 
 // Socket implements Activation.
 func (a *activation) Socket() *os.File { return a.file }

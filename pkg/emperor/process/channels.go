@@ -41,8 +41,8 @@ func (c *child) receivePipe(report func(emperor.Message)) time.Duration {
 	case err == nil && n > 0:
 		c.passOn(buffer[:n], report)
 		return 0
-	case !c.hungUp:
-		c.hungUp = true
+	case !c.pipeClosed:
+		c.pipeClosed = true
 		return dyingTime
 	case c.process.Dead():
 	case !c.replaced.Load():
@@ -78,7 +78,7 @@ func (c *child) receiveNotice(report func(emperor.Message)) time.Duration {
 	case errors.Is(err, wire.ErrGarbage):
 		return 0
 	case err != nil:
-		c.show()
+		c.protocolIsKnown()
 		return poll.Never
 	case n.Kind == wire.Ended:
 		if n.End != nil {
@@ -91,21 +91,21 @@ func (c *child) receiveNotice(report func(emperor.Message)) time.Duration {
 		report(n)
 		return 0
 	}
-	c.speaks.Store(n.Kind != wire.Exec)
+	c.usesOrders.Store(n.Kind != wire.Exec)
 	if n.Kind == wire.Exec {
 		c.replaced.Store(true)
 		c.stopSignal.Store(int32(n.StopSignal))
 		c.probed.Store(n.Probe != nil && n.Probe.Kind != "notify")
 	}
 	report(n)
-	c.show() // the loop knows
+	c.protocolIsKnown() // the loop knows
 	if n.Kind == wire.Exec && n.Probe != nil {
 		c.life.startProbe(c, *n.Probe, n.Program, report)
 	}
 	return 0
 }
 
-func (c *child) show() { c.showOnce.Do(func() { close(c.shown) }) }
+func (c *child) protocolIsKnown() { c.protocolOnce.Do(func() { close(c.protocolKnown) }) }
 
 // receiveNotification receives from the vassal's sd_notify socket.
 func (c *child) receiveNotification(report func(emperor.Message)) time.Duration {

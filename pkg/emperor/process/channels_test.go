@@ -26,7 +26,7 @@ func converse(t *testing.T, becomes Wrappers) *conversation {
 	t.Helper()
 	c := &child{
 		process: &namespaces.Process{PID: os.Getpid()}, launcher: &Launcher{Poller: newPoller(t), Wrappers: becomes},
-		dead: make(chan struct{}), shown: make(chan struct{}),
+		dead: make(chan struct{}), protocolKnown: make(chan struct{}),
 	}
 	ends, err := c.connect()
 	if err != nil {

@@ -40,10 +40,10 @@ const (
 type child struct {
 	log      *slog.Logger
 	process  *namespaces.Process
-	cgroup   *namespaces.Cgroup   // nil where there is none
-	tree     bool                 // a pid namespace: the process takes its whole tree with it
-	page     page                 // of the ledger: the links that hooks made into its network
-	written  atomic.Pointer[page] // what stands there; nil: nothing
+	cgroup   *namespaces.Cgroup          // nil where there is none
+	tree     bool                        // a pid namespace: the process takes its whole tree with it
+	entry    ledgerEntry                 // of the ledger: the links that hooks made into its network
+	written  atomic.Pointer[ledgerEntry] // what stands there; nil: nothing
 	request  emperor.Request
 	launcher *Launcher
 
@@ -52,32 +52,32 @@ type child struct {
 	configs *os.File // our end of the config socket; nil: none
 	notify  *notifySocket
 	// notified is closed when it has said READY=1, by readyOnce.
-	notified  chan struct{}
-	readyOnce sync.Once
-	dead      chan struct{} // closed when it is dead
-	keeping   chan struct{} // closed when kept is there and it was asked to stop; nil: nothing is kept
-	kept      namespaces.Sockets
-	life      life
-	memory    atomic.Pointer[memory] // nil: nothing counts it
+	notified   chan struct{}
+	readyOnce  sync.Once
+	dead       chan struct{} // closed when it is dead
+	keeping    chan struct{} // closed when kept is there and it was asked to stop; nil: nothing is kept
+	kept       namespaces.Sockets
+	life       life
+	oomCounter atomic.Pointer[oomCounter] // nil: nothing counts it
 
-	reason   string   // of its end, and own the end of its program, as it said; of the
-	own      wire.End // goroutine that receives it
-	channels []*channel
-	hungUp   bool // it has closed its pipe
+	reason     string   // of its end, and own the end of its program, as it said; of the
+	own        wire.End // goroutine that receives it
+	channels   []*channel
+	pipeClosed bool // it has closed its pipe
 
-	output   *os.File // read end of its stdout and stderr
-	part     int64    // of the emperor's share of pipes, for output
-	printing printing
+	output *os.File // read end of its stdout and stderr
+	part   int64    // of the emperor's share of pipes, for output
+	stdout outputReader
 
-	current  atomic.Pointer[emperor.Plan] // what it is asked to run
-	speaks   atomic.Bool                  // the order channel, as it has shown
-	replaced atomic.Bool                  // it became a program that speaks nothing of ours
-	probed   atomic.Bool                  // a probe that was not answered yet decides when that program is ready
+	current    atomic.Pointer[emperor.Plan] // what it is asked to run
+	usesOrders atomic.Bool                  // the order channel, as it has shown
+	replaced   atomic.Bool                  // it became a program that speaks nothing of ours
+	probed     atomic.Bool                  // a probe that was not answered yet decides when that program is ready
 	// stopSignal asks that program to end. Zero: SIGTERM.
 	stopSignal atomic.Int32
-	// shown is closed when it has shown what it speaks, by showOnce.
-	shown    chan struct{}
-	showOnce sync.Once
+	// protocolKnown is closed when it has shown what it speaks, by showOnce.
+	protocolKnown chan struct{}
+	protocolOnce  sync.Once
 }
 
 // connect makes the channels and returns the child's ends, by descriptor number.
@@ -139,9 +139,9 @@ func stream(name string) (ours, theirs *os.File, err error) {
 // PID implements Process.
 func (c *child) PID() int { return c.process.PID }
 
-// Attend implements Process. No goroutine waits for the vassal: that of the Set has
+// Watch implements Process. No goroutine waits for the vassal: that of the Set has
 // time for all of them, and the end gets one.
-func (c *child) Attend(report func(emperor.Message), over func(emperor.Exit)) {
+func (c *child) Watch(report func(emperor.Message), over func(emperor.Exit)) {
 	c.readOutput()
 	c.receive(report)
 	c.launcher.Poller.messages.Watch(c.process, func() time.Duration {
@@ -167,7 +167,7 @@ func (c *child) reap() emperor.Exit {
 		_ = syscall.Kill(-c.process.PID, syscall.SIGKILL)
 	}
 	status, err := c.process.Wait()
-	x := emperor.Exit{ExitStatus: status, Err: err, OOMKills: c.memory.Load().kills(), Reason: c.reason, Own: c.own}
+	x := emperor.Exit{ExitStatus: status, Err: err, OOMKills: c.oomCounter.Load().kills(), Reason: c.reason, Own: c.own}
 	if c.replaced.Load() && !c.life.asked.Load() && x.String() == (emperor.Exit{}).String() {
 		x.Reason = x.String() + ", or its program went into the background: " + wire.Foreground
 	}
@@ -175,16 +175,16 @@ func (c *child) reap() emperor.Exit {
 	return x
 }
 
-// Keep implements Process. In a network of its own the sockets are of no use to another
+// KeepSockets implements Process. In a network of its own the sockets are of no use to another
 // generation, and neither are they to a program that binds its own.
-func (c *child) Keep() {
+func (c *child) KeepSockets() {
 	if !c.launcher.Clone.Has(namespaces.NewNet) && c.launcher.programFor(c.request.Plan) == nil {
 		c.keeping = make(chan struct{})
 	}
 }
 
-// Kept implements Process.
-func (c *child) Kept() namespaces.Sockets { return c.kept }
+// KeptSockets implements Process.
+func (c *child) KeptSockets() namespaces.Sockets { return c.kept }
 
 // Stop implements Process. A program that took the vassal's place and closed the
 // pipe is asked by signal.
@@ -231,7 +231,7 @@ func (c *child) Reload(p emperor.Plan, serial uint64) error {
 	timer := time.NewTimer(protocolWait)
 	defer timer.Stop()
 	select {
-	case <-c.shown:
+	case <-c.protocolKnown:
 	case <-c.dead:
 	case <-timer.C:
 	}
@@ -239,7 +239,7 @@ func (c *child) Reload(p emperor.Plan, serial uint64) error {
 		return errReplaced
 	}
 	c.current.Store(&p)
-	if c.speaks.Load() || c.launcher.programFor(p) == nil { // ours speaks it, although it may not have said anything yet
+	if c.usesOrders.Load() || c.launcher.programFor(p) == nil { // ours speaks it, although it may not have said anything yet
 		r := c.request
 		r.Plan = p
 		o := c.launcher.orderFor(c, r)
@@ -311,11 +311,11 @@ func (c *child) Clear(ctx context.Context) error {
 	}
 	// The kernel would take the links down as well, in its own time, and the next
 	// generation would find their names taken.
-	err := errors.Join(c.clearCgroup(), c.launcher.Sweeper.Delete(c.page.Links))
+	err := errors.Join(c.clearCgroup(), c.launcher.Sweeper.Delete(c.entry.Links))
 	if err == nil {
 		c.launcher.Ledger.forget(c.request.Config.Name, c.request.Generation)
 	}
-	c.printing.end()
+	c.stdout.end()
 	c.life.ended(ctx, c)
 	return err
 }
@@ -346,7 +346,7 @@ func (c *child) abandon() {
 	defer slow.Stop()
 	dead := make(chan emperor.Exit)
 	c.Kill()
-	c.Attend(func(emperor.Message) {}, func(x emperor.Exit) { dead <- x })
+	c.Watch(func(emperor.Message) {}, func(x emperor.Exit) { dead <- x })
 	<-dead
 	if err := c.Clear(context.Background()); err != nil {
 		c.log.Error("cannot remove all that was left", "error", err)

@@ -122,14 +122,14 @@ func (l *Launcher) childHooks(r emperor.Request) (list []wire.Hook) {
 	return list
 }
 
-// Waiting implements Attendant: it runs the hooks of an on-demand vassal that starts to wait,
+// Waiting implements WaitObserver: it runs the hooks of an on-demand vassal that starts to wait,
 // and Changed the hooks of one whose configuration has changed while it waits. Failures are
 // logged.
 func (l *Launcher) Waiting(ctx context.Context, r emperor.Request) {
 	l.runHooks(ctx, r, hooks.AsOnDemandVassal)
 }
 
-// Changed implements Attendant.
+// Changed implements WaitObserver.
 func (l *Launcher) Changed(ctx context.Context, r emperor.Request) {
 	l.runHooks(ctx, r, hooks.AsOnConfigVassal)
 }

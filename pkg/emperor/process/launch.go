@@ -1,5 +1,5 @@
 // Package process launches vassals as processes: it implements emperor.Launcher, emperor.Process
-// and emperor.Attendant.
+// and emperor.WaitObserver.
 package process
 
 import (
@@ -195,7 +195,7 @@ func (l *Launcher) orderFor(c *child, r emperor.Request) wire.Order {
 // returns.
 func (l *Launcher) clone(r emperor.Request, dir string) (_ *child, err error) {
 	c := &child{log: r.Log, tree: l.Clone.Has(namespaces.NewPID), request: r, launcher: l}
-	c.dead, c.shown, c.notified = make(chan struct{}), make(chan struct{}), make(chan struct{})
+	c.dead, c.protocolKnown, c.notified = make(chan struct{}), make(chan struct{}), make(chan struct{})
 	c.current.Store(&r.Plan)
 	defer func() {
 		if err != nil {
@@ -230,7 +230,7 @@ func (l *Launcher) clone(r emperor.Request, dir string) (_ *child, err error) {
 	if c.process, err = l.Spawner.Start(command); err != nil {
 		return nil, l.cloneError(err)
 	}
-	c.openPage()
+	c.openEntry()
 	return c, nil
 }
 

@@ -24,8 +24,8 @@ type Ledger struct {
 	network string // the emperor's own; empty: it cannot be identified
 }
 
-// page lists the resources of one generation.
-type page struct {
+// ledgerEntry lists the resources of one generation.
+type ledgerEntry struct {
 	// Emperor has written it and Vassal is the generation's first process.
 	Emperor namespaces.Identity `json:"emperor"`
 	Vassal  namespaces.Identity `json:"vassal"`
@@ -58,7 +58,7 @@ func (l *Ledger) file(name string, generation uint64) string {
 
 // write appends the resources of a generation to its file, as one line: an emperor that is
 // killed during the write leaves the previous line.
-func (l *Ledger) write(name string, generation uint64, p page) error {
+func (l *Ledger) write(name string, generation uint64, p ledgerEntry) error {
 	if l == nil {
 		return nil
 	}
@@ -89,7 +89,7 @@ func (l *Ledger) makeDir() error {
 }
 
 // restore writes a removed record again.
-func (l *Ledger) restore(name string, generation uint64, p page) error {
+func (l *Ledger) restore(name string, generation uint64, p ledgerEntry) error {
 	if l == nil {
 		return nil
 	}
@@ -115,14 +115,14 @@ func (l *Ledger) forget(name string, generation uint64) {
 	}
 }
 
-// doomedWait limits the wait for links that were not recorded before their emperor was killed:
+// unrecordedWait limits the wait for links that were not recorded before their emperor was killed:
 // their network is ending, unless its number belongs to another network by now.
-const doomedWait = 2 * time.Second
+const unrecordedWait = 2 * time.Second
 
-// Settle removes the recorded resources of dead emperors: it kills vassals that have outlived
+// CleanUp removes the recorded resources of dead emperors: it kills vassals that have outlived
 // them, deletes the links and returns when the names are free, or when ctx ends. It returns
 // the number of records. Resources that could not be removed stay recorded and are an error.
-func (l *Ledger) Settle(ctx context.Context) (found int, err error) {
+func (l *Ledger) CleanUp(ctx context.Context) (found int, err error) {
 	if l == nil {
 		return 0, nil
 	}
@@ -142,7 +142,7 @@ func (l *Ledger) Settle(ctx context.Context) (found int, err error) {
 			unnoted = append(unnoted, *p.Number)
 		}
 	}
-	err = errors.Join(err, settleLinks(ctx, links, unnoted))
+	err = errors.Join(err, removeLinks(ctx, links, unnoted))
 	if err == nil {
 		for file := range left {
 			err = errors.Join(err, os.Remove(file))
@@ -151,8 +151,8 @@ func (l *Ledger) Settle(ctx context.Context) (found int, err error) {
 	return len(left), err
 }
 
-// settleLinks deletes recorded links and waits for links that were not recorded.
-func settleLinks(ctx context.Context, links []namespaces.Peer, unnoted []int) error {
+// removeLinks deletes recorded links and waits for links that were not recorded.
+func removeLinks(ctx context.Context, links []namespaces.Peer, unnoted []int) error {
 	there, err := namespaces.Remaining(links)
 	if err == nil {
 		err = (*namespaces.Sweeper)(nil).Delete(there)
@@ -162,7 +162,7 @@ func settleLinks(ctx context.Context, links []namespaces.Peer, unnoted []int) er
 	}
 	if len(unnoted) > 0 {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, doomedWait)
+		ctx, cancel = context.WithTimeout(ctx, unrecordedWait)
 		defer cancel()
 	}
 	return namespaces.AwaitDoomed(ctx, unnoted)
@@ -170,8 +170,8 @@ func settleLinks(ctx context.Context, links []namespaces.Peer, unnoted []int) er
 
 // read returns the last complete line of each file whose emperor is dead. It removes a file
 // without one.
-func (l *Ledger) read() map[string]page {
-	left := map[string]page{}
+func (l *Ledger) read() map[string]ledgerEntry {
+	left := map[string]ledgerEntry{}
 	files, _ := os.ReadDir(l.dir) // normally there is none
 	for _, f := range files {
 		path := filepath.Join(l.dir, f.Name())
@@ -179,7 +179,7 @@ func (l *Ledger) read() map[string]page {
 		if err != nil {
 			continue
 		}
-		var p page
+		var p ledgerEntry
 		text = text[:bytes.LastIndexByte(text, '\n')+1]
 		lines := slices.Collect(bytes.Lines(text))
 		if len(lines) == 0 || json.Unmarshal(lines[len(lines)-1], &p) != nil {

@@ -55,10 +55,10 @@ func TestLedgerSettles(t *testing.T) {
 	outlived, who := living(t)
 	_, spared := living(t)
 	for _, err := range []error{
-		killed.write("a/b\n.ini", 1, page{Vassal: dead(t)}),
-		killed.write("a/b\n.ini", 1, page{Vassal: who}), // the last line counts
-		killed.write("other.ini", 7, page{Vassal: dead(t)}),
-		l.write("mine.ini", 1, page{Vassal: spared}),
+		killed.write("a/b\n.ini", 1, ledgerEntry{Vassal: dead(t)}),
+		killed.write("a/b\n.ini", 1, ledgerEntry{Vassal: who}), // the last line counts
+		killed.write("other.ini", 7, ledgerEntry{Vassal: dead(t)}),
+		l.write("mine.ini", 1, ledgerEntry{Vassal: spared}),
 		os.WriteFile(filepath.Join(dir, "garbage.1"), []byte("{\n"), 0o600),
 		os.WriteFile(filepath.Join(dir, "empty.1"), nil, 0o600),
 	} {
@@ -70,7 +70,7 @@ func TestLedgerSettles(t *testing.T) {
 	if err := add(killed.file("a/b\n.ini", 1), []byte(`{"vassal":{"pid":1`)); err != nil {
 		t.Fatal(err)
 	}
-	found, err := l.Settle(t.Context())
+	found, err := l.CleanUp(t.Context())
 	if err != nil || found != 2 {
 		t.Errorf("found %d, %v", found, err)
 	}
@@ -99,12 +99,12 @@ func TestLedgerMakesItsDirectory(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if found, err := l.Settle(t.Context()); found != 0 || err != nil {
+	if found, err := l.CleanUp(t.Context()); found != 0 || err != nil {
 		t.Errorf("without a directory: %d, %v", found, err)
 	}
 	l.emperor = dead(t)
 	for i := range uint64(2) {
-		if err := l.write("a.ini", i, page{}); err != nil {
+		if err := l.write("a.ini", i, ledgerEntry{}); err != nil {
 			t.Fatal(err)
 		}
 		if info, err := os.Stat(dir); err != nil || info.Mode().Perm() != 0o700 {
@@ -114,11 +114,11 @@ func TestLedgerMakesItsDirectory(t *testing.T) {
 			_ = os.RemoveAll(filepath.Dir(dir))
 		}
 	}
-	if found, err := l.Settle(t.Context()); found != 1 || err != nil {
+	if found, err := l.CleanUp(t.Context()); found != 1 || err != nil {
 		t.Errorf("found %d, %v", found, err)
 	}
 	var none *Ledger
-	if found, err := none.Settle(t.Context()); found != 0 || err != nil || none.write("a.ini", 1, page{}) != nil {
+	if found, err := none.CleanUp(t.Context()); found != 0 || err != nil || none.write("a.ini", 1, ledgerEntry{}) != nil {
 		t.Errorf("without a ledger: %d, %v", found, err)
 	}
 	none.forget("a.ini", 1)
@@ -132,18 +132,18 @@ func TestLedgerKeepsWhatIsLeft(t *testing.T) {
 	}
 	l.emperor = dead(t)
 	_, who := living(t)
-	if err := l.write("a.ini", 1, page{Vassal: who}); err != nil {
+	if err := l.write("a.ini", 1, ledgerEntry{Vassal: who}); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := l.Settle(ctx); err == nil {
+	if _, err := l.CleanUp(ctx); err == nil {
 		t.Error("settled after its time was over")
 	}
 	if got, want := ledgerFiles(l.dir), filepath.Base(l.file("a.ini", 1)); got != want {
 		t.Errorf("left %q, want %q", got, want)
 	}
-	if found, err := l.Settle(t.Context()); err != nil || found != 1 || ledgerFiles(l.dir) != "" {
+	if found, err := l.CleanUp(t.Context()); err != nil || found != 1 || ledgerFiles(l.dir) != "" {
 		t.Errorf("a second time: found %d, %v", found, err)
 	}
 }

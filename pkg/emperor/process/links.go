@@ -42,16 +42,16 @@ func (c *child) noteLinks(netns *os.File, last bool) {
 		return
 	}
 	for _, l := range links {
-		if !slices.ContainsFunc(c.page.Links, func(k namespaces.Peer) bool { return k.Index == l.Index }) {
+		if !slices.ContainsFunc(c.entry.Links, func(k namespaces.Peer) bool { return k.Index == l.Index }) {
 			c.guard(l)
 		}
 	}
-	complete := last && c.page.Number != nil
-	if slices.Equal(links, c.page.Links) && !complete {
+	complete := last && c.entry.Number != nil
+	if slices.Equal(links, c.entry.Links) && !complete {
 		return
 	}
-	if c.page.Links = links; complete {
-		c.page.Number = nil
+	if c.entry.Links = links; complete {
+		c.entry.Number = nil
 	}
 	c.record()
 }
@@ -70,21 +70,21 @@ func (c *child) guard(l namespaces.Peer) {
 	tell("a vassal may change the routes of this host: set accept_ra, accept_redirects, send_redirects and rp_filter of its link", "error", err)
 }
 
-// openPage records the generation before hooks make links for it. With a cgroup, the next
+// openEntry records the generation before hooks make links for it. With a cgroup, the next
 // emperor kills all its processes by that.
-func (c *child) openPage() {
+func (c *child) openEntry() {
 	s := c.launcher
 	links := s.links(c.request)
 	if s.Ledger == nil || !links && c.cgroup != nil {
 		return
 	}
 	var err error
-	if c.page.Vassal, err = namespaces.IdentityOf(c.PID()); err != nil {
+	if c.entry.Vassal, err = namespaces.IdentityOf(c.PID()); err != nil {
 		c.log.Warn("a killed emperor would leave this vassal behind", "error", err)
 		return
 	}
 	if links {
-		c.page.Number = c.networkNumber()
+		c.entry.Number = c.networkNumber()
 	}
 	c.record()
 }
@@ -104,9 +104,9 @@ func (c *child) networkNumber() *int {
 }
 
 func (c *child) record() {
-	p := c.page
+	p := c.entry
 	c.written.Store(&p)
-	if err := c.launcher.Ledger.write(c.request.Config.Name, c.request.Generation, c.page); err != nil {
+	if err := c.launcher.Ledger.write(c.request.Config.Name, c.request.Generation, c.entry); err != nil {
 		c.log.Warn("a killed emperor would leave something of this vassal behind", "error", err)
 	}
 }

@@ -61,7 +61,7 @@ func lifeOf(s *Launcher, name string) string {
 	}
 	var told []string
 	dead := make(chan emperor.Exit)
-	c.Attend(func(m emperor.Message) {
+	c.Watch(func(m emperor.Message) {
 		if r, ok := m.(wire.Report); ok {
 			told = append(told, r.String())
 		}

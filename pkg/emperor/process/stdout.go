@@ -15,9 +15,9 @@ import (
 	"github.com/emperor-go/emperor/internal/termlog"
 )
 
-// lastWords is how long the output of a dead vassal is read while another process keeps it
+// openOutputWait is how long the output of a dead vassal is read while another process keeps it
 // open.
-const lastWords = time.Second
+const openOutputWait = time.Second
 
 const (
 	// printRate is how many bytes a vassal may print in a second over a long time, and
@@ -31,10 +31,10 @@ const (
 	printTaken = 64 << 10
 )
 
-// printing passes on the output of a vassal and all its children, until no process has the
+// outputReader passes on the output of a vassal and all its children, until no process has the
 // pipe open. It never waits for the destination, so the vassal does not either: output beyond
 // the rate is read and dropped.
-type printing struct {
+type outputReader struct {
 	left    int       // of printBurst
 	counted time.Time // the time of that
 	lost    int       // dropped lines
@@ -49,7 +49,7 @@ type printing struct {
 
 // readOutput starts reading the vassal's output.
 func (c *child) readOutput() {
-	p := &c.printing
+	p := &c.stdout
 	p.line, p.close, p.last = func(line []byte) { c.log.Info(termlog.Text(line)) }, func() {}, func() string { return "" }
 	if c.launcher.Output != nil {
 		sink := c.launcher.Output.Open(output.Vassal{Name: c.request.Name, UID: c.request.UID, To: c.request.LogTo, Log: c.log})
@@ -68,7 +68,7 @@ func (c *child) readOutput() {
 		}
 		now := time.Now()
 		for piece := range slices.Chunk(buffer[:n], printTaken/16) { // each of which is within the budget
-			p.take(piece, now)
+			p.accept(piece, now)
 		}
 		if n > printTaken/16 {
 			return printPause
@@ -77,8 +77,8 @@ func (c *child) readOutput() {
 	})
 }
 
-// take passes on output, or drops it.
-func (p *printing) take(text []byte, now time.Time) {
+// accept passes on output, or drops it.
+func (p *outputReader) accept(text []byte, now time.Time) {
 	lines := bytes.Count(text, []byte("\n"))
 	p.left = min(printBurst, p.left+int(min(now.Sub(p.counted), 2*time.Second).Seconds()*printRate))
 	p.counted = now
@@ -101,17 +101,17 @@ func (p *printing) take(text []byte, now time.Time) {
 	p.lost += lines
 }
 
-func (p *printing) reportLost() {
+func (p *outputReader) reportLost() {
 	p.line([]byte("<4v>" + strconv.Itoa(max(p.lost, 1)) + " lines were lost: the vassal prints faster than the log accepts\n"))
 	p.lost = 0
 }
 
 // end waits for the last output of a dead vassal, and stores it.
-func (p *printing) end() {
+func (p *outputReader) end() {
 	if p.watch == nil {
 		return
 	}
-	timer := time.NewTimer(lastWords)
+	timer := time.NewTimer(openOutputWait)
 	defer timer.Stop()
 	select {
 	case <-p.silent:
@@ -127,10 +127,10 @@ func (p *printing) end() {
 
 // LastLine implements Process.
 func (c *child) LastLine() string {
-	if c.printing.watch == nil {
+	if c.stdout.watch == nil {
 		return ""
 	}
-	return c.printing.last()
+	return c.stdout.last()
 }
 
 // readNow reads the available bytes without blocking.

@@ -10,7 +10,7 @@ import (
 // middle of a line on.
 func TestPrintingOfAFlood(t *testing.T) {
 	var passed, notes, bytes int
-	p := printing{line: func(line []byte) {
+	p := outputReader{line: func(line []byte) {
 		text := string(line)
 		switch {
 		case strings.HasPrefix(text, "<4v>") && strings.HasSuffix(text, "log accepts\n"):
@@ -26,7 +26,7 @@ func TestPrintingOfAFlood(t *testing.T) {
 	flood, now := []byte(strings.Repeat(strings.Repeat("x", 100)+"\n", 50)), time.Now()
 	for i := range 40000 { // 10 s
 		at := i * 4096 % 101
-		p.take(flood[at:at+4096], now)
+		p.accept(flood[at:at+4096], now)
 		now = now.Add(250 * time.Microsecond)
 	}
 	if most := printBurst + 11*printRate; bytes > most || bytes < most/2 {
@@ -40,7 +40,7 @@ func TestPrintingOfAFlood(t *testing.T) {
 // A vassal that prints much, but within the rate, loses nothing.
 func TestPrintingOfMuch(t *testing.T) {
 	lines := 0
-	p := printing{line: func(line []byte) {
+	p := outputReader{line: func(line []byte) {
 		if strings.HasPrefix(string(line), "<4v>") {
 			t.Fatal(string(line))
 		}
@@ -48,7 +48,7 @@ func TestPrintingOfMuch(t *testing.T) {
 	}}
 	text, now := []byte(strings.Repeat(strings.Repeat("x", 999)+"\n", 4)), time.Now()
 	for range 20000 { // 80 MB in 40 s
-		p.take(text, now)
+		p.accept(text, now)
 		now = now.Add(2 * time.Millisecond)
 	}
 	if lines != 80000 {
