@@ -19,81 +19,105 @@ const stopTime = time.Second
 // a process and its group (timeout(1)).
 const sameWish = 200 * time.Millisecond
 
-// listen lets the emperor and the operator end a long boot, and keeps a reload signal for the
-// master: the configuration may have been read before it. From here on no signal is lost,
-// although the first process of a pid namespace gets only signals that it handles
-// (pid_namespaces(7)).
-func (v *Vassal) listen(context.Context) error {
-	v.signals = make(chan os.Signal, 32)
-	// For each signal the runtime uses a thread of its own. On this goroutine, which is locked
-	// to the main thread, each answer would wake up the main thread.
-	var asked sync.WaitGroup
-	asked.Go(func() {
-		signal.Notify(v.signals, syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP, syscall.SIGUSR1,
-			syscall.SIGUSR2, syscall.SIGCHLD)
-	})
-	asked.Wait()
-	v.commands = v.pipe.commands()
-	v.booted, v.listener = make(chan struct{}), make(chan struct{})
-	v.progress.watch(v.booting, v.Log)
-	go v.heed(v.booted, v.listener)
-	return nil
+// bootSignals receives stops and reloads while the process boots, by signals and from the
+// emperor. A stop ends the boot; a reload is kept for the master, because the configuration may
+// have been read before it.
+type bootSignals struct {
+	arrived chan os.Signal          // after the boot the master's
+	stop    context.CancelCauseFunc // ends the boot
+
+	booted chan struct{} // closed when the boot is over; nil: no listener runs
+	heard  chan wishes   // delivers once, after booted
+	wishes wishes        // of a listener that has ended
 }
 
-// heed stops the boot when this process is told to. It ends the process when the boot has not
-// ended in time, and at once when it is told again. It returns with booted.
-func (v *Vassal) heed(booted <-chan struct{}, done chan<- struct{}) {
-	defer close(done)
-	commands, late, told := v.commands, (<-chan time.Time)(nil), time.Time{}
+// wishes are requests that arrived during the boot.
+type wishes struct{ stop, reload bool }
+
+// ask asks the kernel for the signals of a vassal.
+func (b *bootSignals) ask() {
+	b.arrived = make(chan os.Signal, 32)
+	b.notify(syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGCHLD)
+}
+
+// askAll asks for every signal that a process can handle.
+func (b *bootSignals) askAll() { b.notify() }
+
+// notify is signal.Notify. For each signal the runtime uses a thread of its own. On this
+// goroutine, which is locked to the main thread, each answer would wake up the main thread.
+func (b *bootSignals) notify(signals ...os.Signal) {
+	var asked sync.WaitGroup
+	asked.Go(func() { signal.Notify(b.arrived, signals...) })
+	asked.Wait()
+}
+
+// begin starts the listener, which ends with end. quit ends the process.
+func (b *bootSignals) begin(commands <-chan wire.Command, at *progress, quit func(why string)) {
+	b.booted, b.heard = make(chan struct{}), make(chan wishes, 1)
+	go func(booted <-chan struct{}, heard chan<- wishes) { heard <- b.listen(booted, commands, at, quit) }(b.booted, b.heard)
+}
+
+// end ends the listener and returns the requests that it has received; later signals and
+// commands are the caller's. Without a listener it returns those of the last one.
+func (b *bootSignals) end() wishes {
+	if b.booted != nil {
+		close(b.booted)
+		b.booted, b.wishes = nil, <-b.heard
+	}
+	return b.wishes
+}
+
+// listen stops the boot when this process is told to. It calls quit when the boot has not ended
+// in time, and at once when it is told again. It returns with booted.
+func (b *bootSignals) listen(booted <-chan struct{}, commands <-chan wire.Command, at *progress, quit func(why string)) (got wishes) {
+	late, told := (<-chan time.Time)(nil), time.Time{}
 	for {
 		stop := false
 		select {
 		case <-booted:
-			return
+			return got
 		case c, ok := <-commands:
 			stop = c != wire.Reload
 			if !ok { // the emperor is gone
-				commands, stop = nil, !v.stopped.Load()
+				commands, stop = nil, !got.stop
 			}
-			v.wished = v.wished || ok && !stop
-		case s := <-v.signals:
-			stop = ends(s)
-			v.wished = v.wished || s == syscall.SIGHUP
+			got.reload = got.reload || ok && !stop
+		case s := <-b.arrived:
+			stop = stops(s)
+			got.reload = got.reload || s == syscall.SIGHUP
 		case <-late:
 			late = time.After(stopTime)
-			if v.progress.interruptible() {
-				v.quit("it was told to stop")
+			if at.interruptible() {
+				quit("it was told to stop")
 			}
 		}
 		switch {
 		case !stop:
-		case !v.stopped.Swap(true):
-			v.stopBoot(errStopped)
+		case !got.stop:
+			got.stop = true
+			b.stop(errStopped)
 			late, told = time.After(stopTime), time.Now()
 		case time.Since(told) >= sameWish:
-			v.quit("it was told twice to stop")
+			quit("it was told twice to stop")
 		}
 	}
 }
 
-// quit ends this process in any state. A boot that was stopped is no failure.
-func (v *Vassal) quit(why string) {
-	v.Log.Warn("ends while booting: "+why, "waiting for", v.progress.where())
-	v.Printed()
-	v.Exit(0)
-}
-
-// unlisten ends the boot's listener; later signals and messages are the caller's.
-func (v *Vassal) unlisten() {
-	if v.listener == nil {
-		return
-	}
-	close(v.booted)
-	<-v.listener
-	v.listener = nil
-}
-
-// ends reports whether a signal asks the vassal to end.
-func ends(s os.Signal) bool {
+// stops reports whether a signal asks the vassal to stop.
+func stops(s os.Signal) bool {
 	return s == syscall.SIGTERM || s == syscall.SIGINT || s == syscall.SIGQUIT
+}
+
+// stopWaits reports whether a signal to stop is among those that wait to be received.
+func stopWaits(signals <-chan os.Signal) bool {
+	for {
+		select {
+		case s := <-signals:
+			if stops(s) {
+				return true
+			}
+		default:
+			return false
+		}
+	}
 }

@@ -25,13 +25,11 @@ func hanging(t *testing.T, hook bool, signals ...time.Duration) (ended time.Dura
 	ctx, cancel := context.WithCancelCause(t.Context())
 	defer cancel(nil)
 	begin, exit := time.Now(), make(chan time.Duration, 100)
-	v := &Vassal{Log: slog.New(slog.DiscardHandler), signals: make(chan os.Signal, 8), stopBoot: cancel}
-	v.Printed = func() {}
-	v.Exit = func(int) { exit <- time.Since(begin) }
-	v.booted, v.listener = make(chan struct{}), make(chan struct{})
-	go v.heed(v.booted, v.listener)
+	v := newVassal(input{log: slog.New(slog.DiscardHandler), printed: func() {}, exit: func(int) { exit <- time.Since(begin) }})
+	v.signals.arrived, v.signals.stop = make(chan os.Signal, 8), cancel
+	v.signals.begin(nil, &v.progress, v.quit)
 	for _, at := range signals {
-		time.AfterFunc(at, func() { v.signals <- syscall.SIGTERM })
+		time.AfterFunc(at, func() { v.signals.arrived <- syscall.SIGTERM })
 	}
 	err := v.boot(ctx, []step{{"hang", func(context.Context) error {
 		if hook {
@@ -43,7 +41,7 @@ func hanging(t *testing.T, hook bool, signals ...time.Duration) (ended time.Dura
 	if !errors.Is(err, errStopped) {
 		t.Errorf("%v, want %v", err, errStopped)
 	}
-	v.unlisten()
+	v.signals.end()
 	exit <- time.Since(begin)
 	return <-exit
 }

@@ -35,7 +35,7 @@ after a second. A C function cannot be interrupted; it may use ` + "`reload-merc
 func TestBootDocumentIsCurrent(t *testing.T) {
 	generated.Current(t, "../../docs/boot.md", func(w io.Writer) error {
 		text := introduction
-		for i, s := range (&Vassal{}).steps() {
+		for i, s := range newVassal(input{}).steps() {
 			text += fmt.Sprintf("%d. %s\n", i+1, s.name)
 		}
 		_, err := io.WriteString(w, text)
@@ -46,7 +46,7 @@ func TestBootDocumentIsCurrent(t *testing.T) {
 // TestBootOrder checks the order of pairs of steps, and gives the reason of each.
 func TestBootOrder(t *testing.T) {
 	var names []string
-	for _, s := range (&Vassal{}).steps() {
+	for _, s := range newVassal(input{}).steps() {
 		names = append(names, s.name)
 	}
 	tests := []struct{ before, after, why string }{
@@ -84,7 +84,7 @@ func TestEveryPhaseOfTheBootHasItsStep(t *testing.T) {
 		if info.Who != hooks.Vassal {
 			continue
 		}
-		step := slices.IndexFunc((&Vassal{}).steps(), func(s step) bool { return s.name == string(info.Phase)+" hooks" })
+		step := slices.IndexFunc(newVassal(input{}).steps(), func(s step) bool { return s.name == string(info.Phase)+" hooks" })
 		if step <= at {
 			t.Errorf("the hooks of %s are step %d, after step %d", info.Phase, step+1, at+1)
 		}
@@ -105,7 +105,8 @@ func TestStopDuringTheBootIsNotLost(t *testing.T) {
 		}
 		emperor := os.NewFile(uintptr(pair[0]), "emperor")
 		ctx, cancel := context.WithCancelCause(t.Context())
-		v := &Vassal{Log: slog.New(slog.DiscardHandler), pipe: newPipe(pair[1]), stopBoot: cancel}
+		v := newVassal(input{log: slog.New(slog.DiscardHandler)})
+		v.link.pipe, v.signals.stop = newPipe(pair[1]), cancel
 		steps := []step{
 			{"listen to the emperor", v.listen},
 			{"look away", func(ctx context.Context) error {
@@ -123,10 +124,10 @@ func TestStopDuringTheBootIsNotLost(t *testing.T) {
 		if err := v.boot(ctx, steps); !errors.Is(err, errStopped) {
 			t.Errorf("%s: %v, want %v", name, err, errStopped)
 		}
-		v.unlisten()
-		signal.Stop(v.signals)
+		v.signals.end()
+		signal.Stop(v.signals.arrived)
 		emperor.Close()
-		v.pipe.file.Close()
+		v.link.pipe.file.Close()
 		cancel(nil)
 	}
 }
@@ -150,23 +151,23 @@ func TestReloadDuringTheBootIsNotLost(t *testing.T) {
 		}
 		emperor := os.NewFile(uintptr(pair[0]), "emperor")
 		stopped, cancel := context.WithCancelCause(t.Context())
-		v := &Vassal{Log: slog.New(slog.DiscardHandler), pipe: newPipe(pair[1]), stopBoot: cancel}
+		v := newVassal(input{log: slog.New(slog.DiscardHandler)})
+		v.link.pipe, v.signals.stop = newPipe(pair[1]), cancel
 		if err := v.listen(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		if wish.signal != nil { // and the end of the listener behind it, in the same way
-			v.signals <- wish.signal
-			v.signals <- syscall.SIGTERM
+			v.signals.arrived <- wish.signal
+			v.signals.arrived <- syscall.SIGTERM
 		} else if _, err := emperor.Write(append(wish.order, byte(wire.Stop))); err != nil {
 			t.Fatal(err)
 		}
 		<-stopped.Done()
-		v.unlisten()
-		if v.wished != wish.want {
-			t.Errorf("%s: %v, want %v", name, v.wished, wish.want)
+		if got := v.signals.end(); got != (wishes{stop: true, reload: wish.want}) || v.signals.end() != got {
+			t.Errorf("%s: %+v, want a stop and reload %v", name, got, wish.want)
 		}
-		signal.Stop(v.signals)
+		signal.Stop(v.signals.arrived)
 		emperor.Close()
-		v.pipe.file.Close()
+		v.link.pipe.file.Close()
 	}
 }

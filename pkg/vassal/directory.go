@@ -11,13 +11,40 @@ import (
 	"github.com/emperor-go/emperor/pkg/config"
 )
 
-func (v *Vassal) startDirectory(context.Context) error {
-	if v.options.Cwd == "" {
+// directories are the working directories of this process.
+type directories struct {
+	home    string // before the options' own
+	arrived string // the options' own
+	moved   *move  // nil: hooks have not changed it
+}
+
+// move is the directory that hooks chose, and the options' directory that they left.
+type move struct{ from, to string }
+
+func startDirectory(_ context.Context, o *config.Vassal) error {
+	if o.Cwd == "" {
 		return nil
 	}
-	if err := enter(v.options.Cwd); err != nil {
-		return v.options.Blame("cwd", "", err)
+	if err := enter(o.Cwd); err != nil {
+		return o.Blame("cwd", "", err)
 	}
+	return nil
+}
+
+// change sets the umask and the working directory of the options.
+func (d *directories) change(_ context.Context, o *config.Vassal) (err error) {
+	if o.UmaskSet {
+		unix.Umask(o.Umask)
+	}
+	if d.home, err = os.Getwd(); err != nil && o.Chdir != "" && !filepath.IsAbs(o.Chdir) {
+		return fmt.Errorf("cannot find working directory: %w", err)
+	}
+	if o.Chdir != "" {
+		if err := enter(o.Chdir); err != nil {
+			return o.Blame("chdir", "", err)
+		}
+	}
+	d.arrived, _ = os.Getwd()
 	return nil
 }
 
@@ -30,26 +57,23 @@ func enter(dir string) error {
 	return nil
 }
 
-// directoryOf returns the working directory of the programs that serve: the options'
-// directory, unless hooks changed it afterwards.
-func (v *Vassal) directoryOf(o *config.Vassal) string {
-	if v.moved != nil && v.moved.from == o.Chdir {
-		return v.moved.to
+// of returns the working directory of the programs that serve: the options' directory, unless
+// hooks changed it afterwards.
+func (d *directories) of(o *config.Vassal) string {
+	if d.moved != nil && d.moved.from == o.Chdir {
+		return d.moved.to
 	}
 	if filepath.IsAbs(o.Chdir) {
 		return o.Chdir
 	}
-	return filepath.Join(v.home, o.Chdir)
+	return filepath.Join(d.home, o.Chdir)
 }
 
-// move is the directory that hooks chose, and the options' directory that they left.
-type move struct{ from, to string }
-
-// noteMove records whether hooks of the application's phases changed the directory.
-func (v *Vassal) noteMove(context.Context) error {
+// keep records whether hooks of the application's phases changed the directory.
+func (d *directories) keep(_ context.Context, o *config.Vassal) error {
 	here, err := os.Getwd()
-	if err == nil && here != v.arrived {
-		v.moved = &move{from: v.options.Chdir, to: here}
+	if err == nil && here != d.arrived {
+		d.moved = &move{from: o.Chdir, to: here}
 	}
 	return nil
 }

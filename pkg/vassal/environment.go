@@ -9,36 +9,20 @@ import (
 	"github.com/emperor-go/emperor/internal/accounts"
 	"github.com/emperor-go/emperor/internal/environ"
 	"github.com/emperor-go/emperor/pkg/config"
-	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// readingEnviron returns the variables for reading a configuration: the environment of this
-// process when it read its first one, and the variables that the emperor sends only for
-// reading. A reload without a change gives the same result, whatever hooks and options have
-// changed since.
-func (v *Vassal) readingEnviron(order *wire.Order) []string {
-	if v.base == nil {
-		v.base = os.Environ()
-	}
-	return slices.Concat(v.base, heldBack(order))
-}
-
-// heldBack returns the variables of the emperor that this process does not have.
-func heldBack(order *wire.Order) (vars []string) {
-	if order == nil {
-		return nil
-	}
-	for _, variable := range order.Environ {
-		vars = append(vars, string(variable))
-	}
-	return vars
+// environment is the environment of this process, which hooks see, with the changes of the
+// options in effect.
+type environment struct {
+	// replaced has the values before the changes of the options; nil: no such variable.
+	replaced map[string]*string
 }
 
 // introduce sets HOME, USER and LOGNAME for the user of the vassal, unless they are set:
 // vassals do not get the emperor's values.
-func (v *Vassal) introduce(who accounts.Login) error {
+func (e *environment) introduce(o *config.Vassal, who accounts.Login) error {
 	for _, variable := range [][2]string{{"HOME", who.Home}, {"USER", who.Name}, {"LOGNAME", who.Name}} {
-		if err := v.setBeneath(variable[0], variable[1]); err != nil {
+		if err := e.setBeneath(o, variable[0], variable[1]); err != nil {
 			return err
 		}
 	}
@@ -47,40 +31,40 @@ func (v *Vassal) introduce(who accounts.Login) error {
 
 // setBeneath sets a variable as if it had existed before the options changed the environment,
 // if it did not.
-func (v *Vassal) setBeneath(key, value string) error {
-	if before, changed := v.replaced[key]; changed {
+func (e *environment) setBeneath(o *config.Vassal, key, value string) error {
+	if before, changed := e.replaced[key]; changed {
 		if before == nil {
-			v.replaced[key] = &value
+			e.replaced[key] = &value
 		}
 		return nil
 	}
 	if _, set := os.LookupEnv(key); set {
 		return nil
 	}
-	if slices.ContainsFunc(v.options.Env, func(c config.EnvChange) bool { return c.Kind == "unset" && c.Key == key }) {
-		if v.replaced == nil {
-			v.replaced = map[string]*string{}
+	if slices.ContainsFunc(o.Env, func(c config.EnvChange) bool { return c.Kind == "unset" && c.Key == key }) {
+		if e.replaced == nil {
+			e.replaced = map[string]*string{}
 		}
-		v.replaced[key] = &value
+		e.replaced[key] = &value
 		return nil
 	}
 	return os.Setenv(key, value)
 }
 
-// environment returns the environment of the programs that serve, under the given options:
+// programs returns the environment of the programs that serve, under the given options:
 // this process's own environment, which hooks may have changed, without variables of the
 // protocols with the emperor and its parent, and with the changes of the given options in
 // place of those in effect.
-func (v *Vassal) environment(o *config.Vassal) ([]string, error) {
+func (e *environment) programs(o *config.Vassal, s *source) ([]string, error) {
 	vars := environ.Vars(os.Environ())
-	for key, before := range v.replaced {
+	for key, before := range e.replaced {
 		vars.Unset(key)
 		if before != nil {
 			vars.Set(key, *before)
 		}
 	}
-	vars = slices.DeleteFunc(vars, func(e string) bool { key, _, _ := strings.Cut(e, "="); return protocol(key) })
-	if name, asked := v.nameOf(o); asked { // other programs do not get it: a uwsgi with strict reports it as an error
+	vars = slices.DeleteFunc(vars, func(variable string) bool { key, _, _ := strings.Cut(variable, "="); return protocol(key) })
+	if name, asked := s.nameFor(o); asked { // other programs do not get it: a uwsgi with strict reports it as an error
 		vars.Set(nameEnv, name)
 	}
 	if err := vars.Change(o.Env); err != nil {
@@ -101,15 +85,13 @@ func protocol(key string) bool {
 	return key == "NOTIFY_SOCKET" || key == "WATCHDOG_USEC" || key == "WATCHDOG_PID"
 }
 
-// setEnvironment applies the options to the environment of this process, so that hooks see it,
+// set applies the options to the environment of this process, so that hooks see it,
 // and remembers the replaced values.
-func (v *Vassal) setEnvironment(o *config.Vassal) error {
-	for key, before := range v.replaced {
-		if err := restore(key, before); err != nil {
-			return err
-		}
+func (e *environment) set(o *config.Vassal) error {
+	if err := e.forget(); err != nil {
+		return err
 	}
-	v.replaced = nil
+	e.replaced = nil
 	if len(o.Env) == 0 {
 		return nil
 	}
@@ -118,24 +100,34 @@ func (v *Vassal) setEnvironment(o *config.Vassal) error {
 	if err := after.Change(o.Env); err != nil {
 		return o.Blame("envdir", "", err)
 	}
-	v.replaced = map[string]*string{}
-	for _, e := range before {
-		if key, value, _ := strings.Cut(e, "="); !slices.Contains(after, e) {
-			v.replaced[key] = &value
+	e.replaced = map[string]*string{}
+	for _, variable := range before {
+		if key, value, _ := strings.Cut(variable, "="); !slices.Contains(after, variable) {
+			e.replaced[key] = &value
 			if err := os.Unsetenv(key); err != nil {
 				return err
 			}
 		}
 	}
-	for _, e := range after {
-		key, value, _ := strings.Cut(e, "=")
-		if slices.Contains(before, e) {
+	for _, variable := range after {
+		key, value, _ := strings.Cut(variable, "=")
+		if slices.Contains(before, variable) {
 			continue
 		} else if before.Index(key) < 0 {
-			v.replaced[key] = nil
+			e.replaced[key] = nil
 		}
 		if err := os.Setenv(key, value); err != nil {
 			return fmt.Errorf("cannot set environment variable %q: %w", key, err)
+		}
+	}
+	return nil
+}
+
+// forget restores the environment before the changes of the options.
+func (e *environment) forget() error {
+	for key, before := range e.replaced {
+		if err := restore(key, before); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -24,7 +24,7 @@ func TestProtocolsStayOutOfTheApplication(t *testing.T) {
 	for key := range tests {
 		t.Setenv(key, "a=b")
 	}
-	environ, err := (&Vassal{}).environment(&config.Vassal{})
+	environ, err := (&environment{}).programs(&config.Vassal{}, &source{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -34,7 +34,7 @@ func TestProtocolsStayOutOfTheApplication(t *testing.T) {
 		}
 	}
 	asked := &config.Vassal{Env: []config.EnvChange{{Kind: "set", Key: "UWSGI_SCHEME", Value: "https"}}}
-	if environ, _ = (&Vassal{}).environment(asked); !slices.Contains(environ, "UWSGI_SCHEME=https") {
+	if environ, _ = (&environment{}).programs(asked, &source{}); !slices.Contains(environ, "UWSGI_SCHEME=https") {
 		t.Error("what the file asks for is taken away")
 	}
 }
@@ -50,8 +50,8 @@ func TestEnvironmentOfAReload(t *testing.T) {
 		}
 	}
 	set := func(key, value string) config.EnvChange { return config.EnvChange{Kind: "set", Key: key, Value: value} }
-	v := &Vassal{}
-	if err := v.setEnvironment(&config.Vassal{Env: []config.EnvChange{set("A", "1"), set("NEW", "1"), {Kind: "unset", Key: "C"}, {Kind: "dir", Key: dir}}}); err != nil {
+	e := &environment{}
+	if err := e.set(&config.Vassal{Env: []config.EnvChange{set("A", "1"), set("NEW", "1"), {Kind: "unset", Key: "C"}, {Kind: "dir", Key: dir}}}); err != nil {
 		t.Fatal(err)
 	}
 	_, b := os.LookupEnv("B")
@@ -60,11 +60,11 @@ func TestEnvironmentOfAReload(t *testing.T) {
 		t.Errorf("not what the options say: %q", os.Environ())
 	}
 	next := &config.Vassal{Env: []config.EnvChange{set("NEW", "2")}}
-	planned, err := v.environment(next)
+	planned, err := e.programs(next, &source{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := v.setEnvironment(next); err != nil {
+	if err := e.set(next); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"A=outside", "B=outside", "C=", "NEW=2"} {
@@ -161,29 +161,29 @@ func TestIntroduction(t *testing.T) {
 		os.Unsetenv(key)
 	}
 	set := func(key, value string) config.EnvChange { return config.EnvChange{Kind: "set", Key: key, Value: value} }
-	v := &Vassal{options: &config.Vassal{Env: []config.EnvChange{set("HOME", "/srv"), {Kind: "unset", Key: "USER"}}}}
-	if err := v.setEnvironment(v.options); err != nil {
+	e, o := &environment{}, &config.Vassal{Env: []config.EnvChange{set("HOME", "/srv"), {Kind: "unset", Key: "USER"}}}
+	if err := e.set(o); err != nil {
 		t.Fatal(err)
 	}
-	if err := v.introduce(accounts.Login{Name: "shop", Home: "/home/shop"}); err != nil {
+	if err := e.introduce(o, accounts.Login{Name: "shop", Home: "/home/shop"}); err != nil {
 		t.Fatal(err)
 	}
 	_, user := os.LookupEnv("USER")
 	if os.Getenv("HOME") != "/srv" || user || os.Getenv("LOGNAME") != "shop" {
 		t.Errorf("the environment is %q", os.Environ())
 	}
-	vars, err := v.environment(v.options)
+	vars, err := e.programs(o, &source{})
 	if err != nil || !slices.Contains(vars, "HOME=/srv") || slices.ContainsFunc(vars, func(e string) bool { return strings.HasPrefix(e, "USER=") }) {
 		t.Errorf("it serves with %q, %v", vars, err)
 	}
 	next := &config.Vassal{}
-	if err := v.setEnvironment(next); err != nil {
+	if err := e.set(next); err != nil {
 		t.Fatal(err)
 	}
 	if os.Getenv("HOME") != "/home/shop" || os.Getenv("USER") != "shop" {
 		t.Errorf("after a reload the environment is %q", os.Environ())
 	}
-	if vars, err = v.environment(next); err != nil || !slices.Contains(vars, "HOME=/home/shop") || !slices.Contains(vars, "USER=shop") {
+	if vars, err = e.programs(next, &source{}); err != nil || !slices.Contains(vars, "HOME=/home/shop") || !slices.Contains(vars, "USER=shop") {
 		t.Errorf("after a reload it serves with %q, %v", vars, err)
 	}
 }
@@ -191,14 +191,14 @@ func TestIntroduction(t *testing.T) {
 // TestReadingEnvironment: options and hooks do not change the environment for reading.
 func TestReadingEnvironment(t *testing.T) {
 	t.Setenv("A", "1")
-	v := &Vassal{}
+	r := &reader{}
 	order := &wire.Order{Environ: [][]byte{[]byte("SECRET=2")}}
-	first := v.readingEnviron(order)
+	first := r.variables(order)
 	t.Setenv("A", "other")
-	if again := v.readingEnviron(order); !slices.Equal(first, again) || !slices.Contains(again, "A=1") || !slices.Contains(again, "SECRET=2") {
+	if again := r.variables(order); !slices.Equal(first, again) || !slices.Contains(again, "A=1") || !slices.Contains(again, "SECRET=2") {
 		t.Errorf("first %q, then %q", first, again)
 	}
-	if none := v.readingEnviron(nil); slices.Contains(none, "SECRET=2") {
+	if none := r.variables(nil); slices.Contains(none, "SECRET=2") {
 		t.Error("what an order brings stays")
 	}
 }

@@ -3,10 +3,15 @@ package vassal
 import (
 	"context"
 	"errors"
+	"fmt"
+	"os"
 	"slices"
+	"strconv"
+	"syscall"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/programs"
 	"github.com/emperor-go/emperor/internal/sockets"
 	"github.com/emperor-go/emperor/pkg/config"
 )
@@ -14,30 +19,30 @@ import (
 // rootPatch executes another program, or supervises it as process 1, if the options say so,
 // before the jail and the drop. Its sockets are bound with all privileges, after the interface
 // with their addresses has arrived.
-func (v *Vassal) rootPatch(ctx context.Context) error {
-	if len(v.options.RootPatch) == 0 {
+func (v *vassal) rootPatch(ctx context.Context, o *config.Vassal) error {
+	if len(o.RootPatch) == 0 {
 		return nil
 	}
-	v.warnRoot()
-	if err := v.introduceSelf(); err != nil {
+	v.warnRoot(o)
+	if err := v.introduceSelf(o); err != nil {
 		return err
 	}
-	prepare := []func(context.Context) error{v.bindShared, v.bind}
-	if len(v.options.Sockets)+len(v.options.Listening.Shared) > 0 {
-		prepare = slices.Insert(prepare, 0, v.waitForInterfaces)
+	prepare := []optionStep{v.sockets.bindShared, v.bind}
+	if len(o.Sockets)+len(o.Listening.Shared) > 0 {
+		prepare = slices.Insert(prepare, 0, v.progress.awaitInterfaces)
 	}
 	for _, do := range prepare {
-		if err := do(ctx); err != nil {
+		if err := do(ctx, o); err != nil {
 			return err
 		}
 	}
 	serve := v.become
-	if v.standsIn() {
+	if standsIn(o) {
 		serve = v.standFor
-	} else if v.order != nil && !v.order.Caged {
-		v.Log.Warn(blamePatch(v.options, errLoose).Error())
+	} else if v.source.order != nil && !v.source.order.Caged {
+		v.log.Warn(blamePatch(o, errLoose).Error())
 	}
-	return blamePatch(v.options, serve(v.options.RootPatch, v.sets[0]))
+	return blamePatch(o, serve(o, o.RootPatch))
 }
 
 func blamePatch(o *config.Vassal, err error) error {
@@ -52,13 +57,51 @@ var errLoose = errors.New("it outlives a killed emperor if it drops its privileg
 // binaryPatch executes another program, if the options say so. No process of ours remains: no
 // master replaces the program's workers, and a reload needs a new vassal. The program gets the
 // sockets by LISTEN_FDS.
-func (v *Vassal) binaryPatch(context.Context) error {
-	return blameAny(v.options, v.become(v.options.BinaryPatch, v.sets[0]), "unprivileged-binary-patch-arg", "unprivileged-binary-patch")
+func (v *vassal) binaryPatch(_ context.Context, o *config.Vassal) error {
+	if len(o.BinaryPatch) == 0 {
+		return nil
+	}
+	return blameAny(o, v.become(o, o.BinaryPatch), "unprivileged-binary-patch-arg", "unprivileged-binary-patch")
 }
 
-// handOver puts the sockets at 3 and up, where they survive execve. It overwrites other
+// become executes another program in place of this one, with the sockets from descriptor 3 on.
+// It returns only when it cannot.
+func (v *vassal) become(o *config.Vassal, words []string) error {
+	path, err := programs.Find(words[0])
+	if err != nil {
+		return fmt.Errorf("cannot become %q: %w", words[0], err)
+	}
+	env, err := v.env.programs(o, &v.source)
+	if err != nil {
+		return err
+	}
+	if err := v.link.announceProgram(o, 0); err != nil {
+		return fmt.Errorf("cannot become %q: %w", words[0], err)
+	}
+	env = append(env, v.link.notify...)
+	if list := v.sockets.sets[0]; len(list) > 0 {
+		if err := passFrom3(list); err != nil {
+			return fmt.Errorf("cannot hand the sockets to %q: %w", words[0], err)
+		}
+		env = append(env, sockets.Variables(list)...)
+		env = append(env, "LISTEN_PID="+strconv.Itoa(os.Getpid()))
+	}
+	if err := o.Limits.Apply(); err != nil {
+		return err
+	}
+	return fmt.Errorf("cannot become %q: %w", words[0], programs.Explain(path, os.Getenv("PATH"), v.exec(path, words, env)))
+}
+
+// exec executes a program in place of this one, after all lines of the log are written. It
+// returns only when it cannot.
+func (in input) exec(path string, argv, env []string) error {
+	in.printed()
+	return syscall.Exec(path, argv, env)
+}
+
+// passFrom3 puts the sockets at 3 and up, where they survive execve. It overwrites other
 // descriptors there: this process cannot continue afterwards.
-func handOver(list []*sockets.Socket) error {
+func passFrom3(list []*sockets.Socket) error {
 	above := 3 + len(list)
 	var copies []int
 	for _, s := range list { // out of the way first

@@ -10,12 +10,12 @@ import (
 
 // behind makes the command's sockets behind those in list, which the built-in server before it
 // has. It takes over the ones in have. made is returned even on failure.
-func (v *Vassal) behind(o *config.Vassal, list, have []*sockets.Socket) (inner, made []*sockets.Socket, err error) {
+func behind(o *config.Vassal, list, have []*sockets.Socket) (inner, made []*sockets.Socket, err error) {
 	if !o.Fronted() || len(o.Server.HTTPTo) > 0 {
 		return nil, nil, nil
 	}
 	for _, s := range list {
-		if !v.needsInner(o, s) {
+		if !needsInner(o, s) {
 			continue
 		}
 		i := slices.IndexFunc(have, func(old *sockets.Socket) bool { return old.Front() == s })
@@ -34,7 +34,7 @@ func (v *Vassal) behind(o *config.Vassal, list, have []*sockets.Socket) (inner, 
 
 // needsInner reports whether the command gets another socket in place of this one. A router
 // before another socket has none: its requests go to that socket.
-func (v *Vassal) needsInner(o *config.Vassal, s *sockets.Socket) bool {
+func needsInner(o *config.Vassal, s *sockets.Socket) bool {
 	router := s.Name == "http" || s.Name == "https"
 	return s.Name != "stats" && o.Fronts(s.Name) && (!router || o.Routed() == nil)
 }
@@ -52,7 +52,7 @@ func innerName(name string) string {
 
 // frontOf divides the sockets between the command and the built-in server before it. Without
 // such a server they all belong to the command.
-func (v *Vassal) frontOf(o *config.Vassal, sets [][]*sockets.Socket) (*workers.Front, [][]*sockets.Socket, error) {
+func (v *vassal) frontOf(o *config.Vassal, sets [][]*sockets.Socket) (*workers.Front, [][]*sockets.Socket, error) {
 	if !o.Fronted() || len(sets) == 0 {
 		return nil, sets, nil
 	}
@@ -64,7 +64,7 @@ func (v *Vassal) frontOf(o *config.Vassal, sets [][]*sockets.Socket) (*workers.F
 			continue
 		}
 		front.Sockets = append(front.Sockets, s)
-		front.Behind = append(front.Behind, v.behindOf(o, s, sets[0]))
+		front.Behind = append(front.Behind, behindOf(o, s, sets[0]))
 	}
 	if len(front.Sockets) == 0 {
 		return nil, sets, nil
@@ -78,12 +78,12 @@ func (v *Vassal) frontOf(o *config.Vassal, sets [][]*sockets.Socket) (*workers.F
 
 // behindOf returns the target for requests of a socket that the built-in server does not
 // answer itself.
-func (v *Vassal) behindOf(o *config.Vassal, s *sockets.Socket, all []*sockets.Socket) workers.Behind {
+func behindOf(o *config.Vassal, s *sockets.Socket, all []*sockets.Socket) workers.Behind {
 	if s.Name == "stats" || len(o.Server.HTTPTo) > 0 {
 		return workers.Behind{}
 	}
 	before := s
-	if to := o.Routed(); to != nil && !v.needsInner(o, s) {
+	if to := o.Routed(); to != nil && !needsInner(o, s) {
 		i := slices.IndexFunc(all, func(other *sockets.Socket) bool { return other.Name == to.Name && other.Address == to.Address })
 		if i < 0 {
 			return workers.Behind{}

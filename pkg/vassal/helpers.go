@@ -23,20 +23,28 @@ const (
 	heldFD = 512
 )
 
-// Programs returns the paths of the vassal program, which is this one, and of the server and
-// the parser beside it, or else in PATH. The user that this process becomes can execute them,
-// even when that user may not enter their directory: Programs is called before any privileges
-// are dropped.
-func Programs() (vassal, server, parser string, err error) {
+// ownPrograms are the paths of our programs. The user that this process becomes can execute them,
+// also when that user may not enter their directory.
+type ownPrograms struct {
+	self   string // this one, for the worker stage
+	server string // the built-in server
+	parser string // reads YAML and XML
+	twin   string // the native twin of this program, which can call C functions; empty: none, or this program is it
+}
+
+// findPrograms finds the programs beside this one, or else in PATH. It is called before any
+// privileges are dropped.
+func findPrograms() (p ownPrograms, err error) {
 	own, err := os.Executable()
 	if err != nil {
-		return "", "", "", fmt.Errorf("cannot find this program: %w", err)
+		return p, fmt.Errorf("cannot find this program: %w", err)
 	}
-	if server, err = companion(own, serverName); err != nil {
-		return "", "", "", err
+	p.self, p.twin = self, twinOf(own)
+	if p.server, err = companion(own, serverName); err != nil {
+		return p, err
 	}
-	parser, err = companion(own, parserName)
-	return self, server, parser, err
+	p.parser, err = companion(own, parserName)
+	return p, err
 }
 
 // companion returns the path of a program beside this one, or its name, to be searched in
@@ -44,7 +52,7 @@ func Programs() (vassal, server, parser string, err error) {
 func companion(own, name string) (string, error) {
 	path := filepath.Join(filepath.Dir(own), name)
 	if _, err := exec.LookPath(path); err != nil {
-		return name, nil //nolint:nilerr // who needs it says that it is not there
+		return name, nil //nolint:nilerr // the caller that needs it reports the error
 	}
 	if forAll(path) {
 		return path, nil
@@ -52,12 +60,9 @@ func companion(own, name string) (string, error) {
 	return hold(path)
 }
 
-// Twin returns a path of the native twin of this program, which can call C functions, or ""
-// when there is none, or when this program is it. Like Programs it is called before any
-// privileges are dropped.
-func Twin() string {
-	own, err := os.Executable()
-	if err != nil || hooks.IsNative {
+// twinOf returns the path of the native twin of this program.
+func twinOf(own string) string {
+	if hooks.IsNative {
 		return ""
 	}
 	fd, err := unix.Open(hooks.TwinOf(own), unix.O_PATH|unix.O_CLOEXEC, 0)

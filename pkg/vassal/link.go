@@ -1,96 +1,212 @@
 package vassal
 
 import (
-	"context"
+	"errors"
 	"fmt"
+	"log/slog"
+	"os"
 	"strings"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/goprocs"
+	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/vassal/workers"
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// awaitOrder is where the process is parked.
-func (v *Vassal) awaitOrder(context.Context) error {
-	if v.parking == 0 || v.orders != nil { // nobody parked us, or it is long over
-		return nil
-	}
-	o, err := wire.Park(v.parking)
+// lastWords is how long this process waits for the emperor to receive its notices.
+const lastWords = time.Second
+
+// link is the connection to the emperor: a pipe for single bytes, and a channel for orders and
+// notices. Without an emperor it sends nothing and never delivers.
+type link struct {
+	pipe   *pipe           // nil: none
+	orders *wire.VassalEnd // nil: none, or the first order has not arrived
+	parked int             // the descriptor on which the first order arrives; 0: none
+	notify []string        // the variables by which a program that replaces this one notifies the emperor (sd_notify(3))
+	log    *slog.Logger
+
+	commands <-chan wire.Command // closed when the emperor is gone
+	later    <-chan wire.Order   // the orders after the first
+	ended    <-chan struct{}     // closed when no later order can arrive; nil: nothing receives
+}
+
+// open takes the descriptors of the emperor from the environment.
+func (l *link) open() error {
+	fd, ok, err := takeFD(wire.PipeEnv)
 	if err != nil {
 		return err
 	}
-	v.order = &o
-	v.openOrders()
-	v.keep(o.Sockets)
-	for _, b := range o.HookVars {
-		v.hookVars = append(v.hookVars, string(b))
+	if ok {
+		l.pipe = newPipe(fd)
+		if err := l.pipe.report(wire.Spawned); err != nil {
+			return err
+		}
+		if path, ok := os.LookupEnv("NOTIFY_SOCKET"); ok {
+			l.notify = []string{"NOTIFY_SOCKET=" + path}
+		}
 	}
-	return nil
+	fd, ok, err = takeFD(wire.OrderEnv)
+	if ok {
+		l.parked = fd
+		err = errors.Join(err, goprocs.Restore())
+	}
+	return err
 }
 
-// laterOrders delivers each order after the first: a request to reload with
-// other bytes, to be answered by one notice with its serial. It is called once,
-// after the boot. The channel is never closed: that the emperor is gone is told
-// by the pipe. Without an emperor it is nil and never delivers.
-func (v *Vassal) laterOrders() <-chan wire.Order {
-	if v.orders == nil {
+// await blocks until the first order. It returns nil when none is to come.
+func (l *link) await() (*wire.Order, error) {
+	if l.parked == 0 {
+		return nil, nil
+	}
+	o, err := wire.Park(l.parked)
+	if err != nil {
+		return nil, err
+	}
+	l.orders, l.parked = wire.NewVassalEnd(l.parked), 0
+	return &o, nil
+}
+
+// receiveCommands starts to receive the emperor's commands. It is called once.
+func (l *link) receiveCommands() { l.commands = l.pipe.commands() }
+
+// receiveOrders starts to receive the orders after the first: requests to reload with other
+// bytes, each to be answered by one notice with its serial. It is called once, after the boot.
+// The channel is never closed: the pipe reports the end of the emperor.
+func (l *link) receiveOrders() <-chan wire.Order {
+	if l.orders == nil {
 		return nil
 	}
-	orders, done := make(chan wire.Order), make(chan struct{})
-	v.later, v.hearing = orders, done
+	later, ended := make(chan wire.Order), make(chan struct{})
+	l.later, l.ended = later, ended
 	go func() {
-		defer close(done)
+		defer close(ended)
 		for {
-			o, err := v.orders.ReceiveOrder()
+			o, err := l.orders.ReceiveOrder()
 			if err != nil {
 				return
 			}
-			orders <- o
+			later <- o
 		}
 	}()
-	return orders
+	return later
 }
 
-// openOrders makes a channel of the descriptor that the order came over.
-func (v *Vassal) openOrders() {
-	v.orders = wire.NewVassalEnd(v.parking)
+// silence stops receiving without losing a message, and reports whether a command to stop was
+// among the last ones. It refuses the last orders with the reason.
+func (l *link) silence(reason string) (stop bool) {
+	if l.commands != nil {
+		_ = l.pipe.file.SetReadDeadline(time.Unix(1, 0))
+		for c := range l.commands {
+			stop = stop || c != wire.Reload
+		}
+	}
+	if l.ended == nil {
+		return stop
+	}
+	l.orders.StopReceiving()
+	for {
+		select {
+		case o := <-l.later:
+			l.answer(o.Serial, wire.Failed, reason)
+		case <-l.ended:
+			l.ended = nil
+			return stop
+		}
+	}
 }
 
-// lastWords is how long this process stays for an emperor to hear what it has said.
-const lastWords = time.Second
-
-// answer tells the emperor what has become of an order. It is lost when there is
-// no emperor.
-func (v *Vassal) answer(serial uint64, kind wire.NoticeKind, text string) {
-	v.orders.Post(wire.Notice{Serial: serial, Kind: kind, Text: text})
+// close ends the connection for the emperor as well.
+func (l *link) close() {
+	if l.orders != nil {
+		l.orders.Close()
+	}
+	if l.pipe != nil {
+		l.pipe.file.Close()
+	}
 }
 
-// lament tells the emperor why this process is about to exit with 1. It is for lists: all
-// of it is in the log.
-func (v *Vassal) lament(err error) {
-	if v.orders == nil || !failure(err) {
+// report sends a byte. The end of the emperor is not an error here: commands reports it.
+func (l *link) report(r wire.Report) {
+	if err := l.pipe.report(r); err != nil {
+		l.log.Debug("the emperor does not listen", "error", err)
+	}
+}
+
+// answer reports the result of an order.
+func (l *link) answer(serial uint64, kind wire.NoticeKind, text string) {
+	l.orders.Post(wire.Notice{Serial: serial, Kind: kind, Text: text})
+}
+
+// reportFailure reports the reason for exit code 1, in one line for lists: the log has all of
+// it.
+func (l *link) reportFailure(err error) {
+	if l.orders == nil || !failure(err) {
 		return
 	}
 	text, rest, more := strings.Cut(err.Error(), "\n")
 	if more {
 		text += fmt.Sprintf(" (and %d more)", 1+strings.Count(rest, "\n"))
 	}
-	v.answer(0, wire.Ended, text)
-	v.orders.Flush(lastWords)
+	l.answer(0, wire.Ended, text)
+	l.orders.Flush(lastWords)
 }
 
-// mourn tells the emperor of workers that died, or have recovered.
-func (v *Vassal) mourn(d wire.Deaths) { v.orders.Post(wire.Notice{Kind: wire.Workers, Deaths: &d}) }
+// reportDeaths reports workers that died, or have recovered.
+func (l *link) reportDeaths(d wire.Deaths) {
+	l.orders.Post(wire.Notice{Kind: wire.Workers, Deaths: &d})
+}
 
-// parted tells the emperor how a program ended that was asked to stop.
-func (v *Vassal) parted(e wire.End) { v.orders.Post(wire.Notice{Kind: wire.Ended, End: &e}) }
+// reportEnd reports how a program ended that was asked to stop.
+func (l *link) reportEnd(e wire.End) { l.orders.Post(wire.Notice{Kind: wire.Ended, End: &e}) }
 
-// gap tells the emperor for how long a reload has left it without workers.
-func (v *Vassal) gap(d time.Duration) { v.orders.Post(wire.Notice{Kind: wire.Gap, Gap: d}) }
+// reportGap reports how long a reload has left the vassal without workers.
+func (l *link) reportGap(d time.Duration) { l.orders.Post(wire.Notice{Kind: wire.Gap, Gap: d}) }
 
-// booting tells the emperor what the boot waits for.
-func (v *Vassal) booting(point string) { v.orders.Post(wire.Notice{Kind: wire.Booting, Text: point}) }
+// reportWait reports the point at which the boot waits.
+func (l *link) reportWait(point string) { l.orders.Post(wire.Notice{Kind: wire.Booting, Text: point}) }
 
-// hookEnded tells the emperor of a hook that has run.
-func (v *Vassal) hookEnded(r hooks.Result) { v.orders.Post(workers.HookNotice(r)) }
+// reportHook reports a hook that has run.
+func (l *link) reportHook(r hooks.Result) { l.orders.Post(workers.HookNotice(r)) }
+
+// reportAddresses reports the addresses at which the vassal listens.
+func (l *link) reportAddresses(o *config.Vassal) {
+	l.orders.Post(wire.Notice{Kind: wire.Listening, Addresses: o.Addresses()})
+}
+
+// announceProgram reports that a program which does not speak the emperor's protocol replaces
+// this process, or serves as its child: the end of the connection is no failure then. Without
+// a probe the program is ready.
+func (l *link) announceProgram(o *config.Vassal, child int) error {
+	probe := l.probeOf(o.Ready)
+	n := wire.Notice{Kind: wire.Exec, Probe: probe, Program: child, StopSignal: int(o.Workers.StopSignal), Mercy: o.ReloadMercy}
+	if !n.Fits() {
+		return errors.New("the command of ready-probe is too long: put it into a script")
+	}
+	if probe == nil {
+		if err := l.pipe.report(wire.Accepting); err != nil {
+			return err
+		}
+	}
+	l.orders.Post(n)
+	l.orders.Flush(lastWords)
+	return nil
+}
+
+// probeOf returns the emperor's test for the readiness of a program that replaces this process.
+// Nil: the program is ready when it is executed.
+func (l *link) probeOf(ready config.Readiness) *wire.Probe {
+	notifies := ready.Notify && len(l.notify) > 0
+	switch p := ready.Probe; {
+	case p.Kind != "":
+		probe := &wire.Probe{Kind: p.Kind, Address: []byte(p.Address), Path: []byte(p.Path), Timeout: ready.Timeout, Notify: notifies}
+		for _, word := range p.Command {
+			probe.Command = append(probe.Command, []byte(word))
+		}
+		return probe
+	case notifies:
+		return &wire.Probe{Kind: "notify", Timeout: ready.Timeout}
+	}
+	return nil
+}

@@ -3,34 +3,36 @@ package vassal
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/hooks"
+	"github.com/emperor-go/emperor/pkg/wire"
 )
 
 // becomeTwin makes the requested C functions available: this process executes the native twin
 // of its program, before any of the vassal's own phases, with all its state. The twin comes
 // here again, and loads the libraries.
-func (v *Vassal) becomeTwin() error {
+func (v *vassal) becomeTwin() error {
 	what, asked := wantsNative(v.options)
 	if hooks.IsNative || !asked {
-		return v.load(v.options.Around.Libraries)
+		return loadLibraries(v.options.Around.Libraries, &v.progress, v.log)
 	}
-	if v.TwinProgram == "" {
+	if v.programs.twin == "" {
 		return fmt.Errorf("%s needs C functions: install %s beside this program", what, filepath.Base(hooks.TwinOf("vassal")))
 	}
 	if v.silenced() {
 		return errStopped
 	}
-	v.holdInherited()
-	next := legacy{Twin: true, Tried: v.tried}
-	if v.resumed != nil {
-		next.File, next.Why = v.resumed.File, v.resumed.Why
+	v.sockets.hold()
+	next := state{Twin: true, Tried: v.source.tried}
+	if f := v.source.fallback; f != nil {
+		next.File, next.Why = f.file, f.why
 	}
 	next.Dir, _ = os.Getwd()
-	return fmt.Errorf("cannot become %q: %w", v.TwinProgram, v.again(v.TwinProgram, next))
+	return fmt.Errorf("cannot become %q: %w", v.programs.twin, v.handOver(v.programs.twin, next))
 }
 
 // wantsNative names the first option that needs C functions.
@@ -42,22 +44,19 @@ func wantsNative(o *config.Vassal) (what string, ok bool) {
 	return h.Spec().Option(), ok
 }
 
-func (v *Vassal) load(l hooks.Libraries) error {
+func loadLibraries(l hooks.Libraries, at *progress, log *slog.Logger) error {
 	if l.Wanted() {
-		v.progress.at("libraries to be loaded", true) // their init functions may block
+		at.at("libraries to be loaded", true) // their init functions may block
 	}
-	return l.Load(func(err error) { v.Log.Warn("a plugin is left out", "error", err) })
+	return l.Load(func(err error) { log.Warn("a plugin is left out", "error", err) })
 }
 
-// emperorLibraries loads the libraries of the operator's hooks. When there are any, the
+// operatorLibraries loads the libraries of the operator's hooks. When there are any, the
 // emperor has started the native program.
-func (v *Vassal) emperorLibraries(context.Context) error {
-	if v.order == nil {
-		return nil
-	}
-	l := hooks.Libraries{Dirs: v.order.LibraryDirs}
-	for _, p := range v.order.Libraries {
+func (v *vassal) operatorLibraries(_ context.Context, order *wire.Order) error {
+	l := hooks.Libraries{Dirs: order.LibraryDirs}
+	for _, p := range order.Libraries {
 		l.Plugins = append(l.Plugins, hooks.Plugin(p))
 	}
-	return v.load(l)
+	return loadLibraries(l, &v.progress, v.log)
 }

@@ -15,27 +15,26 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// becomeForeign turns this process into the program of the operator's that the
-// order names, if it does: the parked first stage is over then. A program that
-// is not there or may not be executed leaves the turn to the next; one that
-// cannot be executed for another reason ends this spawn.
-func (v *Vassal) becomeForeign(context.Context) error {
-	if v.order == nil || v.order.Program == nil {
+// becomeForeign executes the program of the operator that the order names, if any, in place of
+// this process: the parked first stage is over then. When a program does not exist or may not be
+// executed, the next one is tried; any other error ends the boot.
+func (v *vassal) becomeForeign(_ context.Context, order *wire.Order) error {
+	if order.Program == nil {
 		return nil
 	}
-	p := v.order.Program
+	p := order.Program
 	if p.Dir != "" {
 		if err := enter(p.Dir); err != nil {
 			return err
 		}
 	}
-	config, pushed := v.nameConfig(p.Config)
+	config, pushed := configName(order)
 	args := slices.Concat(texts(p.Before), []string{p.Config.Option, config}, texts(p.After))
 	env, kept := texts(p.Env), []int{p.Pipe}
 	if pushed {
 		env, kept = append(env, wire.ConfigEnv+"="+strconv.Itoa(p.Configs)), append(kept, p.Configs)
 	}
-	if err := keep(kept); err != nil {
+	if err := surviveExec(kept); err != nil {
 		return err
 	}
 	var failed error
@@ -44,15 +43,15 @@ func (v *Vassal) becomeForeign(context.Context) error {
 			return closeOnExec(kept)
 		}
 		if pushed {
-			if err := v.askForConfig(); err != nil {
+			if err := v.link.requestConfig(order); err != nil {
 				return err
 			}
 			pushed = false // once
 		}
-		v.Log.Debug("becoming another program", "program", path, "configuration", config)
-		v.booting("program " + path)
-		v.orders.Flush(lastWords)
-		setBlocking(kept, true) // what it expects of the descriptors that it gets
+		v.log.Debug("becoming another program", "program", path, "configuration", config)
+		v.link.reportWait("program " + path)
+		v.link.orders.Flush(lastWords)
+		setBlocking(kept, true) // the program expects that of its descriptors
 		err := v.execute(path, args, env)
 		setBlocking(kept, false)
 		failed = errors.Join(failed, fmt.Errorf("cannot become %q: %w", path, err))
@@ -63,15 +62,16 @@ func (v *Vassal) becomeForeign(context.Context) error {
 	return failed
 }
 
-// nameConfig is the name by which a program opens the configuration: the vassal's, as
-// uWSGI's Emperor names it, or the absolute path where hooks or the program's own
-// directory gave that name another meaning. Without a file that has the bytes and can
-// be read here, the program is to take them from the emperor (pushed).
+// configName returns the name by which a program opens the configuration: the vassal's, as
+// uWSGI's Emperor does, or the absolute path where hooks or the program's own directory gave
+// that name another meaning. Without a file that has the bytes and can be read here, the program
+// receives them from the emperor (pushed).
 //
-// The last colon of a name begins a section to uWSGI: one that belongs to the name of
-// the file needs another behind it. In XML no name stands for the usual section: the
-// colon is left, and the program, with the right bytes, finds no section or that one.
-func (v *Vassal) nameConfig(c wire.ProgramConfig) (name string, pushed bool) {
+// The last colon of a name begins a section in uWSGI: a colon that belongs to the name of the
+// file needs another one after it. In XML no name stands for the usual section: the colon
+// stays, and the program, with the right bytes, finds no section or that one.
+func configName(order *wire.Order) (name string, pushed bool) {
+	c := order.Program.Config
 	usual := c.Option == "--xml" && c.Section == ""
 	named := func(name string) string {
 		if c.Section != "" || strings.Contains(name, ":") && !usual {
@@ -79,7 +79,7 @@ func (v *Vassal) nameConfig(c wire.ProgramConfig) (name string, pushed bool) {
 		}
 		return name
 	}
-	name, path := string(c.Name), string(v.order.Path)
+	name, path := string(c.Name), string(order.Path)
 	real, err := os.Stat(path)
 	unreadable := err != nil || unix.Access(path, unix.R_OK) != nil
 	if here, err := os.Stat(name); err != nil || !os.SameFile(here, real) {
@@ -91,18 +91,18 @@ func (v *Vassal) nameConfig(c wire.ProgramConfig) (name string, pushed bool) {
 	return named(name), false
 }
 
-// askForConfig makes the emperor give the bytes of the order over the socket that the
-// next program reads.
-func (v *Vassal) askForConfig() error {
-	if err := wire.Pushable(v.order.Config); err != nil {
+// requestConfig makes the emperor send the bytes of the order over the socket that the next
+// program reads.
+func (l *link) requestConfig(order *wire.Order) error {
+	if err := wire.Pushable(order.Config); err != nil {
 		return err
 	}
-	return v.pipe.report(wire.SendConfig)
+	return l.pipe.report(wire.SendConfig)
 }
 
 // execute replaces this process, by a program in PATH if its name has no slash, as
 // execvp(3) does. It returns only if that fails.
-func (v *Vassal) execute(program string, args, env []string) error {
+func (in input) execute(program string, args, env []string) error {
 	path := program
 	if !strings.Contains(program, "/") {
 		var err error
@@ -110,21 +110,7 @@ func (v *Vassal) execute(program string, args, env []string) error {
 			return unix.ENOENT
 		}
 	}
-	return v.exec(path, append([]string{program}, args...), env)
-}
-
-// keep lets descriptors survive execve.
-func keep(fds []int) error { return setFlags(fds, 0) }
-
-func closeOnExec(fds []int) error { return setFlags(fds, unix.FD_CLOEXEC) }
-
-func setFlags(fds []int, flags int) error {
-	for _, fd := range fds {
-		if _, err := unix.FcntlInt(uintptr(fd), unix.F_SETFD, flags); err != nil {
-			return fmt.Errorf("cannot pass on descriptor %d: %w", fd, err)
-		}
-	}
-	return nil
+	return in.exec(path, append([]string{program}, args...), env)
 }
 
 // setBlocking does not fail: with O_NONBLOCK a program may wait in vain, or not.
@@ -135,27 +121,9 @@ func setBlocking(fds []int, blocking bool) {
 }
 
 func texts(list [][]byte) []string {
-	words := make([]string, len(list))
-	for i, b := range list {
-		words[i] = string(b)
+	var words []string
+	for _, b := range list {
+		words = append(words, string(b))
 	}
 	return words
-}
-
-// farewell tells the emperor that the program this process becomes, or its child that it
-// stands in for, speaks nothing of ours: that the channels close is no curse then.
-// Without a probe the program is ready.
-func (v *Vassal) farewell(probe *wire.Probe, child int) error {
-	n := wire.Notice{Kind: wire.Exec, Probe: probe, Program: child, StopSignal: int(v.options.Workers.StopSignal), Mercy: v.options.ReloadMercy}
-	if !n.Fits() {
-		return errors.New("the command of ready-probe is too long: put it into a script")
-	}
-	if probe == nil {
-		if err := v.pipe.report(wire.Accepting); err != nil {
-			return err
-		}
-	}
-	v.orders.Post(n)
-	v.orders.Flush(lastWords)
-	return nil
 }

@@ -12,24 +12,27 @@ import (
 	"github.com/emperor-go/emperor/pkg/config"
 )
 
+// pidfiles are the pid files that this process has written.
+type pidfiles struct{ list []madeFile }
+
 // madeFile is a file that this process made. It is removed only while the path still names it.
 type madeFile struct {
 	path string
 	made address.File
 }
 
-// writePidfile returns a step that writes one of the pid files.
-func (v *Vassal) writePidfile(option string, which func(*config.Vassal) string) func(context.Context) error {
-	return func(context.Context) error {
-		path := which(v.options)
+// write returns a step that writes the pid file of an option.
+func (p *pidfiles) write(option string, which func(*config.Vassal) string) optionStep {
+	return func(_ context.Context, o *config.Vassal) error {
+		path := which(o)
 		if path == "" {
 			return nil
 		}
 		made, err := writePid(path)
 		if err != nil {
-			return v.options.Blame(option, path, fmt.Errorf("cannot write pid file: %w", err))
+			return o.Blame(option, path, fmt.Errorf("cannot write pid file: %w", err))
 		}
-		v.files = append(v.files, made)
+		p.list = append(p.list, made)
 		return nil
 	}
 }
@@ -54,12 +57,12 @@ func writePid(path string) (made madeFile, err error) {
 	return made, err
 }
 
-// removeFiles removes, with vacuum, the files that are still ours.
-func (v *Vassal) removeFiles() {
-	if v.options == nil || !v.options.Listening.Vacuum {
+// remove removes, with vacuum, the files that are still ours. Nil options: there are none.
+func (p *pidfiles) remove(o *config.Vassal) {
+	if o == nil || !o.Listening.Vacuum {
 		return
 	}
-	for _, f := range v.files {
+	for _, f := range p.list {
 		if f.made.Is(f.path) {
 			_ = os.Remove(f.path)
 		}

@@ -12,16 +12,14 @@ import (
 	"github.com/emperor-go/emperor/internal/accounts"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/namespaces"
-	"github.com/emperor-go/emperor/pkg/wire"
 )
 
 // dropPrivileges becomes the user and group of the options permanently.
-func (v *Vassal) dropPrivileges(context.Context) error {
-	o := v.options
+func (v *vassal) dropPrivileges(_ context.Context, o *config.Vassal) error {
 	wish := accounts.Wish{UID: o.UID, GID: o.GID, AddGID: o.AddGID, NoInitgroups: o.NoInitgroups}
-	v.warnRoot()
+	v.warnRoot(o)
 	if wish.None() {
-		return v.introduceSelf()
+		return v.introduceSelf(o)
 	}
 	c, login, err := wish.ResolveLogin()
 	var wrong *accounts.Mistake
@@ -35,13 +33,12 @@ func (v *Vassal) dropPrivileges(context.Context) error {
 		if err := alreadyIs(c); err != nil {
 			return blameAny(o, err, "uid", "gid")
 		}
-		return v.introduceSelf()
+		return v.introduceSelf(o)
 	}
 	if err := c.Apply(); err != nil {
 		return err
 	}
-	v.dropped = true
-	if err := v.introduce(login); err != nil || v.order == nil {
+	if err := v.env.introduce(o, login); err != nil || v.source.order == nil {
 		return err
 	}
 	// The change of ids cleared the death signal (prctl(2)). If the emperor has died since,
@@ -52,30 +49,19 @@ func (v *Vassal) dropPrivileges(context.Context) error {
 	return nil
 }
 
-// introduceSelf calls introduce for a vassal of our emperor that keeps its user.
-func (v *Vassal) introduceSelf() error {
-	if v.order == nil {
+// introduceSelf sets the variables of the login for a vassal of our emperor that keeps its user.
+func (v *vassal) introduceSelf(o *config.Vassal) error {
+	if v.source.order == nil {
 		return nil
 	}
-	return v.introduce(accounts.LoginOf(uint32(os.Geteuid())))
+	return v.env.introduce(o, accounts.LoginOf(uint32(os.Geteuid())))
 }
 
 // warnRoot warns, once in each start, that no option sets the user.
-func (v *Vassal) warnRoot() {
-	if p, ok := v.options.Unnamed(v.fileOf(v.order)); ok && os.Geteuid() == 0 {
-		v.Log.Warn(p.Error())
+func (v *vassal) warnRoot(o *config.Vassal) {
+	if p, ok := o.Unnamed(v.source.fileOf(v.source.order, o)); ok && os.Geteuid() == 0 {
+		v.log.Warn(p.Error())
 	}
-}
-
-// fileOf returns the file of an order, or the file that this process was given instead.
-func (v *Vassal) fileOf(order *wire.Order) string {
-	switch {
-	case v.resumed != nil && order == v.order:
-		return v.resumed.File
-	case order != nil:
-		return string(order.Path)
-	}
-	return v.options.Name
 }
 
 // blameAny adds the line of the first given option to an error.

@@ -22,17 +22,31 @@ const ptyName = "vassal-pty"
 // terminalMode is the mode of a pty-socket with a path: a client that may connect can type.
 const terminalMode fs.FileMode = 0o600
 
-// findTerminal looks for the program that shares the terminal while it can be
-// found: as Programs does, before any privileges are gone.
-func (v *Vassal) findTerminal(context.Context) (err error) {
-	if v.options.Terminal.Socket != "" {
-		v.ptyProgram, err = beside(ptyName)
+// terminalSocket is the socket where clients of the terminal connect. It is not one of those
+// that workers get, and stays the same through all reloads.
+type terminalSocket struct {
+	socket  *sockets.Socket // nil: none
+	at      string          // its address; for a path the absolute one
+	program string          // the path of the program that shares the terminal
+}
+
+func (t *terminalSocket) close() {
+	if t.socket != nil {
+		closeAll([]*sockets.Socket{t.socket})
+	}
+}
+
+// findTerminal finds the program that shares the terminal, before any privileges are dropped:
+// its directory may be closed to the user that this process becomes.
+func (l *listeners) findTerminal(_ context.Context, o *config.Vassal) (err error) {
+	if o.Terminal.Socket != "" {
+		l.terminal.program, err = beside(ptyName)
 	}
 	return err
 }
 
-// beside is the path of a program of ours, which whoever this process becomes can
-// execute.
+// beside returns the path of a program of ours that the user of this process can execute, also
+// after the drop of privileges.
 func beside(name string) (string, error) {
 	own, err := os.Executable()
 	if err != nil {
@@ -48,43 +62,42 @@ func beside(name string) (string, error) {
 	return hold(path)
 }
 
-// bindTerminal makes the socket where clients of the terminal come. It is not one
-// of those that workers get, and stays the same through all reloads.
-func (v *Vassal) bindTerminal(context.Context) error {
-	t := v.options.Terminal
+// bindTerminal makes the socket of the terminal.
+func (l *listeners) bindTerminal(_ context.Context, o *config.Vassal) error {
+	t := o.Terminal
 	if t.Socket == "" {
 		return nil
 	}
 	mode := terminalMode
 	s, err := sockets.Listen("pty-socket", t.Socket, sockets.Options{Backlog: 16, Mode: &mode, UID: -1, GID: -1})
 	if err != nil {
-		return v.options.Blame("pty-socket", "", err)
+		return o.Blame("pty-socket", "", err)
 	}
-	v.terminal, v.terminalAt = s, t.Socket
-	if !strings.Contains(t.Socket, ":") || strings.HasPrefix(t.Socket, ".") { // a path; clients stand elsewhere
+	l.terminal.socket, l.terminal.at = s, t.Socket
+	if !strings.Contains(t.Socket, ":") || strings.HasPrefix(t.Socket, ".") { // a path; clients have other working directories
 		if path, err := filepath.Abs(t.Socket); err == nil && address.InFiles(t.Socket) {
-			v.terminalAt = path
+			l.terminal.at = path
 		}
 	}
-	v.Log.Info("listening", s.Name, s.Address)
+	l.log.Info("listening", s.Name, s.Address)
 	return nil
 }
 
-// terminalOf is what the first worker runs on.
-func (v *Vassal) terminalOf(o *config.Vassal) *workers.Terminal {
-	if v.terminal == nil {
+// of returns the terminal of the first worker under the given options; nil: it has none.
+func (t *terminalSocket) of(o *config.Vassal) *workers.Terminal {
+	if t.socket == nil {
 		return nil
 	}
-	t := o.Terminal
+	c := o.Terminal
 	return &workers.Terminal{
-		Path: v.ptyProgram, Socket: v.terminal,
-		Options: pty.Options{At: v.terminalAt, Log: t.Log, Input: t.Input, NoISig: t.NoISig, Exec: t.Exec},
+		Path: t.program, Socket: t.socket,
+		Options: pty.Options{At: t.at, Log: c.Log, Input: c.Input, NoISig: c.NoISig, Exec: c.Exec},
 	}
 }
 
-// Attach becomes the client of the terminal at an address. It returns only if it
-// cannot.
-func Attach(address string) error {
+// attach executes the client of the terminal at an address in place of this process. It returns
+// only when it cannot.
+func attach(address string) error {
 	path, err := beside(ptyName)
 	if err != nil {
 		return err

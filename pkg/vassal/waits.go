@@ -19,20 +19,35 @@ const (
 	knockMax   = time.Second
 )
 
-// waitFor returns a step that waits for the objects in the options.
-func (v *Vassal) waitFor(list func(config.Waits) []config.Wait) func(context.Context) error {
-	return func(ctx context.Context) error {
-		for _, w := range list(v.options.Waits) {
-			v.progress.waiting(w)
-			if err := v.await(ctx, w, v.options.Waits.Timeout(w.Kind)); err != nil {
-				return v.options.Blame("wait-for-"+w.Kind, w.Name, err)
+// await returns a step that waits for the objects in the options.
+func (p *progress) await(list func(config.Waits) []config.Wait) optionStep {
+	return func(ctx context.Context, o *config.Vassal) error {
+		for _, w := range list(o.Waits) {
+			p.waiting(w)
+			if err := awaitOne(ctx, w, o.Waits.Timeout(w.Kind)); err != nil {
+				return o.Blame("wait-for-"+w.Kind, w.Name, err)
 			}
 		}
 		return nil
 	}
 }
 
-func (v *Vassal) await(ctx context.Context, w config.Wait, timeout time.Duration) (err error) {
+// awaitInterfaces waits for the interfaces in the options.
+func (p *progress) awaitInterfaces(ctx context.Context, o *config.Vassal) error {
+	names, timeout := o.WaitForInterface, o.WaitForInterfaceTimeout
+	if len(names) == 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	err := namespaces.WaitForLinks(ctx, names, p.missing)
+	if _, missing := errors.AsType[*namespaces.MissingLinksError](err); missing {
+		return o.Blame("wait-for-interface", "", fmt.Errorf("after %v there is %w", timeout, err))
+	}
+	return err
+}
+
+func awaitOne(ctx context.Context, w config.Wait, timeout time.Duration) (err error) {
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
 	switch w.Kind {

@@ -1,0 +1,176 @@
+package vassal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/internal/address"
+	"github.com/emperor-go/emperor/internal/sockets"
+	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/hooks"
+	"github.com/emperor-go/emperor/pkg/namespaces"
+	"github.com/emperor-go/emperor/pkg/vassal/workers"
+	"github.com/emperor-go/emperor/pkg/wire"
+)
+
+// read parses the bytes of an order. Nil: of the order in effect, or the command line.
+func (v *vassal) read(order *wire.Order) (*config.Vassal, error) {
+	if order == nil {
+		order = v.source.order
+	}
+	o, warnings, err := v.reader.parse(&v.source, order)
+	for _, w := range warnings {
+		v.log.Warn(w.Error())
+	}
+	if err == nil && order != nil && order.RefuseRoot && os.Geteuid() == 0 {
+		if p, ok := o.Unnamed(v.source.fileOf(order, o)); ok {
+			return nil, config.Problems{p}
+		}
+	}
+	return o, err
+}
+
+// reread reads the options of a reload: of an order with other bytes or, for nil, of the file as
+// it is now, where no emperor gave an order. It runs beside the master and changes nothing.
+// prepare, in the master's loop, makes the plan of them.
+func (v *vassal) reread(order *wire.Order) (prepare func() (*workers.Plan, error)) {
+	o, err := v.read(order)
+	return func() (*workers.Plan, error) {
+		if err != nil {
+			return nil, err
+		}
+		return v.prepare(order, o)
+	}
+}
+
+// prepare makes the plan of a reload with other options.
+func (v *vassal) prepare(order *wire.Order, o *config.Vassal) (*workers.Plan, error) {
+	if err := v.allows(order, o); err != nil {
+		return nil, err
+	}
+	if o.Triggers.Exit { // before its sockets are bound: the old program may have the port
+		return nil, fmt.Errorf("%w: exit-on-reload", workers.ErrAnew)
+	}
+	if what, asked := wantsNative(o); asked && !hooks.IsNative {
+		return nil, fmt.Errorf("%w: %s needs C functions", workers.ErrAnew, what)
+	}
+	before := v.sockets.sets
+	sets, made, err := v.sockets.bindSets(o, before)
+	if errors.Is(err, unix.EADDRINUSE) && (crowded(distinct(before), o.Sockets) || occupied(o.Sockets)) {
+		return nil, fmt.Errorf("%w: %w", workers.ErrAnew, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	p, err := v.planOf(o, sets)
+	if err != nil {
+		closeAll(made)
+		return nil, err
+	}
+	if s := givenUp(before, sets); s != nil && !o.HandsOver() {
+		closeAll(made)
+		return nil, fmt.Errorf("%w: a program may bind %s itself", workers.ErrAnew, s.Address)
+	}
+	p.Unchanged = v.source.fallback == nil && len(config.Diff(v.options, o)) == 0
+	p.Commit = func() { v.commit(order, o, sets) }
+	p.Discard = func() { closeAll(made) }
+	return p, nil
+}
+
+// allows returns an error with the first option whose change a running vassal cannot take over.
+// Under an emperor the emperor detects such changes, except for a vassal with a fallback
+// configuration, which the emperor has not read.
+func (v *vassal) allows(order *wire.Order, o *config.Vassal) error {
+	if order != nil && v.source.fallback == nil {
+		return nil
+	}
+	for _, d := range config.Diff(v.options, o) {
+		switch {
+		case d.Change != config.Respawn || d.Option == "fallback-config":
+		case order != nil:
+			return fmt.Errorf("%w: %s is different in the fallback", workers.ErrAnew, d.Option)
+		default:
+			v.log.Warn("the change takes effect when the vassal is started again", "option", d.Option)
+		}
+	}
+	return nil
+}
+
+// commit puts a reload into effect.
+func (v *vassal) commit(order *wire.Order, o *config.Vassal, sets [][]*sockets.Socket) {
+	v.sockets.replace(sets)
+	v.options = o
+	if order != nil {
+		v.source.order = order
+		v.restored()
+	}
+	v.reportAddresses(o)
+	if err := v.env.set(o); err != nil {
+		v.log.Error("hooks keep the old environment", "error", err)
+	}
+	if err := enter(v.dirs.of(o)); err != nil {
+		v.log.Error("hooks keep the old working directory", "error", err)
+	}
+}
+
+// bind binds the sockets of the boot.
+func (v *vassal) bind(_ context.Context, o *config.Vassal) error {
+	if err := v.sockets.bind(o); err != nil {
+		return err
+	}
+	v.reportAddresses(o)
+	return nil
+}
+
+// reportAddresses reports the addresses of a fallback configuration, which the emperor has not
+// read.
+func (v *vassal) reportAddresses(o *config.Vassal) {
+	if v.source.fallback != nil {
+		v.link.reportAddresses(o)
+	}
+}
+
+// crowded reports whether existing sockets prevent wanted ones from being bound.
+func crowded(have []*sockets.Socket, wanted []config.Socket) bool {
+	return slices.ContainsFunc(wanted, func(w config.Socket) bool {
+		return slices.ContainsFunc(have, func(s *sockets.Socket) bool { return s.Address != w.Address && s.Crowds(w.Address) })
+	})
+}
+
+// givenUp returns a socket of clients that a reload does not keep; nil: there is none. It stays
+// bound until the reload has succeeded.
+func givenUp(have, kept [][]*sockets.Socket) *sockets.Socket {
+	keeps := distinct(kept)
+	for _, s := range distinct(have) {
+		if s.Front() == nil && !slices.Contains(keeps, s) {
+			return s
+		}
+	}
+	return nil
+}
+
+// occupied reports whether a process that this vassal has started listens on a port that is
+// wanted: its end frees the port.
+func occupied(wanted []config.Socket) bool {
+	for _, w := range wanted {
+		a, err := address.Parse(w.Address)
+		if err != nil || a.Path != "" || a.Port == 0 {
+			continue
+		}
+		inodes, err := namespaces.Listeners(a.Port)
+		if own, _ := namespaces.HasSocket(os.Getpid(), inodes...); err != nil || own {
+			continue
+		}
+		for _, pid := range namespaces.Tree(os.Getpid()) {
+			if has, _ := namespaces.HasSocket(pid, inodes...); has {
+				return true
+			}
+		}
+	}
+	return false
+}
