@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/words"
 	"github.com/emperor-go/emperor/pkg/config/foreign"
 )
 
@@ -137,6 +138,9 @@ func (r *reader) getenvOr(name string) (string, bool) {
 	empty := strings.HasSuffix(name, ":")
 	if empty {
 		name, ends = strings.TrimSuffix(name, ":"), ":-"
+	}
+	if !words.IsName(name) { // a shell's $(id -u), which 2.0 leaves to the shell
+		return "", false
 	}
 	if v, ok := r.getenv(name); ok && (v != "" || !empty) {
 		return v, true

@@ -129,6 +129,8 @@ func unresolved[T any](o *option.Row[T], value string, ofVassal bool) (what, hin
 	free := hook || o.Group == "Routing" || slices.Contains([]string{"COMMAND", "FORMAT", "[FORMAT]", "KEY=VALUE,…", "PIDFILE COMMAND", "TEXT"}, o.Arg)
 	name := reference(value, "$(")
 	switch {
+	case o.Arg == programs && name != strings.ToUpper(name) && words.Expansion(value) == "": // the shell's, in quotes
+		return "", ""
 	case words.IsName(name) && (!free || name == strings.ToUpper(name)):
 		outcome := "stays as it is"
 		if o.Arg == "ADDRESS" && unsetPort(value) != value {
