@@ -47,6 +47,16 @@ func Parse(text string) (Address, error) {
 	return Address{Host: host, Port: uint16(port)}, nil
 }
 
+// Authority adds a port to the authority of a URL (RFC 3986) that has none: a host, or an IPv6
+// address in brackets. Abstract names and texts with a port are returned unchanged.
+func Authority(text string, port uint16) string {
+	host := strings.HasSuffix(text, "]") || !strings.Contains(text, ":")
+	if !host || strings.HasPrefix(text, "@") {
+		return text
+	}
+	return text + ":" + strconv.Itoa(int(port))
+}
+
 // IsUnix reports whether a written address is a unix socket.
 func IsUnix(text string) bool {
 	a, err := Parse(text)

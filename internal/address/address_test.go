@@ -45,6 +45,17 @@ func TestParse(t *testing.T) {
 	}
 }
 
+func TestAuthority(t *testing.T) {
+	for text, want := range map[string]string{
+		"a.example": "a.example:80", "a.example:81": "a.example:81", "1.2.3.4": "1.2.3.4:80", "[::1]": "[::1]:80", "[::1]:81": "[::1]:81",
+		"[fe80::1%lo]": "[fe80::1%lo]:80", "@name": "@name", ":81": ":81",
+	} {
+		if got := Authority(text, 80); got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
 func TestIn(t *testing.T) {
 	for text, want := range map[string]string{"a.sock": "/d/a.sock", "./x/a": "/d/x/a", "/a": "/a", "@a": "@a", ":80": ":80", "": ""} {
 		if got := In("/d", text); got != want {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/emperor-go/emperor/internal/address"
 	"github.com/emperor-go/emperor/pkg/config/option"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
@@ -140,14 +141,11 @@ func setProbe(v *Vassal, t option.Value) (err error) {
 		p.Address = rest
 		err = checkAddress(p.Address, false)
 	case kind == "http":
-		address, path, _ := strings.Cut(rest, "/")
-		if address == "" || address[0] == '.' {
+		host, path, _ := strings.Cut(rest, "/")
+		if host == "" || host[0] == '.' {
 			return option.Wrong(strconv.Quote(rest)+" names no host to ask by HTTP", "tcp:/path/of/socket for a unix socket, or exec:COMMAND that asks it")
 		}
-		if !strings.Contains(address, ":") && address[0] != '@' {
-			address += ":80"
-		}
-		p.Address, p.Path = address, "/"+path
+		p.Address, p.Path = address.Authority(host, 80), "/"+path
 		err = checkAddress(p.Address, false)
 	default:
 		err = option.Unknown("kind of probe", kind, "tcp:ADDRESS", "http://ADDRESS/PATH", "exec:COMMAND")

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/address"
 	"github.com/emperor-go/emperor/internal/uwsgiproto"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
@@ -97,12 +98,8 @@ func fetchFD(number string) ([]byte, error) {
 // net/http would slow down every vassal's start.
 func fetchHTTP(ctx context.Context, url string) ([]byte, error) {
 	host, path, _ := strings.Cut(url, "/")
-	addr := host
-	if !strings.Contains(host, ":") {
-		addr += ":80"
-	}
 	dialer := net.Dialer{Timeout: fetchTime}
-	conn, err := dialer.DialContext(ctx, "tcp", addr)
+	conn, err := dialer.DialContext(ctx, "tcp", address.Authority(host, 80))
 	if err != nil {
 		return nil, fmt.Errorf("cannot get %q: %w", "http://"+url, err)
 	}

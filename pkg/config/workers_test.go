@@ -13,6 +13,7 @@ func TestProbes(t *testing.T) {
 		"tcp:/run/app.sock":            {Kind: "tcp", Address: "/run/app.sock"},
 		"http://127.0.0.1:8080/health": {Kind: "http", Address: "127.0.0.1:8080", Path: "/health"},
 		"http://localhost":             {Kind: "http", Address: "localhost:80", Path: "/"},
+		"http://[::1]/up":              {Kind: "http", Address: "[::1]:80", Path: "/up"},
 		"http:http://localhost/a/b":    {Kind: "http", Address: "localhost:80", Path: "/a/b"},
 	} {
 		v := &Vassal{}

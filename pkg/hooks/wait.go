@@ -124,19 +124,17 @@ func waitSocket(ctx context.Context, s *scene, address string) error {
 
 // parseWaitHTTP parses HOST:PORT/PATH or @ABSTRACT/PATH, with or without http://.
 func parseWaitHTTP(arg string) (action, error) {
-	address, path, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(arg, "http:"), "//"), "/")
-	if address == "" {
+	host, path, _ := strings.Cut(strings.TrimPrefix(strings.TrimPrefix(arg, "http:"), "//"), "/")
+	if host == "" {
 		return nil, mistake("such as 127.0.0.1:80/", "%q has no address", arg)
 	}
-	if !strings.Contains(address, ":") && address[0] != '@' {
-		address += ":80"
-	}
+	host = address.Authority(host, 80)
 	return func(ctx context.Context, s *scene) error {
-		to, err := s.here(address)
+		to, err := s.here(host)
 		if err != nil {
 			return err
 		}
-		return until(ctx, arg, func() (bool, error) { return answers(to, address, "/"+path), nil })
+		return until(ctx, arg, func() (bool, error) { return answers(to, host, "/"+path), nil })
 	}, nil
 }
 

@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 
 	"github.com/emperor-go/emperor/internal/address"
@@ -74,10 +73,8 @@ func (l *listeners) bindTerminal(_ context.Context, o *config.Vassal) error {
 		return o.Blame("pty-socket", "", err)
 	}
 	l.terminal.socket, l.terminal.at = s, t.Socket
-	if !strings.Contains(t.Socket, ":") || strings.HasPrefix(t.Socket, ".") { // a path; clients have other working directories
-		if path, err := filepath.Abs(t.Socket); err == nil && address.InFiles(t.Socket) {
-			l.terminal.at = path
-		}
+	if dir, err := os.Getwd(); err == nil { // clients have other working directories
+		l.terminal.at = address.In(dir, t.Socket)
 	}
 	l.log.Info("listening", s.Name, s.Address)
 	return nil
