@@ -38,7 +38,7 @@ func (k *kit) basicAuth(r serving.Route) (action, error) {
 		}
 		check = func(u, p string) bool {
 			if err := list.refresh(); err != nil {
-				k.log.Error("cannot read the password file; all logins are denied", "error", err)
+				k.log.Error("cannot read the password file; all logins are denied", "rule", r.Origin, "error", err)
 				return false
 			}
 			return list.match(u, p)

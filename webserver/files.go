@@ -3,6 +3,7 @@ package webserver
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"log/slog"
@@ -70,7 +71,7 @@ func newFiles(o *serving.Options, log *slog.Logger) (f files, err error) {
 		t := &laterTree{name: m.Dir, safe: f.safe}
 		switch err := t.open(); {
 		case errors.Is(err, fs.ErrNotExist) && !alone:
-			log.Warn("the static directory does not exist yet", "directory", m.Dir)
+			log.Warn(o.Blame(m.Dir, fmt.Errorf("the static directory %q does not exist yet", m.Dir)).Error())
 		case err != nil:
 			return f, wrap("static directory", m.Dir, err)
 		}

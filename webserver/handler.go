@@ -26,9 +26,6 @@ func newAnswers(o *serving.Options, log *slog.Logger) (*answers, error) {
 	a := &answers{}
 	if err := a.open(o, log); err != nil {
 		a.close()
-		if u, ok := errors.AsType[*unusable](err); ok {
-			err = o.Blame(u.name, err)
-		}
 		return nil, err
 	}
 	return a, nil
@@ -41,7 +38,7 @@ func (a *answers) open(o *serving.Options, log *slog.Logger) (err error) {
 		a.always = append(a.always, header(line))
 	}
 	if a.files, err = newFiles(o, log); err != nil {
-		return err
+		return blame(o, err)
 	}
 	if a.rules, err = newRules(o, &a.files, log); err != nil {
 		return err
@@ -49,7 +46,7 @@ func (a *answers) open(o *serving.Options, log *slog.Logger) (err error) {
 	for _, m := range o.CGI {
 		p, err := newProgram(m, o, log)
 		if err != nil {
-			return err
+			return blame(o, err)
 		}
 		a.cgi = append(a.cgi, p)
 	}
@@ -59,7 +56,7 @@ func (a *answers) open(o *serving.Options, log *slog.Logger) (err error) {
 	if len(o.HTTPTo) > 0 {
 		a.proxy, err = newProxy(o.HTTPTo, o.Log.ForwardedFor, log)
 	}
-	return err
+	return blame(o, err)
 }
 
 func (a *answers) close() {
@@ -128,7 +125,15 @@ func (u *unusable) Error() string { return fmt.Sprintf("cannot use %s %q: %v", u
 
 func (u *unusable) Unwrap() error { return u.err }
 
-// wrap names the part that could not be set up. newAnswers adds its line.
+// blame adds the option and its line to the error of a part that could not be set up.
+func blame(o *serving.Options, err error) error {
+	if u, ok := errors.AsType[*unusable](err); ok {
+		return o.Blame(u.name, err)
+	}
+	return err
+}
+
+// wrap names the part that could not be set up.
 func wrap(what, name string, err error) error {
 	if err == nil {
 		return nil

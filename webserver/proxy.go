@@ -39,9 +39,9 @@ func parseTarget(s string) (t target, err error) {
 	to, err := address.Parse(s)
 	switch {
 	case err != nil:
-		return t, fmt.Errorf("cannot pass requests to %q: %w", s, err)
+		return t, err
 	case to.Path != "" && !strings.ContainsAny(s, "/@"): // a host rather than a socket
-		return t, fmt.Errorf("cannot pass requests to %q: missing port in address (unix:%s is a socket)", s, s)
+		return t, fmt.Errorf("%q has no port (unix:%s is a socket)", s, s)
 	case to.Path != "":
 		return target{network: "unix", address: to.Path, host: "localhost"}, nil
 	}
@@ -62,7 +62,7 @@ func newProxy(addresses []string, trust bool, log *slog.Logger) (*proxy, error) 
 	for _, a := range addresses {
 		t, err := parseTarget(a)
 		if err != nil {
-			return nil, err
+			return nil, &unusable{"server", a, err}
 		}
 		p.targets = append(p.targets, t)
 	}

@@ -66,12 +66,12 @@ func newRules(o *serving.Options, f *files, log *slog.Logger) (r rules, err erro
 		case "run", "if", "if-not":
 		default:
 			if c.re, err = regexp.Compile(route.Pattern); err != nil {
-				return r, wrap("rule", route.Pattern, err)
+				return r, blameRule(route, err)
 			}
 		}
 		if route.Action != "" {
 			if c.do, err = r.kit.make(route); err != nil {
-				return r, fmt.Errorf("%s: %w", route.Origin, err)
+				return r, blameRule(route, err)
 			}
 		}
 		r.list = append(r.list, c)
@@ -80,12 +80,17 @@ func newRules(o *serving.Options, f *files, log *slog.Logger) (r rules, err erro
 		if c := &r.list[i]; c.Action == "goto" {
 			at, ok := labels[c.Arg]
 			if !ok {
-				return r, fmt.Errorf("%s: there is no label %q", c.Origin, c.Arg)
+				return r, blameRule(c.Route, fmt.Errorf("there is no label %q", c.Arg))
 			}
 			c.target = at
 		}
 	}
 	return r, nil
+}
+
+// blameRule adds the line and the option of a rule to its error.
+func blameRule(r serving.Route, err error) error {
+	return fmt.Errorf("%s: %s: %w", r.Origin, r.Option(), err)
 }
 
 func (r *rules) close() {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/emperor-go/emperor/pkg/config/option"
 	"github.com/emperor-go/emperor/pkg/config/serving"
 )
 
@@ -157,11 +158,20 @@ func TestRulesRefuse(t *testing.T) {
 		"route = ^/(.*) static:$1":                  "needs a directory",
 		"route = ^/(.*) static:/none/at/all/$1":     "no such file",
 		"route = ^/ basicauth:realm,/none/htpasswd": "no such file",
-		"route-run = http:nowhere":                  "missing port",
+		"route-run = http:nowhere":                  `"nowhere" has no port`,
+		"http-to = nowhere":                         `"nowhere" has no port`,
+		"cgi = /=/none/at/all":                      "no such file",
 	} {
-		_, err := newAnswers(&serving.Options{Routes: routes(t, line)}, nullLog)
+		var o serving.Options
+		name, text, _ := strings.Cut(line, " = ")
+		if err := o.Put(serving.Find(name), option.Value{Text: text, Origin: option.Origin{File: "/v/a.ini", Line: 3}}); err != nil {
+			t.Fatal(err)
+		}
+		_, err := newAnswers(&o, nullLog)
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", line, err, want)
+		} else if at := "/v/a.ini:3: " + name + ": "; strings.Count(err.Error(), at) != 1 || !strings.HasPrefix(err.Error(), at) {
+			t.Errorf("%s: %v does not begin with %q once", line, err, at)
 		}
 	}
 }

@@ -27,6 +27,14 @@ type Route struct {
 	Origin string
 }
 
+// Option returns the name of the option that has the rule.
+func (r Route) Option() string {
+	if r.Subject == "path-info" {
+		return "route"
+	}
+	return "route-" + r.Subject
+}
+
 // actions lists all actions.
 func actions() []string {
 	return []string{
