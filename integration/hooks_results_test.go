@@ -73,3 +73,29 @@ func TestHookResults(t *testing.T) {
 	}
 	e.stop(syscall.SIGTERM)
 }
+
+// Lines of our programs in the processes of workers have their level and attributes, as lines
+// of the vassal itself; programs that serve do not learn that.
+func TestLinesOfWorkersHaveLevels(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.run("mkdir " + w.path("cgi"))
+	w.script(w.path("cgi/levels"), "echo; echo levels: $EMPEROR_LOG_LEVELS.")
+	w.vassal("hook.ini", "exec-post-fork = -echo the reason; exit 3", "command = sh -c 'echo levels: $EMPEROR_LOG_LEVELS.; exec sleep 1000000'")
+	w.vassal("server.ini", "http-socket = "+w.path("s/server"), "cgi = /cgi="+w.path("cgi"), "route = ^/out http:"+w.path("s/nothing"), "exec-post-fork = true")
+	e := w.start(allNamespaces)
+	for vassal, lines := range map[string][]string{
+		"hook.ini":   {`"level":"WARN","msg":"the reason","vassal":"hook.ini","hook":"post-fork","index":1`, `"level":"WARN","msg":"hook failed"`, `"msg":"levels: ."`},
+		"server.ini": {`"level":"INFO","msg":"hook done","vassal":"server.ini","hook":"post-fork"`},
+	} {
+		for _, line := range lines {
+			e.await(vassal, line)
+		}
+	}
+	if got := visit(t, w.path("s/server"), "/cgi/levels"); got != "levels: .\n" {
+		t.Errorf("the program of CGI says %q", got)
+	}
+	visit(t, w.path("s/server"), "/out")
+	e.await("server.ini", `"level":"WARN","msg":"cannot pass a request on"`)
+	e.stop(syscall.SIGTERM)
+}

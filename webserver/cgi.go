@@ -22,6 +22,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/termlog"
 	"github.com/emperor-go/emperor/pkg/config/serving"
 )
 
@@ -289,7 +290,7 @@ func (f flusher) Write(b []byte) (int, error) {
 // environment it contains only the variables by which programs are found.
 func (p program) environ(x *exchange, s script) []string {
 	env := []string{"PATH=" + cmp.Or(os.Getenv("PATH"), "/usr/local/bin:/usr/bin:/bin")}
-	for _, e := range os.Environ() {
+	for _, e := range termlog.Without(os.Environ()) {
 		if !strings.HasPrefix(e, "PATH=") && !strings.HasPrefix(e, "HTTP_") {
 			env = append(env, e)
 		}

@@ -244,6 +244,7 @@ func startProgram(o pty.Options) (*exec.Cmd, *os.File, error) {
 	}
 	defer slave.Close()
 	cmd := exec.Command(o.Exec[0], o.Exec[1:]...)
+	cmd.Env = termlog.Without(os.Environ())
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = slave, slave, slave
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	if o.NoISig {

@@ -4,6 +4,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 )
 
@@ -13,6 +14,20 @@ const MarksEnv = "EMPEROR_LOG_LEVELS"
 
 // Marked reports whether MarksEnv is set for this process.
 func Marked() bool { return os.Getenv(MarksEnv) != "" }
+
+// Pass adds MarksEnv to the environment of another program of ours, which gets the standard
+// error of this process, when it is set for this process.
+func Pass(environ []string) []string {
+	if !Marked() {
+		return environ
+	}
+	return append(Without(environ), MarksEnv+"=1")
+}
+
+// Without returns an environment without MarksEnv, for a program that does not know it.
+func Without(environ []string) []string {
+	return slices.DeleteFunc(slices.Clone(environ), func(v string) bool { return strings.HasPrefix(v, MarksEnv+"=") })
+}
 
 // PrintError writes the error that ends this process, after the program's name. When MarksEnv
 // is set, it marks each line as an error.

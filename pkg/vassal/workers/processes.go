@@ -14,6 +14,7 @@ import (
 
 	"github.com/emperor-go/emperor/internal/goprocs"
 	"github.com/emperor-go/emperor/internal/sockets"
+	"github.com/emperor-go/emperor/internal/termlog"
 	"github.com/emperor-go/emperor/pkg/config/serving"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
@@ -156,7 +157,7 @@ func (c *child) furnish(s Spec) error {
 		c.env = append(c.env, serving.Env+"="+c.pass(options))
 		c.excuse = len(c.files)
 		c.env = append(c.env, serving.ExcuseEnv+"="+c.pass(write))
-		c.env = goprocs.Idle(c.env)
+		c.env = termlog.Pass(goprocs.Idle(c.env))
 	}
 	return nil
 }
@@ -256,7 +257,7 @@ func (c *child) stage(self string, p *Program) error {
 	if err != nil {
 		return err
 	}
-	c.path, c.argv = self, []string{StageName, c.pass(told)}
+	c.path, c.argv, c.env = self, []string{StageName, c.pass(told)}, termlog.Pass(c.env)
 	return nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"github.com/emperor-go/emperor/internal/goprocs"
 	"github.com/emperor-go/emperor/internal/ptmx"
 	"github.com/emperor-go/emperor/internal/pty"
+	"github.com/emperor-go/emperor/internal/termlog"
 )
 
 // screen makes a terminal for a worker, as its standard input and output, and returns the
@@ -87,7 +88,7 @@ func (p *Processes) startSharing(s Spec) error {
 		files[0] = 0
 	}
 	pid, err := start(t.Path, t.Options.Args("vassal-pty"), &syscall.ProcAttr{
-		Env: goprocs.Idle(s.Env), Dir: s.Dir, Files: files,
+		Env: termlog.Pass(goprocs.Idle(s.Env)), Dir: s.Dir, Files: files,
 		Sys: &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL},
 	})
 	if err != nil {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/emperor-go/emperor/internal/memfd"
 	"github.com/emperor-go/emperor/internal/programs"
+	"github.com/emperor-go/emperor/internal/termlog"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/wire"
@@ -113,6 +114,9 @@ func (o *stageOrder) become(log *slog.Logger, printed func()) error {
 	}
 	printed()
 	env := os.Environ()
+	if o.Excuse == 0 { // it is not the built-in server
+		env = termlog.Without(env)
+	}
 	if err := o.Limits.Apply(); err != nil {
 		return err
 	}
