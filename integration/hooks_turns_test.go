@@ -6,42 +6,61 @@ import (
 	"fmt"
 	"os"
 	"slices"
+	"syscall"
 	"testing"
 )
 
 // Hooks of the emperor that must not run at the same time work for any number of vassals, as
-// under uWSGI: a link with one fixed name for a moment, and a counter in a file, also when
-// vassals end.
+// under uWSGI: a link with one fixed name for a moment, and a counter in a file, in every phase
+// outside the vassals.
 func TestHooksOfDifferentVassalsRunInTurn(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	count := func(file string) string {
 		path := w.path(file)
-		return "n=$(cat " + path + " 2>/dev/null); sleep 0.02; echo $((n+1)) >" + path
+		return "echo $UWSGI_VASSAL_NAME >>" + path + ".all; n=$(cat " + path + " 2>/dev/null); sleep 0.02; echo $((n+1)) >" + path
 	}
 	w.script(w.path("link"), "ip link add tt-${UWSGI_VASSAL_NAME%.ini} type veth peer name fixed && ip link set fixed netns $UWSGI_VASSAL_PID")
+	w.dir("www", "index.html")
 	const vassals = 8
 	for i := range vassals {
 		w.vassal(fmt.Sprintf("v%d.ini", i), "wait-for-interface = fixed", serves)
+		w.vassal(fmt.Sprintf("demand%d.ini", i), onDemandVassal(w)...)
+		w.write(fmt.Sprintf("v/demand%d.ini.at", i), w.path(fmt.Sprintf("s/demand%d", i)))
+		w.vassal(fmt.Sprintf("refused%d.ini", i), serves)
 	}
 	e := w.start(
-		allNamespaces, "--emperor-concurrency", "4", "--exec-as-emperor-before-vassal", count("before"), "--exec-as-emperor", w.path("link"),
-		"--exec-as-emperor", count("beside"), "--exec-as-emperor-after-vassal", count("after"),
+		allNamespaces, "--emperor-concurrency", "4", "--emperor-on-demand-extension", ".at",
+		"--exec-as-emperor-before-vassal", count("before"), "--exec-as-emperor-before-vassal", "case $UWSGI_VASSAL_NAME in refused*) false; esac",
+		"--exec-as-emperor", w.path("link"), "--exec-as-emperor", count("beside"), "--exec-on-vassal-ready", count("ready"),
+		"--exec-on-vassal-failed", count("failed"), "--exec-as-on-demand-vassal", count("demand"), "--exec-as-on-config-vassal", count("changed"),
+		"--exec-as-emperor-after-vassal", count("after"),
 	)
 	for i := range vassals {
 		e.running(fmt.Sprintf("v%d.ini", i))
+		e.await(fmt.Sprintf("demand%d.ini", i), "-> waiting")
+		e.await(fmt.Sprintf("refused%d.ini", i), "hook as-emperor-before-vassal")
 	}
+	counted := func(file string, least int) {
+		t.Helper()
+		eventually(t, file+" is counted each time that it ran", func() bool {
+			runs := len(lines(w.path(file + ".all")))
+			return runs >= least && slices.Equal(lines(w.path(file)), []string{fmt.Sprint(runs)})
+		})
+	}
+	counted("ready", vassals) // the end of a vassal ends its hooks
 	for i := range vassals {
 		e.remove(fmt.Sprintf("v%d.ini", i))
+		w.vassal(fmt.Sprintf("demand%d.ini", i), append(onDemandVassal(w), "env = EDIT=1")...)
 	}
 	for i := range vassals {
 		e.gone(fmt.Sprintf("v%d.ini", i))
 	}
-	for _, file := range []string{"before", "beside", "after"} {
-		if got := lines(w.path(file)); !slices.Equal(got, []string{fmt.Sprint(vassals)}) {
-			t.Errorf("%s: counted %q, want %d", file, got, vassals)
-		}
+	counted("before", 2*vassals)
+	for _, file := range []string{"beside", "failed", "demand", "changed", "after"} {
+		counted(file, vassals)
 	}
+	e.stop(syscall.SIGTERM)
 }
 
 // A hook that hangs delays its own vassal only, and emperor-hook-concurrency lets hooks run at

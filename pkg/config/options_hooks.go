@@ -21,7 +21,7 @@ var emperorHookOptions = option.Rows[Emperor]{
 	},
 	{
 		Name: "emperor-hook-concurrency", Change: option.Reload, Group: "Hooks", Arg: "N", Def: "1",
-		Help: "number of vassals whose hooks of the emperor run at the same time; a list that takes longer than a second does not block others",
+		Help: "number of vassals whose hooks run in the emperor at the same time; a list that takes longer than a second does not block others",
 		Set:  func(e *Emperor, v option.Value) error { return setVassals(&e.HookConcurrency, v) },
 	},
 	{

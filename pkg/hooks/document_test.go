@@ -30,9 +30,10 @@ A hook that runs longer than ` + "`emperor-hook-timeout`" + ` in the emperor's f
 with its process group. The process group of a hook that fails is killed as well. Commands have /dev/null as standard input.
 Their output goes to the log, line by line, with phase and index.
 
-The emperor's hooks before the clone, after the clone and after the end of a vassal run for one vassal after the other, in
-the order of launches, as under uWSGI: two lists of hooks never overlap. After one second a list does not block the
-others any more. ` + "`emperor-hook-concurrency`" + ` sets how many lists may run at the same time.
+The hooks of the emperor's phases that do not run in the vassal's process (see the column "where") run for one vassal after the
+other, in the order of launches, as under uWSGI. The lists of two vassals only overlap when one of them takes longer than a second:
+after that it does not block the others any more. ` + "`emperor-hook-concurrency`" + ` sets how many lists may run at the same time.
+Hooks in the processes of different vassals run at the same time.
 
 ## Before the text
 

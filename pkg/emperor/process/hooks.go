@@ -80,7 +80,8 @@ func (l *Launcher) hooksBeforeClone(ctx context.Context, r emperor.Request) erro
 
 // inTurn calls run when it is the vassal's turn to run that many hooks of a phase: the lists
 // of different vassals run one after the other, in the order of launches. uWSGI does the same,
-// and operators' scripts rely on it.
+// and operators' scripts rely on it. It returns the error of run, or ctx's error when that
+// ends first.
 func (l *Launcher) inTurn(ctx context.Context, r emperor.Request, hooks int, run func() error) error {
 	if l.Turns == nil || hooks == 0 {
 		return run()
@@ -126,22 +127,31 @@ func (l *Launcher) childHooks(r emperor.Request) (list []wire.Hook) {
 // and Changed the hooks of one whose configuration has changed while it waits. Failures are
 // logged.
 func (l *Launcher) Waiting(ctx context.Context, r emperor.Request) {
-	l.runHooks(ctx, r, hooks.AsOnDemandVassal)
+	l.runHooks(ctx, r, nil, hooks.AsOnDemandVassal)
 }
 
 // Changed implements WaitObserver.
 func (l *Launcher) Changed(ctx context.Context, r emperor.Request) {
-	l.runHooks(ctx, r, hooks.AsOnConfigVassal)
+	l.runHooks(ctx, r, nil, hooks.AsOnConfigVassal)
 }
 
-func (l *Launcher) runHooks(ctx context.Context, r emperor.Request, p hooks.Phase, more ...string) {
-	list := l.hooks(r, p)
-	if len(list) == 0 {
+// runHooks runs the hooks of phases without a child, in one turn.
+func (l *Launcher) runHooks(ctx context.Context, r emperor.Request, vars []string, phases ...hooks.Phase) {
+	count := 0
+	for _, p := range phases {
+		count += len(l.hooks(r, p))
+	}
+	if count == 0 {
 		return
 	}
 	run := l.runner(r, nil)
-	run.Vars = append(run.Vars, more...)
-	run.Logged(ctx, p, list)
+	run.Vars = append(run.Vars, vars...)
+	_ = l.inTurn(ctx, r, count, func() error {
+		for _, p := range phases {
+			run.Logged(ctx, p, l.hooks(r, p))
+		}
+		return nil
+	})
 }
 
 // The causes of a generation's end, for hooks.
@@ -154,7 +164,7 @@ const (
 // launchFailed runs the hooks of a failed launch, unless it was cancelled.
 func (l *Launcher) launchFailed(ctx context.Context, r emperor.Request) {
 	if ctx.Err() == nil {
-		l.runHooks(ctx, r, hooks.OnVassalFailed, "UWSGI_VASSAL_EXIT_CAUSE="+causeLaunch)
+		l.runHooks(ctx, r, []string{"UWSGI_VASSAL_EXIT_CAUSE=" + causeLaunch}, hooks.OnVassalFailed)
 	}
 }
 
@@ -221,9 +231,12 @@ func (l *life) observe(c *child, m emperor.Message) {
 	l.once.Do(func() {
 		l.ready = startCompanion(func(ctx context.Context) {
 			_ = c.linking(true, func() error {
-				l.launcher.runner(l.about, c).Logged(ctx, hooks.OnVassalReady, list)
+				err := l.launcher.inTurn(ctx, l.about, len(list), func() error {
+					l.launcher.runner(l.about, c).Logged(ctx, hooks.OnVassalReady, list)
+					return nil
+				})
 				l.early.wait() // only one of them at a time records links
-				return nil
+				return err
 			})
 		})
 	})
@@ -261,14 +274,5 @@ func (l *life) ended(ctx context.Context, c *child) {
 	if cause == causeFailed {
 		phases = slices.Insert(phases, 0, hooks.OnVassalFailed)
 	}
-	count := 0
-	for _, p := range phases {
-		count += len(l.launcher.hooks(l.about, p))
-	}
-	_ = l.launcher.inTurn(ctx, l.about, count, func() error {
-		for _, p := range phases {
-			l.launcher.runHooks(ctx, l.about, p, vars...)
-		}
-		return nil
-	})
+	l.launcher.runHooks(ctx, l.about, vars, phases...)
 }

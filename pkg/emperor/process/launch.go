@@ -68,8 +68,8 @@ type Launcher struct {
 	NotifyDir string
 	// Observe is told of each hook of the emperor's start that has run. Nil: nobody.
 	Observe func(hooks.Result)
-	// Turns orders the hooks of different vassals before the clone, after it and after
-	// the end. Nil: they run at the same time.
+	// Turns orders the hooks of different vassals in this process. Nil: they run at the
+	// same time.
 	Turns *turn.Line
 	// Output takes what vassals print. Nil: their logs do.
 	Output *output.Hub
