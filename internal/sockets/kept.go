@@ -17,8 +17,10 @@ func (s *Socket) Resumes(address string, o Options) bool {
 	return s.isHere() && o.Resume(int(s.FD()), address)
 }
 
-// GiveUp closes the descriptor of a listening TCP socket and ends its queue, also when other
-// processes have the socket: its port can be bound with SO_REUSEADDR (tcp(7), shutdown(2)).
+// GiveUp closes the descriptor of a listening socket and ends the listening, also when other
+// processes have the socket: Listen can make its port or its path again (shutdown(2); a port needs
+// SO_REUSEADDR). Connections in the queue of a TCP socket are reset. In the queue of a unix
+// socket they wait until no process has the socket.
 func (s *Socket) GiveUp() {
 	_ = unix.Shutdown(int(s.FD()), unix.SHUT_RDWR)
 	s.Close()

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/reads"
 	"github.com/emperor-go/emperor/internal/turn"
 	"github.com/emperor-go/emperor/internal/vassalfiles"
 	"github.com/emperor-go/emperor/pkg/config"
@@ -26,21 +27,74 @@ type tuner struct {
 	launcher *process.Launcher // launches vassals from now on
 	level    *slog.LevelVar
 	log      *slog.Logger
+
+	outcomes chan reread      // holds one
+	late     <-chan time.Time // when the read that goes on takes too long; nil: none goes on, or it is stuck
+	stuck    bool             // a read takes too long
+	again    bool             // the options are to be read once more
 }
 
-// rereading limits commands and downloads of the emperor's file.
-const rereading = 10 * time.Second
+// rereading limits commands and downloads of the emperor's file, and rereadingMax the whole
+// read: nothing interrupts the read of a file that does not answer.
+const rereading, rereadingMax = 10 * time.Second, 12 * time.Second
 
-// reload reads the emperor's options again, takes over those that can change at run time,
-// names the others, and reloads all vassals. With a mistake in them everything stays
-// unchanged, and the vassals reload all the same.
+// reread is the outcome of reading the emperor's options again.
+type reread struct {
+	options  *config.Emperor
+	warnings config.Problems
+	err      error
+}
+
+// reload begins to read the emperor's options again, outside this goroutine, and to reload all
+// vassals then. The caller passes the outcome, of outcomes, to settle, and calls giveUp when
+// late fires. While a read has not ended, the next one waits for it.
 func (t *tuner) reload(ctx context.Context, e *emperor.Emperor) {
+	switch {
+	case t.stuck:
+		t.giveUp(ctx, e)
+		return
+	case t.late != nil:
+		t.again = true
+		return
+	}
+	t.late = time.After(rereadingMax)
+	go func() {
+		limited, cancel := context.WithTimeout(ctx, rereading)
+		defer cancel()
+		access := config.Own(parser.Parse)
+		access.Dir, access.Environ, access.Until = t.from, t.environ, limited
+		var r reread
+		r.options, r.warnings, r.err = access.ParseEmperor(t.args)
+		t.outcomes <- r
+	}()
+}
+
+// giveUp reloads all vassals without the options, which take too long. They are read again when
+// that read has ended.
+func (t *tuner) giveUp(ctx context.Context, e *emperor.Emperor) {
+	t.late, t.stuck = nil, true
+	t.log.Error("cannot read the emperor's options; they stay unchanged", "error", reads.ErrSlow)
+	_ = e.DoAll(ctx, emperor.ReloadAll) // an error means that the emperor is ending
+}
+
+// settle takes over the outcome of a read.
+func (t *tuner) settle(ctx context.Context, e *emperor.Emperor, r reread) {
+	again := t.again || t.stuck
+	if !t.stuck { // otherwise the files may be others by now
+		t.adopt(ctx, e, r)
+	}
+	t.late, t.stuck, t.again = nil, false, false
+	if again {
+		t.reload(ctx, e)
+	}
+}
+
+// adopt takes over the options that can change at run time, names the others, and reloads all
+// vassals. With a mistake in them everything stays unchanged, and the vassals reload all the
+// same.
+func (t *tuner) adopt(ctx context.Context, e *emperor.Emperor, r reread) {
 	defer func() { _ = e.DoAll(ctx, emperor.ReloadAll) }() // an error means that the emperor is ending
-	limited, cancel := context.WithTimeout(ctx, rereading)
-	defer cancel()
-	access := config.Own(parser.Parse)
-	access.Dir, access.Environ, access.Until = t.from, t.environ, limited
-	next, warnings, err := access.ParseEmperor(t.args)
+	next, warnings, err := r.options, r.warnings, r.err
 	if err != nil {
 		t.log.Error("a mistake in the emperor's options; they stay unchanged", "error", err)
 		return

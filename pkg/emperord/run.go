@@ -48,16 +48,14 @@ func govern(ctx context.Context, around outside, g *gathered) error {
 	tune := &tuner{
 		args: around.args, from: around.from, environ: around.environ, started: o, options: o,
 		readers: &readers{held: newHeldBack(o.Pass, log)}, launcher: launches, level: around.level, log: log,
+		outcomes: make(chan reread, 1),
 	}
 	options, err := supervision(o, tune.readers, g.files, log)
 	if err != nil {
 		return err
 	}
 	options.Monitors, options.Launcher, options.WaitObserver, options.KillNow, options.Observe = g.monitors, launches, launches, around.hurry, metrics.Hook
-	touches, err := newTouches(o.Process.Touch, log)
-	if err != nil {
-		log.Error("cannot watch files of touch-reload", "error", err)
-	}
+	touches := newTouches(o.Process.Touch, g.files, log)
 	around.ready()
 	e := emperor.New(options)
 	gate := &control.Gate{Confines: launches.Confines, Log: log}

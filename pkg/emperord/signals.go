@@ -40,6 +40,12 @@ func obeySignals(ctx context.Context, e *emperor.Emperor, tune *tuner, touched <
 			log.Info("touched: reloading all vassals", "file", file)
 			tune.reload(ctx, e)
 			continue
+		case r := <-tune.outcomes:
+			tune.settle(ctx, e, r)
+			continue
+		case <-tune.late:
+			tune.giveUp(ctx, e)
+			continue
 		case sig = <-signals:
 		}
 		switch sig {

@@ -2,88 +2,150 @@ package emperord
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"maps"
+	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
-	"github.com/fsnotify/fsnotify"
+	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/internal/inotify"
+	"github.com/emperor-go/emperor/internal/reads"
 )
 
-// settling is how long a touched file must be left alone to count.
-const settling = 20 * time.Millisecond
+const (
+	// settling is how long a directory must be unchanged before its files are looked at, and
+	// settlingMax limits that time for a directory that changes all the time.
+	settling, settlingMax = 20 * time.Millisecond, time.Second
+	// touchRetry is the interval of polling files whose directory cannot be watched, or whose
+	// file system does not answer.
+	touchRetry = time.Second
+)
 
-// touches watches the files of touch-reload.
+// touched are the events after which a file may have another time.
+const touched = unix.IN_CLOSE_WRITE | unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_ATTRIB
+
+// touches watches the files of touch-reload. A file system that does not answer delays none of
+// its callers.
 type touches struct {
-	files   chan string // each touched file; nil: none is watched
-	paths   []string
-	seen    map[string]time.Time
-	log     *slog.Logger
-	watcher *fsnotify.Watcher // of their directories, because editors replace files
+	files chan string // each touched file; nil: none is watched
+	paths []string
+	reads *reads.Pool
+	log   *slog.Logger
+	begun time.Time
+
+	// Of the goroutine of watch.
+	events *inotify.Watcher // of the directories of the files, because editors replace files
+	dirs   map[string]int   // number of each watched directory
+	told   map[string]bool  // directories that cannot be watched, as the log says
+	seen   map[string]time.Time
+	again  bool // a file or a directory has not answered
 }
 
-// newTouches begins to watch files. After an error it watches none.
-func newTouches(paths []string, log *slog.Logger) (*touches, error) {
-	t := &touches{paths: paths, seen: map[string]time.Time{}, log: log}
-	if len(paths) == 0 {
-		return t, nil
+func newTouches(paths []string, files *reads.Pool, log *slog.Logger) *touches {
+	t := &touches{
+		paths: paths, reads: files, log: log, begun: time.Now(), dirs: map[string]int{}, told: map[string]bool{}, seen: map[string]time.Time{},
 	}
-	var err error
-	if t.watcher, err = fsnotify.NewWatcher(); err != nil {
-		return &touches{}, err
+	if len(paths) > 0 {
+		t.files = make(chan string)
 	}
-	for _, path := range paths {
-		t.seen[path] = changed(path)
-		if dir := filepath.Dir(path); !slices.Contains(t.watcher.WatchList(), dir) {
-			if err := t.watcher.Add(dir); err != nil {
-				_ = t.watcher.Close()
-				return &touches{}, err
-			}
-		}
-	}
-	t.files = make(chan string)
-	return t, nil
+	return t
 }
 
 // watch delivers touched files until ctx ends.
 func (t *touches) watch(ctx context.Context) {
-	if t.watcher == nil {
+	if len(t.paths) == 0 {
 		return
 	}
-	defer func() { _ = t.watcher.Close() }()
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for {
-		select {
-		case <-ctx.Done():
+	var err error
+	if t.events, err = inotify.New(); err != nil {
+		t.log.Error("cannot watch files of touch-reload", "error", err)
+		return
+	}
+	// Close waits for an Add that hangs. No code waits for this Close.
+	context.AfterFunc(ctx, t.events.Close)
+	for t.look(ctx) {
+		if !t.await() {
 			return
-		case <-t.watcher.Events:
-			timer.Reset(settling)
-		case err := <-t.watcher.Errors:
-			t.log.Debug("some touches are found late", "error", err)
-			timer.Reset(settling)
-		case <-timer.C:
-			if !t.deliver(ctx) {
-				return
-			}
 		}
 	}
 }
 
-// deliver delivers the files that were touched since the last call. It returns false when ctx
-// ends.
-func (t *touches) deliver(ctx context.Context) bool {
+// await returns when files may have been touched. It returns false after the end.
+func (t *touches) await() bool {
+	wait, until := time.Time{}, time.Time{}
+	if t.again {
+		wait = time.Now().Add(touchRetry)
+	}
+	for {
+		list, err := t.events.Read(wait)
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded):
+			return true
+		case err != nil:
+			return false
+		}
+		for e := range list {
+			if e.Mask&unix.IN_IGNORED != 0 {
+				t.forget(e.Directory)
+			}
+		}
+		now := time.Now()
+		if until.IsZero() {
+			until = now.Add(settlingMax)
+		}
+		if wait = now.Add(settling); wait.After(until) {
+			wait = until
+		}
+	}
+}
+
+// forget drops the watch of a directory that is gone.
+func (t *touches) forget(number int) {
+	maps.DeleteFunc(t.dirs, func(_ string, n int) bool { return n == number })
+}
+
+// look watches directories that are not watched yet, and delivers the files that were touched
+// since the last call. It returns false when ctx ends.
+func (t *touches) look(ctx context.Context) bool {
+	t.again = false
 	for _, path := range t.paths {
-		now := changed(path)
-		if now.IsZero() || now.Equal(t.seen[path]) {
+		t.observe(ctx, filepath.Dir(path))
+		now, err := reads.Get(ctx, t.reads, path, func() (time.Time, error) { return changed(path), nil })
+		if err != nil {
+			t.again = true
 			continue
 		}
+		before, known := t.seen[path]
 		t.seen[path] = now
+		if now.IsZero() || now.Equal(before) || !known && now.Before(t.begun) {
+			continue
+		}
 		select {
 		case t.files <- path:
 		case <-ctx.Done():
 			return false
 		}
 	}
-	return true
+	return ctx.Err() == nil
+}
+
+// observe watches a directory. Events before it returns may be lost.
+func (t *touches) observe(ctx context.Context, dir string) {
+	if _, ok := t.dirs[dir]; ok {
+		return
+	}
+	number, err := reads.Get(ctx, t.reads, dir, func() (int, error) { return t.events.Add(dir, touched) })
+	switch {
+	case err == nil:
+		t.dirs[dir] = number
+		delete(t.told, dir)
+	case t.told[dir] || ctx.Err() != nil:
+		t.again = true
+	default:
+		t.again, t.told[dir] = true, true
+		t.log.Error("cannot watch files of touch-reload", "directory", dir, "error", err)
+	}
 }
