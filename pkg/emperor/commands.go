@@ -125,13 +125,10 @@ func (e *Emperor) carryOut(v *vassal, verb Verb) error {
 		}
 		v.held = false
 		v.forgive()
-		if v.state == Idle || v.state == BackingOff || v.state == Throttled {
-			v.retry()
-			e.input(v, Want)
-		}
+		e.input(v, Begin)
 	case Stop:
-		if v.state == Stopping && v.accepting.IsZero() { // it boots, and was stopped before
-			e.input(v, KillNow)
+		if v.accepting.IsZero() { // it boots
+			e.input(v, StopAgain)
 		}
 		v.held = true
 		e.input(v, Drop)
@@ -148,10 +145,7 @@ func (e *Emperor) carryOut(v *vassal, verb Verb) error {
 	case Reset:
 		v.forgive()
 		v.churn = churn{}
-		if !v.state.hasProcess() && v.state != Waiting {
-			v.retry()
-			e.input(v, Want)
-		}
+		e.input(v, Renewed)
 	default:
 		return fmt.Errorf("unknown verb %q", verb)
 	}
@@ -167,7 +161,7 @@ func (e *Emperor) reloadOne(v *vassal) error {
 		return nil
 	case v.state != Running:
 		text := string(v.state)
-		if why := v.idleness(); why != "" {
+		if why := e.situation(v).resting(); why != "" {
 			text += " (" + why + ")"
 		}
 		return fmt.Errorf("it does not run: it is %s", text)
@@ -192,9 +186,7 @@ func (e *Emperor) DoAll(ctx context.Context, wish Broadcast) error {
 				if v.parent == nil {
 					v.forgive()
 				}
-				if v.state == BackingOff || v.state == Throttled {
-					e.input(v, Want)
-				}
+				e.input(v, Forgiven)
 			}
 		}
 	})

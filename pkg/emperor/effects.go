@@ -1,132 +1,196 @@
 package emperor
 
 import (
-	"context"
-	"math/rand/v2"
 	"time"
-
-	"github.com/emperor-go/emperor/pkg/emperor/monitor"
-	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
-// account notes what an effect changes in the record, before anybody is told of the
-// transition.
-func (e *Emperor) account(v *vassal, what Effect) {
-	switch what {
-	case doLaunch:
-		if v.outdated() {
-			e.countChange(v)
-		}
-		v.cancelPaused()
-		v.churn.excused = false
-		v.generation++
-		v.launches++
-		v.config, v.serial, v.reloads, v.failed, v.left = *v.target(), 1, 0, false, false
-		v.renews = false
-		v.history = v.next()
-	case doFail:
-		if v.announcedExit(e.options.Backoff.Reset) {
-			v.renewed = time.Now()
-		} else {
-			v.countFailure()
-		}
-	case doStable:
-		v.waitsFor = ""
-	case doMiss, doCurse, doSilence:
-		v.countFailure()
-	case doUnbound:
-		v.config = *v.target()
-		v.countFailure()
-	case doHasten:
-		v.left = false
-		v.countFailure()
-	case doPause:
-		v.pause = e.options.Backoff.wait(v.failures, rand.Float64())
-		v.pauseUntil = time.Now().Add(v.pause)
-	case doHold:
-		v.churn.hasty, v.pauseUntil = true, v.churn.until()
-	case doPostpone:
-		v.churn.hasty = true
-	case doWatch:
-		v.cancelPaused()
-		if v.changed {
-			e.countChange(v)
-		}
-	case doResume:
-		v.failed, v.pauseUntil = false, time.Time{}
-	case doReload:
-		v.serial++
-		v.ordered, v.reloadError, v.ownReload, v.undone, v.gap = *v.wanted, "", false, false, 0
-		v.churn.excused = false
-	case doRevert:
-		v.refuseEdit()
-	case doTaken:
-		v.refused = monitor.Version{}
-		v.config, v.reloads, v.reloaded = v.ordered, v.reloads+1, time.Now()
-	case doRefuse:
-		v.refused = v.ordered.Version
-		if v.reloadError == "" {
-			v.reloadError = errNoAnswer.Error()
-		}
+// Effect is what the emperor does on a transition.
+type Effect string
+
+// The effects of the life cycle.
+const (
+	doNothing Effect = ""
+	// doEnqueue puts the vassal in the line of launches.
+	doEnqueue Effect = "enqueue"
+	// doDequeue takes it out of that line, then settles.
+	doDequeue Effect = "dequeue"
+	// doRevert records that the edit did not become ready, and puts the vassal in the line of
+	// launches.
+	doRevert Effect = "revert"
+	// doRetry makes a refused edit count again. doBegin does too, ends a pause, then settles.
+	doRetry Effect = "retry"
+	doBegin Effect = "begin"
+	// doLaunch starts the launch goroutine with the wanted configuration, or with the one before
+	// it when that did not become ready.
+	doLaunch Effect = "launch"
+	// doCancel ends the context of the launch, or of the hooks of the end.
+	doCancel Effect = "cancel"
+	// doStable sets the time after which earlier failures are forgiven.
+	doStable Effect = "stable"
+	// doForgive forgets earlier failures.
+	doForgive Effect = "forgive"
+	// doStop asks the process to stop and sets the time of grace.
+	doStop Effect = "stop"
+	// doStopLeft, doSilence and doStopSocket stop it too: because it wants that, has sent no
+	// heartbeat, or has a socket that clients do not find. A silence counts as a failure.
+	doStopLeft   Effect = "stop-left"
+	doSilence    Effect = "silence"
+	doStopSocket Effect = "stop-socket"
+	// doExpect sets the time in which a killed process must end.
+	doExpect Effect = "expect"
+	// doZerg starts a zerg, within the limit.
+	doZerg Effect = "zerg"
+	// doKill ends the process and all it started.
+	doKill Effect = "kill"
+	// doFail counts a death that nobody asked for, then clears.
+	doFail Effect = "fail"
+	// doMiss counts a launch that failed, then settles.
+	doMiss Effect = "miss"
+	// doTrace finds out which processes do not end though they were killed.
+	doTrace Effect = "trace"
+	// doClear starts the goroutine that removes what the generation left. doEnd does too, after
+	// a stop: the configuration counts as one that has been ready.
+	doClear Effect = "clear"
+	doEnd   Effect = "end"
+	// doSettle decides what comes next.
+	doSettle Effect = "settle"
+	// doRest begins a rest.
+	doRest Effect = "rest"
+	// doPause sets the time of the backoff.
+	doPause Effect = "pause"
+	// doHold sets the time until the file may have its next process.
+	doHold Effect = "hold"
+	// doPostpone sets that time beside whatever goes on meanwhile.
+	doPostpone Effect = "postpone"
+	// doResume forgets that the last generation failed, then settles.
+	doResume Effect = "resume"
+	// doWatch binds the socket of an on-demand vassal and waits for a connection.
+	doWatch Effect = "watch"
+	// doRewatch waits for a connection on a new socket, and doRebind binds a removed one again.
+	doRewatch Effect = "rewatch"
+	doRebind  Effect = "rebind"
+	// doUnwatch ends that wait, then settles.
+	doUnwatch Effect = "unwatch"
+	// doUnbound counts the socket as a failed launch, then settles.
+	doUnbound Effect = "unbound"
+	// doHasten counts the haste as a failure, then settles.
+	doHasten Effect = "hasten"
+	// doForget lets go of what outlives generations.
+	doForget Effect = "forget"
+	// doReload asks the process to reload and sets the time to answer in.
+	doReload Effect = "reload"
+	// doTaken notes that the reload is over.
+	doTaken Effect = "taken"
+	// doTakenLate notes that it was taken over after all.
+	doTakenLate Effect = "taken-late"
+	// doExpire notes that it was not answered, and what was before goes on.
+	doExpire Effect = "expire"
+	// doReplace decides when the vassal gets a new process.
+	doReplace Effect = "replace"
+	// doOwnReload notes the result of a reload that the vassal made by itself.
+	doOwnReload Effect = "own-reload"
+	// doRefuse notes that the reload failed and what was before goes on.
+	doRefuse Effect = "refuse"
+	// doCurse counts a failure and sets the time to die in.
+	doCurse Effect = "curse"
+)
+
+// action resolves an effect of the table.
+type action struct {
+	// record changes the vassal's record, before the transition is reported. Nil: nothing
+	// changes.
+	record func(*Emperor, *vassal)
+	// act begins the work, after the transition. It must not block. Nil: there is none.
+	act func(*Emperor, *vassal)
+}
+
+// newActions returns the action of each effect.
+func newActions() map[Effect]action {
+	settle := (*Emperor).settle
+	return map[Effect]action{
+		doNothing: {},
+
+		doEnqueue: {act: (*Emperor).enqueue},
+		doDequeue: {act: func(e *Emperor, v *vassal) { e.dequeue(v); e.settle(v) }},
+		doLaunch:  {record: (*Emperor).recordLaunch, act: (*Emperor).launch},
+		doCancel:  {act: (*Emperor).cancel},
+		doMiss:    {record: countFailure, act: (*Emperor).launchFailed},
+
+		doStable:  {record: func(_ *Emperor, v *vassal) { v.waitsFor = "" }, act: (*Emperor).stable},
+		doForgive: {record: func(_ *Emperor, v *vassal) { v.failures, v.proven = 0, nil }},
+		doZerg:    {act: (*Emperor).startZerg},
+
+		doReload:     {record: recordOrder, act: (*Emperor).reload},
+		doTaken:      {record: recordTaken, act: (*Emperor).taken},
+		doTakenLate:  {record: (*Emperor).recordTakenLate, act: (*Emperor).taken},
+		doRefuse:     {record: (*Emperor).recordRefusal, act: (*Emperor).refused},
+		doExpire:     {record: recordNoAnswer, act: (*Emperor).refused},
+		doReplace:    {record: (*Emperor).recordUnable, act: (*Emperor).replaceProcess},
+		doOwnReload:  {record: (*Emperor).recordOwnReload},
+		doRetry:      {record: func(_ *Emperor, v *vassal) { v.retry() }},
+		doBegin:      {record: recordBegin, act: settle},
+		doRevert:     {record: func(_ *Emperor, v *vassal) { v.refuseEdit() }, act: (*Emperor).revert},
+		doStop:       {act: (*Emperor).stop},
+		doStopLeft:   {record: (*Emperor).recordLeaving, act: (*Emperor).stop},
+		doSilence:    {record: (*Emperor).recordSilence, act: (*Emperor).stop},
+		doStopSocket: {record: (*Emperor).recordSocketLost, act: (*Emperor).stop},
+		doCurse:      {record: countFailure, act: (*Emperor).curse},
+		doKill:       {act: (*Emperor).kill},
+		doExpect:     {act: func(e *Emperor, v *vassal) { e.arm(v, unkillable) }},
+		doTrace:      {act: (*Emperor).findStuck},
+
+		doFail:   {record: (*Emperor).recordDeath, act: (*Emperor).clear},
+		doClear:  {record: func(_ *Emperor, v *vassal) { v.recordExit(false) }, act: (*Emperor).clear},
+		doEnd:    {record: func(_ *Emperor, v *vassal) { v.recordExit(true) }, act: (*Emperor).clear},
+		doSettle: {act: settle},
+		doResume: {record: func(_ *Emperor, v *vassal) { v.failed, v.pauseUntil = false, time.Time{} }, act: settle},
+		doRest:   {record: (*Emperor).recordRest},
+		doForget: {act: (*Emperor).forget},
+
+		doPause:    {record: (*Emperor).recordPause, act: (*Emperor).backOff},
+		doHold:     {record: func(_ *Emperor, v *vassal) { v.churn.hasty, v.pauseUntil = true, v.churn.until() }, act: (*Emperor).hold},
+		doPostpone: {record: func(_ *Emperor, v *vassal) { v.churn.hasty = true }, act: (*Emperor).postpone},
+
+		doWatch:   {record: (*Emperor).recordWait, act: (*Emperor).watchSocket},
+		doRewatch: {act: (*Emperor).watchSocket},
+		doRebind:  {record: (*Emperor).recordSocketLost, act: (*Emperor).rebind},
+		doUnwatch: {act: func(e *Emperor, v *vassal) { v.unwatch(); e.settle(v) }},
+		doUnbound: {record: recordUnbound, act: (*Emperor).unbound},
+		doHasten:  {record: recordHaste, act: (*Emperor).hastened},
 	}
 }
 
-// do carries out an effect. It runs in the loop and must not block.
-func (e *Emperor) do(v *vassal, what Effect) {
-	switch what {
-	case doNothing:
-	case doEnqueue:
-		e.queue = append(e.queue, v)
-	case doRevert:
-		e.revert(v)
-	case doLeave:
-		e.unqueue(v)
-		e.settle(v)
-	case doLaunch:
-		e.launch(v)
-	case doCancel:
-		v.cancel(errCancelled)
-		e.arm(v, unkillable)
-	case doStable:
-		e.stable(v)
-	case doForgive:
-		v.failures, v.proven = 0, nil
-	case doStop, doSilence:
-		if e.relaunches(v) {
-			v.process.KeepSockets()
-		}
-		v.process.Stop(e.options.Graceful && e.stopping)
-		e.arm(v, e.mercyFor(v))
-	case doKill:
-		v.log.Warn("did not end in time: killing it")
-		v.process.Kill()
-		e.arm(v, unkillable)
-	case doTrace:
-		e.findStuck(v)
-	case doCurse:
-		e.curse(v)
-	case doFail, doClear:
-		e.clear(v)
-	case doMiss:
-		v.log.Error("cannot launch", "error", v.cause)
-		e.settle(v)
-	case doSettle:
-		e.settle(v)
-	case doPause, doResume:
-		e.backoff(v, what)
-	case doHold:
-		e.hold(v)
-	case doPostpone:
-		e.postpone(v)
-	case doWatch, doUnwatch, doUnbound, doHasten, doForget:
-		e.demand(v, what)
-	case doReload:
-		e.reload(v)
-	case doTaken:
-		e.taken(v)
-	case doRefuse:
-		e.refuse(v)
+// enqueue puts the vassal in the line of launches.
+func (e *Emperor) enqueue(v *vassal) { e.queue = append(e.queue, v) }
+
+// cancel tells the launch, or the hooks of the end, to give up.
+func (e *Emperor) cancel(v *vassal) {
+	v.cancel(errCancelled)
+	e.arm(v, unkillable)
+}
+
+// launchFailed reports a launch of which nothing is left.
+func (e *Emperor) launchFailed(v *vassal) {
+	v.log.Error("cannot launch", "error", v.cause)
+	e.settle(v)
+}
+
+// stable sets the time of forgiveness, and takes over what was wanted meanwhile.
+func (e *Emperor) stable(v *vassal) {
+	e.arm(v, e.options.Backoff.Reset)
+	e.closeKept(v)
+	if v.wanted != nil && !v.wanted.same(v.config) {
+		e.applyWanted(v)
 	}
+}
+
+// stop asks the process to stop, and sets the time of grace.
+func (e *Emperor) stop(v *vassal) {
+	if v.activation == nil && e.situation(v).decide().launches() { // the socket of an on-demand vassal outlives generations anyhow
+		v.process.KeepSockets()
+	}
+	v.process.Stop(e.options.Graceful && e.stopping)
+	e.arm(v, e.mercyFor(v))
 }
 
 // mercyFor is the time that a vassal has to end: the operator's, of which a program in its
@@ -138,58 +202,14 @@ func (e *Emperor) mercyFor(v *vassal) time.Duration {
 	return e.options.Mercy
 }
 
-// launch starts the next generation with the configuration wanted now.
-func (e *Emperor) launch(v *vassal) {
-	ctx, cancel := context.WithCancelCause(context.Background())
-	v.cancel = cancel
-	a := generationOf{v, v.generation}
-	e.launches++
-	r := Request{Plan: v.config, Generation: v.generation, Order: e.launches, Log: v.log}
-	r.Hooking = func(hook hooks.Result) { e.post(hookBegun{a, hook}) }
-	r.Hooked = func(result hooks.Result) { e.post(hookDone{a, result}) }
-	r.Kept, r.Trial, r.Reverted = v.kept, v.onTrial(), v.reverted()
-	held := e.holdsSockets(v)
-	if !held {
-		v.kept = nil
-	}
-	if v.activation != nil {
-		r.Socket = v.activation.Socket()
-	}
-	launcher := e.options.Launcher
-	late := time.AfterFunc(slowLaunch, func() { e.post(slowLaunched{a}) })
-	e.group.Go(func() {
-		defer cancel(nil)
-		defer late.Stop()
-		process, err := launcher.Launch(ctx, r)
-		if !held {
-			r.Kept.Close()
-		}
-		e.post(launched{a, process, err})
-	})
+// kill ends the process and all that it started.
+func (e *Emperor) kill(v *vassal) {
+	v.log.Warn("did not end in time: killing it")
+	v.process.Kill()
+	e.arm(v, unkillable)
 }
 
-// next is the history that a new generation starts with.
-func (v *vassal) next() history {
-	h, failed := v.history, ""
-	if v.reverted() {
-		failed = h.reloadError
-	}
-	return history{
-		reloadError: failed,
-		exit:        h.exit, exited: h.exited, firstRun: h.firstRun, lastRun: h.lastRun, launches: h.launches,
-		lastAccepting: h.lastAccepting, lastLoyal: h.lastLoyal, hookRuns: h.hookRuns,
-	}
-}
-
-// stable sets the time of forgiveness, and takes over what was wanted meanwhile.
-func (e *Emperor) stable(v *vassal) {
-	e.arm(v, e.options.Backoff.Reset)
-	e.closeKept(v)
-	if v.wanted != nil && !v.wanted.same(v.config) {
-		e.applyToServing(v)
-	}
-}
-
+// curse sets the time in which a vassal that closed its pipe must end.
 func (e *Emperor) curse(v *vassal) {
 	v.log.Warn("closed its pipe and lives: cursed", "tolerance", e.options.CurseTolerance)
 	if e.options.CurseTolerance > 0 {
@@ -197,19 +217,9 @@ func (e *Emperor) curse(v *vassal) {
 	}
 }
 
-func (e *Emperor) clear(v *vassal) {
-	if v.heartbeatTimer != nil {
-		v.heartbeatTimer.Stop()
-		v.heartbeatTimer = nil
-	}
-	ctx, cancel := context.WithCancelCause(context.Background())
-	v.cancel = cancel
-	a, process := generationOf{v, v.generation}, v.process
-	e.group.Go(func() {
-		defer cancel(nil)
-		err := process.Clear(ctx)
-		if kept := process.KeptSockets(); !e.post(cleared{a, err, process.LastLine(), kept}) {
-			kept.Close()
-		}
-	})
+// backOff begins the pause after a failure.
+func (e *Emperor) backOff(v *vassal) {
+	wait := v.pause.Round(time.Millisecond)
+	e.note(v, AboutBackoff, "next launch in %v, failures in a row: %d", wait, v.failures)
+	e.arm(v, v.pause)
 }

@@ -250,14 +250,20 @@ type Emperor struct {
 	launching    int
 	launches     uint64                // of all vassals
 	recentlyGone map[string]goneVassal // by name, for a minute
-	toReload     []*vassal             // to be reloaded, in order
-	reloadsOfAll int                   // how often all were to be
-	rechecking   int                   // rounds of checks that are under way before a reload of all
-	zergs        int
-	subscribers  map[*subscriber]bool
-	stopping     bool
-	lost         bool // a vassal that does not end
-	err          error
+	reloadOfAll
+	zergs       int
+	subscribers map[*subscriber]bool
+	stopping    bool
+	lost        bool              // a vassal that does not end
+	actions     map[Effect]action // does not change
+	err         error
+}
+
+// reloadOfAll is a reload of all vassals.
+type reloadOfAll struct {
+	toReload     []*vassal // in order
+	reloadsOfAll int       // how often all were to be reloaded
+	rechecking   int       // rounds of checks that are under way before
 }
 
 // slowLaunch is when a launch stops counting against the concurrency: by then it
@@ -267,7 +273,7 @@ const slowLaunch = time.Second
 // New returns an Emperor that does nothing yet.
 func New(o Options) *Emperor {
 	return &Emperor{
-		options: o, events: make(chan event), done: make(chan struct{}),
+		actions: newActions(), options: o, events: make(chan event), done: make(chan struct{}),
 		vassals: map[string]*vassal{}, entries: map[monitor.Entry]*vassal{}, sets: map[int][]Plan{}, subscribers: map[*subscriber]bool{}, recentlyGone: map[string]goneVassal{},
 	}
 }
@@ -314,9 +320,7 @@ func (e *Emperor) stopAll() {
 	for _, v := range e.vassals {
 		v.withdrawn = true
 		e.input(v, Drop)
-		if v.state == Killing {
-			e.arm(v, unkillable)
-		}
+		e.input(v, End)
 	}
 }
 

@@ -28,7 +28,7 @@ type heartbeatDue struct{ generationOf }
 
 func (p heartbeatDue) apply(e *Emperor) {
 	v := p.v
-	if p.stale() || !v.state.alive() {
+	if p.stale() || v.heartbeatTimer == nil {
 		return
 	}
 	since := v.heartbeat
@@ -36,16 +36,20 @@ func (p heartbeatDue) apply(e *Emperor) {
 		since = v.since // grace: it has just started or reloaded
 	}
 	left := e.options.Heartbeat - time.Since(since)
-	switch {
-	case v.state != Running:
-		e.armHeartbeat(v, e.options.Heartbeat)
-	case left > 0:
-		e.armHeartbeat(v, left)
-	default:
-		v.heartbeatTimer = nil
-		silent := time.Since(v.heartbeat).Round(time.Second)
-		v.log.Error("no heartbeat: it is restarted", "silent", silent)
-		e.note(v, AboutLife, "no heartbeat for %v: it is restarted", silent)
-		e.input(v, Mute)
+	if left <= 0 {
+		if e.input(v, Mute) {
+			return
+		}
+		left = e.options.Heartbeat // it boots, reloads or stops
 	}
+	e.armHeartbeat(v, left)
+}
+
+// recordSilence counts the silence as a failure.
+func (e *Emperor) recordSilence(v *vassal) {
+	v.heartbeatTimer = nil
+	v.countFailure()
+	silent := time.Since(v.heartbeat).Round(time.Second)
+	v.log.Error("no heartbeat: it is restarted", "silent", silent)
+	e.note(v, AboutLife, "no heartbeat for %v: it is restarted", silent)
 }

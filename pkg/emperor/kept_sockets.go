@@ -6,16 +6,6 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// relaunches reports whether another generation is to follow at once on this one. The socket of an
-// on-demand vassal outlives generations anyhow.
-func (e *Emperor) relaunches(v *vassal) bool {
-	next := e.verdict(v)
-	return v.activation == nil && follows(next)
-}
-
-// follows reports whether a decision is to launch the vassal at once.
-func follows(next Input) bool { return next == Again || next == Revert || next == Sleep }
-
 // takeSockets takes over the sockets of a generation that has ended. When that generation has none, the
 // vassal's held sockets stay.
 func (e *Emperor) takeSockets(v *vassal, kept namespaces.Sockets) {

@@ -37,8 +37,10 @@ func (e *Emperor) handleReport(v *vassal, r wire.Report) {
 		v.ready = now
 	case wire.Accepting:
 		v.accepting, v.lastAccepting = now, now
-		if v.state != Reloading || !v.usesOrders { // who speaks answers by a notice
+		if v.usesOrders { // it answers a reload by a notice
 			e.input(v, Accepting)
+		} else {
+			e.input(v, Ready)
 		}
 	case wire.Loyal:
 		if v.loyal.IsZero() {
@@ -46,22 +48,11 @@ func (e *Emperor) handleReport(v *vassal, r wire.Report) {
 		}
 		v.loyal, v.lastLoyal = now, now // its failures are forgotten when it has run long enough
 	case wire.Withdraw:
-		e.leave(v)
+		e.input(v, Leave)
 	case wire.Heartbeat:
 		e.heartbeat(v)
 	case wire.Reinforce:
-		e.startZerg(v)
-	}
-}
-
-// leave lets a vassal stop that wants to. On demand it comes back with the next
-// connection, otherwise when its configuration changes or the operator starts it.
-func (e *Emperor) leave(v *vassal) {
-	if v.state.serving() || v.state == Starting {
-		v.left = true
-		v.log.Info("wants to stop")
-		e.noteFrom(v, AboutLife, "wants to stop")
-		e.input(v, Drop)
+		e.input(v, Reinforce)
 	}
 }
 
@@ -101,33 +92,53 @@ func (e *Emperor) handleNotice(v *vassal, n wire.Notice) {
 		if n.Probe != nil {
 			v.waitsFor = oneLine(fmt.Sprintf("ready-probe %s %s%s", n.Probe.Kind, n.Probe.Address, n.Probe.Path))
 		}
-	case n.Serial == 0 && v.state == Running:
-		e.ownReloadEnded(v, n.Kind, text)
-	case n.Serial != v.serial: // about an order that another has replaced
-	case n.Kind == wire.Ready && v.state == Running && v.reloadError == errNoAnswer.Error():
-		e.takenLate(v)
-	case n.Kind == wire.Ready:
-		e.input(v, Accepting)
-	case (n.Kind == wire.Failed || n.Kind == wire.Undone) && v.state == Reloading:
-		v.reloadError, v.undone = e.withHolder(v, v.ordered, text), n.Kind == wire.Undone
-		e.input(v, Refused)
-	case n.Kind == wire.Anew && v.state == Reloading:
-		v.log.Info("cannot take it over: a new process is needed", "cause", text)
-		e.noteFrom(v, AboutReload, "it cannot take it over, a new process is needed: %s", text)
-		e.replaceProcess(v)
+	default:
+		e.handleAnswer(v, n, text)
 	}
 }
 
-// ownReloadEnded notes how a reload went that nobody has ordered: a file was touched,
-// or there was a signal. It does not hide that an order failed.
-func (e *Emperor) ownReloadEnded(v *vassal, how wire.NoticeKind, text string) {
+// handleAnswer handles the answer to a reload: to the last order, or, without a serial, to one
+// that the vassal made by itself. An answer to an order that another one has replaced has no effect.
+func (e *Emperor) handleAnswer(v *vassal, n wire.Notice, text string) {
+	missing := v.answer.missing
 	switch {
-	case how == wire.Failed && text != "":
+	case n.Serial == 0 && v.takes(ReloadedItself):
+		v.answer = reloadAnswer{kind: n.Kind, text: text, missing: missing}
+		e.input(v, ReloadedItself)
+	case n.Serial != v.serial:
+	case n.Kind == wire.Ready && missing:
+		e.input(v, Late)
+	case n.Kind == wire.Ready:
+		e.input(v, Ready)
+	case n.Kind == wire.Failed, n.Kind == wire.Undone:
+		v.answer = reloadAnswer{text: text, undone: n.Kind == wire.Undone, missing: missing}
+		e.input(v, Refused)
+	case n.Kind == wire.Anew:
+		v.answer = reloadAnswer{text: text, missing: missing}
+		e.input(v, Unable)
+	}
+}
+
+// reloadAnswer is the last answer to a reload.
+type reloadAnswer struct {
+	kind    wire.NoticeKind
+	text    string
+	undone  bool  // the workers had been ended, and were started again
+	notSent error // the process cannot be asked
+	missing bool  // the last order was not answered in time
+}
+
+// recordOwnReload notes how a reload went that the emperor has not ordered: a file was touched,
+// or there was a signal. It does not hide that an order failed.
+func (e *Emperor) recordOwnReload(v *vassal) {
+	text := v.answer.text
+	switch kind := v.answer.kind; {
+	case kind == wire.Failed && text != "":
 		e.noteFrom(v, AboutReload, "cannot reload: %s", text)
 		if v.reloadError == "" || v.ownReload {
 			v.reloadError, v.ownReload = text, true
 		}
-	case how == wire.Ready && v.ownReload:
+	case kind == wire.Ready && v.ownReload:
 		e.noteFrom(v, AboutReload, "it has reloaded")
 		v.reloadError, v.ownReload = "", false
 	}
@@ -191,7 +202,7 @@ func (e *Emperor) handleNotification(v *vassal, n Notification) {
 	}
 	if n.Ready {
 		v.accepting, v.lastAccepting = time.Now(), time.Now()
-		e.input(v, Accepting)
+		e.input(v, Ready)
 	}
 }
 

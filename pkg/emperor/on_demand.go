@@ -10,22 +10,11 @@ import (
 	"github.com/emperor-go/emperor/internal/address"
 )
 
-// demand carries out the effects for on-demand vassals.
-func (e *Emperor) demand(v *vassal, what Effect) {
-	switch what {
-	case doWatch:
-		e.watchSocket(v)
-	case doUnwatch:
-		v.unwatch()
-		e.settle(v)
-	case doUnbound:
-		v.log.Error("cannot wait for connections", "error", v.cause)
-		e.settle(v)
-	case doHasten:
-		v.log.Warn("exited immediately after activation; backing off")
-		e.settle(v)
-	case doForget:
-		e.forget(v)
+// recordWait notes that a change of the file takes effect while the vassal waits.
+func (e *Emperor) recordWait(v *vassal) {
+	v.cancelPaused()
+	if v.changed {
+		e.countChange(v)
 	}
 }
 
@@ -102,19 +91,25 @@ type socketLost struct {
 }
 
 func (s socketLost) apply(e *Emperor) {
-	v := s.v
-	if v.activation != s.activation || v.socketGone || v.state != Waiting && !v.state.serving() {
-		return // later, where it is still lost
+	if v := s.v; v.activation == s.activation && !v.socketGone {
+		e.input(v, SocketLost) // in other states later, when it is still lost
 	}
+}
+
+// recordSocketLost notes that the socket is to be made again.
+func (e *Emperor) recordSocketLost(v *vassal) {
 	v.socketGone = true
-	if v.state == Waiting {
-		v.log.Warn("its socket was removed: it is made again", "address", v.activation.String())
-		v.unwatch()
-		e.watchSocket(v)
-		return
+	text := "its socket was removed: it is made again"
+	if v.state.serving() {
+		text += ", for a new process"
 	}
-	v.log.Warn("its socket was removed: it is made again, for a new process", "address", v.activation.String())
-	e.input(v, Want)
+	v.log.Warn(text, "address", v.activation.String())
+}
+
+// rebind makes the socket of a waiting vassal again.
+func (e *Emperor) rebind(v *vassal) {
+	v.unwatch()
+	e.watchSocket(v)
 }
 
 // activated: a vassal has its socket, or is not on demand, or cannot have it.
@@ -128,7 +123,7 @@ type activated struct {
 func (a activated) apply(e *Emperor) {
 	v := a.v
 	v.binding = false
-	if v.state == Gone {
+	if e.vassals[v.name] != v { // it is gone
 		if a.activation != nil {
 			e.group.Go(func() { _ = a.activation.Close() })
 		}
@@ -139,11 +134,10 @@ func (a activated) apply(e *Emperor) {
 		v.log.Info("on demand", "address", a.activation.String())
 	}
 	switch {
-	case v.state != Waiting:
 	case v.watch != a.watch, a.activation != nil:
-		e.watchSocket(v)
+		e.input(v, Bound)
 	case a.err != nil:
-		v.cause = a.err
+		v.bindError = a.err
 		e.input(v, Unbound)
 	default:
 		e.input(v, Knock)
@@ -161,12 +155,12 @@ func (k connected) apply(e *Emperor) {
 	switch {
 	case k.watch != k.v.watch:
 	case k.err != nil:
-		k.v.cause = k.err
+		k.v.bindError = k.err
 		e.input(k.v, Unbound)
 	case e.hasty(k.v):
 		e.input(k.v, Hasty)
 	default:
-		if k.v.left { // when it was time
+		if k.v.rest == restLeft { // when it was time
 			k.v.failures = 0
 		}
 		e.input(k.v, Knock)
@@ -177,7 +171,7 @@ func (k connected) apply(e *Emperor) {
 // it would restart as fast as the machine can, so it is delayed like a vassal that fails.
 func (e *Emperor) hasty(v *vassal) bool {
 	moment := e.options.Backoff.Initial
-	return v.left && v.exited.Sub(v.lastRun) < moment && time.Since(v.exited) < moment
+	return v.rest == restLeft && v.exited.Sub(v.lastRun) < moment && time.Since(v.exited) < moment
 }
 
 // forget releases the resources that outlive generations. Another monitor may have a vassal of
@@ -198,4 +192,24 @@ func (e *Emperor) forget(v *vassal) {
 	for _, source := range slices.Compact(slices.Sorted(maps.Values(v.duplicates))) {
 		e.reconcile(source, e.sets[source])
 	}
+}
+
+func recordUnbound(_ *Emperor, v *vassal) {
+	v.cause, v.config = v.bindError, *v.target()
+	v.countFailure()
+}
+
+func (e *Emperor) unbound(v *vassal) {
+	v.log.Error("cannot wait for connections", "error", v.cause)
+	e.settle(v)
+}
+
+func recordHaste(_ *Emperor, v *vassal) {
+	v.wake()
+	v.countFailure()
+}
+
+func (e *Emperor) hastened(v *vassal) {
+	v.log.Warn("exited immediately after activation; backing off")
+	e.settle(v)
 }

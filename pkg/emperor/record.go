@@ -145,7 +145,7 @@ func (e *Emperor) record(v *vassal) Record {
 	}
 	switch {
 	case v.state == Idle:
-		r.Why = v.idleness()
+		r.Why = e.situation(v).resting()
 	case v.state == Throttled:
 		r.Why = whyThrottled
 	case v.paused != nil:

@@ -4,42 +4,33 @@ import (
 	"errors"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 )
 
 // applyWanted moves a vassal towards its wanted configuration.
 func (e *Emperor) applyWanted(v *vassal) {
-	switch {
-	case v.state == Starting && v.wanted.Version.Hash == v.config.Version.Hash && v.wanted.UID == v.config.UID && v.wanted.GID == v.config.GID:
-		v.config = *v.wanted // touched while it boots with these very bytes
-	case v.state.serving() && !v.withdrawn && !v.held:
-		e.applyToServing(v)
-	default:
-		v.changed = v.activation != nil && (v.state == Waiting || v.state == BackingOff)
-		e.replaceProcess(v)
-	}
-}
-
-// applyToServing decides how a serving vassal gets to the wanted configuration. During a reload it
-// waits until the reload is complete.
-func (e *Emperor) applyToServing(v *vassal) {
 	is, was := *v.wanted, v.config
-	switch {
-	case v.paused != nil: // the waiting change has the newest file
-	case v.state == Reloading || is.same(was) || is.Version == v.refused:
-	case is.UID != was.UID || is.GID != was.GID:
+	way := edit{
+		state: v.state, stopped: v.withdrawn || v.held, paused: v.paused != nil, same: is.same(was), refused: is.Version == v.refused,
+		sameContent: is.Version.Hash == was.Version.Hash, sameOwner: is.UID == was.UID && is.GID == was.GID, incomparable: e.options.Compare == nil,
+	}.decide()
+	switch way {
+	case takeNothing:
+	case takeAsRunning:
+		v.config = is
+	case takeInPlace:
+		e.input(v, Refresh)
+	case takeCompared:
+		a := generationOf{v, v.generation}
+		e.group.Go(func() { e.post(compared{a, is.Version, e.options.Compare(was.Config, is.Config)}) })
+	case takeAnewOwner:
 		v.log.Info("its file has another owner: a new process is needed", "uid", is.UID, "gid", is.GID)
 		e.note(v, AboutReload, "its file has another owner, a new process is needed")
 		e.replaceProcess(v)
-	case is.Version.Hash == was.Version.Hash:
-		e.input(v, Refresh)
-	case e.options.Compare == nil:
+	case takeAnew, takeByNext:
+		v.changed = v.activation != nil && way == takeByNext
 		e.replaceProcess(v)
-	default:
-		a := generationOf{v, v.generation}
-		e.group.Go(func() { e.post(compared{a, is.Version, e.options.Compare(was.Config, is.Config)}) })
 	}
 }
 
@@ -51,7 +42,7 @@ type compared struct {
 }
 
 func (c compared) apply(e *Emperor) {
-	if c.stale() || c.v.state != Running || c.v.withdrawn || c.v.wanted.Version != c.version {
+	if c.stale() || !c.v.takes(Refresh) || c.v.withdrawn || c.v.wanted.Version != c.version {
 		return // the changes in between are pursued separately
 	}
 	options := strings.Join(c.change.Options, ", ")
@@ -90,12 +81,10 @@ type reloadNotSent struct {
 }
 
 func (d reloadNotSent) apply(e *Emperor) {
-	if d.stale() || d.v.serial != d.serial || d.v.state != Reloading {
-		return
+	if !d.stale() && d.v.serial == d.serial {
+		d.v.answer.notSent = d.err
+		e.input(d.v, Unable)
 	}
-	d.v.log.Info("cannot be asked to reload: a new process is needed", "cause", d.err)
-	e.note(d.v, AboutReload, "it cannot be asked, a new process is needed: %v", d.err)
-	e.replaceProcess(d.v)
 }
 
 // errNoAnswer is the error of a reload without an answer of the vassal.
@@ -106,27 +95,18 @@ func (e *Emperor) taken(v *vassal) {
 	v.log.Info("reloaded", "serial", v.serial, "config", v.ordered.Version.Short())
 	e.setFault(v, nil)
 	e.arm(v, e.options.Backoff.Reset)
-	e.applyToServing(v)
+	e.applyWanted(v)
 }
 
-// takenLate records a reload that has taken effect although its answer came too late: an old
-// worker may take its whole mercy, and a new one its time to be ready.
-func (e *Emperor) takenLate(v *vassal) {
-	v.reloadError, v.refused = "", monitor.Version{}
-	v.config, v.reloads, v.reloaded = v.ordered, v.reloads+1, time.Now()
-	e.note(v, AboutReload, "it has reloaded after all")
-	e.taken(v)
-}
-
-// refuse records a failed reload.
-func (e *Emperor) refuse(v *vassal) {
+// refused reports a failed reload, and checks whether a newer configuration waits.
+func (e *Emperor) refused(v *vassal) {
 	what := "cannot reload; the vassal continues as before"
 	if v.undone {
 		what = "cannot reload; the old configuration was started again"
 	}
 	v.log.Error(what, "error", v.reloadError, "serial", v.serial)
 	e.arm(v, e.options.Backoff.Reset)
-	e.applyToServing(v)
+	e.applyWanted(v)
 }
 
 // reloadAll asks every serving vassal to reload, a limited number at a time.
@@ -135,7 +115,7 @@ func (e *Emperor) reloadAll() {
 	var list, again []*vassal
 	for _, v := range e.sorted() {
 		switch {
-		case v.state != Running || slices.Contains(e.toReload, v):
+		case !v.takes(Refresh) || slices.Contains(e.toReload, v):
 		case v.parent == nil && e.options.Check != nil:
 			again = append(again, v)
 		default:
@@ -163,7 +143,7 @@ func (e *Emperor) reloadNext() {
 	for len(e.toReload) > 0 && busy < e.options.Concurrency {
 		v := e.toReload[0]
 		e.toReload = e.toReload[1:]
-		if v.state == Running {
+		if v.takes(Refresh) {
 			e.refresh(v)
 			busy++
 		}

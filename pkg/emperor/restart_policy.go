@@ -6,55 +6,28 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
+// situation returns what the decision about the next generation of a vassal depends on.
+func (e *Emperor) situation(v *vassal) situation {
+	limit := e.options.Backoff.Limit
+	return situation{
+		withdrawn: v.withdrawn, zergEnded: v.parent != nil && v.generation > 0, usable: v.wanted != nil, held: v.held, rest: v.rest,
+		onDemand: v.activation != nil, failed: v.failed && v.wanted != nil && v.target().same(v.config),
+		tooOften: limit > 0 && v.failures > limit, trial: v.onTrial(), throttled: v.outdated() && v.churn.tooSoon(time.Now()),
+		demand: e.options.Activator != nil,
+	}
+}
+
 // settle decides the next state after a generation, or instead of one.
 func (e *Emperor) settle(v *vassal) {
-	next := e.verdict(v)
-	if !follows(next) {
+	next := e.situation(v).decide()
+	if !next.launches() {
 		e.closeKept(v)
 	}
-	e.input(v, next)
+	e.input(v, next.input)
 }
 
-// verdict compares the desired state with the last generation. The desired state comes first,
-// then the restart policy.
-func (e *Emperor) verdict(v *vassal) Input {
-	limit := e.options.Backoff.Limit
-	again := v.failed && v.wanted != nil && v.target().same(v.config) // and nothing changed since
-	v.spent = v.spent || again && limit > 0 && v.failures > limit
-	switch {
-	case v.withdrawn, v.parent != nil && v.generation > 0:
-		return Forget
-	case v.idleness() != "":
-		return Rest
-	case again && v.onTrial():
-		return Revert
-	case v.outdated() && v.churn.tooSoon(time.Now()):
-		return Hold
-	case again:
-		return Wait
-	case e.options.Activator != nil:
-		return Sleep
-	}
-	return Again
-}
-
-// idleness returns the reason why the vassal is not launched, or an empty string when it may
-// be.
-func (v *vassal) idleness() string {
-	switch {
-	case v.wanted == nil:
-		return "there is no usable configuration"
-	case v.held:
-		return "stopped by the operator"
-	case v.exiled:
-		return "it asked to be left alone until its file changes"
-	case v.left && v.activation == nil:
-		return "it stopped by itself"
-	case v.spent:
-		return "it failed too often"
-	}
-	return ""
-}
+// launches reports whether the vassal is launched at once, or with its first connection.
+func (d decision) launches() bool { return d.input == Again || d.input == Revert || d.input == Sleep }
 
 // forgive forgets the reasons against launching the vassal now.
 func (v *vassal) forgive() {
@@ -63,8 +36,8 @@ func (v *vassal) forgive() {
 	v.zergs = zergFailures{}
 }
 
-// wake forgets why it rests.
-func (v *vassal) wake() { v.exiled, v.left, v.spent = false, false, false }
+// wake forgets the reason why it rests.
+func (v *vassal) wake() { v.rest = "" }
 
 // announcedExit reports whether a generation that ended unasked did so on purpose, as it had
 // announced, and not again right after the last time.
@@ -76,15 +49,4 @@ func (v *vassal) announcedExit(pause time.Duration) bool {
 func (v *vassal) countFailure() {
 	v.failed = true
 	v.failures++
-}
-
-// backoff begins or ends the pause after a failure.
-func (e *Emperor) backoff(v *vassal, what Effect) {
-	if what == doResume {
-		e.settle(v)
-		return
-	}
-	wait := v.pause.Round(time.Millisecond)
-	e.note(v, AboutBackoff, "next launch in %v, failures in a row: %d", wait, v.failures)
-	e.arm(v, v.pause)
 }

@@ -55,7 +55,7 @@ type rechecked struct {
 
 func (r rechecked) apply(e *Emperor) {
 	v := r.v
-	if r.stale() || v.state != Running || v.withdrawn || v.wanted.Version != r.version {
+	if r.stale() || !v.takes(Refresh) || v.withdrawn || v.wanted.Version != r.version {
 		return // a newer configuration was checked separately
 	}
 	if errors.Is(r.err, reads.ErrSlow) {

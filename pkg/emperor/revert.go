@@ -12,12 +12,16 @@ import (
 // ready, unless it is asked to stop. A master that starts on trial accepts after that time.
 const proof = time.Second
 
-// recordProven records, at the end of a process, that its configuration has been ready.
-func (v *vassal) recordProven() {
-	lasted := time.Since(v.accepting) >= proof || v.state == Stopping
+// recordExit records the end of a process: whether its configuration has been ready, and that
+// the error of its last reload concerned it alone. stopped: it was asked to stop.
+func (v *vassal) recordExit(stopped bool) {
+	lasted := time.Since(v.accepting) >= proof || stopped
 	if v.parent == nil && !v.accepting.IsZero() && lasted {
 		is := v.config
 		v.proven = &is
+	}
+	if !v.reverted() {
+		v.reloadError = ""
 	}
 }
 
@@ -61,7 +65,7 @@ func (v *vassal) refuseEdit() {
 func (e *Emperor) revert(v *vassal) {
 	v.log.Error("cannot take the edit over; starting the configuration before it again", "error", v.reloadError)
 	e.note(v, AboutReload, "%s", v.reloadError)
-	e.queue = append(e.queue, v)
+	e.enqueue(v)
 }
 
 // refresh gives a running vassal the wanted configuration again, also when it was tried in vain before.
@@ -74,6 +78,6 @@ func (e *Emperor) refresh(v *vassal) {
 		e.input(v, Refresh)
 	default:
 		v.reloadError = ""
-		e.applyToServing(v)
+		e.applyWanted(v)
 	}
 }

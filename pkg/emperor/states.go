@@ -45,131 +45,6 @@ const (
 	Gone State = "gone"
 )
 
-// Input is something that happened to a vassal.
-type Input string
-
-// The inputs of the life cycle.
-const (
-	// Want: there is something to run, and it needs a new process.
-	Want Input = "want"
-	// Soon: as Want, but it is a change of the file too soon after the last one.
-	Soon Input = "soon"
-	// Drop: the vassal shall not run any more: its file is gone, or the operator
-	// or itself stopped it.
-	Drop Input = "drop"
-	// Refresh: what runs shall take over a configuration without a new process.
-	Refresh Input = "refresh"
-	// Knock: the first connection has come, or the vassal is not on demand.
-	Knock Input = "knock"
-	// Unbound: the socket of an on-demand vassal cannot be had.
-	Unbound Input = "unbound"
-	// Hasty: a connection waits for a vassal that has just left, right after its
-	// start.
-	Hasty Input = "hasty"
-	// Slot: the vassal's turn to launch has come.
-	Slot Input = "slot"
-	// Launched: the launch is over and the process has its order.
-	Launched Input = "launched"
-	// LaunchFailed: the launch is over and nothing is left of it.
-	LaunchFailed Input = "launch-failed"
-	// Accepting: the process answers, the first time or after a reload.
-	Accepting Input = "accepting"
-	// Refused: the process says that it cannot reload.
-	Refused Input = "refused"
-	// Curse: the process closed its pipe and lives.
-	Curse Input = "curse"
-	// Mute: the process sent heartbeats, and does not any more.
-	Mute Input = "mute"
-	// Exited: the process is dead and reaped.
-	Exited Input = "exited"
-	// Due: the time set on entering the state is over.
-	Due Input = "due"
-	// KillNow: the operator will not wait any longer: for the emperor's end, or for that
-	// of a vassal that boots.
-	KillNow Input = "kill-now"
-	// Cleared: nothing of the dead generation is left.
-	Cleared Input = "cleared"
-	// Lost: it does not end, and the emperor does.
-	Lost Input = "lost"
-
-	// Again, Revert, Sleep, Wait, Hold, Rest and Forget are the answers of the settle effect:
-	// launch now, launch the configuration before the last edit now, launch on demand, launch
-	// later for its failures or for its file's changes, do nothing, drop the record.
-	Again  Input = "again"
-	Revert Input = "revert"
-	Sleep  Input = "sleep"
-	Wait   Input = "wait"
-	Hold   Input = "hold"
-	Rest   Input = "rest"
-	Forget Input = "forget"
-)
-
-// Effect is what the emperor does on a transition.
-type Effect string
-
-// The effects of the life cycle.
-const (
-	doNothing Effect = ""
-	// doEnqueue puts the vassal in the line of launches.
-	doEnqueue Effect = "enqueue"
-	// doLeave takes it out of that line, then settles.
-	doLeave Effect = "leave"
-	// doRevert records that the edit did not become ready, and puts the vassal in the line of
-	// launches.
-	doRevert Effect = "revert"
-	// doLaunch starts the launch goroutine with the wanted configuration, or with the one before
-	// it when that did not become ready.
-	doLaunch Effect = "launch"
-	// doCancel ends the context of the launch, or of the hooks of the end.
-	doCancel Effect = "cancel"
-	// doStable sets the time after which earlier failures are forgiven.
-	doStable Effect = "stable"
-	// doForgive forgets earlier failures.
-	doForgive Effect = "forgive"
-	// doStop asks the process to stop and sets the time of grace.
-	doStop Effect = "stop"
-	// doKill ends the process and all it started.
-	doKill Effect = "kill"
-	// doFail counts a death that nobody asked for, then clears.
-	doFail Effect = "fail"
-	// doMiss counts a launch that failed, then settles.
-	doMiss Effect = "miss"
-	// doTrace finds out which processes do not end though they were killed.
-	doTrace Effect = "trace"
-	// doClear starts the goroutine that removes what the generation left.
-	doClear Effect = "clear"
-	// doSettle decides what comes next.
-	doSettle Effect = "settle"
-	// doPause sets the time of the backoff.
-	doPause Effect = "pause"
-	// doHold sets the time until the file may have its next process.
-	doHold Effect = "hold"
-	// doPostpone sets that time beside whatever goes on meanwhile.
-	doPostpone Effect = "postpone"
-	// doResume forgets that the last generation failed, then settles.
-	doResume Effect = "resume"
-	// doWatch binds the socket of an on-demand vassal and waits for a connection.
-	doWatch Effect = "watch"
-	// doUnwatch ends that wait, then settles.
-	doUnwatch Effect = "unwatch"
-	// doUnbound counts the socket as a failed launch, then settles.
-	doUnbound Effect = "unbound"
-	// doHasten counts the haste as a failure, then settles.
-	doHasten Effect = "hasten"
-	// doForget lets go of what outlives generations.
-	doForget Effect = "forget"
-	// doReload asks the process to reload and sets the time to answer in.
-	doReload Effect = "reload"
-	// doTaken notes that the reload is over.
-	doTaken Effect = "taken"
-	// doRefuse notes that the reload failed and what was before goes on.
-	doRefuse Effect = "refuse"
-	// doCurse counts a failure and sets the time to die in.
-	doCurse Effect = "curse"
-	// doSilence counts a failure and asks the silent process to stop.
-	doSilence Effect = "silence"
-)
-
 // row is one transition.
 type row struct {
 	state  State
@@ -184,8 +59,12 @@ var table = []row{
 	{Idle, Want, Settled, doSettle},
 	{Idle, Soon, Settled, doSettle},
 	{Idle, Drop, Settled, doSettle},
+	{Idle, Begin, Settled, doBegin},
+	{Idle, Renewed, Settled, doBegin},
 
 	{Waiting, Knock, Queued, doEnqueue},
+	{Waiting, Bound, Waiting, doRewatch},
+	{Waiting, SocketLost, Waiting, doRebind},
 	{Waiting, Unbound, Settled, doUnbound},
 	{Waiting, Hasty, Settled, doHasten},
 	{Waiting, Want, Settled, doUnwatch},
@@ -193,10 +72,12 @@ var table = []row{
 	{Waiting, Drop, Settled, doUnwatch},
 
 	{Queued, Slot, Launching, doLaunch},
-	{Queued, Drop, Settled, doLeave},
+	{Queued, Drop, Settled, doDequeue},
+	{Queued, Renewed, Queued, doRetry},
 
 	{Reverting, Slot, Launching, doLaunch},
-	{Reverting, Drop, Settled, doLeave},
+	{Reverting, Drop, Settled, doDequeue},
+	{Reverting, Renewed, Reverting, doRetry},
 
 	{Launching, Launched, Starting, doNothing},
 	{Launching, LaunchFailed, Settled, doMiss},
@@ -210,13 +91,17 @@ var table = []row{
 	{Cancelling, Lost, Gone, doForget},
 
 	{Starting, Accepting, Running, doStable},
+	{Starting, Ready, Running, doStable},
 	{Starting, Exited, Clearing, doFail},
 	{Starting, Curse, Cursed, doCurse},
 	{Starting, Want, Stopping, doStop},
 	{Starting, Soon, Starting, doPostpone},
 	{Starting, Drop, Stopping, doStop},
+	{Starting, Leave, Stopping, doStopLeft},
 
 	{Running, Refresh, Reloading, doReload},
+	{Running, ReloadedItself, Running, doOwnReload},
+	{Running, Late, Running, doTakenLate},
 	{Running, Due, Running, doForgive},
 	{Running, Exited, Clearing, doFail},
 	{Running, Curse, Cursed, doCurse},
@@ -224,15 +109,22 @@ var table = []row{
 	{Running, Want, Stopping, doStop},
 	{Running, Soon, Running, doPostpone},
 	{Running, Drop, Stopping, doStop},
+	{Running, Leave, Stopping, doStopLeft},
+	{Running, SocketLost, Stopping, doStopSocket},
+	{Running, Reinforce, Running, doZerg},
 
-	{Reloading, Accepting, Running, doTaken},
+	{Reloading, Ready, Running, doTaken},
 	{Reloading, Refused, Running, doRefuse},
-	{Reloading, Due, Running, doRefuse},
+	{Reloading, Unable, Reloading, doReplace},
+	{Reloading, Due, Running, doExpire},
 	{Reloading, Exited, Clearing, doFail},
 	{Reloading, Curse, Cursed, doCurse},
 	{Reloading, Want, Stopping, doStop},
 	{Reloading, Soon, Running, doPostpone},
 	{Reloading, Drop, Stopping, doStop},
+	{Reloading, Leave, Stopping, doStopLeft},
+	{Reloading, SocketLost, Stopping, doStopSocket},
+	{Reloading, Reinforce, Reloading, doZerg},
 
 	{Cursed, Exited, Clearing, doClear},
 	{Cursed, Due, Killing, doKill},
@@ -241,16 +133,19 @@ var table = []row{
 	{Cursed, Soon, Cursed, doPostpone},
 	{Cursed, Drop, Stopping, doStop},
 
-	{Stopping, Exited, Clearing, doClear},
+	{Stopping, Exited, Clearing, doEnd},
 	{Stopping, Due, Killing, doKill},
 	{Stopping, KillNow, Killing, doKill},
+	{Stopping, StopAgain, Killing, doKill},
 
 	{Killing, Exited, Clearing, doClear},
 	{Killing, Due, Killing, doTrace},
+	{Killing, End, Killing, doExpect},
 	{Killing, Lost, Gone, doForget},
 
 	{Clearing, Cleared, Settled, doSettle},
 	{Clearing, KillNow, Clearing, doCancel},
+	{Clearing, Renewed, Clearing, doRetry},
 	{Clearing, Due, Clearing, doTrace},
 	{Clearing, Lost, Gone, doForget},
 
@@ -259,27 +154,33 @@ var table = []row{
 	{Settled, Sleep, Waiting, doWatch},
 	{Settled, Wait, BackingOff, doPause},
 	{Settled, Hold, Throttled, doHold},
-	{Settled, Rest, Idle, doNothing},
+	{Settled, Rest, Idle, doRest},
 	{Settled, Forget, Gone, doForget},
 
 	{BackingOff, Due, Settled, doResume},
 	{BackingOff, Want, Settled, doResume},
 	{BackingOff, Soon, BackingOff, doPostpone},
 	{BackingOff, Drop, Settled, doSettle},
+	{BackingOff, Begin, Settled, doBegin},
+	{BackingOff, Renewed, Settled, doBegin},
+	{BackingOff, Forgiven, Settled, doResume},
 
 	{Throttled, Due, Settled, doSettle},
 	{Throttled, Want, Settled, doSettle},
 	{Throttled, Drop, Settled, doSettle},
+	{Throttled, Begin, Settled, doBegin},
+	{Throttled, Renewed, Settled, doBegin},
+	{Throttled, Forgiven, Settled, doSettle},
 }
 
-// step looks a transition up.
-func step(s State, in Input) (next State, do Effect) {
+// step looks a transition up, and reports whether it is listed.
+func step(s State, in Input) (next State, do Effect, listed bool) {
 	for i := range table {
 		if r := &table[i]; r.state == s && r.input == in {
-			return r.next, r.effect
+			return r.next, r.effect, true
 		}
 	}
-	return s, doNothing
+	return s, doNothing, false
 }
 
 // hasProcess reports whether a process of the vassal may exist in the state.

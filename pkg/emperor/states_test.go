@@ -20,8 +20,8 @@ func TestNoTransitionIsListedTwice(t *testing.T) {
 }
 
 func TestPairsThatAreMissingStayAndDoNothing(t *testing.T) {
-	next, do := step(Gone, Want)
-	if next != Gone || do != doNothing {
+	next, do, listed := step(Gone, Want)
+	if next != Gone || do != doNothing || listed {
 		t.Errorf("gone x want = %s, %q", next, do)
 	}
 }
@@ -33,13 +33,13 @@ var answers = map[State][]Input{
 	Reverting:  {Slot},
 	Launching:  {Launched, LaunchFailed},
 	Cancelling: {Launched, LaunchFailed},
-	Waiting:    {Knock, Unbound, Hasty},
-	Starting:   {Accepting, Exited, Curse},
-	Running:    {Exited, Due, Refresh, Curse, Mute},
-	Reloading:  {Accepting, Refused, Due, Exited, Curse},
+	Waiting:    {Knock, Unbound, Hasty, Bound, SocketLost},
+	Starting:   {Accepting, Ready, Exited, Curse, Leave},
+	Running:    {Exited, Due, Refresh, Curse, Mute, Leave, Late, ReloadedItself, Reinforce, SocketLost},
+	Reloading:  {Ready, Refused, Due, Exited, Curse, Leave, Unable, Reinforce, SocketLost},
 	Cursed:     {Exited, Due, KillNow},
-	Stopping:   {Exited, Due, KillNow},
-	Killing:    {Exited},
+	Stopping:   {Exited, Due, KillNow, StopAgain},
+	Killing:    {Exited, End},
 	Clearing:   {Cleared},
 	BackingOff: {Due},
 	Throttled:  {Due},
@@ -57,7 +57,7 @@ func TestRandomWalkAlwaysEnds(t *testing.T) {
 			if steps > 1000 {
 				t.Fatalf("seed %d: still %s after %d steps", seed, state, steps)
 			}
-			in := []Input{Want, Soon}[random.IntN(2)]
+			in := []Input{Want, Soon, Begin, Renewed, Forgiven}[random.IntN(5)]
 			switch {
 			case steps == 100:
 				wanted, in = false, Drop
@@ -68,7 +68,7 @@ func TestRandomWalkAlwaysEnds(t *testing.T) {
 			case len(answers[state]) > 0 && (!wanted || random.IntN(4) > 0):
 				in = answers[state][random.IntN(len(answers[state]))]
 			}
-			next, do := step(state, in)
+			next, do, _ := step(state, in)
 			if do == doLaunch {
 				if process || !wanted {
 					t.Fatalf("seed %d: %s x %s launches (process %v, wanted %v)", seed, state, in, process, wanted)

@@ -17,223 +17,131 @@ import (
 
 // vassal is a record of the loop. Only the loop touches it.
 type vassal struct {
-	name   string
-	source int // index of its monitor
-	log    *slog.Logger
-	parent *vassal      // of a zerg
-	zergs  zergFailures // its own zergs
-
-	// The desired state.
-	wanted     *Plan          // the last usable configuration; nil: none yet
-	withdrawn  bool           // it must be removed
-	returned   bool           // its file was gone, and it has had no process since
-	held       bool           // the operator stopped it, or has not started it
-	fault      string         // the error in the newest configuration
-	faultSince time.Time      // when that began
+	name       string
+	source     int // index of its monitor
+	log        *slog.Logger
 	entry      monitor.Entry  // where its file is
 	duplicates map[string]int // ignored paths, each with its monitor
+	parent     *vassal        // of a zerg
+	zergs      zergFailures   // its own zergs
 
-	// Reasons why it should not be launched again, although it should run.
-	exiled bool // it asked for that, until its configuration changes
-	left   bool // it stopped by itself, and was not on demand
-	spent  bool // too many failures
+	state State
+	since time.Time   // when it entered the state
+	timer *time.Timer // of the state
+	alarm uint64      // identifies the timer's event; older ones are void
 
-	// The actual state.
-	state      State
-	since      time.Time // when it entered the state
-	generation uint64
-	config     Plan            // in effect
-	serial     uint64          // of the last order of the generation
-	ordered    Plan            // the configuration of the last reload
-	refused    monitor.Version // of the wanted configuration, which was tried in vain
-	proven     *Plan           // the last one that was ready when its process ended; nil: none, or not needed any more
-	gapFrom    time.Time       // when a change has left it without a process; zero: it has not
-	reloads    int             // taken by this generation
-	process    Process
-	kept       namespaces.Sockets // of the generation before, between two
-	cancel     context.CancelCauseFunc
-	slot       bool      // counts as a launch
-	failed     bool      // the generation ended unasked
-	renews     bool      // it announced that it exits to be launched again
-	renewed    time.Time // when it was last launched at once for that
-	churn      churn
-	paused     *pausedChange // a change of its file that waits; nil: none
-	failures   int           // generations in a row that failed
-	activation Activation
-	socketGone bool               // clients do not find that socket any more
-	binding    bool               // the activator has not answered
-	watch      uint64             // identifies the wait for a connection
-	unwatch    context.CancelFunc // ends it
-	changed    bool               // its configuration has changed while it waits
-
-	// Information for people.
+	wish
+	outcome
+	run
+	demand
 	history
 	noteLimit noteLimit
+}
 
-	timer          *time.Timer
-	alarm          uint64 // identifies the timer's event; older ones are void
+// wish is the desired state.
+type wish struct {
+	wanted     *Plan     // the last usable configuration; nil: none yet
+	withdrawn  bool      // it must be removed
+	returned   bool      // its file was gone, and it has had no process since
+	held       bool      // the operator stopped it, or has not started it
+	fault      string    // the error in the newest configuration
+	faultSince time.Time // when that began
+}
+
+// outcome is the result of earlier generations, on which the next one depends.
+type outcome struct {
+	rest     restReason
+	failed   bool            // the generation ended unasked
+	failures int             // generations in a row that failed
+	renews   bool            // it announced that it exits to be launched again
+	renewed  time.Time       // when it was last launched at once for that
+	refused  monitor.Version // of the wanted configuration, which was tried in vain
+	proven   *Plan           // the last one that was ready when its process ended; nil: none, or not needed any more
+	churn    churn
+	paused   *pausedChange // a change of its file that waits; nil: none
+	gapFrom  time.Time     // when a change has left it without a process; zero: it has not
+}
+
+// run is the current launch, and its process.
+type run struct {
+	generation     uint64
+	config         Plan   // in effect
+	serial         uint64 // of the last order
+	ordered        Plan   // the configuration of the last reload
+	answer         reloadAnswer
+	reloads        int // taken
+	process        Process
+	kept           namespaces.Sockets // of the generation before, between two
+	cancel         context.CancelCauseFunc
+	slot           bool // counts as a launch
 	heartbeatTimer *time.Timer
 }
 
-// history is the information about a vassal for people and programs; no decision depends on
-// it.
-type history struct {
-	cause                    error // of the last failed launch
-	exit                     *Exit // of the last process
+// demand is the state of a vassal that may be on demand.
+type demand struct {
+	activation Activation // nil: it is not, or the socket is not bound yet
+	socketGone bool       // clients do not find that socket any more
+	binding    bool       // the activator has not answered
+	bindError  error      // of its last answer, or of the wait
+	watch      uint64     // identifies the wait for a connection
+	unwatch    context.CancelFunc
+	changed    bool // its configuration has changed while it waits
+}
+
+// moments are the times of the last events, for people; zero: none.
+type moments struct {
 	exited                   time.Time
 	firstRun, lastRun        time.Time // when a process got its order
 	ready, accepting, loyal  time.Time // of this generation
 	lastAccepting, lastLoyal time.Time // of any
 	heartbeat, reloaded      time.Time
-	pause                    time.Duration // after a failure, and when it ends:
-	pauseUntil               time.Time
-	status, reloadError      string
-	ownReload                bool          // the failed one had no order
-	undone                   bool          // its workers had been ended for the failed one, and were started again
-	gap                      time.Duration // without workers in its last reload
-	phase                    string        // its own report by sd_notify(3), beside its state
-	waitsFor                 string        // while it launches, boots or ends; empty: not known
-	mercy                    time.Duration // that the program in its place has requested; zero: none
-	program                  int           // that its process supervises, in its own pid namespace; zero: none
-	deaths                   wire.Deaths
-	listening                []string // addresses of its fallback; nil: not known
-	fallback                 string   // that it runs on, with the reason; empty: none
-	launches                 int
-	usesOrders               bool      // the order channel, as it has shown
-	hookRuns                 []HookRun // the newest last
 }
 
-// event is a message of another goroutine to the loop.
-type event interface{ apply(*Emperor) }
-
-// monitorReported: a monitor has a new set.
-type monitorReported struct {
-	source int
-	plans  []Plan
+// history is the information about a vassal for people and programs; no decision depends on
+// it.
+type history struct {
+	moments
+	cause               error         // of the last failed launch
+	exit                *Exit         // of the last process
+	pause               time.Duration // after a failure, and when it ends:
+	pauseUntil          time.Time
+	status, reloadError string
+	ownReload           bool          // the failed one had no order
+	undone              bool          // its workers had been ended for the failed one, and were started again
+	gap                 time.Duration // without workers in its last reload
+	phase               string        // its own report by sd_notify(3), beside its state
+	waitsFor            string        // while it launches, boots or ends; empty: not known
+	mercy               time.Duration // that the program in its place has requested; zero: none
+	program             int           // that its process supervises, in its own pid namespace; zero: none
+	deaths              wire.Deaths
+	listening           []string // addresses of its fallback; nil: not known
+	fallback            string   // that it runs on, with the reason; empty: none
+	launches            int
+	usesOrders          bool      // its process answers on the order channel, as it has shown
+	hookRuns            []HookRun // the newest last
 }
 
-func (f monitorReported) apply(e *Emperor) {
-	e.sets[f.source] = f.plans
-	if f.source < e.reconciled {
-		e.reconcile(f.source, f.plans)
+// input looks up the transition, moves the vassal and carries out the effect. It reports whether
+// the table has a transition.
+func (e *Emperor) input(v *vassal, in Input) bool {
+	next, do, listed := step(v.state, in)
+	action := e.actions[do]
+	if action.record != nil {
+		action.record(e, v)
 	}
-	// The first sets are processed in the order of the monitors, whichever is faster: of two
-	// files with one name always the same one runs.
-	for plans, there := e.sets[e.reconciled]; there; plans, there = e.sets[e.reconciled] {
-		e.reconciled++
-		e.reconcile(e.reconciled-1, plans)
-	}
-}
-
-// monitorFailed: a monitor could not take its first read.
-type monitorFailed struct{ err error }
-
-func (b monitorFailed) apply(e *Emperor) {
-	e.err = b.err
-	e.stopAll()
-}
-
-// generationOf names the generation of an event.
-type generationOf struct {
-	v          *vassal
-	generation uint64
-}
-
-func (a generationOf) stale() bool { return a.v.generation != a.generation }
-
-// launched: a launch is complete.
-type launched struct {
-	generationOf
-	process Process
-	err     error
-}
-
-func (l launched) apply(e *Emperor) {
-	e.release(l.v)
-	if l.err != nil {
-		l.v.cause = l.err
-		e.input(l.v, LaunchFailed)
-		return
-	}
-	l.v.process, l.v.lastRun = l.process, time.Now()
-	if l.v.firstRun.IsZero() {
-		l.v.firstRun = l.v.lastRun
-	}
-	e.group.Add(1)
-	go l.process.Watch(func(m Message) { e.post(received{l.generationOf, m}) }, func(x Exit) {
-		defer e.group.Done()
-		e.post(exited{l.generationOf, x})
-	})
-	e.input(l.v, Launched)
-}
-
-// slowLaunched: a launch takes long enough to give up its place.
-type slowLaunched struct{ generationOf }
-
-func (s slowLaunched) apply(e *Emperor) {
-	if !s.stale() {
-		e.release(s.v)
-	}
-}
-
-// exited: a process is dead and reaped.
-type exited struct {
-	generationOf
-	exit Exit
-}
-
-func (x exited) apply(e *Emperor) {
-	x.exit.Reason = e.withHolder(x.v, x.v.config, oneLine(x.exit.Reason))
-	x.v.exit, x.v.exited = &x.exit, time.Now()
-	x.v.recordProven()
-	x.v.status, x.v.phase = "", "" // they concerned that process
-	if !x.v.reverted() {
-		x.v.reloadError = ""
-	}
-	x.v.exiled = x.exit.Err == nil && x.exit.Code == wire.Exile
-	e.input(x.v, Exited)
-}
-
-// cleared: everything of a generation is gone.
-type cleared struct {
-	generationOf
-	err  error
-	last string
-	kept namespaces.Sockets
-}
-
-func (c cleared) apply(e *Emperor) {
-	e.takeSockets(c.v, c.kept)
-	if c.v.exit != nil {
-		c.v.exit.Last = oneLine(c.last)
-	}
-	if c.err != nil {
-		c.v.log.Error("cannot remove all that was left", "error", c.err)
-	}
-	c.v.process = nil
-	e.input(c.v, Cleared)
-}
-
-// due: a timer has expired.
-type due struct {
-	v     *vassal
-	alarm uint64
-}
-
-func (d due) apply(e *Emperor) {
-	if d.v.alarm == d.alarm {
-		e.input(d.v, Due)
-	}
-}
-
-// input looks up the transition, moves the vassal and carries out the effect.
-func (e *Emperor) input(v *vassal, in Input) {
-	next, do := step(v.state, in)
-	e.account(v, do)
 	if next != v.state {
 		e.move(v, next)
 	}
-	e.do(v, do)
+	if action.act != nil {
+		action.act(e, v)
+	}
+	return listed
+}
+
+// takes reports whether the input has an effect on the vassal now.
+func (v *vassal) takes(in Input) bool {
+	_, _, listed := step(v.state, in)
+	return listed
 }
 
 // move is the only place where a state is assigned.
@@ -245,7 +153,7 @@ func (e *Emperor) move(v *vassal, next State) {
 	case BackingOff, Throttled, Cursed, Reverting:
 		level = slog.LevelWarn
 	}
-	v.log.LogAttrs(context.Background(), level, string(v.state)+" -> "+string(next), v.attrs(next)...)
+	v.log.LogAttrs(context.Background(), level, string(v.state)+" -> "+string(next), e.attrs(v, next)...)
 	was := v.state
 	v.state, v.since = next, time.Now()
 	v.bridge(next)
@@ -277,7 +185,7 @@ func (v *vassal) bridge(next State) {
 }
 
 // attrs returns additional attributes of a transition.
-func (v *vassal) attrs(next State) []slog.Attr {
+func (e *Emperor) attrs(v *vassal, next State) []slog.Attr {
 	attrs := []slog.Attr{slog.Uint64("generation", v.generation)}
 	if v.process != nil {
 		attrs = append(attrs, slog.Int("pid", v.process.PID()))
@@ -294,7 +202,7 @@ func (v *vassal) attrs(next State) []slog.Attr {
 			attrs = append(attrs, slog.Any("error", v.cause))
 		}
 	case Idle:
-		if why := v.idleness(); why != "" {
+		if why := e.situation(v).resting(); why != "" {
 			attrs = append(attrs, slog.String("why", why))
 		}
 	case BackingOff:
@@ -356,7 +264,7 @@ func (e *Emperor) release(v *vassal) {
 	}
 }
 
-func (e *Emperor) unqueue(v *vassal) {
+func (e *Emperor) dequeue(v *vassal) {
 	e.queue = slices.DeleteFunc(e.queue, func(q *vassal) bool { return q == v })
 }
 

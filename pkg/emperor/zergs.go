@@ -10,7 +10,7 @@ import (
 // startZerg starts a zerg for a vassal that requests one, with the section zerg of the same
 // file, within the limit.
 func (e *Emperor) startZerg(v *vassal) {
-	if v.parent != nil || !v.state.serving() || e.stopping || e.zergs >= e.options.Broodlord || time.Now().Before(v.zergs.after) {
+	if v.parent != nil || e.stopping || e.zergs >= e.options.Broodlord || time.Now().Before(v.zergs.after) {
 		return
 	}
 	number := 1
@@ -20,7 +20,7 @@ func (e *Emperor) startZerg(v *vassal) {
 	plan := v.config
 	plan.Zerg, plan.Of, plan.Name = number, v.name, zergName(v.name, number)
 	z := &vassal{
-		name: plan.Name, source: v.source, parent: v, wanted: &plan, state: Idle, since: time.Now(),
+		name: plan.Name, source: v.source, parent: v, wish: wish{wanted: &plan}, state: Idle, since: time.Now(),
 	}
 	z.log = e.options.Log.With("vassal", z.name)
 	e.vassals[z.name] = z
@@ -47,7 +47,7 @@ type zergFailures struct {
 func (e *Emperor) zergEnded(z *vassal) {
 	b := &z.parent.zergs
 	switch {
-	case z.failed, z.left && z.exited.Sub(z.lastRun) < e.options.Backoff.Initial:
+	case z.failed, z.rest == restLeft && z.exited.Sub(z.lastRun) < e.options.Backoff.Initial:
 		b.failures++
 		wait := e.options.Backoff.wait(b.failures, rand.Float64())
 		b.after = time.Now().Add(wait)

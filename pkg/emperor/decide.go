@@ -1,0 +1,122 @@
+package emperor
+
+// restReason is the reason why a vassal rests although it should run.
+type restReason string
+
+// The reasons, as `why` shows them.
+const (
+	restExiled   restReason = "it asked to be left alone until its file changes"
+	restLeft     restReason = "it stopped by itself"
+	restFailures restReason = "it failed too often"
+)
+
+// situation is everything on which the decision about the next generation depends.
+type situation struct {
+	withdrawn bool       // its file is gone, or the emperor stops
+	zergEnded bool       // it is a zerg that has had its process
+	usable    bool       // there is a usable configuration
+	held      bool       // the operator stopped it, or has not started it
+	rest      restReason // empty: none
+	onDemand  bool       // it has a socket for its first connection
+	failed    bool       // the last generation failed, and nothing has changed since
+	tooOften  bool       // so many did in a row that it rests
+	trial     bool       // the configuration of the last generation had replaced one that was ready
+	throttled bool       // its file has changed, too soon after the last time
+	demand    bool       // vassals may be on demand
+}
+
+// decision is what comes after a generation, or instead of one.
+type decision struct {
+	input Input
+	// reason tells why the vassal is not launched now. Empty: it is.
+	reason string
+}
+
+// decide compares the desired state with the last generation. The desired state comes first,
+// then the restart policy.
+func (s situation) decide() decision {
+	rest := s.resting()
+	switch {
+	case s.withdrawn, s.zergEnded:
+		return decision{input: Forget}
+	case rest != "":
+		return decision{Rest, rest}
+	case s.failed && s.trial:
+		return decision{input: Revert}
+	case s.throttled:
+		return decision{Hold, whyThrottled}
+	case s.failed:
+		return decision{Wait, "it failed"}
+	case s.demand:
+		return decision{input: Sleep}
+	}
+	return decision{input: Again}
+}
+
+// resting returns the reason why the vassal is not launched, or an empty string when it may
+// be.
+func (s situation) resting() string {
+	switch {
+	case !s.usable:
+		return "there is no usable configuration"
+	case s.held:
+		return "stopped by the operator"
+	case s.rest == restExiled, s.rest == restLeft && !s.onDemand:
+		return string(s.rest)
+	case s.rest == restFailures, s.failed && s.tooOften:
+		return string(restFailures)
+	}
+	return ""
+}
+
+// edit is everything on which the way to the wanted configuration depends.
+type edit struct {
+	state        State
+	stopped      bool // it shall not run
+	paused       bool // an earlier change waits already, and will use the newest file
+	same         bool // nothing has changed
+	sameContent  bool
+	sameOwner    bool
+	refused      bool // the wanted configuration was tried in vain
+	incomparable bool // every change needs a new process
+}
+
+// takeover is the way in which a vassal gets to its wanted configuration.
+type takeover string
+
+const (
+	// takeNothing: nothing has to be done now.
+	takeNothing takeover = "nothing"
+	// takeAsRunning: the process that boots has this configuration.
+	takeAsRunning takeover = "as running"
+	// takeInPlace: the process takes it over.
+	takeInPlace takeover = "in place"
+	// takeCompared: that depends on the options that have changed.
+	takeCompared takeover = "compared"
+	// takeAnew: by a new process. takeAnewOwner: because the file has another owner.
+	takeAnew      takeover = "anew"
+	takeAnewOwner takeover = "anew, another owner"
+	// takeByNext: by the next process, while none runs.
+	takeByNext takeover = "by the next process"
+)
+
+// decide returns the way. During a reload a vassal first completes it.
+func (c edit) decide() takeover {
+	switch {
+	case c.state == Starting && c.sameContent && c.sameOwner:
+		return takeAsRunning
+	case c.state == Waiting, c.state == BackingOff:
+		return takeByNext
+	case !c.state.serving(), c.stopped:
+		return takeAnew
+	case c.paused, c.state == Reloading, c.same, c.refused:
+		return takeNothing
+	case !c.sameOwner:
+		return takeAnewOwner
+	case c.sameContent:
+		return takeInPlace
+	case c.incomparable:
+		return takeAnew
+	}
+	return takeCompared
+}

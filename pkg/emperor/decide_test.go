@@ -1,0 +1,108 @@
+package emperor
+
+import (
+	"testing"
+)
+
+func TestDecide(t *testing.T) {
+	runs := situation{usable: true}
+	with := func(change func(*situation)) situation { s := runs; change(&s); return s }
+	tests := []struct {
+		name string
+		in   situation
+		want decision
+	}{
+		{"new", runs, decision{input: Again}},
+		{"perhaps on demand", with(func(s *situation) { s.demand = true }), decision{input: Sleep}},
+		{"no file", with(func(s *situation) { s.withdrawn, s.held, s.failed = true, true, true }), decision{input: Forget}},
+		{"a zerg", with(func(s *situation) { s.zergEnded, s.failed = true, true }), decision{input: Forget}},
+		{"no usable configuration", situation{held: true}, decision{Rest, "there is no usable configuration"}},
+		{"stopped", with(func(s *situation) { s.held, s.rest = true, restExiled }), decision{Rest, "stopped by the operator"}},
+		{"exiled", with(func(s *situation) { s.rest, s.onDemand = restExiled, true }), decision{Rest, string(restExiled)}},
+		{"left", with(func(s *situation) { s.rest = restLeft }), decision{Rest, string(restLeft)}},
+		{"left, on demand", with(func(s *situation) { s.rest, s.onDemand, s.demand = restLeft, true, true }), decision{input: Sleep}},
+		{"failed", with(func(s *situation) { s.failed = true }), decision{Wait, "it failed"}},
+		{"failed too often", with(func(s *situation) { s.failed, s.tooOften, s.trial = true, true, true }), decision{Rest, string(restFailures)}},
+		{"failed too often, and its file has changed", with(func(s *situation) { s.tooOften = true }), decision{input: Again}},
+		{"failed too often before", with(func(s *situation) { s.rest = restFailures }), decision{Rest, string(restFailures)}},
+		{"an edit failed", with(func(s *situation) { s.failed, s.trial, s.throttled = true, true, true }), decision{input: Revert}},
+		{"changes too often", with(func(s *situation) { s.throttled, s.failed, s.demand = true, true, true }), decision{Hold, whyThrottled}},
+	}
+	for _, tt := range tests {
+		if got := tt.in.decide(); got != tt.want {
+			t.Errorf("%s: %+v, want %+v", tt.name, got, tt.want)
+		}
+	}
+}
+
+// Every decision is an input of the state in which it is taken, and has a reason unless it
+// launches or forgets.
+func TestEveryDecisionIsListed(t *testing.T) {
+	rests := []restReason{"", restExiled, restLeft, restFailures}
+	for bits := range 1 << 10 {
+		for _, rest := range rests {
+			has := func(n int) bool { return bits&(1<<n) != 0 }
+			s := situation{
+				withdrawn: has(0), zergEnded: has(1), usable: has(2), held: has(3), onDemand: has(4), failed: has(5), tooOften: has(6),
+				trial: has(7), throttled: has(8), demand: has(9), rest: rest,
+			}
+			d := s.decide()
+			if _, _, listed := step(Settled, d.input); !listed {
+				t.Fatalf("%+v: %s is not listed", s, d.input)
+			}
+			if (d.reason == "") != (d.launches() || d.input == Forget) {
+				t.Fatalf("%+v: %s because of %q", s, d.input, d.reason)
+			}
+			if d.launches() && (s.withdrawn || s.held || !s.usable) {
+				t.Fatalf("%+v: %s", s, d.input)
+			}
+		}
+	}
+}
+
+func TestWayToTheWantedConfiguration(t *testing.T) {
+	tests := []struct {
+		name string
+		in   edit
+		want takeover
+	}{
+		{"touched while it boots", edit{state: Starting, sameContent: true, sameOwner: true}, takeAsRunning},
+		{"changed while it boots", edit{state: Starting, sameOwner: true}, takeAnew},
+		{"chowned while it boots", edit{state: Starting, sameContent: true}, takeAnew},
+		{"nothing runs", edit{state: Idle, sameOwner: true}, takeAnew},
+		{"waits for a connection", edit{state: Waiting, sameOwner: true}, takeByNext},
+		{"waits after a failure", edit{state: BackingOff, sameContent: true, sameOwner: true}, takeByNext},
+		{"stopped", edit{state: Running, stopped: true, sameOwner: true}, takeAnew},
+		{"touched", edit{state: Running, sameContent: true, sameOwner: true}, takeInPlace},
+		{"changed", edit{state: Running, sameOwner: true}, takeCompared},
+		{"changed, without comparison", edit{state: Running, sameOwner: true, incomparable: true}, takeAnew},
+		{"chowned", edit{state: Running, sameContent: true}, takeAnewOwner},
+		{"nothing new", edit{state: Running, same: true, sameContent: true, sameOwner: true}, takeNothing},
+		{"refused before", edit{state: Running, refused: true, sameOwner: true}, takeNothing},
+		{"an earlier change waits", edit{state: Running, paused: true, sameOwner: true}, takeNothing},
+		{"reloads", edit{state: Reloading, sameOwner: true}, takeNothing},
+	}
+	for _, tt := range tests {
+		if got := tt.in.decide(); got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
+		}
+	}
+}
+
+// Every effect of the table has one action, and no other effect has.
+func TestEveryEffectHasAnAction(t *testing.T) {
+	actions := newActions()
+	for _, r := range table {
+		if _, ok := actions[r.effect]; !ok {
+			t.Errorf("the effect %q has no action", r.effect)
+		}
+	}
+	for _, r := range table {
+		delete(actions, r.effect)
+	}
+	for effect := range actions {
+		if effect != doNothing {
+			t.Errorf("the effect %q is not in the table", effect)
+		}
+	}
+}

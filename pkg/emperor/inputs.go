@@ -1,0 +1,83 @@
+package emperor
+
+// Input is something that happened to a vassal.
+type Input string
+
+// The inputs of the life cycle.
+const (
+	// Want: there is something to run, and it needs a new process.
+	Want Input = "want"
+	// Soon: as Want, but it is a change of the file too soon after the last one.
+	Soon Input = "soon"
+	// Drop: the vassal shall not run any more: its file is gone, or the operator
+	// or itself stopped it.
+	Drop Input = "drop"
+	// Begin and Renewed: the operator's start and reset. Forgiven: the operator has forgotten the
+	// failures of all vassals.
+	Begin    Input = "begin"
+	Renewed  Input = "renewed"
+	Forgiven Input = "forgiven"
+	// Leave: the process wants to stop. Reinforce: it wants a zerg.
+	Leave     Input = "leave"
+	Reinforce Input = "reinforce"
+	// StopAgain: the operator stops a vassal again that has not accepted requests yet.
+	StopAgain Input = "stop-again"
+	// End: the emperor stops.
+	End Input = "end"
+	// Refresh: what runs shall take over a configuration without a new process.
+	Refresh Input = "refresh"
+	// Knock: the first connection has come, or the vassal is not on demand.
+	Knock Input = "knock"
+	// Bound: the socket of an on-demand vassal is there, or has to be bound again.
+	Bound Input = "bound"
+	// SocketLost: the path of that socket was removed.
+	SocketLost Input = "socket-lost"
+	// Unbound: the socket of an on-demand vassal cannot be had.
+	Unbound Input = "unbound"
+	// Hasty: a connection waits for a vassal that has just left, right after its
+	// start.
+	Hasty Input = "hasty"
+	// Slot: the vassal's turn to launch has come.
+	Slot Input = "slot"
+	// Launched: the launch is over and the process has its order.
+	Launched Input = "launched"
+	// LaunchFailed: the launch is over and nothing is left of it.
+	LaunchFailed Input = "launch-failed"
+	// Accepting: the process accepts requests. Ready: it does, and that answers a reload.
+	Accepting Input = "accepting"
+	Ready     Input = "ready"
+	// Late: it has taken a reload over that it had not answered in time.
+	Late Input = "late"
+	// Unable: the process cannot take the configuration over, or cannot be asked.
+	Unable Input = "unable"
+	// ReloadedItself: the process reports a reload that it made by itself.
+	ReloadedItself Input = "reloaded-itself"
+	// Refused: the process says that it cannot reload.
+	Refused Input = "refused"
+	// Curse: the process closed its pipe and lives.
+	Curse Input = "curse"
+	// Mute: the process sent heartbeats, and does not any more.
+	Mute Input = "mute"
+	// Exited: the process is dead and reaped.
+	Exited Input = "exited"
+	// Due: the time set on entering the state is over.
+	Due Input = "due"
+	// KillNow: the operator will not wait any longer: for the emperor's end, or for that
+	// of a vassal that boots.
+	KillNow Input = "kill-now"
+	// Cleared: nothing of the dead generation is left.
+	Cleared Input = "cleared"
+	// Lost: it does not end, and the emperor does.
+	Lost Input = "lost"
+
+	// Again, Revert, Sleep, Wait, Hold, Rest and Forget are the answers of the settle effect:
+	// launch now, launch the configuration before the last edit now, launch on demand, launch
+	// later for its failures or for its file's changes, do nothing, drop the record.
+	Again  Input = "again"
+	Revert Input = "revert"
+	Sleep  Input = "sleep"
+	Wait   Input = "wait"
+	Hold   Input = "hold"
+	Rest   Input = "rest"
+	Forget Input = "forget"
+)
