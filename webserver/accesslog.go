@@ -145,14 +145,27 @@ func texts() map[string]func(*entry) string {
 		"user": func(e *entry) string { return e.user }, "addr": (*entry).client,
 		"host": func(e *entry) string { return e.r.Host }, "proto": func(e *entry) string { return e.r.Proto },
 		"uagent": func(e *entry) string { return e.r.UserAgent() }, "referer": func(e *entry) string { return e.r.Referer() },
-		"ctime": func(e *entry) string { return e.started.Format(time.ANSIC) },
-		"ltime": func(e *entry) string { return string(strftime(nil, commonDate, e.started)) },
-		"ftime": func(e *entry) string { return string(strftime(nil, cmp.Or(e.log.Date, commonDate), e.started)) },
+		"ctime": eachSecond(func(e *entry) string { return e.started.Format(time.ANSIC) }),
+		"ltime": eachSecond(func(e *entry) string { return string(strftime(nil, commonDate, e.started)) }),
+		"ftime": eachSecond(func(e *entry) string { return string(strftime(nil, cmp.Or(e.log.Date, commonDate), e.started)) }),
 		"route": func(e *entry) string { return e.path },
 	}
 }
 
+// eachSecond calls a function of the second in which a request started once for each second. The
+// result is not safe for concurrent use: the log holds its lock.
+func eachSecond(date func(*entry) string) func(*entry) string {
+	second, text := int64(-1), ""
+	return func(e *entry) string {
+		if now := e.started.Unix(); now != second {
+			second, text = now, date(e)
+		}
+		return text
+	}
+}
+
 func numbers() map[string]func(*entry) int64 {
+	pid := int64(os.Getpid())
 	return map[string]func(*entry) int64{
 		"status": func(e *entry) int64 { return int64(e.status) }, "rsize": func(e *entry) int64 { return e.size },
 		"size": func(e *entry) int64 { return e.size }, "hsize": func(e *entry) int64 { return headerSize(e.Header()) },
@@ -161,7 +174,7 @@ func numbers() map[string]func(*entry) int64 {
 		"secs": func(e *entry) int64 { return int64(e.took / time.Second) }, "time": func(e *entry) int64 { return e.started.Unix() },
 		"tmsecs": func(e *entry) int64 { return e.started.UnixMilli() }, "tmicros": func(e *entry) int64 { return e.started.UnixMicro() },
 		"epoch": func(*entry) int64 { return time.Now().Unix() }, "unix": func(e *entry) int64 { return e.started.Unix() },
-		"pid": func(*entry) int64 { return int64(os.Getpid()) }, "wid": func(e *entry) int64 { return e.log.place },
+		"pid": func(*entry) int64 { return pid }, "wid": func(e *entry) int64 { return e.log.place },
 		"vars": func(e *entry) int64 { return int64(e.proto.count) }, "pktsize": func(e *entry) int64 { return int64(e.proto.size) },
 		"reqs":     func(e *entry) int64 { return int64(e.log.total.Load()) },
 		"switches": zero, "core": zero, "modifier1": zero, "modifier2": zero,

@@ -126,12 +126,12 @@ func (p program) find(rest string) (s script, ok bool) {
 
 // look reports whether a name exists in the tree, and whether it is a directory.
 func (p program) look(name string) (dir, ok bool) {
-	file, info, err := p.root.open(name)
+	file, err := p.root.open(name)
 	if err != nil {
 		return false, false
 	}
-	file.Close()
-	return info.IsDir(), info.IsDir() || info.Mode().IsRegular()
+	file.close()
+	return file.isDir(), file.isDir() || file.isRegular()
 }
 
 // run runs the program for a request. Its process group ends with the request.

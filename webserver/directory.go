@@ -6,17 +6,20 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
-	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // directory is a tree that neither dots nor links can leave (os.Root), except into the trees
 // that are declared safe. It is opened once.
 type directory struct {
 	root *os.Root
-	path string // absolute and without links
-	file string // not empty: only this file of the directory is accessible
+	top  *os.File // root as a directory, for openat2
+	path string   // absolute and without links
+	file string   // not empty: only this file of the directory is accessible
 	safe []*directory
 }
 
@@ -39,6 +42,10 @@ func openDirectory(name string, safe []*directory) (*directory, error) {
 		d.path, d.file = filepath.Dir(real), filepath.Base(real)
 	}
 	if d.root, err = os.OpenRoot(d.path); err != nil {
+		return nil, err
+	}
+	if d.top, err = d.root.Open("."); err != nil {
+		d.close()
 		return nil, err
 	}
 	return d, nil
@@ -80,50 +87,82 @@ func (t *laterTree) close() {
 func (d *directory) close() {
 	if d != nil && d.root != nil {
 		d.root.Close()
+		d.top.Close() // nil is an error without effect
 	}
 }
 
 // open opens a file by its path below the directory, without waiting for the other end of a
 // FIFO. An empty name is the directory itself, or its only file.
-func (d *directory) open(name string) (*os.File, fs.FileInfo, error) {
+func (d *directory) open(name string) (opened, error) {
 	switch {
 	case d.file != "" && name != "":
-		return nil, nil, fs.ErrNotExist
+		return opened{}, fs.ErrNotExist
 	case d.file != "":
 		name = d.file
 	case name == "":
 		name = "."
 	}
-	f, err := d.root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	fd, err := d.beneath(name)
 	if err != nil {
-		if f, err = d.follow(name, err); err != nil {
-			return nil, nil, err
+		if fd, err = d.follow(name, err); err != nil {
+			return opened{}, err
 		}
 	}
-	info, err := f.Stat()
-	if err != nil {
-		f.Close()
-	}
-	return f, info, err
+	return stat(fd)
 }
 
-// follow opens the target of a link when that is inside this tree or a safe one: os.Root
-// refuses absolute links even when they stay inside. It opens the target below a root again,
+// beneath opens a file without leaving the tree: by openat2(2), where the kernel resolves the whole path
+// at once, or by os.Root where that cannot be had.
+func (d *directory) beneath(name string) (fd int, err error) {
+	how := unix.OpenHow{Flags: readOnly, Resolve: unix.RESOLVE_BENEATH | unix.RESOLVE_NO_MAGICLINKS}
+	for range 3 { // EAGAIN: a rename in between
+		fd, err = openat2(int(d.top.Fd()), name, &how)
+		if !errors.Is(err, unix.EINTR) && !errors.Is(err, unix.EAGAIN) {
+			break
+		}
+	}
+	if e, _ := errors.AsType[unix.Errno](err); slices.Contains(elsewise, e) {
+		return duplicate(d.root.OpenFile(name, readOnly, 0))
+	}
+	return fd, err
+}
+
+// elsewise are the errors of openat2(2) after which another call may succeed. A filter of system
+// calls refuses with EPERM.
+var elsewise = []unix.Errno{unix.EINTR, unix.EAGAIN, unix.ENOSYS, unix.EPERM}
+
+// openat2 is replaced in tests.
+var openat2 = unix.Openat2
+
+// readOnly are the flags of open(2) for every file.
+const readOnly = unix.O_RDONLY | unix.O_NONBLOCK | unix.O_CLOEXEC
+
+// duplicate returns a descriptor of a file, and closes the file.
+func duplicate(f *os.File, err error) (int, error) {
+	if err != nil {
+		return -1, err
+	}
+	defer f.Close()
+	return unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+}
+
+// follow opens the target of a link when that is inside this tree or a safe one: absolute links are
+// refused even when they stay inside. It opens the target below a root again,
 // so a link that changes in the meantime gains nothing.
-func (d *directory) follow(name string, cause error) (*os.File, error) {
+func (d *directory) follow(name string, cause error) (int, error) {
 	if errors.Is(cause, fs.ErrNotExist) || errors.Is(cause, fs.ErrPermission) {
-		return nil, cause
+		return -1, cause
 	}
 	real, err := filepath.EvalSymlinks(filepath.Join(d.path, name))
 	if err != nil {
-		return nil, fs.ErrNotExist
+		return -1, fs.ErrNotExist
 	}
 	for _, tree := range append([]*directory{d}, d.safe...) {
 		if rest, ok := below(real, tree.path); ok {
-			return tree.root.OpenFile(path.Join(".", rest), os.O_RDONLY|syscall.O_NONBLOCK, 0)
+			return tree.beneath(path.Join(".", rest))
 		}
 	}
-	return nil, fs.ErrNotExist
+	return -1, fs.ErrNotExist
 }
 
 // below returns the part of a path below a directory that contains it.

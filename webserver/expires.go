@@ -1,7 +1,6 @@
 package webserver
 
 import (
-	"io/fs"
 	"net/http"
 	"regexp"
 	"strings"
@@ -30,14 +29,14 @@ func newExpiries(rules []serving.Expires) (list []expiry, err error) {
 }
 
 // expire finds the first matching rule.
-func (f *files) expire(x *exchange, real, kind string, info fs.FileInfo) (at time.Time, ok bool) {
+func (f *files) expire(x *exchange, real, kind string, o *opened) (at time.Time, ok bool) {
 	for _, e := range f.expires {
 		if !e.fits(x, real, kind) {
 			continue
 		}
 		from := x.started
 		if e.FromMtime {
-			from = info.ModTime()
+			from = o.modTime()
 		}
 		return from.Add(time.Duration(e.Seconds) * time.Second), true
 	}

@@ -4,11 +4,9 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"net/http"
-	"os"
 	"path"
 	"slices"
 	"strings"
@@ -25,6 +23,7 @@ type files struct {
 	expires []expiry
 	zip     zip
 	types   *types
+	small   *smallFiles
 }
 
 // fileMap looks up paths under a mount in a directory.
@@ -52,7 +51,7 @@ func newFiles(o *serving.Options, log *slog.Logger) (f files, err error) {
 	if f.zip, err = newZip(o.Gzip); err != nil {
 		return f, err
 	}
-	f.types = newTypes(o.MimeFiles)
+	f.types, f.small = newTypes(o.MimeFiles), &smallFiles{}
 	for _, name := range o.StaticSafe {
 		d, err := openDirectory(name, nil)
 		if err != nil {
@@ -118,19 +117,19 @@ func (f *files) serveFrom(x *exchange, d *directory, name string) bool {
 	if f.skipped(name) {
 		return false
 	}
-	file, info, err := d.open(name)
+	file, err := d.open(name)
 	if err != nil {
 		return refused(x, err)
 	}
 	slash := strings.HasSuffix(x.path, "/")
-	if info.IsDir() {
-		file.Close()
+	if file.isDir() {
+		file.close()
 		found := ""
-		if file, info, found, err = f.openIndex(d, name); err != nil {
+		if file, found, err = f.openIndex(d, name); err != nil {
 			return refused(x, err)
 		}
 		if !slash {
-			file.Close()
+			file.close()
 			to := *x.r.URL
 			to.Scheme, to.Host, to.Path, to.RawPath = "", "", x.path+"/", "" // keeps the query, and never leaves the host
 			http.Redirect(x, x.r, to.String(), http.StatusMovedPermanently)
@@ -138,14 +137,14 @@ func (f *files) serveFrom(x *exchange, d *directory, name string) bool {
 		}
 		name = found
 	} else if slash && name != "" {
-		file.Close()
+		file.close()
 		return false
 	}
-	defer file.Close()
-	if !info.Mode().IsRegular() {
+	if !file.isRegular() {
+		file.close()
 		return false
 	}
-	f.send(x, d, name, file, info)
+	f.send(x, d, name, file)
 	return true
 }
 
@@ -163,46 +162,80 @@ func (f *files) skipped(name string) bool {
 	return slices.ContainsFunc(f.skip, func(end string) bool { return strings.HasSuffix(name, end) })
 }
 
-func (f *files) openIndex(d *directory, name string) (*os.File, fs.FileInfo, string, error) {
+func (f *files) openIndex(d *directory, name string) (opened, string, error) {
 	for _, index := range f.index {
 		full := path.Join(name, index)
-		if file, info, err := d.open(full); err == nil && info.Mode().IsRegular() && !f.skipped(full) {
-			return file, info, full, nil
-		} else if err == nil {
-			file.Close()
+		file, err := d.open(full)
+		if err != nil {
+			continue
 		}
+		if file.isRegular() && !f.skipped(full) {
+			return file, full, nil
+		}
+		file.close()
 	}
-	return nil, nil, "", fs.ErrNotExist
+	return opened{}, "", fs.ErrNotExist
 }
 
-// send sends a file, or its compressed variant.
-func (f *files) send(x *exchange, d *directory, name string, file *os.File, info fs.FileInfo) {
+// Values of headers that all answers share. No value of a header is changed in place.
+var (
+	nosniff = []string{"nosniff"}
+	inBytes = []string{"bytes"}
+)
+
+// send sends a file, or its compressed variant, and closes it.
+func (f *files) send(x *exchange, d *directory, name string, file opened) {
+	defer func() { file.close() }()
+	if name == "" {
+		name = d.file
+	}
 	if x.r.Method != http.MethodGet && x.r.Method != http.MethodHead {
 		x.Header().Set("Allow", "GET, HEAD")
 		x.refuse(http.StatusMethodNotAllowed)
 		return
 	}
-	real, h := path.Join(d.path, name), x.Header()
-	kind := f.types.of(info.Name())
-	if kind == "" {
-		kind = sniff(file)
+	content, err := f.small.of(&file)
+	if err != nil {
+		x.refuse(http.StatusInternalServerError)
+		return
 	}
-	h.Set("Content-Type", kind)
-	h.Set("X-Content-Type-Options", "nosniff")
-	if at, ok := f.expire(x, real, kind, info); ok {
+	real, h, kind := path.Join(d.path, name), x.Header(), f.types.of(name)
+	if kind == nil {
+		kind = content.kind
+	}
+	h["Content-Type"], h["X-Content-Type-Options"] = kind, nosniff
+	if at, ok := f.expire(x, real, kind[0], &file); ok {
 		h.Set("Expires", at.UTC().Format(http.TimeFormat))
 	}
 	if f.zip.wants(real) {
 		h.Add("Vary", "Accept-Encoding")
-		if twin, about, err := d.open(name + ".gz"); err == nil {
-			defer twin.Close()
-			if about.Mode().IsRegular() && acceptsGzip(x.r) {
-				h.Set("Content-Encoding", "gzip")
-				file, info = twin, about
+		if twin, ok := f.twin(x, d, name+".gz"); ok {
+			h.Set("Content-Encoding", "gzip")
+			file.close()
+			file = twin
+			if content, err = f.small.of(&file); err != nil {
+				x.refuse(http.StatusInternalServerError)
+				return
 			}
 		}
 	}
-	http.ServeContent(x, withoutOddRange(x.r), "", info.ModTime(), file)
+	content.send(x, &file)
+}
+
+// twin opens the compressed variant of a file, if the client accepts it.
+func (f *files) twin(x *exchange, d *directory, name string) (opened, bool) {
+	if !acceptsGzip(x.r) {
+		return opened{}, false
+	}
+	twin, err := d.open(name)
+	if err != nil {
+		return opened{}, false
+	}
+	if !twin.isRegular() {
+		twin.close()
+		return opened{}, false
+	}
+	return twin, true
 }
 
 // withoutOddRange removes a range that is not in bytes: it must be ignored (RFC 9110, section
@@ -214,15 +247,4 @@ func withoutOddRange(r *http.Request) *http.Request {
 	r = r.Clone(r.Context())
 	r.Header.Del("Range")
 	return r
-}
-
-// sniff distinguishes text from binary data. It does not guess further: content that browsers
-// execute must have a file name extension for it.
-func sniff(f *os.File) string {
-	head := make([]byte, 512)
-	n, _ := f.ReadAt(head, 0)
-	if _, err := f.Seek(0, io.SeekStart); err == nil && n > 0 && http.DetectContentType(head[:n]) == "text/plain; charset=utf-8" {
-		return "text/plain; charset=utf-8"
-	}
-	return "application/octet-stream"
 }

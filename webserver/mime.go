@@ -28,15 +28,16 @@ const maxKnown = 256
 type types struct {
 	files []string
 	mu    sync.Mutex
-	known map[string]string
+	known map[string][]string
 }
 
 func newTypes(files []string) *types { return &types{files: files} }
 
-func (t *types) of(name string) string {
+// of returns the type as the value of a header, which must not be changed; nil: there is none.
+func (t *types) of(name string) []string {
 	ext := strings.ToLower(path.Ext(name))
 	if ext == "" || ext == "." {
-		return ""
+		return nil
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -44,9 +45,11 @@ func (t *types) of(name string) string {
 	if ok {
 		return kind
 	}
-	kind = t.search(ext)
+	if found := t.search(ext); found != "" {
+		kind = []string{found}
+	}
 	if t.known == nil || len(t.known) >= maxKnown {
-		t.known = map[string]string{}
+		t.known = map[string][]string{}
 	}
 	t.known[ext] = kind
 	return kind

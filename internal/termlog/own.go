@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"strconv"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -26,7 +27,7 @@ const (
 // reader: a stopped emperor or a slow disk does not block a program that serves. The caller
 // flushes it before the process ends or executes another program.
 func Own() *Queue {
-	return NewQueue(modest{patient{os.Stderr}}, ownPending, func(lost int) []byte {
+	return NewQueue(newModest(os.Stderr), ownPending, func(lost int) []byte {
 		return []byte(head(slog.LevelWarn, Marked()) + lostLines + " lines=" + strconv.Itoa(lost) + "\n")
 	})
 }
@@ -91,7 +92,25 @@ const (
 
 // modest writes to a large pipe only while a quarter of it or less is in use. The rest is for
 // programs that block.
-type modest struct{ patient }
+type modest struct {
+	patient
+	size func() int // of the pipe, in bytes; 0: it is no pipe
+}
+
+func newModest(f *os.File) modest {
+	p := patient{f}
+	return modest{p, sync.OnceValue(p.pipeSize)}
+}
+
+func (p patient) pipeSize() (size int) {
+	if raw, err := p.f.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) { size, err = unix.FcntlInt(fd, unix.F_GETPIPE_SZ, 0) })
+		if err != nil {
+			return 0
+		}
+	}
+	return size
+}
 
 func (m modest) Write(text []byte) (int, error) {
 	if m.roomy() {
@@ -108,16 +127,16 @@ func (m modest) Write(text []byte) (int, error) {
 // roomy reports whether the file is a small pipe, a large pipe that is empty enough, or a pipe
 // without a reader, for which Write returns the error.
 func (m modest) roomy() bool {
+	size := m.size()
+	if size < largePipe {
+		return true
+	}
 	raw, err := m.f.SyscallConn()
 	if err != nil {
 		return true
 	}
 	roomy := true
 	_ = raw.Control(func(fd uintptr) {
-		size, err := unix.FcntlInt(fd, unix.F_GETPIPE_SZ, 0)
-		if err != nil || size < largePipe {
-			return
-		}
 		taken, err := unix.IoctlGetInt(int(fd), unix.TIOCINQ) // FIONREAD of pipe(7)
 		if err != nil || taken <= size/4 {
 			return

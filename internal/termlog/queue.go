@@ -3,6 +3,7 @@ package termlog
 import (
 	"bytes"
 	"io"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -101,6 +102,7 @@ func (q *Queue) Crowded() bool {
 
 func (q *Queue) run(idle chan struct{}) {
 	defer close(idle)
+	runtime.Gosched() // others that are about to add a line do it first: one write for all of them
 	for {
 		b, more, closed := q.next()
 		if more {

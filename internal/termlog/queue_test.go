@@ -257,7 +257,7 @@ func TestOwnLeavesRoomInALargePipe(t *testing.T) {
 		t.Skipf("the kernel grants no large pipe: %v", err)
 	}
 	own, others := []byte(strings.Repeat("x", 999)+"\n"), []byte("from another program\n")
-	q := NewQueue(modest{patient{write}}, ownPending, note)
+	q := NewQueue(newModest(write), ownPending, note)
 	for waits := 0; waits < 100; { // first as fast as possible
 		q.Write(own)
 		if !q.Crowded() {
