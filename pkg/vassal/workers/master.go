@@ -188,9 +188,7 @@ func (m *master) stop(why string) {
 	m.reload.step(reloadStop, details{err: errStopping})
 	m.daemons.stopProbe()
 	m.idle.stopListening()
-	for _, w := range m.pool.all() {
-		m.dismiss(w)
-	}
+	m.dismissAll()
 	m.daemons.stop()
 }
 

@@ -20,6 +20,9 @@ const (
 	workerProving workerState = "proving"
 	// workerServing: ready.
 	workerServing workerState = "serving"
+	// workerRetiring: the worker serves the last requests of the server before it, and is asked to
+	// stop after that.
+	workerRetiring workerState = "retiring"
 	// workerLeaving: the worker was asked to stop.
 	workerLeaving workerState = "leaving"
 	// workerKilling: the worker did not stop in time and was killed.
@@ -43,6 +46,7 @@ const (
 	workerProof     workerInput = "needs-proof"   // checked: ready, it must live for a time
 	workerComplete  workerInput = "needs-nothing" // checked: ready
 	workerDue       workerInput = "due"           // the time of its state is over
+	workerRetired   workerInput = "retired"       // it is needed only by the server before it, which leaves
 	workerDismissed workerInput = "dismissed"     // it is not needed any more
 	workerExited    workerInput = "exited"        // it is dead and reaped
 )
@@ -60,6 +64,8 @@ const (
 	doReady workerEffect = "ready"
 	// doProven continues what waits for a proven worker.
 	doProven workerEffect = "proven"
+	// doAwaitFront removes the end of the time of proof.
+	doAwaitFront workerEffect = "await-front"
 	// doAsk sends the stop signal and sets the time of the kill.
 	doAsk workerEffect = "ask"
 	// doGiveUp does the same, after a failed start.
@@ -92,6 +98,7 @@ var workerTable = [...]workerRow{
 	{workerStarting, workerNotified, workerChecking, doCheck},
 	{workerStarting, workerRefused, workerLeaving, doGiveUp},
 	{workerStarting, workerDue, workerLeaving, doGiveUp},
+	{workerStarting, workerRetired, workerLeaving, doAsk},
 	{workerStarting, workerDismissed, workerLeaving, doAsk},
 	{workerStarting, workerExited, workerUnexplained, doAwaitReport},
 
@@ -102,23 +109,30 @@ var workerTable = [...]workerRow{
 
 	{workerAnnouncing, workerNotified, workerChecking, doCheck},
 	{workerAnnouncing, workerDue, workerLeaving, doGiveUp},
+	{workerAnnouncing, workerRetired, workerLeaving, doAsk},
 	{workerAnnouncing, workerDismissed, workerLeaving, doAsk},
 	{workerAnnouncing, workerExited, workerGone, doReplace},
 
 	{workerProbing, workerAnswered, workerChecking, doCheck},
 	{workerProbing, workerRefused, workerLeaving, doGiveUp},
 	{workerProbing, workerDue, workerLeaving, doGiveUp},
+	{workerProbing, workerRetired, workerLeaving, doAsk},
 	{workerProbing, workerDismissed, workerLeaving, doAsk},
 	{workerProbing, workerExited, workerGone, doReplace},
 
 	{workerProving, workerDue, workerServing, doProven},
 	{workerProving, workerRefused, workerLeaving, doGiveUp},
+	{workerProving, workerRetired, workerRetiring, doAwaitFront},
 	{workerProving, workerDismissed, workerLeaving, doAsk},
 	{workerProving, workerExited, workerGone, doReplace},
 
 	{workerServing, workerRefused, workerLeaving, doGiveUp},
+	{workerServing, workerRetired, workerRetiring, doAwaitFront},
 	{workerServing, workerDismissed, workerLeaving, doAsk},
 	{workerServing, workerExited, workerGone, doReplace},
+
+	{workerRetiring, workerDismissed, workerLeaving, doAsk},
+	{workerRetiring, workerExited, workerGone, doVacate},
 
 	{workerLeaving, workerDue, workerKilling, doKill},
 	{workerLeaving, workerExited, workerGone, doVacate},
@@ -129,6 +143,7 @@ var workerTable = [...]workerRow{
 	{workerUnexplained, workerExecuted, workerGone, doReplace},
 	{workerUnexplained, workerRefused, workerGone, doFail},
 	{workerUnexplained, workerDue, workerGone, doReplace},
+	{workerUnexplained, workerRetired, workerGone, doForget},
 	{workerUnexplained, workerDismissed, workerGone, doForget},
 }
 
@@ -146,7 +161,9 @@ func stepWorker(s workerState, in workerInput) (next workerState, do workerEffec
 func (s workerState) ready() bool { return s == workerProving || s == workerServing }
 
 // leaving reports whether a worker was told to end and lives.
-func (s workerState) leaving() bool { return s == workerLeaving || s == workerKilling }
+func (s workerState) leaving() bool {
+	return s == workerRetiring || s == workerLeaving || s == workerKilling
+}
 
 // announced reports whether a worker that must send READY=1 has done so.
 func (s workerState) announced() bool { return s != workerStarting && s != workerAnnouncing }

@@ -13,10 +13,8 @@ func (r *reloader) endOld() {
 		r.gap.begin()
 	}
 	m.Log.Info("ending the old workers before the new ones start", "why", r.current.why)
+	m.retire(m.crew)
 	for _, s := range m.crew.slots {
-		if s.worker != nil {
-			m.dismiss(s.worker)
-		}
 		s.worker, s.restart, s.waiting = nil, time.Time{}, false
 	}
 }

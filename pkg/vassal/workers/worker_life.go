@@ -24,6 +24,8 @@ func (m *master) advance(w *worker, in workerInput, cause error) {
 	case doProven:
 		w.due = time.Time{}
 		m.settle()
+	case doAwaitFront:
+		w.due = time.Time{}
 	case doAsk:
 		m.pool.ask(w)
 	case doGiveUp:
@@ -52,6 +54,40 @@ func (m *master) advance(w *worker, in workerInput, cause error) {
 
 // dismiss asks a worker to leave.
 func (m *master) dismiss(w *worker) { m.advance(w, workerDismissed, nil) }
+
+// retire asks the workers of a crew to leave: the server before the program first, because the
+// requests that it has taken need the program.
+func (m *master) retire(c *crew) {
+	in := workerDismissed
+	for _, w := range m.pool.all() {
+		if w.crew != c || !c.plan.isFront(w.slot) {
+			continue
+		}
+		if m.dismiss(w); w.state.leaving() {
+			in = workerRetired
+		}
+	}
+	for _, w := range c.all() {
+		m.advance(w, in, nil)
+	}
+}
+
+// dismissAll asks all workers to leave, because the vassal stops. A server before a program has the
+// first half of the mercy, so that the program has the other one.
+func (m *master) dismissAll() {
+	now, mercy := time.Now(), m.plan.mercy()
+	m.pool.until = now.Add(mercy)
+	m.retire(m.crew)
+	for _, w := range m.pool.all() {
+		if w.state == workerRetiring {
+			continue
+		}
+		m.dismiss(w)
+		if half := now.Add(mercy / 2); w.state == workerLeaving && w.crew.plan.isFront(w.slot) && w.due.After(half) {
+			w.due = half
+		}
+	}
+}
 
 // muster fills every empty slot of a crew.
 func (m *master) muster(c *crew) {
@@ -208,6 +244,13 @@ func (m *master) left(w *worker, from workerState) {
 	m.log.Debug("the worker has left", "worker", w.slot+1, "pid", w.pid, "exit", w.exit)
 	if m.stopped {
 		m.worst.add(w.exit, w.stopSignal(), from == workerKilling)
+	}
+	if w.crew.plan.isFront(w.slot) {
+		for _, other := range m.pool.all() {
+			if other.crew == w.crew && other.state == workerRetiring {
+				m.dismiss(other)
+			}
+		}
 	}
 	m.fillWaiting()
 }

@@ -107,9 +107,10 @@ func (w *worker) condition(after workerInput) workerInput {
 	return workerComplete
 }
 
-// stopSignal returns the signal that asks the worker to leave.
+// stopSignal returns the signal that asks the worker to leave. The option of that name is about the
+// operator's program.
 func (w *worker) stopSignal() syscall.Signal {
-	if sig := w.crew.plan.Workers.StopSignal; sig != 0 {
+	if sig := w.crew.plan.Workers.StopSignal; sig != 0 && w.crew.plan.programOf(w.slot).Server == nil {
 		return sig
 	}
 	return syscall.SIGTERM
@@ -140,6 +141,7 @@ type pool struct {
 	living      map[int]*worker // by pid, leaving ones too
 	unexplained []*worker       // dead, in the state of that name
 	notify      string          // address for sd_notify(3); empty until one is needed
+	until       time.Time       // the end of the mercy of a vassal that stops; zero: it does not
 }
 
 // start starts a worker for a slot, which it does not put there.
@@ -197,9 +199,10 @@ func (p *pool) forget(w *worker) {
 }
 
 // obstruct reports whether workers that are leaving must have left before the crew may have others.
+// A server before the program obstructs no other, and its last requests may need the next program.
 func (p *pool) obstruct(c *crew) bool {
 	for _, w := range p.living {
-		if w.state.leaving() && (c.plan.StopFirst || w.crew.plan.StopFirst) {
+		if w.state.leaving() && !w.crew.plan.isFront(w.slot) && (c.plan.StopFirst || w.crew.plan.StopFirst) {
 			return true
 		}
 	}
@@ -209,6 +212,9 @@ func (p *pool) obstruct(c *crew) bool {
 // ask asks a worker to stop and sets the time of the kill.
 func (p *pool) ask(w *worker) {
 	w.due = time.Now().Add(w.crew.plan.mercy())
+	if !p.until.IsZero() && w.due.After(p.until) {
+		w.due = p.until
+	}
 	w.stopProbe()
 	p.system.Signal(w.pid, w.stopSignal())
 }
