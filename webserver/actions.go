@@ -183,7 +183,7 @@ func (k *kit) expires(r serving.Route) (action, error) {
 // pass passes the request to another server: `http:ADDRESS[,HOST]` or `uwsgi:ADDRESS[,…]`.
 func (k *kit) pass(r serving.Route) (action, error) {
 	address, host, _ := strings.Cut(r.Arg, ",")
-	p, err := newProxy(nil, k.trust, k.log)
+	p, err := newProxy(nil, k.trust, 0, k.log)
 	if err != nil {
 		return nil, err
 	}

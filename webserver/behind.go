@@ -42,7 +42,7 @@ func behindOf(b serving.Behind) (*target, error) {
 
 // roundTrip passes a request on in the protocol of its target.
 type roundTrip struct {
-	dial func(ctx context.Context, t target) (net.Conn, error)
+	dial dialer
 	http http.RoundTripper
 }
 

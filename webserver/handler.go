@@ -51,10 +51,10 @@ func (a *answers) open(o *serving.Options, log *slog.Logger) (err error) {
 		a.cgi = append(a.cgi, p)
 	}
 	if len(o.Behind) > 0 {
-		a.behind = &proxy{handler: newReverseProxy(true, log)}
+		a.behind = &proxy{handler: newReverseProxy(true, 0, log)}
 	}
 	if len(o.HTTPTo) > 0 {
-		a.proxy, err = newProxy(o.HTTPTo, o.Log.ForwardedFor, log)
+		a.proxy, err = newProxy(o.HTTPTo, o.Log.ForwardedFor, o.HTTPToWait, log)
 	}
 	return blame(o, err)
 }

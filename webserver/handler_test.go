@@ -183,6 +183,36 @@ func TestProxyWithoutBackend(t *testing.T) {
 	}
 }
 
+// A request waits for a server that does not listen yet, at most for the given time.
+func TestProxyWaitsForABackend(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	s := start(t, serving.Options{HTTPTo: []string{path}, HTTPToWait: time.Minute})
+	answer := make(chan string)
+	go func() {
+		_, body := s.get("/")
+		answer <- body
+	}()
+	select {
+	case body := <-answer:
+		t.Fatalf("it has not waited: %q", body)
+	case <-time.After(100 * time.Millisecond):
+	}
+	l, err := net.Listen("unix", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	late := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "late") }), ReadHeaderTimeout: time.Second}
+	go func() { _ = late.Serve(l) }()
+	defer late.Close()
+	if body := <-answer; body != "late" {
+		t.Errorf("got %q", body)
+	}
+	short := start(t, serving.Options{HTTPTo: []string{"127.0.0.1:1"}, HTTPToWait: 50 * time.Millisecond})
+	if a, _ := short.get("/"); a.StatusCode != http.StatusBadGateway {
+		t.Errorf("status %d", a.StatusCode)
+	}
+}
+
 // TestWebsocket passes an upgrade and then bytes both ways.
 func TestWebsocket(t *testing.T) {
 	to := backend(t, func(w http.ResponseWriter, r *http.Request) {

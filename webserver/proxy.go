@@ -10,6 +10,7 @@ import (
 	"net/http/httputil"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/emperor-go/emperor/internal/address"
@@ -56,8 +57,8 @@ type (
 )
 
 // newProxy makes a proxy. With trust, it passes on the addresses that an earlier proxy has put
-// into X-Forwarded-For.
-func newProxy(addresses []string, trust bool, log *slog.Logger) (*proxy, error) {
+// into X-Forwarded-For. A request waits up to the given time for a server that does not listen.
+func newProxy(addresses []string, trust bool, wait time.Duration, log *slog.Logger) (*proxy, error) {
 	p := &proxy{}
 	for _, a := range addresses {
 		t, err := parseTarget(a)
@@ -66,15 +67,15 @@ func newProxy(addresses []string, trust bool, log *slog.Logger) (*proxy, error) 
 		}
 		p.targets = append(p.targets, t)
 	}
-	p.handler = newReverseProxy(trust, log)
+	p.handler = newReverseProxy(trust, wait, log)
 	return p, nil
 }
 
-func newReverseProxy(trust bool, log *slog.Logger) *httputil.ReverseProxy {
-	dialer := &net.Dialer{Timeout: 10 * time.Second}
-	dial := func(ctx context.Context, t target) (net.Conn, error) {
-		return dialer.DialContext(ctx, t.network, t.address)
-	}
+func newReverseProxy(trust bool, wait time.Duration, log *slog.Logger) *httputil.ReverseProxy {
+	plain := &net.Dialer{Timeout: 10 * time.Second}
+	dial := patient(wait, func(ctx context.Context, t target) (net.Conn, error) {
+		return plain.DialContext(ctx, t.network, t.address)
+	})
 	return &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			t, _ := r.In.Context().Value(targetKey{}).(target)
@@ -110,6 +111,37 @@ func newReverseProxy(trust bool, log *slog.Logger) *httputil.ReverseProxy {
 			}
 			http.Error(w, strings.ToLower(http.StatusText(status)), status)
 		},
+	}
+}
+
+const (
+	// dialFirst and dialMax bound the pause between two attempts to connect.
+	dialFirst = 5 * time.Millisecond
+	dialMax   = 100 * time.Millisecond
+)
+
+// dialer connects to a target.
+type dialer func(ctx context.Context, t target) (net.Conn, error)
+
+// patient connects again while no process listens at the target, for at most the given time.
+func patient(wait time.Duration, dial dialer) dialer {
+	if wait == 0 {
+		return dial
+	}
+	return func(ctx context.Context, t target) (net.Conn, error) {
+		until := time.Now().Add(wait)
+		for pause := dialFirst; ; pause = min(2*pause, dialMax) {
+			conn, err := dial(ctx, t)
+			absent := errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ENOENT)
+			if !absent || time.Now().After(until) {
+				return conn, err
+			}
+			select {
+			case <-ctx.Done():
+				return nil, context.Cause(ctx)
+			case <-time.After(pause):
+			}
+		}
 	}
 }
 

@@ -37,6 +37,10 @@ var Rows = option.Rows[Options]{
 	},
 	{Name: "http-to", Group: "Serving", Arg: "ADDRESS", Repeat: true, Help: "pass requests that no file answers on to an HTTP server", Set: setHTTPTo},
 	{
+		Name: "http-to-wait", Group: "Serving", Arg: "TIME", Def: "0", Help: "how long a request waits for a server of http-to that does not listen",
+		Into: func(o *Options) option.Field { return (*option.Duration)(&o.HTTPToWait) },
+	},
+	{
 		Name: "limit-post", Group: "Serving", Arg: "BYTES", Help: "limit of a request's body; 0: none",
 		Into: func(o *Options) option.Field { return (*option.Size)(&o.LimitPost) },
 	},

@@ -53,6 +53,8 @@ type Options struct {
 	CGIHelpers       []CGIHelper
 	// HTTPTo are backends for requests that no file answers, used in turn.
 	HTTPTo []string
+	// HTTPToWait is how long a request waits for a backend that does not listen. Zero: not at all.
+	HTTPToWait time.Duration
 	// Routes are run in order before everything else.
 	Routes []Route
 	// Pages are sent for answers of the server itself.
