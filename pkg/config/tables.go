@@ -42,6 +42,7 @@ var vassalOptions = table[Vassal]{
 		Put:  func(v *Vassal, o *option.Row[Names], t option.Value) error { return o.Put(&v.Names, t) },
 	},
 	&vassalLogOptions,
+	&directoryOptions,
 	&privilegeOptions,
 	&vassalHookOptions,
 	&option.Part[Vassal, Surroundings]{

@@ -39,6 +39,8 @@ type Vassal struct {
 	LogTo string
 	// Waits are the waits of the boot.
 	Waits Waits
+	// Directories are made before the hooks, by the kinds of DirectoryKinds.
+	Directories [len(directoryKinds)]Directories
 	// Pidfile is written before the drop, Pidfile2 after it. Empty: none.
 	Pidfile, Pidfile2 string
 	// Cwd is the working directory of the whole boot. Empty: unchanged.

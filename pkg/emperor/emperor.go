@@ -88,6 +88,8 @@ type Facts struct {
 	Places    []address.Place
 	// OwnNetwork: it is not in the emperor's network namespace.
 	OwnNetwork bool
+	// Temporary are the paths of directories that end with each generation.
+	Temporary []string
 	// LogTo is where what it prints goes: a file, output.Journal, or nothing for the
 	// emperor's own log.
 	LogTo string

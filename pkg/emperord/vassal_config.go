@@ -93,6 +93,7 @@ func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
 		f.Reads, whole = v.Reads()
 		f.ReadsMore = !whole
 		f.LogTo = v.LogTo
+		f.Temporary = v.RuntimeDirectories(os.Geteuid())
 		f.Addresses, f.OwnNetwork = v.Addresses(), r.clone.Has(namespaces.NewNet)
 		for _, a := range f.Addresses {
 			f.Places = append(f.Places, r.placed(a, c.Dir))

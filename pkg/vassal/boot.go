@@ -43,6 +43,7 @@ func (v *vassal) steps() []step {
 		{"find the program of the terminal", v.given(v.sockets.findTerminal)},
 		{"start directory", v.given(startDirectory)},
 		{"name the process", v.given(v.source.nameProcess)},
+		{"make directories", v.given(v.makeDirectories)},
 		{"asap hooks", v.given(v.ownHooks(hooks.Asap))},
 		{"pre-jail hooks", v.given(v.ownHooks(hooks.PreJail))},
 		{"become another program, privileged", v.given(v.rootPatch)},

@@ -56,6 +56,8 @@ func TestBootOrder(t *testing.T) {
 		{"prepare mounts", "as-vassal hooks", "a mount of a hook must not reach the host"},
 		{"as-vassal hooks", "parse options", "the operator's comes before the tenant's"},
 		{"parse options", "asap hooks", "they are in it"},
+		{"make directories", "asap hooks", "hooks find them"},
+		{"make directories", "become another program, privileged", "so does that program"},
 		{"asap hooks", "pre-jail hooks", "phases of uWSGI"},
 		{"pre-jail hooks", "in-jail hooks", "phases of uWSGI"},
 		{"wait for interfaces", "as-root hooks", "they configure the interface"},

@@ -312,6 +312,7 @@ func (c *child) Clear(ctx context.Context) error {
 	// The kernel would take the links down as well, in its own time, and the next
 	// generation would find their names taken.
 	err := errors.Join(c.clearCgroup(), c.launcher.Sweeper.Delete(c.entry.Links))
+	namespaces.Bounded(func() { err = errors.Join(err, removeAll(c.entry.Directories)) })
 	if err == nil {
 		c.launcher.Ledger.forget(c.request.Config.Name, c.request.Generation)
 	}

@@ -35,6 +35,8 @@ type ledgerEntry struct {
 	Network string            `json:"network,omitempty"`
 	Number  *int              `json:"number,omitempty"`
 	Links   []namespaces.Peer `json:"links,omitempty"`
+	// Directories end with the generation.
+	Directories []string `json:"directories,omitempty"`
 }
 
 // OpenLedger returns a ledger in dir. The first record creates dir if it does not exist. It
@@ -134,6 +136,7 @@ func (l *Ledger) CleanUp(ctx context.Context) (found int, err error) {
 	var unnoted []int
 	for _, p := range left {
 		err = errors.Join(err, p.Vassal.End(ctx)) // parallel kills would gain nothing: they die by themselves
+		err = errors.Join(err, removeAll(p.Directories))
 		if p.Network != l.network || l.network == "" {
 			continue
 		}
@@ -149,6 +152,15 @@ func (l *Ledger) CleanUp(ctx context.Context) (found int, err error) {
 		}
 	}
 	return len(left), err
+}
+
+// removeAll removes directories with their contents. It follows no link (openat(2), as os.RemoveAll
+// uses it).
+func removeAll(paths []string) (err error) {
+	for _, path := range paths {
+		err = errors.Join(err, os.RemoveAll(path))
+	}
+	return err
 }
 
 // removeLinks deletes recorded links and waits for links that were not recorded.

@@ -1,6 +1,7 @@
 package process
 
 import (
+	"errors"
 	"os"
 	"slices"
 
@@ -75,7 +76,8 @@ func (c *child) guard(l namespaces.Peer) {
 func (c *child) openEntry() {
 	s := c.launcher
 	links := s.links(c.request)
-	if s.Ledger == nil || !links && c.cgroup != nil {
+	c.entry.Directories = absent(c.request.Temporary)
+	if s.Ledger == nil || !links && c.cgroup != nil && len(c.entry.Directories) == 0 {
 		return
 	}
 	var err error
@@ -87,6 +89,16 @@ func (c *child) openEntry() {
 		c.entry.Number = c.networkNumber()
 	}
 	c.record()
+}
+
+// absent returns the paths that do not exist: whatever exists does not belong to the generation.
+func absent(paths []string) (list []string) {
+	for _, path := range paths {
+		if _, err := os.Lstat(path); errors.Is(err, os.ErrNotExist) {
+			list = append(list, path)
+		}
+	}
+	return list
 }
 
 // networkNumber returns the number of the vassal's network in the emperor's; nil: unknown.

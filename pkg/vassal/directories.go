@@ -1,0 +1,75 @@
+package vassal
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/internal/accounts"
+	"github.com/emperor-go/emperor/pkg/config"
+)
+
+// makeDirectories makes the directories of the options for the user of the vassal, and sets the
+// variables by which its hooks and programs find them. One that is there gets the owner and the mode;
+// its contents stay.
+func (v *vassal) makeDirectories(_ context.Context, o *config.Vassal) error {
+	owner, group := os.Geteuid(), os.Getegid()
+	home := accounts.LoginOf(uint32(owner)).Home
+	if wish := (accounts.Wish{UID: o.UID, GID: o.GID, NoInitgroups: true}); owner == 0 && !wish.None() {
+		c, err := wish.Resolve()
+		if err != nil {
+			return err
+		}
+		owner, group = int(c.UID), int(c.GID)
+	}
+	for i, kind := range config.DirectoryKinds() {
+		d := o.Directories[i]
+		if len(d.Names) == 0 {
+			continue
+		}
+		parent := kind.In(os.Geteuid(), home)
+		var paths []string
+		for _, name := range d.Names {
+			path := filepath.Join(parent, name)
+			if err := makeDirectory(path, owner, group, uint32(d.Perm())); err != nil {
+				return o.Blame(kind.Option, "", err)
+			}
+			paths = append(paths, path)
+		}
+		if _, changed := v.env.replaced[kind.Variable]; !changed {
+			_ = os.Unsetenv(kind.Variable) // the emperor's own
+		}
+		if err := v.env.setBeneath(o, kind.Variable, strings.Join(paths, ":")); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makeDirectory makes a directory. It follows no link in the last component: the parent belongs to
+// root, or to the user itself.
+func makeDirectory(path string, uid, gid int, mode uint32) error {
+	if os.Geteuid() != 0 {
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			return err
+		}
+	}
+	if err := unix.Mkdir(path, 0o700); err != nil && err != unix.EEXIST {
+		return fmt.Errorf("cannot make directory %q: %w", path, err)
+	}
+	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err == nil {
+		defer func() { _ = unix.Close(fd) }()
+		if err = unix.Fchown(fd, uid, gid); err == nil {
+			err = unix.Fchmod(fd, mode)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("cannot use directory %q: %w", path, err)
+	}
+	return nil
+}
