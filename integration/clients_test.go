@@ -147,6 +147,9 @@ func (v *visitors) settle() {
 	})
 }
 
+// leave ends the clients.
+func (v *visitors) leave() { v.in.Close() }
+
 // served checks that no request was lost since the last call, and that each answer was the
 // one wanted.
 func (v *visitors) served(what string, answers ...string) {
