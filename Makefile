@@ -51,7 +51,7 @@ integration: build ## stories in real namespaces, as root, against bin/
 
 .PHONY: soak
 soak: build ## recipes of docs/programs.md with all programs that are installed, as root
-	EMPEROR_SOAK=1 EMPEROR_BIN=$(abspath $(BIN)) $(GO) test -v -count=1 -timeout 15m -parallel 4 -run 'TestRecipes' ./integration/
+	EMPEROR_SOAK=1 EMPEROR_BIN=$(abspath $(BIN)) $(GO) test -v -count=1 -timeout 15m -parallel 4 -run 'TestRecipe' ./integration/
 
 .PHONY: bench
 bench: build ## measures, in the same run as uWSGI's Emperor

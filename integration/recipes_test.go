@@ -4,10 +4,13 @@ package integration
 
 import (
 	"cmp"
+	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"regexp"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -68,30 +71,59 @@ func (r recipe) pour(w *world) (file string) {
 type dish struct {
 	program string
 	large   bool
+	// setup and undo are shell commands around the story.
+	setup, undo string
 	// ask is a shell command that succeeds when the program answers. Empty: it is a web server.
 	ask string
-	// lost is how many requests of the story may be lost; -1: any number, it binds its own port.
+	// broken is a part of the recipe and its replacement by which the program cannot start. Empty:
+	// the first path of its command is replaced by one that does not exist.
+	broken [2]string
+	// lost is how many requests each edit may lose; -1: any number, it binds its own port.
 	lost int
-	// exit is how it ends. Empty: cleanly.
-	exit string
+	// exit is how it ends. Empty: cleanly. Killed: it does not stop in time.
+	exit   string
+	killed bool
 }
+
+// handshake succeeds when an SSH server shows its host key.
+const handshake = "ssh-keyscan -T 5 -t ed25519 -p 2222 127.0.0.1 2>/dev/null | grep -q ssh-ed25519"
+
+// noJobs hides the machine's own jobs from cron.
+const noJobs = "mount -t tmpfs none /var/spool/cron && mount -t tmpfs none /etc/cron.d && mount --bind /dev/null /etc/crontab"
 
 var dishes = map[string]dish{
 	"nginx":                       {program: "nginx"},
 	"HAProxy":                     {program: "haproxy"},
 	"lighttpd":                    {program: "lighttpd"},
-	"Gunicorn":                    {program: "gunicorn", lost: 6}, // of those that a worker has accepted and not read
-	"Uvicorn":                     {program: "/usr/lib/python3/dist-packages/uvicorn", lost: 6 * 4},
+	"Gunicorn":                    {program: "gunicorn", broken: [2]string{"wsgi:app", "nothere:app"}, lost: 1}, // of those that a worker has accepted and not read
+	"Uvicorn":                     {program: "/usr/lib/python3/dist-packages/uvicorn", broken: [2]string{"asgi:app", "nothere:app"}, lost: 4},
 	"Node.js":                     {program: "node", large: true},
 	"Puma":                        {program: "puma", large: true},
-	"PHP-FPM":                     {program: "php-fpm8.2", large: true, ask: "fcgi"},
-	"Caddy":                       {program: "caddy", large: true, lost: -1},
-	"Apache":                      {program: "apache2", large: true, lost: -1},
-	"Java":                        {program: "java", large: true, lost: -1, exit: "exit status 143"},
-	"Redis":                       {program: "redis-server", ask: "test $(redis-cli ping) = PONG"},
-	"memcached":                   {program: "memcached", ask: "bash -c 'exec 3<>/dev/tcp/127.0.0.1/11211; echo version >&3; read line <&3; case $line in VERSION*) ;; *) exit 1; esac'"},
-	"PostgreSQL":                  {program: "/usr/lib/postgresql/15/bin/postgres", large: true, ask: "pg_isready -q -h 127.0.0.1"},
-	"First steps and directories": {program: "install", ask: "true"},
+	"PHP-FPM":                     {program: "php-fpm8.2", large: true, ask: "/usr/bin/python3 -c '" + fcgiPing + "'"},
+	"Caddy":                       {program: "caddy", large: true},
+	"Apache":                      {program: "apache2", large: true},
+	"Java":                        {program: "java", large: true, exit: "exit status 143"},
+	"Redis":                       {program: "redis-server", ask: "test $(redis-cli ping) = PONG", broken: [2]string{" --save", "/nothere --save"}, lost: -1},
+	"memcached":                   {program: "memcached", ask: "bash -c 'exec 3<>/dev/tcp/127.0.0.1/11211; echo version >&3; read line <&3; case $line in VERSION*) ;; *) exit 1; esac'", broken: [2]string{"-l 127.0.0.1", "-l 203.0.113.1"}, lost: -1},
+	"PostgreSQL":                  {program: "/usr/lib/postgresql/15/bin/postgres", large: true, ask: "pg_isready -q -h 127.0.0.1", lost: -1, broken: [2]string{"postgres -D ", "postgres -D /nothere"}},
+	"OpenSSH":                     {program: "/usr/sbin/sshd", large: true, ask: handshake, lost: -1},
+	"Dropbear":                    {program: "/usr/sbin/dropbear", large: true, ask: handshake, lost: -1, exit: "exit status 1"},
+	"Mosquitto":                   {program: "/usr/sbin/mosquitto", large: true, ask: "mosquitto_pub -h 127.0.0.1 -q 1 -t story -m served", lost: -1}, //nolint:misspell // its name
+	"cron":                        {program: "/usr/sbin/cron", large: true, setup: noJobs, undo: "umount /var/spool/cron /etc/cron.d /etc/crontab; rm /run/crond.*", ask: `grep -q "FLOCK .*:$(stat -c %i /run/crond.pid) " /proc/locks`, broken: [2]string{"cron -f", "cron -f -Z"}, lost: -1},
+	"First steps and directories": {program: "install", ask: "true", broken: [2]string{"sleep infinity", "sleep forever"}},
+}
+
+// spoil returns the recipe with a mistake that only the program finds.
+func (d dish) spoil(w *world, file string) string {
+	from, to := d.broken[0], d.broken[1]
+	if from == "" {
+		from, to = w.path("srv")+"/", w.path("nothere")+"/"
+	}
+	at := strings.Index(file, "\ncommand =")
+	if !strings.Contains(file[at:], from) {
+		w.t.Fatalf("%q is not in the recipe", from)
+	}
+	return file[:at] + strings.Replace(file[at:], from, to, 1)
 }
 
 // TestRecipes runs each recipe of docs/programs.md with its program.
@@ -119,57 +151,128 @@ func TestRecipes(t *testing.T) {
 	}
 }
 
+// A program that ignores TERM, and binds its own port, is replaced and ends all the same.
+func TestRecipeOfADeafProgram(t *testing.T) {
+	t.Parallel()
+	cook(t, recipe{
+		name:   "a program that ignores TERM",
+		vassal: ini("uid = www-data", "gid = www-data", "reload-mercy = 1", "command = /usr/bin/python3 /srv/deaf.py", "ready-probe = http://127.0.0.1:8080/"),
+		files:  map[string]string{"/srv/deaf.py": deaf},
+	}, dish{lost: -1, exit: "signal: killed (its program did not stop within reload-mercy)", killed: true})
+}
+
+// deaf is a web server that ignores TERM.
+const deaf = `import http.server, signal
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+class Page(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.end_headers(); self.wfile.write(b"served")
+    def log_message(self, *_): pass
+http.server.ThreadingHTTPServer(("127.0.0.1", 8080), Page).serve_forever()
+`
+
 func exists(path string) bool { _, err := os.Stat(path); return err == nil }
 
-// cook runs a recipe: its program answers once it is ready, through a reload and edits, and ends
-// as it should.
+// cook runs a recipe: its program answers once it is ready, through edits and a reload, and ends as it
+// should. A mistake leaves it in place. The figures are the last line of the story.
 func cook(t *testing.T, r recipe, d dish) {
 	w := newWorld(t)
 	file := r.pour(w)
-	w.write("v/a.ini", file)
+	if d.setup != "" {
+		w.run(d.setup)
+		defer w.run(d.undo)
+	}
+	edit := func(text string) { w.write("v/a.ini", text) }
 	e := w.start(sharesNetwork)
+	defer e.end()
+	began := time.Now()
+	edit(file)
 	pid := e.running("a.ini")
+	ready := time.Since(began)
 	d.answers(w, "ready")
-	if d.ask != "" {
-		w.reloads(d, file, e)
-	} else {
-		v := w.visited("127.0.0.1:8080")
-		v.settle()
-		w.reloads(d, file, e)
-		time.Sleep(300 * time.Millisecond)
-		s := v.tally()
-		t.Logf("six edits: %d served, %d lost, the slowest took %v %v", s.Served, s.Lost, s.Slowest.Round(time.Millisecond), s.Errors)
-		if s.Served == 0 || d.lost >= 0 && s.Lost > d.lost || len(s.Answers) != 1 || s.Answers["served"] == 0 {
-			t.Errorf("six edits: %+v", s)
-		}
-	}
-	d.answers(w, "after the edits")
-	e.undisturbed("a.ini", pid)
-	before := time.Now()
-	w.succeed("stop", "--wait", "a.ini")
-	t.Logf("stopped after %v", time.Since(before).Round(time.Millisecond))
-	if s := w.status("a.ini"); s.Exit != cmp.Or(d.exit, "exit status 0") || s.ExitKilled {
-		t.Errorf("it ended with %q", s.Exit)
-	}
-}
-
-// reloads gives a vassal six edits, and a reload that changes no option.
-func (w *world) reloads(d dish, file string, e *emperor) {
-	w.t.Helper()
-	for i := range 6 {
-		w.write("v/a.ini", file+"env = EDIT="+string(rune('0'+i))+"\n")
+	ask := d.clients(w)
+	reloaded := func() {
 		e.await("a.ini", `"msg":"reloaded"`)
 		d.answers(w, "an edit")
 	}
+	edit(file + "env = EDIT=good\n")
+	reloaded()
+	good := d.check(t, "a good edit", 1, ask())
+	for i := range 6 {
+		edit(file + "env = EDIT=" + string(rune('0'+i)) + "\n")
+		reloaded()
+	}
+	row := d.check(t, "six edits in a row", 6, ask())
+	edit(d.spoil(w, file))
+	e.await("a.ini", `"msg":"cannot reload; the `)
+	d.answers(w, "a bad edit")
+	bad := d.check(t, "a bad edit", 1, ask())
+	edit(file)
+	reloaded()
 	w.succeed("reload", "--wait", "a.ini")
+	d.answers(w, "the reloads")
+	e.undisturbed("a.ini", pid)
+	before := time.Now()
+	w.succeed("stop", "--wait", "a.ini")
+	s := w.status("a.ini")
+	if s.Exit != cmp.Or(d.exit, "exit status 0") || s.ExitKilled != d.killed {
+		t.Errorf("it ended with %q", s.Exit)
+	}
+	t.Logf("FIGURES %s | ready and answers after %d ms | good edit %s | bad edit %s | six edits %s | stop %d ms, %s",
+		r.name, ready.Milliseconds(), good, bad, row, time.Since(before).Milliseconds(), s.Exit)
+}
+
+// clients begins to ask the program and returns a function that returns the tally since its last call.
+func (d dish) clients(w *world) func() visits {
+	if d.ask == "" {
+		v := w.visited("127.0.0.1:8080")
+		v.settle()
+		v.tally()
+		return func() visits {
+			time.Sleep(300 * time.Millisecond) // for requests that are under way
+			return v.tally()
+		}
+	}
+	var mu sync.Mutex
+	var t visits
+	ctx, stop := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	w.t.Cleanup(func() { stop(); <-done })
+	go func() {
+		defer close(done)
+		for ; ctx.Err() == nil; time.Sleep(10 * time.Millisecond) {
+			err := w.inside("sh", "-c", d.ask).Run()
+			mu.Lock()
+			if err == nil {
+				t.Served++
+			} else {
+				t.Lost++
+			}
+			mu.Unlock()
+		}
+	}()
+	return func() visits {
+		mu.Lock()
+		defer mu.Unlock()
+		now := t
+		t = visits{}
+		return now
+	}
+}
+
+// check checks a tally over a number of edits, and returns it as a text.
+func (d dish) check(t *testing.T, what string, edits int, s visits) string {
+	t.Helper()
+	if s.Served == 0 || d.lost >= 0 && s.Lost > d.lost*edits || d.ask == "" && (len(s.Answers) != 1 || s.Answers["served"] == 0) {
+		t.Errorf("%s: %+v", what, s)
+	}
+	return fmt.Sprintf("%d of %d lost", s.Lost, s.Lost+s.Served)
 }
 
 // answers asks the program once.
 func (d dish) answers(w *world, when string) {
 	w.t.Helper()
 	switch d.ask {
-	case "fcgi":
-		w.run("/usr/bin/python3 -c '" + fcgiPing + "'")
 	case "":
 		ask := "curl -sS -m 10 http://127.0.0.1:8080/"
 		if d.lost != 0 { // a worker that ends may reset a connection that it has not read
