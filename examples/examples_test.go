@@ -43,7 +43,7 @@ func TestFilesAreUnderstood(t *testing.T) {
 // parse reads an emperor's file, which has that name, or a vassal's.
 func parse(path string) (config.Problems, error) {
 	if filepath.Base(path) == "emperor.ini" {
-		_, warnings, err := config.ParseEmperor([]string{"--ini", path})
+		_, warnings, err := config.Loader{Permissions: config.FullPermissions(nil)}.Emperor([]string{"--ini", path})
 		return warnings, err
 	}
 	data, err := os.ReadFile(path)

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/problem"
 	"github.com/emperor-go/emperor/pkg/config/option"
 	"github.com/emperor-go/emperor/pkg/config/serving"
 )
@@ -223,7 +224,7 @@ func TestUnusableDirectoryNamesItsLine(t *testing.T) {
 	later := filepath.Join(t.TempDir(), "later")
 	for name, text := range map[string]string{"static-map": "/s=" + later, "static-safe": later, "check-static": later} {
 		var o serving.Options
-		at := option.Value{Text: text, Origin: option.Origin{File: "/etc/a.ini", Line: 3}}
+		at := option.Value{Text: text, Origin: problem.Origin{File: "/etc/a.ini", Line: 3}}
 		if err := o.Put(serving.Find(name), at); err != nil {
 			t.Fatal(err)
 		}

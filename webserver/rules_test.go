@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/problem"
 	"github.com/emperor-go/emperor/pkg/config/option"
 	"github.com/emperor-go/emperor/pkg/config/serving"
 )
@@ -164,7 +165,7 @@ func TestRulesRefuse(t *testing.T) {
 	} {
 		var o serving.Options
 		name, text, _ := strings.Cut(line, " = ")
-		if err := o.Put(serving.Find(name), option.Value{Text: text, Origin: option.Origin{File: "/v/a.ini", Line: 3}}); err != nil {
+		if err := o.Put(serving.Find(name), option.Value{Text: text, Origin: problem.Origin{File: "/v/a.ini", Line: 3}}); err != nil {
 			t.Fatal(err)
 		}
 		_, err := newAnswers(&o, nullLog)

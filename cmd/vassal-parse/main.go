@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"os"
 
+	"github.com/emperor-go/emperor/internal/dialect/foreign"
+	"github.com/emperor-go/emperor/internal/dialect/foreign/parser"
 	"github.com/emperor-go/emperor/internal/outset"
-	"github.com/emperor-go/emperor/pkg/config/foreign"
-	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
 )
 
 const usage = `Usage: vassal-parse yaml|xml <FILE

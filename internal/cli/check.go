@@ -15,11 +15,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/emperor-go/emperor/internal/control"
+	"github.com/emperor-go/emperor/internal/dialect/foreign/parser"
 	"github.com/emperor-go/emperor/internal/inspect"
 	"github.com/emperor-go/emperor/internal/reads"
 	"github.com/emperor-go/emperor/internal/vassalfiles"
 	"github.com/emperor-go/emperor/pkg/config"
-	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
@@ -189,7 +189,7 @@ func hostEmperor() *config.Emperor {
 	if _, err := os.Stat(hostFile); err != nil {
 		return nil
 	}
-	e, _, err := config.Own(parser.Parse).ExamineEmperor([]string{"--ini", hostFile})
+	e, _, err := loader().ExamineEmperor([]string{"--ini", hostFile})
 	if err != nil || e.Unsure("emperor-use-clone") {
 		return nil
 	}
@@ -201,21 +201,21 @@ const hostFile = "/etc/emperor.ini"
 
 func (k *checker) vassal(c monitor.Config) {
 	k.files++
-	in, err := inputOf(k.emperor, c)
-	path := in.Source.Path
-	k.attributes(path, in.Source)
+	l, source, err := underEmperor(k.emperor, c)
+	path := source.Path
+	k.attributes(path, source)
 	if err != nil {
 		k.note(path, nil, err)
 		return
 	}
-	if k.emperor != nil && vassalfiles.Wrappers(k.emperor.Wrapping).Becomes(config.Attributes(in.Source)) {
-		v, _, _ := in.Examine()
+	if k.emperor != nil && vassalfiles.Wrappers(k.emperor.Wrapping).Becomes(config.Attributes(source)) {
+		v, _, _ := l.ExamineVassal(source)
 		k.found = append(k.found, inspect.Legible(v.Settings(false), k.told)...)
-		_, err := in.ExamineForeign(k.emperor.RefuseRoot)
+		_, err := l.ExamineForeign(source, k.emperor.RefuseRoot)
 		k.note(path, nil, err) // only the program that replaces the vassal can parse the rest
 		return
 	}
-	v, warnings, problems := in.Examine()
+	v, warnings, problems := l.ExamineVassal(source)
 	k.note(path, warnings, problems)
 	k.found = append(k.found, inspect.Legible(v.Settings(false), k.told)...)
 	if problems == nil && len(v.Command)+len(v.Workers.Exec) > 0 {
@@ -243,22 +243,17 @@ func (k *checker) attributes(path string, source config.Source) {
 	k.note(path, warnings, err)
 }
 
-// inputOf returns a vassal's file as the vassal reads it under an emperor, which is nil when
-// it is not known. It runs nothing. It opens the files that the vassal's file names only when
+// underEmperor returns a vassal's file and the loader of the vassal under an emperor, which is
+// nil when it is not known. The loader runs nothing. It opens the files that the vassal's file names only when
 // that file belongs to root or to this process's user: a tenant must not choose files to read.
-func inputOf(e *config.Emperor, c monitor.Config) (in config.Input, err error) {
+func underEmperor(e *config.Emperor, c monitor.Config) (l config.Loader, source config.Source, err error) {
 	c = c.Located()
-	in = config.Input{
-		Source: config.Source{Name: c.Name, Path: c.Path, Data: c.Data},
-		Access: config.Access{
-			Dir: c.Dir, Files: ours(c.Path), Environ: vassalfiles.Environ(e), Foreign: parser.Parse, Partial: true,
-		},
-	}
+	l.Permissions = config.Permissions{Dir: c.Dir, Files: ours(c.Path), Environ: vassalfiles.Environ(e), Foreign: parser.Parse, Partial: true}
 	if e != nil {
-		in.Access.Held = vassalfiles.HasOnDemand(e.OnDemand)
-		in.Templates, err = e.Templates.Read(c.Dir, vassalfiles.Bounded(reads.New()))
+		l.Permissions.Held = vassalfiles.HasOnDemand(e.OnDemand)
+		l.Templates, err = e.Templates.Read(c.Dir, vassalfiles.Bounded(reads.New()))
 	}
-	return in, err
+	return l, config.Source{Name: c.Name, Path: c.Path, Data: c.Data}, err
 }
 
 // ours reports whether a file belongs to root or to this process's user.
@@ -275,7 +270,7 @@ func ours(path string) bool {
 // mistakes.
 func (k *checker) readEmperor(name string) *config.Emperor {
 	k.files++
-	e, warnings, err := config.Own(parser.Parse).ExamineEmperor([]string{"--ini", name})
+	e, warnings, err := loader().ExamineEmperor([]string{"--ini", name})
 	k.note(name, warnings, err)
 	if e != nil {
 		k.found = append(k.found, inspect.Emperor(name, e)...)

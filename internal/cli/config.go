@@ -10,9 +10,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/emperor-go/emperor/internal/dialect/foreign/parser"
 	"github.com/emperor-go/emperor/internal/vassalfiles"
 	"github.com/emperor-go/emperor/pkg/config"
-	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 )
 
@@ -30,7 +30,7 @@ func configCommand() *cobra.Command {
 			var e *config.Emperor
 			if ini != "" {
 				var err error
-				if e, _, err = config.Own(parser.Parse).ParseEmperor([]string{"--ini", ini}); err != nil {
+				if e, _, err = loader().Emperor([]string{"--ini", ini}); err != nil {
 					return err
 				}
 			}
@@ -83,18 +83,18 @@ func effective(e *config.Emperor, vassal monitor.Config, all bool) ([]config.Set
 		return nil, err
 	}
 	if config.IsEmperors(vassal.Path, data) {
-		e, _, err := config.Own(parser.Parse).ParseEmperor([]string{"--ini", vassal.Path})
+		e, _, err := loader().Emperor([]string{"--ini", vassal.Path})
 		if err != nil {
 			return nil, err
 		}
 		return e.Settings(all), nil
 	}
 	vassal.Data = data
-	in, err := inputOf(e, vassal)
+	l, source, err := underEmperor(e, vassal)
 	if err != nil {
 		return nil, err
 	}
-	v, _, err := in.Parse()
+	v, _, err := l.Vassal(source)
 	if err != nil {
 		return nil, err
 	}
@@ -134,4 +134,9 @@ func settingsJSON(out io.Writer, settings []config.Setting) error {
 		list = append(list, object{s.Name, s.Value, origin(s), s.Origin.File, s.Origin.Line})
 	}
 	return printJSON(out, list)
+}
+
+// loader reads the emperor's own configuration.
+func loader() config.Loader {
+	return config.Loader{Permissions: config.FullPermissions(parser.Parse)}
 }

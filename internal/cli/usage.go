@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
+	"github.com/emperor-go/emperor/internal/problem"
 	"github.com/emperor-go/emperor/internal/suggest"
 	"github.com/emperor-go/emperor/pkg/config/option"
 )
@@ -100,7 +101,7 @@ func flagsOf(c *cobra.Command, name string) string {
 
 // hinted is a mistake with its hint in one text.
 func hinted(err error) error {
-	if m, ok := errors.AsType[option.Mistake](err); ok && m.Hint != "" {
+	if m, ok := errors.AsType[problem.Mistake](err); ok && m.Hint != "" {
 		return fmt.Errorf("%w (%s)", err, m.Hint)
 	}
 	return err

@@ -1,4 +1,4 @@
-package config
+package dialect
 
 import (
 	"strconv"
@@ -8,7 +8,7 @@ import (
 // evaluate expands %(…): an option, or words and operators with spaces between them, from left
 // to right (uwsgi_manage_placeholder). An operator applies to the next word only; without one,
 // words are joined.
-func (r *reader) evaluate(text string) (string, bool) {
+func (r *Reader) evaluate(text string) (string, bool) {
 	if strings.IndexByte(text, ' ') < 0 {
 		return r.lookup(text)
 	}

@@ -1,11 +1,10 @@
-package config
+package dialect
 
 import (
 	"bufio"
 	"bytes"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"os"
 	"path/filepath"
@@ -13,37 +12,11 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
+	"github.com/emperor-go/emperor/internal/dialect/dialecttest"
+	"github.com/emperor-go/emperor/internal/dialect/foreign/parser"
+	"github.com/emperor-go/emperor/internal/problem"
+	"github.com/emperor-go/emperor/internal/uwsginames"
 )
-
-// corpus returns the folder of real configuration files, which are not part of this project.
-func corpus(t testing.TB) string {
-	t.Helper()
-	dir := os.Getenv("EMPEROR_CORPUS")
-	if dir == "" {
-		dir = filepath.Join("..", "..", "..", "shared", "corpus")
-	}
-	dir, err := filepath.Abs(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := os.Stat(filepath.Join(dir, "EXPECTED.jsonl")); err != nil {
-		missing(t, fmt.Sprintf("there is no corpus in %s (EMPEROR_CORPUS names the folder)", dir))
-	}
-	if dir, err = filepath.EvalSymlinks(dir); err != nil { // as %p will be
-		t.Fatal(err)
-	}
-	return dir
-}
-
-// missing skips a test on a machine without a requirement. In CI it fails the test.
-func missing(t testing.TB, what string) {
-	t.Helper()
-	if os.Getenv("CI") == "true" {
-		t.Fatal(what)
-	}
-	t.Skip(what)
-}
 
 // expected is the result of uWSGI's parser for a file: its list of options, each key, value
 // and 1 for options that act while they are read.
@@ -56,7 +29,7 @@ type expected struct {
 // TestCorpus compares our list of options of each real file with the list of uWSGI 2.1-dev.
 // Values of the machine were the same for all files.
 func TestCorpus(t *testing.T) {
-	dir := corpus(t)
+	dir := dialecttest.Corpus(t)
 	data, err := os.ReadFile(filepath.Join(dir, "EXPECTED.jsonl"))
 	if err != nil {
 		t.Fatal(err)
@@ -117,7 +90,7 @@ func unwrap(t *testing.T, raw json.RawMessage) string {
 func corpusList(t *testing.T, root, file string) (lines []string) {
 	t.Chdir(filepath.Join(root, filepath.Dir(file)))
 	t.Setenv("PATH", fakeDate(t))
-	r := newReader(Access{Foreign: parser.Parse, Files: true, Run: true, Environ: []string{"HOME=/home/u", "PATH=/tmp/corpus/stub:/usr/bin:/bin"}})
+	r := New(ofUWSGI, Permissions{Foreign: parser.Parse, Files: true, Run: true, Environ: []string{"HOME=/home/u", "PATH=/tmp/corpus/stub:/usr/bin:/bin"}})
 	maps.Copy(r.magic.vars, map[byte]string{
 		'h': "HOSTNAME", 't': "1700000000", 'T': "1700000000000000", 'V': "VERSION", 'k': "4", 'u': "1000", 'U': "user", 'g': "1000", 'G': "group",
 	})
@@ -130,8 +103,8 @@ func corpusList(t *testing.T, root, file string) (lines []string) {
 		}
 	}
 	for _, e := range r.entries[1:] {
-		line := e.key + " = " + e.value
-		if e.done {
+		line := e.Key + " = " + e.Value
+		if e.final {
 			line += "\t(done)"
 		}
 		lines = append(lines, line)
@@ -139,8 +112,14 @@ func corpusList(t *testing.T, root, file string) (lines []string) {
 	return lines
 }
 
+// ofUWSGI reports whether uWSGI has an option.
+func ofUWSGI(key string) bool {
+	_, known := uwsginames.Lookup(key)
+	return known
+}
+
 // tolerated are the mistakes that we report and uWSGI does not see.
-func tolerated(p Problem) bool {
+func tolerated(p problem.Problem) bool {
 	return strings.Contains(p.What, "closing bracket") || strings.Contains(p.What, "no section header above this line")
 }
 

@@ -1,19 +1,32 @@
-package config
+package dialect
 
 import (
 	"fmt"
 	"strings"
 )
 
+// declarations are the options by declare-option.
+type declarations struct {
+	declared map[string]string // their templates
+	early    []Entry           // options of those that were met after their declaration
+	depth    int               // current nesting
+}
+
+// Declared returns the template of a declared option.
+func (r *Reader) Declared(key string) (template string, ok bool) {
+	template, ok = r.declared[key]
+	return template, ok
+}
+
 // declare makes a key a declared option.
-func (r *reader) declare(e entry) {
-	key, template, ok := strings.Cut(e.value, "=")
+func (r *Reader) declare(e Entry) {
+	key, template, ok := strings.Cut(e.Value, "=")
 	if !ok {
-		r.problem(e.key, fmt.Sprintf("%q declares nothing", e.value), "name=key=$1;key=$2")
+		r.problem(e.Key, fmt.Sprintf("%q declares nothing", e.Value), "name=key=$1;key=$2")
 		return
 	}
-	if isOption(key) {
-		r.warnings.add(r.at, e.key, fmt.Sprintf("%q is an option already and stays what it is", key), "")
+	if r.isOption(key) {
+		r.warnings.Add(r.at, e.Key, fmt.Sprintf("%q is an option already and stays what it is", key), "")
 		return
 	}
 	if r.declared == nil {
@@ -25,29 +38,29 @@ func (r *reader) declare(e entry) {
 // expand acts on a declared option after its declaration. As in uWSGI it acts at once: its
 // value is not expanded, options that act while a file is read do so, and all others count
 // before everything that is in the list.
-func (r *reader) expand(i int, e entry, template string) {
-	if r.nested == maxDepth {
-		r.limit(e.key, fmt.Sprintf("declared options refer to each other more than %d deep", maxDepth), "does one refer to itself?")
+func (r *Reader) expand(i int, e Entry, template string) {
+	if r.depth == maxDepth {
+		r.limit(e.Key, fmt.Sprintf("declared options refer to each other more than %d deep", maxDepth), "does one refer to itself?")
 		return
 	}
-	r.nested++
-	defer func() { r.nested-- }()
+	r.depth++
+	defer func() { r.depth-- }()
 	for _, part := range expandDeclared(e, template) {
-		if r.stopped || r.forbidden(part.key) {
+		if r.stopped || r.forbidden(part.Key) {
 			return
 		}
-		again, declared := r.declared[part.key]
+		again, declared := r.declared[part.Key]
 		switch {
 		case declared:
 			r.expand(i, part, again)
-		case acts(part.key):
-			value := r.entries[i].value // which does not concern this
+		case acts(part.Key):
+			value := r.entries[i].Value // which does not concern this
 			r.immediate(i, part)
-			r.entries[i].value = value
+			r.entries[i].Value = value
 		default:
 			r.early = append(r.early, part)
-			if r.size += len(part.value); len(r.early) > maxEntries || r.size > MaxFile {
-				r.limit(e.key, fmt.Sprintf("a declared option expands to more than %d options, or more than 2 MiB", maxEntries), "")
+			if r.size += len(part.Value); len(r.early) > maxEntries || r.size > MaxFile {
+				r.limit(e.Key, fmt.Sprintf("a declared option expands to more than %d options, or more than 2 MiB", maxEntries), "")
 			}
 		}
 	}
@@ -63,8 +76,8 @@ func acts(key string) bool {
 }
 
 // expandDeclared returns the options of a declared option.
-func expandDeclared(e entry, template string) (entries []entry) {
-	args := strings.FieldsFunc(e.value, func(c rune) bool { return c == ' ' })
+func expandDeclared(e Entry, template string) (entries []Entry) {
+	args := strings.FieldsFunc(e.Value, func(c rune) bool { return c == ' ' })
 	if len(args) == 0 {
 		args = []string{""}
 	}
@@ -85,7 +98,7 @@ func expandDeclared(e entry, template string) (entries []entry) {
 			place := fmt.Sprintf("$%d", i+1)
 			key, value = strings.ReplaceAll(key, place, arg), strings.ReplaceAll(value, place, arg)
 		}
-		entries = append(entries, entry{key: key, value: value, origin: e.origin, done: true, tenant: e.tenant, names: e.names})
+		entries = append(entries, Entry{Key: key, Value: value, Origin: e.Origin, final: true, Tenant: e.Tenant, names: e.names})
 	}
 	return entries
 }

@@ -1,4 +1,4 @@
-package config
+package dialect_test
 
 import (
 	"bytes"
@@ -15,7 +15,9 @@ import (
 
 	"github.com/rogpeppe/go-internal/txtar"
 
-	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
+	"github.com/emperor-go/emperor/internal/dialect/dialecttest"
+	"github.com/emperor-go/emperor/internal/dialect/foreign/parser"
+	"github.com/emperor-go/emperor/pkg/config"
 )
 
 // onPurpose are the cases in which we intentionally differ from uWSGI 2.0.21, each with the
@@ -46,21 +48,25 @@ const childEnv = "EMPEROR_TEST_PROGRAM"
 func TestMain(m *testing.M) {
 	switch os.Getenv(childEnv) {
 	case "vassal":
-		_, warnings, err := Own(parser.Parse).ParseVassalArgs(os.Args[1:])
+		_, warnings, err := loader().VassalArgs(os.Args[1:])
 		showAndExit(warnings, err)
 	case "emperor":
-		_, warnings, err := Own(parser.Parse).ParseEmperor(os.Args[1:])
+		_, warnings, err := loader().Emperor(os.Args[1:])
 		showAndExit(warnings, err)
 	}
 	os.Exit(m.Run())
 }
 
-func showAndExit(warnings Problems, err error) {
+func loader() config.Loader {
+	return config.Loader{Permissions: config.FullPermissions(parser.Parse)}
+}
+
+func showAndExit(warnings config.Problems, err error) {
 	for _, w := range warnings {
 		fmt.Println("warning:", w)
 	}
-	var shown Shown
-	var problems Problems
+	var shown config.Shown
+	var problems config.Problems
 	switch {
 	case errors.As(err, &shown):
 		fmt.Print(shown.Text)
@@ -81,7 +87,7 @@ func showAndExit(warnings Problems, err error) {
 // called NAME.quoted is given as Go strings, each with an optional number of times before it;
 // `want` is the expected output, where a value `*` matches any.
 func TestDialect(t *testing.T) {
-	files, err := filepath.Glob("testdata/dialect/*.txtar")
+	files, err := dialecttest.Cases()
 	if err != nil || len(files) < 60 {
 		t.Fatalf("there are %d cases: %v", len(files), err)
 	}
@@ -246,7 +252,7 @@ func (c *dialectCase) golden(t *testing.T, file, got string) {
 	if matches(got, want) {
 		return
 	}
-	if !fixGolden {
+	if os.Getenv("EMPEROR_FIX_GOLDEN") == "" {
 		t.Errorf("got:\n%s\nwant:\n%s", got, want)
 		return
 	}
@@ -288,7 +294,7 @@ func (c *dialectCase) compare(t *testing.T, reason, got string) {
 	t.Helper()
 	uwsgi, err := exec.LookPath("uwsgi")
 	if err != nil {
-		missing(t, "uwsgi is not installed")
+		dialecttest.Missing(t, "uwsgi is not installed")
 	}
 	// Some cases make it allocate all memory.
 	out := c.command(t, "/bin/sh", "-c", "ulimit -v 1000000; exec \"$@\"", "sh", uwsgi)

@@ -1,8 +1,10 @@
-package config
+package dialect
 
 import (
 	"slices"
 	"strings"
+
+	"github.com/emperor-go/emperor/internal/problem"
 )
 
 // notOptions are variables with the prefix of options that are not options (parse_sys_envs).
@@ -11,22 +13,22 @@ var notOptions = []string{
 	"RELOADS", "VASSALS_DIR",
 }
 
-// fromEnviron adds the options in the environment: UWSGI_FOO_BAR is foo-bar. They come before
+// Environ adds the options in the environment: UWSGI_FOO_BAR is foo-bar. They come before
 // all others. UWSGI_VASSAL_X is information of an emperor about a vassal.
-func (r *reader) fromEnviron() {
+func (r *Reader) Environ() {
 	r.shared = true
-	for _, variable := range r.access.Environ {
+	for _, variable := range r.permissions.Environ {
 		name, ok := strings.CutPrefix(variable, "UWSGI_")
 		if !ok {
 			continue
 		}
 		key, value, ok := strings.Cut(name, "=")
 		option := strings.ReplaceAll(strings.ToLower(key), "_", "-")
-		if !ok || slices.Contains(notOptions, key) || strings.HasPrefix(key, "VASSAL_") && !isOption(option) {
+		if !ok || slices.Contains(notOptions, key) || strings.HasPrefix(key, "VASSAL_") && !r.isOption(option) {
 			continue
 		}
-		r.at = Origin{File: "environment UWSGI_" + key}
+		r.at = problem.Origin{File: "environment UWSGI_" + key}
 		r.add(option, value)
 	}
-	r.at, r.shared = Origin{}, false
+	r.at, r.shared = problem.Origin{}, false
 }

@@ -1,4 +1,4 @@
-package config
+package dialect
 
 import (
 	"bytes"
@@ -8,7 +8,8 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/emperor-go/emperor/pkg/config/foreign"
+	"github.com/emperor-go/emperor/internal/dialect/foreign"
+	"github.com/emperor-go/emperor/internal/problem"
 )
 
 // The formats beside ini carry the same options; each reader returns them as lines. Magic
@@ -17,13 +18,13 @@ import (
 // foreign returns the lines of a format that this package cannot parse itself: in YAML those
 // under each key of the requested name, in XML those of the first <uwsgi> without an id or
 // with the requested one.
-func (r *reader) foreign(kind format, path, text, section string, numbers []int) (lines []line, ok bool) {
-	r.at = Origin{File: path}
-	if r.access.Foreign == nil {
+func (r *Reader) foreign(kind format, path, text, section string, numbers []int) (lines []line, ok bool) {
+	r.at = problem.Origin{File: path}
+	if r.permissions.Foreign == nil {
 		r.problem("", "this program cannot read "+strings.ToUpper(string(kind)), "")
 		return nil, false
 	}
-	blocks, err := r.access.Foreign(string(kind), text)
+	blocks, err := r.permissions.Foreign(string(kind), text)
 	if err != nil {
 		if e, ok := errors.AsType[*foreign.Error](err); ok {
 			r.at.Line = fileLine(e.Line, numbers)
@@ -38,7 +39,7 @@ func (r *reader) foreign(kind format, path, text, section string, numbers []int)
 		if !first && (kind == formatXML || !r.asked(b.Name, section)) {
 			found = append(found, b.Name)
 			if kind == formatYAML && stray == nil {
-				stray = strayOption(b)
+				stray = r.strayOption(b)
 			}
 			continue
 		}
@@ -53,10 +54,10 @@ func (r *reader) foreign(kind format, path, text, section string, numbers []int)
 	}
 	switch {
 	case stray != nil:
-		r.problems = append(r.problems, Problem{
-			Origin: Origin{File: path, Line: fileLine(stray.Number, numbers)}, Key: stray.Key,
+		r.problems = append(r.problems, problem.Problem{
+			Origin: problem.Origin{File: path, Line: fileLine(stray.Number, numbers)}, Key: stray.Key,
 			What: "it does not stand under " + section + ":, so that it counts for nothing", Hint: "write " + section + ": above it, and indent it by two blanks",
-			meant: anyOption,
+			Meant: problem.Any,
 		})
 	case ok:
 	case kind == formatXML:
@@ -67,32 +68,24 @@ func (r *reader) foreign(kind format, path, text, section string, numbers []int)
 		if len(found) == 1 {
 			what += fmt.Sprintf(", but %q", found[0])
 		}
-		r.warnings = append(r.warnings, Problem{Origin: r.at, What: what, Hint: "options stand under " + section + ":", meant: anyOption})
+		r.warnings = append(r.warnings, problem.Problem{Origin: r.at, What: what, Hint: "options stand under " + section + ":", Meant: problem.Any})
 	}
 	return lines, ok
 }
 
 // strayOption returns the option that the key of a block is when it has a value or a list of
 // values, and not options. Nil: it is none.
-func strayOption(b foreign.Block) *foreign.Line {
-	if len(b.Lines) == 0 || b.Lines[0].Key != b.Name || b.Lines[0].Nests || !isOption(b.Name) {
+func (r *Reader) strayOption(b foreign.Block) *foreign.Line {
+	if len(b.Lines) == 0 || b.Lines[0].Key != b.Name || b.Lines[0].Nests || !r.isOption(b.Name) {
 		return nil
 	}
 	return &b.Lines[0]
 }
 
-// inside reports keys of nested mappings that sound like confinement as mistakes. The value of
-// a scalar counts as if it was not nested, so that it is checked with the options.
-func (r *reader) inside(path string, keys []foreign.Line) {
-	told := map[string]bool{}
+// inside keeps keys of nested mappings for the caller: one of them may sound like confinement.
+func (r *Reader) inside(path string, keys []foreign.Line) {
 	for _, k := range keys {
-		key := soundsInside(k.Key)
-		last := k.Key[strings.LastIndexByte(k.Key, '.')+1:]
-		if key == "" || told[key] || k.Value != "" && sounds(last) {
-			continue
-		}
-		told[key] = true
-		r.problems.add(Origin{File: path, Line: k.Number}, key, soundsText, "remove it only if it may run without")
+		r.nested = append(r.nested, Entry{Key: k.Key, Value: k.Value, Origin: problem.Origin{File: path, Line: k.Number}})
 	}
 }
 
@@ -106,7 +99,7 @@ func hintOf(err error) string {
 
 // json returns the members of the requested object, in order: true is 1, false and null are 0,
 // an array repeats its key, and nested objects are left out.
-func (r *reader) json(path, text, section string, numbers []int) (lines []line, ok bool) {
+func (r *Reader) json(path, text, section string, numbers []int) (lines []line, ok bool) {
 	d := json.NewDecoder(strings.NewReader(text))
 	d.UseNumber()
 	var inside []foreign.Line
@@ -127,7 +120,7 @@ func (r *reader) json(path, text, section string, numbers []int) (lines []line, 
 		})
 	})
 	r.inside(path, inside)
-	r.at = Origin{File: path}
+	r.at = problem.Origin{File: path}
 	switch {
 	case err != nil:
 		var what, hint string

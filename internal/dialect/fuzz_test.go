@@ -1,41 +1,17 @@
-package config
+package dialect
 
 import (
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"github.com/rogpeppe/go-internal/txtar"
-
-	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
+	"github.com/emperor-go/emperor/internal/dialect/dialecttest"
 )
-
-// seeds adds the files of all cases to a fuzz target.
-func seeds(f *testing.F, add func(text string)) {
-	f.Helper()
-	cases, err := filepath.Glob("testdata/dialect/*.txtar")
-	if err != nil || len(cases) == 0 {
-		f.Fatalf("there are no cases: %v", err)
-	}
-	for _, c := range cases {
-		archive, err := txtar.ParseFile(c)
-		if err != nil {
-			f.Fatal(err)
-		}
-		for _, file := range archive.Files {
-			if file.Name != "want" && len(file.Data) < 4<<10 {
-				add(string(file.Data))
-			}
-		}
-	}
-	add(thirty)
-}
 
 // FuzzLex: a text that was divided can be joined and divided again.
 func FuzzLex(f *testing.F) {
-	seeds(f, func(text string) { f.Add(text) })
+	dialecttest.Seeds(f, func(text string) { f.Add(text) })
 	f.Fuzz(func(t *testing.T, data string) {
 		m := magicIn("")
 		m.named("a.ini")
@@ -81,57 +57,22 @@ func FuzzExpand(f *testing.F) {
 	f.Add("$(A:-b-c)$(A-$(B))", "@(x)@()", "%(a ++ -- / c)")
 	f.Add("%(%(c))", "((%(a)))", "a")
 	f.Fuzz(func(t *testing.T, a, b, c string) {
-		r := newReader(Access{Environ: []string{"HOME=" + a, "A=", "B=%(a)$(B)"}}, "vassal")
+		r := New(ofUWSGI, Permissions{Environ: []string{"HOME=" + a, "A=", "B=%(a)$(B)"}}, "vassal")
 		for key, value := range map[string]string{"a": a, "b": b, "c": c} {
 			r.add(key, value)
 		}
 		r.passes()
 		for _, e := range r.entries {
-			if len(e.value) > maxLine && len(a)+len(b)+len(c) < maxLine {
-				t.Fatalf("%s has %d bytes", e.key, len(e.value))
+			if len(e.Value) > maxLine && len(a)+len(b)+len(c) < maxLine {
+				t.Fatalf("%s has %d bytes", e.Key, len(e.Value))
 			}
-		}
-	})
-}
-
-// FuzzParse: the options of a vassal's file, written down, have the same meaning.
-func FuzzParse(f *testing.F) {
-	seeds(f, func(text string) { f.Add("a.ini", text+"\n[uwsgi]\ncommand = cat\n") })
-	f.Add("a.yaml", "uwsgi:\n  command: cat\n  env: [A=1, B=2]\n")
-	f.Add("a.json", `{"uwsgi": {"command": "cat", "env": ["A=1"], "vacuum": true}}`)
-	f.Add("a.xml", `<uwsgi><command>cat</command><vacuum/></uwsgi>`)
-	f.Fuzz(func(t *testing.T, name, data string) {
-		if len(name) > 100 || strings.ContainsAny(name, "/\x00") {
-			return
-		}
-		src := Source{Name: name, Path: "/v/" + name, Data: []byte(data), Tenant: strings.HasPrefix(name, "t")}
-		r := Input{Source: src, Access: Access{Partial: true, Foreign: parser.Parse}}.read()
-		v, _, err := finishVassal(src.Path, r)
-		if err != nil || r.partial {
-			return
-		}
-		settings := v.Settings(false)
-		lines := make([]line, len(settings))
-		for i, s := range settings {
-			lines[i] = line{section: "uwsgi", key: s.Name, value: strings.ReplaceAll(s.Value, "%", "%%")}
-			if strings.Trim(s.Value, blanks) != s.Value || strings.ContainsAny(s.Value, "\n\x00") || strings.Contains(s.Value, "(") {
-				return
-			}
-		}
-		again, _, err := ParseVassal(Source{Name: "a.ini", Path: "/v/a.ini", Data: []byte(unlex(lines))})
-		if err != nil {
-			t.Fatalf("%q, written as %q: %v", data, unlex(lines), err)
-		}
-		same := func(a, b Setting) bool { return a.Name == b.Name && a.Value == b.Value }
-		if got := again.Settings(false); !slices.EqualFunc(got, settings, same) {
-			t.Fatalf("%v became %v", settings, got)
 		}
 	})
 }
 
 // Joining words must not take quadratic time.
 func TestManyWordsEndSoon(t *testing.T) {
-	r := newReader(Access{}, "vassal")
+	r := New(ofUWSGI, Permissions{}, "vassal")
 	r.add("a", strings.Repeat("x", 10))
 	r.add("b", "%("+strings.Repeat("a ", 90_000)+")")
 	start := time.Now()

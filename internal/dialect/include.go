@@ -1,4 +1,4 @@
-package config
+package dialect
 
 import (
 	"fmt"
@@ -8,14 +8,16 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/internal/problem"
 )
 
 // load acts on `ini = name` and similar options: the options of the file take its position in
 // the list.
-func (r *reader) load(key, name string) { r.loadAs(key, formatOf(key), name) }
+func (r *Reader) load(key, name string) { r.loadAs(key, formatOf(key), name) }
 
 // loadAs does so for another option, such as include, in a format.
-func (r *reader) loadAs(key string, kind format, name string) {
+func (r *Reader) loadAs(key string, kind format, name string) {
 	file, section, asked := splitSection(name)
 	if src, ok := r.given[name]; ok {
 		file, section, asked = name, src.Section, src.Section != ""
@@ -47,9 +49,12 @@ func (r *reader) loadAs(key string, kind format, name string) {
 	r.nest(key, file, func(path string) { r.read(kind, path, string(data), section) })
 }
 
+// Include reads a file that stands alone on the command line.
+func (r *Reader) Include(name string) { r.include("", name) }
+
 // include acts on include, and on inherit when the list is complete: the name must have the
 // extension of a format, and the uppercase magic variables do not change.
-func (r *reader) include(key, name string) {
+func (r *Reader) include(key, name string) {
 	format, ok := formatByName(name)
 	if !ok {
 		r.problem(key, fmt.Sprintf("cannot tell what %q is", name), "the name must end in .ini, .yaml, .yml, .json, .js or .xml, without a section")
@@ -62,7 +67,7 @@ func (r *reader) include(key, name string) {
 }
 
 // fill sets the magic variables from the name, and reports whether the file exists.
-func (r *reader) fill(key, file, section string, asked bool) bool {
+func (r *Reader) fill(key, file, section string, asked bool) bool {
 	if r.magic.pinned {
 		return true
 	}
@@ -90,7 +95,7 @@ func (r *reader) fill(key, file, section string, asked bool) bool {
 
 // locate returns the path of %p: directories are resolved through symbolic links, but a file
 // that is a link keeps its name.
-func (r *reader) locate(key, file string) (string, error) {
+func (r *Reader) locate(key, file string) (string, error) {
 	if !r.allowed(needFiles, key) {
 		return "", errLeftOut
 	}
@@ -116,15 +121,15 @@ func (r *reader) locate(key, file string) (string, error) {
 }
 
 // cwd returns the working directory as the configuration sees it.
-func (r *reader) cwd() (string, error) {
-	if r.access.Dir != "" {
-		return r.access.Dir, nil
+func (r *Reader) cwd() (string, error) {
+	if r.permissions.Dir != "" {
+		return r.permissions.Dir, nil
 	}
 	return os.Getwd()
 }
 
 // nest reads a file inside the current one.
-func (r *reader) nest(key, file string, read func(path string)) {
+func (r *Reader) nest(key, file string, read func(path string)) {
 	path := file
 	if src, ok := r.given[file]; ok {
 		path = src.Path
@@ -148,16 +153,16 @@ func (r *reader) nest(key, file string, read func(path string)) {
 }
 
 // read converts text to options, in the order of the text.
-func (r *reader) read(kind format, path, text, section string) {
+func (r *Reader) read(kind format, path, text, section string) {
 	if r.before != "" || r.after != "" {
 		text = r.before + text + r.after
 	}
 	if name := wide(text); name != "" && kind != formatYAML { // YAML may be UTF-16
-		r.at = Origin{File: path, Line: 1}
+		r.at = problem.Origin{File: path, Line: 1}
 		r.problem("", "the text is "+name, "iconv -f "+name+" -t UTF-8")
 		return
 	}
-	text = strings.TrimPrefix(text, "\ufeff")
+	text = withoutMark(text)
 	text, numbers, strays, ok := r.magic.substitute(text)
 	if !ok {
 		r.limit("", "the file is larger than 2 MiB", "is this the right file?")
@@ -179,13 +184,13 @@ func (r *reader) read(kind format, path, text, section string) {
 	}
 	nested := false
 	for _, l := range lines {
-		r.at = Origin{File: path, Line: fileLine(l.number, numbers)}
+		r.at = problem.Origin{File: path, Line: fileLine(l.number, numbers)}
 		if strings.ContainsRune(l.key+l.value, 0) {
 			r.problem("", "there is a NUL byte", "no option can have one")
 			continue
 		}
 		key, _ := unmark(l.key)
-		switch option := isOption(key); {
+		switch option := r.isOption(key); {
 		case l.nests:
 			nested = nested || option
 			r.nesting(kind, l)
@@ -195,6 +200,9 @@ func (r *reader) read(kind format, path, text, section string) {
 		}
 	}
 }
+
+// withoutMark removes a byte order mark.
+func withoutMark(text string) string { return strings.TrimPrefix(text, "\ufeff") }
 
 // wide returns the encoding of a text whose characters have two bytes each, with or without a
 // byte order mark. Empty: the text has another encoding.
@@ -223,11 +231,11 @@ func fileLine(number int, numbers []int) int {
 }
 
 // nesting reports a key with options in it, when the key is itself an option with a value.
-func (r *reader) nesting(kind format, l line) {
-	if key, _ := unmark(l.key); isOption(key) {
+func (r *Reader) nesting(kind format, l line) {
+	if key, _ := unmark(l.key); r.isOption(key) {
 		r.problem(key, "there are keys in it, where a value or a list of values is expected", nestedForm(kind))
 	} else if kind == formatJSON {
-		r.warnings.add(r.at, key, "what stands in it is left out", "options stand in one object")
+		r.warnings.Add(r.at, key, "what stands in it is left out", "options stand in one object")
 	}
 }
 
@@ -244,14 +252,14 @@ func nestedForm(kind format) string {
 
 // ini takes the lines of a section. It warns about a section without lines, and about lines
 // before the first section, which have no effect; options there are a mistake.
-func (r *reader) ini(path, text string, numbers []int, section string) {
+func (r *Reader) ini(path, text string, numbers []int, section string) {
 	lines, found, problems := lex(path, text, numbers)
 	r.problems = append(r.problems, problems...)
 	any := false
 	for _, l := range lines {
 		if r.asked(l.section, section) {
 			any = true
-			r.at = Origin{File: path, Line: l.number}
+			r.at = problem.Origin{File: path, Line: l.number}
 			r.addLine(l)
 		}
 	}
@@ -263,16 +271,16 @@ func (r *reader) ini(path, text string, numbers []int, section string) {
 	case i >= 0 && !slices.Contains(found, ""):
 		r.empty = r.empty || !any
 		what, hint := headless(lines[i], r.titles(section)[0])
-		p := Problem{Origin: Origin{File: path, Line: lines[i].number}, What: what, Hint: hint, meant: anyOption}
-		if slices.ContainsFunc(lines, func(l line) bool { return l.section == "" && isOption(l.key) }) {
+		p := problem.Problem{Origin: problem.Origin{File: path, Line: lines[i].number}, What: what, Hint: hint, Meant: problem.Any}
+		if slices.ContainsFunc(lines, func(l line) bool { return l.section == "" && r.isOption(l.key) }) {
 			r.problems = append(r.problems, p)
 		} else {
 			r.warnings = append(r.warnings, p)
 		}
 	case !any:
 		r.empty = true
-		r.warnings = append(r.warnings, Problem{
-			Origin: Origin{File: path}, What: r.nothing(found, section), Hint: "options stand under " + strings.Join(r.titles(section), " or "), meant: anyOption,
+		r.warnings = append(r.warnings, problem.Problem{
+			Origin: problem.Origin{File: path}, What: r.nothing(found, section), Hint: "options stand under " + strings.Join(r.titles(section), " or "), Meant: problem.Any,
 		})
 	}
 }
@@ -292,7 +300,7 @@ func headless(first line, title string) (what, hint string) {
 }
 
 // nothing returns the reason why a section has no option.
-func (r *reader) nothing(found []string, section string) string {
+func (r *Reader) nothing(found []string, section string) string {
 	title := r.titles(section)[0]
 	for i := range found {
 		found[i], _ = unmark(found[i])
@@ -311,7 +319,7 @@ func (r *reader) nothing(found []string, section string) string {
 }
 
 // titles are the headers for options of a section.
-func (r *reader) titles(section string) (list []string) {
+func (r *Reader) titles(section string) (list []string) {
 	list = []string{"[" + section + "]"}
 	if section == "uwsgi" {
 		for _, name := range r.sections {
@@ -322,13 +330,13 @@ func (r *reader) titles(section string) (list []string) {
 }
 
 // asked reports whether a section is the requested one.
-func (r *reader) asked(name, section string) bool {
+func (r *Reader) asked(name, section string) bool {
 	name, _ = unmark(name)
 	return name == section || section == "uwsgi" && slices.Contains(r.sections, name)
 }
 
 // inject reads text that is put around each file that is read from here on.
-func (r *reader) inject(key, name string) {
+func (r *Reader) inject(key, name string) {
 	data, err := r.content(key, name)
 	if err != nil {
 		r.failed(key, err)

@@ -1,8 +1,10 @@
-package config
+package dialect
 
 import (
 	"slices"
 	"strings"
+
+	"github.com/emperor-go/emperor/internal/problem"
 )
 
 // Limits of a configuration. uWSGI has none and crashes or loops instead.
@@ -28,7 +30,8 @@ type line struct {
 	listed, nests bool
 }
 
-const blanks = " \t\r"
+// Blanks are the bytes around a key or a value that are not part of it.
+const Blanks = " \t\r"
 
 // lex splits text into lines, as uWSGI's ini reader does (core/ini.c): a line ends at LF,
 // blanks around it are removed, `;` and `#` start a comment only at its beginning, the first
@@ -38,25 +41,25 @@ const blanks = " \t\r"
 // the rest of a line from uWSGI, is a mistake here: the rest may be a confinement.
 //
 // numbers maps each line of the text to a line of the file; nil: they are the same.
-func lex(file, text string, numbers []int) (lines []line, sections []string, problems Problems) {
+func lex(file, text string, numbers []int) (lines []line, sections []string, problems problem.Problems) {
 	section := ""
 	lines = make([]line, 0, 1+strings.Count(text, "\n"))
 	for number := 1; text != ""; number++ {
 		var raw string
 		raw, text, _ = strings.Cut(text, "\n")
-		origin := Origin{File: file, Line: number}
+		origin := problem.Origin{File: file, Line: number}
 		if numbers != nil {
 			origin.Line = numbers[number-1]
 		}
 		if len(raw) > maxLine {
-			problems.add(origin, "", "the line is longer than 1 MiB", "is this the right file?")
+			problems.Add(origin, "", "the line is longer than 1 MiB", "is this the right file?")
 			continue
 		}
 		if strings.IndexByte(raw, 0) >= 0 {
-			problems.add(origin, "", "there is a NUL byte", "this is not a text file")
+			problems.Add(origin, "", "there is a NUL byte", "this is not a text file")
 			continue
 		}
-		s := strings.Trim(raw, blanks)
+		s := strings.Trim(raw, Blanks)
 		switch {
 		case s == "" || s[0] == ';' || s[0] == '#':
 		case s[0] == '[':
@@ -64,9 +67,9 @@ func lex(file, text string, numbers []int) (lines []line, sections []string, pro
 			switch {
 			case ok:
 			case strings.Contains(s, "]"):
-				problems.add(origin, "", "there is text behind the section header", "a comment begins with ; or #")
+				problems.Add(origin, "", "there is text behind the section header", "a comment begins with ; or #")
 			default:
-				problems.add(origin, "", "the section header has no closing bracket", "write [uwsgi]")
+				problems.Add(origin, "", "the section header has no closing bracket", "write [uwsgi]")
 			}
 			section = name
 			if !slices.Contains(sections, name) {
@@ -74,7 +77,7 @@ func lex(file, text string, numbers []int) (lines []line, sections []string, pro
 			}
 		default:
 			key, value, _ := strings.Cut(s, "=")
-			lines = append(lines, line{section: section, key: strings.TrimRight(key, blanks), value: strings.TrimLeft(value, blanks), number: origin.Line})
+			lines = append(lines, line{section: section, key: strings.TrimRight(key, Blanks), value: strings.TrimLeft(value, Blanks), number: origin.Line})
 		}
 	}
 	return lines, sections, problems
@@ -83,7 +86,7 @@ func lex(file, text string, numbers []int) (lines []line, sections []string, pro
 // header parses `[name]`, with or without a comment after it.
 func header(s string) (name string, ok bool) {
 	name, rest, ok := strings.Cut(s[1:], "]")
-	rest = strings.TrimLeft(rest, blanks)
+	rest = strings.TrimLeft(rest, Blanks)
 	if !ok || rest == "" || rest[0] == ';' || rest[0] == '#' {
 		return name, ok
 	}

@@ -1,4 +1,4 @@
-package config
+package dialect
 
 import (
 	"bytes"
@@ -28,12 +28,12 @@ type logic struct {
 type block struct {
 	// when, for a condition, returns whether the line is live, and the value of %(_). Without
 	// known, %(_) stays.
-	when func(r *reader, arg string) (live bool, item string, known bool)
+	when func(r *Reader, arg string) (live bool, item string, known bool)
 	// not negates the condition.
 	not bool
 	// items, for a loop, returns the values of %(_), one for each round. With names they are
 	// names of files.
-	items func(r *reader, arg string) []string
+	items func(r *Reader, arg string) []string
 	names bool
 	// needs is the access that the block needs. Without it no line is live.
 	needs need
@@ -101,23 +101,23 @@ func isEnd(key string) bool {
 }
 
 // begin opens a block.
-func (r *reader) begin(e entry, b block) {
+func (r *Reader) begin(e Entry, b block) {
 	if r.logic.open {
-		r.problem(e.key, "a block inside a block", "uWSGI has no nested if and for; close the first one")
+		r.problem(e.Key, "a block inside a block", "uWSGI has no nested if and for; close the first one")
 		return
 	}
-	r.logic.open, r.logic.block, r.logic.arg, r.logic.names = true, b, e.value, e.names
+	r.logic.open, r.logic.block, r.logic.arg, r.logic.names = true, b, e.Value, e.names
 }
 
 // took passes an option to the open block, and reports whether the block has processed it.
-func (l *logic) took(r *reader, e entry) bool {
+func (l *logic) took(r *Reader, e Entry) bool {
 	if l.running {
 		return false
 	}
-	if isEnd(e.key) {
+	if isEnd(e.Key) {
 		*l = logic{}
 	}
-	if e.key == "else" {
+	if e.Key == "else" {
 		l.open = false
 	}
 	if !l.open {
@@ -125,9 +125,9 @@ func (l *logic) took(r *reader, e entry) bool {
 	}
 	l.running = true
 	defer func() { l.running = false }()
-	r.used = append(r.used, references([]entry{e})...) // also in lines that are not live
+	r.used = append(r.used, references([]Entry{e})...) // also in lines that are not live
 	switch {
-	case !r.allowed(l.block.needs, e.key):
+	case !r.allowed(l.block.needs, e.Key):
 	case l.block.items != nil:
 		named := l.block.names || len(l.names) > 0
 		for _, item := range l.block.items(r, l.arg) {
@@ -140,7 +140,7 @@ func (l *logic) took(r *reader, e entry) bool {
 }
 
 // condition adds an option if the condition of the open block holds.
-func (l *logic) condition(r *reader, e entry) {
+func (l *logic) condition(r *Reader, e Entry) {
 	before := r.names
 	r.names = l.names
 	live, item, known := l.block.when(r, l.arg)
@@ -159,18 +159,18 @@ func (l *logic) condition(r *reader, e entry) {
 
 // appendFor adds an option of a block with the value of %(_), which may be, or contain, the
 // name of a file.
-func (r *reader) appendFor(e entry, item string, named bool) {
-	if len(e.value) > 0 && len(e.value)*(1+len(item)) > 4*maxLine && strings.Count(e.value, "%(_)")*len(item) > maxLine {
-		r.limit(e.key, "the value is longer than 1 MiB", "")
+func (r *Reader) appendFor(e Entry, item string, named bool) {
+	if len(e.Value) > 0 && len(e.Value)*(1+len(item)) > 4*maxLine && strings.Count(e.Value, "%(_)")*len(item) > maxLine {
+		r.limit(e.Key, "the value is longer than 1 MiB", "")
 	}
 	if r.stopped {
 		return
 	}
 	before := r.names
-	if named && !plain(item) && strings.Contains(e.value, "%(_)") {
+	if named && !plain(item) && strings.Contains(e.Value, "%(_)") {
 		r.names = r.names.with(pieces{{'_', item}})
 	}
-	e.value = strings.ReplaceAll(e.value, "%(_)", item)
+	e.Value = strings.ReplaceAll(e.Value, "%(_)", item)
 	r.append(e)
 	r.names = before
 }
@@ -182,22 +182,22 @@ func variable(arg string, find func(string) (string, bool)) (live bool, item str
 	return known && (!compare || value == want), value, known
 }
 
-func ifEnv(r *reader, arg string) (bool, string, bool) {
+func ifEnv(r *Reader, arg string) (bool, string, bool) {
 	r.key = "if-env"
 	return variable(arg, r.getenv)
 }
 
-func ifOpt(r *reader, arg string) (bool, string, bool) { return variable(arg, r.lookup) }
+func ifOpt(r *Reader, arg string) (bool, string, bool) { return variable(arg, r.lookup) }
 
-func ifExists(r *reader, arg string) (bool, string, bool) {
+func ifExists(r *Reader, arg string) (bool, string, bool) {
 	return unix.Access(r.path(arg), unix.R_OK) == nil, arg, true
 }
 
-func ifFile(r *reader, arg string) (bool, string, bool) {
+func ifFile(r *Reader, arg string) (bool, string, bool) {
 	return isKind(r.path(arg), unix.S_IFREG), arg, true
 }
 
-func ifDir(r *reader, arg string) (bool, string, bool) {
+func ifDir(r *Reader, arg string) (bool, string, bool) {
 	return isKind(r.path(arg), unix.S_IFDIR), arg, true
 }
 
@@ -206,12 +206,12 @@ func isKind(path string, kind uint32) bool {
 	return unix.Stat(path, &s) == nil && s.Mode&unix.S_IFMT == kind
 }
 
-func ifHostname(_ *reader, arg string) (bool, string, bool) {
+func ifHostname(_ *Reader, arg string) (bool, string, bool) {
 	host, _ := os.Hostname()
 	return host == arg, arg, true
 }
 
-func ifHostnameMatch(r *reader, arg string) (bool, string, bool) {
+func ifHostnameMatch(r *Reader, arg string) (bool, string, bool) {
 	host, _ := os.Hostname()
 	re, err := regexp.Compile(arg)
 	if err != nil {
@@ -222,11 +222,11 @@ func ifHostnameMatch(r *reader, arg string) (bool, string, bool) {
 }
 
 // ifPlugin looks for plugins that the configuration requested: they are assumed to exist.
-func ifPlugin(r *reader, arg string) (bool, string, bool) {
+func ifPlugin(r *Reader, arg string) (bool, string, bool) {
 	for _, e := range r.entries {
-		switch e.key {
+		switch e.Key {
 		case "plugin", "plugins", "need-plugin", "need-plugins":
-			if slices.Contains(strings.Split(e.value, ","), arg) {
+			if slices.Contains(strings.Split(e.Value, ","), arg) {
 				return true, arg, true
 			}
 		}
@@ -235,15 +235,15 @@ func ifPlugin(r *reader, arg string) (bool, string, bool) {
 }
 
 // ifReload is never true: a reload reads everything again here.
-func ifReload(*reader, string) (bool, string, bool) { return false, "", false }
+func ifReload(*Reader, string) (bool, string, bool) { return false, "", false }
 
-func ifFailed(r *reader, _ string) (bool, string, bool) { return r.logic.failed, "", false }
+func ifFailed(r *Reader, _ string) (bool, string, bool) { return r.logic.failed, "", false }
 
-func spaced(_ *reader, arg string) []string {
+func spaced(_ *Reader, arg string) []string {
 	return strings.FieldsFunc(arg, func(c rune) bool { return c == ' ' })
 }
 
-func times(r *reader, arg string) []string {
+func times(r *Reader, arg string) []string {
 	n := int(leadingInt(arg))
 	if n > maxEntries {
 		r.limit("for-times", "more than "+strconv.Itoa(maxEntries)+" times", "")
@@ -257,7 +257,7 @@ func times(r *reader, arg string) []string {
 }
 
 // globbed is glob(3) with GLOB_MARK and GLOB_NOCHECK.
-func globbed(r *reader, arg string) []string {
+func globbed(r *Reader, arg string) []string {
 	pattern := r.path(arg)
 	found, err := filepath.Glob(strings.ReplaceAll(pattern, "[!", "[^"))
 	if pattern != arg {
@@ -291,13 +291,13 @@ func hidden(pattern, path string) bool {
 
 // readLines returns the lines of a file. As in uWSGI, lines over 1023 bytes are divided, and a
 // file that cannot be read has no lines.
-func readLines(r *reader, arg string) (lines []string) {
+func readLines(r *Reader, arg string) (lines []string) {
 	data, err := r.file(arg)
 	if errors.Is(err, errLeftOut) {
 		return nil
 	}
 	if err != nil {
-		r.warnings.add(r.at, "for-readline", err.Error(), "it has no lines then")
+		r.warnings.Add(r.at, "for-readline", err.Error(), "it has no lines then")
 		return nil
 	}
 	for len(data) > 0 {

@@ -1,4 +1,4 @@
-package config
+package dialect
 
 import (
 	"encoding/binary"

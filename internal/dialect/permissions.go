@@ -1,4 +1,4 @@
-package config
+package dialect
 
 import (
 	"context"
@@ -12,13 +12,13 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/dialect/foreign"
 	"github.com/emperor-go/emperor/internal/words"
-	"github.com/emperor-go/emperor/pkg/config/foreign"
 )
 
-// Access lists the resources that reading a configuration may use, in addition to its text.
+// Permissions list the resources that reading a configuration may use, in addition to its text.
 // The zero value permits none: it is for untrusted text.
-type Access struct {
+type Permissions struct {
 	// Files: other files may be opened and looked up, by includes, templates, @(path), if-file
 	// and similar options.
 	Files bool
@@ -49,16 +49,16 @@ type Access struct {
 	Held bool
 }
 
-func (a Access) until() context.Context {
+func (a Permissions) until() context.Context {
 	if a.Until == nil {
 		return context.Background()
 	}
 	return a.Until
 }
 
-// Own returns the access of a program to its own configuration: everything.
-func Own(parser foreign.Parser) Access {
-	return Access{Files: true, Run: true, Environ: os.Environ(), Foreign: parser}
+// FullPermissions returns the permissions of a program for its own configuration: all.
+func FullPermissions(parser foreign.Parser) Permissions {
+	return Permissions{Files: true, Run: true, Environ: os.Environ(), Foreign: parser}
 }
 
 // need is one kind of access.
@@ -75,15 +75,15 @@ const (
 var errLeftOut = errors.New("left out")
 
 // allowed reports whether an access is permitted; if not, it records the reason.
-func (r *reader) allowed(n need, key string) bool {
+func (r *Reader) allowed(n need, key string) bool {
 	switch {
-	case n == needFiles && (!r.access.Files || r.tenant && !r.access.TenantFiles):
-	case n == needRun && (!r.access.Run || r.tenant):
-	case n == needEnviron && r.access.Partial && r.access.Environ == nil:
+	case n == needFiles && (!r.permissions.Files || r.tenant && !r.permissions.TenantFiles):
+	case n == needRun && (!r.permissions.Run || r.tenant):
+	case n == needEnviron && r.permissions.Partial && r.permissions.Environ == nil:
 	default:
 		return true
 	}
-	if r.partial = true; !r.access.Partial {
+	if r.partial = true; !r.permissions.Partial {
 		hint := "this configuration is not trusted with it"
 		if n == needFiles {
 			r.problem(key, "no other file may be opened or looked up here", hint)
@@ -96,20 +96,20 @@ func (r *reader) allowed(n need, key string) bool {
 
 // failed records the error of a resource. It ignores skipped resources; refused ones are
 // recorded already.
-func (r *reader) failed(key string, err error) {
+func (r *Reader) failed(key string, err error) {
 	if !errors.Is(err, errLeftOut) {
 		r.problem(key, err.Error(), "")
 	}
 }
 
 // getenv returns an environment variable.
-func (r *reader) getenv(name string) (string, bool) {
+func (r *Reader) getenv(name string) (string, bool) {
 	if e, ok := r.environ[name]; ok {
 		r.names = r.names.with(e.names)
-		return e.value, true
+		return e.Value, true
 	}
 	r.asks(name)
-	for _, e := range r.access.Environ {
+	for _, e := range r.permissions.Environ {
 		if k, v, ok := strings.Cut(e, "="); ok && k == name {
 			return v, true
 		}
@@ -117,19 +117,19 @@ func (r *reader) getenv(name string) (string, bool) {
 	return "", false
 }
 
-func (r *reader) setenv(text string) {
+func (r *Reader) setenv(text string) {
 	if key, value, ok := strings.Cut(text, "="); ok {
 		if r.environ == nil {
-			r.environ = map[string]entry{}
+			r.environ = map[string]Entry{}
 		}
-		r.environ[key] = entry{value: value, names: r.names}
+		r.environ[key] = Entry{Value: value, names: r.names}
 	}
 }
 
 // getenvOr expands $(…). In addition to the plain name it accepts uWSGI 2.1's NAME-default,
 // for a variable that is not set, and NAME:-default, for one that is not set or empty. As in
 // uWSGI, the default ends at its next `-`, and in the second form at its next `:`.
-func (r *reader) getenvOr(name string) (string, bool) {
+func (r *Reader) getenvOr(name string) (string, bool) {
 	dash := strings.IndexByte(name, '-')
 	if dash < 0 {
 		return r.getenv(name)
@@ -153,22 +153,22 @@ func (r *reader) getenvOr(name string) (string, bool) {
 }
 
 // content reads the source of a name: a scheme, standard input or a file.
-func (r *reader) content(key, name string) ([]byte, error) {
+func (r *Reader) content(key, name string) ([]byte, error) {
 	if src, ok := r.given[name]; ok && src.Data != nil {
 		return src.Data, nil
 	}
-	if r.access.Reading != nil {
-		r.access.Reading(name)
+	if r.permissions.Reading != nil {
+		r.permissions.Reading(name)
 	}
 	if scheme, rest, ok := strings.Cut(name, "://"); ok && isScheme(scheme) {
 		if scheme == "exec" && len(r.names) > 0 {
-			r.problems.mistaken(entry{key: key, origin: r.at}, r.names[0])
+			r.Report(Entry{Key: key, Origin: r.at}.mistaken(r.names[0]))
 			return nil, errLeftOut
 		}
 		if !r.allowed(needRun, key) {
 			return nil, errLeftOut
 		}
-		return fetch(r.access.until(), scheme, rest)
+		return fetch(r.permissions.until(), scheme, rest)
 	}
 	if name == "-" {
 		if !r.allowed(needRun, key) {
@@ -183,31 +183,31 @@ func (r *reader) content(key, name string) ([]byte, error) {
 }
 
 // file reads a file. A partial reading skips files that may block.
-func (r *reader) file(name string) ([]byte, error) {
+func (r *Reader) file(name string) ([]byte, error) {
 	path := r.path(name)
-	if r.access.Partial && !isKind(path, unix.S_IFREG) && exists(path) {
+	if r.permissions.Partial && !isKind(path, unix.S_IFREG) && exists(path) {
 		r.partial = true
 		return nil, errLeftOut
 	}
-	data, err := readFile(path)
+	data, err := ReadFile(path)
 	return data, renamed(err, path, name)
 }
 
 // path returns the path of a file name.
-func (r *reader) path(name string) string {
-	if r.access.Dir == "" || name == "" || filepath.IsAbs(name) {
+func (r *Reader) path(name string) string {
+	if r.permissions.Dir == "" || name == "" || filepath.IsAbs(name) {
 		return name
 	}
-	return r.access.Dir + "/" + name
+	return r.permissions.Dir + "/" + name
 }
 
 // absolute returns its absolute path.
-func (r *reader) absolute(name string) (string, error) { return filepath.Abs(r.path(name)) }
+func (r *Reader) absolute(name string) (string, error) { return filepath.Abs(r.path(name)) }
 
 func exists(path string) bool { return unix.Access(path, unix.F_OK) == nil }
 
-// readFile reads a file, and never more than MaxFile of it.
-func readFile(name string) ([]byte, error) {
+// ReadFile reads a file, and never more than MaxFile of it.
+func ReadFile(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
 		return nil, cannot("open", name, err)

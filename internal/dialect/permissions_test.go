@@ -1,12 +1,10 @@
-package config
+package dialect
 
 import (
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"golang.org/x/sys/unix"
 )
 
 // TestDir: relative names start in the given directory, as in a process that works there.
@@ -29,35 +27,18 @@ func TestDir(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	read := func(access Access) string {
-		r := newReader(access, "vassal")
+	read := func(access Permissions) string {
+		r := New(ofUWSGI, access, "vassal")
 		r.add("ini", "v.ini")
-		list := r.finish()
-		for _, p := range r.problems {
+		result := r.Finish()
+		for _, p := range result.Problems {
 			t.Error(p)
 		}
-		return listed(list)
+		return listed(result.Entries)
 	}
-	got := read(Access{Files: true, Dir: dir})
+	got := read(Permissions{Files: true, Dir: dir})
 	t.Chdir(dir)
-	if want := read(Access{Files: true}); got != want || !strings.Contains(want, "e=sub/b.ini") {
+	if want := read(Permissions{Files: true}); got != want || !strings.Contains(want, "e=sub/b.ini") {
 		t.Errorf("from outside:\n%s\nin it:\n%s", got, want)
-	}
-}
-
-// TestPartialDoesNotBlock: a reading that only finds mistakes opens no file that may block.
-func TestPartialDoesNotBlock(t *testing.T) {
-	dir := t.TempDir()
-	if err := unix.Mkfifo(filepath.Join(dir, "pipe.ini"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	text := "[uwsgi]\ncommand = cat\ninclude = pipe.ini\nprocname = @(pipe.ini)\nfor-readline = pipe.ini\nenv = A=%(_)\nendfor =\n"
-	in := Input{
-		Source: Source{Name: "v.ini", Path: filepath.Join(dir, "v.ini"), Data: []byte(text)},
-		Access: Access{Files: true, Dir: dir, Partial: true},
-	}
-	v, _, err := in.Parse()
-	if err != nil || len(v.Command) != 1 {
-		t.Errorf("got %v, %v", v, err)
 	}
 }

@@ -1,9 +1,11 @@
-package config
+package dialect
 
 import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/emperor-go/emperor/internal/words"
 )
 
 // A tenant may choose the name of a file, and of its parent directories, and a magic variable
@@ -24,7 +26,7 @@ func (p piece) String() string {
 	if p.variable == '_' {
 		name = "%(_)"
 	}
-	return fmt.Sprintf("%s is %q", name, shorten(p.text))
+	return fmt.Sprintf("%s is %q", name, words.Shorten(p.text))
 }
 
 // pieces are the pieces of one value.
@@ -46,66 +48,6 @@ func (ps pieces) find(like func(piece) bool) (p piece, found bool) {
 		return ps[i], true
 	}
 	return piece{}, false
-}
-
-// misread reports a name in the value of an entry that its reader would misinterpret, see
-// option.Row, and whether there is one.
-func (ps *Problems) misread(misreads func(text, name string) bool, e entry) bool {
-	if len(e.names) == 0 {
-		return false
-	}
-	p, found := e.names.find(func(p piece) bool { return misreads != nil && misreads(e.value, p.text) })
-	switch {
-	case found:
-		ps.mistaken(e, p)
-	case e.twice:
-		ps.add(e.origin, e.key, e.names[0].String()+", which contains a placeholder", "rename the file")
-	}
-	return found || e.twice
-}
-
-// mistaken reports a name that a shell would misinterpret.
-func (ps *Problems) mistaken(e entry, p piece) {
-	hint := `use "$UWSGI_VASSAL_NAME", or rename the file`
-	if p.variable == '_' {
-		hint = "rename the file"
-	}
-	ps.add(e.origin, e.key, p.String()+", which a shell may take for more than a name", hint)
-}
-
-// ExamineForeign finds mistakes in the configuration of a program of the operator, such as
-// uwsgi: names of files that it would misinterpret, and, when root is refused, a missing user.
-// Only the program knows the rest. reads are the environment variables that the text names by
-// $(NAME) and if-env.
-func (in Input) ExamineForeign(refuseRoot bool) (reads []string, err error) {
-	var problems Problems
-	named := false
-	r := in.read()
-	for _, e := range r.finish() {
-		named = named || e.key == "uid" || e.key == "immediate-uid"
-		misreads := uwsgiMisreads(e.key)
-		if o := vassalOptions.find(e.key); o != nil {
-			misreads = o.Misreads
-		}
-		if strings.Contains(e.value, "exec://") {
-			misreads = func(_, _ string) bool { return true }
-		}
-		problems.misread(misreads, e)
-	}
-	if refuseRoot && !named { // no later check: files that are left out cannot name a user
-		problems = append(problems, unnamed(in.Source.Path))
-	}
-	return namesOf(r.reads), problems.err()
-}
-
-// uwsgiMisreads is option.Row's Misreads for options that only uWSGI has.
-func uwsgiMisreads(key string) func(text, name string) bool {
-	for _, lines := range []string{"alarm", "attach-", "call-", "cron", "exec-", "hook-", "legion-attach-", "legion-cron", "logger", "req-logger", "smart-attach-", "unique-cron"} {
-		if strings.HasPrefix(key, lines) {
-			return func(_, _ string) bool { return true }
-		}
-	}
-	return nil
 }
 
 // plain reports whether a name has no special meaning for a shell: letters, digits and a few

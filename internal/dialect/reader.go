@@ -1,88 +1,149 @@
-package config
+package dialect
 
 import (
 	"fmt"
 	"slices"
 	"strings"
 
-	"github.com/emperor-go/emperor/internal/uwsginames"
+	"github.com/emperor-go/emperor/internal/problem"
 )
 
-// reader converts sources to the ordered list of options that uWSGI would have: environment,
+// Reader converts sources to the ordered list of options that uWSGI would have: environment,
 // command line and files. It acts on the options that uWSGI acts on while it reads. It stands
 // between the lexer, which knows lines, and the tables, which know the meaning of options; it
 // knows only the options that shape the list.
 //
-// It collects mistakes. Only an exceeded limit ends the reading.
-type reader struct {
-	access Access
+// It collects mistakes. Only an exceeded limit ends the reading. A Reader is for one
+// configuration and one goroutine: methods that add options, then Finish.
+type Reader struct {
+	isOption    func(key string) bool
+	permissions Permissions
 	// sections are the names that [uwsgi] may have in the sources read.
 	sections []string
 
-	entries []entry
-	first   map[string]int // the position of the first entry of a key
-	size    int            // bytes of all values
-	at      Origin         // of the current text
-	key     string         // of the value that is being expanded
-	reads   []Variable     // environment variables that were looked up
-	tenant  bool           // the current text is the tenant's own
-	shared  bool           // the current text is for several vassals
-	names   pieces         // names in the value that is being read or expanded
-	listed  bool           // the value that is being read is one of a list
-
-	magic    magic
-	logic    logic
-	last     string            // the ini file opened last, for `:section`
-	open     []string          // files being read, the outermost first
-	given    map[string]Source // files that need not be opened
-	pins     map[int]*magic    // magic variables of an include or inherit, by entry
-	before   string            // text before the text of each file
-	after    string            // and after it
-	forbid   []string          // keys of an open blacklist
-	allow    []string          // keys of an open whitelist
-	declared map[string]string // options by declare-option, and their templates
-	early    []entry           // options of declared options that were met after their declaration
-	nested   int               // current nesting of declared options
-	used     []string          // keys that are referred to, all of them after finish
-	environ  map[string]entry  // variables set by ienv
-	work     int               // bytes scanned in expansion
-
-	warnings, problems Problems
-	stopped            bool // a limit was reached
-	partial            bool // a part was skipped because it is not permitted
-	empty              bool // a file contained no options
+	list
+	position
+	files
+	environment
+	declarations
+	keyLists
+	outcome
+	magic magic
+	logic logic
+	work  int // bytes scanned in expansion
 }
 
-func newReader(access Access, sections ...string) *reader {
-	r := &reader{access: access, sections: sections, first: map[string]int{}, entries: make([]entry, 0, 20)}
-	r.magic = magicIn(access.Dir)
+// list has the options so far.
+type list struct {
+	entries []Entry
+	first   map[string]int // the position of the first entry of a key
+	size    int            // bytes of all values
+	used    []string       // keys that are referred to, all of them after Finish
+}
+
+// position describes the current text.
+type position struct {
+	at     problem.Origin
+	key    string // of the value that is being expanded
+	tenant bool   // the text is the tenant's own
+	shared bool   // the text is for several vassals
+	names  pieces // names in the value that is being read or expanded
+	listed bool   // the value that is being read is one of a list
+}
+
+// files are the texts that are being read.
+type files struct {
+	given map[string]Source // files that need not be opened
+	open  []string          // files being read, the outermost first
+	last  string            // the ini file opened last, for `:section`
+	pins  map[int]*magic    // magic variables of an include or inherit, by entry
+	// before and after are texts around the text of each file.
+	before, after string
+}
+
+// environment has the variables for $(NAME) and if-env.
+type environment struct {
+	environ map[string]Entry // set by ienv
+	reads   []Variable       // looked up
+}
+
+// keyLists are the keys of an open blacklist and of an open whitelist.
+type keyLists struct{ forbid, allow []string }
+
+// outcome is the result beside the list.
+type outcome struct {
+	warnings, problems problem.Problems
+	nested             []Entry // keys in nested mappings
+	stopped            bool    // a limit was reached
+	partial            bool    // a part was skipped because it is not permitted
+	empty              bool    // a file contained no options
+}
+
+// New returns a Reader. isOption reports whether a key is an option of any program, ours or
+// uWSGI's; it is not called for the options that shape the list. sections are names beside
+// [uwsgi] whose options count.
+func New(isOption func(key string) bool, permissions Permissions, sections ...string) *Reader {
+	r := &Reader{isOption: isOption, permissions: permissions, sections: sections}
+	r.first, r.entries = map[string]int{}, make([]Entry, 0, 20)
+	r.magic = magicIn(permissions.Dir)
 	return r
 }
 
+// Result is a configuration after it was read and expanded.
+type Result struct {
+	// Name is the name of the file that was read first, without its directory.
+	Name string
+	// Entries are all options, in the order in which they count.
+	Entries []Entry
+	// Written are the options as uwsgi --show-config lists them: without those that a declared
+	// option stands for.
+	Written []Entry
+	// Used are the keys that values and conditions refer to.
+	Used []string
+	// Variables are the environment variables that were looked up, each once.
+	Variables []Variable
+	// Nested are keys of nested mappings, which are no options: in each Key the keys around it
+	// stand before it, as in a.b.c. Only scalars have a Value.
+	Nested []Entry
+	// Warnings and Problems are in the order in which they were found.
+	Warnings, Problems problem.Problems
+	// Partial is true when a part was skipped because it is not permitted.
+	Partial bool
+	// Empty is true when a file contained no options.
+	Empty bool
+}
+
 // problem adds a mistake at the current position.
-func (r *reader) problem(key, what, hint string) { r.problems.add(r.at, key, what, hint) }
+func (r *Reader) problem(key, what, hint string) { r.problems.Add(r.at, key, what, hint) }
 
 // limit adds the mistake that ends the reading.
-func (r *reader) limit(key, what, hint string) {
+func (r *Reader) limit(key, what, hint string) {
 	if !r.stopped {
 		r.problem(key, what, hint)
 	}
 	r.stopped = true
 }
 
+// Report adds a mistake that the caller found.
+func (r *Reader) Report(p problem.Problem) { r.problems = append(r.problems, p) }
+
+// Mistakes returns the mistakes so far.
+func (r *Reader) Mistakes() problem.Problems { return r.problems }
+
 // add adds an option, as uWSGI's add_exported_option does: an open block gets it first, then
 // it joins the list, and immediate options act at once.
-func (r *reader) add(key, value string) { r.addEntry(entry{key: key, value: value}) }
+func (r *Reader) add(key, value string) { r.Add(Entry{Key: key, Value: value}) }
 
-func (r *reader) addEntry(e entry) {
-	if r.stopped || r.forbidden(e.key) || r.logic.took(r, e) {
+// Add adds an option of the command line.
+func (r *Reader) Add(e Entry) {
+	if r.stopped || r.forbidden(e.Key) || r.logic.took(r, e) {
 		return
 	}
 	r.append(e)
 }
 
 // addLine adds an option as it stands in a file, with marks around names.
-func (r *reader) addLine(l line) {
+func (r *Reader) addLine(l line) {
 	key, _ := unmark(l.key)
 	value, names := unmark(l.value)
 	r.names, r.listed = names, l.listed
@@ -91,105 +152,105 @@ func (r *reader) addLine(l line) {
 }
 
 // append adds an option to the list and acts on it.
-func (r *reader) append(e entry) {
-	e.origin, e.tenant, e.shared, e.names, e.listed = r.at, r.tenant, r.shared, r.names, r.listed
+func (r *Reader) append(e Entry) {
+	e.Origin, e.Tenant, e.Shared, e.names, e.Listed = r.at, r.tenant, r.shared, r.names, r.listed
 	i := len(r.entries)
-	r.size += len(e.value)
+	r.size += len(e.Value)
 	if i >= maxEntries || r.size > MaxFile {
-		r.limit(e.key, fmt.Sprintf("there are more than %d options, or more than 2 MiB of them", maxEntries), "does a file include itself?")
+		r.limit(e.Key, fmt.Sprintf("there are more than %d options, or more than 2 MiB of them", maxEntries), "does a file include itself?")
 		return
 	}
 	r.entries = append(r.entries, e)
-	if _, again := r.first[e.key]; !again {
-		r.first[e.key] = i
+	if _, again := r.first[e.Key]; !again {
+		r.first[e.Key] = i
 	}
-	if !e.done {
+	if !e.final {
 		done, own := r.immediate(i, e)
-		r.entries[i].done, r.entries[i].own = done, own
+		r.entries[i].final, r.entries[i].Handled = done, own
 	}
 }
 
 // lookup returns the value of a key for a placeholder: the value of its first entry.
-func (r *reader) lookup(key string) (string, bool) {
+func (r *Reader) lookup(key string) (string, bool) {
 	i, ok := r.first[key]
 	if !ok {
 		return "", false
 	}
-	if r.entries[i].asked = true; r.entries[i].bare {
+	if r.entries[i].asked = true; r.entries[i].Bare {
 		return "", false
 	}
 	r.names = r.names.with(r.entries[i].names)
-	return r.entries[i].value, true
+	return r.entries[i].Value, true
 }
 
 // immediate acts on the options that uWSGI acts on while it reads. done: it is one of them, so
 // that no pass expands its value. own: the table has nothing left to do.
-func (r *reader) immediate(i int, e entry) (done, own bool) {
-	switch e.key {
+func (r *Reader) immediate(i int, e Entry) (done, own bool) {
+	switch e.Key {
 	case "ini", "yaml", "yml":
-		r.load(e.key, e.value)
+		r.load(e.Key, e.Value)
 	case "xml", "xmlconfig", "json", "js": // uWSGI cuts the section off in place
-		r.entries[i].value, _, _ = splitSection(e.value)
-		r.load(e.key, e.value)
+		r.entries[i].Value, _, _ = splitSection(e.Value)
+		r.load(e.Key, e.Value)
 	case "include":
 		r.template(i, e)
 	case "config":
-		r.problem(e.key, fmt.Sprintf("cannot load %q: there are no configuration plugins", e.value), "name the format: ini, yaml, json or xml")
+		r.problem(e.Key, fmt.Sprintf("cannot load %q: there are no configuration plugins", e.Value), "name the format: ini, yaml, json or xml")
 	case "inject-before", "inject-after":
-		r.inject(e.key, e.value)
+		r.inject(e.Key, e.Value)
 	case "set":
-		if key, value, ok := strings.Cut(e.value, "="); ok {
-			r.addEntry(entry{key: key, value: value})
+		if key, value, ok := strings.Cut(e.Value, "="); ok {
+			r.Add(Entry{Key: key, Value: value})
 		} else {
-			r.problem(e.key, fmt.Sprintf("%q sets nothing", e.value), "key=value")
+			r.problem(e.Key, fmt.Sprintf("%q sets nothing", e.Value), "key=value")
 		}
 	case "set-placeholder", "set-ph", "resolve":
 		r.placeholder(e)
 	case "declare-option", "declare-option2":
 		r.declare(e)
 	case "blacklist":
-		r.forbid = strings.Fields(e.value)
+		r.forbid = strings.Fields(e.Value)
 	case "whitelist":
-		r.allow = strings.Fields(e.value)
+		r.allow = strings.Fields(e.Value)
 	case "end-blacklist":
 		r.forbid = nil
 	case "end-whitelist":
 		r.allow = nil
 	case "exit":
-		r.problem(e.key, "the configuration asks not to be used", "")
+		r.problem(e.Key, "the configuration asks not to be used", "")
 	case "ienv":
 		if r.tenant { // it would change $(…) in templates
-			r.problem(e.key, "a tenant's own file may not say this", "the operator may, in a template")
+			r.problem(e.Key, "a tenant's own file may not say this", "the operator may, in a template")
 		} else {
-			r.setenv(e.value)
+			r.setenv(e.Value)
 		}
 	case "show-config":
 		return false, true
 	default:
-		if b, ok := blockOf(e.key); ok {
+		if b, ok := blockOf(e.Key); ok {
 			r.begin(e, b)
 			return true, true
 		}
-		if template, ok := r.declared[e.key]; ok {
+		if template, ok := r.declared[e.Key]; ok {
 			r.expand(i, r.entries[i], template)
 			return true, true
 		}
-		if isEnd(e.key) { // uWSGI has no option `end`, but it ends a block
-			return e.key != "end", true
+		if isEnd(e.Key) { // uWSGI has no option `end`, but it ends a block
+			return e.Key != "end", true
 		}
-		return slices.Contains(atOnce, e.key), false
+		return slices.Contains(atOnce, e.Key), false
 	}
 	return true, true
 }
 
 // template includes or inherits a file, with the magic variables that were chosen for it.
-func (r *reader) template(i int, e entry) {
+func (r *Reader) template(i int, e Entry) {
 	if pin := r.pins[i]; pin != nil {
 		before := r.magic
 		r.magic = *pin
 		defer func() { r.magic = before }()
 	}
-	r.include(e.key, e.value)
+	r.include(e.Key, e.Value)
 }
 
 // atOnce are the other options that act while uWSGI reads. The tables carry them out, with
@@ -201,29 +262,29 @@ var atOnce = []string{
 }
 
 // placeholder adds an entry that only placeholders see.
-func (r *reader) placeholder(e entry) {
-	key, value, ok := strings.Cut(e.value, "=")
+func (r *Reader) placeholder(e Entry) {
+	key, value, ok := strings.Cut(e.Value, "=")
 	switch {
 	case !ok:
-		r.problem(e.key, fmt.Sprintf("%q sets nothing", e.value), "name=value")
+		r.problem(e.Key, fmt.Sprintf("%q sets nothing", e.Value), "name=value")
 		return
-	case e.key == "resolve":
+	case e.Key == "resolve":
 		ip, err := r.resolve(value)
 		if err != nil {
-			r.failed(e.key, err)
+			r.failed(e.Key, err)
 			return
 		}
 		value = ip
 	}
-	if isOption(key) {
-		r.problem(e.key, fmt.Sprintf("%q is an option and cannot be a placeholder", key), "set "+key+"=value sets it")
+	if r.isOption(key) {
+		r.problem(e.Key, fmt.Sprintf("%q is an option and cannot be a placeholder", key), "set "+key+"=value sets it")
 		return
 	}
-	r.addEntry(entry{key: key, value: value, done: true, own: true})
+	r.Add(Entry{Key: key, Value: value, final: true, Handled: true})
 }
 
 // forbidden reports, and records, that a key may not stand here.
-func (r *reader) forbidden(key string) bool {
+func (r *Reader) forbidden(key string) bool {
 	same := func(s string) bool { return strings.EqualFold(s, key) }
 	switch {
 	case r.forbid != nil && slices.ContainsFunc(r.forbid, same):
@@ -236,42 +297,39 @@ func (r *reader) forbidden(key string) bool {
 	return true
 }
 
-// isOption reports whether a key is one of uWSGI's options or of ours.
-func isOption(key string) bool {
-	_, known := uwsginames.Lookup(key)
-	return known || whose(key) != ""
-}
-
-// finish runs the last steps of uWSGI after all sources are read, the passes and then the
-// options that add further ones, and returns the list for a table.
-func (r *reader) finish() []entry {
+// Finish runs the last steps of uWSGI after all sources are read, the passes and then the
+// options that add further ones, and returns the result.
+func (r *Reader) Finish() Result {
 	r.used = append(r.used, references(r.entries)...)
 	r.passes()
 	list := r.apply()
 	r.used = append(r.used, references(list)...) // no pass expands inherited options
 	for _, e := range list {
 		if e.asked {
-			r.used = append(r.used, e.key)
+			r.used = append(r.used, e.Key)
 		}
 	}
-	return list
+	return Result{
+		Name: r.magic.vars['S'], Entries: list, Written: r.entries, Used: r.used, Variables: r.reads, Nested: r.nested,
+		Warnings: r.warnings, Problems: r.problems, Partial: r.partial, Empty: r.empty,
+	}
 }
 
 // apply opens inherited files, which extend the list at its end, and then adds the options of
 // declared ones that were met before their declaration.
-func (r *reader) apply() []entry {
+func (r *Reader) apply() []Entry {
 	for i := 0; i < len(r.entries) && !r.stopped; i++ {
-		if e := r.entries[i]; e.key == "inherit" && !e.own {
-			r.entries[i].done, r.entries[i].own = true, true
-			r.at, r.tenant, r.shared, r.names = e.origin, e.tenant, e.shared, e.names
+		if e := r.entries[i]; e.Key == "inherit" && !e.Handled {
+			r.entries[i].final, r.entries[i].Handled = true, true
+			r.at, r.tenant, r.shared, r.names = e.Origin, e.Tenant, e.Shared, e.names
 			r.template(i, e)
 		}
 	}
 	list := slices.Clip(r.early)
 	for i, e := range r.entries {
-		template, declared := r.declared[e.key]
-		if declared && !e.done && !e.own {
-			r.entries[i].own = true
+		template, declared := r.declared[e.Key]
+		if declared && !e.final && !e.Handled {
+			r.entries[i].Handled = true
 			list = append(list, r.entries[i])
 			list = append(list, expandDeclared(e, template)...)
 			continue
@@ -279,4 +337,26 @@ func (r *reader) apply() []entry {
 		list = append(list, e)
 	}
 	return list
+}
+
+// references lists the words in all placeholders, `%(a + b)`, of values that are not expanded
+// yet, and the options of conditions.
+func references(entries []Entry) []string {
+	var words []string
+	for _, e := range entries {
+		if e.Key == "if-opt" || e.Key == "if-not-opt" {
+			option, _, _ := strings.Cut(e.Value, "=")
+			words = append(words, option)
+		}
+		for rest := e.Value; ; {
+			_, after, ok := strings.Cut(rest, "%(")
+			if !ok {
+				break
+			}
+			inside, _, _ := strings.Cut(after, ")")
+			words = append(words, strings.Fields(inside)...)
+			rest = after
+		}
+	}
+	return words
 }

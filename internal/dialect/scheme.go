@@ -1,4 +1,4 @@
-package config
+package dialect
 
 import (
 	"bytes"
@@ -145,14 +145,14 @@ func fetchEmperor() ([]byte, error) {
 }
 
 // resolve returns the IPv4 address of a name.
-func (r *reader) resolve(name string) (string, error) {
+func (r *Reader) resolve(name string) (string, error) {
 	if !r.allowed(needRun, "resolve") {
 		return "", errLeftOut
 	}
-	if r.access.Reading != nil {
-		r.access.Reading(name)
+	if r.permissions.Reading != nil {
+		r.permissions.Reading(name)
 	}
-	ctx, cancel := context.WithTimeout(r.access.until(), fetchTime)
+	ctx, cancel := context.WithTimeout(r.permissions.until(), fetchTime)
 	defer cancel()
 	ips, err := net.DefaultResolver.LookupIP(ctx, "ip4", name)
 	if err != nil {

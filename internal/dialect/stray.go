@@ -1,10 +1,12 @@
-package config
+package dialect
 
 import (
 	"fmt"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/emperor-go/emperor/internal/problem"
 )
 
 // stray is a percent sign before a byte that names no magic variable.
@@ -26,36 +28,36 @@ func strayAt(text string, at int) (s stray, found bool) {
 		return s, false
 	}
 	s.next, _ = utf8.DecodeRuneInString(text[at:])
-	line := strings.TrimLeft(text[:at-1], blanks)
+	line := strings.TrimLeft(text[:at-1], Blanks)
 	if s.next != '\n' && line != "" && (line[0] == ';' || line[0] == '#') {
 		return s, false
 	}
 	if key, _, ok := strings.Cut(line, "="); ok {
-		s.key = strings.TrimRight(key, blanks)
+		s.key = strings.TrimRight(key, Blanks)
 	}
 	if s.next == '\n' {
 		next, _, _ := strings.Cut(text[at+1:], "\n")
-		s.lost, _, _ = strings.Cut(strings.TrimLeft(next, blanks), "=")
-		s.lost = strings.TrimRight(s.lost, blanks)
+		s.lost, _, _ = strings.Cut(strings.TrimLeft(next, Blanks), "=")
+		s.lost = strings.TrimRight(s.lost, Blanks)
 	}
 	return s, true
 }
 
 // tellStrays reports such signs. One at the end of a line joins the next line to it: when that
 // is an option it is a mistake, because the option may confine a vassal.
-func (r *reader) tellStrays(path string, strays []stray) {
+func (r *Reader) tellStrays(path string, strays []stray) {
 	for _, s := range strays {
-		origin := Origin{File: path, Line: s.line}
+		origin := problem.Origin{File: path, Line: s.line}
 		const hint = "%% is a percent sign"
 		switch {
-		case s.next == '\n' && s.lost != "" && isOption(s.lost):
-			r.problems.add(origin, s.key, "the % at the end of the line joins the next line to it: "+s.lost+" counts for nothing", hint)
+		case s.next == '\n' && s.lost != "" && r.isOption(s.lost):
+			r.problems.Add(origin, s.key, "the % at the end of the line joins the next line to it: "+s.lost+" counts for nothing", hint)
 		case s.next == '\n':
-			r.warnings.add(origin, s.key, "the % at the end of the line joins the next line to it", hint)
+			r.warnings.Add(origin, s.key, "the % at the end of the line joins the next line to it", hint)
 		case unicode.IsLetter(s.next):
-			r.warnings.add(origin, s.key, fmt.Sprintf("there is no magic variable %%%c: both characters are left out", s.next), hint)
+			r.warnings.Add(origin, s.key, fmt.Sprintf("there is no magic variable %%%c: both characters are left out", s.next), hint)
 		default:
-			r.warnings.add(origin, s.key, fmt.Sprintf("a %% and the %q behind it are left out", s.next), hint)
+			r.warnings.Add(origin, s.key, fmt.Sprintf("a %% and the %q behind it are left out", s.next), hint)
 		}
 	}
 }

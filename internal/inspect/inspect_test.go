@@ -37,7 +37,7 @@ func world(t *testing.T, emperor *config.Emperor, files ...string) (dir string, 
 
 func emperor(t *testing.T, args ...string) *config.Emperor {
 	t.Helper()
-	e, _, err := config.ParseEmperor(append(args, t.TempDir()))
+	e, _, err := config.Loader{Permissions: config.FullPermissions(nil)}.Emperor(append(args, t.TempDir()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,7 +20,7 @@ func TestHelp(t *testing.T) {
 		"--help /etc/x":     {"Usage: ", "--hook-as-emperor "},
 		"--sokcet x --help": {"Usage: ", "--hook-as-emperor "},
 	} {
-		_, _, err := config.ParseEmperor(strings.Fields(line))
+		_, _, err := config.Loader{}.Emperor(strings.Fields(line))
 		if !errors.Is(err, config.ErrHelp) {
 			t.Errorf("%s: %v", line, err)
 			continue
@@ -33,7 +33,7 @@ func TestHelp(t *testing.T) {
 			t.Errorf("%s prints:\n%s", line, text)
 		}
 	}
-	if _, _, err := config.Own(nil).ParseVassalArgs([]string{"--version"}); !errors.Is(err, config.ErrVersion) {
+	if _, _, err := (config.Loader{}).VassalArgs([]string{"--version"}); !errors.Is(err, config.ErrVersion) {
 		t.Errorf("--version: %v", err)
 	}
 }

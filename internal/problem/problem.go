@@ -1,12 +1,40 @@
-package config
+// Package problem defines mistakes and warnings about a configuration: a Problem has a position,
+// a Mistake has none yet.
+package problem
 
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
-
-	"github.com/emperor-go/emperor/internal/suggest"
 )
+
+// Origin is the position of a line.
+type Origin struct {
+	File string
+	Line int
+}
+
+// String prints file:line.
+func (o Origin) String() string {
+	if o.File == "" {
+		return "command line"
+	}
+	if o.Line == 0 {
+		return o.File
+	}
+	return o.File + ":" + strconv.Itoa(o.Line)
+}
+
+// Mistake is an error in a text of a user, without its position. The hint is the remedy; it is
+// optional.
+type Mistake struct{ What, Hint string }
+
+// Error prints What alone: the caller prints the hint at the end of its message.
+func (m Mistake) Error() string { return m.What }
+
+// Wrong returns a Mistake. An empty hint adds nothing.
+func Wrong(what, hint string) error { return Mistake{what, hint} }
 
 // Problem is one mistake or one warning.
 type Problem struct {
@@ -17,38 +45,21 @@ type Problem struct {
 	// What describes the problem, and Hint the remedy. The hint is optional.
 	What, Hint string
 
-	// meant are the options that the line was perhaps meant for, between blanks, or anyOption:
-	// an option that is missing elsewhere is missing because of it.
-	meant string
-	// follows: an option is missing in the whole file. Mistakes in a line may be the cause,
+	// Meant are the options that the line was perhaps meant for, between blanks, or Any: an
+	// option that is missing elsewhere is missing because of it.
+	Meant string
+	// Follows: an option is missing in the whole file. Mistakes in a line may be the cause,
 	// and come first.
-	follows bool
+	Follows bool
 }
 
-// anyOption is all options in Problem.meant.
-const anyOption = " * "
+// Any is all options in Problem.Meant.
+const Any = " * "
 
-// explains reports whether an option with one of the prefixes is missing because of the
+// Explains reports whether an option with one of the prefixes is missing because of the
 // problem.
-func (p Problem) explains(beginnings []string) bool {
-	return p.meant == anyOption || p.meant != "" && slices.ContainsFunc(beginnings, func(b string) bool { return strings.Contains(p.meant, " "+b) })
-}
-
-// because turns warnings that explain a missing option into mistakes, and reports whether
-// there are any.
-func (ps *Problems) because(warnings *Problems, missing string, beginnings []string) (found bool) {
-	*warnings = slices.DeleteFunc(*warnings, func(w Problem) bool {
-		if !w.explains(beginnings) {
-			return false
-		}
-		if w.Key != "" {
-			w.What, w.Hint = "an unknown key, and "+missing, suggest.Question("", strings.Fields(w.meant)...)
-		}
-		*ps = append(*ps, w)
-		found = true
-		return true
-	})
-	return found
+func (p Problem) Explains(beginnings []string) bool {
+	return p.Meant == Any || p.Meant != "" && slices.ContainsFunc(beginnings, func(b string) bool { return strings.Contains(p.Meant, " "+b) })
 }
 
 // Error prints `file:line: key: what (hint)`.
@@ -77,9 +88,9 @@ func (ps Problems) Error() string {
 	return strings.Join(lines, "\n")
 }
 
-// err returns ps as a sorted error without repetitions (a loop repeats its mistakes), or nil
+// Err returns ps as a sorted error without repetitions (a loop repeats its mistakes), or nil
 // when it is empty.
-func (ps Problems) err() error {
+func (ps Problems) Err() error {
 	if len(ps) == 0 {
 		return nil
 	}
@@ -87,9 +98,14 @@ func (ps Problems) err() error {
 	return slices.Compact(ps)
 }
 
+// Add appends a problem.
+func (ps *Problems) Add(o Origin, key, what, hint string) {
+	*ps = append(*ps, Problem{Origin: o, Key: key, What: what, Hint: hint})
+}
+
 // ByPlace sorts by file, and in a file by line; consequences come last.
 func ByPlace(a, b Problem) int {
-	return cmp.Or(strings.Compare(a.Origin.File, b.Origin.File), compareBool(a.follows, b.follows), cmp.Compare(a.Origin.Line, b.Origin.Line))
+	return cmp.Or(strings.Compare(a.Origin.File, b.Origin.File), compareBool(a.Follows, b.Follows), cmp.Compare(a.Origin.Line, b.Origin.Line))
 }
 
 // compareBool sorts false before true.
@@ -101,8 +117,4 @@ func compareBool(a, b bool) int {
 		return -1
 	}
 	return 1
-}
-
-func (ps *Problems) add(o Origin, key, what, hint string) {
-	*ps = append(*ps, Problem{Origin: o, Key: key, What: what, Hint: hint})
 }

@@ -161,3 +161,11 @@ func executes(before []word) bool {
 		return slices.Contains([]string{"-exec", "-execdir", "-ok", "-okdir"}, w.raw)
 	})
 }
+
+// Shorten returns a text for a message: its first 40 bytes when it is longer.
+func Shorten(s string) string {
+	if len(s) > 40 {
+		return s[:40] + "…"
+	}
+	return s
+}

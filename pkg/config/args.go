@@ -3,11 +3,11 @@ package config
 import (
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
+	"github.com/emperor-go/emperor/internal/dialect"
 	"github.com/emperor-go/emperor/internal/suggest"
 	"github.com/emperor-go/emperor/internal/uwsginames"
 )
@@ -27,17 +27,12 @@ func (h HelpRequest) Error() string { return "help asked for on " + h.Group }
 // Is makes it an ErrHelp.
 func (h HelpRequest) Is(target error) bool { return target == ErrHelp }
 
-// ParseEmperor parses the emperor's command line, without the program's name: options as in
-// its ini file, --ini FILE at any position, and bare arguments, which are monitors. Options
-// count in order, those of a file at the position of the file. On mistakes the error is
-// Problems with all of them.
-func ParseEmperor(args []string) (e *Emperor, warnings Problems, err error) {
-	return Own(nil).ParseEmperor(args)
-}
-
-// ParseEmperor is the same with an access.
-func (a Access) ParseEmperor(args []string) (e *Emperor, warnings Problems, err error) {
-	e, warnings, err = a.ExamineEmperor(args)
+// Emperor parses the emperor's command line, without the program's name: options as in its ini
+// file, --ini FILE at any position, and bare arguments, which are monitors. Options count in
+// order, those of a file at the position of the file. On mistakes the error is Problems with
+// all of them.
+func (l Loader) Emperor(args []string) (e *Emperor, warnings Problems, err error) {
+	e, warnings, err = l.ExamineEmperor(args)
 	if err != nil {
 		return nil, warnings, err
 	}
@@ -46,38 +41,40 @@ func (a Access) ParseEmperor(args []string) (e *Emperor, warnings Problems, err 
 
 // ExamineEmperor is the same, and also returns the valid options beside the mistakes, only for
 // finding more mistakes. It returns nil when the arguments ask for something else.
-func (a Access) ExamineEmperor(args []string) (e *Emperor, warnings Problems, err error) {
-	line := commandLine[Emperor]{program: "emperor", table: emperorOptions, reader: newReader(a, "emperor")}
+func (l Loader) ExamineEmperor(args []string) (e *Emperor, warnings Problems, err error) {
+	line := commandLine[Emperor]{program: "emperor", table: emperorOptions, permissions: l.Permissions}
 	if err := line.parse(args); err != nil {
 		return nil, nil, err
 	}
 	for _, place := range line.bare {
 		line.monitor(place)
 	}
-	e = defaultEmperor()
-	e.entries = line.finish()
-	if err := line.show(); err != nil {
-		return nil, line.warnings, err
+	r := line.Finish()
+	if err := line.show(r); err != nil {
+		return nil, r.Warnings, err
 	}
-	warnings, problems, rest := line.table.decode(e.entries, line.used, e)
+	insideOf(&r)
+	e = defaultEmperor()
+	e.entries = r.Entries
+	warnings, problems, rest := line.table.decode(e.entries, r.Used, e)
 	rest.report(&warnings)
 	e.loggers(&warnings)
 	if e.BackoffMax == 0 { // no line sets it
 		e.BackoffMax = max(defaultBackoffMax, e.Backoff)
 	}
-	e.unsure = doubts{unread: len(line.problems) > 0, options: rest.wrong}
-	warnings, problems = append(line.warnings, warnings...), append(line.problems, problems...)
-	if none := "no directory to watch"; len(e.Monitors) == 0 && !e.Unsure("emperor") && !problems.because(&warnings, none, []string{"emperor "}) {
-		problems = append(problems, Problem{Key: "emperor", What: none, Hint: "such as emperor /etc/vassals", follows: true})
+	e.unsure = doubts{unread: len(r.Problems) > 0, options: rest.wrong}
+	warnings, problems = append(r.Warnings, warnings...), append(r.Problems, problems...)
+	if none := "no directory to watch"; len(e.Monitors) == 0 && !e.Unsure("emperor") && !because(&problems, &warnings, none, []string{"emperor "}) {
+		problems = append(problems, Problem{Key: "emperor", What: none, Hint: "such as emperor /etc/vassals", Follows: true})
 	}
-	return e, warnings, problems.err()
+	return e, warnings, problems.Err()
 }
 
 // monitor takes a bare argument, which is never the emperor's own configuration: a tenant
 // could have written the file.
 func (c *commandLine[T]) monitor(place string) {
-	if !c.access.Files {
-		c.add("emperor", place)
+	if !c.permissions.Files {
+		c.take("emperor", place, false)
 		return
 	}
 	found := make(chan string, 1)
@@ -88,10 +85,10 @@ func (c *commandLine[T]) monitor(place string) {
 	case <-time.After(placePatience): // it does not answer: its monitor handles that
 	}
 	if watched != "" {
-		c.problems.add(Origin{}, "", fmt.Sprintf("%s has emperor = %s: use --ini %s", place, watched, place), "a file alone is one vassal")
+		c.mistake("", fmt.Sprintf("%s has emperor = %s: use --ini %s", place, watched, place), "a file alone is one vassal")
 		return
 	}
-	c.add("emperor", place)
+	c.take("emperor", place, false)
 }
 
 // placePatience limits the check of a bare argument.
@@ -99,46 +96,48 @@ const placePatience = 2 * time.Second
 
 // watchedBy returns the place to watch in a file that is an emperor's own.
 func watchedBy(file string) string {
-	if !isKind(file, unix.S_IFREG) {
+	if s, err := os.Stat(file); err != nil || !s.Mode().IsRegular() {
 		return ""
 	}
-	data, err := readFile(file)
+	data, err := dialect.ReadFile(file)
 	if err != nil {
 		return ""
 	}
 	return watches(data)
 }
 
-// ParseVassalArgs parses a vassal's command line, without the program's name: --ini FILE or
-// the file alone, and any option of the vassal.
-func (a Access) ParseVassalArgs(args []string) (v *Vassal, warnings Problems, err error) {
-	line := commandLine[Vassal]{program: "vassal", table: vassalOptions, reader: newReader(a, "vassal")}
+// VassalArgs parses a vassal's command line, without the program's name: --ini FILE or the file
+// alone, and any option of the vassal.
+func (l Loader) VassalArgs(args []string) (v *Vassal, warnings Problems, err error) {
+	line := commandLine[Vassal]{program: "vassal", table: vassalOptions, permissions: l.Permissions}
 	if err := line.parse(args); err != nil {
 		return nil, nil, err
 	}
 	for _, file := range line.bare {
-		line.include("", file)
+		line.Include(file)
 	}
-	if line.shows {
-		line.finish()
-		return nil, line.warnings, line.show()
+	r := line.Finish()
+	if err := line.show(r); err != nil || line.shows {
+		return nil, r.Warnings, err
 	}
-	return finishVassal("", line.reader)
+	return decodeVassal("", r, l.Permissions.Held)
 }
 
 // commandLine collects options in order. They are decoded later.
 type commandLine[T any] struct {
-	*reader
-	program string
-	table   table[T]
-	bare    []string
-	shows   bool // the command line has --show-config
+	*dialect.Reader
+	permissions Permissions
+	program     string
+	table       table[T]
+	bare        []string
+	shows       bool // the command line has --show-config
 }
 
 // parse parses `--name value`, `--name=value`, `--name` for options that need no value, and
 // uWSGI's letters, `-s value` and `-svalue`. `--` ends the options.
 func (c *commandLine[T]) parse(args []string) error {
-	c.fromEnviron()
+	c.Reader = newReader(c.permissions, c.program)
+	c.Environ()
 	for len(args) > 0 {
 		arg := args[0]
 		args = args[1:]
@@ -171,7 +170,7 @@ func (c *commandLine[T]) option(arg, name, text string, given bool, rest []strin
 	case given || shape != uwsginames.NeedsValue:
 		c.take(name, text, !given)
 	case len(rest) == 0:
-		c.problems.add(Origin{}, arg, "a value is missing", arg+" VALUE")
+		c.mistake(arg, "a value is missing", arg+" VALUE")
 	default:
 		c.take(name, rest[0], false)
 		return rest[1:]
@@ -184,13 +183,18 @@ func (c *commandLine[T]) shape(name string) (s uwsginames.Shape, known bool) {
 	if o := c.table.find(name); o != nil {
 		return shapeOf(o), true
 	}
-	if template, ok := c.declared[name]; ok {
+	if template, ok := c.Declared(name); ok {
 		if strings.Contains(template, "$1") || strings.Contains(template, "$2") || strings.Contains(template, "$3") {
 			return uwsginames.NeedsValue, true
 		}
 		return uwsginames.Flag, true
 	}
 	return uwsginames.Lookup(name)
+}
+
+// mistake adds a mistake of the command line itself.
+func (c *commandLine[T]) mistake(key, what, hint string) {
+	c.Report(Problem{Key: key, What: what, Hint: hint})
 }
 
 // unknown reports an option that neither this program nor uWSGI has.
@@ -203,13 +207,13 @@ func (c *commandLine[T]) unknown(arg, name string) {
 		hint = "emperor check FILE finds mistakes without starting anything"
 	}
 	name, _, _ = strings.Cut(arg, "=")
-	c.problems.add(Origin{}, name, "unknown option", hint)
+	c.mistake(name, "unknown option", hint)
 }
 
 // take adds one option. A flag without a value is bare.
 func (c *commandLine[T]) take(name, text string, bare bool) {
 	c.shows = c.shows || name == "show-config"
-	c.addEntry(entry{key: name, value: text, bare: bare})
+	c.Add(dialect.Entry{Key: name, Value: text, Bare: bare})
 }
 
 // help returns the error that requests the help, of all groups or of the following one.
@@ -222,6 +226,6 @@ func (c *commandLine[T]) help(args []string) error {
 			return HelpRequest{g}
 		}
 	}
-	c.problems.add(Origin{}, "--help", fmt.Sprintf("there is no group %q", args[0]), "the groups are "+strings.Join(c.table.groups(), ", "))
-	return c.problems.err()
+	c.mistake("--help", fmt.Sprintf("there is no group %q", args[0]), "the groups are "+strings.Join(c.table.groups(), ", "))
+	return c.Mistakes().Err()
 }

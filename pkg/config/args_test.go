@@ -8,6 +8,9 @@ import (
 	"testing"
 )
 
+// ownLoader reads the own configuration of a program.
+var ownLoader = Loader{Permissions: FullPermissions(nil)}
+
 func TestCommandLine(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "e.ini")
@@ -30,7 +33,7 @@ func TestCommandLine(t *testing.T) {
 		"uWSGI's flags":       {[]string{"--master", "--emperor", "/a", "-M", "-p", "4", "-p4", "--logto", "/x", "--die-on-term"}, []string{"emperor=/a", "logto=/x"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			e, _, err := ParseEmperor(c.args)
+			e, _, err := ownLoader.Emperor(c.args)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -56,7 +59,7 @@ func TestCommandLineMistakes(t *testing.T) {
 		"--help nothing-like-it":      "there is no group \"nothing-like-it\" (the groups are Monitors, ",
 		"":                            "no directory to watch",
 	} {
-		_, _, err := ParseEmperor(strings.Fields(line))
+		_, _, err := ownLoader.Emperor(strings.Fields(line))
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("emperor %s: %v, want %q", line, err, want)
 		}

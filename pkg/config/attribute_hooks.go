@@ -66,28 +66,27 @@ func setAllowed(e *Emperor, v option.Value) error {
 func AttributeHooks(src Source, allowed []string) (set hooks.Set, warnings Problems, err error) {
 	specs := allowable()
 	var problems Problems
-	for _, l := range attributeLines(src) {
-		spec, isHook := specs[l.key]
-		origin := Origin{File: src.Path, Line: l.number}
+	for _, e := range attributes(src) {
+		spec, isHook := specs[e.Key]
 		switch {
 		case !isHook:
 			continue
-		case !slices.Contains(allowed, l.key):
-			warnings.add(origin, l.key, "the operator does not allow this hook here", "emperor-allow-attr = "+l.key+" among the emperor's options")
+		case !slices.Contains(allowed, e.Key):
+			warnings.Add(e.Origin, e.Key, "the operator does not allow this hook here", "emperor-allow-attr = "+e.Key+" among the emperor's options")
 			continue
 		case src.Tenant:
-			problems.add(origin, l.key, "a tenant's own file may not say this", "root must own the file")
+			problems.Add(e.Origin, e.Key, "a tenant's own file may not say this", "root must own the file")
 			continue
 		}
-		spec.Text, spec.Origin = l.value, origin.String()
+		spec.Text, spec.Origin = e.Value, e.Origin.String()
 		h, err := hooks.Parse(spec)
 		var wrong *hooks.SyntaxError
 		switch {
 		case errors.As(err, &wrong):
-			problems.add(origin, l.key, wrong.What, wrong.Hint)
+			problems.Add(e.Origin, e.Key, wrong.What, wrong.Hint)
 			continue
 		case err != nil:
-			problems.add(origin, l.key, err.Error(), "")
+			problems.Add(e.Origin, e.Key, err.Error(), "")
 			continue
 		}
 		if set == nil {
@@ -95,5 +94,5 @@ func AttributeHooks(src Source, allowed []string) (set hooks.Set, warnings Probl
 		}
 		set.Add(h)
 	}
-	return set, warnings, problems.err()
+	return set, warnings, problems.Err()
 }

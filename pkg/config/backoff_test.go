@@ -23,7 +23,7 @@ func TestBackoffOptions(t *testing.T) {
 		"--emperor-no-blacklist":                          {500 * time.Millisecond, 30 * time.Second, true},
 		"--emperor-throttle 100 --emperor-backoff 3":      {3 * time.Second, 30 * time.Second, false}, // the last one counts
 	} {
-		e, _, err := ParseEmperor(append(strings.Fields(args), "/etc/vassals"))
+		e, _, err := ownLoader.Emperor(append(strings.Fields(args), "/etc/vassals"))
 		if err != nil {
 			t.Errorf("%s: %v", args, err)
 			continue

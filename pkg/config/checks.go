@@ -94,7 +94,7 @@ func (v *Vassal) checkUnserved(file string, unsure doubts, warnings *Problems) {
 		return
 	}
 	origin, key := v.place(file, served...)
-	warnings.add(origin, key, "no request reaches it: the vassal has no socket", "such as http-socket = :8080")
+	warnings.Add(origin, key, "no request reaches it: the vassal has no socket", "such as http-socket = :8080")
 }
 
 // runs reports whether there is something to serve with.
@@ -125,11 +125,11 @@ func (v *Vassal) check(file string, unsure doubts, warnings, problems *Problems)
 	v.checkUnserved(file, unsure, warnings)
 	for _, c := range checks {
 		missing := len(c.missing) > 0
-		if missing && unsure.about(c.missing...) || !c.wrong(v) || missing && problems.because(warnings, c.what, c.missing) {
+		if missing && unsure.about(c.missing...) || !c.wrong(v) || missing && because(problems, warnings, c.what, c.missing) {
 			continue
 		}
 		origin, key := v.place(file, c.keys...)
-		*problems = append(*problems, Problem{Origin: origin, Key: key, What: c.what, Hint: c.hint, follows: missing})
+		*problems = append(*problems, Problem{Origin: origin, Key: key, What: c.what, Hint: c.hint, Follows: missing})
 	}
 }
 
@@ -141,7 +141,7 @@ func (v *Vassal) checkSockets(file string, unsure doubts, problems *Problems) {
 	for _, s := range v.Sockets {
 		if n, ok := s.Shared(); ok && n >= len(v.Listening.Shared) {
 			origin, key := v.place(file, s.Name)
-			problems.add(origin, key, "there is no shared socket "+s.Address, "shared-socket is given "+strconv.Itoa(len(v.Listening.Shared))+" times")
+			problems.Add(origin, key, "there is no shared socket "+s.Address, "shared-socket is given "+strconv.Itoa(len(v.Listening.Shared))+" times")
 		}
 	}
 }
@@ -159,7 +159,7 @@ func (v *Vassal) checkTwice(file string, problems *Problems) {
 		}
 		if before, again := first[s.Address]; again {
 			origin, key := v.place(file, s.Name)
-			problems.add(origin, key, fmt.Sprintf("%s has the address %s as well", before, s.Address), "each socket needs its own")
+			problems.Add(origin, key, fmt.Sprintf("%s has the address %s as well", before, s.Address), "each socket needs its own")
 			continue
 		}
 		first[s.Address] = s.Name

@@ -9,8 +9,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/emperor-go/emperor/internal/dialect"
+	"github.com/emperor-go/emperor/internal/dialect/dialecttest"
+	"github.com/emperor-go/emperor/internal/dialect/foreign/parser"
 	"github.com/emperor-go/emperor/internal/uwsginames"
-	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
 )
 
 // TestCorpusFrequency counts the lines of the emperor's and the vassals' files of the corpus
@@ -20,7 +22,7 @@ func TestCorpusFrequency(t *testing.T) {
 	if os.Getenv("EMPEROR_CORPUS") == "" {
 		t.Skip("EMPEROR_CORPUS names no folder of configuration files")
 	}
-	dir := corpus(t)
+	dir := dialecttest.Corpus(t)
 	index, err := os.ReadFile(filepath.Join(dir, "INDEX.tsv"))
 	if err != nil {
 		t.Fatal(err)
@@ -64,47 +66,56 @@ func countLines(t *testing.T, path string, emperors bool, total map[fate]int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	lines, sections, _ := lex(path, string(data), nil)
+	entries, sections := divided(string(data))
 	said := map[string]Problem{}
 	for _, section := range append(sections, "") {
 		maps.Copy(said, saidAbout(t, path, data, section, emperors))
 	}
-	var entries []entry
-	for _, l := range lines {
-		entries = append(entries, entry{key: l.key, value: l.value})
-	}
-	used := references(entries)
-	reader := newReader(Access{})
 	for _, e := range entries {
-		if e.key == "" {
+		if e.Key == "" {
 			continue
 		}
 		f := silent
-		_, acts := reader.immediate(0, entry{key: e.key})
-		ours := vassalOptions.find(e.key) != nil
+		ours := vassalOptions.find(e.Key) != nil
 		if emperors {
-			ours = emperorOptions.find(e.key) != nil
+			ours = emperorOptions.find(e.Key) != nil
 		}
-		_, known := uwsginames.Lookup(e.key)
-		p, found := said[e.key]
+		_, known := uwsginames.Lookup(e.Key)
+		p, found := said[e.Key]
 		if !found && len(sections) == 0 {
 			p, found = said[""] // no section at all
 		}
 		switch {
-		case slices.Contains(used, e.key) && !known:
+		case !known && strings.Contains(string(data), "%("+e.Key+")"):
 			f = placeholder
-		case ours, acts:
+		case ours, ofReader(e.Key):
 			f = honoured
 		case found && p.Hint != "":
 			f = remedied
 		case found:
 			f = told
-			t.Errorf("%s: %s = %s: no remedy: %s", path, e.key, e.value, p.What)
+			t.Errorf("%s: %s = %s: no remedy: %s", path, e.Key, e.Value, p.What)
 		default:
-			t.Errorf("%s: nothing is said about %s = %s", path, e.key, e.value)
+			t.Errorf("%s: nothing is said about %s = %s", path, e.Key, e.Value)
 		}
 		total[f]++
 	}
+}
+
+// divided returns the lines of an ini file that are not comments, and the names of its sections.
+func divided(text string) (entries []dialect.Entry, sections []string) {
+	for line := range strings.Lines(text) {
+		line = strings.TrimSpace(line)
+		switch {
+		case line == "" || line[0] == ';' || line[0] == '#':
+		case line[0] == '[':
+			sections = append(sections, strings.Trim(line, "[]"))
+		default:
+			key, value, _ := strings.Cut(line, "=")
+			entries = append(entries, dialect.Entry{Key: strings.TrimSpace(key), Value: strings.TrimSpace(value)})
+		}
+	}
+	return entries, sections
 }
 
 // saidAbout returns the messages about each key of a section of a file, and about the file.
@@ -112,18 +123,18 @@ func saidAbout(t *testing.T, path string, data []byte, section string, emperors 
 	t.Helper()
 	t.Chdir(filepath.Dir(path))
 	var warnings, problems Problems
-	access := Access{Files: true, Foreign: parser.Parse}
+	l := Loader{Permissions: Permissions{Files: true, Foreign: parser.Parse}}
 	if emperors {
 		name := filepath.Base(path)
 		if section != "" {
 			name += ":" + section
 		}
-		_, found, err := access.ExamineEmperor([]string{"--ini", name})
+		_, found, err := l.ExamineEmperor([]string{"--ini", name})
 		warnings = found
 		errors.As(err, &problems)
 	} else {
 		source := Source{Name: filepath.Base(path), Section: section, Path: path, Data: data}
-		_, warnings, problems = Input{Source: source, Access: access}.Examine()
+		_, warnings, problems = l.ExamineVassal(source)
 	}
 	said := map[string]Problem{}
 	for _, p := range slices.Concat(warnings, problems) {

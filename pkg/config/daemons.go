@@ -32,7 +32,7 @@ func (v *Vassal) attach(d Daemon, command string, origin Origin) (err error) {
 func (v *Vassal) DaemonOption(i int) (key string, at Origin) {
 	at = v.daemonsAt[i]
 	for _, e := range v.entries {
-		if o := vassalOptions.find(e.key); o != nil && e.origin == at && strings.Contains(o.Name, "attach-") {
+		if o := vassalOptions.find(e.Key); o != nil && e.Origin == at && strings.Contains(o.Name, "attach-") {
 			return o.Name, at
 		}
 	}

@@ -5,34 +5,38 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/emperor-go/emperor/internal/dialect"
 	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
 // decode puts the entries into into, in order, and reports every mistake. used are the keys
 // that other values refer to: placeholders, unless uWSGI has an option of that name. entries
 // contains the interpreted keys and values afterwards.
-func (t table[T]) decode(entries []entry, used []string, into *T) (warnings, problems Problems, rest remainder) {
-	first := map[string]entry{}
+func (t table[T]) decode(entries []dialect.Entry, used []string, into *T) (warnings, problems Problems, rest remainder) {
+	first := map[string]dialect.Entry{}
 	unknown := strangers{strict: strict(entries), used: used, names: t.everyName, guards: t.decides}
 	for i, e := range entries {
-		if e.own && !e.left {
+		if e.Handled && !e.Skipped {
 			continue
 		}
-		if e.origin.File != "" { // an element, a scalar or a variable keeps its blanks; a line of ini has none
-			e.value = strings.Trim(e.value, blanks+"\n")
-			entries[i].value = e.value
+		if e.Origin.File != "" { // an element, a scalar or a variable keeps its dialect.Blanks; a line of ini has none
+			e.Value = strings.Trim(e.Value, dialect.Blanks+"\n")
+			entries[i].Value = e.Value
 		}
-		o := t.find(e.key)
-		if o != nil && ours(e.key) && slices.Contains(used, e.key) {
-			entries[i].own = true
-			warnings.add(e.origin, e.key, "a value uses it as %("+e.key+"): it is a placeholder here, and not the option", "the option is "+t.program()+o.Name+" then")
+		o := t.find(e.Key)
+		if o != nil && ours(e.Key) && slices.Contains(used, e.Key) {
+			entries[i].Handled = true
+			warnings.Add(e.Origin, e.Key, "a value uses it as %("+e.Key+"): it is a placeholder here, and not the option", "the option is "+t.program()+o.Name+" then")
 			continue
 		}
-		if o != nil && problems.misread(o.Misreads, e) {
-			rest.wrong = append(rest.wrong, o.Name)
-			continue
+		if o != nil {
+			if p, found := e.Misread(o.Misreads); found {
+				problems = append(problems, p)
+				rest.wrong = append(rest.wrong, o.Name)
+				continue
+			}
 		}
-		if e.left {
+		if e.Skipped {
 			continue
 		}
 		if o == nil {
@@ -43,33 +47,33 @@ func (t table[T]) decode(entries []entry, used []string, into *T) (warnings, pro
 			unknown.meet(e, &warnings, &problems)
 			continue
 		}
-		if e.tenant && !o.Tyrant {
+		if e.Tenant && !o.Tyrant {
 			rest.wrong = append(rest.wrong, o.Name)
-			problems.add(e.origin, e.key, "a tenant's own file may not say this", "the operator may, in a template")
+			problems.Add(e.Origin, e.Key, "a tenant's own file may not say this", "the operator may, in a template")
 			continue
 		}
 		before, again := first[o.Name]
-		if again && e.listed && before.listed && !o.Repeat && before.origin.File == e.origin.File {
+		if again && e.Listed && before.Listed && !o.Repeat && before.Origin.File == e.Origin.File {
 			rest.wrong = append(rest.wrong, o.Name)
-			problems.add(before.origin, e.key, "it is given as a list, and takes one value", oneValue(o, before, e))
+			problems.Add(before.Origin, e.Key, "it is given as a list, and takes one value", oneValue(o, before, e))
 			continue
 		}
-		if again && (o.Guard || o.Once) && before.value != e.value && before.origin.File == e.origin.File {
-			problems.add(e.origin, e.key, fmt.Sprintf("given twice: %q here, %q %s", e.value, before.value, earlier(before.origin)), "keep one")
+		if again && (o.Guard || o.Once) && before.Value != e.Value && before.Origin.File == e.Origin.File {
+			problems.Add(e.Origin, e.Key, fmt.Sprintf("given twice: %q here, %q %s", e.Value, before.Value, earlier(before.Origin)), "keep one")
 			continue
 		}
 		if !again {
 			first[o.Name] = e
 		}
-		err := o.Put(into, option.Value{Text: e.value, Origin: e.origin, Tenant: e.tenant})
-		if number, ok := leading(o, e.value); err != nil && ok && o.Put(into, option.Value{Text: number, Origin: e.origin, Tenant: e.tenant}) == nil {
-			entries[i].value = number
-			warnings.add(e.origin, e.key, fmt.Sprintf("%q is taken for %s", e.value, number), option.Comments)
+		err := o.Put(into, option.Value{Text: e.Value, Origin: e.Origin, Tenant: e.Tenant})
+		if number, ok := leading(o, e.Value); err != nil && ok && o.Put(into, option.Value{Text: number, Origin: e.Origin, Tenant: e.Tenant}) == nil {
+			entries[i].Value = number
+			warnings.Add(e.Origin, e.Key, fmt.Sprintf("%q is taken for %s", e.Value, number), option.Comments)
 		} else if err != nil {
 			rest.wrong = append(rest.wrong, o.Name)
-			problems.add(e.origin, e.key, complaint(o, e, err), remedy(o, into, e, err))
+			problems.Add(e.Origin, e.Key, complaint(o, e, err), remedy(o, into, e, err))
 		} else if what, hint := doubt(o, into, e); what != "" {
-			warnings.add(e.origin, e.key, what, hint)
+			warnings.Add(e.Origin, e.Key, what, hint)
 		}
 	}
 	unknown.refuse(func(option string) bool { _, ok := first[option]; return ok }, &problems)
@@ -79,11 +83,11 @@ func (t table[T]) decode(entries []entry, used []string, into *T) (warnings, pro
 }
 
 // oneValue suggests the syntax of an option that was given as a list of words.
-func oneValue[T any](o *option.Row[T], first, second entry) string {
+func oneValue[T any](o *option.Row[T], first, second dialect.Entry) string {
 	if o.Arg == programs {
-		return fmt.Sprintf("%s: %s %s…", first.key, first.value, second.value)
+		return fmt.Sprintf("%s: %s %s…", first.Key, first.Value, second.Value)
 	}
-	return first.key + ": " + first.value
+	return first.Key + ": " + first.Value
 }
 
 // earlier returns where in the same file an option was given before.
@@ -97,11 +101,11 @@ func earlier(o Origin) string {
 // firstWord splits a line without = at its first blank or colon, as in `uid nobody` and `uid:
 // nobody`. rest is empty when there is nothing to split.
 func firstWord(key string) (word, rest string) {
-	at := strings.IndexAny(key, blanks+":")
+	at := strings.IndexAny(key, dialect.Blanks+":")
 	if at < 0 {
 		return key, ""
 	}
-	return key[:at], strings.TrimLeft(key[at:], blanks+":")
+	return key[:at], strings.TrimLeft(key[at:], dialect.Blanks+":")
 }
 
 // decides reports whether an option is about rights or their preparation, and whether it may
@@ -119,11 +123,11 @@ func (t table[T]) decides(name string) (guard, repeat bool) {
 
 // strict reports whether unknown options are errors. It applies to the whole configuration,
 // wherever it stands.
-func strict(entries []entry) bool {
+func strict(entries []dialect.Entry) bool {
 	on := false
 	for _, e := range entries {
-		if e.key == "strict" {
-			on = option.ParseBool(e.value)
+		if e.Key == "strict" {
+			on = option.ParseBool(e.Value)
 		}
 	}
 	return on

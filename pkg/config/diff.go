@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/emperor-go/emperor/internal/dialect"
 	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
@@ -29,7 +30,7 @@ func DiffEmperor(before, after *Emperor) []Difference {
 	return emperorOptions.diff(before.entries, after.entries)
 }
 
-func (t table[T]) diff(before, after []entry) []Difference {
+func (t table[T]) diff(before, after []dialect.Entry) []Difference {
 	was, is := t.settings(before, false), t.settings(after, false)
 	var list []Difference
 	for o := range t.all {

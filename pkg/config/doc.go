@@ -1,4 +1,4 @@
-// Package config defines the configuration. It reads uWSGI's ini dialect in independent steps:
-// magic variables, lines (lex.go), blocks (logic.go), the ordered list of options (reader.go),
-// expansion (expand.go), and option tables, whose results are plain typed structs.
+// Package config defines the options of both programs. A Loader reads a configuration: package
+// dialect returns the ordered list of options, tables decode it, and the results are plain typed
+// structs. Checks find mistakes that no single option shows.
 package config

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/emperor-go/emperor/internal/dialect"
 	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
@@ -44,8 +45,8 @@ func (e *Emperor) Blame(name string, err error) error {
 func (v *Vassal) OriginOf(name, text string) Origin {
 	t := vassalOptions
 	for _, e := range slices.Backward(v.entries) {
-		if o := t.find(e.key); o != nil && o.Name == name && !e.own && (e.value == text || strings.HasPrefix(e.value, text+",")) {
-			return e.origin
+		if o := t.find(e.Key); o != nil && o.Name == name && !e.Handled && (e.Value == text || strings.HasPrefix(e.Value, text+",")) {
+			return e.Origin
 		}
 	}
 	return v.Origin(name)
@@ -65,32 +66,32 @@ func (v *Vassal) Blame(name, text string, err error) error {
 
 // Mentions reports whether any value contains the word, such as the name of a variable.
 func (v *Vassal) Mentions(word string) bool {
-	return slices.ContainsFunc(v.entries, func(e entry) bool { return strings.Contains(e.value, word) })
+	return slices.ContainsFunc(v.entries, func(e dialect.Entry) bool { return strings.Contains(e.Value, word) })
 }
 
-func (t table[T]) origin(entries []entry, name string) Origin {
+func (t table[T]) origin(entries []dialect.Entry, name string) Origin {
 	for _, e := range slices.Backward(entries) {
-		if o := t.find(e.key); o != nil && o.Name == name && !e.own {
-			return e.origin
+		if o := t.find(e.Key); o != nil && o.Name == name && !e.Handled {
+			return e.Origin
 		}
 	}
 	return Origin{}
 }
 
-func (t table[T]) settings(entries []entry, all bool) []Setting {
+func (t table[T]) settings(entries []dialect.Entry, all bool) []Setting {
 	var list []Setting
 	last := map[string]int{} // the effective entry of each option
 	for i, e := range entries {
-		if o := t.find(e.key); o != nil && !e.own {
+		if o := t.find(e.Key); o != nil && !e.Handled {
 			last[o.Name] = i
 		}
 	}
 	for i, e := range entries {
-		o := t.find(e.key)
-		if o == nil || e.own || !o.Repeat && last[o.Name] != i {
+		o := t.find(e.Key)
+		if o == nil || e.Handled || !o.Repeat && last[o.Name] != i {
 			continue
 		}
-		list = append(list, Setting{Name: o.Name, Value: textOf(o, e), Origin: e.origin})
+		list = append(list, Setting{Name: o.Name, Value: textOf(o, e), Origin: e.Origin})
 	}
 	if !all {
 		return list
@@ -106,11 +107,11 @@ func (t table[T]) settings(entries []entry, all bool) []Setting {
 }
 
 // textOf returns the value of an entry; a flag is true or false however it was written.
-func textOf[T any](o *option.Row[T], e entry) string {
+func textOf[T any](o *option.Row[T], e dialect.Entry) string {
 	switch {
 	case o.Arg != "":
-		return e.value
-	case option.ParseBool(e.value):
+		return e.Value
+	case option.ParseBool(e.Value):
 		return "true"
 	}
 	return "false"

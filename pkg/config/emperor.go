@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/dialect"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
@@ -82,7 +83,7 @@ type Emperor struct {
 	// Subreaper makes the emperor adopt orphans.
 	Subreaper bool
 
-	entries []entry // the entries that it was decoded from
+	entries []dialect.Entry // the entries that it was decoded from
 	unsure  doubts
 }
 

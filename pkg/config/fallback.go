@@ -1,28 +1,32 @@
 package config
 
-import "slices"
+import (
+	"slices"
 
-// FallbackOf returns the last value of fallback-config, even when the rest of the
-// configuration is wrong. Empty: none. It ignores lines that a tenant may not write.
-func (in Input) FallbackOf() string { return in.read().fallback() }
+	"github.com/emperor-go/emperor/internal/dialect"
+)
+
+// Fallback returns the last value of fallback-config, even when the rest of the configuration
+// is wrong. Empty: none. It ignores lines that a tenant may not write.
+func (l Loader) Fallback(src Source) string { return fallback(l.read(src)) }
 
 // FallbackOfArgs does the same for a vassal's command line, unless the command line itself is
 // wrong: the operator who typed it sees the error.
-func (a Access) FallbackOfArgs(args []string) string {
-	line := commandLine[Vassal]{program: "vassal", table: vassalOptions, reader: newReader(a, "vassal")}
-	if line.parse(args) != nil || slices.ContainsFunc(line.problems, func(p Problem) bool { return p.Origin == Origin{} }) {
+func (l Loader) FallbackOfArgs(args []string) string {
+	line := commandLine[Vassal]{program: "vassal", table: vassalOptions, permissions: l.Permissions}
+	if line.parse(args) != nil || slices.ContainsFunc(line.Mistakes(), func(p Problem) bool { return p.Origin == Origin{} }) {
 		return ""
 	}
 	for _, file := range line.bare {
-		line.include("", file)
+		line.Include(file)
 	}
-	return line.fallback()
+	return fallback(line.Finish())
 }
 
-func (r *reader) fallback() (file string) {
-	for _, e := range r.finish() {
-		if e.key == "fallback-config" && !e.tenant {
-			file = e.value
+func fallback(r dialect.Result) (file string) {
+	for _, e := range r.Entries {
+		if e.Key == "fallback-config" && !e.Tenant {
+			file = e.Value
 		}
 	}
 	return file

@@ -16,12 +16,12 @@ func TestFallbackOf(t *testing.T) {
 		"[other]\nfallback-config = /a.ini\n":                                               "",
 		"":                                                                                  "",
 	} {
-		in := Input{Source: Source{Name: "a.ini", Path: "/a.ini", Data: []byte(text)}, Access: Access{Environ: []string{}}}
-		if got := in.FallbackOf(); got != want {
+		src := Source{Name: "a.ini", Path: "/a.ini", Data: []byte(text)}
+		if got := (Loader{}).Fallback(src); got != want {
 			t.Errorf("%q: %q, want %q", text, got, want)
 		}
-		in.Source.Tenant = true
-		if got := in.FallbackOf(); got != "" {
+		src.Tenant = true
+		if got := (Loader{}).Fallback(src); got != "" {
 			t.Errorf("a tenant's %q: %q", text, got)
 		}
 	}
@@ -46,7 +46,7 @@ func TestFallbackOfArgs(t *testing.T) {
 		{[]string{file, "--uid"}, ""},
 		{[]string{"--version", file}, ""},
 	} {
-		if got := Own(nil).FallbackOfArgs(c.args); got != c.want {
+		if got := ownLoader.FallbackOfArgs(c.args); got != c.want {
 			t.Errorf("%q: %q, want %q", c.args, got, c.want)
 		}
 	}

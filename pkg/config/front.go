@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/emperor-go/emperor/internal/address"
+	"github.com/emperor-go/emperor/internal/dialect"
 	"github.com/emperor-go/emperor/pkg/config/serving"
 )
 
@@ -77,9 +78,9 @@ func (v *Vassal) Early() (list []Socket) {
 
 // tenants reports whether a socket is in a file that a tenant owns.
 func (v *Vassal) tenants(s Socket) bool {
-	return slices.ContainsFunc(v.entries, func(e entry) bool {
-		o := vassalOptions.find(e.key)
-		return e.tenant && o != nil && o.Name == s.Name && (e.value == s.Address || strings.HasPrefix(e.value, s.Address+","))
+	return slices.ContainsFunc(v.entries, func(e dialect.Entry) bool {
+		o := vassalOptions.find(e.Key)
+		return e.Tenant && o != nil && o.Name == s.Name && (e.Value == s.Address || strings.HasPrefix(e.Value, s.Address+","))
 	})
 }
 
@@ -106,16 +107,16 @@ func (v *Vassal) withoutServer(warnings *Problems) {
 	var names []string
 	var first Origin
 	for _, e := range v.entries {
-		o := serving.Rows.Find(e.key)
-		if o == nil || e.own || slices.Contains(heededByOthers, o.Name) || slices.Contains(names, e.key) {
+		o := serving.Rows.Find(e.Key)
+		if o == nil || e.Handled || slices.Contains(heededByOthers, o.Name) || slices.Contains(names, e.Key) {
 			continue
 		}
-		if names = append(names, e.key); len(names) == 1 {
-			first = e.origin
+		if names = append(names, e.Key); len(names) == 1 {
+			first = e.Origin
 		}
 	}
 	if len(names) > 0 {
-		warnings.add(first, "", "only the built-in server uses "+strings.Join(names, ", ")+", and a program serves without it",
+		warnings.Add(first, "", "only the built-in server uses "+strings.Join(names, ", ")+", and a program serves without it",
 			"the program's own options do that; with static-map or a route the server stands before it")
 	}
 }

@@ -61,7 +61,7 @@ func outcome(t *testing.T, name, input string) string {
 			t.Fatal(err)
 		}
 		var e *Emperor
-		if e, warnings, err = ParseEmperor([]string{"--ini", path}); err == nil {
+		if e, warnings, err = ownLoader.Emperor([]string{"--ini", path}); err == nil {
 			settings = e.Settings(false)
 		}
 	} else {

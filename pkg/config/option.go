@@ -4,12 +4,22 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/emperor-go/emperor/internal/problem"
 	"github.com/emperor-go/emperor/internal/uwsginames"
 	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
+// Problem is one mistake or one warning.
+type Problem = problem.Problem
+
+// Problems are all mistakes of one run, as an error.
+type Problems = problem.Problems
+
 // Origin is the position of a line.
-type Origin = option.Origin
+type Origin = problem.Origin
+
+// ByPlace sorts by file, and in a file by line.
+func ByPlace(a, b Problem) int { return problem.ByPlace(a, b) }
 
 // Change is the class of a change.
 type Change = option.Change

@@ -1,8 +1,6 @@
 package config
 
-import (
-	"github.com/emperor-go/emperor/pkg/config/option"
-)
+import "github.com/emperor-go/emperor/pkg/config/option"
 
 // privilegeOptions are the privileges that a vassal drops before it serves.
 var privilegeOptions = option.Rows[Vassal]{

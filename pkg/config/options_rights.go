@@ -3,6 +3,7 @@ package config
 import (
 	"slices"
 
+	"github.com/emperor-go/emperor/internal/dialect"
 	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
@@ -58,7 +59,7 @@ func setRoot(e *Emperor, v option.Value) error {
 // it would be root, and its file does not say that it is meant. ok is false when there
 // is none, or when a part was left out or not understood that may name one.
 func (v *Vassal) Unnamed(file string) (p Problem, ok bool) {
-	if v.UID.Set || v.partial || slices.ContainsFunc(v.entries, func(e entry) bool { return e.key == "uid" && !e.own }) {
+	if v.UID.Set || v.partial || slices.ContainsFunc(v.entries, func(e dialect.Entry) bool { return e.Key == "uid" && !e.Handled }) {
 		return p, false
 	}
 	return unnamed(file), true

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -40,7 +42,7 @@ type templateFile []string
 
 // Parse implements option.Field.
 func (f *templateFile) Parse(text string) error {
-	if _, ok := formatByName(text); !ok {
+	if !slices.Contains(Extensions(), filepath.Ext(text)) {
 		return option.Wrong("the format of "+strconv.Quote(text)+" is unknown", "the name must end in .ini, .yaml, .yml, .json, .js or .xml")
 	}
 	*f = append(*f, text)

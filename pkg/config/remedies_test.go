@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/emperor-go/emperor/internal/dialect"
 	"github.com/emperor-go/emperor/internal/uwsginames"
 )
 
@@ -19,10 +20,9 @@ func TestEveryOptionOfUWSGIHasARemedy(t *testing.T) {
 
 // ofReader reports whether the reader itself acts on a key.
 func ofReader(key string) bool {
-	r := newReader(Access{})
-	r.entries = []entry{{key: key}}
-	_, own := r.immediate(0, r.entries[0])
-	return own || key == "inherit"
+	r := newReader(Permissions{}, "vassal")
+	r.Add(dialect.Entry{Key: key})
+	return r.Finish().Entries[0].Handled
 }
 
 // Remedies exist only for options that uWSGI has and we do not, once for each.

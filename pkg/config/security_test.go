@@ -27,7 +27,7 @@ func TestSecurityValuesNeverFallBack(t *testing.T) {
 			if err := vassalOptions.find(key).Put(v, option.Value{Text: text}); err == nil {
 				t.Errorf("%s = %q is taken: %+v", key, text, v)
 			}
-			if _, _, err := Own(nil).ParseVassalArgs([]string{"--command", "cat", "--" + key + "=" + text}); err == nil {
+			if _, _, err := ownLoader.VassalArgs([]string{"--command", "cat", "--" + key + "=" + text}); err == nil {
 				t.Errorf("--%s=%q is taken", key, text)
 			}
 			if strings.TrimSpace(text) != text || strings.ContainsRune(text, 0) {
@@ -51,7 +51,7 @@ func TestSecurityValuesOfTheEmperor(t *testing.T) {
 		"emperor-use-clone": {"all", "pid,all", "PID", "nett", "0x20000000", "pid,,all"},
 	} {
 		for _, text := range values {
-			if _, _, err := ParseEmperor([]string{"--" + key, text, "/etc/vassals"}); err == nil || !strings.Contains(err.Error(), key+": ") {
+			if _, _, err := ownLoader.Emperor([]string{"--" + key, text, "/etc/vassals"}); err == nil || !strings.Contains(err.Error(), key+": ") {
 				t.Errorf("--%s %q: %v", key, text, err)
 			}
 		}

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/emperor-go/emperor/internal/dialect"
 	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
@@ -14,26 +15,26 @@ func (Shown) Error() string { return "the configuration is shown" }
 
 // show returns the answer to --show-config: the list as `uwsgi --show-config` prints it, or
 // its mistakes. It returns nil without --show-config.
-func (c *commandLine[T]) show() error {
+func (c *commandLine[T]) show(r dialect.Result) error {
 	if !c.shows {
 		return nil
 	}
-	if err := append(c.problems, strictProblems(c.entries)...).err(); err != nil {
+	if err := append(r.Problems, strictProblems(r.Written)...).Err(); err != nil {
 		return err
 	}
-	return Shown{showConfig(c.entries)}
+	return Shown{showConfig(r.Written)}
 }
 
 // showConfig prints the list as uWSGI does. An option without a value is true.
-func showConfig(entries []entry) string {
+func showConfig(entries []dialect.Entry) string {
 	var b strings.Builder
 	b.WriteString(";uWSGI instance configuration\n[uwsgi]\n")
 	for _, e := range entries {
-		value := e.value
-		if e.bare {
+		value := e.Value
+		if e.Bare {
 			value = "true"
 		}
-		b.WriteString(e.key + " = " + value + "\n")
+		b.WriteString(e.Key + " = " + value + "\n")
 	}
 	b.WriteString(";end of configuration\n")
 	return b.String()
@@ -41,13 +42,13 @@ func showConfig(entries []entry) string {
 
 // strictProblems returns the keys that are errors in strict mode. As for uWSGI an option of
 // any of the programs is known.
-func strictProblems(entries []entry) (problems Problems) {
-	if !slices.ContainsFunc(entries, func(e entry) bool { return e.key == "strict" && option.ParseBool(e.value) }) {
+func strictProblems(entries []dialect.Entry) (problems Problems) {
+	if !slices.ContainsFunc(entries, func(e dialect.Entry) bool { return e.Key == "strict" && option.ParseBool(e.Value) }) {
 		return nil
 	}
 	for _, e := range entries {
-		if !e.own && !isOption(e.key) {
-			problems.add(e.origin, e.key, "unknown option", "strict is on")
+		if !e.Handled && !anyOption(e.Key) {
+			problems.Add(e.Origin, e.Key, "unknown option", "strict is on")
 		}
 	}
 	return problems

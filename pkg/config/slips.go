@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/emperor-go/emperor/internal/dialect"
 	"github.com/emperor-go/emperor/internal/suggest"
 	"github.com/emperor-go/emperor/internal/uwsginames"
 	"github.com/emperor-go/emperor/internal/words"
@@ -36,17 +37,17 @@ func slips(text string) (list []slip) {
 // uncommented removes a comment after a value.
 func uncommented(text string) (value string, ok bool) {
 	for i := 1; i < len(text); i++ {
-		blank := strings.IndexByte(blanks, text[i-1]) >= 0
-		if text[i] == '#' && blank || text[i] == ';' && (blank || i+1 == len(text) || strings.IndexByte(blanks, text[i+1]) >= 0) {
-			return strings.TrimRight(text[:i], blanks), true
+		blank := strings.IndexByte(dialect.Blanks, text[i-1]) >= 0
+		if text[i] == '#' && blank || text[i] == ';' && (blank || i+1 == len(text) || strings.IndexByte(dialect.Blanks, text[i+1]) >= 0) {
+			return strings.TrimRight(text[:i], dialect.Blanks), true
 		}
 	}
 	return "", false
 }
 
 // complaint returns the mistake in a value that an option refuses.
-func complaint[T any](o *option.Row[T], e entry, err error) string {
-	if e.value == "" && o.NeedsValue() {
+func complaint[T any](o *option.Row[T], e dialect.Entry, err error) string {
+	if e.Value == "" && o.NeedsValue() {
 		return "no value given"
 	}
 	return err.Error()
@@ -54,11 +55,11 @@ func complaint[T any](o *option.Row[T], e entry, err error) string {
 
 // remedy returns the remedy for a value that an option refuses: the slip that explains it, or
 // the syntax of the option.
-func remedy[T any](o *option.Row[T], into *T, e entry, err error) string {
-	if what, hint := unresolved(o, e.value, isVassal(into)); what != "" {
+func remedy[T any](o *option.Row[T], into *T, e dialect.Entry, err error) string {
+	if what, hint := unresolved(o, e.Value, isVassal(into)); what != "" {
 		return what + "; " + hint
 	}
-	if e.value == "" && o.NeedsValue() {
+	if e.Value == "" && o.NeedsValue() {
 		form := o.Name + " = " + o.Arg
 		if hint := o.Hint(err); strings.HasPrefix(hint, "such as ") {
 			form += ", " + hint
@@ -68,9 +69,9 @@ func remedy[T any](o *option.Row[T], into *T, e entry, err error) string {
 	if o.Arg == programs { // a # or a ; in it is told with the words
 		return o.Hint(err)
 	}
-	for _, s := range slips(e.value) {
-		if s.value != "" && o.Put(into, option.Value{Text: s.value, Origin: e.origin, Tenant: e.tenant}) == nil {
-			return fmt.Sprintf("%s: %s = %s", s.rule, e.key, s.value)
+	for _, s := range slips(e.Value) {
+		if s.value != "" && o.Put(into, option.Value{Text: s.value, Origin: e.Origin, Tenant: e.Tenant}) == nil {
+			return fmt.Sprintf("%s: %s = %s", s.rule, e.Key, s.value)
 		}
 	}
 	return o.Hint(err)
@@ -86,7 +87,7 @@ func leading[T any](o *option.Row[T], text string) (number string, ok bool) {
 	if at < 0 {
 		return "", false
 	}
-	return strings.TrimRight(text[:at], blanks), true
+	return strings.TrimRight(text[:at], dialect.Blanks), true
 }
 
 // names are the forms of values that could contain anything, but contain comments and quotes
@@ -94,24 +95,24 @@ func leading[T any](o *option.Row[T], text string) (number string, ok bool) {
 var names = []string{"ADDRESS", "DIR", "FILE", "FILE|journal", "NAME", "PATH", "PROGRAM", "/MOUNT=PATH", "/MOUNT=DIR", "[/MOUNT=]PATH", "PLACE"}
 
 // doubt returns a warning about a value that an option accepted. Empty: none.
-func doubt[T any](o *option.Row[T], into *T, e entry) (what, hint string) {
-	if what, hint = unresolved(o, e.value, isVassal(into)); what != "" {
+func doubt[T any](o *option.Row[T], into *T, e dialect.Entry) (what, hint string) {
+	if what, hint = unresolved(o, e.Value, isVassal(into)); what != "" {
 		return what, hint
 	}
-	list := slips(e.value)
-	switch line := e.value; {
+	list := slips(e.Value)
+	switch line := e.Value; {
 	case o.Arg == programs && words.Expansion(line) != "":
 		return fmt.Sprintf("it takes words, not a shell line: the program gets %q as it is", words.Expansion(line)), "sh -c " + words.Quote(line) + ", or quote it where that is meant"
-	case o.Arg == "" && !e.bare && !option.IsBool(e.value):
+	case o.Arg == "" && !e.Bare && !option.IsBool(e.Value):
 		hint = o.Name + " = true or false"
 		if len(list) > 0 && option.IsBool(list[0].value) {
-			hint = list[0].rule + ": " + e.key + " = " + list[0].value
+			hint = list[0].rule + ": " + e.Key + " = " + list[0].value
 		}
-		return fmt.Sprintf("%q is taken for yes", e.value), hint
-	case o.Arg == "ADDRESS" && digits(e.value):
-		return fmt.Sprintf("%q is the path of a unix socket", e.value), "a port is " + e.key + " = :" + e.value
+		return fmt.Sprintf("%q is taken for yes", e.Value), hint
+	case o.Arg == "ADDRESS" && digits(e.Value):
+		return fmt.Sprintf("%q is the path of a unix socket", e.Value), "a port is " + e.Key + " = :" + e.Value
 	case len(list) > 0 && list[0].value != "" && slices.Contains(names, o.Arg):
-		return fmt.Sprintf("the value is %q", e.value), fmt.Sprintf("%s: %s = %s", list[0].rule, e.key, list[0].value)
+		return fmt.Sprintf("the value is %q", e.Value), fmt.Sprintf("%s: %s = %s", list[0].rule, e.Key, list[0].value)
 	}
 	return "", ""
 }
@@ -174,9 +175,9 @@ func reference(value, begin string) string {
 
 // unassigned checks a line without =, such as `uid nobody` or `uid: nobody`, and reports
 // whether it is one.
-func (t table[T]) unassigned(e entry, s *strangers, warnings, problems *Problems) (meant string, found bool) {
-	word, rest := firstWord(e.key)
-	if rest == "" || e.value != "" {
+func (t table[T]) unassigned(e dialect.Entry, s *strangers, warnings, problems *Problems) (meant string, found bool) {
+	word, rest := firstWord(e.Key)
+	if rest == "" || e.Value != "" {
 		return "", false
 	}
 	missing := "there is no = behind it"
@@ -187,18 +188,18 @@ func (t table[T]) unassigned(e entry, s *strangers, warnings, problems *Problems
 	}
 	switch {
 	case o != nil:
-		problems.add(e.origin, word, missing, word+" = "+rest)
+		problems.Add(e.Origin, word, missing, word+" = "+rest)
 		return o.Name, true
 	case uwsginames.Confines(word):
-		e.key, e.value = word, rest
+		e.Key, e.Value = word, rest
 		s.meet(e, warnings, problems)
 	case known, whose(word) != "":
-		warnings.add(e.origin, word, missing, word+" = "+rest)
+		warnings.Add(e.Origin, word, missing, word+" = "+rest)
 	case near != nil:
-		problems.add(e.origin, word, "unknown option, and "+missing, suggest.Question("", near[0]+" = "+rest))
+		problems.Add(e.Origin, word, "unknown option, and "+missing, suggest.Question("", near[0]+" = "+rest))
 		return near[0], true
 	default:
-		warnings.add(e.origin, "", fmt.Sprintf("there is no = in %q: the line says nothing", shorten(e.key)), "KEY = VALUE; a comment begins with # or ;")
+		warnings.Add(e.Origin, "", fmt.Sprintf("there is no = in %q: the line says nothing", words.Shorten(e.Key)), "KEY = VALUE; a comment begins with # or ;")
 	}
 	return "", true
 }

@@ -3,6 +3,8 @@ package config
 import (
 	"slices"
 	"strings"
+
+	"github.com/emperor-go/emperor/internal/dialect"
 )
 
 // sounding are parts of words by which other programs confine a process, without signs and
@@ -91,6 +93,21 @@ func soundsInside(path string) string {
 		return path
 	}
 	return ""
+}
+
+// insideOf adds a mistake for each key of a nested mapping at which it sounds like confinement.
+// The value of a scalar counts as if it was not nested, so that it is checked with the options.
+func insideOf(r *dialect.Result) {
+	told := map[string]bool{}
+	for _, e := range r.Nested {
+		key := soundsInside(e.Key)
+		last := e.Key[strings.LastIndexByte(e.Key, '.')+1:]
+		if key == "" || told[e.Origin.File+":"+key] || e.Value != "" && sounds(last) {
+			continue
+		}
+		told[e.Origin.File+":"+key] = true
+		r.Problems.Add(e.Origin, key, soundsText, "remove it only if it may run without")
+	}
 }
 
 // squeezed returns a word without signs and capitals.

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
+	"github.com/emperor-go/emperor/internal/dialect/foreign/parser"
 )
 
 // TestConfinementInside: objects and mappings inside have no effect, and a file that requests
@@ -28,7 +28,7 @@ other: {seccomp: {a: b}}
 `,
 	} {
 		want := []string{"linux.resources", "linux.seccomp", "process.rlimits", "db.seccompProfile"}
-		_, _, problems := Input{Source: Source{Name: name, Path: "/v/" + name, Data: []byte(text)}, Access: Access{Partial: true, Foreign: parser.Parse}}.Examine()
+		_, _, problems := Loader{Permissions: Permissions{Partial: true, Foreign: parser.Parse}}.ExamineVassal(Source{Name: name, Path: "/v/" + name, Data: []byte(text)})
 		var got []string
 		for _, p := range problems {
 			if got = append(got, p.Key); p.What != soundsText || p.Origin.Line == 0 {
@@ -40,7 +40,7 @@ other: {seccomp: {a: b}}
 		}
 	}
 	const scalars = "uwsgi: {command: cat, uid: 7, linux: {seccomp: x, cpus: 2}}"
-	_, _, problems := Input{Source: Source{Name: "a.yaml", Path: "/v/a.yaml", Data: []byte(scalars)}, Access: Access{Partial: true, Foreign: parser.Parse}}.Examine()
+	_, _, problems := Loader{Permissions: Permissions{Partial: true, Foreign: parser.Parse}}.ExamineVassal(Source{Name: "a.yaml", Path: "/v/a.yaml", Data: []byte(scalars)})
 	if len(problems) != 2 || problems[0].Key != "seccomp" || problems[1].Key != "cpus" {
 		t.Errorf("scalars inside are told as %v", problems)
 	}

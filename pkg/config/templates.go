@@ -3,22 +3,9 @@ package config
 import (
 	"fmt"
 	"path/filepath"
-)
 
-// Templates are the operator's text around the file of each vassal. They have the order of
-// uWSGI's Emperor: InheritBefore, IncludeBefore, Set, the file, Inherit, Include. An include
-// stands at its place; inherited options count after everything else, and of two values of an
-// option the last one counts. A placeholder takes the first.
-type Templates struct {
-	InheritBefore, IncludeBefore []Source
-	// Set are options, each key=value.
-	Set              []string
-	Inherit, Include []Source
-	// VassalMagic: magic variables in templates describe the vassal's file. Otherwise, as in
-	// uWSGI, lowercase ones describe the template, and uppercase ones the vassal's file only
-	// in text that is read after it.
-	VassalMagic bool
-}
+	"github.com/emperor-go/emperor/internal/dialect"
+)
 
 // TemplateFiles are Templates by the names of their files.
 type TemplateFiles struct {
@@ -52,7 +39,7 @@ func (f TemplateFiles) Read(dir string, bound Bound) (t Templates, err error) {
 			if !filepath.IsAbs(path) {
 				path = filepath.Join(dir, name)
 			}
-			data, err := bound(path, func() ([]byte, error) { return readFile(path) })
+			data, err := bound(path, func() ([]byte, error) { return dialect.ReadFile(path) })
 			if err != nil {
 				return Templates{}, fmt.Errorf("template: %w", err)
 			}

@@ -9,48 +9,6 @@ import (
 	"testing"
 )
 
-// around is a vassal with one template of each kind.
-func around(ownMagic bool) Input {
-	file := func(name, text string) Source {
-		return Source{Name: name, Path: "/t/" + name, Data: []byte("[uwsgi]\n" + text)}
-	}
-	return Input{
-		Source: Source{Name: "v.ini", Path: "/v/v.ini", Data: []byte("[uwsgi]\na = %n %N %(d) %(b)\n")},
-		Templates: Templates{
-			InheritBefore: []Source{file("ib.ini", "i = %n %d\n")},
-			IncludeBefore: []Source{file("b.ini", "b = %n %N %(d)\n")},
-			Set:           []string{"d=1"},
-			Inherit:       []Source{file("i.ini", "j = %n %N\n")},
-			Include:       []Source{file("t.ini", "c = %n %N\n")},
-			VassalMagic:   ownMagic,
-		},
-	}
-}
-
-func listed(entries []entry) string {
-	var lines []string
-	for _, e := range entries {
-		lines = append(lines, e.key+"="+e.value)
-	}
-	return strings.Join(lines, "\n")
-}
-
-// TestTemplates follows the case templates of testdata/dialect.
-func TestTemplates(t *testing.T) {
-	for own, want := range map[bool]string{
-		false: "inherit=ib.ini\ninclude=b.ini\nb=b  1\nset=d=1\nd=1\nini=v.ini\na=v v 1 b  1\ninherit=i.ini\ninclude=t.ini\nc=t v\ni=ib /t/\nj=i v",
-		true:  "inherit=ib.ini\ninclude=b.ini\nb=v v 1\nset=d=1\nd=1\nini=v.ini\na=v v 1 v v 1\ninherit=i.ini\ninclude=t.ini\nc=v v\ni=v /v/\nj=v v",
-	} {
-		r := around(own).read()
-		if got := listed(r.finish()); got != want {
-			t.Errorf("with the vassal's own magic %v got:\n%s\nwant:\n%s", own, got, want)
-		}
-		if len(r.problems) > 0 {
-			t.Error(r.problems)
-		}
-	}
-}
-
 // TestTenantBeside: a tenant's file may not open or run anything, even when it is read with
 // all rights.
 func TestTenantBeside(t *testing.T) {
@@ -71,9 +29,9 @@ func TestTenantBeside(t *testing.T) {
 		"blacklist = umask":                 "the option is on the blacklist",
 		"whitelist = env":                   "the option is not on the whitelist",
 	} {
-		in := Input{Source: Source{Name: "v.ini", Path: "/v/v.ini", Data: []byte("[uwsgi]\n" + text + "\n"), Tenant: true}, Access: Own(nil)}
-		in.Templates.Include = []Source{{Name: "t.ini", Path: "/t/t.ini", Data: []byte("[uwsgi]\numask = 027\n")}}
-		_, _, err := in.Parse()
+		l := ownLoader
+		l.Templates.Include = []Source{{Name: "t.ini", Path: "/t/t.ini", Data: []byte("[uwsgi]\numask = 027\n")}}
+		_, _, err := l.Vassal(Source{Name: "v.ini", Path: "/v/v.ini", Data: []byte("[uwsgi]\n" + text + "\n"), Tenant: true})
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: got %v, want %q", text, err, want)
 		}
@@ -95,13 +53,17 @@ func TestAttributes(t *testing.T) {
 // TestIdleKeys: keys of templates and of vassal-set, which other vassals may use, are not
 // reported; those of the vassal's own file and of a file that it includes are.
 func TestIdleKeys(t *testing.T) {
-	in := around(false)
-	in.Source.Data = []byte("[uwsgi]\ncommand = cat\nmine = %(d)\ninclude = more.ini\n")
-	in.Access = Access{Files: true, Environ: []string{"UWSGI_FROM_ENVIRONMENT=1"}, Dir: t.TempDir()}
-	if err := os.WriteFile(in.Access.Dir+"/more.ini", []byte("[uwsgi]\nbazaar = 1\n"), 0o600); err != nil {
+	template := func(name, text string) []Source {
+		return []Source{{Name: name, Path: "/t/" + name, Data: []byte("[uwsgi]\n" + text)}}
+	}
+	l := Loader{
+		Permissions: Permissions{Files: true, Environ: []string{"UWSGI_FROM_ENVIRONMENT=1"}, Dir: t.TempDir()},
+		Templates:   Templates{IncludeBefore: template("b.ini", "b = %n %N %(d)\n"), Set: []string{"d=1"}, Inherit: template("i.ini", "j = %n\n")},
+	}
+	if err := os.WriteFile(l.Permissions.Dir+"/more.ini", []byte("[uwsgi]\nbazaar = 1\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, warnings, problems := in.Examine()
+	_, warnings, problems := l.ExamineVassal(Source{Name: "v.ini", Path: "/v/v.ini", Data: []byte("[uwsgi]\ncommand = cat\nmine = %(d)\ninclude = more.ini\n")})
 	var told []string
 	for _, w := range warnings {
 		told = append(told, filepath.Base(w.Origin.File)+" "+w.What)

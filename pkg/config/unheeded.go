@@ -26,10 +26,10 @@ func (v *Vassal) withoutWorkers(warnings *Problems) {
 	case !v.runs() && len(v.Daemons) > 0:
 		heeded, why, hint = heededByDaemons, "there are daemons only, and no worker for ", "command makes a worker of the program"
 	case !v.commands() && v.Workers.ReloadSignal != 0:
-		warnings.add(v.Origin("reload-signal"), "reload-signal", "only a command gets it, and the built-in server reads its files anew without", "")
+		warnings.Add(v.Origin("reload-signal"), "reload-signal", "only a command gets it, and the built-in server reads its files anew without", "")
 		return
 	case v.Workers.ReloadSignal != 0 && v.Triggers.Exit:
-		warnings.add(v.Origin("reload-signal"), "reload-signal", "it is never sent: exit-on-reload ends the vassal instead", "give one of them")
+		warnings.Add(v.Origin("reload-signal"), "reload-signal", "it is never sent: exit-on-reload ends the vassal instead", "give one of them")
 		return
 	default:
 		return
@@ -37,16 +37,16 @@ func (v *Vassal) withoutWorkers(warnings *Problems) {
 	var names []string
 	var first Origin
 	for _, e := range v.entries {
-		o := vassalOptions.find(e.key)
-		if o == nil || o.Group != "Workers" || e.own || slices.Contains(heeded, o.Name) || slices.Contains(names, e.key) {
+		o := vassalOptions.find(e.Key)
+		if o == nil || o.Group != "Workers" || e.Handled || slices.Contains(heeded, o.Name) || slices.Contains(names, e.Key) {
 			continue
 		}
-		if names = append(names, e.key); len(names) == 1 {
-			first = e.origin
+		if names = append(names, e.Key); len(names) == 1 {
+			first = e.Origin
 		}
 	}
 	if len(names) > 0 {
-		warnings.add(first, "", why+strings.Join(names, ", "), hint)
+		warnings.Add(first, "", why+strings.Join(names, ", "), hint)
 	}
 }
 

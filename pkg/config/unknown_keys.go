@@ -8,8 +8,10 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/emperor-go/emperor/internal/dialect"
 	"github.com/emperor-go/emperor/internal/suggest"
 	"github.com/emperor-go/emperor/internal/uwsginames"
+	"github.com/emperor-go/emperor/internal/words"
 )
 
 // strangers collects messages about keys that are in no table. Most are placeholders or
@@ -29,7 +31,7 @@ type strangers struct {
 	meant []string
 	typos []typo
 	// idle are keys that nothing refers to and that resemble no option.
-	idle []entry
+	idle []dialect.Entry
 	// missed are keys that were meant for an option about rights.
 	missed []missed
 }
@@ -43,50 +45,50 @@ type typo struct {
 
 // missed is a key that was meant for an option.
 type missed struct {
-	entry
+	dialect.Entry
 	option string
 	sure   bool // the key has no other meaning
 }
 
 // meet checks one key.
-func (s *strangers) meet(e entry, warnings, problems *Problems) {
-	program := whose(e.key)
+func (s *strangers) meet(e dialect.Entry, warnings, problems *Problems) {
+	program := whose(e.Key)
 	switch {
-	case uwsginames.Confines(e.key) && program != "":
-		problems.add(e.origin, e.key, "an option of "+program+" that confines or prepares it and does nothing here", "move it to the file of "+program)
+	case uwsginames.Confines(e.Key) && program != "":
+		problems.Add(e.Origin, e.Key, "an option of "+program+" that confines or prepares it and does nothing here", "move it to the file of "+program)
 		return
-	case uwsginames.Confines(e.key):
+	case uwsginames.Confines(e.Key):
 		hint := "remove it only if the vassal may run without"
-		if remedy := uwsginames.Remedy(e.key); remedy != "" {
+		if remedy := uwsginames.Remedy(e.Key); remedy != "" {
 			hint = remedy + "; " + hint
 		}
-		problems.add(e.origin, e.key, "this option confines a vassal in uWSGI and is not supported here", hint)
+		problems.Add(e.Origin, e.Key, "this option confines a vassal in uWSGI and is not supported here", hint)
 		return
 	}
-	if slices.Contains(s.seen, e.key) {
+	if slices.Contains(s.seen, e.Key) {
 		return
 	}
-	s.seen = append(s.seen, e.key)
-	_, known := uwsginames.Lookup(e.key)
+	s.seen = append(s.seen, e.Key)
+	_, known := uwsginames.Lookup(e.Key)
 	switch {
 	case program != "":
-		hint := uwsginames.RemedyInEmperor(e.key)
+		hint := uwsginames.RemedyInEmperor(e.Key)
 		if program == emperors {
-			hint = uwsginames.RemedyInVassal(e.key)
+			hint = uwsginames.RemedyInVassal(e.Key)
 		}
-		warnings.add(e.origin, e.key, "an option of "+program+" that does nothing here", hint)
+		warnings.Add(e.Origin, e.Key, "an option of "+program+" that does nothing here", hint)
 	case known:
-		warnings.add(e.origin, e.key, "an option of uWSGI that does nothing here", uwsginames.Remedy(e.key))
-	case !slices.Contains(s.used, e.key) && sounds(e.key):
+		warnings.Add(e.Origin, e.Key, "an option of uWSGI that does nothing here", uwsginames.Remedy(e.Key))
+	case !slices.Contains(s.used, e.Key) && sounds(e.Key):
 		s.sounding(e, problems)
 	case s.strict:
 		hint := "strict is on: make placeholders with set-placeholder = KEY=VALUE"
-		if near := similar(e.key, s.names); near != nil {
+		if near := similar(e.Key, s.names); near != nil {
 			hint = suggest.Question("", near...)
 			s.meant = append(s.meant, near...)
 		}
-		problems.add(e.origin, e.key, "unknown option", hint)
-	case !slices.Contains(s.used, e.key):
+		problems.Add(e.Origin, e.Key, "unknown option", hint)
+	case !slices.Contains(s.used, e.Key):
 		s.suspect(e)
 	}
 }
@@ -96,9 +98,9 @@ const soundsText = "it sounds like confinement, and no option is called so"
 
 // sounding reports a key that sounds like confinement as a mistake, with the spelling of the
 // option if there is one.
-func (s *strangers) sounding(e entry, problems *Problems) {
+func (s *strangers) sounding(e dialect.Entry, problems *Problems) {
 	hint := "remove it only if it may run without; a placeholder is made with set-placeholder"
-	option := respelt(e.key)
+	option := respelt(e.Key)
 	switch {
 	case option == "supplementary-groups":
 		option = "add-gid"
@@ -110,7 +112,7 @@ func (s *strangers) sounding(e entry, problems *Problems) {
 	} else if program := whose(option); program != "" {
 		hint = option + " in the file of " + program
 	}
-	problems.add(e.origin, e.key, soundsText, hint)
+	problems.Add(e.Origin, e.Key, soundsText, hint)
 }
 
 // similar returns the options that resemble a key. Keys of three letters, most of which are
@@ -129,21 +131,21 @@ func similar(key string, options iter.Seq[string]) []string {
 }
 
 // suspect keeps a key that resembles an option.
-func (s *strangers) suspect(e entry) {
-	if name, sure := meant(e.key, e.value); name != "" {
+func (s *strangers) suspect(e dialect.Entry) {
+	if name, sure := meant(e.Key, e.Value); name != "" {
 		s.missed = append(s.missed, missed{e, name, sure})
 	}
-	key := respelt(e.key)
+	key := respelt(e.Key)
 	near := similar(key, s.names)
 	if near == nil {
 		s.idle = append(s.idle, e)
 		return
 	}
-	s.typos = append(s.typos, typo{e.key, near, e.origin})
+	s.typos = append(s.typos, typo{e.Key, near, e.Origin})
 	closest := suggest.Distance(key, near[0])
 	for _, name := range near {
 		if guard, _ := s.guards(name); (guard || uwsginames.Confines(name)) && suggest.Distance(key, name) == closest {
-			s.missed = append(s.missed, missed{e, name, !doubtful(e.key)})
+			s.missed = append(s.missed, missed{e, name, !doubtful(e.Key)})
 			return
 		}
 	}
@@ -155,19 +157,19 @@ func (s *strangers) suspect(e entry) {
 func (s *strangers) refuse(given func(option string) bool, problems *Problems) {
 	told := map[string]bool{}
 	for _, m := range s.missed {
-		if !m.sure && given(m.option) || told[m.key] {
+		if !m.sure && given(m.option) || told[m.Key] {
 			continue
 		}
-		told[m.key] = true
-		s.typos = slices.DeleteFunc(s.typos, func(t typo) bool { return t.key == m.key })
-		s.idle = slices.DeleteFunc(s.idle, func(e entry) bool { return e.key == m.key })
+		told[m.Key] = true
+		s.typos = slices.DeleteFunc(s.typos, func(t typo) bool { return t.key == m.Key })
+		s.idle = slices.DeleteFunc(s.idle, func(e dialect.Entry) bool { return e.Key == m.Key })
 		switch identity := m.option == "uid" || m.option == "gid"; {
 		case identity && !given(m.option):
-			problems.add(m.origin, m.key, "unknown option, and there is no "+m.option, fmt.Sprintf("%s = %s, or make a placeholder of it with set-placeholder", m.option, m.value))
+			problems.Add(m.Origin, m.Key, "unknown option, and there is no "+m.option, fmt.Sprintf("%s = %s, or make a placeholder of it with set-placeholder", m.option, m.Value))
 		case identity:
-			problems.add(m.origin, m.key, "unknown option, beside "+m.option, "remove it, or make a placeholder of it with set-placeholder")
+			problems.Add(m.Origin, m.Key, "unknown option, beside "+m.option, "remove it, or make a placeholder of it with set-placeholder")
 		default:
-			problems.add(m.origin, m.key, "unknown option, near to one that decides on rights", suggest.Question("", m.option)+" A placeholder is made with set-placeholder")
+			problems.Add(m.Origin, m.Key, "unknown option, near to one that decides on rights", suggest.Question("", m.option)+" A placeholder is made with set-placeholder")
 		}
 	}
 }
@@ -177,7 +179,7 @@ func (s *strangers) report(warnings *Problems) {
 	for _, t := range s.typos {
 		*warnings = append(*warnings, Problem{
 			Origin: t.origin, Key: t.key, What: "an unknown key, which only makes a placeholder",
-			Hint: suggest.Question("", t.near...) + " With strict = true it is a mistake", meant: " " + strings.Join(t.near, " ") + " ",
+			Hint: suggest.Question("", t.near...) + " With strict = true it is a mistake", Meant: " " + strings.Join(t.near, " ") + " ",
 		})
 	}
 }
@@ -187,7 +189,7 @@ type remainder struct {
 	// wrong are the options of mistakes.
 	wrong []string
 	// idle are keys that resemble no option, and nothing refers to them.
-	idle []entry
+	idle []dialect.Entry
 }
 
 // named is the number of keys that report names.
@@ -197,28 +199,28 @@ const named = 20
 // others.
 func (m remainder) report(warnings *Problems) {
 	of := map[string][]string{}
-	first := []entry{}
+	first := []dialect.Entry{}
 	for _, e := range m.idle {
-		file := e.origin.File
+		file := e.Origin.File
 		switch {
-		case e.shared:
+		case e.Shared:
 			continue
 		case of[file] == nil:
 			first = append(first, e)
 		}
-		key := e.key
+		key := e.Key
 		if strings.ContainsAny(key, " \t") {
-			key = strconv.Quote(shorten(key))
+			key = strconv.Quote(words.Shorten(key))
 		}
-		of[file] = append(of[file], shorten(key))
+		of[file] = append(of[file], words.Shorten(key))
 	}
 	for _, e := range first {
-		keys := of[e.origin.File]
+		keys := of[e.Origin.File]
 		list := strings.Join(keys[:min(named, len(keys))], ", ")
 		if more := len(keys) - named; more > 0 {
 			list += fmt.Sprintf(" and %d more", more)
 		}
-		warnings.add(e.origin, "", "no option of uWSGI or of emperor: "+list, "ignored, and no value uses %(KEY): drop the line, or write set-placeholder = KEY=VALUE")
+		warnings.Add(e.Origin, "", "no option of uWSGI or of emperor: "+list, "ignored, and no value uses %(KEY): drop the line, or write set-placeholder = KEY=VALUE")
 	}
 }
 
@@ -231,6 +233,12 @@ var emperorNames string
 // emperors is the program for which whose reports options of the emperor.
 const emperors = "the emperor"
 
+// anyOption reports whether the emperor, a vassal or uWSGI has an option of that name.
+func anyOption(name string) bool {
+	_, known := uwsginames.Lookup(name)
+	return known || whose(name) != ""
+}
+
 // whose returns the program to which an option belongs that this table does not have.
 func whose(key string) string {
 	_, found := uwsginames.Search(emperorNames, key)
@@ -241,26 +249,4 @@ func whose(key string) string {
 		return "a vassal"
 	}
 	return ""
-}
-
-// references lists the words in all placeholders, `%(a + b)`, of values that are not expanded
-// yet, and the options of conditions.
-func references(entries []entry) []string {
-	var words []string
-	for _, e := range entries {
-		if e.key == "if-opt" || e.key == "if-not-opt" {
-			option, _, _ := strings.Cut(e.value, "=")
-			words = append(words, option)
-		}
-		for rest := e.value; ; {
-			_, after, ok := strings.Cut(rest, "%(")
-			if !ok {
-				break
-			}
-			inside, _, _ := strings.Cut(after, ")")
-			words = append(words, strings.Fields(inside)...)
-			rest = after
-		}
-	}
-	return words
 }

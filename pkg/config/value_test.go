@@ -44,30 +44,14 @@ func TestParseWords(t *testing.T) {
 	}
 }
 
-func TestProblems(t *testing.T) {
-	var ps Problems
-	if err := ps.err(); err != nil {
-		t.Errorf("no problems are an error: %v", err)
-	}
-	ps.add(Origin{File: "b.ini", Line: 2}, "uid", "wrong", "try 1")
-	ps.add(Origin{File: "a.ini", Line: 10}, "", "odd", "")
-	ps.add(Origin{File: "a.ini", Line: 9}, "gid", "wrong", "")
-	ps.add(Origin{File: "a.ini"}, "", "there is no section", "write one")
-	ps.add(Origin{}, "--x", "unknown", "")
-	want := "command line: --x: unknown\na.ini: there is no section (write one)\na.ini:9: gid: wrong\na.ini:10: odd\nb.ini:2: uid: wrong (try 1)"
-	if err := ps.err(); err == nil || err.Error() != want {
-		t.Errorf("got:\n%v\nwant:\n%s", err, want)
-	}
-}
-
 // TestSettersOfDurations: after an error no usable time is left in the struct.
 func TestSettersOfDurations(t *testing.T) {
 	for _, text := range []string{"0", "", "x", "-5"} {
-		if _, _, err := ParseEmperor([]string{"--emperor-backoff=" + text, "/a"}); err == nil {
+		if _, _, err := ownLoader.Emperor([]string{"--emperor-backoff=" + text, "/a"}); err == nil {
 			t.Errorf("--emperor-backoff=%q is taken", text)
 		}
 	}
-	e, _, err := ParseEmperor([]string{"--emperor-hook-timeout=0", "--emperor-freq=0", "/a"})
+	e, _, err := ownLoader.Emperor([]string{"--emperor-hook-timeout=0", "--emperor-freq=0", "/a"})
 	if err != nil || e.HookTimeout != 0 || e.Rescan != 0 {
 		t.Errorf("0 is no time: %+v, %v", e, err)
 	}

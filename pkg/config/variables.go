@@ -3,6 +3,8 @@ package config
 import (
 	"slices"
 	"strings"
+
+	"github.com/emperor-go/emperor/internal/dialect"
 )
 
 // Variable is an environment variable that a configuration names.
@@ -20,14 +22,17 @@ type Variable struct {
 
 // Variables lists the variables that the text names, each once of each kind.
 func (v *Vassal) Variables() []Variable {
-	list := slices.Clone(v.reads)
+	var list []Variable
+	for _, read := range v.reads {
+		list = append(list, Variable{Name: read.Name, Origin: read.Origin, Key: read.Key})
+	}
 	for _, e := range v.entries {
-		o := vassalOptions.find(e.key)
-		if o == nil || o.Misreads == nil || e.own && !e.left {
+		o := vassalOptions.find(e.Key)
+		if o == nil || o.Misreads == nil || e.Handled && !e.Skipped {
 			continue
 		}
-		for name := range dollars(e.value) {
-			list = addVariable(list, Variable{Name: name, Origin: e.origin, Key: e.key, Shell: true, Root: o.Group == "Hooks" && !o.Tyrant})
+		for name := range dollars(e.Value) {
+			list = addVariable(list, Variable{Name: name, Origin: e.Origin, Key: e.Key, Shell: true, Root: o.Group == "Hooks" && !o.Tyrant})
 		}
 	}
 	return list
@@ -39,16 +44,11 @@ func (v *Vassal) Reads() (names []string, whole bool) {
 	return namesOf(v.reads), !v.partial && v.Fallback == ""
 }
 
-func namesOf(list []Variable) (names []string) {
+func namesOf(list []dialect.Variable) (names []string) {
 	for _, v := range list {
 		names = append(names, v.Name)
 	}
 	return names
-}
-
-// asks records that an environment variable was looked up.
-func (r *reader) asks(name string) {
-	r.reads = addVariable(r.reads, Variable{Name: name, Origin: r.at, Key: r.key})
 }
 
 func addVariable(list []Variable, v Variable) []Variable {

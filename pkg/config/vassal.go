@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/dialect"
 	"github.com/emperor-go/emperor/pkg/config/serving"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
@@ -80,13 +81,13 @@ type Vassal struct {
 	// ReloadMercy is the time between asking a worker to stop and killing it.
 	ReloadMercy time.Duration
 
-	entries []entry // the entries that it was decoded from
+	entries []dialect.Entry // the entries that it was decoded from
 	// daemonsAt are the positions of the options of Daemons.
 	daemonsAt []Origin
 	partial   bool // a part was skipped
 	unread    bool // a part was not understood as options
-	reads     []Variable
-	held      bool // Access.Held
+	reads     []dialect.Variable
+	held      bool // Permissions.Held
 }
 
 // Unread reports whether a file, or a part of one, could not be read as options: an option
@@ -111,6 +112,6 @@ func (v *Vassal) withoutStats(warnings *Problems) {
 	before := len(v.Sockets)
 	v.Sockets = slices.DeleteFunc(v.Sockets, func(s Socket) bool { return s.Name == "stats" })
 	if len(v.Sockets) < before {
-		warnings.add(v.Origin("stats"), "stats", "only the built-in server has statistics: the socket is not bound", "")
+		warnings.Add(v.Origin("stats"), "stats", "only the built-in server has statistics: the socket is not bound", "")
 	}
 }

@@ -89,7 +89,7 @@ func (v *Vassal) unlimited(warnings *Problems) {
 		return
 	}
 	origin, key := v.place("", "limit-as", "limit-nproc")
-	warnings.add(origin, key, "the built-in server is not limited by it: a Go program reserves about 800 MB of address space", "max-worker-lifetime, or memory.max of a cgroup")
+	warnings.Add(origin, key, "the built-in server is not limited by it: a Go program reserves about 800 MB of address space", "max-worker-lifetime, or memory.max of a cgroup")
 }
 
 // ReloadOrder is which of two generations of workers a reload turns to first.

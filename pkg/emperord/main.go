@@ -21,11 +21,11 @@ import (
 	"time"
 
 	"github.com/emperor-go/emperor/internal/cli"
+	"github.com/emperor-go/emperor/internal/dialect/foreign/parser"
 	"github.com/emperor-go/emperor/internal/optiondocs"
 	"github.com/emperor-go/emperor/internal/outset"
 	"github.com/emperor-go/emperor/internal/termlog"
 	"github.com/emperor-go/emperor/pkg/config"
-	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
 )
 
 // The first thread belongs to main alone.
@@ -51,7 +51,7 @@ func program(args []string, a Additions) int {
 	if command, ok := cli.CommandLine(args); ok {
 		return cli.Run(command, os.Stdout, os.Stderr)
 	}
-	options, warnings, err := config.Own(parser.Parse).ParseEmperor(args)
+	options, warnings, err := config.Loader{Permissions: config.FullPermissions(parser.Parse)}.Emperor(args)
 	if err != nil {
 		for _, w := range warnings {
 			fmt.Fprintln(os.Stderr, "emperor: warning:", w)

@@ -6,11 +6,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/dialect/foreign/parser"
 	"github.com/emperor-go/emperor/internal/reads"
 	"github.com/emperor-go/emperor/internal/turn"
 	"github.com/emperor-go/emperor/internal/vassalfiles"
 	"github.com/emperor-go/emperor/pkg/config"
-	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/emperor/process"
 	"github.com/emperor-go/emperor/pkg/hooks"
@@ -61,10 +61,10 @@ func (t *tuner) reload(ctx context.Context, e *emperor.Emperor) {
 	go func() {
 		limited, cancel := context.WithTimeout(ctx, rereading)
 		defer cancel()
-		access := config.Own(parser.Parse)
-		access.Dir, access.Environ, access.Until = t.from, t.environ, limited
+		all := config.FullPermissions(parser.Parse)
+		all.Dir, all.Environ, all.Until = t.from, t.environ, limited
 		var r reread
-		r.options, r.warnings, r.err = access.ParseEmperor(t.args)
+		r.options, r.warnings, r.err = config.Loader{Permissions: all}.Emperor(t.args)
 		t.outcomes <- r
 	}()
 }

@@ -12,11 +12,11 @@ import (
 	"sync/atomic"
 
 	"github.com/emperor-go/emperor/internal/address"
+	"github.com/emperor-go/emperor/internal/dialect/foreign/parser"
 	"github.com/emperor-go/emperor/internal/inspect"
 	"github.com/emperor-go/emperor/internal/reads"
 	"github.com/emperor-go/emperor/internal/vassalfiles"
 	"github.com/emperor-go/emperor/pkg/config"
-	"github.com/emperor-go/emperor/pkg/config/foreign/parser"
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 	"github.com/emperor-go/emperor/pkg/emperor/process"
@@ -57,20 +57,20 @@ func (r *readers) compare(was, is monitor.Config) emperor.Change {
 // facts that the emperor needs.
 func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
 	c = r.located(c)
-	in := r.input(c)
+	loader, source := r.loader(c.Dir), sourceOf(c)
 	f, wrong := r.ofEmperor(c)
 	if !r.files.None() {
-		if in.Templates, err = r.files.Read(c.Dir, vassalfiles.Bounded(r.reads)); err != nil {
+		if loader.Templates, err = r.files.Read(c.Dir, vassalfiles.Bounded(r.reads)); err != nil {
 			return f, err
 		}
-		r.last.Store(c.Dir, in.Templates)
-		f.Templates = wired(in.Templates)
+		r.last.Store(c.Dir, loader.Templates)
+		f.Templates = wired(loader.Templates)
 	}
 	if r.wraps.Becomes(f.Attributes) { // only the other program can parse the rest
-		f.Reads, err = in.ExamineForeign(r.refuseRoot)
+		f.Reads, err = loader.ExamineForeign(source, r.refuseRoot)
 		return f, joined(wrong, err)
 	}
-	v, warnings, err := in.Parse()
+	v, warnings, err := loader.Vassal(source)
 	if err == nil && r.refuseRoot {
 		if p, ok := v.Unnamed(c.Path); ok {
 			err = config.Problems{p}
@@ -99,7 +99,7 @@ func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
 			f.Places = append(f.Places, r.placed(a, c.Dir))
 		}
 	} else if wrong == nil { // a vassal does not start without its hooks
-		f.Fallback = in.FallbackOf() != ""
+		f.Fallback = loader.Fallback(source) != ""
 		f.ReadsMore = f.Fallback
 	}
 	return f, err
@@ -122,7 +122,7 @@ func (r *reading) placed(text, dir string) address.Place {
 
 // ofEmperor reads the section [emperor] of a vassal's file.
 func (r *reading) ofEmperor(c monitor.Config) (f emperor.Facts, err error) {
-	source := config.Source{Name: c.Name, Path: c.Path, Data: c.Data}
+	source := sourceOf(c)
 	f.Attributes = config.Attributes(source)
 	maps.DeleteFunc(f.Attributes, func(name, _ string) bool { return !slices.Contains(r.attrs, name) })
 	source.Tenant = c.UID != 0 && int(c.UID) != os.Geteuid()
@@ -157,17 +157,19 @@ func joined(list ...error) error {
 	return all
 }
 
-// input returns a vassal's configuration as the emperor reads it, with the templates that were
-// read last. It opens and runs nothing that the file names.
-func (r *reading) input(c monitor.Config) config.Input {
-	in := config.Input{
-		Source: config.Source{Name: c.Name, Path: c.Path, Data: c.Data},
-		Access: config.Access{Dir: c.Dir, Environ: r.environ, Partial: true, Foreign: parser.Parse, Held: r.waits},
+// loader reads the vassals of a directory as the emperor does, with the templates that were
+// read last. It opens and runs nothing that a file names.
+func (r *reading) loader(dir string) config.Loader {
+	l := config.Loader{Permissions: config.Permissions{Dir: dir, Environ: r.environ, Partial: true, Foreign: parser.Parse, Held: r.waits}}
+	if last, ok := r.last.Load(dir); ok {
+		l.Templates = last.(config.Templates) // nothing else is stored
 	}
-	if last, ok := r.last.Load(c.Dir); ok {
-		in.Templates = last.(config.Templates) // nothing else is stored
-	}
-	return in
+	return l
+}
+
+// sourceOf is the configuration of a vassal as its monitor has read it.
+func sourceOf(c monitor.Config) config.Source {
+	return config.Source{Name: c.Name, Path: c.Path, Data: c.Data}
 }
 
 // compare returns the class of a change, from the option tables. Both configurations have been
@@ -177,11 +179,11 @@ func (r *reading) compare(was, is monitor.Config) emperor.Change {
 	if r.becomes(was) || r.becomes(is) {
 		return r.compareWrapped(was, is)
 	}
-	before, _, err := r.input(was).Parse()
+	before, _, err := r.loader(was.Dir).Vassal(sourceOf(was))
 	if err != nil {
 		return emperor.Change{Respawn: true, Options: []string{err.Error()}}
 	}
-	after, _, err := r.input(is).Parse()
+	after, _, err := r.loader(is.Dir).Vassal(sourceOf(is))
 	if err != nil {
 		return emperor.Change{Respawn: true, Options: []string{err.Error()}}
 	}
@@ -205,7 +207,7 @@ func (r *reading) compare(was, is monitor.Config) emperor.Change {
 // process.
 func (r *reading) otherHooks(was, is monitor.Config) (options []string) {
 	text := func(c monitor.Config) map[string][]string {
-		set, _, _ := config.AttributeHooks(config.Source{Name: c.Name, Path: c.Path, Data: c.Data}, r.allow)
+		set, _, _ := config.AttributeHooks(sourceOf(c), r.allow)
 		texts := map[string][]string{}
 		for _, list := range set {
 			for _, h := range list {
@@ -231,15 +233,15 @@ func (r *reading) otherHooks(was, is monitor.Config) (options []string) {
 
 // becomes reports whether a vassal executes another program.
 func (r *reading) becomes(c monitor.Config) bool {
-	return r.wraps.Becomes(config.Attributes(config.Source{Name: c.Name, Path: c.Path, Data: c.Data}))
+	return r.wraps.Becomes(config.Attributes(sourceOf(c)))
 }
 
 // compareWrapped is for vassals that execute another program, which takes over any change
 // except the program's own.
 func (r *reading) compareWrapped(was, is monitor.Config) emperor.Change {
 	options := r.otherHooks(was, is)
-	before := config.Attributes(config.Source{Name: was.Name, Path: was.Path, Data: was.Data})
-	after := config.Attributes(config.Source{Name: is.Name, Path: is.Path, Data: is.Data})
+	before := config.Attributes(sourceOf(was))
+	after := config.Attributes(sourceOf(is))
 	for _, name := range []string{r.wraps.WrapperAttr, r.wraps.ChdirAttr} {
 		if name != "" && before[name] != after[name] {
 			options = append(options, name)

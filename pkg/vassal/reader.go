@@ -6,12 +6,12 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/emperor-go/emperor/internal/dialect/foreign"
 	"github.com/emperor-go/emperor/pkg/config"
-	"github.com/emperor-go/emperor/pkg/config/foreign"
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// reader reads configurations, all with the same rights and the same environment: a reload
+// reader reads configurations, all with the same permissions and the same environment: a reload
 // without a change gives the same result, whatever hooks and options have changed since.
 type reader struct {
 	args    []string        // the command line, the configuration of a vassal without an emperor
@@ -23,13 +23,13 @@ type reader struct {
 	reading func(name string)
 }
 
-// access returns the rights of this process for reading its configuration: all.
-func (r *reader) access() config.Access {
-	access := config.Own(foreign.Ask(r.parser))
-	access.Environ = r.variables(nil)
-	access.Dir, access.Held = r.began, r.demand
-	access.Until, access.Reading = r.until, r.reading
-	return access
+// loader reads the configuration of this process with all permissions.
+func (r *reader) loader() config.Loader {
+	all := config.FullPermissions(foreign.Ask(r.parser))
+	all.Environ = r.variables(nil)
+	all.Dir, all.Held = r.began, r.demand
+	all.Until, all.Reading = r.until, r.reading
+	return config.Loader{Permissions: all}
 }
 
 // variables returns the environment for reading the configuration of an order, with the
@@ -49,23 +49,19 @@ func heldBack(order *wire.Order) []string {
 	return texts(order.Environ)
 }
 
-// input returns the configuration of an order.
-func (r *reader) input(order *wire.Order) config.Input {
-	access := r.access()
-	access.Environ = r.variables(order)
-	access.Dir = string(order.Dir) // also for a reload, after chdir
-	in := config.Input{
-		Source: config.Source{Name: string(order.Name), Path: string(order.Path), Data: order.Config},
-		Access: access,
-	}
+// ordered returns the configuration of an order, and its loader.
+func (r *reader) ordered(order *wire.Order) (config.Loader, config.Source) {
+	l := r.loader()
+	l.Permissions.Environ = r.variables(order)
+	l.Permissions.Dir = string(order.Dir) // also for a reload, after chdir
 	if t := order.Templates; t != nil {
-		in.Templates = config.Templates{
+		l.Templates = config.Templates{
 			InheritBefore: sources(t.InheritBefore), IncludeBefore: sources(t.IncludeBefore),
 			Inherit: sources(t.Inherit), Include: sources(t.Include), VassalMagic: t.VassalMagic,
 			Set: texts(t.Set),
 		}
 	}
-	return in
+	return l, config.Source{Name: string(order.Name), Path: string(order.Path), Data: order.Config}
 }
 
 func sources(list []wire.Template) []config.Source {
@@ -81,47 +77,48 @@ func sources(list []wire.Template) []config.Source {
 func (r *reader) parse(s *source, order *wire.Order) (*config.Vassal, config.Problems, error) {
 	switch {
 	case s.fallback != nil && order == s.order:
-		in, err := r.fallbackInput(s)
-		if err != nil {
+		var err error
+		if order, err = r.fallbackOrder(s); err != nil {
 			return nil, nil, err
 		}
-		return in.Parse()
 	case order == nil:
-		return r.access().ParseVassalArgs(r.args)
+		return r.loader().VassalArgs(r.args)
 	}
-	return r.input(order).Parse()
+	l, file := r.ordered(order)
+	return l.Vassal(file)
 }
 
-// fallbackInput reads the fallback configuration in effect. The operator's templates apply to
-// this file, too.
-func (r *reader) fallbackInput(s *source) (config.Input, error) {
+// fallbackOrder returns an order with the fallback configuration in effect, read again. The
+// operator's templates apply to this file, too.
+func (r *reader) fallbackOrder(s *source) (*wire.Order, error) {
 	file := s.fallback.file
 	data, err := readFallback(file)
 	if err != nil {
-		return config.Input{}, err
+		return nil, err
 	}
-	order := wire.Order{
+	order := &wire.Order{
 		Name: []byte(filepath.Base(file)), Path: []byte(file), Dir: []byte(filepath.Dir(file)), Config: data,
 	}
 	if s.order != nil {
 		order.Templates, order.Environ = s.order.Templates, s.order.Environ
 	}
-	return r.input(&order), nil
+	return order, nil
 }
 
 // fallbackOf returns the fallback of a configuration that cannot be parsed. Empty: none.
 func (r *reader) fallbackOf(s *source) string {
+	order := s.order
 	switch {
 	case s.fallback != nil:
-		in, err := r.fallbackInput(s)
-		if err != nil {
+		var err error
+		if order, err = r.fallbackOrder(s); err != nil {
 			return ""
 		}
-		return in.FallbackOf()
-	case s.order != nil:
-		return r.input(s.order).FallbackOf()
+	case order == nil:
+		return r.loader().FallbackOfArgs(r.args)
 	}
-	return r.access().FallbackOfArgs(r.args)
+	l, file := r.ordered(order)
+	return l.Fallback(file)
 }
 
 // absolute returns the path of a file that a configuration names; empty for an empty name.

@@ -6,8 +6,9 @@ package option
 import (
 	"errors"
 	"slices"
-	"strconv"
 	"sync"
+
+	"github.com/emperor-go/emperor/internal/problem"
 )
 
 // How to add an option. Add a row to the `options_<area>.go` of its area, or add a new area: a
@@ -62,26 +63,9 @@ type Row[T any] struct {
 // Value is an option's text as it was written, and its position.
 type Value struct {
 	Text   string
-	Origin Origin
+	Origin problem.Origin
 	// Tenant is true when it stands in a file that its tenant owns.
 	Tenant bool
-}
-
-// Origin is the position of a line.
-type Origin struct {
-	File string
-	Line int
-}
-
-// String prints file:line.
-func (o Origin) String() string {
-	if o.File == "" {
-		return "command line"
-	}
-	if o.Line == 0 {
-		return o.File
-	}
-	return o.File + ":" + strconv.Itoa(o.Line)
 }
 
 // Put checks a value and puts it into the struct.
@@ -103,7 +87,7 @@ func (r *Row[T]) NeedsValue() bool {
 // Hint returns the remedy of an error of Put; for an error without one, the syntax of the
 // option.
 func (r *Row[T]) Hint(err error) string {
-	m, ok := errors.AsType[Mistake](err)
+	m, ok := errors.AsType[problem.Mistake](err)
 	if !ok || m.Hint != "" || r.Arg == "" {
 		return m.Hint
 	}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/emperor-go/emperor/internal/problem"
 )
 
 type inner struct{ Names []string }
@@ -34,7 +36,7 @@ func TestAreas(t *testing.T) {
 			if found := area.Find(r.Name); found == nil || found.Name != r.Name {
 				t.Errorf("%s is not found", r.Name)
 			}
-			if err := r.Put(&o, Value{Text: "yes", Origin: Origin{"a.ini", 7}}); err != nil {
+			if err := r.Put(&o, Value{Text: "yes", Origin: problem.Origin{File: "a.ini", Line: 7}}); err != nil {
 				t.Error(err)
 			}
 		}

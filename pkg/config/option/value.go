@@ -8,16 +8,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/problem"
 	"github.com/emperor-go/emperor/internal/words"
 )
 
-// Mistake is an error that says what to do about it. The hint is optional.
-type Mistake struct{ What, Hint string }
-
-func (m Mistake) Error() string { return m.What }
-
-// Wrong is a Mistake; an empty hint says nothing.
-func Wrong(what, hint string) error { return Mistake{what, hint} }
+// Wrong returns a problem.Mistake about a value. An empty hint adds nothing.
+func Wrong(what, hint string) error { return problem.Wrong(what, hint) }
 
 // ParseDuration reads seconds, as uWSGI does, or a duration with units.
 func ParseDuration(s string) (time.Duration, error) {
@@ -26,7 +22,7 @@ func ParseDuration(s string) (time.Duration, error) {
 	}
 	d, err := time.ParseDuration(s)
 	if err != nil || d < 0 {
-		return 0, Mistake{fmt.Sprintf("%q is not a time", s), "seconds such as 90, or 500ms, 1m30s, 2h"}
+		return 0, Wrong(fmt.Sprintf("%q is not a time", s), "seconds such as 90, or 500ms, 1m30s, 2h")
 	}
 	return d, nil
 }
@@ -51,13 +47,13 @@ func ParseWords(s string) ([]string, error) {
 	sign, set := words.Operator(s), words.Variable(s)
 	switch {
 	case sign == "#":
-		return nil, Mistake{`"#" begins no comment here: the program would get it as it is`, Comments}
+		return nil, Wrong(`"#" begins no comment here: the program would get it as it is`, Comments)
 	case sign == ";":
-		return nil, Mistake{`it takes words, not a shell line: the program would get ";" as it is`, "sh -c " + words.Quote(s) + "; " + Comments}
+		return nil, Wrong(`it takes words, not a shell line: the program would get ";" as it is`, "sh -c "+words.Quote(s)+"; "+Comments)
 	case sign != "":
-		return nil, Mistake{fmt.Sprintf("it takes words, not a shell line: the program would get %q as it is", sign), "sh -c " + words.Quote(s)}
+		return nil, Wrong(fmt.Sprintf("it takes words, not a shell line: the program would get %q as it is", sign), "sh -c "+words.Quote(s))
 	case set != "":
-		return nil, Mistake{fmt.Sprintf("%q sets a variable, and a program is expected", set), "env = " + set}
+		return nil, Wrong(fmt.Sprintf("%q sets a variable, and a program is expected", set), "env = "+set)
 	}
 	return SplitWords(s)
 }
@@ -67,9 +63,9 @@ func SplitWords(s string) ([]string, error) {
 	list, err := words.Split(s)
 	switch {
 	case err != nil:
-		return nil, Mistake{"a quote is not closed", `\' or \" is a plain one`}
+		return nil, Wrong("a quote is not closed", `\' or \" is a plain one`)
 	case len(list) == 0:
-		return nil, Mistake{"no program given", "PROGRAM ARGUMENTS…"}
+		return nil, Wrong("no program given", "PROGRAM ARGUMENTS…")
 	}
 	return list, nil
 }
@@ -87,7 +83,7 @@ func ParseSize(s string) (int64, error) {
 	}
 	n, err := strconv.ParseInt(number, 10, 63)
 	if err != nil || n < 0 || n > math.MaxInt64/factor {
-		return 0, Mistake{strconv.Quote(s) + " is not a size", "bytes such as 4096, or 64k, 10m, 1g"}
+		return 0, Wrong(strconv.Quote(s)+" is not a size", "bytes such as 4096, or 64k, 10m, 1g")
 	}
 	return n * factor, nil
 }
@@ -125,7 +121,7 @@ func (l *List) Parse(text string) error {
 
 func nonempty(s string) error {
 	if s == "" {
-		return Mistake{What: "no value given"}
+		return Wrong("no value given", "")
 	}
 	return nil
 }
@@ -154,7 +150,7 @@ type Positive time.Duration
 // Parse implements Field.
 func (p *Positive) Parse(text string) (err error) {
 	if *(*time.Duration)(p), err = ParseDuration(text); err == nil && *p == 0 {
-		err = Mistake{"zero is no time to wait", "such as 500ms"}
+		err = Wrong("zero is no time to wait", "such as 500ms")
 	}
 	return err
 }
@@ -166,7 +162,7 @@ type Milliseconds time.Duration
 func (m *Milliseconds) Parse(text string) error {
 	n, err := strconv.ParseUint(text, 10, 31)
 	if err != nil || n == 0 {
-		return Mistake{strconv.Quote(text) + " is not a number of milliseconds", "such as 500"}
+		return Wrong(strconv.Quote(text)+" is not a number of milliseconds", "such as 500")
 	}
 	*m = Milliseconds(time.Duration(n) * time.Millisecond)
 	return nil
@@ -179,7 +175,7 @@ type Number int
 func (n *Number) Parse(text string) error {
 	i, err := strconv.Atoi(text)
 	if err != nil || i < 0 {
-		return Mistake{strconv.Quote(text) + " is not a number", "a whole one, 0 or more"}
+		return Wrong(strconv.Quote(text)+" is not a number", "a whole one, 0 or more")
 	}
 	*n = Number(i)
 	return nil

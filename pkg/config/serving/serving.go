@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/emperor-go/emperor/internal/memfd"
+	"github.com/emperor-go/emperor/internal/problem"
 	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
@@ -315,7 +316,7 @@ func decode(data string) (*Options, error) {
 		if row == nil {
 			return nil, fmt.Errorf("cannot read the server's options: unknown option %q", words[0])
 		}
-		if err := o.Put(row, option.Value{Text: words[1], Origin: option.Origin{File: words[2]}}); err != nil {
+		if err := o.Put(row, option.Value{Text: words[1], Origin: problem.Origin{File: words[2]}}); err != nil {
 			return nil, fmt.Errorf("cannot read the server's options: %s: %w", words[0], err)
 		}
 	}

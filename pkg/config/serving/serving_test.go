@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/problem"
 	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
@@ -26,7 +27,7 @@ func TestMemfdAndBack(t *testing.T) {
 		{"static-map", "/a=/b\x00protect"},
 		{"http-keepalive", "4"},
 	} {
-		if err := want.Put(Find(w[0]), option.Value{Text: w[1], Origin: option.Origin{File: "a.ini", Line: 3}}); (err != nil) != (w[1] == "" || strings.Contains(w[1], "\x00")) {
+		if err := want.Put(Find(w[0]), option.Value{Text: w[1], Origin: problem.Origin{File: "a.ini", Line: 3}}); (err != nil) != (w[1] == "" || strings.Contains(w[1], "\x00")) {
 			t.Errorf("%s: %v", w, err)
 		}
 	}

@@ -5,7 +5,7 @@ package parser
 import (
 	"fmt"
 
-	"github.com/emperor-go/emperor/pkg/config/foreign"
+	"github.com/emperor-go/emperor/internal/dialect/foreign"
 )
 
 // Parse is a foreign.Parser.

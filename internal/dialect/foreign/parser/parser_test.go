@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/emperor-go/emperor/pkg/config/foreign"
+	"github.com/emperor-go/emperor/internal/dialect/foreign"
 )
 
 // TestMain makes this test binary a parser program.

@@ -7,7 +7,7 @@ import (
 	"io"
 	"strings"
 
-	"github.com/emperor-go/emperor/pkg/config/foreign"
+	"github.com/emperor-go/emperor/internal/dialect/foreign"
 )
 
 // maxDepth is the nesting limit of elements and nodes.

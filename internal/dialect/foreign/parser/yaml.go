@@ -7,7 +7,7 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/emperor-go/emperor/pkg/config/foreign"
+	"github.com/emperor-go/emperor/internal/dialect/foreign"
 )
 
 // maxVisits limits the visited nodes, which anchors can multiply.

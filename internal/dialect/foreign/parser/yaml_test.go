@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/emperor-go/emperor/pkg/config/foreign"
+	"github.com/emperor-go/emperor/internal/dialect/foreign"
 )
 
 // TestLineOfYAML: a mistake has the number of its own line, wherever the block around it

@@ -1,0 +1,107 @@
+package dialect
+
+import "github.com/emperor-go/emperor/internal/problem"
+
+// Source is a configuration. Its Data were read once; its path is not read again.
+type Source struct {
+	// Name is the name by which it was given: the magic variable %o. Its extension decides the
+	// format: .ini, .yaml, .yml, .json, .js or .xml. Any other means ini.
+	Name string
+	// Section is the section that counts. Empty: [uwsgi], or our name for it.
+	Section string
+	// Path is absolute. Messages and magic variables use it.
+	Path string
+	// Data is the content. Nil in a template: it is read by its name.
+	Data []byte
+	// Tenant is true when the tenant wrote it: options that a tenant may not set are mistakes
+	// there, and its text runs nothing.
+	Tenant bool
+}
+
+// Templates are the operator's text around the file of each vassal. They have the order of
+// uWSGI's Emperor: InheritBefore, IncludeBefore, Set, the file, Inherit, Include. An include
+// stands at its place; inherited options count after everything else, and of two values of an
+// option the last one counts. A placeholder takes the first.
+type Templates struct {
+	InheritBefore, IncludeBefore []Source
+	// Set are options, each key=value.
+	Set              []string
+	Inherit, Include []Source
+	// VassalMagic: magic variables in templates describe the vassal's file. Otherwise, as in
+	// uWSGI, lowercase ones describe the template, and uppercase ones the vassal's file only
+	// in text that is read after it.
+	VassalMagic bool
+}
+
+// Load reads the configuration of a vassal, in the order in which uWSGI's Emperor names the
+// files on the command line of a vassal: options in the environment come first.
+func (r *Reader) Load(file Source, t Templates) {
+	if file.Data == nil {
+		file.Data = []byte{}
+	}
+	r.given = map[string]Source{}
+	for _, list := range [][]Source{t.InheritBefore, t.IncludeBefore, t.Inherit, t.Include, {file}} {
+		for _, src := range list {
+			r.given[src.Name] = src
+		}
+	}
+	var pin *magic
+	if t.VassalMagic {
+		own := magicIn(r.permissions.Dir)
+		pin = &own
+		pin.pinned = true
+		pin.named(file.Name)
+		pin.vars['x'] = file.Section
+		pin.file(file.Path)
+		pin.hold()
+	}
+	r.Environ()
+	r.shared = true
+	r.templates("inherit", t.InheritBefore, pin)
+	r.templates("include", t.IncludeBefore, pin)
+	for _, option := range t.Set {
+		r.at = problem.Origin{File: "vassal-set"}
+		r.add("set", option)
+	}
+	r.at, r.shared = problem.Origin{File: file.Path}, false
+	kind, _ := formatByName(file.Name)
+	r.add(string(kind), file.Name)
+	if file.Tenant && r.logic.open { // it would swallow templates
+		r.problem("", "a block has no end", "close it with end =")
+		r.logic = logic{}
+	}
+	r.shared = true
+	r.templates("inherit", t.Inherit, pin)
+	r.templates("include", t.Include, pin)
+}
+
+// templates adds templates by the option that reads them. With pin the magic variables in them
+// are those.
+func (r *Reader) templates(key string, list []Source, pin *magic) {
+	for _, src := range list {
+		r.at = problem.Origin{File: "vassals-" + key}
+		if pin != nil {
+			if r.pins == nil {
+				r.pins = map[int]*magic{}
+			}
+			r.pins[len(r.entries)] = pin
+		}
+		r.add(key, src.Name)
+	}
+}
+
+// SectionOf returns the lines of a section of an ini file, in order. As uWSGI's Emperor reads
+// it for itself, it is not expanded: no magic variables, placeholders or includes. A file in
+// another format has none.
+func SectionOf(src Source, name string) (entries []Entry) {
+	if kind, _ := formatByName(src.Name); kind != formatINI {
+		return nil
+	}
+	lines, _, _ := lex(src.Path, withoutMark(string(src.Data)), nil)
+	for _, l := range lines {
+		if l.section == name {
+			entries = append(entries, Entry{Key: l.key, Value: l.value, Origin: problem.Origin{File: src.Path, Line: l.number}})
+		}
+	}
+	return entries
+}

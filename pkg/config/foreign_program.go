@@ -1,0 +1,40 @@
+package config
+
+import "strings"
+
+// ExamineForeign finds mistakes in the configuration of a program of the operator, such as
+// uwsgi: names of files that it would misinterpret, and, when root is refused, a missing user.
+// Only the program knows the rest. reads are the environment variables that the text names by
+// $(NAME) and if-env.
+func (l Loader) ExamineForeign(src Source, refuseRoot bool) (reads []string, err error) {
+	var problems Problems
+	named := false
+	r := l.read(src)
+	for _, e := range r.Entries {
+		named = named || e.Key == "uid" || e.Key == "immediate-uid"
+		misreads := uwsgiMisreads(e.Key)
+		if o := vassalOptions.find(e.Key); o != nil {
+			misreads = o.Misreads
+		}
+		if strings.Contains(e.Value, "exec://") {
+			misreads = func(_, _ string) bool { return true }
+		}
+		if p, found := e.Misread(misreads); found {
+			problems = append(problems, p)
+		}
+	}
+	if refuseRoot && !named { // no later check: files that are left out cannot name a user
+		problems = append(problems, unnamed(src.Path))
+	}
+	return namesOf(r.Variables), problems.Err()
+}
+
+// uwsgiMisreads is option.Row's Misreads for options that only uWSGI has.
+func uwsgiMisreads(key string) func(text, name string) bool {
+	for _, lines := range []string{"alarm", "attach-", "call-", "cron", "exec-", "hook-", "legion-attach-", "legion-cron", "logger", "req-logger", "smart-attach-", "unique-cron"} {
+		if strings.HasPrefix(key, lines) {
+			return func(_, _ string) bool { return true }
+		}
+	}
+	return nil
+}

@@ -1,0 +1,100 @@
+package config
+
+import (
+	"github.com/emperor-go/emperor/internal/dialect"
+	"github.com/emperor-go/emperor/internal/dialect/foreign"
+)
+
+// Source is a configuration.
+type Source = dialect.Source
+
+// Templates are the operator's text around the file of each vassal.
+type Templates = dialect.Templates
+
+// Permissions list the resources that reading a configuration may use.
+type Permissions = dialect.Permissions
+
+// MaxFile is the size of the largest configuration, in bytes.
+const MaxFile = dialect.MaxFile
+
+// FullPermissions returns the permissions of a program for its own configuration: all. parser
+// reads YAML and XML; nil: they cannot be read.
+func FullPermissions(parser foreign.Parser) Permissions { return dialect.FullPermissions(parser) }
+
+// Extensions are the file name extensions of formats, as in uWSGI.
+func Extensions() []string { return dialect.Extensions() }
+
+// Loader reads configurations. The zero value uses no other resource than the text.
+type Loader struct {
+	Permissions Permissions
+	// Templates are around the file of a vassal.
+	Templates Templates
+}
+
+// ParseVassal reads a vassal's configuration. On mistakes the error is Problems with all of
+// them. Warnings come with either result. It opens nothing and does not block, so that it is
+// safe for the text of a tenant. It leaves out parts that need other resources.
+func ParseVassal(src Source) (v *Vassal, warnings Problems, err error) {
+	return Loader{Permissions: Permissions{Partial: true}}.Vassal(src)
+}
+
+// Vassal reads a vassal's configuration, as ParseVassal does, with the permissions of the
+// loader.
+func (l Loader) Vassal(src Source) (*Vassal, Problems, error) {
+	return decodeVassal(src.Path, l.read(src), l.Permissions.Held)
+}
+
+// ExamineVassal reads it as Vassal does and returns the valid options beside the mistakes, which
+// are sorted, only for finding more mistakes.
+func (l Loader) ExamineVassal(src Source) (v *Vassal, warnings, problems Problems) {
+	v, warnings, problems = examine(src.Path, l.read(src), l.Permissions.Held)
+	_ = problems.Err()
+	return v, warnings, problems
+}
+
+// read reads the file of a vassal and the text around it.
+func (l Loader) read(src Source) dialect.Result {
+	r := newReader(l.Permissions, "vassal")
+	r.Load(src, l.Templates)
+	return r.Finish()
+}
+
+// newReader returns a reader that knows the options of all programs.
+func newReader(p Permissions, section string) *dialect.Reader {
+	return dialect.New(anyOption, p, section)
+}
+
+// decodeVassal decodes a vassal's options.
+func decodeVassal(file string, r dialect.Result, held bool) (*Vassal, Problems, error) {
+	v, warnings, problems := examine(file, r, held)
+	if err := problems.Err(); err != nil {
+		return nil, warnings, err
+	}
+	return v, warnings, nil
+}
+
+// examine decodes the valid options of a vassal.
+func examine(file string, r dialect.Result, held bool) (v *Vassal, warnings, problems Problems) {
+	insideOf(&r)
+	v = defaultVassal()
+	v.Name = r.Name
+	v.entries = r.Entries
+	v.partial, v.reads, v.unread = r.Partial, r.Variables, len(r.Problems) > 0 || r.Empty
+	warnings, problems, rest := vassalOptions.decode(v.entries, r.Used, v)
+	unsure := doubts{unread: len(r.Problems) > 0, options: rest.wrong}
+	warnings, problems = append(r.Warnings, warnings...), append(r.Problems, problems...)
+	v.loggers(&warnings)
+	if r.Partial {
+		return v, warnings, problems
+	}
+	v.held = held
+	v.check(file, unsure, &warnings, &problems)
+	if len(problems) == 0 {
+		v.withoutStats(&warnings)
+		v.withoutServer(&warnings)
+		v.unlimited(&warnings)
+		v.withoutWorkers(&warnings)
+	}
+	rest.report(&warnings)
+	return v, warnings, problems
+}
