@@ -118,3 +118,33 @@ func TestRouterThatIsWanted(t *testing.T) {
 	eventually(t, "the host has a default route", func() bool { return strings.Contains(w.advertised(), "default via fe80") })
 	e.stop(syscall.SIGTERM)
 }
+
+// A bridge that accepts advertisements is reported, once, and left as it is: its operator may
+// want a router behind another port.
+func TestBridgeThatBelievesRouters(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.run("ip link add br0 type bridge && ip link set br0 up")
+	w.vassal("a.ini", serves)
+	e := w.start(allNamespaces, "--exec-as-emperor", "ip link add h0 type veth peer name eth0 netns $UWSGI_VASSAL_PID && ip link set h0 master br0 up")
+	pid := e.running("a.ini")
+	const warning = "a vassal may add routes to this host by a bridge: set its accept_ra to 0"
+	e.await("a.ini", warning)
+	if got := w.run("cat /proc/sys/net/ipv6/conf/br0/accept_ra"); got != "1" {
+		t.Errorf("accept_ra of the bridge is %s", got)
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	e.running("a.ini")
+	w.run("echo 0 >/proc/sys/net/ipv6/conf/br0/accept_ra")
+	w.vassal("b.ini", "exec-as-user = true", serves)
+	w.remove("a.ini")
+	e.gone("a.ini")
+	e.running("b.ini")
+	if n := e.count("a.ini", warning) + e.count("b.ini", warning); n != 1 {
+		t.Errorf("reported %d times", n)
+	}
+	e.stop(syscall.SIGTERM)
+	w.run("ip link del br0")
+}

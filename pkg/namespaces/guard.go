@@ -153,3 +153,54 @@ func advertised(route []byte, index int) bool {
 	return number(unix.RTA_OIF, 0) == uint32(index) &&
 		(about.Protocol == unix.RTPROT_RA || about.Protocol == unix.RTPROT_KERNEL && number(unix.RTA_CACHEINFO, expires) != 0)
 }
+
+// ExposedMaster returns the bridge or bond in which an interface of the caller's network
+// namespace is a port, if that accepts router advertisements: they arrive there, and GuardLink
+// does not change it, because it may have other ports. Empty: there is none.
+func ExposedMaster(name string) (string, error) {
+	master, err := masterOf(name)
+	if errors.Is(err, unix.ENODEV) || err == nil && master == "" {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("cannot find the bridge of link %q: %w", name, err)
+	}
+	accepts, err := acceptsAdvertisements(master)
+	if err != nil || !accepts {
+		return "", err
+	}
+	return master, nil
+}
+
+// masterOf returns the interface that receives for a port. Empty: the port itself does.
+func masterOf(name string) (string, error) {
+	link, err := find(name)
+	if err != nil || link.Attrs().MasterIndex == 0 {
+		return "", err
+	}
+	master, err := netlink.LinkByIndex(link.Attrs().MasterIndex)
+	if _, gone := errors.AsType[netlink.LinkNotFoundError](err); gone {
+		return "", nil
+	}
+	if err != nil || master.Type() == "vrf" { // ports of a VRF receive themselves
+		return "", err
+	}
+	return master.Attrs().Name, nil
+}
+
+// acceptsAdvertisements reports whether an interface accepts router advertisements, as the
+// kernel decides it (net/ipv6/addrconf.c, ipv6_accept_ra).
+func acceptsAdvertisements(name string) (bool, error) {
+	values := map[string]string{}
+	for _, key := range []string{"accept_ra", "forwarding", "disable_ipv6"} {
+		value, err := readValue("/proc/sys/net/ipv6/conf/" + name + "/" + key)
+		if errors.Is(err, os.ErrNotExist) {
+			return false, nil // without IPv6, or the interface is gone
+		}
+		if err != nil {
+			return false, err
+		}
+		values[key] = value
+	}
+	return values["disable_ipv6"] == "0" && (values["accept_ra"] == "2" || values["accept_ra"] == "1" && values["forwarding"] == "0"), nil
+}

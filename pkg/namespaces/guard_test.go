@@ -193,3 +193,52 @@ func TestGuardLinkLeavesWhatWasChosen(t *testing.T) {
 		t.Errorf("a link that is gone: %v", err)
 	}
 }
+
+// A bridge exposes the host when it accepts advertisements, as the kernel decides it. A link
+// that is no port, or is gone, has none.
+func TestExposedMaster(t *testing.T) {
+	if !isolated(t, inNewNet()) {
+		return
+	}
+	for _, err := range []error{
+		netlink.LinkAdd(&netlink.Bridge{LinkAttrs: netlink.LinkAttrs{Name: "br"}}),
+		CreateVeth(Veth{Host: "port", Peer: "p1"}), CreateVeth(Veth{Host: "alone", Peer: "p2"}), setMaster("port", "br"),
+	} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, tt := range []struct {
+		link, ra, forwarding, disabled string
+		want                           string
+	}{
+		{"port", "1", "0", "0", "br"},
+		{"port", "2", "1", "0", "br"},
+		{"port", "1", "1", "0", ""},
+		{"port", "0", "0", "0", ""},
+		{"port", "1", "0", "1", ""},
+		{"alone", "1", "0", "0", ""},
+		{"gone", "1", "0", "0", ""},
+	} {
+		for key, value := range map[string]string{"accept_ra": tt.ra, "forwarding": tt.forwarding, "disable_ipv6": tt.disabled} {
+			if err := os.WriteFile("/proc/sys/net/ipv6/conf/br/"+key, []byte(value), 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, err := ExposedMaster(tt.link); got != tt.want || err != nil {
+			t.Errorf("%+v: %q, %v", tt, got, err)
+		}
+	}
+}
+
+func setMaster(port, bridge string) error {
+	p, err := find(port)
+	if err != nil {
+		return err
+	}
+	b, err := find(bridge)
+	if err != nil {
+		return err
+	}
+	return netlink.LinkSetMaster(p, b)
+}

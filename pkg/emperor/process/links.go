@@ -60,15 +60,19 @@ func (c *child) noteLinks(netns *os.File, last bool) {
 // guard changes settings of a link that hooks have made, so that the tenant behind it cannot
 // change the routes of this host. It runs once: hooks of a later phase may change them again.
 func (c *child) guard(l namespaces.Peer) {
-	err := namespaces.GuardLink(l.Name)
-	if err == nil {
-		return
-	}
 	tell := c.log.Warn
 	if c.request.Generation > 1 { // the previous generations have reported it
 		tell = c.log.Debug
 	}
-	tell("a vassal may change the routes of this host: set accept_ra, accept_redirects, send_redirects and rp_filter of its link", "error", err)
+	if err := namespaces.GuardLink(l.Name); err != nil {
+		tell("a vassal may change the routes of this host: set accept_ra, accept_redirects, send_redirects and rp_filter of its link", "error", err)
+	}
+	switch bridge, err := namespaces.ExposedMaster(l.Name); {
+	case err != nil:
+		tell("a vassal may add routes to this host by a bridge", "error", err)
+	case bridge != "":
+		tell("a vassal may add routes to this host by a bridge: set its accept_ra to 0 before it is up", "link", l.Name, "bridge", bridge)
+	}
 }
 
 // openEntry records the generation before hooks make links for it. With a cgroup, the next
