@@ -71,8 +71,9 @@ type beside struct {
 }
 
 // readBeside reads a small file beside a vassal's: a regular file, not a link, that root, this
-// process's user or the owner of the vassal's file owns. It opens the path once, and does not
-// wait for a FIFO.
+// process's user or the owner of the vassal's file owns. Beside a tenant's file, which the tenant
+// may have put there together with another name of a secret file, a file of others has only one
+// name. It opens the path once, and does not wait for a FIFO.
 func readBeside(path string, vassalOwner uint32) (b beside, err error) {
 	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 	switch {
@@ -91,6 +92,8 @@ func readBeside(path string, vassalOwner uint32) (b beside, err error) {
 		return b, errors.New("is not a regular file")
 	case isTenant(st.Uid) && st.Uid != vassalOwner:
 		return b, fmt.Errorf("belongs to uid %d, and the vassal's file to uid %d", st.Uid, vassalOwner)
+	case st.Nlink > 1 && isTenant(vassalOwner) && st.Uid != vassalOwner: // protected_hardlinks of proc_sys_fs(5) may be off
+		return b, fmt.Errorf("is a file of uid %d with %d names, and uid %d owns the vassal's file", st.Uid, st.Nlink, vassalOwner)
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxAddress+1))
 	switch {

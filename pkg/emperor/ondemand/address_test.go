@@ -68,6 +68,19 @@ func TestFileOfAnAddressIsNoLink(t *testing.T) {
 	}
 }
 
+// Another name of a secret file, which a tenant has made beside the own file, is not read.
+func TestAnotherNameOfASecretIsNotRead(t *testing.T) {
+	dir := namedBy(t, "secret")
+	if err := os.Link(filepath.Join(dir, "a.ini.socket"), filepath.Join(dir, "shadow")); err != nil {
+		t.Fatal(err)
+	}
+	_, err := activate(t, dir, stranger)
+	refused(t, err, fmt.Sprintf(`"a.ini.socket" is a file of uid %d with 2 names, and uid %d owns the vassal's file`, os.Geteuid(), stranger))
+	if err != nil && strings.Contains(err.Error(), "secret") {
+		t.Errorf("the file is printed: %v", err)
+	}
+}
+
 // A text that is not an address is quoted, but only its beginning.
 func TestLittleOfWhatIsNoAddressIsPrinted(t *testing.T) {
 	for text, want := range map[string]string{
