@@ -11,29 +11,35 @@ import (
 // capitals: of systemd (systemd.exec(5), systemd.resource-control(5)), of the OCI runtime
 // specification, and of docker, bwrap and firejail.
 var sounding = []string{
-	"apparmor", "apparmour", "blockio", "cgroup", "chroot", "dynamicuser", "inaccessibledirector", "inaccessiblepath", "jail", "keyring", "landlock", "lockpersonality",
-	"limitmemory", "maskedpath", "maxpids", "memorydenywrite", "networknamespace", "nonetwork", "nonewpriv", "passenvironment", "pivotroot", "privilege", "readonlydirector", "readonlypath",
-	"readonlyroot", "readwritedirector", "readwritepath", "rlimit", "rootfs", "sandbox", "seccomp", "securebits", "securitycontext", "selinux",
+	"apparmor", "apparmour", "blockio", "cgroup", "chroot", "dynamicuser", "inaccessibledirector", "inaccessiblepath", "ipcnamespace", "jail",
+	"keyring", "landlock", "limitmemory", "lockpersonality", "maskedpath", "maxpids", "memorydenywrite", "mountnamespace", "networknamespace",
+	"nonetwork", "nonewpriv", "passenvironment", "pidnamespace", "pivotroot", "privilege", "readonlydirector", "readonlypath", "readonlyroot",
+	"readwritedirector", "readwritepath", "rlimit", "rootfs", "sandbox", "seccomp", "securebits", "securitycontext", "selinux",
 	"smackprocess", "supplementarygroup", "syscall", "systemcall", "temporaryfilesystem", "ulimit", "unshare", "usernamespace", "userns",
+	"utsnamespace",
 }
 
 // soundingFirst are prefixes of such words.
 var soundingFirst = []string{
-	"allowedcpu", "allowedmemory", "ambientcap", "bindpath", "bindreadonly", "blkio", "boundingset", "capabilit", "capadd", "capbound", "capbset", "capdrop",
-	"cpumax",
-	"cpuperiod", "cpuquota", "cpuset", "cpushare", "cpuweight", "deviceallow", "devicepolicy", "dropcap", "execpath", "gidmap", "ioread", "ioweight",
-	"iowrite", "ipaddressallow", "ipaddressdeny", "joinsnamespace", "limitas", "limitcore", "limitcpu", "limitdata", "limitfsize", "limitlocks",
-	"limitmemlock", "limitmsgqueue", "limitnice", "limitnofile", "limitnproc", "limitrss", "limitrt", "limitsigpending", "limitstack", "memlimit",
-	"memoryhigh", "memorylimit", "memorylow", "memorymax", "memorymin", "memoryreservation", "memoryswap", "memoryzswap", "memreservation", "memswap",
-	"networkmode", "noexecpath", "oompolicy", "oomscore", "pidlimit", "pidslimit", "pidsmax", "privatebpf", "privatedev", "privateipc",
-	"privatemount", "privatenetwork", "privatepids", "privatetmp", "privateuser", "procsubset", "protectclock", "protectcontrol", "protecthome",
-	"protecthostname", "protectkernel", "protectproc", "protectsystem", "removeipc", "restrictaddress", "restrictfilesystem", "restrictnamespace",
-	"restrictnetwork", "restrictrealtime", "restrictsuid", "rootdir", "rootimage", "securityopt", "socketbind", "startupallowed", "startupcpu",
-	"startupio", "startupmemory", "taskslimit", "tasksmax", "uidmap",
+	"allowedcpu", "allowedmemory", "ambientcap", "bindpath", "bindreadonly", "blkio", "boundingset", "bpfprogram", "capabilit", "capadd",
+	"capbound", "capbset", "capdrop", "cpumax", "cpuperiod", "cpuquota", "cpuset", "cpushare", "cpuweight", "deviceallow", "devicepolicy",
+	"dropcap", "execpath", "gidmap", "hidepid", "idmap", "idrange", "iodevice", "iomax", "ioread", "ioweight", "iowrite", "ipaddressallow",
+	"ipaddressdeny", "ipegressfilter", "ipingressfilter", "joinsnamespace", "keepcap", "limitas", "limitcore", "limitcpu", "limitdata",
+	"limitfsize", "limitlocks", "limitmemlock", "limitmsgqueue", "limitnice", "limitnofile", "limitnproc", "limitrss", "limitrt",
+	"limitsigpending", "limitstack", "maxmemory", "memlimit", "memmax", "memoryhigh", "memorylimit", "memorylow", "memorymax", "memorymin",
+	"memoryreservation", "memoryswap", "memoryzswap", "memreservation", "memswap", "networkmode", "noexecpath", "oompolicy", "oomscore",
+	"pidlimit", "pidslimit", "pidsmax", "privatebpf", "privatedev", "privateipc", "privatemount", "privatenetwork", "privatepids",
+	"privatetmp", "privateuser", "procsubset", "protectclock", "protectcontrol", "protecthome", "protecthostname", "protectkernel",
+	"protectproc", "protectsystem", "removeipc", "restrictaddress", "restrictfilesystem", "restrictnamespace", "restrictnetwork",
+	"restrictrealtime", "restrictsuid", "rootdir", "rootimage", "securityopt", "socketbind", "startupallowed", "startupcpu", "startupio",
+	"startupmemory", "taskslimit", "tasksmax", "uidmap",
 }
 
 // soundingWhole are such words that have no meaning as a part.
-var soundingWhole = []string{"cap", "caps", "clone", "clones", "cpus", "maxmem", "mem", "memory", "namespaces", "netns", "nnp", "noroot", "privileged", "readonly", "useclone"}
+var soundingWhole = []string{
+	"cap", "caps", "clone", "clones", "cpus", "maxmem", "mem", "memory", "namespaces", "netns", "nnp", "nodev", "noexec", "nofile", "noroot",
+	"nosuid", "nproc", "privileged", "readonly", "useclone",
+}
 
 // ociMember reports whether the OCI runtime specification (config.md, config-linux.md)
 // confines a container by a member of that object. A word that sounds like confinement by

@@ -53,12 +53,14 @@ func TestSoundsInOtherSpellings(t *testing.T) {
 		"InaccessibleDirectories", "ReadOnlyDirectories", "ReadWriteDirectories", "MemoryZSwapMax", "StartupMemoryMax", "StartupCPUWeight",
 		"StartupAllowedCPUs", "syscall-filter", "private-dev", "memswap_limit", "mem_reservation", "network_mode",
 		"root-dir", "root_directory", "no-network", "limit-memory", "mem", "max-mem", "max-pids", "apparmour", "vassal-memory-max",
+		"id-range", "idmap", "io.max", "IODeviceWeight", "BPFProgram", "IPIngressFilterPath", "keep-caps", "hide-pid", "max-memory", "mem-max",
+		"MountNamespacePath", "pid-namespace", "nodev", "noexec", "nosuid", "nofile", "nproc",
 	} {
 		if !sounds(key) {
 			t.Errorf("%s passes", key)
 		}
 	}
-	for _, key := range []string{"memcached", "member", "startup-command", "readonly-db", "network", "private-key", "directories"} {
+	for _, key := range []string{"memcached", "member", "startup-command", "readonly-db", "network", "private-key", "directories", "max-requests", "max-processes", "node", "no-executor"} {
 		if sounds(key) {
 			t.Errorf("%s is refused", key)
 		}
