@@ -61,8 +61,17 @@ func TestEmperorBecomesAUser(t *testing.T) {
 						t.Errorf("delegated: %v, warned %d times", delegated, told)
 					}
 				}
+				w.vassal("same.ini", "uid = 4001", "gid = 4001", serves)
+				w.vassal("name.ini", "uid = nobody", serves)
+				w.vassal("number.ini", "gid = 65534", serves)
 				e := w.launch(w.inside(program, identity...))
 				check(e)
+				e.running("same.ini")
+				for name, want := range map[string]string{"name.ini": ":2: uid: cannot become uid 65534, gid 65534: ", "number.ini": ":2: gid: cannot become uid 4001, gid 65534: "} {
+					e.await(name, want+"not running as root but as uid 4001, gid 4001 (remove uid and gid, or start the emperor as root")
+					w.remove(name)
+					e.gone(name)
+				}
 				w.succeed("reload", "--all", "--wait") // as root
 				_ = syscall.Kill(e.cmd.Process.Pid, syscall.SIGHUP)
 				e.await("a.ini", "reloaded")

@@ -38,6 +38,7 @@ var checks = []struct {
 	{"root-refused", Error, rootRefused},
 	{"socket-is-directory", Error, socketIsDirectory},
 	{"socket-without-directory", Warning, socketWithoutDirectory},
+	{"user-refused", Error, userRefused},
 }
 
 // emperorChecks run on the emperor's own options.
@@ -269,6 +270,31 @@ func socketWithoutDirectory(s Subject, found report) {
 		if address.InFiles(a.Address) && !exists(dir, fs.ModeDir) {
 			found(a.Name, fmt.Sprintf("there is no directory %q", dir), "")
 		}
+	}
+}
+
+// userRefused: the vassals of an emperor that drops root cannot become another user.
+func userRefused(s Subject, found report) {
+	e, v := s.Emperor, s.Vassal
+	wish := accounts.Wish{UID: v.UID, GID: v.GID}
+	if e == nil || !e.UID.Set || e.Clone.Has(namespaces.NewUser) || wish.None() {
+		return
+	}
+	has, err := accounts.Wish{UID: e.UID, GID: e.GID}.Resolve()
+	if err != nil || has.UID == 0 {
+		return
+	}
+	wants, err := wish.Resolve()
+	if err != nil { // account-unknown says so
+		return
+	}
+	key := "uid"
+	if !v.UID.Set {
+		key, wants.UID = "gid", has.UID
+	}
+	if wants.UID != has.UID || wants.GID != has.GID {
+		found(key, fmt.Sprintf("the vassal cannot become uid %d, gid %d: its emperor drops root for uid %d, gid %d", wants.UID, wants.GID, has.UID, has.GID),
+			"remove uid and gid here, or from the emperor's file")
 	}
 }
 

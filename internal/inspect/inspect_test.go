@@ -47,6 +47,7 @@ func emperor(t *testing.T, args ...string) *config.Emperor {
 func TestVassals(t *testing.T) {
 	t.Setenv("PATH", "/usr/bin:/bin")
 	host, net := emperor(t, "--emperor-use-clone", "pid"), emperor(t, "--emperor-use-clone", "net")
+	dropped := emperor(t, "--emperor-use-clone", "net", "--uid", "65534", "--gid", "65534")
 	for name, c := range map[string]struct {
 		emperor *config.Emperor
 		files   []string
@@ -79,8 +80,15 @@ func TestVassals(t *testing.T) {
 			[]string{"command = DIR/tool\nsocket = DIR/x", "command = DIR/tool\nsocket = sub/../x"},
 			"b.ini:3: socket: a.ini listens on DIR/x too (each vassal needs its own address) [address-taken]",
 		},
-		"one port on purpose":     {host, []string{"command = DIR/tool\nsocket = :7\nreuse-port = 1", "command = DIR/tool\nsocket = :7\nreuse-port = 1"}, ""},
-		"interface of the host":   {host, []string{"command = DIR/tool\nwait-for-interface = eth7"}, `a.ini:3: wait-for-interface: the vassal gets no network namespace: "eth7" would be an interface of the host (net in emperor-use-clone) [interface-of-the-host]`},
+		"one port on purpose":   {host, []string{"command = DIR/tool\nsocket = :7\nreuse-port = 1", "command = DIR/tool\nsocket = :7\nreuse-port = 1"}, ""},
+		"interface of the host": {host, []string{"command = DIR/tool\nwait-for-interface = eth7"}, `a.ini:3: wait-for-interface: the vassal gets no network namespace: "eth7" would be an interface of the host (net in emperor-use-clone) [interface-of-the-host]`},
+		"user of the emperor":   {dropped, []string{"command = sleep 1\nuid = 65534\ngid = 65534", "command = sleep 1\ngid = 65534"}, ""},
+		"user beside the emperor": {
+			dropped,
+			[]string{"command = sleep 1\nuid = 0", "command = sleep 1\ngid = 0"},
+			"a.ini:3: uid: the vassal cannot become uid 0, gid 0: its emperor drops root for uid 65534, gid 65534 (remove uid and gid here, or from the emperor's file) [user-refused]\n" +
+				"b.ini:3: gid: the vassal cannot become uid 65534, gid 0: its emperor drops root for uid 65534, gid 65534 (remove uid and gid here, or from the emperor's file) [user-refused]",
+		},
 		"interface of its own":    {net, []string{"command = DIR/tool\nwait-for-interface = eth7"}, ""},
 		"interface, host unknown": {nil, []string{"command = DIR/tool\nwait-for-interface = eth7"}, ""},
 		"accounts": {

@@ -30,7 +30,7 @@ func (v *vassal) dropPrivileges(_ context.Context, o *config.Vassal) error {
 		return err
 	}
 	if os.Geteuid() != 0 {
-		if err := alreadyIs(c); err != nil {
+		if err := alreadyIs(c, v.source.order != nil); err != nil {
 			return blameAny(o, err, "uid", "gid")
 		}
 		return v.introduceSelf(o)
@@ -75,10 +75,15 @@ func blameAny(o *config.Vassal, err error, names ...string) error {
 }
 
 // alreadyIs accepts credentials only when the process has them: without privileges it can
-// neither drop nor change any.
-func alreadyIs(c namespaces.Credentials) error {
+// neither drop nor change any. (uWSGI ignores the name of another user then, and refuses its
+// number.) under: an emperor started the process.
+func alreadyIs(c namespaces.Credentials, under bool) error {
 	if int(c.UID) == os.Getuid() && int(c.UID) == os.Geteuid() && int(c.GID) == os.Getgid() && int(c.GID) == os.Getegid() {
 		return nil
 	}
-	return fmt.Errorf("cannot become uid %d, gid %d: not running as root but as uid %d, gid %d", c.UID, c.GID, os.Geteuid(), os.Getegid())
+	hint := "start it as root, or remove uid and gid"
+	if under {
+		hint = "remove uid and gid, or start the emperor as root, without uid in its own file"
+	}
+	return fmt.Errorf("cannot become uid %d, gid %d: not running as root but as uid %d, gid %d (%s)", c.UID, c.GID, os.Geteuid(), os.Getegid(), hint)
 }
