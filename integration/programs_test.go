@@ -75,7 +75,7 @@ func TestDirectoriesOnlyRootCanEnter(t *testing.T) {
 	e.running("files.ini")
 	e.await("command.ini", "I am in "+vassals)
 	e.await("command.ini", "beside")
-	e.await("astray.ini", `cannot enter working directory \"`+private+`\" as uid 4001: permission denied`)
+	e.await("astray.ini", `cannot enter working directory \"`+private+`\" as uid 4001: permission denied (chdir = /)`)
 	e.await("daemon.ini", "as uid 4001: permission denied (chdir = /)")
 	if got := get(t, socket, "GET", "/page", nil); got.status != 200 || got.body != "seen" {
 		t.Errorf("answered %d %q", got.status, got.body)

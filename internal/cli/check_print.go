@@ -41,10 +41,22 @@ func (k *checker) reloads() (text string) {
 		says string
 	}{{config.StopFirst, "a reload ends the old worker before the new one starts"}, {config.StartFirst, "a reload starts the new worker beside the old one"}} {
 		if names := k.orders[order.is]; len(names) > 0 {
-			text += order.says + " (" + string(order.is) + "): " + strings.Join(names, ", ") + "\n"
+			text += order.says + " (" + string(order.is) + "): " + several(names) + "\n"
 		}
 	}
 	return text
+}
+
+// maxListed is the number of names that several lists.
+const maxListed = 8
+
+// several lists names, and counts the rest of many.
+func several(names []string) string {
+	list := strings.Join(names[:min(len(names), maxListed)], ", ")
+	if more := len(names) - maxListed; more > 0 {
+		list += fmt.Sprintf(" and %d more", more)
+	}
+	return list
 }
 
 // line formats a finding for people and editors: a mistake as `file:line: key: what (hint)`,

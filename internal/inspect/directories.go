@@ -9,21 +9,22 @@ import (
 	"syscall"
 
 	"github.com/emperor-go/emperor/internal/accounts"
+	"github.com/emperor-go/emperor/internal/address"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
 // directoryClosed: the vassal's user must be able to enter the directories that the vassal
-// works in, serves, and runs its program from.
+// works in, serves, binds sockets in, and runs its program from.
 func directoryClosed(s Subject, found report) {
 	v := s.Vassal
 	user, err := accounts.Wish{UID: v.UID, GID: v.GID, AddGID: v.AddGID, NoInitgroups: v.NoInitgroups}.Resolve()
 	if err != nil || user.UID == 0 {
 		return // accountUnknown reports the error
 	}
-	closed := func(key, dir, hint string) {
+	closed := func(key, dir, hint string, line ...config.Origin) {
 		if at := firstClosed(dir, user); at != "" {
-			found(key, fmt.Sprintf("uid %d cannot enter %q", user.UID, at), hint)
+			found(key, fmt.Sprintf("uid %d cannot enter %q", user.UID, at), hint, line...)
 		}
 	}
 	if v.Chdir != "" {
@@ -36,6 +37,11 @@ func directoryClosed(s Subject, found report) {
 	}
 	for _, path := range servedPaths(v) {
 		closed("static-map", within(v, path), "")
+	}
+	for _, s := range v.Sockets { // a shared socket is bound as root
+		if _, shared := s.Shared(); !shared && address.InFiles(s.Address) {
+			closed(s.Name, filepath.Dir(within(v, s.Address)), "a directory in /run that belongs to the user", v.OriginOf(s.Name, s.Address))
+		}
 	}
 }
 

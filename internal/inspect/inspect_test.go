@@ -149,6 +149,20 @@ func text(found []Finding, dir string) string {
 	return strings.Join(lines, "\n")
 }
 
+// A vassal cannot bind a socket in a directory that its user cannot enter. The emperor binds a
+// shared one.
+func TestSocketInAClosedDirectory(t *testing.T) {
+	dir, list := world(t, nil, "command = sleep 1\nuid = 65534\ngid = 65534\nhttp-socket = :80\nsocket = DIR/x\nshared-socket = DIR/y\nsocket = =0")
+	above := filepath.Dir(dir)
+	want := `a.ini:6: socket: uid 65534 cannot enter "` + above + `" (a directory in /run that belongs to the user) [directory-closed]`
+	if err := os.Chmod(above, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if got := text(Vassals(list), dir); got != want {
+		t.Errorf("got:\n%s\nwant:\n%s", got, want)
+	}
+}
+
 // A directory is closed to a user who cannot search one of its parent directories.
 func TestFirstClosed(t *testing.T) {
 	dir := t.TempDir()

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/vassal/workers"
 )
 
 // directories are the working directories of this process.
@@ -52,7 +53,7 @@ func (d *directories) change(_ context.Context, o *config.Vassal) (err error) {
 // enter it.
 func enter(dir string) error {
 	if err := unix.Chdir(dir); err != nil {
-		return fmt.Errorf("cannot enter working directory %q as uid %d: %w", dir, os.Geteuid(), err)
+		return workers.CannotEnter(dir, err)
 	}
 	return nil
 }

@@ -1,11 +1,21 @@
 package workers
 
 import (
+	"errors"
 	"fmt"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
+
+// CannotEnter returns the error of this process's user at a working directory.
+func CannotEnter(dir string, err error) error {
+	hint := ""
+	if errors.Is(err, unix.EACCES) {
+		hint = " (chdir = /)"
+	}
+	return fmt.Errorf("cannot enter working directory %q as uid %d: %w%s", dir, unix.Geteuid(), err, hint)
+}
 
 // start forks and executes a program, as syscall.ForkExec does. A directory in which the
 // master already is gets inherited: its path may lead through directories that only root can
@@ -17,7 +27,7 @@ func start(path string, argv []string, a *syscall.ProcAttr) (pid int, err error)
 	pid, err = syscall.ForkExec(path, argv, a)
 	if err != nil && a.Dir != "" {
 		if enter := unix.Faccessat(unix.AT_FDCWD, a.Dir, unix.X_OK, unix.AT_EACCESS); enter != nil {
-			return 0, fmt.Errorf("cannot enter working directory %q as uid %d: %w (chdir = /)", a.Dir, syscall.Geteuid(), enter)
+			return 0, CannotEnter(a.Dir, enter)
 		}
 	}
 	return pid, err
