@@ -18,8 +18,11 @@ import (
 // about its cause, and what to do.
 func explained(text string, err error) error {
 	to, unclear := address.Parse(text)
-	if unclear != nil || to.Path != "" {
+	switch {
+	case unclear != nil:
 		return err
+	case to.Path != "":
+		return explainedPath(to.Path, err)
 	}
 	port := int(to.Port)
 	switch {
@@ -31,6 +34,18 @@ func explained(text string, err error) error {
 		if who := holder(port); who != "" {
 			return fmt.Errorf("%w by %s", err, who)
 		}
+	}
+	return err
+}
+
+// explainedPath is explained for the path of a unix socket.
+func explainedPath(path string, err error) error {
+	failed, ok := errors.AsType[*os.PathError](err)
+	switch {
+	case ok && failed.Op == "lchown" && errors.Is(err, unix.EPERM):
+		return fmt.Errorf("%w: only root can give a file to another user (drop chown-socket; chmod-socket = 666 lets all users connect)", err)
+	case !ok && errors.Is(err, unix.EACCES) && path[0] != '@':
+		return fmt.Errorf("%w: uid %d cannot make a file in %q", err, os.Geteuid(), filepath.Dir(path))
 	}
 	return err
 }

@@ -1,7 +1,10 @@
 package sockets
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -35,5 +38,21 @@ func TestExplained(t *testing.T) {
 	}
 	if err := explained(":80", unix.EACCES); !strings.Contains(err.Error(), "port 80 needs root's rights (shared-socket") {
 		t.Error(err)
+	}
+}
+
+// The error of a path says who cannot do what.
+func TestExplainedPath(t *testing.T) {
+	for want, err := range map[string]error{
+		"permission denied: uid " + strconv.Itoa(os.Geteuid()) + ` cannot make a file in "/srv/x"`:     unix.EACCES,
+		"lchown /srv/x/s: operation not permitted: only root can give a file to another user (drop ch": &os.PathError{Op: "lchown", Path: "/srv/x/s", Err: unix.EPERM},
+		"address already in use": unix.EADDRINUSE,
+	} {
+		if got := explained("/srv/x/s", err); !strings.HasPrefix(got.Error(), want) || !errors.Is(got, err) {
+			t.Errorf("%v: %v, want %s…", err, got, want)
+		}
+	}
+	if got := explained("@x", unix.EACCES); !errors.Is(got, unix.EACCES) || strings.Contains(got.Error(), "file") {
+		t.Errorf("an abstract name: %v", got)
 	}
 }
