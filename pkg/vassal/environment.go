@@ -29,6 +29,14 @@ func (e *environment) introduce(o *config.Vassal, who accounts.Login) error {
 	return nil
 }
 
+// introduceSelf is introduce for a vassal of our emperor that keeps the user of this process.
+func (e *environment) introduceSelf(o *config.Vassal, s *source) error {
+	if s.order == nil {
+		return nil
+	}
+	return e.introduce(o, accounts.LoginOf(uint32(os.Geteuid())))
+}
+
 // setBeneath sets a variable as if it had existed before the options changed the environment,
 // if it did not.
 func (e *environment) setBeneath(o *config.Vassal, key, value string) error {

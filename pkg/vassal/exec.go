@@ -23,8 +23,8 @@ func (v *vassal) rootPatch(ctx context.Context, o *config.Vassal) error {
 	if len(o.RootPatch) == 0 {
 		return nil
 	}
-	v.warnRoot(o)
-	if err := v.introduceSelf(o); err != nil {
+	v.source.warnRoot(v.log, o)
+	if err := v.env.introduceSelf(o, &v.source); err != nil {
 		return err
 	}
 	prepare := []optionStep{v.sockets.bindShared, v.bind}

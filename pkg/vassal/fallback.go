@@ -25,12 +25,12 @@ func (v *vassal) fallBack(err error) error {
 		return err
 	}
 	v.progress.at("the name of its fallback-config", false)
-	file := v.reader.absolute(v.fallbackFile())
+	file := v.reader.fallbackOf(&v.source, v.options)
 	if file == "" || v.source.order != nil && v.source.order.Trial || v.silenced() {
 		return err
 	}
 	tried := v.source.tried
-	if first := v.firstFile(); len(tried) == 0 && first != "" {
+	if first := v.reader.firstFile(&v.source, v.options); len(tried) == 0 && first != "" {
 		tried = []string{first}
 	}
 	if slices.Contains(tried, file) {
@@ -42,26 +42,6 @@ func (v *vassal) fallBack(err error) error {
 	v.log.Error("starting again with the fallback configuration", "error", err, "file", file)
 	next := state{File: file, Why: err.Error(), Tried: append(slices.Clone(tried), file)}
 	return fmt.Errorf("%w; cannot start again with %q: %w", err, file, v.handOver(v.programs.self, next))
-}
-
-// fallbackFile returns the fallback of the configuration in effect, also when no other line of
-// that can be used. Empty: none.
-func (v *vassal) fallbackFile() string {
-	if v.options != nil {
-		return v.options.Fallback
-	}
-	return v.reader.fallbackOf(&v.source)
-}
-
-// firstFile returns the first file of this program, or an empty string when it is not known.
-func (v *vassal) firstFile() string {
-	switch {
-	case v.source.order != nil:
-		return v.reader.absolute(string(v.source.order.Path))
-	case v.options != nil:
-		return v.reader.absolute(v.options.OriginOf("fallback-config", v.options.Fallback).File)
-	}
-	return ""
 }
 
 // failure reports whether an error ends the program with exit code 1.
@@ -76,16 +56,6 @@ func failure(err error) bool {
 		return exit.Code == 1
 	}
 	return true
-}
-
-// restored records that the emperor's bytes are in effect again.
-func (v *vassal) restored() {
-	if v.source.fallback == nil {
-		return
-	}
-	v.log.Info("back from the fallback configuration")
-	v.source.fallback, v.source.tried = nil, nil
-	v.link.answer(0, wire.Fallback, "")
 }
 
 // readFallback reads a regular file: any other could block, and between two programs no code

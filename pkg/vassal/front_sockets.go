@@ -51,12 +51,12 @@ func innerName(name string) string {
 }
 
 // frontOf divides the sockets between the command and the built-in server before it. Without
-// such a server they all belong to the command.
-func (v *vassal) frontOf(o *config.Vassal, sets [][]*sockets.Socket) (*workers.Front, [][]*sockets.Socket, error) {
+// such a server, which is at path, they all belong to the command.
+func frontOf(o *config.Vassal, path string, sets [][]*sockets.Socket) (*workers.Front, [][]*sockets.Socket, error) {
 	if !o.Fronted() || len(sets) == 0 {
 		return nil, sets, nil
 	}
-	front := &workers.Front{}
+	front := &workers.Front{Program: &workers.Program{}}
 	var rest []*sockets.Socket
 	for _, s := range sets[0] {
 		if s.Front() != nil || !o.Fronts(s.Name) {
@@ -69,8 +69,8 @@ func (v *vassal) frontOf(o *config.Vassal, sets [][]*sockets.Socket) (*workers.F
 	if len(front.Sockets) == 0 {
 		return nil, sets, nil
 	}
-	var err error
-	if front.Program, err = v.serverOf(o, &workers.Program{}); err == nil && !o.Server.Answers() {
+	err := useServer(front.Program, o, path)
+	if err == nil && !o.Server.Answers() {
 		front.Program.Server, err = o.Server.Unlogged()
 	}
 	return front, [][]*sockets.Socket{rest}, err

@@ -3,6 +3,7 @@ package vassal
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"os"
 	"slices"
 	"strings"
@@ -14,60 +15,68 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// ownHooks returns a step that runs the hooks of one of the vassal's own phases.
-func (v *vassal) ownHooks(p hooks.Phase) optionStep {
+// hookRunner runs hooks of the boot and of the service, and reports each to the emperor.
+type hookRunner struct {
+	source   *source
+	link     *link
+	progress *progress
+	log      *slog.Logger
+}
+
+// own returns a step that runs the hooks of one of the vassal's own phases.
+func (h *hookRunner) own(p hooks.Phase) optionStep {
 	return func(ctx context.Context, o *config.Vassal) error {
 		list := o.Hooks[p]
 		if len(list) == 0 { // most phases of most vassals
 			return nil
 		}
-		return v.runner(o).Run(ctx, p, list)
+		return h.runner(o).Run(ctx, p, list)
 	}
 }
 
 // runner returns the runner of the vassal's own phases.
-func (v *vassal) runner(o *config.Vassal) hooks.Runner {
-	run := v.hookRunner(o.Around.Shells, o.HookTimeout)
+func (h *hookRunner) runner(o *config.Vassal) hooks.Runner {
+	run := h.reporting(o.Around.Shells, o.HookTimeout)
 	run.Vars = os.Environ()
-	if name, _ := v.source.nameFor(o); name != "" {
+	if name, _ := h.source.nameFor(o); name != "" {
 		run.Vars = append(run.Vars, nameEnv+"="+name)
 	}
 	return run
 }
 
-// hookRunner returns a runner whose hooks are reported to the emperor.
-func (v *vassal) hookRunner(shells []string, timeout time.Duration) hooks.Runner {
-	return hooks.Runner{Own: true, Shells: shells, Timeout: timeout, Log: v.log, Begin: v.progress.hooking, Observe: v.link.reportHook}
+// reporting returns a runner whose hooks are reported to the emperor.
+func (h *hookRunner) reporting(shells []string, timeout time.Duration) hooks.Runner {
+	return hooks.Runner{Own: true, Shells: shells, Timeout: timeout, Log: h.log, Begin: h.progress.hooking, Observe: h.link.reportHook}
 }
 
 // postJail runs the hooks of a jailed vassal, or warns that there is no jail.
-func (v *vassal) postJail(ctx context.Context, o *config.Vassal) error {
+func (h *hookRunner) postJail(ctx context.Context, o *config.Vassal) error {
 	if o.Jailed {
-		return v.ownHooks(hooks.PostJail)(ctx, o)
+		return h.own(hooks.PostJail)(ctx, o)
 	}
 	if n := len(o.Hooks[hooks.PostJail]); n > 0 {
-		v.log.Warn("the post-jail hooks do not run: there is no jail (give jailed)", "hooks", n)
+		h.log.Warn("the post-jail hooks do not run: there is no jail (give jailed)", "hooks", n)
 	}
 	return nil
 }
 
-// operatorHooks returns a step that runs the operator's hooks of one phase, before all steps of
+// operator returns a step that runs the operator's hooks of one phase, before all steps of
 // the vassal's own.
-func (v *vassal) operatorHooks(p hooks.Phase) orderStep {
+func (h *hookRunner) operator(p hooks.Phase) orderStep {
 	return func(ctx context.Context, order *wire.Order) error {
 		list, err := hooksOf(order, p)
 		if err != nil || len(list) == 0 {
 			return err
 		}
 		name := string(order.Name)
-		run := v.hookRunner(order.Shells, order.HookTimeout)
+		run := h.reporting(order.Shells, order.HookTimeout)
 		run.Context = name
 		run.Subject = hooks.Subject{Name: name, PID: os.Getpid(), UID: order.UID, GID: order.GID}
 		run.Vars = slices.Concat(os.Environ(), heldBack(order), texts(order.HookVars))
 		if ownNetwork(order) {
 			run.Vars = append(run.Vars, fmt.Sprintf("UWSGI_VASSAL_NETNS=/proc/%d/ns/net", os.Getpid()))
 		}
-		if slices.ContainsFunc(list, func(h hooks.Hook) bool { return h.Symbol() != "" }) {
+		if slices.ContainsFunc(list, func(one hooks.Hook) bool { return one.Symbol() != "" }) {
 			defer lend(heldBack(order))()
 		}
 		return run.Run(ctx, p, list)
@@ -112,16 +121,44 @@ func lend(vars []string) (giveBack func()) {
 	}
 }
 
+// phase returns a function that runs the hooks of a phase while the vassal serves: all of them, or
+// the ones of one file. The hooks of the end belong to the configuration in effect: they run in
+// its directory and environment.
+func (h *hookRunner) phase(o *config.Vassal, p hooks.Phase, file string) func() error {
+	if p != hooks.AsUserAtexit {
+		return func() error { return phaseBy(h.runner(o), o, p, file) }
+	}
+	run := h.runner(o)
+	run.Dir, _ = os.Getwd()
+	return func() error { return phaseBy(run, o, p, file) }
+}
+
+// phaseBy runs the hooks of a phase. The failure of a hook after a change that cannot be undone is
+// only logged.
+func phaseBy(run hooks.Runner, o *config.Vassal, p hooks.Phase, file string) error {
+	list := o.Hooks[p]
+	if file != "" {
+		run.Context = file
+		list = slices.DeleteFunc(slices.Clone(list), func(one hooks.Hook) bool { return one.Subject() != file })
+	}
+	info, _ := p.Info()
+	if !info.Fatal {
+		run.Logged(context.Background(), p, list)
+		return nil
+	}
+	return run.Run(context.Background(), p, list)
+}
+
 // asUser runs the hooks of the drop. From here on the hooks of the end are due.
 func (v *vassal) asUser(ctx context.Context, o *config.Vassal) error {
 	v.stage = stageDropped
-	return v.ownHooks(hooks.AsUser)(ctx, o)
+	return v.hooks.own(hooks.AsUser)(ctx, o)
 }
 
 // atexit runs the hooks of the end for a vassal that fails after the drop of privileges. In a
 // vassal that serves the master runs them.
 func (v *vassal) atexit() {
 	if v.stage == stageDropped {
-		v.runner(v.options).Logged(context.Background(), hooks.AsUserAtexit, v.options.Hooks[hooks.AsUserAtexit])
+		v.hooks.runner(v.options).Logged(context.Background(), hooks.AsUserAtexit, v.options.Hooks[hooks.AsUserAtexit])
 	}
 }

@@ -22,7 +22,7 @@ func (v *vassal) planOf(o *config.Vassal, sets [][]*sockets.Socket) (*workers.Pl
 	if err != nil {
 		return nil, err
 	}
-	front, sets, err := v.frontOf(o, sets)
+	front, sets, err := frontOf(o, v.programs.server, sets)
 	if err != nil {
 		return nil, err
 	}
@@ -34,7 +34,7 @@ func (v *vassal) planOf(o *config.Vassal, sets [][]*sockets.Socket) (*workers.Pl
 		StopFirst: o.ReloadOrder() == config.StopFirst, Proof: proof,
 		Program: program, Front: front, Sockets: sets, Env: env, Dir: v.dirs.of(o), Workers: o.Workers, Mercy: o.ReloadMercy, Ready: o.Ready,
 		Terminal: v.sockets.terminal.of(o), Triggers: o.Triggers, Idle: o.Idle, Daemons: o.Daemons, Limits: o.Limits, Shells: o.Around.Shells, Hooks: o.Hooks,
-		RunHooks: func(p hooks.Phase, file string) func() error { return v.phase(o, p, file) },
+		RunHooks: func(p hooks.Phase, file string) func() error { return v.hooks.phase(o, p, file) },
 	}, nil
 }
 
@@ -60,7 +60,7 @@ func (v *vassal) programOf(o *config.Vassal) (*workers.Program, error) {
 			p.PostFork = nil
 		}
 	case o.Server.Serves():
-		return v.serverOf(o, p)
+		return p, useServer(p, o, v.programs.server)
 	case o.Server.NeedApp:
 		return nil, errNoApp
 	default:
@@ -73,13 +73,13 @@ func (v *vassal) programOf(o *config.Vassal) (*workers.Program, error) {
 	return p, nil
 }
 
-// serverOf makes a program the built-in server.
-func (v *vassal) serverOf(o *config.Vassal, p *workers.Program) (_ *workers.Program, err error) {
+// useServer makes p the built-in server, which is at path.
+func useServer(p *workers.Program, o *config.Vassal, path string) (err error) {
 	p.Args, p.Server, p.Limits = []string{serverName}, &o.Server, config.Limits{}
-	if p.Path, err = programs.Find(v.programs.server); err != nil {
-		return nil, fmt.Errorf("cannot run %q: %w", p.Args[0], err)
+	if p.Path, err = programs.Find(path); err != nil {
+		return fmt.Errorf("cannot run %q: %w", serverName, err)
 	}
-	return p, nil
+	return nil
 }
 
 var errNoApp = errors.New("need-app: there is nothing to serve")

@@ -17,9 +17,9 @@ import (
 // dropPrivileges becomes the user and group of the options permanently.
 func (v *vassal) dropPrivileges(_ context.Context, o *config.Vassal) error {
 	wish := accounts.Wish{UID: o.UID, GID: o.GID, AddGID: o.AddGID, NoInitgroups: o.NoInitgroups}
-	v.warnRoot(o)
+	v.source.warnRoot(v.log, o)
 	if wish.None() {
-		return v.introduceSelf(o)
+		return v.env.introduceSelf(o, &v.source)
 	}
 	c, login, err := wish.ResolveLogin()
 	var wrong *accounts.Mistake
@@ -33,7 +33,7 @@ func (v *vassal) dropPrivileges(_ context.Context, o *config.Vassal) error {
 		if err := alreadyIs(c, v.source.order != nil); err != nil {
 			return blameAny(o, err, "uid", "gid")
 		}
-		return v.introduceSelf(o)
+		return v.env.introduceSelf(o, &v.source)
 	}
 	if err := c.Apply(); err != nil {
 		return err
@@ -47,21 +47,6 @@ func (v *vassal) dropPrivileges(_ context.Context, o *config.Vassal) error {
 		return fmt.Errorf("cannot tie this process to the emperor: %w", err)
 	}
 	return nil
-}
-
-// introduceSelf sets the variables of the login for a vassal of our emperor that keeps its user.
-func (v *vassal) introduceSelf(o *config.Vassal) error {
-	if v.source.order == nil {
-		return nil
-	}
-	return v.env.introduce(o, accounts.LoginOf(uint32(os.Geteuid())))
-}
-
-// warnRoot warns, once in each start, that no option sets the user.
-func (v *vassal) warnRoot(o *config.Vassal) {
-	if p, ok := o.Unnamed(v.source.fileOf(v.source.order, o)); ok && os.Geteuid() == 0 {
-		v.log.Warn(p.Error())
-	}
 }
 
 // blameAny adds the line of the first given option to an error.

@@ -105,20 +105,34 @@ func (r *reader) fallbackOrder(s *source) (*wire.Order, error) {
 	return order, nil
 }
 
-// fallbackOf returns the fallback of a configuration that cannot be parsed. Empty: none.
-func (r *reader) fallbackOf(s *source) string {
+// fallbackOf returns the fallback of the configuration in effect. Nil options: they cannot be
+// parsed, and only the line with the fallback counts. Empty: none.
+func (r *reader) fallbackOf(s *source, o *config.Vassal) string {
 	order := s.order
 	switch {
+	case o != nil:
+		return r.absolute(o.Fallback)
 	case s.fallback != nil:
 		var err error
 		if order, err = r.fallbackOrder(s); err != nil {
 			return ""
 		}
 	case order == nil:
-		return r.loader().FallbackOfArgs(r.args)
+		return r.absolute(r.loader().FallbackOfArgs(r.args))
 	}
 	l, file := r.ordered(order)
-	return l.Fallback(file)
+	return r.absolute(l.Fallback(file))
+}
+
+// firstFile returns the first file of this program, or an empty string when it is not known.
+func (r *reader) firstFile(s *source, o *config.Vassal) string {
+	switch {
+	case s.order != nil:
+		return r.absolute(string(s.order.Path))
+	case o != nil:
+		return r.absolute(o.OriginOf("fallback-config", o.Fallback).File)
+	}
+	return ""
 }
 
 // absolute returns the path of a file that a configuration names; empty for an empty name.

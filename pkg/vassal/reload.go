@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"slices"
 
@@ -50,7 +51,7 @@ func (v *vassal) reread(order *wire.Order) (prepare func() (*workers.Plan, error
 
 // prepare makes the plan of a reload with other options.
 func (v *vassal) prepare(order *wire.Order, o *config.Vassal) (*workers.Plan, error) {
-	if err := v.allows(order, o); err != nil {
+	if err := v.source.allows(order, v.options, o, v.log); err != nil {
 		return nil, err
 	}
 	if o.Triggers.Exit { // before its sockets are bound: the old program may have the port
@@ -85,17 +86,17 @@ func (v *vassal) prepare(order *wire.Order, o *config.Vassal) (*workers.Plan, er
 // allows returns an error with the first option whose change a running vassal cannot take over.
 // Under an emperor the emperor detects such changes, except for a vassal with a fallback
 // configuration, which the emperor has not read.
-func (v *vassal) allows(order *wire.Order, o *config.Vassal) error {
-	if order != nil && v.source.fallback == nil {
+func (s *source) allows(order *wire.Order, before, after *config.Vassal, log *slog.Logger) error {
+	if order != nil && s.fallback == nil {
 		return nil
 	}
-	for _, d := range config.Diff(v.options, o) {
+	for _, d := range config.Diff(before, after) {
 		switch {
 		case d.Change != config.Respawn || d.Option == "fallback-config":
 		case order != nil:
 			return fmt.Errorf("%w: %s is different in the fallback", workers.ErrAnew, d.Option)
 		default:
-			v.log.Warn("the change takes effect when the vassal is started again", "option", d.Option)
+			log.Warn("the change takes effect when the vassal is started again", "option", d.Option)
 		}
 	}
 	return nil
@@ -107,7 +108,11 @@ func (v *vassal) commit(order *wire.Order, o *config.Vassal, sets [][]*sockets.S
 	v.options = o
 	if order != nil {
 		v.source.order = order
-		v.restored()
+		if v.source.fallback != nil {
+			v.source.fallback, v.source.tried = nil, nil
+			v.log.Info("back from the fallback configuration")
+			v.link.answer(0, wire.Fallback, "")
+		}
 	}
 	v.reportAddresses(o)
 	if err := v.env.set(o); err != nil {

@@ -1,10 +1,8 @@
 package vassal
 
 import (
-	"context"
 	"fmt"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -13,7 +11,6 @@ import (
 
 	"github.com/emperor-go/emperor/internal/outset"
 	"github.com/emperor-go/emperor/pkg/config"
-	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/vassal/workers"
 	"github.com/emperor-go/emperor/pkg/wire"
 )
@@ -55,34 +52,6 @@ func (v *vassal) report(r wire.Report) {
 		v.progress.end()
 	}
 	v.link.report(r)
-}
-
-// phase returns a function that runs the hooks of a phase while the vassal serves: all of them, or
-// the ones of one file. The hooks of the end belong to the configuration in effect: they run in
-// its directory and environment.
-func (v *vassal) phase(o *config.Vassal, p hooks.Phase, file string) func() error {
-	if p != hooks.AsUserAtexit {
-		return func() error { return phaseBy(v.runner(o), o, p, file) }
-	}
-	run := v.runner(o)
-	run.Dir, _ = os.Getwd()
-	return func() error { return phaseBy(run, o, p, file) }
-}
-
-// phaseBy runs the hooks of a phase. The failure of a hook after a change that cannot be undone is
-// only logged.
-func phaseBy(run hooks.Runner, o *config.Vassal, p hooks.Phase, file string) error {
-	list := o.Hooks[p]
-	if file != "" {
-		run.Context = file
-		list = slices.DeleteFunc(slices.Clone(list), func(h hooks.Hook) bool { return h.Subject() != file })
-	}
-	info, _ := p.Info()
-	if !info.Fatal {
-		run.Logged(context.Background(), p, list)
-		return nil
-	}
-	return run.Run(context.Background(), p, list)
 }
 
 // outlasting returns the processes that live on: daemons with a pid file.

@@ -2,6 +2,7 @@ package vassal
 
 import (
 	"context"
+	"log/slog"
 	"os"
 	"path/filepath"
 
@@ -58,6 +59,13 @@ func (s *source) fileOf(order *wire.Order, o *config.Vassal) string {
 		return string(order.Path)
 	}
 	return o.Name
+}
+
+// warnRoot warns, once in each start, that no option sets the user.
+func (s *source) warnRoot(log *slog.Logger, o *config.Vassal) {
+	if p, ok := o.Unnamed(s.fileOf(s.order, o)); ok && os.Geteuid() == 0 {
+		log.Warn(p.Error())
+	}
 }
 
 // nameProcess sets the process name of the options.

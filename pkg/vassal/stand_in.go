@@ -56,7 +56,10 @@ func (v *vassal) standFor(o *config.Vassal, words []string) error {
 		_, _ = syscall.Wait4(pid, nil, 0, nil)
 		return fmt.Errorf("cannot stand in for %q: %w", words[0], err)
 	}
-	v.retire()
+	v.progress.end()
+	v.sockets.release()
+	v.link.close()                                                // the emperor waits for its end
+	_ = os.WriteFile("/proc/self/comm", []byte("vassal-init"), 0) // for process lists
 	code, err := standIn(pid, v.signals.arrived)
 	if err != nil {
 		return err
@@ -77,15 +80,6 @@ func startProgram(self string, s workers.Spec) (pid int, err error) {
 		_, _ = syscall.Wait4(pid, nil, 0, nil)
 	}
 	return pid, err
-}
-
-// retire closes the sockets, which the program has, and the connection, whose end the emperor
-// must see.
-func (v *vassal) retire() {
-	v.progress.end()
-	v.sockets.release()
-	v.link.close()
-	_ = os.WriteFile("/proc/self/comm", []byte("vassal-init"), 0) // for process lists
 }
 
 // standIn passes signals on to a child of this process and reaps dead processes, until the

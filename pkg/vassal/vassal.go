@@ -24,6 +24,7 @@ type vassal struct {
 	pidfiles pidfiles
 	signals  bootSignals
 	progress progress
+	hooks    hookRunner
 	stage    stage
 }
 
@@ -62,6 +63,7 @@ func newVassal(in input) *vassal {
 	v := &vassal{input: in}
 	v.link.log, v.sockets.log = in.log, in.log
 	v.reader.args, v.reader.parser, v.reader.reading = in.args, in.programs.parser, v.progress.reading
+	v.hooks = hookRunner{source: &v.source, link: &v.link, progress: &v.progress, log: in.log}
 	return v
 }
 
