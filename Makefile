@@ -18,25 +18,34 @@ help: ## list the targets
 build: ## build the programs into bin/
 	GO="$(GO)" sh build.sh "$(BIN)"
 
+# Two programs are commands; they find the others in libexec/emperor (internal/libexec).
 # Programs that run as a tenant cannot be read by one: the kernel then keeps the tenant's
 # other processes out of their memory from the first moment (PR_SET_DUMPABLE of prctl(2)).
-EMPERORS := emperor emperor-native emperor-dns
-VASSALS  := vassal vassal-server vassal-pty vassal-parse vassal-native
-PROGRAMS := $(EMPERORS) $(VASSALS)
+EMPERORS := emperor-native emperor-dns
+VASSALS  := vassal-server vassal-helper vassal-native
+HELPERS  := $(EMPERORS) $(VASSALS)
+BINDIR   := $(DESTDIR)$(PREFIX)/bin
+LIBEXEC  := $(DESTDIR)$(PREFIX)/libexec/emperor
+# Earlier versions had these in bin, where they would be found first.
+FORMER   := $(HELPERS) vassal-pty vassal-parse
 OWNER    := $(if $(filter 0,$(shell id -u)),-o root -g root)
 MANUALS  := $(wildcard docs/man/*.[58])
 
 .PHONY: install
 install: build ## install the programs and manual pages under PREFIX (/usr/local)
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8
-	install $(OWNER) -m 755 $(EMPERORS:%=$(BIN)/%) $(DESTDIR)$(PREFIX)/bin
-	install $(OWNER) -m 711 $(VASSALS:%=$(BIN)/%) $(DESTDIR)$(PREFIX)/bin
+	install -d $(BINDIR) $(LIBEXEC) $(DESTDIR)$(PREFIX)/share/man/man5 $(DESTDIR)$(PREFIX)/share/man/man8
+	install $(OWNER) -m 755 $(EMPERORS:%=$(BIN)/%) $(LIBEXEC)
+	install $(OWNER) -m 711 $(VASSALS:%=$(BIN)/%) $(LIBEXEC)
+	install $(OWNER) -m 755 $(BIN)/emperor $(BINDIR)
+	install $(OWNER) -m 711 $(BIN)/vassal $(BINDIR)
+	rm -f $(FORMER:%=$(BINDIR)/%)
 	install -m 644 $(filter %.5,$(MANUALS)) $(DESTDIR)$(PREFIX)/share/man/man5
 	install -m 644 $(filter %.8,$(MANUALS)) $(DESTDIR)$(PREFIX)/share/man/man8
 
 .PHONY: uninstall
 uninstall: ## remove what install has put there
-	rm -f $(PROGRAMS:%=$(DESTDIR)$(PREFIX)/bin/%)
+	rm -f $(BINDIR)/emperor $(BINDIR)/vassal $(HELPERS:%=$(LIBEXEC)/%) $(FORMER:%=$(BINDIR)/%)
+	-rmdir $(LIBEXEC)
 	rm -f $(patsubst docs/man/%,$(DESTDIR)$(PREFIX)/share/man/man5/%,$(filter %.5,$(MANUALS)))
 	rm -f $(patsubst docs/man/%,$(DESTDIR)$(PREFIX)/share/man/man8/%,$(filter %.8,$(MANUALS)))
 

@@ -22,10 +22,12 @@ export CGO_ENABLED="${CGO_ENABLED:-0}"
 
 build() { $go build -trimpath -buildvcs=false -ldflags "$flags" "$@"; }
 
+# Programs of earlier versions must not look like ours.
+rm -f "$bin/vassal-pty" "$bin/vassal-parse"
 build -o "$bin/" ./cmd/...
 # The twins load functions of C.
 build -tags native -o "$bin/emperor-native" ./cmd/emperor
 build -tags native -o "$bin/vassal-native" ./cmd/vassal
 
 # No tenant reads the programs that run as one (see the Makefile).
-chmod 711 "$bin/vassal" "$bin/vassal-server" "$bin/vassal-pty" "$bin/vassal-parse" "$bin/vassal-native"
+chmod 711 "$bin/vassal" "$bin/vassal-server" "$bin/vassal-helper" "$bin/vassal-native"

@@ -182,7 +182,7 @@ func TestProgramsOfOursAreConcealed(t *testing.T) {
 			}
 		}
 	}
-	for _, program := range []string{"vassal", "vassal-pty", "vassal-server", "sleep"} {
+	for _, program := range []string{"vassal", "vassal-helper", "vassal-server", "sleep"} {
 		if found[program] == 0 {
 			t.Errorf("there is no %s among %v", program, found)
 		}

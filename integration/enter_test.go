@@ -383,7 +383,7 @@ func TestAttachRunsOutside(t *testing.T) {
 	clients := 0
 	for _, p := range w.processes() {
 		number, command, _ := strings.Cut(p, " ")
-		if client, err := strconv.Atoi(number); err == nil && strings.Contains(command, "vassal-pty --connected") {
+		if client, err := strconv.Atoi(number); err == nil && strings.Contains(command, "vassal-helper pty --connected") {
 			clients++
 			if namespace(t, client, "mnt") == namespace(t, pid, "mnt") {
 				t.Error("the client is where the vassal is")

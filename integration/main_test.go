@@ -64,7 +64,7 @@ func unable() error {
 	if os.Geteuid() != 0 {
 		return errors.New("needs root")
 	}
-	for _, name := range []string{"emperor", "vassal", "vassal-server", "vassal-parse", "vassal-pty"} {
+	for _, name := range []string{"emperor", "vassal", "vassal-server", "vassal-helper"} {
 		if _, err := os.Stat(filepath.Join(os.Getenv(binEnv), name)); err != nil {
 			return fmt.Errorf("%s does not hold the programs (run make integration): %w", binEnv, err)
 		}

@@ -39,7 +39,7 @@ func (w *world) programs(name string, mode os.FileMode) string {
 	if err := os.Mkdir(dir, mode); err != nil {
 		w.t.Fatal(err)
 	}
-	for _, name := range []string{"emperor", "vassal", "vassal-server", "vassal-parse"} {
+	for _, name := range []string{"emperor", "vassal", "vassal-server", "vassal-helper"} {
 		text, err := os.ReadFile(program(name))
 		if err == nil {
 			err = os.WriteFile(filepath.Join(dir, name), text, 0o755)

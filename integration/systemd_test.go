@@ -24,9 +24,10 @@ func TestInstalledUnitIsVerified(t *testing.T) {
 	}
 	install("install")
 	for name, want := range map[string]os.FileMode{
-		"emperor": 0o755, "emperor-dns": 0o755, "vassal": 0o711, "vassal-native": 0o711, "vassal-server": 0o711, "vassal-pty": 0o711, "vassal-parse": 0o711,
+		"bin/emperor": 0o755, "bin/vassal": 0o711, "libexec/emperor/emperor-native": 0o755, "libexec/emperor/emperor-dns": 0o755,
+		"libexec/emperor/vassal-native": 0o711, "libexec/emperor/vassal-server": 0o711, "libexec/emperor/vassal-helper": 0o711,
 	} {
-		info, err := os.Stat(filepath.Join(root, "usr/local/bin", name))
+		info, err := os.Stat(filepath.Join(root, "usr/local", name))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -223,7 +223,7 @@ func TestTerminalThatIsFound(t *testing.T) {
 	}
 	s := attach("a.ini")
 	for _, pid := range children(pids["a.ini"]) {
-		if line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)); strings.HasPrefix(string(line), "vassal-pty\x00") {
+		if line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid)); strings.HasPrefix(string(line), "vassal-helper\x00pty\x00") {
 			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 				t.Fatal(err)
 			}

@@ -35,7 +35,8 @@ answers() {
 score() { cat "/proc/$1/oom_score_adj"; }
 vassals() { pgrep -cx vassal; }
 
-install -m711 emperor vassal vassal-server /usr/local/bin/
+install -m711 emperor vassal /usr/local/bin/
+install -D -m711 -t /usr/local/libexec/emperor vassal-server vassal-helper
 install -m644 emperor.service /etc/systemd/system/
 install -m644 emperor.ini /etc/
 mkdir -p /etc/vassals /srv

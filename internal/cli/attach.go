@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
+	"github.com/emperor-go/emperor/internal/libexec"
 	"github.com/emperor-go/emperor/pkg/config"
 )
 
@@ -69,8 +70,8 @@ func sharedAt(vassal int) string {
 		for _, child := range strings.Fields(string(text)) {
 			line, _ := os.ReadFile("/proc/" + child + "/cmdline")
 			args := strings.Split(strings.TrimSuffix(string(line), "\x00"), "\x00")
-			if len(args) > 2 && args[0] == "vassal-pty" && args[1] == "--serve" {
-				if at, ok := strings.CutPrefix(args[2], "--at="); ok {
+			if len(args) > 3 && args[0] == libexec.Helper && args[1] == libexec.PTY && args[2] == "--serve" {
+				if at, ok := strings.CutPrefix(args[3], "--at="); ok {
 					return at
 				}
 			}
@@ -134,19 +135,19 @@ func (v *held) connect(address string) (conn *os.File, err error) {
 	return os.NewFile(uintptr(fds[0]), address), nil
 }
 
-// show runs the client of a terminal, beside this program, on a connection.
+// show runs the client of a terminal on a connection.
 func show(conn *os.File) error {
-	own, err := os.Executable()
+	program, err := libexec.Find(libexec.Helper)
 	if err != nil {
 		return err
 	}
-	client := exec.Command(filepath.Join(filepath.Dir(own), "vassal-pty"), "--connected")
+	client := exec.Command(program, libexec.PTY, "--connected")
 	client.Stdin, client.Stdout, client.Stderr, client.ExtraFiles = os.Stdin, os.Stdout, os.Stderr, []*os.File{conn}
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, unix.SIGTERM, unix.SIGHUP, unix.SIGINT, unix.SIGQUIT)
 	defer signal.Stop(signals)
 	if err := client.Start(); err != nil {
-		return fmt.Errorf("cannot find vassal-pty beside this program: %w", err)
+		return fmt.Errorf("cannot start %s: %w", libexec.Helper, err)
 	}
 	go func() {
 		for s := range signals {

@@ -3,7 +3,7 @@ package optiondocs
 // programManuals returns the pages of the other programs.
 func programManuals() map[string]string {
 	return map[string]string{
-		"vassal-server.8": "", "vassal-pty.8": ptyManual, "vassal-parse.8": parseManual,
+		"vassal-server.8": "", "vassal-helper.8": helperManual,
 		"emperor-dns.8": dnsManual, "emperor-native.8": ".so man8/emperor.8\n", "vassal-native.8": ".so man8/vassal.8\n",
 	}
 }
@@ -18,8 +18,8 @@ vassal\-server \- the built\-in server of a vassal
 starts this program when its file asks for the built\-in server, with the sockets and the options. It answers HTTP, the uwsgi protocol
 and FastCGI with files, programs and other servers.
 .B vassal
-looks for it in its own directory and then in
-.BR PATH .
+finds it in its own directory, or else in
+.IR ../libexec/emperor .
 .PP
 Started by hand, it accepts its options on the command line. They are the same as in a vassal's file
 .RB ( emperor.ini (5)).
@@ -74,50 +74,55 @@ Failed, or there is nothing to serve.
 The command line is wrong.
 .SH EXAMPLE
 .EX
-vassal\-server \-\-http\-socket :8080 \-\-static\-map /=.
+/usr/local/libexec/emperor/vassal\-server \-\-http\-socket :8080 \-\-static\-map /=.
 .EE
 .SH SEE ALSO
 .BR vassal (8),
 .BR emperor.ini (5)
 `
 
-const ptyManual = `.SH NAME
-vassal\-pty \- share the terminal of a vassal, or attach to it
+const helperManual = `.SH NAME
+vassal\-helper \- read YAML and XML, share a terminal, or attach to it
 .SH SYNOPSIS
-.B vassal\-pty \-\-connect
+.B vassal\-helper parse
+.BR yaml | xml
+.RI < FILE
+.br
+.B vassal\-helper pty \-\-connect
 .I ADDRESS
 .SH DESCRIPTION
 .BR vassal (8)
-starts this program when its file has a
-.BR pty\-socket :
-it shows the pseudoterminal of the first worker to all clients.
+and
+.BR emperor (8)
+start this program. They find it in their own directory, or else in
+.IR ../libexec/emperor .
+It is not meant to be run by hand.
+.TP
+.B parse
+reads a configuration in YAML or XML on standard input and prints its options as JSON.
+.B vassal
+reads ini and JSON itself.
+.TP
+.B pty
+shows the pseudoterminal of a vassal's first worker to all clients, when the file has a
+.BR pty\-socket .
 With
 .B \-\-connect
-it is a client of the terminal, as started by
+it is a client, as started by
 .B emperor attach
 .I NAME
 and
 .B vassal \-\-pty\-connect
 .IR ADDRESS .
-.BR emperor (8)
-looks for it in its own directory,
-.B vassal
-also in
-.BR PATH .
-.SH OPTIONS
-.TP
-\fB\-\-connect\fR \fIADDRESS\fR
-Attach to the terminal behind a
+.I ADDRESS
+is the
 .BR pty\-socket :
 a path, \fI@NAME\fR for an abstract one, or \fIHOST:PORT\fR. Ctrl\-] detaches. It always restores the terminal in which it
 runs.
-.TP
-.B \-\-help
-Print the usage.
 .SH EXIT STATUS
 .TP
 .B 0
-Detached, or the terminal has ended.
+The options were printed; detached, or the terminal has ended.
 .TP
 .B 1
 Failed.
@@ -126,7 +131,8 @@ Failed.
 The command line is wrong.
 .SH SEE ALSO
 .BR emperor (8),
-.BR vassal (8)
+.BR vassal (8),
+.BR emperor.ini (5)
 `
 
 const dnsManual = `.SH NAME
@@ -135,8 +141,10 @@ emperor\-dns \- answer the questions of vassals for names
 .B emperor\-dns
 .SH DESCRIPTION
 .BR emperor (8)
-starts this program from its own directory when a vassal needs it
-.RB ( emperor\-network\-dns ).
+starts this program when a vassal needs it
+.RB ( emperor\-network\-dns ),
+from its own directory or else from
+.IR ../libexec/emperor .
 It is not meant to be run by hand.
 .PP
 It answers at the gateway addresses of the vassals, by UDP and TCP at port 53, for the names
@@ -164,34 +172,5 @@ Failed.
 The emperor has not started it.
 .SH SEE ALSO
 .BR emperor (8),
-.BR emperor.ini (5)
-`
-
-const parseManual = `.SH NAME
-vassal\-parse \- read YAML or XML for a vassal
-.SH SYNOPSIS
-.B vassal\-parse
-.BR yaml | xml
-.RI < FILE
-.SH DESCRIPTION
-.BR vassal (8)
-reads ini and JSON itself, and starts this program for a configuration in YAML or XML. It is not meant to be run by hand.
-.B vassal
-looks for it in its own directory and then in
-.BR PATH .
-.PP
-It reads the configuration on standard input and prints its options as JSON.
-.SH EXIT STATUS
-.TP
-.B 0
-The options were printed.
-.TP
-.B 1
-The configuration cannot be read.
-.TP
-.B 2
-The command line is wrong.
-.SH SEE ALSO
-.BR vassal (8),
 .BR emperor.ini (5)
 `

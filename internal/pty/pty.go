@@ -1,4 +1,4 @@
-// Package pty defines the messages between the master and the program that shares a
+// Package pty defines the messages between the master and vassal-helper, which shares a
 // pseudoterminal. It is small, because the master links it.
 package pty
 
@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// ServeFlag is the first argument of the program that shares terminals. The descriptors are
+// ServeFlag begins the command line of Args. The descriptors are
 // its own, in addition to stdio.
 const (
 	ServeFlag = "--serve"
@@ -31,9 +31,9 @@ type Options struct {
 	Exec               []string
 }
 
-// Args returns the command line for the options, including the name of the program.
-func (o Options) Args(name string) []string {
-	args := []string{name, ServeFlag}
+// Args returns the command line for the options, after the first argument of vassal-helper.
+func (o Options) Args() []string {
+	args := []string{ServeFlag}
 	if o.At != "" {
 		args = append(args, atFlag+o.At)
 	}

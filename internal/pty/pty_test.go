@@ -21,11 +21,11 @@ func TestOptionsCrossTheCommandLine(t *testing.T) {
 		{At: "/run/a b.tty", NoISig: true},
 		{At: "@x", Log: true, Exec: []string{"sh", "--log", "--", "x"}},
 	} {
-		args := want.Args("vassal-pty")
-		if args[1] != ServeFlag {
+		args := want.Args()
+		if args[0] != ServeFlag {
 			t.Errorf("%q does not begin with %s", args, ServeFlag)
 		}
-		if got := ParseArgs(args[2:]); !reflect.DeepEqual(got, want) {
+		if got := ParseArgs(args[1:]); !reflect.DeepEqual(got, want) {
 			t.Errorf("%+v became %+v", want, got)
 		}
 	}

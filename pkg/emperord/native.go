@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/emperor-go/emperor/internal/libexec"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
@@ -28,9 +29,9 @@ func becomeTwin(o *config.Emperor) error {
 	if err != nil {
 		return err
 	}
-	twin := hooks.TwinOf(self)
-	if _, err := os.Stat(twin); err != nil {
-		return fmt.Errorf("%s needs C functions: install %s beside this program: %w", what, filepath.Base(twin), err)
+	twin, err := libexec.FindFor(self, hooks.TwinOf(filepath.Base(self)))
+	if err != nil {
+		return fmt.Errorf("%s needs C functions: %w", what, err)
 	}
 	return fmt.Errorf("cannot become %q: %w", twin, syscall.Exec(twin, os.Args, os.Environ()))
 }
@@ -45,25 +46,23 @@ func vassalProgram(o *config.Emperor) (program string, _ hooks.Libraries, err er
 	if !asked {
 		return program, hooks.Libraries{}, nil
 	}
-	twin := hooks.TwinOf(program)
-	if _, err := exec.LookPath(twin); err != nil {
-		return "", hooks.Libraries{}, fmt.Errorf("%s calls a C function: %w (install it beside vassal)", h.Spec().Option(), err)
+	twin, err := libexec.FindFor(program, hooks.TwinOf(filepath.Base(program)))
+	if err != nil {
+		return "", hooks.Libraries{}, fmt.Errorf("%s calls a C function: %w", h.Spec().Option(), err)
 	}
 	return twin, o.Around.Libraries, nil
 }
 
-// programAt finds the program for vassals: the given one, or the one beside this program, or
-// the one in PATH.
-func programAt(named string) (string, error) {
+// programAt returns the path of the program for vassals: the given one, or the one that belongs to
+// this program, or the one in PATH, for an emperor that is built elsewhere.
+func programAt(named string) (path string, err error) {
 	if named == "" {
-		if self, err := os.Executable(); err == nil {
-			named = filepath.Join(filepath.Dir(self), "vassal")
+		if path, err = libexec.Find("vassal"); err == nil {
+			return path, nil
 		}
-		if _, err := exec.LookPath(named); err != nil {
-			named = "vassal"
-		}
+		named = "vassal"
 	}
-	path, err := exec.LookPath(named)
+	path, err = exec.LookPath(named)
 	if err == nil {
 		path, err = filepath.Abs(path)
 	}

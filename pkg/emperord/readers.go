@@ -3,14 +3,15 @@ package emperord
 import (
 	"log/slog"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/internal/libexec"
 )
 
 // tenantPrograms run as the user of a vassal.
-var tenantPrograms = []string{"vassal", "vassal-native", "vassal-server", "vassal-pty", "vassal-parse"}
+var tenantPrograms = []string{"vassal", "vassal-native", libexec.Server, libexec.Helper}
 
 // aboutReaders warns when tenants can read the programs of vassals, or when an emperor that
 // needs to cannot. A user who can read the file of a program can access a process of that user
@@ -25,7 +26,10 @@ func aboutReaders(log *slog.Logger, program string) {
 	}
 	var open []string
 	for _, name := range tenantPrograms {
-		path := filepath.Join(filepath.Dir(program), name)
+		path, err := libexec.FindFor(program, name)
+		if err != nil {
+			continue
+		}
 		if info, err := os.Stat(path); err == nil && info.Mode().Perm()&0o044 != 0 {
 			open = append(open, path)
 		}

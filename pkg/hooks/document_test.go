@@ -108,7 +108,7 @@ is called at once. A plugin is an absolute path, or a word WORD that is searched
 ` + "`WORD_plugin.so`, `libWORD.so`, `WORD.so`" + ` and ` + "`WORD`" + `. When a ` + "`plugin`" + ` is missing, the program continues with a warning; when a
 ` + "`need-plugin`" + ` or ` + "`dlopen`" + ` is missing, it ends with exit code 1.
 
-A program whose file calls C functions executes ` + "`emperor-native`" + ` or ` + "`vassal-native`" + `, which are installed beside ` + "`emperor`" + ` and
+A program whose file calls C functions executes ` + "`emperor-native`" + ` or ` + "`vassal-native`" + `, which are found beside ` + "`emperor`" + ` and
 ` + "`vassal`" + `. The pid stays the same, and this happens before any phase of the file. The native programs need the C library of the
 system; the others do not. A string is valid until the function returns. A timeout cannot end a function that does not
 return. These programs have several threads, so ` + "`unshare(CLONE_NEWUSER)`" + ` fails in them.

@@ -40,7 +40,6 @@ func (v *vassal) steps() []step {
 		{"become the operator's program", v.ordered(v.becomeForeign)},
 		{"inherit sockets", v.once(v.sockets.inherit)},
 		{"parse options", v.parse},
-		{"find the program of the terminal", v.given(v.sockets.findTerminal)},
 		{"start directory", v.given(startDirectory)},
 		{"name the process", v.given(v.source.nameProcess)},
 		{"make directories", v.given(v.makeDirectories)},

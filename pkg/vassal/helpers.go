@@ -3,78 +3,54 @@ package vassal
 import (
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/libexec"
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
-const (
-	// self is this program, independent of its path and the path's permissions.
-	self = "/proc/self/exe"
-	// serverName is the name of the built-in server, and parserName of the program that reads
-	// configurations in other formats than ini.
-	serverName = "vassal-server"
-	parserName = "vassal-parse"
-	// heldFD is the first descriptor for open programs, above the descriptors that a worker
-	// gets from 3 on.
-	heldFD = 512
-)
+// self is this program, independent of its path and the path's permissions.
+const self = "/proc/self/exe"
+
+// heldFD is the first descriptor for open programs, above the descriptors that a worker gets
+// from 3 on.
+const heldFD = 512
 
 // ownPrograms are the paths of our programs. The user that this process becomes can execute them,
-// also when that user may not enter their directory.
+// also when that user may not enter their directory. A program that does not exist has a path at
+// which there is none.
 type ownPrograms struct {
 	self   string // this one, for the worker stage
 	server string // the built-in server
-	parser string // reads YAML and XML
+	helper string // reads YAML and XML, shares terminals
 	twin   string // the native twin of this program, which can call C functions; empty: none, or this program is it
 }
 
-// findPrograms finds the programs beside this one, or else in PATH. It is called before any
-// privileges are dropped.
+// findPrograms finds the programs that belong to this one. It is called before any privileges are
+// dropped, and before anything of the tenant is read.
 func findPrograms() (p ownPrograms, err error) {
-	own, err := os.Executable()
-	if err != nil {
-		return p, fmt.Errorf("cannot find this program: %w", err)
-	}
-	p.self, p.twin = self, twinOf(own)
-	if p.server, err = companion(own, serverName); err != nil {
+	p.self = self
+	if p.server, err = companion(libexec.Server); err != nil {
 		return p, err
 	}
-	p.parser, err = companion(own, parserName)
+	if p.helper, err = companion(libexec.Helper); err != nil {
+		return p, err
+	}
+	if twin, missing := libexec.Find(hooks.TwinOf("vassal")); missing == nil && !hooks.IsNative {
+		p.twin, err = hold(twin)
+	}
 	return p, err
 }
 
-// companion returns the path of a program beside this one, or its name, to be searched in
-// PATH.
-func companion(own, name string) (string, error) {
-	path := filepath.Join(filepath.Dir(own), name)
-	if _, err := exec.LookPath(path); err != nil {
-		return name, nil //nolint:nilerr // the caller that needs it reports the error
-	}
-	if forAll(path) {
-		return path, nil
+// companion returns the path of a program that belongs to this one.
+func companion(name string) (string, error) {
+	path, err := libexec.Find(name)
+	if err != nil || forAll(path) {
+		return path, nil //nolint:nilerr // the vassal that needs it reports the error
 	}
 	return hold(path)
-}
-
-// twinOf returns the path of the native twin of this program.
-func twinOf(own string) string {
-	if hooks.IsNative {
-		return ""
-	}
-	fd, err := unix.Open(hooks.TwinOf(own), unix.O_PATH|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return ""
-	}
-	defer func() { _ = unix.Close(fd) }()
-	held, err := unix.FcntlInt(uintptr(fd), unix.F_DUPFD_CLOEXEC, heldFD)
-	if err != nil {
-		return hooks.TwinOf(own)
-	}
-	return fmt.Sprintf("/proc/self/fd/%d", held)
 }
 
 // forAll reports whether every user can reach and execute a file.

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"path/filepath"
 
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/hooks"
@@ -21,7 +20,7 @@ func (v *vassal) becomeTwin() error {
 		return loadLibraries(v.options.Around.Libraries, &v.progress, v.log)
 	}
 	if v.programs.twin == "" {
-		return fmt.Errorf("%s needs C functions: install %s beside this program", what, filepath.Base(hooks.TwinOf("vassal")))
+		return fmt.Errorf("%s needs C functions: install %s beside this program or in ../libexec/emperor", what, hooks.TwinOf("vassal"))
 	}
 	if v.silenced() {
 		return errStopped

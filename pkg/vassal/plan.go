@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/libexec"
 	"github.com/emperor-go/emperor/internal/programs"
 	"github.com/emperor-go/emperor/internal/sockets"
 	"github.com/emperor-go/emperor/pkg/config"
@@ -75,9 +76,9 @@ func (v *vassal) programOf(o *config.Vassal) (*workers.Program, error) {
 
 // useServer makes p the built-in server, which is at path.
 func useServer(p *workers.Program, o *config.Vassal, path string) (err error) {
-	p.Args, p.Server, p.Limits = []string{serverName}, &o.Server, config.Limits{}
+	p.Args, p.Server, p.Limits = []string{libexec.Server}, &o.Server, config.Limits{}
 	if p.Path, err = programs.Find(path); err != nil {
-		return fmt.Errorf("cannot run %q: %w", serverName, err)
+		return fmt.Errorf("cannot run %q: %w", libexec.Server, err)
 	}
 	return nil
 }

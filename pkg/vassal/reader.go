@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/emperor-go/emperor/internal/dialect/foreign"
+	"github.com/emperor-go/emperor/internal/libexec"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/wire"
 )
@@ -15,7 +16,7 @@ import (
 // without a change gives the same result, whatever hooks and options have changed since.
 type reader struct {
 	args    []string        // the command line, the configuration of a vassal without an emperor
-	parser  string          // the path of the program that reads YAML and XML
+	parser  string          // the path of vassal-helper, which reads YAML and XML
 	began   string          // the directory in which this process was started; relative names start there
 	environ []string        // of this process when it read its first configuration; nil: it has read none
 	demand  bool            // sockets were passed to this process
@@ -25,7 +26,7 @@ type reader struct {
 
 // loader reads the configuration of this process with all permissions.
 func (r *reader) loader() config.Loader {
-	all := config.FullPermissions(foreign.Ask(r.parser))
+	all := config.FullPermissions(foreign.Ask(r.parser, libexec.Parse))
 	all.Environ = r.variables(nil)
 	all.Dir, all.Held = r.began, r.demand
 	all.Until, all.Reading = r.until, r.reading

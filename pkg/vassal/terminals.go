@@ -4,19 +4,15 @@ import (
 	"context"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"syscall"
 
 	"github.com/emperor-go/emperor/internal/address"
-	"github.com/emperor-go/emperor/internal/programs"
+	"github.com/emperor-go/emperor/internal/libexec"
 	"github.com/emperor-go/emperor/internal/pty"
 	"github.com/emperor-go/emperor/internal/sockets"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/vassal/workers"
 )
-
-// ptyName is the program that shares a terminal.
-const ptyName = "vassal-pty"
 
 // terminalMode is the mode of a pty-socket with a path: a client that may connect can type.
 const terminalMode fs.FileMode = 0o600
@@ -26,39 +22,13 @@ const terminalMode fs.FileMode = 0o600
 type terminalSocket struct {
 	socket  *sockets.Socket // nil: none
 	at      string          // its address; for a path the absolute one
-	program string          // the path of the program that shares the terminal
+	program string          // the path of vassal-helper, which shares the terminal
 }
 
 func (t *terminalSocket) close() {
 	if t.socket != nil {
 		closeAll([]*sockets.Socket{t.socket})
 	}
-}
-
-// findTerminal finds the program that shares the terminal, before any privileges are dropped:
-// its directory may be closed to the user that this process becomes.
-func (l *listeners) findTerminal(_ context.Context, o *config.Vassal) (err error) {
-	if o.Terminal.Socket != "" {
-		l.terminal.program, err = beside(ptyName)
-	}
-	return err
-}
-
-// beside returns the path of a program of ours that the user of this process can execute, also
-// after the drop of privileges.
-func beside(name string) (string, error) {
-	own, err := os.Executable()
-	if err != nil {
-		return "", err
-	}
-	path := filepath.Join(filepath.Dir(own), name)
-	if _, err := os.Stat(path); err != nil {
-		return programs.Find(name)
-	}
-	if forAll(path) {
-		return path, nil
-	}
-	return hold(path)
 }
 
 // bindTerminal makes the socket of the terminal.
@@ -95,9 +65,9 @@ func (t *terminalSocket) of(o *config.Vassal) *workers.Terminal {
 // attach executes the client of the terminal at an address in place of this process. It returns
 // only when it cannot.
 func attach(address string) error {
-	path, err := beside(ptyName)
+	path, err := libexec.Find(libexec.Helper)
 	if err != nil {
 		return err
 	}
-	return syscall.Exec(path, []string{ptyName, "--connect", address}, os.Environ())
+	return syscall.Exec(path, []string{libexec.Helper, libexec.PTY, "--connect", address}, os.Environ())
 }

@@ -61,8 +61,8 @@ func (u usageError) Unwrap() error { return u.error }
 
 func newVassal(in input) *vassal {
 	v := &vassal{input: in}
-	v.link.log, v.sockets.log = in.log, in.log
-	v.reader.args, v.reader.parser, v.reader.reading = in.args, in.programs.parser, v.progress.reading
+	v.link.log, v.sockets.log, v.sockets.terminal.program = in.log, in.log, in.programs.helper
+	v.reader.args, v.reader.parser, v.reader.reading = in.args, in.programs.helper, v.progress.reading
 	v.hooks = hookRunner{source: &v.source, link: &v.link, progress: &v.progress, log: in.log}
 	return v
 }

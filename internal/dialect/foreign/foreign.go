@@ -68,13 +68,13 @@ type answer struct {
 	Error  *Error
 }
 
-// Ask returns a parser that runs a program, which gets the format as its argument and calls
+// Ask returns a parser that runs a program, which gets the format as its last argument and calls
 // Answer.
-func Ask(program string) Parser {
+func Ask(program string, args ...string) Parser {
 	return func(format, text string) ([]Block, error) {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()
-		cmd := exec.CommandContext(ctx, program, format)
+		cmd := exec.CommandContext(ctx, program, append(args[:len(args):len(args)], format)...)
 		cmd.Env = []string{} // it needs none, and may be run by root
 		cmd.Stdin = strings.NewReader(text)
 		var complaint bytes.Buffer

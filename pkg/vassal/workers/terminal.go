@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/internal/goprocs"
+	"github.com/emperor-go/emperor/internal/libexec"
 	"github.com/emperor-go/emperor/internal/ptmx"
 	"github.com/emperor-go/emperor/internal/pty"
 	"github.com/emperor-go/emperor/internal/termlog"
@@ -87,7 +88,7 @@ func (p *Processes) startSharing(s Spec) error {
 	if t.Options.Input {
 		files[0] = 0
 	}
-	pid, err := start(t.Path, t.Options.Args("vassal-pty"), &syscall.ProcAttr{
+	pid, err := start(t.Path, append([]string{libexec.Helper, libexec.PTY}, t.Options.Args()...), &syscall.ProcAttr{
 		Env: termlog.Pass(goprocs.Idle(s.Env)), Dir: s.Dir, Files: files,
 		Sys: &syscall.SysProcAttr{Setsid: true, Pdeathsig: syscall.SIGKILL},
 	})

@@ -1,6 +1,4 @@
-// Command vassal-pty shares the pseudoterminal of a vassal's first worker, and is its client:
-// vassal-pty --connect ADDRESS. The vassal starts it.
-package main
+package helper
 
 import (
 	"errors"
@@ -18,56 +16,46 @@ import (
 
 	"github.com/emperor-go/emperor/internal/endpoint"
 	"github.com/emperor-go/emperor/internal/goprocs"
-	"github.com/emperor-go/emperor/internal/outset"
+	"github.com/emperor-go/emperor/internal/libexec"
 	"github.com/emperor-go/emperor/internal/ptmx"
 	"github.com/emperor-go/emperor/internal/pty"
 	"github.com/emperor-go/emperor/internal/terminal"
 	"github.com/emperor-go/emperor/internal/termlog"
 )
 
-const usage = `Usage: vassal-pty --connect ADDRESS
-
-Attaches to the terminal of a vassal: ADDRESS is its pty-socket.
-`
-
-func main() {
-	outset.Conceal()
-	outset.Signals()
-	debug.SetGCPercent(50)
-	err := run(os.Args[1:])
-	if err != nil {
-		complain(err)
-	}
-	stderr.Flush(termlog.LastWords)
-	if err != nil {
-		os.Exit(1)
-	}
-}
-
 // stderr is standard error, to which the terminal's output goes as well (pty-log).
 var stderr = termlog.Own()
 
-func complain(err error) { fmt.Fprintln(stderr, "vassal-pty:", err) }
+func complain(err error) { fmt.Fprintln(stderr, libexec.Helper+":", err) }
 
-func run(args []string) error {
+// terminalOf shares a terminal, or is a client of one.
+func terminalOf(args []string) (code int) {
+	debug.SetGCPercent(50)
+	var err error
 	switch {
 	case len(args) == 2 && args[0] == "--connect":
-		return connect(args[1])
+		err = connect(args[1])
 	case len(args) == 1 && args[0] == "--connected": // emperor attach, on descriptor 3
-		conn, err := net.FileConn(os.NewFile(3, "connection"))
-		if err != nil {
-			return fmt.Errorf("cannot attach: %w", err)
-		}
-		return show(conn)
-	case len(args) > 0 && args[0] == pty.ServeFlag:
-		return serve(args[1:])
-	case len(args) == 1 && args[0] == "--help":
-		fmt.Print(usage)
-		return nil
+		err = showConnected()
+	case args[0] == pty.ServeFlag:
+		err = serve(args[1:])
+	default:
+		return misused()
 	}
-	fmt.Fprint(os.Stderr, usage)
-	os.Exit(2)
-	return nil
+	if err != nil {
+		complain(err)
+		code = exitFailed
+	}
+	stderr.Flush(termlog.LastWords)
+	return code
+}
+
+func showConnected() error {
+	conn, err := net.FileConn(os.NewFile(3, "connection"))
+	if err != nil {
+		return fmt.Errorf("cannot attach: %w", err)
+	}
+	return show(conn)
 }
 
 func connect(text string) error {

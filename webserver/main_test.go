@@ -1,4 +1,4 @@
-package main
+package webserver
 
 import (
 	"errors"
@@ -11,12 +11,11 @@ import (
 	"time"
 
 	"github.com/emperor-go/emperor/pkg/config/serving"
-	"github.com/emperor-go/emperor/webserver"
 )
 
 func TestCommandLine(t *testing.T) {
-	var c webserver.Config
-	err := parse([]string{
+	var c Config
+	err := parseArgs([]string{
 		"--http-socket", filepath.Join(t.TempDir(), "s"), "--static-map", "/=/srv", "--cgi=/usr/lib/cgi-bin", "--need-app", "--http-keepalive",
 		"--route", "^/x break:403", "--socket-timeout", "5", "--log-4xx=no",
 	}, &c)
@@ -47,7 +46,7 @@ func TestCommandLineRefuses(t *testing.T) {
 		"--socket-timeout=0":    "--socket-timeout: zero is no time",
 		"--cgi /a=/b --limit-p": "unknown option --limit-p",
 	} {
-		if err := parse(strings.Fields(line), &webserver.Config{}); err == nil || !strings.Contains(err.Error(), want) {
+		if err := parseArgs(strings.Fields(line), &Config{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %s", line, err, want)
 		}
 	}
@@ -61,7 +60,7 @@ func TestReport(t *testing.T) {
 	}
 	var alone, below strings.Builder
 	mistake := errors.New("cannot serve")
-	if code := report(&below, master, mistake); code != exitFailed || below.Len() != 0 {
+	if code := reportEnd(&below, master, mistake); code != exitFailed || below.Len() != 0 {
 		t.Errorf("below a master: %d, %q", code, below.String())
 	}
 	_ = master.Close()
@@ -70,7 +69,7 @@ func TestReport(t *testing.T) {
 	}
 	for _, none := range []*os.File{nil, master} {
 		alone.Reset()
-		if code := report(&alone, none, mistake); code != exitFailed || !strings.Contains(alone.String(), mistake.Error()) {
+		if code := reportEnd(&alone, none, mistake); code != exitFailed || !strings.Contains(alone.String(), mistake.Error()) {
 			t.Errorf("alone: %d, %q", code, alone.String())
 		}
 	}
@@ -78,7 +77,7 @@ func TestReport(t *testing.T) {
 
 func TestAddressThatCannotBeHad(t *testing.T) {
 	for address, usage := range map[string]bool{"": true, filepath.Join(t.TempDir(), "none", "s"): false} {
-		err := parse([]string{"--http-socket=" + address}, &webserver.Config{})
+		err := parseArgs([]string{"--http-socket=" + address}, &Config{})
 		var mistake usageError
 		if err == nil || errors.As(err, &mistake) != usage {
 			t.Errorf("%q: %v, want a mistake of the command line: %v", address, err, usage)
