@@ -256,6 +256,7 @@ func (r *Reader) ini(path, text string, numbers []int, section string) {
 	lines, found, problems := lex(path, text, numbers)
 	r.problems = append(r.problems, problems...)
 	any := false
+	r.entries = slices.Grow(r.entries, len(lines))
 	for _, l := range lines {
 		if r.asked(l.section, section) {
 			any = true

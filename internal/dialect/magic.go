@@ -30,7 +30,7 @@ type magic struct {
 // magicIn are the magic variables of files that are read in a directory. Empty: in the working
 // directory.
 func magicIn(dir string) (m magic) {
-	m.vars = map[byte]string{}
+	m.vars = make(map[byte]string, 40)
 	if dir != "" {
 		m.vars['v'] = dir
 	}
@@ -110,10 +110,19 @@ func (m *magic) substitute(text string) (out string, numbers []int, strays []str
 	source := 1
 	numbers = append(make([]int, 0, 1+strings.Count(text, "\n")), source)
 	for i := 0; i < len(text); i++ {
-		c := text[i]
-		switch {
-		case c == '%' && i+1 < len(text):
-			i++
+		plain := text[i:]
+		if n := strings.IndexByte(plain, '%'); n >= 0 && i+n+1 < len(text) {
+			plain = plain[:n]
+		}
+		for n := range plain {
+			if plain[n] == '\n' {
+				source++
+				begin = i + n + 1
+				numbers = append(numbers, source)
+			}
+		}
+		b.WriteString(plain)
+		if i += len(plain) + 1; i < len(text) {
 			if s, found := strayAt(text[begin:], i-begin); found {
 				s.line = source
 				strays = append(strays, s)
@@ -125,13 +134,6 @@ func (m *magic) substitute(text string) (out string, numbers []int, strays []str
 			// A file name may contain line breaks. In uWSGI they end the line: a tenant who
 			// names a file could add options of others.
 			b.WriteString(strings.ReplaceAll(m.variable(text[i]), "\n", ""))
-		case c == '\n':
-			source++
-			begin = i + 1
-			b.WriteByte(c)
-			numbers = append(numbers, source)
-		default:
-			b.WriteByte(c)
 		}
 		if b.Len() > MaxFile {
 			return "", nil, nil, false

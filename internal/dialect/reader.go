@@ -84,7 +84,7 @@ type outcome struct {
 // [uwsgi] whose options count.
 func New(isOption func(key string) bool, permissions Permissions, sections ...string) *Reader {
 	r := &Reader{isOption: isOption, permissions: permissions, sections: sections}
-	r.first, r.entries = map[string]int{}, make([]Entry, 0, 20)
+	r.first = make(map[string]int, 32)
 	r.magic = magicIn(permissions.Dir)
 	return r
 }
@@ -324,6 +324,9 @@ func (r *Reader) apply() []Entry {
 			r.at, r.tenant, r.shared, r.names = e.Origin, e.Tenant, e.Shared, e.names
 			r.template(i, e)
 		}
+	}
+	if len(r.declared) == 0 {
+		return r.entries
 	}
 	list := slices.Clip(r.early)
 	for i, e := range r.entries {

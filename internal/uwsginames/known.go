@@ -3,11 +3,14 @@
 package uwsginames
 
 import (
+	"cmp"
 	_ "embed" // for the names
+	"iter"
+	"math"
 	"strings"
 )
 
-// The options of uWSGI 2.0 and of its plugins, one a line, sorted by name, with = after
+// The options of uWSGI 2.0 and of its plugins, one a line, sorted by length and name, with = after
 // options that need a value and ? after options that may have one. The first list is the
 // output of `uwsgi --help`. They are searched in place, so that they cost nothing until they
 // are used.
@@ -45,13 +48,20 @@ func Lookup(name string) (s Shape, known bool) {
 	return 0, false
 }
 
-// Search finds a name in a list, whose lines are sorted, by binary search in its text.
+// Compare is the order of names in a list: by length, so that words that resemble each other
+// are neighbours, then by name.
+func Compare(a, b string) int {
+	return cmp.Or(cmp.Compare(len(a), len(b)), strings.Compare(a, b))
+}
+
+// Search finds a name in a list, whose lines are sorted by Compare, by binary search in its
+// text.
 func Search(list, name string) (s Shape, known bool) {
 	for list != "" {
 		middle := strings.LastIndexByte(list[:len(list)/2], '\n') + 1 // the beginning of a line
 		end := middle + strings.IndexByte(list[middle:], '\n') + 1
 		at, s := split(list[middle:end])
-		switch order := strings.Compare(name, at); {
+		switch order := Compare(name, at); {
 		case order == 0:
 			return s, true
 		case order < 0:
@@ -73,14 +83,38 @@ func split(line string) (name string, s Shape) {
 }
 
 // All yields all names of uWSGI and its plugins.
-func All(yield func(string) bool) {
-	for _, list := range []string{options, pluginOptions} {
-		for line := range strings.Lines(list) {
-			if name, _ := split(line); !yield(name) {
-				return
+func All(yield func(string) bool) { Between(0, math.MaxInt)(yield) }
+
+// Between yields the names of uWSGI and its plugins with at least and at most that many bytes.
+func Between(least, most int) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for _, list := range []string{options, pluginOptions} {
+			for line := range strings.Lines(from(list, least)) {
+				name, _ := split(line)
+				if len(name) > most {
+					break
+				}
+				if !yield(name) {
+					return
+				}
 			}
 		}
 	}
+}
+
+// from returns the part of a list from the first name with at least that many bytes.
+func from(list string, least int) string {
+	rest := list
+	for list != "" {
+		middle := strings.LastIndexByte(list[:len(list)/2], '\n') + 1
+		end := middle + strings.IndexByte(list[middle:], '\n') + 1
+		if name, _ := split(list[middle:end]); len(name) < least {
+			rest, list = rest[end:], list[end:]
+		} else {
+			list = list[:middle]
+		}
+	}
+	return rest
 }
 
 // Letter returns the option for a letter, or "".

@@ -74,7 +74,7 @@ func TestUWSGIKnows(t *testing.T) {
 
 func TestUWSGINamesAreSorted(t *testing.T) {
 	for _, list := range []string{options, pluginOptions} {
-		if names := strings.FieldsFunc(list, func(r rune) bool { return strings.ContainsRune("=?\n", r) }); !slices.IsSorted(names) {
+		if names := strings.FieldsFunc(list, func(r rune) bool { return strings.ContainsRune("=?\n", r) }); !slices.IsSortedFunc(names, Compare) {
 			t.Error("the names are not sorted")
 		}
 	}
@@ -111,6 +111,45 @@ func TestRemedy(t *testing.T) {
 	} {
 		if got := Remedy(name); !strings.Contains(got, want) {
 			t.Errorf("Remedy(%q) = %q, want %q in it", name, got, want)
+		}
+	}
+}
+
+// TestRemedyOfEach: a full name takes precedence over the beginning of one, the last of which counts.
+func TestRemedyOfEach(t *testing.T) {
+	for key := range All {
+		want := ""
+		for name, remedy := range Remedies {
+			if name == key {
+				want = remedy
+				break
+			}
+			if beginning, more := strings.CutSuffix(name, "*"); more && strings.HasPrefix(key, beginning) {
+				want = remedy
+			}
+		}
+		if got := Remedy(key); got != want {
+			t.Errorf("%s: %q, want %q", key, got, want)
+		}
+	}
+	for _, key := range []string{"", "env", "=", "emperor-wrapper", "#"} {
+		if got := Remedy(key); got != "" {
+			t.Errorf("%q: %q", key, got)
+		}
+	}
+}
+
+// TestBetween compares with all names.
+func TestBetween(t *testing.T) {
+	for least := range 30 {
+		var want []string
+		for name := range All {
+			if len(name) >= least && len(name) <= least+3 {
+				want = append(want, name)
+			}
+		}
+		if got := slices.Collect(Between(least, least+3)); !slices.Equal(got, want) {
+			t.Errorf("from %d: %q, want %q", least, got, want)
 		}
 	}
 }

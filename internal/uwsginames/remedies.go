@@ -32,14 +32,44 @@ func Remedies(yield func(name, remedy string) bool) {
 
 // Remedy returns the remedy for an option of uWSGI that has no effect here; "" for other keys.
 func Remedy(key string) (remedy string) {
-	for name, r := range Remedies {
-		beginning, more := strings.CutSuffix(name, "*")
-		switch {
-		case name == key:
-			return r
-		case more && strings.HasPrefix(key, beginning):
-			remedy = r
+	for at := 0; key != ""; {
+		next := strings.Index(uwsgiRemedies[at:], key)
+		if next < 0 {
+			break
+		}
+		at += next
+		if name, indented := wordAt(at); indented && name == key {
+			return remedyOf(at)
+		}
+		at += len(key)
+	}
+	for at := range uwsgiRemedies {
+		if uwsgiRemedies[at] != '*' {
+			continue
+		}
+		if name, indented := wordAt(at); indented && strings.HasPrefix(key, strings.TrimSuffix(name, "*")) {
+			remedy = remedyOf(at)
 		}
 	}
 	return remedy
+}
+
+// wordAt returns the word around a byte of the text, and whether its line names options.
+func wordAt(at int) (word string, indented bool) {
+	begin := strings.LastIndexAny(uwsgiRemedies[:at], " \n") + 1
+	end := strings.IndexAny(uwsgiRemedies[at:], " \n")
+	line := strings.LastIndexByte(uwsgiRemedies[:at], '\n') + 1
+	return uwsgiRemedies[begin : at+end], uwsgiRemedies[line] == ' '
+}
+
+// remedyOf returns the line without indentation before a line of options.
+func remedyOf(at int) string {
+	text := uwsgiRemedies[:at]
+	for {
+		end := strings.LastIndexByte(text, '\n')
+		text = text[:end]
+		if line := text[strings.LastIndexByte(text, '\n')+1:]; line != "" && line[0] != ' ' && line[0] != '#' {
+			return line
+		}
+	}
 }

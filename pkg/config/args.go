@@ -200,7 +200,7 @@ func (c *commandLine[T]) mistake(key, what, hint string) {
 // unknown reports an option that neither this program nor uWSGI has.
 func (c *commandLine[T]) unknown(arg, name string) {
 	hint := c.program + " --help lists the options"
-	if near := suggest.Near(name, c.table.everyName); near != nil {
+	if near := suggest.Near(name, c.table.near(name)); near != nil {
 		hint = suggest.Question("--", near...)
 	}
 	if name == "check" {

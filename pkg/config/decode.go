@@ -13,8 +13,8 @@ import (
 // that other values refer to: placeholders, unless uWSGI has an option of that name. entries
 // contains the interpreted keys and values afterwards.
 func (t table[T]) decode(entries []dialect.Entry, used []string, into *T) (warnings, problems Problems, rest remainder) {
-	first := map[string]dialect.Entry{}
-	unknown := strangers{strict: strict(entries), used: used, names: t.everyName, guards: t.decides}
+	first := make(map[string]int, len(entries)) // the first entry of each option
+	unknown := strangers{strict: strict(entries), used: used, names: t.near, guards: t.decides}
 	for i, e := range entries {
 		if e.Handled && !e.Skipped {
 			continue
@@ -24,7 +24,7 @@ func (t table[T]) decode(entries []dialect.Entry, used []string, into *T) (warni
 			entries[i].Value = e.Value
 		}
 		o := t.find(e.Key)
-		if o != nil && ours(e.Key) && slices.Contains(used, e.Key) {
+		if o != nil && slices.Contains(used, e.Key) && ours(e.Key) {
 			entries[i].Handled = true
 			warnings.Add(e.Origin, e.Key, "a value uses it as %("+e.Key+"): it is a placeholder here, and not the option", "the option is "+t.program()+o.Name+" then")
 			continue
@@ -52,7 +52,11 @@ func (t table[T]) decode(entries []dialect.Entry, used []string, into *T) (warni
 			problems.Add(e.Origin, e.Key, "a tenant's own file may not say this", "the operator may, in a template")
 			continue
 		}
-		before, again := first[o.Name]
+		var before dialect.Entry
+		at, again := first[o.Name]
+		if again {
+			before = entries[at]
+		}
 		if again && e.Listed && before.Listed && !o.Repeat && before.Origin.File == e.Origin.File {
 			rest.wrong = append(rest.wrong, o.Name)
 			problems.Add(before.Origin, e.Key, "it is given as a list, and takes one value", oneValue(o, before, e))
@@ -63,7 +67,7 @@ func (t table[T]) decode(entries []dialect.Entry, used []string, into *T) (warni
 			continue
 		}
 		if !again {
-			first[o.Name] = e
+			first[o.Name] = i
 		}
 		err := o.Put(into, option.Value{Text: e.Value, Origin: e.Origin, Tenant: e.Tenant})
 		if number, ok := leading(o, e.Value); err != nil && ok && o.Put(into, option.Value{Text: number, Origin: e.Origin, Tenant: e.Tenant}) == nil {

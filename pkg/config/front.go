@@ -6,6 +6,7 @@ import (
 
 	"github.com/emperor-go/emperor/internal/address"
 	"github.com/emperor-go/emperor/internal/dialect"
+	"github.com/emperor-go/emperor/pkg/config/option"
 	"github.com/emperor-go/emperor/pkg/config/serving"
 )
 
@@ -104,11 +105,17 @@ func (v *Vassal) withoutServer(warnings *Problems) {
 	if v.Server.Serves() || v.Fronted() || !v.runs() {
 		return
 	}
+	var idle []*option.Row[serving.Options]
+	for _, w := range v.Server.Written {
+		if o := serving.Rows.Find(w.Name); o != nil && !slices.Contains(heededByOthers, w.Name) {
+			idle = append(idle, o)
+		}
+	}
 	var names []string
 	var first Origin
 	for _, e := range v.entries {
-		o := serving.Rows.Find(e.Key)
-		if o == nil || e.Handled || slices.Contains(heededByOthers, o.Name) || slices.Contains(names, e.Key) {
+		is := func(o *option.Row[serving.Options]) bool { return o.Is(e.Key) }
+		if e.Handled || !slices.ContainsFunc(idle, is) || slices.Contains(names, e.Key) {
 			continue
 		}
 		if names = append(names, e.Key); len(names) == 1 {

@@ -32,6 +32,17 @@ func doubtful(key string) bool {
 	return slices.Contains(otherwise, word) || stem != word && (stem == "user" || stem == "group") // user1 beside user2
 }
 
+// lookalike returns the letter for which a digit or a letter is easily read.
+func lookalike(c rune) rune {
+	switch c {
+	case '1', 'l':
+		return 'i'
+	case '0':
+		return 'o'
+	}
+	return c
+}
+
 // meant returns the option of an identity for which an unknown key was meant, or "": a letter
 // more, less or different, letters in the wrong order or case, digits that look like letters,
 // or another program's word for it. A near miss whose value is not an account is none. Without
@@ -47,7 +58,7 @@ func meant(key, value string) (name string, sure bool) {
 		return "", false
 	}
 	sure = !doubtful(key)
-	word = strings.NewReplacer("1", "i", "l", "i", "0", "o").Replace(word)
+	word = strings.Map(lookalike, word)
 	switch {
 	case word == "iud" || word[0] == 'u' && suggest.Distance(word, "uid") <= 1:
 		return "uid", sure

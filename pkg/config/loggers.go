@@ -11,12 +11,11 @@ import (
 // may have another, and both are files.
 func (v *Vassal) loggers(warnings *Problems) {
 	for _, e := range v.entries {
-		o := vassalOptions.find(e.Key)
 		switch {
-		case e.Handled || o == nil:
-		case o.Name == "logger":
+		case e.Handled:
+		case e.Key == "logger":
 			idleLogger(e, v.LogTo, "log = FILE or log = journal; otherwise the emperor's log has everything", warnings)
-		case o.Name == "req-logger":
+		case e.Key == "req-logger", e.Key == "logger-req":
 			idleLogger(e, v.Server.Log.File, "log = FILE contains requests as well, log-format sets their format, and disable-logging leaves them out", warnings)
 		}
 	}
@@ -41,7 +40,7 @@ func idleLogger(e dialect.Entry, has, remedy string, warnings *Problems) {
 // loggers warns about loggers of the emperor that have no effect: it has one log, a file.
 func (e *Emperor) loggers(warnings *Problems) {
 	for _, l := range e.entries {
-		if o := emperorOptions.find(l.Key); l.Handled || o == nil || o.Name != "logger" {
+		if l.Handled || l.Key != "logger" {
 			continue
 		}
 		path, settings := serving.LoggerPath(l.Value)

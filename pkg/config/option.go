@@ -1,10 +1,12 @@
 package config
 
 import (
+	"iter"
 	"slices"
 	"strings"
 
 	"github.com/emperor-go/emperor/internal/problem"
+	"github.com/emperor-go/emperor/internal/suggest"
 	"github.com/emperor-go/emperor/internal/uwsginames"
 	"github.com/emperor-go/emperor/pkg/config/option"
 )
@@ -126,14 +128,17 @@ func (t table[T]) names(yield func(string) bool) {
 	}
 }
 
-// everyName adds the names of uWSGI that are not options here.
-func (t table[T]) everyName(yield func(string) bool) {
-	for name := range t.names {
-		if !yield(name) {
-			return
+// near yields all names, and those of uWSGI whose length permits that they resemble a word.
+func (t table[T]) near(word string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for name := range t.names {
+			if !yield(name) {
+				return
+			}
 		}
+		limit := suggest.Limit(word)
+		uwsginames.Between(len(word)-limit, len(word)+limit)(yield)
 	}
-	uwsginames.All(yield)
 }
 
 func nonempty(s, what string) error {

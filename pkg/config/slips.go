@@ -126,6 +126,9 @@ func digits(text string) bool {
 // set, or `%(key)` of no option and no placeholder. A text for a shell, a log or a route may
 // contain them intentionally.
 func unresolved[T any](o *option.Row[T], value string, ofVassal bool) (what, hint string) {
+	if strings.IndexByte(value, '(') < 0 {
+		return "", ""
+	}
 	_, hook := hookPhase(o.Name)
 	free := hook || o.Group == "Routing" || slices.Contains([]string{"COMMAND", "FORMAT", "[FORMAT]", "KEY=VALUE,…", "PIDFILE COMMAND", "TEXT"}, o.Arg)
 	name := reference(value, "$(")

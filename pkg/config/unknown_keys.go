@@ -21,8 +21,8 @@ type strangers struct {
 	strict bool
 	// used are the keys that some value refers to: certainly placeholders.
 	used []string
-	// names are the options of the table, then uWSGI's.
-	names iter.Seq[string]
+	// names are the options of the table, then those of uWSGI that may resemble a word.
+	names func(word string) iter.Seq[string]
 	// guards returns whether an option is about rights, and whether another one of it would
 	// add to the given ones.
 	guards func(option string) (guard, repeat bool)
@@ -83,7 +83,7 @@ func (s *strangers) meet(e dialect.Entry, warnings, problems *Problems) {
 		s.sounding(e, problems)
 	case s.strict:
 		hint := "strict is on: make placeholders with set-placeholder = KEY=VALUE"
-		if near := similar(e.Key, s.names); near != nil {
+		if near := similar(e.Key, s.names(e.Key)); near != nil {
 			hint = suggest.Question("", near...)
 			s.meant = append(s.meant, near...)
 		}
@@ -136,7 +136,7 @@ func (s *strangers) suspect(e dialect.Entry) {
 		s.missed = append(s.missed, missed{e, name, sure})
 	}
 	key := respelt(e.Key)
-	near := similar(key, s.names)
+	near := similar(key, s.names(key))
 	if near == nil {
 		s.idle = append(s.idle, e)
 		return

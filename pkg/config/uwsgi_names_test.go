@@ -42,7 +42,7 @@ func TestNearest(t *testing.T) {
 // TestEmperorNamesDocumentIsCurrent keeps the list of the emperor's options.
 func TestEmperorNamesDocumentIsCurrent(t *testing.T) {
 	generated.Current(t, "emperor_names.txt", func(w io.Writer) error {
-		_, err := io.WriteString(w, strings.Join(slices.Sorted(emperorOptions.names), "\n")+"\n")
+		_, err := io.WriteString(w, strings.Join(slices.SortedFunc(emperorOptions.names, uwsginames.Compare), "\n")+"\n")
 		return err
 	})
 }
