@@ -30,7 +30,7 @@ const (
 func commands() []*cobra.Command {
 	list := append([]*cobra.Command{
 		checkCommand(), completionCommand(), configCommand(), enterCommand(), attachCommand(), eventsCommand(), killCommand(), listCommand(),
-		logsCommand(), reopenCommand(), rescanCommand(), statusCommand(), topCommand(),
+		logsCommand(), reopenCommand(), rescanCommand(), statusCommand(), topCommand(), waitCommand(),
 	}, verbCommands()...)
 	slices.SortFunc(list, func(a, b *cobra.Command) int { return strings.Compare(a.Name(), b.Name()) })
 	return list
@@ -45,7 +45,7 @@ func isCommand(args []string) bool {
 	if slices.Contains([]string{"help", cobra.ShellCompRequestCmd, cobra.ShellCompNoDescRequestCmd}, args[0]) {
 		return true
 	}
-	return slices.ContainsFunc(commands(), func(c *cobra.Command) bool { return c.Name() == args[0] })
+	return slices.ContainsFunc(commands(), func(c *cobra.Command) bool { return c.Name() == args[0] || c.HasAlias(args[0]) })
 }
 
 // CommandLine moves the command to the front of a command line: common options of commands may
@@ -138,7 +138,10 @@ func rootCommand() *cobra.Command {
 		Use: "emperor [OPTION…] DIR…", SilenceErrors: true, SilenceUsage: true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 		Run:               func(*cobra.Command, []string) {},
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+		ValidArgsFunction: func(_ *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
+			if slices.ContainsFunc(commands(), func(c *cobra.Command) bool { return strings.HasPrefix(c.Name(), word) }) {
+				return nil, cobra.ShellCompDirectiveNoFileComp // with directories the shell would offer no commands
+			}
 			return nil, cobra.ShellCompDirectiveFilterDirs
 		},
 	}

@@ -25,7 +25,7 @@ import (
 func enterCommand() *cobra.Command {
 	asRoot := false
 	c := operate(&cobra.Command{
-		Use: "enter NAME [CMD ARGS…]", Short: "run a shell or a program in a vassal, as its user", Args: cobra.MinimumNArgs(1),
+		Use: "enter NAME [CMD ARGS…]", Aliases: []string{"exec"}, Short: "run a shell or a program in a vassal, as its user", Args: cobra.MinimumNArgs(1),
 		Long: "Runs a shell, or CMD, in the namespaces, the root directory and the cgroup of a vassal, with the rights of its first process:\n" +
 			"user, groups, capabilities. The environment has TERM and LANG of the caller, a PATH, and HOME, USER and LOGNAME of that user.\n" +
 			"On a terminal the program gets a new terminal, which ends with it. Other input and output goes through pipes unchanged.\n" +

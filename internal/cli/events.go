@@ -8,31 +8,42 @@ import (
 	"net/url"
 	"os"
 	"strconv"
+	"time"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/internal/control"
-	"github.com/emperor-go/emperor/internal/output"
 )
 
 // eventsCommand prints transitions and notes.
 func eventsCommand() *cobra.Command {
 	var follow bool
+	var since moment
+	most := -1
 	c := operate(&cobra.Command{
-		Use: "events [--follow] [NAME]", Short: "print past events of vassals, and follow new ones", Args: cobra.MaximumNArgs(1),
-		Long: "Prints past events of a vassal, or of all: transitions between states (docs/states.md lists them), hooks that\n" +
-			"ran, reloads with the reason of a failure, fallbacks, status messages. With --json, one object a line.",
-	}, func(ctx context.Context, o *operator, c *cobra.Command, args []string) error {
-		query := url.Values{"follow": {strconv.FormatBool(follow)}}
-		if len(args) == 1 {
-			query.Set("vassal", args[0])
+		Use: "events [--follow] [NAME…]", Short: "print past events of vassals, and follow new ones", Args: cobra.ArbitraryArgs,
+		Long: "Prints past events of vassals, or of all: transitions between states (docs/states.md lists them), hooks that\n" +
+			"ran, reloads with the reason of a failure, fallbacks, status messages. With --json, one object a line." + several,
+	}, func(ctx context.Context, o *operator, c *cobra.Command, words []string) error {
+		if err := checkPatterns(words); err != nil {
+			return err
+		}
+		query := url.Values{"follow": {strconv.FormatBool(follow)}, "vassal": words}
+		if most >= 0 {
+			query.Set("lines", strconv.Itoa(most))
+		}
+		if !since.IsZero() {
+			query.Set("since", since.Format(time.RFC3339Nano))
 		}
 		return o.follow(ctx, "/events?"+query.Encode(), func(line json.RawMessage) error {
 			return o.line(c, line, eventText)
 		})
 	})
-	c.Flags().BoolVarP(&follow, "follow", "f", false, "follow new events")
+	f := c.Flags()
+	f.BoolVarP(&follow, "follow", "f", false, "follow new events")
+	f.IntVarP(&most, "lines", "n", most, "print at most `N` past events; -1: all")
+	f.Var(&since, "since", "only events since this `TIME`: an age such as 10m, or a time such as 2026-11-30T08:00:00Z or 08:00")
 	return c
 }
 
@@ -102,30 +113,4 @@ func eventText(line json.RawMessage) (string, error) {
 		text += " " + clean(e.Text)
 	}
 	return text, nil
-}
-
-// logsCommand prints the output of a vassal.
-func logsCommand() *cobra.Command {
-	var follow bool
-	var lines int
-	c := operate(&cobra.Command{
-		Use: "logs [-f] [-n N] NAME", Short: "print the last output of a vassal, and follow it", Args: cobra.ExactArgs(1),
-		Long: "Prints the last lines of a vassal, in any destination of its log. At most 256 lines and 32 kB of each vassal are kept.",
-	}, func(ctx context.Context, o *operator, c *cobra.Command, args []string) error {
-		query := url.Values{"follow": {strconv.FormatBool(follow)}, "lines": {strconv.Itoa(lines)}}
-		return o.follow(ctx, of(args[0], "/logs?"+query.Encode()), func(line json.RawMessage) error {
-			return o.line(c, line, func(line json.RawMessage) (string, error) {
-				var l output.Line
-				err := json.Unmarshal(line, &l)
-				if l.Lost > 0 {
-					c.PrintErrf("(%d lines were missed)\n", l.Lost)
-				}
-				l.Text = clean(l.Text)
-				return logText(l), err
-			})
-		})
-	})
-	c.Flags().BoolVarP(&follow, "follow", "f", false, "follow new output")
-	c.Flags().IntVarP(&lines, "lines", "n", 100, "print the last `N` lines")
-	return c
 }

@@ -1,13 +1,18 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
+	"maps"
+	"net/http"
+	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
-	"unicode/utf8"
 
 	"github.com/spf13/cobra"
 
@@ -18,25 +23,232 @@ import (
 
 // listCommand prints every vassal in a line.
 func listCommand() *cobra.Command {
-	return operate(&cobra.Command{
-		Use: "list [--json]", Short: "print a line for each vassal", Args: cobra.NoArgs,
+	l := &listing{sort: "name", watch: 0}
+	c := operate(&cobra.Command{
+		Use: "list [NAME…]", Aliases: []string{"ls", "ps"}, Short: "print a line for each vassal", Args: cobra.ArbitraryArgs,
 		Long: "Prints a line for each vassal: its state and since when, the pid and the user of its first process, the number of restarts,\n" +
-			"its generation, memory and processor time, its address, and its last error.",
-	}, func(ctx context.Context, o *operator, c *cobra.Command, _ []string) error {
-		var list control.List
-		if err := o.get(ctx, "/vassals", &list); err != nil {
+			"its generation, memory and processor time, its address, and its last error. On a terminal columns are left out, and names and\n" +
+			"errors are cut, until a line fits; --wide prevents that. A pipe gets everything." + several,
+	}, func(ctx context.Context, o *operator, c *cobra.Command, words []string) error {
+		if err := l.prepare(o, c, words); err != nil {
 			return err
 		}
-		if o.asJSON {
-			return printJSON(c.OutOrStdout(), list.Vassals)
+		if c.Flags().Changed("watch") {
+			return l.follow(ctx)
 		}
-		return printTable(c.OutOrStdout(), vassalTable(list.Vassals, time.Now()))
+		text, err := l.look(ctx)
+		if err == nil {
+			_, err = io.WriteString(c.OutOrStdout(), text)
+		}
+		return err
 	})
+	f := c.Flags()
+	f.StringSliceVar(&l.states, "state", nil, "only vassals in this `STATE`, such as running or backoff (repeat)")
+	f.StringVar(&l.owner, "owner", "", "only vassals whose files belong to this `USER`")
+	f.BoolVarP(&l.quiet, "quiet", "q", false, "print names only, as -o name does")
+	f.BoolVar(&l.wide, "wide", false, "print all columns in full, as -o wide does")
+	f.StringVarP(&l.sort, "sort", "s", l.sort, "order by `KEY`: "+strings.Join(listKeys(), ", "))
+	f.StringVarP(&l.form, "output", "o", "table", "`FORM` of the output: "+strings.Join(forms, ", "))
+	f.StringVar(&l.color, "color", "auto", "colour the states: `WHEN` is auto, always or never (NO_COLOR is never)")
+	f.DurationVarP(&l.watch, "watch", "w", 0, "print the list again after this `TIME`, until interrupted (2s)")
+	f.Lookup("watch").NoOptDefVal = "2s"
+	for name, values := range map[string][]string{"sort": listKeys(), "output": forms, "color": whens, "state": stateNames()} {
+		_ = c.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp))
+	}
+	return c
 }
 
-// vassalTable returns a heading and a line for each vassal.
-func vassalTable(vassals []control.Vassal, now time.Time) [][]string {
-	rows := [][]string{{"NAME", "STATE", "SINCE", "PID", "USER", "RESTARTS", "GEN", "MEMORY", "CPU", "ADDRESS", "ERROR OR STATUS"}}
+// forms are the forms of a list.
+var forms = []string{"table", "wide", "json", "name"}
+
+// listing has the options of the command list.
+type listing struct {
+	operator      *operator
+	out           io.Writer
+	words, states []string
+	uid           *uint32 // of the owner; nil: any
+	owner, sort   string
+	form, color   string
+	quiet, wide   bool
+	watch         time.Duration
+	width         int // of the terminal; 0: none
+	colored       bool
+}
+
+// prepare checks the options.
+func (l *listing) prepare(o *operator, c *cobra.Command, words []string) error {
+	wrong := func(name, value string, values []string) error {
+		return failure{fmt.Errorf("list: --%s: %q is none of %s", name, value, strings.Join(values, ", ")), ExitUsage}
+	}
+	l.operator, l.out, l.words = o, c.OutOrStdout(), words
+	switch {
+	case l.quiet:
+		l.form = "name"
+	case l.wide:
+		l.form = "wide"
+	case o.asJSON:
+		l.form = "json"
+	}
+	switch {
+	case !slices.Contains(forms, l.form):
+		return wrong("output", l.form, forms)
+	case listOrders[l.sort] == nil:
+		return wrong("sort", l.sort, listKeys())
+	case !slices.Contains(whens, l.color):
+		return wrong("color", l.color, whens)
+	}
+	for _, state := range l.states {
+		if !slices.Contains(stateNames(), state) {
+			return wrong("state", state, stateNames())
+		}
+	}
+	if l.owner != "" {
+		u, err := nss.User(l.owner)
+		if err != nil {
+			return failure{fmt.Errorf("list: --owner: %w", err), ExitUsage}
+		}
+		uid64, err := strconv.ParseUint(u.Uid, 10, 32)
+		if err != nil {
+			return err
+		}
+		uid := uint32(uid64)
+		l.uid = &uid
+	}
+	width, _, terminal := screen()
+	if terminal {
+		l.width = width
+	}
+	l.colored = colored(l.color, terminal)
+	return checkPatterns(words)
+}
+
+// look returns the list as text.
+func (l *listing) look(ctx context.Context) (string, error) {
+	var list control.List
+	if err := l.operator.get(ctx, "/vassals", &list); err != nil {
+		return "", err
+	}
+	vassals, err := l.choose(list.Vassals)
+	if err != nil {
+		return "", err
+	}
+	switch l.form {
+	case "json":
+		var b strings.Builder
+		err := printJSON(&b, vassals)
+		return b.String(), err
+	case "name":
+		var b strings.Builder
+		for _, v := range vassals {
+			b.WriteString(clean(v.Name) + "\n")
+		}
+		return b.String(), nil
+	}
+	t := vassalTable(vassals, time.Now())
+	if l.form == "table" {
+		t.fit(l.width)
+	}
+	return t.text(l.colored), nil
+}
+
+// choose returns the vassals that the options select, in their order.
+func (l *listing) choose(all []control.Vassal) ([]control.Vassal, error) {
+	chosen := []control.Vassal{} // never null
+	used := map[string]bool{}
+	var names []string
+	for _, v := range all {
+		wanted := len(l.words) == 0
+		for _, word := range l.words {
+			if control.Selects(word, v.Name) {
+				wanted, used[word] = true, true
+			}
+		}
+		names = append(names, v.Name)
+		wanted = wanted && (len(l.states) == 0 || slices.Contains(l.states, string(v.State))) && (l.uid == nil || uint32(v.UID) == *l.uid)
+		if wanted {
+			chosen = append(chosen, v)
+		}
+	}
+	for _, word := range l.words {
+		switch {
+		case used[word]:
+		case control.IsPattern(word):
+			return nil, failure{fmt.Errorf("no vassal matches %q", word), exitUnknown}
+		default:
+			return nil, &control.Failure{Message: fmt.Sprintf("there is no vassal %q", word), Near: control.Near(word, names), Code: http.StatusNotFound}
+		}
+	}
+	slices.SortStableFunc(chosen, func(a, b control.Vassal) int { return listOrders[l.sort](&a, &b) })
+	return chosen, nil
+}
+
+// follow prints the list repeatedly: on a terminal in place, else one below the other.
+func (l *listing) follow(ctx context.Context) error {
+	interval := max(l.watch, 100*time.Millisecond)
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP, syscall.SIGQUIT)
+	defer stop()
+	if l.width > 0 {
+		var lines []string
+		return live(ctx, l.out, interval, 0, func(ctx context.Context, fresh bool) ([]string, error) {
+			if !fresh {
+				return lines, nil
+			}
+			text, err := l.look(ctx)
+			lines = strings.Split(strings.TrimSuffix(text, "\n"), "\n")
+			return lines, err
+		}, func(key byte) bool { return key == 'q' })
+	}
+	ticker := time.NewTicker(interval)
+	defer ticker.Stop()
+	for {
+		text, err := l.look(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		if err == nil {
+			_, err = io.WriteString(l.out, text+"\n")
+		}
+		if err != nil {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-ticker.C:
+		}
+	}
+}
+
+// listOrders compare two vassals by a key.
+var listOrders = map[string]func(a, b *control.Vassal) int{
+	"name":     func(a, b *control.Vassal) int { return cmp.Compare(a.Name, b.Name) },
+	"state":    func(a, b *control.Vassal) int { return cmp.Compare(a.State, b.State) },
+	"since":    func(a, b *control.Vassal) int { return b.Since.Compare(a.Since) },
+	"memory":   func(a, b *control.Vassal) int { return cmp.Compare(b.Memory, a.Memory) },
+	"cpu":      func(a, b *control.Vassal) int { return cmp.Compare(b.CPU, a.CPU) },
+	"restarts": func(a, b *control.Vassal) int { return cmp.Compare(b.Restarts, a.Restarts) },
+}
+
+func listKeys() []string { return slices.Sorted(maps.Keys(listOrders)) }
+
+// stateNames are the states that a list can show.
+func stateNames() (names []string) {
+	for _, s := range emperor.States() {
+		names = append(names, string(s))
+	}
+	return names
+}
+
+// columns of the table of vassals. Those with the highest rank are left out first where a line does
+// not fit; rank 0 stays.
+var columns = []column{
+	{name: "NAME", least: 12}, {name: "STATE", state: true}, {name: "SINCE"}, {name: "PID", rank: 4}, {name: "USER", rank: 3}, {name: "RESTARTS", rank: 2},
+	{name: "GEN", rank: 7}, {name: "MEMORY", rank: 5}, {name: "CPU", rank: 6}, {name: "ADDRESS", rank: 1, least: 14}, {name: "ERROR OR STATUS", least: 20},
+}
+
+// vassalTable returns a table with a line for each vassal.
+func vassalTable(vassals []control.Vassal, now time.Time) *table {
+	t := &table{columns: slices.Clone(columns)}
 	names := userNames{}
 	for _, v := range vassals {
 		state := string(v.State)
@@ -55,12 +267,12 @@ func vassalTable(vassals []control.Vassal, now time.Time) [][]string {
 		if v.WaitsFor != "" {
 			v.Error = waits(v)
 		}
-		rows = append(rows, []string{
+		t.rows = append(t.rows, []string{
 			v.Name, state, age(v.Since, now), number(v.PID), names.of(v.RunsAs), strconv.Itoa(v.Restarts), strconv.FormatUint(v.Generation, 10),
 			size(v.Memory), seconds(v.CPU), v.Address, reason(v),
 		})
 	}
-	return rows
+	return t
 }
 
 // reason returns the text of the last column: the error or the status, and the files that are
@@ -110,33 +322,6 @@ func firstOf(mistakes string) string {
 		return first
 	}
 	return fmt.Sprintf("%s (and %d more)", first, 1+strings.Count(rest, "\n"))
-}
-
-// printTable prints columns with the width of their content. An empty cell is a dash, unless
-// it is the last.
-func printTable(out io.Writer, rows [][]string) error {
-	var widths []int
-	for _, row := range rows {
-		for i, cell := range row {
-			if i == len(widths) {
-				widths = append(widths, 1)
-			}
-			widths[i] = max(widths[i], utf8.RuneCountInString(clean(cell)))
-		}
-	}
-	var b strings.Builder
-	for _, row := range rows {
-		var line strings.Builder
-		for i, cell := range row {
-			if cell = clean(cell); cell == "" && i < len(row)-1 {
-				cell = "-"
-			}
-			fmt.Fprintf(&line, "%s%s  ", cell, strings.Repeat(" ", widths[i]-utf8.RuneCountInString(cell)))
-		}
-		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
-	}
-	_, err := io.WriteString(out, b.String())
-	return err
 }
 
 // clean removes control characters from a vassal's name or text, so that these cannot control

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/mattn/go-runewidth"
 	"golang.org/x/sys/unix"
 )
 
@@ -22,33 +23,50 @@ const (
 	clearRest   = "\x1b[J"
 )
 
-// live shows snapshots on the terminal until it is interrupted, the emperor does not answer,
-// or the operator presses q. It always restores the terminal.
+// live shows the busiest vassals on the terminal until it is interrupted, the emperor does not
+// answer, or the operator presses q.
 func (t *top) live(ctx context.Context) error {
-	s := &terminal{out: t.out}
+	var busy []busyVassal
+	return live(ctx, t.out, t.interval, t.count, func(ctx context.Context, fresh bool) (_ []string, err error) {
+		if fresh {
+			if busy, err = t.look(ctx); err != nil {
+				return nil, err
+			}
+		}
+		order(busy, t.sort)
+		return topText(busy, t.sort, time.Now()), nil
+	}, func(key byte) bool {
+		t.press(key)
+		return key == 'q'
+	})
+}
+
+// live shows frames on the terminal until ctx ends, a key ends it, a frame fails, or count frames have
+// been shown; 0: without end. After a key frame is asked for the same content in another form, which is not
+// fresh. live always restores the terminal.
+func live(ctx context.Context, out io.Writer, interval time.Duration, count int, frame func(ctx context.Context, fresh bool) ([]string, error), ends func(key byte) bool) error {
+	s := &terminal{out: out}
 	s.take()
 	defer s.leave()
 	signals := make(chan os.Signal, 4)
 	signal.Notify(signals, syscall.SIGTSTP, syscall.SIGCONT, syscall.SIGWINCH)
 	defer signal.Stop(signals)
 	keys := s.keys()
-	ticker := time.NewTicker(t.interval)
+	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
-	var busy []busyVassal
 	for n, fresh := 0, true; ; {
+		lines, err := frame(ctx, fresh)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			return err
+		}
+		s.show(lines)
 		if fresh {
-			var err error
-			if busy, err = t.look(ctx); err != nil {
-				if ctx.Err() != nil {
-					return nil
-				}
-				return err
-			}
 			n++
 		}
-		order(busy, t.sort)
-		s.show(topText(busy, t.sort, time.Now()))
-		if fresh && n == t.count {
+		if fresh && n == count {
 			return nil
 		}
 		fresh = false
@@ -58,10 +76,9 @@ func (t *top) live(ctx context.Context) error {
 		case <-ticker.C:
 			fresh = true
 		case key := <-keys:
-			if key == 'q' {
+			if ends(key) {
 				return nil
 			}
-			t.press(key)
 		case sig := <-signals:
 			if sig == syscall.SIGTSTP {
 				s.suspend(ctx, signals)
@@ -160,8 +177,8 @@ func (s *terminal) show(lines []string) {
 func fit(lines []string, width, height int) []string {
 	lines = lines[:min(len(lines), max(height, 1))]
 	for i, l := range lines {
-		if r := []rune(l); len(r) > width {
-			lines[i] = string(r[:width])
+		if !strings.Contains(l, "\x1b") { // a line with colours fits already
+			lines[i] = runewidth.Truncate(l, width, "")
 		}
 	}
 	return lines

@@ -161,16 +161,17 @@ func (u *usage) update(vassals []control.Vassal, now time.Time) []busyVassal {
 
 func topText(list []busyVassal, key string, now time.Time) []string {
 	states := map[string]int{}
-	rows := [][]string{{"NAME", "STATE", "SINCE", "PID", "CPU%", "CPU", "MEMORY", "RESTARTS", "ERROR"}}
+	rows := &table{columns: []column{
+		{name: "NAME"}, {name: "STATE"}, {name: "SINCE"}, {name: "PID"}, {name: "CPU%"}, {name: "CPU"}, {name: "MEMORY"}, {name: "RESTARTS"}, {name: "ERROR"},
+	}}
 	for _, v := range list {
 		states[string(v.State)]++
-		rows = append(rows, []string{
+		rows.rows = append(rows.rows, []string{
 			v.Name, string(v.State), age(v.Since, now), number(v.PID), fmt.Sprintf("%.1f", v.Percent), seconds(v.CPU), size(v.Memory),
 			fmt.Sprint(v.Restarts), v.Error,
 		})
 	}
-	var b strings.Builder
-	_ = printTable(&b, rows)
+	text := rows.text(false)
 	head := fmt.Sprintf("%s  %d vassals", now.Format("15:04:05"), len(list))
 	for _, s := range []string{"running", "reloading", "backoff", "throttled", "idle", "waiting"} {
 		if states[s] > 0 {
@@ -178,5 +179,5 @@ func topText(list []busyVassal, key string, now time.Time) []string {
 		}
 	}
 	head += "  (by " + key + ")"
-	return append([]string{head, ""}, strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n")...)
+	return append([]string{head, ""}, strings.Split(strings.TrimSuffix(text, "\n"), "\n")...)
 }

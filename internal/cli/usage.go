@@ -35,7 +35,7 @@ func misused(c *cobra.Command, args []string) error {
 	needed, optional := operands(c.Use)
 	switch {
 	case len(args) < len(needed):
-		return fmt.Errorf("%s: %s is missing", c.Name(), needed[len(args)])
+		return fmt.Errorf("%s: %s is missing", c.Name(), strings.TrimSuffix(needed[len(args)], "…"))
 	case len(c.ValidArgs) > 0 && len(args) == 1:
 		return fmt.Errorf("%s: %w", c.Name(), hinted(option.Unknown("shell", args[0], c.ValidArgs...)))
 	}
@@ -80,7 +80,7 @@ func misflagged(c *cobra.Command, err error) error {
 		return fmt.Errorf("%s: --%s: a value is missing (--%s %s)", c.Name(), missing.GetFlag().Name, missing.GetFlag().Name, strings.ToUpper(name))
 	case errors.As(err, &wrong):
 		f := wrong.GetFlag()
-		hint := map[string]string{"duration": "such as 500ms or 5s", "int": "a whole number", "bool": "true or false"}[f.Value.Type()]
+		hint := map[string]string{"duration": "such as 500ms or 5s", "int": "a whole number", "bool": "true or false", "time": "such as 10m, 08:00 or 2026-11-30T08:00:00Z"}[f.Value.Type()]
 		if hint != "" {
 			hint = " (" + hint + ")"
 		}

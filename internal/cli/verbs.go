@@ -25,30 +25,33 @@ func verbCommands() []*cobra.Command {
 func verbCommand(verb emperor.Verb, short, long string) *cobra.Command {
 	var wait bool
 	c := operate(&cobra.Command{
-		Use: string(verb) + " [--wait] NAME", Short: short, Long: long, Args: cobra.ExactArgs(1),
+		Use: string(verb) + " [--wait] NAME…", Short: short, Long: long + several, Args: cobra.MinimumNArgs(1),
 	}, func(ctx context.Context, o *operator, c *cobra.Command, args []string) error {
-		return o.do(ctx, c, args[0], verb, wait)
+		return o.doTo(ctx, c, args, verb, wait)
 	})
-	c.Flags().BoolVar(&wait, "wait", false, "return when it is over, and say what became of it")
+	c.Flags().BoolVar(&wait, "wait", false, "return when the operation is over, and print its result")
 	return c
 }
+
+// several explains names in the help of a command that takes several.
+const several = "\nNAME may be a pattern in quotes, such as 'shop-*'."
 
 func reloadCommand() *cobra.Command {
 	var wait, all bool
 	c := operate(&cobra.Command{
-		Use: "reload [--wait] NAME|--all", Short: "have a vassal, or all, take over the newest configuration",
+		Use: "reload [--wait] NAME…|--all", Short: "have a vassal, or all, take over the newest configuration",
 		Long: "Reloads a vassal in place: its process, namespaces and sockets stay, its workers are replaced.\n" +
 			"With --wait the command ends when the reload is over, and says why it failed. With --all one that fails keeps no other\n" +
 			"from being reloaded: what became of each is told, and the exit status says that one has failed.",
-		Args: cobra.MaximumNArgs(1),
+		Args: cobra.ArbitraryArgs,
 	}, func(ctx context.Context, o *operator, c *cobra.Command, args []string) error {
 		switch {
-		case all == (len(args) == 1):
+		case all == (len(args) > 0):
 			return failure{errors.New("give NAME or --all"), ExitUsage}
 		case all:
 			return o.doAll(ctx, c, wait)
 		}
-		return o.do(ctx, c, args[0], emperor.Reload, wait)
+		return o.doTo(ctx, c, args, emperor.Reload, wait)
 	})
 	c.Flags().BoolVar(&wait, "wait", false, "return when it is over, and say what became of it")
 	c.Flags().BoolVar(&all, "all", false, "every vassal that runs, some at a time")
@@ -61,6 +64,45 @@ func waiting(wait bool) string {
 	}
 	return ""
 }
+
+// doTo carries out a verb for all vassals that words select.
+func (o *operator) doTo(ctx context.Context, c *cobra.Command, words []string, verb emperor.Verb, wait bool) error {
+	if single(words) {
+		return o.do(ctx, c, words[0], verb, wait)
+	}
+	names, err := o.names(ctx, words)
+	if err != nil {
+		return err
+	}
+	return o.answers(c, names, "could not "+string(verb), o.report, func(o *operator, name string) (a control.Answer, err error) {
+		err = o.post(ctx, of(name, "/"+string(verb)+waiting(wait)), &a)
+		return a, err
+	})
+}
+
+// answers asks for several vassals and prints the answers.
+func (o *operator) answers(c *cobra.Command, names []string, did string, report func(*cobra.Command, control.Answer), ask func(o *operator, name string) (control.Answer, error)) error {
+	answers, errs := each(o, names, ask)
+	given := []control.Answer{} // never null
+	for i, a := range answers {
+		if errs[i] == nil {
+			errs[i] = came(a)
+			given = append(given, a)
+		}
+		if errs[i] == nil && !o.asJSON {
+			report(c, a)
+		}
+	}
+	if o.asJSON {
+		if err := printJSON(c.OutOrStdout(), given); err != nil {
+			return err
+		}
+	}
+	return conclude(c, names, errs, did)
+}
+
+// unreported prints nothing about a success.
+func unreported(*cobra.Command, control.Answer) {}
 
 func (o *operator) do(ctx context.Context, c *cobra.Command, name string, verb emperor.Verb, wait bool) error {
 	var a control.Answer
@@ -124,9 +166,19 @@ func (o *operator) doAll(ctx context.Context, c *cobra.Command, wait bool) error
 func killCommand() *cobra.Command {
 	var sig string
 	c := operate(&cobra.Command{
-		Use: "kill [--signal SIGNAL] NAME", Short: "send a signal to a vassal's first process", Args: cobra.ExactArgs(1),
-		Long: "Sends a signal to a vassal's first process. What it ends is started again; to end a vassal, stop it.",
+		Use: "kill [--signal SIGNAL] NAME…", Short: "send a signal to a vassal's first process", Args: cobra.MinimumNArgs(1),
+		Long: "Sends a signal to a vassal's first process. The emperor starts a vassal again that ends by it; to end a vassal, stop it." + several,
 	}, func(ctx context.Context, o *operator, c *cobra.Command, args []string) error {
+		if !single(args) {
+			names, err := o.names(ctx, args)
+			if err != nil {
+				return err
+			}
+			return o.answers(c, names, "could not get the signal", unreported, func(o *operator, name string) (a control.Answer, err error) {
+				err = o.post(ctx, of(name, "/kill?signal="+sig), &a)
+				return a, err
+			})
+		}
 		var a control.Answer
 		if err := o.post(ctx, of(args[0], "/kill?signal="+sig), &a); err != nil {
 			return err

@@ -330,7 +330,7 @@ func chronicleIsFollowed(t *testing.T) {
 	happens("b.ini", emperor.Clearing, &emperor.Note{About: emperor.AboutStatus, Text: "not an exit"})
 	happens("b.ini", emperor.Running, nil)
 	synctest.Wait()
-	recent, next, stop := c.follow("b.ini")
+	recent, next, stop := c.follow(Selecting([]string{"b.ini"}))
 	if len(recent) != 3 || recent[0].What != emperor.AboutHook || recent[0].Text != "as-root #1: ok" || recent[2].What != AboutState {
 		t.Errorf("of b.ini: %+v", recent)
 	}
@@ -360,7 +360,7 @@ func chronicleIsFollowed(t *testing.T) {
 		t.Error("there is more after the end")
 	}
 	stop()
-	if _, next, stop := c.follow(""); true {
+	if _, next, stop := c.follow(Selecting(nil)); true {
 		if _, more := <-next; more {
 			t.Error("there is something to follow after the end")
 		}

@@ -35,7 +35,7 @@ type Chronicle struct {
 
 // reader follows a chronicle.
 type reader struct {
-	name   string // of the vassal; empty: all
+	wants  func(vassal string) bool
 	events chan Event
 	lost   int
 }
@@ -99,7 +99,7 @@ func (c *Chronicle) add(e Event) {
 	}
 	c.events = append(c.events, e)
 	for r := range c.readers {
-		if r.name != "" && r.name != e.Vassal {
+		if !r.wants(e.Vassal) {
 			continue
 		}
 		e := e
@@ -123,18 +123,18 @@ func (c *Chronicle) Mention(about emperor.Topic, r emperor.Record, text string) 
 	}))
 }
 
-// follow returns the remembered events, of one vassal or of all, and a channel of new ones,
+// follow returns the remembered events of the vassals that wants accepts, and a channel of new ones,
 // until stop is called or there are no more; then the channel is closed. A slow reader misses
 // some, and gets their number.
-func (c *Chronicle) follow(name string) (recent []Event, next <-chan Event, stop func()) {
+func (c *Chronicle) follow(wants func(vassal string) bool) (recent []Event, next <-chan Event, stop func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, e := range c.events {
-		if name == "" || e.Vassal == name {
+		if wants(e.Vassal) {
 			recent = append(recent, e)
 		}
 	}
-	r := &reader{name: name, events: make(chan Event, behind)}
+	r := &reader{wants: wants, events: make(chan Event, behind)}
 	if c.readers == nil {
 		c.readers = map[*reader]bool{}
 	}

@@ -133,6 +133,7 @@ func (s *Server) routes() http.Handler {
 	m.HandleFunc("POST "+Prefix+"/reopen-logs", plain(s.reopen)) // also while the emperor stops
 	m.HandleFunc("GET "+Prefix+"/events", s.events)
 	m.HandleFunc("GET "+Prefix+"/vassals/{name}/logs", s.logs)
+	m.HandleFunc("GET "+Prefix+"/logs", s.manyLogs)
 	m.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		fail(w, &Failure{Message: fmt.Sprintf("there is no %s %s (docs/control.md lists what there is)", r.Method, r.URL.Path), Code: http.StatusNotFound})
 	})

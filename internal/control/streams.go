@@ -2,9 +2,10 @@ package control
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
-	"strconv"
+	"slices"
+
+	"github.com/emperor-go/emperor/internal/output"
 )
 
 // stream writes values as lines of JSON. It ends when the client does not read.
@@ -30,9 +31,9 @@ func (s *stream) flush() bool {
 	return http.NewResponseController(s.w).Flush() == nil
 }
 
-// pour answers with the past values and, with follow, with new ones until next is closed or
-// the client disconnects.
-func pour[T any](w http.ResponseWriter, r *http.Request, past []T, next <-chan T, follow bool) {
+// pour answers with the past values and, with follow, with new ones that are fresh, until next is
+// closed or the client disconnects.
+func pour[T any](w http.ResponseWriter, r *http.Request, past []T, next <-chan T, follow bool, fresh func(T) bool) {
 	out := newStream(w)
 	for _, v := range past {
 		if !out.send(v) {
@@ -45,6 +46,9 @@ func pour[T any](w http.ResponseWriter, r *http.Request, past []T, next <-chan T
 	for {
 		select {
 		case v, more := <-next:
+			if more && !fresh(v) {
+				continue
+			}
 			if !more || !out.send(v) || !out.flush() {
 				return
 			}
@@ -54,6 +58,9 @@ func pour[T any](w http.ResponseWriter, r *http.Request, past []T, next <-chan T
 	}
 }
 
+// every accepts all values.
+func every[T any](T) bool { return true }
+
 // events answers with the remembered events, and follows on request.
 func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	follow, leave, err := s.follows(r)
@@ -62,32 +69,80 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer leave()
-	name := r.URL.Query().Get("vassal")
-	if name != "" {
-		record, err := s.find(r.Context(), name)
-		if gone := s.Chronicle.named(name); err != nil && gone != "" {
-			record.Name, err = gone, nil
-		}
-		if err != nil {
-			fail(w, err)
-			return
-		}
-		name = record.Name
+	words, err := s.selection(r.Context(), r, s.Chronicle.named)
+	if err != nil {
+		fail(w, err)
+		return
 	}
-	recent, next, stop := s.Chronicle.follow(name)
+	most, err := numberOf(r, "lines", remembered)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	since, err := sinceOf(r)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	recent, next, stop := s.Chronicle.follow(Selecting(words))
+	recent = slices.DeleteFunc(recent, func(e Event) bool { return e.Time.Before(since) })
+	recent = recent[max(0, len(recent)-most):]
 	defer stop()
-	pour(w, r, recent, next, follow)
+	pour(w, r, recent, next, follow, every[Event])
+}
+
+// manyLogs answers with the last output of the vassals that the query selects, or of all, by time,
+// and follows on request, also vassals that come later.
+func (s *Server) manyLogs(w http.ResponseWriter, r *http.Request) {
+	n, err := numberOf(r, "lines", 100)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	follow, leave, err := s.follows(r)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	defer leave()
+	words, err := s.selection(r.Context(), r, nil)
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	wants := Selecting(words)
+	next, stop := s.Output.Follow(wants)
+	defer stop()
+	records, err := s.records(r.Context())
+	if err != nil {
+		fail(w, err)
+		return
+	}
+	var past []output.VassalLine
+	seen := map[string]output.Line{} // the newest line of each in past
+	for _, record := range records {
+		if !wants(record.Name) {
+			continue
+		}
+		for _, l := range s.Output.Of(record.Name).Last(n) {
+			past = append(past, output.VassalLine{Vassal: record.Name, Line: l})
+			seen[record.Name] = l
+		}
+	}
+	slices.SortStableFunc(past, func(a, b output.VassalLine) int { return a.Time.Compare(b.Time) })
+	fresh := func(l output.VassalLine) bool { // the numbers of a new vassal with that name begin again
+		last := seen[l.Vassal]
+		return l.Number > last.Number || l.Time.After(last.Time)
+	}
+	pour(w, r, past, next, follow, fresh)
 }
 
 // logs answers with the last output of a vassal, and follows on request.
 func (s *Server) logs(w http.ResponseWriter, r *http.Request) {
-	n := 100
-	if text := r.URL.Query().Get("lines"); text != "" {
-		var err error
-		if n, err = strconv.Atoi(text); err != nil || n < 0 {
-			fail(w, &Failure{Message: fmt.Sprintf("lines=%s: not a number", text), Code: http.StatusBadRequest})
-			return
-		}
+	n, err := numberOf(r, "lines", 100)
+	if err != nil {
+		fail(w, err)
+		return
 	}
 	follow, leave, err := s.follows(r)
 	if err != nil {
@@ -102,5 +157,5 @@ func (s *Server) logs(w http.ResponseWriter, r *http.Request) {
 	}
 	last, next, stop := s.Output.Of(record.Name).Follow(n)
 	defer stop()
-	pour(w, r, last, next, follow)
+	pour(w, r, last, next, follow, every[output.Line])
 }

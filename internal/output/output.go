@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 	"unicode"
 	"unicode/utf8"
@@ -51,6 +52,9 @@ type Log struct {
 	forgotten bool
 
 	writers int // guarded by the Store
+
+	name  string
+	store *Store // nil: of no store
 }
 
 type follower struct {
@@ -67,6 +71,9 @@ func (l *Log) add(line Line) {
 	defer l.mu.Unlock()
 	l.last++
 	line.Number = l.last
+	if l.store != nil {
+		l.store.pass(VassalLine{l.name, line})
+	}
 	l.lines, l.bytes = append(l.lines, line), l.bytes+len(line.Text)
 	drop := 0
 	for ; len(l.lines)-drop > maxLines || l.bytes > maxBytes && drop < len(l.lines)-1; drop++ {
@@ -162,6 +169,67 @@ func (l *Log) dismiss(f *follower) {
 type Store struct {
 	mu   sync.Mutex
 	logs map[string]*Log
+
+	followed  atomic.Int32 // the number of followers
+	reading   sync.Mutex   // guards followers; taken after the lock of a Log
+	followers map[*storeFollower]bool
+}
+
+// VassalLine is a line with the name of its vassal.
+type VassalLine struct {
+	Vassal string `json:"vassal"`
+	Line
+}
+
+// storeFollower gets the lines of all vassals that it wants.
+type storeFollower struct {
+	wants func(vassal string) bool
+	lines chan VassalLine
+	lost  uint64
+}
+
+// manyBehind is how many lines a follower of a Store may be behind.
+const manyBehind = 2048
+
+// Follow returns a channel of new lines of all vassals that wants accepts, also of those that come
+// later, until stop is called. A reader that is slow misses some, and is told how many. wants must
+// be fast and safe for concurrent use.
+func (s *Store) Follow(wants func(vassal string) bool) (next <-chan VassalLine, stop func()) {
+	f := &storeFollower{wants: wants, lines: make(chan VassalLine, manyBehind)}
+	s.reading.Lock()
+	defer s.reading.Unlock()
+	if s.followers == nil {
+		s.followers = map[*storeFollower]bool{}
+	}
+	s.followers[f] = true
+	s.followed.Add(1)
+	return f.lines, sync.OnceFunc(func() {
+		s.reading.Lock()
+		defer s.reading.Unlock()
+		delete(s.followers, f)
+		s.followed.Add(-1)
+	})
+}
+
+// pass passes a line to the followers of the store. It does not block.
+func (s *Store) pass(line VassalLine) {
+	if s.followed.Load() == 0 {
+		return
+	}
+	s.reading.Lock()
+	defer s.reading.Unlock()
+	for f := range s.followers {
+		if !f.wants(line.Vassal) {
+			continue
+		}
+		line.Lost = f.lost
+		select {
+		case f.lines <- line:
+			f.lost = 0
+		default:
+			f.lost++
+		}
+	}
 }
 
 // Of returns the log of a vassal, which is made if there is none.
@@ -177,7 +245,7 @@ func (s *Store) of(name string) *Log {
 	}
 	l := s.logs[name]
 	if l == nil {
-		l = &Log{}
+		l = &Log{name: name, store: s}
 		s.logs[name] = l
 	}
 	return l

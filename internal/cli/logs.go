@@ -1,0 +1,148 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/mattn/go-runewidth"
+	"github.com/spf13/cobra"
+
+	"github.com/emperor-go/emperor/internal/output"
+)
+
+// logsCommand prints the output of vassals.
+func logsCommand() *cobra.Command {
+	l := &logging{most: 100, level: "debug"}
+	c := operate(&cobra.Command{
+		Use: "logs [NAME…]", Short: "print the last output of vassals, and follow it", Args: cobra.ArbitraryArgs,
+		Long: "Prints the last lines of a vassal, wherever its log goes; of several vassals, or of all without a NAME, by time and with the name\n" +
+			"in front. At most 256 lines and 32 kB of each vassal are kept. With -o json, one object a line." + several,
+	}, l.run)
+	f := c.Flags()
+	f.BoolVarP(&l.follow, "follow", "f", false, "follow new output")
+	f.IntVarP(&l.most, "lines", "n", l.most, "print the last `N` lines of each vassal")
+	f.Var(&l.since, "since", "only lines since this `TIME`: an age such as 10m, or a time such as 2026-11-30T08:00:00Z or 08:00")
+	f.Var(&l.until, "until", "only lines until this `TIME`")
+	f.StringVarP(&l.grep, "grep", "g", "", "only lines that match this regular `EXPRESSION`")
+	f.StringVar(&l.level, "level", l.level, "only lines of this `LEVEL` or above: "+strings.Join(levels, ", "))
+	f.StringVarP(&l.form, "output", "o", "text", "`FORM` of the output: text or json")
+	_ = c.RegisterFlagCompletionFunc("level", cobra.FixedCompletions(levels, cobra.ShellCompDirectiveNoFileComp))
+	_ = c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"text", "json"}, cobra.ShellCompDirectiveNoFileComp))
+	return c
+}
+
+var levels = []string{"debug", "info", "warn", "error"}
+
+// logging has the options of the command logs.
+type logging struct {
+	follow       bool
+	most         int
+	since, until moment
+	grep, level  string
+	form         string
+
+	expression *regexp.Regexp // nil: every line
+	least      slog.Level
+}
+
+// prepare checks the options.
+func (l *logging) prepare(o *operator) (err error) {
+	if l.expression, err = regexp.Compile(l.grep); err != nil {
+		return failure{fmt.Errorf("logs: --grep: %w", err), ExitUsage}
+	}
+	if !slices.Contains(levels, strings.ToLower(l.level)) {
+		return failure{fmt.Errorf("logs: --level: %q is none of %s", l.level, strings.Join(levels, ", ")), ExitUsage}
+	}
+	if l.form != "text" && l.form != "json" {
+		return failure{fmt.Errorf("logs: --output: %q is neither text nor json", l.form), ExitUsage}
+	}
+	o.asJSON = o.asJSON || l.form == "json"
+	return l.least.UnmarshalText([]byte(l.level))
+}
+
+func (l *logging) run(ctx context.Context, o *operator, c *cobra.Command, words []string) error {
+	if err := l.prepare(o); err != nil {
+		return err
+	}
+	query := url.Values{"follow": {strconv.FormatBool(l.follow)}, "lines": {strconv.Itoa(l.most)}}
+	if single(words) {
+		return o.follow(ctx, of(words[0], "/logs?"+query.Encode()), func(line json.RawMessage) error { return l.print(o, c, line, 0) })
+	}
+	names, err := o.names(ctx, words) // a pattern must have a vassal now
+	if err != nil {
+		return err
+	}
+	width := 1
+	for _, name := range names {
+		width = max(width, runewidth.StringWidth(clean(name)))
+	}
+	query["vassal"] = words
+	return o.follow(ctx, "/logs?"+query.Encode(), func(line json.RawMessage) error { return l.print(o, c, line, width) })
+}
+
+// print prints a line that the options select. With a width the name of the vassal stands in front.
+func (l *logging) print(o *operator, c *cobra.Command, line json.RawMessage, width int) error {
+	var v output.VassalLine
+	if err := json.Unmarshal(line, &v); err != nil {
+		return err
+	}
+	if v.Lost > 0 {
+		c.PrintErrf("(%d lines were missed)\n", v.Lost)
+	}
+	switch {
+	case !l.until.IsZero() && v.Time.After(l.until.Time), v.Time.Before(l.since.Time), v.Level < l.least, !l.expression.MatchString(v.Text):
+		return nil
+	}
+	return o.line(c, line, func(json.RawMessage) (string, error) {
+		v.Text = clean(v.Text)
+		text := logText(v.Line)
+		if width > 0 {
+			text = runewidth.FillRight(clean(v.Vassal), width) + " " + text
+		}
+		return text, nil
+	})
+}
+
+// moment is a time on a command line.
+type moment struct{ time.Time }
+
+// Set implements pflag.Value.
+func (m *moment) Set(text string) error {
+	if d, err := time.ParseDuration(text); err == nil {
+		m.Time = time.Now().Add(-d)
+		return nil
+	}
+	for _, form := range []string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02 15:04", time.DateOnly} {
+		if t, err := time.ParseInLocation(form, text, time.Local); err == nil {
+			m.Time = t
+			return nil
+		}
+	}
+	for _, form := range []string{time.TimeOnly, "15:04"} {
+		if t, err := time.ParseInLocation(form, text, time.Local); err == nil {
+			now := time.Now()
+			m.Time = time.Date(now.Year(), now.Month(), now.Day(), t.Hour(), t.Minute(), t.Second(), 0, time.Local)
+			return nil
+		}
+	}
+	return fmt.Errorf("neither an age nor a time: %q", text)
+}
+
+// String implements pflag.Value.
+func (m *moment) String() string {
+	if m.IsZero() {
+		return ""
+	}
+	return m.Format(time.RFC3339)
+}
+
+// Type implements pflag.Value.
+func (m *moment) Type() string { return "time" }

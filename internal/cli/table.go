@@ -1,0 +1,162 @@
+package cli
+
+import (
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/mattn/go-runewidth"
+)
+
+// column is a column of a table.
+type column struct {
+	name  string
+	rank  int  // the order in which columns are left out, the highest first; 0: never
+	least int  // the width, in cells of a terminal, to which it may be cut; 0: it is never cut
+	state bool // it has the states of vassals
+	most  int  // the width to which it is cut; 0: it is not cut
+}
+
+// table is text in columns, each as wide as its content.
+type table struct {
+	columns []column
+	rows    [][]string
+}
+
+// cell returns the text of a cell: without control characters, and a dash for an empty one that is not the
+// last of its line.
+func (t *table) cell(row []string, i int) string {
+	text := clean(row[i])
+	if text == "" && i < len(row)-1 {
+		return "-"
+	}
+	if most := t.columns[i].most; most > 0 && runewidth.StringWidth(text) > most {
+		return runewidth.Truncate(text, most, "…")
+	}
+	return text
+}
+
+// widths returns the width of each column.
+func (t *table) widths() []int {
+	widths := make([]int, len(t.columns))
+	for i, c := range t.columns {
+		widths[i] = runewidth.StringWidth(c.name)
+		for _, row := range t.rows {
+			widths[i] = max(widths[i], runewidth.StringWidth(t.cell(row, i)))
+		}
+	}
+	return widths
+}
+
+// gap is between two columns.
+const gap = "  "
+
+// excess returns how much too wide the lines are for a terminal.
+func (t *table) excess(width int) int {
+	sum := len(gap) * (len(t.columns) - 1)
+	for _, w := range t.widths() {
+		sum += w
+	}
+	return sum - width
+}
+
+// fit leaves out columns and cuts others until the lines fit; width 0 is no terminal.
+func (t *table) fit(width int) {
+	if width <= 0 {
+		return
+	}
+	t.cut(len(t.columns)-1, width) // a long error costs no other column
+	for t.excess(width) > 0 {
+		out, rank := -1, 0
+		for i, c := range t.columns {
+			if c.rank > rank {
+				out, rank = i, c.rank
+			}
+		}
+		if out < 0 {
+			break
+		}
+		t.leaveOut(out)
+		t.columns[len(t.columns)-1].most = 0
+		t.cut(len(t.columns)-1, width)
+	}
+	for i := range t.columns {
+		t.cut(i, width)
+	}
+}
+
+// cut narrows a column as far as the lines need it and its least width permits.
+func (t *table) cut(i, width int) {
+	c := &t.columns[i]
+	if over := t.excess(width); over > 0 && c.least > 0 {
+		c.most = max(c.least, t.widths()[i]-over)
+	}
+}
+
+func (t *table) leaveOut(i int) {
+	t.columns = slices.Delete(t.columns, i, i+1)
+	for r, row := range t.rows {
+		t.rows[r] = slices.Delete(slices.Clone(row), i, i+1)
+	}
+}
+
+// text returns the lines, with colours for the states on request.
+func (t *table) text(colored bool) string {
+	widths := t.widths()
+	var b strings.Builder
+	put := func(cells func(i int) string, paint bool) {
+		var line strings.Builder
+		for i, w := range widths {
+			text := cells(i)
+			room := strings.Repeat(" ", w-runewidth.StringWidth(text)) + gap
+			if paint && t.columns[i].state {
+				text = paintState(text)
+			}
+			line.WriteString(text + room)
+		}
+		b.WriteString(strings.TrimRight(line.String(), " ") + "\n")
+	}
+	put(func(i int) string { return t.columns[i].name }, false)
+	for _, row := range t.rows {
+		put(func(i int) string { return t.cell(row, i) }, colored)
+	}
+	return b.String()
+}
+
+// whens are the values of --color.
+var whens = []string{"auto", "always", "never"}
+
+// colored reports whether the output has colours (no-color.org).
+func colored(when string, terminal bool) bool {
+	switch when {
+	case "always":
+		return true
+	case "never":
+		return false
+	}
+	return terminal && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
+}
+
+// Colours of ECMA-48.
+const (
+	green   = "\x1b[32m"
+	yellow  = "\x1b[33m"
+	red     = "\x1b[31m"
+	faint   = "\x1b[2m"
+	noColor = "\x1b[0m"
+)
+
+// paintState colours a state: green serves, yellow is on its way, red has failed, faint rests.
+func paintState(text string) string {
+	state, _, _ := strings.Cut(text, " ")
+	color := yellow
+	switch state {
+	case "running":
+		color = green
+	case "backoff", "throttled", "killing", "reverting":
+		color = red
+	case "idle", "waiting", "gone":
+		color = faint
+	}
+	return color + text + noColor
+}

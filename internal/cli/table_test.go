@@ -1,0 +1,103 @@
+package cli
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mattn/go-runewidth"
+
+	"github.com/emperor-go/emperor/internal/control"
+	"github.com/emperor-go/emperor/pkg/emperor"
+)
+
+func listed(name, problem string) control.Vassal {
+	uid := uint32(0)
+	return control.Vassal{
+		Record: emperor.Record{Name: name, State: emperor.Running, Since: time.Now(), PID: 12345, Generation: 12, Address: "10.142.3.7:8080"},
+		Error:  problem, RunsAs: &uid, Restarts: 3, Usage: control.Usage{Memory: 12 << 20, CPU: 1.5},
+	}
+}
+
+// A line is never wider than the terminal: columns go first, then long texts are cut. Without a
+// terminal nothing is lost.
+func TestTableFits(t *testing.T) {
+	long := strings.Repeat("x", 200)
+	vassals := []control.Vassal{
+		listed("shop.ini", ""), listed("a-name-of-a-vassal-that-is-very-long-indeed.ini", long), listed("店舗の管理-店舗の管理-店舗の管理.ini", "エラー"+long), listed("bad\x1b[31m.ini", ""),
+	}
+	for _, width := range []int{60, 80, 100, 120, 200, 400} {
+		table := vassalTable(vassals, time.Now())
+		table.fit(width)
+		text := table.text(false)
+		for line := range strings.Lines(text) {
+			if got := runewidth.StringWidth(strings.TrimSuffix(line, "\n")); got > width {
+				t.Errorf("%d cells on %d: %s", got, width, line)
+			}
+		}
+		for _, want := range []string{"NAME", "STATE", "SINCE", "ERROR OR STATUS", "shop.ini", "running"} {
+			if !strings.Contains(text, want) {
+				t.Errorf("%d cells: no %s in\n%s", width, want, text)
+			}
+		}
+		if strings.Contains(text, "\x1b") {
+			t.Errorf("a control character in\n%q", text)
+		}
+	}
+	all := vassalTable(vassals, time.Now())
+	all.fit(0)
+	text := all.text(false)
+	for _, want := range []string{long, "very-long-indeed.ini", "12345", "10.142.3.7:8080"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("no %s in\n%s", want, text)
+		}
+	}
+}
+
+// Columns begin in the same cell of each line, with wide letters and colours too.
+func TestTableIsAligned(t *testing.T) {
+	table := vassalTable([]control.Vassal{listed("店舗.ini", ""), listed("a.ini", "")}, time.Now())
+	lines := strings.Split(table.text(false), "\n")
+	at := func(line, word string) int { return runewidth.StringWidth(line[:strings.Index(line, word)]) }
+	for _, line := range lines[1:3] {
+		if at(line, "running") != at(lines[0], "STATE") {
+			t.Errorf("not aligned:\n%s", strings.Join(lines, "\n"))
+		}
+	}
+	if colored := table.text(true); strings.NewReplacer(green, "", noColor, "").Replace(colored) != table.text(false) || !strings.Contains(colored, green+"running"+noColor) {
+		t.Errorf("colours change the text:\n%q", colored)
+	}
+}
+
+func TestColored(t *testing.T) {
+	for _, c := range []struct {
+		when, env, term string
+		terminal, want  bool
+	}{
+		{"auto", "", "xterm", true, true}, {"auto", "1", "xterm", true, false}, {"auto", "", "dumb", true, false},
+		{"auto", "", "xterm", false, false}, {"always", "1", "dumb", false, true}, {"never", "", "xterm", true, false},
+	} {
+		t.Setenv("NO_COLOR", c.env)
+		t.Setenv("TERM", c.term)
+		if got := colored(c.when, c.terminal); got != c.want {
+			t.Errorf("%+v: %v", c, got)
+		}
+	}
+}
+
+func TestMoment(t *testing.T) {
+	var m moment
+	for _, text := range []string{"10m", "1h30m", "08:00", "08:00:01", "2026-11-30", "2026-11-30 08:00", "2026-11-30T08:00:00Z"} {
+		if err := m.Set(text); err != nil || m.IsZero() {
+			t.Errorf("%s: %v, %v", text, m, err)
+		}
+	}
+	if err := m.Set("10m"); err != nil || time.Since(m.Time) < 9*time.Minute || time.Since(m.Time) > 11*time.Minute {
+		t.Errorf("an age: %v", m)
+	}
+	for _, text := range []string{"", "soon", "25:00", "2026-13-01"} {
+		if m.Set(text) == nil {
+			t.Errorf("%q is accepted", text)
+		}
+	}
+}

@@ -1,0 +1,82 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// IsPattern reports whether a word selects vassals by a pattern, and is not the name of one.
+func IsPattern(word string) bool { return strings.ContainsAny(word, "*?[") }
+
+// Selects reports whether a word selects a vassal: its name with or without .ini, or a pattern of
+// path.Match over either. A malformed pattern selects none.
+func Selects(word, name string) bool {
+	stem := strings.TrimSuffix(name, ".ini")
+	if !IsPattern(word) {
+		return word == name || word == stem
+	}
+	for _, n := range []string{name, stem} {
+		if ok, err := path.Match(word, n); ok && err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// Selecting returns a function that reports whether one of the words selects a vassal; without
+// words all are selected. It is safe for concurrent use.
+func Selecting(words []string) func(name string) bool {
+	return func(name string) bool {
+		return len(words) == 0 || slices.ContainsFunc(words, func(word string) bool { return Selects(word, name) })
+	}
+}
+
+// selection returns the words of a request that select vassals. known resolves a name of no
+// present vassal; nil: there is none. A name without a vassal is a Failure, a pattern without one is none: a
+// vassal may come.
+func (s *Server) selection(ctx context.Context, r *http.Request, known func(name string) string) (words []string, err error) {
+	for _, word := range r.URL.Query()["vassal"] {
+		if IsPattern(word) {
+			words = append(words, word)
+			continue
+		}
+		record, err := s.find(ctx, word)
+		if known != nil && err != nil && known(word) != "" {
+			record.Name, err = known(word), nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		words = append(words, record.Name)
+	}
+	return words, nil
+}
+
+// numberOf parses a number of a request; missing is the value without one.
+func numberOf(r *http.Request, name string, missing int) (int, error) {
+	text := r.URL.Query().Get(name)
+	if text == "" {
+		return missing, nil
+	}
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 {
+		return 0, &Failure{Message: fmt.Sprintf("%s=%s: not a number", name, text), Code: http.StatusBadRequest}
+	}
+	return n, nil
+}
+
+// sinceOf parses the time of a request, as in RFC 3339; zero without one.
+func sinceOf(r *http.Request) (t time.Time, err error) {
+	if text := r.URL.Query().Get("since"); text != "" {
+		if t, err = time.Parse(time.RFC3339Nano, text); err != nil {
+			return t, &Failure{Message: fmt.Sprintf("since=%s: not a time (such as 2026-11-30T08:00:00Z)", text), Code: http.StatusBadRequest}
+		}
+	}
+	return t, nil
+}
