@@ -67,6 +67,7 @@ func TestOperatorWaits(t *testing.T) {
 	w := newWorld(t)
 	w.vassal("bad.ini", "exec-as-root = exit 9", serves)
 	e := w.start(allNamespaces)
+	e.await("", "is watching")
 	ended := make(chan string, 1)
 	go func() {
 		out, code := w.command("wait", "--timeout", "1m", "late")

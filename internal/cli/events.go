@@ -24,7 +24,7 @@ func eventsCommand() *cobra.Command {
 	c := operate(&cobra.Command{
 		Use: "events [--follow] [NAME…]", Short: "print past events of vassals, and follow new ones", Args: cobra.ArbitraryArgs,
 		Long: "Prints past events of vassals, or of all: transitions between states (docs/states.md lists them), hooks that\n" +
-			"ran, reloads with the reason of a failure, fallbacks, status messages. With --json, one object a line." + several,
+			"ran, reloads with the reason of a failure, fallbacks, status messages. With --json, one object a line." + namesHelp,
 	}, func(ctx context.Context, o *operator, c *cobra.Command, words []string) error {
 		if err := checkPatterns(words); err != nil {
 			return err

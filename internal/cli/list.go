@@ -28,7 +28,7 @@ func listCommand() *cobra.Command {
 		Use: "list [NAME…]", Aliases: []string{"ls", "ps"}, Short: "print a line for each vassal", Args: cobra.ArbitraryArgs,
 		Long: "Prints a line for each vassal: its state and since when, the pid and the user of its first process, the number of restarts,\n" +
 			"its generation, memory and processor time, its address, and its last error. On a terminal columns are left out, and names and\n" +
-			"errors are cut, until a line fits; --wide prevents that. A pipe gets everything." + several,
+			"errors are cut, until a line fits; --wide prevents that. A pipe gets everything." + namesHelp,
 	}, func(ctx context.Context, o *operator, c *cobra.Command, words []string) error {
 		if err := l.prepare(o, c, words); err != nil {
 			return err

@@ -24,7 +24,7 @@ func logsCommand() *cobra.Command {
 	c := operate(&cobra.Command{
 		Use: "logs [NAME…]", Short: "print the last output of vassals, and follow it", Args: cobra.ArbitraryArgs,
 		Long: "Prints the last lines of a vassal, wherever its log goes; of several vassals, or of all without a NAME, by time and with the name\n" +
-			"in front. At most 256 lines and 32 kB of each vassal are kept. With -o json, one object a line." + several,
+			"in front. At most 256 lines and 32 kB of each vassal are kept. With -o json, one object a line." + namesHelp,
 	}, l.run)
 	f := c.Flags()
 	f.BoolVarP(&l.follow, "follow", "f", false, "follow new output")

@@ -25,7 +25,7 @@ func verbCommands() []*cobra.Command {
 func verbCommand(verb emperor.Verb, short, long string) *cobra.Command {
 	var wait bool
 	c := operate(&cobra.Command{
-		Use: string(verb) + " [--wait] NAME…", Short: short, Long: long + several, Args: cobra.MinimumNArgs(1),
+		Use: string(verb) + " [--wait] NAME…", Short: short, Long: long + namesHelp, Args: cobra.MinimumNArgs(1),
 	}, func(ctx context.Context, o *operator, c *cobra.Command, args []string) error {
 		return o.doTo(ctx, c, args, verb, wait)
 	})
@@ -33,8 +33,8 @@ func verbCommand(verb emperor.Verb, short, long string) *cobra.Command {
 	return c
 }
 
-// several explains names in the help of a command that takes several.
-const several = "\nNAME may be a pattern in quotes, such as 'shop-*'."
+// namesHelp explains names in the help of a command that takes several.
+const namesHelp = "\nNAME may be a pattern in quotes, such as 'shop-*'."
 
 func reloadCommand() *cobra.Command {
 	var wait, all bool
@@ -167,7 +167,7 @@ func killCommand() *cobra.Command {
 	var sig string
 	c := operate(&cobra.Command{
 		Use: "kill [--signal SIGNAL] NAME…", Short: "send a signal to a vassal's first process", Args: cobra.MinimumNArgs(1),
-		Long: "Sends a signal to a vassal's first process. The emperor starts a vassal again that ends by it; to end a vassal, stop it." + several,
+		Long: "Sends a signal to a vassal's first process. The emperor starts a vassal again that ends by it; to end a vassal, stop it." + namesHelp,
 	}, func(ctx context.Context, o *operator, c *cobra.Command, args []string) error {
 		if !single(args) {
 			names, err := o.names(ctx, args)
