@@ -164,7 +164,7 @@ func (l *listing) choose(all []control.Vassal) ([]control.Vassal, error) {
 			}
 		}
 		names = append(names, v.Name)
-		wanted = wanted && (len(l.states) == 0 || slices.Contains(l.states, string(v.State))) && (l.uid == nil || uint32(v.UID) == *l.uid)
+		wanted = wanted && (len(l.states) == 0 || slices.Contains(l.states, string(v.State))) && (l.uid == nil || v.UID == *l.uid)
 		if wanted {
 			chosen = append(chosen, v)
 		}
@@ -242,8 +242,17 @@ func stateNames() (names []string) {
 // columns of the table of vassals. Those with the highest rank are left out first where a line does
 // not fit; rank 0 stays.
 var columns = []column{
-	{name: "NAME", least: 12}, {name: "STATE", state: true}, {name: "SINCE"}, {name: "PID", rank: 4}, {name: "USER", rank: 3}, {name: "RESTARTS", rank: 2},
-	{name: "GEN", rank: 7}, {name: "MEMORY", rank: 5}, {name: "CPU", rank: 6}, {name: "ADDRESS", rank: 1, least: 14}, {name: "ERROR OR STATUS", least: 20},
+	{name: "NAME", least: 12},
+	{name: "STATE", state: true},
+	{name: "SINCE"},
+	{name: "PID", rank: 4},
+	{name: "USER", rank: 3},
+	{name: "RESTARTS", rank: 2},
+	{name: "GEN", rank: 7},
+	{name: "MEMORY", rank: 5},
+	{name: "CPU", rank: 6},
+	{name: "ADDRESS", rank: 1, least: 14},
+	{name: "ERROR OR STATUS", least: 20},
 }
 
 // vassalTable returns a table with a line for each vassal.

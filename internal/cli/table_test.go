@@ -74,8 +74,12 @@ func TestColored(t *testing.T) {
 		when, env, term string
 		terminal, want  bool
 	}{
-		{"auto", "", "xterm", true, true}, {"auto", "1", "xterm", true, false}, {"auto", "", "dumb", true, false},
-		{"auto", "", "xterm", false, false}, {"always", "1", "dumb", false, true}, {"never", "", "xterm", true, false},
+		{"auto", "", "xterm", true, true},
+		{"auto", "1", "xterm", true, false},
+		{"auto", "", "dumb", true, false},
+		{"auto", "", "xterm", false, false},
+		{"always", "1", "dumb", false, true},
+		{"never", "", "xterm", true, false},
 	} {
 		t.Setenv("NO_COLOR", c.env)
 		t.Setenv("TERM", c.term)
