@@ -1,0 +1,85 @@
+package emperord
+
+import (
+	"bytes"
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/emperor-go/emperor/internal/reads"
+)
+
+// A file of touch-reload is found when it is touched, in a directory that changes all the time,
+// that is made later, and that is made again; not because it was there at the start.
+func TestTouches(t *testing.T) {
+	dir := t.TempDir()
+	busy, later := filepath.Join(dir, "busy"), filepath.Join(dir, "later/file")
+	write := func(path string) {
+		t.Helper()
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(busy)
+	old := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(busy, old, old); err != nil {
+		t.Fatal(err)
+	}
+	var log bytes.Buffer
+	touches := newTouches([]string{busy, later}, reads.New(), slog.New(slog.NewTextHandler(&log, nil)))
+	ctx, cancel := context.WithCancel(t.Context())
+	over := make(chan struct{})
+	go func() { defer close(over); touches.watch(ctx) }()
+	noise := make(chan struct{})
+	go func() {
+		defer close(noise)
+		for ; ctx.Err() == nil; time.Sleep(settling / 4) {
+			_ = os.WriteFile(filepath.Join(dir, "noise"), nil, 0o600)
+		}
+	}()
+	found := func(want string) {
+		t.Helper()
+		select {
+		case path := <-touches.files:
+			if path != want {
+				t.Errorf("%s, want %s", path, want)
+			}
+		case <-time.After(30 * time.Second):
+			t.Fatalf("%s is not found", want)
+		}
+	}
+	now := time.Now()
+	if err := os.Chtimes(busy, now, now); err != nil {
+		t.Fatal(err)
+	}
+	found(busy)
+	for i := range 2 {
+		ready := filepath.Join(dir, "ready")
+		write(ready)
+		at := now.Add(time.Duration(i) * time.Second) // the two may be made at the same time otherwise
+		for _, err := range []error{os.Chtimes(ready, at, at), os.Mkdir(filepath.Dir(later), 0o700), os.Rename(ready, later)} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		found(later)
+		if err := os.RemoveAll(filepath.Dir(later)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	select {
+	case path := <-touches.files:
+		t.Errorf("%s was not touched", path)
+	case <-time.After(2 * settlingMax):
+	}
+	cancel()
+	<-over
+	<-noise
+	if n := strings.Count(log.String(), "cannot watch files of touch-reload"); n < 2 || n > 3 { // before it is made, after it is removed, and perhaps in between
+		t.Errorf("reported %d times:\n%s", n, log.String())
+	}
+}
