@@ -57,6 +57,11 @@ type daemons struct {
 	why     string             // the last attempt failed; empty: none has
 }
 
+// has reports whether a process is a daemon.
+func (ds *daemons) has(pid int) bool {
+	return slices.ContainsFunc(ds.list, func(d *daemon) bool { return d.pid == pid })
+}
+
 // begin starts the daemons of the first plan.
 func (ds *daemons) begin() {
 	for _, spec := range ds.plan.Daemons {

@@ -1,7 +1,6 @@
 package workers
 
 import (
-	"strings"
 	"syscall"
 
 	"github.com/emperor-go/emperor/pkg/namespaces"
@@ -40,17 +39,4 @@ func worse(a, b wire.End) bool {
 		return 0
 	}
 	return rank(a) > rank(b)
-}
-
-// backgrounded returns the end of a worker for messages. A worker that ended with success and left
-// processes behind has put itself into the background, where nothing supervises it.
-func backgrounded(system System, status namespaces.ExitStatus) string {
-	if status != (namespaces.ExitStatus{}) {
-		return status.String()
-	}
-	left := system.Orphans()
-	if len(left) == 0 {
-		return status.String()
-	}
-	return status.String() + ", its program went into the background (" + strings.Join(left, ", ") + "): " + wire.Foreground
 }

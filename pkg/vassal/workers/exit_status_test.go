@@ -63,14 +63,21 @@ func TestStatusOfALeavingWorker(t *testing.T) {
 	})
 }
 
-// A program that puts itself into the background is reported.
+// A program that puts itself into the background is reported, and ended before the next one is started.
+// One that has lived long has not.
 func TestProgramInTheBackground(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, plan("web", 1))
-		s.orphans = []string{"nginx, process 9"}
+		s.orphans = []Orphan{{9, "nginx"}}
+		s.since()
 		s.end(1, "exit status 0")
-		synctest.Wait()
+		s.expect("dead 1, end orphan 9")
 		s.expectMourned("1/1 exit status 0, its program went into the background (nginx, process 9): it must stay in the foreground, as by daemon off, daemonize no, --nodaemon or -F +500ms")
+		time.Sleep(time.Minute)
+		s.orphans = []Orphan{{8, "sh"}}
+		s.since()
+		s.end(2, "exit status 0")
+		s.expect("dead 2, start 3 web")
 		s.stop("<nil>")
 	})
 }

@@ -44,7 +44,7 @@ type world struct {
 	knock   func()
 	post    func(Event)
 	changed func(string)
-	orphans []string
+	orphans []Orphan
 	// answered reports whether the address "once", which answers one probe, has done so.
 	answered atomic.Bool
 }
@@ -164,7 +164,14 @@ func (w *world) Reap() (pid int, s namespaces.ExitStatus) {
 	return pid, s
 }
 
-func (w *world) Orphans() []string { return w.orphans }
+func (w *world) Orphans() []Orphan { return w.orphans }
+
+func (w *world) EndOrphan(pid int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.note("end orphan %d", pid)
+	w.orphans = slices.DeleteFunc(w.orphans, func(o Orphan) bool { return o.PID == pid })
+}
 
 func (w *world) Leader(pid int) int { return pid }
 

@@ -304,33 +304,6 @@ func (p *Processes) Reap() (pid int, status namespaces.ExitStatus) {
 	return pid, status
 }
 
-// maxOrphans is the number of named orphans.
-const maxOrphans = 3
-
-// Orphans implements System. The kernel gives orphans to the first thread of their new parent,
-// which is the master's (exit(2)).
-func (p *Processes) Orphans() (names []string) {
-	children, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/children", unix.Gettid()))
-	if err != nil {
-		return nil
-	}
-	for _, word := range strings.Fields(string(children)) {
-		pid, err := strconv.Atoi(word)
-		if err != nil || p.started[pid] {
-			continue
-		}
-		name, err := os.ReadFile("/proc/" + word + "/comm")
-		if err != nil {
-			continue
-		}
-		names = append(names, strings.TrimSpace(string(name))+", process "+word)
-		if len(names) == maxOrphans {
-			return names
-		}
-	}
-	return names
-}
-
 // Usage implements System.
 func (*Processes) Usage(pid int) namespaces.Usage { return namespaces.TreeUsage(pid) }
 

@@ -58,8 +58,10 @@ type System interface {
 	// Reap collects one dead child of this process, adopted ones too; pid is zero when no child is
 	// dead.
 	Reap() (pid int, status namespaces.ExitStatus)
-	// Orphans names the adopted children of this process.
-	Orphans() (names []string)
+	// Orphans lists the adopted children of this process, and EndOrphan kills one with all that it has
+	// started.
+	Orphans() []Orphan
+	EndOrphan(pid int)
 	// Leader returns the process that leads the session of pid.
 	Leader(pid int) int
 	// Usage returns the resources that a worker and its descendants have used.

@@ -258,7 +258,7 @@ func (m *master) left(w *worker, from workerState) {
 // died handles the end of a worker that was not asked to stop.
 func (m *master) died(w *worker, from workerState) {
 	s := w.crew.slots[w.slot]
-	exit := backgrounded(m.System, w.exit)
+	exit := m.backgrounded(w)
 	err := fmt.Errorf("worker %d ended: %s", w.pid, exit)
 	if w == s.heir {
 		s.heir = nil
@@ -272,7 +272,7 @@ func (m *master) died(w *worker, from workerState) {
 	case !m.served && !m.reload.active() && (m.Trial && from != workerServing || !from.ready() && w.crew.plan.asks(w.slot)):
 		m.fail(err)
 	default:
-		m.log.Warn("the worker died", "worker", w.slot+1, "pid", w.pid, "exit", exit, "restart", m.restartLater(s, exit, time.Since(w.since)))
+		m.log.Warn("the worker died", "worker", w.slot+1, "pid", w.pid, "exit", exit, "restart", m.restartLater(s, exit, w.lived()))
 		m.reload.step(reloadBroken, details{err: err})
 	}
 }

@@ -123,6 +123,9 @@ func (w *worker) stopProbe() {
 	}
 }
 
+// lived returns the age of the worker.
+func (w *worker) lived() time.Duration { return time.Since(w.since) }
+
 // lateError describes a worker that was not ready in time, from its state then.
 func (w *worker) lateError(from workerState) error {
 	err := fmt.Errorf("worker %d was not ready within %v", w.pid, w.crew.plan.Ready.Timeout)

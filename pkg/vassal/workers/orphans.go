@@ -1,0 +1,75 @@
+package workers
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/namespaces"
+	"github.com/emperor-go/emperor/pkg/wire"
+)
+
+// Orphan is an adopted process that a worker or a daemon has left behind.
+type Orphan struct {
+	PID  int
+	Name string
+}
+
+// Orphans implements System. The kernel gives orphans to the first thread of their new parent,
+// which is the master's (exit(2)). Probes and hooks are in the session of the master.
+func (p *Processes) Orphans() (list []Orphan) {
+	children, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/children", unix.Gettid()))
+	if err != nil {
+		return nil
+	}
+	own, _ := unix.Getsid(0)
+	for _, word := range strings.Fields(string(children)) {
+		pid, err := strconv.Atoi(word)
+		if err != nil || p.started[pid] {
+			continue
+		}
+		if session, err := unix.Getsid(pid); err != nil || session == own {
+			continue
+		}
+		if name, err := os.ReadFile("/proc/" + word + "/comm"); err == nil {
+			list = append(list, Orphan{pid, strings.TrimSpace(string(name))})
+		}
+	}
+	return list
+}
+
+// EndOrphan implements System. The process is stopped first, so that it starts no others meanwhile.
+func (*Processes) EndOrphan(pid int) {
+	_ = syscall.Kill(pid, syscall.SIGSTOP)
+	for _, member := range namespaces.Tree(pid) {
+		_ = syscall.Kill(member, syscall.SIGKILL)
+	}
+}
+
+// maxOrphans is the number of named orphans.
+const maxOrphans = 3
+
+// backgrounded returns the end of a worker for messages. A worker that ended with success soon after
+// its start and left processes behind has put itself into the background, where nothing supervises it:
+// they are ended, since the next worker would find its port and its files in use.
+func (m *master) backgrounded(w *worker) string {
+	if w.exit != (namespaces.ExitStatus{}) || w.lived() >= restartReset {
+		return w.exit.String()
+	}
+	left := slices.DeleteFunc(m.System.Orphans(), func(o Orphan) bool { return m.daemons.has(o.PID) })
+	if len(left) == 0 {
+		return w.exit.String()
+	}
+	var names []string
+	for _, o := range left {
+		m.System.EndOrphan(o.PID)
+		names = append(names, fmt.Sprintf("%s, process %d", o.Name, o.PID))
+	}
+	names = names[:min(len(names), maxOrphans)]
+	return w.exit.String() + ", its program went into the background (" + strings.Join(names, ", ") + "): " + wire.Foreground
+}
