@@ -172,6 +172,9 @@ func TestReloadsOfRedis(t *testing.T) {
 	if s := w.status("redis.ini"); !strings.Contains(s.ReloadError, "; the old configuration was started again") || s.ReloadGap == 0 {
 		t.Errorf("status %+v", s)
 	}
+	if r := w.list()["redis.ini"]; !strings.Contains(r.Error, "ended: exit status 1, its last words: argument must be a memory value; the old configuration was started again") {
+		t.Errorf("the list says %q", r.Error)
+	}
 	if got := redis("config get maxmemory"); got != "maxmemory\n104857600" {
 		t.Errorf("after a bad edit: %q", got)
 	}

@@ -45,12 +45,17 @@ func (s *Server) answer(r emperor.Record, why string) Answer {
 	return Answer{Name: r.Name, Done: true, Error: why, Vassal: r}
 }
 
-// quoted returns the exit of a worker, with the last line of its program before it.
+// quoted returns the exit of a worker with the last line that its program printed before.
 func (s *Server) quoted(name, end string) string {
-	if last := s.Output.Of(name).Before(end); last != "" {
-		return end + ", its last words: " + last + remedy(end, last)
+	reason, then, again := strings.Cut(end, emperor.StartedAgain)
+	last := s.Output.Of(name).Before(reason)
+	switch {
+	case last == "":
+		return end
+	case again:
+		return reason + ", its last words: " + last + emperor.StartedAgain + then
 	}
-	return end
+	return reason + ", its last words: " + last + remedy(last)
 }
 
 const (
@@ -76,10 +81,10 @@ func (s *Server) quotedSoon(name, end string) string {
 	}
 }
 
-// remedy returns the option that helps against a failed reload with a known last line. Empty:
-// none. The end of the text shows that no old worker was left.
-func remedy(end, last string) string {
-	if strings.Contains(strings.ToLower(last), "in use") && !strings.Contains(end, "started again") {
+// remedy returns the option that helps against a failed reload beside the old workers, by the last line
+// of the program. Empty: none.
+func remedy(last string) string {
+	if strings.Contains(strings.ToLower(last), "in use") {
 		return " (an old worker may have it: reload-order = stop-first)"
 	}
 	return ""

@@ -6,7 +6,12 @@ import (
 	"strings"
 
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
+	"github.com/emperor-go/emperor/pkg/wire"
 )
+
+// StartedAgain is in the reason of a failed reload for which the old workers had been ended, behind
+// the end of the new worker.
+const StartedAgain = wire.StartedAgain
 
 // applyWanted moves a vassal towards its wanted configuration.
 func (e *Emperor) applyWanted(v *vassal) {

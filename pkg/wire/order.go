@@ -247,6 +247,9 @@ type End struct {
 // Foreground is the remedy for a program that goes into the background.
 const Foreground = "it must stay in the foreground, as by daemon off, daemonize no, --nodaemon or -F"
 
+// StartedAgain follows the reason of a failed reload for which the old workers had been ended.
+const StartedAgain = "; the old configuration was started again"
+
 // Probe describes how the emperor tests whether a program that replaced the vassal is ready.
 type Probe struct {
 	// Kind is tcp, http, exec, or notify: the program sends READY=1 by sd_notify(3).

@@ -3,6 +3,8 @@ package workers
 import (
 	"fmt"
 	"time"
+
+	"github.com/emperor-go/emperor/pkg/wire"
 )
 
 // endOld ends the workers that serve before the new ones are started: two instances would obstruct
@@ -47,7 +49,7 @@ type restarted struct{ error }
 
 // undone ends a failed reload when the old configuration is ready again, or, for an error, cannot be.
 func (r *reloader) undone(again error) {
-	err := fmt.Errorf("%w; the old configuration was started again", r.cause)
+	err := fmt.Errorf("%w%s", r.cause, wire.StartedAgain)
 	if again != nil {
 		err = fmt.Errorf("%w, and failed too: %w", err, again)
 	}
