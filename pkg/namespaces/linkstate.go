@@ -173,16 +173,10 @@ func parseLink(m syscall.NetlinkMessage) *seenLink {
 
 // altNames parses the alternative names in an attribute of IFLA_PROP_LIST.
 func altNames(list []byte) (names []string) {
-	for len(list) >= unix.SizeofRtAttr {
-		length := int(binary.NativeEndian.Uint16(list))
-		kind := binary.NativeEndian.Uint16(list[2:])
-		if length < unix.SizeofRtAttr || length > len(list) {
-			break
+	for _, a := range attributesOf(list) {
+		if a.kind == unix.IFLA_ALT_IFNAME {
+			names = append(names, unix.ByteSliceToString(a.value))
 		}
-		if kind == unix.IFLA_ALT_IFNAME {
-			names = append(names, unix.ByteSliceToString(list[unix.SizeofRtAttr:length]))
-		}
-		list = list[min((length+3)&^3, len(list)):]
 	}
 	return names
 }

@@ -3,6 +3,7 @@ package namespaces
 import (
 	"encoding/binary"
 	"fmt"
+	"syscall"
 	"time"
 
 	"github.com/vishvananda/netlink/nl"
@@ -22,6 +23,23 @@ const (
 // it, regardless of the thread that uses it.
 type rtnl struct{ socket *nl.NetlinkSocket }
 
+// rtnlError is the kernel's answer to a request that failed, with its explanation when it has
+// one (NLMSGERR_ATTR_MSG of netlink(7)).
+type rtnlError struct {
+	unix.Errno
+	why string
+}
+
+func (e rtnlError) Error() string {
+	if e.why == "" {
+		return e.Errno.Error()
+	}
+	return e.Errno.Error() + ": " + e.why
+}
+
+// Unwrap returns the error number.
+func (e rtnlError) Unwrap() error { return e.Errno }
+
 // openRtnl opens a socket. The caller closes it.
 func openRtnl() (*rtnl, error) {
 	socket, err := nl.Subscribe(unix.NETLINK_ROUTE)
@@ -32,6 +50,7 @@ func openRtnl() (*rtnl, error) {
 	_ = socket.SetReceiveTimeout(&timeout) // cannot fail
 	// Without this option each answer contains a copy of its request.
 	_ = unix.SetsockoptInt(socket.GetFd(), unix.SOL_NETLINK, unix.NETLINK_CAP_ACK, 1)
+	_ = unix.SetsockoptInt(socket.GetFd(), unix.SOL_NETLINK, unix.NETLINK_EXT_ACK, 1)
 	return &rtnl{socket}, nil
 }
 
@@ -52,6 +71,11 @@ func (r *rtnl) do(requests []*nl.NetlinkRequest) (answers []error, err error) {
 
 // batch sends requests in one message and fills in the answers.
 func (r *rtnl) batch(requests []*nl.NetlinkRequest, answers []error) error {
+	return r.batchEach(requests, answers, func(syscall.NetlinkMessage) {})
+}
+
+// batchEach does the same, and calls each for other messages about the requests.
+func (r *rtnl) batchEach(requests []*nl.NetlinkRequest, answers []error, each func(syscall.NetlinkMessage)) error {
 	var message []byte
 	place := make(map[uint32]int, len(requests))
 	for i, request := range requests {
@@ -72,16 +96,54 @@ func (r *rtnl) batch(requests []*nl.NetlinkRequest, answers []error) error {
 		}
 		for _, m := range messages {
 			i, asked := place[m.Header.Seq]
+			if asked && m.Header.Type != unix.NLMSG_ERROR {
+				each(m)
+			}
 			if !asked || m.Header.Type != unix.NLMSG_ERROR || len(m.Data) < 4 {
 				continue
 			}
 			delete(place, m.Header.Seq)
 			if errno := int32(binary.NativeEndian.Uint32(m.Data)); errno != 0 {
-				answers[i] = unix.Errno(-errno)
+				answers[i] = rtnlError{unix.Errno(-errno), explanation(m)}
 			}
 		}
 	}
 	return nil
+}
+
+// explanation returns the kernel's words about a request that failed. They follow the error
+// number and the header of the request.
+func explanation(m syscall.NetlinkMessage) string {
+	const fixed = 4 + unix.SizeofNlMsghdr
+	if m.Header.Flags&unix.NLM_F_ACK_TLVS == 0 || len(m.Data) < fixed {
+		return ""
+	}
+	for _, a := range attributesOf(m.Data[fixed:]) {
+		if a.kind == unix.NLMSGERR_ATTR_MSG {
+			return unix.ByteSliceToString(a.value)
+		}
+	}
+	return ""
+}
+
+// attribute is one attribute of a netlink message.
+type attribute struct {
+	kind  uint16
+	value []byte
+}
+
+// attributesOf parses attributes up to the first malformed one.
+func attributesOf(b []byte) (list []attribute) {
+	for len(b) >= unix.SizeofRtAttr {
+		length := int(binary.NativeEndian.Uint16(b))
+		kind := binary.NativeEndian.Uint16(b[2:])
+		if length < unix.SizeofRtAttr || length > len(b) {
+			break
+		}
+		list = append(list, attribute{kind &^ (unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER), b[unix.SizeofRtAttr:length]})
+		b = b[min((length+3)&^3, len(b)):]
+	}
+	return list
 }
 
 // setGroup moves an interface to a group of interfaces and changes nothing else (ip-link(8),

@@ -1,0 +1,283 @@
+package namespaces
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"syscall"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// Netlink changes and reads one network namespace by rtnetlink(7). It sends many changes in
+// one message, which costs one system call and lets the kernel handle them in order. It is
+// used by one goroutine at a time.
+type Netlink struct{ rtnl *rtnl }
+
+// OpenNetlink opens a socket in the network namespace of the process. The caller closes it.
+// NetnsOpener opens one in another namespace.
+func OpenNetlink() (*Netlink, error) {
+	r, err := openRtnl()
+	if err != nil {
+		return nil, err
+	}
+	return &Netlink{r}, nil
+}
+
+// Close closes the socket.
+func (n *Netlink) Close() { n.rtnl.close() }
+
+// Change is one change of a network namespace. The functions below make changes.
+type Change struct {
+	// About names the change in errors, such as "address 10.1.2.3/32".
+	About string
+	// Optional: a failure of the change is not a failure of the whole.
+	Optional bool
+
+	request *nl.NetlinkRequest
+}
+
+// Apply sends changes to the kernel, in order. It returns the first failure of a change that
+// is not optional, with the kernel's explanation. The kernel continues after a failure, so the
+// caller undoes what it no longer wants.
+func (n *Netlink) Apply(changes ...Change) error {
+	requests := make([]*nl.NetlinkRequest, len(changes))
+	for i, c := range changes {
+		requests[i] = c.request
+	}
+	answers, err := n.rtnl.do(requests)
+	if err != nil {
+		return err
+	}
+	for i, answer := range answers {
+		if answer != nil && !changes[i].Optional {
+			return fmt.Errorf("cannot set %s: %w", changes[i].About, answer)
+		}
+	}
+	return nil
+}
+
+// VethPair describes a pair of connected interfaces, one end here and the other in Netns.
+type VethPair struct {
+	// Host is the name of the end here, and Peer the name of the other end. Required.
+	Host, Peer string
+	// HostMAC and PeerMAC are their hardware addresses. Required.
+	HostMAC, PeerMAC net.HardwareAddr
+	// Netns is the network namespace of the peer. Required.
+	Netns *os.File
+	// Group is the group of the end here (ip-link(8), group).
+	Group uint32
+	// MTU of both ends, in bytes. Zero: the kernel's.
+	MTU int
+	// Master is the index of the bridge that the end here joins. Zero: none.
+	Master Index
+}
+
+// AddVeth makes a pair and returns the index of the end here, which is up. The pair appears
+// with all its attributes in one message: a process that is killed after it leaves nothing
+// without its group. An existing name is EEXIST.
+func (n *Netlink) AddVeth(v VethPair) (Index, error) {
+	// The kernel refuses a peer that is up before its other end exists (ENOTCONN).
+	peer := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	info := nl.NewRtAttr(nl.VETH_INFO_PEER, peer.Serialize())
+	v.describe(info, v.Peer, v.PeerMAC)
+	info.AddRtAttr(unix.IFLA_NET_NS_FD, nl.Uint32Attr(uint32(v.Netns.Fd())))
+
+	request := nl.NewNetlinkRequest(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL|unix.NLM_F_ECHO)
+	about := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	about.Flags, about.Change = unix.IFF_UP, unix.IFF_UP
+	request.AddData(about)
+	here := nl.NewRtAttr(0, nil)
+	v.describe(here, v.Host, v.HostMAC)
+	here.AddRtAttr(unix.IFLA_GROUP, nl.Uint32Attr(v.Group))
+	if v.Master != 0 {
+		here.AddRtAttr(unix.IFLA_MASTER, nl.Uint32Attr(uint32(v.Master)))
+	}
+	kind := here.AddRtAttr(unix.IFLA_LINKINFO, nil)
+	kind.AddRtAttr(unix.IFLA_INFO_KIND, nl.NonZeroTerminated("veth"))
+	kind.AddRtAttr(unix.IFLA_INFO_DATA, nil).AddChild(info)
+	request.AddRawData(here.Serialize()[unix.SizeofRtAttr:])
+
+	answer, echo, err := n.rtnl.echo(request)
+	if err == nil {
+		err = answer
+	}
+	if err != nil {
+		return 0, fmt.Errorf("cannot make veth %q with peer %q: %w", v.Host, v.Peer, err)
+	}
+	return Index(echo), nil
+}
+
+// describe adds the attributes of one end. One queue is enough, and costs less memory than one
+// for each processor.
+func (v VethPair) describe(to *nl.RtAttr, name string, mac net.HardwareAddr) {
+	to.AddRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(name))
+	to.AddRtAttr(unix.IFLA_ADDRESS, mac)
+	to.AddRtAttr(unix.IFLA_NUM_TX_QUEUES, nl.Uint32Attr(1))
+	to.AddRtAttr(unix.IFLA_NUM_RX_QUEUES, nl.Uint32Attr(1))
+	if v.MTU > 0 {
+		to.AddRtAttr(unix.IFLA_MTU, nl.Uint32Attr(uint32(v.MTU)))
+	}
+}
+
+// echo sends one request that makes an interface, and returns the kernel's answer and the
+// index in its echo.
+func (r *rtnl) echo(request *nl.NetlinkRequest) (answer error, index int, err error) {
+	answers := make([]error, 1)
+	err = r.batchEach([]*nl.NetlinkRequest{request}, answers, func(m syscall.NetlinkMessage) {
+		if m.Header.Type == unix.RTM_NEWLINK && len(m.Data) >= unix.SizeofIfInfomsg {
+			index = int(int32(binary.NativeEndian.Uint32(m.Data[4:])))
+		}
+	})
+	if err == nil && answers[0] == nil && index == 0 {
+		err = errors.New("the kernel did not return the new interface")
+	}
+	return answers[0], index, err
+}
+
+// Index is the number of an interface. Its methods make changes of it.
+type Index int
+
+// Up sets the interface up.
+func (l Index) Up() Change {
+	request := nl.NewNetlinkRequest(unix.RTM_NEWLINK, 0)
+	about := nl.NewIfInfomsg(unix.AF_UNSPEC)
+	about.Index, about.Flags, about.Change = int32(l), unix.IFF_UP, unix.IFF_UP
+	request.AddData(about)
+	return Change{About: fmt.Sprintf("link %d up", l), request: request}
+}
+
+// Alias sets the alias of the interface, a note of at most 255 bytes.
+func (l Index) Alias(alias string) Change {
+	request := aboutLink(unix.RTM_NEWLINK, int(l))
+	request.AddData(nl.NewRtAttr(unix.IFLA_IFALIAS, nl.NonZeroTerminated(alias)))
+	return Change{About: "alias of the link", request: request}
+}
+
+// AltName adds an alternative name of at most 127 bytes.
+func (l Index) AltName(name string) Change {
+	request := aboutLink(unix.RTM_NEWLINKPROP, int(l))
+	request.Flags |= unix.NLM_F_CREATE | unix.NLM_F_EXCL
+	list := nl.NewRtAttr(unix.IFLA_PROP_LIST|unix.NLA_F_NESTED, nil)
+	list.AddRtAttr(unix.IFLA_ALT_IFNAME, nl.ZeroTerminated(name))
+	request.AddData(list)
+	return Change{About: fmt.Sprintf("alternative name %q", name), request: request}
+}
+
+// Forwarding lets the host forward IPv4 packets that arrive at the interface
+// (net.ipv4.conf.LINK.forwarding), without a path of /proc/sys.
+func (l Index) Forwarding() Change {
+	// ipv4/devinet.c takes the settings as a nest whose attribute types are the settings'
+	// numbers.
+	const forwarding = 1 // IPV4_DEVCONF_FORWARDING of linux/ip.h
+	request := aboutLink(unix.RTM_SETLINK, int(l))
+	spec := nl.NewRtAttr(unix.IFLA_AF_SPEC|unix.NLA_F_NESTED, nil)
+	v4 := spec.AddRtAttr(unix.AF_INET|unix.NLA_F_NESTED, nil)
+	settings := v4.AddRtAttr(unix.IFLA_INET_CONF|unix.NLA_F_NESTED, nil)
+	settings.AddRtAttr(forwarding, nl.Uint32Attr(1))
+	request.AddData(spec)
+	return Change{About: "forwarding of the link", request: request}
+}
+
+// Address adds an address to the interface. An IPv6 address is usable at once, without
+// duplicate address detection.
+func (l Index) Address(p netip.Prefix) Change {
+	about := nl.NewIfAddrmsg(family(p.Addr()))
+	about.Prefixlen, about.Index = uint8(p.Bits()), uint32(l)
+	request := nl.NewNetlinkRequest(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_REPLACE)
+	request.AddData(about)
+	request.AddData(nl.NewRtAttr(unix.IFA_LOCAL, p.Addr().AsSlice()))
+	request.AddData(nl.NewRtAttr(unix.IFA_ADDRESS, p.Addr().AsSlice()))
+	if p.Addr().Is6() {
+		request.AddData(nl.NewRtAttr(unix.IFA_FLAGS, nl.Uint32Attr(unix.IFA_F_NODAD)))
+	}
+	return Change{About: "address " + p.String(), request: request}
+}
+
+// NoAddress removes an address from the interface.
+func (l Index) NoAddress(p netip.Prefix) Change {
+	c := l.Address(p)
+	c.request.Type, c.request.Flags = unix.RTM_DELADDR, unix.NLM_F_REQUEST
+	return c
+}
+
+// HostRoute describes a route through one interface.
+type HostRoute struct {
+	// To is the destination. The default route of a family is 0.0.0.0/0 or ::/0.
+	To netip.Prefix
+	// Via is the gateway, which is reached through the interface whatever its addresses
+	// (onlink). Invalid: the destination is connected directly.
+	Via netip.Addr
+	// Source is the preferred source address. Invalid: the kernel's choice.
+	Source netip.Addr
+	// Link is the index of the interface.
+	Link Index
+	// Protocol marks the owner (rtnetlink(7), rtm_protocol).
+	Protocol uint8
+}
+
+// Add adds the route; an existing one is replaced.
+func (r HostRoute) Add() Change {
+	return r.change(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_REPLACE)
+}
+
+func (r HostRoute) change(kind, flags int) Change {
+	about := &nl.RtMsg{RtMsg: unix.RtMsg{
+		Family: uint8(family(r.To.Addr())), Dst_len: uint8(r.To.Bits()), Table: unix.RT_TABLE_MAIN, Protocol: r.Protocol,
+		Scope: unix.RT_SCOPE_UNIVERSE, Type: unix.RTN_UNICAST,
+	}}
+	if r.Via.IsValid() {
+		about.Flags = unix.RTNH_F_ONLINK
+	} else if r.To.Addr().Is4() {
+		about.Scope = unix.RT_SCOPE_LINK
+	}
+	request := nl.NewNetlinkRequest(kind, flags)
+	request.AddData(about)
+	if r.To.Bits() > 0 {
+		request.AddData(nl.NewRtAttr(unix.RTA_DST, r.To.Addr().AsSlice()))
+	}
+	if r.Via.IsValid() {
+		request.AddData(nl.NewRtAttr(unix.RTA_GATEWAY, r.Via.AsSlice()))
+	}
+	if r.Source.IsValid() {
+		request.AddData(nl.NewRtAttr(unix.RTA_PREFSRC, r.Source.AsSlice()))
+	}
+	request.AddData(nl.NewRtAttr(unix.RTA_OIF, nl.Uint32Attr(uint32(r.Link))))
+	return Change{About: "route to " + r.To.String(), request: request}
+}
+
+// Neighbour adds the hardware address of an IP address behind the interface. It is permanent:
+// the kernel never asks for it, and replies of others do not change it.
+func (l Index) Neighbour(ip netip.Addr, mac net.HardwareAddr) Change {
+	request := nl.NewNetlinkRequest(unix.RTM_NEWNEIGH, unix.NLM_F_CREATE|unix.NLM_F_REPLACE)
+	request.AddData(ndMsg{unix.NdMsg{Family: uint8(family(ip)), Ifindex: int32(l), State: unix.NUD_PERMANENT}})
+	request.AddData(nl.NewRtAttr(unix.NDA_DST, ip.AsSlice()))
+	request.AddData(nl.NewRtAttr(unix.NDA_LLADDR, mac))
+	return Change{About: "neighbour " + ip.String(), request: request}
+}
+
+// ndMsg is struct ndmsg as the data of a request.
+type ndMsg struct{ unix.NdMsg }
+
+func (m ndMsg) Len() int { return unix.SizeofNdMsg }
+
+// Serialize returns the message in the kernel's layout.
+func (m ndMsg) Serialize() []byte {
+	b := make([]byte, unix.SizeofNdMsg)
+	b[0] = m.Family
+	binary.NativeEndian.PutUint32(b[4:], uint32(m.Ifindex))
+	binary.NativeEndian.PutUint16(b[8:], m.State)
+	b[10], b[11] = m.Flags, m.Type
+	return b
+}
+
+func family(a netip.Addr) int {
+	if a.Is4() {
+		return unix.AF_INET
+	}
+	return unix.AF_INET6
+}

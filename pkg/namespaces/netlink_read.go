@@ -1,0 +1,160 @@
+package namespaces
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net"
+	"net/netip"
+	"runtime"
+	"syscall"
+
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// LinkFacts are the properties of an interface that Netlink.Link returns.
+type LinkFacts struct {
+	Index  Index
+	Name   string
+	Group  uint32
+	Master Index
+	// State is its operational state (RFC 2863); IfOperUp means that packets pass.
+	State uint8
+	// Up is its administrative state.
+	Up  bool
+	MAC net.HardwareAddr
+	MTU int
+}
+
+// IfOperUp is the state of an interface that passes packets (linux/if.h).
+const IfOperUp = 6
+
+// Link reads one interface by its index. A missing one is ENODEV.
+func (n *Netlink) Link(l Index) (LinkFacts, error) {
+	return n.link(aboutLink(unix.RTM_GETLINK, int(l)))
+}
+
+// LinkNamed reads one interface by its name. A missing one is ENODEV.
+func (n *Netlink) LinkNamed(name string) (LinkFacts, error) {
+	request := aboutLink(unix.RTM_GETLINK, 0)
+	request.AddData(nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(name)))
+	return n.link(request)
+}
+
+func (n *Netlink) link(request *nl.NetlinkRequest) (l LinkFacts, err error) {
+	answers := make([]error, 1)
+	err = n.rtnl.batchEach([]*nl.NetlinkRequest{request}, answers, func(m syscall.NetlinkMessage) {
+		if m.Header.Type == unix.RTM_NEWLINK && len(m.Data) >= unix.SizeofIfInfomsg {
+			l = linkFacts(m.Data)
+		}
+	})
+	if err == nil {
+		err = answers[0]
+	}
+	if err != nil {
+		return LinkFacts{}, fmt.Errorf("cannot read a link: %w", err)
+	}
+	return l, nil
+}
+
+// linkFacts parses struct ifinfomsg and its attributes.
+func linkFacts(b []byte) LinkFacts {
+	l := LinkFacts{
+		Index: Index(int32(binary.NativeEndian.Uint32(b[4:]))),
+		Up:    binary.NativeEndian.Uint32(b[8:])&unix.IFF_UP != 0,
+	}
+	for _, a := range attributesOf(b[unix.SizeofIfInfomsg:]) {
+		number := func() uint32 {
+			if len(a.value) < 4 {
+				return 0
+			}
+			return binary.NativeEndian.Uint32(a.value)
+		}
+		switch a.kind {
+		case unix.IFLA_IFNAME:
+			l.Name = unix.ByteSliceToString(a.value)
+		case unix.IFLA_GROUP:
+			l.Group = number()
+		case unix.IFLA_MASTER:
+			l.Master = Index(number())
+		case unix.IFLA_MTU:
+			l.MTU = int(number())
+		case unix.IFLA_ADDRESS:
+			l.MAC = a.value
+		case unix.IFLA_OPERSTATE:
+			if len(a.value) > 0 {
+				l.State = a.value[0]
+			}
+		}
+	}
+	return l
+}
+
+// RouteTo returns the index of the interface through which packets to an address leave.
+func (n *Netlink) RouteTo(a netip.Addr) (l Index, err error) {
+	request := nl.NewNetlinkRequest(unix.RTM_GETROUTE, 0)
+	request.AddData(&nl.RtMsg{RtMsg: unix.RtMsg{Family: uint8(family(a)), Dst_len: uint8(a.BitLen())}})
+	request.AddData(nl.NewRtAttr(unix.RTA_DST, a.AsSlice()))
+	answers := make([]error, 1)
+	err = n.rtnl.batchEach([]*nl.NetlinkRequest{request}, answers, func(m syscall.NetlinkMessage) {
+		if m.Header.Type != unix.RTM_NEWROUTE || len(m.Data) < unix.SizeofRtMsg {
+			return
+		}
+		for _, attribute := range attributesOf(m.Data[unix.SizeofRtMsg:]) {
+			if attribute.kind == unix.RTA_OIF && len(attribute.value) >= 4 {
+				l = Index(binary.NativeEndian.Uint32(attribute.value))
+			}
+		}
+	})
+	if err == nil {
+		err = answers[0]
+	}
+	if err != nil {
+		return 0, fmt.Errorf("cannot look up the route to %s: %w", a, err)
+	}
+	return l, nil
+}
+
+// NetnsOpener opens netlink sockets in other network namespaces. One thread of its own enters
+// them, and does nothing else.
+type NetnsOpener struct{ requests chan netnsRequest }
+
+type netnsRequest struct {
+	netns  int
+	answer chan netnsAnswer
+}
+
+type netnsAnswer struct {
+	socket *Netlink
+	err    error
+}
+
+// NewNetnsOpener starts its thread.
+func NewNetnsOpener() *NetnsOpener {
+	o := &NetnsOpener{make(chan netnsRequest)}
+	go o.run()
+	return o
+}
+
+// Close ends the thread. It is called once, after the last Open has returned.
+func (o *NetnsOpener) Close() { close(o.requests) }
+
+// Open opens a socket in the network namespace of a descriptor. The caller closes it.
+func (o *NetnsOpener) Open(netns int) (*Netlink, error) {
+	answer := make(chan netnsAnswer, 1)
+	o.requests <- netnsRequest{netns, answer}
+	a := <-answer
+	return a.socket, a.err
+}
+
+func (o *NetnsOpener) run() {
+	runtime.LockOSThread() // never unlocked: the thread ends with its goroutine
+	for r := range o.requests {
+		if err := unix.Setns(r.netns, unix.CLONE_NEWNET); err != nil {
+			r.answer <- netnsAnswer{err: fmt.Errorf("cannot enter a network namespace: %w", err)}
+			continue
+		}
+		socket, err := OpenNetlink()
+		r.answer <- netnsAnswer{socket, err}
+	}
+}
