@@ -1,0 +1,199 @@
+package network
+
+import (
+	"net/netip"
+
+	"github.com/google/nftables"
+	"github.com/google/nftables/expr"
+	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/network/spec"
+)
+
+// Policy says who may talk to whom. It has no rule about one vassal: links are told apart by
+// their group, and the published and allowed ports of all vassals are elements of sets.
+type Policy struct {
+	// Group of the emperor's links.
+	Group uint32
+	// Pool has the vassals' addresses, at most one prefix of each family.
+	Pool []netip.Prefix
+	// NAT masquerades what leaves the host, by family: IPv4, IPv6.
+	NAT [2]bool
+	// Between: vassals may reach each other.
+	Between bool
+	// ToHost: vassals may reach all of the host, or HostPorts.
+	ToHost    bool
+	HostPorts []spec.Ports
+	// Guarded are interfaces whose forwarding was switched on for the vassals: nothing new is
+	// forwarded from them to anything else.
+	Guarded []string
+}
+
+// The names in the table.
+const (
+	counterSpoofed = "spoofed"
+	counterRefused = "refused"
+	chainRefuse    = "refuse"
+)
+
+// sets are the sets of one family.
+type sets struct {
+	publish   *nftables.Set // protocol . port : address . port
+	publishAt *nftables.Set // address . protocol . port : address . port
+	open      *nftables.Set // source . destination . protocol . port
+	itself    *nftables.Set // source . destination
+}
+
+// all lists them.
+func (s *sets) all() []*nftables.Set { return []*nftables.Set{s.publish, s.publishAt, s.open, s.itself} }
+
+func newSets(t *nftables.Table, f ipFamily) *sets {
+	concat := nftables.MustConcatSetType
+	to := concat(f.address, nftables.TypeInetService)
+	return &sets{
+		publish:   &nftables.Set{Table: t, Name: "publish" + f.suffix, IsMap: true, Concatenation: true, KeyType: concat(nftables.TypeInetProto, nftables.TypeInetService), DataType: to},
+		publishAt: &nftables.Set{Table: t, Name: "publish-at" + f.suffix, IsMap: true, Concatenation: true, KeyType: concat(f.address, nftables.TypeInetProto, nftables.TypeInetService), DataType: to},
+		open:      &nftables.Set{Table: t, Name: "open" + f.suffix, Concatenation: true, Interval: true, KeyType: concat(f.address, f.address, nftables.TypeInetProto, nftables.TypeInetService)},
+		itself:    &nftables.Set{Table: t, Name: "itself" + f.suffix, Concatenation: true, KeyType: concat(f.address, f.address)},
+	}
+}
+
+// chain is a chain with its rules, in order.
+type chain struct {
+	name     string
+	kind     nftables.ChainType
+	hook     *nftables.ChainHook
+	priority *nftables.ChainPriority
+	rules    []rule
+}
+
+const (
+	in  = expr.MetaKeyIIFGROUP
+	out = expr.MetaKeyOIFGROUP
+)
+
+// chains returns the policy.
+func (p *Policy) chains(byFamily []*sets) []chain {
+	return []chain{
+		{name: chainRefuse, rules: []rule{
+			count(counterRefused),
+			// A host that only gets ICMP waits a second or two, because the kernel limits its rate.
+			when(carries(unix.IPPROTO_TCP), reset),
+			prohibited,
+		}},
+		{"early", nftables.ChainTypeFilter, nftables.ChainHookPrerouting, nftables.ChainPriorityRef(-310), p.early()},
+		{"arriving", nftables.ChainTypeNAT, nftables.ChainHookPrerouting, nftables.ChainPriorityNATDest, p.published(byFamily)},
+		{"own", nftables.ChainTypeNAT, nftables.ChainHookOutput, nftables.ChainPriorityNATDest, p.publishedHere(byFamily)},
+		{"forward", nftables.ChainTypeFilter, nftables.ChainHookForward, nftables.ChainPriorityFilter, p.forward(byFamily)},
+		{"input", nftables.ChainTypeFilter, nftables.ChainHookInput, nftables.ChainPriorityFilter, p.input()},
+		{"leaving", nftables.ChainTypeNAT, nftables.ChainHookPostrouting, nftables.ChainPriorityNATSource, p.leaving(byFamily)},
+	}
+}
+
+// early drops forged sources: a vassal sends from its own address only, and nothing else sends
+// from the pool.
+func (p *Policy) early() []rule {
+	rules := []rule{when(inGroup(in, p.Group), forged(), count(counterSpoofed), drop)}
+	for _, prefix := range p.Pool {
+		f := familyOf(prefix.Addr())
+		rules = append(rules, when(notInGroup(in, p.Group), f.within(f.source, prefix), local(true, false), count(counterSpoofed), drop))
+	}
+	return rules
+}
+
+// published sends packets to published ports on to the vassals.
+func (p *Policy) published(byFamily []*sets) (rules []rule) {
+	for i, f := range families {
+		rules = append(rules,
+			when(local(false, true), f.dnat(f.loadDest(f.key()).protocol().port(), byFamily[i].publishAt)),
+			when(local(false, true), f.dnat(f.key().protocol().port(), byFamily[i].publish)))
+	}
+	return rules
+}
+
+// publishedHere does the same for connections of the host itself, but for its loopback
+// addresses: the kernel would drop the answers.
+func (p *Policy) publishedHere(byFamily []*sets) (rules []rule) {
+	for _, f := range families {
+		rules = append(rules, when(f.within(f.dest, f.loopbackRange), giveBack))
+	}
+	return append(rules, p.published(byFamily)...)
+}
+
+// forward decides about packets from and to the emperor's vassals only.
+func (p *Policy) forward(byFamily []*sets) (rules []rule) {
+	for _, name := range p.Guarded {
+		rules = append(rules, when(linkNamed(name), noVassals(out), connection(expr.CtKeySTATE, ctNew), drop))
+	}
+	rules = append(rules,
+		when(notInGroup(in, p.Group), notInGroup(out, p.Group), accept),
+		when(connection(expr.CtKeySTATE, ctEstablished|ctRelated), accept),
+		when(connection(expr.CtKeySTATUS, ctDNAT), accept))
+	for i, f := range families {
+		rules = append(rules, when(f.loadDest(f.loadSource(f.key())).protocol().port().in(byFamily[i].open), accept))
+	}
+	if p.Between {
+		rules = append(rules, when(inGroup(in, p.Group), inGroup(out, p.Group), accept))
+	}
+	return append(rules,
+		when(vassals(in), vassals(out), jump(chainRefuse)), // also of two emperors
+		when(inGroup(in, p.Group), accept),
+		when(count(counterRefused), drop))
+}
+
+// input decides what vassals reach of the host itself.
+func (p *Policy) input() []rule {
+	rules := []rule{
+		when(notInGroup(in, p.Group), accept),
+		when(connection(expr.CtKeySTATE, ctEstablished|ctRelated), accept),
+	}
+	if p.ToHost {
+		return append(rules, accept)
+	}
+	const echo4, echo6, neighbourSolicit, neighbourAdvert = 8, 128, 135, 136
+	rules = append(rules, when(families[0].is(), carries(unix.IPPROTO_ICMP), icmpType(echo4), accept))
+	for _, kind := range []byte{echo6, neighbourSolicit, neighbourAdvert} {
+		rules = append(rules, when(families[1].is(), carries(unix.IPPROTO_ICMPV6), icmpType(kind), accept))
+	}
+	for _, ports := range p.HostPorts {
+		rules = append(rules, when(toPorts(ports), accept))
+	}
+	return append(rules, jump(chainRefuse))
+}
+
+// toPorts: ADDRESS, PROTOCOL dport FIRST-LAST.
+func toPorts(p spec.Ports) (r rule) {
+	if p.Address.IsValid() {
+		f := familyOf(p.Address)
+		r = f.within(f.dest, netip.PrefixFrom(p.Address, p.Address.BitLen()))
+	}
+	return r.and(carries(protocolNumber(p.Protocol)), rule{
+		&expr.Payload{DestRegister: register, Base: expr.PayloadBaseTransportHeader, Offset: 2, Len: 2},
+		&expr.Range{Op: expr.CmpOpEq, Register: register, FromData: bigEndian(p.First), ToData: bigEndian(p.Last)},
+	})
+}
+
+// leaving masquerades what leaves the pool, and what a vassal sends to itself by a published port.
+func (p *Policy) leaving(byFamily []*sets) (rules []rule) {
+	for _, prefix := range p.Pool {
+		f := familyOf(prefix.Addr())
+		i := 0
+		if !prefix.Addr().Is4() {
+			i = 1
+		}
+		if p.NAT[i] {
+			rules = append(rules, when(f.within(f.source, prefix), noVassals(out), masquerade))
+		}
+		rules = append(rules, when(f.loadDest(f.loadSource(f.key())).in(byFamily[i].itself), masquerade))
+	}
+	return rules
+}
+
+func protocolNumber(p spec.Protocol) byte {
+	if p == spec.UDP {
+		return unix.IPPROTO_UDP
+	}
+	return unix.IPPROTO_TCP
+}
+
+func bigEndian(v uint16) []byte { return []byte{byte(v >> 8), byte(v)} }

@@ -1,0 +1,212 @@
+package network
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Pool leases addresses to vassals by their names. A vassal has the same number in each prefix
+// of the pool, and gets the same one again for as long as no other vassal needs it. The number
+// 0 is the network, and 1 the gateway's. Its methods may be called by many goroutines.
+type Pool struct {
+	prefixes []netip.Prefix // at most one of each family
+	dir      string
+	size     uint64
+
+	mu     sync.Mutex
+	leases map[string]*lease
+	taken  map[uint64]*lease
+}
+
+// lease is a number that a vassal has or had.
+type lease struct {
+	Name   string `json:"name"`
+	Number uint64 `json:"number"`
+	// Released is the time of its end. Zero: it is in use.
+	Released time.Time `json:"released,omitzero"`
+}
+
+// FullError: every address of the pool is in use.
+type FullError struct{ Pool []netip.Prefix }
+
+func (e *FullError) Error() string {
+	return fmt.Sprintf("all addresses of the pool %s are in use (emperor-network-pool = a larger prefix)", e.Pool)
+}
+
+// The largest number of addresses that a pool uses of a prefix.
+const maxPool = 1 << 24
+
+// NewPool returns a pool of at most one prefix of each family, which keeps its leases as files
+// in a directory. Leases that are there are restored as released ones.
+func NewPool(dir string, prefixes ...netip.Prefix) (*Pool, error) {
+	p := &Pool{dir: dir, size: maxPool, leases: map[string]*lease{}, taken: map[uint64]*lease{}}
+	for _, prefix := range prefixes {
+		prefix = prefix.Masked()
+		if slices.ContainsFunc(p.prefixes, func(q netip.Prefix) bool { return q.Addr().Is4() == prefix.Addr().Is4() }) {
+			return nil, fmt.Errorf("the pool has two prefixes of one family: %s", prefix)
+		}
+		bits := prefix.Addr().BitLen() - prefix.Bits()
+		if bits < 2 {
+			return nil, fmt.Errorf("%s has no room for vassals: a gateway and one vassal need a /%d", prefix, prefix.Addr().BitLen()-2)
+		}
+		if bits < 24 {
+			n := uint64(1) << bits
+			if prefix.Addr().Is4() {
+				n-- // the last address is broadcast
+			}
+			p.size = min(p.size, n)
+		}
+		p.prefixes = append(p.prefixes, prefix)
+	}
+	slices.SortFunc(p.prefixes, func(a, b netip.Prefix) int { return cmp.Compare(a.Addr().BitLen(), b.Addr().BitLen()) })
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("cannot keep leases of addresses: %w", err)
+	}
+	return p, p.restore()
+}
+
+// restore reads the leases of an earlier emperor. A broken file is no lease.
+func (p *Pool) restore() error {
+	files, err := os.ReadDir(p.dir)
+	if err != nil {
+		return fmt.Errorf("cannot read leases of addresses: %w", err)
+	}
+	for _, f := range files {
+		b, err := os.ReadFile(filepath.Join(p.dir, f.Name()))
+		l := &lease{}
+		if err != nil || json.Unmarshal(b, l) != nil || l.file() != f.Name() || l.Number < first || l.Number >= p.size || p.taken[l.Number] != nil {
+			continue
+		}
+		if l.Released.IsZero() {
+			l.Released = time.Now()
+		}
+		p.leases[l.Name], p.taken[l.Number] = l, l
+	}
+	return nil
+}
+
+// first is the number of the first vassal.
+const first = 2
+
+// file is the name of the lease's file: vassals' names may be too long or contain slashes.
+func (l *lease) file() string {
+	sum := sha256.Sum256([]byte(l.Name))
+	return hex.EncodeToString(sum[:16])
+}
+
+// Gateways returns the pool's first address of each family.
+func (p *Pool) Gateways() []netip.Addr { return p.at(1) }
+
+// Prefixes returns the prefixes of the pool, IPv4 first.
+func (p *Pool) Prefixes() []netip.Prefix { return p.prefixes }
+
+func (p *Pool) at(number uint64) []netip.Addr {
+	addresses := make([]netip.Addr, len(p.prefixes))
+	for i, prefix := range p.prefixes {
+		b := prefix.Addr().As16()
+		low := binary.BigEndian.Uint64(b[8:])
+		binary.BigEndian.PutUint64(b[8:], low+number) // no carry: the pool is not larger than its prefix
+		if addresses[i] = netip.AddrFrom16(b); prefix.Addr().Is4() {
+			addresses[i] = addresses[i].Unmap()
+		}
+	}
+	return addresses
+}
+
+// Lease returns the addresses of a vassal, one of each family. Reused are the ones of another
+// vassal before: connections of that one must be forgotten. A full pool is a FullError.
+func (p *Pool) Lease(name string) (addresses []netip.Addr, reused bool, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l := p.leases[name]
+	if l == nil {
+		if l, reused = p.free(name); l == nil {
+			return nil, false, &FullError{p.prefixes}
+		}
+	}
+	l.Released = time.Time{}
+	p.leases[name], p.taken[l.Number] = l, l
+	if err := p.keep(l); err != nil {
+		return nil, false, err
+	}
+	return p.at(l.Number), reused, nil
+}
+
+// free finds a number: by the hash of the name, then the next ones; if all have been used, the
+// one that was released first.
+func (p *Pool) free(name string) (l *lease, reused bool) {
+	sum := sha256.Sum256([]byte(name))
+	room := p.size - first
+	if uint64(len(p.taken)) < room {
+		for n := binary.BigEndian.Uint64(sum[:8]) % room; ; n = (n + 1) % room {
+			if p.taken[first+n] == nil {
+				return &lease{Name: name, Number: first + n}, false
+			}
+		}
+	}
+	var oldest *lease
+	for _, l := range p.taken {
+		if !l.Released.IsZero() && (oldest == nil || l.Released.Before(oldest.Released)) {
+			oldest = l
+		}
+	}
+	if oldest == nil {
+		return nil, false
+	}
+	delete(p.leases, oldest.Name)
+	_ = os.Remove(filepath.Join(p.dir, oldest.file()))
+	return &lease{Name: name, Number: oldest.Number}, true
+}
+
+// Release ends the lease of a vassal that is gone. Its addresses go to others last.
+func (p *Pool) Release(name string) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l := p.leases[name]
+	if l == nil || !l.Released.IsZero() {
+		return nil
+	}
+	l.Released = time.Now()
+	return p.keep(l)
+}
+
+// Forget removes all leases from the directory. The pool is not used afterwards.
+func (p *Pool) Forget() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var failed []error
+	for _, l := range p.leases {
+		if err := os.Remove(filepath.Join(p.dir, l.file())); !errors.Is(err, os.ErrNotExist) {
+			failed = append(failed, err)
+		}
+	}
+	return errors.Join(failed...)
+}
+
+// keep writes a lease down.
+func (p *Pool) keep(l *lease) error {
+	b, err := json.Marshal(l)
+	if err == nil {
+		err = writeWhole(filepath.Join(p.dir, l.file()), b)
+	}
+	if errors.Is(err, os.ErrNotExist) { // a cleaner has removed the directory
+		if err = os.MkdirAll(p.dir, 0o700); err == nil {
+			err = writeWhole(filepath.Join(p.dir, l.file()), b)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("cannot keep the lease of %q: %w", l.Name, err)
+	}
+	return nil
+}
