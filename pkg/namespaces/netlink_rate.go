@@ -13,12 +13,14 @@ const (
 	rateWindow = 100 // 10 ms
 	queueTime  = 20  // 50 ms
 	minBurst   = 16 << 10
+
+	root = 0xFFFFFFFF // TC_H_ROOT of linux/pkt_sched.h
 )
 
 // Limit limits the bits per second that leave by the interface, with a token bucket
 // (tc-tbf(8)). Zero removes the limit; that there is none is an error then.
 func (l Index) Limit(bits uint64) Change {
-	about := &nl.TcMsg{Family: unix.AF_UNSPEC, Ifindex: int32(l), Handle: 1 << 16, Parent: unix.TC_H_ROOT}
+	about := &nl.TcMsg{Family: unix.AF_UNSPEC, Ifindex: int32(l), Handle: 1 << 16, Parent: root}
 	if bits == 0 {
 		request := nl.NewNetlinkRequest(unix.RTM_DELQDISC, 0)
 		request.AddData(about)

@@ -1,0 +1,225 @@
+package network
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/namespaces"
+)
+
+// changes are the settings of the host that an emperor has changed. They are written down
+// before each change, so that the next emperor can restore them after a kill.
+type changes struct {
+	path string
+
+	// Settings are files of /proc/sys with their former values.
+	Settings map[string]string `json:"settings,omitempty"`
+	// Addresses of the loopback interface: the gateways.
+	Addresses []netip.Prefix `json:"addresses,omitempty"`
+}
+
+// loadChanges reads the changes of an earlier emperor from a file. A missing file is none.
+func loadChanges(path string) (*changes, error) {
+	c := &changes{path: path, Settings: map[string]string{}}
+	b, err := os.ReadFile(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return c, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(b, c)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the changes of an earlier emperor: %w", err)
+	}
+	return c, nil
+}
+
+func (c *changes) keep() error {
+	b, err := json.Marshal(c)
+	if err == nil {
+		err = writeWhole(c.path, b)
+	}
+	if err != nil {
+		return fmt.Errorf("cannot record the changes of the host: %w", err)
+	}
+	return nil
+}
+
+// sysctls is where settings of the network are; tests have other places.
+const sysctls = "/proc/sys/net"
+
+// set gives a setting a value, if it has another one. A missing file is ErrNotExist.
+func (c *changes) set(setting, value string) error {
+	path := filepath.Join(sysctls, setting)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	now := strings.TrimSpace(string(b))
+	if now == value {
+		return nil
+	}
+	if _, changed := c.Settings[path]; !changed {
+		c.Settings[path] = now
+		if err := c.keep(); err != nil {
+			return err
+		}
+	}
+	return os.WriteFile(path, []byte(value), 0)
+}
+
+// gateway adds an address to the loopback interface.
+func (c *changes) gateway(n *namespaces.Netlink, a netip.Addr) error {
+	p := netip.PrefixFrom(a, a.BitLen())
+	if !slices.Contains(c.Addresses, p) {
+		c.Addresses = append(c.Addresses, p)
+		if err := c.keep(); err != nil {
+			return err
+		}
+	}
+	return n.Apply(loopback.Up(), loopback.Address(p))
+}
+
+// loopback is the index of the loopback interface in each namespace.
+const loopback namespaces.Index = 1
+
+// restore takes all changes back. A link that is gone has no settings.
+func (c *changes) restore(n *namespaces.Netlink) error {
+	var failed []error
+	for path, value := range c.Settings {
+		if err := os.WriteFile(path, []byte(value), 0); err != nil && !errors.Is(err, os.ErrNotExist) {
+			failed = append(failed, fmt.Errorf("cannot restore %s = %s: %w", path, value, err))
+		}
+	}
+	for _, p := range c.Addresses {
+		if err := n.Apply(loopback.NoAddress(p)); err != nil && !errors.Is(err, unix.EADDRNOTAVAIL) {
+			failed = append(failed, err)
+		}
+	}
+	if err := errors.Join(failed...); err != nil {
+		return err
+	}
+	c.Settings, c.Addresses = map[string]string{}, nil
+	if err := os.Remove(c.path); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// hostFacts are the parts of the host's network that an emperor looks at.
+type hostFacts struct {
+	// inUse are the addresses and routes, but for default routes.
+	inUse []netip.Prefix
+	// uplinks are the interfaces of the default routes, by family.
+	uplinks [2][]string
+	// mtu is the smallest MTU of them.
+	mtu int
+}
+
+// readHost reads them.
+func readHost() (f hostFacts, err error) {
+	links, err := complete(netlink.LinkList)
+	if err != nil {
+		return f, fmt.Errorf("cannot list links: %w", err)
+	}
+	byIndex := map[int]*netlink.LinkAttrs{}
+	for _, l := range links {
+		byIndex[l.Attrs().Index] = l.Attrs()
+	}
+	addresses, err := complete(func() ([]netlink.Addr, error) { return netlink.AddrList(nil, unix.AF_UNSPEC) })
+	if err != nil {
+		return f, fmt.Errorf("cannot list addresses: %w", err)
+	}
+	for _, a := range addresses {
+		f.use(a.IPNet.String())
+	}
+	for i, family := range []int{unix.AF_INET, unix.AF_INET6} {
+		routes, err := complete(func() ([]netlink.Route, error) { return netlink.RouteList(nil, family) })
+		if errors.Is(err, unix.EAFNOSUPPORT) {
+			continue
+		}
+		if err != nil {
+			return f, fmt.Errorf("cannot list routes: %w", err)
+		}
+		for _, r := range routes {
+			f.route(i, r, byIndex)
+		}
+	}
+	return f, nil
+}
+
+func (f *hostFacts) use(cidr string) {
+	if p, err := netip.ParsePrefix(cidr); err == nil {
+		f.inUse = append(f.inUse, p.Masked())
+	}
+}
+
+func (f *hostFacts) route(family int, r netlink.Route, links map[int]*netlink.LinkAttrs) {
+	if r.Dst != nil && !r.Dst.IP.IsUnspecified() {
+		if r.Protocol != RouteProtocol {
+			f.use(r.Dst.String())
+		}
+		return
+	}
+	hops := []int{r.LinkIndex}
+	for _, h := range r.MultiPath {
+		hops = append(hops, h.LinkIndex)
+	}
+	for _, index := range hops {
+		l := links[index]
+		if l == nil || slices.Contains(f.uplinks[family], l.Name) {
+			continue
+		}
+		f.uplinks[family] = append(f.uplinks[family], l.Name)
+		if l.MTU > 0 && (f.mtu == 0 || l.MTU < f.mtu) {
+			f.mtu = l.MTU
+		}
+	}
+}
+
+// complete repeats a listing that a change has interrupted: its result would miss entries.
+func complete[T any](list func() ([]T, error)) (all []T, err error) {
+	const tries = 20
+	for range tries {
+		if all, err = list(); !errors.Is(err, netlink.ErrDumpInterrupted) {
+			return all, err
+		}
+	}
+	return nil, err
+}
+
+// forwarding switches forwarding on for the uplinks. It returns the interfaces whose setting
+// it has changed: nothing but vassals may use the new way through the host.
+func (c *changes) forwarding(uplinks [2][]string, log *slog.Logger) (guarded []string, err error) {
+	for i, family := range []string{"ipv4", "ipv6"} {
+		for _, name := range uplinks[i] {
+			setting := fmt.Sprintf("%s/conf/%s/%s", family, name, forwardingKey[i])
+			had := len(c.Settings)
+			err := c.set(setting, "1")
+			switch {
+			case errors.Is(err, os.ErrNotExist) && i == 1:
+				log.Warn("this kernel cannot forward IPv6 by link: vassals do not reach other hosts by IPv6", "link", name, "hint", "net.ipv6.conf.all.forwarding = 1, with accept_ra = 2 on uplinks that need it")
+			case err != nil:
+				return nil, fmt.Errorf("cannot switch on forwarding of uplink %s: %w (emperor-network-forwarding = check, and sysctl -w net.%s=1)", name, err, strings.ReplaceAll(setting, "/", "."))
+			}
+			if len(c.Settings) > had && !slices.Contains(guarded, name) {
+				guarded = append(guarded, name)
+			}
+		}
+	}
+	return guarded, nil
+}
+
+// forwardingKey is the setting of one link that makes the host forward what arrives there.
+// The one of IPv6 needs Linux 6.17.
+var forwardingKey = [2]string{"forwarding", "force_forwarding"}
