@@ -31,6 +31,19 @@ func OpenNetlink() (*Netlink, error) {
 // Close closes the socket.
 func (n *Netlink) Close() { n.rtnl.close() }
 
+// DeleteGroup deletes all interfaces of a group (ip-link(8), group) in one sweep. An empty group
+// is no error.
+func (n *Netlink) DeleteGroup(group uint32) error {
+	answers, err := n.rtnl.do([]*nl.NetlinkRequest{deleteGroup(group)})
+	if err == nil {
+		err = answers[0]
+	}
+	if err != nil && !errors.Is(err, unix.ENODEV) {
+		return fmt.Errorf("cannot delete the links of group %#x: %w", group, err)
+	}
+	return nil
+}
+
 // Change is one change of a network namespace. The functions below make changes.
 type Change struct {
 	// About names the change in errors, such as "address 10.1.2.3/32".

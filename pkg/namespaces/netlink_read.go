@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"runtime"
 	"syscall"
 
 	"github.com/vishvananda/netlink/nl"
@@ -113,48 +112,4 @@ func (n *Netlink) RouteTo(a netip.Addr) (l Index, err error) {
 		return 0, fmt.Errorf("cannot look up the route to %s: %w", a, err)
 	}
 	return l, nil
-}
-
-// NetnsOpener opens netlink sockets in other network namespaces. One thread of its own enters
-// them, and does nothing else.
-type NetnsOpener struct{ requests chan netnsRequest }
-
-type netnsRequest struct {
-	netns  int
-	answer chan netnsAnswer
-}
-
-type netnsAnswer struct {
-	socket *Netlink
-	err    error
-}
-
-// NewNetnsOpener starts its thread.
-func NewNetnsOpener() *NetnsOpener {
-	o := &NetnsOpener{make(chan netnsRequest)}
-	go o.run()
-	return o
-}
-
-// Close ends the thread. It is called once, after the last Open has returned.
-func (o *NetnsOpener) Close() { close(o.requests) }
-
-// Open opens a socket in the network namespace of a descriptor. The caller closes it.
-func (o *NetnsOpener) Open(netns int) (*Netlink, error) {
-	answer := make(chan netnsAnswer, 1)
-	o.requests <- netnsRequest{netns, answer}
-	a := <-answer
-	return a.socket, a.err
-}
-
-func (o *NetnsOpener) run() {
-	runtime.LockOSThread() // never unlocked: the thread ends with its goroutine
-	for r := range o.requests {
-		if err := unix.Setns(r.netns, unix.CLONE_NEWNET); err != nil {
-			r.answer <- netnsAnswer{err: fmt.Errorf("cannot enter a network namespace: %w", err)}
-			continue
-		}
-		socket, err := OpenNetlink()
-		r.answer <- netnsAnswer{socket, err}
-	}
 }

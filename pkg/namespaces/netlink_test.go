@@ -80,9 +80,12 @@ func TestNetlinkConfiguresBothEnds(t *testing.T) {
 // bothSockets opens a socket here and one in netns.
 func bothSockets(t *testing.T, netns *os.File) (outside, inside *Netlink) {
 	t.Helper()
-	opener := NewNetnsOpener()
+	opener, err := NewNetnsOpener()
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(opener.Close)
-	outside, err := OpenNetlink()
+	outside, err = OpenNetlink()
 	if err == nil {
 		t.Cleanup(outside.Close)
 		inside, err = opener.Open(int(netns.Fd()))

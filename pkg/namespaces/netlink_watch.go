@@ -42,7 +42,7 @@ func (w *LinkWatch) Next() (events []LinkEvent, err error) {
 	switch {
 	case errors.Is(err, unix.ENOBUFS):
 		return nil, ErrEventsLost
-	case errors.Is(err, os.ErrClosed):
+	case errors.Is(err, os.ErrClosed), errors.Is(err, unix.EAGAIN): // the same while it blocks
 		return nil, os.ErrClosed
 	case err != nil:
 		return nil, fmt.Errorf("cannot watch links: %w", err)

@@ -2,6 +2,7 @@ package network
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/google/nftables"
 
@@ -27,12 +28,8 @@ func elementsOf(addresses []netip.Addr, published []spec.Publication, allowed []
 		for _, p := range published {
 			list = append(list, publishedAt(f, own, p)...)
 		}
-		for _, a := range allowed {
-			for _, from := range a.From {
-				if from.Addr().Is4() == to.Is4() {
-					list = append(list, opened(f, own, from, a))
-				}
-			}
+		for _, o := range openings(to.Is4(), allowed) {
+			list = append(list, o.element(f, own))
 		}
 	}
 	return list
@@ -53,18 +50,94 @@ func publishedAt(f ipFamily, to []byte, p spec.Publication) (list []Element) {
 	return list
 }
 
-// opened returns the element that lets a prefix reach a vassal.
-func opened(f ipFamily, to []byte, from netip.Prefix, a Allowed) Element {
-	first, last := from.Masked().Addr().AsSlice(), from.Masked().Addr().AsSlice()
-	for i := from.Bits(); i < len(last)*8; i++ {
+// opening is a prefix that may reach a vassal, at all ports between two. Ports are numbers with
+// their protocol: tcp and 80 are 6<<16 + 80.
+type opening struct {
+	from       netip.Prefix
+	first, end uint32
+}
+
+const allPorts = 0xFF_FFFF
+
+// openings returns the allowances of one family as openings that do not overlap: the kernel
+// refuses elements that do.
+func openings(v4 bool, allowed []Allowed) (list []opening) {
+	var every, exact []opening
+	for _, a := range allowed {
+		for _, p := range a.From {
+			switch o := (opening{from: p.Masked(), end: allPorts}); {
+			case p.Addr().Is4() != v4:
+			case a.Port == 0:
+				every = append(every, o)
+			default:
+				o.first = uint32(protocolNumber(a.Protocol))<<16 | uint32(a.Port)
+				o.end = o.first
+				exact = append(exact, o)
+			}
+		}
+	}
+	every, exact = widest(every, nil), widest(exact, every)
+	for _, e := range every {
+		list = append(list, e.without(exact)...)
+	}
+	return append(list, exact...)
+}
+
+// widest drops the openings that are within another one of the list, or of more.
+func widest(list, more []opening) (wide []opening) {
+	for i, o := range list {
+		within := func(p opening) bool {
+			return p.from.Overlaps(o.from) && p.from.Bits() <= o.from.Bits() && p.first <= o.first && o.end <= p.end
+		}
+		later := func(p opening) bool { return p != o && within(p) }
+		if !slices.ContainsFunc(list, later) && !slices.Contains(list[:i], o) && !slices.ContainsFunc(more, within) {
+			wide = append(wide, o)
+		}
+	}
+	return wide
+}
+
+// without cuts the ports of the openings that overlap it out of an opening for all ports.
+func (o opening) without(others []opening) (list []opening) {
+	var ports []uint32
+	for _, x := range others {
+		if x.from.Overlaps(o.from) {
+			ports = append(ports, x.first)
+		}
+	}
+	slices.Sort(ports)
+	rest := o
+	for _, p := range slices.Compact(ports) {
+		list = append(list, rest.upTo(p)...)
+		rest.first = p + 1
+	}
+	return append(list, rest.upTo(allPorts+1)...)
+}
+
+// upTo divides the part of an opening before a port into ranges of protocols and of ports: the
+// kernel compares both by themselves.
+func (o opening) upTo(end uint32) (list []opening) {
+	for o.first < end {
+		part := opening{o.from, o.first, min(o.first|0xFFFF, end-1)}
+		if o.first&0xFFFF == 0 && end>>16 > o.first>>16 {
+			part.end = end>>16<<16 - 1
+		}
+		list = append(list, part)
+		o.first = part.end + 1
+	}
+	return list
+}
+
+// element lets the prefix reach a vassal.
+func (o opening) element(f ipFamily, to []byte) Element {
+	first, last := o.from.Addr().AsSlice(), o.from.Addr().AsSlice()
+	for i := o.from.Bits(); i < len(last)*8; i++ {
 		last[i/8] |= 0x80 >> (i % 8)
 	}
-	low, high := join([]byte{0}, []byte{0, 0}), join([]byte{0xff}, []byte{0xff, 0xff})
-	if a.Port != 0 {
-		low = join([]byte{protocolNumber(a.Protocol)}, bigEndian(a.Port))
-		high = low
+	key := func(address []byte, port uint32) []byte {
+		return join(address, to, []byte{byte(port >> 16)}, bigEndian(uint16(port)))
 	}
-	return Element{"open" + f.suffix, nftables.SetElement{Key: join(first, to, low), KeyEnd: join(last, to, high)}}
+	return Element{"open" + f.suffix, nftables.SetElement{Key: key(first, o.first), KeyEnd: key(last, o.end)}}
 }
 
 // join concatenates the parts of a key. Each one takes a multiple of 4 bytes.

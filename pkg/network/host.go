@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -21,6 +20,7 @@ import (
 // before each change, so that the next emperor can restore them after a kill.
 type changes struct {
 	path string
+	root string // of the settings; tests have another one
 
 	// Settings are files of /proc/sys with their former values.
 	Settings map[string]string `json:"settings,omitempty"`
@@ -30,7 +30,7 @@ type changes struct {
 
 // loadChanges reads the changes of an earlier emperor from a file. A missing file is none.
 func loadChanges(path string) (*changes, error) {
-	c := &changes{path: path, Settings: map[string]string{}}
+	c := &changes{path: path, root: sysctls, Settings: map[string]string{}}
 	b, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return c, nil
@@ -55,12 +55,12 @@ func (c *changes) keep() error {
 	return nil
 }
 
-// sysctls is where settings of the network are; tests have other places.
+// sysctls is where settings of the network are.
 const sysctls = "/proc/sys/net"
 
 // set gives a setting a value, if it has another one. A missing file is ErrNotExist.
 func (c *changes) set(setting, value string) error {
-	path := filepath.Join(sysctls, setting)
+	path := filepath.Join(c.root, setting)
 	b, err := os.ReadFile(path)
 	if err != nil {
 		return err
@@ -197,29 +197,3 @@ func complete[T any](list func() ([]T, error)) (all []T, err error) {
 	}
 	return nil, err
 }
-
-// forwarding switches forwarding on for the uplinks. It returns the interfaces whose setting
-// it has changed: nothing but vassals may use the new way through the host.
-func (c *changes) forwarding(uplinks [2][]string, log *slog.Logger) (guarded []string, err error) {
-	for i, family := range []string{"ipv4", "ipv6"} {
-		for _, name := range uplinks[i] {
-			setting := fmt.Sprintf("%s/conf/%s/%s", family, name, forwardingKey[i])
-			had := len(c.Settings)
-			err := c.set(setting, "1")
-			switch {
-			case errors.Is(err, os.ErrNotExist) && i == 1:
-				log.Warn("this kernel cannot forward IPv6 by link: vassals do not reach other hosts by IPv6", "link", name, "hint", "net.ipv6.conf.all.forwarding = 1, with accept_ra = 2 on uplinks that need it")
-			case err != nil:
-				return nil, fmt.Errorf("cannot switch on forwarding of uplink %s: %w (emperor-network-forwarding = check, and sysctl -w net.%s=1)", name, err, strings.ReplaceAll(setting, "/", "."))
-			}
-			if len(c.Settings) > had && !slices.Contains(guarded, name) {
-				guarded = append(guarded, name)
-			}
-		}
-	}
-	return guarded, nil
-}
-
-// forwardingKey is the setting of one link that makes the host forward what arrives there.
-// The one of IPv6 needs Linux 6.17.
-var forwardingKey = [2]string{"forwarding", "force_forwarding"}

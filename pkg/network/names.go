@@ -29,21 +29,19 @@ const (
 // ID names one emperor on a host: 12 hexadecimal digits. All that it makes carries it.
 type ID string
 
+func idFile(dir string) string { return filepath.Join(dir, "id") }
+
 // LoadID returns the emperor's ID, which is made once for a runtime directory. The directory
 // is gone after a boot of the host, and so are the links.
 func LoadID(dir string) (ID, error) {
-	path := filepath.Join(dir, "network-id")
-	b, err := os.ReadFile(path)
-	if id := ID(strings.TrimSpace(string(b))); err == nil && id.valid() {
-		return id, nil
-	}
-	if err != nil && !errors.Is(err, os.ErrNotExist) {
-		return "", fmt.Errorf("cannot read the emperor's network id: %w", err)
+	id, err := recordedID(dir)
+	if err != nil || id != "" {
+		return id, err
 	}
 	var random [6]byte
 	_, _ = rand.Read(random[:]) // never fails
-	id := ID(hex.EncodeToString(random[:]))
-	if err := writeWhole(path, []byte(id+"\n")); err != nil {
+	id = ID(hex.EncodeToString(random[:]))
+	if err := writeWhole(idFile(dir), []byte(id+"\n")); err != nil {
 		return "", fmt.Errorf("cannot keep the emperor's network id: %w", err)
 	}
 	return id, nil

@@ -43,7 +43,7 @@ func TestLoadID(t *testing.T) {
 	if again, err := LoadID(dir); err != nil || again != id {
 		t.Errorf("%q then %q, %v", id, again, err)
 	}
-	if err := os.WriteFile(dir+"/network-id", []byte("zzz"), 0o600); err != nil {
+	if err := os.WriteFile(idFile(dir), []byte("zzz"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if other, err := LoadID(dir); err != nil || !other.valid() {

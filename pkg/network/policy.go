@@ -45,7 +45,9 @@ type sets struct {
 }
 
 // all lists them.
-func (s *sets) all() []*nftables.Set { return []*nftables.Set{s.publish, s.publishAt, s.open, s.itself} }
+func (s *sets) all() []*nftables.Set {
+	return []*nftables.Set{s.publish, s.publishAt, s.open, s.itself}
+}
 
 func newSets(t *nftables.Table, f ipFamily) *sets {
 	concat := nftables.MustConcatSetType

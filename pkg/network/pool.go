@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -27,6 +28,7 @@ type Pool struct {
 	mu     sync.Mutex
 	leases map[string]*lease
 	taken  map[uint64]*lease
+	fixed  map[netip.Addr]string // addresses that files give to vassals
 }
 
 // lease is a number that a vassal has or had.
@@ -37,7 +39,7 @@ type lease struct {
 	Released time.Time `json:"released,omitzero"`
 }
 
-// FullError: every address of the pool is in use.
+// FullError is returned when every address of the pool is in use.
 type FullError struct{ Pool []netip.Prefix }
 
 func (e *FullError) Error() string {
@@ -50,7 +52,7 @@ const maxPool = 1 << 24
 // NewPool returns a pool of at most one prefix of each family, which keeps its leases as files
 // in a directory. Leases that are there are restored as released ones.
 func NewPool(dir string, prefixes ...netip.Prefix) (*Pool, error) {
-	p := &Pool{dir: dir, size: maxPool, leases: map[string]*lease{}, taken: map[uint64]*lease{}}
+	p := &Pool{dir: dir, size: maxPool, leases: map[string]*lease{}, taken: map[uint64]*lease{}, fixed: map[netip.Addr]string{}}
 	for _, prefix := range prefixes {
 		prefix = prefix.Masked()
 		if slices.ContainsFunc(p.prefixes, func(q netip.Prefix) bool { return q.Addr().Is4() == prefix.Addr().Is4() }) {
@@ -96,6 +98,9 @@ func (p *Pool) restore() error {
 	return nil
 }
 
+// smallPool is the size of a pool that is searched completely.
+const smallPool = 1 << 16
+
 // first is the number of the first vassal.
 const first = 2
 
@@ -124,12 +129,58 @@ func (p *Pool) at(number uint64) []netip.Addr {
 	return addresses
 }
 
+// TakenError is returned when another vassal has an address.
+type TakenError struct {
+	Address netip.Addr
+	Vassal  string
+}
+
+func (e *TakenError) Error() string {
+	return fmt.Sprintf("vassal %q has the address %s (network-address = another one)", e.Vassal, e.Address)
+}
+
+// Fix gives a vassal an address, inside or outside of the pool, until it is released. One that
+// another vassal uses is a TakenError.
+func (p *Pool) Fix(name string, a netip.Addr) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if other, fixed := p.fixed[a]; fixed && other != name {
+		return &TakenError{a, other}
+	}
+	for number, l := range p.taken {
+		if l.Name == name || !slices.Contains(p.at(number), a) {
+			continue
+		}
+		if l.Released.IsZero() {
+			return &TakenError{a, l.Name}
+		}
+		delete(p.taken, number)
+		delete(p.leases, l.Name)
+		_ = os.Remove(filepath.Join(p.dir, l.file()))
+		break
+	}
+	p.fixed[a] = name
+	return nil
+}
+
+// isFixed reports whether a file gives an address of the number to another vassal.
+func (p *Pool) isFixed(number uint64, name string) bool {
+	if len(p.fixed) == 0 {
+		return false
+	}
+	return slices.ContainsFunc(p.at(number), func(a netip.Addr) bool { return p.fixed[a] != "" && p.fixed[a] != name })
+}
+
 // Lease returns the addresses of a vassal, one of each family. Reused are the ones of another
 // vassal before: connections of that one must be forgotten. A full pool is a FullError.
 func (p *Pool) Lease(name string) (addresses []netip.Addr, reused bool, err error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	l := p.leases[name]
+	if l != nil && p.isFixed(l.Number, name) {
+		delete(p.taken, l.Number)
+		l = nil
+	}
 	if l == nil {
 		if l, reused = p.free(name); l == nil {
 			return nil, false, &FullError{p.prefixes}
@@ -148,16 +199,17 @@ func (p *Pool) Lease(name string) (addresses []netip.Addr, reused bool, err erro
 func (p *Pool) free(name string) (l *lease, reused bool) {
 	sum := sha256.Sum256([]byte(name))
 	room := p.size - first
-	if uint64(len(p.taken)) < room {
-		for n := binary.BigEndian.Uint64(sum[:8]) % room; ; n = (n + 1) % room {
-			if p.taken[first+n] == nil {
-				return &lease{Name: name, Number: first + n}, false
+	if uint64(len(p.taken)+len(p.fixed)) < room || uint64(len(p.taken)) < room && room <= smallPool {
+		start := binary.BigEndian.Uint64(sum[:8]) % room
+		for i := range room {
+			if n := first + (start+i)%room; p.taken[n] == nil && !p.isFixed(n, name) {
+				return &lease{Name: name, Number: n}, false
 			}
 		}
 	}
 	var oldest *lease
 	for _, l := range p.taken {
-		if !l.Released.IsZero() && (oldest == nil || l.Released.Before(oldest.Released)) {
+		if !l.Released.IsZero() && !p.isFixed(l.Number, name) && (oldest == nil || l.Released.Before(oldest.Released)) {
 			oldest = l
 		}
 	}
@@ -173,6 +225,7 @@ func (p *Pool) free(name string) (l *lease, reused bool) {
 func (p *Pool) Release(name string) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	maps.DeleteFunc(p.fixed, func(_ netip.Addr, of string) bool { return of == name })
 	l := p.leases[name]
 	if l == nil || !l.Released.IsZero() {
 		return nil

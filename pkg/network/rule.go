@@ -117,9 +117,13 @@ func (k *key) load(base expr.PayloadBase, offset, length uint32) *key {
 	return k
 }
 
-func (f ipFamily) loadSource(k *key) *key { return k.load(expr.PayloadBaseNetworkHeader, f.source, f.length) }
+func (f ipFamily) loadSource(k *key) *key {
+	return k.load(expr.PayloadBaseNetworkHeader, f.source, f.length)
+}
 
-func (f ipFamily) loadDest(k *key) *key { return k.load(expr.PayloadBaseNetworkHeader, f.dest, f.length) }
+func (f ipFamily) loadDest(k *key) *key {
+	return k.load(expr.PayloadBaseNetworkHeader, f.dest, f.length)
+}
 
 // protocol: meta l4proto.
 func (k *key) protocol() *key {

@@ -1,6 +1,7 @@
 package network
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -38,6 +39,11 @@ type Element struct {
 }
 
 func (e Element) id() string { return string(e.Key) + "-" + string(e.KeyEnd) }
+
+// equal reports whether two elements have the same keys and the same value.
+func (e Element) equal(o Element) bool {
+	return e.Set == o.Set && e.id() == o.id() && bytes.Equal(e.Val, o.Val)
+}
 
 // maxElements is the largest number of elements in one message.
 const maxElements = 200
@@ -125,58 +131,59 @@ func (t *Table) set(name string) *nftables.Set {
 	return nil
 }
 
-// Add adds elements in one transaction. An element that is there stays.
-func (t *Table) Add(elements ...Element) error {
+// Replace removes elements and adds others in one transaction. A missing element is not
+// removed, and an equal one is not added again; an element with the key of another replaces it.
+func (t *Table) Replace(remove, add []Element) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.change(elements, t.conn.SetAddElements, func(of map[string]nftables.SetElement, e Element) bool {
-		_, there := of[e.id()]
-		of[e.id()] = e.SetElement
-		return !there
-	})
-}
-
-// Remove removes elements in one transaction. A missing element is no error.
-func (t *Table) Remove(elements ...Element) error {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.change(elements, t.conn.SetDeleteElements, func(of map[string]nftables.SetElement, e Element) bool {
-		_, there := of[e.id()]
-		delete(of, e.id())
-		return there
-	})
-}
-
-// change sends the elements that note reports as changed.
-func (t *Table) change(elements []Element, send func(*nftables.Set, []nftables.SetElement) error, note func(map[string]nftables.SetElement, Element) bool) error {
-	changed := map[string][]nftables.SetElement{}
-	for _, e := range elements {
+	drop, put := map[string][]nftables.SetElement{}, map[string][]nftables.SetElement{}
+	for _, e := range remove {
+		if was, there := t.elements[e.Set][e.id()]; there && !slices.ContainsFunc(add, e.equal) {
+			drop[e.Set] = append(drop[e.Set], was)
+			delete(t.elements[e.Set], e.id())
+		}
+	}
+	for _, e := range add {
 		of := t.elements[e.Set]
 		if of == nil {
 			of = map[string]nftables.SetElement{}
 			t.elements[e.Set] = of
 		}
-		if note(of, e) {
-			changed[e.Set] = append(changed[e.Set], e.SetElement)
+		was, there := of[e.id()]
+		if there && e.equal(Element{e.Set, was}) {
+			continue
 		}
+		if there {
+			drop[e.Set] = append(drop[e.Set], was)
+		}
+		put[e.Set] = append(put[e.Set], e.SetElement)
+		of[e.id()] = e.SetElement
 	}
-	if len(changed) == 0 {
+	if len(drop)+len(put) == 0 {
 		return nil
 	}
-	for name, list := range changed {
-		for part := range slices.Chunk(list, maxElements) {
-			if err := send(t.set(name), part); err != nil {
-				return fmt.Errorf("cannot change the policy of the network: %w", err)
-			}
-		}
+	err := errors.Join(t.queue(t.conn.SetDeleteElements, drop), t.queue(t.conn.SetAddElements, put))
+	if err == nil {
+		err = t.conn.Flush()
 	}
-	err := t.conn.Flush()
 	if errors.Is(err, unix.ENOENT) {
 		// The table was deleted meanwhile: with all elements, it is what is wanted.
 		err = t.install()
 	}
 	if err != nil {
 		return fmt.Errorf("cannot change the policy of the network: %w", err)
+	}
+	return nil
+}
+
+// queue queues a change of elements for the next Flush.
+func (t *Table) queue(change func(*nftables.Set, []nftables.SetElement) error, elements map[string][]nftables.SetElement) error {
+	for name, list := range elements {
+		for part := range slices.Chunk(list, maxElements) {
+			if err := change(t.set(name), part); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -214,7 +221,7 @@ func (t *Table) watch() {
 		messages, _, err := t.events.Receive()
 		switch {
 		case errors.Is(err, unix.ENOBUFS): // events were lost
-		case errors.Is(err, os.ErrClosed):
+		case errors.Is(err, os.ErrClosed), errors.Is(err, unix.EAGAIN): // the same while it blocks
 			return
 		case err != nil:
 			t.log.Warn("cannot read events of nftables", "error", err)

@@ -91,7 +91,7 @@ func TestTableIsMadeAgain(t *testing.T) {
 		{From: prefixes("192.0.2.0/24")},
 	}
 	elements := elementsOf(addresses("10.9.0.7", "fd09::7"), publications(t, "8001:8080", "192.0.2.1:53/udp", "9000-9001:7000"), allowed)
-	if err := table.Add(elements...); err != nil {
+	if err := table.Replace(nil, elements); err != nil {
 		t.Fatal(err)
 	}
 	whole := nft(t, "list", "table", "inet", "emperor-0123456789ab")
@@ -118,10 +118,10 @@ func TestTableIsMadeAgain(t *testing.T) {
 			t.Errorf("after %v:\n%s\nbefore:\n%s", how, again, whole)
 		}
 	}
-	if err := table.Remove(elements...); err != nil {
+	if err := table.Replace(elements, nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := table.Remove(elements...); err != nil {
+	if err := table.Replace(elements, nil); err != nil {
 		t.Errorf("removed again: %v", err)
 	}
 	if left := nft(t, "list", "table", "inet", "emperor-0123456789ab"); strings.Contains(left, "elements") {
@@ -163,7 +163,7 @@ func TestTableHoldsThousands(t *testing.T) {
 	for i := range 2000 {
 		all = append(all, elementsOf([]netip.Addr{netip.AddrFrom4([4]byte{10, 9, byte(i >> 8), byte(i)})}, publications(t, strconv.Itoa(20000+i)+":80"), nil)...)
 	}
-	if err := table.Add(all...); err != nil {
+	if err := table.Replace(nil, all); err != nil {
 		t.Fatal(err)
 	}
 	nft(t, "flush", "ruleset")
@@ -175,7 +175,7 @@ func TestTableHoldsThousands(t *testing.T) {
 	if n := strings.Count(nft(t, "list", "map", "inet", "emperor-0123456789ab", "publish4"), " . 80,") + 1; n < 2000 {
 		t.Errorf("%d ports, want at least 2000", n)
 	}
-	if err := table.Remove(all...); err != nil {
+	if err := table.Replace(all, nil); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -16,26 +16,21 @@ type Kind string
 
 // The kinds of connections.
 const (
-	None    Kind = "none"    // nothing is done: hooks may connect it
-	Routed  Kind = "routed"  // a veth pair and routes
-	Bridge  Kind = "bridge"  // a veth pair at a bridge
-	Macvlan Kind = "macvlan" // a link of its own on an interface of the host
-	Ipvlan  Kind = "ipvlan"  // the same, with the hardware address of that interface
-	CNI     Kind = "cni"     // plug-ins of the Container Network Interface
-	Join    Kind = "join"    // the network namespace of another vassal
+	None   Kind = "none"   // nothing is done: hooks may connect it
+	Routed Kind = "routed" // a veth pair and routes
 )
 
-// Mode is a kind with its argument: macvlan:eth0, cni:office, join:shop.ini, bridge:br0.
+// Mode is a kind with its argument, as in KIND:ARGUMENT. No kind here takes one.
 type Mode struct {
 	Kind Kind
 	Of   string
 }
 
 // argument says what follows a kind: 0 nothing, 1 perhaps something, 2 always something.
-var argument = map[Kind]int{None: 0, Routed: 0, Bridge: 1, Macvlan: 2, Ipvlan: 2, CNI: 2, Join: 2}
+var argument = map[Kind]int{None: 0, Routed: 0}
 
 // Kinds lists the kinds in the order of the documents.
-func Kinds() []Kind { return []Kind{Routed, Bridge, Macvlan, Ipvlan, CNI, Join, None} }
+func Kinds() []Kind { return []Kind{Routed, None} }
 
 // ParseMode parses a mode.
 func ParseMode(text string) (Mode, error) {
@@ -46,7 +41,7 @@ func ParseMode(text string) (Mode, error) {
 	case !known:
 		return Mode{}, fmt.Errorf("%q is no way to connect a vassal (one of %s)", kind, listed())
 	case given && (takes == 0 || of == ""), !given && takes == 2:
-		return Mode{}, fmt.Errorf("%q is not complete (%s)", text, form(m.Kind))
+		return Mode{}, fmt.Errorf("%q takes nothing after it", kind)
 	}
 	return m, nil
 }
@@ -57,21 +52,6 @@ func listed() string {
 		names = append(names, string(k))
 	}
 	return strings.Join(names, ", ")
-}
-
-func form(k Kind) string {
-	switch k {
-	case Bridge:
-		return "bridge or bridge:NAME"
-	case Macvlan, Ipvlan:
-		return string(k) + ":PARENT"
-	case CNI:
-		return "cni:NAME"
-	case Join:
-		return "join:VASSAL"
-	default:
-		return string(k) + " takes nothing after it"
-	}
 }
 
 // String prints the syntax of ParseMode.
@@ -304,6 +284,11 @@ func ParseAllowance(text string) (a Allowance, err error) {
 	return a, nil
 }
 
+// Names reports whether the allowance is about a vassal, whose name may end in .ini.
+func (a Allowance) Names(vassal string) bool {
+	return a.Vassal != "" && (a.Vassal == vassal || a.Vassal+".ini" == vassal)
+}
+
 func (a *Allowance) who(text string) {
 	if p, err := netip.ParsePrefix(text); err == nil {
 		a.Prefix = p.Masked()
@@ -376,7 +361,7 @@ func rate(text string) (uint64, error) {
 		}
 		return n * u.bits, nil
 	}
-	return 0, fmt.Errorf("%q is not a rate, such as 40mbit", text)
+	return 0, fmt.Errorf("%q is not a rate", text)
 }
 
 // Within reports whether r is at most as fast as the limit, where that has one.
@@ -397,7 +382,8 @@ func rateString(bits uint64) string {
 	i := slices.IndexFunc(units[:], func(u struct {
 		name string
 		bits uint64
-	}) bool {
+	},
+	) bool {
 		return bits%u.bits == 0
 	})
 	return strconv.FormatUint(bits/units[i].bits, 10) + units[i].name

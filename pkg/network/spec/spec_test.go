@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 )
@@ -29,10 +30,39 @@ func read[T fmt.Stringer](t *testing.T, parse func(string) (T, error), lines ...
 
 func TestModes(t *testing.T) {
 	read(t, ParseMode,
-		[2]string{"routed", "routed"}, [2]string{"bridge", "bridge"}, [2]string{"bridge:br0", "bridge:br0"},
-		[2]string{"macvlan:eth0", "macvlan:eth0"}, [2]string{"join:shop.ini", "join:shop.ini"}, [2]string{"none", "none"},
-		[2]string{"macvlan", "error: macvlan:PARENT"}, [2]string{"routed:x", "error: takes nothing"},
-		[2]string{"cni:", "error: cni:NAME"}, [2]string{"nat", "error: is no way to connect a vassal"}, [2]string{"", "error: one of routed"})
+		[2]string{"routed", "routed"}, [2]string{"none", "none"}, [2]string{"routed:x", "error: takes nothing"},
+		[2]string{"nat", "error: is no way to connect a vassal"}, [2]string{"", "error: one of routed"})
+}
+
+func TestInterfaces(t *testing.T) {
+	for text, good := range map[string]bool{"eth0": true, "uplink-of-it": true, "lo": false, "": false, "a/b": false, "sixteen-letters-": false, "a b": false, "%d": false} {
+		if _, err := ParseInterface(text); (err == nil) != good {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	for text, good := range map[string]bool{"02:00:00:00:00:01": true, "03:00:00:00:00:01": false, "x": false, "00:00:5e:00:53:00:00:01": false} {
+		if _, err := ParseMAC(text); (err == nil) != good {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
+func TestReach(t *testing.T) {
+	for text, want := range map[string]string{"deny": "{false []}", "allow": "{true []}", "5432, 53/udp": "{false [5432 53/udp]}"} {
+		if r, err := ParseReach(text); err != nil || fmt.Sprint(r) != want {
+			t.Errorf("%q: %v, %v", text, r, err)
+		}
+	}
+	if _, err := ParseReach("sometimes"); err == nil {
+		t.Error("sometimes is a reach")
+	}
+	for n, want := range map[NAT][2]bool{"": {true, false}, NATOn: {true, true}, NATOff: {false, false}, NAT4: {true, true}, NAT6: {false, false}} {
+		for i, p := range []string{"10.0.0.0/8", "192.0.2.0/24"} {
+			if got := n.Of(netip.MustParsePrefix(p)); got != want[i] {
+				t.Errorf("NAT %q of %s is %v", n, p, got)
+			}
+		}
+	}
 }
 
 func TestPublications(t *testing.T) {

@@ -1,0 +1,176 @@
+package network
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/google/nftables"
+	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/namespaces"
+)
+
+// The records of a stage in its directory, beside the ID.
+func changesFile(dir string) string { return filepath.Join(dir, "host.json") }
+func poolFile(dir string) string    { return filepath.Join(dir, "pool.json") }
+func leasesDir(dir string) string   { return filepath.Join(dir, "leases") }
+
+// Collect removes everything that a killed emperor has left: its links, its policy, and its
+// changes of the host. dir is the directory of its stage. It is for an emperor that connects no
+// vassals; Open does the same. Without records there is nothing to do.
+func Collect(dir string, log *slog.Logger) error {
+	id, err := recordedID(dir)
+	if err != nil || id == "" {
+		return err
+	}
+	if err := collect(dir, log); err != nil {
+		return err
+	}
+	return id.remove(dir, true)
+}
+
+// recordedID returns the ID of an earlier stage. Empty: there was none.
+func recordedID(dir string) (ID, error) {
+	b, err := os.ReadFile(idFile(dir))
+	if errors.Is(err, os.ErrNotExist) {
+		return "", nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("cannot read the emperor's network id: %w", err)
+	}
+	if id := ID(strings.TrimSpace(string(b))); id.valid() {
+		return id, nil
+	}
+	return "", nil
+}
+
+// collect removes links and restores settings of an earlier stage. Its policy stays until the
+// next one replaces it.
+func collect(dir string, log *slog.Logger) error {
+	id, err := recordedID(dir)
+	if err != nil || id == "" {
+		return err
+	}
+	log.Info("removing the network of an emperor that was killed", "id", string(id))
+	return restoreHost(id, dir)
+}
+
+// restoreHost deletes the links of an emperor and takes back its changes of the host.
+func restoreHost(id ID, dir string) error {
+	n, err := namespaces.OpenNetlink()
+	if err != nil {
+		return err
+	}
+	defer n.Close()
+	if err := n.DeleteGroup(id.Group()); err != nil {
+		return explained("", err)
+	}
+	c, err := loadChanges(changesFile(dir))
+	if err == nil {
+		err = c.restore(n)
+	}
+	return explained("", err)
+}
+
+// remove takes back all that an emperor has made, and its records. With its table, if that was
+// not closed.
+func (id ID) remove(dir string, table bool) error {
+	err := restoreHost(id, dir)
+	if table {
+		err = errors.Join(err, id.removeTable())
+	}
+	if err != nil {
+		return err
+	}
+	return os.RemoveAll(dir)
+}
+
+// removeTable deletes the table of an earlier stage, if it is there.
+func (id ID) removeTable() error {
+	c, err := nftables.New()
+	if err != nil {
+		return fmt.Errorf("cannot open nftables: %w", err)
+	}
+	t := &nftables.Table{Family: nftables.TableFamilyINet, Name: id.Table()}
+	c.AddTable(t) // so that there is one to delete
+	c.DelTable(t)
+	err = c.Flush()
+	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EPROTONOSUPPORT) || errors.Is(err, unix.EINVAL) {
+		return nil // a kernel without nftables has no tables
+	}
+	return explained("cannot remove the policy of the network", err)
+}
+
+// choosePool returns the pool of the options, or an automatic one: the one that an earlier
+// emperor has chosen, if the host still does not use it.
+func (s *Stage) choosePool(host hostFacts) (*Pool, error) {
+	prefixes := s.config.Pool
+	var err error
+	if prefixes == nil {
+		prefixes, err = s.autoPool(host)
+	} else {
+		err = conflict(prefixes, host.inUse)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return NewPool(leasesDir(s.config.Dir), prefixes...)
+}
+
+// autoPool returns private prefixes that the host does not use.
+func (s *Stage) autoPool(host hostFacts) (prefixes []netip.Prefix, err error) {
+	path := poolFile(s.config.Dir)
+	if b, err := os.ReadFile(path); err == nil && json.Unmarshal(b, &prefixes) == nil && len(prefixes) > 0 && conflict(prefixes, host.inUse) == nil {
+		return prefixes, nil
+	}
+	if prefixes, err = AutoPool(machineID(), host.inUse); err != nil {
+		return nil, err
+	}
+	if !hasIPv6() {
+		prefixes = slices.DeleteFunc(prefixes, func(p netip.Prefix) bool { return p.Addr().Is6() })
+		s.config.Log.Info("this host has no IPv6: vassals get IPv4 addresses only")
+	}
+	b, err := json.Marshal(prefixes)
+	if err == nil {
+		err = writeWhole(path, b)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("cannot keep the choice of a pool: %w", err)
+	}
+	return prefixes, nil
+}
+
+// conflict reports an address or a route of the host in a pool. A route to a larger network is
+// none: the routes to vassals are more specific.
+func conflict(pool, inUse []netip.Prefix) error {
+	for _, p := range pool {
+		for _, q := range inUse {
+			if p.Overlaps(q) && q.Bits() >= p.Bits() {
+				return fmt.Errorf("the pool %s overlaps %s, which this host uses (emperor-network-pool = another prefix)", p, q)
+			}
+		}
+	}
+	return nil
+}
+
+// machineID seeds the automatic pool: the same machine has the same one.
+func machineID() string {
+	if b, err := os.ReadFile("/etc/machine-id"); err == nil {
+		return strings.TrimSpace(string(b))
+	}
+	name, _ := os.Hostname()
+	return name
+}
+
+// hasIPv6 reports whether interfaces of this network namespace can have addresses of IPv6.
+func hasIPv6() bool {
+	b, err := os.ReadFile(filepath.Join(sysctls, "ipv6/conf/all/disable_ipv6"))
+	return err == nil && strings.TrimSpace(string(b)) == "0"
+}

@@ -1,0 +1,154 @@
+package network
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"slices"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/namespaces"
+	"github.com/emperor-go/emperor/pkg/network/spec"
+)
+
+// Down takes a connection back, and returns when the link is gone. The vassal keeps its
+// addresses until Forget. A second Down of the same link does nothing.
+func (s *Stage) Down(l *Link) error {
+	if err := s.dismantle(l); err != nil {
+		return fmt.Errorf("cannot disconnect it from the network: %w", err)
+	}
+	return nil
+}
+
+// dismantle removes as much of a connection as there is.
+func (s *Stage) dismantle(l *Link) error {
+	s.mu.Lock()
+	if s.links[l.Vassal] == l {
+		delete(s.links, l.Vassal)
+	}
+	failed := []error{s.table.Replace(l.elements, nil), s.repolicy(l)}
+	l.elements = nil
+	s.mu.Unlock()
+	if l.Index != 0 {
+		s.watch.unwatch(l.Index)
+		failed = append(failed, s.config.Sweeper.Delete([]namespaces.Peer{{Index: int(l.Index), Name: l.HostInterface}}))
+	}
+	s.ports.release(l.Vassal, nil)
+	return errors.Join(failed...)
+}
+
+// Change takes over published ports, allowances and rates of a vassal that runs. Connections
+// that exist continue. After an error the old ones are in effect.
+func (s *Stage) Change(ctx context.Context, l *Link, wish spec.Wish, netns *os.File) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, s.config.Timeout, errTimeout)
+	defer cancel()
+	if err := s.ports.hold(l.Vassal, wish.Publish); err != nil {
+		return err
+	}
+	was, err := s.adopt(l, wish)
+	if err == nil && was.Limit != wish.Limit {
+		if err = s.relimit(ctx, l, was.Limit, wish.Limit, netns); err != nil {
+			_, again := s.adopt(l, was)
+			err = errors.Join(err, again)
+		}
+	}
+	if err != nil {
+		wish = was
+	}
+	s.ports.release(l.Vassal, wish.Publish)
+	return err
+}
+
+// adopt changes the policy for a wish, and returns the former one. After an error it is
+// unchanged.
+func (s *Stage) adopt(l *Link, wish spec.Wish) (was spec.Wish, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	was = l.wish
+	l.wish.Publish, l.wish.Allow, l.wish.Limit = wish.Publish, wish.Allow, wish.Limit
+	if err = s.update(l); err != nil {
+		l.wish = was
+		err = errors.Join(err, s.update(l))
+	}
+	return was, err
+}
+
+func (s *Stage) relimit(ctx context.Context, l *Link, was, is spec.Rate, netns *os.File) (err error) {
+	out, back, err := s.turn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { back(err != nil) }()
+	in, err := s.enter(int(netns.Fd()))
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	return limit(out, in, l, was, is)
+}
+
+// repolicy updates the policy of a vassal that was connected or disconnected, and the policies of
+// vassals that allow it. The caller holds mu.
+func (s *Stage) repolicy(l *Link) (err error) {
+	if s.links[l.Vassal] == l {
+		err = s.update(l)
+	}
+	for _, other := range s.links {
+		if other != l && slices.ContainsFunc(other.wish.Allow, func(a spec.Allowance) bool { return a.Names(l.Vassal) }) {
+			err = errors.Join(err, s.update(other))
+		}
+	}
+	return err
+}
+
+// update brings the elements of a vassal in line with its wish.
+func (s *Stage) update(l *Link) error {
+	elements := elementsOf(l.Addresses, l.wish.Publish, s.resolve(l.wish.Allow))
+	if err := s.table.Replace(l.elements, elements); err != nil {
+		return err
+	}
+	l.elements = elements
+	return nil
+}
+
+// resolve looks the vassals of allowances up. One that is not connected has no addresses: the
+// allowance counts when it is.
+func (s *Stage) resolve(list []spec.Allowance) (allowed []Allowed) {
+	for _, a := range list {
+		r := Allowed{Port: a.Port, Protocol: a.Protocol}
+		if a.Vassal == "" {
+			r.From = []netip.Prefix{a.Prefix}
+		}
+		for name, l := range s.links {
+			if !a.Names(name) {
+				continue
+			}
+			for _, ip := range l.Addresses {
+				r.From = append(r.From, netip.PrefixFrom(ip, ip.BitLen()))
+			}
+		}
+		allowed = append(allowed, r)
+	}
+	return allowed
+}
+
+// forgetConnections removes the connections of addresses that another vassal had before: their
+// packets are not for the new one.
+func forgetConnections(addresses []netip.Addr) {
+	for _, a := range addresses {
+		family := netlink.InetFamily(unix.AF_INET)
+		if a.Is6() {
+			family = unix.AF_INET6
+		}
+		for _, part := range []netlink.ConntrackFilterType{netlink.ConntrackOrigSrcIP, netlink.ConntrackOrigDstIP, netlink.ConntrackReplySrcIP} {
+			filter := &netlink.ConntrackFilter{}
+			if filter.AddIP(part, a.AsSlice()) == nil {
+				_, _ = netlink.ConntrackDeleteFilters(netlink.ConntrackTable, family, filter) // a kernel without it has none
+			}
+		}
+	}
+}

@@ -1,0 +1,97 @@
+package network
+
+import (
+	"net"
+	"net/netip"
+	"os"
+
+	"github.com/emperor-go/emperor/pkg/namespaces"
+	"github.com/emperor-go/emperor/pkg/network/spec"
+)
+
+// Request is one generation of a vassal that wants to be connected.
+type Request struct {
+	// Vassal is its name, and Generation the number of its launch.
+	Vassal     string
+	Generation uint64
+	// Wish is its place in the network.
+	Wish spec.Wish
+	// Netns is its network namespace. The caller closes it.
+	Netns *os.File
+	// Lost is called once when its link goes while it runs. Nil: it is not watched.
+	Lost func(reason string)
+}
+
+// Link is the connection of one generation of a vassal.
+type Link struct {
+	// Vassal and Generation are the request's.
+	Vassal     string
+	Generation uint64
+	// Addresses are the vassal's, IPv4 first, and Gateways the host's on the way from there.
+	Addresses, Gateways []netip.Addr
+	// Interface is the name inside, HostInterface the one of the other end, and Index its number.
+	Interface, HostInterface string
+	Index                    namespaces.Index
+
+	wish             spec.Wish // guarded by Stage.mu, as are the elements
+	elements         []Element
+	inside           namespaces.Index
+	hostMAC, peerMAC net.HardwareAddr
+}
+
+// routeTo returns the route of the host to a prefix of the vassal.
+func (l *Link) routeTo(p netip.Prefix, source netip.Addr) namespaces.HostRoute {
+	return namespaces.HostRoute{To: p, Source: source, Link: l.Index, Protocol: RouteProtocol}
+}
+
+// outside returns the changes of the host's end. The neighbours are permanent: no packet asks
+// for them, and no answer of another vassal replaces them.
+func (l *Link) outside(id ID) []namespaces.Change {
+	alternative := l.Index.AltName(altName(l.Vassal))
+	alternative.Optional = true // another emperor may have a vassal of that name
+	list := []namespaces.Change{l.Index.Alias(id.alias(l.Vassal, l.Generation)), alternative}
+	for i, a := range l.Addresses {
+		if a.Is4() {
+			list = append(list, l.Index.Forwarding())
+		}
+		source := netip.Addr{}
+		if a.Is4() {
+			source = l.Gateways[i]
+		}
+		list = append(list, l.Index.Neighbour(a, l.peerMAC), l.routeTo(netip.PrefixFrom(a, a.BitLen()), source).Add())
+	}
+	for _, p := range l.wish.Routes {
+		route := l.routeTo(p, netip.Addr{})
+		if via := l.addressLike(p.Addr()); via.IsValid() {
+			route.Via = via
+		}
+		list = append(list, route.Add())
+	}
+	return list
+}
+
+// addressLike returns the vassal's address of the same family.
+func (l *Link) addressLike(a netip.Addr) netip.Addr {
+	for _, own := range l.Addresses {
+		if own.Is4() == a.Is4() {
+			return own
+		}
+	}
+	return netip.Addr{}
+}
+
+// within returns the changes of the vassal's end.
+func (l *Link) within() []namespaces.Change {
+	list := []namespaces.Change{loopback.Up(), l.inside.Up()}
+	for i, a := range l.Addresses {
+		everything := netip.PrefixFrom(netip.IPv4Unspecified(), 0)
+		if a.Is6() {
+			everything = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+		}
+		list = append(list,
+			l.inside.Address(netip.PrefixFrom(a, a.BitLen())),
+			l.inside.Neighbour(l.Gateways[i], l.hostMAC),
+			namespaces.HostRoute{To: everything, Via: l.Gateways[i], Link: l.inside, Protocol: RouteProtocol}.Add())
+	}
+	return list
+}

@@ -1,0 +1,279 @@
+package network
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/namespaces"
+	"github.com/emperor-go/emperor/pkg/network/spec"
+)
+
+// Config are the options of a stage.
+type Config struct {
+	// Dir is where leases of addresses and changes of the host are recorded. It belongs to this
+	// emperor alone. Required.
+	Dir string
+	// Pool has the addresses of vassals, at most one prefix of each family. Nil: private
+	// prefixes that the host does not use.
+	Pool []netip.Prefix
+	// Uplinks are the interfaces to other hosts. Nil: the ones of the default routes.
+	Uplinks []string
+	// NAT says which addresses are masqueraded.
+	NAT spec.NAT
+	// CheckForwarding: the stage does not change the host's forwarding, and refuses to open when
+	// it is off.
+	CheckForwarding bool
+	// Between: vassals may reach each other. ToHost is the part of the host that they reach.
+	Between bool
+	ToHost  spec.Reach
+	// MTU of the links, in bytes. Zero: the smallest of the uplinks.
+	MTU int
+	// Timeout limits one Up, Change or Down. Zero: 10 s.
+	Timeout time.Duration
+	// Sweeper deletes links. Nil: each by itself.
+	Sweeper *namespaces.Sweeper
+	// Restored is called after another program has deleted the policy and it was set again. Nil:
+	// nothing is.
+	Restored func()
+	// Log is required.
+	Log *slog.Logger
+}
+
+const defaultTimeout = 10 * time.Second
+
+// workers is the number of links that are made at the same time: the kernel changes one network
+// after the other.
+const workers = 4
+
+// rtnetlink changes and reads one network namespace; namespaces.Netlink implements it. Tests
+// inject failures.
+type rtnetlink interface {
+	AddVeth(namespaces.VethPair) (namespaces.Index, error)
+	Apply(...namespaces.Change) error
+	Link(namespaces.Index) (namespaces.LinkFacts, error)
+	LinkNamed(string) (namespaces.LinkFacts, error)
+	RouteTo(netip.Addr) (namespaces.Index, error)
+	Close()
+}
+
+// errNoLink is the error of a link that does not exist.
+const errNoLink = unix.ENODEV
+
+// Stage connects vassals to the network of the host. Its methods may be called by many
+// goroutines.
+type Stage struct {
+	id       ID
+	config   Config
+	pool     *Pool
+	table    *Table
+	changes  *changes
+	watch    *watcher
+	opener   *namespaces.NetnsOpener
+	ports    ports
+	gateways []netip.Addr
+	mtu      int
+	turns    chan rtnetlink // a worker takes its socket, or nil for one that is not open yet
+
+	// open opens a socket here, and enter one in the namespace of a descriptor.
+	open  func() (rtnetlink, error)
+	enter func(netns int) (rtnetlink, error)
+
+	mu       sync.Mutex
+	links    map[string]*Link // by vassal
+	restored int
+}
+
+// Open removes the leftovers of an emperor that was killed, and prepares the host: gateway
+// addresses, forwarding and policy. The caller closes the stage.
+func Open(c Config) (_ *Stage, err error) {
+	if c.Timeout == 0 {
+		c.Timeout = defaultTimeout
+	}
+	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
+		return nil, fmt.Errorf("cannot keep records of the network: %w", err)
+	}
+	s := &Stage{config: c, links: map[string]*Link{}, ports: ports{held: map[portKey]*heldPort{}}, turns: make(chan rtnetlink, workers)}
+	s.open = func() (rtnetlink, error) { return namespaces.OpenNetlink() }
+	s.enter = func(netns int) (rtnetlink, error) { return s.opener.Open(netns) }
+	for range workers {
+		s.turns <- nil
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.Close())
+		}
+	}()
+	if err := collect(c.Dir, c.Log); err != nil {
+		return nil, err
+	}
+	if s.id, err = LoadID(c.Dir); err != nil {
+		return nil, err
+	}
+	if s.changes, err = loadChanges(changesFile(c.Dir)); err != nil {
+		return nil, err
+	}
+	if s.opener, err = namespaces.NewNetnsOpener(); err != nil {
+		return nil, err
+	}
+	return s, s.prepare()
+}
+
+// prepare sets the host up for vassals.
+func (s *Stage) prepare() error {
+	host, err := readHost()
+	if err != nil {
+		return err
+	}
+	if s.pool, err = s.choosePool(host); err != nil {
+		return err
+	}
+	s.gateways = s.pool.Gateways()
+	n, err := namespaces.OpenNetlink()
+	if err != nil {
+		return err
+	}
+	defer n.Close()
+	for _, gateway := range s.gateways {
+		if err := s.changes.gateway(n, gateway); err != nil {
+			return explained("cannot give the host the gateway's address", err)
+		}
+	}
+	uplinks := s.uplinks(host)
+	guarded, err := s.forward(uplinks)
+	if err != nil {
+		return err
+	}
+	if s.mtu = s.config.MTU; s.mtu == 0 {
+		s.mtu = host.mtu
+	}
+	if s.watch, err = newWatcher(func(namespaces.LinkEvent) {}, s.config.Log); err != nil {
+		return err
+	}
+	s.table, err = OpenTable(s.id, s.policy(guarded), s.noteRestored, s.config.Log)
+	return explained("", err)
+}
+
+// explained adds the remedy of a missing permission.
+func explained(text string, err error) error {
+	if err == nil {
+		return nil
+	}
+	if text != "" {
+		text += ": "
+	}
+	hint := ""
+	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
+		hint = " (emperor-network needs CAP_NET_ADMIN: an emperor that is root, without uid)"
+	}
+	return fmt.Errorf("%s%w%s", text, err, hint)
+}
+
+// policy translates the options.
+func (s *Stage) policy(guarded []string) Policy {
+	p := Policy{
+		Group: s.id.Group(), Pool: s.pool.Prefixes(), Between: s.config.Between, ToHost: s.config.ToHost.All, HostPorts: s.config.ToHost.Ports, Guarded: guarded,
+	}
+	for _, prefix := range p.Pool {
+		i := 0
+		if prefix.Addr().Is6() {
+			i = 1
+		}
+		p.NAT[i] = s.config.NAT.Of(prefix)
+	}
+	return p
+}
+
+// uplinks returns the interfaces to other hosts, by family.
+func (s *Stage) uplinks(host hostFacts) [2][]string {
+	if s.config.Uplinks != nil {
+		return [2][]string{s.config.Uplinks, s.config.Uplinks}
+	}
+	for i, name := range []string{"IPv4", "IPv6"} {
+		has := slices.ContainsFunc(s.gateways, func(a netip.Addr) bool { return a.Is6() == (i == 1) })
+		if len(host.uplinks[i]) == 0 && has {
+			s.config.Log.Info("the host has no default route: vassals reach no other hosts by "+name, "hint", "emperor-network-uplink = INTERFACE")
+		}
+	}
+	return host.uplinks
+}
+
+// noteRestored counts a policy that was set again.
+func (s *Stage) noteRestored() {
+	s.mu.Lock()
+	s.restored++
+	s.mu.Unlock()
+	if s.config.Restored != nil {
+		s.config.Restored()
+	}
+}
+
+// Close takes everything back: links, policy, addresses and settings of the host. After an error
+// the records stay for the next emperor.
+func (s *Stage) Close() error {
+	var failed []error
+	if s.watch != nil {
+		s.watch.close()
+	}
+	for range workers {
+		if n := <-s.turns; n != nil {
+			n.Close()
+		}
+	}
+	if s.opener != nil {
+		s.opener.Close()
+	}
+	if s.table != nil {
+		failed = append(failed, s.table.Close())
+	}
+	s.ports.mu.Lock()
+	for _, h := range s.ports.held {
+		h.close()
+	}
+	s.ports.mu.Unlock()
+	if s.id != "" {
+		failed = append(failed, s.id.remove(s.config.Dir, s.table == nil))
+	}
+	if err := errors.Join(failed...); err != nil {
+		return fmt.Errorf("cannot take back all of the network: %w", err)
+	}
+	return nil
+}
+
+// turn takes a socket for one piece of work. back returns it; a socket whose work has failed is
+// closed, because answers may still arrive there.
+func (s *Stage) turn(ctx context.Context) (n rtnetlink, back func(failed bool), err error) {
+	select {
+	case n = <-s.turns:
+	case <-ctx.Done():
+		return nil, nil, context.Cause(ctx)
+	}
+	if n == nil {
+		if n, err = s.open(); err != nil {
+			s.turns <- nil
+			return nil, nil, err
+		}
+	}
+	return n, func(failed bool) {
+		if failed {
+			n.Close()
+			n = nil
+		}
+		s.turns <- n
+	}, nil
+}
+
+// Forget gives up the addresses of a vassal that will not come back soon.
+func (s *Stage) Forget(vassal string) {
+	if err := s.pool.Release(vassal); err != nil {
+		s.config.Log.Warn("cannot release an address", "vassal", vassal, "error", err)
+	}
+}

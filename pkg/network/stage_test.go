@@ -1,0 +1,658 @@
+package network
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/namespaces"
+	"github.com/emperor-go/emperor/pkg/network/spec"
+)
+
+// newNetns makes a network namespace.
+func newNetns(t *testing.T) *os.File {
+	t.Helper()
+	made := make(chan *os.File)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with its goroutine
+		if unix.Unshare(unix.CLONE_NEWNET) != nil {
+			made <- nil
+			return
+		}
+		f, _ := os.Open("/proc/thread-self/ns/net")
+		made <- f
+	}()
+	f := <-made
+	if f == nil {
+		t.Fatal("no network namespace can be made")
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+// inside calls f on a thread in a network namespace. Sockets that f makes stay there.
+func inside(t *testing.T, netns *os.File, f func() error) error {
+	t.Helper()
+	done := make(chan error)
+	go func() {
+		runtime.LockOSThread() // never unlocked
+		err := unix.Setns(int(netns.Fd()), unix.CLONE_NEWNET)
+		if err == nil {
+			err = f()
+		}
+		done <- err
+	}()
+	return <-done
+}
+
+// ip runs ip(8) in a namespace; nil: here.
+func ip(t *testing.T, netns *os.File, args ...string) string {
+	t.Helper()
+	path, err := exec.LookPath("ip")
+	if err != nil {
+		t.Skip("ip is not installed")
+	}
+	var out []byte
+	run := func() (err error) { out, err = exec.Command(path, args...).CombinedOutput(); return err }
+	if netns == nil {
+		err = run()
+	} else {
+		err = inside(t, netns, run)
+	}
+	if err != nil {
+		t.Fatalf("ip %v: %v\n%s", args, err, out)
+	}
+	return string(out)
+}
+
+// serve answers each connection at a port of all addresses with a text and the client's address.
+func serve(t *testing.T, netns *os.File, port int, text string) {
+	t.Helper()
+	var l net.Listener
+	err := inside(t, netns, func() (err error) { l, err = net.Listen("tcp", fmt.Sprintf(":%d", port)); return err })
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			client := c.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap()
+			_, _ = fmt.Fprintf(c, "%s for %s", text, client)
+			c.Close()
+		}
+	}()
+}
+
+// ask connects from a namespace, and returns the answer.
+func ask(t *testing.T, netns *os.File, to string) (answer string, err error) {
+	t.Helper()
+	err = inside(t, netns, func() error {
+		c, err := net.DialTimeout("tcp", to, 2*time.Second)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		b, err := io.ReadAll(c)
+		answer = string(b)
+		return err
+	})
+	return answer, err
+}
+
+func here(t *testing.T) *os.File {
+	t.Helper()
+	f, err := os.Open("/proc/self/ns/net")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+// outside makes a namespace behind an uplink up0, which is the way to all other hosts.
+func outside(t *testing.T) *os.File {
+	t.Helper()
+	netns := newNetns(t)
+	n, err := namespaces.OpenNetlink()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer n.Close()
+	up, err := n.AddVeth(namespaces.VethPair{Host: "up0", Peer: "out0", HostMAC: namespaces.DerivedMAC("up"), PeerMAC: namespaces.DerivedMAC("out"), Netns: netns})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := netip.MustParsePrefix
+	err = n.Apply(loopback.Up(), up.Address(p("198.18.0.1/30")), up.Address(p("2001:db8:18::1/64")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ip(t, netns, "link", "set", "lo", "up")
+	ip(t, netns, "link", "set", "out0", "up")
+	ip(t, netns, "address", "add", "198.18.0.2/30", "dev", "out0")
+	ip(t, netns, "address", "add", "2001:db8:18::2/64", "dev", "out0", "nodad")
+	ip(t, nil, "route", "add", "default", "via", "198.18.0.2")
+	ip(t, nil, "-6", "route", "add", "default", "via", "2001:db8:18::2")
+	return netns
+}
+
+func openStage(t *testing.T, change func(*Config)) *Stage {
+	t.Helper()
+	c := Config{Dir: t.TempDir() + "/network", Pool: prefixes("10.9.0.0/24", "fd09::/64"), Log: slog.New(slog.DiscardHandler)}
+	if change != nil {
+		change(&c)
+	}
+	s, err := Open(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func routed(t *testing.T, publish ...string) spec.Wish {
+	t.Helper()
+	return spec.Wish{Mode: spec.Mode{Kind: spec.Routed}, Publish: publications(t, publish...)}
+}
+
+func up(t *testing.T, s *Stage, name string, netns *os.File, wish spec.Wish) *Link {
+	t.Helper()
+	l, err := s.Up(t.Context(), Request{Vassal: name, Generation: 1, Wish: wish, Netns: netns})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l
+}
+
+// world lists everything of the network that a stage changes.
+func world(t *testing.T) string {
+	t.Helper()
+	text := ip(t, nil, "-o", "link") + ip(t, nil, "-o", "address") + ip(t, nil, "route", "show", "table", "all") + ip(t, nil, "-6", "route", "show", "table", "all") +
+		ip(t, nil, "neigh", "show", "nud", "permanent") + nft(t, "list", "ruleset")
+	for _, setting := range []string{"ipv4/ip_forward", "ipv4/conf/up0/forwarding", "ipv6/conf/all/forwarding", "ipv6/conf/up0/force_forwarding"} {
+		b, _ := os.ReadFile(sysctls + "/" + setting)
+		text += setting + " " + string(b)
+	}
+	return text
+}
+
+// settled waits until the host's own addresses are complete, which the kernel tests for a moment.
+func settled(t *testing.T) string {
+	t.Helper()
+	for end := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
+		text := world(t)
+		if complete := !strings.Contains(text, "up0") || strings.Contains(text, "inet6 fe80"); complete && !strings.Contains(text, "tentative") {
+			return text
+		}
+		if time.Now().After(end) {
+			t.Fatalf("addresses are not complete:\n%s", text)
+		}
+	}
+}
+
+// A vassal is reached by its address and by its published port, reaches other hosts, and neither
+// its neighbours nor the host. Afterwards the host is as before.
+func TestRouted(t *testing.T) {
+	if !isolated(t) {
+		return
+	}
+	far := outside(t)
+	before := settled(t)
+	s := openStage(t, nil)
+	a, b := newNetns(t), newNetns(t)
+	la := up(t, s, "a.ini", a, routed(t, "8001:8080"))
+	lb := up(t, s, "b.ini", b, spec.Wish{Mode: spec.Mode{Kind: spec.Routed}, Allow: []spec.Allowance{{Prefix: netip.MustParsePrefix("198.18.0.2/32"), Port: 8080, Protocol: spec.TCP}}})
+	host := here(t)
+	serve(t, a, 8080, "a")
+	serve(t, b, 8080, "b")
+	serve(t, host, 5432, "host")
+	serve(t, far, 80, "far")
+	at := func(l *Link, family, port int) string {
+		return netip.AddrPortFrom(l.Addresses[family], uint16(port)).String()
+	}
+	for _, c := range []struct {
+		what string
+		from *os.File
+		to   string
+		want string // empty: refused
+	}{
+		{"the host reaches a", host, at(la, 0, 8080), "a for 10.9.0.1"},
+		{"the host reaches a by IPv6", host, at(la, 1, 8080), "a for fd09::1"},
+		{"a published port leads to a", far, "198.18.0.1:8001", "a for 198.18.0.2"},
+		{"a published port leads to a by IPv6", far, "[2001:db8:18::1]:8001", "a for 2001:db8:18::2"},
+		{"the host uses the published port", host, "198.18.0.1:8001", "a for"},
+		{"a neighbour uses the published port", b, "198.18.0.1:8001", "a for"},
+		{"a uses its own published port", a, "198.18.0.1:8001", "a for"},
+		{"a reaches other hosts", a, "198.18.0.2:80", "far for 198.18.0.1"},
+		{"a reaches other hosts by IPv6", a, "[2001:db8:18::2]:80", "far for 2001:db8:18::1"},
+		{"a does not reach b", a, at(lb, 0, 8080), ""},
+		{"a does not reach b by IPv6", a, at(lb, 1, 8080), ""},
+		{"a does not reach the host", a, "10.9.0.1:5432", ""},
+		{"a does not reach the host by its other address", a, "198.18.0.1:5432", ""},
+		{"a does not reach the host by IPv6", a, "[fd09::1]:5432", ""},
+	} {
+		got, err := ask(t, c.from, c.to)
+		switch {
+		case c.want == "" && errors.Is(err, unix.ECONNREFUSED):
+		case c.want == "" || err != nil || !strings.HasPrefix(got, c.want):
+			t.Errorf("%s: %q, %v, want %q", c.what, got, err, c.want)
+		}
+	}
+	ip(t, far, "route", "add", "10.9.0.0/24", "via", "198.18.0.1")
+	if got, err := ask(t, far, at(lb, 0, 8080)); err != nil || !strings.HasPrefix(got, "b for 198.18.0.2") {
+		t.Errorf("an allowed host reaches b: %q, %v", got, err)
+	}
+	if got, err := ask(t, far, at(la, 0, 8080)); err == nil {
+		t.Errorf("a host that is not allowed reaches a: %q", got)
+	}
+	ip(t, far, "route", "delete", "10.9.0.0/24")
+	for _, l := range []*Link{la, lb} {
+		if err := s.Down(l); err != nil {
+			t.Error(err)
+		}
+	}
+	if links := ip(t, nil, "-o", "link"); strings.Contains(links, "evs") {
+		t.Errorf("left: %s", links)
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if after := settled(t); after != before {
+		t.Errorf("the host was\n%s\nand is\n%s", before, after)
+	}
+}
+
+// faulty fails at the n-th call.
+type faulty struct {
+	rtnetlink
+	left *int
+	err  error
+}
+
+func (f faulty) fails() bool { *f.left--; return *f.left == 0 }
+
+func (f faulty) AddVeth(v namespaces.VethPair) (namespaces.Index, error) {
+	if f.fails() {
+		if errors.Is(f.err, unix.EAGAIN) { // the answer was lost
+			_, _ = f.rtnetlink.AddVeth(v)
+		}
+		return 0, f.err
+	}
+	return f.rtnetlink.AddVeth(v)
+}
+
+func (f faulty) Apply(c ...namespaces.Change) error {
+	if f.fails() {
+		return f.err
+	}
+	return f.rtnetlink.Apply(c...)
+}
+
+func (f faulty) Link(i namespaces.Index) (namespaces.LinkFacts, error) {
+	if f.fails() {
+		return namespaces.LinkFacts{}, f.err
+	}
+	return f.rtnetlink.Link(i)
+}
+
+func (f faulty) LinkNamed(name string) (namespaces.LinkFacts, error) {
+	if f.fails() {
+		return namespaces.LinkFacts{}, f.err
+	}
+	return f.rtnetlink.LinkNamed(name)
+}
+
+func (f faulty) RouteTo(a netip.Addr) (namespaces.Index, error) {
+	if f.fails() {
+		return 0, f.err
+	}
+	return f.rtnetlink.RouteTo(a)
+}
+
+// A failure of any message undoes everything, names its cause, and the next try succeeds.
+func TestFailuresAreUndone(t *testing.T) {
+	if !isolated(t) {
+		return
+	}
+	outside(t)
+	settled(t)
+	s := openStage(t, nil)
+	defer func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	open, enter := s.open, s.enter
+	empty := world(t)
+	wish := routed(t, "8001:8080")
+	wish.Limit = spec.Rate{Down: 40e6, Up: 10e6}
+	for _, fault := range []error{unix.ENOBUFS, unix.EBUSY, unix.EPERM, unix.EAGAIN} {
+		n := 1
+		for ; ; n++ {
+			left := n
+			s.open = func() (rtnetlink, error) { r, err := open(); return faulty{r, &left, fault}, err }
+			s.enter = func(netns int) (rtnetlink, error) { r, err := enter(netns); return faulty{r, &left, fault}, err }
+			for range workers { // sockets of the round before
+				if r := <-s.turns; r != nil {
+					r.Close()
+				}
+				s.turns <- nil
+			}
+			l, err := s.Up(t.Context(), Request{Vassal: "a.ini", Generation: uint64(n), Wish: wish, Netns: newNetns(t)})
+			if err == nil {
+				left = 0
+				if err := s.Down(l); err != nil {
+					t.Fatal(err)
+				}
+				break
+			}
+			if !errors.Is(err, fault) || !strings.HasPrefix(err.Error(), "cannot connect it to the network: ") {
+				t.Errorf("%v at call %d: %v", fault, n, err)
+			}
+			if left := settled(t); left != empty {
+				t.Fatalf("%v at call %d leaves\n%s\ninstead of\n%s", fault, n, left, empty)
+			}
+		}
+		if n < 10 {
+			t.Errorf("%v: only %d calls were tried", fault, n)
+		}
+	}
+}
+
+// A port of the host that a program has is an error with its number, and a held port belongs to
+// the vassal alone.
+func TestPublishedPortInUse(t *testing.T) {
+	if !isolated(t) {
+		return
+	}
+	ip(t, nil, "link", "set", "lo", "up")
+	s := openStage(t, nil)
+	defer s.Close()
+	l, err := net.Listen("tcp", "127.0.0.1:8001")
+	if err != nil {
+		t.Fatal(err)
+	}
+	request := func(name, port string) Request {
+		return Request{Vassal: name, Generation: 1, Wish: routed(t, port), Netns: newNetns(t)}
+	}
+	if _, err := s.Up(t.Context(), request("a.ini", "8001:80")); err == nil || !strings.Contains(err.Error(), "port 8001: a program of the host has it") {
+		t.Errorf("a port in use: %v", err)
+	}
+	l.Close()
+	a, err := s.Up(t.Context(), request("a.ini", "8001:80"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, network := range []string{"tcp4", "tcp6"} {
+		if l, err := net.Listen(network, ":8001"); !errors.Is(err, unix.EADDRINUSE) {
+			t.Errorf("a program takes the port: %v, %v", l, err)
+		}
+	}
+	for _, port := range []string{"8000-8002:80", "127.0.0.1:8001:80"} {
+		if _, err := s.Up(t.Context(), request("b.ini", port)); err == nil || !strings.Contains(err.Error(), `"a.ini" has published it`) {
+			t.Errorf("%s of another vassal: %v", port, err)
+		}
+	}
+	if err := s.Down(a); err != nil {
+		t.Fatal(err)
+	}
+	b, err := s.Up(t.Context(), request("b.ini", "8000-8002:80"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Down(b); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Publications, allowances and rates change while connections exist.
+func TestChange(t *testing.T) {
+	if !isolated(t) {
+		return
+	}
+	far := outside(t)
+	s := openStage(t, nil)
+	defer s.Close()
+	a, b := newNetns(t), newNetns(t)
+	la := up(t, s, "a.ini", a, routed(t, "8001:8080"))
+	up(t, s, "b.ini", b, routed(t))
+	serve(t, a, 8080, "a")
+	serve(t, a, 9090, "other")
+	try := func(from *os.File, to, want string) {
+		t.Helper()
+		got, err := ask(t, from, to)
+		if want == "" && err == nil || want != "" && !strings.HasPrefix(got, want) {
+			t.Errorf("%s: %q, %v, want %q", to, got, err, want)
+		}
+	}
+	direct := netip.AddrPortFrom(la.Addresses[0], 8080).String()
+	try(far, "198.18.0.1:8001", "a")
+	try(b, direct, "")
+	wish := routed(t, "8001:9090", "8002:8080")
+	wish.Allow = []spec.Allowance{{Vassal: "b"}}
+	wish.Limit = spec.Rate{Down: 1e9, Up: 1e9}
+	if err := s.Change(t.Context(), la, wish, a); err != nil {
+		t.Fatal(err)
+	}
+	try(far, "198.18.0.1:8001", "other")
+	try(far, "198.18.0.1:8002", "a")
+	try(b, direct, "a")
+	if out := ip(t, a, "-d", "link", "show", "eth0"); !strings.Contains(out, "qdisc tbf") {
+		t.Errorf("no rate: %s", out)
+	}
+	l, err := net.Listen("tcp", ":8003")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if err := s.Change(t.Context(), la, routed(t, "8003:8080"), a); err == nil || !strings.Contains(err.Error(), "8003") {
+		t.Errorf("a port in use: %v", err)
+	}
+	try(far, "198.18.0.1:8001", "other")
+	if err := s.Change(t.Context(), la, routed(t), a); err != nil {
+		t.Fatal(err)
+	}
+	try(far, "198.18.0.1:8001", "")
+	try(b, direct, "")
+	if l, err := net.Listen("tcp", ":8001"); err != nil {
+		t.Errorf("the port is not free: %v", err)
+	} else {
+		l.Close()
+	}
+	if out := ip(t, a, "-d", "link", "show", "eth0"); strings.Contains(out, "qdisc tbf") {
+		t.Errorf("the rate stays: %s", out)
+	}
+}
+
+// An allowance for a vassal counts when that is connected, by whatever address.
+func TestAllowanceOfAVassalThatComesLater(t *testing.T) {
+	if !isolated(t) {
+		return
+	}
+	ip(t, nil, "link", "set", "lo", "up")
+	s := openStage(t, nil)
+	defer s.Close()
+	a, b := newNetns(t), newNetns(t)
+	wish := routed(t)
+	wish.Allow = []spec.Allowance{{Vassal: "b.ini", Port: 8080, Protocol: spec.TCP}}
+	la := up(t, s, "a.ini", a, wish)
+	serve(t, a, 8080, "a")
+	direct := netip.AddrPortFrom(la.Addresses[0], 8080).String()
+	fixed := routed(t)
+	fixed.Addresses = addresses("10.9.0.77")
+	lb := up(t, s, "b.ini", b, fixed)
+	if got, err := ask(t, b, direct); got != "a for 10.9.0.77" {
+		t.Errorf("b reaches a: %q, %v", got, err)
+	}
+	if err := s.Down(lb); err != nil {
+		t.Fatal(err)
+	}
+	if rules := nft(t, "list", "set", "inet", s.id.Table(), "open4"); strings.Contains(rules, "10.9.0.77") {
+		t.Errorf("without b: %s", rules)
+	}
+	taken := routed(t)
+	taken.Addresses = la.Addresses[:1]
+	if _, err := s.Up(t.Context(), Request{Vassal: "c.ini", Generation: 1, Wish: taken, Netns: newNetns(t)}); err == nil || !strings.Contains(err.Error(), `"a.ini" has the address`) {
+		t.Errorf("an address of another vassal: %v", err)
+	}
+	for _, wrong := range []string{"10.9.0.1", "192.0.2.1"} {
+		taken.Addresses = addresses(wrong)
+		if _, err := s.Up(t.Context(), Request{Vassal: "c.ini", Generation: 1, Wish: taken, Netns: newNetns(t)}); err == nil || !strings.Contains(err.Error(), wrong) {
+			t.Errorf("%s: %v", wrong, err)
+		}
+	}
+}
+
+// A link that another program deletes is reported, and a link that the stage deletes is not.
+func TestLostLink(t *testing.T) {
+	if !isolated(t) {
+		return
+	}
+	ip(t, nil, "link", "set", "lo", "up")
+	s := openStage(t, nil)
+	defer s.Close()
+	lost := make(chan string, 4)
+	make := func(name string) *Link {
+		l, err := s.Up(t.Context(), Request{Vassal: name, Generation: 1, Wish: routed(t), Netns: newNetns(t), Lost: func(reason string) { lost <- name + ": " + reason }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return l
+	}
+	a, b, c := make("a"), make("b"), make("c")
+	if err := s.Down(a); err != nil {
+		t.Fatal(err)
+	}
+	for name, how := range map[string][]string{"b": {"link", "delete", b.HostInterface}, "c": {"link", "set", c.HostInterface, "down"}} {
+		ip(t, nil, how...)
+		select {
+		case got := <-lost:
+			if !strings.HasPrefix(got, name+": another program has deleted its link") {
+				t.Errorf("%q is reported of %s", got, name)
+			}
+		case <-time.After(patience):
+			t.Fatalf("%v is not reported", how)
+		}
+	}
+	for _, l := range []*Link{b, c} {
+		if err := s.Down(l); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// The next stage removes all that a killed one has left, and nothing else; Collect does the same
+// without a stage.
+func TestKilledStage(t *testing.T) {
+	if !isolated(t) {
+		return
+	}
+	far := outside(t)
+	before := settled(t)
+	dir := t.TempDir() + "/network"
+	same := func(c *Config) { c.Dir = dir }
+	kill := func(s *Stage) { // what the kernel does to its process
+		s.watch.close()
+		s.opener.Close()
+		for range workers {
+			if n := <-s.turns; n != nil {
+				n.Close()
+			}
+		}
+		s.table.events.Close()
+		<-s.table.done
+		_ = s.table.conn.CloseLasting()
+		for _, h := range s.ports.held {
+			h.close()
+		}
+	}
+	for range 2 {
+		s := openStage(t, same)
+		up(t, s, "a.ini", newNetns(t), routed(t, "8001:80"))
+		kill(s)
+	}
+	s := openStage(t, same)
+	if links := ip(t, nil, "-o", "link"); strings.Contains(links, "evs") {
+		t.Errorf("left: %s", links)
+	}
+	a := newNetns(t)
+	serve(t, far, 80, "far")
+	up(t, s, "a.ini", a, routed(t, "8001:80"))
+	if got, err := ask(t, a, "198.18.0.2:80"); err != nil || !strings.HasPrefix(got, "far for 198.18.0.1") {
+		t.Errorf("after a kill: %q, %v", got, err)
+	}
+	kill(s)
+	if err := Collect(dir, slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
+	}
+	if after := settled(t); after != before {
+		t.Errorf("the host was\n%s\nand is\n%s", before, after)
+	}
+	if _, err := os.Stat(dir); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("its records are left: %v", err)
+	}
+	if err := Collect(dir, slog.New(slog.DiscardHandler)); err != nil {
+		t.Errorf("without records: %v", err)
+	}
+}
+
+// A stage that may not change the host's forwarding names the settings, and a pool that the host
+// uses is refused.
+func TestStageRefusesToOpen(t *testing.T) {
+	if !isolated(t) {
+		return
+	}
+	outside(t)
+	before := settled(t)
+	for want, change := range map[string]func(*Config){
+		"sysctl -w net.ipv4.conf.up0.forwarding=1": func(c *Config) { c.CheckForwarding = true },
+		"overlaps 198.18.0.0/30":                   func(c *Config) { c.Pool = prefixes("198.18.0.0/16") },
+		"no interface \"nix0\"":                    func(c *Config) { c.Uplinks = []string{"nix0"} },
+	} {
+		c := Config{Dir: t.TempDir() + "/network", Pool: prefixes("10.9.0.0/24", "fd09::/64"), Log: slog.New(slog.DiscardHandler)}
+		change(&c)
+		s, err := Open(c)
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %q", err, want)
+		}
+		if s != nil && err == nil {
+			s.Close()
+		}
+	}
+	if after := settled(t); after != before {
+		t.Errorf("the host was\n%s\nand is\n%s", before, after)
+	}
+}
+
+// An Up whose time is over leaves nothing.
+func TestUpInVain(t *testing.T) {
+	if !isolated(t) {
+		return
+	}
+	ip(t, nil, "link", "set", "lo", "up")
+	s := openStage(t, nil)
+	defer s.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.Up(ctx, Request{Vassal: "a.ini", Generation: 1, Wish: routed(t), Netns: newNetns(t)}); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	if links := ip(t, nil, "-o", "link"); strings.Contains(links, "evs") {
+		t.Errorf("left: %s", links)
+	}
+}

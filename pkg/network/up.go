@@ -1,0 +1,278 @@
+package network
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/namespaces"
+	"github.com/emperor-go/emperor/pkg/network/spec"
+)
+
+// Up connects a vassal. The first failure undoes everything, except that the vassal keeps its
+// addresses for the next time.
+func (s *Stage) Up(ctx context.Context, r Request) (_ *Link, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, s.config.Timeout, errTimeout)
+	defer cancel()
+	c := &connecting{Stage: s, request: r}
+	c.link = &Link{Vassal: r.Vassal, Generation: r.Generation, Interface: r.Wish.Interface, wish: r.Wish}
+	if c.link.Interface == "" {
+		c.link.Interface = spec.DefaultInterface
+	}
+	out, back, err := s.turn(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("cannot connect it to the network: %w", err)
+	}
+	c.out = out
+	defer func() { back(err != nil) }()
+	defer c.leave()
+	for _, step := range c.steps() {
+		if err = context.Cause(ctx); err == nil {
+			err = step(ctx)
+		}
+		if err != nil {
+			return nil, fmt.Errorf("cannot connect it to the network: %w", errors.Join(err, c.undo()))
+		}
+	}
+	return c.link, nil
+}
+
+var errTimeout = errors.New("it takes too long (emperor-network-timeout)")
+
+// connecting is one Up.
+type connecting struct {
+	*Stage
+	request Request
+	link    *Link
+	out, in rtnetlink
+	arrival *arrival
+}
+
+// steps returns the steps of an Up, in an order that each can rely on: published ports are held
+// before they lead anywhere, and packets pass before any client can send one.
+func (c *connecting) steps() []func(context.Context) error {
+	return []func(context.Context) error{c.lease, c.pair, c.settings, c.outside, c.inside, c.rates, c.carrier, c.admit, c.verify}
+}
+
+// leave closes what only Up needs.
+func (c *connecting) leave() {
+	if c.in != nil {
+		c.in.Close()
+	}
+	if c.arrival != nil {
+		c.arrival.end()
+	}
+}
+
+// lease gives the vassal its addresses, and takes its published ports from the host.
+func (c *connecting) lease(context.Context) error {
+	l, wish := c.link, c.request.Wish
+	addresses, reused, err := c.pool.Lease(l.Vassal)
+	if err != nil {
+		return err
+	}
+	for i, a := range addresses {
+		for _, own := range wish.Addresses {
+			if own.Is4() != a.Is4() {
+				continue
+			}
+			if err := c.fix(own); err != nil {
+				return err
+			}
+			addresses[i] = own
+		}
+	}
+	l.Addresses, l.Gateways = addresses, c.gateways
+	if reused {
+		forgetConnections(l.Addresses)
+	}
+	return c.ports.hold(l.Vassal, wish.Publish)
+}
+
+// fix gives the vassal an address of its file. It must lead to the vassal.
+func (c *connecting) fix(own netip.Addr) error {
+	within := func(p netip.Prefix) bool { return p.Contains(own) }
+	if slices.Contains(c.gateways, own) || !slices.ContainsFunc(c.pool.Prefixes(), within) && !slices.ContainsFunc(c.request.Wish.Routes, within) {
+		return fmt.Errorf("network-address = %s is no vassal's address in the pool %s (network-route = a prefix with it, or emperor-network-pool)", own, c.pool.Prefixes())
+	}
+	return c.pool.Fix(c.link.Vassal, own)
+}
+
+// salts is the number of names that are tried for one link.
+const salts = 8
+
+// pair makes both ends, and opens a socket at the other one.
+func (c *connecting) pair(context.Context) (err error) {
+	l := c.link
+	l.hostMAC, l.peerMAC = c.id.macs(l.Vassal)
+	if c.request.Wish.MAC != nil {
+		l.peerMAC = c.request.Wish.MAC
+	}
+	v := namespaces.VethPair{
+		Peer: l.Interface, HostMAC: l.hostMAC, PeerMAC: l.peerMAC, Netns: c.request.Netns, Group: c.id.Group(), MTU: c.request.Wish.MTU,
+	}
+	if v.MTU == 0 {
+		v.MTU = c.mtu
+	}
+	if c.in, err = c.enter(int(c.request.Netns.Fd())); err != nil {
+		return err
+	}
+	for salt := range salts {
+		l.HostInterface = c.id.linkName(l.Vassal, l.Generation, salt)
+		v.Host = l.HostInterface
+		if l.Index, err = c.out.AddVeth(v); !errors.Is(err, unix.EEXIST) || c.insideTaken() {
+			break
+		}
+	}
+	if err != nil {
+		return err
+	}
+	c.arrival = c.watch.expect(l.Index)
+	inside, err := c.in.LinkNamed(l.Interface)
+	l.inside = inside.Index
+	return err
+}
+
+// insideTaken reports whether the vassal's namespace has an interface of that name already.
+func (c *connecting) insideTaken() bool {
+	_, err := c.in.LinkNamed(c.link.Interface)
+	return err == nil
+}
+
+// settings guard the host's routes against the vassal, and let its packets pass. The setting
+// that only newer kernels have may be missing.
+func (c *connecting) settings(context.Context) error {
+	for _, set := range []struct{ key, value string }{{"accept_ra", "0"}, {"accept_redirects", "0"}, {forwarding6, "1"}} {
+		path := filepath.Join(sysctls, "ipv6/conf", c.link.HostInterface, set.key)
+		err := os.WriteFile(path, []byte(set.value), 0)
+		if errors.Is(err, os.ErrNotExist) && (set.key == forwarding6 || !hasIPv6()) {
+			continue
+		}
+		if err != nil {
+			return fmt.Errorf("cannot set %s of its link: %w", set.key, err)
+		}
+	}
+	return nil
+}
+
+func (c *connecting) outside(context.Context) error { return c.out.Apply(c.link.outside(c.id)...) }
+
+func (c *connecting) inside(context.Context) error { return c.in.Apply(c.link.within()...) }
+
+func (c *connecting) rates(context.Context) error {
+	return limit(c.out, c.in, c.link, spec.Rate{}, c.request.Wish.Limit)
+}
+
+// limit changes the rates of a link: what the vassal receives is limited at the host's end, and
+// what it sends at its own.
+func limit(out, in rtnetlink, l *Link, was, is spec.Rate) error {
+	for _, d := range []struct {
+		n       rtnetlink
+		index   namespaces.Index
+		was, is uint64
+	}{{out, l.Index, was.Down, is.Down}, {in, l.inside, was.Up, is.Up}} {
+		if d.was == d.is {
+			continue
+		}
+		change := d.index.Limit(d.is)
+		change.Optional = d.is == 0 // the vassal may have removed it
+		if err := d.n.Apply(change); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (c *connecting) carrier(ctx context.Context) error { return c.arrival.await(ctx, c.out) }
+
+// admit adds the vassal to the policy, and to the links that an emperor has.
+func (c *connecting) admit(context.Context) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.links[c.link.Vassal] = c.link
+	return c.repolicy(c.link)
+}
+
+// verify reads the result back: another program of the host may configure every new link.
+func (c *connecting) verify(context.Context) error {
+	l := c.link
+	facts, err := c.out.Link(l.Index)
+	if err != nil {
+		return err
+	}
+	switch {
+	case facts.Group != c.id.Group():
+		return fmt.Errorf("another program has changed the group of its link %s", l.HostInterface)
+	case facts.Master != 0:
+		return fmt.Errorf("another program has put its link %s into a bridge or bond (%s)", l.HostInterface, unmanaged)
+	case facts.State != namespaces.IfOperUp:
+		return fmt.Errorf("another program has set its link %s down (%s)", l.HostInterface, unmanaged)
+	}
+	for i, a := range l.Addresses {
+		for _, way := range []struct {
+			n     rtnetlink
+			to    string
+			route func() (namespaces.Index, error)
+			want  namespaces.Index
+		}{
+			{to: a.String(), route: func() (namespaces.Index, error) { return c.out.RouteTo(a) }, want: l.Index},
+			{to: l.Gateways[i].String(), route: func() (namespaces.Index, error) { return c.in.RouteTo(l.Gateways[i]) }, want: l.inside},
+		} {
+			got, err := way.route()
+			if err != nil {
+				return err
+			}
+			if got != way.want {
+				return fmt.Errorf("packets to %s leave by another interface: %s (emperor-network-pool = another prefix, or %s)", way.to, nameOf(got), unmanaged)
+			}
+		}
+	}
+	if c.request.Lost != nil {
+		c.watch.watch(l.Index, c.request.Lost)
+	}
+	return nil
+}
+
+// unmanaged is the remedy for programs that configure links of others.
+const unmanaged = "NetworkManager: unmanaged-devices=interface-name:evs*; systemd-networkd: Unmanaged=yes for evs*"
+
+// nameOf returns the name of an interface of the host for a message.
+func nameOf(index namespaces.Index) string {
+	n, err := namespaces.OpenNetlink()
+	if err == nil {
+		defer n.Close()
+		if l, err := n.Link(index); err == nil {
+			return l.Name
+		}
+	}
+	return "number " + strconv.Itoa(int(index))
+}
+
+// undo takes back what the steps have made.
+func (c *connecting) undo() error {
+	l := c.link
+	if l.Index == 0 && l.HostInterface != "" {
+		l.Index = c.made()
+	}
+	return c.dismantle(l)
+}
+
+// made finds the link after an answer of the kernel was lost. Zero: there is none.
+func (c *connecting) made() namespaces.Index {
+	n, err := c.open()
+	if err != nil {
+		return 0
+	}
+	defer n.Close()
+	if l, err := n.LinkNamed(c.link.HostInterface); err == nil && l.Group == c.id.Group() && slices.Equal(l.MAC, c.link.hostMAC) {
+		return l.Index
+	}
+	return 0
+}
