@@ -104,7 +104,7 @@ func TestUWSGILetters(t *testing.T) {
 
 func TestRemedy(t *testing.T) {
 	for name, want := range map[string]string{
-		"module": "emperor-wrapper = uwsgi", "tuntap-device": "veth", "threads": "processes = N", "cheaper": "idle = TIME ends",
+		"module": "emperor-wrapper = uwsgi", "tuntap-device": "network = routed", "threads": "processes = N", "cheaper": "idle = TIME ends",
 		"cheaper-busyness-max": "idle = TIME and", "chdir2": "chdir = DIR", "touch-exec": "hook-touch = FILE exec:COMMAND", "log-syslog": "log = journal",
 		"http-to-https": "redirect-301", "legion-cron": "timer", "legion-lord": "cluster", "cap": "capabilities", "unshare": "emperor-use-clone",
 		"locks": "no meaning here",

@@ -67,6 +67,7 @@ func (l Loader) ExamineEmperor(args []string) (e *Emperor, warnings Problems, er
 	if none := "no directory to watch"; len(e.Monitors) == 0 && !e.Unsure("emperor") && !because(&problems, &warnings, none, []string{"emperor "}) {
 		problems = append(problems, Problem{Key: "emperor", What: none, Hint: "such as emperor /etc/vassals", Follows: true})
 	}
+	e.checkNetwork(&problems)
 	return e, warnings, problems.Err()
 }
 

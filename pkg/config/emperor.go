@@ -65,10 +65,11 @@ type Emperor struct {
 	FlatBackoff bool
 	// Concurrency is the number of vassals that are launched at the same time. Never zero.
 	Concurrency int
-	// Life, OnDemand and Wrapping are described with their options.
+	// Life, OnDemand, Wrapping and Network are described with their options.
 	Life     Life
 	OnDemand OnDemand
 	Wrapping Wrapping
+	Network  Networking
 	// Templates are included around the file of each vassal.
 	Templates TemplateFiles
 	// RuntimeDir is the directory of the emperor's own sockets. Empty: the default of its
@@ -103,6 +104,6 @@ func defaultEmperor() *Emperor {
 		Hooks: hooks.Set{}, Process: Process{Hooks: hooks.Set{}}, HookTimeout: 30 * time.Second, HookConcurrency: 1, Rescan: 30 * time.Second, ReloadMercy: 60 * time.Second,
 		Backoff: 500 * time.Millisecond, BackoffReset: 10 * time.Second,
 		Pass:        strings.Fields(passed),
-		Concurrency: 2 * runtime.NumCPU(), Life: defaultLife(), OnDemand: OnDemand{Mode: 0o666},
+		Concurrency: 2 * runtime.NumCPU(), Life: defaultLife(), OnDemand: OnDemand{Mode: 0o666}, Network: Networking{Timeout: 10 * time.Second},
 	}
 }

@@ -33,6 +33,8 @@ const (
 	// Reload is taken over by the running vassal: it keeps its pid, its namespaces and its
 	// sockets, and starts new workers.
 	Reload = option.Reload
+	// Live is taken over by the emperor alone: the process of the vassal is not asked.
+	Live = option.Live
 )
 
 // groups are the headings of the help, in order.

@@ -16,6 +16,7 @@ var emperorOptions = table[Emperor]{
 	&lifeOptions,
 	&wrapOptions,
 	&onDemandOptions,
+	&networkOptions,
 	&emperorHookOptions,
 	&option.Part[Emperor, Surroundings]{
 		Rows: &aroundOptions,
@@ -50,6 +51,7 @@ var vassalOptions = table[Vassal]{
 		Put:  func(v *Vassal, o *option.Row[Surroundings], t option.Value) error { return o.Put(&v.Around, t) },
 	},
 	&socketOptions,
+	&vassalNetworkOptions,
 	&servingOptions,
 	&workerOptions,
 	&terminalOptions,

@@ -8,6 +8,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/serving"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
+	"github.com/emperor-go/emperor/pkg/network/spec"
 )
 
 // Vassal is the configuration of a vassal.
@@ -35,6 +36,9 @@ type Vassal struct {
 	// Listening.
 	Sockets   []Socket
 	Listening Listening
+	// Network is the vassal's own part of its place in the network, Networking.Connection the
+	// whole.
+	Network spec.Wish
 	// LogTo is the file, or the word journal, that gets the vassal's output. Empty: the
 	// emperor's log does.
 	LogTo string

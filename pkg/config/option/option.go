@@ -103,14 +103,20 @@ const (
 	// Reload is taken over by the running vassal: it keeps its pid, its namespaces and its
 	// sockets, and starts new workers.
 	Reload
+	// Live is taken over by the emperor alone: the process of the vassal is not asked.
+	Live
 )
 
 // String prints the class as the documents do.
 func (c Change) String() string {
-	if c == Reload {
+	switch c {
+	case Reload:
 		return "reload"
+	case Live:
+		return "live"
+	default:
+		return "respawn"
 	}
-	return "respawn"
 }
 
 // Area is a part of a program's table. Its rows are read only.

@@ -1,0 +1,161 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/emperor-go/emperor/pkg/namespaces"
+	"github.com/emperor-go/emperor/pkg/network/spec"
+)
+
+// checkNetwork finds mistakes among the emperor's options of the network.
+func (e *Emperor) checkNetwork(problems *Problems) {
+	if e.Unsure("emperor-network") || e.Unsure("emperor-use-clone") {
+		return
+	}
+	n := e.Network
+	switch connects := n.Mode.Kind != "" && n.Mode.Kind != spec.None; {
+	case connects && !e.Clone.Has(namespaces.NewNet):
+		problems.Add(e.Origin("emperor-network"), "emperor-network", "vassals have no network of their own", "net in emperor-use-clone")
+	case n.Mode.Kind == "":
+		for _, s := range emperorOptions.settings(e.entries, false) {
+			if strings.HasPrefix(s.Name, "emperor-network-") {
+				problems.Add(s.Origin, s.Name, "there is no built-in network", "emperor-network = routed, or none where only some vassals choose it")
+				return
+			}
+		}
+	}
+}
+
+// Connection returns the place of a vassal in the network under these options. tenant: the
+// vassal's own file belongs to a tenant, who may not choose everything. The error is
+// Problems: mistakes of the file.
+func (n Networking) Connection(v *Vassal, tenant bool) (spec.Wish, error) {
+	var problems Problems
+	wish := v.Network
+	if wish.Mode.Kind == "" {
+		wish.Mode = n.Mode
+	}
+	if wish.Limit == (spec.Rate{}) {
+		wish.Limit = n.Limit
+	}
+	given := v.networkSettings()
+	if n.Mode.Kind == "" {
+		for _, g := range given {
+			if g.Name != "network" || wish.Connects() {
+				problems.Add(g.Origin, g.Name, "the emperor has no built-in network", "emperor-network = routed in its file, or none where only some vassals are connected")
+				break
+			}
+		}
+		return spec.Wish{}, problems.Err()
+	}
+	if !wish.Connects() {
+		for _, g := range given {
+			if g.Name != "network" {
+				problems.Add(g.Origin, g.Name, "the vassal is not connected: its network is none", "network = routed")
+				break
+			}
+		}
+		return spec.Wish{}, problems.Err()
+	}
+	if tenant {
+		n.judge(v, given, &problems)
+	}
+	n.checkAddresses(v, &problems)
+	if err := problems.Err(); err != nil {
+		return spec.Wish{}, err
+	}
+	return wish, nil
+}
+
+// networkSetting is an option of the network in a vassal's configuration.
+type networkSetting struct {
+	Setting
+	shared bool // the operator's, for several vassals
+}
+
+// networkSettings lists the options of the network that were given.
+func (v *Vassal) networkSettings() (list []networkSetting) {
+	for _, e := range v.entries {
+		if o := vassalNetworkOptions.Find(e.Key); o != nil && !e.Handled {
+			list = append(list, networkSetting{Setting{Name: o.Name, Value: e.Value, Origin: e.Origin}, e.Shared})
+		}
+	}
+	return list
+}
+
+// judge finds what a tenant's file may not say. The operator's templates may say everything.
+func (n Networking) judge(v *Vassal, given []networkSetting, problems *Problems) {
+	for _, g := range given {
+		if g.shared {
+			continue
+		}
+		switch g.Name {
+		case "network":
+			n.judgeMode(g, problems)
+		case "network-address", "network-mac", "network-route":
+			problems.Add(g.Origin, g.Name, "a tenant's own file may not say this", "the operator may, in a template")
+		case "network-publish":
+			n.judgePort(g, problems)
+		case "network-limit":
+			if !v.Network.Limit.Within(n.Limit) {
+				problems.Add(g.Origin, g.Name, fmt.Sprintf("%s is more than the emperor permits", g.Value), "at most "+n.Limit.String())
+			}
+		case "network-mtu":
+			if n.MTU > 0 && v.Network.MTU > n.MTU {
+				problems.Add(g.Origin, g.Name, fmt.Sprintf("%s is more than the emperor permits", g.Value), fmt.Sprintf("at most %d", n.MTU))
+			}
+		}
+	}
+}
+
+func (n Networking) judgeMode(g networkSetting, problems *Problems) {
+	mode, err := spec.ParseMode(g.Value)
+	permitted := n.Modes
+	if permitted == nil {
+		permitted = []spec.Mode{n.Mode}
+	}
+	if err != nil || slices.Contains(permitted, mode) {
+		return
+	}
+	var names []string
+	for _, m := range permitted {
+		names = append(names, m.String())
+	}
+	problems.Add(g.Origin, g.Name, fmt.Sprintf("a tenant's own file may not choose %s", mode), "here: "+strings.Join(names, ", ")+" (emperor-network-modes)")
+}
+
+func (n Networking) judgePort(g networkSetting, problems *Problems) {
+	p, err := spec.ParsePublication(g.Value)
+	if err != nil || slices.ContainsFunc(n.Publish, func(q spec.Ports) bool { return q.Contains(p.Ports) }) {
+		return
+	}
+	hint := "the operator permits ports with emperor-network-publish"
+	if len(n.Publish) > 0 {
+		var ranges []string
+		for _, q := range n.Publish {
+			ranges = append(ranges, q.String())
+		}
+		hint = "here: " + strings.Join(ranges, ", ") + " (emperor-network-publish)"
+	}
+	problems.Add(g.Origin, g.Name, fmt.Sprintf("a tenant's own file may not publish port %s", p.Ports), hint)
+}
+
+// checkAddresses finds addresses that no packet would reach. The automatic pool is not known
+// here.
+func (n Networking) checkAddresses(v *Vassal, problems *Problems) {
+	for _, a := range v.Network.Addresses {
+		leads := func(p netip.Prefix) bool { return p.Contains(a) }
+		origin := v.OriginOf("network-address", a.String())
+		i := slices.IndexFunc(n.Pool, leads)
+		switch {
+		case slices.ContainsFunc(v.Network.Routes, leads), n.Pool == nil:
+		case i < 0:
+			problems.Add(origin, "network-address", fmt.Sprintf("%s is outside of the pool", a), "network-route = a prefix with it, or emperor-network-pool")
+		case a == n.Pool[i].Addr() || a == n.Pool[i].Addr().Next():
+			problems.Add(origin, "network-address", fmt.Sprintf("%s is the gateway's or the network's", a), "another address of "+n.Pool[i].String())
+		}
+	}
+}

@@ -1,0 +1,80 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/emperor-go/emperor/pkg/network/spec"
+)
+
+// A tenant's file may choose only what the operator permits, a template and an operator's file
+// everything.
+func TestConnection(t *testing.T) {
+	emperors := func(args ...string) Networking {
+		t.Helper()
+		e, _, err := ownLoader.Emperor(append(args, "--emperor-use-clone", "net", t.TempDir()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return e.Network
+	}
+	none := emperors()
+	routed := emperors("--emperor-network", "routed", "--emperor-network-publish", "8000-8999", "--emperor-network-limit", "40mbit/10mbit", "--emperor-network-mtu", "1400", "--emperor-network-pool", "10.142.0.0/19")
+	chosen := emperors("--emperor-network", "none", "--emperor-network-modes", "none,routed")
+	for _, c := range []struct {
+		options  Networking
+		tenant   bool
+		text     string
+		mode     spec.Kind
+		mistakes string
+	}{
+		{none, false, "", "", ""},
+		{none, false, "network = none", "", ""},
+		{none, false, "network = routed", "", "a.ini:3: network: the emperor has no built-in network"},
+		{none, false, "network-publish = 80", "", "a.ini:3: network-publish: the emperor has no built-in network"},
+		{routed, true, "", spec.Routed, ""},
+		{routed, true, "network-publish = 8001:80", spec.Routed, ""},
+		{routed, true, "network-publish = 9001:80", "", "a.ini:3: network-publish: a tenant's own file may not publish port 9001 (here: 8000-8999 (emperor-network-publish))"},
+		{routed, true, "network-publish = 8001:80/udp", "", "may not publish port 8001/udp"},
+		{routed, false, "network-publish = 9001:80", spec.Routed, ""},
+		{routed, true, "network = none", "", "a.ini:3: network: a tenant's own file may not choose none (here: routed (emperor-network-modes))"},
+		{routed, false, "network = none", "", ""},
+		{routed, false, "network = none\nnetwork-publish = 80", "", "a.ini:4: network-publish: the vassal is not connected"},
+		{routed, true, "network-limit = 10mbit", spec.Routed, ""},
+		{routed, true, "network-limit = 20mbit", "", "20mbit is more than the emperor permits (at most 40mbit/10mbit)"},
+		{routed, false, "network-limit = 1gbit", spec.Routed, ""},
+		{routed, true, "network-mtu = 1500", "", "1500 is more than the emperor permits (at most 1400)"},
+		{routed, true, "network-address = 10.142.3.7", "", "a.ini:3: network-address: a tenant's own file may not say this"},
+		{routed, true, "network-mac = 02:00:00:00:00:01", "", "network-mac: a tenant's own file may not say this"},
+		{routed, true, "network-route = 192.0.2.0/24", "", "network-route: a tenant's own file may not say this"},
+		{routed, true, "network-allow = 0.0.0.0/0", spec.Routed, ""},
+		{routed, false, "network-address = 10.142.3.7", spec.Routed, ""},
+		{routed, false, "network-address = 10.142.0.1", "", "10.142.0.1 is the gateway's"},
+		{routed, false, "network-address = 192.0.2.1", "", "192.0.2.1 is outside of the pool"},
+		{routed, false, "network-address = 192.0.2.1\nnetwork-route = 192.0.2.1/32", spec.Routed, ""},
+		{chosen, true, "network = routed", spec.Routed, ""},
+		{chosen, true, "", "", ""},
+	} {
+		v, _, err := ParseVassal(Source{Name: "a.ini", Path: "a.ini", Data: []byte("[uwsgi]\ncommand = cat\n" + c.text + "\n")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wish, err := c.options.Connection(v, c.tenant)
+		text := ""
+		if err != nil {
+			text = err.Error()
+		}
+		if (c.mistakes == "") != (text == "") || !strings.Contains(text, c.mistakes) || text == "" && wish.Mode.Kind != c.mode {
+			t.Errorf("%q, tenant %v: %v, %q, want %s %q", c.text, c.tenant, wish.Mode, text, c.mode, c.mistakes)
+		}
+	}
+	template := Templates{Include: []Source{{Name: "t.ini", Path: "t.ini", Data: []byte("[uwsgi]\nnetwork-address = 10.142.3.7\nnetwork-publish = 80\n")}}}
+	v, _, err := Loader{Permissions: Permissions{Partial: true}, Templates: template}.Vassal(Source{Name: "a.ini", Path: "a.ini", Data: []byte("[uwsgi]\ncommand = cat\n")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if wish, err := routed.Connection(v, true); err != nil || fmt.Sprint(wish.Addresses, wish.Publish) != "[10.142.3.7] [80]" || wish.Limit.Down != 40e6 {
+		t.Errorf("by a template: %+v, %v", wish, err)
+	}
+}

@@ -1,0 +1,240 @@
+package config
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/emperor-go/emperor/pkg/config/option"
+	"github.com/emperor-go/emperor/pkg/network/spec"
+)
+
+// Networking are the emperor's options of the built-in network.
+type Networking struct {
+	// Mode of vassals that do not choose one. Zero: there is no built-in network.
+	Mode spec.Mode
+	// Modes are further modes that a tenant's file may choose.
+	Modes []spec.Mode
+	// Pool has the addresses of vassals. Nil: chosen automatically.
+	Pool []netip.Prefix
+	// Uplinks are the interfaces to other hosts. Nil: the ones of the default routes.
+	Uplinks []string
+	// NAT says which addresses are masqueraded.
+	NAT spec.NAT
+	// CheckForwarding: the emperor does not change the host's forwarding.
+	CheckForwarding bool
+	// Between: vassals may reach each other. ToHost is the part of the host that they reach.
+	Between bool
+	ToHost  spec.Reach
+	// Publish are the ports that tenants may publish.
+	Publish []spec.Ports
+	// Limit of each vassal that has none of its own. Zero: none.
+	Limit spec.Rate
+	// MTU of the links, in bytes. Zero: the smallest of the uplinks.
+	MTU int
+	// Timeout limits one change of the network.
+	Timeout time.Duration
+}
+
+// networkOptions configure the built-in network.
+var networkOptions = option.Rows[Emperor]{
+	{Name: "emperor-network", Group: "Network", Arg: "MODE", Def: "none", Help: "connect vassals that do not choose a mode: routed (a link and an address each) or none (by hooks)", Set: setEmperorNetwork},
+	{Name: "emperor-network-between", Group: "Network", Arg: "deny|allow", Def: "deny", Help: "whether vassals reach each other", Set: setBetween},
+	{Name: "emperor-network-forwarding", Group: "Network", Arg: "set|check", Def: "set", Help: "switch the host's forwarding on for links of vassals and uplinks, or refuse to start without it", Set: setForwarding},
+	{Name: "emperor-network-limit", Group: "Network", Arg: "DOWN[/UP]", Help: "rate of each vassal, such as 40mbit/10mbit", Set: func(e *Emperor, v option.Value) error { return setRate(&e.Network.Limit, v) }},
+	{Name: "emperor-network-modes", Group: "Network", Arg: "LIST", Def: "the one of emperor-network", Help: "modes that a tenant's file may choose", Set: setModes},
+	{Name: "emperor-network-mtu", Group: "Network", Arg: "BYTES", Def: "smallest of the uplinks", Help: "MTU of the links of vassals", Set: func(e *Emperor, v option.Value) error { return setMTU(&e.Network.MTU, v) }},
+	{Name: "emperor-network-nat", Group: "Network", Arg: "on|off|4|6", Def: "private addresses", Help: "masquerade vassals towards other hosts", Set: setNAT},
+	{Name: "emperor-network-pool", Group: "Network", Arg: "PREFIX", Repeat: true, Def: "private, unused", Help: "addresses of vassals, one prefix of each family", Set: setPool},
+	{Name: "emperor-network-publish", Group: "Network", Arg: "PORT[-PORT][/PROTO]", Repeat: true, Help: "ports of the host that tenants may publish, of all its addresses or as ADDRESS:PORT of one", Set: setPublishable},
+	{Name: "emperor-network-timeout", Group: "Network", Arg: "TIME", Def: "10", Help: "how long one change of the network may take", Into: func(e *Emperor) option.Field { return (*option.Positive)(&e.Network.Timeout) }},
+	{Name: "emperor-network-to-host", Group: "Network", Arg: "deny|allow|PORT[/PROTO],…", Def: "deny", Help: "parts of the host that vassals reach; ping always", Set: setToHost},
+	{Name: "emperor-network-uplink", Group: "Network", Arg: "INTERFACE", Repeat: true, Def: "of the default routes", Help: "interface to other hosts", Set: setUplink},
+}
+
+// vassalNetworkOptions are a vassal's own.
+var vassalNetworkOptions = option.Rows[Vassal]{
+	{Name: "network", Group: "Network", Arg: "MODE", Def: "emperor-network", Tyrant: true, Help: "how the emperor connects the vassal: routed or none", Set: setNetwork},
+	{Name: "network-address", Group: "Network", Arg: "ADDRESS", Def: "from the pool", Repeat: true, Help: "address of the vassal, one of each family", Set: setAddress},
+	{Name: "network-allow", Group: "Network", Arg: "VASSAL|PREFIX[:PORT[/PROTO]]", Repeat: true, Tyrant: true, Change: option.Live, Help: "clients that may reach the vassal: another vassal, or addresses", Set: setAllow},
+	{Name: "network-interface", Group: "Network", Arg: "NAME", Def: "eth0", Tyrant: true, Help: "name of the vassal's interface", Set: setInterfaceName},
+	{Name: "network-limit", Group: "Network", Arg: "DOWN[/UP]", Def: "emperor-network-limit", Tyrant: true, Change: option.Live, Help: "rate of the vassal, such as 40mbit/10mbit; in a tenant's file at most the emperor's", Set: func(v *Vassal, t option.Value) error { return setRate(&v.Network.Limit, t) }},
+	{Name: "network-lost", Group: "Network", Arg: "report|restart", Def: "report", Tyrant: true, Help: "when another program deletes the vassal's link: report it, or start the vassal again", Set: setLost},
+	{Name: "network-mac", Group: "Network", Arg: "MAC", Def: "derived from the name", Help: "hardware address of the vassal's interface", Set: setMAC},
+	{Name: "network-mtu", Group: "Network", Arg: "BYTES", Def: "emperor-network-mtu", Tyrant: true, Help: "MTU of the vassal's interface; in a tenant's file at most the emperor's", Set: func(v *Vassal, t option.Value) error { return setMTU(&v.Network.MTU, t) }},
+	{Name: "network-publish", Group: "Network", Arg: "PORT[-PORT][:VASSALPORT][/PROTO]", Repeat: true, Tyrant: true, Change: option.Live, Help: "ports of the host that lead to the vassal, of all its addresses or as ADDRESS:PORT of one; in a tenant's file within emperor-network-publish", Set: setPublish},
+	{Name: "network-route", Group: "Network", Arg: "PREFIX", Repeat: true, Help: "a further prefix that leads to the vassal", Set: setRoute},
+}
+
+// mistaken makes a mistake of an error of package spec.
+func mistaken(err error, hint string) error {
+	if err == nil {
+		return nil
+	}
+	return option.Wrong(err.Error(), hint)
+}
+
+func setEmperorNetwork(e *Emperor, v option.Value) (err error) {
+	e.Network.Mode, err = spec.ParseMode(v.Text)
+	return mistaken(err, "emperor-network = routed")
+}
+
+func setNetwork(v *Vassal, t option.Value) (err error) {
+	v.Network.Mode, err = spec.ParseMode(t.Text)
+	return mistaken(err, "network = routed")
+}
+
+func setModes(e *Emperor, v option.Value) error {
+	e.Network.Modes = nil
+	for word := range strings.FieldsFuncSeq(v.Text, func(r rune) bool { return r == ',' || r == ' ' }) {
+		m, err := spec.ParseMode(word)
+		if err != nil {
+			return mistaken(err, "such as routed,none")
+		}
+		e.Network.Modes = append(e.Network.Modes, m)
+	}
+	return nonempty(v.Text, "no modes given")
+}
+
+func setBetween(e *Emperor, v option.Value) error {
+	switch v.Text {
+	case "deny", "allow":
+		e.Network.Between = v.Text == "allow"
+		return nil
+	}
+	return option.Unknown("policy", v.Text, "deny", "allow")
+}
+
+func setForwarding(e *Emperor, v option.Value) error {
+	switch v.Text {
+	case "set", "check":
+		e.Network.CheckForwarding = v.Text == "check"
+		return nil
+	}
+	return option.Unknown("way", v.Text, "set", "check")
+}
+
+func setNAT(e *Emperor, v option.Value) (err error) {
+	e.Network.NAT, err = spec.ParseNAT(v.Text)
+	return mistaken(err, "on, off, 4 or 6")
+}
+
+func setPool(e *Emperor, v option.Value) error {
+	p, err := netip.ParsePrefix(v.Text)
+	if err != nil {
+		return option.Wrong(fmt.Sprintf("%q is not a prefix", v.Text), "such as 10.142.0.0/19 or fd12:3456:789a::/64")
+	}
+	p = p.Masked()
+	switch bits := p.Addr().BitLen(); {
+	case p.Bits() > bits-2:
+		return option.Wrong(fmt.Sprintf("%s has no room for a gateway and a vassal", p), fmt.Sprintf("at most /%d", bits-2))
+	case p.Addr().IsMulticast() || p.Addr().IsLoopback() || p.Addr().IsLinkLocalUnicast() || p.Bits() == 0:
+		return option.Wrong(fmt.Sprintf("%s has no addresses for vassals", p), "such as 10.142.0.0/19 or fd12:3456:789a::/64")
+	case slices.ContainsFunc(e.Network.Pool, func(q netip.Prefix) bool { return q.Addr().Is4() == p.Addr().Is4() }):
+		return option.Wrong("there is a prefix of that family already", "one larger prefix")
+	}
+	e.Network.Pool = append(e.Network.Pool, p)
+	return nil
+}
+
+func setPublishable(e *Emperor, v option.Value) error {
+	p, err := spec.ParsePorts(v.Text)
+	if err == nil {
+		e.Network.Publish = append(e.Network.Publish, p)
+	}
+	return mistaken(err, "such as 8000-8999")
+}
+
+func setToHost(e *Emperor, v option.Value) (err error) {
+	e.Network.ToHost, err = spec.ParseReach(v.Text)
+	return mistaken(err, "deny, allow, or ports such as 5432/tcp,53/udp")
+}
+
+func setUplink(e *Emperor, v option.Value) error {
+	name, err := spec.ParseInterface(v.Text)
+	if err == nil {
+		e.Network.Uplinks = append(e.Network.Uplinks, name)
+	}
+	return mistaken(err, "such as eth0")
+}
+
+func setRate(into *spec.Rate, v option.Value) (err error) {
+	*into, err = spec.ParseRate(v.Text)
+	return mistaken(err, "such as 40mbit/10mbit")
+}
+
+func setMTU(into *int, v option.Value) error {
+	n, err := strconv.Atoi(v.Text)
+	if err == nil {
+		n, err = spec.ParseMTU(n)
+	}
+	if err != nil {
+		return option.Wrong(strconv.Quote(v.Text)+" is not an MTU", "1280 to 65535")
+	}
+	*into = n
+	return nil
+}
+
+func setAddress(v *Vassal, t option.Value) error {
+	a, err := netip.ParseAddr(t.Text)
+	if err != nil || a.Zone() != "" || !a.IsGlobalUnicast() {
+		return option.Wrong(fmt.Sprintf("%q is not an address of a vassal", t.Text), "such as 10.142.3.7, without a prefix length")
+	}
+	a = a.Unmap()
+	if slices.ContainsFunc(v.Network.Addresses, func(b netip.Addr) bool { return a.Is4() == b.Is4() }) {
+		return option.Wrong("there is an address of that family already", "keep one")
+	}
+	v.Network.Addresses = append(v.Network.Addresses, a)
+	return nil
+}
+
+func setAllow(v *Vassal, t option.Value) error {
+	a, err := spec.ParseAllowance(t.Text)
+	if err == nil {
+		v.Network.Allow = append(v.Network.Allow, a)
+	}
+	return mistaken(err, "such as shop.ini:8080 or 192.0.2.0/24")
+}
+
+func setInterfaceName(v *Vassal, t option.Value) (err error) {
+	v.Network.Interface, err = spec.ParseInterface(t.Text)
+	return mistaken(err, "at most 15 letters, such as eth0")
+}
+
+func setLost(v *Vassal, t option.Value) error {
+	switch t.Text {
+	case "report", "restart":
+		v.Network.RestartLost = t.Text == "restart"
+		return nil
+	}
+	return option.Unknown("reaction", t.Text, "report", "restart")
+}
+
+func setMAC(v *Vassal, t option.Value) (err error) {
+	v.Network.MAC, err = spec.ParseMAC(t.Text)
+	return mistaken(err, "such as 02:00:5e:10:00:01")
+}
+
+func setPublish(v *Vassal, t option.Value) error {
+	p, err := spec.ParsePublication(t.Text)
+	if err != nil {
+		return mistaken(err, "such as 8001:8080")
+	}
+	if i := slices.IndexFunc(v.Network.Publish, func(q spec.Publication) bool { return q.Overlaps(p.Ports) }); i >= 0 {
+		return option.Wrong(fmt.Sprintf("%s is published already (%s)", p.Ports, v.Network.Publish[i]), "one line for each port")
+	}
+	v.Network.Publish = append(v.Network.Publish, p)
+	return nil
+}
+
+func setRoute(v *Vassal, t option.Value) error {
+	p, err := netip.ParsePrefix(t.Text)
+	if err != nil || p.Bits() == 0 {
+		return option.Wrong(fmt.Sprintf("%q is not a prefix", t.Text), "such as 192.0.2.8/29")
+	}
+	v.Network.Routes = append(v.Network.Routes, p.Masked())
+	return nil
+}
