@@ -222,6 +222,10 @@ func (k *checker) vassal(c monitor.Config) {
 		k.orders[v.ReloadOrder()] = append(k.orders[v.ReloadOrder()], filepath.Base(path))
 	}
 	subject := inspect.Subject{File: path, Vassal: v, Emperor: k.emperor, Root: os.Geteuid() == 0}
+	if k.emperor != nil && !k.emperor.Unsure("emperor-network") {
+		_, err := k.emperor.Network.Connection(v, !ours(path))
+		k.note(path, nil, err)
+	}
 	switch {
 	case k.emperor == nil:
 		subject.Emperor = k.host

@@ -270,6 +270,9 @@ func vassalTable(vassals []control.Vassal, now time.Time) *table {
 		if v.Fallback != "" && v.PID != 0 {
 			v.Error = "runs on its fallback " + v.Fallback
 		}
+		if v.NoNetwork != "" {
+			v.Error = fmt.Sprintf("no network since %s: %s", v.NoNetworkSince.Local().Format(time.TimeOnly), v.NoNetwork)
+		}
 		if v.Error == "" {
 			v.Error = v.Status
 		}
@@ -278,7 +281,7 @@ func vassalTable(vassals []control.Vassal, now time.Time) *table {
 		}
 		t.rows = append(t.rows, []string{
 			v.Name, state, age(v.Since, now), number(v.PID), names.of(v.RunsAs), strconv.Itoa(v.Restarts), strconv.FormatUint(v.Generation, 10),
-			size(v.Memory), seconds(v.CPU), v.Address, reason(v),
+			size(v.Memory), seconds(v.CPU), addressOf(v), reason(v),
 		})
 	}
 	return t

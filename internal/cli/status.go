@@ -96,6 +96,7 @@ func statusText(s control.Status, now time.Time) string {
 		say("out of memory", fmt.Sprintf("%d processes killed in its cgroup", *s.OOMKills))
 	}
 	say("address", s.Address)
+	sayNetwork(s.Record, say)
 	say("file", s.Path)
 	for _, path := range s.Ignored {
 		say("ignored", path+", which has the same name or is the same file")

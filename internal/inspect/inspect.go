@@ -49,7 +49,8 @@ func Vassals(list []Subject) []Finding {
 			})
 		}
 	}
-	return append(found, sharedAddresses(list)...)
+	found = append(found, sharedAddresses(list)...)
+	return append(found, sharedNetwork(list)...)
 }
 
 // finding returns a finding about an option of the subject.

@@ -51,6 +51,9 @@ func (n Networking) Connection(v *Vassal, tenant bool) (spec.Wish, error) {
 		}
 		return spec.Wish{}, problems.Err()
 	}
+	if tenant {
+		n.judge(v, given, &problems)
+	}
 	if !wish.Connects() {
 		for _, g := range given {
 			if g.Name != "network" {
@@ -59,9 +62,6 @@ func (n Networking) Connection(v *Vassal, tenant bool) (spec.Wish, error) {
 			}
 		}
 		return spec.Wish{}, problems.Err()
-	}
-	if tenant {
-		n.judge(v, given, &problems)
 	}
 	n.checkAddresses(v, &problems)
 	if err := problems.Err(); err != nil {

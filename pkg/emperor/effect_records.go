@@ -22,7 +22,7 @@ func (e *Emperor) recordLaunch(v *vassal) {
 	if v.rest == restLeft {
 		v.wake()
 	}
-	v.renews, v.answer = false, reloadAnswer{}
+	v.renews, v.answer, v.adjusting = false, reloadAnswer{}, false
 	v.history = v.next()
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
+	"github.com/emperor-go/emperor/pkg/network/spec"
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
@@ -90,6 +91,8 @@ type Facts struct {
 	OwnNetwork bool
 	// Temporary are the paths of directories that end with each generation.
 	Temporary []string
+	// Network is its place in the network. Zero: it is not connected, or by hooks.
+	Network spec.Wish
 	// LogTo is where what it prints goes: a file, output.Journal, or nothing for the
 	// emperor's own log.
 	LogTo string
@@ -117,6 +120,9 @@ type Plan struct {
 type Change struct {
 	// Respawn: a new process. Otherwise the running one takes it over.
 	Respawn bool
+	// Live are changed options that the emperor itself takes over. Without others the process
+	// is not asked.
+	Live []string
 	// Options are the options that changed, or only the ones that force the respawn.
 	Options []string
 }
@@ -148,6 +154,9 @@ type Request struct {
 	// Hooking is told of each hook that begins for it, and Hooked of each that has run,
 	// from any goroutine. Nil: nobody is.
 	Hooking, Hooked func(hooks.Result)
+	// Disconnected is told once, from any goroutine, that its network is lost while it runs. Nil:
+	// nobody is.
+	Disconnected func(reason string)
 	// Log carries the vassal's name already.
 	Log *slog.Logger
 }

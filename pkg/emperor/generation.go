@@ -16,6 +16,7 @@ func (e *Emperor) launch(v *vassal) {
 	r := Request{Plan: v.config, Generation: v.generation, Order: e.launches, Log: v.log}
 	r.Hooking = func(hook hooks.Result) { e.post(hookBegun{a, hook}) }
 	r.Hooked = func(result hooks.Result) { e.post(hookDone{a, result}) }
+	r.Disconnected = func(reason string) { e.post(disconnected{a, reason}) }
 	r.Kept, r.Trial, r.Reverted = v.kept, v.onTrial(), v.reverted()
 	held := e.holdsSockets(v)
 	if !held {

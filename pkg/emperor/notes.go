@@ -30,6 +30,8 @@ const (
 	AboutLife Topic = "life"
 	// AboutBackoff: the wait before its next launch.
 	AboutBackoff Topic = "backoff"
+	// AboutNetwork: it has lost its link.
+	AboutNetwork Topic = "network"
 	// AboutOperator: a command of an operator.
 	AboutOperator Topic = "operator"
 )

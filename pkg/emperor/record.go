@@ -105,8 +105,13 @@ type Record struct {
 	Address    string            `json:"address,omitempty"`
 	Addresses  []string          `json:"addresses,omitempty"`
 	Attributes map[string]string `json:"attributes,omitempty"`
-	UID        uint32            `json:"uid"`
-	GID        uint32            `json:"gid"`
+	// Network is its place in the built-in network. NoNetwork is the reason why it has lost that,
+	// and NoNetworkSince the time.
+	Network        *Attachment `json:"network,omitempty"`
+	NoNetwork      string      `json:"no_network,omitempty"`
+	NoNetworkSince time.Time   `json:"no_network_since,omitzero"`
+	UID            uint32      `json:"uid"`
+	GID            uint32      `json:"gid"`
 }
 
 func (e *Emperor) record(v *vassal) Record {
@@ -135,6 +140,10 @@ func (e *Emperor) record(v *vassal) Record {
 		r.Addresses = slices.Clone(v.listening)
 	default:
 		r.Addresses = v.config.Addresses
+	}
+	r.Network = v.attachment()
+	if v.state.alive() {
+		r.NoNetwork, r.NoNetworkSince = v.cutReason, v.cutOff
 	}
 	r.Ignored = slices.Sorted(maps.Keys(v.duplicates))
 	if v.parent != nil {

@@ -47,7 +47,7 @@ type compared struct {
 }
 
 func (c compared) apply(e *Emperor) {
-	if c.stale() || !c.v.takes(Refresh) || c.v.withdrawn || c.v.wanted.Version != c.version {
+	if c.stale() || !c.v.takes(Refresh) || c.v.withdrawn || c.v.wanted.Version != c.version || c.v.adjusting {
 		return // the changes in between are pursued separately
 	}
 	options := strings.Join(c.change.Options, ", ")
@@ -55,6 +55,12 @@ func (c compared) apply(e *Emperor) {
 		c.v.log.Info("changed options need a new process", "options", options)
 		e.note(c.v, AboutReload, "changed options need a new process: %s", options)
 		e.replaceProcess(c.v)
+		return
+	}
+	if len(c.change.Live) > 0 {
+		c.v.log.Info("changing its network", "options", strings.Join(c.change.Live, ", "))
+		e.note(c.v, AboutReload, "changed options: %s", strings.Join(append(c.change.Live, c.change.Options...), ", "))
+		e.adjust(c.v, c.version, options != "")
 		return
 	}
 	c.v.log.Info("reloading with its new configuration", "options", options)

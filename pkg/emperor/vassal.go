@@ -74,6 +74,7 @@ type run struct {
 	kept           namespaces.Sockets // of the generation before, between two
 	cancel         context.CancelCauseFunc
 	slot           bool // counts as a launch
+	adjusting      bool // its network is being changed
 	heartbeatTimer *time.Timer
 }
 
@@ -119,6 +120,8 @@ type history struct {
 	launches            int
 	usesOrders          bool      // its process answers on the order channel, as it has shown
 	hookRuns            []HookRun // the newest last
+	cutOff              time.Time // when it lost its network; zero: it has not
+	cutReason           string
 }
 
 // input looks up the transition, moves the vassal and carries out the effect. It reports whether

@@ -6,10 +6,11 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 )
 
-// Additions are a program's own monitors and metrics, beside the emperor's. The zero value adds nothing.
+// Additions are a program's own monitors, metrics and network. The zero value adds nothing.
 // Hooks in Go are registered by hooks.Register, before Main.
 type Additions struct {
 	// Monitors make sources of vassals by scheme: the function of "http" gets a name such as
@@ -21,6 +22,10 @@ type Additions struct {
 	// Collectors are served with emperor's metrics, at the address of the option metrics.
 	// Names that begin with emperor_ are reserved.
 	Collectors []prometheus.Collector
+	// Network connects vassals in place of the built-in network. The options of vassals are the
+	// same, and the options emperor-network-* decide what their files may say. Nil: the built-in
+	// network.
+	Network emperor.Network
 }
 
 // monitor makes a monitor by the scheme of its name. Nil: no such scheme.

@@ -10,10 +10,12 @@ import (
 	"github.com/emperor-go/emperor/internal/output"
 	"github.com/emperor-go/emperor/internal/reads"
 	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 	"github.com/emperor-go/emperor/pkg/emperor/process"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
+	"github.com/emperor-go/emperor/pkg/network"
 )
 
 // gathered has everything that an emperor owns before it governs: locks, sockets, the root of
@@ -33,6 +35,8 @@ type gathered struct {
 	commands  *datagrams // nil: none
 	cgroups   *namespaces.CgroupRoot
 	ledger    *process.Ledger
+	network   emperor.Network // nil: vassals are not connected
+	stage     *network.Stage  // nil: the network is not the built-in one
 
 	undo []func() // the last first
 }
@@ -97,7 +101,7 @@ func gather(ctx context.Context, o *config.Emperor, a Additions, crowded func() 
 	aboutReaders(log, g.program)
 	log.Info("emperor "+config.Version+" is watching", "monitors", o.Monitors, "namespaces", o.Clone.String(), "pid", os.Getpid())
 	g.ledger = g.sockets.ledger(ctx)
-	return g, nil
+	return g, g.openNetwork(a)
 }
 
 // keep records the reverse of a step, unless the step has failed.

@@ -23,7 +23,7 @@ func launcher(g *gathered, observe func(hooks.Result)) *process.Launcher {
 		Program: g.program, Libraries: g.libraries, Clone: o.Clone, Hooks: o.Hooks, HookTimeout: o.HookTimeout, Shells: o.Around.Shells, Early: o.EarlyRelease, RefuseRoot: refusesRoot(o),
 		Environ: ownEnviron(), Passes: o.Pass.Has, Wrappers: vassalfiles.Wrappers(o.Wrapping), Reads: g.files, Templates: templates(o.Templates, g.files),
 		Output: g.output, NotifyDir: g.sockets.notifyDir(), Observe: observe, Turns: turn.New(o.HookConcurrency),
-		Spawner: g.tools.spawner, Sweeper: g.tools.sweeper, Poller: g.tools.poller, Keyring: g.tools.keyring, Cgroups: g.cgroups, Ledger: g.ledger,
+		Spawner: g.tools.spawner, Sweeper: g.tools.sweeper, Poller: g.tools.poller, Keyring: g.tools.keyring, Cgroups: g.cgroups, Ledger: g.ledger, Network: g.network,
 	}
 	s.Wrappers.Before, s.Wrappers.After = templateArgs(o.Templates)
 	return s
@@ -31,7 +31,7 @@ func launcher(g *gathered, observe func(hooks.Result)) *process.Launcher {
 
 // supervision translates the options of the loop, and of reading vassals' files.
 func supervision(o *config.Emperor, r *readers, files *reads.Pool, log *slog.Logger) (emperor.Options, error) {
-	vassals := &reading{files: o.Templates, reads: files, waits: vassalfiles.HasOnDemand(o.OnDemand), held: r.held, allow: o.Allowed, clone: o.Clone, log: log}
+	vassals := &reading{files: o.Templates, reads: files, waits: vassalfiles.HasOnDemand(o.OnDemand), held: r.held, allow: o.Allowed, clone: o.Clone, network: o.Network, log: log}
 	vassals.attrs = append(slices.Clone(o.Wrapping.Collect), o.Wrapping.ProgramAttr, o.Wrapping.ChdirAttr)
 	vassals.wraps = vassalfiles.Wrappers(o.Wrapping)
 	vassals.refuseRoot, vassals.environ = refusesRoot(o), process.VassalEnviron(os.Environ())

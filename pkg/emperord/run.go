@@ -59,7 +59,7 @@ func govern(ctx context.Context, around outside, g *gathered) error {
 	around.ready()
 	e := emperor.New(options)
 	gate := &control.Gate{Confines: launches.Confines, Log: log}
-	events := &control.Chronicle{Told: metrics.Told, Gone: g.output.Forget}
+	events := &control.Chronicle{Told: metrics.Told, Gone: g.forgotten}
 	transitions := e.Follow()
 	look := func() { rescan(g.monitors) }
 	answers := &control.Server{

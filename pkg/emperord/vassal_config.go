@@ -37,6 +37,7 @@ type reading struct {
 	environ    []string // with which vassals read their files
 	wraps      process.Wrappers
 	clone      namespaces.Flags // of each vassal
+	network    config.Networking
 	log        *slog.Logger
 	last       sync.Map // the templates of each directory that were read last, config.Templates
 }
@@ -59,6 +60,9 @@ func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
 	c = r.located(c)
 	loader, source := r.loader(c.Dir), sourceOf(c)
 	f, wrong := r.ofEmperor(c)
+	if f.Network, err = r.network.Connection(&config.Vassal{}, false); err != nil { // without options there are no mistakes
+		return f, err
+	}
 	if !r.files.None() {
 		if loader.Templates, err = r.files.Read(c.Dir, vassalfiles.Bounded(r.reads)); err != nil {
 			return f, err
@@ -75,6 +79,9 @@ func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
 		if p, ok := v.Unnamed(c.Path); ok {
 			err = config.Problems{p}
 		}
+	}
+	if err == nil {
+		f.Network, err = r.network.Connection(v, r.tenants(c))
 	}
 	err = joined(wrong, err)
 	level := slog.LevelDebug // the vassal will report them
@@ -105,6 +112,9 @@ func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
 	return f, err
 }
 
+// tenants reports whether a tenant owns a vassal's file.
+func (*reading) tenants(c monitor.Config) bool { return c.UID != 0 && int(c.UID) != os.Geteuid() }
+
 // located is monitor.Config.Located; when a file system does not answer it changes nothing.
 func (r *reading) located(c monitor.Config) monitor.Config {
 	found, err := reads.Get(context.Background(), r.reads, c.Path, func() (monitor.Config, error) { return c.Located(), nil })
@@ -125,7 +135,7 @@ func (r *reading) ofEmperor(c monitor.Config) (f emperor.Facts, err error) {
 	source := sourceOf(c)
 	f.Attributes = config.Attributes(source)
 	maps.DeleteFunc(f.Attributes, func(name, _ string) bool { return !slices.Contains(r.attrs, name) })
-	source.Tenant = c.UID != 0 && int(c.UID) != os.Geteuid()
+	source.Tenant = r.tenants(c)
 	set, warnings, err := config.AttributeHooks(source, r.allow)
 	for _, w := range warnings {
 		r.log.Warn(w.Error(), "vassal", c.Name)
@@ -191,11 +201,14 @@ func (r *reading) compare(was, is monitor.Config) emperor.Change {
 	change.Respawn = len(change.Options) > 0
 	var mild []string
 	for _, d := range config.Diff(before, after) {
-		if d.Change == config.Respawn {
+		switch d.Change {
+		case config.Respawn:
 			change.Respawn, change.Options = true, append(change.Options, d.Option)
-			continue
+		case config.Live:
+			change.Live = append(change.Live, d.Option)
+		default:
+			mild = append(mild, d.Option)
 		}
-		mild = append(mild, d.Option)
 	}
 	if !change.Respawn {
 		change.Options = mild

@@ -75,11 +75,24 @@ func (e *environment) programs(o *config.Vassal, s *source) ([]string, error) {
 	if name, asked := s.nameFor(o); asked { // other programs do not get it: a uwsgi with strict reports it as an error
 		vars.Set(nameEnv, name)
 	}
+	for _, variable := range s.networkVars() {
+		key, value, _ := strings.Cut(variable, "=")
+		vars.Set(key, value)
+	}
 	if err := vars.Change(o.Env); err != nil {
 		return nil, o.Blame("envdir", "", err)
 	}
 	slices.Sort(vars)
 	return vars, nil
+}
+
+// networkVars returns the variables about the vassal's place in the network that the emperor
+// sends.
+func (s *source) networkVars() []string {
+	if s.order == nil {
+		return nil
+	}
+	return texts(s.order.NetworkVars)
 }
 
 // protocol reports whether a variable only concerns the protocols by which this process was

@@ -37,7 +37,7 @@ func (h *hookRunner) own(p hooks.Phase) optionStep {
 // runner returns the runner of the vassal's own phases.
 func (h *hookRunner) runner(o *config.Vassal) hooks.Runner {
 	run := h.reporting(o.Around.Shells, o.HookTimeout)
-	run.Vars = os.Environ()
+	run.Vars = append(os.Environ(), h.source.networkVars()...)
 	if name, _ := h.source.nameFor(o); name != "" {
 		run.Vars = append(run.Vars, nameEnv+"="+name)
 	}
@@ -72,7 +72,7 @@ func (h *hookRunner) operator(p hooks.Phase) orderStep {
 		run := h.reporting(order.Shells, order.HookTimeout)
 		run.Context = name
 		run.Subject = hooks.Subject{Name: name, PID: os.Getpid(), UID: order.UID, GID: order.GID}
-		run.Vars = slices.Concat(os.Environ(), heldBack(order), texts(order.HookVars))
+		run.Vars = slices.Concat(os.Environ(), heldBack(order), texts(order.HookVars), texts(order.NetworkVars))
 		if ownNetwork(order) {
 			run.Vars = append(run.Vars, fmt.Sprintf("UWSGI_VASSAL_NETNS=/proc/%d/ns/net", os.Getpid()))
 		}

@@ -53,6 +53,9 @@ type Order struct {
 	// to the vassal's environment for these hooks, each KEY=value.
 	Hooks    []Hook
 	HookVars [][]byte
+	// NetworkVars describe the vassal's place in the network, each KEY=value, for all hooks and
+	// programs.
+	NetworkVars [][]byte `json:",omitempty"`
 	// Environ are variables that the child does not have, each KEY=value. They apply while it
 	// reads its configuration, and for the operator's hooks.
 	Environ [][]byte `json:",omitempty"`

@@ -47,6 +47,9 @@ type child struct {
 	request  emperor.Request
 	launcher *Launcher
 
+	connection emperor.Connection // nil: none
+	attachment atomic.Pointer[emperor.Attachment]
+
 	pipe    *os.File // our end
 	orders  *wire.EmperorEnd
 	configs *os.File // our end of the config socket; nil: none
@@ -311,7 +314,7 @@ func (c *child) Clear(ctx context.Context) error {
 	}
 	// The kernel would take the links down as well, in its own time, and the next
 	// generation would find their names taken.
-	err := errors.Join(c.clearCgroup(), c.launcher.Sweeper.Delete(c.entry.Links))
+	err := errors.Join(c.clearCgroup(), c.disconnect(), c.launcher.Sweeper.Delete(c.entry.Links))
 	namespaces.Bounded(func() { err = errors.Join(err, removeAll(c.entry.Directories)) })
 	if err == nil {
 		c.launcher.Ledger.forget(c.request.Config.Name, c.request.Generation)

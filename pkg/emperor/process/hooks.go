@@ -36,6 +36,9 @@ func (l *Launcher) runner(r emperor.Request, c *child) hooks.Runner {
 		run.Join = l.joiner(c, run.Subject).Join
 	}
 	run.Vars = append(slices.Clone(l.Environ), l.vassalVars(r, dir, run.Subject.PID)...)
+	if c != nil {
+		run.Vars = append(run.Vars, c.Attachment().Vars()...)
+	}
 	return run
 }
 
@@ -265,6 +268,7 @@ func (l *life) ended(ctx context.Context, c *child) {
 		"UWSGI_VASSAL_EXIT_CODE=", "UWSGI_VASSAL_EXIT_SIGNAL=",
 		"UWSGI_VASSAL_UPTIME=" + strconv.FormatFloat(time.Since(l.since).Seconds(), 'f', 3, 64),
 	}
+	vars = append(vars, c.Attachment().Vars()...)
 	if l.status.Signal != 0 {
 		vars[3] += strconv.Itoa(int(l.status.Signal))
 	} else {

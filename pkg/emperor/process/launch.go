@@ -53,6 +53,8 @@ type Launcher struct {
 	Spawner *namespaces.Spawner
 	// Sweeper deletes the links that hooks have made. Nil: each vassal's by itself.
 	Sweeper *namespaces.Sweeper
+	// Network connects vassals whose plans ask for it, before their hooks. Nil: none.
+	Network emperor.Network
 	// Ledger has what a killed emperor would leave behind. Nil: nothing does.
 	Ledger *Ledger
 	// Poller hear vassals. Required.
@@ -79,7 +81,7 @@ type Launcher struct {
 	Cgroups *namespaces.CgroupRoot
 }
 
-// Launch implements Launcher: hooks before, clone, hooks after, order.
+// Launch implements Launcher: hooks before, clone, network, hooks after, order.
 func (l *Launcher) Launch(ctx context.Context, r emperor.Request) (emperor.Process, error) {
 	r.Config = l.located(r.Config)
 	c, err := l.launch(ctx, r)
@@ -108,7 +110,10 @@ func (l *Launcher) launch(ctx context.Context, r emperor.Request) (_ *child, err
 	if err != nil {
 		return nil, err
 	}
-	if err := l.release(ctx, c, r); err != nil {
+	if err = l.connect(ctx, c, r); err == nil {
+		err = l.release(ctx, c, r)
+	}
+	if err != nil {
 		c.abandon()
 		return nil, err
 	}
@@ -187,6 +192,7 @@ func (l *Launcher) orderFor(c *child, r emperor.Request) wire.Order {
 	if len(o.Hooks) > 0 {
 		o.HookVars = bytesOf(l.vassalVars(r, l.workingDirectory(r), c.PID()))
 	}
+	o.NetworkVars = bytesOf(c.Attachment().Vars())
 	o.Environ = bytesOf(l.heldBack(r.Plan, len(o.Hooks) > 0))
 	return o
 }

@@ -1,0 +1,265 @@
+//go:build linux
+
+package integration
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/netip"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+)
+
+// routedArgs make an emperor connect its vassals.
+var routedArgs = []string{allNamespaces, "--emperor-network", "routed", "--emperor-network-pool", "10.142.0.0/19", "--emperor-network-pool", "fd12:3456:789a::/64"}
+
+// pages serves the world's directory of pages, which all users can read.
+const pages = "static-map = /=%s"
+
+// networked makes a world behind an uplink, with another host, out, at its other end. far is a
+// process in the network of that host.
+func networked(t *testing.T) (w *world, far int) {
+	t.Helper()
+	w = newWorld(t)
+	holder := w.inside("unshare", "-n", "sleep", "1000000")
+	holder.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := holder.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = holder.Process.Kill(); _ = holder.Wait() })
+	eventually(t, "there is another host", func() bool {
+		comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", holder.Process.Pid))
+		return string(comm) == "sleep\n"
+	})
+	far = holder.Process.Pid
+	w.run(fmt.Sprintf("ip link add up0 type veth peer name out0 netns %d && ip address add 198.18.0.1/30 dev up0 && ip address add 2001:db8:18::1/64 dev up0 nodad && "+
+		"ip link set up0 up && ip route add default via 198.18.0.2 && ip -6 route add default via 2001:db8:18::2", far))
+	inNetwork(t, far, "ip link set lo up; ip link set out0 up; ip address add 198.18.0.2/30 dev out0; ip address add 2001:db8:18::2/64 dev out0 nodad")
+	if err := os.WriteFile(w.path("s/page"), []byte("a page\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return w, far
+}
+
+// inNetwork runs a script in the network of a process.
+func inNetwork(t testing.TB, pid int, script string) string {
+	t.Helper()
+	return output(t, exec.Command("nsenter", "-t", strconv.Itoa(pid), "-n", "sh", "-c", script))
+}
+
+// browse gets the page of a vassal from the network of a process. Empty: it is refused.
+func browse(pid int, address string) string {
+	out, _ := exec.Command("nsenter", "-t", strconv.Itoa(pid), "-n", "curl", "-sS", "-g", "-m", "5", "http://"+address+"/page").Output()
+	return string(out)
+}
+
+// attachment is the place of a vassal in the network.
+type attachment struct {
+	State   string `json:"state"`
+	PID     int    `json:"pid"`
+	Network struct {
+		Addresses []netip.Addr `json:"addresses"`
+		Host      string       `json:"host_interface"`
+	} `json:"network"`
+	NoNetwork string `json:"no_network"`
+	Error     string `json:"error"`
+}
+
+func (w *world) attachment(name string) (a attachment) {
+	w.t.Helper()
+	if err := json.Unmarshal([]byte(w.succeed("status", "--json", name)), &a); err != nil {
+		w.t.Fatal(err)
+	}
+	return a
+}
+
+// site writes the file of a vassal that serves the page at port 8080.
+func (w *world) site(name string, options ...string) {
+	w.t.Helper()
+	w.vassal(name, append([]string{"http-socket = :8080", "http-socket = [::]:8080", fmt.Sprintf(pages, w.path("s")), "uid = 4001", "gid = 4001"}, options...)...)
+}
+
+// A vassal with one line of configuration is reached by the host and, at its published port, by
+// others; it reaches other hosts, and neither its neighbours nor the host. Nothing is left of it.
+func TestRoutedNetwork(t *testing.T) {
+	t.Parallel()
+	w, far := networked(t)
+	host := w.holder.Process.Pid
+	before := w.run("ip -4 -o address; ip -6 -o address show scope global; ip route show table all; nft list ruleset")
+	w.site("shop.ini", "network-publish = 8001:8080", "wait-for-interface = eth0:address",
+		"exec-as-user = echo hook $UWSGI_VASSAL_ADDRESS $UWSGI_VASSAL_ADDRESS6 $UWSGI_VASSAL_GATEWAY $UWSGI_VASSAL_INTERFACE")
+	w.vassal("other.ini", "command = sh -c 'echo program $UWSGI_VASSAL_ADDRESS; exec sleep 1000000'")
+	e := w.start(append(routedArgs, "--exec-as-emperor", "echo emperor $UWSGI_VASSAL_ADDRESS $UWSGI_VASSAL_HOST_INTERFACE")...)
+	pid, other := e.running("shop.ini"), e.running("other.ini")
+	a := w.attachment("shop")
+	if len(a.Network.Addresses) != 2 {
+		t.Fatalf("its addresses are %v", a.Network.Addresses)
+	}
+	v4, v6 := a.Network.Addresses[0], a.Network.Addresses[1]
+	e.await("shop.ini", fmt.Sprintf("hook %s %s 10.142.0.1 eth0", v4, v6))
+	e.await("shop.ini", fmt.Sprintf("emperor %s %s", v4, a.Network.Host))
+	e.await("other.ini", fmt.Sprintf("program %s", w.attachment("other").Network.Addresses[0]))
+	if list := w.succeed("list"); !strings.Contains(list, v4.String()+":8080, :8001->8080") {
+		t.Errorf("list:\n%s", list)
+	}
+	direct4, direct6 := netip.AddrPortFrom(v4, 8080).String(), netip.AddrPortFrom(v6, 8080).String()
+	server := exec.Command("nsenter", "-t", strconv.Itoa(far), "-n", program("vassal-server"), "--http-socket", ":80", "--static-map", "/="+w.path("s"))
+	server.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := server.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = server.Process.Kill(); _ = server.Wait() }()
+	eventually(t, "the other host serves", func() bool { return browse(host, "198.18.0.2") != "" })
+	for _, c := range []struct {
+		what string
+		from int
+		to   string
+		want bool
+	}{
+		{"the host reaches the vassal", host, direct4, true},
+		{"the host reaches the vassal by IPv6", host, direct6, true},
+		{"the published port", far, "198.18.0.1:8001", true},
+		{"the published port by IPv6", far, "[2001:db8:18::1]:8001", true},
+		{"a port that is not published", far, "198.18.0.1:8080", false},
+		{"another host", pid, "198.18.0.2", true},
+		{"another host by IPv6", pid, "[2001:db8:18::2]", true},
+		{"a neighbour", other, direct4, false},
+		{"a neighbour by IPv6", other, direct6, false},
+	} {
+		if got := browse(c.from, c.to); (got == "a page\n") != c.want {
+			t.Errorf("%s: %q", c.what, got)
+		}
+	}
+	w.remove("shop.ini")
+	w.remove("other.ini")
+	e.gone("shop.ini")
+	e.gone("other.ini")
+	if links := w.run("ip -o link; ip route; ip neighbour show nud permanent; nft list ruleset"); strings.Contains(links, "evs") || strings.Contains(links, v4.String()) {
+		t.Errorf("left:\n%s", links)
+	}
+	e.stop(syscall.SIGTERM)
+	if after := w.run("ip -4 -o address; ip -6 -o address show scope global; ip route show table all; nft list ruleset"); after != before {
+		t.Errorf("the host was\n%s\nand is\n%s", before, after)
+	}
+}
+
+// A killed vassal has the same address again, and answers there once it is ready. An emperor that
+// is killed leaves nothing after the next start, with a network or without.
+func TestNetworkAfterKills(t *testing.T) {
+	t.Parallel()
+	w, far := networked(t)
+	w.site("shop.ini", "network-publish = 8001:8080")
+	e := w.start(routedArgs...)
+	pid := e.running("shop.ini")
+	first := w.attachment("shop").Network.Addresses
+	for range 3 {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+		w.succeed("start", "--wait", "shop")
+		pid = e.running("shop.ini")
+		if got := browse(far, "198.18.0.1:8001"); got != "a page\n" {
+			t.Fatalf("ready, and the answer is %q", got)
+		}
+		if again := w.attachment("shop").Network.Addresses; fmt.Sprint(again) != fmt.Sprint(first) {
+			t.Errorf("its addresses were %v and are %v", first, again)
+		}
+	}
+	for _, next := range [][]string{routedArgs, {allNamespaces}} {
+		e.signal(syscall.SIGKILL)
+		e.wait()
+		if len(next) == 1 {
+			w.site("shop.ini")
+		}
+		e = w.start(next...)
+		e.running("shop.ini")
+	}
+	if left := w.run("ip -o link; ip -o address; nft list ruleset"); strings.Contains(left, "evs") || strings.Contains(left, "10.142") || strings.Contains(left, "emperor") {
+		t.Errorf("left:\n%s", left)
+	}
+	e.stop(syscall.SIGTERM)
+}
+
+// Published ports and allowances change in the running process.
+func TestNetworkChangesLive(t *testing.T) {
+	t.Parallel()
+	w, far := networked(t)
+	w.site("shop.ini", "network-publish = 8001:8080")
+	w.vassal("friend.ini", serves)
+	e := w.start(routedArgs...)
+	pid, friend := e.running("shop.ini"), e.running("friend.ini")
+	direct := netip.AddrPortFrom(w.attachment("shop").Network.Addresses[0], 8080).String()
+	if got := browse(friend, direct); got != "" {
+		t.Errorf("before: %q", got)
+	}
+	w.site("shop.ini", "network-publish = 8002:8080", "network-allow = friend")
+	e.await("shop.ini", "its network has changed")
+	if browse(far, "198.18.0.1:8002") == "" || browse(far, "198.18.0.1:8001") != "" || browse(friend, direct) == "" {
+		t.Error("the change is not in effect")
+	}
+	e.undisturbed("shop.ini", pid)
+	w.site("shop.ini", "network-publish = 8002:8080", "network-publish = 8002:80")
+	e.await("shop.ini", "8002 is published already")
+	if browse(far, "198.18.0.1:8002") == "" {
+		t.Error("the old port is gone")
+	}
+	e.undisturbed("shop.ini", pid)
+	e.stop(syscall.SIGTERM)
+}
+
+// The policy is there again after another program has deleted it.
+func TestNetworkPolicyIsRestored(t *testing.T) {
+	t.Parallel()
+	w, far := networked(t)
+	w.site("shop.ini", "network-publish = 8001:8080")
+	e := w.start(routedArgs...)
+	pid := e.running("shop.ini")
+	w.run("nft flush ruleset")
+	e.await("", "it is set again")
+	if got := browse(far, "198.18.0.1:8001"); got != "a page\n" {
+		t.Errorf("the answer is %q", got)
+	}
+	w.run("ip link delete " + w.attachment("shop").Network.Host)
+	e.await("shop.ini", "it has no network any more")
+	eventually(t, "the list shows it", func() bool { return strings.Contains(w.succeed("list"), "no network since") })
+	e.undisturbed("shop.ini", pid)
+	e.stop(syscall.SIGTERM)
+}
+
+// What cannot be is refused with its reason, and other vassals are not affected.
+func TestNetworkRefusals(t *testing.T) {
+	t.Parallel()
+	w, _ := networked(t)
+	w.site("good.ini", "network-publish = 8001:8080")
+	e := w.start(append(routedArgs[:3:3], "--emperor-network-pool", "10.142.0.0/29", "--emperor-network-publish", "8000-8999")...)
+	pid := e.running("good.ini")
+	w.site("taken.ini", "network-publish = 8001:80")
+	e.await("taken.ini", `cannot publish port 8001: vassal \"good.ini\" has published it`)
+	w.remove("taken.ini")
+	e.gone("taken.ini")
+	w.write("tenants", ini(serves, "network-publish = 22", "network-address = 10.142.0.6", "uid = 4001", "gid = 4001"))
+	if err := os.Chown(w.path("tenants"), 4001, 4001); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(w.path("tenants"), w.vassals+"/tenant.ini"); err != nil {
+		t.Fatal(err)
+	}
+	e.await("tenant.ini", "network-publish: a tenant's own file may not publish port 22 (here: 8000-8999")
+	e.await("tenant.ini", "network-address: a tenant's own file may not say this")
+	w.remove("tenant.ini")
+	for i := range 5 {
+		w.vassal(fmt.Sprintf("full%d.ini", i), serves)
+	}
+	eventually(t, "the pool is full", func() bool {
+		for i := range 5 {
+			if e.count(fmt.Sprintf("full%d.ini", i), "emperor-network-pool") > 0 {
+				return true
+			}
+		}
+		return false
+	})
+	e.undisturbed("good.ini", pid)
+	e.stop(syscall.SIGTERM)
+}

@@ -1,0 +1,32 @@
+package cli
+
+import (
+	"net/netip"
+	"testing"
+
+	"github.com/emperor-go/emperor/internal/control"
+	"github.com/emperor-go/emperor/pkg/emperor"
+)
+
+func TestAddressOf(t *testing.T) {
+	for _, c := range []struct {
+		own, bound string
+		published  []string
+		want       string
+	}{
+		{"10.142.3.7", ":8080", []string{"8001:8080"}, "10.142.3.7:8080, :8001->8080"},
+		{"10.142.3.7", "", nil, "10.142.3.7"},
+		{"10.142.3.7", "/run/shop.sock", nil, "10.142.3.7"},
+		{"10.142.3.7", "127.0.0.1:80", nil, "127.0.0.1:80"},
+		{"fd09::7", "[::]:8080", []string{"53/udp", "192.0.2.1:9000-9009:7000"}, "[fd09::7]:8080, :53->53/udp, 192.0.2.1:9000-9009->7000"},
+		{"", ":8080", nil, ":8080"},
+	} {
+		v := control.Vassal{Record: emperor.Record{Address: c.bound}}
+		if c.own != "" {
+			v.Network = &emperor.Attachment{Addresses: []netip.Addr{netip.MustParseAddr(c.own)}, Published: c.published}
+		}
+		if got := addressOf(v); got != c.want {
+			t.Errorf("%+v: %q", c, got)
+		}
+	}
+}

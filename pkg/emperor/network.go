@@ -1,0 +1,183 @@
+package emperor
+
+import (
+	"context"
+	"net/netip"
+	"os"
+	"time"
+
+	"github.com/emperor-go/emperor/pkg/emperor/monitor"
+)
+
+// Network connects vassals to the network of the host. Its methods are called from many
+// goroutines at a time.
+type Network interface {
+	// Connect connects the network namespace of a parked vassal whose Plan asks for it. It
+	// returns when packets pass, or when nothing is left of the attempt. Errors of a call that
+	// ctx has ended need not say more. lost is called at most once, from any goroutine, when the
+	// connection is lost while the vassal runs.
+	Connect(ctx context.Context, r Request, netns *os.File, lost func(reason string)) (Connection, error)
+}
+
+// Connection is the network of one generation of a vassal.
+type Connection interface {
+	// Attachment describes it. It does not block.
+	Attachment() Attachment
+	// Change takes over what is live in a new configuration. After an error the former one is
+	// in effect.
+	Change(ctx context.Context, p Plan, netns *os.File) error
+	// Close takes the connection back, and returns when that is confirmed. It is called once,
+	// when all processes of the vassal have ended.
+	Close() error
+}
+
+// Attachment is the place of a vassal in the network, for people and hooks.
+type Attachment struct {
+	// Mode is how it is connected, such as routed.
+	Mode string `json:"mode"`
+	// Addresses are its own, and Gateways the way to others, IPv4 first.
+	Addresses []netip.Addr `json:"addresses,omitempty"`
+	Gateways  []netip.Addr `json:"gateways,omitempty"`
+	// Interface is its interface inside, HostInterface the other end on the host.
+	Interface     string `json:"interface,omitempty"`
+	HostInterface string `json:"host_interface,omitempty"`
+	// Published are the ports of the host that lead to it, Allowed the clients that may reach
+	// it, as they are written. Limit is its rate; empty: none.
+	Published []string `json:"published,omitempty"`
+	Allowed   []string `json:"allowed,omitempty"`
+	Limit     string   `json:"limit,omitempty"`
+}
+
+// Vars returns the variables for hooks and for the programs of the vassal.
+func (a *Attachment) Vars() (vars []string) {
+	if a == nil {
+		return nil
+	}
+	set := func(name, value string) {
+		if value != "" {
+			vars = append(vars, "UWSGI_VASSAL_"+name+"="+value)
+		}
+	}
+	for _, list := range []struct {
+		name string
+		of   []netip.Addr
+	}{{"ADDRESS", a.Addresses}, {"GATEWAY", a.Gateways}} {
+		for _, ip := range list.of {
+			name := list.name
+			if ip.Is6() {
+				name += "6"
+			}
+			set(name, ip.String())
+		}
+	}
+	set("INTERFACE", a.Interface)
+	set("HOST_INTERFACE", a.HostInterface)
+	return vars
+}
+
+// attached is a Process with a connection that the emperor can change.
+type attached interface {
+	// Attachment is its place in the network. Nil: it has none. It does not block.
+	Attachment() *Attachment
+	// Adjust takes over what is live in a new configuration. After an error the former one is in
+	// effect.
+	Adjust(ctx context.Context, p Plan) error
+}
+
+// attachment returns the place of a vassal in the network. Nil: it has none.
+func (v *vassal) attachment() *Attachment {
+	p, ok := v.process.(attached)
+	if !ok || !v.state.alive() {
+		return nil
+	}
+	return p.Attachment()
+}
+
+// adjust changes the network of a running vassal, outside the loop. With more, the process takes
+// over the other options afterwards.
+func (e *Emperor) adjust(v *vassal, version monitor.Version, more bool) {
+	p, ok := v.process.(attached)
+	if !ok {
+		e.replaceProcess(v)
+		return
+	}
+	a, plan := generationOf{v, v.generation}, *v.wanted
+	v.adjusting = true
+	e.group.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), adjustTime)
+		defer cancel()
+		e.post(adjusted{a, version, plan, more, p.Adjust(ctx, plan)})
+	})
+}
+
+// adjustTime limits a change of the network. Networks have a shorter limit of their own.
+const adjustTime = time.Minute
+
+// adjusted: the network of a running vassal was changed, or could not be.
+type adjusted struct {
+	generationOf
+	version monitor.Version
+	plan    Plan
+	more    bool
+	err     error
+}
+
+func (x adjusted) apply(e *Emperor) {
+	v := x.v
+	if x.stale() {
+		return
+	}
+	v.adjusting = false
+	if !v.takes(Refresh) || v.withdrawn || v.wanted.Version != x.version {
+		x.overtaken(e)
+		return
+	}
+	switch {
+	case x.err != nil:
+		v.refused, v.reloadError = x.version, x.err.Error()
+		v.log.Error("cannot change its network; the vassal continues as before", "error", x.err)
+		e.note(v, AboutReload, "cannot change its network: %v", x.err)
+	case x.more:
+		e.input(v, Refresh)
+	default:
+		v.refused, v.reloadError, v.reloaded = monitor.Version{}, "", time.Now()
+		v.config = x.plan
+		v.log.Info("its network has changed", "config", v.config.Version.Short())
+		e.setFault(v, nil)
+		e.applyWanted(v)
+	}
+}
+
+// overtaken handles a change of the network that is complete when there is a newer
+// configuration, or the vassal does not run any more.
+func (x adjusted) overtaken(e *Emperor) {
+	switch v := x.v; {
+	case v.withdrawn || !v.state.serving():
+	case x.err == nil && x.more: // half of it is in effect
+		e.replaceProcess(v)
+	default:
+		if x.err == nil && v.takes(Refresh) {
+			v.config = x.plan
+		}
+		e.applyWanted(v)
+	}
+}
+
+// disconnected: the link of a running vassal has gone.
+type disconnected struct {
+	generationOf
+	reason string
+}
+
+func (d disconnected) apply(e *Emperor) {
+	v := d.v
+	if d.stale() || !v.state.alive() {
+		return
+	}
+	v.cutOff, v.cutReason = time.Now(), d.reason
+	v.log.Error("it has no network any more", "reason", d.reason)
+	e.note(v, AboutNetwork, "no network: %s", d.reason)
+	if v.config.Network.RestartLost && v.state.serving() {
+		e.replaceProcess(v)
+	}
+}

@@ -1,0 +1,67 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/emperor-go/emperor/pkg/emperor"
+	"github.com/emperor-go/emperor/pkg/namespaces"
+)
+
+// connect connects a parked child.
+func (l *Launcher) connect(ctx context.Context, c *child, r emperor.Request) error {
+	if l.Network == nil || !r.Network.Connects() {
+		return nil
+	}
+	netns, err := c.process.OpenNamespace(namespaces.NewNet)
+	if err != nil {
+		return fmt.Errorf("cannot connect it to the network: %w", err)
+	}
+	defer netns.Close()
+	lost := r.Disconnected
+	if lost == nil {
+		lost = func(string) {}
+	}
+	connection, err := l.Network.Connect(ctx, r, netns, lost)
+	if err != nil {
+		return err
+	}
+	c.connection = connection
+	c.note()
+	return nil
+}
+
+// note remembers the place of the child in the network.
+func (c *child) note() {
+	a := c.connection.Attachment()
+	c.attachment.Store(&a)
+}
+
+// Attachment returns the place of the child in the network. Nil: it has none.
+func (c *child) Attachment() *emperor.Attachment { return c.attachment.Load() }
+
+// Adjust changes the connection of the child while it runs.
+func (c *child) Adjust(ctx context.Context, p emperor.Plan) error {
+	if c.connection == nil {
+		return errors.New("it is not connected")
+	}
+	netns, err := c.process.OpenNamespace(namespaces.NewNet)
+	if err != nil {
+		return err
+	}
+	defer netns.Close()
+	if err := c.connection.Change(ctx, p, netns); err != nil {
+		return err
+	}
+	c.note()
+	return nil
+}
+
+// disconnect takes the connection back.
+func (c *child) disconnect() error {
+	if c.connection == nil {
+		return nil
+	}
+	return c.connection.Close()
+}

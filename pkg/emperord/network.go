@@ -1,0 +1,120 @@
+package emperord
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/emperor-go/emperor/pkg/emperor"
+	"github.com/emperor-go/emperor/pkg/network"
+	"github.com/emperor-go/emperor/pkg/network/spec"
+)
+
+var errNoRuntimeDir = errors.New("it needs a runtime directory of its own (runtime-dir = DIR)")
+
+// connections is the built-in network as the emperor uses it.
+type connections struct{ stage *network.Stage }
+
+// openNetwork prepares the host for the vassals' links, and removes those of an emperor that was
+// killed. Without the option there is only that to do.
+func (g *gathered) openNetwork(a Additions) error {
+	o := g.options.Network
+	dir := g.sockets.networkDir()
+	switch {
+	case a.Network != nil:
+		g.network = a.Network
+		return nil
+	case o.Mode.Kind == "" && dir == "":
+		return nil
+	case o.Mode.Kind == "":
+		if err := network.Collect(dir, g.log); err != nil {
+			g.log.Error("cannot remove the network of a killed emperor", "error", err)
+		}
+		return nil
+	case dir == "":
+		return g.options.Blame("emperor-network", errNoRuntimeDir)
+	}
+	c := network.Config{
+		Dir: dir, Pool: o.Pool, Uplinks: o.Uplinks, NAT: o.NAT, CheckForwarding: o.CheckForwarding, Between: o.Between, ToHost: o.ToHost,
+		MTU: o.MTU, Timeout: o.Timeout, Sweeper: g.tools.sweeper, Log: g.log,
+	}
+	stage, err := network.Open(c)
+	if err != nil {
+		return g.options.Blame("emperor-network", err)
+	}
+	g.undo = append(g.undo, func() { closeNetwork(stage, g.log) })
+	g.stage, g.network = stage, connections{stage}
+	return nil
+}
+
+func closeNetwork(stage *network.Stage, log *slog.Logger) {
+	if err := stage.Close(); err != nil {
+		log.Error("the next emperor removes the rest", "error", err)
+	}
+}
+
+// forgotten releases what belongs to the name of a vassal that is gone.
+func (g *gathered) forgotten(name string) {
+	g.output.Forget(name)
+	if g.stage != nil {
+		g.stage.Forget(name)
+	}
+}
+
+// Connect implements emperor.Network.
+func (n connections) Connect(ctx context.Context, r emperor.Request, netns *os.File, lost func(reason string)) (emperor.Connection, error) {
+	wish := r.Network
+	if r.Zerg > 0 { // the vassal that it reinforces has these
+		wish.Publish, wish.Addresses, wish.MAC, wish.Routes = nil, nil, nil, nil
+	}
+	link, err := n.stage.Up(ctx, network.Request{Vassal: r.Config.Name, Generation: r.Generation, Wish: wish, Netns: netns, Lost: lost})
+	if err != nil {
+		return nil, err
+	}
+	return &connection{stage: n.stage, link: link, wish: wish}, nil
+}
+
+// connection is the link of one generation.
+type connection struct {
+	stage *network.Stage
+	link  *network.Link
+	wish  spec.Wish
+}
+
+// Attachment implements emperor.Connection.
+func (c *connection) Attachment() emperor.Attachment {
+	l := c.link
+	a := emperor.Attachment{Mode: c.wish.Mode.String(), Addresses: l.Addresses, Gateways: l.Gateways, Interface: l.Interface, HostInterface: l.HostInterface}
+	for _, p := range c.wish.Publish {
+		a.Published = append(a.Published, p.String())
+	}
+	for _, p := range c.wish.Allow {
+		a.Allowed = append(a.Allowed, p.String())
+	}
+	if c.wish.Limit != (spec.Rate{}) {
+		a.Limit = c.wish.Limit.String()
+	}
+	return a
+}
+
+// Change implements emperor.Connection.
+func (c *connection) Change(ctx context.Context, p emperor.Plan, netns *os.File) error {
+	if err := c.stage.Change(ctx, c.link, p.Network, netns); err != nil {
+		return err
+	}
+	c.wish.Publish, c.wish.Allow, c.wish.Limit = p.Network.Publish, p.Network.Allow, p.Network.Limit
+	return nil
+}
+
+// Close implements emperor.Connection.
+func (c *connection) Close() error { return c.stage.Down(c.link) }
+
+// networkDir is where the network is recorded. Empty: nowhere.
+func (s *sockets) networkDir() string {
+	if s.claim == nil {
+		return ""
+	}
+	return filepath.Join(s.claim.Dir, "network")
+}
