@@ -137,6 +137,8 @@ func RemedyInVassal(name string) string {
 		return "logrotate: a file that log names is opened again when it is renamed"
 	case "flock", "flock2", "flock-wait", "flock-wait2":
 		return "one vassal has one process: drop the line"
+	case "emperor-network":
+		return "network = routed"
 	case "max-fd":
 		return "max-fd in the emperor's file, for all vassals"
 	}
