@@ -19,6 +19,7 @@ func TestMistakesOfTheBootNameTheirLine(t *testing.T) {
 	for option, want := range map[string]string{
 		"uid = nobody-here":                                         `uid: there is no user "nobody-here"`,
 		"gid = nobody-here":                                         `gid: there is no group "nobody-here"`,
+		"uid = nobody-here\nruntime-directory = story":              `uid: there is no user "nobody-here"`,
 		"add-gid = nobody-here\nuid = 4001":                         `add-gid: there is no group "nobody-here"`,
 		"chown-socket = nobody-here\nsocket = @story":               `chown-socket: cannot choose the owner of sockets: there is no user "nobody-here"`,
 		"http-socket = /no/such/dir/s":                              `http-socket: cannot listen on http-socket "/no/such/dir/s": no such file or directory`,

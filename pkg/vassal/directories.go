@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -17,12 +18,15 @@ import (
 // variables by which its hooks and programs find them. One that is there gets the owner and the mode;
 // its contents stay.
 func (v *vassal) makeDirectories(_ context.Context, o *config.Vassal) error {
+	if !slices.ContainsFunc(o.Directories[:], func(d config.Directories) bool { return len(d.Names) > 0 }) {
+		return nil // the user is looked up at the last moment: a hook may create it
+	}
 	owner, group := os.Geteuid(), os.Getegid()
 	home := accounts.LoginOf(uint32(owner)).Home
 	if wish := (accounts.Wish{UID: o.UID, GID: o.GID, NoInitgroups: true}); owner == 0 && !wish.None() {
 		c, err := wish.Resolve()
 		if err != nil {
-			return err
+			return blameMistake(o, err)
 		}
 		owner, group = int(c.UID), int(c.GID)
 	}

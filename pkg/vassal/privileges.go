@@ -22,12 +22,8 @@ func (v *vassal) dropPrivileges(_ context.Context, o *config.Vassal) error {
 		return v.env.introduceSelf(o, &v.source)
 	}
 	c, login, err := wish.ResolveLogin()
-	var wrong *accounts.Mistake
-	if errors.As(err, &wrong) {
-		return o.Blame(wrong.Option, wrong.Value, err)
-	}
 	if err != nil {
-		return err
+		return blameMistake(o, err)
 	}
 	if os.Geteuid() != 0 {
 		if err := alreadyIs(c, v.source.order != nil); err != nil {
@@ -47,6 +43,14 @@ func (v *vassal) dropPrivileges(_ context.Context, o *config.Vassal) error {
 		return fmt.Errorf("cannot tie this process to the emperor: %w", err)
 	}
 	return nil
+}
+
+// blameMistake adds the option and its line to an error of a Wish.
+func blameMistake(o *config.Vassal, err error) error {
+	if wrong, ok := errors.AsType[*accounts.Mistake](err); ok {
+		return o.Blame(wrong.Option, wrong.Value, err)
+	}
+	return err
 }
 
 // blameAny adds the line of the first given option to an error.
