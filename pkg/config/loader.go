@@ -94,6 +94,7 @@ func examine(file string, r dialect.Result, held bool) (v *Vassal, warnings, pro
 		v.withoutServer(&warnings)
 		v.unlimited(&warnings)
 		v.withoutWorkers(&warnings)
+		v.withoutBackend(&warnings)
 	}
 	rest.report(&warnings)
 	return v, warnings, problems

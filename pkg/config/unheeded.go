@@ -25,8 +25,8 @@ func (v *Vassal) withoutWorkers(warnings *Problems) {
 	case len(v.BinaryPatch)+len(v.RootPatch) > 0:
 	case !v.runs() && len(v.Daemons) > 0:
 		heeded, why, hint = heededByDaemons, "there are daemons only, and no worker for ", "command makes a worker of the program"
-	case !v.commands() && v.Workers.ReloadSignal != 0:
-		warnings.Add(v.Origin("reload-signal"), "reload-signal", "only a command gets it, and the built-in server reads its files anew without", "")
+	case !v.commands():
+		v.withoutCommand(warnings)
 		return
 	case v.Workers.ReloadSignal != 0 && v.Triggers.Exit:
 		warnings.Add(v.Origin("reload-signal"), "reload-signal", "it is never sent: exit-on-reload ends the vassal instead", "give one of them")
@@ -47,6 +47,23 @@ func (v *Vassal) withoutWorkers(warnings *Problems) {
 	}
 	if len(names) > 0 {
 		warnings.Add(first, "", why+strings.Join(names, ", "), hint)
+	}
+}
+
+// withoutCommand names the signals that are there for nothing beside the built-in server.
+func (v *Vassal) withoutCommand(warnings *Problems) {
+	if v.Workers.ReloadSignal != 0 {
+		warnings.Add(v.Origin("reload-signal"), "reload-signal", "only a command gets it, and the built-in server reads its files anew without", "")
+	}
+	if v.Workers.StopSignal != 0 {
+		warnings.Add(v.Origin("stop-signal"), "stop-signal", "only a command gets it: TERM ends the built-in server", "")
+	}
+}
+
+// withoutBackend warns about a wait for servers that are not named.
+func (v *Vassal) withoutBackend(warnings *Problems) {
+	if v.Server.HTTPToWait > 0 && len(v.Server.HTTPTo) == 0 && (v.Server.Serves() || v.Fronted()) {
+		warnings.Add(v.Origin("http-to-wait"), "http-to-wait", "there is no server to wait for", "http-to = ADDRESS")
 	}
 }
 
