@@ -63,6 +63,14 @@ func TestDirectories(t *testing.T) {
 			if info, err := os.Stat("/etc"); err != nil || info.Sys().(*syscall.Stat_t).Uid != 0 {
 				t.Errorf("the owner of the target: %v", err)
 			}
+
+			// A fallback has the directories of the configuration that has failed.
+			w.write("safe.ini", ini("uid = 4001", "gid = 4001", "runtime-directory = three", "command = sh -c 'echo falls back to $RUNTIME_DIRECTORY; exec sleep 1000000'"))
+			w.vassal("d.ini", "uid = 4001", "gid = 4001", "runtime-directory = three", "exec-as-user = exit 9", "fallback-config = "+w.path("safe.ini"), serves)
+			e.await("d.ini", "falls back to /run/three")
+			w.remove("d.ini")
+			e.gone("d.ini")
+			w.run("test ! -e /run/three")
 			e.stop(syscall.SIGTERM)
 			w.run("rm /run/there/left")
 		})

@@ -39,6 +39,9 @@ func (v *vassal) makeDirectories(_ context.Context, o *config.Vassal) error {
 		var paths []string
 		for _, name := range d.Names {
 			path := filepath.Join(parent, name)
+			if made := filepath.Join(kind.Parent, name); belongsTo(made, owner) { // before the drop, for the configuration that has failed
+				path = made
+			}
 			if err := makeDirectory(path, owner, group, uint32(d.Perm())); err != nil {
 				return o.Blame(kind.Option, "", err)
 			}
@@ -54,10 +57,16 @@ func (v *vassal) makeDirectories(_ context.Context, o *config.Vassal) error {
 	return nil
 }
 
+// belongsTo reports whether a directory exists and belongs to a user.
+func belongsTo(path string, uid int) bool {
+	var info unix.Stat_t
+	return unix.Lstat(path, &info) == nil && info.Mode&unix.S_IFMT == unix.S_IFDIR && int(info.Uid) == uid
+}
+
 // makeDirectory makes a directory. It follows no link in the last component: the parent belongs to
 // root, or to the user itself.
 func makeDirectory(path string, uid, gid int, mode uint32) error {
-	if os.Geteuid() != 0 {
+	if _, err := os.Lstat(path); err != nil && os.Geteuid() != 0 {
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 			return err
 		}
