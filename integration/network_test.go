@@ -89,7 +89,7 @@ func TestRoutedNetwork(t *testing.T) {
 	t.Parallel()
 	w, far := networked(t)
 	host := w.holder.Process.Pid
-	before := w.run("ip -4 -o address; ip -6 -o address show scope global; ip route show table all; nft list ruleset")
+	before := w.run("ip -4 -o address; ip -6 -o address show scope global; ip -4 route show table all; nft list ruleset")
 	w.site("shop.ini", "network-publish = 8001:8080", "wait-for-interface = eth0:address",
 		"exec-as-user = echo hook $UWSGI_VASSAL_ADDRESS $UWSGI_VASSAL_ADDRESS6 $UWSGI_VASSAL_GATEWAY $UWSGI_VASSAL_INTERFACE")
 	w.vassal("other.ini", "command = sh -c 'echo program $UWSGI_VASSAL_ADDRESS; exec sleep 1000000'")
@@ -142,7 +142,7 @@ func TestRoutedNetwork(t *testing.T) {
 		t.Errorf("left:\n%s", links)
 	}
 	e.stop(syscall.SIGTERM)
-	if after := w.run("ip -4 -o address; ip -6 -o address show scope global; ip route show table all; nft list ruleset"); after != before {
+	if after := w.run("ip -4 -o address; ip -6 -o address show scope global; ip -4 route show table all; nft list ruleset"); after != before {
 		t.Errorf("the host was\n%s\nand is\n%s", before, after)
 	}
 }
@@ -176,6 +176,18 @@ func TestNetworkAfterKills(t *testing.T) {
 		e = w.start(next...)
 		e.running("shop.ini")
 	}
+	e.stop(syscall.SIGTERM)
+	w.site("shop.ini")
+	e = w.start(routedArgs...)
+	e.running("shop.ini")
+	if out, err := w.inside(program("emperor"), "net", "down").CombinedOutput(); err == nil {
+		t.Errorf("net down beside an emperor: %s", out)
+	}
+	e.signal(syscall.SIGKILL)
+	e.wait()
+	w.succeed("net", "down")
+	e = w.start(allNamespaces)
+	e.running("shop.ini")
 	if left := w.run("ip -o link; ip -o address; nft list ruleset"); strings.Contains(left, "evs") || strings.Contains(left, "10.142") || strings.Contains(left, "emperor") {
 		t.Errorf("left:\n%s", left)
 	}
@@ -214,15 +226,25 @@ func TestNetworkPolicyIsRestored(t *testing.T) {
 	t.Parallel()
 	w, far := networked(t)
 	w.site("shop.ini", "network-publish = 8001:8080")
-	e := w.start(routedArgs...)
+	e := w.start(append(routedArgs, "--metrics", "127.0.0.1:9120")...)
 	pid := e.running("shop.ini")
+	if out := w.succeed("net", "ls"); !strings.Contains(out, "shop.ini") {
+		t.Errorf("net ls:\n%s", out)
+	}
+	w.succeed("net", "check")
 	w.run("nft flush ruleset")
 	e.await("", "it is set again")
+	if out := w.run("curl -sS http://127.0.0.1:9120/metrics"); !strings.Contains(out, "emperor_network_table_restored_total 1") || !strings.Contains(out, "emperor_network_links_owned 1") || !strings.Contains(out, "emperor_network_up_seconds_count 1") {
+		t.Errorf("metrics:\n%s", out)
+	}
 	if got := browse(far, "198.18.0.1:8001"); got != "a page\n" {
 		t.Errorf("the answer is %q", got)
 	}
 	w.run("ip link delete " + w.attachment("shop").Network.Host)
 	e.await("shop.ini", "it has no network any more")
+	if out, err := w.inside(program("emperor"), "net", "check").Output(); err == nil || !strings.Contains(string(out), "is gone") {
+		t.Errorf("net check: %v\n%s", err, out)
+	}
 	eventually(t, "the list shows it", func() bool { return strings.Contains(w.succeed("list"), "no network since") })
 	e.undisturbed("shop.ini", pid)
 	e.stop(syscall.SIGTERM)

@@ -30,7 +30,7 @@ const (
 func commands() []*cobra.Command {
 	list := append([]*cobra.Command{
 		checkCommand(), completionCommand(), configCommand(), enterCommand(), attachCommand(), eventsCommand(), killCommand(), listCommand(),
-		logsCommand(), reopenCommand(), rescanCommand(), statusCommand(), topCommand(), waitCommand(),
+		logsCommand(), netCommand(), reopenCommand(), rescanCommand(), statusCommand(), topCommand(), waitCommand(),
 	}, verbCommands()...)
 	slices.SortFunc(list, func(a, b *cobra.Command) int { return strings.Compare(a.Name(), b.Name()) })
 	return list

@@ -41,6 +41,8 @@ type Server struct {
 	Meter *Meter
 	// Gate decides which clients are answered. Required.
 	Gate *Gate
+	// Network is the built-in network. Nil: there is none.
+	Network Network
 	// Stopping is closed when the emperor stops: from then on the server answers questions
 	// and refuses changes. Optional.
 	Stopping <-chan struct{}
@@ -127,6 +129,8 @@ func (s *Server) routes() http.Handler {
 		post("/vassals/{name}/"+string(verb), func(r *http.Request) (any, error) { return s.verb(r, verb) })
 	}
 	post("/vassals/{name}/kill", s.kill)
+	get("/network", s.network)
+	post("/network/collect", s.collectNetwork)
 	post("/reload", s.reloadAll)
 	post("/reset", s.resetAll)
 	post("/rescan", s.rescan)

@@ -36,6 +36,7 @@ type gathered struct {
 	cgroups   *namespaces.CgroupRoot
 	ledger    *process.Ledger
 	network   emperor.Network // nil: vassals are not connected
+	measured  *networkMetrics // nil: the network is not the built-in one
 	stage     *network.Stage  // nil: the network is not the built-in one
 
 	undo []func() // the last first
@@ -82,7 +83,7 @@ func gather(ctx context.Context, o *config.Emperor, a Additions, crowded func() 
 	}
 	g.undo = append(g.undo, g.tools.close)
 	g.output = &output.Hub{Files: reads.New(), Crowded: crowded}
-	if g.sockets, err = openSockets(o, a.Collectors, log); err != nil {
+	if g.sockets, err = openSockets(o, g.collectors(a), log); err != nil {
 		return nil, err
 	}
 	g.undo = append(g.undo, g.sockets.close)

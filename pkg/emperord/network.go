@@ -6,7 +6,11 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/emperor-go/emperor/internal/control"
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/network"
 	"github.com/emperor-go/emperor/pkg/network/spec"
@@ -38,7 +42,7 @@ func (g *gathered) openNetwork(a Additions) error {
 	}
 	c := network.Config{
 		Dir: dir, Pool: o.Pool, Uplinks: o.Uplinks, NAT: o.NAT, CheckForwarding: o.CheckForwarding, Between: o.Between, ToHost: o.ToHost,
-		MTU: o.MTU, Timeout: o.Timeout, Sweeper: g.tools.sweeper, Log: g.log,
+		MTU: o.MTU, Timeout: o.Timeout, Sweeper: g.tools.sweeper, Observe: g.measured.observe, Log: g.log,
 	}
 	stage, err := network.Open(c)
 	if err != nil {
@@ -46,7 +50,18 @@ func (g *gathered) openNetwork(a Additions) error {
 	}
 	g.undo = append(g.undo, func() { closeNetwork(stage, g.log) })
 	g.stage, g.network = stage, connections{stage}
+	g.measured.stage.Store(stage)
 	return nil
+}
+
+// collectors returns what is served with the emperor's metrics: of a custom emperor, and of the
+// built-in network.
+func (g *gathered) collectors(a Additions) []prometheus.Collector {
+	if g.options.Network.Mode.Kind == "" || a.Network != nil {
+		return a.Collectors
+	}
+	g.measured = newNetworkMetrics()
+	return append(slices.Clone(a.Collectors), g.measured)
 }
 
 func closeNetwork(stage *network.Stage, log *slog.Logger) {
@@ -111,10 +126,41 @@ func (c *connection) Change(ctx context.Context, p emperor.Plan, netns *os.File)
 // Close implements emperor.Connection.
 func (c *connection) Close() error { return c.stage.Down(c.link) }
 
+// audited is the built-in network for questions of operators. Nil: there is none.
+func (g *gathered) audited() control.Network {
+	if g.stage == nil {
+		return nil
+	}
+	return connections{g.stage}
+}
+
 // networkDir is where the network is recorded. Empty: nowhere.
 func (s *sockets) networkDir() string {
 	if s.claim == nil {
 		return ""
 	}
-	return filepath.Join(s.claim.Dir, "network")
+	return filepath.Join(s.claim.Dir, control.NetworkName)
 }
+
+// Report implements control.Network.
+func (n connections) Report() (control.NetworkReport, error) {
+	r, err := n.stage.Audit()
+	if err != nil {
+		return control.NetworkReport{}, err
+	}
+	report := control.NetworkReport{ID: r.ID, Table: r.Table, Problems: r.Problems, Links: []control.NetworkLink{}}
+	for _, p := range r.Pool {
+		report.Pool = append(report.Pool, p.String())
+	}
+	for _, l := range r.Links {
+		link := control.NetworkLink{Vassal: l.Vassal, Generation: l.Generation, Interface: l.HostInterface, Index: int(l.Index)}
+		for _, a := range l.Addresses {
+			link.Addresses = append(link.Addresses, a.String())
+		}
+		report.Links = append(report.Links, link)
+	}
+	return report, nil
+}
+
+// Collect implements control.Network.
+func (n connections) Collect(dry bool) ([]string, error) { return n.stage.CollectStray(dry) }

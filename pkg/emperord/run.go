@@ -63,7 +63,7 @@ func govern(ctx context.Context, around outside, g *gathered) error {
 	transitions := e.Follow()
 	look := func() { rescan(g.monitors) }
 	answers := &control.Server{
-		Emperor: e, Output: g.output, Chronicle: events, Rescan: look, Meter: g.sockets.meter, Gate: gate, Log: log, Stopping: ctx.Done(),
+		Emperor: e, Output: g.output, Chronicle: events, Rescan: look, Meter: g.sockets.meter, Gate: gate, Log: log, Stopping: ctx.Done(), Network: g.audited(),
 		Info: control.Info{Version: config.Version, PID: os.Getpid(), Started: time.Now(), Monitors: o.Monitors, Namespaces: new(o.Clone.String())},
 	}
 	return actors{

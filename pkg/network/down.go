@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+	"time"
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
@@ -18,9 +19,11 @@ import (
 // Down takes a connection back, and returns when the link is gone. The vassal keeps its
 // addresses until Forget. A second Down of the same link does nothing.
 func (s *Stage) Down(l *Link) error {
+	began := time.Now()
 	if err := s.dismantle(l); err != nil {
 		return fmt.Errorf("cannot disconnect it from the network: %w", err)
 	}
+	s.observe(WhatDown, began)
 	return nil
 }
 

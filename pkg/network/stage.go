@@ -44,6 +44,8 @@ type Config struct {
 	// Restored is called after another program has deleted the policy and it was set again. Nil:
 	// nothing is.
 	Restored func()
+	// Observe is told how long each Up and Down took that has succeeded. Nil: nothing is.
+	Observe func(what string, took time.Duration)
 	// Log is required.
 	Log *slog.Logger
 }
@@ -213,6 +215,19 @@ func (s *Stage) noteRestored() {
 	s.mu.Unlock()
 	if s.config.Restored != nil {
 		s.config.Restored()
+	}
+}
+
+// The words for Config.Observe.
+const (
+	WhatUp   = "up"
+	WhatDown = "down"
+)
+
+// observe reports a success.
+func (s *Stage) observe(what string, since time.Time) {
+	if s.config.Observe != nil {
+		s.config.Observe(what, time.Since(since))
 	}
 }
 

@@ -611,6 +611,49 @@ func TestKilledStage(t *testing.T) {
 	}
 }
 
+// An audit finds what other programs have changed, and strays are collected.
+func TestAudit(t *testing.T) {
+	if !isolated(t) {
+		return
+	}
+	ip(t, nil, "link", "set", "lo", "up")
+	s := openStage(t, nil)
+	defer s.Close()
+	a, b := up(t, s, "a.ini", newNetns(t), routed(t)), up(t, s, "b.ini", newNetns(t), routed(t))
+	report := func() Report {
+		t.Helper()
+		r, err := s.Audit()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return r
+	}
+	if r := report(); len(r.Problems) > 0 || len(r.Links) != 2 || r.Links[0].Vassal != "a.ini" {
+		t.Errorf("%+v", r)
+	}
+	group := fmt.Sprint(s.id.Group())
+	ip(t, nil, "link", "add", "stray0", "group", group, "type", "veth", "peer", "name", "stray1")
+	ip(t, nil, "route", "delete", a.Addresses[0].String())
+	ip(t, nil, "link", "delete", b.HostInterface)
+	text := strings.Join(report().Problems, "\n")
+	for _, want := range []string{"a.ini: there is no route to " + a.Addresses[0].String(), "b.ini: its link " + b.HostInterface + " is gone", "link stray0 belongs to no vassal"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("%q is missing in\n%s", want, text)
+		}
+	}
+	for _, dry := range []bool{true, false} {
+		if names, err := s.CollectStray(dry); err != nil || fmt.Sprint(names) != "[stray0]" {
+			t.Errorf("dry %v: %v, %v", dry, names, err)
+		}
+	}
+	if links := ip(t, nil, "-o", "link"); strings.Contains(links, "stray") || !strings.Contains(links, a.HostInterface) {
+		t.Errorf("collected too little or too much: %s", links)
+	}
+	if n := s.Stats(); n.Links != 2 || n.Restored != 0 || n.Spoofed != 0 {
+		t.Errorf("stats: %+v", n)
+	}
+}
+
 // A stage that may not change the host's forwarding names the settings, and a pool that the host
 // uses is refused.
 func TestStageRefusesToOpen(t *testing.T) {

@@ -203,6 +203,13 @@ func (t *Table) Spoofed() (uint64, error) {
 	return counter.Packets, nil
 }
 
+// Whole reports whether all rules are there.
+func (t *Table) Whole() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.whole()
+}
+
 // Close removes the table.
 func (t *Table) Close() error {
 	t.events.Close()

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -19,6 +20,7 @@ import (
 // Up connects a vassal. The first failure undoes everything, except that the vassal keeps its
 // addresses for the next time.
 func (s *Stage) Up(ctx context.Context, r Request) (_ *Link, err error) {
+	began := time.Now()
 	ctx, cancel := context.WithTimeoutCause(ctx, s.config.Timeout, errTimeout)
 	defer cancel()
 	c := &connecting{Stage: s, request: r}
@@ -41,6 +43,7 @@ func (s *Stage) Up(ctx context.Context, r Request) (_ *Link, err error) {
 			return nil, fmt.Errorf("cannot connect it to the network: %w", errors.Join(err, c.undo()))
 		}
 	}
+	s.observe(WhatUp, began)
 	return c.link, nil
 }
 

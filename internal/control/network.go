@@ -1,0 +1,66 @@
+package control
+
+import (
+	"net/http"
+)
+
+// NetworkName is the directory of the built-in network in the runtime directory.
+const NetworkName = "network"
+
+// Network is the built-in network of an emperor.
+type Network interface {
+	// Report compares the connections of vassals with the kernel's links, routes and rules.
+	Report() (NetworkReport, error)
+	// Collect deletes links that no vassal has, and returns their names. dry: it deletes
+	// nothing.
+	Collect(dry bool) ([]string, error)
+}
+
+// NetworkReport is the answer to a question about the network.
+type NetworkReport struct {
+	// ID marks all links, routes and the table of nftables, whose name is Table.
+	ID    string        `json:"id"`
+	Table string        `json:"table"`
+	Pool  []string      `json:"pool"`
+	Links []NetworkLink `json:"links"`
+	// Problems are differences from the kernel's state, in words.
+	Problems []string `json:"problems,omitempty"`
+}
+
+// NetworkLink is the connection of one vassal.
+type NetworkLink struct {
+	Vassal     string   `json:"vassal"`
+	Generation uint64   `json:"generation"`
+	Interface  string   `json:"host_interface"`
+	Index      int      `json:"index"`
+	Addresses  []string `json:"addresses"`
+}
+
+// Collected is the answer to a request to collect links.
+type Collected struct {
+	Links []string `json:"links"`
+}
+
+func (s *Server) network(*http.Request) (any, error) {
+	if s.Network == nil {
+		return nil, errNoNetwork
+	}
+	return s.Network.Report()
+}
+
+func (s *Server) collectNetwork(r *http.Request) (any, error) {
+	if s.Network == nil {
+		return nil, errNoNetwork
+	}
+	dry, err := flag(r, "dry-run")
+	if err != nil {
+		return nil, err
+	}
+	links, err := s.Network.Collect(dry)
+	if err == nil && !dry {
+		s.Log.Info("operator: net gc", "links", links)
+	}
+	return Collected{Links: links}, err
+}
+
+var errNoNetwork = &Failure{Message: "the emperor has no built-in network (emperor-network = routed)", Code: http.StatusNotFound}
