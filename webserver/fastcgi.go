@@ -1,119 +1,370 @@
 package webserver
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"io"
-	"net"
 	"net/http"
-	"net/http/fcgi"
+	"net/http/cgi"
 	"sync"
-	"sync/atomic"
 	"time"
-)
-
-// Records of FastCGI, as far as their sizes and ends matter here.
-const (
-	fcgiBegin  = 1
-	fcgiAbort  = 2
-	fcgiEnd    = 3
-	fcgiParams = 4
-	fcgiStdin  = 5
-	fcgiStderr = 7
 )
 
 // fcgiRequests limits the open requests of a connection; nginx has one.
 const fcgiRequests = 16
 
-// Errors that end a connection with too large demands.
+// fcgiLinger limits the bytes that are read of the body of a request after its answer, before
+// the connection is closed: the kernel would reset it otherwise, and the frontend would lose the
+// answer.
+const fcgiLinger = 100 << 20
+
+// Errors that end a connection.
 var (
 	errParams   = errors.New("FastCGI parameters are larger than buffer-size")
 	errRequests = errors.New("too many FastCGI requests at a time")
+	errSequence = errors.New("FastCGI records in a wrong order")
+	errAborted  = errors.New("the frontend has aborted the request")
+	errOver     = errors.New("the connection is over")
 )
 
-// serveFastCGI serves a socket until it is stopped. Each connection has a handler of its own,
-// because net/http/fcgi does not tell a handler the connection of a request.
+// serveFastCGI serves a socket until it is stopped.
 func (s *server) serveFastCGI(l *listener) error {
-	for {
-		c, err := l.acceptSoon()
-		if err != nil {
-			return err
-		}
-		f := &fcgiConn{conn: c, server: s}
-		_ = f.SetReadDeadline(time.Now().Add(headerTimeout)) // a closed connection is detected by reading
-		_ = fcgi.Serve(&onlyConn{Listener: l, conn: f}, f)   // which continues without it
-	}
+	return acceptAll(l, func(c *conn) { newFCGIConn(c, s).serve() })
 }
 
-// onlyConn is a listener that accepts one connection.
-type onlyConn struct {
-	net.Listener
-	conn net.Conn
-}
-
-func (l *onlyConn) Accept() (net.Conn, error) {
-	c := l.conn
-	if l.conn = nil; c == nil {
-		return nil, errDrained
-	}
-	return c, nil
-}
-
-// fcgiConn parses the records that pass through it. It limits the size of parameters, and the
-// time that a frontend may take for them and for the body. While a request is answered there
-// is no time limit: net/http/fcgi reads ahead.
+// fcgiConn is a connection from a frontend, which may have several requests on it. One goroutine
+// reads the records; each request is answered by a goroutine of its own.
 type fcgiConn struct {
 	*conn
-	server *server
-	params int          // bytes, of all open requests
-	open   atomic.Int32 // requests begun and not ended
-	head   [8]byte
-	have   int // bytes of the header
-	left   int // bytes of content and padding to come
+	server  *server
+	handler http.Handler
 
-	mu      sync.Mutex
-	wanted  context.Context // context of the open requests; done when no client waits for an answer any more
-	abandon context.CancelFunc
+	mu        sync.Mutex // locked for each change and for each write
+	open      map[uint16]*fcgiRequest
+	idleSince time.Time // counts while no request is open
+	idleTime  time.Duration
 }
 
-// ServeHTTP answers a request of this connection.
-func (f *fcgiConn) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+func newFCGIConn(c *conn, s *server) *fcgiConn {
+	return &fcgiConn{conn: c, server: s, handler: s, open: map[uint16]*fcgiRequest{}, idleSince: time.Now(), idleTime: headerTimeout}
+}
+
+// fcgiPhase is how much of a request has arrived.
+type fcgiPhase int
+
+const (
+	fcgiInParams fcgiPhase = iota
+	fcgiInBody
+	fcgiReceived
+)
+
+// fcgiRequest is a request from its begin record until it has been received and answered.
+type fcgiRequest struct {
+	id     uint16
+	keep   bool // the connection stays open after it
+	begun  time.Time
+	phase  fcgiPhase
+	params []byte
+	body   *io.PipeWriter // nil: nothing of the body has arrived
+	ctx    context.Context
+	gone   context.CancelFunc // ends ctx: no client waits for the answer
+	ended  bool               // its end record is sent: no other may follow
+	unread int                // bytes of its body after the answer
+}
+
+// serve reads records until the end of the connection.
+func (f *fcgiConn) serve() {
+	defer f.abandon()
+	for in := (fcgiReader{in: f.conn}); ; {
+		if f.limitReading() != nil {
+			return
+		}
+		r, err := in.next()
+		if err == nil {
+			err = f.take(r)
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// abandon ends all requests and the connection.
+func (f *fcgiConn) abandon() {
 	f.mu.Lock()
-	wanted := f.wanted
+	defer f.mu.Unlock()
+	for _, r := range f.open {
+		r.giveUp(errOver)
+	}
+	f.Close()
+}
+
+// limitReading sets the time until which the next record must arrive: all parameters of a
+// request, the next part of a body, or the next request. While requests are only answered there
+// is no limit.
+func (f *fcgiConn) limitReading() error {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if len(f.open) == 0 {
+		return f.SetReadDeadline(f.idleSince.Add(f.idleTime))
+	}
+	var until time.Time
+	for _, r := range f.open {
+		switch {
+		case r.phase == fcgiInParams && (until.IsZero() || r.begun.Add(headerTimeout).Before(until)):
+			until = r.begun.Add(headerTimeout)
+		case r.phase == fcgiInBody && until.IsZero():
+			until = time.Now().Add(f.timeout)
+		}
+	}
+	return f.SetReadDeadline(until)
+}
+
+// take processes a record. Its error ends the connection. A record of an unknown request is
+// ignored (FastCGI specification, section 3.3).
+func (f *fcgiConn) take(rec fcgiRecord) error {
+	if rec.id == 0 {
+		return f.manage(rec)
+	}
+	if rec.kind == fcgiStdin {
+		return f.takeBody(rec)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	r := f.open[rec.id]
+	switch {
+	case rec.kind == fcgiBegin:
+		return f.begin(rec, r)
+	case r == nil:
+		return nil
+	case rec.kind == fcgiParams && r.phase == fcgiInParams:
+		if len(rec.content) == 0 {
+			r.phase = fcgiInBody
+		} else if r.params = append(r.params, rec.content...); len(r.params) > f.server.Options.BufferSize {
+			return errParams
+		}
+	case rec.kind == fcgiAbort:
+		r.giveUp(errAborted)
+		r.phase = fcgiReceived
+		return f.end(r, fcgiComplete)
+	}
+	return nil
+}
+
+// manage answers a record about the connection: the only value that a frontend may ask for and
+// that has a meaning here is whether a connection may have several requests.
+func (f *fcgiConn) manage(rec fcgiRecord) error {
+	reply := fcgiBytes(fcgiUnknownKind, 0, rec.kind, 0, 0, 0, 0, 0, 0, 0)
+	if rec.kind == fcgiGetValues {
+		reply = fcgiBytes(fcgiValues, 0, append([]byte{15, 1}, "FCGI_MPXS_CONNS1"...)...)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_, err := f.Write(reply)
+	return err
+}
+
+// begin opens a request. before is the one with the same number that is open. The caller holds
+// the lock.
+func (f *fcgiConn) begin(rec fcgiRecord, before *fcgiRequest) error {
+	switch {
+	case before != nil, len(rec.content) != fcgiBeginSize:
+		return errSequence
+	case rec.content[0] != 0 || rec.content[1] != fcgiResponder:
+		_, err := f.Write(fcgiEndBytes(rec.id, fcgiUnknownRole))
+		return err
+	case len(f.open) == fcgiRequests:
+		return errRequests
+	}
+	r := &fcgiRequest{id: rec.id, keep: rec.content[2]&fcgiKeep != 0, begun: time.Now()}
+	r.ctx, r.gone = context.WithCancel(context.Background())
+	f.open[rec.id] = r
+	f.setIdle(false)
+	return nil
+}
+
+// takeBody passes a part of a body on, or its end. It waits until the request has read the part.
+func (f *fcgiConn) takeBody(rec fcgiRecord) error {
+	f.mu.Lock()
+	r := f.open[rec.id]
+	if r == nil || r.phase == fcgiReceived {
+		f.mu.Unlock()
+		return nil
+	}
+	if r.phase != fcgiInBody {
+		f.mu.Unlock()
+		return errSequence
+	}
+	if r.body == nil {
+		var body io.ReadCloser
+		body, r.body = io.Pipe()
+		go f.answer(r, fcgiPairs(r.params), body)
+		r.params = nil
+	}
+	if len(rec.content) == 0 {
+		defer f.mu.Unlock()
+		r.phase = fcgiReceived
+		_ = r.body.Close()
+		return f.forget(r)
+	}
+	ended := r.ended
+	if ended {
+		r.unread += len(rec.content)
+	}
 	f.mu.Unlock()
+	if ended && r.unread > fcgiLinger {
+		return errOver
+	}
+	_, _ = r.body.Write(rec.content) // fails when the request is answered without it
+	return nil
+}
+
+// giveUp ends a request for which no client waits.
+func (r *fcgiRequest) giveUp(why error) {
+	r.gone()
+	if r.body != nil {
+		r.body.CloseWithError(why)
+	}
+}
+
+// end sends the record that ends a request, once. The caller holds the lock.
+func (f *fcgiConn) end(r *fcgiRequest, status byte) error {
+	if r.ended {
+		return nil
+	}
+	r.ended = true
+	if _, err := f.Write(fcgiEndBytes(r.id, status)); err != nil {
+		return err
+	}
+	return f.forget(r)
+}
+
+// forget removes a request that is received and answered. Its error closes the connection: after
+// a request that asks for that, and when the server is stopping, so that a frontend that keeps the
+// connection connects again. The caller holds the lock.
+func (f *fcgiConn) forget(r *fcgiRequest) error {
+	if !r.ended || r.phase != fcgiReceived {
+		return nil
+	}
+	r.gone()
+	delete(f.open, r.id)
+	if !r.keep {
+		return errOver
+	}
+	if len(f.open) > 0 {
+		return nil
+	}
+	f.setIdle(true)
+	f.idleSince, f.idleTime = time.Now(), f.server.Options.KeepAlive
+	if f.server.draining.Load() {
+		return errOver
+	}
+	return f.SetReadDeadline(f.idleSince.Add(f.idleTime)) // the reader waits already
+}
+
+// answer answers a request.
+func (f *fcgiConn) answer(r *fcgiRequest, vars map[string]string, body io.ReadCloser) {
+	out := &fcgiOutput{conn: f, request: r}
+	w := &cgiWriter{out: out, line: "Status: ", header: http.Header{}}
 	whole := false
 	defer func() {
-		if !whole && wanted.Err() == nil { // a frontend would read the end of the request as the end of the answer
+		if !whole && r.ctx.Err() == nil { // a frontend would read the end of the request as the end of the answer
+			f.Close()
+		} else if out.finish() != nil {
 			f.Close()
 		}
+		body.Close()
 	}()
 	defer f.server.survive()
-	vars := fcgi.ProcessEnv(r)
-	if r.RequestURI = cmp.Or(r.RequestURI, vars["REQUEST_URI"]); r.RequestURI == "" {
-		r.RequestURI = r.URL.RequestURI()
-	}
-	if r.ContentLength < 0 {
-		http.Error(w, "bad request", http.StatusBadRequest)
-		f.server.refused(f.conn, http.StatusBadRequest)
-		whole = true
-		return
-	}
-	if r.ContentLength > 0 {
-		r.Body = &exactBody{r.Body, r.ContentLength}
-	}
-	f.server.ServeHTTP(w, r.WithContext(context.WithValue(context.WithValue(wanted, connKey{}, f.conn), protocolKey{}, protocolInfo{vars: vars})))
+	f.serveVars(w, r, vars, body)
+	w.flushHeader()
 	whole = true
 }
 
-func (f *fcgiConn) Read(b []byte) (int, error) {
-	n, err := f.conn.Read(b)
-	if n > 0 {
-		if bad := f.follow(b[:n]); bad != nil {
-			return 0, bad
+// serveVars answers the request that CGI variables describe. A malformed one is answered and
+// logged.
+func (f *fcgiConn) serveVars(w *cgiWriter, r *fcgiRequest, vars map[string]string, body io.ReadCloser) {
+	request, err := cgi.RequestFromMap(vars)
+	refused := 0
+	switch {
+	case err != nil:
+		refused = http.StatusInternalServerError
+		f.server.Log.Warn("refused a request", "error", err)
+	case request.ContentLength < 0:
+		refused = http.StatusBadRequest
+	}
+	if refused != 0 {
+		http.Error(w, "bad request", refused)
+		f.server.refused(f.conn, refused)
+		return
+	}
+	request.RequestURI = request.URL.RequestURI()
+	if request.Body = body; request.ContentLength > 0 {
+		request.Body = &exactBody{body, request.ContentLength}
+	}
+	ctx := context.WithValue(context.WithValue(r.ctx, connKey{}, f.conn), protocolKey{}, protocolInfo{vars: vars})
+	f.handler.ServeHTTP(w, request.WithContext(ctx))
+}
+
+// fcgiRoom is the largest content of a record of an answer. Larger records save little.
+const fcgiRoom = 32 << 10
+
+// fcgiOutput writes an answer in records.
+type fcgiOutput struct {
+	conn    *fcgiConn
+	request *fcgiRequest
+	record  []byte // the next record: room for its header, and its content
+}
+
+func (o *fcgiOutput) Write(b []byte) (n int, err error) {
+	for len(b) > 0 {
+		if len(o.record) == 0 {
+			o.record = append(o.record, make([]byte, fcgiHeaderSize)...)
+		}
+		part := min(len(b), fcgiHeaderSize+fcgiRoom-len(o.record))
+		o.record = append(o.record, b[:part]...)
+		n, b = n+part, b[part:]
+		if len(o.record) == fcgiHeaderSize+fcgiRoom {
+			if err := o.Flush(); err != nil {
+				return n, err
+			}
 		}
 	}
-	return n, err
+	return n, nil
+}
+
+// Flush sends the bytes that were written.
+func (o *fcgiOutput) Flush() error {
+	if len(o.record) == 0 {
+		return nil
+	}
+	putFCGIHeader(o.record, fcgiStdout, o.request.id, len(o.record)-fcgiHeaderSize)
+	o.conn.mu.Lock()
+	defer o.conn.mu.Unlock()
+	if o.request.ended {
+		return errAborted
+	}
+	_, err := o.conn.Write(o.record)
+	o.record = o.record[:0]
+	return err
+}
+
+// finish sends the rest and ends the request. Its error closes the connection.
+func (o *fcgiOutput) finish() error {
+	if err := o.Flush(); errors.Is(err, errAborted) {
+		return nil // its end is sent
+	} else if err != nil {
+		return err
+	}
+	o.conn.mu.Lock()
+	defer o.conn.mu.Unlock()
+	if o.request.ended {
+		return nil
+	}
+	if _, err := o.conn.Write(fcgiBytes(fcgiStdout, o.request.id)); err != nil {
+		return err
+	}
+	return o.conn.end(o.request, fcgiComplete)
 }
 
 // exactBody must have the length of CONTENT_LENGTH; otherwise the request is not processed
@@ -132,119 +383,4 @@ func (b *exactBody) Read(p []byte) (int, error) {
 		err = io.ErrUnexpectedEOF
 	}
 	return n, err
-}
-
-// Close is also called when nothing more can be read.
-func (f *fcgiConn) Close() error {
-	f.unwanted()
-	return f.conn.Close()
-}
-
-// begins records an open request. Concurrent requests share one context, because a handler's
-// request cannot be identified.
-func (f *fcgiConn) begins(first bool) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if first || f.wanted.Err() != nil {
-		f.wanted, f.abandon = context.WithCancel(context.Background())
-	}
-}
-
-// unwanted ends the open requests.
-func (f *fcgiConn) unwanted() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.abandon != nil {
-		f.abandon()
-	}
-}
-
-// follow parses bytes as they arrive.
-func (f *fcgiConn) follow(b []byte) error {
-	for len(b) > 0 {
-		if f.left > 0 {
-			n := min(f.left, len(b))
-			f.left, b = f.left-n, b[n:]
-			continue
-		}
-		n := copy(f.head[f.have:], b)
-		f.have, b = f.have+n, b[n:]
-		if f.have < len(f.head) {
-			return nil
-		}
-		size := int(f.head[4])<<8 | int(f.head[5])
-		f.have, f.left = 0, size+int(f.head[6])
-		if err := f.record(f.head[1], size); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (f *fcgiConn) record(kind byte, size int) error {
-	wait := time.Now().Add(f.timeout)
-	switch kind {
-	case fcgiBegin:
-		f.setIdle(false)
-		wait = time.Now().Add(headerTimeout) // for all parameters
-		open := f.open.Add(1)
-		if open > fcgiRequests {
-			return errRequests
-		}
-		if open == 1 {
-			f.params = 0
-		}
-		f.begins(open == 1)
-	case fcgiAbort:
-		if f.open.Load() == 1 { // otherwise concurrent requests would end with it; no frontend has several
-			f.unwanted()
-		}
-		return nil
-	case fcgiParams:
-		if f.params += size; f.params > f.server.Options.BufferSize {
-			return errParams
-		}
-		if size > 0 {
-			return nil
-		}
-	case fcgiStdin:
-		if size == 0 {
-			wait = time.Time{} // the request is complete
-		}
-	}
-	return f.SetReadDeadline(wait)
-}
-
-// Write gets one record at a time. It marks the connection as idle at the last record of the
-// last request. When the server is stopping, it closes the connection then, so that a frontend
-// that keeps it connects again.
-func (f *fcgiConn) Write(b []byte) (int, error) {
-	over := len(b) >= len(f.head) && b[1] == fcgiEnd && f.ends()
-	if over {
-		f.setIdle(true)
-		_ = f.SetReadDeadline(time.Now().Add(f.server.Options.KeepAlive))
-	}
-	if len(b) > len(f.head) && b[1] == fcgiStderr { // net/http/fcgi reports errors in the parameters here
-		f.server.Log.Warn("refused a request", "error", string(b[len(f.head):len(b)-int(b[6])]))
-		f.server.refused(f.conn, http.StatusInternalServerError)
-	}
-	n, err := f.conn.Write(b)
-	if over && f.server.draining.Load() {
-		f.Close()
-	}
-	return n, err
-}
-
-// ends counts the end of a request, and reports whether none is open any more. A request that
-// was cancelled while it was answered ends twice.
-func (f *fcgiConn) ends() bool {
-	for {
-		open := f.open.Load()
-		if open <= 0 {
-			return true
-		}
-		if f.open.CompareAndSwap(open, open-1) {
-			return open == 1
-		}
-	}
 }

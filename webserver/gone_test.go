@@ -106,7 +106,7 @@ func ask(name, uri, body string) string {
 	case "uwsgi-socket":
 		return string(packet(vars...)) + body
 	}
-	return string(fcgiRequest(1, body, vars...))
+	return string(fcgiAsk(1, body, vars...))
 }
 
 // TestHalfABody: a client that disconnects within its body has not sent a complete one.
@@ -230,7 +230,7 @@ func TestFastCGIBodies(t *testing.T) {
 		{"six", "a body", "Status: 500 Internal Server Error"},
 	} {
 		vars := []string{"REQUEST_METHOD", "POST", "REQUEST_URI", "/take", "SERVER_PROTOCOL", "HTTP/1.1", "HTTP_HOST", "x", "CONTENT_LENGTH", c.length}
-		got := fcgiAnswer(t, strings.NewReader(s.exchangeRaw("fastcgi-socket", fcgiRequest(0, c.body, vars...))))
+		got := fcgiAnswer(t, strings.NewReader(s.exchangeRaw("fastcgi-socket", fcgiAsk(0, c.body, vars...))))
 		if !strings.Contains(got, c.want) || strings.HasPrefix(c.want, "Status: 200") != strings.HasSuffix(got, "a body") {
 			t.Errorf("%+v: %q", c, got)
 		}

@@ -232,7 +232,7 @@ func TestFastCGITogether(t *testing.T) {
 	}
 	defer c.Close()
 	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
-	first := fcgiRequest(1, "", "REQUEST_METHOD", "GET", "REQUEST_URI", "/a", "SERVER_PROTOCOL", "HTTP/1.1", "HTTP_HOST", "x")
+	first := fcgiAsk(1, "", "REQUEST_METHOD", "GET", "REQUEST_URI", "/a", "SERVER_PROTOCOL", "HTTP/1.1", "HTTP_HOST", "x")
 	second := bytes.Clone(first)
 	for at := 0; at < len(second); at += 8 + (int(second[at+4])<<8 | int(second[at+5])) {
 		second[at+3] = 2
@@ -250,7 +250,7 @@ func TestFastCGITogether(t *testing.T) {
 // TestMalformedRecords sends almost valid FastCGI and uwsgi requests: the server must survive.
 func TestMalformedRecords(t *testing.T) {
 	s := start(t, serving.Options{CheckStatic: []string{tree(t, map[string]string{"a": "a"})}, BufferSize: 4096}, "fastcgi-socket", "uwsgi-socket")
-	good := fcgiRequest(0, "body", "REQUEST_METHOD", "POST", "REQUEST_URI", "/a", "SERVER_PROTOCOL", "HTTP/1.1", "CONTENT_LENGTH", "4", "HTTP_HOST", "x")
+	good := fcgiAsk(0, "body", "REQUEST_METHOD", "POST", "REQUEST_URI", "/a", "SERVER_PROTOCOL", "HTTP/1.1", "CONTENT_LENGTH", "4", "HTTP_HOST", "x")
 	packed := packet("REQUEST_METHOD", "GET", "REQUEST_URI", "/a", "HTTP_HOST", "x", "CONTENT_LENGTH", "4")
 	dice := rand.New(rand.NewPCG(1, 2))
 	for i := range 400 {
@@ -341,7 +341,7 @@ func TestFrontendVariables(t *testing.T) {
 		"SERVER_NAME", "site", "LD_PRELOAD", "evil.so", "PATH", "/evil", "HTTP_PROXY", "evil",
 	}
 	for name, got := range map[string]string{
-		"uwsgi-socket": s.exchangeRaw("uwsgi-socket", packet(vars...)), "fastcgi-socket": s.exchangeRaw("fastcgi-socket", fcgiRequest(0, "", vars...)),
+		"uwsgi-socket": s.exchangeRaw("uwsgi-socket", packet(vars...)), "fastcgi-socket": s.exchangeRaw("fastcgi-socket", fcgiAsk(0, "", vars...)),
 	} {
 		for _, want := range []string{"X-Colour: blue\r\n", "\nCOLOUR=blue\n", "\nREMOTE_USER=jo\n", "\nSERVER_NAME=site\n"} {
 			if !strings.Contains(got, want) {

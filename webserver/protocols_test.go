@@ -121,7 +121,7 @@ func TestAnswersWithoutBody(t *testing.T) {
 		for name, ask := range map[string]string{
 			"http-socket":    c.method + " " + c.path + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
 			"uwsgi-socket":   string(packet(vars...)),
-			"fastcgi-socket": string(fcgiRequest(0, "", vars...)),
+			"fastcgi-socket": string(fcgiAsk(0, "", vars...)),
 		} {
 			got := s.exchangeRaw(name, []byte(ask))
 			if name == "fastcgi-socket" {
@@ -166,7 +166,7 @@ func record(kind byte, content string) []byte {
 	return append([]byte{1, kind, 0, 1, byte(len(content) >> 8), byte(len(content)), 0, 0}, content...)
 }
 
-func fcgiRequest(keep byte, body string, pairs ...string) []byte {
+func fcgiAsk(keep byte, body string, pairs ...string) []byte {
 	var params strings.Builder
 	for i := 0; i < len(pairs); i += 2 {
 		params.WriteByte(byte(len(pairs[i])))
@@ -210,7 +210,7 @@ func TestFastCGI(t *testing.T) {
 	}
 	defer c.Close()
 	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
-	ask := fcgiRequest(1, "", "REQUEST_METHOD", "GET", "REQUEST_URI", "/a", "SERVER_PROTOCOL", "HTTP/1.1", "HTTP_HOST", "x", "REMOTE_ADDR", "10.0.0.9")
+	ask := fcgiAsk(1, "", "REQUEST_METHOD", "GET", "REQUEST_URI", "/a", "SERVER_PROTOCOL", "HTTP/1.1", "HTTP_HOST", "x", "REMOTE_ADDR", "10.0.0.9")
 	for range 2 { // the connection is kept
 		if _, err := c.Write(ask); err != nil {
 			t.Fatal(err)

@@ -11,7 +11,6 @@ import (
 	"net/http/cgi"
 	"os"
 	"runtime/debug"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -110,7 +109,7 @@ func (s *server) answerUwsgi(c *conn) {
 		return
 	}
 	_ = c.SetReadDeadline(time.Time{})
-	w := &uwsgiWriter{conn: c, out: bufio.NewWriter(c), header: http.Header{}}
+	w := &uwsgiWriter{conn: c, cgiWriter: cgiWriter{out: bufio.NewWriter(c), line: "HTTP/1.0 ", header: http.Header{}}}
 	r, err := newRequest(vars)
 	if err != nil {
 		s.Log.Warn("refused a request", "error", err)
@@ -197,41 +196,9 @@ type protocolKey struct{}
 
 // uwsgiWriter writes an answer and closes its connection.
 type uwsgiWriter struct {
-	conn   *conn
-	out    *bufio.Writer
-	header http.Header
-	status int
+	cgiWriter
+	conn *conn
 }
-
-func (w *uwsgiWriter) Header() http.Header { return w.header }
-
-func (w *uwsgiWriter) WriteHeader(status int) {
-	if w.status != 0 || status < 200 {
-		return // informational answers need HTTP/1.1
-	}
-	w.status = status
-	if len(w.header["Date"]) == 0 {
-		w.header.Set("Date", time.Now().UTC().Format(http.TimeFormat))
-	}
-	w.header.Del("Connection")
-	w.header.Del("Transfer-Encoding")
-	_, _ = w.out.WriteString("HTTP/1.0 " + strconv.Itoa(status) + " " + http.StatusText(status) + "\r\n")
-	_ = w.header.Write(w.out)
-	_, _ = w.out.WriteString("\r\n")
-}
-
-func (w *uwsgiWriter) Write(b []byte) (int, error) {
-	if w.status == 0 {
-		if w.header.Get("Content-Type") == "" {
-			w.header.Set("Content-Type", http.DetectContentType(b))
-		}
-		w.WriteHeader(http.StatusOK)
-	}
-	return w.out.Write(b)
-}
-
-// Flush is http.Flusher.
-func (w *uwsgiWriter) Flush() { _ = w.out.Flush() }
 
 // SetReadDeadline is for http.ResponseController.
 func (w *uwsgiWriter) SetReadDeadline(t time.Time) error { return w.conn.SetReadDeadline(t) }
@@ -239,9 +206,7 @@ func (w *uwsgiWriter) SetReadDeadline(t time.Time) error { return w.conn.SetRead
 // finish sends the rest and half-closes. Without the half-close, an unread body would make the
 // kernel reset the connection before the client has the answer.
 func (w *uwsgiWriter) finish() error {
-	if w.status == 0 {
-		w.WriteHeader(http.StatusOK)
-	}
+	w.flushHeader()
 	if err := w.out.Flush(); err != nil {
 		return err
 	}
