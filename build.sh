@@ -18,6 +18,12 @@ $go list -m >/dev/null 2>&1 || {
 # a signal of the operator's to the emperor. Without room for profiles of contention,
 # which nothing takes, each thread of each vassal is 2 kB smaller.
 flags='-s -w -X runtime.godebugDefault=asyncpreemptoff=1,profstackdepth=0 -X github.com/emperor-go/emperor/pkg/emperord.exactURG=yes'
+
+# What --version prints beside the number. A package of the sources without git has no commit
+# unless COMMIT and DATE name one.
+commit=${COMMIT-$(git rev-parse --short=12 HEAD 2>/dev/null || true)}
+date=${DATE-$(git log -1 --format=%cs 2>/dev/null || true)}
+flags="$flags -X github.com/emperor-go/emperor/internal/version.commit=$commit -X github.com/emperor-go/emperor/internal/version.date=$date"
 export CGO_ENABLED="${CGO_ENABLED:-0}"
 
 build() { $go build -trimpath -buildvcs=false -ldflags "$flags" "$@"; }

@@ -21,15 +21,15 @@ const (
 	settled = 2 * time.Second
 )
 
-// version identifies the content of a file: a change of the content changes its times.
-type version struct {
+// revision identifies the content of a file: a change of the content changes its times.
+type revision struct {
 	dev, ino     uint64
 	size         int64
 	mtime, ctime unix.Timespec
 }
 
-func versionOf(s *unix.Stat_t) version {
-	return version{uint64(s.Dev), s.Ino, s.Size, s.Mtim, s.Ctim} //nolint:unconvert // 32 bits on some machines
+func revisionOf(s *unix.Stat_t) revision {
+	return revision{uint64(s.Dev), s.Ino, s.Size, s.Mtim, s.Ctim} //nolint:unconvert // 32 bits on some machines
 }
 
 // content is the content of a file, with the headers that depend on it. It is not changed: all
@@ -42,16 +42,16 @@ type content struct {
 }
 
 // smallFiles holds the content of small files that were requested. The path of each request is
-// resolved and opened all the same: only the content is remembered, by the version of the file.
+// resolved and opened all the same: only the content is remembered, by the revision of the file.
 type smallFiles struct {
 	mu    sync.Mutex
-	files map[version]*content
+	files map[revision]*content
 	bytes int
 }
 
 // of returns the content of an open file.
 func (c *smallFiles) of(o *opened) (*content, error) {
-	v := versionOf(&o.about)
+	v := revisionOf(&o.about)
 	if v.size > smallSize {
 		var head [512]byte
 		n, err := o.read(head[:])
@@ -117,7 +117,7 @@ func sniff(head []byte) string {
 }
 
 // put holds the content, in the place of any other where the room is needed.
-func (c *smallFiles) put(v version, f *content) {
+func (c *smallFiles) put(v revision, f *content) {
 	const overhead = 512 // of an entry without a body, about
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -129,7 +129,7 @@ func (c *smallFiles) put(v version, f *content) {
 		c.bytes -= overhead + len(held.body)
 	}
 	if c.files == nil {
-		c.files = map[version]*content{}
+		c.files = map[revision]*content{}
 	}
 	if c.files[v] == nil {
 		c.bytes += overhead + len(f.body)

@@ -86,7 +86,7 @@ func TestSmallFiles(t *testing.T) {
 func TestSmallFilesAreLimited(t *testing.T) {
 	c := &smallFiles{}
 	for i := range 10_000 {
-		c.put(version{ino: uint64(i)}, &content{body: make([]byte, i%smallSize)})
+		c.put(revision{ino: uint64(i)}, &content{body: make([]byte, i%smallSize)})
 		if c.bytes > smallTotal || c.bytes < 0 {
 			t.Fatalf("%d bytes", c.bytes)
 		}

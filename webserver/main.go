@@ -16,6 +16,7 @@ import (
 	"github.com/emperor-go/emperor/internal/goprocs"
 	"github.com/emperor-go/emperor/internal/outset"
 	"github.com/emperor-go/emperor/internal/termlog"
+	"github.com/emperor-go/emperor/internal/version"
 	"github.com/emperor-go/emperor/pkg/config/option"
 	"github.com/emperor-go/emperor/pkg/config/serving"
 )
@@ -38,11 +39,18 @@ The built-in server of a vassal, without a vassal.
   --fastcgi-socket ADDRESS              listen for FastCGI
 `
 
+// askedVersion reports a command line that asks for the version only.
+func askedVersion(args []string) bool { return len(args) == 1 && args[0] == "--version" }
+
 // Main is the program vassal-server, with the command line of this process. It ends the process.
 func Main() {
 	outset.Stack()
 	outset.Conceal()
 	outset.Signals()
+	if askedVersion(os.Args[1:]) {
+		fmt.Fprintln(os.Stdout, version.Line("vassal-server"))
+		return
+	}
 	debug.SetGCPercent(gcPercent)
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT, syscall.SIGQUIT)
 	context.AfterFunc(ctx, stop)                           // a second signal ends the process at once
@@ -200,5 +208,6 @@ func printHelp() {
 	for row := range serving.Rows.All {
 		fmt.Fprintf(os.Stdout, "  %-36s  %s\n", strings.TrimSpace("--"+row.Name+" "+row.Arg), row.Help)
 	}
+	fmt.Fprintln(os.Stdout, "  --version")
 	fmt.Fprintln(os.Stdout, "  --help")
 }

@@ -8,12 +8,17 @@ import (
 	"os"
 
 	"github.com/emperor-go/emperor/internal/outset"
+	"github.com/emperor-go/emperor/internal/version"
 	"github.com/emperor-go/emperor/pkg/network/dns/responder"
 )
 
 func main() {
 	outset.Conceal()
 	outset.Signals()
+	if len(os.Args) == 2 && os.Args[1] == "--version" {
+		fmt.Fprintln(os.Stdout, version.Line("emperor-dns"))
+		return
+	}
 	if err := responder.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		if errors.Is(err, responder.ErrByHand) {

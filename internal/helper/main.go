@@ -11,6 +11,7 @@ import (
 	"github.com/emperor-go/emperor/internal/dialect/foreign/parser"
 	"github.com/emperor-go/emperor/internal/libexec"
 	"github.com/emperor-go/emperor/internal/outset"
+	"github.com/emperor-go/emperor/internal/version"
 )
 
 // Exit codes.
@@ -37,6 +38,9 @@ func run(args []string) (code int) {
 	switch {
 	case len(args) == 1 && args[0] == "--help":
 		fmt.Fprint(os.Stdout, usage)
+		return 0
+	case len(args) == 1 && args[0] == "--version":
+		fmt.Fprintln(os.Stdout, version.Line(libexec.Helper))
 		return 0
 	case len(args) == 2 && args[0] == libexec.Parse && (args[1] == "yaml" || args[1] == "xml"):
 		return parse(args[1])

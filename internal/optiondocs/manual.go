@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/emperor-go/emperor/internal/version"
 	"github.com/emperor-go/emperor/pkg/config"
 )
 
@@ -24,7 +25,7 @@ func writeManual(w io.Writer, page string) error {
 		return err
 	}
 	fmt.Fprintf(&b, ".\\\" Made by make docs, from pkg/config. Do not edit.\n")
-	fmt.Fprintf(&b, ".TH %q %s \"\" %q\n", strings.ToUpper(name), number, "emperor "+config.Version)
+	fmt.Fprintf(&b, ".TH %q %s \"\" %q\n", strings.ToUpper(name), number, "emperor "+version.Number)
 	switch page {
 	case "emperor.8":
 		b.WriteString(emperorManual)

@@ -9,6 +9,7 @@ import (
 	"github.com/emperor-go/emperor/internal/claims"
 	"github.com/emperor-go/emperor/internal/output"
 	"github.com/emperor-go/emperor/internal/reads"
+	"github.com/emperor-go/emperor/internal/version"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
@@ -100,7 +101,7 @@ func gather(ctx context.Context, o *config.Emperor, a Additions, crowded func() 
 	}
 	g.cgroups = cgroups
 	aboutReaders(log, g.program)
-	log.Info("emperor "+config.Version+" is watching", "monitors", o.Monitors, "namespaces", o.Clone.String(), "pid", os.Getpid())
+	log.Info("emperor "+version.Number+" is watching", "monitors", o.Monitors, "namespaces", o.Clone.String(), "pid", os.Getpid())
 	g.ledger = g.sockets.ledger(ctx)
 	return g, g.openNetwork(a)
 }

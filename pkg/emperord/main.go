@@ -25,6 +25,7 @@ import (
 	"github.com/emperor-go/emperor/internal/optiondocs"
 	"github.com/emperor-go/emperor/internal/outset"
 	"github.com/emperor-go/emperor/internal/termlog"
+	"github.com/emperor-go/emperor/internal/version"
 	"github.com/emperor-go/emperor/pkg/config"
 )
 
@@ -66,7 +67,7 @@ func program(args []string, a Additions) int {
 		_ = optiondocs.EmperorHelp(os.Stdout, err)
 		return 0
 	case errors.Is(err, config.ErrVersion):
-		fmt.Fprintln(os.Stdout, "emperor", config.Version)
+		fmt.Fprintln(os.Stdout, version.Line("emperor"))
 		return 0
 	case err == nil:
 		err = cli.Mistyped(options.Monitors, args)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/emperor-go/emperor/internal/control"
 	"github.com/emperor-go/emperor/internal/termlog"
+	"github.com/emperor-go/emperor/internal/version"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
@@ -64,7 +65,7 @@ func govern(ctx context.Context, around outside, g *gathered) error {
 	look := func() { rescan(g.monitors) }
 	answers := &control.Server{
 		Emperor: e, Output: g.output, Chronicle: events, Rescan: look, Meter: g.sockets.meter, Gate: gate, Log: log, Stopping: ctx.Done(), Network: g.audited(),
-		Info: control.Info{Version: config.Version, PID: os.Getpid(), Started: time.Now(), Monitors: o.Monitors, Namespaces: new(o.Clone.String())},
+		Info: control.Info{Version: version.Number, PID: os.Getpid(), Started: time.Now(), Monitors: o.Monitors, Namespaces: new(o.Clone.String())},
 	}
 	return actors{
 		emperor: e.Run,

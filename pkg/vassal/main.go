@@ -11,6 +11,7 @@ import (
 	"github.com/emperor-go/emperor/internal/optiondocs"
 	"github.com/emperor-go/emperor/internal/outset"
 	"github.com/emperor-go/emperor/internal/termlog"
+	"github.com/emperor-go/emperor/internal/version"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
@@ -84,7 +85,7 @@ func report(stderr io.Writer, err error) (code int) {
 		_ = optiondocs.VassalHelp(os.Stdout, err)
 		return 0
 	case errors.Is(err, config.ErrVersion):
-		fmt.Fprintln(os.Stdout, "vassal", config.Version)
+		fmt.Fprintln(os.Stdout, version.Line("vassal"))
 		return 0
 	case errors.As(err, &exit):
 		code = exit.Code

@@ -1,0 +1,21 @@
+// Package version is the version of all our programs.
+package version
+
+import "strings"
+
+// Number is the version, as in Semantic Versioning 2.0.0.
+const Number = "0.1.0"
+
+// commit and date are set by the linker (build.sh): the first digits of the commit, and its day.
+// Empty: not known, as after go build.
+var commit, date string
+
+// Line is the answer of a program to --version: its name and the version, with the commit and its
+// day where they are known.
+func Line(program string) string {
+	line := program + " " + Number
+	if known := strings.TrimSuffix(strings.TrimPrefix(commit+", "+date, ", "), ", "); known != "" {
+		line += " (" + known + ")"
+	}
+	return line
+}
