@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/emperor-go/emperor/internal/cause"
 	"github.com/emperor-go/emperor/internal/control"
 	"github.com/emperor-go/emperor/internal/dialect/foreign/parser"
 	"github.com/emperor-go/emperor/internal/inspect"
@@ -81,7 +82,7 @@ type checker struct {
 func (k *checker) check(name, as string) error {
 	info, err := os.Stat(name)
 	if err != nil {
-		return fmt.Errorf("cannot check %q: %w", name, cause(err))
+		return fmt.Errorf("cannot check %q: %w", name, cause.Of(err))
 	}
 	if info.IsDir() {
 		if as != "" {
@@ -119,7 +120,7 @@ func (k *checker) check(name, as string) error {
 func (k *checker) place(m string) error {
 	files, err := vassalfiles.Finder{Emperor: k.emperor}.Names(m)
 	if err != nil {
-		return fmt.Errorf("cannot check %q: %w", m, cause(err))
+		return fmt.Errorf("cannot check %q: %w", m, cause.Of(err))
 	}
 	k.found = append(k.found, vassalfiles.Finder{Emperor: k.emperor}.Trust(m).Open()...)
 	k.passedOver(m)
@@ -329,21 +330,12 @@ func read(name string) ([]byte, error) {
 	}
 	f, err := os.Open(name)
 	if err != nil {
-		return nil, fmt.Errorf("cannot read %q: %w", name, cause(err))
+		return nil, fmt.Errorf("cannot read %q: %w", name, cause.Of(err))
 	}
 	defer f.Close()
 	data, err := io.ReadAll(io.LimitReader(f, config.MaxFile+1))
 	if err != nil {
-		return nil, fmt.Errorf("cannot read %q: %w", name, cause(err))
+		return nil, fmt.Errorf("cannot read %q: %w", name, cause.Of(err))
 	}
 	return data, nil
-}
-
-// cause returns an error of a file without the operation and the name.
-func cause(err error) error {
-	var p *os.PathError
-	if errors.As(err, &p) {
-		return p.Err
-	}
-	return err
 }

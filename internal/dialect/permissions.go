@@ -5,13 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/cause"
 	"github.com/emperor-go/emperor/internal/dialect/foreign"
 	"github.com/emperor-go/emperor/internal/words"
 )
@@ -247,9 +247,4 @@ func renamed(err error, path, name string) error {
 }
 
 // cannot returns an error about a file that contains the name once.
-func cannot(verb, name string, err error) error {
-	if p, ok := errors.AsType[*fs.PathError](err); ok {
-		err = p.Err
-	}
-	return errFile{verb, name, err}
-}
+func cannot(verb, name string, err error) error { return errFile{verb, name, cause.Of(err)} }

@@ -15,15 +15,15 @@ func TestWhatAVassalWaitsFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, nil)
 		s.put("a.ini", "mute")
-		hook := wire.HookEnd{Phase: string(hooks.AsRoot), Index: 1, Text: "exec: true"}
+		hook := hooks.Result{Phase: hooks.AsRoot, Index: 1, Text: "exec: true"}
 		for _, tt := range []struct {
 			says Message
 			want string
 		}{
 			{wire.Notice{Kind: wire.Booting, Text: "interface eth0\x1b"}, "interface eth0 "},
-			{wire.Notice{Kind: wire.HookEnded, Hooks: []wire.HookEnd{hook}}, "interface eth0 "},
+			{wire.Notice{Kind: wire.HookEnded, Hooks: []hooks.Result{hook}}, "interface eth0 "},
 			{wire.Notice{Kind: wire.Booting, Text: "hook as-root #1 (exec: true)"}, "hook as-root #1 (exec: true)"},
-			{wire.Notice{Kind: wire.HookEnded, Hooks: []wire.HookEnd{hook}}, ""},
+			{wire.Notice{Kind: wire.HookEnded, Hooks: []hooks.Result{hook}}, ""},
 			{wire.Notice{Kind: wire.Exec, Probe: &wire.Probe{Kind: "http", Address: []byte("127.0.0.1:80"), Path: []byte("/up")}}, "ready-probe http 127.0.0.1:80/up"},
 			{wire.Accepting, ""},
 		} {

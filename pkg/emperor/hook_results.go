@@ -2,13 +2,11 @@ package emperor
 
 import (
 	"slices"
-	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/pkg/hooks"
-	"github.com/emperor-go/emperor/pkg/wire"
 )
 
 // HookRun is the last run of one hook for a vassal, in the emperor or inside.
@@ -85,15 +83,13 @@ func (e *Emperor) hookEnded(v *vassal, r hooks.Result) {
 
 // hookInside records a vassal's report about a hook of its own. It ignores a report about a
 // hook of the emperor, and nothing else depends on reports.
-func (e *Emperor) hookInside(v *vassal, h wire.HookEnd) {
-	if h.Index < 1 || h.Took < 0 {
+func (e *Emperor) hookInside(v *vassal, r hooks.Result) {
+	if r.Index < 1 || r.Took < 0 {
 		return
 	}
-	phase := hooks.Phase(h.Phase)
-	if info, ok := phase.Info(); !ok || !info.Inside() {
+	if info, ok := r.Phase.Info(); !ok || !info.Inside() {
 		return
 	}
-	e.hookEnded(v, hooks.Result{
-		Phase: phase, Index: h.Index, Text: oneLine(h.Text), Exit: oneLine(h.Exit), Code: h.Code, Signal: syscall.Signal(h.Signal), Took: h.Took,
-	})
+	r.Text, r.Exit = oneLine(r.Text), oneLine(r.Exit)
+	e.hookEnded(v, r)
 }

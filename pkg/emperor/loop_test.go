@@ -556,7 +556,7 @@ func TestReloadOfAllChecksAgain(t *testing.T) {
 				case c.Name == "broken.ini" && template == "new":
 					return Facts{}, errors.New("the template is wrong")
 				}
-				return Facts{Templates: &wire.Templates{Set: [][]byte{[]byte(template)}}}, nil
+				return Facts{Templates: &wire.Templates{Set: []string{template}}}, nil
 			}
 		})
 		for _, name := range []string{"plain.ini", "broken.ini", "with.ini"} {

@@ -73,9 +73,9 @@ func TestNotesAreTold(t *testing.T) {
 		s.say("a.ini", wire.Notice{Kind: wire.Workers, Deaths: &wire.Deaths{Total: 5}})
 		s.say("a.ini", wire.Notice{Kind: wire.Workers, Deaths: &wire.Deaths{Total: 5}})
 		s.say("a.ini", wire.Notice{Kind: wire.Workers})
-		s.say("a.ini", wire.Notice{Kind: wire.HookEnded, Hooks: []wire.HookEnd{
-			{Phase: string(hooks.AsRoot), Index: 2, Text: "exec: exit 9", Exit: "exit status 9", Code: 9, Took: 4 * time.Millisecond},
-			{Phase: string(hooks.AsEmperor), Index: 1, Text: "not its own"},
+		s.say("a.ini", wire.Notice{Kind: wire.HookEnded, Hooks: []hooks.Result{
+			{Phase: hooks.AsRoot, Index: 2, Text: "exec: exit 9", Exit: "exit status 9", Code: 9, Took: 4 * time.Millisecond},
+			{Phase: hooks.AsEmperor, Index: 1, Text: "not its own"},
 		}})
 		s.expectNotes(t,
 			"a.ini running#1 life: loyal", "a.ini running#1 status: 3 of 4 workers", "a.ini running#1 status: ready",

@@ -18,26 +18,8 @@ func templates(f config.TemplateFiles, files *reads.Pool) func(dir string) (*wir
 		if err != nil {
 			return nil, err
 		}
-		return wired(t), nil
+		return (*wire.Templates)(&t), nil
 	}
-}
-
-// wired converts templates to the types of the wire protocol.
-func wired(t config.Templates) *wire.Templates {
-	list := func(sources []config.Source) (all []wire.Template) {
-		for _, s := range sources {
-			all = append(all, wire.Template{Name: []byte(s.Name), Path: []byte(s.Path), Data: s.Data})
-		}
-		return all
-	}
-	w := &wire.Templates{
-		InheritBefore: list(t.InheritBefore), IncludeBefore: list(t.IncludeBefore),
-		Inherit: list(t.Inherit), Include: list(t.Include), VassalMagic: t.VassalMagic,
-	}
-	for _, s := range t.Set {
-		w.Set = append(w.Set, []byte(s))
-	}
-	return w
 }
 
 // templateArgs returns the arguments that name the templates to a program that replaces a

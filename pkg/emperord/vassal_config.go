@@ -22,6 +22,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor/process"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
+	"github.com/emperor-go/emperor/pkg/wire"
 )
 
 // reading is the emperor's way of reading the configurations of vassals.
@@ -68,7 +69,8 @@ func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
 			return f, err
 		}
 		r.last.Store(c.Dir, loader.Templates)
-		f.Templates = wired(loader.Templates)
+		around := wire.Templates(loader.Templates)
+		f.Templates = &around
 	}
 	if r.wraps.Becomes(f.Attributes) { // only the other program can parse the rest
 		f.Reads, err = loader.ExamineForeign(source, r.refuseRoot)

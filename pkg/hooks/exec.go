@@ -2,7 +2,6 @@ package hooks
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -100,14 +99,6 @@ func (s *scene) explain(program string, err error) error {
 		return err
 	}
 	return programs.Explain(program, s.variable("PATH"), err)
-}
-
-// cause is an error without the path that it is about.
-func cause(err error) error {
-	if e, ok := errors.AsType[*os.PathError](err); ok {
-		return e.Err
-	}
-	return err
 }
 
 // variable returns a variable of the environment, or an empty string.

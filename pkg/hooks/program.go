@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/cause"
 	"github.com/emperor-go/emperor/internal/termlog"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
@@ -61,7 +62,7 @@ func (s *scene) start(ctx context.Context, program string, argv []string, files 
 	if err != nil {
 		read.Close()
 		s.clear(kept, false)
-		return fmt.Errorf("cannot start %q: %w", argv[0], s.explain(program, cause(err)))
+		return fmt.Errorf("cannot start %q: %w", argv[0], s.explain(program, cause.Of(err)))
 	}
 	r := &running{cmd: cmd, process: p, kept: kept, read: read, done: make(chan struct{})}
 	go func() {

@@ -13,20 +13,20 @@ import (
 
 // Result is the result of one hook.
 type Result struct {
-	Phase Phase
+	Phase Phase `json:"phase"`
 	// Index counts the hooks of the phase, from 1, in the order they run.
-	Index int
+	Index int `json:"index"`
 	// Text is the hook as logs may show it.
-	Text string
+	Text string `json:"text"`
 	// Exit is empty after success; otherwise it describes the failure, such as `exit status
 	// 1`.
-	Exit string
+	Exit string `json:"exit,omitempty"`
 	// Code is the exit status of the hook's program, or the code of an exit action. Signal is
 	// the signal that ended the program. Zero: none.
-	Code   int
-	Signal syscall.Signal
+	Code   int            `json:"code,omitempty"`
+	Signal syscall.Signal `json:"signal,omitempty"`
 	// Took is how long it ran.
-	Took time.Duration
+	Took time.Duration `json:"took"`
 }
 
 // Running names the hook, for messages while it runs.

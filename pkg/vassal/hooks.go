@@ -86,10 +86,10 @@ func (h *hookRunner) operator(p hooks.Phase) orderStep {
 // hooksOf parses the operator's hooks of one phase.
 func hooksOf(order *wire.Order, p hooks.Phase) (list []hooks.Hook, err error) {
 	for _, h := range order.Hooks {
-		if hooks.Phase(h.Phase) != p {
+		if h.Phase != p {
 			continue
 		}
-		parsed, err := hooks.Parse(hooks.Spec{Phase: p, Kind: hooks.Kind(h.Kind), Text: h.Text, Origin: h.Origin})
+		parsed, err := hooks.Parse(h)
 		if err != nil {
 			return nil, fmt.Errorf("cannot use the emperor's hook: %w", err)
 		}

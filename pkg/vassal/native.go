@@ -53,9 +53,6 @@ func loadLibraries(l hooks.Libraries, at *progress, log *slog.Logger) error {
 // operatorLibraries loads the libraries of the operator's hooks. When there are any, the
 // emperor has started the native program.
 func (v *vassal) operatorLibraries(_ context.Context, order *wire.Order) error {
-	l := hooks.Libraries{Dirs: order.LibraryDirs}
-	for _, p := range order.Libraries {
-		l.Plugins = append(l.Plugins, hooks.Plugin(p))
-	}
+	l := hooks.Libraries{Plugins: order.Libraries, Dirs: order.LibraryDirs}
 	return loadLibraries(l, &v.progress, v.log)
 }

@@ -55,22 +55,10 @@ func (r *reader) ordered(order *wire.Order) (config.Loader, config.Source) {
 	l := r.loader()
 	l.Permissions.Environ = r.variables(order)
 	l.Permissions.Dir = string(order.Dir) // also for a reload, after chdir
-	if t := order.Templates; t != nil {
-		l.Templates = config.Templates{
-			InheritBefore: sources(t.InheritBefore), IncludeBefore: sources(t.IncludeBefore),
-			Inherit: sources(t.Inherit), Include: sources(t.Include), VassalMagic: t.VassalMagic,
-			Set: texts(t.Set),
-		}
+	if order.Templates != nil {
+		l.Templates = config.Templates(*order.Templates)
 	}
 	return l, config.Source{Name: string(order.Name), Path: string(order.Path), Data: order.Config}
-}
-
-func sources(list []wire.Template) []config.Source {
-	var all []config.Source
-	for _, t := range list {
-		all = append(all, config.Source{Name: string(t.Name), Path: string(t.Path), Data: t.Data})
-	}
-	return all
 }
 
 // parse parses the configuration of an order; nil: the command line. For the order in effect

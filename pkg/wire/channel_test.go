@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
 // connect returns both ends of a channel.
@@ -37,7 +39,7 @@ func TestOrdersArriveAsTheyWereSent(t *testing.T) {
 	first := Order{
 		Serial: 1, Name: []byte("a\xff\n\".ini"), Path: []byte("/etc/vassals/a\xff\n\".ini"),
 		Config: []byte("[uwsgi]\nname = \xfe\x00\n"), Namespaces: "pid,net",
-		Hooks: []Hook{{Phase: "as-vassal", Kind: "exec", Text: "echo 'x'", Origin: "emperor.ini:3"}},
+		Hooks: []hooks.Spec{{Phase: "as-vassal", Kind: "exec", Text: "echo 'x'", Origin: "emperor.ini:3"}},
 	}
 	second := Order{Serial: 2, Name: []byte("a"), Config: bytes.Repeat([]byte("x = y\n"), 1<<20/6)} // larger than any socket buffer
 	for _, o := range []Order{first, second} {

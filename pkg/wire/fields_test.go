@@ -6,14 +6,16 @@ import (
 	"reflect"
 	"testing"
 	"time"
+
+	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
 // full is an order with a value in most fields.
 func full() Order {
 	return Order{
 		Serial: 7, Name: []byte("a\xff.ini"), Path: []byte("/v/a\xff.ini"), Dir: []byte("/v"), Config: []byte("[uwsgi]\nuid = 1\n"),
-		Templates: &Templates{Set: [][]byte{[]byte("a=b")}}, Namespaces: "pid,net", Caged: true, UID: 1, GID: 1 << 31, HookTimeout: time.Minute,
-		Hooks: []Hook{{Phase: "as-vassal", Kind: "exec", Text: "echo <\"x\">", Origin: "e.ini:3"}}, HookVars: [][]byte{[]byte("A=1")}, Shells: []string{"/bin/sh"},
+		Templates: &Templates{Set: []string{"a=b"}}, Namespaces: "pid,net", Caged: true, UID: 1, GID: 1 << 31, HookTimeout: time.Minute,
+		Hooks: []hooks.Spec{{Phase: "as-vassal", Kind: "exec", Text: "echo <\"x\">", Origin: "e.ini:3"}}, HookVars: [][]byte{[]byte("A=1")}, Shells: []string{"/bin/sh"},
 	}
 }
 

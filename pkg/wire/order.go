@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/emperor-go/emperor/internal/uwsgiproto"
+	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
 // MaxOrder limits the size of an encoded order in bytes. A configuration may have 1 MiB and
@@ -51,7 +52,7 @@ type Order struct {
 	UID, GID uint32
 	// Hooks are the operator's hooks for the child, in the order they run. HookVars are added
 	// to the vassal's environment for these hooks, each KEY=value.
-	Hooks    []Hook
+	Hooks    []hooks.Spec
 	HookVars [][]byte
 	// NetworkVars describe the vassal's place in the network, each KEY=value, for all hooks and
 	// programs.
@@ -65,8 +66,8 @@ type Order struct {
 	HookTimeout time.Duration
 	// Libraries are the C libraries for these hooks. LibraryDirs are searched for libraries
 	// that are given as a word.
-	Libraries   []Library `json:",omitempty"`
-	LibraryDirs []string  `json:",omitempty"`
+	Libraries   []hooks.Plugin `json:",omitempty"`
+	LibraryDirs []string       `json:",omitempty"`
 	// Program is the program that the vassal executes after the as-vassal hooks, instead of
 	// reading its configuration. Nil: none.
 	Program *Program `json:",omitempty"`
@@ -74,20 +75,6 @@ type Order struct {
 	// continue in this one. The receiver owns them.
 	Sockets []int `json:"-"`
 }
-
-// Templates are the operator's text around the configuration of each vassal, in the order in
-// which uWSGI's Emperor passes it.
-type Templates struct {
-	InheritBefore, IncludeBefore []Template
-	Set                          [][]byte
-	Inherit, Include             []Template
-	// VassalMagic: magic variables in the templates are expanded as in the vassal's
-	// configuration.
-	VassalMagic bool
-}
-
-// Template is a file as it was read.
-type Template struct{ Name, Path, Data []byte }
 
 // Program is another program of the operator that speaks the bytes of the pipe, such as uwsgi.
 type Program struct {
@@ -126,21 +113,6 @@ func Pushable(text []byte) error {
 		return fmt.Errorf("the configuration has %d bytes: a program of uWSGI's protocol takes %d", len(text), uwsgiproto.MaxBody)
 	}
 	return nil
-}
-
-// Library is a shared C library; it has the fields of hooks.Plugin.
-type Library struct {
-	Name, Init string
-	Optional   bool
-}
-
-// Hook is a hook as the operator wrote it. The emperor has parsed it, and the vassal parses it
-// again: only text crosses the process border.
-type Hook struct {
-	// Phase, Kind and Text as in hooks.Spec.
-	Phase, Kind, Text string
-	// Origin is the file:line of the hook, for messages.
-	Origin string
 }
 
 // NoticeKind is the subject of a Notice.
@@ -197,7 +169,7 @@ type Notice struct {
 	// Text explains it to people, in one line.
 	Text string `json:"text,omitempty"`
 	// Hooks of a HookEnded notice, in the order they ran.
-	Hooks []HookEnd `json:"hooks,omitempty"`
+	Hooks []hooks.Result `json:"hooks,omitempty"`
 	// Addresses of a Listening notice, as written in the configuration.
 	Addresses []string `json:"addresses,omitempty"`
 	// Deaths of a Workers notice.
@@ -266,17 +238,6 @@ type Probe struct {
 	Notify bool `json:"notify,omitempty"`
 	// Timeout is the longest time until the program must be ready.
 	Timeout time.Duration `json:"timeout"`
-}
-
-// HookEnd is the result of one hook in a vassal. It has the fields of hooks.Result.
-type HookEnd struct {
-	Phase  string        `json:"phase"`
-	Index  int           `json:"index"`
-	Text   string        `json:"text"`
-	Exit   string        `json:"exit,omitempty"`
-	Code   int           `json:"code,omitempty"`
-	Signal int           `json:"signal,omitempty"`
-	Took   time.Duration `json:"took"`
 }
 
 func decodeOrder(text []byte) (Order, error) {

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
 // TestOutbox: results of hooks arrive together and in order, and an answer behind more
@@ -15,7 +17,7 @@ import (
 func TestOutbox(t *testing.T) {
 	emperor, o := connect(t)
 	for i := range 200 {
-		o.Post(Notice{Kind: HookEnded, Hooks: []HookEnd{{Phase: "as-root", Index: i + 1, Text: "exec: \x01 and so on, for a while"}}})
+		o.Post(Notice{Kind: HookEnded, Hooks: []hooks.Result{{Phase: "as-root", Index: i + 1, Text: "exec: \x01 and so on, for a while"}}})
 	}
 	for i := range 20 {
 		o.Post(Notice{Kind: Ready, Serial: uint64(i + 1)})

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/emperor-go/emperor/internal/cause"
 	"github.com/emperor-go/emperor/internal/reads"
 )
 
@@ -42,7 +43,7 @@ func NewDir(path string, o DirOptions) (*Dir, error) {
 		return nil
 	})
 	if err != nil && !errors.Is(err, reads.ErrSlow) {
-		return nil, fmt.Errorf("cannot monitor %q: %w", path, cause(err))
+		return nil, fmt.Errorf("cannot monitor %q: %w", path, cause.Of(err))
 	}
 	return d, nil
 }
@@ -116,7 +117,7 @@ func (d *Dir) surveyed(found folder, names map[string]bool, err error) {
 	switch {
 	case err != nil:
 		if !d.reported && !errors.Is(err, reads.ErrSlow) {
-			d.failure = fmt.Errorf("cannot monitor %q: %w", d.path, cause(err))
+			d.failure = fmt.Errorf("cannot monitor %q: %w", d.path, cause.Of(err))
 		}
 		d.failed(d.path, err)
 		d.dirty[""] = true

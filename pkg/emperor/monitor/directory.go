@@ -2,13 +2,13 @@ package monitor
 
 import (
 	"errors"
-	"io/fs"
 	"os"
 	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/cause"
 	"github.com/emperor-go/emperor/internal/claims"
 	"github.com/emperor-go/emperor/internal/reads"
 )
@@ -124,7 +124,7 @@ func (f *files) failed(dir string, err error) {
 			e.missing = time.Time{}
 		}
 	}
-	if err = cause(err); errors.Is(err, reads.ErrSlow) {
+	if err = cause.Of(err); errors.Is(err, reads.ErrSlow) {
 		err = reads.ErrSlow // the first time and later
 	}
 	if f.troubles[dir] == err.Error() {
@@ -132,12 +132,4 @@ func (f *files) failed(dir string, err error) {
 	}
 	f.troubles[dir] = err.Error()
 	f.options.Log.Warn("cannot read the directory; its vassals keep running", "directory", dir, "error", err)
-}
-
-// cause removes the operation and the path from an error: the message around it has them.
-func cause(err error) error {
-	if p, ok := errors.AsType[*fs.PathError](err); ok {
-		return p.Err
-	}
-	return err
 }

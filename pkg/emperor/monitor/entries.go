@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/cause"
 	"github.com/emperor-go/emperor/internal/claims"
 	"github.com/emperor-go/emperor/internal/reads"
 )
@@ -121,7 +122,7 @@ func (f *files) take(e *entry, c Config, r result) {
 		}
 	case r.same:
 	case r.err != nil:
-		f.refuse(e, c, cause(r.err))
+		f.refuse(e, c, cause.Of(r.err))
 	default:
 		e.stat = r.stat
 		c.Data, c.Printed, c.UID, c.GID = r.data, r.printed, r.stat.uid, r.stat.gid

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/cause"
 	"github.com/emperor-go/emperor/internal/claims"
 	"github.com/emperor-go/emperor/internal/reads"
 )
@@ -97,7 +98,7 @@ func refused(what string, err error) error {
 		return fmt.Errorf("cannot govern %q: %w", what, held)
 	}
 	if err != nil {
-		return fmt.Errorf("cannot lock %q: %w", what, cause(err))
+		return fmt.Errorf("cannot lock %q: %w", what, cause.Of(err))
 	}
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/cause"
 	"github.com/emperor-go/emperor/internal/reads"
 )
 
@@ -85,7 +86,7 @@ var errDangling = errors.New("is a symbolic link to a missing file")
 func Read(path string) ([]byte, error) {
 	dir, err := os.OpenFile(filepath.Dir(path), unix.O_PATH|oDirectory, 0)
 	if err != nil {
-		return nil, cause(err)
+		return nil, cause.Of(err)
 	}
 	defer dir.Close()
 	var r result
@@ -93,7 +94,7 @@ func Read(path string) ([]byte, error) {
 	if errors.Is(r.err, unix.ENOENT) && !gone(int(dir.Fd()), filepath.Base(path)) {
 		r.err = errDangling
 	}
-	return r.data, cause(r.err)
+	return r.data, cause.Of(r.err)
 }
 
 // gone distinguishes a name that does not exist from a link without a target.

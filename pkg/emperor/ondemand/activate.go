@@ -6,13 +6,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/internal/address"
+	"github.com/emperor-go/emperor/internal/cause"
 	"github.com/emperor-go/emperor/internal/reads"
 	"github.com/emperor-go/emperor/pkg/emperor"
 )
@@ -54,7 +54,7 @@ func (s Sockets) Activate(ctx context.Context, p emperor.Plan) (emperor.Activati
 	}
 	bound, err := s.bind(ctx, a, owner)
 	if err != nil {
-		return nil, fmt.Errorf("cannot wait for connections on %s: %w", address.Quote(text), cause(err))
+		return nil, fmt.Errorf("cannot wait for connections on %s: %w", address.Quote(text), cause.Of(err))
 	}
 	return bound, nil
 }
@@ -147,25 +147,4 @@ func (a *activation) close() error {
 	}
 	defer at.dir.Close()
 	return errors.Join(err, at.remove(a.inode))
-}
-
-// cause removes from an error the words that the message around it repeats, and the address,
-// of which the message quotes a limited part.
-func cause(err error) error {
-	if op, ok := errors.AsType[*net.OpError](err); ok {
-		err = op.Err
-	}
-	if call, ok := errors.AsType[*os.SyscallError](err); ok {
-		return call.Err
-	}
-	if wrong, ok := errors.AsType[*net.AddrError](err); ok {
-		return errors.New(wrong.Err)
-	}
-	if unknown, ok := errors.AsType[*net.DNSError](err); ok {
-		return errors.New(unknown.Err)
-	}
-	if file, ok := errors.AsType[*os.PathError](err); ok {
-		return file.Err
-	}
-	return err
 }

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/internal/address"
+	"github.com/emperor-go/emperor/internal/cause"
 	"github.com/emperor-go/emperor/internal/reads"
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/namespaces"
@@ -98,7 +99,7 @@ func readBeside(path string, vassalOwner uint32) (b beside, err error) {
 	data, err := io.ReadAll(io.LimitReader(f, maxAddress+1))
 	switch {
 	case err != nil:
-		return b, fmt.Errorf("cannot be read: %w", cause(err))
+		return b, fmt.Errorf("cannot be read: %w", cause.Of(err))
 	case len(data) > maxAddress:
 		return b, fmt.Errorf("is larger than %d bytes", maxAddress)
 	}

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/internal/address"
+	"github.com/emperor-go/emperor/internal/cause"
 	"github.com/emperor-go/emperor/internal/reads"
 )
 
@@ -121,7 +122,7 @@ type spot struct {
 func spotOf(path string) (spot, error) {
 	dir, err := os.OpenFile(filepath.Dir(path), unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return spot{}, fmt.Errorf("cannot open its directory: %w", cause(err))
+		return spot{}, fmt.Errorf("cannot open its directory: %w", cause.Of(err))
 	}
 	return spot{dir, filepath.Base(path)}, nil
 }

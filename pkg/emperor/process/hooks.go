@@ -116,11 +116,10 @@ func (l *Launcher) hooksAfterClone(ctx context.Context, r emperor.Request, c *ch
 }
 
 // childHooks returns the hooks that are sent to the child, in the order they run.
-func (l *Launcher) childHooks(r emperor.Request) (list []wire.Hook) {
+func (l *Launcher) childHooks(r emperor.Request) (list []hooks.Spec) {
 	for _, p := range []hooks.Phase{hooks.AsVassalBeforeDrop, hooks.VassalsStart, hooks.AsVassal} {
 		for _, h := range l.hooks(r, p) {
-			spec := h.Spec()
-			list = append(list, wire.Hook{Phase: string(spec.Phase), Kind: string(spec.Kind), Text: spec.Text, Origin: spec.Origin})
+			list = append(list, h.Spec())
 		}
 	}
 	return list

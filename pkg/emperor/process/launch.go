@@ -185,10 +185,7 @@ func (l *Launcher) orderFor(c *child, r emperor.Request) wire.Order {
 		Trial: r.Trial, UID: r.Config.UID, GID: r.Config.GID, Hooks: l.childHooks(r), Shells: l.Shells, HookTimeout: l.HookTimeout,
 	}
 	o.Program = l.programFor(r.Plan)
-	for _, p := range l.Libraries.Plugins {
-		o.Libraries = append(o.Libraries, wire.Library(p))
-	}
-	o.LibraryDirs = l.Libraries.Dirs
+	o.Libraries, o.LibraryDirs = l.Libraries.Plugins, l.Libraries.Dirs
 	if len(o.Hooks) > 0 {
 		o.HookVars = bytesOf(l.vassalVars(r, l.workingDirectory(r), c.PID()))
 	}

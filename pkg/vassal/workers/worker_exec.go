@@ -153,7 +153,5 @@ const lastWord = 100 * time.Millisecond
 
 // HookNotice tells the emperor of a hook that has run.
 func HookNotice(r hooks.Result) wire.Notice {
-	return wire.Notice{Kind: wire.HookEnded, Hooks: []wire.HookEnd{{
-		Phase: string(r.Phase), Index: r.Index, Text: r.Text, Exit: r.Exit, Code: r.Code, Signal: int(r.Signal), Took: r.Took,
-	}}}
+	return wire.Notice{Kind: wire.HookEnded, Hooks: []hooks.Result{r}}
 }
