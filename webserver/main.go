@@ -57,18 +57,18 @@ func Main() {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP) // not ignored: programs would inherit that
 	termlog.OutliveReader()
 	stderr := termlog.Own()
-	excuse, err := serving.Excuse()
+	startupError, err := serving.StartupError()
 	if err == nil {
-		err = runWith(ctx, os.Args[1:], excuse, &Config{Log: termlog.OwnLog(stderr), AccessLog: stderr})
+		err = runWith(ctx, os.Args[1:], startupError, &Config{Log: termlog.OwnLog(stderr), AccessLog: stderr})
 	}
-	code := reportEnd(stderr, excuse, err)
+	code := reportEnd(stderr, startupError, err)
 	stderr.Flush(termlog.LastWords)
 	os.Exit(code)
 }
 
-// reportEnd prints an error, or the help, and returns the exit code. Where there is an excuse, the
+// reportEnd prints an error, or the help, and returns the exit code. Where there is a pipe for startup errors, the
 // master gets the error and prints it.
-func reportEnd(stderr io.Writer, excuse *os.File, err error) (code int) {
+func reportEnd(stderr io.Writer, startupError *os.File, err error) (code int) {
 	var mistake usageError
 	switch {
 	case err == nil:
@@ -80,20 +80,20 @@ func reportEnd(stderr io.Writer, excuse *os.File, err error) (code int) {
 	code = exitFailed
 	if errors.As(err, &mistake) {
 		code = exitUsage
-	} else if _, failed := fmt.Fprint(excuse, err); failed == nil {
+	} else if _, failed := fmt.Fprint(startupError, err); failed == nil {
 		return code
 	}
-	termlog.PrintError(stderr, "vassal-server", err) // excuse is nil or closed
+	termlog.PrintError(stderr, "vassal-server", err) // startupError is nil or closed
 	return code
 }
 
-// closeWhenReady passes states on to notify, and closes the excuse with the first.
-func closeWhenReady(excuse *os.File, notify func(string)) func(string) {
+// closeWhenReady passes states on to notify, and closes the pipe for startup errors with the first.
+func closeWhenReady(startupError *os.File, notify func(string)) func(string) {
 	if notify == nil {
 		return nil
 	}
 	return func(state string) {
-		_ = excuse.Close()
+		_ = startupError.Close()
 		notify(state)
 	}
 }
@@ -128,8 +128,8 @@ func rush() bool {
 }
 
 // runWith serves with a configuration that has its logs.
-func runWith(ctx context.Context, args []string, excuse *os.File, c *Config) error {
-	c.Notify = closeWhenReady(excuse, Notifier(c.Log))
+func runWith(ctx context.Context, args []string, startupError *os.File, c *Config) error {
+	c.Notify = closeWhenReady(startupError, Notifier(c.Log))
 	if goprocs.Started() {
 		c.First = func() { go outset.Grow(firstThreads) } // not before the first answer
 		c.Busy = rush

@@ -54,7 +54,7 @@ func TestCommandLineRefuses(t *testing.T) {
 
 // TestReport: an error is printed once, by the master where there is one.
 func TestReport(t *testing.T) {
-	excuse, master, err := os.Pipe()
+	startupError, master, err := os.Pipe()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -64,7 +64,7 @@ func TestReport(t *testing.T) {
 		t.Errorf("below a master: %d, %q", code, below.String())
 	}
 	_ = master.Close()
-	if told, err := io.ReadAll(excuse); err != nil || string(told) != mistake.Error() {
+	if told, err := io.ReadAll(startupError); err != nil || string(told) != mistake.Error() {
 		t.Errorf("the master reads %q, %v", told, err)
 	}
 	for _, none := range []*os.File{nil, master} {

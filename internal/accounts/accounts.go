@@ -27,15 +27,15 @@ type Wish struct {
 	NoInitgroups bool
 }
 
-// Mistake is the error of one part of a Wish, under the name of its option.
-type Mistake struct {
+// OptionError is the error of one part of a Wish, under the name of its option.
+type OptionError struct {
 	Option, Value string
 	Err           error
 }
 
-func (m *Mistake) Error() string { return m.Err.Error() }
+func (m *OptionError) Error() string { return m.Err.Error() }
 
-func (m *Mistake) Unwrap() error { return m.Err }
+func (m *OptionError) Unwrap() error { return m.Err }
 
 // UnknownError is about a user or a group that no source has.
 type UnknownError struct {
@@ -55,7 +55,7 @@ func mistake(option string, of config.Identity, err error) error {
 	if err == nil {
 		return nil
 	}
-	return &Mistake{option, of.String(), err}
+	return &OptionError{option, of.String(), err}
 }
 
 // None reports whether the wish asks for nothing.
@@ -89,7 +89,7 @@ func (w Wish) Resolve() (namespaces.Credentials, error) {
 }
 
 // ResolveLogin returns the ids and the login of the requested user. Its errors are of type
-// *Mistake. A name that is not in the user database is an error. A number needs an entry in
+// *OptionError. A name that is not in the user database is an error. A number needs an entry in
 // the user database only when no group is given with it.
 func (w Wish) ResolveLogin() (c namespaces.Credentials, login Login, err error) {
 	c.UID, c.GID = uint32(os.Getuid()), uint32(os.Getgid())

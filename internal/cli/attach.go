@@ -53,7 +53,7 @@ func restoring(terminal *os.File, client func() error) error {
 	fd := int(terminal.Fd())
 	before, noTerminal := term.GetState(fd)
 	err := client()
-	var exit failure
+	var exit exitError
 	if errors.As(err, &exit) && exit.code == 128+int(unix.SIGKILL) && noTerminal == nil {
 		_ = term.Restore(fd, before)
 		fmt.Print("\r\nDetached.\r\n")
@@ -156,7 +156,7 @@ func show(conn *os.File) error {
 	}()
 	code, err := exitCode(client.Wait())
 	if err == nil && code != 0 {
-		err = failure{errQuiet, code}
+		err = exitError{errQuiet, code}
 	}
 	return err
 }

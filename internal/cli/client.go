@@ -26,13 +26,13 @@ const (
 // exits explains them in the help.
 const exits = "\n\nExit status: 0: success; 1: the operation failed; 2: usage error; 3: cannot connect to an emperor; 4: no such vassal."
 
-// failure is an error with the exit code of the command.
-type failure struct {
+// exitError is an error with the exit code of the command.
+type exitError struct {
 	error
 	code int
 }
 
-func (f failure) Unwrap() error { return f.error }
+func (f exitError) Unwrap() error { return f.error }
 
 // operator is a command that asks a running emperor.
 type operator struct {
@@ -62,22 +62,22 @@ func operate(c *cobra.Command, run func(ctx context.Context, o *operator, c *cob
 
 // coded adds the exit code to an error.
 func coded(err error) error {
-	var f *control.Failure
-	var known failure
+	var f *control.Error
+	var known exitError
 	switch {
 	case err == nil, errors.As(err, &known), errors.Is(err, errMistakes):
 		return err
 	case errors.Is(err, control.ErrNoEmperor):
-		return failure{err, exitNobody}
+		return exitError{err, exitNobody}
 	case errors.As(err, &f) && f.Code == http.StatusNotFound:
 		if len(f.Near) > 0 {
 			f.Message += " (" + suggest.Question("", f.Near...) + ")"
 		}
-		return failure{err, exitUnknown}
+		return exitError{err, exitUnknown}
 	case errors.As(err, &f) && f.Code == http.StatusBadRequest:
-		return failure{err, ExitUsage}
+		return exitError{err, ExitUsage}
 	}
-	return failure{err, ExitFailed}
+	return exitError{err, ExitFailed}
 }
 
 // client returns the client for all requests of a command, over one connection.

@@ -112,7 +112,7 @@ func Run(args []string, out, diagnostics io.Writer) int {
 		return ExitUsage
 	}
 	c, err := root.ExecuteC()
-	var f failure
+	var f exitError
 	switch {
 	case err == nil:
 		return 0

@@ -121,7 +121,7 @@ func (v *held) enter(command []string) error {
 	}
 	code, err := s.attend(cmd)
 	if err == nil && code != 0 {
-		err = failure{errQuiet, code}
+		err = exitError{errQuiet, code}
 	}
 	return err
 }

@@ -65,7 +65,7 @@ func (o *operator) follow(ctx context.Context, path string, each func(json.RawMe
 }
 
 // errNoReader ends a command like SIGPIPE after a write to a pipe without a reader.
-var errNoReader = failure{errQuiet, 128 + int(unix.SIGPIPE)}
+var errNoReader = exitError{errQuiet, 128 + int(unix.SIGPIPE)}
 
 // readerGone blocks until the reader of a pipe or socket has closed its end, which a file of
 // another kind never reports. It returns false when poll(2) fails.

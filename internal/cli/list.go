@@ -78,7 +78,7 @@ type listing struct {
 // prepare checks the options.
 func (l *listing) prepare(o *operator, c *cobra.Command, words []string) error {
 	wrong := func(name, value string, values []string) error {
-		return failure{fmt.Errorf("list: --%s: %q is none of %s", name, value, strings.Join(values, ", ")), ExitUsage}
+		return exitError{fmt.Errorf("list: --%s: %q is none of %s", name, value, strings.Join(values, ", ")), ExitUsage}
 	}
 	l.operator, l.out, l.words = o, c.OutOrStdout(), words
 	switch {
@@ -105,7 +105,7 @@ func (l *listing) prepare(o *operator, c *cobra.Command, words []string) error {
 	if l.owner != "" {
 		u, err := nss.User(l.owner)
 		if err != nil {
-			return failure{fmt.Errorf("list: --owner: %w", err), ExitUsage}
+			return exitError{fmt.Errorf("list: --owner: %w", err), ExitUsage}
 		}
 		uid64, err := strconv.ParseUint(u.Uid, 10, 32)
 		if err != nil {
@@ -173,9 +173,9 @@ func (l *listing) choose(all []control.Vassal) ([]control.Vassal, error) {
 		switch {
 		case used[word]:
 		case control.IsPattern(word):
-			return nil, failure{fmt.Errorf("no vassal matches %q", word), exitUnknown}
+			return nil, exitError{fmt.Errorf("no vassal matches %q", word), exitUnknown}
 		default:
-			return nil, &control.Failure{Message: fmt.Sprintf("there is no vassal %q", word), Near: control.Near(word, names), Code: http.StatusNotFound}
+			return nil, &control.Error{Message: fmt.Sprintf("there is no vassal %q", word), Near: control.Near(word, names), Code: http.StatusNotFound}
 		}
 	}
 	slices.SortStableFunc(chosen, func(a, b control.Vassal) int { return listOrders[l.sort](&a, &b) })

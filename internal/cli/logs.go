@@ -56,13 +56,13 @@ type logging struct {
 // prepare checks the options.
 func (l *logging) prepare(o *operator) (err error) {
 	if l.expression, err = regexp.Compile(l.grep); err != nil {
-		return failure{fmt.Errorf("logs: --grep: %w", err), ExitUsage}
+		return exitError{fmt.Errorf("logs: --grep: %w", err), ExitUsage}
 	}
 	if !slices.Contains(levels, strings.ToLower(l.level)) {
-		return failure{fmt.Errorf("logs: --level: %q is none of %s", l.level, strings.Join(levels, ", ")), ExitUsage}
+		return exitError{fmt.Errorf("logs: --level: %q is none of %s", l.level, strings.Join(levels, ", ")), ExitUsage}
 	}
 	if l.form != "text" && l.form != "json" {
-		return failure{fmt.Errorf("logs: --output: %q is neither text nor json", l.form), ExitUsage}
+		return exitError{fmt.Errorf("logs: --output: %q is neither text nor json", l.form), ExitUsage}
 	}
 	o.asJSON = o.asJSON || l.form == "json"
 	return l.least.UnmarshalText([]byte(l.level))

@@ -93,7 +93,7 @@ func (o *operator) collectNetwork(ctx context.Context, c *cobra.Command, dry boo
 func (o *operator) networkDown(ctx context.Context) error {
 	var info control.Info
 	if o.get(ctx, "/emperor", &info) == nil {
-		return failure{errors.New("an emperor runs: it removes its network when it stops"), ExitFailed}
+		return exitError{errors.New("an emperor runs: it removes its network when it stops"), ExitFailed}
 	}
 	return network.Collect(filepath.Join(o.dir, control.NetworkName), slog.New(slog.DiscardHandler))
 }

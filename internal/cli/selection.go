@@ -18,7 +18,7 @@ import (
 func checkPatterns(words []string) error {
 	for _, word := range words {
 		if _, err := path.Match(word, ""); err != nil && control.IsPattern(word) {
-			return failure{fmt.Errorf("%q is no pattern: a [ is not closed", word), ExitUsage}
+			return exitError{fmt.Errorf("%q is no pattern: a [ is not closed", word), ExitUsage}
 		}
 	}
 	return nil
@@ -49,7 +49,7 @@ func (o *operator) names(ctx context.Context, words []string) (names []string, e
 			}
 		}
 		if len(names) == before {
-			return nil, failure{fmt.Errorf("no vassal matches %q", word), exitUnknown}
+			return nil, exitError{fmt.Errorf("no vassal matches %q", word), exitUnknown}
 		}
 	}
 	var unique []string
@@ -105,7 +105,7 @@ func conclude(c *cobra.Command, names []string, errs []error, did string) error 
 		}
 		c.PrintErrln("emperor:", text)
 		own := ExitFailed
-		if f, ok := errors.AsType[failure](err); ok {
+		if f, ok := errors.AsType[exitError](err); ok {
 			own = f.code
 		}
 		if failed++; failed == 1 {
@@ -117,5 +117,5 @@ func conclude(c *cobra.Command, names []string, errs []error, did string) error 
 	if failed == 0 {
 		return nil
 	}
-	return failure{fmt.Errorf("%d of %d vassals %s", failed, len(names), did), code}
+	return exitError{fmt.Errorf("%d of %d vassals %s", failed, len(names), did), code}
 }

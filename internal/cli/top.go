@@ -30,7 +30,7 @@ func topCommand() *cobra.Command {
 		Use: "top [--sort KEY] [--count N]", Short: "show the busiest vassals, live", Args: cobra.NoArgs, Long: topLong,
 	}, func(ctx context.Context, o *operator, c *cobra.Command, _ []string) error {
 		if orders[t.sort] == nil {
-			return failure{fmt.Errorf("cannot sort by %q: give one of %s", t.sort, strings.Join(sortKeys(), ", ")), ExitUsage}
+			return exitError{fmt.Errorf("cannot sort by %q: give one of %s", t.sort, strings.Join(sortKeys(), ", ")), ExitUsage}
 		}
 		t.operator, t.out, t.interval = o, c.OutOrStdout(), max(t.interval, 100*time.Millisecond)
 		_, _, terminal := screen()

@@ -10,7 +10,6 @@ import (
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
-	"github.com/emperor-go/emperor/internal/problem"
 	"github.com/emperor-go/emperor/internal/suggest"
 	"github.com/emperor-go/emperor/pkg/config/option"
 )
@@ -37,7 +36,7 @@ func misused(c *cobra.Command, args []string) error {
 	case len(args) < len(needed):
 		return fmt.Errorf("%s: %s is missing", c.Name(), strings.TrimSuffix(needed[len(args)], "…"))
 	case len(c.ValidArgs) > 0 && len(args) == 1:
-		return fmt.Errorf("%s: %w", c.Name(), hinted(option.Unknown("shell", args[0], c.ValidArgs...)))
+		return fmt.Errorf("%s: %w", c.Name(), option.Unknown("shell", args[0], c.ValidArgs...))
 	}
 	extra := args[min(len(args)-1, len(needed)+optional)]
 	if len(needed)+optional == 0 {
@@ -97,14 +96,6 @@ func flagsOf(c *cobra.Command, name string) string {
 		return suggest.Question("--", near...)
 	}
 	return "there are --" + strings.Join(names, ", --")
-}
-
-// hinted is a mistake with its hint in one text.
-func hinted(err error) error {
-	if m, ok := errors.AsType[problem.Mistake](err); ok && m.Hint != "" {
-		return fmt.Errorf("%w (%s)", err, m.Hint)
-	}
-	return err
 }
 
 // unknownTopic is about the help of a command that there is not.

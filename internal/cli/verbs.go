@@ -47,7 +47,7 @@ func reloadCommand() *cobra.Command {
 	}, func(ctx context.Context, o *operator, c *cobra.Command, args []string) error {
 		switch {
 		case all == (len(args) > 0):
-			return failure{errors.New("give NAME or --all"), ExitUsage}
+			return exitError{errors.New("give NAME or --all"), ExitUsage}
 		case all:
 			return o.doAll(ctx, c, wait)
 		}
@@ -131,7 +131,7 @@ func came(a control.Answer) error {
 	if a.Error == "" {
 		return nil
 	}
-	return failure{fmt.Errorf("%s: %s", clean(a.Name), clean(a.Error)), ExitFailed}
+	return exitError{fmt.Errorf("%s: %s", clean(a.Name), clean(a.Error)), ExitFailed}
 }
 
 func (o *operator) doAll(ctx context.Context, c *cobra.Command, wait bool) error {
@@ -154,7 +154,7 @@ func (o *operator) doAll(ctx context.Context, c *cobra.Command, wait bool) error
 		}
 	}
 	if failed > 0 {
-		return failure{fmt.Errorf("%d of %d vassals could not reload", failed, len(answers)), ExitFailed}
+		return exitError{fmt.Errorf("%d of %d vassals could not reload", failed, len(answers)), ExitFailed}
 	}
 	if wait && !o.asJSON {
 		fmt.Fprintf(c.OutOrStdout(), "%d vassals reloaded\n", len(answers))
@@ -219,7 +219,7 @@ func reopenCommand() *cobra.Command {
 			}
 		}
 		if r.Error != "" {
-			return failure{errors.New(r.Error), ExitFailed}
+			return exitError{errors.New(r.Error), ExitFailed}
 		}
 		return nil
 	})

@@ -25,7 +25,7 @@ func waitCommand() *cobra.Command {
 			"stands for the present vassals. When the time is over, the exit status is 1, and each vassal that is missing is printed with its error.",
 	}, func(ctx context.Context, o *operator, _ *cobra.Command, words []string) error {
 		if !slices.Contains(goals, goal) {
-			return failure{fmt.Errorf("wait: --for: %q is none of %s", goal, strings.Join(goals, ", ")), ExitUsage}
+			return exitError{fmt.Errorf("wait: --for: %q is none of %s", goal, strings.Join(goals, ", ")), ExitUsage}
 		}
 		names, err := o.names(ctx, words)
 		if err != nil {
@@ -91,11 +91,11 @@ func (w *waiter) run(ctx context.Context, timeout time.Duration) error {
 			switch {
 			case errors.Is(ctx.Err(), context.DeadlineExceeded):
 				goal := map[bool]string{true: "gone", false: "running"}[w.gone]
-				return failure{fmt.Errorf("not %s after %v: %s", goal, timeout, strings.Join(late, "; ")), ExitFailed}
+				return exitError{fmt.Errorf("not %s after %v: %s", goal, timeout, strings.Join(late, "; ")), ExitFailed}
 			case ctx.Err() != nil:
-				return failure{errQuiet, 128 + int(unix.SIGINT)}
+				return exitError{errQuiet, 128 + int(unix.SIGINT)}
 			case err == nil:
-				return failure{errors.New("the emperor has ended"), exitNobody}
+				return exitError{errors.New("the emperor has ended"), exitNobody}
 			}
 			return err
 		}

@@ -97,8 +97,8 @@ type Answer struct {
 	Vassal emperor.Record `json:"vassal"`
 }
 
-// Failure is the body of every answer that is not a success.
-type Failure struct {
+// Error is the body of every answer that is not a success.
+type Error struct {
 	Message string `json:"error"`
 	// Near are names that the client may have meant.
 	Near []string `json:"near,omitempty"`
@@ -106,7 +106,7 @@ type Failure struct {
 	Code int `json:"code"`
 }
 
-func (f *Failure) Error() string { return f.Message }
+func (f *Error) Error() string { return f.Message }
 
 // Event is a shortened transition, or another event of a vassal.
 type Event struct {

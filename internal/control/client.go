@@ -34,7 +34,7 @@ func NewClient(dir string) *Client {
 // ErrNoEmperor is returned when no emperor answers.
 var ErrNoEmperor = errors.New("no emperor answers")
 
-// Call requests one JSON value. It returns a Failure as an error. It returns ErrNoEmperor when
+// Call requests one JSON value. It returns a Error as an error. It returns ErrNoEmperor when
 // the emperor sends nothing for 5 seconds.
 func (c *Client) Call(ctx context.Context, method, path string, into any) error {
 	ctx, heard, done := listen(ctx)
@@ -102,7 +102,7 @@ func (c *Client) open(ctx context.Context, heard func(next time.Duration), metho
 		return answer.Body, nil
 	}
 	defer answer.Body.Close()
-	f := &Failure{Code: answer.StatusCode}
+	f := &Error{Code: answer.StatusCode}
 	if json.NewDecoder(answer.Body).Decode(f) != nil || f.Message == "" {
 		f.Message = "the emperor answers " + answer.Status
 	}

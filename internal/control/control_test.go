@@ -271,7 +271,7 @@ func TestMistakes(t *testing.T) {
 		{"GET", "/vassals/web.ini/stop", 404, "docs/control.md", ""},
 		{"POST", "/nonsense", 404, "docs/control.md", ""},
 	} {
-		var f *Failure
+		var f *Error
 		err := s.call(tt.method, tt.path, &struct{}{})
 		if !errors.As(err, &f) || f.Code != tt.code || !strings.Contains(f.Message, tt.text) || strings.Join(f.Near, " ") != tt.near {
 			t.Errorf("%s %s: %+v, want %+v", tt.method, tt.path, f, tt)
@@ -376,7 +376,7 @@ func TestRescanAndGoneVassals(t *testing.T) {
 	<-s.rescans
 	s.monitor.Remove("a.ini")
 	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
-		var f *Failure
+		var f *Error
 		if err := s.call("GET", "/vassals/a.ini", &Status{}); errors.As(err, &f) && f.Code == http.StatusNotFound {
 			return
 		}

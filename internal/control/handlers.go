@@ -95,7 +95,7 @@ func (s *Server) find(ctx context.Context, name string) (emperor.Record, error) 
 		for i, r := range records {
 			names[i] = r.Name
 		}
-		return emperor.Record{}, &Failure{Message: fmt.Sprintf("there is no vassal %q", name), Near: Near(name, names), Code: http.StatusNotFound}
+		return emperor.Record{}, &Error{Message: fmt.Sprintf("there is no vassal %q", name), Near: Near(name, names), Code: http.StatusNotFound}
 	}
 }
 
@@ -164,7 +164,7 @@ func flag(r *http.Request, name string) (bool, error) {
 	}
 	on, err := strconv.ParseBool(text)
 	if err != nil {
-		return false, &Failure{Message: fmt.Sprintf("%s=%s: neither true nor false", name, text), Code: http.StatusBadRequest}
+		return false, &Error{Message: fmt.Sprintf("%s=%s: neither true nor false", name, text), Code: http.StatusBadRequest}
 	}
 	return on, nil
 }
@@ -199,7 +199,7 @@ func (s *Server) reopen(*http.Request) (any, error) {
 func (s *Server) kill(r *http.Request) (any, error) {
 	sig, err := signal(r.URL.Query().Get("signal"))
 	if err != nil {
-		return nil, &Failure{Message: err.Error(), Code: http.StatusBadRequest}
+		return nil, &Error{Message: err.Error(), Code: http.StatusBadRequest}
 	}
 	record, err := s.find(r.Context(), r.PathValue("name"))
 	if err != nil {

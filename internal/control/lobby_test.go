@@ -74,7 +74,7 @@ func TestACrowdKeepsNoQuestionWaiting(t *testing.T) {
 	if _, err := silent[0].Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 		t.Errorf("the oldest that says nothing gets %v", err)
 	}
-	var full *Failure
+	var full *Error
 	for _, path := range []string{"/events?follow", "/vassals/a/logs?follow"} {
 		if err := s.follow(ctx, path); !errors.As(err, &full) || full.Code != http.StatusTooManyRequests || !strings.Contains(full.Message, "64 clients follow already: ") {
 			t.Errorf("%s beyond the number: %v", path, err)
@@ -105,7 +105,7 @@ func TestTooManyWait(t *testing.T) {
 	for range maxStaying + 1 {
 		go func() { gaveUp <- NewClient(s.dir).Call(ctx, "POST", "/vassals/a/reload?wait", &Answer{}) }()
 	}
-	var full *Failure
+	var full *Error
 	if err := <-gaveUp; !errors.As(err, &full) || !strings.Contains(full.Message, "64 clients wait already: ") {
 		t.Errorf("beyond the number: %v", err)
 	}

@@ -63,4 +63,4 @@ func (s *Server) collectNetwork(r *http.Request) (any, error) {
 	return Collected{Links: links}, err
 }
 
-var errNoNetwork = &Failure{Message: "the emperor has no built-in network (emperor-network = routed)", Code: http.StatusNotFound}
+var errNoNetwork = &Error{Message: "the emperor has no built-in network (emperor-network = routed)", Code: http.StatusNotFound}

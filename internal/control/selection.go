@@ -38,7 +38,7 @@ func Selecting(words []string) func(name string) bool {
 }
 
 // selection returns the words of a request that select vassals. known resolves a name of no
-// present vassal; nil: there is none. A name without a vassal is a Failure, a pattern without one is none: a
+// present vassal; nil: there is none. A name without a vassal is an Error, a pattern without one is none: a
 // vassal may come.
 func (s *Server) selection(ctx context.Context, r *http.Request, known func(name string) string) (words []string, err error) {
 	for _, word := range r.URL.Query()["vassal"] {
@@ -66,7 +66,7 @@ func numberOf(r *http.Request, name string, missing int) (int, error) {
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 0 {
-		return 0, &Failure{Message: fmt.Sprintf("%s=%s: not a number", name, text), Code: http.StatusBadRequest}
+		return 0, &Error{Message: fmt.Sprintf("%s=%s: not a number", name, text), Code: http.StatusBadRequest}
 	}
 	return n, nil
 }
@@ -75,7 +75,7 @@ func numberOf(r *http.Request, name string, missing int) (int, error) {
 func sinceOf(r *http.Request) (t time.Time, err error) {
 	if text := r.URL.Query().Get("since"); text != "" {
 		if t, err = time.Parse(time.RFC3339Nano, text); err != nil {
-			return t, &Failure{Message: fmt.Sprintf("since=%s: not a time (such as 2026-11-30T08:00:00Z)", text), Code: http.StatusBadRequest}
+			return t, &Error{Message: fmt.Sprintf("since=%s: not a time (such as 2026-11-30T08:00:00Z)", text), Code: http.StatusBadRequest}
 		}
 	}
 	return t, nil

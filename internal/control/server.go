@@ -99,7 +99,7 @@ func (s *Server) admit(next http.Handler) http.Handler {
 		g := guestOf(r.Context())
 		if g.refused != nil {
 			w.Header().Set("Connection", "close")
-			fail(w, &Failure{Message: g.refused.Error(), Code: http.StatusForbidden})
+			fail(w, &Error{Message: g.refused.Error(), Code: http.StatusForbidden})
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, 1<<10)
@@ -139,7 +139,7 @@ func (s *Server) routes() http.Handler {
 	m.HandleFunc("GET "+Prefix+"/vassals/{name}/logs", s.logs)
 	m.HandleFunc("GET "+Prefix+"/logs", s.manyLogs)
 	m.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		fail(w, &Failure{Message: fmt.Sprintf("there is no %s %s (docs/control.md lists what there is)", r.Method, r.URL.Path), Code: http.StatusNotFound})
+		fail(w, &Error{Message: fmt.Sprintf("there is no %s %s (docs/control.md lists what there is)", r.Method, r.URL.Path), Code: http.StatusNotFound})
 	})
 	return m
 }
@@ -171,11 +171,11 @@ func deadline(w http.ResponseWriter) {
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(slowest))
 }
 
-// fail answers with a Failure.
+// fail answers with an Error.
 func fail(w http.ResponseWriter, err error) {
-	var f *Failure
+	var f *Error
 	if !errors.As(err, &f) {
-		f = &Failure{Message: err.Error(), Code: http.StatusConflict}
+		f = &Error{Message: err.Error(), Code: http.StatusConflict}
 		if errors.Is(err, emperor.ErrEnded) {
 			f.Code = http.StatusServiceUnavailable
 		}

@@ -17,7 +17,7 @@ const (
 )
 
 // follows reports whether a client wants to follow, and counts it among the followers until
-// leave is called. The error is a Failure, also when there are too many.
+// leave is called. The error is an Error, also when there are too many.
 func (s *Server) follows(r *http.Request) (follow bool, leave func(), err error) {
 	return stay(r, "follow", &s.followers, "%d clients follow already: end one of them, or ask without following")
 }
@@ -33,7 +33,7 @@ func stay(r *http.Request, name string, count *atomic.Int32, full string) (wante
 	}
 	if count.Add(1) > maxStaying {
 		count.Add(-1)
-		return false, nil, &Failure{Message: fmt.Sprintf(full, maxStaying), Code: http.StatusTooManyRequests}
+		return false, nil, &Error{Message: fmt.Sprintf(full, maxStaying), Code: http.StatusTooManyRequests}
 	}
 	g := guestOf(r.Context())
 	g.becomes(staying)

@@ -26,10 +26,11 @@ func (r *Reader) foreign(kind format, path, text, section string, numbers []int)
 	}
 	blocks, err := r.permissions.Foreign(string(kind), text)
 	if err != nil {
-		if e, ok := errors.AsType[*foreign.Error](err); ok {
-			r.at.Line = fileLine(e.Line, numbers)
+		if e, ok := errors.AsType[*problem.Problem](err); ok {
+			r.at.Line = fileLine(e.Origin.Line, numbers)
 		}
-		r.problem("", err.Error(), hintOf(err))
+		wrong := problem.Of(err)
+		r.problem("", wrong.What, wrong.Hint)
 		return nil, false
 	}
 	var found []string
@@ -87,14 +88,6 @@ func (r *Reader) inside(path string, keys []foreign.Line) {
 	for _, k := range keys {
 		r.nested = append(r.nested, Entry{Key: k.Key, Value: k.Value, Origin: problem.Origin{File: path, Line: k.Number}})
 	}
-}
-
-// hintOf returns the remedy of a parser's error.
-func hintOf(err error) string {
-	if e, ok := errors.AsType[*foreign.Error](err); ok {
-		return e.Hint
-	}
-	return ""
 }
 
 // json returns the members of the requested object, in order: true is 1, false and null are 0,

@@ -4,6 +4,7 @@ package problem
 
 import (
 	"cmp"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -30,11 +31,28 @@ func (o Origin) String() string {
 // optional.
 type Mistake struct{ What, Hint string }
 
-// Error prints What alone: the caller prints the hint at the end of its message.
-func (m Mistake) Error() string { return m.What }
+// Error prints `what (hint)`.
+func (m Mistake) Error() string {
+	if m.Hint == "" {
+		return m.What
+	}
+	return m.What + " (" + m.Hint + ")"
+}
 
 // Wrong returns a Mistake. An empty hint adds nothing.
 func Wrong(what, hint string) error { return Mistake{what, hint} }
+
+// Of returns the mistake in an error, a Mistake or a *Problem. For any other error its text is
+// the mistake.
+func Of(err error) Mistake {
+	if p, ok := errors.AsType[*Problem](err); ok {
+		return Mistake{p.What, p.Hint}
+	}
+	if m, ok := errors.AsType[Mistake](err); ok {
+		return m
+	}
+	return Mistake{What: err.Error()}
+}
 
 // Problem is one mistake or one warning.
 type Problem struct {

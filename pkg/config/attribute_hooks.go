@@ -1,13 +1,13 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"sync"
 
+	"github.com/emperor-go/emperor/internal/problem"
 	"github.com/emperor-go/emperor/pkg/config/option"
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
@@ -80,13 +80,9 @@ func AttributeHooks(src Source, allowed []string) (set hooks.Set, warnings Probl
 		}
 		spec.Text, spec.Origin = e.Value, e.Origin.String()
 		h, err := hooks.Parse(spec)
-		var wrong *hooks.SyntaxError
-		switch {
-		case errors.As(err, &wrong):
+		if err != nil {
+			wrong := problem.Of(err)
 			problems.Add(e.Origin, e.Key, wrong.What, wrong.Hint)
-			continue
-		case err != nil:
-			problems.Add(e.Origin, e.Key, err.Error(), "")
 			continue
 		}
 		if set == nil {

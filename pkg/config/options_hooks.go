@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -124,9 +123,6 @@ func (a *hookArea[T]) makeRow(name string, info hooks.PhaseInfo, kind hooks.Kind
 		},
 		Set: func(t *T, v option.Value) error {
 			h, err := hooks.Parse(hooks.Spec{Phase: info.Phase, Kind: kind, Text: v.Text, Origin: v.Origin.String()})
-			if wrong, ok := errors.AsType[*hooks.SyntaxError](err); ok {
-				return option.Wrong(wrong.What, wrong.Hint)
-			}
 			if err == nil {
 				a.set(t).Add(h)
 			}
@@ -182,8 +178,8 @@ var aroundOptions = option.Rows[Surroundings]{
 func (s *Surroundings) addPlugins(text string, optional bool) error {
 	for name := range strings.SplitSeq(text, ",") {
 		p, err := hooks.ParsePlugin(name, optional)
-		if wrong, ok := errors.AsType[*hooks.SyntaxError](err); ok {
-			return option.Wrong(wrong.What, wrong.Hint)
+		if err != nil {
+			return err
 		}
 		s.Libraries.Plugins = append(s.Libraries.Plugins, p)
 	}

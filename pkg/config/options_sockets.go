@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/emperor-go/emperor/internal/address"
+	"github.com/emperor-go/emperor/internal/problem"
 	"github.com/emperor-go/emperor/pkg/config/option"
 	"github.com/emperor-go/emperor/pkg/config/serving"
 )
@@ -149,7 +150,7 @@ func checkAddress(s string, reference bool) error {
 		}
 	case !address.IsUnix(s):
 		if _, err := address.Parse(s); err != nil {
-			return option.Wrong(err.Error(), "0 to 65535")
+			return option.Wrong(problem.Of(err).What, "0 to 65535")
 		}
 	case len(strings.TrimPrefix(s, "@")) > 107:
 		return option.Wrong("the path is too long for a unix socket", "at most 107 bytes")

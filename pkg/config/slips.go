@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/emperor-go/emperor/internal/dialect"
+	"github.com/emperor-go/emperor/internal/problem"
 	"github.com/emperor-go/emperor/internal/suggest"
 	"github.com/emperor-go/emperor/internal/uwsginames"
 	"github.com/emperor-go/emperor/internal/words"
@@ -50,7 +51,7 @@ func complaint[T any](o *option.Row[T], e dialect.Entry, err error) string {
 	if e.Value == "" && o.NeedsValue() {
 		return "no value given"
 	}
-	return err.Error()
+	return problem.Of(err).What
 }
 
 // remedy returns the remedy for a value that an option refuses: the slip that explains it, or

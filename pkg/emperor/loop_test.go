@@ -89,7 +89,7 @@ func (w *world) Launch(ctx context.Context, r Request) (Process, error) {
 func (w *world) broken(r Request) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.breaks != "" && (string(r.Config.Data) == w.breaks || r.Templates != nil && string(r.Templates.Set[0]) == w.breaks)
+	return w.breaks != "" && (string(r.Config.Data) == w.breaks || r.Templates != nil && r.Templates.Set[0] == w.breaks)
 }
 
 type fake struct {

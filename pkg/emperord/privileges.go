@@ -18,7 +18,7 @@ func become(o *config.Emperor) error {
 		return nil
 	}
 	c, err := wish.Resolve()
-	var mistake *accounts.Mistake
+	var mistake *accounts.OptionError
 	switch {
 	case errors.As(err, &mistake):
 		return o.Blame(mistake.Option, err)

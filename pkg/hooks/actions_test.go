@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/problem"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
@@ -230,7 +231,7 @@ func TestMistakesAreFoundWhenParsing(t *testing.T) {
 	}
 	for _, tt := range tests {
 		_, err := Parse(Spec{Phase: AsRoot, Kind: tt.kind, Text: tt.text})
-		var wrong *SyntaxError
+		var wrong problem.Mistake
 		if !errors.As(err, &wrong) || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s %q: %v, want %q", tt.kind, tt.text, err, tt.want)
 		}

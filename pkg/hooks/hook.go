@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/emperor-go/emperor/internal/problem"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
@@ -118,26 +119,12 @@ func (h Hook) fatal(phase bool) bool {
 	return phase
 }
 
-// SyntaxError is a mistake in the text of a hook.
-type SyntaxError struct {
-	// What describes the mistake, and Hint the remedy. The hint is optional.
-	What, Hint string
-}
-
-// Error returns `what (hint)`.
-func (e *SyntaxError) Error() string {
-	if e.Hint == "" {
-		return e.What
-	}
-	return e.What + " (" + e.Hint + ")"
-}
-
 func mistake(hint, format string, args ...any) error {
-	return &SyntaxError{fmt.Sprintf(format, args...), hint}
+	return problem.Wrong(fmt.Sprintf(format, args...), hint)
 }
 
 // Parse checks s and returns it as a Hook. It finds every mistake in the text, so that none
-// appears in the middle of a boot.
+// appears in the middle of a boot. The error is a problem.Mistake, `what (hint)`.
 func Parse(s Spec) (Hook, error) {
 	info, ok := s.Phase.Info()
 	if !ok {

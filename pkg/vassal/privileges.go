@@ -47,7 +47,7 @@ func (v *vassal) dropPrivileges(_ context.Context, o *config.Vassal) error {
 
 // blameMistake adds the option and its line to an error of a Wish.
 func blameMistake(o *config.Vassal, err error) error {
-	if wrong, ok := errors.AsType[*accounts.Mistake](err); ok {
+	if wrong, ok := errors.AsType[*accounts.OptionError](err); ok {
 		return o.Blame(wrong.Option, wrong.Value, err)
 	}
 	return err

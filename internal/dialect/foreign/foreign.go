@@ -13,6 +13,8 @@ import (
 	"os/exec"
 	"strings"
 	"time"
+
+	"github.com/emperor-go/emperor/internal/problem"
 )
 
 // Block is the content of one name: a key of a YAML file, or an element <uwsgi> by its id.
@@ -47,16 +49,8 @@ func Below(path, key string) string {
 	return path + "." + key
 }
 
-// Error is a mistake in a text. Line is its line, from 1, or zero. Hint is the remedy, or
-// empty.
-type Error struct {
-	Line       int
-	What, Hint string
-}
-
-func (e *Error) Error() string { return e.What }
-
-// Parser parses a text in a format, yaml or xml. A mistake in the text is an *Error.
+// Parser parses a text in a format, yaml or xml. A mistake in the text is a *problem.Problem with
+// a line, or none, and without a file.
 type Parser func(format, text string) ([]Block, error)
 
 // patience limits how long the other program may take.
@@ -65,7 +59,7 @@ const patience = 30 * time.Second
 // answer is the output of the other program.
 type answer struct {
 	Blocks []Block
-	Error  *Error
+	Error  *problem.Problem
 }
 
 // Ask returns a parser that runs a program, which gets the format as its last argument and calls
@@ -102,7 +96,7 @@ func Answer(parse Parser, format string, in io.Reader, out io.Writer) error {
 	}
 	var a answer
 	if a.Blocks, err = parse(format, string(text)); err != nil {
-		a.Error = &Error{What: err.Error()}
+		a.Error = &problem.Problem{What: err.Error()}
 		_ = errors.As(err, &a.Error)
 	}
 	return json.NewEncoder(out).Encode(a)

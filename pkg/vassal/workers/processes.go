@@ -62,8 +62,8 @@ type child struct {
 	// tell are pipes that report, one after the other, when the program runs: by their end, or
 	// by an error text. None: it runs at once.
 	tell []*os.File
-	// excuse is the descriptor for the built-in server's error; zero: none.
-	excuse int
+	// startupError is the descriptor for the built-in server's error; zero: none.
+	startupError int
 }
 
 func (c *child) done() {
@@ -155,8 +155,8 @@ func (c *child) furnish(s Spec) error {
 		}
 		c.tell = append(c.tell, read)
 		c.env = append(c.env, serving.Env+"="+c.pass(options))
-		c.excuse = len(c.files)
-		c.env = append(c.env, serving.ExcuseEnv+"="+c.pass(write))
+		c.startupError = len(c.files)
+		c.env = append(c.env, serving.StartupErrorEnv+"="+c.pass(write))
 		c.env = termlog.Pass(goprocs.Idle(c.env))
 	}
 	return nil
@@ -231,7 +231,7 @@ func (c *child) stage(self string, p *Program) error {
 		return err
 	}
 	c.tell = append([]*os.File{read}, c.tell...)
-	order := stageOrder{Path: p.Path, Args: p.Args, Timeout: p.HookTimeout, Shells: p.Shells, Status: len(c.files), Excuse: c.excuse, Limits: p.Limits}
+	order := stageOrder{Path: p.Path, Args: p.Args, Timeout: p.HookTimeout, Shells: p.Shells, Status: len(c.files), StartupError: c.startupError, Limits: p.Limits}
 	c.pass(write)
 	// A program that is held by a descriptor of ours gets one of the stage's.
 	if number, ok := strings.CutPrefix(p.Path, heldPrefix); ok {

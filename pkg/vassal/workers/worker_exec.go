@@ -45,11 +45,11 @@ type stageOrder struct {
 	// Limits of the program.
 	Limits config.Limits `json:",omitzero"`
 	// Held is a descriptor of the program that Path goes through, Notices one of the
-	// channel to the emperor, which is told of the hooks, and Excuse one of the built-in
+	// channel to the emperor, which is told of the hooks, and StartupError one of the built-in
 	// server alone, which no program of a hook may keep open; zero: none.
-	Held    int `json:",omitempty"`
-	Notices int `json:",omitempty"`
-	Excuse  int `json:",omitempty"`
+	Held         int `json:",omitempty"`
+	Notices      int `json:",omitempty"`
+	StartupError int `json:"Excuse,omitempty"`
 }
 
 // memfd writes the order where a stage can read it.
@@ -86,7 +86,7 @@ func Stage(argv []string, log *slog.Logger, printed func()) error {
 	if err != nil {
 		return fmt.Errorf("cannot start a worker: no order: %w", err)
 	}
-	for _, fd := range []int{o.Status, o.Held, o.Notices, o.Excuse} {
+	for _, fd := range []int{o.Status, o.Held, o.Notices, o.StartupError} {
 		if fd > 0 {
 			unix.CloseOnExec(fd)
 		}
@@ -107,14 +107,14 @@ func (o *stageOrder) become(log *slog.Logger, printed func()) error {
 	if err := o.postFork(log); err != nil {
 		return err
 	}
-	if o.Excuse > 0 {
-		if _, err := unix.FcntlInt(uintptr(o.Excuse), unix.F_SETFD, 0); err != nil {
+	if o.StartupError > 0 {
+		if _, err := unix.FcntlInt(uintptr(o.StartupError), unix.F_SETFD, 0); err != nil {
 			return err
 		}
 	}
 	printed()
 	env := os.Environ()
-	if o.Excuse == 0 { // it is not the built-in server
+	if o.StartupError == 0 { // it is not the built-in server
 		env = termlog.Without(env)
 	}
 	if err := o.Limits.Apply(); err != nil {

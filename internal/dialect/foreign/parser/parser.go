@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/emperor-go/emperor/internal/dialect/foreign"
+	"github.com/emperor-go/emperor/internal/problem"
 )
 
 // Parse is a foreign.Parser.
@@ -16,5 +17,5 @@ func Parse(format, text string) ([]foreign.Block, error) {
 	case "yaml":
 		return parseYAML(text)
 	}
-	return nil, &foreign.Error{What: fmt.Sprintf("unknown format %q", format)}
+	return nil, &problem.Problem{What: fmt.Sprintf("unknown format %q", format)}
 }

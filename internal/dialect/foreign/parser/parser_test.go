@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/emperor-go/emperor/internal/dialect/foreign"
+	"github.com/emperor-go/emperor/internal/problem"
 )
 
 // TestMain makes this test binary a parser program.
@@ -42,7 +43,7 @@ func TestAsk(t *testing.T) {
 		if !reflect.DeepEqual(got, want) || fmt.Sprint(gotErr) != fmt.Sprint(wantErr) {
 			t.Errorf("%q: got %v, %v; want %v, %v", text, got, gotErr, want, wantErr)
 		}
-		var a, b *foreign.Error
+		var a, b *problem.Problem
 		if wantErr != nil && (!errors.As(gotErr, &a) || !errors.As(wantErr, &b) || *a != *b) {
 			t.Errorf("%q: got %#v, want %#v", text, gotErr, wantErr)
 		}
@@ -63,7 +64,7 @@ func TestBounds(t *testing.T) {
 		"uwsgi: " + strings.Repeat("[", 100) + strings.Repeat("]", 100): "yaml",
 		strings.Repeat("<a>", 100) + strings.Repeat("</a>", 100):        "xml",
 	} {
-		var e *foreign.Error
+		var e *problem.Problem
 		if _, err := Parse(format, text); !errors.As(err, &e) {
 			t.Errorf("%.40q…: got %v", text, err)
 		}

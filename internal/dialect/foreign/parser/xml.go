@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/emperor-go/emperor/internal/dialect/foreign"
+	"github.com/emperor-go/emperor/internal/problem"
 )
 
 // maxDepth is the nesting limit of elements and nodes.
@@ -60,10 +61,10 @@ func parseXML(text string) ([]foreign.Block, error) {
 }
 
 // brokenXML is the error of an invalid text.
-func brokenXML(line int, err error) *foreign.Error {
-	e := &foreign.Error{Line: line, What: "cannot parse XML: " + err.Error()}
+func brokenXML(line int, err error) *problem.Problem {
+	e := &problem.Problem{Origin: problem.Origin{Line: line}, What: "cannot parse XML: " + err.Error()}
 	if s, ok := errors.AsType[*xml.SyntaxError](err); ok {
-		e.Line, e.What = s.Line, "cannot parse XML: "+s.Msg
+		e.Origin.Line, e.What = s.Line, "cannot parse XML: "+s.Msg
 	}
 	switch {
 	case strings.Contains(e.What, "unexpected EOF"):
@@ -84,7 +85,7 @@ func (e element) block() (foreign.Block, error) {
 		case e.nested && e.name == "app":
 			continue
 		case e.nested:
-			return b, &foreign.Error{Line: e.number, What: fmt.Sprintf("there is an element inside the option <%s>", e.name)}
+			return b, &problem.Problem{Origin: problem.Origin{Line: e.number}, What: fmt.Sprintf("there is an element inside the option <%s>", e.name)}
 		case e.name == "app":
 			b.Lines = append(b.Lines, foreign.Line{Key: "mount", Value: e.app(), Number: e.number})
 			e.text = ""

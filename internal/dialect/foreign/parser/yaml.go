@@ -8,6 +8,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/emperor-go/emperor/internal/dialect/foreign"
+	"github.com/emperor-go/emperor/internal/problem"
 )
 
 // maxVisits limits the visited nodes, which anchors can multiply.
@@ -18,7 +19,7 @@ const maxVisits = 100_000
 func parseYAML(text string) ([]foreign.Block, error) {
 	var doc yaml.Node
 	if err := yaml.Unmarshal([]byte(text), &doc); err != nil {
-		return nil, placed(text, fault(err))
+		return nil, placed(text, messageOf(err))
 	}
 	if len(doc.Content) != 1 || doc.Content[0].Kind != yaml.MappingNode {
 		return nil, nil
@@ -29,47 +30,47 @@ func parseYAML(text string) ([]foreign.Block, error) {
 		w := walk{visits: visits}
 		w.add(pairs[i].Value, pairs[i+1], 0, "")
 		if visits = w.visits; visits > maxVisits {
-			return nil, &foreign.Error{Line: pairs[i].Line, What: "there are too many values, or anchors in anchors"}
+			return nil, &problem.Problem{Origin: problem.Origin{Line: pairs[i].Line}, What: "there are too many values, or anchors in anchors"}
 		}
 		blocks = append(blocks, foreign.Block{Name: pairs[i].Value, Lines: w.lines, Inside: w.inside})
 	}
 	return blocks, nil
 }
 
-// fault returns an error of the YAML library without its name.
-func fault(err error) string { return strings.TrimPrefix(err.Error(), "yaml: ") }
+// messageOf returns an error of the YAML library without its name.
+func messageOf(err error) string { return strings.TrimPrefix(err.Error(), "yaml: ") }
 
-// found returns the number of the line at which the library finds a fault: its message names
-// the line before the surrounding block, or none. Text up to the line in front of the fault
+// found returns the number of the line at which the library finds a mistake: its message names
+// the line before the surrounding block, or none. Text up to the line in front of the mistake
 // has none, or another one.
 func found(text, what string) int {
 	lines := strings.SplitAfter(text, "\n")
 	return 1 + sort.Search(len(lines)-1, func(i int) bool {
 		var doc yaml.Node
 		err := yaml.Unmarshal([]byte(strings.Join(lines[:i+1], "")), &doc)
-		return err != nil && strings.HasSuffix(fault(err), what)
+		return err != nil && strings.HasSuffix(messageOf(err), what)
 	})
 }
 
 // placed extracts the line from a message, as `line 3: what`, and adds a remedy if it knows
 // one.
-func placed(text, message string) *foreign.Error {
-	e := &foreign.Error{}
+func placed(text, message string) *problem.Problem {
+	e := &problem.Problem{}
 	if number, what, ok := strings.Cut(strings.TrimPrefix(message, "line "), ": "); ok {
 		if n, err := strconv.Atoi(number); err == nil {
-			e.Line, message = n, what
+			e.Origin.Line, message = n, what
 		}
 	}
 	switch {
 	case strings.HasPrefix(message, "did not find expected ','"):
-		e.Line++ // the library counts the line of the bracket from zero
+		e.Origin.Line++ // the library counts the line of the bracket from zero
 	case strings.HasPrefix(message, "did not find expected"), strings.HasPrefix(message, "unknown anchor"):
-		e.Line = found(text, message)
+		e.Origin.Line = found(text, message)
 	}
 	lines := strings.Split(text, "\n")
 	for i, l := range lines {
-		if at := len(l) - len(strings.TrimLeft(l, " \t")); strings.Contains(l[:at], "\t") && i+1 >= e.Line {
-			return &foreign.Error{Line: i + 1, What: "cannot parse YAML: there is a tab in the indentation", Hint: "indent by blanks"}
+		if at := len(l) - len(strings.TrimLeft(l, " \t")); strings.Contains(l[:at], "\t") && i+1 >= e.Origin.Line {
+			return &problem.Problem{Origin: problem.Origin{Line: i + 1}, What: "cannot parse YAML: there is a tab in the indentation", Hint: "indent by blanks"}
 		}
 	}
 	e.What = "cannot parse YAML: " + message

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/emperor-go/emperor/internal/dialect/foreign"
+	"github.com/emperor-go/emperor/internal/problem"
 )
 
 // TestLineOfYAML: a mistake has the number of its own line, wherever the block around it
@@ -26,8 +26,8 @@ func TestLineOfYAML(t *testing.T) {
 	} {
 		before, _, _ := strings.Cut(c.text, "?")
 		_, err := parseYAML(strings.ReplaceAll(c.text, "?", ""))
-		var e *foreign.Error
-		if !errors.As(err, &e) || e.Line != 1+strings.Count(before, "\n") || !strings.Contains(e.What, c.want) {
+		var e *problem.Problem
+		if !errors.As(err, &e) || e.Origin.Line != 1+strings.Count(before, "\n") || !strings.Contains(e.What, c.want) {
 			t.Errorf("%q: got %#v", c.text, err)
 		}
 	}
