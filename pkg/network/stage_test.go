@@ -654,6 +654,68 @@ func TestAudit(t *testing.T) {
 	}
 }
 
+// Packets of a vassal with sources that are not its own do not arrive, and are counted.
+func TestForgedSources(t *testing.T) {
+	if !isolated(t) {
+		return
+	}
+	far := outside(t)
+	settled(t)
+	s := openStage(t, nil)
+	defer s.Close()
+	a, b := newNetns(t), newNetns(t)
+	la, lb := up(t, s, "a.ini", a, routed(t)), up(t, s, "b.ini", b, routed(t))
+	var heard net.PacketConn
+	if err := inside(t, far, func() (err error) { heard, err = net.ListenPacket("udp", ":9"); return err }); err != nil {
+		t.Fatal(err)
+	}
+	defer heard.Close()
+	send := func(from netip.Addr, text string) {
+		t.Helper()
+		to := "198.18.0.2:9"
+		if from.Is6() {
+			to = "[2001:db8:18::2]:9"
+		}
+		err := inside(t, a, func() error {
+			d := net.Dialer{LocalAddr: net.UDPAddrFromAddrPort(netip.AddrPortFrom(from, 0))}
+			c, err := d.Dial("udp", to)
+			if err != nil {
+				return err
+			}
+			defer c.Close()
+			_, err = c.Write([]byte(text))
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	forged := append(lb.Addresses, addresses("10.9.0.200", "fd09::200", "198.18.0.1", "2001:db8:18::1", "203.0.113.9", "2001:db8:99::9")...)
+	forged = append(forged, s.gateways...)
+	for _, from := range forged {
+		add := []string{"address", "add", netip.PrefixFrom(from, from.BitLen()).String(), "dev", "lo"}
+		if from.Is6() {
+			add = append(add, "nodad")
+		}
+		ip(t, a, add...)
+		send(from, "forged "+from.String())
+	}
+	for _, own := range la.Addresses {
+		send(own, "own")
+	}
+	for range la.Addresses {
+		_ = heard.SetReadDeadline(time.Now().Add(patience))
+		text := make([]byte, 100)
+		n, from, err := heard.ReadFrom(text)
+		if err != nil || string(text[:n]) != "own" {
+			t.Errorf("%q of %v arrives, %v", text[:n], from, err)
+		}
+	}
+	if n := s.Stats().Spoofed; n < uint64(len(forged)) {
+		t.Errorf("%d of %d forged packets are counted", n, len(forged))
+	}
+}
+
 // A stage that may not change the host's forwarding names the settings, and a pool that the host
 // uses is refused.
 func TestStageRefusesToOpen(t *testing.T) {

@@ -1,0 +1,159 @@
+//go:build linux
+
+package integration
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"regexp"
+	"runtime"
+	"slices"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// metric returns the value of a metric without labels.
+func metric(b *testing.B, text, name string) float64 {
+	b.Helper()
+	found := regexp.MustCompile(`(?m)^` + name + ` (\S+)$`).FindStringSubmatch(text)
+	if found == nil {
+		b.Fatalf("there is no %s", name)
+	}
+	v, err := strconv.ParseFloat(found[1], 64)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return v
+}
+
+// BenchmarkNetwork measures the start and the stop of many vassals with the built-in network and
+// without one, and the time of the network alone.
+func BenchmarkNetwork(b *testing.B) {
+	for _, vassals := range []int{100, 1000} {
+		b.Run(fmt.Sprintf("vassals=%d", vassals), func(b *testing.B) {
+			w := newWorld(b)
+			needVeth(b, w)
+			for i := range vassals {
+				w.vassal(fmt.Sprintf("v%d.ini", i), "http-socket = :8080", "static-map = /=/srv", "uid = 4001", "gid = 4001")
+			}
+			for b.Loop() {
+				for name, args := range map[string][]string{"none": {allNamespaces}, "routed": routedArgs} {
+					begin := time.Now()
+					e := w.start(append(args, "--metrics", "127.0.0.1:9120")...)
+					for i := range vassals {
+						e.await(fmt.Sprintf("v%d.ini", i), "-> running")
+					}
+					b.ReportMetric(milliseconds(time.Since(begin)), name+"-start-ms")
+					if name == "routed" {
+						text := w.run("curl -sS http://127.0.0.1:9120/metrics")
+						b.ReportMetric(1000*metric(b, text, "emperor_network_up_seconds_sum")/metric(b, text, "emperor_network_up_seconds_count"), "up-ms/vassal")
+					}
+					begin = time.Now()
+					e.stop(syscall.SIGTERM)
+					b.ReportMetric(milliseconds(time.Since(begin)), name+"-stop-ms")
+				}
+			}
+			b.ReportMetric(0, "ns/op")
+		})
+	}
+}
+
+// BenchmarkNetworkRespawn measures the time of the first connection to a vassal that was killed,
+// at its same address, from the moment of its readiness.
+func BenchmarkNetworkRespawn(b *testing.B) {
+	const times = 80
+	w := newWorld(b)
+	needVeth(b, w)
+	w.vassal("a.ini", "http-socket = :8080", "static-map = /=/srv", "uid = 4001", "gid = 4001")
+	e := w.start(append(routedArgs, "--emperor-backoff", "10ms", "--emperor-backoff-max", "10ms")...)
+	pid := e.running("a.ini")
+	text := netip.AddrPortFrom(w.attachment("a").Network.Addresses[0], 8080).String()
+	for b.Loop() {
+		var took []time.Duration
+		late := 0
+		for range times {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+			pid = e.running("a.ini")
+			begin := time.Now()
+			var err error
+			w.enterNet(func() {
+				var c net.Conn
+				if c, err = net.DialTimeout("tcp", text, patience); err == nil {
+					c.Close()
+				}
+			})
+			if err != nil {
+				b.Fatal(err)
+			}
+			took = append(took, time.Since(begin))
+			if took[len(took)-1] > 200*time.Millisecond {
+				late++
+			}
+		}
+		b.ReportMetric(milliseconds(median(slices.Clone(took))), "ms-median")
+		b.ReportMetric(milliseconds(slices.Max(took)), "ms-at-worst")
+		b.ReportMetric(float64(late), "over-200ms")
+	}
+	b.ReportMetric(0, "ns/op")
+}
+
+// BenchmarkNetworkBusy measures 50 launches while other programs change the network of the host
+// all the time, and the latency of the emperor's loop meanwhile.
+func BenchmarkNetworkBusy(b *testing.B) {
+	const vassals = 50
+	w := newWorld(b)
+	needVeth(b, w)
+	busy := w.inside("sh", "-c", "while :; do ip link add busy0 type veth peer name busy1; ip link delete busy0; done")
+	busy.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	if err := busy.Start(); err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = syscall.Kill(-busy.Process.Pid, syscall.SIGKILL); _ = busy.Wait() }()
+	for i := range vassals {
+		w.vassal(fmt.Sprintf("v%d.ini", i), serves)
+	}
+	for b.Loop() {
+		begin := time.Now()
+		e := w.start(append(routedArgs, "--metrics", "127.0.0.1:9120")...)
+		for i := range vassals {
+			e.await(fmt.Sprintf("v%d.ini", i), "-> running")
+		}
+		b.ReportMetric(milliseconds(time.Since(begin)), "start-ms")
+		text := w.run("curl -sS http://127.0.0.1:9120/metrics")
+		b.ReportMetric(1000*metric(b, text, "emperor_network_up_seconds_sum")/vassals, "up-ms/vassal")
+		b.ReportMetric(1000*metric(b, text, "emperor_loop_latency_seconds_sum")/metric(b, text, "emperor_loop_latency_seconds_count"), "loop-ms-mean")
+		e.stop(syscall.SIGTERM)
+	}
+	b.ReportMetric(0, "ns/op")
+}
+
+// enterNet calls f on a thread in the network of the world. The thread comes back: the end of one
+// would end the processes that it has started (PR_SET_PDEATHSIG).
+func (w *world) enterNet(f func()) {
+	w.t.Helper()
+	runtime.LockOSThread()
+	home, err := os.Open("/proc/thread-self/ns/net")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer home.Close()
+	netns, err := os.Open(fmt.Sprintf("/proc/%d/ns/net", w.holder.Process.Pid))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer netns.Close()
+	if err := unix.Setns(int(netns.Fd()), unix.CLONE_NEWNET); err != nil {
+		w.t.Fatal(err)
+	}
+	f()
+	if err := unix.Setns(int(home.Fd()), unix.CLONE_NEWNET); err != nil {
+		w.t.Fatal(err) // the thread stays locked
+	}
+	runtime.UnlockOSThread()
+}
