@@ -285,3 +285,66 @@ func TestNetworkRefusals(t *testing.T) {
 	e.undisturbed("good.ini", pid)
 	e.stop(syscall.SIGTERM)
 }
+
+// Two emperors of one host, with vassals of the same and of strange names, are not in each other's
+// way: vassals of different emperors are strangers, too.
+func TestNetworksOfTwoEmperors(t *testing.T) {
+	t.Parallel()
+	w, _ := networked(t)
+	if err := os.Mkdir(w.path("v2"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	names := []string{"a.ini", "eth1.ini", "lo.ini", "$(touch x).ini", strings.Repeat("n", 200) + "1.ini", strings.Repeat("n", 200) + "2.ini"}
+	first := w.start(allNamespaces, "--emperor-network", "routed", "--runtime-dir", "/run/one")
+	first.await("", "is watching")
+	second := w.startOver(allNamespaces, "--emperor-network", "routed", "--runtime-dir", "/run/two", w.path("v2"))
+	seen := map[string]bool{}
+	for _, name := range names {
+		w.vassal(name, "http-socket = :8080", fmt.Sprintf(pages, w.path("s")), "uid = 4001", "gid = 4001")
+		w.write("v2/"+name, ini(serves))
+		own, strange := first.running(name), second.running(name)
+		var a attachment
+		if err := json.Unmarshal([]byte(w.succeed("status", "--runtime-dir", "/run/one", "--json", name)), &a); err != nil {
+			t.Fatal(err)
+		}
+		at := netip.AddrPortFrom(a.Network.Addresses[0], 8080).String()
+		if seen[at] {
+			t.Errorf("%s has the address of another vassal", name)
+		}
+		seen[at] = true
+		if got := browse(w.holder.Process.Pid, at); got != "a page\n" {
+			t.Errorf("%s: %q", name, got)
+		}
+		if got := browse(strange, at); got != "" {
+			t.Errorf("a vassal of another emperor reaches %s: %q", name, got)
+		}
+		if !alive(own) {
+			t.Errorf("%s has ended", name)
+		}
+	}
+	first.stop(syscall.SIGTERM)
+	if got := w.run("ip -o link | grep -c evs || true"); got != fmt.Sprint(len(names)) {
+		t.Errorf("the other emperor has %s links", got)
+	}
+	second.stop(syscall.SIGTERM)
+}
+
+// A router advertisement of a connected vassal adds nothing to the host.
+func TestNetworkAdvertisement(t *testing.T) {
+	t.Parallel()
+	w, _ := networked(t)
+	w.vassal("a.ini", "env = "+roleEnv+"=advertise", "command = "+storyProgram)
+	e := w.start(routedArgs...)
+	e.running("a.ini")
+	e.await("a.ini", "advertising")
+	host := w.attachment("a").Network.Host
+	eventually(t, "the host has heard it", func() bool {
+		var heard int
+		_, _ = fmt.Sscan(w.run("cat /proc/net/dev | grep "+host+": | cut -d: -f2 | xargs | cut -d' ' -f2"), &heard)
+		return heard > 100
+	})
+	if got := w.run("ip -6 route; ip -6 -o address"); strings.Contains(got, "2001:db8:bad") {
+		t.Errorf("the host has\n%s", got)
+	}
+	e.stop(syscall.SIGTERM)
+}

@@ -211,6 +211,13 @@ func (l Index) Address(p netip.Prefix) Change {
 	return Change{About: "address " + p.String(), request: request}
 }
 
+// NewAddress is Address, and fails with EEXIST when the interface has the address already.
+func (l Index) NewAddress(p netip.Prefix) Change {
+	c := l.Address(p)
+	c.request.Flags = unix.NLM_F_REQUEST | unix.NLM_F_CREATE | unix.NLM_F_EXCL
+	return c
+}
+
 // NoAddress removes an address from the interface.
 func (l Index) NoAddress(p netip.Prefix) Change {
 	c := l.Address(p)

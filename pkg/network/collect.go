@@ -108,6 +108,39 @@ func (id ID) removeTable() error {
 	return explained("cannot remove the policy of the network", err)
 }
 
+// claimPool chooses the pool, and gives the host the gateways' addresses. An emperor that starts at
+// the same time may choose the same one: the first to have the addresses keeps it.
+func (s *Stage) claimPool(host hostFacts) error {
+	n, err := namespaces.OpenNetlink()
+	if err != nil {
+		return err
+	}
+	defer n.Close()
+	for range claimTries {
+		if s.pool, err = s.choosePool(host); err != nil {
+			return err
+		}
+		s.gateways = s.pool.Gateways()
+		if err = s.claimGateways(n); !errors.Is(err, unix.EEXIST) || s.config.Pool != nil {
+			break
+		}
+		host.inUse = append(host.inUse, s.pool.Prefixes()...)
+	}
+	return explained("cannot give the host the gateway's address", err)
+}
+
+// claimTries is the number of pools that are tried.
+const claimTries = 16
+
+func (s *Stage) claimGateways(n *namespaces.Netlink) error {
+	for _, gateway := range s.gateways {
+		if err := s.changes.gateway(n, gateway); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // choosePool returns the pool of the options, or an automatic one: the one that an earlier
 // emperor has chosen, if the host still does not use it.
 func (s *Stage) choosePool(host hostFacts) (*Pool, error) {

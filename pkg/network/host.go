@@ -78,16 +78,20 @@ func (c *changes) set(setting, value string) error {
 	return os.WriteFile(path, []byte(value), 0)
 }
 
-// gateway adds an address to the loopback interface.
+// gateway adds an address to the loopback interface. One that is there already, of another
+// emperor, is EEXIST.
 func (c *changes) gateway(n *namespaces.Netlink, a netip.Addr) error {
 	p := netip.PrefixFrom(a, a.BitLen())
-	if !slices.Contains(c.Addresses, p) {
-		c.Addresses = append(c.Addresses, p)
-		if err := c.keep(); err != nil {
-			return err
-		}
+	c.Addresses = append(c.Addresses, p)
+	if err := c.keep(); err != nil {
+		return err
 	}
-	return n.Apply(loopback.Up(), loopback.Address(p))
+	err := n.Apply(loopback.Up(), loopback.NewAddress(p))
+	if errors.Is(err, unix.EEXIST) {
+		c.Addresses = c.Addresses[:len(c.Addresses)-1]
+		err = errors.Join(err, c.keep())
+	}
+	return err
 }
 
 // loopback is the index of the loopback interface in each namespace.

@@ -135,19 +135,8 @@ func (s *Stage) prepare() error {
 	if err != nil {
 		return err
 	}
-	if s.pool, err = s.choosePool(host); err != nil {
+	if err := s.claimPool(host); err != nil {
 		return err
-	}
-	s.gateways = s.pool.Gateways()
-	n, err := namespaces.OpenNetlink()
-	if err != nil {
-		return err
-	}
-	defer n.Close()
-	for _, gateway := range s.gateways {
-		if err := s.changes.gateway(n, gateway); err != nil {
-			return explained("cannot give the host the gateway's address", err)
-		}
 	}
 	uplinks := s.uplinks(host)
 	guarded, err := s.forward(uplinks)
@@ -160,8 +149,11 @@ func (s *Stage) prepare() error {
 	if s.watch, err = newWatcher(func(namespaces.LinkEvent) {}, s.config.Log); err != nil {
 		return err
 	}
-	s.table, err = OpenTable(s.id, s.policy(guarded), s.noteRestored, s.config.Log)
-	return explained("", err)
+	if s.table, err = OpenTable(s.id, s.policy(guarded), s.noteRestored, s.config.Log); err != nil {
+		return explained("", err)
+	}
+	s.warnForeignDrops()
+	return nil
 }
 
 // explained adds the remedy of a missing permission.
@@ -173,8 +165,11 @@ func explained(text string, err error) error {
 		text += ": "
 	}
 	hint := ""
-	if errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) {
+	switch {
+	case errors.Is(err, unix.EPERM), errors.Is(err, unix.EACCES):
 		hint = " (emperor-network needs CAP_NET_ADMIN: an emperor that is root, without uid)"
+	case errors.Is(err, unix.EPROTONOSUPPORT), errors.Is(err, unix.EOPNOTSUPP), errors.Is(err, unix.ENOENT):
+		hint = " (emperor-network needs a kernel with nf_tables, its NAT, fib and reject expressions, and veth links)"
 	}
 	return fmt.Errorf("%s%w%s", text, err, hint)
 }

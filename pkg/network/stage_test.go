@@ -420,6 +420,36 @@ func TestPublishedPortInUse(t *testing.T) {
 	}
 }
 
+// talk opens a connection to a server of its own. The result tests whether it still exists.
+func talk(t *testing.T, from, at *os.File, to string, port int) func() {
+	t.Helper()
+	var l net.Listener
+	if err := inside(t, at, func() (err error) { l, err = net.Listen("tcp", fmt.Sprintf(":%d", port)); return err }); err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	var client net.Conn
+	if err := inside(t, from, func() (err error) { client, err = net.DialTimeout("tcp", to, 2*time.Second); return err }); err != nil {
+		t.Fatal(err)
+	}
+	server, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { client.Close(); server.Close() })
+	return func() {
+		t.Helper()
+		text := make([]byte, 4)
+		_ = server.SetDeadline(time.Now().Add(patience))
+		if _, err := client.Write([]byte("ping")); err != nil {
+			t.Errorf("the connection has ended: %v", err)
+		}
+		if _, err := io.ReadFull(server, text); err != nil {
+			t.Errorf("the connection has ended: %v", err)
+		}
+	}
+}
+
 // Publications, allowances and rates change while connections exist.
 func TestChange(t *testing.T) {
 	if !isolated(t) {
@@ -429,7 +459,7 @@ func TestChange(t *testing.T) {
 	s := openStage(t, nil)
 	defer s.Close()
 	a, b := newNetns(t), newNetns(t)
-	la := up(t, s, "a.ini", a, routed(t, "8001:8080"))
+	la := up(t, s, "a.ini", a, routed(t, "8001:8080", "8004:7070"))
 	up(t, s, "b.ini", b, routed(t))
 	serve(t, a, 8080, "a")
 	serve(t, a, 9090, "other")
@@ -443,6 +473,7 @@ func TestChange(t *testing.T) {
 	direct := netip.AddrPortFrom(la.Addresses[0], 8080).String()
 	try(far, "198.18.0.1:8001", "a")
 	try(b, direct, "")
+	exists := talk(t, far, a, "198.18.0.1:8004", 7070)
 	wish := routed(t, "8001:9090", "8002:8080")
 	wish.Allow = []spec.Allowance{{Vassal: "b"}}
 	wish.Limit = spec.Rate{Down: 1e9, Up: 1e9}
@@ -467,6 +498,7 @@ func TestChange(t *testing.T) {
 	if err := s.Change(t.Context(), la, routed(t), a); err != nil {
 		t.Fatal(err)
 	}
+	exists()
 	try(far, "198.18.0.1:8001", "")
 	try(b, direct, "")
 	if l, err := net.Listen("tcp", ":8001"); err != nil {
@@ -713,6 +745,71 @@ func TestForgedSources(t *testing.T) {
 	}
 	if n := s.Stats().Spoofed; n < uint64(len(forged)) {
 		t.Errorf("%d of %d forged packets are counted", n, len(forged))
+	}
+}
+
+// Stages that start at the same time choose different pools, and two of one pool are an error.
+func TestStagesOfOneHost(t *testing.T) {
+	if !isolated(t) {
+		return
+	}
+	ip(t, nil, "link", "set", "lo", "up")
+	stages := make(chan *Stage)
+	const n = 6
+	for range n {
+		dir := t.TempDir() + "/network"
+		go func() {
+			s, err := Open(Config{Dir: dir, Log: slog.New(slog.DiscardHandler)})
+			if err != nil {
+				t.Error(err)
+			}
+			stages <- s
+		}()
+	}
+	var open []*Stage
+	seen := map[string]bool{}
+	for range n {
+		s := <-stages
+		if s == nil {
+			continue
+		}
+		open = append(open, s)
+		for _, p := range s.pool.Prefixes() {
+			if seen[p.String()] {
+				t.Errorf("%s twice", p)
+			}
+			seen[p.String()] = true
+		}
+	}
+	if len(open) > 0 {
+		if s, err := Open(Config{Dir: t.TempDir() + "/network", Pool: open[0].pool.Prefixes(), Log: slog.New(slog.DiscardHandler)}); err == nil {
+			t.Error("two stages have one pool")
+			_ = s.Close()
+		}
+	}
+	for _, s := range open {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if left := ip(t, nil, "-o", "address", "show", "dev", "lo"); strings.Contains(left, "10.") {
+		t.Errorf("left: %s", left)
+	}
+}
+
+// A firewall that drops what it does not accept is named at the start.
+func TestForeignDrops(t *testing.T) {
+	if !isolated(t) {
+		return
+	}
+	ip(t, nil, "link", "set", "lo", "up")
+	nft(t, "add", "table", "ip", "filter")
+	nft(t, "add", "chain", "ip", "filter", "FORWARD", "{ type filter hook forward priority 0; policy drop; }")
+	var log strings.Builder
+	s := openStage(t, func(c *Config) { c.Log = slog.New(slog.NewTextHandler(&log, nil)) })
+	defer s.Close()
+	if !strings.Contains(log.String(), "chain=\"filter FORWARD\"") {
+		t.Errorf("the log is %s", log.String())
 	}
 }
 

@@ -1,0 +1,38 @@
+package network
+
+import (
+	"github.com/google/nftables"
+)
+
+// foreignDrops lists the chains of other programs that drop what the host forwards unless their
+// own rules accept it: a drop in any table is final. Chains of iptables-legacy are not visible
+// here.
+func foreignDrops(own string) (names []string, err error) {
+	c, err := nftables.New()
+	if err != nil {
+		return nil, err
+	}
+	chains, err := c.ListChains()
+	if err != nil {
+		return nil, err
+	}
+	for _, chain := range chains {
+		forwards := chain.Hooknum != nil && *chain.Hooknum == *nftables.ChainHookForward && chain.Type == nftables.ChainTypeFilter
+		if forwards && chain.Policy != nil && *chain.Policy == nftables.ChainPolicyDrop && chain.Table.Name != own {
+			names = append(names, chain.Table.Name+" "+chain.Name)
+		}
+	}
+	return names, nil
+}
+
+// warnForeignDrops names chains that drop packets of vassals.
+func (s *Stage) warnForeignDrops() {
+	chains, err := foreignDrops(s.id.Table())
+	if err != nil {
+		s.config.Log.Debug("cannot list the chains of other programs", "error", err)
+	}
+	for _, name := range chains {
+		s.config.Log.Warn("a firewall of this host drops what it does not accept itself: vassals may reach no other hosts, and published ports may not be reached",
+			"chain", name, "hint", "accept interfaces evs* there: DOCKER-USER, ufw route allow, firewalld zone trusted")
+	}
+}

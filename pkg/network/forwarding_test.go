@@ -1,0 +1,77 @@
+package network
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// settings makes a directory like /proc/sys/net.
+func settings(t *testing.T, files ...string) (root string) {
+	t.Helper()
+	root = t.TempDir()
+	for _, f := range files {
+		name, value, _ := strings.Cut(f, "=")
+		path := filepath.Join(root, name)
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(value+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return root
+}
+
+// On a kernel that cannot forward IPv6 for one link, the whole host becomes a router and keeps its
+// advertised routes, or the missing setting is named. Former values are restored.
+func TestForwardingOnOldKernels(t *testing.T) {
+	old := []string{"ipv4/conf/up0/forwarding=0", "ipv6/conf/all/forwarding=0", "ipv6/conf/up0/accept_ra=1"}
+	recent := append(old, "ipv6/conf/all/force_forwarding=0", "ipv6/conf/up0/force_forwarding=0")
+	for _, c := range []struct {
+		files            []string
+		check            bool
+		changed, missing string
+	}{
+		{old, false, "ipv4/conf/up0/forwarding ipv6/conf/all/forwarding ipv6/conf/up0/accept_ra", ""},
+		{recent, false, "ipv4/conf/up0/forwarding ipv6/conf/up0/force_forwarding", ""},
+		{old, true, "", "net.ipv4.conf.up0.forwarding=1 net.ipv6.conf.up0.accept_ra=2 net.ipv6.conf.all.forwarding=1"},
+		{recent, true, "", "net.ipv4.conf.up0.forwarding=1 net.ipv6.conf.up0.force_forwarding=1"},
+	} {
+		root := settings(t, c.files...)
+		changes, err := loadChanges(filepath.Join(t.TempDir(), "host.json"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		changes.root = root
+		s := &Stage{config: Config{CheckForwarding: c.check, Log: slog.New(slog.DiscardHandler)}, changes: changes, gateways: addresses("10.9.0.1", "fd09::1")}
+		guarded, err := s.forward([2][]string{{"up0"}, {"up0"}})
+		switch {
+		case c.missing != "":
+			if err == nil || !strings.Contains(err.Error(), "sysctl -w "+c.missing) {
+				t.Errorf("%v, want %s", err, c.missing)
+			}
+		case err != nil || fmt.Sprint(guarded) != "[up0]":
+			t.Errorf("guarded %v, %v", guarded, err)
+		}
+		for _, f := range c.files {
+			name, value, _ := strings.Cut(f, "=")
+			b, _ := os.ReadFile(filepath.Join(root, name))
+			if changed := strings.TrimSpace(string(b)) != value; changed != strings.Contains(" "+c.changed+" ", " "+name+" ") {
+				t.Errorf("%s is %s", name, b)
+			}
+		}
+		if err := changes.restore(nil); err != nil {
+			t.Error(err)
+		}
+		for _, f := range c.files {
+			name, value, _ := strings.Cut(f, "=")
+			if b, _ := os.ReadFile(filepath.Join(root, name)); strings.TrimSpace(string(b)) != value {
+				t.Errorf("%s is not restored: %s", name, b)
+			}
+		}
+	}
+}
