@@ -21,13 +21,12 @@ func hangs(w *world) map[string]struct {
 		options []string
 		waits   string
 	}{
-		"a file":         {[]string{"ini = " + fifo}, `"` + fifo + `" to be read`},
-		"a command":      {[]string{"ini = exec://sleep 300; true"}, `"exec://sleep 300; true" to be read`},
-		"an interface":   {[]string{"wait-for-interface = eth7", "wait-for-interface-timeout = 300"}, "interface eth7"},
-		"another file":   {[]string{"wait-for-file = /none", "wait-for-file-timeout = 300"}, "wait-for-file /none"},
-		"a socket":       {[]string{"wait-for-socket = 127.0.0.1:1", "wait-for-socket-timeout = 300"}, "wait-for-socket 127.0.0.1:1"},
-		"a command hook": {[]string{"exec-as-root = sleep 300"}, "hook as-root #1 (exec: sleep 300)"},
-		"a worker":       {[]string{"ready-probe = tcp:127.0.0.1:1", "ready-timeout = 300"}, "the workers"},
+		"a file":       {[]string{"ini = " + fifo}, `"` + fifo + `" to be read`},
+		"a command":    {[]string{"ini = exec://sleep 300; true"}, `"exec://sleep 300; true" to be read`},
+		"an interface": {[]string{"wait-for-interface = eth7", "wait-for-interface-timeout = 300"}, "interface eth7"},
+		"another file": {[]string{"wait-for-file = /none", "wait-for-file-timeout = 300"}, "wait-for-file /none"},
+		"a socket":     {[]string{"wait-for-socket = 127.0.0.1:1", "wait-for-socket-timeout = 300"}, "wait-for-socket 127.0.0.1:1"},
+		"a worker":     {[]string{"ready-probe = tcp:127.0.0.1:1", "ready-timeout = 300"}, "the workers"},
 	}
 }
 
@@ -80,6 +79,83 @@ func TestBootThatHangs(t *testing.T) {
 				})
 			}
 		})
+	}
+}
+
+// A stop lets a hook of the boot end by itself, and no other hook runs after it.
+func TestStopDuringAHookOfTheBoot(t *testing.T) {
+	t.Parallel()
+	for _, phase := range []string{"as-vassal", "asap", "pre-jail", "as-root", "as-user", "pre-app"} {
+		for _, end := range []string{"stop", "removal", "end"} {
+			t.Run(phase+" "+end, func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t)
+				w.write("gate.sh", "#!/bin/sh\nuntil test -e "+w.path("open")+"; do sleep 0.05; done; touch "+w.path("ended")+"\n")
+				w.run("chmod +x " + w.path("gate.sh"))
+				own, operators := []string{"exec-" + phase + " = " + w.path("gate.sh"), "exec-" + phase + " = touch " + w.path("next"), serves}, []string(nil)
+				if phase == "as-vassal" {
+					own = []string{serves}
+					operators = []string{"--exec-as-vassal", w.path("gate.sh"), "--exec-as-vassal", "touch " + w.path("next")}
+				}
+				w.vassal("a.ini", own...)
+				e := w.start(append([]string{allNamespaces, "--reload-mercy", "600"}, operators...)...)
+				e.waitsFor("a.ini", "hook "+phase+" #1 (exec: "+w.path("gate.sh")+")")
+				switch end {
+				case "stop":
+					w.succeed("stop", "a.ini")
+				case "removal":
+					w.remove("a.ini")
+				case "end":
+					e.signal(syscall.SIGTERM)
+				}
+				e.await("a.ini", "starting -> stopping")
+				time.Sleep(1500 * time.Millisecond)
+				if e.count("a.ini", "stopping ->") > 0 {
+					t.Error("the hook has not its mercy")
+				}
+				w.write("open", "")
+				e.await("a.ini", "stopping ->")
+				if _, err := os.Stat(w.path("ended")); err != nil {
+					t.Errorf("the hook did not end by itself: %v", err)
+				}
+				if _, err := os.Stat(w.path("next")); err == nil {
+					t.Error("the next hook ran")
+				}
+				if e.count("a.ini", "killing") > 0 {
+					t.Error("the vassal was killed")
+				}
+				if end == "end" {
+					<-e.ended
+				}
+			})
+		}
+	}
+}
+
+// A command that does not end is killed when the mercy is over, with an emperor and without one,
+// and at once by a second stop.
+func TestHookOfTheBootThatHangs(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("a.ini", "exec-as-root = echo $$ > "+w.path("pid")+"; exec sleep 600", "hook-timeout = 0", serves)
+	e := w.start(allNamespaces, "--reload-mercy", "2")
+	e.waitsFor("a.ini", "hook as-root #1 (exec: echo $$ > "+w.path("pid")+"; exec sleep 600)")
+	w.succeed("stop", "--wait", "a.ini")
+	e.await("a.ini", "stopping -> killing")
+	e.stop(syscall.SIGTERM)
+	for name, alone := range map[string]struct{ mercy, stops string }{
+		"alone":       {"2", "kill $!"},
+		"told twice":  {"600", "kill $!; sleep 0.5; kill $!"},
+		"interrupted": {"600", "kill -INT $!; sleep 0.5; kill -INT $!"},
+	} {
+		if err := os.Remove(w.path("pid")); err != nil {
+			t.Fatal(err)
+		}
+		w.vassal("a.ini", "exec-as-root = echo $$ > "+w.path("pid")+"; exec sleep 600", "hook-timeout = 0", "reload-mercy = "+alone.mercy, serves)
+		e.soon(name, func() {
+			w.run(program("vassal") + " " + w.vassals + "/a.ini" + " & until test -s " + w.path("pid") + "; do sleep 0.05; done; " + alone.stops + "; wait $!")
+		})
+		w.run("! kill -0 $(cat " + w.path("pid") + ")")
 	}
 }
 

@@ -172,6 +172,35 @@ func TestCancelledContextKillsTheHookInAnyPhase(t *testing.T) {
 	waitGone(t, readPID(t, file))
 }
 
+// A stop lets the hook that runs end by itself, and no other one begin, in any phase.
+func TestStopLetsTheHookEnd(t *testing.T) {
+	for _, phase := range []Phase{AsRoot, AsEmperorAfterVassal} {
+		dir := t.TempDir()
+		stop, begun := make(chan struct{}), filepath.Join(dir, "begun")
+		go func() {
+			for t.Context().Err() == nil {
+				if isThere(begun) {
+					break
+				}
+			}
+			close(stop)
+			_ = os.WriteFile(filepath.Join(dir, "stopped"), nil, 0o600)
+		}()
+		r, log := runner(0)
+		r.Stop, r.Dir = stop, dir
+		err := r.Run(t.Context(), phase, parse(t, phase, "touch begun; until test -e stopped; do :; done; echo done >end; exit 3", "touch next"))
+		if info, _ := phase.Info(); !info.Fatal && !errors.Is(err, ErrStopped) || err == nil {
+			t.Errorf("%s: error %v, want %v", phase, err, ErrStopped)
+		}
+		if !isThere(filepath.Join(dir, "end")) || isThere(filepath.Join(dir, "next")) {
+			t.Errorf("%s: the hook that runs has not ended by itself, or another one began", phase)
+		}
+		if !strings.Contains(log.String(), "exit status 3") {
+			t.Errorf("%s: the failure of the hook is lost:\n%s", phase, log)
+		}
+	}
+}
+
 func TestDaemonisingHookDoesNotHoldUpTheNext(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "pid")
 	r, log := runner(30 * time.Second)

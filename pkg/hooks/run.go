@@ -34,6 +34,9 @@ type Runner struct {
 	// Join runs a hook of the phase that enters namespaces, in a helper process. Nil: such
 	// hooks fail.
 	Join func(ctx context.Context, h Hook, e Environment, output func(line string)) error
+	// Stop lets the hook that runs end by itself, and no other one begin, once it is closed.
+	// Nil: never.
+	Stop <-chan struct{}
 	// Timeout limits each hook. Zero: no limit. A C function cannot be interrupted.
 	Timeout time.Duration
 	// Log gets one line per hook and one per line of output, of a failed one as warnings.
@@ -53,12 +56,16 @@ type Runner struct {
 // Runner.Timeout.
 var ErrTimeout = errors.New("timed out")
 
+// ErrStopped is wrapped by the error of a phase whose next hook did not begin.
+var ErrStopped = errors.New("stopped")
+
 // Run runs the hooks of one phase in order and blocks until the last is done. All run on the
 // caller's goroutine, because a C function acts on its thread. In a fatal phase the first
 // failure ends the phase and is returned, as `a.ini:7: hook as-root #2 (exec: …): exit status
 // 1`. In any other phase failures are logged and the next hook runs. A prefix of the hook
 // overrides both. When ctx ends, the running hook is killed with its process group, and Run
-// returns ctx's error in any phase.
+// returns ctx's error in any phase. When Stop is closed before the last hook, Run returns
+// ErrStopped.
 func (r Runner) Run(ctx context.Context, p Phase, list []Hook) error {
 	if len(list) == 0 {
 		return nil
@@ -73,6 +80,9 @@ func (r Runner) Run(ctx context.Context, p Phase, list []Hook) error {
 		s.Vars = append(s.Vars, "UWSGI_HOOK_CONTEXT="+r.Context)
 	}
 	for i, h := range list {
+		if r.stopped() {
+			return h.failed(i+1, ErrStopped)
+		}
 		err := r.one(ctx, i+1, h, s, h.fatal(info.Fatal))
 		if ctx.Err() != nil {
 			return h.failed(i+1, ctx.Err())
@@ -124,7 +134,7 @@ func (r Runner) one(ctx context.Context, index int, h Hook, s *scene, fatal bool
 	switch {
 	case err == nil:
 		log.Info("hook done", "took", took)
-	case !fatal || whole.Err() != nil:
+	case !fatal || whole.Err() != nil || r.stopped(): // the caller does not report it
 		log.Warn("hook failed", "command", h.shown(), "at", h.spec.Origin, "error", err, "took", took)
 	}
 	if r.Observe != nil {
@@ -134,6 +144,15 @@ func (r Runner) one(ctx context.Context, index int, h Hook, s *scene, fatal bool
 		return nil
 	}
 	return told
+}
+
+func (r Runner) stopped() bool {
+	select {
+	case <-r.Stop:
+		return true
+	default:
+		return false
+	}
 }
 
 func (r Runner) act(ctx context.Context, h Hook, s *scene) error {

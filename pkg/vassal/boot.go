@@ -182,6 +182,7 @@ func (v *vassal) parse(context.Context) (err error) {
 	case err != nil:
 		return err
 	}
+	v.progress.setMercy(v.options.ReloadMercy)
 	if err := v.becomeTwin(); err != nil {
 		return err
 	}

@@ -11,9 +11,14 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// stopTime is how long a boot that was told to stop may take to end by itself, unless a hook
-// runs: the read of a file cannot be interrupted.
-const stopTime = time.Second
+const (
+	// stopTime is how long a boot that was told to stop may take to end by itself, unless a hook
+	// runs: the read of a file cannot be interrupted.
+	stopTime = time.Second
+	// killTime is how long a boot may take to end whose hook was killed. A C function cannot be
+	// killed.
+	killTime = 100 * time.Millisecond
+)
 
 // sameWish is the time in which a second signal counts as the first: some programs signal both
 // a process and its group (timeout(1)).
@@ -24,7 +29,8 @@ const sameWish = 200 * time.Millisecond
 // have been read before it.
 type bootSignals struct {
 	arrived chan os.Signal          // after the boot the master's
-	stop    context.CancelCauseFunc // ends the boot
+	stop    context.CancelCauseFunc // ends the boot, after the hook that runs
+	kill    context.CancelFunc      // ends that hook
 
 	booted chan struct{} // closed when the boot is over; nil: no listener runs
 	heard  chan wishes   // delivers once, after booted
@@ -67,10 +73,13 @@ func (b *bootSignals) end() wishes {
 	return b.wishes
 }
 
-// listen stops the boot when this process is told to. It calls quit when the boot has not ended
-// in time, and at once when it is told again. It returns with booted.
+// listen stops the boot when this process is told to, and calls quit when the boot has not
+// ended in time. A hook that runs has the time of reload-mercy: an emperor measures it, and
+// without one the vassal's own option counts. The second request ends the hook and the process
+// at once. listen returns with booted.
 func (b *bootSignals) listen(booted <-chan struct{}, commands <-chan wire.Command, at *progress, quit func(why string)) (got wishes) {
 	late, told := (<-chan time.Time)(nil), time.Time{}
+	killed, why := false, "it was told to stop"
 	for {
 		stop := false
 		select {
@@ -86,9 +95,17 @@ func (b *bootSignals) listen(booted <-chan struct{}, commands <-chan wire.Comman
 			stop = stops(s)
 			got.reload = got.reload || s == syscall.SIGHUP
 		case <-late:
-			late = time.After(stopTime)
-			if at.interruptible() {
-				quit("it was told to stop")
+			mercy, hook := at.mercy()
+			switch left := time.Until(told.Add(mercy)); {
+			case killed || !hook:
+				quit(why)
+			case commands != nil:
+				late = time.After(stopTime)
+			case left > 0:
+				late = time.After(min(left, stopTime))
+			default:
+				b.kill()
+				killed, late = true, time.After(killTime)
 			}
 		}
 		switch {
@@ -98,7 +115,8 @@ func (b *bootSignals) listen(booted <-chan struct{}, commands <-chan wire.Comman
 			b.stop(errStopped)
 			late, told = time.After(stopTime), time.Now()
 		case time.Since(told) >= sameWish:
-			quit("it was told twice to stop")
+			b.kill()
+			killed, why, late = true, "it was told twice to stop", time.After(killTime)
 		}
 	}
 }

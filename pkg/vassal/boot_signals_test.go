@@ -16,26 +16,42 @@ import (
 	"github.com/emperor-go/emperor/internal/termlog"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
+	"github.com/emperor-go/emperor/pkg/wire"
 )
 
 // hanging runs a boot that ignores a stop for a minute, and sends stop signals. It returns how
 // long the process lived.
-func hanging(t *testing.T, hook bool, signals ...time.Duration) (ended time.Duration) {
+func hanging(t *testing.T, h hang) (ended time.Duration) {
 	t.Helper()
 	ctx, cancel := context.WithCancelCause(t.Context())
 	defer cancel(nil)
+	killed, kill := context.WithCancel(t.Context())
+	defer kill()
 	begin, exit := time.Now(), make(chan time.Duration, 100)
 	v := newVassal(input{log: slog.New(slog.DiscardHandler), printed: func() {}, exit: func(int) { exit <- time.Since(begin) }})
-	v.signals.arrived, v.signals.stop = make(chan os.Signal, 8), cancel
-	v.signals.begin(nil, &v.progress, v.quit)
-	for _, at := range signals {
+	v.signals.arrived, v.signals.stop, v.signals.kill = make(chan os.Signal, 8), cancel, kill
+	v.progress.setMercy(h.mercy)
+	var emperor chan wire.Command
+	if h.emperor {
+		emperor = make(chan wire.Command)
+	}
+	v.signals.begin(emperor, &v.progress, v.quit)
+	for _, at := range h.signals {
 		time.AfterFunc(at, func() { v.signals.arrived <- syscall.SIGTERM })
 	}
 	err := v.boot(ctx, []step{{"hang", func(context.Context) error {
-		if hook {
-			v.progress.hooking(hooks.Result{Phase: hooks.AsRoot, Index: 1})
+		if !h.hook {
+			time.Sleep(time.Minute)
+			return nil
 		}
-		time.Sleep(time.Minute)
+		v.progress.hooking(hooks.Result{Phase: hooks.AsRoot, Index: 1})
+		if h.function {
+			killed = t.Context()
+		}
+		select {
+		case <-time.After(time.Minute):
+		case <-killed.Done():
+		}
 		return nil
 	}}})
 	if !errors.Is(err, errStopped) {
@@ -46,24 +62,40 @@ func hanging(t *testing.T, hook bool, signals ...time.Duration) (ended time.Dura
 	return <-exit
 }
 
-// A boot that hangs ends one second after it was told to stop, except in a hook, and at once
-// when it is told again.
+// hang is a boot that hangs, and its stops.
+type hang struct {
+	hook     bool          // a hook runs
+	function bool          // it is a C function, which cannot be killed
+	emperor  bool          // there is one
+	mercy    time.Duration // reload-mercy
+	signals  []time.Duration
+}
+
+// A boot that hangs ends one second after it was told to stop, and at once when it is told
+// again. A hook has the time of reload-mercy, which an emperor measures.
 func TestStopOfABootThatHangs(t *testing.T) {
+	const second = time.Second
+	once, twice := []time.Duration{3 * second}, []time.Duration{3 * second, 9 * second}
 	for name, tt := range map[string]struct {
-		hook    bool
-		signals []time.Duration
-		want    time.Duration
+		hang
+		want time.Duration
 	}{
-		"while a file is read":                {false, []time.Duration{3 * time.Second}, 4 * time.Second},
-		"twice":                               {false, []time.Duration{3 * time.Second, 3500 * time.Millisecond}, 3500 * time.Millisecond},
-		"by two signals of one wish":          {false, []time.Duration{3 * time.Second, 3100 * time.Millisecond}, 4 * time.Second},
-		"while a hook runs":                   {true, []time.Duration{3 * time.Second}, time.Minute},
-		"twice while a hook runs":             {true, []time.Duration{3 * time.Second, 9 * time.Second}, 9 * time.Second},
-		"while a hook runs that has its time": {true, []time.Duration{59500 * time.Millisecond}, time.Minute},
+		"while a file is read":             {hang{mercy: time.Hour, signals: once}, 4 * second},
+		"twice":                            {hang{signals: []time.Duration{3 * second, 3500 * time.Millisecond}}, 3500*time.Millisecond + killTime},
+		"by two signals of one wish":       {hang{signals: []time.Duration{3 * second, 3100 * time.Millisecond}}, 4 * second},
+		"while a hook runs":                {hang{hook: true, mercy: time.Hour, signals: once}, time.Minute},
+		"while a hook runs for too long":   {hang{hook: true, mercy: 20500 * time.Millisecond, signals: once}, 23500 * time.Millisecond},
+		"while a hook has less":            {hang{hook: true, mercy: second / 2, signals: once}, 4 * second},
+		"while an emperor measures it":     {hang{hook: true, mercy: 20 * second, emperor: true, signals: once}, time.Minute},
+		"twice while a hook runs":          {hang{hook: true, mercy: time.Hour, emperor: true, signals: twice}, 9 * second},
+		"while a function runs":            {hang{hook: true, function: true, mercy: time.Hour, signals: once}, time.Minute},
+		"while a function runs too long":   {hang{hook: true, function: true, mercy: 20 * second, signals: once}, 23*second + killTime},
+		"twice while a function runs":      {hang{hook: true, function: true, mercy: time.Hour, emperor: true, signals: twice}, 9*second + killTime},
+		"shortly before the end of a hook": {hang{hook: true, mercy: 20 * second, signals: []time.Duration{59500 * time.Millisecond}}, time.Minute},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				if got := hanging(t, tt.hook, tt.signals...); got != tt.want {
+				if got := hanging(t, tt.hang); got != tt.want {
 					t.Errorf("it ends after %v, want %v", got, tt.want)
 				}
 			})

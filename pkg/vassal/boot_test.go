@@ -27,8 +27,9 @@ A vassal executes these steps in order. A step without options in the configurat
 with exit code 1 and an error; later steps do not run. [The page of hooks](hooks.md) describes the hooks.
 
 A boot that waits, for example for a hook, an interface or a file, reports the wait after a moment: ` + "`emperor list` and `status`" + ` show it, and
-the log contains it after 10 seconds. A stop ends the boot at this point: waits and commands end at once, the reading of a file ends
-after a second. A C function cannot be interrupted; it may use ` + "`reload-mercy`" + `. A second stop kills the vassal at once.
+the log contains it after 10 seconds. A stop ends the boot at this point, and no later hook or step runs: waits of options end at once,
+the reading of a file ends after a second. A hook that runs may end by itself until ` + "`reload-mercy`" + ` is over: then the emperor kills
+the vassal. Without an emperor the vassal's own ` + "`reload-mercy`" + ` counts. A second stop kills the hook and the vassal at once.
 
 `
 

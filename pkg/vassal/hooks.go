@@ -21,6 +21,14 @@ type hookRunner struct {
 	link     *link
 	progress *progress
 	log      *slog.Logger
+	alive    context.Context // its end kills the hook that runs in the boot
+}
+
+// boot runs hooks of the boot. After the end of ctx the current hook ends by itself, and no
+// other one begins.
+func (h *hookRunner) boot(ctx context.Context, run hooks.Runner, p hooks.Phase, list []hooks.Hook) error {
+	run.Stop = ctx.Done()
+	return run.Run(h.alive, p, list)
 }
 
 // own returns a step that runs the hooks of one of the vassal's own phases.
@@ -30,7 +38,7 @@ func (h *hookRunner) own(p hooks.Phase) optionStep {
 		if len(list) == 0 { // most phases of most vassals
 			return nil
 		}
-		return h.runner(o).Run(ctx, p, list)
+		return h.boot(ctx, h.runner(o), p, list)
 	}
 }
 
@@ -79,7 +87,7 @@ func (h *hookRunner) operator(p hooks.Phase) orderStep {
 		if slices.ContainsFunc(list, func(one hooks.Hook) bool { return one.Symbol() != "" }) {
 			defer lend(heldBack(order))()
 		}
-		return run.Run(ctx, p, list)
+		return h.boot(ctx, run, p, list)
 	}
 }
 
@@ -159,6 +167,6 @@ func (v *vassal) asUser(ctx context.Context, o *config.Vassal) error {
 // vassal that serves the master runs them.
 func (v *vassal) atexit() {
 	if v.stage == stageDropped {
-		v.hooks.runner(v.options).Logged(context.Background(), hooks.AsUserAtexit, v.options.Hooks[hooks.AsUserAtexit])
+		v.hooks.runner(v.options).Logged(v.hooks.alive, hooks.AsUserAtexit, v.options.Hooks[hooks.AsUserAtexit])
 	}
 }

@@ -24,10 +24,11 @@ const (
 // and reports a point where the boot waits. The zero value reports nothing.
 type progress struct {
 	mu    sync.Mutex
-	step  string // of the boot
-	point string // the current wait; empty: the step itself
-	hook  bool   // the point is a hook
-	moves int    // counts points
+	step  string        // of the boot
+	point string        // the current wait; empty: the step itself
+	hook  bool          // the point is a hook
+	limit time.Duration // the vassal's reload-mercy
+	moves int           // counts points
 	timer *time.Timer
 	quiet bool // the watch is over
 
@@ -75,11 +76,18 @@ func (p *progress) missing(links []namespaces.LinkWait) {
 // waiting records a wait of the options.
 func (p *progress) waiting(w config.Wait) { p.at("wait-for-"+w.Kind+" "+w.Name, false) }
 
-// interruptible reports whether a stop may end the process at this point at once.
-func (p *progress) interruptible() bool {
+// setMercy records the reload-mercy of the vassal, for a stop while a hook runs.
+func (p *progress) setMercy(limit time.Duration) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return !p.hook
+	p.limit = limit
+}
+
+// mercy returns whether a hook runs, and the vassal's own limit for it after a stop.
+func (p *progress) mercy() (limit time.Duration, hook bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.limit, p.hook
 }
 
 // where returns the point.

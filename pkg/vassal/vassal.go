@@ -71,9 +71,12 @@ func newVassal(in input) *vassal {
 // ended the boot or the service. With a fallback configuration this process executes the same
 // program with that, and run does not return.
 func (v *vassal) run(ctx context.Context) error {
-	ctx, stop := context.WithCancelCause(ctx)
+	alive, kill := context.WithCancel(ctx)
+	defer kill()
+	ctx, stop := context.WithCancelCause(alive)
 	defer stop(nil)
-	v.signals.stop, v.reader.until = stop, ctx
+	v.signals.stop, v.signals.kill = stop, kill
+	v.hooks.alive, v.reader.until = alive, ctx
 	err := v.fallBack(v.live(ctx))
 	v.link.reportFailure(err)
 	return err
