@@ -5,7 +5,7 @@ cat <<PAGE
 <h1>$1</h1>
 <pre>
 host name            $(cat /proc/sys/kernel/hostname)
-address              $QUICKSTART_VASSAL
+address              $UWSGI_VASSAL_ADDRESS
 processes here       $(cd /proc && echo [0-9]*)
 network namespace    $(readlink /proc/self/ns/net)
 process namespace    $(readlink /proc/self/ns/pid)

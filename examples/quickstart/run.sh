@@ -16,12 +16,9 @@ command -v go >/dev/null 2>&1 || fail "there is no Go: https://go.dev/dl"
 example=$(cd "$(dirname "$0")" && pwd)
 dir=$(mktemp -d "${TMPDIR:-/tmp}/emperor-quickstart.XXXXXX")
 emperor=
-link=
 terminal=
 clean() {
 	[ -z "$terminal" ] || kill "$terminal" 2>/dev/null || true
-	# The vassal's namespace takes the link with it, in its own time.
-	[ -z "$link" ] || "$dir/bin/veth" gone "$link" || true
 	rm -rf "$dir"
 }
 trap clean EXIT
@@ -36,24 +33,16 @@ mkdir "$dir/bin" "$dir/site"
 cd "$example/../.."
 echo "quickstart: building into bin/ (the first time takes a minute or two)"
 sh build.sh || fail "cannot build the programs"
-CGO_ENABLED=0 go build -trimpath -buildvcs=false -o "$dir/bin/" ./examples/quickstart/veth
 cp bin/emperor bin/vassal bin/vassal-server "$dir/bin/"
 cp "$example/page.sh" "$example/up.sh" "$dir/"
 mkdir "$dir/vassals"
 ln -s "$example/vassals"/*.ini "$dir/vassals/" # what is changed there counts here
-chmod 755 "$dir/bin/emperor" "$dir/bin/veth" "$dir"/*.sh
+chmod 755 "$dir/bin/emperor" "$dir"/*.sh
 "$dir/bin/emperor" --version >/dev/null || fail "programs in $dir cannot be run: is it mounted noexec? (give another TMPDIR)"
 
-# Two addresses that nobody uses here, and a link name of this run alone. Runs
-# that start at the same time look from different places on.
-addresses=$("$dir/bin/veth" free $$)
-QUICKSTART_HOST=${addresses% *}
-QUICKSTART_VASSAL=${addresses#* }
-link=qs-${dir##*.}
-QUICKSTART_LINK=$link
 QUICKSTART_DIR=$dir
 QUICKSTART_HOST_NETNS=$(readlink /proc/self/ns/net)
-export QUICKSTART_HOST QUICKSTART_VASSAL QUICKSTART_LINK QUICKSTART_DIR QUICKSTART_HOST_NETNS
+export QUICKSTART_DIR QUICKSTART_HOST_NETNS
 
 # By this the vassal says plainly that it is up, between the lines of the log.
 mkfifo "$dir/terminal"

@@ -3,9 +3,9 @@ cat <<UP
 
   $1 is up, in namespaces of its own:
     $(for n in pid uts net ipc mnt; do printf '%s ' "$(readlink /proc/self/ns/$n)"; done)
-  It has the address $QUICKSTART_VASSAL on eth0; the other end of the link is $QUICKSTART_HOST on $QUICKSTART_LINK.
+  It has the address $UWSGI_VASSAL_ADDRESS on $UWSGI_VASSAL_INTERFACE; the other end of the link is $UWSGI_VASSAL_HOST_INTERFACE on the host.
 
-  In another terminal:  curl http://$QUICKSTART_VASSAL:8080/
+  In another terminal:  curl http://$UWSGI_VASSAL_ADDRESS:8080/
   Here:                 Ctrl-C stops it and leaves nothing behind.
 
 UP
