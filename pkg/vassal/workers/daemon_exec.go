@@ -15,9 +15,9 @@ import (
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
-// startDaemon starts a program beside the workers. One that a pid file governs
-// outlives this process; where it is to be put into the background, the master,
-// which adopts whatever goes there anyhow, only has to write the file.
+// startDaemon starts a program beside the workers. A daemon with a pid file outlives this process.
+// To daemonize one, the master only writes its pid file: it adopts every process that goes into the
+// background.
 func (p *Processes) startDaemon(s Spec) (int, error) {
 	d, words := s.Daemon, s.Daemon.Command
 	if d.Shell {
@@ -74,8 +74,9 @@ func (p *Processes) startDaemon(s Spec) (int, error) {
 	return pid, err
 }
 
-// traps make a shell outlive what it waits for when the whole group gets a signal:
-// its own death would be the end of the others, who may have something to finish.
+// traps returns the first lines of a shell's script. With them the shell outlives its child when
+// the whole group gets a signal: the death of the shell would end the others before they have
+// finished.
 func traps(d *config.Daemon) string {
 	stop := syscall.SIGTERM
 	if d.StopSignal != 0 {

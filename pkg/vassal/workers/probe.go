@@ -18,42 +18,43 @@ import (
 )
 
 const (
-	// probeFirst and probeMax bound the pause between two tries, and probeOthers where
-	// another process than a new worker has answered: it is only a matter of luck then.
+	// probeFirst and probeMax limit the pause between two tries. probeOthers is the longest pause
+	// after an answer of another process than a new worker: which process accepts the next
+	// connection is random.
 	probeFirst  = 20 * time.Millisecond
 	probeMax    = time.Second
 	probeOthers = 100 * time.Millisecond
-	// probeTry bounds one try, and otherTime the wait for an answer that does not count.
+	// probeTry limits one try, and otherTime the wait for an answer that does not count.
 	probeTry  = 5 * time.Second
 	otherTime = time.Second
 )
 
-// Question is what a probe asks.
+// Question describes a probe.
 type Question struct {
 	Probe config.Probe
-	// PID is the worker's, zero where daemons are asked, and Env its environment.
+	// PID is the worker, or zero when daemons are probed. Env is its environment.
 	PID int
 	Env []string
-	// Own: the built-in server is asked, or stands between the address and the program. It
-	// says itself when it is ready, and its descriptors cannot be read. A program behind it
-	// must besides accept a connection by the way of Door; nil: there is none.
+	// Own: the built-in server answers, or is between the address and the program. It reports its
+	// readiness itself, and its descriptors cannot be read. The program behind it must also accept a
+	// connection through Door. Nil: there is no such program.
 	Own  bool
 	Door *os.File
-	// Members returns which processes may answer, as things are then.
+	// Members returns the processes whose answer counts now, and the others.
 	Members func(context.Context) (Members, error)
-	// Failed is told why a try has failed.
+	// Failed is called with the error of a try, when it differs from the one before.
 	Failed func(error)
 }
 
 // Members are processes that the master has started, each the first of its tree.
 type Members struct {
-	// Crew may answer: the workers of the crew that is asked about.
+	// Crew are the workers of the probed crew: their answers count.
 	Crew []int
-	// Others may not: workers of other crews, and daemons.
+	// Others are workers of other crews, and daemons: their answers do not count.
 	Others []int
 }
 
-// probe asks a worker until it answers, or its time is over.
+// probe probes a worker until it answers, or until ready-timeout.
 func (m *master) probe(w *worker) {
 	ctx, cancel := context.WithTimeout(context.Background(), w.crew.plan.Ready.Timeout)
 	w.probing = cancel
@@ -71,8 +72,8 @@ func (m *master) probe(w *worker) {
 	}()
 }
 
-// membersFor returns the processes of a worker's crew, or for zero the daemons, and all others. An heir
-// must answer itself.
+// membersFor returns the processes of a worker's crew, or for zero the daemons, and all others. An
+// heir must answer itself: for it no other worker of its crew counts.
 func (m *master) membersFor(id uint64) (list Members) {
 	asked := m.pool.byID(id)
 	for pid, w := range m.pool.living {
@@ -101,7 +102,7 @@ func (*Processes) Probe(ctx context.Context, q Question) error {
 		if err == nil {
 			return nil
 		}
-		if ctx.Err() == nil && err.Error() != told { // one that is cut off says less than those before
+		if ctx.Err() == nil && err.Error() != told { // the error of an interrupted try hides the reason
 			told = err.Error()
 			q.Failed(err)
 		}
@@ -141,14 +142,14 @@ func try(ctx context.Context, q Question) error {
 	if q.Probe.Kind == "tcp" {
 		return look.forListener(ctx)
 	}
-	// The last line of the request is kept back until it is known who has the connection:
-	// a server that has answered may close it at once.
+	// The last line of the request is sent when the process that has accepted the connection is
+	// known: a server may close it as soon as it has answered.
 	var owner error
 	err = plainhttp.GetAfter(conn, q.Probe.Address, q.Probe.Path, func() {
 		if q.Own {
 			return
 		}
-		if owner = look.forOwner(ctx); owner != nil { // the answer is of no use, but the request is not broken off
+		if owner = look.forOwner(ctx); owner != nil { // the answer does not count, and the request is still complete
 			_ = conn.SetDeadline(time.Now().Add(otherTime))
 		}
 	})
@@ -158,7 +159,7 @@ func try(ctx context.Context, q Question) error {
 	return err
 }
 
-// knockAt connects to the program behind the built-in server, without a word.
+// knockAt connects to the program behind the built-in server and sends nothing.
 func knockAt(ctx context.Context, q Question) error {
 	conn, err := address.Dial(ctx, heldPrefix+strconv.Itoa(int(q.Door.Fd())))
 	if err != nil {
@@ -168,7 +169,7 @@ func knockAt(ctx context.Context, q Question) error {
 	return (&lookout{question: q, conn: conn}).forOwner(ctx)
 }
 
-// tryCommand runs in a group of its own, which is killed when time is up.
+// tryCommand runs the command in a process group of its own, which is killed at the end of the try.
 func tryCommand(ctx context.Context, q Question) error {
 	words := q.Probe.Command
 	cmd := exec.CommandContext(ctx, words[0], words[1:]...)

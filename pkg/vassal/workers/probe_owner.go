@@ -15,15 +15,15 @@ import (
 )
 
 const (
-	// acceptFirst and acceptMax bound the pause between two looks whether a process has
-	// accepted a connection.
+	// acceptFirst and acceptMax limit the pause between two checks whether a process has accepted
+	// a connection.
 	acceptFirst = time.Millisecond
 	acceptMax   = 50 * time.Millisecond
-	// acceptTime is how long that may take in one try.
+	// acceptTime limits that wait in one try.
 	acceptTime = time.Second
 )
 
-// errIdle is about a connection that waits in the queue of its socket.
+// errIdle is the error when a connection stays in the queue of its socket.
 var errIdle error = idle{}
 
 type idle struct{}
@@ -32,12 +32,12 @@ func (idle) Error() string {
 	return fmt.Sprintf("no process has accepted a connection within %v", acceptTime)
 }
 
-// errOther is wrapped by the error about an answer that is not a new worker's.
+// errOther is wrapped by the error about an answer of another process than a new worker.
 var errOther = errors.New("another process than a new worker answers")
 
-// lookout finds out which process has the other end of a connection. The tree of a worker
-// is what it has started, by living parents, by its session, or, of orphans that have left
-// that, by having been born since.
+// lookout finds the process at the other end of a connection. The tree of a worker are its
+// descendants by living parents, the processes of its session, and orphans in other sessions that
+// are younger than the worker.
 type lookout struct {
 	question Question
 	conn     *os.File
@@ -47,7 +47,7 @@ type lookout struct {
 func (l *lookout) forOwner(ctx context.Context) error {
 	inode, err := l.accepted(ctx)
 	if err != nil {
-		if pid := listenerOf(l.conn); pid > 0 && !errors.Is(err, errIdle) { // without a module of the kernel that tells
+		if pid := listenerOf(l.conn); pid > 0 && !errors.Is(err, errIdle) { // the kernel has no sock_diag for it
 			return l.belongs(ctx, func(other int) (bool, error) { return other == pid, nil })
 		}
 		return err
@@ -89,13 +89,13 @@ func (l *lookout) forListener(ctx context.Context) error {
 	if err != nil || len(inodes) == 0 {
 		return l.forOwner(ctx)
 	}
-	if own, _ := namespaces.HasSocket(os.Getpid(), inodes...); own { // workers only have it from us
+	if own, _ := namespaces.HasSocket(os.Getpid(), inodes...); own { // all workers inherit it
 		return l.forOwner(ctx)
 	}
 	return l.belongs(ctx, func(pid int) (bool, error) { return namespaces.HasSocket(pid, inodes...) })
 }
 
-// portOf is the port at the other end of a connection; zero for a unix socket.
+// portOf returns the port at the other end of a connection; zero for a unix socket.
 func portOf(conn *os.File) (port uint16) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
@@ -113,8 +113,8 @@ func portOf(conn *os.File) (port uint16) {
 	return port
 }
 
-// listenerOf is the process that called listen(2) for the unix socket at the other end;
-// zero for any other socket (unix(7), SO_PEERCRED).
+// listenerOf returns the process that called listen(2) for the unix socket at the other end; zero
+// for any other socket (unix(7), SO_PEERCRED).
 func listenerOf(conn *os.File) (pid int) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
@@ -128,11 +128,11 @@ func listenerOf(conn *os.File) (pid int) {
 	return pid
 }
 
-// belongs returns nil when a process of the crew is one that has what is looked for. Of
-// processes that cannot be read this is known only where no others could have it.
+// belongs returns nil when has is true of a process of the crew. When a process of the crew cannot
+// be read, it returns nil only if no other process could be the one.
 func (l *lookout) belongs(ctx context.Context, has func(pid int) (bool, error)) error {
 	if self, err := os.Readlink("/proc/self"); err == nil && self != strconv.Itoa(os.Getpid()) {
-		return nil // it belongs to another pid namespace, and tells nothing of this one
+		return nil // /proc shows another pid namespace
 	}
 	members, err := l.question.Members(ctx)
 	if err != nil {
@@ -155,8 +155,7 @@ func (l *lookout) belongs(ctx context.Context, has func(pid int) (bool, error)) 
 	return nil
 }
 
-// search returns a process that has what is looked for, and one that cannot be read; zero:
-// there is none.
+// search returns a process of which has is true, and one that cannot be read; zero: none.
 func search(list []int, has func(pid int) (bool, error)) (found, sealed int) {
 	for _, pid := range list {
 		switch yes, err := has(pid); {

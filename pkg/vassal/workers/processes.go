@@ -59,8 +59,8 @@ type child struct {
 	close []io.Closer
 	argv  []string
 	path  string
-	// tell are pipes that report, one after the other, when the program runs: by their end, or
-	// by an error text. None: it runs at once.
+	// tell are pipes that report, one after the other, the start of the program: they end, or
+	// contain an error. None: it runs at once.
 	tell []*os.File
 	// startupError is the descriptor for the built-in server's error; zero: none.
 	startupError int
@@ -96,8 +96,7 @@ func (p *Processes) startWorker(s Spec, post func(Event)) (int, error) {
 	if err := p.lend(c, s); err != nil {
 		return 0, err
 	}
-	// The built-in server knows whose descriptors they are. Any other program needs the stage
-	// for its LISTEN_PID.
+	// Any program except the built-in server needs the stage, which sets its LISTEN_PID.
 	if s.Program.Server == nil || len(s.Program.PostFork) > 0 {
 		if err := c.stage(p.Self, s.Program); err != nil {
 			return 0, err
@@ -111,7 +110,7 @@ func (p *Processes) startWorker(s Spec, post func(Event)) (int, error) {
 	pid, err := start(c.path, c.argv, &syscall.ProcAttr{Env: c.env, Dir: s.Dir, Files: c.files, Sys: sys})
 	if err == nil && s.Terminal != nil {
 		if err = p.share(s, pid, screen); err != nil {
-			p.Kill(pid) // its output is not read
+			p.Kill(pid) // no process reads its output
 		}
 	}
 	if err != nil {
@@ -162,8 +161,8 @@ func (c *child) furnish(s Spec) error {
 	return nil
 }
 
-// behind returns the options of the built-in server, with the targets behind its sockets. A
-// socket without a name is reached by a descriptor.
+// behind returns the options of the built-in server, with the target behind each of its sockets.
+// The server connects to a socket without a name through a descriptor.
 func (c *child) behind(s Spec) (*serving.Options, error) {
 	if len(s.Behind) == 0 {
 		return s.Program.Server, nil
@@ -189,7 +188,7 @@ func (c *child) behind(s Spec) (*serving.Options, error) {
 	return &told, nil
 }
 
-// lend passes the board on which all built-in servers of the vassal count.
+// lend passes the board, the shared memory for the counters of all built-in servers of the vassal.
 func (p *Processes) lend(c *child, s Spec) (err error) {
 	if s.Program.Server == nil {
 		return nil
@@ -233,7 +232,7 @@ func (c *child) stage(self string, p *Program) error {
 	c.tell = append([]*os.File{read}, c.tell...)
 	order := stageOrder{Path: p.Path, Args: p.Args, Timeout: p.HookTimeout, Shells: p.Shells, Status: len(c.files), StartupError: c.startupError, Limits: p.Limits}
 	c.pass(write)
-	// A program that is held by a descriptor of ours gets one of the stage's.
+	// A path through a descriptor of this process becomes one through a descriptor of the stage.
 	if number, ok := strings.CutPrefix(p.Path, heldPrefix); ok {
 		held, err := strconv.Atoi(number)
 		if err != nil {

@@ -15,8 +15,8 @@ import (
 	"github.com/emperor-go/emperor/internal/termlog"
 )
 
-// screen makes a terminal for a worker, as its standard input and output, and returns the
-// other side; nil: it has none, or another program has it.
+// screen makes a terminal for a worker, as its standard input and output, and returns the side of
+// the master. Nil: the worker has no terminal, or another program has one (pty-exec).
 func (c *child) screen(s Spec) (*os.File, error) {
 	if s.Terminal == nil || len(s.Terminal.Options.Exec) > 0 {
 		return nil, nil
@@ -27,7 +27,7 @@ func (c *child) screen(s Spec) (*os.File, error) {
 	}
 	c.close = append(c.close, other)
 	for i := range 3 {
-		if i > 0 || !s.Program.Stdin { // otherwise that is a socket
+		if i > 0 || !s.Program.Stdin { // a socket as standard input stays
 			c.files[i] = tty.Fd()
 		}
 	}
@@ -35,10 +35,10 @@ func (c *child) screen(s Spec) (*os.File, error) {
 	return other, nil
 }
 
-// share lets clients attach to the terminal of a worker: the program that shows it to them
-// outlives the worker, and gets the next one. It is started with the first worker.
+// share lets clients attach to the terminal of a worker. vassal-helper, which shows it to them, is
+// started with the first worker, outlives it, and gets the terminal of the next one.
 func (p *Processes) share(s Spec, worker int, screen *os.File) error {
-	if p.sharing != nil && screen == nil { // it runs a program of its own for its clients
+	if p.sharing != nil && screen == nil { // it runs a program for its clients (pty-exec)
 		if slices.Equal(p.sharing.env, s.Env) && p.sharing.dir == s.Dir {
 			return nil
 		}
@@ -61,7 +61,7 @@ func (p *Processes) share(s Spec, worker int, screen *os.File) error {
 	return pty.Give(p.sharing.control, screen, held)
 }
 
-// sharing is the program that shares terminals.
+// sharing is a running vassal-helper that shares terminals.
 type sharing struct {
 	pid     int
 	control *os.File
@@ -69,7 +69,7 @@ type sharing struct {
 	dir     string
 }
 
-// end makes the program end, which it does when the control socket is closed.
+// end closes the control socket, by which the program ends.
 func (s *sharing) end() { s.control.Close() }
 
 func (p *Processes) startSharing(s Spec) error {

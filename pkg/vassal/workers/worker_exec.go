@@ -22,21 +22,21 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// StageName is the name under which the vassal program is started to become a
-// worker: only the process itself can put its pid into LISTEN_PID, and the hooks
-// of the post-fork phase run in the worker.
+// StageName is the program name of the worker stage: the vassal program, started to become a
+// worker. Only the process itself can put its pid into LISTEN_PID, and the hooks of the post-fork
+// phase run in the worker.
 const StageName = "vassal-worker"
 
-// stageOrder is what a stage is told, by a memfd whose number is its only argument:
-// an argument could not be longer than 128 KiB (execve(2)).
+// stageOrder is the input of a stage. It is in a memfd whose number is the only argument, because
+// an argument cannot be longer than 128 KiB (execve(2)).
 type stageOrder struct {
-	// Path, Args and Status are the program, its arguments with the name, and the
-	// descriptor that tells the master; zero: none.
+	// Path and Args are the program and its arguments with the name. Status is a descriptor by which
+	// the master receives an error; zero: none.
 	Path   string
 	Args   []string
 	Status int
-	// Hooks are the hooks of the post-fork phase, Timeout bounds each, and Shells run
-	// their commands.
+	// Hooks are the hooks of the post-fork phase. Timeout limits each, and Shells run their
+	// commands.
 	Hooks   []hooks.Spec  `json:",omitempty"`
 	Timeout time.Duration `json:",omitempty"`
 	Shells  []string      `json:",omitempty"`
@@ -44,15 +44,15 @@ type stageOrder struct {
 	Libraries hooks.Libraries `json:",omitzero"`
 	// Limits of the program.
 	Limits config.Limits `json:",omitzero"`
-	// Held is a descriptor of the program that Path goes through, Notices one of the
-	// channel to the emperor, which is told of the hooks, and StartupError one of the built-in
-	// server alone, which no program of a hook may keep open; zero: none.
+	// Descriptors; zero: none. Path leads through Held. Notices is the channel by which hooks are
+	// reported to the emperor. StartupError belongs to the built-in server alone: no program of a
+	// hook may keep it open.
 	Held         int `json:",omitempty"`
 	Notices      int `json:",omitempty"`
 	StartupError int `json:"Excuse,omitempty"`
 }
 
-// memfd writes the order where a stage can read it.
+// memfd returns a file in memory with the order.
 func (o *stageOrder) memfd() (*os.File, error) {
 	text, err := json.Marshal(o)
 	if err != nil {
@@ -61,7 +61,7 @@ func (o *stageOrder) memfd() (*os.File, error) {
 	return memfd.File("stage", text)
 }
 
-// readStageOrder reads an order that memfd wrote. The number is a descriptor of this process.
+// readStageOrder reads an order of memfd. The number is a descriptor of this process.
 func readStageOrder(number string) (o stageOrder, err error) {
 	fd, err := strconv.Atoi(number)
 	if err != nil {
@@ -75,9 +75,9 @@ func readStageOrder(number string) (o stageOrder, err error) {
 	return o, json.NewDecoder(io.NewSectionReader(f, 0, math.MaxInt64)).Decode(&o)
 }
 
-// Stage becomes the worker that argv, [StageName, DESCRIPTOR], describes, after printed
-// has waited for what was logged. It only returns if it cannot, and has told the master
-// why.
+// Stage executes the program of a worker in place of this process. argv is [StageName,
+// DESCRIPTOR]; printed waits until all lines of log are written. Stage returns only when it cannot,
+// after it has reported the error to the master.
 func Stage(argv []string, log *slog.Logger, printed func()) error {
 	if len(argv) != 2 {
 		return fmt.Errorf("cannot start a worker: no order")
@@ -148,10 +148,10 @@ func (o *stageOrder) postFork(log *slog.Logger) error {
 	return run.Run(context.Background(), hooks.PostFork, list)
 }
 
-// lastWord is how long a worker waits for an emperor to hear of its hooks.
+// lastWord is how long a worker waits until the emperor has received the results of its hooks.
 const lastWord = 100 * time.Millisecond
 
-// HookNotice tells the emperor of a hook that has run.
+// HookNotice returns the notice about a hook that has run.
 func HookNotice(r hooks.Result) wire.Notice {
 	return wire.Notice{Kind: wire.HookEnded, Hooks: []hooks.Result{r}}
 }
