@@ -8,8 +8,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/vassal/workers"
 )
 
-// behind makes the command's sockets behind those in list, which the built-in server before it
-// has. It takes over the ones in have. made is returned even on failure.
+// behind makes the command's sockets behind the ones in list, which belong to the built-in server
+// before it. It takes over the ones in have. made is returned even on failure.
 func behind(o *config.Vassal, list, have []*sockets.Socket) (inner, made []*sockets.Socket, err error) {
 	if !o.Fronted() || len(o.Server.HTTPTo) > 0 {
 		return nil, nil, nil

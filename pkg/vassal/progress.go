@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// slowStep is how long the boot may wait at one point before the emperor is told, plus or
-	// minus the same time.
+	// slowStep is how long the boot may wait at one point before it reports that to the emperor,
+	// plus or minus the same time.
 	slowStep = 200 * time.Millisecond
 	// longStep is how long before it is logged, and again after twice that time.
 	longStep = 10 * time.Second

@@ -81,7 +81,7 @@ func receive(fd int, buffer []byte) (pid int, text string, err error) {
 	}
 	messages, err := unix.ParseSocketControlMessage(control[:used])
 	if err != nil {
-		return 0, "", nil //nolint:nilerr // a broken datagram is nobody's
+		return 0, "", nil //nolint:nilerr // a broken datagram belongs to no worker
 	}
 	for i := range messages {
 		if credentials, err := unix.ParseUnixCredentials(&messages[i]); err == nil {

@@ -12,11 +12,11 @@ import (
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
-// Plan is all that one configuration wants of a master.
+// Plan is a configuration for a master.
 type Plan struct {
-	// Program is what a worker runs; nil: there are no workers.
+	// Program is the program of a worker; nil: there are no workers.
 	Program *Program
-	// Front is one worker more, between clients and the program; nil: there is none.
+	// Front is one more worker, between clients and the program; nil: there is none.
 	Front *Front
 	// Sockets are handed to workers: one list for all, or one for each.
 	Sockets [][]*sockets.Socket
@@ -33,7 +33,7 @@ type Plan struct {
 	// there are none.
 	StopFirst bool
 	// Proof is how long a worker of a reload must live after its readiness for that to
-	// count. Zero: its word is enough.
+	// count. Zero: readiness counts at once.
 	Proof time.Duration
 
 	Mercy    time.Duration
@@ -79,22 +79,22 @@ func (c *Candidate) discard() {
 	}
 }
 
-// Program is what a worker runs.
+// Program is the program of a worker.
 type Program struct {
 	// Path and Args, with the name, of the program.
 	Path string
 	Args []string
 	// Stdin: the first socket is standard input, not one of LISTEN_FDS.
 	Stdin bool
-	// Server is what the built-in server is told; nil for any other program.
+	// Server are the options of the built-in server; nil for any other program.
 	Server *serving.Options
-	// PostFork are run in the worker before the program.
+	// PostFork are the hooks that run in the worker before the program.
 	PostFork []hooks.Hook
-	// HookTimeout bounds each of them, and Shells run their commands.
+	// HookTimeout limits each of them, and Shells run their commands.
 	HookTimeout time.Duration
 	Shells      []string
-	// Notices is a descriptor of the channel to the emperor, which is told of them.
-	// It stays the caller's. Zero: none.
+	// Notices is a descriptor of the channel to the emperor, which receives their results. It
+	// stays the caller's. Zero: none.
 	Notices int
 	// Libraries are the C libraries for PostFork.
 	Libraries hooks.Libraries
@@ -102,18 +102,18 @@ type Program struct {
 	Limits config.Limits
 }
 
-// Front is the built-in server before a program of the operator's. No hook is run in or
-// for it, and no signal for workers reaches it.
+// Front is the built-in server before a program of the operator. No hook runs in it or for it,
+// and no signal for workers reaches it.
 type Front struct {
 	// Program is that server.
 	Program *Program
-	// Sockets are the sockets for clients, and Behind says for each where its requests go
-	// that the server does not answer.
+	// Sockets are the sockets for clients. Behind has for each the target of the requests that the
+	// server does not answer.
 	Sockets []*sockets.Socket
 	Behind  []Behind
 }
 
-// Behind is where requests go. The zero value is nowhere.
+// Behind is a target of requests. The zero value is none.
 type Behind struct {
 	// Protocol is http or uwsgi.
 	Protocol string
@@ -169,7 +169,7 @@ func (p *Plan) size() int {
 // isFront reports whether a slot belongs to the server before the program: the last one.
 func (p *Plan) isFront(slot int) bool { return p.Front != nil && slot == p.Workers.Processes }
 
-// programOf is what the worker in a slot runs.
+// programOf returns the program of the worker in a slot.
 func (p *Plan) programOf(slot int) *Program {
 	if p.isFront(slot) {
 		return p.Front.Program
