@@ -221,6 +221,48 @@ func TestNetworkChangesLive(t *testing.T) {
 	e.stop(syscall.SIGTERM)
 }
 
+// A change that cannot be made is refused, with its reason, and what was published stays. A change
+// of the network and of other options takes effect as one. A lost link may start the vassal again.
+func TestNetworkChangesBeside(t *testing.T) {
+	t.Parallel()
+	w, far := networked(t)
+	w.site("shop.ini", "network-publish = 8001:8080")
+	e := w.start(routedArgs...)
+	pid := e.running("shop.ini")
+	taken := w.inside(program("vassal-server"), "--http-socket", ":8002", "--static-map", "/="+w.path("s"))
+	taken.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := taken.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = taken.Process.Kill(); _ = taken.Wait() }()
+	eventually(t, "a program of the host has the port", func() bool { return browse(w.holder.Process.Pid, "127.0.0.1:8002") != "" })
+	w.site("shop.ini", "network-publish = 8002:8080")
+	e.await("shop.ini", "cannot change its network; the vassal continues as before")
+	if status := w.succeed("status", "shop"); !strings.Contains(status, "port 8002: a program of the host has it") {
+		t.Errorf("status:\n%s", status)
+	}
+	if got := browse(far, "198.18.0.1:8001"); got != "a page\n" {
+		t.Errorf("the old port: %q", got)
+	}
+	e.undisturbed("shop.ini", pid)
+	w.site("shop.ini", "network-publish = 8003:8080", "processes = 2")
+	e.await("shop.ini", "reloading -> running")
+	if got := browse(far, "198.18.0.1:8003"); got != "a page\n" {
+		t.Errorf("the new port: %q", got)
+	}
+	e.undisturbed("shop.ini", pid)
+	w.site("shop.ini", "network-publish = 8003:8080", "network-lost = restart")
+	e.await("shop.ini", "changed options need a new process")
+	e.running("shop.ini")
+	w.run("ip link delete " + w.attachment("shop").Network.Host)
+	e.await("shop.ini", "it has no network any more")
+	e.running("shop.ini")
+	if got := browse(far, "198.18.0.1:8003"); got != "a page\n" {
+		t.Errorf("after the restart: %q", got)
+	}
+	e.stop(syscall.SIGTERM)
+}
+
 // The policy is there again after another program has deleted it.
 func TestNetworkPolicyIsRestored(t *testing.T) {
 	t.Parallel()
