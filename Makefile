@@ -30,6 +30,11 @@ LIBEXEC  := $(DESTDIR)$(PREFIX)/libexec/emperor
 FORMER   := $(HELPERS) vassal-pty vassal-parse
 OWNER    := $(if $(filter 0,$(shell id -u)),-o root -g root)
 MANUALS  := $(wildcard docs/man/*.[58])
+# Files for other software of the host (contrib/network/README.md), each with its place.
+HOST_FILES := 10-emperor.network:$(PREFIX)/lib/systemd/network/10-emperor.network \
+	10-emperor.link:$(PREFIX)/lib/systemd/network/10-emperor.link \
+	NetworkManager.conf:/etc/NetworkManager/conf.d/10-emperor.conf \
+	nftables.service.conf:$(PREFIX)/lib/systemd/system/nftables.service.d/10-emperor.conf
 
 .PHONY: install
 install: build ## install the programs and manual pages under PREFIX (/usr/local)
@@ -41,6 +46,7 @@ install: build ## install the programs and manual pages under PREFIX (/usr/local
 	rm -f $(FORMER:%=$(BINDIR)/%)
 	install -m 644 $(filter %.5,$(MANUALS)) $(DESTDIR)$(PREFIX)/share/man/man5
 	install -m 644 $(filter %.8,$(MANUALS)) $(DESTDIR)$(PREFIX)/share/man/man8
+	$(if $(OWNER),$(foreach f,$(HOST_FILES),install -D -m 644 contrib/network/$(subst :, $(DESTDIR),$(f)) &&) true)
 
 .PHONY: uninstall
 uninstall: ## remove what install has put there
@@ -48,6 +54,7 @@ uninstall: ## remove what install has put there
 	-rmdir $(LIBEXEC)
 	rm -f $(patsubst docs/man/%,$(DESTDIR)$(PREFIX)/share/man/man5/%,$(filter %.5,$(MANUALS)))
 	rm -f $(patsubst docs/man/%,$(DESTDIR)$(PREFIX)/share/man/man8/%,$(filter %.8,$(MANUALS)))
+	rm -f $(foreach f,$(HOST_FILES),$(DESTDIR)$(lastword $(subst :, ,$(f))))
 
 .PHONY: test
 test: ## unit tests; no root needed

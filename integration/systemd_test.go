@@ -35,6 +35,14 @@ func TestInstalledUnitIsVerified(t *testing.T) {
 			t.Errorf("%s is installed as %d:%d with mode %o, want %o", name, owner.Uid, owner.Gid, info.Mode().Perm(), want)
 		}
 	}
+	for _, name := range []string{
+		"usr/local/lib/systemd/network/10-emperor.network", "usr/local/lib/systemd/network/10-emperor.link",
+		"usr/local/lib/systemd/system/nftables.service.d/10-emperor.conf", "etc/NetworkManager/conf.d/10-emperor.conf",
+	} {
+		if info, err := os.Stat(filepath.Join(root, name)); err != nil || info.Mode().Perm() != 0o644 {
+			t.Errorf("a file for the host's software: %v", err)
+		}
+	}
 	unit, err := os.ReadFile("../examples/systemd/emperor.service")
 	if err != nil {
 		t.Fatal(err)
