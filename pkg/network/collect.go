@@ -98,9 +98,10 @@ func (id ID) removeTable() error {
 	if err != nil {
 		return fmt.Errorf("cannot open nftables: %w", err)
 	}
-	t := &nftables.Table{Family: nftables.TableFamilyINet, Name: id.Table()}
-	c.AddTable(t) // so that there is one to delete
-	c.DelTable(t)
+	for _, t := range []*nftables.Table{{Family: nftables.TableFamilyINet, Name: id.Table()}, id.guardTable()} {
+		c.AddTable(t) // so that there is one to delete
+		c.DelTable(t)
+	}
 	err = c.Flush()
 	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.EPROTONOSUPPORT) || errors.Is(err, unix.EINVAL) {
 		return nil // a kernel without nftables has no tables

@@ -37,6 +37,16 @@ type Link struct {
 	elements         []Element
 	inside           namespaces.Index
 	hostMAC, peerMAC net.HardwareAddr
+
+	pool *Pool // nil: the addresses are in a network of others
+	bits []int // the lengths of the addresses' prefixes; nil: the vassal is alone on its link
+	// bridge is the one that the host's end belongs to, and bridgeMAC its hardware address, if that
+	// does not change. Zero: there is none.
+	bridge    namespaces.Index
+	bridgeMAC net.HardwareAddr
+	// parent is the interface below one that was born in netns. Zero: there is none.
+	parent namespaces.Index
+	netns  *os.File
 }
 
 // routeTo returns the route of the host to a prefix of the vassal.
@@ -50,6 +60,14 @@ func (l *Link) outside(id ID) []namespaces.Change {
 	alternative := l.Index.AltName(altName(l.Vassal))
 	alternative.Optional = true // another emperor may have a vassal of that name
 	list := []namespaces.Change{l.Index.Alias(id.alias(l.Vassal, l.Generation)), alternative}
+	if l.bridge != 0 {
+		for _, a := range l.Addresses {
+			if l.pool != nil {
+				list = append(list, l.bridge.Neighbour(a, l.peerMAC))
+			}
+		}
+		return list
+	}
 	for i, a := range l.Addresses {
 		if a.Is4() {
 			list = append(list, l.Index.Forwarding())
@@ -88,10 +106,18 @@ func (l *Link) within() []namespaces.Change {
 		if a.Is6() {
 			everything = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
 		}
-		list = append(list,
-			l.inside.Address(netip.PrefixFrom(a, a.BitLen())),
-			l.inside.Neighbour(l.Gateways[i], l.hostMAC),
-			namespaces.HostRoute{To: everything, Via: l.Gateways[i], Link: l.inside, Protocol: RouteProtocol}.Add())
+		bits, router := a.BitLen(), l.hostMAC
+		if l.bits != nil {
+			bits, router = l.bits[i], l.bridgeMAC
+		}
+		list = append(list, l.inside.Address(netip.PrefixFrom(a, bits)))
+		if !l.Gateways[i].IsValid() {
+			continue
+		}
+		if router != nil {
+			list = append(list, l.inside.Neighbour(l.Gateways[i], router))
+		}
+		list = append(list, namespaces.HostRoute{To: everything, Via: l.Gateways[i], Link: l.inside, Protocol: RouteProtocol}.Add())
 	}
 	return list
 }

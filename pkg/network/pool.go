@@ -116,6 +116,15 @@ func (p *Pool) Gateways() []netip.Addr { return p.at(1) }
 // Prefixes returns the prefixes of the pool, IPv4 first.
 func (p *Pool) Prefixes() []netip.Prefix { return p.prefixes }
 
+// Bits returns the lengths of the prefixes.
+func (p *Pool) Bits() []int {
+	bits := make([]int, len(p.prefixes))
+	for i, prefix := range p.prefixes {
+		bits[i] = prefix.Bits()
+	}
+	return bits
+}
+
 func (p *Pool) at(number uint64) []netip.Addr {
 	addresses := make([]netip.Addr, len(p.prefixes))
 	for i, prefix := range p.prefixes {

@@ -35,6 +35,8 @@ type Config struct {
 	// Between: vassals may reach each other. ToHost is the part of the host that they reach.
 	Between bool
 	ToHost  spec.Reach
+	// Bridge is used by vassals of the mode bridge that name none, and made if it is not there.
+	Bridge spec.SharedBridge
 	// MTU of the links, in bytes. Zero: the smallest of the uplinks.
 	MTU int
 	// Timeout limits one Up, Change or Down. Zero: 10 s.
@@ -60,6 +62,7 @@ const workers = 4
 // inject failures.
 type rtnetlink interface {
 	AddVeth(namespaces.VethPair) (namespaces.Index, error)
+	AddSublink(namespaces.Sublink) error
 	Apply(...namespaces.Change) error
 	Link(namespaces.Index) (namespaces.LinkFacts, error)
 	LinkNamed(string) (namespaces.LinkFacts, error)
@@ -79,6 +82,8 @@ type Stage struct {
 	table    *Table
 	changes  *changes
 	watch    *watcher
+	bridge   *bridge // nil: none
+	guards   guards
 	opener   *namespaces.NetnsOpener
 	ports    ports
 	gateways []netip.Addr
@@ -146,6 +151,10 @@ func (s *Stage) prepare() error {
 	if s.mtu = s.config.MTU; s.mtu == 0 {
 		s.mtu = host.mtu
 	}
+	if err := s.openBridge(n, host); err != nil {
+		return err
+	}
+	s.guards = guards{table: s.id.guardTable(), ports: map[string]guard{}}
 	if s.watch, err = newWatcher(func(namespaces.LinkEvent) {}, s.config.Log); err != nil {
 		return err
 	}
@@ -177,7 +186,7 @@ func explained(text string, err error) error {
 // policy translates the options.
 func (s *Stage) policy(guarded []string) Policy {
 	p := Policy{
-		Group: s.id.Group(), Pool: s.pool.Prefixes(), Between: s.config.Between, ToHost: s.config.ToHost.All, HostPorts: s.config.ToHost.Ports, Guarded: guarded,
+		Group: s.id.Group(), Pool: append(slices.Clone(s.pool.Prefixes()), s.bridge.prefixes()...), Between: s.config.Between, ToHost: s.config.ToHost.All, HostPorts: s.config.ToHost.Ports, Guarded: guarded,
 	}
 	for _, prefix := range p.Pool {
 		i := 0
@@ -208,6 +217,9 @@ func (s *Stage) noteRestored() {
 	s.mu.Lock()
 	s.restored++
 	s.mu.Unlock()
+	if err := s.guards.restore(); err != nil {
+		s.config.Log.Error("vassals on a bridge can forge packets", "error", err)
+	}
 	if s.config.Restored != nil {
 		s.config.Restored()
 	}
@@ -242,7 +254,7 @@ func (s *Stage) Close() error {
 		s.opener.Close()
 	}
 	if s.table != nil {
-		failed = append(failed, s.table.Close())
+		failed = append(failed, s.table.Close(), s.guards.close())
 	}
 	s.ports.mu.Lock()
 	for _, h := range s.ports.held {
@@ -283,7 +295,13 @@ func (s *Stage) turn(ctx context.Context) (n rtnetlink, back func(failed bool), 
 
 // Forget gives up the addresses of a vassal that will not come back soon.
 func (s *Stage) Forget(vassal string) {
-	if err := s.pool.Release(vassal); err != nil {
-		s.config.Log.Warn("cannot release an address", "vassal", vassal, "error", err)
+	pools := []*Pool{s.pool}
+	if s.bridge != nil && s.bridge.pool != nil {
+		pools = append(pools, s.bridge.pool)
+	}
+	for _, p := range pools {
+		if err := p.Release(vassal); err != nil {
+			s.config.Log.Warn("cannot release an address", "vassal", vassal, "error", err)
+		}
 	}
 }

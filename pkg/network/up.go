@@ -61,7 +61,14 @@ type connecting struct {
 // steps returns the steps of an Up, in an order that each can rely on: published ports are held
 // before they lead anywhere, and packets pass before any client can send one.
 func (c *connecting) steps() []func(context.Context) error {
-	return []func(context.Context) error{c.lease, c.pair, c.settings, c.outside, c.inside, c.rates, c.carrier, c.admit, c.verify}
+	switch c.request.Wish.Mode.Kind {
+	case spec.Bridge:
+		return []func(context.Context) error{c.join, c.lease, c.pair, c.port, c.settings, c.outside, c.inside, c.rates, c.carrier, c.admit, c.verify}
+	case spec.Macvlan, spec.Ipvlan:
+		return []func(context.Context) error{c.parent, c.born, c.inside}
+	default:
+		return []func(context.Context) error{c.lease, c.pair, c.settings, c.outside, c.inside, c.rates, c.carrier, c.admit, c.verify}
+	}
 }
 
 // leave closes what only Up needs.
@@ -77,7 +84,13 @@ func (c *connecting) leave() {
 // lease gives the vassal its addresses, and takes its published ports from the host.
 func (c *connecting) lease(context.Context) error {
 	l, wish := c.link, c.request.Wish
-	addresses, reused, err := c.pool.Lease(l.Vassal)
+	if l.bridge == 0 {
+		l.pool, l.Gateways = c.pool, c.gateways
+	}
+	if l.pool == nil {
+		return c.ports.hold(l.Vassal, wish.Publish)
+	}
+	addresses, reused, err := l.pool.Lease(l.Vassal)
 	if err != nil {
 		return err
 	}
@@ -92,7 +105,10 @@ func (c *connecting) lease(context.Context) error {
 			addresses[i] = own
 		}
 	}
-	l.Addresses, l.Gateways = addresses, c.gateways
+	l.Addresses = addresses
+	if l.bridge != 0 {
+		l.bits = l.pool.Bits()
+	}
 	if reused {
 		forgetConnections(l.Addresses)
 	}
@@ -102,10 +118,11 @@ func (c *connecting) lease(context.Context) error {
 // fix gives the vassal an address of its file. It must lead to the vassal.
 func (c *connecting) fix(own netip.Addr) error {
 	within := func(p netip.Prefix) bool { return p.Contains(own) }
-	if slices.Contains(c.gateways, own) || !slices.ContainsFunc(c.pool.Prefixes(), within) && !slices.ContainsFunc(c.request.Wish.Routes, within) {
-		return fmt.Errorf("network-address = %s is no vassal's address in the pool %s (network-route = a prefix with it, or emperor-network-pool)", own, c.pool.Prefixes())
+	l := c.link
+	if slices.Contains(l.Gateways, own) || !slices.ContainsFunc(l.pool.Prefixes(), within) && !slices.ContainsFunc(c.request.Wish.Routes, within) {
+		return fmt.Errorf("network-address = %s is no vassal's address in the pool %s (network-route = a prefix with it, or emperor-network-pool)", own, l.pool.Prefixes())
 	}
-	return c.pool.Fix(c.link.Vassal, own)
+	return l.pool.Fix(l.Vassal, own)
 }
 
 // salts is the number of names that are tried for one link.
@@ -119,7 +136,7 @@ func (c *connecting) pair(context.Context) (err error) {
 		l.peerMAC = c.request.Wish.MAC
 	}
 	v := namespaces.VethPair{
-		Peer: l.Interface, HostMAC: l.hostMAC, PeerMAC: l.peerMAC, Netns: c.request.Netns, Group: c.id.Group(), MTU: c.request.Wish.MTU,
+		Peer: l.Interface, HostMAC: l.hostMAC, PeerMAC: l.peerMAC, Netns: c.request.Netns, Group: c.id.Group(), MTU: c.request.Wish.MTU, Master: l.bridge,
 	}
 	if v.MTU == 0 {
 		v.MTU = c.mtu
@@ -130,7 +147,10 @@ func (c *connecting) pair(context.Context) (err error) {
 	for salt := range salts {
 		l.HostInterface = c.id.linkName(l.Vassal, l.Generation, salt)
 		v.Host = l.HostInterface
-		if l.Index, err = c.out.AddVeth(v); !errors.Is(err, unix.EEXIST) || c.insideTaken() {
+		if l.Index, err = c.out.AddVeth(v); errors.Is(err, unix.EXFULL) {
+			err = fmt.Errorf("the bridge is full (network = routed): %w", err)
+		}
+		if !errors.Is(err, unix.EEXIST) || c.insideTaken() {
 			break
 		}
 	}
@@ -151,9 +171,12 @@ func (c *connecting) insideTaken() bool {
 
 // settings guard the host's routes against the vassal, and let its packets pass. The setting
 // that only newer kernels have may be missing.
-func (c *connecting) settings(context.Context) error {
+func (c *connecting) settings(context.Context) error { return guardHost(c.link.HostInterface) }
+
+// guardHost makes the settings of an interface of the host.
+func guardHost(link string) error {
 	for _, set := range []struct{ key, value string }{{"accept_ra", "0"}, {"accept_redirects", "0"}, {forwarding6, "1"}} {
-		path := filepath.Join(sysctls, "ipv6/conf", c.link.HostInterface, set.key)
+		path := filepath.Join(sysctls, "ipv6/conf", link, set.key)
 		err := os.WriteFile(path, []byte(set.value), 0)
 		if errors.Is(err, os.ErrNotExist) && (set.key == forwarding6 || !hasIPv6()) {
 			continue
@@ -213,12 +236,15 @@ func (c *connecting) verify(context.Context) error {
 	switch {
 	case facts.Group != c.id.Group():
 		return fmt.Errorf("another program has changed the group of its link %s", l.HostInterface)
-	case facts.Master != 0:
+	case facts.Master != l.bridge:
 		return fmt.Errorf("another program has put its link %s into a bridge or bond (%s)", l.HostInterface, unmanaged)
 	case facts.State != namespaces.IfOperUp:
 		return fmt.Errorf("another program has set its link %s down (%s)", l.HostInterface, unmanaged)
 	}
 	for i, a := range l.Addresses {
+		if l.bridge != 0 {
+			break // the routes are the bridge's
+		}
 		for _, way := range []struct {
 			n     rtnetlink
 			to    string

@@ -16,21 +16,24 @@ type Kind string
 
 // The kinds of connections.
 const (
-	None   Kind = "none"   // nothing is done: hooks may connect it
-	Routed Kind = "routed" // a veth pair and routes
+	None    Kind = "none"    // nothing is done: hooks may connect it
+	Routed  Kind = "routed"  // a veth pair and routes
+	Bridge  Kind = "bridge"  // a veth pair whose other end is a port of a bridge
+	Macvlan Kind = "macvlan" // an interface of its own on top of one of the host
+	Ipvlan  Kind = "ipvlan"  // the same, with the hardware address of the one below
 )
 
-// Mode is a kind with its argument, as in KIND:ARGUMENT. No kind here takes one.
+// Mode is a kind with its argument: macvlan:eth0, bridge:br0.
 type Mode struct {
 	Kind Kind
 	Of   string
 }
 
 // argument says what follows a kind: 0 nothing, 1 perhaps something, 2 always something.
-var argument = map[Kind]int{None: 0, Routed: 0}
+var argument = map[Kind]int{None: 0, Routed: 0, Bridge: 1, Macvlan: 2, Ipvlan: 2}
 
 // Kinds lists the kinds in the order of the documents.
-func Kinds() []Kind { return []Kind{Routed, None} }
+func Kinds() []Kind { return []Kind{Routed, Bridge, Macvlan, Ipvlan, None} }
 
 // ParseMode parses a mode.
 func ParseMode(text string) (Mode, error) {
@@ -40,10 +43,24 @@ func ParseMode(text string) (Mode, error) {
 	switch {
 	case !known:
 		return Mode{}, fmt.Errorf("%q is no way to connect a vassal (one of %s)", kind, listed())
-	case given && (takes == 0 || of == ""), !given && takes == 2:
+	case given && takes == 0:
 		return Mode{}, fmt.Errorf("%q takes nothing after it", kind)
+	case given && of == "", !given && takes == 2:
+		return Mode{}, fmt.Errorf("%q is not complete (%s)", text, form(m.Kind))
+	}
+	if takes != 0 && of != "" {
+		if _, err := ParseInterface(of); err != nil {
+			return Mode{}, err
+		}
 	}
 	return m, nil
+}
+
+func form(k Kind) string {
+	if k == Bridge {
+		return "bridge or bridge:NAME"
+	}
+	return string(k) + ":INTERFACE"
 }
 
 func listed() string {

@@ -31,7 +31,16 @@ func read[T fmt.Stringer](t *testing.T, parse func(string) (T, error), lines ...
 func TestModes(t *testing.T) {
 	read(t, ParseMode,
 		[2]string{"routed", "routed"}, [2]string{"none", "none"}, [2]string{"routed:x", "error: takes nothing"},
+		[2]string{"bridge", "bridge"}, [2]string{"bridge:br0", "bridge:br0"}, [2]string{"macvlan:eth0", "macvlan:eth0"}, [2]string{"ipvlan:eth0.7", "ipvlan:eth0.7"},
+		[2]string{"macvlan", "error: macvlan:INTERFACE"}, [2]string{"bridge:", "error: bridge or bridge:NAME"}, [2]string{"macvlan:a/b", "error: cannot be an interface"},
 		[2]string{"nat", "error: is no way to connect a vassal"}, [2]string{"", "error: one of routed"})
+}
+
+func TestBridges(t *testing.T) {
+	read(t, ParseBridge,
+		[2]string{"br0", "br0"}, [2]string{"br0  fd00::/64 10.9.0.7/24", "br0 10.9.0.0/24 fd00::/64"}, [2]string{"", "error: names no bridge"},
+		[2]string{"br0 10.9.0.0", "error: is not a prefix"}, [2]string{"br0 10.9.0.0/31", "error: no room"}, [2]string{"br0 10.9.0.0/24 10.8.0.0/24", "error: second prefix"},
+		[2]string{"a/b", "error: cannot be an interface"})
 }
 
 func TestInterfaces(t *testing.T) {

@@ -1,0 +1,123 @@
+package network
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"os"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/namespaces"
+)
+
+// parent finds the interface on top of which the vassal's is made.
+func (c *connecting) parent(context.Context) error {
+	name := c.request.Wish.Mode.Of
+	facts, err := c.out.LinkNamed(name)
+	if errors.Is(err, errNoLink) {
+		return fmt.Errorf("there is no interface %q", name)
+	}
+	if err != nil {
+		return err
+	}
+	c.link.parent = facts.Index
+	return c.foreign(facts.Index)
+}
+
+// freeMAC is the interval of trying a hardware address again, which the interface of the
+// generation before has until the kernel has removed its namespace.
+const freeMAC = 20 * time.Millisecond
+
+// born makes the interface in the namespace of the vassal. Nothing of it is on the host.
+func (c *connecting) born(ctx context.Context) (err error) {
+	l := c.link
+	_, l.peerMAC = c.id.macs(l.Vassal)
+	if c.request.Wish.MAC != nil {
+		l.peerMAC = c.request.Wish.MAC
+	}
+	if c.in, err = c.enter(int(c.request.Netns.Fd())); err != nil {
+		return err
+	}
+	s := namespaces.Sublink{
+		Kind: string(c.request.Wish.Mode.Kind), Parent: l.parent, Name: l.Interface, MAC: l.peerMAC, Private: !c.config.Between, MTU: c.request.Wish.MTU, Netns: c.request.Netns,
+	}
+	for {
+		if err = c.out.AddSublink(s); !errors.Is(err, unix.EADDRINUSE) {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(freeMAC):
+		}
+	}
+	if err != nil {
+		return err
+	}
+	inside, err := c.in.LinkNamed(l.Interface)
+	if err != nil {
+		return err
+	}
+	l.inside = inside.Index
+	fd, err := unix.FcntlInt(c.request.Netns.Fd(), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		return err
+	}
+	l.netns = os.NewFile(uintptr(fd), "namespace of "+l.Vassal)
+	return nil
+}
+
+// unbear removes an interface in the namespace of a vassal: the kernel would do it some time
+// after the namespace has ended.
+func (s *Stage) unbear(l *Link) error {
+	if l.netns == nil {
+		return nil
+	}
+	defer func() { l.netns.Close(); l.netns = nil }()
+	in, err := s.enter(int(l.netns.Fd()))
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	if err := in.Apply(l.inside.Delete()); err != nil && !errors.Is(err, errNoLink) {
+		return err
+	}
+	return nil
+}
+
+// addressesOf returns the addresses of an interface of the host, with their prefixes.
+func addressesOf(index namespaces.Index) (list []netip.Prefix, err error) {
+	all, err := complete(func() ([]netlink.Addr, error) { return netlink.AddrList(nil, unix.AF_UNSPEC) })
+	if err != nil {
+		return nil, fmt.Errorf("cannot list addresses: %w", err)
+	}
+	for _, a := range all {
+		if p, err := netip.ParsePrefix(a.IPNet.String()); err == nil && a.LinkIndex == int(index) && !p.Addr().IsLinkLocalUnicast() {
+			list = append(list, p)
+		}
+	}
+	return list, nil
+}
+
+// routersOn returns the gateways of the host's default routes by an interface.
+func routersOn(index namespaces.Index) (list []netip.Addr, err error) {
+	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
+		routes, err := complete(func() ([]netlink.Route, error) { return netlink.RouteList(nil, family) })
+		if errors.Is(err, unix.EAFNOSUPPORT) {
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("cannot list routes: %w", err)
+		}
+		for _, r := range routes {
+			if via, ok := netip.AddrFromSlice(r.Gw); ok && r.LinkIndex == int(index) && (r.Dst == nil || r.Dst.IP.IsUnspecified()) {
+				list = append(list, via.Unmap())
+			}
+		}
+	}
+	return list, nil
+}
