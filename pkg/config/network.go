@@ -19,6 +19,8 @@ func (e *Emperor) checkNetwork(problems *Problems) {
 	switch connects := n.Mode.Kind != "" && n.Mode.Kind != spec.None; {
 	case connects && !e.Clone.Has(namespaces.NewNet):
 		problems.Add(e.Origin("emperor-network"), "emperor-network", "vassals have no network of their own", "net in emperor-use-clone")
+	case n.Mode == spec.Mode{Kind: spec.Bridge} && n.Bridge.Name == "":
+		problems.Add(e.Origin("emperor-network"), "emperor-network", "no bridge is given", "emperor-network-bridge = NAME PREFIX")
 	case n.Mode.Kind == "":
 		for _, s := range emperorOptions.settings(e.entries, false) {
 			if strings.HasPrefix(s.Name, "emperor-network-") {
@@ -63,7 +65,8 @@ func (n Networking) Connection(v *Vassal, tenant bool) (spec.Wish, error) {
 		}
 		return spec.Wish{}, problems.Err()
 	}
-	n.checkAddresses(v, &problems)
+	n.checkMode(wish, given, &problems)
+	n.checkAddresses(v, wish.Mode, &problems)
 	if err := problems.Err(); err != nil {
 		return spec.Wish{}, err
 	}
@@ -145,17 +148,18 @@ func (n Networking) judgePort(g networkSetting, problems *Problems) {
 
 // checkAddresses finds addresses that no packet would reach. The automatic pool is not known
 // here.
-func (n Networking) checkAddresses(v *Vassal, problems *Problems) {
+func (n Networking) checkAddresses(v *Vassal, mode spec.Mode, problems *Problems) {
+	pool := n.prefixes(mode)
 	for _, a := range v.Network.Addresses {
 		leads := func(p netip.Prefix) bool { return p.Contains(a) }
 		origin := v.OriginOf("network-address", a.String())
-		i := slices.IndexFunc(n.Pool, leads)
+		i := slices.IndexFunc(pool, leads)
 		switch {
-		case slices.ContainsFunc(v.Network.Routes, leads), n.Pool == nil:
+		case slices.ContainsFunc(v.Network.Routes, leads), pool == nil:
 		case i < 0:
 			problems.Add(origin, "network-address", fmt.Sprintf("%s is outside of the pool", a), "network-route = a prefix with it, or emperor-network-pool")
-		case a == n.Pool[i].Addr() || a == n.Pool[i].Addr().Next():
-			problems.Add(origin, "network-address", fmt.Sprintf("%s is the gateway's or the network's", a), "another address of "+n.Pool[i].String())
+		case a == pool[i].Addr() || a == pool[i].Addr().Next():
+			problems.Add(origin, "network-address", fmt.Sprintf("%s is the gateway's or the network's", a), "another address of "+pool[i].String())
 		}
 	}
 }

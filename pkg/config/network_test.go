@@ -22,6 +22,7 @@ func TestConnection(t *testing.T) {
 	none := emperors()
 	routed := emperors("--emperor-network", "routed", "--emperor-network-publish", "8000-8999", "--emperor-network-limit", "40mbit/10mbit", "--emperor-network-mtu", "1400", "--emperor-network-pool", "10.142.0.0/19")
 	chosen := emperors("--emperor-network", "none", "--emperor-network-modes", "none,routed")
+	bridged := emperors("--emperor-network", "bridge", "--emperor-network-bridge", "br0 10.143.0.0/24", "--emperor-network-publish", "8000-8999", "--emperor-network-pool", "10.142.0.0/19")
 	for _, c := range []struct {
 		options  Networking
 		tenant   bool
@@ -54,6 +55,22 @@ func TestConnection(t *testing.T) {
 		{routed, false, "network-address = 192.0.2.1", "", "192.0.2.1 is outside of the pool"},
 		{routed, false, "network-address = 192.0.2.1\nnetwork-route = 192.0.2.1/32", spec.Routed, ""},
 		{chosen, true, "network = routed", spec.Routed, ""},
+		{routed, true, "network = macvlan:eth0", "", "may not choose macvlan:eth0 (here: routed"},
+		{chosen, false, "network = macvlan:eth0\nnetwork-address = 192.0.2.7", spec.Macvlan, ""},
+		{routed, false, "network = macvlan:eth0", "", "a.ini:3: network: packets of a vassal with network = macvlan:eth0 do not pass the host: the emperor-network-limit cannot hold for it"},
+		{routed, false, "network = macvlan:eth0\nnetwork-publish = 80", "", "a.ini:4: network-publish: packets of a vassal with network = macvlan:eth0 do not pass the host (network = routed)"},
+		{routed, false, "network = ipvlan:eth0\nnetwork-allow = 192.0.2.7", "", "a.ini:4: network-allow: packets of a vassal"},
+		{routed, false, "network = ipvlan:eth0\nnetwork-mac = 02:00:00:00:00:01", "", "a.ini:4: network-mac: an ipvlan has the hardware address of eth0"},
+		{routed, false, "network = macvlan:eth0\nnetwork-limit = 1mbit", "", "network-limit: packets of a vassal"},
+		{routed, false, "network = bridge", "", "a.ini:3: network: no bridge is given"},
+		{routed, false, "network = bridge:br9\nnetwork-publish = 80", "", "a.ini:4: network-publish: the emperor does not know the address of the vassal"},
+		{routed, false, "network = bridge:br9\nnetwork-publish = 80\nnetwork-address = 192.0.2.7", spec.Bridge, ""},
+		{bridged, true, "network-publish = 8001:80", spec.Bridge, ""},
+		{bridged, false, "network-address = 10.143.0.1", "", "10.143.0.1 is the gateway's"},
+		{bridged, false, "network-address = 10.142.0.7", "", "10.142.0.7 is outside of the pool"},
+		{bridged, false, "network-allow = shop.ini", "", "a.ini:3: network-allow: vassals on a bridge are kept apart"},
+		{bridged, false, "network-route = 192.0.2.0/24", "", "a.ini:3: network-route: a vassal on a bridge"},
+		{bridged, false, "network = routed\nnetwork-allow = shop.ini", spec.Routed, ""},
 		{chosen, true, "", "", ""},
 	} {
 		v, _, err := ParseVassal(Source{Name: "a.ini", Path: "a.ini", Data: []byte("[uwsgi]\ncommand = cat\n" + c.text + "\n")})

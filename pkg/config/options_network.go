@@ -33,16 +33,22 @@ type Networking struct {
 	Publish []spec.Ports
 	// Limit of each vassal that has none of its own. Zero: none.
 	Limit spec.Rate
+	// Bridge of vassals with the mode bridge that name none.
+	Bridge spec.SharedBridge
 	// MTU of the links, in bytes. Zero: the smallest of the uplinks.
 	MTU int
+	// DNS is how vassals resolve names that do not choose a way. Empty: auto.
+	DNS spec.DNS
 	// Timeout limits one change of the network.
 	Timeout time.Duration
 }
 
 // networkOptions configure the built-in network.
 var networkOptions = option.Rows[Emperor]{
-	{Name: "emperor-network", Group: "Network", Arg: "MODE", Def: "none", Help: "connect vassals that do not choose a mode: routed (a link and an address each) or none (by hooks)", Set: setEmperorNetwork},
+	{Name: "emperor-network", Group: "Network", Arg: "MODE", Def: "none", Help: "connect vassals that do not choose a mode: routed (a link and an address each), bridge, bridge:NAME, macvlan:INTERFACE, ipvlan:INTERFACE, or none (by hooks)", Set: setEmperorNetwork},
 	{Name: "emperor-network-between", Group: "Network", Arg: "deny|allow", Def: "deny", Help: "whether vassals reach each other", Set: setBetween},
+	{Name: "emperor-network-bridge", Group: "Network", Arg: "NAME [PREFIX…]", Help: "bridge of vassals with network = bridge, made if it is not there, with the addresses of its vassals", Set: setBridge},
+	{Name: "emperor-network-dns", Group: "Network", Arg: "auto|off|names|forward", Def: "auto", Help: "how vassals resolve names: by the host's nameservers (auto), its files (off), or with names of vassals, and the host's nameservers (names) or the emperor (forward) for others", Set: func(e *Emperor, v option.Value) error { return setDNS(&e.Network.DNS, v) }},
 	{Name: "emperor-network-forwarding", Group: "Network", Arg: "set|check", Def: "set", Help: "switch the host's forwarding on for links of vassals and uplinks, or refuse to start without it", Set: setForwarding},
 	{Name: "emperor-network-limit", Group: "Network", Arg: "DOWN[/UP]", Help: "rate of each vassal, such as 40mbit/10mbit", Set: func(e *Emperor, v option.Value) error { return setRate(&e.Network.Limit, v) }},
 	{Name: "emperor-network-modes", Group: "Network", Arg: "LIST", Def: "the one of emperor-network", Help: "modes that a tenant's file may choose", Set: setModes},
@@ -57,9 +63,10 @@ var networkOptions = option.Rows[Emperor]{
 
 // vassalNetworkOptions are a vassal's own.
 var vassalNetworkOptions = option.Rows[Vassal]{
-	{Name: "network", Group: "Network", Arg: "MODE", Def: "emperor-network", Tyrant: true, Help: "how the emperor connects the vassal: routed or none", Set: setNetwork},
+	{Name: "network", Group: "Network", Arg: "MODE", Def: "emperor-network", Tyrant: true, Help: "how the emperor connects the vassal: routed, bridge, bridge:NAME, macvlan:INTERFACE, ipvlan:INTERFACE or none", Set: setNetwork},
 	{Name: "network-address", Group: "Network", Arg: "ADDRESS", Def: "from the pool", Repeat: true, Help: "address of the vassal, one of each family", Set: setAddress},
 	{Name: "network-allow", Group: "Network", Arg: "VASSAL|PREFIX[:PORT[/PROTO]]", Repeat: true, Tyrant: true, Change: option.Live, Help: "clients that may reach the vassal: another vassal, or addresses", Set: setAllow},
+	{Name: "network-dns", Group: "Network", Arg: "auto|off|names|forward", Def: "emperor-network-dns", Tyrant: true, Help: "how the vassal resolves names", Set: func(v *Vassal, t option.Value) error { return setDNS(&v.Network.DNS, t) }},
 	{Name: "network-interface", Group: "Network", Arg: "NAME", Def: "eth0", Tyrant: true, Help: "name of the vassal's interface", Set: setInterfaceName},
 	{Name: "network-limit", Group: "Network", Arg: "DOWN[/UP]", Def: "emperor-network-limit", Tyrant: true, Change: option.Live, Help: "rate of the vassal, such as 40mbit/10mbit; in a tenant's file at most the emperor's", Set: func(v *Vassal, t option.Value) error { return setRate(&v.Network.Limit, t) }},
 	{Name: "network-lost", Group: "Network", Arg: "report|restart", Def: "report", Tyrant: true, Help: "when another program deletes the vassal's link: report it, or start the vassal again", Set: setLost},
@@ -164,6 +171,16 @@ func setUplink(e *Emperor, v option.Value) error {
 func setRate(into *spec.Rate, v option.Value) (err error) {
 	*into, err = spec.ParseRate(v.Text)
 	return mistaken(err, "such as 40mbit/10mbit")
+}
+
+func setBridge(e *Emperor, v option.Value) (err error) {
+	e.Network.Bridge, err = spec.ParseBridge(v.Text)
+	return mistaken(err, "such as br-vassals 10.143.0.0/24")
+}
+
+func setDNS(into *spec.DNS, v option.Value) (err error) {
+	*into, err = spec.ParseDNS(v.Text)
+	return mistaken(err, "auto, off, names or forward")
 }
 
 func setMTU(into *int, v option.Value) error {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
+	"github.com/emperor-go/emperor/pkg/wire"
 )
 
 // Network connects vassals to the network of the host. Its methods are called from many
@@ -46,6 +47,8 @@ type Attachment struct {
 	Published []string `json:"published,omitempty"`
 	Allowed   []string `json:"allowed,omitempty"`
 	Limit     string   `json:"limit,omitempty"`
+	// Mounts are files that the vassal sees in place of the host's.
+	Mounts []wire.Mount `json:"-"`
 }
 
 // Vars returns the variables for hooks and for the programs of the vassal.

@@ -17,6 +17,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/emperor-go/emperor/pkg/network"
+	"github.com/emperor-go/emperor/pkg/network/dns"
 )
 
 // gathered has everything that an emperor owns before it governs: locks, sockets, the root of
@@ -38,6 +39,7 @@ type gathered struct {
 	ledger    *process.Ledger
 	network   emperor.Network // nil: vassals are not connected
 	measured  *networkMetrics // nil: the network is not the built-in one
+	names     *dns.Service    // nil: as stage
 	stage     *network.Stage  // nil: the network is not the built-in one
 
 	undo []func() // the last first

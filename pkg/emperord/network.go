@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -13,13 +14,18 @@ import (
 	"github.com/emperor-go/emperor/internal/control"
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/network"
+	"github.com/emperor-go/emperor/pkg/network/dns"
 	"github.com/emperor-go/emperor/pkg/network/spec"
+	"github.com/emperor-go/emperor/pkg/wire"
 )
 
 var errNoRuntimeDir = errors.New("it needs a runtime directory of its own (runtime-dir = DIR)")
 
 // connections is the built-in network as the emperor uses it.
-type connections struct{ stage *network.Stage }
+type connections struct {
+	stage *network.Stage
+	names *dns.Service
+}
 
 // openNetwork prepares the host for the vassals' links, and removes those of an emperor that was
 // killed. Without the option there is only that to do.
@@ -33,7 +39,7 @@ func (g *gathered) openNetwork(a Additions) error {
 	case o.Mode.Kind == "" && dir == "":
 		return nil
 	case o.Mode.Kind == "":
-		if err := network.Collect(dir, g.log); err != nil {
+		if err := errors.Join(network.Collect(dir, g.log), os.RemoveAll(g.namesDir())); err != nil {
 			g.log.Error("cannot remove the network of a killed emperor", "error", err)
 		}
 		return nil
@@ -42,14 +48,20 @@ func (g *gathered) openNetwork(a Additions) error {
 	}
 	c := network.Config{
 		Dir: dir, Pool: o.Pool, Uplinks: o.Uplinks, NAT: o.NAT, CheckForwarding: o.CheckForwarding, Between: o.Between, ToHost: o.ToHost,
-		MTU: o.MTU, Timeout: o.Timeout, Sweeper: g.tools.sweeper, Observe: g.measured.observe, Log: g.log,
+		Bridge: o.Bridge, MTU: o.MTU, Timeout: o.Timeout, Sweeper: g.tools.sweeper, Observe: g.measured.observe, Log: g.log,
+		Admitted: func(vassal string, addresses []netip.Addr, from []netip.Prefix) {
+			g.names.Admit(vassal, addresses, from)
+		},
 	}
 	stage, err := network.Open(c)
 	if err != nil {
 		return g.options.Blame("emperor-network", err)
 	}
 	g.undo = append(g.undo, func() { closeNetwork(stage, g.log) })
-	g.stage, g.network = stage, connections{stage}
+	if err := g.openNames(stage); err != nil {
+		return g.options.Blame("emperor-network-dns", err)
+	}
+	g.stage, g.network = stage, connections{stage, g.names}
 	g.measured.stage.Store(stage)
 	return nil
 }
@@ -86,22 +98,32 @@ func (n connections) Connect(ctx context.Context, r emperor.Request, netns *os.F
 	}
 	link, err := n.stage.Up(ctx, network.Request{Vassal: r.Config.Name, Generation: r.Generation, Wish: wish, Netns: netns, Lost: lost})
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, n.names.Disconnect(r.Config.Name))
 	}
-	return &connection{stage: n.stage, link: link, wish: wish}, nil
+	c := &connection{stage: n.stage, names: n.names, link: link, wish: wish}
+	mounts, err := n.names.Connect(r.Config.Name, wish.DNS, link.Addresses, nil)
+	if err != nil {
+		return nil, errors.Join(err, c.Close())
+	}
+	for _, m := range mounts {
+		c.mounts = append(c.mounts, wire.Mount(m))
+	}
+	return c, nil
 }
 
 // connection is the link of one generation.
 type connection struct {
-	stage *network.Stage
-	link  *network.Link
-	wish  spec.Wish
+	stage  *network.Stage
+	names  *dns.Service
+	mounts []wire.Mount
+	link   *network.Link
+	wish   spec.Wish
 }
 
 // Attachment implements emperor.Connection.
 func (c *connection) Attachment() emperor.Attachment {
 	l := c.link
-	a := emperor.Attachment{Mode: c.wish.Mode.String(), Addresses: l.Addresses, Gateways: l.Gateways, Interface: l.Interface, HostInterface: l.HostInterface}
+	a := emperor.Attachment{Mode: c.wish.Mode.String(), Addresses: l.Addresses, Gateways: l.Gateways, Interface: l.Interface, HostInterface: l.HostInterface, Mounts: c.mounts}
 	for _, p := range c.wish.Publish {
 		a.Published = append(a.Published, p.String())
 	}
@@ -124,14 +146,16 @@ func (c *connection) Change(ctx context.Context, p emperor.Plan, netns *os.File)
 }
 
 // Close implements emperor.Connection.
-func (c *connection) Close() error { return c.stage.Down(c.link) }
+func (c *connection) Close() error {
+	return errors.Join(c.stage.Down(c.link), c.names.Disconnect(c.link.Vassal))
+}
 
 // audited is the built-in network for questions of operators. Nil: there is none.
 func (g *gathered) audited() control.Network {
 	if g.stage == nil {
 		return nil
 	}
-	return connections{g.stage}
+	return connections{g.stage, g.names}
 }
 
 // networkDir is where the network is recorded. Empty: nowhere.

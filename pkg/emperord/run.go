@@ -78,6 +78,7 @@ func govern(ctx context.Context, around outside, g *gathered) error {
 			task(func(ctx context.Context) { warnOpen(ctx, o, log) }),
 			task(func(ctx context.Context) { report(ctx, e, log) }),
 			task(touches.watch),
+			task(g.watchNames),
 			task(func(ctx context.Context) { obeySignals(ctx, e, tune, touches.files, look, log) }),
 		),
 		answering: append(g.sockets.servers(e, answers),

@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/vishvananda/netlink"
 
@@ -48,7 +50,18 @@ func (s *Stage) openBridge(n *namespaces.Netlink, host hostFacts) error {
 		return explained("", fmt.Errorf("cannot use bridge %q: %w", b.name, err))
 	}
 	s.bridge = b
+	if filtered := bridgedPacketsAreFiltered(); filtered && !s.config.Between && b.pool != nil {
+		s.config.Log.Warn("the kernel applies NAT to packets within bridges: vassals on the bridge do not reach published ports of each other (sysctl -w net.bridge.bridge-nf-call-iptables=0, unless other programs need it)", "bridge", b.name)
+	}
 	return nil
+}
+
+// bridgedPacketsAreFiltered reports whether br_netfilter sends the packets of a bridge through the
+// rules for routed ones. A packet whose destination it changes to a vassal on the same bridge then
+// stays within the bridge, where the vassals are kept apart.
+func bridgedPacketsAreFiltered() bool {
+	b, err := os.ReadFile("/proc/sys/net/bridge/bridge-nf-call-iptables")
+	return err == nil && strings.TrimSpace(string(b)) == "1"
 }
 
 // makeBridge makes the bridge in the group of the emperor, with which it also goes. Its gateway

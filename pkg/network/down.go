@@ -111,11 +111,19 @@ func (s *Stage) repolicy(l *Link) (err error) {
 
 // update brings the elements of a vassal in line with its wish.
 func (s *Stage) update(l *Link) error {
-	elements := elementsOf(l.Addresses, l.wish.Publish, s.resolve(l.wish.Allow))
+	allowed := s.resolve(l.wish.Allow)
+	elements := elementsOf(l.Addresses, l.wish.Publish, allowed)
 	if err := s.table.Replace(l.elements, elements); err != nil {
 		return err
 	}
 	l.elements = elements
+	if s.config.Admitted != nil {
+		var from []netip.Prefix
+		for _, a := range allowed {
+			from = append(from, a.From...)
+		}
+		s.config.Admitted(l.Vassal, l.Addresses, from)
+	}
 	return nil
 }
 

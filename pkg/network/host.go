@@ -191,6 +191,20 @@ func (f *hostFacts) route(family int, r netlink.Route, links map[int]*netlink.Li
 	}
 }
 
+// HostAddresses lists the addresses of this network namespace, but for the loopback ones.
+func HostAddresses() (list []netip.Addr, err error) {
+	all, err := complete(func() ([]netlink.Addr, error) { return netlink.AddrList(nil, unix.AF_UNSPEC) })
+	if err != nil {
+		return nil, fmt.Errorf("cannot list addresses: %w", err)
+	}
+	for _, a := range all {
+		if ip, ok := netip.AddrFromSlice(a.IP); ok && !ip.Unmap().IsLoopback() {
+			list = append(list, ip.Unmap())
+		}
+	}
+	return list, nil
+}
+
 // complete repeats a listing that a change has interrupted: its result would miss entries.
 func complete[T any](list func() ([]T, error)) (all []T, err error) {
 	const tries = 20

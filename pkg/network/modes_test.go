@@ -30,6 +30,9 @@ func TestBridge(t *testing.T) {
 	if !isolated(t) {
 		return
 	}
+	for _, family := range []string{"iptables", "ip6tables"} { // of this namespace, where the kernel has it
+		_ = os.WriteFile("/proc/sys/net/bridge/bridge-nf-call-"+family, []byte("0"), 0)
+	}
 	far := outside(t)
 	before := settled(t)
 	s := openStage(t, withBridge)
@@ -53,6 +56,9 @@ func TestBridge(t *testing.T) {
 		{"the host reaches a by IPv6", host, at(la, 1, 8080), "a for fd08::1"},
 		{"a published port leads to a", far, "198.18.0.1:8001", "a for 198.18.0.2"},
 		{"a published port leads to a by IPv6", far, "[2001:db8:18::1]:8001", "a for 2001:db8:18::2"},
+		{"a neighbour uses the published port", b, "198.18.0.1:8001", "a for"},
+		{"a uses its own published port", a, "198.18.0.1:8001", "a for"},
+		{"a neighbour uses the published port by IPv6", b, "[2001:db8:18::1]:8001", "a for"},
 		{"a reaches other hosts", a, "198.18.0.2:80", "far for 198.18.0.1"},
 		{"a reaches other hosts by IPv6", a, "[2001:db8:18::2]:80", "far for 2001:db8:18::1"},
 		{"a does not reach b", a, at(lb, 0, 8080), ""},

@@ -24,6 +24,10 @@ type Policy struct {
 	// ToHost: vassals may reach all of the host, or HostPorts.
 	ToHost    bool
 	HostPorts []spec.Ports
+	// Bridged are the parts of the pool whose vassals share a network with each other.
+	Bridged []netip.Prefix
+	// Names are the addresses of the host at which its emperor answers questions for names.
+	Names []netip.Addr
 	// Guarded are interfaces whose forwarding was switched on for the vassals: nothing new is
 	// forwarded from them to anything else.
 	Guarded []string
@@ -157,11 +161,19 @@ func (p *Policy) input() []rule {
 	for _, kind := range []byte{echo6, neighbourSolicit, neighbourAdvert} {
 		rules = append(rules, when(families[1].is(), carries(unix.IPPROTO_ICMPV6), icmpType(kind), accept))
 	}
+	for _, a := range p.Names {
+		for _, protocol := range []spec.Protocol{spec.UDP, spec.TCP} {
+			rules = append(rules, when(toPorts(spec.Ports{Address: a, First: namesPort, Last: namesPort, Protocol: protocol}), accept))
+		}
+	}
 	for _, ports := range p.HostPorts {
 		rules = append(rules, when(toPorts(ports), accept))
 	}
 	return append(rules, jump(chainRefuse))
 }
+
+// namesPort is the port of the domain name system.
+const namesPort = 53
 
 // toPorts: ADDRESS, PROTOCOL dport FIRST-LAST.
 func toPorts(p spec.Ports) (r rule) {
@@ -187,6 +199,11 @@ func (p *Policy) leaving(byFamily []*sets) (rules []rule) {
 			rules = append(rules, when(f.within(f.source, prefix), noVassals(out), masquerade))
 		}
 		rules = append(rules, when(f.loadDest(f.loadSource(f.key())).in(byFamily[i].itself), masquerade))
+	}
+	// An answer would go to the neighbour directly, from an address that it has not asked.
+	for _, prefix := range p.Bridged {
+		f := familyOf(prefix.Addr())
+		rules = append(rules, when(f.within(f.source, prefix), f.within(f.dest, prefix), connection(expr.CtKeySTATUS, ctDNAT), masquerade))
 	}
 	return rules
 }

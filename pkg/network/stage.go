@@ -48,6 +48,9 @@ type Config struct {
 	Restored func()
 	// Observe is told how long each Up and Down took that has succeeded. Nil: nothing is.
 	Observe func(what string, took time.Duration)
+	// Admitted is called before a vassal is connected, and when its clients change: its own
+	// addresses, and the ones that may reach it. It must not block. Nil: nothing is.
+	Admitted func(vassal string, addresses []netip.Addr, from []netip.Prefix)
 	// Log is required.
 	Log *slog.Logger
 }
@@ -186,7 +189,7 @@ func explained(text string, err error) error {
 // policy translates the options.
 func (s *Stage) policy(guarded []string) Policy {
 	p := Policy{
-		Group: s.id.Group(), Pool: append(slices.Clone(s.pool.Prefixes()), s.bridge.prefixes()...), Between: s.config.Between, ToHost: s.config.ToHost.All, HostPorts: s.config.ToHost.Ports, Guarded: guarded,
+		Group: s.id.Group(), Pool: s.Prefixes(), Bridged: s.bridge.prefixes(), Between: s.config.Between, ToHost: s.config.ToHost.All, HostPorts: s.config.ToHost.Ports, Guarded: guarded,
 	}
 	for _, prefix := range p.Pool {
 		i := 0
@@ -291,6 +294,17 @@ func (s *Stage) turn(ctx context.Context) (n rtnetlink, back func(failed bool), 
 		}
 		s.turns <- n
 	}, nil
+}
+
+// AnswerNames lets vassals ask the emperor for names at the gateways.
+func (s *Stage) AnswerNames() error { return s.table.AnswerNames(s.gateways) }
+
+// Gateways returns the addresses of the host that vassals have a way to.
+func (s *Stage) Gateways() []netip.Addr { return s.gateways }
+
+// Prefixes returns the addresses of vassals.
+func (s *Stage) Prefixes() []netip.Prefix {
+	return append(slices.Clone(s.pool.Prefixes()), s.bridge.prefixes()...)
 }
 
 // Forget gives up the addresses of a vassal that will not come back soon.

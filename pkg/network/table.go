@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"slices"
 	"sync"
@@ -184,6 +185,18 @@ func (t *Table) queue(change func(*nftables.Set, []nftables.SetElement) error, e
 				return err
 			}
 		}
+	}
+	return nil
+}
+
+// AnswerNames lets vassals ask the host for names at some of its addresses. It replaces the table
+// in one transaction.
+func (t *Table) AnswerNames(at []netip.Addr) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.policy.Names = at
+	if err := t.install(); err != nil {
+		return fmt.Errorf("cannot change the policy of the network: %w", err)
 	}
 	return nil
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"os"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
@@ -33,7 +35,7 @@ func (v *vassal) steps() []step {
 		{"wait for the order", v.awaitOrder},
 		{"listen to the emperor", v.listen},
 		{"load the emperor's libraries", v.ordered(v.operatorLibraries)},
-		{"prepare mounts", v.ordered(prepareMounts)},
+		{"prepare mounts", v.ordered(v.prepareMounts)},
 		{"as-vassal-before-drop hooks", v.ordered(v.hooks.operator(hooks.AsVassalBeforeDrop))},
 		{"vassals-start hook", v.ordered(v.hooks.operator(hooks.VassalsStart))},
 		{"as-vassal hooks", v.ordered(v.hooks.operator(hooks.AsVassal))},
@@ -143,7 +145,7 @@ func (v *vassal) awaitOrder(context.Context) error {
 	return nil
 }
 
-func prepareMounts(_ context.Context, order *wire.Order) error {
+func (v *vassal) prepareMounts(_ context.Context, order *wire.Order) error {
 	if order.Namespaces == "" {
 		return nil
 	}
@@ -151,7 +153,20 @@ func prepareMounts(_ context.Context, order *wire.Order) error {
 	if err != nil {
 		return err
 	}
-	return namespaces.PrepareMounts(made)
+	if err := namespaces.PrepareMounts(made); err != nil || !made.Has(namespaces.NewMount) {
+		return err
+	}
+	for _, m := range order.Mounts {
+		err := namespaces.Mount{Source: m.Source, Target: m.Target, Flags: unix.MS_BIND | unix.MS_RDONLY | unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC}.Do()
+		if _, missing := os.Stat(m.Target); errors.Is(missing, os.ErrNotExist) {
+			v.log.Warn("a file of the vassal's own cannot replace one that is not there (touch it on the host)", "file", m.Target)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // listen lets the emperor and the operator end a long boot. From here on no signal is lost,

@@ -68,6 +68,9 @@ type Order struct {
 	// that are given as a word.
 	Libraries   []hooks.Plugin `json:",omitempty"`
 	LibraryDirs []string       `json:",omitempty"`
+	// Mounts are files of the emperor's that the vassal sees in place of others, in its own mount
+	// namespace.
+	Mounts []Mount `json:",omitempty"`
 	// Program is the program that the vassal executes after the as-vassal hooks, instead of
 	// reading its configuration. Nil: none.
 	Program *Program `json:",omitempty"`
@@ -75,6 +78,9 @@ type Order struct {
 	// continue in this one. The receiver owns them.
 	Sockets []int `json:"-"`
 }
+
+// Mount is a file that a vassal sees at another path.
+type Mount struct{ Source, Target string }
 
 // Program is another program of the operator that speaks the bytes of the pipe, such as uwsgi.
 type Program struct {

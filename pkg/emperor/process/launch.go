@@ -189,7 +189,9 @@ func (l *Launcher) orderFor(c *child, r emperor.Request) wire.Order {
 	if len(o.Hooks) > 0 {
 		o.HookVars = bytesOf(l.vassalVars(r, l.workingDirectory(r), c.PID()))
 	}
-	o.NetworkVars = bytesOf(c.Attachment().Vars())
+	if a := c.Attachment(); a != nil {
+		o.NetworkVars, o.Mounts = bytesOf(a.Vars()), a.Mounts
+	}
 	o.Environ = bytesOf(l.heldBack(r.Plan, len(o.Hooks) > 0))
 	return o
 }

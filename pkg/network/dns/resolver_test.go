@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/emperor-go/emperor/pkg/network/spec"
 )
 
 func addresses(list ...string) (found []netip.Addr) {
@@ -38,25 +40,25 @@ func TestChoice(t *testing.T) {
 	gateways := addresses("10.1.0.1", "fd00::1")
 	for _, c := range []struct {
 		name, own, upstream string
-		mode                Mode
+		mode                spec.DNS
 		reach               Reach
 		want                string // mode and servers
 	}{
-		{"a server of the network", "nameserver 192.0.2.53", "", Auto, both, "auto 192.0.2.53"},
-		{"a server twice, and four", "nameserver 192.0.2.53\nnameserver 192.0.2.53\nnameserver 192.0.2.54\nnameserver 192.0.2.55\nnameserver 192.0.2.56", "", Auto, both, "auto 192.0.2.53 192.0.2.54 192.0.2.55"},
-		{"the stub of systemd-resolved", stub, "nameserver 192.0.2.53\nnameserver 2001:db8::53", Auto, both, "auto 192.0.2.53 2001:db8::53"},
-		{"the stub without servers behind it", stub, "", Auto, both, "forward 10.1.0.1 fd00::1"},
-		{"another server of the host", "nameserver 127.0.0.1", "nameserver 192.0.2.53", Auto, both, "forward 10.1.0.1 fd00::1"},
-		{"a loopback address first", "nameserver ::1\nnameserver 192.0.2.53", "", Auto, both, "auto 192.0.2.53"},
-		{"the host's own address", "nameserver 192.0.2.1", "", Auto, both, "forward 10.1.0.1 fd00::1"},
-		{"no server at all", "", "", Auto, both, "forward 10.1.0.1 fd00::1"},
-		{"a link-local server", "nameserver fe80::1%eth0\nnameserver fe80::1", "", Auto, both, "forward 10.1.0.1 fd00::1"},
-		{"this host by 0.0.0.0", "nameserver 0.0.0.0\nnameserver ::", "", Auto, both, "forward 10.1.0.1 fd00::1"},
-		{"a vassal without IPv6", "nameserver 2001:db8::53\nnameserver 192.0.2.53", "", Auto, Reach{IPv4: true}, "auto 192.0.2.53"},
-		{"a vassal without IPv4", "nameserver 192.0.2.53", "", Auto, Reach{IPv6: true}, "forward 10.1.0.1 fd00::1"},
-		{"names", "nameserver 192.0.2.53\nnameserver 192.0.2.54", "", Names, both, "names 10.1.0.1 fd00::1 192.0.2.53"},
-		{"forward", "nameserver 192.0.2.53", "", Forward, both, "forward 10.1.0.1 fd00::1"},
-		{"off", "nameserver 192.0.2.53", "", Off, both, "off"},
+		{"a server of the network", "nameserver 192.0.2.53", "", spec.DNSAuto, both, "auto 192.0.2.53"},
+		{"a server twice, and four", "nameserver 192.0.2.53\nnameserver 192.0.2.53\nnameserver 192.0.2.54\nnameserver 192.0.2.55\nnameserver 192.0.2.56", "", spec.DNSAuto, both, "auto 192.0.2.53 192.0.2.54 192.0.2.55"},
+		{"the stub of systemd-resolved", stub, "nameserver 192.0.2.53\nnameserver 2001:db8::53", spec.DNSAuto, both, "auto 192.0.2.53 2001:db8::53"},
+		{"the stub without servers behind it", stub, "", spec.DNSAuto, both, "forward 10.1.0.1 fd00::1"},
+		{"another server of the host", "nameserver 127.0.0.1", "nameserver 192.0.2.53", spec.DNSAuto, both, "forward 10.1.0.1 fd00::1"},
+		{"a loopback address first", "nameserver ::1\nnameserver 192.0.2.53", "", spec.DNSAuto, both, "auto 192.0.2.53"},
+		{"the host's own address", "nameserver 192.0.2.1", "", spec.DNSAuto, both, "forward 10.1.0.1 fd00::1"},
+		{"no server at all", "", "", spec.DNSAuto, both, "forward 10.1.0.1 fd00::1"},
+		{"a link-local server", "nameserver fe80::1%eth0\nnameserver fe80::1", "", spec.DNSAuto, both, "forward 10.1.0.1 fd00::1"},
+		{"this host by 0.0.0.0", "nameserver 0.0.0.0\nnameserver ::", "", spec.DNSAuto, both, "forward 10.1.0.1 fd00::1"},
+		{"a vassal without IPv6", "nameserver 2001:db8::53\nnameserver 192.0.2.53", "", spec.DNSAuto, Reach{IPv4: true}, "auto 192.0.2.53"},
+		{"a vassal without IPv4", "nameserver 192.0.2.53", "", spec.DNSAuto, Reach{IPv6: true}, "forward 10.1.0.1 fd00::1"},
+		{"names", "nameserver 192.0.2.53\nnameserver 192.0.2.54", "", spec.DNSNames, both, "names 10.1.0.1 fd00::1 192.0.2.53"},
+		{"forward", "nameserver 192.0.2.53", "", spec.DNSForward, both, "forward 10.1.0.1 fd00::1"},
+		{"off", "nameserver 192.0.2.53", "", spec.DNSOff, both, "off"},
 	} {
 		choice := Host{ParseResolver(c.own), ParseResolver(c.upstream)}.Choose(c.mode, c.reach, gateways)
 		got := string(choice.Mode)
@@ -75,10 +77,10 @@ func TestChoice(t *testing.T) {
 func TestResolverFile(t *testing.T) {
 	h := Host{Own: ParseResolver("nameserver 127.0.0.53\nsearch lan\noptions edns0 trust-ad\n"), Upstream: ParseResolver("nameserver 192.0.2.53\nsearch lan office\n")}
 	reach := Reach{IPv4: true}
-	if got, want := h.Choose(Auto, reach, nil).File(), "# Made by emperor for this vassal (network-dns = auto).\nnameserver 192.0.2.53\nsearch lan office\n"; got != want {
+	if got, want := h.Choose(spec.DNSAuto, reach, nil).File(), "# Made by emperor for this vassal (network-dns = auto).\nnameserver 192.0.2.53\nsearch lan office\n"; got != want {
 		t.Errorf("the file is %q, want %q", got, want)
 	}
-	if got, want := h.Choose(Forward, reach, addresses("10.1.0.1")).File(), "# Made by emperor for this vassal (network-dns = forward).\nnameserver 10.1.0.1\nsearch lan\noptions edns0\n"; got != want {
+	if got, want := h.Choose(spec.DNSForward, reach, addresses("10.1.0.1")).File(), "# Made by emperor for this vassal (network-dns = forward).\nnameserver 10.1.0.1\nsearch lan\noptions edns0\n"; got != want {
 		t.Errorf("the file is %q, want %q", got, want)
 	}
 	if got := h.Servers(); !slices.Equal(got, addresses("127.0.0.53")) {
@@ -86,17 +88,6 @@ func TestResolverFile(t *testing.T) {
 	}
 	if got := (Host{}).Servers(); !slices.Equal(got, addresses("127.0.0.1")) {
 		t.Errorf("a host without a file asks %v", got)
-	}
-}
-
-func TestParseMode(t *testing.T) {
-	for _, m := range Modes() {
-		if got, err := ParseMode(string(m)); err != nil || got != m {
-			t.Errorf("%q is %q, %v", m, got, err)
-		}
-	}
-	if _, err := ParseMode("on"); err == nil || !strings.Contains(err.Error(), "auto, off, names or forward") {
-		t.Errorf("on: %v", err)
 	}
 }
 

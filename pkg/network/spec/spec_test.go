@@ -43,6 +43,14 @@ func TestBridges(t *testing.T) {
 		[2]string{"a/b", "error: cannot be an interface"})
 }
 
+func TestDNS(t *testing.T) {
+	for text, good := range map[string]bool{"auto": true, "off": true, "names": true, "forward": true, "on": false, "": false} {
+		if d, err := ParseDNS(text); (err == nil) != good || good && string(d) != text {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+}
+
 func TestInterfaces(t *testing.T) {
 	for text, good := range map[string]bool{"eth0": true, "uplink-of-it": true, "lo": false, "": false, "a/b": false, "sixteen-letters-": false, "a b": false, "%d": false} {
 		if _, err := ParseInterface(text); (err == nil) != good {

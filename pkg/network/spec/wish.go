@@ -27,6 +27,8 @@ type Wish struct {
 	Routes []netip.Prefix
 	// MTU of its interface, in bytes. Zero: the emperor's.
 	MTU int
+	// DNS is how it resolves names.
+	DNS DNS
 	// RestartLost: the vassal starts again when its link is lost.
 	RestartLost bool
 }

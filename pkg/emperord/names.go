@@ -1,0 +1,44 @@
+package emperord
+
+import (
+	"context"
+	"path/filepath"
+
+	"github.com/emperor-go/emperor/internal/libexec"
+	"github.com/emperor-go/emperor/pkg/namespaces"
+	"github.com/emperor-go/emperor/pkg/network"
+	"github.com/emperor-go/emperor/pkg/network/dns"
+)
+
+// openNames lets vassals resolve names.
+func (g *gathered) openNames(stage *network.Stage) error {
+	program, err := libexec.Find(dns.ProgramName)
+	if err != nil {
+		return err
+	}
+	g.names, err = dns.Open(dns.Config{
+		Mode: g.options.Network.DNS, Dir: g.namesDir(), Program: program,
+		Setup:   dns.Setup{Gateways: stage.Gateways(), Pool: stage.Prefixes(), Between: g.options.Network.Between, UID: dns.User, GID: dns.User},
+		Private: g.options.Clone.Has(namespaces.NewMount), Own: network.HostAddresses, Answering: stage.AnswerNames, Log: g.log,
+	})
+	if err != nil {
+		return err
+	}
+	g.undo = append(g.undo, func() {
+		if err := g.names.Close(); err != nil {
+			g.log.Error("cannot remove the resolver files of vassals", "error", err)
+		}
+	})
+	return nil
+}
+
+// namesDir is where the resolver files of vassals are. It is not in the network's directory, which
+// only the emperor's user may enter.
+func (g *gathered) namesDir() string { return filepath.Join(g.sockets.claim.Dir, "names") }
+
+// watchNames follows the nameservers of the host until ctx ends.
+func (g *gathered) watchNames(ctx context.Context) {
+	if g.names != nil {
+		g.names.Watch(ctx)
+	}
+}
