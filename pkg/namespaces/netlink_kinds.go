@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 
 	"github.com/vishvananda/netlink/nl"
@@ -56,6 +57,14 @@ func (l Index) Isolate() Change {
 	port.AddRtAttr(unix.IFLA_BRPORT_ISOLATED, []byte{1})
 	request.AddData(port)
 	return Change{About: "isolation of the port", request: request}
+}
+
+// NoNeighbour removes the hardware address of an IP address.
+func (l Index) NoNeighbour(ip netip.Addr) Change {
+	request := nl.NewNetlinkRequest(unix.RTM_DELNEIGH, 0)
+	request.AddData(ndMsg{unix.NdMsg{Family: uint8(family(ip)), Ifindex: int32(l)}})
+	request.AddData(nl.NewRtAttr(unix.NDA_DST, ip.AsSlice()))
+	return Change{About: "no neighbour " + ip.String(), request: request}
 }
 
 // Delete deletes the interface.

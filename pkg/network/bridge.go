@@ -190,6 +190,25 @@ func (c *connecting) port(context.Context) error {
 	return c.guards.put(l.HostInterface, guard{l.peerMAC, l.Addresses})
 }
 
+// leaveBridge removes the vassal's neighbours from the bridge.
+func (s *Stage) leaveBridge(l *Link) error {
+	if l.bridge == 0 || l.pool == nil || len(l.Addresses) == 0 {
+		return nil
+	}
+	n, err := s.open()
+	if err != nil {
+		return err
+	}
+	defer n.Close()
+	var changes []namespaces.Change
+	for _, a := range l.Addresses {
+		c := l.bridge.NoNeighbour(a)
+		c.Optional = true // it may not have come that far
+		changes = append(changes, c)
+	}
+	return n.Apply(changes...)
+}
+
 // foreign takes the addresses of the vassal's file, in a network that is not the emperor's. Their
 // prefixes and the way to others are the host's own on that interface.
 func (c *connecting) foreign(on namespaces.Index) error {

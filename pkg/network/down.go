@@ -40,7 +40,7 @@ func (s *Stage) dismantle(l *Link) error {
 		s.watch.unwatch(l.Index)
 		failed = append(failed, s.config.Sweeper.Delete([]namespaces.Peer{{Index: int(l.Index), Name: l.HostInterface}}))
 	}
-	failed = append(failed, s.guards.remove(l.HostInterface), s.unbear(l))
+	failed = append(failed, s.guards.remove(l.HostInterface), s.leaveBridge(l), s.unbear(l))
 	s.ports.release(l.Vassal, nil)
 	return errors.Join(failed...)
 }
