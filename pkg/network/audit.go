@@ -35,7 +35,7 @@ func (s *Stage) Audit() (Report, error) {
 	if err != nil {
 		return Report{}, fmt.Errorf("cannot list links: %w", err)
 	}
-	r := Report{ID: string(s.id), Table: s.id.Table(), Pool: s.pool.Prefixes()}
+	r := Report{ID: string(s.id), Table: s.id.Table(), Pool: s.Prefixes()}
 	found := map[namespaces.Index]*netlink.LinkAttrs{}
 	for _, l := range links {
 		if a := l.Attrs(); a.Group == s.id.Group() {
@@ -58,8 +58,8 @@ func (s *Stage) Audit() (Report, error) {
 		delete(found, l.Index)
 	}
 	for index, a := range found {
-		if before[index] || s.has(index) {
-			continue // it comes or goes
+		if before[index] || s.has(index) || s.bridge != nil && s.bridge.index == index {
+			continue // it comes or goes, or is for all
 		}
 		r.Stray = append(r.Stray, namespaces.Peer{Index: int(index), Name: a.Name})
 		r.Problems = append(r.Problems, fmt.Sprintf("link %s belongs to no vassal (%s; emperor net gc)", a.Name, a.Alias))
@@ -119,8 +119,14 @@ func differences(l *Link, attrs *netlink.LinkAttrs, routes map[string]namespaces
 	if attrs.OperState != netlink.OperUp {
 		add("its link %s is %s", l.HostInterface, attrs.OperState)
 	}
-	if attrs.MasterIndex != 0 {
+	switch {
+	case l.bridge != 0 && attrs.MasterIndex != int(l.bridge):
+		add("its link %s is not in the bridge any more", l.HostInterface)
+	case l.bridge == 0 && attrs.MasterIndex != 0:
 		add("its link %s is in a bridge or bond", l.HostInterface)
+	}
+	if l.bridge != 0 {
+		return list
 	}
 	for _, a := range l.Addresses {
 		to := netip.PrefixFrom(a, a.BitLen()).String()

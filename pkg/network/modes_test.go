@@ -71,6 +71,13 @@ func TestBridge(t *testing.T) {
 			t.Errorf("%s: %q, %v, want %q", c.what, got, err, c.want)
 		}
 	}
+	if r, err := s.Audit(); err != nil || len(r.Problems) > 0 || len(r.Stray) > 0 || len(r.Links) != 2 {
+		t.Errorf("the audit finds %+v, %v", r, err)
+	}
+	ip(t, nil, "link", "set", lb.HostInterface, "nomaster")
+	if r, err := s.Audit(); err != nil || len(r.Problems) != 1 || !strings.Contains(r.Problems[0], "is not in the bridge any more") {
+		t.Errorf("the audit finds %+v, %v", r.Problems, err)
+	}
 	for _, l := range []*Link{la, lb} {
 		if err := s.Down(l); err != nil {
 			t.Error(err)
