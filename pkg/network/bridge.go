@@ -30,11 +30,16 @@ type bridge struct {
 }
 
 // openBridge makes the bridge of the options, or uses the one that is there.
-func (s *Stage) openBridge(n *namespaces.Netlink, host hostFacts) error {
+func (s *Stage) openBridge(host hostFacts) error {
 	wanted := s.config.Bridge
 	if wanted.Name == "" {
 		return nil
 	}
+	n, err := namespaces.OpenNetlink()
+	if err != nil {
+		return err
+	}
+	defer n.Close()
 	b := &bridge{name: wanted.Name, mac: namespaces.DerivedMAC("bridge", machineID(), wanted.Name)}
 	facts, err := n.LinkNamed(b.name)
 	switch {

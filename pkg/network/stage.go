@@ -154,7 +154,7 @@ func (s *Stage) prepare() error {
 	if s.mtu = s.config.MTU; s.mtu == 0 {
 		s.mtu = host.mtu
 	}
-	if err := s.openBridge(n, host); err != nil {
+	if err := s.openBridge(host); err != nil {
 		return err
 	}
 	s.guards = guards{table: s.id.guardTable(), ports: map[string]guard{}}
