@@ -28,9 +28,9 @@ type Emperor interface {
 	Progress(ctx context.Context) (emperor.Progress, error)
 }
 
-// MaxVassals is how many vassals have series of their own, the first ones by name. All others
+// maxVassals is how many vassals have series of their own, the first ones by name. All others
 // are in the sums.
-const MaxVassals = 1000
+const maxVassals = 1000
 
 const (
 	// pulse is the interval of measuring the loop's latency.
@@ -264,7 +264,7 @@ func (x *vassals) Collect(out chan<- prometheus.Metric) {
 	}
 	for i, r := range records {
 		counts[r.State]++
-		if i >= MaxVassals {
+		if i >= maxVassals {
 			continue
 		}
 		u := x.meter.Of(r.PID)
@@ -276,7 +276,7 @@ func (x *vassals) Collect(out chan<- prometheus.Metric) {
 	for s, n := range counts {
 		out <- prometheus.MustNewConstMetric(states, prometheus.GaugeValue, float64(n), string(s))
 	}
-	out <- prometheus.MustNewConstMetric(unreported, prometheus.GaugeValue, float64(max(0, len(records)-MaxVassals)))
+	out <- prometheus.MustNewConstMetric(unreported, prometheus.GaugeValue, float64(max(0, len(records)-maxVassals)))
 }
 
 func died(r emperor.Record) int {

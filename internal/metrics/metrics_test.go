@@ -143,15 +143,15 @@ func TestNumbers(t *testing.T) {
 
 func TestSeriesAreBounded(t *testing.T) {
 	var e still
-	for i := range MaxVassals + 7 {
+	for i := range maxVassals + 7 {
 		e = append(e, emperor.Record{Name: fmt.Sprint(i), State: emperor.Idle})
 	}
 	_, address := serve(t, e)
 	text := get(t, address)
-	if n := strings.Count(text, "\nemperor_vassal_memory_bytes{"); n != MaxVassals {
-		t.Errorf("%d series, want %d", n, MaxVassals)
+	if n := strings.Count(text, "\nemperor_vassal_memory_bytes{"); n != maxVassals {
+		t.Errorf("%d series, want %d", n, maxVassals)
 	}
-	for _, want := range []string{"emperor_vassals_without_series 7", fmt.Sprintf(`emperor_vassals{state="idle"} %d`, MaxVassals+7)} {
+	for _, want := range []string{"emperor_vassals_without_series 7", fmt.Sprintf(`emperor_vassals{state="idle"} %d`, maxVassals+7)} {
 		if !strings.Contains(text, want) {
 			t.Errorf("there is no %s", want)
 		}

@@ -84,8 +84,8 @@ func (e *EmperorEnd) TakeNotice() (Notice, error) {
 	switch {
 	case err != nil:
 		return Notice{}, err
-	case len(message) > MaxNotice:
-		return Notice{}, fmt.Errorf("cannot read notice: %w: larger than %d bytes", ErrGarbage, MaxNotice)
+	case len(message) > maxNotice:
+		return Notice{}, fmt.Errorf("cannot read notice: %w: larger than %d bytes", ErrGarbage, maxNotice)
 	}
 	return decodeNotice(message)
 }
@@ -96,7 +96,7 @@ func (e *EmperorEnd) receive() (message []byte, err error) {
 	if err != nil {
 		return nil, err
 	}
-	n, message := 0, make([]byte, MaxNotice+1)
+	n, message := 0, make([]byte, maxNotice+1)
 	control := raw.Control(func(fd uintptr) { n, _, err = unix.Recvfrom(int(fd), message, unix.MSG_DONTWAIT) })
 	switch {
 	case control != nil:

@@ -62,7 +62,7 @@ func TestNoticesArriveAsTheyWereSent(t *testing.T) {
 	emperor, vassal := connect(t)
 	want := Notice{Serial: 2, Kind: Failed, Text: "a.ini:3: \"x\" is not a time"}
 	vassal.Post(want)
-	vassal.Post(Notice{Kind: Status, Text: strings.Repeat("\x01", 2*MaxNotice)})
+	vassal.Post(Notice{Kind: Status, Text: strings.Repeat("\x01", 2*maxNotice)})
 	vassal.Flush(time.Minute)
 	if got, err := emperor.TakeNotice(); err != nil || !reflect.DeepEqual(got, want) {
 		t.Errorf("got %+v, %v", got, err)
@@ -120,7 +120,7 @@ func TestSendingNeverBlocks(t *testing.T) {
 // and descriptors that it sends do not reach this process.
 func TestGarbageIsOneMessageLong(t *testing.T) {
 	emperor, vassal := connect(t)
-	for _, garbage := range []string{"{", "[]", strings.Repeat("x", MaxNotice+1), strings.Repeat("x", 1<<16)} {
+	for _, garbage := range []string{"{", "[]", strings.Repeat("x", maxNotice+1), strings.Repeat("x", 1<<16)} {
 		if err := send(vassal.file, []byte(garbage), nil); err != nil {
 			t.Fatal(err)
 		}

@@ -162,8 +162,8 @@ const (
 	Booting NoticeKind = "boot"
 )
 
-// MaxNotice limits an encoded notice in bytes. Longer messages are not read.
-const MaxNotice = 4 << 10
+// maxNotice limits an encoded notice in bytes. Longer messages are not read.
+const maxNotice = 4 << 10
 
 // Notice is a message of a vassal to the emperor, beyond the bytes of the pipe.
 type Notice struct {
@@ -199,7 +199,7 @@ type Notice struct {
 // shortened when it is sent.
 func (n Notice) Fits() bool {
 	text, err := encode(n.cut())
-	return err == nil && len(text) <= MaxNotice
+	return err == nil && len(text) <= maxNotice
 }
 
 // Deaths counts the workers that died unasked.

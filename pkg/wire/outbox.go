@@ -94,7 +94,7 @@ func (o *outbox) next() (text []byte, n int) {
 	for n = 1; first.Kind == HookEnded && n < len(o.posted) && o.posted[n].Kind == HookEnded; n++ {
 		first.Hooks = append(slices.Clip(first.Hooks), o.posted[n].cut().Hooks...)
 		more, _ := encode(first)
-		if len(more) > MaxNotice {
+		if len(more) > maxNotice {
 			break
 		}
 		text = more
@@ -104,21 +104,21 @@ func (o *outbox) next() (text []byte, n int) {
 
 // cut shortens the texts: one byte of them may take six in JSON.
 func (n Notice) cut() Notice {
-	n.Text = n.Text[:min(len(n.Text), MaxNotice/8)]
+	n.Text = n.Text[:min(len(n.Text), maxNotice/8)]
 	for i, size := 0, 0; i < len(n.Addresses); i++ {
-		if size += len(n.Addresses[i]); size > MaxNotice/16 {
+		if size += len(n.Addresses[i]); size > maxNotice/16 {
 			n.Addresses = n.Addresses[:i]
 		}
 	}
 	if n.Deaths != nil {
 		d := *n.Deaths
-		d.Exit = d.Exit[:min(len(d.Exit), MaxNotice/16)]
+		d.Exit = d.Exit[:min(len(d.Exit), maxNotice/16)]
 		n.Deaths = &d
 	}
 	n.Hooks = slices.Clone(n.Hooks)
 	for i := range n.Hooks {
 		h := &n.Hooks[i]
-		h.Text, h.Exit = h.Text[:min(len(h.Text), MaxNotice/16)], h.Exit[:min(len(h.Exit), MaxNotice/16)]
+		h.Text, h.Exit = h.Text[:min(len(h.Text), maxNotice/16)], h.Exit[:min(len(h.Exit), maxNotice/16)]
 	}
 	return n
 }
