@@ -37,6 +37,69 @@ func TestTemplates(t *testing.T) {
 	}
 }
 
+// The class of a change is the same in every file: a changed hook needs a new process, which runs
+// it, and a changed variable does not.
+func TestClassOfAChangeInEveryFile(t *testing.T) {
+	t.Parallel()
+	for name, how := range map[string]struct {
+		file    string   // with the options
+		own     []string // in the vassal's file
+		emperor []string // arguments
+	}{
+		"own file":                {file: "v/a.ini"},
+		"include":                 {file: "shared.ini", own: []string{"include = %s"}},
+		"inherit":                 {file: "shared.ini", own: []string{"inherit = %s"}},
+		"vassals-include":         {file: "shared.ini", emperor: []string{"--vassals-include", "%s"}},
+		"vassals-include-before":  {file: "shared.ini", emperor: []string{"--vassals-include-before", "%s"}},
+		"vassals-inherit":         {file: "shared.ini", emperor: []string{"--vassals-inherit", "%s"}},
+		"include of the template": {file: "shared.ini", emperor: []string{"--vassal-set", "include=%s"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			at := func(words []string) (all []string) {
+				for _, word := range words {
+					all = append(all, strings.ReplaceAll(word, "%s", w.path(how.file)))
+				}
+				return all
+			}
+			serves := append(at(how.own), "command = sh -c 'echo serves $MILD; exec sleep 1000000'")
+			shared := func(options ...string) {
+				if how.file == "v/a.ini" {
+					options = append(options, serves...)
+				}
+				w.write(how.file, ini(options...))
+			}
+			shared("exec-as-root = echo hook one", "env = MILD=one")
+			if how.file != "v/a.ini" {
+				w.vassal("a.ini", serves...)
+			}
+			reload := func(edit string) {
+				switch {
+				case how.emperor != nil: // an edit reads the templates, too
+					w.vassal("a.ini", append(serves, "env = EDIT="+edit)...)
+				case how.own != nil:
+					w.succeed("reload", "--wait", "a.ini")
+				}
+			}
+			e := w.start(at(how.emperor)...)
+			pid := e.running("a.ini")
+			e.await("a.ini", "hook one")
+			shared("exec-as-root = echo hook one", "env = MILD=two")
+			reload("1")
+			e.await("a.ini", "serves two")
+			e.await("a.ini", "reloaded")
+			e.undisturbed("a.ini", pid)
+			shared("exec-as-root = echo hook two", "env = MILD=two")
+			reload("2")
+			e.await("a.ini", "hook two")
+			if n := e.count("a.ini", "launching ->"); n != 2 {
+				t.Errorf("there were %d processes, want 2", n)
+			}
+		})
+	}
+}
+
 // TestFormats runs vassals whose files are YAML, JSON and XML, in namespaces of their own, and
 // changes one that has dropped its privileges.
 func TestFormats(t *testing.T) {

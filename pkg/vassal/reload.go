@@ -83,18 +83,17 @@ func (v *vassal) prepare(order *wire.Order, o *config.Vassal) (*workers.Plan, er
 	return p, nil
 }
 
-// allows returns an error with the first option whose change a running vassal cannot take over.
-// Under an emperor the emperor detects such changes, except for a vassal with a fallback
-// configuration, which the emperor has not read.
+// allows returns an error with the first option whose change a running vassal cannot take over,
+// whatever file it stands in: the emperor compares only the vassal's own file, and reads neither
+// the files that it includes nor a fallback configuration.
 func (s *source) allows(order *wire.Order, before, after *config.Vassal, log *slog.Logger) error {
-	if order != nil && s.fallback == nil {
-		return nil
-	}
 	for _, d := range config.Diff(before, after) {
 		switch {
-		case d.Change != config.Respawn || d.Option == "fallback-config":
-		case order != nil:
+		case d.Change != config.Respawn, s.fallback != nil && d.Option == "fallback-config":
+		case order != nil && s.fallback != nil:
 			return fmt.Errorf("%w: %s is different in the fallback", workers.ErrAnew, d.Option)
+		case order != nil || s.order != nil:
+			return fmt.Errorf("%w: %s has changed", workers.ErrAnew, d.Option)
 		default:
 			log.Warn("the change takes effect when the vassal is started again", "option", d.Option)
 		}
