@@ -56,6 +56,14 @@ uninstall: ## remove what install has put there
 	rm -f $(patsubst docs/man/%,$(DESTDIR)$(PREFIX)/share/man/man8/%,$(filter %.8,$(MANUALS)))
 	rm -f $(foreach f,$(HOST_FILES),$(DESTDIR)$(lastword $(subst :, ,$(f))))
 
+.PHONY: packages
+packages: ## .deb and .rpm of this commit in dist/, with checksums and an SBOM
+	packaging/build.sh dist
+
+.PHONY: packages-check
+packages-check: packages ## contents, programs and lintian's opinion of the packages
+	packaging/check.sh dist
+
 .PHONY: test
 test: ## unit tests; no root needed
 	CGO_ENABLED=1 $(GO) test -race -shuffle=on -timeout 10m ./cmd/... ./internal/... ./pkg/... ./webserver/... ./examples/...

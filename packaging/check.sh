@@ -1,0 +1,32 @@
+#!/bin/sh
+# Checks the packages of a directory: packaging/check.sh [DIR]. It needs dpkg-deb and lintian.
+set -eu
+dist=${1:-dist}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+fail() { echo "packages-check: $*" >&2; exit 1; }
+
+(cd "$dist" && sha256sum -c --quiet SHA256SUMS)
+version=$(sed -n 's/^const Number = "\(.*\)"$/\1/p' internal/version/version.go)
+for deb in "$dist"/emperor_*.deb; do
+	dpkg-deb -x "$deb" "$work/root"
+	dpkg-deb -e "$deb" "$work/control"
+	grep -qx /etc/emperor.ini "$work/control/conffiles" || fail "$deb: /etc/emperor.ini is no conffile"
+	for script in postinst prerm postrm; do sh -n "$work/control/$script"; done
+	[ "$(stat -c %a "$work/root/usr/bin/vassal")" = 711 ] || fail "$deb: a tenant can read vassal"
+	for program in bin/emperor bin/vassal libexec/emperor/vassal-server libexec/emperor/vassal-helper libexec/emperor/emperor-dns \
+		libexec/emperor/emperor-native libexec/emperor/vassal-native; do
+		[ -x "$work/root/usr/$program" ] || fail "$deb: there is no $program"
+		case $deb in
+		*_"$(dpkg --print-architecture)".deb)
+			"$work/root/usr/$program" --version | grep -q " $version (.*, ....-..-..)$" || fail "$deb: the version of $program"
+			;;
+		esac
+	done
+	! grep -rl /usr/local "$work/root/usr/lib" || fail "$deb: a file names /usr/local"
+	found=$(lintian --allow-root "$deb" 2>/dev/null || true)
+	[ -z "$found" ] || fail "lintian: $found"
+	rm -rf "$work/root" "$work/control"
+done
+jq -e '.components | length > 0' "$dist/emperor-$version.cdx.json" >/dev/null || fail "the SBOM has no components"
+echo "packages-check: $(ls "$dist" | grep -c '\.deb$') .deb, $(ls "$dist" | grep -c '\.rpm$') .rpm, version $version"
