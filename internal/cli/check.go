@@ -76,6 +76,8 @@ type checker struct {
 	found   []inspect.Finding
 	told    map[string]bool // reported files that every user can read
 	orders  map[config.ReloadOrder][]string
+	// gaining are vassals whose programs can get rights that the vassal does not have.
+	gaining []string
 }
 
 // check checks one argument; a file is checked under the name as, if that is set.
@@ -221,6 +223,9 @@ func (k *checker) vassal(c monitor.Config) {
 	k.found = append(k.found, inspect.Legible(v.Settings(false), k.told)...)
 	if problems == nil && len(v.Command)+len(v.Workers.Exec) > 0 {
 		k.orders[v.ReloadOrder()] = append(k.orders[v.ReloadOrder()], filepath.Base(path))
+	}
+	if u := v.UID.String(); problems == nil && v.UID.Set && u != "0" && u != "root" && !v.Hardening.NoNewPrivileges {
+		k.gaining = append(k.gaining, filepath.Base(path))
 	}
 	subject := inspect.Subject{File: path, Vassal: v, Emperor: k.emperor, Root: os.Geteuid() == 0}
 	if k.emperor != nil && !k.emperor.Unsure("emperor-network") {

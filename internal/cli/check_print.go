@@ -26,7 +26,7 @@ func (k *checker) print(out, summary io.Writer, asJSON bool) error {
 	if asJSON {
 		err = findingsJSON(out, k.found)
 	} else if _, err = io.WriteString(out, text.String()); err == nil {
-		_, err = fmt.Fprintf(summary, "%sfiles: %d, mistakes: %d, warnings: %d\n", k.reloads(), k.files, mistakes, len(k.found)-mistakes)
+		_, err = fmt.Fprintf(summary, "%sfiles: %d, mistakes: %d, warnings: %d\n", k.notes(), k.files, mistakes, len(k.found)-mistakes)
 	}
 	if err == nil && mistakes > 0 {
 		err = errMistakes
@@ -34,8 +34,9 @@ func (k *checker) print(out, summary io.Writer, asJSON bool) error {
 	return err
 }
 
-// reloads returns the order of a reload for each vassal with a command.
-func (k *checker) reloads() (text string) {
+// notes returns the order of a reload for each vassal with a command, and the vassals without
+// no-new-privileges.
+func (k *checker) notes() (text string) {
 	for _, order := range []struct {
 		is   config.ReloadOrder
 		says string
@@ -43,6 +44,9 @@ func (k *checker) reloads() (text string) {
 		if names := k.orders[order.is]; len(names) > 0 {
 			text += order.says + " (" + string(order.is) + "): " + several(names) + "\n"
 		}
+	}
+	if len(k.gaining) > 0 {
+		text += "set-user-id programs give rights to (no-new-privileges = true prevents it): " + several(k.gaining) + "\n"
 	}
 	return text
 }

@@ -45,6 +45,7 @@ var vassalOptions = table[Vassal]{
 	&vassalLogOptions,
 	&directoryOptions,
 	&privilegeOptions,
+	&hardeningOptions,
 	&vassalHookOptions,
 	&option.Part[Vassal, Surroundings]{
 		Rows: &aroundOptions,

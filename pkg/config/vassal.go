@@ -75,8 +75,9 @@ type Vassal struct {
 	Triggers Triggers
 	Idle     Idleness
 	Daemons  []Daemon
-	// Limits of all programs.
-	Limits Limits
+	// Limits of all programs, and Hardening of the vassal and all its programs.
+	Limits    Limits
+	Hardening Hardening
 	// Terminal of the first worker.
 	Terminal Terminal
 	// Fallback is a file with which the vassal starts again when it would exit with 1. Empty:

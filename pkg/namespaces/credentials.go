@@ -1,8 +1,6 @@
 package namespaces
 
 import (
-	"bytes"
-	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -63,76 +61,28 @@ func conceal() error {
 // from c. For a user other than root it also rejects any capability that is effective,
 // permitted, or kept across execve.
 func (c Credentials) Verify() error {
-	const directory = "/proc/self/task"
-	tasks, err := unix.Open(directory, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return errors.New("cannot verify credentials: /proc shows no thread of this process")
-	}
-	defer unix.Close(tasks)
-	buffer := make([]byte, 2<<10)
-	threads, err := namesIn(tasks, buffer)
-	if err != nil || len(threads) == 0 {
-		return errors.New("cannot verify credentials: /proc shows no thread of this process")
-	}
-	var right []byte // credentials of a thread that has been verified
-	for _, thread := range threads {
-		text, err := readAt(tasks, thread+"/status", buffer)
-		if errors.Is(err, syscall.ENOENT) || errors.Is(err, syscall.ESRCH) {
-			continue // the thread ended before open(2) or read(2)
-		}
-		if err != nil {
-			return fmt.Errorf("cannot verify credentials in %s: %w", directory, err)
-		}
-		said := credentialLines(text)
-		if right != nil && bytes.Equal(said, right) {
-			continue
-		}
-		if err := c.verify(said); err != nil {
-			return fmt.Errorf("cannot verify credentials: %w", err)
-		}
-		right = slices.Clone(said)
+	if err := eachThread(c.verify, "Uid", "Gid", "Groups", "CapPrm", "CapEff", "CapAmb"); err != nil {
+		return fmt.Errorf("cannot verify credentials: %w", err)
 	}
 	return nil
 }
 
-// credentialLines moves the lines of a thread's status that show its credentials to the
-// front of status, and returns them.
-func credentialLines(status []byte) []byte {
-	lines := status[:0]
-	for line := range bytes.Lines(status) {
-		key, _, _ := bytes.Cut(line, []byte(":"))
-		switch string(key) {
-		case "Uid", "Gid", "Groups", "CapPrm", "CapEff", "CapAmb":
-			lines = append(lines, line...)
-		}
-	}
-	return lines
-}
-
-// verify checks the status of one thread, in the format of proc_pid_status(5).
-func (c Credentials) verify(status []byte) error {
-	want := map[string]string{"Uid": four(c.UID), "Gid": four(c.GID), "Groups": list(c.Groups)}
+// verify checks the status of one thread.
+func (c Credentials) verify(status fields) error {
+	checks := [][2]string{{"Uid", four(c.UID)}, {"Gid", four(c.GID)}}
 	if c.UID != 0 {
 		none := strings.Repeat("0", 16)
-		want["CapPrm"], want["CapEff"], want["CapAmb"] = none, none, none
+		checks = append(checks, [][2]string{{"CapPrm", none}, {"CapEff", none}, {"CapAmb", none}}...)
 	}
-	fields := make(map[string]string, len(want))
-	for line := range bytes.Lines(status) {
-		key, value, _ := bytes.Cut(line, []byte(":"))
-		if _, ok := want[string(key)]; ok {
-			fields[string(key)] = strings.Join(strings.Fields(string(value)), " ")
+	for _, x := range checks {
+		if err := status.want(x[0], x[1]); err != nil {
+			return err
 		}
 	}
-	for key, value := range want {
-		got, ok := fields[key]
-		if key == "Groups" {
-			got = list(parseList(got))
-		}
-		if !ok || got != value {
-			return fmt.Errorf("%s is %q and not %q", key, got, value)
-		}
+	if groups, ok := status["Groups"]; ok {
+		status["Groups"] = list(parseList(groups))
 	}
-	return nil
+	return status.want("Groups", list(c.Groups))
 }
 
 func four(id uint32) string {

@@ -125,7 +125,7 @@ func TestVerifyOfOneThread(t *testing.T) {
 		"Uid": "1000 1000 1000 1000", "Gid": "100 100 100 100", "Groups": "7 100",
 		"CapPrm": "0000000000000000", "CapEff": "0000000000000000", "CapAmb": "0000000000000000",
 	}
-	status := func(key, value string) []byte {
+	status := func(key, value string) fields {
 		var b strings.Builder
 		for k, v := range good {
 			switch {
@@ -135,7 +135,7 @@ func TestVerifyOfOneThread(t *testing.T) {
 				b.WriteString(k + ":\t" + value + "\n")
 			}
 		}
-		return []byte(b.String())
+		return fieldsOf([]byte(b.String()))
 	}
 	if err := c.verify(status("", "")); err != nil {
 		t.Error(err)
@@ -166,7 +166,7 @@ func TestVerifyOfOneThread(t *testing.T) {
 		}
 	}
 	root := Credentials{UID: 0, GID: 0}
-	if err := root.verify([]byte("Uid: 0 0 0 0\nGid: 0 0 0 0\nGroups: \nCapPrm: 000001ffffffffff\n")); err != nil {
+	if err := root.verify(fieldsOf([]byte("Uid: 0 0 0 0\nGid: 0 0 0 0\nGroups: \nCapPrm: 000001ffffffffff\n"))); err != nil {
 		t.Errorf("root with capabilities: %v", err)
 	}
 }

@@ -24,6 +24,8 @@ type Limits struct {
 	Inheritable, Permitted, Effective, Bounding, Ambient uint64
 	// NoNewPrivs: no execve gives more rights (PR_SET_NO_NEW_PRIVS).
 	NoNewPrivs bool
+	// Resources are the limits of setrlimit(2), by resource. Empty: none.
+	Resources []unix.Rlimit
 }
 
 // LimitsOf reads the limits of a process from /proc. With mapped, it returns the ids as they
@@ -71,6 +73,9 @@ func limitsOf(pid int) (l Limits, err error) {
 	}
 	if len(fields) > 0 {
 		return l, fmt.Errorf("/proc/%d/status lacks some of them", pid)
+	}
+	if l.Resources, err = resourcesOf(pid); err != nil {
+		return l, err
 	}
 	if differ && l.UID != 0 { // the capabilities belong to another of its ids
 		l.Inheritable, l.Permitted, l.Effective, l.Ambient = 0, 0, 0, 0
@@ -219,8 +224,11 @@ func (l Limits) confine() error {
 	if err := leaveKeyring(); err != nil {
 		return err
 	}
+	if err := adoptResources(l.Resources, false); err != nil {
+		return err
+	}
 	if os.Geteuid() != 0 {
-		return nil
+		return adoptResources(l.Resources, true)
 	}
 	for capability := range 64 {
 		if l.Bounding>>capability&1 != 0 {
@@ -244,7 +252,10 @@ func (l Limits) confine() error {
 	if err := conceal(); err != nil {
 		return err
 	}
-	return l.limit()
+	if err := l.limit(); err != nil {
+		return err
+	}
+	return adoptResources(l.Resources, true)
 }
 
 // become sets the ids of this thread only. Package syscall would set the ids of all threads,

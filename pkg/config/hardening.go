@@ -1,0 +1,126 @@
+package config
+
+import (
+	"math"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/config/option"
+	"github.com/emperor-go/emperor/pkg/namespaces"
+)
+
+// Hardening is what a vassal gives up for good when it drops its privileges. All its later
+// processes inherit it.
+type Hardening struct {
+	// NoNewPrivileges: no program gets rights that the vassal does not have.
+	NoNewPrivileges bool
+	// Files, Core and Locked limit open descriptors, and the bytes of a core dump and of locked
+	// memory.
+	Files, Core, Locked Range
+}
+
+// Range is a resource limit with its soft and its hard bound (setrlimit(2)). Its zero value does
+// not change the inherited limit.
+type Range struct {
+	Soft, Hard uint64
+	Set        bool
+}
+
+// leastFiles is the number of descriptors without which the vassal itself cannot work.
+const leastFiles = 64
+
+// Apply sets the resource limits of this process. An error has the line of the option.
+func (h Hardening) Apply(v *Vassal) error {
+	for _, l := range []struct {
+		name     string
+		resource int
+		Range
+	}{{"limit-core", unix.RLIMIT_CORE, h.Core}, {"limit-memlock", unix.RLIMIT_MEMLOCK, h.Locked}, {"limit-nofile", unix.RLIMIT_NOFILE, h.Files}} {
+		if !l.Set {
+			continue
+		}
+		if err := namespaces.SetResource(l.resource, l.Soft, l.Hard); err != nil {
+			return v.Blame(l.name, "", err)
+		}
+	}
+	return nil
+}
+
+// hardeningOptions are rows of Hardening.
+var hardeningOptions = option.Rows[Vassal]{
+	{
+		Name: "limit-core", Group: "Privileges", Arg: "BYTES[:BYTES]", Guard: true, Tyrant: true,
+		Help: "soft and hard limit of core dumps, also of the vassal itself, such as 0, 10m or infinity (RLIMIT_CORE)",
+		Set:  func(v *Vassal, t option.Value) error { return v.Hardening.Core.set(t, parseBytes, 0) },
+	},
+	{
+		Name: "limit-memlock", Group: "Privileges", Arg: "BYTES[:BYTES]", Guard: true, Tyrant: true,
+		Help: "soft and hard limit of locked memory, such as 64k or infinity (RLIMIT_MEMLOCK)",
+		Set:  func(v *Vassal, t option.Value) error { return v.Hardening.Locked.set(t, parseBytes, 0) },
+	},
+	{
+		Name: "limit-nofile", Group: "Privileges", Arg: "N[:N]", Guard: true, Tyrant: true,
+		Help: "soft and hard limit of open descriptors, also of the vassal itself, such as 1024:524288 (RLIMIT_NOFILE)",
+		Set:  func(v *Vassal, t option.Value) error { return v.Hardening.Files.set(t, parseCount, leastFiles) },
+	},
+	{
+		Name: "no-new-privileges", Group: "Privileges", Guard: true, Tyrant: true,
+		Help: "after the drop no program gets rights that the vassal does not have: set-user-id bits and capabilities of files have no effect",
+		Set: func(v *Vassal, t option.Value) error {
+			v.Hardening.NoNewPrivileges = option.ParseBool(t.Text) || t.Tenant && v.Hardening.NoNewPrivileges
+			return nil
+		},
+	},
+}
+
+// set parses LIMIT or SOFT:HARD, in the form of systemd.exec(5). A tenant's own file can only
+// lower a limit.
+func (r *Range) set(t option.Value, parse func(string) (uint64, error), least uint64) error {
+	words := strings.Split(t.Text, ":")
+	if len(words) > 2 {
+		return option.Wrong(strconv.Quote(t.Text)+" is not a limit", "LIMIT, or SOFT:HARD")
+	}
+	soft, err := parse(words[0])
+	if err != nil {
+		return err
+	}
+	hard, err := parse(words[len(words)-1])
+	switch {
+	case err != nil:
+		return err
+	case soft > hard:
+		return option.Wrong("the soft limit "+words[0]+" is above the hard one, "+words[1], "SOFT:HARD")
+	case soft < least:
+		return option.Wrong(words[0]+" is too low", strconv.FormatUint(least, 10)+" or more: the vassal itself needs some")
+	case t.Tenant && r.Set:
+		soft, hard = min(soft, r.Soft), min(hard, r.Hard)
+	}
+	*r = Range{soft, hard, true}
+	return nil
+}
+
+const infinity = "infinity"
+
+func parseCount(text string) (uint64, error) {
+	if text == infinity {
+		return namespaces.Infinity, nil
+	}
+	n, err := strconv.ParseUint(text, 10, 63)
+	if err != nil {
+		return 0, option.Wrong(strconv.Quote(text)+" is not a number", "such as 1024, 1024:524288 or infinity")
+	}
+	return n, nil
+}
+
+func parseBytes(text string) (uint64, error) {
+	if text == infinity {
+		return namespaces.Infinity, nil
+	}
+	n, err := option.ParseSize(text)
+	if err != nil || n == math.MaxInt64 {
+		return 0, option.Wrong(strconv.Quote(text)+" is not a size", "bytes such as 0, 4096 or 64k, or infinity")
+	}
+	return uint64(n), nil
+}

@@ -1,0 +1,23 @@
+package vassal
+
+import (
+	"context"
+
+	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/namespaces"
+)
+
+// limitResources sets the limits of this process, which all its later processes inherit. A limit
+// of descriptors can be below the number that is open: only later ones fail.
+func (v *vassal) limitResources(_ context.Context, o *config.Vassal) error {
+	return o.Hardening.Apply(o)
+}
+
+// noNewPrivileges ends all ways in which a program could get rights that this process does not
+// have. That comes after the drop: a root hook may need them.
+func noNewPrivileges(_ context.Context, o *config.Vassal) error {
+	if !o.Hardening.NoNewPrivileges {
+		return nil
+	}
+	return blameAny(o, namespaces.NoNewPrivileges(), "no-new-privileges")
+}
