@@ -80,6 +80,18 @@ func TestVassals(t *testing.T) {
 			[]string{"command = DIR/tool\nsocket = DIR/x", "command = DIR/tool\nsocket = sub/../x"},
 			"b.ini:3: socket: a.ini listens on DIR/x too (each vassal needs its own address) [address-taken]",
 		},
+		"one published port": {
+			net,
+			[]string{"command = DIR/tool\nnetwork-publish = 8000-8002:80", "command = DIR/tool\nnetwork-publish = 9000\nnetwork-publish = 8001:80"},
+			"b.ini:4: network-publish: a.ini publishes port 8000-8002 too (each vassal needs ports of its own) [port-taken]",
+		},
+		"one port, two addresses": {net, []string{"command = DIR/tool\nnetwork-publish = 192.0.2.1:80", "command = DIR/tool\nnetwork-publish = 192.0.2.2:80"}, ""},
+		"one port, not connected": {net, []string{"command = DIR/tool\nnetwork-publish = 80", "command = DIR/tool\nnetwork = none\nnetwork-publish = 80"}, ""},
+		"one fixed address": {
+			net,
+			[]string{"command = DIR/tool\nnetwork-address = 10.142.3.7", "command = DIR/tool\nnetwork-address = 10.142.3.7"},
+			"b.ini:3: network-address: a.ini has the address 10.142.3.7 too (each vassal needs its own address) [network-address-taken]",
+		},
 		"one port on purpose":   {host, []string{"command = DIR/tool\nsocket = :7\nreuse-port = 1", "command = DIR/tool\nsocket = :7\nreuse-port = 1"}, ""},
 		"interface of the host": {host, []string{"command = DIR/tool\nwait-for-interface = eth7"}, `a.ini:3: wait-for-interface: the vassal gets no network namespace: "eth7" would be an interface of the host (net in emperor-use-clone) [interface-of-the-host]`},
 		"user of the emperor":   {dropped, []string{"command = sleep 1\nuid = 65534\ngid = 65534", "command = sleep 1\ngid = 65534"}, ""},
