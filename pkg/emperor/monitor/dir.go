@@ -13,7 +13,7 @@ import (
 )
 
 // Dir monitors a directory: each regular file in it with a known extension is a vassal;
-// symbolic links are followed. It gets changes by inotify(7), also of the targets of links. It
+// symbolic links are followed. It gets changes from fsnotify, also of the targets of links. It
 // ignores names that start with a dot or end with a tilde.
 type Dir struct {
 	files

@@ -225,9 +225,7 @@ func TestRescanFindsWhatEventsMissed(t *testing.T) {
 	d, dir := newDir(t, 50*time.Millisecond)
 	r := run(t, d)
 	r.until(t, "")
-	d.watch.mu.Lock()
-	clear(d.watch.wds) // as if the kernel sent no events
-	d.watch.mu.Unlock()
+	deafen(d.watch)
 	write(t, filepath.Join(dir, "a.ini"), "1")
 	r.until(t, "a.ini=1")
 }
@@ -237,9 +235,7 @@ func TestRescanOnRequest(t *testing.T) {
 	d, dir := newDir(t, 0)
 	r := run(t, d)
 	r.until(t, "")
-	d.watch.mu.Lock()
-	clear(d.watch.wds) // as if the kernel sent no events
-	d.watch.mu.Unlock()
+	deafen(d.watch)
 	write(t, filepath.Join(dir, "a.ini"), "1")
 	r.quiet(t)
 	d.Rescan()

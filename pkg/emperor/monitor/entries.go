@@ -23,11 +23,15 @@ type entry struct {
 	config  Config
 	stat    fileStat
 	missing time.Time // since when the name is missing; zero: it exists
-	busy    bool      // a program was writing at the last read
-	denied  bool      // its file system was too slow, or another emperor has it; it is retried
-	reading bool      // it is being read
-	again   bool      // and must be read again
-	places  []place   // other places where it can change, for a link
+	found   Config    // the name with its place, as last found, and home: its directory
+	home    home
+	busy    bool          // a program had it open for writing at the last read
+	pause   time.Duration // before it is read again for that
+	retryAt time.Time
+	denied  bool    // its file system was too slow, or another emperor has it; it is retried
+	reading bool    // it is being read
+	again   bool    // and must be read again
+	places  []place // other places where it can change, for a link
 }
 
 // counts reports whether a file of that name is a configuration.
@@ -56,6 +60,7 @@ func (f *files) entry(c Config) *entry {
 // refresh starts to read the file of c, in the directory at home.
 func (f *files) refresh(at home, c Config) {
 	e := f.entry(c)
+	e.found, e.home = c, at
 	if e.again = e.reading; e.again {
 		return
 	}
@@ -104,6 +109,7 @@ func (f *files) take(e *entry, c Config, r result) {
 	}
 	held, contended := errors.AsType[claims.HeldError](r.err)
 	e.busy, e.places = errors.Is(r.err, errBusy), r.places
+	e.wait()
 	e.denied = contended || errors.Is(r.err, reads.ErrSlow)
 	switch {
 	case r.gone:
@@ -129,6 +135,17 @@ func (f *files) take(e *entry, c Config, r result) {
 		c.Version = versionOf(r.data, r.stat.touched())
 		f.accept(e, c)
 	}
+}
+
+// wait sets the time of the next read of a file that is being written. The pause doubles each
+// time.
+func (e *entry) wait() {
+	if !e.busy {
+		e.pause = 0
+		return
+	}
+	e.pause = min(max(busyFirst, 2*e.pause), busyMax)
+	e.retryAt = time.Now().Add(e.pause)
 }
 
 // accept adds c unless it is unchanged.

@@ -23,6 +23,10 @@ const (
 	grace = 250 * time.Millisecond
 	// lookout is the polling interval without events.
 	lookout = time.Second
+	// busyFirst and busyMax limit the pause before a file is read again that a program has open
+	// for writing: no event tells when the program closes it.
+	busyFirst = 20 * time.Millisecond
+	busyMax   = time.Second
 )
 
 // DirOptions configures a monitor of files.
@@ -100,13 +104,12 @@ func (f *files) Rescan() {
 // open starts to listen for events; without them, files are polled.
 func (f *files) open(ctx context.Context, path string) {
 	f.ctx = ctx
-	w, err := newWatcher()
+	w, err := newWatcher(ctx, f.hints)
 	if err != nil {
 		f.options.Log.Warn("no events: polling every second", "path", path, "error", err)
 		return
 	}
 	f.watch = w
-	go forward(ctx, w, f.hints)
 }
 
 // close ends the programs and the events of the monitor. It does not wait for reads.
@@ -136,11 +139,13 @@ func (f *files) loop(ctx context.Context, s source, report func(Set)) error {
 	var (
 		quiet  = time.NewTimer(lookout) // when the next rescan is due
 		slow   = time.NewTimer(grace)   // when a report no longer waits for reads
+		busy   = time.NewTimer(lookout) // when a file that was being written is read again
 		since  time.Time                // when the first mark since the last rescan was made
 		rescan <-chan time.Time
 	)
 	defer quiet.Stop()
 	defer slow.Stop()
+	defer busy.Stop()
 	if f.options.Rescan > 0 {
 		ticker := time.NewTicker(f.options.Rescan)
 		defer ticker.Stop()
@@ -148,8 +153,8 @@ func (f *files) loop(ctx context.Context, s source, report func(Set)) error {
 	}
 	f.due, f.news = true, true
 	for {
-		busy := len(f.awaited) > 0
-		if f.due && !busy {
+		reading := len(f.awaited) > 0
+		if f.due && !reading {
 			f.due, since = false, time.Time{}
 			s.look()
 			slow.Reset(grace)
@@ -158,7 +163,7 @@ func (f *files) loop(ctx context.Context, s source, report func(Set)) error {
 		if f.failure != nil {
 			return f.failure
 		}
-		if f.news && !busy {
+		if f.news && !reading {
 			f.news, f.reported = false, true
 			report(f.set())
 		}
@@ -178,17 +183,22 @@ func (f *files) loop(ctx context.Context, s source, report func(Set)) error {
 			}
 		case <-quiet.C:
 			f.due = true
+		case <-busy.C:
+			f.retryBusy()
 		case takeIn := <-f.found:
 			takeIn()
 			slow.Reset(grace)
 		case <-slow.C:
 			f.abandon()
 		}
-		if over := busy && len(f.awaited) == 0; over {
+		if over := reading && len(f.awaited) == 0; over {
 			slow.Stop()
 			s.tidy()
 			if next := f.next(s.blind()); since.IsZero() && next > 0 {
 				quiet.Reset(next)
+			}
+			if next, some := f.nextBusy(); some {
+				busy.Reset(next)
 			}
 		}
 	}
@@ -226,27 +236,30 @@ func (f *files) next(blind bool) time.Duration {
 	return next
 }
 
+// retryBusy reads files again that programs have had open for writing, when it is time.
+func (f *files) retryBusy() {
+	for _, e := range f.entries {
+		if e.busy && !time.Now().Before(e.retryAt) {
+			f.refresh(e.home, e.found)
+		}
+	}
+}
+
+// nextBusy returns how long until the first of these files is read again.
+func (f *files) nextBusy() (next time.Duration, some bool) {
+	for _, e := range f.entries {
+		if left := max(0, time.Until(e.retryAt)); e.busy && (!some || left < next) {
+			next, some = left, true
+		}
+	}
+	return next, some
+}
+
 // watchOnly ends the watch on all but the wanted directories.
 func (f *files) watchOnly(wanted map[string]bool) {
 	for _, dir := range f.watch.list() {
 		if !wanted[dir] {
 			f.watch.remove(dir)
-		}
-	}
-}
-
-// forward passes on hints until the watcher is closed or ctx ends.
-func forward(ctx context.Context, w *watcher, out chan<- []hint) {
-	buffer := make([]byte, 64<<10)
-	for {
-		hints, err := w.wait(buffer)
-		if err != nil {
-			return
-		}
-		select {
-		case out <- hints:
-		case <-ctx.Done():
-			return
 		}
 	}
 }

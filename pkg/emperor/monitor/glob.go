@@ -16,7 +16,7 @@ import (
 // Glob monitors a pattern of paths: each regular file that matches it and that has a known
 // extension is a vassal. Its path, spelled as in the pattern, is the vassal's name, and the
 // vassal's working directory is this process's, as in uWSGI's glob monitor. It gets changes by
-// inotify(7) in every directory of the pattern. A directory that does not answer does not
+// fsnotify in every directory of the pattern. A directory that does not answer does not
 // delay the others.
 type Glob struct {
 	files

@@ -196,7 +196,9 @@ func readStill(path string) ([]byte, error) {
 	defer f.Close()
 	if _, err := unix.FcntlInt(f.Fd(), unix.F_SETLEASE, unix.F_RDLCK); errors.Is(err, unix.EAGAIN) {
 		return nil, errBusy
-	} // Other errors: a file system without leases, or another user's file. Read it all the same.
+	} else if err != nil && justModified(f) { // a file system without leases, or another user's file
+		return nil, errBusy
+	}
 	data, err := io.ReadAll(io.LimitReader(f, MaxConfig+1))
 	switch {
 	case err != nil:
@@ -205,6 +207,17 @@ func readStill(path string) ([]byte, error) {
 		return nil, fmt.Errorf("is larger than %d bytes", MaxConfig)
 	}
 	return data, nil
+}
+
+// justModified reports whether a file was modified a moment ago: its writer may not have
+// finished. The clock of a file server may be ahead of ours.
+func justModified(f *os.File) bool {
+	info, err := f.Stat()
+	if err != nil {
+		return false
+	}
+	age := time.Since(info.ModTime())
+	return age >= 0 && age < settleMax
 }
 
 func (s fileStat) touched() time.Time { return time.Unix(s.modified.Unix()) }
