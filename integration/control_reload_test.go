@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/emperor-go/emperor/internal/control"
+	"github.com/emperor-go/emperor/internal/eventlog"
 	supervisor "github.com/emperor-go/emperor/pkg/emperor"
 )
 
@@ -80,7 +81,7 @@ func TestReloadsAreSeen(t *testing.T) {
 		t.Errorf("the fault is not forgotten: %s", s.Fault)
 	}
 	out := w.succeed("events", "a.ini", "--json")
-	var last control.Event
+	var last eventlog.Event
 	for line := range strings.Lines(strings.TrimSpace(out)) {
 		if err := json.Unmarshal([]byte(line), &last); err != nil {
 			t.Fatal(err)

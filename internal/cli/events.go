@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
-	"github.com/emperor-go/emperor/internal/control"
+	"github.com/emperor-go/emperor/internal/eventlog"
 )
 
 // eventsCommand prints transitions and notes.
@@ -93,7 +93,7 @@ func (o *operator) line(c *cobra.Command, line json.RawMessage, text func(json.R
 }
 
 func eventText(line json.RawMessage) (string, error) {
-	var e control.Event
+	var e eventlog.Event
 	if err := json.Unmarshal(line, &e); err != nil {
 		return "", err
 	}
@@ -102,7 +102,7 @@ func eventText(line json.RawMessage) (string, error) {
 		text = fmt.Sprintf("(%d events were missed)\n", e.Lost)
 	}
 	text += e.Time.Local().Format("15:04:05.000 ") + clean(e.Vassal) + ": "
-	if e.What != control.AboutState {
+	if e.What != eventlog.AboutState {
 		return text + string(e.What) + ": " + clean(e.Text), nil
 	}
 	text += fmt.Sprintf("%s -> %s generation=%d", e.From, e.To, e.Generation)

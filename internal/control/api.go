@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/eventlog"
 	"github.com/emperor-go/emperor/internal/output"
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/namespaces"
@@ -53,24 +54,8 @@ type Status struct {
 	// Cgroup is its own directory; empty: none.
 	Cgroup string `json:"cgroup,omitempty"`
 	// Exits are the last ones, the newest last, and Lines its last output.
-	Exits []Exit        `json:"exits"`
-	Lines []output.Line `json:"lines"`
-}
-
-// Exit is the end of one generation.
-type Exit struct {
-	Time       time.Time `json:"time"`
-	Generation uint64    `json:"generation"`
-	// Text describes the end, and Reason adds the vassal's own explanation or the last line of
-	// its program. From is the state in which it ended: stopping or killing when it was asked
-	// to.
-	Text   string        `json:"text"`
-	Reason string        `json:"reason,omitempty"`
-	From   emperor.State `json:"from"`
-	// OOMKills is how many of its processes the OOM killer had killed.
-	OOMKills int `json:"oom_kills,omitempty"`
-	// Uptime is how long it lived, in seconds.
-	Uptime float64 `json:"uptime_seconds"`
+	Exits []eventlog.Exit `json:"exits"`
+	Lines []output.Line   `json:"lines"`
 }
 
 // Info is about the emperor itself.
@@ -107,59 +92,6 @@ type Error struct {
 }
 
 func (f *Error) Error() string { return f.Message }
-
-// Event is a shortened transition, or another event of a vassal.
-type Event struct {
-	Time   time.Time `json:"time"`
-	Vassal string    `json:"vassal"`
-	// What is State for a transition, or the topic of Text.
-	What emperor.Topic `json:"what"`
-	// From and To are the states of a transition; in other events both are the current state.
-	From       emperor.State `json:"from"`
-	To         emperor.State `json:"to"`
-	Generation uint64        `json:"generation"`
-	PID        int           `json:"pid,omitempty"`
-	Config     string        `json:"config,omitempty"`
-	// Text describes it, such as an exit or an error.
-	Text string `json:"text,omitempty"`
-	// Lost is how many events before this one were missed.
-	Lost int `json:"lost,omitempty"`
-}
-
-// AboutState is the topic of a transition.
-const AboutState emperor.Topic = "state"
-
-// event shortens a transition.
-func event(t emperor.Transition) Event {
-	r := t.Record
-	e := Event{
-		Time: t.Time, Vassal: r.Name, What: AboutState, From: t.From, To: t.To, Generation: r.Generation, PID: r.PID,
-		Config: r.Config, Lost: t.Lost,
-	}
-	if t.Note != nil {
-		e.What, e.Text = t.Note.About, t.Note.Text
-		return e
-	}
-	switch t.To {
-	case emperor.Clearing:
-		e.Text = r.Exit
-	case emperor.Settled:
-		if e.Text = r.LaunchError; t.From == emperor.Clearing && r.ExitReason != r.Exit {
-			e.Text = r.ExitReason
-		}
-	case emperor.Idle:
-		e.Text = r.Why
-	case emperor.Waiting:
-		e.Text = r.Address
-	case emperor.Reverting:
-		e.Text = r.ReloadError
-	case emperor.Running:
-		if t.From == emperor.Reloading && r.ReloadError != "" {
-			e.Text = "cannot reload: " + r.ReloadError
-		}
-	}
-	return e
-}
 
 // wrong returns the current errors of a vassal, each in a line, the most harmful first. quote
 // adds to the exit of a worker.

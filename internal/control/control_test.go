@@ -13,9 +13,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/eventlog"
 	"github.com/emperor-go/emperor/internal/output"
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/emperor/launchertest"
@@ -119,11 +119,11 @@ func play(t *testing.T, vassals ...string) *stage {
 	if err != nil {
 		t.Fatal(err)
 	}
-	chronicle := &Chronicle{Gone: hub.Forget}
-	server := &Server{Emperor: s.emperor, Output: hub, Chronicle: chronicle, Meter: &Meter{}, Gate: open(), Rescan: func() { s.rescans <- struct{}{} }, Log: log, Info: Info{PID: 7}}
+	events := &eventlog.Log{Gone: hub.Forget}
+	server := &Server{Emperor: s.emperor, Output: hub, Events: events, Meter: &Meter{}, Gate: open(), Rescan: func() { s.rescans <- struct{}{} }, Log: log, Info: Info{PID: 7}}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 2)
-	go chronicle.Run(s.emperor.Follow())
+	go events.Run(s.emperor.Follow())
 	go func() { ended <- s.emperor.Run(ctx) }()
 	go func() { ended <- server.Run(ctx, claim) }()
 	s.shutdown = func() {
@@ -282,8 +282,13 @@ func TestMistakes(t *testing.T) {
 func TestEventsAndLogsAreFollowed(t *testing.T) {
 	s := play(t, "a.ini", "well")
 	ctx, cancel := context.WithCancel(t.Context())
-	events, lines := make(chan Event, 100), make(chan output.Line, 100)
-	go s.Stream(ctx, "/events?follow&vassal=a", func(m json.RawMessage) error { var e Event; err := json.Unmarshal(m, &e); events <- e; return err })
+	events, lines := make(chan eventlog.Event, 100), make(chan output.Line, 100)
+	go s.Stream(ctx, "/events?follow&vassal=a", func(m json.RawMessage) error {
+		var e eventlog.Event
+		err := json.Unmarshal(m, &e)
+		events <- e
+		return err
+	})
 	go s.Stream(ctx, "/vassals/a/logs?follow", func(m json.RawMessage) error { var l output.Line; err := json.Unmarshal(m, &l); lines <- l; return err })
 	expect := func(want emperor.State) {
 		t.Helper()
@@ -312,60 +317,6 @@ func TestEventsAndLogsAreFollowed(t *testing.T) {
 		t.Error("the line of the next generation is not followed")
 	}
 	cancel()
-}
-
-// Each reader gets events once, in order; a slow reader misses some and gets their number, and
-// events of a vassal that is gone remain available.
-func TestChronicleIsFollowed(t *testing.T) { synctest.Test(t, chronicleIsFollowed) }
-
-func chronicleIsFollowed(t *testing.T) {
-	c := &Chronicle{}
-	feed, ended := make(chan emperor.Transition), make(chan bool)
-	go func() { c.Run(feed); close(ended) }()
-	happens := func(name string, to emperor.State, note *emperor.Note) {
-		feed <- emperor.Transition{Time: time.Now(), From: emperor.Running, To: to, Note: note, Record: emperor.Record{Name: name, State: to}}
-	}
-	happens("a.ini", emperor.Running, nil)
-	happens("b.ini", emperor.Running, &emperor.Note{About: emperor.AboutHook, Text: "as-root #1: ok"})
-	happens("b.ini", emperor.Clearing, &emperor.Note{About: emperor.AboutStatus, Text: "not an exit"})
-	happens("b.ini", emperor.Running, nil)
-	synctest.Wait()
-	recent, next, stop := c.follow(Selecting([]string{"b.ini"}))
-	if len(recent) != 3 || recent[0].What != emperor.AboutHook || recent[0].Text != "as-root #1: ok" || recent[2].What != AboutState {
-		t.Errorf("of b.ini: %+v", recent)
-	}
-	for i := range behind + 7 {
-		happens("b.ini", emperor.Running, &emperor.Note{About: emperor.AboutStatus, Text: fmt.Sprint(i)})
-		happens("a.ini", emperor.Running, nil)
-	}
-	synctest.Wait()
-	for i := range behind {
-		if e := <-next; e.Vassal != "b.ini" || e.Text != fmt.Sprint(i) || e.Lost != 0 {
-			t.Fatalf("event %d is %+v", i, e)
-		}
-	}
-	happens("b.ini", emperor.Gone, nil)
-	if e := <-next; e.To != emperor.Gone || e.Lost != 7 {
-		t.Errorf("after the slow time: %+v, want 7 lost", e)
-	}
-	if got := c.named("b"); got != "b.ini" || c.named("c") != "" {
-		t.Errorf("b is %q", got)
-	}
-	if x := c.exitsOf("b.ini"); len(x) != 0 {
-		t.Errorf("exits: %+v", x)
-	}
-	close(feed)
-	<-ended
-	if _, more := <-next; more {
-		t.Error("there is more after the end")
-	}
-	stop()
-	if _, next, stop := c.follow(Selecting(nil)); true {
-		if _, more := <-next; more {
-			t.Error("there is something to follow after the end")
-		}
-		stop()
-	}
 }
 
 func TestRescanAndGoneVassals(t *testing.T) {

@@ -124,7 +124,7 @@ func (s *Server) status(r *http.Request) (any, error) {
 		return nil, err
 	}
 	st := Status{
-		Vassal: s.vassal(record), Exits: s.Chronicle.exitsOf(record.Name),
+		Vassal: s.vassal(record), Exits: s.Events.Exits(record.Name),
 		Lines: s.Output.Of(record.Name).Last(10),
 	}
 	if record.PID != 0 {
@@ -217,7 +217,7 @@ func (s *Server) kill(r *http.Request) (any, error) {
 	if err := unix.PidfdSendSignal(fd, sig, nil, 0); err != nil {
 		return nil, fmt.Errorf("cannot signal process %d: %w", record.PID, err)
 	}
-	s.Chronicle.Mention(emperor.AboutOperator, record, "kill --signal "+cmp.Or(unix.SignalName(sig), strconv.Itoa(int(sig))))
+	s.Events.Add(emperor.AboutOperator, record, "kill --signal "+cmp.Or(unix.SignalName(sig), strconv.Itoa(int(sig))))
 	return Answer{Name: record.Name, Done: true, Vassal: record}, nil
 }
 

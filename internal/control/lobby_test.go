@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/eventlog"
 	"github.com/emperor-go/emperor/internal/output"
 	"github.com/emperor-go/emperor/pkg/emperor"
 )
@@ -151,7 +152,7 @@ func TestSignsOfLife(t *testing.T) {
 	}
 	defer claim.Close()
 	server := &Server{
-		Emperor: speechless{after: patience + time.Second}, Output: &output.Hub{}, Chronicle: &Chronicle{}, Meter: &Meter{}, Gate: open(),
+		Emperor: speechless{after: patience + time.Second}, Output: &output.Hub{}, Events: &eventlog.Log{}, Meter: &Meter{}, Gate: open(),
 		Log: slog.New(slog.DiscardHandler),
 	}
 	ctx, cancel := context.WithCancel(t.Context())

@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/eventlog"
 	"github.com/emperor-go/emperor/internal/output"
 	"github.com/emperor-go/emperor/pkg/emperor"
 )
@@ -31,8 +32,8 @@ type Server struct {
 	Emperor Emperor
 	// Output has the last output of vassals. Required.
 	Output *output.Hub
-	// Chronicle has past events. Required; the caller runs it.
-	Chronicle *Chronicle
+	// Events has the past events. Required; the caller runs it.
+	Events *eventlog.Log
 	// Rescan makes the monitors rescan now. Required.
 	Rescan func()
 	// Info describes the emperor; the server fills in its Vassals.

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/emperor-go/emperor/internal/eventlog"
 	"github.com/emperor-go/emperor/internal/output"
 )
 
@@ -69,12 +70,12 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer leave()
-	words, err := s.selection(r.Context(), r, s.Chronicle.named)
+	words, err := s.selection(r.Context(), r, s.Events.Named)
 	if err != nil {
 		fail(w, err)
 		return
 	}
-	most, err := numberOf(r, "lines", remembered)
+	most, err := numberOf(r, "lines", eventlog.Kept)
 	if err != nil {
 		fail(w, err)
 		return
@@ -84,11 +85,11 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		fail(w, err)
 		return
 	}
-	recent, next, stop := s.Chronicle.follow(Selecting(words))
-	recent = slices.DeleteFunc(recent, func(e Event) bool { return e.Time.Before(since) })
+	recent, next, stop := s.Events.Follow(Selecting(words))
+	recent = slices.DeleteFunc(recent, func(e eventlog.Event) bool { return e.Time.Before(since) })
 	recent = recent[max(0, len(recent)-most):]
 	defer stop()
-	pour(w, r, recent, next, follow, every[Event])
+	pour(w, r, recent, next, follow, every[eventlog.Event])
 }
 
 // manyLogs answers with the last output of the vassals that the query selects, or of all, by time,

@@ -25,9 +25,7 @@ func (f Finder) Extensions() []string {
 }
 
 // IsVassal reports whether a monitor takes a file of that name.
-func (f Finder) IsVassal(name string) bool {
-	return !strings.HasPrefix(name, ".") && slices.ContainsFunc(f.Extensions(), func(e string) bool { return strings.HasSuffix(name, e) })
-}
+func (f Finder) IsVassal(name string) bool { return monitor.IsVassal(name, f.Extensions()) }
 
 // Pattern returns the pattern of a monitor that is no directory: glob://PATTERN, a file
 // alone, or a name with wildcards where no directory is called so, as in uWSGI.

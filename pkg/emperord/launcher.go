@@ -11,6 +11,7 @@ import (
 	"github.com/emperor-go/emperor/internal/vassalfiles"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/emperor"
+	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 	"github.com/emperor-go/emperor/pkg/emperor/ondemand"
 	"github.com/emperor-go/emperor/pkg/emperor/process"
 	"github.com/emperor-go/emperor/pkg/hooks"
@@ -29,14 +30,28 @@ func launcher(g *gathered, observe func(hooks.Result)) *process.Launcher {
 	return s
 }
 
-// supervision translates the options of the loop, and of reading vassals' files.
-func supervision(o *config.Emperor, r *readers, files *reads.Pool, log *slog.Logger) (emperor.Options, error) {
+// parts are what an emperor is made of, beside its options.
+type parts struct {
+	monitors []monitor.Monitor
+	launcher *process.Launcher
+	readers  *readers
+	files    *reads.Pool
+	killNow  <-chan struct{}
+	observe  func(hooks.Result)
+	log      *slog.Logger
+}
+
+// supervision returns the complete options of the loop, and prepares the readers of vassals'
+// files for them.
+func supervision(o *config.Emperor, p parts) (emperor.Options, error) {
+	r, files, log := p.readers, p.files, p.log
 	vassals := &reading{files: o.Templates, reads: files, waits: vassalfiles.HasOnDemand(o.OnDemand), held: r.held, allow: o.Allowed, clone: o.Clone, network: o.Network, log: log}
 	vassals.attrs = append(slices.Clone(o.Wrapping.Collect), o.Wrapping.ProgramAttr, o.Wrapping.ChdirAttr)
 	vassals.wraps = vassalfiles.Wrappers(o.Wrapping)
 	vassals.refuseRoot, vassals.environ = refusesRoot(o), process.VassalEnviron(os.Environ())
 	r.current.Store(vassals)
 	options := emperor.Options{
+		Monitors: p.monitors, Launcher: p.launcher, WaitObserver: p.launcher, KillNow: p.killNow, Observe: p.observe,
 		Check: r.check, Compare: r.compare, Concurrency: o.Concurrency, Mercy: o.ReloadMercy, Log: log,
 		Backoff: emperor.Backoff{
 			Initial: o.Backoff, Max: o.BackoffMax, Reset: o.BackoffReset, Jitter: o.Life.Jitter, Limit: o.Life.MaxRestarts,

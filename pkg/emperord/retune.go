@@ -12,21 +12,19 @@ import (
 	"github.com/emperor-go/emperor/internal/vassalfiles"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/emperor"
-	"github.com/emperor-go/emperor/pkg/emperor/process"
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
 // tuner takes over changes of the emperor's own options at run time. One goroutine uses it.
 type tuner struct {
-	args     []string        // of the command line
-	started  *config.Emperor // the options of the start: those in effect that need a restart
-	options  *config.Emperor // the last valid ones
-	from     string          // the directory in which the emperor was started
-	environ  []string        // and the environment
-	readers  *readers
-	launcher *process.Launcher // launches vassals from now on
-	level    *slog.LevelVar
-	log      *slog.Logger
+	args    []string        // of the command line
+	started *config.Emperor // the options of the start: those in effect that need a restart
+	options *config.Emperor // the last valid ones
+	from    string          // the directory in which the emperor was started
+	environ []string        // and the environment
+	parts   parts           // with the launcher of vassals from now on
+	level   *slog.LevelVar
+	log     *slog.Logger
 
 	outcomes chan reread      // holds one
 	late     <-chan time.Time // when the read that goes on takes too long; nil: none goes on, or it is stuck
@@ -135,23 +133,24 @@ func (t *tuner) take(ctx context.Context, e *emperor.Emperor, next *config.Emper
 		t.log.Error("cannot use the emperor's options; they stay unchanged", "error", err)
 		return false
 	}
-	options, err := supervision(next, t.readers, t.launcher.Reads, t.log)
-	if err != nil {
-		t.log.Error("cannot use the emperor's options; they stay unchanged", "error", err)
-		return false
-	}
-	l := *t.launcher
+	l := *t.parts.launcher
 	l.Hooks, l.HookTimeout, l.Early, l.RefuseRoot = next.Hooks, next.HookTimeout, next.EarlyRelease, refusesRoot(next)
-	l.Wrappers, l.Templates = vassalfiles.Wrappers(next.Wrapping), templates(next.Templates, t.launcher.Reads)
+	l.Wrappers, l.Templates = vassalfiles.Wrappers(next.Wrapping), templates(next.Templates, l.Reads)
 	l.Wrappers.Before, l.Wrappers.After = templateArgs(next.Templates)
 	if next.HookConcurrency != t.options.HookConcurrency {
 		l.Turns = turn.New(next.HookConcurrency)
 	}
-	options.Launcher, options.WaitObserver = &l, &l
+	changed := t.parts
+	changed.launcher = &l
+	options, err := supervision(next, changed)
+	if err != nil {
+		t.log.Error("cannot use the emperor's options; they stay unchanged", "error", err)
+		return false
+	}
 	if e.Retune(ctx, options) != nil {
 		return false // the emperor is ending
 	}
 	t.level.Set(next.LogLevel)
-	t.options, t.launcher = next, &l
+	t.options, t.parts = next, changed
 	return true
 }

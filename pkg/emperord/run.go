@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/emperor-go/emperor/internal/control"
+	"github.com/emperor-go/emperor/internal/eventlog"
 	"github.com/emperor-go/emperor/internal/termlog"
 	"github.com/emperor-go/emperor/internal/version"
 	"github.com/emperor-go/emperor/pkg/config"
@@ -48,23 +49,25 @@ func govern(ctx context.Context, around outside, g *gathered) error {
 	}
 	tune := &tuner{
 		args: around.args, from: around.from, environ: around.environ, started: o, options: o,
-		readers: &readers{held: newHeldBack(o.Pass, log)}, launcher: launches, level: around.level, log: log,
-		outcomes: make(chan reread, 1),
+		level: around.level, log: log, outcomes: make(chan reread, 1),
+		parts: parts{
+			monitors: g.monitors, launcher: launches, readers: &readers{held: newHeldBack(o.Pass, log)}, files: g.files,
+			killNow: around.hurry, observe: metrics.Hook, log: log,
+		},
 	}
-	options, err := supervision(o, tune.readers, g.files, log)
+	options, err := supervision(o, tune.parts)
 	if err != nil {
 		return err
 	}
-	options.Monitors, options.Launcher, options.WaitObserver, options.KillNow, options.Observe = g.monitors, launches, launches, around.hurry, metrics.Hook
 	touches := newTouches(o.Process.Touch, g.files, log)
 	around.ready()
 	e := emperor.New(options)
 	gate := &control.Gate{Confines: launches.Confines, Log: log}
-	events := &control.Chronicle{Told: metrics.Told, Gone: g.forgotten}
+	events := &eventlog.Log{Told: metrics.Told, Gone: g.forgotten}
 	transitions := e.Follow()
 	look := func() { rescan(g.monitors) }
 	answers := &control.Server{
-		Emperor: e, Output: g.output, Chronicle: events, Rescan: look, Meter: g.sockets.meter, Gate: gate, Log: log, Stopping: ctx.Done(), Network: g.audited(),
+		Emperor: e, Output: g.output, Events: events, Rescan: look, Meter: g.sockets.meter, Gate: gate, Log: log, Stopping: ctx.Done(), Network: g.audited(),
 		Info: control.Info{Version: version.Number, PID: os.Getpid(), Started: time.Now(), Monitors: o.Monitors, Namespaces: new(o.Clone.String())},
 	}
 	return actors{

@@ -34,11 +34,16 @@ type entry struct {
 	places  []place // other places where it can change, for a link
 }
 
-// counts reports whether a file of that name is a configuration.
-func (f *files) counts(name string) bool {
+// IsVassal reports whether a file of that name makes a vassal, when files with one of these
+// extensions do: names that begin with a dot or end with a tilde, as backups of editors do,
+// make none.
+func IsVassal(name string, extensions []string) bool {
 	return !strings.HasPrefix(name, ".") && !strings.HasSuffix(name, "~") &&
-		slices.ContainsFunc(f.options.Extensions, func(e string) bool { return strings.HasSuffix(name, e) })
+		slices.ContainsFunc(extensions, func(e string) bool { return strings.HasSuffix(name, e) })
 }
+
+// counts reports whether a file of that name is a configuration.
+func (f *files) counts(name string) bool { return IsVassal(name, f.options.Extensions) }
 
 // entry returns the state of a name, which it creates if necessary.
 func (f *files) entry(c Config) *entry {
