@@ -81,6 +81,10 @@ soak: build ## recipes of docs/programs.md with all programs that are installed,
 bench: build ## measures, in the same run as uWSGI's Emperor
 	EMPEROR_BIN=$(abspath $(BIN)) $(GO) test -count=1 -timeout 20m -run '^$$' -bench . -benchtime 1x ./integration/...
 
+.PHONY: measure
+measure: ## prints the sizes of files, functions and types
+	$(GO) test -count=1 -v -run TestTable ./internal/budgets
+
 .PHONY: systemd
 systemd: build ## stories of the unit in a virtual machine (EMPEROR_VM), as root
 	integration/systemd/run.sh $(abspath $(BIN))

@@ -1,0 +1,182 @@
+// Package budgets measures the source of this repository: sizes of files, functions, structs and
+// types. Tests hold the limits; `make measure` prints the figures.
+package budgets
+
+import (
+	"fmt"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Figures are the measurements of the code below a directory, without tests.
+type Figures struct {
+	// Lines of all files. Files and Functions have the lines of each, and Complexity the
+	// cyclomatic complexity of each function, all sorted by value.
+	Lines                        int
+	Files, Functions, Complexity []Figure
+	// Structs have the number of fields of each struct type, and Methods the number of methods
+	// of each type, sorted by value.
+	Structs, Methods []Figure
+	// Exported counts exported names of package level and methods, Documented those of them with
+	// a comment, and Interfaces the interface types with a name.
+	Exported, Documented, Interfaces int
+}
+
+// Figure is one measured subject.
+type Figure struct {
+	// Name is a path, or a path and the name of a function or type.
+	Name  string
+	Value int
+}
+
+// Measure measures the Go files below a directory, without tests, test data and hidden
+// directories.
+func Measure(root string) (f Figures, err error) {
+	methods := map[string]int{}
+	err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
+		name := d.Name()
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && path != root && (strings.HasPrefix(name, ".") || name == "testdata" || name == "bin"):
+			return filepath.SkipDir
+		case d.IsDir(), !strings.HasSuffix(name, ".go"), strings.HasSuffix(name, "_test.go"):
+			return nil
+		}
+		return f.file(root, path, methods)
+	})
+	for name, n := range methods {
+		f.Methods = append(f.Methods, Figure{name, n})
+	}
+	for _, list := range [][]Figure{f.Files, f.Functions, f.Complexity, f.Structs, f.Methods} {
+		slices.SortFunc(list, func(a, b Figure) int { return a.Value - b.Value })
+	}
+	return f, err
+}
+
+// file measures one file.
+func (f *Figures) file(root, path string, methods map[string]int) error {
+	set := token.NewFileSet()
+	file, err := parser.ParseFile(set, path, nil, parser.ParseComments|parser.SkipObjectResolution)
+	if err != nil {
+		return err
+	}
+	short, err := filepath.Rel(root, path)
+	if err != nil {
+		return err
+	}
+	lines := set.File(file.FileStart).LineCount()
+	f.Lines += lines
+	f.Files = append(f.Files, Figure{short, lines})
+	span := func(n ast.Node) int { return set.Position(n.End()).Line - set.Position(n.Pos()).Line + 1 }
+	for _, d := range file.Decls {
+		switch d := d.(type) {
+		case *ast.FuncDecl:
+			name := short + ": " + d.Name.Name
+			f.Functions = append(f.Functions, Figure{name, span(d)})
+			f.Complexity = append(f.Complexity, Figure{name, complexity(d)})
+			if of := receiver(d); of != "" {
+				methods[filepath.Dir(short)+"."+of]++
+			}
+			f.export(d.Name, d.Doc)
+		case *ast.GenDecl:
+			f.declaration(short, d)
+		}
+	}
+	return nil
+}
+
+// declaration measures types, constants and variables.
+func (f *Figures) declaration(path string, d *ast.GenDecl) {
+	for _, spec := range d.Specs {
+		switch s := spec.(type) {
+		case *ast.TypeSpec:
+			f.export(s.Name, s.Doc, d.Doc)
+			switch t := s.Type.(type) {
+			case *ast.InterfaceType:
+				f.Interfaces++
+			case *ast.StructType:
+				f.Structs = append(f.Structs, Figure{filepath.Dir(path) + "." + s.Name.Name, t.Fields.NumFields()})
+			}
+		case *ast.ValueSpec:
+			for _, name := range s.Names {
+				f.export(name, s.Doc, s.Comment, d.Doc)
+			}
+		}
+	}
+}
+
+func (f *Figures) export(name *ast.Ident, docs ...*ast.CommentGroup) {
+	if !name.IsExported() {
+		return
+	}
+	f.Exported++
+	if slices.ContainsFunc(docs, func(c *ast.CommentGroup) bool { return c != nil }) {
+		f.Documented++
+	}
+}
+
+// receiver returns the name of the type of a method; empty for a function.
+func receiver(d *ast.FuncDecl) string {
+	if d.Recv == nil {
+		return ""
+	}
+	t := d.Recv.List[0].Type
+	for {
+		switch of := t.(type) {
+		case *ast.StarExpr:
+			t = of.X
+		case *ast.IndexExpr:
+			t = of.X
+		case *ast.Ident:
+			return of.Name
+		default:
+			return ""
+		}
+	}
+}
+
+// complexity counts the independent paths through a function, as gocyclo does.
+func complexity(d *ast.FuncDecl) int {
+	n := 1
+	ast.Inspect(d, func(x ast.Node) bool {
+		switch x := x.(type) {
+		case *ast.IfStmt, *ast.ForStmt, *ast.RangeStmt:
+			n++
+		case *ast.CaseClause:
+			if x.List != nil {
+				n++
+			}
+		case *ast.CommClause:
+			if x.Comm != nil {
+				n++
+			}
+		case *ast.BinaryExpr:
+			if x.Op == token.LAND || x.Op == token.LOR {
+				n++
+			}
+		}
+		return true
+	})
+	return n
+}
+
+// Spread returns the median, the 90th percentile and the largest of sorted figures.
+func Spread(list []Figure) string {
+	at := func(percent int) int { return list[min(len(list)-1, len(list)*percent/100)].Value }
+	return fmt.Sprintf("%d/%d/%d", at(50), at(90), list[len(list)-1].Value)
+}
+
+// Above returns the figures that exceed a limit.
+func Above(list []Figure, limit int) []Figure {
+	i := slices.IndexFunc(list, func(f Figure) bool { return f.Value > limit })
+	if i < 0 {
+		return nil
+	}
+	return list[i:]
+}

@@ -1,0 +1,85 @@
+package budgets
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const root = "../.."
+
+func measured(t *testing.T, dir string) Figures {
+	t.Helper()
+	f, err := Measure(filepath.Join(root, dir))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return f
+}
+
+// The sizes of CONTRIBUTING.md.
+func TestBudgets(t *testing.T) {
+	f := measured(t, ".")
+	at := func(list []Figure, percent int) int { return list[len(list)*percent/100].Value }
+	if n := at(f.Files, 50); n > 130 {
+		t.Errorf("the median of files is %d lines, more than 130", n)
+	}
+	for _, x := range Above(f.Files, 400) {
+		t.Errorf("%s has %d lines, more than 400: divide it by subject", x.Name, x.Value)
+	}
+	if n := at(f.Functions, 90); n > 25 {
+		t.Errorf("the 90th percentile of functions is %d lines, more than 25", n)
+	}
+	if long := Above(f.Functions, 82); len(long) > 1 {
+		t.Errorf("more than one function has more than 80 lines and its braces: %v", long)
+	}
+	for _, x := range Above(f.Structs, 20) {
+		if !isInput(x.Name) {
+			t.Errorf("%s has %d fields, more than 20: group them by subject", x.Name, x.Value)
+		}
+	}
+	for _, x := range Above(f.Methods, 40) {
+		if x.Value <= undivided[x.Name] {
+			continue
+		}
+		t.Errorf("%s has %d methods, more than 40: divide it by subject", x.Name, x.Value)
+	}
+}
+
+// undivided are types with more methods, and the number that they have. They must not grow.
+var undivided = map[string]int{"pkg/emperor.Emperor": 110, "pkg/vassal.vassal": 52, "internal/dialect.Reader": 60}
+
+// isInput reports whether a struct is options or a message, whose fields are a list.
+func isInput(name string) bool {
+	return strings.HasPrefix(name, "pkg/config") || strings.HasSuffix(name, ".Options") || strings.HasSuffix(name, "Options") || inputs[name]
+}
+
+// inputs are other structs whose fields are a list: options by another name, and messages.
+var inputs = map[string]bool{
+	"pkg/emperor/process.Launcher": true, // options of launches
+	"pkg/wire.Order":               true,
+	"pkg/emperor.Record":           true, // a message of the control protocol
+	"internal/control.uwsgiVassal": true, // a message of uWSGI's statistics
+	"webserver.exchange":           true,
+	"pkg/emperor/process.child":    true,
+}
+
+// TestTable prints the figures, with -v.
+func TestTable(t *testing.T) {
+	t.Log("|  | lines | file | function | > 80 | exported, doc % | interfaces | cyclomatic |")
+	for _, dir := range []string{".", "pkg/emperor", "internal/control", "pkg/vassal", "pkg/config", "internal", "webserver"} {
+		if _, err := os.Stat(filepath.Join(root, dir)); err != nil {
+			continue
+		}
+		f := measured(t, dir)
+		t.Logf("| %s | %.1fk | %s | %s | %d | %d, %d | %d | %s |", dir, float64(f.Lines)/1000, Spread(f.Files), Spread(f.Functions), len(Above(f.Functions, 82)),
+			f.Exported, 100*f.Documented/max(1, f.Exported), f.Interfaces, Spread(f.Complexity))
+	}
+	f := measured(t, ".")
+	for _, list := range [][]Figure{f.Structs, f.Methods, f.Files} {
+		for _, x := range list[len(list)-4:] {
+			t.Logf("%d %s", x.Value, x.Name)
+		}
+	}
+}
