@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/emperor-go/emperor/pkg/namespaces"
+	"github.com/vishvananda/netns"
 )
 
 // fresh is how long a measurement is reused.
@@ -117,18 +118,19 @@ func namespacesOf(pid int) map[string]string {
 
 // linksOf lists the interfaces of a process's network, if that is its own.
 func linksOf(pid int) []namespaces.Link {
-	netns, err := os.Open("/proc/" + strconv.Itoa(pid) + "/ns/net")
+	theirs, err := netns.GetFromPid(pid)
 	if err != nil {
 		return nil
 	}
-	defer netns.Close()
-	theirs, err := netns.Stat()
+	defer theirs.Close()
+	ours, err := netns.Get()
 	if err != nil {
 		return nil
 	}
-	if ours, err := os.Stat("/proc/self/ns/net"); err != nil || os.SameFile(ours, theirs) {
+	defer ours.Close()
+	if ours.Equal(theirs) {
 		return nil
 	}
-	links, _ := namespaces.LinksOf(netns) // without the right to read them there are none
+	links, _ := namespaces.LinksOf(theirs) // without the right to read them there are none
 	return links
 }

@@ -111,7 +111,7 @@ func TestGuardLinkAgainstARouter(t *testing.T) {
 		t.Fatal(err)
 	}
 	eventually(t, "the host believes the router", func() bool { return strings.Contains(advertisedTo(t, "open"), "Gw: fe80") })
-	peers, err := PeersOf(netns)
+	peers, err := PeersOf(handle(netns))
 	if err != nil || len(peers) != 1 {
 		t.Fatalf("%v, %v", peers, err)
 	}
@@ -127,7 +127,7 @@ func TestGuardLinkAgainstARouter(t *testing.T) {
 	if err := CreateVeth(Veth{Host: "guarded", Peer: "eth0", Netns: netns}); err != nil {
 		t.Fatal(err)
 	}
-	if peers, err = PeersOf(netns); err != nil || len(peers) != 1 {
+	if peers, err = PeersOf(handle(netns)); err != nil || len(peers) != 1 {
 		t.Fatalf("%v, %v", peers, err)
 	}
 	for _, err := range []error{GuardLink(peers[0].Name), SetUp("guarded"), AddAddress("guarded", "2001:db8:1::1/64")} {

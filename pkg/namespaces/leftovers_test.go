@@ -25,7 +25,7 @@ func TestRemaining(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	noted, err := PeersOf(netns)
+	noted, err := PeersOf(handle(netns))
 	if err != nil || len(noted) != 4 {
 		t.Fatalf("noted %v, %v", noted, err)
 	}
@@ -69,7 +69,7 @@ func TestAwaitDoomed(t *testing.T) {
 	}
 	short, end := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer end()
-	stays, err := NetworkNumber(living)
+	stays, err := NetworkNumber(handle(living))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -84,7 +84,7 @@ func TestAwaitDoomed(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		number, err := NetworkNumber(dying)
+		number, err := NetworkNumber(handle(dying))
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 )
 
@@ -61,12 +62,12 @@ func DerivedMAC(words ...string) net.HardwareAddr {
 	return mac
 }
 
-// MoveLink moves an interface of the caller's network namespace into the namespace of a
-// descriptor, which cannot name a later namespace.
-func MoveLink(name string, netns *os.File) error {
+// MoveLink moves an interface of the caller's network namespace into another one: the
+// handle cannot name a later namespace.
+func MoveLink(name string, network netns.NsHandle) error {
 	link, err := find(name)
 	if err == nil {
-		err = netlink.LinkSetNsFd(link, int(netns.Fd()))
+		err = netlink.LinkSetNsFd(link, int(network))
 	}
 	if err != nil {
 		return fmt.Errorf("cannot move link %q: %w", name, err)

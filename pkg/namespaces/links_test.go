@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
 )
 
 // link is an interface as a child sees it.
@@ -150,7 +151,7 @@ func TestMoveLink(t *testing.T) {
 	if err := CreateVeth(Veth{Host: "web0", Peer: "web1"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := MoveLink("web1", netns); err != nil {
+	if err := MoveLink("web1", handle(netns)); err != nil {
 		t.Fatal(err)
 	}
 	if got := strings.Join(linkNames(t), " "); got != "lo web0" {
@@ -160,7 +161,7 @@ func TestMoveLink(t *testing.T) {
 		"web1": `cannot move link "web1": no such device`,
 		"lo":   `cannot move link "lo": invalid argument`,
 	} {
-		if err := MoveLink(name, netns); err == nil || err.Error() != want {
+		if err := MoveLink(name, handle(netns)); err == nil || err.Error() != want {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}
@@ -263,7 +264,7 @@ func TestPeersOf(t *testing.T) {
 	}
 	_, first := neighbour(t, "interfaces")
 	_, second := neighbour(t, "interfaces")
-	none, err := PeersOf(first)
+	none, err := PeersOf(handle(first))
 	if err != nil || len(none) != 0 {
 		t.Errorf("in the beginning: %v, %v", none, err)
 	}
@@ -274,7 +275,7 @@ func TestPeersOf(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	peers, err := PeersOf(first)
+	peers, err := PeersOf(handle(first))
 	var found []string
 	for _, p := range peers {
 		found = append(found, p.Name)
@@ -307,7 +308,7 @@ func TestLinksOf(t *testing.T) {
 			t.Fatalf("ip %s: %v: %s", line, err, out)
 		}
 	}
-	links, err := LinksOf(other)
+	links, err := LinksOf(handle(other))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -319,3 +320,6 @@ func TestLinksOf(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
+
+// handle returns a handle of a network namespace, which is valid as long as the file is open.
+func handle(f *os.File) netns.NsHandle { return netns.NsHandle(f.Fd()) }

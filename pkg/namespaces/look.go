@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 
 	"github.com/vishvananda/netlink/nl"
+	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 )
 
@@ -26,10 +26,10 @@ type Link struct {
 	Addresses []netip.Prefix `json:"addresses,omitempty"`
 }
 
-// LinksOf lists the interfaces of netns without entering it. This needs the right to number a
+// LinksOf lists the interfaces of a network namespace without entering it. This needs the right to number a
 // namespace; without that right the list is empty, and there is no error.
-func LinksOf(netns *os.File) ([]Link, error) {
-	id, err := netnsID(netns)
+func LinksOf(network netns.NsHandle) ([]Link, error) {
+	id, err := netnsID(network)
 	if errors.Is(err, unix.EPERM) {
 		return nil, nil
 	}

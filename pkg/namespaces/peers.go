@@ -3,10 +3,10 @@ package namespaces
 import (
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
+	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 )
 
@@ -20,10 +20,10 @@ type Peer struct {
 }
 
 // PeersOf lists the interfaces of the caller's network namespace whose other ends are in
-// netns. It reads netns without entering it (rtnetlink, IFLA_TARGET_NETNSID), so its cost does
+// another one. It reads that without entering it (rtnetlink, IFLA_TARGET_NETNSID), so its cost does
 // not depend on the number of interfaces here.
-func PeersOf(netns *os.File) ([]Peer, error) {
-	id, err := netnsID(netns)
+func PeersOf(network netns.NsHandle) ([]Peer, error) {
+	id, err := netnsID(network)
 	if errors.Is(err, unix.EPERM) {
 		return nil, nil // without the right to number a namespace there is no right to make links
 	}
@@ -73,25 +73,25 @@ func peerOf(inner netlink.Link, id int) (Peer, bool) {
 	return Peer{outer.Attrs().Index, outer.Attrs().Name, outer.Attrs().HardwareAddr.String()}, true
 }
 
-// NetworkNumber returns the number of netns in the caller's network namespace. When netns
+// NetworkNumber returns the number of a network namespace in the caller's. When it
 // ends, the number may be reused for another namespace.
-func NetworkNumber(netns *os.File) (int, error) {
-	id, err := netnsID(netns)
+func NetworkNumber(network netns.NsHandle) (int, error) {
+	id, err := netnsID(network)
 	if err != nil {
 		return -1, fmt.Errorf("cannot number a network namespace: %w", err)
 	}
 	return id, nil
 }
 
-// netnsID returns the number of netns here, and assigns one if it has none. The number ends
-// with netns.
-func netnsID(netns *os.File) (int, error) {
-	id, err := netlink.GetNetNsIdByFd(int(netns.Fd()))
+// netnsID returns the number of a network namespace here, and assigns one if it has none. The
+// number ends with the namespace.
+func netnsID(network netns.NsHandle) (int, error) {
+	id, err := netlink.GetNetNsIdByFd(int(network))
 	if err != nil || id >= 0 {
 		return id, err
 	}
-	if err := netlink.SetNetNsIdByFd(int(netns.Fd()), -1); err != nil && !errors.Is(err, unix.EEXIST) {
+	if err := netlink.SetNetNsIdByFd(int(network), -1); err != nil && !errors.Is(err, unix.EEXIST) {
 		return -1, err
 	}
-	return netlink.GetNetNsIdByFd(int(netns.Fd()))
+	return netlink.GetNetNsIdByFd(int(network))
 }

@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 )
 
@@ -143,6 +144,21 @@ func (p *Process) OpenNamespace(which Flags) (*os.File, error) {
 		}
 	}
 	return nil, fmt.Errorf("cannot open namespace %q: not exactly one", which)
+}
+
+// OpenNetwork returns a handle of the process's network namespace, as OpenNamespace does. The
+// caller closes it.
+func (p *Process) OpenNetwork() (netns.NsHandle, error) {
+	f, err := p.OpenNamespace(NewNet)
+	if err != nil {
+		return netns.None(), err
+	}
+	defer f.Close()
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 3)
+	if err != nil {
+		return netns.None(), fmt.Errorf("cannot open the network namespace of process %d: %w", p.PID, err)
+	}
+	return netns.NsHandle(fd), nil
 }
 
 func (p *Process) open(entry string) (*os.File, error) {

@@ -50,7 +50,7 @@ func TestWaitForLinksThatArrive(t *testing.T) {
 			if err := CreateVeth(Veth{Host: "w0", Peer: "web1"}); err != nil {
 				return err
 			}
-			return MoveLink("web1", netns)
+			return MoveLink("web1", handle(netns))
 		},
 	}
 	for name, way := range ways {

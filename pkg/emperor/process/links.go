@@ -8,6 +8,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
+	"github.com/vishvananda/netns"
 )
 
 // links reports whether hooks may make links into the network of a vassal: hooks of the
@@ -26,18 +27,18 @@ func (l *Launcher) linksLate(r emperor.Request) bool {
 // vassal has died in the meantime. After the last hooks no further links are expected. It is
 // called by one goroutine at a time.
 func (c *child) linking(last bool, run func() error) error {
-	netns, err := c.process.OpenNamespace(namespaces.NewNet)
+	network, err := c.process.OpenNetwork()
 	if err != nil {
 		return run() // it has no network of its own, or is dead: no link can be moved there
 	}
-	defer netns.Close()
-	defer c.noteLinks(netns, last)
+	defer network.Close()
+	defer c.noteLinks(network, last)
 	return run()
 }
 
 // noteLinks remembers the links into the vassal's network, for its end.
-func (c *child) noteLinks(netns *os.File, last bool) {
-	links, err := namespaces.PeersOf(netns)
+func (c *child) noteLinks(network netns.NsHandle, last bool) {
+	links, err := namespaces.PeersOf(network)
 	if err != nil {
 		c.log.Warn("links of this vassal may outlive it for a moment", "error", err)
 		return
@@ -107,12 +108,12 @@ func absent(paths []string) (list []string) {
 
 // networkNumber returns the number of the vassal's network in the emperor's; nil: unknown.
 func (c *child) networkNumber() *int {
-	netns, err := c.process.OpenNamespace(namespaces.NewNet)
+	network, err := c.process.OpenNetwork()
 	if err != nil {
 		return nil
 	}
-	defer netns.Close()
-	number, err := namespaces.NetworkNumber(netns)
+	defer network.Close()
+	number, err := namespaces.NetworkNumber(network)
 	if err != nil {
 		return nil // without these rights no process makes links, either
 	}
