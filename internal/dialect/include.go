@@ -12,8 +12,7 @@ import (
 	"github.com/emperor-go/emperor/internal/problem"
 )
 
-// load acts on `ini = name` and similar options: the options of the file take its position in
-// the list.
+// load acts on `ini = name` and similar options: the file's options take its position.
 func (r *Reader) load(key, name string) { r.loadAs(key, formatOf(key), name) }
 
 // loadAs does so for another option, such as include, in a format.
