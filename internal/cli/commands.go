@@ -83,7 +83,7 @@ func Mistyped(monitors, args []string) error {
 			continue
 		}
 		var hint string
-		switch near := control.Near(word, names); {
+		switch near := control.Similar(word, names); {
 		case slices.Contains(names, word):
 			hint = "a command comes first: emperor " + word
 		case len(near) > 0:

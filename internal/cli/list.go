@@ -175,7 +175,7 @@ func (l *listing) choose(all []control.Vassal) ([]control.Vassal, error) {
 		case control.IsPattern(word):
 			return nil, exitError{fmt.Errorf("no vassal matches %q", word), exitUnknown}
 		default:
-			return nil, &control.Error{Message: fmt.Sprintf("there is no vassal %q", word), Near: control.Near(word, names), Code: http.StatusNotFound}
+			return nil, &control.Error{Message: fmt.Sprintf("there is no vassal %q", word), Near: control.Similar(word, names), Code: http.StatusNotFound}
 		}
 	}
 	slices.SortStableFunc(chosen, func(a, b control.Vassal) int { return listOrders[l.sort](&a, &b) })

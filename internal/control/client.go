@@ -37,14 +37,14 @@ var ErrNoEmperor = errors.New("no emperor answers")
 // Call requests one JSON value. It returns a Error as an error. It returns ErrNoEmperor when
 // the emperor sends nothing for 5 seconds.
 func (c *Client) Call(ctx context.Context, method, path string, into any) error {
-	ctx, heard, done := listen(ctx)
+	ctx, heard, done := whileAnswered(ctx)
 	defer done()
 	body, err := c.open(ctx, heard, method, path)
 	if err != nil {
 		return err
 	}
 	defer body.Close()
-	err = json.NewDecoder(hearing{body, heard}).Decode(into)
+	err = json.NewDecoder(answering{body, heard}).Decode(into)
 	switch {
 	case ctx.Err() != nil:
 		return c.unheard(ctx, method)
@@ -57,7 +57,7 @@ func (c *Client) Call(ctx context.Context, method, path string, into any) error 
 // Stream calls each with every line of an answer until it ends or ctx does. Only its beginning
 // must come within 5 seconds.
 func (c *Client) Stream(ctx context.Context, path string, each func(json.RawMessage) error) error {
-	listening, heard, done := listen(ctx)
+	listening, heard, done := whileAnswered(ctx)
 	defer done()
 	body, err := c.open(listening, heard, http.MethodGet, path)
 	if err != nil {

@@ -115,7 +115,7 @@ func play(t *testing.T, vassals ...string) *stage {
 		Monitors: []monitor.Monitor{s.monitor}, Launcher: launcher{hub}, Concurrency: 2, Mercy: time.Second, Log: log,
 		Backoff: emperor.Backoff{Initial: time.Hour, Max: time.Hour, Reset: time.Hour},
 	})
-	claim, err := Take(s.dir, os.Geteuid(), os.Getegid())
+	claim, err := ClaimRuntimeDir(s.dir, os.Geteuid(), os.Getegid())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -339,12 +339,12 @@ func TestRescanAndGoneVassals(t *testing.T) {
 
 func TestOneEmperorHasTheRuntimeDirectory(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "run")
-	first, err := Take(dir, os.Geteuid(), os.Getegid())
+	first, err := ClaimRuntimeDir(dir, os.Geteuid(), os.Getegid())
 	if err != nil {
 		t.Fatal(err)
 	}
 	var held HeldError
-	if _, err := Take(dir, os.Geteuid(), os.Getegid()); !errors.As(err, &held) || !strings.Contains(err.Error(), "--runtime-dir") {
+	if _, err := ClaimRuntimeDir(dir, os.Geteuid(), os.Getegid()); !errors.As(err, &held) || !strings.Contains(err.Error(), "--runtime-dir") {
 		t.Errorf("the second gets %v", err)
 	}
 	if info, err := os.Stat(first.path()); err != nil || info.Mode().Perm() != 0o600 {
@@ -352,7 +352,7 @@ func TestOneEmperorHasTheRuntimeDirectory(t *testing.T) {
 	}
 	// The first one dies: its socket stays, the lock does not.
 	first.lock.Close()
-	second, err := Take(dir, os.Geteuid(), os.Getegid())
+	second, err := ClaimRuntimeDir(dir, os.Geteuid(), os.Getegid())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -377,7 +377,7 @@ func TestRuntimeDirectoriesThatAreRefused(t *testing.T) {
 	os.Mkdir(filepath.Join(base, "real"), 0o700)
 	os.Symlink("real", filepath.Join(base, "link"))
 	for name, want := range map[string]string{"open": "others can write", "file": "no directory", "link": "no directory", "none/deep": "no such file"} {
-		if _, err := Take(filepath.Join(base, name), os.Geteuid(), os.Getegid()); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := ClaimRuntimeDir(filepath.Join(base, name), os.Geteuid(), os.Getegid()); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", name, err, want)
 		}
 	}

@@ -95,13 +95,13 @@ func (s *Server) find(ctx context.Context, name string) (emperor.Record, error) 
 		for i, r := range records {
 			names[i] = r.Name
 		}
-		return emperor.Record{}, &Error{Message: fmt.Sprintf("there is no vassal %q", name), Near: Near(name, names), Code: http.StatusNotFound}
+		return emperor.Record{}, &Error{Message: fmt.Sprintf("there is no vassal %q", name), Near: Similar(name, names), Code: http.StatusNotFound}
 	}
 }
 
-// Near returns names that the operator may have meant: names that contain the text, and names
+// Similar returns names that the operator may have meant: names that contain the text, and names
 // that differ in one or two letters.
-func Near(name string, names []string) (found []string) {
+func Similar(name string, names []string) (found []string) {
 	name = strings.TrimSuffix(name, ".ini")
 	for away := range max(1, suggest.Limit(name)) + 1 {
 		for _, n := range names {

@@ -23,10 +23,10 @@ const SocketName = "control.sock"
 // lockName is the file beside it that the emperor holds locked, with its pid.
 const lockName = "lock"
 
-// Claim is a runtime directory that belongs to this emperor alone, with a listening socket and
+// RuntimeDir is a runtime directory that belongs to this emperor alone, with a listening socket and
 // a directory for the sockets of vassals. The holder of the lock owns the names in it, and
 // removes the files of a dead emperor.
-type Claim struct {
+type RuntimeDir struct {
 	// Dir is the directory.
 	Dir string
 
@@ -40,11 +40,11 @@ type Claim struct {
 }
 
 // NotifyDir is the directory of the vassals' notification sockets.
-func (c *Claim) NotifyDir() string { return filepath.Join(c.Dir, "notify") }
+func (c *RuntimeDir) NotifyDir() string { return filepath.Join(c.Dir, "notify") }
 
 // LedgerDir is the directory in which the emperor records resources of its vassals, for the
 // next emperor after a kill.
-func (c *Claim) LedgerDir() string { return filepath.Join(c.Dir, "ledger") }
+func (c *RuntimeDir) LedgerDir() string { return filepath.Join(c.Dir, "ledger") }
 
 // HeldError is returned when another emperor has the runtime directory.
 type HeldError struct{ Dir, PID string }
@@ -53,11 +53,11 @@ func (h HeldError) Error() string {
 	return fmt.Sprintf("the emperor with pid %s has the runtime directory %q (stop it, or give this one --runtime-dir DIR of its own, and use it for commands too)", h.PID, h.Dir)
 }
 
-// Take creates the directory if it does not exist, and claims it for uid and gid, which the
+// ClaimRuntimeDir creates the directory if it does not exist, and claims it for uid and gid, which the
 // emperor becomes.
-func Take(dir string, uid, gid int) (c *Claim, err error) {
+func ClaimRuntimeDir(dir string, uid, gid int) (c *RuntimeDir, err error) {
 	for range attempts {
-		if c, err = take(dir, uid, gid); !errors.Is(err, os.ErrNotExist) {
+		if c, err = claimOnce(dir, uid, gid); !errors.Is(err, os.ErrNotExist) {
 			break
 		}
 	}
@@ -68,8 +68,8 @@ func Take(dir string, uid, gid int) (c *Claim, err error) {
 // emperor ends.
 const attempts = 5
 
-func take(dir string, uid, gid int) (*Claim, error) {
-	c := &Claim{Dir: dir, uid: uid, gid: gid}
+func claimOnce(dir string, uid, gid int) (*RuntimeDir, error) {
+	c := &RuntimeDir{Dir: dir, uid: uid, gid: gid}
 	if err := c.establish(); err != nil {
 		c.Close()
 		return nil, err
@@ -79,7 +79,7 @@ func take(dir string, uid, gid int) (*Claim, error) {
 
 // establish creates the missing parts, and replaces those of other emperors: the directory,
 // the lock, the socket and the directories for vassals and for the ledger.
-func (c *Claim) establish() error {
+func (c *RuntimeDir) establish() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
@@ -106,7 +106,7 @@ func (c *Claim) establish() error {
 }
 
 // makeDir creates the directory, if it does not exist, and marks it as an emperor's.
-func (c *Claim) makeDir() error {
+func (c *RuntimeDir) makeDir() error {
 	switch err := os.Mkdir(c.Dir, 0o755); {
 	case err == nil:
 		c.made = true
@@ -124,7 +124,7 @@ func (c *Claim) makeDir() error {
 }
 
 // locked reports whether the lock that this emperor holds is the directory's.
-func (c *Claim) locked() bool {
+func (c *RuntimeDir) locked() bool {
 	if c.lock == nil {
 		return false
 	}
@@ -134,7 +134,7 @@ func (c *Claim) locked() bool {
 }
 
 // listen makes the socket, or binds it again when another file has its name.
-func (c *Claim) listen() (err error) {
+func (c *RuntimeDir) listen() (err error) {
 	switch {
 	case c.socket == nil:
 		c.socket, err = newListener(c.path(), c.bind)
@@ -146,7 +146,7 @@ func (c *Claim) listen() (err error) {
 
 // admitVassals makes the directory of their sockets, which all users can enter and none can
 // list. Its content belongs to a dead emperor, because this one has the lock.
-func (c *Claim) admitVassals() error {
+func (c *RuntimeDir) admitVassals() error {
 	dir := c.NotifyDir()
 	if c.notify.At(dir) {
 		return nil
@@ -163,7 +163,7 @@ func (c *Claim) admitVassals() error {
 
 // keepLedger makes the directory of the ledger, which no other user can read. It refuses one
 // that another user has written, because the recorded processes are killed.
-func (c *Claim) keepLedger() error {
+func (c *RuntimeDir) keepLedger() error {
 	dir := c.LedgerDir()
 	var s unix.Stat_t
 	err := unix.Lstat(dir, &s)
@@ -178,14 +178,14 @@ func (c *Claim) keepLedger() error {
 
 // Keep recreates removed parts until ctx ends. looked is called after each check: sockets of
 // vassals may be missing as well.
-func (c *Claim) Keep(ctx context.Context, log *slog.Logger, looked func()) {
+func (c *RuntimeDir) Keep(ctx context.Context, log *slog.Logger, looked func()) {
 	Kept{
 		What: "something in the runtime directory", Path: c.path(), Quiet: c.Dir, Whole: c.whole, Restore: c.establish, Looked: looked, Log: log,
 	}.Keep(ctx)
 }
 
 // whole reports whether all parts exist and belong to this emperor.
-func (c *Claim) whole() bool {
+func (c *RuntimeDir) whole() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.closed || c.locked() && c.socket.whole() && c.notify.At(c.NotifyDir())
@@ -210,7 +210,7 @@ func safe(dir string, uid int) error {
 
 // hold takes the lock, or returns its holder. The file that it locks still has its name: the
 // previous holder may have removed the name.
-func (c *Claim) hold() (*os.File, error) {
+func (c *RuntimeDir) hold() (*os.File, error) {
 	for {
 		f, err := lock(filepath.Join(c.Dir, lockName), c.Dir)
 		if err != nil {
@@ -256,13 +256,13 @@ func holder(f *os.File) string {
 // directory removes both, which may be another emperor than its creator.
 const marker = ".made"
 
-func (c *Claim) mark() error { return os.WriteFile(filepath.Join(c.Dir, marker), nil, 0o644) }
+func (c *RuntimeDir) mark() error { return os.WriteFile(filepath.Join(c.Dir, marker), nil, 0o644) }
 
-func (c *Claim) path() string { return filepath.Join(c.Dir, SocketName) }
+func (c *RuntimeDir) path() string { return filepath.Join(c.Dir, SocketName) }
 
 // bind binds the socket. It sets the mode before the name, so that no process can connect in
 // between.
-func (c *Claim) bind() (net.Listener, error) {
+func (c *RuntimeDir) bind() (net.Listener, error) {
 	fresh := filepath.Join(c.Dir, "."+SocketName)
 	_ = os.Remove(fresh)
 	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: fresh, Net: "unix"})
@@ -279,11 +279,11 @@ func (c *Claim) bind() (net.Listener, error) {
 }
 
 // Reopen binds the control socket again after Server.Run has failed.
-func (c *Claim) Reopen() error { return c.socket.Reopen() }
+func (c *RuntimeDir) Reopen() error { return c.socket.Reopen() }
 
 // Close removes this emperor's files, and releases the directory. It removes an empty
 // directory that an emperor created.
-func (c *Claim) Close() {
+func (c *RuntimeDir) Close() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closed = true

@@ -21,7 +21,7 @@ func TestClaimsComeAndGo(t *testing.T) {
 	for range 8 {
 		group.Go(func() {
 			for range 100 {
-				c, err := Take(dir, os.Geteuid(), os.Getegid())
+				c, err := ClaimRuntimeDir(dir, os.Geteuid(), os.Getegid())
 				var held HeldError
 				switch {
 				case err == nil:
@@ -33,7 +33,7 @@ func TestClaimsComeAndGo(t *testing.T) {
 		})
 	}
 	group.Wait()
-	c, err := Take(dir, os.Geteuid(), os.Getegid()) // a refused process may have missed one
+	c, err := ClaimRuntimeDir(dir, os.Geteuid(), os.Getegid()) // a refused process may have missed one
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -55,7 +55,7 @@ func TestClaimOfALedger(t *testing.T) {
 		if err := os.WriteFile(filepath.Join(ledger, "page"), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		c, err := Take(dir, os.Geteuid(), os.Getegid())
+		c, err := ClaimRuntimeDir(dir, os.Geteuid(), os.Getegid())
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -75,7 +75,7 @@ func TestClaimOfALedger(t *testing.T) {
 	if err := errors.Join(os.RemoveAll(link), os.Symlink("/", link), os.Lchown(link, 4001, 4001)); err != nil {
 		t.Fatal(err)
 	}
-	c, err := Take(dir, 0, 0)
+	c, err := ClaimRuntimeDir(dir, 0, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,7 +88,7 @@ func TestClaimOfALedger(t *testing.T) {
 // A directory that another user made stays, and so do the files that another user put into it.
 func TestClaimLeavesWhatItDidNotMake(t *testing.T) {
 	given := t.TempDir()
-	c, err := Take(given, os.Geteuid(), os.Getegid())
+	c, err := ClaimRuntimeDir(given, os.Geteuid(), os.Getegid())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +97,7 @@ func TestClaimLeavesWhatItDidNotMake(t *testing.T) {
 		t.Errorf("left %v, %v", entries, err)
 	}
 	made := filepath.Join(given, "run")
-	if c, err = Take(made, os.Geteuid(), os.Getegid()); err != nil {
+	if c, err = ClaimRuntimeDir(made, os.Geteuid(), os.Getegid()); err != nil {
 		t.Fatal(err)
 	}
 	other := filepath.Join(made, "other")
@@ -111,7 +111,7 @@ func TestClaimLeavesWhatItDidNotMake(t *testing.T) {
 	if err := os.Remove(other); err != nil {
 		t.Fatal(err)
 	}
-	if c, err = Take(made, os.Geteuid(), os.Getegid()); err != nil { // as of another emperor
+	if c, err = ClaimRuntimeDir(made, os.Geteuid(), os.Getegid()); err != nil { // as of another emperor
 		t.Fatal(err)
 	}
 	c.Close()
@@ -121,9 +121,9 @@ func TestClaimLeavesWhatItDidNotMake(t *testing.T) {
 }
 
 // lively is a claim that is kept, with clients that it answers.
-func lively(t *testing.T, dir string) *Claim {
+func lively(t *testing.T, dir string) *RuntimeDir {
 	t.Helper()
-	c, err := Take(dir, os.Geteuid(), os.Getegid())
+	c, err := ClaimRuntimeDir(dir, os.Geteuid(), os.Getegid())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +144,7 @@ func lively(t *testing.T, dir string) *Claim {
 	return c
 }
 
-func (c *Claim) answers() bool {
+func (c *RuntimeDir) answers() bool {
 	conn, err := net.Dial("unix", c.path())
 	if err != nil {
 		return false
@@ -182,7 +182,7 @@ func TestClaimIsKept(t *testing.T) {
 			time.Sleep(time.Millisecond)
 		}
 		var held HeldError
-		if other, err := Take(dir, os.Geteuid(), os.Getegid()); !errors.As(err, &held) {
+		if other, err := ClaimRuntimeDir(dir, os.Geteuid(), os.Getegid()); !errors.As(err, &held) {
 			t.Errorf("%s: another emperor: %v, %v", name, other, err)
 		}
 	}
@@ -192,14 +192,14 @@ func TestClaimIsKept(t *testing.T) {
 func TestClaimThatAnotherHas(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "run")
-	first, err := Take(dir, os.Geteuid(), os.Getegid())
+	first, err := ClaimRuntimeDir(dir, os.Geteuid(), os.Getegid())
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := os.RemoveAll(dir); err != nil {
 		t.Fatal(err)
 	}
-	second, err := Take(dir, os.Geteuid(), os.Getegid())
+	second, err := ClaimRuntimeDir(dir, os.Geteuid(), os.Getegid())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -68,11 +68,11 @@ const (
 
 // Run answers until ctx ends, and returns when the last client has its answer or a second
 // is over.
-func (s *Server) Run(ctx context.Context, c *Claim) error {
+func (s *Server) Run(ctx context.Context, c *RuntimeDir) error {
 	h := &http.Server{
 		Handler: s.admit(s.routes()), ReadHeaderTimeout: slowest, ReadTimeout: slowest, IdleTimeout: slowest, MaxHeaderBytes: 8 << 10,
 		BaseContext: func(net.Listener) context.Context { return ctx },
-		ConnContext: withGuest, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
+		ConnContext: withConn, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelDebug),
 	}
 	ended := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
@@ -84,9 +84,9 @@ func (s *Server) Run(ctx context.Context, c *Claim) error {
 		}
 	})
 	defer stop()
-	lobby := newLobby(c.socket)
-	lobby.admit = s.Gate.admit
-	err := h.Serve(lobby)
+	listener := newLimited(c.socket)
+	listener.admit = s.Gate.admit
+	err := h.Serve(listener)
 	if errors.Is(err, http.ErrServerClosed) {
 		<-ended // the last answers are given
 		return nil
@@ -97,7 +97,7 @@ func (s *Server) Run(ctx context.Context, c *Claim) error {
 // admit answers clients that the gate has admitted.
 func (s *Server) admit(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		g := guestOf(r.Context())
+		g := connOf(r.Context())
 		if g.refused != nil {
 			w.Header().Set("Connection", "close")
 			fail(w, &Error{Message: g.refused.Error(), Code: http.StatusForbidden})

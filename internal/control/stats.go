@@ -117,7 +117,7 @@ func one(yes bool) int {
 func (s *Server) ServeStats(ctx context.Context, l net.Listener) error {
 	stop := context.AfterFunc(ctx, func() { l.Close() })
 	defer stop()
-	l = newLobby(l)
+	l = newLimited(l)
 	var answers sync.WaitGroup
 	defer answers.Wait()
 	for {

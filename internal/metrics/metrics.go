@@ -206,7 +206,7 @@ func (x *Metrics) Serve(ctx context.Context, e Emperor, l net.Listener) error {
 	}
 	stop := context.AfterFunc(ctx, func() { _ = h.Close() })
 	defer stop()
-	if err := h.Serve(control.Lobby(l)); !errors.Is(err, http.ErrServerClosed) {
+	if err := h.Serve(control.LimitConnections(l)); !errors.Is(err, http.ErrServerClosed) {
 		return err
 	}
 	return nil

@@ -140,9 +140,9 @@ func (c *datagrams) keep(ctx context.Context, quiet string) {
 	}
 }
 
-// hear carries out commands until ctx ends, and closes the socket. The gate admits senders,
+// receiveAll carries out commands until ctx ends, and closes the socket. The gate admits senders,
 // except to UDP, whose senders cannot be identified.
-func (c *datagrams) hear(ctx context.Context, e *emperor.Emperor, gate *control.Gate) {
+func (c *datagrams) receiveAll(ctx context.Context, e *emperor.Emperor, gate *control.Gate) {
 	if c == nil {
 		return
 	}

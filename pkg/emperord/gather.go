@@ -102,7 +102,7 @@ func gather(ctx context.Context, o *config.Emperor, a Additions, crowded func() 
 		return nil, err
 	}
 	g.cgroups = cgroups
-	aboutReaders(log, g.program)
+	warnReaders(log, g.program)
 	log.Info("emperor "+version.Number+" is watching", "monitors", o.Monitors, "namespaces", o.Clone.String(), "pid", os.Getpid())
 	g.ledger = g.sockets.ledger(ctx)
 	return g, g.openNetwork(a)

@@ -15,9 +15,9 @@ const (
 	bustle = 100
 )
 
-// relax returns unused memory to the kernel after many launches or ends, stacks above all,
+// returnMemory returns unused memory to the kernel after many launches or ends, stacks above all,
 // until ctx ends. It does nothing while the emperor is idle.
-func relax(ctx context.Context, e *emperor.Emperor) {
+func returnMemory(ctx context.Context, e *emperor.Emperor) {
 	_, transitions, err := e.Transitions(ctx)
 	if err != nil {
 		return

@@ -16,10 +16,10 @@ import (
 // sockets are the sockets by which others observe and control the emperor. All of them are
 // optional: an emperor without them works.
 type sockets struct {
-	claim   *control.Claim    // nil: no control socket
-	stats   *control.Listener // nil: no statistics of uWSGI
-	scraped *control.Listener // nil: no metrics
-	metrics *metrics.Metrics  // nil without scraped
+	claim   *control.RuntimeDir // nil: no control socket
+	stats   *control.Listener   // nil: no statistics of uWSGI
+	scraped *control.Listener   // nil: no metrics
+	metrics *metrics.Metrics    // nil without scraped
 	meter   *control.Meter
 	log     *slog.Logger
 }
@@ -33,7 +33,7 @@ func openSockets(o *config.Emperor, collectors []prometheus.Collector, log *slog
 		return nil, err
 	}
 	var unclaimed error
-	s.claim, unclaimed = control.Take(o.RuntimeDir, uid, gid)
+	s.claim, unclaimed = control.ClaimRuntimeDir(o.RuntimeDir, uid, gid)
 	defer func() {
 		if err != nil {
 			s.close()

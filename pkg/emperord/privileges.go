@@ -10,9 +10,9 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// become drops the emperor's own privileges for the user and group of its options. All later
+// dropPrivileges drops the emperor's own privileges for the user and group of its options. All later
 // work, hooks and vassals included, runs as that user.
-func become(o *config.Emperor) error {
+func dropPrivileges(o *config.Emperor) error {
 	wish := accounts.Wish{UID: o.UID, GID: o.GID}
 	if wish.None() {
 		return nil

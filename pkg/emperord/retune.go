@@ -32,9 +32,9 @@ type tuner struct {
 	again    bool             // the options are to be read once more
 }
 
-// rereading limits commands and downloads of the emperor's file, and rereadingMax the whole
+// rereadLimit limits commands and downloads of the emperor's file, and rereadingMax the whole
 // read: nothing interrupts the read of a file that does not answer.
-const rereading, rereadingMax = 10 * time.Second, 12 * time.Second
+const rereadLimit, rereadingMax = 10 * time.Second, 12 * time.Second
 
 // reread is the outcome of reading the emperor's options again.
 type reread struct {
@@ -57,7 +57,7 @@ func (t *tuner) reload(ctx context.Context, e *emperor.Emperor) {
 	}
 	t.late = time.After(rereadingMax)
 	go func() {
-		limited, cancel := context.WithTimeout(ctx, rereading)
+		limited, cancel := context.WithTimeout(ctx, rereadLimit)
 		defer cancel()
 		all := config.FullPermissions(parser.Parse)
 		all.Dir, all.Environ, all.Until = t.from, t.environ, limited

@@ -8,9 +8,9 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// aboutRights logs the limits of an emperor that is not root and has no capabilities, before any
+// warnRights logs the limits of an emperor that is not root and has no capabilities, before any
 // consequence of them.
-func aboutRights(log *slog.Logger, o *config.Emperor) {
+func warnRights(log *slog.Logger, o *config.Emperor) {
 	uid := os.Geteuid()
 	if uid == 0 || !namespaces.Powerless() {
 		return

@@ -30,7 +30,7 @@ type outside struct {
 // run gathers what the emperor needs, and governs until ctx ends.
 func run(ctx context.Context, around outside, o *config.Emperor, a Additions, warnings config.Problems) error {
 	log := slog.New(handler(around.stderr, o, around.level))
-	aboutRights(log, o)
+	warnRights(log, o)
 	warn(log, warnings)
 	g, err := gather(ctx, o, a, around.stderr.Crowded, log)
 	if err != nil {
@@ -76,17 +76,17 @@ func govern(ctx context.Context, around outside, g *gathered) error {
 			task(func(ctx context.Context) { keepClaims(ctx, g.registry, log) }),
 			task(func(ctx context.Context) { g.commands.keep(ctx, o.RuntimeDir) }),
 			task(func(ctx context.Context) { reapOrphans(ctx, o) }),
-			task(func(ctx context.Context) { relax(ctx, e) }),
-			task(measureRoom(o, log).watcher(e)),
+			task(func(ctx context.Context) { returnMemory(ctx, e) }),
+			task(measureCapacity(o, log).watcher(e)),
 			task(func(ctx context.Context) { warnOpen(ctx, o, log) }),
 			task(func(ctx context.Context) { report(ctx, e, log) }),
 			task(touches.watch),
 			task(g.watchNames),
-			task(func(ctx context.Context) { obeySignals(ctx, e, tune, touches.files, look, log) }),
+			task(func(ctx context.Context) { handleSignals(ctx, e, tune, touches.files, look, log) }),
 		),
 		answering: append(g.sockets.servers(e, answers),
 			task(func(context.Context) { events.Run(transitions) }), // they end with the emperor
-			task(func(ctx context.Context) { g.commands.hear(ctx, e, gate) }),
+			task(func(ctx context.Context) { g.commands.receiveAll(ctx, e, gate) }),
 		),
 	}.run(ctx)
 }

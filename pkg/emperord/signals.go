@@ -19,12 +19,12 @@ import (
 // distinguished from the operator's, and SIGURG is ignored.
 var exactURG string
 
-// obeySignals carries out signals of the operator, as uWSGI's Emperor does, until ctx ends. HUP, or
+// handleSignals carries out signals of the operator, as uWSGI's Emperor does, until ctx ends. HUP, or
 // a touched file of touch-reload, reads the emperor's options again and reloads all
 // vassals. USR1 prints their states to the log, URG forgets failures, WINCH makes the monitors
 // rescan. USR2 does the same as URG. Each signal is logged, because many have no visible
 // effect; but a terminal whose window is resized sends dozens of WINCH.
-func obeySignals(ctx context.Context, e *emperor.Emperor, tune *tuner, touched <-chan string, rescan func(), log *slog.Logger) {
+func handleSignals(ctx context.Context, e *emperor.Emperor, tune *tuner, touched <-chan string, rescan func(), log *slog.Logger) {
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, syscall.SIGHUP, syscall.SIGUSR1, syscall.SIGUSR2, syscall.SIGWINCH)
 	if exactURG != "" {

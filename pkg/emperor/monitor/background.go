@@ -6,19 +6,19 @@ import (
 	"github.com/emperor-go/emperor/internal/reads"
 )
 
-// look is a read that runs outside the loop and for which a report waits a little.
-type look struct {
+// pendingRead is a read that runs outside the loop and for which a report waits a little.
+type pendingRead struct {
 	late func() // called in the loop when the report no longer waits; nil: it always waits
 }
 
 // begin calls read outside the loop, and its result function in the loop. When read takes too
 // long, slow is called in the loop first; the result is still used when it comes. late as in
-// look.
+// pendingRead.
 func (f *files) begin(path string, read func(reads.At) (takeIn func()), slow func(), late func()) {
-	l := &look{late}
+	l := &pendingRead{late}
 	f.awaited[l] = true
 	over := func(takeIn func()) {
-		f.hand(func() { delete(f.awaited, l); takeIn() })
+		f.deliver(func() { delete(f.awaited, l); takeIn() })
 	}
 	go func() {
 		err := f.options.Reads.Do(f.ctx, path, func(at reads.At) error {
@@ -31,16 +31,16 @@ func (f *files) begin(path string, read func(reads.At) (takeIn func()), slow fun
 	}()
 }
 
-// hand lets the loop call takeIn. After the end of the loop it does nothing.
-func (f *files) hand(takeIn func()) {
+// deliver lets the loop call takeIn. After the end of the loop it does nothing.
+func (f *files) deliver(takeIn func()) {
 	select {
-	case f.found <- takeIn:
+	case f.results <- takeIn:
 	case <-f.ctx.Done():
 	}
 }
 
-// abandon stops the report from waiting for slow reads.
-func (f *files) abandon() {
+// stopWaiting stops the report from waiting for slow reads.
+func (f *files) stopWaiting() {
 	for l := range f.awaited {
 		if l.late != nil {
 			delete(f.awaited, l)

@@ -17,10 +17,10 @@ import (
 // ignores names that start with a dot or end with a tilde.
 type Dir struct {
 	files
-	path  string
-	own   []place         // places where the path itself can change
-	dirty map[string]bool // names to read; the empty name: all
-	links map[place][]string
+	path      string
+	ownPlaces []place         // places where the path itself can change
+	dirty     map[string]bool // names to read; the empty name: all
+	links     map[place][]string
 }
 
 // NewDir returns a monitor of the directory path. It fails when there is no such directory or
@@ -64,7 +64,7 @@ func (d *Dir) mark(hints []hint) bool {
 		switch {
 		case h.entry == "":
 			d.dirty[""] = true
-		case h.dir == d.path && d.counts(h.entry):
+		case h.dir == d.path && d.isVassal(h.entry):
 			d.dirty[h.entry] = true
 		}
 		for _, name := range d.links[place(h)] {
@@ -74,15 +74,15 @@ func (d *Dir) mark(hints []hint) bool {
 	return len(d.dirty) > 0
 }
 
-// blind also reports true when nothing at its path is watched any more.
-func (d *Dir) blind() bool {
-	return d.watch == nil || len(d.troubles) > 0 || !d.watch.has(d.path)
+// lacksEvents also reports true when nothing at its path is watched any more.
+func (d *Dir) lacksEvents() bool {
+	return d.watch == nil || len(d.dirErrors) > 0 || !d.watch.has(d.path)
 }
 
-// look reads the dirty names. When the directory cannot be read, everything stays unchanged
+// readMarked reads the dirty names. When the directory cannot be read, everything stays unchanged
 // and dirty.
-func (d *Dir) look() {
-	if d.blind() {
+func (d *Dir) readMarked() {
+	if d.lacksEvents() {
 		d.dirty[""] = true
 	}
 	names := map[string]bool{}
@@ -90,43 +90,43 @@ func (d *Dir) look() {
 		names[name] = true
 	}
 	clear(d.dirty)
-	known, all, below := d.homes[d.path], names[""], d.hasBelow(d.path)
+	known, all, below := d.identities[d.path], names[""], d.hasBelow(d.path)
 	d.begin(d.path, func(touch reads.At) func() {
-		found, err := d.survey(touch, d.path, known, all, d.list)
+		found, err := d.examine(touch, d.path, known, all, d.list)
 		if err == nil && (!below || !found.covers(known)) { // a claim would keep it mounted
 			err = d.claim(found.id)
 		}
-		return func() { d.surveyed(found, names, err) }
-	}, func() { d.surveyed(folder{}, nil, reads.ErrSlow) }, nil)
+		return func() { d.examined(found, names, err) }
+	}, func() { d.examined(foundDir{}, nil, reads.ErrSlow) }, nil)
 }
 
 // list returns the relevant names in the directory.
 func (d *Dir) list(dir *os.File) (names []string, err error) {
 	all, err := dir.Readdirnames(-1)
 	for _, name := range all {
-		if d.counts(name) {
+		if d.isVassal(name) {
 			names = append(names, name)
 		}
 	}
 	return names, err
 }
 
-// surveyed processes the content of the directory and starts the reads: of the requested names
+// examined processes the content of the directory and starts the reads: of the requested names
 // and those that may be gone, or of every name that exists or existed.
-func (d *Dir) surveyed(found folder, names map[string]bool, err error) {
+func (d *Dir) examined(found foundDir, names map[string]bool, err error) {
 	switch {
 	case err != nil:
 		if !d.reported && !errors.Is(err, reads.ErrSlow) {
 			d.failure = fmt.Errorf("cannot monitor %q: %w", d.path, cause.Of(err))
 		}
-		d.failed(d.path, err)
+		d.dirFailed(d.path, err)
 		d.dirty[""] = true
 		return
 	case !d.trusted(found):
 		d.dirty[""] = true
 		return
 	}
-	d.own = found.places
+	d.ownPlaces = found.places
 	for _, name := range found.names {
 		names[name] = true
 	}
@@ -141,9 +141,9 @@ func (d *Dir) surveyed(found folder, names map[string]bool, err error) {
 	}
 }
 
-// tidy watches exactly the places of links in the directory, and the directory's own path if
+// updateWatches watches exactly the places of links in the directory, and the directory's own path if
 // it leads through links.
-func (d *Dir) tidy() {
+func (d *Dir) updateWatches() {
 	if d.watch == nil {
 		return
 	}
@@ -155,7 +155,7 @@ func (d *Dir) tidy() {
 			wanted[p.dir] = true
 		}
 	}
-	depend("", d.own)
+	depend("", d.ownPlaces)
 	for name, e := range d.entries {
 		depend(name, e.places)
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // nothing is longer than any delay of the monitor: later there will be no report.
-const nothing = 3 * absence
+const nothing = 3 * removalDelay
 
 func TestNewDirRefuses(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
@@ -45,13 +45,13 @@ func TestWaysToChangeAFile(t *testing.T) {
 		},
 		"move away and write anew": func(t *testing.T, path string) {
 			rename(t, path, path+"~")
-			time.Sleep(absence / 4)
+			time.Sleep(removalDelay / 4)
 			write(t, path, "new")
 			remove(t, path+"~")
 		},
 		"remove and write anew": func(t *testing.T, path string) {
 			remove(t, path)
-			time.Sleep(absence / 4)
+			time.Sleep(removalDelay / 4)
 			write(t, path, "new")
 		},
 		"write in many steps": func(t *testing.T, path string) {

@@ -15,30 +15,30 @@ import (
 
 const oDirectory = unix.O_DIRECTORY | unix.O_CLOEXEC
 
-// home identifies a directory: its file system and the mount of it. Another one at the same
+// dirIdentity identifies a directory: its file system and the mount of it. Another one at the same
 // path is another directory.
-type home struct{ device, mount uint64 }
+type dirIdentity struct{ device, mount uint64 }
 
-// homeOf does not access a file system that hangs (statx(2)).
-func homeOf(dir *os.File) (home, error) {
+// identityOf does not access a file system that hangs (statx(2)).
+func identityOf(dir *os.File) (dirIdentity, error) {
 	var s unix.Statx_t
 	err := unix.Statx(int(dir.Fd()), "", unix.AT_EMPTY_PATH|unix.AT_STATX_DONT_SYNC, unix.STATX_MNT_ID, &s)
-	return home{unix.Mkdev(s.Dev_major, s.Dev_minor), s.Mnt_id}, err
+	return dirIdentity{unix.Mkdev(s.Dev_major, s.Dev_minor), s.Mnt_id}, err
 }
 
-// folder is a directory as a rescan has found it.
-type folder struct {
+// foundDir is a directory as a rescan has found it.
+type foundDir struct {
 	path   string
 	id     claims.Dir
-	home   home
+	home   dirIdentity
 	names  []string // of the entries, if it was listed
 	listed bool
 	places []place // places where its path can get another destination; they are watched
 }
 
-// survey examines the directory path and lists it; when it is known, only with always. It
+// examine examines the directory path and lists it; when it is known, only with always. It
 // watches the directory first, so that later changes make events.
-func (f *files) survey(at reads.At, path string, known home, always bool, list func(*os.File) ([]string, error)) (d folder, err error) {
+func (f *files) examine(at reads.At, path string, known dirIdentity, always bool, list func(*os.File) ([]string, error)) (d foundDir, err error) {
 	d.path = path
 	if d.places, err = walk(at, "/", path, 0); err != nil {
 		return d, err
@@ -64,7 +64,7 @@ func (f *files) survey(at reads.At, path string, known home, always bool, list f
 	if d.id, err = claims.DirOf(dir); err != nil {
 		return d, err
 	}
-	if d.home, err = homeOf(dir); err != nil {
+	if d.home, err = identityOf(dir); err != nil {
 		return d, err
 	}
 	if d.listed = always || d.home != known; d.listed {
@@ -78,27 +78,27 @@ var errCovered = errors.New("an empty file system lies over it, or its own is no
 
 // trusted records that a directory could be read, and reports whether its entries count: with
 // another file system than before and none of the files, those may be under it.
-func (f *files) trusted(d folder) bool {
-	before := f.homes[d.path]
+func (f *files) trusted(d foundDir) bool {
+	before := f.identities[d.path]
 	if d.covers(before) && f.hasBelow(d.path) {
-		f.failed(d.path, errCovered)
+		f.dirFailed(d.path, errCovered)
 		return false
 	}
-	if before != (home{}) && before != d.home {
+	if before != (dirIdentity{}) && before != d.home {
 		f.options.Log.Warn("another file system is at the directory than before: its files count now", "directory", d.path)
 	}
-	f.homes[d.path] = d.home
-	if f.troubles[d.path] != "" {
+	f.identities[d.path] = d.home
+	if f.dirErrors[d.path] != "" {
 		f.options.Log.Info("the directory can be read again", "directory", d.path)
-		delete(f.troubles, d.path)
+		delete(f.dirErrors, d.path)
 	}
 	return true
 }
 
 // covers reports whether the directory is empty and on another file system than before, which
 // is the zero home for a directory that was not read yet.
-func (d folder) covers(before home) bool {
-	return before != (home{}) && before != d.home && len(d.names) == 0
+func (d foundDir) covers(before dirIdentity) bool {
+	return before != (dirIdentity{}) && before != d.home && len(d.names) == 0
 }
 
 // hasBelow reports whether a file in or below a directory is in the set.
@@ -116,9 +116,9 @@ func inside(dir, path string) bool {
 	return strings.HasPrefix(path, strings.TrimSuffix(dir, "/")+"/")
 }
 
-// failed records that a directory cannot be read, and logs it once. No file in it counts as
+// dirFailed records that a directory cannot be read, and logs it once. No file in it counts as
 // missing.
-func (f *files) failed(dir string, err error) {
+func (f *files) dirFailed(dir string, err error) {
 	for _, e := range f.entries {
 		if inside(dir, e.path) {
 			e.missing = time.Time{}
@@ -127,9 +127,9 @@ func (f *files) failed(dir string, err error) {
 	if err = cause.Of(err); errors.Is(err, reads.ErrSlow) {
 		err = reads.ErrSlow // the first time and later
 	}
-	if f.troubles[dir] == err.Error() {
+	if f.dirErrors[dir] == err.Error() {
 		return
 	}
-	f.troubles[dir] = err.Error()
+	f.dirErrors[dir] = err.Error()
 	f.options.Log.Warn("cannot read the directory; its vassals keep running", "directory", dir, "error", err)
 }

@@ -24,7 +24,7 @@ type entry struct {
 	stat    fileStat
 	missing time.Time // since when the name is missing; zero: it exists
 	found   Config    // the name with its place, as last found, and home: its directory
-	home    home
+	home    dirIdentity
 	busy    bool          // a program had it open for writing at the last read
 	pause   time.Duration // before it is read again for that
 	retryAt time.Time
@@ -42,8 +42,8 @@ func IsVassal(name string, extensions []string) bool {
 		slices.ContainsFunc(extensions, func(e string) bool { return strings.HasSuffix(name, e) })
 }
 
-// counts reports whether a file of that name is a configuration.
-func (f *files) counts(name string) bool { return IsVassal(name, f.options.Extensions) }
+// isVassal reports whether a file of that name is a configuration.
+func (f *files) isVassal(name string) bool { return IsVassal(name, f.options.Extensions) }
 
 // entry returns the state of a name, which it creates if necessary.
 func (f *files) entry(c Config) *entry {
@@ -56,14 +56,14 @@ func (f *files) entry(c Config) *entry {
 		f.claims.Drop(e.at.Dir, e.at.Name)
 		e.at = c.Entry
 		if e.config.Name != "" {
-			e.config.Entry, f.news = c.Entry, true
+			e.config.Entry, f.changed = c.Entry, true
 		}
 	}
 	return e
 }
 
 // refresh starts to read the file of c, in the directory at home.
-func (f *files) refresh(at home, c Config) {
+func (f *files) refresh(at dirIdentity, c Config) {
 	e := f.entry(c)
 	e.found, e.home = c, at
 	if e.again = e.reading; e.again {
@@ -80,24 +80,24 @@ func (f *files) refresh(at home, c Config) {
 		if r.err = f.claimEntry(c); r.err == nil {
 			r = f.read(touch, at, c.Path, known)
 		}
-		return func() { f.take(e, c, r) }
+		return func() { f.takeResult(e, c, r) }
 	}, func() {
 		e.reading, e.denied = false, true
 		f.refuse(e, c, fmt.Errorf("cannot be read: %w", reads.ErrSlow))
-	}, func() { f.tarry(e, c) })
+	}, func() { f.reportReading(e, c) })
 }
 
-// tarry adds a new name to the set although its file is still being read, because it is known
+// reportReading adds a new name to the set although its file is still being read, because it is known
 // to exist.
-func (f *files) tarry(e *entry, c Config) {
+func (f *files) reportReading(e *entry, c Config) {
 	if e.config.Name == "" {
 		f.refuse(e, c, ErrReading)
 	}
 }
 
-// take processes the result of a read. A file that has changed since the read began, or whose
+// takeResult processes the result of a read. A file that has changed since the read began, or whose
 // state was dropped because the read took so long, is read again.
-func (f *files) take(e *entry, c Config, r result) {
+func (f *files) takeResult(e *entry, c Config, r result) {
 	if f.entries[c.Name] != e {
 		return
 	}
@@ -129,7 +129,7 @@ func (f *files) take(e *entry, c Config, r result) {
 	switch {
 	case e.busy:
 		if errors.Is(e.config.Err, ErrReading) {
-			e.config, f.news = Config{}, true
+			e.config, f.changed = Config{}, true
 		}
 	case r.same:
 	case r.err != nil:
@@ -159,7 +159,7 @@ func (f *files) accept(e *entry, c Config) {
 	if old.Err == nil && old.Name != "" && !after(old.Version, c.Version) && old.UID == c.UID && old.GID == c.GID {
 		return
 	}
-	e.config, f.news = c, true
+	e.config, f.changed = c, true
 }
 
 // refuse records a file that cannot be used, with the reason.
@@ -169,7 +169,7 @@ func (f *files) refuse(e *entry, c Config, err error) {
 		return
 	}
 	c.Err = err
-	e.config, f.news = c, true
+	e.config, f.changed = c, true
 }
 
 // absent handles a missing name, which is removed after a while.
@@ -177,12 +177,12 @@ func (f *files) absent(name string, e *entry) {
 	if e.missing.IsZero() {
 		e.missing = time.Now()
 	}
-	if time.Since(e.missing) < absence && e.config.Name != "" {
+	if time.Since(e.missing) < removalDelay && e.config.Name != "" {
 		return
 	}
 	delete(f.entries, name)
 	f.claims.Drop(e.at.Dir, e.at.Name)
-	f.news = f.news || e.config.Name != ""
+	f.changed = f.changed || e.config.Name != ""
 }
 
 // set returns every configuration, except files that were busy from the start.

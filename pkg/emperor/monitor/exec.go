@@ -17,13 +17,13 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// patience is how long a program that prints a configuration may take.
-const patience = 10 * time.Second
+// execTimeout is how long a program that prints a configuration may take.
+const execTimeout = 10 * time.Second
 
 // execute runs an executable file for its output, outside the loop and concurrently, and then
 // takes the output in.
 func (f *files) execute(e *entry, c Config, r result) {
-	l := &look{late: func() { f.tarry(e, c) }}
+	l := &pendingRead{late: func() { f.reportReading(e, c) }}
 	f.awaited[l] = true
 	f.running.Go(func() {
 		defer r.program.Close()
@@ -36,9 +36,9 @@ func (f *files) execute(e *entry, c Config, r result) {
 		done.program, done.printed = nil, true
 		done.data, done.err = outputOf(f.ctx, r.program, r.stat.uid)
 		<-f.programs
-		f.hand(func() {
+		f.deliver(func() {
 			delete(f.awaited, l)
-			f.take(e, c, done)
+			f.takeResult(e, c, done)
 		})
 	})
 }
@@ -49,7 +49,7 @@ func outputOf(ctx context.Context, file *os.File, owner uint32) ([]byte, error) 
 	if owner != 0 && int(owner) != os.Geteuid() {
 		return nil, fmt.Errorf("may be executed, but belongs to uid %d (executable vassal files must belong to root or the emperor's user)", owner)
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, execTimeout)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "/proc/self/fd/3") // the interpreter opens a script there again
 	cmd.Args, cmd.ExtraFiles = []string{file.Name()}, []*os.File{file}
@@ -61,7 +61,7 @@ func outputOf(ctx context.Context, file *os.File, owner uint32) ([]byte, error) 
 	err := namespaces.Run(cmd)
 	switch {
 	case ctx.Err() != nil:
-		return nil, fmt.Errorf("did not end within %v", patience)
+		return nil, fmt.Errorf("did not end within %v", execTimeout)
 	case errors.Is(err, exec.ErrWaitDelay):
 		return nil, errors.New("has left a process that holds its output open (redirect the output of that process)")
 	case err != nil:

@@ -16,13 +16,13 @@ const (
 	settle = 10 * time.Millisecond
 	// settleMax limits the wait for a directory that changes all the time.
 	settleMax = 100 * time.Millisecond
-	// absence is how long a name must be missing before its vassal is removed: editors move a
+	// removalDelay is how long a name must be missing before its vassal is removed: editors move a
 	// file away and write a new one.
-	absence = 100 * time.Millisecond
-	// grace is how long a report waits for reads that do not end, while no other does.
-	grace = 250 * time.Millisecond
-	// lookout is the polling interval without events.
-	lookout = time.Second
+	removalDelay = 100 * time.Millisecond
+	// reportDelay is how long a report waits for reads that do not end, while no other does.
+	reportDelay = 250 * time.Millisecond
+	// blindInterval is the interval of polling without events.
+	blindInterval = time.Second
 	// busyFirst and busyMax limit the pause before a file is read again that a program has open
 	// for writing: no event tells when the program closes it.
 	busyFirst = 20 * time.Millisecond
@@ -54,24 +54,24 @@ type DirOptions struct {
 // the next rescan. One goroutine uses it, except Rescan. That goroutine never touches a file:
 // reads run outside it, and return their results.
 type files struct {
-	options  DirOptions
-	ctx      context.Context // of Run
-	watch    *watcher        // nil: no events, poll periodically
-	entries  map[string]*entry
-	homes    map[string]home   // the home of each directory that was read
-	troubles map[string]string // the logged error of each directory that cannot be read
-	hints    chan []hint
-	found    chan func()    // results of reads, to be processed
-	awaited  map[*look]bool // reads for which the next report waits
-	news     bool           // the set has changed since the last report
-	due      bool           // there is something to read now
-	reported bool           // there has been a report
-	failure  error          // of the first rescan
-	programs chan struct{}  // places of executable files that run
-	running  sync.WaitGroup // of them
-	asked    chan struct{}  // a client wants a rescan; holds one
-	claims   *claims.Holder
-	single   bool // each file is claimed, when it is found
+	options    DirOptions
+	ctx        context.Context // of Run
+	watch      *watcher        // nil: no events, poll periodically
+	entries    map[string]*entry
+	identities map[string]dirIdentity // of each directory that was read
+	dirErrors  map[string]string      // the logged error of each directory that cannot be read
+	hints      chan []hint
+	results    chan func()           // results of reads, to be processed
+	awaited    map[*pendingRead]bool // reads for which the next report waits
+	changed    bool                  // the set has changed since the last report
+	due        bool                  // there is something to read now
+	reported   bool                  // there has been a report
+	failure    error                 // of the first rescan
+	programs   chan struct{}         // places of executable files that run
+	running    sync.WaitGroup        // of them
+	asked      chan struct{}         // a client wants a rescan; holds one
+	claims     *claims.Holder
+	single     bool // each file is claimed, when it is found
 }
 
 // maxPrograms is how many executable files run at a time.
@@ -85,8 +85,8 @@ func newFiles(o DirOptions) files {
 		o.Reads = reads.New()
 	}
 	return files{
-		options: o, entries: map[string]*entry{}, homes: map[string]home{}, troubles: map[string]string{},
-		hints: make(chan []hint), found: make(chan func()), awaited: map[*look]bool{},
+		options: o, entries: map[string]*entry{}, identities: map[string]dirIdentity{}, dirErrors: map[string]string{},
+		hints: make(chan []hint), results: make(chan func()), awaited: map[*pendingRead]bool{},
 		programs: make(chan struct{}, maxPrograms), asked: make(chan struct{}, 1),
 		claims: o.Claims.NewHolder(),
 	}
@@ -125,22 +125,22 @@ type source interface {
 	// mark records the subjects of the hints and reports whether there are any. The empty hint
 	// means everything.
 	mark(hints []hint) bool
-	// look starts to read everything that was marked.
-	look()
-	// tidy is called after a rescan.
-	tidy()
-	// blind reports whether changes make no events.
-	blind() bool
+	// readMarked starts to read everything that was marked.
+	readMarked()
+	// updateWatches is called after a rescan.
+	updateWatches()
+	// lacksEvents reports whether changes make no events.
+	lacksEvents() bool
 }
 
 // loop reads s, reports the set, and repeats until ctx ends. It fails when the first read
 // does.
 func (f *files) loop(ctx context.Context, s source, report func(Set)) error {
 	var (
-		quiet  = time.NewTimer(lookout) // when the next rescan is due
-		slow   = time.NewTimer(grace)   // when a report no longer waits for reads
-		busy   = time.NewTimer(lookout) // when a file that was being written is read again
-		since  time.Time                // when the first mark since the last rescan was made
+		quiet  = time.NewTimer(blindInterval) // when the next rescan is due
+		slow   = time.NewTimer(reportDelay)  // when a report no longer waits for reads
+		busy   = time.NewTimer(blindInterval) // when a file that was being written is read again
+		since  time.Time                     // when the first mark since the last rescan was made
 		rescan <-chan time.Time
 	)
 	defer quiet.Stop()
@@ -151,29 +151,29 @@ func (f *files) loop(ctx context.Context, s source, report func(Set)) error {
 		defer ticker.Stop()
 		rescan = ticker.C
 	}
-	f.due, f.news = true, true
+	f.due, f.changed = true, true
 	for {
 		reading := len(f.awaited) > 0
 		if f.due && !reading {
 			f.due, since = false, time.Time{}
-			s.look()
-			slow.Reset(grace)
+			s.readMarked()
+			slow.Reset(reportDelay)
 			continue
 		}
 		if f.failure != nil {
 			return f.failure
 		}
-		if f.news && !reading {
-			f.news, f.reported = false, true
+		if f.changed && !reading {
+			f.changed, f.reported = false, true
 			report(f.set())
 		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-rescan:
-			f.lookAtAll(s)
+			f.rescanAll(s)
 		case <-f.asked:
-			f.lookAtAll(s)
+			f.rescanAll(s)
 		case batch := <-f.hints:
 			if s.mark(batch) {
 				if since.IsZero() {
@@ -185,16 +185,16 @@ func (f *files) loop(ctx context.Context, s source, report func(Set)) error {
 			f.due = true
 		case <-busy.C:
 			f.retryBusy()
-		case takeIn := <-f.found:
+		case takeIn := <-f.results:
 			takeIn()
-			slow.Reset(grace)
+			slow.Reset(reportDelay)
 		case <-slow.C:
-			f.abandon()
+			f.stopWaiting()
 		}
 		if over := reading && len(f.awaited) == 0; over {
 			slow.Stop()
-			s.tidy()
-			if next := f.next(s.blind()); since.IsZero() && next > 0 {
+			s.updateWatches()
+			if next := f.next(s.lacksEvents()); since.IsZero() && next > 0 {
 				quiet.Reset(next)
 			}
 			if next, some := f.nextBusy(); some {
@@ -204,7 +204,7 @@ func (f *files) loop(ctx context.Context, s source, report func(Set)) error {
 	}
 }
 
-func (f *files) lookAtAll(s source) {
+func (f *files) rescanAll(s source) {
 	f.due = s.mark([]hint{{}}) || f.due
 	for name, e := range f.entries {
 		if e.busy {
@@ -217,15 +217,15 @@ func (f *files) lookAtAll(s source) {
 func (f *files) next(blind bool) time.Duration {
 	var next time.Duration
 	if blind {
-		next = lookout
+		next = blindInterval
 	}
 	for _, e := range f.entries {
 		var left time.Duration
 		switch {
 		case !e.missing.IsZero():
-			left = max(time.Millisecond, absence-time.Since(e.missing))
+			left = max(time.Millisecond, removalDelay-time.Since(e.missing))
 		case e.denied:
-			left = lookout
+			left = blindInterval
 		default:
 			continue
 		}

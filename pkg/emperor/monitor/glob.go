@@ -24,15 +24,15 @@ type Glob struct {
 	dir     string   // the directory of a relative pattern
 	base    string   // the directory before the first wildcard, with its spelling
 	parts   []string // of the pattern below that
-	ways    map[string]*way
+	dirs    map[string]*patternDir
 
 	// The possible subjects of events, since the last rescan.
 	watched map[string]bool // directories; true: of files and nothing else
 	turns   map[place]bool  // places where a path can get another destination
 }
 
-// way is a directory of a pattern, by its name as the pattern spells it.
-type way struct {
+// patternDir is a directory of a pattern, by its name as the pattern spells it.
+type patternDir struct {
 	path   string  // absolute
 	last   bool    // it contains the files
 	places []place // places where its path can get another destination
@@ -51,7 +51,7 @@ func NewGlob(pattern string, o DirOptions) (*Glob, error) {
 	if dir == "" {
 		dir = "/"
 	}
-	g := &Glob{files: newFiles(o), dir: dir, pattern: filepath.Clean(within(dir, pattern)), ways: map[string]*way{}}
+	g := &Glob{files: newFiles(o), dir: dir, pattern: filepath.Clean(within(dir, pattern)), dirs: map[string]*patternDir{}}
 	g.single = true
 	g.base, g.parts = cut(pattern)
 	return g, nil
@@ -75,52 +75,52 @@ func (g *Glob) Run(ctx context.Context, report func(Set)) error {
 func (g *Glob) mark(hints []hint) bool {
 	for _, h := range hints {
 		last, known := g.watched[h.dir]
-		if h.entry == "" || known && (!last || g.counts(h.entry)) || g.turns[place(h)] {
+		if h.entry == "" || known && (!last || g.isVassal(h.entry)) || g.turns[place(h)] {
 			return true
 		}
 	}
 	return false
 }
 
-func (g *Glob) blind() bool { return g.watch == nil || len(g.troubles) > 0 }
+func (g *Glob) lacksEvents() bool { return g.watch == nil || len(g.dirErrors) > 0 }
 
-// look visits every directory of the pattern.
-func (g *Glob) look() {
+// readMarked visits every directory of the pattern.
+func (g *Glob) readMarked() {
 	g.visit(g.base, g.parts, nil)
 }
 
 // visit reads a directory for the entries that match the next part of the pattern: files, or
-// more directories to visit. late as in look.
+// more directories to visit. late as in pendingRead.
 func (g *Glob) visit(name string, parts []string, late func()) {
-	w := g.ways[name]
+	w := g.dirs[name]
 	if w == nil {
-		w = &way{path: g.path(name), last: len(parts) == 1}
-		g.ways[name] = w
+		w = &patternDir{path: g.path(name), last: len(parts) == 1}
+		g.dirs[name] = w
 	}
-	known := g.homes[w.path]
+	known := g.identities[w.path]
 	g.begin(w.path, func(touch reads.At) func() {
-		found, err := g.survey(touch, w.path, known, strings.ContainsAny(parts[0], special), func(d *os.File) ([]string, error) {
+		found, err := g.examine(touch, w.path, known, strings.ContainsAny(parts[0], special), func(d *os.File) ([]string, error) {
 			return matching(d, parts[0])
 		})
 		if err == nil && !found.listed {
 			found.names = []string{parts[0]}
 		}
 		return func() { g.visited(name, found, parts, err) }
-	}, func() { g.visited(name, folder{path: w.path}, parts, reads.ErrSlow) }, late)
+	}, func() { g.visited(name, foundDir{path: w.path}, parts, reads.ErrSlow) }, late)
 }
 
 // visited processes the entries of a directory. One that cannot be read changes nothing; a
 // missing one removes its files, unless the pattern begins there.
-func (g *Glob) visited(dir string, found folder, parts []string, err error) {
-	w := g.ways[dir]
+func (g *Glob) visited(dir string, found foundDir, parts []string, err error) {
+	w := g.dirs[dir]
 	switch {
 	case w == nil: // it took so long that it is gone
 		return
 	case dir != g.base && (errors.Is(err, unix.ENOENT) || errors.Is(err, unix.ENOTDIR)):
-		g.leave(dir)
+		g.dirGone(dir)
 		return
 	case err != nil:
-		g.failed(found.path, err)
+		g.dirFailed(found.path, err)
 		return
 	case !g.trusted(found):
 		return
@@ -133,25 +133,25 @@ func (g *Glob) visited(dir string, found folder, parts []string, err error) {
 		switch {
 		case !w.last:
 			g.visit(name, parts[1:], func() {})
-		case g.counts(entry):
+		case g.isVassal(entry):
 			g.refresh(found.home, Config{Name: name, Path: g.path(name), Dir: g.dir, Entry: Entry{found.id, entry}})
 		}
 	}
 	g.forget(dir, func(name string) bool { return !there[name] })
 }
 
-// leave records that a directory is gone, with all its content.
-func (g *Glob) leave(dir string) {
+// dirGone records that a directory is gone, with all its content.
+func (g *Glob) dirGone(dir string) {
 	g.forget(dir, func(string) bool { return true })
-	g.drop(dir)
+	g.dropDir(dir)
 }
 
-// drop stops following a directory.
-func (g *Glob) drop(dir string) {
-	path := g.ways[dir].path
-	delete(g.ways, dir)
-	delete(g.homes, path)
-	delete(g.troubles, path)
+// dropDir stops following a directory.
+func (g *Glob) dropDir(dir string) {
+	path := g.dirs[dir].path
+	delete(g.dirs, dir)
+	delete(g.identities, path)
+	delete(g.dirErrors, path)
 }
 
 // forget drops everything in or below a directory whose first name there is gone.
@@ -167,21 +167,21 @@ func (g *Glob) forget(dir string, gone func(name string) bool) {
 			g.absent(name, e)
 		}
 	}
-	for name := range g.ways {
+	for name := range g.dirs {
 		if lost(name) {
-			g.drop(name)
+			g.dropDir(name)
 		}
 	}
 }
 
-// tidy watches exactly the directories and links of the pattern.
-func (g *Glob) tidy() {
+// updateWatches watches exactly the directories and links of the pattern.
+func (g *Glob) updateWatches() {
 	if g.watch == nil {
 		return
 	}
 	g.watched, g.turns = map[string]bool{}, map[place]bool{}
 	wanted := map[string]bool{}
-	for _, w := range g.ways {
+	for _, w := range g.dirs {
 		last, twice := g.watched[w.path]
 		g.watched[w.path], wanted[w.path] = w.last && (last || !twice), true
 		for _, p := range w.places {

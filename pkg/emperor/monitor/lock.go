@@ -30,7 +30,7 @@ func (d *Dir) Lock() error {
 	return refused(d.path, err)
 }
 
-// claim claims the directory that a rescan has found. It runs inside the look of the rescan.
+// claim claims the directory that a rescan has found. It runs inside the read of the rescan.
 func (d *Dir) claim(found claims.Dir) error {
 	if d.claims.Has(found) {
 		return nil
@@ -87,7 +87,7 @@ func (f *files) enter(path string) (*os.File, error) {
 	})
 }
 
-// bound is a claims.Bound. It must not be used inside another look.
+// bound is a claims.Bound. It must not be used inside another read.
 func (f *files) bound(path string, call func() error) error {
 	return f.options.Reads.Do(context.Background(), path, func(reads.At) error { return call() })
 }

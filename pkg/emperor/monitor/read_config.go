@@ -53,8 +53,8 @@ type result struct {
 	err     error
 }
 
-// read reads a file in the directory at home, if it has changed since known.
-func (f *files) read(touch reads.At, at home, path string, known fileStat) (r result) {
+// read reads a file in the directory in, if it has changed since known.
+func (f *files) read(touch reads.At, at dirIdentity, path string, known fileStat) (r result) {
 	dir, name := filepath.Split(path)
 	places, err := linkPlaces(touch, dir, name)
 	if !f.options.NoFollow { // before it is read: later changes make events
@@ -68,7 +68,7 @@ func (f *files) read(touch reads.At, at home, path string, known fileStat) (r re
 		return result{moved: true}
 	}
 	defer d.Close()
-	if now, err := homeOf(d); err != nil || now != at {
+	if now, err := identityOf(d); err != nil || now != at {
 		return result{moved: true}
 	}
 	r.readIn(int(d.Fd()), name, known, f.options)

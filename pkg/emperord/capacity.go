@@ -37,8 +37,8 @@ type limit struct {
 	left, each   int // in all, and for one vassal
 }
 
-// measureRoom reads the limits while there are no vassals.
-func measureRoom(o *config.Emperor, log *slog.Logger) *room {
+// measureCapacity reads the limits while there are no vassals.
+func measureCapacity(o *config.Emperor, log *slog.Logger) *room {
 	r := &room{log: log}
 	var nofile unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &nofile); err == nil {

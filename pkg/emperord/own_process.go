@@ -70,7 +70,7 @@ func settle(ctx context.Context, o *config.Emperor, log *slog.Logger) (undo func
 		err = handOver(o)
 	}
 	if err == nil {
-		err = become(o)
+		err = dropPrivileges(o)
 	}
 	if err == nil {
 		err = ownHooks(ctx, o, log, hooks.AsUser)

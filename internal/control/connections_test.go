@@ -54,7 +54,7 @@ func TestACrowdKeepsNoQuestionWaiting(t *testing.T) {
 	s := play(t, "a.ini", "well")
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	for i := range maxStaying {
+	for i := range maxLongRequests {
 		path := "/events?follow"
 		if i%2 == 0 {
 			path = "/vassals/a/logs?follow"
@@ -63,7 +63,7 @@ func TestACrowdKeepsNoQuestionWaiting(t *testing.T) {
 			t.Fatalf("follower %d: %v", i, err)
 		}
 	}
-	silent := s.connect(2 * maxGuests)
+	silent := s.connect(2 * maxConnections)
 	for range 3 {
 		if err := s.call("GET", "/vassals", &List{}); err != nil {
 			t.Error(err)
@@ -102,8 +102,8 @@ func TestACrowdKeepsNoQuestionWaiting(t *testing.T) {
 func TestTooManyWait(t *testing.T) {
 	s := play(t, "a.ini", "never")
 	ctx, cancel := context.WithCancel(t.Context())
-	gaveUp := make(chan error, maxStaying+1)
-	for range maxStaying + 1 {
+	gaveUp := make(chan error, maxLongRequests+1)
+	for range maxLongRequests + 1 {
 		go func() { gaveUp <- NewClient(s.dir).Call(ctx, "POST", "/vassals/a/reload?wait", &Answer{}) }()
 	}
 	var full *Error
@@ -117,7 +117,7 @@ func TestTooManyWait(t *testing.T) {
 		t.Errorf("without waiting: %v", err)
 	}
 	cancel()
-	for range maxStaying {
+	for range maxLongRequests {
 		if err := <-gaveUp; !errors.Is(err, context.Canceled) {
 			t.Errorf("one that waits: %v", err)
 		}
@@ -146,7 +146,7 @@ func TestSignsOfLife(t *testing.T) {
 	}
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "run")
-	claim, err := Take(dir, os.Geteuid(), os.Getegid())
+	claim, err := ClaimRuntimeDir(dir, os.Geteuid(), os.Getegid())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -174,7 +174,7 @@ func TestSilentEmperor(t *testing.T) {
 	}
 	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "run")
-	claim, err := Take(dir, os.Geteuid(), os.Getegid()) // no process accepts
+	claim, err := ClaimRuntimeDir(dir, os.Geteuid(), os.Getegid()) // no process accepts
 	if err != nil {
 		t.Fatal(err)
 	}

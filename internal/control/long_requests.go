@@ -9,9 +9,9 @@ import (
 )
 
 const (
-	// maxStaying limits the number of clients that follow, and of clients that wait for the
+	// maxLongRequests limits the number of clients that follow, and of clients that wait for the
 	// result of a verb.
-	maxStaying = 64
+	maxLongRequests = 64
 	// alive is the interval of signs of life while a request is in progress.
 	alive = 2 * time.Second
 )
@@ -19,23 +19,23 @@ const (
 // follows reports whether a client wants to follow, and counts it among the followers until
 // leave is called. The error is an Error, also when there are too many.
 func (s *Server) follows(r *http.Request) (follow bool, leave func(), err error) {
-	return stay(r, "follow", &s.followers, "%d clients follow already: end one of them, or ask without following")
+	return longRequest(r, "follow", &s.followers, "%d clients follow already: end one of them, or ask without following")
 }
 
 // waits does the same for a client that wants to wait.
 func (s *Server) waits(r *http.Request) (wait bool, leave func(), err error) {
-	return stay(r, "wait", &s.waiters, "%d clients wait already: ask without waiting, or try again when one of them has its answer")
+	return longRequest(r, "wait", &s.waiters, "%d clients wait already: ask without waiting, or try again when one of them has its answer")
 }
 
-func stay(r *http.Request, name string, count *atomic.Int32, full string) (wanted bool, leave func(), err error) {
+func longRequest(r *http.Request, name string, count *atomic.Int32, full string) (wanted bool, leave func(), err error) {
 	if wanted, err = flag(r, name); err != nil || !wanted {
 		return false, func() {}, err
 	}
-	if count.Add(1) > maxStaying {
+	if count.Add(1) > maxLongRequests {
 		count.Add(-1)
-		return false, nil, &Error{Message: fmt.Sprintf(full, maxStaying), Code: http.StatusTooManyRequests}
+		return false, nil, &Error{Message: fmt.Sprintf(full, maxLongRequests), Code: http.StatusTooManyRequests}
 	}
-	g := guestOf(r.Context())
+	g := connOf(r.Context())
 	g.becomes(staying)
 	return true, func() {
 		g.becomes(asking)

@@ -21,25 +21,25 @@ const (
 	forever = time.Duration(math.MaxInt64)
 )
 
-// errSilent is the cause of a cancelled request.
-var errSilent = errors.New("nothing was heard of the emperor")
+// errNoAnswer is the cause of a cancelled request.
+var errNoAnswer = errors.New("nothing was heard of the emperor")
 
-// listen returns a context that ends with errSilent after the patience. heard reports a sign
+// whileAnswered returns a context that ends with errNoAnswer after the patience. heard reports a sign
 // of life, and how long the next silence may be. done releases it.
-func listen(ctx context.Context) (_ context.Context, heard func(next time.Duration), done func()) {
+func whileAnswered(ctx context.Context) (_ context.Context, heard func(next time.Duration), done func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
-	timer := time.AfterFunc(patience, func() { cancel(errSilent) })
+	timer := time.AfterFunc(patience, func() { cancel(errNoAnswer) })
 	return ctx, func(next time.Duration) { timer.Reset(next) }, func() { timer.Stop(); cancel(nil) }
 }
 
-// hearing is an answer whose every piece is a sign of life.
-type hearing struct {
+// answering is an answer whose every piece is a sign of life.
+type answering struct {
 	io.Reader
 	heard func(next time.Duration)
 }
 
 // Read implements io.Reader.
-func (h hearing) Read(p []byte) (int, error) {
+func (h answering) Read(p []byte) (int, error) {
 	n, err := h.Reader.Read(p)
 	h.heard(patience)
 	return n, err
@@ -48,7 +48,7 @@ func (h hearing) Read(p []byte) (int, error) {
 // unheard returns the reason of a cancelled request.
 func (c *Client) unheard(ctx context.Context, method string) error {
 	cause := context.Cause(ctx)
-	if !errors.Is(cause, errSilent) {
+	if !errors.Is(cause, errNoAnswer) {
 		return fmt.Errorf("it was not waited for: %w", cause)
 	}
 	later := ""

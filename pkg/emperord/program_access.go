@@ -13,10 +13,10 @@ import (
 // tenantPrograms run as the user of a vassal.
 var tenantPrograms = []string{"vassal", "vassal-native", libexec.Server, libexec.Helper}
 
-// aboutReaders warns when tenants can read the programs of vassals, or when an emperor that
+// warnReaders warns when tenants can read the programs of vassals, or when an emperor that
 // needs to cannot. A user who can read the file of a program can access a process of that user
 // that has just executed it (ptrace(2)).
-func aboutReaders(log *slog.Logger, program string) {
+func warnReaders(log *slog.Logger, program string) {
 	if os.Geteuid() != 0 {
 		if unix.Access(program, unix.R_OK) != nil {
 			log.Warn("the kernel hides vassals from this emperor, whose user cannot read their program: hooks in their namespaces, probes and enter fail (set emperor-vassal to a copy of its own)",

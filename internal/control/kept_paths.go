@@ -12,12 +12,12 @@ import (
 )
 
 const (
-	// settle is how long a loss is left alone: a cleaner removes one file after the other, and
+	// settleTime is how long a loss is left alone: a cleaner removes one file after the other, and
 	// a directory when it is empty. Each failed attempt doubles it.
-	settle = 200 * time.Millisecond
-	// look is the interval of polling when no event reports a loss, and the longest pause
+	settleTime = 200 * time.Millisecond
+	// pollInterval is the interval of polling when no event reports a loss, and the longest pause
 	// between two attempts.
-	look = 10 * time.Second
+	pollInterval = 10 * time.Second
 )
 
 // Kept is an object that this process has put at a path, and that other processes may remove.
@@ -40,10 +40,10 @@ type Kept struct {
 // Keep restores the object whenever it is not complete, until ctx ends. It also polls when the
 // kernel reports changes, because no event reports a mount that hides a directory.
 func (k Kept) Keep(ctx context.Context) {
-	last, wait := "", settle
+	last, wait := "", settleTime
 	for ctx.Err() == nil {
 		if k.Whole() {
-			last, wait = "", settle
+			last, wait = "", settleTime
 			if k.Looked != nil {
 				k.Looked()
 			}
@@ -58,17 +58,17 @@ func (k Kept) Keep(ctx context.Context) {
 		case err == nil:
 			k.Log.Warn(k.What+" was removed: it is made again", "path", k.Path)
 			continue
-		case err.Error() != last && wait > settle: // not while other parts of it are still missing
+		case err.Error() != last && wait > settleTime: // not while other parts of it are still missing
 			last = err.Error()
 			k.Log.Error(k.What+" was removed, and cannot be made again", "path", k.Path, "error", err)
 		}
-		wait = min(2*wait, look)
+		wait = min(2*wait, pollInterval)
 	}
 }
 
 // await returns when the object may be incomplete, and when it is time to poll.
 func (k Kept) await(ctx context.Context) {
-	looking, cancel := context.WithTimeout(ctx, look)
+	looking, cancel := context.WithTimeout(ctx, pollInterval)
 	defer cancel()
 	if filepath.Dir(k.Path) != filepath.Clean(k.Quiet) || namespaces.WaitForPath(looking, k.Path, func() bool { return !k.Whole() }) != nil {
 		<-looking.Done() // also without events
