@@ -64,7 +64,6 @@ var inputs = map[string]bool{
 	"pkg/emperor.Record":           true, // a message of the control protocol
 	"internal/control.uwsgiVassal": true, // a message of uWSGI's statistics
 	"webserver.exchange":           true,
-	"pkg/emperor/process.child":    true,
 }
 
 // TestTable prints the figures, with -v.

@@ -91,11 +91,18 @@ type demand struct {
 
 // moments are the times of the last events, for people; zero: none.
 type moments struct {
+	networkLoss
 	exited                   time.Time
 	firstRun, lastRun        time.Time // when a process got its order
 	ready, accepting, loyal  time.Time // of this generation
 	lastAccepting, lastLoyal time.Time // of any
 	heartbeat, reloaded      time.Time
+}
+
+// networkLoss is when and why a vassal has lost its network; zero: it has not.
+type networkLoss struct {
+	cutOff    time.Time
+	cutReason string
 }
 
 // history is the information about a vassal for people and programs; no decision depends on
@@ -120,8 +127,6 @@ type history struct {
 	launches            int
 	usesOrders          bool      // its process answers on the order channel, as it has shown
 	hookRuns            []HookRun // the newest last
-	cutOff              time.Time // when it lost its network; zero: it has not
-	cutReason           string
 }
 
 // input looks up the transition, moves the vassal and carries out the effect. It reports whether

@@ -138,9 +138,9 @@ type source interface {
 func (f *files) loop(ctx context.Context, s source, report func(Set)) error {
 	var (
 		quiet  = time.NewTimer(blindInterval) // when the next rescan is due
-		slow   = time.NewTimer(reportDelay)  // when a report no longer waits for reads
+		slow   = time.NewTimer(reportDelay)   // when a report no longer waits for reads
 		busy   = time.NewTimer(blindInterval) // when a file that was being written is read again
-		since  time.Time                     // when the first mark since the last rescan was made
+		since  time.Time                      // when the first mark since the last rescan was made
 		rescan <-chan time.Time
 	)
 	defer quiet.Stop()

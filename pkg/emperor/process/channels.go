@@ -105,7 +105,7 @@ func (c *child) receiveNotice(report func(emperor.Message)) time.Duration {
 	return 0
 }
 
-func (c *child) protocolIsKnown() { c.protocolOnce.Do(func() { close(c.protocolKnown) }) }
+func (c *child) protocolIsKnown() { c.knownOnce.Do(func() { close(c.known) }) }
 
 // receiveNotification receives from the vassal's sd_notify socket.
 func (c *child) receiveNotification(report func(emperor.Message)) time.Duration {
@@ -117,7 +117,7 @@ func (c *child) receiveNotification(report func(emperor.Message)) time.Duration 
 		return poll.Never
 	case ok:
 		if n.Ready {
-			c.readyOnce.Do(func() { close(c.notified) })
+			c.notifiedOnce.Do(func() { close(c.notified) })
 			for range burst { // a program sends this after the vassal has announced it
 				if c.replaced.Load() || c.receiveNotice(report) != 0 {
 					break

@@ -25,8 +25,8 @@ type conversation struct {
 func converse(t *testing.T, becomes Wrappers) *conversation {
 	t.Helper()
 	c := &child{
-		process: &namespaces.Process{PID: os.Getpid()}, launcher: &Launcher{Poller: newPoller(t), Wrappers: becomes},
-		dead: make(chan struct{}), protocolKnown: make(chan struct{}),
+		resources: resources{process: &namespaces.Process{PID: os.Getpid()}, launcher: &Launcher{Poller: newPoller(t), Wrappers: becomes}},
+		protocol:  protocol{known: make(chan struct{})}, dead: make(chan struct{}),
 	}
 	ends, err := c.connect()
 	if err != nil {

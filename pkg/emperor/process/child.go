@@ -38,49 +38,62 @@ const (
 
 // child is one generation of a vassal as a process. It implements Process.
 type child struct {
-	log      *slog.Logger
-	process  *namespaces.Process
-	cgroup   *namespaces.Cgroup          // nil where there is none
-	tree     bool                        // a pid namespace: the process takes its whole tree with it
-	entry    ledgerEntry                 // of the ledger: the links that hooks made into its network
-	written  atomic.Pointer[ledgerEntry] // what stands there; nil: nothing
-	request  emperor.Request
-	launcher *Launcher
+	resources
+	protocol
+	ends
 
+	tree       bool               // a pid namespace: the process takes its whole tree with it
 	connection emperor.Connection // nil: none
 	attachment atomic.Pointer[emperor.Attachment]
 
-	pipe    *os.File // our end
-	orders  *wire.EmperorEnd
-	configs *os.File // our end of the config socket; nil: none
-	notify  *notifySocket
-	// notified is closed when it has said READY=1, by readyOnce.
-	notified   chan struct{}
-	readyOnce  sync.Once
+	life       life
 	dead       chan struct{} // closed when it is dead
 	keeping    chan struct{} // closed when kept is there and it was asked to stop; nil: nothing is kept
 	kept       namespaces.Sockets
-	life       life
 	oomCounter atomic.Pointer[oomCounter] // nil: nothing counts it
-
-	reason     string   // of its end, and own the end of its program, as it said; of the
-	own        wire.End // goroutine that receives it
-	channels   []*channel
-	pipeClosed bool // it has closed its pipe
+	// reason of its end, and own the end of its program, as it has reported; of the goroutine
+	// that receives the reports.
+	reason string
+	own    wire.End
 
 	output *os.File // read end of its stdout and stderr
 	part   int64    // of the emperor's share of pipes, for output
 	stdout outputReader
+}
 
-	current    atomic.Pointer[emperor.Plan] // what it is asked to run
-	usesOrders atomic.Bool                  // the order channel, as it has shown
-	replaced   atomic.Bool                  // it became a program that speaks nothing of ours
-	probed     atomic.Bool                  // a probe that was not answered yet decides when that program is ready
+// resources are a generation's process and its resources outside, which the ledger records.
+type resources struct {
+	log      *slog.Logger
+	launcher *Launcher
+	request  emperor.Request
+	process  *namespaces.Process
+	cgroup   *namespaces.Cgroup          // nil where there is none
+	entry    ledgerEntry                 // with the links that hooks have made into its network
+	written  atomic.Pointer[ledgerEntry] // the recorded one; nil: none
+}
+
+// ends are the emperor's ends of the channels to a child.
+type ends struct {
+	pipe       *os.File
+	pipeClosed bool // by the child
+	orders     *wire.EmperorEnd
+	configs    *os.File // of the config socket; nil: none
+	notify     *notifySocket
+	channels   []*channel
+}
+
+// protocol is the way in which a child communicates.
+type protocol struct {
+	current    atomic.Pointer[emperor.Plan] // the configuration that it is asked to run
+	usesOrders atomic.Bool                  // it answers on the order channel, as it has shown
+	replaced   atomic.Bool                  // it became a program without our protocol
+	probed     atomic.Bool                  // a probe without an answer yet decides when that program is ready
 	// stopSignal asks that program to end. Zero: SIGTERM.
 	stopSignal atomic.Int32
-	// protocolKnown is closed when it has shown what it speaks, by showOnce.
-	protocolKnown chan struct{}
-	protocolOnce  sync.Once
+	// known is closed, once, when it has shown its protocol, and notified when it has sent
+	// READY=1.
+	known, notified         chan struct{}
+	knownOnce, notifiedOnce sync.Once
 }
 
 // connect makes the channels and returns the child's ends, by descriptor number.
@@ -234,7 +247,7 @@ func (c *child) Reload(p emperor.Plan, serial uint64) error {
 	timer := time.NewTimer(protocolWait)
 	defer timer.Stop()
 	select {
-	case <-c.protocolKnown:
+	case <-c.known:
 	case <-c.dead:
 	case <-timer.C:
 	}

@@ -21,7 +21,7 @@ func TestStopInTheMomentOfAnExec(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer out.Close()
-	c := &child{log: slog.New(slog.DiscardHandler), dead: make(chan struct{})}
+	c := &child{resources: resources{log: slog.New(slog.DiscardHandler)}, dead: make(chan struct{})}
 	c.process, err = spawner.Start(namespaces.Command{
 		Path: "/bin/sh", Args: []string{"sh", "-c", "trap 'exit 7' TERM; echo; while :; do sleep 0.02; done"}, Dir: "/",
 		Env: []string{"PATH=/bin:/usr/bin"}, Files: []*os.File{nil, write},

@@ -199,8 +199,8 @@ func (l *Launcher) orderFor(c *child, r emperor.Request) wire.Order {
 // clone makes the child with its channels, in a working directory. It is parked when clone
 // returns.
 func (l *Launcher) clone(r emperor.Request, dir string) (_ *child, err error) {
-	c := &child{log: r.Log, tree: l.Clone.Has(namespaces.NewPID), request: r, launcher: l}
-	c.dead, c.protocolKnown, c.notified = make(chan struct{}), make(chan struct{}), make(chan struct{})
+	c := &child{resources: resources{log: r.Log, request: r, launcher: l}, tree: l.Clone.Has(namespaces.NewPID)}
+	c.dead, c.known, c.notified = make(chan struct{}), make(chan struct{}), make(chan struct{})
 	c.current.Store(&r.Plan)
 	defer func() {
 		if err != nil {

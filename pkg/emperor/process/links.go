@@ -26,44 +26,44 @@ func (l *Launcher) linksLate(r emperor.Request) bool {
 // linking runs hooks and records the links into the vassal's network afterwards, also when the
 // vassal has died in the meantime. After the last hooks no further links are expected. It is
 // called by one goroutine at a time.
-func (c *child) linking(last bool, run func() error) error {
-	network, err := c.process.OpenNetwork()
+func (r *resources) linking(last bool, run func() error) error {
+	network, err := r.process.OpenNetwork()
 	if err != nil {
 		return run() // it has no network of its own, or is dead: no link can be moved there
 	}
 	defer network.Close()
-	defer c.noteLinks(network, last)
+	defer r.noteLinks(network, last)
 	return run()
 }
 
 // noteLinks remembers the links into the vassal's network, for its end.
-func (c *child) noteLinks(network netns.NsHandle, last bool) {
+func (r *resources) noteLinks(network netns.NsHandle, last bool) {
 	links, err := namespaces.PeersOf(network)
 	if err != nil {
-		c.log.Warn("links of this vassal may outlive it for a moment", "error", err)
+		r.log.Warn("links of this vassal may outlive it for a moment", "error", err)
 		return
 	}
 	for _, l := range links {
-		if !slices.ContainsFunc(c.entry.Links, func(k namespaces.Peer) bool { return k.Index == l.Index }) {
-			c.guard(l)
+		if !slices.ContainsFunc(r.entry.Links, func(k namespaces.Peer) bool { return k.Index == l.Index }) {
+			r.guard(l)
 		}
 	}
-	complete := last && c.entry.Number != nil
-	if slices.Equal(links, c.entry.Links) && !complete {
+	complete := last && r.entry.Number != nil
+	if slices.Equal(links, r.entry.Links) && !complete {
 		return
 	}
-	if c.entry.Links = links; complete {
-		c.entry.Number = nil
+	if r.entry.Links = links; complete {
+		r.entry.Number = nil
 	}
-	c.record()
+	r.record()
 }
 
 // guard changes settings of a link that hooks have made, so that the tenant behind it cannot
 // change the routes of this host. It runs once: hooks of a later phase may change them again.
-func (c *child) guard(l namespaces.Peer) {
-	tell := c.log.Warn
-	if c.request.Generation > 1 { // the previous generations have reported it
-		tell = c.log.Debug
+func (r *resources) guard(l namespaces.Peer) {
+	tell := r.log.Warn
+	if r.request.Generation > 1 { // the previous generations have reported it
+		tell = r.log.Debug
 	}
 	if err := namespaces.GuardLink(l.Name); err != nil {
 		tell("a vassal may change the routes of this host: set accept_ra, accept_redirects, send_redirects and rp_filter of its link", "error", err)
@@ -78,22 +78,22 @@ func (c *child) guard(l namespaces.Peer) {
 
 // openEntry records the generation before hooks make links for it. With a cgroup, the next
 // emperor kills all its processes by that.
-func (c *child) openEntry() {
-	s := c.launcher
-	links := s.links(c.request)
-	c.entry.Directories = absent(c.request.Temporary)
-	if s.Ledger == nil || !links && c.cgroup != nil && len(c.entry.Directories) == 0 {
+func (r *resources) openEntry() {
+	s := r.launcher
+	links := s.links(r.request)
+	r.entry.Directories = absent(r.request.Temporary)
+	if s.Ledger == nil || !links && r.cgroup != nil && len(r.entry.Directories) == 0 {
 		return
 	}
 	var err error
-	if c.entry.Vassal, err = namespaces.IdentityOf(c.PID()); err != nil {
-		c.log.Warn("a killed emperor would leave this vassal behind", "error", err)
+	if r.entry.Vassal, err = namespaces.IdentityOf(r.process.PID); err != nil {
+		r.log.Warn("a killed emperor would leave this vassal behind", "error", err)
 		return
 	}
 	if links {
-		c.entry.Number = c.networkNumber()
+		r.entry.Number = r.networkNumber()
 	}
-	c.record()
+	r.record()
 }
 
 // absent returns the paths that do not exist: whatever exists does not belong to the generation.
@@ -107,8 +107,8 @@ func absent(paths []string) (list []string) {
 }
 
 // networkNumber returns the number of the vassal's network in the emperor's; nil: unknown.
-func (c *child) networkNumber() *int {
-	network, err := c.process.OpenNetwork()
+func (r *resources) networkNumber() *int {
+	network, err := r.process.OpenNetwork()
 	if err != nil {
 		return nil
 	}
@@ -120,10 +120,10 @@ func (c *child) networkNumber() *int {
 	return &number
 }
 
-func (c *child) record() {
-	p := c.entry
-	c.written.Store(&p)
-	if err := c.launcher.Ledger.write(c.request.Config.Name, c.request.Generation, c.entry); err != nil {
-		c.log.Warn("a killed emperor would leave something of this vassal behind", "error", err)
+func (r *resources) record() {
+	p := r.entry
+	r.written.Store(&p)
+	if err := r.launcher.Ledger.write(r.request.Config.Name, r.request.Generation, r.entry); err != nil {
+		r.log.Warn("a killed emperor would leave something of this vassal behind", "error", err)
 	}
 }

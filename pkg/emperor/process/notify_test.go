@@ -27,7 +27,7 @@ func heard(t *testing.T, pid int, messages ...string) (notes []emperor.Notificat
 		t.Fatal(err)
 	}
 	defer unix.Close(fd)
-	vassal := &child{process: &namespaces.Process{PID: pid}}
+	vassal := &child{resources: resources{process: &namespaces.Process{PID: pid}}}
 	for _, text := range messages {
 		if err := unix.Sendmsg(fd, []byte(text), unix.UnixRights(0, 1, 2), &unix.SockaddrUnix{Name: n.path}, 0); err != nil {
 			t.Fatal(err)
