@@ -25,10 +25,10 @@ type situation struct {
 	demand    bool       // vassals may be on demand
 }
 
-// decision is what comes after a generation, or instead of one.
+// decision is the next input after a generation, or instead of one.
 type decision struct {
 	input Input
-	// reason tells why the vassal is not launched now. Empty: it is.
+	// reason why the vassal is not launched now. Empty: it is.
 	reason string
 }
 

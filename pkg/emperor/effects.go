@@ -4,7 +4,7 @@ import (
 	"time"
 )
 
-// Effect is what the emperor does on a transition.
+// Effect is an action of the emperor on a transition.
 type Effect string
 
 // The effects of the life cycle.
@@ -42,17 +42,17 @@ const (
 	doZerg Effect = "zerg"
 	// doKill ends the process and all it started.
 	doKill Effect = "kill"
-	// doFail counts a death that nobody asked for, then clears.
+	// doFail counts a death without a request to stop, then clears.
 	doFail Effect = "fail"
 	// doMiss counts a launch that failed, then settles.
 	doMiss Effect = "miss"
 	// doTrace finds out which processes do not end though they were killed.
 	doTrace Effect = "trace"
-	// doClear starts the goroutine that removes what the generation left. doEnd does too, after
+	// doClear starts the goroutine that removes the resources of the generation. doEnd does too, after
 	// a stop: the configuration counts as one that has been ready.
 	doClear Effect = "clear"
 	doEnd   Effect = "end"
-	// doSettle decides what comes next.
+	// doSettle decides about the next generation.
 	doSettle Effect = "settle"
 	// doRest begins a rest.
 	doRest Effect = "rest"
@@ -60,7 +60,7 @@ const (
 	doPause Effect = "pause"
 	// doHold sets the time until the file may have its next process.
 	doHold Effect = "hold"
-	// doPostpone sets that time beside whatever goes on meanwhile.
+	// doPostpone sets that time while the current process continues.
 	doPostpone Effect = "postpone"
 	// doResume forgets that the last generation failed, then settles.
 	doResume Effect = "resume"
@@ -75,7 +75,7 @@ const (
 	doUnbound Effect = "unbound"
 	// doHasten counts the haste as a failure, then settles.
 	doHasten Effect = "hasten"
-	// doForget lets go of what outlives generations.
+	// doForget releases the resources that outlive generations.
 	doForget Effect = "forget"
 	// doReload asks the process to reload and sets the time to answer in.
 	doReload Effect = "reload"
@@ -83,13 +83,13 @@ const (
 	doTaken Effect = "taken"
 	// doTakenLate notes that it was taken over after all.
 	doTakenLate Effect = "taken-late"
-	// doExpire notes that it was not answered, and what was before goes on.
+	// doExpire notes that it was not answered; the old configuration stays in effect.
 	doExpire Effect = "expire"
 	// doReplace decides when the vassal gets a new process.
 	doReplace Effect = "replace"
 	// doOwnReload notes the result of a reload that the vassal made by itself.
 	doOwnReload Effect = "own-reload"
-	// doRefuse notes that the reload failed and what was before goes on.
+	// doRefuse notes that the reload failed; the old configuration stays in effect.
 	doRefuse Effect = "refuse"
 	// doCurse counts a failure and sets the time to die in.
 	doCurse Effect = "curse"
@@ -163,19 +163,20 @@ func newActions() map[Effect]action {
 // enqueue puts the vassal in the line of launches.
 func (e *Emperor) enqueue(v *vassal) { e.queue = append(e.queue, v) }
 
-// cancel tells the launch, or the hooks of the end, to give up.
+// cancel cancels the launch, or the hooks of the end.
 func (e *Emperor) cancel(v *vassal) {
 	v.cancel(errCancelled)
 	e.arm(v, unkillable)
 }
 
-// launchFailed reports a launch of which nothing is left.
+// launchFailed reports a failed launch.
 func (e *Emperor) launchFailed(v *vassal) {
 	v.log.Error("cannot launch", "error", v.cause)
 	e.settle(v)
 }
 
-// stable sets the time of forgiveness, and takes over what was wanted meanwhile.
+// stable sets the time after which failures are forgotten, and applies a configuration that has
+// changed in the meantime.
 func (e *Emperor) stable(v *vassal) {
 	e.arm(v, e.options.Backoff.Reset)
 	e.closeKept(v)
@@ -193,8 +194,8 @@ func (e *Emperor) stop(v *vassal) {
 	e.arm(v, e.mercyFor(v))
 }
 
-// mercyFor is the time that a vassal has to end: the operator's, of which a program in its
-// place may want less. A master knows its own.
+// mercyFor returns the time that a vassal has to end: the operator's. A program in its place may
+// request less, and a master knows its own.
 func (e *Emperor) mercyFor(v *vassal) time.Duration {
 	if v.mercy > 0 {
 		return min(v.mercy, e.options.Mercy)

@@ -1,9 +1,8 @@
-// Package emperor answers one question: what should happen now?
+// Package emperor decides which vassals run, and when they are launched, reloaded and stopped.
 //
-// One goroutine, the one in Run, owns every vassal's record. Monitors, launches,
-// processes and timers report to it by events; it looks the event up in the
-// table of states.go and has the effect carried out elsewhere. Nothing in it
-// blocks, so one vassal's trouble never delays another.
+// One goroutine, the one in Run, owns the record of every vassal. Monitors, launches, processes
+// and timers report to it by events. It looks each event up in the table of states.go, and the
+// effect is carried out elsewhere. Nothing in it blocks, so a vassal that fails delays no other.
 package emperor
 
 import (
@@ -31,16 +30,16 @@ type Options struct {
 	Launcher Launcher
 	// Activator has the sockets of on-demand vassals. Nil: no vassal is on demand.
 	Activator Activator
-	// WaitObserver is told of processes that wait. Nil: nothing is told.
+	// WaitObserver is notified of on-demand vassals that wait. Nil: no notification.
 	WaitObserver WaitObserver
-	// Check tells whether a configuration can be run at all, and what must be
-	// known of it; one that cannot be run is logged and changes nothing. It is
-	// called in a goroutine of its own. After an error that is reads.ErrSlow it is
-	// called again. Nil: everything can be run.
+	// Check returns the facts of a configuration, or an error when it cannot be run: the
+	// error is logged and nothing changes. It is called in a goroutine of its own. After
+	// an error that is reads.ErrSlow it is called again. Nil: every configuration can be
+	// run.
 	Check func(monitor.Config) (Facts, error)
-	// Compare tells what it takes for a new configuration to take effect in a
-	// vassal that runs an old one. It is called in a goroutine of its own. Nil:
-	// any change takes a new process.
+	// Compare returns the class of a change: whether a running vassal can take the new
+	// configuration over. It is called in a goroutine of its own. Nil: every change
+	// needs a new process.
 	Compare func(was, is monitor.Config) Change
 	// Backoff is the pause before a failed vassal is launched again. Required.
 	Backoff Backoff
@@ -63,28 +62,28 @@ type Options struct {
 	Concurrency int
 	// Broodlord is how many zergs there may be in all. Zero: none.
 	Broodlord int
-	// Suspend tells whether a new vassal waits for the operator's start. Nil: no.
+	// Suspend reports whether a new vassal waits for the operator's start. Nil: no.
 	Suspend func(name string) bool
 	// Graceful stops vassals gracefully at shutdown.
 	Graceful bool
 	// KillNow makes a running shutdown kill at once, each time it delivers. Nil:
 	// never.
 	KillNow <-chan struct{}
-	// Observe is told, in the loop, of each hook that has run for a vassal. It must
-	// not block. Nil: nobody is.
+	// Observe is called in the loop with the result of each hook of a vassal. It must not
+	// block. Nil: no call.
 	Observe func(hooks.Result)
 	// Log gets one line per transition. Required.
 	Log *slog.Logger
 }
 
-// Facts are what the loop and a launch must know of a configuration's content.
+// Facts are the parts of a configuration's content that concern the loop and a launch.
 type Facts struct {
 	// Attributes are the entries of the vassal's section for the emperor.
 	Attributes map[string]string
 	// Hooks are the emperor's that only this vassal has, behind those of all.
 	Hooks hooks.Set
-	// Addresses are those it binds itself, as they are written, and Places what is
-	// meant by them.
+	// Addresses are the ones that it binds itself, as written, and Places the same
+	// addresses independent of their spelling.
 	Addresses []string
 	Places    []address.Place
 	// OwnNetwork: it is not in the emperor's network namespace.
@@ -93,10 +92,10 @@ type Facts struct {
 	Temporary []string
 	// Network is its place in the network. Zero: it is not connected, or by hooks.
 	Network spec.Wish
-	// LogTo is where what it prints goes: a file, output.Journal, or nothing for the
+	// LogTo is the destination of its output: a file, output.Journal, or empty for the
 	// emperor's own log.
 	LogTo string
-	// Templates are what stands around it. Nil: nothing.
+	// Templates surround the configuration. Nil: none.
 	Templates *wire.Templates
 	// Reads are the variables of the environment that it names to be replaced, and
 	// ReadsMore: there may be others, in what the emperor does not read.
@@ -106,7 +105,7 @@ type Facts struct {
 	Fallback bool
 }
 
-// Plan is a configuration and what is known of it.
+// Plan is a configuration with its facts.
 type Plan struct {
 	monitor.Config
 	Facts
@@ -116,7 +115,7 @@ type Plan struct {
 	Of   string
 }
 
-// Change says what it takes for a new configuration to take effect.
+// Change is the class of a change between two configurations.
 type Change struct {
 	// Respawn: a new process. Otherwise the running one takes it over.
 	Respawn bool
@@ -135,7 +134,7 @@ type Launcher interface {
 	Launch(ctx context.Context, r Request) (Process, error)
 }
 
-// Request is what a launch is about.
+// Request is the input of a launch.
 type Request struct {
 	// Plan is the configuration to run.
 	Plan
@@ -148,11 +147,11 @@ type Request struct {
 	// Kept are the listening sockets of the generation before. They belong to the loop.
 	Kept namespaces.Sockets
 	// Trial: another configuration has been ready before, and runs again unless this one
-	// becomes ready and stays so for a moment. Reverted: this is that other configuration, which is used as it
+	// becomes ready and stays so for a second. Reverted: this is that other configuration, which is used as it
 	// was, with its templates.
 	Trial, Reverted bool
-	// Hooking is told of each hook that begins for it, and Hooked of each that has run,
-	// from any goroutine. Nil: nobody is.
+	// Hooking is called for each hook that begins, and Hooked for each that has run, from
+	// any goroutine. Nil: no call.
 	Hooking, Hooked func(hooks.Result)
 	// Disconnected is told once, from any goroutine, that its network is lost while it runs. Nil:
 	// nobody is.
@@ -167,15 +166,15 @@ type Request struct {
 type Process interface {
 	// PID is the process id in the emperor's namespace.
 	PID() int
-	// Watch calls report for what the vassal says, not faster than the loop can
+	// Watch calls report for each message of the vassal, not faster than the loop can
 	// bear, and over after the last call, when the process is dead and reaped. It
 	// may return long before.
 	Watch(report func(Message), over func(Exit))
-	// Reload asks the process to take over p. What becomes of it is a Message. An
+	// Reload asks the process to take over p. The result arrives as a Message. An
 	// error means that the process cannot be asked.
 	Reload(p Plan, serial uint64) error
-	// Restore makes again what of its surroundings in the file system was removed by
-	// others. It is called at any time, from goroutines of their own.
+	// Restore makes objects in the file system again that belong to the process and that
+	// other processes have removed. It is called at any time, from goroutines of their own.
 	Restore()
 	// KeepSockets makes Stop take the listening sockets of the process first, so that connections
 	// that wait there are not reset. Kept returns them after Clear; the caller closes them.
@@ -193,18 +192,18 @@ type Process interface {
 	LastLine() string
 }
 
-// Message is what a vassal says, in whatever language: wire.Report, wire.Notice,
+// Message is a report of a vassal, in any protocol: wire.Report, wire.Notice,
 // Notification or Closed.
 type Message any
 
-// Notification is what a vassal says by sd_notify(3).
+// Notification is a report by sd_notify(3).
 type Notification struct {
 	Ready, Reloading, Stopping, Watchdog bool
-	// Status is nil when it says nothing about it.
+	// Status is nil in a message without a status.
 	Status *string
 }
 
-// Closed is what a vassal says by closing its pipe while it lives.
+// Closed is the report of a vassal that closes its pipe while it lives.
 type Closed struct{}
 
 // Activator has the sockets of on-demand vassals.
@@ -215,7 +214,7 @@ type Activator interface {
 	Activate(ctx context.Context, p Plan) (Activation, error)
 }
 
-// WaitObserver is told of vassals that wait on demand. Its methods are called in
+// WaitObserver is notified of vassals that wait on demand. Its methods are called in
 // goroutines of their own and return early when ctx ends; a vassal is not started
 // before they have returned.
 type WaitObserver interface {

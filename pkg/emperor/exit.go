@@ -8,23 +8,23 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// Exit says how a process ended.
+// Exit is the end of a process.
 type Exit struct {
 	namespaces.ExitStatus
-	// Err is why that is not known. Usually nil.
+	// Err is the reason why the status is not known. Usually nil.
 	Err error
-	// OOMKills is how many processes of the generation the kernel has killed for
-	// want of memory, as far as their cgroup counts that.
+	// OOMKills is how many processes of the generation the OOM killer has killed, as far
+	// as their cgroup counts that.
 	OOMKills int
-	// Own is the end of the vassal's program after it was asked to stop, as the vassal says.
+	// Own is the end of the vassal's program after it was asked to stop, as the vassal reports.
 	// The vassal itself ended cleanly then.
 	Own wire.End
-	// Reason is in the vassal's own words, and Last the last line of its program. Empty:
+	// Reason is the vassal's own explanation, and Last the last line of its program. Empty:
 	// not known.
 	Reason, Last string
 }
 
-// why is Reason, or what the exit status says, with Last.
+// why returns Reason, or the exit status without one, and Last.
 func (x Exit) why() string {
 	text := x.Reason
 	if text == "" || x.OOMKills > 0 {

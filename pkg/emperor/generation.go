@@ -52,7 +52,7 @@ func (v *vassal) next() history {
 	}
 }
 
-// clear removes what the generation left, and runs the hooks of its end.
+// clear removes the resources of the generation, and runs the hooks of its end.
 func (e *Emperor) clear(v *vassal) {
 	if v.heartbeatTimer != nil {
 		v.heartbeatTimer.Stop()

@@ -7,10 +7,10 @@ type Input string
 const (
 	// Want: there is something to run, and it needs a new process.
 	Want Input = "want"
-	// Soon: as Want, but it is a change of the file too soon after the last one.
+	// Soon: as Want, but for a change of the file too soon after the last one.
 	Soon Input = "soon"
 	// Drop: the vassal shall not run any more: its file is gone, or the operator
-	// or itself stopped it.
+	// stopped it.
 	Drop Input = "drop"
 	// Begin and Renewed: the operator's start and reset. Forgiven: the operator has forgotten the
 	// failures of all vassals.
@@ -24,7 +24,7 @@ const (
 	StopAgain Input = "stop-again"
 	// End: the emperor stops.
 	End Input = "end"
-	// Refresh: what runs shall take over a configuration without a new process.
+	// Refresh: the process shall take over a configuration.
 	Refresh Input = "refresh"
 	// Knock: the first connection has come, or the vassal is not on demand.
 	Knock Input = "knock"
@@ -32,10 +32,10 @@ const (
 	Bound Input = "bound"
 	// SocketLost: the path of that socket was removed.
 	SocketLost Input = "socket-lost"
-	// Unbound: the socket of an on-demand vassal cannot be had.
+	// Unbound: the socket of an on-demand vassal cannot be bound.
 	Unbound Input = "unbound"
-	// Hasty: a connection waits for a vassal that has just left, right after its
-	// start.
+	// Hasty: a connection waits for a vassal that has just stopped by itself, right after
+	// its start.
 	Hasty Input = "hasty"
 	// Slot: the vassal's turn to launch has come.
 	Slot Input = "slot"
@@ -52,22 +52,21 @@ const (
 	Unable Input = "unable"
 	// ReloadedItself: the process reports a reload that it made by itself.
 	ReloadedItself Input = "reloaded-itself"
-	// Refused: the process says that it cannot reload.
+	// Refused: the process reports that it cannot reload.
 	Refused Input = "refused"
 	// Curse: the process closed its pipe and lives.
 	Curse Input = "curse"
-	// Mute: the process sent heartbeats, and does not any more.
+	// Mute: the process sends no heartbeats any more.
 	Mute Input = "mute"
 	// Exited: the process is dead and reaped.
 	Exited Input = "exited"
 	// Due: the time set on entering the state is over.
 	Due Input = "due"
-	// KillNow: the operator will not wait any longer: for the emperor's end, or for that
-	// of a vassal that boots.
+	// KillNow: the operator has asked the emperor twice to stop.
 	KillNow Input = "kill-now"
 	// Cleared: nothing of the dead generation is left.
 	Cleared Input = "cleared"
-	// Lost: it does not end, and the emperor does.
+	// Lost: the emperor ends, and a killed process does not.
 	Lost Input = "lost"
 
 	// Again, Revert, Sleep, Wait, Hold, Rest and Forget are the answers of the settle effect:

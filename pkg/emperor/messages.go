@@ -8,7 +8,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// received: a vassal spoke.
+// received: a message of a vassal has arrived.
 type received struct {
 	generationOf
 	message Message
@@ -58,7 +58,7 @@ func (e *Emperor) handleReport(v *vassal, r wire.Report) {
 
 func (e *Emperor) handleNotice(v *vassal, n wire.Notice) {
 	text := oneLine(n.Text)
-	switch n.Kind { // one that boots may become a program that speaks nothing of ours
+	switch n.Kind { // a vassal that boots may become a program without our protocol
 	case wire.HookEnded:
 		for _, h := range n.Hooks {
 			e.hookInside(v, h)
@@ -175,7 +175,7 @@ func (e *Emperor) setWorkerDeaths(v *vassal, d wire.Deaths) {
 	}
 }
 
-// setStatus notes what a vassal says of itself.
+// setStatus records the status text of a vassal.
 func (e *Emperor) setStatus(v *vassal, text string) {
 	if v.status == text {
 		return
@@ -206,7 +206,7 @@ func (e *Emperor) handleNotification(v *vassal, n Notification) {
 	}
 }
 
-// oneLine makes one line for people of what a vassal says.
+// oneLine makes one printable line of a text of a vassal, and shortens a long one.
 func oneLine(text string) string {
 	const limit = 512
 	text = strings.Map(func(r rune) rune {

@@ -26,7 +26,7 @@ const (
 	AboutWorkers Topic = "workers"
 	// AboutStatus: the status text that it sent.
 	AboutStatus Topic = "status"
-	// AboutLife: it is loyal, is leaving, or has become silent.
+	// AboutLife: it is loyal, wants to stop, or sends no heartbeats any more.
 	AboutLife Topic = "life"
 	// AboutBackoff: the wait before its next launch.
 	AboutBackoff Topic = "backoff"

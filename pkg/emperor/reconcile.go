@@ -50,7 +50,7 @@ func (e *Emperor) runMonitor(ctx context.Context, m monitor.Monitor, r *review) 
 	}
 }
 
-// monitorEnded tells the loop why a monitor could not begin.
+// monitorEnded reports to the loop that a monitor could not begin.
 func (e *Emperor) monitorEnded(err error) {
 	if err != nil {
 		e.post(monitorFailed{err})

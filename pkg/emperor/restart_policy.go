@@ -6,7 +6,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// situation returns what the decision about the next generation of a vassal depends on.
+// situation returns the input of the decision about the next generation.
 func (e *Emperor) situation(v *vassal) situation {
 	limit := e.options.Backoff.Limit
 	return situation{

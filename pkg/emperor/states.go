@@ -8,7 +8,7 @@ type State string
 // The states of a vassal.
 const (
 	// Idle: nothing runs and nothing is planned until the configuration changes
-	// or the operator says so.
+	// or the operator starts it.
 	Idle State = "idle"
 	// Waiting: on demand, the socket is there and the first connection starts it.
 	Waiting State = "waiting"
@@ -18,7 +18,7 @@ const (
 	Reverting State = "reverting"
 	// Launching: a launch goroutine runs hooks and clones.
 	Launching State = "launching"
-	// Cancelling: the launch was told to give up.
+	// Cancelling: the launch was cancelled, and its resources are being removed.
 	Cancelling State = "cancelling"
 	// Starting: the process has its order and boots.
 	Starting State = "starting"
@@ -31,11 +31,11 @@ const (
 	Cursed State = "cursed"
 	// Stopping: the process was asked to stop.
 	Stopping State = "stopping"
-	// Killing: the process was killed.
+	// Killing: the process was killed, and has not ended yet.
 	Killing State = "killing"
-	// Clearing: the process is reaped; what its generation left is removed.
+	// Clearing: the process is reaped; the resources of its generation are being removed.
 	Clearing State = "clearing"
-	// Settled: nothing of the generation is left; a moment, not a stay.
+	// Settled: nothing of the generation is left. Transient: left again within the same event.
 	Settled State = "settled"
 	// BackingOff: waits before the next generation, because the last one failed.
 	BackingOff State = "backoff"

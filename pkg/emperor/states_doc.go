@@ -6,47 +6,47 @@ import (
 	"strings"
 )
 
-// word is a name of the table, and what it means to an operator.
+// word is a name of the table, with its meaning for operators.
 type word struct{ name, meaning string }
 
 // stateWords, inputWords and effectWords explain the table, in the order of a life.
 var (
 	stateWords = []word{
-		{string(Idle), "nothing runs and nothing is planned, until the file changes or the operator says so; `why` in `status` says why"},
+		{string(Idle), "nothing runs until the file changes or the operator starts it; `why` in `status` is the reason"},
 		{string(Waiting), "on demand: the socket is there, and the first connection starts it"},
 		{string(Queued), "waits for a place among the launches (`emperor-concurrency`)"},
 		{string(Reverting), "its last edit did not become ready: waits, as in `queued`, to be launched with the configuration before it"},
 		{string(Launching), "the hooks before it and beside it run, and it is cloned"},
-		{string(Cancelling), "its launch was called off, and what was begun is taken back"},
-		{string(Starting), "it has its order and boots; `waits_for` in `status` says for what"},
+		{string(Cancelling), "its launch was cancelled, and its resources are removed"},
+		{string(Starting), "it has its order and boots; `waits_for` in `status` is its current wait"},
 		{string(Running), "it accepts requests"},
 		{string(Reloading), "it was asked to reload, and serves as before until it answers"},
 		{string(Cursed), "it closed its pipe and lives; after `emperor-curse-tolerance` it is killed"},
 		{string(Stopping), "it was asked to stop; after `reload-mercy` it is killed. One that boots ends 1 s after, unless a hook runs"},
-		{string(Killing), "it was killed, with all that it started; a process in a system call that does not return ends only then"},
-		{string(Clearing), "it is reaped; what its generation left is removed, and the hooks of its end run"},
-		{string(Settled), "a moment: what comes next is decided"},
+		{string(Killing), "it was killed, with all its processes; one in a system call ends when that returns"},
+		{string(Clearing), "it is reaped; the resources of its generation are removed, and the hooks of its end run"},
+		{string(Settled), "transient: the next step is decided"},
 		{string(BackingOff), "waits before the next launch, because the last generation failed"},
 		{string(Throttled), "waits before the next launch, because its file changes too often (`emperor-change-pause`)"},
 		{string(Gone), "its record is dropped"},
 	}
 	inputWords = []word{
-		{string(Want), "there is something to run, and it takes a new process: the file is new or changed, or the operator said start or restart"},
-		{string(Soon), "the file has changed and that takes a new process, too soon after the last time that it did"},
-		{string(Drop), "it shall not run: its file is gone, the operator or itself stopped it, or the emperor stops"},
-		{string(Begin), "the operator said start"},
-		{string(Renewed), "the operator said reset"},
+		{string(Want), "it needs a new process: the file is new or changed, or the operator restarts it"},
+		{string(Soon), "a change of the file needs a new process, too soon after the last such change"},
+		{string(Drop), "it shall not run: its file is gone, the operator stopped it, or the emperor stops"},
+		{string(Begin), "the operator starts it"},
+		{string(Renewed), "the operator resets it"},
 		{string(Forgiven), "the operator has forgotten the failures of all vassals"},
 		{string(Leave), "it wants to stop"},
 		{string(Reinforce), "it wants a zerg"},
-		{string(StopAgain), "the operator said stop again, and it has not accepted requests yet"},
+		{string(StopAgain), "the operator stops it again, and it has not accepted requests yet"},
 		{string(End), "the emperor stops"},
-		{string(Refresh), "what runs shall take over a configuration: a change that it can take, a touch, or the operator said reload"},
+		{string(Refresh), "the process shall take over a configuration: after a change that it can take over, a touch, or the operator's reload"},
 		{string(Knock), "the first connection has come, or it is not on demand"},
 		{string(Bound), "its socket is there, or must be bound again"},
 		{string(SocketLost), "the path of its socket was removed"},
-		{string(Unbound), "its socket cannot be had, or its file binds the same address"},
-		{string(Hasty), "a connection waits, and it has just left, right after its start"},
+		{string(Unbound), "its socket cannot be bound, or its file binds the same address"},
+		{string(Hasty), "a connection waits, and it has just stopped by itself, right after its start"},
 		{string(Slot), "its turn to launch has come"},
 		{string(Launched), "the launch is over, and it has its order"},
 		{string(LaunchFailed), "the launch is over, and nothing is left of it"},
@@ -55,12 +55,12 @@ var (
 		{string(Late), "it has taken a reload over that it had not answered in time"},
 		{string(Unable), "it cannot take the configuration over without a new process, or cannot be asked"},
 		{string(ReloadedItself), "it reports a reload that it made by itself"},
-		{string(Refused), "it says that it cannot reload"},
+		{string(Refused), "it reports that it cannot reload"},
 		{string(Curse), "it closed its pipe and lives"},
 		{string(Mute), "it sent heartbeats, and has not for `emperor-required-heartbeat`"},
 		{string(Exited), "it is dead and reaped"},
 		{string(Due), "the time that was set in this state is over"},
-		{string(KillNow), "it was told twice to stop: the emperor was, or this vassal while it boots"},
+		{string(KillNow), "the operator has asked the emperor twice to stop"},
 		{string(Cleared), "nothing is left of the dead generation"},
 		{string(Lost), "the emperor stops, and it does not end"},
 		{string(Again), "decided: launch it"},
@@ -68,7 +68,7 @@ var (
 		{string(Sleep), "decided: find out whether it is on demand, and wait for a connection"},
 		{string(Wait), "decided: it failed, so launch it later"},
 		{string(Hold), "decided: its file changes too often, so launch it later"},
-		{string(Rest), "decided: it is stopped, has exited with 26, has left by itself, or has failed too often"},
+		{string(Rest), "decided: it is stopped, has exited with 26, has stopped by itself, or has failed too often"},
 		{string(Forget), "decided: its file is gone"},
 	}
 	effectWords = []word{
@@ -78,7 +78,7 @@ var (
 		{string(doRetry), "a refused edit counts again"},
 		{string(doBegin), "a refused edit counts again, and a pause ends; then settle"},
 		{string(doLaunch), "the next generation is launched, with the newest bytes, or the ones before when these were refused"},
-		{string(doCancel), "the launch is told to give up, or the hooks of its end"},
+		{string(doCancel), "the launch is cancelled, or the hooks of its end"},
 		{string(doStable), "the time is set after which failures are forgotten (`emperor-backoff-reset`)"},
 		{string(doForgive), "its failures are forgotten"},
 		{string(doStop), "it is asked to stop, and `reload-mercy` begins"},
@@ -90,18 +90,18 @@ var (
 		{string(doTrace), "the processes that do not end are named; an emperor that stops ends without them"},
 		{string(doFail), "a failure is counted; then clear"},
 		{string(doMiss), "a failure is counted; then settle"},
-		{string(doClear), "what the generation left is removed, and the hooks of its end run"},
+		{string(doClear), "the resources of the generation are removed, and the hooks of its end run"},
 		{string(doEnd), "its configuration counts as one that has been ready; then clear"},
-		{string(doRest), "a rest begins, until the file changes or the operator says start"},
-		{string(doSettle), "what should be and what was are compared"},
+		{string(doRest), "a rest begins, until the file changes or the operator starts it"},
+		{string(doSettle), "the desired state and the last generation are compared"},
 		{string(doPause), "the backoff begins"},
 		{string(doHold), "the pause between changes goes on, without a process"},
-		{string(doPostpone), "the pause between changes goes on beside that; after it the newest file counts"},
-		{string(doResume), "that the last generation failed counts no longer; then settle"},
+		{string(doPostpone), "the pause between changes continues meanwhile; after it the newest file counts"},
+		{string(doResume), "the failure of the last generation is forgotten; then settle"},
 		{string(doWatch), "its socket is bound if it has none yet, and watched"},
 		{string(doRewatch), "its new socket is watched"},
 		{string(doRebind), "its socket is bound again and watched"},
-		{string(doUnwatch), "nobody watches the socket any longer; then settle"},
+		{string(doUnwatch), "its socket is not watched any more; then settle"},
 		{string(doUnbound), "a failure is counted; then settle"},
 		{string(doHasten), "a failure is counted; then settle"},
 		{string(doForget), "its socket is closed and removed"},
@@ -122,8 +122,8 @@ const statesIntroduction = `# The life of a vassal
 Generated from the table in pkg/emperor/states.go by ` + "`make docs`" + `. An input that a state does not list changes
 nothing: late, repeated and pointless inputs are harmless.
 
-` + "`settled`" + ` is passed through in no time. There the emperor decides what comes next: first from what should be (run, stopped by
-the operator, withdrawn: ` + "`desired`" + ` in ` + "`status`" + `), then from the restart policy. A vassal failed when it died, could not be
+` + "`settled`" + ` is transient: the emperor decides about the next step there, first by the desired state (run, stopped by
+the operator, withdrawn: ` + "`desired`" + ` in ` + "`status`" + `), then by the restart policy. A vassal failed when it died, could not be
 launched, closed its pipe or fell silent without being asked to stop; the pause before its next launch is ` + "`emperor-backoff`" + `
 (uWSGI: ` + "`emperor-throttle`" + `), which doubles with each failure in a row up to ` + "`emperor-backoff-max`" + ` (` + "`emperor-max-throttle`" + `). A run
 of ` + "`emperor-backoff-reset`" + `, a changed or touched file that takes a new process, and the operator's start or reset forget all

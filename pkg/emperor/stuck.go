@@ -59,7 +59,7 @@ func (t foundStuck) apply(e *Emperor) {
 	e.input(t.v, Lost)
 }
 
-// waitForGoroutines waits for all goroutines, or for a moment if some cannot end.
+// waitForGoroutines waits for all goroutines, or for a second if some cannot end.
 func (e *Emperor) waitForGoroutines() {
 	over := make(chan struct{})
 	go func() {

@@ -26,9 +26,9 @@ const (
 )
 
 const (
-	// deathSignal is what vassals get when the emperor dies without saying so.
+	// deathSignal is sent to vassals when the emperor is killed.
 	deathSignal = syscall.SIGKILL
-	// protocolWait is how long a reload waits for a vassal to show whether it speaks the
+	// protocolWait is how long a reload waits for a vassal to show whether it uses the
 	// order channel.
 	protocolWait = 2 * time.Second
 	// clearTimeout bounds how long the end of everything that a vassal started is
@@ -265,7 +265,7 @@ func (c *child) Reload(p emperor.Plan, serial uint64) error {
 	return c.send(wire.Reload)
 }
 
-// send writes one byte, or fails at once when that would block or nobody reads.
+// send writes one byte. It fails at once when that would block, or when no process reads.
 func (c *child) send(m wire.Command) error { return write(c.pipe, []byte{byte(m)}) }
 
 // write writes to a socket that must not block us.
@@ -337,7 +337,7 @@ func (c *child) Clear(ctx context.Context) error {
 	return err
 }
 
-// clearCgroup ends what the vassal left running, and waits until it is gone.
+// clearCgroup kills the remaining processes of the vassal, and waits until they are gone.
 func (c *child) clearCgroup() error {
 	if c.cgroup == nil {
 		return nil

@@ -55,11 +55,11 @@ type Launcher struct {
 	Sweeper *namespaces.Sweeper
 	// Network connects vassals whose plans ask for it, before their hooks. Nil: none.
 	Network emperor.Network
-	// Ledger has what a killed emperor would leave behind. Nil: nothing does.
+	// Ledger records resources that a killed emperor would leave behind. Nil: no record.
 	Ledger *Ledger
 	// Poller hear vassals. Required.
 	Poller *Poller
-	// Wrappers says how vassals become another program of the operator's, such as
+	// Wrappers are programs of the operator that replace vassals, such as
 	// uwsgi.
 	Wrappers Wrappers
 	// Templates reads what stands around the configuration of vassals whose working
@@ -68,12 +68,12 @@ type Launcher struct {
 	// NotifyDir is where each generation gets a socket for sd_notify(3). Empty:
 	// nowhere.
 	NotifyDir string
-	// Observe is told of each hook of the emperor's start that has run. Nil: nobody.
+	// Observe is called with the result of each hook of the emperor's start. Nil: no call.
 	Observe func(hooks.Result)
 	// Turns orders the hooks of different vassals in this process. Nil: they run at the
 	// same time.
 	Turns *turn.Line
-	// Output takes what vassals print. Nil: their logs do.
+	// Output takes the output of vassals. Nil: their logs do.
 	Output *output.Hub
 	// Reads bounds looks at files. Required.
 	Reads *reads.Pool
@@ -157,7 +157,7 @@ func (l *Launcher) orderError(c *child, err error) error {
 // hintWhole is about a program of ours that cannot be executed.
 const hintWhole = "is the file whole, and the vassal program of this version?"
 
-// cloneError says why there is no child.
+// cloneError adds to the error of a clone a hint to its cause.
 func (l *Launcher) cloneError(err error) error {
 	hint := ""
 	switch {
@@ -215,7 +215,7 @@ func (l *Launcher) clone(r emperor.Request, dir string) (_ *child, err error) {
 	}
 	env := append(l.vassalEnviron(), termlog.MarksEnv+"=1")
 	if l.NotifyDir != "" {
-		// A full disk is no reason not to start what may never notify anybody.
+		// A full disk does not prevent the start: the vassal may never send a notification.
 		if c.notify, err = newNotify(l.NotifyDir); err != nil {
 			r.Log.Warn("there is no socket for sd_notify", "error", err)
 		} else {

@@ -5,10 +5,11 @@ import (
 	"os"
 	"slices"
 
+	"github.com/vishvananda/netns"
+
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
-	"github.com/vishvananda/netns"
 )
 
 // links reports whether hooks may make links into the network of a vassal: hooks of the
