@@ -1,11 +1,9 @@
 package sockets
 
 import (
-	"errors"
 	"fmt"
 	"net/netip"
 	"os"
-	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -18,59 +16,11 @@ import (
 // before Inner returns.
 func Inner(name string, front *Socket, backlog int) (*Socket, error) {
 	s := &Socket{Name: name, Address: "(behind " + front.Name + " " + front.Address + ")", front: front}
-	err := s.open()
-	if err == nil {
-		err = s.bindUnnamed()
-	}
-	if err == nil {
-		err = unix.Listen(int(s.FD()), backlog)
-	}
-	if err != nil {
-		s.Close()
+	var err error
+	if s.file, s.door, err = address.ListenUnnamed(name, backlog); err != nil {
 		return nil, fmt.Errorf("cannot make a socket between the built-in server and the command: %w", err)
 	}
 	return s, nil
-}
-
-// open makes the descriptor. It blocks, as that of address.Listen does.
-func (s *Socket) open() error {
-	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
-	if err == nil {
-		s.file = os.NewFile(uintptr(fd), s.Name)
-	}
-	return err
-}
-
-// bindUnnamed binds the socket in a new directory, keeps the path open, and removes both. It
-// skips a file system that does not support sockets.
-func (s *Socket) bindUnnamed() (failed error) {
-	for _, above := range []string{"/run", os.TempDir(), "/dev/shm", "/var/tmp"} {
-		dir, err := os.MkdirTemp(above, ".vassal-")
-		if err == nil {
-			err = s.bindIn(filepath.Join(dir, "socket"))
-			_ = os.Remove(dir)
-		}
-		if err == nil {
-			return nil
-		}
-		failed = errors.Join(failed, err)
-	}
-	return failed
-}
-
-func (s *Socket) bindIn(path string) error {
-	if err := unix.Bind(int(s.FD()), &unix.SockaddrUnix{Name: path}); err != nil {
-		return err
-	}
-	defer func() { _ = os.Remove(path) }()
-	if err := os.Chmod(path, 0o600); err != nil { // regardless of the umask
-		return err
-	}
-	fd, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
-	if err == nil {
-		s.door = os.NewFile(uintptr(fd), path)
-	}
-	return err
 }
 
 // Door returns a descriptor of a socket that Inner made, for connecting by /proc/self/fd; nil

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/address"
 	"github.com/emperor-go/emperor/internal/poll"
 	"github.com/emperor-go/emperor/pkg/emperor"
 )
@@ -43,21 +44,7 @@ func newNotify(dir string) (*notifySocket, error) {
 
 // bindNotify returns a socket at a path.
 func bindNotify(path string) (fd int, err error) {
-	fd, err = unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return -1, os.NewSyscallError("socket", err)
-	}
-	err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PASSCRED, 1)
-	if err == nil {
-		err = unix.Bind(fd, &unix.SockaddrUnix{Name: path})
-	}
-	if err == nil {
-		if err = os.Chmod(path, 0o666); err != nil {
-			_ = os.Remove(path)
-		}
-	}
-	if err != nil {
-		unix.Close(fd)
+	if fd, err = address.ListenPacket(path, 0o666); err != nil {
 		return -1, fmt.Errorf("cannot listen on %q: %w", path, err)
 	}
 	return fd, nil
