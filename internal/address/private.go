@@ -69,12 +69,12 @@ func bindBelow(above string, fd int) (door *os.File, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.Remove(dir)
+	defer func() { _ = os.Remove(dir) }()
 	path := filepath.Join(dir, "socket")
 	if err := bindNew(fd, path, 0o600); err != nil {
 		return nil, err
 	}
-	defer os.Remove(path)
+	defer func() { _ = os.Remove(path) }()
 	opened, err := unix.Open(path, unix.O_PATH|unix.O_CLOEXEC|unix.O_NOFOLLOW, 0)
 	if err != nil {
 		return nil, err

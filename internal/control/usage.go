@@ -8,8 +8,9 @@ import (
 	"sync"
 	"time"
 
-	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/vishvananda/netns"
+
+	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
 // fresh is how long a measurement is reused.
@@ -122,12 +123,12 @@ func linksOf(pid int) []namespaces.Link {
 	if err != nil {
 		return nil
 	}
-	defer theirs.Close()
+	defer func() { _ = theirs.Close() }()
 	ours, err := netns.Get()
 	if err != nil {
 		return nil
 	}
-	defer ours.Close()
+	defer func() { _ = ours.Close() }()
 	if ours.Equal(theirs) {
 		return nil
 	}

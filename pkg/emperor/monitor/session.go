@@ -116,6 +116,7 @@ func (s *session) batch(w *watcher) (hints []hint, open bool) {
 
 // drain receives until the watcher is closed, so that its goroutine ends.
 func (s *session) drain() {
-	for range s.notify.Events { //nolint:revive // nothing is done with them
+	for range s.notify.Events {
+		continue
 	}
 }

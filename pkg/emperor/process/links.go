@@ -32,7 +32,7 @@ func (r *resources) linking(last bool, run func() error) error {
 	if err != nil {
 		return run() // it has no network of its own, or is dead: no link can be moved there
 	}
-	defer network.Close()
+	defer func() { _ = network.Close() }()
 	defer r.noteLinks(network, last)
 	return run()
 }
@@ -113,7 +113,7 @@ func (r *resources) networkNumber() *int {
 	if err != nil {
 		return nil
 	}
-	defer network.Close()
+	defer func() { _ = network.Close() }()
 	number, err := namespaces.NetworkNumber(network)
 	if err != nil {
 		return nil // without these rights no process makes links, either
