@@ -33,7 +33,7 @@ mkdir "$dir/bin" "$dir/site"
 cd "$example/../.."
 echo "quickstart: building into bin/ (the first time takes a minute or two)"
 sh build.sh || fail "cannot build the programs"
-cp bin/emperor bin/vassal bin/vassal-server "$dir/bin/"
+cp bin/emperor bin/emperor-dns bin/vassal bin/vassal-helper bin/vassal-server "$dir/bin/"
 cp "$example/page.sh" "$example/up.sh" "$dir/"
 mkdir "$dir/vassals"
 ln -s "$example/vassals"/*.ini "$dir/vassals/" # what is changed there counts here

@@ -20,7 +20,7 @@ cp -r "$here/vassals" "$here"/*.sh "$payload/"
 programs=$1
 shift
 [ $# -gt 0 ] || set -- service user
-cp "$programs"/emperor "$programs"/vassal "$programs"/vassal-server "$programs"/vassal-helper "$payload/"
+cp "$programs"/emperor "$programs"/emperor-dns "$programs"/vassal "$programs"/vassal-server "$programs"/vassal-helper "$payload/"
 echo "$@" >"$payload/which"
 "$vm/build-image.sh" "$cache"
 "$vm/vm-run.sh" "$cache" "$payload" "$here/stories.sh"

@@ -79,7 +79,7 @@ func TestTouches(t *testing.T) {
 	cancel()
 	<-over
 	<-noise
-	if n := strings.Count(log.String(), "cannot watch files of touch-reload"); n < 2 || n > 3 { // before it is made, after it is removed, and perhaps in between
+	if n := strings.Count(log.String(), "cannot watch files of touch-reload"); n < 1 || n > 3 { // before it is made, and where the absence was seen after a removal; never with each look
 		t.Errorf("reported %d times:\n%s", n, log.String())
 	}
 }

@@ -76,6 +76,26 @@ func OpenTable(id ID, p Policy, restored func(), log *slog.Logger) (*Table, erro
 	return t, nil
 }
 
+// numbering guards the variable of google/nftables from which AddSet takes numbers for sets.
+var numbering sync.Mutex
+
+// addSets adds the sets and maps of the policy to the transaction.
+func (t *Table) addSets() error {
+	numbering.Lock()
+	defer numbering.Unlock()
+	t.sets = nil
+	for _, f := range families {
+		s := newSets(t.table, f)
+		for _, set := range s.all() {
+			if err := t.conn.AddSet(set, nil); err != nil {
+				return err
+			}
+		}
+		t.sets = append(t.sets, s)
+	}
+	return nil
+}
+
 // install replaces the table in one transaction.
 func (t *Table) install() error {
 	c := t.conn
@@ -85,15 +105,8 @@ func (t *Table) install() error {
 	for _, name := range []string{counterSpoofed, counterRefused} {
 		c.AddObject(&nftables.CounterObj{Table: t.table, Name: name})
 	}
-	t.sets = nil
-	for _, f := range families {
-		s := newSets(t.table, f)
-		for _, set := range s.all() {
-			if err := c.AddSet(set, nil); err != nil {
-				return err
-			}
-		}
-		t.sets = append(t.sets, s)
+	if err := t.addSets(); err != nil {
+		return err
 	}
 	chains := t.policy.chains(t.sets)
 	made := make([]*nftables.Chain, len(chains))
