@@ -70,7 +70,10 @@ func TestServerBeforeAProgramThatFails(t *testing.T) {
 		next := before("crash", "stubborn-server")
 		next.Proof = time.Second
 		s.order(2, "next", next)
-		s.expect("terminated 2, dead 2, window changed 1, dead 1, start 3 crash, start 4 stubborn-server, dead 3, terminated 4, start 5 app, start 6 server")
+		s.expect(
+			"terminated 2, dead 2, window changed 1, dead 1, start 3 crash, start 4 stubborn-server, dead 3, terminated 4, start 5 app, start 6 server",
+			"terminated 2, dead 2, window changed 1, dead 1, start 3 crash, dead 3, start 4 stubborn-server, terminated 4, start 5 app, start 6 server",
+		)
 		s.end(4, "exit status 0")
 		s.expect("dead 4")
 		s.stop("<nil>")
