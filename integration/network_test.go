@@ -247,6 +247,7 @@ func TestNetworkChangesBeside(t *testing.T) {
 	e.undisturbed("shop.ini", pid)
 	w.site("shop.ini", "network-publish = 8003:8080", "processes = 2")
 	e.await("shop.ini", "reloading -> running")
+	e.running("shop.ini") // the same line: the next one is of the next process
 	if got := browse(far, "198.18.0.1:8003"); got != "a page\n" {
 		t.Errorf("the new port: %q", got)
 	}
