@@ -44,7 +44,7 @@ func TestUnrulyHooks(t *testing.T) {
 				e.await("a.ini", u.log)
 			}
 			e.running("a.ini")
-			if text := w.run("cat " + w.path("inside")); text != "goes on\n" {
+			if text := w.run("cat " + w.path("inside")); text != "goes on" {
 				t.Errorf("after the hook inside: %q", text)
 			}
 			e.running("b.ini")
