@@ -181,6 +181,7 @@ func (d disconnected) apply(e *Emperor) {
 	v.log.Error("it has no network any more", "reason", d.reason)
 	e.note(v, AboutNetwork, "no network: %s", d.reason)
 	if v.config.Network.RestartLost && v.state.serving() {
+		v.unthrottle() // it is no change of the file
 		e.replaceProcess(v)
 	}
 }
