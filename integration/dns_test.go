@@ -49,8 +49,7 @@ func (e *emperor) responder() int {
 }
 
 // On a host whose nameserver is the stub of systemd-resolved, without another one behind it,
-// vassals ask the emperor: for other names, for those of vassals that let them in, and for the
-// host's.
+// vassals ask the emperor for every name: of vassals that let them in, of the host and of others.
 func TestNamesOfVassals(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -139,7 +139,7 @@ func checkHard(t *testing.T, who, text string) {
 	}
 }
 
-// TestResourceLimits: limits are those of each process of a vassal. A limit that cannot be set
+// Each process of a vassal has the limits of its file. A limit that cannot be set
 // ends the boot, with the line of the option.
 func TestResourceLimits(t *testing.T) {
 	t.Parallel()

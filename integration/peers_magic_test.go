@@ -178,9 +178,8 @@ func TestMagicOfZergs(t *testing.T) {
 		t.Helper()
 		var said string
 		eventually(t, "there is a zerg", func() bool {
-			if c, err := netDial("unix", w.path("s/app")); err == nil {
-				c.Close()
-				visit(t, w.path("s/app"), "/sos")
+			if response, err := client(w.path("s/app")).Get("http://vassal/sos"); err == nil { // not while uWSGI starts
+				response.Body.Close()
 			}
 			text, _ := os.ReadFile(w.path("out/zerg"))
 			said = string(text)

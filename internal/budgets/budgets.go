@@ -22,7 +22,7 @@ type Figures struct {
 	// Structs have the number of fields of each struct type, and Methods the number of methods
 	// of each type, sorted by value.
 	Structs, Methods []Figure
-	// Exported counts exported names of package level and methods, Documented those of them with
+	// Exported counts exported names of package level and methods, Documented the ones with
 	// a comment, and Interfaces the interface types with a name.
 	Exported, Documented, Interfaces int
 }

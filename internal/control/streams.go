@@ -92,15 +92,20 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	pour(w, r, recent, next, follow, every[eventlog.Event])
 }
 
+// reading returns how many past lines a client wants, and whether it follows. leave must be called
+// at the end of the answer.
+func (s *Server) reading(r *http.Request) (n int, follow bool, leave func(), err error) {
+	if n, err = numberOf(r, "lines", 100); err != nil {
+		return 0, false, nil, err
+	}
+	follow, leave, err = s.follows(r)
+	return n, follow, leave, err
+}
+
 // manyLogs answers with the last output of the vassals that the query selects, or of all, by time,
 // and follows on request, also vassals that come later.
 func (s *Server) manyLogs(w http.ResponseWriter, r *http.Request) {
-	n, err := numberOf(r, "lines", 100)
-	if err != nil {
-		fail(w, err)
-		return
-	}
-	follow, leave, err := s.follows(r)
+	n, follow, leave, err := s.reading(r)
 	if err != nil {
 		fail(w, err)
 		return
@@ -140,12 +145,7 @@ func (s *Server) manyLogs(w http.ResponseWriter, r *http.Request) {
 
 // logs answers with the last output of a vassal, and follows on request.
 func (s *Server) logs(w http.ResponseWriter, r *http.Request) {
-	n, err := numberOf(r, "lines", 100)
-	if err != nil {
-		fail(w, err)
-		return
-	}
-	follow, leave, err := s.follows(r)
+	n, follow, leave, err := s.reading(r)
 	if err != nil {
 		fail(w, err)
 		return
