@@ -135,7 +135,7 @@ func TestEnterExitStatus(t *testing.T) {
 		{[]string{"a", "/etc"}, 126, "permission denied"},
 		{[]string{"a", w.path("s/script")}, 126, "no such file"},
 		{[]string{"none", "true"}, 4, "none"},
-		{[]string{"b", "true"}, 1, `"b.ini" is starting, and still root (--root enters it as root)`},
+		{[]string{"b", "true"}, 1, `"b.ini" is starting and still runs as root (use --root to enter as root)`},
 		{[]string{"--root", "b", "true"}, 0, "with all rights"},
 	} {
 		out, err := w.entered(tt.args...).CombinedOutput()

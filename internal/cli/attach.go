@@ -47,8 +47,8 @@ func attachCommand() *cobra.Command {
 	return c
 }
 
-// restoring runs a client, which restores the terminal itself unless it is killed: it dies
-// with the vassal whose pid namespace it is in.
+// restoring runs a client. The client restores the terminal itself, unless it is killed together
+// with the vassal whose pid namespace it is in; then restoring does.
 func restoring(terminal *os.File, client func() error) error {
 	fd := int(terminal.Fd())
 	before, noTerminal := term.GetState(fd)
@@ -61,8 +61,8 @@ func restoring(terminal *os.File, client func() error) error {
 	return err
 }
 
-// sharedAt returns the address of the terminal that a vassal currently shares, from the
-// command line of the program that shares it. Empty: none.
+// sharedAt returns the address of the terminal that a vassal currently shares, taken from the
+// command line of the sharing program; empty: it shares none.
 func sharedAt(vassal int) string {
 	lists, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", vassal))
 	for _, list := range lists {
@@ -80,23 +80,23 @@ func sharedAt(vassal int) string {
 	return ""
 }
 
-// terminalOf reads the address of a vassal's terminal in its file.
+// terminalOf reads the address of a vassal's terminal from the vassal's file.
 func terminalOf(path string) (string, error) {
 	data, err := os.ReadFile(path)
 	if err != nil {
-		return "", fmt.Errorf("cannot read its configuration: %w", err)
+		return "", fmt.Errorf("cannot read the configuration of the vassal: %w", err)
 	}
 	v, _, err := config.ParseVassal(config.Source{Name: filepath.Base(path), Path: path, Data: data})
 	if err != nil {
 		return "", err
 	}
 	if v.Terminal.Socket == "" {
-		return "", fmt.Errorf("it has no terminal: %s has no pty-socket", path)
+		return "", fmt.Errorf("the vassal has no terminal: pty-socket is missing in %s", path)
 	}
 	return v.Terminal.Socket, nil
 }
 
-// connect connects to an address in the vassal, with its rights.
+// connect returns a connection to an address in the vassal, made with the rights of the vassal.
 func (v *held) connect(address string) (conn *os.File, err error) {
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {

@@ -32,12 +32,12 @@ func checkCommand() *cobra.Command {
 	c := &cobra.Command{
 		DisableFlagsInUseLine: true,
 		Use:                   "check [--ini FILE] FILE|DIR…", Short: "parse and check files without starting anything",
-		Long: "Parses and checks vassals' files, or all in a directory, without starting anything. An emperor's own file is\n" +
-			"checked with the vassals of its directories. Without --ini vassals run in the namespaces of the running emperor, or else of\n" +
+		Long: "Parses and checks files of vassals, or all files of a directory, without starting anything. An emperor's own file is\n" +
+			"checked with the vassals of its directories. Without --ini the namespaces are those of the running emperor, or else of\n" +
 			"/etc/emperor.ini. Exit status: 0: no mistakes; 1: mistakes; 2: the check failed.",
 		RunE: func(c *cobra.Command, args []string) error {
 			if len(args) == 0 && ini == "" {
-				return errors.New("nothing to check: give FILE, DIR or --ini FILE")
+				return errors.New("nothing to check: name a FILE, a DIR or --ini FILE")
 			}
 			k := &checker{told: map[string]bool{}, orders: map[config.ReloadOrder][]string{}}
 			if ini != "" {
@@ -70,13 +70,13 @@ func checkCommand() *cobra.Command {
 // checker collects findings.
 type checker struct {
 	emperor *config.Emperor // nil: not known
-	host    *config.Emperor // of this host, without --ini: only its namespaces count; nil: none
+	host    *config.Emperor // used without --ini, for its namespaces only; nil: this host has none
 	files   int
 	vassals []inspect.Subject
 	found   []inspect.Finding
-	told    map[string]bool // reported files that every user can read
+	told    map[string]bool // files already reported as readable by every user
 	orders  map[config.ReloadOrder][]string
-	// gaining are vassals whose programs can get rights that the vassal does not have.
+	// gaining lists vassals whose programs can get rights that the vassal does not have.
 	gaining []string
 }
 
@@ -88,9 +88,9 @@ func (k *checker) check(name, as string) error {
 	}
 	if info.IsDir() {
 		if as != "" {
-			return fmt.Errorf("cannot check %q: --as is for a file", name)
+			return fmt.Errorf("cannot check %q: --as needs a file, not a directory", name)
 		}
-		return k.place(name)
+		return k.directory(name)
 	}
 	data, err := read(name)
 	if err != nil {
@@ -118,16 +118,16 @@ func (k *checker) check(name, as string) error {
 	return nil
 }
 
-// place checks the vassals of a directory, or of a pattern.
-func (k *checker) place(m string) error {
+// directory checks the vassals of a directory, or of a pattern.
+func (k *checker) directory(m string) error {
 	files, err := vassalfiles.Finder{Emperor: k.emperor}.Names(m)
 	if err != nil {
 		return fmt.Errorf("cannot check %q: %w", m, cause.Of(err))
 	}
 	k.found = append(k.found, vassalfiles.Finder{Emperor: k.emperor}.Trust(m).Open()...)
-	k.passedOver(m)
+	k.otherFiles(m)
 	if len(files) == 0 {
-		k.note(m, config.Problems{{Origin: config.Origin{File: m}, What: "no vassal here", Hint: "a vassal's file ends in " + strings.Join(vassalfiles.Finder{Emperor: k.emperor}.Extensions(), ", ")}}, nil)
+		k.note(m, config.Problems{{Origin: config.Origin{File: m}, What: "the directory contains no vassal", Hint: "a vassal's file ends in " + strings.Join(vassalfiles.Finder{Emperor: k.emperor}.Extensions(), ", ")}}, nil)
 	}
 	for _, c := range files {
 		if c.Data, err = readVassal(c.Path); err != nil {
@@ -140,14 +140,14 @@ func (k *checker) place(m string) error {
 	return nil
 }
 
-// passedOver warns about files that a directory monitor ignores although they look like
-// vassals.
-func (k *checker) passedOver(m string) {
+// otherFiles warns about files that a directory monitor ignores although they resemble vassals'
+// files.
+func (k *checker) otherFiles(m string) {
 	p := vassalfiles.Finder{Emperor: k.emperor}
 	if _, ok := p.Pattern(m); ok {
 		return
 	}
-	entries, _ := os.ReadDir(m) // an error was reported
+	entries, _ := os.ReadDir(m) // the caller has reported an error
 	for _, e := range entries {
 		name := e.Name()
 		if !p.IsVassal(name) && e.Type().IsRegular() {
@@ -156,7 +156,7 @@ func (k *checker) passedOver(m string) {
 	}
 }
 
-// otherName warns about the name of a file that looks like a vassal's file.
+// otherName warns about a file name that resembles a vassal's.
 func (k *checker) otherName(file string) {
 	name := filepath.Base(file)
 	if !resemblesVassal(name, vassalfiles.Finder{Emperor: k.emperor}.Extensions()) {
@@ -168,8 +168,8 @@ func (k *checker) otherName(file string) {
 	}})
 }
 
-// resemblesVassal reports whether a name has the extension of configuration files, or of
-// vassals in another case.
+// resemblesVassal reports whether a name has an extension of configuration files, or the
+// extension of vassals in another case.
 func resemblesVassal(name string, extensions []string) bool {
 	lower := strings.ToLower(name)
 	return !strings.HasPrefix(name, ".") && slices.ContainsFunc(append([]string{".conf", ".cfg", ".toml", ".yaml", ".yml"}, extensions...), func(e string) bool {
@@ -177,8 +177,8 @@ func resemblesVassal(name string, extensions []string) bool {
 	})
 }
 
-// hostEmperor returns the namespaces of this host's emperor: of the running one, or of
-// hostFile. Nil: none.
+// hostEmperor returns the namespaces of the running emperor, or else of the one that hostFile
+// configures. Nil: this host has neither.
 func hostEmperor() *config.Emperor {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
@@ -241,8 +241,8 @@ func (k *checker) vassal(c monitor.Config) {
 	k.vassals = append(k.vassals, subject)
 }
 
-// attributes checks the hooks in the section [emperor] of a vassal's file. When the emperor is
-// not known, all are permitted.
+// attributes checks the hooks in the section [emperor] of a vassal's file. Without a known
+// emperor all of them are permitted.
 func (k *checker) attributes(path string, source config.Source) {
 	allowed := config.Allowable()
 	if k.emperor != nil {
@@ -253,9 +253,10 @@ func (k *checker) attributes(path string, source config.Source) {
 	k.note(path, warnings, err)
 }
 
-// underEmperor returns a vassal's file and the loader of the vassal under an emperor, which is
-// nil when it is not known. The loader runs nothing. It opens the files that the vassal's file names only when
-// that file belongs to root or to this process's user: a tenant must not choose files to read.
+// underEmperor returns a vassal's file and a loader with the permissions that an emperor gives
+// the vassal; a nil emperor is an unknown one. The loader runs nothing. It opens files that the
+// vassal's file names only when that file belongs to root or to this process's user: a tenant
+// must not choose files to read.
 func underEmperor(e *config.Emperor, c monitor.Config) (l config.Loader, source config.Source, err error) {
 	c = c.Located()
 	l.Permissions = config.Permissions{Dir: c.Dir, Files: ours(c.Path), Environ: vassalfiles.Environ(e), Foreign: parser.Parse, Partial: true}
@@ -276,8 +277,8 @@ func ours(path string) bool {
 	return ok && (s.Uid == 0 || int(s.Uid) == os.Geteuid())
 }
 
-// readEmperor returns the valid part of an emperor's own file, or nil. It records the
-// mistakes.
+// readEmperor returns the valid part of an emperor's own file, or nil, and records the mistakes
+// in it.
 func (k *checker) readEmperor(name string) *config.Emperor {
 	k.files++
 	e, warnings, err := loader().ExamineEmperor([]string{"--ini", name})
@@ -292,14 +293,14 @@ func (k *checker) readEmperor(name string) *config.Emperor {
 	return e
 }
 
-// monitors checks the vassals that an emperor would run. A missing directory has been reported
-// already.
+// monitors checks the vassals that an emperor would run. Its caller has reported missing
+// directories.
 func (k *checker) monitors(e *config.Emperor) {
 	if e == nil {
 		return
 	}
 	for _, m := range e.Monitors {
-		if err := k.place(m); err != nil && !errors.Is(err, os.ErrNotExist) {
+		if err := k.directory(m); err != nil && !errors.Is(err, os.ErrNotExist) {
 			k.note(m, nil, err)
 		}
 	}

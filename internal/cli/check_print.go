@@ -34,8 +34,8 @@ func (k *checker) print(out, summary io.Writer, asJSON bool) error {
 	return err
 }
 
-// notes returns the order of a reload for each vassal with a command, and the vassals without
-// no-new-privileges.
+// notes returns a line about the order of reloads of vassals with a command, and one that lists
+// the vassals without no-new-privileges.
 func (k *checker) notes() (text string) {
 	for _, order := range []struct {
 		is   config.ReloadOrder
@@ -51,10 +51,10 @@ func (k *checker) notes() (text string) {
 	return text
 }
 
-// maxListed is the number of names that several lists.
+// maxListed limits the names that several lists.
 const maxListed = 8
 
-// several lists names, and counts the rest of many.
+// several lists the first names and counts the rest.
 func several(names []string) string {
 	list := strings.Join(names[:min(len(names), maxListed)], ", ")
 	if more := len(names) - maxListed; more > 0 {
@@ -63,8 +63,8 @@ func several(names []string) string {
 	return list
 }
 
-// line formats a finding for people and editors: a mistake as `file:line: key: what (hint)`,
-// followed by the name of the check; a warning is marked.
+// line formats a finding for people and editors, as `file:line: key: what (hint)` followed by the
+// name of the check. A warning is marked.
 func line(f inspect.Finding) string {
 	text := f.Error()
 	if f.Severity == inspect.Warning {
@@ -87,7 +87,7 @@ func findingsJSON(out io.Writer, found []inspect.Finding) error {
 		What     string           `json:"what"`
 		Hint     string           `json:"hint,omitempty"`
 	}
-	list := []object{} // never null
+	list := []object{} // prints as [], not null, when empty
 	for _, f := range found {
 		list = append(list, object{f.Origin.File, f.Origin.Line, f.Key, f.Severity, f.Check, f.What, f.Hint})
 	}

@@ -17,13 +17,13 @@ import (
 	"github.com/emperor-go/emperor/internal/suggest"
 )
 
-// Exit codes of the commands that ask a running emperor.
+// Exit codes of the commands that talk to a running emperor.
 const (
-	exitNobody  = 3 // no emperor answers
-	exitUnknown = 4 // no such vassal
+	exitNoEmperor = 3 // no emperor answers
+	exitUnknown   = 4 // no such vassal
 )
 
-// exits explains them in the help.
+// exits explains the exit codes in the help.
 const exits = "\n\nExit status: 0: success; 1: the operation failed; 2: usage error; 3: cannot connect to an emperor; 4: no such vassal."
 
 // exitError is an error with the exit code of the command.
@@ -34,15 +34,15 @@ type exitError struct {
 
 func (f exitError) Unwrap() error { return f.error }
 
-// operator is a command that asks a running emperor.
+// operator holds the options and the connection of a command that talks to a running emperor.
 type operator struct {
 	dir    string
 	asJSON bool
 	asked  *control.Client // nil: no request yet
 }
 
-// operate makes a command that asks an emperor. run gets a context that ends with the first
-// stop signal.
+// operate makes a command that talks to an emperor. The context of run ends with the first stop
+// signal.
 func operate(c *cobra.Command, run func(ctx context.Context, o *operator, c *cobra.Command, args []string) error) *cobra.Command {
 	o := &operator{}
 	c.DisableFlagsInUseLine = true
@@ -68,7 +68,7 @@ func coded(err error) error {
 	case err == nil, errors.As(err, &known), errors.Is(err, errMistakes):
 		return err
 	case errors.Is(err, control.ErrNoEmperor):
-		return exitError{err, exitNobody}
+		return exitError{err, exitNoEmperor}
 	case errors.As(err, &f) && f.Code == http.StatusNotFound:
 		if len(f.Near) > 0 {
 			f.Message += " (" + suggest.Question("", f.Near...) + ")"
@@ -80,7 +80,7 @@ func coded(err error) error {
 	return exitError{err, ExitFailed}
 }
 
-// client returns the client for all requests of a command, over one connection.
+// client returns the control client of the command. All requests share its connection.
 func (o *operator) client() *control.Client {
 	if o.asked == nil {
 		o.asked = control.NewClient(o.dir)
@@ -96,10 +96,10 @@ func (o *operator) post(ctx context.Context, path string, into any) error {
 	return o.client().Call(ctx, http.MethodPost, path, into)
 }
 
-// of returns a path of a vassal.
+// of returns the path of a request about a vassal.
 func of(name, what string) string { return "/vassals/" + url.PathEscape(name) + what }
 
-// complete completes the names of current vassals.
+// complete completes the names of the emperor's vassals.
 func (o *operator) complete(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()

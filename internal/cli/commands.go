@@ -1,5 +1,5 @@
-// Package cli has the commands of the emperor program. Most of them ask a running emperor; check
-// and its relatives read files only.
+// Package cli implements the commands of the emperor program. Most commands talk to a running
+// emperor; check and config only read files.
 package cli
 
 import (
@@ -25,8 +25,8 @@ const (
 	ExitUsage  = 2
 )
 
-// commands makes the subcommands, sorted by name. A command line whose first argument is a
-// command's name runs that command; write a directory of that name as ./check.
+// commands returns the subcommands, sorted by name. A command line whose first argument is the
+// name of a command runs that command; a directory of the same name is written as ./check.
 func commands() []*cobra.Command {
 	list := append([]*cobra.Command{
 		checkCommand(), completionCommand(), configCommand(), enterCommand(), attachCommand(), eventsCommand(), killCommand(), listCommand(),
@@ -36,8 +36,8 @@ func commands() []*cobra.Command {
 	return list
 }
 
-// isCommand reports whether a command line runs a command. All others are parsed as uWSGI
-// does, without cobra.
+// isCommand reports whether a command line runs a command. Other command lines are parsed as
+// uWSGI parses them, without cobra.
 func isCommand(args []string) bool {
 	if len(args) == 0 {
 		return false
@@ -48,8 +48,8 @@ func isCommand(args []string) bool {
 	return slices.ContainsFunc(commands(), func(c *cobra.Command) bool { return c.Name() == args[0] || c.HasAlias(args[0]) })
 }
 
-// CommandLine moves the command to the front of a command line: common options of commands may
-// stand before it. ok is false for the emperor's own command line.
+// CommandLine moves the command to the front of a command line, because common options of
+// commands may precede it. ok is false for the emperor's own command line.
 func CommandLine(args []string) (command []string, ok bool) {
 	for n := 0; n < len(args); {
 		switch first := args[n]; {
@@ -66,7 +66,7 @@ func CommandLine(args []string) (command []string, ok bool) {
 	return nil, false
 }
 
-// Mistyped returns an error about an argument that is no existing directory and may be a
+// Mistyped returns an error for an argument that is not an existing directory and may be a
 // misspelt command.
 func Mistyped(monitors, args []string) error {
 	var names []string
@@ -131,8 +131,8 @@ func Run(args []string, out, diagnostics io.Writer) int {
 	return ExitUsage
 }
 
-// rootCommand is the emperor for completions and the help. It is never run: the emperor itself
-// starts without cobra.
+// rootCommand describes the emperor's own options for completions and the help. It is never run:
+// the emperor itself starts without cobra.
 func rootCommand() *cobra.Command {
 	root := &cobra.Command{
 		Use: "emperor [OPTION…] DIR…", SilenceErrors: true, SilenceUsage: true,
@@ -140,7 +140,7 @@ func rootCommand() *cobra.Command {
 		Run:               func(*cobra.Command, []string) {},
 		ValidArgsFunction: func(_ *cobra.Command, _ []string, word string) ([]string, cobra.ShellCompDirective) {
 			if slices.ContainsFunc(commands(), func(c *cobra.Command) bool { return strings.HasPrefix(c.Name(), word) }) {
-				return nil, cobra.ShellCompDirectiveNoFileComp // with directories the shell would offer no commands
+				return nil, cobra.ShellCompDirectiveNoFileComp // with directories the shell would not offer commands
 			}
 			return nil, cobra.ShellCompDirectiveFilterDirs
 		},
@@ -185,7 +185,7 @@ func completionCommand() *cobra.Command {
 			case program == "vassal":
 				return optiondocs.VassalCompletion(c.OutOrStdout(), args[0])
 			case program != "emperor":
-				return fmt.Errorf("no completion for a program %q: there are emperor and vassal", program)
+				return fmt.Errorf("cannot complete for %q: the programs are emperor and vassal", program)
 			case args[0] == "zsh":
 				return c.Root().GenZshCompletion(c.OutOrStdout())
 			case args[0] == "fish":

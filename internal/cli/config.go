@@ -23,7 +23,7 @@ func configCommand() *cobra.Command {
 	c := &cobra.Command{
 		DisableFlagsInUseLine: true,
 		Use:                   "config [--ini FILE] NAME|FILE", Short: "print the effective configuration, with the origin of each option",
-		Long: "Prints the effective options of a vassal, or of an emperor's own file, each with its origin. NAME is a vassal\n" +
+		Long: "Prints the effective options of a vassal, or of an emperor's own file, and the origin of each. NAME is a vassal\n" +
 			"in a directory of the emperor whose file --ini names, with or without its extension.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -52,13 +52,13 @@ func configCommand() *cobra.Command {
 			return settingsText(c.OutOrStdout(), settings)
 		},
 	}
-	c.Flags().StringVar(&ini, "ini", "", "the emperor's own `FILE`, which sets the places of vassals")
+	c.Flags().StringVar(&ini, "ini", "", "the emperor's own `FILE`, which names the directories of vassals")
 	c.Flags().BoolVar(&all, "all", false, "print defaults as well")
 	c.Flags().BoolVar(&asJSON, "json", false, "print an array of objects")
 	return c
 }
 
-// locate finds the file of a vassal by its name or path.
+// locate finds the file of a vassal by the vassal's name or path.
 func locate(name string, e *config.Emperor) (c monitor.Config, err error) {
 	if _, err := os.Stat(name); err == nil || strings.Contains(name, "/") {
 		return vassalfiles.Finder{Emperor: e}.Config(name), nil
@@ -129,14 +129,14 @@ func settingsJSON(out io.Writer, settings []config.Setting) error {
 		File   string `json:"file,omitempty"`
 		Line   int    `json:"line,omitempty"`
 	}
-	list := []object{} // never null
+	list := []object{} // prints as [], not null, when empty
 	for _, s := range settings {
 		list = append(list, object{s.Name, s.Value, origin(s), s.Origin.File, s.Origin.Line})
 	}
 	return printJSON(out, list)
 }
 
-// loader reads the emperor's own configuration.
+// loader returns a loader for the emperor's own configuration.
 func loader() config.Loader {
 	return config.Loader{Permissions: config.FullPermissions(parser.Parse)}
 }

@@ -59,8 +59,8 @@ type held struct {
 
 func (v *held) close() { v.pidfd.Close() }
 
-// hold opens a pidfd of a vassal's first process, or of the program below it when the vassal
-// supervises one as process 1.
+// hold opens a pidfd of a vassal's first process. When process 1 of the vassal supervises a
+// program, it opens the pidfd of that program.
 func (o *operator) hold(ctx context.Context, name string) (*held, error) {
 	v := &held{}
 	look := func() (emperor.Record, error) {
@@ -79,7 +79,7 @@ func (o *operator) hold(ctx context.Context, name string) (*held, error) {
 	if v.Program == 0 {
 		return v, nil
 	}
-	defer v.pidfd.Close() // which has kept the parent
+	defer v.pidfd.Close() // the pidfd has kept the number of the parent from being reused
 	v.PID, v.pidfd, err = namespaces.HoldChild(v.PID, v.Program)
 	if err != nil {
 		return nil, fmt.Errorf("%q has just ended: %w", v.Name, err)
@@ -87,14 +87,15 @@ func (o *operator) hold(ctx context.Context, name string) (*held, error) {
 	return v, nil
 }
 
-// enter runs a command, or a shell, in the vassal. This command exits with its status.
+// enter runs a command, or a shell, in the vassal. The exit status of the emperor's command is
+// the program's.
 func (v *held) enter(command []string) error {
 	model, err := namespaces.LimitsOf(v.PID, false)
 	if err != nil {
 		return err
 	}
 	if v.State == emperor.Starting && model.UID == 0 && !v.asRoot {
-		return fmt.Errorf("%q is starting, and still root (--root enters it as root)", v.Name)
+		return fmt.Errorf("%q is starting and still runs as root (use --root to enter as root)", v.Name)
 	}
 	if v.asRoot {
 		model = namespaces.Limits{}
@@ -126,7 +127,7 @@ func (v *held) enter(command []string) error {
 	return err
 }
 
-// whose returns the scope of root's rights, for the warning.
+// whose names the scope of root's rights, for the warning.
 func (v *held) whose() string {
 	theirs, err := os.Stat(fmt.Sprintf("/proc/%d/ns/user", v.PID))
 	ours, fail := os.Stat("/proc/self/ns/user")
@@ -136,14 +137,14 @@ func (v *held) whose() string {
 	return " of this machine"
 }
 
-// send starts the helper for an errand, with three files as its standard input and output. It
-// dies with the calling thread, which stays locked.
+// send starts the helper process for an errand, with three files as its standard streams. The
+// helper dies with the calling thread, which stays locked.
 func (v *held) send(x errand, stdio [3]*os.File) (*exec.Cmd, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, err
 	}
-	// Inherited descriptors are not for the vassal.
+	// The vassal must not inherit other descriptors.
 	if err := namespaces.CloseOnExecFrom(3); err != nil {
 		return nil, err
 	}
@@ -164,7 +165,7 @@ func (v *held) send(x errand, stdio [3]*os.File) (*exec.Cmd, error) {
 	if v.Cgroup != "" && !v.asRoot {
 		dir, err := os.OpenFile(v.Cgroup, unix.O_PATH|unix.O_DIRECTORY, 0)
 		if err != nil {
-			return nil, fmt.Errorf("cannot enter its cgroup: %w (--root stays outside)", err)
+			return nil, fmt.Errorf("cannot enter the cgroup of the vassal: %w (--root stays outside it)", err)
 		}
 		defer dir.Close()
 		cmd.SysProcAttr.UseCgroupFD, cmd.SysProcAttr.CgroupFD = true, int(dir.Fd())
@@ -172,16 +173,16 @@ func (v *held) send(x errand, stdio [3]*os.File) (*exec.Cmd, error) {
 	runtime.LockOSThread()
 	err = cmd.Start()
 	if errors.Is(err, unix.EAGAIN) {
-		return nil, fmt.Errorf("cannot start in its cgroup: %w (--root stays outside)", err)
+		return nil, fmt.Errorf("cannot start a program in the cgroup of the vassal: %w (--root stays outside it)", err)
 	}
 	return cmd, err
 }
 
-// sanePath is the PATH of the program.
+// sanePath is the PATH of the program in the vassal.
 const sanePath = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-// environ returns the environment of a program for its user. A tenant gets no other variable
-// of the operator.
+// environ returns the environment of a program for its user. It passes no other variable of the
+// operator to a tenant.
 func (v *held) environ(uid uint32, program string, terminal bool) []string {
 	env := []string{"PATH=" + sanePath}
 	for _, key := range []string{"TERM", "LANG"} {
@@ -201,7 +202,7 @@ func (v *held) environ(uid uint32, program string, terminal bool) []string {
 	return env
 }
 
-// prompt returns a prompt with the vassal's name for a shell, which expands the text: it
+// prompt returns a shell prompt with the vassal's name. The shell expands the text, so it
 // contains only plain characters of the name.
 func prompt(name string, uid uint32) string {
 	plain := strings.Map(func(r rune) rune {
@@ -217,5 +218,5 @@ func prompt(name string, uid uint32) string {
 	return plain + ":$PWD " + sign + " "
 }
 
-// errQuiet is an error that has been printed already.
+// errQuiet is an error whose text has been printed already.
 var errQuiet = errors.New("")

@@ -23,8 +23,8 @@ func eventsCommand() *cobra.Command {
 	most := -1
 	c := operate(&cobra.Command{
 		Use: "events [--follow] [NAME…]", Short: "print past events of vassals, and follow new ones", Args: cobra.ArbitraryArgs,
-		Long: "Prints past events of vassals, or of all: transitions between states (docs/states.md lists them), hooks that\n" +
-			"ran, reloads with the reason of a failure, fallbacks, status messages. With --json, one object a line." + namesHelp,
+		Long: "Prints past events of the named vassals, or of all: transitions between states (listed in docs/states.md), hooks that\n" +
+			"ran, reloads with the reason of a failure, fallbacks, status messages. With --json, one object per line." + namesHelp,
 	}, func(ctx context.Context, o *operator, c *cobra.Command, words []string) error {
 		if err := checkPatterns(words); err != nil {
 			return err
@@ -47,8 +47,8 @@ func eventsCommand() *cobra.Command {
 	return c
 }
 
-// follow calls each with every line of a stream until that ends, ctx does, or standard output
-// is a pipe or socket without a reader: the next line may come much later.
+// follow calls each for every line of a stream. It returns when the stream or ctx ends, or when
+// standard output is a pipe or socket whose reader has gone: the next line may come much later.
 func (o *operator) follow(ctx context.Context, path string, each func(json.RawMessage) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -64,11 +64,11 @@ func (o *operator) follow(ctx context.Context, path string, each func(json.RawMe
 	return err
 }
 
-// errNoReader ends a command like SIGPIPE after a write to a pipe without a reader.
+// errNoReader ends a command as SIGPIPE would after a write to a pipe without a reader.
 var errNoReader = exitError{errQuiet, 128 + int(unix.SIGPIPE)}
 
-// readerGone blocks until the reader of a pipe or socket has closed its end, which a file of
-// another kind never reports. It returns false when poll(2) fails.
+// readerGone blocks until the reader of a pipe or socket has closed its end; files of other kinds
+// never report that. It returns false when poll(2) fails.
 func readerGone(f *os.File) bool {
 	for {
 		polled := []unix.PollFd{{Fd: int32(f.Fd())}} // POLLERR and POLLHUP are always reported

@@ -6,9 +6,9 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// Helper runs a helper process of a command, if this process is one, and returns its exit code.
-// A visitor enters namespaces, and drops its rights, on the calling thread: the caller is the
-// first goroutine.
+// Helper runs a helper process of a command, if this process is one, and returns its exit code. A
+// visitor changes namespaces and rights of the calling thread, so the caller must be the first
+// goroutine.
 func Helper() (code int, is bool) {
 	switch {
 	case namespaces.IsVisitor():

@@ -21,14 +21,14 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor"
 )
 
-// listCommand prints every vassal in a line.
+// listCommand prints a line for each vassal.
 func listCommand() *cobra.Command {
 	l := &listing{sort: "name", watch: 0}
 	c := operate(&cobra.Command{
 		Use: "list [NAME…]", Aliases: []string{"ls", "ps"}, Short: "print a line for each vassal", Args: cobra.ArbitraryArgs,
-		Long: "Prints a line for each vassal: its state and since when, the pid and the user of its first process, the number of restarts,\n" +
-			"its generation, memory and processor time, its address, and its last error. On a terminal columns are left out, and names and\n" +
-			"errors are cut, until a line fits; --wide prevents that. A pipe gets everything." + namesHelp,
+		Long: "Prints a line for each vassal: its state and the time since it changed, pid and user of its first process, number of restarts,\n" +
+			"generation, memory, processor time, address and last error. On a terminal columns are left out, and names and\n" +
+			"errors are shortened, until a line fits; --wide prevents that. In a pipe the output is complete." + namesHelp,
 	}, func(ctx context.Context, o *operator, c *cobra.Command, words []string) error {
 		if err := l.prepare(o, c, words); err != nil {
 			return err
@@ -36,7 +36,7 @@ func listCommand() *cobra.Command {
 		if c.Flags().Changed("watch") {
 			return l.follow(ctx)
 		}
-		text, err := l.look(ctx)
+		text, err := l.fetch(ctx)
 		if err == nil {
 			_, err = io.WriteString(c.OutOrStdout(), text)
 		}
@@ -45,8 +45,8 @@ func listCommand() *cobra.Command {
 	f := c.Flags()
 	f.StringSliceVar(&l.states, "state", nil, "only vassals in this `STATE`, such as running or backoff (repeat)")
 	f.StringVar(&l.owner, "owner", "", "only vassals whose files belong to this `USER`")
-	f.BoolVarP(&l.quiet, "quiet", "q", false, "print names only, as -o name does")
-	f.BoolVar(&l.wide, "wide", false, "print all columns in full, as -o wide does")
+	f.BoolVarP(&l.quiet, "quiet", "q", false, "print only names, like -o name")
+	f.BoolVar(&l.wide, "wide", false, "print all columns in full, like -o wide")
 	f.StringVarP(&l.sort, "sort", "s", l.sort, "order by `KEY`: "+strings.Join(listKeys(), ", "))
 	f.StringVarP(&l.form, "output", "o", "table", "`FORM` of the output: "+strings.Join(forms, ", "))
 	f.StringVar(&l.color, "color", "auto", "colour the states: `WHEN` is auto, always or never (NO_COLOR is never)")
@@ -66,12 +66,12 @@ type listing struct {
 	operator      *operator
 	out           io.Writer
 	words, states []string
-	uid           *uint32 // of the owner; nil: any
+	uid           *uint32 // the user id of the owner; nil: any
 	owner, sort   string
 	form, color   string
 	quiet, wide   bool
 	watch         time.Duration
-	width         int // of the terminal; 0: none
+	width         int // the width of the terminal; 0: no terminal
 	colored       bool
 }
 
@@ -122,8 +122,8 @@ func (l *listing) prepare(o *operator, c *cobra.Command, words []string) error {
 	return checkPatterns(words)
 }
 
-// look returns the list as text.
-func (l *listing) look(ctx context.Context) (string, error) {
+// fetch asks the emperor and returns the list as text.
+func (l *listing) fetch(ctx context.Context) (string, error) {
 	var list control.List
 	if err := l.operator.get(ctx, "/vassals", &list); err != nil {
 		return "", err
@@ -151,9 +151,9 @@ func (l *listing) look(ctx context.Context) (string, error) {
 	return t.text(l.colored), nil
 }
 
-// choose returns the vassals that the options select, in their order.
+// choose returns the vassals that the options select, in the requested order.
 func (l *listing) choose(all []control.Vassal) ([]control.Vassal, error) {
-	chosen := []control.Vassal{} // never null
+	chosen := []control.Vassal{} // prints as [], not null, when empty
 	used := map[string]bool{}
 	var names []string
 	for _, v := range all {
@@ -182,7 +182,7 @@ func (l *listing) choose(all []control.Vassal) ([]control.Vassal, error) {
 	return chosen, nil
 }
 
-// follow prints the list repeatedly: on a terminal in place, else one below the other.
+// follow prints the list repeatedly: in place on a terminal, one list below the other elsewhere.
 func (l *listing) follow(ctx context.Context) error {
 	interval := max(l.watch, 100*time.Millisecond)
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP, syscall.SIGQUIT)
@@ -193,7 +193,7 @@ func (l *listing) follow(ctx context.Context) error {
 			if !fresh {
 				return lines, nil
 			}
-			text, err := l.look(ctx)
+			text, err := l.fetch(ctx)
 			lines = strings.Split(strings.TrimSuffix(text, "\n"), "\n")
 			return lines, err
 		}, func(key byte) bool { return key == 'q' })
@@ -201,7 +201,7 @@ func (l *listing) follow(ctx context.Context) error {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
 	for {
-		text, err := l.look(ctx)
+		text, err := l.fetch(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
@@ -219,7 +219,7 @@ func (l *listing) follow(ctx context.Context) error {
 	}
 }
 
-// listOrders compare two vassals by a key.
+// listOrders has a comparison of two vassals for each key.
 var listOrders = map[string]func(a, b *control.Vassal) int{
 	"name":     func(a, b *control.Vassal) int { return cmp.Compare(a.Name, b.Name) },
 	"state":    func(a, b *control.Vassal) int { return cmp.Compare(a.State, b.State) },
@@ -239,8 +239,8 @@ func stateNames() (names []string) {
 	return names
 }
 
-// columns of the table of vassals. Those with the highest rank are left out first where a line does
-// not fit; rank 0 stays.
+// columns are the columns of the table of vassals. When a line does not fit, the columns with the
+// highest rank are left out first; rank 0 stays.
 var columns = []column{
 	{name: "NAME", least: 12},
 	{name: "STATE", state: true},
@@ -287,8 +287,8 @@ func vassalTable(vassals []control.Vassal, now time.Time) *table {
 	return t
 }
 
-// reason returns the text of the last column: the error or the status, and the files that are
-// passed over because the vassal has their name, or is one of them already.
+// reason returns the text of the last column: the error or the status, and the ignored files that
+// have the vassal's name or are the same file.
 func reason(v control.Vassal) string {
 	text := firstOf(v.Error)
 	if len(v.Ignored) == 0 {
@@ -303,7 +303,7 @@ func reason(v control.Vassal) string {
 // userNames caches names of users.
 type userNames map[uint32]string
 
-// of returns the name of a user, or the number of a user without a name; empty for nil.
+// of returns the name of a user, the number of a user without a name, or an empty text for nil.
 func (names userNames) of(uid *uint32) string {
 	if uid == nil {
 		return ""
@@ -319,7 +319,7 @@ func (names userNames) of(uid *uint32) string {
 	return name
 }
 
-// waits returns the current wait of a vassal, and the error before it.
+// waits returns the condition that a vassal waits for, and the error before it.
 func waits(v control.Vassal) string {
 	if v.Error == "" {
 		return "waits for " + v.WaitsFor
@@ -327,7 +327,7 @@ func waits(v control.Vassal) string {
 	return fmt.Sprintf("waits for %s; before: %s", v.WaitsFor, firstOf(v.Error))
 }
 
-// firstOf returns the first of several mistakes, one a line, and the number of others.
+// firstOf returns the first line of a list of mistakes, and the number of other lines.
 func firstOf(mistakes string) string {
 	first, rest, more := strings.Cut(mistakes, "\n")
 	if !more {
@@ -336,8 +336,8 @@ func firstOf(mistakes string) string {
 	return fmt.Sprintf("%s (and %d more)", first, 1+strings.Count(rest, "\n"))
 }
 
-// clean removes control characters from a vassal's name or text, so that these cannot control
-// the terminal.
+// clean replaces control characters in a vassal's name or text by escape sequences, so that they
+// cannot control the terminal.
 func clean(s string) string {
 	bad := func(r rune) bool { return !strconv.IsPrint(r) }
 	if !strings.ContainsFunc(s, bad) {
@@ -354,7 +354,7 @@ func number(n int) string {
 	return strconv.Itoa(n)
 }
 
-// age returns the time since, in its two largest units.
+// age returns the time since a moment, in its two largest units.
 func age(since, now time.Time) string {
 	if since.IsZero() {
 		return ""

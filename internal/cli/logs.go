@@ -23,8 +23,8 @@ func logsCommand() *cobra.Command {
 	l := &logging{most: 100, level: "debug"}
 	c := operate(&cobra.Command{
 		Use: "logs [NAME…]", Short: "print the last output of vassals, and follow it", Args: cobra.ArbitraryArgs,
-		Long: "Prints the last lines of a vassal, wherever its log goes; of several vassals, or of all without a NAME, by time and with the name\n" +
-			"in front. At most 256 lines and 32 kB of each vassal are kept. With -o json, one object a line." + namesHelp,
+		Long: "Prints the last lines of output of a vassal, whatever log they went to. Lines of several vassals, or of all when NAME is missing,\n" +
+			"are sorted by time and begin with the name. The emperor keeps 256 lines or 32 kB of each vassal. With -o json, one object per line." + namesHelp,
 	}, l.run)
 	f := c.Flags()
 	f.BoolVarP(&l.follow, "follow", "f", false, "follow new output")
@@ -49,7 +49,7 @@ type logging struct {
 	grep, level  string
 	form         string
 
-	expression *regexp.Regexp // nil: every line
+	expression *regexp.Regexp // nil: every line matches
 	least      slog.Level
 }
 
@@ -76,7 +76,7 @@ func (l *logging) run(ctx context.Context, o *operator, c *cobra.Command, words 
 	if single(words) {
 		return o.follow(ctx, of(words[0], "/logs?"+query.Encode()), func(line json.RawMessage) error { return l.print(o, c, line, 0) })
 	}
-	names, err := o.names(ctx, words) // a pattern must have a vassal now
+	names, err := o.names(ctx, words) // a pattern must match an existing vassal
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func (l *logging) run(ctx context.Context, o *operator, c *cobra.Command, words 
 	return o.follow(ctx, "/logs?"+query.Encode(), func(line json.RawMessage) error { return l.print(o, c, line, width) })
 }
 
-// print prints a line that the options select. With a width the name of the vassal stands in front.
+// print prints a line that the options select. A width above 0 puts the name of the vassal first.
 func (l *logging) print(o *operator, c *cobra.Command, line json.RawMessage, width int) error {
 	var v output.VassalLine
 	if err := json.Unmarshal(line, &v); err != nil {
@@ -133,7 +133,7 @@ func (m *moment) Set(text string) error {
 			return nil
 		}
 	}
-	return fmt.Errorf("neither an age nor a time: %q", text)
+	return fmt.Errorf("%q is neither an age nor a time", text)
 }
 
 // String implements pflag.Value.

@@ -21,9 +21,9 @@ func netCommand() *cobra.Command {
 	var dry bool
 	c := operate(&cobra.Command{
 		Use: "net ls|check|gc|down", Short: "show, check and clean up the built-in network",
-		Long: "ls prints a line for each connected vassal. check compares the connections with the links, routes and rules of the kernel,\n" +
+		Long: "ls prints a line for each connected vassal. check compares the connections with the links, routes and rules in the kernel,\n" +
 			"and exits with 1 when they differ. gc deletes links of the emperor that no vassal has; --dry-run prints them only. down\n" +
-			"removes the links, rules and settings that a killed emperor has left, when no other one is started.",
+			"removes the links, rules and settings that a killed emperor has left, if no emperor is going to run again.",
 		Args: cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs), ValidArgs: []string{"ls", "check", "gc", "down"},
 	}, func(ctx context.Context, o *operator, c *cobra.Command, args []string) error {
 		switch args[0] {
@@ -89,11 +89,12 @@ func (o *operator) collectNetwork(ctx context.Context, c *cobra.Command, dry boo
 	return nil
 }
 
-// networkDown removes what a killed emperor has left. One that runs answers, and keeps it.
+// networkDown removes the network of a killed emperor. A running emperor answers the request and
+// keeps its network.
 func (o *operator) networkDown(ctx context.Context) error {
 	var info control.Info
 	if o.get(ctx, "/emperor", &info) == nil {
-		return exitError{errors.New("an emperor runs: it removes its network when it stops"), ExitFailed}
+		return exitError{errors.New("an emperor is running; it removes its network when it stops"), ExitFailed}
 	}
 	return network.Collect(filepath.Join(o.dir, control.NetworkName), slog.New(slog.DiscardHandler))
 }

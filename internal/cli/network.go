@@ -12,8 +12,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/network/spec"
 )
 
-// addressOf returns the addresses at which clients reach a vassal: its own with the port of its
-// first socket, and the ports of the host that lead to it.
+// addressOf returns the addresses at which clients reach a vassal: its own address with the port
+// of its first socket, and the ports of the host that lead to it.
 func addressOf(v control.Vassal) string {
 	n := v.Network
 	if n == nil || len(n.Addresses) == 0 {
@@ -26,7 +26,7 @@ func addressOf(v control.Vassal) string {
 	return strings.Join(list, ", ")
 }
 
-// located puts the vassal's address before a port that it binds at all of its addresses.
+// located puts the vassal's address before the port of a socket that is bound to all addresses.
 func located(own netip.Addr, bound string) string {
 	host, port, ok := cutLast(bound)
 	number, err := strconv.ParseUint(port, 10, 16)
@@ -47,7 +47,7 @@ func cutLast(address string) (host, port string, ok bool) {
 	return address[:i], address[i+1:], true
 }
 
-// arrow prints a published port like :8001->8080.
+// arrow formats a published port, such as :8001->8080.
 func arrow(text string) string {
 	p, err := spec.ParsePublication(text)
 	if err != nil {
@@ -64,7 +64,7 @@ func arrow(text string) string {
 	return fmt.Sprintf("%s->%d%s", from, p.To, protocol)
 }
 
-// sayNetwork prints the place of a vassal in the network.
+// sayNetwork prints the network of a vassal.
 func sayNetwork(r emperor.Record, say func(key, value string)) {
 	if n := r.Network; n != nil {
 		text := n.Mode

@@ -10,12 +10,12 @@ import (
 	"golang.org/x/term"
 )
 
-// guardName is the name under which this program is started to restore a terminal after the
-// death of the process that has changed it.
+// guardName is the process name of the second process of rawTerminal.
 const guardName = "emperor-terminal"
 
-// rawTerminal makes the terminal of standard input pass each key on, until restore is called
-// or this process dies, also by a signal: a second process waits for that.
+// rawTerminal makes the terminal of standard input deliver each key, until restore is called or
+// this process dies, even by SIGKILL: a second process waits for its death and restores the
+// terminal.
 func rawTerminal() (restore func(), err error) {
 	read, write, err := os.Pipe()
 	if err != nil {
@@ -30,7 +30,7 @@ func rawTerminal() (restore func(), err error) {
 		err = guard.Start()
 	}
 	if err == nil {
-		_, err = out.Read(make([]byte, 1)) // it has read the terminal's settings
+		_, err = out.Read(make([]byte, 1)) // the second process has read the terminal's settings
 	}
 	var before *term.State
 	if err == nil {
@@ -48,8 +48,8 @@ func rawTerminal() (restore func(), err error) {
 	}, nil
 }
 
-// guardTerminal is the second process. Its standard input is the terminal; the end of the
-// watched process closes a pipe.
+// guardTerminal is the second process of rawTerminal. Its standard input is the terminal. When
+// the watched process dies, the kernel closes a pipe.
 func guardTerminal() int {
 	signal.Ignore(unix.SIGTTOU, unix.SIGINT, unix.SIGQUIT, unix.SIGHUP, unix.SIGTERM, unix.SIGTSTP) //nolint:forbidigo // it starts no program
 	before, err := term.GetState(0)
@@ -66,8 +66,8 @@ func guardTerminal() int {
 	return 0
 }
 
-// stillRaw reports whether the terminal has the settings of MakeRaw: a shell that has noticed
-// the end may have set it already.
+// stillRaw reports whether the terminal has the settings of MakeRaw. A shell that has noticed the
+// death may have changed them already.
 func stillRaw() bool {
 	now, err := unix.IoctlGetTermios(0, unix.TCGETS)
 	return err == nil && now.Lflag&(unix.ICANON|unix.ISIG|unix.ECHO) == 0

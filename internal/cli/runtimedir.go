@@ -10,8 +10,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/config"
 )
 
-// OwnRuntimeDir returns the runtime directory of an emperor without that option: the service
-// manager's (RuntimeDirectory=, systemd.exec(5)), or the default.
+// OwnRuntimeDir returns the runtime directory of an emperor that was started without the option:
+// the service manager's (RuntimeDirectory=, systemd.exec(5)), or the default.
 func OwnRuntimeDir() string {
 	first, _, _ := strings.Cut(os.Getenv("RUNTIME_DIRECTORY"), ":")
 	if first != "" {
@@ -23,7 +23,7 @@ func OwnRuntimeDir() string {
 	return config.RuntimeDir
 }
 
-// askedRuntimeDir returns the runtime directory for commands without that option: the
+// askedRuntimeDir returns the runtime directory for a command without the option: the
 // environment's, or the first default that has a control socket.
 func askedRuntimeDir() string {
 	if dir := os.Getenv("EMPEROR_RUNTIME_DIR"); dir != "" {
@@ -40,8 +40,8 @@ func askedRuntimeDir() string {
 	return usual[max(i, 0)]
 }
 
-// userRuntimeDir returns the default runtime directory of an emperor that is not root (XDG
-// Base Directory Specification). Empty: its user has none.
+// userRuntimeDir returns the default runtime directory of an emperor that is not root (XDG Base
+// Directory Specification), or an empty text when its user has none.
 func userRuntimeDir() string {
 	if dir := os.Getenv("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {
 		return filepath.Join(dir, "emperor")

@@ -18,14 +18,15 @@ import (
 func checkPatterns(words []string) error {
 	for _, word := range words {
 		if _, err := path.Match(word, ""); err != nil && control.IsPattern(word) {
-			return exitError{fmt.Errorf("%q is no pattern: a [ is not closed", word), ExitUsage}
+			return exitError{fmt.Errorf("%q is not a pattern: a [ is not closed", word), ExitUsage}
 		}
 	}
 	return nil
 }
 
-// names returns the names of vassals that words select, each once. A word that is no pattern is a
-// name, which the emperor completes or refuses. A pattern without a vassal is an error.
+// names returns the names of the vassals that words select, each once. A word that is not a
+// pattern is a name, which the emperor completes or rejects. A pattern without a matching vassal
+// is an error.
 func (o *operator) names(ctx context.Context, words []string) (names []string, err error) {
 	if err := checkPatterns(words); err != nil {
 		return nil, err
@@ -61,15 +62,15 @@ func (o *operator) names(ctx context.Context, words []string) (names []string, e
 	return unique, nil
 }
 
-// single reports whether words name one vassal. The output of a command is about that one then;
-// otherwise it is a list.
+// single reports whether words name one vassal. The command then prints an object, otherwise a
+// list.
 func single(words []string) bool { return len(words) == 1 && !control.IsPattern(words[0]) }
 
-// atOnce is how many vassals a command waits for at the same time.
+// atOnce limits the requests that a command sends in parallel.
 const atOnce = 8
 
-// each calls do for every name, some at the same time, with an operator of its own each, and returns
-// the results in the order of the names.
+// each calls do for every name, up to atOnce in parallel, each with a client of its own, and
+// returns the results in the order of the names.
 func each[T any](o *operator, names []string, do func(o *operator, name string) (T, error)) ([]T, []error) {
 	results, errs := make([]T, len(names)), make([]error, len(names))
 	next := make(chan int)
@@ -90,8 +91,8 @@ func each[T any](o *operator, names []string, do func(o *operator, name string) 
 	return results, errs
 }
 
-// conclude prints the errors of several vassals, and returns the error of the command: nil when all
-// have succeeded. did completes the sentence `2 of 5 vassals …`.
+// conclude prints the errors of several vassals and returns the error of the command, nil when
+// all have succeeded. did completes the sentence `2 of 5 vassals …`.
 func conclude(c *cobra.Command, names []string, errs []error, did string) error {
 	failed, code := 0, 0
 	for i, err := range errs {

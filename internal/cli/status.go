@@ -17,8 +17,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// statusCommand shows everything about a vassal, or what there is to say of the
-// emperor.
+// statusCommand shows everything known about a vassal, or about the emperor.
 func statusCommand() *cobra.Command {
 	return operate(&cobra.Command{
 		Use: "status [NAME]", Short: "show everything about a vassal, or the emperor", Args: cobra.MaximumNArgs(1),
@@ -57,7 +56,7 @@ func emperorStatus(ctx context.Context, o *operator, c *cobra.Command) error {
 	return err
 }
 
-// statusText is one fact a line; what is not known or has not happened is left out.
+// statusText returns one line for each fact, and none for unknown values.
 func statusText(s control.Status, now time.Time) string {
 	var b strings.Builder
 	say := func(key, value string) {
@@ -141,7 +140,7 @@ func statusText(s control.Status, now time.Time) string {
 	return b.String()
 }
 
-// linkText is an interface of a vassal.
+// linkText describes an interface of a vassal.
 func linkText(l namespaces.Link) string {
 	text := l.Name
 	if l.Host != "" {
@@ -158,7 +157,7 @@ func linkText(l namespaces.Link) string {
 	return text
 }
 
-// logText is a line that a vassal printed.
+// logText formats a line of a vassal's output.
 func logText(l output.Line) string {
 	level := l.Level.String()
 	return l.Time.Local().Format("15:04:05.000 ") + level + strings.Repeat(" ", max(1, 6-len(level))) + l.Text

@@ -18,20 +18,20 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// streams connect the standard input and output of a command with those of a program in a
-// vassal. The program gets none of the operator's: it could read from an open terminal, and
-// insert input into the controlling terminal of its session (TIOCSTI of ioctl_tty(2)).
+// streams connect the standard streams of a command with a program in a vassal. The program does
+// not inherit the operator's files: from an open terminal it could read, and insert input into
+// the controlling terminal of the operator's session (TIOCSTI of ioctl_tty(2)).
 type streams struct {
-	theirs   [3]*os.File // of the program
-	terminal *os.File    // our side of its new terminal; nil: standard input is no terminal
+	theirs   [3]*os.File // the program's ends
+	terminal *os.File    // our side of the program's new terminal; nil: standard input is not a terminal
 	outputs  []*relay
-	input    *os.File // our end of its input
+	input    *os.File // our end of the program's input
 	signals  chan os.Signal
 }
 
-// newStreams makes a terminal for the program, owned by the user that it becomes, if standard
-// input is one. The others of the three use that terminal if they are terminals here, and
-// pipes otherwise.
+// newStreams makes a terminal for the program if standard input is a terminal; it belongs to the
+// program's user. Each of the other two streams uses that terminal if the operator's is a
+// terminal, and a pipe otherwise.
 func newStreams(uid int) (s *streams, err error) {
 	s = &streams{signals: make(chan os.Signal, 16)}
 	signal.Notify(s.signals, append([]os.Signal{unix.SIGWINCH}, passed...)...)
@@ -54,7 +54,7 @@ func newStreams(uid int) (s *streams, err error) {
 	} else if s.theirs[0], s.input, err = namespaces.PipeByName(namespaces.ReadByName); err != nil {
 		return s, err
 	}
-	shows := os.Stdin // at least the echo goes to a terminal
+	shows := os.Stdin // only the echo goes to a terminal
 	for i := 1; i < 3; i++ {
 		if tty != nil && term.IsTerminal(i) {
 			s.theirs[i], shows = tty, ours[i]
@@ -90,13 +90,13 @@ func (s *streams) close() {
 func (s *streams) closeTheirs() {
 	for _, f := range s.theirs {
 		if f != nil {
-			f.Close() // a second close is a harmless error
+			f.Close() // closing twice returns a harmless error
 		}
 	}
 }
 
-// attend passes on input, output, signals and the window size until the helper has ended, and
-// returns its exit code.
+// attend passes on input, output, signals and the window size. It returns when the helper has
+// ended, with its exit code.
 func (s *streams) attend(helper *exec.Cmd) (code int, err error) {
 	defer s.close()
 	s.closeTheirs()
@@ -136,11 +136,11 @@ func (s *streams) attend(helper *exec.Cmd) (code int, err error) {
 	}
 }
 
-// hangUp is how long a program may outlive its terminal.
+// hangUp limits how long a program may outlive its terminal.
 const hangUp = 2 * time.Second
 
-// handle passes a signal on. On a terminal SIGTERM becomes a hangup, because shells ignore it;
-// the program has some time then.
+// handle passes a signal on. On a terminal it sends SIGHUP instead of SIGTERM, which shells
+// ignore; the program then has the time hangUp to end.
 func (s *streams) handle(sig os.Signal, helper *exec.Cmd) (gone bool) {
 	switch {
 	case sig == unix.SIGWINCH && s.terminal != nil:
@@ -155,8 +155,8 @@ func (s *streams) handle(sig os.Signal, helper *exec.Cmd) (gone bool) {
 	return false
 }
 
-// finish waits until all output of the program is passed on, and returns its exit code. A
-// signal ends the wait.
+// finish waits until all output of the program is passed on, and returns the exit code. A signal
+// ends the wait.
 func (s *streams) finish(ended error) (int, error) {
 	code, err := exitCode(ended)
 	for _, r := range s.outputs {
@@ -173,22 +173,22 @@ func (s *streams) finish(ended error) (int, error) {
 	return code, err
 }
 
-// relay passes on the output of a program.
+// relay copies the output of a program to the operator.
 type relay struct {
 	to, from *os.File
 	done     chan struct{}
-	err      error // of writing; valid when done is closed
+	err      error // of the last write; valid when done is closed
 	stop     sync.Once
 }
 
 func newRelay(to, from *os.File) *relay { return &relay{to: to, from: from, done: make(chan struct{})} }
 
-// end ends it when all current output is passed on: a process that the program has left behind
+// end ends the relay once all present output is passed on: a background process of the program
 // may keep the other end open.
 func (r *relay) end() { r.stop.Do(func() { _ = r.from.SetReadDeadline(time.Unix(1, 0)) }) }
 
-// leftover limits the output that is passed on after the end of a program: no pipe holds more,
-// and a background process may print for ever.
+// leftover limits the output that is passed on after the end of the program. No pipe holds more,
+// and a background process may print without end.
 const leftover = 1 << 20
 
 func (r *relay) run() {
@@ -202,7 +202,7 @@ func (r *relay) run() {
 		if errors.Is(err, os.ErrDeadlineExceeded) {
 			break
 		}
-		if err != nil { // of a terminal it is EIO
+		if err != nil { // a terminal reports EIO
 			return
 		}
 	}
@@ -221,8 +221,8 @@ func (r *relay) run() {
 	}
 }
 
-// pass writes. When the reader is gone, the relay ends, and the program gets SIGPIPE on its
-// next write.
+// pass writes to the operator. When the operator's reader is gone, the relay ends, and the
+// program gets SIGPIPE on its next write.
 func (r *relay) pass(text []byte) error {
 	_, err := r.to.Write(text)
 	if err != nil {

@@ -11,20 +11,20 @@ import (
 // column is a column of a table.
 type column struct {
 	name  string
-	rank  int  // the order in which columns are left out, the highest first; 0: never
-	least int  // the width, in cells of a terminal, to which it may be cut; 0: it is never cut
-	state bool // it has the states of vassals
-	most  int  // the width to which it is cut; 0: it is not cut
+	rank  int  // columns with the highest rank are left out first; 0: never
+	least int  // the smallest width, in terminal cells, to which the column is cut; 0: never cut
+	state bool // the column contains states of vassals
+	most  int  // the width to which the column is cut; 0: not cut
 }
 
-// table is text in columns, each as wide as its content.
+// table is text in columns; each column is as wide as its content.
 type table struct {
 	columns []column
 	rows    [][]string
 }
 
-// cell returns the text of a cell: without control characters, and a dash for an empty one that is not the
-// last of its line.
+// cell returns the text of a cell without control characters. An empty cell is a dash, except in
+// the last column.
 func (t *table) cell(row []string, i int) string {
 	text := clean(row[i])
 	if text == "" && i < len(row)-1 {
@@ -48,10 +48,10 @@ func (t *table) widths() []int {
 	return widths
 }
 
-// gap is between two columns.
+// gap separates two columns.
 const gap = "  "
 
-// excess returns how much too wide the lines are for a terminal.
+// excess returns by how many cells the lines are too wide for a terminal.
 func (t *table) excess(width int) int {
 	sum := len(gap) * (len(t.columns) - 1)
 	for _, w := range t.widths() {
@@ -60,12 +60,13 @@ func (t *table) excess(width int) int {
 	return sum - width
 }
 
-// fit leaves out columns and cuts others until the lines fit; width 0 is no terminal.
+// fit leaves out columns and cuts others until the lines fit the width; width 0 means no
+// terminal.
 func (t *table) fit(width int) {
 	if width <= 0 {
 		return
 	}
-	t.cut(len(t.columns)-1, width) // a long error costs no other column
+	t.cut(len(t.columns)-1, width) // a long error must not displace other columns
 	for t.excess(width) > 0 {
 		out, rank := -1, 0
 		for i, c := range t.columns {
@@ -123,7 +124,7 @@ func (t *table) text(colored bool) string {
 	return b.String()
 }
 
-// whens are the values of --color.
+// whens are the permitted values of --color.
 var whens = []string{"auto", "always", "never"}
 
 // colored reports whether the output has colours (no-color.org).
@@ -146,7 +147,7 @@ const (
 	noColor = "\x1b[0m"
 )
 
-// paintState colours a state: green serves, yellow is on its way, red has failed, faint rests.
+// paintState colours a state: green serves, yellow changes, red has failed, faint is inactive.
 func paintState(text string) string {
 	state, _, _ := strings.Cut(text, " ")
 	color := yellow

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The sequences of ECMA-48 that top needs: other screen, home, clear to the end.
+// The sequences of ECMA-48 that top needs: alternate screen, home, clear to the end.
 const (
 	enterScreen = "\x1b[?1049h\x1b[?25l"
 	leaveScreen = "\x1b[?25h\x1b[?1049l"
@@ -23,13 +23,13 @@ const (
 	clearRest   = "\x1b[J"
 )
 
-// live shows the busiest vassals on the terminal until it is interrupted, the emperor does not
-// answer, or the operator presses q.
+// live shows the busiest vassals on the terminal. It returns when it is interrupted, when the
+// emperor does not answer, or when the operator presses q.
 func (t *top) live(ctx context.Context) error {
 	var busy []busyVassal
 	return live(ctx, t.out, t.interval, t.count, func(ctx context.Context, fresh bool) (_ []string, err error) {
 		if fresh {
-			if busy, err = t.look(ctx); err != nil {
+			if busy, err = t.fetch(ctx); err != nil {
 				return nil, err
 			}
 		}
@@ -41,9 +41,9 @@ func (t *top) live(ctx context.Context) error {
 	})
 }
 
-// live shows frames on the terminal until ctx ends, a key ends it, a frame fails, or count frames have
-// been shown; 0: without end. After a key frame is asked for the same content in another form, which is not
-// fresh. live always restores the terminal.
+// live shows frames on the terminal until ctx ends, a key ends it, a frame fails, or count frames
+// have been shown (0: without limit). After a key, frame is called with fresh = false and returns
+// the same content in the new order. live always restores the terminal.
 func live(ctx context.Context, out io.Writer, interval time.Duration, count int, frame func(ctx context.Context, fresh bool) ([]string, error), ends func(key byte) bool) error {
 	s := &terminal{out: out}
 	s.take()
@@ -99,12 +99,12 @@ func (t *top) press(letter byte) {
 // terminal is the terminal of top.
 type terminal struct {
 	out    io.Writer
-	before *unix.Termios // of the input; nil: it is no terminal, or must not be changed
+	before *unix.Termios // settings of the input; nil: not a terminal, or not to be changed
 	taken  bool
 }
 
-// take switches to the other screen, and reads keys unbuffered and without echo. Keys for
-// signals keep their meaning.
+// take switches to the alternate screen and reads keys unbuffered and without echo. Keys that
+// send signals keep their meaning.
 func (s *terminal) take() {
 	in := int(os.Stdin.Fd())
 	if was, err := unix.IoctlGetTermios(in, unix.TCGETS); err == nil {
@@ -135,7 +135,7 @@ func (s *terminal) leave() {
 func (s *terminal) suspend(ctx context.Context, signals <-chan os.Signal) {
 	s.leave()
 	_ = unix.Kill(os.Getpid(), unix.SIGSTOP)
-	for { // the stop may come a moment later
+	for { // the stop may be delayed
 		select {
 		case sig := <-signals:
 			if sig == syscall.SIGCONT {
@@ -148,8 +148,7 @@ func (s *terminal) suspend(ctx context.Context, signals <-chan os.Signal) {
 	}
 }
 
-// keys delivers pressed keys. The goroutine that reads them is not waited for: it ends with
-// the process.
+// keys delivers pressed keys. Its goroutine is never joined: it ends with the process.
 func (s *terminal) keys() <-chan byte {
 	if s.before == nil {
 		return nil
@@ -173,18 +172,18 @@ func (s *terminal) show(lines []string) {
 	fmt.Fprint(s.out, redraw+strings.Join(fit(lines, width, height-1), clearLine)+clearRest)
 }
 
-// fit cuts lines to a screen.
+// fit cuts lines to the size of a screen.
 func fit(lines []string, width, height int) []string {
 	lines = lines[:min(len(lines), max(height, 1))]
 	for i, l := range lines {
-		if !strings.Contains(l, "\x1b") { // a line with colours fits already
+		if !strings.Contains(l, "\x1b") { // a line with colours already fits
 			lines[i] = runewidth.Truncate(l, width, "")
 		}
 	}
 	return lines
 }
 
-// screen returns the size of the terminal.
+// screen returns the size of the terminal of standard output.
 func screen() (width, height int, terminal bool) {
 	size, err := unix.IoctlGetWinsize(int(os.Stdout.Fd()), unix.TIOCGWINSZ)
 	if err != nil || size.Col == 0 {

@@ -21,7 +21,7 @@ import (
 // topLong explains the command.
 const topLong = `Shows the vassals with the highest processor usage first, until it is interrupted. On a terminal keys select the order:
 c (cpu), m (memory), r (restarts), s (since: the latest change first), n (name); q ends it. Without a terminal it prints one
-snapshot, after one interval; --count sets the number of snapshots, 0 means no end. With --json, one array a line.`
+snapshot after one interval; --count sets the number of snapshots, 0 means no limit. With --json, one array per line.`
 
 // topCommand shows the busiest vassals repeatedly.
 func topCommand() *cobra.Command {
@@ -37,7 +37,7 @@ func topCommand() *cobra.Command {
 		if !terminal && !c.Flags().Changed("count") {
 			t.count = 1
 		}
-		// Every signal to end restores the terminal.
+		// Signals that end the process must restore the terminal first.
 		ctx, stop := signal.NotifyContext(ctx, syscall.SIGHUP, syscall.SIGQUIT)
 		defer stop()
 		if terminal && !o.asJSON {
@@ -58,12 +58,12 @@ type top struct {
 	out      io.Writer
 	interval time.Duration
 	sort     string
-	count    int // snapshots; 0: without end
+	count    int // the number of snapshots; 0: without limit
 	usage    usage
 }
 
-// look asks the emperor.
-func (t *top) look(ctx context.Context) ([]busyVassal, error) {
+// fetch asks the emperor.
+func (t *top) fetch(ctx context.Context) ([]busyVassal, error) {
 	var list control.List
 	if err := t.operator.get(ctx, "/vassals", &list); err != nil {
 		return nil, err
@@ -71,13 +71,13 @@ func (t *top) look(ctx context.Context) ([]busyVassal, error) {
 	return t.usage.update(list.Vassals, time.Now()), nil
 }
 
-// plain prints snapshots below each other. Before the first one an interval passes, for
-// comparison.
+// plain prints snapshots below each other. The first one follows after one interval, because it
+// needs an earlier one for comparison.
 func (t *top) plain(ctx context.Context) error {
 	ticker := time.NewTicker(t.interval)
 	defer ticker.Stop()
 	for n := 0; ; n++ {
-		busy, err := t.look(ctx)
+		busy, err := t.fetch(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -113,7 +113,7 @@ func (t *top) print(busy []busyVassal) error {
 	return err
 }
 
-// orders compare two vassals by a key.
+// orders has a comparison of two vassals for each key.
 var orders = map[string]func(a, b *busyVassal) int{
 	"cpu": func(a, b *busyVassal) int {
 		return cmp.Or(cmp.Compare(b.Percent, a.Percent), cmp.Compare(b.Memory, a.Memory))
@@ -126,18 +126,18 @@ var orders = map[string]func(a, b *busyVassal) int{
 
 func sortKeys() []string { return slices.Sorted(maps.Keys(orders)) }
 
-// order sorts by a key; equal ones stay sorted by name.
+// order sorts by a key; equal vassals stay sorted by name.
 func order(list []busyVassal, key string) {
 	slices.SortStableFunc(list, func(a, b busyVassal) int { return orders[key](&a, &b) })
 }
 
-// busyVassal is a vassal with its share of one processor, in percent.
+// busyVassal is a vassal with its usage of one processor, in percent.
 type busyVassal struct {
 	control.Vassal
 	Percent float64 `json:"cpu_percent"`
 }
 
-// usage remembers the last snapshot.
+// usage compares each snapshot with the one before.
 type usage struct {
 	at  time.Time
 	cpu map[string]float64

@@ -14,7 +14,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
-// plain makes a command speak of wrong arguments and options as the emperor does.
+// plain gives a command the emperor's error texts for wrong arguments and options.
 func plain(c *cobra.Command) *cobra.Command {
 	check := c.Args
 	if check != nil {
@@ -29,7 +29,7 @@ func plain(c *cobra.Command) *cobra.Command {
 	return c
 }
 
-// misused says what is wrong with the arguments of a command, by the words of its use.
+// misused returns an error about the arguments of a command, in the words of its usage line.
 func misused(c *cobra.Command, args []string) error {
 	needed, optional := operands(c.Use)
 	switch {
@@ -40,13 +40,13 @@ func misused(c *cobra.Command, args []string) error {
 	}
 	extra := args[min(len(args)-1, len(needed)+optional)]
 	if len(needed)+optional == 0 {
-		return fmt.Errorf("%s takes no argument, and got %q", c.Name(), extra)
+		return fmt.Errorf("%s takes no argument, but got %q", c.Name(), extra)
 	}
 	one, _, _ := strings.Cut(slices.Concat(needed, []string{"NAME"})[0], "|")
-	return fmt.Errorf("%s takes one %s, and got %q as well", c.Name(), one, extra)
+	return fmt.Errorf("%s takes one %s, but also got %q", c.Name(), one, extra)
 }
 
-// operands are the arguments that a command needs, and how many more it takes.
+// operands returns the arguments that a command needs, and the number of optional ones.
 func operands(use string) (needed []string, optional int) {
 	depth := 0
 	for _, word := range strings.Fields(use)[1:] {
@@ -62,7 +62,7 @@ func operands(use string) (needed []string, optional int) {
 	return needed, optional
 }
 
-// misflagged says what is wrong with an option of a command.
+// misflagged returns an error about an option of a command.
 func misflagged(c *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	var missing *pflag.ValueRequiredError
@@ -83,22 +83,22 @@ func misflagged(c *cobra.Command, err error) error {
 		if hint != "" {
 			hint = " (" + hint + ")"
 		}
-		return fmt.Errorf("%s: --%s: %q is not understood%s", c.Name(), f.Name, wrong.GetValue(), hint)
+		return fmt.Errorf("%s: --%s: invalid value %q%s", c.Name(), f.Name, wrong.GetValue(), hint)
 	}
 	return fmt.Errorf("%s: %w", c.Name(), err)
 }
 
-// flagsOf names the option that was meant, or all that a command has.
+// flagsOf suggests the option with a similar name, or lists all options of a command.
 func flagsOf(c *cobra.Command, name string) string {
 	var names []string
 	c.Flags().VisitAll(func(f *pflag.Flag) { names = append(names, f.Name) })
 	if near := suggest.Near(name, slices.Values(names)); near != nil {
 		return suggest.Question("--", near...)
 	}
-	return "there are --" + strings.Join(names, ", --")
+	return "the options are --" + strings.Join(names, ", --")
 }
 
-// unknownTopic is about the help of a command that there is not.
+// unknownTopic returns an error about the help of an unknown command.
 func unknownTopic(args []string) error {
 	if len(args) < 2 || args[0] != "help" || strings.HasPrefix(args[1], "-") || isCommand(args[1:]) {
 		return nil
@@ -111,10 +111,10 @@ func unknownTopic(args []string) error {
 	if near := suggest.Near(args[1], slices.Values(names)); near != nil {
 		hint = suggest.Question("", near...)
 	}
-	return fmt.Errorf("there is no command %q (%s)", args[1], hint)
+	return fmt.Errorf("unknown command %q (%s)", args[1], hint)
 }
 
-// Greet tells a user who typed no more than the name what comes next.
+// Greet tells a user who typed only the name of the program how to continue.
 func Greet(w io.Writer) {
 	_, _ = io.WriteString(w, `emperor: no directory to watch
   emperor DIR          runs a vassal for each file in a directory, such as /etc/vassals

@@ -16,9 +16,9 @@ func verbCommands() []*cobra.Command {
 	return []*cobra.Command{
 		reloadCommand(),
 		verbCommand(emperor.Reset, "forget a vassal's failures and end its backoff", ""),
-		verbCommand(emperor.Restart, "give a vassal a new process", "Stops the vassal and starts it again with the newest configuration. Of one that has a mistake it fails, and what runs goes on."),
-		verbCommand(emperor.Start, "start a vassal, whatever happened before", "Starts a vassal that was stopped, rests or waits before its next launch."),
-		verbCommand(emperor.Stop, "stop a vassal until it is started", "Stops a vassal. Its configuration may change, it stays stopped until it is started."),
+		verbCommand(emperor.Restart, "give a vassal a new process", "Stops the vassal and starts it again with the newest configuration. If that has a mistake, the command fails and the vassal keeps running."),
+		verbCommand(emperor.Start, "start a vassal now", "Starts a vassal that was stopped, or that waits before its next launch."),
+		verbCommand(emperor.Stop, "stop a vassal until it is started", "Stops a vassal. It stays stopped until it is started, even when its configuration changes."),
 	}
 }
 
@@ -29,7 +29,7 @@ func verbCommand(verb emperor.Verb, short, long string) *cobra.Command {
 	}, func(ctx context.Context, o *operator, c *cobra.Command, args []string) error {
 		return o.doTo(ctx, c, args, verb, wait)
 	})
-	c.Flags().BoolVar(&wait, "wait", false, "return when the operation is over, and print its result")
+	c.Flags().BoolVar(&wait, "wait", false, "wait until the operation has ended, and print its result")
 	return c
 }
 
@@ -39,22 +39,22 @@ const namesHelp = "\nNAME may be a pattern in quotes, such as 'shop-*'."
 func reloadCommand() *cobra.Command {
 	var wait, all bool
 	c := operate(&cobra.Command{
-		Use: "reload [--wait] NAME…|--all", Short: "have a vassal, or all, take over the newest configuration",
-		Long: "Reloads a vassal in place: its process, namespaces and sockets stay, its workers are replaced.\n" +
-			"With --wait the command ends when the reload is over, and says why it failed. With --all one that fails keeps no other\n" +
-			"from being reloaded: what became of each is told, and the exit status says that one has failed.",
+		Use: "reload [--wait] NAME…|--all", Short: "reload a vassal, or all, with the newest configuration",
+		Long: "Reloads a vassal in place: its process, namespaces and sockets stay; its workers are replaced.\n" +
+			"With --wait the command waits until the reload has ended, and prints its result. With --all every vassal is reloaded, even\n" +
+			"when one fails; the command prints each result and exits with 1 when one has failed.",
 		Args: cobra.ArbitraryArgs,
 	}, func(ctx context.Context, o *operator, c *cobra.Command, args []string) error {
 		switch {
 		case all == (len(args) > 0):
-			return exitError{errors.New("give NAME or --all"), ExitUsage}
+			return exitError{errors.New("name a vassal, or use --all"), ExitUsage}
 		case all:
 			return o.doAll(ctx, c, wait)
 		}
 		return o.doTo(ctx, c, args, emperor.Reload, wait)
 	})
-	c.Flags().BoolVar(&wait, "wait", false, "return when it is over, and say what became of it")
-	c.Flags().BoolVar(&all, "all", false, "every vassal that runs, some at a time")
+	c.Flags().BoolVar(&wait, "wait", false, "wait until the reload has ended, and print its result")
+	c.Flags().BoolVar(&all, "all", false, "reload every running vassal, a few at a time")
 	return c
 }
 
@@ -65,7 +65,7 @@ func waiting(wait bool) string {
 	return ""
 }
 
-// doTo carries out a verb for all vassals that words select.
+// doTo applies a verb to all vassals that words select.
 func (o *operator) doTo(ctx context.Context, c *cobra.Command, words []string, verb emperor.Verb, wait bool) error {
 	if single(words) {
 		return o.do(ctx, c, words[0], verb, wait)
@@ -80,13 +80,13 @@ func (o *operator) doTo(ctx context.Context, c *cobra.Command, words []string, v
 	})
 }
 
-// answers asks for several vassals and prints the answers.
+// answers sends a request for each of several vassals and prints the answers.
 func (o *operator) answers(c *cobra.Command, names []string, did string, report func(*cobra.Command, control.Answer), ask func(o *operator, name string) (control.Answer, error)) error {
 	answers, errs := each(o, names, ask)
-	given := []control.Answer{} // never null
+	given := []control.Answer{} // prints as [], not null, when empty
 	for i, a := range answers {
 		if errs[i] == nil {
-			errs[i] = came(a)
+			errs[i] = failure(a)
 			given = append(given, a)
 		}
 		if errs[i] == nil && !o.asJSON {
@@ -101,7 +101,7 @@ func (o *operator) answers(c *cobra.Command, names []string, did string, report 
 	return conclude(c, names, errs, did)
 }
 
-// unreported prints nothing about a success.
+// unreported prints nothing for a success.
 func unreported(*cobra.Command, control.Answer) {}
 
 func (o *operator) do(ctx context.Context, c *cobra.Command, name string, verb emperor.Verb, wait bool) error {
@@ -116,18 +116,18 @@ func (o *operator) do(ctx context.Context, c *cobra.Command, name string, verb e
 	} else {
 		o.report(c, a)
 	}
-	return came(a)
+	return failure(a)
 }
 
-// report tells of what was asked for when it is over and came to something.
+// report prints the result of a finished operation.
 func (o *operator) report(c *cobra.Command, a control.Answer) {
 	if a.Error == "" && a.Done {
 		fmt.Fprintf(c.OutOrStdout(), "%s: %s, generation %d, config %s\n", clean(a.Name), a.Vassal.State, a.Vassal.Generation, a.Vassal.Config)
 	}
 }
 
-// came is nil when what was asked for came to something.
-func came(a control.Answer) error {
+// failure returns the error of an operation, or nil when it has succeeded.
+func failure(a control.Answer) error {
 	if a.Error == "" {
 		return nil
 	}
@@ -146,7 +146,7 @@ func (o *operator) doAll(ctx context.Context, c *cobra.Command, wait bool) error
 	}
 	failed := 0
 	for _, a := range answers {
-		if err := came(a); err != nil {
+		if err := failure(a); err != nil {
 			failed++
 			c.PrintErrln(err)
 		} else if !o.asJSON {
@@ -167,7 +167,7 @@ func killCommand() *cobra.Command {
 	var sig string
 	c := operate(&cobra.Command{
 		Use: "kill [--signal SIGNAL] NAME…", Short: "send a signal to a vassal's first process", Args: cobra.MinimumNArgs(1),
-		Long: "Sends a signal to a vassal's first process. The emperor starts a vassal again that ends by it; to end a vassal, stop it." + namesHelp,
+		Long: "Sends a signal to a vassal's first process. The emperor restarts a vassal that dies by the signal; use stop to end a vassal." + namesHelp,
 	}, func(ctx context.Context, o *operator, c *cobra.Command, args []string) error {
 		if !single(args) {
 			names, err := o.names(ctx, args)
@@ -193,21 +193,21 @@ func killCommand() *cobra.Command {
 	return c
 }
 
-// rescanCommand looks at the monitors.
+// rescanCommand rescans the monitored directories.
 func rescanCommand() *cobra.Command {
 	return operate(&cobra.Command{
-		Use: "rescan", Short: "look at what is watched at once", Args: cobra.NoArgs,
-		Long: "Makes the emperor look at its directories at once, for file systems that do not tell of changes.",
+		Use: "rescan", Short: "rescan the monitored directories now", Args: cobra.NoArgs,
+		Long: "Makes the emperor rescan its directories now, for file systems that do not report changes.",
 	}, func(ctx context.Context, o *operator, _ *cobra.Command, _ []string) error {
 		return o.post(ctx, "/rescan", &struct{}{})
 	})
 }
 
-// reopenCommand opens log files again.
+// reopenCommand opens the log files again.
 func reopenCommand() *cobra.Command {
 	return operate(&cobra.Command{
 		Use: "reopen-logs", Short: "open the log files of vassals again", Args: cobra.NoArgs,
-		Long: "Opens the log files of vassals again, for a postrotate script. A file that was renamed is also noticed without.",
+		Long: "Opens the log files of vassals again, for a postrotate script. The emperor also detects a renamed file without it.",
 	}, func(ctx context.Context, o *operator, c *cobra.Command, _ []string) error {
 		var r control.Reopened
 		if err := o.post(ctx, "/reopen-logs", &r); err != nil {

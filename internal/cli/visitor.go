@@ -23,40 +23,41 @@ import (
 const (
 	exitNotExecutable = 126
 	exitNotFound      = 127
-	exitSignalled     = 128 // plus the signal
+	exitSignalled     = 128 // plus the number of the signal
 )
 
-// errand is a task for a helper process in a vassal. Texts are bytes: JSON would change a text
-// that is not UTF-8.
+// errand is a task for a helper process in a vassal. Texts are bytes, because JSON would change
+// text that is not UTF-8.
 type errand struct {
-	// Command is run with Env as its environment. With Terminal its standard input is the
-	// terminal of its session.
+	// Command is run with the environment Env. With Terminal its standard input is the
+	// controlling terminal of its session.
 	Command, Env [][]byte
 	Terminal     bool
-	// Address is connected to instead; the connection is sent back over standard input.
+	// Address, when set, replaces Command: the helper connects to it and sends the connection
+	// back over its standard input.
 	Address []byte
 }
 
-// A visitor must be locked to its thread before there are others.
+// A visitor locks the main goroutine to the first thread before the runtime starts others.
 func init() {
 	if namespaces.IsVisitor() {
 		runtime.LockOSThread()
 	}
 }
 
-// visit is the helper process: it enters the vassal, drops all rights that the vassal lacks,
-// and carries out its errand. It returns the exit code.
+// visit is the helper process. It enters the vassal, drops all rights that the vassal lacks, and
+// does its errand. It returns the exit code.
 func visit() int {
 	outset.Conceal()
 	parent := os.Getppid()
 	signals := make(chan os.Signal, 16)
-	signal.Notify(signals, passed...) // from here on they go to the program
+	signal.Notify(signals, passed...) // from here on the program gets the signals
 	var x errand
 	a, err := namespaces.Arrive()
 	if err == nil {
 		err = a.Enter()
 	}
-	if err == nil { // a change of ids has cleared it
+	if err == nil { // the change of ids has cleared it
 		err = unix.Prctl(unix.PR_SET_PDEATHSIG, uintptr(unix.SIGHUP), 0, 0, 0)
 	}
 	if err == nil && os.Getppid() != parent {
@@ -78,8 +79,8 @@ func visit() int {
 	return code
 }
 
-// run runs the command in a session of its own, and returns its exit code. The death of the
-// parent ends it.
+// run runs the command in a session of its own and returns its exit code. The command ends when
+// the parent dies.
 func (x errand) run(parent int, signals <-chan os.Signal) (int, error) {
 	name, args, env := string(x.Command[0]), words(x.Command), words(x.Env)
 	path := ""
@@ -102,7 +103,7 @@ func (x errand) run(parent int, signals <-chan os.Signal) (int, error) {
 	}
 	go func() {
 		for s := range signals {
-			_ = syscall.Kill(-cmd.Process.Pid, s.(syscall.Signal)) // of no other type
+			_ = syscall.Kill(-cmd.Process.Pid, s.(syscall.Signal)) // signal.Notify delivers no other type
 			if os.Getppid() != parent {
 				time.AfterFunc(hangUp, func() { _ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) })
 			}
@@ -111,10 +112,10 @@ func (x errand) run(parent int, signals <-chan os.Signal) (int, error) {
 	return exitCode(cmd.Wait())
 }
 
-// passed are the signals that a command passes on to its program.
+// passed lists the signals that a command passes on to its program.
 var passed = []os.Signal{unix.SIGINT, unix.SIGQUIT, unix.SIGTERM, unix.SIGHUP, unix.SIGUSR1, unix.SIGUSR2}
 
-// exitCode returns the exit code of a program that has ended, as a shell does.
+// exitCode returns the exit code of an ended program, in the form of a shell.
 func exitCode(err error) (int, error) {
 	var x *exec.ExitError
 	if !errors.As(err, &x) {
@@ -126,8 +127,8 @@ func exitCode(err error) (int, error) {
 	return x.ExitCode(), nil
 }
 
-// connect connects to an address and sends the connection to the command. Other threads are
-// still outside.
+// connect connects to an address and sends the connection to the command. Only the calling thread
+// is in the namespaces of the vassal.
 func connect(text string) error {
 	to, err := address.Parse(text)
 	if err == nil {

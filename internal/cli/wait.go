@@ -22,7 +22,7 @@ func waitCommand() *cobra.Command {
 	c := operate(&cobra.Command{
 		Use: "wait [--for running|gone] NAME…", Short: "wait until vassals run, or are gone", Args: cobra.MinimumNArgs(1),
 		Long: "Waits until every vassal runs, also one whose file appears later, or until all are gone. A pattern in quotes, such as 'shop-*',\n" +
-			"stands for the present vassals. When the time is over, the exit status is 1, and each vassal that is missing is printed with its error.",
+			"selects the present vassals. After the timeout the command exits with 1 and prints each vassal that is missing, with its error.",
 	}, func(ctx context.Context, o *operator, _ *cobra.Command, words []string) error {
 		if !slices.Contains(goals, goal) {
 			return exitError{fmt.Errorf("wait: --for: %q is none of %s", goal, strings.Join(goals, ", ")), ExitUsage}
@@ -54,12 +54,12 @@ type waiter struct {
 	gone     bool // waits until they are gone; false: until they run
 }
 
-// run compares the vassals with the goal, at first and after events.
+// run compares the vassals with the goal, once at the start and after each event.
 func (w *waiter) run(ctx context.Context, timeout time.Duration) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	events, ended := make(chan struct{}, 1), make(chan error, 1)
-	own := &operator{dir: w.operator.dir} // a connection of its own
+	own := &operator{dir: w.operator.dir} // the stream needs its own connection
 	go func() {
 		ended <- own.follow(ctx, "/events?follow&lines=0", func(json.RawMessage) error {
 			select {
@@ -79,11 +79,11 @@ func (w *waiter) run(ctx context.Context, timeout time.Duration) error {
 			if late, err = w.late(ctx); err != nil || len(late) == 0 {
 				return err
 			}
-			select { // one more look after the last event
+			select { // compare once more after the last event
 			case <-events:
 				again.Reset(listAge)
 			default:
-				again.Reset(time.Second) // the first event may have come before the stream began
+				again.Reset(time.Second) // an event may have come before the stream began
 			}
 		case <-events:
 			again.Reset(listAge)
@@ -95,21 +95,21 @@ func (w *waiter) run(ctx context.Context, timeout time.Duration) error {
 			case ctx.Err() != nil:
 				return exitError{errQuiet, 128 + int(unix.SIGINT)}
 			case err == nil:
-				return exitError{errors.New("the emperor has ended"), exitNobody}
+				return exitError{errors.New("the emperor has ended"), exitNoEmperor}
 			}
 			return err
 		}
 	}
 }
 
-// listAge is how old a list of the emperor may be (docs/control.md).
+// listAge is the greatest age of a list that the emperor returns (docs/control.md).
 const listAge = 110 * time.Millisecond
 
-// late describes the vassals that are not in the state.
+// late describes the vassals that have not reached the goal.
 func (w *waiter) late(ctx context.Context) (late []string, err error) {
 	var list control.List
 	if err := w.operator.get(ctx, "/vassals", &list); err != nil {
-		if ctx.Err() != nil { // run returns why
+		if ctx.Err() != nil { // run returns the error
 			return []string{"the emperor does not answer"}, nil
 		}
 		return nil, err
@@ -131,7 +131,7 @@ func (w *waiter) late(ctx context.Context) (late []string, err error) {
 	return late, nil
 }
 
-// serves reports a state in which a vassal serves, or will with the next connection.
+// serves reports whether a vassal in a state serves, or starts with the next connection.
 func serves(s emperor.State) bool {
 	return s == emperor.Running || s == emperor.Reloading || s == emperor.Waiting
 }
