@@ -91,27 +91,23 @@ func (s *session) receive(w *watcher) {
 // batch waits for an event, and returns the hints of all events that have arrived. It reports
 // whether there can be more.
 func (s *session) batch(w *watcher) (hints []hint, open bool) {
-	var e fsnotify.Event
-	var err error
-	select {
-	case e, open = <-s.notify.Events:
-	case err, open = <-s.notify.Errors:
-	}
-	for n := 0; open && n < eventBatch; n++ {
-		if errors.Is(err, fsnotify.ErrEventOverflow) {
-			hints = append(hints, hint{})
-		} else if err == nil {
-			hints = append(hints, w.hints(e)...)
-		}
-		err = nil
+	for n := max(1, len(s.notify.Events)); n > 0; n-- { // only this goroutine receives: the others of n are there
 		select {
-		case e, open = <-s.notify.Events:
-		case err, open = <-s.notify.Errors:
-		default:
-			return hints, true
+		case e, open := <-s.notify.Events:
+			if !open {
+				return hints, false
+			}
+			hints = append(hints, w.hints(e)...)
+		case err, open := <-s.notify.Errors:
+			if !open {
+				return hints, false
+			}
+			if errors.Is(err, fsnotify.ErrEventOverflow) {
+				hints = append(hints, hint{})
+			}
 		}
 	}
-	return hints, open
+	return hints, true
 }
 
 // drain receives until the watcher is closed, so that its goroutine ends.

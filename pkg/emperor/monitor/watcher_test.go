@@ -3,6 +3,7 @@ package monitor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -86,6 +87,36 @@ func (l listening) drain() {
 		case <-time.After(nothing):
 			return
 		}
+	}
+}
+
+// A burst of events and a report of dropped events lose none at the borders of batches.
+func TestBatchesLoseNothing(t *testing.T) {
+	const files = 3*eventBatch + 7
+	dir := t.TempDir()
+	w := &watcher{dirs: map[string]*directory{dir: {paths: map[string]int{dir: 0}}}}
+	s := &session{notify: &fsnotify.Watcher{Events: make(chan fsnotify.Event, eventBatch), Errors: make(chan error)}}
+	go func() {
+		for n := range files {
+			s.notify.Events <- fsnotify.Event{Name: filepath.Join(dir, fmt.Sprint(n)), Op: fsnotify.Write}
+			if n%eventBatch == 0 {
+				s.notify.Errors <- fsnotify.ErrEventOverflow
+			}
+		}
+		close(s.notify.Events)
+	}()
+	found, overflows := map[string]bool{}, 0
+	for open := true; open; {
+		var hints []hint
+		hints, open = s.batch(w)
+		for _, h := range hints {
+			if found[h.entry] = true; h == (hint{}) {
+				overflows++
+			}
+		}
+	}
+	if len(found) != files+1 || overflows != 1+files/eventBatch {
+		t.Errorf("%d of %d files and %d of %d overflows have arrived", len(found)-1, files, overflows, 1+files/eventBatch)
 	}
 }
 
