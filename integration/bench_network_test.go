@@ -103,6 +103,35 @@ func BenchmarkNetworkRespawn(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 }
 
+// BenchmarkNetworkRestored measures the time from the end of a program that deletes all tables of
+// nftables until the policy of 100 vassals is complete again.
+func BenchmarkNetworkRestored(b *testing.B) {
+	const vassals, times = 100, 20
+	w := newWorld(b)
+	needVeth(b, w)
+	for i := range vassals {
+		w.vassal(fmt.Sprintf("v%d.ini", i), serves, fmt.Sprintf("network-publish = %d:80", 20000+i))
+	}
+	e := w.start(routedArgs...)
+	for i := range vassals {
+		e.await(fmt.Sprintf("v%d.ini", i), "-> running")
+	}
+	for b.Loop() {
+		var took []time.Duration
+		for range times {
+			w.run("nft flush ruleset")
+			begin := time.Now()
+			eventually(b, "the policy is complete", func() bool { return w.run("nft list ruleset | grep -c 'masquerade' || true") != "0" })
+			took = append(took, time.Since(begin))
+			e.await("", "it is set again")
+		}
+		b.ReportMetric(milliseconds(median(slices.Clone(took))), "ms-median")
+		b.ReportMetric(milliseconds(slices.Max(took)), "ms-at-worst")
+	}
+	b.ReportMetric(0, "ns/op")
+	e.stop(syscall.SIGTERM)
+}
+
 // BenchmarkNetworkBusy measures 50 launches while other programs change the network of the host
 // all the time, and the latency of the emperor's loop meanwhile.
 func BenchmarkNetworkBusy(b *testing.B) {

@@ -280,6 +280,9 @@ func TestNetworkPolicyIsRestored(t *testing.T) {
 	if out := w.run("curl -sS http://127.0.0.1:9120/metrics"); !strings.Contains(out, "emperor_network_table_restored_total 1") || !strings.Contains(out, "emperor_network_links_owned 1") || !strings.Contains(out, "emperor_network_up_seconds_count 1") {
 		t.Errorf("metrics:\n%s", out)
 	}
+	if out := w.succeed("events"); !strings.Contains(out, "emperor: network: another program has deleted the network policy; it is set again") {
+		t.Errorf("events:\n%s", out)
+	}
 	if got := browse(far, "198.18.0.1:8001"); got != "a page\n" {
 		t.Errorf("the answer is %q", got)
 	}

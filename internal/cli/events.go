@@ -101,7 +101,11 @@ func eventText(line json.RawMessage) (string, error) {
 	if e.Lost > 0 {
 		text = fmt.Sprintf("(%d events were missed)\n", e.Lost)
 	}
-	text += e.Time.Local().Format("15:04:05.000 ") + clean(e.Vassal) + ": "
+	about := clean(e.Vassal)
+	if about == "" {
+		about = "emperor"
+	}
+	text += e.Time.Local().Format("15:04:05.000 ") + about + ": "
 	if e.What != eventlog.AboutState {
 		return text + string(e.What) + ": " + clean(e.Text), nil
 	}

@@ -8,8 +8,9 @@ import (
 
 // Event is a shortened transition, or another event of a vassal.
 type Event struct {
-	Time   time.Time `json:"time"`
-	Vassal string    `json:"vassal"`
+	Time time.Time `json:"time"`
+	// Vassal is its name. Empty: the event is about the emperor.
+	Vassal string `json:"vassal"`
 	// What is State for a transition, or the topic of Text.
 	What emperor.Topic `json:"what"`
 	// From and To are the states of a transition; in other events both are the current state.

@@ -30,7 +30,7 @@ const (
 	AboutLife Topic = "life"
 	// AboutBackoff: the wait before its next launch.
 	AboutBackoff Topic = "backoff"
-	// AboutNetwork: it has lost its link.
+	// AboutNetwork: it has lost its link; of no vassal: the policy of all was set again.
 	AboutNetwork Topic = "network"
 	// AboutOperator: a command of an operator.
 	AboutOperator Topic = "operator"

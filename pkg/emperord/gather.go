@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"github.com/emperor-go/emperor/internal/claims"
+	"github.com/emperor-go/emperor/internal/eventlog"
 	"github.com/emperor-go/emperor/internal/output"
 	"github.com/emperor-go/emperor/internal/reads"
 	"github.com/emperor-go/emperor/internal/version"
@@ -33,6 +34,7 @@ type gathered struct {
 	registry  *claims.Registry
 	tools     *tools
 	output    *output.Hub
+	events    *eventlog.Log
 	sockets   *sockets
 	commands  *datagrams // nil: none
 	cgroups   *namespaces.CgroupRoot
@@ -57,7 +59,7 @@ func (g *gathered) close() {
 // taken and hooks run before sockets are bound, and all that needs root comes before the drop
 // of privileges. After an error nothing is left. crowded reports whether the log is behind.
 func gather(ctx context.Context, o *config.Emperor, a Additions, crowded func() bool, log *slog.Logger) (_ *gathered, err error) {
-	g := &gathered{options: o, log: log, files: reads.New()}
+	g := &gathered{options: o, log: log, files: reads.New(), events: &eventlog.Log{}}
 	defer func() {
 		if err != nil {
 			g.close()

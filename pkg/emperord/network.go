@@ -49,6 +49,9 @@ func (g *gathered) openNetwork(a Additions) error {
 	c := network.Config{
 		Dir: dir, Pool: o.Pool, Uplinks: o.Uplinks, NAT: o.NAT, CheckForwarding: o.CheckForwarding, Between: o.Between, ToHost: o.ToHost,
 		Bridge: o.Bridge, MTU: o.MTU, Timeout: o.Timeout, Sweeper: g.tools.sweeper, Observe: g.measured.observe, Log: g.log,
+		Restored: func() {
+			g.events.Add(emperor.AboutNetwork, emperor.Record{}, "another program has deleted the network policy; it is set again")
+		},
 		Admitted: func(vassal string, addresses []netip.Addr, from []netip.Prefix) {
 			g.names.Admit(vassal, addresses, from)
 		},

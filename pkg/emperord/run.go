@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/emperor-go/emperor/internal/control"
-	"github.com/emperor-go/emperor/internal/eventlog"
 	"github.com/emperor-go/emperor/internal/termlog"
 	"github.com/emperor-go/emperor/internal/version"
 	"github.com/emperor-go/emperor/pkg/config"
@@ -63,7 +62,8 @@ func govern(ctx context.Context, around outside, g *gathered) error {
 	around.ready()
 	e := emperor.New(options)
 	gate := &control.Gate{Confines: launches.Confines, Log: log}
-	events := &eventlog.Log{Told: metrics.Told, Gone: g.forgotten}
+	events := g.events
+	events.Told, events.Gone = metrics.Told, g.forgotten
 	transitions := e.Follow()
 	look := func() { rescan(g.monitors) }
 	answers := &control.Server{

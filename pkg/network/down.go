@@ -36,11 +36,12 @@ func (s *Stage) dismantle(l *Link) error {
 	failed := []error{s.table.Replace(l.elements, nil), s.repolicy(l)}
 	l.elements = nil
 	s.mu.Unlock()
+	failed = append(failed, s.guards.remove(l.HostInterface))
 	if l.Index != 0 {
 		s.watch.unwatch(l.Index)
 		failed = append(failed, s.config.Sweeper.Delete([]namespaces.Peer{{Index: int(l.Index), Name: l.HostInterface}}))
 	}
-	failed = append(failed, s.guards.remove(l.HostInterface), s.leaveBridge(l), s.unbear(l))
+	failed = append(failed, s.leaveBridge(l), s.unbear(l))
 	s.ports.release(l.Vassal, nil)
 	return errors.Join(failed...)
 }
@@ -112,11 +113,11 @@ func (s *Stage) repolicy(l *Link) (err error) {
 // update brings the elements of a vassal in line with its wish.
 func (s *Stage) update(l *Link) error {
 	allowed := s.resolve(l.wish.Allow)
-	elements := elementsOf(l.Addresses, l.wish.Publish, allowed)
-	if err := s.table.Replace(l.elements, elements); err != nil {
+	was, is := l.elements, elementsOf(l.Addresses, l.wish.Publish, allowed)
+	l.elements = is // also after an error: the next change removes them
+	if err := s.table.Replace(was, is); err != nil {
 		return err
 	}
-	l.elements = elements
 	if s.config.Admitted != nil {
 		var from []netip.Prefix
 		for _, a := range allowed {

@@ -11,6 +11,8 @@ import (
 	"github.com/google/nftables"
 	"github.com/google/nftables/expr"
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
 // guards are the rules against forged packets at the ports of bridges, where packets do not pass
@@ -44,14 +46,53 @@ func (g *guards) put(port string, who guard) error {
 	return nil
 }
 
-// restore guards all ports again after another program has deleted the table.
-func (g *guards) restore() error {
+// concerns reports whether a program has deleted the table or a part of it, but for the chains of
+// ports that are gone. No deletions: they are not known.
+func (g *guards) concerns(gone []deletion) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return gone == nil || slices.ContainsFunc(gone, func(d deletion) bool {
+		_, guarded := g.ports[d.chain]
+		return d.of(g.table) && (d.chain == "" || guarded)
+	})
+}
+
+// repair guards the ports again whose chains are not complete. made: there were some.
+func (g *guards) repair() (made bool, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if len(g.ports) == 0 {
-		return nil
+		return false, nil
 	}
-	return g.install(g.ports)
+	bare, err := g.bare()
+	if err != nil || len(bare) == 0 {
+		return false, err
+	}
+	return true, g.install(bare)
+}
+
+// bare returns the ports whose guard is not complete. A link that is gone needs none.
+func (g *guards) bare() (map[string]guard, error) {
+	c, err := openNft()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = c.CloseLasting() }()
+	n, err := namespaces.OpenNetlink()
+	if err != nil {
+		return nil, err
+	}
+	defer n.Close()
+	bare := map[string]guard{}
+	for port, who := range g.ports {
+		if rules, err := c.count(g.table, port); err == nil && rules == len(who.rules()) {
+			continue
+		}
+		if _, err := n.LinkNamed(port); !errors.Is(err, errNoLink) {
+			bare[port] = who
+		}
+	}
+	return bare, nil
 }
 
 func (g *guards) install(ports map[string]guard) error {
@@ -75,8 +116,8 @@ func (g *guards) install(ports map[string]guard) error {
 	return nil
 }
 
-// remove forgets a port that is gone. The kernel has deleted its chain, unless the port only left
-// the bridge.
+// remove deletes the chain of a port that is about to be deleted. The kernel may have done so, with
+// the link.
 func (g *guards) remove(port string) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()

@@ -191,14 +191,40 @@ func TestForgeryOnABridge(t *testing.T) {
 		t.Errorf("the host hears %s", got)
 	}
 	// The guards are there again after another program has removed them.
-	nft(t, "flush", "ruleset")
-	select {
-	case <-restored:
-	case <-time.After(patience):
-		t.Fatal("the policy is not restored")
+	whole := func() string { return sorted(nft(t, "-s", "list", "table", "netdev", s.id.Table())) }
+	guarded := whole()
+	for _, how := range [][]string{
+		{"flush", "ruleset"},
+		{"delete", "table", "netdev", s.id.Table()},
+		{"flush", "table", "netdev", s.id.Table()},
+		{"delete", "chain", "netdev", s.id.Table(), lb.HostInterface},
+		{"flush", "chain", "netdev", s.id.Table(), lb.HostInterface},
+	} {
+		nft(t, how...)
+		select {
+		case <-restored:
+		case <-time.After(patience):
+			t.Fatalf("after %v the guards are not restored", how)
+		}
+		if again := whole(); again != guarded {
+			t.Errorf("after %v the guards are\n%s\ninstead of\n%s", how, again, guarded)
+		}
 	}
-	if rules := nft(t, "list", "ruleset"); !strings.Contains(rules, fmt.Sprintf("device %q", lb.HostInterface)) {
-		t.Errorf("no guards: %s", rules)
+	if n := s.Stats().Restored; n != 5 {
+		t.Errorf("%d restorations are counted", n)
+	}
+	// The end of a vassal is no attack, nor is a link that another program deletes.
+	if err := s.Down(la); err != nil {
+		t.Error(err)
+	}
+	ip(t, nil, "link", "delete", lb.HostInterface)
+	if err := s.Down(lb); err != nil {
+		t.Error(err)
+	}
+	nft(t, "flush", "ruleset") // events are handled in order
+	<-restored
+	if n := s.Stats().Restored; n != 6 {
+		t.Errorf("%d restorations are counted", n)
 	}
 }
 

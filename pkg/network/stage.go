@@ -43,8 +43,8 @@ type Config struct {
 	Timeout time.Duration
 	// Sweeper deletes links. Nil: each by itself.
 	Sweeper *namespaces.Sweeper
-	// Restored is called after another program has deleted the policy and it was set again. Nil:
-	// nothing is.
+	// Restored is called after another program has deleted the policy, or a part of it, and it was
+	// set again. Nil: nothing is.
 	Restored func()
 	// Observe is told how long each Up and Down took that has succeeded. Nil: nothing is.
 	Observe func(what string, took time.Duration)
@@ -83,6 +83,7 @@ type Stage struct {
 	config   Config
 	pool     *Pool
 	table    *Table
+	deleted  *deletions // by any program
 	changes  *changes
 	watch    *watcher
 	bridge   *bridge // nil: none
@@ -161,9 +162,16 @@ func (s *Stage) prepare() error {
 	if s.watch, err = newWatcher(func(namespaces.LinkEvent) {}, s.config.Log); err != nil {
 		return err
 	}
-	if s.table, err = OpenTable(s.id, s.policy(guarded), s.noteRestored, s.config.Log); err != nil {
+	deleted, err := watchDeletions() // before the table is made: none is missed
+	if err != nil {
+		return err
+	}
+	if s.table, err = OpenTable(s.id, s.policy(guarded)); err != nil {
+		deleted.socket.Close()
 		return explained("", err)
 	}
+	s.deleted = deleted
+	go deleted.follow(s.repair, s.config.Log)
 	s.warnForeignDrops()
 	return nil
 }
@@ -215,14 +223,24 @@ func (s *Stage) uplinks(host hostFacts) [2][]string {
 	return host.uplinks
 }
 
-// noteRestored counts a policy that was set again.
-func (s *Stage) noteRestored() {
+// repair sets the policy again after another program has deleted a part of it, and counts that. One
+// program often deletes all tables.
+func (s *Stage) repair(gone []deletion) {
+	if !s.table.concerns(gone) && !s.guards.concerns(gone) {
+		return
+	}
+	table, err := s.table.repair()
+	ports, guardsErr := s.guards.repair()
+	if err = errors.Join(err, guardsErr); err != nil {
+		s.config.Log.Error("vassals are not isolated: another program has deleted the network policy", "table", s.id.Table(), "error", err)
+	}
+	if !table && !ports {
+		return
+	}
+	s.config.Log.Warn("another program has deleted the network policy; it is set again", "table", s.id.Table())
 	s.mu.Lock()
 	s.restored++
 	s.mu.Unlock()
-	if err := s.guards.restore(); err != nil {
-		s.config.Log.Error("vassals on a bridge can forge packets", "error", err)
-	}
 	if s.config.Restored != nil {
 		s.config.Restored()
 	}
@@ -255,6 +273,9 @@ func (s *Stage) Close() error {
 	}
 	if s.opener != nil {
 		s.opener.Close()
+	}
+	if s.deleted != nil {
+		s.deleted.close()
 	}
 	if s.table != nil {
 		failed = append(failed, s.table.Close(), s.guards.close())

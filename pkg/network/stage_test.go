@@ -641,8 +641,7 @@ func TestKilledStage(t *testing.T) {
 				n.Close()
 			}
 		}
-		s.table.events.Close()
-		<-s.table.done
+		s.deleted.close()
 		_ = s.table.conn.CloseLasting()
 		for _, h := range s.ports.held {
 			h.close()

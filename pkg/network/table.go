@@ -4,33 +4,24 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/netip"
-	"os"
 	"slices"
 	"sync"
 
 	"github.com/google/nftables"
-	"github.com/vishvananda/netlink/nl"
-	"golang.org/x/sys/unix"
 )
 
-// Table is the emperor's table of nftables. It has the policy, and the elements of vassals.
-// When another program deletes it, with `nft flush ruleset` for example, it is made again at
-// once. Its methods may be called by many goroutines.
+// Table is the emperor's table of nftables. It has the policy, and the elements of vassals. Its
+// methods may be called by many goroutines.
 type Table struct {
-	log      *slog.Logger
-	restored func()
-	events   *nl.NetlinkSocket
-	done     chan struct{}
-
 	mu       sync.Mutex
-	conn     *nftables.Conn
+	conn     *nftConn
 	table    *nftables.Table
 	policy   Policy
 	sets     []*sets
 	elements map[string]map[string]nftables.SetElement // of each set, by key
 	rules    int
+	unknown  bool // the kernel's table may be another one: the last change has failed
 }
 
 // Element is an element of one of the table's sets.
@@ -50,29 +41,21 @@ func (e Element) equal(o Element) bool {
 const maxElements = 200
 
 // OpenTable makes the table in one transaction; a table of that name that an earlier emperor
-// has left is replaced in it. The function restored is called after each time that the table had to be
-// made again. The caller closes the table.
-func OpenTable(id ID, p Policy, restored func(), log *slog.Logger) (*Table, error) {
-	conn, err := nftables.New(nftables.AsLasting())
+// has left is replaced in it. The caller closes the table.
+func OpenTable(id ID, p Policy) (*Table, error) {
+	conn, err := openNft()
 	if err != nil {
-		return nil, fmt.Errorf("cannot open nftables: %w", err)
+		return nil, err
 	}
 	t := &Table{
-		log: log, restored: restored, conn: conn, policy: p, done: make(chan struct{}),
+		conn: conn, policy: p,
 		table:    &nftables.Table{Family: nftables.TableFamilyINet, Name: id.Table()},
 		elements: map[string]map[string]nftables.SetElement{},
 	}
-	// Before the table: no deletion is missed.
-	if t.events, err = nl.Subscribe(unix.NETLINK_NETFILTER, unix.NFNLGRP_NFTABLES); err != nil {
-		_ = conn.CloseLasting()
-		return nil, fmt.Errorf("cannot watch nftables: %w", err)
-	}
 	if err := t.install(); err != nil {
-		t.events.Close()
 		_ = conn.CloseLasting()
 		return nil, fmt.Errorf("cannot set the policy of the network (nftables): %w", err)
 	}
-	go t.watch()
 	return t, nil
 }
 
@@ -96,8 +79,10 @@ func (t *Table) addSets() error {
 	return nil
 }
 
-// install replaces the table in one transaction.
-func (t *Table) install() error {
+// install replaces the table in one transaction. Whatever the kernel has, it is complete
+// afterwards.
+func (t *Table) install() (err error) {
+	defer func() { t.unknown = err != nil }()
 	c := t.conn
 	c.AddTable(t.table) // so that there is one to delete
 	c.DelTable(t.table)
@@ -176,16 +161,27 @@ func (t *Table) Replace(remove, add []Element) error {
 	if len(drop)+len(put) == 0 {
 		return nil
 	}
+	if err := t.send(drop, put); err != nil {
+		return fmt.Errorf("cannot change the policy of the network: %w", err)
+	}
+	return nil
+}
+
+// send deletes and adds elements in one transaction. When that fails, the table may be gone, or the
+// answer was lost: the whole table with all elements is what is wanted.
+func (t *Table) send(drop, put map[string][]nftables.SetElement) error {
+	if t.unknown {
+		return t.install()
+	}
 	err := errors.Join(t.queue(t.conn.SetDeleteElements, drop), t.queue(t.conn.SetAddElements, put))
 	if err == nil {
 		err = t.conn.Flush()
 	}
-	if errors.Is(err, unix.ENOENT) {
-		// The table was deleted meanwhile: with all elements, it is what is wanted.
-		err = t.install()
+	if err == nil {
+		return nil
 	}
-	if err != nil {
-		return fmt.Errorf("cannot change the policy of the network: %w", err)
+	if again := t.install(); again != nil {
+		return errors.Join(err, again)
 	}
 	return nil
 }
@@ -229,7 +225,7 @@ func (t *Table) Spoofed() (uint64, error) {
 	return counter.Packets, nil
 }
 
-// Whole reports whether all rules are there.
+// Whole reports whether all rules and elements are there.
 func (t *Table) Whole() bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -238,8 +234,6 @@ func (t *Table) Whole() bool {
 
 // Close removes the table.
 func (t *Table) Close() error {
-	t.events.Close()
-	<-t.done
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.conn.AddTable(t.table)
@@ -247,53 +241,51 @@ func (t *Table) Close() error {
 	return errors.Join(t.conn.Flush(), t.conn.CloseLasting())
 }
 
-// watch makes the table again when other programs delete it or parts of it.
-func (t *Table) watch() {
-	defer close(t.done)
-	for {
-		messages, _, err := t.events.Receive()
-		switch {
-		case errors.Is(err, unix.ENOBUFS): // events were lost
-		case errors.Is(err, os.ErrClosed), errors.Is(err, unix.EAGAIN): // the same while it blocks
-			return
-		case err != nil:
-			t.log.Warn("cannot read events of nftables", "error", err)
-			return
-		case !slices.ContainsFunc(messages, t.concerns):
-			continue
-		}
-		t.repair()
-	}
-}
-
-// repair makes the table again if it is not whole.
-func (t *Table) repair() {
+// concerns reports whether another program has deleted the table or a part of it. No deletions:
+// they are not known.
+func (t *Table) concerns(gone []deletion) bool {
 	t.mu.Lock()
-	whole := t.whole()
-	var err error
-	if !whole {
-		err = t.install()
-	}
-	t.mu.Unlock()
-	switch {
-	case whole:
-	case err != nil:
-		t.log.Error("the network policy is gone: another program has deleted the table, and it cannot be made again", "table", t.table.Name, "error", err)
-	default:
-		t.log.Warn("another program has deleted the network policy; it is set again", "table", t.table.Name)
-		t.restored()
-	}
+	defer t.mu.Unlock()
+	return gone == nil || slices.ContainsFunc(gone, func(d deletion) bool { return d.of(t.table) && d.by != t.conn.number })
 }
 
-// whole reports whether all rules are there.
+// repair makes the table again if it is not whole. made: it has done so.
+func (t *Table) repair() (made bool, err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.whole() {
+		return false, nil
+	}
+	if err := t.install(); err != nil {
+		return false, fmt.Errorf("cannot set the policy of the network again (nftables): %w", err)
+	}
+	return true, nil
+}
+
+// of reports whether a deletion is about a table.
+func (d deletion) of(t *nftables.Table) bool {
+	return d.table == t.Name && d.family == byte(t.Family)
+}
+
+// whole reports whether all rules and elements are there.
 func (t *Table) whole() bool {
+	if t.unknown {
+		return false
+	}
 	n := 0
 	for _, chain := range t.policy.chains(t.sets) {
-		rules, err := t.conn.GetRules(t.table, &nftables.Chain{Table: t.table, Name: chain.name})
+		rules, err := t.conn.count(t.table, chain.name)
 		if err != nil {
 			return false
 		}
-		n += len(rules)
+		n += rules
+	}
+	for _, f := range t.sets {
+		for _, set := range f.all() {
+			if elements, err := t.conn.elements(set); err != nil || elements != len(t.elements[set.Name]) {
+				return false
+			}
+		}
 	}
 	return n == t.rules
 }

@@ -1,25 +1,99 @@
 package network
 
 import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
 	"slices"
 	"syscall"
 
+	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
-// concerns reports whether an event is the deletion of the table or of a part of it. The
-// emperor itself deletes elements only, but for a replacement of the whole.
-func (t *Table) concerns(m syscall.NetlinkMessage) bool {
-	kind := m.Header.Type & 0xff
-	if m.Header.Type>>8 != unix.NFNL_SUBSYS_NFTABLES ||
-		!slices.Contains([]uint16{unix.NFT_MSG_DELTABLE, unix.NFT_MSG_DELCHAIN, unix.NFT_MSG_DELRULE, unix.NFT_MSG_DELSET}, kind) {
-		return false
+// deletion is an event of nftables: a table was deleted, or a part of it.
+type deletion struct {
+	by     uint32 // the socket of the program
+	family uint8
+	table  string
+	chain  string // empty: more than one chain
+}
+
+// deletions reports deletions that any program makes in this network namespace.
+type deletions struct {
+	socket *nl.NetlinkSocket
+	done   chan struct{}
+}
+
+// watchDeletions subscribes. Deletions from now on are reported after a call of follow.
+func watchDeletions() (*deletions, error) {
+	socket, err := nl.Subscribe(unix.NETLINK_NETFILTER, unix.NFNLGRP_NFTABLES)
+	if err != nil {
+		return nil, fmt.Errorf("cannot watch nftables: %w", err)
 	}
-	// The name of the table is the first attribute of each of them (nf_tables.h).
+	return &deletions{socket, make(chan struct{})}, nil
+}
+
+// follow calls a function for the deletions of each transaction, until close. No deletions: events
+// were lost.
+func (d *deletions) follow(each func([]deletion), log *slog.Logger) {
+	defer close(d.done)
+	for {
+		messages, from, err := d.socket.Receive()
+		switch {
+		case errors.Is(err, unix.ENOBUFS):
+			each(nil)
+			continue
+		case errors.Is(err, os.ErrClosed), errors.Is(err, unix.EAGAIN): // the same while it blocks
+			return
+		case errors.Is(err, unix.EINTR):
+			continue
+		case err != nil:
+			log.Error("cannot watch nftables any more: a policy that another program deletes is not set again", "error", err)
+			return
+		case from.Pid != nl.PidKernel:
+			continue
+		}
+		var list []deletion
+		for _, m := range messages {
+			if x, ok := parseDeletion(m); ok {
+				list = append(list, x)
+			}
+		}
+		if len(list) > 0 {
+			each(list)
+		}
+	}
+}
+
+// close ends follow. It is called once, after follow has been started.
+func (d *deletions) close() {
+	d.socket.Close()
+	<-d.done
+}
+
+// parseDeletion reads a message of nftables (nf_tables.h). The name of the table is the first
+// attribute of each kind; a chain has its name in the third one, and a rule its chain in the second.
+func parseDeletion(m syscall.NetlinkMessage) (x deletion, ok bool) {
 	const nfgenmsg = 4
-	if len(m.Data) < nfgenmsg+unix.SizeofRtAttr {
-		return false
+	kind := m.Header.Type & 0xff
+	kinds := []uint16{unix.NFT_MSG_DELTABLE, unix.NFT_MSG_DELCHAIN, unix.NFT_MSG_DELRULE, unix.NFT_MSG_DELSET, unix.NFT_MSG_DELSETELEM}
+	if m.Header.Type>>8 != unix.NFNL_SUBSYS_NFTABLES || !slices.Contains(kinds, kind) || len(m.Data) < nfgenmsg {
+		return x, false
 	}
-	name := m.Data[nfgenmsg+unix.SizeofRtAttr:]
-	return len(name) > len(t.table.Name) && string(name[:len(t.table.Name)]) == t.table.Name && name[len(t.table.Name)] == 0
+	attributes, err := nl.ParseRouteAttr(m.Data[nfgenmsg:])
+	if err != nil {
+		return x, false
+	}
+	x.by, x.family = m.Header.Pid, m.Data[0]
+	for _, a := range attributes {
+		switch value := unix.ByteSliceToString(a.Value); {
+		case a.Attr.Type == unix.NFTA_TABLE_NAME:
+			x.table = value
+		case kind == unix.NFT_MSG_DELCHAIN && a.Attr.Type == unix.NFTA_CHAIN_NAME, kind == unix.NFT_MSG_DELRULE && a.Attr.Type == unix.NFTA_RULE_CHAIN:
+			x.chain = value
+		}
+	}
+	return x, true
 }

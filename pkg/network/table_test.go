@@ -27,13 +27,29 @@ func nft(t *testing.T, args ...string) string {
 	return string(out)
 }
 
+// openTable makes a table, which is repaired until the end of the test.
 func openTable(t *testing.T, p Policy) (*Table, chan struct{}) {
 	t.Helper()
 	restored := make(chan struct{}, 10)
-	table, err := OpenTable("0123456789ab", p, func() { restored <- struct{}{} }, slog.New(slog.DiscardHandler))
+	gone, err := watchDeletions()
 	if err != nil {
 		t.Fatal(err)
 	}
+	table, err := OpenTable("0123456789ab", p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	go gone.follow(func(d []deletion) {
+		if !table.concerns(d) {
+			return
+		}
+		if made, err := table.repair(); err != nil {
+			t.Error(err)
+		} else if made {
+			restored <- struct{}{}
+		}
+	}, slog.New(slog.DiscardHandler))
+	t.Cleanup(gone.close)
 	return table, restored
 }
 
@@ -107,7 +123,15 @@ func TestTableIsMadeAgain(t *testing.T) {
 	if t.Failed() {
 		t.Log(whole)
 	}
-	for _, how := range [][]string{{"flush", "ruleset"}, {"delete", "table", "inet", "emperor-0123456789ab"}, {"flush", "chain", "inet", "emperor-0123456789ab", "forward"}} {
+	const own = "emperor-0123456789ab"
+	for _, how := range [][]string{
+		{"flush", "ruleset"},
+		{"delete", "table", "inet", own},
+		{"flush", "table", "inet", own},
+		{"flush", "chain", "inet", own, "forward"},
+		{"flush", "map", "inet", own, "publish4"},
+		{"delete", "element", "inet", own, "open6", "{ fd09::8 . fd09::7 . tcp . 8080 }"},
+	} {
 		nft(t, how...)
 		select {
 		case <-restored:

@@ -1,0 +1,84 @@
+package network
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/nftables"
+	"github.com/mdlayher/netlink"
+	"golang.org/x/sys/unix"
+)
+
+// nftConn is a connection to nftables that stays open. It is used by one goroutine at a time.
+type nftConn struct {
+	*nftables.Conn
+	socket *netlink.Conn
+	number uint32 // of the socket; the kernel's events about changes contain it
+	// send sends the queued changes. Tests inject failures.
+	send func(*nftables.Conn) error
+}
+
+// nftTimeout limits the wait for answers, which the kernel sends before a request returns: it
+// only expires when an answer was lost.
+const nftTimeout = 10 * time.Second
+
+// openNft connects. The caller closes the connection.
+func openNft() (*nftConn, error) {
+	n := &nftConn{send: (*nftables.Conn).Flush}
+	return n, n.connect()
+}
+
+func (n *nftConn) connect() (err error) {
+	keep := func(s *netlink.Conn) error { n.socket = s; return nil }
+	if n.Conn, err = nftables.New(nftables.AsLasting(), nftables.WithSockOptions(keep)); err != nil {
+		return fmt.Errorf("cannot open nftables: %w", err)
+	}
+	raw, err := n.socket.SyscallConn()
+	if err != nil {
+		return err
+	}
+	return raw.Control(func(fd uintptr) {
+		if name, err := unix.Getsockname(int(fd)); err == nil {
+			n.number = name.(*unix.SockaddrNetlink).Pid
+		}
+	})
+}
+
+// Flush sends the queued changes in one transaction. Their answers are unknown after some errors,
+// such as ENOBUFS and a timeout.
+func (n *nftConn) Flush() error {
+	return n.talk(func() error { return n.send(n.Conn) })
+}
+
+// count returns the number of rules in a chain.
+func (n *nftConn) count(t *nftables.Table, chain string) (rules int, err error) {
+	err = n.talk(func() error {
+		list, err := n.GetRules(t, &nftables.Chain{Table: t, Name: chain})
+		rules = len(list)
+		return err
+	})
+	return rules, err
+}
+
+// elements returns the number of elements of a set.
+func (n *nftConn) elements(s *nftables.Set) (elements int, err error) {
+	err = n.talk(func() error {
+		list, err := n.GetSetElements(s)
+		elements = len(list)
+		return err
+	})
+	return elements, err
+}
+
+// talk calls a function that uses the connection. After a failure the connection is replaced:
+// answers that still arrive would be taken for answers to later requests.
+func (n *nftConn) talk(f func() error) error {
+	_ = n.socket.SetDeadline(time.Now().Add(nftTimeout))
+	err := f()
+	if err != nil {
+		_ = n.CloseLasting()
+		err = errors.Join(err, n.connect())
+	}
+	return err
+}
