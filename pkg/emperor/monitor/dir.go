@@ -67,7 +67,7 @@ func (d *Dir) mark(hints []hint) bool {
 		case h.dir == d.path && d.isVassal(h.entry):
 			d.dirty[h.entry] = true
 		}
-		for _, name := range d.links[place(h)] {
+		for _, name := range d.links[h.place()] {
 			d.dirty[name] = true
 		}
 	}

@@ -74,12 +74,13 @@ func (f *files) refresh(at dirIdentity, c Config) {
 		return
 	}
 	e.reading = true
-	known := e.stat
+	known, now := e.stat, f.pace.now
 	f.begin(c.Path, func(touch reads.At) func() {
 		var r result
 		if r.err = f.claimEntry(c); r.err == nil {
 			r = f.read(touch, at, c.Path, known)
 		}
+		r.left = now.hasty && !r.gone && !r.same && (r.err != nil || !now.accepts(c.Path, r.stat.touched(), f.pace.settle))
 		return func() { f.takeResult(e, c, r) }
 	}, func() {
 		e.reading, e.denied = false, true
@@ -99,6 +100,13 @@ func (f *files) reportReading(e *entry, c Config) {
 // state was dropped because the read took so long, is read again.
 func (f *files) takeResult(e *entry, c Config, r result) {
 	if f.entries[c.Name] != e {
+		r.close()
+		return
+	}
+	if r.left {
+		r.close()
+		e.reading, e.again, e.places = false, true, r.places
+		f.pace.now.left, f.due = f.pace.now.hasty, f.due || !f.pace.now.hasty
 		return
 	}
 	if r.program != nil {

@@ -11,11 +11,6 @@ import (
 )
 
 const (
-	// settle is how long a directory must be unchanged before it is read: programs change a
-	// file in several steps, which are one change.
-	settle = 10 * time.Millisecond
-	// settleMax limits the wait for a directory that changes all the time.
-	settleMax = 100 * time.Millisecond
 	// removalDelay is how long a name must be missing before its vassal is removed: editors move a
 	// file away and write a new one.
 	removalDelay = 100 * time.Millisecond
@@ -65,6 +60,7 @@ type files struct {
 	awaited    map[*pendingRead]bool // reads for which the next report waits
 	changed    bool                  // the set has changed since the last report
 	due        bool                  // there is something to read now
+	pace       pace                  // when a change is read
 	reported   bool                  // there has been a report
 	failure    error                 // of the first rescan
 	programs   chan struct{}         // places of executable files that run
@@ -88,7 +84,7 @@ func newFiles(o DirOptions) files {
 		options: o, entries: map[string]*entry{}, identities: map[string]dirIdentity{}, dirErrors: map[string]string{},
 		hints: make(chan []hint), results: make(chan func()), awaited: map[*pendingRead]bool{},
 		programs: make(chan struct{}, maxPrograms), asked: make(chan struct{}, 1),
-		claims: o.Claims.NewHolder(),
+		claims: o.Claims.NewHolder(), pace: newPace(),
 	}
 }
 
@@ -140,7 +136,6 @@ func (f *files) loop(ctx context.Context, s source, report func(Set)) error {
 		quiet  = time.NewTimer(blindInterval) // when the next rescan is due
 		slow   = time.NewTimer(reportDelay)   // when a report no longer waits for reads
 		busy   = time.NewTimer(blindInterval) // when a file that was being written is read again
-		since  time.Time                      // when the first mark since the last rescan was made
 		rescan <-chan time.Time
 	)
 	defer quiet.Stop()
@@ -155,7 +150,9 @@ func (f *files) loop(ctx context.Context, s source, report func(Set)) error {
 	for {
 		reading := len(f.awaited) > 0
 		if f.due && !reading {
-			f.due, since = false, time.Time{}
+			f.due = false
+			f.pace.begin()
+			quiet.Stop()
 			s.readMarked()
 			slow.Reset(reportDelay)
 			continue
@@ -176,12 +173,12 @@ func (f *files) loop(ctx context.Context, s source, report func(Set)) error {
 			f.rescanAll(s)
 		case batch := <-f.hints:
 			if s.mark(batch) {
-				if since.IsZero() {
-					since = time.Now()
-				}
-				quiet.Reset(min(settle, max(0, settleMax-time.Since(since))))
+				wait, due := f.pace.arrive(batch)
+				f.due = f.due || due
+				quiet.Reset(wait)
 			}
 		case <-quiet.C:
+			f.pace.quiet()
 			f.due = true
 		case <-busy.C:
 			f.retryBusy()
@@ -194,7 +191,9 @@ func (f *files) loop(ctx context.Context, s source, report func(Set)) error {
 		if over := reading && len(f.awaited) == 0; over {
 			slow.Stop()
 			s.updateWatches()
-			if next := f.next(s.lacksEvents()); since.IsZero() && next > 0 {
+			if f.pace.end() {
+				quiet.Reset(f.pace.settle)
+			} else if next := f.next(s.lacksEvents()); f.pace.since.IsZero() && next > 0 {
 				quiet.Reset(next)
 			}
 			if next, some := f.nextBusy(); some {

@@ -75,7 +75,7 @@ func (g *Glob) Run(ctx context.Context, report func(Set)) error {
 func (g *Glob) mark(hints []hint) bool {
 	for _, h := range hints {
 		last, known := g.watched[h.dir]
-		if h.entry == "" || known && (!last || g.isVassal(h.entry)) || g.turns[place(h)] {
+		if h.entry == "" || known && (!last || g.isVassal(h.entry)) || g.turns[h.place()] {
 			return true
 		}
 	}

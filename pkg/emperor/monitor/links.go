@@ -14,6 +14,8 @@ const maxLinks = 40
 // place is an entry in a directory whose change can change the destination of a path.
 type place struct{ dir, entry string }
 
+func (p place) path() string { return filepath.Join(p.dir, p.entry) }
+
 // linkPlaces returns the places where a change can change the destination of entry in dir,
 // except that entry itself: every link on the way and the file at the end. It is empty for an
 // entry that is not a link. The result only selects the places to watch and the file systems

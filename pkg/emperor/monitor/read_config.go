@@ -49,8 +49,16 @@ type result struct {
 	program *os.File // the file itself, to be executed for its content
 	gone    bool     // there is no such name
 	moved   bool     // its directory is another one by now
+	left    bool     // it may be incomplete, and is left for the next read
 	places  []place  // other places where it can change; they are watched
 	err     error
+}
+
+// close closes the file if it was to be executed.
+func (r result) close() {
+	if r.program != nil {
+		r.program.Close()
+	}
 }
 
 // read reads a file in the directory in, if it has changed since known.

@@ -18,6 +18,8 @@ type session struct {
 	queue []func(*fsnotify.Watcher) // to be called, in order
 	busy  bool                      // a goroutine works on the queue
 	ended bool
+
+	former string // the path that the last event has reported as renamed; of receive
 }
 
 func newSession(w *watcher) (*session, error) {
@@ -97,7 +99,7 @@ func (s *session) batch(w *watcher) (hints []hint, open bool) {
 			if !open {
 				return hints, false
 			}
-			hints = append(hints, w.hints(e)...)
+			hints = append(hints, s.hints(w, e)...)
 		case err, open := <-s.notify.Errors:
 			if !open {
 				return hints, false
@@ -108,6 +110,19 @@ func (s *session) batch(w *watcher) (hints []hint, open bool) {
 		}
 	}
 	return hints, true
+}
+
+// hints returns the hints of an event. The kernel reports a rename in one directory as two
+// events: the former path, and directly after it the new one.
+func (s *session) hints(w *watcher, e fsnotify.Event) []hint {
+	hints := w.hints(e)
+	for i := range hints {
+		hints[i].renamed = e.Has(fsnotify.Create) && s.former != "" && s.former != e.Name
+	}
+	if s.former = ""; e.Has(fsnotify.Rename) {
+		s.former = e.Name
+	}
+	return hints
 }
 
 // drain receives until the watcher is closed, so that its goroutine ends.

@@ -16,7 +16,12 @@ import (
 
 // hint is a place to read again. An empty entry means the whole directory, and an empty
 // directory everything.
-type hint struct{ dir, entry string }
+type hint struct {
+	dir, entry string
+	renamed    bool // a file of the directory has got that name by a rename
+}
+
+func (h hint) place() place { return place{h.dir, h.entry} }
 
 const (
 	// eventBatch is the number of events that are taken at once, and eventPause the interval of
@@ -219,7 +224,7 @@ func (w *watcher) hints(e fsnotify.Event) (hints []hint) {
 	}
 	if d := w.dirs[filepath.Dir(e.Name)]; d != nil {
 		for path := range d.paths {
-			hints = append(hints, hint{path, filepath.Base(e.Name)})
+			hints = append(hints, hint{dir: path, entry: filepath.Base(e.Name)})
 		}
 	}
 	return hints

@@ -127,12 +127,12 @@ func TestTwoPathsOfADirectory(t *testing.T) {
 	link(t, "d", second)
 	l := listenTo(t, first, second)
 	write(t, filepath.Join(first, "a"), "1")
-	l.until(t, hint{first, "a"})
+	l.until(t, hint{dir: first, entry: "a"})
 	l.drain()
 	l.remove(first)
 	l.until(t, hint{dir: second}) // for changes in between
 	write(t, filepath.Join(first, "b"), "1")
-	l.until(t, hint{second, "b"})
+	l.until(t, hint{dir: second, entry: "b"})
 	l.drain()
 	l.remove(second)
 	write(t, filepath.Join(first, "c"), "1")
@@ -157,7 +157,7 @@ func TestPathThatLeadsElsewhere(t *testing.T) {
 	write(t, filepath.Join(before, "a"), "1")
 	l.quiet(t)
 	write(t, filepath.Join(after, "b"), "1")
-	l.until(t, hint{path, "b"})
+	l.until(t, hint{dir: path, entry: "b"})
 }
 
 // A directory that goes is reported, and not watched any more.
@@ -216,7 +216,7 @@ func TestWatchThatHangs(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, filepath.Join(dir, "a"), "1")
-	l.until(t, hint{dir, "a"})
+	l.until(t, hint{dir: dir, entry: "a"})
 }
 
 // fsnotify reports neither that a file system is unmounted, nor that one is mounted over a
@@ -239,7 +239,7 @@ func TestMountsAreSeen(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(t, filepath.Join(dir, "a"), "1")
-	l.until(t, hint{dir, "a"})
+	l.until(t, hint{dir: dir, entry: "a"})
 	umount(t, dir)
 	l.until(t, hint{dir: dir})
 }
