@@ -158,6 +158,7 @@ func TestNetworkAfterKills(t *testing.T) {
 	first := w.attachment("shop").Network.Addresses
 	for range 3 {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
+		e.await("shop.ini", "signal: killed")
 		w.succeed("start", "--wait", "shop")
 		pid = e.running("shop.ini")
 		if got := browse(far, "198.18.0.1:8001"); got != "a page\n" {

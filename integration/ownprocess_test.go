@@ -135,9 +135,7 @@ func TestDaemonize(t *testing.T) {
 	if out, err := run(args...); err != nil || out != "" {
 		t.Fatalf("%v: %s", err, out)
 	}
-	if !strings.Contains(w.read("log"), "is watching") {
-		t.Errorf("the log has %q", w.read("log"))
-	}
+	eventually(t, "the log is written", func() bool { return strings.Contains(w.read("log"), "is watching") })
 	pid := strings.TrimSpace(w.read("pid"))
 	if got := strings.Fields(w.run("ps -o sid=,tty= -p " + pid)); len(got) != 2 || got[0] != pid || got[1] != "?" {
 		t.Errorf("session and terminal are %q, the pid is %s", got, pid)
@@ -162,9 +160,9 @@ func TestDaemonize(t *testing.T) {
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
 	w.awaitState("a.ini", "running")
-	if !strings.Contains(w.read("log"), "expects the emperor in the foreground") {
-		t.Errorf("the log has %q", w.read("log"))
-	}
+	eventually(t, "the reason is logged", func() bool {
+		return strings.Contains(w.read("log"), "expects the emperor in the foreground")
+	})
 	if len(ended) > 0 {
 		t.Error("it went into the background")
 	}
