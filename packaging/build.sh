@@ -47,6 +47,7 @@ for ARCH in "$@"; do
 	gzip -9nc CHANGELOG.md >"$share/doc/emperor/changelog.gz"
 	install -m 644 packaging/copyright "$share/doc/emperor/copyright"
 	install -m 644 README.md "$share/doc/emperor/README.md"
+	install -D -m 644 -t "$share/doc/emperor/monitoring" contrib/monitoring/*
 	install -m 644 packaging/lintian-overrides "$share/lintian/overrides/emperor"
 	printf 'emperor (%s) unstable; urgency=medium\n\n  * See changelog.gz.\n\n -- Emperor maintainers <emperor@emperor-go.org>  %s\n' \
 		"$VERSION" "$(date -u -R -d "@$SOURCE_DATE_EPOCH")" | gzip -9nc >"$share/doc/emperor/changelog.Debian.gz"

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Checks the packages of a directory: packaging/check.sh [DIR]. It needs dpkg-deb and lintian.
+# Checks the packages of a directory: packaging/check.sh [DIR]. It needs dpkg-deb, lintian and promtool.
 set -eu
 dist=${1:-dist}
 work=$(mktemp -d)
@@ -23,6 +23,7 @@ for deb in "$dist"/emperor_*.deb; do
 			;;
 		esac
 	done
+	promtool test rules "$work/root/usr/share/doc/emperor/monitoring/emperor.rules.test.yml" || fail "$deb: the alerts"
 	! grep -rl /usr/local "$work/root/usr/lib" || fail "$deb: a file names /usr/local"
 	found=$(lintian --allow-root "$deb" 2>/dev/null || true)
 	[ -z "$found" ] || fail "lintian: $found"

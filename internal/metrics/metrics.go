@@ -5,19 +5,20 @@ package metrics
 import (
 	"context"
 	"errors"
+	"maps"
 	"net"
 	"net/http"
-	"strconv"
+	"runtime"
 	"strings"
 	"sync"
 	"time"
-	"unicode/utf8"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"github.com/emperor-go/emperor/internal/control"
+	"github.com/emperor-go/emperor/internal/version"
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
@@ -27,10 +28,6 @@ type Emperor interface {
 	Records(ctx context.Context) ([]emperor.Record, error)
 	Progress(ctx context.Context) (emperor.Progress, error)
 }
-
-// maxVassals is how many vassals have series of their own, the first ones by name. All others
-// are in the sums.
-const maxVassals = 1000
 
 const (
 	// pulse is the interval of measuring the loop's latency.
@@ -50,6 +47,7 @@ type Metrics struct {
 
 	mu    sync.Mutex
 	since map[string]time.Time // when a vassal entered Launching or Reloading
+	exit  map[string]string    // cause of the last exit of each vassal
 }
 
 // New makes metrics; m measures vassals. Others are served with them: an error is about one
@@ -61,7 +59,7 @@ func New(m *control.Meter, others ...prometheus.Collector) (*Metrics, error) {
 	latencies := []float64{1e-5, 5e-5, 1e-4, 5e-4, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, .1, .5, 1, 5}
 	buckets := prometheus.ExponentialBuckets(0.001, 2.5, 12) // 1 ms to 24 s
 	x := &Metrics{
-		meter: m, registry: prometheus.NewRegistry(), since: map[string]time.Time{},
+		meter: m, registry: prometheus.NewRegistry(), since: map[string]time.Time{}, exit: map[string]string{},
 		exits: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Namespace: "emperor", Name: "vassal_exits_total", Help: "Generations of vassals that ended, by cause.",
 		}, []string{"cause"}),
@@ -81,13 +79,29 @@ func New(m *control.Meter, others ...prometheus.Collector) (*Metrics, error) {
 		x.exits.WithLabelValues(cause)
 	}
 	x.registry.MustRegister(x.exits, x.restarts, x.reloadFailures, x.launch, x.ready, x.reload, x.hook, x.latency,
-		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+		build(), collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	for _, c := range others {
 		if err := x.registry.Register(c); err != nil {
 			return nil, err
 		}
 	}
 	return x, nil
+}
+
+// Describe sends the descriptions of all metrics, as lists of them need.
+func (x *Metrics) Describe(out chan<- *prometheus.Desc) {
+	x.registry.Describe(out)
+	(&vassals{}).Describe(out)
+}
+
+// build is the metric of the running program: always 1, its labels are the information.
+func build() prometheus.Collector {
+	g := prometheus.NewGauge(prometheus.GaugeOpts{
+		Namespace: "emperor", Name: "build_info", Help: "The running emperor, by version, commit and Go version.",
+		ConstLabels: prometheus.Labels{"version": version.Number, "commit": version.Commit(), "goversion": runtime.Version()},
+	})
+	g.Set(1)
+	return g
 }
 
 // The causes of an exit.
@@ -133,12 +147,26 @@ func (x *Metrics) Told(t emperor.Transition) {
 	case emperor.Reverting:
 		x.reloadFailures.Inc()
 	case emperor.Clearing:
-		x.exits.WithLabelValues(cause(t)).Inc()
+		x.ended(name, cause(t))
 	case emperor.Settled:
 		if t.From == emperor.Launching {
-			x.exits.WithLabelValues(causeLaunch).Inc()
+			x.ended(name, causeLaunch)
 		}
+	case emperor.Gone:
+		delete(x.exit, name)
 	}
+}
+
+func (x *Metrics) ended(name, cause string) {
+	x.exits.WithLabelValues(cause).Inc()
+	x.exit[name] = cause
+}
+
+// lastExits returns the causes of the last exits, by vassal.
+func (x *Metrics) lastExits() map[string]string {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return maps.Clone(x.exit)
 }
 
 func (x *Metrics) running(t emperor.Transition, took float64, known bool) {
@@ -198,7 +226,7 @@ func (x *Metrics) Serve(ctx context.Context, e Emperor, l net.Listener) error {
 	defer measuring.Wait()
 	defer cancel()
 	state := prometheus.NewRegistry()
-	state.MustRegister(&vassals{e, x.meter})
+	state.MustRegister(&vassals{e, x.meter, x.lastExits})
 	h := &http.Server{
 		Handler: http.TimeoutHandler(promhttp.HandlerFor(prometheus.Gatherers{x.registry, state}, promhttp.HandlerOpts{MaxRequestsInFlight: 2}), patience, "too slow"),
 		// Silent clients are disconnected.
@@ -226,70 +254,4 @@ func (x *Metrics) listen(ctx context.Context, e Emperor) {
 			}
 		}
 	}
-}
-
-// vassals collects the current values.
-type vassals struct {
-	emperor Emperor
-	meter   *control.Meter
-}
-
-var (
-	states     = prometheus.NewDesc("emperor_vassals", "Vassals by state.", []string{"state"}, nil)
-	memory     = prometheus.NewDesc("emperor_vassal_memory_bytes", "Memory of a vassal's processes.", []string{"vassal"}, nil)
-	cpu        = prometheus.NewDesc("emperor_vassal_cpu_seconds_total", "Processor time of a vassal's generation.", []string{"vassal"}, nil)
-	launches   = prometheus.NewDesc("emperor_vassal_launches_total", "Launches of a vassal.", []string{"vassal"}, nil)
-	deaths     = prometheus.NewDesc("emperor_vassal_worker_deaths_total", "Workers of a vassal's generation that died.", []string{"vassal"}, nil)
-	unreported = prometheus.NewDesc("emperor_vassals_without_series", "Vassals beyond those that have series of their own.", nil, nil)
-)
-
-// Describe implements prometheus.Collector.
-func (x *vassals) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{states, memory, cpu, launches, deaths, unreported} {
-		out <- d
-	}
-}
-
-// Collect implements prometheus.Collector.
-func (x *vassals) Collect(out chan<- prometheus.Metric) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	records, err := x.emperor.Records(ctx)
-	if err != nil {
-		return
-	}
-	counts := map[emperor.State]int{}
-	for _, s := range emperor.States() {
-		counts[s] = 0
-	}
-	for i, r := range records {
-		counts[r.State]++
-		if i >= maxVassals {
-			continue
-		}
-		u := x.meter.Of(r.PID)
-		out <- prometheus.MustNewConstMetric(memory, prometheus.GaugeValue, float64(u.Memory), valid(r.Name))
-		out <- prometheus.MustNewConstMetric(cpu, prometheus.CounterValue, u.CPU, valid(r.Name))
-		out <- prometheus.MustNewConstMetric(launches, prometheus.CounterValue, float64(r.Launches), valid(r.Name))
-		out <- prometheus.MustNewConstMetric(deaths, prometheus.CounterValue, float64(died(r)), valid(r.Name))
-	}
-	for s, n := range counts {
-		out <- prometheus.MustNewConstMetric(states, prometheus.GaugeValue, float64(n), string(s))
-	}
-	out <- prometheus.MustNewConstMetric(unreported, prometheus.GaugeValue, float64(max(0, len(records)-maxVassals)))
-}
-
-func died(r emperor.Record) int {
-	if r.WorkerDeaths == nil {
-		return 0
-	}
-	return r.WorkerDeaths.Total
-}
-
-// valid converts the name of a file to a valid label, a different one for each name.
-func valid(name string) string {
-	if utf8.ValidString(name) {
-		return name
-	}
-	return strconv.Quote(name)
 }

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
 	"github.com/emperor-go/emperor/internal/control"
 	"github.com/emperor-go/emperor/pkg/emperor"
@@ -97,8 +98,11 @@ func TestACrowdOfConnections(t *testing.T) {
 
 func TestNumbers(t *testing.T) {
 	e := still{
-		{Name: "a.ini", State: emperor.Running, PID: os.Getpid(), Launches: 3, WorkerDeaths: &wire.Deaths{Total: 4}},
-		{Name: "b\xff.ini", State: emperor.BackingOff},
+		{
+			Name: "a.ini", State: emperor.Running, PID: os.Getpid(), Launches: 3, WorkerDeaths: &wire.Deaths{Total: 4},
+			Ready: time.UnixMilli(1796000000250), Exited: time.UnixMilli(1796000000000),
+		},
+		{Name: "b\xff.ini", State: emperor.BackingOff, Fault: "b.ini:2: uid: no such user"},
 		{Name: "b\xfe.ini", State: emperor.BackingOff},
 	}
 	x, address := serve(t, e, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "mine"}, func() float64 { return 7 }))
@@ -120,12 +124,14 @@ func TestNumbers(t *testing.T) {
 	at(400, emperor.Running, emperor.Clearing, func(r *emperor.Record) { r.Exit = "signal: killed" })
 	at(490, emperor.Queued, emperor.Launching, func(r *emperor.Record) { r.Name, r.Launches = "first.ini", 1 })
 	at(500, emperor.Queued, emperor.Launching, func(r *emperor.Record) { r.Launches = 2 })
-	at(501, emperor.Launching, emperor.Settled, nil)
+	at(501, emperor.Launching, emperor.Settled, func(r *emperor.Record) { r.Name = "first.ini" })
 	x.Hook(hooks.Result{Phase: hooks.AsEmperor, Took: 30 * time.Millisecond})
 	x.Hook(hooks.Result{Phase: hooks.AsEmperor, Exit: "exit status 1"})
 	text := get(t, address)
 	for _, want := range []string{
-		`mine 7`,
+		`mine 7`, `emperor_build_info{`,
+		`emperor_vassal_state{state="running",vassal="a.ini"} 1`, `emperor_vassal_faulty{vassal="a.ini"} 0`, `emperor_vassal_faulty{vassal="\"b\\xff.ini\""} 1`,
+		`emperor_vassal_start_time_seconds{vassal="a.ini"} 1.79600000025e+09`, `emperor_vassal_last_exit_time_seconds{cause="signal",vassal="a.ini"} 1.796e+09`,
 		`emperor_vassals{state="running"} 1`, `emperor_vassals{state="backoff"} 2`, `emperor_vassals{state="idle"} 0`,
 		`emperor_vassal_launches_total{vassal="a.ini"} 3`, `emperor_vassal_worker_deaths_total{vassal="a.ini"} 4`, `emperor_vassal_memory_bytes{vassal="a.ini"} `,
 		`emperor_vassal_exits_total{cause="signal"} 1`, `emperor_vassal_exits_total{cause="launch-failed"} 1`,
@@ -138,6 +144,19 @@ func TestNumbers(t *testing.T) {
 		if !strings.Contains(text, "\n"+want) {
 			t.Errorf("there is no %s in\n%s", want, text)
 		}
+	}
+}
+
+// Names, units and help follow the conventions of Prometheus.
+func TestConventions(t *testing.T) {
+	x, address := serve(t, still{{Name: "a.ini", State: emperor.Running, PID: os.Getpid(), Ready: time.Now(), Exited: time.Now()}})
+	x.Told(emperor.Transition{Time: time.Now(), From: emperor.Running, To: emperor.Clearing, Record: emperor.Record{Name: "a.ini"}})
+	problems, err := promlint.New(strings.NewReader(get(t, address))).Lint()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range problems {
+		t.Errorf("%s: %s", p.Metric, p.Text)
 	}
 }
 

@@ -10,6 +10,9 @@ const Number = "0.1.0"
 // Empty: not known, as after go build.
 var commit, date string
 
+// Commit returns the first digits of the commit that the program was built from. Empty: not known.
+func Commit() string { return commit }
+
 // Line is the answer of a program to --version: its name and the version, with the commit and its
 // day where they are known.
 func Line(program string) string {
