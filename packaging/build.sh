@@ -43,6 +43,10 @@ for ARCH in "$@"; do
 		"$work/emperor" completion --program $program zsh >"$share/zsh/vendor-completions/_$program"
 		"$work/emperor" completion --program $program fish >"$share/fish/vendor_completions.d/$program.fish"
 	done
+	# Files of a vendor are below /usr, those of the administrator in /etc.
+	install -d "$stage/usr/lib/NetworkManager"
+	mv "$stage/etc/NetworkManager/conf.d" "$stage/usr/lib/NetworkManager/"
+	rmdir "$stage/etc/NetworkManager"
 	find "$share/man" -type f ! -name '*.gz' -exec gzip -9n {} +
 	gzip -9nc CHANGELOG.md >"$share/doc/emperor/changelog.gz"
 	install -m 644 packaging/copyright "$share/doc/emperor/copyright"
