@@ -164,6 +164,7 @@ func (f *files) loop(ctx context.Context, s source, report func(Set)) error {
 			f.changed, f.reported = false, true
 			report(f.set())
 		}
+		answered := false // a read has, or is not waited for any longer
 		select {
 		case <-ctx.Done():
 			return nil
@@ -185,10 +186,12 @@ func (f *files) loop(ctx context.Context, s source, report func(Set)) error {
 		case takeIn := <-f.results:
 			takeIn()
 			slow.Reset(reportDelay)
+			answered = true
 		case <-slow.C:
 			f.stopWaiting()
+			answered = true
 		}
-		if over := reading && len(f.awaited) == 0; over {
+		if answered && len(f.awaited) == 0 {
 			slow.Stop()
 			s.updateWatches()
 			if f.pace.end() {
