@@ -143,7 +143,7 @@ func (f *files) takeResult(e *entry, c Config, r result) {
 	case r.err != nil:
 		f.refuse(e, c, cause.Of(r.err))
 	default:
-		e.stat = r.stat
+		e.stat = r.known()
 		c.Data, c.Printed, c.UID, c.GID = r.data, r.printed, r.stat.uid, r.stat.gid
 		c.Version = versionOf(r.data, r.stat.touched())
 		f.accept(e, c)

@@ -43,6 +43,7 @@ func statOf(fd int) (fileStat, uint32, error) {
 // result is the result of reading one file.
 type result struct {
 	stat    fileStat
+	found   time.Time // just before stat; zero: stat is of a link
 	data    []byte
 	printed bool     // the file was executed, and data is its output
 	same    bool     // the file is unchanged, and was not read
@@ -59,6 +60,19 @@ func (r result) close() {
 	if r.program != nil {
 		r.program.Close()
 	}
+}
+
+// tick is the longest time in which all changes of a file may get one time: file systems without
+// fine timestamps take the time of the last tick of the kernel's clock, every 1 to 10 ms.
+const tick = 10 * time.Millisecond
+
+// known returns the stat by which later reads recognize the unchanged file. It is zero when the
+// file has changed so recently that the next change may have the same time and size.
+func (r *result) known() fileStat {
+	if age := r.found.Sub(time.Unix(r.stat.statusChg.Unix())); age >= 0 && age < tick {
+		return fileStat{}
+	}
+	return r.stat
 }
 
 // read reads a file in the directory in, if it has changed since known.
@@ -127,6 +141,7 @@ func (r *result) readIn(dir int, name string, known fileStat, o DirOptions) {
 		}
 	}()
 	var kind uint32
+	r.found = time.Now()
 	r.stat, kind, r.err = statOf(fd)
 	switch {
 	case r.err != nil:
@@ -141,7 +156,7 @@ func (r *result) readIn(dir int, name string, known fileStat, o DirOptions) {
 	if o.NoFollow {
 		if link, ok := linkStat(dir, name); ok {
 			link.uid, link.gid = r.stat.uid, r.stat.gid // of the file that is read
-			r.stat = link
+			r.stat, r.found = link, time.Time{}         // another target makes another link
 		}
 	}
 	if r.same = r.stat == known; r.same {
