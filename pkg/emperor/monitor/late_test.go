@@ -9,7 +9,7 @@ import (
 	"github.com/emperor-go/emperor/internal/reads"
 )
 
-// lateSource has one file. After the start its reads answer when reports no longer wait for
+// lateSource has one file. All reads of it but the first answer when reports no longer wait for
 // them.
 type lateSource struct {
 	*files
@@ -23,7 +23,7 @@ func (s *lateSource) lacksEvents() bool { return false }
 
 func (s *lateSource) readMarked() {
 	s.reads++
-	if s.reads <= 2 { // at the start, and a second later
+	if s.reads == 1 {
 		return
 	}
 	s.begin("a.ini", func(reads.At) func() {
