@@ -74,8 +74,9 @@ integration: build ## stories in real namespaces, as root, against bin/
 	EMPEROR_BIN=$(abspath $(BIN)) $(GO) test -count=1 -timeout 15m -parallel 8 ./integration/...
 
 .PHONY: soak
-soak: build ## recipes of docs/programs.md with all programs that are installed, as root
-	EMPEROR_SOAK=1 EMPEROR_BIN=$(abspath $(BIN)) $(GO) test -v -count=1 -timeout 15m -parallel 4 -run 'TestRecipe' ./integration/
+soak: build ## long tests: all recipes of docs/programs.md, and 10,000 cycles and 400 kills of the network, as root
+	EMPEROR_SOAK=1 $(GO) test -v -count=1 -timeout 60m -run 'TestRandomCycles|TestKilledAtEachStep' ./pkg/network
+	EMPEROR_SOAK=1 EMPEROR_BIN=$(abspath $(BIN)) $(GO) test -v -count=1 -timeout 60m -parallel 4 -run 'TestRecipe|TestNetworkAfterKillsAtAnyTime' ./integration/
 
 .PHONY: bench
 bench: build ## measures, in the same run as uWSGI's Emperor

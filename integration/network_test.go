@@ -5,6 +5,7 @@ package integration
 import (
 	"encoding/json"
 	"fmt"
+	"math/rand/v2"
 	"net/netip"
 	"os"
 	"os/exec"
@@ -12,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // routedArgs make an emperor connect its vassals.
@@ -394,4 +396,42 @@ func TestNetworkAdvertisement(t *testing.T) {
 		t.Errorf("the host has\n%s", got)
 	}
 	e.stop(syscall.SIGTERM)
+}
+
+// An emperor that is killed while it connects vassals, at any time, leaves nothing after the next
+// start or `emperor net down`, and nothing of other programs is touched.
+func TestNetworkAfterKillsAtAnyTime(t *testing.T) {
+	t.Parallel()
+	kills := 6
+	if os.Getenv(soakEnv) != "" {
+		kills = 200
+	}
+	w, _ := networked(t)
+	w.run("ip link add evsforeign type veth peer name foreign1; ip route add 192.0.2.0/24 via 198.18.0.2 proto 231; nft add table inet emperor-foreign")
+	for i := range 4 {
+		w.site(fmt.Sprintf("v%d.ini", i), fmt.Sprintf("network-publish = %d:8080", 8001+i), "network-limit = 40mbit", "exec-as-emperor = true")
+	}
+	const snapshot = "ip -4 -o address; ip -6 -o address show scope global; ip -o link | grep -v qdisc.noqueue || true; ip route show table all proto 231; ip neighbour show nud permanent; nft list ruleset; ls -d /run/emperor/network || true"
+	if err := os.Mkdir(w.path("none"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	before := w.run(snapshot)
+	for i := range kills {
+		e := w.start(routedArgs...)
+		e.await("", "is watching")
+		time.Sleep(rand.N(150 * time.Millisecond))
+		e.signal(syscall.SIGKILL)
+		e.wait()
+		if i%2 == 0 {
+			w.succeed("net", "down")
+		} else {
+			next := w.startOver(allNamespaces, w.path("none"))
+			next.await("", "is watching")
+			next.stop(syscall.SIGTERM)
+		}
+		if after := w.run(snapshot); after != before {
+			t.Fatalf("after kill %d the host was\n%s\nand is\n%s", i, before, after)
+		}
+	}
+	w.run("ip link delete evsforeign; ip route delete 192.0.2.0/24; nft delete table inet emperor-foreign")
 }

@@ -34,7 +34,11 @@ func isolated(t *testing.T) bool {
 	if os.Geteuid() != 0 {
 		t.Skip("new network namespaces need root")
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*patience)
+	limit := 5 * patience
+	if soaking() {
+		limit = time.Hour
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v")
 	cmd.Env = append(os.Environ(), isolatedEnv+"="+t.Name())

@@ -97,6 +97,8 @@ type Stage struct {
 	// open opens a socket here, and enter one in the namespace of a descriptor.
 	open  func() (rtnetlink, error)
 	enter func(netns int) (rtnetlink, error)
+	// reached is called before each step of an Up, if it is not nil. Tests end their process there.
+	reached func()
 
 	mu       sync.Mutex
 	links    map[string]*Link // by vassal

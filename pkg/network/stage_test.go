@@ -11,10 +11,12 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/nftables"
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/pkg/namespaces"
@@ -183,7 +185,7 @@ func up(t *testing.T, s *Stage, name string, netns *os.File, wish spec.Wish) *Li
 func world(t *testing.T) string {
 	t.Helper()
 	text := ip(t, nil, "-o", "link") + ip(t, nil, "-o", "address") + ip(t, nil, "route", "show", "table", "all") + ip(t, nil, "-6", "route", "show", "table", "all") +
-		ip(t, nil, "neigh", "show", "nud", "permanent") + nft(t, "list", "ruleset")
+		ip(t, nil, "neigh", "show", "nud", "permanent") + nft(t, "-s", "list", "ruleset")
 	for _, setting := range []string{"ipv4/ip_forward", "ipv4/conf/up0/forwarding", "ipv6/conf/all/forwarding", "ipv6/conf/up0/force_forwarding"} {
 		b, _ := os.ReadFile(sysctls + "/" + setting)
 		text += setting + " " + string(b)
@@ -282,59 +284,60 @@ type faulty struct {
 	rtnetlink
 	left *int
 	err  error
+	end  context.CancelCauseFunc // of the time of the Up
 }
 
-func (f faulty) fails() bool { *f.left--; return *f.left == 0 }
+// errSlow lets the time of the stage end during a call.
+var errSlow = errors.New("it is slow")
 
-func (f faulty) AddVeth(v namespaces.VethPair) (namespaces.Index, error) {
-	if f.fails() {
-		if errors.Is(f.err, unix.EAGAIN) { // the answer was lost
-			_, _ = f.rtnetlink.AddVeth(v)
-		}
-		return 0, f.err
+// fail makes the call, or only pretends to have done so when it is time to fail.
+func (f faulty) fail(call func() error) error {
+	if *f.left--; *f.left != 0 {
+		return call()
 	}
-	return f.rtnetlink.AddVeth(v)
+	switch {
+	case errors.Is(f.err, errSlow):
+		f.end(errSlow)
+		return call()
+	case errors.Is(f.err, unix.EAGAIN), errors.Is(f.err, unix.EINTR): // the answer was lost
+		_ = call()
+	}
+	return f.err
+}
+
+func (f faulty) AddVeth(v namespaces.VethPair) (i namespaces.Index, err error) {
+	err = f.fail(func() (err error) { i, err = f.rtnetlink.AddVeth(v); return err })
+	if err != nil {
+		i = 0
+	}
+	return i, err
 }
 
 func (f faulty) AddSublink(s namespaces.Sublink) error {
-	if f.fails() {
-		if errors.Is(f.err, unix.EAGAIN) { // the answer was lost
-			_ = f.rtnetlink.AddSublink(s)
-		}
-		return f.err
-	}
-	return f.rtnetlink.AddSublink(s)
+	return f.fail(func() error { return f.rtnetlink.AddSublink(s) })
 }
 
 func (f faulty) Apply(c ...namespaces.Change) error {
-	if f.fails() {
-		return f.err
-	}
-	return f.rtnetlink.Apply(c...)
+	return f.fail(func() error { return f.rtnetlink.Apply(c...) })
 }
 
-func (f faulty) Link(i namespaces.Index) (namespaces.LinkFacts, error) {
-	if f.fails() {
-		return namespaces.LinkFacts{}, f.err
-	}
-	return f.rtnetlink.Link(i)
+func (f faulty) Link(i namespaces.Index) (l namespaces.LinkFacts, err error) {
+	err = f.fail(func() (err error) { l, err = f.rtnetlink.Link(i); return err })
+	return l, err
 }
 
-func (f faulty) LinkNamed(name string) (namespaces.LinkFacts, error) {
-	if f.fails() {
-		return namespaces.LinkFacts{}, f.err
-	}
-	return f.rtnetlink.LinkNamed(name)
+func (f faulty) LinkNamed(name string) (l namespaces.LinkFacts, err error) {
+	err = f.fail(func() (err error) { l, err = f.rtnetlink.LinkNamed(name); return err })
+	return l, err
 }
 
-func (f faulty) RouteTo(a netip.Addr) (namespaces.Index, error) {
-	if f.fails() {
-		return 0, f.err
-	}
-	return f.rtnetlink.RouteTo(a)
+func (f faulty) RouteTo(a netip.Addr) (i namespaces.Index, err error) {
+	err = f.fail(func() (err error) { i, err = f.rtnetlink.RouteTo(a); return err })
+	return i, err
 }
 
-// A failure of any message undoes everything, names its cause, and the next try succeeds.
+// A failure of any message of rtnetlink or nftables undoes everything and names its cause, or the
+// message is repeated; the next try succeeds.
 func TestFailuresAreUndone(t *testing.T) {
 	if !isolated(t) {
 		return
@@ -373,34 +376,44 @@ func failEach(t *testing.T, s *Stage, least int, wish spec.Wish) {
 				kept = append(kept, line)
 			}
 		}
+		slices.Sort(kept) // a table that is made again is the last one
 		return strings.Join(kept, "")
 	}
 	empty := view()
-	for _, fault := range []error{unix.ENOBUFS, unix.EBUSY, unix.EPERM, unix.EAGAIN} {
+	send := s.table.conn.send
+	defer func() { s.table.conn.send = send }()
+	for _, fault := range []error{unix.ENOBUFS, unix.EBUSY, unix.EEXIST, unix.EPERM, unix.EINTR, unix.EAGAIN, errSlow} {
 		n := 1
 		for ; ; n++ {
 			left := n
-			s.open = func() (rtnetlink, error) { r, err := open(); return faulty{r, &left, fault}, err }
-			s.enter = func(netns int) (rtnetlink, error) { r, err := enter(netns); return faulty{r, &left, fault}, err }
+			ctx, end := context.WithCancelCause(t.Context())
+			s.table.conn.send = func(c *nftables.Conn) error {
+				return faulty{nil, &left, fault, end}.fail(func() error { return send(c) })
+			}
+			s.open = func() (rtnetlink, error) { r, err := open(); return faulty{r, &left, fault, end}, err }
+			s.enter = func(netns int) (rtnetlink, error) { r, err := enter(netns); return faulty{r, &left, fault, end}, err }
 			for range workers { // sockets of the round before
 				if r := <-s.turns; r != nil {
 					r.Close()
 				}
 				s.turns <- nil
 			}
-			l, err := s.Up(t.Context(), Request{Vassal: "a.ini", Generation: uint64(n), Wish: wish, Netns: newNetns(t)})
+			l, err := s.Up(ctx, Request{Vassal: "a.ini", Generation: uint64(n), Wish: wish, Netns: newNetns(t)})
+			end(nil)
 			if err == nil {
+				repeated := left <= 0
 				left = 0
 				if err := s.Down(l); err != nil {
 					t.Fatal(err)
 				}
-				break
-			}
-			if !errors.Is(err, fault) || !strings.HasPrefix(err.Error(), "cannot connect it to the network: ") {
+				if !repeated {
+					break
+				}
+			} else if !errors.Is(err, fault) || !strings.HasPrefix(err.Error(), "cannot connect it to the network: ") {
 				t.Errorf("%s: %v at call %d: %v", wish.Mode, fault, n, err)
 			}
 			if now := view(); now != empty {
-				t.Fatalf("%s: %v at call %d leaves\n%s\ninstead of\n%s", wish.Mode, fault, n, now, empty)
+				t.Fatalf("%s: %v at call %d has left:\n%s", wish.Mode, fault, n, difference(empty, now))
 			}
 		}
 		if n < least {

@@ -36,6 +36,9 @@ func (s *Stage) Up(ctx context.Context, r Request) (_ *Link, err error) {
 	defer func() { back(err != nil) }()
 	defer c.leave()
 	for _, step := range c.steps() {
+		if s.reached != nil {
+			s.reached()
+		}
 		if err = context.Cause(ctx); err == nil {
 			err = step(ctx)
 		}
