@@ -122,7 +122,7 @@ func (t table[T]) decides(name string) (guard, repeat bool) {
 	_, hook := hookPhase(o.Name)
 	names := o.Name == "emperor-vassal" || strings.HasPrefix(o.Name, "emperor-wrapper") // the program of vassals
 	hook = hook || strings.HasSuffix(o.Name, "-hook")                                   // vassals-start-hook, vassals-stop-hook
-	return o.Guard || hook || names || slices.Contains([]string{"Namespaces", "Network", "Privileges", "Templates"}, o.Group), o.Repeat
+	return o.Guard || hook || names || slices.Contains([]string{"Limits", "Namespaces", "Network", "Privileges", "Templates"}, o.Group), o.Repeat
 }
 
 // strict reports whether unknown options are errors. It applies to the whole configuration,

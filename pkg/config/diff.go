@@ -24,6 +24,16 @@ func Diff(before, after *Vassal) []Difference {
 	return vassalOptions.diff(before.entries, after.entries)
 }
 
+// DiffLimits lists the options about limits with different values.
+func DiffLimits(before, after *Vassal) (names []string) {
+	for _, d := range Diff(before, after) {
+		if cgroupOptions.Find(d.Option) != nil {
+			names = append(names, d.Option)
+		}
+	}
+	return names
+}
+
 // DiffEmperor is Diff for the options of the emperor. An option whose Change is Reload can be
 // taken over while the emperor runs; any other needs a restart.
 func DiffEmperor(before, after *Emperor) []Difference {

@@ -65,11 +65,12 @@ type Emperor struct {
 	FlatBackoff bool
 	// Concurrency is the number of vassals that are launched at the same time. Never zero.
 	Concurrency int
-	// Life, OnDemand, Wrapping and Network are described with their options.
+	// Life, OnDemand, Wrapping, Network and Limiting are described with their options.
 	Life     Life
 	OnDemand OnDemand
 	Wrapping Wrapping
 	Network  Networking
+	Limiting Limiting
 	// Templates are included around the file of each vassal.
 	Templates TemplateFiles
 	// RuntimeDir is the directory of the emperor's own sockets. Empty: the default of its

@@ -41,7 +41,12 @@ func ParseVassal(src Source) (v *Vassal, warnings Problems, err error) {
 // Vassal reads a vassal's configuration, as ParseVassal does, with the permissions of the
 // loader.
 func (l Loader) Vassal(src Source) (*Vassal, Problems, error) {
-	return decodeVassal(src.Path, l.read(src), l.Permissions.Held)
+	v, warnings, err := decodeVassal(src.Path, l.read(src), l.Permissions.Held)
+	if err == nil && !l.Permissions.Partial && v.limited() {
+		l.Permissions = Permissions{Dir: l.Permissions.Dir, Environ: l.Permissions.Environ, Partial: true, Foreign: l.Permissions.Foreign}
+		err = v.unseen(l.read(src).Entries).Err()
+	}
+	return v, warnings, err
 }
 
 // ExamineVassal reads it as Vassal does and returns the valid options beside the mistakes, which

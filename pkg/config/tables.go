@@ -23,6 +23,7 @@ var emperorOptions = table[Emperor]{
 		Put:  func(e *Emperor, o *option.Row[Surroundings], v option.Value) error { return o.Put(&e.Around, v) },
 	},
 	&rightsOptions,
+	&limitOptions,
 	&processOptions,
 	&ownOptions,
 	&option.Part[Emperor, Names]{
@@ -46,6 +47,7 @@ var vassalOptions = table[Vassal]{
 	&directoryOptions,
 	&privilegeOptions,
 	&hardeningOptions,
+	&cgroupOptions,
 	&vassalHookOptions,
 	&option.Part[Vassal, Surroundings]{
 		Rows: &aroundOptions,

@@ -54,7 +54,7 @@ type missed struct {
 func (s *strangers) meet(e dialect.Entry, warnings, problems *Problems) {
 	program := whose(e.Key)
 	switch {
-	case uwsginames.Confines(e.Key) && program != "":
+	case (uwsginames.Confines(e.Key) || limits(e.Key)) && program != "":
 		problems.Add(e.Origin, e.Key, "an option of "+program+" that confines or prepares it and does nothing here", "move it to the file of "+program)
 		return
 	case uwsginames.Confines(e.Key):

@@ -78,6 +78,13 @@ type Vassal struct {
 	// Limits of all programs, and Hardening of the vassal and all its programs.
 	Limits    Limits
 	Hardening Hardening
+	// Resources are limits of the whole vassal, as its lines say; Limiting.Of returns those that
+	// count. CgroupFiles are other files of its cgroup with their content.
+	Resources   Resources
+	CgroupFiles [][2]string
+	// LimitGroup is a group of the emperor's, and CgroupBelow a directory below the vassal's
+	// cgroup. Empty: none.
+	LimitGroup, CgroupBelow string
 	// Terminal of the first worker.
 	Terminal Terminal
 	// Fallback is a file with which the vassal starts again when it would exit with 1. Empty:

@@ -92,6 +92,8 @@ type Facts struct {
 	Temporary []string
 	// Network is its place in the network. Zero: it is not connected, or by hooks.
 	Network spec.Wish
+	// Cgroup has the limits of its processes; its name is the launcher's.
+	Cgroup namespaces.CgroupWish
 	// LogTo is the destination of its output: a file, output.Journal, or empty for the
 	// emperor's own log.
 	LogTo string

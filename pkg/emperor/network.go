@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
@@ -96,9 +97,30 @@ func (v *vassal) attachment() *Attachment {
 	return p.Attachment()
 }
 
-// adjust changes the network of a running vassal, outside the loop. With more, the process takes
-// over the other options afterwards.
-func (e *Emperor) adjust(v *vassal, version monitor.Version, more bool) {
+// subject returns what live options change: the network, the limits, or both.
+func subject(options []string) string {
+	var network, limits bool
+	for _, name := range options {
+		if strings.HasPrefix(name, "network") {
+			network = true
+		} else {
+			limits = true
+		}
+	}
+	switch {
+	case network && limits:
+		return "its limits and " + itsNetwork
+	case limits:
+		return "its limits"
+	}
+	return itsNetwork
+}
+
+const itsNetwork = "its network"
+
+// adjust changes the limits and the network of a running vassal, outside the loop. With more,
+// the process takes over the other options afterwards. about is their subject for messages.
+func (e *Emperor) adjust(v *vassal, version monitor.Version, about string, more bool) {
 	p, ok := v.process.(attached)
 	if !ok {
 		e.replaceProcess(v)
@@ -109,20 +131,29 @@ func (e *Emperor) adjust(v *vassal, version monitor.Version, more bool) {
 	e.group.Go(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), adjustTime)
 		defer cancel()
-		e.post(adjusted{a, version, plan, more, p.Adjust(ctx, plan)})
+		e.post(adjusted{a, version, plan, about, more, p.Adjust(ctx, plan)})
 	})
 }
 
-// adjustTime limits a change of the network. Networks have a shorter limit of their own.
+// adjustTime limits a change of limits and the network. Networks have a shorter limit of their own.
 const adjustTime = time.Minute
 
-// adjusted: the network of a running vassal was changed, or could not be.
+// adjusted: limits or the network of a running vassal were changed, or could not be.
 type adjusted struct {
 	generationOf
 	version monitor.Version
 	plan    Plan
+	about   string
 	more    bool
 	err     error
+}
+
+// have is the verb after its subject.
+func (x adjusted) have() string {
+	if x.about == itsNetwork {
+		return " has "
+	}
+	return " have "
 }
 
 func (x adjusted) apply(e *Emperor) {
@@ -138,14 +169,14 @@ func (x adjusted) apply(e *Emperor) {
 	switch {
 	case x.err != nil:
 		v.refused, v.reloadError = x.version, x.err.Error()
-		v.log.Error("cannot change its network; the vassal continues as before", "error", x.err)
-		e.note(v, AboutReload, "cannot change its network: %v", x.err)
+		v.log.Error("cannot change "+x.about+"; the vassal continues as before", "error", x.err)
+		e.note(v, AboutReload, "cannot change %s: %v", x.about, x.err)
 	case x.more:
 		e.input(v, Refresh)
 	default:
 		v.refused, v.reloadError, v.reloaded = monitor.Version{}, "", time.Now()
 		v.config = x.plan
-		v.log.Info("its network has changed", "config", v.config.Version.Short())
+		v.log.Info(x.about+x.have()+"changed", "config", v.config.Version.Short())
 		e.setFault(v, nil)
 		e.applyWanted(v)
 	}

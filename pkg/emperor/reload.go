@@ -58,9 +58,9 @@ func (c compared) apply(e *Emperor) {
 		return
 	}
 	if len(c.change.Live) > 0 {
-		c.v.log.Info("changing its network", "options", strings.Join(c.change.Live, ", "))
+		c.v.log.Info("changing "+subject(c.change.Live), "options", strings.Join(c.change.Live, ", "))
 		e.note(c.v, AboutReload, "changed options: %s", strings.Join(append(c.change.Live, c.change.Options...), ", "))
-		e.adjust(c.v, c.version, options != "")
+		e.adjust(c.v, c.version, subject(c.change.Live), options != "")
 		return
 	}
 	c.v.log.Info("reloading with its new configuration", "options", options)

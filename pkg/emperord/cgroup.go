@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/emperor-go/emperor/pkg/namespaces"
@@ -37,8 +38,23 @@ func ownCgroup(clone namespaces.Flags, dropped bool, log *slog.Logger) (_ *names
 	case err != nil:
 		return nil, nil, err
 	}
+	limitVassals(root, log)
 	root.Renewed = func(path string) { log.Warn("the emperor's cgroup was removed; created it again", "cgroup", path) }
 	return root, func() { _ = root.Remove() }, nil
+}
+
+// limitVassals makes the cgroups of vassals and hooks limited ones, where the service manager permits it,
+// and reports once what is missing.
+func limitVassals(root *namespaces.CgroupRoot, log *slog.Logger) {
+	l := root.EnableLimits(supervisorLimits, hookLimits)
+	if l.Why != nil {
+		log.Info("not all limits of vassals are available (Delegate=yes, cgroup v2)", "controllers", strings.Join(l.Controllers, " "), "error", l.Why)
+	} else {
+		log.Debug("vassals can be limited", "controllers", strings.Join(l.Controllers, " "))
+	}
+	if l.Unprotected != nil {
+		log.Warn("a busy vassal may slow down the emperor", "error", l.Unprotected)
+	}
 }
 
 // warnCgroups says, once, what vassals without cgroups lack.

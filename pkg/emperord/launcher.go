@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"sync"
 
 	"github.com/emperor-go/emperor/internal/accounts"
 	"github.com/emperor-go/emperor/internal/reads"
@@ -45,7 +46,7 @@ type parts struct {
 // files for them.
 func supervision(o *config.Emperor, p parts) (emperor.Options, error) {
 	r, files, log := p.readers, p.files, p.log
-	vassals := &reading{files: o.Templates, reads: files, waits: vassalfiles.HasOnDemand(o.OnDemand), held: r.held, allow: o.Allowed, clone: o.Clone, network: o.Network, log: log}
+	vassals := &reading{files: o.Templates, reads: files, waits: vassalfiles.HasOnDemand(o.OnDemand), held: r.held, allow: o.Allowed, clone: o.Clone, network: o.Network, limiting: o.Limiting, cgroups: p.launcher.Cgroups, relaxed: &sync.Map{}, log: log}
 	vassals.attrs = append(slices.Clone(o.Wrapping.Collect), o.Wrapping.ProgramAttr, o.Wrapping.ChdirAttr)
 	vassals.wraps = vassalfiles.Wrappers(o.Wrapping)
 	vassals.refuseRoot, vassals.environ = refusesRoot(o), process.VassalEnviron(os.Environ())

@@ -39,6 +39,9 @@ type reading struct {
 	wraps      process.Wrappers
 	clone      namespaces.Flags // of each vassal
 	network    config.Networking
+	limiting   config.Limiting
+	cgroups    *namespaces.CgroupRoot // nil: vassals have none
+	relaxed    *sync.Map              // controllers that are missed, and were reported
 	log        *slog.Logger
 	last       sync.Map // the templates of each directory that were read last, config.Templates
 }
@@ -74,7 +77,11 @@ func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
 	}
 	if r.wraps.Becomes(f.Attributes) { // only the other program can parse the rest
 		f.Reads, err = loader.ExamineForeign(source, r.refuseRoot)
-		return f, joined(wrong, err)
+		v, bad := loader.ForeignLimits(source)
+		if bad == nil {
+			f.Cgroup, bad = r.limits(v, c)
+		}
+		return f, joined(wrong, err, bad)
 	}
 	v, warnings, err := loader.Vassal(source)
 	if err == nil && r.refuseRoot {
@@ -84,6 +91,9 @@ func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
 	}
 	if err == nil {
 		f.Network, err = r.network.Connection(v, r.tenants(c))
+		var limits error
+		f.Cgroup, limits = r.limits(v, c)
+		err = joined(err, limits)
 	}
 	err = joined(wrong, err)
 	level := slog.LevelDebug // the vassal will report them
@@ -266,5 +276,5 @@ func (r *reading) compareWrapped(was, is monitor.Config) emperor.Change {
 		return emperor.Change{Respawn: true, Options: options}
 	}
 	r.log.Debug("the program itself takes over the change", "vassal", is.Name)
-	return emperor.Change{}
+	return emperor.Change{Live: r.otherLimits(was, is)}
 }

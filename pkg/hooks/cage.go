@@ -29,7 +29,7 @@ func (s *scene) enclose(cmd *exec.Cmd) (*cage, error) {
 	if s.cgroups == nil {
 		return nil, nil
 	}
-	g, err := s.cgroups.Create("hook." + strconv.FormatUint(cages.Add(1), 10))
+	g, err := s.cgroups.CreateForHook("hook." + strconv.FormatUint(cages.Add(1), 10))
 	if err != nil {
 		return nil, fmt.Errorf("cannot make a cgroup: %w", err)
 	}

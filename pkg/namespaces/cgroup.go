@@ -16,6 +16,8 @@ import (
 type Cgroup struct {
 	path string
 	dir  *os.File
+	// outside is the cgroup of processes that Release lets continue.
+	outside string
 }
 
 // FD returns a descriptor for Command.CgroupFD, valid until Remove.
@@ -91,15 +93,15 @@ func (c *Cgroup) remove() error {
 	return nil
 }
 
-// Release removes the cgroup and lets its processes continue: it moves them to the cgroup of
-// the process that made the root.
+// Release removes the cgroup and lets its processes continue: it moves them to the leaf of hooks,
+// or where nothing is limited to the cgroup of the process that made the root.
 func (c *Cgroup) Release() (err error) {
 	Bounded(func() { err = c.release() })
 	return err
 }
 
 func (c *Cgroup) release() error {
-	outside := filepath.Join(filepath.Dir(filepath.Dir(c.path)), "cgroup.procs")
+	outside := filepath.Join(c.outside, "cgroup.procs")
 	for range releases { // a process that forks while it is moved is found in the next round
 		err := os.Remove(c.path)
 		if err == nil || !errors.Is(err, unix.EBUSY) {

@@ -91,7 +91,7 @@ func within(t *testing.T, d time.Duration) context.Context {
 func TestCgroupTakesTheTree(t *testing.T) {
 	r := cgroups(t)
 	before := descriptors(t)
-	c, err := r.Create("a.ini.1")
+	c, err := r.Create(CgroupWish{Name: "a.ini.1"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -151,7 +151,7 @@ func TestCgroupTakesTheTree(t *testing.T) {
 }
 
 func TestCgroupsBelow(t *testing.T) {
-	c, err := cgroups(t).Create("nested")
+	c, err := cgroups(t).Create(CgroupWish{Name: "nested"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,11 +178,11 @@ func TestCgroupsBelow(t *testing.T) {
 
 func TestCreateTwice(t *testing.T) {
 	r := cgroups(t)
-	c, err := r.Create("a")
+	c, err := r.Create(CgroupWish{Name: "a"})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.Create("a"); !errors.Is(err, os.ErrExist) {
+	if _, err := r.Create(CgroupWish{Name: "a"}); !errors.Is(err, os.ErrExist) {
 		t.Errorf("a second time: %v, want %v", err, os.ErrExist)
 	}
 	if err := r.Remove(); err == nil {
@@ -207,7 +207,7 @@ func TestRootIsMadeAgain(t *testing.T) {
 	made := make(chan *Cgroup)
 	for i := range 8 {
 		go func() {
-			c, err := r.Create(strconv.Itoa(i))
+			c, err := r.Create(CgroupWish{Name: strconv.Itoa(i)})
 			if err != nil {
 				t.Error(err)
 			}
@@ -328,12 +328,12 @@ func TestCollectCgroups(t *testing.T) {
 		return r
 	}
 	owned, left, busy := open("owned"), open("left"), open("busy")
-	inner, err := left.Create("vassal")
+	inner, err := left.Create(CgroupWish{Name: "vassal"})
 	if err != nil {
 		t.Fatal(err)
 	}
 	inner.dir.Close()
-	alive, err := busy.Create("vassal")
+	alive, err := busy.Create(CgroupWish{Name: "vassal"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,9 +18,8 @@ import (
 // cgroups.
 var ErrNoCgroup = errors.New("no writable cgroup v2 hierarchy")
 
-// CgroupRoot is a cgroup that contains one cgroup for each process tree. It enables no
-// controller, so that the rule against processes in inner cgroups does not apply (cgroups(7)).
-// Its methods may be called from many goroutines at the same time.
+// CgroupRoot is a cgroup that contains one cgroup for each process tree. Its methods may be
+// called from many goroutines at the same time.
 type CgroupRoot struct {
 	// Renewed is called when Create had to make the root again. Nil: no call. It must be set
 	// before the first Create.
@@ -30,6 +29,11 @@ type CgroupRoot struct {
 	mu     sync.Mutex // protects the following fields; held while the root is made again
 	path   string
 	lock   *os.File // on the directory, with flock(2); the kernel releases it when this process ends
+
+	home        string   // the cgroup of the service, above the root; empty: nothing is limited
+	controllers []string // that limit the cgroups of the root
+	hooks       []CgroupLimit
+	groups      map[string][]CgroupLimit // by the name of the group
 }
 
 // OpenCgroupRoot makes a cgroup below the cgroup of the calling process. Its name begins with
@@ -49,12 +53,16 @@ func OpenCgroupRoot(prefix string) (*CgroupRoot, error) {
 // the service manager has delegated the cgroup (Delegate=yes, systemd.resource-control(5));
 // otherwise the cgroup belongs to the host, and given is false.
 func HandOverCgroup(uid, gid int) (given bool, err error) {
-	own, err := ownCgroup()
-	if err != nil || !delegated(own) {
+	home, own, err := homeCgroup()
+	if err != nil || !delegated(home) {
 		return false, nil //nolint:nilerr // there is none to give
 	}
-	for _, file := range []string{"", "cgroup.procs", "cgroup.subtree_control", "cgroup.threads"} {
-		if err := os.Lchown(filepath.Join(own, file), uid, gid); err != nil && !errors.Is(err, os.ErrNotExist) {
+	files := []string{"", "cgroup.procs", "cgroup.subtree_control", "cgroup.threads"}
+	if own != home {
+		files = append(files, supervisorLeaf, supervisorLeaf+"/cgroup.procs", supervisorLeaf+"/cpu.weight", supervisorLeaf+"/memory.min")
+	}
+	for _, file := range files {
+		if err := os.Lchown(filepath.Join(home, file), uid, gid); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return false, fmt.Errorf("cannot hand over the cgroup: %w", err)
 		}
 	}
@@ -81,12 +89,12 @@ const rootMode = 0o711
 const attempts = 100
 
 func (r *CgroupRoot) make() error {
-	own, err := ownCgroup()
+	home, _, err := homeCgroup()
 	if err != nil {
 		return err
 	}
 	for range attempts {
-		path := filepath.Join(own, cgroupName(r.prefix+newOwner().String()))
+		path := filepath.Join(home, cgroupName(r.prefix+newOwner().String()))
 		if err := os.Mkdir(path, rootMode); os.IsExist(err) {
 			continue
 		} else if err != nil {
@@ -102,6 +110,9 @@ func (r *CgroupRoot) make() error {
 		if _, err := os.Stat(filepath.Join(path, "cgroup.kill")); err != nil {
 			lock.Close()
 			return fmt.Errorf("%w: the kernel has no cgroup.kill", errors.Join(ErrNoCgroup, os.Remove(path)))
+		}
+		if err := r.delegate(path); err != nil {
+			return errors.Join(err, lock.Close(), os.Remove(path))
 		}
 		r.path, r.lock = path, lock
 		return nil
@@ -139,24 +150,45 @@ func named(f *os.File, path string) error {
 	return err
 }
 
-// Create makes a cgroup for one process tree. The name may contain any byte; two names never
-// share a cgroup, and an existing cgroup is an error. When the root has been removed, Create
-// makes it again, below the cgroup in which the calling process is then.
-func (r *CgroupRoot) Create(name string) (*Cgroup, error) {
+// CgroupWish describes a cgroup for one process tree.
+type CgroupWish struct {
+	// Name may contain any byte; two names never share a cgroup.
+	Name string
+	// Group is a group that it shares limits with (SetGroups). Empty: none.
+	Group string
+	// Below is a path below the cgroup, where processes start. Empty: in the cgroup itself.
+	Below string
+	// Limits apply to the whole cgroup.
+	Limits []CgroupLimit
+}
+
+// Create makes a cgroup for one process tree, with its limits in effect: no process can be in it
+// before. An existing cgroup is an error, and so is a limit that the kernel does not take. When
+// the root has been removed, Create makes it again, below the cgroup in which the calling process
+// is then.
+func (r *CgroupRoot) Create(w CgroupWish) (*Cgroup, error) {
 	var (
 		c   *Cgroup
 		err error
 	)
 	Bounded(func() {
 		root := r.where()
-		if c, err = create(root, name); !errors.Is(err, os.ErrNotExist) {
+		if c, err = r.create(root, w); !errors.Is(err, os.ErrNotExist) {
 			return
 		}
 		if root, err = r.renew(root); err == nil {
-			c, err = create(root, name)
+			c, err = r.create(root, w)
 		}
 	})
 	return c, err
+}
+
+// CreateForHook makes a cgroup for a program of a hook, with the limits of hooks.
+func (r *CgroupRoot) CreateForHook(name string) (*Cgroup, error) {
+	r.mu.Lock()
+	limits := r.hooks
+	r.mu.Unlock()
+	return r.Create(CgroupWish{Name: name, Limits: limits})
 }
 
 // Holds reports whether a process is in one of the root's cgroups whose names begin with
@@ -171,19 +203,50 @@ func (r *CgroupRoot) Holds(c *Caller, prefix string) (bool, error) {
 		return false, fmt.Errorf("cannot inspect process %d: %w", c.PID, err)
 	}
 	inside, below := strings.CutPrefix(shownAt(mounts, "", controllerPath(string(cgroups), "")), r.where()+"/")
+	if group, member, ok := strings.Cut(inside, "/"); ok && strings.HasPrefix(group, safeName(groupPrefix)) {
+		inside = member
+	}
 	return below && strings.HasPrefix(inside, safeName(prefix)), nil
 }
 
-func create(root, name string) (*Cgroup, error) {
-	path := filepath.Join(root, cgroupName(name))
+func (r *CgroupRoot) create(root string, w CgroupWish) (*Cgroup, error) {
+	parent, err := r.groupDir(root, w.Group)
+	if err != nil {
+		return nil, err
+	}
+	path := filepath.Join(parent, cgroupName(w.Name))
 	if err := os.Mkdir(path, 0o755); err != nil {
 		return nil, err
 	}
-	dir, err := os.OpenFile(path, unix.O_DIRECTORY|unix.O_PATH|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil, errors.Join(err, os.Remove(path))
+	var dir *os.File
+	if err = setLimits(path, w.Limits); err == nil {
+		dir, err = startingIn(path, w.Below)
 	}
-	return &Cgroup{path: path, dir: dir}, nil
+	if err != nil {
+		return nil, errors.Join(err, removeCgroups(path))
+	}
+	return &Cgroup{path: path, dir: dir, outside: r.outside(root)}, nil
+}
+
+// startingIn opens the cgroup, below path, in which processes start.
+func startingIn(path, below string) (*os.File, error) {
+	start := filepath.Join(path, below)
+	if below != "" {
+		if err := os.MkdirAll(start, 0o755); err != nil {
+			return nil, fmt.Errorf("cgroup: %w", err)
+		}
+	}
+	return os.OpenFile(start, unix.O_DIRECTORY|unix.O_PATH|unix.O_CLOEXEC, 0)
+}
+
+// outside is the cgroup for processes that are released.
+func (r *CgroupRoot) outside(root string) string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.home != "" {
+		return filepath.Join(r.home, hooksLeaf)
+	}
+	return filepath.Dir(root)
 }
 
 func (r *CgroupRoot) where() string {
@@ -220,6 +283,9 @@ func (r *CgroupRoot) Remove() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	defer r.lock.Close()
+	for _, dir := range r.groupDirs() {
+		_ = os.Remove(dir) // with a cgroup in it the root stays as well
+	}
 	if err := os.Remove(r.path); err != nil && !os.IsNotExist(err) {
 		return fmt.Errorf("cannot remove cgroup: %w", err)
 	}

@@ -14,24 +14,24 @@ import (
 )
 
 // CollectCgroups removes cgroup roots that dead owners have left behind: roots whose names
-// begin with prefix, below the cgroup of the calling process. It kills the processes that are
+// begin with prefix, below the cgroup of the calling process's service. It kills the processes that are
 // still in them, and waits for their end until ctx ends; a root that remains then is an error.
 //
 // A lock, which ends with the owner, shows whether the owner lives. A root that another
 // process has locked stays, whatever its name.
 func CollectCgroups(ctx context.Context, prefix string) error {
-	own, err := ownCgroup()
+	home, _, err := homeCgroup()
 	if err != nil {
 		return nil //nolint:nilerr // where there are no cgroups nobody left any
 	}
-	entries, err := os.ReadDir(own)
+	entries, err := os.ReadDir(home)
 	if err != nil {
 		return fmt.Errorf("cannot look for cgroups that were left behind: %w", err)
 	}
 	var failed error
 	for _, e := range entries {
 		if o, ok := strings.CutPrefix(e.Name(), prefix); ok && e.IsDir() && isCgroupName(e.Name()) {
-			failed = errors.Join(failed, collect(ctx, filepath.Join(own, e.Name()), parseOwner(o)))
+			failed = errors.Join(failed, collect(ctx, filepath.Join(home, e.Name()), parseOwner(o)))
 		}
 	}
 	return failed

@@ -68,6 +68,7 @@ type resources struct {
 	request  emperor.Request
 	process  *namespaces.Process
 	cgroup   *namespaces.Cgroup          // nil where there is none
+	limits   []namespaces.CgroupLimit    // of the cgroup; after the launch only Adjust changes them
 	entry    ledgerEntry                 // with the links that hooks have made into its network
 	written  atomic.Pointer[ledgerEntry] // the recorded one; nil: none
 }

@@ -227,8 +227,8 @@ func (l *Launcher) clone(r emperor.Request, dir string) (_ *child, err error) {
 		Dir: dir, Files: ends, Namespaces: l.Clone, Deathsig: deathSignal, Keyring: l.Keyring,
 	}
 	if l.Cgroups != nil {
-		if c.cgroup, err = l.Cgroups.Create(fmt.Sprintf("%s%s.%d", vassalCgroup, r.Config.Name, r.Generation)); err != nil {
-			return nil, fmt.Errorf("cannot make a cgroup: %w", err)
+		if err = c.enclose(); err != nil {
+			return nil, err
 		}
 		command.CgroupFD = c.cgroup.FD()
 	}
@@ -238,9 +238,6 @@ func (l *Launcher) clone(r emperor.Request, dir string) (_ *child, err error) {
 	c.openEntry()
 	return c, nil
 }
-
-// vassalCgroup begins the names of vassals' cgroups. The names of hooks' cgroups begin otherwise.
-const vassalCgroup = "vassal."
 
 // Confines reports whether a process is a vassal's, as far as that is certain: by its
 // cgroup, or where there are none by its pid namespace.

@@ -41,10 +41,26 @@ func (c *child) note() {
 // Attachment returns the place of the child in the network. Nil: it has none.
 func (c *child) Attachment() *emperor.Attachment { return c.attachment.Load() }
 
-// Adjust changes the connection of the child while it runs.
+// Adjust changes the limits and the connection of the child while it runs.
 func (c *child) Adjust(ctx context.Context, p emperor.Plan) error {
+	was := c.limits
+	if err := c.relimit(p.Cgroup.Limits); err != nil {
+		return err
+	}
+	err := c.reconnect(ctx, p)
+	if err != nil {
+		err = errors.Join(err, c.relimit(was))
+	}
+	return err
+}
+
+// reconnect changes the connection of the child while it runs.
+func (c *child) reconnect(ctx context.Context, p emperor.Plan) error {
 	if c.connection == nil {
-		return errors.New("it is not connected")
+		if p.Network.Connects() {
+			return errors.New("it is not connected")
+		}
+		return nil
 	}
 	netns, err := c.process.OpenNamespace(namespaces.NewNet)
 	if err != nil {
