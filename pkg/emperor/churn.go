@@ -55,10 +55,7 @@ func (e *Emperor) replaceProcess(v *vassal) {
 	}
 	v.forgive()
 	v.retry()
-	if v.state.serving() && v.gapFrom.IsZero() {
-		v.gapFrom = time.Now()
-	}
-	e.input(v, Want)
+	e.input(v, Replace)
 }
 
 // outdated reports whether its next process will have a newer file than the last one.

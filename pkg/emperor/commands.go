@@ -154,20 +154,17 @@ func (e *Emperor) carryOut(v *vassal, verb Verb) error {
 
 // reloadOne refuses a reload that cannot succeed, so that no client waits for it.
 func (e *Emperor) reloadOne(v *vassal) error {
-	switch {
-	case v.fault != "":
+	if v.fault != "" {
 		return fmt.Errorf("its configuration cannot be used: %s", v.fault)
-	case v.state == Reloading:
-		return nil
-	case v.state != Running:
-		text := string(v.state)
-		if why := e.situation(v).resting(); why != "" {
-			text += " (" + why + ")"
-		}
-		return fmt.Errorf("it does not run: it is %s", text)
 	}
-	e.refresh(v)
-	return nil
+	if e.input(v, ReloadAsked) {
+		return nil
+	}
+	text := string(v.state)
+	if why := e.situation(v).resting(); why != "" {
+		text += " (" + why + ")"
+	}
+	return fmt.Errorf("it does not run: it is %s", text)
 }
 
 // DoAll passes on a wish about all vassals.

@@ -31,11 +31,13 @@ const (
 	doForgive Effect = "forgive"
 	// doStop asks the process to stop and sets the time of grace.
 	doStop Effect = "stop"
-	// doStopLeft, doSilence and doStopSocket stop it too: because it wants that, has sent no
-	// heartbeat, or has a socket that clients do not find. A silence counts as a failure.
-	doStopLeft   Effect = "stop-left"
-	doSilence    Effect = "silence"
-	doStopSocket Effect = "stop-socket"
+	// doStopLeft, doSilence, doStopSocket and doStopChanged stop it too: because it wants that, has
+	// sent no heartbeat, has a socket that clients do not find, or cannot take a change over. A
+	// silence counts as a failure.
+	doStopLeft    Effect = "stop-left"
+	doSilence     Effect = "silence"
+	doStopSocket  Effect = "stop-socket"
+	doStopChanged Effect = "stop-changed"
 	// doExpect sets the time in which a killed process must end.
 	doExpect Effect = "expect"
 	// doZerg starts a zerg, within the limit.
@@ -77,6 +79,12 @@ const (
 	doHasten Effect = "hasten"
 	// doForget releases the resources that outlive generations.
 	doForget Effect = "forget"
+	// doNoteCut notes that the network is lost. doCut does too, and replaces the process if its
+	// options demand it.
+	doNoteCut Effect = "note-cut"
+	doCut     Effect = "cut"
+	// doRefresh gives the process its wanted configuration again, in place or by a new process.
+	doRefresh Effect = "refresh"
 	// doReload asks the process to reload and sets the time to answer in.
 	doReload Effect = "reload"
 	// doTaken notes that the reload is over.
@@ -120,24 +128,28 @@ func newActions() map[Effect]action {
 		doForgive: {record: func(_ *Emperor, v *vassal) { v.failures, v.proven = 0, nil }},
 		doZerg:    {act: (*Emperor).startZerg},
 
-		doReload:     {record: recordOrder, act: (*Emperor).reload},
-		doTaken:      {record: recordTaken, act: (*Emperor).taken},
-		doTakenLate:  {record: (*Emperor).recordTakenLate, act: (*Emperor).taken},
-		doRefuse:     {record: (*Emperor).recordRefusal, act: (*Emperor).refused},
-		doExpire:     {record: recordNoAnswer, act: (*Emperor).refused},
-		doReplace:    {record: (*Emperor).recordUnable, act: (*Emperor).replaceProcess},
-		doOwnReload:  {record: (*Emperor).recordOwnReload},
-		doRetry:      {record: func(_ *Emperor, v *vassal) { v.retry() }},
-		doBegin:      {record: recordBegin, act: settle},
-		doRevert:     {record: func(_ *Emperor, v *vassal) { v.refuseEdit() }, act: (*Emperor).revert},
-		doStop:       {act: (*Emperor).stop},
-		doStopLeft:   {record: (*Emperor).recordLeaving, act: (*Emperor).stop},
-		doSilence:    {record: (*Emperor).recordSilence, act: (*Emperor).stop},
-		doStopSocket: {record: (*Emperor).recordSocketLost, act: (*Emperor).stop},
-		doCurse:      {record: countFailure, act: (*Emperor).curse},
-		doKill:       {act: (*Emperor).kill},
-		doExpect:     {act: func(e *Emperor, v *vassal) { e.arm(v, unkillable) }},
-		doTrace:      {act: (*Emperor).findStuck},
+		doReload:      {record: recordOrder, act: (*Emperor).reload},
+		doTaken:       {record: recordTaken, act: (*Emperor).taken},
+		doTakenLate:   {record: (*Emperor).recordTakenLate, act: (*Emperor).taken},
+		doRefuse:      {record: (*Emperor).recordRefusal, act: (*Emperor).refused},
+		doExpire:      {record: recordNoAnswer, act: (*Emperor).refused},
+		doReplace:     {record: (*Emperor).recordUnable, act: (*Emperor).replaceProcess},
+		doOwnReload:   {record: (*Emperor).recordOwnReload},
+		doRetry:       {record: func(_ *Emperor, v *vassal) { v.retry() }},
+		doBegin:       {record: recordBegin, act: settle},
+		doRevert:      {record: func(_ *Emperor, v *vassal) { v.refuseEdit() }, act: (*Emperor).revert},
+		doStop:        {act: (*Emperor).stop},
+		doStopLeft:    {record: (*Emperor).recordLeaving, act: (*Emperor).stop},
+		doSilence:     {record: (*Emperor).recordSilence, act: (*Emperor).stop},
+		doStopSocket:  {record: func(_ *Emperor, v *vassal) { v.recordSocketLost(", for a new process") }, act: (*Emperor).stop},
+		doStopChanged: {record: func(_ *Emperor, v *vassal) { v.gapFrom = time.Now() }, act: (*Emperor).stop},
+		doNoteCut:     {act: (*Emperor).noteCut},
+		doCut:         {act: (*Emperor).cut},
+		doRefresh:     {act: (*Emperor).refresh},
+		doCurse:       {record: countFailure, act: (*Emperor).curse},
+		doKill:        {act: (*Emperor).kill},
+		doExpect:      {act: func(e *Emperor, v *vassal) { e.arm(v, unkillable) }},
+		doTrace:       {act: (*Emperor).findStuck},
 
 		doFail:   {record: (*Emperor).recordDeath, act: (*Emperor).clear},
 		doClear:  {record: func(_ *Emperor, v *vassal) { v.recordExit(false) }, act: (*Emperor).clear},
@@ -153,7 +165,7 @@ func newActions() map[Effect]action {
 
 		doWatch:   {record: (*Emperor).recordWait, act: (*Emperor).watchSocket},
 		doRewatch: {act: (*Emperor).watchSocket},
-		doRebind:  {record: (*Emperor).recordSocketLost, act: (*Emperor).rebind},
+		doRebind:  {record: func(_ *Emperor, v *vassal) { v.recordSocketLost("") }, act: (*Emperor).rebind},
 		doUnwatch: {act: func(e *Emperor, v *vassal) { v.unwatch(); e.settle(v) }},
 		doUnbound: {record: recordUnbound, act: (*Emperor).unbound},
 		doHasten:  {record: recordHaste, act: (*Emperor).hastened},

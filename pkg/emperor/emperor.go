@@ -262,20 +262,13 @@ type Emperor struct {
 	launching    int
 	launches     uint64                // of all vassals
 	recentlyGone map[string]goneVassal // by name, for a minute
-	reloadOfAll
-	zergs       int
-	subscribers map[*subscriber]bool
-	stopping    bool
-	lost        bool              // a vassal that does not end
-	actions     map[Effect]action // does not change
-	err         error
-}
-
-// reloadOfAll is a reload of all vassals.
-type reloadOfAll struct {
-	toReload     []*vassal // in order
-	reloadsOfAll int       // how often all were to be reloaded
-	rechecking   int       // rounds of checks that are under way before
+	round        round
+	zergs        int
+	subscribers  map[*subscriber]bool
+	stopping     bool
+	lost         bool              // a vassal that does not end
+	actions      map[Effect]action // does not change
+	err          error
 }
 
 // slowLaunch is when a launch stops counting against the concurrency: by then it

@@ -7,8 +7,10 @@ type Input string
 const (
 	// Want: there is something to run, and it needs a new process.
 	Want Input = "want"
-	// Soon: as Want, but for a change of the file too soon after the last one.
-	Soon Input = "soon"
+	// Replace: as Want, for a change that needs a new process. Soon: for one that comes too soon
+	// after the last one.
+	Replace Input = "replace"
+	Soon    Input = "soon"
 	// Drop: the vassal shall not run any more: its file is gone, or the operator
 	// stopped it.
 	Drop Input = "drop"
@@ -26,6 +28,8 @@ const (
 	End Input = "end"
 	// Refresh: the process shall take over a configuration.
 	Refresh Input = "refresh"
+	// ReloadAsked: the operator asks for a reload, of the vassal or of all.
+	ReloadAsked Input = "reload-asked"
 	// Knock: the first connection has come, or the vassal is not on demand.
 	Knock Input = "knock"
 	// Bound: the socket of an on-demand vassal is there, or has to be bound again.
@@ -56,6 +60,8 @@ const (
 	Refused Input = "refused"
 	// Curse: the process closed its pipe and lives.
 	Curse Input = "curse"
+	// CutOff: the process has lost its network.
+	CutOff Input = "cut-off"
 	// Mute: the process sends no heartbeats any more.
 	Mute Input = "mute"
 	// Exited: the process is dead and reaped.

@@ -205,13 +205,22 @@ type disconnected struct {
 
 func (d disconnected) apply(e *Emperor) {
 	v := d.v
-	if d.stale() || !v.state.alive() {
-		return
+	if !d.stale() && v.takes(CutOff) {
+		v.cutOff, v.cutReason = time.Now(), d.reason
+		e.input(v, CutOff)
 	}
-	v.cutOff, v.cutReason = time.Now(), d.reason
-	v.log.Error("it has no network any more", "reason", d.reason)
-	e.note(v, AboutNetwork, "no network: %s", d.reason)
-	if v.config.Network.RestartLost && v.state.serving() {
+}
+
+// noteCut reports that a vassal has lost its network.
+func (e *Emperor) noteCut(v *vassal) {
+	v.log.Error("it has no network any more", "reason", v.cutReason)
+	e.note(v, AboutNetwork, "no network: %s", v.cutReason)
+}
+
+// cut handles the loss for a vassal that serves.
+func (e *Emperor) cut(v *vassal) {
+	e.noteCut(v)
+	if v.config.Network.RestartLost {
 		v.unthrottle() // it is no change of the file
 		e.replaceProcess(v)
 	}

@@ -97,13 +97,9 @@ func (s socketLost) apply(e *Emperor) {
 }
 
 // recordSocketLost notes that the socket is to be made again.
-func (e *Emperor) recordSocketLost(v *vassal) {
+func (v *vassal) recordSocketLost(how string) {
 	v.socketGone = true
-	text := "its socket was removed: it is made again"
-	if v.state.serving() {
-		text += ", for a new process"
-	}
-	v.log.Warn(text, "address", v.activation.String())
+	v.log.Warn("its socket was removed: it is made again"+how, "address", v.activation.String())
 }
 
 // rebind makes the socket of a waiting vassal again.

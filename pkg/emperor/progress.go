@@ -25,10 +25,9 @@ func (e *Emperor) Progress(ctx context.Context) (p Progress, err error) {
 	err = e.ask(ctx, func() {
 		p.Vassals = len(e.vassals)
 		p.Begun = len(e.sets) == len(e.options.Monitors) && len(e.queue) == 0 && e.launching == 0
-		p.Rolling, p.Rolls = len(e.toReload) > 0 || e.rechecking > 0, e.reloadsOfAll
+		p.Rolling, p.Rolls = e.round.rolling(), e.round.begun
 		for _, v := range e.vassals {
 			p.Begun = p.Begun && v.fault != monitor.ErrReading.Error()
-			p.Rolling = p.Rolling || v.state == Reloading
 		}
 	})
 	return p, err

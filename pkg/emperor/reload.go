@@ -2,7 +2,6 @@ package emperor
 
 import (
 	"errors"
-	"slices"
 	"strings"
 
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
@@ -122,41 +121,28 @@ func (e *Emperor) refused(v *vassal) {
 
 // reloadAll asks every serving vassal to reload, a limited number at a time.
 func (e *Emperor) reloadAll() {
-	e.reloadsOfAll++
-	var list, again []*vassal
+	e.round.begun++
+	var again []*vassal
+	n := 0
 	for _, v := range e.sorted() {
-		switch {
-		case !v.takes(Refresh) || slices.Contains(e.toReload, v):
-		case v.parent == nil && e.options.Check != nil:
+		if !v.takes(Refresh) || e.round.contains(v) {
+			continue
+		}
+		if n++; v.parent == nil && e.options.Check != nil {
 			again = append(again, v)
-		default:
-			list = append(list, v)
+		} else {
+			e.round.add(v)
 		}
 	}
-	e.options.Log.Info("reloading all", "vassals", len(list)+len(again))
-	e.toReload = append(e.toReload, list...)
+	e.options.Log.Info("reloading all", "vassals", n)
 	if len(again) > 0 {
 		e.recheck(again)
 	}
 }
 
-// reloadNext starts the next reloads while there is room.
+// reloadNext starts the next reloads of a round while there is room.
 func (e *Emperor) reloadNext() {
-	if len(e.toReload) == 0 {
-		return
-	}
-	busy := 0
-	for _, v := range e.vassals {
-		if v.state == Reloading {
-			busy++
-		}
-	}
-	for len(e.toReload) > 0 && busy < e.options.Concurrency {
-		v := e.toReload[0]
-		e.toReload = e.toReload[1:]
-		if v.takes(Refresh) {
-			e.refresh(v)
-			busy++
-		}
+	for _, v := range e.round.next(e.options.Concurrency) {
+		e.input(v, ReloadAsked)
 	}
 }

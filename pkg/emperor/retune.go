@@ -35,13 +35,13 @@ func (e *Emperor) recheck(list []*vassal) {
 	}
 	check := e.options.Check
 	e.checks.Add(1) // results that monitors keep are outdated
-	e.rechecking++
+	e.round.checks++
 	e.group.Go(func() {
 		for _, s := range subjects {
 			facts, err := check(s.config)
 			e.post(rechecked{s.generationOf, s.config.Version, facts, err})
 		}
-		e.post(question(func(e *Emperor) { e.rechecking-- }))
+		e.post(question(func(e *Emperor) { e.round.checks-- }))
 	})
 }
 
@@ -74,5 +74,5 @@ func (r rechecked) apply(e *Emperor) {
 		e.replaceProcess(v) // also one that was refused
 		return
 	}
-	e.toReload = append(e.toReload, v)
+	e.round.add(v)
 }

@@ -34,15 +34,37 @@ var answers = map[State][]Input{
 	Launching:  {Launched, LaunchFailed},
 	Cancelling: {Launched, LaunchFailed},
 	Waiting:    {Knock, Unbound, Hasty, Bound, SocketLost},
-	Starting:   {Accepting, Ready, Exited, Curse, Leave},
-	Running:    {Exited, Due, Refresh, Curse, Mute, Leave, Late, ReloadedItself, Reinforce, SocketLost},
-	Reloading:  {Ready, Refused, Due, Exited, Curse, Leave, Unable, Reinforce, SocketLost},
-	Cursed:     {Exited, Due, KillNow},
-	Stopping:   {Exited, Due, KillNow, StopAgain},
-	Killing:    {Exited, End},
+	Starting:   {Accepting, Ready, Exited, Curse, Leave, CutOff},
+	Running:    {Exited, Due, Refresh, Curse, Mute, Leave, Late, ReloadedItself, Reinforce, SocketLost, CutOff},
+	Reloading:  {Ready, Refused, Due, Exited, Curse, Leave, Unable, Reinforce, SocketLost, CutOff},
+	Cursed:     {Exited, Due, KillNow, CutOff},
+	Stopping:   {Exited, Due, KillNow, StopAgain, CutOff},
+	Killing:    {Exited, End, CutOff},
 	Clearing:   {Cleared},
 	BackingOff: {Due},
 	Throttled:  {Due},
+}
+
+// A change of the file has the way of an operator's restart, which begins a gap where it ends a
+// process that serves. Reloads are asked of these states only, and each state with a process
+// records the loss of its network.
+func TestChangesAndReloadsInEveryState(t *testing.T) {
+	for _, s := range States() {
+		next, do, listed := step(s, Want)
+		replaced, replace, asked := step(s, Replace)
+		if s.serving() {
+			do = doStopChanged
+		}
+		if replaced != next || asked != listed || replace != do {
+			t.Errorf("%s: a change leads to %s by %q, and a restart to %s by %q", s, replaced, replace, next, do)
+		}
+		if next, _, listed = step(s, ReloadAsked); listed != s.serving() || next != s {
+			t.Errorf("%s: a reload is accepted %v and leads to %s", s, listed, next)
+		}
+		if next, do, listed = step(s, CutOff); listed != s.alive() || next != s || do == doCut != s.serving() {
+			t.Errorf("%s: the loss of the network is recorded %v, leads to %s by %q", s, listed, next, do)
+		}
+	}
 }
 
 // Walk the table in random order, as the loop would see it: from any state, a vassal that is
@@ -57,7 +79,7 @@ func TestRandomWalkAlwaysEnds(t *testing.T) {
 			if steps > 1000 {
 				t.Fatalf("seed %d: still %s after %d steps", seed, state, steps)
 			}
-			in := []Input{Want, Soon, Begin, Renewed, Forgiven}[random.IntN(5)]
+			in := []Input{Want, Replace, Soon, Begin, Renewed, Forgiven, ReloadAsked}[random.IntN(7)]
 			switch {
 			case steps == 100:
 				wanted, in = false, Drop

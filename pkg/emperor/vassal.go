@@ -164,6 +164,7 @@ func (e *Emperor) move(v *vassal, next State) {
 	v.log.LogAttrs(context.Background(), level, string(v.state)+" -> "+string(next), e.attrs(v, next)...)
 	was := v.state
 	v.state, v.since = next, time.Now()
+	e.round.moved(was, next)
 	v.bridge(next)
 	e.disarm(v)
 	if next == Gone {
