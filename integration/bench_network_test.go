@@ -132,6 +132,40 @@ func BenchmarkNetworkRestored(b *testing.B) {
 	e.stop(syscall.SIGTERM)
 }
 
+// BenchmarkNetworkRate measures the rates of a vassal with a limit of 40 and 10 Mbit/s, the second
+// one also after the vassal has removed the limit at its end.
+func BenchmarkNetworkRate(b *testing.B) {
+	w := newWorld(b)
+	needVeth(b, w)
+	if err := os.WriteFile(w.path("s/large"), make([]byte, 10<<20), 0o644); err != nil {
+		b.Fatal(err)
+	}
+	w.vassal("a.ini", "http-socket = :8080", fmt.Sprintf(pages, w.path("s")), "network-limit = 40mbit/10mbit", "uid = 4001", "gid = 4001")
+	e := w.start(append(routedArgs, "--emperor-network-to-host", "allow")...)
+	pid, address := e.running("a.ini"), w.attachment("a").Network.Addresses[0]
+	server := w.inside(program("vassal-server"), "--http-socket", "10.142.0.1:8080", "--static-map", "/="+w.path("s"))
+	server.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := server.Start(); err != nil {
+		b.Fatal(err)
+	}
+	defer func() { _ = server.Process.Kill(); _ = server.Wait() }()
+	rate := func(from int, at string) float64 { // after the burst that is permitted
+		get := "curl -sSf --retry 5 --retry-connrefused -m 60 -o /dev/null http://" + at + ":8080/large"
+		inNetwork(b, from, get+" -r 0-2999999")
+		begin := time.Now()
+		inNetwork(b, from, get)
+		return 8 * (10 << 20) / 1e6 / time.Since(begin).Seconds()
+	}
+	for b.Loop() {
+		b.ReportMetric(rate(pid, "10.142.0.1"), "mbit/s-down-of-40")
+		b.ReportMetric(rate(w.holder.Process.Pid, address.String()), "mbit/s-up-of-10")
+		inNetwork(b, pid, "tc qdisc delete dev eth0 root")
+		b.ReportMetric(rate(w.holder.Process.Pid, address.String()), "mbit/s-up-of-10-removed")
+	}
+	b.ReportMetric(0, "ns/op")
+	e.stop(syscall.SIGTERM)
+}
+
 // BenchmarkNetworkBusy measures 50 launches while other programs change the network of the host
 // all the time, and the latency of the emperor's loop meanwhile.
 func BenchmarkNetworkBusy(b *testing.B) {

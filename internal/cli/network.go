@@ -79,6 +79,9 @@ func sayNetwork(r emperor.Record, say func(key, value string)) {
 			say("allowed", a)
 		}
 		say("limit", n.Limit)
+		if n.Spoofed > 0 {
+			say("forged packets", strconv.FormatUint(n.Spoofed, 10))
+		}
 	}
 	if r.NoNetwork != "" {
 		say("no network", fmt.Sprintf("since %s: %s", r.NoNetworkSince.Local().Format(time.DateTime), r.NoNetwork))

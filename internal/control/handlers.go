@@ -123,6 +123,7 @@ func (s *Server) status(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	record.Network = s.attachment(record.Name, record.Network)
 	st := Status{
 		Vassal: s.vassal(record), Exits: s.Events.Exits(record.Name),
 		Lines: s.Output.Of(record.Name).Last(10),

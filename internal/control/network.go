@@ -2,6 +2,8 @@ package control
 
 import (
 	"net/http"
+
+	"github.com/emperor-go/emperor/pkg/emperor"
 )
 
 // NetworkName is the directory of the built-in network in the runtime directory.
@@ -14,6 +16,18 @@ type Network interface {
 	// Collect deletes links that no vassal has, and returns their names. dry: it deletes
 	// nothing.
 	Collect(dry bool) ([]string, error)
+	// Spoofed returns the number of packets with forged sources that a vassal has sent.
+	Spoofed(vassal string) uint64
+}
+
+// attachment completes the place of a vassal in the network. Nil: it has none.
+func (s *Server) attachment(vassal string, a *emperor.Attachment) *emperor.Attachment {
+	if s.Network == nil || a == nil {
+		return a
+	}
+	complete := *a
+	complete.Spoofed = s.Network.Spoofed(vassal)
+	return &complete
 }
 
 // NetworkReport is the answer to a question about the network.

@@ -48,6 +48,8 @@ type Attachment struct {
 	Published []string `json:"published,omitempty"`
 	Allowed   []string `json:"allowed,omitempty"`
 	Limit     string   `json:"limit,omitempty"`
+	// Spoofed is the number of packets with forged sources that it has sent, in its status.
+	Spoofed uint64 `json:"spoofed_packets,omitempty"`
 	// Mounts are files that the vassal sees in place of the host's.
 	Mounts []wire.Mount `json:"-"`
 }

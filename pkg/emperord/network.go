@@ -189,5 +189,8 @@ func (n connections) Report() (control.NetworkReport, error) {
 	return report, nil
 }
 
+// Spoofed implements control.Network.
+func (n connections) Spoofed(vassal string) uint64 { return n.stage.Spoofed(vassal) }
+
 // Collect implements control.Network.
 func (n connections) Collect(dry bool) ([]string, error) { return n.stage.CollectStray(dry) }

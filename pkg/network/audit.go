@@ -175,5 +175,19 @@ func (s *Stage) Stats() Stats {
 	n := Stats{Links: len(s.links), Restored: s.restored}
 	s.mu.Unlock()
 	n.Spoofed, _ = s.table.Spoofed()
+	n.Spoofed += s.guards.spoofedBy("")
 	return n
+}
+
+// Spoofed returns the number of packets with forged sources that a vassal has sent since the policy
+// was last set.
+func (s *Stage) Spoofed(vassal string) uint64 {
+	s.mu.Lock()
+	l := s.links[vassal]
+	s.mu.Unlock()
+	if l == nil {
+		return 0
+	}
+	n, _ := s.table.SpoofedBy(l.Index)
+	return n + s.guards.spoofedBy(l.HostInterface)
 }

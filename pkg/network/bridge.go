@@ -192,7 +192,7 @@ func (c *connecting) port(context.Context) error {
 			return err
 		}
 	}
-	return c.guards.put(l.HostInterface, guard{l.peerMAC, l.Addresses})
+	return c.guards.put(l.HostInterface, guard{mac: l.peerMAC, addresses: l.Addresses})
 }
 
 // leaveBridge removes the vassal's neighbours from the bridge.

@@ -93,7 +93,10 @@ func (s *Stage) relimit(ctx context.Context, l *Link, was, is spec.Rate, netns *
 		return err
 	}
 	defer in.Close()
-	return limit(out, in, l, was, is)
+	if err = s.limit(out, in, l, was, is); err != nil {
+		err = errors.Join(err, s.limit(out, in, l, is, was))
+	}
+	return err
 }
 
 // repolicy updates the policy of a vassal that was connected or disconnected, and the policies of
@@ -114,6 +117,9 @@ func (s *Stage) repolicy(l *Link) (err error) {
 func (s *Stage) update(l *Link) error {
 	allowed := s.resolve(l.wish.Allow)
 	was, is := l.elements, elementsOf(l.Addresses, l.wish.Publish, allowed)
+	if l.Index != 0 && l.bridge == 0 {
+		is = append(is, spoofer(l.Index))
+	}
 	l.elements = is // also after an error: the next change removes them
 	if err := s.table.Replace(was, is); err != nil {
 		return err

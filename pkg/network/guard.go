@@ -15,19 +15,22 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// guards are the rules against forged packets at the ports of bridges, where packets do not pass
-// the policy. Each port has a chain of its own, which ends with the port.
+// guards are the rules at the host's ends of links that packets meet first: against forged packets
+// at the ports of bridges, where packets do not pass the policy, and against packets beyond a rate.
+// Each link has a chain of its own, which ends with the link.
 type guards struct {
-	mu    sync.Mutex
-	table *nftables.Table
-	ports map[string]guard // by interface
+	mu      sync.Mutex
+	table   *nftables.Table
+	ports   map[string]guard // by interface
+	spoofed uint64           // packets of links that are gone
 }
 
-// guard is the identity of a vassal behind a port. Without addresses only the hardware address
-// is known.
+// guard is the identity of a vassal behind a port of a bridge, and its rate. Without addresses only
+// the hardware address is known, and without that the vassal is on no bridge.
 type guard struct {
 	mac       net.HardwareAddr
 	addresses []netip.Addr
+	rate      uint64 // bits per second from the vassal; zero: any
 }
 
 // guardTable returns the table of an emperor.
@@ -39,6 +42,21 @@ func (id ID) guardTable() *nftables.Table {
 func (g *guards) put(port string, who guard) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if err := g.install(map[string]guard{port: who}); err != nil {
+		return err
+	}
+	g.ports[port] = who
+	return nil
+}
+
+// limit sets the rate of a link. Zero: it has none.
+func (g *guards) limit(port string, rate uint64) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	who := g.ports[port]
+	if who.rate = rate; rate == 0 && who.mac == nil {
+		return g.drop(port)
+	}
 	if err := g.install(map[string]guard{port: who}); err != nil {
 		return err
 	}
@@ -85,7 +103,7 @@ func (g *guards) bare() (map[string]guard, error) {
 	defer n.Close()
 	bare := map[string]guard{}
 	for port, who := range g.ports {
-		if rules, err := c.count(g.table, port); err == nil && rules == len(who.rules()) {
+		if rules, err := c.rules(g.table, port); err == nil && len(rules) == len(who.rules()) {
 			continue
 		}
 		if _, err := n.LinkNamed(port); !errors.Is(err, errNoLink) {
@@ -111,19 +129,24 @@ func (g *guards) install(ports map[string]guard) error {
 		}
 	}
 	if err := c.Flush(); err != nil {
-		return explained("cannot guard a port of the bridge against forged packets (nftables)", err)
+		return explained("cannot guard a link (nftables)", err)
 	}
 	return nil
 }
 
-// remove deletes the chain of a port that is about to be deleted. The kernel may have done so, with
+// remove deletes the chain of a link that is about to be deleted. The kernel may have done so, with
 // the link.
 func (g *guards) remove(port string) error {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	return g.drop(port)
+}
+
+func (g *guards) drop(port string) error {
 	if _, guarded := g.ports[port]; !guarded {
 		return nil
 	}
+	g.spoofed += g.count(port)
 	delete(g.ports, port)
 	c, err := nftables.New()
 	if err != nil {
@@ -131,9 +154,45 @@ func (g *guards) remove(port string) error {
 	}
 	c.DelChain(&nftables.Chain{Table: g.table, Name: port})
 	if err := c.Flush(); err != nil && !errors.Is(err, unix.ENOENT) {
-		return explained("cannot remove the guard of a port of the bridge", err)
+		return explained("cannot remove the guard of a link", err)
 	}
 	return nil
+}
+
+// spoofedBy returns the number of forged packets of a link since its guard was set. Of no link: of
+// all, also of links that are gone.
+func (g *guards) spoofedBy(port string) uint64 {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if port != "" {
+		return g.count(port)
+	}
+	n := g.spoofed
+	for port := range g.ports {
+		n += g.count(port)
+	}
+	return n
+}
+
+// count adds the counters of a chain up. A chain that cannot be read has counted nothing.
+func (g *guards) count(port string) (n uint64) {
+	if g.ports[port].mac == nil {
+		return 0
+	}
+	c, err := openNft()
+	if err != nil {
+		return 0
+	}
+	defer func() { _ = c.CloseLasting() }()
+	rules, _ := c.rules(g.table, port)
+	for _, r := range rules {
+		for _, e := range r.Exprs {
+			if counter, ok := e.(*expr.Counter); ok {
+				n += counter.Packets
+			}
+		}
+	}
+	return n
 }
 
 // close removes the table, if there is one.
@@ -161,35 +220,52 @@ const (
 	serverPort6     = 547 // DHCPv6
 )
 
-// rules drops what a vassal must not send: frames with another hardware address, or to another
-// VLAN; packets with the address of others, and answers that claim it; the words of a router or
-// of a DHCP server.
-func (g guard) rules() []rule {
+// rules returns the rules of a link.
+func (g guard) rules() (rules []rule) {
+	if g.mac != nil {
+		for _, r := range g.forgeries() {
+			rules = append(rules, when(r, countHere(), drop))
+		}
+	}
+	if g.rate > 0 {
+		rules = append(rules, when(faster(g.rate/8), drop))
+	}
+	return rules
+}
+
+// burst is the number of bytes that may pass at once, beside those of a second (nft_limit_init of
+// net/netfilter/nft_limit.c): a few of the largest packets.
+const burst = 256 << 10
+
+// forgeries selects what a vassal on a bridge must not send: frames with another hardware address,
+// or to another VLAN; packets with the address of others, and answers that claim it; the words of a
+// router or of a DHCP server.
+func (g guard) forgeries() []rule {
 	rules := []rule{
-		when(linkLayer(6, 6), rule{differs(g.mac)}, drop),
-		when(frame(frame8021Q), drop),
-		when(frame(unix.ETH_P_ARP), network(8, 6), rule{differs(g.mac)}, drop),
-		when(families[0].frame(), carries(unix.IPPROTO_UDP), transport(0, 2), rule{equal(bigEndian(serverPort4))}, drop),
-		when(families[1].frame(), carries(unix.IPPROTO_UDP), transport(0, 2), rule{equal(bigEndian(serverPort6))}, drop),
-		when(families[1].frame(), carries(unix.IPPROTO_ICMPV6), icmpType(advertiseRouter), drop),
+		when(linkLayer(6, 6), rule{differs(g.mac)}),
+		frame(frame8021Q),
+		when(frame(unix.ETH_P_ARP), network(8, 6), rule{differs(g.mac)}),
+		when(families[0].frame(), carries(unix.IPPROTO_UDP), transport(0, 2), rule{equal(bigEndian(serverPort4))}),
+		when(families[1].frame(), carries(unix.IPPROTO_UDP), transport(0, 2), rule{equal(bigEndian(serverPort6))}),
+		when(families[1].frame(), carries(unix.IPPROTO_ICMPV6), icmpType(advertiseRouter)),
 	}
 	if len(g.addresses) == 0 {
 		return rules
 	}
 	own4 := own(g.addresses, netip.Addr.Is4)
 	if len(own4) == 0 {
-		rules = append(rules, when(families[0].frame(), drop), when(frame(unix.ETH_P_ARP), drop))
+		rules = append(rules, families[0].frame(), frame(unix.ETH_P_ARP))
 	}
 	for _, a := range own4 {
 		rules = append(rules,
-			when(families[0].frame(), network(families[0].source, 4), rule{differs(a.AsSlice())}, drop),
-			when(frame(unix.ETH_P_ARP), network(14, 4), rule{differs(a.AsSlice())}, drop))
+			when(families[0].frame(), network(families[0].source, 4), rule{differs(a.AsSlice())}),
+			when(frame(unix.ETH_P_ARP), network(14, 4), rule{differs(a.AsSlice())}))
 	}
 	// The kernel asks for the address itself, and uses a link-local one for neighbours.
 	own6 := append(own(g.addresses, netip.Addr.Is6), linkLocal(g.mac), netip.IPv6Unspecified())
-	rules = append(rules, when(families[1].frame(), noneOf(network(families[1].source, 16), own6), drop))
-	rules = append(rules, when(families[1].frame(), carries(unix.IPPROTO_ICMPV6), icmpType(advertiseNode), noneOf(transport(8, 16), own6), drop))
-	return rules
+	return append(rules,
+		when(families[1].frame(), noneOf(network(families[1].source, 16), own6)),
+		when(families[1].frame(), carries(unix.IPPROTO_ICMPV6), icmpType(advertiseNode), noneOf(transport(8, 16), own6)))
 }
 
 func own(addresses []netip.Addr, family func(netip.Addr) bool) []netip.Addr {

@@ -51,24 +51,22 @@ func (n *nftConn) Flush() error {
 	return n.talk(func() error { return n.send(n.Conn) })
 }
 
-// count returns the number of rules in a chain.
-func (n *nftConn) count(t *nftables.Table, chain string) (rules int, err error) {
-	err = n.talk(func() error {
-		list, err := n.GetRules(t, &nftables.Chain{Table: t, Name: chain})
-		rules = len(list)
+// rules returns the rules of a chain.
+func (n *nftConn) rules(t *nftables.Table, chain string) (list []*nftables.Rule, err error) {
+	err = n.talk(func() (err error) {
+		list, err = n.GetRules(t, &nftables.Chain{Table: t, Name: chain})
 		return err
 	})
-	return rules, err
+	return list, err
 }
 
-// elements returns the number of elements of a set.
-func (n *nftConn) elements(s *nftables.Set) (elements int, err error) {
-	err = n.talk(func() error {
-		list, err := n.GetSetElements(s)
-		elements = len(list)
+// elements returns the elements of a set.
+func (n *nftConn) elements(s *nftables.Set) (list []nftables.SetElement, err error) {
+	err = n.talk(func() (err error) {
+		list, err = n.GetSetElements(s)
 		return err
 	})
-	return elements, err
+	return list, err
 }
 
 // talk calls a function that uses the connection. After a failure the connection is replaced:

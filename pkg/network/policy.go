@@ -38,7 +38,14 @@ const (
 	counterSpoofed = "spoofed"
 	counterRefused = "refused"
 	chainRefuse    = "refuse"
+	chainForged    = "forged"
+	setSpoofers    = "spoofers"
 )
+
+// newSpoofers makes the set of links whose forged packets are counted, each by itself.
+func newSpoofers(t *nftables.Table) *nftables.Set {
+	return &nftables.Set{Table: t, Name: setSpoofers, KeyType: nftables.TypeIFIndex, Counter: true}
+}
 
 // sets are the sets of one family.
 type sets struct {
@@ -79,8 +86,9 @@ const (
 )
 
 // chains returns the policy.
-func (p *Policy) chains(byFamily []*sets) []chain {
+func (p *Policy) chains(byFamily []*sets, spoofers *nftables.Set) []chain {
 	return []chain{
+		{name: chainForged, rules: []rule{countLink(spoofers), when(count(counterSpoofed), drop)}},
 		{name: chainRefuse, rules: []rule{
 			count(counterRefused),
 			// A host that only gets ICMP waits a second or two, because the kernel limits its rate.
@@ -99,7 +107,7 @@ func (p *Policy) chains(byFamily []*sets) []chain {
 // early drops forged sources: a vassal sends from its own address only, and nothing else sends
 // from the pool.
 func (p *Policy) early() []rule {
-	rules := []rule{when(inGroup(in, p.Group), forged(), count(counterSpoofed), drop)}
+	rules := []rule{when(inGroup(in, p.Group), forged(), jump(chainForged))}
 	for _, prefix := range p.Pool {
 		f := familyOf(prefix.Addr())
 		rules = append(rules, when(notInGroup(in, p.Group), f.within(f.source, prefix), local(true, false), count(counterSpoofed), drop))

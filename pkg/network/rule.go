@@ -209,6 +209,19 @@ func jump(chain string) rule { return rule{&expr.Verdict{Kind: expr.VerdictJump,
 // count: counter name NAME.
 func count(name string) rule { return rule{&expr.Objref{Type: unix.NFT_OBJECT_COUNTER, Name: name}} }
 
+// countLink: iif @SET, whose element counts the packet.
+func countLink(s *nftables.Set) rule {
+	return rule{&expr.Meta{Key: expr.MetaKeyIIF, Register: register}, &expr.Lookup{SourceRegister: register, SetName: s.Name, SetID: s.ID}}
+}
+
+// countHere: counter. It belongs to the rule.
+func countHere() rule { return rule{&expr.Counter{}} }
+
+// faster: limit rate over BYTES bytes/second burst BURST bytes.
+func faster(bytes uint64) rule {
+	return rule{&expr.Limit{Type: expr.LimitTypePktBytes, Unit: expr.LimitTimeSecond, Over: true, Rate: bytes, Burst: burst}}
+}
+
 // The verdicts.
 var (
 	accept     = verdict(expr.VerdictAccept)

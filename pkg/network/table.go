@@ -9,6 +9,8 @@ import (
 	"sync"
 
 	"github.com/google/nftables"
+
+	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
 // Table is the emperor's table of nftables. It has the policy, and the elements of vassals. Its
@@ -19,6 +21,7 @@ type Table struct {
 	table    *nftables.Table
 	policy   Policy
 	sets     []*sets
+	spoofers *nftables.Set
 	elements map[string]map[string]nftables.SetElement // of each set, by key
 	rules    int
 	unknown  bool // the kernel's table may be another one: the last change has failed
@@ -76,7 +79,17 @@ func (t *Table) addSets() error {
 		}
 		t.sets = append(t.sets, s)
 	}
-	return nil
+	t.spoofers = newSpoofers(t.table)
+	return t.conn.AddSet(t.spoofers, nil)
+}
+
+// all lists the sets.
+func (t *Table) all() []*nftables.Set {
+	list := []*nftables.Set{t.spoofers}
+	for _, s := range t.sets {
+		list = append(list, s.all()...)
+	}
+	return list
 }
 
 // install replaces the table in one transaction. Whatever the kernel has, it is complete
@@ -93,7 +106,7 @@ func (t *Table) install() (err error) {
 	if err := t.addSets(); err != nil {
 		return err
 	}
-	chains := t.policy.chains(t.sets)
+	chains := t.policy.chains(t.sets, t.spoofers)
 	made := make([]*nftables.Chain, len(chains))
 	for i, chain := range chains {
 		made[i] = c.AddChain(&nftables.Chain{Table: t.table, Name: chain.name, Type: chain.kind, Hooknum: chain.hook, Priority: chain.priority})
@@ -120,11 +133,9 @@ func (t *Table) install() (err error) {
 }
 
 func (t *Table) set(name string) *nftables.Set {
-	for _, s := range t.sets {
-		for _, set := range s.all() {
-			if set.Name == name {
-				return set
-			}
+	for _, set := range t.all() {
+		if set.Name == name {
+			return set
 		}
 	}
 	return nil
@@ -225,6 +236,27 @@ func (t *Table) Spoofed() (uint64, error) {
 	return counter.Packets, nil
 }
 
+// SpoofedBy returns the same number for one link.
+func (t *Table) SpoofedBy(link namespaces.Index) (uint64, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	elements, err := t.conn.elements(t.spoofers)
+	if err != nil {
+		return 0, fmt.Errorf("cannot read the counters of forged packets: %w", err)
+	}
+	for _, e := range elements {
+		if bytes.Equal(e.Key, native(uint32(link))) && e.Counter != nil {
+			return e.Counter.Packets, nil
+		}
+	}
+	return 0, nil
+}
+
+// spoofer returns the element that counts the forged packets of a link.
+func spoofer(link namespaces.Index) Element {
+	return Element{setSpoofers, nftables.SetElement{Key: native(uint32(link))}}
+}
+
 // Whole reports whether all rules and elements are there.
 func (t *Table) Whole() bool {
 	t.mu.Lock()
@@ -273,18 +305,16 @@ func (t *Table) whole() bool {
 		return false
 	}
 	n := 0
-	for _, chain := range t.policy.chains(t.sets) {
-		rules, err := t.conn.count(t.table, chain.name)
+	for _, chain := range t.policy.chains(t.sets, t.spoofers) {
+		rules, err := t.conn.rules(t.table, chain.name)
 		if err != nil {
 			return false
 		}
-		n += rules
+		n += len(rules)
 	}
-	for _, f := range t.sets {
-		for _, set := range f.all() {
-			if elements, err := t.conn.elements(set); err != nil || elements != len(t.elements[set.Name]) {
-				return false
-			}
+	for _, set := range t.all() {
+		if elements, err := t.conn.elements(set); err != nil || len(elements) != len(t.elements[set.Name]) {
+			return false
 		}
 	}
 	return n == t.rules

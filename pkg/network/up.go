@@ -195,13 +195,15 @@ func (c *connecting) outside(context.Context) error { return c.out.Apply(c.link.
 
 func (c *connecting) inside(context.Context) error { return c.in.Apply(c.link.within()...) }
 
+// rates limits the traffic of the vassal.
 func (c *connecting) rates(context.Context) error {
-	return limit(c.out, c.in, c.link, spec.Rate{}, c.request.Wish.Limit)
+	return c.limit(c.out, c.in, c.link, spec.Rate{}, c.request.Wish.Limit)
 }
 
-// limit changes the rates of a link: what the vassal receives is limited at the host's end, and
-// what it sends at its own.
-func limit(out, in rtnetlink, l *Link, was, is spec.Rate) error {
+// limit changes the rates of a link. The traffic to the vassal waits at the host's end, and the
+// traffic from it at its own. A vassal that may configure its end is no faster: the host drops the
+// rest.
+func (s *Stage) limit(out, in rtnetlink, l *Link, was, is spec.Rate) error {
 	for _, d := range []struct {
 		n       rtnetlink
 		index   namespaces.Index
@@ -216,7 +218,10 @@ func limit(out, in rtnetlink, l *Link, was, is spec.Rate) error {
 			return err
 		}
 	}
-	return nil
+	if was.Up == is.Up {
+		return nil
+	}
+	return s.guards.limit(l.HostInterface, is.Up)
 }
 
 func (c *connecting) carrier(ctx context.Context) error { return c.arrival.await(ctx, c.out) }
