@@ -12,8 +12,7 @@ import (
 	"github.com/emperor-go/emperor/internal/uwsginames"
 )
 
-// ErrHelp and ErrVersion are returned for a command line that asks for the help or the
-// version.
+// ErrHelp and ErrVersion are returned for a command line that requests the help or the version.
 var (
 	ErrHelp    = errors.New("help asked for")
 	ErrVersion = errors.New("version asked for")
@@ -24,13 +23,13 @@ type HelpRequest struct{ Group string }
 
 func (h HelpRequest) Error() string { return "help asked for on " + h.Group }
 
-// Is makes it an ErrHelp.
+// Is reports HelpRequest as an ErrHelp.
 func (h HelpRequest) Is(target error) bool { return target == ErrHelp }
 
-// Emperor parses the emperor's command line, without the program's name: options as in its ini
-// file, --ini FILE at any position, and bare arguments, which are monitors. Options count in
-// order, those of a file at the position of the file. On mistakes the error is Problems with
-// all of them.
+// Emperor parses the emperor's command line, without the program's name. It contains options with
+// the names of the ini file, --ini FILE at any position, and bare arguments, which are monitors.
+// Options apply in order; those of a file apply at the position of --ini. An error is of type
+// Problems and has all mistakes.
 func (l Loader) Emperor(args []string) (e *Emperor, warnings Problems, err error) {
 	e, warnings, err = l.ExamineEmperor(args)
 	if err != nil {
@@ -39,8 +38,9 @@ func (l Loader) Emperor(args []string) (e *Emperor, warnings Problems, err error
 	return e, warnings, nil
 }
 
-// ExamineEmperor is the same, and also returns the valid options beside the mistakes, only for
-// finding more mistakes. It returns nil when the arguments ask for something else.
+// ExamineEmperor parses like Emperor. In addition it returns the valid options next to the
+// mistakes, for further checks only. It returns a nil Emperor when the arguments request the help
+// or the version.
 func (l Loader) ExamineEmperor(args []string) (e *Emperor, warnings Problems, err error) {
 	line := commandLine[Emperor]{program: "emperor", table: emperorOptions, permissions: l.Permissions}
 	if err := line.parse(args); err != nil {
@@ -59,7 +59,7 @@ func (l Loader) ExamineEmperor(args []string) (e *Emperor, warnings Problems, er
 	warnings, problems, rest := line.table.decode(e.entries, r.Used, e)
 	rest.report(&warnings)
 	e.loggers(&warnings)
-	if e.BackoffMax == 0 { // no line sets it
+	if e.BackoffMax == 0 { // no line sets BackoffMax
 		e.BackoffMax = max(defaultBackoffMax, e.Backoff)
 	}
 	e.unsure = doubts{unread: len(r.Problems) > 0, options: rest.wrong}
@@ -71,8 +71,8 @@ func (l Loader) ExamineEmperor(args []string) (e *Emperor, warnings Problems, er
 	return e, warnings, problems.Err()
 }
 
-// monitor takes a bare argument, which is never the emperor's own configuration: a tenant
-// could have written the file.
+// monitor adds a bare argument as a monitor. A bare argument is never the emperor's own
+// configuration, because a tenant could have written the file.
 func (c *commandLine[T]) monitor(place string) {
 	if !c.permissions.Files {
 		c.take("emperor", place, false)
@@ -83,7 +83,7 @@ func (c *commandLine[T]) monitor(place string) {
 	watched := ""
 	select {
 	case watched = <-found:
-	case <-time.After(placePatience): // it does not answer: its monitor handles that
+	case <-time.After(placePatience): // the file system does not respond; the monitor deals with that
 	}
 	if watched != "" {
 		c.mistake("", fmt.Sprintf("%s has emperor = %s: use --ini %s", place, watched, place), "a file alone is one vassal")
@@ -95,7 +95,7 @@ func (c *commandLine[T]) monitor(place string) {
 // placePatience limits the check of a bare argument.
 const placePatience = 2 * time.Second
 
-// watchedBy returns the place to watch in a file that is an emperor's own.
+// watchedBy returns the directory that the file of an emperor tells it to watch.
 func watchedBy(file string) string {
 	if s, err := os.Stat(file); err != nil || !s.Mode().IsRegular() {
 		return ""
@@ -107,8 +107,8 @@ func watchedBy(file string) string {
 	return watches(data)
 }
 
-// VassalArgs parses a vassal's command line, without the program's name: --ini FILE or the file
-// alone, and any option of the vassal.
+// VassalArgs parses a vassal's command line, without the program's name: --ini FILE or a bare
+// FILE, and options of the vassal.
 func (l Loader) VassalArgs(args []string) (v *Vassal, warnings Problems, err error) {
 	line := commandLine[Vassal]{program: "vassal", table: vassalOptions, permissions: l.Permissions}
 	if err := line.parse(args); err != nil {
@@ -124,18 +124,18 @@ func (l Loader) VassalArgs(args []string) (v *Vassal, warnings Problems, err err
 	return decodeVassal("", r, l.Permissions.Held)
 }
 
-// commandLine collects options in order. They are decoded later.
+// commandLine collects options in order, before they are decoded.
 type commandLine[T any] struct {
 	*dialect.Reader
 	permissions Permissions
 	program     string
 	table       table[T]
 	bare        []string
-	shows       bool // the command line has --show-config
+	shows       bool // --show-config was given
 }
 
-// parse parses `--name value`, `--name=value`, `--name` for options that need no value, and
-// uWSGI's letters, `-s value` and `-svalue`. `--` ends the options.
+// parse parses `--name value`, `--name=value`, `--name` for options without a value, and uWSGI's
+// short options, `-s value` and `-svalue`. `--` ends the options.
 func (c *commandLine[T]) parse(args []string) error {
 	c.Reader = newReader(c.permissions, c.program)
 	c.Environ()
@@ -162,7 +162,8 @@ func (c *commandLine[T]) parse(args []string) error {
 	return nil
 }
 
-// option takes one option, and its value from rest when it needs one. It returns the rest.
+// option adds one option, with its value from rest when it needs one. It returns the remaining
+// arguments.
 func (c *commandLine[T]) option(arg, name, text string, given bool, rest []string) []string {
 	shape, known := c.shape(name)
 	switch {
@@ -179,7 +180,7 @@ func (c *commandLine[T]) option(arg, name, text string, given bool, rest []strin
 	return rest
 }
 
-// shape says whether the option has a value, if there is such an option.
+// shape reports whether an option is known, and whether it has a value.
 func (c *commandLine[T]) shape(name string) (s uwsginames.Shape, known bool) {
 	if o := c.table.find(name); o != nil {
 		return shapeOf(o), true
@@ -193,7 +194,7 @@ func (c *commandLine[T]) shape(name string) (s uwsginames.Shape, known bool) {
 	return uwsginames.Lookup(name)
 }
 
-// mistake adds a mistake of the command line itself.
+// mistake records a mistake of the command line itself.
 func (c *commandLine[T]) mistake(key, what, hint string) {
 	c.Report(Problem{Key: key, What: what, Hint: hint})
 }
@@ -211,13 +212,13 @@ func (c *commandLine[T]) unknown(arg, name string) {
 	c.mistake(name, "unknown option", hint)
 }
 
-// take adds one option. A flag without a value is bare.
+// take adds one option. A flag without a value has bare set.
 func (c *commandLine[T]) take(name, text string, bare bool) {
 	c.shows = c.shows || name == "show-config"
 	c.Add(dialect.Entry{Key: name, Value: text, Bare: bare})
 }
 
-// help returns the error that requests the help, of all groups or of the following one.
+// help returns the error that requests the help: of all groups, or of the group that follows.
 func (c *commandLine[T]) help(args []string) error {
 	if len(args) == 0 || strings.HasPrefix(args[0], "-") || strings.ContainsAny(args[0], "/.") {
 		return ErrHelp

@@ -12,9 +12,9 @@ import (
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
-// allowable returns the hook options that an operator can permit in the section [emperor] of a
-// vassal's file, with their specs: all of the emperor's, except hooks of its own start. The
-// map must not be changed.
+// allowable returns the specs of the hook options that an operator can permit in the section
+// [emperor] of a vassal's file: all hooks of the emperor except those of its own start. Callers
+// must not change the map.
 func allowable() map[string]hooks.Spec {
 	allowing.Do(allow)
 	return allowableSpecs
@@ -38,10 +38,11 @@ func allow() {
 	}
 }
 
-// Allowable lists the options that emperor-allow-attr can permit, sorted.
+// Allowable returns the options that emperor-allow-attr can permit, sorted.
 func Allowable() []string { return slices.Sorted(maps.Keys(allowable())) }
 
-// setAllowed parses options, or phases for all their options, separated by commas.
+// setAllowed parses a list separated by commas. Its elements are options, or phases, which stand
+// for all their options.
 func setAllowed(e *Emperor, v option.Value) error {
 	specs := allowable()
 	for word := range strings.SplitSeq(v.Text, ",") {
@@ -59,10 +60,10 @@ func setAllowed(e *Emperor, v option.Value) error {
 	return nil
 }
 
-// AttributeHooks returns the emperor's hooks in the section [emperor] of a vassal's file,
-// which is read as in Attributes. Hooks that are not permitted are left out with a warning; a
-// tenant's hooks, and invalid ones, are errors. They run with the emperor's rights: the caller
-// checks the owner of the file.
+// AttributeHooks returns the emperor's hooks in the section [emperor] of a vassal's file, which
+// it reads as Attributes does. It leaves out hooks that are not permitted, with a warning; hooks
+// in a tenant's file and invalid hooks are errors. The hooks run with the emperor's rights, so
+// the caller must check the owner of the file.
 func AttributeHooks(src Source, allowed []string) (set hooks.Set, warnings Problems, err error) {
 	specs := allowable()
 	var problems Problems

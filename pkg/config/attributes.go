@@ -2,9 +2,9 @@ package config
 
 import "github.com/emperor-go/emperor/internal/dialect"
 
-// Attributes returns the section [emperor] of a vassal's file, which is for the emperor. As in
-// uWSGI it is not expanded: no magic variables, placeholders or includes. Of two values the
-// last one counts. It is for ini files only.
+// Attributes returns the section [emperor] of a vassal's file, which is addressed to the emperor.
+// As in uWSGI the section is not expanded: it has no magic variables, placeholders or includes.
+// The last of several values applies. Only ini files have the section.
 func Attributes(src Source) map[string]string {
 	var found map[string]string
 	for _, e := range attributes(src) {
@@ -16,5 +16,5 @@ func Attributes(src Source) map[string]string {
 	return found
 }
 
-// attributes returns the lines of the section, in order.
+// attributes returns the lines of the section in order.
 func attributes(src Source) []dialect.Entry { return dialect.SectionOf(src, "emperor") }

@@ -9,25 +9,24 @@ import (
 	"github.com/emperor-go/emperor/internal/address"
 )
 
-// sources are the beginnings of the options that give sockets, or make none necessary.
+// sources are the prefixes of the options that declare sockets, or that work without one.
 var sources = []string{"fastcgi-socket", "http", "https", "privileged-binary-patch", "socket", "stats", "unprivileged-binary-patch", "uwsgi-socket"}
 
-// served are options that give the built-in server something to serve.
+// served are the options that give the built-in server content to serve.
 var served = []string{"static-map", "static-map2", "check-static", "cgi", "http-to", "route"}
 
-// checks are what must hold between options, in the order in which mistakes are
-// reported. They look at nothing but the options.
+// checks are the rules about combinations of options, in the order in which mistakes are
+// reported. They read only the options.
 var checks = []struct {
-	// keys are options on whose line a mistake is reported, the one that is there.
-	// Empty: none.
+	// keys are options. The mistake is reported at the first of them that the configuration
+	// contains. Empty: at the file.
 	keys []string
 	what string
 	hint string
-	// missing is set when the mistake is that something is not there: the
-	// beginnings of the options that could give it. A wrong value of one of them
-	// is all that is to be said.
+	// missing lists the prefixes of the options that would satisfy the rule, when the mistake is
+	// a missing option. If one of these options has an invalid value, only that is reported.
 	missing []string
-	// wrong reports whether it does not hold.
+	// wrong reports whether the options break the rule.
 	wrong func(v *Vassal) bool
 }{
 	{
@@ -82,13 +81,13 @@ var checks = []struct {
 	},
 }
 
-// unreachable reports whether the built-in server has something to serve, and no socket.
+// unreachable reports whether the built-in server has content to serve but no socket.
 func (v *Vassal) unreachable() bool {
 	return v.Server.Serves() && len(v.Sockets) == 0 && !v.held && len(v.BinaryPatch)+len(v.RootPatch) == 0
 }
 
-// checkUnserved warns about files and routes beside a command when the vassal has no socket:
-// the command may open sockets itself, as under uWSGI.
+// checkUnserved warns about files and routes next to a command when the vassal has no socket. It
+// is no mistake: the command may open sockets itself, as under uWSGI.
 func (v *Vassal) checkUnserved(file string, unsure doubts, warnings *Problems) {
 	if !v.unreachable() || !v.commands() || unsure.about(sources...) {
 		return
@@ -97,28 +96,28 @@ func (v *Vassal) checkUnserved(file string, unsure doubts, warnings *Problems) {
 	warnings.Add(origin, key, "no request reaches it: the vassal has no socket", "such as http-socket = :8080")
 }
 
-// runs reports whether there is something to serve with.
+// runs reports whether the configuration starts a server or a program.
 func (v *Vassal) runs() bool {
 	return v.commands() || len(v.BinaryPatch)+len(v.RootPatch) > 0 || v.Server.Serves()
 }
 
-// doubts are reasons not to say that something is missing.
+// doubts are reasons to withhold the report of a missing option.
 type doubts struct {
-	// unread: not all of it could be read.
+	// unread: a part of the configuration could not be read.
 	unread bool
-	// options had a value that was not understood.
+	// options have an invalid value.
 	options []string
 }
 
-// about reports whether one of the options that begin so is in doubt.
+// about reports whether an option with one of these prefixes is in doubt.
 func (d doubts) about(beginnings ...string) bool {
 	return d.unread || slices.ContainsFunc(d.options, func(option string) bool {
 		return slices.ContainsFunc(beginnings, func(b string) bool { return strings.HasPrefix(option, b) })
 	})
 }
 
-// check finds what no single option shows. Where warnings say why something is missing,
-// they become the mistakes.
+// check finds the mistakes that combinations of options make. Warnings that explain a missing
+// option become mistakes.
 func (v *Vassal) check(file string, unsure doubts, warnings, problems *Problems) {
 	v.checkSockets(file, unsure, problems)
 	v.checkTwice(file, problems)
@@ -133,7 +132,7 @@ func (v *Vassal) check(file string, unsure doubts, warnings, problems *Problems)
 	}
 }
 
-// checkSockets finds references to shared sockets that are not there.
+// checkSockets finds references to shared sockets that do not exist.
 func (v *Vassal) checkSockets(file string, unsure doubts, problems *Problems) {
 	if unsure.about("shared-socket") {
 		return
@@ -146,14 +145,14 @@ func (v *Vassal) checkSockets(file string, unsure doubts, problems *Problems) {
 	}
 }
 
-// checkTwice finds addresses that two options of one vassal give.
+// checkTwice finds addresses that two options of one vassal share.
 func (v *Vassal) checkTwice(file string, problems *Problems) {
 	if v.Listening.ReusePort {
 		return
 	}
 	first := map[string]string{}
 	for _, s := range v.Sockets {
-		// The kernel gives each socket at port 0 a port of its own.
+		// The kernel chooses a different port for each socket that is bound to port 0.
 		if _, shared := s.Shared(); shared || !address.IsUnix(s.Address) && strings.HasSuffix(s.Address, ":0") {
 			continue
 		}
@@ -166,8 +165,8 @@ func (v *Vassal) checkTwice(file string, problems *Problems) {
 	}
 }
 
-// place is where the first of the options that was given stands, and which it is;
-// the file and the first when none was.
+// place returns the origin and the name of the first of several options that was given. When none
+// was given, it returns the file and the first name.
 func (v *Vassal) place(file string, keys ...string) (o Origin, key string) {
 	for _, key := range keys {
 		if o := v.Origin(key); o != (Origin{}) {

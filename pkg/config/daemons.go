@@ -9,7 +9,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
-// daemonFreq is how many seconds a program may take to write its pid file.
+// daemonFreq is the default time, in seconds, that a program has to write its pid file.
 const daemonFreq = 10
 
 func attachDaemon(v *Vassal, t option.Value) error { return v.attach(Daemon{}, t.Text, t.Origin) }
@@ -18,7 +18,7 @@ func attachControlDaemon(v *Vassal, t option.Value) error {
 	return v.attach(Daemon{Control: true}, t.Text, t.Origin)
 }
 
-// attach adds a daemon, whose option has that origin.
+// attach adds a daemon that an option at origin declares.
 func (v *Vassal) attach(d Daemon, command string, origin Origin) (err error) {
 	d.Text = command
 	if d.Command, err = option.SplitWords(command); err == nil {
@@ -28,7 +28,8 @@ func (v *Vassal) attach(d Daemon, command string, origin Origin) (err error) {
 	return err
 }
 
-// DaemonOption returns the option of a daemon, by its index in Daemons, and its position.
+// DaemonOption returns the option that declares a daemon, and its position. i is the index in
+// Daemons.
 func (v *Vassal) DaemonOption(i int) (key string, at Origin) {
 	at = v.daemonsAt[i]
 	for _, e := range v.entries {
@@ -39,16 +40,16 @@ func (v *Vassal) DaemonOption(i int) (key string, at Origin) {
 	return "attach-daemon", at
 }
 
-// shellOnly are characters with a meaning for a shell. uWSGI runs all commands of daemons by a
-// shell; without any of these characters it makes no difference, except that the program also
-// runs without a shell.
+// shellOnly are the characters that have a meaning for a shell. uWSGI runs all commands of
+// daemons in a shell; a command without these characters runs directly, which has the same effect
+// and also works without a shell.
 const shellOnly = "|&;<>()$`*?[]#~!{}\n"
 
 func attachSmart(v *Vassal, t option.Value) error { return v.attachSmart(t, false) }
 
 func attachSmart2(v *Vassal, t option.Value) error { return v.attachSmart(t, true) }
 
-// misreadDaemon reports whether such a line would misinterpret the name of a file.
+// misreadDaemon reports whether a line would misinterpret the name of a file.
 func misreadDaemon(line, name string) bool {
 	return strings.ContainsAny(line, shellOnly) || hooks.MisreadWords(line, name)
 }
@@ -75,7 +76,7 @@ func (v *Vassal) attachSmart(t option.Value, daemonize bool) error {
 	return v.attach(d, command, t.Origin)
 }
 
-// attachKeyed parses `key=value,…`. A comma in a value is written as \,.
+// attachKeyed parses `key=value,…`. A comma in a value is escaped as \,.
 func attachKeyed(v *Vassal, t option.Value) error {
 	d, command := Daemon{Freq: daemonFreq}, ""
 	for _, pair := range splitPairs(t.Text) {
@@ -133,7 +134,7 @@ func attachKeyed(v *Vassal, t option.Value) error {
 // daemonKeys are the keys of attach-daemon2.
 var daemonKeys = []string{"cmd", "pidfile", "freq", "control", "daemonize", "touch", "stopsignal", "reloadsignal", "chdir", "ns_pid", "stdin", "max_throttle", "uid", "gid"}
 
-// splitPairs splits at commas without a backslash before them.
+// splitPairs splits at commas that are not escaped with a backslash.
 func splitPairs(s string) (pairs []string) {
 	var b strings.Builder
 	for i := 0; i < len(s); i++ {

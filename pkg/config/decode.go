@@ -9,17 +9,17 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
-// decode puts the entries into into, in order, and reports every mistake. used are the keys
-// that other values refer to: placeholders, unless uWSGI has an option of that name. entries
-// contains the interpreted keys and values afterwards.
+// decode stores the entries in into, in order, and reports all mistakes. used are the keys that
+// other values refer to: they are placeholders, unless uWSGI has an option of that name.
+// Afterwards entries contains the interpreted keys and values.
 func (t table[T]) decode(entries []dialect.Entry, used []string, into *T) (warnings, problems Problems, rest remainder) {
-	first := make(map[string]int, len(entries)) // the first entry of each option
+	first := make(map[string]int, len(entries)) // the index of the first entry of each option
 	unknown := strangers{strict: strict(entries), used: used, names: t.near, guards: t.decides}
 	for i, e := range entries {
 		if e.Handled && !e.Skipped {
 			continue
 		}
-		if e.Origin.File != "" { // an element, a scalar or a variable keeps its dialect.Blanks; a line of ini has none
+		if e.Origin.File != "" { // only elements, scalars and variables keep their dialect.Blanks; lines of ini have none
 			e.Value = strings.Trim(e.Value, dialect.Blanks+"\n")
 			entries[i].Value = e.Value
 		}
@@ -94,7 +94,7 @@ func oneValue[T any](o *option.Row[T], first, second dialect.Entry) string {
 	return first.Key + ": " + first.Value
 }
 
-// earlier returns where in the same file an option was given before.
+// earlier returns the position of the first entry of an option in the same file.
 func earlier(o Origin) string {
 	if o.Line == 0 {
 		return "before"
@@ -103,7 +103,7 @@ func earlier(o Origin) string {
 }
 
 // firstWord splits a line without = at its first blank or colon, as in `uid nobody` and `uid:
-// nobody`. rest is empty when there is nothing to split.
+// nobody`. An empty rest means that the line cannot be split.
 func firstWord(key string) (word, rest string) {
 	at := strings.IndexAny(key, dialect.Blanks+":")
 	if at < 0 {
@@ -112,21 +112,20 @@ func firstWord(key string) (word, rest string) {
 	return key[:at], strings.TrimLeft(key[at:], dialect.Blanks+":")
 }
 
-// decides reports whether an option is about rights or their preparation, and whether it may
-// be given several times.
+// decides reports whether an option sets or prepares rights, and whether it may be repeated.
 func (t table[T]) decides(name string) (guard, repeat bool) {
 	o := t.find(name)
 	if o == nil {
 		return false, false
 	}
 	_, hook := hookPhase(o.Name)
-	names := o.Name == "emperor-vassal" || strings.HasPrefix(o.Name, "emperor-wrapper") // the program of vassals
+	names := o.Name == "emperor-vassal" || strings.HasPrefix(o.Name, "emperor-wrapper") // the program that runs vassals
 	hook = hook || strings.HasSuffix(o.Name, "-hook")                                   // vassals-start-hook, vassals-stop-hook
 	return o.Guard || hook || names || slices.Contains([]string{"Limits", "Namespaces", "Network", "Privileges", "Templates"}, o.Group), o.Repeat
 }
 
-// strict reports whether unknown options are errors. It applies to the whole configuration,
-// wherever it stands.
+// strict reports whether unknown options are errors. The option applies to the whole
+// configuration, at any position.
 func strict(entries []dialect.Entry) bool {
 	on := false
 	for _, e := range entries {

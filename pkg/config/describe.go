@@ -8,7 +8,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
-// Described is an option in the form of the help and the documents.
+// Described is an option with the fields that the help and the documents print.
 type Described struct {
 	Name, Arg, Def, Help, Since string
 	Aliases                     []string
@@ -19,19 +19,19 @@ type Described struct {
 	Phase string
 }
 
-// Section is one heading of the help with its options, sorted by name.
+// Section is a heading of the help and its options, sorted by name.
 type Section struct {
 	Heading string
 	Options []Described
 }
 
-// EmperorOptions lists the options of the emperor, in the order of the help.
+// EmperorOptions returns the options of the emperor, in the order of the help.
 func EmperorOptions() []Section { return emperorOptions.describe() }
 
-// VassalOptions lists the options of a vassal.
+// VassalOptions returns the options of a vassal.
 func VassalOptions() []Section { return vassalOptions.describe() }
 
-// ServerOptions lists the options of the built-in server.
+// ServerOptions returns the options of the built-in server.
 func ServerOptions() []Section { return table[serving.Options]{&serving.Rows}.describe() }
 
 // HasOption reports whether the emperor or a vassal has an option of that name.
@@ -54,7 +54,7 @@ func (t table[T]) describe() []Section {
 func hookPhase(name string) (phase string, ok bool) {
 	_, phase, _ = strings.Cut(name, "-")
 	info, ok := hooks.Phase(phase).Info()
-	if !ok { // call-as-root1
+	if !ok { // as in call-as-root1
 		phase = strings.TrimRight(phase, "0123456789")
 		info, ok = hooks.Phase(phase).Info()
 	}

@@ -13,13 +13,13 @@ type Difference struct {
 	Option string
 	// Change is the class of the change.
 	Change Change
-	// Old and New are the values. Empty: not given, the default applies.
+	// Old and New are the values. Empty: the option is not given, and its default applies.
 	Old, New []string
 }
 
-// Diff compares effective options, so that comments, spaces, placeholders, aliases and the
-// position of a line make no difference, but the order among repeated options of one group
-// does. The result is sorted by name. Empty means that both are equivalent.
+// Diff compares effective options. Comments, spaces, placeholders, aliases and the position of a
+// line make no difference; the order of repeated options of one group does. The result is sorted
+// by name. An empty result means that both configurations are equivalent.
 func Diff(before, after *Vassal) []Difference {
 	return vassalOptions.diff(before.entries, after.entries)
 }
@@ -34,8 +34,8 @@ func DiffLimits(before, after *Vassal) (names []string) {
 	return names
 }
 
-// DiffEmperor is Diff for the options of the emperor. An option whose Change is Reload can be
-// taken over while the emperor runs; any other needs a restart.
+// DiffEmperor is Diff for the options of the emperor. A running emperor can apply an option whose
+// Change is Reload; any other option needs a restart.
 func DiffEmperor(before, after *Emperor) []Difference {
 	return emperorOptions.diff(before.entries, after.entries)
 }
@@ -53,9 +53,8 @@ func (t table[T]) diff(before, after []dialect.Entry) []Difference {
 	return list
 }
 
-// moved reports whether lines of o have changed their position among lines of another,
-// unchanged option: hooks of a phase run, sockets are bound and routes are tried in the order
-// of the file.
+// moved reports whether lines of o have changed their position relative to lines of an unchanged
+// option: hooks of a phase run, sockets are bound and routes are tried in the order of the file.
 func (t table[T]) moved(o *option.Row[T], was, is []Setting) bool {
 	for other := range t.all {
 		if other.Repeat && other.Name != o.Name && other.Group == o.Group && related(o.Name, other.Name) &&
@@ -67,15 +66,15 @@ func (t table[T]) moved(o *option.Row[T], was, is []Setting) bool {
 	return false
 }
 
-// related reports whether the order between two options of a group matters at all: hooks of
-// different phases are independent.
+// related reports whether the order of two options of a group matters. Hooks of different phases,
+// for example, are independent.
 func related(a, b string) bool {
 	one, hook := hookPhase(a)
 	two, _ := hookPhase(b)
 	return !hook || one == two
 }
 
-// order lists the names of two options in the order of their lines.
+// order returns the names of two options in the order of their lines.
 func order(list []Setting, a, b string) []string {
 	var names []string
 	for _, s := range list {

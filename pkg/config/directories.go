@@ -7,26 +7,28 @@ import (
 	"strings"
 )
 
-// Directories are the directories of one kind that a vassal gets, as a service of systemd does
-// (systemd.exec(5), RuntimeDirectory= and its siblings).
+// Directories are the directories of one kind that a vassal gets. They work like systemd's for a
+// service (systemd.exec(5), RuntimeDirectory= and the related options).
 type Directories struct {
-	// Names are their names, each one component of a path.
+	// Names of the directories, each one component of a path.
 	Names []string
-	// Mode is their mode; ModeSet: it is given, otherwise 0755 applies.
+	// Mode of the directories, if ModeSet; otherwise 0755.
 	Mode    fs.FileMode
 	ModeSet bool
 }
 
-// DirectoryKind is where directories of a kind are, and how a program finds them.
+// DirectoryKind describes the location of the directories of a kind, and the variable that names
+// them to programs.
 type DirectoryKind struct {
-	// Option gives their names. Variable names the variable with their paths, separated by colons.
+	// Option lists the names of the directories. Variable is the environment variable with their
+	// paths, separated by colons.
 	Option, Variable string
-	// Parent is where root's vassals have them, and Home the place below the home directory of any
-	// other user; of runtime directories it is not used.
+	// Parent contains the directories of root's vassals. Home is their parent below the home
+	// directory of another user; runtime directories do not use it.
 	Parent, Home string
 }
 
-// directoryKinds are in the order of Vassal.Directories.
+// directoryKinds has the order of Vassal.Directories.
 var directoryKinds = [...]DirectoryKind{
 	{"runtime-directory", "RUNTIME_DIRECTORY", "/run", ""},
 	{"state-directory", "STATE_DIRECTORY", "/var/lib", ".local/state"},
@@ -45,7 +47,7 @@ const (
 // DirectoryKinds returns the kinds, in the order of Vassal.Directories.
 func DirectoryKinds() []DirectoryKind { return directoryKinds[:] }
 
-// In returns the parent of the directories, for vassals that a user starts.
+// In returns the parent of the directories for vassals that the user uid starts.
 func (k DirectoryKind) In(uid int, home string) string {
 	switch {
 	case uid == 0:
@@ -56,8 +58,8 @@ func (k DirectoryKind) In(uid int, home string) string {
 	return filepath.Join(home, k.Home)
 }
 
-// RuntimeDirectories returns the paths of the directories that end with the vassal, when a user
-// starts it.
+// RuntimeDirectories returns the paths of the directories that are removed at the end of the
+// vassal, when the user uid starts it.
 func (v *Vassal) RuntimeDirectories(uid int) (paths []string) {
 	for _, name := range v.Directories[runtimeKind].Names {
 		paths = append(paths, filepath.Join(directoryKinds[runtimeKind].In(uid, ""), name))
@@ -73,8 +75,8 @@ func (d Directories) Perm() fs.FileMode {
 	return 0o755
 }
 
-// directoryName reports whether a word may name a directory: its parent belongs to root, and no
-// deeper one to the vassal's user, who could replace it by a link.
+// directoryName reports whether a word is a valid name of a directory: one component, so that the
+// parent belongs to root. In a deeper path the vassal's user could replace a component by a link.
 func directoryName(s string) bool {
 	return s != "" && s != "." && s != ".." && !strings.ContainsAny(s, "/:") && len(s) < 256
 }

@@ -9,27 +9,27 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
-// Setting is an effective option: after all expansion, under its own name.
+// Setting is an effective option, with its own name and its value after all expansion.
 type Setting struct {
 	Name, Value string
-	// Origin is where it was written. It is empty when Default is true.
+	// Origin is the position of the line. It is empty when Default is true.
 	Origin Origin
 	// Default is true when no line sets the option.
 	Default bool
 }
 
-// Settings lists the effective options, in order: of one that does not repeat only the last.
-// With all, defaults follow.
+// Settings returns the effective options in order. An option that does not repeat has only its
+// last value. With all, defaults follow.
 func (v *Vassal) Settings(all bool) []Setting { return vassalOptions.settings(v.entries, all) }
 
-// Settings is the same for the emperor's own options.
+// Settings is Vassal.Settings for the emperor's own options.
 func (e *Emperor) Settings(all bool) []Setting { return emperorOptions.settings(e.entries, all) }
 
-// Origin returns where the option was written last. It is zero when it was not written, or on
-// the command line.
+// Origin returns the position of the last line with the option. It is zero when the option is
+// missing or was given on the command line.
 func (v *Vassal) Origin(name string) Origin { return vassalOptions.origin(v.entries, name) }
 
-// Origin is the same for the emperor's own options.
+// Origin is Vassal.Origin for the emperor's own options.
 func (e *Emperor) Origin(name string) Origin { return emperorOptions.origin(e.entries, name) }
 
 // Blame adds the option and its position to an error about it.
@@ -40,8 +40,8 @@ func (e *Emperor) Blame(name string, err error) error {
 	return fmt.Errorf("%s: %w", name, err)
 }
 
-// OriginOf returns where the option has that value, or a value that begins with it and a
-// comma. Otherwise it is Origin.
+// OriginOf returns the position of the line in which the option has the value text, or a value
+// that begins with text and a comma. Without such a line it returns Origin.
 func (v *Vassal) OriginOf(name, text string) Origin {
 	t := vassalOptions
 	for _, e := range slices.Backward(v.entries) {
@@ -52,8 +52,8 @@ func (v *Vassal) OriginOf(name, text string) Origin {
 	return v.Origin(name)
 }
 
-// Blame adds an option, and its line if it is in a file, to an error about its use. It returns
-// nil for nil.
+// Blame adds the name of an option, and the position of its line if it is in a file, to an error
+// that its use has caused. It returns nil for nil.
 func (v *Vassal) Blame(name, text string, err error) error {
 	if err == nil {
 		return nil
@@ -64,7 +64,7 @@ func (v *Vassal) Blame(name, text string, err error) error {
 	return fmt.Errorf("%s: %w", name, err)
 }
 
-// Mentions reports whether any value contains the word, such as the name of a variable.
+// Mentions reports whether any value contains a word, such as the name of a variable.
 func (v *Vassal) Mentions(word string) bool {
 	return slices.ContainsFunc(v.entries, func(e dialect.Entry) bool { return strings.Contains(e.Value, word) })
 }
@@ -80,7 +80,7 @@ func (t table[T]) origin(entries []dialect.Entry, name string) Origin {
 
 func (t table[T]) settings(entries []dialect.Entry, all bool) []Setting {
 	var list []Setting
-	last := map[string]int{} // the effective entry of each option
+	last := map[string]int{} // index of the effective entry of each option
 	for i, e := range entries {
 		if o := t.find(e.Key); o != nil && !e.Handled {
 			last[o.Name] = i
@@ -106,7 +106,7 @@ func (t table[T]) settings(entries []dialect.Entry, all bool) []Setting {
 	return list
 }
 
-// textOf returns the value of an entry; a flag is true or false however it was written.
+// textOf returns the value of an entry. The value of a flag is always true or false.
 func textOf[T any](o *option.Row[T], e dialect.Entry) string {
 	switch {
 	case o.Arg != "":

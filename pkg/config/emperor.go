@@ -13,57 +13,57 @@ import (
 
 // Emperor is the emperor's configuration.
 type Emperor struct {
-	// Monitors are the places to watch, in the given order: directories, and patterns with
-	// glob:// or without. Never empty.
+	// Monitors lists the sources to watch, in the given order: directories, and patterns with or
+	// without glob://. Never empty.
 	Monitors []string
-	// Monitor has the options of all of them.
+	// Monitor has the options of all monitors.
 	Monitor Monitoring
-	// CommandSocket is the address for commands as uWSGI's datagrams. Empty: none.
+	// CommandSocket is the address that receives commands as uWSGI's datagrams. Empty: none.
 	CommandSocket string
-	// CommandRemote allows a UDP address of it that is no loopback address.
+	// CommandRemote permits a UDP address for CommandSocket that is not a loopback address.
 	CommandRemote bool
 	// Clone lists the new namespaces of each vassal. Zero: none.
 	Clone namespaces.Flags
 	// Hooks of the emperor's phases, including as-vassal.
 	Hooks hooks.Set
-	// Allowed are options of hooks that a vassal's own file may give, in its section
-	// [emperor].
+	// Allowed are the hook options that a vassal's own file may contain in its section [emperor].
 	Allowed []string
 	// Around is the environment of hooks.
 	Around Surroundings
 	// HookTimeout limits each hook. Zero: no limit.
 	HookTimeout time.Duration
-	// HookConcurrency is the number of vassals whose hooks before the clone, after it and
-	// after the end may run at the same time. Never zero.
+	// HookConcurrency limits the vassals whose hooks run in the emperor at the same time: before
+	// the clone, after it, and after the end. Never zero.
 	HookConcurrency int
 	// EarlyRelease lets a vassal boot while its as-emperor hooks run.
 	EarlyRelease bool
 	// Rescan is the interval of full rescans of the monitors. Zero: never.
 	Rescan time.Duration
-	// ReloadMercy is the time between asking a vassal to stop and killing it.
+	// ReloadMercy is the time between the request to stop a vassal and SIGKILL.
 	ReloadMercy time.Duration
-	// VassalProgram is the path of the vassal program. Empty: the one beside the emperor.
+	// VassalProgram is the path of the vassal program. Empty: the program in the emperor's
+	// directory.
 	VassalProgram string
 	// UID and GID are the emperor's own user and group. Not set: unchanged.
 	UID, GID Identity
 	// RefuseRoot makes a vassal without a user an error when it would be root.
 	RefuseRoot bool
-	// InheritKeyring leaves vassals the emperor's session keyring.
+	// InheritKeyring passes the emperor's session keyring to vassals.
 	InheritKeyring bool
-	// Env are changes of the emperor's environment, in order, and Pass the additional
-	// variables for vassals.
+	// Env are changes of the emperor's environment, in order. Pass names additional variables
+	// that vassals get.
 	Env  []EnvChange
 	Pass Passed
-	// JSONLog writes the log as one JSON object a line.
+	// JSONLog writes the log as one JSON object per line.
 	JSONLog bool
 	// LogLevel is the lowest level that is logged.
 	LogLevel slog.Level
-	// Backoff is the pause after a first failure, BackoffMax the longest, and BackoffReset how
-	// long a vassal must run for its failures to be forgotten.
+	// Backoff is the pause after the first failure and BackoffMax the longest pause. A vassal
+	// that runs for BackoffReset has no failures any more.
 	Backoff, BackoffMax, BackoffReset time.Duration
 	// FlatBackoff makes every pause as long as the first.
 	FlatBackoff bool
-	// Concurrency is the number of vassals that are launched at the same time. Never zero.
+	// Concurrency limits the vassals that are launched at the same time. Never zero.
 	Concurrency int
 	// Life, OnDemand, Wrapping, Network and Limiting are described with their options.
 	Life     Life
@@ -78,25 +78,25 @@ type Emperor struct {
 	RuntimeDir string
 	// Stats and Metrics are addresses for statistics about vassals. Empty: none.
 	Stats, Metrics string
-	// Pidfile gets the emperor's pid, and Procname is the name of its process. Empty: none.
+	// Pidfile is a file for the emperor's pid, and Procname the name of its process. Empty: none.
 	Pidfile, Procname string
 	// Process has the options of the emperor's own process.
 	Process Process
 	// Subreaper makes the emperor adopt orphans.
 	Subreaper bool
 
-	entries []dialect.Entry // the entries that it was decoded from
+	entries []dialect.Entry // the source of the options
 	unsure  doubts
 }
 
-// Unsure reports whether an option may have been given and was not understood. Only after
-// ExamineEmperor has found mistakes.
+// Unsure reports whether an option may be missing only because its value is invalid. It is
+// meaningful only after ExamineEmperor has found mistakes.
 func (e *Emperor) Unsure(option string) bool { return e.unsure.about(option) }
 
 // RuntimeDir is the default directory of the sockets of an emperor that is root.
 const RuntimeDir = "/run/emperor"
 
-// defaultBackoffMax is the longest pause, unless the first one is longer.
+// defaultBackoffMax is the longest pause, unless the first pause is longer.
 const defaultBackoffMax = 30 * time.Second
 
 // defaultEmperor returns the defaults of an emperor.

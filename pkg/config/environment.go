@@ -9,13 +9,13 @@ import (
 
 // EnvChange is a change of the environment, in the order of the file.
 type EnvChange struct {
-	// Kind is set, unset or dir, a directory with a file for each variable.
+	// Kind is set, unset or dir. A directory has a file for each variable.
 	Kind string
 	// Key is a variable or the directory, and Value the new value.
 	Key, Value string
 }
 
-// The fields of the options env, unenv and envdir, which add to one list in both programs.
+// Fields of the options env, unenv and envdir. In both programs they add to one list.
 type (
 	envSet   []EnvChange
 	envUnset []EnvChange
@@ -44,8 +44,8 @@ func (list *envDir) Parse(text string) error {
 	return nonempty(text, "no directory given")
 }
 
-// Passed lists variables of the emperor's environment for vassals: names, and prefixes of
-// names that end in *.
+// Passed lists the variables of the emperor's environment that vassals get. An element is a name,
+// or a prefix of names with * at the end.
 type Passed []string
 
 // passed are the variables that vassals always get.
@@ -77,8 +77,8 @@ func (p *Passed) Parse(text string) error {
 	return nonempty(strings.TrimSpace(text), "no variable given")
 }
 
-// ForOneProcess reports whether a variable belongs to the protocols between a process and its
-// parent, of uWSGI, of this project or of systemd: no other process may have it.
+// ForOneProcess reports whether a variable belongs to a protocol between one process and its
+// parent, of uWSGI, this project or systemd. Other processes must not inherit it.
 func ForOneProcess(name string) bool {
 	for _, begin := range []string{"UWSGI_", "EMPEROR_", "LISTEN_", "WATCHDOG_"} {
 		if strings.HasPrefix(name, begin) {

@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// IsEmperors reports whether a file looks like the emperor's own, not like a vassal's: it sets
-// a place to watch, or its name is emperor.ini.
+// IsEmperors reports whether a file is probably the emperor's own rather than a vassal's: it
+// names a directory to watch, or it is called emperor.ini.
 func IsEmperors(name string, data []byte) bool {
 	return name[strings.LastIndexByte(name, '/')+1:] == "emperor.ini" || watches(data) != ""
 }
 
-// watches returns the first place to watch in a file in the ini format.
+// watches returns the first directory to watch in a file in the ini format.
 func watches(data []byte) (place string) {
 	section := ""
 	for line := range strings.Lines(string(data)) {

@@ -2,10 +2,10 @@ package config
 
 import "strings"
 
-// ExamineForeign finds mistakes in the configuration of a program of the operator, such as
-// uwsgi: names of files that it would misinterpret, and, when root is refused, a missing user.
-// Only the program knows the rest. reads are the environment variables that the text names by
-// $(NAME) and if-env.
+// ExamineForeign finds mistakes in the configuration of an operator's program, such as uwsgi:
+// names of files that the program would misinterpret, and, when root is refused, a missing user.
+// Only the program knows its other options. reads are the environment variables that the text
+// refers to by $(NAME) and if-env.
 func (l Loader) ExamineForeign(src Source, refuseRoot bool) (reads []string, err error) {
 	var problems Problems
 	named := false
@@ -23,7 +23,7 @@ func (l Loader) ExamineForeign(src Source, refuseRoot bool) (reads []string, err
 			problems = append(problems, p)
 		}
 	}
-	if refuseRoot && !named { // no later check: files that are left out cannot name a user
+	if refuseRoot && !named { // check now: skipped files cannot name a user
 		problems = append(problems, unnamed(src.Path))
 	}
 	return namesOf(r.Variables), problems.Err()

@@ -10,15 +10,15 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/serving"
 )
 
-// router reports whether the socket belongs to uWSGI's HTTP router, which passes requests on
-// to another socket if there is one.
+// router reports whether the socket belongs to uWSGI's HTTP router. A router passes requests on
+// to another socket, if one exists.
 func (s Socket) router() bool { return s.Name == "http" || s.Name == "https" }
 
 // commands reports whether workers run a program of the operator.
 func (v *Vassal) commands() bool { return len(v.Command)+len(v.Workers.Exec) > 0 }
 
-// Fronted reports whether the built-in server stands between clients and the command: it
-// answers some requests itself, speaks TLS, or is a router before another socket.
+// Fronted reports whether the built-in server runs between clients and the command: it answers
+// some requests itself, decrypts TLS, or is a router before another socket.
 func (v *Vassal) Fronted() bool {
 	if !v.commands() {
 		return false
@@ -26,7 +26,8 @@ func (v *Vassal) Fronted() bool {
 	return v.Server.Answers() || slices.ContainsFunc(v.Sockets, func(s Socket) bool { return s.Name != "stats" && v.Fronts(s.Name) })
 }
 
-// Fronts reports whether the built-in server before a command has the sockets of an option.
+// Fronts reports whether the sockets of an option belong to the built-in server that runs before
+// a command.
 func (v *Vassal) Fronts(option string) bool {
 	switch {
 	case v.Server.Answers(), option == "https", option == "https-socket", option == "stats":
@@ -37,8 +38,9 @@ func (v *Vassal) Fronts(option string) bool {
 	return false
 }
 
-// Routed returns the socket to which the routers pass requests on: the first that is not a
-// router's. Nil: there is none, and the routers' sockets belong to the program that serves.
+// Routed returns the socket to which the routers pass requests on: the first socket that is not a
+// router's. It returns nil when there is no such socket; then the routers' sockets belong to the
+// program that serves.
 func (v *Vassal) Routed() *Socket {
 	for i, s := range v.Sockets {
 		if !s.router() && s.Name != "stats" && s.Name != "https-socket" {
@@ -48,8 +50,8 @@ func (v *Vassal) Routed() *Socket {
 	return nil
 }
 
-// Spoken returns the protocol of the sockets of an option: http, uwsgi or fastcgi. Over TLS it
-// is http as well.
+// Spoken returns the protocol of the sockets of an option: http, uwsgi or fastcgi. TLS sockets
+// have the protocol http too.
 func (v *Vassal) Spoken(option string) string {
 	switch option {
 	case "uwsgi-socket":
@@ -65,9 +67,9 @@ func (v *Vassal) Spoken(option string) string {
 	return "http"
 }
 
-// Early returns the sockets that are bound before the drop: the ports of routers, which may be
-// below 1024. (uWSGI's router needs a shared socket for that.) It excludes those in a tenant's
-// own file.
+// Early returns the sockets that are bound before privileges are dropped: those of routers,
+// because their ports may be below 1024. (uWSGI's router needs a shared socket for that.) Sockets
+// in a tenant's own file are excluded.
 func (v *Vassal) Early() (list []Socket) {
 	for _, s := range v.Sockets {
 		if _, shared := s.Shared(); s.router() && !shared && !address.IsUnix(s.Address) && !v.tenants(s) {
@@ -77,7 +79,7 @@ func (v *Vassal) Early() (list []Socket) {
 	return list
 }
 
-// tenants reports whether a socket is in a file that a tenant owns.
+// tenants reports whether a tenant's file declares a socket.
 func (v *Vassal) tenants(s Socket) bool {
 	return slices.ContainsFunc(v.entries, func(e dialect.Entry) bool {
 		o := vassalOptions.find(e.Key)
@@ -85,7 +87,7 @@ func (v *Vassal) tenants(s Socket) bool {
 	})
 }
 
-// unpassable reports whether requests could only be passed on by FastCGI.
+// unpassable reports whether the built-in server could pass requests on only by FastCGI.
 func (v *Vassal) unpassable() bool {
 	if len(v.Server.HTTPTo) > 0 {
 		return false
@@ -99,8 +101,8 @@ func (v *Vassal) unpassable() bool {
 	})
 }
 
-// withoutServer warns about options of the built-in server without effect: a program serves
-// and the server does not stand before it.
+// withoutServer warns about options of the built-in server that have no effect, because a program
+// serves and the server does not run before it.
 func (v *Vassal) withoutServer(warnings *Problems) {
 	if v.Server.Serves() || v.Fronted() || !v.runs() {
 		return
@@ -128,6 +130,6 @@ func (v *Vassal) withoutServer(warnings *Problems) {
 	}
 }
 
-// heededByOthers are options of the built-in server that have an effect without it, or whose
-// socket has a warning of its own.
+// heededByOthers are options of the built-in server that also work without it, or that have a
+// warning of their own.
 var heededByOthers = []string{"need-app", "socket-protocol", "stats-http", "stats-minified"}

@@ -11,13 +11,13 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// Hardening is what a vassal gives up for good when it drops its privileges. All its later
-// processes inherit it.
+// Hardening lists the rights that a vassal gives up permanently when it drops its privileges. All
+// later processes of the vassal inherit it.
 type Hardening struct {
-	// NoNewPrivileges: no program gets rights that the vassal does not have.
+	// NoNewPrivileges prevents programs from getting rights that the vassal does not have.
 	NoNewPrivileges bool
-	// Files, Core and Locked limit open descriptors, and the bytes of a core dump and of locked
-	// memory.
+	// Files limits open descriptors. Core and Locked limit a core dump and locked memory, in
+	// bytes.
 	Files, Core, Locked Range
 }
 
@@ -28,10 +28,10 @@ type Range struct {
 	Set        bool
 }
 
-// leastFiles is the number of descriptors without which the vassal itself cannot work.
+// leastFiles is the smallest number of descriptors with which a vassal works.
 const leastFiles = 64
 
-// Apply sets the resource limits of this process. An error has the line of the option.
+// Apply sets the resource limits of this process. An error names the line of the option.
 func (h Hardening) Apply(v *Vassal) error {
 	for _, l := range []struct {
 		name     string
@@ -48,7 +48,7 @@ func (h Hardening) Apply(v *Vassal) error {
 	return nil
 }
 
-// hardeningOptions are rows of Hardening.
+// hardeningOptions are the options of Hardening.
 var hardeningOptions = option.Rows[Vassal]{
 	{
 		Name: "limit-core", Group: "Privileges", Arg: "BYTES[:BYTES]", Guard: true, Tyrant: true,
@@ -75,8 +75,8 @@ var hardeningOptions = option.Rows[Vassal]{
 	},
 }
 
-// set parses LIMIT or SOFT:HARD, in the form of systemd.exec(5). A tenant's own file can only
-// lower a limit.
+// set parses LIMIT or SOFT:HARD, the form of systemd.exec(5). A tenant's own file can only lower
+// a limit.
 func (r *Range) set(t option.Value, parse func(string) (uint64, error), least uint64) error {
 	words := strings.Split(t.Text, ":")
 	if len(words) > 2 {

@@ -7,9 +7,9 @@ import (
 	"github.com/emperor-go/emperor/internal/suggest"
 )
 
-// identities are the options about the user of a vassal, with the words for them in other
-// programs, without signs and capitals: of systemd, docker, the OCI runtime specification,
-// nginx, supervisor and the C library.
+// identities are the options that choose the user of a vassal, with the names that other programs
+// give them, in lower case and without punctuation. The programs are systemd, docker, OCI
+// runtimes, nginx, supervisor and the C library.
 var identities = []struct {
 	option string
 	words  []string
@@ -22,17 +22,17 @@ var identities = []struct {
 	}},
 }
 
-// otherwise are words that resemble these and have a meaning of their own.
+// otherwise are words that resemble these names and have another meaning.
 var otherwise = []string{"grid", "guid", "guild", "ui", "use", "used", "users", "uses", "uuid"}
 
-// doubtful reports whether a key resembles an option and may be intended.
+// doubtful reports whether a key resembles an option but may be written on purpose.
 func doubtful(key string) bool {
 	word := squeezed(key)
 	stem := strings.TrimRight(word, "0123456789")
-	return slices.Contains(otherwise, word) || stem != word && (stem == "user" || stem == "group") // user1 beside user2
+	return slices.Contains(otherwise, word) || stem != word && (stem == "user" || stem == "group") // such as user1 next to user2
 }
 
-// lookalike returns the letter for which a digit or a letter is easily read.
+// lookalike returns the letter that resembles a digit or a letter.
 func lookalike(c rune) rune {
 	switch c {
 	case '1', 'l':
@@ -43,10 +43,10 @@ func lookalike(c rune) rune {
 	return c
 }
 
-// meant returns the option of an identity for which an unknown key was meant, or "": a letter
-// more, less or different, letters in the wrong order or case, digits that look like letters,
-// or another program's word for it. A near miss whose value is not an account is none. Without
-// sure the key may be intended.
+// meant returns the option of an identity that an unknown key was probably intended to be, or "".
+// It accepts one letter more, less or different, letters in another order or case, digits that
+// look like letters, and the names of other programs. A similar key whose value cannot be an
+// account is not accepted. Without sure the key may be written on purpose.
 func meant(key, value string) (name string, sure bool) {
 	word := squeezed(key)
 	for _, i := range identities {
@@ -62,7 +62,7 @@ func meant(key, value string) (name string, sure bool) {
 	switch {
 	case word == "iud" || word[0] == 'u' && suggest.Distance(word, "uid") <= 1:
 		return "uid", sure
-	case word == "igd" || word[0] == 'g' && suggest.Distance(word, "gid") <= 1 && (len(word) != 3 || suggest.Letters(word) == suggest.Letters("gid")): // not git, gis or gin
+	case word == "igd" || word[0] == 'g' && suggest.Distance(word, "gid") <= 1 && (len(word) != 3 || suggest.Letters(word) == suggest.Letters("gid")): // excludes git, gis and gin
 		return "gid", sure
 	case word == "grp":
 		return "gid", sure

@@ -8,38 +8,37 @@ import (
 // Source is a configuration.
 type Source = dialect.Source
 
-// Templates are the operator's text around the file of each vassal.
+// Templates are the operator's texts before and after the file of each vassal.
 type Templates = dialect.Templates
 
-// Permissions list the resources that reading a configuration may use.
+// Permissions list the resources that a configuration may use while it is read.
 type Permissions = dialect.Permissions
 
 // MaxFile is the size of the largest configuration, in bytes.
 const MaxFile = dialect.MaxFile
 
-// FullPermissions returns the permissions of a program for its own configuration: all. parser
-// reads YAML and XML; nil: they cannot be read.
+// FullPermissions returns all permissions, for a program that reads its own configuration. parser
+// reads YAML and XML; nil: these formats are errors.
 func FullPermissions(parser foreign.Parser) Permissions { return dialect.FullPermissions(parser) }
 
-// Extensions are the file name extensions of formats, as in uWSGI.
+// Extensions returns the file name extensions of all formats, as in uWSGI.
 func Extensions() []string { return dialect.Extensions() }
 
-// Loader reads configurations. The zero value uses no other resource than the text.
+// Loader reads configurations. The zero value uses only the text itself.
 type Loader struct {
 	Permissions Permissions
-	// Templates are around the file of a vassal.
+	// Templates surround the file of a vassal.
 	Templates Templates
 }
 
-// ParseVassal reads a vassal's configuration. On mistakes the error is Problems with all of
-// them. Warnings come with either result. It opens nothing and does not block, so that it is
-// safe for the text of a tenant. It leaves out parts that need other resources.
+// ParseVassal reads a vassal's configuration. An error is of type Problems and has all mistakes.
+// Warnings come with either result. ParseVassal opens nothing and does not block, so the text of
+// a tenant is safe for it. It leaves out parts that need other resources.
 func ParseVassal(src Source) (v *Vassal, warnings Problems, err error) {
 	return Loader{Permissions: Permissions{Partial: true}}.Vassal(src)
 }
 
-// Vassal reads a vassal's configuration, as ParseVassal does, with the permissions of the
-// loader.
+// Vassal reads a vassal's configuration like ParseVassal, with the permissions of the loader.
 func (l Loader) Vassal(src Source) (*Vassal, Problems, error) {
 	v, warnings, err := decodeVassal(src.Path, l.read(src), l.Permissions.Held)
 	if err == nil && !l.Permissions.Partial && v.limited() {
@@ -49,15 +48,15 @@ func (l Loader) Vassal(src Source) (*Vassal, Problems, error) {
 	return v, warnings, err
 }
 
-// ExamineVassal reads it as Vassal does and returns the valid options beside the mistakes, which
-// are sorted, only for finding more mistakes.
+// ExamineVassal reads a vassal's configuration like Vassal. It returns the valid options next to
+// the sorted mistakes, for further checks only.
 func (l Loader) ExamineVassal(src Source) (v *Vassal, warnings, problems Problems) {
 	v, warnings, problems = examine(src.Path, l.read(src), l.Permissions.Held)
 	_ = problems.Err()
 	return v, warnings, problems
 }
 
-// read reads the file of a vassal and the text around it.
+// read reads the file of a vassal and the templates around it.
 func (l Loader) read(src Source) dialect.Result {
 	r := newReader(l.Permissions, "vassal")
 	r.Load(src, l.Templates)

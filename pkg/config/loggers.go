@@ -7,7 +7,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/serving"
 )
 
-// loggers warns about loggers of uWSGI that have no effect: a vassal has one log, its requests
+// loggers warns about loggers of uWSGI that have no effect. A vassal has one log, its requests
 // may have another, and both are files.
 func (v *Vassal) loggers(warnings *Problems) {
 	for _, e := range v.entries {
@@ -21,11 +21,11 @@ func (v *Vassal) loggers(warnings *Problems) {
 	}
 }
 
-// idleLogger warns about a logger, or a part of it, without effect beside the logger in use.
+// idleLogger warns about a logger, or a part of it, that has no effect next to the logger in use.
 func idleLogger(e dialect.Entry, has, remedy string, warnings *Problems) {
 	path, settings := serving.LoggerFile(e.Value)
 	switch {
-	case strings.TrimSuffix(e.Value, ":") == "stdio": // the default destination
+	case strings.TrimSuffix(e.Value, ":") == "stdio": // this is the default destination
 	case path == "":
 		warnings.Add(e.Origin, e.Key, "only file:PATH with a path from / is a logger here", remedy)
 	case has == "":
@@ -37,7 +37,8 @@ func idleLogger(e dialect.Entry, has, remedy string, warnings *Problems) {
 	}
 }
 
-// loggers warns about loggers of the emperor that have no effect: it has one log, a file.
+// loggers warns about loggers of the emperor that have no effect. The emperor has one log, a
+// file.
 func (e *Emperor) loggers(warnings *Problems) {
 	for _, l := range e.entries {
 		if l.Handled || l.Key != "logger" {
@@ -45,7 +46,7 @@ func (e *Emperor) loggers(warnings *Problems) {
 		}
 		path, settings := serving.LoggerPath(l.Value)
 		switch {
-		case strings.TrimSuffix(l.Value, ":") == "stdio": // the default destination
+		case strings.TrimSuffix(l.Value, ":") == "stdio": // this is the default destination
 		case path == "":
 			warnings.Add(l.Origin, l.Key, "only file:PATH is a logger here", "logto = FILE; otherwise standard error has everything")
 		case path != e.Process.Log.Path:

@@ -10,7 +10,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/network/spec"
 )
 
-// checkNetwork finds mistakes among the emperor's options of the network.
+// checkNetwork finds mistakes in the emperor's options of the network.
 func (e *Emperor) checkNetwork(problems *Problems) {
 	if e.Unsure("emperor-network") || e.Unsure("emperor-use-clone") {
 		return
@@ -31,8 +31,8 @@ func (e *Emperor) checkNetwork(problems *Problems) {
 	}
 }
 
-// Connection returns the place of a vassal in the network under these options. tenant: the
-// vassal's own file belongs to a tenant, who may not choose everything. The error is
+// Connection returns the network of a vassal under the emperor's options. tenant: the vassal's
+// own file belongs to a tenant, who may choose only permitted values. An error is of type
 // Problems: mistakes of the file.
 func (n Networking) Connection(v *Vassal, tenant bool) (spec.Wish, error) {
 	var problems Problems
@@ -73,13 +73,13 @@ func (n Networking) Connection(v *Vassal, tenant bool) (spec.Wish, error) {
 	return wish, nil
 }
 
-// networkSetting is an option of the network in a vassal's configuration.
+// networkSetting is a network option in a vassal's configuration.
 type networkSetting struct {
 	Setting
-	shared bool // the operator's, for several vassals
+	shared bool // the line is the operator's and applies to several vassals
 }
 
-// networkSettings lists the options of the network that were given.
+// networkSettings returns the network options that were given.
 func (v *Vassal) networkSettings() (list []networkSetting) {
 	for _, e := range v.entries {
 		if o := vassalNetworkOptions.Find(e.Key); o != nil && !e.Handled {
@@ -89,7 +89,8 @@ func (v *Vassal) networkSettings() (list []networkSetting) {
 	return list
 }
 
-// judge finds what a tenant's file may not say. The operator's templates may say everything.
+// judge finds values that a tenant's file may not contain. The operator's templates may contain
+// every value.
 func (n Networking) judge(v *Vassal, given []networkSetting, problems *Problems) {
 	for _, g := range given {
 		if g.shared {
@@ -146,8 +147,7 @@ func (n Networking) judgePort(g networkSetting, problems *Problems) {
 	problems.Add(g.Origin, g.Name, fmt.Sprintf("a tenant's own file may not publish port %s", p.Ports), hint)
 }
 
-// checkAddresses finds addresses that no packet would reach. The automatic pool is not known
-// here.
+// checkAddresses finds addresses that no packet would reach. The automatic pool is unknown here.
 func (n Networking) checkAddresses(v *Vassal, mode spec.Mode, problems *Problems) {
 	pool := n.prefixes(mode)
 	for _, a := range v.Network.Addresses {

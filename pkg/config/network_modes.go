@@ -8,7 +8,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/network/spec"
 )
 
-// checkMode finds options that have no effect in the vassal's mode: nothing is ignored silently.
+// checkMode reports options that have no effect in the vassal's mode, so that none is ignored
+// silently.
 func (n Networking) checkMode(wish spec.Wish, given []networkSetting, problems *Problems) {
 	add := func(name, what, hint string) {
 		i := slices.IndexFunc(given, func(g networkSetting) bool { return g.Name == name })
@@ -44,7 +45,7 @@ func (n Networking) checkMode(wish spec.Wish, given []networkSetting, problems *
 	}
 }
 
-// modeOrigin is the line of the vassal's mode. The zero value: it is the emperor's.
+// modeOrigin returns the line that sets the vassal's mode. Zero: the emperor's mode applies.
 func modeOrigin(given []networkSetting) Origin {
 	for _, g := range given {
 		if g.Name == "network" {
@@ -54,7 +55,7 @@ func modeOrigin(given []networkSetting) Origin {
 	return Origin{}
 }
 
-// ownAddresses reports whether vassals of a mode have addresses of the emperor's.
+// ownAddresses reports whether the emperor assigns addresses to vassals of a mode.
 func (n Networking) ownAddresses(mode spec.Mode) bool {
 	switch mode.Kind {
 	case spec.Routed:
@@ -65,7 +66,7 @@ func (n Networking) ownAddresses(mode spec.Mode) bool {
 	return false
 }
 
-// prefixes returns the prefixes of the addresses of a mode. Nil: they are not known here.
+// prefixes returns the prefixes of the addresses in a mode. Nil: they are unknown here.
 func (n Networking) prefixes(mode spec.Mode) []netip.Prefix {
 	switch {
 	case mode.Kind == spec.Routed:

@@ -14,7 +14,7 @@ import (
 // Problem is one mistake or one warning.
 type Problem = problem.Problem
 
-// Problems are all mistakes of one run, as an error.
+// Problems has all mistakes of one run, as an error.
 type Problems = problem.Problems
 
 // Origin is the position of a line.
@@ -28,12 +28,12 @@ type Change = option.Change
 
 // The classes of change.
 const (
-	// Respawn needs a new process, in new namespaces if it has any.
+	// Respawn needs a new process, in new namespaces if the vassal has namespaces.
 	Respawn = option.Respawn
-	// Reload is taken over by the running vassal: it keeps its pid, its namespaces and its
-	// sockets, and starts new workers.
+	// Reload is applied by the running vassal. It keeps its pid, its namespaces and its sockets,
+	// and starts new workers.
 	Reload = option.Reload
-	// Live is taken over by the emperor alone: the process of the vassal is not asked.
+	// Live is applied by the emperor alone, without the process of the vassal.
 	Live = option.Live
 )
 
@@ -43,7 +43,7 @@ var groups = []string{
 	"Sockets", "Serving", "Workers", "Terminal", "Static files", "Routing", "Logging", "Control", "Process", "Other",
 }
 
-// shapeOf returns whether an option has a value.
+// shapeOf returns the shape of an option: with a value, without, or both.
 func shapeOf[T any](o *option.Row[T]) uwsginames.Shape {
 	switch {
 	case o.Arg == "":
@@ -81,8 +81,8 @@ func (t table[T]) find(key string) *option.Row[T] {
 	return nil
 }
 
-// program is the prefix that may stand before the name of an option that uWSGI does not have.
-// A file in which that name is a placeholder can use the option this way.
+// program returns the prefix that may be added to the name of an option that uWSGI does not have.
+// A file that uses such a name as a placeholder can use the option with the prefix.
 func (t table[T]) program() string {
 	if _, emperors := any((*T)(nil)).(*Emperor); emperors {
 		return "emperor-"
@@ -90,13 +90,13 @@ func (t table[T]) program() string {
 	return "vassal-"
 }
 
-// ours reports whether uWSGI does not have an option of that name.
+// ours reports whether a name is not an option of uWSGI.
 func ours(name string) bool {
 	_, known := uwsginames.Lookup(name)
 	return !known
 }
 
-// groups lists the headings that have rows, in the order of the help.
+// groups returns the headings that have rows, in the order of the help.
 func (t table[T]) groups() []string {
 	var list []string
 	for _, g := range groups {
@@ -130,7 +130,7 @@ func (t table[T]) names(yield func(string) bool) {
 	}
 }
 
-// near yields all names, and those of uWSGI whose length permits that they resemble a word.
+// near yields all names, and the names of uWSGI's options whose length is close to a word's.
 func (t table[T]) near(word string) iter.Seq[string] {
 	return func(yield func(string) bool) {
 		for name := range t.names {

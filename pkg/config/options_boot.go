@@ -5,7 +5,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// bootOptions are the waits of a vassal before any of its own steps.
+// bootOptions delay a vassal before its own first step.
 var bootOptions = option.Rows[Vassal]{
 	{
 		Name: "wait-for-interface", Aliases: []string{"wait-for-iface", "wait-iface", "wait-interface"}, Group: "Boot", Arg: "NAME[:up|:address]", Repeat: true, Tyrant: true,

@@ -8,11 +8,11 @@ import (
 
 // OnDemand is the configuration of sockets that start vassals.
 type OnDemand struct {
-	// Extension makes the content of the file NAME+Extension the address of the vassal NAME,
-	// Directory has the unix sockets of all vassals, and the command Exec prints the address.
+	// Extension names files: the content of NAME+Extension is the address of the vassal NAME.
+	// Directory contains the unix sockets of all vassals. The command Exec prints the address.
 	// Empty: none.
 	Extension, Directory, Exec string
-	// Mode, Owner and Group of unix sockets. Not set: the emperor's.
+	// Mode, Owner and Group of unix sockets. Not set: the emperor's default.
 	Mode         os.FileMode
 	Owner, Group Identity
 }

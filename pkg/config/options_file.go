@@ -2,8 +2,8 @@ package config
 
 import "github.com/emperor-go/emperor/pkg/config/option"
 
-// The options about the configuration itself are the same in both programs. The reader has
-// acted on them before values are decoded.
+// Options about the configuration itself are the same in both programs. The reader applies them
+// before values are decoded.
 
 const strictHelp = "an unknown option is an error, not a placeholder"
 

@@ -11,7 +11,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
-// emperorHookOptions are about the hooks of the emperor's own file.
+// emperorHookOptions are the options about hooks in the emperor's own file.
 var emperorHookOptions = option.Rows[Emperor]{
 	{
 		Name: "emperor-allow-attr", Change: option.Reload, Group: "Hooks", Arg: "OPTION|PHASE,…", Repeat: true,
@@ -29,7 +29,7 @@ var emperorHookOptions = option.Rows[Emperor]{
 	},
 }
 
-// vassalHookOptions are about the hooks of a vassal's file.
+// vassalHookOptions are the options about hooks in a vassal's file.
 var vassalHookOptions = option.Rows[Vassal]{
 	{
 		Name: "hook-timeout", Group: "Hooks", Arg: "TIME", Def: "30", Help: "time limit of each hook; 0: none",
@@ -41,21 +41,21 @@ var vassalHookOptions = option.Rows[Vassal]{
 	},
 }
 
-// hookArea has a row for each kind of hook in each of some phases. They are many: a row is
+// hookArea has a row for each kind of hook in each of some phases. The rows are many, so they are
 // made on demand.
 type hookArea[T any] struct {
 	who  hooks.Who
-	help string // before the help of a phase
-	once bool   // only ownPhases, which run once, at the start: a reload does not replace them
+	help string // text before the help of a phase
+	once bool   // contains only ownPhases, which run once, at the start: a reload does not replace them
 	set  func(*T) hooks.Set
 	made option.Made[T]
 
 	naming sync.Once
-	names  []string // of all rows
+	names  []string // the names of all rows
 }
 
-// phases are made anew each time: nothing of a table is made at the start of a program, which
-// would cost each vassal the pages of its table.
+// phases returns a new list each time. A table must not allocate at the start of a program: each
+// vassal would keep the memory.
 func (a *hookArea[T]) phases() []hooks.Phase {
 	if a.once {
 		return ownPhases
@@ -131,7 +131,7 @@ func (a *hookArea[T]) makeRow(name string, info hooks.PhaseInfo, kind hooks.Kind
 	}
 }
 
-// hookSyntax returns the syntax of the value of such an option.
+// hookSyntax returns the syntax of the value of a hook option.
 func hookSyntax(info hooks.PhaseInfo, kind hooks.Kind) string {
 	if info.Subject != "" {
 		return info.Subject + " " + kind.Syntax()
@@ -139,7 +139,7 @@ func hookSyntax(info hooks.PhaseInfo, kind hooks.Kind) string {
 	return kind.Syntax()
 }
 
-// aroundOptions are about hooks as a whole, the same in both programs.
+// aroundOptions are the options about the environment of hooks, the same in both programs.
 var aroundOptions = option.Rows[Surroundings]{
 	{
 		Name: "binsh", Group: "Hooks", Arg: "PATH", Def: "/bin/sh", Repeat: true, Help: "shell of exec hooks; the first one that can be executed is used",
@@ -188,7 +188,7 @@ func (s *Surroundings) addPlugins(text string, optional bool) error {
 
 // Surroundings is the environment of hooks.
 type Surroundings struct {
-	// Shells are tried in order for commands, before /bin/sh. Absolute paths.
+	// Shells are absolute paths, tried in order for commands, before /bin/sh.
 	Shells []string
 	// Libraries are the C libraries for call hooks.
 	Libraries hooks.Libraries

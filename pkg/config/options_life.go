@@ -10,16 +10,16 @@ import (
 
 // Life is the configuration of the life cycle of vassals.
 type Life struct {
-	// Jitter is the largest part of a backoff that is added at random, and MaxRestarts the
-	// number of failures in a row after which a vassal rests. Zero: no limit.
+	// Jitter is the largest fraction of a backoff that is added at random. MaxRestarts is the
+	// number of consecutive failures after which a vassal is not restarted; zero: no limit.
 	Jitter      float64
 	MaxRestarts int
-	// Heartbeat is the longest silence of a vassal that has sent heartbeats, CurseTolerance
-	// how long a vassal may live after it closed its pipe, and ReloadTimeout how long a reload
-	// may take. Zero: no limit.
+	// Heartbeat limits the silence of a vassal that has sent heartbeats. CurseTolerance limits
+	// the life of a vassal after it has closed its pipe. ReloadTimeout limits a reload. Zero: no
+	// limit.
 	Heartbeat, CurseTolerance, ReloadTimeout time.Duration
-	// ChangePause is the longest pause between two processes that changes of a vassal's file
-	// need. Zero: none.
+	// ChangePause limits the pause between two processes that changes of a vassal's file cause.
+	// Zero: no pause.
 	ChangePause time.Duration
 	// Broodlord is the total number of zergs.
 	Broodlord int

@@ -29,8 +29,8 @@ var controlOptions = option.Rows[Emperor]{
 	},
 }
 
-// setLogger uses the first file. A tenant's own file has none, because the emperor would open
-// it. Vassal.loggers warns about all other loggers.
+// setLogger uses the first file. It ignores loggers in a tenant's own file, because the emperor
+// would open the log. Vassal.loggers warns about all other loggers.
 func setLogger(v *Vassal, t option.Value) error {
 	if path, _ := serving.LoggerFile(t.Text); path != "" && v.LogTo == "" && !t.Tenant {
 		v.LogTo = path

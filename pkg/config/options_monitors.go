@@ -12,9 +12,9 @@ import (
 type Monitoring struct {
 	// Extensions are additional file name extensions of vassals.
 	Extensions []string
-	// NoFollow compares a symbolic link itself instead of its target.
+	// NoFollow monitors a symbolic link itself instead of its target.
 	NoFollow bool
-	// MagicExec uses the output of an executable file.
+	// MagicExec runs executable files and uses their output.
 	MagicExec bool
 }
 
@@ -48,9 +48,9 @@ var monitorOptions = option.Rows[Emperor]{
 // monitorSchemes are the additional schemes of monitors.
 var monitorSchemes []string
 
-// PermitMonitors makes the option emperor accept names of these schemes, such as http for
-// http://HOST/PATH. It is for programs with monitors of their own, and must be called before
-// any configuration is parsed.
+// PermitMonitors makes the option emperor accept addresses with these schemes, such as http for
+// http://HOST/PATH. Programs with monitors of their own call it before they parse any
+// configuration.
 func PermitMonitors(names ...string) {
 	monitorSchemes = append(monitorSchemes, names...)
 }

@@ -12,32 +12,33 @@ import (
 	"github.com/emperor-go/emperor/pkg/network/spec"
 )
 
-// Networking are the emperor's options of the built-in network.
+// Networking has the emperor's options of the built-in network.
 type Networking struct {
-	// Mode of vassals that do not choose one. Zero: there is no built-in network.
+	// Mode of vassals that do not choose a mode. Zero: the built-in network is off.
 	Mode spec.Mode
 	// Modes are further modes that a tenant's file may choose.
 	Modes []spec.Mode
 	// Pool has the addresses of vassals. Nil: chosen automatically.
 	Pool []netip.Prefix
-	// Uplinks are the interfaces to other hosts. Nil: the ones of the default routes.
+	// Uplinks are the interfaces to other hosts. Nil: the interfaces of the default routes.
 	Uplinks []string
-	// NAT says which addresses are masqueraded.
+	// NAT selects the addresses that are masqueraded.
 	NAT spec.NAT
-	// CheckForwarding: the emperor does not change the host's forwarding.
+	// CheckForwarding prevents the emperor from changing the host's forwarding.
 	CheckForwarding bool
-	// Between: vassals may reach each other. ToHost is the part of the host that they reach.
+	// Between permits traffic between vassals. ToHost lists the ports of the host that vassals
+	// may reach.
 	Between bool
 	ToHost  spec.Reach
 	// Publish are the ports that tenants may publish.
 	Publish []spec.Ports
-	// Limit of each vassal that has none of its own. Zero: none.
+	// Limit is the default rate of each vassal. Zero: no limit.
 	Limit spec.Rate
-	// Bridge of vassals with the mode bridge that name none.
+	// Bridge is the default bridge of vassals in the mode bridge.
 	Bridge spec.SharedBridge
-	// MTU of the links, in bytes. Zero: the smallest of the uplinks.
+	// MTU of the links, in bytes. Zero: the smallest MTU of the uplinks.
 	MTU int
-	// DNS is how vassals resolve names that do not choose a way. Empty: auto.
+	// DNS is the default way in which vassals resolve names. Empty: auto.
 	DNS spec.DNS
 	// Timeout limits one change of the network.
 	Timeout time.Duration
@@ -61,7 +62,7 @@ var networkOptions = option.Rows[Emperor]{
 	{Name: "emperor-network-uplink", Group: "Network", Arg: "INTERFACE", Repeat: true, Def: "of the default routes", Help: "interface to other hosts", Set: setUplink},
 }
 
-// vassalNetworkOptions are a vassal's own.
+// vassalNetworkOptions configure the network of one vassal.
 var vassalNetworkOptions = option.Rows[Vassal]{
 	{Name: "network", Group: "Network", Arg: "MODE", Def: "emperor-network", Tyrant: true, Help: "how the emperor connects the vassal: routed, bridge, bridge:NAME, macvlan:INTERFACE, ipvlan:INTERFACE or none", Set: setNetwork},
 	{Name: "network-address", Group: "Network", Arg: "ADDRESS", Def: "from the pool", Repeat: true, Help: "address of the vassal, one of each family", Set: setAddress},
@@ -76,7 +77,7 @@ var vassalNetworkOptions = option.Rows[Vassal]{
 	{Name: "network-route", Group: "Network", Arg: "PREFIX", Repeat: true, Help: "a further prefix that leads to the vassal", Set: setRoute},
 }
 
-// mistaken makes a mistake of an error of package spec.
+// mistaken returns the mistake that an error of package spec describes.
 func mistaken(err error, hint string) error {
 	if err == nil {
 		return nil

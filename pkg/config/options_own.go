@@ -9,53 +9,53 @@ import (
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
-// Process has the options of the emperor's own process, which apply before it watches
-// anything. They have uWSGI's names for any process.
+// Process has the options of the emperor's own process. They apply before the emperor watches
+// anything, and have the names that uWSGI uses for all its processes.
 type Process struct {
-	// Chdir is the directory in which relative paths of monitors begin. Empty: the directory
-	// in which the emperor was started.
+	// Chdir is the base directory of relative paths of monitors. Empty: the directory in which
+	// the emperor was started.
 	Chdir string
 	// Umask is set when UmaskSet is.
 	Umask    int
 	UmaskSet bool
-	// MaxFD is the limit of open descriptors, which vassals inherit. Zero: unchanged.
+	// MaxFD limits open descriptors, also of vassals. Zero: unchanged.
 	MaxFD uint64
 	// Locks are files that the emperor must lock (flock(2)), in the order of the file.
 	Locks []Lock
-	// Names is the name in process lists.
+	// Names has the name in process lists.
 	Names Names
 	// Log is the destination of the emperor's log.
 	Log OwnLog
-	// Touch are files. When one is touched the emperor reads its options again and reloads all
-	// vassals, as at SIGHUP.
+	// Touch are files. A change of one makes the emperor read its options again and reload all
+	// vassals, like SIGHUP.
 	Touch []string
 	// Daemonize detaches the emperor from its terminal once its log and pid file exist.
 	Daemonize bool
-	// Hooks of the phases that uWSGI has for every process. They run once in the emperor,
-	// before it watches anything, and at its end.
+	// Hooks of the phases that uWSGI has for every process. The emperor runs them once: before it
+	// watches anything, and at its end.
 	Hooks hooks.Set
 }
 
 // Lock is a file to lock.
 type Lock struct {
 	Path string
-	// Wait blocks until the lock is free. Otherwise a lock held by another process is an
-	// error.
+	// Wait makes the emperor wait until the lock is free. Otherwise a lock that another process
+	// holds is an error.
 	Wait bool
 }
 
 // OwnLog is a file for the emperor's log.
 type OwnLog struct {
-	// Path of the file, and the option that names it. Empty: standard error.
+	// Path of the file, and the option that sets it. Empty: standard error.
 	Path, Option string
-	// MaxSize in bytes is the size at which it is renamed to Backup, or to its own name and
-	// the time in seconds. Zero: no limit.
+	// MaxSize is the size, in bytes, at which the log is renamed to Backup. Without Backup the
+	// new name is the old one and the time in seconds. Zero: no limit.
 	MaxSize int64
 	Backup  string
-	// Reopen and Rotate are files. When one is touched, the log is opened again, or renamed
-	// first.
+	// Reopen and Rotate are files. When one is touched, the log is opened again; Rotate renames
+	// it first.
 	Reopen, Rotate []string
-	// Truncate empties the file at the start, and AtReload opens it again at SIGHUP.
+	// Truncate empties the file at the start. AtReload opens it again at SIGHUP.
 	Truncate, AtReload bool
 }
 

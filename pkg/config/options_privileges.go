@@ -2,7 +2,7 @@ package config
 
 import "github.com/emperor-go/emperor/pkg/config/option"
 
-// privilegeOptions are the privileges that a vassal drops before it serves.
+// privilegeOptions select the user and the groups of a vassal.
 var privilegeOptions = option.Rows[Vassal]{
 	{
 		Name: "add-gid", Group: "Privileges", Arg: "GROUP", Repeat: true, Help: "supplementary group",

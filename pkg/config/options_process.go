@@ -32,8 +32,8 @@ func setLogFormat(e *Emperor, v option.Value) error {
 	return option.Unknown("format", v.Text, "text", "json")
 }
 
-// setShortLogFormat leaves uWSGI's own log-format alone, which an emperor's file
-// has when it is a vassal's as well.
+// setShortLogFormat ignores uWSGI's own log-format, which a file for both an emperor and a vassal
+// may contain.
 func setShortLogFormat(e *Emperor, v option.Value) error {
 	if strings.Contains(v.Text, "%(") {
 		return nil

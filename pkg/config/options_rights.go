@@ -7,7 +7,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
-// rightsOptions say with which rights vassals begin.
+// rightsOptions set the rights with which vassals begin.
 var rightsOptions = option.Rows[Emperor]{
 	{
 		Name: "emperor-root", Change: option.Reload, Group: "Privileges", Arg: "RULE", Def: "warn", Guard: true,
@@ -55,9 +55,9 @@ func setRoot(e *Emperor, v option.Value) error {
 	return option.Unknown("rule", v.Text, "warn", "refuse")
 }
 
-// Unnamed is the problem of a vassal that names no user: under an emperor that is root
-// it would be root, and its file does not say that it is meant. ok is false when there
-// is none, or when a part was left out or not understood that may name one.
+// Unnamed returns the problem of a vassal that names no user: under an emperor that is root it
+// would run as root, and its file does not ask for that. ok is false when the vassal names a
+// user, or when a part that was skipped or is invalid may name one.
 func (v *Vassal) Unnamed(file string) (p Problem, ok bool) {
 	if v.UID.Set || v.partial || slices.ContainsFunc(v.entries, func(e dialect.Entry) bool { return e.Key == "uid" && !e.Handled }) {
 		return p, false

@@ -14,7 +14,8 @@ import (
 
 // Socket is an address to listen on.
 type Socket struct {
-	// Name is the option that declared it. It becomes the descriptor's name in LISTEN_FDNAMES.
+	// Name is the option that declares the socket. It becomes the descriptor's name in
+	// LISTEN_FDNAMES.
 	Name string
 	// Address is `host:port`, `:port`, `[ipv6]:port`, the path of a unix socket, `@name` for
 	// an abstract one, or `=N` for the shared socket N.
@@ -31,7 +32,7 @@ func (s Socket) Shared() (index int, ok bool) {
 	return index, err == nil && index >= 0
 }
 
-// Addresses returns the addresses that the vassal binds itself, as written, each shared one
+// Addresses returns the addresses that the vassal binds itself, as written, and each shared one
 // once.
 func (v *Vassal) Addresses() []string {
 	list := slices.Clone(v.Listening.Shared)
@@ -43,28 +44,29 @@ func (v *Vassal) Addresses() []string {
 	return list
 }
 
-// Listening has the options of sockets, the same for all of a vassal.
+// Listening has the options that apply to all sockets of a vassal.
 type Listening struct {
-	// Shared are bound before the drop, so that a port below 1024 can be bound. A Socket
-	// refers to one by its position in this list.
+	// Shared sockets are bound before privileges are dropped, so that their ports can be below
+	// 1024. A Socket refers to a shared one by its position in this list.
 	Shared []string
-	// Backlog is the number of connections in the accept queue. Never zero.
+	// Backlog is the length of the accept queue. Never zero.
 	Backlog int
 	// KeepAlive, NoDelay and FreeBind are SO_KEEPALIVE, TCP_NODELAY and IP_FREEBIND.
 	KeepAlive, NoDelay, FreeBind bool
 	// ReusePort gives each worker a socket of its own (SO_REUSEPORT).
 	ReusePort bool
-	// Mode of the paths of unix sockets; only if ModeSet.
+	// Mode of the paths of unix sockets, if ModeSet.
 	Mode    fs.FileMode
 	ModeSet bool
 	// Owner and Group of the paths of unix sockets.
 	Owner, Group Identity
-	// Vacuum removes pid files at the end, if they are still ours; sockets are always removed.
+	// Vacuum removes pid files at the end if they still contain our pid. Sockets are always
+	// removed.
 	Vacuum bool
 }
 
-// socketOptions are the addresses of a vassal, in the order in which they are bound, and their
-// options.
+// socketOptions are the addresses of a vassal, bound in the order of the file, and the options of
+// the sockets.
 var socketOptions = option.Rows[Vassal]{
 	{Name: "chmod-socket", Group: "Sockets", Arg: "[MODE]", Tyrant: true, Help: "mode of unix sockets", Set: setSocketMode},
 	{Name: "chown-socket", Group: "Sockets", Arg: "USER[:GROUP]", Guard: true, Tyrant: true, Help: "owner of unix sockets", Set: setSocketOwner},
@@ -119,8 +121,8 @@ func (v *Vassal) addSocket(name, address string) error {
 	return nil
 }
 
-// unsetPort replaces a port that names an environment variable that is not set, :$(PORT), by
-// port 0: uWSGI reads the leading digits of a port (atoi(3)), and there are none.
+// unsetPort replaces a port that refers to an unset environment variable, :$(PORT), by port 0, as
+// uWSGI does: it reads the leading digits of a port (atoi(3)), and there are none.
 func unsetPort(address string) string {
 	colon := strings.LastIndexByte(address, ':')
 	if colon < 0 || !strings.HasPrefix(address[colon+1:], "$(") || reference(address[colon+1:], "$(") == "" {
@@ -129,7 +131,7 @@ func unsetPort(address string) string {
 	return address[:colon] + ":0"
 }
 
-// addSecure leaves the certificate to the built-in server.
+// addSecure stores the certificate in the options of the built-in server.
 func (v *Vassal) addSecure(name string, t option.Value) error {
 	if err := v.Server.Put(serving.Find(name), t); err != nil {
 		return err
@@ -138,7 +140,7 @@ func (v *Vassal) addSecure(name string, t option.Value) error {
 	return v.addSocket(name, address)
 }
 
-// checkAddress refuses addresses that can never be bound.
+// checkAddress rejects addresses that can never be bound.
 func checkAddress(s string, reference bool) error {
 	number, shared := strings.CutPrefix(s, "=")
 	switch {
@@ -168,7 +170,7 @@ func setBacklog(v *Vassal, t option.Value) error {
 }
 
 func setSocketMode(v *Vassal, t option.Value) error {
-	if t.Text == "" || t.Text == "true" { // the flag alone, as in uWSGI
+	if t.Text == "" || t.Text == "true" { // a flag without a value, as in uWSGI
 		t.Text = "666"
 	}
 	mode, err := parsePermissions(t.Text, "mode", "660")

@@ -15,19 +15,19 @@ type Wait struct {
 	Name string
 }
 
-// Waits are the waits of the boot, except for interfaces.
+// Waits are the waits of the boot. Interfaces have their own field.
 type Waits struct {
-	// Paths are waited for before the as-root hooks, Sockets before the vassal's own sockets
-	// are bound.
+	// Paths must exist before the as-root hooks run. Sockets must accept before the vassal binds
+	// its own.
 	Paths, Sockets []Wait
 	// Timeouts limit each wait, by kind.
 	Timeouts map[string]time.Duration
 }
 
-// waitTimeout is the default of each.
+// waitTimeout is the default timeout of each wait.
 const waitTimeout = 60 * time.Second
 
-// Timeout returns the limit of a wait.
+// Timeout returns the timeout of a wait.
 func (w Waits) Timeout(kind string) time.Duration {
 	if kind == "file" || kind == "dir" {
 		if d, ok := w.Timeouts[kind]; ok {
@@ -41,7 +41,7 @@ func (w Waits) Timeout(kind string) time.Duration {
 	return waitTimeout
 }
 
-// Names is the name of the master, or the emperor, in process lists. Empty: the program's own
+// Names has the name of the master, or of the emperor, in process lists. Empty: the program's own
 // name.
 type Names struct {
 	// Name, or Master for the master alone, with Prefix before it and Append after it.
@@ -50,8 +50,8 @@ type Names struct {
 	Auto bool
 }
 
-// Of returns the name of a process. program is its own name; an automatic name adds the
-// activity and its subject. Empty: unchanged.
+// Of returns the name of a process. program is its own name; an automatic name contains the
+// activity and its object. Empty: unchanged.
 func (n Names) Of(program, does, subject string) string {
 	name := n.Master
 	if name == "" {
@@ -69,7 +69,7 @@ func (n Names) Of(program, does, subject string) string {
 	return n.Prefix + name + n.Append
 }
 
-// startOptions are about directories, pid files, and waits around the boot.
+// startOptions are the options about directories, pid files, and waits of the boot.
 var startOptions = option.Rows[Vassal]{
 	{
 		Name: "cwd", Group: "Boot", Arg: "DIR", Tyrant: true, Help: "working directory from the start",
@@ -95,7 +95,7 @@ var startOptions = option.Rows[Vassal]{
 	{Name: "wait-for-socket-timeout", Group: "Boot", Arg: "TIME", Def: "60", Tyrant: true, Help: "how long to wait for a socket", Set: func(v *Vassal, t option.Value) error { return v.Waits.bound("socket", t.Text) }},
 }
 
-// nameOptions are about the name of a process, the same in both programs.
+// nameOptions are the options about the name of a process, the same in both programs.
 var nameOptions = option.Rows[Names]{
 	{
 		Name: "auto-procname", Group: "Process", Tyrant: true, Help: "make a name for the master that describes it",

@@ -9,7 +9,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
-// templateOptions are files and options around the file of each vassal.
+// templateOptions add files and options before and after the file of each vassal.
 var templateOptions = option.Rows[Emperor]{
 	{
 		Name: "vassal-set", Change: option.Reload, Aliases: []string{"vassals-set"}, Group: "Templates", Arg: "KEY=VALUE", Repeat: true,
@@ -37,7 +37,8 @@ var templateOptions = option.Rows[Emperor]{
 	},
 }
 
-// templateFile adds one file each time. The extension decides its format.
+// templateFile is a list of files to which each line adds one. The extension determines the
+// format.
 type templateFile []string
 
 // Parse implements option.Field.

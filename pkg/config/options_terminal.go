@@ -9,11 +9,11 @@ import (
 type Terminal struct {
 	// Socket is the address for clients. Empty: none.
 	Socket string
-	// Log: the output goes to the log as well.
+	// Log copies the output to the log.
 	Log bool
-	// Input: the vassal's own standard input is typed there.
+	// Input types the vassal's own standard input into the terminal.
 	Input bool
-	// NoISig: keys such as Ctrl-C make no signals.
+	// NoISig stops keys such as Ctrl-C from sending signals.
 	NoISig bool
 	// Exec is a program that runs on the terminal instead of the worker.
 	Exec []string

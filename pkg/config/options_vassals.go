@@ -8,7 +8,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// vassalsOptions say how the emperor starts, restarts and stops vassals.
+// vassalsOptions control how the emperor starts, restarts and stops vassals.
 var vassalsOptions = option.Rows[Emperor]{
 	{
 		Name: "emperor-backoff", Change: option.Reload, Group: "Vassals", Arg: "TIME", Def: "500ms", Help: "pause after a vassal's first failure; doubles with each",

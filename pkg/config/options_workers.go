@@ -12,7 +12,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// workerOptions are about the processes that serve, and those beside them.
+// workerOptions configure the processes that serve, and the daemons beside them.
 var workerOptions = option.Rows[Vassal]{
 	{Name: "attach-control-daemon", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "COMMAND", Repeat: true, Help: "run a program beside the workers; the vassal ends when it does", Misreads: misreadDaemon, Set: attachControlDaemon},
 	{Name: "attach-daemon", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "COMMAND", Repeat: true, Help: "run a program beside the workers, again when it dies", Misreads: misreadDaemon, Set: attachDaemon},
@@ -105,7 +105,7 @@ func (w *Workers) setExec(text string, hooks bool) (err error) {
 	return err
 }
 
-// setReloadOrder takes one of two words.
+// setReloadOrder parses one of two words.
 func setReloadOrder(v *Vassal, t option.Value) error {
 	switch o := ReloadOrder(t.Text); o {
 	case StartFirst, StopFirst:
@@ -115,7 +115,7 @@ func setReloadOrder(v *Vassal, t option.Value) error {
 	return option.Wrong(strconv.Quote(t.Text)+" is no order of a reload", "start-first or stop-first")
 }
 
-// parseSignal reads a number, or a name with or without SIG.
+// parseSignal parses a number, or a name with or without SIG.
 func parseSignal(s string) (syscall.Signal, error) {
 	if n, ok := namespaces.ParseSignal(s); ok && n != 0 {
 		return n, nil
@@ -123,14 +123,14 @@ func parseSignal(s string) (syscall.Signal, error) {
 	return 0, option.Wrong(strconv.Quote(s)+" is not a signal", "such as TERM, HUP or 15")
 }
 
-// probeForms are what a probe looks like, for hints.
+// probeForms is the syntax of a probe, for hints.
 const probeForms = "tcp:ADDRESS, http://ADDRESS/PATH or exec:COMMAND"
 
 func setProbe(v *Vassal, t option.Value) (err error) {
 	kind, rest, ok := strings.Cut(t.Text, ":")
 	p := Probe{Kind: kind}
 	if kind != "exec" {
-		rest = strings.TrimPrefix(strings.TrimPrefix(rest, "http:"), "//") // of http:URL, and of what looks like a URL
+		rest = strings.TrimPrefix(strings.TrimPrefix(rest, "http:"), "//") // accepts http:URL too
 	}
 	switch {
 	case !ok || rest == "":

@@ -4,13 +4,13 @@ import "github.com/emperor-go/emperor/pkg/config/option"
 
 // Wrapping is the configuration of programs that replace vassals.
 type Wrapping struct {
-	// Override, Program and Fallback are tried in this order.
+	// Override, Program and Fallback are programs, tried in this order.
 	Override []string
 	Program  string
 	Fallback []string
 	// ProgramAttr and ChdirAttr name attributes of the vassal.
 	ProgramAttr, ChdirAttr string
-	// Collect are attributes to collect from a vassal's file.
+	// Collect are the attributes to read from a vassal's file.
 	Collect []string
 }
 

@@ -7,8 +7,8 @@ import (
 	"github.com/emperor-go/emperor/internal/suggest"
 )
 
-// because turns warnings that explain a missing option into mistakes, and reports whether
-// there are any.
+// because turns warnings that explain a missing option into mistakes, and reports whether it
+// found any.
 func because(problems, warnings *Problems, missing string, beginnings []string) (found bool) {
 	*warnings = slices.DeleteFunc(*warnings, func(w Problem) bool {
 		if !w.Explains(beginnings) {

@@ -8,13 +8,13 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
-// Shown is returned when a parsed command line has --show-config. Text is to be printed.
+// Shown is returned when a parsed command line has --show-config. The caller prints Text.
 type Shown struct{ Text string }
 
 func (Shown) Error() string { return "the configuration is shown" }
 
-// show returns the answer to --show-config: the list as `uwsgi --show-config` prints it, or
-// its mistakes. It returns nil without --show-config.
+// show answers --show-config: it returns the list as `uwsgi --show-config` prints it, or the
+// mistakes in it. It returns nil without --show-config.
 func (c *commandLine[T]) show(r dialect.Result) error {
 	if !c.shows {
 		return nil
@@ -25,7 +25,7 @@ func (c *commandLine[T]) show(r dialect.Result) error {
 	return Shown{showConfig(r.Written)}
 }
 
-// showConfig prints the list as uWSGI does. An option without a value is true.
+// showConfig formats the list as uWSGI does. The value of an option without one is true.
 func showConfig(entries []dialect.Entry) string {
 	var b strings.Builder
 	b.WriteString(";uWSGI instance configuration\n[uwsgi]\n")
@@ -40,8 +40,8 @@ func showConfig(entries []dialect.Entry) string {
 	return b.String()
 }
 
-// strictProblems returns the keys that are errors in strict mode. As for uWSGI an option of
-// any of the programs is known.
+// strictProblems returns the keys that are errors in strict mode. As in uWSGI, an option of any
+// of the programs is known.
 func strictProblems(entries []dialect.Entry) (problems Problems) {
 	if !slices.ContainsFunc(entries, func(e dialect.Entry) bool { return e.Key == "strict" && option.ParseBool(e.Value) }) {
 		return nil
