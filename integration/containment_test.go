@@ -71,7 +71,7 @@ func TestRootIsSaid(t *testing.T) {
 			t.Errorf("%s does not run as %s:\n%s", name, user, table)
 		}
 	}
-	const told = "uid: there is none: the vassal is root"
+	const told = "uid: missing, so the vassal runs as root"
 	if said := e.await("silent.ini", told); said.Level != "WARN" || !strings.Contains(said.raw, w.vassals+"/silent.ini: ") {
 		t.Errorf("it says %s", said.raw)
 	}
@@ -105,7 +105,7 @@ func TestRootIsRefused(t *testing.T) {
 	e.running("elsewhere.ini")
 	pid := e.running("meant.ini")
 	for _, name := range []string{"silent.ini", "group.ini", "privileged.ini", "include.ini", "fallback.ini"} {
-		if said := e.await(name, "uid: there is none: the vassal is root (uid = USER, or uid = root where that is meant)"); said.Level != "ERROR" {
+		if said := e.await(name, "uid: missing, so the vassal runs as root (uid = USER, or uid = root if that is intended)"); said.Level != "ERROR" {
 			t.Errorf("%s says %s", name, said.raw)
 		}
 	}
@@ -133,7 +133,7 @@ func TestRootIsRefusedToOthers(t *testing.T) {
 	w.vassal("user.ini", "socket = 127.0.0.1:0", "master = true", "uid = 4001", "gid = 4001")
 	e := w.start(allNamespaces, "--emperor-root", "refuse", "--emperor-wrapper", uwsgi)
 	e.running("user.ini")
-	e.await("silent.ini", "uid: there is none: the vassal is root")
+	e.await("silent.ini", "uid: missing, so the vassal runs as root")
 	if e.count("silent.ini", "-> starting") > 0 {
 		t.Errorf("it starts:\n%s", e.tail())
 	}

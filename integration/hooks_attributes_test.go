@@ -41,7 +41,7 @@ func TestHooksOfAVassalsFile(t *testing.T) {
 	if err := os.Rename(w.path("t.ini"), w.vassals+"/t.ini"); err != nil {
 		t.Fatal(err)
 	}
-	e.await("t.ini", "a tenant's own file may not say this (root must own the file)")
+	e.await("t.ini", "not permitted in a tenant's own file (root must own the file)")
 	e.barrier()
 	if e.count("t.ini", "launching -> starting") > 0 {
 		t.Error("it was started without the hooks that its file asks for")

@@ -318,7 +318,7 @@ func TestNetworkRefusals(t *testing.T) {
 		t.Fatal(err)
 	}
 	e.await("tenant.ini", "network-publish: a tenant's own file may not publish port 22 (here: 8000-8999")
-	e.await("tenant.ini", "network-address: a tenant's own file may not say this")
+	e.await("tenant.ini", "network-address: not permitted in a tenant's own file")
 	w.remove("tenant.ini")
 	for i := range 5 {
 		w.vassal(fmt.Sprintf("full%d.ini", i), serves)

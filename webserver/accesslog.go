@@ -30,7 +30,7 @@ type accessLog struct {
 	serving.Log
 	to    Lines
 	parts []part
-	place int64 // of this server on the board, from 1
+	place int64 // of this server in the shared statistics, from 1
 	total atomic.Uint64
 
 	mu   sync.Mutex

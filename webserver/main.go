@@ -141,7 +141,7 @@ func runWith(ctx context.Context, args []string, startupError *os.File, c *Confi
 	if told != nil {
 		c.Options = *told
 	}
-	if c.Board, err = serving.Board(); err != nil {
+	if c.SharedStats, err = serving.SharedStats(); err != nil {
 		return err
 	}
 	if c.Sockets, err = Inherited(); err != nil {

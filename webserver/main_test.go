@@ -43,7 +43,7 @@ func TestCommandLineRefuses(t *testing.T) {
 		"--static-map /srv":     `--static-map: "/srv" is not a mapping`,
 		"--http-socket :x":      "--http-socket: ",
 		"--route-run frob:x":    "--route-run: unknown action",
-		"--socket-timeout=0":    "--socket-timeout: zero is no time",
+		"--socket-timeout=0":    "--socket-timeout: the time must not be zero",
 		"--cgi /a=/b --limit-p": "unknown option --limit-p",
 	} {
 		if err := parseArgs(strings.Fields(line), &Config{}); err == nil || !strings.Contains(err.Error(), want) {

@@ -216,7 +216,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.ProtoMajor == 2 && x.web { // a client that does not read blocks one answer, not the connection
 		x.patience = s.Options.SocketTimeout
 	}
-	s.prepare(s.tally.active.Add(1))
+	s.prepare(s.counters.active.Add(1))
 	x.pages = s.Options.Pages
 	x.unlimited = r.Context()
 	defer func() {
@@ -262,10 +262,10 @@ var errTooLong = errors.New("the request took too long")
 func (s *server) finish(x *exchange) {
 	took := time.Since(x.started)
 	if errors.Is(context.Cause(x.r.Context()), errTooLong) {
-		s.tally.late.Add(1)
+		s.counters.late.Add(1)
 		s.Log.Warn("request-timeout", "after", took.Round(time.Millisecond), "method", x.r.Method, "uri", x.r.RequestURI)
 	}
-	s.tally.end(x, took)
+	s.counters.end(x, took)
 	s.log.write(x, took)
 	s.loyal.Do(func() { s.notify("LOYAL=1") })
 }

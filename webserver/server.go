@@ -35,8 +35,8 @@ type Config struct {
 	Options serving.Options
 	// Sockets to serve, at least one. The server closes them.
 	Sockets []Socket
-	// Board is memory that all servers of the vassal share, for statistics. May be nil.
-	Board []byte
+	// SharedStats is memory that all servers of the vassal share, for statistics. May be nil.
+	SharedStats []byte
 	// Log gets errors, and AccessLog a line for each request. Neither may block. Required.
 	Log       *slog.Logger
 	AccessLog Lines
@@ -65,8 +65,8 @@ type server struct {
 	answers  *answers
 	log      *accessLog
 	requests *termlog.Queue // of a file for requests; nil: they are on standard error
-	board    board
-	tally    *tally // this server's place on the board
+	shared   sharedStats
+	counters *counters // this server's place in the shared statistics
 	conns    connections
 	draining atomic.Bool
 	loyal    sync.Once
@@ -92,7 +92,7 @@ func Serve(ctx context.Context, c *Config) error {
 	if s.requests != nil {
 		defer s.requests.Close(termlog.LastWords)
 	}
-	defer s.tally.free()
+	defer s.counters.free()
 	failed := make(chan error, len(s.Sockets))
 	for _, socket := range s.Sockets {
 		serve, err := s.protocol(socket)
@@ -138,8 +138,8 @@ func newServer(c *Config) (*server, error) {
 	if s.answers, err = newAnswers(o, c.Log); err != nil {
 		return nil, err
 	}
-	s.board = boardOf(c.Board)
-	s.tally, s.log.place = s.board.take()
+	s.shared = sharedStatsOf(c.SharedStats)
+	s.counters, s.log.place = s.shared.take()
 	s.web = &http.Server{
 		Handler: s, ReadHeaderTimeout: headerTimeout, IdleTimeout: o.KeepAlive, MaxHeaderBytes: o.BufferSize,
 		ConnState: note, ConnContext: keepConn, DisableGeneralOptionsHandler: true, // of OPTIONS *
@@ -178,7 +178,7 @@ func (s *server) notify(state string) {
 // more: ended delivers once for each socket.
 func (s *server) leave(ctx context.Context, ended <-chan error) error {
 	s.draining.Store(true)
-	s.tally.accepting.Store(0)
+	s.counters.accepting.Store(0)
 	for _, stop := range s.stops {
 		stop()
 	}

@@ -13,9 +13,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// tally holds the counters of one server. It may lie in memory that the vassal's servers
+// counters holds the counters of one server. It may lie in memory that the vassal's servers
 // share; the successor of a dead server continues its counters. The zero value is free.
-type tally struct {
+type counters struct {
 	pid       atomic.Int64 // zero: free
 	spawns    atomic.Int64
 	born      atomic.Int64 // seconds since the epoch
@@ -32,20 +32,20 @@ type tally struct {
 	_         [3]int64
 }
 
-// board has a place for each server of a vassal.
-type board []tally
+// sharedStats has counters for each server of a vassal.
+type sharedStats []counters
 
-// boardOf makes a board in memory. Without memory it has one place.
-func boardOf(memory []byte) board {
+// sharedStatsOf returns the counters in shared memory. Without memory it has counters for one server.
+func sharedStatsOf(memory []byte) sharedStats {
 	if len(memory) == 0 {
-		return make(board, 1)
+		return make(sharedStats, 1)
 	}
-	return unsafe.Slice((*tally)(unsafe.Pointer(unsafe.SliceData(memory))), len(memory)/int(unsafe.Sizeof(tally{})))
+	return unsafe.Slice((*counters)(unsafe.Pointer(unsafe.SliceData(memory))), len(memory)/int(unsafe.Sizeof(counters{})))
 }
 
 // take finds a place that is free, or whose server is dead, and its number from 1. When there
 // is none the server has counters of its own.
-func (b board) take() (t *tally, place int64) {
+func (b sharedStats) take() (t *counters, place int64) {
 	own := int64(os.Getpid())
 	for i := range b {
 		t := &b[i]
@@ -54,13 +54,13 @@ func (b board) take() (t *tally, place int64) {
 			return t, int64(i + 1)
 		}
 	}
-	t = &tally{}
+	t = &counters{}
 	t.pid.Store(own)
 	t.begin()
 	return t, int64(len(b) + 1)
 }
 
-func (t *tally) begin() {
+func (t *counters) begin() {
 	t.spawns.Add(1)
 	t.born.Store(time.Now().Unix())
 	t.before.Store(t.requests.Load())
@@ -69,12 +69,12 @@ func (t *tally) begin() {
 }
 
 // free releases the place.
-func (t *tally) free() { t.pid.Store(0) }
+func (t *counters) free() { t.pid.Store(0) }
 
 // lives reports whether a process exists.
 func lives(pid int64) bool { return !errors.Is(unix.Kill(int(pid), 0), unix.ESRCH) }
 
-func (t *tally) end(x *exchange, took time.Duration) {
+func (t *counters) end(x *exchange, took time.Duration) {
 	t.active.Add(-1)
 	t.requests.Add(1)
 	t.static.Add(int64(number(x.static)))
@@ -85,7 +85,7 @@ func (t *tally) end(x *exchange, took time.Duration) {
 }
 
 // worker returns the statistics of one server.
-func (t *tally) worker(id int) workerStats {
+func (t *counters) worker(id int) workerStats {
 	requests, running := t.requests.Load(), t.busy.Load()
 	rss, vsz := memoryOf(t.pid.Load())
 	w := workerStats{

@@ -80,8 +80,8 @@ func (s *server) snapshot() statistics {
 		st.Sockets = append(st.Sockets, socketStats{Name: socket.Listener.Addr().String(), Proto: strings.TrimSuffix(socket.Name, "-socket"), Queue: waiting, Max: most})
 	}
 	st.Load = st.Queue
-	for i := range s.board {
-		if t := &s.board[i]; t.pid.Load() != 0 && lives(t.pid.Load()) {
+	for i := range s.shared {
+		if t := &s.shared[i]; t.pid.Load() != 0 && lives(t.pid.Load()) {
 			st.Workers = append(st.Workers, t.worker(i+1))
 		}
 	}

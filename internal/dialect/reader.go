@@ -220,7 +220,7 @@ func (r *Reader) immediate(i int, e Entry) (done, own bool) {
 		r.problem(e.Key, "the configuration asks not to be used", "")
 	case "ienv":
 		if r.tenant { // it would change $(…) in templates
-			r.problem(e.Key, "a tenant's own file may not say this", "the operator may, in a template")
+			r.problem(e.Key, "not permitted in a tenant's own file", "permitted in the operator's templates")
 		} else {
 			r.setenv(e.Value)
 		}

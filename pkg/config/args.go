@@ -53,7 +53,7 @@ func (l Loader) ExamineEmperor(args []string) (e *Emperor, warnings Problems, er
 	if err := line.show(r); err != nil {
 		return nil, r.Warnings, err
 	}
-	insideOf(&r)
+	checkNested(&r)
 	e = defaultEmperor()
 	e.entries = r.Entries
 	warnings, problems, rest := line.table.decode(e.entries, r.Used, e)

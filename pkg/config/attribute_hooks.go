@@ -76,7 +76,7 @@ func AttributeHooks(src Source, allowed []string) (set hooks.Set, warnings Probl
 			warnings.Add(e.Origin, e.Key, "the operator does not allow this hook here", "emperor-allow-attr = "+e.Key+" among the emperor's options")
 			continue
 		case src.Tenant:
-			problems.Add(e.Origin, e.Key, "a tenant's own file may not say this", "root must own the file")
+			problems.Add(e.Origin, e.Key, "not permitted in a tenant's own file", "root must own the file")
 			continue
 		}
 		spec.Text, spec.Origin = e.Value, e.Origin.String()

@@ -29,7 +29,7 @@ func TestAttributeHooks(t *testing.T) {
 		t.Errorf("warnings: %v\nwant: %s", warnings, want)
 	}
 	src.Tenant = true
-	if set, _, err := AttributeHooks(src, Allowable()); len(set) > 0 || err == nil || strings.Count(err.Error(), "a tenant's own file may not say this") != 4 {
+	if set, _, err := AttributeHooks(src, Allowable()); len(set) > 0 || err == nil || strings.Count(err.Error(), "not permitted in a tenant's own file") != 4 {
 		t.Errorf("a tenant's: %v, %v", set, err)
 	}
 	src = Source{Name: "a.ini", Path: "/v/a.ini", Data: []byte("[emperor]\nhook-as-emperor = fly:away\n")}

@@ -31,24 +31,24 @@ var checks = []struct {
 }{
 	{
 		[]string{"fastcgi-socket", "socket"},
-		"the built-in server before a command passes nothing on by FastCGI", "http-socket, socket, or http-to = ADDRESS of a server that the command opens itself", nil,
+		"the built-in server cannot pass requests on to a command by FastCGI", "http-socket, socket, or http-to = ADDRESS of a server that the command opens itself", nil,
 		func(v *Vassal) bool { return v.Fronted() && v.unpassable() },
 	},
 	{
 		[]string{"worker-exec", "worker-exec2"},
-		"there is a command as well", "serve with one of them", nil,
+		"there is also a command", "serve with one of them", nil,
 		func(v *Vassal) bool { return len(v.Workers.Exec) > 0 && len(v.Command) > 0 },
 	},
 	{
 		[]string{"unprivileged-binary-patch", "unprivileged-binary-patch-arg"},
-		"there is a command or a static-map as well", "nothing of the vassal stays to run it", nil,
+		"there is also a command or a static-map", "the vassal does not exist any more to run it", nil,
 		func(v *Vassal) bool {
 			return len(v.BinaryPatch) > 0 && (v.commands() || v.Server.Serves())
 		},
 	},
 	{
 		[]string{"privileged-binary-patch-init"},
-		"there is no program to be process 1", "give privileged-binary-patch-arg",
+		"no program is given that could be process 1", "give privileged-binary-patch-arg",
 		[]string{"privileged-binary-patch"},
 		func(v *Vassal) bool { return v.RootPatchInit && len(v.RootPatch) == 0 },
 	},

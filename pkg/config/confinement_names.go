@@ -7,10 +7,10 @@ import (
 	"github.com/emperor-go/emperor/internal/dialect"
 )
 
-// sounding are parts of words by which other programs confine a process, without signs and
-// capitals: of systemd (systemd.exec(5), systemd.resource-control(5)), of the OCI runtime
-// specification, and of docker, bwrap and firejail.
-var sounding = []string{
+// confinementParts are parts of the names that other programs give to options that confine a
+// process, in lower case and without punctuation: systemd (systemd.exec(5),
+// systemd.resource-control(5)), OCI runtimes, docker, bwrap and firejail.
+var confinementParts = []string{
 	"apparmor", "apparmour", "blockio", "cgroup", "chroot", "dynamicuser", "inaccessibledirector", "inaccessiblepath", "ipcnamespace", "jail",
 	"keyring", "landlock", "limitmemory", "lockpersonality", "maskedpath", "maxpids", "memorydenywrite", "mountnamespace", "networknamespace",
 	"nonetwork", "nonewpriv", "passenvironment", "pidnamespace", "pivotroot", "privilege", "readonlydirector", "readonlypath", "readonlyroot",
@@ -19,8 +19,8 @@ var sounding = []string{
 	"utsnamespace",
 }
 
-// soundingFirst are prefixes of such words.
-var soundingFirst = []string{
+// confinementPrefixes are prefixes of such names.
+var confinementPrefixes = []string{
 	"allowedcpu", "allowedmemory", "ambientcap", "bindpath", "bindreadonly", "blkio", "boundingset", "bpfprogram", "capabilit", "capadd",
 	"capbound", "capbset", "capdrop", "cpumax", "cpuperiod", "cpuquota", "cpuset", "cpushare", "cpuweight", "deviceallow", "devicepolicy",
 	"dropcap", "execpath", "gidmap", "hidepid", "idmap", "idrange", "iodevice", "iomax", "ioread", "ioweight", "iowrite", "ipaddressallow",
@@ -35,15 +35,15 @@ var soundingFirst = []string{
 	"startupmemory", "taskslimit", "tasksmax", "uidmap",
 }
 
-// soundingWhole are such words that have no meaning as a part.
-var soundingWhole = []string{
+// confinementWords are such names that prove nothing as a part of a longer word.
+var confinementWords = []string{
 	"cap", "caps", "clone", "clones", "cpus", "maxmem", "mem", "memory", "namespaces", "netns", "nnp", "nodev", "noexec", "nofile", "noroot",
 	"nosuid", "nproc", "privileged", "readonly", "useclone",
 }
 
 // ociMember reports whether the OCI runtime specification (config.md, config-linux.md)
-// confines a container by a member of that object. A word that sounds like confinement by
-// itself needs no entry here.
+// confines a container by a member of an object. The list omits members that the other lists
+// contain.
 func ociMember(object, member string) bool {
 	var members []string
 	switch object {
@@ -60,24 +60,23 @@ func ociMember(object, member string) bool {
 	return slices.Contains(members, member)
 }
 
-// sounds reports whether a key that no table knows sounds like the confinement of a process,
-// in any spelling: NoNewPrivileges, no_new_privs, seccomp.profile, linux.resources or
+// namesConfinement reports whether the name of an unknown key suggests that it confines a
+// process, in any spelling: NoNewPrivileges, no_new_privs, seccomp.profile, linux.resources or
 // emperor-namespaces.
-func sounds(key string) bool {
+func namesConfinement(key string) bool {
 	if object, inside, ok := strings.Cut(key, "."); ok {
 		member, _, _ := strings.Cut(inside, ".")
-		if ociMember(squeezed(object), squeezed(member)) || sounds(inside) {
+		if ociMember(normalized(object), normalized(member)) || namesConfinement(inside) {
 			return true
 		}
 	}
-	word := bare(squeezed(key))
-	return slices.Contains(soundingWhole, word) ||
-		slices.ContainsFunc(sounding, func(part string) bool { return strings.Contains(word, part) }) ||
-		slices.ContainsFunc(soundingFirst, func(part string) bool { return strings.HasPrefix(word, part) })
+	word := bare(normalized(key))
+	return slices.Contains(confinementWords, word) ||
+		slices.ContainsFunc(confinementParts, func(part string) bool { return strings.Contains(word, part) }) ||
+		slices.ContainsFunc(confinementPrefixes, func(part string) bool { return strings.HasPrefix(word, part) })
 }
 
-// bare returns a squeezed word without the name of our program in front, with which options may
-// be written.
+// bare returns a normalized word without the name of our program, which may precede an option.
 func bare(word string) string {
 	for _, program := range []string{"vassal", "emperor"} {
 		if rest, ok := strings.CutPrefix(word, program); ok {
@@ -87,37 +86,37 @@ func bare(word string) string {
 	return word
 }
 
-// soundsInside returns the part of a path through mappings, a.b.c, up to the first key at
-// which it sounds like confinement; or "".
-func soundsInside(path string) string {
+// confinementInside returns the beginning of a path through mappings, a.b.c, up to the first key
+// whose name suggests confinement, or "".
+func confinementInside(path string) string {
 	for at := 0; at < len(path); at++ {
-		if path[at] == '.' && sounds(path[:at]) {
+		if path[at] == '.' && namesConfinement(path[:at]) {
 			return path[:at]
 		}
 	}
-	if sounds(path) {
+	if namesConfinement(path) {
 		return path
 	}
 	return ""
 }
 
-// insideOf adds a mistake for each key of a nested mapping at which it sounds like confinement.
-// The value of a scalar counts as if it was not nested, so that it is checked with the options.
-func insideOf(r *dialect.Result) {
-	told := map[string]bool{}
+// checkNested adds a mistake for each key of a nested mapping whose name suggests confinement. It
+// skips a scalar whose own name does, because decoding reports that.
+func checkNested(r *dialect.Result) {
+	reported := map[string]bool{}
 	for _, e := range r.Nested {
-		key := soundsInside(e.Key)
+		key := confinementInside(e.Key)
 		last := e.Key[strings.LastIndexByte(e.Key, '.')+1:]
-		if key == "" || told[e.Origin.File+":"+key] || e.Value != "" && sounds(last) {
+		if key == "" || reported[e.Origin.File+":"+key] || e.Value != "" && namesConfinement(last) {
 			continue
 		}
-		told[e.Origin.File+":"+key] = true
-		r.Problems.Add(e.Origin, key, soundsText, "remove it only if it may run without")
+		reported[e.Origin.File+":"+key] = true
+		r.Problems.Add(e.Origin, key, confinementText, "remove it only if running without it is safe")
 	}
 }
 
-// squeezed returns a word without signs and capitals.
-func squeezed(key string) string {
+// normalized returns a word in lower case and without punctuation.
+func normalized(key string) string {
 	return strings.Map(func(c rune) rune {
 		switch {
 		case 'A' <= c && c <= 'Z':
@@ -129,9 +128,9 @@ func squeezed(key string) string {
 	}, key)
 }
 
-// respelt returns a word of CamelCase, or with other signs, in the spelling of options:
-// KeyringMode and keyring_mode are keyring-mode.
-func respelt(key string) string {
+// optionSpelling returns a word in the spelling of options: KeyringMode and keyring_mode become
+// keyring-mode.
+func optionSpelling(key string) string {
 	var b strings.Builder
 	for i := range len(key) {
 		c := key[i]

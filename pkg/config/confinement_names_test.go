@@ -31,7 +31,7 @@ other: {seccomp: {a: b}}
 		_, _, problems := Loader{Permissions: Permissions{Partial: true, Foreign: parser.Parse}}.ExamineVassal(Source{Name: name, Path: "/v/" + name, Data: []byte(text)})
 		var got []string
 		for _, p := range problems {
-			if got = append(got, p.Key); p.What != soundsText || p.Origin.Line == 0 {
+			if got = append(got, p.Key); p.What != confinementText || p.Origin.Line == 0 {
 				t.Errorf("%s: %v", name, p)
 			}
 		}
@@ -56,12 +56,12 @@ func TestSoundsInOtherSpellings(t *testing.T) {
 		"id-range", "idmap", "io.max", "IODeviceWeight", "BPFProgram", "IPIngressFilterPath", "keep-caps", "hide-pid", "max-memory", "mem-max",
 		"MountNamespacePath", "pid-namespace", "nodev", "noexec", "nosuid", "nofile", "nproc",
 	} {
-		if !sounds(key) {
+		if !namesConfinement(key) {
 			t.Errorf("%s passes", key)
 		}
 	}
 	for _, key := range []string{"memcached", "member", "startup-command", "readonly-db", "network", "private-key", "directories", "max-requests", "max-processes", "node", "no-executor"} {
-		if sounds(key) {
+		if namesConfinement(key) {
 			t.Errorf("%s is refused", key)
 		}
 	}

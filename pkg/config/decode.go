@@ -14,7 +14,7 @@ import (
 // Afterwards entries contains the interpreted keys and values.
 func (t table[T]) decode(entries []dialect.Entry, used []string, into *T) (warnings, problems Problems, rest remainder) {
 	first := make(map[string]int, len(entries)) // the index of the first entry of each option
-	unknown := strangers{strict: strict(entries), used: used, names: t.near, guards: t.decides}
+	unknown := unknownKeys{strict: strict(entries), used: used, names: t.near, guards: t.decides}
 	for i, e := range entries {
 		if e.Handled && !e.Skipped {
 			continue
@@ -44,12 +44,12 @@ func (t table[T]) decode(entries []dialect.Entry, used []string, into *T) (warni
 				rest.wrong = append(rest.wrong, meant)
 				continue
 			}
-			unknown.meet(e, &warnings, &problems)
+			unknown.check(e, &warnings, &problems)
 			continue
 		}
 		if e.Tenant && !o.Tyrant {
 			rest.wrong = append(rest.wrong, o.Name)
-			problems.Add(e.Origin, e.Key, "a tenant's own file may not say this", "the operator may, in a template")
+			problems.Add(e.Origin, e.Key, "not permitted in a tenant's own file", "permitted in the operator's templates")
 			continue
 		}
 		var before dialect.Entry
@@ -59,7 +59,7 @@ func (t table[T]) decode(entries []dialect.Entry, used []string, into *T) (warni
 		}
 		if again && e.Listed && before.Listed && !o.Repeat && before.Origin.File == e.Origin.File {
 			rest.wrong = append(rest.wrong, o.Name)
-			problems.Add(before.Origin, e.Key, "it is given as a list, and takes one value", oneValue(o, before, e))
+			problems.Add(before.Origin, e.Key, "expects one value, not a list", oneValue(o, before, e))
 			continue
 		}
 		if again && (o.Guard || o.Once) && before.Value != e.Value && before.Origin.File == e.Origin.File {
@@ -72,7 +72,7 @@ func (t table[T]) decode(entries []dialect.Entry, used []string, into *T) (warni
 		err := o.Put(into, option.Value{Text: e.Value, Origin: e.Origin, Tenant: e.Tenant})
 		if number, ok := leading(o, e.Value); err != nil && ok && o.Put(into, option.Value{Text: number, Origin: e.Origin, Tenant: e.Tenant}) == nil {
 			entries[i].Value = number
-			warnings.Add(e.Origin, e.Key, fmt.Sprintf("%q is taken for %s", e.Value, number), option.Comments)
+			warnings.Add(e.Origin, e.Key, fmt.Sprintf("%q means %s", e.Value, number), option.Comments)
 		} else if err != nil {
 			rest.wrong = append(rest.wrong, o.Name)
 			problems.Add(e.Origin, e.Key, complaint(o, e, err), remedy(o, into, e, err))

@@ -68,7 +68,7 @@ func (p *Passed) Parse(text string) error {
 		begin := strings.TrimSuffix(name, "*")
 		switch {
 		case name != "*" && (begin == "" || strings.Trim(begin, letters) != "" || begin[0] >= '0' && begin[0] <= '9'):
-			return option.Wrong(strconv.Quote(name)+" is no name of a variable", "NAME ..., NAME* for a prefix, or * for all")
+			return option.Wrong(strconv.Quote(name)+" is not the name of a variable", "NAME ..., NAME* for a prefix, or * for all")
 		case name != "*" && ForOneProcess(begin):
 			return option.Wrong(name+" is for the emperor alone", "a vassal gets its own")
 		}

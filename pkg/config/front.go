@@ -109,7 +109,7 @@ func (v *Vassal) withoutServer(warnings *Problems) {
 	}
 	var idle []*option.Row[serving.Options]
 	for _, w := range v.Server.Written {
-		if o := serving.Rows.Find(w.Name); o != nil && !slices.Contains(heededByOthers, w.Name) {
+		if o := serving.Rows.Find(w.Name); o != nil && !slices.Contains(effectiveWithoutServer, w.Name) {
 			idle = append(idle, o)
 		}
 	}
@@ -130,6 +130,6 @@ func (v *Vassal) withoutServer(warnings *Problems) {
 	}
 }
 
-// heededByOthers are options of the built-in server that also work without it, or that have a
+// effectiveWithoutServer are options of the built-in server that also work without it, or that have a
 // warning of their own.
-var heededByOthers = []string{"need-app", "socket-protocol", "stats-http", "stats-minified"}
+var effectiveWithoutServer = []string{"need-app", "socket-protocol", "stats-http", "stats-minified"}

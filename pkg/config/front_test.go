@@ -69,7 +69,7 @@ func TestServerPassesNothingOnByFastCGI(t *testing.T) {
 		"fastcgi-socket = a":                                         false,
 	} {
 		_, _, err := ParseVassal(Source{Path: "/a.ini", Data: []byte("[uwsgi]\ncommand = x\n" + lines + "\n")})
-		if got := err != nil && strings.Contains(err.Error(), "passes nothing on by FastCGI"); got != wrong || err != nil && !wrong {
+		if got := err != nil && strings.Contains(err.Error(), "cannot pass requests on to a command by FastCGI"); got != wrong || err != nil && !wrong {
 			t.Errorf("%q: %v, want a mistake: %v", lines, err, wrong)
 		}
 	}

@@ -27,7 +27,7 @@ var otherwise = []string{"grid", "guid", "guild", "ui", "use", "used", "users", 
 
 // doubtful reports whether a key resembles an option but may be written on purpose.
 func doubtful(key string) bool {
-	word := squeezed(key)
+	word := normalized(key)
 	stem := strings.TrimRight(word, "0123456789")
 	return slices.Contains(otherwise, word) || stem != word && (stem == "user" || stem == "group") // such as user1 next to user2
 }
@@ -48,7 +48,7 @@ func lookalike(c rune) rune {
 // look like letters, and the names of other programs. A similar key whose value cannot be an
 // account is not accepted. Without sure the key may be written on purpose.
 func meant(key, value string) (name string, sure bool) {
-	word := squeezed(key)
+	word := normalized(key)
 	for _, i := range identities {
 		if slices.Contains(i.words, bare(word)) {
 			return i.option, true

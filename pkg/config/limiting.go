@@ -46,7 +46,7 @@ func (l Limiting) Of(v *Vassal, f File) (wish namespaces.CgroupWish, warnings Pr
 		}
 		own := f.Tenant && !e.Shared
 		if own && !o.Tyrant {
-			problems.Add(e.Origin, o.Name, "a tenant's own file may not say this", "the operator may, in a template")
+			problems.Add(e.Origin, o.Name, "not permitted in a tenant's own file", "permitted in the operator's templates")
 			continue
 		}
 		r := resourceOf(o.Name)

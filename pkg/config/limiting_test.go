@@ -87,9 +87,9 @@ func TestLimiting(t *testing.T) {
 // Mistakes that only the emperor can find have a line and a remedy.
 func TestLimitingMistakes(t *testing.T) {
 	for own, want := range map[string]string{
-		"cgroup-opt = cpuset.cpus=0\n":        "/a.ini:3: cgroup-opt: a tenant's own file may not say this (the operator may, in a template)",
-		"limit-group = web\n":                 "/a.ini:3: limit-group: a tenant's own file may not say this (the operator may, in a template)",
-		"cgroup = x\n":                        "/a.ini:3: cgroup: a tenant's own file may not say this (the operator may, in a template)",
+		"cgroup-opt = cpuset.cpus=0\n":        "/a.ini:3: cgroup-opt: not permitted in a tenant's own file (permitted in the operator's templates)",
+		"limit-group = web\n":                 "/a.ini:3: limit-group: not permitted in a tenant's own file (permitted in the operator's templates)",
+		"cgroup = x\n":                        "/a.ini:3: cgroup: not permitted in a tenant's own file (permitted in the operator's templates)",
 		"io-read-bandwidth-max = /root 1m\n":  "/a.ini:3: io-read-bandwidth-max: a tenant's own file may only name a device (io-read-bandwidth-max = /dev/sda 10m)",
 		"io-read-bandwidth-max = /dev/no 1\n": "/a.ini:3: io-read-bandwidth-max: there is no /dev/no (a block device, or a file on one)",
 	} {

@@ -79,7 +79,7 @@ func decodeVassal(file string, r dialect.Result, held bool) (*Vassal, Problems, 
 
 // examine decodes the valid options of a vassal.
 func examine(file string, r dialect.Result, held bool) (v *Vassal, warnings, problems Problems) {
-	insideOf(&r)
+	checkNested(&r)
 	v = defaultVassal()
 	v.Name = r.Name
 	v.entries = r.Entries

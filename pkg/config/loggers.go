@@ -29,7 +29,7 @@ func idleLogger(e dialect.Entry, has, remedy string, warnings *Problems) {
 	case path == "":
 		warnings.Add(e.Origin, e.Key, "only file:PATH with a path from / is a logger here", remedy)
 	case has == "":
-		warnings.Add(e.Origin, e.Key, "a tenant's own file may not name a log: the emperor's log has it", "the operator may, in a template")
+		warnings.Add(e.Origin, e.Key, "a tenant's own file may not name a log: the emperor's log has it", "permitted in the operator's templates")
 	case path != has:
 		warnings.Add(e.Origin, e.Key, "there is one log, and "+has+" is it", "drop the line")
 	case len(settings) > 0:

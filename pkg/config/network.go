@@ -100,7 +100,7 @@ func (n Networking) judge(v *Vassal, given []networkSetting, problems *Problems)
 		case "network":
 			n.judgeMode(g, problems)
 		case "network-address", "network-mac", "network-route":
-			problems.Add(g.Origin, g.Name, "a tenant's own file may not say this", "the operator may, in a template")
+			problems.Add(g.Origin, g.Name, "not permitted in a tenant's own file", "permitted in the operator's templates")
 		case "network-publish":
 			n.judgePort(g, problems)
 		case "network-limit":

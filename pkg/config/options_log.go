@@ -40,7 +40,7 @@ func setLogger(v *Vassal, t option.Value) error {
 
 func setLogTo(v *Vassal, t option.Value) error {
 	if t.Text != "journal" && !filepath.IsAbs(t.Text) {
-		return option.Wrong(strconv.Quote(t.Text)+" is no place for a log", "the path of a file from /, or journal")
+		return option.Wrong(strconv.Quote(t.Text)+" is not a destination for a log", "the path of a file from /, or journal")
 	}
 	v.LogTo = t.Text
 	return nil

@@ -66,5 +66,5 @@ func (v *Vassal) Unnamed(file string) (p Problem, ok bool) {
 }
 
 func unnamed(file string) Problem {
-	return Problem{Origin: Origin{File: file}, Key: "uid", What: "there is none: the vassal is root", Hint: "uid = USER, or uid = root where that is meant"}
+	return Problem{Origin: Origin{File: file}, Key: "uid", What: "missing, so the vassal runs as root", Hint: "uid = USER, or uid = root if that is intended"}
 }

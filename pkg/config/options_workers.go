@@ -112,7 +112,7 @@ func setReloadOrder(v *Vassal, t option.Value) error {
 		v.Workers.Order = o
 		return nil
 	}
-	return option.Wrong(strconv.Quote(t.Text)+" is no order of a reload", "start-first or stop-first")
+	return option.Wrong(strconv.Quote(t.Text)+" is not an order of a reload", "start-first or stop-first")
 }
 
 // parseSignal parses a number, or a name with or without SIG.

@@ -6,8 +6,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
-// emperorOptions and vassalOptions are all options of the two programs. They are shared: read
-// only.
+// emperorOptions and vassalOptions are all options of the two programs. They are shared and must
+// not be modified.
 
 var emperorOptions = table[Emperor]{
 	&monitorOptions,
@@ -58,8 +58,8 @@ var vassalOptions = table[Vassal]{
 	&servingOptions,
 	&workerOptions,
 	&terminalOptions,
-	// New workers take over the options of the built-in server, and a tenant may set them:
-	// their files are opened with the vassal's rights.
+	// New workers apply changed options of the built-in server. A tenant may set them, because
+	// the server opens its files with the vassal's rights.
 	&option.Part[Vassal, serving.Options]{
 		Rows:   &serving.Rows,
 		Put:    func(v *Vassal, o *option.Row[serving.Options], t option.Value) error { return v.Server.Put(o, t) },

@@ -7,7 +7,7 @@ import (
 	"github.com/emperor-go/emperor/internal/dialect"
 )
 
-// TemplateFiles are Templates by the names of their files.
+// TemplateFiles are the paths of Templates.
 type TemplateFiles struct {
 	InheritBefore, IncludeBefore []string
 	Set                          []string
@@ -15,16 +15,16 @@ type TemplateFiles struct {
 	VassalMagic                  bool
 }
 
-// None reports whether there are none.
+// None reports whether the list is empty.
 func (f TemplateFiles) None() bool {
 	return len(f.InheritBefore)+len(f.IncludeBefore)+len(f.Set)+len(f.Inherit)+len(f.Include) == 0
 }
 
-// Bound calls read, which reads the file at a path, and need not wait for its end.
+// Bound calls read, which reads the file at path, and may return before read does.
 type Bound func(path string, read func() ([]byte, error)) ([]byte, error)
 
-// Read reads the files, each within bound; nil: without a limit. Relative names start at dir,
-// the directory of the vassal, as for a vassal that reads them itself.
+// Read reads the files, each with the time limit of bound; nil: without a limit. Relative names
+// start at dir, the directory of the vassal, as in a vassal that reads its templates itself.
 func (f TemplateFiles) Read(dir string, bound Bound) (t Templates, err error) {
 	if bound == nil {
 		bound = func(_ string, read func() ([]byte, error)) ([]byte, error) { return read() }

@@ -25,7 +25,7 @@ func TestTenantBeside(t *testing.T) {
 		"ini = -":                           "nothing may be run",
 		"inherit = /etc/passwd.ini":         "no other file may be opened",
 		"if-opt = no\na = 1":                "a block has no end",
-		"ienv = HOME=/tmp":                  "a tenant's own file may not say this",
+		"ienv = HOME=/tmp":                  "not permitted in a tenant's own file",
 		"blacklist = umask":                 "the option is on the blacklist",
 		"whitelist = env":                   "the option is not on the whitelist",
 	} {

@@ -14,51 +14,50 @@ import (
 	"github.com/emperor-go/emperor/internal/words"
 )
 
-// strangers collects messages about keys that are in no table. Most are placeholders or
+// unknownKeys collects messages about keys that no table contains. Most are placeholders or
 // options of uWSGI without effect here, but a file that requests a confinement must not run
 // unconfined.
-type strangers struct {
+type unknownKeys struct {
 	strict bool
-	// used are the keys that some value refers to: certainly placeholders.
+	// used are the keys that a value refers to, which makes them placeholders.
 	used []string
-	// names are the options of the table, then those of uWSGI that may resemble a word.
+	// names yields the options of the table, then options of uWSGI that may resemble a word.
 	names func(word string) iter.Seq[string]
-	// guards returns whether an option is about rights, and whether another one of it would
-	// add to the given ones.
+	// guards reports whether an option is about rights, and whether it may be repeated.
 	guards func(option string) (guard, repeat bool)
 	seen   []string
-	// meant are the options of keys that are mistakes.
+	// meant are the options that mistaken keys resemble.
 	meant []string
 	typos []typo
-	// idle are keys that nothing refers to and that resemble no option.
+	// idle are keys that no value refers to and that resemble no option.
 	idle []dialect.Entry
-	// missed are keys that were meant for an option about rights.
+	// missed are keys that probably stand for an option about rights.
 	missed []missed
 }
 
-// typo is a key that makes a placeholder and resembles an option.
+// typo is a key that defines a placeholder and resembles an option.
 type typo struct {
 	key    string
 	near   []string
 	origin Origin
 }
 
-// missed is a key that was meant for an option.
+// missed is a key that probably stands for an option.
 type missed struct {
 	dialect.Entry
 	option string
 	sure   bool // the key has no other meaning
 }
 
-// meet checks one key.
-func (s *strangers) meet(e dialect.Entry, warnings, problems *Problems) {
+// check checks one key.
+func (s *unknownKeys) check(e dialect.Entry, warnings, problems *Problems) {
 	program := whose(e.Key)
 	switch {
 	case (uwsginames.Confines(e.Key) || limits(e.Key)) && program != "":
 		problems.Add(e.Origin, e.Key, "an option of "+program+" that confines or prepares it and does nothing here", "move it to the file of "+program)
 		return
 	case uwsginames.Confines(e.Key):
-		hint := "remove it only if the vassal may run without"
+		hint := "remove it only if the vassal may run without it"
 		if remedy := uwsginames.Remedy(e.Key); remedy != "" {
 			hint = remedy + "; " + hint
 		}
@@ -79,8 +78,8 @@ func (s *strangers) meet(e dialect.Entry, warnings, problems *Problems) {
 		warnings.Add(e.Origin, e.Key, "an option of "+program+" that does nothing here", hint)
 	case known:
 		warnings.Add(e.Origin, e.Key, "an option of uWSGI that does nothing here", uwsginames.Remedy(e.Key))
-	case !slices.Contains(s.used, e.Key) && sounds(e.Key):
-		s.sounding(e, problems)
+	case !slices.Contains(s.used, e.Key) && namesConfinement(e.Key):
+		s.reportConfinement(e, problems)
 	case s.strict:
 		hint := "strict is on: make placeholders with set-placeholder = KEY=VALUE"
 		if near := similar(e.Key, s.names(e.Key)); near != nil {
@@ -93,14 +92,14 @@ func (s *strangers) meet(e dialect.Entry, warnings, problems *Problems) {
 	}
 }
 
-// soundsText is the mistake of a key that sounds like confinement.
-const soundsText = "it sounds like confinement, and no option is called so"
+// confinementText is the mistake of a key whose name suggests confinement.
+const confinementText = "unknown option, but its name suggests confinement"
 
-// sounding reports a key that sounds like confinement as a mistake, with the spelling of the
-// option if there is one.
-func (s *strangers) sounding(e dialect.Entry, problems *Problems) {
-	hint := "remove it only if it may run without; a placeholder is made with set-placeholder"
-	option := respelt(e.Key)
+// reportConfinement reports a key whose name suggests confinement as a mistake. The hint has
+// the spelling of the option, if one exists.
+func (s *unknownKeys) reportConfinement(e dialect.Entry, problems *Problems) {
+	hint := "remove it only if running without it is safe; set-placeholder makes a placeholder"
+	option := optionSpelling(e.Key)
 	switch {
 	case option == "supplementary-groups":
 		option = "add-gid"
@@ -112,11 +111,11 @@ func (s *strangers) sounding(e dialect.Entry, problems *Problems) {
 	} else if program := whose(option); program != "" {
 		hint = option + " in the file of " + program
 	}
-	problems.Add(e.Origin, e.Key, soundsText, hint)
+	problems.Add(e.Origin, e.Key, confinementText, hint)
 }
 
-// similar returns the options that resemble a key. Keys of three letters, most of which are
-// placeholders, resemble only those with the same letters.
+// similar returns the options that resemble a key. A key of three letters, mostly a placeholder,
+// resembles only options with the same letters.
 func similar(key string, options iter.Seq[string]) []string {
 	if len(key) != 3 {
 		return suggest.Near(key, options)
@@ -130,12 +129,12 @@ func similar(key string, options iter.Seq[string]) []string {
 	})
 }
 
-// suspect keeps a key that resembles an option.
-func (s *strangers) suspect(e dialect.Entry) {
+// suspect records a key that resembles an option.
+func (s *unknownKeys) suspect(e dialect.Entry) {
 	if name, sure := meant(e.Key, e.Value); name != "" {
 		s.missed = append(s.missed, missed{e, name, sure})
 	}
-	key := respelt(e.Key)
+	key := optionSpelling(e.Key)
 	near := similar(key, s.names(key))
 	if near == nil {
 		s.idle = append(s.idle, e)
@@ -151,16 +150,16 @@ func (s *strangers) suspect(e dialect.Entry) {
 	}
 }
 
-// refuse reports keys that were meant for an option about rights as mistakes: the process
-// would run as another user, or with more rights. A key that may be intended counts only when
-// its option is not given.
-func (s *strangers) refuse(given func(option string) bool, problems *Problems) {
-	told := map[string]bool{}
+// refuse reports keys that probably stand for an option about rights as mistakes: otherwise the
+// process would run as another user, or with more rights. A key that may be written on purpose
+// is a mistake only when its option is not given.
+func (s *unknownKeys) refuse(given func(option string) bool, problems *Problems) {
+	reported := map[string]bool{}
 	for _, m := range s.missed {
-		if !m.sure && given(m.option) || told[m.Key] {
+		if !m.sure && given(m.option) || reported[m.Key] {
 			continue
 		}
-		told[m.Key] = true
+		reported[m.Key] = true
 		s.typos = slices.DeleteFunc(s.typos, func(t typo) bool { return t.key == m.Key })
 		s.idle = slices.DeleteFunc(s.idle, func(e dialect.Entry) bool { return e.Key == m.Key })
 		switch identity := m.option == "uid" || m.option == "gid"; {
@@ -169,16 +168,16 @@ func (s *strangers) refuse(given func(option string) bool, problems *Problems) {
 		case identity:
 			problems.Add(m.Origin, m.Key, "unknown option, beside "+m.option, "remove it, or make a placeholder of it with set-placeholder")
 		default:
-			problems.Add(m.Origin, m.Key, "unknown option, near to one that decides on rights", suggest.Question("", m.option)+" A placeholder is made with set-placeholder")
+			problems.Add(m.Origin, m.Key, "unknown option that resembles one about rights", suggest.Question("", m.option)+" set-placeholder makes a placeholder")
 		}
 	}
 }
 
 // report adds a warning about each key that resembles an option.
-func (s *strangers) report(warnings *Problems) {
+func (s *unknownKeys) report(warnings *Problems) {
 	for _, t := range s.typos {
 		*warnings = append(*warnings, Problem{
-			Origin: t.origin, Key: t.key, What: "an unknown key, which only makes a placeholder",
+			Origin: t.origin, Key: t.key, What: "unknown key, which only defines a placeholder",
 			Hint: suggest.Question("", t.near...) + " With strict = true it is a mistake", Meant: " " + strings.Join(t.near, " ") + " ",
 		})
 	}
@@ -186,17 +185,17 @@ func (s *strangers) report(warnings *Problems) {
 
 // remainder is the part of a configuration that a table does not use.
 type remainder struct {
-	// wrong are the options of mistakes.
+	// wrong are the options with mistakes.
 	wrong []string
-	// idle are keys that resemble no option, and nothing refers to them.
+	// idle are keys that resemble no option and that no value refers to.
 	idle []dialect.Entry
 }
 
-// named is the number of keys that report names.
+// named limits the keys that report names.
 const named = 20
 
-// report adds one warning for each file with idle keys. Keys for several vassals may be for
-// others.
+// report adds one warning for each file with idle keys. It skips keys for several vassals,
+// which another vassal may use.
 func (m remainder) report(warnings *Problems) {
 	of := map[string][]string{}
 	first := []dialect.Entry{}
@@ -224,22 +223,23 @@ func (m remainder) report(warnings *Problems) {
 	}
 }
 
-// The names of the emperor's table: a vassal whose file has a line for uWSGI need not build that
-// table, which would stay in its memory. A test keeps the list current (make docs).
+// emperorNames are the names in the emperor's table. With this list a vassal whose file has a
+// line for uWSGI does not build the table, which would stay in its memory. A test keeps the
+// list current (make docs).
 //
 //go:embed emperor_names.txt
 var emperorNames string
 
-// emperors is the program for which whose reports options of the emperor.
+// emperors is the result of whose for an option of the emperor.
 const emperors = "the emperor"
 
-// anyOption reports whether the emperor, a vassal or uWSGI has an option of that name.
+// anyOption reports whether a name is an option of the emperor, a vassal or uWSGI.
 func anyOption(name string) bool {
 	_, known := uwsginames.Lookup(name)
 	return known || whose(name) != ""
 }
 
-// whose returns the program to which an option belongs that this table does not have.
+// whose returns the program whose table contains an option. Empty: none.
 func whose(key string) string {
 	_, found := uwsginames.Search(emperorNames, key)
 	switch {

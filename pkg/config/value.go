@@ -9,18 +9,18 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
-// Identity is a user or a group as it was written: a number, or a name that must exist in the
-// user database of the program. The zero value means that none was given.
+// Identity is a user or a group in the form in which it was written: a number, or a name that
+// must exist in the program's user database. Zero: none was given.
 type Identity struct {
-	// Set is true when one was given.
+	// Set is true when a value was given.
 	Set bool
-	// Name is empty for a number.
+	// Name is empty when a number was given.
 	Name string
-	// ID is the number when there is no name.
+	// ID is the number, if Name is empty.
 	ID uint32
 }
 
-// String prints it as it was written.
+// String returns the written form.
 func (i Identity) String() string {
 	if !i.Set || i.Name != "" {
 		return i.Name
@@ -46,9 +46,9 @@ func parsePermissions(s, what, example string) (fs.FileMode, error) {
 	return fs.FileMode(bits), nil
 }
 
-// accountName reports whether the system's files could contain s: letters, digits, `_`, `.`
-// and `-`, not beginning with a digit, `.` or `-`, with a `$` at the end at most (machine
-// accounts, useradd(8)).
+// accountName reports whether the system's user database could contain s. A name has letters,
+// digits, `_`, `.` and `-`; it does not begin with a digit, `.` or `-`, and may end in `$`
+// (machine accounts, useradd(8)).
 func accountName(s string) bool {
 	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_"
 	s = strings.TrimSuffix(s, "$")
@@ -61,8 +61,8 @@ func (i *Identity) Parse(text string) (err error) {
 	return err
 }
 
-// parseIdentity never guesses: a text that is neither a plain number nor a possible name is an
-// error. The last id, 4294967295, is -1 for the kernel and means "do not change".
+// parseIdentity accepts only a plain number or a possible name. The last id, 4294967295, is an
+// error: for the kernel it is -1, "do not change".
 func parseIdentity(s string) (Identity, error) {
 	if s != "" && strings.Trim(s, "0123456789") == "" {
 		id, err := strconv.ParseUint(s, 10, 32)

@@ -14,23 +14,23 @@ import (
 )
 
 // A value is the whole text after the first =. Files of other programs have comments and
-// quotes there, and these slips look the same for all options.
+// quotes there, and the corrections are the same for all options.
 
-// slip is a value as it was probably meant.
-type slip struct {
+// correction is a value that the author probably intended.
+type correction struct {
 	value string
-	// rule is the rule that the text of the value ignores.
+	// rule is the rule that the written value breaks.
 	rule string
 }
 
-// slips are the values that a text was probably meant to be, the most likely first.
-func slips(text string) (list []slip) {
+// corrections returns the values that the author of a text probably intended, the most likely first.
+func corrections(text string) (list []correction) {
 	if cut, ok := uncommented(text); ok {
-		list = append(list, slip{cut, option.Comments})
+		list = append(list, correction{cut, option.Comments})
 		text = cut
 	}
 	if n := len(text); n > 1 && (text[0] == '"' || text[0] == '\'') && text[n-1] == text[0] {
-		list = append(list, slip{text[1 : n-1], "quotes are part of a value"})
+		list = append(list, correction{text[1 : n-1], "quotes are part of a value"})
 	}
 	return list
 }
@@ -46,7 +46,7 @@ func uncommented(text string) (value string, ok bool) {
 	return "", false
 }
 
-// complaint returns the mistake in a value that an option refuses.
+// complaint returns the mistake in a value that an option rejects.
 func complaint[T any](o *option.Row[T], e dialect.Entry, err error) string {
 	if e.Value == "" && o.NeedsValue() {
 		return "no value given"
@@ -54,8 +54,8 @@ func complaint[T any](o *option.Row[T], e dialect.Entry, err error) string {
 	return problem.Of(err).What
 }
 
-// remedy returns the remedy for a value that an option refuses: the slip that explains it, or
-// the syntax of the option.
+// remedy returns the hint for a value that an option rejects: the correction that the option
+// accepts, or the syntax of the option.
 func remedy[T any](o *option.Row[T], into *T, e dialect.Entry, err error) string {
 	if what, hint := unresolved(o, e.Value, isVassal(into)); what != "" {
 		return what + "; " + hint
@@ -67,10 +67,10 @@ func remedy[T any](o *option.Row[T], into *T, e dialect.Entry, err error) string
 		}
 		return form
 	}
-	if o.Arg == programs { // a # or a ; in it is told with the words
+	if o.Arg == programs { // ParseWords has reported a # or a ;
 		return o.Hint(err)
 	}
-	for _, s := range slips(e.Value) {
+	for _, s := range corrections(e.Value) {
 		if s.value != "" && o.Put(into, option.Value{Text: s.value, Origin: e.Origin, Tenant: e.Tenant}) == nil {
 			return fmt.Sprintf("%s: %s = %s", s.rule, e.Key, s.value)
 		}
@@ -91,25 +91,25 @@ func leading[T any](o *option.Row[T], text string) (number string, ok bool) {
 	return strings.TrimRight(text[:at], dialect.Blanks), true
 }
 
-// names are the forms of values that could contain anything, but contain comments and quotes
-// only by a slip.
+// names are the forms of values that accept any text, but in which comments and quotes are
+// probably a mistake.
 var names = []string{"ADDRESS", "DIR", "FILE", "FILE|journal", "NAME", "PATH", "PROGRAM", "/MOUNT=PATH", "/MOUNT=DIR", "[/MOUNT=]PATH", "PLACE"}
 
-// doubt returns a warning about a value that an option accepted. Empty: none.
+// doubt returns a warning about an accepted value that is probably a mistake. Empty: none.
 func doubt[T any](o *option.Row[T], into *T, e dialect.Entry) (what, hint string) {
 	if what, hint = unresolved(o, e.Value, isVassal(into)); what != "" {
 		return what, hint
 	}
-	list := slips(e.Value)
+	list := corrections(e.Value)
 	switch line := e.Value; {
 	case o.Arg == programs && words.Expansion(line) != "":
-		return fmt.Sprintf("it takes words, not a shell line: the program gets %q as it is", words.Expansion(line)), "sh -c " + words.Quote(line) + ", or quote it where that is meant"
+		return fmt.Sprintf("expects words, not a shell command line: the program gets %q unchanged", words.Expansion(line)), "sh -c " + words.Quote(line) + ", or quote it if that is intended"
 	case o.Arg == "" && !e.Bare && !option.IsBool(e.Value):
 		hint = o.Name + " = true or false"
 		if len(list) > 0 && option.IsBool(list[0].value) {
 			hint = list[0].rule + ": " + e.Key + " = " + list[0].value
 		}
-		return fmt.Sprintf("%q is taken for yes", e.Value), hint
+		return fmt.Sprintf("%q means yes", e.Value), hint
 	case o.Arg == "ADDRESS" && digits(e.Value):
 		return fmt.Sprintf("%q is the path of a unix socket", e.Value), "a port is " + e.Key + " = :" + e.Value
 	case len(list) > 0 && list[0].value != "" && slices.Contains(names, o.Arg):
@@ -123,9 +123,9 @@ func digits(text string) bool {
 	return text != "" && strings.Trim(text, "0123456789") == ""
 }
 
-// unresolved finds an unresolved reference in a value: `$(NAME)` of a variable that is not
-// set, or `%(key)` of no option and no placeholder. A text for a shell, a log or a route may
-// contain them intentionally.
+// unresolved finds an unresolved reference in a value: `$(NAME)` of an unset variable, or
+// `%(key)` without an option or a placeholder of that name. Texts for a shell, a log or a route
+// may contain such references on purpose.
 func unresolved[T any](o *option.Row[T], value string, ofVassal bool) (what, hint string) {
 	if strings.IndexByte(value, '(') < 0 {
 		return "", ""
@@ -134,14 +134,14 @@ func unresolved[T any](o *option.Row[T], value string, ofVassal bool) (what, hin
 	free := hook || o.Group == "Routing" || slices.Contains([]string{"COMMAND", "FORMAT", "[FORMAT]", "KEY=VALUE,…", "PIDFILE COMMAND", "TEXT"}, o.Arg)
 	name := reference(value, "$(")
 	switch {
-	case o.Arg == programs && name != strings.ToUpper(name) && words.Expansion(value) == "": // the shell's, in quotes
+	case o.Arg == programs && name != strings.ToUpper(name) && words.Expansion(value) == "": // quoted, for a shell
 		return "", ""
 	case words.IsName(name) && (!free || name == strings.ToUpper(name)):
 		outcome := "stays as it is"
 		if o.Arg == "ADDRESS" && unsetPort(value) != value {
 			outcome = "is port 0 (the kernel chooses one)"
 		}
-		switch what = fmt.Sprintf("$(%s) %s: there is no such environment variable", name, outcome); {
+		switch what = fmt.Sprintf("$(%s) %s: the environment variable is not set", name, outcome); {
 		case o.Arg == programs && name != strings.ToUpper(name):
 			hint = "a command of that name needs a shell: sh -c " + words.Quote(value)
 		case ofVassal:
@@ -154,7 +154,7 @@ func unresolved[T any](o *option.Row[T], value string, ofVassal bool) (what, hin
 		return "", ""
 	}
 	if name = reference(value, "%("); name != "" {
-		return fmt.Sprintf("%%(%s) stays as it is: there is no such option and no such placeholder", name), "set-placeholder = " + name + "=VALUE"
+		return fmt.Sprintf("%%(%s) stays as it is: no option or placeholder has this name", name), "set-placeholder = " + name + "=VALUE"
 	}
 	return "", ""
 }
@@ -167,7 +167,7 @@ func isVassal[T any](into *T) bool {
 // programs is the form of a value that is a program with its arguments.
 const programs = "PROGRAM ARGS…"
 
-// reference returns the name in the first reference with that beginning. Empty: none.
+// reference returns the name in the first reference that starts with begin. Empty: none.
 func reference(value, begin string) string {
 	_, after, ok := strings.Cut(value, begin)
 	name, _, closed := strings.Cut(after, ")")
@@ -177,14 +177,14 @@ func reference(value, begin string) string {
 	return name
 }
 
-// unassigned checks a line without =, such as `uid nobody` or `uid: nobody`, and reports
-// whether it is one.
-func (t table[T]) unassigned(e dialect.Entry, s *strangers, warnings, problems *Problems) (meant string, found bool) {
+// unassigned reports a line without =, such as `uid nobody` or `uid: nobody`. It returns the
+// option that the line was meant for, and whether the line is of this kind.
+func (t table[T]) unassigned(e dialect.Entry, s *unknownKeys, warnings, problems *Problems) (meant string, found bool) {
 	word, rest := firstWord(e.Key)
 	if rest == "" || e.Value != "" {
 		return "", false
 	}
-	missing := "there is no = behind it"
+	missing := "= is missing"
 	o, near := t.find(word), []string(nil)
 	_, known := uwsginames.Lookup(word)
 	if o == nil && !known && whose(word) == "" {
@@ -196,14 +196,14 @@ func (t table[T]) unassigned(e dialect.Entry, s *strangers, warnings, problems *
 		return o.Name, true
 	case uwsginames.Confines(word):
 		e.Key, e.Value = word, rest
-		s.meet(e, warnings, problems)
+		s.check(e, warnings, problems)
 	case known, whose(word) != "":
 		warnings.Add(e.Origin, word, missing, word+" = "+rest)
 	case near != nil:
 		problems.Add(e.Origin, word, "unknown option, and "+missing, suggest.Question("", near[0]+" = "+rest))
 		return near[0], true
 	default:
-		warnings.Add(e.Origin, "", fmt.Sprintf("there is no = in %q: the line says nothing", words.Shorten(e.Key)), "KEY = VALUE; a comment begins with # or ;")
+		warnings.Add(e.Origin, "", fmt.Sprintf("there is no = in %q, so the line has no effect", words.Shorten(e.Key)), "KEY = VALUE; a comment begins with # or ;")
 	}
 	return "", true
 }

@@ -7,20 +7,20 @@ import (
 	"github.com/emperor-go/emperor/internal/dialect"
 )
 
-// Variable is an environment variable that a configuration names.
+// Variable is an environment variable to which a configuration refers.
 type Variable struct {
 	Name string
-	// Origin and Key of the first option that names it.
+	// Origin and Key of the first option that refers to it.
 	Origin Origin
 	Key    string
-	// Shell: it stands there as $NAME, which a shell will look up when the option is used.
-	// Otherwise it is $(NAME) or if-env, and was looked up while the text was read.
+	// Shell: the reference is $NAME, which a shell resolves when the option is used. Otherwise it
+	// is $(NAME) or if-env, which was resolved while the text was read.
 	Shell bool
 	// Root: the option is used before privileges are dropped.
 	Root bool
 }
 
-// Variables lists the variables that the text names, each once of each kind.
+// Variables returns the variables to which the text refers, each once for each form of reference.
 func (v *Vassal) Variables() []Variable {
 	var list []Variable
 	for _, read := range v.reads {
@@ -38,8 +38,8 @@ func (v *Vassal) Variables() []Variable {
 	return list
 }
 
-// Reads returns the names of the variables that were looked up while the text was read. whole
-// is false when a skipped part may name others.
+// Reads returns the names of the variables that were resolved while the text was read. whole is
+// false when a skipped part may contain more.
 func (v *Vassal) Reads() (names []string, whole bool) {
 	return namesOf(v.reads), !v.partial && v.Fallback == ""
 }
@@ -60,8 +60,8 @@ func addVariable(list []Variable, v Variable) []Variable {
 	return append(list, v)
 }
 
-// dollars yields the names in $NAME and ${NAME}, as a shell reads them, wherever they stand: a
-// quote may belong to another shell.
+// dollars yields the names in $NAME and ${NAME}, as a shell reads them. Quotes do not hide a
+// name, because they may belong to another shell.
 func dollars(text string) func(yield func(string) bool) {
 	return func(yield func(string) bool) {
 		for {

@@ -13,69 +13,68 @@ import (
 
 // Vassal is the configuration of a vassal.
 type Vassal struct {
-	// Name is the name of the file that was read first, without its directory.
+	// Name is the name of the first file, without its directory.
 	Name string
-	// WaitForInterface are the network interfaces to wait for before the as-root hooks, and
-	// the timeout limits the wait for all of them.
+	// WaitForInterface lists the interfaces that the vassal waits for before the as-root hooks.
+	// The timeout limits the wait for all of them together.
 	WaitForInterface        []namespaces.LinkWait
 	WaitForInterfaceTimeout time.Duration
 	// Hooks of the vassal's phases.
 	Hooks hooks.Set
-	// Jailed: the post-jail hooks run although nothing here jails the vassal.
+	// Jailed makes the post-jail hooks run although no option here jails the vassal.
 	Jailed bool
 	// Around is the environment of hooks.
 	Around Surroundings
 	// HookTimeout limits each hook. Zero: no limit.
 	HookTimeout time.Duration
-	// UID and GID are the vassal's user and group. AddGID are additional groups, and
-	// NoInitgroups leaves out the user's groups of the system's files.
+	// UID and GID are the vassal's user and group. AddGID are supplementary groups. NoInitgroups
+	// leaves out the groups that the user database gives to the user.
 	UID, GID     Identity
 	AddGID       []Identity
 	NoInitgroups bool
-	// Sockets are bound after privileges were dropped, in this order, with the options of
+	// Sockets are bound after privileges are dropped, in this order, with the options of
 	// Listening.
 	Sockets   []Socket
 	Listening Listening
-	// Network is the vassal's own part of its place in the network, Networking.Connection the
-	// whole.
+	// Network has the vassal's own network options. Networking.Connection combines them with the
+	// emperor's.
 	Network spec.Wish
-	// LogTo is the file, or the word journal, that gets the vassal's output. Empty: the
-	// emperor's log does.
+	// LogTo is a file, or the word journal, for the vassal's output. Empty: the emperor's log.
 	LogTo string
 	// Waits are the waits of the boot.
 	Waits Waits
-	// Directories are made before the hooks, by the kinds of DirectoryKinds.
+	// Directories are created before the hooks. The index is the position in DirectoryKinds.
 	Directories [len(directoryKinds)]Directories
-	// Pidfile is written before the drop, Pidfile2 after it. Empty: none.
+	// Pidfile is written before privileges are dropped, Pidfile2 after that. Empty: none.
 	Pidfile, Pidfile2 string
 	// Cwd is the working directory of the whole boot. Empty: unchanged.
 	Cwd string
-	// Names of the master.
+	// Names of the master's process.
 	Names Names
 	// Server has the options of the built-in server.
 	Server serving.Options
-	// Command is a program to run with the sockets. Empty: none.
+	// Command is a program that runs with the sockets. Empty: none.
 	Command []string
-	// BinaryPatch is a program that replaces the vassal after the drop, and RootPatch one that
-	// does before any jail. Empty: none.
+	// BinaryPatch is a program that replaces the vassal after privileges are dropped. RootPatch
+	// is one that replaces it before any jail. Empty: none.
 	BinaryPatch, RootPatch []string
-	// RootPatchInit: RootPatch is the first process of the vassal's pid namespace. Otherwise
+	// RootPatchInit makes RootPatch the first process of the vassal's pid namespace. Otherwise
 	// the vassal stays the first process, and the program is its child.
 	RootPatchInit bool
 	// Chdir is the working directory of the programs that serve. Empty: unchanged.
 	Chdir string
-	// Umask of everything after the drop; only if UmaskSet.
+	// Umask of everything after privileges are dropped, if UmaskSet.
 	Umask    int
 	UmaskSet bool
 	// Env are changes of the environment, in order.
 	Env []EnvChange
-	// Workers, Ready, Triggers, Idle and Daemons are for the master.
+	// Workers, Ready, Triggers, Idle and Daemons configure the master.
 	Workers  Workers
 	Ready    Readiness
 	Triggers Triggers
 	Idle     Idleness
 	Daemons  []Daemon
-	// Limits of all programs, and Hardening of the vassal and all its programs.
+	// Limits apply to all programs, Hardening to the vassal and all its programs.
 	Limits    Limits
 	Hardening Hardening
 	// Resources are limits of the whole vassal, as its lines say; Limiting.Of returns those that
@@ -87,23 +86,23 @@ type Vassal struct {
 	LimitGroup, CgroupBelow string
 	// Terminal of the first worker.
 	Terminal Terminal
-	// Fallback is a file with which the vassal starts again when it would exit with 1. Empty:
+	// Fallback is a file with which the vassal starts again instead of exiting with 1. Empty:
 	// none.
 	Fallback string
-	// ReloadMercy is the time between asking a worker to stop and killing it.
+	// ReloadMercy is the time between the request to stop a worker and SIGKILL.
 	ReloadMercy time.Duration
 
-	entries []dialect.Entry // the entries that it was decoded from
+	entries []dialect.Entry // the source of the options
 	// daemonsAt are the positions of the options of Daemons.
 	daemonsAt []Origin
 	partial   bool // a part was skipped
-	unread    bool // a part was not understood as options
+	unread    bool // a part could not be read as options
 	reads     []dialect.Variable
 	held      bool // Permissions.Held
 }
 
-// Unread reports whether a file, or a part of one, could not be read as options: an option
-// that was not found may be in it.
+// Unread reports whether a file, or a part of one, could not be read as options. A missing option
+// may be in that part.
 func (v *Vassal) Unread() bool { return v.unread }
 
 // defaultVassal returns the defaults of a vassal.
@@ -115,8 +114,8 @@ func defaultVassal() *Vassal {
 	}
 }
 
-// withoutStats removes sockets for statistics when no built-in server serves them: the command
-// would treat them as sockets to serve.
+// withoutStats removes sockets for statistics when no built-in server serves them. Otherwise the
+// command would serve requests on them.
 func (v *Vassal) withoutStats(warnings *Problems) {
 	if v.Server.Serves() || v.Fronted() {
 		return

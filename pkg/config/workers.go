@@ -12,42 +12,43 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
-// Workers is how a vassal's master starts, replaces and ends workers.
+// Workers configures how a vassal's master starts, replaces and stops workers.
 type Workers struct {
-	// Processes is how many there are. Never zero.
+	// Processes is the number of workers. Never zero.
 	Processes int
-	// Exec is a program that gets the first socket as standard input, as uWSGI's
-	// worker-exec does; ExecHooks: after the post-fork hooks (worker-exec2).
+	// Exec is a program that gets the first socket as standard input, like uWSGI's worker-exec.
+	// ExecHooks runs it after the post-fork hooks (worker-exec2).
 	Exec      []string
 	ExecHooks bool
-	// StopSignal asks a worker to finish. Zero: SIGTERM.
+	// StopSignal asks a worker to stop. Zero: SIGTERM.
 	StopSignal syscall.Signal
-	// ReloadSignal makes the command read its own files again. Zero: nothing does.
+	// ReloadSignal makes the command read its own files again. Zero: the command has no such
+	// signal.
 	ReloadSignal syscall.Signal
-	// Order is the order of a reload. Empty: Vassal.ReloadOrder tells.
+	// Order is the order of a reload. Empty: Vassal.ReloadOrder decides.
 	Order ReloadOrder
-	// Mercy is the time between StopSignal and killing it. Zero: ReloadMercy.
+	// Mercy is the time between StopSignal and SIGKILL. Zero: ReloadMercy.
 	Mercy time.Duration
-	// ForkbombDelay is the least pause after a worker that died within a second.
+	// ForkbombDelay is the minimum pause after a worker that died within a second.
 	ForkbombDelay time.Duration
-	// ReloadOnTerm: SIGTERM reloads instead of stopping (die-on-term = false).
+	// ReloadOnTerm makes SIGTERM reload instead of stop (die-on-term = false).
 	ReloadOnTerm bool
 }
 
-// Limits are resource limits of the programs of a vassal (setrlimit(2)). The vassal itself and the
-// built-in server have none: a Go program reserves much more address space than it uses.
+// Limits are resource limits of the programs of a vassal (setrlimit(2)). They do not apply to the
+// vassal and the built-in server: a Go program reserves much more address space than it uses.
 type Limits struct {
 	// AddressSpace is in bytes. Zero: no limit.
 	AddressSpace uint64 `json:",omitempty"`
-	// Processes is the number of processes of the user. Zero: no limit.
+	// Processes limits the processes of the user. Zero: no limit.
 	Processes uint64 `json:",omitempty"`
 }
 
 // None reports whether there is no limit.
 func (l Limits) None() bool { return l == Limits{} }
 
-// Apply sets the soft and the hard limits of this process, which executes a program next. A
-// lower hard limit stays.
+// Apply sets the soft and hard limits of this process before it executes a program. It keeps a
+// hard limit that is already lower.
 func (l Limits) Apply() error {
 	for _, x := range []struct {
 		name     string
@@ -83,7 +84,7 @@ func setLimit(limit *uint64, t option.Value, unit uint64, name, hint string) err
 	return nil
 }
 
-// unlimited warns about limits of a vassal whose requests the built-in server answers.
+// unlimited warns about limits of a vassal that only the built-in server serves.
 func (v *Vassal) unlimited(warnings *Problems) {
 	if v.Limits.None() || v.commands() || !v.Server.Serves() {
 		return
@@ -92,19 +93,19 @@ func (v *Vassal) unlimited(warnings *Problems) {
 	warnings.Add(origin, key, "the built-in server is not limited by it: a Go program reserves about 800 MB of address space", "max-worker-lifetime, or memory.max of a cgroup")
 }
 
-// ReloadOrder is which of two generations of workers a reload turns to first.
+// ReloadOrder is the order in which a reload starts new workers and stops old ones.
 type ReloadOrder string
 
 const (
-	// StartFirst runs new workers beside the old ones until they are ready.
+	// StartFirst runs new workers next to the old ones until the new ones are ready.
 	StartFirst ReloadOrder = "start-first"
-	// StopFirst ends the old workers before the new ones are started.
+	// StopFirst stops the old workers before the new ones start.
 	StopFirst ReloadOrder = "stop-first"
 )
 
-// ReloadOrder is the order of a reload to this configuration. Two instances of a program
-// run at once only where the vassal hands sockets to it, which is what they are for, or
-// where the file says so: others share data, or a port, with themselves.
+// ReloadOrder returns the order of a reload to this configuration. Two instances of a program run
+// at the same time only if the vassal passes sockets to it, which means that it is made for that,
+// or if the file says so. Other programs could share data or a port between the instances.
 func (v *Vassal) ReloadOrder() ReloadOrder {
 	switch {
 	case v.Workers.Order != "":
@@ -115,103 +116,99 @@ func (v *Vassal) ReloadOrder() ReloadOrder {
 	return StopFirst
 }
 
-// HandsOver reports whether the command finds sockets that the vassal has bound: it binds
-// its own otherwise.
+// HandsOver reports whether the vassal binds sockets for the command. Otherwise the command binds
+// its own.
 func (v *Vassal) HandsOver() bool {
 	if v.held {
 		return true
 	}
 	for _, s := range v.Sockets {
 		switch {
-		case s.Name == "stats": // the built-in server's
+		case s.Name == "stats": // used by the built-in server
 		case !v.Fronted(), !v.Fronts(s.Name):
 			return true
-		case len(v.Server.HTTPTo) == 0 && (!s.router() || v.Routed() == nil): // it gets another one behind that
+		case len(v.Server.HTTPTo) == 0 && (!s.router() || v.Routed() == nil): // the command gets the socket behind it
 			return true
 		}
 	}
 	return false
 }
 
-// Readiness is how the master knows that a new worker serves.
+// Readiness configures how the master detects that a new worker serves.
 type Readiness struct {
-	// Notify: the worker says READY=1 (sd_notify(3)).
+	// Notify: the worker sends READY=1 (sd_notify(3)).
 	Notify bool
-	// Probe is what is tried until it succeeds; its zero value tries nothing.
-	// Without either a worker is ready when its program runs.
+	// Probe is tried until it succeeds; zero: no probe. Without Notify and Probe a worker is
+	// ready when its program runs.
 	Probe Probe
-	// Timeout is how long a new worker may take. Never zero.
+	// Timeout limits the start of a worker. Never zero.
 	Timeout time.Duration
 }
 
-// Probe is a way to ask whether a service is up.
+// Probe is a check whether a service responds.
 type Probe struct {
 	// Kind is tcp, http or exec. Empty: none.
 	Kind string
-	// Address of the socket, and for http the path to get.
+	// Address of the socket, and for http the path of the request.
 	Address, Path string
 	// Command is run by exec.
 	Command []string
 }
 
-// Triggers are what makes the master reload by itself.
+// Triggers are the conditions under which the master reloads or replaces workers by itself.
 type Triggers struct {
-	// Touch are files whose change reloads, and Chain those that replace one
+	// Touch are files whose change causes a reload. A change of a file in Chain replaces one
 	// worker after the other.
 	Touch, Chain []string
-	// Trees are files and directories; any change below them reloads.
+	// Trees are files and directories. Any change in them causes a reload.
 	Trees []string
-	// RSS is the resident memory of a worker, in bytes, above which it is
-	// replaced. Zero: any.
+	// RSS is the resident memory, in bytes, above which a worker is replaced. Zero: no limit.
 	RSS int64
-	// MaxLifetime is the age at which a worker is replaced; each further worker
-	// gets Delta more. Zero: none. No trigger replaces a worker younger than
-	// MinLifetime.
+	// MaxLifetime is the age at which a worker is replaced; each further worker gets Delta more.
+	// Zero: no limit. No trigger replaces a worker younger than MinLifetime.
 	MaxLifetime, Delta, MinLifetime time.Duration
-	// Exit: the vassal ends instead of reloading.
+	// Exit makes the vassal exit instead of reloading.
 	Exit bool
 }
 
-// Idleness is about having no workers while there is nothing to do.
+// Idleness configures the end of workers when there are no requests.
 type Idleness struct {
-	// After is how long nothing may happen. Zero: for ever.
+	// After is the time without a request. Zero: never.
 	After time.Duration
-	// Die: the vassal ends then. Otherwise only its workers do.
+	// Die ends the vassal then. Otherwise only its workers stop.
 	Die bool
-	// Cheap: workers are not started before the first connection.
+	// Cheap starts workers on the first connection.
 	Cheap bool
 }
 
-// Daemon is a program that lives beside the workers.
+// Daemon is a program that runs next to the workers.
 type Daemon struct {
 	Command []string
-	// Text is the command as it was written. Shell: it is for a shell to run, in
-	// place of Command.
+	// Text is the command as it was written. Shell: a shell runs Text; Command is not used.
 	Text  string
 	Shell bool
-	// Control: the vassal ends when it does.
+	// Control ends the vassal when the daemon ends.
 	Control bool
-	// Pidfile says where it is, when it is not this master's child: it survives
-	// reloads. Daemonize: the master puts it into the background and writes the
-	// file. Freq is how many seconds it may take to appear.
+	// Pidfile has the pid of a daemon that is not a child of this master and survives reloads.
+	// Daemonize: the master starts it in the background and writes the file. Freq is the time, in
+	// seconds, within which the file must appear.
 	Pidfile   string
 	Daemonize bool
 	Freq      int
-	// StopSignal ends it; zero: SIGTERM. ReloadSignal is sent on a reload
-	// instead of replacing it; zero: it is replaced.
+	// StopSignal stops the daemon; zero: SIGTERM. ReloadSignal is sent on a reload instead of
+	// replacing the daemon; zero: it is replaced.
 	StopSignal, ReloadSignal syscall.Signal
-	// Touch are files whose change restarts it.
+	// Touch are files. A change of one restarts the daemon.
 	Touch []string
-	// NewPID: it is the first process of a new pid namespace, whose end is the end of all
-	// it started. That takes root's rights.
+	// NewPID makes it the first process of a new pid namespace, so that all its processes end
+	// with it. This needs root's rights.
 	NewPID bool
-	// Stdin: it keeps the standard input of the master. Otherwise there is nothing to read.
+	// Stdin passes the standard input of the master on. Otherwise standard input is empty.
 	Stdin bool
-	// MaxPause bounds the time until one that has died is started again. Zero: as
-	// for workers.
+	// MaxPause limits the pause before a restart. Zero: as for workers.
 	MaxPause time.Duration
-	// Dir is its working directory. Empty: the master's.
+	// Dir is the working directory of the daemon. Empty: the master's.
 	Dir string
-	// UID and GID it becomes, if the master may.
+	// UID and GID of the daemon, if the master may change to them.
 	UID, GID Identity
 }

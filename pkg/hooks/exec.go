@@ -66,7 +66,7 @@ func parseSafeexec(line string) (action, error) {
 
 func parseExecv(line string) (action, error) {
 	if sign := words.Operator(line); sign != "" {
-		return nil, mistake("exec:"+line, "it takes words, not a shell line: the program would get %q as it is", sign)
+		return nil, mistake("exec:"+line, "expects words, not a shell command line: the program would get %q unchanged", sign)
 	}
 	list, err := words.Split(line)
 	if err != nil || len(list) == 0 {

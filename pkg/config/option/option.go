@@ -1,6 +1,6 @@
-// Package option defines an option: a row has its name, its meaning and the field for its
-// value; areas of rows form the table of a program. Tables are data without initialization
-// code, so that many processes of one program pay nothing for them before a look-up.
+// Package option defines the rows of option tables. A row has the name of an option, its meaning,
+// and the field for its value. Areas of rows form the table of a program. Tables are data without
+// initialization code, so they cost a process nothing before the first look-up.
 package option
 
 import (
@@ -20,55 +20,54 @@ import (
 // --help, strict mode, completions, man pages, docs/options.md (`make docs`). A test requires
 // a line of testdata or examples that uses it.
 
-// Row is an option of a program whose options set a T. Its functions are plain functions: a
-// closure would have to be made when the program starts.
+// Row is an option of a program whose options set a T. Its functions are declared functions: a
+// closure would be allocated at the start of the program.
 type Row[T any] struct {
-	// Name and Aliases may be written; both are uWSGI's if it has the option.
+	// Name and Aliases are the accepted names: uWSGI's, if uWSGI has the option.
 	Name    string
 	Aliases []string
 	// Group is the heading in the help.
 	Group string
-	// Arg is the syntax of the value, such as TIME, for the help. Empty: a flag, which needs
-	// no value and is off for false, off, no and 0. In brackets, as [TIME]: it may be left
-	// out, and the value is "".
+	// Arg is the syntax of the value, such as TIME, for the help. Empty: a flag, which needs no
+	// value and is off for false, off, no and 0. In brackets, as in [TIME], the value may be left
+	// out and is then "".
 	Arg string
-	// Def is the default as the help shows it. Empty: none, or off.
+	// Def is the default in the form of the help. Empty: none, or off.
 	Def string
 	// Help is one line, lower case, no full stop.
 	Help string
 	// Since is the first release with the option. Empty: the first release.
 	Since string
-	// Repeat: each one adds to those before. Otherwise the last one counts.
+	// Repeat: each line adds to the earlier ones. Otherwise the last one applies.
 	Repeat bool
-	// Guard: security-relevant; two different values in one file are an error.
+	// Guard: the option is security-relevant; two different values in one file are an error.
 	Guard bool
 	// Once: two different values in one file are an error.
 	Once bool
-	// Change is the class of a changed value.
+	// Change is the class of a change of the value.
 	Change Change
-	// Tyrant: may stand in a file that its tenant owns. Otherwise it is refused there.
+	// Tyrant: a tenant's own file may contain the option. Otherwise that is an error.
 	Tyrant bool
 	// Misreads reports whether a shell, or the splitting of the value into words, may
-	// misinterpret a name in the value: the name of a file that is not a plain word. Nil:
-	// never.
+	// misinterpret a file name in the value that is not a plain word. Nil: never.
 	Misreads func(text, name string) bool
-	// Into is the field in the struct for the value.
+	// Into returns the field for the value.
 	Into func(*T) Field
-	// Set replaces Into when there is more to do. It checks the value and puts it into the
-	// struct. It finds every mistake in the text alone, and never replaces a value by a
-	// default. An error made as Mistake gets its hint printed.
+	// Set replaces Into for other values. It checks the value and stores it in the struct. It
+	// detects every mistake that the text alone shows, and never replaces a value by a default.
+	// If the error is a Mistake, its hint is printed.
 	Set func(*T, Value) error
 }
 
-// Value is an option's text as it was written, and its position.
+// Value is the text of an option as it was written, and its position.
 type Value struct {
 	Text   string
 	Origin problem.Origin
-	// Tenant is true when it stands in a file that its tenant owns.
+	// Tenant is true in a file that its tenant owns.
 	Tenant bool
 }
 
-// Put checks a value and puts it into the struct.
+// Put checks a value and stores it in the struct.
 func (r *Row[T]) Put(t *T, v Value) error {
 	if r.Set != nil {
 		return r.Set(t, v)
@@ -76,16 +75,16 @@ func (r *Row[T]) Put(t *T, v Value) error {
 	return r.Into(t).Parse(v.Text)
 }
 
-// Is reports whether the option has that name or alias.
+// Is reports whether a text is the option's name or an alias.
 func (r *Row[T]) Is(name string) bool { return r.Name == name || slices.Contains(r.Aliases, name) }
 
-// NeedsValue reports whether the option may not stand alone.
+// NeedsValue reports whether the option needs a value.
 func (r *Row[T]) NeedsValue() bool {
 	return r.Arg != "" && (r.Arg[0] != '[' || r.Arg[len(r.Arg)-1] != ']')
 }
 
-// Hint returns the remedy of an error of Put; for an error without one, the syntax of the
-// option.
+// Hint returns the remedy for an error of Put. Without a remedy in the error it returns the
+// syntax of the option.
 func (r *Row[T]) Hint(err error) string {
 	m, ok := errors.AsType[problem.Mistake](err)
 	if !ok || m.Hint != "" || r.Arg == "" {
@@ -94,20 +93,21 @@ func (r *Row[T]) Hint(err error) string {
 	return r.Name + " = " + r.Arg
 }
 
-// Change is the class of a changed option.
+// Change is the class of a change of an option.
 type Change int
 
 const (
-	// Respawn needs a new process, in new namespaces if it has any. It is the default.
+	// Respawn needs a new process, in new namespaces if the vassal has namespaces. It is the
+	// default.
 	Respawn Change = iota
-	// Reload is taken over by the running vassal: it keeps its pid, its namespaces and its
-	// sockets, and starts new workers.
+	// Reload is applied by the running vassal. It keeps its pid, its namespaces and its sockets,
+	// and starts new workers.
 	Reload
-	// Live is taken over by the emperor alone: the process of the vassal is not asked.
+	// Live is applied by the emperor alone, without the process of the vassal.
 	Live
 )
 
-// String prints the class as the documents do.
+// String returns the name of the class in the documents.
 func (c Change) String() string {
 	switch c {
 	case Reload:
@@ -119,16 +119,16 @@ func (c Change) String() string {
 	}
 }
 
-// Area is a part of a program's table. Its rows are read only.
+// Area is a part of a program's table. Callers must not modify its rows.
 type Area[T any] interface {
 	// Find returns the row with a name or alias, or nil.
 	Find(name string) *Row[T]
-	// All yields each row, and Names all names and aliases without making rows.
+	// All yields each row. Names yields all names and aliases without making rows.
 	All(yield func(*Row[T]) bool)
 	Names(yield func(string) bool)
 }
 
-// Rows are an area whose rows are data of the program.
+// Rows are an area whose rows are static data.
 type Rows[T any] []Row[T]
 
 // Find implements Area.
@@ -164,11 +164,11 @@ func (rows *Rows[T]) Names(yield func(string) bool) {
 	}
 }
 
-// Made keeps rows that are made on demand, by name. The zero value is empty; it is safe for
-// concurrent use.
+// Made caches rows that are made on demand, by name. The zero value is empty and ready to use;
+// methods may be called concurrently.
 type Made[T any] struct{ rows sync.Map }
 
-// Row returns the row of that name, which is made the first time.
+// Row returns the row with a name. The first call for a name makes it.
 func (m *Made[T]) Row(name string, make func() *Row[T]) *Row[T] {
 	if r, ok := m.rows.Load(name); ok {
 		return r.(*Row[T])
@@ -177,12 +177,12 @@ func (m *Made[T]) Row(name string, make func() *Row[T]) *Row[T] {
 	return r.(*Row[T])
 }
 
-// Part is an area whose rows set a part of the struct, which both programs may have.
+// Part is an area whose rows set a part of the struct. Both programs may contain the part.
 type Part[T, P any] struct {
 	Rows *Rows[P]
-	// Put puts the value of a row into the part of a T.
+	// Put stores the value of a row in the part of a T.
 	Put func(*T, *Row[P], Value) error
-	// Change and Tyrant apply to all its rows.
+	// Change and Tyrant apply to all rows of the part.
 	Change Change
 	Tyrant bool
 
@@ -209,7 +209,7 @@ func (p *Part[T, P]) All(yield func(*Row[T]) bool) {
 // Names implements Area.
 func (p *Part[T, P]) Names(yield func(string) bool) { p.Rows.Names(yield) }
 
-// lift makes a row for the whole from a row for the part.
+// lift returns a row for the whole struct, made from a row for the part.
 func (p *Part[T, P]) lift(r *Row[P]) *Row[T] {
 	return p.made.Row(r.Name, func() *Row[T] {
 		return &Row[T]{

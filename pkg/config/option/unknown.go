@@ -8,8 +8,8 @@ import (
 	"github.com/emperor-go/emperor/internal/suggest"
 )
 
-// Unknown is the mistake of a text that is none of a few words. The hint lists the words, with
-// the one that was probably meant.
+// Unknown returns the mistake of a text that is not one of a few words. Its hint lists the words,
+// and first the one that was probably meant.
 func Unknown(kind, text string, among ...string) error {
 	last := len(among) - 1
 	hint := strings.Join(among[:last], ", ") + " or " + among[last]
@@ -19,8 +19,8 @@ func Unknown(kind, text string, among ...string) error {
 	return Wrong(fmt.Sprintf("unknown %s %q", kind, text), hint)
 }
 
-// meant returns the word that a text was probably meant for: the text is a part of it, or
-// differs in a letter or two. Empty: none.
+// meant returns the word of which a text is a part, or from which it differs in one or two
+// letters. Empty: none.
 func meant(text string, among []string) string {
 	text = strings.ToLower(text)
 	for _, word := range among {

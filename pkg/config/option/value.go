@@ -15,7 +15,7 @@ import (
 // Wrong returns a problem.Mistake about a value. An empty hint adds nothing.
 func Wrong(what, hint string) error { return problem.Wrong(what, hint) }
 
-// ParseDuration reads seconds, as uWSGI does, or a duration with units.
+// ParseDuration parses seconds, as uWSGI does, or a duration with units.
 func ParseDuration(s string) (time.Duration, error) {
 	if seconds, err := strconv.ParseUint(s, 10, 31); err == nil {
 		return time.Duration(seconds) * time.Second, nil
@@ -27,7 +27,7 @@ func ParseDuration(s string) (time.Duration, error) {
 	return d, nil
 }
 
-// ParseBool follows uWSGI: anything but a plain no is yes.
+// ParseBool follows uWSGI: every text except a plain no means yes.
 func ParseBool(s string) bool {
 	switch strings.ToLower(s) {
 	case "false", "off", "no", "0":
@@ -41,24 +41,24 @@ func IsBool(s string) bool {
 	return !ParseBool(s) || slices.Contains([]string{"", "true", "on", "yes", "1"}, strings.ToLower(s))
 }
 
-// ParseWords splits a command line into words as a shell would, and does nothing
-// else a shell does: what is written for one is a mistake. There is at least one.
+// ParseWords splits a command line into words as a shell does. It expands nothing: syntax that
+// only a shell interprets is a mistake. The result is not empty.
 func ParseWords(s string) ([]string, error) {
 	sign, set := words.Operator(s), words.Variable(s)
 	switch {
 	case sign == "#":
-		return nil, Wrong(`"#" begins no comment here: the program would get it as it is`, Comments)
+		return nil, Wrong(`"#" does not begin a comment here: the program would get it unchanged`, Comments)
 	case sign == ";":
-		return nil, Wrong(`it takes words, not a shell line: the program would get ";" as it is`, "sh -c "+words.Quote(s)+"; "+Comments)
+		return nil, Wrong(`expects words, not a shell command line: the program would get ";" unchanged`, "sh -c "+words.Quote(s)+"; "+Comments)
 	case sign != "":
-		return nil, Wrong(fmt.Sprintf("it takes words, not a shell line: the program would get %q as it is", sign), "sh -c "+words.Quote(s))
+		return nil, Wrong(fmt.Sprintf("expects words, not a shell command line: the program would get %q unchanged", sign), "sh -c "+words.Quote(s))
 	case set != "":
 		return nil, Wrong(fmt.Sprintf("%q sets a variable, and a program is expected", set), "env = "+set)
 	}
 	return SplitWords(s)
 }
 
-// SplitWords is ParseWords for what may be a line for a shell.
+// SplitWords is ParseWords for a text that may be a command line for a shell.
 func SplitWords(s string) ([]string, error) {
 	list, err := words.Split(s)
 	switch {
@@ -70,10 +70,10 @@ func SplitWords(s string) ([]string, error) {
 	return list, nil
 }
 
-// Comments is a hint: where they may stand.
+// Comments is a hint about the place of comments.
 const Comments = "a comment stands on a line of its own"
 
-// ParseSize reads a number of bytes, which may end in k, m or g.
+// ParseSize parses a number of bytes, optionally with the unit k, m or g.
 func ParseSize(s string) (int64, error) {
 	number, factor := strings.ToLower(s), int64(1)
 	for i, unit := range []string{"k", "m", "g"} {
@@ -88,11 +88,11 @@ func ParseSize(s string) (int64, error) {
 	return n * factor, nil
 }
 
-// Field is a place in the struct that knows how its value is written. A row's Into
-// makes one of the address of a field, as in (*option.Flag)(&v.Jailed).
+// Field is a field of a struct that can parse its value. Into of a row converts the address of a
+// field to a Field, as in (*option.Flag)(&v.Jailed).
 type Field interface{ Parse(text string) error }
 
-// Flag is on, or off for a plain no.
+// Flag is a bool. A plain no turns it off.
 type Flag bool
 
 // Parse implements Field.
@@ -101,7 +101,7 @@ func (f *Flag) Parse(text string) error {
 	return nil
 }
 
-// Text is anything but nothing.
+// Text is any non-empty text.
 type Text string
 
 // Parse implements Field.
@@ -110,7 +110,7 @@ func (t *Text) Parse(text string) error {
 	return nonempty(text)
 }
 
-// List takes one more each time.
+// List is a list to which each line adds one text.
 type List []string
 
 // Parse implements Field.
@@ -144,18 +144,18 @@ func (d *Duration) Parse(text string) (err error) {
 	return err
 }
 
-// Positive is a time to wait, which zero is not.
+// Positive is a time above zero.
 type Positive time.Duration
 
 // Parse implements Field.
 func (p *Positive) Parse(text string) (err error) {
 	if *(*time.Duration)(p), err = ParseDuration(text); err == nil && *p == 0 {
-		err = Wrong("zero is no time to wait", "such as 500ms")
+		err = Wrong("the time must not be zero", "such as 500ms")
 	}
 	return err
 }
 
-// Milliseconds is a time that is written as a number of them.
+// Milliseconds is a time written as a number of milliseconds.
 type Milliseconds time.Duration
 
 // Parse implements Field.
@@ -168,14 +168,14 @@ func (m *Milliseconds) Parse(text string) error {
 	return nil
 }
 
-// Number is zero or more.
+// Number is a whole number, zero or more.
 type Number int
 
 // Parse implements Field.
 func (n *Number) Parse(text string) error {
 	i, err := strconv.Atoi(text)
 	if err != nil || i < 0 {
-		return Wrong(strconv.Quote(text)+" is not a number", "a whole one, 0 or more")
+		return Wrong(strconv.Quote(text)+" is not a number", "a whole number, 0 or more")
 	}
 	*n = Number(i)
 	return nil

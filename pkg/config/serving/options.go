@@ -213,8 +213,8 @@ var Rows = option.Rows[Options]{
 	},
 }
 
-// further are rows that no table has: the rows of TLS sockets, which the vassal's table has,
-// and one that only the vassal itself can set.
+// further are rows that no program's table contains: those of TLS sockets, which the vassal's
+// table declares itself, and one that only the vassal sets.
 var further = option.Rows[Options]{
 	{Name: "behind", Group: "Sockets", Arg: "PROTOCOL ADDRESS", Repeat: true, Help: "target of requests of the next socket that no other source answers", Set: addBehind},
 	{Name: "https", Group: "Sockets", Arg: "ADDRESS,CERT,KEY[,,CLIENT-CA]", Repeat: true, Help: "listen for HTTP/1.1 and HTTP/2 over TLS", Set: addCertificate},
@@ -228,7 +228,7 @@ func addBehind(o *Options, v option.Value) error {
 	return nil
 }
 
-// PutBehind sets the target of requests of the next socket; the zero value: none.
+// PutBehind sets the server behind the next socket. The zero value sets none.
 func (o *Options) PutBehind(b Behind) error {
 	return o.Put(further.Find("behind"), option.Value{Text: b.Protocol + " " + b.Address})
 }
@@ -239,7 +239,7 @@ func addCertificate(o *Options, v option.Value) error {
 	words := append(strings.Split(v.Text, ","), "", "", "", "")
 	c := Certificate{Address: words[0], Cert: words[1], Key: words[2], ClientCA: strings.TrimPrefix(words[4], "!")}
 	if c.Address == "" || c.Cert == "" || c.Key == "" || len(words) > 9 {
-		return option.Wrong(strconv.Quote(v.Text)+" is no address with certificate and key", "such as :443,web.crt,web.key")
+		return option.Wrong(strconv.Quote(v.Text)+" is not an address with certificate and key", "such as :443,web.crt,web.key")
 	}
 	if ciphers := words[3]; ciphers != "" && ciphers != "HIGH" {
 		return option.Wrong("the ciphers cannot be chosen here", "leave the field empty")
@@ -261,7 +261,7 @@ func (o *Options) addStaticMap(text string, whole bool) error {
 	return nil
 }
 
-// addExpires parses the text after the subject of e.
+// addExpires parses the rest of the value after the subject of e.
 func (o *Options) addExpires(e Expires, text string) (err error) {
 	cut, shape := strings.LastIndexByte(text, ' '), "such as \\.png$ 3600"
 	if e.Subject == "type" {
@@ -289,7 +289,7 @@ func (o *Options) addRoute(subject string, v option.Value) error {
 	return err
 }
 
-// setKeepAlive keeps the default without a time; a plain yes counts as none.
+// setKeepAlive keeps the default when the value is missing or a plain yes.
 func setKeepAlive(o *Options, v option.Value) (err error) {
 	switch strings.ToLower(v.Text) {
 	case "", "true", "on", "yes":
@@ -299,14 +299,14 @@ func setKeepAlive(o *Options, v option.Value) (err error) {
 	return err
 }
 
-// expression refuses syntax that Go's regexp does not support: uWSGI's expressions are Perl's.
+// expression rejects syntax that Go's regexp does not support; uWSGI's expressions are Perl's.
 func expression(pattern string) error {
 	if _, err := regexp.Compile(pattern); err != nil {
 		var e interface{ Unwrap() error }
 		if errors.As(err, &e) {
 			err = e.Unwrap()
 		}
-		return option.Wrong(fmt.Sprintf("%q is no regular expression: %v", pattern, err), "syntax of re2, without look-around")
+		return option.Wrong(fmt.Sprintf("%q is not a regular expression: %v", pattern, err), "syntax of re2, without look-around")
 	}
 	return nil
 }
@@ -325,8 +325,8 @@ func setAddHeader(o *Options, v option.Value) error {
 	return nil
 }
 
-// headerName reports whether a response can have a header of this name: a token of RFC 9110,
-// section 5.6.2. net/http drops all others silently.
+// headerName reports whether a response can have a header of this name, a token of RFC 9110,
+// section 5.6.2. net/http silently drops others.
 func headerName(name string) bool {
 	for _, c := range []byte(name) {
 		alnum := c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'

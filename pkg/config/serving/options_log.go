@@ -8,7 +8,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/config/option"
 )
 
-// setLogDate ignores a plain yes, which makes uWSGI print dates before its lines.
+// setLogDate ignores a plain yes, with which uWSGI prints dates before its lines.
 func setLogDate(o *Options, v option.Value) error {
 	if strings.Contains(v.Text, "%") {
 		o.Log.Date = v.Text

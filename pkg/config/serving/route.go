@@ -14,20 +14,20 @@ import (
 
 // Route is one routing rule, checked but not compiled.
 type Route struct {
-	// Subject is the text that Pattern matches: the kind of rule after `route-`, and path-info for
-	// `route` itself.
+	// Subject is the kind of text that Pattern matches: the part of the option's name after
+	// `route-`, or path-info for `route` itself.
 	Subject string
-	// Pattern is a regular expression, or the test of `if` and `if-not`, or the name of a
-	// `label`. Empty for `run`.
+	// Pattern is a regular expression. For `if` and `if-not` it is the test, for `label` the
+	// name, and for `run` empty.
 	Pattern string
-	// Action and Arg are the action. Both are empty for a label.
+	// Action and Arg are the action and its argument. Both are empty for a label.
 	Action string
 	Arg    string
 	// Origin is the position of the rule, for messages.
 	Origin string
 }
 
-// Option returns the name of the option that has the rule.
+// Option returns the name of the option that declares the rule.
 func (r Route) Option() string {
 	if r.Subject == "path-info" {
 		return "route"
@@ -35,7 +35,7 @@ func (r Route) Option() string {
 	return "route-" + r.Subject
 }
 
-// actions lists all actions.
+// actions returns all actions.
 func actions() []string {
 	return []string{
 		"addheader", "addvar", "basicauth", "basicauth-next", "break", "break-with-status", "continue", "delheader", "donotlog", "donotoffload", "expires",
@@ -44,7 +44,7 @@ func actions() []string {
 	}
 }
 
-// insteadOf returns the replacement for an action of uWSGI's that is unknown here.
+// insteadOf returns a replacement for an action of uWSGI that this server does not have.
 func insteadOf(action string) string {
 	switch name, _, _ := strings.Cut(action, "-"); {
 	case strings.HasPrefix(name, "cache"):
@@ -62,13 +62,13 @@ func insteadOf(action string) string {
 	return "such as static, redirect, rewrite, http, break; emperor-wrapper = uwsgi runs the file by uWSGI"
 }
 
-// tests lists the tests of `if` and `if-not`.
+// tests returns the tests of `if` and `if-not`.
 func tests() []string {
 	return []string{"contains", "empty", "endswith", "equal", "exists", "isdir", "isfile", "islink", "regexp", "startswith"}
 }
 
-// ParseRoute parses the value of a rule: `REGEX ACTION:ARG`, or without the regular expression
-// for the subject run. An unknown action is an error: a rule may be a protection.
+// ParseRoute parses the value of a rule: `REGEX ACTION:ARG`, and without REGEX for the subject
+// run. An unknown action is an error, because a rule may protect something.
 func ParseRoute(subject, text string) (Route, error) {
 	r := Route{Subject: subject}
 	text = strings.TrimSpace(text)
@@ -113,7 +113,7 @@ func checkPattern(subject, pattern string) error {
 	return err
 }
 
-// checkArg finds mistakes in an argument before any request.
+// checkArg detects mistakes in an argument before the first request.
 func (r Route) checkArg() error {
 	need := func(what string, ok bool) error {
 		if !ok {
@@ -124,7 +124,7 @@ func (r Route) checkArg() error {
 	switch r.Action {
 	case "addheader":
 		name, _, ok := strings.Cut(r.Arg, ":")
-		// ${…} in a name is only known at a request.
+		// only a request resolves ${…} in a name.
 		return need("`Name: value`", ok && (strings.Contains(name, "${") || headerName(strings.TrimSpace(name))))
 	case "addvar":
 		name, _, ok := strings.Cut(r.Arg, "=")
@@ -157,8 +157,8 @@ func (r Route) checkArg() error {
 // a request resolves.
 type RouteExpires struct{ Filename, Unix, Value string }
 
-// ParseExpires parses `filename=FILE,value=SECONDS` or `unix=TIME,value=SECONDS`; with value
-// alone it counts from now.
+// ParseExpires parses `filename=FILE,value=SECONDS` or `unix=TIME,value=SECONDS`. With value
+// alone the time starts now.
 func ParseExpires(arg string) (e RouteExpires, err error) {
 	for pair := range strings.SplitSeq(arg, ",") {
 		key, value, ok := strings.Cut(pair, "=")

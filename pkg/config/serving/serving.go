@@ -1,6 +1,6 @@
-// Package serving has the options of the built-in server. The vassal checks them and passes
-// them in a memfd, as they were written; the server program, which must stay small, parses
-// them again and needs nothing else of pkg/config.
+// Package serving has the options of the built-in server. The vassal checks them and passes them
+// in a memfd, in their written form. The server program, which must stay small, parses them again
+// and needs no other part of pkg/config.
 package serving
 
 import (
@@ -22,7 +22,7 @@ import (
 // Env names the descriptor from which the server reads its options.
 const Env = "VASSAL_SERVER_OPTIONS"
 
-// maxOptions limits the bytes that are read from the descriptor.
+// maxOptions limits the bytes read from the descriptor.
 const maxOptions = 64 << 20
 
 // Options are all options of the built-in server. Each field documents the meaning of its zero
@@ -31,15 +31,15 @@ type Options struct {
 	// StaticMaps are tried in order, after CheckStatic. Maps with Whole set (static-map2) come
 	// last.
 	StaticMaps []Map
-	// CheckStatic are directories in which any path is looked up first.
+	// CheckStatic are directories in which the server looks up any path first.
 	CheckStatic []string
-	// StaticIndex are the names tried in a directory. Empty: index.html.
+	// StaticIndex are the file names tried for a directory. Empty: index.html.
 	StaticIndex []string
 	// StaticSkipExt are extensions that are never served as files.
 	StaticSkipExt []string
 	// StaticSafe are directories to which links out of a mapping may lead.
 	StaticSafe []string
-	// Expires are tried in order; the first match counts.
+	// Expires are tried in order; the first match applies.
 	Expires []Expires
 	// Gzip selects the files that may have a compressed file.gz.
 	Gzip Gzip
@@ -48,50 +48,51 @@ type Options struct {
 
 	// CGI maps paths to directories of programs, or to one program.
 	CGI []Map
-	// CGIIndex are programs tried in a directory, CGIExt the only extensions that run (empty:
-	// any), CGIHelpers the interpreters for files with an extension.
+	// CGIIndex are programs tried in a directory. CGIExt are the only extensions that run; empty:
+	// any. CGIHelpers are the interpreters for files with an extension.
 	CGIIndex, CGIExt []string
 	CGIHelpers       []CGIHelper
-	// HTTPTo are backends for requests that no file answers, used in turn.
+	// HTTPTo are backends, used in turn, for requests that no file answers.
 	HTTPTo []string
-	// HTTPToWait is how long a request waits for a backend that does not listen. Zero: not at all.
+	// HTTPToWait limits how long a request waits for a backend that does not listen. Zero: no
+	// wait.
 	HTTPToWait time.Duration
 	// Routes are run in order before everything else.
 	Routes []Route
-	// Pages are sent for answers of the server itself.
+	// Pages are the bodies of responses that the server itself makes.
 	Pages []Page
 	// AddHeaders are added to each response, as `Name: value`.
 	AddHeaders []string
 
 	Log Log
 
-	// SocketProtocol is the protocol of sockets given by `socket`. Empty: uwsgi.
+	// SocketProtocol is the protocol of sockets of the option `socket`. Empty: uwsgi.
 	SocketProtocol string
 	// Certificates belong to the https-socket and https options, in their order.
 	Certificates []Certificate
-	// Behind belong to the server's sockets, in their order: the targets of requests that no
-	// other source answers. Empty: none.
+	// Behind has an element for each socket of the server, in order: the server for requests that
+	// no other source answers. Empty: none.
 	Behind []Behind
 	// BufferSize limits the headers of a request, in bytes. Zero: 64 KiB.
 	BufferSize int
 	// LimitPost limits the body of a request, in bytes. Zero: no limit.
 	LimitPost int64
-	// SocketTimeout is how long a client may take to send the next bytes of a body, or to read
-	// those of a response. Zero: 30 seconds.
+	// SocketTimeout limits the time a client takes to send the next bytes of a body, or to read
+	// the next bytes of a response. Zero: 30 seconds.
 	SocketTimeout time.Duration
-	// KeepAlive is how long an idle connection stays open. Zero: 60 seconds.
+	// KeepAlive limits how long an idle connection stays open. Zero: 60 seconds.
 	KeepAlive time.Duration
 	// RequestTimeout limits each request. Zero: no limit.
 	RequestTimeout time.Duration
 
-	// StatsHTTP answers as HTTP on the stats socket, StatsMinified without spaces.
+	// StatsHTTP responds by HTTP on the stats socket. StatsMinified leaves out spaces.
 	StatsHTTP, StatsMinified bool
 	// Heartbeat is the interval of heartbeats to the master. Zero: none.
 	Heartbeat time.Duration
-	// NeedApp: having nothing to serve is an error.
+	// NeedApp makes it an error to have nothing to serve.
 	NeedApp bool
 
-	// Written are the lines that it was parsed from; Put adds to it.
+	// Written are the lines from which the options were parsed; Put adds to it.
 	Written []Written
 }
 
@@ -106,7 +107,7 @@ func Find(name string) *option.Row[Options] {
 	return Rows.Find(name)
 }
 
-// Put sets an option. It refuses a NUL byte, which separates values in the memfd.
+// Put sets an option. It rejects a NUL byte, which separates values in the memfd.
 func (o *Options) Put(row *option.Row[Options], v option.Value) error {
 	if strings.Contains(v.Text, "\x00") {
 		return option.Wrong("there is a NUL byte in the value", "")
@@ -118,8 +119,8 @@ func (o *Options) Put(row *option.Row[Options], v option.Value) error {
 	return nil
 }
 
-// Blame adds the option that has a file or directory as its value, or as part of it, to an
-// error about its use, and the position of the option.
+// Blame adds the option whose value contains a file or directory, and its position, to an error
+// about that file.
 func (o *Options) Blame(name string, err error) error {
 	for _, w := range slices.Backward(o.Written) {
 		part := func(r rune) bool { return strings.ContainsRune("=,: ", r) }
@@ -130,16 +131,16 @@ func (o *Options) Blame(name string, err error) error {
 	return err
 }
 
-// Serves reports whether the options can answer any request.
+// Serves reports whether the server can respond to a request by itself.
 func (o *Options) Serves() bool {
 	return len(o.StaticMaps)+len(o.CheckStatic)+len(o.CGI)+len(o.HTTPTo)+len(o.Routes) > 0 || len(o.Behind) > 0
 }
 
-// Answers reports whether a server before another one would change any answer.
+// Answers reports whether a server in front of another one would change any response.
 func (o *Options) Answers() bool { return o.Serves() || len(o.AddHeaders) > 0 }
 
-// Unlogged returns the options of a server that only passes requests on: the program behind it
-// logs them, as behind uWSGI's router.
+// Unlogged returns the options without the log of requests, for a server that only passes
+// requests on. The program behind it logs them, as behind uWSGI's router.
 func (o Options) Unlogged() (*Options, error) {
 	o.Written = slices.Clone(o.Written)
 	return &o, o.Put(Find("disable-logging"), option.Value{Text: "true"})
@@ -148,15 +149,15 @@ func (o Options) Unlogged() (*Options, error) {
 // Map maps the paths under Mount to the directory or file Dir.
 type Map struct {
 	Mount, Dir string
-	// Whole: the whole path is looked up in Dir, not the part after Mount.
+	// Whole: the server looks up the whole path in Dir, not only the part after Mount.
 	Whole bool
 }
 
 // Expires sets the Expires header of files.
 type Expires struct {
-	// Subject is the text that Pattern matches: type, file, uri or path-info.
+	// Subject is the kind of text that Pattern matches: type, file, uri or path-info.
 	Subject, Pattern string
-	// Seconds are added to now or, with FromMtime, to the file's time.
+	// Seconds are added to the current time, or with FromMtime to the file's.
 	Seconds   int64
 	FromMtime bool
 }
@@ -169,8 +170,8 @@ type Gzip struct {
 	Suffixes []string
 }
 
-// Page is a file of HTML for answers with a status. Of several for one status the first that
-// can be opened is used.
+// Page is an HTML file for responses with a status. If several pages have the same status, the
+// server uses the first one that it can open.
 type Page struct {
 	Status int
 	File   string
@@ -184,7 +185,7 @@ func (o *Options) addPage(status int, v option.Value) error {
 	return nil
 }
 
-// Behind is a server to which a request is passed on. The zero value is none.
+// Behind is a server to which requests are passed on. Zero: none.
 type Behind struct {
 	// Protocol is http or uwsgi.
 	Protocol string
@@ -199,9 +200,10 @@ type CGIHelper struct{ Ext, Program string }
 type Certificate struct {
 	// Address of the socket, for messages.
 	Address string
-	// Cert and Key are files, read again when they change.
+	// Cert and Key are files. The server reads them again when they change.
 	Cert, Key string
-	// ClientCA is a file of authorities for client certificates. Empty: clients need none.
+	// ClientCA is a file of authorities for client certificates. Empty: clients need no
+	// certificate.
 	ClientCA string
 }
 
@@ -213,25 +215,24 @@ type Log struct {
 	Date string
 	// Strftime applies strftime to the whole line.
 	Strftime bool
-	// ForwardedFor takes the client's address from X-Forwarded-For.
+	// ForwardedFor uses the client's address from X-Forwarded-For.
 	ForwardedFor bool
-	// Disabled suppresses all requests except those that the next options select.
+	// Disabled suppresses all requests that the following options do not select.
 	Disabled bool
 	Log4xx   bool
 	Log5xx   bool
-	// Zero logs responses without a body, Slow those that took at least that long, and Big
-	// those with at least that many bytes; 0 is off.
+	// Zero logs responses without a body, Slow those that took at least that time, and Big those
+	// of at least that many bytes; 0 is off.
 	Zero bool
 	Slow time.Duration
 	Big  int64
 	// Micros reports microseconds in uWSGI's own line.
 	Micros bool
-	// File gets the lines. Empty: standard error does.
+	// File gets the lines. Empty: standard error.
 	File string
 }
 
-// LoggerFile is LoggerPath for a file that another process opens: the path is also empty when
-// it is relative.
+// LoggerFile is LoggerPath for a file that another process opens: a relative path is also empty.
 func LoggerFile(text string) (path string, settings []string) {
 	if path, settings = LoggerPath(text); !strings.HasPrefix(path, "/") {
 		return "", nil
@@ -239,8 +240,8 @@ func LoggerFile(text string) (path string, settings []string) {
 	return path, settings
 }
 
-// LoggerPath returns the file of uWSGI's logger file:PATH, or file:logfile=PATH with further
-// settings, and the names of those settings. The path is empty for all other loggers.
+// LoggerPath returns the path of uWSGI's logger file:PATH, or file:logfile=PATH with further
+// settings, and the names of these settings. For other loggers the path is empty.
 func LoggerPath(text string) (path string, settings []string) {
 	path, ok := strings.CutPrefix(text, "file:")
 	switch {
@@ -269,9 +270,9 @@ func (o *Options) Memfd() (*os.File, error) {
 	return f, nil
 }
 
-// Inherited reads the options from the descriptor that Env names, closes it and removes the
-// variable from the environment. Without the variable it returns nil. The descriptor may be
-// shared with siblings: its offset does not matter.
+// Inherited reads the options from the descriptor that Env names, closes it, and removes the
+// variable from the environment. Without the variable it returns nil. Siblings may share the
+// descriptor: Inherited does not use its offset.
 func Inherited() (*Options, error) {
 	text, ok := os.LookupEnv(Env)
 	if !ok {
@@ -293,8 +294,8 @@ func Inherited() (*Options, error) {
 	return decode(string(data))
 }
 
-// encode writes the options as they were written: three strings for each, with a zero byte
-// after each, which no configuration contains.
+// encode returns the written form of the options: three strings for each, each with a zero byte
+// at its end. No configuration contains a zero byte.
 func (o *Options) encode() []byte {
 	var b bytes.Buffer
 	for _, t := range o.Written {
@@ -306,7 +307,7 @@ func (o *Options) encode() []byte {
 	return b.Bytes()
 }
 
-// decode parses them again. It refuses unknown options: an ignored option could be a
+// decode parses the options again. An unknown option is an error, because it could be a
 // protection.
 func decode(data string) (*Options, error) {
 	var o Options

@@ -7,13 +7,13 @@ import (
 	"syscall"
 )
 
-// StartupErrorEnv names the descriptor to which a server writes the reason why it cannot serve, for
-// the master to pass on. It is closed when the server is ready.
+// StartupErrorEnv names the descriptor to which a server writes the reason why it cannot serve.
+// The master reports it. The server closes the descriptor when it is ready.
 const StartupErrorEnv = "VASSAL_SERVER_EXCUSE"
 
-// StartupError returns the descriptor of StartupErrorEnv. The caller owns it, and no other program
-// inherits it. It returns nil without the variable, and removes the variable from the
-// environment.
+// StartupError returns the descriptor of StartupErrorEnv, which the caller owns and other
+// programs do not inherit, and removes the variable from the environment. It returns nil without
+// the variable.
 func StartupError() (*os.File, error) {
 	text, ok := os.LookupEnv(StartupErrorEnv)
 	if !ok {

@@ -25,9 +25,9 @@ type Processes struct {
 	// Self is the path of the vassal program, for the worker stage. Required.
 	Self string
 
-	board   *os.File     // counters of built-in servers; nil: none yet
-	sharing *sharing     // shares terminals; nil: none
-	started map[int]bool // leaders of sessions, not reaped yet
+	sharedStats *os.File     // counters of built-in servers; nil: none yet
+	sharing     *sharing     // shares terminals; nil: none
+	started     map[int]bool // leaders of sessions, not reaped yet
 }
 
 // Start implements System. The death signal of the child belongs to the calling thread, which
@@ -93,7 +93,7 @@ func (p *Processes) startWorker(s Spec, post func(Event)) (int, error) {
 	if err := c.furnish(s); err != nil {
 		return 0, err
 	}
-	if err := p.lend(c, s); err != nil {
+	if err := p.passSharedStats(c, s); err != nil {
 		return 0, err
 	}
 	// Any program except the built-in server needs the stage, which sets its LISTEN_PID.
@@ -188,18 +188,18 @@ func (c *child) behind(s Spec) (*serving.Options, error) {
 	return &told, nil
 }
 
-// lend passes the board, the shared memory for the counters of all built-in servers of the vassal.
-func (p *Processes) lend(c *child, s Spec) (err error) {
+// passSharedStats passes the shared memory for the counters of all built-in servers of the vassal.
+func (p *Processes) passSharedStats(c *child, s Spec) (err error) {
 	if s.Program.Server == nil {
 		return nil
 	}
-	if p.board == nil {
-		if p.board, err = serving.NewBoard(); err != nil {
+	if p.sharedStats == nil {
+		if p.sharedStats, err = serving.NewSharedStats(); err != nil {
 			return err
 		}
 	}
-	c.env = append(c.env, serving.BoardEnv+"="+strconv.Itoa(len(c.files)))
-	c.files = append(c.files, p.board.Fd())
+	c.env = append(c.env, serving.SharedStatsEnv+"="+strconv.Itoa(len(c.files)))
+	c.files = append(c.files, p.sharedStats.Fd())
 	return nil
 }
 

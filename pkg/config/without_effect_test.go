@@ -15,10 +15,10 @@ func TestUnheeded(t *testing.T) {
 	)
 	for name, tt := range map[string]struct{ text, warning, problem string }{
 		"patch":          {patch + "stop-signal = INT\nready-probe = tcp:127.0.0.1:1\nnotify-ready = true", "", ""},
-		"patch, workers": {patch + "processes = 2\ntouch-reload = /x", "no master of workers stays beside a program that takes the vassal's place, to heed processes, touch-reload", ""},
+		"patch, workers": {patch + "processes = 2\ntouch-reload = /x", "a program that replaces the vassal has no master of workers, so there is no effect of processes, touch-reload", ""},
 		"daemons":        {daemon + "ready-probe = tcp:127.0.0.1:1\nready-timeout = 3", "", ""},
 		"daemons, notify": {
-			daemon + "notify-ready = true\nstop-signal = INT", "there are daemons only, and no worker for notify-ready, stop-signal", "",
+			daemon + "notify-ready = true\nstop-signal = INT", "there are only daemons and no workers, so there is no effect of notify-ready, stop-signal", "",
 		},
 		"command": {serves + "reload-signal = HUP\nstop-signal = INT\nreload-order = stop-first", "", ""},
 		"exit, signal": {
@@ -32,12 +32,12 @@ func TestUnheeded(t *testing.T) {
 		"http, any host":  {serves + "ready-probe = http://:8080", "", ""},
 		"http, port 80":   {serves + "ready-probe = http://localhost", "", ""},
 		"tcp, unix":       {serves + "ready-probe = tcp:/run/a.sock", "", ""},
-		"server":          {"http-socket = :80\nstatic-map = /=/\nreload-signal = HUP", "only a command gets it", ""},
-		"server, stop":    {"http-socket = :80\nstatic-map = /=/\nstop-signal = WINCH", "only a command gets it: TERM ends the built-in server", ""},
+		"server":          {"http-socket = :80\nstatic-map = /=/\nreload-signal = HUP", "only a command receives it", ""},
+		"server, stop":    {"http-socket = :80\nstatic-map = /=/\nstop-signal = WINCH", "only a command receives it; SIGTERM ends the built-in server", ""},
 		"server before":   {"http-socket = :80\nstatic-map = /=/\nstop-signal = WINCH\n" + serves, "", ""},
 		"no backend":      {"http-socket = :80\nstatic-map = /=/\nhttp-to-wait = 3", "there is no server to wait for (http-to = ADDRESS)", ""},
 		"backend":         {"http-socket = :80\nhttp-to = :81\nhttp-to-wait = 3", "", ""},
-		"order":           {serves + "reload-order = first", "", `"first" is no order of a reload (start-first or stop-first)`},
+		"order":           {serves + "reload-order = first", "", `"first" is not an order of a reload (start-first or stop-first)`},
 		"own port":        {serves + "http-socket = :8080\nready-probe = tcp:127.0.0.1:8080", "", "the vassal listens there itself"},
 		"own, all":        {serves + "socket = [::]:8080\nready-probe = tcp::8080", "", "the vassal listens there itself"},
 		"own path":        {serves + "socket = /run/a.sock\nready-probe = tcp:/run/./a.sock", "", "the vassal listens there itself"},

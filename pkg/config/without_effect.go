@@ -7,24 +7,24 @@ import (
 	"github.com/emperor-go/emperor/internal/address"
 )
 
-// heededByPatches are the options of workers that the emperor heeds for a program that takes
-// the vassal's place.
-var heededByPatches = []string{"limit-as", "limit-nproc", "notify-ready", "ready-probe", "ready-timeout", "stop-signal"}
+// effectiveForPatches are the options of workers that the emperor applies to a program that
+// replaces the vassal.
+var effectiveForPatches = []string{"limit-as", "limit-nproc", "notify-ready", "ready-probe", "ready-timeout", "stop-signal"}
 
-// heededByDaemons are the options that mean something where there are only daemons.
-var heededByDaemons = []string{
+// effectiveForDaemons are the options that have an effect when there are only daemons.
+var effectiveForDaemons = []string{
 	"attach-control-daemon", "attach-daemon", "attach-daemon2", "die-on-idle", "die-on-term", "exit-on-reload", "fs-reload", "idle", "limit-as", "limit-nproc", "ready-probe", "ready-timeout",
 	"smart-attach-daemon", "smart-attach-daemon2", "touch-reload",
 }
 
-// withoutWorkers names the options of workers that are there for nothing: the program takes
-// the place of the master that would heed them, or there are no workers.
+// withoutWorkers warns about options of workers that have no effect: the program replaces the
+// master that would apply them, or there are no workers.
 func (v *Vassal) withoutWorkers(warnings *Problems) {
-	heeded, why, hint := heededByPatches, "no master of workers stays beside a program that takes the vassal's place, to heed ", "command runs the program below one"
+	effective, why, hint := effectiveForPatches, "a program that replaces the vassal has no master of workers, so there is no effect of ", "command runs the program below a master"
 	switch {
 	case len(v.BinaryPatch)+len(v.RootPatch) > 0:
 	case !v.runs() && len(v.Daemons) > 0:
-		heeded, why, hint = heededByDaemons, "there are daemons only, and no worker for ", "command makes a worker of the program"
+		effective, why, hint = effectiveForDaemons, "there are only daemons and no workers, so there is no effect of ", "command makes a worker of the program"
 	case !v.commands():
 		v.withoutCommand(warnings)
 		return
@@ -38,7 +38,7 @@ func (v *Vassal) withoutWorkers(warnings *Problems) {
 	var first Origin
 	for _, e := range v.entries {
 		o := vassalOptions.find(e.Key)
-		if o == nil || o.Group != "Workers" || e.Handled || slices.Contains(heeded, o.Name) || slices.Contains(names, e.Key) {
+		if o == nil || o.Group != "Workers" || e.Handled || slices.Contains(effective, o.Name) || slices.Contains(names, e.Key) {
 			continue
 		}
 		if names = append(names, e.Key); len(names) == 1 {
@@ -50,24 +50,24 @@ func (v *Vassal) withoutWorkers(warnings *Problems) {
 	}
 }
 
-// withoutCommand names the signals that are there for nothing beside the built-in server.
+// withoutCommand warns about signals that have no effect on the built-in server.
 func (v *Vassal) withoutCommand(warnings *Problems) {
 	if v.Workers.ReloadSignal != 0 {
-		warnings.Add(v.Origin("reload-signal"), "reload-signal", "only a command gets it, and the built-in server reads its files anew without", "")
+		warnings.Add(v.Origin("reload-signal"), "reload-signal", "only a command receives it; the built-in server reads changed files without a signal", "")
 	}
 	if v.Workers.StopSignal != 0 {
-		warnings.Add(v.Origin("stop-signal"), "stop-signal", "only a command gets it: TERM ends the built-in server", "")
+		warnings.Add(v.Origin("stop-signal"), "stop-signal", "only a command receives it; SIGTERM ends the built-in server", "")
 	}
 }
 
-// withoutBackend warns about a wait for servers that are not named.
+// withoutBackend warns about a wait for servers when none is configured.
 func (v *Vassal) withoutBackend(warnings *Problems) {
 	if v.Server.HTTPToWait > 0 && len(v.Server.HTTPTo) == 0 && (v.Server.Serves() || v.Fronted()) {
 		warnings.Add(v.Origin("http-to-wait"), "http-to-wait", "there is no server to wait for", "http-to = ADDRESS")
 	}
 }
 
-// probesItself reports whether a tcp: probe asks at a socket that the vassal binds.
+// probesItself reports whether a tcp: probe connects to a socket that the vassal binds.
 func (v *Vassal) probesItself() bool {
 	if v.Ready.Probe.Kind != "tcp" {
 		return false
