@@ -28,7 +28,7 @@ func (v *vassal) serve() error {
 	o := workers.Options{
 		Plan: plan, Read: v.reread, System: &workers.Processes{Self: v.programs.self}, Signals: v.signals.arrived, Commands: v.link.commands,
 		Orders: v.link.receiveOrders(), Report: v.report, Answer: v.link.answer, Again: v.signals.end().reload,
-		Mourn: v.link.reportDeaths, Gap: v.link.reportGap, Parted: v.link.reportEnd, Log: v.log,
+		ReportDeaths: v.link.reportDeaths, Gap: v.link.reportGap, ReportEnd: v.link.reportEnd, Log: v.log,
 	}
 	if order := v.source.order; order != nil {
 		o.Serial, o.Trial = order.Serial, order.Trial

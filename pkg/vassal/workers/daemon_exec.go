@@ -15,9 +15,9 @@ import (
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
-// startDaemon starts a program beside the workers. A daemon with a pid file outlives this process.
-// To daemonize one, the master only writes its pid file: it adopts every process that goes into the
-// background.
+// startDaemon starts a program next to the workers. A daemon with a pid file outlives this
+// process. To daemonize a program, the master only writes its pid file: it adopts every process
+// that goes into the background.
 func (p *Processes) startDaemon(s Spec) (int, error) {
 	d, words := s.Daemon, s.Daemon.Command
 	if d.Shell {
@@ -74,9 +74,9 @@ func (p *Processes) startDaemon(s Spec) (int, error) {
 	return pid, err
 }
 
-// traps returns the first lines of a shell's script. With them the shell outlives its child when
-// the whole group gets a signal: the death of the shell would end the others before they have
-// finished.
+// traps returns the first lines of a script for a shell. They keep the shell alive when the whole
+// group gets a signal: the death of the shell would end the other processes of the script before
+// they have finished.
 func traps(d *config.Daemon) string {
 	stop := syscall.SIGTERM
 	if d.StopSignal != 0 {

@@ -6,13 +6,13 @@ import (
 	"slices"
 )
 
-// asks reports whether the vassal is ready under a plan only when a daemon has answered a probe:
-// daemons are probed where there are no workers.
-func (ds *daemons) asks(p *Plan) bool {
+// probed reports whether a plan is ready only when a daemon has answered a probe: without workers
+// the daemons are probed.
+func (ds *daemons) probed(p *Plan) bool {
 	return p.Program == nil && p.Ready.Probe.Kind != "" && ds.passed != p
 }
 
-// try starts the probe once no daemon is ending, because an ending daemon might answer.
+// try starts the probe when no daemon is ending, because an ending daemon might answer.
 func (ds *daemons) try() {
 	if ds.probing != nil || ds.stopped || slices.ContainsFunc(ds.list, (*daemon).ending) {
 		return
@@ -38,12 +38,13 @@ func (ds *daemons) stopProbe() {
 	}
 }
 
-// restored reports whether no daemon waits to be started, and one has answered where one is asked.
+// restored reports whether all daemons have been started, and one has answered the probe if there
+// is one.
 func (ds *daemons) restored() bool {
-	return !ds.asks(ds.plan) && !slices.ContainsFunc(ds.list, func(d *daemon) bool { return d.state == daemonHeld })
+	return !ds.probed(ds.plan) && !slices.ContainsFunc(ds.list, func(d *daemon) bool { return d.state == daemonHeld })
 }
 
-// lateError describes daemons that have not answered in time.
+// lateError describes daemons that did not answer in time.
 func (ds *daemons) lateError(p *Plan) error {
 	err := fmt.Errorf("the daemons were not ready within %v", p.Ready.Timeout)
 	if ds.why != "" {
@@ -52,26 +53,26 @@ func (ds *daemons) lateError(p *Plan) error {
 	return err
 }
 
-// daemonsAnswer reports whether the vassal is ready as far as its daemons go, and asks them.
+// daemonsAnswer reports whether the daemons are ready, and starts their probe if they are not.
 func (m *master) daemonsAnswer() bool {
-	if !m.daemons.asks(m.plan) {
+	if !m.daemons.probed(m.plan) {
 		return true
 	}
 	m.daemons.try()
 	return false
 }
 
-// daemonsVacated goes on when no daemon is ending any more.
+// daemonsVacated continues when the last ending daemon is gone.
 func (m *master) daemonsVacated() {
 	switch trying, undoing := m.reload.state == reloadTrying, m.reload.state == reloadUndoing; {
-	case m.daemons.asks(m.plan) && (trying || undoing || !m.served):
+	case m.daemons.probed(m.plan) && (trying || undoing || !m.served):
 		m.daemons.try()
 	case undoing:
 		m.settle()
 	}
 }
 
-// daemonsProbed goes on when the probe of daemons is over.
+// daemonsProbed continues after the probe of daemons.
 func (m *master) daemonsProbed(p *Plan, err error) {
 	if m.daemons.probing = nil; m.stopped {
 		return

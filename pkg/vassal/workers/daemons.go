@@ -13,21 +13,21 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// daemonState is the point of a daemon in its life beside the workers.
+// daemonState is the state of a daemon.
 type daemonState int
 
 const (
-	// daemonWanted: it is started whenever it does not run.
+	// daemonWanted: the daemon is started whenever it does not run.
 	daemonWanted daemonState = iota
-	// daemonHeld: it is started when all ending daemons are gone.
+	// daemonHeld: the daemon is started when all ending daemons are gone.
 	daemonHeld
-	// daemonLeaving: it was asked to end, and is not started again.
+	// daemonLeaving: the daemon was asked to stop and is not started again.
 	daemonLeaving
-	// daemonKilled: it did not end in time.
+	// daemonKilled: the daemon did not stop in time.
 	daemonKilled
 )
 
-// daemon is a program beside the workers.
+// daemon is a program that runs next to the workers.
 type daemon struct {
 	id      uint64
 	spec    config.Daemon
@@ -35,26 +35,26 @@ type daemon struct {
 	pid     int // zero while it does not run
 	since   time.Time
 	deaths  int
-	restart time.Time // when it is started, or its pid file checked; zero: never
-	waits   int       // seconds of waiting for its pid file
+	restart time.Time // the time of its start, or of the next check of its pid file; zero: none
+	waits   int       // seconds spent waiting for its pid file
 	killAt  time.Time
 	forget  context.CancelFunc // ends the watch of an adopted process; nil: none
 }
 
-// ending reports whether the daemon was asked to end and lives.
+// ending reports whether the daemon was asked to stop and still lives.
 func (d *daemon) ending() bool { return d.state >= daemonLeaving && d.pid > 0 }
 
-// daemons are the daemons of a master, with the probe that they answer where there are no workers.
+// daemons are the daemons of a master, and their probe when there are no workers.
 type daemons struct {
 	*base
 	list    []*daemon
 	fail    func(error) // ends the vassal
 	worst   *worstEnd
-	vacated func() // called when no daemon is ending any more
+	vacated func() // called when the last ending daemon is gone
 
 	probing context.CancelFunc // nil: no probe runs
-	passed  *Plan              // whose probe was answered last; nil: none
-	why     string             // the last attempt failed; empty: none has
+	passed  *Plan              // the plan whose probe was answered last; nil: none
+	why     string             // the error of the last attempt; empty: none
 }
 
 // has reports whether a process is a daemon.
@@ -92,7 +92,7 @@ func (ds *daemons) start(d *daemon) {
 	}
 	ds.log.Info("daemon started", "pid", pid, "command", d.spec.Text)
 	d.pid = pid
-	if d.spec.Pidfile != "" { // pid is not the daemon's own
+	if d.spec.Pidfile != "" { // pid is not the daemon's
 		d.restart = time.Now().Add(time.Second)
 	}
 }
@@ -112,7 +112,7 @@ func (ds *daemons) adopt(d *daemon) bool {
 	return true
 }
 
-// restartLater sets the time of the next start after a death.
+// restartLater sets the time of the next start after the daemon has died.
 func (d *daemon) restartLater() {
 	if time.Since(d.since) >= restartReset {
 		d.deaths = 0
@@ -134,7 +134,8 @@ func (ds *daemons) byID(id uint64) *daemon {
 	return nil
 }
 
-// refused reports whether a process whose program cannot be run is a daemon. Its death follows.
+// refused handles a process whose program cannot be run, and reports whether it is a daemon. The
+// event of its death follows.
 func (ds *daemons) refused(id uint64, err error) bool {
 	d := ds.byID(id)
 	if d != nil {
@@ -143,8 +144,8 @@ func (ds *daemons) refused(id uint64, err error) bool {
 	return d != nil
 }
 
-// exited handles a dead child that is no worker. The child that has put a daemon into the
-// background is not the daemon.
+// exited handles the death of a child that is not a worker. A child that has put a daemon into
+// the background is not the daemon.
 func (ds *daemons) exited(pid int, status namespaces.ExitStatus) {
 	for _, d := range ds.list {
 		if d.pid == pid && d.spec.Pidfile == "" {
@@ -157,7 +158,7 @@ func (ds *daemons) exited(pid int, status namespaces.ExitStatus) {
 	}
 }
 
-// lostByID handles the end of a daemon that was found by its pid file.
+// lostByID handles the death of a daemon that its pid file has named.
 func (ds *daemons) lostByID(id uint64) {
 	if d := ds.byID(id); d != nil {
 		ds.lost(d, "unknown")
@@ -181,7 +182,8 @@ func (ds *daemons) lost(d *daemon, status string) {
 	}
 }
 
-// due starts daemons whose time has come, checks late pid files, and kills daemons that do not end.
+// due starts the daemons whose time has come, checks late pid files, and kills daemons that did
+// not stop.
 func (ds *daemons) due(now time.Time) {
 	for _, d := range ds.list {
 		if passed(d.killAt, now) && d.pid > 0 {
@@ -206,7 +208,7 @@ func (ds *daemons) due(now time.Time) {
 	}
 }
 
-// times returns when due has work.
+// times returns the times at which due must run.
 func (ds *daemons) times() (times []time.Time) {
 	for _, d := range ds.list {
 		times = append(times, d.restart, d.killAt)
@@ -214,9 +216,10 @@ func (ds *daemons) times() (times []time.Time) {
 	return times
 }
 
-// change follows a reload. A daemon with a pid file survives it as long as it is configured, one
-// with a reload signal gets that, and every other is replaced: its successor may need its resources,
-// such as a port, and is therefore started when all ending ones are gone, as in uWSGI.
+// change applies a reload to the daemons. A daemon with a pid file survives while it is
+// configured. A daemon with a reload signal gets the signal. Every other daemon is replaced. Its
+// successor may need the same resource, such as a port, and therefore starts when all ending
+// daemons are gone, as in uWSGI.
 func (ds *daemons) change(before *Plan) {
 	if before == ds.plan {
 		return
@@ -242,7 +245,7 @@ func (ds *daemons) change(before *Plan) {
 	ds.startHeld()
 }
 
-// startHeld starts the daemons of a reload once all ending ones are gone.
+// startHeld starts the daemons of a reload when all ending daemons are gone.
 func (ds *daemons) startHeld() {
 	if slices.ContainsFunc(ds.list, (*daemon).ending) {
 		return
@@ -256,7 +259,7 @@ func (ds *daemons) startHeld() {
 	ds.vacated()
 }
 
-// same takes the daemon that may stay unchanged out of a list.
+// same removes the daemon that may stay unchanged from a list, and returns it.
 func same(list *[]*daemon, spec config.Daemon) *daemon {
 	for i, d := range *list {
 		if reflect.DeepEqual(d.spec, spec) && (spec.Pidfile != "" || spec.ReloadSignal != 0) && d.state < daemonLeaving {
@@ -267,7 +270,7 @@ func same(list *[]*daemon, spec config.Daemon) *daemon {
 	return nil
 }
 
-// touch ends the daemons that depend on a file. They start again.
+// touch restarts the daemons that depend on a file.
 func (ds *daemons) touch(name string) {
 	for _, d := range ds.list {
 		if slices.Contains(d.spec.Touch, name) && d.pid > 0 {
@@ -286,8 +289,8 @@ func (ds *daemons) signalReload() {
 	}
 }
 
-// signal returns the signal that ends a daemon. The first process of a pid namespace gets no
-// signal that it does not handle (pid_namespaces(7)), so uWSGI kills it.
+// signal returns the signal that stops a daemon. The first process of a pid namespace gets only
+// signals that it handles (pid_namespaces(7)), so uWSGI kills it.
 func (d *daemon) signal() syscall.Signal {
 	switch {
 	case d.spec.StopSignal != 0:
@@ -298,7 +301,7 @@ func (d *daemon) signal() syscall.Signal {
 	return syscall.SIGTERM
 }
 
-// dismiss ends a daemon; one with a pid file survives.
+// dismiss stops a daemon. A daemon with a pid file survives.
 func (ds *daemons) dismiss(d *daemon) {
 	if d.forget != nil {
 		d.forget()
@@ -306,7 +309,7 @@ func (ds *daemons) dismiss(d *daemon) {
 	}
 	d.restart = time.Time{}
 	switch {
-	case d.state >= daemonLeaving: // it is ending already
+	case d.state >= daemonLeaving: // it is already ending
 		return
 	case d.spec.Pidfile != "":
 		d.pid = 0
@@ -319,7 +322,7 @@ func (ds *daemons) dismiss(d *daemon) {
 	}
 }
 
-// stop ends all daemons.
+// stop stops all daemons.
 func (ds *daemons) stop() {
 	for _, d := range ds.list {
 		ds.dismiss(d)

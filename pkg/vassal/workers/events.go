@@ -10,8 +10,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// Event is an observation that a goroutine beside the loop, or a System, passes to the loop. Only
-// this package has events.
+// Event is an observation that a goroutine outside the loop, or a System, passes to the loop.
+// Only this package defines events.
 type Event interface{ apply(m *master) }
 
 type (
@@ -22,19 +22,19 @@ type (
 		id  uint64
 		err error
 	}
-	// probed: a worker has answered its probe, or, with an error, one attempt has failed.
+	// probed: a worker has answered its probe. With an error: one attempt has failed.
 	probed struct {
 		id  uint64
 		err error
 	}
-	// daemonAttempt: one attempt of the probe of daemons has failed.
+	// daemonAttempt: one attempt to probe the daemons has failed.
 	daemonAttempt struct{ err error }
-	// daemonsProbed: the probe of the daemons of a plan is over.
+	// daemonsProbed: the probe of the daemons of a plan has ended.
 	daemonsProbed struct {
 		plan *Plan
 		err  error
 	}
-	// inquiry: a probe asks for the processes that may answer it, for id zero the daemons.
+	// inquiry: a probe asks for the processes that may answer it. Id zero asks for the daemons.
 	inquiry struct {
 		id    uint64
 		reply chan<- Members
@@ -46,11 +46,11 @@ type (
 	}
 	// fileChanged: a watched file or tree has changed.
 	fileChanged struct{ name string }
-	// connected: the first connection has come while there are no workers.
+	// connected: the first connection has come, and there are no workers.
 	connected struct{}
 	// hooksRan: the hooks of a phase have ended.
 	hooksRan struct{ err error }
-	// daemonGone: a process that is not a child of this one is dead.
+	// daemonGone: a process that is not a child of this one has died.
 	daemonGone struct{ id uint64 }
 	// optionsRead: the options of a reload have been read.
 	optionsRead struct {
@@ -59,7 +59,8 @@ type (
 	}
 )
 
-// Refusal returns the error of an event about a program that cannot be run; nil for any other event.
+// Refusal returns the error of an event about a program that cannot be run, and nil for other
+// events.
 func Refusal(e Event) error {
 	if r, ok := e.(refused); ok {
 		return r.err
@@ -107,7 +108,8 @@ func (e hooksRan) apply(m *master) {
 	}
 }
 
-// apply handles the lines of a datagram. Only workers, and processes in their sessions, may notify.
+// apply handles the lines of a datagram. Only workers, and processes in their sessions, may send
+// notifications.
 func (e notification) apply(m *master) {
 	w := m.pool.living[e.pid]
 	if w == nil {
@@ -128,21 +130,21 @@ func (e notification) apply(m *master) {
 			m.Report(wire.Heartbeat)
 		case key == "STATUS" && value != "" && (!w.state.leaving() || m.stopped): // a leaving worker does not serve
 			m.Log.Info("status", "pid", w.pid, "text", value)
-			m.speaker = w.pid
+			m.statusPID = w.pid
 			m.Answer(0, wire.Status, value)
 		}
 	}
 }
 
-// statusOver withdraws the status that a dead worker has reported.
+// statusOver clears the status that a dead worker has reported.
 func (m *master) statusOver(w *worker) {
-	if w.pid == m.speaker {
-		m.speaker = 0
+	if w.pid == m.statusPID {
+		m.statusPID = 0
 		m.Answer(0, wire.Status, "")
 	}
 }
 
-// apply handles the change of a file: hooks, daemons and reloads may depend on it.
+// apply handles the change of a file. Hooks, daemons and reloads may depend on the file.
 func (e fileChanged) apply(m *master) {
 	p, name := m.plan, e.name
 	if slices.ContainsFunc(p.Hooks[hooks.Touch], func(h hooks.Hook) bool { return h.Subject() == name }) {
@@ -157,5 +159,5 @@ func (e fileChanged) apply(m *master) {
 	}
 }
 
-// errControl ends the vassal.
+// errControl is the result of Run after the end of a control daemon.
 var errControl = errors.New("a control daemon has ended")

@@ -7,11 +7,11 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// worstEnd is the worst end of the programs that were asked to stop with the vassal: a program that
-// had to be killed, then one that failed.
+// worstEnd is the worst exit of the programs that were stopped with the vassal. A program that
+// had to be killed is worst, then one that failed.
 type worstEnd struct{ end wire.End }
 
-// add records the end of a process that was stopped with sig. Death by sig is a clean end.
+// add records the exit of a process that was stopped with sig. Death by sig is a clean exit.
 func (w *worstEnd) add(status namespaces.ExitStatus, sig syscall.Signal, killed bool) {
 	end := wire.End{Killed: killed}
 	switch {
@@ -25,7 +25,7 @@ func (w *worstEnd) add(status namespaces.ExitStatus, sig syscall.Signal, killed 
 	}
 }
 
-// worse reports whether an end is worse than another one.
+// worse reports whether one exit is worse than another.
 func worse(a, b wire.End) bool {
 	rank := func(e wire.End) int {
 		switch {

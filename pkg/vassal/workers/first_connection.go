@@ -11,14 +11,14 @@ import (
 )
 
 // AwaitConnection implements System. It polls the sockets and accepts nothing: the connection
-// waits in the queue for a worker. A client of the terminal counts as well; attached clients
-// are disconnected, as the terminal has no output.
+// stays in the queue for a worker. A client of the terminal counts as a connection. Attached
+// clients are disconnected, because the terminal has no output.
 func (p *Processes) AwaitConnection(ctx context.Context, plan *Plan, post func(Event)) error {
 	fd, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
 	if err != nil {
 		return fmt.Errorf("cannot wait for connections: %w", err)
 	}
-	// An epoll descriptor can itself be waited for, in the runtime's poller.
+	// The runtime's poller can wait for an epoll descriptor.
 	_ = unix.SetNonblock(fd, true)
 	queue := os.NewFile(uintptr(fd), "connections")
 	list := plan.AllSockets()

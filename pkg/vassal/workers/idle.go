@@ -8,11 +8,11 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// idleness stops workers without work, and starts them with the first connection.
+// idleness stops workers that have no work, and starts them with the next connection.
 type idleness struct {
 	m       *master
-	asleep  bool               // there are no workers until the first connection
-	waiting context.CancelFunc // ends the wait for a connection; nil: there is none
+	asleep  bool               // no workers run until the next connection
+	waiting context.CancelFunc // ends the wait for a connection; nil: none
 	cpu     time.Duration      // the processor time of all workers at since; -1: unknown
 	since   time.Time          // the workers have used no processor time since
 }
@@ -20,7 +20,8 @@ type idleness struct {
 // reset begins a new measurement.
 func (i *idleness) reset(now time.Time) { i.cpu, i.since = -1, now }
 
-// check stops workers that have done nothing for long: serving a request takes processor time.
+// check stops workers that were idle for the configured time. A request takes processor time, so
+// workers that use none are idle.
 func (i *idleness) check(now time.Time, cpu time.Duration) {
 	m, p := i.m, i.m.plan
 	if p.Idle.After == 0 || !m.crew.complete() || len(m.rolling.slots) > 0 {
@@ -46,7 +47,7 @@ func (i *idleness) check(now time.Time, cpu time.Duration) {
 	i.sleep()
 }
 
-// sleep waits for a connection without any workers.
+// sleep waits for a connection while no workers run.
 func (i *idleness) sleep() {
 	i.asleep = true
 	ctx, cancel := context.WithCancel(context.Background())
@@ -58,7 +59,7 @@ func (i *idleness) sleep() {
 	i.waiting = cancel
 }
 
-// listenAgain waits for the next connection after one that has started no workers.
+// listenAgain waits for the next connection when the last one has started no workers.
 func (i *idleness) listenAgain() {
 	if i.asleep && i.waiting == nil && !i.m.stopped {
 		i.sleep()
@@ -79,12 +80,12 @@ func (i *idleness) wake() {
 		return
 	}
 	i.stopListening()
-	if next := m.reload.next; next != nil && next.plan.StopFirst { // its workers are starting
+	if next := m.reload.next; next != nil && next.plan.StopFirst { // the reload is starting its workers
 		return
 	}
 	i.asleep = false
 	i.reset(time.Now())
 	m.Log.Info("a client connects: starting the workers")
-	m.muster(m.crew)
+	m.fillAll(m.crew)
 	m.settle()
 }

@@ -137,7 +137,7 @@ func TestChainReloadOfWorkersThatAreNotReady(t *testing.T) {
 		time.Sleep(9 * time.Second)
 		s.changed("/chain")
 		s.expect("start 1 silent, start 2 silent")
-		if err := s.over(); err == nil || err.Error() != "worker 1 was not ready within 10s: it has not said READY=1" {
+		if err := s.over(); err == nil || err.Error() != "worker 1 was not ready within 10s: it has not sent READY=1" {
 			t.Errorf("Run returned %v", err)
 		}
 	})
@@ -284,7 +284,7 @@ func TestDeadWorkerIsNotReady(t *testing.T) {
 	})
 }
 
-// An heir that died before it was heard leaves with the reload that overtakes it.
+// An successor that died before it was heard leaves with the reload that overtakes it.
 func TestDeadHeirIsForgottenByAReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := plan("web", 1)

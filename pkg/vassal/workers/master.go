@@ -29,7 +29,7 @@ type master struct {
 	timer *time.Timer
 
 	pool    pool
-	crew    *crew // that serves, or is to
+	crew    *crew // the crew that serves or is starting
 	reload  reloader
 	rolling rolling
 	daemons daemons
@@ -39,18 +39,18 @@ type master struct {
 	hooks   hookQueue
 	watch   context.CancelFunc // ends the watch of files; nil: none
 
-	served  bool     // a crew was ready once
-	exiting bool     // the last hooks run, or ran
-	failure error    // the result of Run
-	worst   worstEnd // of the programs that were asked to stop
-	speaker int      // pid of the worker whose status was passed on last; zero: none
+	served    bool     // a crew was ready at least once
+	exiting   bool     // the last hooks have been started
+	failure   error    // the result of Run
+	worst     worstEnd // of the programs that were stopped
+	statusPID int      // pid of the worker whose status was reported last; zero: none
 }
 
 func newMaster(o Options) *master {
 	b := &base{system: o.System, log: o.Log, plan: o.Plan, events: make(chan Event, 16), done: make(chan struct{})}
 	m := &master{Options: o, base: b, timer: time.NewTimer(time.Hour), crew: newCrew(o.Plan)}
 	m.pool = pool{base: b, living: map[int]*worker{}}
-	m.crashes = crashes{report: o.Mourn, log: o.Log}
+	m.crashes = crashes{report: o.ReportDeaths, log: o.Log}
 	m.hooks = hookQueue{base: b}
 	m.daemons = daemons{base: b, fail: m.fail, worst: &m.worst, vacated: m.daemonsVacated}
 	m.reload = reloader{m: m, state: reloadNone}
@@ -60,15 +60,15 @@ func newMaster(o Options) *master {
 	return m
 }
 
-// Run supervises until this process is told to stop, and returns nil, or until it cannot go on, and
-// returns the reason. When it returns no worker is left.
+// Run supervises the workers. It returns nil when this process was told to stop, or the reason
+// why it cannot continue. No worker is left when it returns.
 func Run(o Options) error {
 	m := newMaster(o)
 	defer m.timer.Stop()
 	defer close(m.done)
 	m.begin()
 	if m.Again {
-		m.reload.ask(request{why: "it was asked for during the boot"})
+		m.reload.ask(request{why: "requested during the boot"})
 	}
 	for !m.finished() {
 		m.arm()
@@ -79,7 +79,7 @@ func Run(o Options) error {
 			m.command(c, ok)
 		case o := <-m.Orders:
 			m.phase(hooks.EmperorReload, "")
-			m.reload.ask(request{why: "the emperor says so", order: &o})
+			m.reload.ask(request{why: "requested by the emperor", order: &o})
 		case e := <-m.events:
 			e.apply(m)
 		case <-m.timer.C:
@@ -89,7 +89,7 @@ func Run(o Options) error {
 	m.stopWatching()
 	m.idle.stopListening()
 	if end := m.worst.end; m.failure == nil && end != (wire.End{}) {
-		m.Parted(end)
+		m.ReportEnd(end)
 	}
 	return m.failure
 }
@@ -100,7 +100,7 @@ func (m *master) begin() {
 	m.phase(hooks.MasterStart, "")
 	m.daemons.begin()
 	m.limits.reset(time.Now())
-	if m.stopped { // by a daemon that cannot be started
+	if m.stopped { // a daemon that cannot be started has stopped the vassal
 		return
 	}
 	if m.plan.Idle.Cheap {
@@ -108,11 +108,12 @@ func (m *master) begin() {
 		m.accepting()
 		return
 	}
-	m.muster(m.crew)
+	m.fillAll(m.crew)
 	m.settle()
 }
 
-// finished reports whether no process is left and the last hooks have run. It starts these hooks.
+// finished reports whether all processes have ended and the last hooks have run. It starts these
+// hooks.
 func (m *master) finished() bool {
 	if !m.stopped || len(m.pool.living) > 0 || !m.daemons.gone() {
 		return false
@@ -139,7 +140,8 @@ func (m *master) signal(s os.Signal) {
 	}
 }
 
-// signalPrograms sends a signal to all workers but the built-in server before the program.
+// signalPrograms sends a signal to all workers except the built-in server in front of the
+// program.
 func (m *master) signalPrograms(s os.Signal) {
 	for _, w := range m.crew.all() {
 		if !m.plan.isFront(w.slot) {
@@ -156,21 +158,21 @@ func (m *master) command(c wire.Command, ok bool) {
 		m.stop("the emperor is gone")
 	case c == wire.Reload:
 		m.phase(hooks.EmperorReload, "")
-		m.reload.ask(request{why: "the emperor says so"})
+		m.reload.ask(request{why: "requested by the emperor"})
 	case c == wire.Stop, c == wire.StopGracefully:
 		m.phase(hooks.EmperorStop, "")
-		m.stop("the emperor says so")
+		m.stop("requested by the emperor")
 	}
 }
 
-// replaceCrew puts a crew and its plan into effect, and returns the one before.
+// replaceCrew puts a crew and its plan into effect, and returns the previous crew.
 func (m *master) replaceCrew(c *crew) (before *crew) {
 	before = m.crew
 	m.crew, m.plan = c, c.plan
 	return before
 }
 
-// fail stops everything and makes err the result of Run, whose caller logs it.
+// fail stops everything. err becomes the result of Run, which the caller logs.
 func (m *master) fail(err error) {
 	if m.failure == nil {
 		m.failure = err
@@ -178,7 +180,7 @@ func (m *master) fail(err error) {
 	m.stop("after a failure")
 }
 
-// stop asks all processes to end and sets the times of their kill.
+// stop asks all processes to stop and sets the times at which they are killed.
 func (m *master) stop(why string) {
 	if m.stopped {
 		return
@@ -192,7 +194,7 @@ func (m *master) stop(why string) {
 	m.daemons.stop()
 }
 
-// accepting reports, once, that the vassal serves.
+// accepting reports once that the vassal serves.
 func (m *master) accepting() {
 	if m.served {
 		return
@@ -204,17 +206,17 @@ func (m *master) accepting() {
 	}
 }
 
-// phase runs hooks of the plan in effect beside the loop.
+// phase runs hooks of the plan in effect outside the loop.
 func (m *master) phase(p hooks.Phase, file string) { m.hooks.run(m.plan, p, file) }
 
-// follow changes the watched files, the daemons and the limits to the ones of the plan in effect.
+// follow changes the watched files, the daemons and the limits to those in the new plan.
 func (m *master) follow(before *Plan) {
 	m.watchFiles()
 	m.daemons.change(before)
 	m.limits.reset(time.Now())
 }
 
-// watchFiles watches the files of the plan in effect, and no others.
+// watchFiles watches exactly the files of the plan in effect.
 func (m *master) watchFiles() {
 	m.stopWatching()
 	p := m.plan
@@ -242,13 +244,13 @@ func (m *master) stopWatching() {
 	}
 }
 
-// hookQueue runs hooks beside the loop, each phase after the one before.
+// hookQueue runs hooks outside the loop, one phase after the other.
 type hookQueue struct {
 	*base
 	waiting []func() // the first one runs
 }
 
-// run runs the hooks of a phase of a plan, for a file where the phase has one.
+// run runs the hooks of a phase of a plan. file is the file of phases that have one.
 func (q *hookQueue) run(plan *Plan, p hooks.Phase, file string) {
 	if !plan.HasHooks(p) {
 		return

@@ -272,12 +272,12 @@ func playWith(t *testing.T, p *Plan, change func(*Options)) *stage {
 				return nil, errors.New("line 1: no good")
 			}
 		},
-		Report: func(r wire.Report) { s.say("%v", r) },
-		Answer: func(serial uint64, kind wire.NoticeKind, text string) { s.say("%d %v %s", serial, kind, text) },
-		Mourn:  func(d wire.Deaths) { s.mourn(d) },
-		Parted: func(e wire.End) { s.say("parted %+v", e) },
-		Gap:    func(d time.Duration) { s.say("gap %v", d) },
-		Log:    slog.New(termlog.New(s.log, termlog.Options{Level: slog.LevelDebug})),
+		Report:       func(r wire.Report) { s.say("%v", r) },
+		Answer:       func(serial uint64, kind wire.NoticeKind, text string) { s.say("%d %v %s", serial, kind, text) },
+		ReportDeaths: func(d wire.Deaths) { s.deaths(d) },
+		ReportEnd:    func(e wire.End) { s.say("parted %+v", e) },
+		Gap:          func(d time.Duration) { s.say("gap %v", d) },
+		Log:          slog.New(termlog.New(s.log, termlog.Options{Level: slog.LevelDebug})),
 	}
 	change(&o)
 	t.Cleanup(func() { time.Sleep(time.Minute) }) // what is on its way in the world arrives
@@ -293,7 +293,7 @@ func (s *stage) say(format string, args ...any) {
 }
 
 // mourn notes what is told of deaths: recent/total exit +pause.
-func (s *stage) mourn(d wire.Deaths) {
+func (s *stage) deaths(d wire.Deaths) {
 	s.mu2.Lock()
 	defer s.mu2.Unlock()
 	text := fmt.Sprintf("%d/%d", d.Recent, d.Total)
@@ -467,7 +467,7 @@ func TestReloadThatFailsKeepsTheOld(t *testing.T) {
 		"missing": "7 failed no such program",
 		"late":    "7 failed no such program",
 		"crash":   "7 failed worker 2 ended: exit status 7",
-		"silent":  "7 failed worker 2 was not ready within 10s: it has not said READY=1",
+		"silent":  "7 failed worker 2 was not ready within 10s: it has not sent READY=1",
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -673,7 +673,7 @@ func TestExitOnReload(t *testing.T) {
 			t.Error(err)
 		}
 		s.expect("start 1 web, terminated 1, dead 1")
-		s.expectSaid("accepting", "0 renew the emperor says so")
+		s.expectSaid("accepting", "0 renew requested by the emperor")
 	})
 }
 

@@ -11,9 +11,9 @@ import (
 // maxNotification limits a datagram of sd_notify(3), in bytes.
 const maxNotification = 4096
 
-// Notifications implements System. The address is in the abstract namespace, and chosen by the
-// kernel: a worker may see no directory in which the master can write. The kernel reports the
-// sender with each datagram.
+// Notifications implements System. The address is in the abstract namespace and chosen by the
+// kernel, because a worker may see no directory in which the master can write. The kernel reports
+// the sender of each datagram.
 func (*Processes) Notifications(post func(Event)) (string, error) {
 	fd, err := unix.Socket(unix.AF_UNIX, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	if err != nil {
@@ -32,7 +32,7 @@ func (*Processes) Notifications(post func(Event)) (string, error) {
 	}
 	go func() {
 		defer f.Close()
-		buffer := make([]byte, maxNotification+1) // not on the stack, which would never shrink
+		buffer := make([]byte, maxNotification+1) // on the heap: a stack never shrinks again
 		for {
 			var pid int
 			var text string
@@ -52,7 +52,7 @@ func (*Processes) Notifications(post func(Event)) (string, error) {
 	return address, nil
 }
 
-// autobind binds to an abstract name of the kernel's choice (unix(7)).
+// autobind binds a socket to an abstract name that the kernel chooses (unix(7)).
 func autobind(fd int) (string, error) {
 	if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_PASSCRED, 1); err != nil {
 		return "", err
@@ -71,8 +71,8 @@ func autobind(fd int) (string, error) {
 	return u.Name, nil
 }
 
-// receive receives one datagram. It is empty when it is too long, or has no sender.
-// Descriptors that come along are closed.
+// receive receives one datagram. The text is empty when the datagram is too long or has no
+// sender. Descriptors in the datagram are closed.
 func receive(fd int, buffer []byte) (pid int, text string, err error) {
 	control := make([]byte, unix.CmsgSpace(unix.SizeofUcred))
 	n, used, _, _, err := unix.Recvmsg(fd, buffer, control, unix.MSG_DONTWAIT|unix.MSG_CMSG_CLOEXEC)

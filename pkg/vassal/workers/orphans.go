@@ -21,7 +21,8 @@ type Orphan struct {
 }
 
 // Orphans implements System. The kernel gives orphans to the first thread of their new parent,
-// which is the master's (exit(2)). Probes and hooks are in the session of the master.
+// which is the master's main thread (exit(2)). Probes and hooks are excluded: they are in the
+// master's session.
 func (p *Processes) Orphans() (list []Orphan) {
 	children, err := os.ReadFile(fmt.Sprintf("/proc/self/task/%d/children", unix.Gettid()))
 	if err != nil {
@@ -43,7 +44,7 @@ func (p *Processes) Orphans() (list []Orphan) {
 	return list
 }
 
-// EndOrphan implements System. The process is stopped first, so that it starts no others meanwhile.
+// EndOrphan implements System. It stops the process first, so that it cannot start others.
 func (*Processes) EndOrphan(pid int) {
 	_ = syscall.Kill(pid, syscall.SIGSTOP)
 	for _, member := range namespaces.Tree(pid) {
@@ -51,12 +52,13 @@ func (*Processes) EndOrphan(pid int) {
 	}
 }
 
-// maxOrphans is the number of named orphans.
+// maxOrphans limits the orphans that a message names.
 const maxOrphans = 3
 
-// backgrounded returns the end of a worker for messages. A worker that ended with success soon after
-// its start and left processes behind has put itself into the background, where nothing supervises it:
-// they are ended, since the next worker would find its port and its files in use.
+// backgrounded returns the end of a worker for messages. A worker that exits with success soon
+// after its start and leaves processes behind has put itself into the background, where it is not
+// supervised. Its processes are killed, because the next worker would find its port and its files
+// in use.
 func (m *master) backgrounded(w *worker) string {
 	if w.exit != (namespaces.ExitStatus{}) || w.lived() >= restartReset {
 		return w.exit.String()

@@ -14,26 +14,26 @@ import (
 
 // Plan is a configuration for a master.
 type Plan struct {
-	// Program is the program of a worker; nil: there are no workers.
+	// Program is the program of each worker; nil: the vassal has no workers.
 	Program *Program
-	// Front is one more worker, between clients and the program; nil: there is none.
+	// Front is one more worker, between clients and the program; nil: none.
 	Front *Front
-	// Sockets are handed to workers: one list for all, or one for each.
+	// Sockets are passed to workers: one list for all, or one list for each.
 	Sockets [][]*sockets.Socket
-	// Env is the environment of workers and daemons, without what Start adds.
+	// Env is the environment of workers and daemons. Start adds to it.
 	Env []string
-	// Dir is their working directory.
+	// Dir is the working directory of workers and daemons.
 	Dir string
 
-	// Terminal is the terminal of the first worker; nil: it has none.
+	// Terminal is the terminal of the first worker; nil: none.
 	Terminal *Terminal
 
 	Workers config.Workers
-	// StopFirst: a reload ends the old workers before it starts new ones. Never set where
-	// there are none.
+	// StopFirst makes a reload stop the old workers before it starts new ones. It is never set
+	// without workers.
 	StopFirst bool
-	// Proof is how long a worker of a reload must live after its readiness for that to
-	// count. Zero: readiness counts at once.
+	// Proof is the time that a worker of a reload must live after its readiness before the reload
+	// succeeds. Zero: none.
 	Proof time.Duration
 
 	Mercy    time.Duration
@@ -41,26 +41,26 @@ type Plan struct {
 	Triggers config.Triggers
 	Idle     config.Idleness
 	Daemons  []config.Daemon
-	// Limits of all programs but the built-in server.
+	// Limits apply to all programs except the built-in server.
 	Limits config.Limits
 	// Shells run the scripts of daemons.
 	Shells []string
 
-	// Hooks are the hooks of the master's phases. RunHooks returns a function that runs the
-	// ones of a phase, for a file where the phase has one. That function may block: it is
-	// called later, from a goroutine of its own.
+	// Hooks are the hooks of the master's phases. RunHooks returns a function that runs the hooks
+	// of a phase; file is the file of phases that have one. The function may block: a goroutine
+	// calls it later.
 	Hooks    hooks.Set
 	RunHooks func(p hooks.Phase, file string) func() error
 
 	Candidate
 }
 
-// Candidate is the part of a plan that counts until its reload is over.
+// Candidate is the part of a plan that is used only until its reload has ended.
 type Candidate struct {
-	// Unchanged: the plan means the same as the one in effect.
+	// Unchanged: the plan is equivalent to the one in effect.
 	Unchanged bool
-	// Commit puts the plan into effect: it closes all resources that only the plan before needed.
-	// Discard closes the resources that were made for the plan alone. Either is called once; nil
+	// Commit puts the plan into effect: it closes resources that only the previous plan needed.
+	// Discard closes resources that were made for this plan. One of the two is called, once; nil
 	// does nothing.
 	Commit, Discard func()
 }
@@ -81,20 +81,20 @@ func (c *Candidate) discard() {
 
 // Program is the program of a worker.
 type Program struct {
-	// Path and Args, with the name, of the program.
+	// Path of the program, and Args with its name.
 	Path string
 	Args []string
-	// Stdin: the first socket is standard input, not one of LISTEN_FDS.
+	// Stdin passes the first socket as standard input instead of in LISTEN_FDS.
 	Stdin bool
-	// Server are the options of the built-in server; nil for any other program.
+	// Server has the options of the built-in server; nil for any other program.
 	Server *serving.Options
-	// PostFork are the hooks that run in the worker before the program.
+	// PostFork are hooks that run in the worker before the program.
 	PostFork []hooks.Hook
-	// HookTimeout limits each of them, and Shells run their commands.
+	// HookTimeout limits each hook. Shells run commands of hooks.
 	HookTimeout time.Duration
 	Shells      []string
-	// Notices is a descriptor of the channel to the emperor, which receives their results. It
-	// stays the caller's. Zero: none.
+	// Notices is a descriptor of the channel to the emperor, which receives the results of hooks.
+	// The caller owns it. Zero: none.
 	Notices int
 	// Libraries are the C libraries for PostFork.
 	Libraries hooks.Libraries
@@ -102,13 +102,13 @@ type Program struct {
 	Limits config.Limits
 }
 
-// Front is the built-in server before a program of the operator. No hook runs in it or for it,
-// and no signal for workers reaches it.
+// Front is the built-in server in front of an operator's program. It runs no hooks and gets no
+// signals for workers.
 type Front struct {
-	// Program is that server.
+	// Program is the server.
 	Program *Program
-	// Sockets are the sockets for clients. Behind has for each the target of the requests that the
-	// server does not answer.
+	// Sockets are the sockets for clients. Behind has, for each of them, the target of requests
+	// that the server does not answer itself.
 	Sockets []*sockets.Socket
 	Behind  []Behind
 }
@@ -117,23 +117,23 @@ type Front struct {
 type Behind struct {
 	// Protocol is http or uwsgi.
 	Protocol string
-	// Socket is where the program listens.
+	// Socket is the socket on which the program listens.
 	Socket *sockets.Socket
 }
 
-// Terminal is a pseudoterminal that a program of its own shares with clients.
+// Terminal is a pseudoterminal that a helper program shares with clients.
 type Terminal struct {
-	// Path is that program.
+	// Path is the helper program.
 	Path string
-	// Socket is where clients come.
+	// Socket accepts clients.
 	Socket *sockets.Socket
-	// Options are for the program.
+	// Options are passed to the helper program.
 	Options pty.Options
 }
 
 // Spec is a process to start.
 type Spec struct {
-	// ID is what its events carry. Never zero.
+	// ID identifies the process in events. Never zero.
 	ID uint64
 	// Name is for logs.
 	Name    string
@@ -143,18 +143,17 @@ type Spec struct {
 	Behind []Behind
 	Env    []string
 	Dir    string
-	// Terminal is what a worker runs on; nil: nothing.
+	// Terminal is the terminal of the worker; nil: none.
 	Terminal *Terminal
-	// Daemon says how a daemon is different; nil for a worker. Shells are for its
-	// script.
+	// Daemon has the settings of a daemon; nil for a worker. Shells run its script.
 	Daemon *config.Daemon
 	Shells []string
 }
 
-// HasHooks reports whether a phase has any.
+// HasHooks reports whether a phase has hooks.
 func (p *Plan) HasHooks(phase hooks.Phase) bool { return len(p.Hooks[phase]) > 0 }
 
-// size is how many workers there are to be.
+// size returns the number of workers.
 func (p *Plan) size() int {
 	if p.Program == nil {
 		return 0
@@ -166,7 +165,7 @@ func (p *Plan) size() int {
 	return n
 }
 
-// isFront reports whether a slot belongs to the server before the program: the last one.
+// isFront reports whether a slot, the last one, belongs to the server in front of the program.
 func (p *Plan) isFront(slot int) bool { return p.Front != nil && slot == p.Workers.Processes }
 
 // programOf returns the program of the worker in a slot.
@@ -204,7 +203,7 @@ func (p *Plan) AllSockets() (all []*sockets.Socket) {
 	return all
 }
 
-// mercy is the time between asking a worker to stop and killing it.
+// mercy returns the time between the request to stop a worker and SIGKILL.
 func (p *Plan) mercy() time.Duration {
 	if p.Workers.Mercy > 0 {
 		return p.Workers.Mercy
@@ -212,8 +211,8 @@ func (p *Plan) mercy() time.Duration {
 	return p.Mercy
 }
 
-// behind reports whether a probe of the worker in a slot reaches the built-in server first,
-// and returns the way to the program behind it; nil: there is none.
+// behind reports whether the built-in server answers a probe of the worker in a slot first, and
+// returns a socket of the program behind it; nil: there is no such program.
 func (p *Plan) behind(slot int) (own bool, door *os.File) {
 	if p.Front == nil {
 		program := p.programOf(slot)
@@ -227,13 +226,13 @@ func (p *Plan) behind(slot int) (own bool, door *os.File) {
 	return false, nil
 }
 
-// asks reports whether it takes more than to run for the worker in a slot to be ready.
+// asks reports whether the worker in a slot must do more than run to be ready.
 func (p *Plan) asks(slot int) bool { return p.notifies(slot) || p.probes(slot) }
 
-// probes reports whether the worker in a slot is ready only when a probe was answered.
+// probes reports whether the worker in a slot must answer a probe to be ready.
 func (p *Plan) probes(slot int) bool { return p.Ready.Probe.Kind != "" && !p.isFront(slot) }
 
-// notifies reports whether the worker in a slot says itself when it is ready.
+// notifies reports whether the worker in a slot must send READY=1 to be ready.
 func (p *Plan) notifies(slot int) bool {
 	program := p.programOf(slot)
 	return p.Ready.Notify || program != nil && program.Server != nil

@@ -18,13 +18,13 @@ import (
 )
 
 const (
-	// probeFirst and probeMax limit the pause between two tries. probeOthers is the longest pause
-	// after an answer of another process than a new worker: which process accepts the next
-	// connection is random.
+	// probeFirst and probeMax limit the pause between two attempts. probeOthers is the longest
+	// pause after an answer of another process than a new worker, because the process that
+	// accepts the next connection is random.
 	probeFirst  = 20 * time.Millisecond
 	probeMax    = time.Second
 	probeOthers = 100 * time.Millisecond
-	// probeTry limits one try, and otherTime the wait for an answer that does not count.
+	// probeTry limits one attempt. otherTime limits the wait for an answer that is not used.
 	probeTry  = 5 * time.Second
 	otherTime = time.Second
 )
@@ -32,25 +32,25 @@ const (
 // Question describes a probe.
 type Question struct {
 	Probe config.Probe
-	// PID is the worker, or zero when daemons are probed. Env is its environment.
+	// PID is the worker; zero: daemons are probed. Env is its environment.
 	PID int
 	Env []string
 	// Own: the built-in server answers, or is between the address and the program. It reports its
-	// readiness itself, and its descriptors cannot be read. The program behind it must also accept a
-	// connection through Door. Nil: there is no such program.
+	// readiness itself, and its descriptors cannot be read. The program behind it must also
+	// accept a connection through Door; nil: there is no such program.
 	Own  bool
 	Door *os.File
-	// Members returns the processes whose answer counts now, and the others.
+	// Members returns the processes that may answer now, and the others.
 	Members func(context.Context) (Members, error)
-	// Failed is called with the error of a try, when it differs from the one before.
+	// Failed is called with the error of an attempt, when it differs from the previous one.
 	Failed func(error)
 }
 
-// Members are processes that the master has started, each the first of its tree.
+// Members are processes that the master has started. Each is the root of a process tree.
 type Members struct {
-	// Crew are the workers of the probed crew: their answers count.
+	// Crew are the workers of the probed crew, which may answer.
 	Crew []int
-	// Others are workers of other crews, and daemons: their answers do not count.
+	// Others are workers of other crews, and daemons, which may not.
 	Others []int
 }
 
@@ -72,12 +72,12 @@ func (m *master) probe(w *worker) {
 	}()
 }
 
-// membersFor returns the processes of a worker's crew, or for zero the daemons, and all others. An
-// heir must answer itself: for it no other worker of its crew counts.
+// membersFor returns the processes of a worker's crew, or for id zero the daemons, and all
+// others. A successor must answer itself: the other workers of its crew are others.
 func (m *master) membersFor(id uint64) (list Members) {
 	asked := m.pool.byID(id)
 	for pid, w := range m.pool.living {
-		if asked != nil && (w == asked || w.crew == asked.crew && asked != asked.crew.slots[asked.slot].heir && !w.state.leaving()) {
+		if asked != nil && (w == asked || w.crew == asked.crew && asked != asked.crew.slots[asked.slot].successor && !w.state.leaving()) {
 			list.Crew = append(list.Crew, pid)
 		} else {
 			list.Others = append(list.Others, pid)
@@ -102,7 +102,7 @@ func (*Processes) Probe(ctx context.Context, q Question) error {
 		if err == nil {
 			return nil
 		}
-		if ctx.Err() == nil && err.Error() != told { // the error of an interrupted try hides the reason
+		if ctx.Err() == nil && err.Error() != told { // the error of an interrupted attempt would hide the reason
 			told = err.Error()
 			q.Failed(err)
 		}
@@ -124,7 +124,7 @@ func try(ctx context.Context, q Question) error {
 		return tryCommand(ctx, q)
 	}
 	if q.Door != nil {
-		if err := knockAt(ctx, q); err != nil {
+		if err := connectBehind(ctx, q); err != nil {
 			return err
 		}
 	}
@@ -138,18 +138,18 @@ func try(ctx context.Context, q Question) error {
 			return err
 		}
 	}
-	look := &lookout{question: q, conn: conn}
+	look := &ownerSearch{question: q, conn: conn}
 	if q.Probe.Kind == "tcp" {
 		return look.forListener(ctx)
 	}
-	// The last line of the request is sent when the process that has accepted the connection is
-	// known: a server may close it as soon as it has answered.
+	// The last line of the request is sent only after the process that has accepted the
+	// connection is known: a server may close the connection as soon as it has answered.
 	var owner error
 	err = plainhttp.GetAfter(conn, q.Probe.Address, q.Probe.Path, func() {
 		if q.Own {
 			return
 		}
-		if owner = look.forOwner(ctx); owner != nil { // the answer does not count, and the request is still complete
+		if owner = look.forOwner(ctx); owner != nil { // ignore the answer, but complete the request
 			_ = conn.SetDeadline(time.Now().Add(otherTime))
 		}
 	})
@@ -159,17 +159,18 @@ func try(ctx context.Context, q Question) error {
 	return err
 }
 
-// knockAt connects to the program behind the built-in server and sends nothing.
-func knockAt(ctx context.Context, q Question) error {
+// connectBehind connects to the program behind the built-in server and sends nothing.
+func connectBehind(ctx context.Context, q Question) error {
 	conn, err := address.Dial(ctx, heldPrefix+strconv.Itoa(int(q.Door.Fd())))
 	if err != nil {
 		return fmt.Errorf("cannot connect to the program behind the server: %w", err)
 	}
 	defer conn.Close()
-	return (&lookout{question: q, conn: conn}).forOwner(ctx)
+	return (&ownerSearch{question: q, conn: conn}).forOwner(ctx)
 }
 
-// tryCommand runs the command in a process group of its own, which is killed at the end of the try.
+// tryCommand runs the command in a process group of its own, which is killed at the end of the
+// attempt.
 func tryCommand(ctx context.Context, q Question) error {
 	words := q.Probe.Command
 	cmd := exec.CommandContext(ctx, words[0], words[1:]...)

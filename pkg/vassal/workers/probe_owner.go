@@ -19,11 +19,11 @@ const (
 	// a connection.
 	acceptFirst = time.Millisecond
 	acceptMax   = 50 * time.Millisecond
-	// acceptTime limits that wait in one try.
+	// acceptTime limits the wait for that in one attempt.
 	acceptTime = time.Second
 )
 
-// errIdle is the error when a connection stays in the queue of its socket.
+// errIdle is returned for a connection that stays in the queue of its socket.
 var errIdle error = idle{}
 
 type idle struct{}
@@ -32,22 +32,22 @@ func (idle) Error() string {
 	return fmt.Sprintf("no process has accepted a connection within %v", acceptTime)
 }
 
-// errOther is wrapped by the error about an answer of another process than a new worker.
+// errOther is the cause of the error about an answer of another process than a new worker.
 var errOther = errors.New("another process than a new worker answers")
 
-// lookout finds the process at the other end of a connection. The tree of a worker are its
-// descendants by living parents, the processes of its session, and orphans in other sessions that
-// are younger than the worker.
-type lookout struct {
+// ownerSearch finds the process at the other end of a connection. The tree of a worker consists
+// of its descendants with living parents, the processes of its session, and orphans in other
+// sessions that are younger than the worker.
+type ownerSearch struct {
 	question Question
 	conn     *os.File
 }
 
 // forOwner returns nil when a process of the crew has accepted the connection.
-func (l *lookout) forOwner(ctx context.Context) error {
+func (l *ownerSearch) forOwner(ctx context.Context) error {
 	inode, err := l.accepted(ctx)
 	if err != nil {
-		if pid := listenerOf(l.conn); pid > 0 && !errors.Is(err, errIdle) { // the kernel has no sock_diag for it
+		if pid := listenerOf(l.conn); pid > 0 && !errors.Is(err, errIdle) { // the kernel has no sock_diag for this socket
 			return l.belongs(ctx, func(other int) (bool, error) { return other == pid, nil })
 		}
 		return err
@@ -55,8 +55,8 @@ func (l *lookout) forOwner(ctx context.Context) error {
 	return l.belongs(ctx, func(pid int) (bool, error) { return namespaces.HasSocket(pid, inode) })
 }
 
-// accepted waits for a process to accept the connection.
-func (l *lookout) accepted(ctx context.Context) (inode uint64, err error) {
+// accepted waits until a process accepts the connection.
+func (l *ownerSearch) accepted(ctx context.Context) (inode uint64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, acceptTime)
 	defer cancel()
 	raw, err := l.conn.SyscallConn()
@@ -78,9 +78,9 @@ func (l *lookout) accepted(ctx context.Context) (inode uint64, err error) {
 	}
 }
 
-// forListener returns nil when a process of the crew listens at the address, or has
-// accepted the connection.
-func (l *lookout) forListener(ctx context.Context) error {
+// forListener returns nil when a process of the crew listens on the address, or has accepted the
+// connection.
+func (l *ownerSearch) forListener(ctx context.Context) error {
 	port := portOf(l.conn)
 	if port == 0 {
 		return l.forOwner(ctx)
@@ -95,7 +95,7 @@ func (l *lookout) forListener(ctx context.Context) error {
 	return l.belongs(ctx, func(pid int) (bool, error) { return namespaces.HasSocket(pid, inodes...) })
 }
 
-// portOf returns the port at the other end of a connection; zero for a unix socket.
+// portOf returns the port at the other end of a connection, or zero for a unix socket.
 func portOf(conn *os.File) (port uint16) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
@@ -113,8 +113,8 @@ func portOf(conn *os.File) (port uint16) {
 	return port
 }
 
-// listenerOf returns the process that called listen(2) for the unix socket at the other end; zero
-// for any other socket (unix(7), SO_PEERCRED).
+// listenerOf returns the process that called listen(2) on the unix socket at the other end, or
+// zero for other sockets (unix(7), SO_PEERCRED).
 func listenerOf(conn *os.File) (pid int) {
 	raw, err := conn.SyscallConn()
 	if err != nil {
@@ -128,11 +128,11 @@ func listenerOf(conn *os.File) (pid int) {
 	return pid
 }
 
-// belongs returns nil when has is true of a process of the crew. When a process of the crew cannot
-// be read, it returns nil only if no other process could be the one.
-func (l *lookout) belongs(ctx context.Context, has func(pid int) (bool, error)) error {
+// belongs returns nil when has returns true for a process of the crew. When a process of the crew
+// cannot be read, belongs returns nil only if no other process qualifies.
+func (l *ownerSearch) belongs(ctx context.Context, has func(pid int) (bool, error)) error {
 	if self, err := os.Readlink("/proc/self"); err == nil && self != strconv.Itoa(os.Getpid()) {
-		return nil // /proc shows another pid namespace
+		return nil // /proc is of another pid namespace
 	}
 	members, err := l.question.Members(ctx)
 	if err != nil {
@@ -150,12 +150,12 @@ func (l *lookout) belongs(ctx context.Context, has func(pid int) (bool, error)) 
 	case sealed == 0:
 		return errOther
 	case unsure != 0:
-		return fmt.Errorf("%w, or it cannot be told: the descriptors of process %d cannot be read (notify-ready, or a probe by exec:)", errOther, sealed)
+		return fmt.Errorf("%w, or unknown: the descriptors of process %d cannot be read (notify-ready, or a probe by exec:)", errOther, sealed)
 	}
 	return nil
 }
 
-// search returns a process of which has is true, and one that cannot be read; zero: none.
+// search returns a process for which has returns true, and one that cannot be read; zero: none.
 func search(list []int, has func(pid int) (bool, error)) (found, sealed int) {
 	for _, pid := range list {
 		switch yes, err := has(pid); {
@@ -168,7 +168,7 @@ func search(list []int, has func(pid int) (bool, error)) (found, sealed int) {
 	return 0, sealed
 }
 
-// trees divides the descendants of this process between the crew and all others.
+// trees separates the descendants of this process into the crew's and all others.
 func (m Members) trees() (crew, others []int) {
 	var born uint64
 	for _, pid := range m.Crew {
@@ -184,7 +184,7 @@ func (m Members) trees() (crew, others []int) {
 		if slices.Contains(m.Crew, pid) || slices.Contains(m.Others, pid) {
 			continue
 		}
-		leader, _ := unix.Getsid(pid) // it is an orphan
+		leader, _ := unix.Getsid(pid) // the process is an orphan
 		start := namespaces.StartOf(pid)
 		if slices.Contains(m.Crew, leader) || !slices.Contains(m.Others, leader) && start >= born && born > 0 {
 			crew = append(crew, namespaces.Tree(pid)...)

@@ -76,7 +76,7 @@ func TestWhoAnswers(t *testing.T) {
 			return false, nil
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-		err := (&lookout{question: q}).belongs(ctx, has)
+		err := (&ownerSearch{question: q}).belongs(ctx, has)
 		cancel()
 		if tt.ours != (err == nil) || err != nil && !errors.Is(err, errOther) {
 			t.Errorf("%s: %v", name, err)

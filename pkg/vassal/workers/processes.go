@@ -20,18 +20,18 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// Processes is the System of real processes.
+// Processes implements System with real processes.
 type Processes struct {
 	// Self is the path of the vassal program, for the worker stage. Required.
 	Self string
 
 	sharedStats *os.File     // counters of built-in servers; nil: none yet
-	sharing     *sharing     // shares terminals; nil: none
-	started     map[int]bool // leaders of sessions, not reaped yet
+	sharing     *sharing     // the helper that shares terminals; nil: none
+	started     map[int]bool // session leaders that are not reaped yet
 }
 
-// Start implements System. The death signal of the child belongs to the calling thread, which
-// must be the one that ends last.
+// Start implements System. The kernel sends the death signal of the child when the calling thread
+// ends, so the caller must be the main thread.
 func (p *Processes) Start(s Spec, post func(Event)) (pid int, err error) {
 	name := s.Program.Args[0]
 	if s.Daemon != nil {
@@ -54,14 +54,14 @@ func (p *Processes) Start(s Spec, post func(Event)) (pid int, err error) {
 
 // child collects the resources of a new process.
 type child struct {
-	files []uintptr // by descriptor number
+	files []uintptr // the index is the descriptor number
 	env   []string
 	close []io.Closer
 	argv  []string
 	path  string
-	// tell are pipes that report, one after the other, the start of the program: they end, or
-	// contain an error. None: it runs at once.
-	tell []*os.File
+	// statusPipes report the start of the program, one after the other. Each is closed, or
+	// contains an error. None: the program runs at once.
+	statusPipes []*os.File
 	// startupError is the descriptor for the built-in server's error; zero: none.
 	startupError int
 }
@@ -84,19 +84,19 @@ func (p *Processes) startWorker(s Spec, post func(Event)) (int, error) {
 	defer c.done()
 	watched := false
 	defer func() {
-		for _, f := range c.tell {
+		for _, f := range c.statusPipes {
 			if !watched {
 				f.Close()
 			}
 		}
 	}()
-	if err := c.furnish(s); err != nil {
+	if err := c.passResources(s); err != nil {
 		return 0, err
 	}
 	if err := p.passSharedStats(c, s); err != nil {
 		return 0, err
 	}
-	// Any program except the built-in server needs the stage, which sets its LISTEN_PID.
+	// All programs except the built-in server need the stage, which sets LISTEN_PID.
 	if s.Program.Server == nil || len(s.Program.PostFork) > 0 {
 		if err := c.stage(p.Self, s.Program); err != nil {
 			return 0, err
@@ -110,19 +110,19 @@ func (p *Processes) startWorker(s Spec, post func(Event)) (int, error) {
 	pid, err := start(c.path, c.argv, &syscall.ProcAttr{Env: c.env, Dir: s.Dir, Files: c.files, Sys: sys})
 	if err == nil && s.Terminal != nil {
 		if err = p.share(s, pid, screen); err != nil {
-			p.Kill(pid) // no process reads its output
+			p.Kill(pid) // no process reads the terminal's output
 		}
 	}
 	if err != nil {
 		return 0, err
 	}
 	watched = true
-	go watchStatus(c.tell, s.ID, post)
+	go watchStatus(c.statusPipes, s.ID, post)
 	return pid, nil
 }
 
-// furnish passes stdio, the sockets and the server's options.
-func (c *child) furnish(s Spec) error {
+// passResources passes stdio, the sockets and the server's options.
+func (c *child) passResources(s Spec) error {
 	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
 	if err != nil {
 		return err
@@ -152,7 +152,7 @@ func (c *child) furnish(s Spec) error {
 		if err != nil {
 			return err
 		}
-		c.tell = append(c.tell, read)
+		c.statusPipes = append(c.statusPipes, read)
 		c.env = append(c.env, serving.Env+"="+c.pass(options))
 		c.startupError = len(c.files)
 		c.env = append(c.env, serving.StartupErrorEnv+"="+c.pass(write))
@@ -203,8 +203,8 @@ func (p *Processes) passSharedStats(c *child, s Spec) (err error) {
 	return nil
 }
 
-// watchStatus waits until a stage has executed its program, and the built-in server is ready,
-// which closes their pipes, or one of them has written an error.
+// watchStatus waits until a stage has executed its program and the built-in server is ready. Each
+// then closes its pipe. An error in a pipe ends the wait.
 func watchStatus(tell []*os.File, id uint64, post func(Event)) {
 	var outcome Event = executed{id}
 	for _, status := range tell {
@@ -220,7 +220,7 @@ func watchStatus(tell []*os.File, id uint64, post func(Event)) {
 	post(outcome)
 }
 
-// heldPrefix begins a program's path through a descriptor.
+// heldPrefix begins the path of a program that is opened through a descriptor.
 const heldPrefix = "/proc/self/fd/"
 
 // stage runs the program through the worker stage.
@@ -229,10 +229,11 @@ func (c *child) stage(self string, p *Program) error {
 	if err != nil {
 		return err
 	}
-	c.tell = append([]*os.File{read}, c.tell...)
+	c.statusPipes = append([]*os.File{read}, c.statusPipes...)
 	order := stageOrder{Path: p.Path, Args: p.Args, Timeout: p.HookTimeout, Shells: p.Shells, Status: len(c.files), StartupError: c.startupError, Limits: p.Limits}
 	c.pass(write)
-	// A path through a descriptor of this process becomes one through a descriptor of the stage.
+	// A path through a descriptor of this process becomes a path through a descriptor of the
+	// stage.
 	if number, ok := strings.CutPrefix(p.Path, heldPrefix); ok {
 		held, err := strconv.Atoi(number)
 		if err != nil {
@@ -277,8 +278,8 @@ func (p *Processes) SignalGroup(pid int, s os.Signal) {
 // Kill implements System. Each process leads a process group.
 func (*Processes) Kill(pid int) { _ = syscall.Kill(-pid, syscall.SIGKILL) }
 
-// Reap implements System. It kills processes that a worker has left in its process group,
-// while the pid is still the worker's.
+// Reap implements System. It also kills processes that a worker has left in its process group,
+// while the pid still belongs to the worker.
 func (p *Processes) Reap() (pid int, status namespaces.ExitStatus) {
 	pid, err := namespaces.NextDead()
 	if err != nil || pid == 0 {
@@ -315,7 +316,7 @@ func (*Processes) Leader(pid int) int {
 	return leader
 }
 
-// PidOf reads a pid file, and returns zero when the process does not run.
+// PidOf returns the pid in a pid file, or zero when that process does not run.
 func PidOf(file string) int {
 	text, err := os.ReadFile(file)
 	if err != nil {
@@ -328,8 +329,8 @@ func PidOf(file string) int {
 	return pid
 }
 
-// watchPidfile returns the pid in a file, if that process runs, and calls dead when it ends,
-// unless forget is called before.
+// watchPidfile returns the pid in a file, if that process runs. It calls dead when the process
+// ends, unless forget is called first.
 func watchPidfile(file string, dead func()) (pid int, forget func()) {
 	pid = PidOf(file)
 	if pid == 0 {

@@ -9,17 +9,17 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// request is a wish to reload.
+// request is a request to reload.
 type request struct {
 	why   string
-	order *wire.Order // with other bytes, to be answered; nil: the same source again
+	order *wire.Order // has new bytes and expects an answer; nil: read the same source again
 }
 
-// maxReaders bounds the readings of options that block. Only the last one counts.
+// maxReaders limits the reads of options that block. Only the result of the last one is used.
 const maxReaders = 4
 
-// ErrAnew is wrapped by the error of prepare when only a new process, which the emperor starts, can
-// take the options over.
+// ErrAnew is the cause of an error of prepare when only a new process, which the emperor starts,
+// can apply the options.
 var ErrAnew = errors.New("a new process is needed")
 
 var (
@@ -27,23 +27,23 @@ var (
 	errOvertaken = errors.New("a later order came before this one took effect")
 )
 
-// reloader is the reload of a master: one at a time. Of the requests that come during a reload the
-// last one is done after it.
+// reloader is the reload of a master. One reload runs at a time; of the requests that come
+// meanwhile, the last one is done next.
 type reloader struct {
 	m       *master
 	state   reloadState // assigned by step
 	current request     // in progress
-	queue   []request   // came meanwhile
-	reads   uint64      // numbers the readings of options; the last one counts
-	readers int         // readings that have not returned
+	queue   []request   // came during the current one
+	reads   uint64      // numbers the reads of options; only the last one is used
+	readers int         // reads that have not returned
 	next    *crew       // starting or switching: the new workers; nil in any other state
 	before  *Plan       // trying: the plan to return to
 	cause   error       // undoing: the failure of the reload
 	gap     gap
-	unwell  bool // the emperor knows of a failure of a reload that it did not order
+	failing bool // a failure of a reload that the emperor did not order was reported
 }
 
-// details belong to an input of a reload.
+// details are the data of an input of a reload.
 type details struct {
 	request request // asked, overtaken
 	plan    *Plan   // read
@@ -53,7 +53,7 @@ type details struct {
 // active reports whether a reload is in progress.
 func (r *reloader) active() bool { return r.state != reloadNone && r.state != reloadClosed }
 
-// step gives the reload an input. No other function assigns its state.
+// step applies an input to the reload. No other function assigns its state.
 func (r *reloader) step(in reloadInput, d details) {
 	from := r.state
 	next, do := stepReload(from, in)
@@ -105,8 +105,8 @@ func (r *reloader) step(in reloadInput, d details) {
 	}
 }
 
-// ask requests a reload. An order does not wait for options that are still being read, which may
-// take for ever.
+// ask requests a reload. An order does not wait for a pending read of options, which may block
+// for ever.
 func (r *reloader) ask(q request) {
 	in := reloadAsked
 	if r.state == reloadReading && q.order != nil && r.readers < maxReaders {
@@ -115,7 +115,7 @@ func (r *reloader) ask(q request) {
 	r.step(in, details{request: q})
 }
 
-// begin reads the options of a request beside the loop.
+// begin reads the options of a request outside the loop.
 func (r *reloader) begin(q request) {
 	r.reads++
 	r.readers++
@@ -124,7 +124,7 @@ func (r *reloader) begin(q request) {
 	go func() { m.post(optionsRead{id, m.Read(q.order)}) }()
 }
 
-// read goes on with the reload whose options have been read, unless a later reading counts.
+// read continues the reload after its options have been read, unless a later read has begun.
 func (r *reloader) read(id uint64, prepare func() (*Plan, error)) {
 	r.readers--
 	if r.state != reloadReading || id != r.reads {
@@ -152,7 +152,7 @@ func (r *reloader) decide(p *Plan, err error) reloadInput {
 	return reloadBeside
 }
 
-// leavePlan runs the last hooks of the plan in effect, before a new one is started.
+// leavePlan runs the last hooks of the plan in effect, before a new plan is started.
 func (r *reloader) leavePlan() {
 	r.m.rolling.cancel()
 	r.m.phase(hooks.AsUserAtexit, "")
@@ -161,11 +161,11 @@ func (r *reloader) leavePlan() {
 // startNext starts the workers of a new plan.
 func (r *reloader) startNext(p *Plan) {
 	r.next = newCrew(p)
-	r.m.muster(r.next)
+	r.m.fillAll(r.next)
 	r.m.settle()
 }
 
-// adopt takes over a plan while there are no workers.
+// adopt puts a plan into effect while there are no workers.
 func (r *reloader) adopt(p *Plan) {
 	m := r.m
 	r.leavePlan()
@@ -177,7 +177,7 @@ func (r *reloader) adopt(p *Plan) {
 	r.conclude(nil)
 }
 
-// signal tells the programs to read their own files again: the vassal's file has no change.
+// signal makes the programs read their own files again, because the vassal's file is unchanged.
 func (r *reloader) signal(p *Plan) {
 	m := r.m
 	sig := m.plan.Workers.ReloadSignal
@@ -188,16 +188,16 @@ func (r *reloader) signal(p *Plan) {
 	r.conclude(nil)
 }
 
-// proven lets the new workers take over: each of them is ready and has lived long enough.
+// proven lets the new workers replace the old ones, when each is ready and has lived long enough.
 func (r *reloader) proven() {
-	if r.m.daemons.asks(r.next.plan) {
+	if r.m.daemons.probed(r.next.plan) {
 		r.step(reloadUntried, details{})
 		return
 	}
 	r.step(reloadProven, details{})
 }
 
-// takeOver puts the new workers in the place of the old ones, and tries new daemons.
+// takeOver replaces the old workers by the new ones, and probes new daemons.
 func (r *reloader) takeOver(from reloadState) {
 	m, trying := r.m, r.state == reloadTrying
 	if from != reloadSwitching {
@@ -231,7 +231,7 @@ func (r *reloader) takeOver(from reloadState) {
 	m.daemons.try()
 }
 
-// drop ends the new workers.
+// drop stops the new workers.
 func (r *reloader) drop() {
 	next := r.next
 	if r.next = nil; next == nil {
@@ -243,7 +243,7 @@ func (r *reloader) drop() {
 	next.plan.discard()
 }
 
-// keep gives the reload up; the old workers go on.
+// keep ends the reload with an error. The old workers continue.
 func (r *reloader) keep(err error) {
 	r.drop()
 	r.m.Log.Error("cannot reload: the old workers stay", "why", r.current.why, "error", err)
@@ -251,7 +251,7 @@ func (r *reloader) keep(err error) {
 	r.conclude(err)
 }
 
-// abort gives the reload up because the vassal stops.
+// abort ends the reload because the vassal stops.
 func (r *reloader) abort(err error) {
 	r.drop()
 	if r.cause != nil {
@@ -261,7 +261,7 @@ func (r *reloader) abort(err error) {
 	r.conclude(err)
 }
 
-// conclude answers the reload in progress and goes on with the next one.
+// conclude answers the current request and begins the next one.
 func (r *reloader) conclude(err error) {
 	r.answer(r.current, err)
 	if err == nil && r.m.Orders == nil { // a uWSGI Emperor knows no other answer
@@ -272,7 +272,7 @@ func (r *reloader) conclude(err error) {
 		r.m.rolling.resume()
 		return
 	}
-	// The last order counts; a trigger behind it must not undo its bytes.
+	// The last order applies; a later trigger must not undo it.
 	q := r.queue[0]
 	for _, later := range r.queue[1:] {
 		if later.order != nil || q.order == nil {
@@ -302,15 +302,15 @@ func (r *reloader) answer(q request, err error) {
 	r.m.Answer(q.order.Serial, kind, err.Error())
 }
 
-// tell reports to the emperor that a reload which it did not order has failed, and the first success
-// after that.
+// tell reports the failure of a reload that the emperor did not order, and the first success
+// after it.
 func (r *reloader) tell(why string, err error) {
 	switch {
-	case err == nil && r.unwell:
-		r.unwell = false
+	case err == nil && r.failing:
+		r.failing = false
 		r.m.Answer(0, wire.Ready, "")
 	case err != nil && !r.m.stopped && !errors.Is(err, errOvertaken):
-		r.unwell = true
+		r.failing = true
 		r.m.Answer(0, wire.Failed, why+": "+err.Error())
 	}
 }
@@ -318,7 +318,7 @@ func (r *reloader) tell(why string, err error) {
 // gap measures the time without workers in a reload.
 type gap struct {
 	since time.Time // zero: there is none
-	told  bool      // the emperor knows of one
+	told  bool      // a gap was reported to the emperor
 }
 
 func (g *gap) begin() { g.since = time.Now() }

@@ -9,25 +9,25 @@ import (
 )
 
 const (
-	// restartFirst and restartMax bound the pause before a dead worker is replaced, which doubles
-	// with each death. After a life of restartReset a worker is replaced at once, and earlier deaths
-	// are forgotten.
+	// restartFirst and restartMax limit the pause before a dead worker is replaced. The pause
+	// doubles with each death. A worker that lived for restartReset is replaced at once, and
+	// earlier deaths are forgotten.
 	restartFirst = 500 * time.Millisecond
 	restartMax   = 30 * time.Second
 	restartReset = 10 * time.Second
 	// forkbomb is the age below which a death counts as immediate.
 	forkbomb = time.Second
-	// reportTime is the time in which the stage of a dead worker must report. The report is there
-	// at once, unless processes that the worker has left behind keep the pipe open.
+	// reportTime limits the wait for the report of a dead worker's stage. The report exists
+	// already, unless processes that the worker has left behind keep the pipe open.
 	reportTime = time.Second
 )
 
-// pauseAfter returns the pause before the replacement of a worker that has lived for a time, after
-// earlier deaths in a row, and the deaths in a row from then on. Delay is forkbomb-delay.
+// pauseAfter returns the pause before a worker is replaced, and the new number of consecutive
+// deaths. lived is the life of the dead worker, and delay is forkbomb-delay.
 func pauseAfter(deaths int, lived, delay time.Duration) (wait time.Duration, inARow int) {
 	switch {
 	case lived >= restartReset:
-		return 0, 1 // the others serve meanwhile
+		return 0, 1 // the other workers serve meanwhile
 	case lived < forkbomb && deaths > 0:
 		return max(backoff.Wait(restartFirst, restartMax, deaths+1), min(delay, restartMax)), deaths + 1
 	}
@@ -42,7 +42,7 @@ func (m *master) restartLater(s *slot, why string, lived time.Duration) (wait ti
 	return wait
 }
 
-// crashes counts the deaths of workers that were not requested.
+// crashes counts unrequested deaths of workers.
 type crashes struct {
 	deaths wire.Deaths
 	calmAt time.Time // when recent deaths may be forgotten; zero: there are none
@@ -50,7 +50,7 @@ type crashes struct {
 	log    *slog.Logger
 }
 
-// add reports a death. It is recent until the workers after it have lived long enough.
+// add reports a death. It is recent until the workers have lived long enough after it.
 func (c *crashes) add(exit string, next time.Time) {
 	c.deaths = wire.Deaths{Recent: c.deaths.Recent + 1, Total: c.deaths.Total + 1, Exit: exit, Next: next}
 	c.calmAt = next.Add(restartReset)
@@ -68,7 +68,7 @@ func (c *crashes) recovered() {
 	c.report(c.deaths)
 }
 
-// due checks whether the workers have recovered. That is unknown while one is not ready.
+// due checks whether the workers have recovered. calm is false while a worker is not ready.
 func (c *crashes) due(now time.Time, calm bool) {
 	switch {
 	case !passed(c.calmAt, now):

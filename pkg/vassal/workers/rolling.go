@@ -1,15 +1,15 @@
 package workers
 
-// rolling replaces workers one after the other: each gets an heir and leaves when that is ready, or,
-// with stop-first, leaves before its successor is started.
+// rolling replaces workers one after the other. Each gets a successor and leaves when the
+// successor is ready. With stop-first it leaves before the successor starts.
 type rolling struct {
 	m       *master
 	slots   []int  // to be replaced; the first one is being replaced
-	pending string // why all are to be replaced after the reload; empty: they are not
+	pending string // the reason to replace all workers after the reload; empty: none
 }
 
-// all replaces all workers, also ones that were started not long ago. A reload in progress is waited
-// for, and a slot that is being replaced is replaced again.
+// all replaces all workers, also those that started recently. It waits for a reload in progress.
+// A slot whose worker is being replaced is replaced once more.
 func (r *rolling) all(why string) {
 	m := r.m
 	starting := m.reload.next != nil
@@ -45,7 +45,7 @@ func (r *rolling) one(i int, why string) {
 	}
 }
 
-// proceed takes the next steps that wait for no other.
+// proceed takes all steps that do not need to wait.
 func (r *rolling) proceed() {
 	m := r.m
 	for len(r.slots) > 0 {
@@ -58,33 +58,34 @@ func (r *rolling) proceed() {
 			continue
 		}
 		switch {
-		case s.heir == nil:
-			heir, err := m.pool.start(m.crew, i)
+		case s.successor == nil:
+			successor, err := m.pool.start(m.crew, i)
 			if err != nil {
 				r.giveUp(err)
 				return
 			}
-			s.heir = heir
+			s.successor = successor
 			return
-		case s.heir.state != workerServing:
+		case s.successor.state != workerServing:
 			return
 		}
 		if s.worker != nil {
 			m.dismiss(s.worker)
 		}
-		s.worker, s.heir = s.heir, nil
+		s.worker, s.successor = s.successor, nil
 		r.done()
 	}
 }
 
-// done goes on to the next slot.
+// done continues with the next slot.
 func (r *rolling) done() {
 	if r.slots = r.slots[1:]; len(r.slots) == 0 {
 		r.m.reload.tell("", nil)
 	}
 }
 
-// renew ends the worker in a slot, fills that again, and reports whether this is over.
+// renew stops the worker in a slot and starts its successor. It returns true when the successor
+// serves.
 func (r *rolling) renew(i int, s *slot) (over bool) {
 	if !s.rolled {
 		s.rolled = true
@@ -103,14 +104,14 @@ func (r *rolling) renew(i int, s *slot) (over bool) {
 	return true
 }
 
-// cancel leaves the workers that were not replaced yet.
+// cancel keeps the workers that have not been replaced yet.
 func (r *rolling) cancel() {
 	r.slots = nil
 	for _, s := range r.m.crew.slots {
 		s.rolled = false
-		if s.heir != nil {
-			r.m.dismiss(s.heir)
-			s.heir = nil
+		if s.successor != nil {
+			r.m.dismiss(s.successor)
+			s.successor = nil
 		}
 	}
 }

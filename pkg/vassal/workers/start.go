@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// CannotEnter returns the error of this process's user at a working directory.
+// CannotEnter returns the error for a working directory that this process's user cannot enter.
 func CannotEnter(dir string, err error) error {
 	hint := ""
 	if errors.Is(err, unix.EACCES) {
@@ -17,8 +17,8 @@ func CannotEnter(dir string, err error) error {
 	return fmt.Errorf("cannot enter working directory %q as uid %d: %w%s", dir, unix.Geteuid(), err, hint)
 }
 
-// start forks and executes a program, as syscall.ForkExec does. A directory in which the
-// master already is gets inherited: its path may lead through directories that only root can
+// start forks and executes a program, like syscall.ForkExec. If the master is already in the
+// directory, the child inherits it: the path may lead through directories that only root can
 // enter, such as a clone below /root. uWSGI inherits it too.
 func start(path string, argv []string, a *syscall.ProcAttr) (pid int, err error) {
 	if here, err := syscall.Getwd(); err == nil && here == a.Dir {

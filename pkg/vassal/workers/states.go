@@ -4,7 +4,7 @@ package workers
 // not in its table changes nothing, on purpose: late, repeated and pointless inputs are harmless.
 // docs/workers.md is printed from them.
 
-// workerState is the point of a worker in its life.
+// workerState is the state of a worker.
 type workerState string
 
 const (
@@ -168,7 +168,7 @@ func (s workerState) leaving() bool {
 // announced reports whether a worker that must send READY=1 has done so.
 func (s workerState) announced() bool { return s != workerStarting && s != workerAnnouncing }
 
-// reloadState is the point of a master in a reload.
+// reloadState is the state of the reload of a master.
 type reloadState string
 
 const (

@@ -7,8 +7,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// endOld ends the workers that serve before the new ones are started: two instances would obstruct
-// each other.
+// endOld stops the serving workers before the new ones are started, because two instances would
+// conflict.
 func (r *reloader) endOld() {
 	m := r.m
 	if m.crew.complete() && len(m.crew.slots) > 0 {
@@ -21,18 +21,18 @@ func (r *reloader) endOld() {
 	}
 }
 
-// restart starts the old configuration again, which was ended for the new one. The reload ends when
-// the old configuration is ready.
+// restart starts the old configuration again, whose workers were stopped for the new one. The
+// reload ends when the old configuration is ready.
 func (r *reloader) restart(err error) {
 	r.drop()
 	r.m.Log.Error("cannot reload; starting the old configuration again", "why", r.current.why, "error", err)
 	r.cause = err
-	r.m.muster(r.m.crew)
+	r.m.fillAll(r.m.crew)
 	r.m.settle()
 }
 
-// restore starts the old configuration again after new daemons did not answer. The reload ends when
-// that is ready.
+// restore starts the old configuration again when new daemons did not answer. The reload ends
+// when the old configuration is ready.
 func (r *reloader) restore(err error) {
 	m := r.m
 	failed := m.plan
@@ -41,13 +41,14 @@ func (r *reloader) restore(err error) {
 	m.replaceCrew(newCrew(r.before))
 	r.before, r.cause, m.daemons.passed = nil, err, nil
 	m.follow(failed)
-	m.muster(m.crew)
+	m.fillAll(m.crew)
 }
 
-// restarted is the error of a reload after which the old configuration was started again.
+// restarted is the error of a reload after which the old configuration runs again.
 type restarted struct{ error }
 
-// undone ends a failed reload when the old configuration is ready again, or, for an error, cannot be.
+// undone ends a failed reload when the old configuration is ready again. An error means that it
+// cannot start.
 func (r *reloader) undone(again error) {
 	err := fmt.Errorf("%w%s", r.cause, wire.StartedAgain)
 	if again != nil {

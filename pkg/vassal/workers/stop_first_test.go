@@ -41,7 +41,7 @@ func TestReloadThatStopsFirstAndFails(t *testing.T) {
 	for name, want := range map[string]string{
 		"missing":         "7 undone no such program; the old configuration was started again",
 		"crash":           "7 undone worker 2 ended: exit status 7; the old configuration was started again",
-		"silent stubborn": "7 undone worker 2 was not ready within 10s: it has not said READY=1; the old configuration was started again",
+		"silent stubborn": "7 undone worker 2 was not ready within 10s: it has not sent READY=1; the old configuration was started again",
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -312,7 +312,7 @@ func TestReloadSignal(t *testing.T) {
 		s.expect("start 2 web, terminated 1")
 		s.expectSaid("2 ready")
 		s.stop("<nil>")
-		if !strings.Contains(s.log.String(), `read their files again why="the emperor says so" signal="user defined signal 2"`) {
+		if !strings.Contains(s.log.String(), `read their files again why="requested by the emperor" signal="user defined signal 2"`) {
 			t.Errorf("the log says %s", s.log)
 		}
 	})

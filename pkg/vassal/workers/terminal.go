@@ -15,8 +15,9 @@ import (
 	"github.com/emperor-go/emperor/internal/termlog"
 )
 
-// screen makes a terminal for a worker, as its standard input and output, and returns the side of
-// the master. Nil: the worker has no terminal, or another program has one (pty-exec).
+// screen makes a terminal for a worker, passes it as its standard input and output, and returns
+// the master's side. Nil: the worker has no terminal, or its terminal belongs to another program
+// (pty-exec).
 func (c *child) screen(s Spec) (*os.File, error) {
 	if s.Terminal == nil || len(s.Terminal.Options.Exec) > 0 {
 		return nil, nil
@@ -27,7 +28,7 @@ func (c *child) screen(s Spec) (*os.File, error) {
 	}
 	c.close = append(c.close, other)
 	for i := range 3 {
-		if i > 0 || !s.Program.Stdin { // a socket as standard input stays
+		if i > 0 || !s.Program.Stdin { // keep a socket that is standard input
 			c.files[i] = tty.Fd()
 		}
 	}
@@ -35,10 +36,10 @@ func (c *child) screen(s Spec) (*os.File, error) {
 	return other, nil
 }
 
-// share lets clients attach to the terminal of a worker. vassal-helper, which shows it to them, is
-// started with the first worker, outlives it, and gets the terminal of the next one.
+// share lets clients attach to the terminal of a worker. vassal-helper, which serves the clients,
+// starts with the first worker, outlives it, and gets the terminal of the next one.
 func (p *Processes) share(s Spec, worker int, screen *os.File) error {
-	if p.sharing != nil && screen == nil { // it runs a program for its clients (pty-exec)
+	if p.sharing != nil && screen == nil { // the helper runs a program for its clients (pty-exec)
 		if slices.Equal(p.sharing.env, s.Env) && p.sharing.dir == s.Dir {
 			return nil
 		}
@@ -69,7 +70,7 @@ type sharing struct {
 	dir     string
 }
 
-// end closes the control socket, by which the program ends.
+// end closes the control socket, which ends the program.
 func (s *sharing) end() { s.control.Close() }
 
 func (p *Processes) startSharing(s Spec) error {

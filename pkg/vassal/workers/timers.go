@@ -22,7 +22,7 @@ func (m *master) due(now time.Time) {
 	m.limits.due(now)
 }
 
-// dueSlots fills the slots of a crew whose time has come. A nil crew has none.
+// dueSlots fills the slots of a crew whose time has come. A nil crew has no slots.
 func (m *master) dueSlots(c *crew, now time.Time) {
 	if c == nil {
 		return
@@ -34,7 +34,7 @@ func (m *master) dueSlots(c *crew, now time.Time) {
 	}
 }
 
-// arm sets the timer to the time of the next work. No other time wakes the loop.
+// arm sets the timer to the time of the next work. The loop has no other timer.
 func (m *master) arm() {
 	var times []time.Time
 	for _, w := range m.pool.living {
@@ -57,5 +57,5 @@ func (m *master) arm() {
 	m.timer.Reset(time.Until(slices.MinFunc(times, time.Time.Compare)))
 }
 
-// passed reports whether a time that is set has come.
+// passed reports whether t is set and has come.
 func passed(t, now time.Time) bool { return !t.IsZero() && !now.Before(t) }

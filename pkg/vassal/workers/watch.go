@@ -16,17 +16,17 @@ import (
 	"github.com/emperor-go/emperor/internal/inotify"
 )
 
-// quiet is how long a file must not change before a change counts: programs write in several
-// steps.
+// quiet is the time without further changes after which a change of a file is reported: programs
+// write in several steps.
 const quiet = 50 * time.Millisecond
 
-// lookAgain is the interval in which paths are checked for another destination.
-const lookAgain = 3 * time.Second
+// recheckInterval is the interval of the check whether paths lead to other files.
+const recheckInterval = 3 * time.Second
 
-// changes are the events by which a file may have become another.
+// changes are the events that may change the content or the identity of a file.
 const changes = unix.IN_CLOSE_WRITE | unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_MOVED_FROM | unix.IN_DELETE | unix.IN_ATTRIB
 
-// version distinguishes two states of a file. The version of no file is zero.
+// version distinguishes two states of a file. Zero: the file is missing.
 type version struct {
 	dev, ino uint64
 	size     int64
@@ -41,15 +41,15 @@ func versionOf(file string) version {
 	return version{st.Dev, st.Ino, st.Size, st.Mtim}
 }
 
-// identity is the part that stays the same for the same file.
+// identity returns the part that stays the same while the file is the same.
 func (v version) identity() version { return version{dev: v.dev, ino: v.ino} }
 
-// watcher turns inotify(7) events into names of files and trees. Events belong to inodes, and
-// a path may get another destination: by a link, or by another directory of that name. So
-// paths are also checked periodically.
+// watcher turns inotify(7) events into names of files and trees. An event belongs to an inode,
+// but a path may lead to another inode later, by a link or by a new directory of the same name.
+// So paths are also checked periodically.
 type watcher struct {
-	events *inotify.Watcher // nil: no inotify; only polling
-	dirs   map[int]watched  // by watch descriptor
+	events *inotify.Watcher // nil: inotify is not available; only polling
+	dirs   map[int]watched  // the key is a watch descriptor
 	files  []string
 	seen   map[string]version // of files
 	roots  map[string]version // of trees
@@ -58,17 +58,17 @@ type watcher struct {
 // watched lists the reasons why a directory is watched.
 type watched struct {
 	path  string
-	files []string // in it, as they were given
-	tree  string   // that it belongs to; empty: none
+	files []string // files in the directory, as they were given
+	tree  string   // the tree that the directory belongs to; empty: none
 }
 
-// Watch implements System. A file has changed when it is another than before, and not when it
-// is gone; a tree when anything in it has changed. A missing file changes when it appears.
-// After an error the rest is watched.
+// Watch implements System. A file has changed when its version is new; a removed file has not. A
+// tree has changed when anything in it has. A missing file changes when it appears. After an
+// error Watch watches the rest.
 func (*Processes) Watch(ctx context.Context, files, trees []string, post func(Event)) error {
 	w := &watcher{dirs: map[int]watched{}, seen: map[string]version{}, roots: map[string]version{}}
 	events, err := inotify.New()
-	if err != nil { // a user has 128 of them, by default
+	if err != nil { // by default a user has 128 instances
 		_ = w.addAll(files, trees)
 		go w.poll(ctx, post)
 		if len(w.roots) > 0 {
@@ -82,9 +82,9 @@ func (*Processes) Watch(ctx context.Context, files, trees []string, post func(Ev
 	return err
 }
 
-// poll only checks paths periodically.
+// poll checks paths periodically, without inotify.
 func (w *watcher) poll(ctx context.Context, post func(Event)) {
-	tick := time.NewTicker(lookAgain)
+	tick := time.NewTicker(recheckInterval)
 	defer tick.Stop()
 	for {
 		select {
@@ -93,14 +93,15 @@ func (w *watcher) poll(ctx context.Context, post func(Event)) {
 		case <-tick.C:
 		}
 		changed := map[string]bool{}
-		w.look(changed)
+		w.recheck(changed)
 		for name := range changed {
 			post(fileChanged{name})
 		}
 	}
 }
 
-// addAll returns why trees cannot be watched. Files are polled in any case.
+// addAll watches files and trees. An error tells why trees cannot be watched; files are polled in
+// any case.
 func (w *watcher) addAll(files, trees []string) (err error) {
 	w.files = files
 	for _, tree := range trees {
@@ -108,7 +109,7 @@ func (w *watcher) addAll(files, trees []string) (err error) {
 			w.files = append(w.files[:len(w.files):len(w.files)], tree)
 			continue
 		}
-		err = errors.Join(err, w.plant(tree))
+		err = errors.Join(err, w.addRoot(tree))
 	}
 	for _, file := range w.files {
 		w.seen[file] = versionOf(file)
@@ -117,8 +118,8 @@ func (w *watcher) addAll(files, trees []string) (err error) {
 	return err
 }
 
-// addFile watches the current directory of a file, which may be missing. When the directory
-// cannot be read, the file is polled less often.
+// addFile watches the current directory of a file, which may be missing. Without that watch the
+// file is only polled.
 func (w *watcher) addFile(file string) {
 	_ = w.add(filepath.Dir(file), func(d *watched) {
 		if !slices.Contains(d.files, file) {
@@ -127,8 +128,8 @@ func (w *watcher) addFile(file string) {
 	})
 }
 
-// plant watches a tree from its root, and forgets the previous one.
-func (w *watcher) plant(tree string) error {
+// addRoot watches a tree from its root, and stops watching the previous tree of that name.
+func (w *watcher) addRoot(tree string) error {
 	w.uproot(tree)
 	root := versionOf(tree)
 	w.roots[tree] = root.identity()
@@ -160,21 +161,21 @@ func unlessMissing(err error) error {
 	return err
 }
 
-// look checks every path, and watches its current destination.
-func (w *watcher) look(changed map[string]bool) {
+// recheck checks every path, and watches the file or directory to which it leads now.
+func (w *watcher) recheck(changed map[string]bool) {
 	for _, file := range w.files {
 		w.addFile(file)
 		w.compare(file, changed)
 	}
 	for tree, root := range w.roots {
 		if now := versionOf(tree).identity(); now != root && now != (version{}) {
-			_ = w.plant(tree)
+			_ = w.addRoot(tree)
 			changed[tree] = true
 		}
 	}
 }
 
-// compare records a file that differs from the last one.
+// compare records a file whose version has changed.
 func (w *watcher) compare(file string, changed map[string]bool) {
 	now := versionOf(file)
 	if before := w.seen[file]; now != before && now != (version{}) {
@@ -199,7 +200,7 @@ func (w *watcher) add(dir string, reason func(*watched)) error {
 	return nil
 }
 
-// addTree watches a directory, which a link may lead to, and all below it.
+// addTree watches a directory, which may be a link, and everything below it.
 func (w *watcher) addTree(tree, from string) error {
 	root := from + "/"
 	return filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
@@ -207,7 +208,7 @@ func (w *watcher) addTree(tree, from string) error {
 		case err != nil && path == root:
 			return fmt.Errorf("cannot watch %q: %w", tree, err)
 		case err != nil || !e.IsDir():
-			return nil // gone in the meantime, or not accessible
+			return nil // removed meanwhile, or not accessible
 		}
 		return unlessMissing(w.add(path, func(d *watched) { d.tree = tree }))
 	})
@@ -218,7 +219,7 @@ func (w *watcher) run(ctx context.Context, post func(Event)) {
 	defer stop()
 	defer w.events.Close()
 	for changed := map[string]bool{}; ; {
-		wait := lookAgain
+		wait := recheckInterval
 		if len(changed) > 0 {
 			wait = quiet
 		}
@@ -229,7 +230,7 @@ func (w *watcher) run(ctx context.Context, post func(Event)) {
 		case err == nil:
 			w.read(events, changed)
 		case os.IsTimeout(err) && len(changed) == 0:
-			w.look(changed)
+			w.recheck(changed)
 		case os.IsTimeout(err):
 			for name := range changed {
 				post(fileChanged{name})
@@ -255,7 +256,7 @@ func (w *watcher) read(events iter.Seq[inotify.Event], changed map[string]bool) 
 			continue
 		}
 		if e.Mask&unix.IN_ISDIR != 0 && e.Mask&(unix.IN_CREATE|unix.IN_MOVED_TO) != 0 && d.tree != "" {
-			_ = w.addTree(d.tree, filepath.Join(d.path, e.Name)) // gone again: nothing to watch
+			_ = w.addTree(d.tree, filepath.Join(d.path, e.Name)) // removed again: nothing to watch
 		}
 		w.note(d, e.Name, changed)
 		if e.Mask&unix.IN_IGNORED != 0 {
@@ -264,7 +265,8 @@ func (w *watcher) read(events iter.Seq[inotify.Event], changed map[string]bool) 
 	}
 }
 
-// note records the subject of an event in a directory. No name: anything in it.
+// note records the file or tree that an event in a directory is about. Without a name the event
+// is about anything in the directory.
 func (w *watcher) note(d watched, name string, changed map[string]bool) {
 	if d.tree != "" {
 		changed[d.tree] = true

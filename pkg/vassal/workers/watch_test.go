@@ -27,7 +27,7 @@ func TestWatchWithoutEvents(t *testing.T) {
 		if err := os.WriteFile(file, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		time.Sleep(10 * lookAgain)
+		time.Sleep(10 * recheckInterval)
 		cancel()
 		synctest.Wait()
 		if len(said) != 2 || said[file] != 1 || said[tree] != 1 {

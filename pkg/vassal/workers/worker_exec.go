@@ -22,21 +22,21 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// StageName is the program name of the worker stage: the vassal program, started to become a
-// worker. Only the process itself can put its pid into LISTEN_PID, and the hooks of the post-fork
-// phase run in the worker.
+// StageName is the program name of the worker stage: the vassal program that becomes a worker.
+// Only the process itself knows its pid for LISTEN_PID, and the hooks of the post-fork phase run
+// in the worker.
 const StageName = "vassal-worker"
 
-// stageOrder is the input of a stage. It is in a memfd whose number is the only argument, because
-// an argument cannot be longer than 128 KiB (execve(2)).
+// stageOrder is the input of a stage. It is in a memfd, whose number is the only argument,
+// because an argument cannot be longer than 128 KiB (execve(2)).
 type stageOrder struct {
-	// Path and Args are the program and its arguments with the name. Status is a descriptor by which
-	// the master receives an error; zero: none.
+	// Path and Args are the program and its arguments, with the name. Status is a descriptor to
+	// which the stage writes an error for the master; zero: none.
 	Path   string
 	Args   []string
 	Status int
-	// Hooks are the hooks of the post-fork phase. Timeout limits each, and Shells run their
-	// commands.
+	// Hooks are the hooks of the post-fork phase. Timeout limits each hook. Shells run commands
+	// of hooks.
 	Hooks   []hooks.Spec  `json:",omitempty"`
 	Timeout time.Duration `json:",omitempty"`
 	Shells  []string      `json:",omitempty"`
@@ -44,9 +44,9 @@ type stageOrder struct {
 	Libraries hooks.Libraries `json:",omitzero"`
 	// Limits of the program.
 	Limits config.Limits `json:",omitzero"`
-	// Descriptors; zero: none. Path leads through Held. Notices is the channel by which hooks are
-	// reported to the emperor. StartupError belongs to the built-in server alone: no program of a
-	// hook may keep it open.
+	// Descriptors; zero: none. Path leads through Held. Notices is the channel that reports hooks
+	// to the emperor. StartupError belongs to the built-in server; a program of a hook must not
+	// keep it open.
 	Held         int `json:",omitempty"`
 	Notices      int `json:",omitempty"`
 	StartupError int `json:"Excuse,omitempty"`
@@ -61,7 +61,7 @@ func (o *stageOrder) memfd() (*os.File, error) {
 	return memfd.File("stage", text)
 }
 
-// readStageOrder reads an order of memfd. The number is a descriptor of this process.
+// readStageOrder reads the order that memfd has written. number is a descriptor of this process.
 func readStageOrder(number string) (o stageOrder, err error) {
 	fd, err := strconv.Atoi(number)
 	if err != nil {
@@ -76,7 +76,7 @@ func readStageOrder(number string) (o stageOrder, err error) {
 }
 
 // Stage executes the program of a worker in place of this process. argv is [StageName,
-// DESCRIPTOR]; printed waits until all lines of log are written. Stage returns only when it cannot,
+// DESCRIPTOR]. printed blocks until all lines of log are written. Stage returns only on failure,
 // after it has reported the error to the master.
 func Stage(argv []string, log *slog.Logger, printed func()) error {
 	if len(argv) != 2 {
@@ -114,7 +114,7 @@ func (o *stageOrder) become(log *slog.Logger, printed func()) error {
 	}
 	printed()
 	env := os.Environ()
-	if o.StartupError == 0 { // it is not the built-in server
+	if o.StartupError == 0 { // this is not the built-in server
 		env = termlog.Without(env)
 	}
 	if err := o.Limits.Apply(); err != nil {
@@ -135,7 +135,7 @@ func (o *stageOrder) postFork(log *slog.Logger) error {
 			return err
 		}
 	}
-	if err := o.Libraries.Load(func(error) {}); err != nil { // the boot has warned
+	if err := o.Libraries.Load(func(error) {}); err != nil { // the boot has warned already
 		return err
 	}
 	run := hooks.Runner{Timeout: o.Timeout, Log: log, Own: true, Shells: o.Shells}
@@ -143,15 +143,16 @@ func (o *stageOrder) postFork(log *slog.Logger) error {
 	if o.Notices > 0 {
 		told := wire.NewVassalEnd(o.Notices)
 		run.Observe = func(r hooks.Result) { told.Post(HookNotice(r)) }
-		defer told.Flush(lastWord)
+		defer told.Flush(noticeTimeout)
 	}
 	return run.Run(context.Background(), hooks.PostFork, list)
 }
 
-// lastWord is how long a worker waits until the emperor has received the results of its hooks.
-const lastWord = 100 * time.Millisecond
+// noticeTimeout limits the wait of a worker until the emperor has received the results of its
+// hooks.
+const noticeTimeout = 100 * time.Millisecond
 
-// HookNotice returns the notice about a hook that has run.
+// HookNotice returns the notice about a finished hook.
 func HookNotice(r hooks.Result) wire.Notice {
 	return wire.Notice{Kind: wire.HookEnded, Hooks: []hooks.Result{r}}
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// advance gives a worker an input. Cause is the error of a refused start; nil for any other input.
-// No other function assigns the state of a worker.
+// advance applies an input to a worker. cause is the error of a refused start, and nil for other
+// inputs. No other function assigns the state of a worker.
 func (m *master) advance(w *worker, in workerInput, cause error) {
 	from := w.state
 	next, do := stepWorker(from, in)
@@ -52,11 +52,11 @@ func (m *master) advance(w *worker, in workerInput, cause error) {
 	}
 }
 
-// dismiss asks a worker to leave.
+// dismiss stops a worker.
 func (m *master) dismiss(w *worker) { m.advance(w, workerDismissed, nil) }
 
-// retire asks the workers of a crew to leave: the server before the program first, because the
-// requests that it has taken need the program.
+// retire stops the workers of a crew. The server in front of the program stops first, because its
+// last requests need the program.
 func (m *master) retire(c *crew) {
 	in := workerDismissed
 	for _, w := range m.pool.all() {
@@ -72,8 +72,8 @@ func (m *master) retire(c *crew) {
 	}
 }
 
-// dismissAll asks all workers to leave, because the vassal stops. A server before a program has the
-// first half of the mercy, so that the program has the other one.
+// dismissAll stops all workers because the vassal stops. A server in front of a program gets the
+// first half of the mercy, and the program the second half.
 func (m *master) dismissAll() {
 	now, mercy := time.Now(), m.plan.mercy()
 	m.pool.until = now.Add(mercy)
@@ -89,14 +89,14 @@ func (m *master) dismissAll() {
 	}
 }
 
-// muster fills every empty slot of a crew.
-func (m *master) muster(c *crew) {
+// fillAll fills every empty slot of a crew.
+func (m *master) fillAll(c *crew) {
 	for i := range c.slots {
 		m.fill(c, i)
 	}
 }
 
-// fill fills a slot, if it is empty, once no worker is in the way. The crew may be dropped
+// fill fills a slot, if it is empty and no leaving worker obstructs it. The crew may be dropped
 // meanwhile, because one of its workers cannot be started.
 func (m *master) fill(c *crew, i int) {
 	s := c.slots[i]
@@ -115,7 +115,7 @@ func (m *master) fill(c *crew, i int) {
 	s.worker = w
 }
 
-// fillWaiting fills the slots that have waited for a worker to leave.
+// fillWaiting fills the slots that waited for a worker to leave.
 func (m *master) fillWaiting() {
 	for _, c := range []*crew{m.crew, m.reload.next} {
 		if c == nil {
@@ -132,8 +132,8 @@ func (m *master) fillWaiting() {
 // startFailed handles a worker that did not become ready.
 func (m *master) startFailed(w *worker, err error) {
 	s := w.crew.slots[w.slot]
-	if w == s.heir {
-		s.heir = nil
+	if w == s.successor {
+		s.successor = nil
 		m.rolling.giveUp(err)
 		return
 	}
@@ -143,8 +143,8 @@ func (m *master) startFailed(w *worker, err error) {
 	m.cannotFill(w.crew, w.slot, err)
 }
 
-// cannotFill handles a slot whose worker could not be started: the reload fails, or the vassal that
-// has never served, or the start is tried again later, as after a death.
+// cannotFill handles a slot whose worker could not be started. The reload fails, or a vassal that
+// has never served fails, or the start is tried again later, as after a death.
 func (m *master) cannotFill(c *crew, i int, err error) {
 	switch {
 	case c == m.reload.next:
@@ -158,7 +158,7 @@ func (m *master) cannotFill(c *crew, i int, err error) {
 	}
 }
 
-// isReady runs the hooks of a worker that serves, and goes on with the work that waits for one.
+// isReady runs the hooks of a worker that serves, and continues the work that waits for it.
 func (m *master) isReady(w *worker) {
 	w.due = time.Time{}
 	if w.state == workerProving {
@@ -166,7 +166,7 @@ func (m *master) isReady(w *worker) {
 	}
 	w.stopProbe()
 	m.log.Debug("worker ready", "pid", w.pid, "took", time.Since(w.since).Round(time.Millisecond))
-	if w.crew != m.reload.next { // the hooks of new workers run when the reload is over
+	if w.crew != m.reload.next { // hooks of new workers run after the reload
 		m.accepts(w)
 	}
 	m.settle()
@@ -260,8 +260,8 @@ func (m *master) died(w *worker, from workerState) {
 	s := w.crew.slots[w.slot]
 	exit := m.backgrounded(w)
 	err := fmt.Errorf("worker %d ended: %s", w.pid, exit)
-	if w == s.heir {
-		s.heir = nil
+	if w == s.successor {
+		s.successor = nil
 		m.rolling.giveUp(err)
 		return
 	}

@@ -61,7 +61,7 @@ func (l *limits) due(now time.Time) {
 		used, age := m.System.Usage(s.worker.pid), now.Sub(s.worker.since)
 		cpu += used.CPU
 		switch {
-		case s.heir != nil || slices.Contains(m.rolling.slots, i):
+		case s.successor != nil || slices.Contains(m.rolling.slots, i):
 		case t.RSS > 0 && used.RSS > uint64(t.RSS) && age >= t.MinLifetime:
 			m.rolling.one(i, fmt.Sprintf("it uses %d MB", used.RSS>>20))
 		case t.MaxLifetime > 0 && age >= t.MaxLifetime+time.Duration(i)*t.Delta:

@@ -10,20 +10,20 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// crew is one generation of workers: all run the same plan.
+// crew is one generation of workers. All of them run the same plan.
 type crew struct {
 	plan  *Plan
 	slots []*slot
 }
 
-// slot is a place for a worker.
+// slot is the position of a worker in a crew.
 type slot struct {
-	worker  *worker   // nil while a dead one is to be replaced
-	heir    *worker   // takes over when it is ready; nil: none
-	deaths  int       // in a row
-	restart time.Time // when it is filled again; zero: not by time
-	waiting bool      // it is filled when workers in its way have left
-	rolled  bool      // its worker was ended to be replaced
+	worker    *worker   // nil until a dead worker is replaced
+	successor *worker   // replaces worker when it is ready; nil: none
+	deaths    int       // consecutive deaths
+	restart   time.Time // the time at which the slot is filled again; zero: none
+	waiting   bool      // the slot is filled when obstructing workers have left
+	rolled    bool      // the worker was stopped to be replaced
 }
 
 func newCrew(p *Plan) *crew {
@@ -34,10 +34,10 @@ func newCrew(p *Plan) *crew {
 	return c
 }
 
-// all returns the workers in place, with heirs.
+// all returns the workers in all slots, with successors.
 func (c *crew) all() (list []*worker) {
 	for _, s := range c.slots {
-		for _, w := range []*worker{s.worker, s.heir} {
+		for _, w := range []*worker{s.worker, s.successor} {
 			if w != nil {
 				list = append(list, w)
 			}
@@ -46,7 +46,7 @@ func (c *crew) all() (list []*worker) {
 	return list
 }
 
-// complete reports whether there is a ready worker in every slot.
+// complete reports whether every slot has a ready worker.
 func (c *crew) complete() bool {
 	for _, s := range c.slots {
 		if s.worker == nil || !s.worker.state.ready() {
@@ -56,7 +56,8 @@ func (c *crew) complete() bool {
 	return true
 }
 
-// proven reports whether the crew is complete, and each worker has lived long enough since.
+// proven reports whether the crew is complete and each worker has lived long enough after its
+// readiness.
 func (c *crew) proven() bool {
 	for _, s := range c.slots {
 		if s.worker == nil || s.worker.state != workerServing {
@@ -66,7 +67,7 @@ func (c *crew) proven() bool {
 	return true
 }
 
-// restarts returns the times at which empty slots are to be filled. A nil crew has none.
+// restarts returns the times at which empty slots are filled. A nil crew has none.
 func (c *crew) restarts() (times []time.Time) {
 	if c == nil {
 		return nil
@@ -79,7 +80,7 @@ func (c *crew) restarts() (times []time.Time) {
 	return times
 }
 
-// worker is a process that serves, is about to, or did.
+// worker is a process that starts, serves, or has served.
 type worker struct {
 	id      uint64
 	pid     int
@@ -87,10 +88,10 @@ type worker struct {
 	slot    int
 	since   time.Time
 	state   workerState           // assigned by advance
-	due     time.Time             // the end of the time of its state; zero: it has none
-	exit    namespaces.ExitStatus // of a dead one
-	probing context.CancelFunc    // ends its probe; nil: none runs
-	why     string                // the last probe was not answered; empty: none has failed
+	due     time.Time             // the end of the time limit of its state; zero: no limit
+	exit    namespaces.ExitStatus // set when it is dead
+	probing context.CancelFunc    // ends its probe; nil: no probe runs
+	why     string                // the error of the last probe; empty: none
 }
 
 // condition returns the next condition of readiness after an input.
@@ -107,8 +108,8 @@ func (w *worker) condition(after workerInput) workerInput {
 	return workerComplete
 }
 
-// stopSignal returns the signal that asks the worker to leave. The option of that name is about the
-// operator's program.
+// stopSignal returns the signal that asks the worker to stop. The option stop-signal applies only
+// to the operator's program.
 func (w *worker) stopSignal() syscall.Signal {
 	if sig := w.crew.plan.Workers.StopSignal; sig != 0 && w.crew.plan.programOf(w.slot).Server == nil {
 		return sig
@@ -126,28 +127,28 @@ func (w *worker) stopProbe() {
 // lived returns the age of the worker.
 func (w *worker) lived() time.Duration { return time.Since(w.since) }
 
-// lateError describes a worker that was not ready in time, from its state then.
+// lateError describes a worker that was not ready in time. from is its state at that time.
 func (w *worker) lateError(from workerState) error {
 	err := fmt.Errorf("worker %d was not ready within %v", w.pid, w.crew.plan.Ready.Timeout)
 	switch {
 	case w.why != "":
 		return fmt.Errorf("%w: %s", err, w.why)
 	case w.crew.plan.notifies(w.slot) && !from.announced():
-		return fmt.Errorf("%w: it has not said READY=1", err)
+		return fmt.Errorf("%w: it has not sent READY=1", err)
 	}
 	return err
 }
 
-// pool holds the processes of all workers, whatever their crew.
+// pool holds the processes of all workers of all crews.
 type pool struct {
 	*base
-	living      map[int]*worker // by pid, leaving ones too
-	unexplained []*worker       // dead, in the state of that name
+	living      map[int]*worker // by pid, also leaving workers
+	unexplained []*worker       // dead workers in the state of that name
 	notify      string          // address for sd_notify(3); empty until one is needed
-	until       time.Time       // the end of the mercy of a vassal that stops; zero: it does not
+	until       time.Time       // the end of the mercy while the vassal stops; zero: it does not stop
 }
 
-// start starts a worker for a slot, which it does not put there.
+// start starts a worker for a slot. The caller assigns it to the slot.
 func (p *pool) start(c *crew, i int) (*worker, error) {
 	plan := c.plan
 	spec := Spec{ID: p.nextID(), Name: "worker", Program: plan.programOf(i), Sockets: plan.socketsOf(i), Env: plan.Env, Dir: plan.Dir}
@@ -186,7 +187,7 @@ func (p *pool) all() []*worker {
 	return list
 }
 
-// byID returns the worker that was started as id; nil: it has no record.
+// byID returns the worker with an id, or nil when it has no record.
 func (p *pool) byID(id uint64) *worker {
 	for _, w := range p.all() {
 		if w.id == id {
@@ -201,8 +202,8 @@ func (p *pool) forget(w *worker) {
 	p.unexplained = slices.DeleteFunc(p.unexplained, func(other *worker) bool { return other == w })
 }
 
-// obstruct reports whether workers that are leaving must have left before the crew may have others.
-// A server before the program obstructs no other, and its last requests may need the next program.
+// obstruct reports whether the crew cannot get workers before leaving workers are gone. A server
+// in front of the program does not obstruct, and its last requests may need the next program.
 func (p *pool) obstruct(c *crew) bool {
 	for _, w := range p.living {
 		if w.state.leaving() && !w.crew.plan.isFront(w.slot) && (c.plan.StopFirst || w.crew.plan.StopFirst) {
@@ -212,7 +213,7 @@ func (p *pool) obstruct(c *crew) bool {
 	return false
 }
 
-// ask asks a worker to stop and sets the time of the kill.
+// ask asks a worker to stop and sets the time at which it is killed.
 func (p *pool) ask(w *worker) {
 	w.due = time.Now().Add(w.crew.plan.mercy())
 	if !p.until.IsZero() && w.due.After(p.until) {
@@ -222,7 +223,7 @@ func (p *pool) ask(w *worker) {
 	p.system.Signal(w.pid, w.stopSignal())
 }
 
-// kill ends a worker that did not stop in time, and again after a second if it lives.
+// kill kills a worker that did not stop in time, and again after a second if it still lives.
 func (p *pool) kill(w *worker) {
 	p.log.Warn("the worker did not stop in time: killing it", "worker", w.slot+1, "pid", w.pid, "mercy", w.crew.plan.mercy())
 	w.due = time.Now().Add(time.Second)
