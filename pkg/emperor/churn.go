@@ -65,32 +65,32 @@ func (v *vassal) outdated() bool {
 
 // countChange records that a change of the file takes effect by a new process, or while none
 // runs.
-func (e *Emperor) countChange(v *vassal) {
+func (v *vassal) countChange(longest time.Duration) {
 	v.forgive()
-	v.churn, v.returned = v.churn.next(time.Now(), e.options.ChangePause), false
+	v.churn, v.returned = v.churn.next(time.Now(), longest), false
 }
 
 // unthrottle ends the wait of a change, because an operator does not wait, and reports
 // whether a change waited: the caller pursues it. The pause of later changes keeps its length.
-func (v *vassal) unthrottle() (waited bool) {
-	waited = v.paused != nil
-	v.churn.excused = time.Now().Before(v.churn.until())
-	v.cancelPaused()
+func (o *outcome) unthrottle() (waited bool) {
+	waited = o.paused != nil
+	o.churn.excused = time.Now().Before(o.churn.until())
+	o.cancelPaused()
 	return waited
 }
 
 // postpone makes the newest file of a vassal wait while its process continues.
-func (e *Emperor) postpone(v *vassal) {
+func postpone(_ *Options, v *vassal) {
 	if v.paused != nil {
 		return
 	}
 	wait := time.Until(v.churn.until())
 	calm := &pausedChange{v: v}
-	calm.timer = time.AfterFunc(wait, func() { e.post(calm) })
+	calm.timer = time.AfterFunc(wait, func() { v.post(calm) })
 	v.paused = calm
 	shown := wait.Round(time.Millisecond)
 	v.log.Warn("its file changes too often: the new process waits", "wait", shown)
-	e.note(v, AboutReload, "its file changes too often: the new process waits %v", shown)
+	v.note(AboutReload, "its file changes too often: the new process waits %v", shown)
 }
 
 // whyThrottled is the reason why a vassal waits, or the newest file of one that runs.
@@ -111,20 +111,20 @@ func (c *pausedChange) apply(e *Emperor) {
 }
 
 // cancelPaused forgets a waiting change that has no effect any more.
-func (v *vassal) cancelPaused() {
-	if v.paused != nil {
-		v.paused.timer.Stop()
-		v.paused = nil
+func (o *outcome) cancelPaused() {
+	if o.paused != nil {
+		o.paused.timer.Stop()
+		o.paused = nil
 	}
 }
 
 // hold begins the pause before a launch that a change of the file has caused too early.
-func (e *Emperor) hold(v *vassal) {
+func hold(_ *Options, v *vassal) {
 	wait := time.Until(v.churn.until())
 	shown := wait.Round(time.Millisecond)
 	v.log.Warn("its file changes too often: waiting before the next launch", "wait", shown)
-	e.note(v, AboutBackoff, "next launch in %v, its file changes too often", shown)
-	e.arm(v, wait)
+	v.note(AboutBackoff, "next launch in %v, its file changes too often", shown)
+	v.arm(wait)
 }
 
 // rememberGone keeps the churn of a vassal that is gone, for a file that is removed and added

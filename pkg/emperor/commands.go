@@ -12,26 +12,6 @@ var ErrStopping = errors.New("the emperor is stopping")
 // ErrEnded is returned for a question to an Emperor that does not run any more.
 var ErrEnded = errors.New("the emperor has ended")
 
-// question is answered by the loop.
-type question func(*Emperor)
-
-func (q question) apply(e *Emperor) { q(e) }
-
-// ask runs f in the loop and returns when it is done.
-func (e *Emperor) ask(ctx context.Context, f func()) error {
-	done := make(chan struct{})
-	q := question(func(*Emperor) { f(); close(done) })
-	select {
-	case e.events <- q:
-		<-done // the loop has it, and does not block
-		return nil
-	case <-e.done:
-		return ErrEnded
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
 // Restore lets every process restore its surroundings, and looks for sockets of on-demand
 // vassals that were removed.
 func (e *Emperor) Restore(ctx context.Context) error {
@@ -62,7 +42,7 @@ func (e *Emperor) Restore(ctx context.Context) error {
 func (e *Emperor) Records(ctx context.Context) (records []Record, err error) {
 	err = e.ask(ctx, func() {
 		for _, v := range e.sorted() {
-			records = append(records, e.record(v))
+			records = append(records, v.record(&e.options))
 		}
 	})
 	return records, err
@@ -104,7 +84,7 @@ func (e *Emperor) Do(ctx context.Context, name string, verb Verb) (r Record, err
 			return
 		}
 		err = e.carryOut(v, verb)
-		r = e.record(v)
+		r = v.record(&e.options)
 	})
 	return r, errors.Join(asked, err)
 }
@@ -114,7 +94,7 @@ func (e *Emperor) carryOut(v *vassal, verb Verb) error {
 		return ErrStopping
 	}
 	v.log.Info("operator: " + string(verb))
-	e.note(v, AboutOperator, "%s", verb)
+	v.note(AboutOperator, "%s", verb)
 	if v.unthrottle() {
 		defer e.applyWanted(v)
 	}
@@ -161,7 +141,7 @@ func (e *Emperor) reloadOne(v *vassal) error {
 		return nil
 	}
 	text := string(v.state)
-	if why := e.situation(v).resting(); why != "" {
+	if why := v.situation(&e.options).resting(); why != "" {
 		text += " (" + why + ")"
 	}
 	return fmt.Errorf("it does not run: it is %s", text)

@@ -7,12 +7,18 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 )
 
-func countFailure(_ *Emperor, v *vassal) { v.countFailure() }
+func countFailure(_ *Options, v *vassal) { v.countFailure() }
+
+// recordMiss counts a launch that failed.
+func recordMiss(_ *Options, v *vassal) {
+	v.countFailure()
+	v.log.Error("cannot launch", "error", v.cause)
+}
 
 // recordLaunch begins the record of a generation.
-func (e *Emperor) recordLaunch(v *vassal) {
+func recordLaunch(o *Options, v *vassal) {
 	if v.outdated() {
-		e.countChange(v)
+		v.countChange(o.ChangePause)
 	}
 	v.cancelPaused()
 	v.churn.excused = false
@@ -27,66 +33,66 @@ func (e *Emperor) recordLaunch(v *vassal) {
 }
 
 // recordOrder begins the record of a reload.
-func recordOrder(_ *Emperor, v *vassal) {
+func recordOrder(_ *Options, v *vassal) {
 	v.serial++
 	v.ordered, v.reloadError, v.ownReload, v.undone, v.gap = *v.wanted, "", false, false, 0
 	v.answer = reloadAnswer{}
 	v.churn.excused = false
 }
 
-func recordTaken(_ *Emperor, v *vassal) {
+func recordTaken(_ *Options, v *vassal) {
 	v.refused = monitor.Version{}
 	v.config, v.reloads, v.reloaded = v.ordered, v.reloads+1, time.Now()
 }
 
 // recordTakenLate records a reload that has taken effect although its answer came too late: an
 // old worker may take its whole mercy, and a new one its time to be ready.
-func (e *Emperor) recordTakenLate(v *vassal) {
+func recordTakenLate(o *Options, v *vassal) {
 	v.reloadError, v.answer = "", reloadAnswer{}
-	recordTaken(e, v)
-	e.note(v, AboutReload, "it has reloaded after all")
+	recordTaken(o, v)
+	v.note(AboutReload, "it has reloaded after all")
 }
 
-func (e *Emperor) recordRefusal(v *vassal) {
+func recordRefusal(_ *Options, v *vassal) {
 	v.refused = v.ordered.Version
-	v.reloadError, v.undone = e.withHolder(v, v.ordered, v.answer.text), v.answer.undone
+	v.reloadError, v.undone = v.answer.text, v.answer.undone
 }
 
-func recordNoAnswer(_ *Emperor, v *vassal) {
+func recordNoAnswer(_ *Options, v *vassal) {
 	v.refused = v.ordered.Version
 	v.reloadError, v.answer.missing = errNoAnswer.Error(), true
 }
 
 // recordUnable notes why a reload needs a new process.
-func (e *Emperor) recordUnable(v *vassal) {
+func recordUnable(_ *Options, v *vassal) {
 	if err := v.answer.notSent; err != nil {
 		v.log.Info("cannot be asked to reload: a new process is needed", "cause", err)
-		e.note(v, AboutReload, "it cannot be asked, a new process is needed: %v", err)
+		v.note(AboutReload, "it cannot be asked, a new process is needed: %v", err)
 		return
 	}
 	v.log.Info("cannot take it over: a new process is needed", "cause", v.answer.text)
-	e.noteFrom(v, AboutReload, "it cannot take it over, a new process is needed: %s", v.answer.text)
+	v.noteFrom(AboutReload, "it cannot take it over, a new process is needed: %s", v.answer.text)
 }
 
 // recordBegin lets the operator's command end a rest or a pause.
-func recordBegin(_ *Emperor, v *vassal) {
+func recordBegin(_ *Options, v *vassal) {
 	v.retry()
 	v.failed, v.pauseUntil = false, time.Time{}
 }
 
 // recordLeaving notes that the vassal stops by itself. On demand it comes back with the next
 // connection, otherwise when its configuration changes or the operator starts it.
-func (e *Emperor) recordLeaving(v *vassal) {
+func recordLeaving(_ *Options, v *vassal) {
 	v.rest = restLeft
 	v.log.Info("wants to stop")
-	e.noteFrom(v, AboutLife, "wants to stop")
+	v.noteFrom(AboutLife, "wants to stop")
 }
 
 // recordDeath counts a death as a failure, unless the vassal had announced that it exits to be
 // launched again.
-func (e *Emperor) recordDeath(v *vassal) {
+func recordDeath(o *Options, v *vassal) {
 	v.recordExit(false)
-	if v.announcedExit(e.options.Backoff.Reset) {
+	if v.announcedExit(o.Backoff.Reset) {
 		v.renewed = time.Now()
 	} else {
 		v.countFailure()
@@ -95,13 +101,13 @@ func (e *Emperor) recordDeath(v *vassal) {
 
 // recordRest remembers that the vassal failed too often: later changes of the limit do not end
 // the rest.
-func (e *Emperor) recordRest(v *vassal) {
-	if s := e.situation(v); s.resting() == string(restFailures) {
+func recordRest(o *Options, v *vassal) {
+	if s := v.situation(o); s.resting() == string(restFailures) {
 		v.rest = restFailures
 	}
 }
 
-func (e *Emperor) recordPause(v *vassal) {
-	v.pause = e.options.Backoff.wait(v.failures, rand.Float64())
+func recordPause(o *Options, v *vassal) {
+	v.pause = o.Backoff.wait(v.failures, rand.Float64())
 	v.pauseUntil = time.Now().Add(v.pause)
 }

@@ -107,9 +107,14 @@ const (
 type action struct {
 	// record changes the vassal's record, before the transition is reported. Nil: nothing
 	// changes.
-	record func(*Emperor, *vassal)
+	record func(*Options, *vassal)
 	// act begins the work, after the transition. It must not block. Nil: there is none.
 	act func(*Emperor, *vassal)
+}
+
+// alone makes an act of work that concerns one vassal, and depends on the options alone.
+func alone(work func(*Options, *vassal)) func(*Emperor, *vassal) {
+	return func(e *Emperor, v *vassal) { work(&e.options, v) }
 }
 
 // newActions returns the action of each effect.
@@ -120,55 +125,55 @@ func newActions() map[Effect]action {
 
 		doEnqueue: {act: (*Emperor).enqueue},
 		doDequeue: {act: func(e *Emperor, v *vassal) { e.dequeue(v); e.settle(v) }},
-		doLaunch:  {record: (*Emperor).recordLaunch, act: (*Emperor).launch},
-		doCancel:  {act: (*Emperor).cancel},
-		doMiss:    {record: countFailure, act: (*Emperor).launchFailed},
+		doLaunch:  {record: recordLaunch, act: (*Emperor).launch},
+		doCancel:  {act: alone(cancel)},
+		doMiss:    {record: recordMiss, act: settle},
 
-		doStable:  {record: func(_ *Emperor, v *vassal) { v.waitsFor = "" }, act: (*Emperor).stable},
-		doForgive: {record: func(_ *Emperor, v *vassal) { v.failures, v.proven = 0, nil }},
+		doStable:  {record: func(_ *Options, v *vassal) { v.waitsFor = "" }, act: (*Emperor).stable},
+		doForgive: {record: func(_ *Options, v *vassal) { v.failures, v.proven = 0, nil }},
 		doZerg:    {act: (*Emperor).startZerg},
 
-		doReload:      {record: recordOrder, act: (*Emperor).reload},
+		doReload:      {record: recordOrder, act: alone(reload)},
 		doTaken:       {record: recordTaken, act: (*Emperor).taken},
-		doTakenLate:   {record: (*Emperor).recordTakenLate, act: (*Emperor).taken},
-		doRefuse:      {record: (*Emperor).recordRefusal, act: (*Emperor).refused},
+		doTakenLate:   {record: recordTakenLate, act: (*Emperor).taken},
+		doRefuse:      {record: recordRefusal, act: (*Emperor).refused},
 		doExpire:      {record: recordNoAnswer, act: (*Emperor).refused},
-		doReplace:     {record: (*Emperor).recordUnable, act: (*Emperor).replaceProcess},
-		doOwnReload:   {record: (*Emperor).recordOwnReload},
-		doRetry:       {record: func(_ *Emperor, v *vassal) { v.retry() }},
+		doReplace:     {record: recordUnable, act: (*Emperor).replaceProcess},
+		doOwnReload:   {record: recordOwnReload},
+		doRetry:       {record: func(_ *Options, v *vassal) { v.retry() }},
 		doBegin:       {record: recordBegin, act: settle},
-		doRevert:      {record: func(_ *Emperor, v *vassal) { v.refuseEdit() }, act: (*Emperor).revert},
+		doRevert:      {record: func(_ *Options, v *vassal) { v.refuseEdit() }, act: (*Emperor).revert},
 		doStop:        {act: (*Emperor).stop},
-		doStopLeft:    {record: (*Emperor).recordLeaving, act: (*Emperor).stop},
-		doSilence:     {record: (*Emperor).recordSilence, act: (*Emperor).stop},
-		doStopSocket:  {record: func(_ *Emperor, v *vassal) { v.recordSocketLost(", for a new process") }, act: (*Emperor).stop},
-		doStopChanged: {record: func(_ *Emperor, v *vassal) { v.gapFrom = time.Now() }, act: (*Emperor).stop},
-		doNoteCut:     {act: (*Emperor).noteCut},
+		doStopLeft:    {record: recordLeaving, act: (*Emperor).stop},
+		doSilence:     {record: recordSilence, act: (*Emperor).stop},
+		doStopSocket:  {record: func(_ *Options, v *vassal) { v.recordSocketLost(", for a new process") }, act: (*Emperor).stop},
+		doStopChanged: {record: func(_ *Options, v *vassal) { v.gapFrom = time.Now() }, act: (*Emperor).stop},
+		doNoteCut:     {act: alone(noteCut)},
 		doCut:         {act: (*Emperor).cut},
 		doRefresh:     {act: (*Emperor).refresh},
-		doCurse:       {record: countFailure, act: (*Emperor).curse},
-		doKill:        {act: (*Emperor).kill},
-		doExpect:      {act: func(e *Emperor, v *vassal) { e.arm(v, unkillable) }},
-		doTrace:       {act: (*Emperor).findStuck},
+		doCurse:       {record: countFailure, act: alone(curse)},
+		doKill:        {act: alone(kill)},
+		doExpect:      {act: alone(expect)},
+		doTrace:       {act: alone(findStuck)},
 
-		doFail:   {record: (*Emperor).recordDeath, act: (*Emperor).clear},
-		doClear:  {record: func(_ *Emperor, v *vassal) { v.recordExit(false) }, act: (*Emperor).clear},
-		doEnd:    {record: func(_ *Emperor, v *vassal) { v.recordExit(true) }, act: (*Emperor).clear},
+		doFail:   {record: recordDeath, act: alone(clearUp)},
+		doClear:  {record: func(_ *Options, v *vassal) { v.recordExit(false) }, act: alone(clearUp)},
+		doEnd:    {record: func(_ *Options, v *vassal) { v.recordExit(true) }, act: alone(clearUp)},
 		doSettle: {act: settle},
-		doResume: {record: func(_ *Emperor, v *vassal) { v.failed, v.pauseUntil = false, time.Time{} }, act: settle},
-		doRest:   {record: (*Emperor).recordRest},
+		doResume: {record: func(_ *Options, v *vassal) { v.failed, v.pauseUntil = false, time.Time{} }, act: settle},
+		doRest:   {record: recordRest},
 		doForget: {act: (*Emperor).forget},
 
-		doPause:    {record: (*Emperor).recordPause, act: (*Emperor).backOff},
-		doHold:     {record: func(_ *Emperor, v *vassal) { v.churn.hasty, v.pauseUntil = true, v.churn.until() }, act: (*Emperor).hold},
-		doPostpone: {record: func(_ *Emperor, v *vassal) { v.churn.hasty = true }, act: (*Emperor).postpone},
+		doPause:    {record: recordPause, act: alone(backOff)},
+		doHold:     {record: func(_ *Options, v *vassal) { v.churn.hasty, v.pauseUntil = true, v.churn.until() }, act: alone(hold)},
+		doPostpone: {record: func(_ *Options, v *vassal) { v.churn.hasty = true }, act: alone(postpone)},
 
-		doWatch:   {record: (*Emperor).recordWait, act: (*Emperor).watchSocket},
-		doRewatch: {act: (*Emperor).watchSocket},
-		doRebind:  {record: func(_ *Emperor, v *vassal) { v.recordSocketLost("") }, act: (*Emperor).rebind},
+		doWatch:   {record: recordWait, act: alone(watchSocket)},
+		doRewatch: {act: alone(watchSocket)},
+		doRebind:  {record: func(_ *Options, v *vassal) { v.recordSocketLost("") }, act: alone(rebind)},
 		doUnwatch: {act: func(e *Emperor, v *vassal) { v.unwatch(); e.settle(v) }},
-		doUnbound: {record: recordUnbound, act: (*Emperor).unbound},
-		doHasten:  {record: recordHaste, act: (*Emperor).hastened},
+		doUnbound: {record: recordUnbound, act: settle},
+		doHasten:  {record: recordHaste, act: settle},
 	}
 }
 
@@ -176,22 +181,16 @@ func newActions() map[Effect]action {
 func (e *Emperor) enqueue(v *vassal) { e.queue = append(e.queue, v) }
 
 // cancel cancels the launch, or the hooks of the end.
-func (e *Emperor) cancel(v *vassal) {
+func cancel(_ *Options, v *vassal) {
 	v.cancel(errCancelled)
-	e.arm(v, unkillable)
-}
-
-// launchFailed reports a failed launch.
-func (e *Emperor) launchFailed(v *vassal) {
-	v.log.Error("cannot launch", "error", v.cause)
-	e.settle(v)
+	v.arm(unkillable)
 }
 
 // stable sets the time after which failures are forgotten, and applies a configuration that has
 // changed in the meantime.
 func (e *Emperor) stable(v *vassal) {
-	e.arm(v, e.options.Backoff.Reset)
-	e.closeKept(v)
+	v.arm(e.options.Backoff.Reset)
+	v.closeKept()
 	if v.wanted != nil && !v.wanted.same(v.config) {
 		e.applyWanted(v)
 	}
@@ -199,40 +198,43 @@ func (e *Emperor) stable(v *vassal) {
 
 // stop asks the process to stop, and sets the time of grace.
 func (e *Emperor) stop(v *vassal) {
-	if v.activation == nil && e.situation(v).decide().launches() { // the socket of an on-demand vassal outlives generations anyhow
+	if v.activation == nil && v.situation(&e.options).decide().launches() { // the socket of an on-demand vassal outlives generations anyhow
 		v.process.KeepSockets()
 	}
 	v.process.Stop(e.options.Graceful && e.stopping)
-	e.arm(v, e.mercyFor(v))
+	v.arm(v.mercyFor(&e.options))
 }
 
 // mercyFor returns the time that a vassal has to end: the operator's. A program in its place may
 // request less, and a master knows its own.
-func (e *Emperor) mercyFor(v *vassal) time.Duration {
+func (v *vassal) mercyFor(o *Options) time.Duration {
 	if v.mercy > 0 {
-		return min(v.mercy, e.options.Mercy)
+		return min(v.mercy, o.Mercy)
 	}
-	return e.options.Mercy
+	return o.Mercy
 }
 
+// expect sets the time in which a killed process must end.
+func expect(_ *Options, v *vassal) { v.arm(unkillable) }
+
 // kill ends the process and all that it started.
-func (e *Emperor) kill(v *vassal) {
+func kill(_ *Options, v *vassal) {
 	v.log.Warn("did not end in time: killing it")
 	v.process.Kill()
-	e.arm(v, unkillable)
+	v.arm(unkillable)
 }
 
 // curse sets the time in which a vassal that closed its pipe must end.
-func (e *Emperor) curse(v *vassal) {
-	v.log.Warn("closed its pipe and lives: cursed", "tolerance", e.options.CurseTolerance)
-	if e.options.CurseTolerance > 0 {
-		e.arm(v, e.options.CurseTolerance)
+func curse(o *Options, v *vassal) {
+	v.log.Warn("closed its pipe and lives: cursed", "tolerance", o.CurseTolerance)
+	if o.CurseTolerance > 0 {
+		v.arm(o.CurseTolerance)
 	}
 }
 
 // backOff begins the pause after a failure.
-func (e *Emperor) backOff(v *vassal) {
+func backOff(_ *Options, v *vassal) {
 	wait := v.pause.Round(time.Millisecond)
-	e.note(v, AboutBackoff, "next launch in %v, failures in a row: %d", wait, v.failures)
-	e.arm(v, v.pause)
+	v.note(AboutBackoff, "next launch in %v, failures in a row: %d", wait, v.failures)
+	v.arm(v.pause)
 }

@@ -10,7 +10,6 @@ import (
 	"errors"
 	"log/slog"
 	"os"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -247,10 +246,8 @@ type Activation interface {
 
 // Emperor supervises vassals. Make it with New and call Run once.
 type Emperor struct {
+	*mailbox
 	options Options
-	events  chan event
-	done    chan struct{} // closed when the loop no longer takes events
-	group   sync.WaitGroup
 	checks  atomic.Uint64 // rounds of checks; one of an earlier round is old
 
 	// Owned by the loop.
@@ -264,7 +261,7 @@ type Emperor struct {
 	recentlyGone map[string]goneVassal // by name, for a minute
 	round        round
 	zergs        int
-	subscribers  map[*subscriber]bool
+	feed         feed
 	stopping     bool
 	lost         bool              // a vassal that does not end
 	actions      map[Effect]action // does not change
@@ -278,8 +275,8 @@ const slowLaunch = time.Second
 // New returns an Emperor that does nothing yet.
 func New(o Options) *Emperor {
 	return &Emperor{
-		actions: newActions(), options: o, events: make(chan event), done: make(chan struct{}),
-		vassals: map[string]*vassal{}, entries: map[monitor.Entry]*vassal{}, sets: map[int][]Plan{}, subscribers: map[*subscriber]bool{}, recentlyGone: map[string]goneVassal{},
+		actions: newActions(), options: o, mailbox: newMailbox(),
+		vassals: map[string]*vassal{}, entries: map[monitor.Entry]*vassal{}, sets: map[int][]Plan{}, recentlyGone: map[string]goneVassal{},
 	}
 }
 
@@ -291,7 +288,7 @@ func (e *Emperor) Run(ctx context.Context) error {
 	defer stopWatching()
 	for i, m := range e.options.Monitors {
 		r := newReview(e, i)
-		e.group.Go(func() { e.runMonitor(watching, m, r) })
+		e.group.Go(func() { r.run(watching, m) })
 	}
 	shutdown, hurry := ctx.Done(), e.options.KillNow
 	for !e.stopping || len(e.vassals) > 0 {
@@ -309,8 +306,8 @@ func (e *Emperor) Run(ctx context.Context) error {
 	}
 	stopWatching()
 	close(e.done)
-	e.unsubscribeAll()
-	e.waitForGoroutines()
+	e.feed.close()
+	e.wait(e.lost)
 	return e.err
 }
 
@@ -347,17 +344,6 @@ func (e *Emperor) startQueued() {
 		e.launching++
 		v.slot = true
 		e.input(v, Slot)
-	}
-}
-
-// post hands an event to the loop. After the loop has ended it is lost, and the
-// result false.
-func (e *Emperor) post(ev event) bool {
-	select {
-	case e.events <- ev:
-		return true
-	case <-e.done:
-		return false
 	}
 }
 

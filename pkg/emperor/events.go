@@ -7,9 +7,6 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// event is a message of another goroutine to the loop.
-type event interface{ apply(*Emperor) }
-
 // monitorReported: a monitor has a new set.
 type monitorReported struct {
 	source int
@@ -108,7 +105,7 @@ type cleared struct {
 }
 
 func (c cleared) apply(e *Emperor) {
-	e.takeSockets(c.v, c.kept)
+	c.v.takeSockets(c.kept)
 	if c.v.exit != nil {
 		c.v.exit.Last = oneLine(c.last)
 	}

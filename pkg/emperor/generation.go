@@ -18,7 +18,7 @@ func (e *Emperor) launch(v *vassal) {
 	r.Hooked = func(result hooks.Result) { e.post(hookDone{a, result}) }
 	r.Disconnected = func(reason string) { e.post(disconnected{a, reason}) }
 	r.Kept, r.Trial, r.Reverted = v.kept, v.onTrial(), v.reverted()
-	held := e.holdsSockets(v)
+	held := v.holdsSockets()
 	if !held {
 		v.kept = nil
 	}
@@ -52,8 +52,8 @@ func (v *vassal) next() history {
 	}
 }
 
-// clear removes the resources of the generation, and runs the hooks of its end.
-func (e *Emperor) clear(v *vassal) {
+// clearUp removes the resources of the generation, and runs the hooks of its end.
+func clearUp(_ *Options, v *vassal) {
 	if v.heartbeatTimer != nil {
 		v.heartbeatTimer.Stop()
 		v.heartbeatTimer = nil
@@ -61,10 +61,10 @@ func (e *Emperor) clear(v *vassal) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	v.cancel = cancel
 	a, process := generationOf{v, v.generation}, v.process
-	e.group.Go(func() {
+	v.group.Go(func() {
 		defer cancel(nil)
 		err := process.Clear(ctx)
-		if kept := process.KeptSockets(); !e.post(cleared{a, err, process.LastLine(), kept}) {
+		if kept := process.KeptSockets(); !v.post(cleared{a, err, process.LastLine(), kept}) {
 			kept.Close()
 		}
 	})

@@ -6,21 +6,18 @@ import (
 	"github.com/emperor-go/emperor/internal/timers"
 )
 
-// heartbeat notes a sign of life. The first one is a promise of more.
-func (e *Emperor) heartbeat(v *vassal) {
+// beat notes a sign of life. The first one is a promise of more.
+func (v *vassal) beat(o *Options) {
 	v.heartbeat = time.Now()
-	if e.options.Heartbeat <= 0 {
-		return
-	}
-	if v.heartbeatTimer == nil {
-		e.armHeartbeat(v, e.options.Heartbeat)
+	if o.Heartbeat > 0 && v.heartbeatTimer == nil {
+		v.armHeartbeat(o.Heartbeat)
 	}
 }
 
 // armHeartbeat checks after d whether the vassal still sends heartbeats.
-func (e *Emperor) armHeartbeat(v *vassal, d time.Duration) {
+func (v *vassal) armHeartbeat(d time.Duration) {
 	a := generationOf{v, v.generation}
-	v.heartbeatTimer = timers.AfterFunc(d, func() { e.post(heartbeatDue{a}) })
+	v.heartbeatTimer = timers.AfterFunc(d, func() { v.post(heartbeatDue{a}) })
 }
 
 // heartbeatDue: it is time to ask whether a vassal that sent heartbeats still does.
@@ -42,14 +39,14 @@ func (p heartbeatDue) apply(e *Emperor) {
 		}
 		left = e.options.Heartbeat // it boots, reloads or stops
 	}
-	e.armHeartbeat(v, left)
+	v.armHeartbeat(left)
 }
 
 // recordSilence counts the silence as a failure.
-func (e *Emperor) recordSilence(v *vassal) {
+func recordSilence(_ *Options, v *vassal) {
 	v.heartbeatTimer = nil
 	v.countFailure()
 	silent := time.Since(v.heartbeat).Round(time.Second)
 	v.log.Error("no heartbeat: it is restarted", "silent", silent)
-	e.note(v, AboutLife, "no heartbeat for %v: it is restarted", silent)
+	v.note(AboutLife, "no heartbeat for %v: it is restarted", silent)
 }

@@ -49,12 +49,12 @@ type hookDone struct {
 
 func (h hookDone) apply(e *Emperor) {
 	if !h.stale() {
-		e.hookEnded(h.v, h.result)
+		h.v.hookEnded(&e.options, h.result)
 	}
 }
 
 // hookEnded remembers the last run of each hook, the newest last.
-func (e *Emperor) hookEnded(v *vassal, r hooks.Result) {
+func (v *vassal) hookEnded(o *Options, r hooks.Result) {
 	if v.waitsFor == r.Running() {
 		v.waitsFor = ""
 	}
@@ -71,19 +71,19 @@ func (e *Emperor) hookEnded(v *vassal, r hooks.Result) {
 	same := func(x HookRun) bool { return x.Phase == run.Phase && x.Index == run.Index }
 	v.hookRuns = append(slices.DeleteFunc(v.hookRuns, same), run)
 	v.hookRuns = v.hookRuns[max(0, len(v.hookRuns)-maxHookRuns):]
-	text, tell := "%s #%d (%s) after %v: %s", e.note
+	text, tell := "%s #%d (%s) after %v: %s", v.note
 	if info, ok := r.Phase.Info(); ok && info.Inside() {
-		tell = e.noteFrom
+		tell = v.noteFrom
 	}
-	tell(v, AboutHook, text, run.Phase, run.Index, run.Hook, r.Took.Round(time.Millisecond), run.Result)
-	if e.options.Observe != nil {
-		e.options.Observe(r)
+	tell(AboutHook, text, run.Phase, run.Index, run.Hook, r.Took.Round(time.Millisecond), run.Result)
+	if o.Observe != nil {
+		o.Observe(r)
 	}
 }
 
 // hookInside records a vassal's report about a hook of its own. It ignores a report about a
 // hook of the emperor, and nothing else depends on reports.
-func (e *Emperor) hookInside(v *vassal, r hooks.Result) {
+func (v *vassal) hookInside(o *Options, r hooks.Result) {
 	if r.Index < 1 || r.Took < 0 {
 		return
 	}
@@ -91,5 +91,5 @@ func (e *Emperor) hookInside(v *vassal, r hooks.Result) {
 		return
 	}
 	r.Text, r.Exit = oneLine(r.Text), oneLine(r.Exit)
-	e.hookEnded(v, r)
+	v.hookEnded(o, r)
 }

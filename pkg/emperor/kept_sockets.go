@@ -8,23 +8,23 @@ import (
 
 // takeSockets takes over the sockets of a generation that has ended. When that generation has none, the
 // vassal's held sockets stay.
-func (e *Emperor) takeSockets(v *vassal, kept namespaces.Sockets) {
+func (v *vassal) takeSockets(kept namespaces.Sockets) {
 	if len(kept) > 0 {
-		e.closeKept(v)
+		v.closeKept()
 		v.kept = kept
 	}
 }
 
 // holdsSockets reports whether the sockets that a launch gets are held until it is ready, because the
 // configuration before it, which binds the same addresses, may be launched again.
-func (e *Emperor) holdsSockets(v *vassal) bool {
+func (v *vassal) holdsSockets() bool {
 	return v.onTrial() && slices.Equal(v.config.Addresses, v.proven.Addresses)
 }
 
 // closeKept closes the sockets of the last generation.
-func (e *Emperor) closeKept(v *vassal) {
+func (v *vassal) closeKept() {
 	if kept := v.kept; len(kept) > 0 {
 		v.kept = nil
-		e.group.Go(kept.Close)
+		v.group.Go(kept.Close)
 	}
 }

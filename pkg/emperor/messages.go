@@ -44,13 +44,13 @@ func (e *Emperor) handleReport(v *vassal, r wire.Report) {
 		}
 	case wire.Loyal:
 		if v.loyal.IsZero() {
-			e.noteFrom(v, AboutLife, "loyal")
+			v.noteFrom(AboutLife, "loyal")
 		}
 		v.loyal, v.lastLoyal = now, now // its failures are forgotten when it has run long enough
 	case wire.Withdraw:
 		e.input(v, Leave)
 	case wire.Heartbeat:
-		e.heartbeat(v)
+		v.beat(&e.options)
 	case wire.Reinforce:
 		e.input(v, Reinforce)
 	}
@@ -61,12 +61,12 @@ func (e *Emperor) handleNotice(v *vassal, n wire.Notice) {
 	switch n.Kind { // a vassal that boots may become a program without our protocol
 	case wire.HookEnded:
 		for _, h := range n.Hooks {
-			e.hookInside(v, h)
+			v.hookInside(&e.options, h)
 		}
 		return
 	case wire.Booting:
 		v.waitsFor = text
-		e.noteFrom(v, AboutBoot, "it waits for %s", text)
+		v.noteFrom(AboutBoot, "it waits for %s", text)
 		return
 	}
 	v.usesOrders = true
@@ -74,9 +74,9 @@ func (e *Emperor) handleNotice(v *vassal, n wire.Notice) {
 	case n.Kind == wire.Gap:
 		v.gap = max(0, n.Gap)
 	case n.Kind == wire.Status:
-		e.setStatus(v, text)
+		v.setStatus(text)
 	case n.Kind == wire.Workers && n.Deaths != nil:
-		e.setWorkerDeaths(v, *n.Deaths)
+		v.setWorkerDeaths(*n.Deaths)
 	case n.Kind == wire.Listening:
 		v.listening = []string{}
 		for _, address := range n.Addresses {
@@ -84,9 +84,9 @@ func (e *Emperor) handleNotice(v *vassal, n wire.Notice) {
 		}
 	case n.Kind == wire.Renew:
 		v.renews = true
-		e.noteFrom(v, AboutLife, "ends to be started again: %s", text)
+		v.noteFrom(AboutLife, "ends to be started again: %s", text)
 	case n.Kind == wire.Fallback:
-		e.setFallback(v, text)
+		v.setFallback(text)
 	case n.Kind == wire.Exec:
 		v.usesOrders, v.program, v.mercy = false, n.Program, max(0, n.Mercy)
 		if n.Probe != nil {
@@ -111,6 +111,9 @@ func (e *Emperor) handleAnswer(v *vassal, n wire.Notice, text string) {
 	case n.Kind == wire.Ready:
 		e.input(v, Ready)
 	case n.Kind == wire.Failed, n.Kind == wire.Undone:
+		if v.takes(Refused) {
+			text = e.withHolder(v, v.ordered, text)
+		}
 		v.answer = reloadAnswer{text: text, undone: n.Kind == wire.Undone, missing: missing}
 		e.input(v, Refused)
 	case n.Kind == wire.Anew:
@@ -130,23 +133,23 @@ type reloadAnswer struct {
 
 // recordOwnReload notes how a reload went that the emperor has not ordered: a file was touched,
 // or there was a signal. It does not hide that an order failed.
-func (e *Emperor) recordOwnReload(v *vassal) {
+func recordOwnReload(_ *Options, v *vassal) {
 	text := v.answer.text
 	switch kind := v.answer.kind; {
 	case kind == wire.Failed && text != "":
-		e.noteFrom(v, AboutReload, "cannot reload: %s", text)
+		v.noteFrom(AboutReload, "cannot reload: %s", text)
 		if v.reloadError == "" || v.ownReload {
 			v.reloadError, v.ownReload = text, true
 		}
 	case kind == wire.Ready && v.ownReload:
-		e.noteFrom(v, AboutReload, "it has reloaded")
+		v.noteFrom(AboutReload, "it has reloaded")
 		v.reloadError, v.ownReload = "", false
 	}
 }
 
 // setFallback notes that a vassal runs on its fallback configuration, or, with an
 // empty text, that it does not.
-func (e *Emperor) setFallback(v *vassal, text string) {
+func (v *vassal) setFallback(text string) {
 	was := v.fallback
 	v.listening = nil
 	if v.fallback = text; text != "" {
@@ -156,38 +159,38 @@ func (e *Emperor) setFallback(v *vassal, text string) {
 	switch text {
 	case was:
 	case "":
-		e.noteFrom(v, AboutFallback, "it runs on its own configuration again")
+		v.noteFrom(AboutFallback, "it runs on its own configuration again")
 	default:
-		e.noteFrom(v, AboutFallback, "it runs on its fallback configuration: %s", text)
+		v.noteFrom(AboutFallback, "it runs on its fallback configuration: %s", text)
 	}
 }
 
 // setWorkerDeaths notes that workers of a vassal die, or have recovered.
-func (e *Emperor) setWorkerDeaths(v *vassal, d wire.Deaths) {
+func (v *vassal) setWorkerDeaths(d wire.Deaths) {
 	was := v.deaths
 	v.deaths = wire.Deaths{Recent: max(0, d.Recent), Total: max(0, d.Total), Exit: oneLine(d.Exit), Next: d.Next}
 	switch {
 	case v.deaths.Recent > 0:
 		wait := max(0, time.Until(d.Next)).Round(10 * time.Millisecond)
-		e.noteFrom(v, AboutWorkers, "a worker died: %s; the next one in %v, deaths in a row: %d", v.deaths.Exit, wait, v.deaths.Recent)
+		v.noteFrom(AboutWorkers, "a worker died: %s; the next one in %v, deaths in a row: %d", v.deaths.Exit, wait, v.deaths.Recent)
 	case was.Recent > 0:
-		e.noteFrom(v, AboutWorkers, "the workers have recovered")
+		v.noteFrom(AboutWorkers, "the workers have recovered")
 	}
 }
 
 // setStatus records the status text of a vassal.
-func (e *Emperor) setStatus(v *vassal, text string) {
+func (v *vassal) setStatus(text string) {
 	if v.status == text {
 		return
 	}
 	if v.status = text; text != "" { // otherwise the worker has left that said it
-		e.noteFrom(v, AboutStatus, "%s", text)
+		v.noteFrom(AboutStatus, "%s", text)
 	}
 }
 
 func (e *Emperor) handleNotification(v *vassal, n Notification) {
 	if n.Status != nil {
-		e.setStatus(v, oneLine(*n.Status))
+		v.setStatus(oneLine(*n.Status))
 	}
 	switch {
 	case n.Stopping:
@@ -198,7 +201,7 @@ func (e *Emperor) handleNotification(v *vassal, n Notification) {
 		v.phase = "reloading"
 	}
 	if n.Watchdog {
-		e.heartbeat(v)
+		v.beat(&e.options)
 	}
 	if n.Ready {
 		v.accepting, v.lastAccepting = time.Now(), time.Now()

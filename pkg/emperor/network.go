@@ -172,14 +172,14 @@ func (x adjusted) apply(e *Emperor) {
 	case x.err != nil:
 		v.refused, v.reloadError = x.version, x.err.Error()
 		v.log.Error("cannot change "+x.about+"; the vassal continues as before", "error", x.err)
-		e.note(v, AboutReload, "cannot change %s: %v", x.about, x.err)
+		v.note(AboutReload, "cannot change %s: %v", x.about, x.err)
 	case x.more:
 		e.input(v, Refresh)
 	default:
 		v.refused, v.reloadError, v.reloaded = monitor.Version{}, "", time.Now()
 		v.config = x.plan
 		v.log.Info(x.about+x.have()+"changed", "config", v.config.Version.Short())
-		e.setFault(v, nil)
+		v.setFault(nil)
 		e.applyWanted(v)
 	}
 }
@@ -214,14 +214,14 @@ func (d disconnected) apply(e *Emperor) {
 }
 
 // noteCut reports that a vassal has lost its network.
-func (e *Emperor) noteCut(v *vassal) {
+func noteCut(_ *Options, v *vassal) {
 	v.log.Error("it has no network any more", "reason", v.cutReason)
-	e.note(v, AboutNetwork, "no network: %s", v.cutReason)
+	v.note(AboutNetwork, "no network: %s", v.cutReason)
 }
 
 // cut handles the loss for a vassal that serves.
 func (e *Emperor) cut(v *vassal) {
-	e.noteCut(v)
+	noteCut(&e.options, v)
 	if v.config.Network.RestartLost {
 		v.unthrottle() // it is no change of the file
 		e.replaceProcess(v)

@@ -1,9 +1,6 @@
 package emperor
 
-import (
-	"fmt"
-	"time"
-)
+import "time"
 
 // Topic is the subject of a Note.
 type Topic string
@@ -42,28 +39,14 @@ type Note struct {
 	Text  string `json:"text"`
 }
 
-// note sends a note about v to the listeners that want notes. It costs nothing while there
-// are none.
-func (e *Emperor) note(v *vassal, about Topic, format string, args ...any) {
-	t := Transition{Time: time.Now(), From: v.state, To: v.state}
-	for l := range e.subscribers {
-		if !l.notes {
-			continue
-		}
-		if t.Note == nil {
-			t.Note = &Note{about, fmt.Sprintf(format, args...)}
-			t.Record = Record{Name: v.name, State: v.state, Since: v.since, Generation: v.generation, Config: v.config.Version.Short()}
-			if v.process != nil && v.state.alive() {
-				t.Record.PID = v.process.PID()
-			}
-		}
-		l.send(t)
-	}
+// note sends a note about the vassal to the readers that want notes.
+func (v *vassal) note(about Topic, format string, args ...any) {
+	v.feed.note(v, about, format, args...)
 }
 
 // noteFrom passes on a message of the vassal itself. It drops some messages of a vassal that
 // sends too many, so that they do not push the events of others out of memory.
-func (e *Emperor) noteFrom(v *vassal, about Topic, format string, args ...any) {
+func (v *vassal) noteFrom(about Topic, format string, args ...any) {
 	more, ok := v.noteLimit.allow(time.Now())
 	if !ok {
 		return
@@ -72,7 +55,7 @@ func (e *Emperor) noteFrom(v *vassal, about Topic, format string, args ...any) {
 		format += " (%d things that it said before are left out)"
 		args = append(args, more)
 	}
-	e.note(v, about, format, args...)
+	v.note(about, format, args...)
 }
 
 // noteLimit limits the notes of one vassal about itself: many at once, then one every few

@@ -11,16 +11,16 @@ import (
 )
 
 // recordWait notes that a change of the file takes effect while the vassal waits.
-func (e *Emperor) recordWait(v *vassal) {
+func recordWait(o *Options, v *vassal) {
 	v.cancelPaused()
 	if v.changed {
-		e.countChange(v)
+		v.countChange(o.ChangePause)
 	}
 }
 
 // watchSocket waits for a connection on the vassal's socket, and binds the socket first if there is
 // none yet.
-func (e *Emperor) watchSocket(v *vassal) {
+func watchSocket(o *Options, v *vassal) {
 	v.watch++
 	if v.binding {
 		return // continues when that is over
@@ -29,36 +29,36 @@ func (e *Emperor) watchSocket(v *vassal) {
 	ctx, cancel := context.WithCancel(context.Background())
 	v.unwatch = cancel
 	watch, plan, activation, changed := v.watch, *v.target(), v.activation, v.changed
-	r, attendant := Request{Plan: plan, Generation: v.generation, Log: v.log}, e.options.WaitObserver
+	r, attendant, activator := Request{Plan: plan, Generation: v.generation, Log: v.log}, o.WaitObserver, o.Activator
 	v.changed = false
 	if activation == nil {
 		v.binding = true
-		e.group.Go(func() {
+		v.group.Go(func() {
 			defer cancel()
 			if lost != nil {
 				_ = lost.Close() // before its path is used again
 			}
-			made, err := e.options.Activator.Activate(ctx, plan)
+			made, err := activator.Activate(ctx, plan)
 			if made != nil && attendant != nil {
 				attendant.Waiting(ctx, r)
 			}
-			if !e.post(activated{v, watch, made, err}) && made != nil {
+			if !v.post(activated{v, watch, made, err}) && made != nil {
 				_ = made.Close()
 			}
 		})
 		return
 	}
-	e.group.Go(func() {
+	v.group.Go(func() {
 		defer cancel()
 		if err := Conflict(activation, plan); err != nil {
-			e.post(connected{v, watch, err})
+			v.post(connected{v, watch, err})
 			return
 		}
 		if changed && attendant != nil {
 			attendant.Changed(ctx, r)
 		}
 		if err := activation.Wait(ctx); ctx.Err() == nil {
-			e.post(connected{v, watch, err})
+			v.post(connected{v, watch, err})
 		}
 	})
 }
@@ -76,9 +76,9 @@ func Conflict(a Activation, p Plan) error {
 
 // discard returns the socket that clients do not find any more, and forgets it. Nil: there is
 // none.
-func (v *vassal) discard() (lost Activation) {
-	if v.socketGone {
-		lost, v.activation, v.socketGone = v.activation, nil, false
+func (d *demand) discard() (lost Activation) {
+	if d.socketGone {
+		lost, d.activation, d.socketGone = d.activation, nil, false
 	}
 	return lost
 }
@@ -103,9 +103,9 @@ func (v *vassal) recordSocketLost(how string) {
 }
 
 // rebind makes the socket of a waiting vassal again.
-func (e *Emperor) rebind(v *vassal) {
+func rebind(o *Options, v *vassal) {
 	v.unwatch()
-	e.watchSocket(v)
+	watchSocket(o, v)
 }
 
 // activated: a vassal has its socket, or is not on demand, or cannot have it.
@@ -153,7 +153,7 @@ func (k connected) apply(e *Emperor) {
 	case k.err != nil:
 		k.v.bindError = k.err
 		e.input(k.v, Unbound)
-	case e.hasty(k.v):
+	case k.v.hasty(&e.options):
 		e.input(k.v, Hasty)
 	default:
 		if k.v.rest == restLeft { // when it was time
@@ -165,8 +165,8 @@ func (k connected) apply(e *Emperor) {
 
 // hasty reports whether a vassal has exited right after its start. With a waiting connection
 // it would restart as fast as the machine can, so it is delayed like a vassal that fails.
-func (e *Emperor) hasty(v *vassal) bool {
-	moment := e.options.Backoff.Initial
+func (v *vassal) hasty(o *Options) bool {
+	moment := o.Backoff.Initial
 	return v.rest == restLeft && v.exited.Sub(v.lastRun) < moment && time.Since(v.exited) < moment
 }
 
@@ -190,22 +190,14 @@ func (e *Emperor) forget(v *vassal) {
 	}
 }
 
-func recordUnbound(_ *Emperor, v *vassal) {
+func recordUnbound(_ *Options, v *vassal) {
 	v.cause, v.config = v.bindError, *v.target()
 	v.countFailure()
-}
-
-func (e *Emperor) unbound(v *vassal) {
 	v.log.Error("cannot wait for connections", "error", v.cause)
-	e.settle(v)
 }
 
-func recordHaste(_ *Emperor, v *vassal) {
+func recordHaste(_ *Options, v *vassal) {
 	v.wake()
 	v.countFailure()
-}
-
-func (e *Emperor) hastened(v *vassal) {
 	v.log.Warn("exited immediately after activation; backing off")
-	e.settle(v)
 }

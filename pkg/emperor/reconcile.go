@@ -1,61 +1,9 @@
 package emperor
 
 import (
-	"context"
 	"maps"
 	"time"
-
-	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 )
-
-// monitorEndWait is how long the end of a monitor is waited for. One that hangs in the kernel does
-// not end.
-const monitorEndWait = time.Second
-
-// runMonitor runs one monitor and reviews its results, outside the loop, until ctx ends.
-func (e *Emperor) runMonitor(ctx context.Context, m monitor.Monitor, r *review) {
-	sets, ended := make(chan monitor.Set), make(chan error, 1)
-	go func() {
-		ended <- m.Run(ctx, func(set monitor.Set) {
-			select {
-			case sets <- set:
-			case <-ctx.Done():
-			}
-		})
-	}()
-	defer r.stop()
-	for {
-		select {
-		case set := <-sets:
-			r.start(ctx, set)
-		case f := <-r.over:
-			r.record(ctx, f)
-		case <-r.slow.C:
-			r.impatient = true
-		case <-r.retry.C:
-			r.start(ctx, r.set)
-		case err := <-ended:
-			e.monitorEnded(err)
-			return
-		case <-ctx.Done():
-			select {
-			case err := <-ended:
-				e.monitorEnded(err)
-			case <-time.After(monitorEndWait):
-				r.log.Warn("a monitor does not end: it is left behind", "monitor", m.String())
-			}
-			return
-		}
-		r.report()
-	}
-}
-
-// monitorEnded reports to the loop that a monitor could not begin.
-func (e *Emperor) monitorEnded(err error) {
-	if err != nil {
-		e.post(monitorFailed{err})
-	}
-}
 
 // reconcile compares the result of a monitor with the existing vassals.
 func (e *Emperor) reconcile(source int, plans []Plan) {
@@ -67,7 +15,7 @@ func (e *Emperor) reconcile(source int, plans []Plan) {
 	for _, p := range plans {
 		v := e.vassals[p.Name]
 		if first := e.entries[p.Entry]; first != nil && first != v {
-			e.ignoreDuplicate(first, source, p)
+			first.ignoreDuplicate(&e.options, source, p)
 			ignored[p.Path] = true
 			continue
 		}
@@ -75,7 +23,7 @@ func (e *Emperor) reconcile(source int, plans []Plan) {
 		case v == nil:
 			v = e.add(p.Name, source)
 		case v.source != source:
-			e.ignoreDuplicate(v, source, p)
+			v.ignoreDuplicate(&e.options, source, p)
 			ignored[p.Path] = true
 			continue
 		}
@@ -103,7 +51,7 @@ func (e *Emperor) setConfig(v *vassal, p Plan) {
 	if p.Err == nil && v.activation != nil {
 		p.Err = Conflict(v.activation, p)
 	}
-	e.setFault(v, p.Err)
+	v.setFault(p.Err)
 	if p.Err != nil && (!p.Fallback || v.wanted != nil && v.state.alive()) {
 		return
 	}
@@ -117,13 +65,20 @@ func (e *Emperor) setConfig(v *vassal, p Plan) {
 }
 
 func (e *Emperor) add(name string, source int) *vassal {
-	v := &vassal{name: name, source: source, state: Idle, since: time.Now(), log: e.options.Log.With("vassal", name)}
+	v := e.newVassal(name, source)
 	if v.held = e.options.Suspend != nil && e.options.Suspend(name); v.held {
 		v.log.Info("suspended until it is started")
 	}
 	e.vassals[name] = v
 	e.recallGone(v)
 	return v
+}
+
+// newVassal returns the record of a vassal that does nothing yet.
+func (e *Emperor) newVassal(name string, source int) *vassal {
+	return &vassal{
+		mailbox: e.mailbox, feed: &e.feed, log: e.options.Log.With("vassal", name), name: name, source: source, state: Idle, since: time.Now(),
+	}
 }
 
 // same reports whether no change between the two should take effect.

@@ -114,9 +114,9 @@ type Record struct {
 	GID            uint32      `json:"gid"`
 }
 
-func (e *Emperor) record(v *vassal) Record {
+func (v *vassal) record(o *Options) Record {
 	r := Record{
-		Name: v.name, Monitor: e.options.Monitors[v.source].String(), Desired: Run, State: v.state, Since: v.since,
+		Name: v.name, Monitor: o.Monitors[v.source].String(), Desired: Run, State: v.state, Since: v.since,
 		PauseUntil: v.pauseUntil, Generation: v.generation, Config: v.config.Version.Short(), Serial: v.serial, Reloads: v.reloads,
 		Fault: v.fault, FaultSince: v.faultSince, ReloadError: v.reloadError, Launches: v.launches, Failures: v.failures, Exited: v.exited,
 		FirstRun: v.firstRun, LastRun: v.lastRun, Ready: v.ready, Accepting: v.accepting, Loyal: v.loyal,
@@ -149,12 +149,12 @@ func (e *Emperor) record(v *vassal) Record {
 	if v.parent != nil {
 		r.Parent = v.parent.name
 	}
-	if v.process != nil && v.state.alive() {
-		r.PID, r.Program = v.process.PID(), v.program
+	if r.PID = v.pid(); r.PID != 0 {
+		r.Program = v.program
 	}
 	switch {
 	case v.state == Idle:
-		r.Why = e.situation(v).resting()
+		r.Why = v.situation(o).resting()
 	case v.state == Throttled:
 		r.Why = whyThrottled
 	case v.paused != nil:

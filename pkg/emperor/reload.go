@@ -30,7 +30,7 @@ func (e *Emperor) applyWanted(v *vassal) {
 		e.group.Go(func() { e.post(compared{a, is.Version, e.options.Compare(was.Config, is.Config)}) })
 	case takeAnewOwner:
 		v.log.Info("its file has another owner: a new process is needed", "uid", is.UID, "gid", is.GID)
-		e.note(v, AboutReload, "its file has another owner, a new process is needed")
+		v.note(AboutReload, "its file has another owner, a new process is needed")
 		e.replaceProcess(v)
 	case takeAnew, takeByNext:
 		v.changed = v.activation != nil && way == takeByNext
@@ -52,13 +52,13 @@ func (c compared) apply(e *Emperor) {
 	options := strings.Join(c.change.Options, ", ")
 	if c.change.Respawn {
 		c.v.log.Info("changed options need a new process", "options", options)
-		e.note(c.v, AboutReload, "changed options need a new process: %s", options)
+		c.v.note(AboutReload, "changed options need a new process: %s", options)
 		e.replaceProcess(c.v)
 		return
 	}
 	if len(c.change.Live) > 0 {
 		c.v.log.Info("changing "+subject(c.change.Live), "options", strings.Join(c.change.Live, ", "))
-		e.note(c.v, AboutReload, "changed options: %s", strings.Join(append(c.change.Live, c.change.Options...), ", "))
+		c.v.note(AboutReload, "changed options: %s", strings.Join(append(c.change.Live, c.change.Options...), ", "))
 		e.adjust(c.v, c.version, subject(c.change.Live), options != "")
 		return
 	}
@@ -66,20 +66,20 @@ func (c compared) apply(e *Emperor) {
 	if options == "" {
 		options = "none that counts"
 	}
-	e.note(c.v, AboutReload, "changed options: %s", options)
+	c.v.note(AboutReload, "changed options: %s", options)
 	e.input(c.v, Refresh)
 }
 
 // reload asks the process to take over the wanted configuration.
-func (e *Emperor) reload(v *vassal) {
+func reload(o *Options, v *vassal) {
 	a, serial, plan, process := generationOf{v, v.generation}, v.serial, v.ordered, v.process
-	e.group.Go(func() {
+	v.group.Go(func() {
 		if err := process.Reload(plan, serial); err != nil {
-			e.post(reloadNotSent{a, serial, err})
+			v.post(reloadNotSent{a, serial, err})
 		}
 	})
-	if e.options.ReloadTimeout > 0 {
-		e.arm(v, e.options.ReloadTimeout)
+	if o.ReloadTimeout > 0 {
+		v.arm(o.ReloadTimeout)
 	}
 }
 
@@ -103,8 +103,8 @@ var errNoAnswer = errors.New("the vassal did not answer in time")
 // taken records the end of a reload, and checks whether a newer configuration waits.
 func (e *Emperor) taken(v *vassal) {
 	v.log.Info("reloaded", "serial", v.serial, "config", v.ordered.Version.Short())
-	e.setFault(v, nil)
-	e.arm(v, e.options.Backoff.Reset)
+	v.setFault(nil)
+	v.arm(e.options.Backoff.Reset)
 	e.applyWanted(v)
 }
 
@@ -115,7 +115,7 @@ func (e *Emperor) refused(v *vassal) {
 		what = "cannot reload; the old configuration was started again"
 	}
 	v.log.Error(what, "error", v.reloadError, "serial", v.serial)
-	e.arm(v, e.options.Backoff.Reset)
+	v.arm(e.options.Backoff.Reset)
 	e.applyWanted(v)
 }
 

@@ -7,21 +7,21 @@ import (
 )
 
 // situation returns the input of the decision about the next generation.
-func (e *Emperor) situation(v *vassal) situation {
-	limit := e.options.Backoff.Limit
+func (v *vassal) situation(o *Options) situation {
+	limit := o.Backoff.Limit
 	return situation{
 		withdrawn: v.withdrawn, zergEnded: v.parent != nil && v.generation > 0, usable: v.wanted != nil, held: v.held, rest: v.rest,
 		onDemand: v.activation != nil, failed: v.failed && v.wanted != nil && v.target().same(v.config),
 		tooOften: limit > 0 && v.failures > limit, trial: v.onTrial(), throttled: v.outdated() && v.churn.tooSoon(time.Now()),
-		demand: e.options.Activator != nil,
+		demand: o.Activator != nil,
 	}
 }
 
 // settle decides the next state after a generation, or instead of one.
 func (e *Emperor) settle(v *vassal) {
-	next := e.situation(v).decide()
+	next := v.situation(&e.options).decide()
 	if !next.launches() {
-		e.closeKept(v)
+		v.closeKept()
 	}
 	e.input(v, next.input)
 }
@@ -37,7 +37,7 @@ func (v *vassal) forgive() {
 }
 
 // wake forgets the reason why it rests.
-func (v *vassal) wake() { v.rest = "" }
+func (o *outcome) wake() { o.rest = "" }
 
 // announcedExit reports whether a generation that ended unasked did so on purpose, as it had
 // announced, and not again right after the last time.
@@ -46,7 +46,7 @@ func (v *vassal) announcedExit(pause time.Duration) bool {
 }
 
 // countFailure counts a generation that ended unasked.
-func (v *vassal) countFailure() {
-	v.failed = true
-	v.failures++
+func (o *outcome) countFailure() {
+	o.failed = true
+	o.failures++
 }

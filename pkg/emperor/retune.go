@@ -62,7 +62,7 @@ func (r rechecked) apply(e *Emperor) {
 		v.log.Warn("cannot check its configuration again; the vassal continues", "error", r.err)
 		return
 	}
-	if e.setFault(v, r.err); r.err != nil {
+	if v.setFault(r.err); r.err != nil {
 		return
 	}
 	plan := *v.wanted
@@ -70,7 +70,7 @@ func (r rechecked) apply(e *Emperor) {
 	v.wanted = &plan
 	if !reflect.DeepEqual(plan.Templates, v.config.Templates) {
 		v.log.Info("its templates have changed: a new process is needed")
-		e.note(v, AboutReload, "its templates have changed, a new process is needed")
+		v.note(AboutReload, "its templates have changed, a new process is needed")
 		e.replaceProcess(v) // also one that was refused
 		return
 	}

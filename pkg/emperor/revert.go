@@ -45,7 +45,7 @@ func (v *vassal) target() *Plan {
 }
 
 // retry makes the wanted configuration count again after it was tried in vain.
-func (v *vassal) retry() { v.refused = monitor.Version{} }
+func (o *outcome) retry() { o.refused = monitor.Version{} }
 
 // refuseEdit records that the configuration of the last launch did not become ready.
 func (v *vassal) refuseEdit() {
@@ -64,7 +64,7 @@ func (v *vassal) refuseEdit() {
 // revert launches the configuration before an edit that did not become ready.
 func (e *Emperor) revert(v *vassal) {
 	v.log.Error("cannot take the edit over; starting the configuration before it again", "error", v.reloadError)
-	e.note(v, AboutReload, "%s", v.reloadError)
+	v.note(AboutReload, "%s", v.reloadError)
 	e.enqueue(v)
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/emperor-go/emperor/internal/reads"
@@ -20,7 +21,8 @@ const (
 // review runs the checks of one monitor's configurations, concurrently and once for each
 // version. One goroutine uses it.
 type review struct {
-	e         *Emperor
+	loop      *mailbox
+	rounds    *atomic.Uint64 // of checks; one of an earlier round is old
 	source    int
 	log       *slog.Logger
 	set       monitor.Set
@@ -44,7 +46,7 @@ type checked struct {
 }
 
 func newReview(e *Emperor, source int) *review {
-	r := &review{e: e, source: source, log: e.options.Log, check: e.options.Check, known: map[string]checked{}, begun: map[string]monitor.Config{}, over: make(chan checked)}
+	r := &review{loop: e.mailbox, rounds: &e.checks, source: source, log: e.options.Log, check: e.options.Check, known: map[string]checked{}, begun: map[string]monitor.Config{}, over: make(chan checked)}
 	r.slow, r.retry = time.NewTimer(checkGrace), time.NewTimer(checkAgain)
 	r.stop()
 	return r
@@ -53,6 +55,55 @@ func newReview(e *Emperor, source int) *review {
 func (r *review) stop() {
 	r.slow.Stop()
 	r.retry.Stop()
+}
+
+// monitorEndWait is how long the end of a monitor is waited for. One that hangs in the kernel does
+// not end.
+const monitorEndWait = time.Second
+
+// run runs the monitor and reviews its results, outside the loop, until ctx ends.
+func (r *review) run(ctx context.Context, m monitor.Monitor) {
+	sets, ended := make(chan monitor.Set), make(chan error, 1)
+	go func() {
+		ended <- m.Run(ctx, func(set monitor.Set) {
+			select {
+			case sets <- set:
+			case <-ctx.Done():
+			}
+		})
+	}()
+	defer r.stop()
+	for {
+		select {
+		case set := <-sets:
+			r.start(ctx, set)
+		case f := <-r.over:
+			r.record(ctx, f)
+		case <-r.slow.C:
+			r.impatient = true
+		case <-r.retry.C:
+			r.start(ctx, r.set)
+		case err := <-ended:
+			r.monitorEnded(err)
+			return
+		case <-ctx.Done():
+			select {
+			case err := <-ended:
+				r.monitorEnded(err)
+			case <-time.After(monitorEndWait):
+				r.log.Warn("a monitor does not end: it is left behind", "monitor", m.String())
+			}
+			return
+		}
+		r.report()
+	}
+}
+
+// monitorEnded reports to the loop that a monitor could not begin.
+func (r *review) monitorEnded(err error) {
+	if err != nil {
+		r.loop.post(monitorFailed{err})
+	}
 }
 
 // start begins the checks that a set needs.
@@ -72,12 +123,12 @@ func (r *review) due(c monitor.Config) bool {
 		return false
 	}
 	f, known := r.known[c.Name]
-	return !known || f.round != r.e.checks.Load() || !(Plan{Config: c}).same(Plan{Config: f.of}) || errors.Is(f.err, reads.ErrSlow)
+	return !known || f.round != r.rounds.Load() || !(Plan{Config: c}).same(Plan{Config: f.of}) || errors.Is(f.err, reads.ErrSlow)
 }
 
 func (r *review) startCheck(ctx context.Context, c monitor.Config) {
 	r.begun[c.Name] = c
-	round := r.e.checks.Load()
+	round := r.rounds.Load()
 	go func() {
 		f := checked{of: c, round: round}
 		f.facts, f.err = r.check(c)
@@ -124,7 +175,7 @@ func (r *review) report() {
 		}
 	}
 	r.plans, r.known = told, known
-	r.e.post(monitorReported{r.source, plans})
+	r.loop.post(monitorReported{r.source, plans})
 }
 
 // plan returns a configuration with the result of its check; while that runs, the previous

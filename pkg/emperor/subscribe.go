@@ -2,6 +2,7 @@ package emperor
 
 import (
 	"context"
+	"fmt"
 	"time"
 )
 
@@ -47,15 +48,15 @@ func (e *Emperor) Transitions(ctx context.Context) ([]Record, <-chan Transition,
 	l := &subscriber{transitions: make(chan Transition, backlog)}
 	var records []Record
 	err := e.ask(ctx, func() {
-		e.subscribers[l] = true
+		e.feed.add(l)
 		for _, v := range e.sorted() {
-			records = append(records, e.record(v))
+			records = append(records, v.record(&e.options))
 		}
 	})
 	if err != nil {
 		return nil, nil, err
 	}
-	context.AfterFunc(ctx, func() { e.post(question(func(*Emperor) { e.unsubscribe(l) })) })
+	context.AfterFunc(ctx, func() { e.post(question(func(*Emperor) { e.feed.remove(l) })) })
 	return records, l.transitions, nil
 }
 
@@ -64,30 +65,56 @@ func (e *Emperor) Transitions(ctx context.Context) ([]Record, <-chan Transition,
 // number.
 func (e *Emperor) Follow() <-chan Transition {
 	l := &subscriber{transitions: make(chan Transition, backlog), notes: true}
-	e.subscribers[l] = true
+	e.feed.add(l)
 	return l.transitions
 }
 
-// publish sends a transition to the listeners.
-func (e *Emperor) publish(v *vassal, from State) {
-	if len(e.subscribers) == 0 {
+// feed passes transitions and notes on to their readers. The zero value is ready.
+type feed struct{ readers map[*subscriber]bool }
+
+func (f *feed) add(l *subscriber) {
+	if f.readers == nil {
+		f.readers = map[*subscriber]bool{}
+	}
+	f.readers[l] = true
+}
+
+// publish sends a transition. It costs nothing while there are no readers.
+func (f *feed) publish(v *vassal, from State, o *Options) {
+	if len(f.readers) == 0 {
 		return
 	}
-	t := Transition{Time: v.since, From: from, To: v.state, Record: e.record(v)}
-	for l := range e.subscribers {
+	t := Transition{Time: v.since, From: from, To: v.state, Record: v.record(o)}
+	for l := range f.readers {
 		l.send(t)
 	}
 }
 
-func (e *Emperor) unsubscribe(l *subscriber) {
-	if e.subscribers[l] {
-		delete(e.subscribers, l)
+// note sends a note about a vassal to the readers that want notes. It costs nothing while there
+// are none.
+func (f *feed) note(v *vassal, about Topic, format string, args ...any) {
+	t := Transition{Time: time.Now(), From: v.state, To: v.state}
+	for l := range f.readers {
+		if !l.notes {
+			continue
+		}
+		if t.Note == nil {
+			t.Note = &Note{about, fmt.Sprintf(format, args...)}
+			t.Record = Record{Name: v.name, State: v.state, Since: v.since, Generation: v.generation, Config: v.config.Version.Short(), PID: v.pid()}
+		}
+		l.send(t)
+	}
+}
+
+func (f *feed) remove(l *subscriber) {
+	if f.readers[l] {
+		delete(f.readers, l)
 		close(l.transitions)
 	}
 }
 
-func (e *Emperor) unsubscribeAll() {
-	for l := range e.subscribers {
-		e.unsubscribe(l)
+func (f *feed) close() {
+	for l := range f.readers {
+		f.remove(l)
 	}
 }

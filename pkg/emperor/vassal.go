@@ -17,9 +17,11 @@ import (
 
 // vassal is a record of the loop. Only the loop touches it.
 type vassal struct {
-	name       string
-	source     int // index of its monitor
+	*mailbox
+	feed       *feed
 	log        *slog.Logger
+	name       string
+	source     int            // index of its monitor
 	entry      monitor.Entry  // where its file is
 	duplicates map[string]int // ignored paths, each with its monitor
 	parent     *vassal        // of a zerg
@@ -135,7 +137,7 @@ func (e *Emperor) input(v *vassal, in Input) bool {
 	next, do, listed := step(v.state, in)
 	action := e.actions[do]
 	if action.record != nil {
-		action.record(e, v)
+		action.record(&e.options, v)
 	}
 	if next != v.state {
 		e.move(v, next)
@@ -161,19 +163,19 @@ func (e *Emperor) move(v *vassal, next State) {
 	case BackingOff, Throttled, Cursed, Reverting:
 		level = slog.LevelWarn
 	}
-	v.log.LogAttrs(context.Background(), level, string(v.state)+" -> "+string(next), e.attrs(v, next)...)
+	v.log.LogAttrs(context.Background(), level, string(v.state)+" -> "+string(next), v.attrs(&e.options, next)...)
 	was := v.state
 	v.state, v.since = next, time.Now()
 	e.round.moved(was, next)
 	v.bridge(next)
-	e.disarm(v)
+	v.disarm()
 	if next == Gone {
 		delete(e.vassals, v.name)
 		e.setEntry(v, monitor.Entry{})
 		v.cancelPaused()
 		e.rememberGone(v)
 	}
-	e.publish(v, was)
+	e.feed.publish(v, was, &e.options)
 	if was.serving() && !next.serving() {
 		e.stopZergs(v)
 	}
@@ -194,7 +196,7 @@ func (v *vassal) bridge(next State) {
 }
 
 // attrs returns additional attributes of a transition.
-func (e *Emperor) attrs(v *vassal, next State) []slog.Attr {
+func (v *vassal) attrs(o *Options, next State) []slog.Attr {
 	attrs := []slog.Attr{slog.Uint64("generation", v.generation)}
 	if v.process != nil {
 		attrs = append(attrs, slog.Int("pid", v.process.PID()))
@@ -211,7 +213,7 @@ func (e *Emperor) attrs(v *vassal, next State) []slog.Attr {
 			attrs = append(attrs, slog.Any("error", v.cause))
 		}
 	case Idle:
-		if why := e.situation(v).resting(); why != "" {
+		if why := v.situation(o).resting(); why != "" {
 			attrs = append(attrs, slog.String("why", why))
 		}
 	case BackingOff:
@@ -220,11 +222,19 @@ func (e *Emperor) attrs(v *vassal, next State) []slog.Attr {
 	return attrs
 }
 
+// pid is the id of the vassal's process. Zero: none lives.
+func (v *vassal) pid() int {
+	if v.process == nil || !v.state.alive() {
+		return 0
+	}
+	return v.process.PID()
+}
+
 // setFault records the error in the newest configuration and logs it once.
-func (e *Emperor) setFault(v *vassal, err error) {
+func (v *vassal) setFault(err error) {
 	if err == nil {
 		if v.fault != "" && v.fault != monitor.ErrReading.Error() {
-			e.note(v, AboutConfig, "it can be used again")
+			v.note(AboutConfig, "it can be used again")
 		}
 		v.fault, v.faultSince = "", time.Time{}
 		return
@@ -245,20 +255,20 @@ func (e *Emperor) setFault(v *vassal, err error) {
 		text = "cannot use its new configuration; the old one keeps running"
 	}
 	for mistake := range strings.SplitSeq(v.fault, "\n") { // the cause first, each on a line
-		e.note(v, AboutConfig, "it cannot be used: %s", mistake)
+		v.note(AboutConfig, "it cannot be used: %s", mistake)
 		v.log.Error(text, "error", mistake)
 		text = "another mistake"
 	}
 }
 
 // arm makes the input Due come after d, unless the state changes before.
-func (e *Emperor) arm(v *vassal, d time.Duration) {
-	e.disarm(v)
+func (v *vassal) arm(d time.Duration) {
+	v.disarm()
 	alarm := v.alarm
-	v.timer = timers.AfterFunc(d, func() { e.post(due{v, alarm}) })
+	v.timer = timers.AfterFunc(d, func() { v.post(due{v, alarm}) })
 }
 
-func (e *Emperor) disarm(v *vassal) {
+func (v *vassal) disarm() {
 	v.alarm++
 	if v.timer != nil {
 		v.timer.Stop()

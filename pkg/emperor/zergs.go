@@ -19,10 +19,8 @@ func (e *Emperor) startZerg(v *vassal) {
 	}
 	plan := v.config
 	plan.Zerg, plan.Of, plan.Name = number, v.name, zergName(v.name, number)
-	z := &vassal{
-		name: plan.Name, source: v.source, parent: v, wish: wish{wanted: &plan}, state: Idle, since: time.Now(),
-	}
-	z.log = e.options.Log.With("vassal", z.name)
+	z := e.newVassal(plan.Name, v.source)
+	z.parent, z.wanted = v, &plan
 	e.vassals[z.name] = z
 	e.zergs++
 	v.log.Info("wants reinforcement", "zerg", z.name, "zergs", fmt.Sprintf("%d of %d", e.zergs, e.options.Broodlord))
