@@ -29,7 +29,7 @@ const (
 // name of a command runs that command; a directory of the same name is written as ./check.
 func commands() []*cobra.Command {
 	list := append([]*cobra.Command{
-		checkCommand(), completionCommand(), configCommand(), enterCommand(), attachCommand(), eventsCommand(), killCommand(), listCommand(),
+		checkCommand(), completionCommand(), configCommand(), diffCommand(), enterCommand(), attachCommand(), eventsCommand(), killCommand(), listCommand(),
 		logsCommand(), netCommand(), reopenCommand(), rescanCommand(), statusCommand(), topCommand(), waitCommand(),
 	}, verbCommands()...)
 	slices.SortFunc(list, func(a, b *cobra.Command) int { return strings.Compare(a.Name(), b.Name()) })

@@ -37,23 +37,30 @@ func verbCommand(verb emperor.Verb, short, long string) *cobra.Command {
 const namesHelp = "\nNAME may be a pattern in quotes, such as 'shop-*'."
 
 func reloadCommand() *cobra.Command {
-	var wait, all bool
+	var wait, all, dry bool
 	c := operate(&cobra.Command{
-		Use: "reload [--wait] NAME…|--all", Short: "reload a vassal, or all, with the newest configuration",
+		Use: "reload [--wait|--dry-run] NAME…|--all", Short: "reload a vassal, or all, with the newest configuration",
 		Long: "Reloads a vassal in place: its process, namespaces and sockets stay; its workers are replaced.\n" +
 			"With --wait the command waits until the reload has ended, and prints its result. With --all every vassal is reloaded, even\n" +
-			"when one fails; the command prints each result and exits with 1 when one has failed.",
+			"when one fails; the command prints each result and exits with 1 when one has failed. With --dry-run nothing is reloaded: the\n" +
+			"command prints what a reload would change, and how, and exits with 1 when a file has a mistake.",
 		Args: cobra.ArbitraryArgs,
 	}, func(ctx context.Context, o *operator, c *cobra.Command, args []string) error {
 		switch {
 		case all == (len(args) > 0):
 			return exitError{errors.New("name a vassal, or use --all"), ExitUsage}
+		case dry && all:
+			return o.compare(ctx, c, []string{"*"}, dryRun)
+		case dry:
+			return o.compare(ctx, c, args, dryRun)
 		case all:
 			return o.doAll(ctx, c, wait)
 		}
 		return o.doTo(ctx, c, args, emperor.Reload, wait)
 	})
 	c.Flags().BoolVar(&wait, "wait", false, "wait until the reload has ended, and print its result")
+	c.Flags().BoolVar(&dry, "dry-run", false, "reload nothing; print what a reload would change")
+	c.MarkFlagsMutuallyExclusive("wait", "dry-run")
 	c.Flags().BoolVar(&all, "all", false, "reload every running vassal, a few at a time")
 	return c
 }

@@ -23,6 +23,7 @@ type Emperor interface {
 	Transitions(ctx context.Context) ([]emperor.Record, <-chan emperor.Transition, error)
 	Do(ctx context.Context, name string, verb emperor.Verb) (emperor.Record, error)
 	DoAll(ctx context.Context, wish emperor.Broadcast) error
+	Configuration(ctx context.Context, name string) (p emperor.Plan, running bool, err error)
 }
 
 // Server answers on the control socket. Its fields are set before Run and not changed
@@ -44,6 +45,9 @@ type Server struct {
 	Gate *Gate
 	// Network is the built-in network. Nil: there is none.
 	Network Network
+	// Changes reads the file of a plan and compares it with the plan. An error is about a file
+	// that cannot be compared; mistakes in it are part of the answer. Required.
+	Changes func(ctx context.Context, was emperor.Plan) (Changes, error)
 	// Stopping is closed when the emperor stops: from then on the server answers questions
 	// and refuses changes. Optional.
 	Stopping <-chan struct{}
@@ -126,6 +130,7 @@ func (s *Server) routes() http.Handler {
 	get("/emperor", s.info)
 	get("/vassals", s.list)
 	get("/vassals/{name}", s.status)
+	get("/vassals/{name}/changes", s.differences)
 	for _, verb := range emperor.Verbs() {
 		post("/vassals/{name}/"+string(verb), func(r *http.Request) (any, error) { return s.verb(r, verb) })
 	}

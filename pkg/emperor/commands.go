@@ -48,6 +48,24 @@ func (e *Emperor) Records(ctx context.Context) (records []Record, err error) {
 	return records, err
 }
 
+// Configuration returns the plan that the process of a vassal has taken over. running is false
+// for a vassal without a process: the plan is the one of its next launch, and the zero value
+// when there is none.
+func (e *Emperor) Configuration(ctx context.Context, name string) (p Plan, running bool, err error) {
+	asked := e.ask(ctx, func() {
+		v := e.vassals[name]
+		switch {
+		case v == nil:
+			err = UnknownError{name}
+		case v.process != nil:
+			p, running = v.config, true
+		case v.wanted != nil:
+			p = *v.wanted
+		}
+	})
+	return p, running, errors.Join(asked, err)
+}
+
 // Verb is a command of an operator.
 type Verb string
 
