@@ -69,7 +69,7 @@ func govern(ctx context.Context, around outside, g *gathered) error {
 	answers := &control.Server{
 		Emperor: e, Output: g.output, Events: events, Rescan: look, Meter: g.sockets.meter, Gate: gate, Log: log, Stopping: ctx.Done(), Network: g.audited(),
 		Changes: tune.parts.readers.changes,
-		Info: control.Info{Version: version.Number, PID: os.Getpid(), Started: time.Now(), Monitors: o.Monitors, Namespaces: new(o.Clone.String())},
+		Info:    control.Info{Version: version.Number, PID: os.Getpid(), Started: time.Now(), Monitors: o.Monitors, Namespaces: new(o.Clone.String())},
 	}
 	return actors{
 		emperor: e.Run,
