@@ -265,20 +265,20 @@ func TestBacklogIsServed(t *testing.T) {
 func TestInherited(t *testing.T) {
 	t.Setenv("LISTEN_FDS", "1")
 	t.Setenv("LISTEN_PID", "1")
-	if got, err := Inherited(); got != nil || err != nil {
+	if got, err := inherited(); got != nil || err != nil {
 		t.Errorf("descriptors of another process: %v %v", got, err)
 	}
 	if os.Getenv("LISTEN_FDS") != "" {
 		t.Error("the variable is still there")
 	}
 	t.Setenv("LISTEN_FDS", "many")
-	if _, err := Inherited(); err == nil {
+	if _, err := inherited(); err == nil {
 		t.Error("LISTEN_FDS=many is taken")
 	}
 }
 
 func TestNotifier(t *testing.T) {
-	if Notifier(nullLog) != nil {
+	if notifier(nullLog) != nil {
 		t.Error("a notifier without a socket")
 	}
 	path := filepath.Join(t.TempDir(), "s")
@@ -288,7 +288,7 @@ func TestNotifier(t *testing.T) {
 	}
 	defer l.Close()
 	t.Setenv("NOTIFY_SOCKET", path)
-	notify := Notifier(nullLog)
+	notify := notifier(nullLog)
 	notify("READY=1")
 	b := make([]byte, 100)
 	n, err := l.Read(b)

@@ -105,9 +105,9 @@ var errHelp = errors.New("help asked for")
 
 const (
 	// firstThreads is how many threads a server has from its first request on: for
-	// BusyRequests in long system calls, and one more. Each takes 17 kB, and a server
+	// busyRequests in long system calls, and one more. Each takes 17 kB, and a server
 	// without requests has fewer.
-	firstThreads = BusyRequests + 1
+	firstThreads = busyRequests + 1
 	// rushThreads is how many a server has, in addition to one for each processor, after it
 	// has been busy once.
 	rushThreads = 16
@@ -129,7 +129,7 @@ func rush() bool {
 
 // runWith serves with a configuration that has its logs.
 func runWith(ctx context.Context, args []string, startupError *os.File, c *Config) error {
-	c.Notify = closeWhenReady(startupError, Notifier(c.Log))
+	c.Notify = closeWhenReady(startupError, notifier(c.Log))
 	if goprocs.Started() {
 		c.First = func() { go outset.Grow(firstThreads) } // not before the first answer
 		c.Busy = rush
@@ -144,7 +144,7 @@ func runWith(ctx context.Context, args []string, startupError *os.File, c *Confi
 	if c.SharedStats, err = serving.SharedStats(); err != nil {
 		return err
 	}
-	if c.Sockets, err = Inherited(); err != nil {
+	if c.Sockets, err = inherited(); err != nil {
 		return err
 	}
 	if err := parseArgs(args, c); err != nil {
@@ -195,7 +195,7 @@ func listenAt(c *Config, name, address string) error {
 	if address == "" {
 		return usageError{fmt.Errorf("--%s needs a value", name)}
 	}
-	s, err := Listen(name, address)
+	s, err := listen(name, address)
 	if err != nil {
 		return fmt.Errorf("--%s: %w", name, err)
 	}

@@ -7,9 +7,9 @@ import (
 	"strings"
 )
 
-// Notifier returns a function that sends a state to the parent of this process (sd_notify(3)),
+// notifier returns a function that sends a state to the parent of this process (sd_notify(3)),
 // and removes the variable from the environment. It returns nil when no parent listens.
-func Notifier(log *slog.Logger) func(state string) {
+func notifier(log *slog.Logger) func(state string) {
 	name := os.Getenv("NOTIFY_SOCKET")
 	_ = os.Unsetenv("NOTIFY_SOCKET")
 	if name == "" {

@@ -239,7 +239,7 @@ func (s *server) prepare(active int64) {
 	if s.First != nil {
 		s.first.Do(s.First)
 	}
-	if active >= BusyRequests && s.Busy != nil && s.rushing.CompareAndSwap(false, true) && !s.Busy() {
+	if active >= busyRequests && s.Busy != nil && s.rushing.CompareAndSwap(false, true) && !s.Busy() {
 		s.rushing.Store(false)
 	}
 }

@@ -26,8 +26,8 @@ const (
 	lookInterval         = 20 * time.Millisecond
 )
 
-// BusyRequests is the number of requests in progress at which Config.Busy is called.
-const BusyRequests = 4
+// busyRequests is the number of requests in progress at which Config.Busy is called.
+const busyRequests = 4
 
 // Config configures a server.
 type Config struct {
@@ -45,7 +45,7 @@ type Config struct {
 	Notify func(state string)
 	// First is called once, before the first request is answered. It must not block. May be nil.
 	First func()
-	// Busy is called when BusyRequests are in progress at the same time, one call at a time,
+	// Busy is called when busyRequests are in progress at the same time, one call at a time,
 	// until it returns true. May be nil.
 	Busy func() (done bool)
 	// Grace is how long idle connections stay open when the server is stopping, so that a
@@ -80,7 +80,8 @@ type server struct {
 // ErrNothing is returned when the options describe no answers.
 var ErrNothing = errors.New("there is nothing to serve")
 
-// Serve answers until ctx ends. Then it waits for requests in progress without a time limit:
+// Serve answers until ctx ends; Main calls it, and so may a program that embeds the server. At the
+// end it waits for requests in progress without a time limit:
 // the caller decides when to kill the process. It returns nil, or the error that prevented
 // serving. c is copied.
 func Serve(ctx context.Context, c *Config) error {

@@ -317,10 +317,10 @@ func TestPrepare(t *testing.T) {
 	for _, tt := range []struct {
 		active int64
 		busy   int
-	}{{1, 0}, {BusyRequests - 1, 0}, {BusyRequests, 1}, {1, 1}, {BusyRequests + 3, 2}, {BusyRequests, 2}} {
+	}{{1, 0}, {busyRequests - 1, 0}, {busyRequests, 1}, {1, 1}, {busyRequests + 3, 2}, {busyRequests, 2}} {
 		if s.prepare(tt.active); first != 1 || busy != tt.busy {
 			t.Errorf("%d requests: first %d, busy %d, want %d", tt.active, first, busy, tt.busy)
 		}
 	}
-	(&server{}).prepare(BusyRequests)
+	(&server{}).prepare(busyRequests)
 }

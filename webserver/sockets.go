@@ -20,10 +20,10 @@ type Socket struct {
 	Listener net.Listener
 }
 
-// Inherited returns the sockets that the parent passed as descriptors 3 and up
+// inherited returns the sockets that the parent passed as descriptors 3 and up
 // (sd_listen_fds(3)), and removes the variables from the environment. LISTEN_PID may be
 // missing: then the parent has started exactly this program.
-func Inherited() ([]Socket, error) {
+func inherited() ([]Socket, error) {
 	defer func() {
 		for _, key := range []string{"LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"} {
 			_ = os.Unsetenv(key)
@@ -55,8 +55,8 @@ func Inherited() ([]Socket, error) {
 	return sockets, nil
 }
 
-// Listen makes a socket from an address: `:port`, `host:port` or a path.
-func Listen(name, text string) (Socket, error) {
+// listen makes a socket from an address: `:port`, `host:port` or a path.
+func listen(name, text string) (Socket, error) {
 	l, err := endpoint.Listen(text)
 	return Socket{name, l}, err
 }

@@ -132,7 +132,7 @@ func (a Address) IP() (netip.Addr, error) {
 	if ip, ok := known(a.Host); ok {
 		return ip, nil
 	}
-	return ip, fmt.Errorf("%q is not an IP address, and %s does not have it", a.Host, hostsFile)
+	return ip, fmt.Errorf("%s is not an IP address, and %s does not have it", Quote(a.Host), hostsFile)
 }
 
 // Answers reports whether a socket that listens at a is what is reached at to, on the same

@@ -24,6 +24,8 @@ type Options struct {
 	// Beside are the other addresses of the vassal. [::]:PORT includes IPv4, as the kernel is
 	// configured (net.ipv6.bindv6only), unless one of them is an IPv4 address with that port.
 	Beside []string
+	// V6Only is IPV6_V6ONLY of an IPv6 socket. Nil: Beside and the kernel decide.
+	V6Only *bool
 }
 
 // Listen returns a listening socket at an address: `:port`, `ip:port` and `[ip6]:port` for
@@ -93,24 +95,28 @@ func (o Options) bindUnix(fd int, to *unix.SockaddrUnix) error {
 type setting struct {
 	wanted      bool
 	level, name int
+	always      bool // set also when it is not wanted, because the kernel's default may be 1
 }
 
 // settings are the options that must be set before bind(2).
 func (o Options) settings(to unix.Sockaddr) []setting {
-	freebind := setting{o.FreeBind, unix.IPPROTO_IP, unix.IP_FREEBIND}
+	freebind := setting{o.FreeBind, unix.IPPROTO_IP, unix.IP_FREEBIND, false}
 	_, six := to.(*unix.SockaddrInet6)
 	if six {
 		freebind.level, freebind.name = unix.IPPROTO_IPV6, unix.IPV6_FREEBIND
 	}
 	list := []setting{
-		{true, unix.SOL_SOCKET, unix.SO_REUSEADDR},
-		{o.ReusePort, unix.SOL_SOCKET, unix.SO_REUSEPORT},
-		{o.KeepAlive, unix.SOL_SOCKET, unix.SO_KEEPALIVE},
-		{o.NoDelay, unix.IPPROTO_TCP, unix.TCP_NODELAY},
+		{true, unix.SOL_SOCKET, unix.SO_REUSEADDR, false},
+		{o.ReusePort, unix.SOL_SOCKET, unix.SO_REUSEPORT, false},
+		{o.KeepAlive, unix.SOL_SOCKET, unix.SO_KEEPALIVE, false},
+		{o.NoDelay, unix.IPPROTO_TCP, unix.TCP_NODELAY, false},
 		freebind,
 	}
-	if six && o.besideFour(to) { // so that :80 and [::]:80 can both be bound
-		list = append(list, setting{true, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY})
+	switch {
+	case six && o.V6Only != nil:
+		list = append(list, setting{*o.V6Only, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, true})
+	case six && o.besideFour(to): // so that :80 and [::]:80 can both be bound
+		list = append(list, setting{true, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, false})
 	}
 	return list
 }
@@ -118,10 +124,14 @@ func (o Options) settings(to unix.Sockaddr) []setting {
 // prepare sets these options.
 func (o Options) prepare(fd int, to unix.Sockaddr) error {
 	for _, x := range o.settings(to) {
-		if !x.wanted {
+		value := 0
+		if x.wanted {
+			value = 1
+		}
+		if value == 0 && !x.always {
 			continue
 		}
-		if err := unix.SetsockoptInt(fd, x.level, x.name, 1); err != nil {
+		if err := unix.SetsockoptInt(fd, x.level, x.name, value); err != nil {
 			return err
 		}
 	}

@@ -11,8 +11,12 @@ import (
 // Of returns an error without the operation and without the file or address. An error without
 // them is returned unchanged. errors.Is finds the same errors in the result.
 func Of(err error) error {
-	if op, ok := errors.AsType[*net.OpError](err); ok {
-		err = op.Err
+	for {
+		op, ok := errors.AsType[operation](err)
+		if _, dns := op.(*net.DNSError); !ok || dns {
+			break
+		}
+		err = op.Unwrap()
 	}
 	if e, ok := errors.AsType[*os.SyscallError](err); ok {
 		return e.Err
@@ -30,4 +34,13 @@ func Of(err error) error {
 		return errors.New(e.Err)
 	}
 	return err
+}
+
+// operation is an error of package net or net/url about an operation on an address. The interface
+// keeps net/url, which vassal does not need, out of that program.
+type operation interface {
+	error
+	Timeout() bool
+	Temporary() bool
+	Unwrap() error
 }

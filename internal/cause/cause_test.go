@@ -3,7 +3,9 @@ package cause
 import (
 	"errors"
 	"fmt"
+	"io"
 	"net"
+	"net/url"
 	"os"
 	"syscall"
 	"testing"
@@ -21,6 +23,9 @@ func TestOf(t *testing.T) {
 		"missing port in address": &net.OpError{Op: "listen", Err: &net.AddrError{Err: "missing port in address", Addr: "::"}},
 		"no such host":            &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such host", Name: "x"}},
 		"not of a file":           errors.New("not of a file"),
+		"unexpected EOF":          &url.Error{Op: "Get", URL: "http://emperor/v1/vassals", Err: io.ErrUnexpectedEOF},
+		"broken pipe":             &url.Error{Op: "Get", URL: "http://emperor/", Err: &net.OpError{Op: "write", Net: "unix", Err: os.NewSyscallError("write", syscall.EPIPE)}},
+		"no such name":            &url.Error{Op: "Get", URL: "http://x/", Err: &net.OpError{Op: "dial", Err: &net.DNSError{Err: "no such name", UnwrapErr: io.EOF}}},
 	} {
 		if got := Of(err); got.Error() != want {
 			t.Errorf("%v: got %q, want %q", err, got, want)

@@ -16,9 +16,9 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// Prefix begins every path of this version. Within a version no field is removed or changed;
+// prefix begins every path of this version. Within a version no field is removed or changed;
 // fields may be added.
-const Prefix = "/v1"
+const prefix = "/v1"
 
 // Vassal is a vassal in lists.
 type Vassal struct {

@@ -10,10 +10,11 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/textproto"
-	"net/url"
 	"path/filepath"
 	"syscall"
 	"time"
+
+	"github.com/emperor-go/emperor/internal/cause"
 )
 
 // Client sends requests to an emperor over its control socket.
@@ -86,7 +87,7 @@ func (c *Client) open(ctx context.Context, heard func(next time.Duration), metho
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		Got1xxResponse: func(int, textproto.MIMEHeader) error { heard(patience); return nil },
 	})
-	r, err := http.NewRequestWithContext(ctx, method, "http://emperor"+Prefix+path, nil)
+	r, err := http.NewRequestWithContext(ctx, method, "http://emperor"+prefix+path, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -122,9 +123,5 @@ func (c *Client) explain(err error) error {
 	case errors.Is(err, syscall.EAGAIN):
 		return fmt.Errorf("%w on %s: too many clients wait for it%s", ErrNoEmperor, path, c.halted())
 	}
-	var u *url.Error
-	if errors.As(err, &u) {
-		err = u.Err
-	}
-	return fmt.Errorf("%w on %s: %w", ErrNoEmperor, path, err)
+	return fmt.Errorf("%w on %s: %w", ErrNoEmperor, path, cause.Of(err))
 }

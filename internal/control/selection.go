@@ -29,9 +29,9 @@ func Selects(word, name string) bool {
 	return false
 }
 
-// Selecting returns a function that reports whether one of the words selects a vassal; without
+// selecting returns a function that reports whether one of the words selects a vassal; without
 // words all are selected. It is safe for concurrent use.
-func Selecting(words []string) func(name string) bool {
+func selecting(words []string) func(name string) bool {
 	return func(name string) bool {
 		return len(words) == 0 || slices.ContainsFunc(words, func(word string) bool { return Selects(word, name) })
 	}

@@ -116,9 +116,9 @@ func (s *Server) admit(next http.Handler) http.Handler {
 
 func (s *Server) routes() http.Handler {
 	m := http.NewServeMux()
-	get := func(path string, f func(*http.Request) (any, error)) { m.HandleFunc("GET "+Prefix+path, plain(f)) }
+	get := func(path string, f func(*http.Request) (any, error)) { m.HandleFunc("GET "+prefix+path, plain(f)) }
 	post := func(path string, f func(*http.Request) (any, error)) {
-		m.HandleFunc("POST "+Prefix+path, plain(func(r *http.Request) (any, error) {
+		m.HandleFunc("POST "+prefix+path, plain(func(r *http.Request) (any, error) {
 			select {
 			case <-s.Stopping:
 				return nil, emperor.ErrStopping
@@ -140,10 +140,10 @@ func (s *Server) routes() http.Handler {
 	post("/reload", s.reloadAll)
 	post("/reset", s.resetAll)
 	post("/rescan", s.rescan)
-	m.HandleFunc("POST "+Prefix+"/reopen-logs", plain(s.reopen)) // also while the emperor stops
-	m.HandleFunc("GET "+Prefix+"/events", s.events)
-	m.HandleFunc("GET "+Prefix+"/vassals/{name}/logs", s.logs)
-	m.HandleFunc("GET "+Prefix+"/logs", s.manyLogs)
+	m.HandleFunc("POST "+prefix+"/reopen-logs", plain(s.reopen)) // also while the emperor stops
+	m.HandleFunc("GET "+prefix+"/events", s.events)
+	m.HandleFunc("GET "+prefix+"/vassals/{name}/logs", s.logs)
+	m.HandleFunc("GET "+prefix+"/logs", s.manyLogs)
 	m.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		fail(w, &Error{Message: fmt.Sprintf("there is no %s %s (docs/control.md lists what there is)", r.Method, r.URL.Path), Code: http.StatusNotFound})
 	})

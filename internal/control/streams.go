@@ -85,7 +85,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		fail(w, err)
 		return
 	}
-	recent, next, stop := s.Events.Follow(Selecting(words))
+	recent, next, stop := s.Events.Follow(selecting(words))
 	recent = slices.DeleteFunc(recent, func(e eventlog.Event) bool { return e.Time.Before(since) })
 	recent = recent[max(0, len(recent)-most):]
 	defer stop()
@@ -116,7 +116,7 @@ func (s *Server) manyLogs(w http.ResponseWriter, r *http.Request) {
 		fail(w, err)
 		return
 	}
-	wants := Selecting(words)
+	wants := selecting(words)
 	next, stop := s.Output.Follow(wants)
 	defer stop()
 	records, err := s.records(r.Context())

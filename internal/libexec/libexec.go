@@ -35,7 +35,7 @@ func Find(name string) (path string, err error) {
 
 // FindFor is Find for another program, given by its path.
 func FindFor(program, name string) (path string, err error) {
-	dirs := Directories(program)
+	dirs := directories(program)
 	for _, dir := range dirs {
 		path := filepath.Join(dir, name)
 		if _, err := exec.LookPath(path); err == nil {
@@ -45,9 +45,9 @@ func FindFor(program, name string) (path string, err error) {
 	return filepath.Join(dirs[0], name), fmt.Errorf("cannot find %q in %s: %w", name, strings.Join(dirs, " or "), os.ErrNotExist)
 }
 
-// Directories returns the directories in which a program finds others, in the order of the
+// directories returns the directories in which a program finds others, in the order of the
 // search.
-func Directories(program string) []string {
+func directories(program string) []string {
 	own := filepath.Dir(program)
 	dirs := []string{own, filepath.Join(own, "..", inPrefix)}
 	if strings.HasSuffix(own, "/"+inPrefix) {

@@ -17,8 +17,8 @@ import (
 	"github.com/emperor-go/emperor/internal/termlog"
 )
 
-// Journal is the destination that means the system's journal.
-const Journal = "journal"
+// toJournal is the destination that means the system's journal.
+const toJournal = "journal"
 
 const (
 	// pendingBytes is how much of one vassal may wait to be stored.
@@ -46,7 +46,7 @@ type Hub struct {
 type Vassal struct {
 	Name string
 	UID  uint32
-	// To is a file, Journal, or nothing for the emperor's own log.
+	// To is a file, toJournal, or nothing for the emperor's own log.
 	To string
 	// Log is the emperor's own log, with the vassal's name.
 	Log *slog.Logger
@@ -131,7 +131,7 @@ func (s *Sink) store(h *Hub, v Vassal) error {
 	note := func(lost int) []byte {
 		return []byte(strconv.Itoa(lost) + " lines were lost: they could not be written in time\n")
 	}
-	if v.To == Journal {
+	if v.To == toJournal {
 		if !journal.Enabled() {
 			return errors.New("there is no journal on this machine")
 		}

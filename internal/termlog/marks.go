@@ -12,13 +12,13 @@ import (
 // level N of syslog(3), as for systemd.
 const MarksEnv = "EMPEROR_LOG_LEVELS"
 
-// Marked reports whether MarksEnv is set for this process.
-func Marked() bool { return os.Getenv(MarksEnv) != "" }
+// marked reports whether MarksEnv is set for this process.
+func marked() bool { return os.Getenv(MarksEnv) != "" }
 
 // Pass adds MarksEnv to the environment of another program of ours, which gets the standard
 // error of this process, when it is set for this process.
 func Pass(environ []string) []string {
-	if !Marked() {
+	if !marked() {
 		return environ
 	}
 	return append(Without(environ), MarksEnv+"=1")
@@ -33,7 +33,7 @@ func Without(environ []string) []string {
 // is set, it marks each line as an error.
 func PrintError(w io.Writer, program string, err error) {
 	text := program + ": " + err.Error()
-	if Marked() {
+	if marked() {
 		m := mark(slog.LevelError)
 		text = m + strings.ReplaceAll(text, "\n", "\n"+m)
 	}

@@ -319,7 +319,7 @@ func TestOwnTellsOfLostLines(t *testing.T) {
 	for marks, want := range map[string]string{"": "WARN  lines of the log were lost: they could not be written in time lines=7\n", "1": "<4v>lines of the log were lost: they could not be written in time lines=7\n"} {
 		t.Setenv(MarksEnv, marks)
 		var log bytes.Buffer
-		slog.New(New(&log, Options{Marks: Marked()})).Warn(lostLines, "lines", 7)
+		slog.New(New(&log, Options{Marks: marked()})).Warn(lostLines, "lines", 7)
 		if log.String() != want {
 			t.Errorf("the log says %q, want %q", log.String(), want)
 		}

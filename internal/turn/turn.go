@@ -10,9 +10,9 @@ import (
 	"time"
 )
 
-// Patience is how long a holder blocks the others: after that both the holder and the next one
+// patience is how long a holder blocks the others: after that both the holder and the next one
 // continue.
-const Patience = time.Second
+const patience = time.Second
 
 // Line lets a number of holders continue at a time, and the others wait in their order.
 type Line struct {
@@ -65,11 +65,11 @@ func (l *Line) Take(ctx context.Context, order uint64) (done func(), err error) 
 	return nil, ctx.Err()
 }
 
-// hold returns the function that ends a turn; Patience ends it as well.
+// hold returns the function that ends a turn; patience ends it as well.
 func (l *Line) hold() (done func()) {
 	var once sync.Once
 	leave := func() { once.Do(l.leave) }
-	timer := time.AfterFunc(Patience, leave)
+	timer := time.AfterFunc(patience, leave)
 	return func() { timer.Stop(); leave() }
 }
 

@@ -43,7 +43,7 @@ func TestOrder(t *testing.T) {
 	})
 }
 
-// A holder that takes long delays the next one only by Patience, and its end gives no second
+// A holder that takes long delays the next one only by patience, and its end gives no second
 // turn.
 func TestPatience(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -51,13 +51,13 @@ func TestPatience(t *testing.T) {
 		slow := take(t, l, 1)
 		began := time.Now()
 		second := take(t, l, 2)
-		if waited := time.Since(began); waited != Patience {
+		if waited := time.Since(began); waited != patience {
 			t.Errorf("the next waited %v", waited)
 		}
 		slow()
 		began = time.Now()
 		third := take(t, l, 3)
-		if waited := time.Since(began); waited != Patience {
+		if waited := time.Since(began); waited != patience {
 			t.Errorf("beside the second, the third waited %v", waited)
 		}
 		second()
@@ -75,12 +75,12 @@ func TestSize(t *testing.T) {
 				go func() {
 					done := take(t, l, uint64(i))
 					most.Store(max(most.Load(), now.Add(1)))
-					time.Sleep(Patience / 10)
+					time.Sleep(patience / 10)
 					now.Add(-1)
 					done()
 				}()
 			}
-			time.Sleep(20 * Patience)
+			time.Sleep(20 * patience)
 			if want := int32(max(size, 1)); most.Load() != want {
 				t.Errorf("size %d: %d at a time", size, most.Load())
 			}
@@ -93,7 +93,7 @@ func TestGivingUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := New(1)
 		done := take(t, l, 1)
-		ctx, cancel := context.WithTimeout(t.Context(), Patience/2)
+		ctx, cancel := context.WithTimeout(t.Context(), patience/2)
 		defer cancel()
 		if _, err := l.Take(ctx, 2); err == nil {
 			t.Error("a turn after the end of the context")

@@ -143,9 +143,9 @@ nothing, and neither does the operator's start, restart, reload or reset. Only r
 is there again is a change.
 `
 
-// WriteStates prints the life cycle as a diagram and tables in Markdown, for
+// writeStates prints the life cycle as a diagram and tables in Markdown, for
 // docs/states.md.
-func WriteStates(w io.Writer) error {
+func writeStates(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString(statesIntroduction)
 	b.WriteString("\n```mermaid\nstateDiagram-v2\n    [*] --> idle\n")

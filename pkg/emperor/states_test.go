@@ -122,7 +122,7 @@ func TestBackoffJitter(t *testing.T) {
 }
 
 func TestStateDocumentIsCurrent(t *testing.T) {
-	generated.Current(t, "../../docs/states.md", WriteStates)
+	generated.Current(t, "../../docs/states.md", writeStates)
 }
 
 // Every word of the table is explained exactly once, and no other words are.

@@ -43,8 +43,8 @@ func (s *scene) path(p string) string {
 	return filepath.Join(s.Dir, p)
 }
 
-// ActionInfo is a row of the table of actions.
-type ActionInfo struct {
+// actionInfo is a row of the table of actions.
+type actionInfo struct {
 	// Name is the first word. Aliases have the same meaning.
 	Name    string
 	Aliases []string
@@ -59,10 +59,8 @@ type ActionInfo struct {
 	parse func(args string) (action, error)
 }
 
-// Actions returns the table of all actions of hook-PHASE, sorted by name.
-func Actions() []ActionInfo { return actions }
-
-var actions = []ActionInfo{
+// actions are all actions of hook-PHASE, sorted by name.
+var actions = []actionInfo{
 	{"alarm", nil, "NAME TEXT", "log an alarm", "alarm:disk the disk is full", parseAlarm},
 	{"append", nil, "FILE TEXT", "append to a file, which is created if it does not exist", "append:/tmp/motd hello", parseWrite(appending, "")},
 	{"appendn", nil, "FILE [TEXT]", "append a line to a file", "appendn:/tmp/motd hello", parseWrite(appending, "\n")},
@@ -127,7 +125,7 @@ func (h *Hook) parseAction() (err error) {
 	return nil
 }
 
-func findAction(name string) *ActionInfo {
+func findAction(name string) *actionInfo {
 	for i := range actions {
 		if actions[i].Name == name || slices.Contains(actions[i].Aliases, name) {
 			return &actions[i]

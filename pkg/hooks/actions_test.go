@@ -148,7 +148,7 @@ func TestEveryExampleDoesWhatItSays(t *testing.T) {
 	}
 }
 
-func runExample(t *testing.T, a ActionInfo, want sight) {
+func runExample(t *testing.T, a actionInfo, want sight) {
 	if IsNative && strings.HasPrefix(want.log, "called ") || a.Name == "unix_signal" && IsNative {
 		want = sight{} // the function of libc has no visible result
 	}

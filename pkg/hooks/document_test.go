@@ -150,7 +150,7 @@ func hooksDocument() string {
 	}
 	b.WriteString(environment)
 	b.WriteString("\n## Actions of `hook-PHASE = ACTION:ARGS`\n\n| action | arguments | effect | example |\n|---|---|---|---|\n")
-	for _, a := range Actions() {
+	for _, a := range actions {
 		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", quoted(append([]string{a.Name}, a.Aliases...)), code(a.Args), a.Help, code(a.Example))
 	}
 	return b.String()

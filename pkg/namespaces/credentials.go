@@ -24,7 +24,7 @@ type Credentials struct {
 }
 
 // Apply sets the supplementary groups, then the group, then the user, for every thread of the
-// process, and checks the result with Verify. Other processes of that user cannot read this
+// process, and verifies the result. Other processes of that user cannot read this
 // process's memory afterwards. After an error the process must not continue.
 func (c Credentials) Apply() error {
 	if c.UID == unchanged || c.GID == unchanged {
@@ -47,7 +47,7 @@ func (c Credentials) Apply() error {
 	if err := conceal(); err != nil {
 		return err
 	}
-	return c.Verify()
+	return c.verify()
 }
 
 // conceal denies processes of the same user access to this process's memory and descriptors,
@@ -57,18 +57,18 @@ func conceal() error {
 	return os.NewSyscallError("prctl", unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0))
 }
 
-// Verify reads /proc and returns an error about the first thread whose ids or groups differ
+// verify reads /proc and returns an error about the first thread whose ids or groups differ
 // from c. For a user other than root it also rejects any capability that is effective,
 // permitted, or kept across execve.
-func (c Credentials) Verify() error {
-	if err := eachThread(c.verify, "Uid", "Gid", "Groups", "CapPrm", "CapEff", "CapAmb"); err != nil {
+func (c Credentials) verify() error {
+	if err := eachThread(c.verifyThread, "Uid", "Gid", "Groups", "CapPrm", "CapEff", "CapAmb"); err != nil {
 		return fmt.Errorf("cannot verify credentials: %w", err)
 	}
 	return nil
 }
 
-// verify checks the status of one thread.
-func (c Credentials) verify(status fields) error {
+// verifyThread checks the status of one thread.
+func (c Credentials) verifyThread(status fields) error {
 	checks := [][2]string{{"Uid", four(c.UID)}, {"Gid", four(c.GID)}}
 	if c.UID != 0 {
 		none := strings.Repeat("0", 16)

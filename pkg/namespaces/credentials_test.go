@@ -137,10 +137,10 @@ func TestVerifyOfOneThread(t *testing.T) {
 		}
 		return fieldsOf([]byte(b.String()))
 	}
-	if err := c.verify(status("", "")); err != nil {
+	if err := c.verifyThread(status("", "")); err != nil {
 		t.Error(err)
 	}
-	if err := c.verify(status("Groups", "100 7 ")); err != nil {
+	if err := c.verifyThread(status("Groups", "100 7 ")); err != nil {
 		t.Errorf("in another order: %v", err)
 	}
 	bad := []struct{ key, value string }{
@@ -156,17 +156,17 @@ func TestVerifyOfOneThread(t *testing.T) {
 	}
 	for _, b := range bad {
 		want := b.key + " is "
-		if err := c.verify(status(b.key, b.value)); err == nil || !strings.HasPrefix(err.Error(), want) {
+		if err := c.verifyThread(status(b.key, b.value)); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%s %q: %v, want an error that begins with %q", b.key, b.value, err, want)
 		}
 	}
 	for key := range good {
-		if err := c.verify(status(key, "")); err == nil {
+		if err := c.verifyThread(status(key, "")); err == nil {
 			t.Errorf("a thread without %s is fine", key)
 		}
 	}
 	root := Credentials{UID: 0, GID: 0}
-	if err := root.verify(fieldsOf([]byte("Uid: 0 0 0 0\nGid: 0 0 0 0\nGroups: \nCapPrm: 000001ffffffffff\n"))); err != nil {
+	if err := root.verifyThread(fieldsOf([]byte("Uid: 0 0 0 0\nGid: 0 0 0 0\nGroups: \nCapPrm: 000001ffffffffff\n"))); err != nil {
 		t.Errorf("root with capabilities: %v", err)
 	}
 }
@@ -180,16 +180,16 @@ func TestVerifyOfThisProcess(t *testing.T) {
 	for _, g := range groups {
 		c.Groups = append(c.Groups, uint32(g))
 	}
-	if err := c.Verify(); err != nil {
+	if err := c.verify(); err != nil {
 		t.Error(err)
 	}
 	c.UID++
-	if err := c.Verify(); err == nil {
+	if err := c.verify(); err == nil {
 		t.Error("no error with another uid")
 	}
 }
 
-// Threads start and end while Verify reads them.
+// Threads start and end while verify reads them.
 func TestVerifyWhileThreadsEnd(t *testing.T) {
 	groups, err := os.Getgroups()
 	if err != nil {
@@ -217,7 +217,7 @@ func TestVerifyWhileThreadsEnd(t *testing.T) {
 		}
 	}()
 	for range 300 {
-		if err := c.Verify(); err != nil {
+		if err := c.verify(); err != nil {
 			t.Error(err)
 			break
 		}

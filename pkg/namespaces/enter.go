@@ -20,11 +20,11 @@ func (f Flags) Kinds() []Flags {
 	return kinds
 }
 
-// Enter moves the calling thread into a namespace. Its goroutine must be locked to the thread;
+// enter moves the calling thread into a namespace. Its goroutine must be locked to the thread;
 // it must be the main thread when processes that it starts are to be in the namespace as well.
 // For a pid namespace, only processes started later are in it. No thread of a Go program can
 // enter a user or time namespace (setns(2)).
-func Enter(which Flags, ns *os.File) error {
+func enter(which Flags, ns *os.File) error {
 	if which == NewMount {
 		// The kernel refuses a thread that shares its working directory with other threads.
 		if err := unix.Unshare(unix.CLONE_FS); err != nil {

@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/vishvananda/netns"
+
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
@@ -48,12 +50,12 @@ func ExampleWaitForPath() {
 // CreateVeth connects the caller's network namespace with the one of another process. The kernel
 // removes both ends when either namespace ends.
 func ExampleCreateVeth() {
-	netns, err := namespaces.OpenOf(1234, namespaces.NewNet)
+	file, err := namespaces.OpenOf(1234, namespaces.NewNet)
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer netns.Close()
-	err = namespaces.CreateVeth(namespaces.Veth{Host: "shop0", Peer: "eth0", Netns: netns, Alias: "of shop.ini"})
+	defer file.Close()
+	err = namespaces.CreateVeth(namespaces.Veth{Host: "shop0", Peer: "eth0", Netns: netns.NsHandle(file.Fd()), Alias: "of shop.ini"})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -104,7 +104,7 @@ func TestGuardLinkAgainstARouter(t *testing.T) {
 	}
 	a, netns := neighbour(t, "advertise")
 	a.comeThisFar()
-	if err := CreateVeth(Veth{Host: "open", Peer: "eth0", Netns: netns}); err != nil {
+	if err := CreateVeth(Veth{Host: "open", Peer: "eth0", Netns: handle(netns)}); err != nil {
 		t.Fatal(err)
 	}
 	if err := SetUp("open"); err != nil {
@@ -124,7 +124,7 @@ func TestGuardLinkAgainstARouter(t *testing.T) {
 	if err := DeleteLink("open"); err != nil {
 		t.Fatal(err)
 	}
-	if err := CreateVeth(Veth{Host: "guarded", Peer: "eth0", Netns: netns}); err != nil {
+	if err := CreateVeth(Veth{Host: "guarded", Peer: "eth0", Netns: handle(netns)}); err != nil {
 		t.Fatal(err)
 	}
 	if peers, err = PeersOf(handle(netns)); err != nil || len(peers) != 1 {

@@ -21,7 +21,7 @@ func TestRemaining(t *testing.T) {
 	}
 	_, netns := neighbour(t, "interfaces")
 	for _, name := range []string{"same", "renamed", "gone", "other"} {
-		if err := CreateVeth(Veth{Host: name, Peer: name, Netns: netns}); err != nil {
+		if err := CreateVeth(Veth{Host: name, Peer: name, Netns: handle(netns)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -42,7 +42,7 @@ func TestRemaining(t *testing.T) {
 	}
 	for _, err := range []error{
 		netlink.LinkSetName(renamed, "new"), netlink.LinkSetHardwareAddr(other, mac(t, "02:00:00:00:00:09")),
-		CreateVeth(Veth{Host: "gone", Peer: "again", Netns: netns}), // the same name is not enough
+		CreateVeth(Veth{Host: "gone", Peer: "again", Netns: handle(netns)}), // the same name is not enough
 	} {
 		if err != nil {
 			t.Fatal(err)
@@ -64,7 +64,7 @@ func TestAwaitDoomed(t *testing.T) {
 		return
 	}
 	_, living := neighbour(t, "interfaces")
-	if err := CreateVeth(Veth{Host: "stays", Peer: "p", Netns: living}); err != nil {
+	if err := CreateVeth(Veth{Host: "stays", Peer: "p", Netns: handle(living)}); err != nil {
 		t.Fatal(err)
 	}
 	short, end := context.WithTimeout(t.Context(), 20*time.Millisecond)
@@ -80,7 +80,7 @@ func TestAwaitDoomed(t *testing.T) {
 	for range 5 {
 		a, dying := neighbour(t, "interfaces")
 		for _, name := range []string{"a", "b", "c"} {
-			if err := CreateVeth(Veth{Host: name, Peer: name, Netns: dying}); err != nil {
+			if err := CreateVeth(Veth{Host: name, Peer: name, Netns: handle(dying)}); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"strings"
 
 	"github.com/vishvananda/netlink"
@@ -20,8 +19,8 @@ type Veth struct {
 	Host string
 	// Peer is the name of the other end, which is created in Netns. Required.
 	Peer string
-	// Netns is the network namespace of the peer. Nil: the caller's.
-	Netns *os.File
+	// Netns is the network namespace of the peer. Zero: the caller's.
+	Netns netns.NsHandle
 	// HostMAC and PeerMAC set the hardware addresses when the pair is created, so that udev
 	// does not set them later. Nil: the kernel's choice.
 	HostMAC, PeerMAC net.HardwareAddr
@@ -31,12 +30,16 @@ type Veth struct {
 
 // CreateVeth makes the pair in one message: the peer is never in the wrong namespace or
 // without its name.
+//
+// CreateVeth, MoveLink, AddAddress, SetUp and DeleteLink are for programs that embed the emperor
+// and connect vassals by their own hooks in Go. The built-in network uses Netlink, which works in
+// other namespaces and identifies links by index.
 func CreateVeth(v Veth) error {
 	attributes := netlink.NewLinkAttrs()
 	attributes.Name, attributes.HardwareAddr, attributes.Alias = v.Host, v.HostMAC, v.Alias
 	pair := &netlink.Veth{LinkAttrs: attributes, PeerName: v.Peer, PeerHardwareAddr: v.PeerMAC}
-	if v.Netns != nil {
-		pair.PeerNamespace = netlink.NsFd(v.Netns.Fd())
+	if v.Netns != 0 {
+		pair.PeerNamespace = netlink.NsFd(v.Netns)
 	}
 	if err := netlink.LinkAdd(pair); err != nil {
 		return fmt.Errorf("cannot make veth %q with peer %q: %w", v.Host, v.Peer, err)
@@ -126,19 +129,6 @@ func DeleteLink(name string) error {
 		return fmt.Errorf("cannot delete link %q: %w", name, err)
 	}
 	return nil
-}
-
-// LinkNames lists the interfaces of the caller's network namespace.
-func LinkNames() ([]string, error) {
-	interfaces, err := net.Interfaces()
-	if err != nil {
-		return nil, fmt.Errorf("cannot list links: %w", err)
-	}
-	found := make([]string, len(interfaces))
-	for i, link := range interfaces {
-		found[i] = link.Name
-	}
-	return found, nil
 }
 
 // find looks up an interface; it returns ENODEV when there is none.

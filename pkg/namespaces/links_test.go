@@ -60,9 +60,13 @@ func neighbour(t *testing.T, role string, env ...string) (*actor, *os.File) {
 
 func linkNames(t *testing.T) []string {
 	t.Helper()
-	names, err := LinkNames()
+	interfaces, err := net.Interfaces()
 	if err != nil {
 		t.Fatal(err)
+	}
+	var names []string
+	for _, link := range interfaces {
+		names = append(names, link.Name)
 	}
 	slices.Sort(names)
 	return names
@@ -84,7 +88,7 @@ func TestCreateVethIntoANamespace(t *testing.T) {
 	a, netns := neighbour(t, "interfaces")
 	const host, peer = "02:00:00:00:00:01", "02:00:00:00:00:02"
 	// The peer may have a name that an interface here has.
-	v := Veth{Host: "web0", Peer: "lo2", Netns: netns, HostMAC: mac(t, host), PeerMAC: mac(t, peer), Alias: "of a test"}
+	v := Veth{Host: "web0", Peer: "lo2", Netns: handle(netns), HostMAC: mac(t, host), PeerMAC: mac(t, peer), Alias: "of a test"}
 	if err := CreateVeth(Veth{Host: "lo2", Peer: "other"}); err != nil {
 		t.Fatal(err)
 	}
@@ -221,7 +225,7 @@ func TestCreateAndDelete(t *testing.T) {
 	a, netns := neighbour(t, "interfaces")
 	before := descriptors(t)
 	for i := range 50 {
-		if err := CreateVeth(Veth{Host: "web0", Peer: "web1", Netns: netns}); err != nil {
+		if err := CreateVeth(Veth{Host: "web0", Peer: "web1", Netns: handle(netns)}); err != nil {
 			t.Fatalf("round %d: %v", i, err)
 		}
 		if err := DeleteLink("web0"); err != nil {
@@ -248,7 +252,7 @@ func TestTheDeathOfANamespace(t *testing.T) {
 	}
 	a, netns := neighbour(t, "interfaces")
 	for i := range 10 {
-		if err := CreateVeth(Veth{Host: fmt.Sprint("h", i), Peer: fmt.Sprint("p", i), Netns: netns}); err != nil {
+		if err := CreateVeth(Veth{Host: fmt.Sprint("h", i), Peer: fmt.Sprint("p", i), Netns: handle(netns)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -269,7 +273,7 @@ func TestPeersOf(t *testing.T) {
 		t.Errorf("in the beginning: %v, %v", none, err)
 	}
 	for _, v := range []Veth{
-		{Host: "a", Peer: "eth0", Netns: first}, {Host: "b", Peer: "eth1", Netns: first}, {Host: "c", Peer: "eth0", Netns: second}, {Host: "d", Peer: "e"},
+		{Host: "a", Peer: "eth0", Netns: handle(first)}, {Host: "b", Peer: "eth1", Netns: handle(first)}, {Host: "c", Peer: "eth0", Netns: handle(second)}, {Host: "d", Peer: "e"},
 	} {
 		if err := CreateVeth(v); err != nil {
 			t.Fatal(err)
@@ -292,7 +296,7 @@ func TestLinksOf(t *testing.T) {
 		return
 	}
 	a, other := neighbour(t, "interfaces")
-	for _, v := range []Veth{{Host: "a", Peer: "inside", Netns: other, PeerMAC: mac(t, "02:00:00:00:00:07")}, {Host: "c", Peer: "d"}} {
+	for _, v := range []Veth{{Host: "a", Peer: "inside", Netns: handle(other), PeerMAC: mac(t, "02:00:00:00:00:07")}, {Host: "c", Peer: "d"}} {
 		if err := CreateVeth(v); err != nil {
 			t.Fatal(err)
 		}

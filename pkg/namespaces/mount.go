@@ -136,7 +136,7 @@ func (m Mount) Do() error {
 }
 
 func (m Mount) do() error {
-	target, err := OpenTarget(m.Target)
+	target, err := openTarget(m.Target)
 	if err != nil {
 		return err
 	}
@@ -169,7 +169,7 @@ func (m Mount) do() error {
 func (m Mount) attach(flags MountFlags, target string) error {
 	source := m.Source
 	if flags.TakesPath() {
-		from, err := OpenTarget(m.Source)
+		from, err := openTarget(m.Source)
 		if err != nil {
 			return err
 		}
@@ -182,7 +182,7 @@ func (m Mount) attach(flags MountFlags, target string) error {
 // finish sets the flags that one call of mount(2) cannot set. It opens the path again, because
 // the first descriptor names the directory below the mount.
 func (m Mount) finish(flags, later MountFlags, before uint64) error {
-	target, err := OpenTarget(m.Target)
+	target, err := openTarget(m.Target)
 	if err != nil {
 		return err
 	}
@@ -222,7 +222,7 @@ func inherited(target *os.File) (MountFlags, error) {
 
 // verify compares the mount on the target with the request.
 func (m Mount) verify(before uint64) error {
-	target, err := OpenTarget(m.Target)
+	target, err := openTarget(m.Target)
 	if err != nil {
 		return err
 	}
@@ -252,7 +252,7 @@ func (m Mount) verify(before uint64) error {
 
 // undo unmounts the mount of attach.
 func (m Mount) undo(before uint64) error {
-	target, err := OpenTarget(m.Target)
+	target, err := openTarget(m.Target)
 	if err != nil {
 		return err
 	}
@@ -292,13 +292,13 @@ func Unmount(target string, flags UmountFlags) error {
 // through the descriptor of the parent directory, so that it names the file that was checked.
 func unmount(target string, flags int) error {
 	dir, name := filepath.Split(filepath.Clean(target))
-	parent, err := OpenTarget(filepath.Clean(dir))
+	parent, err := openTarget(filepath.Clean(dir))
 	if err != nil {
 		return err
 	}
 	defer parent.Close()
 	path := byDescriptor(parent) + "/" + name
-	if link, err := os.Readlink(path); err == nil { // a link, followed as OpenTarget would
+	if link, err := os.Readlink(path); err == nil { // a link, followed as openTarget would
 		if flags&unix.UMOUNT_NOFOLLOW != 0 {
 			return fmt.Errorf("it is a symbolic link to %q", link)
 		}

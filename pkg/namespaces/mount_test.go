@@ -125,7 +125,7 @@ func TestLoopOfLinksEnds(t *testing.T) {
 	if err := errors.Join(os.Symlink("b", dir+"/a"), os.Symlink("a", dir+"/b")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenTarget(dir + "/a/x"); !errors.Is(err, syscall.ELOOP) {
+	if _, err := openTarget(dir + "/a/x"); !errors.Is(err, syscall.ELOOP) {
 		t.Errorf("error %v, want ELOOP", err)
 	}
 }

@@ -109,7 +109,7 @@ func WaitForMount(ctx context.Context, dir string) error {
 	defer stop()
 	defer write.Close()
 	for {
-		if IsMountpoint(dir) {
+		if isMountpoint(dir) {
 			return nil
 		}
 		polled := []unix.PollFd{{Fd: int32(table), Events: unix.POLLPRI}, {Fd: int32(read.Fd()), Events: unix.POLLIN}}
@@ -122,8 +122,8 @@ func WaitForMount(ctx context.Context, dir string) error {
 	}
 }
 
-// IsMountpoint reports whether a directory is the root of a mount (statx(2)).
-func IsMountpoint(dir string) bool {
+// isMountpoint reports whether a directory is the root of a mount (statx(2)).
+func isMountpoint(dir string) bool {
 	var st unix.Statx_t
 	err := unix.Statx(unix.AT_FDCWD, dir, unix.AT_SYMLINK_NOFOLLOW|unix.AT_NO_AUTOMOUNT, 0, &st)
 	return err == nil && st.Attributes_mask&unix.STATX_ATTR_MOUNT_ROOT != 0 && st.Attributes&unix.STATX_ATTR_MOUNT_ROOT != 0

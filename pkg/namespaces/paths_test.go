@@ -57,7 +57,7 @@ func TestWaitForPathEnds(t *testing.T) {
 }
 
 func TestMountpoint(t *testing.T) {
-	if !IsMountpoint("/proc") || IsMountpoint(t.TempDir()) {
+	if !isMountpoint("/proc") || isMountpoint(t.TempDir()) {
 		t.Error("does not know what a mount point is")
 	}
 	if err := WaitForMount(t.Context(), "/proc"); err != nil {

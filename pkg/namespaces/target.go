@@ -14,18 +14,18 @@ import (
 // (path_resolution(7)).
 const maxLinks = 40
 
-// OpenTarget opens the target of a privileged operation with O_PATH. The path is absolute.
-// OpenTarget follows no magic link of procfs, and follows a symbolic link only when root or
+// openTarget opens the target of a privileged operation with O_PATH. The path is absolute.
+// openTarget follows no magic link of procfs, and follows a symbolic link only when root or
 // this process owns it: other users cannot redirect a mount. The caller closes the file.
-func OpenTarget(path string) (*os.File, error) {
-	f, err := openTarget(path)
+func openTarget(path string) (*os.File, error) {
+	f, err := followTarget(path)
 	if err != nil {
 		return nil, fmt.Errorf("cannot open %q: %w", path, err)
 	}
 	return f, nil
 }
 
-func openTarget(path string) (*os.File, error) {
+func followTarget(path string) (*os.File, error) {
 	if !filepath.IsAbs(path) {
 		return nil, errors.New("not an absolute path")
 	}

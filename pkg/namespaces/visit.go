@@ -12,9 +12,9 @@ import (
 	"github.com/emperor-go/emperor/internal/memfd"
 )
 
-// VisitorName is the name (argv[0]) of a helper that enters the namespaces of another process;
+// visitorName is the name (argv[0]) of a helper that enters the namespaces of another process;
 // its main calls Arrive first.
-const VisitorName = "emperor-setns"
+const visitorName = "emperor-setns"
 
 // Visit describes how a helper process enters the namespaces of another process. The helper
 // takes no environment, path or program from there. It receives descriptors and typed fields
@@ -69,7 +69,7 @@ func (v Visit) Prepare(errand any) (_ *Visitor, err error) {
 			return nil, err
 		}
 	}
-	visitor := &Visitor{Path: v.Program, Args: []string{VisitorName}}
+	visitor := &Visitor{Path: v.Program, Args: []string{visitorName}}
 	defer func() {
 		if err != nil {
 			visitor.Close()
@@ -118,7 +118,7 @@ func (v *Visitor) begin(namespaces []string) error {
 	if err != nil {
 		return fmt.Errorf("cannot enter a user or time namespace: %w", err)
 	}
-	v.Args = append(append([]string{"nsenter", "--preserve-credentials"}, namespaces...), "--", v.Path, VisitorName)
+	v.Args = append(append([]string{"nsenter", "--preserve-credentials"}, namespaces...), "--", v.Path, visitorName)
 	v.Path = path
 	return nil
 }
@@ -160,7 +160,7 @@ func (v *Visitor) Close() {
 
 // IsVisitor reports whether this process was started as a visitor.
 func IsVisitor() bool {
-	return os.Args[0] == VisitorName || len(os.Args) == 2 && os.Args[1] == VisitorName
+	return os.Args[0] == visitorName || len(os.Args) == 2 && os.Args[1] == visitorName
 }
 
 // Arrival is the visitor's own view of its visit.
@@ -209,7 +209,7 @@ func (a *Arrival) Enter() error {
 	for _, kind := range a.task.Namespaces.Kinds() {
 		ns := file("namespace")
 		if !threadless.Has(kind) { // nsenter has entered these already
-			if err := Enter(kind, ns); err != nil {
+			if err := enter(kind, ns); err != nil {
 				return err
 			}
 		}

@@ -22,7 +22,7 @@ func TestErrandOfAVisitor(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer v.Close()
-	if v.Path != "/bin/visitor" || !slices.Equal(v.Args, []string{VisitorName}) || len(v.Files) != 1 {
+	if v.Path != "/bin/visitor" || !slices.Equal(v.Args, []string{visitorName}) || len(v.Files) != 1 {
 		t.Errorf("the visitor is %+v", v)
 	}
 	told, err := io.ReadAll(v.Files[0])
@@ -51,7 +51,7 @@ func TestVisitorOfAUserNamespace(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer v.Close()
-	want := "nsenter --preserve-credentials --user=/proc/self/fd/5 --time=/proc/self/fd/6 -- /bin/visitor " + VisitorName
+	want := "nsenter --preserve-credentials --user=/proc/self/fd/5 --time=/proc/self/fd/6 -- /bin/visitor " + visitorName
 	if got := strings.Join(v.Args, " "); got != want || len(v.Files) != 4 {
 		t.Errorf("%d files and %q, want %q", len(v.Files), got, want)
 	}

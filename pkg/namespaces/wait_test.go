@@ -44,7 +44,7 @@ func TestWaitForLinksThatArrive(t *testing.T) {
 	}
 	ways := map[string]func(netns *os.File) error{
 		"created there": func(netns *os.File) error {
-			return CreateVeth(Veth{Host: "w0", Peer: "web1", Netns: netns})
+			return CreateVeth(Veth{Host: "w0", Peer: "web1", Netns: handle(netns)})
 		},
 		"moved there": func(netns *os.File) error {
 			if err := CreateVeth(Veth{Host: "w0", Peer: "web1"}); err != nil {

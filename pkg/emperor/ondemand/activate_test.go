@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -57,6 +58,36 @@ func TestWhereAVassalIsOnDemand(t *testing.T) {
 
 func bound(s Sockets, address string) (*activation, error) {
 	return s.bind(context.Background(), &activation{address: address}, 0)
+}
+
+// TestFamiliesOfAPort: a port without a host accepts clients of both families, as uWSGI's does, and
+// an unspecified address those of its own.
+func TestFamiliesOfAPort(t *testing.T) {
+	for address, want := range map[string][2]bool{":0": {true, true}, "*:0": {true, true}, "[::]:0": {false, true}, "0.0.0.0:0": {true, false}} {
+		a, err := bound(Sockets{UID: -1, GID: -1}, address)
+		if err != nil {
+			t.Errorf("%s: %v", address, err)
+			continue
+		}
+		l, err := net.FileListener(a.Socket())
+		if err != nil {
+			t.Fatal(err)
+		}
+		port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+		for i, host := range []string{"127.0.0.1", "::1"} {
+			c, err := net.Dial("tcp", net.JoinHostPort(host, port))
+			if err == nil {
+				c.Close()
+			}
+			if (err == nil) != want[i] {
+				t.Errorf("%s: a client of %s: %v", address, host, err)
+			}
+		}
+		l.Close()
+		if err := a.Close(); err != nil {
+			t.Error(err)
+		}
+	}
 }
 
 func TestActivationWaitsForAConnection(t *testing.T) {

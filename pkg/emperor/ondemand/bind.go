@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -29,32 +28,35 @@ func (s Sockets) bind(ctx context.Context, a *activation, owner uint32) (*activa
 	switch {
 	case address.InFiles(a.address):
 		return reads.Open(ctx, s.Reads, filepath.Dir(a.address), func() (*activation, error) {
-			return do(func() error { return s.bindPath(ctx, a, owner) })
+			return do(func() error { return s.bindPath(a, owner) })
 		})
 	case address.IsUnix(a.address):
-		return do(func() error { return a.listen(ctx, "unix", a.address) })
+		return do(func() error { return a.listen(a.address, nil) })
 	}
-	return do(func() error { return a.bindPort(ctx, owner) })
+	return do(func() error { return a.bindPort(owner) })
 }
 
-// bindPort listens on a port. An unspecified address has one family; an empty host has both.
-func (a *activation) bindPort(ctx context.Context, owner uint32) error {
+// bindPort listens on a port. An unspecified address accepts clients of its own family; an empty
+// host accepts both, if the kernel has both.
+func (a *activation) bindPort(owner uint32) error {
 	to, err := address.Parse(a.address)
 	if err != nil {
 		return err
 	}
-	network := "tcp"
-	to.Host = strings.TrimPrefix(to.Host, "*")
-	switch ip := net.ParseIP(to.Host); {
-	case ip.To4() != nil:
-		network = "tcp4"
-	case ip != nil:
-		network = "tcp6"
-	}
 	if n := int(to.Port); n != 0 && n < firstFreePort() && isTenant(owner) {
 		return fmt.Errorf("only root binds ports below %d, and uid %d named it (root must own the file)", firstFreePort(), owner)
 	}
-	return a.listen(ctx, network, to.String())
+	own, both := true, false
+	if to.Host != "" && to.Host != "*" {
+		return a.listen(to.String(), &own)
+	}
+	to.Host = "::"
+	err = a.listen(to.String(), &both)
+	if errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EADDRNOTAVAIL) {
+		to.Host = ""
+		return a.listen(to.String(), nil)
+	}
+	return err
 }
 
 // firstFreePort returns the lowest port that every user may bind (ip(7)).
@@ -72,7 +74,7 @@ func firstFreePort() int {
 }
 
 // bindPath makes a socket in the file system, and sets its owner and mode.
-func (s Sockets) bindPath(ctx context.Context, a *activation, owner uint32) error {
+func (s Sockets) bindPath(a *activation, owner uint32) error {
 	at, err := spotOf(a.address)
 	if err != nil {
 		return err
@@ -88,27 +90,19 @@ func (s Sockets) bindPath(ctx context.Context, a *activation, owner uint32) erro
 	if err := address.RemoveDeadAt(int(at.dir.Fd()), at.name, at.path(), unix.SOCK_STREAM); err != nil {
 		return err
 	}
-	if err := a.listen(ctx, "unix", path); err != nil {
+	if err := a.listen(path, nil); err != nil {
 		return err
 	}
 	a.inode, err = at.own(s)
 	return err
 }
 
-// listen makes a.file a listening socket. The path of a unix socket stays.
-func (a *activation) listen(ctx context.Context, network, address string) error {
-	l, err := (&net.ListenConfig{}).Listen(ctx, network, address)
-	if err != nil {
-		return err
-	}
-	defer l.Close()
-	switch l := l.(type) {
-	case *net.UnixListener:
-		l.SetUnlinkOnClose(false)
-		a.file, err = l.File()
-	case *net.TCPListener:
-		a.file, err = l.File()
-	}
+// queue is the length of the accept queue. The kernel lowers it to net.core.somaxconn.
+const queue = 65535
+
+// listen makes a.file a listening socket. v6only is IPV6_V6ONLY of an IPv6 socket.
+func (a *activation) listen(at string, v6only *bool) (err error) {
+	a.file, err = address.Listen(at, address.Options{Backlog: queue, UID: -1, GID: -1, V6Only: v6only})
 	return err
 }
 
