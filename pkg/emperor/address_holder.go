@@ -13,7 +13,7 @@ import (
 
 // withHolder adds to a vassal's reason the other vassal that has its address. The vassal itself
 // cannot know the name: it sees at most a process. The reason contains the address in quotes.
-func (e *Emperor) withHolder(v *vassal, p Plan, reason string) string {
+func (r *roster) withHolder(v *vassal, p Plan, reason string) string {
 	if p.OwnNetwork || !strings.Contains(reason, unix.EADDRINUSE.Error()) {
 		return reason
 	}
@@ -21,7 +21,7 @@ func (e *Emperor) withHolder(v *vassal, p Plan, reason string) string {
 		if !strings.Contains(reason, strconv.Quote(p.Addresses[i])) {
 			continue
 		}
-		if holder := e.holderOf(place, v); holder != nil {
+		if holder := r.holderOf(place, v); holder != nil {
 			v.log.Warn("another vassal has its address", "address", p.Addresses[i], "holder", holder.name)
 			return fmt.Sprintf("%s (vassal %q has it)", reason, holder.name)
 		}
@@ -31,8 +31,8 @@ func (e *Emperor) withHolder(v *vassal, p Plan, reason string) string {
 
 // holderOf returns the vassal other than v that has a place: one that serves, or else one that
 // boots and may have bound it already. Nil: none has.
-func (e *Emperor) holderOf(place address.Place, v *vassal) *vassal {
-	all := e.sorted()
+func (r *roster) holderOf(place address.Place, v *vassal) *vassal {
+	all := r.sorted()
 	for _, may := range []func(State) bool{State.serving, State.hasProcess} {
 		i := slices.IndexFunc(all, func(other *vassal) bool { return other != v && may(other.state) && other.binds(place) })
 		if i >= 0 {

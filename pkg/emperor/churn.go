@@ -39,12 +39,6 @@ func (c churn) until() time.Time { return c.last.Add(c.pause) }
 // tooSoon reports whether a change has to wait now.
 func (c churn) tooSoon(now time.Time) bool { return !c.excused && now.Before(c.until()) }
 
-// goneVassal is the memory of a vassal whose file is gone.
-type goneVassal struct {
-	since time.Time
-	churn churn
-}
-
 // replaceProcess gives a vassal the new process that a change of its file needs: now, or later when such
 // changes are too frequent.
 func (e *Emperor) replaceProcess(v *vassal) {
@@ -125,26 +119,4 @@ func hold(_ *Options, v *vassal) {
 	v.log.Warn("its file changes too often: waiting before the next launch", "wait", shown)
 	v.note(AboutBackoff, "next launch in %v, its file changes too often", shown)
 	v.arm(wait)
-}
-
-// rememberGone keeps the churn of a vassal that is gone, for a file that is removed and added
-// repeatedly.
-func (e *Emperor) rememberGone(v *vassal) {
-	now := time.Now()
-	for name, a := range e.recentlyGone {
-		if now.Sub(a.since) >= churnQuiet {
-			delete(e.recentlyGone, name)
-		}
-	}
-	if v.parent == nil && (v.generation > 0 || v.returned) {
-		e.recentlyGone[v.name] = goneVassal{now, v.churn}
-	}
-}
-
-// recallGone gives a new record the churn of the previous one.
-func (e *Emperor) recallGone(v *vassal) {
-	a, known := e.recentlyGone[v.name]
-	if delete(e.recentlyGone, v.name); known && time.Since(a.since) < churnQuiet {
-		v.churn, v.returned = a.churn, true
-	}
 }

@@ -230,7 +230,7 @@ func TestFileThatComesAndGoesIsSlowed(t *testing.T) {
 		}
 		pass(time.Minute)
 		s.remove("b.ini")
-		if n := len(s.emperor.recentlyGone); n != 1 {
+		if n := len(s.emperor.vassals.gone); n != 1 {
 			t.Errorf("%d vassals that are gone are remembered", n)
 		}
 		s.stop()

@@ -18,7 +18,7 @@ func (e *Emperor) Restore(ctx context.Context) error {
 	var list []Process
 	var sockets []socketLost
 	err := e.ask(ctx, func() {
-		for _, v := range e.vassals {
+		for _, v := range e.vassals.named {
 			if v.process != nil && v.state.alive() {
 				list = append(list, v.process)
 			}
@@ -41,7 +41,7 @@ func (e *Emperor) Restore(ctx context.Context) error {
 // Records returns the records of all vassals, sorted by name.
 func (e *Emperor) Records(ctx context.Context) (records []Record, err error) {
 	err = e.ask(ctx, func() {
-		for _, v := range e.sorted() {
+		for _, v := range e.vassals.sorted() {
 			records = append(records, v.record(&e.options))
 		}
 	})
@@ -53,7 +53,7 @@ func (e *Emperor) Records(ctx context.Context) (records []Record, err error) {
 // when there is none.
 func (e *Emperor) Configuration(ctx context.Context, name string) (p Plan, running bool, err error) {
 	asked := e.ask(ctx, func() {
-		v := e.vassals[name]
+		v := e.vassals.named[name]
 		switch {
 		case v == nil:
 			err = UnknownError{name}
@@ -96,7 +96,7 @@ func (u UnknownError) Error() string { return fmt.Sprintf("there is no vassal %q
 // records and transitions show the result. An error means that it cannot begin.
 func (e *Emperor) Do(ctx context.Context, name string, verb Verb) (r Record, err error) {
 	asked := e.ask(ctx, func() {
-		v := e.vassals[name]
+		v := e.vassals.named[name]
 		if v == nil {
 			err = UnknownError{name}
 			return
@@ -168,7 +168,7 @@ func (e *Emperor) reloadOne(v *vassal) error {
 // DoAll passes on a wish about all vassals.
 func (e *Emperor) DoAll(ctx context.Context, wish Broadcast) error {
 	return e.ask(ctx, func() {
-		for _, v := range e.sorted() {
+		for _, v := range e.vassals.sorted() {
 			if v.unthrottle() {
 				e.applyWanted(v)
 			}
@@ -177,7 +177,7 @@ func (e *Emperor) DoAll(ctx context.Context, wish Broadcast) error {
 		case ReloadAll:
 			e.reloadAll()
 		case ForgiveAll:
-			for _, v := range e.sorted() {
+			for _, v := range e.vassals.sorted() {
 				if v.parent == nil {
 					v.forgive()
 				}

@@ -123,8 +123,8 @@ func newActions() map[Effect]action {
 	return map[Effect]action{
 		doNothing: {},
 
-		doEnqueue: {act: (*Emperor).enqueue},
-		doDequeue: {act: func(e *Emperor, v *vassal) { e.dequeue(v); e.settle(v) }},
+		doEnqueue: {act: func(e *Emperor, v *vassal) { e.line.add(v) }},
+		doDequeue: {act: func(e *Emperor, v *vassal) { e.line.remove(v); e.settle(v) }},
 		doLaunch:  {record: recordLaunch, act: (*Emperor).launch},
 		doCancel:  {act: alone(cancel)},
 		doMiss:    {record: recordMiss, act: settle},
@@ -176,9 +176,6 @@ func newActions() map[Effect]action {
 		doHasten:  {record: recordHaste, act: settle},
 	}
 }
-
-// enqueue puts the vassal in the line of launches.
-func (e *Emperor) enqueue(v *vassal) { e.queue = append(e.queue, v) }
 
 // cancel cancels the launch, or the hooks of the end.
 func cancel(_ *Options, v *vassal) {

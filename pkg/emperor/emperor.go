@@ -251,21 +251,18 @@ type Emperor struct {
 	checks  atomic.Uint64 // rounds of checks; one of an earlier round is old
 
 	// Owned by the loop.
-	vassals      map[string]*vassal
-	entries      map[monitor.Entry]*vassal // by where their files are
-	sets         map[int][]Plan            // the last of each monitor
-	reconciled   int                       // how many monitors' first sets count
-	queue        []*vassal
-	launching    int
-	launches     uint64                // of all vassals
-	recentlyGone map[string]goneVassal // by name, for a minute
-	round        round
-	zergs        int
-	feed         feed
-	stopping     bool
-	lost         bool              // a vassal that does not end
-	actions      map[Effect]action // does not change
-	err          error
+	vassals    roster
+	sets       map[int][]Plan // the last of each monitor
+	reconciled int            // how many monitors' first sets count
+	line       launchLine
+	launches   uint64 // of all vassals
+	round      round
+	zergs      int
+	feed       feed
+	stopping   bool
+	lost       bool              // a vassal that does not end
+	actions    map[Effect]action // does not change
+	err        error
 }
 
 // slowLaunch is when a launch stops counting against the concurrency: by then it
@@ -275,8 +272,7 @@ const slowLaunch = time.Second
 // New returns an Emperor that does nothing yet.
 func New(o Options) *Emperor {
 	return &Emperor{
-		actions: newActions(), options: o, mailbox: newMailbox(),
-		vassals: map[string]*vassal{}, entries: map[monitor.Entry]*vassal{}, sets: map[int][]Plan{}, recentlyGone: map[string]goneVassal{},
+		actions: newActions(), options: o, mailbox: newMailbox(), vassals: newRoster(), sets: map[int][]Plan{},
 	}
 }
 
@@ -291,7 +287,7 @@ func (e *Emperor) Run(ctx context.Context) error {
 		e.group.Go(func() { r.run(watching, m) })
 	}
 	shutdown, hurry := ctx.Done(), e.options.KillNow
-	for !e.stopping || len(e.vassals) > 0 {
+	for !e.stopping || len(e.vassals.named) > 0 {
 		select {
 		case ev := <-e.events:
 			ev.apply(e)
@@ -318,8 +314,8 @@ func (e *Emperor) stopAll() {
 		return
 	}
 	e.stopping = true
-	e.options.Log.Info("stopping", "vassals", len(e.vassals))
-	for _, v := range e.vassals {
+	e.options.Log.Info("stopping", "vassals", len(e.vassals.named))
+	for _, v := range e.vassals.named {
 		v.withdrawn = true
 		e.input(v, Drop)
 		e.input(v, End)
@@ -330,19 +326,15 @@ func (e *Emperor) killAll() {
 	if !e.stopping {
 		return
 	}
-	e.options.Log.Warn("asked twice to stop: killing what is left", "vassals", len(e.vassals))
-	for _, v := range e.vassals {
+	e.options.Log.Warn("asked twice to stop: killing what is left", "vassals", len(e.vassals.named))
+	for _, v := range e.vassals.named {
 		e.input(v, KillNow)
 	}
 }
 
 // startQueued lets vassals launch while there are places.
 func (e *Emperor) startQueued() {
-	for len(e.queue) > 0 && e.launching < e.options.Concurrency {
-		v := e.queue[0]
-		e.queue = e.queue[1:]
-		e.launching++
-		v.slot = true
+	for v := e.line.next(e.options.Concurrency); v != nil; v = e.line.next(e.options.Concurrency) {
 		e.input(v, Slot)
 	}
 }

@@ -50,7 +50,7 @@ type launched struct {
 }
 
 func (l launched) apply(e *Emperor) {
-	e.release(l.v)
+	e.line.release(l.v)
 	if l.err != nil {
 		l.v.cause = l.err
 		e.input(l.v, LaunchFailed)
@@ -73,7 +73,7 @@ type slowLaunched struct{ generationOf }
 
 func (s slowLaunched) apply(e *Emperor) {
 	if !s.stale() {
-		e.release(s.v)
+		e.line.release(s.v)
 	}
 }
 
@@ -84,7 +84,7 @@ type exited struct {
 }
 
 func (x exited) apply(e *Emperor) {
-	x.exit.Reason = e.withHolder(x.v, x.v.config, oneLine(x.exit.Reason))
+	x.exit.Reason = e.vassals.withHolder(x.v, x.v.config, oneLine(x.exit.Reason))
 	x.v.exit, x.v.exited = &x.exit, time.Now()
 	x.v.status, x.v.phase = "", "" // they concerned that process
 	switch {

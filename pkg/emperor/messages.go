@@ -112,7 +112,7 @@ func (e *Emperor) handleAnswer(v *vassal, n wire.Notice, text string) {
 		e.input(v, Ready)
 	case n.Kind == wire.Failed, n.Kind == wire.Undone:
 		if v.takes(Refused) {
-			text = e.withHolder(v, v.ordered, text)
+			text = e.vassals.withHolder(v, v.ordered, text)
 		}
 		v.answer = reloadAnswer{text: text, undone: n.Kind == wire.Undone, missing: missing}
 		e.input(v, Refused)

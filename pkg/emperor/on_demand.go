@@ -119,7 +119,7 @@ type activated struct {
 func (a activated) apply(e *Emperor) {
 	v := a.v
 	v.binding = false
-	if e.vassals[v.name] != v { // it is gone
+	if e.vassals.named[v.name] != v { // it is gone
 		if a.activation != nil {
 			e.group.Go(func() { _ = a.activation.Close() })
 		}

@@ -23,10 +23,10 @@ type Progress struct {
 // event.
 func (e *Emperor) Progress(ctx context.Context) (p Progress, err error) {
 	err = e.ask(ctx, func() {
-		p.Vassals = len(e.vassals)
-		p.Begun = len(e.sets) == len(e.options.Monitors) && len(e.queue) == 0 && e.launching == 0
+		p.Vassals = len(e.vassals.named)
+		p.Begun = len(e.sets) == len(e.options.Monitors) && e.line.empty()
 		p.Rolling, p.Rolls = e.round.rolling(), e.round.begun
-		for _, v := range e.vassals {
+		for _, v := range e.vassals.named {
 			p.Begun = p.Begun && v.fault != monitor.ErrReading.Error()
 		}
 	})

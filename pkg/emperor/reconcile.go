@@ -11,10 +11,10 @@ func (e *Emperor) reconcile(source int, plans []Plan) {
 		return
 	}
 	present, ignored := make(map[string]bool, len(plans)), map[string]bool{}
-	e.forgetMoved(source, plans)
+	e.vassals.forgetMoved(source, plans)
 	for _, p := range plans {
-		v := e.vassals[p.Name]
-		if first := e.entries[p.Entry]; first != nil && first != v {
+		v := e.vassals.named[p.Name]
+		if first := e.vassals.placed[p.Entry]; first != nil && first != v {
 			first.ignoreDuplicate(&e.options, source, p)
 			ignored[p.Path] = true
 			continue
@@ -28,10 +28,10 @@ func (e *Emperor) reconcile(source int, plans []Plan) {
 			continue
 		}
 		present[p.Name] = true
-		e.setEntry(v, p.Entry)
+		e.vassals.place(v, p.Entry)
 		e.setConfig(v, p)
 	}
-	for name, v := range e.vassals {
+	for name, v := range e.vassals.named {
 		if v.source == source && !present[name] && v.parent == nil {
 			e.withdraw(v)
 		}
@@ -69,8 +69,7 @@ func (e *Emperor) add(name string, source int) *vassal {
 	if v.held = e.options.Suspend != nil && e.options.Suspend(name); v.held {
 		v.log.Info("suspended until it is started")
 	}
-	e.vassals[name] = v
-	e.recallGone(v)
+	e.vassals.add(v)
 	return v
 }
 

@@ -124,7 +124,7 @@ func (e *Emperor) reloadAll() {
 	e.round.begun++
 	var again []*vassal
 	n := 0
-	for _, v := range e.sorted() {
+	for _, v := range e.vassals.sorted() {
 		if !v.takes(Refresh) || e.round.contains(v) {
 			continue
 		}

@@ -65,7 +65,7 @@ func (v *vassal) refuseEdit() {
 func (e *Emperor) revert(v *vassal) {
 	v.log.Error("cannot take the edit over; starting the configuration before it again", "error", v.reloadError)
 	v.note(AboutReload, "%s", v.reloadError)
-	e.enqueue(v)
+	e.line.add(v)
 }
 
 // refresh gives a running vassal the wanted configuration again, also when it was tried in vain before.

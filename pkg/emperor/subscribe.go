@@ -49,7 +49,7 @@ func (e *Emperor) Transitions(ctx context.Context) ([]Record, <-chan Transition,
 	var records []Record
 	err := e.ask(ctx, func() {
 		e.feed.add(l)
-		for _, v := range e.sorted() {
+		for _, v := range e.vassals.sorted() {
 			records = append(records, v.record(&e.options))
 		}
 	})

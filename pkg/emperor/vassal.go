@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"maps"
-	"slices"
 	"strings"
 	"time"
 
@@ -170,10 +168,8 @@ func (e *Emperor) move(v *vassal, next State) {
 	v.bridge(next)
 	v.disarm()
 	if next == Gone {
-		delete(e.vassals, v.name)
-		e.setEntry(v, monitor.Entry{})
 		v.cancelPaused()
-		e.rememberGone(v)
+		e.vassals.remove(v)
 	}
 	e.feed.publish(v, was, &e.options)
 	if was.serving() && !next.serving() {
@@ -273,21 +269,4 @@ func (v *vassal) disarm() {
 	if v.timer != nil {
 		v.timer.Stop()
 	}
-}
-
-// release passes the vassal's place among the launches to the next.
-func (e *Emperor) release(v *vassal) {
-	if v.slot {
-		v.slot = false
-		e.launching--
-	}
-}
-
-func (e *Emperor) dequeue(v *vassal) {
-	e.queue = slices.DeleteFunc(e.queue, func(q *vassal) bool { return q == v })
-}
-
-// sorted returns the vassals by name.
-func (e *Emperor) sorted() []*vassal {
-	return slices.SortedFunc(maps.Values(e.vassals), func(a, b *vassal) int { return strings.Compare(a.name, b.name) })
 }

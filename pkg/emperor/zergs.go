@@ -14,14 +14,14 @@ func (e *Emperor) startZerg(v *vassal) {
 		return
 	}
 	number := 1
-	for e.vassals[zergName(v.name, number)] != nil {
+	for e.vassals.named[zergName(v.name, number)] != nil {
 		number++
 	}
 	plan := v.config
 	plan.Zerg, plan.Of, plan.Name = number, v.name, zergName(v.name, number)
 	z := e.newVassal(plan.Name, v.source)
 	z.parent, z.wanted = v, &plan
-	e.vassals[z.name] = z
+	e.vassals.add(z)
 	e.zergs++
 	v.log.Info("wants reinforcement", "zerg", z.name, "zergs", fmt.Sprintf("%d of %d", e.zergs, e.options.Broodlord))
 	e.input(z, Want)
@@ -60,7 +60,7 @@ func (e *Emperor) stopZergs(v *vassal) {
 	if e.zergs == 0 || v.parent != nil {
 		return
 	}
-	for _, z := range e.vassals {
+	for _, z := range e.vassals.named {
 		if z.parent == v {
 			e.withdraw(z)
 		}
