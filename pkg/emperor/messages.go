@@ -18,19 +18,32 @@ func (s received) apply(e *Emperor) {
 	if s.stale() {
 		return
 	}
-	switch m := s.message.(type) {
-	case wire.Report:
-		e.handleReport(s.v, m)
-	case wire.Notice:
-		e.handleNotice(s.v, m)
-	case Notification:
-		e.handleNotification(s.v, m)
-	case Closed:
-		e.input(s.v, Curse)
+	v := s.v
+	in := hear(&e.options, v, s.message)
+	if in == Refused && v.takes(in) {
+		v.answer.text = e.vassals.withHolder(v, v.ordered, v.answer.text)
+	}
+	if in != "" {
+		e.input(v, in)
 	}
 }
 
-func (e *Emperor) handleReport(v *vassal, r wire.Report) {
+// hear records a message of a vassal, and returns the input that it is. Empty: it is none.
+func hear(o *Options, v *vassal, message Message) Input {
+	switch m := message.(type) {
+	case wire.Report:
+		return hearReport(o, v, m)
+	case wire.Notice:
+		return hearNotice(o, v, m)
+	case Notification:
+		return hearNotification(o, v, m)
+	case Closed:
+		return Curse
+	}
+	return ""
+}
+
+func hearReport(o *Options, v *vassal, r wire.Report) Input {
 	now := time.Now()
 	switch r {
 	case wire.Spawned:
@@ -38,36 +51,36 @@ func (e *Emperor) handleReport(v *vassal, r wire.Report) {
 	case wire.Accepting:
 		v.accepting, v.lastAccepting = now, now
 		if v.usesOrders { // it answers a reload by a notice
-			e.input(v, Accepting)
-		} else {
-			e.input(v, Ready)
+			return Accepting
 		}
+		return Ready
 	case wire.Loyal:
 		if v.loyal.IsZero() {
 			v.noteFrom(AboutLife, "loyal")
 		}
 		v.loyal, v.lastLoyal = now, now // its failures are forgotten when it has run long enough
 	case wire.Withdraw:
-		e.input(v, Leave)
+		return Leave
 	case wire.Heartbeat:
-		v.beat(&e.options)
+		v.beat(o)
 	case wire.Reinforce:
-		e.input(v, Reinforce)
+		return Reinforce
 	}
+	return ""
 }
 
-func (e *Emperor) handleNotice(v *vassal, n wire.Notice) {
+func hearNotice(o *Options, v *vassal, n wire.Notice) Input {
 	text := oneLine(n.Text)
 	switch n.Kind { // a vassal that boots may become a program without our protocol
 	case wire.HookEnded:
 		for _, h := range n.Hooks {
-			v.hookInside(&e.options, h)
+			v.hookInside(o, h)
 		}
-		return
+		return ""
 	case wire.Booting:
 		v.waitsFor = text
 		v.noteFrom(AboutBoot, "it waits for %s", text)
-		return
+		return ""
 	}
 	v.usesOrders = true
 	switch {
@@ -93,33 +106,32 @@ func (e *Emperor) handleNotice(v *vassal, n wire.Notice) {
 			v.waitsFor = oneLine(fmt.Sprintf("ready-probe %s %s%s", n.Probe.Kind, n.Probe.Address, n.Probe.Path))
 		}
 	default:
-		e.handleAnswer(v, n, text)
+		return hearAnswer(v, n, text)
 	}
+	return ""
 }
 
-// handleAnswer handles the answer to a reload: to the last order, or, without a serial, to one
+// hearAnswer records the answer to a reload: to the last order, or, without a serial, to one
 // that the vassal made by itself. An answer to an order that another one has replaced has no effect.
-func (e *Emperor) handleAnswer(v *vassal, n wire.Notice, text string) {
+func hearAnswer(v *vassal, n wire.Notice, text string) Input {
 	missing := v.answer.missing
 	switch {
 	case n.Serial == 0 && v.takes(ReloadedItself):
 		v.answer = reloadAnswer{kind: n.Kind, text: text, missing: missing}
-		e.input(v, ReloadedItself)
+		return ReloadedItself
 	case n.Serial != v.serial:
 	case n.Kind == wire.Ready && missing:
-		e.input(v, Late)
+		return Late
 	case n.Kind == wire.Ready:
-		e.input(v, Ready)
+		return Ready
 	case n.Kind == wire.Failed, n.Kind == wire.Undone:
-		if v.takes(Refused) {
-			text = e.vassals.withHolder(v, v.ordered, text)
-		}
 		v.answer = reloadAnswer{text: text, undone: n.Kind == wire.Undone, missing: missing}
-		e.input(v, Refused)
+		return Refused
 	case n.Kind == wire.Anew:
 		v.answer = reloadAnswer{text: text, missing: missing}
-		e.input(v, Unable)
+		return Unable
 	}
+	return ""
 }
 
 // reloadAnswer is the last answer to a reload.
@@ -188,7 +200,7 @@ func (v *vassal) setStatus(text string) {
 	}
 }
 
-func (e *Emperor) handleNotification(v *vassal, n Notification) {
+func hearNotification(o *Options, v *vassal, n Notification) Input {
 	if n.Status != nil {
 		v.setStatus(oneLine(*n.Status))
 	}
@@ -201,12 +213,13 @@ func (e *Emperor) handleNotification(v *vassal, n Notification) {
 		v.phase = "reloading"
 	}
 	if n.Watchdog {
-		v.beat(&e.options)
+		v.beat(o)
 	}
 	if n.Ready {
 		v.accepting, v.lastAccepting = time.Now(), time.Now()
-		e.input(v, Ready)
+		return Ready
 	}
+	return ""
 }
 
 // oneLine makes one printable line of a text of a vassal, and shortens a long one.

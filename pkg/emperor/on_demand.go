@@ -183,7 +183,7 @@ func (e *Emperor) forget(v *vassal) {
 	}
 	if v.parent != nil {
 		e.zergs--
-		e.zergEnded(v)
+		v.parent.zergs.ended(&e.options, v)
 	}
 	for _, source := range slices.Compact(slices.Sorted(maps.Values(v.duplicates))) {
 		e.reconcile(source, e.sets[source])

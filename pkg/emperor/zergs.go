@@ -40,17 +40,16 @@ type zergFailures struct {
 	after    time.Time // the earliest time for another
 }
 
-// zergEnded records the end of a zerg. A zerg is not restarted: its vassal requests another one,
+// ended records the end of a zerg. A zerg is not restarted: its vassal requests another one,
 // which has to wait when the last one failed or exited right after its start.
-func (e *Emperor) zergEnded(z *vassal) {
-	b := &z.parent.zergs
+func (b *zergFailures) ended(o *Options, z *vassal) {
 	switch {
-	case z.failed, z.rest == restLeft && z.exited.Sub(z.lastRun) < e.options.Backoff.Initial:
+	case z.failed, z.rest == restLeft && z.exited.Sub(z.lastRun) < o.Backoff.Initial:
 		b.failures++
-		wait := e.options.Backoff.wait(b.failures, rand.Float64())
+		wait := o.Backoff.wait(b.failures, rand.Float64())
 		b.after = time.Now().Add(wait)
 		z.log.Warn("waiting before the next zerg", "wait", wait.Round(time.Millisecond), "failures", b.failures)
-	case time.Since(z.lastRun) >= e.options.Backoff.Reset:
+	case time.Since(z.lastRun) >= o.Backoff.Reset:
 		b.failures = 0
 	}
 }

@@ -37,7 +37,7 @@ type master struct {
 	limits  limits
 	crashes crashes
 	hooks   hookQueue
-	watch   context.CancelFunc // ends the watch of files; nil: none
+	watch   fileWatch
 
 	served    bool     // a crew was ready at least once
 	exiting   bool     // the last hooks have been started
@@ -52,6 +52,7 @@ func newMaster(o Options) *master {
 	m.pool = pool{base: b, living: map[int]*worker{}}
 	m.crashes = crashes{report: o.ReportDeaths, log: o.Log}
 	m.hooks = hookQueue{base: b}
+	m.watch = fileWatch{base: b}
 	m.daemons = daemons{base: b, fail: m.fail, worst: &m.worst, vacated: m.daemonsVacated}
 	m.reload = reloader{m: m, state: reloadNone}
 	m.rolling = rolling{m: m}
@@ -86,7 +87,7 @@ func Run(o Options) error {
 		}
 		m.due(time.Now())
 	}
-	m.stopWatching()
+	m.watch.end()
 	m.idle.stopListening()
 	if end := m.worst.end; m.failure == nil && end != (wire.End{}) {
 		m.ReportEnd(end)
@@ -96,7 +97,7 @@ func Run(o Options) error {
 
 func (m *master) begin() {
 	m.reap() // children of hooks
-	m.watchFiles()
+	m.watch.follow()
 	m.phase(hooks.MasterStart, "")
 	m.daemons.begin()
 	m.limits.reset(time.Now())
@@ -211,15 +212,21 @@ func (m *master) phase(p hooks.Phase, file string) { m.hooks.run(m.plan, p, file
 
 // follow changes the watched files, the daemons and the limits to those in the new plan.
 func (m *master) follow(before *Plan) {
-	m.watchFiles()
+	m.watch.follow()
 	m.daemons.change(before)
 	m.limits.reset(time.Now())
 }
 
-// watchFiles watches exactly the files of the plan in effect.
-func (m *master) watchFiles() {
-	m.stopWatching()
-	p := m.plan
+// fileWatch watches the files that a plan names.
+type fileWatch struct {
+	*base
+	cancel context.CancelFunc // nil: nothing is watched
+}
+
+// follow watches exactly the files of the plan in effect.
+func (f *fileWatch) follow() {
+	f.end()
+	p := f.plan
 	files := append(append([]string{}, p.Triggers.Touch...), p.Triggers.Chain...)
 	for _, h := range p.Hooks[hooks.Touch] {
 		files = append(files, h.Subject())
@@ -231,16 +238,17 @@ func (m *master) watchFiles() {
 		return
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	m.watch = cancel
-	if err := m.System.Watch(ctx, files, p.Triggers.Trees, m.post); err != nil {
-		m.Log.Error("cannot watch for changes: reload by hand", "error", err)
+	f.cancel = cancel
+	if err := f.system.Watch(ctx, files, p.Triggers.Trees, f.post); err != nil {
+		f.log.Error("cannot watch for changes: reload by hand", "error", err)
 	}
 }
 
-func (m *master) stopWatching() {
-	if m.watch != nil {
-		m.watch()
-		m.watch = nil
+// end ends the watch; without one it does nothing.
+func (f *fileWatch) end() {
+	if f.cancel != nil {
+		f.cancel()
+		f.cancel = nil
 	}
 }
 
