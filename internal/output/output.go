@@ -85,12 +85,17 @@ func (l *Log) add(line Line) {
 	}
 	for f := range l.followers {
 		line.Lost = f.lost
-		select {
-		case f.lines <- line:
-			f.lost = 0
-		default:
-			f.lost++
-		}
+		deliver(f.lines, line, &f.lost)
+	}
+}
+
+// deliver passes a line to a follower that has room for it, and otherwise counts it as lost.
+func deliver[T any](to chan<- T, line T, lost *uint64) {
+	select {
+	case to <- line:
+		*lost = 0
+	default:
+		*lost++
 	}
 }
 
@@ -223,12 +228,7 @@ func (s *Store) pass(line VassalLine) {
 			continue
 		}
 		line.Lost = f.lost
-		select {
-		case f.lines <- line:
-			f.lost = 0
-		default:
-			f.lost++
-		}
+		deliver(f.lines, line, &f.lost)
 	}
 }
 

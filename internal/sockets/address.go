@@ -32,14 +32,7 @@ func (s *Socket) IsPort() bool {
 
 // BoundTo reports whether the socket is bound to exactly that address.
 func (s *Socket) BoundTo(text string) bool {
-	wanted, err := address.SockaddrOf(text)
-	if err != nil {
-		return false
-	}
-	bound, err := unix.Getsockname(int(s.FD()))
-	if err != nil {
-		return false
-	}
+	wanted, bound := s.compared(text)
 	switch w := wanted.(type) {
 	case *unix.SockaddrInet4:
 		b, ok := bound.(*unix.SockaddrInet4)
@@ -54,6 +47,19 @@ func (s *Socket) BoundTo(text string) bool {
 	return false
 }
 
+// compared returns an address and the socket's own in the kernel's form; nil, nil: one of them is
+// unknown.
+func (s *Socket) compared(text string) (wanted, bound unix.Sockaddr) {
+	wanted, err := address.SockaddrOf(text)
+	if err == nil {
+		bound, err = unix.Getsockname(int(s.FD()))
+	}
+	if err != nil {
+		return nil, nil
+	}
+	return wanted, bound
+}
+
 // IsAt reports whether an address in any spelling is the socket's.
 func (s *Socket) IsAt(text string) bool {
 	return s.BoundTo(text) || s.path != "" && s.path == address.Absolute(text)
@@ -63,14 +69,7 @@ func (s *Socket) IsAt(text string) bool {
 // on another address of the machine, and one of the two is the wildcard address. The wildcard
 // address of IPv6 may include IPv4.
 func (s *Socket) Crowds(text string) bool {
-	wanted, err := address.SockaddrOf(text)
-	if err != nil {
-		return false
-	}
-	bound, err := unix.Getsockname(int(s.FD()))
-	if err != nil {
-		return false
-	}
+	wanted, bound := s.compared(text)
 	switch w := wanted.(type) {
 	case *unix.SockaddrInet4:
 		if b, ok := bound.(*unix.SockaddrInet6); ok {

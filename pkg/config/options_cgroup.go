@@ -41,12 +41,7 @@ var cgroupOptions = option.Rows[Vassal]{
 }
 
 func setLimiting(e *Emperor, v option.Value) error {
-	switch v.Text {
-	case "required", "best-effort":
-		e.Limiting.BestEffort = v.Text == "best-effort"
-		return nil
-	}
-	return option.Unknown("way", v.Text, "required", "best-effort")
+	return either(&e.Limiting.BestEffort, v.Text, "way", "required", "best-effort")
 }
 
 // setLimitGroup parses NAME: OPTION=VALUE, OPTION=VALUE.

@@ -95,6 +95,30 @@ func setNetwork(v *Vassal, t option.Value) (err error) {
 	return mistaken(err, "network = routed")
 }
 
+// put parses the value of an option that is given once.
+func put[T any](into *T, parse func(string) (T, error), text, hint string) (err error) {
+	*into, err = parse(text)
+	return mistaken(err, hint)
+}
+
+// add parses the value of an option that may be repeated, and appends it.
+func add[T any](list *[]T, parse func(string) (T, error), text, hint string) error {
+	one, err := parse(text)
+	if err == nil {
+		*list = append(*list, one)
+	}
+	return mistaken(err, hint)
+}
+
+// either parses one of two words: no for false and yes for true. kind names them in the error.
+func either(into *bool, text, kind, no, yes string) error {
+	if text != no && text != yes {
+		return option.Unknown(kind, text, no, yes)
+	}
+	*into = text == yes
+	return nil
+}
+
 func setModes(e *Emperor, v option.Value) error {
 	e.Network.Modes = nil
 	for word := range strings.FieldsFuncSeq(v.Text, func(r rune) bool { return r == ',' || r == ' ' }) {
@@ -108,26 +132,15 @@ func setModes(e *Emperor, v option.Value) error {
 }
 
 func setBetween(e *Emperor, v option.Value) error {
-	switch v.Text {
-	case "deny", "allow":
-		e.Network.Between = v.Text == "allow"
-		return nil
-	}
-	return option.Unknown("policy", v.Text, "deny", "allow")
+	return either(&e.Network.Between, v.Text, "policy", "deny", "allow")
 }
 
 func setForwarding(e *Emperor, v option.Value) error {
-	switch v.Text {
-	case "set", "check":
-		e.Network.CheckForwarding = v.Text == "check"
-		return nil
-	}
-	return option.Unknown("way", v.Text, "set", "check")
+	return either(&e.Network.CheckForwarding, v.Text, "way", "set", "check")
 }
 
-func setNAT(e *Emperor, v option.Value) (err error) {
-	e.Network.NAT, err = spec.ParseNAT(v.Text)
-	return mistaken(err, "on, off, 4 or 6")
+func setNAT(e *Emperor, v option.Value) error {
+	return put(&e.Network.NAT, spec.ParseNAT, v.Text, "on, off, 4 or 6")
 }
 
 func setPool(e *Emperor, v option.Value) error {
@@ -149,39 +162,27 @@ func setPool(e *Emperor, v option.Value) error {
 }
 
 func setPublishable(e *Emperor, v option.Value) error {
-	p, err := spec.ParsePorts(v.Text)
-	if err == nil {
-		e.Network.Publish = append(e.Network.Publish, p)
-	}
-	return mistaken(err, "such as 8000-8999")
+	return add(&e.Network.Publish, spec.ParsePorts, v.Text, "such as 8000-8999")
 }
 
-func setToHost(e *Emperor, v option.Value) (err error) {
-	e.Network.ToHost, err = spec.ParseReach(v.Text)
-	return mistaken(err, "deny, allow, or ports such as 5432/tcp,53/udp")
+func setToHost(e *Emperor, v option.Value) error {
+	return put(&e.Network.ToHost, spec.ParseReach, v.Text, "deny, allow, or ports such as 5432/tcp,53/udp")
 }
 
 func setUplink(e *Emperor, v option.Value) error {
-	name, err := spec.ParseInterface(v.Text)
-	if err == nil {
-		e.Network.Uplinks = append(e.Network.Uplinks, name)
-	}
-	return mistaken(err, "such as eth0")
+	return add(&e.Network.Uplinks, spec.ParseInterface, v.Text, "such as eth0")
 }
 
-func setRate(into *spec.Rate, v option.Value) (err error) {
-	*into, err = spec.ParseRate(v.Text)
-	return mistaken(err, "such as 40mbit/10mbit")
+func setRate(into *spec.Rate, v option.Value) error {
+	return put(into, spec.ParseRate, v.Text, "such as 40mbit/10mbit")
 }
 
-func setBridge(e *Emperor, v option.Value) (err error) {
-	e.Network.Bridge, err = spec.ParseBridge(v.Text)
-	return mistaken(err, "such as br-vassals 10.143.0.0/24")
+func setBridge(e *Emperor, v option.Value) error {
+	return put(&e.Network.Bridge, spec.ParseBridge, v.Text, "such as br-vassals 10.143.0.0/24")
 }
 
-func setDNS(into *spec.DNS, v option.Value) (err error) {
-	*into, err = spec.ParseDNS(v.Text)
-	return mistaken(err, "auto, off, names or forward")
+func setDNS(into *spec.DNS, v option.Value) error {
+	return put(into, spec.ParseDNS, v.Text, "auto, off, names or forward")
 }
 
 func setMTU(into *int, v option.Value) error {
@@ -210,30 +211,19 @@ func setAddress(v *Vassal, t option.Value) error {
 }
 
 func setAllow(v *Vassal, t option.Value) error {
-	a, err := spec.ParseAllowance(t.Text)
-	if err == nil {
-		v.Network.Allow = append(v.Network.Allow, a)
-	}
-	return mistaken(err, "such as shop.ini:8080 or 192.0.2.0/24")
+	return add(&v.Network.Allow, spec.ParseAllowance, t.Text, "such as shop.ini:8080 or 192.0.2.0/24")
 }
 
-func setInterfaceName(v *Vassal, t option.Value) (err error) {
-	v.Network.Interface, err = spec.ParseInterface(t.Text)
-	return mistaken(err, "at most 15 letters, such as eth0")
+func setInterfaceName(v *Vassal, t option.Value) error {
+	return put(&v.Network.Interface, spec.ParseInterface, t.Text, "at most 15 letters, such as eth0")
 }
 
 func setLost(v *Vassal, t option.Value) error {
-	switch t.Text {
-	case "report", "restart":
-		v.Network.RestartLost = t.Text == "restart"
-		return nil
-	}
-	return option.Unknown("reaction", t.Text, "report", "restart")
+	return either(&v.Network.RestartLost, t.Text, "reaction", "report", "restart")
 }
 
-func setMAC(v *Vassal, t option.Value) (err error) {
-	v.Network.MAC, err = spec.ParseMAC(t.Text)
-	return mistaken(err, "such as 02:00:5e:10:00:01")
+func setMAC(v *Vassal, t option.Value) error {
+	return put(&v.Network.MAC, spec.ParseMAC, t.Text, "such as 02:00:5e:10:00:01")
 }
 
 func setPublish(v *Vassal, t option.Value) error {

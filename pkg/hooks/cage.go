@@ -1,7 +1,6 @@
 package hooks
 
 import (
-	"context"
 	"fmt"
 	"os/exec"
 	"strconv"
@@ -52,15 +51,5 @@ func (c *cage) end(success bool) error {
 	if success {
 		return c.cgroup.Release()
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), clearTimeout)
-	defer cancel()
-	var err error
-	namespaces.Bounded(func() { err = c.cgroup.Kill() })
-	if err == nil {
-		err = c.cgroup.Empty(ctx)
-	}
-	if remove := c.cgroup.Remove(); err == nil {
-		err = remove
-	}
-	return err
+	return c.cgroup.Clear(clearTimeout)
 }

@@ -78,6 +78,19 @@ func unpopulated(events int) (bool, error) {
 	return strings.Contains(string(buffer[:n]), "populated 0"), nil
 }
 
+// Clear kills all processes in the cgroup, waits for their end at most for the timeout, and removes
+// the cgroup in any case.
+func (c *Cgroup) Clear(timeout time.Duration) error {
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	var err error
+	Bounded(func() { err = c.Kill() })
+	if err == nil {
+		err = c.Empty(ctx)
+	}
+	return errors.Join(err, c.Remove())
+}
+
 // Remove removes the cgroup and the cgroups that its processes made below it. No process may
 // be left in them.
 func (c *Cgroup) Remove() (err error) {

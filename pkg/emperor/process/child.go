@@ -343,14 +343,7 @@ func (c *child) clearCgroup() error {
 	if c.cgroup == nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), clearTimeout)
-	defer cancel()
-	var err error
-	namespaces.Bounded(func() { err = c.cgroup.Kill() })
-	if err == nil {
-		err = c.cgroup.Empty(ctx)
-	}
-	return errors.Join(err, c.cgroup.Remove())
+	return c.cgroup.Clear(clearTimeout)
 }
 
 // abandon ends a child that never got its order, or got it in vain, and returns
