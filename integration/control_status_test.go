@@ -61,12 +61,12 @@ func (w *world) starved() string {
 	return ""
 }
 
-// The operator sees which vassal the OOM killer killed.
+// The outputs name the vassal in which the OOM killer has killed a process.
 func TestOperatorSeesWantOfMemory(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	procs := w.starved()
-	// Either its first process uses too much memory, or another one.
+	// The process is the first one, or another one.
 	w.vassal("a.ini", "privileged-binary-patch-arg = tail /dev/zero")
 	e := w.start(allNamespaces, "--exec-as-emperor", "echo $UWSGI_VASSAL_PID >"+procs, "--metrics", "127.0.0.1:7004")
 	e.await("a.ini", "-> backoff")
@@ -94,7 +94,7 @@ func TestOperatorSeesWantOfMemory(t *testing.T) {
 	}
 }
 
-// Status shows everything: outside, inside, messages, past events and waits.
+// Status shows the state outside and inside, messages, past events and waits.
 func TestStatusTellsEverything(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -140,8 +140,7 @@ func TestStatusTellsEverything(t *testing.T) {
 	}
 }
 
-// A vassal whose command dies repeatedly runs, but badly: all outputs show it, until it
-// recovers.
+// While the command of a vassal dies repeatedly, all outputs show that, until it recovers.
 func TestOperatorSeesWorkersDie(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -167,7 +166,7 @@ func TestOperatorSeesWorkersDie(t *testing.T) {
 	eventually(t, "the list has no error", func() bool { return w.list()["a.ini"].Error == "" })
 }
 
-// While the emperor stops it says what holds up the end, and changes nothing any more.
+// While the emperor stops, it reports the reason of the delay and accepts no more changes.
 func TestStoppingEmperorAnswers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -196,7 +195,7 @@ func TestStoppingEmperorAnswers(t *testing.T) {
 	}
 	w.succeed("events", "a.ini")
 	w.succeed("reopen-logs")
-	time.Sleep(time.Second / 4) // a second signal at once says what the first said
+	time.Sleep(time.Second / 4) // a second signal immediately reports the same
 	e.signal(syscall.SIGTERM)
 	if code := e.wait(); code != 0 || alive(pid) {
 		t.Errorf("exit code %d", code)

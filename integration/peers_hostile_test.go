@@ -11,9 +11,9 @@ import (
 	"time"
 )
 
-// hostile replaces our vassal program, or one that speaks uWSGI's protocol, and abuses its
-// channels as the name of its file says. A neighbour executes the ordinary program. The file
-// beside "at-work" exists once the abuse has begun.
+// hostile replaces our vassal program, or a program that uses uWSGI's protocol, and abuses its
+// channels in the way that the name of its file describes. A neighbour executes the ordinary
+// program. The file beside "at-work" exists once the abuse has begun.
 const hostile = `#!/usr/bin/env python3
 import array, glob, json, os, signal, socket, sys, threading, time
 vassal, marks = os.environ.get("HOSTILE_VASSAL"), os.environ.get("HOSTILE_MARKS")
@@ -113,7 +113,7 @@ type besieged struct {
 	socket string
 }
 
-// neighbour starts an emperor over a good vassal, and a hostile one that does its harm when
+// neighbour starts an emperor with a good vassal, and a hostile one whose abuse has begun when
 // neighbour returns.
 func (w *world) neighbour(how string, args ...string) *besieged {
 	w.t.Helper()
@@ -158,9 +158,8 @@ func (b *besieged) unharmed(t *testing.T) {
 	b.undisturbed("neighbour.ini", b.pid)
 }
 
-// TestHostileVassals: hostile programs do the worst that the channels permit. The loop answers
-// and uses almost no processor time, a neighbour is served as usual, and each hostile vassal
-// ends as expected.
+// TestHostileVassals: hostile programs abuse the channels in every way. The loop answers and uses
+// almost no processor time, a neighbour is served, and each hostile vassal ends as expected.
 func TestHostileVassals(t *testing.T) {
 	cursed := func(_ *testing.T, e *emperor, how string) {
 		e.await(how, "-> cursed")
@@ -172,7 +171,7 @@ func TestHostileVassals(t *testing.T) {
 		"closes": cursed, "closes-all": cursed, "closes-orders": nil,
 		"leaves": func(_ *testing.T, e *emperor, how string) {
 			e.await(how, "wants to stop")
-			e.await(how, "-> killing") // it was asked to end, and did not
+			e.await(how, "-> killing") // it ignored the request to stop
 			e.await(how, "-> idle")
 		},
 		"deaf": func(t *testing.T, e *emperor, how string) {

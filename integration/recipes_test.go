@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// soakEnv is set by make soak: it runs also the recipes of programs that are large.
+// soakEnv is set by make soak, which also runs the recipes of large programs.
 const soakEnv = "EMPEROR_SOAK"
 
 // recipe is a section of docs/programs.md.
@@ -55,7 +55,7 @@ func recipes(t *testing.T) (list []recipe) {
 	return list
 }
 
-// pour writes the files of a recipe into a directory of the world, which stands for /srv.
+// pour writes the files of a recipe into a directory of the world, in place of /srv.
 func (r recipe) pour(w *world) (file string) {
 	srv := w.path("srv")
 	here := strings.NewReplacer("/srv/", srv+"/", "/srv ", srv+" ", "/srv;", srv+";", "=/srv\n", "="+srv+"\n", "= /srv\n", "= "+srv+"\n", "DefaultRuntimeDir /srv", "DefaultRuntimeDir "+srv)
@@ -67,20 +67,22 @@ func (r recipe) pour(w *world) (file string) {
 	return here.Replace(r.vassal)
 }
 
-// dish is what a story knows of the program of a recipe.
+// dish describes the program of a recipe.
 type dish struct {
 	program string
 	large   bool
 	// setup and undo are shell commands around the story.
 	setup, undo string
-	// ask is a shell command that succeeds when the program answers. Empty: it is a web server.
+	// ask is a shell command that succeeds when the program answers. Empty: the program is a web
+	// server.
 	ask string
 	// broken is a part of the recipe and its replacement by which the program cannot start. Empty:
 	// the first path of its command is replaced by one that does not exist.
 	broken [2]string
-	// lost is how many requests each edit may lose; -1: any number, it binds its own port.
+	// lost is the number of requests that each edit may lose; -1: any number, because the program
+	// binds its own port.
 	lost int
-	// exit is how it ends. Empty: cleanly. Killed: it does not stop in time.
+	// exit is the expected exit. Empty: clean. Killed: it does not stop in time.
 	exit   string
 	killed bool
 }
@@ -113,7 +115,7 @@ var dishes = map[string]dish{
 	"First steps and directories": {program: "install", ask: "true", broken: [2]string{"sleep infinity", "sleep forever"}},
 }
 
-// spoil returns the recipe with a mistake that only the program finds.
+// spoil returns the recipe with a mistake that only the program detects.
 func (d dish) spoil(w *world, file string) string {
 	from, to := d.broken[0], d.broken[1]
 	if from == "" {
@@ -151,7 +153,7 @@ func TestRecipes(t *testing.T) {
 	}
 }
 
-// A program that ignores TERM, and binds its own port, is replaced and ends all the same.
+// A program that ignores SIGTERM and binds its own port is still replaced and stopped.
 func TestRecipeOfADeafProgram(t *testing.T) {
 	t.Parallel()
 	cook(t, recipe{

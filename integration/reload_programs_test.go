@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// needs skips a story whose program is not there.
+// needs skips a story whose program is not installed.
 func needs(t testing.TB, programs ...string) {
 	t.Helper()
 	for _, name := range programs {
@@ -23,8 +23,8 @@ func needs(t testing.TB, programs ...string) {
 // sharesNetwork are namespaces of vassals whose ports the world's clients reach.
 const sharesNetwork = "--emperor-use-clone=pid,uts,ipc,fs"
 
-// asgiPage and wsgiPage are applications that answer with their name; slow ones take their time to
-// start.
+// asgiPage and wsgiPage are applications that answer with their name. Slow ones start with a
+// delay.
 const (
 	asgiPage = `import time
 time.sleep(%s)
@@ -47,8 +47,8 @@ process.on("SIGTERM", () => server.close(() => process.exit(0)));
 `
 )
 
-// applications are servers that are handed a socket, each with the lines of its file for an
-// application of a name.
+// applications are servers that get a socket, each with the lines of its file for an application
+// of a given name.
 func applications(w *world) map[string]func(name string) []string {
 	for name, wait := range map[string]string{"one": "0", "two": "0", "slow": "3"} {
 		w.write(w.path("a_"+name+".py"), fmt.Sprintf(asgiPage, wait, len(name), name))
@@ -80,8 +80,8 @@ func applications(w *world) map[string]func(name string) []string {
 	}
 }
 
-// An edit that is wrong leaves the old application in place, one that starts slowly lets it
-// serve, and one that is good loses no request, however many come in a row.
+// A wrong edit keeps the old application, an edit that starts slowly lets it serve meanwhile, and
+// any number of good edits in a row lose no request.
 func TestReloadsOfApplications(t *testing.T) {
 	t.Parallel()
 	for server := range applications(newWorld(t)) {
@@ -116,12 +116,12 @@ func TestReloadsOfApplications(t *testing.T) {
 				w.vassal("a.ini", file("two")...)
 				w.succeed("reload", "--wait", "a.ini")
 			}
-			if server == "uvicorn" { // it drops what it has accepted and not read when it is told to end
+			if server == "uvicorn" { // it drops accepted requests that it has not read when it is stopped
 				if s := v.tally(); s.Lost > 6*4 || s.Served < 100 {
 					t.Errorf("good edits: %+v", s)
 				}
 			} else {
-				v.served("good edits", "one", "slow", "two") // one: a request that began before the slow start was over
+				v.served("good edits", "one", "slow", "two") // one: a request from before the slow start
 			}
 			eventually(t, "only the new one answers", func() bool { return len(v.tally().Answers) == 1 })
 			if s := w.status("a.ini"); s.PID != pid || s.ReloadGap != 0 {
@@ -132,7 +132,7 @@ func TestReloadsOfApplications(t *testing.T) {
 	}
 }
 
-// redis keeps its data through edits, good and bad: there is one instance at a time.
+// redis keeps its data through good and bad edits, because only one instance runs at a time.
 func TestReloadsOfRedis(t *testing.T) {
 	t.Parallel()
 	needs(t, "redis-server", "redis-cli")
@@ -183,8 +183,8 @@ func TestReloadsOfRedis(t *testing.T) {
 	}
 }
 
-// memcached, which binds its own port, takes over an edit; where its file has both run at
-// once, the reason and the remedy are told, and the remedy can be put in by an edit.
+// memcached, which binds its own port, applies an edit. When its file makes both instances run at
+// once, the log has the reason and the remedy, and an edit applies the remedy.
 func TestReloadsOfAProgramWithItsOwnPort(t *testing.T) {
 	t.Parallel()
 	needs(t, "memcached")
@@ -236,7 +236,7 @@ class Page(http.server.BaseHTTPRequestHandler):
 http.server.HTTPServer(("127.0.0.1", 8095), Page).serve_forever()
 `
 
-// The port of a program becomes one that the vassal hands over, by an edit.
+// An edit changes a port that the program binds to one that the vassal passes on.
 func TestOwnPortBecomesASocket(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -254,7 +254,7 @@ func TestOwnPortBecomesASocket(t *testing.T) {
 	}
 }
 
-// The port that the vassal hands over becomes one that the program binds itself, by an edit.
+// An edit changes a port that the vassal passes on to one that the program binds.
 func TestSocketBecomesAnOwnPort(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -272,7 +272,7 @@ func TestSocketBecomesAnOwnPort(t *testing.T) {
 	}
 }
 
-// nginx reads its own files again at a touch, and is started anew by an edit.
+// nginx reads its own files again after a touch, and is replaced after an edit.
 func TestReloadSignalOfNginx(t *testing.T) {
 	t.Parallel()
 	needs(t, "nginx")
@@ -311,7 +311,7 @@ server { listen 127.0.0.1:8090; location / { return 200 "`+text+`"; } } }
 	e.undisturbed("a.ini", pid)
 }
 
-// A vassal that has daemons only is ready when one of them answers.
+// A vassal that has only daemons is ready when one of them answers.
 func TestProbeOfDaemons(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -9,8 +9,8 @@ import (
 	"testing"
 )
 
-// Each mistake of a file has a log record of its own, the cause first and without its
-// consequence; the list shows the cause.
+// Each mistake of a file has its own log record. The cause comes first, without its consequences,
+// and the list shows it.
 func TestMistakesAreToldCauseFirst(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -37,8 +37,8 @@ func TestMistakesAreToldCauseFirst(t *testing.T) {
 	}
 }
 
-// An error of a worker that never started is told once, with its line, and not again as the
-// reason to stop.
+// The log reports an error of a worker that never started once, with its line, and does not
+// repeat it as the reason of the stop.
 func TestFailedServersAreToldOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -54,8 +54,8 @@ func TestFailedServersAreToldOnce(t *testing.T) {
 	}
 }
 
-// The emperor knows which vassal has an address that another one cannot bind, at a start and
-// at a reload. In network namespaces of their own both have it.
+// At a start and at a reload the emperor names the vassal that holds an address which another
+// vassal cannot bind. In separate network namespaces both can bind it.
 func TestHolderOfAnAddressIsNamed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -82,8 +82,8 @@ func TestHolderOfAnAddressIsNamed(t *testing.T) {
 	}
 }
 
-// What a failed hook printed is a warning; its failure is told once in the log, and in
-// the list with the last line that it printed.
+// Output of a failed hook is a warning. The log reports the failure once, and the list has the
+// last line of the output.
 func TestFailedHooksAreToldOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -115,7 +115,8 @@ func TestFailedHooksAreToldOnce(t *testing.T) {
 	}
 }
 
-// The list quotes the program's own last line, however it died, and no line of ours.
+// The list quotes the last line of the program, whatever the way of its death, and never a line
+// of the vassal itself.
 func TestListQuotesThePrograms(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -148,8 +149,7 @@ func TestListQuotesThePrograms(t *testing.T) {
 	})
 }
 
-// While a vassal waits for what a hook of the emperor's should have made, the list names
-// the hook.
+// While a vassal waits for an object that a hook of the emperor creates, the list names the hook.
 func TestListNamesTheHookOutside(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -161,8 +161,8 @@ func TestListNamesTheHookOutside(t *testing.T) {
 	})
 }
 
-// An old refusal of a reload hides no death of a worker, and an edit whose worker dies is
-// told with its last line.
+// An earlier rejection of a reload does not hide the death of a worker. An edit whose worker dies
+// is reported with the worker's last line.
 func TestRefusedReloadHidesNoDeath(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -188,7 +188,7 @@ func TestRefusedReloadHidesNoDeath(t *testing.T) {
 	})
 }
 
-// How a program ended that was stopped is the end of the vassal, wherever that is told.
+// The exit of a stopped program is the exit of its vassal in all outputs.
 func TestEndOfStoppedProgramIsTold(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -217,8 +217,8 @@ func TestEndOfStoppedProgramIsTold(t *testing.T) {
 	}
 }
 
-// A program that goes into the background is told as such, with the remedy; what it left
-// behind ends with the vassal, also where no pid namespace and no cgroup does that.
+// The emperor reports a program that goes into the background, with a remedy. Its processes end
+// with the vassal, also without a pid namespace and without a cgroup.
 func TestProgramInTheBackgroundIsTold(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -241,8 +241,8 @@ func TestProgramInTheBackgroundIsTold(t *testing.T) {
 	}
 }
 
-// nginx in the background has its port: the next one would only find that out, and the list would tell the
-// wrong reason.
+// nginx in the background keeps its port. The next nginx could not bind it, and the list would
+// show the wrong reason.
 func TestServerInTheBackgroundIsTold(t *testing.T) {
 	t.Parallel()
 	needs(t, "nginx")
@@ -265,7 +265,7 @@ func TestServerInTheBackgroundIsTold(t *testing.T) {
 	}
 }
 
-// What a program said of itself is told no longer than it lives.
+// The status that a program has reported disappears when the program dies.
 func TestStatusOfADeadProgram(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -279,8 +279,8 @@ func TestStatusOfADeadProgram(t *testing.T) {
 	}
 }
 
-// The reason of a fallback is told once in the log, and a pause before the next launch in
-// the line of its state.
+// The log reports the reason of a fallback once, and a pause before the next launch in the line
+// of the state.
 func TestFallbacksAndPausesAreToldOnce(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

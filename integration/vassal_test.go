@@ -23,9 +23,9 @@ import (
 	"time"
 )
 
-// web is a role: an HTTP server on the first descriptor of LISTEN_FDS that finishes every
-// request when it is told to stop. It answers with its pid. It does not use
-// http.Server.Shutdown, which drops a request that was just read.
+// web is a role: an HTTP server on the first descriptor of LISTEN_FDS that finishes every request
+// when it is stopped. It answers with its pid. It does not use http.Server.Shutdown, which drops
+// a request that was just read.
 func web() error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
 	defer stop()
@@ -200,10 +200,10 @@ def application(environ, start_response):
     return [b"page"]
 `
 
-// excused is how many requests of fifty reloads a server may lose by its own fault. uwsgi ends
-// at once when it is told to between accept(2) and the request (see gracefully_kill in its
-// core/uwsgi.c). Fifty reloads end a hundred workers, of which up to four were seen to lose a request;
-// a fault of the reload itself would lose one each time.
+// excused is the number of requests in fifty reloads that a server may lose by its own fault.
+// uwsgi ends immediately when it is stopped between accept(2) and the request (see
+// gracefully_kill in its core/uwsgi.c). Fifty reloads end a hundred workers, of which up to four
+// lost a request; a fault of the reload itself would lose one each time.
 var excused = map[string]int{"uwsgi": 10}
 
 // Fifty reloads in a row refuse no connection, with any server.
@@ -294,7 +294,7 @@ func (e *emperor) workerStarted(vassal string, pid int) (worker int) {
 	return 0
 }
 
-// The same as fifty reloads, measured by wrk over TCP.
+// The same fifty reloads, measured by wrk over TCP.
 func TestReloadUnderWrk(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -329,7 +329,7 @@ func TestReloadUnderWrk(t *testing.T) {
 	e.stop(syscall.SIGTERM)
 }
 
-// A reload whose new workers do not come up changes nothing.
+// A reload whose new workers do not become ready changes nothing.
 func TestReloadThatFailsKeepsTheOldWorkers(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -383,7 +383,7 @@ func TestTouchReloads(t *testing.T) {
 	}
 }
 
-// Without a connection there is no worker, and after one there is.
+// With cheap = true the first connection starts the worker.
 func TestCheapVassal(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -13,15 +13,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// counters holds the counters of one server. It may lie in memory that the vassal's servers
-// share; the successor of a dead server continues its counters. The zero value is free.
+// counters has the counters of one server. It may be in memory that the vassal's servers share;
+// the successor of a dead server continues its counters. The zero value is free.
 type counters struct {
 	pid       atomic.Int64 // zero: free
 	spawns    atomic.Int64
 	born      atomic.Int64 // seconds since the epoch
 	accepting atomic.Int64
 	requests  atomic.Int64
-	before    atomic.Int64 // of these, by dead predecessors
+	before    atomic.Int64 // the part of requests that dead predecessors have served
 	active    atomic.Int64
 	static    atomic.Int64
 	routed    atomic.Int64
@@ -43,8 +43,8 @@ func sharedStatsOf(memory []byte) sharedStats {
 	return unsafe.Slice((*counters)(unsafe.Pointer(unsafe.SliceData(memory))), len(memory)/int(unsafe.Sizeof(counters{})))
 }
 
-// take finds a place that is free, or whose server is dead, and its number from 1. When there
-// is none the server has counters of its own.
+// take claims counters that are free, or whose server is dead, and returns their number from 1.
+// When none are free the server uses counters of its own.
 func (b sharedStats) take() (t *counters, place int64) {
 	own := int64(os.Getpid())
 	for i := range b {
@@ -68,7 +68,7 @@ func (t *counters) begin() {
 	t.accepting.Store(1)
 }
 
-// free releases the place.
+// free releases the counters.
 func (t *counters) free() { t.pid.Store(0) }
 
 // lives reports whether a process exists.

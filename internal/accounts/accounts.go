@@ -16,9 +16,9 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// Wish is the user and the groups that a configuration asks for.
+// Wish is the user and the groups that a configuration requests.
 type Wish struct {
-	// UID and GID: an id that is not set stays as it is. A user without a group gets the
+	// UID and GID: an id that is not set remains unchanged. A user without a group gets the
 	// user's group in the user database.
 	UID, GID config.Identity
 	// AddGID are supplementary groups in addition to the user's groups in the user database.
@@ -37,16 +37,16 @@ func (m *OptionError) Error() string { return m.Err.Error() }
 
 func (m *OptionError) Unwrap() error { return m.Err }
 
-// UnknownError is about a user or a group that no source has.
+// UnknownError is returned for a user or a group that the user database does not have.
 type UnknownError struct {
 	// Kind is user or group.
 	Kind, Name string
 }
 
-// What is the error without what to do about it.
+// What returns the error without the remedy.
 func (e *UnknownError) What() string { return fmt.Sprintf("there is no %s %q", e.Kind, e.Name) }
 
-// Hint is the command that makes it.
+// Hint returns the command that creates the user or the group.
 func (e *UnknownError) Hint() string { return e.Kind + "add --system " + e.Name }
 
 func (e *UnknownError) Error() string { return e.What() + " (" + e.Hint() + ")" }
@@ -58,7 +58,7 @@ func mistake(option string, of config.Identity, err error) error {
 	return &OptionError{option, of.String(), err}
 }
 
-// None reports whether the wish asks for nothing.
+// None reports whether nothing is requested.
 func (w Wish) None() bool { return !w.UID.Set && !w.GID.Set }
 
 // Login is the name and the home directory of a user.

@@ -20,8 +20,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestHelperClaims is another emperor: it claims by the words of its environment, prints the
-// outcome, and lives until its standard input ends.
+// TestHelperClaims is the process of another emperor. It claims the resources that its
+// environment names, prints the result, and lives until its standard input ends.
 func TestHelperClaims(t *testing.T) {
 	words := strings.Fields(os.Getenv("CLAIMS_TEST"))
 	if len(words) == 0 {
@@ -57,7 +57,7 @@ func claimBy(h *Holder, words []string) error {
 	return h.Entry(d, words[2])
 }
 
-// other is another emperor until the context ends. It returns its process and what it says.
+// other runs another emperor until the context ends. It returns the process and its output.
 func other(ctx context.Context, t *testing.T, words ...string) (*exec.Cmd, string) {
 	t.Helper()
 	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestHelperClaims$")
@@ -83,7 +83,7 @@ func start(t *testing.T, cmd *exec.Cmd) string {
 	return strings.TrimSpace(line)
 }
 
-// registry opens one and returns its log.
+// registry opens a registry and returns its log.
 func registry(t *testing.T, path string) (*Registry, *bytes.Buffer) {
 	t.Helper()
 	log := &bytes.Buffer{}
@@ -92,8 +92,8 @@ func registry(t *testing.T, path string) (*Registry, *bytes.Buffer) {
 	return r, log
 }
 
-// One file has one emperor; files of a directory may have several, unless one has it as a
-// whole.
+// A file has one emperor. The files of a directory may have several, unless one emperor claims
+// the whole directory.
 func TestClaimsExclude(t *testing.T) {
 	file, dir := filepath.Join(t.TempDir(), "claims"), t.TempDir()
 	link := filepath.Join(t.TempDir(), "link")
@@ -136,7 +136,7 @@ func TestClaimsExclude(t *testing.T) {
 	}
 }
 
-// What one holder gives up, another of the same process keeps.
+// When one holder releases a claim, another holder of the same process keeps it.
 func TestClaimsOfOneProcess(t *testing.T) {
 	file, dir := filepath.Join(t.TempDir(), "claims"), t.TempDir()
 	r, _ := registry(t, file)
@@ -167,13 +167,13 @@ func TestClaimsOfOneProcess(t *testing.T) {
 	if err := all.Directory(f, nil); err != nil {
 		t.Fatal(err)
 	}
-	two.Drop(d, "b.ini") // which it has not
+	two.Drop(d, "b.ini") // it does not have this claim
 	says("another emperor does", "entry", dir, "b.ini")
 	f, err = os.Open(t.TempDir())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := all.Directory(f, nil); err != nil { // in place of the other
+	if err := all.Directory(f, nil); err != nil { // replaces the other claim
 		t.Fatal(err)
 	}
 	says("another emperor does", "entry", dir, "a.ini")
@@ -182,7 +182,7 @@ func TestClaimsOfOneProcess(t *testing.T) {
 	says("claimed", "entry", dir, "a.ini")
 }
 
-// However many files are claimed, there is one descriptor.
+// All claims of files share one descriptor.
 func TestClaimsTakeOneDescriptor(t *testing.T) {
 	r, _ := registry(t, filepath.Join(t.TempDir(), "claims"))
 	count := func() int {
@@ -203,8 +203,8 @@ func TestClaimsTakeOneDescriptor(t *testing.T) {
 	}
 }
 
-// However many emperors come and go at once, all that live use one file, and the last one
-// removes it.
+// Any number of emperors start and end at the same time. All living ones use one file, and the
+// last one removes it.
 func TestClaimsComeAndGo(t *testing.T) {
 	file, dir := filepath.Join(t.TempDir(), "claims"), t.TempDir()
 	keeper, says := other(t.Context(), t, file, "dir", dir)
@@ -246,8 +246,8 @@ func TestClaimsComeAndGo(t *testing.T) {
 	}
 }
 
-// No other user can make the emperor use a file of that user's, or keep it waiting: it says
-// why the file is no good, and goes on.
+// Another user cannot make the emperor use a file of that user, or wait for it. The emperor
+// reports why it cannot use the file, and continues.
 func TestPlacesOfOthers(t *testing.T) {
 	dir := t.TempDir()
 	path := func(name string) string { return filepath.Join(dir, name) }
@@ -283,7 +283,7 @@ func TestPlacesOfOthers(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if os.Geteuid() == 0 { // an emperor that becomes a user
+	if os.Geteuid() == 0 { // an emperor that changes its user
 		log := &bytes.Buffer{}
 		r := Open([]string{path("claims")}, 4001, slog.New(slog.NewTextHandler(log, nil)))
 		info, err := os.Stat(path("claims"))
@@ -301,7 +301,7 @@ func TestPlacesOfOthers(t *testing.T) {
 	}
 }
 
-// Emperors that cannot see each other's claims see each other's lock of the directory.
+// Emperors that cannot see each other's claims see each other's lock on the directory.
 func TestSignOfAnEmperor(t *testing.T) {
 	dir := t.TempDir()
 	first, says := other(t.Context(), t, filepath.Join(t.TempDir(), "there"), "dir", dir)
@@ -325,9 +325,9 @@ func TestSignOfAnEmperor(t *testing.T) {
 	}
 }
 
-// No lock that a tenant can take keeps an emperor from a directory: of its own process, of
-// one in another pid namespace, of one that is dead and whose child has its descriptor,
-// and of one that has become a program of root's.
+// A tenant's lock cannot block an emperor: neither a lock of its own process, nor of a process in
+// another pid namespace, nor of a dead one whose child has the descriptor, nor of one that has
+// become a program of root's.
 func TestSignOfATenant(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("only root can be several users")

@@ -7,13 +7,12 @@ import (
 	"sync"
 )
 
-// maxConnections limits the connections of one socket. It exceeds the number of those that may stay
-// (maxLongRequests, of each kind).
+// maxConnections limits the connections of one socket. It is larger than the number of
+// connections that may stay (maxLongRequests, of each kind).
 const maxConnections = 256
 
-// limitedListener is a listener that accepts every client and limits the number of connections: beyond
-// the limit it closes the connection of the lowest rank, and of several such the oldest. A
-// silent client does not prevent others from asking.
+// limitedListener accepts every client and limits the number of connections. Beyond the limit it
+// closes the oldest connection of the lowest rank, so that silent clients do not block others.
 type limitedListener struct {
 	net.Listener
 	most  int
@@ -23,7 +22,7 @@ type limitedListener struct {
 	conns []*limitedConn // the oldest first
 }
 
-// LimitConnections limits the connections of l to 256: a new one closes the oldest.
+// LimitConnections limits the connections of l to 256. A new connection closes the oldest.
 func LimitConnections(l net.Listener) net.Listener { return newLimited(l) }
 
 func newLimited(l net.Listener) *limitedListener {
@@ -34,17 +33,17 @@ func newLimited(l net.Listener) *limitedListener {
 type rank int
 
 const (
-	refused rank = iota // not admitted: it only gets the reason
+	refused rank = iota // not admitted: it only receives the reason
 	silent              // without a request in progress
 	asking              // with a request in progress
-	staying             // it follows or waits: fewer than maxConnections may
+	staying             // follows or waits; fewer than maxConnections have this rank
 )
 
 // limitedConn is a connection of a limitedListener.
 type limitedConn struct {
 	net.Conn
 	listener *limitedListener
-	refused  error // the reason why it is not admitted; nil: it is
+	refused  error // the reason of the refusal; nil: admitted
 	rank     rank  // protected by the listener
 }
 
@@ -66,7 +65,7 @@ func (l *limitedListener) Accept() (net.Conn, error) {
 	return g, nil
 }
 
-// enter adds a connection and returns the one to close for it. Nil: none.
+// enter adds a connection, and returns the connection to close in exchange. Nil: none.
 func (l *limitedListener) enter(g *limitedConn) (leaving *limitedConn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// IsPattern reports whether a word selects vassals by a pattern, and is not the name of one.
+// IsPattern reports whether a word is a pattern, not the name of a vassal.
 func IsPattern(word string) bool { return strings.ContainsAny(word, "*?[") }
 
 // Selects reports whether a word selects a vassal: its name with or without .ini, or a pattern of
@@ -29,17 +29,17 @@ func Selects(word, name string) bool {
 	return false
 }
 
-// selecting returns a function that reports whether one of the words selects a vassal; without
-// words all are selected. It is safe for concurrent use.
+// selecting returns a function that reports whether one of the words selects a vassal. Without
+// words it accepts all. The function is safe for concurrent use.
 func selecting(words []string) func(name string) bool {
 	return func(name string) bool {
 		return len(words) == 0 || slices.ContainsFunc(words, func(word string) bool { return Selects(word, name) })
 	}
 }
 
-// selection returns the words of a request that select vassals. known resolves a name of no
-// present vassal; nil: there is none. A name without a vassal is an Error, a pattern without one is none: a
-// vassal may come.
+// selection returns the words of a request that select vassals. known resolves a name that no
+// present vassal has; nil: no such names exist. A name without a vassal is an Error; a pattern
+// without one is not, because a vassal may appear.
 func (s *Server) selection(ctx context.Context, r *http.Request, known func(name string) string) (words []string, err error) {
 	for _, word := range r.URL.Query()["vassal"] {
 		if IsPattern(word) {
@@ -58,7 +58,7 @@ func (s *Server) selection(ctx context.Context, r *http.Request, known func(name
 	return words, nil
 }
 
-// numberOf parses a number of a request; missing is the value without one.
+// numberOf parses a number of a request; missing is the default.
 func numberOf(r *http.Request, name string, missing int) (int, error) {
 	text := r.URL.Query().Get(name)
 	if text == "" {
@@ -71,7 +71,7 @@ func numberOf(r *http.Request, name string, missing int) (int, error) {
 	return n, nil
 }
 
-// sinceOf parses the time of a request, as in RFC 3339; zero without one.
+// sinceOf parses the time of a request, in the form of RFC 3339; zero when it is missing.
 func sinceOf(r *http.Request) (t time.Time, err error) {
 	if text := r.URL.Query().Get("since"); text != "" {
 		if t, err = time.Parse(time.RFC3339Nano, text); err != nil {

@@ -1,7 +1,6 @@
-// Package output answers one question: what did a vassal print, and where does it
-// go? Nothing here waits for whoever reads or stores it: what cannot be passed on
-// in time is dropped and counted, so that a full disk or a slow reader never
-// blocks a vassal.
+// Package output answers one question: where does the output of vassals go? It never waits for
+// readers or for storage. Lines that cannot be passed on in time are dropped and counted, so that
+// a full disk or a slow reader never blocks a vassal.
 package output
 
 import (
@@ -15,34 +14,34 @@ import (
 	"unicode/utf8"
 )
 
-// Line is one line that a vassal printed.
+// Line is one line of a vassal's output.
 type Line struct {
 	// Number counts the lines of the vassal, from 1.
 	Number uint64     `json:"number"`
 	Time   time.Time  `json:"time"`
 	Level  slog.Level `json:"level"`
 	Text   string     `json:"text"`
-	// Lost is how many lines before this one the reader missed.
+	// Lost is the number of lines that the reader missed before this one.
 	Lost uint64 `json:"lost,omitempty"`
 
-	marked bool // it said its level itself
-	// message and attrs are the parts of Text in a line of vassal or its kin. Without attrs,
+	marked bool // the line contained its level
+	// message and attrs are the parts of Text in a line of vassal or its helpers. Without attrs,
 	// Text is the message.
 	message string
 	attrs   []slog.Attr
-	own     bool // it is of vassal or its kin, and not of the program that they run
+	own     bool // the line is of vassal or its helpers, not of the program that they run
 }
 
-// What a vassal's last lines may take at most.
+// Limits of the lines that a Log keeps.
 const (
 	maxLines = 256
 	maxBytes = 32 << 10
 )
 
-// behind is how many lines a follower may be behind.
+// behind is the number of lines that a follower may lag behind.
 const behind = 256
 
-// Log is the last lines of one vassal.
+// Log has the last lines of one vassal.
 type Log struct {
 	mu        sync.Mutex
 	last      uint64
@@ -54,7 +53,7 @@ type Log struct {
 	writers int // guarded by the Store
 
 	name  string
-	store *Store // nil: of no store
+	store *Store // nil: the log belongs to no store
 }
 
 type follower struct {
@@ -65,7 +64,7 @@ type follower struct {
 // add numbers a line and keeps it.
 func (l *Log) add(line Line) {
 	if !utf8.ValidString(line.Text) {
-		line.Text = string([]rune(line.Text)) // as JSON will have it
+		line.Text = string([]rune(line.Text)) // the form that JSON would have
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -80,7 +79,7 @@ func (l *Log) add(line Line) {
 		l.bytes -= len(l.lines[drop].Text)
 	}
 	if drop > 0 {
-		clear(l.lines[:drop]) // their texts are garbage now
+		clear(l.lines[:drop]) // releases their texts
 		l.lines = l.lines[drop:]
 	}
 	for f := range l.followers {
@@ -106,8 +105,8 @@ func (l *Log) Last(n int) []Line {
 	return append([]Line{}, l.lines[len(l.lines)-min(n, len(l.lines)):]...)
 }
 
-// Before returns the last line of the vassal's program before our own newest warning that
-// contains about: it may say why. Empty: there is none, or it is too old.
+// Before returns the last line of the vassal's program before our newest warning that contains
+// about, because it may contain the reason. Empty: no such line, or it is too old.
 func (l *Log) Before(about string) string {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -126,13 +125,13 @@ func (l *Log) Before(about string) string {
 	return ""
 }
 
-// says reports whether the program has printed the line, and it may tell why it ended: there
-// is a word in it, and that is no entry of an access log, which other workers print.
+// says reports whether the program has printed the line and the line may contain the reason of
+// its end: it has a word, and is not an entry of an access log, which other workers print.
 func (l Line) says() bool {
 	return !l.own && strings.ContainsFunc(l.Text, unicode.IsLetter) && !isAccess(l.Text)
 }
 
-// isAccess reports whether a line has the request line of HTTP in quotes, as in the common log
+// isAccess reports whether a line contains an HTTP request line in quotes, as in the common log
 // format.
 func isAccess(text string) bool {
 	before, after, _ := strings.Cut(text, " HTTP/")
@@ -140,9 +139,8 @@ func isAccess(text string) bool {
 	return quoted && len(version) <= len("1.1") && strings.Contains(before, `"`)
 }
 
-// Follow returns the last n lines and a channel of those that come, until stop is
-// called or the log is forgotten; then it is closed. A reader that is slow misses
-// some, and is told how many.
+// Follow returns the last n lines and a channel of new lines. The channel is closed when stop is
+// called or the log is dropped. A slow reader misses lines; the next line counts them.
 func (l *Log) Follow(n int) (last []Line, next <-chan Line, stop func()) {
 	f := &follower{lines: make(chan Line, behind)}
 	l.mu.Lock()
@@ -162,7 +160,7 @@ func (l *Log) Follow(n int) (last []Line, next <-chan Line, stop func()) {
 	}
 }
 
-// dismiss ends what a follower gets. The lock is held.
+// dismiss closes the channel of a follower. The caller holds the lock.
 func (l *Log) dismiss(f *follower) {
 	if l.followers[f] {
 		delete(l.followers, f)
@@ -186,19 +184,19 @@ type VassalLine struct {
 	Line
 }
 
-// storeFollower gets the lines of all vassals that it wants.
+// storeFollower receives the lines of all vassals that it wants.
 type storeFollower struct {
 	wants func(vassal string) bool
 	lines chan VassalLine
 	lost  uint64
 }
 
-// manyBehind is how many lines a follower of a Store may be behind.
+// manyBehind is the number of lines that a follower of a Store may lag behind.
 const manyBehind = 2048
 
-// Follow returns a channel of new lines of all vassals that wants accepts, also of those that come
-// later, until stop is called. A reader that is slow misses some, and is told how many. wants must
-// be fast and safe for concurrent use.
+// Follow returns a channel of new lines of all vassals that wants accepts, also of later vassals,
+// until stop is called. A slow reader misses lines; the next line counts them. wants must be fast
+// and safe for concurrent use.
 func (s *Store) Follow(wants func(vassal string) bool) (next <-chan VassalLine, stop func()) {
 	f := &storeFollower{wants: wants, lines: make(chan VassalLine, manyBehind)}
 	s.reading.Lock()
@@ -232,7 +230,7 @@ func (s *Store) pass(line VassalLine) {
 	}
 }
 
-// Of returns the log of a vassal, which is made if there is none.
+// Of returns the log of a vassal. It makes the log if necessary.
 func (s *Store) Of(name string) *Log {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -251,7 +249,7 @@ func (s *Store) of(name string) *Log {
 	return l
 }
 
-// writable returns the log for somebody who adds to it until done is called.
+// writable returns the log of a vassal for a writer, until the writer calls done.
 func (s *Store) writable(name string) (l *Log, done func()) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -264,8 +262,8 @@ func (s *Store) writable(name string) (l *Log, done func()) {
 	}
 }
 
-// Forget drops the log of a vassal that is gone, unless another one of its name has
-// begun to write into it. Who follows it gets no more.
+// Forget drops the log of a vassal that is gone, unless a new vassal of the same name already
+// writes to it. The channels of followers are closed.
 func (s *Store) Forget(name string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -17,55 +17,55 @@ import (
 	"github.com/emperor-go/emperor/internal/termlog"
 )
 
-// toJournal is the destination that means the system's journal.
+// toJournal is the destination for the system's journal.
 const toJournal = "journal"
 
 const (
-	// pendingBytes is how much of one vassal may wait to be stored.
+	// pendingBytes limits the output of one vassal that waits to be stored.
 	pendingBytes = 256 << 10
-	// storing is how long the end of a vassal waits for its last lines.
+	// storing limits how long the end of a vassal waits for its last lines to be stored.
 	storing = time.Second
 )
 
-// Hub takes what all vassals print. Its methods may be called from anywhere.
+// Hub receives the output of all vassals. Its methods are safe for concurrent use.
 type Hub struct {
 	Store
-	// Crowded reports whether the emperor's own log has little room left: then who
-	// prints much loses lines, and nobody else does. Nil: it never is.
+	// Crowded reports whether the emperor's own log has little room left. Then vassals that print
+	// more than their share lose lines, and other vassals do not. Nil: never.
 	Crowded func() bool
 
-	// Files is where log files are opened and written, so that a disk that hangs holds a
-	// bounded number of threads, and up no launch. Nil bounds nothing.
+	// Files limits the threads that open and write log files, so that a disk that hangs delays no
+	// launch. Nil: no limit.
 	Files *reads.Pool
 
-	open  sync.Map // *file -> struct{}
+	open  sync.Map // key *file, no value
 	rests rests
 }
 
-// Vassal is whose lines a Sink takes.
+// Vassal describes the vassal whose lines a Sink receives.
 type Vassal struct {
 	Name string
 	UID  uint32
-	// To is a file, toJournal, or nothing for the emperor's own log.
+	// To is the path of a file, or toJournal. Empty: the emperor's own log.
 	To string
 	// Log is the emperor's own log, with the vassal's name.
 	Log *slog.Logger
 }
 
-// Sink takes the lines of one process, one at a time. It never blocks.
+// Sink receives the lines of one process, one at a time. It never blocks.
 type Sink struct {
 	log   *Log
 	print func(Line)
-	// errors gets the errors of our own programs, such as those of the boot, in addition. Nil: print
-	// does.
+	// errors also receives the errors of our own programs, such as those of the boot. Nil: print
+	// receives them.
 	errors func(Line)
 	close  func()
-	done   func() // with the log
-	last   string // line of the program
+	done   func() // releases the log
+	last   string // last line of the program
 }
 
-// Open makes the sink of one process of a vassal; the caller closes it. A
-// destination that cannot be had is replaced by the emperor's log, which says so.
+// Open makes the sink of one process of a vassal; the caller closes it. If the destination is not
+// available, the emperor's log replaces it and reports that.
 func (h *Hub) Open(v Vassal) *Sink {
 	s := &Sink{close: func() {}}
 	s.log, s.done = h.writable(v.Name)
@@ -82,7 +82,7 @@ func (h *Hub) Open(v Vassal) *Sink {
 	return s
 }
 
-// share sends the lines to the emperor's log, and leaves room in it for others.
+// share sends the lines to the emperor's log and leaves room in it for other vassals.
 func (s *Sink) share(h *Hub, log *slog.Logger) {
 	var (
 		fair ration
@@ -105,11 +105,11 @@ func (s *Sink) share(h *Hub, log *slog.Logger) {
 	s.close = tell
 }
 
-// fairRate is how many bytes a second each vassal may print whatever others do, and
-// at first at once.
+// fairRate is the number of bytes per second that each vassal may always print, and of the first
+// burst.
 const fairRate = 16 << 10
 
-// ration counts bytes against the fair rate. The zero value has them all.
+// ration counts bytes against fairRate. The zero value is full.
 type ration struct {
 	owed int
 	last time.Time
@@ -126,7 +126,7 @@ func (r *ration) take(n int, now time.Time) bool {
 	return true
 }
 
-// store sends the lines elsewhere.
+// store sends the lines to a file or to the journal.
 func (s *Sink) store(h *Hub, v Vassal) error {
 	note := func(lost int) []byte {
 		return []byte(strconv.Itoa(lost) + " lines were lost: they could not be written in time\n")
@@ -143,7 +143,7 @@ func (s *Sink) store(h *Hub, v Vassal) error {
 	}
 	f := newFile(v.To, v.UID, h.Files)
 	switch err := f.again(); {
-	case errors.Is(err, reads.ErrSlow): // it is opened when the first line can be written
+	case errors.Is(err, reads.ErrSlow): // the first line that can be written opens it
 		v.Log.Warn("its log file does not answer: lines of it are lost if that lasts", "file", v.To)
 	case err != nil:
 		return err
@@ -158,8 +158,8 @@ func (s *Sink) store(h *Hub, v Vassal) error {
 	return nil
 }
 
-// fileLine is a line in a file of the vassal's own. What our vassal says of itself
-// gets its time and level; what others print stays as it is.
+// fileLine formats a line for a file of the vassal. Lines of our own programs get time and level;
+// other lines are unchanged.
 func fileLine(l Line) []byte {
 	if !l.marked {
 		return []byte(l.Text + "\n")
@@ -175,7 +175,7 @@ type journalWriter struct {
 	send func(message string, priority journal.Priority, vars map[string]string) error
 }
 
-// sending has a place for each Send: a stopped journal holds up so many goroutines.
+// sending limits the goroutines in Send that a stopped journal blocks.
 var sending = make(chan struct{}, 8)
 
 // Write implements io.Writer. It takes whole lines, each of which becomes an entry.
@@ -205,7 +205,7 @@ func (j *journalWriter) Close() error {
 	return nil
 }
 
-// Line takes one line, without its end.
+// Line receives one line, without its end.
 func (s *Sink) Line(text string) {
 	l := parse(text)
 	l.Time = time.Now()
@@ -219,11 +219,11 @@ func (s *Sink) Line(text string) {
 	}
 }
 
-// Last returns the last line that the process's program printed, not vassal or its kin.
-// Empty: none.
+// Last returns the last line that the process's program printed; lines of vassal and its helpers
+// do not count. Empty: none.
 func (s *Sink) Last() string { return s.last }
 
-// Close returns when the last lines are stored, or it is clear that they cannot be.
+// Close returns when the last lines are stored, or when it is certain that they cannot be.
 func (s *Sink) Close() {
 	s.close()
 	s.done()

@@ -14,8 +14,8 @@ import (
 	"github.com/emperor-go/emperor/internal/address"
 )
 
-// explained adds to an error of bind(2) or listen(2) what this network namespace says
-// about its cause, and what to do.
+// explained adds the cause of an error of bind(2) or listen(2) in this network namespace, and the
+// remedy.
 func explained(text string, err error) error {
 	to, unclear := address.Parse(text)
 	switch {
@@ -50,7 +50,7 @@ func explainedPath(path string, err error) error {
 	return err
 }
 
-// localAddresses returns the addresses of all interfaces here.
+// localAddresses returns the addresses of all interfaces in this network namespace.
 func localAddresses() (list []string) {
 	all, _ := net.InterfaceAddrs()
 	for _, a := range all {
@@ -64,8 +64,8 @@ func localAddresses() (list []string) {
 	return list
 }
 
-// holder says which process listens on a TCP port of this network namespace, as far as
-// this process may see that, or else of which user it is. Empty: neither can be told.
+// holder describes the process that listens on a TCP port of this network namespace, or its user
+// if this process cannot see it. Empty: neither is known.
 func holder(port int) string {
 	uid, inode := listener(port)
 	if inode == "" || inode == "0" {

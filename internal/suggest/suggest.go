@@ -1,4 +1,4 @@
-// Package suggest finds the names that a mistyped word was probably meant for.
+// Package suggest finds names that resemble a mistyped word.
 package suggest
 
 import (
@@ -10,15 +10,16 @@ import (
 )
 
 const (
-	// Longest is the length of the longest word that is compared: its distances fit in a byte.
+	// Longest is the length of the longest word that is compared, so that distances fit in a
+	// byte.
 	Longest = 254
-	// Most is the number of suggested names.
+	// Most limits the suggested names.
 	Most = 3
 )
 
-// Near returns the names that resemble a word, at most three, the most similar first: with a
-// difference of one letter from a short word, or of two from a longer one. A word of one or two
-// letters resembles nothing. Earlier names win over equally similar ones.
+// Near returns up to three names that resemble a word, the most similar first. A short word may
+// differ by one letter, a longer one by two. A word of one or two letters resembles nothing.
+// Earlier names come before equally similar ones.
 func Near(word string, names iter.Seq[string]) []string {
 	limit := Limit(word)
 	if limit == 0 || len(word) > Longest {
@@ -49,7 +50,7 @@ func Near(word string, names iter.Seq[string]) []string {
 	return best
 }
 
-// Limit returns the largest distance at which another word resembles a word.
+// Limit returns the largest distance at which another word resembles this one.
 func Limit(word string) int {
 	switch {
 	case len(word) > 4:
@@ -69,9 +70,9 @@ func Letters(s string) uint32 {
 	return set
 }
 
-// Distance returns the least number of bytes to insert, drop, change or swap with their
-// neighbour to turn a into b, without touching a byte twice (Damerau-Levenshtein, optimal
-// string alignment). A word above Longest differs from all others in each byte.
+// Distance returns the number of changes that turn a into b. A change inserts, removes or
+// replaces a byte, or swaps two neighbours, and no byte changes twice (Damerau-Levenshtein,
+// optimal string alignment). A word longer than Longest differs from all others in each byte.
 func Distance(a, b string) int {
 	if len(a) > Longest || len(b) > Longest {
 		return max(len(a), len(b))
@@ -98,8 +99,8 @@ func Distance(a, b string) int {
 	return int(one[len(b)])
 }
 
-// Question asks whether one of some words was meant: "did you mean a or b?". The prefix stands
-// before each word, such as -- before options. Without words it is empty.
+// Question returns the question whether one of some words was meant: "did you mean a or b?". The
+// prefix precedes each word, such as -- for options. Without words the result is empty.
 func Question(prefix string, words ...string) string {
 	if len(words) == 0 {
 		return ""

@@ -61,8 +61,8 @@ func TestHelperGoverns(t *testing.T) {
 	_, _ = os.Stdin.Read(make([]byte, 1)) // until the test ends it
 }
 
-// other lets another process govern something until the context ends, and returns its
-// process and what it says first.
+// other lets another process monitor a place until the context ends, and returns the process and
+// its first output.
 func other(ctx context.Context, t *testing.T, file, what string) (process *exec.Cmd, says string) {
 	t.Helper()
 	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestHelperGoverns$")
@@ -83,8 +83,8 @@ func other(ctx context.Context, t *testing.T, file, what string) (process *exec.
 	return cmd, string(text[:n])
 }
 
-// Two emperors on one pattern would start everything twice, as would one on a pattern and
-// one on its directory. Other patterns in that directory are another emperor's.
+// Two emperors with one pattern would start every vassal twice, as would a pattern and its
+// directory. Other patterns in that directory may belong to another emperor.
 func TestLock(t *testing.T) {
 	base := t.TempDir()
 	file, dir, link := filepath.Join(base, "claims"), mkdir(t, filepath.Join(base, "v")), filepath.Join(base, "link")
@@ -134,8 +134,8 @@ func TestLock(t *testing.T) {
 	}
 }
 
-// Patterns of several emperors may overlap: each file has one of them, and another one when
-// that is gone. The rest of their files are undisturbed.
+// Patterns of several emperors may overlap. Each file has one emperor, and another one when the
+// first is gone. Other files are not affected.
 func TestOverlappingPatterns(t *testing.T) {
 	base := t.TempDir()
 	file, dir := filepath.Join(base, "claims"), mkdir(t, filepath.Join(base, "v"))
@@ -174,7 +174,7 @@ func TestOverlappingPatterns(t *testing.T) {
 	}
 }
 
-// A directory that comes to be at the path of another is claimed in its place.
+// A new directory at the path of an old one is claimed in its place.
 func TestLockOfADirectoryMadeAnew(t *testing.T) {
 	base := t.TempDir()
 	file, dir, old := filepath.Join(base, "claims"), mkdir(t, filepath.Join(base, "v")), filepath.Join(base, "old")
@@ -192,7 +192,7 @@ func TestLockOfADirectoryMadeAnew(t *testing.T) {
 	began := time.Now()
 	write(t, filepath.Join(mkdir(t, dir), "a.ini"), "2")
 	loop.until(t, "a.ini=2")
-	soon(t, began) // the claim does not wait for the look that it is part of
+	soon(t, began) // the claim does not wait for the rescan that it belongs to
 	if _, says := other(t.Context(), t, file, dir); !strings.Contains(says, "another emperor does") {
 		t.Errorf("the new one is not claimed: %s", says)
 	}

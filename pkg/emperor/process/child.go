@@ -28,11 +28,10 @@ const (
 const (
 	// deathSignal is sent to vassals when the emperor is killed.
 	deathSignal = syscall.SIGKILL
-	// protocolWait is how long a reload waits for a vassal to show whether it uses the
-	// order channel.
+	// protocolWait limits how long a reload waits for a vassal to show whether it uses the order
+	// channel.
 	protocolWait = 2 * time.Second
-	// clearTimeout bounds how long the end of everything that a vassal started is
-	// waited for after it was killed.
+	// clearTimeout limits the wait for the end of all processes of a killed vassal.
 	clearTimeout = 10 * time.Second
 )
 
@@ -42,33 +41,33 @@ type child struct {
 	protocol
 	ends
 
-	tree       bool               // a pid namespace: the process takes its whole tree with it
+	tree       bool               // has a pid namespace: all its processes end with it
 	connection emperor.Connection // nil: none
 	attachment atomic.Pointer[emperor.Attachment]
 
 	life       life
 	dead       chan struct{} // closed when it is dead
-	keeping    chan struct{} // closed when kept is there and it was asked to stop; nil: nothing is kept
+	keeping    chan struct{} // closed when kept is set and the process was asked to stop; nil: nothing is kept
 	kept       namespaces.Sockets
-	oomCounter atomic.Pointer[oomCounter] // nil: nothing counts it
-	// reason of its end, and own the end of its program, as it has reported; of the goroutine
-	// that receives the reports.
+	oomCounter atomic.Pointer[oomCounter] // nil: not counted
+	// reason is the reported reason of its end, and own the reported end of its program. They
+	// belong to the goroutine that receives the reports.
 	reason string
 	own    wire.End
 
 	output *os.File // read end of its stdout and stderr
-	part   int64    // of the emperor's share of pipes, for output
+	part   int64    // share of the emperor's pipe memory, for output
 	stdout outputReader
 }
 
-// resources are a generation's process and its resources outside, which the ledger records.
+// resources are the process of a generation and its resources outside, which the ledger records.
 type resources struct {
 	log      *slog.Logger
 	launcher *Launcher
 	request  emperor.Request
 	process  *namespaces.Process
-	cgroup   *namespaces.Cgroup          // nil where there is none
-	limits   []namespaces.CgroupLimit    // of the cgroup; after the launch only Adjust changes them
+	cgroup   *namespaces.Cgroup          // nil: none
+	limits   []namespaces.CgroupLimit    // of the cgroup; only Adjust changes them after the launch
 	entry    ledgerEntry                 // with the links that hooks have made into its network
 	written  atomic.Pointer[ledgerEntry] // the recorded one; nil: none
 }
@@ -85,14 +84,13 @@ type ends struct {
 
 // protocol is the way in which a child communicates.
 type protocol struct {
-	current    atomic.Pointer[emperor.Plan] // the configuration that it is asked to run
-	usesOrders atomic.Bool                  // it answers on the order channel, as it has shown
-	replaced   atomic.Bool                  // it became a program without our protocol
-	probed     atomic.Bool                  // a probe without an answer yet decides when that program is ready
-	// stopSignal asks that program to end. Zero: SIGTERM.
+	current    atomic.Pointer[emperor.Plan] // the configuration that the child is asked to run
+	usesOrders atomic.Bool                  // the child has answered on the order channel
+	replaced   atomic.Bool                  // the child has become a program without our protocol
+	probed     atomic.Bool                  // an unanswered probe decides when that program is ready
+	// stopSignal stops that program. Zero: SIGTERM.
 	stopSignal atomic.Int32
-	// known is closed, once, when it has shown its protocol, and notified when it has sent
-	// READY=1.
+	// known is closed when the child has shown its protocol, notified when it has sent READY=1.
 	known, notified         chan struct{}
 	knownOnce, notifiedOnce sync.Once
 }
@@ -127,7 +125,7 @@ func (c *child) connect() (ends []*os.File, err error) {
 	return append(ends, theirs), nil
 }
 
-// stdin is the socket of an on-demand vassal, as in uWSGI, or nothing to read.
+// stdin returns the socket of an on-demand vassal, as in uWSGI, or an empty input.
 func (c *child) stdin() (*os.File, error) {
 	if c.request.Socket == nil {
 		return os.Open(os.DevNull)
@@ -156,8 +154,8 @@ func stream(name string) (ours, theirs *os.File, err error) {
 // PID implements Process.
 func (c *child) PID() int { return c.process.PID }
 
-// Watch implements Process. No goroutine waits for the vassal: that of the Set has
-// time for all of them, and the end gets one.
+// Watch implements Process. No goroutine waits for the vassal: the goroutine of the Set watches
+// all vassals, and starts one for each that has ended.
 func (c *child) Watch(report func(emperor.Message), over func(emperor.Exit)) {
 	c.readOutput()
 	c.receive(report)
@@ -177,8 +175,8 @@ func (c *child) Watch(report func(emperor.Message), over func(emperor.Exit)) {
 	})
 }
 
-// reap ends the rest of a dead vassal's session while its pid still cannot mean
-// anybody else, and reaps.
+// reap kills the rest of a dead vassal's session before it reaps the vassal, because its pid
+// cannot be reused until then.
 func (c *child) reap() emperor.Exit {
 	if !c.tree {
 		_ = syscall.Kill(-c.process.PID, syscall.SIGKILL)
@@ -192,8 +190,8 @@ func (c *child) reap() emperor.Exit {
 	return x
 }
 
-// KeepSockets implements Process. In a network of its own the sockets are of no use to another
-// generation, and neither are they to a program that binds its own.
+// KeepSockets implements Process. In a network namespace of its own the sockets are useless to
+// another generation. They are also useless to a program that binds its own.
 func (c *child) KeepSockets() {
 	if !c.launcher.Clone.Has(namespaces.NewNet) && c.launcher.programFor(c.request.Plan) == nil {
 		c.keeping = make(chan struct{})
@@ -203,8 +201,7 @@ func (c *child) KeepSockets() {
 // KeptSockets implements Process.
 func (c *child) KeptSockets() namespaces.Sockets { return c.kept }
 
-// Stop implements Process. A program that took the vassal's place and closed the
-// pipe is asked by signal.
+// Stop implements Process. A program that replaced the vassal and closed the pipe gets a signal.
 func (c *child) Stop(graceful bool) {
 	c.life.asked.Store(true)
 	if c.keeping == nil {
@@ -228,7 +225,7 @@ func (c *child) ask(graceful bool) {
 	}
 }
 
-// terminate asks the program that took the vassal's place to end.
+// terminate sends the stop signal to the program that replaced the vassal.
 func (c *child) terminate() {
 	sig := syscall.Signal(c.stopSignal.Load())
 	if sig <= 0 || sig > 64 {
@@ -237,13 +234,12 @@ func (c *child) terminate() {
 	_ = c.process.Terminate(sig)
 }
 
-// errReplaced is why a vassal that became another program cannot reload.
+// errReplaced is the error of a reload of a vassal that has become another program.
 var errReplaced = errors.New("the program that took the vassal's place knows no reload")
 
-// Reload implements Process. A vassal that has shown to speak the order channel
-// gets the bytes by it. Any other is told to reload as uWSGI is: it asks for the
-// bytes by a report. One that has just said that it accepts may have to show yet
-// what it speaks.
+// Reload implements Process. A vassal that uses the order channel gets the bytes on it. Any other
+// vassal gets uWSGI's command to reload, and requests the bytes by a report. A vassal that has
+// just reported that it accepts may not have shown its protocol yet.
 func (c *child) Reload(p emperor.Plan, serial uint64) error {
 	timer := time.NewTimer(protocolWait)
 	defer timer.Stop()
@@ -256,7 +252,7 @@ func (c *child) Reload(p emperor.Plan, serial uint64) error {
 		return errReplaced
 	}
 	c.current.Store(&p)
-	if c.usesOrders.Load() || c.launcher.programFor(p) == nil { // ours speaks it, although it may not have said anything yet
+	if c.usesOrders.Load() || c.launcher.programFor(p) == nil { // our program uses it, although it may not have shown that yet
 		r := c.request
 		r.Plan = p
 		o := c.launcher.orderFor(c, r)
@@ -266,10 +262,10 @@ func (c *child) Reload(p emperor.Plan, serial uint64) error {
 	return c.send(wire.Reload)
 }
 
-// send writes one byte. It fails at once when that would block, or when no process reads.
+// send writes one byte. It fails immediately when it would block, or when no process reads.
 func (c *child) send(m wire.Command) error { return write(c.pipe, []byte{byte(m)}) }
 
-// write writes to a socket that must not block us.
+// write writes to a socket without blocking.
 func write(f *os.File, text []byte) error {
 	raw, err := f.SyscallConn()
 	if err != nil {
@@ -312,7 +308,7 @@ func (c *child) Kill() {
 	c.end()
 }
 
-// end kills it, asked or not.
+// end kills the process, also when it was not asked to stop.
 func (c *child) end() {
 	if c.cgroup != nil {
 		_ = c.cgroup.Kill()
@@ -326,8 +322,8 @@ func (c *child) Clear(ctx context.Context) error {
 	if c.keeping != nil {
 		<-c.keeping
 	}
-	// The kernel would take the links down as well, in its own time, and the next
-	// generation would find their names taken.
+	// The kernel would delete the links later, and the next generation would find their names in
+	// use.
 	err := errors.Join(c.clearCgroup(), c.disconnect(), c.launcher.Sweeper.Delete(c.entry.Links))
 	namespaces.Bounded(func() { err = errors.Join(err, removeAll(c.entry.Directories)) })
 	if err == nil {
@@ -346,8 +342,8 @@ func (c *child) clearCgroup() error {
 	return c.cgroup.Clear(clearTimeout)
 }
 
-// abandon ends a child that never got its order, or got it in vain, and returns
-// when nothing is left of it. One that is slow to end is told of.
+// abandon ends a child that did not get its order, or whose launch failed, and returns when
+// nothing of it is left. It reports a child that ends slowly.
 func (c *child) abandon() {
 	slow := time.AfterFunc(namespaces.Unkillable, func() {
 		for _, p := range namespaces.Stuck(c.PID()) {
@@ -364,7 +360,7 @@ func (c *child) abandon() {
 	}
 }
 
-// close closes every descriptor that is open.
+// close closes all open descriptors.
 func (c *child) close() {
 	closeAll([]*os.File{c.pipe, c.configs, c.output})
 	c.launcher.Poller.pipes.release(c.part)
@@ -383,7 +379,7 @@ func (c *child) close() {
 func closeAll(files []*os.File) {
 	for _, f := range files {
 		if f != nil {
-			f.Close() // a second time is an error, and harmless
+			f.Close() // closing twice returns a harmless error
 		}
 	}
 }

@@ -7,33 +7,32 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// Wrappers is the configuration of other programs that replace vassals and speak uWSGI's
-// protocol. The zero value means none.
+// Wrappers configures other programs that replace vassals and use uWSGI's protocol. Zero: none.
 type Wrappers struct {
-	// Override, Wrapper and Fallback are the programs, in the order in which they are tried:
-	// the first that can be executed is used.
+	// Override, Wrapper and Fallback are programs, tried in this order. The first that can be
+	// executed is used.
 	Override []string
 	Wrapper  string
 	Fallback []string
 	// WrapperAttr and ChdirAttr name the attributes of a vassal that set its program instead
 	// of Wrapper, and its directory. Empty: none.
 	WrapperAttr, ChdirAttr string
-	// Before and After are options before and after the one that names the configuration.
+	// Before and After are options before and after the option that names the configuration.
 	Before, After []string
 }
 
-// None reports whether no vassal is replaced.
+// None reports whether no program replaces vassals.
 func (f Wrappers) None() bool {
 	return len(f.Override)+len(f.Fallback) == 0 && f.Wrapper == "" && f.WrapperAttr == ""
 }
 
-// Becomes reports whether a vassal with these attributes executes another program, if there is
-// one.
+// Becomes reports whether a vassal with these attributes executes another program, if that
+// exists.
 func (f Wrappers) Becomes(attributes map[string]string) bool {
 	return len(f.Override)+len(f.Fallback) > 0 || f.Wrapper != "" || f.WrapperAttr != "" && attributes[f.WrapperAttr] != ""
 }
 
-// programFor returns the program of one vassal; nil when it executes none.
+// programFor returns the program that replaces a vassal, or nil.
 func (l *Launcher) programFor(p emperor.Plan) *wire.Program {
 	f := l.Wrappers
 	paths := append([]string{}, f.Override...)
@@ -43,7 +42,7 @@ func (l *Launcher) programFor(p emperor.Plan) *wire.Program {
 	case f.Wrapper != "":
 		paths = append(paths, f.Wrapper)
 	case len(paths)+len(f.Fallback) > 0:
-		paths = append(paths, "") // execute none
+		paths = append(paths, "") // replace the vassal by no program
 	}
 	if paths = append(paths, f.Fallback...); len(paths) == 0 {
 		return nil

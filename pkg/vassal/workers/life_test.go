@@ -11,7 +11,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/config"
 )
 
-// What limits a plan has counts from a reload on, also when nobody is awake.
+// The idle limits of a plan apply after its reload, also while no workers run.
 func TestIdlenessThatComesWhileAsleep(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := plan("web", 1)
@@ -28,8 +28,8 @@ func TestIdlenessThatComesWhileAsleep(t *testing.T) {
 	})
 }
 
-// Who never was ready is not replaced for ever: the vassal fails, as with one that
-// is not ready in time.
+// A first worker that dies before it is ready fails the vassal, like one that is not ready in
+// time.
 func TestFirstWorkerThatDiesBeforeItIsReady(t *testing.T) {
 	for name, ready := range map[string]config.Readiness{
 		"notify": {Notify: true, Timeout: time.Minute},
@@ -49,7 +49,7 @@ func TestFirstWorkerThatDiesBeforeItIsReady(t *testing.T) {
 	}
 }
 
-// A wish to reload from before the beginning is met, by what is read now.
+// A reload that was requested before the start reads the current options.
 func TestReloadFromBeforeTheBeginning(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := playWith(t, plan("web", 1), func(o *Options) { o.Again = true })
@@ -71,8 +71,8 @@ func TestControlDaemonThatCannotBeStarted(t *testing.T) {
 	})
 }
 
-// What a daemon holds may be what its successor needs: that waits for its end, or
-// for the next reload, or the end of all.
+// A daemon may hold a resource that its successor needs. The successor starts after the daemon
+// has ended, or at the next reload, or not at all when the vassal stops.
 func TestDaemonsAreReplacedOneAfterTheOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		with := func(name string) *Plan {
@@ -92,7 +92,7 @@ func TestDaemonsAreReplacedOneAfterTheOther(t *testing.T) {
 	})
 }
 
-// A reload that the end of the vassal calls off is no failure.
+// A reload that the end of the vassal cancels is not a failure.
 func TestStopDuringAReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, plan("web", 1))
@@ -105,8 +105,8 @@ func TestStopDuringAReload(t *testing.T) {
 	})
 }
 
-// The emperor hears of what fails without its order, and when that is put right.
-func TestReloadThatNobodyOrderedIsTold(t *testing.T) {
+// The emperor gets reports of reloads that fail without its order, and of the next success.
+func TestUnorderedReloadIsReported(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := plan("web", 1)
 		p.Triggers = config.Triggers{Touch: []string{"/touch"}, Chain: []string{"/chain"}}
@@ -127,7 +127,7 @@ func TestReloadThatNobodyOrderedIsTold(t *testing.T) {
 	})
 }
 
-// A worker that is not ready is not mistaken for the one that is to replace it.
+// A chain reload does not confuse a worker that is not ready with its successor.
 func TestChainReloadOfWorkersThatAreNotReady(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := plan("silent", 1)
@@ -143,8 +143,8 @@ func TestChainReloadOfWorkersThatAreNotReady(t *testing.T) {
 	})
 }
 
-// Who dies at once, again and again, is held back by forkbomb-delay; who lives for a
-// second is not.
+// forkbomb-delay applies to a worker that repeatedly dies at once, and not to one that lives for
+// a second.
 func TestForkbombDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := plan("crash", 1)
@@ -174,7 +174,7 @@ func TestForkbombDelay(t *testing.T) {
 	})
 }
 
-// Workers do not reach their age at the same time, when that is not wanted.
+// With a delta workers reach their maximum age at different times.
 func TestAgesThatDiffer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := plan("web", 3)
@@ -191,7 +191,7 @@ func TestAgesThatDiffer(t *testing.T) {
 	})
 }
 
-// A daemon that dies is started after longer and longer pauses, up to its own.
+// The pause before a daemon is restarted grows up to the limit of the daemon.
 func TestPauseOfADaemon(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := plan("web", 1)
@@ -206,11 +206,11 @@ func TestPauseOfADaemon(t *testing.T) {
 	})
 }
 
-// That a worker is dead may be known before why, or that its program ran.
+// The death of a worker may be known before its reason, or before the event that its program ran.
 func TestDeathThatIsKnownBeforeItsReason(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, plan("web", 1))
-		s.order(7, "new", plan("slow", 1)) // it says nothing for 3 s
+		s.order(7, "new", plan("slow", 1)) // it is silent for 3 s
 		s.end(2, "exit status 1")
 		s.expectSaid("accepting")
 		s.post(refused{2, errors.New("no such thing")})
@@ -225,8 +225,8 @@ func TestDeathThatIsKnownBeforeItsReason(t *testing.T) {
 	})
 }
 
-// What is left of a worker may keep what it would say from ever coming to an end.
-func TestDeathWhoseReasonIsNeverHeard(t *testing.T) {
+// Processes that a worker has left behind may keep its status pipe open for ever.
+func TestDeathWithoutAReason(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, plan("mute", 1))
 		s.expect("start 1 mute")
@@ -242,9 +242,8 @@ func TestDeathWhoseReasonIsNeverHeard(t *testing.T) {
 	})
 }
 
-// The death of one that nobody waits for any more counts for nothing, and not for the
-// one that serves in its place.
-func TestDeathWhoseReasonIsHeardTooLate(t *testing.T) {
+// A late report about a dead worker has no effect on the worker in its slot.
+func TestDeathWithALateReason(t *testing.T) {
 	for name, late := range map[string]func(s *stage){
 		"executed": func(s *stage) { s.post(executed{3}) },
 		"failed":   func(s *stage) { s.post(refused{3, errors.New("no such thing")}) },
@@ -267,7 +266,7 @@ func TestDeathWhoseReasonIsHeardTooLate(t *testing.T) {
 	}
 }
 
-// One that is dead is not ready, whatever it has said.
+// A dead worker is not ready, whatever it has reported.
 func TestDeadWorkerIsNotReady(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		next := plan("mute", 1)
@@ -284,8 +283,8 @@ func TestDeadWorkerIsNotReady(t *testing.T) {
 	})
 }
 
-// An successor that died before it was heard leaves with the reload that overtakes it.
-func TestDeadHeirIsForgottenByAReload(t *testing.T) {
+// A successor whose death was not yet reported is dropped by the reload that overtakes it.
+func TestDeadSuccessorIsDroppedByAReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := plan("web", 1)
 		p.Triggers.Chain = []string{"/chain"}

@@ -27,11 +27,10 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// world is a fake operating system. What a process does is in its name: words of
-//
-//	slow (ready after 3 s), missing (cannot be run), late (the same, and its death
-//	is noticed first), silent (never READY=1), mute (never heard of), stubborn
-//	(ignores signals), crash (dies at once), full (every other one cannot be started)
+// world is a fake operating system. The words in the name of a process define its behaviour: slow
+// (ready after 3 s), missing (cannot be run), late (the same, and its death is noticed first),
+// silent (never READY=1), mute (no event of its start), stubborn (ignores signals), crash (dies
+// at once), full (every other one cannot be started).
 type world struct {
 	mu      sync.Mutex
 	next    int
@@ -45,7 +44,7 @@ type world struct {
 	post    func(Event)
 	changed func(string)
 	orphans []Orphan
-	// answered reports whether the address "once", which answers one probe, has done so.
+	// answered reports whether the address "once", which answers one probe, has answered.
 	answered atomic.Bool
 }
 
@@ -53,7 +52,7 @@ func (w *world) note(format string, args ...any) {
 	w.history = append(w.history, fmt.Sprintf(format, args...))
 }
 
-// since returns what happened since the last call, in order.
+// since returns the events after the last call, in order.
 func (w *world) since() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -128,7 +127,7 @@ func (w *world) Signal(pid int, s os.Signal) {
 	}
 }
 
-// leave ends a process when everybody else has done what there was to do.
+// leave ends a process when all other goroutines are blocked.
 func (w *world) leave(pid int, status string) {
 	go func() {
 		time.Sleep(time.Nanosecond)
@@ -228,12 +227,12 @@ type stage struct {
 	orders   chan wire.Order
 	said     []string
 	mourned  []string
-	plans    map[string]*Plan // by what an order holds
+	plans    map[string]*Plan // by the text of an order
 	ended    chan error
 	mu2      sync.Mutex
 }
 
-// plan is one whose workers run a program, as many as n.
+// plan returns a plan with n workers that run a program.
 func plan(program string, n int) *Plan {
 	return &Plan{
 		Program: &Program{Path: "/" + program, Args: []string{program}}, Workers: config.Workers{Processes: n},
@@ -280,7 +279,7 @@ func playWith(t *testing.T, p *Plan, change func(*Options)) *stage {
 		Log:          slog.New(termlog.New(s.log, termlog.Options{Level: slog.LevelDebug})),
 	}
 	change(&o)
-	t.Cleanup(func() { time.Sleep(time.Minute) }) // what is on its way in the world arrives
+	t.Cleanup(func() { time.Sleep(time.Minute) }) // pending events of the world arrive
 	go func() { s.ended <- Run(o) }()
 	synctest.Wait()
 	return s
@@ -292,7 +291,7 @@ func (s *stage) say(format string, args ...any) {
 	s.said = append(s.said, strings.TrimSpace(fmt.Sprintf(format, args...)))
 }
 
-// mourn notes what is told of deaths: recent/total exit +pause.
+// deaths records a report of deaths: recent/total exit +pause.
 func (s *stage) deaths(d wire.Deaths) {
 	s.mu2.Lock()
 	defer s.mu2.Unlock()
@@ -314,18 +313,18 @@ func (s *stage) expectMourned(want ...string) {
 	s.mourned = nil
 }
 
-// expect compares the steps since the last call with one of several lists: a process may die before or
-// after the next one is started.
+// expect compares the steps since the last call with one of several lists: a process may die
+// before or after the next one starts.
 func (s *stage) expect(wants ...string) {
 	s.t.Helper()
-	time.Sleep(time.Microsecond) // for those that leave
+	time.Sleep(time.Microsecond) // for workers that leave
 	synctest.Wait()
 	if got := s.since(); !slices.Contains(wants, got) {
 		s.t.Errorf("got  %s\nwant %s\nlog:\n%s", got, strings.Join(wants, "\n  or "), s.log)
 	}
 }
 
-// expectSorted is for what may happen in any order.
+// expectSorted compares steps that may come in any order.
 func (s *stage) expectSorted(want string) {
 	s.t.Helper()
 	synctest.Wait()
@@ -347,7 +346,7 @@ func (s *stage) expectSaid(want ...string) {
 	s.said = nil
 }
 
-// expectLogged looks for lines, or parts of them.
+// expectLogged expects lines, or parts of lines, in the log.
 func (s *stage) expectLogged(want ...string) {
 	s.t.Helper()
 	synctest.Wait()
@@ -358,7 +357,7 @@ func (s *stage) expectLogged(want ...string) {
 	}
 }
 
-// order sends a configuration that means the given plan.
+// order sends a configuration that stands for a plan.
 func (s *stage) order(serial uint64, text string, p *Plan) {
 	if p != nil {
 		s.plans[text] = p
@@ -367,7 +366,7 @@ func (s *stage) order(serial uint64, text string, p *Plan) {
 	synctest.Wait()
 }
 
-// over returns what Run does, which must not take an hour.
+// over returns the result of Run, which must end within an hour.
 func (s *stage) over() error {
 	s.t.Helper()
 	select {
@@ -420,8 +419,8 @@ func TestReloadStartsTheNewBeforeItStopsTheOld(t *testing.T) {
 	})
 }
 
-// A worker that cannot even be started is the end of the whole new crew, also of
-// those after it, and in the beginning of the vassal.
+// A worker that cannot be started ends the whole new crew, and the vassal if it is the first
+// crew.
 func TestWorkerThatCannotBeStarted(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, plan("web", 1))
@@ -439,8 +438,8 @@ func TestWorkerThatCannotBeStarted(t *testing.T) {
 	})
 }
 
-// A worker of the new crew that dies when it was ready, before the others are, is
-// replaced in its own time.
+// A worker of the new crew that dies after it was ready, and before the others are, is replaced
+// after its own pause.
 func TestDeathDuringAReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, plan("web", 1))
@@ -453,7 +452,7 @@ func TestDeathDuringAReload(t *testing.T) {
 		s.order(8, "slow", slow)
 		s.post(notification{4, "READY=1"})
 		synctest.Wait()
-		time.Sleep(2900 * time.Millisecond) // another 0.1 s until the other is ready
+		time.Sleep(2900 * time.Millisecond) // another 0.1 s until the other worker is ready
 		s.end(4, "signal: killed")
 		synctest.Wait()
 		time.Sleep(4 * time.Second)
@@ -497,7 +496,7 @@ func TestOrderThatDoesNotParseIsAnswered(t *testing.T) {
 	})
 }
 
-// Of the orders that come during a reload the last counts, and each is answered.
+// The last of several orders during a reload is executed, and each gets an answer.
 func TestOnlyTheLastOfABurstIsDone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, plan("web", 1))
@@ -521,7 +520,7 @@ func TestDeadWorkerIsReplacedAndTheOthersStay(t *testing.T) {
 		s.end(1, "signal: killed")
 		synctest.Wait()
 		time.Sleep(time.Millisecond)
-		s.expect("dead 1, start 3 web") // it lived long: at once
+		s.expect("dead 1, start 3 web") // its life was long, so the restart is immediate
 		s.end(3, "signal: killed")
 		synctest.Wait()
 		s.expect("dead 3")
@@ -536,8 +535,8 @@ func TestDeadWorkerIsReplacedAndTheOthersStay(t *testing.T) {
 	})
 }
 
-// The emperor is told of each death, and when all have lived long enough; it does
-// not take a worker that was asked to leave for one that died.
+// The emperor gets a report of each death, and one when all workers have lived long enough. A
+// worker that was asked to stop does not count as dead.
 func TestDeathsAreToldUntilTheWorkersHaveRecovered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, plan("web", 2))
@@ -553,14 +552,14 @@ func TestDeathsAreToldUntilTheWorkersHaveRecovered(t *testing.T) {
 		time.Sleep(time.Hour)
 		s.end(2, "exit status 0")
 		s.expectMourned("1/3 exit status 0 +0s")
-		s.order(7, "new", plan("web2", 1)) // others take over
+		s.order(7, "new", plan("web2", 1)) // other workers replace them
 		s.expectMourned("0/3")
 		s.stop("<nil>")
 		s.expectMourned()
 	})
 }
 
-// One that is not ready yet has not recovered.
+// A worker that is not ready has not recovered.
 func TestSlowWorkerHasNotRecovered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := plan("web", 1)
@@ -620,8 +619,8 @@ func TestChainReloadReplacesOneAfterTheOther(t *testing.T) {
 	})
 }
 
-// A touch during another replacement, or during a reload, is for workers that were
-// started before it, too.
+// A touch during another replacement, or during a reload, also replaces workers that started
+// before the touch.
 func TestChainReloadAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := plan("slow", 2)
@@ -633,7 +632,7 @@ func TestChainReloadAgain(t *testing.T) {
 		s.since()
 		time.Sleep(4 * time.Second)
 		s.expectSorted("dead 1, start 4 slow, terminated 1")
-		s.changed("/chain") // 4 is on its way
+		s.changed("/chain") // worker 4 is starting
 		time.Sleep(10 * time.Second)
 		s.expectSorted("dead 2, dead 3, dead 4, start 5 slow, start 6 slow, terminated 2, terminated 3, terminated 4")
 		s.signals <- syscall.SIGHUP
@@ -661,8 +660,8 @@ func TestTouchReloads(t *testing.T) {
 	})
 }
 
-// With exit-on-reload there is none: an order takes a new process, and everything
-// else ends this one.
+// With exit-on-reload the vassal never reloads: an order requests a new process, and every other
+// trigger ends this one.
 func TestExitOnReload(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := plan("web", 1)
@@ -686,7 +685,7 @@ func TestCheapStartsWithTheFirstConnection(t *testing.T) {
 		s.expectSaid("accepting")
 		s.world.knock()
 		s.expect("start 1 web")
-		time.Sleep(2 * time.Minute) // nothing is used: idle
+		time.Sleep(2 * time.Minute) // no processor time is used: idle
 		s.expect("terminated 1, dead 1")
 		s.world.knock()
 		s.expect("start 2 web")
