@@ -11,16 +11,16 @@ import (
 )
 
 const (
-	// holding is how long a line of a hook's output is held back: a failing hook prints the
+	// holding is the time for which a line of a hook's output is held back: a failing hook prints the
 	// reason right before its end, when the failure is not known yet.
 	holding = 500 * time.Millisecond
 	// maxLast limits the repetition of a hook's last line in an error, in bytes.
 	maxLast = 256
 )
 
-// voice logs the output of one hook: as information, and lines right before a failure as
+// outputLog logs the output of one hook: as information, and lines right before a failure as
 // warnings.
-type voice struct {
+type outputLog struct {
 	log *slog.Logger
 
 	mu    sync.Mutex
@@ -36,7 +36,7 @@ type heldLine struct {
 }
 
 // line takes one line. It does not block.
-func (v *voice) line(text string) {
+func (v *outputLog) line(text string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.over { // a process that a function left running prints
@@ -53,21 +53,21 @@ func (v *voice) line(text string) {
 }
 
 // pass logs the lines that were held back long enough.
-func (v *voice) pass() {
+func (v *outputLog) pass() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	n := 0
 	for n < len(v.held) && time.Since(v.held[n].since) >= holding {
 		n++
 	}
-	v.tell(n, slog.LevelInfo)
+	v.print(n, slog.LevelInfo)
 	if v.timer = nil; len(v.held) > 0 {
 		v.timer = time.AfterFunc(holding-time.Since(v.held[0].since), v.pass)
 	}
 }
 
-// tell logs the first n lines. The caller holds the lock.
-func (v *voice) tell(n int, level slog.Level) {
+// print logs the first n lines. The caller holds the lock.
+func (v *outputLog) print(n int, level slog.Level) {
 	for _, l := range v.held[:n] {
 		v.log.Log(context.Background(), level, l.text)
 	}
@@ -75,7 +75,7 @@ func (v *voice) tell(n int, level slog.Level) {
 }
 
 // end logs the rest when the hook has ended, and returns the last line.
-func (v *voice) end(failed bool) (last string) {
+func (v *outputLog) end(failed bool) (last string) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	if v.over = true; v.timer != nil {
@@ -85,7 +85,7 @@ func (v *voice) end(failed bool) (last string) {
 	if failed {
 		level = slog.LevelWarn
 	}
-	v.tell(len(v.held), level)
+	v.print(len(v.held), level)
 	return v.last
 }
 
@@ -98,9 +98,9 @@ type lastError struct {
 func (e lastError) Error() string { return e.error.Error() + ": " + e.last }
 func (e lastError) Unwrap() error { return e.error }
 
-// saying adds the last line of a program to its failure: the exit status alone does not
+// withLast adds the last line of a program to its failure: the exit status alone does not
 // explain it.
-func saying(err error, last string) error {
+func withLast(err error, last string) error {
 	var program *exec.ExitError
 	if last == "" || !errors.As(err, &program) && !errors.Is(err, ErrTimeout) {
 		return err

@@ -59,7 +59,7 @@ func (s *sharedBuffer) String() string {
 func TestOutputIsNotHeldForLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var b sharedBuffer
-		v := &voice{log: slog.New(termlog.New(&b, termlog.Options{}))}
+		v := &outputLog{log: slog.New(termlog.New(&b, termlog.Options{}))}
 		v.line("first")
 		time.Sleep(holding / 2)
 		v.line("second")

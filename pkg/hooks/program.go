@@ -18,16 +18,16 @@ const (
 	// maxOutput limits the logged output of one hook, in bytes as termlog.Lines counts them.
 	// Output beyond it is read, so that the hook does not block, and only counted.
 	maxOutput = 1 << 20
-	// lastWords is how long output is read after the hook's end while a process that the hook
+	// outputWait limits how long output is read after the hook's end while a process that the hook
 	// left behind keeps the pipe open.
-	lastWords = 50 * time.Millisecond
+	outputWait = 50 * time.Millisecond
 )
 
 // running is a program of a hook.
 type running struct {
 	cmd     *exec.Cmd
 	process *namespaces.Process
-	kept    *cage
+	kept    *programCgroup
 	read    *os.File      // its output
 	done    chan struct{} // closed at the end of its output
 }
@@ -49,7 +49,7 @@ func (s *scene) start(ctx context.Context, program string, argv []string, files 
 	// The emperor may have the operator's terminal; a program that opens the terminal could
 	// insert input (TIOCSTI of ioctl_tty(2)). A vassal already has a session of its own.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: !s.own && !s.joined, Setpgid: s.own && !s.joined}
-	kept, err := s.enclose(cmd)
+	kept, err := s.useCgroup(cmd)
 	if err != nil {
 		return errors.Join(err, read.Close())
 	}
@@ -81,15 +81,15 @@ func (s *scene) reap(r *running) error {
 		_ = syscall.Kill(-r.cmd.Process.Pid, syscall.SIGKILL) // not reaped yet: the group still belongs to it
 	}
 	err := r.cmd.Wait()
-	r.hush(lastWords)
+	r.awaitOutput(outputWait)
 	r.read.Close()
 	r.process.Close()
 	s.clear(r.kept, err == nil)
 	return err
 }
 
-// hush returns at the end of the output, or after d when another process keeps the pipe open.
-func (r *running) hush(d time.Duration) {
+// awaitOutput returns at the end of the output, or after d when another process keeps the pipe open.
+func (r *running) awaitOutput(d time.Duration) {
 	_ = r.read.SetReadDeadline(time.Now().Add(d))
 	<-r.done
 }
@@ -102,14 +102,14 @@ func (s *scene) abandon(r *running) error {
 		text += ": " + p.String()
 	}
 	s.output(text)
-	r.hush(0)
+	r.awaitOutput(0)
 	rest := &scene{output: func(string) {}} // s is of the next hook
 	go func() { _ = rest.reap(r) }()
 	return errors.New(text)
 }
 
 // clear removes the cgroup of a program that has ended.
-func (s *scene) clear(kept *cage, success bool) {
+func (s *scene) clear(kept *programCgroup, success bool) {
 	if left := kept.end(success); left != nil {
 		s.output(left.Error())
 	}

@@ -110,7 +110,7 @@ func (r Runner) one(ctx context.Context, index int, h Hook, s *scene, fatal bool
 		ctx, cancel = context.WithTimeoutCause(ctx, r.Timeout, fmt.Errorf("%w after %v", ErrTimeout, r.Timeout))
 		defer cancel()
 	}
-	out := &voice{log: log}
+	out := &outputLog{log: log}
 	s.output = out.line
 	if r.Begin != nil {
 		r.Begin(resultOf(h, index, nil, 0))
@@ -127,7 +127,7 @@ func (r Runner) one(ctx context.Context, index int, h Hook, s *scene, fatal bool
 	last := out.end(err != nil && whole.Err() == nil)
 	told := err
 	if !h.hidden {
-		told = saying(err, last)
+		told = withLast(err, last)
 	}
 	var exit *ExitError
 	fatal = fatal || errors.As(err, &exit)
