@@ -212,11 +212,12 @@ func (r *reading) compare(was, is monitor.Config) emperor.Change {
 	change := emperor.Change{Options: r.otherHooks(was, is)}
 	change.Respawn = len(change.Options) > 0
 	var mild []string
+	live := r.network.Live(after)
 	for _, d := range config.Diff(before, after) {
-		switch d.Change {
-		case config.Respawn:
+		switch {
+		case d.Change == config.Respawn, d.Change == config.Live && !live:
 			change.Respawn, change.Options = true, append(change.Options, d.Option)
-		case config.Live:
+		case d.Change == config.Live:
 			change.Live = append(change.Live, d.Option)
 		default:
 			mild = append(mild, d.Option)
