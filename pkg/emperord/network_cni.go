@@ -9,6 +9,7 @@ import (
 	"github.com/emperor-go/emperor/internal/control"
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/namespaces"
+	"github.com/emperor-go/emperor/pkg/network"
 	"github.com/emperor-go/emperor/pkg/network/cni"
 	"github.com/emperor-go/emperor/pkg/network/spec"
 	"github.com/emperor-go/emperor/pkg/wire"
@@ -50,7 +51,7 @@ func (n *connections) attach(ctx context.Context, r emperor.Request, wish spec.W
 	ctx, cancel := context.WithTimeoutCause(ctx, n.timeout, errPlugins)
 	defer cancel()
 	name := r.Config.Name
-	if err := n.stage.Reserve(ctx, name, wish.Publish, netns); err != nil {
+	if err := network.PluggedInto(n.stage).Reserve(ctx, name, wish.Publish, netns); err != nil {
 		return nil, 0, err
 	}
 	inside := wish.Interface
@@ -58,10 +59,10 @@ func (n *connections) attach(ctx context.Context, r emperor.Request, wish spec.W
 		inside = spec.DefaultInterface
 	}
 	a, err := n.cni.Add(ctx, cni.Request{
-		Network: wish.Mode.Of, Emperor: string(n.stage.ID()), Vassal: name, Generation: r.Generation, Interface: inside, Netns: netns, Capabilities: capabilities(wish),
+		Network: wish.Mode.Of, Emperor: string(network.PluggedInto(n.stage).ID()), Vassal: name, Generation: r.Generation, Interface: inside, Netns: netns, Capabilities: capabilities(wish),
 	})
 	if err != nil {
-		n.stage.Release(name)
+		network.PluggedInto(n.stage).Release(name)
 		return nil, 0, err
 	}
 	c := &plugged{connections: n, attachment: a, wish: wish, vassal: name, unwatch: func() {}}
@@ -75,7 +76,7 @@ func (n *connections) attach(ctx context.Context, r emperor.Request, wish spec.W
 		return nil, 0, err
 	}
 	c.mounts = mountsOf(mounts)
-	index, c.unwatch, err = n.stage.WatchInterface(a.HostInterface, lost)
+	index, c.unwatch, err = network.PluggedInto(n.stage).Watch(a.HostInterface, lost)
 	return c, index, err
 }
 
@@ -133,6 +134,6 @@ func (c *plugged) Close() error {
 	defer cancel()
 	c.unwatch()
 	err := c.attachment.Del(ctx)
-	c.stage.Release(c.vassal)
+	network.PluggedInto(c.stage).Release(c.vassal)
 	return errors.Join(err, c.names.Disconnect(c.vassal))
 }
