@@ -40,13 +40,26 @@ type connections struct {
 type connected struct {
 	mu      sync.Mutex
 	vassals map[string]control.NetworkLink
+	places  map[string]emperor.Attachment // by vassal too
 }
 
 // put adds or replaces the connection of a vassal.
-func (c *connected) put(l control.NetworkLink) {
+func (c *connected) put(l control.NetworkLink, a emperor.Attachment) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.vassals[l.Vassal] = l
+	c.vassals[l.Vassal], c.places[l.Vassal] = l, a
+}
+
+// of returns the place of the vassal whose network a mode is about.
+func (c *connected) of(m spec.Mode) (a emperor.Attachment, index namespaces.Index) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for name, l := range c.vassals {
+		if m.Names(name) {
+			return c.places[name], namespaces.Index(l.Index)
+		}
+	}
+	return a, 0
 }
 
 // remove removes the connection of one generation.
@@ -55,6 +68,7 @@ func (c *connected) remove(vassal string, generation uint64) {
 	defer c.mu.Unlock()
 	if c.vassals[vassal].Generation == generation {
 		delete(c.vassals, vassal)
+		delete(c.places, vassal)
 	}
 }
 
@@ -98,7 +112,7 @@ func (g *gathered) openNetwork(ctx context.Context, a Additions) error {
 	case dir == "":
 		return g.options.Blame("emperor-network", errNoRuntimeDir)
 	}
-	c := &connections{timeout: o.Timeout, list: &connected{vassals: map[string]control.NetworkLink{}}}
+	c := &connections{timeout: o.Timeout, list: &connected{vassals: map[string]control.NetworkLink{}, places: map[string]emperor.Attachment{}}}
 	stage, err := network.Open(network.Config{
 		Dir: dir, Pool: o.Pool, Uplinks: o.Uplinks, NAT: o.NAT, CheckForwarding: o.CheckForwarding, Between: o.Between, ToHost: o.ToHost,
 		Bridge: o.Bridge, MTU: o.MTU, Timeout: o.Timeout, Sweeper: g.tools.sweeper, Observe: g.measured.observe, Log: g.log,
@@ -160,7 +174,7 @@ func (n *connections) Connect(ctx context.Context, r emperor.Request, netns *os.
 	case spec.CNI:
 		by = n.attach
 	case spec.Join:
-		return nil, errors.New("network = join is not possible with this emperor")
+		by = n.share
 	}
 	c, index, err := by(ctx, r, wish, netns, lost)
 	if err != nil {
@@ -171,7 +185,7 @@ func (n *connections) Connect(ctx context.Context, r emperor.Request, netns *os.
 	for _, address := range a.Addresses {
 		entry.Addresses = append(entry.Addresses, address.String())
 	}
-	n.list.put(entry)
+	n.list.put(entry, a)
 	return &listed{c, n.list, r.Config.Name, r.Generation}, nil
 }
 

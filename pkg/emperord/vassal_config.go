@@ -90,7 +90,9 @@ func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
 		}
 	}
 	if err == nil {
-		f.Network, err = r.network.Connection(v, r.tenants(c))
+		f.Tenant = r.tenants(c)
+		f.Network, err = r.network.Connection(v, f.Tenant)
+		f.JoinAt = fmt.Sprintf("%s: network:", v.OriginOf("network", f.Network.Mode.String()))
 		var limits error
 		f.Cgroup, limits = r.limits(v, c)
 		err = joined(err, limits)

@@ -45,6 +45,7 @@ type child struct {
 	tree       bool               // a pid namespace: the process takes its whole tree with it
 	connection emperor.Connection // nil: none
 	attachment atomic.Pointer[emperor.Attachment]
+	guest      guest
 
 	life       life
 	dead       chan struct{} // closed when it is dead
@@ -385,6 +386,7 @@ func (c *child) close() {
 	if c.process != nil {
 		c.process.Close()
 	}
+	c.guest.end()
 }
 
 func closeAll(files []*os.File) {
