@@ -14,6 +14,7 @@ import (
 
 	"github.com/emperor-go/emperor/internal/control"
 	"github.com/emperor-go/emperor/pkg/network"
+	"github.com/emperor-go/emperor/pkg/network/cni"
 )
 
 // netCommand shows and repairs the built-in network.
@@ -42,9 +43,13 @@ func netCommand() *cobra.Command {
 		if o.asJSON {
 			return printJSON(c.OutOrStdout(), r)
 		}
-		t := &table{columns: []column{{name: "VASSAL"}, {name: "GEN"}, {name: "INTERFACE"}, {name: "INDEX"}, {name: "ADDRESSES"}}}
+		t := &table{columns: []column{{name: "VASSAL"}, {name: "GEN"}, {name: "MODE"}, {name: "INTERFACE"}, {name: "INDEX"}, {name: "ADDRESSES"}}}
 		for _, l := range r.Links {
-			t.rows = append(t.rows, []string{l.Vassal, strconv.FormatUint(l.Generation, 10), l.Interface, strconv.Itoa(l.Index), strings.Join(l.Addresses, ", ")})
+			host, index := "-", "-"
+			if l.Interface != "" {
+				host, index = l.Interface, strconv.Itoa(l.Index)
+			}
+			t.rows = append(t.rows, []string{l.Vassal, strconv.FormatUint(l.Generation, 10), l.Mode, host, index, strings.Join(l.Addresses, ", ")})
 		}
 		_, err := io.WriteString(c.OutOrStdout(), t.text(false))
 		return err
@@ -96,5 +101,6 @@ func (o *operator) networkDown(ctx context.Context) error {
 	if o.get(ctx, "/emperor", &info) == nil {
 		return exitError{errors.New("an emperor is running; it removes its network when it stops"), ExitFailed}
 	}
-	return network.Collect(filepath.Join(o.dir, control.NetworkName), slog.New(slog.DiscardHandler))
+	log := slog.New(slog.DiscardHandler)
+	return errors.Join(network.Collect(filepath.Join(o.dir, control.NetworkName), log), cni.Collect(ctx, filepath.Join(o.dir, control.CNIName), log))
 }

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"context"
 	"net/http"
 
 	"github.com/emperor-go/emperor/pkg/emperor"
@@ -9,13 +10,16 @@ import (
 // NetworkName is the directory of the built-in network in the runtime directory.
 const NetworkName = "network"
 
+// CNIName is the directory of attachments to networks of other software, beside it.
+const CNIName = "cni"
+
 // Network is the built-in network of an emperor.
 type Network interface {
 	// Report compares the connections of vassals with the kernel's links, routes and rules.
-	Report() (NetworkReport, error)
+	Report(ctx context.Context) (NetworkReport, error)
 	// Collect deletes links that no vassal has, and returns their names. dry: it deletes
 	// nothing.
-	Collect(dry bool) ([]string, error)
+	Collect(ctx context.Context, dry bool) ([]string, error)
 	// Spoofed returns the number of packets with forged sources that a vassal has sent.
 	Spoofed(vassal string) uint64
 }
@@ -41,10 +45,12 @@ type NetworkReport struct {
 	Problems []string `json:"problems,omitempty"`
 }
 
-// NetworkLink is the connection of one vassal.
+// NetworkLink is the connection of one vassal. Interface is the end on the host, and Index its number;
+// without one they are zero.
 type NetworkLink struct {
 	Vassal     string   `json:"vassal"`
 	Generation uint64   `json:"generation"`
+	Mode       string   `json:"mode"`
 	Interface  string   `json:"host_interface"`
 	Index      int      `json:"index"`
 	Addresses  []string `json:"addresses"`
@@ -55,11 +61,11 @@ type Collected struct {
 	Links []string `json:"links"`
 }
 
-func (s *Server) network(*http.Request) (any, error) {
+func (s *Server) network(r *http.Request) (any, error) {
 	if s.Network == nil {
 		return nil, errNoNetwork
 	}
-	return s.Network.Report()
+	return s.Network.Report(r.Context())
 }
 
 func (s *Server) collectNetwork(r *http.Request) (any, error) {
@@ -70,7 +76,7 @@ func (s *Server) collectNetwork(r *http.Request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	links, err := s.Network.Collect(dry)
+	links, err := s.Network.Collect(r.Context(), dry)
 	if err == nil && !dry {
 		s.Log.Info("operator: net gc", "links", links)
 	}

@@ -50,7 +50,7 @@ func Vassals(list []Subject) []Finding {
 		}
 	}
 	found = append(found, sharedAddresses(list)...)
-	return append(found, sharedNetwork(list)...)
+	return append(append(found, sharedNetwork(list)...), circles(list)...)
 }
 
 // finding returns a finding about an option of the subject.

@@ -2,7 +2,11 @@ package inspect
 
 import (
 	"fmt"
+	"os"
 	"path/filepath"
+	"slices"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/pkg/network/spec"
 )
@@ -20,6 +24,66 @@ func sharedNetwork(list []Subject) (found []Finding) {
 		}
 	}
 	return found
+}
+
+// circles reports vassals that are to have the network of one that is not there, of another user, or of
+// themselves in the end.
+func circles(list []Subject) (found []Finding) {
+	for _, s := range list {
+		mode := s.Vassal.Network.Mode
+		if mode.Kind != spec.Join {
+			continue
+		}
+		if what, hint := s.misjoined(list); what != "" {
+			f := s.finding("network-joined", Error, "network", what, hint)
+			f.Origin = s.Vassal.OriginOf("network", mode.String())
+			found = append(found, f)
+		}
+	}
+	return found
+}
+
+// misjoined returns why a vassal cannot have the network of another one. Empty: it can.
+func (s Subject) misjoined(list []Subject) (what, hint string) {
+	of := s.Vassal.Network.Mode.Of
+	host := s.host(list)
+	if host == nil {
+		for _, name := range []string{of, of + ".ini"} {
+			if _, err := os.Stat(filepath.Join(filepath.Dir(s.File), name)); err == nil {
+				return "", "" // it is there, and is not checked
+			}
+		}
+		return fmt.Sprintf("there is no vassal %q", of), "join:NAME of a file beside this one"
+	}
+	if tenant := s.owner() != 0 && s.owner() != os.Geteuid(); tenant && s.owner() != host.owner() {
+		return fmt.Sprintf("%s belongs to another user", filepath.Base(host.File)), "a tenant's own file may choose the network of vassals of the same user"
+	}
+	for seen := []string{}; host != nil && !slices.Contains(seen, host.File); host = host.host(list) {
+		if host.File == s.File {
+			return "each of the vassals is to have the network of the next one, in a circle", "a network of its own for one of them"
+		}
+		seen = append(seen, host.File)
+	}
+	return "", ""
+}
+
+// host returns the vassal whose network s is to have. Nil: it is not in the list, or s has its own.
+func (s Subject) host(list []Subject) *Subject {
+	for i, other := range list {
+		if filepath.Dir(s.File) == filepath.Dir(other.File) && s.Vassal.Network.Mode.Names(filepath.Base(other.File)) {
+			return &list[i]
+		}
+	}
+	return nil
+}
+
+// owner returns the owner of the file; -1: it is not known.
+func (s Subject) owner() int {
+	var st unix.Stat_t
+	if unix.Stat(s.File, &st) != nil {
+		return -1
+	}
+	return int(st.Uid)
 }
 
 // collisions compares two vassals.

@@ -19,6 +19,8 @@ func (e *Emperor) checkNetwork(problems *Problems) {
 	switch connects := n.Mode.Kind != "" && n.Mode.Kind != spec.None; {
 	case connects && !e.Clone.Has(namespaces.NewNet):
 		problems.Add(e.Origin("emperor-network"), "emperor-network", "vassals have no network of their own", "net in emperor-use-clone")
+	case n.Mode.Kind == spec.Join:
+		problems.Add(e.Origin("emperor-network"), "emperor-network", "not all vassals can have the network of another one", "network = "+n.Mode.String()+" in the file of each vassal, and another mode here")
 	case n.Mode == spec.Mode{Kind: spec.Bridge} && n.Bridge.Name == "":
 		problems.Add(e.Origin("emperor-network"), "emperor-network", "no bridge is given", "emperor-network-bridge = NAME PREFIX")
 	case n.Mode.Kind == "":
@@ -73,6 +75,15 @@ func (n Networking) Connection(v *Vassal, tenant bool) (spec.Wish, error) {
 	return wish, nil
 }
 
+// Live reports whether the emperor changes published ports, allowances and limits while the vassal
+// runs: plugins of others know no changes.
+func (n Networking) Live(v *Vassal) bool {
+	if v.Network.Mode.Kind == "" {
+		return n.Mode.Kind != spec.CNI
+	}
+	return v.Network.Mode.Kind != spec.CNI
+}
+
 // networkSetting is a network option in a vassal's configuration.
 type networkSetting struct {
 	Setting
@@ -121,7 +132,7 @@ func (n Networking) judgeMode(g networkSetting, problems *Problems) {
 	if permitted == nil {
 		permitted = []spec.Mode{n.Mode}
 	}
-	if err != nil || slices.Contains(permitted, mode) {
+	if err != nil || slices.ContainsFunc(permitted, func(m spec.Mode) bool { return m.Permits(mode) }) {
 		return
 	}
 	var names []string

@@ -29,6 +29,16 @@ func (n Networking) checkMode(wish spec.Wish, given []networkSetting, problems *
 		if mode.Kind == spec.Ipvlan {
 			add("network-mac", "an ipvlan has the hardware address of "+mode.Of, "network = macvlan:"+mode.Of)
 		}
+	case spec.CNI:
+		for _, name := range []string{"network-allow", "network-route", "network-mtu"} {
+			add(name, fmt.Sprintf("the plugins of the CNI network %q decide that", mode.Of), "the configuration of that network, or network = routed")
+		}
+	case spec.Join:
+		for _, g := range given {
+			if g.Name != "network" {
+				problems.Add(g.Origin, g.Name, fmt.Sprintf("the vassal has the network of %q", mode.Of), "the same line in the file of that vassal")
+			}
+		}
 	case spec.Bridge:
 		if mode.Of == "" && n.Bridge.Name == "" {
 			problems.Add(modeOrigin(given), "network", "no bridge is given", "network = bridge:NAME, or emperor-network-bridge = NAME in the emperor's file")

@@ -22,6 +22,7 @@ func TestConnection(t *testing.T) {
 	none := emperors()
 	routed := emperors("--emperor-network", "routed", "--emperor-network-publish", "8000-8999", "--emperor-network-limit", "40mbit/10mbit", "--emperor-network-mtu", "1400", "--emperor-network-pool", "10.142.0.0/19")
 	chosen := emperors("--emperor-network", "none", "--emperor-network-modes", "none,routed")
+	joins := emperors("--emperor-network", "routed", "--emperor-network-modes", "routed,join")
 	bridged := emperors("--emperor-network", "bridge", "--emperor-network-bridge", "br0 10.143.0.0/24", "--emperor-network-publish", "8000-8999", "--emperor-network-pool", "10.142.0.0/19")
 	for _, c := range []struct {
 		options  Networking
@@ -72,6 +73,13 @@ func TestConnection(t *testing.T) {
 		{bridged, false, "network-route = 192.0.2.0/24", "", "a.ini:3: network-route: a vassal on a bridge"},
 		{bridged, false, "network = routed\nnetwork-allow = shop.ini", spec.Routed, ""},
 		{chosen, true, "", "", ""},
+		{routed, false, "network = cni:office\nnetwork-publish = 80\nnetwork-limit = 1mbit", spec.CNI, ""},
+		{routed, false, "network = cni:office\nnetwork-allow = 192.0.2.7", "", "a.ini:4: network-allow: the plugins of the CNI network \"office\" decide that"},
+		{routed, true, "network = cni:office", "", "a.ini:3: network: a tenant's own file may not choose cni:office"},
+		{routed, true, "network = join:b", "", "a.ini:3: network: a tenant's own file may not choose join:b"},
+		{chosen, false, "network = join:b\nnetwork-publish = 80", "", "a.ini:4: network-publish: the vassal has the network of \"b\""},
+		{chosen, false, "network = join:b", spec.Join, ""},
+		{joins, true, "network = join:b", spec.Join, ""},
 	} {
 		v, _, err := ParseVassal(Source{Name: "a.ini", Path: "a.ini", Data: []byte("[uwsgi]\ncommand = cat\n" + c.text + "\n")})
 		if err != nil {

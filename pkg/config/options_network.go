@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"net/netip"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -38,6 +39,9 @@ type Networking struct {
 	Bridge spec.SharedBridge
 	// MTU of the links, in bytes. Zero: the smallest MTU of the uplinks.
 	MTU int
+	// CNIConf and CNIPlugins are the directories of CNI networks and their plugins. Nil: the
+	// usual ones.
+	CNIConf, CNIPlugins []string
 	// DNS is the default way in which vassals resolve names. Empty: auto.
 	DNS spec.DNS
 	// Timeout limits one change of the network.
@@ -46,13 +50,15 @@ type Networking struct {
 
 // networkOptions configure the built-in network.
 var networkOptions = option.Rows[Emperor]{
-	{Name: "emperor-network", Group: "Network", Arg: "MODE", Def: "none", Help: "connect vassals that do not choose a mode: routed (a link and an address each), bridge, bridge:NAME, macvlan:INTERFACE, ipvlan:INTERFACE, or none (by hooks)", Set: setEmperorNetwork},
+	{Name: "emperor-network", Group: "Network", Arg: "MODE", Def: "none", Help: "connect vassals that do not choose a mode: routed (a link and an address each), bridge, bridge:NAME, macvlan:INTERFACE, ipvlan:INTERFACE, cni:NETWORK, or none (by hooks)", Set: setEmperorNetwork},
 	{Name: "emperor-network-between", Group: "Network", Arg: "deny|allow", Def: "deny", Help: "whether vassals reach each other", Set: setBetween},
 	{Name: "emperor-network-bridge", Group: "Network", Arg: "NAME [PREFIX…]", Help: "bridge of vassals with network = bridge, made if it is not there, with the addresses of its vassals", Set: setBridge},
+	{Name: "emperor-network-cni-conf", Group: "Network", Arg: "DIR", Repeat: true, Def: "/etc/cni/net.d", Help: "directory of the configurations for network = cni:NETWORK", Set: func(e *Emperor, v option.Value) error { return addDirectory(&e.Network.CNIConf, v) }},
+	{Name: "emperor-network-cni-path", Group: "Network", Arg: "DIR", Repeat: true, Def: "/opt/cni/bin, /usr/lib/cni, /usr/libexec/cni", Help: "directory of CNI plugins, which run as root", Set: func(e *Emperor, v option.Value) error { return addDirectory(&e.Network.CNIPlugins, v) }},
 	{Name: "emperor-network-dns", Group: "Network", Arg: "auto|off|names|forward", Def: "auto", Help: "how vassals resolve names: by the host's nameservers (auto), its files (off), or with names of vassals, and the host's nameservers (names) or the emperor (forward) for others", Set: func(e *Emperor, v option.Value) error { return setDNS(&e.Network.DNS, v) }},
 	{Name: "emperor-network-forwarding", Group: "Network", Arg: "set|check", Def: "set", Help: "switch the host's forwarding on for links of vassals and uplinks, or refuse to start without it", Set: setForwarding},
 	{Name: "emperor-network-limit", Group: "Network", Arg: "DOWN[/UP]", Help: "rate of each vassal, such as 40mbit/10mbit", Set: func(e *Emperor, v option.Value) error { return setRate(&e.Network.Limit, v) }},
-	{Name: "emperor-network-modes", Group: "Network", Arg: "LIST", Def: "the one of emperor-network", Help: "modes that a tenant's file may choose", Set: setModes},
+	{Name: "emperor-network-modes", Group: "Network", Arg: "LIST", Def: "the one of emperor-network", Help: "modes that a tenant's file may choose; join: the network of another vassal of the same user", Set: setModes},
 	{Name: "emperor-network-mtu", Group: "Network", Arg: "BYTES", Def: "smallest of the uplinks", Help: "MTU of the links of vassals", Set: func(e *Emperor, v option.Value) error { return setMTU(&e.Network.MTU, v) }},
 	{Name: "emperor-network-nat", Group: "Network", Arg: "on|off|4|6", Def: "private addresses", Help: "masquerade vassals towards other hosts", Set: setNAT},
 	{Name: "emperor-network-pool", Group: "Network", Arg: "PREFIX", Repeat: true, Def: "private, unused", Help: "addresses of vassals, one prefix of each family", Set: setPool},
@@ -64,7 +70,7 @@ var networkOptions = option.Rows[Emperor]{
 
 // vassalNetworkOptions configure the network of one vassal.
 var vassalNetworkOptions = option.Rows[Vassal]{
-	{Name: "network", Group: "Network", Arg: "MODE", Def: "emperor-network", Tyrant: true, Help: "how the emperor connects the vassal: routed, bridge, bridge:NAME, macvlan:INTERFACE, ipvlan:INTERFACE or none", Set: setNetwork},
+	{Name: "network", Group: "Network", Arg: "MODE", Def: "emperor-network", Tyrant: true, Help: "how the emperor connects the vassal: routed, bridge, bridge:NAME, macvlan:INTERFACE, ipvlan:INTERFACE, cni:NETWORK, join:VASSAL (its network) or none", Set: setNetwork},
 	{Name: "network-address", Group: "Network", Arg: "ADDRESS", Def: "from the pool", Repeat: true, Help: "address of the vassal, one of each family", Set: setAddress},
 	{Name: "network-allow", Group: "Network", Arg: "VASSAL|PREFIX[:PORT[/PROTO]]", Repeat: true, Tyrant: true, Change: option.Live, Help: "clients that may reach the vassal: another vassal, or addresses", Set: setAllow},
 	{Name: "network-dns", Group: "Network", Arg: "auto|off|names|forward", Def: "emperor-network-dns", Tyrant: true, Help: "how the vassal resolves names", Set: func(v *Vassal, t option.Value) error { return setDNS(&v.Network.DNS, t) }},
@@ -122,7 +128,7 @@ func either(into *bool, text, kind, no, yes string) error {
 func setModes(e *Emperor, v option.Value) error {
 	e.Network.Modes = nil
 	for word := range strings.FieldsFuncSeq(v.Text, func(r rune) bool { return r == ',' || r == ' ' }) {
-		m, err := spec.ParseMode(word)
+		m, err := spec.ParsePermission(word)
 		if err != nil {
 			return mistaken(err, "such as routed,none")
 		}
@@ -179,6 +185,15 @@ func setRate(into *spec.Rate, v option.Value) error {
 
 func setBridge(e *Emperor, v option.Value) error {
 	return put(&e.Network.Bridge, spec.ParseBridge, v.Text, "such as br-vassals 10.143.0.0/24")
+}
+
+// addDirectory adds an absolute path: plugins run in another directory.
+func addDirectory(into *[]string, v option.Value) error {
+	if !filepath.IsAbs(v.Text) {
+		return option.Wrong(fmt.Sprintf("%q is not an absolute path", v.Text), "such as /etc/cni/net.d")
+	}
+	*into = append(*into, v.Text)
+	return nil
 }
 
 func setDNS(into *spec.DNS, v option.Value) error {

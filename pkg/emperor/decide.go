@@ -23,6 +23,7 @@ type situation struct {
 	trial     bool       // the configuration of the last generation had replaced one that was ready
 	throttled bool       // its file has changed, too soon after the last time
 	demand    bool       // vassals may be on demand
+	apart     string     // why it cannot have the network of another vassal now; empty: it can
 }
 
 // decision is the next input after a generation, or instead of one.
@@ -65,6 +66,8 @@ func (s situation) resting() string {
 		return string(s.rest)
 	case s.rest == restFailures, s.failed && s.tooOften:
 		return string(restFailures)
+	case s.apart != "":
+		return s.apart
 	}
 	return ""
 }

@@ -93,6 +93,10 @@ type Facts struct {
 	Network spec.Wish
 	// Cgroup has the limits of its processes; its name is the launcher's.
 	Cgroup namespaces.CgroupWish
+	// Tenant: a tenant owns its file. JoinAt is the place in that file, for messages, where it
+	// chooses the network of another vassal.
+	Tenant bool
+	JoinAt string
 	// LogTo is the destination of its output: a file, output.Journal, or empty for the
 	// emperor's own log.
 	LogTo string
@@ -145,6 +149,8 @@ type Request struct {
 	// Socket is where an on-demand vassal finds its connections. Nil: it is not on
 	// demand. It belongs to the Activation and outlives the process.
 	Socket *os.File
+	// Host is the process whose network it has. Nil: it has its own.
+	Host Process
 	// Kept are the listening sockets of the generation before. They belong to the loop.
 	Kept namespaces.Sockets
 	// Trial: another configuration has been ready before, and runs again unless this one

@@ -18,6 +18,11 @@ func (e *Emperor) launch(v *vassal) {
 	r.Hooked = func(result hooks.Result) { e.post(hookDone{a, result}) }
 	r.Disconnected = func(reason string) { e.post(disconnected{a, reason}) }
 	r.Kept, r.Trial, r.Reverted = v.kept, v.onTrial(), v.reverted()
+	if v.config.Joins() {
+		if host := e.hostOf(&v.config); host != nil {
+			r.Host = host.process
+		}
+	}
 	held := v.holdsSockets()
 	if !held {
 		v.kept = nil

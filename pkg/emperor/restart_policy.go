@@ -13,12 +13,13 @@ func (v *vassal) situation(o *Options) situation {
 		withdrawn: v.withdrawn, zergEnded: v.parent != nil && v.generation > 0, usable: v.wanted != nil, held: v.held, rest: v.rest,
 		onDemand: v.activation != nil, failed: v.failed && v.wanted != nil && v.target().same(v.config),
 		tooOften: limit > 0 && v.failures > limit, trial: v.onTrial(), throttled: v.outdated() && v.churn.tooSoon(time.Now()),
-		demand: o.Activator != nil,
+		demand: o.Activator != nil, apart: v.apart,
 	}
 }
 
 // settle decides the next state after a generation, or instead of one.
 func (e *Emperor) settle(v *vassal) {
+	v.apart = e.apart(v)
 	next := v.situation(&e.options).decide()
 	if !next.launches() {
 		v.closeKept()

@@ -44,6 +44,7 @@ type wish struct {
 	withdrawn  bool      // it must be removed
 	returned   bool      // its file was gone, and it has had no process since
 	held       bool      // the operator stopped it, or has not started it
+	apart      string    // why it cannot have the network of another vassal now; empty: it can, or has its own
 	fault      string    // the error in the newest configuration
 	faultSince time.Time // when that began
 }
@@ -75,6 +76,7 @@ type run struct {
 	cancel         context.CancelCauseFunc
 	slot           bool // counts as a launch
 	adjusting      bool // its network is being changed
+	hosting        bool // it is to stop behind the vassals in its network
 	heartbeatTimer *time.Timer
 }
 
@@ -164,6 +166,7 @@ func (e *Emperor) move(v *vassal, next State) {
 	v.log.LogAttrs(context.Background(), level, string(v.state)+" -> "+string(next), v.attrs(&e.options, next)...)
 	was := v.state
 	v.state, v.since = next, time.Now()
+	defer e.meetGuests(v, was, next)
 	e.round.moved(was, next)
 	v.bridge(next)
 	v.disarm()

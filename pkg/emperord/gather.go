@@ -17,32 +17,29 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor/process"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
-	"github.com/emperor-go/emperor/pkg/network"
-	"github.com/emperor-go/emperor/pkg/network/dns"
 )
 
 // gathered has everything that an emperor owns before it governs: locks, sockets, the root of
 // its cgroups and the threads that clone. gather makes it; an emperor that takes over from
 // another one may inherit it.
 type gathered struct {
-	options   *config.Emperor
-	log       *slog.Logger
-	program   string // of vassals
-	libraries hooks.Libraries
-	files     *reads.Pool
-	monitors  []monitor.Monitor
-	registry  *claims.Registry
-	tools     *tools
-	output    *output.Hub
-	events    *eventlog.Log
-	sockets   *sockets
-	commands  *datagrams // nil: none
-	cgroups   *namespaces.CgroupRoot
-	ledger    *process.Ledger
-	network   emperor.Network // nil: vassals are not connected
-	measured  *networkMetrics // nil: the network is not the built-in one
-	names     *dns.Service    // nil: as stage
-	stage     *network.Stage  // nil: the network is not the built-in one
+	options     *config.Emperor
+	log         *slog.Logger
+	program     string // of vassals
+	libraries   hooks.Libraries
+	files       *reads.Pool
+	monitors    []monitor.Monitor
+	registry    *claims.Registry
+	tools       *tools
+	output      *output.Hub
+	events      *eventlog.Log
+	sockets     *sockets
+	commands    *datagrams // nil: none
+	cgroups     *namespaces.CgroupRoot
+	ledger      *process.Ledger
+	network     emperor.Network // nil: vassals are not connected
+	measured    *networkMetrics // nil: the network is not the built-in one
+	connections *connections    // nil: the network is not the built-in one
 
 	undo []func() // the last first
 }
@@ -107,7 +104,7 @@ func gather(ctx context.Context, o *config.Emperor, a Additions, crowded func() 
 	warnReaders(log, g.program)
 	log.Info("emperor "+version.Number+" is watching", "monitors", o.Monitors, "namespaces", o.Clone.String(), "pid", os.Getpid())
 	g.ledger = g.sockets.ledger(ctx)
-	return g, g.openNetwork(a)
+	return g, g.openNetwork(ctx, a)
 }
 
 // keep records the reverse of a step, unless the step has failed.

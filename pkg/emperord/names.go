@@ -11,12 +11,13 @@ import (
 )
 
 // openNames lets vassals resolve names.
-func (g *gathered) openNames(stage *network.Stage) error {
+func (g *gathered) openNames() error {
+	stage := g.connections.stage
 	program, err := libexec.Find(dns.ProgramName)
 	if err != nil {
 		return err
 	}
-	g.names, err = dns.Open(dns.Config{
+	names, err := dns.Open(dns.Config{
 		Mode: g.options.Network.DNS, Dir: g.namesDir(), Program: program,
 		Setup:   dns.Setup{Gateways: stage.Gateways(), Pool: stage.Prefixes(), Between: g.options.Network.Between, UID: dns.User, GID: dns.User},
 		Private: g.options.Clone.Has(namespaces.NewMount), Own: network.HostAddresses, Answering: stage.AnswerNames, Log: g.log,
@@ -24,8 +25,9 @@ func (g *gathered) openNames(stage *network.Stage) error {
 	if err != nil {
 		return err
 	}
+	g.connections.names = names
 	g.undo = append(g.undo, func() {
-		if err := g.names.Close(); err != nil {
+		if err := names.Close(); err != nil {
 			g.log.Error("cannot remove the resolver files of vassals", "error", err)
 		}
 	})
@@ -38,7 +40,7 @@ func (g *gathered) namesDir() string { return filepath.Join(g.sockets.claim.Dir,
 
 // watchNames follows the nameservers of the host until ctx ends.
 func (g *gathered) watchNames(ctx context.Context) {
-	if g.names != nil {
-		g.names.Watch(ctx)
+	if g.connections != nil {
+		g.connections.names.Watch(ctx)
 	}
 }

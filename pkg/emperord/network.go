@@ -4,16 +4,22 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+	"sync"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/emperor-go/emperor/internal/control"
 	"github.com/emperor-go/emperor/pkg/emperor"
+	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/emperor-go/emperor/pkg/network"
+	"github.com/emperor-go/emperor/pkg/network/cni"
 	"github.com/emperor-go/emperor/pkg/network/dns"
 	"github.com/emperor-go/emperor/pkg/network/spec"
 	"github.com/emperor-go/emperor/pkg/wire"
@@ -23,13 +29,73 @@ var errNoRuntimeDir = errors.New("it needs a runtime directory of its own (runti
 
 // connections is the built-in network as the emperor uses it.
 type connections struct {
-	stage *network.Stage
-	names *dns.Service
+	stage   *network.Stage
+	names   *dns.Service
+	cni     *cni.Networks
+	timeout time.Duration // of one change
+	list    *connected
+}
+
+// connected lists the connections of vassals, for operators.
+type connected struct {
+	mu      sync.Mutex
+	vassals map[string]control.NetworkLink
+	places  map[string]emperor.Attachment // by vassal too
+}
+
+// put adds or replaces the connection of a vassal.
+func (c *connected) put(l control.NetworkLink, a emperor.Attachment) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.vassals[l.Vassal], c.places[l.Vassal] = l, a
+}
+
+// of returns the place of the vassal whose network a mode is about.
+func (c *connected) of(m spec.Mode) (a emperor.Attachment, index namespaces.Index) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for name, l := range c.vassals {
+		if m.Names(name) {
+			return c.places[name], namespaces.Index(l.Index)
+		}
+	}
+	return a, 0
+}
+
+// remove removes the connection of one generation.
+func (c *connected) remove(vassal string, generation uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.vassals[vassal].Generation == generation {
+		delete(c.vassals, vassal)
+		delete(c.places, vassal)
+	}
+}
+
+// links lists the connections by name.
+func (c *connected) links() []control.NetworkLink {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.SortedFunc(maps.Values(c.vassals), func(a, b control.NetworkLink) int { return strings.Compare(a.Vassal, b.Vassal) })
+}
+
+// listed is a connection in that list.
+type listed struct {
+	emperor.Connection
+	list       *connected
+	vassal     string
+	generation uint64
+}
+
+// Close implements emperor.Connection.
+func (l *listed) Close() error {
+	defer l.list.remove(l.vassal, l.generation)
+	return l.Connection.Close()
 }
 
 // openNetwork prepares the host for the vassals' links, and removes those of an emperor that was
 // killed. Without the option there is only that to do.
-func (g *gathered) openNetwork(a Additions) error {
+func (g *gathered) openNetwork(ctx context.Context, a Additions) error {
 	o := g.options.Network
 	dir := g.sockets.networkDir()
 	switch {
@@ -39,32 +105,36 @@ func (g *gathered) openNetwork(a Additions) error {
 	case o.Mode.Kind == "" && dir == "":
 		return nil
 	case o.Mode.Kind == "":
-		if err := errors.Join(network.Collect(dir, g.log), os.RemoveAll(g.namesDir())); err != nil {
+		if err := errors.Join(network.Collect(dir, g.log), cni.Collect(ctx, g.cniDir(), g.log), os.RemoveAll(g.namesDir())); err != nil {
 			g.log.Error("cannot remove the network of a killed emperor", "error", err)
 		}
 		return nil
 	case dir == "":
 		return g.options.Blame("emperor-network", errNoRuntimeDir)
 	}
-	c := network.Config{
+	c := &connections{timeout: o.Timeout, list: &connected{vassals: map[string]control.NetworkLink{}, places: map[string]emperor.Attachment{}}}
+	stage, err := network.Open(network.Config{
 		Dir: dir, Pool: o.Pool, Uplinks: o.Uplinks, NAT: o.NAT, CheckForwarding: o.CheckForwarding, Between: o.Between, ToHost: o.ToHost,
 		Bridge: o.Bridge, MTU: o.MTU, Timeout: o.Timeout, Sweeper: g.tools.sweeper, Observe: g.measured.observe, Log: g.log,
 		Restored: func() {
 			g.events.Add(emperor.AboutNetwork, emperor.Record{}, "another program has deleted the network policy; it is set again")
 		},
 		Admitted: func(vassal string, addresses []netip.Addr, from []netip.Prefix) {
-			g.names.Admit(vassal, addresses, from)
+			c.names.Admit(vassal, addresses, from)
 		},
-	}
-	stage, err := network.Open(c)
+	})
 	if err != nil {
 		return g.options.Blame("emperor-network", err)
 	}
 	g.undo = append(g.undo, func() { closeNetwork(stage, g.log) })
-	if err := g.openNames(stage); err != nil {
+	c.stage, g.connections = stage, c
+	if err := g.openNames(); err != nil {
 		return g.options.Blame("emperor-network-dns", err)
 	}
-	g.stage, g.network = stage, connections{stage, g.names}
+	if err := g.openCNI(ctx); err != nil {
+		return g.options.Blame("emperor-network-cni-conf", err)
+	}
+	g.network = c
 	g.measured.stage.Store(stage)
 	return nil
 }
@@ -88,30 +158,57 @@ func closeNetwork(stage *network.Stage, log *slog.Logger) {
 // forgotten releases what belongs to the name of a vassal that is gone.
 func (g *gathered) forgotten(name string) {
 	g.output.Forget(name)
-	if g.stage != nil {
-		g.stage.Forget(name)
+	if g.connections != nil {
+		g.connections.stage.Forget(name)
 	}
 }
 
 // Connect implements emperor.Network.
-func (n connections) Connect(ctx context.Context, r emperor.Request, netns *os.File, lost func(reason string)) (emperor.Connection, error) {
+func (n *connections) Connect(ctx context.Context, r emperor.Request, netns *os.File, lost func(reason string)) (emperor.Connection, error) {
 	wish := r.Network
 	if r.Zerg > 0 { // the vassal that it reinforces has these
 		wish.Publish, wish.Addresses, wish.MAC, wish.Routes = nil, nil, nil, nil
 	}
+	by := n.link
+	switch wish.Mode.Kind {
+	case spec.CNI:
+		by = n.attach
+	case spec.Join:
+		by = n.share
+	}
+	c, index, err := by(ctx, r, wish, netns, lost)
+	if err != nil {
+		return nil, err
+	}
+	a := c.Attachment()
+	entry := control.NetworkLink{Vassal: r.Config.Name, Generation: r.Generation, Mode: a.Mode, Interface: a.HostInterface, Index: int(index)}
+	for _, address := range a.Addresses {
+		entry.Addresses = append(entry.Addresses, address.String())
+	}
+	n.list.put(entry, a)
+	return &listed{c, n.list, r.Config.Name, r.Generation}, nil
+}
+
+// link connects a vassal by a link of the emperor's. It returns the index of the link on the host.
+func (n *connections) link(ctx context.Context, r emperor.Request, wish spec.Wish, netns *os.File, lost func(reason string)) (emperor.Connection, namespaces.Index, error) {
 	link, err := n.stage.Up(ctx, network.Request{Vassal: r.Config.Name, Generation: r.Generation, Wish: wish, Netns: netns, Lost: lost})
 	if err != nil {
-		return nil, errors.Join(err, n.names.Disconnect(r.Config.Name))
+		return nil, 0, errors.Join(err, n.names.Disconnect(r.Config.Name))
 	}
 	c := &connection{stage: n.stage, names: n.names, link: link, wish: wish}
 	mounts, err := n.names.Connect(r.Config.Name, wish.DNS, link.Addresses, nil)
 	if err != nil {
-		return nil, errors.Join(err, c.Close())
+		return nil, 0, errors.Join(err, c.Close())
 	}
-	for _, m := range mounts {
-		c.mounts = append(c.mounts, wire.Mount(m))
+	c.mounts = mountsOf(mounts)
+	return c, link.Index, nil
+}
+
+func mountsOf(files []dns.Mount) (mounts []wire.Mount) {
+	for _, m := range files {
+		mounts = append(mounts, wire.Mount(m))
 	}
-	return c, nil
+	return mounts
 }
 
 // connection is the link of one generation.
@@ -126,15 +223,20 @@ type connection struct {
 // Attachment implements emperor.Connection.
 func (c *connection) Attachment() emperor.Attachment {
 	l := c.link
-	a := emperor.Attachment{Mode: c.wish.Mode.String(), Addresses: l.Addresses, Gateways: l.Gateways, Interface: l.Interface, HostInterface: l.HostInterface, Mounts: c.mounts}
-	for _, p := range c.wish.Publish {
+	return placed(c.wish, emperor.Attachment{Addresses: l.Addresses, Gateways: l.Gateways, Interface: l.Interface, HostInterface: l.HostInterface, Mounts: c.mounts})
+}
+
+// placed adds the options of a vassal to its place in the network.
+func placed(w spec.Wish, a emperor.Attachment) emperor.Attachment {
+	a.Mode = w.Mode.String()
+	for _, p := range w.Publish {
 		a.Published = append(a.Published, p.String())
 	}
-	for _, p := range c.wish.Allow {
+	for _, p := range w.Allow {
 		a.Allowed = append(a.Allowed, p.String())
 	}
-	if c.wish.Limit != (spec.Rate{}) {
-		a.Limit = c.wish.Limit.String()
+	if w.Limit != (spec.Rate{}) {
+		a.Limit = w.Limit.String()
 	}
 	return a
 }
@@ -155,10 +257,10 @@ func (c *connection) Close() error {
 
 // audited is the built-in network for questions of operators. Nil: there is none.
 func (g *gathered) audited() control.Network {
-	if g.stage == nil {
+	if g.connections == nil {
 		return nil
 	}
-	return connections{g.stage, g.names}
+	return g.connections
 }
 
 // networkDir is where the network is recorded. Empty: nowhere.
@@ -170,27 +272,26 @@ func (s *sockets) networkDir() string {
 }
 
 // Report implements control.Network.
-func (n connections) Report() (control.NetworkReport, error) {
+func (n *connections) Report(ctx context.Context) (control.NetworkReport, error) {
 	r, err := n.stage.Audit()
 	if err != nil {
 		return control.NetworkReport{}, err
 	}
-	report := control.NetworkReport{ID: r.ID, Table: r.Table, Problems: r.Problems, Links: []control.NetworkLink{}}
+	report := control.NetworkReport{ID: r.ID, Table: r.Table, Problems: r.Problems, Links: n.list.links()}
 	for _, p := range r.Pool {
 		report.Pool = append(report.Pool, p.String())
 	}
-	for _, l := range r.Links {
-		link := control.NetworkLink{Vassal: l.Vassal, Generation: l.Generation, Interface: l.HostInterface, Index: int(l.Index)}
-		for _, a := range l.Addresses {
-			link.Addresses = append(link.Addresses, a.String())
-		}
-		report.Links = append(report.Links, link)
-	}
-	return report, nil
+	problems, err := n.cni.Check(ctx)
+	report.Problems = append(report.Problems, problems...)
+	return report, err
 }
 
 // Spoofed implements control.Network.
-func (n connections) Spoofed(vassal string) uint64 { return n.stage.Spoofed(vassal) }
+func (n *connections) Spoofed(vassal string) uint64 { return n.stage.Spoofed(vassal) }
 
 // Collect implements control.Network.
-func (n connections) Collect(dry bool) ([]string, error) { return n.stage.CollectStray(dry) }
+func (n *connections) Collect(ctx context.Context, dry bool) ([]string, error) {
+	links, err := n.stage.CollectStray(dry)
+	attachments, failed := n.cni.CollectStray(ctx, dry)
+	return append(links, attachments...), errors.Join(err, failed)
+}

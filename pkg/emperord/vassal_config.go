@@ -90,7 +90,9 @@ func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
 		}
 	}
 	if err == nil {
-		f.Network, err = r.network.Connection(v, r.tenants(c))
+		f.Tenant = r.tenants(c)
+		f.Network, err = r.network.Connection(v, f.Tenant)
+		f.JoinAt = fmt.Sprintf("%s: network:", v.OriginOf("network", f.Network.Mode.String()))
 		var limits error
 		f.Cgroup, limits = r.limits(v, c)
 		err = joined(err, limits)
@@ -212,11 +214,12 @@ func (r *reading) compare(was, is monitor.Config) emperor.Change {
 	change := emperor.Change{Options: r.otherHooks(was, is)}
 	change.Respawn = len(change.Options) > 0
 	var mild []string
+	live := r.network.Live(after)
 	for _, d := range config.Diff(before, after) {
-		switch d.Change {
-		case config.Respawn:
+		switch {
+		case d.Change == config.Respawn, d.Change == config.Live && !live:
 			change.Respawn, change.Options = true, append(change.Options, d.Option)
-		case config.Live:
+		case d.Change == config.Live:
 			change.Live = append(change.Live, d.Option)
 		default:
 			mild = append(mild, d.Option)

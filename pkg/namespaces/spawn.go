@@ -7,6 +7,8 @@ import (
 	"runtime"
 	"strings"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // Command describes a program to start in new namespaces.
@@ -53,6 +55,28 @@ func NewSpawner() *Spawner {
 		}
 	}()
 	return s
+}
+
+// NewSpawnerIn returns a Spawner whose processes are in the network namespace of a descriptor, unless
+// they get one of their own. The thread enters it, and ends with the Spawner: it never serves others.
+func NewSpawnerIn(netns *os.File) (*Spawner, error) {
+	s := &Spawner{requests: make(chan func())}
+	entered := make(chan error)
+	go func() {
+		runtime.LockOSThread() // never unlocked: the thread ends with its goroutine
+		err := unix.Setns(int(netns.Fd()), unix.CLONE_NEWNET)
+		entered <- err
+		if err != nil {
+			return
+		}
+		for run := range s.requests {
+			run()
+		}
+	}()
+	if err := <-entered; err != nil {
+		return nil, fmt.Errorf("cannot enter the network namespace: %w", err)
+	}
+	return s, nil
 }
 
 // Close ends the thread, and thereby every process with a Deathsig. It must be called once,

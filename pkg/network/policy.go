@@ -137,7 +137,9 @@ func (p *Policy) publishedHere(byFamily []*sets) (rules []rule) {
 // forward decides about packets from and to the emperor's vassals only.
 func (p *Policy) forward(byFamily []*sets) (rules []rule) {
 	for _, name := range p.Guarded {
-		rules = append(rules, when(linkNamed(name), noVassals(out), connection(expr.CtKeySTATE, ctNew), drop))
+		rules = append(rules,
+			when(linkNamed(name), noVassals(out), connection(expr.CtKeySTATUS, ctDNAT), accept), // another program publishes it
+			when(linkNamed(name), noVassals(out), connection(expr.CtKeySTATE, ctNew), drop))
 	}
 	rules = append(rules,
 		when(notInGroup(in, p.Group), notInGroup(out, p.Group), accept),

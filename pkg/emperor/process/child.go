@@ -44,6 +44,7 @@ type child struct {
 	tree       bool               // has a pid namespace: all its processes end with it
 	connection emperor.Connection // nil: none
 	attachment atomic.Pointer[emperor.Attachment]
+	guest      guest
 
 	life       life
 	dead       chan struct{} // closed when it is dead
@@ -374,6 +375,7 @@ func (c *child) close() {
 	if c.process != nil {
 		c.process.Close()
 	}
+	c.guest.end()
 }
 
 func closeAll(files []*os.File) {

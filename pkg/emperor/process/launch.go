@@ -208,6 +208,13 @@ func (l *Launcher) clone(r emperor.Request, dir string) (_ *child, err error) {
 			c.close()
 		}
 	}()
+	spawner, clone := l.Spawner, l.Clone
+	if r.Joins() {
+		if c.guest.spawner, err = l.spawnerBeside(r); err != nil {
+			return nil, err
+		}
+		spawner, clone = c.guest.spawner, clone&^namespaces.NewNet
+	}
 	ends, err := c.connect()
 	defer func() { closeAll(ends) }()
 	if err != nil {
@@ -224,7 +231,7 @@ func (l *Launcher) clone(r emperor.Request, dir string) (_ *child, err error) {
 	}
 	command := namespaces.Command{
 		Path: l.Program, Args: []string{filepath.Base(l.Program), "--ini", r.Config.Name}, Env: env,
-		Dir: dir, Files: ends, Namespaces: l.Clone, Deathsig: deathSignal, Keyring: l.Keyring,
+		Dir: dir, Files: ends, Namespaces: clone, Deathsig: deathSignal, Keyring: l.Keyring,
 	}
 	if l.Cgroups != nil {
 		if err = c.enclose(); err != nil {
@@ -232,7 +239,7 @@ func (l *Launcher) clone(r emperor.Request, dir string) (_ *child, err error) {
 		}
 		command.CgroupFD = c.cgroup.FD()
 	}
-	if c.process, err = l.Spawner.Start(command); err != nil {
+	if c.process, err = spawner.Start(command); err != nil {
 		return nil, l.cloneError(err)
 	}
 	c.openEntry()

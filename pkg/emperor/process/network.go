@@ -32,6 +32,31 @@ func (l *Launcher) connect(ctx context.Context, c *child, r emperor.Request) err
 	return nil
 }
 
+// spawnerBeside returns a Spawner in the network of the process whose network a vassal is to have.
+func (l *Launcher) spawnerBeside(r emperor.Request) (*namespaces.Spawner, error) {
+	host, ok := r.Host.(*child)
+	if !ok || !l.Clone.Has(namespaces.NewNet) {
+		return nil, fmt.Errorf("cannot give it the network of %q: that vassal has none of its own", r.Network.Mode.Of)
+	}
+	netns, err := host.process.OpenNamespace(namespaces.NewNet)
+	if err != nil {
+		return nil, fmt.Errorf("cannot give it the network of %q: %w", r.Network.Mode.Of, err)
+	}
+	defer netns.Close()
+	return namespaces.NewSpawnerIn(netns)
+}
+
+// guest is the thread in the network of another vassal that has cloned the process. The process ends with
+// it. Without a spawner the process has its own network.
+type guest struct{ spawner *namespaces.Spawner }
+
+func (g *guest) end() {
+	if g.spawner != nil {
+		g.spawner.Close()
+		g.spawner = nil
+	}
+}
+
 // note remembers the place of the child in the network.
 func (c *child) note() {
 	a := c.connection.Attachment()

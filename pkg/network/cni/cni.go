@@ -11,16 +11,18 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"os"
-	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/containernetworking/cni/libcni"
 	types "github.com/containernetworking/cni/pkg/types/100"
+
+	"github.com/emperor-go/emperor/pkg/network/spec"
 )
 
 // Config are the options of the networks.
@@ -45,7 +47,22 @@ var (
 // tens of milliseconds, and may be called by many goroutines.
 type Networks struct {
 	config Config
-	lib    *libcni.CNIConfig
+
+	mu   sync.Mutex
+	live map[string]*Attachment // by file
+}
+
+// Collect removes the attachments of an emperor that was killed, for one that attaches no vassals.
+// dir is the Dir of its Config. Without records there is nothing to do.
+func Collect(ctx context.Context, dir string, log *slog.Logger) error {
+	if _, err := os.Stat(dir); errors.Is(err, os.ErrNotExist) {
+		return nil
+	}
+	n, err := Open(ctx, Config{ConfDirs: []string{}, Dir: dir, Log: log})
+	if err != nil {
+		return err
+	}
+	return n.Close()
 }
 
 // Open makes the record's directory, and removes the attachments of an emperor that was killed.
@@ -57,7 +74,7 @@ func Open(ctx context.Context, c Config) (*Networks, error) {
 	if c.PluginDirs == nil {
 		c.PluginDirs = PluginDirs
 	}
-	n := &Networks{c, libcni.NewCNIConfigWithCacheDir(c.PluginDirs, c.Dir, &plugins{})}
+	n := &Networks{config: c, live: map[string]*Attachment{}}
 	if err := os.MkdirAll(n.records(), 0o700); err != nil {
 		return nil, fmt.Errorf("cannot keep the record of CNI attachments: %w", err)
 	}
@@ -66,19 +83,38 @@ func Open(ctx context.Context, c Config) (*Networks, error) {
 		return nil, err
 	}
 	for _, a := range left {
-		if err := a.Del(ctx, nil); err != nil {
+		if err := a.Del(ctx); err != nil {
 			c.Log.Error("an attachment of an earlier emperor cannot be removed", "network", a.Network, "vassal", a.Vassal, "error", err)
 		}
 	}
 	return n, n.collectUnused(ctx)
 }
 
+// Close removes the record's directory, unless an attachment is left.
+func (n *Networks) Close() error {
+	left, err := n.Recorded()
+	if err != nil || len(left) > 0 {
+		return err
+	}
+	if err := os.RemoveAll(n.config.Dir); err != nil {
+		return fmt.Errorf("cannot remove the record of CNI attachments: %w", err)
+	}
+	return nil
+}
+
+// lib returns the library with the results of this emperor.
+func (n *Networks) lib(pluginDirs []string) *libcni.CNIConfig {
+	return libcni.NewCNIConfigWithCacheDir(pluginDirs, n.config.Dir, &plugins{})
+}
+
 // Request is one generation of a vassal that is to be attached.
 type Request struct {
 	// Network is the name in a configuration.
 	Network string
-	// Emperor is the id of the emperor, and Vassal the vassal's name: they name the attachment.
+	// Emperor is the id of the emperor, Vassal the vassal's name, and Generation the number of its
+	// launch: they name the attachment.
 	Emperor, Vassal string
+	Generation      uint64
 	// Interface is the name of the interface inside.
 	Interface string
 	// Netns is the network namespace. The caller closes it.
@@ -100,6 +136,7 @@ type Attachment struct {
 
 	networks *Networks
 	record   record
+	netns    *os.File // nil: of an earlier emperor, whose namespace does not exist any more
 }
 
 // record is what an attachment needs for its removal, also by the next emperor. It is written
@@ -110,9 +147,11 @@ type record struct {
 	Interface    string          `json:"interface"`
 	Capabilities map[string]any  `json:"capabilities,omitempty"`
 	Config       json.RawMessage `json:"config"`
+	PluginDirs   []string        `json:"plugin_dirs"`
 }
 
-// Add attaches a vassal. After an error nothing is left of the attempt, or it is recorded.
+// Add attaches a vassal. After an error nothing is left of the attempt, or it is recorded. The
+// caller detaches it with Del, when its processes have ended.
 func (n *Networks) Add(ctx context.Context, r Request) (*Attachment, error) {
 	list, err := n.load(r.Network)
 	if err == nil {
@@ -124,14 +163,19 @@ func (n *Networks) Add(ctx context.Context, r Request) (*Attachment, error) {
 	if err != nil {
 		return nil, err
 	}
-	sum := sha256.Sum256([]byte(r.Vassal))
+	sum := sha256.Sum256(fmt.Appendf(nil, "%d %s", r.Generation, r.Vassal))
 	a := &Attachment{Network: r.Network, Vassal: r.Vassal, networks: n, record: record{
-		Vassal: r.Vassal, ID: "emperor-" + r.Emperor + "-" + hex.EncodeToString(sum[:8]), Interface: r.Interface, Capabilities: r.Capabilities, Config: list.Bytes,
+		Vassal: r.Vassal, ID: "emperor-" + r.Emperor + "-" + hex.EncodeToString(sum[:8]), Interface: r.Interface, Capabilities: r.Capabilities, Config: list.Bytes, PluginDirs: n.config.PluginDirs,
 	}}
-	if err := a.keep(); err != nil {
+	if a.netns, err = duplicate(r.Netns); err != nil {
 		return nil, err
 	}
-	result, err := n.lib.AddNetworkList(withNetns(ctx, r.Netns), list, a.runtime(true))
+	if err := a.keep(); err != nil {
+		a.netns.Close()
+		return nil, err
+	}
+	n.note(a, true)
+	result, err := n.lib(n.config.PluginDirs).AddNetworkList(withNetns(ctx, a.netns), list, a.runtime())
 	if err == nil {
 		err = a.take(result)
 	}
@@ -139,7 +183,7 @@ func (n *Networks) Add(ctx context.Context, r Request) (*Attachment, error) {
 		// The time of the failed attempt may be over.
 		again, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
 		defer cancel()
-		return nil, fmt.Errorf("cannot attach it to the CNI network %q: %w", r.Network, errors.Join(said(ctx, err), a.Del(again, r.Netns)))
+		return nil, fmt.Errorf("cannot attach it to the CNI network %q: %w", r.Network, errors.Join(said(ctx, err), a.Del(again)))
 	}
 	return a, nil
 }
@@ -155,11 +199,38 @@ func said(ctx context.Context, err error) error {
 	return err
 }
 
-// Check asks the plugins whether the attachment is as they made it.
-func (a *Attachment) Check(ctx context.Context, netns *os.File) error {
+// note adds an attachment to the ones that vassals have, or removes it.
+func (n *Networks) note(a *Attachment, live bool) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if live {
+		n.live[a.file()] = a
+	} else if n.live[a.file()] == a {
+		delete(n.live, a.file())
+	}
+}
+
+// attached lists the attachments that vassals have.
+func (n *Networks) attached() []*Attachment {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.SortedFunc(maps.Values(n.live), func(a, b *Attachment) int { return strings.Compare(a.Vassal, b.Vassal) })
+}
+
+// Interface is the name of the interface inside.
+func (a *Attachment) Interface() string { return a.record.Interface }
+
+// Check asks the plugins whether the attachment is as they made it. One that is removed meanwhile
+// is not checked.
+func (a *Attachment) Check(ctx context.Context) error {
+	netns, err := duplicate(a.netns)
+	if err != nil {
+		return nil //nolint:nilerr // it is closed: the attachment was removed
+	}
+	defer netns.Close()
 	list, err := libcni.NetworkConfFromBytes(a.record.Config)
 	if err == nil {
-		err = a.networks.lib.CheckNetworkList(withNetns(ctx, netns), list, a.runtime(true))
+		err = a.networks.lib(a.record.PluginDirs).CheckNetworkList(withNetns(ctx, netns), list, a.runtime())
 	}
 	if err != nil {
 		return fmt.Errorf("the CNI network %q reports: %w", a.Network, err)
@@ -167,12 +238,16 @@ func (a *Attachment) Check(ctx context.Context, netns *os.File) error {
 	return nil
 }
 
-// Del removes the attachment. Nil: its network namespace does not exist any more. After an error
-// the record stays.
-func (a *Attachment) Del(ctx context.Context, netns *os.File) error {
+// Del removes the attachment, whatever the vassal has done to its interface. After an error the record
+// stays.
+func (a *Attachment) Del(ctx context.Context) error {
+	a.networks.note(a, false)
 	list, err := libcni.NetworkConfFromBytes(a.record.Config)
 	if err == nil {
-		err = a.networks.lib.DelNetworkList(withNetns(ctx, netns), list, a.runtime(netns != nil))
+		whole := a.restore(list)
+		if err = a.del(ctx, list); whole != nil {
+			err = errors.Join(a.restore(list), a.del(ctx, list)) // in another namespace
+		}
 	}
 	if err == nil {
 		err = os.Remove(a.file())
@@ -183,10 +258,20 @@ func (a *Attachment) Del(ctx context.Context, netns *os.File) error {
 	return nil
 }
 
+// del runs the plugins and gives the namespace up.
+func (a *Attachment) del(ctx context.Context, list *libcni.NetworkConfigList) error {
+	err := a.networks.lib(a.record.PluginDirs).DelNetworkList(withNetns(ctx, a.netns), list, a.runtime())
+	if a.netns != nil {
+		a.netns.Close()
+		a.netns = nil
+	}
+	return err
+}
+
 // runtime returns the parameters of the plugins.
-func (a *Attachment) runtime(inside bool) *libcni.RuntimeConf {
+func (a *Attachment) runtime() *libcni.RuntimeConf {
 	r := &libcni.RuntimeConf{ContainerID: a.record.ID, IfName: a.record.Interface, CapabilityArgs: a.record.Capabilities}
-	if inside {
+	if a.netns != nil {
 		r.NetNS = netnsPath
 	}
 	return r
@@ -224,8 +309,8 @@ func (a *Attachment) take(result resultOf) error {
 
 // load finds the configuration of a network.
 func (n *Networks) load(name string) (*libcni.NetworkConfigList, error) {
-	if !validName.MatchString(name) {
-		return nil, fmt.Errorf("%q cannot be a CNI network (letters, digits, dots, hyphens and underscores)", name)
+	if _, err := spec.ParseMode(string(spec.CNI) + ":" + name); err != nil {
+		return nil, err
 	}
 	var failed error
 	for _, dir := range n.config.ConfDirs {
@@ -244,9 +329,6 @@ func (n *Networks) load(name string) (*libcni.NetworkConfigList, error) {
 	return nil, fmt.Errorf("there is no CNI network %q in %s (emperor-network-cni-conf = the directory of its file)", name, strings.Join(n.config.ConfDirs, ", "))
 }
 
-// validName matches the names of CNI networks (SPEC.md, network configuration format).
-var validName = regexp.MustCompile(`^[a-zA-Z0-9][a-zA-Z0-9_.-]*$`)
-
 // capable returns an error when no plugin of a network has a capability.
 func capable(list *libcni.NetworkConfigList, needed map[string]any) error {
 	for name := range needed {
@@ -262,33 +344,4 @@ var hints = map[string]string{
 	Bandwidth:    ` (network-limit needs {"type": "bandwidth", "capabilities": {"bandwidth": true}})`,
 	MAC:          ` (network-mac needs a plugin such as bridge or tuning with "capabilities": {"mac": true})`,
 	IPs:          ` (network-address needs "ipam" with host-local, in a plugin with "capabilities": {"ips": true})`,
-}
-
-// collectUnused lets plugins remove what no attachment uses, in networks whose configuration says
-// that it is for this emperor alone ("disableGC": false): of the attachments of other programs
-// the emperor knows nothing.
-func (n *Networks) collectUnused(ctx context.Context) error {
-	for _, dir := range n.config.ConfDirs {
-		files, err := libcni.ConfFiles(dir, []string{".conf", ".conflist", ".json"})
-		if err != nil {
-			return fmt.Errorf("cannot read CNI networks: %w", err)
-		}
-		for _, file := range files {
-			list, err := libcni.NetworkConfFromFile(file)
-			if err != nil || !ours(list.Bytes) {
-				continue
-			}
-			if err := n.lib.GCNetworkList(ctx, list, &libcni.GCArgs{}); err != nil {
-				n.config.Log.Warn("a CNI network cannot be cleaned up", "file", filepath.Base(file), "error", err)
-			}
-		}
-	}
-	return nil
-}
-
-func ours(config []byte) bool {
-	var c struct {
-		DisableGC *bool `json:"disableGC"`
-	}
-	return json.Unmarshal(config, &c) == nil && c.DisableGC != nil && !*c.DisableGC
 }

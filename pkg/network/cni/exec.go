@@ -14,6 +14,8 @@ import (
 	"github.com/containernetworking/cni/pkg/types"
 	"github.com/containernetworking/cni/pkg/version"
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
 // The capabilities whose values the emperor can give (CONVENTIONS.md).
@@ -53,6 +55,24 @@ type netnsKey struct{}
 // withNetns passes a network namespace to ExecPlugin, through the library.
 func withNetns(ctx context.Context, netns *os.File) context.Context {
 	return context.WithValue(ctx, netnsKey{}, netns)
+}
+
+// duplicate returns another descriptor of a file.
+func duplicate(f *os.File) (*os.File, error) {
+	raw, err := f.SyscallConn()
+	if err != nil {
+		return nil, err
+	}
+	var fd int
+	var failed error
+	err = raw.Control(func(of uintptr) { fd, failed = unix.FcntlInt(of, unix.F_DUPFD_CLOEXEC, 3) })
+	if err == nil {
+		err = failed
+	}
+	if err != nil {
+		return nil, err
+	}
+	return os.NewFile(uintptr(fd), f.Name()), nil
 }
 
 // isNetwork returns an error when a file is no network namespace (ioctl_nsfs(2)).
@@ -102,7 +122,7 @@ func (*plugins) ExecPlugin(ctx context.Context, path string, stdin []byte, envir
 	if netns, ok := ctx.Value(netnsKey{}).(*os.File); ok && netns != nil {
 		cmd.ExtraFiles = []*os.File{netns}
 	}
-	if err := cmd.Run(); err != nil {
+	if err := namespaces.Run(cmd); err != nil {
 		return nil, failure(err, stdout.Bytes(), stderr.String())
 	}
 	return stdout.Bytes(), nil

@@ -33,7 +33,31 @@ func TestModes(t *testing.T) {
 		[2]string{"routed", "routed"}, [2]string{"none", "none"}, [2]string{"routed:x", "error: takes nothing"},
 		[2]string{"bridge", "bridge"}, [2]string{"bridge:br0", "bridge:br0"}, [2]string{"macvlan:eth0", "macvlan:eth0"}, [2]string{"ipvlan:eth0.7", "ipvlan:eth0.7"},
 		[2]string{"macvlan", "error: macvlan:INTERFACE"}, [2]string{"bridge:", "error: bridge or bridge:NAME"}, [2]string{"macvlan:a/b", "error: cannot be an interface"},
+		[2]string{"cni:office", "cni:office"}, [2]string{"cni:../x", "error: cannot be a CNI network"}, [2]string{"cni", "error: cni:NETWORK"},
+		[2]string{"join:shop.ini", "join:shop.ini"}, [2]string{"join", "error: join:VASSAL"}, [2]string{"join:", "error: join:VASSAL"},
 		[2]string{"nat", "error: is no way to connect a vassal"}, [2]string{"", "error: one of routed"})
+}
+
+// join alone permits the network of each vassal, other modes only themselves.
+func TestPermissions(t *testing.T) {
+	for _, c := range []struct {
+		permitted, chosen string
+		want              bool
+	}{
+		{"join", "join:a.ini", true},
+		{"join:a.ini", "join:a.ini", true},
+		{"join:a.ini", "join:b.ini", false},
+		{"cni:a", "cni:a", true},
+		{"cni:a", "cni:b", false},
+		{"routed", "none", false},
+		{"bridge", "bridge:br0", false},
+	} {
+		m, err := ParsePermission(c.permitted)
+		chosen, err2 := ParseMode(c.chosen)
+		if err != nil || err2 != nil || m.Permits(chosen) != c.want {
+			t.Errorf("%s permits %s: %v, %v, want %v", c.permitted, c.chosen, err, err2, c.want)
+		}
+	}
 }
 
 func TestBridges(t *testing.T) {
