@@ -11,10 +11,10 @@ func (p *Plan) Joins() bool { return p != nil && p.Network.Mode.Kind == spec.Joi
 
 // hostOf returns the vassal whose network a plan is for. Nil: there is none of that name.
 func (e *Emperor) hostOf(p *Plan) *vassal {
-	if host := e.vassals[p.Network.Mode.Of]; host != nil {
+	if host := e.vassals.named[p.Network.Mode.Of]; host != nil {
 		return host
 	}
-	return e.vassals[p.Network.Mode.Of+".ini"]
+	return e.vassals.named[p.Network.Mode.Of+".ini"]
 }
 
 // apart returns the reason why a vassal cannot be launched in the network of another one now. Empty:
@@ -27,6 +27,7 @@ func (e *Emperor) apart(v *vassal) string {
 	if !p.Joins() {
 		return ""
 	}
+	e.vassals.joins = true
 	seen := map[*vassal]bool{v: true}
 	for at := p; at.Joins(); {
 		host := e.hostOf(at)
@@ -54,7 +55,10 @@ func (e *Emperor) apart(v *vassal) string {
 
 // guestsOf calls f for each vassal that has, or is to have, the network of another one.
 func (e *Emperor) guestsOf(host *vassal, f func(guest *vassal)) {
-	for _, v := range e.vassals {
+	if !e.vassals.joins {
+		return // the usual case costs nothing
+	}
+	for _, v := range e.vassals.named {
 		p := v.wanted
 		if v.state.hasProcess() {
 			p = &v.config

@@ -14,6 +14,7 @@ type roster struct {
 	named  map[string]*vassal        // by name
 	placed map[monitor.Entry]*vassal // by the places of their files
 	gone   map[string]goneVassal     // by name, for a minute
+	joins  bool                      // a vassal is, or was, for the network of another one
 }
 
 // goneVassal is the memory of a vassal whose file is gone.
