@@ -85,7 +85,8 @@ type Stage struct {
 	table    *Table
 	deleted  *deletions // by any program
 	changes  *changes
-	watch    *watcher
+	watch    *Watcher
+	ups      *uplinks
 	bridge   *bridge // nil: none
 	guards   guards
 	opener   *namespaces.NetnsOpener
@@ -142,6 +143,11 @@ func Open(c Config) (_ *Stage, err error) {
 
 // prepare sets the host up for vassals.
 func (s *Stage) prepare() error {
+	ups, err := openUplinks() // before the host is read: none is missed
+	if err != nil {
+		return err
+	}
+	s.ups = ups
 	host, err := readHost()
 	if err != nil {
 		return err
@@ -161,7 +167,7 @@ func (s *Stage) prepare() error {
 		return err
 	}
 	s.guards = guards{table: s.id.guardTable(), ports: map[string]guard{}}
-	if s.watch, err = newWatcher(func(namespaces.LinkEvent) {}, s.config.Log); err != nil {
+	if s.watch, err = newWatcher(s.linkChanged, s.config.Log); err != nil {
 		return err
 	}
 	deleted, err := watchDeletions() // before the table is made: none is missed
@@ -173,6 +179,7 @@ func (s *Stage) prepare() error {
 		return explained("", err)
 	}
 	s.deleted = deleted
+	s.followUplinks()
 	go deleted.follow(s.repair, s.config.Log)
 	s.warnForeignDrops()
 	return nil
@@ -266,7 +273,10 @@ func (s *Stage) observe(what string, since time.Time) {
 func (s *Stage) Close() error {
 	var failed []error
 	if s.watch != nil {
-		s.watch.close()
+		s.watch.Close()
+	}
+	if s.ups != nil {
+		s.ups.close()
 	}
 	for range workers {
 		if n := <-s.turns; n != nil {
