@@ -952,6 +952,32 @@ func TestForeignDrops(t *testing.T) {
 	}
 }
 
+// So is a chain of iptables-legacy, which nftables does not show, and only one that drops.
+func TestForeignDropsOfLegacyTables(t *testing.T) {
+	if !isolated(t) {
+		return
+	}
+	for i, command := range []string{"iptables-legacy", "ip6tables-legacy"} {
+		path, err := exec.LookPath(command)
+		if err != nil {
+			t.Skip("iptables-legacy is not installed")
+		}
+		if drops := legacies[i].drops(); drops {
+			t.Error("a chain that is not there drops")
+		}
+		for policy, want := range map[string]bool{"ACCEPT": false, "DROP": true} {
+			for _, args := range [][]string{{"-A", "FORWARD", "-j", "ACCEPT"}, {"-A", "INPUT", "-p", "tcp", "-j", "DROP"}, {"-P", "FORWARD", policy}} {
+				if out, err := exec.Command(path, args...).CombinedOutput(); err != nil {
+					t.Skipf("%s %v: %v\n%s", command, args, err, out)
+				}
+			}
+			if got := legacies[i].drops(); got != want {
+				t.Errorf("%s with the policy %s: %v", command, policy, got)
+			}
+		}
+	}
+}
+
 // A stage that may not change the host's forwarding names the settings, and a pool that the host
 // uses is refused.
 func TestStageRefusesToOpen(t *testing.T) {
