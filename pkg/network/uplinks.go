@@ -2,6 +2,7 @@ package network
 
 import (
 	"errors"
+	"log/slog"
 	"os"
 	"slices"
 	"sync"
@@ -12,56 +13,59 @@ import (
 // uplinks are the interfaces to other hosts. They may come, go and change while vassals run: each one
 // is prepared like the ones that are there at the start.
 type uplinks struct {
+	names  []string // of the options
+	log    *slog.Logger
 	routes *namespaces.RouteWatch
-	wake   chan struct{} // something may have changed
+	wake   chan struct{} // there may be other ones
 	ends   chan struct{}
 	group  sync.WaitGroup
 }
 
-// openUplinks watches default routes. The caller starts it when the stage is complete, and closes it.
-func openUplinks() (*uplinks, error) {
+// openUplinks watches default routes. Changes from now on count after a call of follow. The caller
+// closes it.
+func openUplinks(names []string, log *slog.Logger) (*uplinks, error) {
 	routes, err := namespaces.WatchDefaultRoutes()
 	if err != nil {
 		return nil, err
 	}
-	return &uplinks{routes: routes, wake: make(chan struct{}, 1), ends: make(chan struct{})}, nil
+	return &uplinks{names: names, log: log, routes: routes, wake: make(chan struct{}, 1), ends: make(chan struct{})}, nil
 }
 
-// linkChanged notes that an interface has come or changed, if it is an uplink of the options. One
-// without a name: any may have.
-func (s *Stage) linkChanged(e namespaces.LinkEvent) {
-	if e.Name == "" || !e.Gone && slices.Contains(s.config.Uplinks, e.Name) {
-		wakeUp(s.ups.wake)
+// linkChanged takes an event of an interface. One without a name: any interface may have changed.
+func (u *uplinks) linkChanged(e namespaces.LinkEvent) {
+	if e.Name == "" || !e.Gone && slices.Contains(u.names, e.Name) {
+		wakeUp(u.wake)
 	}
 }
 
-// followUplinks prepares uplinks until closeUplinks.
-func (s *Stage) followUplinks() {
-	u := s.ups
-	u.group.Go(func() {
-		for {
-			switch err := u.routes.Next(); {
-			case errors.Is(err, os.ErrClosed):
-				return
-			case err != nil:
-				s.config.Log.Error("uplinks that appear from now on are not used", "error", err)
-				return
-			}
-			wakeUp(u.wake)
-		}
-	})
+// follow calls prepare, one call at a time, when there may be other uplinks, until close.
+func (u *uplinks) follow(prepare func() error) {
+	u.group.Go(u.followRoutes)
 	u.group.Go(func() {
 		for {
 			select {
 			case <-u.wake:
-				if err := s.prepareUplinks(); err != nil {
-					s.config.Log.Error("vassals may not reach other hosts", "error", err)
+				if err := prepare(); err != nil {
+					u.log.Error("vassals may not reach other hosts", "error", err)
 				}
 			case <-u.ends:
 				return
 			}
 		}
 	})
+}
+
+func (u *uplinks) followRoutes() {
+	for {
+		switch err := u.routes.Next(); {
+		case errors.Is(err, os.ErrClosed):
+			return
+		case err != nil:
+			u.log.Error("uplinks that appear from now on are not used", "error", err)
+			return
+		}
+		wakeUp(u.wake)
+	}
 }
 
 // close ends the watch. It is called once.
@@ -71,8 +75,7 @@ func (u *uplinks) close() {
 	u.group.Wait()
 }
 
-// prepareUplinks switches forwarding on for the uplinks of this moment, and guards them. It is called
-// by one goroutine at a time.
+// prepareUplinks switches forwarding on for the uplinks of this moment, and guards them.
 func (s *Stage) prepareUplinks() error {
 	host, err := readHost()
 	if err != nil {
