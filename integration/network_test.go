@@ -435,3 +435,43 @@ func TestNetworkAfterKillsAtAnyTime(t *testing.T) {
 	}
 	w.run("ip link delete evsforeign; ip route delete 192.0.2.0/24; nft delete table inet emperor-foreign")
 }
+
+// A link that a hook has made is watched like one of the built-in network: its loss is an event at
+// once, the list shows it, and with network-lost = restart the vassal starts again.
+func TestLostLinkOfAHook(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	link := "exec-as-emperor = ip link add h-$UWSGI_VASSAL_NAME type veth peer name eth0 netns $UWSGI_VASSAL_PID && ip link set h-$UWSGI_VASSAL_NAME up && touch " + w.path("made-") + "$UWSGI_VASSAL_NAME"
+	w.vassal("a.ini", serves)
+	w.vassal("b.ini", serves, "network-lost = restart")
+	e := w.start(allNamespaces, "--"+strings.Replace(link, " = ", "=", 1))
+	pid := e.running("a.ini")
+	e.running("b.ini")
+	links := func() string { return w.run("ip -o link | grep -o 'h-[^@:]*' || true") }
+	for _, name := range []string{"a.ini", "b.ini"} {
+		if !strings.Contains(links(), "h-"+name) {
+			t.Fatalf("the links are %s", links())
+		}
+	}
+	w.run("ip link set h-a.ini down")
+	e.await("a.ini", "it has no network any more")
+	if out := w.succeed("events", "a"); !strings.Contains(out, "network: no network: another program has deleted its link, or has set it down") {
+		t.Errorf("events:\n%s", out)
+	}
+	if out := w.succeed("list"); !strings.Contains(out, "no network since") {
+		t.Errorf("list:\n%s", out)
+	}
+	e.undisturbed("a.ini", pid)
+	w.run("ip link delete h-b.ini")
+	e.await("b.ini", "it has no network any more")
+	e.running("b.ini")
+	if !strings.Contains(links(), "h-b.ini") || e.count("b.ini", "it has no network any more") != 1 {
+		t.Errorf("after the restart the links are %s", links())
+	}
+	w.remove("a.ini")
+	e.gone("a.ini")
+	e.stop(syscall.SIGTERM)
+	if n := e.count("a.ini", "it has no network any more") + e.count("b.ini", "it has no network any more"); n != 2 {
+		t.Errorf("%d losses are reported", n)
+	}
+}

@@ -53,7 +53,7 @@ func (n Networking) Connection(v *Vassal, tenant bool) (spec.Wish, error) {
 				break
 			}
 		}
-		return spec.Wish{}, problems.Err()
+		return spec.Wish{RestartLost: wish.RestartLost}, problems.Err()
 	}
 	if tenant {
 		n.judge(v, given, &problems)
@@ -65,7 +65,7 @@ func (n Networking) Connection(v *Vassal, tenant bool) (spec.Wish, error) {
 				break
 			}
 		}
-		return spec.Wish{}, problems.Err()
+		return spec.Wish{RestartLost: wish.RestartLost}, problems.Err()
 	}
 	n.checkMode(wish, given, &problems)
 	n.checkAddresses(v, wish.Mode, &problems)
@@ -90,10 +90,11 @@ type networkSetting struct {
 	shared bool // the line is the operator's and applies to several vassals
 }
 
-// networkSettings returns the network options that were given.
+// networkSettings returns the options of the built-in network that were given. network-lost is none:
+// it also applies to links of hooks.
 func (v *Vassal) networkSettings() (list []networkSetting) {
 	for _, e := range v.entries {
-		if o := vassalNetworkOptions.Find(e.Key); o != nil && !e.Handled {
+		if o := vassalNetworkOptions.Find(e.Key); o != nil && !e.Handled && o.Name != "network-lost" {
 			list = append(list, networkSetting{Setting{Name: o.Name, Value: e.Value, Origin: e.Origin}, e.Shared})
 		}
 	}

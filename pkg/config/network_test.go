@@ -33,6 +33,7 @@ func TestConnection(t *testing.T) {
 	}{
 		{none, false, "", "", ""},
 		{none, false, "network = none", "", ""},
+		{none, true, "network-lost = restart", "", ""},
 		{none, false, "network = routed", "", "a.ini:3: network: the emperor has no built-in network"},
 		{none, false, "network-publish = 80", "", "a.ini:3: network-publish: the emperor has no built-in network"},
 		{routed, true, "", spec.Routed, ""},

@@ -27,6 +27,9 @@ func launcher(g *gathered, observe func(hooks.Result)) *process.Launcher {
 		Output: g.output, NotifyDir: g.sockets.notifyDir(), Observe: observe, Turns: turn.New(o.HookConcurrency),
 		Spawner: g.tools.spawner, Sweeper: g.tools.sweeper, Poller: g.tools.poller, Keyring: g.tools.keyring, Cgroups: g.cgroups, Ledger: g.ledger, Network: g.network,
 	}
+	if g.tools.links != nil {
+		s.Links = g.tools.links
+	}
 	s.Wrappers.Before, s.Wrappers.After = templateArgs(o.Templates)
 	return s
 }

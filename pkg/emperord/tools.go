@@ -6,6 +6,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/emperor/process"
 	"github.com/emperor-go/emperor/pkg/namespaces"
+	"github.com/emperor-go/emperor/pkg/network"
 )
 
 // tools are shared by launches: each runs a goroutine of its own as long as the emperor runs.
@@ -14,6 +15,8 @@ type tools struct {
 	sweeper *namespaces.Sweeper
 	poller  *process.Poller
 	keyring bool // each vassal gets a session keyring of its own
+	// links watches links of vassals that hooks make. Nil: vassals have no network of their own.
+	links *network.Watcher
 }
 
 // newTools starts them, and the threads that all of them need. The caller closes them.
@@ -29,10 +32,20 @@ func newTools(o *config.Emperor, log *slog.Logger) (*tools, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &tools{namespaces.NewSpawner(), namespaces.NewSweeper(), poller, keyring}, nil
+	t := &tools{spawner: namespaces.NewSpawner(), sweeper: namespaces.NewSweeper(), poller: poller, keyring: keyring}
+	if o.Clone.Has(namespaces.NewNet) {
+		if t.links, err = network.NewWatcher(log); err != nil {
+			t.close()
+			return nil, err
+		}
+	}
+	return t, nil
 }
 
 func (t *tools) close() {
+	if t.links != nil {
+		t.links.Close()
+	}
 	t.poller.Close()
 	t.sweeper.Close()
 	t.spawner.Close()

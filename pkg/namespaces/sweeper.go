@@ -17,7 +17,10 @@ const dyingGroup = 0x65000001
 // as long to delete a thousand interfaces at once as a few one by one, and blocks other
 // changes of the network during that time. The Sweeper therefore deletes all waiting
 // interfaces in one sweep. A nil Sweeper deletes at once.
-type Sweeper struct{ requests chan sweepRequest }
+type Sweeper struct {
+	requests chan sweepRequest
+	open     func() (*rtnl, error) // tests inject failures
+}
 
 type sweepRequest struct {
 	links []Peer
@@ -26,7 +29,7 @@ type sweepRequest struct {
 
 // NewSweeper starts its goroutine.
 func NewSweeper() *Sweeper {
-	s := &Sweeper{requests: make(chan sweepRequest)}
+	s := &Sweeper{make(chan sweepRequest), openRtnl}
 	go s.run()
 	return s
 }
@@ -42,7 +45,7 @@ func (s *Sweeper) Delete(links []Peer) error {
 		return nil
 	}
 	if s == nil {
-		return errors.Join(sweep(links)...)
+		return errors.Join(sweep(openRtnl, links)...)
 	}
 	r := sweepRequest{links, make(chan error, 1)}
 	s.requests <- r
@@ -66,7 +69,7 @@ func (s *Sweeper) run() {
 		for _, r := range batch {
 			links = append(links, r.links...)
 		}
-		failed := sweep(links)
+		failed := sweep(s.open, links)
 		for _, r := range batch {
 			n := len(r.links)
 			r.done <- errors.Join(failed[:n]...)
@@ -76,14 +79,17 @@ func (s *Sweeper) run() {
 }
 
 // sweep deletes interfaces and returns the error of each.
-func sweep(links []Peer) []error {
+func sweep(open func() (*rtnl, error), links []Peer) []error {
 	failed := make([]error, len(links))
 	fail := func(i int, err error) {
 		if err != nil && !errors.Is(err, unix.ENODEV) {
 			failed[i] = fmt.Errorf("cannot delete link %q: %w", links[i].Name, err)
 		}
 	}
-	answers, err := deleteAll(links)
+	answers, err := deleteAll(open, links)
+	if err != nil { // the answers are unknown, after ENOBUFS for example: a link that is gone is no error
+		answers, err = deleteAll(open, links)
+	}
 	for i := range links {
 		if err != nil {
 			fail(i, err)
@@ -97,8 +103,8 @@ func sweep(links []Peer) []error {
 // deleteAll moves interfaces to the dying group and deletes the group. When the group cannot
 // be deleted, because it contains an interface of another process, deleteAll deletes each
 // interface by itself.
-func deleteAll(links []Peer) ([]error, error) {
-	r, err := openRtnl()
+func deleteAll(open func() (*rtnl, error), links []Peer) ([]error, error) {
+	r, err := open()
 	if err != nil {
 		return nil, err
 	}

@@ -126,3 +126,29 @@ func BenchmarkDelete(b *testing.B) {
 		})
 	}
 }
+
+// A sweep whose answers are unknown is repeated once.
+func TestSweeperRepeats(t *testing.T) {
+	if !isolated(t, inNewNet()) {
+		return
+	}
+	for failures, fails := range []bool{1: false, 2: true} {
+		links := pairs(t, 3)
+		left := failures
+		s := NewSweeper()
+		s.open = func() (*rtnl, error) {
+			r, err := openRtnl()
+			if left--; left >= 0 {
+				r.close()
+			}
+			return r, err
+		}
+		if err := s.Delete(links); (err != nil) != fails {
+			t.Errorf("after %d failures: %v", failures, err)
+		}
+		s.Close()
+		if err := (*Sweeper)(nil).Delete(links); err != nil {
+			t.Error(err)
+		}
+	}
+}

@@ -38,7 +38,7 @@ func (s *Stage) dismantle(l *Link) error {
 	s.mu.Unlock()
 	failed = append(failed, s.guards.remove(l.HostInterface))
 	if l.Index != 0 {
-		s.watch.unwatch(l.Index)
+		s.watch.Unwatch(l.Index)
 		failed = append(failed, s.config.Sweeper.Delete([]namespaces.Peer{{Index: int(l.Index), Name: l.HostInterface}}))
 	}
 	failed = append(failed, s.leaveBridge(l), s.unbear(l))

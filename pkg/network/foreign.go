@@ -5,16 +5,20 @@ import (
 )
 
 // foreignDrops lists the chains of other programs that drop what the host forwards unless their
-// own rules accept it: a drop in any table is final. Chains of iptables-legacy are not visible
-// here.
+// own rules accept it: a drop in any table is final.
 func foreignDrops(own string) (names []string, err error) {
+	for _, l := range legacies {
+		if l.drops() {
+			names = append(names, l.name)
+		}
+	}
 	c, err := nftables.New()
 	if err != nil {
-		return nil, err
+		return names, err
 	}
 	chains, err := c.ListChains()
 	if err != nil {
-		return nil, err
+		return names, err
 	}
 	for _, chain := range chains {
 		forwards := chain.Hooknum != nil && *chain.Hooknum == *nftables.ChainHookForward && chain.Type == nftables.ChainTypeFilter

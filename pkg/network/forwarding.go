@@ -60,7 +60,7 @@ func (f *forwarder) each(family, key string, uplinks []string) {
 	for _, name := range uplinks {
 		setting := family + "/conf/" + name + "/" + key
 		if !f.exists(setting) {
-			f.err = errors.Join(f.err, fmt.Errorf("there is no interface %q (emperor-network-uplink = one of the host)", name))
+			f.log.Warn("there is no such interface yet: vassals reach other hosts by it when it appears", "interface", name, "hint", "emperor-network-uplink = one of the host")
 			continue
 		}
 		if f.put(setting, "1") && !slices.Contains(f.guarded, name) {

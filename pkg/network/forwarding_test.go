@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 )
 
 // settings makes a directory like /proc/sys/net.
@@ -73,5 +74,58 @@ func TestForwardingOnOldKernels(t *testing.T) {
 				t.Errorf("%s is not restored: %s", name, b)
 			}
 		}
+	}
+}
+
+// An uplink that appears later, or again, is like one that is there at the start, by its default
+// route or by the options.
+func TestUplinkThatComesLater(t *testing.T) {
+	for _, given := range []bool{false, true} {
+		t.Run(fmt.Sprint(given), func(t *testing.T) {
+			if !isolated(t) {
+				return
+			}
+			ip(t, nil, "link", "set", "lo", "up")
+			s := openStage(t, func(c *Config) {
+				if given {
+					c.Uplinks = []string{"up0"}
+				}
+			})
+			a := newNetns(t)
+			up(t, s, "a.ini", a, routed(t, "8001:8080"))
+			serve(t, a, 8080, "a")
+			for range 2 {
+				far := outside(t)
+				serve(t, far, 80, "far")
+				for _, c := range []struct {
+					from     *os.File
+					to, want string
+				}{
+					{a, "198.18.0.2:80", "far for 198.18.0.1"},
+					{a, "[2001:db8:18::2]:80", "far for 2001:db8:18::1"},
+					{far, "198.18.0.1:8001", "a for 198.18.0.2"},
+					{far, "[2001:db8:18::1]:8001", "a for 2001:db8:18::2"},
+				} {
+					deadline := time.Now().Add(patience)
+					for {
+						got, err := ask(t, c.from, c.to)
+						if got == c.want {
+							break
+						}
+						if time.Now().After(deadline) {
+							t.Fatalf("%s: %q, %v", c.to, got, err)
+						}
+						time.Sleep(10 * time.Millisecond)
+					}
+				}
+				if rules := nft(t, "list", "ruleset"); !strings.Contains(rules, `iifname "up0" oifgroup`) {
+					t.Errorf("the uplink is not guarded: %s", rules)
+				}
+				ip(t, nil, "link", "delete", "up0")
+			}
+			if err := s.Close(); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 }

@@ -85,24 +85,30 @@ type Stage struct {
 	table    *Table
 	deleted  *deletions // by any program
 	changes  *changes
-	watch    *watcher
+	watch    *Watcher
+	ups      *uplinks
 	bridge   *bridge // nil: none
 	guards   guards
-	opener   *namespaces.NetnsOpener
 	ports    ports
 	gateways []netip.Addr
 	mtu      int
-	turns    chan rtnetlink // a worker takes its socket, or nil for one that is not open yet
+	sockets
 
-	// open opens a socket here, and enter one in the namespace of a descriptor.
-	open  func() (rtnetlink, error)
-	enter func(netns int) (rtnetlink, error)
 	// reached is called before each step of an Up, if it is not nil. Tests end their process there.
 	reached func()
 
 	mu       sync.Mutex
 	links    map[string]*Link // by vassal
 	restored int
+}
+
+// sockets are the ones of rtnetlink.
+type sockets struct {
+	turns  chan rtnetlink // a worker takes its socket, or nil for one that is not open yet
+	opener *namespaces.NetnsOpener
+	// open opens a socket here, and enter one in the namespace of a descriptor.
+	open  func() (rtnetlink, error)
+	enter func(netns int) (rtnetlink, error)
 }
 
 // Open removes the leftovers of an emperor that was killed, and prepares the host: gateway
@@ -114,7 +120,8 @@ func Open(c Config) (_ *Stage, err error) {
 	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
 		return nil, fmt.Errorf("cannot keep records of the network: %w", err)
 	}
-	s := &Stage{config: c, links: map[string]*Link{}, ports: ports{held: map[portKey]*heldPort{}}, turns: make(chan rtnetlink, workers)}
+	s := &Stage{config: c, links: map[string]*Link{}, ports: ports{held: map[portKey]*heldPort{}}}
+	s.turns = make(chan rtnetlink, workers)
 	s.open = func() (rtnetlink, error) { return namespaces.OpenNetlink() }
 	s.enter = func(netns int) (rtnetlink, error) { return s.opener.Open(netns) }
 	for range workers {
@@ -142,6 +149,11 @@ func Open(c Config) (_ *Stage, err error) {
 
 // prepare sets the host up for vassals.
 func (s *Stage) prepare() error {
+	ups, err := openUplinks(s.config.Uplinks, s.config.Log) // before the host is read: none is missed
+	if err != nil {
+		return err
+	}
+	s.ups = ups
 	host, err := readHost()
 	if err != nil {
 		return err
@@ -161,7 +173,7 @@ func (s *Stage) prepare() error {
 		return err
 	}
 	s.guards = guards{table: s.id.guardTable(), ports: map[string]guard{}}
-	if s.watch, err = newWatcher(func(namespaces.LinkEvent) {}, s.config.Log); err != nil {
+	if s.watch, err = newWatcher(ups.linkChanged, s.config.Log); err != nil {
 		return err
 	}
 	deleted, err := watchDeletions() // before the table is made: none is missed
@@ -173,6 +185,7 @@ func (s *Stage) prepare() error {
 		return explained("", err)
 	}
 	s.deleted = deleted
+	ups.follow(s.prepareUplinks)
 	go deleted.follow(s.repair, s.config.Log)
 	s.warnForeignDrops()
 	return nil
@@ -266,7 +279,10 @@ func (s *Stage) observe(what string, since time.Time) {
 func (s *Stage) Close() error {
 	var failed []error
 	if s.watch != nil {
-		s.watch.close()
+		s.watch.Close()
+	}
+	if s.ups != nil {
+		s.ups.close()
 	}
 	for range workers {
 		if n := <-s.turns; n != nil {
@@ -298,7 +314,7 @@ func (s *Stage) Close() error {
 
 // turn takes a socket for one piece of work. back returns it; a socket whose work has failed is
 // closed, because answers may still arrive there.
-func (s *Stage) turn(ctx context.Context) (n rtnetlink, back func(failed bool), err error) {
+func (s *sockets) turn(ctx context.Context) (n rtnetlink, back func(failed bool), err error) {
 	select {
 	case n = <-s.turns:
 	case <-ctx.Done():

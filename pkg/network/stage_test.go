@@ -101,6 +101,65 @@ func serve(t *testing.T, netns *os.File, port int, text string) {
 	}()
 }
 
+// echo answers each datagram at a port of all addresses, by the address at which it has arrived.
+func echo(t *testing.T, netns *os.File, port int) {
+	t.Helper()
+	for _, network := range []string{"udp4", "udp6"} {
+		var conn *net.UDPConn
+		err := inside(t, netns, func() (err error) { conn, err = net.ListenUDP(network, &net.UDPAddr{Port: port}); return err })
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { conn.Close() })
+		raw, err := conn.SyscallConn()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = raw.Control(func(fd uintptr) { // the destination is the source of the answer
+			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_PKTINFO, 1)
+			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_IPV6, unix.IPV6_RECVPKTINFO, 1)
+		})
+		go func() {
+			b, control := make([]byte, 100), make([]byte, 200)
+			for {
+				n, c, _, from, err := conn.ReadMsgUDP(b, control)
+				if err != nil {
+					return
+				}
+				_, _, _ = conn.WriteMsgUDP(b[:n], answerFrom(control[:c]), from)
+			}
+		}()
+	}
+}
+
+// answerFrom turns the destination of a datagram into the source of its answer (ip(7), IP_PKTINFO).
+func answerFrom(control []byte) []byte {
+	if len(control) >= unix.CmsgSpace(unix.SizeofInet4Pktinfo) && control[8] == unix.IPPROTO_IP {
+		at := control[unix.CmsgLen(0):]
+		clear(at[:4]) // any interface
+		copy(at[4:8], at[8:12])
+	}
+	return control
+}
+
+// question sends a datagram, and waits for its answer. A refusal, or none, is an error.
+func question(t *testing.T, netns *os.File, to string) error {
+	t.Helper()
+	return inside(t, netns, func() error {
+		c, err := net.Dial("udp", to)
+		if err != nil {
+			return err
+		}
+		defer c.Close()
+		_ = c.SetDeadline(time.Now().Add(2 * time.Second))
+		if _, err := c.Write([]byte("question")); err != nil {
+			return err
+		}
+		_, err = c.Read(make([]byte, 100))
+		return err
+	})
+}
+
 // ask connects from a namespace, and returns the answer.
 func ask(t *testing.T, netns *os.File, to string) (answer string, err error) {
 	t.Helper()
@@ -217,7 +276,7 @@ func TestRouted(t *testing.T) {
 	before := settled(t)
 	s := openStage(t, nil)
 	a, b := newNetns(t), newNetns(t)
-	la := up(t, s, "a.ini", a, routed(t, "8001:8080"))
+	la := up(t, s, "a.ini", a, routed(t, "8001:8080", "8053:5353/udp"))
 	lb := up(t, s, "b.ini", b, spec.Wish{Mode: spec.Mode{Kind: spec.Routed}, Allow: []spec.Allowance{{Prefix: netip.MustParsePrefix("198.18.0.2/32"), Port: 8080, Protocol: spec.TCP}}})
 	host := here(t)
 	serve(t, a, 8080, "a")
@@ -240,6 +299,9 @@ func TestRouted(t *testing.T) {
 		{"the host uses the published port", host, "198.18.0.1:8001", "a for"},
 		{"a neighbour uses the published port", b, "198.18.0.1:8001", "a for"},
 		{"a uses its own published port", a, "198.18.0.1:8001", "a for"},
+		{"a neighbour uses the published port by IPv6", b, "[2001:db8:18::1]:8001", "a for"},
+		{"a uses its own published port by IPv6", a, "[2001:db8:18::1]:8001", "a for"},
+		{"the host uses the published port by IPv6", host, "[2001:db8:18::1]:8001", "a for"},
 		{"a reaches other hosts", a, "198.18.0.2:80", "far for 198.18.0.1"},
 		{"a reaches other hosts by IPv6", a, "[2001:db8:18::2]:80", "far for 2001:db8:18::1"},
 		{"a does not reach b", a, at(lb, 0, 8080), ""},
@@ -253,6 +315,35 @@ func TestRouted(t *testing.T) {
 		case c.want == "" && errors.Is(err, unix.ECONNREFUSED):
 		case c.want == "" || err != nil || !strings.HasPrefix(got, c.want):
 			t.Errorf("%s: %q, %v, want %q", c.what, got, err, c.want)
+		}
+	}
+	echo(t, a, 5353)
+	echo(t, host, 5354)
+	echo(t, far, 5355)
+	for _, c := range []struct {
+		what string
+		from *os.File
+		to   string
+		want bool
+	}{
+		{"a published port of UDP", far, "198.18.0.1:8053", true},
+		{"a published port of UDP by IPv6", far, "[2001:db8:18::1]:8053", true},
+		{"the host by a's address", host, at(la, 0, 5353), true},
+		{"the host by a's address of IPv6", host, at(la, 1, 5353), true},
+		{"the host by the published port", host, "198.18.0.1:8053", true},
+		{"a by its own published port", a, "198.18.0.1:8053", true},
+		{"a by its own published port of IPv6", a, "[2001:db8:18::1]:8053", true},
+		{"a neighbour by the published port", b, "198.18.0.1:8053", true},
+		{"a neighbour by the published port of IPv6", b, "[2001:db8:18::1]:8053", true},
+		{"another host, from a", a, "198.18.0.2:5355", true},
+		{"another host by IPv6, from a", a, "[2001:db8:18::2]:5355", true},
+		{"a neighbour's address", b, at(la, 0, 5353), false},
+		{"a neighbour's address of IPv6", b, at(la, 1, 5353), false},
+		{"the host, from a", a, "10.9.0.1:5354", false},
+		{"the host by IPv6, from a", a, "[fd09::1]:5354", false},
+	} {
+		if err := question(t, c.from, c.to); (err == nil) != c.want {
+			t.Errorf("UDP: %s: %v", c.what, err)
 		}
 	}
 	ip(t, far, "route", "add", "10.9.0.0/24", "via", "198.18.0.1")
@@ -647,7 +738,8 @@ func TestKilledStage(t *testing.T) {
 	dir := t.TempDir() + "/network"
 	same := func(c *Config) { c.Dir = dir }
 	kill := func(s *Stage) { // what the kernel does to its process
-		s.watch.close()
+		s.watch.Close()
+		s.ups.close()
 		s.opener.Close()
 		for range workers {
 			if n := <-s.turns; n != nil {
@@ -860,6 +952,32 @@ func TestForeignDrops(t *testing.T) {
 	}
 }
 
+// So is a chain of iptables-legacy, which nftables does not show, and only one that drops.
+func TestForeignDropsOfLegacyTables(t *testing.T) {
+	if !isolated(t) {
+		return
+	}
+	for i, command := range []string{"iptables-legacy", "ip6tables-legacy"} {
+		path, err := exec.LookPath(command)
+		if err != nil {
+			t.Skip("iptables-legacy is not installed")
+		}
+		if drops := legacies[i].drops(); drops {
+			t.Error("a chain that is not there drops")
+		}
+		for policy, want := range map[string]bool{"ACCEPT": false, "DROP": true} {
+			for _, args := range [][]string{{"-A", "FORWARD", "-j", "ACCEPT"}, {"-A", "INPUT", "-p", "tcp", "-j", "DROP"}, {"-P", "FORWARD", policy}} {
+				if out, err := exec.Command(path, args...).CombinedOutput(); err != nil {
+					t.Skipf("%s %v: %v\n%s", command, args, err, out)
+				}
+			}
+			if got := legacies[i].drops(); got != want {
+				t.Errorf("%s with the policy %s: %v", command, policy, got)
+			}
+		}
+	}
+}
+
 // A stage that may not change the host's forwarding names the settings, and a pool that the host
 // uses is refused.
 func TestStageRefusesToOpen(t *testing.T) {
@@ -871,7 +989,6 @@ func TestStageRefusesToOpen(t *testing.T) {
 	for want, change := range map[string]func(*Config){
 		"sysctl -w net.ipv4.conf.up0.forwarding=1": func(c *Config) { c.CheckForwarding = true },
 		"overlaps 198.18.0.0/30":                   func(c *Config) { c.Pool = prefixes("198.18.0.0/16") },
-		"no interface \"nix0\"":                    func(c *Config) { c.Uplinks = []string{"nix0"} },
 	} {
 		c := Config{Dir: t.TempDir() + "/network", Pool: prefixes("10.9.0.0/24", "fd09::/64"), Log: slog.New(slog.DiscardHandler)}
 		change(&c)

@@ -221,6 +221,27 @@ func (t *Table) AnswerNames(at []netip.Addr) error {
 	return nil
 }
 
+// Guard guards further interfaces (Policy.Guarded). It replaces the table in one transaction when
+// there are new ones.
+func (t *Table) Guard(names []string) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	was := t.policy.Guarded
+	for _, name := range names {
+		if !slices.Contains(t.policy.Guarded, name) {
+			t.policy.Guarded = append(t.policy.Guarded, name)
+		}
+	}
+	if len(t.policy.Guarded) == len(was) {
+		return nil
+	}
+	if err := t.install(); err != nil {
+		t.policy.Guarded = was
+		return fmt.Errorf("cannot change the policy of the network: %w", err)
+	}
+	return nil
+}
+
 // Spoofed returns the number of packets with forged sources since the table was made.
 func (t *Table) Spoofed() (uint64, error) {
 	t.mu.Lock()

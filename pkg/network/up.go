@@ -272,7 +272,7 @@ func (c *connecting) verify(context.Context) error {
 		}
 	}
 	if c.request.Lost != nil {
-		c.watch.watch(l.Index, c.request.Lost)
+		c.watch.Watch(l.Index, c.request.Lost)
 	}
 	return nil
 }

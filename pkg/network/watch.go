@@ -4,16 +4,18 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
 	"sync"
 	"time"
 
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// watcher follows the links of vassals. A link that is made waits here until packets pass, and
-// a link of a running vassal that goes is reported.
-type watcher struct {
+// Watcher follows the links of vassals. A link that is made waits here until packets pass, and
+// a link of a running vassal that goes is reported. Its methods may be called by many goroutines.
+type Watcher struct {
 	events *namespaces.LinkWatch
 	log    *slog.Logger
 	done   chan struct{}
@@ -22,30 +24,40 @@ type watcher struct {
 
 	mu    sync.Mutex
 	waits map[namespaces.Index]chan struct{}
-	lost  map[namespaces.Index]func(reason string)
+	lost  map[namespaces.Index]*watched
 }
 
-// newWatcher starts its goroutine.
-func newWatcher(others func(namespaces.LinkEvent), log *slog.Logger) (*watcher, error) {
+// watched is the link of a running vassal.
+type watched struct {
+	report func(reason string)
+	up     bool
+}
+
+// NewWatcher returns a Watcher for links of this network namespace. It runs a goroutine until Close.
+func NewWatcher(log *slog.Logger) (*Watcher, error) {
+	return newWatcher(func(namespaces.LinkEvent) {}, log)
+}
+
+func newWatcher(others func(namespaces.LinkEvent), log *slog.Logger) (*Watcher, error) {
 	events, err := namespaces.WatchLinks()
 	if err != nil {
 		return nil, err
 	}
-	w := &watcher{
+	w := &Watcher{
 		events: events, log: log, done: make(chan struct{}), others: others,
-		waits: map[namespaces.Index]chan struct{}{}, lost: map[namespaces.Index]func(string){},
+		waits: map[namespaces.Index]chan struct{}{}, lost: map[namespaces.Index]*watched{},
 	}
 	go w.run()
 	return w, nil
 }
 
-// close ends the goroutine.
-func (w *watcher) close() {
+// Close ends the goroutine. It is called once.
+func (w *Watcher) Close() {
 	w.events.Close()
 	<-w.done
 }
 
-func (w *watcher) run() {
+func (w *Watcher) run() {
 	defer close(w.done)
 	for {
 		events, err := w.events.Next()
@@ -65,45 +77,50 @@ func (w *watcher) run() {
 }
 
 // take handles one event.
-func (w *watcher) take(e namespaces.LinkEvent) {
+func (w *Watcher) take(e namespaces.LinkEvent) {
 	w.mu.Lock()
 	wake, waited := w.waits[e.Index]
-	report, watched := w.lost[e.Index]
-	gone := e.Gone || !e.Up
+	of, known := w.lost[e.Index]
+	gone := e.Gone || known && of.up && !e.Up
 	if gone {
 		delete(w.lost, e.Index)
+	} else if known {
+		of.up = e.Up
 	}
 	w.mu.Unlock()
 	switch {
 	case waited:
 		wakeUp(wake)
-	case !watched:
+	case !known:
 		w.others(e)
 	case gone: // a link that is deleted is set down first
-		report("another program has deleted its link, or has set it down")
+		of.report("another program has deleted its link, or has set it down")
 	}
 }
 
 // recover reads the links after events were lost.
-func (w *watcher) recover() {
+func (w *Watcher) recover() {
 	w.mu.Lock()
-	var watched []namespaces.Index
-	for index := range w.lost {
-		watched = append(watched, index)
-	}
+	all := slices.Collect(maps.Keys(w.lost))
 	for _, wake := range w.waits {
 		wakeUp(wake)
 	}
 	w.mu.Unlock()
+	w.look(all...)
+	w.others(namespaces.LinkEvent{})
+}
+
+// look reads links whose events may have been missed.
+func (w *Watcher) look(links ...namespaces.Index) {
 	n, err := namespaces.OpenNetlink()
 	if err != nil {
 		w.log.Warn("events of links were lost", "error", err)
 		return
 	}
 	defer n.Close()
-	for _, index := range watched {
-		switch l, err := n.Link(index); {
-		case err == nil && !l.Up, errors.Is(err, errNoLink):
+	for _, index := range links {
+		l, err := n.Link(index)
+		if err == nil || errors.Is(err, errNoLink) {
 			l.Index = index
 			w.take(namespaces.LinkEvent{LinkFacts: l, Gone: err != nil})
 		}
@@ -123,12 +140,12 @@ const carrierTime = time.Second
 
 // arrival waits for one link. It is made before the link can be up.
 type arrival struct {
-	w     *watcher
+	w     *Watcher
 	index namespaces.Index
 	wake  chan struct{}
 }
 
-func (w *watcher) expect(index namespaces.Index) *arrival {
+func (w *Watcher) expect(index namespaces.Index) *arrival {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	a := &arrival{w, index, make(chan struct{}, 1)}
@@ -163,15 +180,16 @@ func (a *arrival) await(ctx context.Context, n rtnetlink) error {
 	}
 }
 
-// watch reports once when the link goes or is set down.
-func (w *watcher) watch(index namespaces.Index, lost func(reason string)) {
+// Watch reports once, from any goroutine, when the link goes or is set down.
+func (w *Watcher) Watch(index namespaces.Index, lost func(reason string)) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.lost[index] = lost
+	w.lost[index] = &watched{report: lost}
+	w.mu.Unlock()
+	w.look(index) // it may be gone already
 }
 
-// unwatch ends the watch of a link that is about to be deleted.
-func (w *watcher) unwatch(index namespaces.Index) {
+// Unwatch ends the watch of a link, such as one that is about to be deleted.
+func (w *Watcher) Unwatch(index namespaces.Index) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(w.lost, index)

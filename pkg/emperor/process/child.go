@@ -71,6 +71,8 @@ type resources struct {
 	limits   []namespaces.CgroupLimit    // of the cgroup; only Adjust changes them after the launch
 	entry    ledgerEntry                 // with the links that hooks have made into its network
 	written  atomic.Pointer[ledgerEntry] // the recorded one; nil: none
+	// connected is its link in the emperor's network that no hook has made. Empty: none.
+	connected string
 }
 
 // ends are the emperor's ends of the channels to a child.
@@ -323,6 +325,7 @@ func (c *child) Clear(ctx context.Context) error {
 	if c.keeping != nil {
 		<-c.keeping
 	}
+	c.unwatch()
 	// The kernel would delete the links later, and the next generation would find their names in
 	// use.
 	err := errors.Join(c.clearCgroup(), c.disconnect(), c.launcher.Sweeper.Delete(c.entry.Links))

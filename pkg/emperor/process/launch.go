@@ -53,6 +53,8 @@ type Launcher struct {
 	Spawner *namespaces.Spawner
 	// Sweeper deletes the links that hooks have made. Nil: each vassal's by itself.
 	Sweeper *namespaces.Sweeper
+	// Links watches the links that hooks have made. Nil: a lost one is not reported.
+	Links LinkWatcher
 	// Network connects vassals whose plans ask for it, before their hooks. Nil: none.
 	Network emperor.Network
 	// Ledger records resources that a killed emperor would leave behind. Nil: no record.

@@ -12,6 +12,15 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
+// LinkWatcher watches interfaces of the emperor's network. Its methods are called from many
+// goroutines.
+type LinkWatcher interface {
+	// Watch calls lost once, from any goroutine, when the interface goes or is set down.
+	Watch(link namespaces.Index, lost func(reason string))
+	// Unwatch ends the watch of an interface.
+	Unwatch(link namespaces.Index)
+}
+
 // links reports whether hooks may make links into the network of a vassal: hooks of the
 // emperor, and the vassal's own hooks when they can see processes of the emperor's network,
 // and so reach that network.
@@ -33,8 +42,32 @@ func (r *resources) linking(last bool, run func() error) error {
 		return run() // it has no network of its own, or is dead: no link can be moved there
 	}
 	defer func() { _ = network.Close() }()
+	r.unwatch() // hooks may change their own links
+	defer r.watch()
 	defer r.noteLinks(network, last)
 	return run()
+}
+
+// watch watches the links that hooks have made.
+func (r *resources) watch() {
+	if r.launcher.Links == nil || r.request.Disconnected == nil {
+		return
+	}
+	for _, l := range r.entry.Links {
+		if l.Name != r.connected { // the network watches its own
+			r.launcher.Links.Watch(namespaces.Index(l.Index), r.request.Disconnected)
+		}
+	}
+}
+
+// unwatch ends that.
+func (r *resources) unwatch() {
+	if r.launcher.Links == nil {
+		return
+	}
+	for _, l := range r.entry.Links {
+		r.launcher.Links.Unwatch(namespaces.Index(l.Index))
+	}
 }
 
 // noteLinks remembers the links into the vassal's network, for its end.

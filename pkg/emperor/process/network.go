@@ -29,6 +29,7 @@ func (l *Launcher) connect(ctx context.Context, c *child, r emperor.Request) err
 	}
 	c.connection = connection
 	c.note()
+	c.connected = c.Attachment().HostInterface
 	return nil
 }
 

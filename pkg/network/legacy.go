@@ -1,0 +1,89 @@
+package network
+
+import (
+	"encoding/binary"
+	"os"
+	"slices"
+	"strings"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// legacyTables are the tables of iptables-legacy of one family. nftables does not show them.
+type legacyTables struct {
+	name   string // of the chain, for people
+	list   string // of the tables in use
+	domain int
+	level  int
+	// target is the place of target_offset in an entry (struct ipt_entry, struct ip6t_entry).
+	target int
+}
+
+var legacies = []legacyTables{
+	{"iptables-legacy FORWARD", "/proc/thread-self/net/ip_tables_names", unix.AF_INET, unix.IPPROTO_IP, 88},
+	{"ip6tables-legacy FORWARD", "/proc/thread-self/net/ip6_tables_names", unix.AF_INET6, unix.IPPROTO_IPV6, 140},
+}
+
+// The questions to a table (linux/netfilter_ipv4/ip_tables.h), and the layout of their answers.
+const (
+	legacyInfo    = 64 // IPT_SO_GET_INFO, IP6T_SO_GET_INFO
+	legacyEntries = 65 // IPT_SO_GET_ENTRIES, IP6T_SO_GET_ENTRIES
+	legacyName    = 32 // of a table
+	legacyForward = 2  // the number of the chain
+	legacyHooks   = 5
+)
+
+// legacyGetInfo is struct ipt_getinfo.
+type legacyGetInfo struct {
+	Name       [legacyName]byte
+	Valid      uint32
+	Entry      [legacyHooks]uint32
+	Underflow  [legacyHooks]uint32 // the entry with the policy of each chain
+	Entries    uint32
+	SizeOfThem uint32
+}
+
+// drops reports whether the policy of the chain FORWARD is to drop.
+func (l legacyTables) drops() bool {
+	tables, _ := os.ReadFile(l.list)
+	if !slices.Contains(strings.Fields(string(tables)), "filter") {
+		return false // a question would make the table
+	}
+	fd, err := unix.Socket(l.domain, unix.SOCK_RAW|unix.SOCK_CLOEXEC, unix.IPPROTO_RAW)
+	if err != nil {
+		return false
+	}
+	defer unix.Close(fd)
+	info := legacyGetInfo{}
+	copy(info.Name[:], "filter")
+	if !l.ask(fd, legacyInfo, unsafe.Slice((*byte)(unsafe.Pointer(&info)), unsafe.Sizeof(info))) {
+		return false
+	}
+	// struct ipt_get_entries: the name, the size, and the entries at a multiple of 8 bytes.
+	const head = legacyName + 8
+	answer := make([]byte, head+int(info.SizeOfThem))
+	copy(answer, "filter")
+	binary.NativeEndian.PutUint32(answer[legacyName:], info.SizeOfThem)
+	if !l.ask(fd, legacyEntries, answer) {
+		return false
+	}
+	policy := answer[min(head+int(info.Underflow[legacyForward]), len(answer)):]
+	if len(policy) < l.target+2 {
+		return false
+	}
+	const verdict = 32 // the place of the verdict in a target (struct xt_standard_target)
+	at := int(binary.NativeEndian.Uint16(policy[l.target:])) + verdict
+	if len(policy) < at+4 {
+		return false
+	}
+	const drop = -1 // -NF_DROP - 1
+	return int32(binary.NativeEndian.Uint32(policy[at:])) == drop
+}
+
+// ask asks a question whose answer replaces it.
+func (l legacyTables) ask(fd, question int, b []byte) bool {
+	size := uint32(len(b))
+	_, _, errno := unix.Syscall6(unix.SYS_GETSOCKOPT, uintptr(fd), uintptr(l.level), uintptr(question), uintptr(unsafe.Pointer(&b[0])), uintptr(unsafe.Pointer(&size)), 0)
+	return errno == 0 && int(size) == len(b)
+}
