@@ -59,8 +59,8 @@ func (p Plugged) Watch(name string, lost func(reason string)) (index namespaces.
 		return 0, end, err
 	}
 	if lost != nil {
-		p.stage.watch.watch(facts.Index, lost)
-		end = func() { p.stage.watch.unwatch(facts.Index) }
+		p.stage.watch.Watch(facts.Index, lost)
+		end = func() { p.stage.watch.Unwatch(facts.Index) }
 	}
 	return facts.Index, end, nil
 }
