@@ -7,6 +7,7 @@ cat >/etc/emperor.ini <<'END'
 emperor = /etc/vassals
 emperor-use-clone = pid,uts,ipc,fs
 emperor-backoff = 1
+metrics = 127.0.0.1:8094
 reload-mercy = 2
 END
 cat >/etc/vassals/neighbour.ini <<'END'
@@ -35,6 +36,8 @@ gone_in_time() {
   [ $took -le 5000 ] || { echo "$took ms"; return 1; }
 }
 
+counted() { curl -s --max-time 20 http://127.0.0.1:8094/metrics | grep -q '^emperor_vassal_limit_hits_total{limit="tasks-max",vassal="bomb.ini"} [1-9]'; }
+
 expect "the emperor starts" systemctl start emperor
 expect "the neighbour answers" soon ask
 main=$(property MainPID)
@@ -53,6 +56,7 @@ bomb() { # NAME COMMAND [OPTION…]
   expect "$name: no request fails" test "$sample_failed" = 0
   expect "$name: the neighbour's p50 is at most 4 times its base" test "$sample_p50" -le $((4 * base))
   expect "$name: the emperor is the same" calm
+  [ $name != fork ] || expect "$name: the metric counts the limit" soon counted
   expect "$name: it is gone within 5 s" gone_in_time
   echo "      $name: gone after $took ms"
 }

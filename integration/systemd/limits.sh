@@ -73,31 +73,10 @@ expect "and the events" bash -c 'emperor events -n 200 2>/dev/null | grep -q "ou
 rm /etc/vassals/hog.ini
 expect "the neighbour runs on" test "$(pid_of shop.ini)" = "$shop"
 
-cat >/etc/vassals/left.ini <<'END'
-[uwsgi]
-uid = nobody
-tasks-max = 64
-command = sleep 1000000
-END
 sed -i '$aexec-as-emperor = sleep 1000002 &' /etc/emperor.ini
 expect "the emperor restarts with a hook" systemctl restart emperor
 left() { pgrep -f 'sleep 1000002' >/dev/null && [ "$(at "$(pgrep -f 'sleep 1000002' | head -1)")" = "$service/hooks" ]; }
 expect "a process that the hook leaves behind is in the leaf of hooks" soon left
 expect "which has a limit of tasks" test "$(cat $service/hooks/pids.max)" = 4096
-
-# A machine that delegates less: a limit without its controller.
-mkdir -p /etc/systemd/system/emperor.service.d
-printf '[Service]\nDelegate=pids\nDelegateSubgroup=\nMemoryMin=0\nDisableControllers=memory\n' >/etc/systemd/system/emperor.service.d/less.conf
-systemctl daemon-reload
-expect "the emperor starts with fewer controllers" systemctl restart emperor
-refused() { emperor status shop 2>&1 | grep -q "memory-max: this host gives the emperor no memory controller (Delegate=yes, cgroup v2)" || { emperor status shop; return 1; }; }
-expect "a limit without a controller is an error" soon refused
-limited() { holds left.ini pids.max 64; }
-expect "the limit of the other vassal is in effect" soon limited
-echo 'emperor-limits = best-effort' >>/etc/emperor.ini
-expect "the emperor restarts with best effort" systemctl restart emperor
-expect "the vassal runs without the limit" soon page
-rm -r /etc/systemd/system/emperor.service.d
-systemctl daemon-reload
 
 expect "systemctl stop succeeds" systemctl stop emperor
