@@ -5,6 +5,7 @@ package main
 import (
 	"os"
 	"runtime"
+	"runtime/debug"
 	"syscall"
 )
 
@@ -12,6 +13,7 @@ func main() {
 	if len(os.Args) != 2 {
 		os.Exit(2)
 	}
+	debug.SetTraceback("none") // the end for want of a thread is long enough
 	switch os.Args[1] {
 	case "fork":
 		for {
