@@ -44,3 +44,14 @@ func met(u control.Usage) string {
 	}
 	return strings.Join(list, ", ")
 }
+
+// sayUsage shows the use of a vassal against its limits.
+func sayUsage(u control.Usage, say func(key, value string)) {
+	say("memory", against(size(u.Memory), size(u.MemoryMax)))
+	say("tasks", tasks(u))
+	say("cpu", seconds(u.CPU))
+	say("limits met", met(u))
+	if u.OOMKills != nil {
+		say("out of memory", fmt.Sprintf("%d processes killed in its cgroup", *u.OOMKills))
+	}
+}
