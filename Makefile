@@ -87,7 +87,7 @@ measure: ## prints the sizes of files, functions and types
 	$(GO) test -count=1 -v -run TestTable ./internal/budgets
 
 .PHONY: systemd
-systemd: build ## stories of the unit in a virtual machine (EMPEROR_VM), as root
+systemd: build ## stories of the unit and of limits in a virtual machine, which is built when missing, as root
 	integration/systemd/run.sh $(abspath $(BIN))
 
 .PHONY: fuzz

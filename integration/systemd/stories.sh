@@ -20,9 +20,10 @@ expect() {
 # soon COMMAND...: it succeeds within a minute; this machine is slow.
 soon() {
   for _ in $(seq 120); do
-    "$@" && return 0
+    "$@" >/tmp/last && return 0
     sleep 0.5
   done
+  cat /tmp/last
   return 1
 }
 property() { systemctl show -p "$1" --value emperor; }

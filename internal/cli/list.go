@@ -147,6 +147,8 @@ func (l *listing) fetch(ctx context.Context) (string, error) {
 	t := vassalTable(vassals, time.Now())
 	if l.form == "table" {
 		t.fit(l.width)
+	} else {
+		t.widen(vassals)
 	}
 	return t.text(l.colored), nil
 }
@@ -285,6 +287,18 @@ func vassalTable(vassals []control.Vassal, now time.Time) *table {
 		})
 	}
 	return t
+}
+
+// widen adds the limits of vassals: the use against them, and how often they were met.
+func (t *table) widen(vassals []control.Vassal) {
+	at := slices.IndexFunc(t.columns, func(c column) bool { return c.name == "MEMORY" })
+	t.columns = slices.Insert(t.columns, at+1, column{name: "TASKS"})
+	t.columns = slices.Insert(t.columns, at+3, column{name: "LIMITS MET"})
+	for i, v := range vassals {
+		t.rows[i][at] = against(size(v.Memory), size(v.MemoryMax))
+		t.rows[i] = slices.Insert(t.rows[i], at+1, tasks(v.Usage))
+		t.rows[i] = slices.Insert(t.rows[i], at+3, met(v.Usage))
+	}
 }
 
 // reason returns the text of the last column: the error or the status, and the ignored files that

@@ -89,11 +89,7 @@ func statusText(s control.Status, now time.Time) string {
 	say("pid", number(s.PID))
 	say("runs as", userNames{}.of(s.RunsAs))
 	say("generation", fmt.Sprintf("%d, %d restarts, %d reloads, %d failures in a row", s.Generation, s.Restarts, s.Reloads, s.Failures))
-	say("memory", size(s.Memory))
-	say("cpu", seconds(s.CPU))
-	if s.OOMKills != nil {
-		say("out of memory", fmt.Sprintf("%d processes killed in its cgroup", *s.OOMKills))
-	}
+	sayUsage(s.Usage, say)
 	say("address", s.Address)
 	sayNetwork(s.Record, say)
 	say("file", s.Path)

@@ -162,13 +162,13 @@ func (u *usage) update(vassals []control.Vassal, now time.Time) []busyVassal {
 func topText(list []busyVassal, key string, now time.Time) []string {
 	states := map[string]int{}
 	rows := &table{columns: []column{
-		{name: "NAME"}, {name: "STATE"}, {name: "SINCE"}, {name: "PID"}, {name: "CPU%"}, {name: "CPU"}, {name: "MEMORY"}, {name: "RESTARTS"}, {name: "ERROR"},
+		{name: "NAME"}, {name: "STATE"}, {name: "SINCE"}, {name: "PID"}, {name: "CPU%"}, {name: "CPU"}, {name: "MEMORY"}, {name: "TASKS"}, {name: "RESTARTS"}, {name: "LIMITS MET"}, {name: "ERROR"},
 	}}
 	for _, v := range list {
 		states[string(v.State)]++
 		rows.rows = append(rows.rows, []string{
-			v.Name, string(v.State), age(v.Since, now), number(v.PID), fmt.Sprintf("%.1f", v.Percent), seconds(v.CPU), size(v.Memory),
-			fmt.Sprint(v.Restarts), v.Error,
+			v.Name, string(v.State), age(v.Since, now), number(v.PID), fmt.Sprintf("%.1f", v.Percent), seconds(v.CPU),
+			against(size(v.Memory), size(v.MemoryMax)), tasks(v.Usage), fmt.Sprint(v.Restarts), met(v.Usage), v.Error,
 		})
 	}
 	text := rows.text(false)

@@ -42,6 +42,15 @@ type Usage struct {
 	// OOMKills is how many processes in its cgroup the OOM killer has killed. Nil: not
 	// counted.
 	OOMKills *int `json:"oom_kills,omitempty"`
+	// Tasks are its processes and threads, as far as its cgroup counts them, and TasksMax and
+	// MemoryMax the limits of its cgroup. Zero: not counted, or no limit.
+	Tasks     uint64 `json:"tasks,omitempty"`
+	TasksMax  uint64 `json:"tasks_max,omitempty"`
+	MemoryMax uint64 `json:"memory_max_bytes,omitempty"`
+	// Throttled is the time in seconds during which cpu-quota stopped it.
+	Throttled float64 `json:"throttled_seconds,omitempty"`
+	// LimitHits counts how often it met a limit, by the name of the option.
+	LimitHits map[string]uint64 `json:"limit_hits,omitempty"`
 }
 
 // Status is all information about one vassal.

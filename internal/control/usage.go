@@ -1,6 +1,7 @@
 package control
 
 import (
+	"maps"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -68,6 +69,7 @@ func (m *Meter) measure(pid int) (u Usage) {
 		u.CPU, u.Memory = all.CPU.Seconds(), all.RSS
 	} else {
 		u.CPU = cpuStat(filepath.Join(dir, "cpu.stat"))
+		u.limits(vassalsOwn(dir))
 	}
 	switch {
 	case isCharged:
@@ -82,16 +84,50 @@ func (m *Meter) measure(pid int) (u Usage) {
 	return u
 }
 
-func cpuStat(file string) float64 {
-	f := words(file)
-	for i := 0; i+1 < len(f); i += 2 {
-		if f[i] == "usage_usec" {
-			n, _ := strconv.ParseFloat(f[i+1], 64)
-			return n / 1e6
+// vassalsOwn returns the cgroup with the limits of a vassal, whose first process is in it or,
+// with the option cgroup, below it.
+func vassalsOwn(dir string) string {
+	for own := dir; len(own) > 1; own = filepath.Dir(own) {
+		if strings.HasPrefix(filepath.Base(own), "vassal_") {
+			return own
 		}
 	}
-	return 0
+	return dir
 }
+
+// limits reads the limits of a cgroup, the use against them, and how often they were met. A file
+// that is not there belongs to a controller that does not limit it.
+func (u *Usage) limits(dir string) {
+	file := func(name string) string { return filepath.Join(dir, name) }
+	u.Tasks, u.TasksMax, u.MemoryMax = count(file("pids.current")), count(file("pids.max")), count(file("memory.max"))
+	stat, memory := pairs(file("cpu.stat")), pairs(file("memory.events"))
+	u.Throttled = float64(stat["throttled_usec"]) / 1e6
+	hits := map[string]uint64{
+		"tasks-max": pairs(file("pids.events"))["max"], "memory-max": memory["max"], "memory-high": memory["high"], "cpu-quota": stat["nr_throttled"],
+	}
+	maps.DeleteFunc(hits, func(_ string, n uint64) bool { return n == 0 })
+	if len(hits) > 0 {
+		u.LimitHits = hits
+	}
+}
+
+// count reads a file with one number. Without a number, as max, it is zero.
+func count(file string) uint64 {
+	text, _ := os.ReadFile(file)
+	n, _ := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 64)
+	return n
+}
+
+// pairs reads a file with a word and a number in each line.
+func pairs(file string) map[string]uint64 {
+	f, list := words(file), map[string]uint64{}
+	for i := 0; i+1 < len(f); i += 2 {
+		list[f[i]], _ = strconv.ParseUint(f[i+1], 10, 64)
+	}
+	return list
+}
+
+func cpuStat(file string) float64 { return float64(pairs(file)["usage_usec"]) / 1e6 }
 
 func words(file string) []string {
 	text, _ := os.ReadFile(file)

@@ -118,7 +118,7 @@ option is missing is an error. The following keys are errors as well, with stric
 - a key that resembles ` + "`uid`" + `, ` + "`gid`" + ` or ` + "`add-gid`" + `, such as ` + "`u1d`" + `, ` + "`User`" + `, ` + "`run-as`" + ` or ` + "`groups`" + `, also beside the option itself; words with a
   meaning of their own, such as ` + "`uuid`" + `, ` + "`grid`" + ` or ` + "`users`" + `, only when the option is missing;
 - a key that resembles another option about rights or their preparation: hooks, ` + "`umask`" + `, ` + "`emperor-use-clone`" + `, ` + "`vassals-include`" + ` and similar options;
-- an unknown key whose name suggests confinement, in any spelling: ` + "`NoNewPrivileges`" + `, ` + "`no-new-privs`" + `, ` + "`seccomp`" + `, ` + "`memory-max`" + `, ` + "`cap-drop`" + `,
+- an unknown key whose name suggests confinement, in any spelling: ` + "`NoNewPrivileges`" + `, ` + "`no-new-privs`" + `, ` + "`seccomp`" + `, ` + "`memory-limit`" + `, ` + "`cap-drop`" + `,
   ` + "`linux.resources`" + `, and one inside a mapping of YAML or JSON, such as ` + "`{\"linux\": {\"resources\": …}}`" + `;
 - an option about rights without its ` + "`=`" + `, such as ` + "`uid nobody`" + ` or ` + "`uid: nobody`" + `.
 
