@@ -37,6 +37,7 @@ func (v *vassal) steps() []step {
 		{"load the emperor's libraries", v.ordered(v.operatorLibraries)},
 		{"prepare mounts", v.ordered(v.prepareMounts)},
 		{"as-vassal-before-drop hooks", v.ordered(v.hooks.operator(hooks.AsVassalBeforeDrop))},
+		{"limit capabilities", v.ordered(limitCapabilities)},
 		{"vassals-start hook", v.ordered(v.hooks.operator(hooks.VassalsStart))},
 		{"as-vassal hooks", v.ordered(v.hooks.operator(hooks.AsVassal))},
 		{"become the operator's program", v.ordered(v.becomeForeign)},
