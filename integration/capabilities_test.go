@@ -64,7 +64,7 @@ func TestEmperorCap(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	show := func(who string) string {
-		return fmt.Sprintf("cat /proc/self/status >%[1]s.$$; mv %[1]s.$$ %[1]s", w.path("s/"+who))
+		return fmt.Sprintf("n=%[1]s.$(stat -Lc %%i /proc/self/ns/pid); cat /proc/self/status >$n; mv $n %[1]s", w.path("s/"+who))
 	}
 	w.vassal("a.ini", "exec-as-root = "+show("as-root"), "uid = 4001", "gid = 4001", "cap = net_bind_service", "exec-as-user = "+show("as-user"), serves)
 	w.vassal("b.ini", "uid = 4001", "gid = 4001", "exec-as-user = "+show("plain"), serves)
