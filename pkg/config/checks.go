@@ -35,6 +35,13 @@ var checks = []struct {
 		func(v *Vassal) bool { return v.Fronted() && v.unpassable() },
 	},
 	{
+		[]string{"no-new-privileges"},
+		"system-call-filter implies it: a set-user-id program could not run under the filter of another user", "drop the line", nil,
+		func(v *Vassal) bool {
+			return v.Hardening.Filter != nil && !v.Hardening.NoNewPrivileges && v.Origin("no-new-privileges") != (Origin{})
+		},
+	},
+	{
 		[]string{"worker-exec", "worker-exec2"},
 		"there is also a command", "serve with one of them", nil,
 		func(v *Vassal) bool { return len(v.Workers.Exec) > 0 && len(v.Command) > 0 },

@@ -40,3 +40,11 @@ func noNewPrivileges(_ context.Context, o *config.Vassal) error {
 	}
 	return blameAny(o, namespaces.NoNewPrivileges(), "no-new-privileges")
 }
+
+// filterCalls loads the filter of system calls, after everything that it would refuse.
+func filterCalls(_ context.Context, o *config.Vassal) error {
+	if o.Hardening.Filter == nil {
+		return nil
+	}
+	return blameAny(o, o.Hardening.Filter.Load(o.Hardening.LogFilter), "system-call-filter")
+}
