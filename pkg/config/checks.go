@@ -36,9 +36,10 @@ var checks = []struct {
 	},
 	{
 		[]string{"no-new-privileges"},
-		"system-call-filter implies it: a set-user-id program could not run under the filter of another user", "drop the line", nil,
+		"system-call-filter and landlock imply it: a set-user-id program must not run under the restrictions of another user", "drop the line", nil,
 		func(v *Vassal) bool {
-			return v.Hardening.Filter != nil && !v.Hardening.NoNewPrivileges && v.Origin("no-new-privileges") != (Origin{})
+			h := v.Hardening
+			return (h.Filter != nil || !h.Landlocks[0].None() || !h.Landlocks[1].None()) && !v.Hardening.NoNewPrivileges && v.Origin("no-new-privileges") != (Origin{})
 		},
 	},
 	{

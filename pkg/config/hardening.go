@@ -22,6 +22,8 @@ type Hardening struct {
 	// there is no filter.
 	Filter    namespaces.Filter
 	LogFilter bool
+	// Landlocks restrict access to files and ports.
+	Landlocks Landlocks
 	// Files limits open descriptors. Core and Locked limit a core dump and locked memory, in
 	// bytes.
 	Files, Core, Locked Range

@@ -59,6 +59,7 @@ func (v *vassal) steps() []step {
 		{"limit resources", v.given(v.limitResources)},
 		{"drop privileges", v.given(v.dropPrivileges)},
 		{"no new privileges", v.given(noNewPrivileges)},
+		{"restrict files and ports", v.given(v.restrictFiles)},
 		{"filter system calls", v.given(filterCalls)},
 		{"as-user hooks", v.given(v.asUser)},
 		{"write second pid file", v.given(v.pidfiles.write("pidfile2", func(o *config.Vassal) string { return o.Pidfile2 }))},

@@ -41,6 +41,11 @@ func noNewPrivileges(_ context.Context, o *config.Vassal) error {
 	return blameAny(o, namespaces.NoNewPrivileges(), "no-new-privileges")
 }
 
+// restrictFiles restricts access to files and ports. Programs of ours stay usable.
+func (v *vassal) restrictFiles(_ context.Context, o *config.Vassal) error {
+	return o.Hardening.Landlocks.Restrict(o, v.programs.self, v.programs.server, v.programs.helper, v.programs.twin)
+}
+
 // filterCalls loads the filter of system calls, after everything that it would refuse.
 func filterCalls(_ context.Context, o *config.Vassal) error {
 	if o.Hardening.Filter == nil {
