@@ -86,3 +86,28 @@ func TestSystemCallFilterOfPrograms(t *testing.T) {
 		return strings.Contains(w.run("curl -s --unix-socket "+w.path("s/uwsgi")+" http://x/ || true"), "under a filter")
 	})
 }
+
+// The facts of a running vassal are those of its file.
+func TestSecurityOfRunning(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("shut.ini", "uid = 4001", "gid = 4001", "cap = none", "system-call-filter = default", serves)
+	w.vassal("open.ini", "uid = root", serves)
+	e := w.start("--emperor-use-clone=pid,net,ipc,fs")
+	e.running("shut.ini")
+	e.running("open.ini")
+	for name, texts := range map[string][]string{
+		"shut.ini": {"-  its programs are not root", "-  no program gets more rights", "-  system calls are filtered", "-  the bounding set of capabilities is reduced", "-  a pid namespace of its own", "-  mounts of its own"},
+		"open.ini": {"3.0  its programs are root (uid = USER)", "0.8  set-user-id programs give rights (no-new-privileges = true)", "0.8  no filter of system calls", "-  a network of its own"},
+	} {
+		out := w.succeed("status", "--security", name)
+		for _, text := range texts {
+			if !strings.Contains(out, text) {
+				t.Errorf("%s: no %q in:\n%s", name, text, out)
+			}
+		}
+	}
+	if out, code := w.command("status", "--security", "--max", "2", "open.ini"); code != 1 || !strings.Contains(out, "open.ini: exposure ") {
+		t.Errorf("above the maximum: exit status %d:\n%s", code, out)
+	}
+}
