@@ -28,7 +28,8 @@ import (
 // checkCommand parses and checks files without starting anything.
 func checkCommand() *cobra.Command {
 	var ini, as string
-	var asJSON bool
+	var asJSON, security bool
+	var most float64
 	c := &cobra.Command{
 		DisableFlagsInUseLine: true,
 		Use:                   "check [--ini FILE] FILE|DIR…", Short: "parse and check files without starting anything",
@@ -58,11 +59,16 @@ func checkCommand() *cobra.Command {
 				}
 			}
 			k.found = append(k.found, inspect.Vassals(k.vassals)...)
+			if security {
+				return k.security(c.OutOrStdout(), c.ErrOrStderr(), asJSON, most)
+			}
 			return k.print(c.OutOrStdout(), c.ErrOrStderr(), asJSON)
 		},
 	}
 	c.Flags().StringVar(&ini, "ini", "", "the emperor's own `FILE`, which sets the namespaces of vassals")
 	c.Flags().StringVar(&as, "as", "", "check FILE as if it had the `NAME`, for tools that validate a temporary file")
+	c.Flags().BoolVar(&security, "security", false, "show how each vassal is confined, and the option that changes each fact")
+	c.Flags().Float64Var(&most, "max", 0, "with --security, exit with 1 when the exposure of a vassal is above `N`")
 	c.Flags().BoolVar(&asJSON, "json", false, "print an array of objects")
 	return c
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/emperor-go/emperor/internal/control"
+	"github.com/emperor-go/emperor/internal/inspect"
 	"github.com/emperor-go/emperor/internal/output"
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/namespaces"
@@ -19,7 +20,8 @@ import (
 
 // statusCommand shows everything known about a vassal, or about the emperor.
 func statusCommand() *cobra.Command {
-	return operate(&cobra.Command{
+	security, most := false, 0.0
+	c := operate(&cobra.Command{
 		Use: "status [NAME]", Short: "show everything about a vassal, or the emperor", Args: cobra.MaximumNArgs(1),
 		Long: "Shows everything about a vassal, with its last exits and the last lines it printed; without NAME, about the emperor.",
 	}, func(ctx context.Context, o *operator, c *cobra.Command, args []string) error {
@@ -30,12 +32,30 @@ func statusCommand() *cobra.Command {
 		if err := o.get(ctx, of(args[0], ""), &s); err != nil {
 			return err
 		}
+		if security {
+			return securityStatus(s, c.OutOrStdout(), o.asJSON, most)
+		}
 		if o.asJSON {
 			return printJSON(c.OutOrStdout(), s)
 		}
 		_, err := io.WriteString(c.OutOrStdout(), statusText(s, time.Now()))
 		return err
 	})
+	c.Flags().BoolVar(&security, "security", false, "show how the running vassal is confined, by /proc")
+	c.Flags().Float64Var(&most, "max", 0, "with --security, exit with 1 when the exposure is above `N`")
+	return c
+}
+
+// securityStatus prints how a running vassal is confined.
+func securityStatus(s control.Status, out io.Writer, asJSON bool, most float64) error {
+	if s.PID == 0 {
+		return fmt.Errorf("%s does not run", s.Name)
+	}
+	list, err := inspect.SecurityOf(s.PID)
+	if err != nil {
+		return err
+	}
+	return printSecurity(out, []inspect.SecuritySubject{inspect.NewSecuritySubject(s.Name, list)}, asJSON, most)
 }
 
 func emperorStatus(ctx context.Context, o *operator, c *cobra.Command) error {

@@ -28,6 +28,7 @@ var checks = []struct {
 }{
 	{"account-unknown", Error, accountUnknown},
 	{"address-unknown", Warning, addressUnknown},
+	{"capability-refused", Error, capabilityRefused},
 	{"command-missing", Warning, commandMissing},
 	{"command-not-executable", Error, commandNotExecutable},
 	{"directory-closed", Warning, directoryClosed},
@@ -250,6 +251,16 @@ func rootRefused(s Subject, found report) {
 		return
 	}
 	if p, ok := s.Vassal.Unnamed(s.File); ok {
+		found(p.Key, p.What, p.Hint)
+	}
+}
+
+// capabilityRefused: the emperor does not let vassals have a capability.
+func capabilityRefused(s Subject, found report) {
+	if s.Emperor == nil {
+		return
+	}
+	if p, ok := s.Vassal.Exceeding(s.Emperor.Capabilities.Given()); ok {
 		found(p.Key, p.What, p.Hint)
 	}
 }

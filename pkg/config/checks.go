@@ -35,6 +35,14 @@ var checks = []struct {
 		func(v *Vassal) bool { return v.Fronted() && v.unpassable() },
 	},
 	{
+		[]string{"no-new-privileges"},
+		"system-call-filter and landlock imply it: a set-user-id program must not run under the restrictions of another user", "drop the line", nil,
+		func(v *Vassal) bool {
+			h := v.Hardening
+			return (h.Filter != nil || !h.Landlocks[0].None() || !h.Landlocks[1].None()) && !v.Hardening.NoNewPrivileges && v.Origin("no-new-privileges") != (Origin{})
+		},
+	},
+	{
 		[]string{"worker-exec", "worker-exec2"},
 		"there is also a command", "serve with one of them", nil,
 		func(v *Vassal) bool { return len(v.Workers.Exec) > 0 && len(v.Command) > 0 },

@@ -48,6 +48,9 @@ type Emperor struct {
 	UID, GID Identity
 	// RefuseRoot makes a vassal without a user an error when it would be root.
 	RefuseRoot bool
+	// Capabilities are all that a vassal and its programs can have from its own hooks on. Not set:
+	// those of the emperor.
+	Capabilities Capabilities
 	// InheritKeyring passes the emperor's session keyring to vassals.
 	InheritKeyring bool
 	// Env are changes of the emperor's environment, in order. Pass names additional variables

@@ -1,12 +1,14 @@
 package config
 
 import (
+	"errors"
 	"math"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/suggest"
 	"github.com/emperor-go/emperor/pkg/config/option"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
@@ -16,6 +18,12 @@ import (
 type Hardening struct {
 	// NoNewPrivileges prevents programs from getting rights that the vassal does not have.
 	NoNewPrivileges bool
+	// Filter lists the system calls that it may not make, with LogFilter in the kernel's log. Nil:
+	// there is no filter.
+	Filter    namespaces.Filter
+	LogFilter bool
+	// Landlocks restrict access to files and ports.
+	Landlocks Landlocks
 	// Files limits open descriptors. Core and Locked limit a core dump and locked memory, in
 	// bytes.
 	Files, Core, Locked Range
@@ -73,6 +81,35 @@ var hardeningOptions = option.Rows[Vassal]{
 			return nil
 		},
 	},
+	{
+		Name: "system-call-filter", Group: "Privileges", Arg: "WORDS", Def: "off", Guard: true, Tyrant: true,
+		Help: "system calls that fail with EPERM after the drop: default, @GROUP or NAME, all except ~NAME or ~@GROUP, or off; it implies no-new-privileges (seccomp(2))",
+		Set:  setFilter,
+	},
+	{
+		Name: "system-call-filter-log", Group: "Privileges", Help: "the kernel logs each refused system call",
+		Into: func(v *Vassal) option.Field { return (*option.Flag)(&v.Hardening.LogFilter) },
+	},
+}
+
+// setFilter sets the filter of system calls. A tenant's own file can only add to it.
+func setFilter(v *Vassal, t option.Value) error {
+	f, err := namespaces.ParseFilter(t.Text)
+	if unknown, ok := errors.AsType[*namespaces.UnknownCallError](err); ok {
+		hint := "default, off, a group such as @mount, a system call of one, and ~ before one to permit it"
+		if near := suggest.Near(unknown.Word, namespaces.FilterNames); near != nil {
+			hint = suggest.Question("", near...)
+		}
+		return option.Wrong(err.Error(), hint)
+	}
+	if err != nil {
+		return option.Wrong(err.Error(), "default, or off")
+	}
+	if t.Tenant && v.Hardening.Filter != nil {
+		f = f.And(v.Hardening.Filter)
+	}
+	v.Hardening.Filter = f
+	return nil
 }
 
 // set parses LIMIT or SOFT:HARD, the form of systemd.exec(5). A tenant's own file can only lower

@@ -12,6 +12,11 @@ var privilegeOptions = option.Rows[Vassal]{
 			return err
 		},
 	},
+	{
+		Name: "cap", Group: "Privileges", Arg: "CAPABILITY,…", Guard: true,
+		Help: "capabilities that the vassal and its programs have after the drop, such as net_bind_service, or none; programs get no others (capabilities(7))",
+		Into: func(v *Vassal) option.Field { return &v.Capabilities },
+	},
 	{Name: "gid", Group: "Privileges", Arg: "GROUP", Guard: true, Help: "group to run as", Into: func(v *Vassal) option.Field { return &v.GID }},
 	{
 		Name: "no-initgroups", Group: "Privileges", Help: "do not take the user's groups from the system's files",

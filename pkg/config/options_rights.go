@@ -10,6 +10,11 @@ import (
 // rightsOptions set the rights with which vassals begin.
 var rightsOptions = option.Rows[Emperor]{
 	{
+		Name: "emperor-cap", Aliases: []string{"vassal-cap", "vassals-cap"}, Change: option.Reload, Group: "Privileges", Arg: "CAPABILITY,…", Guard: true,
+		Help: "capabilities that vassals and their programs can have from the as-vassal hooks on, and no others, or none (capabilities(7))",
+		Into: func(e *Emperor) option.Field { return &e.Capabilities },
+	},
+	{
 		Name: "emperor-root", Change: option.Reload, Group: "Privileges", Arg: "RULE", Def: "warn", Guard: true,
 		Help: "a vassal that would be root because it names no uid: warn, or refuse, which makes it a mistake", Set: setRoot,
 	},

@@ -47,6 +47,7 @@ var vassalOptions = table[Vassal]{
 	&directoryOptions,
 	&privilegeOptions,
 	&hardeningOptions,
+	&landlockOptions,
 	&cgroupOptions,
 	&vassalHookOptions,
 	&option.Part[Vassal, Surroundings]{

@@ -32,6 +32,9 @@ type Vassal struct {
 	UID, GID     Identity
 	AddGID       []Identity
 	NoInitgroups bool
+	// Capabilities are all that the vassal and its programs keep. Not set: root's for root, none for
+	// another user.
+	Capabilities Capabilities
 	// Sockets are bound after privileges are dropped, in this order, with the options of
 	// Listening.
 	Sockets   []Socket

@@ -23,7 +23,7 @@ func launcher(g *gathered, observe func(hooks.Result)) *process.Launcher {
 	o := g.options
 	s := &process.Launcher{
 		Program: g.program, Libraries: g.libraries, Clone: o.Clone, Hooks: o.Hooks, HookTimeout: o.HookTimeout, Shells: o.Around.Shells, Early: o.EarlyRelease, RefuseRoot: refusesRoot(o),
-		Environ: ownEnviron(), Passes: o.Pass.Has, Wrappers: vassalfiles.Wrappers(o.Wrapping), Reads: g.files, Templates: templates(o.Templates, g.files),
+		Capabilities: o.Capabilities.Given(), Environ: ownEnviron(), Passes: o.Pass.Has, Wrappers: vassalfiles.Wrappers(o.Wrapping), Reads: g.files, Templates: templates(o.Templates, g.files),
 		Output: g.output, NotifyDir: g.sockets.notifyDir(), Observe: observe, Turns: turn.New(o.HookConcurrency),
 		Spawner: g.tools.spawner, Sweeper: g.tools.sweeper, Poller: g.tools.poller, Keyring: g.tools.keyring, Cgroups: g.cgroups, Ledger: g.ledger, Network: g.network,
 	}
@@ -52,6 +52,7 @@ func supervision(o *config.Emperor, p parts) (emperor.Options, error) {
 	vassals := &reading{files: o.Templates, reads: files, waits: vassalfiles.HasOnDemand(o.OnDemand), held: r.held, allow: o.Allowed, clone: o.Clone, network: o.Network, limiting: o.Limiting, cgroups: p.launcher.Cgroups, relaxed: &sync.Map{}, log: log}
 	vassals.attrs = append(slices.Clone(o.Wrapping.Collect), o.Wrapping.ProgramAttr, o.Wrapping.ChdirAttr)
 	vassals.wraps = vassalfiles.Wrappers(o.Wrapping)
+	vassals.capabilities = o.Capabilities.Given()
 	vassals.refuseRoot, vassals.environ = refusesRoot(o), process.VassalEnviron(os.Environ())
 	r.current.Store(vassals)
 	options := emperor.Options{

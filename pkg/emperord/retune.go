@@ -135,6 +135,7 @@ func (t *tuner) take(ctx context.Context, e *emperor.Emperor, next *config.Emper
 	}
 	l := *t.parts.launcher
 	l.Hooks, l.HookTimeout, l.Early, l.RefuseRoot = next.Hooks, next.HookTimeout, next.EarlyRelease, refusesRoot(next)
+	l.Capabilities = next.Capabilities.Given()
 	l.Wrappers, l.Templates = vassalfiles.Wrappers(next.Wrapping), templates(next.Templates, l.Reads)
 	l.Wrappers.Before, l.Wrappers.After = templateArgs(next.Templates)
 	if next.HookConcurrency != t.options.HookConcurrency {

@@ -35,15 +35,17 @@ type reading struct {
 	attrs []string // requested attributes of that section
 	// refuseRoot: a vassal must name a user, because it would be root.
 	refuseRoot bool
-	environ    []string // with which vassals read their files
-	wraps      process.Wrappers
-	clone      namespaces.Flags // of each vassal
-	network    config.Networking
-	limiting   config.Limiting
-	cgroups    *namespaces.CgroupRoot // nil: vassals have none
-	relaxed    *sync.Map              // controllers that are missed, and were reported
-	log        *slog.Logger
-	last       sync.Map // the templates of each directory that were read last, config.Templates
+	// capabilities are all that vassals can have. Nil: no limit.
+	capabilities *namespaces.Capabilities
+	environ      []string // with which vassals read their files
+	wraps        process.Wrappers
+	clone        namespaces.Flags // of each vassal
+	network      config.Networking
+	limiting     config.Limiting
+	cgroups      *namespaces.CgroupRoot // nil: vassals have none
+	relaxed      *sync.Map              // controllers that are missed, and were reported
+	log          *slog.Logger
+	last         sync.Map // the templates of each directory that were read last, config.Templates
 }
 
 // readers have the reading in effect, which SIGHUP replaces, and the parts that stay.
@@ -86,6 +88,11 @@ func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
 	v, warnings, err := loader.Vassal(source)
 	if err == nil && r.refuseRoot {
 		if p, ok := v.Unnamed(c.Path); ok {
+			err = config.Problems{p}
+		}
+	}
+	if err == nil {
+		if p, ok := v.Exceeding(r.capabilities); ok {
 			err = config.Problems{p}
 		}
 	}

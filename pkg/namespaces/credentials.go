@@ -21,6 +21,10 @@ type Credentials struct {
 	UID, GID uint32
 	// Groups are all supplementary groups. Empty: none.
 	Groups []uint32
+	// Keep are the capabilities of the process and of its programs afterwards. Nil: all of root's
+	// for root, and none for another user, but what the bounding set allows for programs with
+	// rights of their files.
+	Keep *Capabilities
 }
 
 // Apply sets the supplementary groups, then the group, then the user, for every thread of the
@@ -37,12 +41,22 @@ func (c Credentials) Apply() error {
 	if err := syscall.Setgroups(groups); err != nil {
 		return fmt.Errorf("cannot set groups %v: %w", c.Groups, err)
 	}
+	if c.Keep != nil {
+		if err := c.Keep.Retain(); err != nil {
+			return err
+		}
+	}
 	gid, uid := int(c.GID), int(c.UID)
 	if err := syscall.Setresgid(gid, gid, gid); err != nil {
 		return fmt.Errorf("cannot set gid %d: %w", gid, err)
 	}
 	if err := syscall.Setresuid(uid, uid, uid); err != nil {
 		return fmt.Errorf("cannot set uid %d: %w", uid, err)
+	}
+	if c.Keep != nil {
+		if err := c.Keep.Keep(); err != nil {
+			return err
+		}
 	}
 	if err := conceal(); err != nil {
 		return err
@@ -58,8 +72,8 @@ func conceal() error {
 }
 
 // verify reads /proc and returns an error about the first thread whose ids or groups differ
-// from c. For a user other than root it also rejects any capability that is effective,
-// permitted, or kept across execve.
+// from c. For a user other than root it also rejects capabilities other than those of Keep that are
+// effective, permitted, or kept across execve.
 func (c Credentials) verify() error {
 	if err := eachThread(c.verifyThread, "Uid", "Gid", "Groups", "CapPrm", "CapEff", "CapAmb"); err != nil {
 		return fmt.Errorf("cannot verify credentials: %w", err)
@@ -71,8 +85,11 @@ func (c Credentials) verify() error {
 func (c Credentials) verifyThread(status fields) error {
 	checks := [][2]string{{"Uid", four(c.UID)}, {"Gid", four(c.GID)}}
 	if c.UID != 0 {
-		none := strings.Repeat("0", 16)
-		checks = append(checks, [][2]string{{"CapPrm", none}, {"CapEff", none}, {"CapAmb", none}}...)
+		kept := Capabilities(0).hex()
+		if c.Keep != nil {
+			kept = c.Keep.hex()
+		}
+		checks = append(checks, [][2]string{{"CapPrm", kept}, {"CapEff", kept}, {"CapAmb", kept}}...)
 	}
 	for _, x := range checks {
 		if err := status.want(x[0], x[1]); err != nil {

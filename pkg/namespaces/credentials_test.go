@@ -3,7 +3,11 @@ package namespaces
 import (
 	"encoding/json"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"runtime"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -15,6 +19,7 @@ import (
 type credentialsTest struct {
 	To       Credentials
 	KeepCaps bool
+	Bound    *Capabilities // before
 }
 
 // dropped is its result.
@@ -22,6 +27,17 @@ type dropped struct {
 	Error   string
 	Threads []string // Uid, Gid and Groups of each thread
 	CapEff  string
+	Caps    []string // of each thread, and of a program: inheritable, permitted, effective, bounding and ambient ones
+}
+
+// capsIn returns the sets of a thread.
+func capsIn(status string) string {
+	var sets []string
+	for _, set := range []string{"CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"} {
+		bits, _ := strconv.ParseUint(field(status, set), 16, 64)
+		sets = append(sets, Capabilities(bits).String())
+	}
+	return strings.Join(sets, "; ")
 }
 
 func drop() (any, error) {
@@ -46,7 +62,14 @@ func drop() (any, error) {
 		<-ready
 	}
 	var d dropped
-	if err := test.To.Apply(); err != nil {
+	var err error
+	if test.Bound != nil {
+		err = test.Bound.Bound()
+	}
+	if err == nil {
+		err = test.To.Apply()
+	}
+	if err != nil {
 		d.Error = err.Error()
 	}
 	threads, err := os.ReadDir("/proc/self/task")
@@ -54,6 +77,12 @@ func drop() (any, error) {
 		status := "/proc/self/task/" + thread.Name() + "/status"
 		d.Threads = append(d.Threads, field(status, "Uid")+"; "+field(status, "Gid")+"; "+field(status, "Groups"))
 		d.CapEff = field(status, "CapEff")
+		d.Caps = append(d.Caps, capsIn(status))
+	}
+	shown := filepath.Join(os.TempDir(), "status."+strconv.Itoa(os.Getpid()))
+	defer os.Remove(shown)
+	if text, err := exec.Command("cat", "/proc/self/status").Output(); err == nil && os.WriteFile(shown, text, 0o600) == nil {
+		d.Caps = append(d.Caps, capsIn(shown))
 	}
 	return d, err
 }
@@ -224,4 +253,55 @@ func TestVerifyWhileThreadsEnd(t *testing.T) {
 	}
 	close(stop)
 	<-done
+}
+
+// TestCapabilitiesOfEachThread: a thread and a program have the capabilities to keep, and no program can get others.
+func TestCapabilitiesOfEachThread(t *testing.T) {
+	bind, both := Capabilities(1<<unix.CAP_NET_BIND_SERVICE), Capabilities(1<<unix.CAP_NET_BIND_SERVICE|1<<unix.CAP_CHOWN)
+	none := Capabilities(0)
+	own, err := ownCapabilities()
+	if err != nil {
+		t.Fatal(err)
+	}
+	same := func(set string) string { return strings.Join(slices.Repeat([]string{set}, 5), "; ") }
+	for name, test := range map[string]struct {
+		credentialsTest
+		threads, program string
+	}{
+		"kept by a user":   {credentialsTest{To: Credentials{UID: 4001, GID: 4001, Keep: &bind}}, same("net_bind_service"), same("net_bind_service")},
+		"kept by root":     {credentialsTest{To: Credentials{Keep: &both}}, same("chown,net_bind_service"), same("chown,net_bind_service")},
+		"none of a user":   {credentialsTest{To: Credentials{UID: 4001, GID: 4001, Keep: &none}}, same("none"), same("none")},
+		"none of root":     {credentialsTest{To: Credentials{Keep: &none}}, same("none"), same("none")},
+		"not given":        {credentialsTest{To: Credentials{UID: 4001, GID: 4001}}, "none; none; none; " + own.bounding.String() + "; none", ""},
+		"bounded":          {credentialsTest{To: Credentials{UID: 4001, GID: 4001}, Bound: &both}, "none; none; none; chown,net_bind_service; none", ""},
+		"bounded and kept": {credentialsTest{To: Credentials{UID: 4001, GID: 4001, Keep: &bind}, Bound: &both}, same("net_bind_service"), same("net_bind_service")},
+	} {
+		if test.program == "" {
+			test.program = test.threads
+		}
+		d := dropIn(t, test.credentialsTest)
+		if changes := test.Bound != nil || test.To.Keep != nil; changes && inThreads(unix.SYS_GETPID) != nil {
+			// A test with C functions; with CGO_ENABLED=0 it is another one.
+			if !strings.HasSuffix(d.Error, "a program with C functions cannot change all its threads") {
+				t.Errorf("%s: error %q", name, d.Error)
+			}
+			continue
+		}
+		if d.Error != "" || len(d.Caps) < 10 {
+			t.Errorf("%s: error %q, %d threads", name, d.Error, len(d.Caps))
+			continue
+		}
+		for i, got := range d.Caps {
+			if want := map[bool]string{false: test.threads, true: test.program}[i == len(d.Caps)-1]; got != want {
+				t.Errorf("%s: #%d has %q, want %q", name, i, got, want)
+			}
+		}
+	}
+	d := dropIn(t, credentialsTest{To: Credentials{UID: 4001, GID: 4001, Keep: &both}, Bound: &bind})
+	if inThreads(unix.SYS_GETPID) != nil {
+		return
+	}
+	if want := "cannot keep chown: this process does not have it"; d.Error != want {
+		t.Errorf("more than is there: %q, want %q", d.Error, want)
+	}
 }

@@ -28,10 +28,14 @@ func NoNewPrivileges() error {
 	return nil
 }
 
-// inThreads makes a system call in every thread of this process. ENOTSUP: this is a program with
-// C functions, whose threads the Go runtime does not control.
-func inThreads(call, a, b uintptr) error {
-	if _, _, errno := syscall.AllThreadsSyscall6(call, a, b, 0, 0, 0, 0); errno != 0 {
+// inThreads makes a system call with up to three arguments in every thread of this process.
+// ENOTSUP: this is a program with C functions, whose threads the Go runtime does not control.
+//
+//go:uintptrescapes
+func inThreads(call uintptr, arguments ...uintptr) error {
+	var a [3]uintptr
+	copy(a[:], arguments)
+	if _, _, errno := syscall.AllThreadsSyscall6(call, a[0], a[1], a[2], 0, 0, 0); errno != 0 {
 		return errno
 	}
 	return nil

@@ -24,6 +24,9 @@ type Limits struct {
 	Inheritable, Permitted, Effective, Bounding, Ambient uint64
 	// NoNewPrivs: no execve gives more rights (PR_SET_NO_NEW_PRIVS).
 	NoNewPrivs bool
+	// Filtered: it has more filters of system calls than the process that reads this. A confined
+	// process gets the default filter then, because the kernel shows no filter.
+	Filtered bool
 	// Resources are the limits of setrlimit(2), by resource. Empty: none.
 	Resources []unix.Rlimit
 }
@@ -74,6 +77,7 @@ func limitsOf(pid int) (l Limits, err error) {
 	if len(fields) > 0 {
 		return l, fmt.Errorf("/proc/%d/status lacks some of them", pid)
 	}
+	l.Filtered = FiltersOf(pid) > FiltersOf(os.Getpid())
 	if l.Resources, err = resourcesOf(pid); err != nil {
 		return l, err
 	}
@@ -228,7 +232,7 @@ func (l Limits) confine() error {
 		return err
 	}
 	if os.Geteuid() != 0 {
-		return adoptResources(l.Resources, true)
+		return l.last()
 	}
 	for capability := range 64 {
 		if l.Bounding>>capability&1 != 0 {
@@ -254,6 +258,16 @@ func (l Limits) confine() error {
 	}
 	if err := l.limit(); err != nil {
 		return err
+	}
+	return l.last()
+}
+
+// last gives up the rest, immediately before execve.
+func (l Limits) last() error {
+	if l.Filtered {
+		if err := DefaultFilter().load(0); err != nil {
+			return fmt.Errorf("cannot load the filter of system calls: %w", err)
+		}
 	}
 	return adoptResources(l.Resources, true)
 }

@@ -54,6 +54,7 @@ func play(role string) int {
 		"interfaces":  interfaces,
 		"wait links":  waitLinks,
 		"drop":        drop,
+		"filtered":    filtered,
 		"confined":    confined,
 		"mounts":      mounts,
 		"wrong proc":  wrongProc,

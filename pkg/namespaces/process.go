@@ -46,7 +46,11 @@ type ExitStatus struct {
 
 // String prints like `exit status 1` and `signal: killed`.
 func (s ExitStatus) String() string {
-	if s.Signal != 0 {
+	switch s.Signal {
+	case 0:
+	case unix.SIGSYS:
+		return "signal: " + s.Signal.String() + " (a filter of system calls ended it: system-call-filter ends programs for another processor, such as 32-bit ones)"
+	default:
 		return "signal: " + s.Signal.String()
 	}
 	return "exit status " + strconv.Itoa(s.Code)

@@ -27,7 +27,7 @@ func (v *vassal) rootPatch(ctx context.Context, o *config.Vassal) error {
 	if err := v.env.introduceSelf(o, &v.source); err != nil {
 		return err
 	}
-	prepare := []optionStep{v.sockets.bindShared, v.bind, v.limitResources, noNewPrivileges}
+	prepare := []optionStep{v.sockets.bindShared, v.bind, v.limitResources, keepCapabilities, noNewPrivileges, v.restrictFiles, filterCalls}
 	if len(o.Sockets)+len(o.Listening.Shared) > 0 {
 		prepare = slices.Insert(prepare, 0, v.progress.awaitInterfaces)
 	}

@@ -5,7 +5,26 @@ import (
 
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/namespaces"
+	"github.com/emperor-go/emperor/pkg/wire"
 )
+
+// limitCapabilities gives up the capabilities that the emperor does not allow. The hooks of before
+// the drop have run with all of them.
+func limitCapabilities(_ context.Context, order *wire.Order) error {
+	if order.Capabilities == nil {
+		return nil
+	}
+	return order.Capabilities.Bound()
+}
+
+// keepCapabilities gives up all capabilities but those of the options, for a process whose ids do
+// not change.
+func keepCapabilities(_ context.Context, o *config.Vassal) error {
+	if !o.Capabilities.Set {
+		return nil
+	}
+	return blameAny(o, o.Capabilities.List.Hold(), "cap")
+}
 
 // limitResources sets the limits of this process, which all its later processes inherit. A limit
 // of descriptors can be below the number that is open: only later ones fail.
@@ -20,4 +39,17 @@ func noNewPrivileges(_ context.Context, o *config.Vassal) error {
 		return nil
 	}
 	return blameAny(o, namespaces.NoNewPrivileges(), "no-new-privileges")
+}
+
+// restrictFiles restricts access to files and ports. Programs of ours stay usable.
+func (v *vassal) restrictFiles(_ context.Context, o *config.Vassal) error {
+	return o.Hardening.Landlocks.Restrict(o, v.programs.self, v.programs.server, v.programs.helper, v.programs.twin)
+}
+
+// filterCalls loads the filter of system calls, after everything that it would refuse.
+func filterCalls(_ context.Context, o *config.Vassal) error {
+	if o.Hardening.Filter == nil {
+		return nil
+	}
+	return blameAny(o, o.Hardening.Filter.Load(o.Hardening.LogFilter), "system-call-filter")
 }

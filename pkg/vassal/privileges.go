@@ -15,10 +15,13 @@ import (
 )
 
 // dropPrivileges becomes the user and group of the options permanently.
-func (v *vassal) dropPrivileges(_ context.Context, o *config.Vassal) error {
+func (v *vassal) dropPrivileges(ctx context.Context, o *config.Vassal) error {
 	wish := accounts.Wish{UID: o.UID, GID: o.GID, AddGID: o.AddGID, NoInitgroups: o.NoInitgroups}
 	v.source.warnRoot(v.log, o)
 	if wish.None() {
+		if err := keepCapabilities(ctx, o); err != nil {
+			return err
+		}
 		return v.env.introduceSelf(o, &v.source)
 	}
 	c, login, err := wish.ResolveLogin()
@@ -29,10 +32,14 @@ func (v *vassal) dropPrivileges(_ context.Context, o *config.Vassal) error {
 		if err := alreadyIs(c, v.source.order != nil); err != nil {
 			return blameAny(o, err, "uid", "gid")
 		}
+		if err := keepCapabilities(ctx, o); err != nil {
+			return err
+		}
 		return v.env.introduceSelf(o, &v.source)
 	}
+	c.Keep = o.Capabilities.Given()
 	if err := c.Apply(); err != nil {
-		return err
+		return blameAny(o, err, "cap")
 	}
 	if err := v.env.introduce(o, login); err != nil || v.source.order == nil {
 		return err

@@ -33,6 +33,11 @@ func (v *vassal) read(order *wire.Order) (*config.Vassal, error) {
 			return nil, config.Problems{p}
 		}
 	}
+	if err == nil && order != nil {
+		if p, ok := o.Exceeding(order.Capabilities); ok {
+			return nil, config.Problems{p}
+		}
+	}
 	return o, err
 }
 

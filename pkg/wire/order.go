@@ -7,6 +7,7 @@ import (
 
 	"github.com/emperor-go/emperor/internal/uwsgiproto"
 	"github.com/emperor-go/emperor/pkg/hooks"
+	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
 // MaxOrder limits the size of an encoded order in bytes. A configuration may have 1 MiB and
@@ -45,6 +46,8 @@ type Order struct {
 	Caged bool `json:",omitempty"`
 	// RefuseRoot: while the vassal is root, a configuration without a user is an error.
 	RefuseRoot bool `json:",omitempty"`
+	// Capabilities are all that the vassal and its programs can have. Nil: no limit.
+	Capabilities *namespaces.Capabilities `json:",omitempty"`
 	// Trial: the vassal accepts only when its workers have also stayed ready for a moment, and
 	// does not fall back, because a configuration that was ready before is launched otherwise.
 	Trial bool `json:",omitempty"`

@@ -42,6 +42,8 @@ type Launcher struct {
 	Early bool
 	// RefuseRoot: a vassal that names no user does not start.
 	RefuseRoot bool
+	// Capabilities are all that vassals can have. Nil: no limit.
+	Capabilities *namespaces.Capabilities
 	// Environ is the environment of the emperor, which its hooks have.
 	Environ []string
 	// Passes reports whether vassals get a variable of it. Nil: they get all that is not
@@ -183,7 +185,7 @@ func (l *Launcher) lateHooks(ctx context.Context, r emperor.Request, c *child) {
 func (l *Launcher) orderFor(c *child, r emperor.Request) wire.Order {
 	o := wire.Order{
 		Serial: 1, Name: []byte(r.Config.Name), Path: []byte(r.Config.Path), Dir: []byte(r.Config.Dir), Config: r.Config.Data,
-		Templates: r.Templates, Namespaces: l.Clone.String(), RefuseRoot: l.RefuseRoot, Caged: c.cgroup != nil,
+		Templates: r.Templates, Namespaces: l.Clone.String(), RefuseRoot: l.RefuseRoot, Capabilities: l.Capabilities, Caged: c.cgroup != nil,
 		Trial: r.Trial, UID: r.Config.UID, GID: r.Config.GID, Hooks: l.childHooks(r), Shells: l.Shells, HookTimeout: l.HookTimeout,
 	}
 	o.Program = l.programFor(r.Plan)

@@ -1,0 +1,87 @@
+//go:build linux
+
+package integration
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// capabilities returns the sets of capabilities in a status.
+func capabilities(text string) string {
+	var sets []string
+	for _, set := range []string{"CapInh:", "CapPrm:", "CapEff:", "CapBnd:", "CapAmb:"} {
+		sets = append(sets, strings.TrimLeft(line(text, set), "0")+".")
+	}
+	return strings.Join(sets, " ")
+}
+
+// Each process of a vassal has the capabilities that its file keeps, and none can get others.
+func TestCapabilities(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		options []string
+		want    string
+	}{
+		"user": {[]string{"uid = 4001", "gid = 4001", "cap = net_bind_service"}, "400. 400. 400. 400. 400."},
+		"none": {[]string{"uid = 4001", "gid = 4001", "cap = none", "no-new-privileges = true"}, ". . . . ."},
+		"root": {[]string{"uid = root", "cap = chown,CAP_NET_BIND_SERVICE"}, "401. 401. 401. 401. 401."},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.eachProcess(test.options, func(who, text string) {
+				if got := capabilities(text); got != test.want {
+					t.Errorf("%s has %s, want %s", who, got, test.want)
+				}
+			})
+		})
+	}
+}
+
+// A program without root binds a low port, a program with a set-user-id bit gets no other
+// capability, and an order to fall back keeps them.
+func TestCapabilityToBind(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	serve := "python3 -m http.server 80 --bind 127.0.0.1"
+	w.vassal("with.ini", "exec-as-root = ip link set lo up", "uid = 4001", "gid = 4001", "cap = net_bind_service", "no-new-privileges = true", "command = "+serve, "ready-probe = tcp:127.0.0.1:80")
+	w.vassal("patch.ini", "exec-as-root = ip link set lo up", "uid = 4001", "gid = 4001", "cap = net_bind_service", "unprivileged-binary-patch-arg = "+serve, "ready-probe = tcp:127.0.0.1:80")
+	w.vassal("without.ini", "uid = 4001", "gid = 4001", "command = "+serve)
+	w.vassal("again.ini", "exec-as-root = ip link set lo up", "uid = 4001", "gid = 4001", "cap = net_bind_service", "exec-as-user = false", serves, "fallback-config = "+w.path("s/fallback.ini"))
+	w.write("s/fallback.ini", ini("uid = 4001", "gid = 4001", "cap = net_bind_service", "command = "+serve, "ready-probe = tcp:127.0.0.1:80"))
+	e := w.start(allNamespaces)
+	for _, name := range []string{"with.ini", "patch.ini", "again.ini"} {
+		e.running(name)
+	}
+	e.await("without.ini", "Permission denied")
+}
+
+// The emperor limits the capabilities of all vassals from their as-vassal hooks on, also of programs that
+// replace them, and names the line that asks for more.
+func TestEmperorCap(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	show := func(who string) string {
+		return fmt.Sprintf("n=%[1]s.$(stat -Lc %%i /proc/self/ns/pid); cat /proc/self/status >$n; mv $n %[1]s", w.path("s/"+who))
+	}
+	w.vassal("a.ini", "exec-as-root = "+show("as-root"), "uid = 4001", "gid = 4001", "cap = net_bind_service", "exec-as-user = "+show("as-user"), serves)
+	w.vassal("b.ini", "uid = 4001", "gid = 4001", "exec-as-user = "+show("plain"), serves)
+	w.vassal("c.ini", "uid = 4001", "gid = 4001", "cap = sys_admin", serves)
+	e := w.start(allNamespaces, "--emperor-cap", "net_bind_service,chown", "--exec-as-vassal-before-drop", show("before"), "--exec-as-vassal", show("as-vassal"))
+	e.await("c.ini", `is not among emperor-cap`)
+	for _, name := range []string{"a.ini", "b.ini"} {
+		e.running(name)
+	}
+	for who, want := range map[string]string{
+		"as-vassal": ". 401. 401. 401. .", "as-root": ". 401. 401. 401. .", "as-user": "400. 400. 400. 400. 400.", "plain": ". . . 401. .",
+	} {
+		if got := capabilities(w.shown(who)); got != want {
+			t.Errorf("%s has %s, want %s", who, got, want)
+		}
+	}
+	if got := capabilities(w.shown("before")); strings.Contains(got, " 401.") {
+		t.Errorf("a hook of before has %s already", got)
+	}
+}

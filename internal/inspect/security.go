@@ -1,0 +1,186 @@
+package inspect
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/emperor-go/emperor/pkg/namespaces"
+)
+
+// Fact is one fact about the confinement of a vassal.
+type Fact struct {
+	// Name of the fact, and its text as it is now.
+	Name string `json:"name"`
+	Text string `json:"text"`
+	// Weight is added to the exposure while Exposed is true. Option changes the fact.
+	Weight  float64 `json:"weight"`
+	Exposed bool    `json:"exposed"`
+	Option  string  `json:"option"`
+}
+
+// Exposure is the sum of the weights of the exposed facts.
+func Exposure(facts []Fact) (sum float64) {
+	for _, f := range facts {
+		if f.Exposed {
+			sum += f.Weight
+		}
+	}
+	return sum
+}
+
+// securityRows are all facts, the heaviest first within a subject.
+var securityRows = []struct {
+	name          string
+	weight        float64
+	exposed, safe string
+	option        string
+}{
+	{"root", 3.0, "its programs are root", "its programs are not root", "uid = USER"},
+	{"new-privileges", 0.8, "set-user-id programs give rights", "no program gets more rights", "no-new-privileges = true"},
+	{"system-calls", 0.8, "no filter of system calls", "system calls are filtered", "system-call-filter = default"},
+	{"bounding-set", 0.5, "programs with rights of their files can have capabilities that it does not have", "the bounding set of capabilities is reduced", "cap = none, or emperor-cap in the emperor's file"},
+	{"shared-user", 0.6, "another vassal has the same user", "no other vassal has its user", "uid = ANOTHER USER"},
+	{"pid-namespace", 0.4, "it sees the processes of the host", "a pid namespace of its own", "pid in emperor-use-clone"},
+	{"net-namespace", 0.4, "it has the network of the host", "a network of its own", "net in emperor-use-clone"},
+	{"mount-namespace", 0.4, "it has the mounts of the host", "mounts of its own", "fs in emperor-use-clone"},
+	{"memory", 0.4, "no limit of memory", "memory is limited", "memory-max = BYTES"},
+	{"tasks", 0.4, "no limit of processes", "processes are limited", "tasks-max = N"},
+	{"processor", 0.4, "no limit of processor time", "processor time is limited", "cpu-quota = PERCENT"},
+	{"environment", 0.3, "it gets the environment of the emperor", "it gets no variables of the emperor but a few", "pass-environment without * in the emperor's file"},
+	{"file", 0.2, "every user can read its file, which sets variables", "variables are not in a file that every user can read", "chmod o-r FILE"},
+}
+
+// facts returns the rows whose state is known.
+func facts(exposed map[string]bool) (list []Fact) {
+	for _, r := range securityRows {
+		is, known := exposed[r.name]
+		if !known {
+			continue
+		}
+		f := Fact{r.name, r.safe, r.weight, is, r.option}
+		if is {
+			f.Text = r.exposed
+		}
+		list = append(list, f)
+	}
+	return list
+}
+
+// Security returns the facts that the configuration of a vassal, its emperor and the other vassals
+// decide. Without an emperor's configuration, facts that depend on it are left out.
+func Security(s Subject, all []Subject) []Fact {
+	v, h := s.Vassal, s.Vassal.Hardening
+	user := v.UID.String()
+	set := v.Settings(false)
+	unlimited := func(option string, byDefault bool) bool {
+		for _, one := range set {
+			if one.Name == option {
+				byDefault = one.Value == "infinity" || one.Value == "max"
+			}
+		}
+		return byDefault
+	}
+	restricted := h.Filter != nil || !h.Landlocks[0].None() || !h.Landlocks[1].None()
+	exposed := map[string]bool{
+		"root": isRoot(user), "new-privileges": !h.NoNewPrivileges && !restricted, "system-calls": h.Filter == nil,
+		"bounding-set": !v.Capabilities.Set && (s.Emperor == nil || !s.Emperor.Capabilities.Set),
+		"shared-user":  sharesUser(s, all), "memory": unlimited("memory-max", true), "tasks": unlimited("tasks-max", false), "processor": unlimited("cpu-quota", true),
+		"file": len(Legible(set, map[string]bool{})) > 0,
+	}
+	if e := s.Emperor; e != nil {
+		exposed["pid-namespace"] = !e.Clone.Has(namespaces.NewPID)
+		exposed["net-namespace"] = !e.Clone.Has(namespaces.NewNet)
+		exposed["mount-namespace"] = !e.Clone.Has(namespaces.NewMount)
+		exposed["environment"] = e.Pass.Has("ANY_VARIABLE_OF_THE_EMPEROR")
+	}
+	return facts(exposed)
+}
+
+func isRoot(user string) bool { return user == "" || user == "0" || user == "root" }
+
+// sharesUser reports whether another vassal has the same user, other than root.
+func sharesUser(s Subject, all []Subject) bool {
+	for _, other := range all {
+		if user := other.Vassal.UID.String(); other.File != s.File && user == s.Vassal.UID.String() && !isRoot(user) {
+			return true
+		}
+	}
+	return false
+}
+
+// SecurityOf returns the facts that /proc and the cgroup of a running process show, compared with this
+// process.
+func SecurityOf(pid int) ([]Fact, error) {
+	l, err := namespaces.LimitsOf(pid, false)
+	if err != nil {
+		return nil, err
+	}
+	own, err := namespaces.LimitsOf(os.Getpid(), false)
+	if err != nil {
+		return nil, err
+	}
+	exposed := map[string]bool{
+		"root": l.UID == 0, "new-privileges": !l.NoNewPrivs, "system-calls": !l.Filtered, "bounding-set": l.Bounding == own.Bounding,
+	}
+	for name, file := range map[string]string{"pid-namespace": "pid_for_children", "net-namespace": "net", "mount-namespace": "mnt"} {
+		theirs, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/%s", pid, file))
+		if err != nil {
+			return nil, err
+		}
+		ours, err := os.Readlink("/proc/self/ns/" + file)
+		if err != nil {
+			return nil, err
+		}
+		exposed[name] = theirs == ours
+	}
+	for name, file := range map[string]string{"memory": "memory.max", "tasks": "pids.max", "processor": "cpu.max"} {
+		exposed[name] = !limited(pid, file)
+	}
+	return facts(exposed), nil
+}
+
+// limited reports whether the cgroup of a process, or one around it, has a value in a file.
+func limited(pid int, file string) bool {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/cgroup", pid))
+	if err != nil {
+		return false
+	}
+	_, path, ok := strings.Cut(string(text), "0::")
+	for root := "/sys/fs/cgroup"; ok && path != "/" && path != "." && path != ""; path = filepath.Dir(path) {
+		path, _, _ = strings.Cut(path, "\n")
+		for _, at := range []string{root, root + "/unified"} {
+			if value, err := os.ReadFile(filepath.Join(at, path, file)); err == nil && !strings.HasPrefix(string(value), "max") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// SecuritySubject is a vassal with its facts.
+type SecuritySubject struct {
+	Vassal   string  `json:"vassal"`
+	Exposure float64 `json:"exposure"`
+	Facts    []Fact  `json:"facts"`
+}
+
+// NewSecuritySubject adds the exposure, with one digit.
+func NewSecuritySubject(name string, list []Fact) SecuritySubject {
+	return SecuritySubject{name, float64(int(Exposure(list)*10+0.5)) / 10, list}
+}
+
+// Text returns a table: exposed facts have their weight and the option that changes them.
+func (s SecuritySubject) Text() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: exposure %.1f\n", s.Vassal, s.Exposure)
+	for _, f := range s.Facts {
+		if f.Exposed {
+			fmt.Fprintf(&b, "  %.1f  %s (%s)\n", f.Weight, f.Text, f.Option)
+		} else {
+			fmt.Fprintf(&b, "    -  %s\n", f.Text)
+		}
+	}
+	return b.String()
+}

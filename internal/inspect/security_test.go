@@ -1,0 +1,119 @@
+package inspect
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/emperor-go/emperor/pkg/config"
+)
+
+// posture returns the exposed facts of the first of some vassals.
+func posture(t *testing.T, emperor []string, mode os.FileMode, files ...string) (exposed []string, sum float64) {
+	t.Helper()
+	loader := config.Loader{Permissions: config.FullPermissions(nil)}
+	e, _, err := loader.Emperor(append([]string{"--emperor", t.TempDir()}, emperor...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []Subject
+	for i, text := range files {
+		path := filepath.Join(t.TempDir(), string(rune('a'+i))+".ini")
+		text = "[uwsgi]\ncommand = sleep 9\n" + text
+		if err := os.WriteFile(path, []byte(text), mode); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		v, _, err := loader.Vassal(config.Source{Name: filepath.Base(path), Path: path, Data: []byte(text)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, Subject{File: path, Vassal: v, Emperor: e, Root: true})
+	}
+	facts := Security(all[0], all)
+	if len(facts) != len(securityRows) {
+		t.Errorf("there are %d facts and %d rows", len(facts), len(securityRows))
+	}
+	for _, f := range facts {
+		if f.Exposed {
+			exposed = append(exposed, f.Name)
+		}
+	}
+	return exposed, Exposure(facts)
+}
+
+// TestSecurityRowsMove: each row moves with its option, and no other one does.
+func TestSecurityRowsMove(t *testing.T) {
+	const closed = "uid = 4001\ngid = 4001\nno-new-privileges = true\nsystem-call-filter = default\ncap = none\nmemory-max = 64m\ncpu-quota = 50\n"
+	spaces := []string{"--emperor-use-clone", "pid,net,fs"}
+	if exposed, sum := posture(t, spaces, 0o600, closed); len(exposed) > 0 || sum != 0 {
+		t.Errorf("everything is given, and exposed are %v (%v)", exposed, sum)
+	}
+	without := func(line string) string { return removed(closed, line) }
+	for want, got := range map[string]func() ([]string, float64){
+		"root":         func() ([]string, float64) { return posture(t, spaces, 0o600, without("uid = 4001")+"uid = root\n") },
+		"bounding-set": func() ([]string, float64) { return posture(t, spaces, 0o600, without("cap = none")) },
+		"memory":       func() ([]string, float64) { return posture(t, spaces, 0o600, without("memory-max = 64m")) },
+		"processor":    func() ([]string, float64) { return posture(t, spaces, 0o600, without("cpu-quota = 50")) },
+		"tasks":        func() ([]string, float64) { return posture(t, spaces, 0o600, closed+"tasks-max = infinity\n") },
+		"system-calls": func() ([]string, float64) { return posture(t, spaces, 0o600, without("system-call-filter = default")) },
+		"shared-user":  func() ([]string, float64) { return posture(t, spaces, 0o600, closed, closed) },
+		"pid-namespace": func() ([]string, float64) {
+			return posture(t, []string{"--emperor-use-clone", "net,fs"}, 0o600, closed)
+		},
+		"net-namespace": func() ([]string, float64) {
+			return posture(t, []string{"--emperor-use-clone", "pid,fs"}, 0o600, closed)
+		},
+		"mount-namespace": func() ([]string, float64) {
+			return posture(t, []string{"--emperor-use-clone", "pid,net"}, 0o600, closed)
+		},
+		"environment": func() ([]string, float64) {
+			return posture(t, append(spaces, "--pass-environment", "*"), 0o600, closed)
+		},
+		"file": func() ([]string, float64) { return posture(t, spaces, 0o644, closed+"env = A=b\n") },
+		"new-privileges": func() ([]string, float64) {
+			return posture(t, spaces, 0o600, removed(without("system-call-filter = default"), "no-new-privileges = true"))
+		},
+	} {
+		exposed, sum := got()
+		if want == "new-privileges" { // the filter implies it
+			exposed = slices.DeleteFunc(exposed, func(name string) bool { return name == "system-calls" })
+			sum -= 0.8
+		}
+		if !slices.Equal(exposed, []string{want}) {
+			t.Errorf("without the option of %s, exposed are %v", want, exposed)
+		}
+		for _, r := range securityRows {
+			if r.name == want && (sum < r.weight-0.01 || sum > r.weight+0.01) {
+				t.Errorf("%s adds %v, want %v", want, sum, r.weight)
+			}
+		}
+	}
+	if exposed, _ := posture(t, append(spaces, "--emperor-cap", "chown"), 0o600, without("cap = none")); len(exposed) > 0 {
+		t.Errorf("with emperor-cap exposed are %v", exposed)
+	}
+	if exposed, _ := posture(t, spaces, 0o600, without("no-new-privileges = true")); len(exposed) > 0 {
+		t.Errorf("under a filter exposed are %v", exposed)
+	}
+}
+
+// removed returns a text without one line.
+func removed(text, line string) string {
+	list := slices.DeleteFunc(lines(text), func(one string) bool { return one == line+"\n" })
+	joined := ""
+	for _, one := range list {
+		joined += one
+	}
+	return joined
+}
+
+func lines(text string) (list []string) {
+	for len(text) > 0 {
+		end := slices.Index([]byte(text), '\n') + 1
+		list, text = append(list, text[:end]), text[end:]
+	}
+	return list
+}
