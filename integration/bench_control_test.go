@@ -24,7 +24,7 @@ import (
 func BenchmarkTouch(b *testing.B) {
 	w := newWorld(b)
 	w.vassal("a.ini", serves)
-	e := w.start(allNamespaces)
+	e := w.start(allNamespaces, "--emperor-change-pause", "0")
 	e.running("a.ini")
 	var noticed, reloaded []time.Duration
 	for b.Loop() {
@@ -46,7 +46,7 @@ func BenchmarkTouch(b *testing.B) {
 // vassals.
 func BenchmarkTen(b *testing.B) {
 	w := newWorld(b)
-	e := w.start(allNamespaces)
+	e := w.start(allNamespaces, "--emperor-change-pause", "0")
 	e.await("", "is watching")
 	var took []time.Duration
 	for b.Loop() {

@@ -28,7 +28,7 @@ func TestUsageAgainstLimits(t *testing.T) {
 	var u Usage
 	u.limits(dir)
 	want := map[string]uint64{"tasks-max": 3, "memory-max": 7, "memory-high": 5, "cpu-quota": 4}
-	if u.Tasks != 12 || u.TasksMax != 300 || u.MemoryMax != 128<<20 || u.Throttled != 1.5 || !maps.Equal(u.LimitHits, want) || cpuStat(filepath.Join(dir, "cpu.stat")) != 2.5 {
+	if u.Tasks != 12 || u.TasksMax != 300 || u.MemoryMax != 128<<20 || u.Throttled != 1.5 || !maps.Equal(u.LimitHits, want) {
 		t.Errorf("%+v", u)
 	}
 	var free Usage

@@ -25,8 +25,9 @@ type Meter struct {
 }
 
 type measured struct {
-	at    time.Time
-	usage Usage
+	at       time.Time
+	usage    Usage
+	accounts namespaces.Accounts
 }
 
 // Of measures the vassal whose first process is pid.
@@ -37,14 +38,16 @@ func (m *Meter) Of(pid int) Usage {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := time.Now()
-	if last, ok := m.last[pid]; ok && now.Sub(last.at) < fresh {
+	last, ok := m.last[pid]
+	if ok && now.Sub(last.at) < fresh {
 		return last.usage
 	}
-	u := m.measure(pid)
+	accounts := namespaces.AccountsOf(pid, last.accounts)
+	u := measure(pid, accounts)
 	if m.last == nil {
 		m.last = map[int]measured{}
 	}
-	m.last[pid] = measured{now, u}
+	m.last[pid] = measured{now, u, accounts}
 	if len(m.last) > 64 {
 		for p, old := range m.last {
 			if now.Sub(old.at) > time.Minute {
@@ -57,29 +60,24 @@ func (m *Meter) Of(pid int) Usage {
 
 // measure reads the vassal's cgroups when they have accounting, and otherwise adds up its
 // process and all descendants.
-func (m *Meter) measure(pid int) (u Usage) {
-	counted := namespaces.MemoryCgroupOf(pid)
-	if kills, ok := counted.Kills(); ok {
+func measure(pid int, a namespaces.Accounts) (u Usage) {
+	if kills, ok := a.Memory.Kills(); ok {
 		u.OOMKills = &kills
 	}
-	charged, isCharged := counted.Usage()
-	dir := namespaces.CgroupDirOf(pid)
-	if dir == "" {
+	charged, isCharged := a.Memory.Usage()
+	if a.Dir == "" {
 		all := namespaces.TreeUsage(pid)
 		u.CPU, u.Memory = all.CPU.Seconds(), all.RSS
 	} else {
-		u.CPU = cpuStat(filepath.Join(dir, "cpu.stat"))
-		u.limits(vassalsOwn(dir))
+		u.limits(vassalsOwn(a.Dir))
+		used, _ := a.CPU()
+		u.CPU = used.Seconds()
 	}
 	switch {
 	case isCharged:
 		u.Memory = charged
-	case dir != "":
-		for _, word := range words(filepath.Join(dir, "cgroup.procs")) {
-			if p, err := strconv.Atoi(word); err == nil {
-				u.Memory += namespaces.UsageOf(p).RSS
-			}
-		}
+	case a.Dir != "":
+		u.Memory = a.RSS()
 	}
 	return u
 }
@@ -126,8 +124,6 @@ func pairs(file string) map[string]uint64 {
 	}
 	return list
 }
-
-func cpuStat(file string) float64 { return float64(pairs(file)["usage_usec"]) / 1e6 }
 
 func words(file string) []string {
 	text, _ := os.ReadFile(file)

@@ -13,7 +13,7 @@ import (
 
 // withHolder adds to a vassal's reason the other vassal that has its address. The vassal itself
 // cannot know the name: it sees at most a process. The reason contains the address in quotes.
-func (r *roster) withHolder(v *vassal, p Plan, reason string) string {
+func (r *roster) withHolder(v *vassal, p *Plan, reason string) string {
 	if p.OwnNetwork || !strings.Contains(reason, unix.EADDRINUSE.Error()) {
 		return reason
 	}

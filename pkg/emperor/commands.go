@@ -58,7 +58,7 @@ func (e *Emperor) Configuration(ctx context.Context, name string) (p Plan, runni
 		case v == nil:
 			err = UnknownError{name}
 		case v.process != nil:
-			p, running = v.config, true
+			p, running = *v.config, true
 		case v.wanted != nil:
 			p = *v.wanted
 		}

@@ -2,7 +2,7 @@ package emperor
 
 // ignoreDuplicate records that a monitor has found a file that is ignored as long as v exists: another
 // one with the same name, or the same one by another name.
-func (v *vassal) ignoreDuplicate(o *Options, source int, p Plan) {
+func (v *vassal) ignoreDuplicate(o *Options, source int, p *Plan) {
 	if _, known := v.duplicates[p.Path]; !known {
 		there, here := o.Monitors[source].String(), o.Monitors[v.source].String()
 		if p.Name == v.name {

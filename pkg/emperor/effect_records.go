@@ -24,7 +24,7 @@ func recordLaunch(o *Options, v *vassal) {
 	v.churn.excused = false
 	v.generation++
 	v.launches++
-	v.config, v.serial, v.reloads, v.failed = *v.target(), 1, 0, false
+	v.config, v.serial, v.reloads, v.failed = v.target(), 1, 0, false
 	if v.rest == restLeft {
 		v.wake()
 	}
@@ -35,7 +35,7 @@ func recordLaunch(o *Options, v *vassal) {
 // recordOrder begins the record of a reload.
 func recordOrder(_ *Options, v *vassal) {
 	v.serial++
-	v.ordered, v.reloadError, v.ownReload, v.undone, v.gap = *v.wanted, "", false, false, 0
+	v.ordered, v.reloadError, v.ownReload, v.undone, v.gap = v.wanted, "", false, false, 0
 	v.answer = reloadAnswer{}
 	v.churn.excused = false
 }

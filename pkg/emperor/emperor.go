@@ -110,7 +110,8 @@ type Facts struct {
 	Fallback bool
 }
 
-// Plan is a configuration with its facts.
+// Plan is a configuration with its facts. It is not changed after it is made, because many
+// parts of the emperor share it.
 type Plan struct {
 	monitor.Config
 	Facts
@@ -141,8 +142,8 @@ type Launcher interface {
 
 // Request is the input of a launch.
 type Request struct {
-	// Plan is the configuration to run.
-	Plan
+	// Plan is the configuration to run. It must not be changed.
+	*Plan
 	// Generation counts the launches of this vassal, from 1, and Order those of all
 	// vassals.
 	Generation, Order uint64
@@ -258,8 +259,8 @@ type Emperor struct {
 
 	// Owned by the loop.
 	vassals    roster
-	sets       map[int][]Plan // the last of each monitor
-	reconciled int            // how many monitors' first sets count
+	sets       map[int][]*Plan // the last of each monitor
+	reconciled int             // how many monitors' first sets count
 	line       launchLine
 	launches   uint64 // of all vassals
 	round      round
@@ -278,7 +279,7 @@ const slowLaunch = time.Second
 // New returns an Emperor that does nothing yet.
 func New(o Options) *Emperor {
 	return &Emperor{
-		actions: newActions(), options: o, mailbox: newMailbox(), vassals: newRoster(), sets: map[int][]Plan{},
+		actions: newActions(), options: o, mailbox: newMailbox(), vassals: newRoster(), sets: map[int][]*Plan{},
 	}
 }
 

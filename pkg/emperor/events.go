@@ -10,7 +10,7 @@ import (
 // monitorReported: a monitor has a new set.
 type monitorReported struct {
 	source int
-	plans  []Plan
+	plans  []*Plan
 }
 
 func (f monitorReported) apply(e *Emperor) {

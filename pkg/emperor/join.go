@@ -61,7 +61,7 @@ func (e *Emperor) guestsOf(host *vassal, f func(guest *vassal)) {
 	for _, v := range e.vassals.named {
 		p := v.wanted
 		if v.state.hasProcess() {
-			p = &v.config
+			p = v.config
 		}
 		if p.Joins() && v != host && e.hostOf(p) == host {
 			f(v)
@@ -93,7 +93,7 @@ func (e *Emperor) meetGuests(v *vassal, was, next State) {
 	if !was.hasProcess() || next.hasProcess() || !v.config.Joins() {
 		return
 	}
-	if host := e.hostOf(&v.config); host != nil && host.hosting && host.state == Stopping && !e.hosts(host) {
+	if host := e.hostOf(v.config); host != nil && host.hosting && host.state == Stopping && !e.hosts(host) {
 		e.stop(host)
 	}
 }

@@ -128,12 +128,12 @@ func (e *Emperor) adjust(v *vassal, version monitor.Version, about string, more 
 		e.replaceProcess(v)
 		return
 	}
-	a, plan := generationOf{v, v.generation}, *v.wanted
+	a, plan := generationOf{v, v.generation}, v.wanted
 	v.adjusting = true
 	e.group.Go(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), adjustTime)
 		defer cancel()
-		e.post(adjusted{a, version, plan, about, more, p.Adjust(ctx, plan)})
+		e.post(adjusted{a, version, plan, about, more, p.Adjust(ctx, *plan)})
 	})
 }
 
@@ -144,7 +144,7 @@ const adjustTime = time.Minute
 type adjusted struct {
 	generationOf
 	version monitor.Version
-	plan    Plan
+	plan    *Plan
 	about   string
 	more    bool
 	err     error

@@ -28,7 +28,7 @@ func watchSocket(o *Options, v *vassal) {
 	lost := v.discard()
 	ctx, cancel := context.WithCancel(context.Background())
 	v.unwatch = cancel
-	watch, plan, activation, changed := v.watch, *v.target(), v.activation, v.changed
+	watch, plan, activation, changed := v.watch, v.target(), v.activation, v.changed
 	r, attendant, activator := Request{Plan: plan, Generation: v.generation, Log: v.log}, o.WaitObserver, o.Activator
 	v.changed = false
 	if activation == nil {
@@ -38,7 +38,7 @@ func watchSocket(o *Options, v *vassal) {
 			if lost != nil {
 				_ = lost.Close() // before its path is used again
 			}
-			made, err := activator.Activate(ctx, plan)
+			made, err := activator.Activate(ctx, *plan)
 			if made != nil && attendant != nil {
 				attendant.Waiting(ctx, r)
 			}
@@ -50,7 +50,7 @@ func watchSocket(o *Options, v *vassal) {
 	}
 	v.group.Go(func() {
 		defer cancel()
-		if err := Conflict(activation, plan); err != nil {
+		if err := Conflict(activation, *plan); err != nil {
 			v.post(connected{v, watch, err})
 			return
 		}
@@ -191,7 +191,7 @@ func (e *Emperor) forget(v *vassal) {
 }
 
 func recordUnbound(_ *Options, v *vassal) {
-	v.cause, v.config = v.bindError, *v.target()
+	v.cause, v.config = v.bindError, v.target()
 	v.countFailure()
 	v.log.Error("cannot wait for connections", "error", v.cause)
 }

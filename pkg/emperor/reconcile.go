@@ -3,10 +3,12 @@ package emperor
 import (
 	"maps"
 	"time"
+
+	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 )
 
 // reconcile compares the result of a monitor with the existing vassals.
-func (e *Emperor) reconcile(source int, plans []Plan) {
+func (e *Emperor) reconcile(source int, plans []*Plan) {
 	if e.stopping {
 		return
 	}
@@ -47,9 +49,13 @@ func (e *Emperor) withdraw(v *vassal) {
 
 // setConfig gives a vassal the configuration that a monitor found for it. An invalid one is
 // ignored, unless nothing runs and the vassal can fall back.
-func (e *Emperor) setConfig(v *vassal, p Plan) {
+func (e *Emperor) setConfig(v *vassal, p *Plan) {
 	if p.Err == nil && v.activation != nil {
-		p.Err = Conflict(v.activation, p)
+		if err := Conflict(v.activation, *p); err != nil {
+			refused := *p
+			refused.Err = err
+			p = &refused
+		}
 	}
 	v.setFault(p.Err)
 	if p.Err != nil && (!p.Fallback || v.wanted != nil && v.state.alive()) {
@@ -59,7 +65,7 @@ func (e *Emperor) setConfig(v *vassal, p Plan) {
 		return
 	}
 	v.returned = v.returned || v.withdrawn
-	v.wanted, v.withdrawn = &p, false
+	v.wanted, v.withdrawn = p, false
 	v.retry()
 	e.applyWanted(v)
 }
@@ -77,8 +83,14 @@ func (e *Emperor) add(name string, source int) *vassal {
 func (e *Emperor) newVassal(name string, source int) *vassal {
 	return &vassal{
 		mailbox: e.mailbox, feed: &e.feed, log: e.options.Log.With("vassal", name), name: name, source: source, state: Idle, since: time.Now(),
+		run: run{config: noPlan, ordered: noPlan},
 	}
 }
 
+// is reports whether no change between p's configuration and c should take effect.
+func (p *Plan) is(c monitor.Config) bool {
+	return p.Version == c.Version && p.UID == c.UID && p.GID == c.GID
+}
+
 // same reports whether no change between the two should take effect.
-func (p Plan) same(o Plan) bool { return p.Version == o.Version && p.UID == o.UID && p.GID == o.GID }
+func (p *Plan) same(o *Plan) bool { return p.is(o.Config) }

@@ -14,7 +14,7 @@ const StartedAgain = wire.StartedAgain
 
 // applyWanted moves a vassal towards its wanted configuration.
 func (e *Emperor) applyWanted(v *vassal) {
-	is, was := *v.wanted, v.config
+	is, was := v.wanted, v.config
 	way := edit{
 		state: v.state, stopped: v.withdrawn || v.held, paused: v.paused != nil, same: is.same(was), refused: is.Version == v.refused,
 		sameContent: is.Version.Hash == was.Version.Hash, sameOwner: is.UID == was.UID && is.GID == was.GID, incomparable: e.options.Compare == nil,
@@ -74,7 +74,7 @@ func (c compared) apply(e *Emperor) {
 func reload(o *Options, v *vassal) {
 	a, serial, plan, process := generationOf{v, v.generation}, v.serial, v.ordered, v.process
 	v.group.Go(func() {
-		if err := process.Reload(plan, serial); err != nil {
+		if err := process.Reload(*plan, serial); err != nil {
 			v.post(reloadNotSent{a, serial, err})
 		}
 	})

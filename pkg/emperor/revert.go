@@ -17,8 +17,7 @@ const proof = time.Second
 func (v *vassal) recordExit(stopped bool) {
 	lasted := time.Since(v.accepting) >= proof || stopped
 	if v.parent == nil && !v.accepting.IsZero() && lasted {
-		is := v.config
-		v.proven = &is
+		v.proven = v.config
 	}
 	if !v.reverted() {
 		v.reloadError = ""

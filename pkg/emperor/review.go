@@ -27,26 +27,25 @@ type review struct {
 	log       *slog.Logger
 	set       monitor.Set
 	check     func(monitor.Config) (Facts, error)
-	known     map[string]checked // by name: the result of the last check
+	known     map[string]*checked // by name: the result of the last check
 	begun     map[string]monitor.Config
-	plans     map[string]Plan // as last reported to the loop
-	over      chan checked
+	plans     map[string]*Plan // as last reported to the loop
+	over      chan *checked
 	slow      *time.Timer // fires when reports no longer wait for running checks
 	retry     *time.Timer // fires when checks that took too long are repeated
 	impatient bool        // running checks are not waited for
 	changed   bool        // the loop needs a report
 }
 
-// checked is the result of a check.
+// checked is a configuration with the result of its check, which is the Err of the plan if it
+// failed.
 type checked struct {
-	of    monitor.Config
+	*Plan
 	round uint64
-	facts Facts
-	err   error
 }
 
 func newReview(e *Emperor, source int) *review {
-	r := &review{loop: e.mailbox, rounds: &e.checks, source: source, log: e.options.Log, check: e.options.Check, known: map[string]checked{}, begun: map[string]monitor.Config{}, over: make(chan checked)}
+	r := &review{loop: e.mailbox, rounds: &e.checks, source: source, log: e.options.Log, check: e.options.Check, known: map[string]*checked{}, begun: map[string]monitor.Config{}, over: make(chan *checked)}
 	r.slow, r.retry = time.NewTimer(checkGrace), time.NewTimer(checkAgain)
 	r.stop()
 	return r
@@ -123,15 +122,15 @@ func (r *review) due(c monitor.Config) bool {
 		return false
 	}
 	f, known := r.known[c.Name]
-	return !known || f.round != r.rounds.Load() || !(Plan{Config: c}).same(Plan{Config: f.of}) || errors.Is(f.err, reads.ErrSlow)
+	return !known || f.round != r.rounds.Load() || !f.is(c) || errors.Is(f.Err, reads.ErrSlow)
 }
 
 func (r *review) startCheck(ctx context.Context, c monitor.Config) {
 	r.begun[c.Name] = c
 	round := r.rounds.Load()
 	go func() {
-		f := checked{of: c, round: round}
-		f.facts, f.err = r.check(c)
+		f := &checked{&Plan{Config: c}, round}
+		f.Facts, f.Err = r.check(c)
 		select {
 		case r.over <- f:
 		case <-ctx.Done():
@@ -140,8 +139,8 @@ func (r *review) startCheck(ctx context.Context, c monitor.Config) {
 }
 
 // record records the result of a check, unless the file has changed in the meantime.
-func (r *review) record(ctx context.Context, f checked) {
-	name := f.of.Name
+func (r *review) record(ctx context.Context, f *checked) {
+	name := f.Name
 	delete(r.begun, name)
 	r.changed = true
 	r.slow.Reset(checkGrace)
@@ -151,9 +150,9 @@ func (r *review) record(ctx context.Context, f checked) {
 		}
 		r.known[name] = f
 		switch {
-		case !(Plan{Config: c}).same(Plan{Config: f.of}) && r.due(c):
+		case !f.is(c) && r.due(c):
 			r.startCheck(ctx, c)
-		case errors.Is(f.err, reads.ErrSlow):
+		case errors.Is(f.Err, reads.ErrSlow):
 			r.retry.Reset(checkAgain)
 		}
 	}
@@ -165,8 +164,8 @@ func (r *review) report() {
 		return
 	}
 	r.changed = false
-	plans, told := make([]Plan, len(r.set)), make(map[string]Plan, len(r.set))
-	known := make(map[string]checked, len(r.set))
+	plans, told := make([]*Plan, len(r.set)), make(map[string]*Plan, len(r.set))
+	known := make(map[string]*checked, len(r.set))
 	for i, c := range r.set {
 		plans[i] = r.plan(c)
 		told[c.Name] = plans[i]
@@ -180,17 +179,22 @@ func (r *review) report() {
 
 // plan returns a configuration with the result of its check; while that runs, the previous
 // plan.
-func (r *review) plan(c monitor.Config) Plan {
+func (r *review) plan(c monitor.Config) *Plan {
 	if _, runs := r.begun[c.Name]; runs {
 		if before, told := r.plans[c.Name]; told {
 			return before
 		}
 		c.Data, c.Err = nil, monitor.ErrReading
-		return Plan{Config: c}
+		return &Plan{Config: c}
 	}
-	p := Plan{Config: c}
-	if f, ok := r.known[c.Name]; ok && c.Err == nil {
-		p.Facts, p.Err = f.facts, f.err
+	f, ok := r.known[c.Name]
+	switch {
+	case !ok || c.Err != nil:
+		return &Plan{Config: c}
+	case f.is(c) && f.Path == c.Path && f.Dir == c.Dir && f.Entry == c.Entry && f.Printed == c.Printed:
+		return f.Plan // shared, and not once for each report
 	}
+	p := &Plan{Config: c, Facts: f.Facts}
+	p.Err = f.Err
 	return p
 }

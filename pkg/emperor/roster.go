@@ -71,7 +71,7 @@ func (r *roster) place(v *vassal, at monitor.Entry) {
 
 // forgetMoved forgets the places of a monitor's vassals that have moved: two may have changed
 // places.
-func (r *roster) forgetMoved(source int, plans []Plan) {
+func (r *roster) forgetMoved(source int, plans []*Plan) {
 	for _, p := range plans {
 		if v := r.named[p.Name]; v != nil && v.source == source && v.entry != p.Entry {
 			r.place(v, monitor.Entry{})

@@ -38,6 +38,9 @@ type vassal struct {
 	noteLimit noteLimit
 }
 
+// noPlan is the configuration of a vassal that has none.
+var noPlan = &Plan{}
+
 // wish is the desired state.
 type wish struct {
 	wanted     *Plan     // the last usable configuration; nil: none yet
@@ -66,9 +69,9 @@ type outcome struct {
 // run is the current launch, and its process.
 type run struct {
 	generation     uint64
-	config         Plan   // in effect
+	config         *Plan  // in effect; noPlan: none yet
 	serial         uint64 // of the last order
-	ordered        Plan   // the configuration of the last reload
+	ordered        *Plan  // the configuration of the last reload; noPlan: none
 	answer         reloadAnswer
 	reloads        int // taken
 	process        Process

@@ -17,7 +17,7 @@ func (e *Emperor) startZerg(v *vassal) {
 	for e.vassals.named[zergName(v.name, number)] != nil {
 		number++
 	}
-	plan := v.config
+	plan := *v.config
 	plan.Zerg, plan.Of, plan.Name = number, v.name, zergName(v.name, number)
 	z := e.newVassal(plan.Name, v.source)
 	z.parent, z.wanted = v, &plan

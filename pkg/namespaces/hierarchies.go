@@ -6,17 +6,26 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/moby/sys/mountinfo"
+	"golang.org/x/sys/unix"
 )
 
 // CgroupDirOf returns the directory of a process's cgroup v2. It returns an empty string when
 // the process shares the caller's cgroup, and when no mount here contains its cgroup.
 func CgroupDirOf(pid int) string {
-	theirs, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cgroup")
-	ours, _ := os.ReadFile("/proc/self/cgroup")
-	path := controllerPath(string(theirs), "")
-	if path == "" || path == controllerPath(string(ours), "") {
+	theirs, ours, err := cgroupsOf(pid)
+	if err != nil {
+		return ""
+	}
+	return cgroupDir(theirs, ours)
+}
+
+// cgroupDir is CgroupDirOf for a process with the cgroups theirs and a caller with ours.
+func cgroupDir(theirs, ours string) string {
+	path := controllerPath(theirs, "")
+	if path == "" || path == controllerPath(ours, "") {
 		return ""
 	}
 	dir := shownAt(hierarchies(), "", path)
@@ -24,6 +33,75 @@ func CgroupDirOf(pid int) string {
 		return ""
 	}
 	return dir
+}
+
+// cgroupsOf returns the cgroups of a process and of the caller (proc_pid_cgroup(5)).
+func cgroupsOf(pid int) (theirs, ours string, err error) {
+	text, err := readAt(unix.AT_FDCWD, "/proc/"+strconv.Itoa(pid)+"/cgroup", nil)
+	if err != nil {
+		return "", "", err
+	}
+	own, err := readAt(unix.AT_FDCWD, "/proc/self/cgroup", nil)
+	return string(text), string(own), err
+}
+
+// Accounts are the cgroups in which the kernel accounts the usage of a process. The zero value
+// is none.
+type Accounts struct {
+	// Memory is the one of MemoryCgroupOf, and Dir the one of CgroupDirOf.
+	Memory MemoryCgroup
+	Dir    string
+	found  string // all cgroups of the process
+}
+
+// AccountsOf returns the accounts of a process. known is an earlier result for it, which is
+// returned while the process has not moved.
+func AccountsOf(pid int, known Accounts) Accounts {
+	theirs, err := readAt(unix.AT_FDCWD, "/proc/"+strconv.Itoa(pid)+"/cgroup", nil)
+	if err != nil {
+		return Accounts{}
+	}
+	if string(theirs) == known.found {
+		return known
+	}
+	ours, err := readAt(unix.AT_FDCWD, "/proc/self/cgroup", nil)
+	if err != nil {
+		return Accounts{}
+	}
+	a := Accounts{found: string(theirs)}
+	a.Memory, a.Dir = memoryCgroup(a.found, string(ours)), cgroupDir(a.found, string(ours))
+	return a
+}
+
+// CPU returns the processor time of all processes that were ever in the cgroup of Dir. ok is
+// false without one, and when it is gone.
+func (a Accounts) CPU() (used time.Duration, ok bool) {
+	if a.Dir == "" {
+		return 0, false
+	}
+	text, err := readAt(unix.AT_FDCWD, a.Dir+"/cpu.stat", nil)
+	if err != nil {
+		return 0, false
+	}
+	for line := range strings.Lines(string(text)) {
+		if value, is := strings.CutPrefix(line, "usage_usec "); is {
+			n, err := strconv.ParseInt(strings.TrimSpace(value), 10, 64)
+			return time.Duration(n) * time.Microsecond, err == nil
+		}
+	}
+	return 0, false
+}
+
+// RSS returns the memory of the processes in the cgroup of Dir, in bytes. Pages that they share
+// count several times.
+func (a Accounts) RSS() (sum uint64) {
+	text, _ := readAt(unix.AT_FDCWD, a.Dir+"/cgroup.procs", nil)
+	for word := range strings.FieldsSeq(string(text)) {
+		if pid, err := strconv.Atoi(word); err == nil {
+			sum += UsageOf(pid).RSS
+		}
+	}
+	return sum
 }
 
 // hierarchies returns the cgroup mounts that this process sees. It reads them once, because

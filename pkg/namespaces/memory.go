@@ -1,7 +1,6 @@
 package namespaces
 
 import (
-	"bytes"
 	"os"
 	"strconv"
 	"strings"
@@ -20,17 +19,21 @@ type MemoryCgroup struct {
 // MemoryCgroupOf returns the memory cgroup of a process. It returns none when that is the
 // caller's own too, when no memory controller is enabled, or when no mount here contains it.
 func MemoryCgroupOf(pid int) MemoryCgroup {
-	theirs, err := readAt(unix.AT_FDCWD, "/proc/"+strconv.Itoa(pid)+"/cgroup", nil)
+	theirs, ours, err := cgroupsOf(pid)
 	if err != nil {
 		return MemoryCgroup{}
 	}
-	ours, err := readAt(unix.AT_FDCWD, "/proc/self/cgroup", nil)
-	if err != nil || bytes.Equal(theirs, ours) {
+	return memoryCgroup(theirs, ours)
+}
+
+// memoryCgroup is MemoryCgroupOf for a process with the cgroups theirs and a caller with ours.
+func memoryCgroup(theirs, ours string) MemoryCgroup {
+	if theirs == ours {
 		return MemoryCgroup{}
 	}
 	for _, c := range []string{"memory", ""} { // v1 has the controller, or else v2
-		path := controllerPath(string(theirs), c)
-		if path == "" || path == controllerPath(string(ours), c) {
+		path := controllerPath(theirs, c)
+		if path == "" || path == controllerPath(ours, c) {
 			continue
 		}
 		m := MemoryCgroup{Dir: shownAt(hierarchies(), c, path), v1: c != ""}

@@ -6,6 +6,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -69,7 +71,8 @@ func Children(pid int) (children []int) {
 
 // UserOf returns the effective user of a process; ok is false when it cannot be read.
 func UserOf(pid int) (uid uint32, ok bool) {
-	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	var buffer [2 << 10]byte
+	text, _ := readAt(unix.AT_FDCWD, "/proc/"+strconv.Itoa(pid)+"/status", buffer[:])
 	_, ids, found := strings.Cut(string(text), "\nUid:")
 	fields := strings.Fields(ids)
 	if !found || len(fields) < 2 {
@@ -88,6 +91,7 @@ func IsZombie(pid int) bool {
 // stat returns the fields of proc_pid_stat(5) from the third, the state, on. The name before
 // it stands in parentheses and may contain any byte.
 func stat(pid int) []string {
-	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	var buffer [1 << 10]byte
+	text, _ := readAt(unix.AT_FDCWD, "/proc/"+strconv.Itoa(pid)+"/stat", buffer[:])
 	return strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
 }

@@ -241,7 +241,8 @@ func (p *process) end() emperor.Exit {
 }
 
 func request(name, text string, generation uint64) emperor.Request {
-	return emperor.Request{Plan: plan(name, text), Generation: generation, Order: generation, Log: slog.New(slog.DiscardHandler)}
+	p := plan(name, text)
+	return emperor.Request{Plan: &p, Generation: generation, Order: generation, Log: slog.New(slog.DiscardHandler)}
 }
 
 func plan(name, text string) emperor.Plan {

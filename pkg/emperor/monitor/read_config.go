@@ -1,6 +1,7 @@
 package monitor
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -229,7 +230,7 @@ func readStill(path string) ([]byte, error) {
 	case len(data) > MaxConfig:
 		return nil, fmt.Errorf("is larger than %d bytes", MaxConfig)
 	}
-	return data, nil
+	return bytes.Clone(data), nil // without the room that reading has left: it is kept
 }
 
 // justModified reports whether a file was modified a moment ago: its writer may not have

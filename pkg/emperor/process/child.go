@@ -196,7 +196,7 @@ func (c *child) reap() emperor.Exit {
 // KeepSockets implements Process. In a network namespace of its own the sockets are useless to
 // another generation. They are also useless to a program that binds its own.
 func (c *child) KeepSockets() {
-	if !c.launcher.Clone.Has(namespaces.NewNet) && c.launcher.programFor(c.request.Plan) == nil {
+	if !c.launcher.Clone.Has(namespaces.NewNet) && c.launcher.programFor(*c.request.Plan) == nil {
 		c.keeping = make(chan struct{})
 	}
 }
@@ -257,7 +257,7 @@ func (c *child) Reload(p emperor.Plan, serial uint64) error {
 	c.current.Store(&p)
 	if c.usesOrders.Load() || c.launcher.programFor(p) == nil { // our program uses it, although it may not have shown that yet
 		r := c.request
-		r.Plan = p
+		r.Plan = &p
 		o := c.launcher.orderFor(c, r)
 		o.Serial = serial
 		return c.orders.SendOrder(o)

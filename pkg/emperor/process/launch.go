@@ -188,7 +188,7 @@ func (l *Launcher) orderFor(c *child, r emperor.Request) wire.Order {
 		Templates: r.Templates, Namespaces: l.Clone.String(), RefuseRoot: l.RefuseRoot, Capabilities: l.Capabilities, Caged: c.cgroup != nil,
 		Trial: r.Trial, UID: r.Config.UID, GID: r.Config.GID, Hooks: l.childHooks(r), Shells: l.Shells, HookTimeout: l.HookTimeout,
 	}
-	o.Program = l.programFor(r.Plan)
+	o.Program = l.programFor(*r.Plan)
 	o.Libraries, o.LibraryDirs = l.Libraries.Plugins, l.Libraries.Dirs
 	if len(o.Hooks) > 0 {
 		o.HookVars = bytesOf(l.vassalVars(r, l.workingDirectory(r), c.PID()))
@@ -196,7 +196,7 @@ func (l *Launcher) orderFor(c *child, r emperor.Request) wire.Order {
 	if a := c.Attachment(); a != nil {
 		o.NetworkVars, o.Mounts = bytesOf(a.Vars()), a.Mounts
 	}
-	o.Environ = bytesOf(l.heldBack(r.Plan, len(o.Hooks) > 0))
+	o.Environ = bytesOf(l.heldBack(*r.Plan, len(o.Hooks) > 0))
 	return o
 }
 
@@ -205,7 +205,7 @@ func (l *Launcher) orderFor(c *child, r emperor.Request) wire.Order {
 func (l *Launcher) clone(r emperor.Request, dir string) (_ *child, err error) {
 	c := &child{resources: resources{log: r.Log, request: r, launcher: l}, tree: l.Clone.Has(namespaces.NewPID)}
 	c.dead, c.known, c.notified = make(chan struct{}), make(chan struct{}), make(chan struct{})
-	c.current.Store(&r.Plan)
+	c.current.Store(r.Plan)
 	defer func() {
 		if err != nil {
 			_ = c.clearCgroup()

@@ -54,7 +54,7 @@ func newPoller(t *testing.T) *Poller {
 // lifeOf starts a vassal and returns everything received of it until it was cleaned up.
 func lifeOf(s *Launcher, name string) string {
 	var log bytes.Buffer
-	r := emperor.Request{Plan: emperor.Plan{Config: monitor.Config{Name: name}}, Log: slog.New(termlog.New(&log, termlog.Options{}))}
+	r := emperor.Request{Plan: &emperor.Plan{Config: monitor.Config{Name: name}}, Log: slog.New(termlog.New(&log, termlog.Options{}))}
 	c, err := s.clone(r, "/")
 	if err != nil {
 		return err.Error()
