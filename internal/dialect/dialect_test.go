@@ -34,7 +34,7 @@ var onPurpose = map[string]string{
 	"json-nul":        "A NUL byte is an error",
 	"line-too-long":   "A line may have 1 MiB",
 	"nul":             "A NUL byte is an error",
-	"section-emperor": "Our own sections count as well",
+	"section-emperor": "Our own sections also count",
 	"too-many":        "There may be 10,000 options",
 	"xml-comment":     "A comment in an XML element is not part of its text",
 	"yaml-anchor":     "YAML anchors and nested lists are supported",

@@ -37,12 +37,13 @@ var (
 	memory     = about("vassal_memory_bytes", "Memory of a vassal's processes.", "vassal")
 	cpu        = about("vassal_cpu_seconds_total", "Processor time of a vassal's generation.", "vassal")
 	launches   = about("vassal_launches_total", "Launches of a vassal.", "vassal")
+	limitHits  = about("vassal_limit_hits_total", "How often a vassal's generation met a limit, by option.", "vassal", "limit")
 	deaths     = about("vassal_worker_deaths_total", "Workers of a vassal's generation that died.", "vassal")
 )
 
 // Describe implements prometheus.Collector.
 func (x *vassals) Describe(out chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{states, unreported, state, faulty, started, exited, memory, cpu, launches, deaths} {
+	for _, d := range []*prometheus.Desc{states, unreported, state, faulty, started, exited, memory, cpu, limitHits, launches, deaths} {
 		out <- d
 	}
 }
@@ -81,6 +82,9 @@ func (x *vassals) series(out chan<- prometheus.Metric, r emperor.Record, cause s
 	used := x.meter.Of(r.PID)
 	send(memory, prometheus.GaugeValue, float64(used.Memory))
 	send(cpu, prometheus.CounterValue, used.CPU)
+	for limit, n := range used.LimitHits {
+		send(limitHits, prometheus.CounterValue, float64(n), limit)
+	}
 	send(launches, prometheus.CounterValue, float64(r.Launches))
 	send(deaths, prometheus.CounterValue, float64(died(r)))
 	send(state, prometheus.GaugeValue, 1, string(r.State))

@@ -195,7 +195,7 @@ func (e *Emperor) stable(v *vassal) {
 
 // stop asks the process to stop, and sets the time of grace.
 func (e *Emperor) stop(v *vassal) {
-	if v.hosting = e.hosts(v); v.hosting { // they have a time of their own
+	if v.hosting = e.vassals.hosts(v); v.hosting { // they have a time of their own
 		return
 	}
 	if v.activation == nil && v.situation(&e.options).decide().launches() { // the socket of an on-demand vassal outlives generations anyhow

@@ -19,7 +19,7 @@ func (e *Emperor) launch(v *vassal) {
 	r.Disconnected = func(reason string) { e.post(disconnected{a, reason}) }
 	r.Kept, r.Trial, r.Reverted = v.kept, v.onTrial(), v.reverted()
 	if v.config.Joins() {
-		if host := e.hostOf(v.config); host != nil {
+		if host := e.vassals.hostOf(v.config); host != nil {
 			r.Host = host.process
 		}
 	}

@@ -10,16 +10,16 @@ import (
 func (p *Plan) Joins() bool { return p != nil && p.Network.Mode.Kind == spec.Join }
 
 // hostOf returns the vassal whose network a plan is for. Nil: there is none of that name.
-func (e *Emperor) hostOf(p *Plan) *vassal {
-	if host := e.vassals.named[p.Network.Mode.Of]; host != nil {
+func (r *roster) hostOf(p *Plan) *vassal {
+	if host := r.named[p.Network.Mode.Of]; host != nil {
 		return host
 	}
-	return e.vassals.named[p.Network.Mode.Of+".ini"]
+	return r.named[p.Network.Mode.Of+".ini"]
 }
 
 // apart returns the reason why a vassal cannot be launched in the network of another one now. Empty:
 // it can, or has a network of its own.
-func (e *Emperor) apart(v *vassal) string {
+func (r *roster) apart(v *vassal) string {
 	if v.wanted == nil {
 		return ""
 	}
@@ -27,10 +27,10 @@ func (e *Emperor) apart(v *vassal) string {
 	if !p.Joins() {
 		return ""
 	}
-	e.vassals.joins = true
+	r.joins = true
 	seen := map[*vassal]bool{v: true}
 	for at := p; at.Joins(); {
-		host := e.hostOf(at)
+		host := r.hostOf(at)
 		switch {
 		case host == nil:
 			return fmt.Sprintf("%s there is no vassal %q, whose network it is to have", p.JoinAt, at.Network.Mode.Of)
@@ -43,7 +43,7 @@ func (e *Emperor) apart(v *vassal) string {
 		}
 		at = host.target()
 	}
-	host := e.hostOf(p)
+	host := r.hostOf(p)
 	switch {
 	case p.Tenant && (host.wanted == nil || host.wanted.UID != p.UID):
 		return fmt.Sprintf("%s the vassal %q belongs to another user: a tenant's own file may not choose its network", p.JoinAt, host.name)
@@ -54,16 +54,16 @@ func (e *Emperor) apart(v *vassal) string {
 }
 
 // guestsOf calls f for each vassal that has, or is to have, the network of another one.
-func (e *Emperor) guestsOf(host *vassal, f func(guest *vassal)) {
-	if !e.vassals.joins {
+func (r *roster) guestsOf(host *vassal, f func(guest *vassal)) {
+	if !r.joins {
 		return // the usual case costs nothing
 	}
-	for _, v := range e.vassals.named {
+	for _, v := range r.named {
 		p := v.wanted
 		if v.state.hasProcess() {
 			p = v.config
 		}
-		if p.Joins() && v != host && e.hostOf(p) == host {
+		if p.Joins() && v != host && r.hostOf(p) == host {
 			f(v)
 		}
 	}
@@ -75,15 +75,15 @@ func (e *Emperor) guestsOf(host *vassal, f func(guest *vassal)) {
 func (e *Emperor) meetGuests(v *vassal, was, next State) {
 	switch {
 	case next == Idle, next == Starting:
-		e.guestsOf(v, func(guest *vassal) { guest.apart = e.apart(guest) })
+		e.vassals.guestsOf(v, func(guest *vassal) { guest.apart = e.vassals.apart(guest) })
 	case next == Running && !was.serving():
-		e.guestsOf(v, func(guest *vassal) {
+		e.vassals.guestsOf(v, func(guest *vassal) {
 			if guest.state == Idle {
 				e.input(guest, Want)
 			}
 		})
 	case was.serving() && !next.serving():
-		e.guestsOf(v, func(guest *vassal) {
+		e.vassals.guestsOf(v, func(guest *vassal) {
 			if guest.state.hasProcess() {
 				guest.log.Info("its network ends: it is stopped, and follows the next one", "of", v.name)
 				e.input(guest, Want)
@@ -93,13 +93,13 @@ func (e *Emperor) meetGuests(v *vassal, was, next State) {
 	if !was.hasProcess() || next.hasProcess() || !v.config.Joins() {
 		return
 	}
-	if host := e.hostOf(v.config); host != nil && host.hosting && host.state == Stopping && !e.hosts(host) {
+	if host := e.vassals.hostOf(v.config); host != nil && host.hosting && host.state == Stopping && !e.vassals.hosts(host) {
 		e.stop(host)
 	}
 }
 
 // hosts reports whether another vassal is in the network of a vassal.
-func (e *Emperor) hosts(v *vassal) (yes bool) {
-	e.guestsOf(v, func(guest *vassal) { yes = yes || guest.state.hasProcess() })
+func (r *roster) hosts(v *vassal) (yes bool) {
+	r.guestsOf(v, func(guest *vassal) { yes = yes || guest.state.hasProcess() })
 	return yes
 }

@@ -71,7 +71,7 @@ func (e *Emperor) setConfig(v *vassal, p *Plan) {
 }
 
 func (e *Emperor) add(name string, source int) *vassal {
-	v := e.newVassal(name, source)
+	v := newVassal(e, name, source)
 	if v.held = e.options.Suspend != nil && e.options.Suspend(name); v.held {
 		v.log.Info("suspended until it is started")
 	}
@@ -80,7 +80,7 @@ func (e *Emperor) add(name string, source int) *vassal {
 }
 
 // newVassal returns the record of a vassal that does nothing yet.
-func (e *Emperor) newVassal(name string, source int) *vassal {
+func newVassal(e *Emperor, name string, source int) *vassal {
 	return &vassal{
 		mailbox: e.mailbox, feed: &e.feed, log: e.options.Log.With("vassal", name), name: name, source: source, state: Idle, since: time.Now(),
 		run: run{config: noPlan, ordered: noPlan},

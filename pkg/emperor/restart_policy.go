@@ -19,7 +19,7 @@ func (v *vassal) situation(o *Options) situation {
 
 // settle decides the next state after a generation, or instead of one.
 func (e *Emperor) settle(v *vassal) {
-	v.apart = e.apart(v)
+	v.apart = e.vassals.apart(v)
 	next := v.situation(&e.options).decide()
 	if !next.launches() {
 		v.closeKept()

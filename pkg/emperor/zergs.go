@@ -19,7 +19,7 @@ func (e *Emperor) startZerg(v *vassal) {
 	}
 	plan := *v.config
 	plan.Zerg, plan.Of, plan.Name = number, v.name, zergName(v.name, number)
-	z := e.newVassal(plan.Name, v.source)
+	z := newVassal(e, plan.Name, v.source)
 	z.parent, z.wanted = v, &plan
 	e.vassals.add(z)
 	e.zergs++

@@ -362,7 +362,7 @@ func TestSlowProgramHoldsUpNoOther(t *testing.T) {
 	write(t, filepath.Join(dir, "a.ini"), "2")
 	r.until(t, "a.ini=2 slow.ini=printed\n")
 	soon(t, begun)
-	for _, err := os.Stat(pid); err != nil; _, err = os.Stat(pid) {
+	for known, _ := os.ReadFile(pid); len(known) == 0; known, _ = os.ReadFile(pid) {
 		time.Sleep(time.Millisecond)
 	}
 }
