@@ -46,7 +46,7 @@ func TestLevelsAreSaidOnce(t *testing.T) {
 	w.vassal("bad.ini", "command = /nowhere")
 	e := w.launch(w.inside(program("emperor"), w.vassals))
 	for _, pattern := range []string{
-		`^\S+ WARN  a\.ini: \S+a\.ini: uid: there is none`, `^\S+ INFO  a\.ini: worker started`, `^\S+ ERROR bad\.ini: vassal: \S+bad\.ini:2: command: cannot run`,
+		`^\S+ WARN  a\.ini: \S+a\.ini: uid: missing`, `^\S+ INFO  a\.ini: worker started`, `^\S+ ERROR bad\.ini: vassal: \S+bad\.ini:2: command: cannot run`,
 	} {
 		want := regexp.MustCompile(pattern)
 		eventually(t, "the log holds "+pattern, func() bool {

@@ -57,7 +57,8 @@ func TestInstalledUnitIsVerified(t *testing.T) {
 	cmd.Env = append(os.Environ(), "MANPATH="+filepath.Join(root, "usr/local/share/man"))
 	out, err := cmd.CombinedOutput()
 	for line := range strings.Lines(string(out)) {
-		if strings.Contains(line, "emperor.service") {
+		// Older versions of systemd ignore the key, which version 254 has added.
+		if strings.Contains(line, "emperor.service") && !strings.Contains(line, "Unknown key 'DelegateSubgroup'") {
 			t.Error(line)
 		}
 	}

@@ -38,7 +38,6 @@ func ownCgroup(clone namespaces.Flags, dropped bool, log *slog.Logger) (_ *names
 	case err != nil:
 		return nil, nil, err
 	}
-	limitVassals(root, log)
 	root.Renewed = func(path string) { log.Warn("the emperor's cgroup was removed; created it again", "cgroup", path) }
 	return root, func() { _ = root.Remove() }, nil
 }

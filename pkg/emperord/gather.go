@@ -103,6 +103,9 @@ func gather(ctx context.Context, o *config.Emperor, a Additions, crowded func() 
 	g.cgroups = cgroups
 	warnReaders(log, g.program)
 	log.Info("emperor "+version.Number+" is watching", "monitors", o.Monitors, "namespaces", o.Clone.String(), "pid", os.Getpid())
+	if cgroups != nil {
+		limitVassals(cgroups, log)
+	}
 	g.ledger = g.sockets.ledger(ctx)
 	return g, g.openNetwork(ctx, a)
 }
