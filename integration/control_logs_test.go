@@ -63,7 +63,7 @@ func TestLevelsAreSaidOnce(t *testing.T) {
 	}
 	e.end()
 	e = w.start()
-	if r := e.await("a.ini", "uid: there is none"); r.Level != "WARN" || strings.HasPrefix(r.Msg, "<") {
+	if r := e.await("a.ini", "uid: missing"); r.Level != "WARN" || strings.HasPrefix(r.Msg, "<") {
 		t.Errorf("in JSON: %s", r.raw)
 	}
 }
