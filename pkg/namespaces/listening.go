@@ -28,8 +28,9 @@ const (
 )
 
 // Listening duplicates the TCP sockets on which the process listens (pidfd_getfd(2)). It needs
-// the right to trace the process; without it, or when the process has ended, there are none. It
-// does not wait for the process. The caller closes them.
+// the right to trace the process; without it, or when the process has ended, there are none. Of
+// several descriptors of a socket there is one: giving up a second one would end the
+// listening on the first. It does not wait for the process. The caller closes them.
 func (p *Process) Listening() (found Sockets) {
 	dir, err := os.Open(fmt.Sprintf("/proc/%d/fd", p.PID))
 	if err != nil {
@@ -41,17 +42,24 @@ func (p *Process) Listening() (found Sockets) {
 	if err != nil {
 		return nil
 	}
+	seen := map[uint64]bool{}
 	_ = raw.Control(func(pidfd uintptr) {
 		for _, name := range names {
 			n, err := strconv.Atoi(name)
 			if err != nil || n <= 2 || len(found) == maxListeners || !isSocket(dir, name) {
 				continue // the close of a file could block
 			}
-			if fd, err := unix.PidfdGetfd(int(pidfd), n, 0); err == nil && listens(fd) {
-				found = append(found, fd)
-			} else if err == nil {
-				_ = unix.Close(fd)
+			fd, err := unix.PidfdGetfd(int(pidfd), n, 0)
+			if err != nil {
+				continue
 			}
+			cookie, err := unix.GetsockoptUint64(fd, unix.SOL_SOCKET, unix.SO_COOKIE)
+			if err != nil || seen[cookie] || !listens(fd) {
+				_ = unix.Close(fd)
+				continue
+			}
+			seen[cookie] = true
+			found = append(found, fd)
 		}
 	})
 	return found

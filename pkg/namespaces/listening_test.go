@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Only listening TCP sockets of another process are found, and their flags stay.
+// Only listening TCP sockets of another process are found, each once, and their flags stay.
 func TestListening(t *testing.T) {
 	tcp, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -37,7 +37,7 @@ func TestListening(t *testing.T) {
 	}
 	defer file.Close()
 	cmd := exec.Command("sleep", "1000")
-	cmd.ExtraFiles = []*os.File{file, other, listener}
+	cmd.ExtraFiles = []*os.File{file, other, listener, listener} // of two descriptors one is enough
 	p, err := Start(cmd)
 	if err != nil {
 		t.Fatal(err)
