@@ -135,7 +135,7 @@ func newActions() map[Effect]action {
 
 		doReload:      {record: recordOrder, act: alone(reload)},
 		doTaken:       {record: recordTaken, act: (*Emperor).taken},
-		doTakenLate:   {record: recordTakenLate, act: (*Emperor).taken},
+		doTakenLate:   {record: recordTakenLate, act: takenLate},
 		doRefuse:      {record: recordRefusal, act: (*Emperor).refused},
 		doExpire:      {record: recordNoAnswer, act: (*Emperor).refused},
 		doReplace:     {record: recordUnable, act: (*Emperor).replaceProcess},

@@ -108,6 +108,12 @@ func (e *Emperor) taken(v *vassal) {
 	e.applyWanted(v)
 }
 
+// takenLate is taken, for a reload that counted as failed meanwhile.
+func takenLate(e *Emperor, v *vassal) {
+	realign(e, v)
+	e.taken(v)
+}
+
 // refused reports a failed reload, and checks whether a newer configuration waits.
 func (e *Emperor) refused(v *vassal) {
 	what := "cannot reload; the vassal continues as before"
@@ -116,6 +122,9 @@ func (e *Emperor) refused(v *vassal) {
 	}
 	v.log.Error(what, "error", v.reloadError, "serial", v.serial)
 	v.arm(e.options.Backoff.Reset)
+	if !v.ordered.sameLive(v.config) {
+		realign(e, v)
+	}
 	e.applyWanted(v)
 }
 

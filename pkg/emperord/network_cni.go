@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/emperor-go/emperor/internal/control"
 	"github.com/emperor-go/emperor/pkg/emperor"
@@ -124,7 +125,10 @@ func (c *plugged) Attachment() emperor.Attachment {
 }
 
 // Change implements emperor.Connection.
-func (c *plugged) Change(context.Context, emperor.Plan, *os.File) error {
+func (c *plugged) Change(_ context.Context, p emperor.Plan, _ *os.File) error {
+	if n := p.Network; slices.Equal(n.Publish, c.wish.Publish) && n.Limit == c.wish.Limit {
+		return nil
+	}
 	return errors.New("CNI plugins know no changes (emperor restart)")
 }
 
