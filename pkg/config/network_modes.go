@@ -17,6 +17,10 @@ func (n Networking) checkMode(wish spec.Wish, given []networkSetting, problems *
 			problems.Add(given[i].Origin, name, what, hint)
 		}
 	}
+	asks := wish.DNS == spec.DNSNames || wish.DNS == spec.DNSForward
+	if kind := wish.Mode.Kind; asks && (kind == spec.Macvlan || kind == spec.Ipvlan || kind == spec.CNI) {
+		add("network-dns", "the emperor answers only vassals with a link of its own", "network-dns = auto, or network = routed")
+	}
 	switch mode := wish.Mode; mode.Kind {
 	case spec.Macvlan, spec.Ipvlan:
 		past := fmt.Sprintf("packets of a vassal with network = %s do not pass the host", mode)

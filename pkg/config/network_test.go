@@ -81,6 +81,9 @@ func TestConnection(t *testing.T) {
 		{chosen, false, "network = join:b\nnetwork-publish = 80", "", "a.ini:4: network-publish: the vassal has the network of \"b\""},
 		{chosen, false, "network = join:b", spec.Join, ""},
 		{joins, true, "network = join:b", spec.Join, ""},
+		{chosen, false, "network = macvlan:eth0\nnetwork-dns = names", "", "a.ini:4: network-dns: the emperor answers only vassals with a link of its own (network-dns = auto, or network = routed)"},
+		{chosen, false, "network = cni:office\nnetwork-dns = forward", "", "a.ini:4: network-dns: the emperor answers only"},
+		{chosen, false, "network = ipvlan:eth0\nnetwork-dns = auto", spec.Ipvlan, ""},
 	} {
 		v, _, err := ParseVassal(Source{Name: "a.ini", Path: "a.ini", Data: []byte("[uwsgi]\ncommand = cat\n" + c.text + "\n")})
 		if err != nil {

@@ -38,6 +38,16 @@ func (h Host) Choose(m spec.DNS, reach Reach, gateways []netip.Addr) Choice {
 	return Choice{m, own}
 }
 
+// Answers reports whether vassals of this host that choose no mode get answers of the emperor. An empty
+// mode is DNSAuto.
+func Answers(m spec.DNS, r Reach) (bool, error) {
+	if m == "" {
+		m = spec.DNSAuto
+	}
+	h, err := ReadHost()
+	return err == nil && h.Choose(m, r, nil).Responds(), err
+}
+
 // Responds reports whether the choice needs the responder.
 func (c Choice) Responds() bool { return c.Mode == spec.DNSNames || c.Mode == spec.DNSForward }
 

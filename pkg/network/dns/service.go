@@ -56,6 +56,7 @@ type Service struct {
 type resolving struct {
 	row    Vassal
 	mode   spec.DNS
+	chosen bool // mode is its own, and not the one of all vassals
 	routed bool
 	given  []netip.Addr // nameservers of its network
 	text   string       // of its resolver file; empty: it has none
@@ -151,13 +152,14 @@ func (s *Service) tell(v *resolving) {
 // Connect returns the files for a vassal, before it starts. An empty mode is the emperor's.
 // Addresses are the vassal's, as far as they are known, and given the nameservers of its network.
 func (s *Service) Connect(vassal string, mode spec.DNS, addresses, given []netip.Addr) ([]Mount, error) {
-	if mode == "" {
+	chosen := mode != ""
+	if !chosen {
 		mode = s.config.Mode
 	}
 	if mode == spec.DNSOff || !s.config.Private {
 		return nil, nil
 	}
-	choice, hosts, err := s.connect(vassal, mode, addresses, given)
+	choice, hosts, err := s.connect(resolving{row: Vassal{Name: vassal, Addresses: addresses}, mode: mode, chosen: chosen, given: given})
 	if err != nil {
 		return nil, err
 	}
@@ -174,7 +176,7 @@ func (s *Service) Connect(vassal string, mode spec.DNS, addresses, given []netip
 }
 
 // connect chooses for a vassal, and returns the text of its file of host names.
-func (s *Service) connect(vassal string, mode spec.DNS, addresses, given []netip.Addr) (Choice, string, error) {
+func (s *Service) connect(r resolving) (Choice, string, error) {
 	own, err := os.ReadFile(HostsFile)
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return Choice{}, "", err
@@ -184,19 +186,19 @@ func (s *Service) connect(vassal string, mode spec.DNS, addresses, given []netip
 	if err := s.readHost(hostAge); err != nil {
 		return Choice{}, "", err
 	}
-	v := s.vassals[vassal]
+	v := s.vassals[r.row.Name]
 	if v == nil {
-		v = &resolving{row: Vassal{Name: vassal, Addresses: addresses}}
-		s.vassals[vassal] = v
+		v = &resolving{row: r.row}
+		s.vassals[r.row.Name] = v
 	}
-	v.mode, v.given = mode, given
+	v.mode, v.chosen, v.given = r.mode, r.chosen, r.given
 	choice, err := s.choose(v)
 	if err != nil || choice.Mode == spec.DNSOff {
 		return choice, "", err
 	}
 	v.row.Forward, v.text = choice.Mode == spec.DNSForward, choice.File()
 	s.tell(v)
-	return choice, Hosts(string(own), vassal, v.row.Addresses, s.gatewaysOf(v)), nil
+	return choice, Hosts(string(own), v.row.Name, v.row.Addresses, s.gatewaysOf(v)), nil
 }
 
 // gatewaysOf returns the addresses at which the responder answers a vassal: of the families that
@@ -219,15 +221,18 @@ func (s *Service) choose(v *resolving) (Choice, error) {
 	if len(v.given) > 0 {
 		host.Own.Servers = v.given
 	}
-	gateways := s.gatewaysOf(v)
-	choice := host.Choose(v.mode, s.reach(v.row), gateways)
+	gateways, mode := s.gatewaysOf(v), v.mode
+	if len(gateways) == 0 && !v.chosen && mode != spec.DNSOff {
+		mode = spec.DNSAuto // the mode of all vassals is about those that can ask the emperor
+	}
+	choice := host.Choose(mode, s.reach(v.row), gateways)
 	if !choice.Responds() || len(gateways) > 0 {
 		return choice, nil
 	}
-	if v.mode == spec.DNSAuto {
+	if mode == spec.DNSAuto {
 		return Choice{Mode: spec.DNSOff}, nil
 	}
-	return choice, fmt.Errorf("network-dns = %s: the emperor answers only vassals with a link of its own (network = routed)", v.mode)
+	return choice, fmt.Errorf("network-dns = %s: the emperor answers only vassals with a link of its own (network-dns = auto, or network = routed)", mode)
 }
 
 // respond starts the responder, if it does not run. The caller does not hold mu, which is not
