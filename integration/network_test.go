@@ -267,6 +267,32 @@ func TestNetworkChangesBeside(t *testing.T) {
 	e.stop(syscall.SIGTERM)
 }
 
+// An edit of the network and of an option that the process cannot take over is refused as one: the
+// network is as before.
+func TestNetworkOfARefusedEdit(t *testing.T) {
+	t.Parallel()
+	w, far := networked(t)
+	w.site("shop.ini", "network-publish = 8001:8080")
+	e := w.start(routedArgs...)
+	pid := e.running("shop.ini")
+	w.site("shop.ini", "network-publish = 8004:8080", "http-socket = 192.0.2.9:8081")
+	e.await("shop.ini", "cannot reload; the vassal continues as before")
+	eventually(t, "the old port leads to it again", func() bool { return browse(far, "198.18.0.1:8001") == "a page\n" })
+	if got := browse(far, "198.18.0.1:8004"); got != "" {
+		t.Errorf("the port of the refused edit: %q", got)
+	}
+	if out := w.succeed("list"); !strings.Contains(out, ":8001->8080") || strings.Contains(out, ":8004") {
+		t.Errorf("list:\n%s", out)
+	}
+	w.site("shop.ini", "network-publish = 8004:8080")
+	e.await("shop.ini", "its network has changed")
+	if got := browse(far, "198.18.0.1:8004"); got != "a page\n" {
+		t.Errorf("the corrected edit: %q", got)
+	}
+	e.undisturbed("shop.ini", pid)
+	e.stop(syscall.SIGTERM)
+}
+
 // The policy is there again after another program has deleted it.
 func TestNetworkPolicyIsRestored(t *testing.T) {
 	t.Parallel()
@@ -343,7 +369,7 @@ func TestNetworksOfTwoEmperors(t *testing.T) {
 	if err := os.Mkdir(w.path("v2"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	names := []string{"a.ini", "eth1.ini", "lo.ini", "$(touch x).ini", strings.Repeat("n", 200) + "1.ini", strings.Repeat("n", 200) + "2.ini"}
+	names := []string{"a.ini", "eth1.ini", "lo.ini", "$(touch x).ini", strings.Repeat("n", 249) + "1.ini", strings.Repeat("n", 249) + "2.ini"}
 	first := w.start(allNamespaces, "--emperor-network", "routed", "--runtime-dir", "/run/one")
 	first.await("", "is watching")
 	second := w.startOver(allNamespaces, "--emperor-network", "routed", "--runtime-dir", "/run/two", w.path("v2"))

@@ -59,6 +59,7 @@ func checkCommand() *cobra.Command {
 				}
 			}
 			k.found = append(k.found, inspect.Vassals(k.vassals)...)
+			k.networks()
 			if security {
 				return k.security(c.OutOrStdout(), c.ErrOrStderr(), asJSON, most)
 			}
@@ -75,8 +76,9 @@ func checkCommand() *cobra.Command {
 
 // checker collects findings.
 type checker struct {
-	emperor *config.Emperor // nil: not known
-	host    *config.Emperor // used without --ini, for its namespaces only; nil: this host has none
+	emperor *config.Emperor   // nil: not known
+	own     []*config.Emperor // whose files were read
+	host    *config.Emperor   // used without --ini, for its namespaces only; nil: this host has none
 	files   int
 	vassals []inspect.Subject
 	found   []inspect.Finding
@@ -290,6 +292,7 @@ func (k *checker) readEmperor(name string) *config.Emperor {
 	e, warnings, err := loader().ExamineEmperor([]string{"--ini", name})
 	k.note(name, warnings, err)
 	if e != nil {
+		k.own = append(k.own, e)
 		k.found = append(k.found, inspect.Emperor(name, e)...)
 		k.found = append(k.found, inspect.Legible(e.Settings(false), k.told)...)
 		trust := vassalfiles.Finder{Emperor: e}.Trust()

@@ -112,6 +112,9 @@ func (g *gathered) openNetwork(ctx context.Context, a Additions) error {
 	case dir == "":
 		return g.options.Blame("emperor-network", errNoRuntimeDir)
 	}
+	if err := g.examineHost(); err != nil {
+		return err
+	}
 	c := &connections{timeout: o.Timeout, list: &connected{vassals: map[string]control.NetworkLink{}, places: map[string]emperor.Attachment{}}}
 	stage, err := network.Open(network.Config{
 		Dir: dir, Pool: o.Pool, Uplinks: o.Uplinks, NAT: o.NAT, CheckForwarding: o.CheckForwarding, Between: o.Between, ToHost: o.ToHost,
@@ -136,6 +139,25 @@ func (g *gathered) openNetwork(ctx context.Context, a Additions) error {
 	}
 	g.network = c
 	g.measured.stage.Store(stage)
+	return nil
+}
+
+// examineHost returns an error if the host lacks something that all vassals need, and warns about other
+// missing parts, all before the first vassal.
+func (g *gathered) examineHost() error {
+	o := g.options.Network
+	needs := network.Needs{Kinds: []spec.Kind{o.Mode.Kind}, Pool: o.Pool, Bridge: o.Bridge.Prefixes}
+	for _, m := range o.Modes {
+		if !slices.Contains(needs.Kinds, m.Kind) {
+			needs.Kinds = append(needs.Kinds, m.Kind)
+		}
+	}
+	for _, lack := range network.Examine(needs) {
+		if !lack.Partial && (lack.Kind == "" || lack.Kind == o.Mode.Kind) {
+			return g.options.Blame(lack.Key, lack)
+		}
+		g.log.Warn(lack.What, "hint", lack.Hint)
+	}
 	return nil
 }
 

@@ -240,6 +240,11 @@ type HostRoute struct {
 	Protocol uint8
 }
 
+// AddNew adds the route. One to the same destination is EEXIST.
+func (r HostRoute) AddNew() Change {
+	return r.change(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_EXCL)
+}
+
 // Add adds the route; an existing one is replaced.
 func (r HostRoute) Add() Change {
 	return r.change(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_REPLACE)

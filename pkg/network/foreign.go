@@ -4,9 +4,9 @@ import (
 	"github.com/google/nftables"
 )
 
-// foreignDrops lists the chains of other programs that drop what the host forwards unless their
-// own rules accept it: a drop in any table is final.
-func foreignDrops(own string) (names []string, err error) {
+// foreignDrops lists the chains of this network namespace that drop the packets that the host
+// forwards, unless their own rules accept them: a drop in any table is final. No emperor has one.
+func foreignDrops() (names []string) {
 	for _, l := range legacies {
 		if l.drops() {
 			names = append(names, l.name)
@@ -14,29 +14,17 @@ func foreignDrops(own string) (names []string, err error) {
 	}
 	c, err := nftables.New()
 	if err != nil {
-		return names, err
+		return names
 	}
 	chains, err := c.ListChains()
 	if err != nil {
-		return names, err
+		return names
 	}
 	for _, chain := range chains {
 		forwards := chain.Hooknum != nil && *chain.Hooknum == *nftables.ChainHookForward && chain.Type == nftables.ChainTypeFilter
-		if forwards && chain.Policy != nil && *chain.Policy == nftables.ChainPolicyDrop && chain.Table.Name != own {
+		if forwards && chain.Policy != nil && *chain.Policy == nftables.ChainPolicyDrop {
 			names = append(names, chain.Table.Name+" "+chain.Name)
 		}
 	}
-	return names, nil
-}
-
-// warnForeignDrops names chains that drop packets of vassals.
-func (s *Stage) warnForeignDrops() {
-	chains, err := foreignDrops(s.id.Table())
-	if err != nil {
-		s.config.Log.Debug("cannot list the chains of other programs", "error", err)
-	}
-	for _, name := range chains {
-		s.config.Log.Warn("a firewall of this host drops what it does not accept itself: vassals may reach no other hosts, and published ports may not be reached",
-			"chain", name, "hint", "accept interfaces evs* there: DOCKER-USER, ufw route allow, firewalld zone trusted")
-	}
+	return names
 }

@@ -54,9 +54,9 @@ func (l *Link) routeTo(p netip.Prefix, source netip.Addr) namespaces.HostRoute {
 	return namespaces.HostRoute{To: p, Source: source, Link: l.Index, Protocol: RouteProtocol}
 }
 
-// outside returns the changes of the host's end. The neighbours are permanent: no packet asks
+// outside returns the changes of the host's end, with a function that adds a route. The neighbours are permanent: no packet asks
 // for them, and no answer of another vassal replaces them.
-func (l *Link) outside(id ID) []namespaces.Change {
+func (l *Link) outside(id ID, add func(namespaces.HostRoute) namespaces.Change) []namespaces.Change {
 	alternative := l.Index.AltName(altName(l.Vassal))
 	alternative.Optional = true // another emperor may have a vassal of that name
 	list := []namespaces.Change{l.Index.Alias(id.alias(l.Vassal, l.Generation)), alternative}
@@ -76,14 +76,14 @@ func (l *Link) outside(id ID) []namespaces.Change {
 		if a.Is4() {
 			source = l.Gateways[i]
 		}
-		list = append(list, l.Index.Neighbour(a, l.peerMAC), l.routeTo(netip.PrefixFrom(a, a.BitLen()), source).Add())
+		list = append(list, l.Index.Neighbour(a, l.peerMAC), add(l.routeTo(netip.PrefixFrom(a, a.BitLen()), source)))
 	}
 	for _, p := range l.wish.Routes {
 		route := l.routeTo(p, netip.Addr{})
 		if via := l.addressLike(p.Addr()); via.IsValid() {
 			route.Via = via
 		}
-		list = append(list, route.Add())
+		list = append(list, add(route))
 	}
 	return list
 }

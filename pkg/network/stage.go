@@ -187,7 +187,6 @@ func (s *Stage) prepare() error {
 	s.deleted = deleted
 	ups.follow(s.prepareUplinks)
 	go deleted.follow(s.repair, s.config.Log)
-	s.warnForeignDrops()
 	return nil
 }
 

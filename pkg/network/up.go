@@ -191,8 +191,6 @@ func guardHost(link string) error {
 	return nil
 }
 
-func (c *connecting) outside(context.Context) error { return c.out.Apply(c.link.outside(c.id)...) }
-
 func (c *connecting) inside(context.Context) error { return c.in.Apply(c.link.within()...) }
 
 // rates limits the traffic of the vassal.

@@ -1,0 +1,80 @@
+package cli
+
+import (
+	"net/netip"
+	"os"
+	"slices"
+
+	"github.com/emperor-go/emperor/internal/inspect"
+	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/network"
+	"github.com/emperor-go/emperor/pkg/network/dns"
+	"github.com/emperor-go/emperor/pkg/network/spec"
+)
+
+// networks checks that this host has all that the networks of vassals need. Only root can try that.
+func (k *checker) networks() {
+	if os.Geteuid() != 0 {
+		return
+	}
+	for _, e := range k.own {
+		if e.Network.Mode.Kind == "" || e.Unsure("emperor-network") || e.Unsure("emperor-network-pool") {
+			continue
+		}
+		for _, lack := range network.Examine(k.needs(e)) {
+			k.lacks(e, lack)
+		}
+	}
+}
+
+// needs returns the needs of an emperor and of the vassals that were checked under it.
+func (k *checker) needs(e *config.Emperor) network.Needs {
+	o := e.Network
+	n := network.Needs{Kinds: []spec.Kind{o.Mode.Kind}, Pool: o.Pool, Bridge: o.Bridge.Prefixes}
+	for _, m := range o.Modes {
+		n.Kinds = append(n.Kinds, m.Kind)
+	}
+	asked := []spec.DNS{o.DNS}
+	for _, s := range k.vassals {
+		if s.Emperor == e {
+			n.Kinds = append(n.Kinds, s.Vassal.Network.Mode.Kind)
+			asked = append(asked, s.Vassal.Network.DNS)
+		}
+	}
+	slices.Sort(n.Kinds)
+	n.Kinds = slices.DeleteFunc(slices.Compact(n.Kinds), func(kind spec.Kind) bool { return kind == "" })
+	own, _ := network.HostAddresses() // without them a nameserver of the host counts as one that vassals reach
+	reach := dns.Reach{IPv4: true, IPv6: true, Own: func(a netip.Addr) bool { return slices.Contains(own, a) }}
+	n.Answers = slices.ContainsFunc(asked, func(m spec.DNS) bool {
+		if m == "" {
+			m = o.DNS
+		}
+		answers, err := dns.Answers(m, reach)
+		return err == nil && answers
+	})
+	return n
+}
+
+// lacks records a missing part of the host: at the emperor's option, or at each vassal that needs it.
+func (k *checker) lacks(e *config.Emperor, lack network.Lack) {
+	found := func(severity inspect.Severity, origin config.Origin, key string) {
+		k.found = append(k.found, inspect.Finding{Check: "network-of-the-host", Severity: severity, Problem: config.Problem{Origin: origin, Key: key, What: lack.What, Hint: lack.Hint}})
+	}
+	origin := e.Origin(lack.Key)
+	if origin == (config.Origin{}) { // its default
+		origin = e.Origin("emperor-network")
+	}
+	switch {
+	case lack.Partial:
+		found(inspect.Warning, origin, lack.Key)
+	case lack.Kind == "", lack.Kind == e.Network.Mode.Kind:
+		found(inspect.Error, origin, lack.Key)
+	case slices.ContainsFunc(e.Network.Modes, func(m spec.Mode) bool { return m.Kind == lack.Kind }):
+		found(inspect.Warning, e.Origin("emperor-network-modes"), "emperor-network-modes")
+	}
+	for _, s := range k.vassals {
+		if m := s.Vassal.Network.Mode; s.Emperor == e && lack.Kind != "" && m.Kind == lack.Kind {
+			found(inspect.Error, s.Vassal.OriginOf("network", m.String()), "network")
+		}
+	}
+}

@@ -1,0 +1,97 @@
+package network
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/network/spec"
+)
+
+// Needs are the parts of a host that the vassals of an emperor use.
+type Needs struct {
+	// Kinds of their connections.
+	Kinds []spec.Kind
+	// Pool and Bridge are the prefixes of the options. Nil: chosen automatically, or none.
+	Pool, Bridge []netip.Prefix
+	// Answers: the emperor answers names, at port 53 of its gateways.
+	Answers bool
+}
+
+// Lack is a part that a host does not have.
+type Lack struct {
+	// Key is the emperor's option that needs it.
+	Key string
+	// Kind: only vassals with this kind of connection need it. Empty: all vassals.
+	Kind spec.Kind
+	// What is missing, and Hint the remedy.
+	What, Hint string
+	// Partial: vassals start without it, and reach less.
+	Partial bool
+}
+
+// Error returns both in one sentence.
+func (l Lack) Error() string { return l.What + " (" + l.Hint + ")" }
+
+// Examine lists the missing parts of this host. It changes nothing: links and rules are tried in a
+// network namespace of their own.
+func Examine(n Needs) []Lack { return try(n).lacks(n) }
+
+// lacks judges the results of a trial.
+func (t trial) lacks(n Needs) (list []Lack) {
+	add := func(l Lack) { list = append(list, l) }
+	switch {
+	case refused(t.enter), refused(t.change):
+		add(Lack{Key: keyMode, What: "this process may not configure networks", Hint: "an emperor that is root, without uid, and with CAP_NET_ADMIN and CAP_SYS_ADMIN"})
+		return list
+	case t.enter != nil:
+		add(Lack{Key: keyMode, What: fmt.Sprintf("this host makes no network namespaces: %v", t.enter), Hint: "sysctl user.max_net_namespaces, and a kernel with CONFIG_NET_NS"})
+		return list
+	case t.change != nil:
+		add(Lack{Key: keyMode, What: fmt.Sprintf("this host configures no links: %v", t.change), Hint: "a kernel with rtnetlink"})
+		return list
+	}
+	if t.policy != nil {
+		add(Lack{Key: keyMode, What: fmt.Sprintf("this kernel cannot keep vassals apart: %v", t.policy), Hint: "modprobe nf_tables, or a kernel with nf_tables, its NAT, fib and reject expressions"})
+	}
+	for _, kind := range n.Kinds {
+		if err := t.kinds[kind]; err != nil {
+			add(Lack{Key: keyMode, Kind: kind, What: fmt.Sprintf("this kernel connects no vassal with network = %s: %v", kind, err), Hint: "modprobe " + string(module(kind)) + ", or another mode"})
+		}
+	}
+	for _, l := range []struct {
+		key  string
+		list []netip.Prefix
+	}{{"emperor-network-pool", n.Pool}, {"emperor-network-bridge", n.Bridge}} {
+		i := slices.IndexFunc(l.list, func(p netip.Prefix) bool { return p.Addr().Is6() })
+		if i >= 0 && !t.ipv6 {
+			add(Lack{Key: l.key, What: fmt.Sprintf("this host has no IPv6 for %s", l.list[i]), Hint: "sysctl -w net.ipv6.conf.all.disable_ipv6=0, or no prefix of IPv6"})
+		}
+	}
+	if n.Answers && errors.Is(t.answer, unix.EADDRINUSE) {
+		add(Lack{Key: "emperor-network-dns", What: "another nameserver of this host has port 53 of all addresses", Hint: "bind it to its own addresses, or emperor-network-dns = off"})
+	}
+	for _, chain := range t.drops {
+		add(Lack{
+			Key: keyMode, Partial: true, What: fmt.Sprintf("the chain %q of another firewall drops what it does not accept: vassals may reach no other hosts, and published ports may not be reached", chain),
+			Hint: "accept interfaces evs* there: DOCKER-USER, ufw route allow, firewalld zone trusted",
+		})
+	}
+	return list
+}
+
+// keyMode is the option that asks for the built-in network.
+const keyMode = "emperor-network"
+
+func refused(err error) bool { return errors.Is(err, unix.EPERM) || errors.Is(err, unix.EACCES) }
+
+// module returns the kernel module of a kind.
+func module(k spec.Kind) spec.Kind {
+	if k == spec.Routed {
+		return "veth"
+	}
+	return k
+}
