@@ -161,8 +161,8 @@ type Request struct {
 	// Hooking is called for each hook that begins, and Hooked for each that has run, from
 	// any goroutine. Nil: no call.
 	Hooking, Hooked func(hooks.Result)
-	// Disconnected is told once, from any goroutine, that its network is lost while it runs. Nil:
-	// nobody is.
+	// Disconnected is told, from any goroutine, that its network is lost while it runs, and with an
+	// empty reason that it is there again. Nil: nothing is told.
 	Disconnected func(reason string)
 	// Log carries the vassal's name already.
 	Log *slog.Logger

@@ -16,8 +16,8 @@ import (
 type Network interface {
 	// Connect connects the network namespace of a parked vassal whose Plan asks for it. It
 	// returns when packets pass, or when nothing is left of the attempt. Errors of a call that
-	// ctx has ended need not say more. lost is called at most once, from any goroutine, when the
-	// connection is lost while the vassal runs.
+	// ctx has ended need not say more. lost is called from any goroutine when the connection
+	// is lost while the vassal runs, and without a reason when it is there again.
 	Connect(ctx context.Context, r Request, netns *os.File, lost func(reason string)) (Connection, error)
 }
 
@@ -199,7 +199,7 @@ func (x adjusted) overtaken(e *Emperor) {
 	}
 }
 
-// disconnected: the link of a running vassal has gone.
+// disconnected: the link of a running vassal has gone, or without a reason is there again.
 type disconnected struct {
 	generationOf
 	reason string
@@ -207,10 +207,17 @@ type disconnected struct {
 
 func (d disconnected) apply(e *Emperor) {
 	v := d.v
-	if !d.stale() && v.takes(CutOff) {
-		v.cutOff, v.cutReason = time.Now(), d.reason
-		e.input(v, CutOff)
+	if d.stale() || !v.takes(CutOff) {
+		return
 	}
+	if d.reason == "" {
+		v.networkLoss = networkLoss{}
+		v.log.Info("it has its network again")
+		v.note(AboutNetwork, "its network is there again")
+		return
+	}
+	v.cutOff, v.cutReason = time.Now(), d.reason
+	e.input(v, CutOff)
 }
 
 // noteCut reports that a vassal has lost its network.

@@ -18,7 +18,8 @@ type Request struct {
 	Wish spec.Wish
 	// Netns is its network namespace. The caller closes it.
 	Netns *os.File
-	// Lost is called once when its link goes while it runs. Nil: it is not watched.
+	// Lost is called when its link goes or is set down while it runs, and without a reason when it is up
+	// again and repaired. Nil: it is not watched.
 	Lost func(reason string)
 }
 
@@ -54,8 +55,8 @@ func (l *Link) routeTo(p netip.Prefix, source netip.Addr) namespaces.HostRoute {
 	return namespaces.HostRoute{To: p, Source: source, Link: l.Index, Protocol: RouteProtocol}
 }
 
-// outside returns the changes of the host's end, with a function that adds a route. The neighbours are permanent: no packet asks
-// for them, and no answer of another vassal replaces them.
+// outside returns the changes of the host's end; add is AddNew or Add of a route. The neighbours are
+// permanent: no packet asks for them, and no answer of another vassal replaces them.
 func (l *Link) outside(id ID, add func(namespaces.HostRoute) namespaces.Change) []namespaces.Change {
 	alternative := l.Index.AltName(altName(l.Vassal))
 	alternative.Optional = true // another emperor may have a vassal of that name

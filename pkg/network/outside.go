@@ -30,6 +30,23 @@ func (c *connecting) outside(context.Context) error {
 	return c.out.Apply(c.link.outside(c.id, namespaces.HostRoute.Add)...)
 }
 
+// mend makes the routes and neighbours of a link again, which another program has set down and up: the
+// kernel has removed them.
+func (s *Stage) mend(l *Link, lost func(reason string)) {
+	n, err := s.open()
+	if err == nil {
+		defer n.Close()
+		err = n.Apply(l.outside(s.id, namespaces.HostRoute.Add)...)
+	}
+	switch {
+	case errors.Is(err, errNoLink): // it is gone now
+	case err != nil:
+		s.config.Log.Error("cannot repair a link that another program has set down and up", "vassal", l.Vassal, "link", l.HostInterface, "error", err)
+	default:
+		lost("")
+	}
+}
+
 // foreignRoute returns an error about the first route of this host to one of the prefixes that no
 // emperor has made. Nil: there is none.
 func foreignRoute(prefixes []netip.Prefix) error {

@@ -698,8 +698,10 @@ func TestLostLink(t *testing.T) {
 	s := openStage(t, nil)
 	defer s.Close()
 	lost := make(chan string, 4)
+	var inC *os.File
 	make := func(name string) *Link {
-		l, err := s.Up(t.Context(), Request{Vassal: name, Generation: 1, Wish: routed(t), Netns: newNetns(t), Lost: func(reason string) { lost <- name + ": " + reason }})
+		inC = newNetns(t)
+		l, err := s.Up(t.Context(), Request{Vassal: name, Generation: 1, Wish: routed(t), Netns: inC, Lost: func(reason string) { lost <- name + ": " + reason }})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -719,6 +721,25 @@ func TestLostLink(t *testing.T) {
 		case <-time.After(patience):
 			t.Fatalf("%v is not reported", how)
 		}
+	}
+	ip(t, nil, "link", "set", c.HostInterface, "up")
+	select {
+	case got := <-lost:
+		if got != "c: " {
+			t.Errorf("%q is reported after c is up again", got)
+		}
+	case <-time.After(patience):
+		t.Fatal("c is not repaired")
+	}
+	serve(t, inC, 8080, "c")
+	for _, a := range c.Addresses {
+		if got, err := ask(t, here(t), netip.AddrPortFrom(a, 8080).String()); err != nil || !strings.HasPrefix(got, "c for ") {
+			t.Errorf("the host reaches c at %s: %q, %v", a, got, err)
+		}
+	}
+	ip(t, nil, "link", "set", c.HostInterface, "down")
+	if got := <-lost; !strings.HasPrefix(got, "c: another") {
+		t.Errorf("%q is reported the second time", got)
 	}
 	for _, l := range []*Link{b, c} {
 		if err := s.Down(l); err != nil {

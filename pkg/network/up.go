@@ -270,7 +270,8 @@ func (c *connecting) verify(context.Context) error {
 		}
 	}
 	if c.request.Lost != nil {
-		c.watch.Watch(l.Index, c.request.Lost)
+		lost := c.request.Lost
+		c.watch.follow(l.Index, &watched{report: lost, mend: func() { c.mend(l, lost) }})
 	}
 	return nil
 }

@@ -30,7 +30,19 @@ type Watcher struct {
 // watched is the link of a running vassal.
 type watched struct {
 	report func(reason string)
-	up     bool
+	// mend is called in a goroutine of its own when the link is up again after a report. Nil: the report
+	// ends the watch.
+	mend func()
+	up   bool
+	cut  bool // it was reported, and is down
+}
+
+// take takes an event, and returns the consequences: a report, the end of the watch, and a link to mend.
+func (w *watched) take(e namespaces.LinkEvent) (report, ends, mend bool) {
+	down := w.up && !e.Up
+	report, mend = !w.cut && (e.Gone || down), !e.Gone && w.cut && e.Up
+	w.up, w.cut = e.Up, w.cut && !mend || report
+	return report, e.Gone || report && w.mend == nil, mend
 }
 
 // NewWatcher returns a Watcher for links of this network namespace. It runs a goroutine until Close.
@@ -81,19 +93,23 @@ func (w *Watcher) take(e namespaces.LinkEvent) {
 	w.mu.Lock()
 	wake, waited := w.waits[e.Index]
 	of, known := w.lost[e.Index]
-	gone := e.Gone || known && of.up && !e.Up
-	if gone {
+	report, ends, mend := false, false, false
+	if known {
+		report, ends, mend = of.take(e)
+	}
+	if ends {
 		delete(w.lost, e.Index)
-	} else if known {
-		of.up = e.Up
 	}
 	w.mu.Unlock()
-	switch {
-	case waited:
+	if waited {
 		wakeUp(wake)
-	case !known:
+	}
+	switch {
+	case !known && !waited:
 		w.others(e)
-	case gone: // a link that is deleted is set down first
+	case mend:
+		go of.mend()
+	case report: // a link that is deleted is set down first
 		of.report("another program has deleted its link, or has set it down")
 	}
 }
@@ -182,8 +198,12 @@ func (a *arrival) await(ctx context.Context, n rtnetlink) error {
 
 // Watch reports once, from any goroutine, when the link goes or is set down.
 func (w *Watcher) Watch(index namespaces.Index, lost func(reason string)) {
+	w.follow(index, &watched{report: lost})
+}
+
+func (w *Watcher) follow(index namespaces.Index, of *watched) {
 	w.mu.Lock()
-	w.lost[index] = &watched{report: lost}
+	w.lost[index] = of
 	w.mu.Unlock()
 	w.look(index) // it may be gone already
 }
