@@ -1,9 +1,11 @@
 package webserver
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"crypto/subtle"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"strconv"
@@ -12,7 +14,9 @@ import (
 	"time"
 
 	"github.com/tg123/go-htpasswd"
+	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/revision"
 	"github.com/emperor-go/emperor/pkg/config/serving"
 )
 
@@ -66,7 +70,8 @@ type passwords struct {
 
 	mu     sync.Mutex
 	list   *htpasswd.File
-	mtime  time.Time
+	read   revision.Revision // of list; zero: the next change may have the same revision
+	sum    [sha256.Size]byte // of the content of list
 	proven map[[sha256.Size]byte]bool
 }
 
@@ -83,22 +88,44 @@ func (p *passwords) refresh() error {
 		return wrap("password file", p.file, err)
 	}
 	defer f.Close()
-	info, err := f.Stat()
+	var about unix.Stat_t
+	seen := time.Now()
+	if err := unix.Fstat(int(f.Fd()), &about); err != nil {
+		return wrap("password file", p.file, err)
+	}
+	now := revision.Of(&about)
+	if now == p.read {
+		return nil
+	}
+	text, err := io.ReadAll(f)
 	if err != nil {
 		return wrap("password file", p.file, err)
 	}
-	if p.list != nil && info.ModTime().Equal(p.mtime) {
+	if err := p.parse(text); err != nil {
+		return wrap("password file", p.file, err)
+	}
+	if p.read = now; !now.Settled(seen) {
+		p.read = revision.Revision{}
+	}
+	return nil
+}
+
+// parse replaces the list by the content of the file, and forgets the verified passwords. The same
+// content changes nothing.
+func (p *passwords) parse(text []byte) error {
+	sum := sha256.Sum256(text)
+	if p.list != nil && sum == p.sum {
 		return nil
 	}
 	var bad error
-	list, err := htpasswd.NewFromReader(f, schemes, func(err error) { bad = err })
+	list, err := htpasswd.NewFromReader(bytes.NewReader(text), schemes, func(err error) { bad = err })
 	if err == nil && bad != nil {
 		err = fmt.Errorf("an entry cannot be used: %w", bad)
 	}
 	if err != nil {
-		return wrap("password file", p.file, err)
+		return err
 	}
-	p.list, p.mtime, p.proven = list, info.ModTime(), map[[sha256.Size]byte]bool{}
+	p.list, p.sum, p.proven = list, sum, map[[sha256.Size]byte]bool{}
 	return nil
 }
 

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
+	"github.com/emperor-go/emperor/internal/revision"
 )
 
 const (
@@ -16,21 +16,7 @@ const (
 	smallSize = 16 << 10
 	// smallTotal limits the bytes of all small files that a server holds.
 	smallTotal = 1 << 20
-	// settled is how old a file's last change must be before its content is held. A second
-	// change in the same tick of the file system's clock would not show in its times.
-	settled = 2 * time.Second
 )
-
-// revision identifies the content of a file: a change of the content changes its times.
-type revision struct {
-	dev, ino     uint64
-	size         int64
-	mtime, ctime unix.Timespec
-}
-
-func revisionOf(s *unix.Stat_t) revision {
-	return revision{uint64(s.Dev), s.Ino, s.Size, s.Mtim, s.Ctim} //nolint:unconvert // 32 bits on some machines
-}
 
 // content is the content of a file, with the headers that depend on it. It is not changed: all
 // answers share it.
@@ -45,14 +31,14 @@ type content struct {
 // resolved and opened all the same: only the content is remembered, by the revision of the file.
 type smallFiles struct {
 	mu    sync.Mutex
-	files map[revision]*content
+	files map[revision.Revision]*content
 	bytes int
 }
 
 // of returns the content of an open file.
 func (c *smallFiles) of(o *opened) (*content, error) {
-	v := revisionOf(&o.about)
-	if v.size > smallSize {
+	v := revision.Of(&o.about)
+	if v.Size > smallSize {
 		var head [512]byte
 		n, err := o.read(head[:])
 		return &content{kind: []string{sniff(head[:n])}}, err
@@ -63,7 +49,7 @@ func (c *smallFiles) of(o *opened) (*content, error) {
 	if f != nil {
 		return f, nil
 	}
-	body := make([]byte, v.size)
+	body := make([]byte, v.Size)
 	n, err := o.read(body)
 	if err != nil {
 		return nil, err
@@ -73,8 +59,7 @@ func (c *smallFiles) of(o *opened) (*content, error) {
 	if !changed.Equal(time.Unix(0, 0)) { // as net/http: an unknown time
 		f.modified = []string{changed.UTC().Format(http.TimeFormat)}
 	}
-	last := time.Unix(int64(v.ctime.Sec), int64(v.ctime.Nsec)) //nolint:unconvert // 32 bits on some machines
-	if int64(n) == v.size && time.Since(last) > settled && time.Since(changed) > settled {
+	if int64(n) == v.Size && v.Settled(o.seen) {
 		c.put(v, f)
 	}
 	return f, nil
@@ -117,7 +102,7 @@ func sniff(head []byte) string {
 }
 
 // put holds the content, in the place of any other where the room is needed.
-func (c *smallFiles) put(v revision, f *content) {
+func (c *smallFiles) put(v revision.Revision, f *content) {
 	const overhead = 512 // of an entry without a body, about
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -129,7 +114,7 @@ func (c *smallFiles) put(v revision, f *content) {
 		c.bytes -= overhead + len(held.body)
 	}
 	if c.files == nil {
-		c.files = map[revision]*content{}
+		c.files = map[revision.Revision]*content{}
 	}
 	if c.files[v] == nil {
 		c.bytes += overhead + len(f.body)

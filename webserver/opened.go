@@ -11,13 +11,14 @@ import (
 // more system calls and an allocation, and most files are sent without one.
 type opened struct {
 	fd    int
+	seen  time.Time // just before about
 	about unix.Stat_t
 	held  *os.File // nil: none yet
 }
 
 // stat completes an opened file, or closes it.
 func stat(fd int) (opened, error) {
-	o := opened{fd: fd}
+	o := opened{fd: fd, seen: time.Now()}
 	for {
 		switch err := unix.Fstat(fd, &o.about); err {
 		case nil:

@@ -13,6 +13,7 @@ import (
 
 	"github.com/emperor-go/emperor/internal/cause"
 	"github.com/emperor-go/emperor/internal/reads"
+	"github.com/emperor-go/emperor/internal/revision"
 )
 
 // errBusy is returned for a file that a program has open for writing: it may be incomplete,
@@ -22,13 +23,10 @@ var errBusy = errors.New("is being written")
 // errNoProc is returned for a file that exists and cannot be opened by its descriptor.
 var errNoProc = errors.New("cannot be read: /proc is not mounted here")
 
-// fileStat shows, without reading a file, that it is unchanged. A program cannot set the
-// change time, so it also detects a restored modification time.
+// fileStat shows, without reading a file, that it is unchanged, and has the same owner.
 type fileStat struct {
-	dev, ino            uint64
-	size                int64
-	modified, statusChg unix.Timespec
-	uid, gid            uint32
+	revision.Revision
+	uid, gid uint32
 }
 
 func statOf(fd int) (fileStat, uint32, error) {
@@ -36,9 +34,7 @@ func statOf(fd int) (fileStat, uint32, error) {
 	if err := unix.Fstat(fd, &s); err != nil {
 		return fileStat{}, 0, err
 	}
-	return fileStat{
-		dev: s.Dev, ino: s.Ino, size: s.Size, modified: s.Mtim, statusChg: s.Ctim, uid: s.Uid, gid: s.Gid,
-	}, s.Mode & unix.S_IFMT, nil
+	return fileStat{revision.Of(&s), s.Uid, s.Gid}, s.Mode & unix.S_IFMT, nil
 }
 
 // result is the result of reading one file.
@@ -63,14 +59,10 @@ func (r result) close() {
 	}
 }
 
-// tick is the longest time in which all changes of a file may get one time: file systems without
-// fine timestamps take the time of the last tick of the kernel's clock, every 1 to 10 ms.
-const tick = 10 * time.Millisecond
-
 // known returns the stat by which later reads recognize the unchanged file. It is zero when the
 // file has changed so recently that the next change may have the same time and size.
 func (r *result) known() fileStat {
-	if age := r.found.Sub(time.Unix(r.stat.statusChg.Unix())); age >= 0 && age < tick {
+	if !r.found.IsZero() && !r.stat.Settled(r.found) {
 		return fileStat{}
 	}
 	return r.stat
@@ -150,7 +142,7 @@ func (r *result) readIn(dir int, name string, known fileStat, o DirOptions) {
 	case kind != unix.S_IFREG:
 		r.err = fmt.Errorf("is %s, not a regular file", kindName(kind))
 		return
-	case r.stat.size > MaxConfig:
+	case r.stat.Size > MaxConfig:
 		r.err = fmt.Errorf("is larger than %d bytes", MaxConfig)
 		return
 	}
@@ -244,7 +236,7 @@ func justModified(f *os.File) bool {
 	return age >= 0 && age < settleMax
 }
 
-func (s fileStat) touched() time.Time { return time.Unix(s.modified.Unix()) }
+func (s fileStat) touched() time.Time { return time.Unix(s.Modified.Unix()) }
 
 func kindName(kind uint32) string {
 	switch kind {

@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/internal/inotify"
+	"github.com/emperor-go/emperor/internal/revision"
 )
 
 // quiet is the time without further changes after which a change of a file is reported: programs
@@ -26,23 +27,30 @@ const recheckInterval = 3 * time.Second
 // changes are the events that may change the content or the identity of a file.
 const changes = unix.IN_CLOSE_WRITE | unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_MOVED_FROM | unix.IN_DELETE | unix.IN_ATTRIB
 
-// version distinguishes two states of a file. Zero: the file is missing.
+// version distinguishes two states of a file. Zero: the file is missing. It has no change time: a
+// change of the owner or of the permissions is no change of the content.
 type version struct {
-	dev, ino uint64
-	size     int64
-	mtime    unix.Timespec
+	revision.Revision
+	settled bool // an edit makes another version
 }
 
 func versionOf(file string) version {
 	var st unix.Stat_t
+	seen := time.Now()
 	if unix.Stat(file, &st) != nil {
 		return version{}
 	}
-	return version{st.Dev, st.Ino, st.Size, st.Mtim}
+	r := revision.Of(&st)
+	v := version{r, r.Settled(seen)}
+	v.Changed = unix.Timespec{}
+	return v
 }
 
+// identity is a file, whatever its content. Zero: the file is missing.
+type identity struct{ dev, ino uint64 }
+
 // identity returns the part that stays the same while the file is the same.
-func (v version) identity() version { return version{dev: v.dev, ino: v.ino} }
+func (v version) identity() identity { return identity{v.Dev, v.Ino} }
 
 // watcher turns inotify(7) events into names of files and trees. An event belongs to an inode,
 // but a path may lead to another inode later, by a link or by a new directory of the same name.
@@ -51,8 +59,8 @@ type watcher struct {
 	events *inotify.Watcher // nil: inotify is not available; only polling
 	dirs   map[int]watched  // the key is a watch descriptor
 	files  []string
-	seen   map[string]version // of files
-	roots  map[string]version // of trees
+	seen   map[string]version  // of files
+	roots  map[string]identity // of trees
 }
 
 // watched lists the reasons why a directory is watched.
@@ -66,7 +74,7 @@ type watched struct {
 // tree has changed when anything in it has. A missing file changes when it appears. After an
 // error Watch watches the rest.
 func (*Processes) Watch(ctx context.Context, files, trees []string, post func(Event)) error {
-	w := &watcher{dirs: map[int]watched{}, seen: map[string]version{}, roots: map[string]version{}}
+	w := &watcher{dirs: map[int]watched{}, seen: map[string]version{}, roots: map[string]identity{}}
 	events, err := inotify.New()
 	if err != nil { // by default a user has 128 instances
 		_ = w.addAll(files, trees)
@@ -165,23 +173,37 @@ func unlessMissing(err error) error {
 func (w *watcher) recheck(changed map[string]bool) {
 	for _, file := range w.files {
 		w.addFile(file)
-		w.compare(file, changed)
+		w.compare(file, false, changed)
 	}
 	for tree, root := range w.roots {
-		if now := versionOf(tree).identity(); now != root && now != (version{}) {
+		if now := versionOf(tree).identity(); now != root && now != (identity{}) {
 			_ = w.addRoot(tree)
 			changed[tree] = true
 		}
 	}
 }
 
-// compare records a file whose version has changed.
-func (w *watcher) compare(file string, changed map[string]bool) {
-	now := versionOf(file)
-	if before := w.seen[file]; now != before && now != (version{}) {
-		w.seen[file] = now
+// settle examines files again that had just changed, when all events about them have been read: a
+// later event about the same version is no edit.
+func (w *watcher) settle() {
+	for file, before := range w.seen {
+		if now := versionOf(file); !before.settled && now.Revision == before.Revision {
+			w.seen[file] = now
+		}
+	}
+}
+
+// compare records a file whose version has changed. An event also tells of an edit that leaves the
+// version as it is, because it came so soon after another one.
+func (w *watcher) compare(file string, event bool, changed map[string]bool) {
+	now, before := versionOf(file), w.seen[file]
+	if now.identity() == (identity{}) {
+		return
+	}
+	if now.Revision != before.Revision || event && !before.settled {
 		changed[file] = true
 	}
+	w.seen[file] = now
 }
 
 // add watches a directory for one more reason.
@@ -232,6 +254,7 @@ func (w *watcher) run(ctx context.Context, post func(Event)) {
 		case os.IsTimeout(err) && len(changed) == 0:
 			w.recheck(changed)
 		case os.IsTimeout(err):
+			w.settle()
 			for name := range changed {
 				post(fileChanged{name})
 			}
@@ -275,6 +298,6 @@ func (w *watcher) note(d watched, name string, changed map[string]bool) {
 		if name != "" && name != filepath.Base(file) {
 			continue
 		}
-		w.compare(file, changed)
+		w.compare(file, true, changed)
 	}
 }

@@ -1,0 +1,44 @@
+// Package revision tells whether the content of a file has changed, without reading the file.
+package revision
+
+import (
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// Revision identifies a file and its content: a change of the content changes a time or the size.
+// The zero value is the revision of no file.
+//
+// A program can set the modification time, but not the change time (inode(7)), so a Revision also
+// differs after an edit with a restored modification time.
+type Revision struct {
+	Dev, Ino          uint64
+	Size              int64
+	Modified, Changed unix.Timespec
+}
+
+// Of returns the revision of an examined file.
+func Of(s *unix.Stat_t) Revision {
+	return Revision{uint64(s.Dev), s.Ino, s.Size, s.Mtim, s.Ctim} //nolint:unconvert // 32 bits on some machines
+}
+
+const (
+	// tick is the longest time in which all changes of a file may get one time: file systems without
+	// fine timestamps take the time of the last tick of the kernel's clock, every 1 to 10 ms.
+	tick = 10 * time.Millisecond
+	// coarse is that time on file systems that store whole seconds, or every second one.
+	coarse = 2 * time.Second
+)
+
+// Settled reports whether all later changes of the content will change the revision. Otherwise the
+// file has changed so recently that the next change may get the same times, and with the same size
+// the same revision. seen is the time just before the file was examined: a later time, such as the
+// time after the file was read, hides a change in between.
+func (r Revision) Settled(seen time.Time) bool {
+	limit := tick
+	if r.Changed.Nsec == 0 {
+		limit = coarse
+	}
+	return seen.Sub(time.Unix(r.Changed.Unix())).Abs() >= limit // after a step of the clock the time may be in the future
+}
