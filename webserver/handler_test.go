@@ -29,7 +29,7 @@ func testExchange(target string) *exchange {
 		return nil
 	}
 	r := &http.Request{Method: http.MethodGet, URL: u, RequestURI: target, Header: http.Header{}, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1, RemoteAddr: "127.0.0.1:1"}
-	return &exchange{ResponseWriter: httptest.NewRecorder(), r: r, path: cleanPath(u.Path), started: time.Now(), draining: func() bool { return false }}
+	return &exchange{ResponseWriter: httptest.NewRecorder(), r: r, path: cleanPath(u.Path), started: time.Now(), connection: connection{draining: func() bool { return false }}}
 }
 
 func TestCGI(t *testing.T) {

@@ -25,25 +25,55 @@ type exchange struct {
 	started time.Time
 	proto   protocolInfo
 	behind  *target // target when no other source answers; nil: none
+	user    string
+	vars    map[string]string // of addvar
+	pages   []serving.Page
 
-	status    int
-	size      int64 // of the body
-	fields    int   // headers sent
-	user      string
-	vars      map[string]string // of addvar
-	adds      [][2]string       // headers that routes add
-	deletes   []string
-	patience  time.Duration // time for the client to read, when the connection cannot measure it, as in HTTP/2; 0: no limit
-	draining  func() bool
-	broken    atomic.Bool // the body ended too early: the connection cannot be used again
-	web       bool        // HTTP itself, not another protocol
-	secret    bool        // not logged
-	pages     []serving.Page
+	connection
+	timeLimit
+	headerEdits
+	result
+}
+
+// connection is the state of the connection that carries an exchange.
+type connection struct {
+	web      bool // HTTP itself, not another protocol
+	draining func() bool
+	broken   atomic.Bool   // the body ended too early: the connection cannot be used again
+	patience time.Duration // time for the client to read, when the connection cannot measure it, as in HTTP/2; 0: no limit
+}
+
+// timeLimit is the limit of the time until the answer.
+type timeLimit struct {
 	unlimited context.Context    // of the request before any time limit
 	limited   context.CancelFunc // cancels the time limit; nil: none
-	static    bool
-	routed    bool
-	failed    bool // the client did not receive all of it
+}
+
+// headerEdits are changes to the headers of an answer, whatever its source.
+type headerEdits struct {
+	adds    [][2]string
+	deletes []string
+}
+
+// apply carries out the changes.
+func (e *headerEdits) apply(h http.Header) {
+	for _, name := range e.deletes {
+		h.Del(name)
+	}
+	for _, pair := range e.adds {
+		h.Add(pair[0], pair[1])
+	}
+}
+
+// result is the sent part of an answer, for the log and the counters.
+type result struct {
+	status int   // 0: nothing was sent
+	size   int64 // of the body
+	fields int   // headers sent
+	static bool  // a file
+	routed bool  // by a rule
+	secret bool  // not logged
+	failed bool  // the client did not receive all of it
 }
 
 // protocolInfo is the additional information of a frontend by a protocol other than HTTP:
@@ -66,12 +96,7 @@ func (x *exchange) WriteHeader(status int) {
 
 func (x *exchange) finishHeaders(status int) {
 	h := x.Header()
-	for _, name := range x.deletes {
-		h.Del(name)
-	}
-	for _, pair := range x.adds {
-		h.Add(pair[0], pair[1])
-	}
+	x.apply(h)
 	if status != http.StatusSwitchingProtocols && x.web && (x.draining() || x.broken.Load() || x.chunked()) {
 		h.Set("Connection", "close")
 	}
@@ -205,7 +230,7 @@ func (x *exchange) refuse(status int) {
 
 // ServeHTTP answers one request of any protocol.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	x := &exchange{ResponseWriter: w, r: r, started: time.Now(), draining: s.draining.Load}
+	x := &exchange{ResponseWriter: w, r: r, started: time.Now(), connection: connection{draining: s.draining.Load}}
 	x.web = r.Context().Value(http.ServerContextKey) != nil
 	x.proto, _ = r.Context().Value(protocolKey{}).(protocolInfo)
 	x.user = x.proto.vars["REMOTE_USER"]
@@ -246,7 +271,7 @@ func (s *server) prepare(active int64) {
 
 // refused records an answer to an invalid request, which has neither method nor path.
 func (s *server) refused(c *conn, status int) {
-	x := &exchange{ResponseWriter: nobody{}, r: &http.Request{URL: &url.URL{}, RemoteAddr: c.RemoteAddr().String()}, started: time.Now(), status: status}
+	x := &exchange{ResponseWriter: nobody{}, r: &http.Request{URL: &url.URL{}, RemoteAddr: c.RemoteAddr().String()}, started: time.Now(), result: result{status: status}}
 	s.log.write(x, 0)
 }
 

@@ -9,26 +9,33 @@ import (
 // vassalCgroup begins the names of vassals' cgroups. The names of hooks' cgroups begin otherwise.
 const vassalCgroup = "vassal."
 
-// enclose makes the cgroup of a child before there is a process, with its limits in effect.
-func (c *child) enclose() (err error) {
-	r := c.request
-	wish := r.Cgroup
-	wish.Name = fmt.Sprintf("%s%s.%d", vassalCgroup, r.Config.Name, r.Generation)
-	if c.cgroup, err = c.launcher.Cgroups.Create(wish); err != nil {
+// enclose makes the cgroup before there is a process, with its limits in effect.
+func (r *resources) enclose() (err error) {
+	wish := r.request.Cgroup
+	wish.Name = fmt.Sprintf("%s%s.%d", vassalCgroup, r.request.Config.Name, r.request.Generation)
+	if r.cgroup, err = r.launcher.Cgroups.Create(wish); err != nil {
 		return fmt.Errorf("cannot make a cgroup: %w", err)
 	}
-	c.limits = wish.Limits
+	r.limits = wish.Limits
 	return nil
 }
 
-// relimit puts other limits into effect while the child runs.
-func (c *child) relimit(limits []namespaces.CgroupLimit) error {
-	if c.cgroup == nil {
+// relimit puts other limits into effect while the process runs.
+func (r *resources) relimit(limits []namespaces.CgroupLimit) error {
+	if r.cgroup == nil {
 		return nil // without cgroups a plan has no limits
 	}
-	if err := c.cgroup.Change(c.limits, limits); err != nil {
+	if err := r.cgroup.Change(r.limits, limits); err != nil {
 		return err
 	}
-	c.limits = limits
+	r.limits = limits
 	return nil
+}
+
+// clearCgroup kills the remaining processes of the vassal, and waits until they are gone.
+func (r *resources) clearCgroup() error {
+	if r.cgroup == nil {
+		return nil
+	}
+	return r.cgroup.Clear(clearTimeout)
 }

@@ -3,6 +3,7 @@ package process
 import (
 	"errors"
 	"os"
+	"syscall"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -16,37 +17,74 @@ import (
 // dyingTime is how long a dying vassal may still live after its pipe closed.
 const dyingTime = 200 * time.Millisecond
 
-// receive starts to receive from the vassal on every channel.
-func (c *child) receive(report func(emperor.Message)) {
-	ready := func(m emperor.Message) {
+// receiver receives the messages of one child on all its channels. One goroutine calls it at a
+// time: the Poller's, and after the child's death the one that receives the rest.
+type receiver struct {
+	child    *child
+	report   func(emperor.Message)
+	channels []*channel
+
+	closed bool // the child has closed its pipe
+	// reason is the reported reason of the child's end, and own the reported end of its program.
+	reason string
+	own    wire.End
+}
+
+// start starts to receive.
+func (r *receiver) start(c *child, report func(emperor.Message)) {
+	r.child = c
+	r.report = func(m emperor.Message) {
 		c.life.observe(c, m)
 		report(m)
 	}
-	c.receiveFrom(c.pipe, func() time.Duration { return c.receivePipe(ready) })
-	c.receiveFrom(c.orders, func() time.Duration { return c.receiveNotice(ready) })
+	r.watch(c.pipe, r.pipe)
+	r.watch(c.orders, r.notice)
 	if c.notify != nil {
-		c.notify.watch.Store(c.receiveFrom(c.notify.file, func() time.Duration { return c.receiveNotification(ready) }))
+		c.notify.watch.Store(r.watch(c.notify.file, r.notification))
 	}
 }
 
-// receivePipe receives the bytes of uWSGI's protocol, up to 64 at a time. A vassal that closes
+// watch starts to receive from one channel.
+func (r *receiver) watch(f syscall.Conn, receive func() time.Duration) *poll.Watch {
+	e := &channel{receive: receive}
+	e.watch = r.child.launcher.Poller.messages.Watch(f, func() time.Duration {
+		if rest := e.receive(); rest != 0 {
+			return rest
+		}
+		return e.pause()
+	})
+	r.channels = append(r.channels, e)
+	return e.watch
+}
+
+// rest receives the remaining messages of a dead child.
+func (r *receiver) rest() {
+	for _, e := range r.channels {
+		e.watch.Stop()
+		for n := 0; n < burst && e.receive() == 0; n++ {
+		}
+	}
+}
+
+// pipe receives the bytes of uWSGI's protocol, up to 64 at a time. A vassal that closes
 // the pipe gets the time to die, or to execute another program, which are no curse. That
 // program cannot know of a stop that came right before its execve: it is asked again.
-func (c *child) receivePipe(report func(emperor.Message)) time.Duration {
+func (r *receiver) pipe() time.Duration {
+	c := r.child
 	var buffer [64]byte
 	n, err := receiveNow(c.pipe, buffer[:])
 	switch {
 	case errors.Is(err, unix.EAGAIN):
 		return pace
 	case err == nil && n > 0:
-		c.passOn(buffer[:n], report)
+		r.passOn(buffer[:n])
 		return 0
-	case !c.pipeClosed:
-		c.pipeClosed = true
+	case !r.closed:
+		r.closed = true
 		return dyingTime
 	case c.process.Dead():
 	case !c.replaced.Load():
-		report(emperor.Closed{})
+		r.report(emperor.Closed{})
 	case c.life.asked.Load():
 		c.terminate()
 	}
@@ -54,7 +92,7 @@ func (c *child) receivePipe(report func(emperor.Message)) time.Duration {
 }
 
 // passOn passes on each kind of report of a batch once.
-func (c *child) passOn(batch []byte, report func(emperor.Message)) {
+func (r *receiver) passOn(batch []byte) {
 	var seen [256]bool
 	for _, b := range batch {
 		if seen[b] {
@@ -62,15 +100,16 @@ func (c *child) passOn(batch []byte, report func(emperor.Message)) {
 		}
 		seen[b] = true
 		if wire.Report(b) == wire.SendConfig {
-			c.pushConfig()
+			r.child.pushConfig()
 		}
-		report(wire.Report(b))
+		r.report(wire.Report(b))
 	}
 }
 
-// receiveNotice receives from the order channel. The vassal's protocol is known with its first
+// notice receives from the order channel. The vassal's protocol is known with its first
 // notice that is not about the boot, or when it closes the channel.
-func (c *child) receiveNotice(report func(emperor.Message)) time.Duration {
+func (r *receiver) notice() time.Duration {
+	c := r.child
 	n, err := c.orders.TakeNotice()
 	switch {
 	case errors.Is(err, unix.EAGAIN):
@@ -78,17 +117,17 @@ func (c *child) receiveNotice(report func(emperor.Message)) time.Duration {
 	case errors.Is(err, wire.ErrGarbage):
 		return 0
 	case err != nil:
-		c.protocolIsKnown()
+		c.markKnown()
 		return poll.Never
 	case n.Kind == wire.Ended:
 		if n.End != nil {
-			c.own = *n.End
+			r.own = *n.End
 		} else {
-			c.reason = n.Text
+			r.reason = n.Text
 		}
 		return 0
 	case n.Kind == wire.HookEnded, n.Kind == wire.Booting:
-		report(n)
+		r.report(n)
 		return 0
 	}
 	c.usesOrders.Store(n.Kind != wire.Exec)
@@ -97,18 +136,17 @@ func (c *child) receiveNotice(report func(emperor.Message)) time.Duration {
 		c.stopSignal.Store(int32(n.StopSignal))
 		c.probed.Store(n.Probe != nil && n.Probe.Kind != "notify")
 	}
-	report(n)
-	c.protocolIsKnown() // the loop knows
+	r.report(n)
+	c.markKnown() // the loop knows
 	if n.Kind == wire.Exec && n.Probe != nil {
-		c.life.startProbe(c, *n.Probe, n.Program, report)
+		c.life.startProbe(c, *n.Probe, n.Program, r.report)
 	}
 	return 0
 }
 
-func (c *child) protocolIsKnown() { c.knownOnce.Do(func() { close(c.known) }) }
-
-// receiveNotification receives from the vassal's sd_notify socket.
-func (c *child) receiveNotification(report func(emperor.Message)) time.Duration {
+// notification receives from the vassal's sd_notify socket.
+func (r *receiver) notification() time.Duration {
+	c := r.child
 	n, ok, err := c.notify.receive(c)
 	switch {
 	case errors.Is(err, unix.EAGAIN):
@@ -119,13 +157,13 @@ func (c *child) receiveNotification(report func(emperor.Message)) time.Duration 
 		if n.Ready {
 			c.notifiedOnce.Do(func() { close(c.notified) })
 			for range burst { // a program sends this after the vassal has announced it
-				if c.replaced.Load() || c.receiveNotice(report) != 0 {
+				if c.replaced.Load() || r.notice() != 0 {
 					break
 				}
 			}
 			n.Ready = !c.probed.Load()
 		}
-		report(n)
+		r.report(n)
 	}
 	return 0
 }

@@ -39,10 +39,10 @@ func converse(t *testing.T, becomes Wrappers) *conversation {
 	}
 	closeAll(ends[4:])
 	k := &conversation{c, ends[3], wire.NewVassalEnd(fd), make(chan emperor.Message, 16)}
-	c.receive(func(m emperor.Message) { k.said <- m })
+	c.receiver.start(c, func(m emperor.Message) { k.said <- m })
 	t.Cleanup(func() {
 		close(c.dead)
-		c.receiveRest()
+		c.receiver.rest()
 		closeAll([]*os.File{c.pipe, c.configs, c.output, k.pipe})
 		c.orders.Close()
 		k.orders.Close()

@@ -46,19 +46,15 @@ type child struct {
 	attachment atomic.Pointer[emperor.Attachment]
 	guest      guest
 
+	receiver   receiver
 	life       life
 	dead       chan struct{} // closed when it is dead
 	keeping    chan struct{} // closed when kept is set and the process was asked to stop; nil: nothing is kept
 	kept       namespaces.Sockets
 	oomCounter atomic.Pointer[oomCounter] // nil: not counted
-	// reason is the reported reason of its end, and own the reported end of its program. They
-	// belong to the goroutine that receives the reports.
-	reason string
-	own    wire.End
-
-	output *os.File // read end of its stdout and stderr
-	part   int64    // share of the emperor's pipe memory, for output
-	stdout outputReader
+	output     *os.File                   // read end of its stdout and stderr
+	part       int64                      // share of the emperor's pipe memory, for output
+	stdout     outputReader
 }
 
 // resources are the process of a generation and its resources outside, which the ledger records.
@@ -77,12 +73,10 @@ type resources struct {
 
 // ends are the emperor's ends of the channels to a child.
 type ends struct {
-	pipe       *os.File
-	pipeClosed bool // by the child
-	orders     *wire.EmperorEnd
-	configs    *os.File // of the config socket; nil: none
-	notify     *notifySocket
-	channels   []*channel
+	pipe    *os.File
+	orders  *wire.EmperorEnd
+	configs *os.File // of the config socket; nil: none
+	notify  *notifySocket
 }
 
 // protocol is the way in which a child communicates.
@@ -97,6 +91,9 @@ type protocol struct {
 	known, notified         chan struct{}
 	knownOnce, notifiedOnce sync.Once
 }
+
+// markKnown records that the child has shown its protocol.
+func (p *protocol) markKnown() { p.knownOnce.Do(func() { close(p.known) }) }
 
 // connect makes the channels and returns the child's ends, by descriptor number.
 func (c *child) connect() (ends []*os.File, err error) {
@@ -161,14 +158,14 @@ func (c *child) PID() int { return c.process.PID }
 // all vassals, and starts one for each that has ended.
 func (c *child) Watch(report func(emperor.Message), over func(emperor.Exit)) {
 	c.readOutput()
-	c.receive(report)
+	c.receiver.start(c, report)
 	c.launcher.Poller.messages.Watch(c.process, func() time.Duration {
 		if !c.process.Dead() {
 			return pace
 		}
 		close(c.dead)
 		go func() {
-			c.receiveRest()
+			c.receiver.rest()
 			c.life.over()
 			var exit emperor.Exit
 			namespaces.Bounded(func() { exit = c.reap() })
@@ -185,7 +182,7 @@ func (c *child) reap() emperor.Exit {
 		_ = syscall.Kill(-c.process.PID, syscall.SIGKILL)
 	}
 	status, err := c.process.Wait()
-	x := emperor.Exit{ExitStatus: status, Err: err, OOMKills: c.oomCounter.Load().kills(), Reason: c.reason, Own: c.own}
+	x := emperor.Exit{ExitStatus: status, Err: err, OOMKills: c.oomCounter.Load().kills(), Reason: c.receiver.reason, Own: c.receiver.own}
 	if c.replaced.Load() && !c.life.asked.Load() && x.String() == (emperor.Exit{}).String() {
 		x.Reason = x.String() + ", or its program went into the background: " + wire.Foreground
 	}
@@ -336,14 +333,6 @@ func (c *child) Clear(ctx context.Context) error {
 	c.stdout.end()
 	c.life.ended(ctx, c)
 	return err
-}
-
-// clearCgroup kills the remaining processes of the vassal, and waits until they are gone.
-func (c *child) clearCgroup() error {
-	if c.cgroup == nil {
-		return nil
-	}
-	return c.cgroup.Clear(clearTimeout)
 }
 
 // abandon ends a child that did not get its order, or whose launch failed, and returns when

@@ -46,8 +46,9 @@ func TestStopInTheMomentOfAnExec(t *testing.T) {
 		t.Fatal(err)
 	}
 	theirs.Close()
+	c.receiver.child, c.receiver.report = c, func(m emperor.Message) { t.Errorf("it reports %v", m) }
 	for rest := dyingTime; rest != poll.Never; { // nothing happens in the time that it is given
-		rest = c.receivePipe(func(m emperor.Message) { t.Errorf("it reports %v", m) })
+		rest = c.receiver.pipe()
 	}
 	if status, err := c.process.Wait(); err != nil || status.String() != "exit status 7" {
 		t.Errorf("it ended by %v, %v", status, err)

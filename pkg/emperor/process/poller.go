@@ -1,7 +1,6 @@
 package process
 
 import (
-	"syscall"
 	"time"
 
 	"github.com/emperor-go/emperor/internal/poll"
@@ -51,28 +50,6 @@ type channel struct {
 	// long not to call it again.
 	receive func() time.Duration
 	watch   *poll.Watch
-}
-
-// receiveFrom starts to receive from one channel.
-func (c *child) receiveFrom(f syscall.Conn, receive func() time.Duration) *poll.Watch {
-	e := &channel{receive: receive}
-	e.watch = c.launcher.Poller.messages.Watch(f, func() time.Duration {
-		if rest := e.receive(); rest != 0 {
-			return rest
-		}
-		return e.pause()
-	})
-	c.channels = append(c.channels, e)
-	return e.watch
-}
-
-// receiveRest receives the remaining messages of a dead vassal.
-func (c *child) receiveRest() {
-	for _, e := range c.channels {
-		e.watch.Stop()
-		for n := 0; n < burst && e.receive() == 0; n++ {
-		}
-	}
 }
 
 // pacer limits the rate of an event. The zero value has a full burst.
