@@ -21,7 +21,7 @@ func TestAddressOf(t *testing.T) {
 		{"fd09::7", "[::]:8080", []string{"53/udp", "192.0.2.1:9000-9009:7000"}, "[fd09::7]:8080, :53->53/udp, 192.0.2.1:9000-9009->7000"},
 		{"", ":8080", nil, ":8080"},
 	} {
-		v := control.Vassal{Record: emperor.Record{Address: c.bound}}
+		v := control.Vassal{Record: emperor.Record{RecordedAddresses: emperor.RecordedAddresses{Address: c.bound}}}
 		if c.own != "" {
 			v.Network = &emperor.Attachment{Addresses: []netip.Addr{netip.MustParseAddr(c.own)}, Published: c.published}
 		}

@@ -13,10 +13,12 @@ import (
 
 func listed(name, problem string) control.Vassal {
 	uid := uint32(0)
-	return control.Vassal{
-		Record: emperor.Record{Name: name, State: emperor.Running, Since: time.Now(), PID: 12345, Generation: 12, Address: "10.142.3.7:8080"},
+	v := control.Vassal{
+		Record: emperor.Record{Name: name, State: emperor.Running, Since: time.Now()},
 		Error:  problem, RunsAs: &uid, Restarts: 3, Usage: control.Usage{Memory: 12 << 20, CPU: 1.5},
 	}
+	v.PID, v.Generation, v.Address = 12345, 12, "10.142.3.7:8080"
+	return v
 }
 
 // A line is never wider than the terminal: columns go first, then long texts are cut. Without a

@@ -12,10 +12,12 @@ import (
 func TestTopCompares(t *testing.T) {
 	start := time.Unix(1000, 0)
 	vassal := func(name string, generation uint64, cpu float64, memory uint64, restarts int, since time.Duration) control.Vassal {
-		return control.Vassal{
-			Record:   emperor.Record{Name: name, Generation: generation, State: emperor.Running, Since: start.Add(since)},
+		v := control.Vassal{
+			Record:   emperor.Record{Name: name, State: emperor.Running, Since: start.Add(since)},
 			Restarts: restarts, Usage: control.Usage{CPU: cpu, Memory: memory},
 		}
+		v.Generation = generation
+		return v
 	}
 	var u usage
 	u.update([]control.Vassal{vassal("a", 1, 1, 0, 0, 0), vassal("b", 1, 1, 0, 0, 0), vassal("c", 1, 9, 0, 0, 0)}, start)

@@ -404,15 +404,16 @@ func TestSignalNames(t *testing.T) {
 // A client that waits for the end of a vassal gets an answer when another client starts it
 // again.
 func TestStopThatIsTakenBack(t *testing.T) {
-	first := emperor.Record{State: emperor.Stopping, Desired: emperor.Held, Generation: 1}
-	for _, now := range []emperor.Record{
-		{State: emperor.Stopping, Desired: emperor.Run, Generation: 1}, {State: emperor.Running, Desired: emperor.Run, Generation: 2},
-	} {
+	record := func(s emperor.State, d emperor.Desired, generation uint64) emperor.Record {
+		return emperor.Record{State: s, Desired: d, RecordedProcess: emperor.RecordedProcess{Generation: generation}}
+	}
+	first := record(emperor.Stopping, emperor.Held, 1)
+	for _, now := range []emperor.Record{record(emperor.Stopping, emperor.Run, 1), record(emperor.Running, emperor.Run, 2)} {
 		if over, why := outcome(emperor.Stop, first, now); !over || why != "it has been started again" {
 			t.Errorf("%+v: %v %q", now, over, why)
 		}
 	}
-	if over, _ := outcome(emperor.Stop, first, emperor.Record{State: emperor.Clearing, Desired: emperor.Held, Generation: 1}); over {
+	if over, _ := outcome(emperor.Stop, first, record(emperor.Clearing, emperor.Held, 1)); over {
 		t.Error("it is over before the end")
 	}
 }
@@ -431,7 +432,8 @@ func TestWaitThatIsInterrupted(t *testing.T) {
 // A running vassal without working workers has an error.
 func TestWorkersThatDieAreAnError(t *testing.T) {
 	now := time.Now()
-	r := emperor.Record{PID: 7, State: emperor.Running, Exit: "exit status 1", WorkerDeaths: &wire.Deaths{Recent: 3, Total: 9, Exit: "exit status 7"}}
+	r := emperor.Record{State: emperor.Running}
+	r.PID, r.Exit, r.WorkerDeaths = 7, "exit status 1", &wire.Deaths{Recent: 3, Total: 9, Exit: "exit status 7"}
 	if got, want := wrong(r, verbatim), "its workers die, 3 in a row, the last: exit status 7"; got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
@@ -451,14 +453,23 @@ func TestWhatIsWrongNow(t *testing.T) {
 	deaths := &wire.Deaths{Recent: 1, Exit: "exit status 7"}
 	hook := []emperor.HookRun{{Phase: hooks.AsEmperor, Index: 1, Hook: "exec: ip link add", Result: "exit status 2: no device", Generation: 4}}
 	quote := func(end string) string { return end + ", its last words: boom" }
+	type (
+		process = emperor.RecordedProcess
+		configs = emperor.RecordedConfig
+		exit    = emperor.RecordedExit
+		reports = emperor.RecordedReports
+	)
+	twice := exit{Failures: 2, Exit: "exit status 1", ExitReason: "a.ini:3: no"}
 	for want, r := range map[string]emperor.Record{
 		"its workers die, 1 in a row, the last: exit status 7, its last words: boom\ncannot reload: worker 3 ended, its last words: boom": {
-			State: emperor.Running, PID: 7, WorkerDeaths: deaths, ReloadError: "worker 3 ended",
+			State: emperor.Running, RecordedProcess: process{PID: 7}, RecordedReports: reports{WorkerDeaths: deaths}, RecordedConfig: configs{ReloadError: "worker 3 ended"},
 		},
-		"":            {State: emperor.Running, PID: 7, Failures: 2, Exit: "exit status 1", ExitReason: "a.ini:3: no", Hooks: hook, Generation: 4},
-		"a.ini:3: no": {State: emperor.BackingOff, Failures: 2, Exit: "exit status 1", ExitReason: "a.ini:3: no"},
-		"hook as-emperor #1 (exec: ip link add): exit status 2: no device": {State: emperor.Starting, PID: 7, Hooks: hook, Generation: 4},
-		"the first\nthe second": {State: emperor.Idle, Fault: "the first\nthe second"},
+		"":            {State: emperor.Running, RecordedProcess: process{PID: 7, Generation: 4}, RecordedExit: twice, RecordedReports: reports{Hooks: hook}},
+		"a.ini:3: no": {State: emperor.BackingOff, RecordedExit: twice},
+		"hook as-emperor #1 (exec: ip link add): exit status 2: no device": {
+			State: emperor.Starting, RecordedProcess: process{PID: 7, Generation: 4}, RecordedReports: reports{Hooks: hook},
+		},
+		"the first\nthe second": {State: emperor.Idle, RecordedConfig: configs{Fault: "the first\nthe second"}},
 	} {
 		if got := wrong(r, quote); got != want {
 			t.Errorf("%q, want %q", got, want)

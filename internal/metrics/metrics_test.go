@@ -178,7 +178,7 @@ func TestSeriesAreBounded(t *testing.T) {
 }
 
 func TestCausesOfExits(t *testing.T) {
-	starved := emperor.Transition{From: emperor.Running, Record: emperor.Record{Exit: "exit status 1", ExitOOM: 1}}
+	starved := emperor.Transition{From: emperor.Running, Record: emperor.Record{RecordedExit: emperor.RecordedExit{Exit: "exit status 1", ExitOOM: 1}}}
 	if got := cause(starved); got != causeMemory {
 		t.Errorf("of want of memory: %s", got)
 	}
@@ -196,7 +196,7 @@ func TestCausesOfExits(t *testing.T) {
 		{emperor.Starting, "exit status 1", causeFailed},
 		{emperor.Running, "exit status 0", causeEnded},
 	} {
-		if got := cause(emperor.Transition{From: tt.from, Record: emperor.Record{Exit: tt.exit}}); got != tt.want {
+		if got := cause(emperor.Transition{From: tt.from, Record: emperor.Record{RecordedExit: emperor.RecordedExit{Exit: tt.exit}}}); got != tt.want {
 			t.Errorf("%s, %s: %s, want %s", tt.from, tt.exit, got, tt.want)
 		}
 	}

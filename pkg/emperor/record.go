@@ -22,7 +22,8 @@ const (
 )
 
 // Record is all information about a vassal at one moment. Times are zero for events that have
-// not happened. Fields about a process concern the process of Generation.
+// not happened. Fields about a process concern the process of Generation. In JSON all fields are
+// keys of one object.
 type Record struct {
 	Name    string  `json:"name"`
 	Path    string  `json:"path"`
@@ -32,6 +33,28 @@ type Record struct {
 
 	State State     `json:"state"`
 	Since time.Time `json:"since"`
+	RecordedWait
+	RecordedProcess
+	RecordedConfig
+	RecordedExit
+	RecordedTimes
+
+	// Ignored are the paths of files with the same name in other monitors, and other paths of
+	// its own file.
+	Ignored []string `json:"ignored,omitempty"`
+	// Fallback names the configuration that the vassal runs on instead of its own, with the
+	// reason.
+	Fallback string `json:"fallback,omitempty"`
+	RecordedReports
+	RecordedAddresses
+	Attributes map[string]string `json:"attributes,omitempty"`
+	RecordedNetwork
+	UID uint32 `json:"uid"`
+	GID uint32 `json:"gid"`
+}
+
+// RecordedWait is the part of a Record about a vassal that waits.
+type RecordedWait struct {
 	// Why is the reason why a vassal is idle, or why a change of its file waits. PauseUntil is
 	// the end of that wait, or of a backoff.
 	Why        string    `json:"why,omitempty"`
@@ -39,12 +62,19 @@ type Record struct {
 	// WaitsFor is the current long wait of a vassal that launches, boots or ends: a hook, an
 	// interface, a step of its boot. Inside the vassal it is the vassal's own report.
 	WaitsFor string `json:"waits_for,omitempty"`
+}
 
+// RecordedProcess is the part of a Record about the current process, or the last one.
+type RecordedProcess struct {
 	// PID of its first process. Program is the child that this process supervises as process
-	// 1, by its pid in their pid namespace.
+	// 1, by its pid in their pid namespace. Zero: no process.
 	PID        int    `json:"pid,omitempty"`
 	Program    int    `json:"program,omitempty"`
 	Generation uint64 `json:"generation"`
+}
+
+// RecordedConfig is the part of a Record about the configurations of a vassal, and their errors.
+type RecordedConfig struct {
 	// Config is in effect, WantedConfig should be: a part of the hash of their contents that
 	// distinguishes them. Serial counts the orders of this generation and Reloads the orders
 	// that it took over.
@@ -59,7 +89,10 @@ type Record struct {
 	LaunchError string `json:"launch_error,omitempty"`
 	// FaultSince is when the configuration became invalid.
 	FaultSince time.Time `json:"fault_since,omitzero"`
+}
 
+// RecordedExit is the part of a Record about launches and the end of the last process.
+type RecordedExit struct {
 	Launches int    `json:"launches"`
 	Failures int    `json:"failures"` // in a row
 	Exit     string `json:"exit,omitempty"`
@@ -70,7 +103,10 @@ type Record struct {
 	// ExitOOM is how many of its processes the OOM killer had killed.
 	ExitOOM int       `json:"exit_oom_kills,omitempty"`
 	Exited  time.Time `json:"exited,omitzero"`
+}
 
+// RecordedTimes is the part of a Record about the times of events.
+type RecordedTimes struct {
 	FirstRun      time.Time `json:"first_run,omitzero"`
 	LastRun       time.Time `json:"last_run,omitzero"`
 	Modified      time.Time `json:"modified,omitzero"`
@@ -84,13 +120,10 @@ type Record struct {
 	// ReloadGap is for how many milliseconds the last reload has left the vassal without a
 	// ready worker.
 	ReloadGap int64 `json:"reload_gap_ms,omitempty"`
+}
 
-	// Ignored are the paths of files with the same name in other monitors, and other paths of
-	// its own file.
-	Ignored []string `json:"ignored,omitempty"`
-	// Fallback names the configuration that the vassal runs on instead of its own, with the
-	// reason.
-	Fallback string `json:"fallback,omitempty"`
+// RecordedReports is the part of a Record that the vassal reports, with the results of its hooks.
+type RecordedReports struct {
 	// WorkerDeaths of the process, as it reports. Nil: none yet.
 	WorkerDeaths *wire.Deaths `json:"worker_deaths,omitempty"`
 	// Hooks are the last runs of its hooks, in the emperor and inside, the newest
@@ -100,30 +133,41 @@ type Record struct {
 	// any state: reloading or stopping.
 	Status string `json:"status,omitempty"`
 	Phase  string `json:"phase,omitempty"`
+}
+
+// RecordedAddresses is the part of a Record about the addresses of a vassal.
+type RecordedAddresses struct {
 	// Address of an on-demand vassal. Addresses are bound by the vassal itself: those of the
 	// configuration in effect, or, when nothing runs, of the wanted one.
-	Address    string            `json:"address,omitempty"`
-	Addresses  []string          `json:"addresses,omitempty"`
-	Attributes map[string]string `json:"attributes,omitempty"`
-	// Network is its place in the built-in network. NoNetwork is the reason why it has lost that,
-	// and NoNetworkSince the time.
+	Address   string   `json:"address,omitempty"`
+	Addresses []string `json:"addresses,omitempty"`
+}
+
+// RecordedNetwork is the part of a Record about the built-in network.
+type RecordedNetwork struct {
+	// Network is the place of the vassal. NoNetwork is the reason why it has lost that, and
+	// NoNetworkSince the time.
 	Network        *Attachment `json:"network,omitempty"`
 	NoNetwork      string      `json:"no_network,omitempty"`
 	NoNetworkSince time.Time   `json:"no_network_since,omitzero"`
-	UID            uint32      `json:"uid"`
-	GID            uint32      `json:"gid"`
 }
 
 func (v *vassal) record(o *Options) Record {
 	r := Record{
-		Name: v.name, Monitor: o.Monitors[v.source].String(), Desired: Run, State: v.state, Since: v.since,
-		PauseUntil: v.pauseUntil, Generation: v.generation, Config: v.config.Version.Short(), Serial: v.serial, Reloads: v.reloads,
-		Fault: v.fault, FaultSince: v.faultSince, ReloadError: v.reloadError, Launches: v.launches, Failures: v.failures, Exited: v.exited,
-		FirstRun: v.firstRun, LastRun: v.lastRun, Ready: v.ready, Accepting: v.accepting, Loyal: v.loyal,
-		LastAccepting: v.lastAccepting, LastLoyal: v.lastLoyal, Heartbeat: v.heartbeat, Reloaded: v.reloaded, Status: v.status, Phase: v.phase, Fallback: v.fallback,
-		ReloadGap: v.gap.Milliseconds(),
-		Hooks:     slices.Clone(v.hookRuns),
+		Name: v.name, Monitor: o.Monitors[v.source].String(), Desired: Run, State: v.state, Since: v.since, Fallback: v.fallback,
+		RecordedProcess: RecordedProcess{Generation: v.generation},
+		RecordedConfig: RecordedConfig{
+			Config: v.config.Version.Short(), Serial: v.serial, Reloads: v.reloads,
+			Fault: v.fault, FaultSince: v.faultSince, ReloadError: v.reloadError,
+		},
+		RecordedExit: RecordedExit{Launches: v.launches, Failures: v.failures, Exited: v.exited},
+		RecordedTimes: RecordedTimes{
+			FirstRun: v.firstRun, LastRun: v.lastRun, Ready: v.ready, Accepting: v.accepting, Loyal: v.loyal,
+			LastAccepting: v.lastAccepting, LastLoyal: v.lastLoyal, Heartbeat: v.heartbeat, Reloaded: v.reloaded, ReloadGap: v.gap.Milliseconds(),
+		},
+		RecordedReports: RecordedReports{Hooks: slices.Clone(v.hookRuns), Status: v.status, Phase: v.phase},
 	}
+	r.PauseUntil = v.pauseUntil
 	if v.wanted != nil {
 		r.Path, r.WantedConfig, r.Modified = v.wanted.Path, v.wanted.Version.Short(), time.Unix(0, v.wanted.Version.Touched)
 		r.Attributes, r.Addresses, r.UID, r.GID = v.wanted.Attributes, v.wanted.Addresses, v.wanted.UID, v.wanted.GID
