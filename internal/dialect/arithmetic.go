@@ -8,11 +8,11 @@ import (
 // evaluate expands %(…): an option, or words and operators with spaces between them, from left
 // to right (uwsgi_manage_placeholder). An operator applies to the next word only; without one,
 // words are joined.
-func (r *Reader) evaluate(text string) (string, bool) {
+func (x *expansion) evaluate(text string) (string, bool) {
 	if strings.IndexByte(text, ' ') < 0 {
-		return r.lookup(text)
+		return x.lookup(text)
 	}
-	r.work += len(text)
+	x.work += len(text)
 	value, sign := "", byte(0)
 	known := false
 	for word := range strings.SplitSeq(text, " ") {
@@ -35,10 +35,10 @@ func (r *Reader) evaluate(text string) (string, bool) {
 		}
 		operand := word
 		if strings.Trim(word, "0123456789") != "" {
-			operand, _ = r.lookup(word)
+			operand, _ = x.lookup(word)
 		}
 		value, known = apply(sign, value, operand), true
-		if r.work += len(value); r.work > maxWork || len(value) > maxLine {
+		if x.work += len(value); x.work > maxWork || len(value) > maxLine {
 			return "", false
 		}
 		sign = 0

@@ -13,45 +13,57 @@ const (
 	maxWork         = 1 << 24 // bytes scanned, in all values
 )
 
+// expansion expands the values of the complete list.
+type expansion struct {
+	*Reader
+	work int // bytes scanned
+}
+
+// expandAll expands all values.
+func (r *Reader) expandAll() {
+	x := expansion{Reader: r}
+	x.passes()
+}
+
 // passes runs uWSGI's passes over all values in order: environment variables, `$(NAME)`, then
 // the content of files and schemes, `@(url)`, then placeholders, `%(key)`, which stand for the
 // first option of that name. Unknown references stay unchanged.
-func (r *Reader) passes() {
-	r.pass('$', func(name string) (string, bool) {
-		if !r.permissions.Partial || r.permissions.Environ != nil {
-			return r.getenvOr(name)
+func (x *expansion) passes() {
+	x.pass('$', func(name string) (string, bool) {
+		if !x.permissions.Partial || x.permissions.Environ != nil {
+			return x.getenvOr(name)
 		}
-		r.partial = true
+		x.partial = true
 		return "", false
 	})
-	r.pass('@', r.contentText)
-	r.pass('%', r.evaluate)
-	if r.partial {
-		r.leaveOut()
+	x.pass('@', x.contentText)
+	x.pass('%', x.evaluate)
+	if x.partial {
+		x.leaveOut()
 	}
 }
 
 // leaveOut removes the entries that a partial reading could not complete.
-func (r *Reader) leaveOut() {
-	for i := range r.entries {
-		if e := &r.entries[i]; !e.final && e.open() {
+func (x *expansion) leaveOut() {
+	for i := range x.entries {
+		if e := &x.entries[i]; !e.final && e.open() {
 			e.Handled, e.Skipped = true, true
 		}
 	}
 }
 
-func (r *Reader) pass(symbol byte, find func(string) (string, bool)) {
-	for i := range r.entries {
-		e := &r.entries[i]
-		if e.final || strings.IndexByte(e.Value, symbol) < 0 || r.stopped {
+func (x *expansion) pass(symbol byte, find func(string) (string, bool)) {
+	for i := range x.entries {
+		e := &x.entries[i]
+		if e.final || strings.IndexByte(e.Value, symbol) < 0 || x.stopped {
 			continue
 		}
-		r.at, r.key, r.tenant, r.names = e.Origin, e.Key, e.Tenant, e.names
-		value, what := r.replace(e.Value, symbol, find)
+		x.at, x.key, x.tenant, x.names = e.Origin, e.Key, e.Tenant, e.names
+		value, what := x.replace(e.Value, symbol, find)
 		if what != "" {
-			r.limit(e.Key, what, "")
+			x.limit(e.Key, what, "")
 		}
-		e.Value, e.names = value, r.names
+		e.Value, e.names = value, x.names
 		if _, found := e.names.find(func(p piece) bool { return strings.Contains(p.text, string(symbol)+"(") }); found {
 			e.twice = true
 		}
@@ -59,10 +71,10 @@ func (r *Reader) pass(symbol byte, find func(string) (string, bool)) {
 }
 
 // contentText expands @(…). It removes one line end.
-func (r *Reader) contentText(url string) (string, bool) {
-	data, err := r.content("@("+url+")", url)
+func (x *expansion) contentText(url string) (string, bool) {
+	data, err := x.content("@("+url+")", url)
 	if err != nil {
-		r.failed("@("+url+")", err)
+		x.failed("@("+url+")", err)
 		return "", false
 	}
 	text, _, _ := strings.Cut(string(data), "\x00")
@@ -77,7 +89,7 @@ func (r *Reader) contentText(url string) (string, bool) {
 // inside starts again, and an empty pair stays. After a replacement the scan continues at the
 // second byte of the new value, so that inserted references are expanded unless they stand at
 // the very beginning. what is empty, or the reason why it stopped.
-func (r *Reader) replace(s string, symbol byte, find func(string) (string, bool)) (result, what string) {
+func (x *expansion) replace(s string, symbol byte, find func(string) (string, bool)) (result, what string) {
 	const none, seen, inside = 0, 1, 2
 	state, depth, start, count := none, 0, 0, 0
 	for j := 0; j < len(s); j++ {
@@ -99,14 +111,14 @@ func (r *Reader) replace(s string, symbol byte, find func(string) (string, bool)
 			}
 			name := s[start:j]
 			value, known := find(name)
-			if r.work > maxWork {
+			if x.work > maxWork {
 				return s, "the expansion of the value takes too long"
 			}
 			if !known {
 				continue
 			}
-			r.work += len(s)
-			if count++; count > maxReplacements || r.work > maxWork {
+			x.work += len(s)
+			if count++; count > maxReplacements || x.work > maxWork {
 				return s, fmt.Sprintf("the expansion of the value does not end: it may refer to itself by %c(%s)", symbol, words.Shorten(name))
 			}
 			if len(s)+len(value) > maxLine {

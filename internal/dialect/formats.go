@@ -18,29 +18,29 @@ import (
 // foreign returns the lines of a format that this package cannot parse itself: in YAML those
 // under each key of the requested name, in XML those of the first <uwsgi> without an id or
 // with the requested one.
-func (r *Reader) foreign(kind format, path, text, section string, numbers []int) (lines []line, ok bool) {
-	r.at = problem.Origin{File: path}
-	if r.permissions.Foreign == nil {
-		r.problem("", "this program cannot read "+strings.ToUpper(string(kind)), "")
+func (s *sectionReader) foreign(text string) (lines []line, ok bool) {
+	s.at = problem.Origin{File: s.path}
+	if s.permissions.Foreign == nil {
+		s.problem("", "this program cannot read "+strings.ToUpper(string(s.kind)), "")
 		return nil, false
 	}
-	blocks, err := r.permissions.Foreign(string(kind), text)
+	blocks, err := s.permissions.Foreign(string(s.kind), text)
 	if err != nil {
 		if e, ok := errors.AsType[*problem.Problem](err); ok {
-			r.at.Line = fileLine(e.Origin.Line, numbers)
+			s.at.Line = s.fileLine(e.Origin.Line)
 		}
 		wrong := problem.Of(err)
-		r.problem("", wrong.What, wrong.Hint)
+		s.problem("", wrong.What, wrong.Hint)
 		return nil, false
 	}
 	var found []string
 	var stray *foreign.Line
 	for _, b := range blocks {
-		first := kind == formatXML && (section == "" || b.Name == "" || b.Name == section)
-		if !first && (kind == formatXML || !r.asked(b.Name, section)) {
+		first := s.kind == formatXML && (s.section == "" || b.Name == "" || b.Name == s.section)
+		if !first && (s.kind == formatXML || !s.asked(b.Name)) {
 			found = append(found, b.Name)
-			if kind == formatYAML && stray == nil {
-				stray = r.strayOption(b)
+			if s.kind == formatYAML && stray == nil {
+				stray = s.strayOption(b)
 			}
 			continue
 		}
@@ -48,56 +48,56 @@ func (r *Reader) foreign(kind format, path, text, section string, numbers []int)
 		for _, l := range b.Lines {
 			lines = append(lines, line{key: l.Key, value: l.Value, number: l.Number, listed: l.Listed, nests: l.Nests})
 		}
-		r.inside(path, b.Inside)
+		s.inside(b.Inside)
 		if first {
 			break
 		}
 	}
 	switch {
 	case stray != nil:
-		r.problems = append(r.problems, problem.Problem{
-			Origin: problem.Origin{File: path, Line: fileLine(stray.Number, numbers)}, Key: stray.Key,
-			What: "it does not stand under " + section + ":, so that it counts for nothing", Hint: "write " + section + ": above it, and indent it by two blanks",
+		s.problems = append(s.problems, problem.Problem{
+			Origin: problem.Origin{File: s.path, Line: s.fileLine(stray.Number)}, Key: stray.Key,
+			What: "it does not stand under " + s.section + ":, so that it counts for nothing", Hint: "write " + s.section + ": above it, and indent it by two blanks",
 			Meant: problem.Any,
 		})
 	case ok:
-	case kind == formatXML:
-		r.problem("", "there is no such element <uwsgi>", "")
+	case s.kind == formatXML:
+		s.problem("", "there is no such element <uwsgi>", "")
 	default:
-		r.empty = true
-		what := fmt.Sprintf("there is no key %q", section)
+		s.empty = true
+		what := fmt.Sprintf("there is no key %q", s.section)
 		if len(found) == 1 {
 			what += fmt.Sprintf(", but %q", found[0])
 		}
-		r.warnings = append(r.warnings, problem.Problem{Origin: r.at, What: what, Hint: "options stand under " + section + ":", Meant: problem.Any})
+		s.warnings = append(s.warnings, problem.Problem{Origin: s.at, What: what, Hint: "options stand under " + s.section + ":", Meant: problem.Any})
 	}
 	return lines, ok
 }
 
 // strayOption returns the option that the key of a block is when it has a value or a list of
 // values, and not options. Nil: it is none.
-func (r *Reader) strayOption(b foreign.Block) *foreign.Line {
-	if len(b.Lines) == 0 || b.Lines[0].Key != b.Name || b.Lines[0].Nests || !r.isOption(b.Name) {
+func (s *sectionReader) strayOption(b foreign.Block) *foreign.Line {
+	if len(b.Lines) == 0 || b.Lines[0].Key != b.Name || b.Lines[0].Nests || !s.isOption(b.Name) {
 		return nil
 	}
 	return &b.Lines[0]
 }
 
 // inside keeps keys of nested mappings for the caller: one of them may sound like confinement.
-func (r *Reader) inside(path string, keys []foreign.Line) {
+func (s *sectionReader) inside(keys []foreign.Line) {
 	for _, k := range keys {
-		r.nested = append(r.nested, Entry{Key: k.Key, Value: k.Value, Origin: problem.Origin{File: path, Line: k.Number}})
+		s.nested = append(s.nested, Entry{Key: k.Key, Value: k.Value, Origin: problem.Origin{File: s.path, Line: k.Number}})
 	}
 }
 
 // json returns the members of the requested object, in order: true is 1, false and null are 0,
 // an array repeats its key, and nested objects are left out.
-func (r *Reader) json(path, text, section string, numbers []int) (lines []line, ok bool) {
+func (s *sectionReader) json(text string) (lines []line, ok bool) {
 	d := json.NewDecoder(strings.NewReader(text))
 	d.UseNumber()
 	var inside []foreign.Line
 	err := members(d, func(key string) error {
-		if !r.asked(key, section) {
+		if !s.asked(key) {
 			return skip(d)
 		}
 		ok = true
@@ -107,22 +107,22 @@ func (r *Reader) json(path, text, section string, numbers []int) (lines []line, 
 				object := json.NewDecoder(bytes.NewReader(raw))
 				object.UseNumber()
 				return objects(object, key, func(path string) {
-					inside = append(inside, foreign.Line{Key: path, Number: fileLine(l.number, numbers)})
+					inside = append(inside, foreign.Line{Key: path, Number: s.fileLine(l.number)})
 				})
 			})
 		})
 	})
-	r.inside(path, inside)
-	r.at = problem.Origin{File: path}
+	s.inside(inside)
+	s.at = problem.Origin{File: s.path}
 	switch {
 	case err != nil:
 		var what, hint string
-		r.at.Line, what, hint = brokenJSON(text, err)
-		r.at.Line = fileLine(r.at.Line, numbers)
-		r.problem("", "cannot parse JSON: "+what, hint)
+		s.at.Line, what, hint = brokenJSON(text, err)
+		s.at.Line = s.fileLine(s.at.Line)
+		s.problem("", "cannot parse JSON: "+what, hint)
 		return nil, false
 	case !ok:
-		r.problem("", fmt.Sprintf("there is no object %q", section), `options stand in {"uwsgi": {…}}`)
+		s.problem("", fmt.Sprintf("there is no object %q", s.section), `options stand in {"uwsgi": {…}}`)
 	}
 	return lines, ok
 }

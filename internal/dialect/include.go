@@ -45,7 +45,10 @@ func (r *Reader) loadAs(key string, kind format, name string) {
 	if section == "" && kind != formatXML {
 		section = "uwsgi"
 	}
-	r.nest(key, file, func(path string) { r.read(kind, path, string(data), section) })
+	r.nest(key, file, func(path string) {
+		s := sectionReader{Reader: r, kind: kind, path: path, section: section}
+		s.read(string(data))
+	})
 }
 
 // Include reads a file that stands alone on the command line.
@@ -99,14 +102,14 @@ func (r *Reader) locate(key, file string) (string, error) {
 		return "", errLeftOut
 	}
 	var s unix.Stat_t
-	if unix.Lstat(r.path(file), &s) == nil && s.Mode&unix.S_IFMT == unix.S_IFLNK {
+	if unix.Lstat(r.permissions.path(file), &s) == nil && s.Mode&unix.S_IFMT == unix.S_IFLNK {
 		if strings.HasPrefix(file, "/") {
 			return file, nil
 		}
-		cwd, err := r.cwd()
+		cwd, err := r.permissions.cwd()
 		return cwd + "/" + file, err
 	}
-	path, err := r.absolute(file)
+	path, err := r.permissions.absolute(file)
 	if err == nil && file == "" {
 		err = os.ErrNotExist
 	}
@@ -119,20 +122,12 @@ func (r *Reader) locate(key, file string) (string, error) {
 	return path, nil
 }
 
-// cwd returns the working directory as the configuration sees it.
-func (r *Reader) cwd() (string, error) {
-	if r.permissions.Dir != "" {
-		return r.permissions.Dir, nil
-	}
-	return os.Getwd()
-}
-
 // nest reads a file inside the current one.
 func (r *Reader) nest(key, file string, read func(path string)) {
 	path := file
 	if src, ok := r.given[file]; ok {
 		path = src.Path
-	} else if abs, err := r.absolute(file); err == nil && r.magic.vars['o'] == file && r.magic.vars['p'] != "" && file != "-" && !strings.Contains(file, "://") {
+	} else if abs, err := r.permissions.absolute(file); err == nil && r.magic.vars['o'] == file && r.magic.vars['p'] != "" && file != "-" && !strings.Contains(file, "://") {
 		path = abs
 	}
 	if len(r.open) == maxDepth {
@@ -149,190 +144,6 @@ func (r *Reader) nest(key, file string, read func(path string)) {
 	read(path)
 	r.open = r.open[:len(r.open)-1]
 	r.at, r.tenant = at, tenant
-}
-
-// read converts text to options, in the order of the text.
-func (r *Reader) read(kind format, path, text, section string) {
-	if r.before != "" || r.after != "" {
-		text = r.before + text + r.after
-	}
-	if name := wide(text); name != "" && kind != formatYAML { // YAML may be UTF-16
-		r.at = problem.Origin{File: path, Line: 1}
-		r.problem("", "the text is "+name, "iconv -f "+name+" -t UTF-8")
-		return
-	}
-	text = withoutMark(text)
-	text, numbers, strays, ok := r.magic.substitute(text)
-	if !ok {
-		r.limit("", "the file is larger than 2 MiB", "is this the right file?")
-		return
-	}
-	r.tellStrays(path, strays)
-	var lines []line
-	switch kind {
-	case formatINI:
-		r.ini(path, text, numbers, section)
-		return
-	case formatJSON:
-		lines, ok = r.json(path, text, section, numbers)
-	default:
-		lines, ok = r.foreign(kind, path, text, section, numbers)
-	}
-	if !ok {
-		return
-	}
-	nested := false
-	for _, l := range lines {
-		r.at = problem.Origin{File: path, Line: fileLine(l.number, numbers)}
-		if strings.ContainsRune(l.key+l.value, 0) {
-			r.problem("", "there is a NUL byte", "no option can have one")
-			continue
-		}
-		key, _ := unmark(l.key)
-		switch option := r.isOption(key); {
-		case l.nests:
-			nested = nested || option
-			r.nesting(kind, l)
-		case nested && !option: // one of the keys inside of an option, which is the mistake
-		default:
-			r.addLine(l)
-		}
-	}
-}
-
-// withoutMark removes a byte order mark.
-func withoutMark(text string) string { return strings.TrimPrefix(text, "\ufeff") }
-
-// wide returns the encoding of a text whose characters have two bytes each, with or without a
-// byte order mark. Empty: the text has another encoding.
-func wide(text string) string {
-	switch {
-	case strings.HasPrefix(text, "\xff\xfe"):
-		return "UTF-16"
-	case strings.HasPrefix(text, "\xfe\xff"):
-		return "UTF-16"
-	case len(text) < 4 || len(text)%2 != 0:
-		return ""
-	case text[0] == 0 && text[2] == 0 && text[1] != 0 && text[3] != 0:
-		return "UTF-16BE"
-	case text[1] == 0 && text[3] == 0 && text[0] != 0 && text[2] != 0:
-		return "UTF-16LE"
-	}
-	return ""
-}
-
-// fileLine returns the line of the file for a line of its text, see substitute.
-func fileLine(number int, numbers []int) int {
-	if number > 0 && number <= len(numbers) {
-		return numbers[number-1]
-	}
-	return number
-}
-
-// nesting reports a key with options in it, when the key is itself an option with a value.
-func (r *Reader) nesting(kind format, l line) {
-	if key, _ := unmark(l.key); r.isOption(key) {
-		r.problem(key, "there are keys in it, where a value or a list of values is expected", nestedForm(kind))
-	} else if kind == formatJSON {
-		r.warnings.Add(r.at, key, "what stands in it is left out", "options stand in one object")
-	}
-}
-
-// nestedForm returns the form of such an option.
-func nestedForm(kind format) string {
-	switch kind {
-	case formatYAML:
-		return "such as env: [A=1, B=2]"
-	case formatJSON:
-		return `such as "env": ["A=1", "B=2"]`
-	}
-	return ""
-}
-
-// ini takes the lines of a section. It warns about a section without lines, and about lines
-// before the first section, which have no effect; options there are a mistake.
-func (r *Reader) ini(path, text string, numbers []int, section string) {
-	lines, found, problems := lex(path, text, numbers)
-	r.problems = append(r.problems, problems...)
-	any := false
-	r.entries = slices.Grow(r.entries, len(lines))
-	for _, l := range lines {
-		if r.asked(l.section, section) {
-			any = true
-			r.at = problem.Origin{File: path, Line: l.number}
-			r.addLine(l)
-		}
-	}
-	if len(problems) > 0 {
-		return
-	}
-	i := slices.IndexFunc(lines, func(l line) bool { return l.section == "" })
-	switch {
-	case i >= 0 && !slices.Contains(found, ""):
-		r.empty = r.empty || !any
-		what, hint := headless(lines[i], r.titles(section)[0])
-		p := problem.Problem{Origin: problem.Origin{File: path, Line: lines[i].number}, What: what, Hint: hint, Meant: problem.Any}
-		if slices.ContainsFunc(lines, func(l line) bool { return l.section == "" && r.isOption(l.key) }) {
-			r.problems = append(r.problems, p)
-		} else {
-			r.warnings = append(r.warnings, p)
-		}
-	case !any:
-		r.empty = true
-		r.warnings = append(r.warnings, problem.Problem{
-			Origin: problem.Origin{File: path}, What: r.nothing(found, section), Hint: "options stand under " + strings.Join(r.titles(section), " or "), Meant: problem.Any,
-		})
-	}
-}
-
-// headless explains a file whose first line is in no section.
-func headless(first line, title string) (what, hint string) {
-	text := first.key
-	switch {
-	case strings.HasPrefix(text, "{"):
-		return "this is JSON in a file that is read as ini", "mv FILE FILE.json"
-	case strings.HasPrefix(text, "<"):
-		return "this is XML in a file that is read as ini", "mv FILE FILE.xml"
-	case first.value == "" && (text == "uwsgi:" || text == "---" || strings.HasPrefix(text, "- ")):
-		return "this is YAML in a file that is read as ini", "mv FILE FILE.yaml"
-	}
-	return "there is no section header above this line, so that it counts for nothing", "write " + title + " above it"
-}
-
-// nothing returns the reason why a section has no option.
-func (r *Reader) nothing(found []string, section string) string {
-	title := r.titles(section)[0]
-	for i := range found {
-		found[i], _ = unmark(found[i])
-		if r.asked(found[i], section) {
-			return "there is nothing under [" + found[i] + "]"
-		}
-		found[i] = "[" + found[i] + "]"
-	}
-	switch len(found) {
-	case 0:
-		return "the file is empty: there is no section " + title
-	case 1:
-		return fmt.Sprintf("there is no section %s, but %s", title, found[0])
-	}
-	return fmt.Sprintf("there is no section %s, but %s and %s", title, strings.Join(found[:len(found)-1], ", "), found[len(found)-1])
-}
-
-// titles are the headers for options of a section.
-func (r *Reader) titles(section string) (list []string) {
-	list = []string{"[" + section + "]"}
-	if section == "uwsgi" {
-		for _, name := range r.sections {
-			list = append(list, "["+name+"]")
-		}
-	}
-	return list
-}
-
-// asked reports whether a section is the requested one.
-func (r *Reader) asked(name, section string) bool {
-	name, _ = unmark(name)
-	return name == section || section == "uwsgi" && slices.Contains(r.sections, name)
 }
 
 // inject reads text that is put around each file that is read from here on.

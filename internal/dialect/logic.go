@@ -190,15 +190,15 @@ func ifEnv(r *Reader, arg string) (bool, string, bool) {
 func ifOpt(r *Reader, arg string) (bool, string, bool) { return variable(arg, r.lookup) }
 
 func ifExists(r *Reader, arg string) (bool, string, bool) {
-	return unix.Access(r.path(arg), unix.R_OK) == nil, arg, true
+	return unix.Access(r.permissions.path(arg), unix.R_OK) == nil, arg, true
 }
 
 func ifFile(r *Reader, arg string) (bool, string, bool) {
-	return isKind(r.path(arg), unix.S_IFREG), arg, true
+	return isKind(r.permissions.path(arg), unix.S_IFREG), arg, true
 }
 
 func ifDir(r *Reader, arg string) (bool, string, bool) {
-	return isKind(r.path(arg), unix.S_IFDIR), arg, true
+	return isKind(r.permissions.path(arg), unix.S_IFDIR), arg, true
 }
 
 func isKind(path string, kind uint32) bool {
@@ -258,7 +258,7 @@ func times(r *Reader, arg string) []string {
 
 // globbed is glob(3) with GLOB_MARK and GLOB_NOCHECK.
 func globbed(r *Reader, arg string) []string {
-	pattern := r.path(arg)
+	pattern := r.permissions.path(arg)
 	found, err := filepath.Glob(strings.ReplaceAll(pattern, "[!", "[^"))
 	if pattern != arg {
 		for i, path := range found {
@@ -270,7 +270,7 @@ func globbed(r *Reader, arg string) []string {
 		return []string{arg}
 	}
 	for i, path := range found {
-		if s, err := os.Stat(r.path(path)); err == nil && s.IsDir() && !strings.HasSuffix(path, "/") {
+		if s, err := os.Stat(r.permissions.path(path)); err == nil && s.IsDir() && !strings.HasSuffix(path, "/") {
 			found[i] += "/"
 		}
 	}

@@ -56,6 +56,25 @@ func (a Permissions) until() context.Context {
 	return a.Until
 }
 
+// path returns the path of a file name.
+func (a Permissions) path(name string) string {
+	if a.Dir == "" || name == "" || filepath.IsAbs(name) {
+		return name
+	}
+	return a.Dir + "/" + name
+}
+
+// absolute returns its absolute path.
+func (a Permissions) absolute(name string) (string, error) { return filepath.Abs(a.path(name)) }
+
+// cwd returns the working directory as the configuration sees it.
+func (a Permissions) cwd() (string, error) {
+	if a.Dir != "" {
+		return a.Dir, nil
+	}
+	return os.Getwd()
+}
+
 // FullPermissions returns the permissions of a program for its own configuration: all.
 func FullPermissions(parser foreign.Parser) Permissions {
 	return Permissions{Files: true, Run: true, Environ: os.Environ(), Foreign: parser}
@@ -102,56 +121,6 @@ func (r *Reader) failed(key string, err error) {
 	}
 }
 
-// getenv returns an environment variable.
-func (r *Reader) getenv(name string) (string, bool) {
-	if e, ok := r.environ[name]; ok {
-		r.names = r.names.with(e.names)
-		return e.Value, true
-	}
-	r.asks(name)
-	for _, e := range r.permissions.Environ {
-		if k, v, ok := strings.Cut(e, "="); ok && k == name {
-			return v, true
-		}
-	}
-	return "", false
-}
-
-func (r *Reader) setenv(text string) {
-	if key, value, ok := strings.Cut(text, "="); ok {
-		if r.environ == nil {
-			r.environ = map[string]Entry{}
-		}
-		r.environ[key] = Entry{Value: value, names: r.names}
-	}
-}
-
-// getenvOr expands $(…). In addition to the plain name it accepts uWSGI 2.1's NAME-default,
-// for a variable that is not set, and NAME:-default, for one that is not set or empty. As in
-// uWSGI, the default ends at its next `-`, and in the second form at its next `:`.
-func (r *Reader) getenvOr(name string) (string, bool) {
-	dash := strings.IndexByte(name, '-')
-	if dash < 0 {
-		return r.getenv(name)
-	}
-	name, other, ends := name[:dash], name[dash+1:], "-"
-	empty := strings.HasSuffix(name, ":")
-	if empty {
-		name, ends = strings.TrimSuffix(name, ":"), ":-"
-	}
-	if !words.IsName(name) { // a shell's $(id -u), which 2.0 leaves to the shell
-		return "", false
-	}
-	if v, ok := r.getenv(name); ok && (v != "" || !empty) {
-		return v, true
-	}
-	other = strings.TrimLeft(other, ends)
-	if end := strings.IndexAny(other, ends); end >= 0 {
-		other = other[:end]
-	}
-	return other, true
-}
-
 // content reads the source of a name: a scheme, standard input or a file.
 func (r *Reader) content(key, name string) ([]byte, error) {
 	if src, ok := r.given[name]; ok && src.Data != nil {
@@ -184,7 +153,7 @@ func (r *Reader) content(key, name string) ([]byte, error) {
 
 // file reads a file. A partial reading skips files that may block.
 func (r *Reader) file(name string) ([]byte, error) {
-	path := r.path(name)
+	path := r.permissions.path(name)
 	if r.permissions.Partial && !isKind(path, unix.S_IFREG) && exists(path) {
 		r.partial = true
 		return nil, errLeftOut
@@ -192,17 +161,6 @@ func (r *Reader) file(name string) ([]byte, error) {
 	data, err := ReadFile(path)
 	return data, renamed(err, path, name)
 }
-
-// path returns the path of a file name.
-func (r *Reader) path(name string) string {
-	if r.permissions.Dir == "" || name == "" || filepath.IsAbs(name) {
-		return name
-	}
-	return r.permissions.Dir + "/" + name
-}
-
-// absolute returns its absolute path.
-func (r *Reader) absolute(name string) (string, error) { return filepath.Abs(r.path(name)) }
 
 func exists(path string) bool { return unix.Access(path, unix.F_OK) == nil }
 

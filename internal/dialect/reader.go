@@ -30,7 +30,6 @@ type Reader struct {
 	outcome
 	magic magic
 	logic logic
-	work  int // bytes scanned in expansion
 }
 
 // list has the options so far.
@@ -61,12 +60,6 @@ type files struct {
 	before, after string
 }
 
-// environment has the variables for $(NAME) and if-env.
-type environment struct {
-	environ map[string]Entry // set by ienv
-	reads   []Variable       // looked up
-}
-
 // keyLists are the keys of an open blacklist and of an open whitelist.
 type keyLists struct{ forbid, allow []string }
 
@@ -85,6 +78,7 @@ type outcome struct {
 func New(isOption func(key string) bool, permissions Permissions, sections ...string) *Reader {
 	r := &Reader{isOption: isOption, permissions: permissions, sections: sections}
 	r.first = make(map[string]int, 32)
+	r.environment = environment{process: permissions.Environ, position: &r.position}
 	r.magic = magicIn(permissions.Dir)
 	return r
 }
@@ -301,7 +295,7 @@ func (r *Reader) forbidden(key string) bool {
 // options that add further ones, and returns the result.
 func (r *Reader) Finish() Result {
 	r.used = append(r.used, references(r.entries)...)
-	r.passes()
+	r.expandAll()
 	list := r.apply()
 	r.used = append(r.used, references(list)...) // no pass expands inherited options
 	for _, e := range list {

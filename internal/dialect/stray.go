@@ -45,19 +45,19 @@ func strayAt(text string, at int) (s stray, found bool) {
 
 // tellStrays reports such signs. One at the end of a line joins the next line to it: when that
 // is an option it is a mistake, because the option may confine a vassal.
-func (r *Reader) tellStrays(path string, strays []stray) {
-	for _, s := range strays {
-		origin := problem.Origin{File: path, Line: s.line}
+func (s *sectionReader) tellStrays(strays []stray) {
+	for _, sign := range strays {
+		origin := problem.Origin{File: s.path, Line: sign.line}
 		const hint = "%% is a percent sign"
 		switch {
-		case s.next == '\n' && s.lost != "" && r.isOption(s.lost):
-			r.problems.Add(origin, s.key, "the % at the end of the line joins the next line to it: "+s.lost+" counts for nothing", hint)
-		case s.next == '\n':
-			r.warnings.Add(origin, s.key, "the % at the end of the line joins the next line to it", hint)
-		case unicode.IsLetter(s.next):
-			r.warnings.Add(origin, s.key, fmt.Sprintf("there is no magic variable %%%c: both characters are left out", s.next), hint)
+		case sign.next == '\n' && sign.lost != "" && s.isOption(sign.lost):
+			s.problems.Add(origin, sign.key, "the % at the end of the line joins the next line to it: "+sign.lost+" counts for nothing", hint)
+		case sign.next == '\n':
+			s.warnings.Add(origin, sign.key, "the % at the end of the line joins the next line to it", hint)
+		case unicode.IsLetter(sign.next):
+			s.warnings.Add(origin, sign.key, fmt.Sprintf("there is no magic variable %%%c: both characters are left out", sign.next), hint)
 		default:
-			r.warnings.Add(origin, s.key, fmt.Sprintf("a %% and the %q behind it are left out", s.next), hint)
+			s.warnings.Add(origin, sign.key, fmt.Sprintf("a %% and the %q behind it are left out", sign.next), hint)
 		}
 	}
 }
