@@ -271,14 +271,14 @@ func (s *server) prepare(active int64) {
 
 // refused records an answer to an invalid request, which has neither method nor path.
 func (s *server) refused(c *conn, status int) {
-	x := &exchange{ResponseWriter: nobody{}, r: &http.Request{URL: &url.URL{}, RemoteAddr: c.RemoteAddr().String()}, started: time.Now(), result: result{status: status}}
+	x := &exchange{ResponseWriter: noClient{}, r: &http.Request{URL: &url.URL{}, RemoteAddr: c.RemoteAddr().String()}, started: time.Now(), result: result{status: status}}
 	s.log.write(x, 0)
 }
 
-// nobody is a ResponseWriter without a client.
-type nobody struct{ http.ResponseWriter }
+// noClient is a ResponseWriter without a client.
+type noClient struct{ http.ResponseWriter }
 
-func (nobody) Header() http.Header { return nil }
+func (noClient) Header() http.Header { return nil }
 
 // errTooLong is the cause of a request that took longer than request-timeout.
 var errTooLong = errors.New("the request took too long")

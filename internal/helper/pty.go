@@ -119,7 +119,7 @@ func serveWorkers(hub *terminal.Hub, control *net.UnixConn, l net.Listener, o pt
 			go func() { workers.Wait(); close(ended) }()
 			select {
 			case <-ended:
-			case <-time.After(lastWords):
+			case <-time.After(openTerminalWait):
 			}
 			if errors.Is(err, io.EOF) {
 				return nil
@@ -143,7 +143,7 @@ func serveWorkers(hub *terminal.Hub, control *net.UnixConn, l net.Listener, o pt
 			}
 			select {
 			case <-ended:
-			case <-time.After(lastWords):
+			case <-time.After(openTerminalWait):
 				end() // another process has it open
 			}
 		})
@@ -213,7 +213,7 @@ func runProgram(l net.Listener, first net.Conn, o pty.Options) (next net.Conn, e
 	_ = l.(deadliner).SetDeadline(time.Time{})
 	select {
 	case <-over:
-	case <-time.After(lastWords):
+	case <-time.After(openTerminalWait):
 		end() // a process that it left behind has the terminal open
 	}
 	hub.Close()
@@ -268,8 +268,8 @@ func acceptUntil(dead <-chan struct{}, l net.Listener, hub *terminal.Hub) net.Co
 // deadliner is a listener of package net.
 type deadliner interface{ SetDeadline(t time.Time) error }
 
-// lastWords is how long a terminal outlives its worker when another process still has it open.
-const lastWords = 2 * time.Second
+// openTerminalWait is how long a terminal outlives its worker when another process still has it open.
+const openTerminalWait = 2 * time.Second
 
 // awaitDeath waits for the end of a process, given by a pidfd that does not block.
 func awaitDeath(process *os.File) {
@@ -288,7 +288,7 @@ func awaitDeath(process *os.File) {
 func awaitMaster(control *net.UnixConn, l net.Listener) {
 	_, _ = control.Read(make([]byte, 1))
 	_ = l.Close()
-	<-time.After(lastWords)
+	<-time.After(openTerminalWait)
 	stderr.Flush(termlog.LastWords)
 	os.Exit(0)
 }

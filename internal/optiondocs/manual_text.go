@@ -161,7 +161,7 @@ or
 .B [emperor]
 in the file of the emperor and
 .B [vassal]
-in that of a vassal. Lines that begin with
+in the file of a vassal. Lines that begin with
 .B ;
 or
 .B #

@@ -28,8 +28,8 @@ const (
 	recent = 4 << 10
 	// stall is the time limit for sending one piece.
 	stall = 10 * time.Second
-	// lastWords is the time limit for sending the last pieces, at the end.
-	lastWords = time.Second
+	// endWait is the time limit for sending the last pieces, at the end.
+	endWait = time.Second
 	// maxClients limits the number of clients.
 	maxClients = 64
 )
@@ -204,7 +204,7 @@ func (h *Hub) Close() {
 	h.readers.Wait()
 	sent := make(chan struct{})
 	go func() { h.writers.Wait(); close(sent) }()
-	timer := time.NewTimer(lastWords)
+	timer := time.NewTimer(endWait)
 	defer timer.Stop()
 	select {
 	case <-sent:
@@ -232,7 +232,7 @@ func (h *Hub) Attach(conn net.Conn) {
 		refused := !h.closed
 		h.mu.Unlock()
 		if refused {
-			_ = conn.SetWriteDeadline(time.Now().Add(lastWords))
+			_ = conn.SetWriteDeadline(time.Now().Add(endWait))
 			_, _ = io.WriteString(conn, full)
 		}
 		conn.Close()

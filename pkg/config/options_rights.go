@@ -20,7 +20,7 @@ var rightsOptions = option.Rows[Emperor]{
 	},
 	{
 		Name: "keyring-mode", Group: "Privileges", Arg: "MODE", Def: "private", Guard: true,
-		Help: "session keyring of a vassal (session-keyring(7)): private, one of its own, or inherit, that of the emperor", Set: setKeyring,
+		Help: "session keyring of a vassal (session-keyring(7)): private (its own), or inherit (the emperor's)", Set: setKeyring,
 	},
 	{
 		Name: "pass-environment", Group: "Privileges", Arg: "NAME …", Repeat: true,

@@ -126,7 +126,7 @@ func (l *link) leave(s *state) (fds []int) {
 		s.Pipe = int(l.pipe.file.Fd())
 		fds = append(fds, s.Pipe)
 	}
-	l.orders.Flush(lastWords)
+	l.orders.Flush(flushWait)
 	if l.orders != nil {
 		s.Orders = l.orders.FD()
 		fds = append(fds, s.Orders)

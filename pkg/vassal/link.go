@@ -15,8 +15,8 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// lastWords is how long this process waits for the emperor to receive its notices.
-const lastWords = time.Second
+// flushWait is how long this process waits for the emperor to receive its notices.
+const flushWait = time.Second
 
 // link is the connection to the emperor: a pipe for single bytes, and a channel for orders and
 // notices. Without an emperor it sends nothing and never delivers.
@@ -150,7 +150,7 @@ func (l *link) reportFailure(err error) {
 		text += fmt.Sprintf(" (and %d more)", 1+strings.Count(rest, "\n"))
 	}
 	l.answer(0, wire.Ended, text)
-	l.orders.Flush(lastWords)
+	l.orders.Flush(flushWait)
 }
 
 // reportDeaths reports workers that died, or have recovered.
@@ -190,7 +190,7 @@ func (l *link) announceProgram(o *config.Vassal, child int) error {
 		}
 	}
 	l.orders.Post(n)
-	l.orders.Flush(lastWords)
+	l.orders.Flush(flushWait)
 	return nil
 }
 

@@ -50,7 +50,7 @@ func (v *vassal) becomeForeign(_ context.Context, order *wire.Order) error {
 		}
 		v.log.Debug("becoming another program", "program", path, "configuration", config)
 		v.link.reportWait("program " + path)
-		v.link.orders.Flush(lastWords)
+		v.link.orders.Flush(flushWait)
 		setBlocking(kept, true) // the program expects that of its descriptors
 		err := v.execute(path, args, env)
 		setBlocking(kept, false)

@@ -83,7 +83,7 @@ func (v *vassal) run(ctx context.Context) error {
 }
 
 func (v *vassal) live(ctx context.Context) error {
-	defer func() { v.link.orders.Flush(lastWords) }()
+	defer func() { v.link.orders.Flush(flushWait) }()
 	defer func() { v.pidfiles.remove(v.options) }()
 	defer v.sockets.close()
 	defer v.atexit()

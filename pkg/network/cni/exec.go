@@ -105,14 +105,14 @@ func (*plugins) FindInPath(plugin string, paths []string) (string, error) {
 	return invoke.FindInPath(plugin, paths)
 }
 
-// lastWords is how long the output of a killed plugin is waited for: a child may have it open.
-const lastWords = time.Second
+// killedOutputWait is how long the output of a killed plugin is waited for: a child may have it open.
+const killedOutputWait = time.Second
 
 // ExecPlugin implements invoke.Exec.
 func (*plugins) ExecPlugin(ctx context.Context, path string, stdin []byte, environ []string) ([]byte, error) {
 	var stdout, stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, path)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.Dir, cmd.WaitDelay = bytes.NewReader(stdin), &stdout, &stderr, "/", lastWords
+	cmd.Stdin, cmd.Stdout, cmd.Stderr, cmd.Dir, cmd.WaitDelay = bytes.NewReader(stdin), &stdout, &stderr, "/", killedOutputWait
 	cmd.Env = []string{}
 	for _, v := range environ {
 		if strings.HasPrefix(v, "CNI_") || strings.HasPrefix(v, "PATH=") {

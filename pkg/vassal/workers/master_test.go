@@ -226,7 +226,7 @@ type stage struct {
 	commands chan wire.Command
 	orders   chan wire.Order
 	said     []string
-	mourned  []string
+	ends     []string
 	plans    map[string]*Plan // by the text of an order
 	ended    chan error
 	mu2      sync.Mutex
@@ -299,7 +299,7 @@ func (s *stage) deaths(d wire.Deaths) {
 	if d.Exit != "" {
 		text += fmt.Sprintf(" %s +%v", d.Exit, time.Until(d.Next))
 	}
-	s.mourned = append(s.mourned, text)
+	s.ends = append(s.ends, text)
 }
 
 func (s *stage) expectMourned(want ...string) {
@@ -307,10 +307,10 @@ func (s *stage) expectMourned(want ...string) {
 	synctest.Wait()
 	s.mu2.Lock()
 	defer s.mu2.Unlock()
-	if !slices.Equal(s.mourned, want) {
-		s.t.Errorf("mourned %q, want %q", s.mourned, want)
+	if !slices.Equal(s.ends, want) {
+		s.t.Errorf("reported ends %q, want %q", s.ends, want)
 	}
-	s.mourned = nil
+	s.ends = nil
 }
 
 // expect compares the steps since the last call with one of several lists: a process may die
