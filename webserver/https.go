@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/revision"
 	"github.com/emperor-go/emperor/pkg/config/serving"
 )
 
@@ -23,7 +24,8 @@ type keyPair struct {
 
 	mu      sync.Mutex
 	pair    *tls.Certificate
-	version string
+	version [2]revision.Revision // of the files that were read last
+	settled bool                 // a change of the files makes another version
 	looked  time.Time
 }
 
@@ -32,8 +34,9 @@ func (k *keyPair) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	defer k.mu.Unlock()
 	if time.Since(k.looked) >= certificateCheck {
 		k.looked = time.Now()
-		if version := k.onDisk(); version != k.version {
-			if err := k.read(version); err != nil {
+		before, known := k.version, k.settled
+		if version, settled := k.onDisk(); version != before || !known {
+			if err := k.read(version, settled); err != nil && version != before {
 				k.log.Error("keeping the previous certificate", "socket", k.files.Address, "error", err)
 			}
 		}
@@ -42,19 +45,16 @@ func (k *keyPair) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 }
 
 // onDisk identifies the current files.
-func (k *keyPair) onDisk() string {
-	version := ""
-	for _, name := range []string{k.files.Cert, k.files.Key} {
-		if info, err := os.Stat(name); err == nil {
-			version += fmt.Sprint(info.ModTime().UnixNano(), info.Size(), " ")
-		}
-	}
-	return version
+func (k *keyPair) onDisk() (version [2]revision.Revision, settled bool) {
+	cert, one := revision.At(k.files.Cert)
+	key, other := revision.At(k.files.Key)
+	return [2]revision.Revision{cert, key}, one && other
 }
 
-func (k *keyPair) read(version string) error {
+// read reads the pair. The version was examined before.
+func (k *keyPair) read(version [2]revision.Revision, settled bool) error {
 	pair, err := tls.LoadX509KeyPair(k.files.Cert, k.files.Key)
-	k.version = version // a broken pair is not read again until it changes
+	k.version, k.settled = version, settled // a broken pair is not read again until it changes
 	if err != nil {
 		return fmt.Errorf("cannot use certificate %q with key %q: %w", k.files.Cert, k.files.Key, err)
 	}

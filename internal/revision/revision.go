@@ -23,6 +23,18 @@ func Of(s *unix.Stat_t) Revision {
 	return Revision{uint64(s.Dev), s.Ino, s.Size, s.Mtim, s.Ctim} //nolint:unconvert // 32 bits on some machines
 }
 
+// At examines the file to which a path leads. It returns the zero value when there is none, or when
+// it cannot be examined. settled is the result of Settled.
+func At(path string) (r Revision, settled bool) {
+	seen := time.Now()
+	var s unix.Stat_t
+	if unix.Stat(path, &s) != nil {
+		return r, true
+	}
+	r = Of(&s)
+	return r, r.Settled(seen)
+}
+
 const (
 	// tick is the longest time in which all changes of a file may get one time: file systems without
 	// fine timestamps take the time of the last tick of the kernel's clock, every 1 to 10 ms.

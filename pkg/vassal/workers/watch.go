@@ -35,15 +35,9 @@ type version struct {
 }
 
 func versionOf(file string) version {
-	var st unix.Stat_t
-	seen := time.Now()
-	if unix.Stat(file, &st) != nil {
-		return version{}
-	}
-	r := revision.Of(&st)
-	v := version{r, r.Settled(seen)}
-	v.Changed = unix.Timespec{}
-	return v
+	r, settled := revision.At(file)
+	r.Changed = unix.Timespec{}
+	return version{r, settled}
 }
 
 // identity is a file, whatever its content. Zero: the file is missing.
