@@ -8,8 +8,6 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/emperor-go/emperor/internal/problem"
 )
 
 // load acts on `ini = name` and similar options: the file's options take its position.

@@ -13,7 +13,6 @@ import (
 
 	"github.com/emperor-go/emperor/internal/cause"
 	"github.com/emperor-go/emperor/internal/dialect/foreign"
-	"github.com/emperor-go/emperor/internal/words"
 )
 
 // Permissions list the resources that reading a configuration may use, in addition to its text.
