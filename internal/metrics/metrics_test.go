@@ -98,13 +98,13 @@ func TestACrowdOfConnections(t *testing.T) {
 
 func TestNumbers(t *testing.T) {
 	e := still{
-		{
-			Name: "a.ini", State: emperor.Running, PID: os.Getpid(), Launches: 3, WorkerDeaths: &wire.Deaths{Total: 4},
-			Ready: time.UnixMilli(1796000000250), Exited: time.UnixMilli(1796000000000),
-		},
-		{Name: "b\xff.ini", State: emperor.BackingOff, Fault: "b.ini:2: uid: no such user"},
+		{Name: "a.ini", State: emperor.Running},
+		{Name: "b\xff.ini", State: emperor.BackingOff},
 		{Name: "b\xfe.ini", State: emperor.BackingOff},
 	}
+	e[0].PID, e[0].Launches, e[0].WorkerDeaths = os.Getpid(), 3, &wire.Deaths{Total: 4}
+	e[0].Ready, e[0].Exited = time.UnixMilli(1796000000250), time.UnixMilli(1796000000000)
+	e[1].Fault = "b.ini:2: uid: no such user"
 	x, address := serve(t, e, prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: "mine"}, func() float64 { return 7 }))
 	start := time.Now()
 	at := func(ms int, from, to emperor.State, change func(*emperor.Record)) {
@@ -149,7 +149,9 @@ func TestNumbers(t *testing.T) {
 
 // Names, units and help follow the conventions of Prometheus.
 func TestConventions(t *testing.T) {
-	x, address := serve(t, still{{Name: "a.ini", State: emperor.Running, PID: os.Getpid(), Ready: time.Now(), Exited: time.Now()}})
+	r := emperor.Record{Name: "a.ini", State: emperor.Running}
+	r.PID, r.Ready, r.Exited = os.Getpid(), time.Now(), time.Now()
+	x, address := serve(t, still{r})
 	x.Told(emperor.Transition{Time: time.Now(), From: emperor.Running, To: emperor.Clearing, Record: emperor.Record{Name: "a.ini"}})
 	problems, err := promlint.New(strings.NewReader(get(t, address))).Lint()
 	if err != nil {

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// The JSON of a record is part of /v1: one object, with these keys in this order. The first line is
-// the zero value, the second has a value in each field.
+// The JSON of a record is part of /v1: one object, with these keys in this order. The first object
+// is the zero value, the second has a value in each field.
 func TestRecordAsJSON(t *testing.T) {
 	var got bytes.Buffer
 	full := Record{}
