@@ -103,7 +103,7 @@ func (v *Vassal) unpassable() bool {
 
 // withoutServer warns about options of the built-in server that have no effect, because a program
 // serves and the server does not run before it.
-func (v *Vassal) withoutServer(warnings *Problems) {
+func (v review) withoutServer() {
 	if v.Server.Serves() || v.Fronted() || !v.runs() {
 		return
 	}
@@ -125,7 +125,7 @@ func (v *Vassal) withoutServer(warnings *Problems) {
 		}
 	}
 	if len(names) > 0 {
-		warnings.Add(first, "", "only the built-in server uses "+strings.Join(names, ", ")+", and a program serves without it",
+		v.warnings.Add(first, "", "only the built-in server uses "+strings.Join(names, ", ")+", and a program serves without it",
 			"the program's own options do that; with static-map or a route the server stands before it")
 	}
 }

@@ -87,18 +87,19 @@ func examine(file string, r dialect.Result, held bool) (v *Vassal, warnings, pro
 	warnings, problems, rest := vassalOptions.decode(v.entries, r.Used, v)
 	unsure := doubts{unread: len(r.Problems) > 0, options: rest.wrong}
 	warnings, problems = append(r.Warnings, warnings...), append(r.Problems, problems...)
-	v.loggers(&warnings)
+	unused := review{v, &warnings}
+	unused.loggers()
 	if r.Partial {
 		return v, warnings, problems
 	}
 	v.held = held
 	v.check(file, unsure, &warnings, &problems)
 	if len(problems) == 0 {
-		v.withoutStats(&warnings)
-		v.withoutServer(&warnings)
-		v.unlimited(&warnings)
-		v.withoutWorkers(&warnings)
-		v.withoutBackend(&warnings)
+		unused.withoutStats()
+		unused.withoutServer()
+		unused.unlimited()
+		unused.withoutWorkers()
+		unused.withoutBackend()
 	}
 	rest.report(&warnings)
 	return v, warnings, problems

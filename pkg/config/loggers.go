@@ -9,14 +9,14 @@ import (
 
 // loggers warns about loggers of uWSGI that have no effect. A vassal has one log, its requests
 // may have another, and both are files.
-func (v *Vassal) loggers(warnings *Problems) {
+func (v review) loggers() {
 	for _, e := range v.entries {
 		switch {
 		case e.Handled:
 		case e.Key == "logger":
-			idleLogger(e, v.LogTo, "log = FILE or log = journal; otherwise the emperor's log has everything", warnings)
+			idleLogger(e, v.LogTo, "log = FILE or log = journal; otherwise the emperor's log has everything", v.warnings)
 		case e.Key == "req-logger", e.Key == "logger-req":
-			idleLogger(e, v.Server.Log.File, "log = FILE contains requests as well, log-format sets their format, and disable-logging leaves them out", warnings)
+			idleLogger(e, v.Server.Log.File, "log = FILE contains requests as well, log-format sets their format, and disable-logging leaves them out", v.warnings)
 		}
 	}
 }

@@ -119,13 +119,13 @@ func defaultVassal() *Vassal {
 
 // withoutStats removes sockets for statistics when no built-in server serves them. Otherwise the
 // command would serve requests on them.
-func (v *Vassal) withoutStats(warnings *Problems) {
+func (v review) withoutStats() {
 	if v.Server.Serves() || v.Fronted() {
 		return
 	}
 	before := len(v.Sockets)
 	v.Sockets = slices.DeleteFunc(v.Sockets, func(s Socket) bool { return s.Name == "stats" })
 	if len(v.Sockets) < before {
-		warnings.Add(v.Origin("stats"), "stats", "only the built-in server has statistics: the socket is not bound", "")
+		v.warnings.Add(v.Origin("stats"), "stats", "only the built-in server has statistics: the socket is not bound", "")
 	}
 }

@@ -7,6 +7,12 @@ import (
 	"github.com/emperor-go/emperor/internal/address"
 )
 
+// review warns about options of a vassal that have no effect beside its other options.
+type review struct {
+	*Vassal
+	warnings *Problems
+}
+
 // effectiveForPatches are the options of workers that the emperor applies to a program that
 // replaces the vassal.
 var effectiveForPatches = []string{"limit-as", "limit-nproc", "notify-ready", "ready-probe", "ready-timeout", "stop-signal"}
@@ -19,17 +25,17 @@ var effectiveForDaemons = []string{
 
 // withoutWorkers warns about options of workers that have no effect: the program replaces the
 // master that would apply them, or there are no workers.
-func (v *Vassal) withoutWorkers(warnings *Problems) {
+func (v review) withoutWorkers() {
 	effective, why, hint := effectiveForPatches, "a program that replaces the vassal has no master of workers, so there is no effect of ", "command runs the program below a master"
 	switch {
 	case len(v.BinaryPatch)+len(v.RootPatch) > 0:
 	case !v.runs() && len(v.Daemons) > 0:
 		effective, why, hint = effectiveForDaemons, "there are only daemons and no workers, so there is no effect of ", "command makes a worker of the program"
 	case !v.commands():
-		v.withoutCommand(warnings)
+		v.withoutCommand()
 		return
 	case v.Workers.ReloadSignal != 0 && v.Triggers.Exit:
-		warnings.Add(v.Origin("reload-signal"), "reload-signal", "it is never sent: exit-on-reload ends the vassal instead", "give one of them")
+		v.warnings.Add(v.Origin("reload-signal"), "reload-signal", "it is never sent: exit-on-reload ends the vassal instead", "give one of them")
 		return
 	default:
 		return
@@ -46,24 +52,24 @@ func (v *Vassal) withoutWorkers(warnings *Problems) {
 		}
 	}
 	if len(names) > 0 {
-		warnings.Add(first, "", why+strings.Join(names, ", "), hint)
+		v.warnings.Add(first, "", why+strings.Join(names, ", "), hint)
 	}
 }
 
 // withoutCommand warns about signals that have no effect on the built-in server.
-func (v *Vassal) withoutCommand(warnings *Problems) {
+func (v review) withoutCommand() {
 	if v.Workers.ReloadSignal != 0 {
-		warnings.Add(v.Origin("reload-signal"), "reload-signal", "only a command receives it; the built-in server reads changed files without a signal", "")
+		v.warnings.Add(v.Origin("reload-signal"), "reload-signal", "only a command receives it; the built-in server reads changed files without a signal", "")
 	}
 	if v.Workers.StopSignal != 0 {
-		warnings.Add(v.Origin("stop-signal"), "stop-signal", "only a command receives it; SIGTERM ends the built-in server", "")
+		v.warnings.Add(v.Origin("stop-signal"), "stop-signal", "only a command receives it; SIGTERM ends the built-in server", "")
 	}
 }
 
 // withoutBackend warns about a wait for servers when none is configured.
-func (v *Vassal) withoutBackend(warnings *Problems) {
+func (v review) withoutBackend() {
 	if v.Server.HTTPToWait > 0 && len(v.Server.HTTPTo) == 0 && (v.Server.Serves() || v.Fronted()) {
-		warnings.Add(v.Origin("http-to-wait"), "http-to-wait", "there is no server to wait for", "http-to = ADDRESS")
+		v.warnings.Add(v.Origin("http-to-wait"), "http-to-wait", "there is no server to wait for", "http-to = ADDRESS")
 	}
 }
 

@@ -85,12 +85,12 @@ func setLimit(limit *uint64, t option.Value, unit uint64, name, hint string) err
 }
 
 // unlimited warns about limits of a vassal that only the built-in server serves.
-func (v *Vassal) unlimited(warnings *Problems) {
+func (v review) unlimited() {
 	if v.Limits.None() || v.commands() || !v.Server.Serves() {
 		return
 	}
 	origin, key := v.place("", "limit-as", "limit-nproc")
-	warnings.Add(origin, key, "the built-in server is not limited by it: a Go program reserves about 800 MB of address space", "max-worker-lifetime, or memory.max of a cgroup")
+	v.warnings.Add(origin, key, "the built-in server is not limited by it: a Go program reserves about 800 MB of address space", "max-worker-lifetime, or memory.max of a cgroup")
 }
 
 // ReloadOrder is the order in which a reload starts new workers and stops old ones.
