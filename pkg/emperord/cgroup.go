@@ -2,6 +2,7 @@ package emperord
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"log/slog"
 	"strings"
@@ -21,7 +22,7 @@ const collecting = 10 * time.Second
 func collectOrphans(ctx context.Context, log *slog.Logger) {
 	ctx, cancel := context.WithTimeout(ctx, collecting)
 	defer cancel()
-	if err := namespaces.CollectCgroups(ctx, cgroupPrefix); err != nil {
+	if err := namespaces.CollectCgroups(ctx, cgroupPrefix, sha256.Sum256); err != nil {
 		log.Error("cannot clean up after a killed emperor", "error", err)
 	}
 }
@@ -30,7 +31,7 @@ func collectOrphans(ctx context.Context, log *slog.Logger) {
 // and is called at the end. A warning names guarantees that are missing without one. dropped: the
 // emperor has dropped root.
 func ownCgroup(clone namespaces.Flags, dropped bool, log *slog.Logger) (_ *namespaces.CgroupRoot, leave func(), err error) {
-	root, err := namespaces.OpenCgroupRoot(cgroupPrefix)
+	root, err := namespaces.OpenCgroupRoot(cgroupPrefix, sha256.Sum256)
 	switch {
 	case errors.Is(err, namespaces.ErrNoCgroup):
 		warnCgroups(clone, dropped, err, log)

@@ -2,6 +2,7 @@ package namespaces
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"os"
 	"path/filepath"
@@ -45,7 +46,7 @@ func TestCgroupName(t *testing.T) {
 		"", ".", "..", "a", "A", "a.ini", "a_ini", "a ini", "a\nini", "cgroup.kill", "ä", "\xff\xfe", "$(id)", `a";id>x;"`,
 		strings.Repeat("x", 255), strings.Repeat("x", 254), strings.Repeat("ä", 127), strings.Repeat("\xff", 255),
 	} {
-		got := cgroupName(name)
+		got := Digest(sha256.Sum256).name(name)
 		if other, twice := seen[got]; twice {
 			t.Errorf("%q and %q are both %q", name, other, got)
 		}
@@ -54,7 +55,7 @@ func TestCgroupName(t *testing.T) {
 			t.Errorf("%q gives %q", name, got)
 		}
 	}
-	if got := cgroupName("a.ini.1"); !strings.HasPrefix(got, "a_ini_1-") {
+	if got := Digest(sha256.Sum256).name("a.ini.1"); !strings.HasPrefix(got, "a_ini_1-") {
 		t.Errorf("a.ini.1 is not recognised in %q", got)
 	}
 }
@@ -66,7 +67,7 @@ func isASCII(s string) bool {
 // cgroups opens a root and checks at the end of the test that it is empty.
 func cgroups(t *testing.T) *CgroupRoot {
 	t.Helper()
-	r, err := OpenCgroupRoot("test-" + t.Name() + "-")
+	r, err := OpenCgroupRoot("test-"+t.Name()+"-", sha256.Sum256)
 	if errors.Is(err, ErrNoCgroup) {
 		t.Skipf("needs a cgroup v2: %v", err)
 	} else if err != nil {
@@ -264,10 +265,10 @@ func TestOwners(t *testing.T) {
 		want owner
 		dead bool
 	}{
-		{cgroupName(owner{pid: 99999999, pidns: pidNamespace(), salt: "ab"}.String()), owner{pid: 99999999, pidns: pidNamespace(), salt: "ab"}, true},
-		{cgroupName(owner{pid: 99999999, pidns: 7, salt: "ab"}.String()), owner{pid: 99999999, pidns: 7, salt: "ab"}, false},
-		{cgroupName(owner{pid: 99999999, salt: "ab"}.String()), owner{pid: 99999999, salt: "ab"}, false},
-		{cgroupName("4711"), owner{}, false}, // names of earlier versions
+		{Digest(sha256.Sum256).name(owner{pid: 99999999, pidns: pidNamespace(), salt: "ab"}.String()), owner{pid: 99999999, pidns: pidNamespace(), salt: "ab"}, true},
+		{Digest(sha256.Sum256).name(owner{pid: 99999999, pidns: 7, salt: "ab"}.String()), owner{pid: 99999999, pidns: 7, salt: "ab"}, false},
+		{Digest(sha256.Sum256).name(owner{pid: 99999999, salt: "ab"}.String()), owner{pid: 99999999, salt: "ab"}, false},
+		{Digest(sha256.Sum256).name("4711"), owner{}, false}, // names of earlier versions
 		{"-1-5-ab-0", owner{}, false},
 		{"1-x-ab-0", owner{}, false},
 		{"0-5-ab-0", owner{}, false},
@@ -318,7 +319,7 @@ func TestCollectCgroups(t *testing.T) {
 	prefix := "test-" + strconv.Itoa(os.Getpid()) + "-collect-"
 	open := func(name string) *CgroupRoot {
 		t.Helper()
-		r, err := OpenCgroupRoot(prefix + name)
+		r, err := OpenCgroupRoot(prefix+name, sha256.Sum256)
 		if errors.Is(err, ErrNoCgroup) {
 			t.Skip(err)
 		} else if err != nil {
@@ -345,7 +346,7 @@ func TestCollectCgroups(t *testing.T) {
 	defer os.Remove(stranger)
 	left.lock.Close() // as the owner's death does
 	busy.lock.Close()
-	if err := CollectCgroups(within(t, patience), prefix); err != nil {
+	if err := CollectCgroups(within(t, patience), prefix, sha256.Sum256); err != nil {
 		t.Error(err)
 	}
 	if !exists(owned.path) || exists(left.path) || exists(busy.path) {

@@ -30,7 +30,7 @@ func (r *CgroupRoot) groupDir(root, name string) (string, error) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	path := filepath.Join(root, cgroupName(groupPrefix+name))
+	path := filepath.Join(root, r.digest.name(groupPrefix+name))
 	if err := os.Mkdir(path, 0o755); errors.Is(err, fs.ErrExist) {
 		return path, nil
 	} else if err != nil {
@@ -49,7 +49,7 @@ func (r *CgroupRoot) groupDir(root, name string) (string, error) {
 // groupDirs lists the cgroups of groups. The caller holds r.mu.
 func (r *CgroupRoot) groupDirs() (dirs []string) {
 	for name := range r.groups {
-		if dir := filepath.Join(r.path, cgroupName(groupPrefix+name)); isThere(dir) {
+		if dir := filepath.Join(r.path, r.digest.name(groupPrefix+name)); isThere(dir) {
 			dirs = append(dirs, dir)
 		}
 	}
@@ -65,7 +65,7 @@ func (r *CgroupRoot) SetGroup(name string, limits []CgroupLimit) error {
 	if known && slices.Equal(was, limits) {
 		return nil
 	}
-	dir := filepath.Join(r.path, cgroupName(groupPrefix+name))
+	dir := filepath.Join(r.path, r.digest.name(groupPrefix+name))
 	if isThere(dir) {
 		if err := changeLimits(dir, was, limits); err != nil {
 			return fmt.Errorf("limit-group %s: %w", name, err)

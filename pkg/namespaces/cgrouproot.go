@@ -1,9 +1,6 @@
 package namespaces
 
 import (
-	"crypto/rand"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -26,6 +23,7 @@ type CgroupRoot struct {
 	Renewed func(path string)
 
 	prefix string
+	digest Digest
 	mu     sync.Mutex // protects the following fields; held while the root is made again
 	path   string
 	lock   *os.File // on the directory, with flock(2); the kernel releases it when this process ends
@@ -40,8 +38,8 @@ type CgroupRoot struct {
 // prefix and is unique on this host, even when pid namespaces and containers share the
 // hierarchy. The root is locked until Remove or the end of the process (see CollectCgroups).
 // The error wraps ErrNoCgroup when no such cgroup can be made.
-func OpenCgroupRoot(prefix string) (*CgroupRoot, error) {
-	r := &CgroupRoot{prefix: prefix}
+func OpenCgroupRoot(prefix string, digest Digest) (*CgroupRoot, error) {
+	r := &CgroupRoot{prefix: prefix, digest: digest}
 	if err := r.make(); err != nil {
 		return nil, err
 	}
@@ -94,7 +92,7 @@ func (r *CgroupRoot) make() error {
 		return err
 	}
 	for range attempts {
-		path := filepath.Join(home, cgroupName(r.prefix+newOwner().String()))
+		path := filepath.Join(home, r.digest.name(r.prefix+newOwner().String()))
 		if err := os.Mkdir(path, rootMode); os.IsExist(err) {
 			continue
 		} else if err != nil {
@@ -214,7 +212,7 @@ func (r *CgroupRoot) create(root string, w CgroupWish) (*Cgroup, error) {
 	if err != nil {
 		return nil, err
 	}
-	path := filepath.Join(parent, cgroupName(w.Name))
+	path := filepath.Join(parent, r.digest.name(w.Name))
 	if err := os.Mkdir(path, 0o755); err != nil {
 		return nil, err
 	}
@@ -304,8 +302,8 @@ type owner struct {
 // newOwner returns this process as an owner, with a new salt.
 func newOwner() owner {
 	var salt [8]byte
-	_, _ = rand.Read(salt[:])
-	return owner{pidNamespace(), os.Getpid(), hex.EncodeToString(salt[:])}
+	_, _ = unix.Getrandom(salt[:], 0) // the kernel gives so few bytes always
+	return owner{pidNamespace(), os.Getpid(), fmt.Sprintf("%x", salt)}
 }
 
 // pidNamespace returns the inode of the calling process's pid namespace; zero: unknown.
@@ -319,19 +317,20 @@ func pidNamespace() uint64 {
 
 func (o owner) String() string { return fmt.Sprintf("%d-%d-%s", o.pid, o.pidns, o.salt) }
 
-// isCgroupName reports whether a file name was made by cgroupName: it contains the hash of its
-// own name.
-func isCgroupName(file string) bool {
+// Digest is SHA-256. Only the emperor makes names of cgroups: a vassal does not carry the code.
+type Digest func([]byte) [32]byte
+
+// made reports whether a file name was made by name: it contains the hash of its own name.
+func (d Digest) made(file string) bool {
 	at := strings.LastIndexByte(file, '-')
-	return at > 0 && cgroupName(file[:at]) == file
+	return at > 0 && d.name(file[:at]) == file
 }
 
-// cgroupName makes a unique file name from any name: readable where possible, with a hash, and
-// without special meaning for the kernel.
-func cgroupName(name string) string {
-	safe := safeName(name)
-	sum := sha256.Sum256([]byte(name))
-	return safe[:min(len(safe), 100)] + "-" + hex.EncodeToString(sum[:8])
+// name makes a unique file name from any name: readable where possible, with a hash, and without
+// special meaning for the kernel.
+func (d Digest) name(name string) string {
+	safe, sum := safeName(name), d([]byte(name))
+	return fmt.Sprintf("%s-%x", safe[:min(len(safe), 100)], sum[:8])
 }
 
 func safeName(name string) string {

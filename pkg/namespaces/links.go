@@ -1,11 +1,9 @@
 package namespaces
 
 import (
-	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net"
-	"strings"
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
@@ -53,16 +51,6 @@ func CreateVeth(v Veth) error {
 		return fmt.Errorf("cannot set the alias of %q: %w", v.Host, err)
 	}
 	return nil
-}
-
-// DerivedMAC returns a hardware address that is always the same for the same words, such as
-// the name of a link and its end. When a link had a new address in each of its lives, its
-// neighbours would send to the old one for up to half a minute.
-func DerivedMAC(words ...string) net.HardwareAddr {
-	sum := sha256.Sum256([]byte(strings.Join(words, "\x00")))
-	mac := net.HardwareAddr(sum[:6])
-	mac[0] = mac[0]&^1 | 2 // an individual address, administered locally (IEEE 802)
-	return mac
 }
 
 // MoveLink moves an interface of the caller's network namespace into another one: the

@@ -112,17 +112,6 @@ func TestCreateVethIntoANamespace(t *testing.T) {
 	}
 }
 
-func TestDerivedMAC(t *testing.T) {
-	seen := map[string]bool{}
-	for _, words := range [][]string{{"web0"}, {"web0", "peer"}, {"web0peer"}, {"web1"}, {}} {
-		m := DerivedMAC(words...)
-		if m[0]&3 != 2 || len(m) != 6 || seen[m.String()] || m.String() != DerivedMAC(words...).String() {
-			t.Errorf("%q: %v", words, m)
-		}
-		seen[m.String()] = true
-	}
-}
-
 func TestCreateVethRefuses(t *testing.T) {
 	if !isolated(t, inNewNet()) {
 		return

@@ -20,7 +20,7 @@ func TestNetlinkConfiguresBothEnds(t *testing.T) {
 	}
 	_, netns := neighbour(t, "interfaces")
 	outside, inside := bothSockets(t, netns)
-	hostMAC, peerMAC := DerivedMAC("test", "host"), DerivedMAC("test", "peer")
+	hostMAC, peerMAC := net.HardwareAddr{2, 0, 0, 0, 0, 1}, net.HardwareAddr{2, 0, 0, 0, 0, 2}
 	pair := VethPair{Host: "evs0", Peer: "eth0", HostMAC: hostMAC, PeerMAC: peerMAC, Netns: netns, Group: 0x65000010, MTU: 1400}
 	index, err := outside.AddVeth(pair)
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 //
 // A lock, which ends with the owner, shows whether the owner lives. A root that another
 // process has locked stays, whatever its name.
-func CollectCgroups(ctx context.Context, prefix string) error {
+func CollectCgroups(ctx context.Context, prefix string, digest Digest) error {
 	home, _, err := homeCgroup()
 	if err != nil {
 		return nil //nolint:nilerr // where there are no cgroups nobody left any
@@ -30,7 +30,7 @@ func CollectCgroups(ctx context.Context, prefix string) error {
 	}
 	var failed error
 	for _, e := range entries {
-		if o, ok := strings.CutPrefix(e.Name(), prefix); ok && e.IsDir() && isCgroupName(e.Name()) {
+		if o, ok := strings.CutPrefix(e.Name(), prefix); ok && e.IsDir() && digest.made(e.Name()) {
 			failed = errors.Join(failed, collect(ctx, filepath.Join(home, e.Name()), parseOwner(o)))
 		}
 	}
@@ -87,7 +87,7 @@ func (o owner) dead() bool {
 // value when the name has another form.
 func parseOwner(name string) owner {
 	words := strings.Split(name, "-")
-	if len(words) != 4 { // pid, namespace, salt, and the hash of cgroupName
+	if len(words) != 4 { // pid, namespace, salt, and the hash of Digest.name
 		return owner{}
 	}
 	pid, err := strconv.ParseUint(words[0], 10, 31)

@@ -40,7 +40,7 @@ func (s *Stage) openBridge(host hostFacts) error {
 		return err
 	}
 	defer n.Close()
-	b := &bridge{name: wanted.Name, mac: namespaces.DerivedMAC("bridge", machineID(), wanted.Name)}
+	b := &bridge{name: wanted.Name, mac: derivedMAC("bridge", machineID(), wanted.Name)}
 	facts, err := n.LinkNamed(b.name)
 	switch {
 	case errors.Is(err, errNoLink):

@@ -11,8 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-
-	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
 // RouteProtocol marks the routes of emperors (rtnetlink(7), rtm_protocol).
@@ -74,7 +72,17 @@ const LinkPrefix = "evs"
 // macs returns the hardware addresses of both ends. They are the same in each generation, so
 // that no neighbour sends to an old one.
 func (id ID) macs(vassal string) (host, inside net.HardwareAddr) {
-	return namespaces.DerivedMAC(string(id), vassal, "host"), namespaces.DerivedMAC(string(id), vassal, "inside")
+	return derivedMAC(string(id), vassal, "host"), derivedMAC(string(id), vassal, "inside")
+}
+
+// derivedMAC returns a hardware address that is always the same for the same words, such as
+// the name of a link and its end. When a link had a new address in each of its lives, its
+// neighbours would send to the old one for up to half a minute.
+func derivedMAC(words ...string) net.HardwareAddr {
+	sum := sha256.Sum256([]byte(strings.Join(words, "\x00")))
+	mac := net.HardwareAddr(sum[:6])
+	mac[0] = mac[0]&^1 | 2 // an individual address, administered locally (IEEE 802)
+	return mac
 }
 
 // alias is the note on a host end.

@@ -195,7 +195,7 @@ func outside(t *testing.T) *os.File {
 		t.Fatal(err)
 	}
 	defer n.Close()
-	up, err := n.AddVeth(namespaces.VethPair{Host: "up0", Peer: "out0", HostMAC: namespaces.DerivedMAC("up"), PeerMAC: namespaces.DerivedMAC("out"), Netns: netns})
+	up, err := n.AddVeth(namespaces.VethPair{Host: "up0", Peer: "out0", HostMAC: derivedMAC("up"), PeerMAC: derivedMAC("out"), Netns: netns})
 	if err != nil {
 		t.Fatal(err)
 	}
