@@ -3,6 +3,7 @@
 package integration
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 )
@@ -35,6 +36,42 @@ func TestLimitsOfPrograms(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Programs of hooks have the limits from the drop on, and none before it.
+func TestLimitsOfHooks(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	show := func(who string) string {
+		return fmt.Sprintf("cat /proc/self/limits >%[1]s.new; mv %[1]s.new %[1]s", w.path("s/"+who))
+	}
+	w.write("s/touched", "")
+	w.vassal("a.ini", "limit-as = 200", "limit-nproc = 4000", "exec-as-root = "+show("as-root"), "uid = 4001", "gid = 4001",
+		"exec-as-user = "+show("as-user"), "hook-pre-app = execv:sh -c '"+show("pre-app")+"'", "exec-post-fork = "+show("post-fork"),
+		"exec-accepting = "+show("accepting"), "hook-touch = "+w.path("s/touched")+" exec:"+show("touch"), "exec-as-user-atexit = "+show("atexit"), serves)
+	w.vassal("failing.ini", "limit-as = 200", "hook-as-user = execv:false", serves)
+	e := w.start(allNamespaces)
+	e.running("a.ini")
+	w.write("s/touched", "again")
+	limited := func(who, space, processes string) {
+		t.Helper()
+		text := w.shown(who)
+		if got := line(text, "Max address space"); got != space {
+			t.Errorf("%s has the address space %s", who, got)
+		}
+		if got := line(text, "Max processes"); got != processes {
+			t.Errorf("%s has the processes %s", who, got)
+		}
+	}
+	e.await("failing.ini", "hook as-user #1 (hook: execv:false): exit status 1")
+	for _, who := range []string{"as-user", "pre-app", "post-fork", "accepting", "touch"} {
+		limited(who, "209715200 209715200 bytes", "4000 4000 processes")
+	}
+	if text := w.shown("as-root"); strings.Contains(text, "209715200") {
+		t.Errorf("before the drop there are limits:\n%s", text)
+	}
+	e.remove("a.ini")
+	limited("atexit", "209715200 209715200 bytes", "4000 4000 processes")
 }
 
 // The built-in server is not limited, and a file that expects it gets a warning.

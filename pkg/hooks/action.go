@@ -21,6 +21,7 @@ type scene struct {
 	own         bool     // this process is the vassal: hooks may change it
 	joined      bool     // this process is the helper; its process group is killed as a whole
 	shells      []string // tried in order
+	through     Through
 	cgroups     *namespaces.CgroupRoot
 	within      *namespaces.Cgroup // cgroup in which programs start; nil: see cgroups
 	output      func(line string)

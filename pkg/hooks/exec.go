@@ -90,7 +90,16 @@ func (s *scene) execute(ctx context.Context, program string, args ...string) err
 	if err != nil {
 		return fmt.Errorf("cannot start %q: %w", program, s.explain(program, err))
 	}
-	return s.start(ctx, path, append([]string{program}, args...), nil)
+	argv := append([]string{program}, args...)
+	if s.through == nil {
+		return s.start(ctx, path, argv, nil)
+	}
+	path, argv, file, err := s.through(path, argv)
+	if err != nil {
+		return fmt.Errorf("cannot start %q: %w", program, err)
+	}
+	defer file.Close()
+	return s.start(ctx, path, argv, []*os.File{file})
 }
 
 // explain says why a program could not be started, where that can be seen from here.

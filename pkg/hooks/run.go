@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"time"
 
 	"github.com/emperor-go/emperor/pkg/namespaces"
@@ -17,6 +18,10 @@ type Environment struct {
 	// Dir is the working directory. Empty: the directory of this process.
 	Dir string
 }
+
+// Through returns the program that executes the program at path with argv, its own arguments, and a file
+// for its descriptor 3. The caller closes the file.
+type Through func(path string, argv []string) (program string, args []string, file *os.File, err error)
 
 // Runner runs the hooks of one vassal. It may be copied and used concurrently.
 type Runner struct {
@@ -42,6 +47,8 @@ type Runner struct {
 	// Log gets one line per hook and one per line of output, of a failed one as warnings.
 	// A failure that Run returns is not logged. Required.
 	Log *slog.Logger
+	// Through executes the programs of hooks. Nil: they are executed directly.
+	Through Through
 	// Cgroups is the root in which each program of a hook gets a cgroup of its own, which
 	// contains everything that a failed program leaves behind. Nil: only the process group is
 	// killed.
@@ -74,7 +81,7 @@ func (r Runner) Run(ctx context.Context, p Phase, list []Hook) error {
 	if !ok {
 		return fmt.Errorf("cannot run hooks: unknown phase %q", p)
 	}
-	s := &scene{Environment: r.Environment, phase: p, who: r.Subject, own: r.Own, shells: r.Shells, cgroups: r.Cgroups}
+	s := &scene{Environment: r.Environment, phase: p, who: r.Subject, own: r.Own, shells: r.Shells, through: r.Through, cgroups: r.Cgroups}
 	s.Vars = append(append([]string{}, r.Vars...), "UWSGI_HOOK_PHASE="+string(p))
 	if r.Context != "" {
 		s.Vars = append(s.Vars, "UWSGI_HOOK_CONTEXT="+r.Context)

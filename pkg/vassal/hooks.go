@@ -12,6 +12,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
+	"github.com/emperor-go/emperor/pkg/vassal/workers"
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
@@ -38,13 +39,17 @@ func (h *hookRunner) own(p hooks.Phase) optionStep {
 		if len(list) == 0 { // most phases of most vassals
 			return nil
 		}
-		return h.boot(ctx, h.runner(o), p, list)
+		return h.boot(ctx, h.runner(o, p), p, list)
 	}
 }
 
-// runner returns the runner of the vassal's own phases.
-func (h *hookRunner) runner(o *config.Vassal) hooks.Runner {
+// runner returns the runner of one of the vassal's own phases. After the drop its programs have the limits
+// of the vassal's programs.
+func (h *hookRunner) runner(o *config.Vassal, p hooks.Phase) hooks.Runner {
 	run := h.reporting(o.Around.Shells, o.HookTimeout)
+	if info, _ := p.Info(); info.AsUser() {
+		run.Through = workers.Limiter(self, o.Limits)
+	}
 	run.Vars = append(os.Environ(), h.source.networkVars()...)
 	if name, _ := h.source.nameFor(o); name != "" {
 		run.Vars = append(run.Vars, nameEnv+"="+name)
@@ -134,9 +139,9 @@ func lend(vars []string) (giveBack func()) {
 // its directory and environment.
 func (h *hookRunner) phase(o *config.Vassal, p hooks.Phase, file string) func() error {
 	if p != hooks.AsUserAtexit {
-		return func() error { return phaseBy(h.runner(o), o, p, file) }
+		return func() error { return phaseBy(h.runner(o, p), o, p, file) }
 	}
-	run := h.runner(o)
+	run := h.runner(o, p)
 	run.Dir, _ = os.Getwd()
 	return func() error { return phaseBy(run, o, p, file) }
 }
@@ -167,6 +172,6 @@ func (v *vassal) asUser(ctx context.Context, o *config.Vassal) error {
 // vassal that serves the master runs them.
 func (v *vassal) atexit() {
 	if v.stage == stageDropped {
-		v.hooks.runner(v.options).Logged(v.hooks.alive, hooks.AsUserAtexit, v.options.Hooks[hooks.AsUserAtexit])
+		v.hooks.runner(v.options, hooks.AsUserAtexit).Logged(v.hooks.alive, hooks.AsUserAtexit, v.options.Hooks[hooks.AsUserAtexit])
 	}
 }

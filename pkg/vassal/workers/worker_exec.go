@@ -139,13 +139,26 @@ func (o *stageOrder) postFork(log *slog.Logger) error {
 		return err
 	}
 	run := hooks.Runner{Timeout: o.Timeout, Log: log, Own: true, Shells: o.Shells}
-	run.Vars = os.Environ()
+	run.Vars, run.Through = os.Environ(), Limiter("/proc/self/exe", o.Limits)
 	if o.Notices > 0 {
 		told := wire.NewVassalEnd(o.Notices)
 		run.Observe = func(r hooks.Result) { told.Post(HookNotice(r)) }
 		defer told.Flush(noticeTimeout)
 	}
 	return run.Run(context.Background(), hooks.PostFork, list)
+}
+
+// Limiter returns the function by which programs of hooks get limits: the worker stage at path self sets them, because
+// the process that runs the hooks could not go on under them. Nil: there are no limits.
+func Limiter(self string, l config.Limits) hooks.Through {
+	if l.None() {
+		return nil
+	}
+	return func(path string, argv []string) (string, []string, *os.File, error) {
+		order := stageOrder{Path: path, Args: argv, Limits: l}
+		told, err := order.memfd()
+		return self, []string{StageName, "3"}, told, err
+	}
 }
 
 // noticeTimeout limits the wait of a worker until the emperor has received the results of its
