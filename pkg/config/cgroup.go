@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -78,6 +79,9 @@ func (r *resource) parseValue(text string) (device string, n amount, err error) 
 		return "", n, err
 	}
 	device, rest, _ := strings.Cut(strings.TrimSpace(text), " ")
+	if strings.HasPrefix(device, "/") {
+		device = path.Clean(device)
+	}
 	if !strings.HasPrefix(device, "/") || strings.TrimSpace(rest) == "" {
 		return "", 0, option.Wrong(strconv.Quote(text)+" is no device with a number of bytes", r.option+" = /dev/sda 10m")
 	}
@@ -101,8 +105,10 @@ func (r *resource) limit(s slot, n amount, device func(path string) (string, err
 	return l, nil
 }
 
-// Limits returns the files of a cgroup for the limits, in the order in which they are written.
+// Limits returns the files of a cgroup for the limits, in the order in which they are written. Of two
+// limits of one block device, which has several paths, the stricter counts.
 func (r Resources) Limits(device func(path string) (string, error)) (list []namespaces.CgroupLimit, err error) {
+	var amounts []amount // of list
 	order := func(s slot) int {
 		return slices.IndexFunc(resources, func(o resource) bool { return o.option == s.option })
 	}
@@ -113,7 +119,13 @@ func (r Resources) Limits(device func(path string) (string, error)) (list []name
 		if err != nil {
 			return nil, limitError{s.option, err}
 		}
-		list = append(list, l)
+		same := slices.IndexFunc(list, func(o namespaces.CgroupLimit) bool { return o.File == l.File && o.Reset == l.Reset })
+		switch {
+		case same < 0:
+			list, amounts = append(list, l), append(amounts, r[s])
+		case r[s] < amounts[same]:
+			list[same], amounts[same] = l, r[s]
+		}
 	}
 	if limit, set := r[slot{option: memoryMax}]; set && limit != unlimited {
 		list = append(list, together)

@@ -2,6 +2,7 @@ package config
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -146,6 +147,19 @@ func TestWordsKeepTheirNames(t *testing.T) {
 	} {
 		if err := vassalNamed("my site.ini", "[uwsgi]\nexit-on-reload = true\n"+map[bool]string{false: "command = cat\n"}[strings.HasPrefix(line, "command")]+line+"\n"); (err == nil) != good {
 			t.Errorf("%s: %v", line, err)
+		}
+	}
+}
+
+// TestConfinementForOthers: a program of the operator would run without what its file asks for.
+func TestConfinementForOthers(t *testing.T) {
+	for line, want := range map[string]string{
+		"no-new-privileges = true": "/a.ini:2: no-new-privileges: the program that replaces the vassal does not know it", "system-call-filter = default": "system-call-filter: ",
+		"landlock-write = /srv": "landlock-write: ", "limit-core = 0": "limit-core: ", "limit-as = 100": "<nil>", "cap = net_bind_service": "<nil>", "uid = 4001": "<nil>",
+	} {
+		src := Source{Name: "a.ini", Path: "/a.ini", Data: []byte("[uwsgi]\n" + line + "\n")}
+		if _, err := (Loader{Permissions: Permissions{Partial: true}}).ExamineForeign(src, false); !strings.Contains(fmt.Sprint(err), want) {
+			t.Errorf("%s: %v; want %q", line, err, want)
 		}
 	}
 }

@@ -2,8 +2,14 @@ package config
 
 import "strings"
 
+// confines reports whether an option of ours confines a vassal at its drop. uWSGI has no such option.
+func confines(key string) bool {
+	return hardeningOptions.Find(key) != nil || landlockOptions.Find(key) != nil
+}
+
 // ExamineForeign finds mistakes in the configuration of an operator's program, such as uwsgi:
-// names of files that the program would misinterpret, and, when root is refused, a missing user.
+// names of files that the program would misinterpret, confinement that it does not have, and, when root
+// is refused, a missing user.
 // Only the program knows its other options. reads are the environment variables that the text
 // refers to by $(NAME) and if-env.
 func (l Loader) ExamineForeign(src Source, refuseRoot bool) (reads []string, err error) {
@@ -11,6 +17,9 @@ func (l Loader) ExamineForeign(src Source, refuseRoot bool) (reads []string, err
 	named := false
 	r := l.read(src)
 	for _, e := range r.Entries {
+		if confines(e.Key) && !e.Handled {
+			problems.Add(e.Origin, e.Key, "the program that replaces the vassal does not know it, and would run without", "drop the line, or emperor-wrapper")
+		}
 		named = named || e.Key == "uid" || e.Key == "immediate-uid"
 		misreads := uwsgiMisreads(e.Key)
 		if o := vassalOptions.find(e.Key); o != nil {

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path"
 	"slices"
 	"strconv"
 	"strings"
@@ -57,7 +56,7 @@ func (l Limiting) Of(v *Vassal, f File) (wish namespaces.CgroupWish, warnings Pr
 		if err != nil {
 			continue // it is reported with the other mistakes
 		}
-		if own && device != "" && !strings.HasPrefix(path.Clean(device), "/dev/") {
+		if own && device != "" && !tenantMayName(device) {
 			problems.Add(e.Origin, o.Name, "a tenant's own file may only name a device", o.Name+" = /dev/sda 10m")
 			continue
 		}
@@ -74,6 +73,14 @@ func (l Limiting) Of(v *Vassal, f File) (wish namespaces.CgroupWish, warnings Pr
 		wish.Group = l.group(v, f, &problems)
 	}
 	return wish, warnings, problems.Err()
+}
+
+// tenantMayName reports whether a tenant's own file may name a path as a device: in /dev, outside of the
+// directories in which each user makes files.
+func tenantMayName(device string) bool {
+	in, below := strings.CutPrefix(device, "/dev/")
+	top, _, _ := strings.Cut(in, "/")
+	return below && !slices.Contains([]string{"fd", "hugepages", "mqueue", "shm"}, top)
 }
 
 // lower takes over a tenant's limits where they are stricter, wherever the operator's stand.

@@ -13,7 +13,7 @@ import (
 func limitsOf(t *testing.T, l Limiting, f File, template, own string) (text string, warnings Problems, err error) {
 	t.Helper()
 	f.Device = func(path string) (string, error) {
-		if path != "/dev/sda" && path != "/srv" {
+		if path != "/dev/sda" && path != "/dev/disk/by-id/a" && path != "/srv" && path != "/" {
 			return "", errors.New("there is no " + path)
 		}
 		return "8:0", nil
@@ -66,6 +66,9 @@ func TestLimiting(t *testing.T) {
 		"a tenant lowers before": {file: tenant, template: "behind: tasks-max = 100\n", own: "tasks-max = 50\n", want: "pids.max 50"},
 		"a tenant raises":        {file: tenant, template: "tasks-max = 100\n", own: "tasks-max = infinity\n", want: "pids.max 100", warning: "/a.ini:3: tasks-max: infinity is more than the operator's limit, which counts"},
 		"above the default":      {file: tenant, own: "tasks-max = 100000\n", want: "pids.max 4096", warning: "/a.ini:3: tasks-max: 100000 is more than the operator's limit, which counts"},
+		"a path of a device":     {file: tenant, template: "io-read-bandwidth-max = / 1m\n", own: "io-read-bandwidth-max = /dev/sda 1g\n", want: "pids.max 4096 (default)\nio.max 8:0 rbps=1048576"},
+		"another of its paths":   {file: tenant, template: "io-read-bandwidth-max = /dev/disk/by-id/a 1m\n", own: "io-read-bandwidth-max = /dev//sda infinity\nio-write-bandwidth-max = /dev/sda 2m\n", want: "pids.max 4096 (default)\nio.max 8:0 rbps=1048576\nio.max 8:0 wbps=2097152"},
+		"a stricter path":        {file: tenant, template: "io-read-bandwidth-max = /srv 1m\n", own: "io-read-bandwidth-max = /dev/sda 1k\n", want: "pids.max 4096 (default)\nio.max 8:0 rbps=1024"},
 		"a weight":               {file: tenant, template: "cpu-weight = 50\n", own: "cpu-weight = 500\n", want: "pids.max 4096 (default)\ncpu.weight 50", warning: "/a.ini:3: cpu-weight: 500 is more than the operator's limit, which counts"},
 		"a group":                {limiting: groups, file: operator, own: "limit-group = web\n", want: "pids.max 4096 (default)\ngroup \"web\" below \"\""},
 		"a group of a template":  {limiting: groups, file: tenant, template: "limit-group = web\n", want: "pids.max 4096 (default)\ngroup \"web\" below \"\""},
@@ -87,11 +90,12 @@ func TestLimiting(t *testing.T) {
 // Mistakes that only the emperor can find have a line and a remedy.
 func TestLimitingMistakes(t *testing.T) {
 	for own, want := range map[string]string{
-		"cgroup-opt = cpuset.cpus=0\n":        "/a.ini:3: cgroup-opt: not permitted in a tenant's own file (permitted in the operator's templates)",
-		"limit-group = web\n":                 "/a.ini:3: limit-group: not permitted in a tenant's own file (permitted in the operator's templates)",
-		"cgroup = x\n":                        "/a.ini:3: cgroup: not permitted in a tenant's own file (permitted in the operator's templates)",
-		"io-read-bandwidth-max = /root 1m\n":  "/a.ini:3: io-read-bandwidth-max: a tenant's own file may only name a device (io-read-bandwidth-max = /dev/sda 10m)",
-		"io-read-bandwidth-max = /dev/no 1\n": "/a.ini:3: io-read-bandwidth-max: there is no /dev/no (a block device, or a file on one)",
+		"cgroup-opt = cpuset.cpus=0\n":               "/a.ini:3: cgroup-opt: not permitted in a tenant's own file (permitted in the operator's templates)",
+		"limit-group = web\n":                        "/a.ini:3: limit-group: not permitted in a tenant's own file (permitted in the operator's templates)",
+		"cgroup = x\n":                               "/a.ini:3: cgroup: not permitted in a tenant's own file (permitted in the operator's templates)",
+		"io-read-bandwidth-max = /root 1m\n":         "/a.ini:3: io-read-bandwidth-max: a tenant's own file may only name a device (io-read-bandwidth-max = /dev/sda 10m)",
+		"io-read-bandwidth-max = /dev/shm/link 1m\n": "/a.ini:3: io-read-bandwidth-max: a tenant's own file may only name a device (io-read-bandwidth-max = /dev/sda 10m)",
+		"io-read-bandwidth-max = /dev/no 1\n":        "/a.ini:3: io-read-bandwidth-max: there is no /dev/no (a block device, or a file on one)",
 	} {
 		if _, _, err := limitsOf(t, Limiting{}, File{Tenant: true}, "", own); fmt.Sprint(err) != want {
 			t.Errorf("%s: %v; want %s", own, err, want)
