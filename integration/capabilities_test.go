@@ -5,6 +5,7 @@ package integration
 import (
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -56,6 +57,35 @@ func TestCapabilityToBind(t *testing.T) {
 		e.running(name)
 	}
 	e.await("without.ini", "Permission denied")
+}
+
+// Another emperor-cap takes effect for running vassals by a new process of each: a process cannot get back
+// what it has given up, and keeps what it has not.
+func TestEmperorCapChanges(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	file := func(more ...string) {
+		w.write("e.ini", ini(append([]string{"emperor = " + w.vassals, "emperor-log-format = json"}, more...)...))
+	}
+	w.vassal("a.ini", "uid = 4001", "gid = 4001", serves)
+	file()
+	e := w.launch(w.inside(program("emperor"), "--ini", w.path("e.ini")))
+	pid := e.running("a.ini")
+	for _, caps := range []string{"net_bind_service", "none"} {
+		file("emperor-cap = " + caps)
+		_ = syscall.Kill(e.cmd.Process.Pid, syscall.SIGHUP)
+		e.await("a.ini", "emperor-cap has changed")
+		pid = e.running("a.ini")
+		want := map[string]string{"net_bind_service": "400", "none": ""}[caps]
+		if got := strings.TrimLeft(line(w.run(fmt.Sprintf("cat /proc/%d/status", pid)), "CapBnd:"), "0"); got != want {
+			t.Errorf("with emperor-cap = %s its bounding set is %q", caps, got)
+		}
+	}
+	_ = syscall.Kill(e.cmd.Process.Pid, syscall.SIGHUP)
+	e.await("a.ini", "reloaded")
+	if !alive(pid) || e.count("a.ini", "launching ->") != 3 {
+		t.Errorf("a reload without a change disturbed it:\n%s", e.about("a.ini"))
+	}
 }
 
 // The emperor limits the capabilities of all vassals from their as-vassal hooks on, also of programs that

@@ -100,6 +100,8 @@ type Facts struct {
 	// LogTo is the destination of its output: a file, output.Journal, or empty for the
 	// emperor's own log.
 	LogTo string
+	// Capabilities are all that its processes can have. Nil: no limit.
+	Capabilities *namespaces.Capabilities
 	// Templates surround the configuration. Nil: none.
 	Templates *wire.Templates
 	// Reads are the variables of the environment that it names to be replaced, and

@@ -23,7 +23,7 @@ func (e *Emperor) Retune(ctx context.Context, o Options) error {
 
 // recheck checks the configurations of running vassals again, outside the loop and one after
 // the other, because the files around them may have changed. Each vassal is then reloaded, or
-// gets a new process when its templates have changed.
+// gets a new process when its templates or its capabilities have changed.
 func (e *Emperor) recheck(list []*vassal) {
 	type subject struct {
 		generationOf
@@ -68,11 +68,17 @@ func (r rechecked) apply(e *Emperor) {
 	plan := *v.wanted
 	plan.Facts = r.facts
 	v.wanted = &plan
-	if !reflect.DeepEqual(plan.Templates, v.config.Templates) {
-		v.log.Info("its templates have changed: a new process is needed")
-		v.note(AboutReload, "its templates have changed, a new process is needed")
-		e.replaceProcess(v) // also one that was refused
+	var changed string
+	switch {
+	case !reflect.DeepEqual(plan.Templates, v.config.Templates):
+		changed = "its templates have changed"
+	case !plan.Capabilities.Same(v.config.Capabilities): // a process cannot get back what it has given up
+		changed = "emperor-cap has changed"
+	default:
+		e.round.add(v)
 		return
 	}
-	e.round.add(v)
+	v.log.Info(changed + ": a new process is needed")
+	v.note(AboutReload, "%s, a new process is needed", changed)
+	e.replaceProcess(v) // also one that was refused
 }

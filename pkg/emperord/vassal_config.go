@@ -66,6 +66,7 @@ func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
 	c = r.located(c)
 	loader, source := r.loader(c.Dir), sourceOf(c)
 	f, wrong := r.ofEmperor(c)
+	f.Capabilities = r.capabilities
 	if f.Network, err = r.network.Connection(&config.Vassal{}, false); err != nil { // without options there are no mistakes
 		return f, err
 	}

@@ -60,6 +60,11 @@ func (c Capabilities) String() string {
 	return strings.Join(list, ",")
 }
 
+// Same reports whether both sets are equal, or both nil.
+func (c *Capabilities) Same(other *Capabilities) bool {
+	return c == other || c != nil && other != nil && *c == *other
+}
+
 // hex is the form of proc_pid_status(5).
 func (c Capabilities) hex() string { return fmt.Sprintf("%016x", uint64(c)) }
 
