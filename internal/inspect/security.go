@@ -4,8 +4,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 
+	"github.com/emperor-go/emperor/internal/accounts"
+	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
@@ -72,7 +76,6 @@ func facts(exposed map[string]bool) (list []Fact) {
 // decide. Without an emperor's configuration, facts that depend on it are left out.
 func Security(s Subject, all []Subject) []Fact {
 	v, h := s.Vassal, s.Vassal.Hardening
-	user := v.UID.String()
 	set := v.Settings(false)
 	unlimited := func(option string, byDefault bool) bool {
 		for _, one := range set {
@@ -84,7 +87,7 @@ func Security(s Subject, all []Subject) []Fact {
 	}
 	restricted := h.Filter != nil || !h.Landlocks[0].None() || !h.Landlocks[1].None()
 	exposed := map[string]bool{
-		"root": isRoot(user), "new-privileges": !h.NoNewPrivileges && !restricted, "system-calls": h.Filter == nil,
+		"root": isRoot(userOf(v)), "new-privileges": !h.NoNewPrivileges && !restricted, "system-calls": h.Filter == nil,
 		"bounding-set": !v.Capabilities.Set && (s.Emperor == nil || !s.Emperor.Capabilities.Set),
 		"shared-user":  sharesUser(s, all), "memory": unlimited("memory-max", true), "tasks": unlimited("tasks-max", false), "processor": unlimited("cpu-quota", true),
 		"file": len(Legible(set, map[string]bool{})) > 0,
@@ -98,16 +101,24 @@ func Security(s Subject, all []Subject) []Fact {
 	return facts(exposed)
 }
 
-func isRoot(user string) bool { return user == "" || user == "0" || user == "root" }
+// userOf returns the number of a vassal's user, or its name when no such user is known here. A vassal
+// without a user is root.
+func userOf(v *config.Vassal) string {
+	if !v.UID.Set {
+		return "0"
+	}
+	if id, err := accounts.UID(v.UID); err == nil {
+		return strconv.FormatUint(uint64(id), 10)
+	}
+	return v.UID.String()
+}
+
+func isRoot(user string) bool { return user == "0" }
 
 // sharesUser reports whether another vassal has the same user, other than root.
 func sharesUser(s Subject, all []Subject) bool {
-	for _, other := range all {
-		if user := other.Vassal.UID.String(); other.File != s.File && user == s.Vassal.UID.String() && !isRoot(user) {
-			return true
-		}
-	}
-	return false
+	user := userOf(s.Vassal)
+	return !isRoot(user) && slices.ContainsFunc(all, func(other Subject) bool { return other.File != s.File && userOf(other.Vassal) == user })
 }
 
 // SecurityOf returns the facts that /proc and the cgroup of a running process show, compared with this

@@ -92,6 +92,14 @@ func TestSecurityRowsMove(t *testing.T) {
 			}
 		}
 	}
+	for _, same := range []string{"uid = daemon", "uid = 1"} {
+		if exposed, _ := posture(t, spaces, 0o600, without("uid = 4001")+"uid = 1\n", without("uid = 4001")+same+"\n"); !slices.Equal(exposed, []string{"shared-user"}) {
+			t.Errorf("beside %s exposed are %v", same, exposed)
+		}
+	}
+	if exposed, _ := posture(t, spaces, 0o600, without("uid = 4001")+"uid = 0\n"); !slices.Equal(exposed, []string{"root"}) {
+		t.Errorf("with uid = 0 exposed are %v", exposed)
+	}
 	if exposed, _ := posture(t, append(spaces, "--emperor-cap", "chown"), 0o600, without("cap = none")); len(exposed) > 0 {
 		t.Errorf("with emperor-cap exposed are %v", exposed)
 	}
