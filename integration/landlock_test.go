@@ -2,7 +2,11 @@
 
 package integration
 
-import "testing"
+import (
+	"fmt"
+	"strings"
+	"testing"
+)
 
 // Programs of a vassal read, write, execute and bind only below its paths, in every process, and a
 // missing path ends the boot with its line.
@@ -24,7 +28,18 @@ func TestLandlock(t *testing.T) {
 	w.vassal("missing.ini", append(user, "landlock-read = /not/there", serves)...)
 	w.run("chmod 1777 " + w.path("s") + "")
 	w.vassal("server.ini", append(user, "landlock-execute = /usr/share", "landlock-read = /usr", "http-socket = "+w.path("s/web"), "static-map = /=/usr/share")...)
+	w.vassal("probed.ini", append(user, "landlock-write = "+w.path("s/in"), "unprivileged-binary-patch-arg = sleep 1000000",
+		"ready-probe = exec:sh -c '! (echo x >"+w.path("s/out/probe")+") 2>/dev/null && echo x >"+w.path("s/in/probe")+"'")...)
+	w.write("s/fallback.ini", ini(append(user, "landlock-write = "+w.path("s"), serves)...))
+	w.vassal("again.ini", append(user, "landlock-write = "+w.path("s/in"), "exec-as-user = false", serves, "fallback-config = "+w.path("s/fallback.ini"))...)
+	many := append(user, serves)
+	for i := range 400 {
+		many = append(many, fmt.Sprintf("landlock-read = -/not/there/%d", i))
+	}
+	w.vassal("many.ini", append(many, "landlock-read = /")...)
 	e := w.start(allNamespaces)
+	e.running("again.ini")
+	e.running("many.ini")
 	e.await("missing.ini", "missing.ini:4: landlock-read: open /not/there: no such file or directory")
 	for name, texts := range map[string][]string{
 		"write.ini": {"hook refused", "inside written", "device written"}, "read.ini": {"not read", "etc read"}, "execute.ini": {"not executed"},
@@ -35,6 +50,17 @@ func TestLandlock(t *testing.T) {
 		}
 	}
 	e.running("server.ini")
+	e.running("write.ini")
+	e.running("probed.ini")
+	script := "(echo x >" + w.path("s/out/entered") + ") 2>/dev/null && echo outside written; (echo x >" + w.path("s/in/entered") + ") && echo inside written; grep -c NoNewPrivs:.1 /proc/self/status"
+	for _, name := range []string{"write.ini", "again.ini"} {
+		if got := strings.TrimSpace(output(t, w.entered(name, "sh", "-c", script))); got != "inside written\n1" {
+			t.Errorf("a program of enter in %s says %q", name, got)
+		}
+	}
+	if out, code := w.command("enter", "many.ini", "true"); code == 0 || !strings.Contains(out, "more landlock paths than it can tell") || !strings.Contains(out, "--root") {
+		t.Errorf("with too many paths: %d, %s", code, out)
+	}
 	if e.count("write.ini", "outside written") > 0 {
 		t.Errorf("a program wrote outside:\n%s", e.tail())
 	}

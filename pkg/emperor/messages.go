@@ -82,6 +82,10 @@ func hearNotice(o *Options, v *vassal, n wire.Notice) Input {
 		v.noteFrom(AboutBoot, "it waits for %s", text)
 		return ""
 	}
+	if n.Kind == wire.Confined {
+		v.landlocks.Add(n.Landlocks)
+		return ""
+	}
 	v.usesOrders = true
 	switch {
 	case n.Kind == wire.Gap:

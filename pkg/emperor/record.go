@@ -126,6 +126,8 @@ type RecordedTimes struct {
 type RecordedReports struct {
 	// WorkerDeaths of the process, as it reports. Nil: none yet.
 	WorkerDeaths *wire.Deaths `json:"worker_deaths,omitempty"`
+	// Landlocks are the restrictions of its process by landlock(7), as it reports.
+	Landlocks wire.Landlocks `json:"landlocks,omitzero"`
 	// Hooks are the last runs of its hooks, in the emperor and inside, the newest
 	// last.
 	Hooks []HookRun `json:"hooks,omitempty"`
@@ -194,7 +196,7 @@ func (v *vassal) record(o *Options) Record {
 		r.Parent = v.parent.name
 	}
 	if r.PID = v.pid(); r.PID != 0 {
-		r.Program = v.program
+		r.Program, r.Landlocks = v.program, v.landlocks
 	}
 	switch {
 	case v.state == Idle:

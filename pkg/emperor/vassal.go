@@ -110,10 +110,18 @@ type networkLoss struct {
 	cutReason string
 }
 
+// insides are what the process of a vassal has shown about itself; zero: nothing.
+type insides struct {
+	usesOrders bool           // it answers on the order channel
+	program    int            // the child that it supervises, in its own pid namespace; zero: none
+	landlocks  wire.Landlocks // that restrict it
+}
+
 // history is the information about a vassal for people and programs; no decision depends on
 // it.
 type history struct {
 	moments
+	insides
 	cause               error         // of the last failed launch
 	exit                *Exit         // of the last process
 	pause               time.Duration // after a failure, and when it ends:
@@ -125,12 +133,10 @@ type history struct {
 	phase               string        // its own report by sd_notify(3), beside its state
 	waitsFor            string        // while it launches, boots or ends; empty: not known
 	mercy               time.Duration // that the program in its place has requested; zero: none
-	program             int           // that its process supervises, in its own pid namespace; zero: none
 	deaths              wire.Deaths
 	listening           []string // addresses of its fallback; nil: not known
 	fallback            string   // that it runs on, with the reason; empty: none
 	launches            int
-	usesOrders          bool      // its process answers on the order channel, as it has shown
 	hookRuns            []HookRun // the newest last
 }
 

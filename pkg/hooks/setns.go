@@ -50,6 +50,8 @@ type Joiner struct {
 	// Held is a pidfd of that process. With it the process may be reaped; without it (nil) it
 	// must not be.
 	Held *os.File
+	// Landlocks are restrictions of that process.
+	Landlocks []namespaces.Landlock
 	// Within is the cgroup of that process. The hook runs in it, so that processes which the
 	// hook leaves behind end with the process. Nil: see Cgroups.
 	Within *namespaces.Cgroup
@@ -63,7 +65,7 @@ func (j Joiner) Join(ctx context.Context, h Hook, e Environment, output func(lin
 	if err != nil {
 		return err
 	}
-	visit := namespaces.Visit{Program: j.Program, Namespaces: which, Open: j.Open, At: j.Confine, Held: j.Held, Confine: j.Confine != 0}
+	visit := namespaces.Visit{Program: j.Program, Namespaces: which, Open: j.Open, At: j.Confine, Held: j.Held, Confine: j.Confine != 0, Landlocks: j.Landlocks}
 	visitor, err := visit.Prepare(j.errand(h, e))
 	if err != nil {
 		return err

@@ -27,6 +27,8 @@ type Limits struct {
 	// Filtered: it has more filters of system calls than the process that reads this. A confined
 	// process gets the default filter then, because the kernel shows no filter.
 	Filtered bool
+	// Landlocks are its restrictions, which the kernel does not show: LimitsOf leaves them out.
+	Landlocks []Landlock `json:",omitempty"`
 	// Resources are the limits of setrlimit(2), by resource. Empty: none.
 	Resources []unix.Rlimit
 }
@@ -77,7 +79,15 @@ func limitsOf(pid int) (l Limits, err error) {
 	if len(fields) > 0 {
 		return l, fmt.Errorf("/proc/%d/status lacks some of them", pid)
 	}
-	l.Filtered = FiltersOf(pid) > FiltersOf(os.Getpid())
+	theirs, err := filtersOf(pid)
+	if err != nil {
+		return l, err
+	}
+	ours, err := filtersOf(os.Getpid())
+	if err != nil {
+		return l, err
+	}
+	l.Filtered = theirs > ours
 	if l.Resources, err = resourcesOf(pid); err != nil {
 		return l, err
 	}
@@ -231,6 +241,11 @@ func (l Limits) confine() error {
 	if err := adoptResources(l.Resources, false); err != nil {
 		return err
 	}
+	if l.NoNewPrivs { // also for a user: a set-user-id program would have rights that l lacks
+		if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+			return os.NewSyscallError("prctl", err)
+		}
+	}
 	if os.Geteuid() != 0 {
 		return l.last()
 	}
@@ -240,11 +255,6 @@ func (l Limits) confine() error {
 		}
 		// EINVAL: the last capability that the kernel knows has been passed.
 		if err := unix.Prctl(unix.PR_CAPBSET_DROP, uintptr(capability), 0, 0, 0); err != nil && err != unix.EINVAL {
-			return os.NewSyscallError("prctl", err)
-		}
-	}
-	if l.NoNewPrivs {
-		if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
 			return os.NewSyscallError("prctl", err)
 		}
 	}
@@ -264,6 +274,11 @@ func (l Limits) confine() error {
 
 // last gives up the rest, immediately before execve.
 func (l Limits) last() error {
+	for _, one := range l.Landlocks {
+		if err := one.restrictThread(); err != nil {
+			return err
+		}
+	}
 	if l.Filtered {
 		if err := DefaultFilter().load(0); err != nil {
 			return fmt.Errorf("cannot load the filter of system calls: %w", err)

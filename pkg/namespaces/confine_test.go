@@ -156,6 +156,7 @@ func TestConfine(t *testing.T) {
 		"capability":   {"--reuid=4001", "--regid=4002", "--clear-groups", "--inh-caps=+net_bind_service", "--ambient-caps=+net_bind_service", "--bounding-set=-all,+net_bind_service,+chown"},
 		"limited root": {"--inh-caps=-all", "--bounding-set=-all,+chown,+kill", "--no-new-privs", "--clear-groups"},
 		"root":         {"--clear-groups"},
+		"its own user": {"--reuid=4001", "--regid=4001", "--clear-groups", "--no-new-privs"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			model := exec.Command("setpriv", append(args, "sleep", "1000")...)
@@ -174,8 +175,20 @@ func TestConfine(t *testing.T) {
 			if l := &want.Resources[unix.RLIMIT_NOFILE]; l.Max-l.Cur <= 1 {
 				l.Cur = min(l.Cur, defaultSoft)
 			}
+			c := Command{Env: []string{"MODEL=" + strconv.Itoa(model.Process.Pid), "PATH=" + os.Getenv("PATH")}}
+			if name == "its own user" { // an emperor without root
+				self, err := os.Open("/proc/self/exe")
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer self.Close()
+				if c.Path, err = exec.LookPath("setpriv"); err != nil {
+					t.Fatal(err)
+				}
+				c.Args, c.Files = append(append([]string{"setpriv"}, args[:3]...), "/proc/self/fd/3"), []*os.File{self}
+			}
 			var got Limits
-			act(t, newSpawner(t), "confined", Command{Env: []string{"MODEL=" + strconv.Itoa(model.Process.Pid), "PATH=" + os.Getenv("PATH")}}).finish(&got)
+			act(t, newSpawner(t), "confined", c).finish(&got)
 			if !reflect.DeepEqual(got, want) {
 				t.Errorf("it is\n%+v, want\n%+v", got, want)
 			}

@@ -28,7 +28,7 @@ const filterGroups = `@mount chroot fsconfig fsmount fsopen fspick mount mount_s
 @terminal tioclinux tiocsti
 @module delete_module finit_module init_module
 @reboot kexec_file_load kexec_load reboot
-@system acct bpf clock_settime ioperm iopl move_pages open_by_handle_at personality quotactl quotactl_fd settimeofday swapoff swapon syslog userfaultfd
+@system acct adjtimex bpf clock_adjtime clock_settime ioperm iopl move_pages open_by_handle_at personality quotactl quotactl_fd settimeofday swapoff swapon syslog userfaultfd
 `
 
 // FilterNames yields the groups and the names that ParseFilter knows.
@@ -215,12 +215,24 @@ func (f Filter) load(flags uintptr) error {
 	return nil
 }
 
-// FiltersOf returns the number of filters of system calls that a process has.
-func FiltersOf(pid int) int {
+// filtersOf returns the number of filters of system calls that a process has. A kernel before 5.9 only
+// says whether there is one.
+func filtersOf(pid int) (int, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
-		return 0
+		return 0, err
 	}
-	n, _ := strconv.Atoi(fieldsOf(linesOf(text, []string{"Seccomp_filters"}))["Seccomp_filters"])
-	return n
+	return filtersIn(text)
+}
+
+// filtersIn is filtersOf for the text of proc_pid_status(5).
+func filtersIn(text []byte) (int, error) {
+	status := fieldsOf(linesOf(text, []string{"Seccomp", "Seccomp_filters"}))
+	switch number, counted := status["Seccomp_filters"]; {
+	case counted:
+		return strconv.Atoi(number)
+	case status["Seccomp"] == "2":
+		return 1, nil
+	}
+	return 0, nil
 }

@@ -11,8 +11,10 @@ var callNumbers = [...]struct {
 }{
 	{"acct", unix.SYS_ACCT},
 	{"add_key", unix.SYS_ADD_KEY},
+	{"adjtimex", unix.SYS_ADJTIMEX},
 	{"bpf", unix.SYS_BPF},
 	{"chroot", unix.SYS_CHROOT},
+	{"clock_adjtime", unix.SYS_CLOCK_ADJTIME},
 	{"clock_settime", unix.SYS_CLOCK_SETTIME},
 	{"delete_module", unix.SYS_DELETE_MODULE},
 	{"finit_module", unix.SYS_FINIT_MODULE},

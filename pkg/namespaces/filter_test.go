@@ -149,3 +149,15 @@ func TestFilterIsLoaded(t *testing.T) {
 		t.Errorf("a program has %s", text)
 	}
 }
+
+// A filter counts also where the kernel does not say how many there are.
+func TestFiltersIn(t *testing.T) {
+	for text, want := range map[string]int{"Seccomp:\t2\nSeccomp_filters:\t3\n": 3, "Seccomp:\t0\nSeccomp_filters:\t0\n": 0, "Seccomp:\t2\n": 1, "Seccomp:\t0\n": 0} {
+		if n, err := filtersIn([]byte(text)); err != nil || n != want {
+			t.Errorf("%q: %d, %v; want %d", text, n, err, want)
+		}
+	}
+	if _, err := filtersOf(0); err == nil {
+		t.Error("no error without a process")
+	}
+}

@@ -15,9 +15,11 @@ import (
 // access without a list is not restricted. A path includes everything below it; with - in front of it
 // it may be missing.
 type Landlock struct {
-	Read, Write, Execute []string
+	Read    []string `json:"read,omitempty"`
+	Write   []string `json:"write,omitempty"`
+	Execute []string `json:"execute,omitempty"`
 	// Bind are TCP ports to bind.
-	Bind []uint16
+	Bind []uint16 `json:"bind,omitempty"`
 }
 
 // None reports whether nothing is restricted.
@@ -82,6 +84,22 @@ type landKind struct {
 // executed. Errors are of type *LandlockError where a list is the reason. After an error the process
 // must not continue.
 func (l Landlock) Restrict(own ...string) error {
+	return l.restrict(own, NoNewPrivileges, func(ruleset uintptr) error { return inThreads(unix.SYS_LANDLOCK_RESTRICT_SELF, ruleset, 0) })
+}
+
+// restrictThread is Restrict for the calling thread only, and the processes that it starts.
+func (l Landlock) restrictThread() error {
+	noNewPrivileges := func() error { return os.NewSyscallError("prctl", unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)) }
+	return l.restrict(nil, noNewPrivileges, func(ruleset uintptr) error {
+		if _, _, errno := unix.RawSyscall(unix.SYS_LANDLOCK_RESTRICT_SELF, ruleset, 0, 0); errno != 0 {
+			return errno
+		}
+		return nil
+	})
+}
+
+// restrict makes the rules, and puts them into effect by the two functions.
+func (l Landlock) restrict(own []string, noNewPrivileges func() error, enforce func(ruleset uintptr) error) error {
 	if l.None() {
 		return nil
 	}
@@ -97,10 +115,10 @@ func (l Landlock) Restrict(own ...string) error {
 	if err := l.rules(int(fd), attributes.fs, own); err != nil {
 		return err
 	}
-	if err := NoNewPrivileges(); err != nil {
+	if err := noNewPrivileges(); err != nil {
 		return err
 	}
-	if err := inThreads(unix.SYS_LANDLOCK_RESTRICT_SELF, fd, 0); err != nil {
+	if err := enforce(fd); err != nil {
 		return fmt.Errorf("cannot restrict this process by landlock: %w", asThreads(err))
 	}
 	return nil

@@ -34,8 +34,9 @@ type Visit struct {
 	// reaped.
 	Held *os.File
 	// Confine: the helper gives up every right that the process lacks. Otherwise it remains
-	// root.
-	Confine bool
+	// root. Landlocks are restrictions of the process, whose paths the helper opens in its root.
+	Confine   bool
+	Landlocks []Landlock
 }
 
 // Visitor is a helper that is ready to be started with Files as its descriptors from 3 on. It
@@ -68,6 +69,7 @@ func (v Visit) Prepare(errand any) (_ *Visitor, err error) {
 		if t.Limits, err = LimitsOf(v.At, v.Namespaces.Has(NewUser)); err != nil {
 			return nil, err
 		}
+		t.Limits.Landlocks = v.Landlocks
 	}
 	visitor := &Visitor{Path: v.Program, Args: []string{visitorName}}
 	defer func() {

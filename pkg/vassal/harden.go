@@ -41,8 +41,10 @@ func noNewPrivileges(_ context.Context, o *config.Vassal) error {
 	return blameAny(o, namespaces.NoNewPrivileges(), "no-new-privileges")
 }
 
-// restrictFiles restricts access to files and ports. Programs of ours stay usable.
+// restrictFiles restricts access to files and ports. Programs of ours stay usable. The emperor restricts
+// the programs that it runs in this vassal in the same way.
 func (v *vassal) restrictFiles(_ context.Context, o *config.Vassal) error {
+	v.link.reportLandlocks(o.Hardening.Landlocks[:])
 	return o.Hardening.Landlocks.Restrict(o, v.programs.self, v.programs.server, v.programs.helper, v.programs.twin)
 }
 

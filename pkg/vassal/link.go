@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/emperor-go/emperor/internal/goprocs"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/hooks"
+	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/emperor-go/emperor/pkg/vassal/workers"
 	"github.com/emperor-go/emperor/pkg/wire"
 )
@@ -163,6 +165,19 @@ func (l *link) reportEnd(e wire.End) { l.orders.Post(wire.Notice{Kind: wire.Ende
 
 // reportGap reports how long a reload has left the vassal without workers.
 func (l *link) reportGap(d time.Duration) { l.orders.Post(wire.Notice{Kind: wire.Gap, Gap: d}) }
+
+// reportLandlocks reports the restrictions of this process.
+func (l *link) reportLandlocks(list []namespaces.Landlock) {
+	list = slices.DeleteFunc(slices.Clone(list), namespaces.Landlock.None)
+	if len(list) == 0 {
+		return
+	}
+	n := wire.Notice{Kind: wire.Confined, Landlocks: list}
+	if !n.Fits() {
+		n.Landlocks = nil
+	}
+	l.orders.Post(n)
+}
 
 // reportWait reports the point at which the boot waits.
 func (l *link) reportWait(point string) { l.orders.Post(wire.Notice{Kind: wire.Booting, Text: point}) }

@@ -161,6 +161,9 @@ const (
 	Gap NoticeKind = "gap"
 	// HookEnded: hooks have run. It does not answer an order.
 	HookEnded NoticeKind = "hook"
+	// Confined: landlock restricts the process from now on, in addition to earlier notices. Without
+	// Landlocks they are too long to be told. It does not answer an order.
+	Confined NoticeKind = "confined"
 	// Booting: the current wait of a long boot. It does not answer an order.
 	Booting NoticeKind = "boot"
 )
@@ -181,6 +184,8 @@ type Notice struct {
 	Hooks []hooks.Result `json:"hooks,omitempty"`
 	// Addresses of a Listening notice, as written in the configuration.
 	Addresses []string `json:"addresses,omitempty"`
+	// Landlocks of a Confined notice.
+	Landlocks []namespaces.Landlock `json:"landlocks,omitempty"`
 	// Deaths of a Workers notice.
 	Deaths *Deaths `json:"deaths,omitempty"`
 	// Gap of a Gap notice.

@@ -130,6 +130,16 @@ func (r *receiver) notice() time.Duration {
 		r.report(n)
 		return 0
 	}
+	if n.Kind == wire.Confined {
+		next := wire.Landlocks{}
+		if before := c.landlocks.Load(); before != nil {
+			next = *before
+		}
+		next.Add(n.Landlocks)
+		c.landlocks.Store(&next)
+		report(n)
+		return 0
+	}
 	c.usesOrders.Store(n.Kind != wire.Exec)
 	if n.Kind == wire.Exec {
 		c.replaced.Store(true)

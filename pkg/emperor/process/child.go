@@ -81,10 +81,11 @@ type ends struct {
 
 // protocol is the way in which a child communicates.
 type protocol struct {
-	current    atomic.Pointer[emperor.Plan] // the configuration that the child is asked to run
-	usesOrders atomic.Bool                  // the child has answered on the order channel
-	replaced   atomic.Bool                  // the child has become a program without our protocol
-	probed     atomic.Bool                  // an unanswered probe decides when that program is ready
+	current    atomic.Pointer[emperor.Plan]   // the configuration that the child is asked to run
+	usesOrders atomic.Bool                    // the child has answered on the order channel
+	replaced   atomic.Bool                    // the child has become a program without our protocol
+	probed     atomic.Bool                    // an unanswered probe decides when that program is ready
+	landlocks  atomic.Pointer[wire.Landlocks] // of the child; nil: none
 	// stopSignal stops that program. Zero: SIGTERM.
 	stopSignal atomic.Int32
 	// known is closed when the child has shown its protocol, notified when it has sent READY=1.

@@ -122,9 +122,16 @@ func (l *life) try(ctx context.Context, c *child, kind string, program int, h ho
 		}
 		vars = append(vars, "MAINPID="+strconv.Itoa(namespaces.InnerPID(pid)))
 	}
+	var restricted []namespaces.Landlock
+	if told := c.landlocks.Load(); told != nil {
+		if restricted, err = told.Known(); err != nil {
+			return err
+		}
+	}
 	var last string
 	j := l.launcher.joiner(c, hooks.Subject{Name: l.about.Config.Name, PID: c.PID()})
 	j.Confine, j.Held, j.Within, j.Environ = pid, held, c.cgroup, nil
+	j.Landlocks = restricted
 	err = j.Join(ctx, h, hooks.Environment{Vars: vars}, func(line string) { last = line })
 	if err != nil && last != "" {
 		return fmt.Errorf("%w: %s", err, last)
