@@ -64,7 +64,7 @@ func (t *trial) inScratch(kinds []spec.Kind) {
 		return
 	}
 	defer here.Close()
-	mac := func(of string) []byte { return namespaces.DerivedMAC("trial", of) }
+	mac := func(of string) []byte { return derivedMAC("trial", of) }
 	parent, veth := n.AddVeth(namespaces.VethPair{Host: "trial0", Peer: "trial1", HostMAC: mac("0"), PeerMAC: mac("1"), Netns: here})
 	for _, kind := range kinds {
 		err := veth

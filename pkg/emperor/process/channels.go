@@ -137,7 +137,7 @@ func (r *receiver) notice() time.Duration {
 		}
 		next.Add(n.Landlocks)
 		c.landlocks.Store(&next)
-		report(n)
+		r.report(n)
 		return 0
 	}
 	c.usesOrders.Store(n.Kind != wire.Exec)
