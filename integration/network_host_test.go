@@ -63,7 +63,7 @@ func TestNetworkOfAHostThatLacksSomething(t *testing.T) {
 	e.running("shop.ini")
 	w.site("shop.ini", "network = ipvlan:up0")
 	if w.inside("sh", "-c", "ip link add link up0 name above type ipvlan && ip link delete above").Run() != nil {
-		if out, err := w.inside(program("emperor"), "check", "--ini", w.path("emperor.ini")).Output(); err == nil || !strings.Contains(string(out), "network: this kernel connects no vassal with network = ipvlan") {
+		if out, err := w.inside(program("emperor"), "check", "--ini", w.path("emperor.ini")).Output(); err == nil || !strings.Contains(string(out), "network: this kernel has no links of the kind ipvlan (modprobe ipvlan, or another mode)") {
 			t.Errorf("ipvlan: %v\n%s", err, out)
 		}
 	}

@@ -66,10 +66,14 @@ func TestMacvlanNetwork(t *testing.T) {
 	w.run("ip address add 192.168.77.1/24 dev up0")
 	inNetwork(t, far, "ip address add 192.168.77.2/24 dev out0")
 	w.site("shop.ini", "network = macvlan:up0", "network-address = 192.168.77.7")
-	e := w.start(allNamespaces, "--emperor-network", "none")
+	w.resolves("nameserver 192.168.77.2\n")
+	e := w.start(allNamespaces, "--emperor-network", "none", "--emperor-network-dns", "names")
 	pid := e.running("shop.ini")
 	if got := browse(far, "192.168.77.7:8080"); got == "" {
 		t.Error("another host does not reach it")
+	}
+	if file := in(t, pid, "cat /etc/resolv.conf"); !strings.Contains(file, "nameserver 192.168.77.2") {
+		t.Errorf("it cannot ask the emperor; its nameservers are %s", file)
 	}
 	if routes := in(t, pid, "ip route"); !strings.Contains(routes, "192.168.77.0/24 dev eth0") {
 		t.Errorf("its routes are %s", routes)

@@ -315,7 +315,16 @@ func TestNetworkPolicyIsRestored(t *testing.T) {
 	if got := browse(far, "198.18.0.1:8001"); got != "a page\n" {
 		t.Errorf("the answer is %q", got)
 	}
-	w.run("ip link delete " + w.attachment("shop").Network.Host)
+	link := w.attachment("shop").Network.Host
+	w.run("ip link set " + link + " down")
+	e.await("shop.ini", "it has no network any more")
+	w.run("ip link set " + link + " up")
+	e.await("shop.ini", "it has its network again")
+	if got := browse(far, "198.18.0.1:8001"); got != "a page\n" || w.attachment("shop").NoNetwork != "" {
+		t.Errorf("the link is up again: %q", got)
+	}
+	w.succeed("net", "check")
+	w.run("ip link delete " + link)
 	e.await("shop.ini", "it has no network any more")
 	if out, err := w.inside(program("emperor"), "net", "check").Output(); err == nil || !strings.Contains(string(out), "is gone") {
 		t.Errorf("net check: %v\n%s", err, out)
@@ -345,6 +354,16 @@ func TestNetworkRefusals(t *testing.T) {
 	}
 	e.await("tenant.ini", "network-publish: a tenant's own file may not publish port 22 (here: 8000-8999")
 	e.await("tenant.ini", "network-address: not permitted in a tenant's own file")
+	for _, mode := range []string{"macvlan:up0", "join:good", "none"} {
+		w.write("tenants", ini(serves, "network = "+mode, "uid = 4001", "gid = 4001"))
+		if err := os.Chown(w.path("tenants"), 4001, 4001); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(w.path("tenants"), w.vassals+"/tenant.ini"); err != nil {
+			t.Fatal(err)
+		}
+		e.await("tenant.ini", "tenant.ini:3: network: a tenant's own file may not choose "+mode+" (here: routed (emperor-network-modes))")
+	}
 	w.remove("tenant.ini")
 	for i := range 5 {
 		w.vassal(fmt.Sprintf("full%d.ini", i), serves)

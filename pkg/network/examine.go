@@ -55,11 +55,18 @@ func (t trial) lacks(n Needs) (list []Lack) {
 		return list
 	}
 	if t.policy != nil {
-		add(Lack{Key: keyMode, What: fmt.Sprintf("this kernel cannot keep vassals apart: %v", t.policy), Hint: "modprobe nf_tables, or a kernel with nf_tables, its NAT, fib and reject expressions"})
+		what := fmt.Sprintf("nftables of this kernel refuses the policy of vassals: %v", t.policy)
+		if errors.Is(t.policy, unix.EPROTONOSUPPORT) {
+			what = "this kernel has no nftables"
+		}
+		add(Lack{Key: keyMode, What: what, Hint: "modprobe nf_tables, or a kernel with nf_tables, its NAT, fib and reject expressions"})
 	}
 	for _, kind := range n.Kinds {
-		if err := t.kinds[kind]; err != nil {
-			add(Lack{Key: keyMode, Kind: kind, What: fmt.Sprintf("this kernel connects no vassal with network = %s: %v", kind, err), Hint: "modprobe " + string(module(kind)) + ", or another mode"})
+		switch err := t.kinds[kind]; {
+		case errors.Is(err, unix.EOPNOTSUPP):
+			add(Lack{Key: keyMode, Kind: kind, What: fmt.Sprintf("this kernel has no links of the kind %s", module(kind)), Hint: "modprobe " + string(module(kind)) + ", or another mode"})
+		case err != nil:
+			add(Lack{Key: keyMode, Kind: kind, What: fmt.Sprintf("this host makes no link for network = %s: %v", kind, err), Hint: "another mode"})
 		}
 	}
 	for _, l := range []struct {

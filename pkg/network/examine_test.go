@@ -21,11 +21,13 @@ func TestLacks(t *testing.T) {
 		"this process may not configure networks (an emperor that is root, without uid, and with CAP_NET_ADMIN": {change: unix.EPERM, policy: unix.EPERM},
 		"this process may not configure networks (an emperor that is root, without uid, ":                       {enter: unix.EPERM},
 		"this host makes no network namespaces: no space left on device (sysctl user.max_net_namespaces":        {enter: unix.ENOSPC},
-		"this kernel cannot keep vassals apart: protocol not supported (modprobe nf_tables":                     {ipv6: true, policy: unix.EPROTONOSUPPORT},
-		"this kernel connects no vassal with network = ipvlan: operation not supported (modprobe ipvlan":        {ipv6: true, kinds: map[spec.Kind]error{spec.Ipvlan: unix.EOPNOTSUPP}},
-		"this kernel connects no vassal with network = routed: operation not supported (modprobe veth":          {ipv6: true, kinds: map[spec.Kind]error{spec.Routed: unix.EOPNOTSUPP}},
+		"this kernel has no nftables (modprobe nf_tables":                                                       {ipv6: true, policy: unix.EPROTONOSUPPORT},
+		"this kernel has no links of the kind ipvlan (modprobe ipvlan, or another mode)":                        {ipv6: true, kinds: map[spec.Kind]error{spec.Ipvlan: unix.EOPNOTSUPP}},
+		"this kernel has no links of the kind veth (modprobe veth, or another mode)":                            {ipv6: true, kinds: map[spec.Kind]error{spec.Routed: unix.EOPNOTSUPP}},
 		"this host has no IPv6 for fd09::/64 (sysctl -w net.ipv6.conf.all.disable_ipv6=0":                       {},
 		"another nameserver of this host has port 53 of all addresses (bind it to its own":                      {ipv6: true, answer: unix.EADDRINUSE},
+		"nftables of this kernel refuses the policy of vassals: no such file or directory (modprobe nf_tables":  {ipv6: true, policy: unix.ENOENT},
+		"this host makes no link for network = routed: device or resource busy (another mode)":                  {ipv6: true, kinds: map[spec.Kind]error{spec.Routed: unix.EBUSY}},
 		`the chain "filter FORWARD" of another firewall drops`:                                                  {ipv6: true, drops: []string{"filter FORWARD"}},
 	} {
 		list := host.lacks(needs)
