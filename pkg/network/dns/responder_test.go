@@ -205,6 +205,9 @@ func checkRights(t *testing.T, pid int) {
 	if err != nil || string(environ) != "GOMAXPROCS=1\x00" {
 		t.Errorf("its environment is %q, %v", environ, err)
 	}
+	if group, err := unix.Getpgid(pid); err != nil || group != pid {
+		t.Errorf("its process group is %d, %v: signals of a terminal reach it", group, err)
+	}
 }
 
 // Another nameserver of the host has the port.
