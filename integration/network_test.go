@@ -41,6 +41,10 @@ func networked(t *testing.T) (w *world, far int) {
 	w.run(fmt.Sprintf("ip link add up0 type veth peer name out0 netns %d && ip address add 198.18.0.1/30 dev up0 && ip address add 2001:db8:18::1/64 dev up0 nodad && "+
 		"ip link set up0 up && ip route add default via 198.18.0.2 && ip -6 route add default via 2001:db8:18::2", far))
 	inNetwork(t, far, "ip link set lo up; ip link set out0 up; ip address add 198.18.0.2/30 dev out0; ip address add 2001:db8:18::2/64 dev out0 nodad")
+	eventually(t, "the uplink has a carrier and its routes", func() bool {
+		routes := w.run("ip route show table all; ip -6 route show table all")
+		return !strings.Contains(routes, "linkdown") && strings.Contains(routes, "multicast ff00::/8 dev up0")
+	})
 	if err := os.WriteFile(w.path("s/page"), []byte("a page\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
