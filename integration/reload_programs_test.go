@@ -111,18 +111,16 @@ func TestReloadsOfApplications(t *testing.T) {
 			w.vassal("a.ini", file("slow")...)
 			e.await("a.ini", "reloaded")
 			time.Sleep(200 * time.Millisecond)
-			v.served("a slow start", "one", "slow")
+			each := 0 // lost by the end of one application
+			if server == "uvicorn" {
+				each = 4 // it drops accepted requests that it has not read when it is stopped
+			}
+			v.servedBut("a slow start", each, "one", "slow")
 			for range 6 {
 				w.vassal("a.ini", file("two")...)
 				w.succeed("reload", "--wait", "a.ini")
 			}
-			if server == "uvicorn" { // it drops accepted requests that it has not read when it is stopped
-				if s := v.tally(); s.Lost > 6*4 || s.Served < 100 {
-					t.Errorf("good edits: %+v", s)
-				}
-			} else {
-				v.served("good edits", "one", "slow", "two") // one: a request from before the slow start
-			}
+			v.servedBut("good edits", 6*each, "one", "slow", "two") // one: a request from before the slow start
 			eventually(t, "only the new one answers", func() bool { return len(v.tally().Answers) == 1 })
 			if s := w.status("a.ini"); s.PID != pid || s.ReloadGap != 0 {
 				t.Errorf("status %+v", s)

@@ -689,6 +689,32 @@ func TestAllowanceOfAVassalThatComesLater(t *testing.T) {
 	}
 }
 
+// An event of the creation of a link that is handled after the begin of its watch is no loss.
+func TestLateEventOfALink(t *testing.T) {
+	if !isolated(t) {
+		return
+	}
+	ip(t, nil, "link", "set", "lo", "up")
+	w, err := NewWatcher(slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	lost := make(chan string, 2)
+	const lo = 1
+	w.Watch(lo, func(reason string) { lost <- reason })
+	w.take(w.current(namespaces.LinkEvent{LinkFacts: namespaces.LinkFacts{Index: lo}}))
+	if len(lost) > 0 {
+		t.Errorf("it is up, and reported: %s", <-lost)
+	}
+	ip(t, nil, "link", "set", "lo", "down")
+	select {
+	case <-lost:
+	case <-time.After(patience):
+		t.Error("the loss is not reported")
+	}
+}
+
 // A link that another program deletes is reported, and a link that the stage deletes is not.
 func TestLostLink(t *testing.T) {
 	if !isolated(t) {

@@ -83,9 +83,43 @@ func (w *Watcher) run() {
 			return
 		}
 		for _, e := range events {
-			w.take(e)
+			w.take(w.current(e))
 		}
 	}
+}
+
+// current returns the present state of a link that an event reports as down, when the first report
+// ends the watch: an event of its creation may have waited here since before the watch.
+func (w *Watcher) current(e namespaces.LinkEvent) namespaces.LinkEvent {
+	w.mu.Lock()
+	of, known := w.lost[e.Index]
+	w.mu.Unlock()
+	if !known || of.mend != nil || e.Up || e.Gone {
+		return e
+	}
+	if now, err := w.read(e.Index); err == nil {
+		return now
+	}
+	return e
+}
+
+// read returns the present state of a link. A link that is gone is no error.
+func (w *Watcher) read(index namespaces.Index) (e namespaces.LinkEvent, err error) {
+	n, err := namespaces.OpenNetlink()
+	if err != nil {
+		return e, err
+	}
+	defer n.Close()
+	return readLink(n, index)
+}
+
+func readLink(n *namespaces.Netlink, index namespaces.Index) (namespaces.LinkEvent, error) {
+	l, err := n.Link(index)
+	if err != nil && !errors.Is(err, errNoLink) {
+		return namespaces.LinkEvent{}, err
+	}
+	l.Index = index
+	return namespaces.LinkEvent{LinkFacts: l, Gone: err != nil}, nil
 }
 
 // take handles one event.
@@ -135,10 +169,8 @@ func (w *Watcher) look(links ...namespaces.Index) {
 	}
 	defer n.Close()
 	for _, index := range links {
-		l, err := n.Link(index)
-		if err == nil || errors.Is(err, errNoLink) {
-			l.Index = index
-			w.take(namespaces.LinkEvent{LinkFacts: l, Gone: err != nil})
+		if e, err := readLink(n, index); err == nil {
+			w.take(e)
 		}
 	}
 }
