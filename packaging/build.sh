@@ -13,7 +13,8 @@ esac
 NFPM=github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.43.0
 SBOM=github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 VERSION=$(sed -n 's/^const Number = "\(.*\)"$/\1/p' internal/version/version.go)
-SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct)}
+# Without a repository, as in an unpacked archive, the day is today.
+SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || date +%s)}
 DATE=$(date -u -d "@$SOURCE_DATE_EPOCH" +%Y-%m-%d)
 export VERSION SOURCE_DATE_EPOCH DATE TZ=UTC LC_ALL=C
 umask 022
