@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// attempts is a program that makes system calls which the default filter refuses, and prints those that
+// attempts is a program that makes system calls which the default filter refuses, and prints the calls that
 // did not fail with the expected error.
 const attempts = `
 import ctypes, ctypes.util, errno, fcntl, os, platform, threading
@@ -87,7 +87,7 @@ func TestSystemCallFilterOfPrograms(t *testing.T) {
 	})
 }
 
-// The facts of a running vassal are those of its file.
+// A running vassal shows the same facts as its file.
 func TestSecurityOfRunning(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -56,7 +56,7 @@ type Vassal struct {
 type Sink struct {
 	log   *Log
 	print func(Line)
-	// errors also receives the errors of our own programs, such as those of the boot. Nil: print
+	// errors also receives the errors of our own programs, such as errors of the boot. Nil: print
 	// receives them.
 	errors func(Line)
 	close  func()

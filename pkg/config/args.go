@@ -28,7 +28,7 @@ func (h HelpRequest) Is(target error) bool { return target == ErrHelp }
 
 // Emperor parses the emperor's command line, without the program's name. It contains options with
 // the names of the ini file, --ini FILE at any position, and bare arguments, which are monitors.
-// Options apply in order; those of a file apply at the position of --ini. An error is of type
+// Options apply in order; options of a file apply at the position of --ini. An error is of type
 // Problems and has all mistakes.
 func (l Loader) Emperor(args []string) (e *Emperor, warnings Problems, err error) {
 	e, warnings, err = l.ExamineEmperor(args)

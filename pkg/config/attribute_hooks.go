@@ -13,7 +13,7 @@ import (
 )
 
 // allowable returns the specs of the hook options that an operator can permit in the section
-// [emperor] of a vassal's file: all hooks of the emperor except those of its own start. Callers
+// [emperor] of a vassal's file: all hooks of the emperor except hooks of its own start. Callers
 // must not change the map.
 func allowable() map[string]hooks.Spec {
 	allowing.Do(allow)
