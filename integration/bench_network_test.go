@@ -177,7 +177,11 @@ func BenchmarkNetworkBusy(b *testing.B) {
 	if err := busy.Start(); err != nil {
 		b.Fatal(err)
 	}
-	defer func() { _ = syscall.Kill(-busy.Process.Pid, syscall.SIGKILL); _ = busy.Wait() }()
+	defer func() {
+		_ = syscall.Kill(-busy.Process.Pid, syscall.SIGKILL)
+		_ = busy.Wait()
+		_ = w.inside("ip", "link", "delete", "busy0").Run() // the loop may have ended before its own delete
+	}()
 	for i := range vassals {
 		w.vassal(fmt.Sprintf("v%d.ini", i), serves)
 	}
