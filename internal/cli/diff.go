@@ -9,6 +9,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/emperor-go/emperor/internal/control"
+	"github.com/emperor-go/emperor/internal/readable"
 )
 
 // diffCommand prints the options that differ between running vassals and their files.
@@ -42,7 +43,7 @@ func (o *operator) compare(ctx context.Context, c *cobra.Command, words []string
 			fmt.Fprint(c.OutOrStdout(), text(changes))
 		}
 		if len(changes.Mistakes) > 0 {
-			errs[i] = exitError{errors.New(clean(strings.Join(changes.Mistakes, "\n"))), ExitFailed}
+			errs[i] = exitError{errors.New(readable.Clean(strings.Join(changes.Mistakes, "\n"))), ExitFailed}
 		}
 	}
 	if o.asJSON {
@@ -59,13 +60,13 @@ func differences(c control.Changes) string {
 		return ""
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: %s\n", clean(c.Name), summary(c, "a reload changes"))
+	fmt.Fprintf(&b, "%s: %s\n", readable.Clean(c.Name), summary(c, "a reload changes"))
 	for _, o := range c.Options {
 		for _, value := range o.Was {
-			fmt.Fprintf(&b, "- %s = %s\n", o.Option, clean(value))
+			fmt.Fprintf(&b, "- %s = %s\n", o.Option, readable.Clean(value))
 		}
 		for _, value := range o.Is {
-			fmt.Fprintf(&b, "+ %s = %s\n", o.Option, clean(value))
+			fmt.Fprintf(&b, "+ %s = %s\n", o.Option, readable.Clean(value))
 		}
 	}
 	if c.Partial {
@@ -79,7 +80,7 @@ func dryRun(c control.Changes) string {
 	if len(c.Mistakes) > 0 {
 		return ""
 	}
-	return fmt.Sprintf("%s: %s\n", clean(c.Name), summary(c, "would change"))
+	return fmt.Sprintf("%s: %s\n", readable.Clean(c.Name), summary(c, "would change"))
 }
 
 // summary describes the way in which a reload takes over the changes.

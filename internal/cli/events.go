@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/internal/eventlog"
+	"github.com/emperor-go/emperor/internal/readable"
 )
 
 // eventsCommand prints transitions and notes.
@@ -101,20 +102,20 @@ func eventText(line json.RawMessage) (string, error) {
 	if e.Lost > 0 {
 		text = fmt.Sprintf("(%d events were missed)\n", e.Lost)
 	}
-	about := clean(e.Vassal)
+	about := readable.Clean(e.Vassal)
 	if about == "" {
 		about = "emperor"
 	}
 	text += e.Time.Local().Format("15:04:05.000 ") + about + ": "
 	if e.What != eventlog.AboutState {
-		return text + string(e.What) + ": " + clean(e.Text), nil
+		return text + string(e.What) + ": " + readable.Clean(e.Text), nil
 	}
 	text += fmt.Sprintf("%s -> %s generation=%d", e.From, e.To, e.Generation)
 	if e.PID != 0 {
 		text += fmt.Sprintf(" pid=%d", e.PID)
 	}
 	if e.Text != "" {
-		text += " " + clean(e.Text)
+		text += " " + readable.Clean(e.Text)
 	}
 	return text, nil
 }

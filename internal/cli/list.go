@@ -18,6 +18,7 @@ import (
 
 	"github.com/emperor-go/emperor/internal/control"
 	"github.com/emperor-go/emperor/internal/nss"
+	"github.com/emperor-go/emperor/internal/readable"
 	"github.com/emperor-go/emperor/pkg/emperor"
 )
 
@@ -140,7 +141,7 @@ func (l *listing) fetch(ctx context.Context) (string, error) {
 	case "name":
 		var b strings.Builder
 		for _, v := range vassals {
-			b.WriteString(clean(v.Name) + "\n")
+			b.WriteString(readable.Clean(v.Name) + "\n")
 		}
 		return b.String(), nil
 	}
@@ -266,24 +267,9 @@ func vassalTable(vassals []control.Vassal, now time.Time) *table {
 		if v.Phase != "" && v.PID != 0 {
 			state += " (" + v.Phase + ")"
 		}
-		if v.Why != "" && (v.Error == "" || v.Desired == emperor.Held) {
-			v.Error = v.Why
-		}
-		if v.Fallback != "" && v.PID != 0 {
-			v.Error = "runs on its fallback " + v.Fallback
-		}
-		if v.NoNetwork != "" {
-			v.Error = fmt.Sprintf("no network since %s: %s", v.NoNetworkSince.Local().Format(time.TimeOnly), v.NoNetwork)
-		}
-		if v.Error == "" {
-			v.Error = v.Status
-		}
-		if v.WaitsFor != "" {
-			v.Error = waits(v)
-		}
 		t.rows = append(t.rows, []string{
-			v.Name, state, age(v.Since, now), number(v.PID), names.of(v.RunsAs), strconv.Itoa(v.Restarts), strconv.FormatUint(v.Generation, 10),
-			size(v.Memory), seconds(v.CPU), addressOf(v), reason(v),
+			v.Name, state, readable.Age(v.Since, now), number(v.PID), names.of(v.RunsAs), strconv.Itoa(v.Restarts), strconv.FormatUint(v.Generation, 10),
+			readable.Size(v.Memory), readable.Seconds(v.CPU), v.Reached(), v.Summary(),
 		})
 	}
 	return t
@@ -295,23 +281,10 @@ func (t *table) widen(vassals []control.Vassal) {
 	t.columns = slices.Insert(t.columns, at+1, column{name: "TASKS"})
 	t.columns = slices.Insert(t.columns, at+3, column{name: "LIMITS MET"})
 	for i, v := range vassals {
-		t.rows[i][at] = against(size(v.Memory), size(v.MemoryMax))
-		t.rows[i] = slices.Insert(t.rows[i], at+1, tasks(v.Usage))
-		t.rows[i] = slices.Insert(t.rows[i], at+3, met(v.Usage))
+		t.rows[i][at] = v.MemoryText()
+		t.rows[i] = slices.Insert(t.rows[i], at+1, v.TasksText())
+		t.rows[i] = slices.Insert(t.rows[i], at+3, v.LimitsMet())
 	}
-}
-
-// reason returns the text of the last column: the error or the status, and the ignored files that
-// have the vassal's name or are the same file.
-func reason(v control.Vassal) string {
-	text := firstOf(v.Error)
-	if len(v.Ignored) == 0 {
-		return text
-	}
-	if text != "" {
-		text += "; "
-	}
-	return text + "passed over: " + strings.Join(v.Ignored, ", ")
 }
 
 // userNames caches names of users.
@@ -331,21 +304,4 @@ func (names userNames) of(uid *uint32) string {
 		names[*uid] = name
 	}
 	return name
-}
-
-// waits returns the condition that a vassal waits for, and the error before it.
-func waits(v control.Vassal) string {
-	if v.Error == "" {
-		return "waits for " + v.WaitsFor
-	}
-	return fmt.Sprintf("waits for %s; before: %s", v.WaitsFor, firstOf(v.Error))
-}
-
-// firstOf returns the first line of a list of mistakes, and the number of other lines.
-func firstOf(mistakes string) string {
-	first, rest, more := strings.Cut(mistakes, "\n")
-	if !more {
-		return first
-	}
-	return fmt.Sprintf("%s (and %d more)", first, 1+strings.Count(rest, "\n"))
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/emperor-go/emperor/internal/output"
+	"github.com/emperor-go/emperor/internal/readable"
 )
 
 // logsCommand prints the output of vassals.
@@ -82,7 +83,7 @@ func (l *logging) run(ctx context.Context, o *operator, c *cobra.Command, words 
 	}
 	width := 1
 	for _, name := range names {
-		width = max(width, runewidth.StringWidth(clean(name)))
+		width = max(width, runewidth.StringWidth(readable.Clean(name)))
 	}
 	query["vassal"] = words
 	return o.follow(ctx, "/logs?"+query.Encode(), func(line json.RawMessage) error { return l.print(o, c, line, width) })
@@ -102,10 +103,10 @@ func (l *logging) print(o *operator, c *cobra.Command, line json.RawMessage, wid
 		return nil
 	}
 	return o.line(c, line, func(json.RawMessage) (string, error) {
-		v.Text = clean(v.Text)
+		v.Text = readable.Clean(v.Text)
 		text := logText(v.Line)
 		if width > 0 {
-			text = runewidth.FillRight(clean(v.Vassal), width) + " " + text
+			text = runewidth.FillRight(readable.Clean(v.Vassal), width) + " " + text
 		}
 		return text, nil
 	})

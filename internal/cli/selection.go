@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/emperor-go/emperor/internal/control"
+	"github.com/emperor-go/emperor/internal/readable"
 )
 
 // checkPatterns returns an error for a pattern that path.Match does not accept.
@@ -100,7 +101,7 @@ func conclude(c *cobra.Command, names []string, errs []error, did string) error 
 			continue
 		}
 		err = coded(err)
-		text, name := err.Error(), clean(names[i])
+		text, name := err.Error(), readable.Clean(names[i])
 		if !strings.Contains(text, strings.TrimSuffix(name, ".ini")) {
 			text = name + ": " + text
 		}

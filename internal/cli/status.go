@@ -14,6 +14,7 @@ import (
 	"github.com/emperor-go/emperor/internal/control"
 	"github.com/emperor-go/emperor/internal/inspect"
 	"github.com/emperor-go/emperor/internal/output"
+	"github.com/emperor-go/emperor/internal/readable"
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
@@ -72,7 +73,7 @@ func emperorStatus(ctx context.Context, o *operator, c *cobra.Command) error {
 		states = append(states, fmt.Sprintf("%d %s", info.Vassals[state], state))
 	}
 	_, err := fmt.Fprintf(c.OutOrStdout(), "emperor %s, pid %d, for %s\nwatching  %s\nvassals   %d (%s)\n", info.Version, info.PID,
-		age(info.Started, time.Now()), strings.Join(info.Monitors, ", "), total, strings.Join(states, ", "))
+		readable.Age(info.Started, time.Now()), strings.Join(info.Monitors, ", "), total, strings.Join(states, ", "))
 	return err
 }
 
@@ -81,12 +82,12 @@ func statusText(s control.Status, now time.Time) string {
 	var b strings.Builder
 	say := func(key, value string) {
 		if value != "" && value != "0" {
-			fmt.Fprintf(&b, "%-14s %s\n", key, clean(value))
+			fmt.Fprintf(&b, "%-14s %s\n", key, readable.Clean(value))
 		}
 	}
 	at := func(key string, t time.Time) {
 		if !t.IsZero() {
-			say(key, fmt.Sprintf("%s (%s ago)", t.Local().Format("2006-01-02 15:04:05"), age(t, now)))
+			say(key, fmt.Sprintf("%s (%s ago)", t.Local().Format("2006-01-02 15:04:05"), readable.Age(t, now)))
 		}
 	}
 	say("name", s.Name)
@@ -94,7 +95,7 @@ func statusText(s control.Status, now time.Time) string {
 	if s.Desired == emperor.Run {
 		should = "should run"
 	}
-	say("state", fmt.Sprintf("%s for %s, %s", s.State, age(s.Since, now), should))
+	say("state", fmt.Sprintf("%s for %s, %s", s.State, readable.Age(s.Since, now), should))
 	say("why", s.Why)
 	say("waits for", s.WaitsFor)
 	for _, text := range strings.Split(s.Error, "\n") {

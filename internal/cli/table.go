@@ -6,6 +6,10 @@ import (
 	"strings"
 
 	"github.com/mattn/go-runewidth"
+
+	"github.com/emperor-go/emperor/internal/control"
+	"github.com/emperor-go/emperor/internal/readable"
+	"github.com/emperor-go/emperor/pkg/emperor"
 )
 
 // column is a column of a table.
@@ -26,7 +30,7 @@ type table struct {
 // cell returns the text of a cell without control characters. An empty cell is a dash, except in
 // the last column.
 func (t *table) cell(row []string, i int) string {
-	text := clean(row[i])
+	text := readable.Clean(row[i])
 	if text == "" && i < len(row)-1 {
 		return "-"
 	}
@@ -151,13 +155,14 @@ const (
 func paintState(text string) string {
 	state, _, _ := strings.Cut(text, " ")
 	color := yellow
-	switch state {
-	case "running":
+	switch control.ConditionOf(emperor.State(state)) {
+	case control.Serves:
 		color = green
-	case "backoff", "throttled", "killing", "reverting":
+	case control.Failed:
 		color = red
-	case "idle", "waiting", "gone":
+	case control.Inactive:
 		color = faint
+	case control.Changing:
 	}
 	return color + text + noColor
 }

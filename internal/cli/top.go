@@ -16,6 +16,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/emperor-go/emperor/internal/control"
+	"github.com/emperor-go/emperor/internal/readable"
 )
 
 // topLong explains the command.
@@ -167,8 +168,8 @@ func topText(list []busyVassal, key string, now time.Time) []string {
 	for _, v := range list {
 		states[string(v.State)]++
 		rows.rows = append(rows.rows, []string{
-			v.Name, string(v.State), age(v.Since, now), number(v.PID), fmt.Sprintf("%.1f", v.Percent), seconds(v.CPU),
-			against(size(v.Memory), size(v.MemoryMax)), tasks(v.Usage), fmt.Sprint(v.Restarts), met(v.Usage), v.Error,
+			v.Name, string(v.State), readable.Age(v.Since, now), number(v.PID), fmt.Sprintf("%.1f", v.Percent), readable.Seconds(v.CPU),
+			v.MemoryText(), v.TasksText(), fmt.Sprint(v.Restarts), v.LimitsMet(), v.Error,
 		})
 	}
 	text := rows.text(false)

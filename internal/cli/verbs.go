@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/emperor-go/emperor/internal/control"
+	"github.com/emperor-go/emperor/internal/readable"
 	"github.com/emperor-go/emperor/pkg/emperor"
 )
 
@@ -129,7 +130,7 @@ func (o *operator) do(ctx context.Context, c *cobra.Command, name string, verb e
 // report prints the result of a finished operation.
 func (o *operator) report(c *cobra.Command, a control.Answer) {
 	if a.Error == "" && a.Done {
-		fmt.Fprintf(c.OutOrStdout(), "%s: %s, generation %d, config %s\n", clean(a.Name), a.Vassal.State, a.Vassal.Generation, a.Vassal.Config)
+		fmt.Fprintf(c.OutOrStdout(), "%s: %s, generation %d, config %s\n", readable.Clean(a.Name), a.Vassal.State, a.Vassal.Generation, a.Vassal.Config)
 	}
 }
 
@@ -138,7 +139,7 @@ func failure(a control.Answer) error {
 	if a.Error == "" {
 		return nil
 	}
-	return exitError{fmt.Errorf("%s: %s", clean(a.Name), clean(a.Error)), ExitFailed}
+	return exitError{fmt.Errorf("%s: %s", readable.Clean(a.Name), readable.Clean(a.Error)), ExitFailed}
 }
 
 func (o *operator) doAll(ctx context.Context, c *cobra.Command, wait bool) error {

@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/internal/control"
+	"github.com/emperor-go/emperor/internal/readable"
 	"github.com/emperor-go/emperor/pkg/emperor"
 )
 
@@ -118,12 +119,12 @@ func (w *waiter) late(ctx context.Context) (late []string, err error) {
 		i := slices.IndexFunc(list.Vassals, func(v control.Vassal) bool { return control.Selects(name, v.Name) })
 		switch {
 		case i < 0 && !w.gone:
-			late = append(late, clean(name)+": no such vassal")
+			late = append(late, readable.Clean(name)+": no such vassal")
 		case i >= 0 && (w.gone || !serves(list.Vassals[i].State)):
 			v := list.Vassals[i]
-			text := clean(v.Name) + " is " + string(v.State)
-			if why := reason(v); why != "" {
-				text += " (" + clean(why) + ")"
+			text := readable.Clean(v.Name) + " is " + string(v.State)
+			if why := v.Reason(); why != "" {
+				text += " (" + readable.Clean(why) + ")"
 			}
 			late = append(late, text)
 		}

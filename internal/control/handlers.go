@@ -41,10 +41,11 @@ func (s *Server) changed() {
 	s.taken = time.Time{}
 }
 
-func (s *Server) info(r *http.Request) (any, error) {
-	records, err := s.records(r.Context())
+// About describes the emperor.
+func (s *Server) About(ctx context.Context) (Info, error) {
+	records, err := s.records(ctx)
 	if err != nil {
-		return nil, err
+		return Info{}, err
 	}
 	info := s.Info
 	info.Vassals = map[emperor.State]int{}
@@ -54,21 +55,29 @@ func (s *Server) info(r *http.Request) (any, error) {
 	return info, nil
 }
 
+func (s *Server) info(r *http.Request) (any, error) { return s.About(r.Context()) }
+
 // List is the answer to a request for all vassals.
 type List struct {
 	Vassals []Vassal `json:"vassals"`
 }
 
-func (s *Server) list(r *http.Request) (any, error) {
-	records, err := s.records(r.Context())
+// All returns all vassals by name. The result may be a tenth of a second old, and never is nil.
+func (s *Server) All(ctx context.Context) ([]Vassal, error) {
+	records, err := s.records(ctx)
 	if err != nil {
 		return nil, err
 	}
-	list := List{Vassals: []Vassal{}}
+	list := make([]Vassal, 0, len(records))
 	for _, r := range records {
-		list.Vassals = append(list.Vassals, s.vassal(r))
+		list = append(list, s.vassal(r))
 	}
 	return list, nil
+}
+
+func (s *Server) list(r *http.Request) (any, error) {
+	vassals, err := s.All(r.Context())
+	return List{vassals}, err
 }
 
 // find returns the record of a vassal, by its name with or without .ini. It asks the loop
@@ -118,20 +127,26 @@ func Similar(name string, names []string) (found []string) {
 	return found
 }
 
-func (s *Server) status(r *http.Request) (any, error) {
-	record, err := s.find(r.Context(), r.PathValue("name"))
+// Status returns all information about a vassal, with its last lines of output. The error about an unknown
+// name is an Error.
+func (s *Server) Status(ctx context.Context, name string, lines int) (Status, error) {
+	record, err := s.find(ctx, name)
 	if err != nil {
-		return nil, err
+		return Status{}, err
 	}
 	record.Network = s.attachment(record.Name, record.Network)
 	st := Status{
 		Vassal: s.vassal(record), Exits: s.Events.Exits(record.Name),
-		Lines: s.Output.Of(record.Name).Last(10),
+		Lines: s.Output.Of(record.Name).Last(lines),
 	}
 	if record.PID != 0 {
 		st.Namespaces, st.Links, st.Cgroup = namespacesOf(record.PID), linksOf(record.PID), namespaces.CgroupDirOf(record.PID)
 	}
 	return st, nil
+}
+
+func (s *Server) status(r *http.Request) (any, error) {
+	return s.Status(r.Context(), r.PathValue("name"), 10)
 }
 
 func (s *Server) verb(r *http.Request, verb emperor.Verb) (any, error) {

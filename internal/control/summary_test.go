@@ -1,14 +1,13 @@
-package cli
+package control
 
 import (
 	"net/netip"
 	"testing"
 
-	"github.com/emperor-go/emperor/internal/control"
 	"github.com/emperor-go/emperor/pkg/emperor"
 )
 
-func TestAddressOf(t *testing.T) {
+func TestReached(t *testing.T) {
 	for _, c := range []struct {
 		own, bound string
 		published  []string
@@ -21,11 +20,11 @@ func TestAddressOf(t *testing.T) {
 		{"fd09::7", "[::]:8080", []string{"53/udp", "192.0.2.1:9000-9009:7000"}, "[fd09::7]:8080, :53->53/udp, 192.0.2.1:9000-9009->7000"},
 		{"", ":8080", nil, ":8080"},
 	} {
-		v := control.Vassal{Record: emperor.Record{RecordedAddresses: emperor.RecordedAddresses{Address: c.bound}}}
+		v := Vassal{Record: emperor.Record{RecordedAddresses: emperor.RecordedAddresses{Address: c.bound}}}
 		if c.own != "" {
 			v.Network = &emperor.Attachment{Addresses: []netip.Addr{netip.MustParseAddr(c.own)}, Published: c.published}
 		}
-		if got := addressOf(v); got != c.want {
+		if got := v.Reached(); got != c.want {
 			t.Errorf("%+v: %q", c, got)
 		}
 	}
