@@ -156,7 +156,7 @@ func linksOf(pid int) []namespaces.Link {
 		return nil
 	}
 	defer func() { _ = theirs.Close() }()
-	ours, err := netns.Get()
+	ours, err := namespaces.CurrentNetwork()
 	if err != nil {
 		return nil
 	}

@@ -3,9 +3,10 @@ package emperor
 import (
 	"context"
 	"net/netip"
-	"os"
 	"strings"
 	"time"
+
+	"github.com/vishvananda/netns"
 
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 	"github.com/emperor-go/emperor/pkg/wire"
@@ -17,17 +18,18 @@ type Network interface {
 	// Connect connects the network namespace of a parked vassal whose Plan asks for it. It
 	// returns when packets pass, or when nothing is left of the attempt. Errors of a call that
 	// ctx has ended need not say more. lost is called from any goroutine when the connection
-	// is lost while the vassal runs, and without a reason when it is there again.
-	Connect(ctx context.Context, r Request, netns *os.File, lost func(reason string)) (Connection, error)
+	// is lost while the vassal runs, and without a reason when it is there again. The caller
+	// closes ns when Connect has returned.
+	Connect(ctx context.Context, r Request, ns netns.NsHandle, lost func(reason string)) (Connection, error)
 }
 
 // Connection is the network of one generation of a vassal.
 type Connection interface {
 	// Attachment describes it. It does not block.
 	Attachment() Attachment
-	// Change takes over what is live in a new configuration. After an error the former one is
-	// in effect.
-	Change(ctx context.Context, p Plan, netns *os.File) error
+	// Change takes over the live options of a new configuration. After an error the former one is
+	// in effect. The caller closes ns when Change has returned.
+	Change(ctx context.Context, p Plan, ns netns.NsHandle) error
 	// Close takes the connection back, and returns when that is confirmed. It is called once,
 	// when all processes of the vassal have ended.
 	Close() error

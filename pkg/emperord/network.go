@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/vishvananda/netns"
 
 	"github.com/emperor-go/emperor/internal/control"
 	"github.com/emperor-go/emperor/pkg/emperor"
@@ -186,7 +187,7 @@ func (g *gathered) forgotten(name string) {
 }
 
 // Connect implements emperor.Network.
-func (n *connections) Connect(ctx context.Context, r emperor.Request, netns *os.File, lost func(reason string)) (emperor.Connection, error) {
+func (n *connections) Connect(ctx context.Context, r emperor.Request, ns netns.NsHandle, lost func(reason string)) (emperor.Connection, error) {
 	wish := r.Network
 	if r.Zerg > 0 { // the vassal that it reinforces has these
 		wish.Publish, wish.Addresses, wish.MAC, wish.Routes = nil, nil, nil, nil
@@ -198,7 +199,7 @@ func (n *connections) Connect(ctx context.Context, r emperor.Request, netns *os.
 	case spec.Join:
 		by = n.share
 	}
-	c, index, err := by(ctx, r, wish, netns, lost)
+	c, index, err := by(ctx, r, wish, ns, lost)
 	if err != nil {
 		return nil, err
 	}
@@ -212,8 +213,8 @@ func (n *connections) Connect(ctx context.Context, r emperor.Request, netns *os.
 }
 
 // link connects a vassal by a link of the emperor's. It returns the index of the link on the host.
-func (n *connections) link(ctx context.Context, r emperor.Request, wish spec.Wish, netns *os.File, lost func(reason string)) (emperor.Connection, namespaces.Index, error) {
-	link, err := n.stage.Up(ctx, network.Request{Vassal: r.Config.Name, Generation: r.Generation, Wish: wish, Netns: netns, Lost: lost})
+func (n *connections) link(ctx context.Context, r emperor.Request, wish spec.Wish, ns netns.NsHandle, lost func(reason string)) (emperor.Connection, namespaces.Index, error) {
+	link, err := n.stage.Up(ctx, network.Request{Vassal: r.Config.Name, Generation: r.Generation, Wish: wish, Netns: ns, Lost: lost})
 	if err != nil {
 		return nil, 0, errors.Join(err, n.names.Disconnect(r.Config.Name))
 	}
@@ -264,8 +265,8 @@ func placed(w spec.Wish, a emperor.Attachment) emperor.Attachment {
 }
 
 // Change implements emperor.Connection.
-func (c *connection) Change(ctx context.Context, p emperor.Plan, netns *os.File) error {
-	if err := c.stage.Change(ctx, c.link, p.Network, netns); err != nil {
+func (c *connection) Change(ctx context.Context, p emperor.Plan, ns netns.NsHandle) error {
+	if err := c.stage.Change(ctx, c.link, p.Network, ns); err != nil {
 		return err
 	}
 	c.wish.Publish, c.wish.Allow, c.wish.Limit = p.Network.Publish, p.Network.Allow, p.Network.Limit

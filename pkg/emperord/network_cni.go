@@ -3,9 +3,10 @@ package emperord
 import (
 	"context"
 	"errors"
-	"os"
 	"path/filepath"
 	"slices"
+
+	"github.com/vishvananda/netns"
 
 	"github.com/emperor-go/emperor/internal/control"
 	"github.com/emperor-go/emperor/pkg/emperor"
@@ -48,11 +49,11 @@ type plugged struct {
 
 // attach connects a vassal by the plugins of a CNI network. It returns the index of the other end on the
 // host; zero: there is none.
-func (n *connections) attach(ctx context.Context, r emperor.Request, wish spec.Wish, netns *os.File, lost func(reason string)) (_ emperor.Connection, index namespaces.Index, err error) {
+func (n *connections) attach(ctx context.Context, r emperor.Request, wish spec.Wish, ns netns.NsHandle, lost func(reason string)) (_ emperor.Connection, index namespaces.Index, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, n.timeout, errPlugins)
 	defer cancel()
 	name := r.Config.Name
-	if err := network.PluggedInto(n.stage).Reserve(ctx, name, wish.Publish, netns); err != nil {
+	if err := network.PluggedInto(n.stage).Reserve(ctx, name, wish.Publish, ns); err != nil {
 		return nil, 0, err
 	}
 	inside := wish.Interface
@@ -60,7 +61,7 @@ func (n *connections) attach(ctx context.Context, r emperor.Request, wish spec.W
 		inside = spec.DefaultInterface
 	}
 	a, err := n.cni.Add(ctx, cni.Request{
-		Network: wish.Mode.Of, Emperor: string(network.PluggedInto(n.stage).ID()), Vassal: name, Generation: r.Generation, Interface: inside, Netns: netns, Capabilities: capabilities(wish),
+		Network: wish.Mode.Of, Emperor: string(network.PluggedInto(n.stage).ID()), Vassal: name, Generation: r.Generation, Interface: inside, Netns: ns, Capabilities: capabilities(wish),
 	})
 	if err != nil {
 		network.PluggedInto(n.stage).Release(name)
@@ -125,7 +126,7 @@ func (c *plugged) Attachment() emperor.Attachment {
 }
 
 // Change implements emperor.Connection.
-func (c *plugged) Change(_ context.Context, p emperor.Plan, _ *os.File) error {
+func (c *plugged) Change(_ context.Context, p emperor.Plan, _ netns.NsHandle) error {
 	if n := p.Network; slices.Equal(n.Publish, c.wish.Publish) && n.Limit == c.wish.Limit {
 		return nil
 	}

@@ -50,12 +50,12 @@ func ExampleWaitForPath() {
 // CreateVeth connects the caller's network namespace with the one of another process. The kernel
 // removes both ends when either namespace ends.
 func ExampleCreateVeth() {
-	file, err := namespaces.OpenOf(1234, namespaces.NewNet)
+	network, err := netns.GetFromPid(1234)
 	if err != nil {
 		log.Fatal(err)
 	}
-	defer file.Close()
-	err = namespaces.CreateVeth(namespaces.Veth{Host: "shop0", Peer: "eth0", Netns: netns.NsHandle(file.Fd()), Alias: "of shop.ini"})
+	defer network.Close()
+	err = namespaces.CreateVeth(namespaces.Veth{Host: "shop0", Peer: "eth0", Netns: network, Alias: "of shop.ini"})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -104,14 +104,14 @@ func TestGuardLinkAgainstARouter(t *testing.T) {
 	}
 	a, netns := neighbour(t, "advertise")
 	a.comeThisFar()
-	if err := CreateVeth(Veth{Host: "open", Peer: "eth0", Netns: handle(netns)}); err != nil {
+	if err := CreateVeth(Veth{Host: "open", Peer: "eth0", Netns: netns}); err != nil {
 		t.Fatal(err)
 	}
 	if err := SetUp("open"); err != nil {
 		t.Fatal(err)
 	}
 	eventually(t, "the host believes the router", func() bool { return strings.Contains(advertisedTo(t, "open"), "Gw: fe80") })
-	peers, err := PeersOf(handle(netns))
+	peers, err := PeersOf(netns)
 	if err != nil || len(peers) != 1 {
 		t.Fatalf("%v, %v", peers, err)
 	}
@@ -124,10 +124,10 @@ func TestGuardLinkAgainstARouter(t *testing.T) {
 	if err := DeleteLink("open"); err != nil {
 		t.Fatal(err)
 	}
-	if err := CreateVeth(Veth{Host: "guarded", Peer: "eth0", Netns: handle(netns)}); err != nil {
+	if err := CreateVeth(Veth{Host: "guarded", Peer: "eth0", Netns: netns}); err != nil {
 		t.Fatal(err)
 	}
-	if peers, err = PeersOf(handle(netns)); err != nil || len(peers) != 1 {
+	if peers, err = PeersOf(netns); err != nil || len(peers) != 1 {
 		t.Fatalf("%v, %v", peers, err)
 	}
 	for _, err := range []error{GuardLink(peers[0].Name), SetUp("guarded"), AddAddress("guarded", "2001:db8:1::1/64")} {

@@ -21,11 +21,11 @@ func TestRemaining(t *testing.T) {
 	}
 	_, netns := neighbour(t, "interfaces")
 	for _, name := range []string{"same", "renamed", "gone", "other"} {
-		if err := CreateVeth(Veth{Host: name, Peer: name, Netns: handle(netns)}); err != nil {
+		if err := CreateVeth(Veth{Host: name, Peer: name, Netns: netns}); err != nil {
 			t.Fatal(err)
 		}
 	}
-	noted, err := PeersOf(handle(netns))
+	noted, err := PeersOf(netns)
 	if err != nil || len(noted) != 4 {
 		t.Fatalf("noted %v, %v", noted, err)
 	}
@@ -42,7 +42,7 @@ func TestRemaining(t *testing.T) {
 	}
 	for _, err := range []error{
 		netlink.LinkSetName(renamed, "new"), netlink.LinkSetHardwareAddr(other, mac(t, "02:00:00:00:00:09")),
-		CreateVeth(Veth{Host: "gone", Peer: "again", Netns: handle(netns)}), // the same name is not enough
+		CreateVeth(Veth{Host: "gone", Peer: "again", Netns: netns}), // the same name is not enough
 	} {
 		if err != nil {
 			t.Fatal(err)
@@ -64,12 +64,12 @@ func TestAwaitDoomed(t *testing.T) {
 		return
 	}
 	_, living := neighbour(t, "interfaces")
-	if err := CreateVeth(Veth{Host: "stays", Peer: "p", Netns: handle(living)}); err != nil {
+	if err := CreateVeth(Veth{Host: "stays", Peer: "p", Netns: living}); err != nil {
 		t.Fatal(err)
 	}
 	short, end := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer end()
-	stays, err := NetworkNumber(handle(living))
+	stays, err := NetworkNumber(living)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -78,13 +78,13 @@ func TestAwaitDoomed(t *testing.T) {
 		t.Errorf("%v, want %s", err, want)
 	}
 	for range 5 {
-		a, dying := neighbour(t, "interfaces")
+		a, dying := openNeighbour(t, "interfaces")
 		for _, name := range []string{"a", "b", "c"} {
-			if err := CreateVeth(Veth{Host: name, Peer: name, Netns: handle(dying)}); err != nil {
+			if err := CreateVeth(Veth{Host: name, Peer: name, Netns: dying}); err != nil {
 				t.Fatal(err)
 			}
 		}
-		number, err := NetworkNumber(handle(dying))
+		number, err := NetworkNumber(dying)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"net"
-	"os"
 	"os/exec"
 	"slices"
 	"strconv"
@@ -46,16 +45,23 @@ func interfaces() (any, error) {
 	return found, nil
 }
 
-// neighbour starts a process in another network namespace, and opens that namespace.
-func neighbour(t *testing.T, role string, env ...string) (*actor, *os.File) {
+// neighbour starts a process in another network namespace, and opens that namespace until the test ends.
+func neighbour(t *testing.T, role string, env ...string) (*actor, netns.NsHandle) {
+	t.Helper()
+	a, ns := openNeighbour(t, role, env...)
+	t.Cleanup(func() { ns.Close() })
+	return a, ns
+}
+
+// openNeighbour is neighbour, with a handle that the caller closes.
+func openNeighbour(t *testing.T, role string, env ...string) (*actor, netns.NsHandle) {
 	t.Helper()
 	a := act(t, newSpawner(t), role, Command{Namespaces: NewNet, Env: env})
-	f, err := a.OpenNamespace(NewNet)
+	ns, err := a.OpenNetwork()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { f.Close() })
-	return a, f
+	return a, ns
 }
 
 func linkNames(t *testing.T) []string {
@@ -88,7 +94,7 @@ func TestCreateVethIntoANamespace(t *testing.T) {
 	a, netns := neighbour(t, "interfaces")
 	const host, peer = "02:00:00:00:00:01", "02:00:00:00:00:02"
 	// The peer may have a name that an interface here has.
-	v := Veth{Host: "web0", Peer: "lo2", Netns: handle(netns), HostMAC: mac(t, host), PeerMAC: mac(t, peer), Alias: "of a test"}
+	v := Veth{Host: "web0", Peer: "lo2", Netns: netns, HostMAC: mac(t, host), PeerMAC: mac(t, peer), Alias: "of a test"}
 	if err := CreateVeth(Veth{Host: "lo2", Peer: "other"}); err != nil {
 		t.Fatal(err)
 	}
@@ -144,7 +150,7 @@ func TestMoveLink(t *testing.T) {
 	if err := CreateVeth(Veth{Host: "web0", Peer: "web1"}); err != nil {
 		t.Fatal(err)
 	}
-	if err := MoveLink("web1", handle(netns)); err != nil {
+	if err := MoveLink("web1", netns); err != nil {
 		t.Fatal(err)
 	}
 	if got := strings.Join(linkNames(t), " "); got != "lo web0" {
@@ -154,7 +160,7 @@ func TestMoveLink(t *testing.T) {
 		"web1": `cannot move link "web1": no such device`,
 		"lo":   `cannot move link "lo": invalid argument`,
 	} {
-		if err := MoveLink(name, handle(netns)); err == nil || err.Error() != want {
+		if err := MoveLink(name, netns); err == nil || err.Error() != want {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}
@@ -214,7 +220,7 @@ func TestCreateAndDelete(t *testing.T) {
 	a, netns := neighbour(t, "interfaces")
 	before := descriptors(t)
 	for i := range 50 {
-		if err := CreateVeth(Veth{Host: "web0", Peer: "web1", Netns: handle(netns)}); err != nil {
+		if err := CreateVeth(Veth{Host: "web0", Peer: "web1", Netns: netns}); err != nil {
 			t.Fatalf("round %d: %v", i, err)
 		}
 		if err := DeleteLink("web0"); err != nil {
@@ -239,9 +245,9 @@ func TestTheDeathOfANamespace(t *testing.T) {
 	if !isolated(t, inNewNet()) {
 		return
 	}
-	a, netns := neighbour(t, "interfaces")
+	a, netns := openNeighbour(t, "interfaces")
 	for i := range 10 {
-		if err := CreateVeth(Veth{Host: fmt.Sprint("h", i), Peer: fmt.Sprint("p", i), Netns: handle(netns)}); err != nil {
+		if err := CreateVeth(Veth{Host: fmt.Sprint("h", i), Peer: fmt.Sprint("p", i), Netns: netns}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -257,18 +263,18 @@ func TestPeersOf(t *testing.T) {
 	}
 	_, first := neighbour(t, "interfaces")
 	_, second := neighbour(t, "interfaces")
-	none, err := PeersOf(handle(first))
+	none, err := PeersOf(first)
 	if err != nil || len(none) != 0 {
 		t.Errorf("in the beginning: %v, %v", none, err)
 	}
 	for _, v := range []Veth{
-		{Host: "a", Peer: "eth0", Netns: handle(first)}, {Host: "b", Peer: "eth1", Netns: handle(first)}, {Host: "c", Peer: "eth0", Netns: handle(second)}, {Host: "d", Peer: "e"},
+		{Host: "a", Peer: "eth0", Netns: first}, {Host: "b", Peer: "eth1", Netns: first}, {Host: "c", Peer: "eth0", Netns: second}, {Host: "d", Peer: "e"},
 	} {
 		if err := CreateVeth(v); err != nil {
 			t.Fatal(err)
 		}
 	}
-	peers, err := PeersOf(handle(first))
+	peers, err := PeersOf(first)
 	var found []string
 	for _, p := range peers {
 		found = append(found, p.Name)
@@ -285,7 +291,7 @@ func TestLinksOf(t *testing.T) {
 		return
 	}
 	a, other := neighbour(t, "interfaces")
-	for _, v := range []Veth{{Host: "a", Peer: "inside", Netns: handle(other), PeerMAC: mac(t, "02:00:00:00:00:07")}, {Host: "c", Peer: "d"}} {
+	for _, v := range []Veth{{Host: "a", Peer: "inside", Netns: other, PeerMAC: mac(t, "02:00:00:00:00:07")}, {Host: "c", Peer: "d"}} {
 		if err := CreateVeth(v); err != nil {
 			t.Fatal(err)
 		}
@@ -301,7 +307,7 @@ func TestLinksOf(t *testing.T) {
 			t.Fatalf("ip %s: %v: %s", line, err, out)
 		}
 	}
-	links, err := LinksOf(handle(other))
+	links, err := LinksOf(other)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -313,6 +319,3 @@ func TestLinksOf(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
-
-// handle returns a handle of a network namespace, which is valid as long as the file is open.
-func handle(f *os.File) netns.NsHandle { return netns.NsHandle(f.Fd()) }

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"syscall"
 
 	"github.com/vishvananda/netlink/nl"
+	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 )
 
@@ -80,8 +80,8 @@ type VethPair struct {
 	Host, Peer string
 	// HostMAC and PeerMAC are their hardware addresses. Required.
 	HostMAC, PeerMAC net.HardwareAddr
-	// Netns is the network namespace of the peer. Required.
-	Netns *os.File
+	// Netns is the network namespace of the peer; it stays the caller's. Required.
+	Netns netns.NsHandle
 	// Group is the group of the end here (ip-link(8), group).
 	Group uint32
 	// MTU of both ends, in bytes. Zero: the kernel's.
@@ -98,7 +98,7 @@ func (n *Netlink) AddVeth(v VethPair) (Index, error) {
 	peer := nl.NewIfInfomsg(unix.AF_UNSPEC)
 	info := nl.NewRtAttr(nl.VETH_INFO_PEER, peer.Serialize())
 	v.describe(info, v.Peer, v.PeerMAC)
-	info.AddRtAttr(unix.IFLA_NET_NS_FD, nl.Uint32Attr(uint32(v.Netns.Fd())))
+	info.AddRtAttr(unix.IFLA_NET_NS_FD, nl.Uint32Attr(uint32(v.Netns)))
 
 	request := nl.NewNetlinkRequest(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL|unix.NLM_F_ECHO)
 	about := nl.NewIfInfomsg(unix.AF_UNSPEC)

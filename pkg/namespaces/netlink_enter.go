@@ -2,21 +2,20 @@ package namespaces
 
 import (
 	"fmt"
-	"os"
 	"runtime"
 
-	"golang.org/x/sys/unix"
+	"github.com/vishvananda/netns"
 )
 
 // NetnsOpener opens netlink sockets in other network namespaces. One thread of its own enters
 // them, and does nothing else.
 type NetnsOpener struct {
-	home     *os.File
+	home     netns.NsHandle
 	requests chan netnsRequest
 }
 
 type netnsRequest struct {
-	netns  int
+	ns     netns.NsHandle
 	answer chan netnsAnswer
 }
 
@@ -25,11 +24,11 @@ type netnsAnswer struct {
 	err    error
 }
 
-// NewNetnsOpener starts its thread.
+// NewNetnsOpener starts its thread. The caller closes the opener.
 func NewNetnsOpener() (*NetnsOpener, error) {
-	home, err := os.Open("/proc/thread-self/ns/net")
+	home, err := CurrentNetwork()
 	if err != nil {
-		return nil, fmt.Errorf("cannot open the network namespace: %w", err)
+		return nil, err
 	}
 	o := &NetnsOpener{home, make(chan netnsRequest)}
 	go o.run()
@@ -39,10 +38,11 @@ func NewNetnsOpener() (*NetnsOpener, error) {
 // Close ends the thread. It is called once, after the last Open has returned.
 func (o *NetnsOpener) Close() { close(o.requests) }
 
-// Open opens a socket in the network namespace of a descriptor. The caller closes it.
-func (o *NetnsOpener) Open(netns int) (*Netlink, error) {
+// Open opens a socket in a network namespace. The caller closes it. The handle stays the caller's,
+// who may close it when Open has returned.
+func (o *NetnsOpener) Open(ns netns.NsHandle) (*Netlink, error) {
 	answer := make(chan netnsAnswer, 1)
-	o.requests <- netnsRequest{netns, answer}
+	o.requests <- netnsRequest{ns, answer}
 	a := <-answer
 	return a.socket, a.err
 }
@@ -51,14 +51,14 @@ func (o *NetnsOpener) run() {
 	defer o.home.Close()
 	runtime.LockOSThread() // never unlocked: the thread ends with its goroutine
 	for r := range o.requests {
-		if err := unix.Setns(r.netns, unix.CLONE_NEWNET); err != nil {
+		if err := netns.Set(r.ns); err != nil {
 			r.answer <- netnsAnswer{err: fmt.Errorf("cannot enter a network namespace: %w", err)}
 			continue
 		}
 		socket, err := OpenNetlink()
 		// A thread that stayed there would keep the namespace after its processes. If it cannot
 		// leave, it does so with the next request: it opens sockets only after it has entered.
-		_ = unix.Setns(int(o.home.Fd()), unix.CLONE_NEWNET)
+		_ = netns.Set(o.home)
 		r.answer <- netnsAnswer{socket, err}
 	}
 }

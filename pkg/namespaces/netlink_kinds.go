@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 
 	"github.com/vishvananda/netlink/nl"
+	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 )
 
@@ -85,8 +85,8 @@ type Sublink struct {
 	Private bool
 	// MTU in bytes. Zero: the parent's.
 	MTU int
-	// Netns is where it is born. Required.
-	Netns *os.File
+	// Netns is the network namespace in which it is born; it stays the caller's. Required.
+	Netns netns.NsHandle
 }
 
 // The modes of linux/if_link.h.
@@ -104,7 +104,7 @@ func (n *Netlink) AddSublink(s Sublink) error {
 	request.AddData(nl.NewIfInfomsg(unix.AF_UNSPEC))
 	request.AddData(nl.NewRtAttr(unix.IFLA_IFNAME, nl.ZeroTerminated(s.Name)))
 	request.AddData(nl.NewRtAttr(unix.IFLA_LINK, nl.Uint32Attr(uint32(s.Parent))))
-	request.AddData(nl.NewRtAttr(unix.IFLA_NET_NS_FD, nl.Uint32Attr(uint32(s.Netns.Fd()))))
+	request.AddData(nl.NewRtAttr(unix.IFLA_NET_NS_FD, nl.Uint32Attr(uint32(s.Netns))))
 	if s.MTU > 0 {
 		request.AddData(nl.NewRtAttr(unix.IFLA_MTU, nl.Uint32Attr(uint32(s.MTU))))
 	}

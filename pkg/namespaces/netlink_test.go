@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 )
 
@@ -78,7 +79,7 @@ func TestNetlinkConfiguresBothEnds(t *testing.T) {
 }
 
 // bothSockets opens a socket here and one in netns.
-func bothSockets(t *testing.T, netns *os.File) (outside, inside *Netlink) {
+func bothSockets(t *testing.T, ns netns.NsHandle) (outside, inside *Netlink) {
 	t.Helper()
 	opener, err := NewNetnsOpener()
 	if err != nil {
@@ -88,7 +89,7 @@ func bothSockets(t *testing.T, netns *os.File) (outside, inside *Netlink) {
 	outside, err = OpenNetlink()
 	if err == nil {
 		t.Cleanup(outside.Close)
-		inside, err = opener.Open(int(netns.Fd()))
+		inside, err = opener.Open(ns)
 	}
 	if err != nil {
 		t.Fatal(err)

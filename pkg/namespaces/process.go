@@ -158,11 +158,7 @@ func (p *Process) OpenNetwork() (netns.NsHandle, error) {
 		return netns.None(), err
 	}
 	defer f.Close()
-	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 3)
-	if err != nil {
-		return netns.None(), fmt.Errorf("cannot open the network namespace of process %d: %w", p.PID, err)
-	}
-	return netns.NsHandle(fd), nil
+	return DuplicateNetwork(netns.NsHandle(f.Fd()))
 }
 
 func (p *Process) open(entry string) (*os.File, error) {

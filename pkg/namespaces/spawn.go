@@ -8,7 +8,7 @@ import (
 	"strings"
 	"syscall"
 
-	"golang.org/x/sys/unix"
+	"github.com/vishvananda/netns"
 )
 
 // Command describes a program to start in new namespaces.
@@ -57,14 +57,15 @@ func NewSpawner() *Spawner {
 	return s
 }
 
-// NewSpawnerIn returns a Spawner whose processes are in the network namespace of a descriptor, unless
-// they get one of their own. The thread enters it, and ends with the Spawner: it never serves others.
-func NewSpawnerIn(netns *os.File) (*Spawner, error) {
+// NewSpawnerIn returns a Spawner whose processes are in a network namespace, unless they get one of
+// their own. The thread enters it, and ends with the Spawner: it never serves others. The handle
+// stays the caller's, who may close it when NewSpawnerIn has returned.
+func NewSpawnerIn(ns netns.NsHandle) (*Spawner, error) {
 	s := &Spawner{requests: make(chan func())}
 	entered := make(chan error)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with its goroutine
-		err := unix.Setns(int(netns.Fd()), unix.CLONE_NEWNET)
+		err := netns.Set(ns)
 		entered <- err
 		if err != nil {
 			return

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 )
 
@@ -42,15 +43,15 @@ func TestWaitForLinksThatArrive(t *testing.T) {
 	if !isolated(t, inNewNet()) {
 		return
 	}
-	ways := map[string]func(netns *os.File) error{
-		"created there": func(netns *os.File) error {
-			return CreateVeth(Veth{Host: "w0", Peer: "web1", Netns: handle(netns)})
+	ways := map[string]func(ns netns.NsHandle) error{
+		"created there": func(ns netns.NsHandle) error {
+			return CreateVeth(Veth{Host: "w0", Peer: "web1", Netns: ns})
 		},
-		"moved there": func(netns *os.File) error {
+		"moved there": func(ns netns.NsHandle) error {
 			if err := CreateVeth(Veth{Host: "w0", Peer: "web1"}); err != nil {
 				return err
 			}
-			return MoveLink("web1", handle(netns))
+			return MoveLink("web1", ns)
 		},
 	}
 	for name, way := range ways {

@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"slices"
 	"time"
 
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/pkg/namespaces"
@@ -47,8 +47,8 @@ func (s *Stage) dismantle(l *Link) error {
 }
 
 // Change takes over published ports, allowances and rates of a vassal that runs. Connections
-// that exist continue. After an error the old ones are in effect.
-func (s *Stage) Change(ctx context.Context, l *Link, wish spec.Wish, netns *os.File) error {
+// that exist continue. After an error the old ones are in effect. The handle stays the caller's.
+func (s *Stage) Change(ctx context.Context, l *Link, wish spec.Wish, ns netns.NsHandle) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.config.Timeout, errTimeout)
 	defer cancel()
 	if err := s.ports.hold(l.Vassal, wish.Publish); err != nil {
@@ -56,7 +56,7 @@ func (s *Stage) Change(ctx context.Context, l *Link, wish spec.Wish, netns *os.F
 	}
 	was, err := s.adopt(l, wish)
 	if err == nil && was.Limit != wish.Limit {
-		if err = s.relimit(ctx, l, was.Limit, wish.Limit, netns); err != nil {
+		if err = s.relimit(ctx, l, was.Limit, wish.Limit, ns); err != nil {
 			_, again := s.adopt(l, was)
 			err = errors.Join(err, again)
 		}
@@ -82,13 +82,13 @@ func (s *Stage) adopt(l *Link, wish spec.Wish) (was spec.Wish, err error) {
 	return was, err
 }
 
-func (s *Stage) relimit(ctx context.Context, l *Link, was, is spec.Rate, netns *os.File) (err error) {
+func (s *Stage) relimit(ctx context.Context, l *Link, was, is spec.Rate, ns netns.NsHandle) (err error) {
 	out, back, err := s.turn(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { back(err != nil) }()
-	in, err := s.enter(int(netns.Fd()))
+	in, err := s.enter(ns)
 	if err != nil {
 		return err
 	}

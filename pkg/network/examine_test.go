@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/pkg/network/spec"
@@ -88,11 +89,11 @@ func TestExamineKinds(t *testing.T) {
 		return
 	}
 	for _, kind := range []spec.Kind{spec.Macvlan, spec.Ipvlan} {
-		ip(t, nil, "link", "add", "below", "type", "veth", "peer", "name", "other")
+		ip(t, netns.None(), "link", "add", "below", "type", "veth", "peer", "name", "other")
 		there := exec.Command("ip", "link", "add", "link", "below", "name", "above", "type", string(kind)).Run() == nil
 		if list := Examine(Needs{Kinds: []spec.Kind{kind}}); (len(list) == 0) != there || !there && list[0].Kind != kind {
 			t.Errorf("%s is there: %v; lacks: %v", kind, there, list)
 		}
-		ip(t, nil, "link", "delete", "below")
+		ip(t, netns.None(), "link", "delete", "below")
 	}
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/vishvananda/netns"
+
 	"github.com/emperor-go/emperor/pkg/network/spec"
 )
 
@@ -18,7 +20,7 @@ func TestOneFamily(t *testing.T) {
 			}
 		}
 	}
-	no4 := func(t *testing.T) { ip(t, nil, "-4", "address", "flush", "dev", "up0") }
+	no4 := func(t *testing.T) { ip(t, netns.None(), "-4", "address", "flush", "dev", "up0") }
 	for name, c := range map[string]struct {
 		host           func(*testing.T)
 		pool           []netip.Prefix
@@ -73,10 +75,10 @@ func TestRouteThatComesLater(t *testing.T) {
 	}
 	outside(t)
 	s := openStage(t, nil)
-	ip(t, nil, "route", "add", "10.9.0.0/24", "dev", "up0")
-	ip(t, nil, "route", "add", "10.9.0.64/27", "dev", "up0")
-	ip(t, nil, "route", "add", "10.9.0.77/32", "dev", "up0")
-	ip(t, nil, "-6", "route", "add", "fd09::77/128", "dev", "up0", "metric", "1")
+	ip(t, netns.None(), "route", "add", "10.9.0.0/24", "dev", "up0")
+	ip(t, netns.None(), "route", "add", "10.9.0.64/27", "dev", "up0")
+	ip(t, netns.None(), "route", "add", "10.9.0.77/32", "dev", "up0")
+	ip(t, netns.None(), "-6", "route", "add", "fd09::77/128", "dev", "up0", "metric", "1")
 	for _, own := range []string{"10.9.0.77", "fd09::77"} {
 		wish := routed(t)
 		wish.Addresses = addresses(own)
@@ -85,7 +87,7 @@ func TestRouteThatComesLater(t *testing.T) {
 			t.Errorf("%s: %v", own, err)
 		}
 	}
-	if routes := ip(t, nil, "route"); !strings.Contains(routes, "10.9.0.77 dev up0") {
+	if routes := ip(t, netns.None(), "route"); !strings.Contains(routes, "10.9.0.77 dev up0") {
 		t.Errorf("the route of the host is gone:\n%s", routes)
 	}
 	b := newNetns(t)

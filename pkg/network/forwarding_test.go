@@ -8,6 +8,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/vishvananda/netns"
 )
 
 // settings makes a directory like /proc/sys/net.
@@ -85,7 +87,7 @@ func TestUplinkThatComesLater(t *testing.T) {
 			if !isolated(t) {
 				return
 			}
-			ip(t, nil, "link", "set", "lo", "up")
+			ip(t, netns.None(), "link", "set", "lo", "up")
 			s := openStage(t, func(c *Config) {
 				if given {
 					c.Uplinks = []string{"up0"}
@@ -98,7 +100,7 @@ func TestUplinkThatComesLater(t *testing.T) {
 				far := outside(t)
 				serve(t, far, 80, "far")
 				for _, c := range []struct {
-					from     *os.File
+					from     netns.NsHandle
 					to, want string
 				}{
 					{a, "198.18.0.2:80", "far for 198.18.0.1"},
@@ -121,7 +123,7 @@ func TestUplinkThatComesLater(t *testing.T) {
 				if rules := nft(t, "list", "ruleset"); !strings.Contains(rules, `iifname "up0" oifgroup`) {
 					t.Errorf("the uplink is not guarded: %s", rules)
 				}
-				ip(t, nil, "link", "delete", "up0")
+				ip(t, netns.None(), "link", "delete", "up0")
 			}
 			if err := s.Close(); err != nil {
 				t.Error(err)

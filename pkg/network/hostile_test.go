@@ -5,12 +5,12 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/pkg/network/spec"
@@ -87,9 +87,9 @@ func redirect(router, of, to netip.Addr) (uint16, []byte) {
 }
 
 // emit sends frames by an interface of a namespace.
-func emit(t *testing.T, netns *os.File, name string, frames ...[]byte) {
+func emit(t *testing.T, ns netns.NsHandle, name string, frames ...[]byte) {
 	t.Helper()
-	err := inside(t, netns, func() error {
+	err := inside(t, ns, func() error {
 		l, err := net.InterfaceByName(name)
 		if err != nil {
 			return err
@@ -112,10 +112,10 @@ func emit(t *testing.T, netns *os.File, name string, frames ...[]byte) {
 }
 
 // ears receives the datagrams at a port of a namespace.
-func ears(t *testing.T, netns *os.File) <-chan string {
+func ears(t *testing.T, ns netns.NsHandle) <-chan string {
 	t.Helper()
 	var conn net.PacketConn
-	if err := inside(t, netns, func() (err error) { conn, err = net.ListenPacket("udp", fmt.Sprintf(":%d", hostilePort)); return err }); err != nil {
+	if err := inside(t, ns, func() (err error) { conn, err = net.ListenPacket("udp", fmt.Sprintf(":%d", hostilePort)); return err }); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { conn.Close() })
@@ -181,7 +181,7 @@ func hostileFrames(t *testing.T, kind spec.Kind) {
 	}
 	view := func() string {
 		text := settled(t)
-		for line := range strings.Lines(ip(t, nil, "neigh", "show")) {
+		for line := range strings.Lines(ip(t, netns.None(), "neigh", "show")) {
 			if !strings.Contains(line, " dev up0 ") { // the host asks there itself
 				text += line
 			}

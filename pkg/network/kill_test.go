@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/nftables"
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/pkg/namespaces"
@@ -76,10 +77,10 @@ func isDoomed(t *testing.T) bool {
 	}
 	m := &moment{}
 	s := openStage(t, func(c *Config) { withBridge(c); c.Dir = dir })
-	up(t, s, "neighbour.ini", os.NewFile(3, "netns"), routed(t, "8002:8080"))
+	up(t, s, "neighbour.ini", netns.NsHandle(3), routed(t, "8002:8080"))
 	open, enter, send := s.open, s.enter, s.table.conn.send
 	s.open = func() (rtnetlink, error) { n, err := open(); return deadly{n, m}, err }
-	s.enter = func(netns int) (rtnetlink, error) { n, err := enter(netns); return deadly{n, m}, err }
+	s.enter = func(ns netns.NsHandle) (rtnetlink, error) { n, err := enter(ns); return deadly{n, m}, err }
 	s.table.conn.send = func(c *nftables.Conn) error { m.pass(); defer m.pass(); return send(c) }
 	s.reached = m.pass
 	for range workers {
@@ -89,7 +90,7 @@ func isDoomed(t *testing.T) bool {
 		s.turns <- nil
 	}
 	m.left = left
-	l := up(t, s, "a.ini", os.NewFile(4, "netns"), doomedWish(t, kind))
+	l := up(t, s, "a.ini", netns.NsHandle(4), doomedWish(t, kind))
 	if err := s.Down(l); err != nil {
 		t.Fatal(err)
 	}
@@ -120,8 +121,8 @@ func TestKilledAtEachStep(t *testing.T) {
 		return
 	}
 	outside(t)
-	ip(t, nil, "link", "add", "evsforeign", "type", "veth", "peer", "name", "foreign1")
-	ip(t, nil, "route", "add", "192.0.2.0/24", "via", "198.18.0.2", "proto", "231")
+	ip(t, netns.None(), "link", "add", "evsforeign", "type", "veth", "peer", "name", "foreign1")
+	ip(t, netns.None(), "route", "add", "192.0.2.0/24", "via", "198.18.0.2", "proto", "231")
 	nft(t, "add", "table", "inet", "emperor-foreign")
 	before := settled(t)
 	step := 3 // in the end all kinds of moments are met
@@ -152,7 +153,15 @@ func killedAt(t *testing.T, n int, kind, before string) bool {
 	first, second := newNetns(t), newNetns(t) // a process keeps them
 	cmd := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()+"$")
 	cmd.Env = append(os.Environ(), fmt.Sprintf("%s=%d %s %s", killEnv, n, kind, dir))
-	cmd.ExtraFiles = []*os.File{first, second}
+	for _, ns := range []netns.NsHandle{first, second} {
+		own, err := namespaces.DuplicateNetwork(ns) // a file closes its descriptor
+		if err != nil {
+			t.Fatal(err)
+		}
+		file := os.NewFile(uintptr(own), "namespace")
+		defer file.Close()
+		cmd.ExtraFiles = append(cmd.ExtraFiles, file)
+	}
 	out, err := cmd.CombinedOutput()
 	var exit *exec.ExitError
 	if !errors.As(err, &exit) {
@@ -172,8 +181,8 @@ func killedAt(t *testing.T, n int, kind, before string) bool {
 	if after := settled(t); after != before {
 		t.Fatalf("%s, moment %d: the host has changed:\n%s", kind, n, difference(before, after))
 	}
-	for _, netns := range []*os.File{first, second} {
-		if links := ip(t, netns, "-o", "link"); strings.Contains(links, "eth0") && kind != string(spec.Macvlan) {
+	for _, ns := range []netns.NsHandle{first, second} {
+		if links := ip(t, ns, "-o", "link"); strings.Contains(links, "eth0") && kind != string(spec.Macvlan) {
 			t.Fatalf("%s, moment %d: left inside: %s", kind, n, links)
 		}
 	}
@@ -197,9 +206,9 @@ func TestRandomCycles(t *testing.T) {
 	defer sweeper.Close()
 	s := openStage(t, func(c *Config) { withBridge(c); c.Sweeper = sweeper })
 	const vassals = 16
-	netns := make([]*os.File, vassals)
-	for i := range netns {
-		netns[i] = newNetns(t)
+	ns := make([]netns.NsHandle, vassals)
+	for i := range ns {
+		ns[i] = newNetns(t)
 	}
 	round := func(i int, r *rand.Rand) {
 		name := "v" + strconv.Itoa(i) + ".ini"
@@ -214,14 +223,14 @@ func TestRandomCycles(t *testing.T) {
 		if r.IntN(3) == 0 {
 			wish.Limit = spec.Rate{Down: 40e6, Up: 10e6}
 		}
-		l, err := s.Up(t.Context(), Request{Vassal: name, Generation: r.Uint64(), Wish: wish, Netns: netns[i], Lost: func(string) {}})
+		l, err := s.Up(t.Context(), Request{Vassal: name, Generation: r.Uint64(), Wish: wish, Netns: ns[i], Lost: func(string) {}})
 		if err != nil {
 			t.Error(err)
 			return
 		}
 		if r.IntN(3) == 0 {
 			wish.Publish, wish.Limit = publications(t, fmt.Sprintf("%d:81", 21000+i)), spec.Rate{Up: 1e9, Down: 1e9}
-			if err := s.Change(t.Context(), l, wish, netns[i]); err != nil {
+			if err := s.Change(t.Context(), l, wish, ns[i]); err != nil {
 				t.Error(err)
 			}
 		}
@@ -275,8 +284,8 @@ func TestRandomCycles(t *testing.T) {
 	if after := view(); after != before {
 		t.Errorf("it has changed:\n%s", difference(before, after))
 	}
-	for i := range netns {
-		if links := ip(t, netns[i], "-o", "link"); strings.Contains(links, "eth0") {
+	for i := range ns {
+		if links := ip(t, ns[i], "-o", "link"); strings.Contains(links, "eth0") {
 			t.Errorf("left inside: %s", links)
 		}
 	}

@@ -3,7 +3,8 @@ package network
 import (
 	"net"
 	"net/netip"
-	"os"
+
+	"github.com/vishvananda/netns"
 
 	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/emperor-go/emperor/pkg/network/spec"
@@ -16,8 +17,8 @@ type Request struct {
 	Generation uint64
 	// Wish is its place in the network.
 	Wish spec.Wish
-	// Netns is its network namespace. The caller closes it.
-	Netns *os.File
+	// Netns is its network namespace. The caller closes it when Up has returned.
+	Netns netns.NsHandle
 	// Lost is called when its link goes or is set down while it runs, and without a reason when it is up
 	// again and repaired. Nil: it is not watched.
 	Lost func(reason string)
@@ -47,7 +48,8 @@ type Link struct {
 	bridgeMAC net.HardwareAddr
 	// parent is the interface below one that was born in netns. Zero: there is none.
 	parent namespaces.Index
-	netns  *os.File
+	// netns is the link's own handle of that namespace, which Down closes. None: the link has no parent.
+	netns netns.NsHandle
 }
 
 // routeTo returns the route of the host to a prefix of the vassal.

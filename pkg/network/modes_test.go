@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/pkg/network/spec"
@@ -48,7 +49,7 @@ func TestBridge(t *testing.T) {
 	}
 	for _, c := range []struct {
 		what string
-		from *os.File
+		from netns.NsHandle
 		to   string
 		want string // empty: no connection
 	}{
@@ -74,7 +75,7 @@ func TestBridge(t *testing.T) {
 	if r, err := s.Audit(); err != nil || len(r.Problems) > 0 || len(r.Stray) > 0 || len(r.Links) != 2 {
 		t.Errorf("the audit finds %+v, %v", r, err)
 	}
-	ip(t, nil, "link", "set", lb.HostInterface, "nomaster")
+	ip(t, netns.None(), "link", "set", lb.HostInterface, "nomaster")
 	if r, err := s.Audit(); err != nil || len(r.Problems) != 1 || !strings.Contains(r.Problems[0], "is not in the bridge any more") {
 		t.Errorf("the audit finds %+v, %v", r.Problems, err)
 	}
@@ -99,7 +100,7 @@ func TestBridgeOfFriends(t *testing.T) {
 	if !isolated(t) {
 		return
 	}
-	ip(t, nil, "link", "set", "lo", "up")
+	ip(t, netns.None(), "link", "set", "lo", "up")
 	s := openStage(t, func(c *Config) { withBridge(c); c.Between = true })
 	defer s.Close()
 	a, b := newNetns(t), newNetns(t)
@@ -137,9 +138,9 @@ func hears(t *testing.T, at string) func(text string) string {
 }
 
 // say sends a datagram from a namespace.
-func say(t *testing.T, netns *os.File, from, to, text string) {
+func say(t *testing.T, ns netns.NsHandle, from, to, text string) {
 	t.Helper()
-	err := inside(t, netns, func() error {
+	err := inside(t, ns, func() error {
 		conn, err := (&net.Dialer{LocalAddr: &net.UDPAddr{IP: net.ParseIP(from)}}).Dial("udp", to)
 		if err != nil {
 			return err
@@ -158,7 +159,7 @@ func TestForgeryOnABridge(t *testing.T) {
 	if !isolated(t) {
 		return
 	}
-	ip(t, nil, "link", "set", "lo", "up")
+	ip(t, netns.None(), "link", "set", "lo", "up")
 	restored := make(chan struct{}, 9)
 	s := openStage(t, func(c *Config) {
 		withBridge(c)
@@ -220,7 +221,7 @@ func TestForgeryOnABridge(t *testing.T) {
 	if err := s.Down(la); err != nil {
 		t.Error(err)
 	}
-	ip(t, nil, "link", "delete", lb.HostInterface)
+	ip(t, netns.None(), "link", "delete", lb.HostInterface)
 	if err := s.Down(lb); err != nil {
 		t.Error(err)
 	}
@@ -236,10 +237,10 @@ func TestBridgeOfTheOperator(t *testing.T) {
 	if !isolated(t) {
 		return
 	}
-	ip(t, nil, "link", "set", "lo", "up")
-	ip(t, nil, "link", "add", "br0", "type", "bridge")
-	ip(t, nil, "link", "set", "br0", "up")
-	ip(t, nil, "address", "add", "192.168.77.1/24", "dev", "br0")
+	ip(t, netns.None(), "link", "set", "lo", "up")
+	ip(t, netns.None(), "link", "add", "br0", "type", "bridge")
+	ip(t, netns.None(), "link", "set", "br0", "up")
+	ip(t, netns.None(), "address", "add", "192.168.77.1/24", "dev", "br0")
 	s := openStage(t, nil)
 	a, b := newNetns(t), newNetns(t)
 	wish := onBridge(t, "br0")
@@ -271,10 +272,10 @@ func TestBridgeOfTheOperator(t *testing.T) {
 	if err := errors.Join(s.Down(la), s.Down(lb), s.Close()); err != nil {
 		t.Error(err)
 	}
-	if left := ip(t, nil, "-o", "link", "show", "master", "br0"); left != "" {
+	if left := ip(t, netns.None(), "-o", "link", "show", "master", "br0"); left != "" {
 		t.Errorf("ports are left: %s", left)
 	}
-	if !strings.Contains(ip(t, nil, "-o", "address", "show", "br0"), "192.168.77.1/24") {
+	if !strings.Contains(ip(t, netns.None(), "-o", "address", "show", "br0"), "192.168.77.1/24") {
 		t.Error("the bridge has lost its address")
 	}
 }
@@ -297,8 +298,8 @@ func TestSublinks(t *testing.T) {
 				return
 			}
 			far := outside(t)
-			ip(t, nil, "address", "add", "192.168.77.1/24", "dev", "up0")
-			ip(t, nil, "route", "replace", "default", "via", "192.168.77.2")
+			ip(t, netns.None(), "address", "add", "192.168.77.1/24", "dev", "up0")
+			ip(t, netns.None(), "route", "replace", "default", "via", "192.168.77.2")
 			ip(t, far, "address", "add", "192.168.77.2/24", "dev", "out0")
 			before := settled(t)
 			s := openStage(t, nil)

@@ -3,7 +3,8 @@ package network
 import (
 	"context"
 	"errors"
-	"os"
+
+	"github.com/vishvananda/netns"
 
 	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/emperor-go/emperor/pkg/network/spec"
@@ -19,12 +20,12 @@ func PluggedInto(s *Stage) Plugged { return Plugged{s} }
 func (p Plugged) ID() ID { return p.stage.id }
 
 // Reserve prepares a vassal that other software connects: its loopback interface is up, and the
-// host's programs cannot take its published ports. After an error it has no ports.
-func (p Plugged) Reserve(ctx context.Context, vassal string, publish []spec.Publication, netns *os.File) error {
+// host's programs cannot take its published ports. After an error it has no ports. The handle stays the caller's.
+func (p Plugged) Reserve(ctx context.Context, vassal string, publish []spec.Publication, ns netns.NsHandle) error {
 	if err := context.Cause(ctx); err != nil {
 		return err
 	}
-	in, err := p.stage.enter(int(netns.Fd()))
+	in, err := p.stage.enter(ns)
 	if err != nil {
 		return err
 	}

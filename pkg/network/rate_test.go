@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vishvananda/netns"
+
 	"github.com/emperor-go/emperor/pkg/network/spec"
 )
 
@@ -20,14 +22,14 @@ func TestRateHoldsAgainstTheVassal(t *testing.T) {
 	if err != nil {
 		t.Skip("tc is not installed")
 	}
-	ip(t, nil, "link", "set", "lo", "up")
+	ip(t, netns.None(), "link", "set", "lo", "up")
 	s := openStage(t, withBridge)
 	defer s.Close()
 	for i, wish := range []spec.Wish{routed(t), onBridge(t, "")} {
 		name := fmt.Sprintf("v%d.ini", i)
 		wish.Limit = spec.Rate{Down: 40e6, Up: 1e6}
-		netns := newNetns(t)
-		l := up(t, s, name, netns, wish)
+		ns := newNetns(t)
+		l := up(t, s, name, ns, wish)
 		const size = 1000
 		counted := func(port int) (bytes, permitted int) {
 			t.Helper()
@@ -35,7 +37,7 @@ func TestRateHoldsAgainstTheVassal(t *testing.T) {
 			nft(t, "add", "chain", "inet", "probe", "c", "{ type filter hook prerouting priority -400; }")
 			nft(t, "add", "rule", "inet", "probe", "c", fmt.Sprintf("udp dport %d counter drop", port))
 			begin := time.Now()
-			err := inside(t, netns, func() error {
+			err := inside(t, ns, func() error {
 				c, err := net.Dial("udp", net.JoinHostPort(l.Gateways[0].String(), fmt.Sprint(port)))
 				if err != nil {
 					return err
@@ -59,14 +61,14 @@ func TestRateHoldsAgainstTheVassal(t *testing.T) {
 			}
 			return bytes, burst + int((1+took.Seconds())*1.1e6/8) + size
 		}
-		if err := inside(t, netns, func() error { return exec.Command(tc, "qdisc", "delete", "dev", "eth0", "root").Run() }); err != nil {
+		if err := inside(t, ns, func() error { return exec.Command(tc, "qdisc", "delete", "dev", "eth0", "root").Run() }); err != nil {
 			t.Fatal(err)
 		}
 		if n, permitted := counted(1001); n > permitted {
 			t.Errorf("%s: without the limit at its end %d bytes arrive, %d are permitted", name, n, permitted)
 		}
 		wish.Limit = spec.Rate{}
-		if err := s.Change(t.Context(), l, wish, netns); err != nil {
+		if err := s.Change(t.Context(), l, wish, ns); err != nil {
 			t.Fatal(err)
 		}
 		if n, _ := counted(1002); n < 4_000_000 {

@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/pkg/namespaces"
@@ -106,9 +107,9 @@ type Stage struct {
 type sockets struct {
 	turns  chan rtnetlink // a worker takes its socket, or nil for one that is not open yet
 	opener *namespaces.NetnsOpener
-	// open opens a socket here, and enter one in the namespace of a descriptor.
+	// open opens a socket here, and enter one in a network namespace.
 	open  func() (rtnetlink, error)
-	enter func(netns int) (rtnetlink, error)
+	enter func(ns netns.NsHandle) (rtnetlink, error)
 }
 
 // Open removes the leftovers of an emperor that was killed, and prepares the host: gateway
@@ -123,7 +124,7 @@ func Open(c Config) (_ *Stage, err error) {
 	s := &Stage{config: c, links: map[string]*Link{}, ports: ports{held: map[portKey]*heldPort{}}}
 	s.turns = make(chan rtnetlink, workers)
 	s.open = func() (rtnetlink, error) { return namespaces.OpenNetlink() }
-	s.enter = func(netns int) (rtnetlink, error) { return s.opener.Open(netns) }
+	s.enter = func(ns netns.NsHandle) (rtnetlink, error) { return s.opener.Open(ns) }
 	for range workers {
 		s.turns <- nil
 	}

@@ -17,40 +17,37 @@ import (
 	"time"
 
 	"github.com/google/nftables"
+	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/emperor-go/emperor/pkg/network/spec"
 )
 
-// newNetns makes a network namespace.
-func newNetns(t *testing.T) *os.File {
+// newNetns makes a network namespace, and keeps it open until the test ends.
+func newNetns(t *testing.T) netns.NsHandle {
 	t.Helper()
-	made := make(chan *os.File)
+	made := make(chan netns.NsHandle)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with its goroutine
-		if unix.Unshare(unix.CLONE_NEWNET) != nil {
-			made <- nil
-			return
-		}
-		f, _ := os.Open("/proc/thread-self/ns/net")
-		made <- f
+		ns, _ := netns.New()   // None after an error
+		made <- ns
 	}()
-	f := <-made
-	if f == nil {
+	ns := <-made
+	if !ns.IsOpen() {
 		t.Fatal("no network namespace can be made")
 	}
-	t.Cleanup(func() { f.Close() })
-	return f
+	t.Cleanup(func() { ns.Close() })
+	return ns
 }
 
 // inside calls f on a thread in a network namespace. Sockets that f makes stay there.
-func inside(t *testing.T, netns *os.File, f func() error) error {
+func inside(t *testing.T, ns netns.NsHandle, f func() error) error {
 	t.Helper()
 	done := make(chan error)
 	go func() {
 		runtime.LockOSThread() // never unlocked
-		err := unix.Setns(int(netns.Fd()), unix.CLONE_NEWNET)
+		err := netns.Set(ns)
 		if err == nil {
 			err = f()
 		}
@@ -59,8 +56,8 @@ func inside(t *testing.T, netns *os.File, f func() error) error {
 	return <-done
 }
 
-// ip runs ip(8) in a namespace; nil: here.
-func ip(t *testing.T, netns *os.File, args ...string) string {
+// ip runs ip(8) in a namespace; None: here.
+func ip(t *testing.T, ns netns.NsHandle, args ...string) string {
 	t.Helper()
 	path, err := exec.LookPath("ip")
 	if err != nil {
@@ -68,10 +65,10 @@ func ip(t *testing.T, netns *os.File, args ...string) string {
 	}
 	var out []byte
 	run := func() (err error) { out, err = exec.Command(path, args...).CombinedOutput(); return err }
-	if netns == nil {
+	if !ns.IsOpen() {
 		err = run()
 	} else {
-		err = inside(t, netns, run)
+		err = inside(t, ns, run)
 	}
 	if err != nil {
 		t.Fatalf("ip %v: %v\n%s", args, err, out)
@@ -80,10 +77,10 @@ func ip(t *testing.T, netns *os.File, args ...string) string {
 }
 
 // serve answers each connection at a port of all addresses with a text and the client's address.
-func serve(t *testing.T, netns *os.File, port int, text string) {
+func serve(t *testing.T, ns netns.NsHandle, port int, text string) {
 	t.Helper()
 	var l net.Listener
-	err := inside(t, netns, func() (err error) { l, err = net.Listen("tcp", fmt.Sprintf(":%d", port)); return err })
+	err := inside(t, ns, func() (err error) { l, err = net.Listen("tcp", fmt.Sprintf(":%d", port)); return err })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -102,11 +99,11 @@ func serve(t *testing.T, netns *os.File, port int, text string) {
 }
 
 // echo answers each datagram at a port of all addresses, by the address at which it has arrived.
-func echo(t *testing.T, netns *os.File, port int) {
+func echo(t *testing.T, ns netns.NsHandle, port int) {
 	t.Helper()
 	for _, network := range []string{"udp4", "udp6"} {
 		var conn *net.UDPConn
-		err := inside(t, netns, func() (err error) { conn, err = net.ListenUDP(network, &net.UDPAddr{Port: port}); return err })
+		err := inside(t, ns, func() (err error) { conn, err = net.ListenUDP(network, &net.UDPAddr{Port: port}); return err })
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -143,9 +140,9 @@ func answerFrom(control []byte) []byte {
 }
 
 // question sends a datagram, and waits for its answer. A refusal, or none, is an error.
-func question(t *testing.T, netns *os.File, to string) error {
+func question(t *testing.T, ns netns.NsHandle, to string) error {
 	t.Helper()
-	return inside(t, netns, func() error {
+	return inside(t, ns, func() error {
 		c, err := net.Dial("udp", to)
 		if err != nil {
 			return err
@@ -161,9 +158,9 @@ func question(t *testing.T, netns *os.File, to string) error {
 }
 
 // ask connects from a namespace, and returns the answer.
-func ask(t *testing.T, netns *os.File, to string) (answer string, err error) {
+func ask(t *testing.T, ns netns.NsHandle, to string) (answer string, err error) {
 	t.Helper()
-	err = inside(t, netns, func() error {
+	err = inside(t, ns, func() error {
 		c, err := net.DialTimeout("tcp", to, 2*time.Second)
 		if err != nil {
 			return err
@@ -176,26 +173,26 @@ func ask(t *testing.T, netns *os.File, to string) (answer string, err error) {
 	return answer, err
 }
 
-func here(t *testing.T) *os.File {
+func here(t *testing.T) netns.NsHandle {
 	t.Helper()
-	f, err := os.Open("/proc/self/ns/net")
+	ns, err := namespaces.CurrentNetwork()
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { f.Close() })
-	return f
+	t.Cleanup(func() { ns.Close() })
+	return ns
 }
 
 // outside makes a namespace behind an uplink up0, which is the way to all other hosts.
-func outside(t *testing.T) *os.File {
+func outside(t *testing.T) netns.NsHandle {
 	t.Helper()
-	netns := newNetns(t)
+	ns := newNetns(t)
 	n, err := namespaces.OpenNetlink()
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer n.Close()
-	up, err := n.AddVeth(namespaces.VethPair{Host: "up0", Peer: "out0", HostMAC: derivedMAC("up"), PeerMAC: derivedMAC("out"), Netns: netns})
+	up, err := n.AddVeth(namespaces.VethPair{Host: "up0", Peer: "out0", HostMAC: derivedMAC("up"), PeerMAC: derivedMAC("out"), Netns: ns})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -204,13 +201,13 @@ func outside(t *testing.T) *os.File {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ip(t, netns, "link", "set", "lo", "up")
-	ip(t, netns, "link", "set", "out0", "up")
-	ip(t, netns, "address", "add", "198.18.0.2/30", "dev", "out0")
-	ip(t, netns, "address", "add", "2001:db8:18::2/64", "dev", "out0", "nodad")
-	ip(t, nil, "route", "add", "default", "via", "198.18.0.2")
-	ip(t, nil, "-6", "route", "add", "default", "via", "2001:db8:18::2")
-	return netns
+	ip(t, ns, "link", "set", "lo", "up")
+	ip(t, ns, "link", "set", "out0", "up")
+	ip(t, ns, "address", "add", "198.18.0.2/30", "dev", "out0")
+	ip(t, ns, "address", "add", "2001:db8:18::2/64", "dev", "out0", "nodad")
+	ip(t, netns.None(), "route", "add", "default", "via", "198.18.0.2")
+	ip(t, netns.None(), "-6", "route", "add", "default", "via", "2001:db8:18::2")
+	return ns
 }
 
 func openStage(t *testing.T, change func(*Config)) *Stage {
@@ -231,9 +228,9 @@ func routed(t *testing.T, publish ...string) spec.Wish {
 	return spec.Wish{Mode: spec.Mode{Kind: spec.Routed}, Publish: publications(t, publish...)}
 }
 
-func up(t *testing.T, s *Stage, name string, netns *os.File, wish spec.Wish) *Link {
+func up(t *testing.T, s *Stage, name string, ns netns.NsHandle, wish spec.Wish) *Link {
 	t.Helper()
-	l, err := s.Up(t.Context(), Request{Vassal: name, Generation: 1, Wish: wish, Netns: netns})
+	l, err := s.Up(t.Context(), Request{Vassal: name, Generation: 1, Wish: wish, Netns: ns})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,8 +240,8 @@ func up(t *testing.T, s *Stage, name string, netns *os.File, wish spec.Wish) *Li
 // world lists everything of the network that a stage changes.
 func world(t *testing.T) string {
 	t.Helper()
-	text := ip(t, nil, "-o", "link") + ip(t, nil, "-o", "address") + ip(t, nil, "route", "show", "table", "all") + ip(t, nil, "-6", "route", "show", "table", "all") +
-		ip(t, nil, "neigh", "show", "nud", "permanent") + nft(t, "-s", "list", "ruleset")
+	text := ip(t, netns.None(), "-o", "link") + ip(t, netns.None(), "-o", "address") + ip(t, netns.None(), "route", "show", "table", "all") + ip(t, netns.None(), "-6", "route", "show", "table", "all") +
+		ip(t, netns.None(), "neigh", "show", "nud", "permanent") + nft(t, "-s", "list", "ruleset")
 	for _, setting := range []string{"ipv4/ip_forward", "ipv4/conf/up0/forwarding", "ipv6/conf/all/forwarding", "ipv6/conf/up0/force_forwarding"} {
 		b, _ := os.ReadFile(sysctls + "/" + setting)
 		text += setting + " " + string(b)
@@ -288,7 +285,7 @@ func TestRouted(t *testing.T) {
 	}
 	for _, c := range []struct {
 		what string
-		from *os.File
+		from netns.NsHandle
 		to   string
 		want string // empty: refused
 	}{
@@ -322,7 +319,7 @@ func TestRouted(t *testing.T) {
 	echo(t, far, 5355)
 	for _, c := range []struct {
 		what string
-		from *os.File
+		from netns.NsHandle
 		to   string
 		want bool
 	}{
@@ -359,7 +356,7 @@ func TestRouted(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if links := ip(t, nil, "-o", "link"); strings.Contains(links, "evs") {
+	if links := ip(t, netns.None(), "-o", "link"); strings.Contains(links, "evs") {
 		t.Errorf("left: %s", links)
 	}
 	if err := s.Close(); err != nil {
@@ -482,7 +479,10 @@ func failEach(t *testing.T, s *Stage, least int, wish spec.Wish) {
 				return faulty{nil, &left, fault, end}.fail(func() error { return send(c) })
 			}
 			s.open = func() (rtnetlink, error) { r, err := open(); return faulty{r, &left, fault, end}, err }
-			s.enter = func(netns int) (rtnetlink, error) { r, err := enter(netns); return faulty{r, &left, fault, end}, err }
+			s.enter = func(ns netns.NsHandle) (rtnetlink, error) {
+				r, err := enter(ns)
+				return faulty{r, &left, fault, end}, err
+			}
 			for range workers { // sockets of the round before
 				if r := <-s.turns; r != nil {
 					r.Close()
@@ -519,7 +519,7 @@ func TestPublishedPortInUse(t *testing.T) {
 	if !isolated(t) {
 		return
 	}
-	ip(t, nil, "link", "set", "lo", "up")
+	ip(t, netns.None(), "link", "set", "lo", "up")
 	s := openStage(t, nil)
 	defer s.Close()
 	l, err := net.Listen("tcp", "127.0.0.1:8001")
@@ -560,7 +560,7 @@ func TestPublishedPortInUse(t *testing.T) {
 }
 
 // talk opens a connection to a server of its own. The result tests whether it still exists.
-func talk(t *testing.T, from, at *os.File, to string, port int) func() {
+func talk(t *testing.T, from, at netns.NsHandle, to string, port int) func() {
 	t.Helper()
 	var l net.Listener
 	if err := inside(t, at, func() (err error) { l, err = net.Listen("tcp", fmt.Sprintf(":%d", port)); return err }); err != nil {
@@ -602,7 +602,7 @@ func TestChange(t *testing.T) {
 	up(t, s, "b.ini", b, routed(t))
 	serve(t, a, 8080, "a")
 	serve(t, a, 9090, "other")
-	try := func(from *os.File, to, want string) {
+	try := func(from netns.NsHandle, to, want string) {
 		t.Helper()
 		got, err := ask(t, from, to)
 		if want == "" && err == nil || want != "" && !strings.HasPrefix(got, want) {
@@ -655,7 +655,7 @@ func TestAllowanceOfAVassalThatComesLater(t *testing.T) {
 	if !isolated(t) {
 		return
 	}
-	ip(t, nil, "link", "set", "lo", "up")
+	ip(t, netns.None(), "link", "set", "lo", "up")
 	s := openStage(t, nil)
 	defer s.Close()
 	a, b := newNetns(t), newNetns(t)
@@ -694,7 +694,7 @@ func TestLateEventOfALink(t *testing.T) {
 	if !isolated(t) {
 		return
 	}
-	ip(t, nil, "link", "set", "lo", "up")
+	ip(t, netns.None(), "link", "set", "lo", "up")
 	w, err := NewWatcher(slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
@@ -707,7 +707,7 @@ func TestLateEventOfALink(t *testing.T) {
 	if len(lost) > 0 {
 		t.Errorf("it is up, and reported: %s", <-lost)
 	}
-	ip(t, nil, "link", "set", "lo", "down")
+	ip(t, netns.None(), "link", "set", "lo", "down")
 	select {
 	case <-lost:
 	case <-time.After(patience):
@@ -720,11 +720,11 @@ func TestLostLink(t *testing.T) {
 	if !isolated(t) {
 		return
 	}
-	ip(t, nil, "link", "set", "lo", "up")
+	ip(t, netns.None(), "link", "set", "lo", "up")
 	s := openStage(t, nil)
 	defer s.Close()
 	lost := make(chan string, 4)
-	var inC *os.File
+	inC := netns.None()
 	make := func(name string) *Link {
 		inC = newNetns(t)
 		l, err := s.Up(t.Context(), Request{Vassal: name, Generation: 1, Wish: routed(t), Netns: inC, Lost: func(reason string) { lost <- name + ": " + reason }})
@@ -738,7 +738,7 @@ func TestLostLink(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, how := range map[string][]string{"b": {"link", "delete", b.HostInterface}, "c": {"link", "set", c.HostInterface, "down"}} {
-		ip(t, nil, how...)
+		ip(t, netns.None(), how...)
 		select {
 		case got := <-lost:
 			if !strings.HasPrefix(got, name+": another program has deleted its link") {
@@ -748,7 +748,7 @@ func TestLostLink(t *testing.T) {
 			t.Fatalf("%v is not reported", how)
 		}
 	}
-	ip(t, nil, "link", "set", c.HostInterface, "up")
+	ip(t, netns.None(), "link", "set", c.HostInterface, "up")
 	select {
 	case got := <-lost:
 		if got != "c: " {
@@ -763,7 +763,7 @@ func TestLostLink(t *testing.T) {
 			t.Errorf("the host reaches c at %s: %q, %v", a, got, err)
 		}
 	}
-	ip(t, nil, "link", "set", c.HostInterface, "down")
+	ip(t, netns.None(), "link", "set", c.HostInterface, "down")
 	if got := <-lost; !strings.HasPrefix(got, "c: another") {
 		t.Errorf("%q is reported the second time", got)
 	}
@@ -805,7 +805,7 @@ func TestKilledStage(t *testing.T) {
 		kill(s)
 	}
 	s := openStage(t, same)
-	if links := ip(t, nil, "-o", "link"); strings.Contains(links, "evs") {
+	if links := ip(t, netns.None(), "-o", "link"); strings.Contains(links, "evs") {
 		t.Errorf("left: %s", links)
 	}
 	a := newNetns(t)
@@ -834,7 +834,7 @@ func TestAudit(t *testing.T) {
 	if !isolated(t) {
 		return
 	}
-	ip(t, nil, "link", "set", "lo", "up")
+	ip(t, netns.None(), "link", "set", "lo", "up")
 	s := openStage(t, nil)
 	defer s.Close()
 	a, b := up(t, s, "a.ini", newNetns(t), routed(t)), up(t, s, "b.ini", newNetns(t), routed(t))
@@ -850,9 +850,9 @@ func TestAudit(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	group := fmt.Sprint(s.id.Group())
-	ip(t, nil, "link", "add", "stray0", "group", group, "type", "veth", "peer", "name", "stray1")
-	ip(t, nil, "route", "delete", a.Addresses[0].String())
-	ip(t, nil, "link", "delete", b.HostInterface)
+	ip(t, netns.None(), "link", "add", "stray0", "group", group, "type", "veth", "peer", "name", "stray1")
+	ip(t, netns.None(), "route", "delete", a.Addresses[0].String())
+	ip(t, netns.None(), "link", "delete", b.HostInterface)
 	text := strings.Join(report().Problems, "\n")
 	for _, want := range []string{"a.ini: there is no route to " + a.Addresses[0].String(), "b.ini: its link " + b.HostInterface + " is gone", "link stray0 belongs to no vassal"} {
 		if !strings.Contains(text, want) {
@@ -864,7 +864,7 @@ func TestAudit(t *testing.T) {
 			t.Errorf("dry %v: %v, %v", dry, names, err)
 		}
 	}
-	if links := ip(t, nil, "-o", "link"); strings.Contains(links, "stray") || !strings.Contains(links, a.HostInterface) {
+	if links := ip(t, netns.None(), "-o", "link"); strings.Contains(links, "stray") || !strings.Contains(links, a.HostInterface) {
 		t.Errorf("collected too little or too much: %s", links)
 	}
 	if n := s.Stats(); n.Links != 2 || n.Restored != 0 || n.Spoofed != 0 {
@@ -939,7 +939,7 @@ func TestStagesOfOneHost(t *testing.T) {
 	if !isolated(t) {
 		return
 	}
-	ip(t, nil, "link", "set", "lo", "up")
+	ip(t, netns.None(), "link", "set", "lo", "up")
 	stages := make(chan *Stage)
 	const n = 6
 	for range n {
@@ -978,7 +978,7 @@ func TestStagesOfOneHost(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	if left := ip(t, nil, "-o", "address", "show", "dev", "lo"); strings.Contains(left, "10.") {
+	if left := ip(t, netns.None(), "-o", "address", "show", "dev", "lo"); strings.Contains(left, "10.") {
 		t.Errorf("left: %s", left)
 	}
 }
@@ -1041,7 +1041,7 @@ func TestUpInVain(t *testing.T) {
 	if !isolated(t) {
 		return
 	}
-	ip(t, nil, "link", "set", "lo", "up")
+	ip(t, netns.None(), "link", "set", "lo", "up")
 	s := openStage(t, nil)
 	defer s.Close()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -1049,7 +1049,7 @@ func TestUpInVain(t *testing.T) {
 	if _, err := s.Up(ctx, Request{Vassal: "a.ini", Generation: 1, Wish: routed(t), Netns: newNetns(t)}); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
-	if links := ip(t, nil, "-o", "link"); strings.Contains(links, "evs") {
+	if links := ip(t, netns.None(), "-o", "link"); strings.Contains(links, "evs") {
 		t.Errorf("left: %s", links)
 	}
 }

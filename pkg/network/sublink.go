@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"time"
 
 	"github.com/vishvananda/netlink"
@@ -39,7 +38,7 @@ func (c *connecting) born(ctx context.Context) (err error) {
 	if c.request.Wish.MAC != nil {
 		l.peerMAC = c.request.Wish.MAC
 	}
-	if c.in, err = c.enter(int(c.request.Netns.Fd())); err != nil {
+	if c.in, err = c.enter(c.request.Netns); err != nil {
 		return err
 	}
 	s := namespaces.Sublink{
@@ -63,22 +62,18 @@ func (c *connecting) born(ctx context.Context) (err error) {
 		return err
 	}
 	l.inside = inside.Index
-	fd, err := unix.FcntlInt(c.request.Netns.Fd(), unix.F_DUPFD_CLOEXEC, 3)
-	if err != nil {
-		return err
-	}
-	l.netns = os.NewFile(uintptr(fd), "namespace of "+l.Vassal)
-	return nil
+	l.netns, err = namespaces.DuplicateNetwork(c.request.Netns)
+	return err
 }
 
 // unbear removes an interface in the namespace of a vassal: the kernel would do it some time
 // after the namespace has ended.
 func (s *Stage) unbear(l *Link) error {
-	if l.netns == nil {
+	if !l.netns.IsOpen() {
 		return nil
 	}
-	defer func() { l.netns.Close(); l.netns = nil }()
-	in, err := s.enter(int(l.netns.Fd()))
+	defer l.netns.Close()
+	in, err := s.enter(l.netns)
 	if err != nil {
 		return err
 	}

@@ -58,7 +58,7 @@ func (t *trial) inScratch(kinds []spec.Kind) {
 		t.change = t.policy
 		return
 	}
-	here, err := os.Open("/proc/thread-self/ns/net")
+	here, err := namespaces.CurrentNetwork()
 	if err != nil {
 		t.change = err
 		return

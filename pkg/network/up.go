@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/pkg/namespaces"
@@ -24,7 +25,7 @@ func (s *Stage) Up(ctx context.Context, r Request) (_ *Link, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.config.Timeout, errTimeout)
 	defer cancel()
 	c := &connecting{Stage: s, request: r}
-	c.link = &Link{Vassal: r.Vassal, Generation: r.Generation, Interface: r.Wish.Interface, wish: r.Wish}
+	c.link = &Link{Vassal: r.Vassal, Generation: r.Generation, Interface: r.Wish.Interface, wish: r.Wish, netns: netns.None()}
 	if c.link.Interface == "" {
 		c.link.Interface = spec.DefaultInterface
 	}
@@ -144,7 +145,7 @@ func (c *connecting) pair(context.Context) (err error) {
 	if v.MTU == 0 {
 		v.MTU = c.mtu
 	}
-	if c.in, err = c.enter(int(c.request.Netns.Fd())); err != nil {
+	if c.in, err = c.enter(c.request.Netns); err != nil {
 		return err
 	}
 	for salt := range salts {

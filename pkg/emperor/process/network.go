@@ -14,16 +14,16 @@ func (l *Launcher) connect(ctx context.Context, c *child, r emperor.Request) err
 	if l.Network == nil || !r.Network.Connects() {
 		return nil
 	}
-	netns, err := c.process.OpenNamespace(namespaces.NewNet)
+	ns, err := c.process.OpenNetwork()
 	if err != nil {
 		return fmt.Errorf("cannot connect it to the network: %w", err)
 	}
-	defer netns.Close()
+	defer ns.Close()
 	lost := r.Disconnected
 	if lost == nil {
 		lost = func(string) {}
 	}
-	connection, err := l.Network.Connect(ctx, r, netns, lost)
+	connection, err := l.Network.Connect(ctx, r, ns, lost)
 	if err != nil {
 		return err
 	}
@@ -39,12 +39,12 @@ func (l *Launcher) spawnerBeside(r emperor.Request) (*namespaces.Spawner, error)
 	if !ok || !l.Clone.Has(namespaces.NewNet) {
 		return nil, fmt.Errorf("cannot give it the network of %q: that vassal has none of its own", r.Network.Mode.Of)
 	}
-	netns, err := host.process.OpenNamespace(namespaces.NewNet)
+	ns, err := host.process.OpenNetwork()
 	if err != nil {
 		return nil, fmt.Errorf("cannot give it the network of %q: %w", r.Network.Mode.Of, err)
 	}
-	defer netns.Close()
-	return namespaces.NewSpawnerIn(netns)
+	defer ns.Close()
+	return namespaces.NewSpawnerIn(ns)
 }
 
 // guest is the thread in the network of another vassal that has cloned the process. The process ends with
@@ -88,12 +88,12 @@ func (c *child) reconnect(ctx context.Context, p emperor.Plan) error {
 		}
 		return nil
 	}
-	netns, err := c.process.OpenNamespace(namespaces.NewNet)
+	ns, err := c.process.OpenNetwork()
 	if err != nil {
 		return err
 	}
-	defer netns.Close()
-	if err := c.connection.Change(ctx, p, netns); err != nil {
+	defer ns.Close()
+	if err := c.connection.Change(ctx, p, ns); err != nil {
 		return err
 	}
 	c.note()

@@ -21,7 +21,9 @@ import (
 
 	"github.com/containernetworking/cni/libcni"
 	types "github.com/containernetworking/cni/pkg/types/100"
+	"github.com/vishvananda/netns"
 
+	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/emperor-go/emperor/pkg/network/spec"
 )
 
@@ -117,8 +119,8 @@ type Request struct {
 	Generation      uint64
 	// Interface is the name of the interface inside.
 	Interface string
-	// Netns is the network namespace. The caller closes it.
-	Netns *os.File
+	// Netns is the network namespace. The caller closes it when Add has returned.
+	Netns netns.NsHandle
 	// Capabilities are the values of the capabilities that the vassal needs, such as
 	// portMappings. A network without one of them is an error.
 	Capabilities map[string]any
@@ -136,7 +138,9 @@ type Attachment struct {
 
 	networks *Networks
 	record   record
-	netns    *os.File // nil: of an earlier emperor, whose namespace does not exist any more
+	// netns is the attachment's own handle, guarded by networks.mu. None: the attachment is removed, or
+	// of an earlier emperor, whose namespace does not exist any more.
+	netns netns.NsHandle
 }
 
 // record is what an attachment needs for its removal, also by the next emperor. It is written
@@ -158,7 +162,9 @@ func (n *Networks) Add(ctx context.Context, r Request) (*Attachment, error) {
 		err = capable(list, r.Capabilities)
 	}
 	if err == nil {
-		err = isNetwork(r.Netns)
+		if err = namespaces.CheckNetwork(r.Netns); err != nil {
+			err = fmt.Errorf("cannot attach it: %w", err)
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -167,7 +173,7 @@ func (n *Networks) Add(ctx context.Context, r Request) (*Attachment, error) {
 	a := &Attachment{Network: r.Network, Vassal: r.Vassal, networks: n, record: record{
 		Vassal: r.Vassal, ID: "emperor-" + r.Emperor + "-" + hex.EncodeToString(sum[:8]), Interface: r.Interface, Capabilities: r.Capabilities, Config: list.Bytes, PluginDirs: n.config.PluginDirs,
 	}}
-	if a.netns, err = duplicate(r.Netns); err != nil {
+	if a.netns, err = namespaces.DuplicateNetwork(r.Netns); err != nil {
 		return nil, err
 	}
 	if err := a.keep(); err != nil {
@@ -175,7 +181,7 @@ func (n *Networks) Add(ctx context.Context, r Request) (*Attachment, error) {
 		return nil, err
 	}
 	n.note(a, true)
-	result, err := n.lib(n.config.PluginDirs).AddNetworkList(withNetns(ctx, a.netns), list, a.runtime())
+	result, err := n.lib(n.config.PluginDirs).AddNetworkList(withNetns(ctx, a.netns), list, a.runtime(a.netns))
 	if err == nil {
 		err = a.take(result)
 	}
@@ -223,14 +229,14 @@ func (a *Attachment) Interface() string { return a.record.Interface }
 // Check asks the plugins whether the attachment is as they made it. One that is removed meanwhile
 // is not checked.
 func (a *Attachment) Check(ctx context.Context) error {
-	netns, err := duplicate(a.netns)
-	if err != nil {
-		return nil //nolint:nilerr // it is closed: the attachment was removed
+	ns, err := a.namespace()
+	if err != nil || !ns.IsOpen() { // the attachment was removed
+		return err
 	}
-	defer netns.Close()
+	defer ns.Close()
 	list, err := libcni.NetworkConfFromBytes(a.record.Config)
 	if err == nil {
-		err = a.networks.lib(a.record.PluginDirs).CheckNetworkList(withNetns(ctx, netns), list, a.runtime())
+		err = a.networks.lib(a.record.PluginDirs).CheckNetworkList(withNetns(ctx, ns), list, a.runtime(ns))
 	}
 	if err != nil {
 		return fmt.Errorf("the CNI network %q reports: %w", a.Network, err)
@@ -242,11 +248,14 @@ func (a *Attachment) Check(ctx context.Context) error {
 // stays.
 func (a *Attachment) Del(ctx context.Context) error {
 	a.networks.note(a, false)
+	ns := a.giveUp()
+	defer func() { closeIfOpen(&ns) }()
 	list, err := libcni.NetworkConfFromBytes(a.record.Config)
 	if err == nil {
-		whole := a.restore(list)
-		if err = a.del(ctx, list); whole != nil {
-			err = errors.Join(a.restore(list), a.del(ctx, list)) // in another namespace
+		whole := a.restore(list, &ns)
+		if err = a.del(ctx, list, ns); whole != nil {
+			closeIfOpen(&ns)
+			err = errors.Join(a.restore(list, &ns), a.del(ctx, list, ns)) // in another namespace
 		}
 	}
 	if err == nil {
@@ -258,20 +267,40 @@ func (a *Attachment) Del(ctx context.Context) error {
 	return nil
 }
 
-// del runs the plugins and gives the namespace up.
-func (a *Attachment) del(ctx context.Context, list *libcni.NetworkConfigList) error {
-	err := a.networks.lib(a.record.PluginDirs).DelNetworkList(withNetns(ctx, a.netns), list, a.runtime())
-	if a.netns != nil {
-		a.netns.Close()
-		a.netns = nil
+// del runs the plugins.
+func (a *Attachment) del(ctx context.Context, list *libcni.NetworkConfigList, ns netns.NsHandle) error {
+	return a.networks.lib(a.record.PluginDirs).DelNetworkList(withNetns(ctx, ns), list, a.runtime(ns))
+}
+
+// namespace returns another handle of the network namespace, or None. The caller closes it.
+func (a *Attachment) namespace() (netns.NsHandle, error) {
+	a.networks.mu.Lock()
+	defer a.networks.mu.Unlock()
+	if !a.netns.IsOpen() {
+		return netns.None(), nil
 	}
-	return err
+	return namespaces.DuplicateNetwork(a.netns)
+}
+
+// giveUp returns the attachment's own handle, or None. The caller closes it.
+func (a *Attachment) giveUp() netns.NsHandle {
+	a.networks.mu.Lock()
+	defer a.networks.mu.Unlock()
+	ns := a.netns
+	a.netns = netns.None()
+	return ns
+}
+
+func closeIfOpen(ns *netns.NsHandle) {
+	if ns.IsOpen() {
+		ns.Close()
+	}
 }
 
 // runtime returns the parameters of the plugins.
-func (a *Attachment) runtime() *libcni.RuntimeConf {
+func (a *Attachment) runtime(ns netns.NsHandle) *libcni.RuntimeConf {
 	r := &libcni.RuntimeConf{ContainerID: a.record.ID, IfName: a.record.Interface, CapabilityArgs: a.record.Capabilities}
-	if a.netns != nil {
+	if ns.IsOpen() {
 		r.NetNS = netnsPath
 	}
 	return r

@@ -18,6 +18,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/vishvananda/netns"
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 )
@@ -37,7 +38,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func isolated(t *testing.T) bool {
 	t.Helper()
 	if os.Getenv(isolatedEnv) == t.Name() {
-		run(t, nil, "ip", "link", "set", "lo", "up")
+		run(t, netns.None(), "ip", "link", "set", "lo", "up")
 		return true
 	}
 	if os.Geteuid() != 0 {
@@ -62,14 +63,14 @@ func isolated(t *testing.T) bool {
 
 const pluginDir = "/usr/lib/cni"
 
-// inside calls f on a thread in a network namespace; nil: here.
-func inside(netns *os.File, f func() error) error {
+// inside calls f on a thread in a network namespace; None: here.
+func inside(ns netns.NsHandle, f func() error) error {
 	done := make(chan error)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with its goroutine
 		var err error
-		if netns != nil {
-			err = unix.Setns(int(netns.Fd()), unix.CLONE_NEWNET)
+		if ns.IsOpen() {
+			err = netns.Set(ns)
 		}
 		if err == nil {
 			err = f()
@@ -79,30 +80,31 @@ func inside(netns *os.File, f func() error) error {
 	return <-done
 }
 
-func run(t *testing.T, netns *os.File, name string, args ...string) string {
+func run(t *testing.T, ns netns.NsHandle, name string, args ...string) string {
 	t.Helper()
 	var out []byte
-	err := inside(netns, func() (err error) { out, err = exec.Command(name, args...).CombinedOutput(); return err })
+	err := inside(ns, func() (err error) { out, err = exec.Command(name, args...).CombinedOutput(); return err })
 	if err != nil {
 		t.Fatalf("%s %v: %v\n%s", name, args, err, out)
 	}
 	return string(out)
 }
 
-func newNetns(t *testing.T) *os.File {
+// newNetns makes a network namespace, and keeps it open until the test ends.
+func newNetns(t *testing.T) netns.NsHandle {
 	t.Helper()
-	var f *os.File
-	err := inside(nil, func() (err error) {
-		if err = unix.Unshare(unix.CLONE_NEWNET); err == nil {
-			f, err = os.Open("/proc/thread-self/ns/net")
-		}
-		return err
-	})
-	if err != nil {
+	ns := openNetns(t)
+	t.Cleanup(func() { ns.Close() })
+	return ns
+}
+
+// openNetns is newNetns, with a handle that the caller closes.
+func openNetns(t *testing.T) (ns netns.NsHandle) {
+	t.Helper()
+	if err := inside(netns.None(), func() (err error) { ns, err = netns.New(); return err }); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { f.Close() })
-	return f
+	return ns
 }
 
 // office is a network with a bridge and published ports.
@@ -132,9 +134,9 @@ func setUp(t *testing.T, dir string, log io.Writer) (*Networks, string) {
 	return n, filepath.Join(leases, "office")
 }
 
-func request(netns *os.File, vassal string) Request {
+func request(ns netns.NsHandle, vassal string) Request {
 	return Request{
-		Network: "office", Emperor: "0123456789ab", Vassal: vassal, Interface: "eth0", Netns: netns,
+		Network: "office", Emperor: "0123456789ab", Vassal: vassal, Interface: "eth0", Netns: ns,
 		Capabilities: map[string]any{PortMappings: []PortMapping{{HostPort: 8001, ContainerPort: 80, Protocol: "tcp"}}},
 	}
 }
@@ -158,7 +160,7 @@ func leases(t *testing.T, dir string) (found []string) {
 func rules(t *testing.T) string {
 	t.Helper()
 	var found []string
-	for line := range strings.Lines(run(t, nil, "iptables-save")) {
+	for line := range strings.Lines(run(t, netns.None(), "iptables-save")) {
 		if strings.Contains(line, "8001") || strings.Contains(line, "10.88.0.2") {
 			found = append(found, line)
 		}
@@ -172,9 +174,9 @@ func TestAttachment(t *testing.T) {
 		return
 	}
 	n, leased := setUp(t, t.TempDir(), io.Discard)
-	netns := newNetns(t)
+	ns := newNetns(t)
 	t.Setenv("SECRET", "of the emperor")
-	a, err := n.Add(t.Context(), request(netns, "shop.ini"))
+	a, err := n.Add(t.Context(), request(ns, "shop.ini"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,12 +184,12 @@ func TestAttachment(t *testing.T) {
 	if len(a.Addresses) != 1 || a.Addresses[0] != own || len(a.Gateways) != 1 || a.Gateways[0].String() != "10.88.0.1" || a.Servers[0].String() != "10.88.0.53" {
 		t.Errorf("the attachment is %+v", a)
 	}
-	if out := run(t, nil, "ip", "-o", "link", "show", a.HostInterface); !strings.Contains(out, "master cni-office") {
+	if out := run(t, netns.None(), "ip", "-o", "link", "show", a.HostInterface); !strings.Contains(out, "master cni-office") {
 		t.Errorf("the other end is %s", out)
 	}
-	run(t, netns, "ip", "link", "set", "lo", "up")
+	run(t, ns, "ip", "link", "set", "lo", "up")
 	var l net.Listener
-	if err := inside(netns, func() (err error) { l, err = net.Listen("tcp", ":80"); return err }); err != nil {
+	if err := inside(ns, func() (err error) { l, err = net.Listen("tcp", ":80"); return err }); err != nil {
 		t.Fatal(err)
 	}
 	defer l.Close()
@@ -215,7 +217,7 @@ func TestAttachment(t *testing.T) {
 	if err := a.Del(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if out := run(t, nil, "ip", "-o", "link"); strings.Contains(out, "veth") {
+	if out := run(t, netns.None(), "ip", "-o", "link"); strings.Contains(out, "veth") {
 		t.Errorf("left: %s", out)
 	}
 	if left := leases(t, leased); len(left) > 0 {
@@ -243,15 +245,15 @@ func TestCheck(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	netns := newNetns(t)
-	a, err := n.Add(t.Context(), Request{Network: "lab", Emperor: "0123456789ab", Vassal: "a.ini", Interface: "eth0", Netns: netns})
+	ns := newNetns(t)
+	a, err := n.Add(t.Context(), Request{Network: "lab", Emperor: "0123456789ab", Vassal: "a.ini", Interface: "eth0", Netns: ns})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := a.Check(t.Context()); err != nil {
 		t.Error(err)
 	}
-	run(t, netns, "ip", "address", "flush", "dev", "eth0")
+	run(t, ns, "ip", "address", "flush", "dev", "eth0")
 	if err := a.Check(t.Context()); err == nil || !strings.Contains(err.Error(), `the CNI network "lab" reports`) {
 		t.Errorf("a check without the address: %v", err)
 	}
@@ -267,11 +269,11 @@ func TestAttachmentsOfAKilledEmperor(t *testing.T) {
 	}
 	dir := t.TempDir()
 	n, leased := setUp(t, dir, io.Discard)
-	netns := newNetns(t)
-	if _, err := n.Add(t.Context(), request(netns, "shop.ini")); err != nil {
+	ns := openNetns(t)
+	if _, err := n.Add(t.Context(), request(ns, "shop.ini")); err != nil {
 		t.Fatal(err)
 	}
-	netns.Close() // the vassal is dead, and its namespace with it
+	ns.Close() // the vassal is dead, and its namespace with it
 	var log bytes.Buffer
 	next, _ := setUp(t, dir, &log)
 	if left := leases(t, leased); len(left) > 0 || log.Len() > 0 {
@@ -292,7 +294,7 @@ func TestAttachmentsThatFail(t *testing.T) {
 	}
 	dir := t.TempDir()
 	n, leased := setUp(t, dir, io.Discard)
-	netns := newNetns(t)
+	ns := newNetns(t)
 	file, err := os.Open("/etc/passwd")
 	if err != nil {
 		t.Fatal(err)
@@ -308,11 +310,11 @@ func TestAttachmentsThatFail(t *testing.T) {
 		"an unknown network":  {t.Context(), func(r *Request) { r.Network = "home" }, `there is no CNI network "home" in`},
 		"a path":              {t.Context(), func(r *Request) { r.Network = "../office" }, "cannot be a CNI network"},
 		"no such capability":  {t.Context(), func(r *Request) { r.Capabilities = map[string]any{Bandwidth: Rate{IngressRate: 1}} }, "network-limit needs"},
-		"a file":              {t.Context(), func(r *Request) { r.Netns = file }, "not a network namespace"},
+		"a file":              {t.Context(), func(r *Request) { r.Netns = netns.NsHandle(file.Fd()) }, "not a network namespace"},
 		"no time":             {late, func(*Request) {}, "it takes too long"},
 		"an address of other": {t.Context(), func(r *Request) { r.Capabilities[IPs] = []string{"192.0.2.7/24"} }, `cannot attach it to the CNI network "office"`},
 	} {
-		r := request(netns, "shop.ini")
+		r := request(ns, "shop.ini")
 		c.change(&r)
 		if _, err := n.Add(c.ctx, r); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", what, err, c.want)
@@ -340,8 +342,8 @@ func TestPlugins(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Setenv("SECRET", "of the emperor")
-	netns := newNetns(t)
-	r := Request{Network: "lab", Emperor: "0123456789ab", Vassal: "$(x).ini", Interface: "eth0", Netns: netns}
+	ns := newNetns(t)
+	r := Request{Network: "lab", Emperor: "0123456789ab", Vassal: "$(x).ini", Interface: "eth0", Netns: ns}
 	if _, err := n.Add(t.Context(), r); err == nil || !strings.Contains(err.Error(), "no cable") {
 		t.Errorf("the error is %v", err)
 	}
@@ -350,7 +352,7 @@ func TestPlugins(t *testing.T) {
 		t.Errorf("the environment is %s, %v", env, err)
 	}
 	var want unix.Stat_t
-	if err := unix.Fstat(int(netns.Fd()), &want); err != nil {
+	if err := unix.Fstat(int(ns), &want); err != nil {
 		t.Fatal(err)
 	}
 	if got, err := os.ReadFile(filepath.Join(dir, "netns")); err != nil || strings.TrimSpace(string(got)) != fmt.Sprintf("net:[%d]", want.Ino) {

@@ -13,7 +13,7 @@ import (
 	"github.com/containernetworking/cni/pkg/invoke"
 	"github.com/containernetworking/cni/pkg/types"
 	"github.com/containernetworking/cni/pkg/version"
-	"golang.org/x/sys/unix"
+	"github.com/vishvananda/netns"
 
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
@@ -52,48 +52,10 @@ const netnsPath = "/proc/self/fd/3"
 
 type netnsKey struct{}
 
-// withNetns passes a network namespace to ExecPlugin, through the library.
-func withNetns(ctx context.Context, netns *os.File) context.Context {
-	return context.WithValue(ctx, netnsKey{}, netns)
-}
-
-// duplicate returns another descriptor of a file.
-func duplicate(f *os.File) (*os.File, error) {
-	raw, err := f.SyscallConn()
-	if err != nil {
-		return nil, err
-	}
-	var fd int
-	var failed error
-	err = raw.Control(func(of uintptr) { fd, failed = unix.FcntlInt(of, unix.F_DUPFD_CLOEXEC, 3) })
-	if err == nil {
-		err = failed
-	}
-	if err != nil {
-		return nil, err
-	}
-	return os.NewFile(uintptr(fd), f.Name()), nil
-}
-
-// isNetwork returns an error when a file is no network namespace (ioctl_nsfs(2)).
-func isNetwork(f *os.File) error {
-	raw, err := f.SyscallConn()
-	if err != nil {
-		return err
-	}
-	var kind int
-	var failed error
-	err = raw.Control(func(fd uintptr) { kind, failed = unix.IoctlRetInt(int(fd), unix.NS_GET_NSTYPE) })
-	if err == nil {
-		err = failed
-	}
-	if err == nil && kind != unix.CLONE_NEWNET {
-		err = fmt.Errorf("its kind is %#x", kind)
-	}
-	if err != nil {
-		return fmt.Errorf("cannot attach it: not a network namespace: %w", err)
-	}
-	return nil
+// withNetns passes a network namespace to ExecPlugin, through the library. The handle stays the caller's,
+// and is open until the library has returned. None: the plugins get no namespace.
+func withNetns(ctx context.Context, ns netns.NsHandle) context.Context {
+	return context.WithValue(ctx, netnsKey{}, ns)
 }
 
 // plugins runs plugins. They get PATH and the variables of the specification, and no others of
@@ -119,8 +81,14 @@ func (*plugins) ExecPlugin(ctx context.Context, path string, stdin []byte, envir
 			cmd.Env = append(cmd.Env, v)
 		}
 	}
-	if netns, ok := ctx.Value(netnsKey{}).(*os.File); ok && netns != nil {
-		cmd.ExtraFiles = []*os.File{netns}
+	if ns, ok := ctx.Value(netnsKey{}).(netns.NsHandle); ok && ns.IsOpen() {
+		own, err := namespaces.DuplicateNetwork(ns) // a file closes its descriptor
+		if err != nil {
+			return nil, err
+		}
+		file := os.NewFile(uintptr(own), netnsPath)
+		defer file.Close()
+		cmd.ExtraFiles = []*os.File{file}
 	}
 	if err := namespaces.Run(cmd); err != nil {
 		return nil, failure(err, stdout.Bytes(), stderr.String())

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/containernetworking/cni/libcni"
+	"github.com/vishvananda/netns"
 )
 
 func (n *Networks) records() string { return filepath.Join(n.config.Dir, "attachments") }
@@ -42,7 +43,7 @@ func (n *Networks) Recorded() (list []*Attachment, err error) {
 	}
 	for _, f := range files {
 		text, err := os.ReadFile(filepath.Join(n.records(), f.Name()))
-		a := &Attachment{networks: n}
+		a := &Attachment{networks: n, netns: netns.None()}
 		if err != nil || json.Unmarshal(text, &a.record) != nil {
 			continue
 		}

@@ -4,21 +4,23 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"os"
 	"runtime"
 
 	"github.com/containernetworking/cni/libcni"
 	types "github.com/containernetworking/cni/pkg/types/100"
 	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
 // restore makes the interface as the plugins have left it, because they find by its addresses what they
 // have to remove on the host, such as the masquerading of the plugin bridge: the vassal may have changed
-// it. Where the network namespace has ended with the vassal, another one stands in for it. An
-// attachment that was never complete is left as it is.
-func (a *Attachment) restore(list *libcni.NetworkConfigList) error {
-	cached, err := a.networks.lib(a.record.PluginDirs).GetNetworkListCachedResult(list, a.runtime())
+// it. Where the network namespace has ended with the vassal and ns is None, ns becomes another one that
+// stands in for it; the caller closes it. An attachment that was never complete is left as it is.
+func (a *Attachment) restore(list *libcni.NetworkConfigList, ns *netns.NsHandle) error {
+	cached, err := a.networks.lib(a.record.PluginDirs).GetNetworkListCachedResult(list, a.runtime(*ns))
 	if err != nil || cached == nil {
 		return nil //nolint:nilerr // the plugins remove most without it
 	}
@@ -29,17 +31,17 @@ func (a *Attachment) restore(list *libcni.NetworkConfigList) error {
 	done := make(chan error)
 	go func() {
 		runtime.LockOSThread() // never unlocked: the thread ends with its goroutine
-		done <- a.restoreHere(result)
+		done <- a.restoreHere(result, ns)
 	}()
 	return <-done
 }
 
 // restoreHere moves its thread into the network namespace.
-func (a *Attachment) restoreHere(result *types.Result) (err error) {
-	if a.netns != nil {
-		err = unix.Setns(int(a.netns.Fd()), unix.CLONE_NEWNET)
+func (a *Attachment) restoreHere(result *types.Result, ns *netns.NsHandle) (err error) {
+	if ns.IsOpen() {
+		err = netns.Set(*ns)
 	} else if err = unix.Unshare(unix.CLONE_NEWNET); err == nil {
-		a.netns, err = os.Open("/proc/thread-self/ns/net")
+		*ns, err = namespaces.CurrentNetwork()
 	}
 	if err != nil {
 		return fmt.Errorf("cannot enter its network: %w", err)
