@@ -155,12 +155,12 @@ func linksOf(pid int) []namespaces.Link {
 	if err != nil {
 		return nil
 	}
-	defer func() { _ = theirs.Close() }()
+	defer theirs.Close()
 	ours, err := namespaces.CurrentNetwork()
 	if err != nil {
 		return nil
 	}
-	defer func() { _ = ours.Close() }()
+	defer ours.Close()
 	if ours.Equal(theirs) {
 		return nil
 	}

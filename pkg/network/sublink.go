@@ -44,17 +44,7 @@ func (c *connecting) born(ctx context.Context) (err error) {
 	s := namespaces.Sublink{
 		Kind: string(c.request.Wish.Mode.Kind), Parent: l.parent, Name: l.Interface, MAC: l.peerMAC, Private: !c.config.Between, MTU: c.request.Wish.MTU, Netns: c.request.Netns,
 	}
-	for {
-		if err = c.out.AddSublink(s); !errors.Is(err, unix.EADDRINUSE) {
-			break
-		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(freeMAC):
-		}
-	}
-	if err != nil {
+	if err = untilFree(ctx, func() error { return c.out.AddSublink(s) }); err != nil {
 		return err
 	}
 	inside, err := c.in.LinkNamed(l.Interface)
@@ -62,8 +52,26 @@ func (c *connecting) born(ctx context.Context) (err error) {
 		return err
 	}
 	l.inside = inside.Index
-	l.netns, err = namespaces.DuplicateNetwork(c.request.Netns)
-	return err
+	if l.netns, err = namespaces.DuplicateNetwork(c.request.Netns); err != nil {
+		return err
+	}
+	// The kernel compares the address also with interfaces that it sets up at the same time.
+	return untilFree(ctx, func() error { return c.in.Apply(l.inside.Up()) })
+}
+
+// untilFree repeats a call that fails because another interface has the hardware address.
+func untilFree(ctx context.Context, call func() error) error {
+	for {
+		err := call()
+		if !errors.Is(err, unix.EADDRINUSE) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-time.After(freeMAC):
+		}
+	}
 }
 
 // unbear removes an interface in the namespace of a vassal: the kernel would do it some time

@@ -41,7 +41,7 @@ func (r *resources) linking(last bool, run func() error) error {
 	if err != nil {
 		return run() // it has no network of its own, or is dead: no link can be moved there
 	}
-	defer func() { _ = network.Close() }()
+	defer network.Close()
 	r.unwatch() // hooks may change their own links
 	defer r.watch()
 	defer r.noteLinks(network, last)
@@ -146,7 +146,7 @@ func (r *resources) networkNumber() *int {
 	if err != nil {
 		return nil
 	}
-	defer func() { _ = network.Close() }()
+	defer network.Close()
 	number, err := namespaces.NetworkNumber(network)
 	if err != nil {
 		return nil // without these rights no process makes links, either
