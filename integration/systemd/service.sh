@@ -9,8 +9,10 @@ expect "both were launched before it was ready" test "$(vassals)" -ge 2
 expect "a vassal answers inside its own network namespace" soon answers
 expect "nobody answers outside" bash -c '! (exec 3<>/dev/tcp/127.0.0.1/8080) 2>/dev/null'
 expect "its cgroup is below that of the service" grep -q "/emperor.service/" "/proc/$(pid_of web.ini)/cgroup"
-expect "the journal has what a vassal prints" soon journal_has "talker.ini: the talker has come"
-expect "and its level" soon bash -c "journalctl -u emperor --no-pager -p err -o cat | grep -q 'talker.ini: and complains'"
+talker="journalctl -u emperor -t talker.ini EMPEROR_VASSAL=talker.ini --no-pager -o cat"
+expect "the journal has what a vassal prints" soon bash -c "$talker | grep -qx 'the talker has come'"
+expect "and its level" soon bash -c "$talker -p err | grep -qx 'and complains'"
+expect "and the levels of the emperor" bash -c "journalctl -u emperor -t emperor --no-pager -p 6..6 -o cat | grep -q '^talker.ini: starting -> running'"
 
 expect "the kernel would take the emperor last" test "$(score "$(property MainPID)")" = -900
 expect "and its vassals as any service" test "$(score "$(pid_of web.ini)")" = 0
@@ -65,6 +67,11 @@ rm -r /etc/systemd/system/emperor.service.d
 systemctl daemon-reload
 expect "it is restarted without" systemctl restart emperor
 expect "its vassals are as any service again" test "$(score "$(pid_of web.ini)")" = 0
+
+printf '[uwsgi]\nuid = nobody\ncommand = sh -c "seq -f said%%%%.0f 12000; exec sleep 1000000"\n' >/etc/vassals/crier.ini
+cried() { [ "$(journalctl -u emperor EMPEROR_VASSAL=crier.ini --no-pager -o cat | grep -c '^said')" = 12000 ]; }
+expect "the journal limits no vassal: it has 12000 lines of one" soon cried
+rm /etc/vassals/crier.ini
 
 rm /etc/vassals/talker.ini
 expect "a vassal that is removed goes, and the status says so" soon is StatusText "governing 1 vassal"

@@ -11,8 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/coreos/go-systemd/v22/journal"
-
+	"github.com/emperor-go/emperor/internal/journal"
 	"github.com/emperor-go/emperor/internal/reads"
 	"github.com/emperor-go/emperor/internal/termlog"
 )
@@ -37,6 +36,12 @@ type Hub struct {
 	// Files limits the threads that open and write log files, so that a disk that hangs delays no
 	// launch. Nil: no limit.
 	Files *reads.Pool
+
+	// Journal is the system's journal. Required for vassals whose lines go there.
+	Journal *journal.Client
+	// ToJournal is the destination of vassals without one: the journal instead of the emperor's own
+	// log.
+	ToJournal bool
 
 	open  sync.Map // key *file, no value
 	rests rests
@@ -70,14 +75,18 @@ func (h *Hub) Open(v Vassal) *Sink {
 	s := &Sink{close: func() {}}
 	s.log, s.done = h.writable(v.Name)
 	s.share(h, v.Log)
+	shared, own := s.print, v.To == "" && h.ToJournal // which the operator reads as the emperor's log
+	if own {
+		v.To = toJournal
+	}
 	if v.To == "" {
 		return s
 	}
-	shared := s.print
-	if err := s.store(h, v); err == nil {
-		s.errors = shared
-	} else {
+	switch err := s.store(h, v); {
+	case err != nil:
 		v.Log.Error("its output goes to this log instead", "error", err)
+	case !own:
+		s.errors = shared
 	}
 	return s
 }
@@ -132,11 +141,11 @@ func (s *Sink) store(h *Hub, v Vassal) error {
 		return []byte(strconv.Itoa(lost) + " lines were lost: they could not be written in time\n")
 	}
 	if v.To == toJournal {
-		if !journal.Enabled() {
-			return errors.New("there is no journal on this machine")
+		if err := h.Journal.Reachable(); err != nil {
+			return err
 		}
-		j := &journalWriter{life: newLife(), name: v.Name, send: journal.Send}
-		q := termlog.NewQueue(j, pendingBytes, note)
+		j := &journalWriter{life: newLife(), name: v.Name, send: h.Journal.Send}
+		q := termlog.NewQueue(j, pendingBytes, func(lost int) []byte { return append([]byte("<4>"), note(lost)...) })
 		s.print = func(l Line) { _, _ = q.Write([]byte(mark(l) + "\n")) }
 		s.close = func() { h.rests.close(q, j.life, v.Log) }
 		return nil
@@ -172,25 +181,16 @@ func fileLine(l Line) []byte {
 type journalWriter struct {
 	life
 	name string
-	send func(message string, priority journal.Priority, vars map[string]string) error
+	send func(context.Context, ...journal.Field) error
 }
 
-// sending limits the goroutines in Send that a stopped journal blocks.
-var sending = make(chan struct{}, 8)
-
-// Write implements io.Writer. It takes whole lines, each of which becomes an entry.
+// Write implements io.Writer. It takes whole lines, each of which becomes an entry. The journal
+// itself adds the unit of the sender, which is the emperor's.
 func (j *journalWriter) Write(p []byte) (n int, err error) {
 	for line := range bytes.Lines(p) {
-		select {
-		case sending <- struct{}{}:
-		case <-j.ctx.Done():
-			return n, context.Cause(j.ctx)
-		}
 		l := parse(termlog.Text(line))
-		err := j.send(l.Text, journal.Priority(priority(l.Level)), map[string]string{
-			"SYSLOG_IDENTIFIER": "vassal", "EMPEROR_VASSAL": j.name,
-		})
-		<-sending
+		err := j.send(j.ctx, journal.Field{Name: "MESSAGE", Value: l.Text}, journal.Field{Name: "PRIORITY", Value: strconv.Itoa(priority(l.Level))},
+			journal.Field{Name: "SYSLOG_IDENTIFIER", Value: j.name}, journal.Field{Name: "EMPEROR_VASSAL", Value: j.name})
 		if err != nil {
 			return n, err
 		}

@@ -10,7 +10,7 @@ import (
 // Attributes that a handler has printed are read back; the message is not.
 func TestAttrsAreReadBack(t *testing.T) {
 	var printed, again bytes.Buffer
-	log := slog.New(New(&printed, Options{Marks: true, Split: true}))
+	log := slog.New(New(&printed, Options{Marks: true, Own: true}))
 	log.With("hook", "as-root").Warn("a=b \x1f c=d", "index", 1, "error", `no "such" device`, "empty", "")
 	message, rest, found := strings.Cut(strings.TrimSuffix(printed.String(), "\n"), Separator)
 	attrs, ok := Attrs(rest)

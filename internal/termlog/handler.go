@@ -26,9 +26,9 @@ type Options struct {
 	// Marks prints the level as <N> at the start of each line instead of its name, as
 	// sd-daemon(3) defines it, for readers that know it.
 	Marks bool
-	// Split puts Separator between the message and its attributes, for a reader that separates
-	// them again (Attrs).
-	Split bool
+	// Own is for lines that the emperor reads. It puts Separator between the message and its
+	// attributes (Attrs separates them again), and a v into each mark.
+	Own bool
 	// Prefix is the key of the attribute that is printed before the message, as `value:
 	// message`. Empty: none.
 	Prefix string
@@ -86,12 +86,12 @@ func (h *handler) Handle(_ context.Context, r slog.Record) error {
 	if h.options.Time && !r.Time.IsZero() {
 		b.WriteString(r.Time.Format("15:04:05.000 "))
 	}
-	b.WriteString(head(r.Level, h.options.Marks))
+	b.WriteString(head(r.Level, h.options.Marks, h.options.Own))
 	if line.prefix != "" {
 		b.WriteString(line.prefix + ": ")
 	}
 	b.WriteString(printable(r.Message))
-	if h.options.Split && len(h.attrs)+attrs.Len() > 0 {
+	if h.options.Own && len(h.attrs)+attrs.Len() > 0 {
 		b.WriteString(Separator)
 	}
 	b.WriteString(h.attrs + attrs.String() + "\n")

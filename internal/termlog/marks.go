@@ -34,29 +34,34 @@ func Without(environ []string) []string {
 func PrintError(w io.Writer, program string, err error) {
 	text := program + ": " + err.Error()
 	if marked() {
-		m := mark(slog.LevelError)
+		m := mark(slog.LevelError, true)
 		text = m + strings.ReplaceAll(text, "\n", "\n"+m)
 	}
 	_, _ = io.WriteString(w, text+"\n")
 }
 
-// head returns the level as it stands at the start of a line.
-func head(l slog.Level, marks bool) string {
+// head returns the level as it stands at the start of a line. own as in Options.
+func head(l slog.Level, marks, own bool) string {
 	if marks {
-		return mark(l)
+		return mark(l, own)
 	}
 	level := l.String()
 	return level + strings.Repeat(" ", max(1, 6-len(level)))
 }
 
-func mark(l slog.Level) string {
+// mark returns the level as a number of syslog(3) in angle brackets.
+func mark(l slog.Level, own bool) string {
+	text := "<7"
 	switch {
 	case l >= slog.LevelError:
-		return "<3v>"
+		text = "<3"
 	case l >= slog.LevelWarn:
-		return "<4v>"
+		text = "<4"
 	case l >= slog.LevelInfo:
-		return "<6v>"
+		text = "<6"
 	}
-	return "<7v>"
+	if own {
+		text += "v"
+	}
+	return text + ">"
 }

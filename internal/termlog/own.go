@@ -28,13 +28,13 @@ const (
 // flushes it before the process ends or executes another program.
 func Own() *Queue {
 	return NewQueue(newModest(os.Stderr), ownPending, func(lost int) []byte {
-		return []byte(head(slog.LevelWarn, marked()) + lostLines + " lines=" + strconv.Itoa(lost) + "\n")
+		return []byte(head(slog.LevelWarn, marked(), marked()) + lostLines + " lines=" + strconv.Itoa(lost) + "\n")
 	})
 }
 
 // OwnLog returns the log of such a program.
 func OwnLog(stderr *Queue) *slog.Logger {
-	return slog.New(New(stderr, Options{Marks: marked(), Split: marked()}))
+	return slog.New(New(stderr, Options{Marks: marked(), Own: marked()}))
 }
 
 // LogQueue returns a queue for log lines in a given form. The queue reports lost lines in the

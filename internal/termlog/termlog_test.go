@@ -96,3 +96,16 @@ func TestLines(t *testing.T) {
 		}
 	}
 }
+
+// The journal knows the levels <N> of sd-daemon(3) and no others.
+func TestMarksForTheJournal(t *testing.T) {
+	var printed bytes.Buffer
+	log := slog.New(New(&printed, Options{Marks: true, Level: slog.LevelDebug}))
+	log.Error("a")
+	log.Warn("b", "n", 1)
+	log.Info("c")
+	log.Debug("d")
+	if want := "<3>a\n<4>b n=1\n<6>c\n<7>d\n"; printed.String() != want {
+		t.Errorf("got %q, want %q", printed.String(), want)
+	}
+}

@@ -59,6 +59,8 @@ type Emperor struct {
 	Pass Passed
 	// JSONLog writes the log as one JSON object per line.
 	JSONLog bool
+	// LogFormat is set when the operator has chosen the form of the log.
+	LogFormat bool
 	// LogLevel is the lowest level that is logged.
 	LogLevel slog.Level
 	// Backoff is the pause after the first failure and BackoffMax the longest pause. A vassal

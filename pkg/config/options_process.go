@@ -26,7 +26,7 @@ func setLogLevel(e *Emperor, v option.Value) error {
 func setLogFormat(e *Emperor, v option.Value) error {
 	switch v.Text {
 	case "text", "json":
-		e.JSONLog = v.Text == "json"
+		e.JSONLog, e.LogFormat = v.Text == "json", true
 		return nil
 	}
 	return option.Unknown("format", v.Text, "text", "json")

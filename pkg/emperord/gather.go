@@ -8,6 +8,7 @@ import (
 
 	"github.com/emperor-go/emperor/internal/claims"
 	"github.com/emperor-go/emperor/internal/eventlog"
+	"github.com/emperor-go/emperor/internal/journal"
 	"github.com/emperor-go/emperor/internal/output"
 	"github.com/emperor-go/emperor/internal/reads"
 	"github.com/emperor-go/emperor/internal/version"
@@ -84,7 +85,8 @@ func gather(ctx context.Context, o *config.Emperor, a Additions, crowded func() 
 		return nil, err
 	}
 	g.undo = append(g.undo, g.tools.close)
-	g.output = &output.Hub{Files: reads.New(), Crowded: crowded}
+	g.output = &output.Hub{Files: reads.New(), Crowded: crowded, Journal: journal.New()}
+	g.output.ToJournal = outputToJournal(o, g.output.Journal, log)
 	if g.sockets, err = openSockets(o, g.collectors(a), log); err != nil {
 		return nil, err
 	}

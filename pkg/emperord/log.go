@@ -5,8 +5,7 @@ import (
 	"log/slog"
 	"os"
 
-	"github.com/coreos/go-systemd/v22/journal"
-
+	"github.com/emperor-go/emperor/internal/journal"
 	"github.com/emperor-go/emperor/internal/termlog"
 	"github.com/emperor-go/emperor/pkg/config"
 )
@@ -40,6 +39,19 @@ func handler(w io.Writer, o *config.Emperor, level slog.Leveler) slog.Handler {
 		return slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})
 	}
 	// The journal records time and level itself.
-	toJournal, _ := journal.StderrIsJournalStream()
+	toJournal := journal.IsStderr()
 	return termlog.New(w, termlog.Options{Level: level, Time: !toJournal, Marks: toJournal, Prefix: "vassal"})
+}
+
+// outputToJournal reports whether lines of vassals go to the journal: standard error leads there,
+// and the operator has not selected another form of the log.
+func outputToJournal(o *config.Emperor, to *journal.Client, log *slog.Logger) bool {
+	if !journal.IsStderr() || o.Process.Log.Path != "" || o.LogFormat {
+		return false
+	}
+	if err := to.Reachable(); err != nil {
+		log.Warn("lines of vassals are lines of this log", "error", err)
+		return false
+	}
+	return true
 }
