@@ -12,10 +12,9 @@ const (
 
 // situation is everything on which the decision about the next generation depends.
 type situation struct {
-	withdrawn bool       // its file is gone, or the emperor stops
+	desired   Desired
 	zergEnded bool       // it is a zerg that has had its process
 	usable    bool       // there is a usable configuration
-	held      bool       // the operator stopped it, or has not started it
 	rest      restReason // empty: none
 	onDemand  bool       // it has a socket for its first connection
 	failed    bool       // the last generation failed, and nothing has changed since
@@ -23,6 +22,7 @@ type situation struct {
 	trial     bool       // the configuration of the last generation had replaced one that was ready
 	throttled bool       // its file has changed, too soon after the last time
 	demand    bool       // vassals may be on demand
+	edited    bool       // its configuration has changed while it waited for a connection
 	apart     string     // why it cannot have the network of another vassal now; empty: it can
 }
 
@@ -38,7 +38,7 @@ type decision struct {
 func (s situation) decide() decision {
 	rest := s.resting()
 	switch {
-	case s.withdrawn, s.zergEnded:
+	case s.desired == Withdrawn, s.zergEnded:
 		return decision{input: Forget}
 	case rest != "":
 		return decision{Rest, rest}
@@ -48,6 +48,8 @@ func (s situation) decide() decision {
 		return decision{Hold, whyThrottled}
 	case s.failed:
 		return decision{Wait, "it failed"}
+	case s.demand && s.edited:
+		return decision{input: SleepEdited}
 	case s.demand:
 		return decision{input: Sleep}
 	}
@@ -60,7 +62,7 @@ func (s situation) resting() string {
 	switch {
 	case !s.usable:
 		return "there is no usable configuration"
-	case s.held:
+	case s.desired == Held:
 		return "stopped by the operator"
 	case s.rest == restExiled, s.rest == restLeft && !s.onDemand:
 		return string(s.rest)
@@ -75,7 +77,7 @@ func (s situation) resting() string {
 // edit is everything on which the way to the wanted configuration depends.
 type edit struct {
 	state        State
-	stopped      bool // it shall not run
+	desired      Desired
 	paused       bool // an earlier change waits already, and will use the newest file
 	same         bool // nothing has changed
 	sameContent  bool
@@ -110,7 +112,7 @@ func (c edit) decide() takeover {
 		return takeAsRunning
 	case c.state == Waiting, c.state == BackingOff:
 		return takeByNext
-	case !c.state.serving(), c.stopped:
+	case !c.state.serving(), c.desired != Run:
 		return takeAnew
 	case c.paused, c.state == Reloading, c.same, c.refused:
 		return takeNothing
@@ -122,4 +124,54 @@ func (c edit) decide() takeover {
 		return takeAnew
 	}
 	return takeCompared
+}
+
+// effort is everything on which it depends whether the result of work beside the loop counts: a comparison
+// or a check of the wanted configuration, or a change of limits and the network.
+type effort struct {
+	stale     bool // it was for another generation
+	desired   Desired
+	state     State
+	takes     bool // the state takes a new configuration
+	newer     bool // another configuration is wanted by now
+	adjusting bool // the result would begin a second change of limits and the network; the end of the first compares again
+}
+
+// void returns the reason why the result does not count, or an empty string when it does. A changed
+// wish and a newer configuration are pursued separately.
+func (r effort) void() string {
+	switch {
+	case r.stale:
+		return "there is a new process"
+	case r.desired == Withdrawn:
+		return "it is to end"
+	case !r.takes:
+		return "it is " + string(r.state)
+	case r.newer:
+		return "there is a newer configuration"
+	case r.adjusting:
+		return "its limits or its network are being changed"
+	}
+	return ""
+}
+
+// ending is everything on which it depends whether a process that ended unasked has failed.
+type ending struct {
+	announced bool // it had reported that it exits to be launched again
+	clean     bool // exit status 0, and no process of it was killed for its memory
+	soon      bool // the last such exit was a short time ago
+}
+
+// failure returns the reason why the end is a failure, or an empty string when the vassal is launched
+// again at once.
+func (d ending) failure() string {
+	switch {
+	case !d.announced:
+		return "it ended unasked"
+	case !d.clean:
+		return "it announced its exit, and then died"
+	case d.soon:
+		return "it announces its exit again, too soon after the last time"
+	}
+	return ""
 }

@@ -5,7 +5,7 @@ import (
 )
 
 func TestDecide(t *testing.T) {
-	runs := situation{usable: true}
+	runs := situation{usable: true, desired: Run}
 	with := func(change func(*situation)) situation { s := runs; change(&s); return s }
 	tests := []struct {
 		name string
@@ -14,13 +14,14 @@ func TestDecide(t *testing.T) {
 	}{
 		{"new", runs, decision{input: Again}},
 		{"perhaps on demand", with(func(s *situation) { s.demand = true }), decision{input: Sleep}},
-		{"no file", with(func(s *situation) { s.withdrawn, s.held, s.failed = true, true, true }), decision{input: Forget}},
+		{"no file", with(func(s *situation) { s.desired, s.failed = Withdrawn, true }), decision{input: Forget}},
 		{"a zerg", with(func(s *situation) { s.zergEnded, s.failed = true, true }), decision{input: Forget}},
-		{"no usable configuration", situation{held: true}, decision{Rest, "there is no usable configuration"}},
-		{"stopped", with(func(s *situation) { s.held, s.rest = true, restExiled }), decision{Rest, "stopped by the operator"}},
+		{"no usable configuration", situation{desired: Held}, decision{Rest, "there is no usable configuration"}},
+		{"stopped", with(func(s *situation) { s.desired, s.rest = Held, restExiled }), decision{Rest, "stopped by the operator"}},
 		{"exiled", with(func(s *situation) { s.rest, s.onDemand = restExiled, true }), decision{Rest, string(restExiled)}},
 		{"left", with(func(s *situation) { s.rest = restLeft }), decision{Rest, string(restLeft)}},
 		{"left, on demand", with(func(s *situation) { s.rest, s.onDemand, s.demand = restLeft, true, true }), decision{input: Sleep}},
+		{"edited while it waits", with(func(s *situation) { s.demand, s.edited = true, true }), decision{input: SleepEdited}},
 		{"failed", with(func(s *situation) { s.failed = true }), decision{Wait, "it failed"}},
 		{"failed too often", with(func(s *situation) { s.failed, s.tooOften, s.trial = true, true, true }), decision{Rest, string(restFailures)}},
 		{"failed too often, and its file has changed", with(func(s *situation) { s.tooOften = true }), decision{input: Again}},
@@ -39,12 +40,13 @@ func TestDecide(t *testing.T) {
 // launches or forgets.
 func TestEveryDecisionIsListed(t *testing.T) {
 	rests := []restReason{"", restExiled, restLeft, restFailures}
-	for bits := range 1 << 10 {
+	desires := []Desired{Run, Held, Withdrawn, Run}
+	for bits := range 1 << 11 {
 		for _, rest := range rests {
 			has := func(n int) bool { return bits&(1<<n) != 0 }
 			s := situation{
-				withdrawn: has(0), zergEnded: has(1), usable: has(2), held: has(3), onDemand: has(4), failed: has(5), tooOften: has(6),
-				trial: has(7), throttled: has(8), demand: has(9), rest: rest,
+				desired: desires[bits&3], zergEnded: has(2), usable: has(3), onDemand: has(4), failed: has(5), tooOften: has(6),
+				trial: has(7), throttled: has(8), demand: has(9), edited: has(10), rest: rest,
 			}
 			d := s.decide()
 			if _, _, listed := step(Settled, d.input); !listed {
@@ -53,7 +55,7 @@ func TestEveryDecisionIsListed(t *testing.T) {
 			if (d.reason == "") != (d.launches() || d.input == Forget) {
 				t.Fatalf("%+v: %s because of %q", s, d.input, d.reason)
 			}
-			if d.launches() && (s.withdrawn || s.held || !s.usable) {
+			if d.launches() && (s.desired != Run || !s.usable) {
 				t.Fatalf("%+v: %s", s, d.input)
 			}
 		}
@@ -72,7 +74,7 @@ func TestWayToTheWantedConfiguration(t *testing.T) {
 		{"nothing runs", edit{state: Idle, sameOwner: true}, takeAnew},
 		{"waits for a connection", edit{state: Waiting, sameOwner: true}, takeByNext},
 		{"waits after a failure", edit{state: BackingOff, sameContent: true, sameOwner: true}, takeByNext},
-		{"stopped", edit{state: Running, stopped: true, sameOwner: true}, takeAnew},
+		{"stopped", edit{state: Running, desired: Held, sameOwner: true}, takeAnew},
 		{"touched", edit{state: Running, sameContent: true, sameOwner: true}, takeInPlace},
 		{"changed", edit{state: Running, sameOwner: true}, takeCompared},
 		{"changed, without comparison", edit{state: Running, sameOwner: true, incomparable: true}, takeAnew},
@@ -83,6 +85,9 @@ func TestWayToTheWantedConfiguration(t *testing.T) {
 		{"reloads", edit{state: Reloading, sameOwner: true}, takeNothing},
 	}
 	for _, tt := range tests {
+		if tt.in.desired == "" {
+			tt.in.desired = Run
+		}
 		if got := tt.in.decide(); got != tt.want {
 			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
 		}
@@ -103,6 +108,46 @@ func TestEveryEffectHasAnAction(t *testing.T) {
 	for effect := range actions {
 		if effect != doNothing {
 			t.Errorf("the effect %q is not in the table", effect)
+		}
+	}
+}
+
+// The result of work beside the loop counts for the same process, the same configuration, and a state
+// that takes it.
+func TestVoidEfforts(t *testing.T) {
+	counts := effort{desired: Run, state: Running, takes: true}
+	with := func(change func(*effort)) effort { e := counts; change(&e); return e }
+	for _, tt := range []struct {
+		in   effort
+		want string
+	}{
+		{counts, ""},
+		{with(func(e *effort) { e.desired = Held }), ""}, // the input Drop has changed the state
+		{with(func(e *effort) { e.stale = true }), "there is a new process"},
+		{with(func(e *effort) { e.desired, e.newer = Withdrawn, true }), "it is to end"},
+		{with(func(e *effort) { e.state, e.takes = Reloading, false }), "it is reloading"},
+		{with(func(e *effort) { e.newer = true }), "there is a newer configuration"},
+		{with(func(e *effort) { e.adjusting = true }), "its limits or its network are being changed"},
+	} {
+		if got := tt.in.void(); got != tt.want {
+			t.Errorf("%+v: %q, want %q", tt.in, got, tt.want)
+		}
+	}
+}
+
+// An announced and clean exit is no failure, but not twice in a short time.
+func TestAnnouncedEndings(t *testing.T) {
+	for _, tt := range []struct {
+		in     ending
+		failed bool
+	}{
+		{ending{announced: true, clean: true}, false},
+		{ending{announced: true, clean: true, soon: true}, true},
+		{ending{announced: true}, true},
+		{ending{clean: true}, true},
+	} {
+		if why := tt.in.failure(); (why != "") != tt.failed {
+			t.Errorf("%+v: %q", tt.in, why)
 		}
 	}
 }

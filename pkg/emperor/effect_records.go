@@ -92,7 +92,7 @@ func recordLeaving(_ *Options, v *vassal) {
 // launched again.
 func recordDeath(o *Options, v *vassal) {
 	v.recordExit(false)
-	if v.announcedExit(o.Backoff.Reset) {
+	if v.ending(o).failure() == "" {
 		v.renewed = time.Now()
 	} else {
 		v.countFailure()

@@ -68,6 +68,8 @@ const (
 	doResume Effect = "resume"
 	// doWatch binds the socket of an on-demand vassal and waits for a connection.
 	doWatch Effect = "watch"
+	// doWatchEdited counts the change of the configuration, and waits for a connection.
+	doWatchEdited Effect = "watch-edited"
 	// doRewatch waits for a connection on a new socket, and doRebind binds a removed one again.
 	doRewatch Effect = "rewatch"
 	doRebind  Effect = "rebind"
@@ -168,12 +170,13 @@ func newActions() map[Effect]action {
 		doHold:     {record: func(_ *Options, v *vassal) { v.churn.hasty, v.pauseUntil = true, v.churn.until() }, act: alone(hold)},
 		doPostpone: {record: func(_ *Options, v *vassal) { v.churn.hasty = true }, act: alone(postpone)},
 
-		doWatch:   {record: recordWait, act: alone(watchSocket)},
-		doRewatch: {act: alone(watchSocket)},
-		doRebind:  {record: func(_ *Options, v *vassal) { v.recordSocketLost("") }, act: alone(rebind)},
-		doUnwatch: {act: func(e *Emperor, v *vassal) { v.unwatch(); e.settle(v) }},
-		doUnbound: {record: recordUnbound, act: settle},
-		doHasten:  {record: recordHaste, act: settle},
+		doWatch:       {record: func(_ *Options, v *vassal) { v.cancelPaused() }, act: alone(watchSocket)},
+		doWatchEdited: {record: recordEditedWait, act: alone(watchEdited)},
+		doRewatch:     {act: alone(watchSocket)},
+		doRebind:      {record: func(_ *Options, v *vassal) { v.recordSocketLost("") }, act: alone(rebind)},
+		doUnwatch:     {act: func(e *Emperor, v *vassal) { v.unwatch(); e.settle(v) }},
+		doUnbound:     {record: recordUnbound, act: settle},
+		doHasten:      {record: recordHaste, act: settle},
 	}
 }
 
@@ -195,8 +198,8 @@ func (e *Emperor) stable(v *vassal) {
 
 // stop asks the process to stop, and sets the time of grace.
 func (e *Emperor) stop(v *vassal) {
-	if v.hosting = e.vassals.hosts(v); v.hosting { // they have a time of their own
-		return
+	if e.vassals.hosts(v) {
+		return // the input Alone comes with the end of the last one: they have a time of their own
 	}
 	if v.activation == nil && v.situation(&e.options).decide().launches() { // the socket of an on-demand vassal outlives generations anyhow
 		v.process.KeepSockets()

@@ -22,6 +22,8 @@ const (
 	// Leave: the process wants to stop. Reinforce: it wants a zerg.
 	Leave     Input = "leave"
 	Reinforce Input = "reinforce"
+	// Alone: the last vassal in its network has ended.
+	Alone Input = "alone"
 	// StopAgain: the operator stops a vassal again that has not accepted requests yet.
 	StopAgain Input = "stop-again"
 	// End: the emperor stops.
@@ -81,8 +83,10 @@ const (
 	Again  Input = "again"
 	Revert Input = "revert"
 	Sleep  Input = "sleep"
-	Wait   Input = "wait"
-	Hold   Input = "hold"
-	Rest   Input = "rest"
-	Forget Input = "forget"
+	// SleepEdited is Sleep for a vassal whose configuration has changed while it waited.
+	SleepEdited Input = "sleep-edited"
+	Wait        Input = "wait"
+	Hold        Input = "hold"
+	Rest        Input = "rest"
+	Forget      Input = "forget"
 )

@@ -84,17 +84,20 @@ func (e *Emperor) meetGuests(v *vassal, was, next State) {
 		})
 	case was.serving() && !next.serving():
 		e.vassals.guestsOf(v, func(guest *vassal) {
-			if guest.state.hasProcess() {
+			switch {
+			case guest.state.hasProcess():
 				guest.log.Info("its network ends: it is stopped, and follows the next one", "of", v.name)
 				e.input(guest, Want)
+			case guest.state == Queued, guest.state == Reverting: // the next process would have a network that ends
+				e.input(guest, Drop)
 			}
 		})
 	}
 	if !was.hasProcess() || next.hasProcess() || !v.config.Joins() {
 		return
 	}
-	if host := e.vassals.hostOf(v.config); host != nil && host.hosting && host.state == Stopping && !e.vassals.hosts(host) {
-		e.stop(host)
+	if host := e.vassals.hostOf(v.config); host != nil && !e.vassals.hosts(host) {
+		e.input(host, Alone)
 	}
 }
 

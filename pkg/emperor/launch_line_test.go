@@ -16,9 +16,9 @@ func TestLaunchLine(t *testing.T) {
 	l.release(a)
 	l.release(a) // a slow launch has given up its place before its end
 	if next := l.next(1); next != c || l.next(2) != nil || l.empty() {
-		t.Errorf("the next place is for %v, and %d launches count", next, l.busy)
+		t.Errorf("the next place is for %v, and %d launches count", next, len(l.launching))
 	}
 	if l.release(c); !l.empty() {
-		t.Errorf("%d launches count", l.busy)
+		t.Errorf("%d launches count", len(l.launching))
 	}
 }

@@ -166,7 +166,7 @@ func (x adjusted) apply(e *Emperor) {
 		return
 	}
 	v.adjusting = false
-	if !v.takes(Refresh) || v.withdrawn || v.wanted.Version != x.version {
+	if x.effort(x.version).isVoid(v) {
 		x.overtaken(e)
 		return
 	}
@@ -190,7 +190,7 @@ func (x adjusted) apply(e *Emperor) {
 // configuration, or the vassal does not run any more.
 func (x adjusted) overtaken(e *Emperor) {
 	switch v := x.v; {
-	case v.withdrawn || !v.state.serving():
+	case v.desired() == Withdrawn || !v.state.serving():
 	case x.err == nil && x.more: // half of it is in effect
 		e.replaceProcess(v)
 	default:

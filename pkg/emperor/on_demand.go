@@ -10,29 +10,44 @@ import (
 	"github.com/emperor-go/emperor/internal/address"
 )
 
-// recordWait notes that a change of the file takes effect while the vassal waits.
-func recordWait(o *Options, v *vassal) {
+// socketState is the place of the socket of an on-demand vassal in its own life.
+type socketState string
+
+const (
+	// noSocket: there is none, or the vassal is not on demand.
+	noSocket socketState = ""
+	// socketBinding: the Activator has not answered.
+	socketBinding socketState = "binding"
+	// socketBound: clients find it.
+	socketBound socketState = "bound"
+	// socketRemoved: its path was removed. The next wait for a connection makes it again.
+	socketRemoved socketState = "removed"
+)
+
+// recordEditedWait notes that a change of the file takes effect while the vassal waits.
+func recordEditedWait(o *Options, v *vassal) {
 	v.cancelPaused()
-	if v.changed {
-		v.countChange(o.ChangePause)
-	}
+	v.countChange(o.ChangePause)
+	v.edited = false
 }
 
 // watchSocket waits for a connection on the vassal's socket, and binds the socket first if there is
-// none yet.
-func watchSocket(o *Options, v *vassal) {
+// none yet. watchEdited does it with another configuration than before.
+func watchSocket(o *Options, v *vassal) { v.watchSocket(o, false) }
+func watchEdited(o *Options, v *vassal) { v.watchSocket(o, true) }
+
+func (v *vassal) watchSocket(o *Options, edited bool) {
 	v.watch++
-	if v.binding {
+	if v.socket == socketBinding {
 		return // continues when that is over
 	}
 	lost := v.discard()
 	ctx, cancel := context.WithCancel(context.Background())
 	v.unwatch = cancel
-	watch, plan, activation, changed := v.watch, v.target(), v.activation, v.changed
+	watch, plan, activation := v.watch, v.target(), v.activation
 	r, attendant, activator := Request{Plan: plan, Generation: v.generation, Log: v.log}, o.WaitObserver, o.Activator
-	v.changed = false
 	if activation == nil {
-		v.binding = true
+		v.socket = socketBinding
 		v.group.Go(func() {
 			defer cancel()
 			if lost != nil {
@@ -54,7 +69,7 @@ func watchSocket(o *Options, v *vassal) {
 			v.post(connected{v, watch, err})
 			return
 		}
-		if changed && attendant != nil {
+		if edited && attendant != nil {
 			attendant.Changed(ctx, r)
 		}
 		if err := activation.Wait(ctx); ctx.Err() == nil {
@@ -77,8 +92,8 @@ func Conflict(a Activation, p Plan) error {
 // discard returns the socket that clients do not find any more, and forgets it. Nil: there is
 // none.
 func (d *demand) discard() (lost Activation) {
-	if d.socketGone {
-		lost, d.activation, d.socketGone = d.activation, nil, false
+	if d.socket == socketRemoved {
+		lost, d.activation, d.socket = d.activation, nil, noSocket
 	}
 	return lost
 }
@@ -91,14 +106,14 @@ type socketLost struct {
 }
 
 func (s socketLost) apply(e *Emperor) {
-	if v := s.v; v.activation == s.activation && !v.socketGone {
+	if v := s.v; v.activation == s.activation && v.socket == socketBound {
 		e.input(v, SocketLost) // in other states later, when it is still lost
 	}
 }
 
 // recordSocketLost notes that the socket is to be made again.
 func (v *vassal) recordSocketLost(how string) {
-	v.socketGone = true
+	v.socket = socketRemoved
 	v.log.Warn("its socket was removed: it is made again"+how, "address", v.activation.String())
 }
 
@@ -118,7 +133,7 @@ type activated struct {
 
 func (a activated) apply(e *Emperor) {
 	v := a.v
-	v.binding = false
+	v.socket = noSocket
 	if e.vassals.named[v.name] != v { // it is gone
 		if a.activation != nil {
 			e.group.Go(func() { _ = a.activation.Close() })
@@ -126,7 +141,7 @@ func (a activated) apply(e *Emperor) {
 		return
 	}
 	if a.activation != nil {
-		v.activation = a.activation
+		v.activation, v.socket = a.activation, socketBound
 		v.log.Info("on demand", "address", a.activation.String())
 	}
 	switch {
@@ -174,7 +189,7 @@ func (v *vassal) hasty(o *Options) bool {
 // that name.
 func (e *Emperor) forget(v *vassal) {
 	if activation := v.activation; activation != nil {
-		v.activation = nil
+		v.activation, v.socket = nil, noSocket
 		e.group.Go(func() {
 			if err := activation.Close(); err != nil {
 				v.log.Error("cannot remove its socket", "error", err)

@@ -40,7 +40,7 @@ func (x realigned) apply(e *Emperor) {
 	}
 	v.adjusting = false
 	switch {
-	case !v.state.serving() || v.withdrawn:
+	case !v.state.serving() || v.desired() == Withdrawn:
 		return
 	case !x.plan.sameLive(v.config): // the process has taken it over after all
 		realign(e, v)

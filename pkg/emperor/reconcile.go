@@ -61,10 +61,10 @@ func (e *Emperor) setConfig(v *vassal, p *Plan) {
 	if p.Err != nil && (!p.Fallback || v.wanted != nil && v.state.alive()) {
 		return
 	}
-	if v.wanted != nil && !v.withdrawn && v.wanted.same(p) {
+	if v.wanted != nil && v.desired() != Withdrawn && v.wanted.same(p) {
 		return
 	}
-	v.returned = v.returned || v.withdrawn
+	v.returned = v.returned || v.desired() == Withdrawn
 	v.wanted, v.withdrawn = p, false
 	v.retry()
 	e.applyWanted(v)
@@ -72,7 +72,8 @@ func (e *Emperor) setConfig(v *vassal, p *Plan) {
 
 func (e *Emperor) add(name string, source int) *vassal {
 	v := newVassal(e, name, source)
-	if v.held = e.options.Suspend != nil && e.options.Suspend(name); v.held {
+	v.held = e.options.Suspend != nil && e.options.Suspend(name)
+	if v.desired() == Held {
 		v.log.Info("suspended until it is started")
 	}
 	e.vassals.add(v)

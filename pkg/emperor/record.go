@@ -156,7 +156,7 @@ type RecordedNetwork struct {
 
 func (v *vassal) record(o *Options) Record {
 	r := Record{
-		Name: v.name, Monitor: o.Monitors[v.source].String(), Desired: Run, State: v.state, Since: v.since, Fallback: v.fallback,
+		Name: v.name, Monitor: o.Monitors[v.source].String(), Desired: v.desired(), State: v.state, Since: v.since, Fallback: v.fallback,
 		RecordedProcess: RecordedProcess{Generation: v.generation},
 		RecordedConfig: RecordedConfig{
 			Config: v.config.Version.Short(), Serial: v.serial, Reloads: v.reloads,
@@ -173,12 +173,6 @@ func (v *vassal) record(o *Options) Record {
 	if v.wanted != nil {
 		r.Path, r.WantedConfig, r.Modified = v.wanted.Path, v.wanted.Version.Short(), time.Unix(0, v.wanted.Version.Touched)
 		r.Attributes, r.Addresses, r.UID, r.GID = v.wanted.Attributes, v.wanted.Addresses, v.wanted.UID, v.wanted.GID
-	}
-	switch {
-	case v.withdrawn:
-		r.Desired = Withdrawn
-	case v.held:
-		r.Desired = Held
 	}
 	switch {
 	case !v.state.alive():

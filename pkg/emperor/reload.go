@@ -16,7 +16,7 @@ const StartedAgain = wire.StartedAgain
 func (e *Emperor) applyWanted(v *vassal) {
 	is, was := v.wanted, v.config
 	way := edit{
-		state: v.state, stopped: v.withdrawn || v.held, paused: v.paused != nil, same: is.same(was), refused: is.Version == v.refused,
+		state: v.state, desired: v.desired(), paused: v.paused != nil, same: is.same(was), refused: is.Version == v.refused,
 		sameContent: is.Version.Hash == was.Version.Hash, sameOwner: is.UID == was.UID && is.GID == was.GID, incomparable: e.options.Compare == nil,
 	}.decide()
 	switch way {
@@ -33,7 +33,7 @@ func (e *Emperor) applyWanted(v *vassal) {
 		v.note(AboutReload, "its file has another owner, a new process is needed")
 		e.replaceProcess(v)
 	case takeAnew, takeByNext:
-		v.changed = v.activation != nil && way == takeByNext
+		v.edited = v.activation != nil && way == takeByNext
 		e.replaceProcess(v)
 	}
 }
@@ -46,8 +46,10 @@ type compared struct {
 }
 
 func (c compared) apply(e *Emperor) {
-	if c.stale() || !c.v.takes(Refresh) || c.v.withdrawn || c.v.wanted.Version != c.version || c.v.adjusting {
-		return // the changes in between are pursued separately
+	at := c.effort(c.version)
+	at.adjusting = c.v.adjusting
+	if at.isVoid(c.v) {
+		return
 	}
 	options := strings.Join(c.change.Options, ", ")
 	if c.change.Respawn {

@@ -3,6 +3,7 @@ package emperor
 import (
 	"time"
 
+	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
@@ -10,10 +11,10 @@ import (
 func (v *vassal) situation(o *Options) situation {
 	limit := o.Backoff.Limit
 	return situation{
-		withdrawn: v.withdrawn, zergEnded: v.parent != nil && v.generation > 0, usable: v.wanted != nil, held: v.held, rest: v.rest,
+		desired: v.desired(), zergEnded: v.parent != nil && v.generation > 0, usable: v.wanted != nil, rest: v.rest,
 		onDemand: v.activation != nil, failed: v.failed && v.wanted != nil && v.target().same(v.config),
 		tooOften: limit > 0 && v.failures > limit, trial: v.onTrial(), throttled: v.outdated() && v.churn.tooSoon(time.Now()),
-		demand: o.Activator != nil, apart: v.apart,
+		demand: o.Activator != nil, edited: v.edited, apart: v.apart,
 	}
 }
 
@@ -28,7 +29,13 @@ func (e *Emperor) settle(v *vassal) {
 }
 
 // launches reports whether the vassal is launched at once, or with its first connection.
-func (d decision) launches() bool { return d.input == Again || d.input == Revert || d.input == Sleep }
+func (d decision) launches() bool {
+	switch d.input {
+	case Again, Revert, Sleep, SleepEdited:
+		return true
+	}
+	return false
+}
 
 // forgive forgets the reasons against launching the vassal now.
 func (v *vassal) forgive() {
@@ -40,14 +47,43 @@ func (v *vassal) forgive() {
 // wake forgets the reason why it rests.
 func (o *outcome) wake() { o.rest = "" }
 
-// announcedExit reports whether a generation that ended unasked did so on purpose, as it had
-// announced, and not again right after the last time.
-func (v *vassal) announcedExit(pause time.Duration) bool {
-	return v.renews && v.exit.ExitStatus == namespaces.ExitStatus{} && v.exit.Err == nil && v.exit.OOMKills == 0 && (v.renewed.IsZero() || time.Since(v.renewed) >= pause)
+// ending returns the input of the decision about a process that has ended unasked.
+func (v *vassal) ending(o *Options) ending {
+	return ending{
+		announced: v.renews, clean: v.exit.ExitStatus == namespaces.ExitStatus{} && v.exit.Err == nil && v.exit.OOMKills == 0,
+		soon: !v.renewed.IsZero() && time.Since(v.renewed) < o.Backoff.Reset,
+	}
+}
+
+// desired returns the desired state: the file counts before the operator.
+func (w *wish) desired() Desired {
+	switch {
+	case w.withdrawn:
+		return Withdrawn
+	case w.held:
+		return Held
+	}
+	return Run
 }
 
 // countFailure counts a generation that ended unasked.
 func (o *outcome) countFailure() {
 	o.failed = true
 	o.failures++
+}
+
+// effort returns the input of the decision about the result of work for a version of the configuration.
+func (a generationOf) effort(version monitor.Version) effort {
+	return effort{
+		stale: a.stale(), desired: a.v.desired(), state: a.v.state, takes: a.v.takes(Refresh), newer: a.v.wanted.Version != version,
+	}
+}
+
+// isVoid reports whether the result does not count, and logs the reason.
+func (r effort) isVoid(v *vassal) bool {
+	why := r.void()
+	if why != "" {
+		v.log.Debug("the result of a check, a comparison or a change does not count", "why", why)
+	}
+	return why != ""
 }

@@ -55,8 +55,8 @@ type rechecked struct {
 
 func (r rechecked) apply(e *Emperor) {
 	v := r.v
-	if r.stale() || !v.takes(Refresh) || v.withdrawn || v.wanted.Version != r.version {
-		return // a newer configuration was checked separately
+	if r.effort(r.version).isVoid(v) {
+		return
 	}
 	if errors.Is(r.err, reads.ErrSlow) {
 		v.log.Warn("cannot check its configuration again; the vassal continues", "error", r.err)

@@ -151,6 +151,7 @@ var table = []row{
 	{Stopping, Due, Killing, doKill},
 	{Stopping, KillNow, Killing, doKill},
 	{Stopping, StopAgain, Killing, doKill},
+	{Stopping, Alone, Stopping, doStop},
 
 	{Killing, CutOff, Killing, doNoteCut},
 	{Killing, Exited, Clearing, doClear},
@@ -167,6 +168,7 @@ var table = []row{
 	{Settled, Again, Queued, doEnqueue},
 	{Settled, Revert, Reverting, doRevert},
 	{Settled, Sleep, Waiting, doWatch},
+	{Settled, SleepEdited, Waiting, doWatchEdited},
 	{Settled, Wait, BackingOff, doPause},
 	{Settled, Hold, Throttled, doHold},
 	{Settled, Rest, Idle, doRest},

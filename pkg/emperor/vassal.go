@@ -77,21 +77,18 @@ type run struct {
 	process        Process
 	kept           namespaces.Sockets // of the generation before, between two
 	cancel         context.CancelCauseFunc
-	slot           bool // counts as a launch
-	adjusting      bool // its network is being changed
-	hosting        bool // it is to stop behind the vassals in its network
+	adjusting      bool // its limits or its network are being changed
 	heartbeatTimer *time.Timer
 }
 
 // demand is the state of a vassal that may be on demand.
 type demand struct {
 	activation Activation // nil: it is not, or the socket is not bound yet
-	socketGone bool       // clients do not find that socket any more
-	binding    bool       // the activator has not answered
-	bindError  error      // of its last answer, or of the wait
-	watch      uint64     // identifies the wait for a connection
+	socket     socketState
+	bindError  error  // of its last bind, or of the wait
+	watch      uint64 // identifies the wait for a connection
 	unwatch    context.CancelFunc
-	changed    bool // its configuration has changed while it waits
+	edited     bool // its configuration has changed while it waited
 }
 
 // moments are the times of the last events, for people; zero: none.
