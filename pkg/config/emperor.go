@@ -24,6 +24,8 @@ type Emperor struct {
 	CommandRemote bool
 	// Clone lists the new namespaces of each vassal. Zero: none.
 	Clone namespaces.Flags
+	// IDs are the ids of vassals in new user namespaces.
+	IDs IDRanges
 	// Hooks of the emperor's phases, including as-vassal.
 	Hooks hooks.Set
 	// Allowed are the hook options that a vassal's own file may contain in its section [emperor].

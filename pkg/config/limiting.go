@@ -158,12 +158,13 @@ func (v *Vassal) limited() bool {
 	return slices.ContainsFunc(v.entries, func(e dialect.Entry) bool { return !e.Handled && cgroupOptions.Find(e.Key) != nil })
 }
 
-// unseen finds limits that the emperor did not see when it made the cgroup: it opens no include,
-// and runs nothing for a value. seen is its reading.
-func (v *Vassal) unseen(seen []dialect.Entry) (problems Problems) {
+// unseen finds limits that the emperor did not see when it made the cgroup, and with ownIDs the user and groups
+// for which it did not choose the ids: it opens no include, and runs nothing for a value. seen is its reading.
+func (v *Vassal) unseen(seen []dialect.Entry, ownIDs bool) (problems Problems) {
 	was := vassalOptions.settings(seen, false)
 	for _, s := range vassalOptions.settings(v.entries, false) {
-		if cgroupOptions.Find(s.Name) == nil || slices.Contains(valuesOf(was, s.Name), s.Value) {
+		early := cgroupOptions.Find(s.Name) != nil || ownIDs && slices.Contains([]string{"uid", "gid", "add-gid"}, s.Name)
+		if !early || slices.Contains(valuesOf(was, s.Name), s.Value) {
 			continue
 		}
 		problems.Add(s.Origin, s.Name, "the emperor cannot read it here, before the vassal starts", "in the vassal's own file or a template, without a file or a program in its value")

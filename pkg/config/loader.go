@@ -29,6 +29,9 @@ type Loader struct {
 	Permissions Permissions
 	// Templates surround the file of a vassal.
 	Templates Templates
+	// OwnIDs: the emperor has chosen the ids of the vassal's user namespace for the user and groups that
+	// it has read.
+	OwnIDs bool
 }
 
 // ParseVassal reads a vassal's configuration. An error is of type Problems and has all mistakes.
@@ -41,9 +44,9 @@ func ParseVassal(src Source) (v *Vassal, warnings Problems, err error) {
 // Vassal reads a vassal's configuration like ParseVassal, with the permissions of the loader.
 func (l Loader) Vassal(src Source) (*Vassal, Problems, error) {
 	v, warnings, err := decodeVassal(src.Path, l.read(src), l.Permissions.Held)
-	if err == nil && !l.Permissions.Partial && v.limited() {
+	if err == nil && !l.Permissions.Partial && (l.OwnIDs || v.limited()) {
 		l.Permissions = Permissions{Dir: l.Permissions.Dir, Environ: l.Permissions.Environ, Partial: true, Foreign: l.Permissions.Foreign}
-		err = v.unseen(l.read(src).Entries).Err()
+		err = v.unseen(l.read(src).Entries, l.OwnIDs).Err()
 	}
 	return v, warnings, err
 }

@@ -30,7 +30,7 @@ var vassalsOptions = option.Rows[Emperor]{
 		Name: "emperor-release", Change: option.Reload, Group: "Vassals", Arg: "WHEN", Def: "hooks",
 		Help: "when a vassal boots: after the as-emperor hooks (hooks) or beside them (early)", Set: setRelease,
 	},
-	{Name: "emperor-use-clone", Group: "Vassals", Arg: "LIST", Guard: true, Help: "new namespaces of each vassal: pid,uts,net,ipc,fs,user,cgroup,time", Set: setClone},
+	{Name: "emperor-use-clone", Group: "Vassals", Arg: "LIST", Guard: true, Help: "new namespaces of each vassal: pid,uts,net,ipc,fs,user,cgroup,time; user needs emperor-id-range, or user=identity", Set: setClone},
 	{
 		Name: "emperor-vassal", Group: "Vassals", Arg: "PATH", Def: "beside the emperor", Help: "the vassal program",
 		Set: func(e *Emperor, v option.Value) error { e.VassalProgram = v.Text; return nil },
@@ -60,8 +60,8 @@ func setRelease(e *Emperor, v option.Value) error {
 	return option.Unknown("time", v.Text, "hooks", "early")
 }
 
-func setClone(e *Emperor, v option.Value) (err error) {
-	e.Clone, err = namespaces.ParseFlags(v.Text)
+func parseClone(into *namespaces.Flags, text string) (err error) {
+	*into, err = namespaces.ParseFlags(text)
 	if unknown, ok := errors.AsType[*namespaces.UnknownFlagError](err); ok {
 		return option.Unknown("namespace", unknown.Word, unknown.Known...)
 	}

@@ -12,6 +12,7 @@ import (
 var emperorOptions = table[Emperor]{
 	&monitorOptions,
 	&vassalsOptions,
+	&idOptions,
 	&templateOptions,
 	&lifeOptions,
 	&wrapOptions,

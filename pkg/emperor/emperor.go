@@ -102,6 +102,8 @@ type Facts struct {
 	LogTo string
 	// Capabilities are all that its processes can have. Nil: no limit.
 	Capabilities *namespaces.Capabilities
+	// Account looks up its user and groups. Nil: it names none.
+	Account func() (namespaces.Credentials, error)
 	// Templates surround the configuration. Nil: none.
 	Templates *wire.Templates
 	// Reads are the variables of the environment that it names to be replaced, and

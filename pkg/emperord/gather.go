@@ -41,6 +41,7 @@ type gathered struct {
 	network     emperor.Network // nil: vassals are not connected
 	measured    *networkMetrics // nil: the network is not the built-in one
 	connections *connections    // nil: the network is not the built-in one
+	ids         idChooser       // nil: vassals have no ids of their own
 
 	undo []func() // the last first
 }
@@ -107,6 +108,9 @@ func gather(ctx context.Context, o *config.Emperor, a Additions, crowded func() 
 	log.Info("emperor "+version.Number+" is watching", "monitors", o.Monitors, "namespaces", o.Clone.String(), "pid", os.Getpid())
 	if cgroups != nil {
 		limitVassals(cgroups, log)
+	}
+	if g.ids, err = idsOf(o, g.files, log); err != nil {
+		return nil, err
 	}
 	g.ledger = g.sockets.ledger(ctx)
 	return g, g.openNetwork(ctx, a)

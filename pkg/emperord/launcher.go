@@ -25,7 +25,7 @@ func launcher(g *gathered, observe func(hooks.Result)) *process.Launcher {
 		Program: g.program, Libraries: g.libraries, Clone: o.Clone, Hooks: o.Hooks, HookTimeout: o.HookTimeout, Shells: o.Around.Shells, Early: o.EarlyRelease, RefuseRoot: refusesRoot(o),
 		Capabilities: o.Capabilities.Given(), Environ: ownEnviron(), Passes: o.Pass.Has, Wrappers: vassalfiles.Wrappers(o.Wrapping), Reads: g.files, Templates: templates(o.Templates, g.files),
 		Output: g.output, NotifyDir: g.sockets.notifyDir(), Observe: observe, Turns: turn.New(o.HookConcurrency),
-		Spawner: g.tools.spawner, Sweeper: g.tools.sweeper, Poller: g.tools.poller, Keyring: g.tools.keyring, Cgroups: g.cgroups, Ledger: g.ledger, Network: g.network,
+		Spawner: g.tools.spawner, Sweeper: g.tools.sweeper, Poller: g.tools.poller, Keyring: g.tools.keyring, Cgroups: g.cgroups, Ledger: g.ledger, Network: g.network, IDs: g.ids,
 	}
 	if g.tools.links != nil {
 		s.Links = g.tools.links
@@ -49,7 +49,7 @@ type parts struct {
 // files for them.
 func supervision(o *config.Emperor, p parts) (emperor.Options, error) {
 	r, files, log := p.readers, p.files, p.log
-	vassals := &reading{files: o.Templates, reads: files, waits: vassalfiles.HasOnDemand(o.OnDemand), held: r.held, allow: o.Allowed, clone: o.Clone, network: o.Network, limiting: o.Limiting, cgroups: p.launcher.Cgroups, relaxed: &sync.Map{}, log: log}
+	vassals := &reading{files: o.Templates, reads: files, waits: vassalfiles.HasOnDemand(o.OnDemand), held: r.held, allow: o.Allowed, clone: o.Clone, network: o.Network, limiting: o.Limiting, ids: o.IDs, cgroups: p.launcher.Cgroups, relaxed: &sync.Map{}, log: log}
 	vassals.attrs = append(slices.Clone(o.Wrapping.Collect), o.Wrapping.ProgramAttr, o.Wrapping.ChdirAttr)
 	vassals.wraps = vassalfiles.Wrappers(o.Wrapping)
 	vassals.capabilities = o.Capabilities.Given()

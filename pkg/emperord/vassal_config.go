@@ -11,6 +11,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/emperor-go/emperor/internal/accounts"
 	"github.com/emperor-go/emperor/internal/address"
 	"github.com/emperor-go/emperor/internal/dialect/foreign/parser"
 	"github.com/emperor-go/emperor/internal/inspect"
@@ -42,6 +43,7 @@ type reading struct {
 	clone        namespaces.Flags // of each vassal
 	network      config.Networking
 	limiting     config.Limiting
+	ids          config.IDRanges
 	cgroups      *namespaces.CgroupRoot // nil: vassals have none
 	relaxed      *sync.Map              // controllers that are missed, and were reported
 	log          *slog.Logger
@@ -81,6 +83,7 @@ func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
 	if r.wraps.Becomes(f.Attributes) { // only the other program can parse the rest
 		f.Reads, err = loader.ExamineForeign(source, r.refuseRoot)
 		v, bad := loader.ForeignLimits(source)
+		f.Account = r.account(v)
 		if bad == nil {
 			f.Cgroup, bad = r.limits(v, c)
 		}
@@ -122,6 +125,7 @@ func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
 		f.Reads, whole = v.Reads()
 		f.ReadsMore = !whole
 		f.LogTo = v.LogTo
+		f.Account = r.account(v)
 		f.Temporary = v.RuntimeDirectories(os.Geteuid())
 		f.Addresses, f.OwnNetwork = v.Addresses(), r.clone.Has(namespaces.NewNet)
 		for _, a := range f.Addresses {
@@ -132,6 +136,15 @@ func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
 		f.ReadsMore = f.Fallback
 	}
 	return f, err
+}
+
+// account returns the look-up of a vassal's user for its ids. Nil: it has none of its own, or no user.
+func (r *reading) account(v *config.Vassal) func() (namespaces.Credentials, error) {
+	wish := accounts.Wish{UID: v.UID, GID: v.GID, AddGID: v.AddGID, NoInitgroups: v.NoInitgroups}
+	if !r.ids.Given() || wish.None() {
+		return nil
+	}
+	return wish.Resolve
 }
 
 // tenants reports whether a tenant owns a vassal's file.

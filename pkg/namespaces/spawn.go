@@ -24,11 +24,14 @@ type Command struct {
 	// closes them. Files that Go made non-blocking become blocking. Other descriptors of the
 	// caller reach the child only when they are not close-on-exec (see CloseOnExecFrom).
 	Files []*os.File
-	// Namespaces are created for the child. A new user namespace maps all ids to themselves
-	// when the caller is root; otherwise it maps only the caller, to root
+	// Namespaces are created for the child. Without IDs a new user namespace maps all ids to
+	// themselves when the caller is root; otherwise it maps only the caller, to root
 	// (user_namespaces(7)). A kernel that does not put a program into a new time namespace on
 	// execve is an error.
 	Namespaces Flags
+	// IDs are the maps of the new user namespace, in which the child is root. Dir must be open to its
+	// ids. Nil: see Namespaces.
+	IDs *IDs
 	// CgroupFD is a directory descriptor of the cgroup v2 in which the child starts. Zero: the
 	// caller's cgroup.
 	CgroupFD int
@@ -114,7 +117,12 @@ func start(c Command) (*Process, error) {
 		Cloneflags: uintptr(c.Namespaces), Setsid: true, Pdeathsig: c.Deathsig, PidFD: &pidfd,
 		UseCgroupFD: c.CgroupFD > 0, CgroupFD: c.CgroupFD,
 	}
-	if c.Namespaces.Has(NewUser) {
+	switch {
+	case !c.Namespaces.Has(NewUser):
+	case c.IDs != nil:
+		attributes.UidMappings, attributes.GidMappings, attributes.GidMappingsEnableSetgroups = c.IDs.UIDs, c.IDs.GIDs, true
+		attributes.Credential = &syscall.Credential{} // root of the namespace, which is no root outside
+	default:
 		if err := mapIDs(attributes); err != nil {
 			return nil, err
 		}

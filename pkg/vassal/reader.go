@@ -55,6 +55,7 @@ func (r *reader) ordered(order *wire.Order) (config.Loader, config.Source) {
 	l := r.loader()
 	l.Permissions.Environ = r.variables(order)
 	l.Permissions.Dir = string(order.Dir) // also for a reload, after chdir
+	l.OwnIDs = order.OwnIDs
 	if order.Templates != nil {
 		l.Templates = config.Templates(*order.Templates)
 	}

@@ -44,6 +44,8 @@ type Order struct {
 	Namespaces string
 	// Caged: the vassal has a cgroup by which all its processes can be killed.
 	Caged bool `json:",omitempty"`
+	// OwnIDs: the ids of its user namespace were chosen for the user that the emperor has read.
+	OwnIDs bool `json:",omitempty"`
 	// RefuseRoot: while the vassal is root, a configuration without a user is an error.
 	RefuseRoot bool `json:",omitempty"`
 	// Capabilities are all that the vassal and its programs can have. Nil: no limit.

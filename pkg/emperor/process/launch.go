@@ -28,6 +28,9 @@ type Launcher struct {
 	Program string
 	// Clone lists the new namespaces of each vassal.
 	Clone namespaces.Flags
+	// IDs gives a vassal the ids of its user namespace. The process that uses them is started before
+	// release is called. Nil: see namespaces.Command.
+	IDs func(r emperor.Request) (ids *namespaces.IDs, release func(), err error)
 	// Hooks are the operator's; hooks of the as-vassal phase travel to the child.
 	Hooks hooks.Set
 	// Libraries are the C libraries for the hooks that travel to the child or into its
@@ -185,7 +188,7 @@ func (l *Launcher) lateHooks(ctx context.Context, r emperor.Request, c *child) {
 func (l *Launcher) orderFor(c *child, r emperor.Request) wire.Order {
 	o := wire.Order{
 		Serial: 1, Name: []byte(r.Config.Name), Path: []byte(r.Config.Path), Dir: []byte(r.Config.Dir), Config: r.Config.Data,
-		Templates: r.Templates, Namespaces: l.Clone.String(), RefuseRoot: l.RefuseRoot, Capabilities: l.Capabilities, Caged: c.cgroup != nil,
+		Templates: r.Templates, Namespaces: l.Clone.String(), RefuseRoot: l.RefuseRoot, Capabilities: l.Capabilities, Caged: c.cgroup != nil, OwnIDs: l.IDs != nil,
 		Trial: r.Trial, UID: r.Config.UID, GID: r.Config.GID, Hooks: l.childHooks(r), Shells: l.Shells, HookTimeout: l.HookTimeout,
 	}
 	o.Program = l.programFor(*r.Plan)
@@ -243,8 +246,8 @@ func (l *Launcher) clone(r emperor.Request, dir string) (_ *child, err error) {
 		}
 		command.CgroupFD = c.cgroup.FD()
 	}
-	if c.process, err = spawner.Start(command); err != nil {
-		return nil, l.cloneError(err)
+	if err = l.start(c, spawner, command); err != nil {
+		return nil, err
 	}
 	c.openEntry()
 	return c, nil

@@ -1,0 +1,109 @@
+package emperord
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/emperor-go/emperor/internal/accounts"
+	"github.com/emperor-go/emperor/internal/idranges"
+	"github.com/emperor-go/emperor/internal/reads"
+	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/emperor"
+	"github.com/emperor-go/emperor/pkg/namespaces"
+)
+
+// stateDir is the state directory of an emperor that is root.
+const stateDir = "/var/lib/emperor"
+
+// idPool returns the ids for vassals.
+func idPool(o *config.Emperor) (idranges.Pool, error) {
+	if !o.IDs.Auto {
+		return idranges.Pool{Base: o.IDs.Base, Size: o.IDs.Size, Count: o.IDs.Count}, nil
+	}
+	r, err := idranges.Delegated(idranges.Account)
+	if err == nil && r.Size < config.DefaultIDs {
+		err = fmt.Errorf("%d ids from %d on are fewer than one range of %d (emperor-id-range = %d:%d)", r.Size, r.First, config.DefaultIDs, r.First, r.Size)
+	}
+	return idranges.Pool{Base: r.First, Size: config.DefaultIDs, Count: r.Size / config.DefaultIDs}, err
+}
+
+// ownStateDir returns the state directory of an emperor.
+func ownStateDir(o *config.Emperor) string {
+	first, _, _ := strings.Cut(os.Getenv("STATE_DIRECTORY"), ":")
+	switch {
+	case o.IDs.StateDir != "":
+		return o.IDs.StateDir
+	case first != "":
+		return first
+	case os.Geteuid() == 0:
+		return stateDir
+	}
+	return filepath.Join(accounts.LoginOf(uint32(os.Geteuid())).Home, ".local/state/emperor")
+}
+
+// idChooser is process.Launcher.IDs.
+type idChooser func(emperor.Request) (ids *namespaces.IDs, release func(), err error)
+
+// idsOf returns the ids of vassals for launches. Nil: vassals have no ranges of their own.
+func idsOf(o *config.Emperor, files *reads.Pool, log *slog.Logger) (idChooser, error) {
+	if !o.IDs.Given() {
+		return nil, nil
+	}
+	pool, err := idPool(o)
+	if err != nil {
+		return nil, o.Blame("emperor-id-range", err)
+	}
+	table, err := idranges.Open(ownStateDir(o), pool)
+	if err != nil {
+		return nil, o.Blame("emperor-id-range", err)
+	}
+	table.Busy = busyRanges
+	table.Exists = func(path string) bool {
+		_, err := reads.Get(context.Background(), files, path, func() (os.FileInfo, error) { return os.Lstat(path) })
+		return !errors.Is(err, os.ErrNotExist)
+	}
+	log.Info("vassals have ids of their own", "from", pool.Base, "each", pool.Size, "vassals", pool.Count, "table", filepath.Join(ownStateDir(o), idranges.File))
+	return func(r emperor.Request) (*namespaces.IDs, func(), error) {
+		var who namespaces.Credentials
+		var err error
+		if r.Account != nil {
+			if who, err = r.Account(); err != nil {
+				return nil, nil, err
+			}
+		}
+		own, release, err := table.Hold(idranges.Key{Path: r.Config.Path, Owner: r.Config.UID})
+		if err != nil {
+			return nil, nil, err
+		}
+		return mapsOf(who, r.Account != nil, pool, namespaces.IDRange(own)), release, nil
+	}, nil
+}
+
+// busyRanges returns the ranges of user namespaces with processes.
+func busyRanges() ([]idranges.Range, error) {
+	mapped, err := namespaces.MappedRanges()
+	list := make([]idranges.Range, len(mapped))
+	for i, r := range mapped {
+		list[i] = idranges.Range(r)
+	}
+	return list, err
+}
+
+// mapsOf returns the maps of a vassal: its user and its groups stay themselves, and all other ids are
+// those of its range. Ids of the system, and of other ranges, do not stay.
+func mapsOf(who namespaces.Credentials, named bool, pool idranges.Pool, own namespaces.IDRange) *namespaces.IDs {
+	kept := func(ids ...uint32) (list []uint32) {
+		for _, id := range ids {
+			if named && id >= config.KeptFrom && !pool.Contains(id) {
+				list = append(list, id)
+			}
+		}
+		return list
+	}
+	return &namespaces.IDs{UIDs: own.Map(kept(who.UID)...), GIDs: own.Map(kept(append(who.Groups, who.GID)...)...)}
+}

@@ -1,0 +1,79 @@
+package namespaces
+
+import (
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+)
+
+// IDRange is a range of ids of the host that belongs to one user namespace.
+type IDRange struct{ First, Size uint32 }
+
+// Overlaps reports whether both ranges have an id.
+func (r IDRange) Overlaps(o IDRange) bool {
+	return uint64(r.First) < uint64(o.First)+uint64(o.Size) && uint64(o.First) < uint64(r.First)+uint64(r.Size)
+}
+
+// IDs are the maps of a new user namespace, from ids inside to ids of this process's namespace.
+type IDs struct{ UIDs, GIDs []syscall.SysProcIDMap }
+
+// Map returns a map of a user namespace: the ids from 0 on are the range, except that each kept id is
+// itself. A kept id may be above the size of the range. Kept ids must be outside of the range.
+func (r IDRange) Map(keep ...uint32) []syscall.SysProcIDMap {
+	var maps []syscall.SysProcIDMap
+	next := uint32(0)
+	upTo := func(end uint32) {
+		if end > next {
+			maps = append(maps, syscall.SysProcIDMap{ContainerID: int(next), HostID: int(r.First + next), Size: int(end - next)})
+		}
+	}
+	for _, id := range slices.Compact(slices.Sorted(slices.Values(keep))) {
+		upTo(min(id, r.Size))
+		maps = append(maps, syscall.SysProcIDMap{ContainerID: int(id), HostID: int(id), Size: 1})
+		next = max(next, min(id+1, r.Size))
+	}
+	upTo(r.Size)
+	return maps
+}
+
+// MappedRanges returns the ranges of this host's ids that user namespaces with processes map, other than
+// the whole of this process's own and single ids.
+func MappedRanges() ([]IDRange, error) {
+	entries, err := os.ReadDir("/proc")
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the maps of user namespaces: %w", err)
+	}
+	own, err := os.ReadFile("/proc/self/uid_map")
+	if err != nil {
+		return nil, fmt.Errorf("cannot read the maps of user namespaces: %w", err)
+	}
+	seen := map[string]bool{string(own): true}
+	var ranges []IDRange
+	for _, e := range entries {
+		if _, err := strconv.Atoi(e.Name()); err != nil {
+			continue
+		}
+		for _, file := range []string{"/uid_map", "/gid_map"} {
+			text, err := os.ReadFile("/proc/" + e.Name() + file)
+			if err != nil || seen[string(text)] {
+				continue // it has ended
+			}
+			seen[string(text)] = true
+			ranges = append(ranges, outside(string(text))...)
+		}
+	}
+	return ranges, nil
+}
+
+// outside returns the ranges of host ids in a map of user_namespaces(7).
+func outside(text string) (ranges []IDRange) {
+	for line := range strings.Lines(text) {
+		if f := parseList(line); len(f) == 3 && f[2] > 1 {
+			ranges = append(ranges, IDRange{f[1], f[2]})
+		}
+	}
+	return ranges
+}
