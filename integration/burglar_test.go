@@ -121,7 +121,7 @@ func (w *world) refused(file string) {
 // finds no moment after the master has executed itself.
 func TestApplicationCannotEnterItsMaster(t *testing.T) {
 	t.Parallel()
-	for name, clone := range map[string]string{"pid namespace": allNamespaces, "no namespace": "--emperor-use-clone=uts", "user namespace": "--emperor-use-clone=user,pid,fs"} {
+	for name, clone := range map[string]string{"pid namespace": allNamespaces, "no namespace": "--emperor-use-clone=uts", "user namespace": "--emperor-use-clone=user=identity,pid,fs"} {
 		for twin, options := range map[string][]string{"": nil, ", twin": {"hook-as-root = call:tzset"}} {
 			t.Run(name+twin, func(t *testing.T) {
 				t.Parallel()

@@ -184,7 +184,7 @@ func TestOperatorEntersAUserNamespace(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.vassal("a.ini", serves)
-	e := w.start(allNamespaces + ",user")
+	e := w.start(allNamespaces + ",user=identity")
 	pid := e.running("a.ini")
 	out, code := w.command("enter", "a", "sh", "-c", "readlink /proc/self/ns/user; readlink /proc/self/ns/mnt; pwd; cat /proc/1/comm; exit 7")
 	if want := namespace(t, pid, "user") + "\n" + namespace(t, pid, "mnt") + "\n/\nvassal\n"; code != 7 || out != want {

@@ -45,7 +45,7 @@ func TestEnterIsTheVassal(t *testing.T) {
 	for name, options := range map[string][]string{
 		"user": {"uid = vassal001", "gid = vassal001", serves}, "capabilities": {bounded, "privileged-binary-patch-init = true"}, "stand-in": {bounded}, "root": {serves},
 	} {
-		for _, clone := range []string{allNamespaces, "--emperor-use-clone=user,pid,net,fs", "--emperor-use-clone=uts", "--emperor-use-clone=pid,time"} {
+		for _, clone := range []string{allNamespaces, "--emperor-use-clone=user=identity,pid,net,fs", "--emperor-use-clone=uts", "--emperor-use-clone=pid,time"} {
 			t.Run(name+clone, func(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t)

@@ -92,14 +92,27 @@ func (w *world) site(name string, options ...string) {
 // A vassal with one line of configuration is reached by the host and, at its published port, by
 // others; it reaches other hosts, and neither its neighbours nor the host. Nothing is left of it.
 func TestRoutedNetwork(t *testing.T) {
+	t.Run("root", func(t *testing.T) { routedNetwork(t) })
+	t.Run("user namespace", func(t *testing.T) {
+		routedNetwork(t, "--emperor-use-clone=pid,uts,net,ipc,fs,user", "--emperor-id-range=1000000:65536")
+	})
+}
+
+func routedNetwork(t *testing.T, args ...string) {
 	t.Parallel()
 	w, far := networked(t)
+	if len(args) > 0 {
+		args = append(args, "--state-dir="+w.path("state"))
+	} else {
+		args = routedArgs[:1]
+	}
 	host := w.holder.Process.Pid
 	before := w.run("ip -4 -o address; ip -6 -o address show scope global; ip -4 route show table all; nft list ruleset")
 	w.site("shop.ini", "network-publish = 8001:8080", "wait-for-interface = eth0:address",
 		"exec-as-user = echo hook $UWSGI_VASSAL_ADDRESS $UWSGI_VASSAL_ADDRESS6 $UWSGI_VASSAL_GATEWAY $UWSGI_VASSAL_INTERFACE")
 	w.vassal("other.ini", "command = sh -c 'echo program $UWSGI_VASSAL_ADDRESS; exec sleep 1000000'")
-	e := w.start(append(routedArgs, "--exec-as-emperor", "echo emperor $UWSGI_VASSAL_ADDRESS $UWSGI_VASSAL_HOST_INTERFACE")...)
+	args = append(append(args, routedArgs[1:]...), "--exec-as-emperor", "echo emperor $UWSGI_VASSAL_ADDRESS $UWSGI_VASSAL_HOST_INTERFACE")
+	e := w.start(args...)
 	pid, other := e.running("shop.ini"), e.running("other.ini")
 	a := w.attachment("shop")
 	if len(a.Network.Addresses) != 2 {

@@ -32,7 +32,7 @@ func (e *emperor) printed(vassal, who string) {
 // hooks.
 func TestOutputByName(t *testing.T) {
 	t.Parallel()
-	for name, clone := range map[string]string{"all": allNamespaces, "user namespace": "--emperor-use-clone=user,pid,net,fs", "none": "--emperor-use-clone=uts"} {
+	for name, clone := range map[string]string{"all": allNamespaces, "user namespace": "--emperor-use-clone=user=identity,pid,net,fs", "none": "--emperor-use-clone=uts"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)

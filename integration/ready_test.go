@@ -50,7 +50,7 @@ func TestProbeOfAnotherProgram(t *testing.T) {
 	for name, probe := range map[string]string{
 		"tcp": "tcp:127.0.0.1:8080", "http": "http://127.0.0.1:8080/health", "exec": asItself,
 	} {
-		for _, where := range []string{allNamespaces, "--emperor-use-clone=user,net,fs", "--emperor-use-clone=uts"} {
+		for _, where := range []string{allNamespaces, "--emperor-use-clone=user=identity,net,fs", "--emperor-use-clone=uts"} {
 			t.Run(name+where, func(t *testing.T) {
 				t.Parallel()
 				w := newWorld(t)

@@ -29,9 +29,9 @@ func (w *world) preload() (library, trace string) {
 func TestEnvironmentOfAProgramReachesNoRoot(t *testing.T) {
 	t.Parallel()
 	for name, args := range map[string][]string{
-		"user namespace": {"--emperor-use-clone=user,net,fs"},
+		"user namespace": {"--emperor-use-clone=user=identity,net,fs"},
 		"native twin":    {"--emperor-use-clone=net,fs", "--emperor-vassal", program("vassal-native")},
-		"both":           {"--emperor-use-clone=user,pid,net,fs", "--emperor-vassal", program("vassal-native")},
+		"both":           {"--emperor-use-clone=user=identity,pid,net,fs", "--emperor-vassal", program("vassal-native")},
 	} {
 		for kind, probe := range map[string]string{
 			"exec": `exec:sh -c 'test -e "$PROBED" && test -n "$LD_PRELOAD"'`,
@@ -112,7 +112,7 @@ while True:
 // program of a probe, which belongs to the tenant, has none: it could insert input there.
 func TestProbeHasNoTerminal(t *testing.T) {
 	t.Parallel()
-	for _, clone := range []string{"--emperor-use-clone=uts", "--emperor-use-clone=user,pid,fs"} {
+	for _, clone := range []string{"--emperor-use-clone=uts", "--emperor-use-clone=user=identity,pid,fs"} {
 		w := newWorld(t)
 		w.vassal("a.ini", "uid = 4001", "gid = 4001", "unprivileged-binary-patch-arg = sleep 1000",
 			"ready-probe = exec:sh -c 'cut -d\" \" -f7 /proc/self/stat >"+w.path("s/terminal")+"; true </dev/tty && echo open >>"+w.path("s/terminal")+"; true'")
@@ -131,7 +131,7 @@ func TestProbeHasNoTerminal(t *testing.T) {
 // which has more rights than the vassal.
 func TestProbeOfAProgramThatDropsItself(t *testing.T) {
 	t.Parallel()
-	for _, clone := range []string{allNamespaces, "--emperor-use-clone=uts", "--emperor-use-clone=user,pid,fs"} {
+	for _, clone := range []string{allNamespaces, "--emperor-use-clone=uts", "--emperor-use-clone=user=identity,pid,fs"} {
 		t.Run(clone, func(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t)

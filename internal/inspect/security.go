@@ -42,8 +42,10 @@ var securityRows = []struct {
 	option        string
 }{
 	{"root", 3.0, "its programs are root", "its programs are not root", "uid = USER"},
+	{"identity", 2.0, "its user namespace maps each id to itself", "its user namespace does not map each id to itself", "emperor-id-range in the emperor's file"},
 	{"new-privileges", 0.8, "set-user-id programs give rights", "no program gets more rights", "no-new-privileges = true"},
 	{"system-calls", 0.8, "no filter of system calls", "system calls are filtered", "system-call-filter = default"},
+	{"id-range", 0.5, "root in it is root of the host", "root in it is no user of the host", "user in emperor-use-clone, and emperor-id-range"},
 	{"bounding-set", 0.5, "programs with rights of their files can have capabilities that it does not have", "the bounding set of capabilities is reduced", "cap = none, or emperor-cap in the emperor's file"},
 	{"shared-user", 0.6, "another vassal has the same user", "no other vassal has its user", "uid = ANOTHER USER"},
 	{"pid-namespace", 0.4, "it sees the processes of the host", "a pid namespace of its own", "pid in emperor-use-clone"},
@@ -96,6 +98,7 @@ func Security(s Subject, all []Subject) []Fact {
 		exposed["pid-namespace"] = !e.Clone.Has(namespaces.NewPID)
 		exposed["net-namespace"] = !e.Clone.Has(namespaces.NewNet)
 		exposed["mount-namespace"] = !e.Clone.Has(namespaces.NewMount)
+		exposed["identity"], exposed["id-range"] = e.IDs.Identity, !e.IDs.Given()
 		exposed["environment"] = e.Pass.Has("ANY_VARIABLE_OF_THE_EMPEROR")
 	}
 	return facts(exposed)
@@ -134,6 +137,9 @@ func SecurityOf(pid int) ([]Fact, error) {
 	}
 	exposed := map[string]bool{
 		"root": l.UID == 0, "new-privileges": !l.NoNewPrivs, "system-calls": !l.Filtered, "bounding-set": l.Bounding == own.Bounding,
+	}
+	if exposed["identity"], exposed["id-range"], err = namespaces.RootOf(pid); err != nil {
+		return nil, err
 	}
 	for name, file := range map[string]string{"pid-namespace": "pid_for_children", "net-namespace": "net", "mount-namespace": "mnt"} {
 		theirs, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/%s", pid, file))

@@ -48,7 +48,9 @@ func posture(t *testing.T, emperor []string, mode os.FileMode, files ...string) 
 // TestSecurityRowsMove: each row moves with its option, and no other one does.
 func TestSecurityRowsMove(t *testing.T) {
 	const closed = "uid = 4001\ngid = 4001\nno-new-privileges = true\nsystem-call-filter = default\ncap = none\nmemory-max = 64m\ncpu-quota = 50\n"
-	spaces := []string{"--emperor-use-clone", "pid,net,fs"}
+	ranges := []string{"--emperor-id-range", "1000000:65536"}
+	with := func(clone string) []string { return append([]string{"--emperor-use-clone", clone}, ranges...) }
+	spaces := with("pid,net,fs,user")
 	if exposed, sum := posture(t, spaces, 0o600, closed); len(exposed) > 0 || sum != 0 {
 		t.Errorf("everything is given, and exposed are %v (%v)", exposed, sum)
 	}
@@ -62,13 +64,20 @@ func TestSecurityRowsMove(t *testing.T) {
 		"system-calls": func() ([]string, float64) { return posture(t, spaces, 0o600, without("system-call-filter = default")) },
 		"shared-user":  func() ([]string, float64) { return posture(t, spaces, 0o600, closed, closed) },
 		"pid-namespace": func() ([]string, float64) {
-			return posture(t, []string{"--emperor-use-clone", "net,fs"}, 0o600, closed)
+			return posture(t, with("net,fs,user"), 0o600, closed)
 		},
 		"net-namespace": func() ([]string, float64) {
-			return posture(t, []string{"--emperor-use-clone", "pid,fs"}, 0o600, closed)
+			return posture(t, with("pid,fs,user"), 0o600, closed)
 		},
 		"mount-namespace": func() ([]string, float64) {
-			return posture(t, []string{"--emperor-use-clone", "pid,net"}, 0o600, closed)
+			return posture(t, with("pid,net,user"), 0o600, closed)
+		},
+		"id-range": func() ([]string, float64) {
+			return posture(t, []string{"--emperor-use-clone", "pid,net,fs"}, 0o600, closed)
+		},
+		"identity": func() ([]string, float64) { // which is no range either
+			exposed, sum := posture(t, []string{"--emperor-use-clone", "pid,net,fs,user=identity"}, 0o600, closed)
+			return slices.DeleteFunc(exposed, func(name string) bool { return name == "id-range" }), sum - 0.5
 		},
 		"environment": func() ([]string, float64) {
 			return posture(t, append(spaces, "--pass-environment", "*"), 0o600, closed)

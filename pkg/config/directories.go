@@ -67,6 +67,15 @@ func (v *Vassal) RuntimeDirectories(uid int) (paths []string) {
 	return paths
 }
 
+// EachDirectory calls each with the path and the mode of every directory of a vassal that root starts.
+func (v *Vassal) EachDirectory(each func(path string, mode fs.FileMode)) {
+	for i, kind := range directoryKinds {
+		for _, name := range v.Directories[i].Names {
+			each(filepath.Join(kind.Parent, name), v.Directories[i].Perm())
+		}
+	}
+}
+
 // Perm returns the mode of the directories.
 func (d Directories) Perm() fs.FileMode {
 	if d.ModeSet {

@@ -89,6 +89,8 @@ type Facts struct {
 	OwnNetwork bool
 	// Temporary are the paths of directories that end with each generation.
 	Temporary []string
+	// Directories are those that it has for its user.
+	Directories []Directory
 	// Network is its place in the network. Zero: it is not connected, or by hooks.
 	Network spec.Wish
 	// Cgroup has the limits of its processes; its name is the launcher's.
@@ -112,6 +114,12 @@ type Facts struct {
 	ReadsMore bool
 	// Fallback: it cannot be used, but names another that a vassal falls back to.
 	Fallback bool
+}
+
+// Directory is a directory of a vassal's user.
+type Directory struct {
+	Path string
+	Mode uint32
 }
 
 // Plan is a configuration with its facts. It is not changed after it is made, because many

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"maps"
 	"os"
@@ -126,6 +127,9 @@ func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
 		f.ReadsMore = !whole
 		f.LogTo = v.LogTo
 		f.Account = r.account(v)
+		v.EachDirectory(func(path string, mode fs.FileMode) {
+			f.Directories = append(f.Directories, emperor.Directory{Path: path, Mode: uint32(mode)})
+		})
 		f.Temporary = v.RuntimeDirectories(os.Geteuid())
 		f.Addresses, f.OwnNetwork = v.Addresses(), r.clone.Has(namespaces.NewNet)
 		for _, a := range f.Addresses {

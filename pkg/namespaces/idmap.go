@@ -12,11 +12,6 @@ import (
 // IDRange is a range of ids of the host that belongs to one user namespace.
 type IDRange struct{ First, Size uint32 }
 
-// Overlaps reports whether both ranges have an id.
-func (r IDRange) Overlaps(o IDRange) bool {
-	return uint64(r.First) < uint64(o.First)+uint64(o.Size) && uint64(o.First) < uint64(r.First)+uint64(r.Size)
-}
-
 // IDs are the maps of a new user namespace, from ids inside to ids of this process's namespace.
 type IDs struct{ UIDs, GIDs []syscall.SysProcIDMap }
 
@@ -37,6 +32,33 @@ func (r IDRange) Map(keep ...uint32) []syscall.SysProcIDMap {
 	}
 	upTo(r.Size)
 	return maps
+}
+
+// Outside returns the ids of the host for a user and a group of the namespace. ok is false when one has none.
+func (i *IDs) Outside(uid, gid uint32) (hostUID, hostGID int, ok bool) {
+	look := func(maps []syscall.SysProcIDMap, id uint32) int {
+		for _, m := range maps {
+			if d := int(id) - m.ContainerID; d >= 0 && d < m.Size {
+				return m.HostID + d
+			}
+		}
+		return -1
+	}
+	hostUID, hostGID = look(i.UIDs, uid), look(i.GIDs, gid)
+	return hostUID, hostGID, hostUID >= 0 && hostGID >= 0
+}
+
+// RootOf reports whether a process is in a user namespace, other than this process's, whose root is a user of
+// the same number here, and whether the root of its namespace is this process's root.
+func RootOf(pid int) (identity, same bool, err error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/uid_map", pid))
+	if err != nil {
+		return false, false, fmt.Errorf("cannot read its user namespace: %w", err)
+	}
+	ours, err := shares(pid, "user")
+	id, unmapped := mappedID(string(text), 0)
+	same = ours || unmapped == nil && id == 0
+	return same && !ours, same, err
 }
 
 // MappedRanges returns the ranges of this host's ids that user namespaces with processes map, other than

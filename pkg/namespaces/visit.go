@@ -120,7 +120,11 @@ func (v *Visitor) begin(namespaces []string) error {
 	if err != nil {
 		return fmt.Errorf("cannot enter a user or time namespace: %w", err)
 	}
-	v.Args = append(append([]string{"nsenter", "--preserve-credentials"}, namespaces...), "--", v.Path, visitorName)
+	v.Args = append([]string{"nsenter"}, namespaces...)
+	if os.Geteuid() != 0 { // this user is root in the user namespaces that it makes, and must stay so
+		v.Args = append(v.Args, "--preserve-credentials")
+	} // root of the host may be no user there: nsenter becomes root of the namespace
+	v.Args = append(v.Args, "--", v.Path, visitorName)
 	v.Path = path
 	return nil
 }

@@ -2,7 +2,6 @@ package vassal
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +11,7 @@ import (
 
 	"github.com/emperor-go/emperor/internal/accounts"
 	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
 // makeDirectories makes the directories of the options for the user of the vassal, and sets the
@@ -42,7 +42,7 @@ func (v *vassal) makeDirectories(_ context.Context, o *config.Vassal) error {
 			if made := filepath.Join(kind.Parent, name); belongsTo(made, owner) { // before the drop, for the configuration that has failed
 				path = made
 			}
-			if err := makeDirectory(path, owner, group, uint32(d.Perm())); err != nil {
+			if err := namespaces.MakeDirectory(path, owner, group, uint32(d.Perm())); err != nil {
 				return o.Blame(kind.Option, "", err)
 			}
 			paths = append(paths, path)
@@ -61,28 +61,4 @@ func (v *vassal) makeDirectories(_ context.Context, o *config.Vassal) error {
 func belongsTo(path string, uid int) bool {
 	var info unix.Stat_t
 	return unix.Lstat(path, &info) == nil && info.Mode&unix.S_IFMT == unix.S_IFDIR && int(info.Uid) == uid
-}
-
-// makeDirectory makes a directory. It follows no link in the last component: the parent belongs to
-// root, or to the user itself.
-func makeDirectory(path string, uid, gid int, mode uint32) error {
-	if _, err := os.Lstat(path); err != nil && os.Geteuid() != 0 {
-		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-			return err
-		}
-	}
-	if err := unix.Mkdir(path, 0o700); err != nil && err != unix.EEXIST {
-		return fmt.Errorf("cannot make directory %q: %w", path, err)
-	}
-	fd, err := unix.Open(path, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
-	if err == nil {
-		defer func() { _ = unix.Close(fd) }()
-		if err = unix.Fchown(fd, uid, gid); err == nil {
-			err = unix.Fchmod(fd, mode)
-		}
-	}
-	if err != nil {
-		return fmt.Errorf("cannot use directory %q: %w", path, err)
-	}
-	return nil
 }

@@ -65,6 +65,7 @@ type resources struct {
 	process  *namespaces.Process
 	cgroup   *namespaces.Cgroup          // nil: none
 	limits   []namespaces.CgroupLimit    // of the cgroup; only Adjust changes them after the launch
+	ids      *namespaces.IDs             // of its user namespace; nil: no range of its own
 	entry    ledgerEntry                 // with the links that hooks have made into its network
 	written  atomic.Pointer[ledgerEntry] // the recorded one; nil: none
 	// connected is its link in the emperor's network that no hook has made. Empty: none.

@@ -16,7 +16,7 @@ func (l *Launcher) start(c *child, by *namespaces.Spawner, command namespaces.Co
 			return fmt.Errorf("cannot choose its ids: %w", err)
 		}
 		defer release()
-		command.IDs = ids
+		command.IDs, c.ids = ids, ids
 		if !openToAll(command.Dir) {
 			command.Dir = "/" // a working directory that its root could not enter
 		}
@@ -38,4 +38,28 @@ func openToAll(dir string) bool {
 			return true
 		}
 	}
+}
+
+// makeDirectories makes the directories of a child whose root may not: they belong to its user of the host.
+func (c *child) makeDirectories() error {
+	if c.ids == nil {
+		return nil
+	}
+	var who namespaces.Credentials // root
+	var err error
+	if c.request.Account != nil {
+		if who, err = c.request.Account(); err != nil {
+			return err
+		}
+	}
+	uid, gid, ok := c.ids.Outside(who.UID, who.GID)
+	for _, d := range c.request.Plan.Directories {
+		if !ok {
+			return fmt.Errorf("cannot make directory %q: its user namespace has no ids for uid %d, gid %d", d.Path, who.UID, who.GID)
+		}
+		if err := namespaces.MakeDirectory(d.Path, uid, gid, d.Mode); err != nil {
+			return err
+		}
+	}
+	return nil
 }

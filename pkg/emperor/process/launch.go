@@ -117,7 +117,10 @@ func (l *Launcher) launch(ctx context.Context, r emperor.Request) (_ *child, err
 	if err != nil {
 		return nil, err
 	}
-	if err = l.connect(ctx, c, r); err == nil {
+	if err = c.makeDirectories(); err == nil {
+		err = l.connect(ctx, c, r)
+	}
+	if err == nil {
 		err = l.release(ctx, c, r)
 	}
 	if err != nil {
