@@ -336,14 +336,14 @@ func TestNetworkPolicyIsRestored(t *testing.T) {
 	w.run("ip link set " + link + " down")
 	e.await("shop.ini", "it has no network any more")
 	w.run("ip link set " + link + " up")
-	e.await("shop.ini", "it has its network again")
+	e.await("shop.ini", "its network is there again")
 	if got := browse(far, "198.18.0.1:8001"); got != "a page\n" || w.attachment("shop").NoNetwork != "" {
 		t.Errorf("the link is up again: %q", got)
 	}
 	w.succeed("net", "check")
 	w.run("ip link delete " + link)
 	e.await("shop.ini", "it has no network any more")
-	if out, err := w.inside(program("emperor"), "net", "check").Output(); err == nil || !strings.Contains(string(out), "is gone") {
+	if out, err := w.inside(program("emperor"), "net", "check").Output(); err == nil || !strings.Contains(string(out), "shop.ini: another program has deleted its link "+link) {
 		t.Errorf("net check: %v\n%s", err, out)
 	}
 	eventually(t, "the list shows it", func() bool { return strings.Contains(w.succeed("list"), "no network since") })

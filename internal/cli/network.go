@@ -27,6 +27,9 @@ func sayNetwork(r emperor.Record, say func(key, value string)) {
 		if n.Spoofed > 0 {
 			say("forged packets", strconv.FormatUint(n.Spoofed, 10))
 		}
+		for _, text := range n.Why {
+			say("why", text)
+		}
 	}
 	if r.NoNetwork != "" {
 		say("no network", fmt.Sprintf("since %s: %s", r.NoNetworkSince.Local().Format(time.DateTime), r.NoNetwork))

@@ -134,7 +134,7 @@ func (s *Server) Status(ctx context.Context, name string, lines int) (Status, er
 	if err != nil {
 		return Status{}, err
 	}
-	record.Network = s.attachment(record.Name, record.Network)
+	record.Network = s.attachment(record)
 	st := Status{
 		Vassal: s.vassal(record), Exits: s.Events.Exits(record.Name),
 		Lines: s.Output.Of(record.Name).Last(lines),

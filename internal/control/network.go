@@ -15,8 +15,12 @@ const CNIName = "cni"
 
 // Network is the built-in network of an emperor.
 type Network interface {
-	// Report compares the connections of vassals with the kernel's links, routes and rules.
-	Report(ctx context.Context) (NetworkReport, error)
+	// Report compares the connections of vassals with the kernel's links, routes and rules, and their
+	// ports with their servers.
+	Report(ctx context.Context, vassals []emperor.Record) (NetworkReport, error)
+	// Why returns the reasons why a vassal may not answer, or may not reach others, each in one line with
+	// the remedy.
+	Why(r emperor.Record) []string
 	// Collect deletes links that no vassal has, and returns their names. dry: it deletes
 	// nothing.
 	Collect(ctx context.Context, dry bool) ([]string, error)
@@ -25,12 +29,12 @@ type Network interface {
 }
 
 // attachment completes the place of a vassal in the network. Nil: it has none.
-func (s *Server) attachment(vassal string, a *emperor.Attachment) *emperor.Attachment {
-	if s.Network == nil || a == nil {
-		return a
+func (s *Server) attachment(r emperor.Record) *emperor.Attachment {
+	if s.Network == nil || r.Network == nil {
+		return r.Network
 	}
-	complete := *a
-	complete.Spoofed = s.Network.Spoofed(vassal)
+	complete := *r.Network
+	complete.Spoofed, complete.Why = s.Network.Spoofed(r.Name), s.Network.Why(r)
 	return &complete
 }
 
@@ -65,7 +69,11 @@ func (s *Server) network(r *http.Request) (any, error) {
 	if s.Network == nil {
 		return nil, errNoNetwork
 	}
-	return s.Network.Report(r.Context())
+	vassals, err := s.records(r.Context())
+	if err != nil {
+		return nil, err
+	}
+	return s.Network.Report(r.Context(), vassals)
 }
 
 func (s *Server) collectNetwork(r *http.Request) (any, error) {

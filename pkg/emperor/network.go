@@ -52,6 +52,8 @@ type Attachment struct {
 	Limit     string   `json:"limit,omitempty"`
 	// Spoofed is the number of packets with forged sources that it has sent, in its status.
 	Spoofed uint64 `json:"spoofed_packets,omitempty"`
+	// Why are the reasons why it may not answer, or may not reach others, in its status.
+	Why []string `json:"why,omitempty"`
 	// Mounts are files that the vassal sees in place of the host's.
 	Mounts []wire.Mount `json:"-"`
 }
@@ -201,7 +203,7 @@ func (x adjusted) overtaken(e *Emperor) {
 	}
 }
 
-// disconnected: the link of a running vassal has gone, or without a reason is there again.
+// disconnected: packets do not pass the link of a running vassal, or without a reason do so again.
 type disconnected struct {
 	generationOf
 	reason string
@@ -213,9 +215,13 @@ func (d disconnected) apply(e *Emperor) {
 		return
 	}
 	if d.reason == "" {
+		text := "its network is there again"
+		if v.cutOff.IsZero() {
+			text = "another program has changed its link or its routes; they are repaired"
+		}
 		v.networkLoss = networkLoss{}
-		v.log.Info("it has its network again")
-		v.note(AboutNetwork, "its network is there again")
+		v.log.Info(text)
+		v.note(AboutNetwork, "%s", text)
 		return
 	}
 	v.cutOff, v.cutReason = time.Now(), d.reason

@@ -120,9 +120,7 @@ func (g *gathered) openNetwork(ctx context.Context, a Additions) error {
 	stage, err := network.Open(network.Config{
 		Dir: dir, Pool: o.Pool, Uplinks: o.Uplinks, NAT: o.NAT, CheckForwarding: o.CheckForwarding, Between: o.Between, ToHost: o.ToHost,
 		Bridge: o.Bridge, MTU: o.MTU, Timeout: o.Timeout, Sweeper: g.tools.sweeper, Observe: g.measured.observe, Log: g.log,
-		Restored: func() {
-			g.events.Add(emperor.AboutNetwork, emperor.Record{}, "another program has deleted the network policy; it is set again")
-		},
+		Event: func(text string) { g.events.Add(emperor.AboutNetwork, emperor.Record{}, text) },
 		Admitted: func(vassal string, addresses []netip.Addr, from []netip.Prefix) {
 			c.names.Admit(vassal, addresses, from)
 		},
@@ -294,27 +292,12 @@ func (s *sockets) networkDir() string {
 	return filepath.Join(s.claim.Dir, control.NetworkName)
 }
 
-// Report implements control.Network.
-func (n *connections) Report(ctx context.Context) (control.NetworkReport, error) {
-	r, err := n.stage.Audit()
-	if err != nil {
-		return control.NetworkReport{}, err
-	}
-	report := control.NetworkReport{ID: r.ID, Table: r.Table, Problems: r.Problems, Links: n.list.links()}
-	for _, p := range r.Pool {
-		report.Pool = append(report.Pool, p.String())
-	}
-	problems, err := n.cni.Check(ctx)
-	report.Problems = append(report.Problems, problems...)
-	return report, err
-}
-
 // Spoofed implements control.Network.
 func (n *connections) Spoofed(vassal string) uint64 { return n.stage.Spoofed(vassal) }
 
 // Collect implements control.Network.
 func (n *connections) Collect(ctx context.Context, dry bool) ([]string, error) {
-	links, err := n.stage.CollectStray(dry)
+	links, err := n.auditor().CollectStray(dry)
 	attachments, failed := n.cni.CollectStray(ctx, dry)
 	return append(links, attachments...), errors.Join(err, failed)
 }

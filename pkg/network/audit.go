@@ -8,10 +8,12 @@ import (
 	"strings"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
+
+// Auditor compares the network of vassals with the kernel's links, routes and rules, for operators.
+type Auditor struct{ *Stage }
 
 // Report is the network of all vassals, compared with the kernel's.
 type Report struct {
@@ -29,120 +31,52 @@ type Report struct {
 // Audit compares the connections of vassals with the links, routes and rules of the kernel. The
 // result of a listing that changes interrupt is not complete and is repeated. Links that are
 // made or removed at this moment are left out.
-func (s *Stage) Audit() (Report, error) {
-	before := s.indexes()
+func (s Auditor) Audit() (Report, error) {
+	before := s.connections()
 	links, err := complete(netlink.LinkList)
 	if err != nil {
 		return Report{}, fmt.Errorf("cannot list links: %w", err)
 	}
-	r := Report{ID: string(s.id), Table: s.id.Table(), Pool: s.Prefixes()}
-	found := map[namespaces.Index]*netlink.LinkAttrs{}
-	for _, l := range links {
-		if a := l.Attrs(); a.Group == s.id.Group() {
-			found[namespaces.Index(a.Index)] = a
-		}
-	}
-	routes, err := ownRoutes()
-	if err != nil {
-		return Report{}, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, name := range slices.Sorted(maps.Keys(s.links)) {
-		l := s.links[name]
-		if !before[l.Index] {
-			continue
+	r := Report{ID: string(s.id), Table: s.id.Table(), Pool: s.Prefixes(), Problems: s.faults()}
+	for _, l := range before {
+		fault := s.fault(l)
+		if !s.has(l) {
+			continue // it has gone meanwhile
 		}
 		r.Links = append(r.Links, *l)
-		r.Problems = append(r.Problems, differences(l, found[l.Index], routes)...)
-		delete(found, l.Index)
-	}
-	for index, a := range found {
-		if before[index] || s.has(index) || s.bridge != nil && s.bridge.index == index {
-			continue // it comes or goes, or is for all
+		if fault != nil {
+			r.Problems = append(r.Problems, l.Vassal+": "+fault.Error())
 		}
-		r.Stray = append(r.Stray, namespaces.Peer{Index: int(index), Name: a.Name})
-		r.Problems = append(r.Problems, fmt.Sprintf("link %s belongs to no vassal (%s; emperor net gc)", a.Name, a.Alias))
 	}
-	if !s.table.Whole() {
-		r.Problems = append(r.Problems, fmt.Sprintf("the table %s of nftables is not complete", s.id.Table()))
+	owned := func(index namespaces.Index) bool {
+		is := func(l *Link) bool { return l.Index == index }
+		return slices.ContainsFunc(before, is) || slices.ContainsFunc(s.connections(), is) || s.bridge != nil && s.bridge.index == index
+	}
+	for _, l := range links {
+		if a := l.Attrs(); a.Group == s.id.Group() && !owned(namespaces.Index(a.Index)) {
+			r.Stray = append(r.Stray, namespaces.Peer{Index: a.Index, Name: a.Name})
+			r.Problems = append(r.Problems, fmt.Sprintf("link %s belongs to no vassal (%s; emperor net gc)", a.Name, a.Alias))
+		}
 	}
 	return r, nil
 }
 
-// indexes returns the links that are complete.
-func (s *Stage) indexes() map[namespaces.Index]bool {
+// connections returns the connections that are complete, by name.
+func (s *Stage) connections() []*Link {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := map[namespaces.Index]bool{}
-	for _, l := range s.links {
-		all[l.Index] = true
-	}
-	return all
+	return slices.SortedFunc(maps.Values(s.links), func(a, b *Link) int { return strings.Compare(a.Vassal, b.Vassal) })
 }
 
-func (s *Stage) has(index namespaces.Index) bool {
-	for _, l := range s.links {
-		if l.Index == index {
-			return true
-		}
-	}
-	return false
-}
-
-// ownRoutes lists the routes of emperors: destination and interface.
-func ownRoutes() (map[string]namespaces.Index, error) {
-	all := map[string]namespaces.Index{}
-	for _, family := range []int{unix.AF_INET, unix.AF_INET6} {
-		routes, err := complete(func() ([]netlink.Route, error) {
-			return netlink.RouteListFiltered(family, &netlink.Route{Protocol: RouteProtocol}, netlink.RT_FILTER_PROTOCOL)
-		})
-		if err != nil {
-			return nil, fmt.Errorf("cannot list routes: %w", err)
-		}
-		for _, route := range routes {
-			if route.Dst != nil {
-				all[route.Dst.String()] = namespaces.Index(route.LinkIndex)
-			}
-		}
-	}
-	return all, nil
-}
-
-// differences compares one connection with the kernel's. attrs is nil without a link.
-func differences(l *Link, attrs *netlink.LinkAttrs, routes map[string]namespaces.Index) (list []string) {
-	add := func(format string, args ...any) { list = append(list, l.Vassal+": "+fmt.Sprintf(format, args...)) }
-	if attrs == nil {
-		add("its link %s is gone", l.HostInterface)
-		return list
-	}
-	if attrs.OperState != netlink.OperUp {
-		add("its link %s is %s", l.HostInterface, attrs.OperState)
-	}
-	switch {
-	case l.bridge != 0 && attrs.MasterIndex != int(l.bridge):
-		add("its link %s is not in the bridge any more", l.HostInterface)
-	case l.bridge == 0 && attrs.MasterIndex != 0:
-		add("its link %s is in a bridge or bond", l.HostInterface)
-	}
-	if l.bridge != 0 {
-		return list
-	}
-	for _, a := range l.Addresses {
-		to := netip.PrefixFrom(a, a.BitLen()).String()
-		switch via, there := routes[to]; {
-		case !there:
-			add("there is no route to %s", a)
-		case via != l.Index:
-			add("the route to %s leads to another link", a)
-		}
-	}
-	return list
+func (s *Stage) has(l *Link) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.links[l.Vassal] == l
 }
 
 // CollectStray deletes links of the emperor that no vassal has, and returns their names. dry: it
 // deletes nothing.
-func (s *Stage) CollectStray(dry bool) ([]string, error) {
+func (s Auditor) CollectStray(dry bool) ([]string, error) {
 	r, err := s.Audit()
 	if err != nil || len(r.Stray) == 0 {
 		return nil, err

@@ -82,10 +82,7 @@ func (t trial) lacks(n Needs) (list []Lack) {
 		add(Lack{Key: "emperor-network-dns", What: "another nameserver of this host has port 53 of all addresses", Hint: "bind it to its own addresses, or emperor-network-dns = off"})
 	}
 	for _, chain := range t.drops {
-		add(Lack{
-			Key: keyMode, Partial: true, What: fmt.Sprintf("the chain %q of another firewall drops what it does not accept: vassals may reach no other hosts, and published ports may not be reached", chain),
-			Hint: "accept interfaces evs* there: DOCKER-USER, ufw route allow, firewalld zone trusted",
-		})
+		add(Lack{Key: keyMode, Partial: true, What: dropsForwarded(chain), Hint: acceptVassals})
 	}
 	return list
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -25,15 +26,7 @@ const (
 // host.
 func (s *Stage) forward(uplinks [2][]string) (guarded []string, err error) {
 	f := forwarder{changes: s.changes, check: s.config.CheckForwarding, log: s.config.Log}
-	for _, gateway := range s.gateways {
-		if gateway.Is4() {
-			f.each("ipv4", forwarding4, uplinks[0])
-		} else if f.exists("ipv6/conf/all/" + forwarding6) {
-			f.each("ipv6", forwarding6, uplinks[1])
-		} else if len(uplinks[1]) > 0 {
-			f.whole(uplinks[1])
-		}
-	}
+	f.all(s.gateways, uplinks)
 	if len(f.missing) > 0 {
 		return nil, fmt.Errorf("this host does not forward, and emperor-network-forwarding is check (sysctl -w %s)", strings.Join(f.missing, " "))
 	}
@@ -54,6 +47,19 @@ type forwarder struct {
 func (f *forwarder) exists(setting string) bool {
 	_, err := os.Stat(filepath.Join(f.changes.root, setting))
 	return err == nil
+}
+
+// all handles the uplinks of the families that vassals have.
+func (f *forwarder) all(gateways []netip.Addr, uplinks [2][]string) {
+	for _, gateway := range gateways {
+		if gateway.Is4() {
+			f.each("ipv4", forwarding4, uplinks[0])
+		} else if f.exists("ipv6/conf/all/" + forwarding6) {
+			f.each("ipv6", forwarding6, uplinks[1])
+		} else if len(uplinks[1]) > 0 {
+			f.whole(uplinks[1])
+		}
+	}
 }
 
 func (f *forwarder) each(family, key string, uplinks []string) {

@@ -1,6 +1,7 @@
 package network
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -128,10 +129,13 @@ type hostFacts struct {
 	uplinks [2][]string
 	// mtu is the smallest MTU of them.
 	mtu int
+	// by has the interfaces of inUse.
+	by map[netip.Prefix]string
 }
 
 // readHost reads them.
 func readHost() (f hostFacts, err error) {
+	f.by = map[netip.Prefix]string{}
 	links, err := complete(netlink.LinkList)
 	if err != nil {
 		return f, fmt.Errorf("cannot list links: %w", err)
@@ -145,7 +149,7 @@ func readHost() (f hostFacts, err error) {
 		return f, fmt.Errorf("cannot list addresses: %w", err)
 	}
 	for _, a := range addresses {
-		f.use(a.IPNet.String())
+		f.use(a.IPNet.String(), byIndex[a.LinkIndex])
 	}
 	for i, family := range []int{unix.AF_INET, unix.AF_INET6} {
 		routes, err := complete(func() ([]netlink.Route, error) { return netlink.RouteList(nil, family) })
@@ -162,16 +166,42 @@ func readHost() (f hostFacts, err error) {
 	return f, nil
 }
 
-func (f *hostFacts) use(cidr string) {
-	if p, err := netip.ParsePrefix(cidr); err == nil {
-		f.inUse = append(f.inUse, p.Masked())
+// use adds a network. by is its interface; nil: it has none.
+func (f *hostFacts) use(cidr string, by *netlink.LinkAttrs) {
+	p, err := netip.ParsePrefix(cidr)
+	if err != nil {
+		return
 	}
+	p = p.Masked()
+	f.inUse = append(f.inUse, p)
+	if by != nil {
+		f.by[p] = by.Name
+	}
+}
+
+// within describes the networks of other interfaces in a pool. own are the emperor's addresses.
+func (f *hostFacts) within(pool []netip.Prefix, own []netip.Addr) (list []string) {
+	for _, used := range f.inUse {
+		if used.IsSingleIP() && slices.Contains(own, used.Addr()) {
+			continue
+		}
+		for _, p := range pool {
+			if conflict([]netip.Prefix{p}, []netip.Prefix{used}) == nil {
+				continue
+			}
+			text := fmt.Sprintf("%s of this host (%s) is in the pool %s of vassals (emperor-network-pool = another prefix, or remove it)", used, cmp.Or(f.by[used], "no interface"), p)
+			if !slices.Contains(list, text) {
+				list = append(list, text)
+			}
+		}
+	}
+	return list
 }
 
 func (f *hostFacts) route(family int, r netlink.Route, links map[int]*netlink.LinkAttrs) {
 	if r.Dst != nil && !r.Dst.IP.IsUnspecified() {
 		if r.Protocol != RouteProtocol {
-			f.use(r.Dst.String())
+			f.use(r.Dst.String(), links[r.LinkIndex])
 		}
 		return
 	}

@@ -1,6 +1,7 @@
 package network
 
 import (
+	"bytes"
 	"encoding/binary"
 	"os"
 	"slices"
@@ -44,7 +45,7 @@ type legacyGetInfo struct {
 	SizeOfThem uint32
 }
 
-// drops reports whether the policy of the chain FORWARD is to drop.
+// drops reports whether the policy of the chain FORWARD is to drop, and no rule names links of vassals.
 func (l legacyTables) drops() bool {
 	tables, _ := os.ReadFile(l.list)
 	if !slices.Contains(strings.Fields(string(tables)), "filter") {
@@ -65,7 +66,7 @@ func (l legacyTables) drops() bool {
 	answer := make([]byte, head+int(info.SizeOfThem))
 	copy(answer, "filter")
 	binary.NativeEndian.PutUint32(answer[legacyName:], info.SizeOfThem)
-	if !l.ask(fd, legacyEntries, answer) {
+	if !l.ask(fd, legacyEntries, answer) || bytes.Contains(answer[head:], []byte(LinkPrefix)) {
 		return false
 	}
 	policy := answer[min(head+int(info.Underflow[legacyForward]), len(answer)):]

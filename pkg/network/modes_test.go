@@ -72,11 +72,11 @@ func TestBridge(t *testing.T) {
 			t.Errorf("%s: %q, %v, want %q", c.what, got, err, c.want)
 		}
 	}
-	if r, err := s.Audit(); err != nil || len(r.Problems) > 0 || len(r.Stray) > 0 || len(r.Links) != 2 {
+	if r, err := (Auditor{s}).Audit(); err != nil || len(r.Problems) > 0 || len(r.Stray) > 0 || len(r.Links) != 2 {
 		t.Errorf("the audit finds %+v, %v", r, err)
 	}
 	ip(t, netns.None(), "link", "set", lb.HostInterface, "nomaster")
-	if r, err := s.Audit(); err != nil || len(r.Problems) != 1 || !strings.Contains(r.Problems[0], "is not in the bridge any more") {
+	if r, err := (Auditor{s}).Audit(); err != nil || len(r.Problems) != 1 || !strings.Contains(r.Problems[0], "out of the bridge") {
 		t.Errorf("the audit finds %+v, %v", r.Problems, err)
 	}
 	for _, l := range []*Link{la, lb} {
@@ -164,7 +164,7 @@ func TestForgeryOnABridge(t *testing.T) {
 	s := openStage(t, func(c *Config) {
 		withBridge(c)
 		c.ToHost.All = true
-		c.Restored = func() { restored <- struct{}{} }
+		c.Event = func(string) { restored <- struct{}{} }
 	})
 	defer s.Close()
 	a, b := newNetns(t), newNetns(t)

@@ -44,9 +44,9 @@ type Config struct {
 	Timeout time.Duration
 	// Sweeper deletes links. Nil: each by itself.
 	Sweeper *namespaces.Sweeper
-	// Restored is called after another program has deleted the policy, or a part of it, and it was
-	// set again. Nil: nothing is.
-	Restored func()
+	// Event is told what other programs of the host do: a policy that was deleted is set again, or
+	// their networks come into the pool. It must not block. Nil: nothing is.
+	Event func(text string)
 	// Observe is told how long each Up and Down took that has succeeded. Nil: nothing is.
 	Observe func(what string, took time.Duration)
 	// Admitted is called before a vassal is connected, and when its clients change: its own
@@ -101,6 +101,8 @@ type Stage struct {
 	mu       sync.Mutex
 	links    map[string]*Link // by vassal
 	restored int
+	// intruders are networks of other interfaces in the pool, in words.
+	intruders []string
 }
 
 // sockets are the ones of rtnetlink.
@@ -186,7 +188,7 @@ func (s *Stage) prepare() error {
 		return explained("", err)
 	}
 	s.deleted = deleted
-	ups.follow(s.prepareUplinks)
+	ups.follow(s.prepareUplinks, s.routesChanged)
 	go deleted.follow(s.repair, s.config.Log)
 	return nil
 }
@@ -252,12 +254,17 @@ func (s *Stage) repair(gone []deletion) {
 	if !table && !ports {
 		return
 	}
-	s.config.Log.Warn("another program has deleted the network policy; it is set again", "table", s.id.Table())
+	const text = "another program has deleted the network policy; it is set again"
+	s.config.Log.Warn(text, "table", s.id.Table())
 	s.mu.Lock()
 	s.restored++
 	s.mu.Unlock()
-	if s.config.Restored != nil {
-		s.config.Restored()
+	s.event(text)
+}
+
+func (s *Stage) event(text string) {
+	if s.config.Event != nil {
+		s.config.Event(text)
 	}
 }
 

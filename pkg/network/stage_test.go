@@ -689,91 +689,6 @@ func TestAllowanceOfAVassalThatComesLater(t *testing.T) {
 	}
 }
 
-// An event of the creation of a link that is handled after the begin of its watch is no loss.
-func TestLateEventOfALink(t *testing.T) {
-	if !isolated(t) {
-		return
-	}
-	ip(t, netns.None(), "link", "set", "lo", "up")
-	w, err := NewWatcher(slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer w.Close()
-	lost := make(chan string, 2)
-	const lo = 1
-	w.Watch(lo, func(reason string) { lost <- reason })
-	w.take(w.current(namespaces.LinkEvent{LinkFacts: namespaces.LinkFacts{Index: lo}}))
-	if len(lost) > 0 {
-		t.Errorf("it is up, and reported: %s", <-lost)
-	}
-	ip(t, netns.None(), "link", "set", "lo", "down")
-	select {
-	case <-lost:
-	case <-time.After(patience):
-		t.Error("the loss is not reported")
-	}
-}
-
-// A link that another program deletes is reported, and a link that the stage deletes is not.
-func TestLostLink(t *testing.T) {
-	if !isolated(t) {
-		return
-	}
-	ip(t, netns.None(), "link", "set", "lo", "up")
-	s := openStage(t, nil)
-	defer s.Close()
-	lost := make(chan string, 4)
-	inC := netns.None()
-	make := func(name string) *Link {
-		inC = newNetns(t)
-		l, err := s.Up(t.Context(), Request{Vassal: name, Generation: 1, Wish: routed(t), Netns: inC, Lost: func(reason string) { lost <- name + ": " + reason }})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return l
-	}
-	a, b, c := make("a"), make("b"), make("c")
-	if err := s.Down(a); err != nil {
-		t.Fatal(err)
-	}
-	for name, how := range map[string][]string{"b": {"link", "delete", b.HostInterface}, "c": {"link", "set", c.HostInterface, "down"}} {
-		ip(t, netns.None(), how...)
-		select {
-		case got := <-lost:
-			if !strings.HasPrefix(got, name+": another program has deleted its link") {
-				t.Errorf("%q is reported of %s", got, name)
-			}
-		case <-time.After(patience):
-			t.Fatalf("%v is not reported", how)
-		}
-	}
-	ip(t, netns.None(), "link", "set", c.HostInterface, "up")
-	select {
-	case got := <-lost:
-		if got != "c: " {
-			t.Errorf("%q is reported after c is up again", got)
-		}
-	case <-time.After(patience):
-		t.Fatal("c is not repaired")
-	}
-	serve(t, inC, 8080, "c")
-	for _, a := range c.Addresses {
-		if got, err := ask(t, here(t), netip.AddrPortFrom(a, 8080).String()); err != nil || !strings.HasPrefix(got, "c for ") {
-			t.Errorf("the host reaches c at %s: %q, %v", a, got, err)
-		}
-	}
-	ip(t, netns.None(), "link", "set", c.HostInterface, "down")
-	if got := <-lost; !strings.HasPrefix(got, "c: another") {
-		t.Errorf("%q is reported the second time", got)
-	}
-	for _, l := range []*Link{b, c} {
-		if err := s.Down(l); err != nil {
-			t.Error(err)
-		}
-	}
-}
-
 // The next stage removes all that a killed one has left, and nothing else; Collect does the same
 // without a stage.
 func TestKilledStage(t *testing.T) {
@@ -840,7 +755,7 @@ func TestAudit(t *testing.T) {
 	a, b := up(t, s, "a.ini", newNetns(t), routed(t)), up(t, s, "b.ini", newNetns(t), routed(t))
 	report := func() Report {
 		t.Helper()
-		r, err := s.Audit()
+		r, err := Auditor{s}.Audit()
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -854,13 +769,13 @@ func TestAudit(t *testing.T) {
 	ip(t, netns.None(), "route", "delete", a.Addresses[0].String())
 	ip(t, netns.None(), "link", "delete", b.HostInterface)
 	text := strings.Join(report().Problems, "\n")
-	for _, want := range []string{"a.ini: there is no route to " + a.Addresses[0].String(), "b.ini: its link " + b.HostInterface + " is gone", "link stray0 belongs to no vassal"} {
+	for _, want := range []string{"a.ini: another program has deleted the route to " + a.Addresses[0].String(), "b.ini: another program has deleted its link " + b.HostInterface, "link stray0 belongs to no vassal"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is missing in\n%s", want, text)
 		}
 	}
 	for _, dry := range []bool{true, false} {
-		if names, err := s.CollectStray(dry); err != nil || fmt.Sprint(names) != "[stray0]" {
+		if names, err := (Auditor{s}).CollectStray(dry); err != nil || fmt.Sprint(names) != "[stray0]" {
 			t.Errorf("dry %v: %v, %v", dry, names, err)
 		}
 	}

@@ -233,55 +233,30 @@ func (c *connecting) admit(context.Context) error {
 	return c.repolicy(c.link)
 }
 
-// verify reads the result back: another program of the host may configure every new link.
+// verify reads the result back: another program of the host may configure every new link. From then on
+// the link is watched.
 func (c *connecting) verify(context.Context) error {
 	l := c.link
-	facts, err := c.out.Link(l.Index)
-	if err != nil {
-		return err
-	}
-	switch {
-	case facts.Group != c.id.Group():
-		return fmt.Errorf("another program has changed the group of its link %s", l.HostInterface)
-	case facts.Master != l.bridge:
-		return fmt.Errorf("another program has put its link %s into a bridge or bond (%s)", l.HostInterface, unmanaged)
-	case facts.State != namespaces.IfOperUp:
-		return fmt.Errorf("another program has set its link %s down (%s)", l.HostInterface, unmanaged)
-	}
-	for i, a := range l.Addresses {
-		if l.bridge != 0 {
-			break // the routes are the bridge's
-		}
-		for _, way := range []struct {
-			n     rtnetlink
-			to    string
-			route func() (namespaces.Index, error)
-			want  namespaces.Index
-		}{
-			{to: a.String(), route: func() (namespaces.Index, error) { return c.out.RouteTo(a) }, want: l.Index},
-			{to: l.Gateways[i].String(), route: func() (namespaces.Index, error) { return c.in.RouteTo(l.Gateways[i]) }, want: l.inside},
-		} {
-			got, err := way.route()
-			if err != nil {
-				return err
-			}
-			if got != way.want {
-				return fmt.Errorf("packets to %s leave by another interface: %s (emperor-network-pool = another prefix, or %s)", way.to, nameOf(got), unmanaged)
-			}
-		}
-	}
 	if c.request.Lost != nil {
-		lost := c.request.Lost
-		c.watch.follow(l.Index, &watched{report: lost, mend: func() { c.mend(l, lost) }})
+		c.watch.follow(l.Index, &watched{report: c.request.Lost, examine: c.examiner(l)})
+	}
+	for _, check := range []func() error{
+		func() error { return l.hostFault(c.out, c.id.Group()) },
+		func() error { return l.insideFault(c.in) },
+		func() error { return l.wayFault(c.in) },
+	} {
+		if err := check(); err != nil {
+			return err
+		}
 	}
 	return nil
 }
 
-// unmanaged is the remedy for programs that configure links of others.
-const unmanaged = "NetworkManager: unmanaged-devices=interface-name:evs*; systemd-networkd: Unmanaged=yes for evs*"
-
 // nameOf returns the name of an interface of the host for a message.
 func nameOf(index namespaces.Index) string {
+	if index == 0 {
+		return "no interface"
+	}
 	n, err := namespaces.OpenNetlink()
 	if err == nil {
 		defer n.Close()

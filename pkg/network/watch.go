@@ -18,34 +18,37 @@ import (
 type Watcher struct {
 	events *namespaces.LinkWatch
 	log    *slog.Logger
-	done   chan struct{}
+	group  sync.WaitGroup
 	// others is called for links that are not watched. It must not block.
 	others func(namespaces.LinkEvent)
 
 	mu    sync.Mutex
 	waits map[namespaces.Index]chan struct{}
 	lost  map[namespaces.Index]*watched
+	hints map[namespaces.Index]bool // links that may have changed
+	wake  chan struct{}             // there are hints
 }
 
-// watched is the link of a running vassal.
+// watched is the link of a running vassal. Events are hints: a change is reported after the kernel's
+// state has been read.
 type watched struct {
 	report func(reason string)
-	// mend is called in a goroutine of its own when the link is up again after a report. Nil: the report
-	// ends the watch.
-	mend func()
-	up   bool
-	cut  bool // it was reported, and is down
+	// examine reads the state. It is called by one goroutine at a time.
+	examine func() condition
+	reason  string // reported last; empty: the vassal has its network
 }
 
-// take takes an event, and returns the consequences: a report, the end of the watch, and a link to mend.
-func (w *watched) take(e namespaces.LinkEvent) (report, ends, mend bool) {
-	down := w.up && !e.Up
-	report, mend = !w.cut && (e.Gone || down), !e.Gone && w.cut && e.Up
-	w.up, w.cut = e.Up, w.cut && !mend || report
-	return report, e.Gone || report && w.mend == nil, mend
+// condition is the state of a watched link.
+type condition struct {
+	// reason is why packets do not pass, with the remedy. Empty: they do.
+	reason string
+	// repaired: a change of another program was taken back just now.
+	repaired bool
+	// final: the link will not come back, and its watch ends.
+	final bool
 }
 
-// NewWatcher returns a Watcher for links of this network namespace. It runs a goroutine until Close.
+// NewWatcher returns a Watcher for links of this network namespace. It runs goroutines until Close.
 func NewWatcher(log *slog.Logger) (*Watcher, error) {
 	return newWatcher(func(namespaces.LinkEvent) {}, log)
 }
@@ -56,21 +59,22 @@ func newWatcher(others func(namespaces.LinkEvent), log *slog.Logger) (*Watcher, 
 		return nil, err
 	}
 	w := &Watcher{
-		events: events, log: log, done: make(chan struct{}), others: others,
-		waits: map[namespaces.Index]chan struct{}{}, lost: map[namespaces.Index]*watched{},
+		events: events, log: log, others: others, wake: make(chan struct{}, 1),
+		waits: map[namespaces.Index]chan struct{}{}, lost: map[namespaces.Index]*watched{}, hints: map[namespaces.Index]bool{},
 	}
-	go w.run()
+	ends := make(chan struct{})
+	w.group.Go(func() { defer close(ends); w.run() })
+	w.group.Go(func() { w.followHints(ends) })
 	return w, nil
 }
 
-// Close ends the goroutine. It is called once.
+// Close ends the goroutines. It is called once.
 func (w *Watcher) Close() {
 	w.events.Close()
-	<-w.done
+	w.group.Wait()
 }
 
 func (w *Watcher) run() {
-	defer close(w.done)
 	for {
 		events, err := w.events.Next()
 		switch {
@@ -83,96 +87,130 @@ func (w *Watcher) run() {
 			return
 		}
 		for _, e := range events {
-			w.take(w.current(e))
+			w.take(e)
 		}
 	}
-}
-
-// current returns the present state of a link that an event reports as down, when the first report
-// ends the watch: an event of its creation may have waited here since before the watch.
-func (w *Watcher) current(e namespaces.LinkEvent) namespaces.LinkEvent {
-	w.mu.Lock()
-	of, known := w.lost[e.Index]
-	w.mu.Unlock()
-	if !known || of.mend != nil || e.Up || e.Gone {
-		return e
-	}
-	if now, err := w.read(e.Index); err == nil {
-		return now
-	}
-	return e
-}
-
-// read returns the present state of a link. A link that is gone is no error.
-func (w *Watcher) read(index namespaces.Index) (e namespaces.LinkEvent, err error) {
-	n, err := namespaces.OpenNetlink()
-	if err != nil {
-		return e, err
-	}
-	defer n.Close()
-	return readLink(n, index)
-}
-
-func readLink(n *namespaces.Netlink, index namespaces.Index) (namespaces.LinkEvent, error) {
-	l, err := n.Link(index)
-	if err != nil && !errors.Is(err, errNoLink) {
-		return namespaces.LinkEvent{}, err
-	}
-	l.Index = index
-	return namespaces.LinkEvent{LinkFacts: l, Gone: err != nil}, nil
 }
 
 // take handles one event.
 func (w *Watcher) take(e namespaces.LinkEvent) {
 	w.mu.Lock()
 	wake, waited := w.waits[e.Index]
-	of, known := w.lost[e.Index]
-	report, ends, mend := false, false, false
-	if known {
-		report, ends, mend = of.take(e)
-	}
-	if ends {
-		delete(w.lost, e.Index)
-	}
+	_, known := w.lost[e.Index]
 	w.mu.Unlock()
 	if waited {
 		wakeUp(wake)
 	}
-	switch {
-	case !known && !waited:
+	if known {
+		w.hint(e.Index)
+	}
+	if !known && !waited {
 		w.others(e)
-	case mend:
-		go of.mend()
-	case report: // a link that is deleted is set down first
-		of.report("another program has deleted its link, or has set it down")
 	}
 }
 
-// recover reads the links after events were lost.
+// recover handles the loss of events: each link may have changed.
 func (w *Watcher) recover() {
 	w.mu.Lock()
-	all := slices.Collect(maps.Keys(w.lost))
 	for _, wake := range w.waits {
 		wakeUp(wake)
 	}
+	all := slices.Collect(maps.Keys(w.lost))
 	w.mu.Unlock()
-	w.look(all...)
+	w.hint(all...)
 	w.others(namespaces.LinkEvent{})
 }
 
-// look reads links whose events may have been missed.
-func (w *Watcher) look(links ...namespaces.Index) {
-	n, err := namespaces.OpenNetlink()
-	if err != nil {
-		w.log.Warn("events of links were lost", "error", err)
-		return
-	}
-	defer n.Close()
+// hint has links examined that may have changed.
+func (w *Watcher) hint(links ...namespaces.Index) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	for _, index := range links {
-		if e, err := readLink(n, index); err == nil {
-			w.take(e)
+		w.hints[index] = true
+	}
+	wakeUp(w.wake)
+}
+
+func (w *Watcher) followHints(ends <-chan struct{}) {
+	for {
+		select {
+		case <-w.wake:
+		case <-ends:
+			return
+		}
+		w.mu.Lock()
+		hints := slices.Collect(maps.Keys(w.hints))
+		clear(w.hints)
+		w.mu.Unlock()
+		for _, index := range hints {
+			w.examine(index)
 		}
 	}
+}
+
+// examine reads the state of a watched link, and reports a change of it.
+func (w *Watcher) examine(index namespaces.Index) {
+	of := w.watchOf(index)
+	if of == nil {
+		return
+	}
+	now := of.examine()
+	if w.watchOf(index) != of {
+		return // the watch has ended
+	}
+	if now.final {
+		w.Unwatch(index)
+	}
+	changed := now.reason != of.reason || now.repaired
+	of.reason = now.reason
+	if changed {
+		of.report(now.reason)
+	}
+}
+
+func (w *Watcher) watchOf(index namespaces.Index) *watched {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.lost[index]
+}
+
+// Watch reports once, from any goroutine, when the link goes or is set down.
+func (w *Watcher) Watch(index namespaces.Index, lost func(reason string)) {
+	wasUp := false
+	w.follow(index, &watched{report: lost, examine: func() condition {
+		now, err := readLink(index)
+		cut := errors.Is(err, errNoLink) || err == nil && wasUp && !now.Up
+		wasUp = now.Up
+		if !cut {
+			return condition{}
+		}
+		return condition{reason: "another program has deleted its link, or has set it down", final: true} // a link that is deleted is set down first
+	}})
+	w.hint(index) // it may be gone already
+}
+
+// readLink returns the present state of a link.
+func readLink(index namespaces.Index) (l namespaces.LinkFacts, err error) {
+	n, err := namespaces.OpenNetlink()
+	if err != nil {
+		return l, err
+	}
+	defer n.Close()
+	return n.Link(index)
+}
+
+// follow watches a link from now on. Changes from before are the caller's to find.
+func (w *Watcher) follow(index namespaces.Index, of *watched) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.lost[index] = of
+}
+
+// Unwatch ends the watch of a link, such as one that is about to be deleted.
+func (w *Watcher) Unwatch(index namespaces.Index) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.lost, index)
 }
 
 func wakeUp(c chan struct{}) {
@@ -226,23 +264,4 @@ func (a *arrival) await(ctx context.Context, n rtnetlink) error {
 			return context.Cause(ctx)
 		}
 	}
-}
-
-// Watch reports once, from any goroutine, when the link goes or is set down.
-func (w *Watcher) Watch(index namespaces.Index, lost func(reason string)) {
-	w.follow(index, &watched{report: lost})
-}
-
-func (w *Watcher) follow(index namespaces.Index, of *watched) {
-	w.mu.Lock()
-	w.lost[index] = of
-	w.mu.Unlock()
-	w.look(index) // it may be gone already
-}
-
-// Unwatch ends the watch of a link, such as one that is about to be deleted.
-func (w *Watcher) Unwatch(index namespaces.Index) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	delete(w.lost, index)
 }
