@@ -17,12 +17,8 @@ func PrepareMounts(made Flags) error {
 	if !made.Has(NewMount) {
 		return nil
 	}
-	err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, "")
-	if errors.Is(err, unix.EINVAL) {
-		return errors.New("cannot make the mounts slaves: / is no mount point (in a chroot? bind its directory to itself first)")
-	}
-	if err != nil {
-		return fmt.Errorf("cannot make the mounts slaves: %w", err)
+	if err := unix.Mount("", "/", "", unix.MS_REC|unix.MS_SLAVE, ""); err != nil {
+		return CannotMakeSlaves(err)
 	}
 	if !made.Has(NewPID) {
 		return nil
@@ -31,6 +27,14 @@ func PrepareMounts(made Flags) error {
 		return fmt.Errorf("cannot mount /proc: %w", err)
 	}
 	return checkProc()
+}
+
+// CannotMakeSlaves returns the error of the first mount(2) of PrepareMounts.
+func CannotMakeSlaves(err error) error {
+	if errors.Is(err, unix.EINVAL) {
+		return errors.New("cannot make the mounts slaves: / is no mount point (in a chroot? bind its directory to itself first)")
+	}
+	return fmt.Errorf("cannot make the mounts slaves: %w", err)
 }
 
 // checkProc checks that /proc is procfs and shows the caller's pid namespace.

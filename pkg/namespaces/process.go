@@ -21,6 +21,17 @@ type Process struct {
 	pidfd *os.File // in the runtime's poller
 }
 
+// Hold takes ownership of a pidfd of a child of this process that has not been waited for. After
+// an error the pidfd is closed.
+func Hold(pid, pidfd int) (*Process, error) {
+	p, err := hold(pid, pidfd)
+	if err != nil {
+		p.Close()
+		return nil, err
+	}
+	return p, nil
+}
+
 // hold takes ownership of a pidfd. The Process can be closed even after an error.
 func hold(pid, pidfd int) (*Process, error) {
 	p := &Process{PID: pid}

@@ -23,7 +23,7 @@ func SetResource(resource int, soft, hard uint64) error {
 	}
 	want := unix.Rlimit{Cur: soft, Max: hard}
 	if err := unix.Setrlimit(resource, &want); err != nil {
-		return fmt.Errorf("cannot set the limit to %s, which is %s: %w", formatLimit(want), formatLimit(before), err)
+		return fmt.Errorf("cannot set the limit to %s, which is %s: %w", FormatLimit(soft, hard), formatLimit(before), err)
 	}
 	if err := unix.Getrlimit(resource, &after); err != nil {
 		return fmt.Errorf("cannot read the limit: %w", err)
@@ -34,15 +34,17 @@ func SetResource(resource int, soft, hard uint64) error {
 	return nil
 }
 
-// formatLimit formats a limit as soft:hard.
-func formatLimit(l unix.Rlimit) string {
+func formatLimit(l unix.Rlimit) string { return FormatLimit(l.Cur, l.Max) }
+
+// FormatLimit formats a limit as soft:hard.
+func FormatLimit(soft, hard uint64) string {
 	word := func(n uint64) string {
 		if n == Infinity {
 			return "infinity"
 		}
 		return strconv.FormatUint(n, 10)
 	}
-	return word(l.Cur) + ":" + word(l.Max)
+	return word(soft) + ":" + word(hard)
 }
 
 // resourcesOf reads the limits of a process, by resource: /proc/PID/limits has one line for each,

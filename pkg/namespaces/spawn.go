@@ -87,6 +87,16 @@ func NewSpawnerIn(ns netns.NsHandle) (*Spawner, error) {
 // after the last Start.
 func (s *Spawner) Close() { close(s.requests) }
 
+// Run calls run on the thread of s and returns then. It blocks while processes are started.
+func (s *Spawner) Run(run func()) {
+	done := make(chan struct{})
+	s.requests <- func() {
+		defer close(done)
+		run()
+	}
+	<-done
+}
+
 // Start starts c and returns when its program has been executed, or has failed to. The process
 // leads a session of its own. Start blocks while other processes are started.
 func (s *Spawner) Start(c Command) (*Process, error) {

@@ -8,8 +8,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/programs"
 	"github.com/emperor-go/emperor/pkg/config"
-	"github.com/emperor-go/emperor/pkg/vassal/workers"
 )
 
 // directories are the working directories of this process.
@@ -53,7 +53,7 @@ func (d *directories) change(_ context.Context, o *config.Vassal) (err error) {
 // enter it.
 func enter(dir string) error {
 	if err := unix.Chdir(dir); err != nil {
-		return workers.CannotEnter(dir, err)
+		return programs.CannotEnter(dir, unix.Geteuid(), err)
 	}
 	return nil
 }

@@ -71,7 +71,7 @@ func (e *environment) programs(o *config.Vassal, s *source) ([]string, error) {
 			vars.Set(key, *before)
 		}
 	}
-	vars = slices.DeleteFunc(vars, func(variable string) bool { key, _, _ := strings.Cut(variable, "="); return protocol(key) })
+	vars = slices.DeleteFunc(vars, func(variable string) bool { key, _, _ := strings.Cut(variable, "="); return environ.OfProtocol(key) })
 	if name, asked := s.nameFor(o); asked { // other programs do not get it: a uwsgi with strict reports it as an error
 		vars.Set(nameEnv, name)
 	}
@@ -93,17 +93,6 @@ func (s *source) networkVars() []string {
 		return nil
 	}
 	return texts(s.order.NetworkVars)
-}
-
-// protocol reports whether a variable only concerns the protocols by which this process was
-// started.
-func protocol(key string) bool {
-	for _, prefix := range []string{"UWSGI_", "EMPEROR_", "LISTEN_"} {
-		if strings.HasPrefix(key, prefix) {
-			return true
-		}
-	}
-	return key == "NOTIFY_SOCKET" || key == "WATCHDOG_USEC" || key == "WATCHDOG_PID"
 }
 
 // set applies the options to the environment of this process, so that hooks see it,

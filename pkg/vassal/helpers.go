@@ -2,12 +2,11 @@ package vassal
 
 import (
 	"fmt"
-	"os"
-	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/internal/libexec"
+	"github.com/emperor-go/emperor/internal/programs"
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
@@ -47,23 +46,10 @@ func findPrograms() (p ownPrograms, err error) {
 // companion returns the path of a program that belongs to this one.
 func companion(name string) (string, error) {
 	path, err := libexec.Find(name)
-	if err != nil || forAll(path) {
+	if err != nil || programs.ForAll(path) {
 		return path, nil //nolint:nilerr // the vassal that needs it reports the error
 	}
 	return hold(path)
-}
-
-// forAll reports whether every user can reach and execute a file.
-func forAll(path string) bool {
-	for ; ; path = filepath.Dir(path) {
-		info, err := os.Stat(path)
-		if err != nil || info.Mode().Perm()&0o001 == 0 {
-			return false
-		}
-		if path == "/" {
-			return true
-		}
-	}
 }
 
 // hold opens a program for the life of this process and returns a path to it that only needs

@@ -4,10 +4,12 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+
+	"github.com/emperor-go/emperor/internal/programs"
 )
 
 func TestForAll(t *testing.T) {
-	if !forAll("/bin/sh") {
+	if !programs.ForAll("/bin/sh") {
 		t.Error("/bin/sh is not for all")
 	}
 	dir := t.TempDir()
@@ -18,10 +20,10 @@ func TestForAll(t *testing.T) {
 	if err := os.Chmod(dir, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if forAll(file) {
+	if programs.ForAll(file) {
 		t.Error("a program in a directory of one user is for all")
 	}
-	if forAll(filepath.Join("/", "no", "such", "program")) {
+	if programs.ForAll(filepath.Join("/", "no", "such", "program")) {
 		t.Error("a program that is not there is for all")
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/announce"
 	"github.com/emperor-go/emperor/internal/goprocs"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/hooks"
@@ -194,34 +195,16 @@ func (l *link) reportAddresses(o *config.Vassal) {
 // this process, or serves as its child: the end of the connection is no failure then. Without
 // a probe the program is ready.
 func (l *link) announceProgram(o *config.Vassal, child int) error {
-	probe := l.probeOf(o.Ready)
-	n := wire.Notice{Kind: wire.Exec, Probe: probe, Program: child, StopSignal: int(o.Workers.StopSignal), Mercy: o.ReloadMercy}
+	n := announce.Program(o, child, len(l.notify) > 0)
 	if !n.Fits() {
 		return errors.New("the command of ready-probe is too long: put it into a script")
 	}
-	if probe == nil {
+	if n.Probe == nil {
 		if err := l.pipe.report(wire.Accepting); err != nil {
 			return err
 		}
 	}
 	l.orders.Post(n)
 	l.orders.Flush(flushWait)
-	return nil
-}
-
-// probeOf returns the emperor's test for the readiness of a program that replaces this process.
-// Nil: the program is ready when it is executed.
-func (l *link) probeOf(ready config.Readiness) *wire.Probe {
-	notifies := ready.Notify && len(l.notify) > 0
-	switch p := ready.Probe; {
-	case p.Kind != "":
-		probe := &wire.Probe{Kind: p.Kind, Address: []byte(p.Address), Path: []byte(p.Path), Timeout: ready.Timeout, Notify: notifies}
-		for _, word := range p.Command {
-			probe.Command = append(probe.Command, []byte(word))
-		}
-		return probe
-	case notifies:
-		return &wire.Probe{Kind: "notify", Timeout: ready.Timeout}
-	}
 	return nil
 }

@@ -1,21 +1,12 @@
 package workers
 
 import (
-	"errors"
-	"fmt"
 	"syscall"
 
 	"golang.org/x/sys/unix"
-)
 
-// CannotEnter returns the error for a working directory that this process's user cannot enter.
-func CannotEnter(dir string, err error) error {
-	hint := ""
-	if errors.Is(err, unix.EACCES) {
-		hint = " (chdir = /)"
-	}
-	return fmt.Errorf("cannot enter working directory %q as uid %d: %w%s", dir, unix.Geteuid(), err, hint)
-}
+	"github.com/emperor-go/emperor/internal/programs"
+)
 
 // start forks and executes a program, like syscall.ForkExec. If the master is already in the
 // directory, the child inherits it: the path may lead through directories that only root can
@@ -27,7 +18,7 @@ func start(path string, argv []string, a *syscall.ProcAttr) (pid int, err error)
 	pid, err = syscall.ForkExec(path, argv, a)
 	if err != nil && a.Dir != "" {
 		if enter := unix.Faccessat(unix.AT_FDCWD, a.Dir, unix.X_OK, unix.AT_EACCESS); enter != nil {
-			return 0, CannotEnter(a.Dir, enter)
+			return 0, programs.CannotEnter(a.Dir, unix.Geteuid(), enter)
 		}
 	}
 	return pid, err
