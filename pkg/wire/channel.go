@@ -59,6 +59,14 @@ func (e *EmperorEnd) SendOrder(o Order) error {
 	return nil
 }
 
+// Release sends off a child that is parked without the vassal program (package bootlist).
+func (e *EmperorEnd) Release() error {
+	if err := send(e.file, []byte{1}, nil); err != nil {
+		return fmt.Errorf("cannot send it off: %w", err)
+	}
+	return nil
+}
+
 func send(to *os.File, message, rights []byte) error {
 	raw, err := to.SyscallConn()
 	if err != nil {

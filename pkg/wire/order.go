@@ -3,11 +3,13 @@ package wire
 import (
 	"errors"
 	"fmt"
+	"syscall"
 	"time"
 
 	"github.com/emperor-go/emperor/internal/uwsgiproto"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
+	"github.com/emperor-go/emperor/pkg/namespaces/bootlist"
 )
 
 // MaxOrder limits the size of an encoded order in bytes. A configuration may have 1 MiB and
@@ -168,6 +170,9 @@ const (
 	Confined NoticeKind = "confined"
 	// Booting: the current wait of a long boot. It does not answer an order.
 	Booting NoticeKind = "boot"
+	// Refused: a system call of a boot without the vassal program failed (package bootlist). It
+	// does not answer an order.
+	Refused NoticeKind = "refused"
 )
 
 // maxNotice limits an encoded notice in bytes. Longer messages are not read.
@@ -203,13 +208,22 @@ type Notice struct {
 	// Program of an Exec notice: the pid, in the vassal's pid namespace, of the child that the
 	// vassal supervises as process 1. Zero: the program has replaced the vassal.
 	Program int `json:"program,omitempty"`
+	// Call of a Refused notice: the number of the call in its list, and its error.
+	Call  int           `json:"-"`
+	Errno syscall.Errno `json:"-"`
+}
+
+// Message returns the encoded notice. ok is false when it is too long to be read.
+func (n Notice) Message() (message []byte, ok bool) {
+	message, err := encode(n.cut())
+	return message, err == nil && len(message) <= maxNotice
 }
 
 // Fits reports whether the notice is short enough to be read. The texts of a notice are
 // shortened when it is sent.
 func (n Notice) Fits() bool {
-	text, err := encode(n.cut())
-	return err == nil && len(text) <= maxNotice
+	_, ok := n.Message()
+	return ok
 }
 
 // Deaths counts the workers that died unasked.
@@ -266,6 +280,9 @@ func decodeOrder(text []byte) (Order, error) {
 
 // decodeNotice ignores unknown fields: an emperor may be older than its vassals.
 func decodeNotice(text []byte) (Notice, error) {
+	if call, errno, ok := bootlist.Failed(text); ok {
+		return Notice{Kind: Refused, Call: call, Errno: errno}, nil
+	}
 	var n Notice
 	if err := decode(text, &n); err != nil {
 		return Notice{}, fmt.Errorf("cannot read notice: %w: %w", ErrGarbage, err)

@@ -1,0 +1,171 @@
+package bootlist
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/namespaces"
+)
+
+// errUnexpected is the error of a call that succeeded without the effect that it is there for.
+var errUnexpected = errors.New("the kernel shows another result afterwards")
+
+// because returns the usual message of a failure.
+func because(format string, args ...any) func(error) error {
+	return func(err error) error { return fmt.Errorf(format+": %w", append(args, err)...) }
+}
+
+// Seal keeps all descriptors except stdio from the program.
+func (l *List) Seal() {
+	l.add(because("cannot mark descriptors close-on-exec"), succeeds, unix.SYS_CLOSE_RANGE, number(3), number(^uint32(0)), number(unix.CLOSE_RANGE_CLOEXEC))
+}
+
+// Session makes the child the leader of a session of its own.
+func (l *List) Session() { l.add(because("cannot make a session"), succeeds, unix.SYS_SETSID) }
+
+// Deathsig makes the kernel send a signal to the child when its parent dies. A change of ids
+// clears it (prctl(2), PR_SET_PDEATHSIG).
+func (l *List) Deathsig(s syscall.Signal) {
+	l.add(because("cannot tie this process to the emperor"), succeeds, unix.SYS_PRCTL, number(unix.PR_SET_PDEATHSIG), number(int(s)))
+}
+
+// Keyring gives the child a new, empty session keyring, which no other process can join.
+func (l *List) Keyring() {
+	l.add(because("cannot make a session keyring"), succeeds, unix.SYS_KEYCTL, number(unix.KEYCTL_JOIN_SESSION_KEYRING), number(0))
+}
+
+// Send sends a message over a socket. A peer that is gone is no failure.
+func (l *List) Send(fd int, message []byte) {
+	l.add(nil, attempt, unix.SYS_SENDTO, number(fd), l.bytes(message), number(len(message)), number(unix.MSG_NOSIGNAL))
+}
+
+// Park blocks until the peer of a socket sends a message. When the peer closes the socket instead,
+// the child ends.
+func (l *List) Park(fd int) {
+	room := l.bytes(make([]byte, 8))
+	l.add(nil, delivers, unix.SYS_RECVFROM, number(fd), room, number(8), number(0))
+}
+
+// Heed ends the child when the peer of a socket has closed it, or has sent a message.
+func (l *List) Heed(fd int) {
+	room := l.bytes(make([]byte, 8))
+	l.add(nil, waits, unix.SYS_RECVFROM, number(fd), room, number(8), number(unix.MSG_PEEK|unix.MSG_DONTWAIT))
+}
+
+// Mounts is namespaces.PrepareMounts.
+func (l *List) Mounts(made namespaces.Flags) {
+	if !made.Has(namespaces.NewMount) {
+		return
+	}
+	l.add(namespaces.CannotMakeSlaves, succeeds, unix.SYS_MOUNT, l.text(""), l.text("/"), number(0), number(unix.MS_REC|unix.MS_SLAVE))
+	if !made.Has(namespaces.NewPID) {
+		return
+	}
+	proc, path := l.text("proc"), l.text("/proc")
+	l.add(because("cannot mount /proc"), succeeds, unix.SYS_MOUNT, proc, path, proc, number(unix.MS_NOSUID|unix.MS_NODEV|unix.MS_NOEXEC))
+	l.checkProc(path)
+}
+
+// checkProc checks that /proc is procfs, and shows the child as the first process of its namespace.
+func (l *List) checkProc(path arg) {
+	status := l.bytes(make([]byte, statfsSize))
+	magic := binary.NativeEndian.AppendUint64(nil, unix.PROC_SUPER_MAGIC) // f_type of statfs(2)
+	l.compare(l.add(because("cannot check /proc"), succeeds, unix.SYS_STATFS, path, status), status, 0, magic)
+	self := l.bytes(make([]byte, 8))
+	c := l.add(because("cannot mount /proc: it shows another process as this one"), returns, unix.SYS_READLINKAT, number(atCwd), l.text("/proc/self"), self, number(8))
+	c.result = 1
+	l.compare(c, self, 0, []byte("1"))
+}
+
+// statfsSize is the room for a struct statfs.
+const statfsSize = 256
+
+// Become is namespaces.Credentials.Apply, with its check by other calls: the child has one thread
+// and need not read /proc.
+func (l *List) Become(c namespaces.Credentials) {
+	c.Groups = slices.Compact(slices.Sorted(slices.Values(c.Groups))) // as the kernel returns them
+	groups := make([]byte, 4*max(1, len(c.Groups)))
+	for i, g := range c.Groups {
+		binary.NativeEndian.PutUint32(groups[4*i:], g)
+	}
+	uid, gid := number(c.UID), number(c.GID)
+	l.add(because("cannot set groups %v", c.Groups), succeeds, unix.SYS_SETGROUPS, number(len(c.Groups)), l.bytes(groups))
+	l.add(because("cannot set gid %d", c.GID), succeeds, unix.SYS_SETRESGID, gid, gid, gid)
+	l.add(because("cannot set uid %d", c.UID), succeeds, unix.SYS_SETRESUID, uid, uid, uid)
+	l.add(nil, succeeds, unix.SYS_PRCTL, number(unix.PR_SET_DUMPABLE), number(0))
+	l.verify(c, groups[:4*len(c.Groups)])
+}
+
+// verify reads ids, groups and capabilities back. Ambient capabilities are permitted ones.
+func (l *List) verify(c namespaces.Credentials, groups []byte) {
+	why := because("cannot verify credentials")
+	for _, x := range []struct {
+		call uintptr
+		id   uint32
+	}{{unix.SYS_GETRESUID, c.UID}, {unix.SYS_GETRESGID, c.GID}} {
+		var three []byte
+		room := l.bytes(make([]byte, 16))
+		for range 3 {
+			three = binary.NativeEndian.AppendUint32(three, x.id)
+		}
+		at := func(i uint64) arg { return arg{room.value + 4*i, true} }
+		l.compare(l.add(why, succeeds, x.call, at(0), at(1), at(2)), room, 0, three)
+	}
+	room := l.bytes(make([]byte, len(groups)+8))
+	had := l.add(why, returns, unix.SYS_GETGROUPS, number(len(c.Groups)+1), room)
+	had.result = uint64(len(c.Groups))
+	l.compare(had, room, 0, groups)
+	if c.UID == 0 {
+		return
+	}
+	header := binary.NativeEndian.AppendUint32(nil, unix.LINUX_CAPABILITY_VERSION_3)
+	sets := l.bytes(make([]byte, 24)) // twice: effective, permitted, inheritable
+	for _, half := range []int{0, 12} {
+		l.compare(l.add(why, succeeds, unix.SYS_CAPGET, l.bytes(append(header, make([]byte, 4)...)), sets), sets, half, make([]byte, 8))
+	}
+}
+
+// NoNewPrivileges is namespaces.NoNewPrivileges.
+func (l *List) NoNewPrivileges(blame func(error) error) {
+	why := func(err error) error { return blame(fmt.Errorf("cannot give up new privileges: %w", err)) }
+	l.add(why, succeeds, unix.SYS_PRCTL, number(unix.PR_SET_NO_NEW_PRIVS), number(1))
+	l.add(why, returns, unix.SYS_PRCTL, number(unix.PR_GET_NO_NEW_PRIVS)).result = 1
+}
+
+// Resource is namespaces.SetResource.
+func (l *List) Resource(resource int, soft, hard uint64, blame func(error) error) {
+	want := binary.NativeEndian.AppendUint64(binary.NativeEndian.AppendUint64(nil, soft), hard)
+	room := l.bytes(make([]byte, len(want)))
+	why := func(err error) error {
+		return blame(fmt.Errorf("cannot set the limit to %s: %w", namespaces.FormatLimit(soft, hard), err))
+	}
+	l.add(why, succeeds, unix.SYS_PRLIMIT64, number(0), number(resource), l.bytes(want), number(0))
+	l.compare(l.add(why, succeeds, unix.SYS_PRLIMIT64, number(0), number(resource), number(0), room), room, 0, want)
+}
+
+// Umask sets the mask of new files.
+func (l *List) Umask(mask int) { l.add(nil, attempt, unix.SYS_UMASK, number(mask)) }
+
+// Enter changes the working directory.
+func (l *List) Enter(dir string, why func(error) error) {
+	l.add(why, succeeds, unix.SYS_CHDIR, l.text(dir))
+}
+
+// MayExecute fails unless the child's user may execute a file.
+func (l *List) MayExecute(path string, why func(error) error) {
+	l.add(why, succeeds, unix.SYS_FACCESSAT2, number(atCwd), l.text(path), number(unix.X_OK), number(unix.AT_EACCESS))
+}
+
+// atCwd is for paths that start in the working directory.
+var atCwd = unix.AT_FDCWD
+
+// Exec executes a program, with no signal blocked. It is the last call.
+func (l *List) Exec(path string, argv, env []string, why func(error) error) {
+	l.add(nil, attempt, unix.SYS_RT_SIGPROCMASK, number(unix.SIG_SETMASK), l.bytes(make([]byte, 8)), number(0), number(8))
+	l.add(why, succeeds, unix.SYS_EXECVE, l.text(path), l.texts(argv), l.texts(env))
+}
