@@ -114,6 +114,9 @@ type Facts struct {
 	ReadsMore bool
 	// Fallback: it cannot be used, but names another that a vassal falls back to.
 	Fallback bool
+	// Direct is a boot without the vassal program, for a vassal that needs nothing inside. Nil: it
+	// needs the program.
+	Direct DirectBoot
 }
 
 // Directory is a directory of a vassal's user.

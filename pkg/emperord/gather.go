@@ -82,7 +82,7 @@ func gather(ctx context.Context, o *config.Emperor, a Additions, crowded func() 
 		return nil, err
 	}
 	collectOrphans(ctx, log)
-	if g.tools, err = newTools(o, log); err != nil {
+	if g.tools, err = newTools(o, g.program, log); err != nil {
 		return nil, err
 	}
 	g.undo = append(g.undo, g.tools.close)

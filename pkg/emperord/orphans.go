@@ -25,6 +25,7 @@ func reapOrphans(ctx context.Context, o *config.Emperor) {
 	}
 	ticker := time.NewTicker(orphanPause)
 	defer ticker.Stop()
+	var before []int // that were dead already: the pidfd of a new child may still be on its way
 	for {
 		select {
 		case <-ctx.Done():
@@ -32,12 +33,13 @@ func reapOrphans(ctx context.Context, o *config.Emperor) {
 		case <-ticker.C:
 		}
 		dead := slices.DeleteFunc(namespaces.Children(os.Getpid()), func(pid int) bool { return !namespaces.IsZombie(pid) })
-		if len(dead) == 0 {
+		seen := before
+		if before = dead; len(dead) == 0 {
 			continue
 		}
 		held := heldProcesses()
 		for _, pid := range dead {
-			if !held[pid] {
+			if !held[pid] && slices.Contains(seen, pid) {
 				_, _ = unix.Wait4(pid, nil, unix.WNOHANG, nil)
 			}
 		}

@@ -6,12 +6,14 @@ import (
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/emperor/process"
 	"github.com/emperor-go/emperor/pkg/namespaces"
+	"github.com/emperor-go/emperor/pkg/namespaces/bootlist"
 	"github.com/emperor-go/emperor/pkg/network"
 )
 
 // tools are shared by launches: each runs a goroutine of its own as long as the emperor runs.
 type tools struct {
 	spawner *namespaces.Spawner
+	forker  *bootlist.Forker
 	sweeper *namespaces.Sweeper
 	poller  *process.Poller
 	keyring bool // each vassal gets a session keyring of its own
@@ -20,7 +22,7 @@ type tools struct {
 }
 
 // newTools starts them, and the threads that all of them need. The caller closes them.
-func newTools(o *config.Emperor, log *slog.Logger) (*tools, error) {
+func newTools(o *config.Emperor, program string, log *slog.Logger) (*tools, error) {
 	if err := reserveThreads(o); err != nil {
 		return nil, err
 	}
@@ -32,7 +34,10 @@ func newTools(o *config.Emperor, log *slog.Logger) (*tools, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &tools{spawner: namespaces.NewSpawner(), sweeper: namespaces.NewSweeper(), poller: poller, keyring: keyring}
+	spawner := namespaces.NewSpawner()
+	t := &tools{
+		spawner: spawner, forker: &bootlist.Forker{Spawner: spawner, Program: program, Keyring: keyring}, sweeper: namespaces.NewSweeper(), poller: poller, keyring: keyring,
+	}
 	if o.Clone.Has(namespaces.NewNet) {
 		if t.links, err = network.NewWatcher(log); err != nil {
 			t.close()
@@ -48,5 +53,6 @@ func (t *tools) close() {
 	}
 	t.poller.Close()
 	t.sweeper.Close()
+	t.forker.Close()
 	t.spawner.Close()
 }

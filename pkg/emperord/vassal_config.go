@@ -15,6 +15,7 @@ import (
 	"github.com/emperor-go/emperor/internal/accounts"
 	"github.com/emperor-go/emperor/internal/address"
 	"github.com/emperor-go/emperor/internal/dialect/foreign/parser"
+	"github.com/emperor-go/emperor/internal/directboot"
 	"github.com/emperor-go/emperor/internal/inspect"
 	"github.com/emperor-go/emperor/internal/reads"
 	"github.com/emperor-go/emperor/internal/vassalfiles"
@@ -125,6 +126,9 @@ func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
 		whole := false
 		f.Reads, whole = v.Reads()
 		f.ReadsMore = !whole
+		if b := directboot.Of(v, warnings); b != nil {
+			f.Direct = b
+		}
 		f.LogTo = v.LogTo
 		f.Account = r.account(v)
 		v.EachDirectory(func(path string, mode fs.FileMode) {

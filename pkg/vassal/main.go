@@ -15,6 +15,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
+	"github.com/emperor-go/emperor/pkg/namespaces/bootlist"
 	"github.com/emperor-go/emperor/pkg/vassal/workers"
 	"github.com/emperor-go/emperor/pkg/wire"
 )
@@ -32,6 +33,9 @@ func Main() {
 	outset.Stack()
 	outset.Conceal()
 	outset.Signals()
+	if bootlist.IsServer() {
+		serveForks()
+	}
 	if os.Args[0] == workers.StageName {
 		outset.Mortal()
 	}
@@ -59,6 +63,15 @@ func Main() {
 	code := report(stderr, err)
 	printed()
 	os.Exit(code)
+}
+
+// serveForks makes this process the one that forks vassals for an emperor. It does not return.
+func serveForks() {
+	if err := bootlist.Serve(); err != nil {
+		fmt.Fprintln(os.Stderr, "vassal:", err)
+		os.Exit(exitFailed)
+	}
+	os.Exit(0)
 }
 
 // start boots a vassal with the command line of this process.

@@ -118,7 +118,11 @@ func (r *receiver) notice() time.Duration {
 		return 0
 	case err != nil:
 		c.markKnown()
+		c.boot.over(c.replaced.Load())
 		return poll.Never
+	case n.Kind == wire.Refused:
+		c.boot.refused = &n
+		return 0
 	case n.Kind == wire.Ended:
 		if n.End != nil {
 			r.own = *n.End

@@ -47,6 +47,7 @@ type child struct {
 	guest      guest
 
 	receiver   receiver
+	boot       ownBoot
 	life       life
 	dead       chan struct{} // closed when it is dead
 	keeping    chan struct{} // closed when kept is set and the process was asked to stop; nil: nothing is kept
@@ -184,6 +185,11 @@ func (c *child) reap() emperor.Exit {
 		_ = syscall.Kill(-c.process.PID, syscall.SIGKILL)
 	}
 	status, err := c.process.Wait()
+	if !c.life.asked.Load() {
+		if why := c.boot.failure(c.request.Direct, c.log); why != "" {
+			c.receiver.reason = why
+		}
+	}
 	x := emperor.Exit{ExitStatus: status, Err: err, OOMKills: c.oomCounter.Load().kills(), Reason: c.receiver.reason, Own: c.receiver.own}
 	if c.replaced.Load() && !c.life.asked.Load() && x.String() == (emperor.Exit{}).String() {
 		x.Reason = x.String() + ", or its program went into the background: " + wire.Foreground

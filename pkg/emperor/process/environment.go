@@ -43,8 +43,7 @@ func (l *Launcher) passes(variable string) bool {
 
 // vassalEnviron returns the environment of our vassal program.
 func (l *Launcher) vassalEnviron() []string {
-	vars := slices.DeleteFunc(VassalEnviron(l.Environ), func(v string) bool { return !l.passes(v) })
-	return append(goprocs.Vassal(vars), wire.PipeEnv+"="+strconv.Itoa(pipeFD), wire.OrderEnv+"="+strconv.Itoa(orderFD))
+	return append(goprocs.Vassal(l.ownEnviron()), wire.PipeEnv+"="+strconv.Itoa(pipeFD), wire.OrderEnv+"="+strconv.Itoa(orderFD))
 }
 
 // wrapperEnviron returns the environment of a program that replaces a vassal. The program

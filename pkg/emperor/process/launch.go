@@ -7,17 +7,16 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 	"syscall"
 	"time"
 
 	"github.com/emperor-go/emperor/internal/output"
 	"github.com/emperor-go/emperor/internal/reads"
-	"github.com/emperor-go/emperor/internal/termlog"
 	"github.com/emperor-go/emperor/internal/turn"
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
+	"github.com/emperor-go/emperor/pkg/namespaces/bootlist"
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
@@ -56,6 +55,8 @@ type Launcher struct {
 	Keyring bool
 	// Spawner clones. Required.
 	Spawner *namespaces.Spawner
+	// Forker starts vassals that need no program of ours. Nil: the vassal program starts all.
+	Forker *bootlist.Forker
 	// Sweeper deletes the links that hooks have made. Nil: each vassal's by itself.
 	Sweeper *namespaces.Sweeper
 	// Links watches the links that hooks have made. Nil: a lost one is not reported.
@@ -113,7 +114,7 @@ func (l *Launcher) launch(ctx context.Context, r emperor.Request) (_ *child, err
 		}
 		dir = l.workingDirectory(r) // they may have taken long
 	}
-	c, err := l.clone(r, dir)
+	c, err := l.clone(ctx, r, dir)
 	if err != nil {
 		return nil, err
 	}
@@ -139,9 +140,7 @@ func (l *Launcher) release(ctx context.Context, c *child, r emperor.Request) err
 		}
 	}
 	c.rememberCgroup()
-	o := l.orderFor(c, r)
-	o.Sockets = r.Kept // of this order only: they are closed after the launch
-	if err := c.orders.SendOrder(o); err != nil {
+	if err := l.order(c, r); err != nil {
 		return l.orderError(c, err)
 	}
 	c.life = life{launcher: l, about: r, since: time.Now()}
@@ -149,6 +148,16 @@ func (l *Launcher) release(ctx context.Context, c *child, r emperor.Request) err
 		c.life.early = startCompanion(func(ctx context.Context) { l.lateHooks(ctx, r, c) })
 	}
 	return nil
+}
+
+// order sends the first order.
+func (l *Launcher) order(c *child, r emperor.Request) error {
+	if c.boot.list != nil {
+		return c.orders.Release()
+	}
+	o := l.orderFor(c, r)
+	o.Sockets = r.Kept // of this order only: they are closed after the launch
+	return c.orders.SendOrder(o)
 }
 
 // orderError says why a child took no order: if it is dead, how it ended says more than
@@ -208,7 +217,7 @@ func (l *Launcher) orderFor(c *child, r emperor.Request) wire.Order {
 
 // clone makes the child with its channels, in a working directory. It is parked when clone
 // returns.
-func (l *Launcher) clone(r emperor.Request, dir string) (_ *child, err error) {
+func (l *Launcher) clone(ctx context.Context, r emperor.Request, dir string) (_ *child, err error) {
 	c := &child{resources: resources{log: r.Log, request: r, launcher: l}, tree: l.Clone.Has(namespaces.NewPID)}
 	c.dead, c.known, c.notified = make(chan struct{}), make(chan struct{}), make(chan struct{})
 	c.current.Store(r.Plan)
@@ -230,26 +239,20 @@ func (l *Launcher) clone(r emperor.Request, dir string) (_ *child, err error) {
 	if err != nil {
 		return nil, fmt.Errorf("cannot connect to the vassal: %w", err)
 	}
-	env := append(l.vassalEnviron(), termlog.MarksEnv+"=1")
 	if l.NotifyDir != "" {
 		// A full disk does not prevent the start: the vassal may never send a notification.
 		if c.notify, err = newNotify(l.NotifyDir); err != nil {
 			r.Log.Warn("there is no socket for sd_notify", "error", err)
-		} else {
-			env = append(env, "NOTIFY_SOCKET="+c.notify.path)
 		}
 	}
-	command := namespaces.Command{
-		Path: l.Program, Args: []string{filepath.Base(l.Program), "--ini", r.Config.Name}, Env: env,
-		Dir: dir, Files: ends, Namespaces: clone, Deathsig: deathSignal, Keyring: l.Keyring,
-	}
+	cgroup := 0
 	if l.Cgroups != nil {
 		if err = c.enclose(); err != nil {
 			return nil, err
 		}
-		command.CgroupFD = c.cgroup.FD()
+		cgroup = c.cgroup.FD()
 	}
-	if err = l.start(c, spawner, command); err != nil {
+	if err = (birth{c, r, spawner, clone, dir, ends}).begin(ctx, cgroup); err != nil {
 		return nil, err
 	}
 	c.openEntry()

@@ -37,7 +37,7 @@ func TestCloneOutOfDescriptors(t *testing.T) {
 	free := holdDescriptors(t)
 	for n := range 10 {
 		before := openDescriptors()
-		if _, err := s.clone(emperor.Request{Plan: &emperor.Plan{}}, "/"); !errors.Is(err, unix.EMFILE) {
+		if _, err := s.clone(t.Context(), emperor.Request{Plan: &emperor.Plan{}}, "/"); !errors.Is(err, unix.EMFILE) {
 			t.Fatalf("with %d descriptors: %v, want %v", n, err, unix.EMFILE)
 		}
 		if after := openDescriptors(); !slices.Equal(after, before) {

@@ -55,7 +55,7 @@ func newPoller(t *testing.T) *Poller {
 func lifeOf(s *Launcher, name string) string {
 	var log bytes.Buffer
 	r := emperor.Request{Plan: &emperor.Plan{Config: monitor.Config{Name: name}}, Log: slog.New(termlog.New(&log, termlog.Options{}))}
-	c, err := s.clone(r, "/")
+	c, err := s.clone(context.Background(), r, "/")
 	if err != nil {
 		return err.Error()
 	}

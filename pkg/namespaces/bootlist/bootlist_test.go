@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -24,6 +25,9 @@ func init() { runtime.LockOSThread() }
 
 func TestMain(m *testing.M) {
 	if IsServer() {
+		if path, _ := os.Executable(); filepath.Base(path) == mute {
+			_ = unix.Shutdown(socketFD, unix.SHUT_WR) // it dies between the fork and its answer
+		}
 		if err := Serve(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			os.Exit(1)
@@ -32,6 +36,9 @@ func TestMain(m *testing.M) {
 	}
 	os.Exit(m.Run())
 }
+
+// mute is the name of the program whose server never answers.
+const mute = "mute"
 
 // newForker returns a Forker whose program is this test.
 func newForker(t *testing.T) *Forker {
@@ -269,6 +276,77 @@ func TestServerKilled(t *testing.T) {
 	}
 }
 
+// A child whose server dies before its answer is killed and reaped, before Start reports that there
+// is none. A server that was stopped is killed.
+func TestNoAnswer(t *testing.T) {
+	f := newForker(t)
+	f.Program = filepath.Join(t.TempDir(), mute)
+	if err := os.Link(os.Args[0], f.Program); err != nil {
+		text, err := os.ReadFile(os.Args[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(f.Program, text, 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	sentinel := filepath.Join(t.TempDir(), "ran")
+	list := func() *List {
+		null, err := os.Open(os.DevNull)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { null.Close() })
+		pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		theirs := os.NewFile(uintptr(pair[1]), "theirs")
+		t.Cleanup(func() { unix.Close(pair[0]); theirs.Close() })
+		l := &List{Files: []*os.File{null, null, null, theirs}, Report: 3}
+		l.Park(3)
+		l.Exec("/bin/touch", []string{"touch", sentinel}, nil, because("exec"))
+		return l
+	}
+	for range 3 {
+		if _, err := f.Start(list(), 0, 0); !errors.Is(err, ErrNoServer) {
+			t.Errorf("%v, want %v", err, ErrNoServer)
+		}
+		if left := namespaces.Children(os.Getpid()); len(left) > 0 {
+			t.Errorf("processes %v are left", left)
+		}
+	}
+	f.Program = os.Args[0]
+	p, err := f.Start(list(), 0, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := f.server.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := f.Start(list(), 0, 0); !errors.Is(err, ErrNoServer) {
+		t.Errorf("with a stopped server: %v", err)
+	}
+	if left := namespaces.Children(os.Getpid()); !slices.Equal(left, []int{p.PID}) {
+		t.Errorf("processes %v are left beside %d", left, p.PID)
+	}
+	_ = p.Signal(syscall.SIGKILL)
+	_, _ = p.Wait()
+	p.Close()
+	if _, err := os.Stat(sentinel); err == nil {
+		t.Error("a program ran")
+	}
+}
+
+// A text that the kernel would cut is refused.
+func TestZeroByte(t *testing.T) {
+	l := &List{}
+	l.Exec("/bin/true", []string{"true"}, []string{"A=b\x00c"}, nil)
+	if _, err := newForker(t).Start(l, 0, 0); !errors.Is(err, ErrUnfit) {
+		t.Errorf("%v", err)
+	}
+}
+
 // The descriptors of this process, and its children, are the same after many starts.
 func TestNothingIsLeft(t *testing.T) {
 	f := newForker(t)
@@ -336,7 +414,7 @@ func TestDecode(t *testing.T) {
 func TestTooLarge(t *testing.T) {
 	l := &List{}
 	l.Exec("/bin/true", []string{strings.Repeat("x", maxMessage)}, nil, nil)
-	if _, err := newForker(t).Start(l, 0, 0); !errors.Is(err, ErrTooLarge) {
+	if _, err := newForker(t).Start(l, 0, 0); !errors.Is(err, ErrUnfit) {
 		t.Errorf("%v", err)
 	}
 }

@@ -15,9 +15,13 @@ import (
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
-// answerTime is the longest wait for an answer. The process that forks does nothing that takes
-// long: it has been stopped, or cannot run.
-const answerTime = 10 * time.Second
+const (
+	// answerTime is the longest wait for an answer. The process that forks does nothing that takes
+	// long: it has been stopped, or cannot run.
+	answerTime = time.Second
+	// deathTime is the longest wait for the end of a killed process.
+	deathTime = 5 * time.Second
+)
 
 // Forker starts processes by their lists. It has a process that forks them, which it starts at
 // first use and again when that has died. The processes are children of this process, and their
@@ -27,18 +31,23 @@ type Forker struct {
 	Spawner *namespaces.Spawner
 	// Program is the program that calls Serve under the name ServerName. Required.
 	Program string
+	// Keyring gives the process that forks a session keyring of its own.
+	Keyring bool
 
 	mu     sync.Mutex
 	server *namespaces.Process
 	socket *os.File
+	last   *slot // the child without an answer yet
+	stuck  bool  // a server was killed and does not end
 }
 
-// ErrNoServer is wrapped by errors when no child was made: the process that forks cannot be started,
-// has died, or cannot fork as is needed on this machine.
+// ErrNoServer is wrapped by errors when there is no child: the process that forks cannot be started,
+// has died or did not answer, or cannot fork as is needed on this machine.
 var ErrNoServer = errors.New("the process that forks does not run")
 
 // Start makes a child in new namespaces, and in a cgroup if its descriptor is above zero, and
 // returns when it exists: it then carries out the list. Namespaces do not include user and time.
+// After an error there is no child.
 func (f *Forker) Start(l *List, made namespaces.Flags, cgroup int) (*namespaces.Process, error) {
 	message, err := l.encode(made, cgroup > 0)
 	if err != nil {
@@ -57,28 +66,75 @@ func (f *Forker) Start(l *List, made namespaces.Flags, cgroup int) (*namespaces.
 	if err := f.ensure(); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNoServer, err)
 	}
-	var p *namespaces.Process
-	f.Spawner.Run(func() { p, err = f.ask(message, rights) })
-	return p, err
+	var (
+		p        *namespaces.Process
+		answered bool
+	)
+	f.Spawner.Run(func() { p, answered, err = f.ask(message, rights) })
+	if answered {
+		return p, err
+	}
+	if end := f.end(); end != nil {
+		return nil, errors.Join(err, end)
+	}
+	return nil, fmt.Errorf("%w: %w", ErrNoServer, err)
 }
 
 // Close ends the process that forks. Its children live on.
 func (f *Forker) Close() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.end()
+	_ = f.end()
 }
 
-// end ends the server, if there is one, and returns when it is gone.
-func (f *Forker) end() {
+// end ends the server, if there is one, and a child for which it gave no answer. Both are gone
+// when end returns without an error.
+func (f *Forker) end() error {
 	if f.server == nil {
-		return
+		return nil
 	}
+	server, last := f.server, f.last
 	f.socket.Close()
-	_ = f.server.Signal(syscall.SIGKILL)
-	_, _ = f.server.Wait()
-	f.server.Close()
-	f.server, f.socket = nil, nil
+	f.server, f.socket, f.last = nil, nil, nil
+	_ = server.Signal(syscall.SIGKILL)
+	ended := make(chan error, 1)
+	go func() {
+		_, err := server.Wait()
+		server.Close()
+		if pid := last.take(); err == nil && pid != 0 {
+			err = discard(pid)
+		}
+		last.close()
+		ended <- err
+	}()
+	timer := time.NewTimer(deathTime)
+	defer timer.Stop()
+	select {
+	case err := <-ended:
+		return err
+	case <-timer.C:
+		f.stuck = true
+		return errStuck
+	}
+}
+
+// errStuck is the reason for which no list is started any more.
+var errStuck = errors.New("it was killed and does not end")
+
+// discard kills a child that no other code knows, and returns when it is reaped.
+func discard(pid int) (err error) {
+	if pid <= 1 {
+		return fmt.Errorf("process %d is no child", pid)
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		return fmt.Errorf("cannot kill process %d: %w", pid, err)
+	}
+	namespaces.Bounded(func() {
+		for err = syscall.EINTR; errors.Is(err, syscall.EINTR); {
+			_, err = syscall.Wait4(pid, nil, 0, nil)
+		}
+	})
+	return err
 }
 
 // ensure starts the server unless it runs.
@@ -86,7 +142,12 @@ func (f *Forker) ensure() error {
 	if f.server != nil && !f.server.Dead() {
 		return nil
 	}
-	f.end()
+	if err := f.end(); err != nil {
+		return err
+	}
+	if f.stuck {
+		return errStuck
+	}
 	pair, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		return os.NewSyscallError("socketpair", err)
@@ -94,16 +155,9 @@ func (f *Forker) ensure() error {
 	socket, theirs := os.NewFile(uintptr(pair[0]), "forker"), os.NewFile(uintptr(pair[1]), "forker's")
 	defer theirs.Close()
 	limit := unix.NsecToTimeval(answerTime.Nanoseconds())
-	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	err = unix.SetsockoptTimeval(pair[0], unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit)
 	if err == nil {
-		defer null.Close()
-		err = unix.SetsockoptTimeval(pair[0], unix.SOL_SOCKET, unix.SO_RCVTIMEO, &limit)
-	}
-	if err == nil {
-		f.server, err = f.Spawner.Start(namespaces.Command{
-			Path: f.Program, Args: []string{ServerName}, Env: []string{"GOMAXPROCS=1", "GOGC=off"}, Dir: "/",
-			Files: []*os.File{null, null, os.Stderr, theirs}, Deathsig: syscall.SIGKILL,
-		})
+		err = f.begin(theirs)
 	}
 	if err != nil {
 		socket.Close()
@@ -113,33 +167,65 @@ func (f *Forker) ensure() error {
 	return nil
 }
 
-// ask sends a request and receives the answer. After an error there may be a child that nobody
-// holds: the caller closes its own ends of the descriptors that the child has, which ends it.
-func (f *Forker) ask(message []byte, rights []int) (*namespaces.Process, error) {
+// begin starts the server with its end of the socket.
+func (f *Forker) begin(theirs *os.File) error {
+	null, err := os.OpenFile(os.DevNull, os.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	defer null.Close()
+	last, file, err := newSlot()
+	if err != nil {
+		return err
+	}
+	defer file.Close()
+	// A small heap keeps a fork cheap.
+	f.server, err = f.Spawner.Start(namespaces.Command{
+		Path: f.Program, Args: []string{ServerName}, Env: []string{"GOMAXPROCS=1", "GOGC=10"}, Dir: "/",
+		Files: []*os.File{null, null, os.Stderr, theirs, file}, Deathsig: syscall.SIGKILL, Keyring: f.Keyring,
+	})
+	if err != nil {
+		f.server = nil
+		last.close()
+		return err
+	}
+	f.last = last
+	return nil
+}
+
+// ask sends a request and receives the answer. Without an answer there may be a child, in the
+// slot. After an error with an answer there is none.
+func (f *Forker) ask(message []byte, rights []int) (p *namespaces.Process, answered bool, err error) {
 	fd := int(f.socket.Fd())
 	if err := unix.Sendmsg(fd, message, unix.UnixRights(rights...), nil, unix.MSG_NOSIGNAL); err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrNoServer, err)
+		return nil, false, os.NewSyscallError("sendmsg", err)
 	}
 	var a answer
 	control := make([]byte, unix.CmsgSpace(4))
 	n, used, err := receive(fd, unsafe.Slice((*byte)(unsafe.Pointer(&a)), answerSize), control)
-	if err == nil && n != int(answerSize) {
-		err = errors.New("it has ended")
-	}
-	if err != nil {
-		_ = f.server.Signal(syscall.SIGKILL)
-		return nil, fmt.Errorf("the process that forks gave no answer: %w", err)
-	}
 	switch {
+	case err != nil:
+		return nil, false, fmt.Errorf("it gave no answer: %w", err)
+	case n != int(answerSize):
+		return nil, false, errors.New("it has ended")
 	case a.errno == unix.ENOSYS, a.errno == unix.EINVAL: // an old kernel, or a filter of system calls
-		return nil, fmt.Errorf("%w: %w", ErrNoServer, os.NewSyscallError("clone3", a.errno))
+		return nil, true, fmt.Errorf("%w: %w", ErrNoServer, os.NewSyscallError("clone3", a.errno))
 	case a.errno != 0:
-		return nil, a.errno
+		return nil, true, a.errno
 	}
-	fds, err := descriptors(control[:used])
-	if err != nil || len(fds) != 1 {
+	pid := f.last.take()
+	if p, err = hold(pid, control[:used]); err != nil {
+		err = errors.Join(err, discard(pid))
+	}
+	return p, true, err
+}
+
+// hold takes ownership of a child whose pidfd is in a control message.
+func hold(pid int, control []byte) (*namespaces.Process, error) {
+	fds, err := descriptors(control)
+	if err != nil || len(fds) != 1 { // the kernel drops descriptors for which there is no number
 		closeAll(fds)
-		return nil, errors.New("the process that forks sent no pidfd")
+		return nil, fmt.Errorf("cannot hold process %d: %w", pid, errors.Join(err, unix.EMFILE))
 	}
-	return namespaces.Hold(int(a.pid), fds[0])
+	return namespaces.Hold(pid, fds[0])
 }

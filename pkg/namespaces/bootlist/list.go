@@ -7,6 +7,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"os"
+	"strings"
 	"syscall"
 )
 
@@ -24,6 +25,7 @@ type List struct {
 	steps []string            // the step of each call
 	whys  []func(error) error // the message of each call; nil: there is none
 	data  []byte              // texts, and room for results
+	cut   bool                // a text has a zero byte, with which the kernel would end it
 	words []uint32            // where data has a pointer, as an offset in data
 }
 
@@ -74,7 +76,10 @@ func (l *List) bytes(b []byte) arg {
 }
 
 // text puts a C string into the data.
-func (l *List) text(s string) arg { return l.bytes(append([]byte(s), 0)) }
+func (l *List) text(s string) arg {
+	l.cut = l.cut || strings.ContainsRune(s, 0)
+	return l.bytes(append([]byte(s), 0))
+}
 
 // texts puts an array of C strings into the data, which ends with a null pointer (execve(2)).
 func (l *List) texts(list []string) arg {

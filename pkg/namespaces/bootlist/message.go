@@ -29,8 +29,8 @@ const (
 	maxFiles = 16
 )
 
-// ErrTooLarge is the error about a list that cannot be sent.
-var ErrTooLarge = errors.New("the boot is too large")
+// ErrUnfit is wrapped by errors about a list that cannot be sent: no child was made.
+var ErrUnfit = errors.New("the boot does not fit into a message")
 
 // encode returns the message of a list.
 func (l *List) encode(flags namespaces.Flags, cgroup bool) ([]byte, error) {
@@ -42,8 +42,10 @@ func (l *List) encode(flags namespaces.Flags, cgroup bool) ([]byte, error) {
 	switch {
 	case len(l.calls) == 0:
 		return nil, errors.New("the boot is empty")
+	case l.cut:
+		return nil, fmt.Errorf("%w: a text has a zero byte", ErrUnfit)
 	case size > maxMessage || len(l.Files) >= maxFiles:
-		return nil, fmt.Errorf("%w: %d bytes", ErrTooLarge, size)
+		return nil, fmt.Errorf("%w: %d bytes", ErrUnfit, size)
 	}
 	h := head{
 		flags: uint64(flags), files: uint32(len(l.Files)), calls: uint32(len(l.calls)), pointers: uint32(words), size: uint32(len(l.data)), report: uint32(l.Report),
@@ -133,8 +135,7 @@ func (r *request) link() error {
 
 // answer is the message back.
 type answer struct {
-	pid   int32
-	errno syscall.Errno // of clone3(2); 0: there is a child
+	errno syscall.Errno // of clone3(2); 0: there is a child, whose pid is in the slot
 }
 
 const answerSize = unsafe.Sizeof(answer{})

@@ -16,8 +16,11 @@ import (
 // ServerName is the name under which a program is started that is to call Serve.
 const ServerName = "vassal-forker"
 
-// socketFD is the descriptor of the requests.
-const socketFD = 3
+// socketFD is the descriptor of the requests, and slotFD that of the slot.
+const (
+	socketFD = 3
+	slotFD   = 4
+)
 
 // IsServer reports whether this process was started to call Serve.
 func IsServer() bool { return os.Args[0] == ServerName }
@@ -30,6 +33,7 @@ type server struct {
 	args    cloneArgs
 	birth   birth
 	pidfd   int32
+	last    *slot
 }
 
 // Serve answers requests until the other end of the socket is closed. The caller is locked to the
@@ -43,6 +47,10 @@ func Serve() error {
 	if err := unix.PthreadSigmask(unix.SIG_SETMASK, &all, nil); err != nil {
 		return fmt.Errorf("cannot block signals: %w", err)
 	}
+	last, err := openSlot(slotFD)
+	if err != nil {
+		return err
+	}
 	if err := reserve(); err != nil {
 		return fmt.Errorf("cannot reserve descriptors: %w", err)
 	}
@@ -50,7 +58,7 @@ func Serve() error {
 	if err != nil {
 		return fmt.Errorf("cannot make room for requests: %w", err)
 	}
-	s := &server{buffer: buffer, control: make([]byte, unix.CmsgSpace(4*maxFiles))}
+	s := &server{buffer: buffer, control: make([]byte, unix.CmsgSpace(4*maxFiles)), last: last}
 	s.birth.nofile, s.birth.failure.mark = unix.Rlimit(birthlimit.Files), mark
 	for {
 		n, used, err := receive(socketFD, s.buffer, s.control)
@@ -72,6 +80,7 @@ func reserve() error {
 	if _, err := unix.FcntlInt(socketFD, unix.F_SETFD, unix.FD_CLOEXEC); err != nil {
 		return err
 	}
+	unix.Close(slotFD)
 	for {
 		fd, err := unix.FcntlInt(0, unix.F_DUPFD_CLOEXEC, 0)
 		if err != nil {
@@ -96,7 +105,10 @@ func (s *server) serve(message, control []byte) error {
 	if len(files) != int(r.files+r.cgroup) {
 		return fmt.Errorf("a request has %d descriptors", len(files))
 	}
-	s.args = cloneArgs{flags: r.flags | unix.CLONE_PARENT | unix.CLONE_PIDFD | cloneClearSignals, pidfd: uint64(uintptr(unsafe.Pointer(&s.pidfd)))}
+	s.args = cloneArgs{
+		flags: r.flags | unix.CLONE_PARENT | unix.CLONE_PIDFD | unix.CLONE_PARENT_SETTID | cloneClearSignals,
+		pidfd: uint64(uintptr(unsafe.Pointer(&s.pidfd))), parentTID: uint64(uintptr(unsafe.Pointer(s.last.pid()))),
+	}
 	if r.cgroup == 1 {
 		s.args.flags |= cloneIntoCgroup
 		s.args.cgroup = uint64(files[r.files])
@@ -107,8 +119,8 @@ func (s *server) serve(message, control []byte) error {
 	}
 	b.count, b.number, b.report = int(r.files), len(r.call), uintptr(r.report)
 	b.calls, b.data = unsafe.Pointer(&r.call[0]), unsafe.Pointer(&r.data[0])
-	pid, errno := fork(&s.args, b)
-	return s.reply(answer{int32(pid), errno})
+	_, errno := fork(&s.args, b)
+	return s.reply(answer{errno})
 }
 
 func (s *server) reply(a answer) error {
@@ -116,8 +128,6 @@ func (s *server) reply(a answer) error {
 	if a.errno == 0 {
 		defer unix.Close(int(s.pidfd))
 		rights = unix.UnixRights(int(s.pidfd))
-	} else {
-		a.pid = 0
 	}
 	if err := unix.Sendmsg(socketFD, unsafe.Slice((*byte)(unsafe.Pointer(&a)), answerSize), rights, nil, unix.MSG_NOSIGNAL); err != nil {
 		return fmt.Errorf("cannot answer: %w", err)

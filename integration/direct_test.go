@@ -1,0 +1,135 @@
+//go:build linux
+
+package integration
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// forker returns the pid of the process that forks for an emperor, or 0.
+func (e *emperor) forker() int {
+	for _, pid := range children(e.pid()) {
+		line, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		if name, _, _ := strings.Cut(string(line), "\x00"); name == "vassal-forker" {
+			return pid
+		}
+	}
+	return 0
+}
+
+// A program finds the same inside, whether the vassal program has booted it or a list of system
+// calls: ids, limits, signals, capabilities, descriptors, variables, mounts, namespaces and the
+// place in a session and a cgroup.
+func TestBothBootsGiveTheSame(t *testing.T) {
+	t.Parallel()
+	for name, clone := range map[string]string{"all namespaces": allNamespaces, "no pid namespace": "--emperor-use-clone=uts,net,fs", "no mounts": "--emperor-use-clone=pid,net"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			show := func(who string) string {
+				return "unprivileged-binary-patch-arg = sh -c 'exec >" + w.path("s/"+who) + ".new; grep -Ev \"ctxt|^Vm|^Rss|Pid:|^Tgid|^NS|^Hugetlb|^Sig[Q]\" /proc/self/status; " +
+					"cat /proc/self/limits /proc/self/oom_score_adj; env | grep -v NOTIFY_SOCKET | sort; ls /proc/self/fd; wc -l </proc/self/mountinfo; wc -l </proc/net/dev; pwd; umask; " +
+					"test -S $NOTIFY_SOCKET && echo notified; cut -d\" \" -f4-6 /proc/self/stat | tr -s 0-9 n; readlink /proc/self/fd/0; mv " + w.path("s/"+who) + ".new " + w.path("s/"+who) + "; exec sleep 1000000'"
+			}
+			same := []string{"uid = 4001", "gid = 4002", "add-gid = 4003", "no-new-privileges = true", "limit-core = 0", "limit-nofile = 300:400", "limit-nproc = 900", "umask = 027", "chdir = /usr", "env = OWN=yes"}
+			w.vassal("list.ini", append(same, show("list"))...)
+			w.vassal("program.ini", append(same, show("program"), "exec-as-root = true")...)
+			e := w.start(clone)
+			e.running("list.ini")
+			e.running("program.ini")
+			if e.forker() == 0 {
+				t.Error("no process forks")
+			}
+			list, program := strings.Split(w.shown("list"), "\n"), strings.Split(w.shown("program"), "\n")
+			if len(list) != len(program) {
+				t.Errorf("by the list:\n%q\nby the program:\n%q", list, program)
+			}
+			for i := range min(len(list), len(program)) {
+				if list[i] != program[i] {
+					t.Errorf("by the list %q, by the program %q", list[i], program[i])
+				}
+			}
+			if out, err := w.entered("list", "id", "-u").CombinedOutput(); err != nil || strings.TrimSpace(string(out)) != "4001" {
+				t.Errorf("inside the user is %q: %v", out, err)
+			}
+			e.stop(syscall.SIGTERM)
+		})
+	}
+}
+
+// The process that forks is killed, and stopped: vassals live on, and new ones start.
+func TestForkerDies(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	options := []string{"uid = 4001", "gid = 4001", "unprivileged-binary-patch-arg = sleep 1000000"}
+	w.vassal("a.ini", options...)
+	e := w.start(allNamespaces)
+	first := e.running("a.ini")
+	for i, s := range []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM, syscall.SIGSTOP} {
+		before := e.forker()
+		if err := syscall.Kill(before, s); err != nil {
+			t.Fatal(err)
+		}
+		name := fmt.Sprintf("b%d.ini", i)
+		w.vassal(name, options...)
+		e.running(name)
+		w.vassal("c"+name, options...) // a stopped one is noticed by its silence, and another replaces it
+		e.running("c" + name)
+		eventually(t, "another process forks", func() bool { now := e.forker(); return now != 0 && now != before })
+	}
+	for _, pid := range children(e.pid()) {
+		if !alive(pid) {
+			t.Errorf("process %d is dead and not reaped", pid)
+		}
+	}
+	e.undisturbed("a.ini", first)
+	e.stop(syscall.SIGTERM)
+}
+
+// A child that is parked for a hook of the emperor ends with its launch, and one whose emperor is
+// killed dies with it.
+func TestParkedWithoutAProgram(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.vassal("a.ini", "uid = 4001", "gid = 4001", "unprivileged-binary-patch-arg = sh -c 'touch "+w.path("s/ran")+"; exec sleep 1000000'")
+	e := w.start(allNamespaces, "--exec-as-emperor", "touch "+w.path("s/hook")+"; while test ! -e "+w.path("s/go")+"; do sleep 0.02; done")
+	there := func(name string) bool { _, err := os.Stat(w.path("s/" + name)); return err == nil }
+	eventually(t, "the hook runs", func() bool { return there("hook") })
+	time.Sleep(50 * time.Millisecond)
+	if there("ran") {
+		t.Error("the program ran before the hook of the emperor had ended")
+	}
+	e.signal(syscall.SIGKILL)
+	w.write("s/go", "")
+	eventually(t, "all is gone", func() bool { return len(w.processes()) == 0 })
+	if there("ran") {
+		t.Error("the program ran without an emperor")
+	}
+	second := w.start(allNamespaces) // also removes what the first one has left
+	second.running("a.ini")
+	second.stop(syscall.SIGTERM)
+}
+
+// A call that fails is reported as the vassal program does, with the line of the option.
+func TestDirectBootFails(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.run("mkdir -m 700 " + w.path("s/closed"))
+	w.vassal("a.ini", "uid = 4001", "gid = 4001", "chdir = "+w.path("s/closed"), "unprivileged-binary-patch-arg = sleep 1000000")
+	w.run("printf '#!/bin/sh\\nexec sleep 1000000\\n' >" + w.path("s/own") + "; chmod 700 " + w.path("s/own"))
+	w.vassal("b.ini", "uid = 4001", "gid = 4001", "unprivileged-binary-patch-arg = "+w.path("s/own"))
+	e := w.start(allNamespaces)
+	e.await("a.ini", "a.ini:4: chdir: cannot enter working directory")
+	e.await("a.ini", "exit status 1")
+	e.await("b.ini", "b.ini:4: unprivileged-binary-patch-arg: cannot become")
+	out, _ := w.command("status", "a.ini")
+	if !strings.Contains(out, "cannot enter working directory") {
+		t.Errorf("the status has no reason: %s", out)
+	}
+	e.stop(syscall.SIGTERM)
+}

@@ -1,0 +1,261 @@
+// Package directboot makes the boot of vassals that need no program of ours inside: the steps of
+// package vassal that concern them, as system calls.
+package directboot
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/internal/accounts"
+	"github.com/emperor-go/emperor/internal/announce"
+	"github.com/emperor-go/emperor/internal/environ"
+	"github.com/emperor-go/emperor/internal/programs"
+	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/emperor"
+	"github.com/emperor-go/emperor/pkg/namespaces/bootlist"
+	"github.com/emperor-go/emperor/pkg/wire"
+)
+
+// Boot is the part of a configuration that its boot needs. It implements emperor.DirectBoot.
+type Boot struct {
+	words     []string
+	wish      accounts.Wish
+	env       []config.EnvChange
+	chdir     string
+	umask     int // -1: unchanged
+	limits    config.Limits
+	hardening config.Hardening
+	notice    [2]wire.Notice // about the program: with a socket for sd_notify(3) at 1
+	blame     map[string]string
+	failed    atomic.Bool // a call has failed: the vassal program finds out more
+}
+
+// Of returns the boot of a vassal. Nil: it needs the vassal program, as every vassal can. The
+// vassal program also reports warnings.
+func Of(v *config.Vassal, warnings config.Problems) *Boot {
+	path := func(e config.EnvChange) bool { return e.Key == "PATH" }
+	if !v.Direct() || len(warnings) > 0 || v.Mentions("UWSGI_VASSAL_NAME") || slices.ContainsFunc(v.Env, path) {
+		return nil
+	}
+	b := &Boot{
+		words: v.BinaryPatch, wish: accounts.Wish{UID: v.UID, GID: v.GID, AddGID: v.AddGID, NoInitgroups: v.NoInitgroups},
+		env: v.Env, chdir: v.Chdir, umask: -1, limits: v.Limits, hardening: v.Hardening, blame: map[string]string{},
+	}
+	if v.UmaskSet {
+		b.umask = v.Umask
+	}
+	for i, notifies := range []bool{false, true} {
+		b.notice[i] = announce.Program(v, 0, notifies)
+	}
+	for _, option := range []string{"unprivileged-binary-patch-arg", "unprivileged-binary-patch", "chdir", "no-new-privileges", "limit-core", "limit-memlock", "limit-nofile"} {
+		if v.Origin(option) != (config.Origin{}) {
+			b.blame[option] = v.Blame(option, "", errHere).Error()
+		}
+	}
+	return b
+}
+
+// errHere stands for an error in the texts of blame.
+var errHere = errors.New("\x00")
+
+// blamed adds the option, with its line, to an error.
+func (b *Boot) blamed(options ...string) func(error) error {
+	return func(err error) error {
+		for _, o := range options {
+			if text, ok := b.blame[o]; ok {
+				return &blamedError{strings.TrimSuffix(text, errHere.Error()), err}
+			}
+		}
+		return err
+	}
+}
+
+// blamedError is an error behind the place and the name of an option.
+type blamedError struct {
+	place string
+	error
+}
+
+func (e *blamedError) Error() string { return e.place + e.error.Error() }
+
+func (e *blamedError) Unwrap() error { return e.error }
+
+// errUnsuited is wrapped by errors about a vassal for which the vassal program is needed after all.
+var errUnsuited = errors.New("it needs the vassal program")
+
+// Program implements emperor.DirectBoot.
+func (b *Boot) Program() string { return b.words[0] }
+
+// Failed implements emperor.DirectBoot.
+func (b *Boot) Failed() { b.failed.Store(true) }
+
+// List implements emperor.DirectBoot.
+func (b *Boot) List(r emperor.DirectRequest) (*bootlist.List, error) {
+	if b.failed.Load() {
+		return nil, errUnsuited
+	}
+	who, login, err := b.wish.ResolveLogin()
+	if err != nil {
+		return nil, err // the vassal program tells it
+	}
+	env, err := b.environ(r.Environ, login)
+	if err != nil {
+		return nil, err
+	}
+	path, ok := find(b.words[0], valueOf(env, "PATH"))
+	if !ok {
+		return nil, errUnsuited
+	}
+	notice := b.notice[0]
+	if r.Notify != "" {
+		notice = b.notice[1]
+		env = append(env, "NOTIFY_SOCKET="+r.Notify)
+	}
+	message, ok := notice.Message()
+	if !ok {
+		return nil, errUnsuited
+	}
+	l := &bootlist.List{Files: r.Files, Report: r.Orders}
+	b.begin(l, r)
+	b.prepare(l, r)
+	l.Step("drop privileges")
+	l.Become(who)
+	l.Deathsig(r.Deathsig)
+	b.confine(l, int(who.UID))
+	l.Step("become another program")
+	patch := b.blamed("unprivileged-binary-patch-arg", "unprivileged-binary-patch")
+	// No look at the file: this process may read what the tenant may not.
+	failed := func(err error) error { return patch(fmt.Errorf("cannot become %q: %w", b.words[0], err)) }
+	l.MayExecute(path, failed)
+	if notice.Probe == nil {
+		l.Send(r.Pipe, []byte{byte(wire.Accepting)})
+	}
+	l.Send(r.Orders, message)
+	l.Heed(r.Pipe)
+	if err := b.limit(l); err != nil {
+		return nil, err
+	}
+	l.Exec(path, b.words, env, failed)
+	return l, nil
+}
+
+// begin adds the steps until the vassal may run.
+func (b *Boot) begin(l *bootlist.List, r emperor.DirectRequest) {
+	l.Step("seal descriptors")
+	l.Seal()
+	l.Session()
+	l.Enter(r.Dir, func(err error) error { return programs.CannotEnter(r.Dir, os.Geteuid(), err) })
+	l.Deathsig(r.Deathsig)
+	if r.Keyring {
+		l.Keyring()
+	}
+	l.Send(r.Pipe, []byte{byte(wire.Spawned)})
+	l.Step("wait for the order")
+	l.Park(r.Orders)
+}
+
+// prepare adds the steps with all privileges.
+func (b *Boot) prepare(l *bootlist.List, r emperor.DirectRequest) {
+	l.Step("prepare mounts")
+	l.Mounts(r.Namespaces)
+	l.Step("limit resources")
+	for _, x := range []struct {
+		option   string
+		resource int
+		config.Range
+	}{{"limit-core", unix.RLIMIT_CORE, b.hardening.Core}, {"limit-memlock", unix.RLIMIT_MEMLOCK, b.hardening.Locked}, {"limit-nofile", unix.RLIMIT_NOFILE, b.hardening.Files}} {
+		if x.Set {
+			l.Resource(x.resource, x.Soft, x.Hard, b.blamed(x.option))
+		}
+	}
+}
+
+// confine adds the steps between the drop and the program.
+func (b *Boot) confine(l *bootlist.List, uid int) {
+	if b.hardening.NoNewPrivileges {
+		l.Step("no new privileges")
+		l.NoNewPrivileges(b.blamed("no-new-privileges"))
+	}
+	l.Step("change directory")
+	if b.umask >= 0 {
+		l.Umask(b.umask)
+	}
+	if b.chdir != "" {
+		l.Enter(b.chdir, func(err error) error { return b.blamed("chdir")(programs.CannotEnter(b.chdir, uid, err)) })
+	}
+}
+
+// limit adds the limits of config.Limits. A hard limit of this process that is lower stays.
+func (b *Boot) limit(l *bootlist.List) error {
+	for _, x := range []struct {
+		name     string
+		resource int
+		most     uint64
+	}{{"limit-nproc", unix.RLIMIT_NPROC, b.limits.Processes}, {"limit-as", unix.RLIMIT_AS, b.limits.AddressSpace}} {
+		if x.most == 0 {
+			continue
+		}
+		var now unix.Rlimit
+		if err := unix.Getrlimit(x.resource, &now); err != nil {
+			return err
+		}
+		most := min(x.most, now.Max)
+		l.Resource(x.resource, most, most, func(err error) error { return &blamedError{x.name + ": ", err} })
+	}
+	return nil
+}
+
+// environ returns the environment of the program, from the variables that vassals get.
+func (b *Boot) environ(of []string, login accounts.Login) ([]string, error) {
+	vars := environ.Vars(slices.DeleteFunc(slices.Clone(of), func(variable string) bool {
+		key, _, _ := strings.Cut(variable, "=")
+		return environ.OfProtocol(key)
+	}))
+	for _, own := range [][2]string{{"HOME", login.Home}, {"USER", login.Name}, {"LOGNAME", login.Name}} {
+		if vars.Index(own[0]) < 0 {
+			vars.Set(own[0], own[1])
+		}
+	}
+	if err := vars.Change(b.env); err != nil {
+		return nil, err
+	}
+	slices.Sort(vars)
+	return vars, nil
+}
+
+func valueOf(env environ.Vars, key string) string {
+	if i := env.Index(key); i >= 0 {
+		return strings.TrimPrefix(env[i], key+"=")
+	}
+	return ""
+}
+
+// find returns the program of a name, if it is certain that the user of the vassal finds the same one.
+// It opens no file.
+func find(name, path string) (string, bool) {
+	if strings.Contains(name, "/") {
+		info, err := os.Stat(name)
+		return name, filepath.IsAbs(name) && err == nil && runnable(info)
+	}
+	for dir := range strings.SplitSeq(path, ":") {
+		if !filepath.IsAbs(dir) {
+			return "", false
+		}
+		file := filepath.Join(dir, name)
+		info, err := os.Stat(file)
+		if errors.Is(err, os.ErrNotExist) {
+			continue
+		}
+		return file, err == nil && runnable(info) && programs.ForAll(file)
+	}
+	return "", false
+}
+
+func runnable(info os.FileInfo) bool { return info.Mode().IsRegular() && info.Mode()&0o111 != 0 }

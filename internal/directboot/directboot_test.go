@@ -1,0 +1,148 @@
+package directboot
+
+import (
+	"errors"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/emperor"
+	"github.com/emperor-go/emperor/pkg/namespaces"
+)
+
+// bootOf returns the boot of a text; nil: it needs the vassal program.
+func bootOf(t *testing.T, lines ...string) *Boot {
+	t.Helper()
+	v, warnings, err := config.ParseVassal(config.Source{Name: "a.ini", Path: "/v/a.ini", Data: []byte("[vassal]\n" + strings.Join(lines, "\n"))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return Of(v, warnings)
+}
+
+const runs = "unprivileged-binary-patch-arg = /bin/sh -c true"
+
+func request() emperor.DirectRequest {
+	return emperor.DirectRequest{
+		Dir: "/", Environ: []string{"PATH=/usr/bin:/bin", "UWSGI_X=1", "B=2"}, Notify: "/run/n", Pipe: 3, Orders: 4,
+		Namespaces: namespaces.NewPID | namespaces.NewMount, Keyring: true, Deathsig: syscall.SIGKILL,
+	}
+}
+
+// The steps have the names and the order of the boot.
+func TestSteps(t *testing.T) {
+	b := bootOf(t, runs, "uid = 4001", "gid = 4001", "limit-core = 0", "no-new-privileges = true", "chdir = /", "limit-as = 100")
+	l, err := b.List(request())
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"seal descriptors", "wait for the order", "prepare mounts", "limit resources", "drop privileges", "no new privileges", "change directory", "become another program",
+	}
+	if got := l.Steps(); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+	text, err := os.ReadFile("../../docs/boot.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rest := string(text)
+	for _, name := range want {
+		_, after, found := strings.Cut(rest, ". "+name+"\n")
+		if !found {
+			t.Fatalf("the boot has no step %q at this place", name)
+		}
+		rest = after
+	}
+}
+
+// Only what is certain boots directly: a file with warnings, or with the name of the vassal in it,
+// needs the program.
+func TestOf(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		lines []string
+		want  bool
+	}{
+		{"a user and a program", []string{runs, "uid = 4001", "gid = 4001"}, true},
+		{"a warning", []string{runs, "uid = 4001", "gid = 4001", "no-such-option = 1"}, false},
+		{"its name", []string{"unprivileged-binary-patch-arg = /bin/sh -c 'echo $UWSGI_VASSAL_NAME'", "uid = 4001", "gid = 4001"}, false},
+		{"another PATH", []string{runs, "uid = 4001", "gid = 4001", "env = PATH=/x"}, false},
+		{"root", []string{runs}, false},
+	} {
+		if got := bootOf(t, c.lines...) != nil; got != c.want {
+			t.Errorf("%s: %v", c.name, got)
+		}
+	}
+}
+
+// The vassal program tells a mistake that is visible before the start.
+func TestListRefuses(t *testing.T) {
+	for name, lines := range map[string][]string{
+		"no such program": {"unprivileged-binary-patch = /no/such/program", "uid = 4001", "gid = 4001"},
+		"not executable":  {"unprivileged-binary-patch = /etc/passwd", "uid = 4001", "gid = 4001"},
+		"a relative path": {"unprivileged-binary-patch = bin/sh", "uid = 4001", "gid = 4001"},
+		"not in PATH":     {"unprivileged-binary-patch = no-such-program", "uid = 4001", "gid = 4001"},
+		"a directory":     {"unprivileged-binary-patch = /usr", "uid = 4001", "gid = 4001"},
+		"an unknown user": {runs, "uid = no-such-user"},
+	} {
+		if l, err := bootOf(t, lines...).List(request()); err == nil {
+			t.Errorf("%s: %q", name, l.Steps())
+		}
+	}
+}
+
+// After a failure the vassal program boots the vassal.
+func TestFailed(t *testing.T) {
+	b := bootOf(t, runs, "uid = 4001", "gid = 4001")
+	b.Failed()
+	if _, err := b.List(request()); err == nil {
+		t.Error("it boots directly again")
+	}
+}
+
+// Errors have the place and the option, as those of the vassal program.
+func TestMessages(t *testing.T) {
+	b := bootOf(t, runs, "uid = 4001", "gid = 4001", "chdir = /x", "no-new-privileges = true")
+	l, err := b.List(request())
+	if err != nil {
+		t.Fatal(err)
+	}
+	var messages []string
+	for i := 0; ; i++ {
+		step, err := l.Explain(i, syscall.EACCES)
+		if step == "" {
+			break
+		}
+		messages = append(messages, err.Error())
+		if !errors.Is(err, syscall.EACCES) {
+			t.Errorf("%v", err)
+		}
+	}
+	for _, want := range []string{
+		`/v/a.ini:5: chdir: cannot enter working directory "/x" as uid 4001: permission denied (chdir = /)`,
+		`/v/a.ini:6: no-new-privileges: cannot give up new privileges: permission denied`,
+		`/v/a.ini:2: unprivileged-binary-patch-arg: cannot become "/bin/sh": permission denied`,
+		"cannot set groups [4001]: permission denied", "cannot mount /proc: permission denied",
+	} {
+		if !slices.Contains(messages, want) {
+			t.Errorf("no %q in %q", want, messages)
+		}
+	}
+}
+
+// The program gets the variables that the vassal program would give it.
+func TestEnviron(t *testing.T) {
+	b := bootOf(t, runs, "uid = 0", "gid = 0", "env = A=1", "unenv = B")
+	who, login, err := b.wish.ResolveLogin()
+	if err != nil || who.UID != 0 {
+		t.Fatal(err)
+	}
+	got, err := b.environ(append(request().Environ, "HOME=/x"), login)
+	if want := []string{"A=1", "HOME=/x", "LOGNAME=root", "PATH=/usr/bin:/bin", "USER=root"}; err != nil || !slices.Equal(got, want) {
+		t.Errorf("%q, %v; want %q", got, err, want)
+	}
+}

@@ -1,0 +1,40 @@
+package emperor
+
+import (
+	"os"
+	"syscall"
+
+	"github.com/emperor-go/emperor/pkg/namespaces"
+	"github.com/emperor-go/emperor/pkg/namespaces/bootlist"
+)
+
+// DirectBoot is the boot of a vassal that needs no program of ours inside.
+type DirectBoot interface {
+	// List returns the boot as system calls. An error means that the vassal program must boot this
+	// vassal after all, which then reports the cause; it may block for as long as file systems do.
+	List(DirectRequest) (*bootlist.List, error)
+	// Program is the program as the tenant has written it, at which List looks.
+	Program() string
+	// Failed is called, from any goroutine, when a boot has failed. From then on List returns an
+	// error: the vassal program, which has the rights of the tenant, finds the cause.
+	Failed()
+}
+
+// DirectRequest is the part of a launch that a DirectBoot needs.
+type DirectRequest struct {
+	// Dir is the working directory at the start, an absolute path.
+	Dir string
+	// Environ are the variables that the vassal program would get, but for its channels. Notify is
+	// the path of the socket for sd_notify(3); empty: none.
+	Environ []string
+	Notify  string
+	// Files are the descriptors, by number. Pipe and Orders are the numbers of the channels to the
+	// emperor.
+	Files        []*os.File
+	Pipe, Orders int
+	// Namespaces are those that the child is cloned into, and Keyring: it gets a session keyring.
+	Namespaces namespaces.Flags
+	Keyring    bool
+	// Deathsig is sent when the emperor dies.
+	Deathsig syscall.Signal
+}

@@ -1,0 +1,128 @@
+package process
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/emperor-go/emperor/internal/reads"
+	"github.com/emperor-go/emperor/internal/termlog"
+	"github.com/emperor-go/emperor/pkg/emperor"
+	"github.com/emperor-go/emperor/pkg/namespaces"
+	"github.com/emperor-go/emperor/pkg/namespaces/bootlist"
+	"github.com/emperor-go/emperor/pkg/wire"
+)
+
+// ownBoot is the boot of a child without the vassal program. The zero value is a boot by the program.
+// It belongs to the launch, and then to the goroutine that receives from the child.
+type ownBoot struct {
+	list    *bootlist.List // nil: there is none, or its program runs
+	refused *wire.Notice   // about the call that failed; nil: none has
+}
+
+// over forgets the boot when its program runs.
+func (b *ownBoot) over(runs bool) {
+	if runs && b.refused == nil {
+		b.list = nil
+	}
+}
+
+// failure returns the reason why the boot failed, and logs it in the words of the vassal program;
+// empty: there is none. of is told of a boot that has not come to its program, for any reason.
+func (b *ownBoot) failure(of emperor.DirectBoot, log *slog.Logger) string {
+	if b.list == nil {
+		return ""
+	}
+	of.Failed()
+	if b.refused == nil {
+		return ""
+	}
+	step, err := b.list.Explain(b.refused.Call, b.refused.Errno)
+	log.Debug("a step of the boot has failed", "step", step)
+	log.Error("vassal: " + err.Error())
+	return err.Error()
+}
+
+// birth is the start of the process of a child.
+type birth struct {
+	child   *child
+	request emperor.Request
+	spawner *namespaces.Spawner
+	clone   namespaces.Flags
+	dir     string
+	ends    []*os.File // its descriptors, by number
+}
+
+// begin starts the process: by the list of its boot, or with the vassal program. cgroup is a
+// descriptor, or zero.
+func (b birth) begin(ctx context.Context, cgroup int) (err error) {
+	c, l, boot := b.child, b.child.launcher, &b.child.boot
+	if boot.list = b.direct(ctx); boot.list != nil {
+		c.process, err = l.Forker.Start(boot.list, b.clone, cgroup)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, bootlist.ErrNoServer) && !errors.Is(err, bootlist.ErrUnfit) {
+			return l.cloneError(err)
+		}
+		b.request.Log.Debug("the vassal program boots it", "cause", err)
+		boot.list = nil
+	}
+	env := append(l.vassalEnviron(), termlog.MarksEnv+"=1")
+	if c.notify != nil {
+		env = append(env, "NOTIFY_SOCKET="+c.notify.path)
+	}
+	return l.start(c, b.spawner, namespaces.Command{
+		Path: l.Program, Args: []string{filepath.Base(l.Program), "--ini", b.request.Config.Name}, Env: env,
+		Dir: b.dir, Files: b.ends, Namespaces: b.clone, Deathsig: deathSignal, Keyring: l.Keyring, CgroupFD: cgroup,
+	})
+}
+
+// direct returns the boot without the vassal program. Nil: it needs the program, because of its
+// configuration, of the operator's hooks or of this launch.
+func (b birth) direct(ctx context.Context) *bootlist.List {
+	if !b.suits() || !filepath.IsAbs(b.dir) {
+		return nil
+	}
+	l, r := b.child.launcher, b.request
+	request := emperor.DirectRequest{
+		Dir: b.dir, Environ: l.ownEnviron(), Files: b.ends, Pipe: pipeFD, Orders: orderFD, Namespaces: b.clone, Keyring: l.Keyring, Deathsig: deathSignal,
+	}
+	if b.child.notify != nil {
+		request.Notify = b.child.notify.path
+	}
+	at := r.Direct.Program()
+	if !filepath.IsAbs(at) {
+		at = "/"
+	}
+	list, err := reads.Get(ctx, l.Reads, at, func() (*bootlist.List, error) { return r.Direct.List(request) })
+	if err != nil {
+		r.Log.Debug("the vassal program boots it", "cause", err)
+		return nil
+	}
+	return list
+}
+
+// suits reports whether nothing but its configuration can need the vassal program.
+func (b birth) suits() bool {
+	l, r := b.child.launcher, b.request
+	switch {
+	case l.Forker == nil, r.Direct == nil, os.Geteuid() != 0:
+		return false
+	case b.clone&(namespaces.NewUser|namespaces.NewTime) != 0, l.IDs != nil:
+		return false // the parent writes the maps, and checks the time
+	case r.Socket != nil, len(r.Kept) > 0, r.Zerg > 0, r.Templates != nil, r.Network.Connects():
+		return false
+	case len(l.childHooks(r)) > 0, l.Libraries.Wanted(), !l.Wrappers.None(), l.Capabilities != nil:
+		return false
+	}
+	return true
+}
+
+// ownEnviron returns the variables of the emperor that vassals get.
+func (l *Launcher) ownEnviron() []string {
+	return slices.DeleteFunc(VassalEnviron(l.Environ), func(v string) bool { return !l.passes(v) })
+}
