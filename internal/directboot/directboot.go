@@ -41,7 +41,7 @@ type Boot struct {
 // vassal program also reports warnings.
 func Of(v *config.Vassal, warnings config.Problems) *Boot {
 	path := func(e config.EnvChange) bool { return e.Key == "PATH" }
-	if !v.Direct() || len(warnings) > 0 || v.Mentions("UWSGI_VASSAL_NAME") || slices.ContainsFunc(v.Env, path) {
+	if !config.Direct(v) || len(warnings) > 0 || v.Mentions("UWSGI_VASSAL_NAME") || slices.ContainsFunc(v.Env, path) {
 		return nil
 	}
 	b := &Boot{

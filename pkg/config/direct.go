@@ -12,7 +12,7 @@ import (
 // becomes BinaryPatch under a user of its own, and may have limits, a working directory, a umask,
 // variables and a readiness. Every other option, also one that this function does not know, makes
 // it false, and so does a configuration that depends on more than its own text.
-func (v *Vassal) Direct() bool {
+func Direct(v *Vassal) bool {
 	if len(v.BinaryPatch) == 0 || !v.UID.Set || v.partial || v.unread || len(v.reads) > 0 || v.Fallback != "" {
 		return false
 	}

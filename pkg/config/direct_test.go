@@ -40,7 +40,7 @@ func TestDirect(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got := v.Direct(); got != c.want {
+			if got := Direct(v); got != c.want {
 				t.Errorf("%v", got)
 			}
 		})
