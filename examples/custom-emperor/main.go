@@ -23,18 +23,15 @@ import (
 var greetings = prometheus.NewCounter(prometheus.CounterOpts{Name: "custom_greetings_total", Help: "Vassals that the hook has greeted."})
 
 func main() {
-	hooks.Register("greet", greet)
+	hooks.Register("greet", func(_ context.Context, env hooks.Env) error { // call-as-emperor = greet
+		greetings.Inc()
+		env.Log("a warm welcome to " + env.Name)
+		return nil
+	})
 	emperord.Main(emperord.Additions{
 		Monitors:   map[string]func(string, *slog.Logger) (monitor.Monitor, error){"http": endpoint},
 		Collectors: []prometheus.Collector{greetings},
 	})
-}
-
-// greet is the hook of call-as-emperor = greet.
-func greet(_ context.Context, env hooks.Env) error {
-	greetings.Inc()
-	env.Log("a warm welcome to " + env.Name)
-	return nil
 }
 
 // endpoint monitors a URL that answers with a JSON object: the text of each vassal by its name.
