@@ -3,6 +3,7 @@ package address
 import (
 	"errors"
 	"net"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"testing"
@@ -133,6 +134,39 @@ func TestRemoveDead(t *testing.T) {
 		}
 		if _, err := os.Lstat(path); err != nil {
 			t.Error("a file is removed")
+		}
+	}
+}
+
+// A socket that does not listen has its address alone, of both families.
+func TestBind(t *testing.T) {
+	yes := true
+	for _, ip := range []string{"127.0.0.1", "::1"} {
+		for _, kind := range []int{unix.SOCK_STREAM, unix.SOCK_DGRAM} {
+			first, err := Bind(netip.AddrPortFrom(netip.MustParseAddr(ip), 0), kind, Options{V6Only: &yes})
+			if errors.Is(err, unix.EADDRNOTAVAIL) || errors.Is(err, unix.EAFNOSUPPORT) {
+				t.Logf("%s: %v", ip, err)
+				continue
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer first.Close()
+			name, err := unix.Getsockname(int(first.Fd()))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var port int
+			switch a := name.(type) {
+			case *unix.SockaddrInet4:
+				port = a.Port
+			case *unix.SockaddrInet6:
+				port = a.Port
+			}
+			call := new(os.SyscallError)
+			if _, err := Bind(netip.AddrPortFrom(netip.MustParseAddr(ip), uint16(port)), kind, Options{V6Only: &yes}); !errors.As(err, &call) || call.Syscall != "bind" || !errors.Is(err, unix.EADDRINUSE) {
+				t.Errorf("a second socket at %s, port %d: %v", ip, port, err)
+			}
 		}
 	}
 }

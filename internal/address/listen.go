@@ -2,6 +2,7 @@ package address
 
 import (
 	"io/fs"
+	"net/netip"
 	"os"
 	"slices"
 
@@ -50,12 +51,36 @@ func Listen(text string, o Options) (*os.File, error) {
 	return f, nil
 }
 
+// Bind returns a socket of a kind (unix.SOCK_STREAM or SOCK_DGRAM) that has an address of IP alone and does
+// not listen. It blocks and is close-on-exec; the caller closes it. Options of unix sockets and of
+// listening do not count. Errors are an *os.SyscallError: EADDRINUSE in bind when another socket has the
+// address.
+func Bind(to netip.AddrPort, kind int, o Options) (*os.File, error) {
+	a, err := SockaddrOf(to.String())
+	if err != nil {
+		return nil, err
+	}
+	fd, err := unix.Socket(family(a), kind|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return nil, os.NewSyscallError("socket", err)
+	}
+	f := os.NewFile(uintptr(fd), to.String())
+	if err = os.NewSyscallError("setsockopt", set(fd, o.exclusive(a))); err == nil {
+		err = os.NewSyscallError("bind", unix.Bind(fd, a))
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
 // bind binds a socket and listens on it.
 func (o Options) bind(fd int, to unix.Sockaddr) error {
 	if u, ok := to.(*unix.SockaddrUnix); ok {
 		return o.bindUnix(fd, u)
 	}
-	if err := o.prepare(fd, to); err != nil {
+	if err := set(fd, o.settings(to)); err != nil {
 		return err
 	}
 	if err := unix.Bind(fd, to); err != nil {
@@ -98,15 +123,20 @@ type setting struct {
 	always      bool // set also when it is not wanted, because the kernel's default may be 1
 }
 
-// settings are the options that must be set before bind(2).
+// settings are the options of a listening socket that must be set before bind(2).
 func (o Options) settings(to unix.Sockaddr) []setting {
+	return append([]setting{{true, unix.SOL_SOCKET, unix.SO_REUSEADDR, false}}, o.exclusive(to)...)
+}
+
+// exclusive are these options without the one that lets several sockets that do not listen have an
+// address.
+func (o Options) exclusive(to unix.Sockaddr) []setting {
 	freebind := setting{o.FreeBind, unix.IPPROTO_IP, unix.IP_FREEBIND, false}
 	_, six := to.(*unix.SockaddrInet6)
 	if six {
 		freebind.level, freebind.name = unix.IPPROTO_IPV6, unix.IPV6_FREEBIND
 	}
 	list := []setting{
-		{true, unix.SOL_SOCKET, unix.SO_REUSEADDR, false},
 		{o.ReusePort, unix.SOL_SOCKET, unix.SO_REUSEPORT, false},
 		{o.KeepAlive, unix.SOL_SOCKET, unix.SO_KEEPALIVE, false},
 		{o.NoDelay, unix.IPPROTO_TCP, unix.TCP_NODELAY, false},
@@ -121,9 +151,9 @@ func (o Options) settings(to unix.Sockaddr) []setting {
 	return list
 }
 
-// prepare sets these options.
-func (o Options) prepare(fd int, to unix.Sockaddr) error {
-	for _, x := range o.settings(to) {
+// set sets options of a socket.
+func set(fd int, list []setting) error {
+	for _, x := range list {
 		value := 0
 		if x.wanted {
 			value = 1

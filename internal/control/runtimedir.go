@@ -15,6 +15,8 @@ import (
 	"syscall"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/internal/endpoint"
 )
 
 // SocketName is the control socket in the runtime directory.
@@ -260,22 +262,9 @@ func (c *RuntimeDir) mark() error { return os.WriteFile(filepath.Join(c.Dir, mar
 
 func (c *RuntimeDir) path() string { return filepath.Join(c.Dir, SocketName) }
 
-// bind binds the socket. It sets the mode before the name, so that no process can connect in
-// between.
+// bind binds the socket. No process can connect before it has its mode and owner.
 func (c *RuntimeDir) bind() (net.Listener, error) {
-	fresh := filepath.Join(c.Dir, "."+SocketName)
-	_ = os.Remove(fresh)
-	l, err := net.ListenUnix("unix", &net.UnixAddr{Name: fresh, Net: "unix"})
-	if err != nil {
-		return nil, err
-	}
-	l.SetUnlinkOnClose(false)
-	for _, err := range []error{os.Chmod(fresh, 0o600), os.Chown(fresh, c.uid, c.gid), os.Rename(fresh, c.path())} {
-		if err != nil {
-			return nil, errors.Join(err, l.Close())
-		}
-	}
-	return l, nil
+	return endpoint.ListenOver(c.path(), 0o600, c.uid, c.gid)
 }
 
 // Reopen binds the control socket again after Server.Run has failed.

@@ -4,8 +4,12 @@ package endpoint
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"net"
+	"os"
+	"path/filepath"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -27,6 +31,29 @@ func Listen(text string) (net.Listener, error) {
 		}
 	}
 	return (&net.ListenConfig{}).Listen(context.Background(), to.Network(), to.String())
+}
+
+// backlog is the number of connections in the accept queue; the kernel lowers it to net.core.somaxconn.
+const backlog = 4096
+
+// ListenOver listens at a path in a directory of the caller's, and replaces anything that has it in one
+// step. The path has its mode and owner before a client can connect, and stays when the listener is closed.
+func ListenOver(path string, mode fs.FileMode, uid, gid int) (net.Listener, error) {
+	fresh := filepath.Join(filepath.Dir(path), "."+filepath.Base(path))
+	_ = os.Remove(fresh)
+	f, err := address.Listen(fresh, address.Options{Backlog: backlog, Mode: &mode, UID: uid, GID: gid})
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	l, err := net.FileListener(f)
+	if err != nil {
+		return nil, errors.Join(err, os.Remove(fresh))
+	}
+	if err := os.Rename(fresh, path); err != nil {
+		return nil, errors.Join(err, l.Close(), os.Remove(fresh))
+	}
+	return l, nil
 }
 
 // ListenPacket receives datagrams at an address: by UDP, or at the path of a unix socket,

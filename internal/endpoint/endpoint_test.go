@@ -85,3 +85,39 @@ func TestListenOnAName(t *testing.T) {
 		t.Errorf("datagrams: got %v", err)
 	}
 }
+
+// A path gets a new listener in one step, whatever has it, and the old listener does not remove it.
+func TestListenOver(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s")
+	if err := os.WriteFile(path, nil, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	first, err := ListenOver(path, 0o600, -1, -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := ListenOver(path, 0o660, os.Getuid(), os.Getgid()) // a listener has it
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer second.Close()
+	if err := first.Close(); err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Lstat(path)
+	if err != nil || info.Mode() != os.ModeSocket|0o660 {
+		t.Fatalf("%v, %v", info, err)
+	}
+	c, err := Dial(path, time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	if list, err := os.ReadDir(filepath.Dir(path)); err != nil || len(list) != 1 {
+		t.Errorf("left: %v, %v", list, err)
+	}
+	if l, err := ListenOver(filepath.Join(path, "below"), 0o600, -1, -1); err == nil {
+		l.Close()
+		t.Error("it listens below a file")
+	}
+}

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/address"
 	"github.com/emperor-go/emperor/pkg/network/spec"
 )
 
@@ -125,12 +126,12 @@ func bindPort(k portKey) (sockets []*os.File, err error) {
 	if k.protocol == spec.UDP {
 		kind = unix.SOCK_DGRAM
 	}
-	addresses := []netip.Addr{k.address}
+	yes, addresses := true, []netip.Addr{k.address}
 	if !k.address.IsValid() {
 		addresses = []netip.Addr{netip.IPv4Unspecified(), netip.IPv6Unspecified()}
 	}
 	for _, a := range addresses {
-		f, err := bound(a, k.port, kind)
+		f, err := address.Bind(netip.AddrPortFrom(a, k.port), kind, address.Options{V6Only: &yes}) // it never listens
 		if !k.address.IsValid() && (errors.Is(err, unix.EAFNOSUPPORT) || a.Is6() && errors.Is(err, unix.EADDRNOTAVAIL)) {
 			continue
 		}
@@ -141,31 +142,4 @@ func bindPort(k portKey) (sockets []*os.File, err error) {
 		sockets = append(sockets, f)
 	}
 	return sockets, nil
-}
-
-// bound returns a socket that has the port and never listens. It does not set SO_REUSEADDR:
-// two sockets with it that do not listen may share a port.
-func bound(a netip.Addr, port uint16, kind int) (*os.File, error) {
-	domain := unix.AF_INET
-	var to unix.Sockaddr = &unix.SockaddrInet4{Port: int(port), Addr: [4]byte(a.AsSlice()[:4])}
-	if a.Is6() {
-		domain = unix.AF_INET6
-		to = &unix.SockaddrInet6{Port: int(port), Addr: a.As16()}
-	}
-	fd, err := unix.Socket(domain, kind|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil, os.NewSyscallError("socket", err)
-	}
-	f := os.NewFile(uintptr(fd), "published port")
-	if a.Is6() {
-		err = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1)
-	}
-	if err == nil {
-		err = unix.Bind(fd, to)
-	}
-	if err != nil {
-		f.Close()
-		return nil, os.NewSyscallError("bind", err)
-	}
-	return f, nil
 }

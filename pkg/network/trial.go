@@ -1,12 +1,14 @@
 package network
 
 import (
+	"errors"
 	"net/netip"
 	"os"
 	"runtime"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/address"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/emperor-go/emperor/pkg/network/spec"
 )
@@ -98,31 +100,14 @@ func tryPolicy() error {
 // program that has the port of all addresses is in the way, and no responder of an emperor.
 func tryPort53() error {
 	for _, kind := range []int{unix.SOCK_DGRAM, unix.SOCK_STREAM} {
-		for _, a := range []unix.Sockaddr{
-			&unix.SockaddrInet4{Port: 53, Addr: [4]byte{192, 0, 2, 1}},
-			&unix.SockaddrInet6{Port: 53, Addr: [16]byte{0x20, 0x01, 0x0d, 0xb8, 15: 1}},
-		} {
-			if err := tryAddress(kind, a); err != nil {
+		for _, a := range []string{"192.0.2.1", "2001:db8::1"} {
+			f, err := address.Bind(netip.AddrPortFrom(netip.MustParseAddr(a), 53), kind, address.Options{FreeBind: true})
+			if err == nil {
+				f.Close()
+			} else if call := new(os.SyscallError); errors.As(err, &call) && call.Syscall == "bind" { // not of a host without IPv6, or before Linux 4.15
 				return err
 			}
 		}
 	}
 	return nil
-}
-
-// tryAddress binds a socket to an address that need not be the host's. Without IPv6 there is none to bind.
-func tryAddress(kind int, a unix.Sockaddr) error {
-	domain, level, option := unix.AF_INET, unix.IPPROTO_IP, unix.IP_FREEBIND
-	if _, is6 := a.(*unix.SockaddrInet6); is6 {
-		domain, level, option = unix.AF_INET6, unix.IPPROTO_IPV6, unix.IPV6_FREEBIND
-	}
-	fd, err := unix.Socket(domain, kind|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return nil //nolint:nilerr // a host without that family
-	}
-	defer unix.Close(fd)
-	if err := unix.SetsockoptInt(fd, level, option, 1); err != nil {
-		return nil //nolint:nilerr // before Linux 4.15
-	}
-	return os.NewSyscallError("bind", unix.Bind(fd, a))
 }

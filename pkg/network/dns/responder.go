@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/internal/address"
 )
 
 // ProgramName is the responder's program, in the emperor's directory.
@@ -96,32 +98,13 @@ func (r *Responder) bind() error {
 // backlog is the number of connections that wait for the responder.
 const backlog = 64
 
+// socketAt opens a socket of a kind. The responder makes it non-blocking.
 func socketAt(a netip.Addr, kind int) (*os.File, error) {
-	family, address := unix.AF_INET6, unix.Sockaddr(&unix.SockaddrInet6{Port: port, Addr: a.As16()})
-	if a.Is4() {
-		family, address = unix.AF_INET, &unix.SockaddrInet4{Port: port, Addr: a.As4()}
-	}
-	fd, err := unix.Socket(family, kind|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
-	if err != nil {
-		return nil, err
-	}
+	yes, to := true, netip.AddrPortFrom(a, port)
 	if kind == unix.SOCK_STREAM {
-		err = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1)
+		return address.Listen(to.String(), address.Options{Backlog: backlog, V6Only: &yes})
 	}
-	if err == nil && a.Is6() {
-		err = unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_V6ONLY, 1)
-	}
-	if err == nil {
-		err = unix.Bind(fd, address)
-	}
-	if err == nil && kind == unix.SOCK_STREAM {
-		err = unix.Listen(fd, backlog)
-	}
-	if err != nil {
-		unix.Close(fd)
-		return nil, err
-	}
-	return os.NewFile(uintptr(fd), "socket for names"), nil
+	return address.Bind(to, kind, address.Options{V6Only: &yes})
 }
 
 // Set gives a vassal a row in the table, or changes it.
