@@ -1,4 +1,4 @@
-// Package revision tells whether the content of a file has changed, without reading the file.
+// Package revision reports whether the content of a file has changed, without reading the file.
 package revision
 
 import (
@@ -33,6 +33,13 @@ func At(path string) (r Revision, settled bool) {
 	}
 	r = Of(&s)
 	return r, r.Settled(seen)
+}
+
+// ContentAt is At without the change time: a change of the owner or of the permissions is no change.
+func ContentAt(path string) (r Revision, settled bool) {
+	r, settled = At(path)
+	r.Changed = unix.Timespec{}
+	return r, settled
 }
 
 const (

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/revision"
 	"github.com/emperor-go/emperor/internal/termlog"
 	"github.com/emperor-go/emperor/pkg/config"
 )
@@ -21,14 +22,14 @@ type logFile struct {
 	options config.OwnLog
 	f       *os.File
 	size    int64
-	touched map[string]time.Time // of the files in Reopen and Rotate, as last seen
-	again   atomic.Bool          // open it again before the next line
+	touched map[string]revision.Revision // of the files in Reopen and Rotate, as last seen
+	again   atomic.Bool                  // open it again before the next line
 }
 
 // openLog opens the log file as the emperor's log, and replaces standard output and error by
 // it. A new file belongs to uid and gid.
 func openLog(o config.OwnLog, uid, gid int) (*logFile, error) {
-	l := &logFile{options: o, touched: map[string]time.Time{}}
+	l := &logFile{options: o, touched: map[string]revision.Revision{}}
 	_, missing := os.Stat(o.Path)
 	if err := l.open(); err != nil {
 		return nil, err
@@ -45,7 +46,7 @@ func openLog(o config.OwnLog, uid, gid int) (*logFile, error) {
 		l.size = 0
 	}
 	for _, path := range append(append([]string{}, o.Reopen...), o.Rotate...) {
-		l.touched[path] = changed(path)
+		l.touched[path] = contentOf(path).Revision
 	}
 	if o.AtReload {
 		reload := make(chan os.Signal, 1)
@@ -114,21 +115,17 @@ func (l *logFile) rotate() {
 // moved reports whether the path names another file by now, or none.
 func (l *logFile) moved() bool { return termlog.Moved(l.f, l.options.Path) }
 
-// touchedAny reports whether one of the files was touched since the last call.
+// touchedAny reports whether one of the files was touched since the last call. Shortly after a change, another
+// edit may have the same revision: the log is opened again before each line.
 func (l *logFile) touchedAny(files []string) (any bool) {
 	for _, path := range files {
-		if now := changed(path); !now.Equal(l.touched[path]) {
-			l.touched[path], any = now, true
+		now := contentOf(path)
+		if now.Revision != l.touched[path] {
+			l.touched[path], any = now.Revision, true
+		}
+		if !now.settled {
+			l.again.Store(true)
 		}
 	}
 	return any
-}
-
-// changed returns the time of a file's last change; zero: no file.
-func changed(path string) time.Time {
-	info, err := os.Stat(path)
-	if err != nil {
-		return time.Time{}
-	}
-	return info.ModTime()
 }

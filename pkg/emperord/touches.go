@@ -13,10 +13,11 @@ import (
 
 	"github.com/emperor-go/emperor/internal/inotify"
 	"github.com/emperor-go/emperor/internal/reads"
+	"github.com/emperor-go/emperor/internal/revision"
 )
 
 const (
-	// settling is how long a directory must be unchanged before its files are looked at, and
+	// settling is how long a directory must be unchanged before its files are examined, and
 	// settlingMax limits that time for a directory that changes all the time.
 	settling, settlingMax = 20 * time.Millisecond, time.Second
 	// touchRetry is the interval of polling files whose directory cannot be watched, or whose
@@ -24,8 +25,8 @@ const (
 	touchRetry = time.Second
 )
 
-// touched are the events after which a file may have another time.
-const touched = unix.IN_CLOSE_WRITE | unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_ATTRIB
+// touchEvents are the events after which a file may have another time.
+const touchEvents = unix.IN_CLOSE_WRITE | unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_ATTRIB
 
 // touches watches the files of touch-reload. A file system that does not answer delays none of
 // its callers.
@@ -39,14 +40,15 @@ type touches struct {
 	// Of the goroutine of watch.
 	events *inotify.Watcher // of the directories of the files, because editors replace files
 	dirs   map[string]int   // number of each watched directory
-	told   map[string]bool  // directories that cannot be watched, as the log says
-	seen   map[string]time.Time
-	again  bool // a file or a directory has not answered
+	logged map[string]bool  // directories that cannot be watched, as the log reports
+	seen   map[string]revision.Revision
+	fresh  map[string]bool // files that had just changed at the last look
+	again  bool            // a file or a directory has not answered, or a file had just changed
 }
 
 func newTouches(paths []string, files *reads.Pool, log *slog.Logger) *touches {
 	t := &touches{
-		paths: paths, reads: files, log: log, begun: time.Now(), dirs: map[string]int{}, told: map[string]bool{}, seen: map[string]time.Time{},
+		paths: paths, reads: files, log: log, begun: time.Now(), dirs: map[string]int{}, logged: map[string]bool{}, seen: map[string]revision.Revision{}, fresh: map[string]bool{},
 	}
 	if len(paths) > 0 {
 		t.files = make(chan string)
@@ -102,6 +104,17 @@ func (t *touches) await() bool {
 	}
 }
 
+// content identifies the content of a file; zero: no file. settled: every later edit makes another revision.
+type content struct {
+	revision.Revision
+	settled bool
+}
+
+func contentOf(path string) content {
+	r, settled := revision.ContentAt(path)
+	return content{r, settled}
+}
+
 // forget drops the watch of a directory that is gone.
 func (t *touches) forget(number int) {
 	maps.DeleteFunc(t.dirs, func(_ string, n int) bool { return n == number })
@@ -113,14 +126,12 @@ func (t *touches) look(ctx context.Context) bool {
 	t.again = false
 	for _, path := range t.paths {
 		t.observe(ctx, filepath.Dir(path))
-		now, err := reads.Get(ctx, t.reads, path, func() (time.Time, error) { return changed(path), nil })
+		now, err := reads.Get(ctx, t.reads, path, func() (content, error) { return contentOf(path), nil })
 		if err != nil {
 			t.again = true
 			continue
 		}
-		before, known := t.seen[path]
-		t.seen[path] = now
-		if now.IsZero() || now.Equal(before) || !known && now.Before(t.begun) {
+		if !t.touched(path, now) {
 			continue
 		}
 		select {
@@ -132,20 +143,34 @@ func (t *touches) look(ctx context.Context) bool {
 	return ctx.Err() == nil
 }
 
+// touched records a file, and reports whether it was touched since the last call. A file that has just
+// changed counts at the next look: another edit may have the same revision.
+func (t *touches) touched(path string, now content) bool {
+	before, known := t.seen[path]
+	changed := now.Revision != before && now.Revision != revision.Revision{} && (known || !time.Unix(now.Modified.Unix()).Before(t.begun))
+	if changed && !now.settled && !t.fresh[path] {
+		t.fresh[path], t.again = true, true
+		return false
+	}
+	delete(t.fresh, path)
+	t.seen[path] = now.Revision
+	return changed
+}
+
 // observe watches a directory. Events before it returns may be lost.
 func (t *touches) observe(ctx context.Context, dir string) {
 	if _, ok := t.dirs[dir]; ok {
 		return
 	}
-	number, err := reads.Get(ctx, t.reads, dir, func() (int, error) { return t.events.Add(dir, touched) })
+	number, err := reads.Get(ctx, t.reads, dir, func() (int, error) { return t.events.Add(dir, touchEvents) })
 	switch {
 	case err == nil:
 		t.dirs[dir] = number
-		delete(t.told, dir)
-	case t.told[dir] || ctx.Err() != nil:
+		delete(t.logged, dir)
+	case t.logged[dir] || ctx.Err() != nil:
 		t.again = true
 	default:
-		t.again, t.told[dir] = true, true
+		t.again, t.logged[dir] = true, true
 		t.log.Error("cannot watch files of touch-reload", "directory", dir, "error", err)
 	}
 }

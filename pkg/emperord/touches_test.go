@@ -10,7 +10,10 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/emperor-go/emperor/internal/reads"
+	"github.com/emperor-go/emperor/internal/revision"
 )
 
 // A file of touch-reload is found when it is touched, in a directory that changes all the time,
@@ -81,5 +84,36 @@ func TestTouches(t *testing.T) {
 	<-noise
 	if n := strings.Count(log.String(), "cannot watch files of touch-reload"); n < 1 || n > 3 { // before it is made, and where the absence was seen after a removal; never with each look
 		t.Errorf("reported %d times:\n%s", n, log.String())
+	}
+}
+
+// A file that has just changed counts once, when no later edit can have its revision.
+func TestTouchedTwiceInOneTick(t *testing.T) {
+	touches := newTouches([]string{"f"}, nil, nil)
+	at := func(seconds int64, settled bool) content {
+		return content{revision.Revision{Ino: 1, Modified: unix.Timespec{Sec: touches.begun.Unix() + seconds}}, settled}
+	}
+	for i, step := range []struct {
+		now  content
+		want bool
+	}{
+		{at(-9, true), false}, // from before the start
+		{at(1, true), true},
+		{at(1, true), false},
+		{at(2, false), false}, // the second edit may follow
+		{at(2, true), true},   // both
+		{at(3, false), false},
+		{at(3, false), true}, // a file that changes all the time counts, too
+		{at(3, true), false},
+		{content{settled: true}, false}, // removed
+		{at(3, true), true},             // and there again
+	} {
+		if got := touches.touched("f", step.now); got != step.want {
+			t.Errorf("step %d: %v", i, got)
+		}
+		if again := touches.again; again != (!step.now.settled && !step.want) {
+			t.Errorf("step %d: the next look is soon: %v", i, again)
+		}
+		touches.again = false
 	}
 }

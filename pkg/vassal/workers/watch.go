@@ -27,16 +27,14 @@ const recheckInterval = 3 * time.Second
 // changes are the events that may change the content or the identity of a file.
 const changes = unix.IN_CLOSE_WRITE | unix.IN_CREATE | unix.IN_MOVED_TO | unix.IN_MOVED_FROM | unix.IN_DELETE | unix.IN_ATTRIB
 
-// version distinguishes two states of a file. Zero: the file is missing. It has no change time: a
-// change of the owner or of the permissions is no change of the content.
+// version distinguishes two states of a file. Zero: the file is missing.
 type version struct {
 	revision.Revision
 	settled bool // an edit makes another version
 }
 
 func versionOf(file string) version {
-	r, settled := revision.At(file)
-	r.Changed = unix.Timespec{}
+	r, settled := revision.ContentAt(file)
 	return version{r, settled}
 }
 
