@@ -2,6 +2,7 @@ package webserver
 
 import (
 	"cmp"
+	"encoding/json"
 	"fmt"
 	"os"
 	"strconv"
@@ -11,7 +12,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/emperor-go/emperor/internal/termlog"
 	"github.com/emperor-go/emperor/pkg/config/serving"
 )
 
@@ -21,6 +21,14 @@ const ownFormat = "[pid: %(pid)|app: -|req: -/%(reqs)] %(addr) (%(user)) {%(vars
 
 // ownMicros is the same with microseconds.
 var ownMicros = strings.Replace(ownFormat, "%(msecs) msecs", "%(micros) micros", 1)
+
+// The formats that nginx and Apache also have, and an object of JSON for each request.
+const (
+	commonFormat   = `%(addr) - %(user) [%(ltime)] "%(method) %(uri) %(proto)" %(status) %(rsize)`
+	combinedFormat = commonFormat + ` "%(referer)" "%(uagent)"`
+	jsonFormat     = `{"time":%(isotime),"addr":%(addr),"user":%(user),"method":%(method),"uri":%(uri),"proto":%(proto),"host":%(host),` +
+		`"status":%(status),"size":%(rsize),"micros":%(micros),"referer":%(referer),"uagent":%(uagent),"pid":%(pid)}`
+)
 
 // commonDate is the date of %(ltime), in the common log format.
 const commonDate = "%d/%b/%Y:%H:%M:%S %z"
@@ -49,14 +57,19 @@ type entry struct {
 
 func newAccessLog(o serving.Log, to Lines) (*accessLog, error) {
 	l := &accessLog{Log: o, to: to}
-	format := o.Format
+	format, variables := o.Format, newVariables()
 	switch {
 	case format == "" && o.Micros:
 		format = ownMicros
 	case format == "":
 		format = ownFormat
+	case format == "common":
+		format = commonFormat
+	case format == "combined":
+		format = combinedFormat
+	case format == "json":
+		format, variables.text = jsonFormat, appendJSON
 	}
-	variables := newVariables()
 	for format != "" {
 		text, rest, found := strings.Cut(format, "%(")
 		if text != "" {
@@ -72,18 +85,6 @@ func newAccessLog(o serving.Log, to Lines) (*accessLog, error) {
 		l.parts, format = append(l.parts, variables.part(name)), after
 	}
 	return l, nil
-}
-
-// requestsPending is how many bytes of lines may wait for the file of requests.
-const requestsPending = 64 << 10
-
-// requestLog returns a queue to the file of requests. While it cannot be opened the
-// lines go where they go without.
-func requestLog(path string, c *Config) *termlog.Queue {
-	refused := func(err error) { c.Log.Warn("requests are logged here: req-logger: " + err.Error()) }
-	return termlog.NewQueue(termlog.NewNamed(path, refused, c.AccessLog), requestsPending, func(lost int) []byte {
-		return []byte("lines of the log were lost: they could not be written in time lines=" + strconv.Itoa(lost) + "\n")
-	})
 }
 
 func (l *accessLog) literal(text string) part {
@@ -145,10 +146,11 @@ func texts() map[string]func(*entry) string {
 		"user": func(e *entry) string { return e.user }, "addr": (*entry).client,
 		"host": func(e *entry) string { return e.r.Host }, "proto": func(e *entry) string { return e.r.Proto },
 		"uagent": func(e *entry) string { return e.r.UserAgent() }, "referer": func(e *entry) string { return e.r.Referer() },
-		"ctime": eachSecond(func(e *entry) string { return e.started.Format(time.ANSIC) }),
-		"ltime": eachSecond(func(e *entry) string { return string(strftime(nil, commonDate, e.started)) }),
-		"ftime": eachSecond(func(e *entry) string { return string(strftime(nil, cmp.Or(e.log.Date, commonDate), e.started)) }),
-		"route": func(e *entry) string { return e.path },
+		"ctime":   eachSecond(func(e *entry) string { return e.started.Format(time.ANSIC) }),
+		"ltime":   eachSecond(func(e *entry) string { return string(strftime(nil, commonDate, e.started)) }),
+		"ftime":   eachSecond(func(e *entry) string { return string(strftime(nil, cmp.Or(e.log.Date, commonDate), e.started)) }),
+		"isotime": eachSecond(func(e *entry) string { return e.started.Format(time.RFC3339) }),
+		"route":   func(e *entry) string { return e.path },
 	}
 }
 
@@ -201,32 +203,44 @@ func failures(e *entry) int64 { return int64(number(e.failed)) }
 type variables struct {
 	texts   map[string]func(*entry) string
 	numbers map[string]func(*entry) int64
+	text    func(b []byte, s string) []byte // appends a client's text
 }
 
-func newVariables() variables { return variables{texts(), numbers()} }
+func newVariables() variables { return variables{texts(), numbers(), appendText} }
 
 func (v variables) part(name string) part {
 	if key, ok := strings.CutPrefix(name, "var."); ok {
-		return textPart(func(e *entry) string { return e.variable(key) })
+		return v.textPart(func(e *entry) string { return e.variable(key) })
 	}
 	if f, ok := v.texts[name]; ok {
-		return textPart(f)
+		return v.textPart(f)
 	}
 	if f, ok := v.numbers[name]; ok {
 		return func(b []byte, e *entry) []byte { return strconv.AppendInt(b, f(e), 10) }
 	}
 	// uWSGI has variables of applications as well; a variable that is not set is a dash.
-	return textPart(func(*entry) string { return "" })
+	return v.textPart(func(*entry) string { return "" })
 }
 
-func textPart(f func(*entry) string) part {
-	return func(b []byte, e *entry) []byte {
-		text := f(e)
-		if text == "" {
-			return append(b, '-')
-		}
-		return appendSafe(b, text)
+func (v variables) textPart(f func(*entry) string) part {
+	return func(b []byte, e *entry) []byte { return v.text(b, f(e)) }
+}
+
+// appendText appends a dash for a text that is not there.
+func appendText(b []byte, s string) []byte {
+	if s == "" {
+		return append(b, '-')
 	}
+	return appendSafe(b, s)
+}
+
+// appendJSON appends a text as a string of JSON.
+func appendJSON(b []byte, s string) []byte {
+	text, err := json.Marshal(s)
+	if err != nil {
+		return append(b, `""`...)
+	}
+	return append(b, text...)
 }
 
 // appendSafe escapes a client's text, so that it can neither add lines or fields nor send

@@ -3,14 +3,20 @@ package webserver
 import (
 	"fmt"
 	"io"
+	"net"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/logger"
 	"github.com/emperor-go/emperor/pkg/config/serving"
 )
+
+// changing are the parts of known formats that differ in each test.
+var changing = regexp.MustCompile(`("time":")[-0-9T:+Z]{20,25}(")|("micros":|"pid":)\d+|\d\d/[A-Z][a-z]{2}/20\d\d:[0-9:]{8} [-+]\d{4}`)
 
 func TestAccessLog(t *testing.T) {
 	files := tree(t, map[string]string{"a": "12345", "empty": ""})
@@ -31,6 +37,9 @@ func TestAccessLog(t *testing.T) {
 		"only big":        {serving.Log{Format: "%(uri)", Disabled: true, Big: 6}, "/none"},
 		"only slow":       {serving.Log{Format: "%(uri)", Disabled: true, Slow: time.Hour}, ""},
 		"dates":           {serving.Log{Format: "%(ftime)", Date: "%%"}, "%|%|%"},
+		"json":            {serving.Log{Format: "json", Disabled: true, Zero: true}, `{"time":"T","addr":"127.0.0.1","user":"","method":"GET","uri":"/empty","proto":"HTTP/1.1","host":"h","status":200,"size":0,"micros":N,"referer":"","uagent":"a\"b\\","pid":N}`},
+		"combined":        {serving.Log{Format: "combined", Disabled: true, Zero: true}, `127.0.0.1 - - [T] "GET /empty HTTP/1.1" 200 0 "-" "a\x22b\x5c"`},
+		"common":          {serving.Log{Format: "common", Disabled: true, Zero: true}, `127.0.0.1 - - [T] "GET /empty HTTP/1.1" 200 0`},
 		"strftime":        {serving.Log{Format: "%%-%(status)", Strftime: true}, "%-200|%-404|%-200"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -42,6 +51,8 @@ func TestAccessLog(t *testing.T) {
 			got := strings.ReplaceAll(strings.TrimSuffix(s.access.String(), "\n"), "\n", "|")
 			got = strings.ReplaceAll(got, s.addr["http-socket"], "h")
 			got = strings.ReplaceAll(got, " 404 10 ", " 404 N ")
+			got = changing.ReplaceAllString(got, "${1}${2}${3}")
+			got = strings.NewReplacer(`"time":""`, `"time":"T"`, `"micros":`, `"micros":N`, `"pid":`, `"pid":N`, "[]", "[T]").Replace(got)
 			if want := strings.ReplaceAll(c.want, " 404 10 ", " 404 N "); got != want {
 				t.Errorf("got  %s\nwant %s", got, want)
 			}
@@ -63,7 +74,7 @@ func TestOwnLogLine(t *testing.T) {
 func TestRequestsInAFile(t *testing.T) {
 	files := tree(t, map[string]string{"a": "12345"})
 	path := filepath.Join(t.TempDir(), "requests.log")
-	s := start(t, serving.Options{CheckStatic: []string{files}, Log: serving.Log{Format: "%(uri)", File: path}})
+	s := start(t, serving.Options{CheckStatic: []string{files}, Log: serving.Log{Format: "%(uri)", To: logger.Logger{Path: path}}})
 	s.get("/a?1")
 	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
 		if text, _ := os.ReadFile(path); string(text) == "/a?1\n" {
@@ -81,7 +92,7 @@ func TestRequestsInAFile(t *testing.T) {
 	if text, err := os.ReadFile(path); string(text) != "/a?2\n" || s.access.String() != "" {
 		t.Errorf("the file has %q, standard error %q: %v", text, s.access, err)
 	}
-	s = start(t, serving.Options{CheckStatic: []string{files}, Log: serving.Log{Format: "%(uri)", File: filepath.Join(path, "no")}})
+	s = start(t, serving.Options{CheckStatic: []string{files}, Log: serving.Log{Format: "%(uri)", To: logger.Logger{Path: filepath.Join(path, "no")}}})
 	s.get("/a?3")
 	s.end()
 	if s.access.String() != "/a?3\n" || strings.Count(s.log.String(), "req-logger: ") != 1 {
@@ -135,5 +146,67 @@ func TestLogOfHostileBytes(t *testing.T) {
 		if got := string(appendSafe(nil, text)); got != want {
 			t.Errorf("%q: %s, want %s", text, got, want)
 		}
+	}
+}
+
+// Requests go to a socket, as lines or as messages of syslog. While no program reads there, they
+// are on standard error, and the log says so once.
+func TestRequestsToASocket(t *testing.T) {
+	files := tree(t, map[string]string{"a": "12345"})
+	path := filepath.Join(t.TempDir(), "log")
+	to := logger.Logger{Network: "unixgram", Address: path, Syslog: true, Facility: 3, Ident: "shop"}
+	log := serving.Options{CheckStatic: []string{files}, Log: serving.Log{Format: "%(uri)", To: to}}
+	s := start(t, log)
+	s.get("/a?1")
+	s.get("/a?2")
+	s.end()
+	if s.access.String() != "/a?1\n/a?2\n" || strings.Count(s.log.String(), "req-logger: ") != 1 {
+		t.Errorf("standard error has %q, the log %q", s.access, s.log)
+	}
+	reader, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: path, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	s = start(t, log)
+	s.get("/a?3")
+	_ = reader.SetReadDeadline(time.Now().Add(10 * time.Second))
+	text := make([]byte, 1024)
+	n, err := reader.Read(text)
+	if err != nil || !strings.HasPrefix(string(text[:n]), "<30>") || !strings.HasSuffix(string(text[:n]), " shop: /a?3") {
+		t.Errorf("got %q, %v", text[:n], err)
+	}
+	s.end()
+	if s.access.String() != "" {
+		t.Errorf("standard error has %q", s.access)
+	}
+}
+
+// A file that is too large is renamed, also when several workers write to it, and has all lines.
+func TestRequestsInAFileThatIsRenamed(t *testing.T) {
+	files := tree(t, map[string]string{"a": "12345"})
+	path := filepath.Join(t.TempDir(), "requests.log")
+	options := serving.Options{CheckStatic: []string{files}, Log: serving.Log{Format: "%(uri) " + strings.Repeat("x", 1000), To: logger.Logger{Path: path, MaxSize: 10_000}}}
+	one, two := start(t, options), start(t, options)
+	for i := range 50 {
+		one.get(fmt.Sprintf("/a?1-%d", i))
+		two.get(fmt.Sprintf("/a?2-%d", i))
+	}
+	one.end()
+	two.end()
+	paths, _ := filepath.Glob(path + "*")
+	lines := 0
+	for _, p := range paths {
+		text, err := os.ReadFile(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(text) > 10_000+2*requestsPending {
+			t.Errorf("%s has %d bytes", p, len(text))
+		}
+		lines += strings.Count(string(text), "/a?")
+	}
+	if lines != 100 || len(paths) < 3 {
+		t.Errorf("%d files have %d lines, want 100", len(paths), lines)
 	}
 }

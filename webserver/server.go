@@ -12,6 +12,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/logger"
 	"github.com/emperor-go/emperor/internal/termlog"
 	"github.com/emperor-go/emperor/pkg/config/serving"
 )
@@ -129,8 +130,8 @@ func newServer(c *Config) (*server, error) {
 	defaultTo(&o.KeepAlive, defaultKeepAlive)
 	defaultTo(&s.Grace, defaultGrace)
 	var err error
-	if path := o.Log.File; path != "" {
-		s.requests = requestLog(path, c)
+	if o.Log.To != (logger.Logger{}) {
+		s.requests = requestLog(o.Log.To, c)
 		s.AccessLog = s.requests
 	}
 	if s.log, err = newAccessLog(o.Log, s.AccessLog); err != nil {

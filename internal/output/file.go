@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/logger"
 	"github.com/emperor-go/emperor/internal/reads"
 )
 
@@ -16,17 +17,18 @@ import (
 // and closes it, which may block; no other goroutine waits for that. Make it with newFile.
 type file struct {
 	life
-	path string
+	logger.Logger
 	uid  uint32      // of the vassal
 	pool *reads.Pool // runs all operations that may hang
 
 	f    *os.File                // nil: none is open
 	next atomic.Pointer[os.File] // to be written to from now on; nil: f is
 	shut atomic.Bool             // nothing is written from now on
+	full int64                   // the size of the next attempt to rename it, after a failure
 }
 
-func newFile(path string, uid uint32, pool *reads.Pool) *file {
-	return &file{life: newLife(), path: path, uid: uid, pool: pool}
+func newFile(to logger.Logger, uid uint32, pool *reads.Pool) *file {
+	return &file{life: newLife(), Logger: to, uid: uid, pool: pool}
 }
 
 // openFile opens a log file for appending. No component of the path may be a symbolic link,
@@ -73,7 +75,7 @@ func trusted(fd int, uid uint32) error {
 // Write implements io.Writer. When the file has lost its name, the path is opened again, so
 // that rotation needs no signal.
 func (f *file) Write(p []byte) (n int, err error) {
-	err = f.pool.Await(f.ctx, f.path, func() error {
+	err = f.pool.Await(f.ctx, f.Path, func() error {
 		n, err = f.write(p)
 		return err
 	})
@@ -82,6 +84,7 @@ func (f *file) Write(p []byte) (n int, err error) {
 
 func (f *file) write(p []byte) (int, error) {
 	f.advance()
+	f.limit()
 	if f.f == nil || f.moved() {
 		if err := f.reopen(); err != nil && f.f == nil {
 			return 0, err
@@ -89,6 +92,23 @@ func (f *file) write(p []byte) (int, error) {
 		f.advance()
 	}
 	return f.f.Write(p)
+}
+
+// limit renames a file that is too large. No directory on the way may be a symbolic link: it may
+// be a tenant's. A failure is tried again after the same amount.
+func (f *file) limit() {
+	if f.f == nil || f.MaxSize == 0 {
+		return
+	}
+	info, err := f.f.Stat()
+	if err != nil || info.Size() < max(f.MaxSize, f.full) {
+		return
+	}
+	f.full = 0
+	if err := logger.Rotate(f.f, f.Path, f.Backup, unix.RESOLVE_NO_SYMLINKS|unix.RESOLVE_NO_MAGICLINKS); err != nil {
+		f.full = info.Size() + f.MaxSize
+		_, _ = f.f.WriteString("emperor: " + err.Error() + "\n")
+	}
 }
 
 // advance replaces the file by the one that was opened again.
@@ -105,19 +125,19 @@ func (f *file) moved() bool {
 	if unix.Fstat(int(f.f.Fd()), &open) != nil {
 		return true
 	}
-	err := unix.Lstat(f.path, &named)
+	err := unix.Lstat(f.Path, &named)
 	return err != nil || open.Ino != named.Ino || open.Dev != named.Dev
 }
 
 // again is reopen for callers that must not hang. When it takes too long, it is completed
 // later, at the latest before the next write.
 func (f *file) again() error {
-	return f.pool.Do(context.Background(), f.path, func(reads.At) error { return f.reopen() })
+	return f.pool.Do(context.Background(), f.Path, func(reads.At) error { return f.reopen() })
 }
 
 // reopen opens the path; the open file stays open when that fails.
 func (f *file) reopen() error {
-	fresh, err := openFile(f.path, f.uid)
+	fresh, err := openFile(f.Path, f.uid)
 	if err != nil {
 		return err
 	}
@@ -134,7 +154,7 @@ func (f *file) Close() error {
 	if f.shut.Store(true); f.f == nil && f.next.Load() == nil {
 		return nil
 	}
-	return f.pool.Await(context.WithoutCancel(f.ctx), f.path, func() error {
+	return f.pool.Await(context.WithoutCancel(f.ctx), f.Path, func() error {
 		f.advance()
 		return f.f.Close()
 	})

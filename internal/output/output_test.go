@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -276,5 +277,53 @@ func TestLastLineBeforeAWarning(t *testing.T) {
 	}
 	if s.Last() != "hello" {
 		t.Errorf("the last is %q", s.Last())
+	}
+}
+
+// A file with a maximum size is renamed, and a logger of syslog gets the lines with their levels.
+func TestLoggersOfAVassal(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, "a.log")
+	_, s, log := hub("file:logfile=" + path + ",maxsize=5000,backupname=" + path + ".old")
+	s.Line(strings.Repeat("x", 6000))
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(time.Millisecond) {
+		if info, err := os.Stat(path); err == nil && info.Size() > 6000 {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the line is not in the file")
+		}
+	}
+	s.Line("fresh")
+	s.Close()
+	if text, err := os.ReadFile(path); string(text) != "fresh\n" {
+		t.Errorf("%q, %v", text, err)
+	}
+	if info, err := os.Stat(path + ".old"); err != nil || info.Size() != 6001 {
+		t.Errorf("%v, %v", info, err)
+	}
+
+	socket := filepath.Join(dir, "socket")
+	reader, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: socket, Net: "unixgram"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer reader.Close()
+	_, s, _ = hub("socket:" + socket)
+	s.Line("<4>careful")
+	s.Close()
+	_ = reader.SetReadDeadline(time.Now().Add(10 * time.Second))
+	text := make([]byte, 100)
+	if n, err := reader.Read(text); err != nil || string(text[:n]) != "careful" {
+		t.Errorf("got %q, %v", text[:n], err)
+	}
+	if log.Len() > 0 {
+		t.Errorf("the emperor's log says %q", log.String())
+	}
+	_, s, log = hub("socket:" + socket + ".none")
+	s.Line("hello")
+	s.Close()
+	if got := log.String(); !strings.Contains(got, "its output goes to this log instead") || !strings.Contains(got, "INFO  a.ini: hello") {
+		t.Errorf("the emperor's log says %q", got)
 	}
 }

@@ -69,7 +69,7 @@ func TestRestsForTheJournal(t *testing.T) {
 		}
 		var r rests
 		for range 1000 {
-			j := &journalWriter{life: newLife(), name: "a", send: send}
+			j := &lineWriter{newLife(), entries("a", send)}
 			q := termlog.NewQueue(j, pendingBytes, func(int) []byte { return nil })
 			_, _ = io.WriteString(q, "a line\n")
 			r.close(q, j.life, slog.New(slog.DiscardHandler))

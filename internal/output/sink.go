@@ -6,12 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/datagrams"
 	"github.com/emperor-go/emperor/internal/journal"
+	"github.com/emperor-go/emperor/internal/logger"
 	"github.com/emperor-go/emperor/internal/reads"
 	"github.com/emperor-go/emperor/internal/termlog"
 )
@@ -51,7 +54,7 @@ type Hub struct {
 type Vassal struct {
 	Name string
 	UID  uint32
-	// To is the path of a file, or toJournal. Empty: the emperor's own log.
+	// To is the path of a file, toJournal, or a logger of uWSGI. Empty: the emperor's own log.
 	To string
 	// Log is the emperor's own log, with the vassal's name.
 	Log *slog.Logger
@@ -135,30 +138,56 @@ func (r *ration) take(n int, now time.Time) bool {
 	return true
 }
 
-// store sends the lines to a file or to the journal.
+// store sends the lines to a file, to the journal or to a socket.
 func (s *Sink) store(h *Hub, v Vassal) error {
-	note := func(lost int) []byte {
-		return []byte(strconv.Itoa(lost) + " lines were lost: they could not be written in time\n")
-	}
 	if v.To == toJournal {
 		if err := h.Journal.Reachable(); err != nil {
 			return err
 		}
-		j := &journalWriter{life: newLife(), name: v.Name, send: h.Journal.Send}
-		q := termlog.NewQueue(j, pendingBytes, func(lost int) []byte { return append([]byte("<4>"), note(lost)...) })
-		s.print = func(l Line) { _, _ = q.Write([]byte(mark(l) + "\n")) }
-		s.close = func() { h.rests.close(q, j.life, v.Log) }
+		s.send(h, v, entries(v.Name, h.Journal.Send))
 		return nil
 	}
-	f := newFile(v.To, v.UID, h.Files)
+	to := logger.Logger{Path: v.To}
+	if !filepath.IsAbs(v.To) {
+		var err error
+		if to, err = logger.Parse(v.To); err != nil {
+			return err
+		}
+	}
+	if to.Path != "" {
+		return s.file(h, v, to)
+	}
+	lines := datagrams.NewLines(to, v.Name)
+	if err := lines.Reachable(); err != nil {
+		return err
+	}
+	s.send(h, v, func(ctx context.Context, l Line) error { return lines.Send(ctx, priority(l.Level), l.Text, l.Time) })
+	return nil
+}
+
+// send sends the lines one by one.
+func (s *Sink) send(h *Hub, v Vassal, send func(context.Context, Line) error) {
+	w := &lineWriter{newLife(), send}
+	q := termlog.NewQueue(w, pendingBytes, func(lost int) []byte { return append([]byte("<4>"), lostLines(lost)...) })
+	s.print = func(l Line) { _, _ = q.Write([]byte(mark(l) + "\n")) }
+	s.close = func() { h.rests.close(q, w.life, v.Log) }
+}
+
+func lostLines(lost int) []byte {
+	return []byte(strconv.Itoa(lost) + " lines were lost: they could not be written in time\n")
+}
+
+// file sends the lines to a file.
+func (s *Sink) file(h *Hub, v Vassal, to logger.Logger) error {
+	f := newFile(to, v.UID, h.Files)
 	switch err := f.again(); {
 	case errors.Is(err, reads.ErrSlow): // the first line that can be written opens it
-		v.Log.Warn("its log file does not answer: lines of it are lost if that lasts", "file", v.To)
+		v.Log.Warn("its log file does not answer: lines of it are lost if that lasts", "file", to.Path)
 	case err != nil:
 		return err
 	}
 	h.open.Store(f, struct{}{})
-	q := termlog.NewQueue(f, pendingBytes, note)
+	q := termlog.NewQueue(f, pendingBytes, lostLines)
 	s.print = func(l Line) { _, _ = q.Write(fileLine(l)) }
 	s.close = func() {
 		h.open.Delete(f)
@@ -177,21 +206,18 @@ func fileLine(l Line) []byte {
 	return []byte(l.Time.Format("2006-01-02 15:04:05.000 ") + level + strings.Repeat(" ", max(1, 6-len(level))) + l.Text + "\n")
 }
 
-// journalWriter writes lines to the journal under the vassal's name.
-type journalWriter struct {
+// lineWriter passes lines on, one by one.
+type lineWriter struct {
 	life
-	name string
-	send func(context.Context, ...journal.Field) error
+	send func(context.Context, Line) error
 }
 
-// Write implements io.Writer. It takes whole lines, each of which becomes an entry. The journal
-// itself adds the unit of the sender, which is the emperor's.
-func (j *journalWriter) Write(p []byte) (n int, err error) {
+// Write implements io.Writer. It takes whole lines.
+func (w *lineWriter) Write(p []byte) (n int, err error) {
 	for line := range bytes.Lines(p) {
 		l := parse(termlog.Text(line))
-		err := j.send(j.ctx, journal.Field{Name: "MESSAGE", Value: l.Text}, journal.Field{Name: "PRIORITY", Value: strconv.Itoa(priority(l.Level))},
-			journal.Field{Name: "SYSLOG_IDENTIFIER", Value: j.name}, journal.Field{Name: "EMPEROR_VASSAL", Value: j.name})
-		if err != nil {
+		l.Time = time.Now()
+		if err := w.send(w.ctx, l); err != nil {
 			return n, err
 		}
 		n += len(line)
@@ -199,9 +225,18 @@ func (j *journalWriter) Write(p []byte) (n int, err error) {
 	return n, nil
 }
 
+// entries makes each line of a vassal an entry of the journal. The journal itself adds the unit of
+// the sender, which is the emperor's.
+func entries(vassal string, send func(context.Context, ...journal.Field) error) func(context.Context, Line) error {
+	return func(ctx context.Context, l Line) error {
+		return send(ctx, journal.Field{Name: "MESSAGE", Value: l.Text}, journal.Field{Name: "PRIORITY", Value: strconv.Itoa(priority(l.Level))},
+			journal.Field{Name: "SYSLOG_IDENTIFIER", Value: vassal}, journal.Field{Name: "EMPEROR_VASSAL", Value: vassal})
+	}
+}
+
 // Close implements io.Closer.
-func (j *journalWriter) Close() error {
-	j.end()
+func (w *lineWriter) Close() error {
+	w.end()
 	return nil
 }
 

@@ -28,6 +28,12 @@ type Named struct {
 	refused func(error)
 	// instead gets the lines while the file is not open.
 	instead io.Writer
+
+	// MaxSize is the size in bytes at which Rotate renames the file. Zero: never. The caller sets
+	// both before the first Write.
+	MaxSize int64
+	Rotate  func(f *os.File) error
+	again   int64 // the size of the next attempt, after a failure
 }
 
 // NewNamed opens the file at a path, or passes the error to refused.
@@ -41,6 +47,7 @@ func NewNamed(path string, refused func(error), instead io.Writer) *Named {
 
 // Write implements io.Writer.
 func (n *Named) Write(p []byte) (int, error) {
+	n.limit()
 	if n.f == nil || Moved(n.f, n.path) {
 		was := n.f
 		if err := n.open(); err != nil && was != nil {
@@ -51,6 +58,21 @@ func (n *Named) Write(p []byte) (int, error) {
 		return n.instead.Write(p)
 	}
 	return n.f.Write(p)
+}
+
+// limit renames a file that is too large. A failure is tried again after the same amount.
+func (n *Named) limit() {
+	if n.f == nil || n.MaxSize == 0 {
+		return
+	}
+	if info, err := n.f.Stat(); err != nil || info.Size() < max(n.MaxSize, n.again) {
+		return
+	} else if err := n.Rotate(n.f); err != nil {
+		n.refused(err)
+		n.again = info.Size() + n.MaxSize
+		return
+	}
+	n.again = 0
 }
 
 // open opens the path. It closes the previous file, also when there is no file in its place.

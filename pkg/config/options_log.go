@@ -1,18 +1,20 @@
 package config
 
 import (
+	"errors"
 	"path/filepath"
 	"strconv"
 
+	"github.com/emperor-go/emperor/internal/logger"
 	"github.com/emperor-go/emperor/pkg/config/option"
-	"github.com/emperor-go/emperor/pkg/config/serving"
 )
 
 // vassalLogOptions select the destination of a vassal's output. The emperor opens it.
 var vassalLogOptions = option.Rows[Vassal]{
 	{Name: "log", Group: "Logging", Arg: "FILE|journal", Help: "destination of the vassal's output, instead of the emperor's log", Set: setLogTo},
 	{
-		Name: "logger", Group: "Logging", Arg: "file:PATH", Tyrant: true, Repeat: true, Help: "uWSGI's way to write log = PATH",
+		Name: "logger", Group: "Logging", Arg: "LOGGER", Tyrant: true, Repeat: true,
+		Help:     "uWSGI's way to write log, with more destinations: file:PATH, syslog:NAME, rsyslog:HOST:PORT, socket:ADDRESS",
 		Misreads: func(string, string) bool { return true }, Set: setLogger,
 	},
 }
@@ -29,13 +31,27 @@ var controlOptions = option.Rows[Emperor]{
 	},
 }
 
-// setLogger uses the first file. It ignores loggers in a tenant's own file, because the emperor
-// would open the log. Vassal.loggers warns about all other loggers.
+// setLogger uses the first logger. It ignores loggers in a tenant's own file, because the emperor
+// would open the log. Vassal.loggers warns about all others without an effect.
 func setLogger(v *Vassal, t option.Value) error {
-	if path, _ := serving.LoggerFile(t.Text); path != "" && v.LogTo == "" && !t.Tenant {
-		v.LogTo = path
+	l, err := logger.Parse(t.Text)
+	switch {
+	case errors.Is(err, logger.ErrUnknown), t.Tenant:
+	case err != nil:
+		return option.Wrong(err.Error(), "file:PATH, syslog:NAME, socket:ADDRESS or stdio")
+	case v.LogTo != "" || l == (logger.Logger{}), l.Path != "" && !filepath.IsAbs(l.Path):
+	default:
+		v.LogTo = logTo(t.Text, l)
 	}
 	return nil
+}
+
+// logTo returns the destination as Vassal.LogTo has it.
+func logTo(text string, l logger.Logger) string {
+	if l == (logger.Logger{Path: l.Path}) {
+		return l.Path
+	}
+	return text
 }
 
 func setLogTo(v *Vassal, t option.Value) error {

@@ -1,11 +1,12 @@
 package config
 
 import (
+	"errors"
 	"strconv"
 	"strings"
 
+	"github.com/emperor-go/emperor/internal/logger"
 	"github.com/emperor-go/emperor/pkg/config/option"
-	"github.com/emperor-go/emperor/pkg/config/serving"
 	"github.com/emperor-go/emperor/pkg/hooks"
 )
 
@@ -77,7 +78,7 @@ var ownOptions = option.Rows[Emperor]{
 		Name: "log-truncate", Group: "Logging", Help: "empty the log at the start",
 		Into: func(e *Emperor) option.Field { return (*option.Flag)(&e.Process.Log.Truncate) },
 	},
-	{Name: "logger", Group: "Logging", Arg: "file:PATH", Repeat: true, Help: "uWSGI's way to write logto = PATH", Set: setOwnLogger},
+	{Name: "logger", Group: "Logging", Arg: "file:PATH", Repeat: true, Help: "uWSGI's way to write logto = PATH, and log-maxsize", Set: setOwnLogger},
 	{Name: "logto", Aliases: []string{"logto2"}, Group: "Logging", Arg: "FILE", Help: "log to the file instead of standard error", Set: setLog},
 	{
 		Name: "touch-logreopen", Group: "Logging", Arg: "FILE", Repeat: true, Help: "open the log again when the file is touched",
@@ -113,8 +114,19 @@ func setLog(e *Emperor, v option.Value) error {
 
 // setOwnLogger uses the first file. Emperor.loggers warns about all other loggers.
 func setOwnLogger(e *Emperor, v option.Value) error {
-	if path, _ := serving.LoggerPath(v.Text); path != "" && e.Process.Log.Path == "" {
-		e.Process.Log.Path, e.Process.Log.Option = path, "logger"
+	l, err := logger.Parse(v.Text)
+	switch {
+	case errors.Is(err, logger.ErrUnknown):
+	case err != nil:
+		return option.Wrong(err.Error(), "file:PATH")
+	case l.Path != "" && e.Process.Log.Path == "":
+		e.Process.Log.Path, e.Process.Log.Option = l.Path, "logger"
+		if l.MaxSize > 0 {
+			e.Process.Log.MaxSize = l.MaxSize
+		}
+		if l.Backup != "" {
+			e.Process.Log.Backup = l.Backup
+		}
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/emperor-go/emperor/pkg/config/option"
@@ -35,7 +36,7 @@ func setLogFormat(e *Emperor, v option.Value) error {
 // setShortLogFormat ignores uWSGI's own log-format, which a file for both an emperor and a vassal
 // may contain.
 func setShortLogFormat(e *Emperor, v option.Value) error {
-	if strings.Contains(v.Text, "%(") {
+	if strings.Contains(v.Text, "%(") || slices.Contains([]string{"combined", "common"}, v.Text) {
 		return nil
 	}
 	return setLogFormat(e, v)

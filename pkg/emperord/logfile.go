@@ -4,13 +4,12 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"strconv"
 	"sync/atomic"
 	"syscall"
-	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/emperor-go/emperor/internal/logger"
 	"github.com/emperor-go/emperor/internal/revision"
 	"github.com/emperor-go/emperor/internal/termlog"
 	"github.com/emperor-go/emperor/pkg/config"
@@ -100,13 +99,9 @@ func (l *logFile) Write(p []byte) (int, error) {
 
 // rotate renames the file as uWSGI does, and opens a new one.
 func (l *logFile) rotate() {
-	to := l.options.Backup
-	if to == "" {
-		to = l.options.Path + "." + strconv.FormatInt(time.Now().Unix(), 10)
-	}
-	if err := os.Rename(l.options.Path, to); err != nil {
+	if err := logger.Rotate(l.f, l.options.Path, l.options.Backup, 0); err != nil {
 		l.size = 0 // the next attempt comes after the same amount
-		fmt.Fprintln(l.f, "emperor: cannot rename the log:", err)
+		fmt.Fprintln(l.f, "emperor:", err)
 		return
 	}
 	_ = l.open()

@@ -196,8 +196,8 @@ var Rows = option.Rows[Options]{
 	{Name: "log-big", Group: "Logging", Arg: "BYTES", Help: "log answers of this size in any case", Into: func(o *Options) option.Field { return (*option.Size)(&o.Log.Big) }},
 	{Name: "log-date", Aliases: []string{"logdate"}, Group: "Logging", Arg: "[FORMAT]", Help: "strftime format of %(ftime) in log-format", Set: setLogDate},
 	{
-		Name: "log-format", Aliases: []string{"logformat"}, Group: "Logging", Arg: "FORMAT", Help: "line to log for a request, with %(variables)",
-		Into: func(o *Options) option.Field { return (*option.Text)(&o.Log.Format) },
+		Name: "log-format", Aliases: []string{"logformat"}, Group: "Logging", Arg: "FORMAT", Help: "line to log for a request: combined, common, json, or a text with %(variables)",
+		Set: setRequestFormat,
 	},
 	{
 		Name: "log-format-strftime", Aliases: []string{"logformat-strftime"}, Group: "Logging", Help: "apply strftime to log-format",
@@ -208,7 +208,7 @@ var Rows = option.Rows[Options]{
 	{Name: "log-x-forwarded-for", Group: "Logging", Help: "take the client's address from X-Forwarded-For", Into: func(o *Options) option.Field { return (*option.Flag)(&o.Log.ForwardedFor) }},
 	{Name: "log-zero", Group: "Logging", Help: "log answers without a body in any case", Into: func(o *Options) option.Field { return (*option.Flag)(&o.Log.Zero) }},
 	{
-		Name: "req-logger", Aliases: []string{"logger-req"}, Group: "Logging", Arg: "file:PATH", Help: "destination of the log of requests, instead of standard error",
+		Name: "req-logger", Aliases: []string{"logger-req"}, Group: "Logging", Arg: "LOGGER", Help: "destination of the log of requests, instead of standard error: file:PATH, syslog:NAME, rsyslog:HOST:PORT, socket:ADDRESS",
 		Misreads: func(string, string) bool { return true }, Set: setRequestLogger,
 	},
 }

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/emperor-go/emperor/internal/logger"
 	"github.com/emperor-go/emperor/internal/memfd"
 	"github.com/emperor-go/emperor/internal/problem"
 	"github.com/emperor-go/emperor/pkg/config/option"
@@ -228,37 +229,8 @@ type Log struct {
 	Big  int64
 	// Micros reports microseconds in uWSGI's own line.
 	Micros bool
-	// File gets the lines. Empty: standard error.
-	File string
-}
-
-// LoggerFile is LoggerPath for a file that another process opens: a relative path is also empty.
-func LoggerFile(text string) (path string, settings []string) {
-	if path, settings = LoggerPath(text); !strings.HasPrefix(path, "/") {
-		return "", nil
-	}
-	return path, settings
-}
-
-// LoggerPath returns the path of uWSGI's logger file:PATH, or file:logfile=PATH with further
-// settings, and the names of these settings. For other loggers the path is empty.
-func LoggerPath(text string) (path string, settings []string) {
-	path, ok := strings.CutPrefix(text, "file:")
-	switch {
-	case !ok:
-		return "", nil
-	case !strings.HasPrefix(path, "logfile=") && !strings.Contains(path, ",logfile="):
-		return path, nil
-	}
-	pairs := path
-	for pair := range strings.SplitSeq(pairs, ",") {
-		if name, value, _ := strings.Cut(pair, "="); name == "logfile" {
-			path = value
-		} else {
-			settings = append(settings, name)
-		}
-	}
-	return path, settings
+	// To gets the lines. The zero Logger is standard error.
+	To logger.Logger
 }
 
 // Memfd writes the options to a memfd for a child. The caller closes it.
