@@ -112,10 +112,14 @@ func (k *checker) check(name, as string) error {
 		return nil
 	}
 	trust := vassalfiles.Finder{Emperor: k.emperor}.Trust()
-	trust.Files = []string{name}
+	if trust.Files = []string{name}; k.owners() != nil {
+		trust.Files = nil
+	}
 	k.found = append(k.found, trust.Open()...)
 	if as == "" {
-		as = name
+		if as = name; !k.owned(name) {
+			return nil
+		}
 		if path, err := filepath.Abs(name); err == nil && !(vassalfiles.Finder{Emperor: k.emperor}).IsVassal(path) {
 			k.otherName(path)
 		}
@@ -138,6 +142,9 @@ func (k *checker) directory(m string) error {
 		k.note(m, config.Problems{{Origin: config.Origin{File: m}, What: "the directory contains no vassal", Hint: "a vassal's file ends in " + strings.Join(vassalfiles.Finder{Emperor: k.emperor}.Extensions(), ", ")}}, nil)
 	}
 	for _, c := range files {
+		if !k.owned(c.Path) {
+			continue
+		}
 		if c.Data, err = readVassal(c.Path); err != nil {
 			k.files++
 			k.note(c.Path, nil, err)
@@ -146,6 +153,32 @@ func (k *checker) directory(m string) error {
 		k.vassal(c)
 	}
 	return nil
+}
+
+// owners returns the rules about the owners of files; nil: none.
+func (k *checker) owners() *monitor.Owners { return vassalfiles.Finder{Emperor: k.emperor}.Owners() }
+
+// owned reports whether the owner of a file may have a vassal, and notes why not.
+func (k *checker) owned(path string) bool {
+	rules := k.owners()
+	if rules == nil {
+		return true
+	}
+	path, err := filepath.Abs(path)
+	if err == nil {
+		err = rules.Check(path)
+	}
+	refused, ok := errors.AsType[*monitor.OwnerError](err)
+	switch {
+	case ok:
+		k.found = append(k.found, inspect.Finding{Check: "owner", Severity: inspect.Error, Problem: config.Problem{Origin: config.Origin{File: path}, What: refused.What, Hint: refused.Hint}})
+	case err != nil:
+		k.note(path, nil, cause.Of(err))
+	}
+	if err != nil {
+		k.files++
+	}
+	return err == nil
 }
 
 // otherFiles warns about files that a directory monitor ignores although they resemble vassals'

@@ -20,6 +20,8 @@ type Entry struct {
 	Skipped bool
 	// Tenant is true when it stands in a file that its tenant owns.
 	Tenant bool
+	// Permitted is true when the operator permits the option in such a file by name.
+	Permitted bool
 	// Shared is true when it is given to several vassals: by a template, vassal-set or the
 	// environment.
 	Shared bool

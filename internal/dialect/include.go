@@ -1,6 +1,7 @@
 package dialect
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -8,6 +9,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
 // load acts on `ini = name` and similar options: the file's options take its position.
@@ -39,6 +42,9 @@ func (r *Reader) loadAs(key string, kind format, name string) {
 	}
 	if kind == formatINI {
 		r.last = file
+	}
+	if src, ok := r.given[file]; ok && src.Tenant && r.withheld {
+		return
 	}
 	if section == "" && kind != formatXML {
 		section = "uwsgi"
@@ -82,7 +88,7 @@ func (r *Reader) fill(key, file, section string, asked bool) bool {
 	path := r.given[file].Path
 	if path == "" {
 		var err error
-		if path, err = r.locate(key, file); err != nil {
+		if path, err = r.recalled("place "+file, func() (string, error) { return r.locate(key, file) }); err != nil {
 			r.failed(key, err)
 			return false
 		}
@@ -138,10 +144,23 @@ func (r *Reader) nest(key, file string, read func(path string)) {
 	}
 	at, tenant := r.at, r.tenant
 	r.open = append(r.open, path)
-	r.tenant = tenant || r.given[file].Tenant
+	r.tenant = tenant || r.given[file].Tenant || r.foreign(file)
 	read(path)
 	r.open = r.open[:len(r.open)-1]
 	r.at, r.tenant = at, tenant
+}
+
+// foreign reports whether a file that the operator's text names speaks for its owner: other users than
+// root decide about it, and this process has the rights of a tenant.
+func (r *Reader) foreign(file string) bool {
+	if _, given := r.given[file]; given || !r.permissions.Owner {
+		return false
+	}
+	f, err := namespaces.OpenTrusted(r.permissions.path(file))
+	if err == nil {
+		f.Close()
+	}
+	return errors.Is(err, namespaces.ErrForeign)
 }
 
 // inject reads text that is put around each file that is read from here on.

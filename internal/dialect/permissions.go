@@ -13,6 +13,7 @@ import (
 
 	"github.com/emperor-go/emperor/internal/cause"
 	"github.com/emperor-go/emperor/internal/dialect/foreign"
+	"github.com/emperor-go/emperor/pkg/namespaces"
 )
 
 // Permissions list the resources that reading a configuration may use, in addition to its text.
@@ -22,15 +23,24 @@ type Permissions struct {
 	// and similar options.
 	Files bool
 	// Run: commands may be run, descriptors read and the network used, by the schemes exec://,
-	// fd://, http:// and emperor:// and by resolve. A tenant's own text (Source.Tenant) never
-	// gets it.
+	// fd://, http:// and emperor:// and by resolve.
 	Run bool
-	// TenantFiles: other files may be opened for a tenant's own text as well. Only for a
-	// process that has no more rights than the tenant.
-	TenantFiles bool
+	// Owner: Files and Run are also for a tenant's own text (Source.Tenant), which has neither
+	// otherwise. Only for a process that has no more rights than the tenant.
+	Owner bool
+	// Trusted: the operator's text may only open files of root that no other user can write
+	// to. All others are skipped, as with Partial: their owners
+	// would speak for the operator.
+	Trusted bool
+	// Recall has the contents and the places of files, commands and addresses of the operator's
+	// text that an earlier reading has recorded in it, with more rights perhaps. Nil: there is
+	// no record, and none is made.
+	Recall map[string]string
 	// Environ are the variables for $(NAME) and if-env, as os.Environ returns them. Empty:
 	// none.
 	Environ []string
+	// Secrets are further variables for the operator's text only.
+	Secrets []string
 	// Dir is where relative names start, and the working directory in magic variables. Empty:
 	// the working directory of this process.
 	Dir string
@@ -95,8 +105,8 @@ var errLeftOut = errors.New("left out")
 // allowed reports whether an access is permitted; if not, it records the reason.
 func (r *Reader) allowed(n need, key string) bool {
 	switch {
-	case n == needFiles && (!r.permissions.Files || r.tenant && !r.permissions.TenantFiles):
-	case n == needRun && (!r.permissions.Run || r.tenant):
+	case n == needFiles && (!r.permissions.Files || r.tenant && !r.permissions.Owner):
+	case n == needRun && (!r.permissions.Run || r.tenant && !r.permissions.Owner):
 	case n == needEnviron && r.permissions.Partial && r.permissions.Environ == nil:
 	default:
 		return true
@@ -120,11 +130,37 @@ func (r *Reader) failed(key string, err error) {
 	}
 }
 
-// content reads the source of a name: a scheme, standard input or a file.
+// content returns the content of a name: a scheme, standard input or a file. A tenant's own text reads
+// a template as any other file.
 func (r *Reader) content(key, name string) ([]byte, error) {
-	if src, ok := r.given[name]; ok && src.Data != nil {
+	if src, ok := r.given[name]; ok && src.Data != nil && (src.Tenant || !r.tenant) {
 		return src.Data, nil
 	}
+	text, err := r.recalled("content "+name, func() (string, error) {
+		data, err := r.fresh(key, name)
+		return string(data), err
+	})
+	return []byte(text), err
+}
+
+// recalled returns what an earlier reading of the operator's text has found, or find's result.
+func (r *Reader) recalled(what string, find func() (string, error)) (string, error) {
+	known := r.permissions.Recall
+	if known == nil || r.tenant {
+		return find()
+	}
+	if text, ok := known[what]; ok {
+		return text, nil
+	}
+	text, err := find()
+	if err == nil {
+		known[what] = text
+	}
+	return text, err
+}
+
+// fresh reads the source of a name.
+func (r *Reader) fresh(key, name string) ([]byte, error) {
 	if r.permissions.Reading != nil {
 		r.permissions.Reading(name)
 	}
@@ -157,8 +193,28 @@ func (r *Reader) file(name string) ([]byte, error) {
 		r.partial = true
 		return nil, errLeftOut
 	}
+	if r.permissions.Trusted && !r.tenant {
+		data, err := readTrusted(path)
+		if errors.Is(err, errLeftOut) {
+			r.partial = true
+		}
+		return data, renamed(err, path, name)
+	}
 	data, err := ReadFile(path)
 	return data, renamed(err, path, name)
+}
+
+// readTrusted is ReadFile for a file about which root alone decides. It returns errLeftOut for any other.
+func readTrusted(name string) ([]byte, error) {
+	f, err := namespaces.OpenTrusted(name)
+	if errors.Is(err, namespaces.ErrForeign) {
+		return nil, errLeftOut
+	}
+	if err != nil {
+		return nil, cannot("open", name, err)
+	}
+	defer f.Close()
+	return readAll(name, f)
 }
 
 func exists(path string) bool { return unix.Access(path, unix.F_OK) == nil }

@@ -58,6 +58,7 @@ type files struct {
 	pins  map[int]*magic    // magic variables of an include or inherit, by entry
 	// before and after are texts around the text of each file.
 	before, after string
+	withheld      bool // the text of a tenant's file is not read
 }
 
 // keyLists are the keys of an open blacklist and of an open whitelist.
@@ -78,7 +79,7 @@ type outcome struct {
 func New(isOption func(key string) bool, permissions Permissions, sections ...string) *Reader {
 	r := &Reader{isOption: isOption, permissions: permissions, sections: sections}
 	r.first = make(map[string]int, 32)
-	r.environment = environment{process: permissions.Environ, position: &r.position}
+	r.environment = environment{process: permissions.Environ, secrets: permissions.Secrets, position: &r.position}
 	r.magic = magicIn(permissions.Dir)
 	return r
 }

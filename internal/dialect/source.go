@@ -14,7 +14,7 @@ type Source struct {
 	// Data is the content. Nil in a template: it is read by its name.
 	Data []byte
 	// Tenant is true when the tenant wrote it: options that a tenant may not set are mistakes
-	// there, and its text runs nothing.
+	// there, and its text opens and runs nothing without Permissions.Owner.
 	Tenant bool
 }
 
@@ -35,7 +35,16 @@ type Templates struct {
 
 // Load reads the configuration of a vassal, in the order in which uWSGI's Emperor names the
 // files on the command line of a vassal: options in the environment come first.
-func (r *Reader) Load(file Source, t Templates) {
+func (r *Reader) Load(file Source, t Templates) { r.around(file, t, nil) }
+
+// LoadAround reads the text around a tenant's file as Load does, and not the file. In its place are
+// entries, which are not expanded, and to which no placeholder refers.
+func (r *Reader) LoadAround(file Source, t Templates, entries []Entry) {
+	file.Tenant, r.withheld = true, true
+	r.around(file, t, entries)
+}
+
+func (r *Reader) around(file Source, t Templates, entries []Entry) {
 	if file.Data == nil {
 		file.Data = []byte{}
 	}
@@ -66,6 +75,10 @@ func (r *Reader) Load(file Source, t Templates) {
 	r.at, r.shared = problem.Origin{File: file.Path}, false
 	kind, _ := formatByName(file.Name)
 	r.add(string(kind), file.Name)
+	for _, e := range entries {
+		e.final = true
+		r.entries = append(r.entries, e)
+	}
 	if file.Tenant && r.logic.open { // it would swallow templates
 		r.problem("", "a block has no end", "close it with end =")
 		r.logic = logic{}
@@ -73,6 +86,14 @@ func (r *Reader) Load(file Source, t Templates) {
 	r.shared = true
 	r.templates("inherit", t.Inherit, pin)
 	r.templates("include", t.Include, pin)
+}
+
+// AddShared adds an option that is given to several vassals. where stands for its place in messages.
+func (r *Reader) AddShared(where string, e Entry) {
+	at, shared := r.at, r.shared
+	r.at, r.shared = problem.Origin{File: where}, true
+	r.Add(e)
+	r.at, r.shared = at, shared
 }
 
 // templates adds templates by the option that reads them. With pin the magic variables in them

@@ -19,6 +19,7 @@ type Variable struct {
 // environment has the variables for $(NAME) and if-env.
 type environment struct {
 	process  []string         // of the permissions
+	secrets  []string         // of the permissions, for the operator's text
 	environ  map[string]Entry // set by ienv; these come first
 	reads    []Variable       // looked up
 	position *position        // of the look-ups
@@ -31,7 +32,15 @@ func (e *environment) getenv(name string) (string, bool) {
 		return own.Value, true
 	}
 	e.asks(name)
-	for _, variable := range e.process {
+	v, ok := valueIn(e.process, name)
+	if !ok && !e.position.tenant {
+		v, ok = valueIn(e.secrets, name)
+	}
+	return v, ok
+}
+
+func valueIn(variables []string, name string) (string, bool) {
+	for _, variable := range variables {
 		if k, v, ok := strings.Cut(variable, "="); ok && k == name {
 			return v, true
 		}

@@ -8,7 +8,17 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 )
 
-// Trust lists the directories and files that decide which vassals these monitors find.
+// Owners returns the rules about the owners of files; nil: vassals do not run as the owners of their files.
+func (f Finder) Owners() *monitor.Owners {
+	if f.Emperor == nil || !f.Tyrant.On {
+		return nil
+	}
+	t := f.Tyrant
+	return &monitor.Owners{MinUID: t.MinUID, Operator: t.Operator, NoFollow: t.NoFollow}
+}
+
+// Trust lists the directories and files that decide which vassals these monitors find. With rules about
+// owners there are none: those decide about each path.
 func (f Finder) Trust(monitors ...string) inspect.Trust {
 	t := inspect.Trust{UID: uint32(os.Geteuid()), GID: uint32(os.Getegid())}
 	if f.Emperor != nil && f.UID.Set {
@@ -20,6 +30,9 @@ func (f Finder) Trust(monitors ...string) inspect.Trust {
 		if id, err := accounts.GID(f.GID); err == nil {
 			t.GID = id
 		}
+	}
+	if f.Owners() != nil {
+		return t
 	}
 	for _, m := range monitors {
 		files, _ := f.Files(m) // the monitor reports the error

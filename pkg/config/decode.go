@@ -47,9 +47,9 @@ func (t table[T]) decode(entries []dialect.Entry, used []string, into *T) (warni
 			unknown.check(e, &warnings, &problems)
 			continue
 		}
-		if e.Tenant && !o.Tyrant {
+		if e.Tenant && !o.Tyrant && !e.Permitted {
 			rest.wrong = append(rest.wrong, o.Name)
-			problems.Add(e.Origin, e.Key, "not permitted in a tenant's own file", "permitted in the operator's templates")
+			problems.Add(e.Origin, e.Key, "not permitted in a tenant's own file", "it acts with the operator's rights: in a template, or by emperor-tyrant-allow")
 			continue
 		}
 		var before dialect.Entry

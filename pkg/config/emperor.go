@@ -50,6 +50,8 @@ type Emperor struct {
 	UID, GID Identity
 	// RefuseRoot makes a vassal without a user an error when it would be root.
 	RefuseRoot bool
+	// Tyrant makes vassals run as the owners of their files.
+	Tyrant Tyrant
 	// Capabilities are all that a vassal and its programs can have from its own hooks on. Not set:
 	// those of the emperor.
 	Capabilities Capabilities
@@ -112,6 +114,7 @@ func defaultEmperor() *Emperor {
 		Hooks: hooks.Set{}, Process: Process{Hooks: hooks.Set{}}, HookTimeout: 30 * time.Second, HookConcurrency: 1, Rescan: 30 * time.Second, ReloadMercy: 60 * time.Second,
 		Backoff: 500 * time.Millisecond, BackoffReset: 10 * time.Second,
 		Pass:        strings.Fields(passed),
+		Tyrant:      defaultTyrant(),
 		Concurrency: 2 * runtime.NumCPU(), Life: defaultLife(), OnDemand: OnDemand{Mode: 0o666}, Network: Networking{Timeout: 10 * time.Second},
 	}
 }

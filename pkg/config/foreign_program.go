@@ -17,7 +17,7 @@ func (l Loader) ExamineForeign(src Source, refuseRoot bool) (reads []string, err
 	named := false
 	r := l.read(src)
 	for _, e := range r.Entries {
-		if confines(e.Key) && !e.Handled {
+		if confines(e.Key) && !e.Handled && (e.Tenant || !src.Tenant) { // the operator's are in effect before a program of a tenant
 			problems.Add(e.Origin, e.Key, "the program that replaces the vassal does not know it, and would run without", "drop the line, or emperor-wrapper")
 		}
 		named = named || e.Key == "uid" || e.Key == "immediate-uid"

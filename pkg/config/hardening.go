@@ -39,8 +39,9 @@ type Range struct {
 // leastFiles is the smallest number of descriptors with which a vassal works.
 const leastFiles = 64
 
-// Apply sets the resource limits of this process. An error names the line of the option.
-func (h Hardening) Apply(v *Vassal) error {
+// Apply sets the resource limits of this process. An error names the line of the option. lower: a limit
+// that is lower already stays.
+func (h Hardening) Apply(v *Vassal, lower bool) error {
 	for _, l := range []struct {
 		name     string
 		resource int
@@ -48,6 +49,14 @@ func (h Hardening) Apply(v *Vassal) error {
 	}{{"limit-core", unix.RLIMIT_CORE, h.Core}, {"limit-memlock", unix.RLIMIT_MEMLOCK, h.Locked}, {"limit-nofile", unix.RLIMIT_NOFILE, h.Files}} {
 		if !l.Set {
 			continue
+		}
+		if lower || v.Origin(l.name).File == presetPlace { // a default only lowers
+			most, err := namespaces.ResourceMax(l.resource)
+			if err != nil {
+				return v.Blame(l.name, "", err)
+			}
+			l.Hard = min(l.Hard, most)
+			l.Soft = min(l.Soft, l.Hard)
 		}
 		if err := namespaces.SetResource(l.resource, l.Soft, l.Hard); err != nil {
 			return v.Blame(l.name, "", err)

@@ -44,7 +44,7 @@ func (l Limiting) Of(v *Vassal, f File) (wish namespaces.CgroupWish, warnings Pr
 			continue
 		}
 		own := f.Tenant && !e.Shared
-		if own && !o.Tyrant {
+		if own && !o.Tyrant && !e.Permitted {
 			problems.Add(e.Origin, o.Name, "not permitted in a tenant's own file", "permitted in the operator's templates")
 			continue
 		}

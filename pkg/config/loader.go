@@ -1,6 +1,9 @@
 package config
 
 import (
+	"errors"
+	"slices"
+
 	"github.com/emperor-go/emperor/internal/dialect"
 	"github.com/emperor-go/emperor/internal/dialect/foreign"
 )
@@ -32,6 +35,11 @@ type Loader struct {
 	// OwnIDs: the emperor has chosen the ids of the vassal's user namespace for the user and groups that
 	// it has read.
 	OwnIDs bool
+	// Allow are options of before the drop that the file of a tenant may contain.
+	Allow []string
+	// First is the first reading of a tenant's vassal. Nil: the loader makes it itself, with the same
+	// permissions.
+	First *Vassal
 }
 
 // ParseVassal reads a vassal's configuration. An error is of type Problems and has all mistakes.
@@ -43,6 +51,10 @@ func ParseVassal(src Source) (v *Vassal, warnings Problems, err error) {
 
 // Vassal reads a vassal's configuration like ParseVassal, with the permissions of the loader.
 func (l Loader) Vassal(src Source) (*Vassal, Problems, error) {
+	if src.Tenant {
+		v, warnings, problems := l.ExamineVassal(src)
+		return v, warnings, problems.Err()
+	}
 	v, warnings, err := decodeVassal(src.Path, l.read(src), l.Permissions.Held)
 	if err == nil && !l.Permissions.Partial && (l.OwnIDs || v.limited()) {
 		l.Permissions = Permissions{Dir: l.Permissions.Dir, Environ: l.Permissions.Environ, Partial: true, Foreign: l.Permissions.Foreign}
@@ -54,14 +66,46 @@ func (l Loader) Vassal(src Source) (*Vassal, Problems, error) {
 // ExamineVassal reads a vassal's configuration like Vassal. It returns the valid options next to
 // the sorted mistakes, for further checks only.
 func (l Loader) ExamineVassal(src Source) (v *Vassal, warnings, problems Problems) {
-	v, warnings, problems = examine(src.Path, l.read(src), l.Permissions.Held)
+	read := l.read(src)
+	if src.Tenant {
+		read.Entries = strictLast(read.Entries)
+		l.permit(read.Entries)
+	}
+	v, warnings, problems = examine(src.Path, read, l.Permissions.Held)
+	if src.Tenant {
+		l.compare(src, v, &problems)
+	}
 	_ = problems.Err()
 	return v, warnings, problems
+}
+
+// compare compares the full reading of a tenant's vassal with the first one.
+func (l Loader) compare(src Source, v *Vassal, problems *Problems) {
+	first := l.First
+	if first == nil {
+		l.Permissions.Recall = nil
+		var err error
+		if first, _, err = l.Operator(src); err != nil {
+			wrong, _ := errors.AsType[Problems](err)
+			for _, p := range wrong {
+				if !slices.Contains(*problems, p) {
+					*problems = append(*problems, p)
+				}
+			}
+			return
+		}
+	}
+	if len(*problems) == 0 {
+		v.unlike(first, problems)
+	}
 }
 
 // read reads the file of a vassal and the templates around it.
 func (l Loader) read(src Source) dialect.Result {
 	r := newReader(l.Permissions, "vassal")
+	if src.Tenant {
+		presets(r)
+	}
 	r.Load(src, l.Templates)
 	return r.Finish()
 }

@@ -70,16 +70,16 @@ var networkOptions = option.Rows[Emperor]{
 
 // vassalNetworkOptions configure the network of one vassal.
 var vassalNetworkOptions = option.Rows[Vassal]{
-	{Name: "network", Group: "Network", Arg: "MODE", Def: "emperor-network", Tyrant: true, Help: "how the emperor connects the vassal: routed, bridge, bridge:NAME, macvlan:INTERFACE, ipvlan:INTERFACE, cni:NETWORK, join:VASSAL (its network) or none", Set: setNetwork},
+	{Name: "network", Group: "Network", Arg: "MODE", Def: "emperor-network", Tyrant: true, Early: true, Help: "how the emperor connects the vassal: routed, bridge, bridge:NAME, macvlan:INTERFACE, ipvlan:INTERFACE, cni:NETWORK, join:VASSAL (its network) or none", Set: setNetwork},
 	{Name: "network-address", Group: "Network", Arg: "ADDRESS", Def: "from the pool", Repeat: true, Help: "address of the vassal, one of each family", Set: setAddress},
-	{Name: "network-allow", Group: "Network", Arg: "VASSAL|PREFIX[:PORT[/PROTO]]", Repeat: true, Tyrant: true, Change: option.Live, Help: "clients that may reach the vassal: another vassal, or addresses", Set: setAllow},
-	{Name: "network-dns", Group: "Network", Arg: "auto|off|names|forward", Def: "emperor-network-dns", Tyrant: true, Help: "how the vassal resolves names", Set: func(v *Vassal, t option.Value) error { return setDNS(&v.Network.DNS, t) }},
-	{Name: "network-interface", Group: "Network", Arg: "NAME", Def: "eth0", Tyrant: true, Help: "name of the vassal's interface", Set: setInterfaceName},
-	{Name: "network-limit", Group: "Network", Arg: "DOWN[/UP]", Def: "emperor-network-limit", Tyrant: true, Change: option.Live, Help: "rate of the vassal, such as 40mbit/10mbit; in a tenant's file at most the emperor's", Set: func(v *Vassal, t option.Value) error { return setRate(&v.Network.Limit, t) }},
-	{Name: "network-lost", Group: "Network", Arg: "report|restart", Def: "report", Tyrant: true, Help: "when another program deletes the vassal's link or sets it down, also one that a hook has made: report it, or start the vassal again", Set: setLost},
+	{Name: "network-allow", Group: "Network", Arg: "VASSAL|PREFIX[:PORT[/PROTO]]", Repeat: true, Tyrant: true, Early: true, Change: option.Live, Help: "clients that may reach the vassal: another vassal, or addresses", Set: setAllow},
+	{Name: "network-dns", Group: "Network", Arg: "auto|off|names|forward", Def: "emperor-network-dns", Tyrant: true, Early: true, Help: "how the vassal resolves names", Set: func(v *Vassal, t option.Value) error { return setDNS(&v.Network.DNS, t) }},
+	{Name: "network-interface", Group: "Network", Arg: "NAME", Def: "eth0", Tyrant: true, Early: true, Help: "name of the vassal's interface", Set: setInterfaceName},
+	{Name: "network-limit", Group: "Network", Arg: "DOWN[/UP]", Def: "emperor-network-limit", Tyrant: true, Early: true, Change: option.Live, Help: "rate of the vassal, such as 40mbit/10mbit; in a tenant's file at most the emperor's", Set: func(v *Vassal, t option.Value) error { return setRate(&v.Network.Limit, t) }},
+	{Name: "network-lost", Group: "Network", Arg: "report|restart", Def: "report", Tyrant: true, Early: true, Help: "when another program deletes the vassal's link or sets it down, also one that a hook has made: report it, or start the vassal again", Set: setLost},
 	{Name: "network-mac", Group: "Network", Arg: "MAC", Def: "derived from the name", Help: "hardware address of the vassal's interface", Set: setMAC},
-	{Name: "network-mtu", Group: "Network", Arg: "BYTES", Def: "emperor-network-mtu", Tyrant: true, Help: "MTU of the vassal's interface; in a tenant's file at most the emperor's", Set: func(v *Vassal, t option.Value) error { return setMTU(&v.Network.MTU, t) }},
-	{Name: "network-publish", Group: "Network", Arg: "PORT[-PORT][:VASSALPORT][/PROTO]", Repeat: true, Tyrant: true, Change: option.Live, Help: "ports of the host that lead to the vassal, of all its addresses or as ADDRESS:PORT of one; in a tenant's file within emperor-network-publish", Set: setPublish},
+	{Name: "network-mtu", Group: "Network", Arg: "BYTES", Def: "emperor-network-mtu", Tyrant: true, Early: true, Help: "MTU of the vassal's interface; in a tenant's file at most the emperor's", Set: func(v *Vassal, t option.Value) error { return setMTU(&v.Network.MTU, t) }},
+	{Name: "network-publish", Group: "Network", Arg: "PORT[-PORT][:VASSALPORT][/PROTO]", Repeat: true, Tyrant: true, Early: true, Change: option.Live, Help: "ports of the host that lead to the vassal, of all its addresses or as ADDRESS:PORT of one; in a tenant's file within emperor-network-publish", Set: setPublish},
 	{Name: "network-route", Group: "Network", Arg: "PREFIX", Repeat: true, Help: "a further prefix that leads to the vassal", Set: setRoute},
 }
 

@@ -24,6 +24,7 @@ var emperorOptions = table[Emperor]{
 		Put:  func(e *Emperor, o *option.Row[Surroundings], v option.Value) error { return o.Put(&e.Around, v) },
 	},
 	&rightsOptions,
+	&tyrantOptions,
 	&limitOptions,
 	&processOptions,
 	&ownOptions,

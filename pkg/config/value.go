@@ -20,6 +20,9 @@ type Identity struct {
 	ID uint32
 }
 
+// IdentityOf returns a user or a group by its number.
+func IdentityOf(id uint32) Identity { return Identity{Set: true, ID: id} }
+
 // String returns the written form.
 func (i Identity) String() string {
 	if !i.Set || i.Name != "" {

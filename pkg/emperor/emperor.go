@@ -61,6 +61,8 @@ type Options struct {
 	Concurrency int
 	// Broodlord is how many zergs there may be in all. Zero: none.
 	Broodlord int
+	// OwnerMax is how many vassals a tenant can have. Zero: any number.
+	OwnerMax int
 	// Suspend reports whether a new vassal waits for the operator's start. Nil: no.
 	Suspend func(name string) bool
 	// Graceful stops vassals gracefully at shutdown.

@@ -23,7 +23,10 @@ func (e *Emperor) reconcile(source int, plans []*Plan) {
 		}
 		switch {
 		case v == nil:
-			v = e.add(p.Name, source)
+			v = e.add(p, source)
+		case v.source == source && !v.owner.may(p):
+			e.succeed(v, p)
+			continue
 		case v.source != source:
 			v.ignoreDuplicate(&e.options, source, p)
 			ignored[p.Path] = true
@@ -50,6 +53,11 @@ func (e *Emperor) withdraw(v *vassal) {
 // setConfig gives a vassal the configuration that a monitor found for it. An invalid one is
 // ignored, unless nothing runs and the vassal can fall back.
 func (e *Emperor) setConfig(v *vassal, p *Plan) {
+	if err := e.vassals.admit(v, p, e.options.OwnerMax); err != nil {
+		refused := *p
+		refused.Err, refused.Fallback = err, false
+		p = &refused
+	}
 	if p.Err == nil && v.activation != nil {
 		if err := Conflict(v.activation, *p); err != nil {
 			refused := *p
@@ -70,9 +78,10 @@ func (e *Emperor) setConfig(v *vassal, p *Plan) {
 	e.applyWanted(v)
 }
 
-func (e *Emperor) add(name string, source int) *vassal {
-	v := newVassal(e, name, source)
-	v.held = e.options.Suspend != nil && e.options.Suspend(name)
+func (e *Emperor) add(p *Plan, source int) *vassal {
+	v := newVassal(e, p.Name, source)
+	v.owner = ownerOf(p)
+	v.held = e.options.Suspend != nil && e.options.Suspend(p.Name)
 	if v.desired() == Held {
 		v.log.Info("suspended until it is started")
 	}

@@ -14,17 +14,21 @@ type roster struct {
 	named  map[string]*vassal        // by name
 	placed map[monitor.Entry]*vassal // by the places of their files
 	gone   map[string]goneVassal     // by name, for a minute
-	joins  bool                      // a vassal is, or was, for the network of another one
+	// owned counts the vassals of tenants by owner, and refused are the owners who wanted more.
+	owned   map[uint32]int
+	refused map[uint32]bool
+	joins   bool // a vassal is, or was, for the network of another one
 }
 
 // goneVassal is the memory of a vassal whose file is gone.
 type goneVassal struct {
 	since time.Time
 	churn churn
+	owner uint32
 }
 
 func newRoster() roster {
-	return roster{named: map[string]*vassal{}, placed: map[monitor.Entry]*vassal{}, gone: map[string]goneVassal{}}
+	return roster{named: map[string]*vassal{}, placed: map[monitor.Entry]*vassal{}, gone: map[string]goneVassal{}, owned: map[uint32]int{}, refused: map[uint32]bool{}}
 }
 
 // add adds a record. It has the churn of a vassal with that name that has gone lately, for a file that
@@ -35,7 +39,7 @@ func (r *roster) add(v *vassal) {
 		return
 	}
 	a, known := r.gone[v.name]
-	if delete(r.gone, v.name); known && time.Since(a.since) < churnQuiet {
+	if delete(r.gone, v.name); known && time.Since(a.since) < churnQuiet && a.owner == v.owner.uid {
 		v.churn, v.returned = a.churn, true
 	}
 }
@@ -47,7 +51,7 @@ func (r *roster) remove(v *vassal) {
 	now := time.Now()
 	maps.DeleteFunc(r.gone, func(_ string, a goneVassal) bool { return now.Sub(a.since) >= churnQuiet })
 	if v.parent == nil && (v.generation > 0 || v.returned) {
-		r.gone[v.name] = goneVassal{now, v.churn}
+		r.gone[v.name] = goneVassal{now, v.churn, v.owner.uid}
 	}
 }
 

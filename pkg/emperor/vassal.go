@@ -21,6 +21,7 @@ type vassal struct {
 	name       string
 	source     int            // index of its monitor
 	entry      monitor.Entry  // where its file is
+	owner      owner          // of its file, if that decides
 	duplicates map[string]int // ignored paths, each with its monitor
 	parent     *vassal        // of a zerg
 	zergs      zergFailures   // its own zergs

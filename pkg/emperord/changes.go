@@ -23,7 +23,7 @@ func (r *readers) changes(ctx context.Context, was emperor.Plan) (c control.Chan
 	}
 	now, is := r.current.Load(), was.Config
 	if strings.Contains(is.Path, "/") { // others have no file
-		is.Data, err = reads.Get(ctx, now.reads, is.Path, func() ([]byte, error) { return monitor.Read(is.Path) })
+		is.Data, err = reads.Get(ctx, now.reads, is.Path, func() ([]byte, error) { return now.readOwned(is.Path) })
 	}
 	if err != nil {
 		c.Mistakes = []string{is.Path + ": " + cause.Of(err).Error()}
@@ -56,8 +56,8 @@ func (r *reading) differences(was emperor.Plan, is monitor.Config) (c control.Ch
 	if was.Templates != nil {
 		before.Templates = config.Templates(*was.Templates)
 	}
-	old, _, wrong := before.Vassal(sourceOf(from))
-	latest, _, err := after.Vassal(sourceOf(to))
+	old, _, wrong := before.Vassal(r.sourceOf(from))
+	latest, _, err := after.Vassal(r.sourceOf(to))
 	if wrong != nil || err != nil { // both were valid when they were checked
 		return c
 	}

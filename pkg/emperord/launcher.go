@@ -16,6 +16,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/emperor/ondemand"
 	"github.com/emperor-go/emperor/pkg/emperor/process"
 	"github.com/emperor-go/emperor/pkg/hooks"
+	"github.com/emperor-go/emperor/pkg/wire"
 )
 
 // launcher translates the options of launches.
@@ -27,6 +28,9 @@ func launcher(g *gathered, observe func(hooks.Result)) *process.Launcher {
 		Output: g.output, NotifyDir: g.sockets.notifyDir(), Observe: observe, Turns: turn.New(o.HookConcurrency),
 		Spawner: g.tools.spawner, Forker: g.tools.forker, Sweeper: g.tools.sweeper, Poller: g.tools.poller, Keyring: g.tools.keyring, Cgroups: g.cgroups, Ledger: g.ledger,
 		Network: g.network, IDs: g.ids,
+	}
+	if o.Tyrant.On {
+		s.Tenant = &wire.Tenant{Initgroups: o.Tyrant.Initgroups, Allow: o.Tyrant.Allow}
 	}
 	if g.tools.links != nil {
 		s.Links = g.tools.links
@@ -50,7 +54,7 @@ type parts struct {
 // files for them.
 func supervision(o *config.Emperor, p parts) (emperor.Options, error) {
 	r, files, log := p.readers, p.files, p.log
-	vassals := &reading{files: o.Templates, reads: files, waits: vassalfiles.HasOnDemand(o.OnDemand), held: r.held, allow: o.Allowed, clone: o.Clone, network: o.Network, limiting: o.Limiting, ids: o.IDs, cgroups: p.launcher.Cgroups, relaxed: &sync.Map{}, log: log}
+	vassals := &reading{files: o.Templates, reads: files, waits: vassalfiles.HasOnDemand(o.OnDemand), held: r.held, allow: o.Allowed, clone: o.Clone, network: o.Network, limiting: o.Limiting, ids: o.IDs, tyrant: o.Tyrant, owners: vassalfiles.Finder{Emperor: o}.Owners(), cgroups: p.launcher.Cgroups, relaxed: &sync.Map{}, log: log}
 	vassals.attrs = append(slices.Clone(o.Wrapping.Collect), o.Wrapping.ProgramAttr, o.Wrapping.ChdirAttr)
 	vassals.wraps = vassalfiles.Wrappers(o.Wrapping)
 	vassals.capabilities = o.Capabilities.Given()
@@ -68,6 +72,9 @@ func supervision(o *config.Emperor, p parts) (emperor.Options, error) {
 	}
 	if o.FlatBackoff {
 		options.Backoff.Max = options.Backoff.Initial
+	}
+	if o.Tyrant.On {
+		options.OwnerMax = o.Tyrant.Max
 	}
 	if o.Life.WaitForCommand {
 		options.Suspend = func(name string) bool { return !slices.Contains(o.Life.WaitIgnore, name) }

@@ -116,8 +116,8 @@ func (r *reading) device(path string) (string, error) {
 // otherLimits lists the options about limits that differ between two files of a program of the
 // operator.
 func (r *reading) otherLimits(was, is monitor.Config) []string {
-	before, err := r.loader(was.Dir).ForeignLimits(sourceOf(was))
-	after, bad := r.loader(is.Dir).ForeignLimits(sourceOf(is))
+	before, err := r.loader(was.Dir).ForeignLimits(r.sourceOf(was))
+	after, bad := r.loader(is.Dir).ForeignLimits(r.sourceOf(is))
 	if err != nil || bad != nil {
 		return nil // a mistake is reported by the check
 	}

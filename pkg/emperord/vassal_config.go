@@ -46,6 +46,8 @@ type reading struct {
 	network      config.Networking
 	limiting     config.Limiting
 	ids          config.IDRanges
+	tyrant       config.Tyrant
+	owners       *monitor.Owners        // nil: vassals do not run as the owners of their files
 	cgroups      *namespaces.CgroupRoot // nil: vassals have none
 	relaxed      *sync.Map              // controllers that are missed, and were reported
 	log          *slog.Logger
@@ -68,7 +70,7 @@ func (r *readers) compare(was, is monitor.Config) emperor.Change {
 // facts that the emperor needs.
 func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
 	c = r.located(c)
-	loader, source := r.loader(c.Dir), sourceOf(c)
+	loader, source := r.loader(c.Dir), r.sourceOf(c)
 	f, wrong := r.ofEmperor(c)
 	f.Capabilities = r.capabilities
 	if f.Network, err = r.network.Connection(&config.Vassal{}, false); err != nil { // without options there are no mistakes
@@ -81,6 +83,9 @@ func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
 		r.last.Store(c.Dir, loader.Templates)
 		around := wire.Templates(loader.Templates)
 		f.Templates = &around
+	}
+	if source.Tenant {
+		return r.checkTenant(c, loader, f, wrong)
 	}
 	if r.wraps.Becomes(f.Attributes) { // only the other program can parse the rest
 		f.Reads, err = loader.ExamineForeign(source, r.refuseRoot)
@@ -175,7 +180,7 @@ func (r *reading) placed(text, dir string) address.Place {
 
 // ofEmperor reads the section [emperor] of a vassal's file.
 func (r *reading) ofEmperor(c monitor.Config) (f emperor.Facts, err error) {
-	source := sourceOf(c)
+	source := r.sourceOf(c)
 	f.Attributes = config.Attributes(source)
 	maps.DeleteFunc(f.Attributes, func(name, _ string) bool { return !slices.Contains(r.attrs, name) })
 	source.Tenant = r.tenants(c)
@@ -213,7 +218,7 @@ func joined(list ...error) error {
 // loader reads the vassals of a directory as the emperor does, with the templates that were
 // read last. It opens and runs nothing that a file names.
 func (r *reading) loader(dir string) config.Loader {
-	l := config.Loader{Permissions: config.Permissions{Dir: dir, Environ: r.environ, Partial: true, Foreign: parser.Parse, Held: r.waits}}
+	l := config.Loader{Allow: r.tyrant.Allow, Permissions: config.Permissions{Dir: dir, Environ: r.environ, Partial: true, Foreign: parser.Parse, Held: r.waits}}
 	if last, ok := r.last.Load(dir); ok {
 		l.Templates = last.(config.Templates) // nothing else is stored
 	}
@@ -221,8 +226,8 @@ func (r *reading) loader(dir string) config.Loader {
 }
 
 // sourceOf is the configuration of a vassal as its monitor has read it.
-func sourceOf(c monitor.Config) config.Source {
-	return config.Source{Name: c.Name, Path: c.Path, Data: c.Data}
+func (r *reading) sourceOf(c monitor.Config) config.Source {
+	return config.Source{Name: c.Name, Path: c.Path, Data: c.Data, Tenant: r.tyrant.On && r.tenants(c)}
 }
 
 // compare returns the class of a change, from the option tables. Both configurations have been
@@ -232,11 +237,11 @@ func (r *reading) compare(was, is monitor.Config) emperor.Change {
 	if r.becomes(was) || r.becomes(is) {
 		return r.compareWrapped(was, is)
 	}
-	before, _, err := r.loader(was.Dir).Vassal(sourceOf(was))
+	before, _, err := r.loader(was.Dir).Vassal(r.sourceOf(was))
 	if err != nil {
 		return emperor.Change{Respawn: true, Options: []string{err.Error()}}
 	}
-	after, _, err := r.loader(is.Dir).Vassal(sourceOf(is))
+	after, _, err := r.loader(is.Dir).Vassal(r.sourceOf(is))
 	if err != nil {
 		return emperor.Change{Respawn: true, Options: []string{err.Error()}}
 	}
@@ -264,7 +269,7 @@ func (r *reading) compare(was, is monitor.Config) emperor.Change {
 // process.
 func (r *reading) otherHooks(was, is monitor.Config) (options []string) {
 	text := func(c monitor.Config) map[string][]string {
-		set, _, _ := config.AttributeHooks(sourceOf(c), r.allow)
+		set, _, _ := config.AttributeHooks(r.sourceOf(c), r.allow)
 		texts := map[string][]string{}
 		for _, list := range set {
 			for _, h := range list {
@@ -290,15 +295,15 @@ func (r *reading) otherHooks(was, is monitor.Config) (options []string) {
 
 // becomes reports whether a vassal executes another program.
 func (r *reading) becomes(c monitor.Config) bool {
-	return r.wraps.Becomes(config.Attributes(sourceOf(c)))
+	return r.wraps.Becomes(config.Attributes(r.sourceOf(c)))
 }
 
 // compareWrapped is for vassals that execute another program, which takes over any change
 // except the program's own.
 func (r *reading) compareWrapped(was, is monitor.Config) emperor.Change {
 	options := r.otherHooks(was, is)
-	before := config.Attributes(sourceOf(was))
-	after := config.Attributes(sourceOf(is))
+	before := config.Attributes(r.sourceOf(was))
+	after := config.Attributes(r.sourceOf(is))
 	for _, name := range []string{r.wraps.WrapperAttr, r.wraps.ChdirAttr} {
 		if name != "" && before[name] != after[name] {
 			options = append(options, name)

@@ -34,6 +34,13 @@ func SetResource(resource int, soft, hard uint64) error {
 	return nil
 }
 
+// ResourceMax returns the hard limit of a resource of this process.
+func ResourceMax(resource int) (uint64, error) {
+	var l unix.Rlimit
+	err := unix.Getrlimit(resource, &l)
+	return l.Max, os.NewSyscallError("getrlimit", err)
+}
+
 func formatLimit(l unix.Rlimit) string { return FormatLimit(l.Cur, l.Max) }
 
 // FormatLimit formats a limit as soft:hard.

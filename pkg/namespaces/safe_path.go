@@ -112,7 +112,7 @@ func readLink(fd int) (string, error) {
 		return "", nil
 	}
 	if st.Uid != 0 && int(st.Uid) != os.Geteuid() {
-		return "", fmt.Errorf("a symbolic link of uid %d is not followed", st.Uid)
+		return "", foreignError(fmt.Sprintf("a symbolic link of uid %d is not followed", st.Uid))
 	}
 	buffer := make([]byte, unix.PathMax)
 	n, err := unix.Readlinkat(fd, "", buffer)
@@ -120,6 +120,39 @@ func readLink(fd int) (string, error) {
 		return "", err
 	}
 	return string(buffer[:n]), nil
+}
+
+// ErrForeign is the error of a file that other users than root and the one of this process decide about.
+var ErrForeign = errors.New("another user decides about the file")
+
+// foreignError is an ErrForeign with its reason.
+type foreignError string
+
+func (e foreignError) Error() string { return string(e) }
+
+// Is reports whether the target is ErrForeign.
+func (e foreignError) Is(target error) bool { return target == ErrForeign }
+
+// OpenTrusted opens a regular file for reading, at an absolute path. The file must belong to root, each
+// symbolic link to it to root or the user of this process, and no other user may write to it; otherwise
+// the error is ErrForeign. It needs /proc.
+func OpenTrusted(path string) (*os.File, error) {
+	found, err := followTarget(filepath.Clean(path))
+	if err != nil {
+		return nil, err
+	}
+	defer found.Close()
+	var s unix.Stat_t
+	if err := unix.Fstat(int(found.Fd()), &s); err != nil {
+		return nil, err
+	}
+	switch {
+	case s.Uid != 0:
+		return nil, foreignError(fmt.Sprintf("it belongs to uid %d", s.Uid))
+	case s.Mode&unix.S_IFMT != unix.S_IFREG, s.Nlink > 1, s.Mode&0o022 != 0:
+		return nil, foreignError("other users can write to it, or to its name")
+	}
+	return os.OpenFile(byDescriptor(found), os.O_RDONLY|unix.O_NONBLOCK, 0)
 }
 
 // byDescriptor returns a path that names exactly the open file, for system calls that take no

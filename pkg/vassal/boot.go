@@ -38,29 +38,39 @@ func (v *vassal) steps() []step {
 		{"prepare mounts", v.ordered(v.prepareMounts)},
 		{"as-vassal-before-drop hooks", v.ordered(v.hooks.operator(hooks.AsVassalBeforeDrop))},
 		{"limit capabilities", v.ordered(limitCapabilities)},
-		{"vassals-start hook", v.ordered(v.hooks.operator(hooks.VassalsStart))},
-		{"as-vassal hooks", v.ordered(v.hooks.operator(hooks.AsVassal))},
-		{"become the operator's program", v.ordered(v.becomeForeign)},
+		{"vassals-start hook", v.operators(v.ordered(v.hooks.operator(hooks.VassalsStart)))},
+		{"as-vassal hooks", v.operators(v.ordered(v.hooks.operator(hooks.AsVassal)))},
+		{"become the operator's program", v.operators(v.ordered(v.becomeForeign))},
 		{"inherit sockets", v.once(v.sockets.inherit)},
 		{"parse options", v.parse},
 		{"start directory", v.given(startDirectory)},
 		{"name the process", v.given(v.source.nameProcess)},
-		{"make directories", v.given(v.makeDirectories)},
-		{"asap hooks", v.given(v.hooks.own(hooks.Asap))},
-		{"pre-jail hooks", v.given(v.hooks.own(hooks.PreJail))},
-		{"become another program, privileged", v.given(v.rootPatch)},
-		{"in-jail hooks", v.given(v.hooks.own(hooks.InJail))},
-		{"post-jail hooks", v.given(v.hooks.postJail)},
-		{"wait for interfaces", v.given(v.progress.awaitInterfaces)},
-		{"wait for files", v.given(v.progress.await(func(w config.Waits) []config.Wait { return w.Paths }))},
-		{"as-root hooks", v.given(v.hooks.own(hooks.AsRoot))},
-		{"write pid file", v.given(v.pidfiles.write("pidfile", func(o *config.Vassal) string { return o.Pidfile }))},
-		{"bind shared sockets", v.given(v.sockets.bindShared)},
+		{"make directories", v.privileged(v.makeDirectories)},
+		{"asap hooks", v.privileged(v.hooks.own(hooks.Asap))},
+		{"pre-jail hooks", v.privileged(v.hooks.own(hooks.PreJail))},
+		{"become another program, privileged", v.privileged(v.rootPatch)},
+		{"in-jail hooks", v.privileged(v.hooks.own(hooks.InJail))},
+		{"post-jail hooks", v.privileged(v.hooks.postJail)},
+		{"wait for interfaces", v.privileged(v.progress.awaitInterfaces)},
+		{"wait for files", v.privileged(v.progress.await(pathsOf(false)))},
+		{"as-root hooks", v.privileged(v.hooks.own(hooks.AsRoot))},
+		{"write pid file", v.privileged(v.pidfiles.write("pidfile", func(o *config.Vassal) string { return o.Pidfile }))},
+		{"bind shared sockets", v.privileged(v.sockets.bindShared)},
 		{"limit resources", v.given(v.limitResources)},
 		{"drop privileges", v.given(v.dropPrivileges)},
 		{"no new privileges", v.given(noNewPrivileges)},
 		{"restrict files and ports", v.given(v.restrictFiles)},
 		{"filter system calls", v.given(filterCalls)},
+		{"home directory of the owner", v.tenants(v.given(v.enterHome))},
+		{"vassals-start hook, as the owner", v.tenants(v.ordered(v.hooks.operator(hooks.VassalsStart)))},
+		{"as-vassal hooks, as the owner", v.tenants(v.ordered(v.hooks.operator(hooks.AsVassal)))},
+		{"become the operator's program, as the owner", v.tenants(v.ordered(v.becomeForeign))},
+		{"parse all options, as the owner", v.tenants(v.parseAll)},
+		{"name the process, as the owner", v.tenants(v.given(v.source.nameProcess))},
+		{"start directory, as the owner", v.tenants(v.given(startDirectory))},
+		{"restrictions of the tenant", v.tenants(v.given(v.restrictTenant))},
+		{"wait for the tenant's interfaces", v.tenants(v.given(v.progress.awaitInterfaces))},
+		{"wait for the tenant's files", v.given(v.progress.await(pathsOf(true)))},
 		{"as-user hooks", v.given(v.asUser)},
 		{"write second pid file", v.given(v.pidfiles.write("pidfile2", func(o *config.Vassal) string { return o.Pidfile2 }))},
 		{"wait for sockets", v.given(v.progress.await(func(w config.Waits) []config.Wait { return w.Sockets }))},
@@ -195,7 +205,11 @@ func (v *vassal) quit(why string) {
 // parse reads the bytes of the order, or the command line without an order.
 func (v *vassal) parse(context.Context) (err error) {
 	v.reader.demand = v.sockets.demanded()
-	v.options, err = v.read(nil)
+	if v.source.tenant() != nil {
+		err = v.parseOperators()
+	} else {
+		v.options, err = v.read(nil)
+	}
 	switch {
 	case err != nil && v.source.order == nil && v.link.pipe == nil && v.source.fallback == nil:
 		return usageError{err}

@@ -23,7 +23,13 @@ func (v *vassal) makeDirectories(_ context.Context, o *config.Vassal) error {
 	}
 	owner, group := os.Geteuid(), os.Getegid()
 	home := accounts.LoginOf(uint32(owner)).Home
-	if wish := (accounts.Wish{UID: o.UID, GID: o.GID, NoInitgroups: true}); owner == 0 && !wish.None() {
+	if order := v.source.tenant(); order != nil {
+		c, login, err := ownerOf(order, o)
+		if err != nil {
+			return err
+		}
+		owner, group, home = int(c.UID), int(c.GID), login.Home
+	} else if wish := (accounts.Wish{UID: o.UID, GID: o.GID, NoInitgroups: true}); owner == 0 && !wish.None() {
 		c, err := wish.Resolve()
 		if err != nil {
 			return blameMistake(o, err)

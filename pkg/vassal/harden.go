@@ -2,6 +2,7 @@ package vassal
 
 import (
 	"context"
+	"os"
 
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/namespaces"
@@ -29,7 +30,7 @@ func keepCapabilities(_ context.Context, o *config.Vassal) error {
 // limitResources sets the limits of this process, which all its later processes inherit. A limit
 // of descriptors can be below the number that is open: only later ones fail.
 func (v *vassal) limitResources(_ context.Context, o *config.Vassal) error {
-	return o.Hardening.Apply(o)
+	return o.Hardening.Apply(o, v.source.tenant() != nil && os.Geteuid() != 0)
 }
 
 // noNewPrivileges ends all ways in which a program could get rights that this process does not

@@ -85,12 +85,16 @@ func (h *hookRunner) operator(p hooks.Phase) orderStep {
 		run := h.reporting(order.Shells, order.HookTimeout)
 		run.Context = name
 		run.Subject = hooks.Subject{Name: name, PID: os.Getpid(), UID: order.UID, GID: order.GID}
-		run.Vars = slices.Concat(os.Environ(), heldBack(order), texts(order.HookVars), texts(order.NetworkVars))
+		secrets := heldBack(order)
+		if order.Tenant != nil && p != hooks.AsVassalBeforeDrop { // the tenant sees the environment of its processes
+			secrets = nil
+		}
+		run.Vars = slices.Concat(os.Environ(), secrets, texts(order.HookVars), texts(order.NetworkVars))
 		if ownNetwork(order) {
 			run.Vars = append(run.Vars, fmt.Sprintf("UWSGI_VASSAL_NETNS=/proc/%d/ns/net", os.Getpid()))
 		}
 		if slices.ContainsFunc(list, func(one hooks.Hook) bool { return one.Symbol() != "" }) {
-			defer lend(heldBack(order))()
+			defer lend(secrets)()
 		}
 		return h.boot(ctx, run, p, list)
 	}

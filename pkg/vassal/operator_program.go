@@ -31,6 +31,11 @@ func (v *vassal) becomeForeign(_ context.Context, order *wire.Order) error {
 	config, pushed := configName(order)
 	args := slices.Concat(texts(p.Before), []string{p.Config.Option, config}, texts(p.After))
 	env, kept := texts(p.Env), []int{p.Pipe}
+	if order.Tenant != nil {
+		for _, name := range []string{"HOME", "USER", "LOGNAME"} {
+			env = append(env, name+"="+os.Getenv(name))
+		}
+	}
 	if pushed {
 		env, kept = append(env, wire.ConfigEnv+"="+strconv.Itoa(p.Configs)), append(kept, p.Configs)
 	}

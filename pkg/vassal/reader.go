@@ -22,6 +22,10 @@ type reader struct {
 	demand  bool            // sockets were passed to this process
 	until   context.Context // interrupts slow reads
 	reading func(name string)
+	// first is the first reading of a tenant's vassal, and recall what it has found, for the second one
+	// of the boot; nil: there is none any more.
+	first  *config.Vassal
+	recall map[string]string
 }
 
 // loader reads the configuration of this process with all permissions.
@@ -59,7 +63,25 @@ func (r *reader) ordered(order *wire.Order) (config.Loader, config.Source) {
 	if order.Templates != nil {
 		l.Templates = config.Templates(*order.Templates)
 	}
-	return l, config.Source{Name: string(order.Name), Path: string(order.Path), Data: order.Config}
+	if t := order.Tenant; t != nil {
+		l.Permissions.Environ, l.Permissions.Secrets = r.variables(nil), heldBack(order)
+		l.Permissions.Owner, l.Permissions.Recall = os.Geteuid() != 0, r.recall
+		l.Allow, l.First = t.Allow, r.first
+	}
+	return l, config.Source{Name: string(order.Name), Path: string(order.Path), Data: order.Config, Tenant: order.Tenant != nil}
+}
+
+// operators makes the first reading of a tenant's vassal, or of its fallback.
+func (r *reader) operators(s *source) (o *config.Vassal, warnings config.Problems, err error) {
+	order := s.order
+	if s.fallback != nil {
+		if order, err = r.fallbackOrder(s); err != nil {
+			return nil, nil, err
+		}
+	}
+	r.recall = map[string]string{}
+	l, file := r.ordered(order)
+	return l.Operator(file)
 }
 
 // parse parses the configuration of an order; nil: the command line. For the order in effect
@@ -75,6 +97,9 @@ func (r *reader) parse(s *source, order *wire.Order) (*config.Vassal, config.Pro
 		return r.loader().VassalArgs(r.args)
 	}
 	l, file := r.ordered(order)
+	if file.Tenant && os.Geteuid() == 0 {
+		return nil, nil, errRoot
+	}
 	return l.Vassal(file)
 }
 
@@ -82,15 +107,19 @@ func (r *reader) parse(s *source, order *wire.Order) (*config.Vassal, config.Pro
 // operator's templates apply to this file, too.
 func (r *reader) fallbackOrder(s *source) (*wire.Order, error) {
 	file := s.fallback.file
-	data, err := readFallback(file)
-	if err != nil {
-		return nil, err
+	var data []byte
+	if s.tenant() == nil || os.Geteuid() != 0 { // a tenant's is read as the tenant
+		var err error
+		if data, err = readFallback(file); err != nil {
+			return nil, err
+		}
 	}
 	order := &wire.Order{
 		Name: []byte(filepath.Base(file)), Path: []byte(file), Dir: []byte(filepath.Dir(file)), Config: data,
 	}
 	if s.order != nil {
 		order.Templates, order.Environ = s.order.Templates, s.order.Environ
+		order.Tenant, order.UID, order.GID = s.order.Tenant, s.order.UID, s.order.GID
 	}
 	return order, nil
 }
@@ -111,6 +140,13 @@ func (r *reader) fallbackOf(s *source, o *config.Vassal) string {
 		return r.absolute(r.loader().FallbackOfArgs(r.args))
 	}
 	l, file := r.ordered(order)
+	if file.Tenant {
+		first, _, err := l.Operator(file)
+		if err != nil {
+			return ""
+		}
+		return r.absolute(first.Fallback)
+	}
 	return r.absolute(l.Fallback(file))
 }
 

@@ -28,7 +28,7 @@ func (v *vassal) read(order *wire.Order) (*config.Vassal, error) {
 	for _, w := range warnings {
 		v.log.Warn(w.Error())
 	}
-	if err == nil && order != nil && order.RefuseRoot && os.Geteuid() == 0 {
+	if err == nil && order != nil && order.Tenant == nil && order.RefuseRoot && os.Geteuid() == 0 {
 		if p, ok := o.Unnamed(v.source.fileOf(order, o)); ok {
 			return nil, config.Problems{p}
 		}

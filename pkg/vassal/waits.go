@@ -32,6 +32,18 @@ func (p *progress) await(list func(config.Waits) []config.Wait) optionStep {
 	}
 }
 
+// pathsOf returns the paths that a vassal waits for before the drop, or late, after it.
+func pathsOf(late bool) func(config.Waits) []config.Wait {
+	return func(w config.Waits) (list []config.Wait) {
+		for _, one := range w.Paths {
+			if one.Late == late {
+				list = append(list, one)
+			}
+		}
+		return list
+	}
+}
+
 // awaitInterfaces waits for the interfaces in the options.
 func (p *progress) awaitInterfaces(ctx context.Context, o *config.Vassal) error {
 	names, timeout := o.WaitForInterface, o.WaitForInterfaceTimeout

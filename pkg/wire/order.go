@@ -57,6 +57,9 @@ type Order struct {
 	Trial bool `json:",omitempty"`
 	// UID and GID own the configuration.
 	UID, GID uint32
+	// Tenant: the owner is a tenant, as whom the vassal runs, and whose text is read after the drop. Nil:
+	// the configuration is the operator's.
+	Tenant *Tenant `json:",omitempty"`
 	// Hooks are the operator's hooks for the child, in the order they run. HookVars are added
 	// to the vassal's environment for these hooks, each KEY=value.
 	Hooks    []hooks.Spec
@@ -84,6 +87,14 @@ type Order struct {
 	// Sockets are descriptors of listening sockets of the generation before, whose queues
 	// continue in this one. The receiver owns them.
 	Sockets []int `json:"-"`
+}
+
+// Tenant are the operator's rules for the vassal of a tenant.
+type Tenant struct {
+	// Initgroups gives the vassal the supplementary groups of its owner.
+	Initgroups bool `json:",omitempty"`
+	// Allow are options of before the drop that the configuration may contain.
+	Allow []string `json:",omitempty"`
 }
 
 // Mount is a file that a vassal sees at another path.

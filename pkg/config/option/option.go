@@ -48,6 +48,8 @@ type Row[T any] struct {
 	Change Change
 	// Tyrant: a tenant's own file may contain the option. Otherwise that is an error.
 	Tyrant bool
+	// Early: the emperor acts on the option before the clone, also on one in a tenant's file.
+	Early bool
 	// Misreads reports whether a shell, or the splitting of the value into words, may
 	// misinterpret a file name in the value that is not a plain word. Nil: never.
 	Misreads func(text, name string) bool
@@ -182,7 +184,7 @@ type Part[T, P any] struct {
 	Rows *Rows[P]
 	// Put stores the value of a row in the part of a T.
 	Put func(*T, *Row[P], Value) error
-	// Change and Tyrant apply to all rows of the part.
+	// Change applies to all rows of the part, and Tyrant too; without it the rows decide.
 	Change Change
 	Tyrant bool
 
@@ -214,7 +216,7 @@ func (p *Part[T, P]) lift(r *Row[P]) *Row[T] {
 	return p.made.Row(r.Name, func() *Row[T] {
 		return &Row[T]{
 			Name: r.Name, Aliases: r.Aliases, Group: r.Group, Arg: r.Arg, Def: r.Def, Help: r.Help, Since: r.Since,
-			Repeat: r.Repeat, Guard: r.Guard, Change: p.Change, Tyrant: p.Tyrant, Misreads: r.Misreads,
+			Repeat: r.Repeat, Guard: r.Guard, Change: p.Change, Tyrant: p.Tyrant || r.Tyrant, Misreads: r.Misreads,
 			Set: func(t *T, v Value) error { return p.Put(t, r, v) },
 		}
 	})

@@ -141,10 +141,13 @@ func (f *files) takeResult(e *entry, c Config, r result) {
 		}
 	case r.same:
 	case r.err != nil:
+		if refused, ok := errors.AsType[*OwnerError](r.err); ok {
+			c.UID, c.Owned = refused.UID, true
+		}
 		f.refuse(e, c, cause.Of(r.err))
 	default:
 		e.stat = r.known()
-		c.Data, c.Printed, c.UID, c.GID = r.data, r.printed, r.stat.uid, r.stat.gid
+		c.Data, c.Printed, c.UID, c.GID, c.Owned = r.data, r.printed, r.stat.uid, r.stat.gid, f.options.Owners != nil
 		c.Version = versionOf(r.data, r.stat.touched())
 		f.accept(e, c)
 	}
@@ -173,7 +176,7 @@ func (f *files) accept(e *entry, c Config) {
 // refuse records a file that cannot be used, with the reason.
 func (f *files) refuse(e *entry, c Config, err error) {
 	e.stat = fileStat{}
-	if e.config.Err != nil && e.config.Err.Error() == err.Error() {
+	if e.config.Err != nil && e.config.Err.Error() == err.Error() && e.config.UID == c.UID {
 		return
 	}
 	c.Err = err

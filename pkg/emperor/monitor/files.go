@@ -37,6 +37,8 @@ type DirOptions struct {
 	// MagicExec: an executable file is executed, and its output is the configuration. It must
 	// belong to root or to this process's user.
 	MagicExec bool
+	// Owners are the rules for vassals that run as the owner of their file. Nil: they do not.
+	Owners *Owners
 	// Claims exclude other emperors from the files. Nil: no exclusion.
 	Claims *claims.Registry
 	// Reads limits reads of files. Nil: the monitor has a pool of its own.

@@ -39,6 +39,9 @@ type Config struct {
 	Version Version
 	// UID and GID own the file that was read.
 	UID, GID uint32
+	// Owned: the vassal is the one of this owner, by Owners, also where Err refuses it. A file of
+	// another owner at its path is another vassal.
+	Owned bool
 	// Err is the reason why the file of that name cannot be used; Data and Version are then
 	// empty. A running vassal continues unchanged.
 	Err error

@@ -39,6 +39,7 @@ func statOf(fd int) (fileStat, uint32, error) {
 
 // result is the result of reading one file.
 type result struct {
+	path    string // absolute
 	stat    fileStat
 	found   time.Time // just before stat; zero: stat is of a link
 	data    []byte
@@ -71,6 +72,7 @@ func (r *result) known() fileStat {
 // read reads a file in the directory in, if it has changed since known.
 func (f *files) read(touch reads.At, at dirIdentity, path string, known fileStat) (r result) {
 	dir, name := filepath.Split(path)
+	r.path = path
 	places, err := linkPlaces(touch, dir, name)
 	if !f.options.NoFollow { // before it is read: later changes make events
 		r.places = f.watchPlaces(places)
@@ -104,7 +106,7 @@ func Read(path string) ([]byte, error) {
 		return nil, cause.Of(err)
 	}
 	defer dir.Close()
-	var r result
+	r := result{path: path}
 	r.readIn(int(dir.Fd()), filepath.Base(path), fileStat{}, DirOptions{})
 	if errors.Is(r.err, unix.ENOENT) && !gone(int(dir.Fd()), filepath.Base(path)) {
 		r.err = errDangling
@@ -145,6 +147,11 @@ func (r *result) readIn(dir int, name string, known fileStat, o DirOptions) {
 	case r.stat.Size > MaxConfig:
 		r.err = fmt.Errorf("is larger than %d bytes", MaxConfig)
 		return
+	}
+	if o.Owners != nil {
+		if _, r.err = o.Owners.judge(r.path, fd); r.err != nil {
+			return
+		}
 	}
 	if o.NoFollow {
 		if link, ok := linkStat(dir, name); ok {

@@ -44,6 +44,9 @@ type Launcher struct {
 	Early bool
 	// RefuseRoot: a vassal that names no user does not start.
 	RefuseRoot bool
+	// Tenant are the rules for vassals of tenants, which run as the owners of their files. Nil: no vassal
+	// does.
+	Tenant *wire.Tenant
 	// Capabilities are all that vassals can have. Nil: no limit.
 	Capabilities *namespaces.Capabilities
 	// Environ is the environment of the emperor, which its hooks have.
@@ -202,6 +205,9 @@ func (l *Launcher) orderFor(c *child, r emperor.Request) wire.Order {
 		Serial: 1, Name: []byte(r.Config.Name), Path: []byte(r.Config.Path), Dir: []byte(r.Config.Dir), Config: r.Config.Data,
 		Templates: r.Templates, Namespaces: l.Clone.String(), RefuseRoot: l.RefuseRoot, Capabilities: l.Capabilities, Caged: c.cgroup != nil, OwnIDs: l.IDs != nil,
 		Trial: r.Trial, UID: r.Config.UID, GID: r.Config.GID, Hooks: l.childHooks(r), Shells: l.Shells, HookTimeout: l.HookTimeout,
+	}
+	if r.Plan.Tenant {
+		o.Tenant = l.Tenant
 	}
 	o.Program = l.programFor(*r.Plan)
 	o.Libraries, o.LibraryDirs = l.Libraries.Plugins, l.Libraries.Dirs
