@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -155,32 +154,6 @@ func (k *checker) directory(m string) error {
 	return nil
 }
 
-// owners returns the rules about the owners of files; nil: none.
-func (k *checker) owners() *monitor.Owners { return vassalfiles.Finder{Emperor: k.emperor}.Owners() }
-
-// owned reports whether the owner of a file may have a vassal, and notes why not.
-func (k *checker) owned(path string) bool {
-	rules := k.owners()
-	if rules == nil {
-		return true
-	}
-	path, err := filepath.Abs(path)
-	if err == nil {
-		err = rules.Check(path)
-	}
-	refused, ok := errors.AsType[*monitor.OwnerError](err)
-	switch {
-	case ok:
-		k.found = append(k.found, inspect.Finding{Check: "owner", Severity: inspect.Error, Problem: config.Problem{Origin: config.Origin{File: path}, What: refused.What, Hint: refused.Hint}})
-	case err != nil:
-		k.note(path, nil, cause.Of(err))
-	}
-	if err != nil {
-		k.files++
-	}
-	return err == nil
-}
-
 // otherFiles warns about files that a directory monitor ignores although they resemble vassals'
 // files.
 func (k *checker) otherFiles(m string) {
@@ -261,6 +234,9 @@ func (k *checker) vassal(c monitor.Config) {
 	}
 	v, warnings, problems := l.ExamineVassal(source)
 	k.note(path, warnings, problems)
+	if source.Tenant {
+		v.RunAs(ownerOf(path))
+	}
 	k.found = append(k.found, inspect.Legible(v.Settings(false), k.told)...)
 	if problems == nil && len(v.Command)+len(v.Workers.Exec) > 0 {
 		k.orders[v.ReloadOrder()] = append(k.orders[v.ReloadOrder()], filepath.Base(path))
@@ -305,17 +281,11 @@ func underEmperor(e *config.Emperor, c monitor.Config) (l config.Loader, source 
 		l.Permissions.Held = vassalfiles.HasOnDemand(e.OnDemand)
 		l.Templates, err = e.Templates.Read(c.Dir, vassalfiles.Bounded(reads.New()))
 	}
-	return l, config.Source{Name: c.Name, Path: c.Path, Data: c.Data}, err
-}
-
-// ours reports whether a file belongs to root or to this process's user.
-func ours(path string) bool {
-	info, err := os.Stat(path)
-	if err != nil {
-		return false
+	tenant := e != nil && e.Tyrant.On && !ours(c.Path)
+	if tenant {
+		l.Allow = e.Tyrant.Allow
 	}
-	s, ok := info.Sys().(*syscall.Stat_t)
-	return ok && (s.Uid == 0 || int(s.Uid) == os.Geteuid())
+	return l, config.Source{Name: c.Name, Path: c.Path, Data: c.Data, Tenant: tenant}, err
 }
 
 // readEmperor returns the valid part of an emperor's own file, or nil, and records the mistakes

@@ -88,7 +88,7 @@ func (r *Reader) fill(key, file, section string, asked bool) bool {
 	path := r.given[file].Path
 	if path == "" {
 		var err error
-		if path, err = r.recalled("place "+file, func() (string, error) { return r.locate(key, file) }); err != nil {
+		if path, err = recalled(r, "place "+file, func() (string, error) { return r.locate(key, file) }); err != nil {
 			r.failed(key, err)
 			return false
 		}
@@ -144,15 +144,15 @@ func (r *Reader) nest(key, file string, read func(path string)) {
 	}
 	at, tenant := r.at, r.tenant
 	r.open = append(r.open, path)
-	r.tenant = tenant || r.given[file].Tenant || r.foreign(file)
+	r.tenant = tenant || r.given[file].Tenant || foreignTo(r, file)
 	read(path)
 	r.open = r.open[:len(r.open)-1]
 	r.at, r.tenant = at, tenant
 }
 
-// foreign reports whether a file that the operator's text names speaks for its owner: other users than
+// foreignTo reports whether a file that the operator's text names speaks for its owner: other users than
 // root decide about it, and this process has the rights of a tenant.
-func (r *Reader) foreign(file string) bool {
+func foreignTo(r *Reader, file string) bool {
 	if _, given := r.given[file]; given || !r.permissions.Owner {
 		return false
 	}

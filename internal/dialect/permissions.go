@@ -136,7 +136,7 @@ func (r *Reader) content(key, name string) ([]byte, error) {
 	if src, ok := r.given[name]; ok && src.Data != nil && (src.Tenant || !r.tenant) {
 		return src.Data, nil
 	}
-	text, err := r.recalled("content "+name, func() (string, error) {
+	text, err := recalled(r, "content "+name, func() (string, error) {
 		data, err := r.fresh(key, name)
 		return string(data), err
 	})
@@ -144,7 +144,7 @@ func (r *Reader) content(key, name string) ([]byte, error) {
 }
 
 // recalled returns what an earlier reading of the operator's text has found, or find's result.
-func (r *Reader) recalled(what string, find func() (string, error)) (string, error) {
+func recalled(r *Reader, what string, find func() (string, error)) (string, error) {
 	known := r.permissions.Recall
 	if known == nil || r.tenant {
 		return find()

@@ -35,16 +35,16 @@ type Templates struct {
 
 // Load reads the configuration of a vassal, in the order in which uWSGI's Emperor names the
 // files on the command line of a vassal: options in the environment come first.
-func (r *Reader) Load(file Source, t Templates) { r.around(file, t, nil) }
+func (r *Reader) Load(file Source, t Templates) { loadAround(r, file, t, nil) }
 
 // LoadAround reads the text around a tenant's file as Load does, and not the file. In its place are
 // entries, which are not expanded, and to which no placeholder refers.
 func (r *Reader) LoadAround(file Source, t Templates, entries []Entry) {
 	file.Tenant, r.withheld = true, true
-	r.around(file, t, entries)
+	loadAround(r, file, t, entries)
 }
 
-func (r *Reader) around(file Source, t Templates, entries []Entry) {
+func loadAround(r *Reader, file Source, t Templates, entries []Entry) {
 	if file.Data == nil {
 		file.Data = []byte{}
 	}

@@ -1,10 +1,12 @@
 package vassalfiles
 
 import (
+	"fmt"
 	"os"
 
 	"github.com/emperor-go/emperor/internal/accounts"
 	"github.com/emperor-go/emperor/internal/inspect"
+	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 )
 
@@ -15,6 +17,16 @@ func (f Finder) Owners() *monitor.Owners {
 	}
 	t := f.Tyrant
 	return &monitor.Owners{MinUID: t.MinUID, Operator: t.Operator, NoFollow: t.NoFollow}
+}
+
+// HasGroup returns an OwnerError for the owner of a file whose group is not known.
+func HasGroup(path string, uid uint32) error {
+	if _, err := (accounts.Wish{UID: config.IdentityOf(uid), NoInitgroups: true}).Resolve(); err != nil {
+		return &monitor.OwnerError{
+			Path: path, UID: uid, What: fmt.Sprintf("belongs to uid %d, which has no entry in the user database, and therefore no group", uid), Hint: fmt.Sprintf("useradd --uid %d NAME, or chown it to another user", uid),
+		}
+	}
+	return nil
 }
 
 // Trust lists the directories and files that decide which vassals these monitors find. With rules about

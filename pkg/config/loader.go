@@ -96,7 +96,7 @@ func (l Loader) compare(src Source, v *Vassal, problems *Problems) {
 		}
 	}
 	if len(*problems) == 0 {
-		v.unlike(first, problems)
+		unlike(first.entries, v.entries, problems)
 	}
 }
 

@@ -33,7 +33,7 @@ func (l Loader) Operator(src Source) (v *Vassal, warnings Problems, err error) {
 	keys.forbid(v.entries, &problems)
 	warnings, wrong, _ := vassalOptions.decode(v.entries, read.Used, v)
 	problems = append(append(read.Problems, problems...), wrong...)
-	v.ownedByFile(&problems)
+	ownedByFile(v.entries, &problems)
 	if err := problems.Err(); err != nil {
 		return nil, append(read.Warnings, warnings...), err
 	}
@@ -43,12 +43,12 @@ func (l Loader) Operator(src Source) (v *Vassal, warnings Problems, err error) {
 // anotherUser are options that contradict the rule that a vassal runs as the owner of its file.
 var anotherUser = []string{"uid", "gid", "privileged-binary-patch", "privileged-binary-patch-arg", "privileged-binary-patch-init"}
 
-// Unfinished reports whether a part of the text was skipped, because it is not permitted.
-func (v *Vassal) Unfinished() bool { return v.partial }
+// RunAs makes a user the one of the vassal, as for the owner of its file.
+func (v *Vassal) RunAs(uid uint32) { v.UID = IdentityOf(uid) }
 
 // ownedByFile finds options that choose another user than the owner of the file.
-func (v *Vassal) ownedByFile(problems *Problems) {
-	for _, e := range v.entries {
+func ownedByFile(entries []dialect.Entry, problems *Problems) {
+	for _, e := range entries {
 		if o := vassalOptions.find(e.Key); o != nil && slices.Contains(anotherUser, o.Name) && !e.Handled && !e.Tenant {
 			problems.Add(e.Origin, e.Key, "the vassal runs as the owner of its file (emperor-tyrant)", "drop the line, or move it to the files of the operator")
 		}
@@ -118,9 +118,9 @@ func decidedEarly(o *option.Row[Vassal]) bool { return !o.Tyrant || o.Guard || c
 
 const dependsHint = "a value that depends on nothing that a tenant's file, or a file of a tenant, can set"
 
-// unlike finds options that the full reading of a tenant's vassal decides otherwise than the first one,
-// first: its text changes the text of the operator, or is seen by the tenant only.
-func (v *Vassal) unlike(first *Vassal, problems *Problems) {
+// unlike finds options that the full reading of a tenant's vassal decides otherwise than the first one:
+// its text changes the text of the operator, or is seen by the tenant only.
+func unlike(first, all []dialect.Entry, problems *Problems) {
 	for _, list := range []struct {
 		of   func(e dialect.Entry, o *option.Row[Vassal]) bool
 		what string
@@ -137,7 +137,7 @@ func (v *Vassal) unlike(first *Vassal, problems *Problems) {
 			"the emperor cannot read it here, before the vassal starts", "one line in the vassal's own file, with a plain value",
 		},
 	} {
-		was, is := decided(first.entries, list.of), decided(v.entries, list.of)
+		was, is := decided(first, list.of), decided(all, list.of)
 		for i, e := range is {
 			if i < len(was) && e.Key == was[i].Key && e.Value == was[i].Value {
 				continue

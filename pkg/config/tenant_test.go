@@ -86,7 +86,7 @@ func TestTenantCannotSay(t *testing.T) {
 
 // TestTenantCanSay: what the owner of the file can do anyway.
 func TestTenantCanSay(t *testing.T) {
-	_, all, err := readings(t, nil, "site = shop\nexec-as-root = echo %(site) $(SECRET)",
+	_, _, err := readings(t, nil, "site = shop\nexec-as-root = echo %(site) $(SECRET)",
 		"include = before.txt.ini\nenv = KEY=@(exec://echo value)\nenv = SEEN=$(SECRET)\nenv = PASSED=$(PASSED)\nprocname = shop\npty-socket = /tmp/s\nwait-for-file = /x\ncwd = /tmp\n"+
 			"limit-nofile = 100\nmemory-max = 8m", "limit-nofile = 200:400\nmemory-max = 16m")
 	if err == nil || !strings.Contains(err.Error(), "before.txt.ini") {

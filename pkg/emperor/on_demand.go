@@ -203,7 +203,7 @@ func (e *Emperor) forget(v *vassal) {
 	for _, source := range slices.Compact(slices.Sorted(maps.Values(v.duplicates))) {
 		e.reconcile(source, e.sets[source])
 	}
-	e.inherit(v)
+	inherit(e, v)
 }
 
 func recordUnbound(_ *Options, v *vassal) {

@@ -28,7 +28,7 @@ func (o *owner) may(p *Plan) bool {
 
 // succeed ends a vassal whose file belongs to another user by now. The vassal of that user begins when
 // nothing is left of this one.
-func (e *Emperor) succeed(v *vassal, p *Plan) {
+func succeed(e *Emperor, v *vassal, p *Plan) {
 	if !v.owner.heir {
 		v.log.Warn("its file has another owner, and is another vassal", "uid", p.UID, "before", v.owner.uid)
 		v.owner.heir = true
@@ -38,7 +38,7 @@ func (e *Emperor) succeed(v *vassal, p *Plan) {
 
 // inherit begins the vassals that waited for the end of this one: of another owner at its path, and
 // of its own owner, who had too many.
-func (e *Emperor) inherit(v *vassal) {
+func inherit(e *Emperor, v *vassal) {
 	if e.vassals.leave(v) {
 		for _, source := range slices.Sorted(maps.Keys(e.sets)) {
 			e.reconcile(source, e.sets[source])

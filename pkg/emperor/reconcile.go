@@ -25,7 +25,7 @@ func (e *Emperor) reconcile(source int, plans []*Plan) {
 		case v == nil:
 			v = e.add(p, source)
 		case v.source == source && !v.owner.may(p):
-			e.succeed(v, p)
+			succeed(e, v, p)
 			continue
 		case v.source != source:
 			v.ignoreDuplicate(&e.options, source, p)

@@ -25,8 +25,9 @@ func (r *reading) checkTenant(c monitor.Config, loader config.Loader, f emperor.
 		_, mistakes = loader.ExamineForeign(source, false)
 	} else {
 		mistakes = r.parseTenant(c, loader, first, &f)
-		f.Reads, _ = first.Reads()
-		f.ReadsMore = first.Unfinished()
+		whole := false
+		f.Reads, whole = first.Reads()
+		f.ReadsMore = !whole
 		f.LogTo = first.LogTo
 		f.Temporary = first.RuntimeDirectories(os.Geteuid())
 		f.Fallback = mistakes != nil && first.Fallback != ""

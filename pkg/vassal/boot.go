@@ -30,6 +30,7 @@ type (
 // steps returns the boot, in the order of uWSGI's phases. The first failure ends it, and no
 // later step runs.
 func (v *vassal) steps() []step {
+	t := tenancy{v}
 	return []step{
 		{"seal descriptors", v.seal},
 		{"wait for the order", v.awaitOrder},
@@ -38,38 +39,38 @@ func (v *vassal) steps() []step {
 		{"prepare mounts", v.ordered(v.prepareMounts)},
 		{"as-vassal-before-drop hooks", v.ordered(v.hooks.operator(hooks.AsVassalBeforeDrop))},
 		{"limit capabilities", v.ordered(limitCapabilities)},
-		{"vassals-start hook", v.operators(v.ordered(v.hooks.operator(hooks.VassalsStart)))},
-		{"as-vassal hooks", v.operators(v.ordered(v.hooks.operator(hooks.AsVassal)))},
-		{"become the operator's program", v.operators(v.ordered(v.becomeForeign))},
+		{"vassals-start hook", t.without(v.ordered(v.hooks.operator(hooks.VassalsStart)))},
+		{"as-vassal hooks", t.without(v.ordered(v.hooks.operator(hooks.AsVassal)))},
+		{"become the operator's program", t.without(v.ordered(v.becomeForeign))},
 		{"inherit sockets", v.once(v.sockets.inherit)},
 		{"parse options", v.parse},
 		{"start directory", v.given(startDirectory)},
 		{"name the process", v.given(v.source.nameProcess)},
-		{"make directories", v.privileged(v.makeDirectories)},
-		{"asap hooks", v.privileged(v.hooks.own(hooks.Asap))},
-		{"pre-jail hooks", v.privileged(v.hooks.own(hooks.PreJail))},
-		{"become another program, privileged", v.privileged(v.rootPatch)},
-		{"in-jail hooks", v.privileged(v.hooks.own(hooks.InJail))},
-		{"post-jail hooks", v.privileged(v.hooks.postJail)},
-		{"wait for interfaces", v.privileged(v.progress.awaitInterfaces)},
-		{"wait for files", v.privileged(v.progress.await(pathsOf(false)))},
-		{"as-root hooks", v.privileged(v.hooks.own(hooks.AsRoot))},
-		{"write pid file", v.privileged(v.pidfiles.write("pidfile", func(o *config.Vassal) string { return o.Pidfile }))},
-		{"bind shared sockets", v.privileged(v.sockets.bindShared)},
+		{"make directories", t.privileged(v.makeDirectories)},
+		{"asap hooks", t.privileged(v.hooks.own(hooks.Asap))},
+		{"pre-jail hooks", t.privileged(v.hooks.own(hooks.PreJail))},
+		{"become another program, privileged", t.privileged(v.rootPatch)},
+		{"in-jail hooks", t.privileged(v.hooks.own(hooks.InJail))},
+		{"post-jail hooks", t.privileged(v.hooks.postJail)},
+		{"wait for interfaces", t.privileged(v.progress.awaitInterfaces)},
+		{"wait for files", t.privileged(v.progress.await(pathsOf(false)))},
+		{"as-root hooks", t.privileged(v.hooks.own(hooks.AsRoot))},
+		{"write pid file", t.privileged(v.pidfiles.write("pidfile", func(o *config.Vassal) string { return o.Pidfile }))},
+		{"bind shared sockets", t.privileged(v.sockets.bindShared)},
 		{"limit resources", v.given(v.limitResources)},
 		{"drop privileges", v.given(v.dropPrivileges)},
 		{"no new privileges", v.given(noNewPrivileges)},
 		{"restrict files and ports", v.given(v.restrictFiles)},
 		{"filter system calls", v.given(filterCalls)},
-		{"home directory of the owner", v.tenants(v.given(v.enterHome))},
-		{"vassals-start hook, as the owner", v.tenants(v.ordered(v.hooks.operator(hooks.VassalsStart)))},
-		{"as-vassal hooks, as the owner", v.tenants(v.ordered(v.hooks.operator(hooks.AsVassal)))},
-		{"become the operator's program, as the owner", v.tenants(v.ordered(v.becomeForeign))},
-		{"parse all options, as the owner", v.tenants(v.parseAll)},
-		{"name the process, as the owner", v.tenants(v.given(v.source.nameProcess))},
-		{"start directory, as the owner", v.tenants(v.given(startDirectory))},
-		{"restrictions of the tenant", v.tenants(v.given(v.restrictTenant))},
-		{"wait for the tenant's interfaces", v.tenants(v.given(v.progress.awaitInterfaces))},
+		{"home directory of the owner", t.only(v.given(t.enterHome))},
+		{"vassals-start hook, as the owner", t.only(v.ordered(v.hooks.operator(hooks.VassalsStart)))},
+		{"as-vassal hooks, as the owner", t.only(v.ordered(v.hooks.operator(hooks.AsVassal)))},
+		{"become the operator's program, as the owner", t.only(v.ordered(v.becomeForeign))},
+		{"parse all options, as the owner", t.only(t.parseAll)},
+		{"name the process, as the owner", t.only(v.given(v.source.nameProcess))},
+		{"start directory, as the owner", t.only(v.given(startDirectory))},
+		{"restrictions of the tenant", t.only(v.given(t.restrict))},
+		{"wait for the tenant's interfaces", t.only(v.given(v.progress.awaitInterfaces))},
 		{"wait for the tenant's files", v.given(v.progress.await(pathsOf(true)))},
 		{"as-user hooks", v.given(v.asUser)},
 		{"write second pid file", v.given(v.pidfiles.write("pidfile2", func(o *config.Vassal) string { return o.Pidfile2 }))},
@@ -206,7 +207,7 @@ func (v *vassal) quit(why string) {
 func (v *vassal) parse(context.Context) (err error) {
 	v.reader.demand = v.sockets.demanded()
 	if v.source.tenant() != nil {
-		err = v.parseOperators()
+		err = tenancy{v}.parseOperators()
 	} else {
 		v.options, err = v.read(nil)
 	}

@@ -17,7 +17,7 @@ import (
 // dropPrivileges becomes the user and group of the options permanently.
 func (v *vassal) dropPrivileges(ctx context.Context, o *config.Vassal) error {
 	if v.source.tenant() != nil {
-		return v.becomeOwner(ctx, o)
+		return tenancy{v}.becomeOwner(ctx, o)
 	}
 	wish := accounts.Wish{UID: o.UID, GID: o.GID, AddGID: o.AddGID, NoInitgroups: o.NoInitgroups}
 	v.source.warnRoot(v.log, o)

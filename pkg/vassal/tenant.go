@@ -27,8 +27,11 @@ func (s *source) tenant() *wire.Order {
 	return s.order
 }
 
-// tenants is a step of tenants' vassals only.
-func (v *vassal) tenants(run func(context.Context) error) func(context.Context) error {
+// tenancy has the steps of the boot that concern tenants.
+type tenancy struct{ *vassal }
+
+// only is a step of tenants' vassals only.
+func (v tenancy) only(run func(context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {
 		if v.source.tenant() == nil {
 			return nil
@@ -37,8 +40,8 @@ func (v *vassal) tenants(run func(context.Context) error) func(context.Context) 
 	}
 }
 
-// operators is a step of all other vassals.
-func (v *vassal) operators(run func(context.Context) error) func(context.Context) error {
+// without is a step of all other vassals.
+func (v tenancy) without(run func(context.Context) error) func(context.Context) error {
 	return func(ctx context.Context) error {
 		if v.source.tenant() != nil {
 			return nil
@@ -49,7 +52,7 @@ func (v *vassal) operators(run func(context.Context) error) func(context.Context
 
 // privileged is a step that a tenant's vassal executes with the operator's rights: once, although a
 // later program of the process, for a fallback, begins again after the drop.
-func (v *vassal) privileged(run optionStep) func(context.Context) error {
+func (v tenancy) privileged(run optionStep) func(context.Context) error {
 	return func(ctx context.Context) error {
 		if v.source.tenant() != nil && v.source.later && os.Geteuid() != 0 {
 			return nil
@@ -59,7 +62,7 @@ func (v *vassal) privileged(run optionStep) func(context.Context) error {
 }
 
 // parseOperators makes the first reading of a tenant's vassal.
-func (v *vassal) parseOperators() error {
+func (v tenancy) parseOperators() error {
 	o, warnings, err := v.reader.operators(&v.source)
 	for _, w := range warnings {
 		v.log.Warn(w.Error())
@@ -72,7 +75,7 @@ func (v *vassal) parseOperators() error {
 }
 
 // parseAll makes the second reading of a tenant's vassal, as the tenant.
-func (v *vassal) parseAll(context.Context) error {
+func (v tenancy) parseAll(context.Context) error {
 	o, err := v.read(nil)
 	v.reader.first, v.reader.recall = nil, nil
 	if err != nil {
@@ -91,7 +94,7 @@ var errRoot = errors.New("the text of a tenant is not read with the rights of ro
 
 // becomeOwner becomes the owner of the file permanently. Its group is the owner's in the user database,
 // whatever the group of the file is.
-func (v *vassal) becomeOwner(_ context.Context, o *config.Vassal) error {
+func (v tenancy) becomeOwner(_ context.Context, o *config.Vassal) error {
 	order := v.source.tenant()
 	c, login, err := ownerOf(order, o)
 	if err != nil {
@@ -128,7 +131,7 @@ func ownerOf(order *wire.Order, o *config.Vassal) (c namespaces.Credentials, log
 
 // enterHome makes the home directory of the owner, or else the root directory, the working directory of
 // a vassal whose options name none.
-func (v *vassal) enterHome(_ context.Context, o *config.Vassal) error {
+func (v tenancy) enterHome(_ context.Context, o *config.Vassal) error {
 	if o.Cwd != "" || v.source.later {
 		return nil
 	}
@@ -138,10 +141,10 @@ func (v *vassal) enterHome(_ context.Context, o *config.Vassal) error {
 	return nil
 }
 
-// restrictTenant puts the restrictions of the tenant's own file into effect, in addition to those of the
+// restrict puts the restrictions of the tenant's own file into effect, in addition to those of the
 // operator.
-func (v *vassal) restrictTenant(ctx context.Context, o *config.Vassal) error {
-	for _, do := range []optionStep{v.limitResources, noNewPrivileges, v.restrictFilesOnce, filterCalls} {
+func (v tenancy) restrict(ctx context.Context, o *config.Vassal) error {
+	for _, do := range []optionStep{v.limitResources, noNewPrivileges, v.restrictFilesMore, filterCalls} {
 		if err := do(ctx, o); err != nil {
 			return err
 		}
@@ -149,8 +152,8 @@ func (v *vassal) restrictTenant(ctx context.Context, o *config.Vassal) error {
 	return nil
 }
 
-// restrictFilesOnce applies the lists of the tenant; those of the operator are in effect.
-func (v *vassal) restrictFilesOnce(ctx context.Context, o *config.Vassal) error {
+// restrictFilesMore applies the lists of the tenant; those of the operator are in effect.
+func (v tenancy) restrictFilesMore(ctx context.Context, o *config.Vassal) error {
 	own := *o
 	own.Hardening.Landlocks[0] = namespaces.Landlock{}
 	if own.Hardening.Landlocks[1].None() {

@@ -51,21 +51,20 @@ func (o *Owners) Check(path string) error {
 		return err
 	}
 	defer unix.Close(fd)
-	_, err = o.judge(path, fd)
-	return err
+	return o.judge(path, fd)
 }
 
 // errChanging is returned for a path that leads to another file than a moment ago.
 var errChanging = fmt.Errorf("its path leads to another file than a moment ago: %w", errBusy)
 
 // judge decides whether the vassal of an open file may run. The path must lead to this file.
-func (o *Owners) judge(path string, fd int) (owner uint32, err error) {
+func (o *Owners) judge(path string, fd int) error {
 	var s unix.Stat_t
 	if err := unix.Fstat(fd, &s); err != nil {
-		return 0, err
+		return err
 	}
-	refuse := func(hint, what string, args ...any) (uint32, error) {
-		return s.Uid, &OwnerError{path, s.Uid, fmt.Sprintf(what, args...), hint}
+	refuse := func(hint, what string, args ...any) error {
+		return &OwnerError{path, s.Uid, fmt.Sprintf(what, args...), hint}
 	}
 	belongs := fmt.Sprintf("belongs to uid %d", s.Uid)
 	switch self := os.Geteuid(); {
@@ -85,17 +84,17 @@ func (o *Owners) judge(path string, fd int) (owner uint32, err error) {
 	t := trail{path: path, nofollow: o.NoFollow}
 	end, err := t.walk()
 	if err != nil {
-		return s.Uid, err
+		return err
 	}
 	if end.Dev != s.Dev || end.Ino != s.Ino {
-		return s.Uid, errChanging
+		return errChanging
 	}
 	for _, c := range t.components {
 		if what, hint := c.against(s.Uid); what != "" {
 			return refuse(hint, "%s, %s", belongs, what)
 		}
 	}
-	return s.Uid, nil
+	return nil
 }
 
 // component is a directory or a link on the way to a file, or the file itself, as the kernel shows it.

@@ -109,7 +109,7 @@ func TestSwappedPath(t *testing.T) {
 	}
 	defer other.Close()
 	rules := Owners{MinUID: 1000}
-	if _, err := rules.judge(filepath.Join(root, "a.ini"), int(other.Fd())); !errors.Is(err, errBusy) {
+	if err := rules.judge(filepath.Join(root, "a.ini"), int(other.Fd())); !errors.Is(err, errBusy) {
 		t.Errorf("got %v, want that it is read again", err)
 	}
 }

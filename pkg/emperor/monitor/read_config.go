@@ -149,7 +149,7 @@ func (r *result) readIn(dir int, name string, known fileStat, o DirOptions) {
 		return
 	}
 	if o.Owners != nil {
-		if _, r.err = o.Owners.judge(r.path, fd); r.err != nil {
+		if r.err = o.Owners.judge(r.path, fd); r.err != nil {
 			return
 		}
 	}

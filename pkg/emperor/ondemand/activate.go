@@ -49,6 +49,9 @@ func (s Sockets) Activate(ctx context.Context, p emperor.Plan) (emperor.Activati
 	if err == nil {
 		err = emperor.Conflict(a, p)
 	}
+	if a.home = p.Owned && isTenant(owner); err == nil && a.home && !address.InFiles(text) {
+		err = fmt.Errorf("cannot wait for connections on %s: uid %d named it, and in tyrant mode a tenant's socket is a path in a directory of the tenant (root must own the file)", address.Quote(text), owner)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -65,6 +68,7 @@ type activation struct {
 	place   address.Place
 	file    *os.File
 	inode   uint64 // of a unix socket's path, to remove only our own; otherwise 0
+	home    bool   // the directory must belong to the user who named the address
 	reads   *reads.Pool
 }
 

@@ -82,7 +82,7 @@ func (s Sockets) bindPath(a *activation, owner uint32) error {
 	defer at.dir.Close()
 	path := a.address
 	if isTenant(owner) {
-		if err := at.open(owner); err != nil {
+		if err := at.open(owner, a.home); err != nil {
 			return err
 		}
 		path = at.path()
@@ -124,14 +124,15 @@ func spotOf(path string) (spot, error) {
 // path returns a path to the name in that very directory (proc_pid_fd(5)).
 func (s spot) path() string { return fmt.Sprintf("/proc/self/fd/%d/%s", s.dir.Fd(), s.name) }
 
-// open refuses a directory in which a user could not make a socket.
-func (s spot) open(uid uint32) error {
+// open refuses a directory in which a user could not make a socket. home: also one that belongs to another
+// user.
+func (s spot) open(uid uint32, home bool) error {
 	const all = 0o003
 	var st unix.Stat_t
 	switch err := unix.Fstat(int(s.dir.Fd()), &st); {
 	case err != nil:
 		return err
-	case st.Uid != uid && st.Mode&all != all:
+	case st.Uid != uid && (home || st.Mode&all != all):
 		return fmt.Errorf("its directory belongs to uid %d, and uid %d named it (root must own the file)", st.Uid, uid)
 	}
 	return nil
