@@ -243,3 +243,23 @@ func TestTenantsEnvironment(t *testing.T) {
 		t.Errorf("a hook as the tenant has the environment %s", text)
 	}
 }
+
+// TestTenantInUserNamespace: with a range of ids a tenant's vassal runs as its owner, and the root of its
+// hooks is nobody of the host.
+func TestTenantInUserNamespace(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.write("template.ini", ini("exec-as-root = id -u; cat /etc/shadow || true"))
+	w.tenant("a.ini", 4001, "command = sh -c 'id -u; cat /proc/self/uid_map; exec sleep 1000000'")
+	e := w.start("--emperor-use-clone=pid,uts,net,ipc,fs,user", "--emperor-tyrant", "--emperor-limits", "best-effort", "--emperor-id-range", "1000000:65536",
+		"--state-dir", w.path("state"), "--vassals-include", w.path("template.ini"))
+	pid := e.running("a.ini")
+	e.await("a.ini", "4001")
+	e.await("a.ini", "Permission denied")
+	if uid := line(w.run(fmt.Sprintf("cat /proc/%d/status", pid)), "Uid:"); uid != "4001 4001 4001 4001" {
+		t.Errorf("its ids on the host are %s", uid)
+	}
+	if text := w.run(fmt.Sprintf("cat /proc/%d/uid_map", pid)); strings.HasPrefix(strings.TrimSpace(text), "0          0") {
+		t.Errorf("its map is %s", text)
+	}
+}

@@ -1,8 +1,10 @@
 package emperord
 
 import (
+	"io/fs"
 	"os"
 
+	"github.com/emperor-go/emperor/internal/accounts"
 	"github.com/emperor-go/emperor/internal/inspect"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/emperor"
@@ -35,6 +37,13 @@ func (r *reading) checkTenant(c monitor.Config, loader config.Loader, f emperor.
 			mistakes = joined(mistakes, config.Problems{p})
 		}
 	}
+	f.Account = func() (namespaces.Credentials, error) {
+		wish := accounts.Wish{UID: config.IdentityOf(c.UID), AddGID: first.AddGID, NoInitgroups: first.NoInitgroups || !r.tyrant.Initgroups}
+		return wish.Resolve()
+	}
+	first.EachDirectory(func(path string, mode fs.FileMode) {
+		f.Directories = append(f.Directories, emperor.Directory{Path: path, Mode: uint32(mode)})
+	})
 	for _, w := range warnings {
 		r.log.Debug(w.Error(), "vassal", c.Name)
 	}
