@@ -243,7 +243,7 @@ func TestReloadThatHangs(t *testing.T) {
 	e.soon("the stop", func() { w.succeed("stop", "--wait", "a.ini") })
 }
 
-// Hooks that hang at the end do not delay an emperor that was told twice to stop.
+// Hooks that hang at the end do not delay an emperor that was asked twice to stop.
 func TestHookOfTheEndThatHangs(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

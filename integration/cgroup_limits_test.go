@@ -42,7 +42,7 @@ func TestLimitsWithoutController(t *testing.T) {
 	e.stop(syscall.SIGTERM)
 }
 
-// With emperor-limits = best-effort the vassal starts, and one line says so. Its cgroup is its own
+// With emperor-limits = best-effort the vassal starts, and one line reports that. Its cgroup is its own
 // all the same, and cgroup = DIR is below it.
 func TestLimitsAsFarAsPossible(t *testing.T) {
 	t.Parallel()

@@ -106,7 +106,7 @@ func TestEmperorsInOtherNamespaces(t *testing.T) {
 }
 
 // The claims file is removed: it is soon there again, also without rescans, and an emperor that
-// starts then is refused. When another emperor was faster, that is said.
+// starts then is refused. The refusal names another emperor that was faster.
 func TestClaimsFileIsRemoved(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

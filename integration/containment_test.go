@@ -38,7 +38,7 @@ func TestWritableIsTold(t *testing.T) {
 	}
 }
 
-// TestWritablePatternIsTold: a directory of a pattern is told also while no file fits.
+// TestWritablePatternIsTold: a directory of a pattern is reported also while no file fits.
 func TestWritablePatternIsTold(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
@@ -84,7 +84,7 @@ func TestRootIsSaid(t *testing.T) {
 	}
 }
 
-// TestRootIsRefused: with emperor-root = refuse no vassal is root unless its file says so,
+// TestRootIsRefused: with emperor-root = refuse no vassal is root without an option in its file,
 // whichever process reads the file.
 func TestRootIsRefused(t *testing.T) {
 	t.Parallel()

@@ -10,7 +10,7 @@ import (
 )
 
 // After an edit that fails, diff prints the options that are not in effect and reload --dry-run
-// the way in which they would be taken over. A mistake is told, and nothing is reloaded.
+// the way in which they would be taken over. A mistake is reported, and nothing is reloaded.
 func TestDiff(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

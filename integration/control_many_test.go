@@ -60,7 +60,7 @@ func TestOperatorNamesSeveral(t *testing.T) {
 	}
 }
 
-// wait returns as soon as vassals run or are gone, also those whose files come later, and says at the end of
+// wait returns as soon as vassals run or are gone, also those whose files come later, and reports at the end of
 // its time which ones are missing and why.
 func TestOperatorWaits(t *testing.T) {
 	t.Parallel()

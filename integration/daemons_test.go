@@ -42,7 +42,7 @@ func TestEveryKindOfDaemon(t *testing.T) {
 		e.await("a.ini", name+" runs as "+as+" leading 0 reading /dev/null")
 	}
 	for range 3 {
-		e.await("a.ini", "daemon runs") // as their pid files say
+		e.await("a.ini", "daemon runs") // as their pid files show
 	}
 	if err := syscall.Kill(pid, syscall.SIGHUP); err != nil {
 		t.Fatal(err)

@@ -90,7 +90,7 @@ func TestEnterIsTheVassal(t *testing.T) {
 }
 
 // With --root the program runs as root of this machine, outside the vassal's cgroup, and
-// emperor says so.
+// emperor reports that.
 func TestEnterAsRoot(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -1,6 +1,6 @@
 //go:build linux
 
-// Package integration tells stories. Each test runs the built programs as an operator does, in
+// Package integration contains stories. Each test runs the built programs as an operator does, in
 // a world of its own, and at its end nothing may be left in that world: `make integration`, as
 // root.
 package integration

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// A host that lacks something is told in one sentence with the remedy, by the check and by the start, before
+// One sentence reports each part that a host lacks, with the remedy, by the check and by the start, before
 // the first vassal.
 func TestNetworkOfAHostThatLacksSomething(t *testing.T) {
 	t.Parallel()

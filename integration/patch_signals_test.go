@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// tellsSignals is a program that says which signal ends it, and ignores TERM.
+// tellsSignals is a program that prints the signal that ends it, and ignores TERM.
 const tellsSignals = `import os, signal, sys, time
 def leave(number, frame):
     print("got", signal.Signals(number).name, flush=True)

@@ -66,7 +66,7 @@ func (w *world) status(name string) (s supervisor.Record) {
 	return s
 }
 
-// everywhere tells a story without namespaces and with all of them.
+// everywhere runs a story without namespaces and with all of them.
 func everywhere(t *testing.T, tell func(t *testing.T, clone []string)) {
 	t.Parallel()
 	for name, clone := range map[string][]string{"plain": nil, "namespaces": {allNamespaces}} {

@@ -32,7 +32,7 @@ func (q *quickstart) said() string {
 
 // TestQuickstart runs the README's first command as a newcomer does, in a clone that only root
 // can enter, on a machine with Go and a shell; twice at the same time and once more, and
-// changes the greeting as its README says.
+// changes the greeting as in its README.
 func TestQuickstart(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

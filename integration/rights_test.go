@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// An emperor that is not root says so before it says anything else, and what works.
+// An emperor that is not root first reports that, and its remaining functions.
 func TestNotRootIsToldFirst(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {

@@ -15,7 +15,7 @@ import (
 )
 
 // store is a program with state, as redis is: it counts requests in memory, and saves the number
-// when it is told to stop. A second instance beside it would save over that; it records one.
+// when it is asked to stop. A second instance beside it would save over that; it records one.
 const store = `import fcntl, os, signal, socket, sys
 data, path = sys.argv[1:3]
 lock = open(data + "/lock", "w")

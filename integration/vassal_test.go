@@ -56,7 +56,7 @@ func web() error {
 	return nil
 }
 
-// script is a server in Python that reports when it is ready. When it is told to stop, it
+// script is a server in Python that reports when it is ready. At the request to stop it
 // accepts no more connections but answers the open ones.
 const script = `
 import http.server, os, signal, socket

@@ -70,7 +70,7 @@ func TestOwnLogLine(t *testing.T) {
 }
 
 // Requests have a file of their own, which follows its name. Where it cannot be opened
-// they are on standard error, and the log says why.
+// they are on standard error, and the log has the reason.
 func TestRequestsInAFile(t *testing.T) {
 	files := tree(t, map[string]string{"a": "12345"})
 	path := filepath.Join(t.TempDir(), "requests.log")

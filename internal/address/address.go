@@ -136,7 +136,7 @@ func (a Address) IP() (netip.Addr, error) {
 }
 
 // Answers reports whether a socket that listens at a is what is reached at to, on the same
-// machine. What a host is called by a name server is not looked up.
+// machine. Name servers are not asked.
 func (a Address) Answers(to Address) bool {
 	if a.Path != "" || to.Path != "" {
 		return a.Path != "" && to.Path != "" && filepath.Clean(a.Path) == filepath.Clean(to.Path)

@@ -1,4 +1,4 @@
-// Package birthlimit knows the limit of descriptors with which this process began. Package os raises
+// Package birthlimit has the limit of descriptors with which this process began. Package os raises
 // the soft limit to the hard one when it is initialized, and hides the change from programs that
 // package os starts, but not from others.
 package birthlimit

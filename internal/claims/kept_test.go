@@ -41,7 +41,7 @@ func TestClaimsAreKept(t *testing.T) {
 	}
 }
 
-// Another emperor may make the removed file again, and claim the same files: this one says so,
+// Another emperor may make the removed file again, and claim the same files: this one reports that,
 // and claims them when that one has ended.
 func TestClaimsThatAnotherHasMeanwhile(t *testing.T) {
 	file, dir := filepath.Join(t.TempDir(), "claims"), t.TempDir()

@@ -114,7 +114,7 @@ func unknownTopic(args []string) error {
 	return fmt.Errorf("unknown command %q (%s)", args[1], hint)
 }
 
-// Greet tells a user who typed only the name of the program how to continue.
+// Greet prints the next steps for a user who typed only the name of the program.
 func Greet(w io.Writer) {
 	_, _ = io.WriteString(w, `emperor: no directory to watch
   emperor DIR          runs a vassal for each file in a directory, such as /etc/vassals

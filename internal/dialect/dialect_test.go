@@ -221,7 +221,7 @@ func (c *dialectCase) command(t *testing.T, program string, args ...string) stri
 	}
 	// uWSGI reloads on SIGTERM.
 	kill := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })
-	_ = cmd.Wait() // the output tells more
+	_ = cmd.Wait() // the output has the details
 	if !kill.Stop() {
 		t.Errorf("%s does not end", program)
 	}

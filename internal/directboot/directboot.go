@@ -103,7 +103,7 @@ func (b *Boot) List(r emperor.DirectRequest) (*bootlist.List, error) {
 	}
 	who, login, err := b.wish.ResolveLogin()
 	if err != nil {
-		return nil, err // the vassal program tells it
+		return nil, err // the vassal program reports it
 	}
 	env, err := b.environ(r.Environ, login)
 	if err != nil {
@@ -131,7 +131,7 @@ func (b *Boot) List(r emperor.DirectRequest) (*bootlist.List, error) {
 	b.confine(l, int(who.UID))
 	l.Step("become another program")
 	patch := b.blamed("unprivileged-binary-patch-arg", "unprivileged-binary-patch")
-	// No look at the file: this process may read what the tenant may not.
+	// The file is not examined: this process may read what the tenant may not.
 	failed := func(err error) error { return patch(fmt.Errorf("cannot become %q: %w", b.words[0], err)) }
 	l.MayExecute(path, failed)
 	if notice.Probe == nil {

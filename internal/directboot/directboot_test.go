@@ -79,7 +79,7 @@ func TestOf(t *testing.T) {
 	}
 }
 
-// The vassal program tells a mistake that is visible before the start.
+// The vassal program reports a mistake that is visible before the start.
 func TestListRefuses(t *testing.T) {
 	for name, lines := range map[string][]string{
 		"no such program": {"unprivileged-binary-patch = /no/such/program", "uid = 4001", "gid = 4001"},

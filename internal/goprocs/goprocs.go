@@ -50,7 +50,7 @@ func Idle(environ []string) []string {
 	return append(environ[:len(environ):len(environ)], one)
 }
 
-// Started reports whether this program began as Idle says, on one processor. It removes the
+// Started reports whether this program began as in Idle, on one processor. It removes the
 // variable from the environment, so that programs of the operator do not get it.
 func Started() bool {
 	if os.Getenv(key) != "1" {

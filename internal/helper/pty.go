@@ -158,7 +158,7 @@ func logOf(o pty.Options) io.Writer {
 	return io.Discard
 }
 
-// furnish types standard input into the terminal, if the options say so.
+// furnish types standard input into the terminal, if the options require that.
 func furnish(hub *terminal.Hub, o pty.Options) {
 	if o.Input {
 		go func() { _, _ = io.Copy(typist{hub}, os.Stdin) }()

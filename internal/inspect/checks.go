@@ -164,7 +164,7 @@ func patchKey(v *config.Vassal, key string) string {
 	return key
 }
 
-// look says what keeps the program from being run.
+// look returns the reason why the program cannot be run.
 func (p started) look(v *config.Vassal) *programs.Error {
 	path := os.Getenv("PATH")
 	for _, e := range v.Env {
@@ -296,7 +296,7 @@ func userRefused(s Subject, found report) {
 		return
 	}
 	wants, err := wish.Resolve()
-	if err != nil { // account-unknown says so
+	if err != nil { // account-unknown reports that
 		return
 	}
 	key := "uid"

@@ -13,7 +13,7 @@ type Subject struct {
 	Vassal *config.Vassal
 	// Emperor is nil when its configuration is not known.
 	Emperor *config.Emperor
-	// Root: the emperor runs as root unless its own file says otherwise.
+	// Root: the emperor runs as root unless its own file has another user.
 	Root bool
 }
 

@@ -108,7 +108,7 @@ func fillQueue(t *testing.T, path string) (entries int) {
 	}
 }
 
-// A restarted journal gets the next entry; without a journal the error says so.
+// A restarted journal gets the next entry; without a journal there is an error.
 func TestJournalIsRestarted(t *testing.T) {
 	j, c := listen(t)
 	send := func(text string) error { return c.Send(t.Context(), Field{"MESSAGE", text}) }

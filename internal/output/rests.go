@@ -43,7 +43,7 @@ type rests struct {
 }
 
 // close closes a queue. What cannot be written in time is written later, or given up when too
-// much waits already; the log says so.
+// much waits already; the log reports that.
 func (r *rests) close(q *termlog.Queue, to life, log *slog.Logger) {
 	left := q.Close(storing)
 	if left == 0 {

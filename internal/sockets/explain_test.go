@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// TestExplained: an address that cannot be had says which there are, or who has it.
+// TestExplained: the error of an address that cannot be bound names the existing ones, or the holder.
 func TestExplained(t *testing.T) {
 	o := Options{Backlog: 1, UID: -1, GID: -1}
 	first, err := Listen("socket", "127.0.0.1:0", o)
@@ -41,7 +41,7 @@ func TestExplained(t *testing.T) {
 	}
 }
 
-// The error of a path says who cannot do what.
+// The error of a path names the user and the operation.
 func TestExplainedPath(t *testing.T) {
 	for want, err := range map[string]error{
 		"permission denied: uid " + strconv.Itoa(os.Geteuid()) + ` cannot make a file in "/srv/x"`:     unix.EACCES,

@@ -224,7 +224,7 @@ func TestClientThatStallsBlocksNobody(t *testing.T) {
 	}
 }
 
-// A client beyond the limit is told why it cannot attach.
+// A client beyond the limit gets the reason why it cannot attach.
 func TestTooManyClients(t *testing.T) {
 	h, _ := stage(t)
 	for range maxClients {

@@ -19,7 +19,7 @@ var reserved = []string{slog.TimeKey, slog.LevelKey, slog.MessageKey, slog.Sourc
 const maxAttrs = 16
 
 // Attrs parses attributes as a handler prints them, ` key=value key="quoted value"`. ok is false
-// for any other text: a program of a tenant may print whatever it wants.
+// for any other text: a program of a tenant may print any text.
 func Attrs(text string) (attrs []slog.Attr, ok bool) {
 	for text != "" {
 		key, rest, found := strings.Cut(strings.TrimPrefix(text, " "), "=")

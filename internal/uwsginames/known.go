@@ -1,4 +1,4 @@
-// Package uwsginames knows the options of uWSGI that are not options here: their names, their
+// Package uwsginames lists the options of uWSGI that are not options here: their names, their
 // replacements, and the options without which a vassal must not run. It imports no table.
 package uwsginames
 
@@ -26,7 +26,7 @@ const letters = "A=sharedarea C=chmod-socket H=home L=disable-logging M=master Q
 	"a=abstract-socket b=buffer-size c=cgi-mode d=daemonize h=help i=single-interpreter j=json l=listen m=memory-report " +
 	"p=processes r=reaper s=socket t=harakiri v=max-vars w=module x=xml y=yaml z=socket-timeout"
 
-// Shape tells whether an option has a value.
+// Shape is whether an option has a value.
 type Shape byte
 
 // The shapes of options.

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// Options of uWSGI without effect here, by their remedies. The text says how it is written; it
+// Options of uWSGI without effect here, by their remedies. The text shows the replacement; it
 // is searched in place, so that it costs nothing until it is used.
 //
 //go:embed remedies.txt

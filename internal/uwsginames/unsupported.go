@@ -7,7 +7,7 @@ import (
 
 // Unsupported are the options of uWSGI that confine or prepare a process as root and that are
 // not in the tables. If one was ignored, the vassal would start with more rights, or less
-// isolation, than its file says. Some are in the table of the other program: they are errors
+// isolation, than in its file. Some are in the table of the other program: they are errors
 // in the wrong file.
 var Unsupported = []string{
 	"cap", "cgroup", "cgroup-opt", "chroot", "drop-after-apps", "drop-after-init", "emperor-cap", "emperor-root", "emperor-tyrant",

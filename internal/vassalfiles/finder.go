@@ -1,5 +1,5 @@
 // Package vassalfiles finds and reads the files of an emperor's vassals, for the emperor itself and
-// for commands that look at the same files.
+// for commands that read the same files.
 package vassalfiles
 
 import (

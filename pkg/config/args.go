@@ -96,7 +96,7 @@ func (c *commandLine[T]) monitor(place string) {
 // placePatience limits the check of a bare argument.
 const placePatience = 2 * time.Second
 
-// watchedBy returns the directory that the file of an emperor tells it to watch.
+// watchedBy returns the directory that the file of an emperor names.
 func watchedBy(file string) string {
 	if s, err := os.Stat(file); err != nil || !s.Mode().IsRegular() {
 		return ""

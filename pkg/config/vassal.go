@@ -80,7 +80,7 @@ type Vassal struct {
 	// Limits apply to all programs, Hardening to the vassal and all its programs.
 	Limits    Limits
 	Hardening Hardening
-	// Resources are limits of the whole vassal, as its lines say; Limiting.Of returns those that
+	// Resources are limits of the whole vassal, as in its lines; Limiting.Of returns those that
 	// count. CgroupFiles are other files of its cgroup with their content.
 	Resources   Resources
 	CgroupFiles [][2]string

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// What is there for nothing is told, and a probe that proves nothing is a mistake.
+// An option without effect is reported, and a probe that proves nothing is a mistake.
 func TestUnheeded(t *testing.T) {
 	const (
 		patch  = "unprivileged-binary-patch-arg = sleep 9\n"
@@ -66,7 +66,7 @@ func TestUnheeded(t *testing.T) {
 	}
 }
 
-// Only a command that finds sockets runs twice at once, unless its file says otherwise.
+// Only a command that finds sockets runs twice at once, unless its file has an option for that.
 func TestReloadOrder(t *testing.T) {
 	for text, want := range map[string]ReloadOrder{
 		"command = redis-server":                                                       StopFirst,
@@ -91,7 +91,7 @@ func TestReloadOrder(t *testing.T) {
 	}
 }
 
-// An HTTP probe asks at port 80 unless its address says otherwise; an abstract name has none.
+// An HTTP probe connects to port 80 unless its address has another one; an abstract name has none.
 func TestAddressOfHTTPProbe(t *testing.T) {
 	for text, want := range map[string]Probe{
 		"http://localhost":     {Kind: "http", Address: "localhost:80", Path: "/"},

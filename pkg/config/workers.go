@@ -105,7 +105,7 @@ const (
 
 // ReloadOrder returns the order of a reload to this configuration. Two instances of a program run
 // at the same time only if the vassal passes sockets to it, which means that it is made for that,
-// or if the file says so. Other programs could share data or a port between the instances.
+// or if the file requires that. Other programs could share data or a port between the instances.
 func (v *Vassal) ReloadOrder() ReloadOrder {
 	switch {
 	case v.Workers.Order != "":

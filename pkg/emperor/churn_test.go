@@ -39,7 +39,7 @@ func TestChurnNext(t *testing.T) {
 	}
 }
 
-// slowed sets pauses, and changes that the running vassal takes over unless they say
+// slowed sets pauses, and changes that the running vassal takes over unless they contain
 // "respawn".
 func slowed(o *Options) {
 	o.ChangePause = 30 * time.Second

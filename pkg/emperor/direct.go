@@ -13,7 +13,7 @@ type DirectBoot interface {
 	// List returns the boot as system calls. An error means that the vassal program must boot this
 	// vassal after all, which then reports the cause; it may block for as long as file systems do.
 	List(DirectRequest) (*bootlist.List, error)
-	// Program is the program as the tenant has written it, at which List looks.
+	// Program is the program as the tenant has written it, which List examines.
 	Program() string
 	// Failed is called, from any goroutine, when a boot has failed. From then on List returns an
 	// error: the vassal program, which has the rights of the tenant, finds the cause.

@@ -23,7 +23,7 @@ import (
 
 // Options configures an Emperor.
 type Options struct {
-	// Monitors say which vassals should exist. At least one.
+	// Monitors report the vassals that should exist. At least one.
 	Monitors []monitor.Monitor
 	// Launcher makes processes of configurations. Required.
 	Launcher Launcher
@@ -178,8 +178,8 @@ type Request struct {
 	// Hooking is called for each hook that begins, and Hooked for each that has run, from
 	// any goroutine. Nil: no call.
 	Hooking, Hooked func(hooks.Result)
-	// Disconnected is told, from any goroutine, that its network is lost while it runs, and with an
-	// empty reason that it is there again. Nil: nothing is told.
+	// Disconnected is called, from any goroutine, when its network is lost while it runs, and with an
+	// empty reason when it is there again. Nil: it is not called.
 	Disconnected func(reason string)
 	// Log carries the vassal's name already.
 	Log *slog.Logger
@@ -302,7 +302,7 @@ func New(o Options) *Emperor {
 
 // Run supervises until ctx ends, then stops every vassal and returns nil when
 // nothing of them is left that can be ended. It returns an error, after the same cleaning up, when
-// a monitor cannot take its first look.
+// a monitor cannot begin.
 func (e *Emperor) Run(ctx context.Context) error {
 	watching, stopWatching := context.WithCancel(ctx)
 	defer stopWatching()

@@ -16,7 +16,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// compareWords returns a new process for configurations that say so, and a reload for others.
+// compareWords returns a new process for configurations with that word, and a reload for others.
 func compareWords(_, is monitor.Config) Change {
 	if strings.Contains(string(is.Data), "respawn") {
 		return Change{Respawn: true, Options: []string{"uid"}}
@@ -101,7 +101,7 @@ func TestRefusedReloadKeepsWhatWas(t *testing.T) {
 	})
 }
 
-// The log says whether the old workers have served all along.
+// The log shows whether the old workers have served all along.
 func TestFailedReloadTellsHowTheVassalGoesOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, comparing)
@@ -143,7 +143,7 @@ func TestReloadOfTheVassalsOwn(t *testing.T) {
 	})
 }
 
-// A vassal that exits on purpose, and has said so, restarts at once: but not repeatedly, and
+// A vassal that exits on purpose, as it has announced, restarts at once: but not repeatedly, and
 // not when it fails.
 func TestRenewal(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -622,7 +622,7 @@ func TestTransitionsAreTold(t *testing.T) {
 	})
 }
 
-// doorbell is a fake Activator: vassals whose configuration says "demand" have a socket,
+// doorbell is a fake Activator: vassals whose configuration contains "demand" have a socket,
 // "unbound" cannot have one.
 type doorbell struct {
 	mu    sync.Mutex

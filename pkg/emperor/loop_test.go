@@ -542,7 +542,7 @@ func TestRandomLife(t *testing.T) {
 	})
 }
 
-// A reload of all checks every configuration again: one whose templates say something
+// A reload of all checks every configuration again: one whose templates have something
 // else gets a new process, the others reload, and one that cannot be used any more runs
 // on. Options that are taken over count for the next launch.
 func TestReloadOfAllChecksAgain(t *testing.T) {

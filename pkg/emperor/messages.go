@@ -28,7 +28,7 @@ func (s received) apply(e *Emperor) {
 	}
 }
 
-// hear records a message of a vassal, and returns the input that it is. Empty: it is none.
+// hear records a message of a vassal, and returns its input. Empty: it has none.
 func hear(o *Options, v *vassal, message Message) Input {
 	switch m := message.(type) {
 	case wire.Report:
@@ -199,7 +199,7 @@ func (v *vassal) setStatus(text string) {
 	if v.status == text {
 		return
 	}
-	if v.status = text; text != "" { // otherwise the worker has left that said it
+	if v.status = text; text != "" { // otherwise the worker that sent it has ended
 		v.noteFrom(AboutStatus, "%s", text)
 	}
 }

@@ -17,7 +17,7 @@ import (
 type Network interface {
 	// Connect connects the network namespace of a parked vassal whose Plan asks for it. It
 	// returns when packets pass, or when nothing is left of the attempt. Errors of a call that
-	// ctx has ended need not say more. lost is called from any goroutine when the connection
+	// ctx has ended need no details. lost is called from any goroutine when the connection
 	// is lost while the vassal runs, and without a reason when it is there again. The caller
 	// closes ns when Connect has returned.
 	Connect(ctx context.Context, r Request, ns netns.NsHandle, lost func(reason string)) (Connection, error)

@@ -14,7 +14,7 @@ func (p *Plan) sameLive(q *Plan) bool {
 // loop: the emperor changes them before the process takes the rest of an edit over, which may fail.
 func realign(e *Emperor, v *vassal) {
 	p, ok := v.process.(attached)
-	if !ok || v.adjusting { // the end of the change looks again
+	if !ok || v.adjusting { // the end of the change compares again
 		return
 	}
 	a, plan := generationOf{v, v.generation}, v.config

@@ -10,7 +10,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// expectReverted checks that a vassal runs config, and tells why it does not run its file.
+// expectReverted checks that a vassal runs config, and reports why it does not run its file.
 func (s *stage) expectReverted(t *testing.T, config, why string) {
 	t.Helper()
 	r := s.record(t, "a.ini")

@@ -23,7 +23,7 @@ type Additions struct {
 	// Names that begin with emperor_ are reserved.
 	Collectors []prometheus.Collector
 	// Network connects vassals in place of the built-in network. The options of vassals are the
-	// same, and the options emperor-network-* decide what their files may say. Nil: the built-in
+	// same, and the options emperor-network-* limit the options of their files. Nil: the built-in
 	// network.
 	Network emperor.Network
 }

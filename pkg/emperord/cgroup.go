@@ -57,7 +57,7 @@ func limitVassals(root *namespaces.CgroupRoot, log *slog.Logger) {
 	}
 }
 
-// warnCgroups says, once, what vassals without cgroups lack.
+// warnCgroups logs, once, the functions that vassals without cgroups lack.
 func warnCgroups(clone namespaces.Flags, dropped bool, err error, log *slog.Logger) {
 	remedy := "pid in emperor-use-clone, or a writable cgroup v2"
 	if dropped { // an emperor without root cannot make pid namespaces

@@ -6,7 +6,7 @@ import (
 )
 
 // Senders to a UDP address cannot be verified: other machines reach it only where the
-// operator says so.
+// operator has set that option.
 func TestCommandsByUDPAreLocal(t *testing.T) {
 	for _, tt := range []struct {
 		address string

@@ -42,7 +42,7 @@ type touches struct {
 	dirs   map[string]int   // number of each watched directory
 	logged map[string]bool  // directories that cannot be watched, as the log reports
 	seen   map[string]revision.Revision
-	fresh  map[string]bool // files that had just changed at the last look
+	fresh  map[string]bool // files that had just changed when they were last examined
 	again  bool            // a file or a directory has not answered, or a file had just changed
 }
 
@@ -144,7 +144,7 @@ func (t *touches) look(ctx context.Context) bool {
 }
 
 // touched records a file, and reports whether it was touched since the last call. A file that has just
-// changed counts at the next look: another edit may have the same revision.
+// changed counts when it is examined again: another edit may have the same revision.
 func (t *touches) touched(path string, now content) bool {
 	before, known := t.seen[path]
 	changed := now.Revision != before && now.Revision != revision.Revision{} && (known || !time.Unix(now.Modified.Unix()).Before(t.begun))

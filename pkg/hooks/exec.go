@@ -102,7 +102,7 @@ func (s *scene) execute(ctx context.Context, program string, args ...string) err
 	return s.start(ctx, path, argv, []*os.File{file})
 }
 
-// explain says why a program could not be started, where that can be seen from here.
+// explain returns the reason why a program could not be started, as far as this process can find it.
 func (s *scene) explain(program string, err error) error {
 	if strings.Contains(program, "/") && !filepath.IsAbs(program) {
 		return err

@@ -68,7 +68,7 @@ func TestFailureRuleOfEveryPhase(t *testing.T) {
 			}
 			err := r.Run(t.Context(), info.Phase, failing(t, info, ran))
 			_, statErr := os.Stat(ran)
-			if told := strings.Contains(log.String(), "exit status 3"); told == info.Fatal { // what is returned its reader tells
+			if told := strings.Contains(log.String(), "exit status 3"); told == info.Fatal { // the caller reports a returned error
 				t.Errorf("the log has the exit status: %v:\n%s", told, log)
 			}
 			if !info.Fatal {

@@ -123,7 +123,7 @@ const (
 	execPause = time.Millisecond
 )
 
-// gainsNothing returns an error when the kernel has told the program of a process that execve
+// gainsNothing returns an error when the auxiliary vector of a process shows that its execve
 // gave it rights (AT_SECURE of getauxval(3)). In an execve the auxiliary vector is empty or
 // incomplete until the kernel has mapped the new program (fs/binfmt_elf.c, create_elf_tables):
 // gainsNothing waits for that.
@@ -262,7 +262,7 @@ func (l Limits) confine() error {
 		return err
 	}
 	// Other threads still have all rights. The kernel also makes the memory unreadable for
-	// that user, unless fs.suid_dumpable says otherwise.
+	// that user, unless fs.suid_dumpable allows others.
 	if err := conceal(); err != nil {
 		return err
 	}

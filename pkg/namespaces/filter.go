@@ -157,7 +157,7 @@ func (f Filter) program() []unix.SockFilter {
 			}
 		}
 	}
-	if len(requests) > 0 { // the kernel looks at 32 bits of the request
+	if len(requests) > 0 { // the kernel compares 32 bits of the request
 		p = append(p, unless(unix.BPF_JEQ, unix.SYS_IOCTL, 2+2*len(requests)), load(dataFirst+8))
 		for _, r := range requests {
 			p = append(p, unless(unix.BPF_JEQ, r, 1), refuse)
@@ -216,7 +216,7 @@ func (f Filter) load(flags uintptr) error {
 }
 
 // filtersOf returns the number of filters of system calls that a process has. A kernel before 5.9 only
-// says whether there is one.
+// reports whether there is one.
 func filtersOf(pid int) (int, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {

@@ -150,7 +150,7 @@ func TestFilterIsLoaded(t *testing.T) {
 	}
 }
 
-// A filter counts also where the kernel does not say how many there are.
+// A filter counts also where the kernel does not report their number.
 func TestFiltersIn(t *testing.T) {
 	for text, want := range map[string]int{"Seccomp:\t2\nSeccomp_filters:\t3\n": 3, "Seccomp:\t0\nSeccomp_filters:\t0\n": 0, "Seccomp:\t2\n": 1, "Seccomp:\t0\n": 0} {
 		if n, err := filtersIn([]byte(text)); err != nil || n != want {

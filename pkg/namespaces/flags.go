@@ -1,6 +1,6 @@
 // Package namespaces wraps the kernel's system calls. It clones processes into namespaces,
 // prepares the inside, moves links, waits for them, drops privileges and tracks process trees.
-// It knows nothing of configurations, hooks or vassals.
+// It contains nothing about configurations, hooks or vassals.
 package namespaces
 
 import (

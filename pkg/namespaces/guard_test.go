@@ -15,7 +15,7 @@ import (
 )
 
 // advertise is a process that announces itself as a router on eth0, once eth0 exists, until it
-// is told to end.
+// is asked to end.
 func advertise() (any, error) {
 	if _, err := os.Stdout.WriteString("\n"); err != nil {
 		return nil, err

@@ -37,7 +37,7 @@ const (
 	landFile = unix.LANDLOCK_ACCESS_FS_READ_FILE | unix.LANDLOCK_ACCESS_FS_WRITE_FILE | unix.LANDLOCK_ACCESS_FS_TRUNCATE | landExecute
 )
 
-// landDevices may be read and written, and landKernel may be read, whatever the lists say: programs do
+// landDevices may be read and written, and landKernel may be read, independent of the lists: programs do
 // not start without them.
 var landDevices, landKernel = []string{"-/dev/null", "-/dev/zero", "-/dev/full", "-/dev/random", "-/dev/urandom", "-/dev/tty"}, []string{"-/proc"}
 

@@ -223,7 +223,7 @@ func (c *connecting) foreign(on namespaces.Index) error {
 		if len(c.request.Wish.Publish)+len(c.request.Wish.Allow) > 0 {
 			return errors.New("the address of the vassal is not known: its ports cannot be published (network-address, or network = routed)")
 		}
-		return nil // it asks a DHCP server, or hears a router
+		return nil // it asks a DHCP server, or receives router advertisements
 	}
 	host, err := addressesOf(on)
 	if err != nil {

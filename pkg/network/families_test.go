@@ -68,7 +68,7 @@ func TestOneFamily(t *testing.T) {
 }
 
 // A route that the host gets within the pool is no way to a vassal, unless it leads to one address: the
-// vassal with that one is told, the route stays, and others are connected.
+// vassal with that one is reported, the route stays, and others are connected.
 func TestRouteThatComesLater(t *testing.T) {
 	if !isolated(t) {
 		return

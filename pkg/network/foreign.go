@@ -9,7 +9,7 @@ import (
 	"github.com/google/nftables/expr"
 )
 
-// dropsForwarded says that a chain of another firewall may drop packets of vassals, and acceptVassals is
+// dropsForwarded reports that a chain of another firewall may drop packets of vassals, and acceptVassals is
 // the remedy.
 func dropsForwarded(chain string) string {
 	return fmt.Sprintf("the chain %q of another firewall drops what it does not accept: vassals may reach no other hosts, and published ports may not be reached", chain)

@@ -211,7 +211,7 @@ func (g *guards) close() error {
 	return explained("cannot remove the guards of bridges", c.Flush())
 }
 
-// The types of frames and packets that a guard tells apart.
+// The types of frames and packets that a guard distinguishes.
 const (
 	frame8021Q      = unix.ETH_P_8021Q
 	advertiseRouter = 134

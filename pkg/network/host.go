@@ -121,7 +121,7 @@ func (c *changes) restore(n *namespaces.Netlink) error {
 	return nil
 }
 
-// hostFacts are the parts of the host's network that an emperor looks at.
+// hostFacts are the parts of the host's network that an emperor reads.
 type hostFacts struct {
 	// inUse are the addresses and routes, but for default routes.
 	inUse []netip.Prefix

@@ -110,7 +110,7 @@ func altName(vassal string) string {
 	return "emperor-" + cut(name, maxAltName-len("emperor-"))
 }
 
-// cut shortens a name to a length in bytes. A hash at its end tells long names apart.
+// cut shortens a name to a length in bytes. A hash at its end distinguishes long names.
 func cut(name string, length int) string {
 	if len(name) <= length {
 		return name

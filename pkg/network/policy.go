@@ -10,7 +10,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/network/spec"
 )
 
-// Policy says who may talk to whom. It has no rule about one vassal: links are told apart by
+// Policy is the set of permitted connections. It has no rule about one vassal: links are distinguished by
 // their group, and the published and allowed ports of all vassals are elements of sets.
 type Policy struct {
 	// Group of the emperor's links.

@@ -28,7 +28,7 @@ type Config struct {
 	Pool []netip.Prefix
 	// Uplinks are the interfaces to other hosts. Nil: the ones of the default routes.
 	Uplinks []string
-	// NAT says which addresses are masqueraded.
+	// NAT selects the addresses that are masqueraded.
 	NAT spec.NAT
 	// CheckForwarding: the stage does not change the host's forwarding, and refuses to open when
 	// it is off.
@@ -44,10 +44,10 @@ type Config struct {
 	Timeout time.Duration
 	// Sweeper deletes links. Nil: each by itself.
 	Sweeper *namespaces.Sweeper
-	// Event is told what other programs of the host do: a policy that was deleted is set again, or
+	// Event is called for changes by other programs of the host: a policy that was deleted is set again, or
 	// their networks come into the pool. It must not block. Nil: nothing is.
 	Event func(text string)
-	// Observe is told how long each Up and Down took that has succeeded. Nil: nothing is.
+	// Observe is called with the duration of each Up and Down that has succeeded. Nil: it is not called.
 	Observe func(what string, took time.Duration)
 	// Admitted is called before a vassal is connected, and when its clients change: its own
 	// addresses, and the ones that may reach it. It must not block. Nil: nothing is.

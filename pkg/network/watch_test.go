@@ -159,7 +159,7 @@ func TestRepairsHaveAPause(t *testing.T) {
 }
 
 // A route of the host that comes while a vassal runs and leads to its address is reported, stays, and
-// is told about again when it has gone; so is a network that comes into the pool.
+// is reported again when it has gone; so is a network that comes into the pool.
 func TestForeignRouteWhileAVassalRuns(t *testing.T) {
 	if !isolated(t) {
 		return

@@ -112,7 +112,7 @@ func (v *vassal) given(run optionStep) func(context.Context) error {
 	return func(ctx context.Context) error { return run(ctx, v.options) }
 }
 
-// boot executes the steps. When the vassal was told to stop in the meantime it returns
+// boot executes the steps. When the vassal was asked to stop in the meantime it returns
 // errStopped, whatever the running step returns: the listener has received the stop, and no
 // later code will see it again.
 func (v *vassal) boot(ctx context.Context, steps []step) error {

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// stopTime is how long a boot that was told to stop may take to end by itself, unless a hook
+	// stopTime is how long a boot that was asked to stop may take to end by itself, unless a hook
 	// runs: the read of a file cannot be interrupted.
 	stopTime = time.Second
 	// killTime is how long a boot may take to end whose hook was killed. A C function cannot be
@@ -73,7 +73,7 @@ func (b *bootSignals) end() wishes {
 	return b.wishes
 }
 
-// listen stops the boot when this process is told to, and calls quit when the boot has not
+// listen stops the boot when this process is asked to, and calls quit when the boot has not
 // ended in time. A hook that runs has the time of reload-mercy: an emperor measures it, and
 // without one the vassal's own option counts. The second request ends the hook and the process
 // at once. listen returns with booted.

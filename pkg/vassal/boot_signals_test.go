@@ -71,7 +71,7 @@ type hang struct {
 	signals  []time.Duration
 }
 
-// A boot that hangs ends one second after it was told to stop, and at once when it is told
+// A boot that hangs ends one second after it was asked to stop, and at once when it is asked
 // again. A hook has the time of reload-mercy, which an emperor measures.
 func TestStopOfABootThatHangs(t *testing.T) {
 	const second = time.Second

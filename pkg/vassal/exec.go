@@ -16,7 +16,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/config"
 )
 
-// rootPatch executes another program, or supervises it as process 1, if the options say so,
+// rootPatch executes another program, or supervises it as process 1, if the options require that,
 // before the jail and the drop. Its sockets are bound with all privileges, after the interface
 // with their addresses has arrived.
 func (v *vassal) rootPatch(ctx context.Context, o *config.Vassal) error {
@@ -54,7 +54,7 @@ func blamePatch(o *config.Vassal, err error) error {
 var errLoose = errors.New("it outlives a killed emperor if it drops its privileges itself " +
 	"(give the vassal a cgroup, or a pid namespace in which the program is not process 1)")
 
-// binaryPatch executes another program, if the options say so. No process of ours remains: no
+// binaryPatch executes another program, if the options require that. No process of ours remains: no
 // master replaces the program's workers, and a reload needs a new vassal. The program gets the
 // sockets by LISTEN_FDS.
 func (v *vassal) binaryPatch(_ context.Context, o *config.Vassal) error {

@@ -70,7 +70,7 @@ func (v *vassal) handOver(program string, next state) error {
 	return v.exec(program, os.Args, goprocs.Vassal(env))
 }
 
-// silenced stops receiving without losing a message, and reports whether this process was told
+// silenced stops receiving without losing a message, and reports whether this process was asked
 // to stop.
 func (v *vassal) silenced() (stop bool) {
 	stop = v.signals.end().stop

@@ -40,7 +40,7 @@ func (v *vassal) planOf(o *config.Vassal, sets [][]*sockets.Socket) (*workers.Pl
 }
 
 // proofTime is how long a worker of a reload must live after its readiness for that to count:
-// programs say that they are ready, or are executed, before they find out that they cannot
+// programs report that they are ready, or are executed, before they find out that they cannot
 // go on.
 const proofTime = time.Second
 

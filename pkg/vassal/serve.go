@@ -15,7 +15,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// serve supervises the workers until this process is told to stop. The vassal is the parent of
+// serve supervises the workers until this process is asked to stop. The vassal is the parent of
 // all orphans in its namespace, or makes itself that, and reaps them.
 func (v *vassal) serve() error {
 	if err := unix.Prctl(unix.PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); err != nil {

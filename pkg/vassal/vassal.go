@@ -50,7 +50,7 @@ const (
 	stageServing              // the master runs them
 )
 
-// errStopped is the cause of a boot that was told to stop. It is no failure.
+// errStopped is the cause of a boot that was asked to stop. It is no failure.
 var errStopped = errors.New("stopped while booting")
 
 // usageError is a mistake on the command line, or in a file that it names, of a vassal without
@@ -67,7 +67,7 @@ func newVassal(in input) *vassal {
 	return v
 }
 
-// run boots and serves until the process is told to stop. It returns nil, or the error that
+// run boots and serves until the process is asked to stop. It returns nil, or the error that
 // ended the boot or the service. With a fallback configuration this process executes the same
 // program with that, and run does not return.
 func (v *vassal) run(ctx context.Context) error {

@@ -23,7 +23,7 @@ const MaxSockets = 64
 // order: the launch was cancelled, and the child exits silently.
 var ErrWithdrawn = errors.New("the order was withdrawn")
 
-// Order tells a child all that it must know before it boots; later orders tell it all that
+// Order has all that a child needs before it boots; later orders have all that
 // changed. Names, paths and the configuration are bytes, not text: file names on Linux need
 // not be UTF-8.
 type Order struct {
@@ -107,7 +107,7 @@ type Program struct {
 	Paths []string
 	// Before and After are its arguments before and after the two that name its configuration.
 	Before, After [][]byte `json:",omitempty"`
-	// Config tells the program the name of the configuration.
+	// Config gives the program the name of the configuration.
 	Config ProgramConfig
 	// Env is its whole environment, each KEY=value.
 	Env [][]byte
@@ -177,7 +177,7 @@ const (
 	// HookEnded: hooks have run. It does not answer an order.
 	HookEnded NoticeKind = "hook"
 	// Confined: landlock restricts the process from now on, in addition to earlier notices. Without
-	// Landlocks they are too long to be told. It does not answer an order.
+	// Landlocks they are too long for a notice. It does not answer an order.
 	Confined NoticeKind = "confined"
 	// Booting: the current wait of a long boot. It does not answer an order.
 	Booting NoticeKind = "boot"
@@ -275,7 +275,7 @@ type Probe struct {
 	Path    []byte `json:"path,omitempty"`
 	// Command of exec.
 	Command [][]byte `json:"command,omitempty"`
-	// Notify: the program must say READY=1 as well, before that.
+	// Notify: the program must send READY=1 as well, before that.
 	Notify bool `json:"notify,omitempty"`
 	// Timeout is the longest time until the program must be ready.
 	Timeout time.Duration `json:"timeout"`

@@ -2,7 +2,7 @@
 //
 // There are two channels. The pipe is uWSGI's own and carries uWSGI's bytes, so uwsgi programs
 // run below our emperor, and our vassal runs below uWSGI's Emperor. The order channel is ours.
-// Its first order tells a parked child its configuration and starts the boot; each later order
+// Its first order gives a parked child its configuration and starts the boot; each later order
 // asks for a reload with other bytes. The vassal answers with notices when a reload ends, with
 // the reason.
 //

@@ -19,7 +19,7 @@ const (
 	// blindInterval is the interval of polling without events.
 	blindInterval = time.Second
 	// busyFirst and busyMax limit the pause before a file is read again that a program has open
-	// for writing: no event tells when the program closes it.
+	// for writing: there is no event when the program closes it.
 	busyFirst = 20 * time.Millisecond
 	busyMax   = time.Second
 )

@@ -96,7 +96,7 @@ func soon(t *testing.T, since time.Time) {
 
 const tooSlow = "(cannot be read: it takes too long)"
 
-// A file that cannot be read holds up no other, and the monitor says why it cannot.
+// A file that cannot be read delays no other, and the monitor reports the reason.
 func TestFileThatDoesNotAnswer(t *testing.T) {
 	if !inMounts(t) {
 		return

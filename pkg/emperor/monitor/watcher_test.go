@@ -244,7 +244,7 @@ func TestMountsAreSeen(t *testing.T) {
 	l.until(t, hint{dir: dir})
 }
 
-// No event tells that a writer has closed a file in which it has changed nothing any more.
+// No event reports that a writer has closed a file in which it has changed nothing any more.
 func TestFileThatStaysOpen(t *testing.T) {
 	d, dir := newDir(t, 0)
 	r := run(t, d)

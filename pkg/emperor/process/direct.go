@@ -31,7 +31,7 @@ func (b *ownBoot) over(runs bool) {
 }
 
 // failure returns the reason why the boot failed, and logs it in the words of the vassal program;
-// empty: there is none. of is told of a boot that has not come to its program, for any reason.
+// empty: there is none. of is called for a boot that has not come to its program, for any reason.
 func (b *ownBoot) failure(of emperor.DirectBoot, log *slog.Logger) string {
 	if b.list == nil {
 		return ""

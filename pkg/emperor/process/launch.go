@@ -68,7 +68,7 @@ type Launcher struct {
 	Network emperor.Network
 	// Ledger records resources that a killed emperor would leave behind. Nil: no record.
 	Ledger *Ledger
-	// Poller hear vassals. Required.
+	// Poller receives messages of vassals. Required.
 	Poller *Poller
 	// Wrappers are programs of the operator that replace vassals, such as
 	// uwsgi.
@@ -163,7 +163,7 @@ func (l *Launcher) order(c *child, r emperor.Request) error {
 	return c.orders.SendOrder(o)
 }
 
-// orderError says why a child took no order: if it is dead, how it ended says more than
+// orderError returns the reason why a child took no order: if it is dead, its exit status is more useful than
 // that its end of the channel is closed.
 func (l *Launcher) orderError(c *child, err error) error {
 	if !errors.Is(err, syscall.EPIPE) && !errors.Is(err, syscall.ECONNRESET) {

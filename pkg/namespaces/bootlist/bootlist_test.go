@@ -190,7 +190,7 @@ func TestPark(t *testing.T) {
 	}
 }
 
-// A child whose order is withdrawn ends without a word, and so does one that is told to stop before
+// A child whose order is withdrawn ends without output, and so does one that is asked to stop before
 // it executes its program.
 func TestWithdrawn(t *testing.T) {
 	for name, end := range map[string]func(orders int){

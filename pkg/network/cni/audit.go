@@ -54,7 +54,7 @@ func (n *Networks) CollectStray(ctx context.Context, dry bool) (names []string, 
 	return names, err
 }
 
-// collectUnused lets plugins remove what no attachment uses, in networks whose configuration says
+// collectUnused lets plugins remove what no attachment uses, in networks whose configuration states
 // that it is for this emperor alone ("disableGC": false): of the attachments of other programs
 // the emperor knows nothing.
 func (n *Networks) collectUnused(ctx context.Context) error {

@@ -78,7 +78,7 @@ func (h Host) Servers() []netip.Addr {
 	return h.Own.Servers[:min(len(h.Own.Servers), maxServers)]
 }
 
-// Reach tells which nameservers a vassal can reach.
+// Reach selects the nameservers that a vassal can reach.
 type Reach struct {
 	// IPv4 and IPv6: the vassal has an address of that family.
 	IPv4, IPv6 bool

@@ -164,7 +164,7 @@ const (
 	longestPause = 30 * time.Second
 )
 
-// keep tells the process of changes, and starts it again when it ends, until Close.
+// keep sends changes to the process, and starts it again when it ends, until Close.
 func (r *Responder) keep(p *process) {
 	defer close(r.done)
 	pause, began := firstPause, time.Now()
@@ -193,7 +193,7 @@ func (r *Responder) keep(p *process) {
 	}
 }
 
-// serve tells the process of changes. It returns nil after Close, and an error when the process
+// serve sends changes to the process. It returns nil after Close, and an error when the process
 // has ended or does not read.
 func (r *Responder) serve(p *process) error {
 	for {

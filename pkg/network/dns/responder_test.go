@@ -227,7 +227,7 @@ func TestPortInUse(t *testing.T) {
 	}
 }
 
-// A program that does not start says why.
+// The error of a program that does not start has its reason.
 func TestResponderThatFails(t *testing.T) {
 	program := isolated(t)
 	if program == "" {

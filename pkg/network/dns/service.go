@@ -62,7 +62,7 @@ type resolving struct {
 	text   string       // of its resolver file; empty: it has none
 }
 
-// Open prepares the files, and says how vassals that choose no mode resolve names. It starts the
+// Open prepares the files, and logs how vassals that choose no mode resolve names. It starts the
 // responder when these need it. The caller closes the service.
 func Open(c Config) (_ *Service, err error) {
 	if c.Mode == "" {
@@ -128,7 +128,7 @@ func (s *Service) reach(v Vassal) Reach {
 	return r
 }
 
-// Admit tells who may reach a vassal with a link of the emperor's, before it is connected and each
+// Admit sets the clients that may reach a vassal with a link of the emperor's, before it is connected and each
 // time that it changes. It does not block.
 func (s *Service) Admit(vassal string, addresses []netip.Addr, from []netip.Prefix) {
 	s.mu.Lock()

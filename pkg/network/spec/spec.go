@@ -181,7 +181,7 @@ func (p Publication) String() string {
 	return s
 }
 
-// Allowance says who may reach a vassal: another vassal or a prefix, perhaps at one port only.
+// Allowance is a client that may reach a vassal: another vassal or a prefix, perhaps at one port only.
 type Allowance struct {
 	// Vassal is a vassal's name. Empty: Prefix.
 	Vassal string

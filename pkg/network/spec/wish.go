@@ -68,7 +68,7 @@ func ParseMTU(n int) (int, error) {
 	return n, nil
 }
 
-// NAT says which addresses of vassals are masqueraded. The zero value masquerades private ones.
+// NAT selects the addresses of vassals that are masqueraded. The zero value masquerades private ones.
 type NAT string
 
 // The words of ParseNAT.
@@ -103,7 +103,7 @@ func (n NAT) Of(p netip.Prefix) bool {
 	return p.Addr().IsPrivate()
 }
 
-// Reach says which parts of the host vassals reach.
+// Reach selects the parts of the host that vassals reach.
 type Reach struct {
 	// All of it. Otherwise Ports.
 	All   bool

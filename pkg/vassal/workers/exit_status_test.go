@@ -8,7 +8,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// The emperor is told of a program that failed when it was stopped, or had to be killed, and
+// The emperor gets a report of a program that failed when it was stopped, or had to be killed, and
 // of no clean end.
 func TestEndOfStoppedPrograms(t *testing.T) {
 	for program, want := range map[string]string{
@@ -50,7 +50,7 @@ func TestStatusEndsWithItsWorker(t *testing.T) {
 	})
 }
 
-// A worker that is leaving says nothing about the vassal.
+// A report of a worker that is leaving does not concern the vassal.
 func TestStatusOfALeavingWorker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, plan("stubborn", 1))

@@ -61,7 +61,7 @@ func newMaster(o Options) *master {
 	return m
 }
 
-// Run supervises the workers. It returns nil when this process was told to stop, or the reason
+// Run supervises the workers. It returns nil when this process was asked to stop, or the reason
 // why it cannot continue. No worker is left when it returns.
 func Run(o Options) error {
 	m := newMaster(o)

@@ -160,7 +160,7 @@ func stepWorker(s workerState, in workerInput) (next workerState, do workerEffec
 // ready reports whether a worker serves in the state.
 func (s workerState) ready() bool { return s == workerProving || s == workerServing }
 
-// leaving reports whether a worker was told to end and lives.
+// leaving reports whether a worker was asked to end and lives.
 func (s workerState) leaving() bool {
 	return s == workerRetiring || s == workerLeaving || s == workerKilling
 }

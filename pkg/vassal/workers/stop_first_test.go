@@ -18,7 +18,7 @@ func alone(program string, n int) *Plan {
 }
 
 // The old workers have ended before the new ones start, however long they take, and the
-// time between is told.
+// time between is reported.
 func TestReloadThatStopsFirst(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := play(t, alone("stubborn", 2))

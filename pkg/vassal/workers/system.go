@@ -10,7 +10,7 @@ import (
 	"github.com/emperor-go/emperor/pkg/wire"
 )
 
-// Options are the input of Run. Fields are required unless their comments say otherwise.
+// Options are the input of Run. Fields are required unless their comments allow zero.
 type Options struct {
 	// Plan is the first plan.
 	Plan *Plan

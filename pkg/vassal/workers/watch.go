@@ -100,7 +100,7 @@ func (w *watcher) poll(ctx context.Context, post func(Event)) {
 	}
 }
 
-// addAll watches files and trees. An error tells why trees cannot be watched; files are polled in
+// addAll watches files and trees. An error has the reason why trees cannot be watched; files are polled in
 // any case.
 func (w *watcher) addAll(files, trees []string) (err error) {
 	w.files = files
@@ -185,7 +185,7 @@ func (w *watcher) settle() {
 	}
 }
 
-// compare records a file whose version has changed. An event also tells of an edit that leaves the
+// compare records a file whose version has changed. An event also reports an edit that leaves the
 // version as it is, because it came so soon after another one.
 func (w *watcher) compare(file string, event bool, changed map[string]bool) {
 	now, before := versionOf(file), w.seen[file]

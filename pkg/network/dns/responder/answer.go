@@ -127,7 +127,7 @@ func (q question) pointer(name string) []record {
 	}}
 }
 
-// reply returns an answer with records, or one that says that there are none, or that the name
+// reply returns an answer with records, or one without records, or an error that the name
 // does not exist. Without records it has the record of the zone, by which resolvers know how long
 // they may keep that (RFC 2308).
 func (q question) reply(records []record, exists bool) []byte {

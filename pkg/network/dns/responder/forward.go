@@ -30,7 +30,7 @@ type forwarder struct {
 	attempt time.Duration
 }
 
-// ask returns the answer of the first nameserver that gives one, or one that says that none did.
+// ask returns the answer of the first nameserver that gives one, or an error when none did.
 func (f forwarder) ask(servers []netip.Addr, message []byte, stream bool) []byte {
 	for range attempts {
 		for _, s := range servers {

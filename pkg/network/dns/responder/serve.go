@@ -108,7 +108,7 @@ func (s *Server) pass(asker netip.Addr, message []byte, answer func([]byte)) {
 	}()
 }
 
-// refusal says that the question is none for this responder, after which the C library asks the
+// refusal is the answer to a question that is not for this responder, after which the C library asks the
 // next nameserver, or that there were too many questions.
 func refusal(message []byte, notOurs bool) []byte {
 	q, _, err := parse(message)

@@ -124,7 +124,7 @@ func TestForgedAnswers(t *testing.T) {
 	}
 }
 
-// A nameserver that does not answer is asked again, then the next one, and then the asker hears
+// A nameserver that does not answer is asked again, then the next one, and then the client gets
 // that none has answered.
 func TestSilentNameservers(t *testing.T) {
 	silent := newUpstream(t, func([]byte, bool) [][]byte { return nil })
@@ -156,7 +156,7 @@ func TestLongAnswer(t *testing.T) {
 }
 
 // newServer returns a Server with sockets at the loopback interface, and their address. It passes
-// questions on as f says.
+// questions on as f decides.
 func newServer(t *testing.T, f forwarder, servers ...netip.Addr) (*Server, string) {
 	t.Helper()
 	table := NewTable(dns.Setup{Gateways: []netip.Addr{address("127.0.0.9")}})

@@ -1,6 +1,6 @@
 // Package responder answers questions for names (RFC 1035). It is the whole of the program
 // emperor-dns: it works on bytes that vassals send, has no rights, and knows only what the
-// emperor has told it.
+// emperor has sent to it.
 package responder
 
 import (
