@@ -70,7 +70,7 @@ func TestStoppedEmperorDoesNotAnswer(t *testing.T) {
 	e.running("a.ini")
 	e.signal(syscall.SIGSTOP)
 	defer e.signal(syscall.SIGCONT)
-	said := fmt.Sprintf("emperor: no emperor answers on /run/emperor/control.sock: nothing was heard for 5s (process %d is stopped: kill -CONT %[1]d)", e.pid())
+	said := fmt.Sprintf("emperor: no emperor answers on /run/emperor/control.sock: no answer for 5s (process %d is stopped: kill -CONT %[1]d)", e.pid())
 	for _, tt := range []struct {
 		args []string
 		want string

@@ -25,7 +25,7 @@ func TestDiff(t *testing.T) {
 		}
 	}
 	partial := "  other files that it reads are not compared\n"
-	answers("diff a", "a.ini: runs on what its file says\n"+partial, 0)
+	answers("diff a", "a.ini: runs with the options of its file\n"+partial, 0)
 
 	w.vassal("a.ini", "command = false", "env = A=2", "include = "+w.path("more.ini"))
 	e.running("a.ini")

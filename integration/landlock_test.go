@@ -58,7 +58,7 @@ func TestLandlock(t *testing.T) {
 			t.Errorf("a program of enter in %s says %q", name, got)
 		}
 	}
-	if out, code := w.command("enter", "many.ini", "true"); code == 0 || !strings.Contains(out, "more landlock paths than it can tell") || !strings.Contains(out, "--root") {
+	if out, code := w.command("enter", "many.ini", "true"); code == 0 || !strings.Contains(out, "more landlock paths than it can report") || !strings.Contains(out, "--root") {
 		t.Errorf("with too many paths: %d, %s", code, out)
 	}
 	if e.count("write.ini", "outside written") > 0 {

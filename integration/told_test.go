@@ -274,7 +274,7 @@ func TestStatusOfADeadProgram(t *testing.T) {
 	e.running("a.ini")
 	eventually(t, "the status is told", func() bool { return strings.Contains(w.succeed("list"), "all is well") })
 	w.succeed("stop", "--wait", "a")
-	if text := w.succeed("status", "a"); strings.Contains(text, "\nsays ") {
+	if text := w.succeed("status", "a"); strings.Contains(text, "\nreported status ") {
 		t.Errorf("the status of a dead program:\n%s", text)
 	}
 }

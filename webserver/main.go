@@ -134,12 +134,12 @@ func runWith(ctx context.Context, args []string, startupError *os.File, c *Confi
 		c.First = func() { go outset.Grow(firstThreads) } // not before the first answer
 		c.Busy = rush
 	}
-	told, err := serving.Inherited()
+	options, err := serving.Inherited()
 	if err != nil {
 		return err
 	}
-	if told != nil {
-		c.Options = *told
+	if options != nil {
+		c.Options = *options
 	}
 	if c.SharedStats, err = serving.SharedStats(); err != nil {
 		return err

@@ -163,23 +163,23 @@ func (p *proxy) pass(x *exchange, t target) {
 // carry it. For its own command this server is not an additional proxy: it keeps the addresses
 // of an earlier proxy and appends the client's.
 func forward(r *httputil.ProxyRequest, t target, trust bool) {
-	said := func(name string) {
+	forwarded := func(name string) {
 		if values := r.In.Header[name]; len(values) > 0 {
 			r.Out.Header[name] = values
 		}
 	}
 	if t.protocol == "uwsgi" {
-		said("X-Forwarded-For")
-		said("X-Forwarded-Host")
-		said("X-Forwarded-Proto")
+		forwarded("X-Forwarded-For")
+		forwarded("X-Forwarded-Host")
+		forwarded("X-Forwarded-Proto")
 		return
 	}
 	if trust || t.own {
-		said("X-Forwarded-For")
+		forwarded("X-Forwarded-For")
 	}
 	r.SetXForwarded()
 	if t.own {
-		said("X-Forwarded-Host")
-		said("X-Forwarded-Proto")
+		forwarded("X-Forwarded-Host")
+		forwarded("X-Forwarded-Proto")
 	}
 }

@@ -184,16 +184,16 @@ func (s *server) leave(ctx context.Context, ended <-chan error) error {
 	for _, stop := range s.stops {
 		stop()
 	}
-	began, goodbye, said, accepting := time.Now(), make(chan error, 1), false, len(s.Sockets)
+	began, goodbye, announced, accepting := time.Now(), make(chan error, 1), false, len(s.Sockets)
 	look := time.NewTicker(lookInterval)
 	defer look.Stop()
 	for {
 		open, h2 := s.conns.leave(began, s.Grace)
-		if open == h2 && !said && accepting == 0 {
-			said = true
+		if open == h2 && !announced && accepting == 0 {
+			announced = true
 			go func() { goodbye <- s.web.Shutdown(ctx) }()
 		}
-		if open == 0 && said {
+		if open == 0 && announced {
 			return <-goodbye
 		}
 		select {

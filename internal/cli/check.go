@@ -39,7 +39,7 @@ func checkCommand() *cobra.Command {
 			if len(args) == 0 && ini == "" {
 				return errors.New("nothing to check: name a FILE, a DIR or --ini FILE")
 			}
-			k := &checker{told: map[string]bool{}, orders: map[config.ReloadOrder][]string{}}
+			k := &checker{reported: map[string]bool{}, orders: map[config.ReloadOrder][]string{}}
 			if ini != "" {
 				k.emperor = k.readEmperor(ini)
 				if len(args) == 0 {
@@ -75,14 +75,14 @@ func checkCommand() *cobra.Command {
 
 // checker collects findings.
 type checker struct {
-	emperor *config.Emperor   // nil: not known
-	own     []*config.Emperor // whose files were read
-	host    *config.Emperor   // used without --ini, for its namespaces only; nil: this host has none
-	files   int
-	vassals []inspect.Subject
-	found   []inspect.Finding
-	told    map[string]bool // files already reported as readable by every user
-	orders  map[config.ReloadOrder][]string
+	emperor  *config.Emperor   // nil: not known
+	own      []*config.Emperor // whose files were read
+	host     *config.Emperor   // used without --ini, for its namespaces only; nil: this host has none
+	files    int
+	vassals  []inspect.Subject
+	found    []inspect.Finding
+	reported map[string]bool // files already reported as readable by every user
+	orders   map[config.ReloadOrder][]string
 	// gaining lists vassals whose programs can get rights that the vassal does not have.
 	gaining []string
 }
@@ -227,7 +227,7 @@ func (k *checker) vassal(c monitor.Config) {
 	}
 	if k.emperor != nil && vassalfiles.Wrappers(k.emperor.Wrapping).Becomes(config.Attributes(source)) {
 		v, _, _ := l.ExamineVassal(source)
-		k.found = append(k.found, inspect.Legible(v.Settings(false), k.told)...)
+		k.found = append(k.found, inspect.Legible(v.Settings(false), k.reported)...)
 		_, err := l.ExamineForeign(source, k.emperor.RefuseRoot)
 		k.note(path, nil, err) // only the program that replaces the vassal can parse the rest
 		return
@@ -237,7 +237,7 @@ func (k *checker) vassal(c monitor.Config) {
 	if source.Tenant {
 		v.RunAs(ownerOf(path))
 	}
-	k.found = append(k.found, inspect.Legible(v.Settings(false), k.told)...)
+	k.found = append(k.found, inspect.Legible(v.Settings(false), k.reported)...)
 	if problems == nil && len(v.Command)+len(v.Workers.Exec) > 0 {
 		k.orders[v.ReloadOrder()] = append(k.orders[v.ReloadOrder()], filepath.Base(path))
 	}
@@ -297,7 +297,7 @@ func (k *checker) readEmperor(name string) *config.Emperor {
 	if e != nil {
 		k.own = append(k.own, e)
 		k.found = append(k.found, inspect.Emperor(name, e)...)
-		k.found = append(k.found, inspect.Legible(e.Settings(false), k.told)...)
+		k.found = append(k.found, inspect.Legible(e.Settings(false), k.reported)...)
 		trust := vassalfiles.Finder{Emperor: e}.Trust()
 		trust.Files = inspect.Sources(e)
 		k.found = append(k.found, trust.Open()...)

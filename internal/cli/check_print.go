@@ -39,10 +39,10 @@ func (k *checker) print(out, summary io.Writer, asJSON bool) error {
 func (k *checker) notes() (text string) {
 	for _, order := range []struct {
 		is   config.ReloadOrder
-		says string
+		text string
 	}{{config.StopFirst, "a reload ends the old worker before the new one starts"}, {config.StartFirst, "a reload starts the new worker beside the old one"}} {
 		if names := k.orders[order.is]; len(names) > 0 {
-			text += order.says + " (" + string(order.is) + "): " + several(names) + "\n"
+			text += order.text + " (" + string(order.is) + "): " + several(names) + "\n"
 		}
 	}
 	if len(k.gaining) > 0 {

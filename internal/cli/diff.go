@@ -99,7 +99,7 @@ func summary(c control.Changes, verb string) string {
 	case !c.Running:
 		return fmt.Sprintf("is not running; its next start uses the changes of %s", options)
 	case len(all) == 0:
-		return "runs on what its file says"
+		return "runs with the options of its file"
 	case c.Effect == control.EffectLive:
 		return fmt.Sprintf("%s %s at once, without the process", verb, options)
 	case c.Effect == control.EffectReload:

@@ -7,13 +7,13 @@ import (
 	"github.com/emperor-go/emperor/internal/readable"
 )
 
-// sayUsage shows the use of a vassal against its limits.
-func sayUsage(u control.Usage, say func(key, value string)) {
-	say("memory", u.MemoryText())
-	say("tasks", u.TasksText())
-	say("cpu", readable.Seconds(u.CPU))
-	say("limits met", u.LimitsMet())
+// putUsage shows the use of a vassal against its limits.
+func putUsage(u control.Usage, put func(key, value string)) {
+	put("memory", u.MemoryText())
+	put("tasks", u.TasksText())
+	put("cpu", readable.Seconds(u.CPU))
+	put("limits met", u.LimitsMet())
 	if u.OOMKills != nil {
-		say("out of memory", fmt.Sprintf("%d processes killed in its cgroup", *u.OOMKills))
+		put("out of memory", fmt.Sprintf("%d processes killed in its cgroup", *u.OOMKills))
 	}
 }

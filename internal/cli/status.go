@@ -80,49 +80,49 @@ func emperorStatus(ctx context.Context, o *operator, c *cobra.Command) error {
 // statusText returns one line for each fact, and none for unknown values.
 func statusText(s control.Status, now time.Time) string {
 	var b strings.Builder
-	say := func(key, value string) {
+	put := func(key, value string) {
 		if value != "" && value != "0" {
-			fmt.Fprintf(&b, "%-14s %s\n", key, readable.Clean(value))
+			fmt.Fprintf(&b, "%-16s %s\n", key, readable.Clean(value))
 		}
 	}
 	at := func(key string, t time.Time) {
 		if !t.IsZero() {
-			say(key, fmt.Sprintf("%s (%s ago)", t.Local().Format("2006-01-02 15:04:05"), readable.Age(t, now)))
+			put(key, fmt.Sprintf("%s (%s ago)", t.Local().Format("2006-01-02 15:04:05"), readable.Age(t, now)))
 		}
 	}
-	say("name", s.Name)
+	put("name", s.Name)
 	should := "should be " + string(s.Desired)
 	if s.Desired == emperor.Run {
 		should = "should run"
 	}
-	say("state", fmt.Sprintf("%s for %s, %s", s.State, readable.Age(s.Since, now), should))
-	say("why", s.Why)
-	say("waits for", s.WaitsFor)
+	put("state", fmt.Sprintf("%s for %s, %s", s.State, readable.Age(s.Since, now), should))
+	put("reason", s.Why)
+	put("waits for", s.WaitsFor)
 	for _, text := range strings.Split(s.Error, "\n") {
-		say("error", text)
+		put("error", text)
 	}
 	at("faulty since", s.FaultSince)
-	say("fallback", s.Fallback)
+	put("fallback", s.Fallback)
 	if s.PauseUntil.After(now) {
-		say("next launch", "in "+s.PauseUntil.Sub(now).Round(time.Second).String())
+		put("next launch", "in "+s.PauseUntil.Sub(now).Round(time.Second).String())
 	}
-	say("says", s.Status)
-	say("pid", number(s.PID))
-	say("runs as", userNames{}.of(s.RunsAs))
-	say("generation", fmt.Sprintf("%d, %d restarts, %d reloads, %d failures in a row", s.Generation, s.Restarts, s.Reloads, s.Failures))
-	sayUsage(s.Usage, say)
-	say("address", s.Address)
-	sayNetwork(s.Record, say)
-	say("file", s.Path)
+	put("reported status", s.Status)
+	put("pid", number(s.PID))
+	put("runs as", userNames{}.of(s.RunsAs))
+	put("generation", fmt.Sprintf("%d, %d restarts, %d reloads, %d failures in a row", s.Generation, s.Restarts, s.Reloads, s.Failures))
+	putUsage(s.Usage, put)
+	put("address", s.Address)
+	putNetwork(s.Record, put)
+	put("file", s.Path)
 	for _, path := range s.Ignored {
-		say("ignored", path+", which has the same name or is the same file")
+		put("ignored", path+", which has the same name or is the same file")
 	}
 	if s.Config != s.WantedConfig && s.WantedConfig != "" {
-		say("config", fmt.Sprintf("%s in effect, %s in the file", s.Config, s.WantedConfig))
+		put("config", fmt.Sprintf("%s in effect, %s in the file", s.Config, s.WantedConfig))
 	} else {
-		say("config", s.Config)
+		put("config", s.Config)
 	}
-	say("owner", fmt.Sprintf("%d:%d", s.UID, s.GID))
+	put("owner", fmt.Sprintf("%d:%d", s.UID, s.GID))
 	at("started", s.LastRun)
 	at("ready", s.Ready)
 	at("accepting", s.Accepting)
@@ -130,29 +130,29 @@ func statusText(s control.Status, now time.Time) string {
 	at("heartbeat", s.Heartbeat)
 	at("reloaded", s.Reloaded)
 	if !s.Reloaded.IsZero() || s.ReloadGap > 0 {
-		say("reload gap", fmt.Sprintf("%d ms without a worker", s.ReloadGap))
+		put("reload gap", fmt.Sprintf("%d ms without a worker", s.ReloadGap))
 	}
 	for _, key := range slices.Sorted(maps.Keys(s.Attributes)) {
-		say("attribute", key+"="+s.Attributes[key])
+		put("attribute", key+"="+s.Attributes[key])
 	}
 	for _, key := range slices.Sorted(maps.Keys(s.Namespaces)) {
-		say("namespace", s.Namespaces[key])
+		put("namespace", s.Namespaces[key])
 	}
-	say("cgroup", s.Cgroup)
+	put("cgroup", s.Cgroup)
 	for _, l := range s.Links {
-		say("link", linkText(l))
+		put("link", linkText(l))
 	}
 	for _, h := range s.Hooks {
 		took := time.Duration(h.Took * float64(time.Second)).Round(time.Millisecond)
-		say("hook", fmt.Sprintf("%s generation %d, %s #%d (%s) after %s: %s", h.Ended.Local().Format("15:04:05"), h.Generation, h.Phase, h.Index, h.Hook, took, h.Result))
+		put("hook", fmt.Sprintf("%s generation %d, %s #%d (%s) after %s: %s", h.Ended.Local().Format("15:04:05"), h.Generation, h.Phase, h.Index, h.Hook, took, h.Result))
 	}
 	for _, x := range s.Exits {
 		life := time.Duration(x.Uptime * float64(time.Second)).Round(10 * time.Millisecond)
-		say("exit", fmt.Sprintf("%s generation %d, %s after %s: %s", x.Time.Local().Format("15:04:05"), x.Generation, x.From, life, x.Text))
-		say("because", x.Reason)
+		put("exit", fmt.Sprintf("%s generation %d, %s after %s: %s", x.Time.Local().Format("15:04:05"), x.Generation, x.From, life, x.Text))
+		put("because", x.Reason)
 	}
 	for _, l := range s.Lines {
-		say("log", logText(l))
+		put("log", logText(l))
 	}
 	return b.String()
 }

@@ -22,11 +22,11 @@ const (
 )
 
 // errNoAnswer is the cause of a cancelled request.
-var errNoAnswer = errors.New("nothing was heard of the emperor")
+var errNoAnswer = errors.New("the emperor does not answer")
 
-// whileAnswered returns a context that ends with errNoAnswer after the patience. heard reports a sign
+// whileAnswered returns a context that ends with errNoAnswer after the patience. alive reports a sign
 // of life, and how long the next silence may be. done releases it.
-func whileAnswered(ctx context.Context) (_ context.Context, heard func(next time.Duration), done func()) {
+func whileAnswered(ctx context.Context) (_ context.Context, alive func(next time.Duration), done func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	timer := time.AfterFunc(patience, func() { cancel(errNoAnswer) })
 	return ctx, func(next time.Duration) { timer.Reset(next) }, func() { timer.Stop(); cancel(nil) }
@@ -35,13 +35,13 @@ func whileAnswered(ctx context.Context) (_ context.Context, heard func(next time
 // answering is an answer whose every piece is a sign of life.
 type answering struct {
 	io.Reader
-	heard func(next time.Duration)
+	alive func(next time.Duration)
 }
 
 // Read implements io.Reader.
 func (h answering) Read(p []byte) (int, error) {
 	n, err := h.Reader.Read(p)
-	h.heard(patience)
+	h.alive(patience)
 	return n, err
 }
 
@@ -55,7 +55,7 @@ func (c *Client) unheard(ctx context.Context, method string) error {
 	if method != http.MethodGet {
 		later = "; it may still do it later"
 	}
-	return fmt.Errorf("%w on %s: nothing was heard for %v%s%s", ErrNoEmperor, filepath.Join(c.dir, SocketName), patience, c.halted(), later)
+	return fmt.Errorf("%w on %s: no answer for %v%s%s", ErrNoEmperor, filepath.Join(c.dir, SocketName), patience, c.halted(), later)
 }
 
 // halted reports that the emperor is stopped by a signal or a debugger, if it is, and is in

@@ -38,14 +38,14 @@ var ErrNoEmperor = errors.New("no emperor answers")
 // Call requests one JSON value. It returns a Error as an error. It returns ErrNoEmperor when
 // the emperor sends nothing for 5 seconds.
 func (c *Client) Call(ctx context.Context, method, path string, into any) error {
-	ctx, heard, done := whileAnswered(ctx)
+	ctx, alive, done := whileAnswered(ctx)
 	defer done()
-	body, err := c.open(ctx, heard, method, path)
+	body, err := c.open(ctx, alive, method, path)
 	if err != nil {
 		return err
 	}
 	defer body.Close()
-	err = json.NewDecoder(answering{body, heard}).Decode(into)
+	err = json.NewDecoder(answering{body, alive}).Decode(into)
 	switch {
 	case ctx.Err() != nil:
 		return c.unheard(ctx, method)
@@ -58,14 +58,14 @@ func (c *Client) Call(ctx context.Context, method, path string, into any) error 
 // Stream calls each with every line of an answer until it ends or ctx does. Only its beginning
 // must come within 5 seconds.
 func (c *Client) Stream(ctx context.Context, path string, each func(json.RawMessage) error) error {
-	listening, heard, done := whileAnswered(ctx)
+	listening, alive, done := whileAnswered(ctx)
 	defer done()
-	body, err := c.open(listening, heard, http.MethodGet, path)
+	body, err := c.open(listening, alive, http.MethodGet, path)
 	if err != nil {
 		return err
 	}
 	defer body.Close()
-	heard(forever)
+	alive(forever)
 	for in := json.NewDecoder(body); ; {
 		var line json.RawMessage
 		err := in.Decode(&line)
@@ -83,9 +83,9 @@ func (c *Client) Stream(ctx context.Context, path string, each func(json.RawMess
 	}
 }
 
-func (c *Client) open(ctx context.Context, heard func(next time.Duration), method, path string) (io.ReadCloser, error) {
+func (c *Client) open(ctx context.Context, alive func(next time.Duration), method, path string) (io.ReadCloser, error) {
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		Got1xxResponse: func(int, textproto.MIMEHeader) error { heard(patience); return nil },
+		Got1xxResponse: func(int, textproto.MIMEHeader) error { alive(patience); return nil },
 	})
 	r, err := http.NewRequestWithContext(ctx, method, "http://emperor"+prefix+path, nil)
 	if err != nil {
@@ -98,7 +98,7 @@ func (c *Client) open(ctx context.Context, heard func(next time.Duration), metho
 	case err != nil:
 		return nil, c.explain(err)
 	}
-	heard(patience)
+	alive(patience)
 	if answer.StatusCode == http.StatusOK {
 		return answer.Body, nil
 	}
@@ -115,7 +115,7 @@ func (c *Client) explain(err error) error {
 	path := filepath.Join(c.dir, SocketName)
 	switch {
 	case errors.Is(err, syscall.ENOENT), errors.Is(err, syscall.ENOTDIR):
-		return fmt.Errorf("%w: there is no %s (is it running? --runtime-dir says where)", ErrNoEmperor, path)
+		return fmt.Errorf("%w: there is no %s (is it running? --runtime-dir names the directory)", ErrNoEmperor, path)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return fmt.Errorf("%w on %s: it has died", ErrNoEmperor, path)
 	case errors.Is(err, syscall.EACCES):

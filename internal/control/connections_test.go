@@ -183,9 +183,9 @@ func TestSilentEmperor(t *testing.T) {
 		ask  func(c *Client) error
 		want string
 	}{
-		{func(c *Client) error { return c.Call(t.Context(), "GET", "/vassals", &List{}) }, "control.sock: nothing was heard for 5s"},
+		{func(c *Client) error { return c.Call(t.Context(), "GET", "/vassals", &List{}) }, "control.sock: no answer for 5s"},
 		{func(c *Client) error { return c.Call(t.Context(), "POST", "/rescan", &struct{}{}) }, "5s; it may still do it later"},
-		{func(c *Client) error { return c.Stream(t.Context(), "/events?follow", nil) }, "nothing was heard for 5s"},
+		{func(c *Client) error { return c.Stream(t.Context(), "/events?follow", nil) }, "no answer for 5s"},
 	} {
 		t.Run(tt.want, func(t *testing.T) {
 			t.Parallel()

@@ -63,7 +63,7 @@ func (r *Reader) Include(name string) { r.include("", name) }
 func (r *Reader) include(key, name string) {
 	format, ok := formatByName(name)
 	if !ok {
-		r.problem(key, fmt.Sprintf("cannot tell what %q is", name), "the name must end in .ini, .yaml, .yml, .json, .js or .xml, without a section")
+		r.problem(key, fmt.Sprintf("cannot recognize the format of %q", name), "the name must end in .ini, .yaml, .yml, .json, .js or .xml, without a section")
 		return
 	}
 	held := r.magic.held

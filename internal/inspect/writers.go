@@ -24,10 +24,10 @@ type Trust struct {
 // Open finds the paths that other users can write to, each path once, directories first. It
 // leaves out a path that it cannot read: another check reports that.
 func (t Trust) Open() (found []Finding) {
-	told := map[string]bool{}
-	tell := func(path, who, what string) {
-		if who != "" && !told[path] {
-			told[path] = true
+	reported := map[string]bool{}
+	report := func(path, who, what string) {
+		if who != "" && !reported[path] {
+			reported[path] = true
 			found = append(found, Finding{"writable-by-others", Warning, config.Problem{
 				Origin: config.Origin{File: path}, What: who + " can " + what + ", which runs with the emperor's rights", Hint: "chown root, chmod go-w",
 			}})
@@ -42,14 +42,14 @@ func (t Trust) Open() (found []Finding) {
 	for _, dir := range dirs {
 		for _, at := range above(dir) {
 			if at == dir {
-				tell(at, t.writer(at, true), "put a file there")
+				report(at, t.writer(at, true), "put a file there")
 			} else {
-				tell(at, t.writer(at, false), "put another directory in the place of "+dir)
+				report(at, t.writer(at, false), "put another directory in the place of "+dir)
 			}
 		}
 	}
 	for _, file := range t.Files {
-		tell(file, t.writer(file, true), "write to this file")
+		report(file, t.writer(file, true), "write to this file")
 	}
 	return found
 }

@@ -102,7 +102,7 @@ replacement. A … in a name is any end of it:
 		fmt.Fprintf(b, "| %s | %s |\n", strings.Join(names[remedy], ", "), cell(remedy))
 	}
 	b.WriteString("\nOptions that confine a vassal are errors until they are supported, because a vassal never runs with more rights than its\n" +
-		"file says:")
+		"file grants:")
 	for _, name := range uwsginames.Unsupported {
 		if !config.HasOption(name) {
 			b.WriteString(" `" + name + "`")

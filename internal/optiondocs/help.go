@@ -25,7 +25,7 @@ Supervises one container for each vassal file in the directories.
 func VassalHelp(w io.Writer, asked error) error {
 	return help(w, asked, config.VassalOptions(), "attach to the terminal behind a pty-socket", `Usage: vassal [OPTION…] --ini FILE
 
-Boots and serves what the file says, usually inside the namespaces an emperor made.
+Boots and serves as its file configures, usually inside the namespaces an emperor made.
 `)
 }
 

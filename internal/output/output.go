@@ -118,16 +118,16 @@ func (l *Log) Before(about string) string {
 			found = warning && strings.Contains(line.Text, about)
 		case warning:
 			return ""
-		case line.says():
+		case line.isPrinted():
 			return line.Text
 		}
 	}
 	return ""
 }
 
-// says reports whether the program has printed the line and the line may contain the reason of
+// isPrinted reports whether the program has printed the line and the line may contain the reason of
 // its end: it has a word, and is not an entry of an access log, which other workers print.
-func (l Line) says() bool {
+func (l Line) isPrinted() bool {
 	return !l.own && strings.ContainsFunc(l.Text, unicode.IsLetter) && !isAccess(l.Text)
 }
 

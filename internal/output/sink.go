@@ -100,7 +100,7 @@ func (s *Sink) share(h *Hub, log *slog.Logger) {
 		fair ration
 		lost int
 	)
-	tell := func() {
+	report := func() {
 		if lost > 0 {
 			log.Warn("lines of it were lost: it prints more than the log can take", "lines", lost)
 			lost = 0
@@ -111,10 +111,10 @@ func (s *Sink) share(h *Hub, log *slog.Logger) {
 			lost++
 			return
 		}
-		tell()
+		report()
 		l.log(log)
 	}
-	s.close = tell
+	s.close = report
 }
 
 // fairRate is the number of bytes per second that each vassal may always print, and of the first
@@ -244,7 +244,7 @@ func (w *lineWriter) Close() error {
 func (s *Sink) Line(text string) {
 	l := parse(text)
 	l.Time = time.Now()
-	if l.says() {
+	if l.isPrinted() {
 		s.last = l.Text
 	}
 	s.log.add(l)

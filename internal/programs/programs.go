@@ -165,7 +165,7 @@ func lookInside(name, path string) *Error {
 		if strings.IndexByte(text, 0) >= 0 {
 			return nil // another kind of program, as binfmt_misc runs
 		}
-		return &Error{Name: name, Cause: "has no #! line: the kernel cannot tell what runs it", Hint: "begin it with #!/bin/sh, or give sh " + name}
+		return &Error{Name: name, Cause: "has no #! line: the kernel finds no interpreter", Hint: "begin it with #!/bin/sh, or give sh " + name}
 	}
 	line, _, _ = strings.Cut(line, "\n")
 	if strings.HasSuffix(line, "\r") {

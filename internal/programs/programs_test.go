@@ -33,7 +33,7 @@ func TestLook(t *testing.T) {
 		{"good-env", "#!/usr/bin/env sh\n", 0o755, ""},
 		{"other", "\x00asm", 0o755, ""},
 		{"plain", "#!/bin/sh\n", 0o644, `it is not executable (chmod +x DIR/plain)`},
-		{"nobang", "echo hello\n", 0o755, `it has no #! line: the kernel cannot tell what runs it (begin it with #!/bin/sh, or give sh DIR/nobang)`},
+		{"nobang", "echo hello\n", 0o755, `it has no #! line: the kernel finds no interpreter (begin it with #!/bin/sh, or give sh DIR/nobang)`},
 		{"empty", "", 0o755, `it is empty`},
 		{"nosuch", "#!/usr/bin/nosuch -x\n", 0o755, `it names an interpreter that is not there: "/usr/bin/nosuch" (install it, or change the first line)`},
 		{"noenv", "#!/usr/bin/env nosuch\n", 0o755, `it asks for an interpreter that is not in PATH: "nosuch" (install it, or change the first line; PATH is /usr/bin:/bin)`},

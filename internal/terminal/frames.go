@@ -18,8 +18,8 @@ const (
 	frameSize = 's' // rows and columns, two bytes each
 )
 
-// hear processes the input of a client, until its connection ends.
-func (h *Hub) hear(c *client) {
+// receive processes the input of a client, until its connection ends.
+func (h *Hub) receive(c *client) {
 	in := bufio.NewReaderSize(c.conn, 1<<12)
 	first, err := in.Peek(1)
 	if err != nil {

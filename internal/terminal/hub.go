@@ -253,7 +253,7 @@ func (h *Hub) Attach(conn net.Conn) {
 	})
 	h.mu.Unlock()
 	go func() {
-		h.hear(c)
+		h.receive(c)
 		h.mu.Lock()
 		h.drop(c)
 		h.mu.Unlock()

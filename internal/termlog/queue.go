@@ -135,18 +135,18 @@ func (q *Queue) next() (b block, more, closed bool) {
 
 // put writes a block, with the counts of lost lines before and after it.
 func (q *Queue) put(b block) {
-	if q.owed > 0 && !q.tell() { // a destination without room for the count has no room for a block
+	if q.owed > 0 && !q.writeLost() { // a destination without room for the count has no room for a block
 		q.owed += lines(b.text) + b.lost
 		return
 	}
 	unwritten := q.write(b.text)
 	if q.owed = unwritten + b.lost; unwritten == 0 && b.lost > 0 {
-		q.tell()
+		q.writeLost()
 	}
 }
 
-// tell writes the count of lost lines, and reports success.
-func (q *Queue) tell() bool {
+// writeLost writes the count of lost lines, and reports success.
+func (q *Queue) writeLost() bool {
 	text := q.note(q.owed)
 	if q.torn {
 		text = append([]byte("\n"), text...)

@@ -48,7 +48,7 @@ var workerOptions = option.Rows[Vassal]{
 	{Name: "max-worker-lifetime", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "TIME", Help: "replace a worker at this age", Into: func(v *Vassal) option.Field { return (*option.Duration)(&v.Triggers.MaxLifetime) }},
 	{Name: "max-worker-lifetime-delta", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "TIME", Help: "add this for each further worker", Into: func(v *Vassal) option.Field { return (*option.Duration)(&v.Triggers.Delta) }},
 	{Name: "min-worker-lifetime", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "TIME", Def: "60", Help: "age before which limits replace no worker", Into: func(v *Vassal) option.Field { return (*option.Duration)(&v.Triggers.MinLifetime) }},
-	{Name: "notify-ready", Group: "Workers", Tyrant: true, Change: option.Reload, Help: "a worker, or the program that takes the vassal's place, is ready when it says READY=1 to NOTIFY_SOCKET", Into: func(v *Vassal) option.Field { return (*option.Flag)(&v.Ready.Notify) }},
+	{Name: "notify-ready", Group: "Workers", Tyrant: true, Change: option.Reload, Help: "a worker, or the program that takes the vassal's place, is ready when it sends READY=1 to NOTIFY_SOCKET", Into: func(v *Vassal) option.Field { return (*option.Flag)(&v.Ready.Notify) }},
 	{Name: "processes", Aliases: []string{"workers"}, Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "N", Def: "1", Help: "how many workers share the sockets", Set: setProcesses},
 	{Name: "ready-probe", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "PROBE", Help: "a worker, or the program that takes the vassal's place, is ready when tcp:ADDRESS accepts, http://ADDRESS/PATH answers 2xx or 3xx, or exec:COMMAND exits with 0", Misreads: hooks.MisreadWords, Set: setProbe},
 	{Name: "ready-timeout", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "TIME", Def: "60", Help: "how long a new worker, or that program, may take to be ready", Into: func(v *Vassal) option.Field { return (*option.Positive)(&v.Ready.Timeout) }},
@@ -60,7 +60,7 @@ var workerOptions = option.Rows[Vassal]{
 	}},
 	{Name: "smart-attach-daemon", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "PIDFILE COMMAND", Repeat: true, Help: "start a program that puts itself into the background, unless it runs", Misreads: misreadDaemon, Set: attachSmart},
 	{Name: "smart-attach-daemon2", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "PIDFILE COMMAND", Repeat: true, Help: "start a program in the background, unless it runs", Misreads: misreadDaemon, Set: attachSmart2},
-	{Name: "stop-signal", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "SIGNAL", Def: "TERM", Help: "what asks a worker, or the program that takes the vassal's place, to finish", Set: func(v *Vassal, t option.Value) (err error) {
+	{Name: "stop-signal", Group: "Workers", Tyrant: true, Change: option.Reload, Arg: "SIGNAL", Def: "TERM", Help: "signal that asks a worker, or the program in the vassal's place, to finish", Set: func(v *Vassal, t option.Value) (err error) {
 		v.Workers.StopSignal, err = parseSignal(t.Text)
 		return err
 	}},

@@ -71,11 +71,11 @@ func (v *vassal) hookEnded(o *Options, r hooks.Result) {
 	same := func(x HookRun) bool { return x.Phase == run.Phase && x.Index == run.Index }
 	v.hookRuns = append(slices.DeleteFunc(v.hookRuns, same), run)
 	v.hookRuns = v.hookRuns[max(0, len(v.hookRuns)-maxHookRuns):]
-	text, tell := "%s #%d (%s) after %v: %s", v.note
+	text, note := "%s #%d (%s) after %v: %s", v.note
 	if info, ok := r.Phase.Info(); ok && info.Inside() {
-		tell = v.noteFrom
+		note = v.noteFrom
 	}
-	tell(AboutHook, text, run.Phase, run.Index, run.Hook, r.Took.Round(time.Millisecond), run.Result)
+	note(AboutHook, text, run.Phase, run.Index, run.Hook, r.Took.Round(time.Millisecond), run.Result)
 	if o.Observe != nil {
 		o.Observe(r)
 	}

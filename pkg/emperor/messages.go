@@ -19,7 +19,7 @@ func (s received) apply(e *Emperor) {
 		return
 	}
 	v := s.v
-	in := hear(&e.options, v, s.message)
+	in := inputOf(&e.options, v, s.message)
 	if in == Refused && v.takes(in) {
 		v.answer.text = e.vassals.withHolder(v, v.ordered, v.answer.text)
 	}
@@ -28,22 +28,22 @@ func (s received) apply(e *Emperor) {
 	}
 }
 
-// hear records a message of a vassal, and returns its input. Empty: it has none.
-func hear(o *Options, v *vassal, message Message) Input {
+// inputOf records a message of a vassal, and returns its input. Empty: it has none.
+func inputOf(o *Options, v *vassal, message Message) Input {
 	switch m := message.(type) {
 	case wire.Report:
-		return hearReport(o, v, m)
+		return inputOfReport(o, v, m)
 	case wire.Notice:
-		return hearNotice(o, v, m)
+		return inputOfNotice(o, v, m)
 	case Notification:
-		return hearNotification(o, v, m)
+		return inputOfNotification(o, v, m)
 	case Closed:
 		return Curse
 	}
 	return ""
 }
 
-func hearReport(o *Options, v *vassal, r wire.Report) Input {
+func inputOfReport(o *Options, v *vassal, r wire.Report) Input {
 	now := time.Now()
 	switch r {
 	case wire.Spawned:
@@ -69,7 +69,7 @@ func hearReport(o *Options, v *vassal, r wire.Report) Input {
 	return ""
 }
 
-func hearNotice(o *Options, v *vassal, n wire.Notice) Input {
+func inputOfNotice(o *Options, v *vassal, n wire.Notice) Input {
 	text := oneLine(n.Text)
 	switch n.Kind { // a vassal that boots may become a program without our protocol
 	case wire.HookEnded:
@@ -110,14 +110,14 @@ func hearNotice(o *Options, v *vassal, n wire.Notice) Input {
 			v.waitsFor = oneLine(fmt.Sprintf("ready-probe %s %s%s", n.Probe.Kind, n.Probe.Address, n.Probe.Path))
 		}
 	default:
-		return hearAnswer(v, n, text)
+		return inputOfAnswer(v, n, text)
 	}
 	return ""
 }
 
-// hearAnswer records the answer to a reload: to the last order, or, without a serial, to one
+// inputOfAnswer records the answer to a reload: to the last order, or, without a serial, to one
 // that the vassal made by itself. An answer to an order that another one has replaced has no effect.
-func hearAnswer(v *vassal, n wire.Notice, text string) Input {
+func inputOfAnswer(v *vassal, n wire.Notice, text string) Input {
 	missing := v.answer.missing
 	switch {
 	case n.Serial == 0 && v.takes(ReloadedItself):
@@ -204,7 +204,7 @@ func (v *vassal) setStatus(text string) {
 	}
 }
 
-func hearNotification(o *Options, v *vassal, n Notification) Input {
+func inputOfNotification(o *Options, v *vassal, n Notification) Input {
 	if n.Status != nil {
 		v.setStatus(oneLine(*n.Status))
 	}

@@ -52,7 +52,7 @@ func (v *vassal) noteFrom(about Topic, format string, args ...any) {
 		return
 	}
 	if more > 0 {
-		format += " (%d things that it said before are left out)"
+		format += " (%d earlier texts are left out)"
 		args = append(args, more)
 	}
 	v.note(about, format, args...)

@@ -131,7 +131,7 @@ func TestVassalThatTalksTooMuch(t *testing.T) {
 		talk(500)
 		pass(time.Hour)
 		s.say("a.ini", wire.Notice{Kind: wire.Status, Text: "last"})
-		if got := s.notes(t); !strings.Contains(got, "status: last (499 things that it said before are left out)") {
+		if got := s.notes(t); !strings.Contains(got, "status: last (499 earlier texts are left out)") {
 			t.Errorf("after all that: %s", got)
 		}
 		if r := s.record(t, "a.ini"); r.Status != "last" {

@@ -164,16 +164,16 @@ func (r *review) report() {
 		return
 	}
 	r.changed = false
-	plans, told := make([]*Plan, len(r.set)), make(map[string]*Plan, len(r.set))
+	plans, named := make([]*Plan, len(r.set)), make(map[string]*Plan, len(r.set))
 	known := make(map[string]*checked, len(r.set))
 	for i, c := range r.set {
 		plans[i] = r.plan(c)
-		told[c.Name] = plans[i]
+		named[c.Name] = plans[i]
 		if f, ok := r.known[c.Name]; ok && c.Err == nil {
 			known[c.Name] = f
 		}
 	}
-	r.plans, r.known = told, known
+	r.plans, r.known = named, known
 	r.loop.post(monitorReported{r.source, plans})
 }
 
@@ -181,7 +181,7 @@ func (r *review) report() {
 // plan.
 func (r *review) plan(c monitor.Config) *Plan {
 	if _, runs := r.begun[c.Name]; runs {
-		if before, told := r.plans[c.Name]; told {
+		if before, ok := r.plans[c.Name]; ok {
 			return before
 		}
 		c.Data, c.Err = nil, monitor.ErrReading

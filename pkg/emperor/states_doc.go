@@ -12,7 +12,7 @@ type word struct{ name, meaning string }
 // stateWords, inputWords and effectWords explain the table, in the order of a life.
 var (
 	stateWords = []word{
-		{string(Idle), "nothing runs until the file changes or the operator starts it; `why` in `status` is the reason"},
+		{string(Idle), "nothing runs until the file changes or the operator starts it; `reason` in `status` explains it"},
 		{string(Waiting), "on demand: the socket is there, and the first connection starts it"},
 		{string(Queued), "waits for a place among the launches (`emperor-concurrency`)"},
 		{string(Reverting), "its last edit did not become ready: waits, as in `queued`, to be launched with the configuration before it"},

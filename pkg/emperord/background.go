@@ -48,11 +48,11 @@ func detach(o *config.Emperor) (code int, over bool, err error) {
 	if err != nil {
 		return 0, false, fmt.Errorf("cannot run in the background: %w", err)
 	}
-	said, err := io.ReadAll(read)
-	if err == nil && string(said) == detachedReady {
+	output, err := io.ReadAll(read)
+	if err == nil && string(output) == detachedReady {
 		return 0, true, nil
 	}
-	fmt.Fprint(os.Stderr, string(said))
+	fmt.Fprint(os.Stderr, string(output))
 	err = cmd.Wait()
 	var exit *exec.ExitError
 	if errors.As(err, &exit) && exit.ExitCode() > 0 {

@@ -26,9 +26,9 @@ const (
 
 // room is the number of vassals that the emperor's limits permit.
 type room struct {
-	limits []limit
-	told   int // number of vassals
-	log    *slog.Logger
+	limits   []limit
+	reported int // number of vassals
+	log      *slog.Logger
 }
 
 // limit is one of them.
@@ -91,12 +91,12 @@ func (r *room) watch(ctx context.Context, e *emperor.Emperor) {
 // check warns about each limit that is too low for the number of vassals. It repeats itself
 // when the number has doubled.
 func (r *room) check(vassals int) {
-	if vassals < 2*r.told {
+	if vassals < 2*r.reported {
 		return
 	}
 	for _, l := range r.limits {
 		if n := max(0, l.left) / l.each; vassals > n {
-			r.told = vassals
+			r.reported = vassals
 			r.log.Warn(fmt.Sprintf("no room for %d vassals: %s permits about %d, each needs %d (%s)", vassals, l.name, n, l.each, l.remedy))
 		}
 	}

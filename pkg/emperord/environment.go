@@ -55,9 +55,9 @@ var homely = []string{
 // heldBack lists the variables of the emperor's environment that vassals do not get, and
 // reports them.
 type heldBack struct {
-	names []string // sorted
-	log   *slog.Logger
-	told  sync.Map // the last report for each vassal, a string
+	names    []string // sorted
+	log      *slog.Logger
+	reported sync.Map // the last report for each vassal, a string
 }
 
 // newHeldBack computes the list, and reports variables that may be missed.
@@ -94,7 +94,7 @@ func (h *heldBack) missedBy(vassal string, v *config.Vassal) {
 		}
 		places = append(places, place{named, []string{named.Name}})
 	}
-	if before, _ := h.told.Swap(vassal, fmt.Sprint(places)); before == fmt.Sprint(places) {
+	if before, _ := h.reported.Swap(vassal, fmt.Sprint(places)); before == fmt.Sprint(places) {
 		return
 	}
 	for _, at := range places {

@@ -71,7 +71,7 @@ func (r *reading) miss(missing error, at config.Origin, l namespaces.CgroupLimit
 		problems.Add(at, l.Option, missing.Error(), "emperor-limits = best-effort starts the vassal without")
 		return
 	}
-	if _, told := r.relaxed.LoadOrStore(l.Controller(), true); !told {
+	if _, logged := r.relaxed.LoadOrStore(l.Controller(), true); !logged {
 		r.log.Warn(fmt.Sprintf("%v: %s has no effect, as emperor-limits = best-effort permits", missing, l.Option), "at", at.String())
 	}
 }

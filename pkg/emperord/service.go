@@ -32,7 +32,7 @@ type service struct {
 
 	ready, rolling bool
 	rolls          int // reloads of all vassals, so far
-	told           int // reported number of vassals
+	reported       int // number of vassals
 	beat           time.Time
 }
 
@@ -47,9 +47,9 @@ func ownEnviron() []string {
 // report reports to the service manager, if there is one, until ctx ends, and then that the
 // emperor stops. It does not wait for a manager that does not listen.
 func report(ctx context.Context, e *emperor.Emperor, log *slog.Logger) {
-	told := make(chan struct{})
+	stopped := make(chan struct{})
 	go func() {
-		defer close(told)
+		defer close(stopped)
 		if sent, _ := daemon.SdNotify(false, "STATUS=starting"); !sent {
 			return
 		}
@@ -57,18 +57,18 @@ func report(ctx context.Context, e *emperor.Emperor, log *slog.Logger) {
 		if err != nil {
 			log.Warn("cannot parse the service manager's request", "error", err)
 		}
-		s := service{emperor: e, watchdog: watchdog, told: -1, notify: func(state string) { _, _ = daemon.SdNotify(false, state) }}
+		s := service{emperor: e, watchdog: watchdog, reported: -1, notify: func(state string) { _, _ = daemon.SdNotify(false, state) }}
 		s.run(ctx)
 	}()
 	select {
-	case <-told:
+	case <-stopped:
 		return
 	case <-ctx.Done():
 	}
 	timer := time.NewTimer(logEnd)
 	defer timer.Stop()
 	select {
-	case <-told:
+	case <-stopped:
 	case <-timer.C:
 	}
 }
@@ -102,7 +102,7 @@ func (s *service) look(ctx context.Context) (calm bool) {
 	}
 	switch {
 	case !s.ready && p.Begun:
-		s.ready, s.told, s.rolls = true, p.Vassals, p.Rolls
+		s.ready, s.reported, s.rolls = true, p.Vassals, p.Rolls
 		s.notify("READY=1\n" + governing(p.Vassals))
 	case s.ready && p.Rolls != s.rolls && !s.rolling: // it may be complete already
 		s.rolling, s.rolls = true, p.Rolls
@@ -110,11 +110,11 @@ func (s *service) look(ctx context.Context) (calm bool) {
 		fallthrough
 	case s.rolling:
 		if !p.Rolling {
-			s.rolling, s.told = false, p.Vassals
+			s.rolling, s.reported = false, p.Vassals
 			s.notify("READY=1\n" + governing(p.Vassals))
 		}
-	case s.ready && p.Vassals != s.told:
-		s.told = p.Vassals
+	case s.ready && p.Vassals != s.reported:
+		s.reported = p.Vassals
 		s.notify(governing(p.Vassals))
 	}
 	if s.watchdog > 0 && time.Since(s.beat) >= s.watchdog/3 {

@@ -37,7 +37,7 @@ func TestServiceManagerIsTold(t *testing.T) {
 				{Begun: true, Vassals: 2, Rolls: 1},
 				{Begun: true, Vassals: 2, Rolls: 2}, // complete before it was seen
 			},
-			told: -1, watchdog: 30 * time.Second,
+			reported: -1, watchdog: 30 * time.Second,
 			notify: func(state string) {
 				if state == "WATCHDOG=1" && slices.Contains(said, state) {
 					return

@@ -132,9 +132,9 @@ func (r Runner) one(ctx context.Context, index int, h Hook, s *scene, fatal bool
 	}
 	took := time.Since(start).Round(time.Millisecond)
 	last := out.end(err != nil && whole.Err() == nil)
-	told := err
+	reported := err
 	if !h.hidden {
-		told = withLast(err, last)
+		reported = withLast(err, last)
 	}
 	var exit *ExitError
 	fatal = fatal || errors.As(err, &exit)
@@ -145,12 +145,12 @@ func (r Runner) one(ctx context.Context, index int, h Hook, s *scene, fatal bool
 		log.Warn("hook failed", "command", h.shown(), "at", h.spec.Origin, "error", err, "took", took)
 	}
 	if r.Observe != nil {
-		r.Observe(resultOf(h, index, told, took))
+		r.Observe(resultOf(h, index, reported, took))
 	}
 	if !fatal {
 		return nil
 	}
-	return told
+	return reported
 }
 
 func (r Runner) stopped() bool {

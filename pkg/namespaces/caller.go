@@ -70,13 +70,13 @@ func SenderSpace() int {
 func SenderOf(control []byte, flags int) (*Caller, error) {
 	messages, err := unix.ParseSocketControlMessage(control)
 	var cred *unix.Ucred
-	pidfd, told := -1, false
+	pidfd, described := -1, false
 	for i := range messages {
 		switch m := &messages[i]; m.Header.Type {
 		case unix.SCM_CREDENTIALS:
 			cred, err = unix.ParseUnixCredentials(m)
 		case unix.SCM_PIDFD:
-			told = true
+			described = true
 			if len(m.Data) >= 4 {
 				pidfd = int(int32(binary.NativeEndian.Uint32(m.Data)))
 			}
@@ -90,7 +90,7 @@ func SenderOf(control []byte, flags int) (*Caller, error) {
 	switch {
 	case err == nil && cred != nil && pidfd >= 0:
 		return &Caller{int(cred.Pid), int(cred.Uid), pidfd}, nil
-	case err == nil && cred != nil && !told && flags&unix.MSG_CTRUNC == 0:
+	case err == nil && cred != nil && !described && flags&unix.MSG_CTRUNC == 0:
 		return callerByPID(cred)
 	case pidfd >= 0:
 		unix.Close(pidfd)

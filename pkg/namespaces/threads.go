@@ -45,14 +45,14 @@ func eachThread(check func(fields) error, names ...string) error {
 		if err != nil {
 			return fmt.Errorf("cannot read %s: %w", directory, err)
 		}
-		said := linesOf(text, names)
-		if right != nil && bytes.Equal(said, right) {
+		lines := linesOf(text, names)
+		if right != nil && bytes.Equal(lines, right) {
 			continue
 		}
-		if err := check(fieldsOf(said)); err != nil {
+		if err := check(fieldsOf(lines)); err != nil {
 			return err
 		}
-		right = slices.Clone(said)
+		right = slices.Clone(lines)
 	}
 	return nil
 }

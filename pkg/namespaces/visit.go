@@ -77,7 +77,7 @@ func (v Visit) Prepare(errand any) (_ *Visitor, err error) {
 			visitor.Close()
 		}
 	}()
-	if err = visitor.tell(t); err != nil {
+	if err = visitor.addTask(t); err != nil {
 		return nil, err
 	}
 	var alone []string
@@ -142,9 +142,9 @@ func (v *Visitor) place(pid int, links []string) error {
 	return nil
 }
 
-// tell adds the task as a file in memory. A pipe would hold 64 KiB of it and then block until
+// addTask adds the task as a file in memory. A pipe would hold 64 KiB of it and then block until
 // the visitor reads.
-func (v *Visitor) tell(t task) error {
+func (v *Visitor) addTask(t task) error {
 	text, err := json.Marshal(t)
 	if err != nil {
 		return err

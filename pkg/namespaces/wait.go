@@ -36,9 +36,9 @@ func (e *MissingLinksError) Error() string {
 // reached its requested state. The kernel reports each change of a link or address by
 // rtnetlink(7). WaitForLinks does not poll; a dump after the subscription finds earlier
 // changes. (The kernel announces an additional name of a link that is down only when the link
-// comes up.) tell is called with the missing interfaces, again after each change. Nil: no
+// comes up.) report is called with the missing interfaces, again after each change. Nil: no
 // call. When ctx ends the error is a *MissingLinksError.
-func WaitForLinks(ctx context.Context, links []LinkWait, tell func(missing []LinkWait)) error {
+func WaitForLinks(ctx context.Context, links []LinkWait, report func(missing []LinkWait)) error {
 	if len(links) == 0 {
 		return nil
 	}
@@ -49,11 +49,11 @@ func WaitForLinks(ctx context.Context, links []LinkWait, tell func(missing []Lin
 	defer news.Close()
 	stop := context.AfterFunc(ctx, func() { news.Close() })
 	defer stop()
-	return await(ctx, links, news, tell)
+	return await(ctx, links, news, report)
 }
 
 // await lists the links now and after each read from news, which fails when ctx ends.
-func await(ctx context.Context, links []LinkWait, news io.Reader, tell func(missing []LinkWait)) error {
+func await(ctx context.Context, links []LinkWait, news io.Reader, report func(missing []LinkWait)) error {
 	var missing []LinkWait
 	var present []*seenLink
 	err := onNews(ctx, news, func() (_ bool, err error) {
@@ -63,8 +63,8 @@ func await(ctx context.Context, links []LinkWait, news io.Reader, tell func(miss
 		missing = slices.DeleteFunc(slices.Clone(links), func(w LinkWait) bool {
 			return slices.ContainsFunc(present, func(l *seenLink) bool { return l.meets(w) })
 		})
-		if len(missing) > 0 && tell != nil {
-			tell(missing)
+		if len(missing) > 0 && report != nil {
+			report(missing)
 		}
 		return len(missing) == 0, nil
 	})

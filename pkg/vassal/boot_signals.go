@@ -32,9 +32,9 @@ type bootSignals struct {
 	stop    context.CancelCauseFunc // ends the boot, after the hook that runs
 	kill    context.CancelFunc      // ends that hook
 
-	booted chan struct{} // closed when the boot is over; nil: no listener runs
-	heard  chan wishes   // delivers once, after booted
-	wishes wishes        // of a listener that has ended
+	booted   chan struct{} // closed when the boot is over; nil: no listener runs
+	listener chan wishes   // delivers once, after booted
+	wishes   wishes        // of a listener that has ended
 }
 
 // wishes are requests that arrived during the boot.
@@ -59,8 +59,8 @@ func (b *bootSignals) notify(signals ...os.Signal) {
 
 // begin starts the listener, which ends with end. quit ends the process.
 func (b *bootSignals) begin(commands <-chan wire.Command, at *progress, quit func(why string)) {
-	b.booted, b.heard = make(chan struct{}), make(chan wishes, 1)
-	go func(booted <-chan struct{}, heard chan<- wishes) { heard <- b.listen(booted, commands, at, quit) }(b.booted, b.heard)
+	b.booted, b.listener = make(chan struct{}), make(chan wishes, 1)
+	go func(booted <-chan struct{}, listener chan<- wishes) { listener <- b.listen(booted, commands, at, quit) }(b.booted, b.listener)
 }
 
 // end ends the listener and returns the requests that it has received; later signals and
@@ -68,7 +68,7 @@ func (b *bootSignals) begin(commands <-chan wire.Command, at *progress, quit fun
 func (b *bootSignals) end() wishes {
 	if b.booted != nil {
 		close(b.booted)
-		b.booted, b.wishes = nil, <-b.heard
+		b.booted, b.wishes = nil, <-b.listener
 	}
 	return b.wishes
 }
@@ -78,8 +78,8 @@ func (b *bootSignals) end() wishes {
 // without one the vassal's own option counts. The second request ends the hook and the process
 // at once. listen returns with booted.
 func (b *bootSignals) listen(booted <-chan struct{}, commands <-chan wire.Command, at *progress, quit func(why string)) (got wishes) {
-	late, told := (<-chan time.Time)(nil), time.Time{}
-	killed, why := false, "it was told to stop"
+	late, asked := (<-chan time.Time)(nil), time.Time{}
+	killed, why := false, "it was asked to stop"
 	for {
 		stop := false
 		select {
@@ -96,7 +96,7 @@ func (b *bootSignals) listen(booted <-chan struct{}, commands <-chan wire.Comman
 			got.reload = got.reload || s == syscall.SIGHUP
 		case <-late:
 			mercy, hook := at.mercy()
-			switch left := time.Until(told.Add(mercy)); {
+			switch left := time.Until(asked.Add(mercy)); {
 			case killed || !hook:
 				quit(why)
 			case commands != nil:
@@ -113,10 +113,10 @@ func (b *bootSignals) listen(booted <-chan struct{}, commands <-chan wire.Comman
 		case !got.stop:
 			got.stop = true
 			b.stop(errStopped)
-			late, told = time.After(stopTime), time.Now()
-		case time.Since(told) >= sameWish:
+			late, asked = time.After(stopTime), time.Now()
+		case time.Since(asked) >= sameWish:
 			b.kill()
-			killed, why, late = true, "it was told twice to stop", time.After(killTime)
+			killed, why, late = true, "it was asked twice to stop", time.After(killTime)
 		}
 	}
 }

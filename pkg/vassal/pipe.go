@@ -31,13 +31,13 @@ func (p *pipe) report(r wire.Report) error {
 	if err != nil {
 		return fmt.Errorf("cannot report %v to the emperor: %w", r, err)
 	}
-	said := []byte{byte(r)}
-	control := raw.Control(func(fd uintptr) { _, err = unix.Write(int(fd), said) })
+	message := []byte{byte(r)}
+	control := raw.Control(func(fd uintptr) { _, err = unix.Write(int(fd), message) })
 	switch err = errors.Join(control, err); {
 	case errors.Is(err, unix.EAGAIN) && r == wire.Heartbeat:
 		return nil
 	case errors.Is(err, unix.EAGAIN):
-		go func() { _, _ = p.file.Write(said) }()
+		go func() { _, _ = p.file.Write(message) }()
 		return nil
 	case err != nil:
 		return fmt.Errorf("cannot report %v to the emperor: %w", r, err)

@@ -32,10 +32,10 @@ type progress struct {
 	timer *time.Timer
 	quiet bool // the watch is over
 
-	told   int       // the last point that the emperor knows
-	seen   int       // the last point that the timer saw
-	since  time.Time // the time of that
-	logged time.Duration
+	reported int       // the last point that the emperor knows
+	seen     int       // the last point that the timer saw
+	since    time.Time // the time of that
+	logged   time.Duration
 }
 
 // begin records the next step of the boot.
@@ -106,14 +106,14 @@ func (p *progress) text() string {
 }
 
 // watch reports each point where the boot waits, and later logs it, until end is called.
-func (p *progress) watch(tell func(point string), log *slog.Logger) {
+func (p *progress) watch(report func(point string), log *slog.Logger) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.since, p.logged = time.Now(), longStep
-	p.timer = time.AfterFunc(slowStep, func() { p.look(tell, log) })
+	p.timer = time.AfterFunc(slowStep, func() { p.look(report, log) })
 }
 
-func (p *progress) look(tell func(point string), log *slog.Logger) {
+func (p *progress) look(report func(point string), log *slog.Logger) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	switch now := time.Now(); {
@@ -121,9 +121,9 @@ func (p *progress) look(tell func(point string), log *slog.Logger) {
 		return
 	case p.moves != p.seen:
 		p.seen, p.since, p.logged = p.moves, now, longStep
-	case p.moves != p.told:
-		p.told = p.moves
-		tell(p.text())
+	case p.moves != p.reported:
+		p.reported = p.moves
+		report(p.text())
 	case now.Sub(p.since) > p.logged:
 		log.Info("waiting for "+p.text(), "since", now.Sub(p.since).Round(time.Second))
 		p.logged *= 2

@@ -25,7 +25,7 @@ func (l *Landlocks) Add(list []namespaces.Landlock) {
 // Known returns the list, or an error when it is incomplete.
 func (l *Landlocks) Known() ([]namespaces.Landlock, error) {
 	if l.Untold {
-		return nil, errors.New("the vassal has more landlock paths than it can tell, and a program in it would not be restricted")
+		return nil, errors.New("the vassal has more landlock paths than it can report, and a program in it would not be restricted")
 	}
 	return l.List, nil
 }

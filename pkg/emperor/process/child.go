@@ -243,7 +243,7 @@ func (c *child) terminate() {
 }
 
 // errReplaced is the error of a reload of a vassal that has become another program.
-var errReplaced = errors.New("the program that took the vassal's place knows no reload")
+var errReplaced = errors.New("the program that took the vassal's place cannot reload")
 
 // Reload implements Process. A vassal that uses the order channel gets the bytes on it. Any other
 // vassal gets uWSGI's command to reload, and requests the bytes by a report. A vassal that has

@@ -95,18 +95,18 @@ func (r *resources) noteLinks(network netns.NsHandle, last bool) {
 // guard changes settings of a link that hooks have made, so that the tenant behind it cannot
 // change the routes of this host. It runs once: hooks of a later phase may change them again.
 func (r *resources) guard(l namespaces.Peer) {
-	tell := r.log.Warn
+	warn := r.log.Warn
 	if r.request.Generation > 1 { // the previous generations have reported it
-		tell = r.log.Debug
+		warn = r.log.Debug
 	}
 	if err := namespaces.GuardLink(l.Name); err != nil {
-		tell("a vassal may change the routes of this host: set accept_ra, accept_redirects, send_redirects and rp_filter of its link", "error", err)
+		warn("a vassal may change the routes of this host: set accept_ra, accept_redirects, send_redirects and rp_filter of its link", "error", err)
 	}
 	switch bridge, err := namespaces.ExposedMaster(l.Name); {
 	case err != nil:
-		tell("a vassal may add routes to this host by a bridge", "error", err)
+		warn("a vassal may add routes to this host by a bridge", "error", err)
 	case bridge != "":
-		tell("a vassal may add routes to this host by a bridge: set its accept_ra to 0 before it is up", "link", l.Name, "bridge", bridge)
+		warn("a vassal may add routes to this host by a bridge: set its accept_ra to 0 before it is up", "link", l.Name, "bridge", bridge)
 	}
 }
 

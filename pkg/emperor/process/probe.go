@@ -123,8 +123,8 @@ func (l *life) try(ctx context.Context, c *child, kind string, program int, h ho
 		vars = append(vars, "MAINPID="+strconv.Itoa(namespaces.InnerPID(pid)))
 	}
 	var restricted []namespaces.Landlock
-	if told := c.landlocks.Load(); told != nil {
-		if restricted, err = told.Known(); err != nil {
+	if landlocks := c.landlocks.Load(); landlocks != nil {
+		if restricted, err = landlocks.Known(); err != nil {
 			return err
 		}
 	}

@@ -86,7 +86,7 @@ func decode(message []byte) (r request, err error) {
 	r.head = (*head)(unsafe.Pointer(&message[0]))
 	if r.calls == 0 || r.calls > maxMessage || r.pointers > maxMessage || r.size > maxMessage ||
 		len(message) != int(headSize)+int(r.calls)*int(callSize)+4*int(r.pointers)+int(r.size) || r.files >= maxFiles || r.cgroup > 1 {
-		return r, errors.New("a request has another size than it says")
+		return r, errors.New("the size of a request differs from its header")
 	}
 	rest := message[headSize:]
 	r.call = unsafe.Slice((*call)(unsafe.Pointer(&rest[0])), r.calls)

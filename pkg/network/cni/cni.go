@@ -189,7 +189,7 @@ func (n *Networks) Add(ctx context.Context, r Request) (*Attachment, error) {
 		// The time of the failed attempt may be over.
 		again, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
 		defer cancel()
-		return nil, fmt.Errorf("cannot attach it to the CNI network %q: %w", r.Network, errors.Join(said(ctx, err), a.Del(again)))
+		return nil, fmt.Errorf("cannot attach it to the CNI network %q: %w", r.Network, errors.Join(causeOf(ctx, err), a.Del(again)))
 	}
 	return a, nil
 }
@@ -197,8 +197,8 @@ func (n *Networks) Add(ctx context.Context, r Request) (*Attachment, error) {
 // undoTime limits the removal of a failed attachment.
 const undoTime = 10 * time.Second
 
-// said returns the reason of a cancelled context in place of a killed plugin.
-func said(ctx context.Context, err error) error {
+// causeOf returns the reason of a cancelled context in place of a killed plugin.
+func causeOf(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}

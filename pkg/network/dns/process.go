@@ -22,7 +22,7 @@ type process struct {
 	cmd     *exec.Cmd
 	control net.Conn
 	ended   chan error // has room for one
-	said    sync.WaitGroup
+	reader  sync.WaitGroup
 	stderr  *os.File
 }
 
@@ -61,10 +61,10 @@ func (r *Responder) begin() (_ *process, err error) {
 		return nil, fmt.Errorf("cannot start %s: %w", r.program, err)
 	}
 	write.Close()
-	var last string // of its words; the reader of ended has waited for said
-	p.said.Go(func() { last = p.listen(r.log) })
+	var last string // of its words; complete when reader has ended
+	p.reader.Go(func() { last = p.listen(r.log) })
 	_ = control.SetReadDeadline(time.Now().Add(startTime))
-	if err = p.tell(append(r.whole(), Message{Sync: true})); err == nil {
+	if err = p.send(append(r.whole(), Message{Sync: true})); err == nil {
 		_, err = io.ReadFull(control, make([]byte, 1))
 	}
 	if err != nil {
@@ -82,8 +82,8 @@ func (r *Responder) begin() (_ *process, err error) {
 	return p, nil
 }
 
-// tell sends messages. A process that does not read them in time is as good as dead.
-func (p *process) tell(list []Message) error {
+// send sends messages. A process that does not read them in time is as good as dead.
+func (p *process) send(list []Message) error {
 	w := bufio.NewWriter(p.control)
 	_ = p.control.SetWriteDeadline(time.Now().Add(tellTime))
 	e := json.NewEncoder(w)
@@ -126,5 +126,5 @@ func (p *process) end() {
 	p.control.Close()
 	_ = p.cmd.Process.Kill()
 	_ = p.cmd.Wait()
-	p.said.Wait()
+	p.reader.Wait()
 }

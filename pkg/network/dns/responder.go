@@ -204,7 +204,7 @@ func (r *Responder) serve(p *process) error {
 			return err
 		case <-r.changed:
 		}
-		if err := p.tell(r.pending()); err != nil {
+		if err := p.send(r.pending()); err != nil {
 			return err
 		}
 	}

@@ -139,11 +139,11 @@ func (s *Service) Admit(vassal string, addresses []netip.Addr, from []netip.Pref
 		s.vassals[vassal] = v
 	}
 	v.row.Name, v.row.Addresses, v.row.From, v.routed = vassal, addresses, from, true
-	s.tell(v)
+	s.update(v)
 }
 
-// tell updates the responder's row of a vassal.
-func (s *Service) tell(v *resolving) {
+// update updates the responder's row of a vassal.
+func (s *Service) update(v *resolving) {
 	if s.responder != nil && v.routed {
 		s.responder.Set(v.row)
 	}
@@ -197,7 +197,7 @@ func (s *Service) connect(r resolving) (Choice, string, error) {
 		return choice, "", err
 	}
 	v.row.Forward, v.text = choice.Mode == spec.DNSForward, choice.File()
-	s.tell(v)
+	s.update(v)
 	return choice, Hosts(string(own), v.row.Name, v.row.Addresses, s.gatewaysOf(v)), nil
 }
 
@@ -259,7 +259,7 @@ func (s *Service) respond() error {
 	defer s.mu.Unlock()
 	s.responder = r
 	for _, v := range s.vassals {
-		s.tell(v)
+		s.update(v)
 	}
 	return nil
 }
@@ -323,7 +323,7 @@ func (s *Service) Refresh() error {
 		if text := choice.File(); text != v.text {
 			failed = append(failed, s.files.Resolver(name, text))
 			v.text, v.row.Forward = text, choice.Mode == spec.DNSForward
-			s.tell(v)
+			s.update(v)
 		}
 	}
 	return errors.Join(failed...)

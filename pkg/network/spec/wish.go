@@ -85,7 +85,7 @@ func ParseNAT(text string) (NAT, error) {
 	case NATOn, NATOff, NAT4, NAT6:
 		return n, nil
 	}
-	return "", fmt.Errorf("%q does not say which addresses are masqueraded", text)
+	return "", fmt.Errorf("%q does not select the addresses that are masqueraded", text)
 }
 
 // Of reports whether addresses of a prefix are masqueraded.

@@ -56,13 +56,13 @@ func (p *Processes) startDaemon(s Spec) (int, error) {
 	}
 	if limits := s.Program.Limits; !limits.None() {
 		order := stageOrder{Path: path, Args: words, Limits: limits}
-		told, err := order.memfd()
+		text, err := order.memfd()
 		if err != nil {
 			return 0, err
 		}
-		defer told.Close()
+		defer text.Close()
 		path, words = p.Self, []string{StageName, strconv.Itoa(len(files))}
-		files = append(files, told.Fd())
+		files = append(files, text.Fd())
 	}
 	pid, err := start(path, words, &syscall.ProcAttr{Env: s.Env, Dir: dir, Files: files, Sys: sys})
 	if d.NewPID && errors.Is(err, unix.EPERM) {

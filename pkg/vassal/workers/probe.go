@@ -97,13 +97,13 @@ func (m *master) membersFor(id uint64) (list Members) {
 
 // Probe implements System.
 func (*Processes) Probe(ctx context.Context, q Question) error {
-	for pause, told := probeFirst, ""; ; pause = min(2*pause, probeMax) {
+	for pause, reported := probeFirst, ""; ; pause = min(2*pause, probeMax) {
 		err := try(ctx, q)
 		if err == nil {
 			return nil
 		}
-		if ctx.Err() == nil && err.Error() != told { // the error of an interrupted attempt would hide the reason
-			told = err.Error()
+		if ctx.Err() == nil && err.Error() != reported { // the error of an interrupted attempt would hide the reason
+			reported = err.Error()
 			q.Failed(err)
 		}
 		if errors.Is(err, errOther) {

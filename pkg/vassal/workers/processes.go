@@ -140,11 +140,11 @@ func (c *child) passResources(s Spec) error {
 		c.env = append(c.env, sockets.Variables(list)...)
 	}
 	if s.Program.Server != nil {
-		told, err := c.behind(s)
+		options, err := c.behind(s)
 		if err != nil {
 			return err
 		}
-		options, err := told.Memfd()
+		text, err := options.Memfd()
 		if err != nil {
 			return err
 		}
@@ -153,7 +153,7 @@ func (c *child) passResources(s Spec) error {
 			return err
 		}
 		c.statusPipes = append(c.statusPipes, read)
-		c.env = append(c.env, serving.Env+"="+c.pass(options))
+		c.env = append(c.env, serving.Env+"="+c.pass(text))
 		c.startupError = len(c.files)
 		c.env = append(c.env, serving.StartupErrorEnv+"="+c.pass(write))
 		c.env = termlog.Pass(goprocs.Idle(c.env))
@@ -167,8 +167,8 @@ func (c *child) behind(s Spec) (*serving.Options, error) {
 	if len(s.Behind) == 0 {
 		return s.Program.Server, nil
 	}
-	told := *s.Program.Server
-	told.Written = slices.Clone(told.Written)
+	options := *s.Program.Server
+	options.Written = slices.Clone(options.Written)
 	for _, b := range s.Behind {
 		to := serving.Behind{Protocol: b.Protocol}
 		if b.Socket != nil {
@@ -181,11 +181,11 @@ func (c *child) behind(s Spec) (*serving.Options, error) {
 				return nil, err
 			}
 		}
-		if err := told.PutBehind(to); err != nil {
+		if err := options.PutBehind(to); err != nil {
 			return nil, err
 		}
 	}
-	return &told, nil
+	return &options, nil
 }
 
 // passSharedStats passes the shared memory for the counters of all built-in servers of the vassal.
@@ -205,9 +205,9 @@ func (p *Processes) passSharedStats(c *child, s Spec) (err error) {
 
 // watchStatus waits until a stage has executed its program and the built-in server is ready. Each
 // then closes its pipe. An error in a pipe ends the wait.
-func watchStatus(tell []*os.File, id uint64, post func(Event)) {
+func watchStatus(pipes []*os.File, id uint64, post func(Event)) {
 	var outcome Event = executed{id}
-	for _, status := range tell {
+	for _, status := range pipes {
 		text, err := io.ReadAll(io.LimitReader(status, 4096))
 		status.Close()
 		if err == nil && len(text) > 0 {
@@ -253,11 +253,11 @@ func (c *child) stage(self string, p *Program) error {
 		order.Notices = len(c.files)
 		c.files = append(c.files, uintptr(p.Notices))
 	}
-	told, err := order.memfd()
+	options, err := order.memfd()
 	if err != nil {
 		return err
 	}
-	c.path, c.argv, c.env = self, []string{StageName, c.pass(told)}, termlog.Pass(c.env)
+	c.path, c.argv, c.env = self, []string{StageName, c.pass(options)}, termlog.Pass(c.env)
 	return nil
 }
 

@@ -184,7 +184,7 @@ func (r *reloader) signal(p *Plan) {
 	p.discard()
 	m.signalPrograms(sig)
 	m.daemons.signalReload()
-	m.Log.Info("the workers were told to read their files again", "why", r.current.why, "signal", sig)
+	m.Log.Info("the workers were asked to read their files again", "why", r.current.why, "signal", sig)
 	r.conclude(nil)
 }
 
@@ -289,7 +289,7 @@ func (r *reloader) answer(q request, err error) {
 	kind := wire.Failed
 	switch {
 	case q.order == nil:
-		r.tell(q.why, err)
+		r.report(q.why, err)
 		return
 	case err == nil:
 		r.m.Answer(q.order.Serial, wire.Ready, "")
@@ -302,9 +302,9 @@ func (r *reloader) answer(q request, err error) {
 	r.m.Answer(q.order.Serial, kind, err.Error())
 }
 
-// tell reports the failure of a reload that the emperor did not order, and the first success
+// report reports the failure of a reload that the emperor did not order, and the first success
 // after it.
-func (r *reloader) tell(why string, err error) {
+func (r *reloader) report(why string, err error) {
 	switch {
 	case err == nil && r.failing:
 		r.failing = false
@@ -317,8 +317,8 @@ func (r *reloader) tell(why string, err error) {
 
 // gap measures the time without workers in a reload.
 type gap struct {
-	since time.Time // zero: there is none
-	told  bool      // a gap was reported to the emperor
+	since    time.Time // zero: there is none
+	reported bool      // a gap was reported to the emperor
 }
 
 func (g *gap) begin() { g.since = time.Now() }
@@ -327,14 +327,14 @@ func (g *gap) begin() { g.since = time.Now() }
 func (g *gap) end(report func(time.Duration)) {
 	if !g.since.IsZero() {
 		report(time.Since(g.since))
-		g.since, g.told = time.Time{}, true
+		g.since, g.reported = time.Time{}, true
 	}
 }
 
 // forget withdraws the gap of an earlier reload.
 func (g *gap) forget(report func(time.Duration)) {
-	if g.told {
+	if g.reported {
 		report(0)
-		g.told = false
+		g.reported = false
 	}
 }

@@ -80,7 +80,7 @@ func (r *rolling) proceed() {
 // done continues with the next slot.
 func (r *rolling) done() {
 	if r.slots = r.slots[1:]; len(r.slots) == 0 {
-		r.m.reload.tell("", nil)
+		r.m.reload.report("", nil)
 	}
 }
 
@@ -120,5 +120,5 @@ func (r *rolling) cancel() {
 func (r *rolling) giveUp(err error) {
 	r.slots = nil
 	r.m.Log.Error("cannot replace the worker: the old one stays", "error", err)
-	r.m.reload.tell("replacing a worker", err)
+	r.m.reload.report("replacing a worker", err)
 }

@@ -141,9 +141,9 @@ func (o *stageOrder) postFork(log *slog.Logger) error {
 	run := hooks.Runner{Timeout: o.Timeout, Log: log, Own: true, Shells: o.Shells}
 	run.Vars, run.Through = os.Environ(), Limiter("/proc/self/exe", o.Limits)
 	if o.Notices > 0 {
-		told := wire.NewVassalEnd(o.Notices)
-		run.Observe = func(r hooks.Result) { told.Post(HookNotice(r)) }
-		defer told.Flush(noticeTimeout)
+		emperor := wire.NewVassalEnd(o.Notices)
+		run.Observe = func(r hooks.Result) { emperor.Post(HookNotice(r)) }
+		defer emperor.Flush(noticeTimeout)
 	}
 	return run.Run(context.Background(), hooks.PostFork, list)
 }
@@ -156,8 +156,8 @@ func Limiter(self string, l config.Limits) hooks.Through {
 	}
 	return func(path string, argv []string) (string, []string, *os.File, error) {
 		order := stageOrder{Path: path, Args: argv, Limits: l}
-		told, err := order.memfd()
-		return self, []string{StageName, "3"}, told, err
+		text, err := order.memfd()
+		return self, []string{StageName, "3"}, text, err
 	}
 }
 
