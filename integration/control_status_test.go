@@ -118,15 +118,15 @@ func TestStatusTellsEverything(t *testing.T) {
 	}
 	var text string
 	for _, want := range []string{
-		"\nlink           eth0 to host0 of the host, 10.9.0.2/24", "\ngeneration     1, 0 restarts", "\nconfig         " + s.Config,
-		"\nnamespace      net:[", "\nhook           ", "as-root #2 (exec: ip link set eth0 up)", " from inside\n",
+		"\nlink             eth0 to host0 of the host, 10.9.0.2/24", "\ngeneration       1, 0 restarts", "\nconfig           " + s.Config,
+		"\nnamespace        net:[", "\nhook             ", "as-root #2 (exec: ip link set eth0 up)", " from inside\n",
 	} {
 		eventually(t, "the status says "+want, func() bool {
 			text = w.succeed("status", "web")
 			return strings.Contains(text, want)
 		})
 	}
-	if w.cgroup != "" && !strings.Contains(text, "\ncgroup         "+w.cgroup+"/") {
+	if w.cgroup != "" && !strings.Contains(text, "\ncgroup           "+w.cgroup+"/") {
 		t.Errorf("the status does not say where its cgroup is:\n%s", text)
 	}
 	w.succeed("kill", "--signal", "KILL", "web")
@@ -135,7 +135,7 @@ func TestStatusTellsEverything(t *testing.T) {
 	if s := w.everything("web"); len(s.Exits) != 1 || s.Exits[0].Text != "signal: killed" || s.Generation != 2 {
 		t.Errorf("after the kill: %+v", s)
 	}
-	if text := w.succeed("status", "door"); !strings.Contains(text, "\nstate          waiting for ") || !strings.Contains(text, "\naddress        "+w.path("s/door")) {
+	if text := w.succeed("status", "door"); !strings.Contains(text, "\nstate            waiting for ") || !strings.Contains(text, "\naddress          "+w.path("s/door")) {
 		t.Errorf("of the one on demand:\n%s", text)
 	}
 }
@@ -151,7 +151,7 @@ func TestOperatorSeesWorkersDie(t *testing.T) {
 		a := w.list()["a.ini"]
 		return a.State == "running" && strings.HasPrefix(a.Error, "its workers die, ") && strings.Contains(a.Error, " in a row, the last: exit status 7")
 	})
-	if text := w.succeed("status", "a"); !strings.Contains(text, "\nerror          its workers die, ") {
+	if text := w.succeed("status", "a"); !strings.Contains(text, "\nerror            its workers die, ") {
 		t.Errorf("the status says\n%s", text)
 	}
 	if text := w.succeed("events", "a"); !strings.Contains(text, "a worker died: exit status 7; the next one in ") {

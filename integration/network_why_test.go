@@ -33,7 +33,7 @@ func TestWhyAVassalDoesNotAnswer(t *testing.T) {
 		t.Helper()
 		eventually(t, name+": "+want, func() bool {
 			out := w.succeed("status", name)
-			return want == "" && !strings.Contains(out, "\nwhy ") || want != "" && strings.Contains(out, "\nwhy            "+want)
+			return want == "" && !strings.Contains(out, "\nreason ") || want != "" && strings.Contains(out, "\nreason           "+want)
 		})
 	}
 	why("good", "")

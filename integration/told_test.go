@@ -110,7 +110,7 @@ func TestFailedHooksAreToldOnce(t *testing.T) {
 	if text := w.succeed("events", "a"); !strings.Contains(text, want) {
 		t.Errorf("the events are\n%s", text)
 	}
-	if text := w.succeed("status", "a"); !strings.Contains(text, "\nerror          ") || !strings.Contains(text, "\nbecause        ") {
+	if text := w.succeed("status", "a"); !strings.Contains(text, "\nerror            ") || !strings.Contains(text, "\nbecause          ") {
 		t.Errorf("the status is\n%s", text)
 	}
 }
