@@ -473,7 +473,8 @@ func TestNetworkAfterKillsAtAnyTime(t *testing.T) {
 	for i := range 4 {
 		w.site(fmt.Sprintf("v%d.ini", i), fmt.Sprintf("network-publish = %d:8080", 8001+i), "network-limit = 40mbit", "exec-as-emperor = true")
 	}
-	const snapshot = "ip -4 -o address; ip -6 -o address show scope global; ip -o link | grep -v qdisc.noqueue || true; ip route show table all proto 231; ip neighbour show nud permanent; nft list ruleset; ls -d /run/emperor/network || true"
+	const snapshot = "ip -4 -o address; ip -6 -o address show scope global; ip -o link | grep -v qdisc.noqueue || true; ip route show table all proto 231; ip neighbour show nud permanent; nft list ruleset; ls -d /run/emperor/network || true; " +
+		"cd /proc/sys/net; grep . ipv4/ip_forward ipv4/conf/*/forwarding ipv6/conf/*/forwarding ipv6/conf/*/force_forwarding ipv6/conf/*/accept_ra"
 	if err := os.Mkdir(w.path("none"), 0o755); err != nil {
 		t.Fatal(err)
 	}

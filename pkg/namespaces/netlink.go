@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/netip"
 	"syscall"
@@ -238,6 +239,9 @@ type HostRoute struct {
 	Link Index
 	// Protocol marks the owner (rtnetlink(7), rtm_protocol).
 	Protocol uint8
+	// Unreachable: the kernel refuses packets there, and Link is not used. Other routes to the same
+	// destination come first.
+	Unreachable bool
 }
 
 // AddNew adds the route. One to the same destination is EEXIST.
@@ -250,14 +254,20 @@ func (r HostRoute) Add() Change {
 	return r.change(unix.RTM_NEWROUTE, unix.NLM_F_CREATE|unix.NLM_F_REPLACE)
 }
 
+// Delete deletes the route. A missing one is ESRCH.
+func (r HostRoute) Delete() Change { return r.change(unix.RTM_DELROUTE, 0) }
+
 func (r HostRoute) change(kind, flags int) Change {
 	about := &nl.RtMsg{RtMsg: unix.RtMsg{
 		Family: uint8(family(r.To.Addr())), Dst_len: uint8(r.To.Bits()), Table: unix.RT_TABLE_MAIN, Protocol: r.Protocol,
 		Scope: unix.RT_SCOPE_UNIVERSE, Type: unix.RTN_UNICAST,
 	}}
-	if r.Via.IsValid() {
+	switch {
+	case r.Unreachable:
+		about.Type = unix.RTN_UNREACHABLE
+	case r.Via.IsValid():
 		about.Flags = unix.RTNH_F_ONLINK
-	} else if r.To.Addr().Is4() {
+	case r.To.Addr().Is4():
 		about.Scope = unix.RT_SCOPE_LINK
 	}
 	request := nl.NewNetlinkRequest(kind, flags)
@@ -271,7 +281,11 @@ func (r HostRoute) change(kind, flags int) Change {
 	if r.Source.IsValid() {
 		request.AddData(nl.NewRtAttr(unix.RTA_PREFSRC, r.Source.AsSlice()))
 	}
-	request.AddData(nl.NewRtAttr(unix.RTA_OIF, nl.Uint32Attr(uint32(r.Link))))
+	if r.Unreachable {
+		request.AddData(nl.NewRtAttr(unix.RTA_PRIORITY, nl.Uint32Attr(math.MaxUint32)))
+	} else {
+		request.AddData(nl.NewRtAttr(unix.RTA_OIF, nl.Uint32Attr(uint32(r.Link))))
+	}
 	return Change{About: "route to " + r.To.String(), request: request}
 }
 

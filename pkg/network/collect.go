@@ -127,7 +127,17 @@ func (s *Stage) claimPool(host hostFacts) error {
 		}
 		host.inUse = append(host.inUse, s.pool.Prefixes()...)
 	}
-	return explained("cannot give the host the gateway's address", err)
+	if err != nil {
+		return explained("cannot give the host the gateway's address", err)
+	}
+	// Packets to a vassal that does not run, or not yet again, are refused at once, and do not leave by
+	// the default route.
+	for _, p := range s.pool.Prefixes() {
+		if err := s.changes.refuse(n, p); err != nil {
+			return explained("cannot make the pool unreachable", err)
+		}
+	}
+	return nil
 }
 
 // claimTries is the number of pools that are tried.

@@ -41,6 +41,9 @@ func (s *Stage) dismantle(l *Link) error {
 		s.watch.Unwatch(l.Index)
 		failed = append(failed, s.config.Sweeper.Delete([]namespaces.Peer{{Index: int(l.Index), Name: l.HostInterface}}))
 	}
+	if l.held.IsOpen() {
+		l.held.Close()
+	}
 	failed = append(failed, s.leaveBridge(l), s.unbear(l))
 	s.ports.release(l.Vassal, nil)
 	return errors.Join(failed...)

@@ -27,6 +27,8 @@ type changes struct {
 	Settings map[string]string `json:"settings,omitempty"`
 	// Addresses of the loopback interface: the gateways.
 	Addresses []netip.Prefix `json:"addresses,omitempty"`
+	// Refused are the prefixes with an unreachable route: the pool.
+	Refused []netip.Prefix `json:"refused,omitempty"`
 }
 
 // loadChanges reads the changes of an earlier emperor from a file. A missing file is none.
@@ -95,6 +97,19 @@ func (c *changes) gateway(n *namespaces.Netlink, a netip.Addr) error {
 	return err
 }
 
+// refuse makes a prefix unreachable where no other route leads, also of other programs.
+func (c *changes) refuse(n *namespaces.Netlink, p netip.Prefix) error {
+	c.Refused = append(c.Refused, p)
+	if err := c.keep(); err != nil {
+		return err
+	}
+	return n.Apply(unreachable(p).AddNew())
+}
+
+func unreachable(p netip.Prefix) namespaces.HostRoute {
+	return namespaces.HostRoute{To: p, Protocol: RouteProtocol, Unreachable: true}
+}
+
 // loopback is the index of the loopback interface in each namespace.
 const loopback namespaces.Index = 1
 
@@ -111,10 +126,15 @@ func (c *changes) restore(n *namespaces.Netlink) error {
 			failed = append(failed, err)
 		}
 	}
+	for _, p := range c.Refused {
+		if err := n.Apply(unreachable(p).Delete()); err != nil && !errors.Is(err, unix.ESRCH) {
+			failed = append(failed, err)
+		}
+	}
 	if err := errors.Join(failed...); err != nil {
 		return err
 	}
-	c.Settings, c.Addresses = map[string]string{}, nil
+	c.Settings, c.Addresses, c.Refused = map[string]string{}, nil, nil
 	if err := os.Remove(c.path); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}

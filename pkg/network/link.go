@@ -46,6 +46,9 @@ type Link struct {
 	// does not change. Zero: there is none.
 	bridge    namespaces.Index
 	bridgeMAC net.HardwareAddr
+	// held is the vassal's network namespace. It answers clients, with a refusal, after the end of the last
+	// process, until the link is deleted. None: not held.
+	held netns.NsHandle
 	// parent is the interface below one that was born in netns. Zero: there is none.
 	parent namespaces.Index
 	// netns is the link's own handle of that namespace, which Down closes. None: the link has no parent.

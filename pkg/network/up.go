@@ -25,7 +25,7 @@ func (s *Stage) Up(ctx context.Context, r Request) (_ *Link, err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.config.Timeout, errTimeout)
 	defer cancel()
 	c := &connecting{Stage: s, request: r}
-	c.link = &Link{Vassal: r.Vassal, Generation: r.Generation, Interface: r.Wish.Interface, wish: r.Wish, netns: netns.None()}
+	c.link = &Link{Vassal: r.Vassal, Generation: r.Generation, Interface: r.Wish.Interface, wish: r.Wish, netns: netns.None(), held: netns.None()}
 	if c.link.Interface == "" {
 		c.link.Interface = spec.DefaultInterface
 	}
@@ -63,15 +63,16 @@ type connecting struct {
 }
 
 // steps returns the steps of an Up, in an order that each can rely on: published ports are held
-// before they lead anywhere, and packets pass before any client can send one.
+// before they lead anywhere, and packets pass before a route leads there: a client whose first packet is
+// lost waits a second.
 func (c *connecting) steps() []func(context.Context) error {
 	switch c.request.Wish.Mode.Kind {
 	case spec.Bridge:
-		return []func(context.Context) error{c.join, c.lease, c.pair, c.port, c.settings, c.outside, c.inside, c.rates, c.carrier, c.admit, c.verify}
+		return []func(context.Context) error{c.join, c.lease, c.pair, c.port, c.settings, c.inside, c.rates, c.carrier, c.outside, c.admit, c.verify}
 	case spec.Macvlan, spec.Ipvlan:
 		return []func(context.Context) error{c.parent, c.born, c.inside}
 	default:
-		return []func(context.Context) error{c.lease, c.pair, c.settings, c.outside, c.inside, c.rates, c.carrier, c.admit, c.verify}
+		return []func(context.Context) error{c.lease, c.pair, c.settings, c.inside, c.rates, c.carrier, c.outside, c.admit, c.verify}
 	}
 }
 
@@ -162,6 +163,9 @@ func (c *connecting) pair(context.Context) (err error) {
 		return err
 	}
 	c.arrival = c.watch.expect(l.Index)
+	if l.held, err = namespaces.DuplicateNetwork(c.request.Netns); err != nil {
+		return err
+	}
 	inside, err := c.in.LinkNamed(l.Interface)
 	l.inside = inside.Index
 	return err

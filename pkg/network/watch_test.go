@@ -1,6 +1,7 @@
 package network
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/netip"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
 
 	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/emperor-go/emperor/pkg/network/spec"
@@ -330,5 +332,46 @@ func TestUnheard(t *testing.T) {
 	}
 	if got := Loopback(nil); len(got) > 0 {
 		t.Errorf("no server: %q", got)
+	}
+}
+
+// Packets to a vassal that does not run are refused at once: before its end by its namespace, which the
+// stage holds, and then by the host, whose default route they do not take.
+func TestAbsentVassalIsRefused(t *testing.T) {
+	if !isolated(t) {
+		return
+	}
+	outside(t)
+	s := openStage(t, nil)
+	defer s.Close()
+	a, other := newNetns(t), newNetns(t)
+	b := up(t, s, "b.ini", other, routed(t))
+	l := up(t, s, "a.ini", a, routed(t))
+	refused := func(when string, want error) {
+		t.Helper()
+		for _, own := range l.Addresses {
+			began := time.Now()
+			if _, err := ask(t, here(t), netip.AddrPortFrom(own, 8080).String()); !errors.Is(err, want) || time.Since(began) > time.Second/2 {
+				t.Errorf("%s, from the host to %s: %v after %v", when, own, err, time.Since(began))
+			}
+		}
+	}
+	for began := time.Now(); len(Auditor{s}.Inside("a.ini", a)) > 0; { // the kernel adds an address of IPv6 a moment later
+		if time.Since(began) > patience {
+			t.Fatal("its addresses are not there")
+		}
+	}
+	a.Close() // as at the end of its last process
+	refused("a namespace without processes", unix.ECONNREFUSED)
+	if err := s.Down(l); err != nil {
+		t.Fatal(err)
+	}
+	refused("a vassal that does not run", unix.EHOSTUNREACH)
+	began := time.Now()
+	if _, err := ask(t, other, netip.AddrPortFrom(l.Addresses[0], 8080).String()); err == nil || time.Since(began) > time.Second/2 {
+		t.Errorf("from a neighbour: %v after %v", err, time.Since(began))
+	}
+	if err := s.Down(b); err != nil {
+		t.Fatal(err)
 	}
 }
