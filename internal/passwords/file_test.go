@@ -1,4 +1,4 @@
-package webserver
+package passwords
 
 import (
 	"crypto/sha1" //nolint:gosec // an old scheme of htpasswd
@@ -25,13 +25,13 @@ func TestPasswordReplacedInOneTick(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	p := &passwords{file: file}
+	p := &File{Path: file}
 	check := func(password string, want bool) {
 		t.Helper()
-		if err := p.refresh(); err != nil {
+		if err := p.Refresh(); err != nil {
 			t.Fatal(err)
 		}
-		if got := p.match("ann", password); got != want {
+		if got := p.Match("ann", password); got != want {
 			t.Errorf("%q matches: %v", password, got)
 		}
 	}
@@ -57,12 +57,12 @@ func TestPasswordReplacedInOneTick(t *testing.T) {
 // A file that was read in the tick of its last change is read again.
 func TestPasswordFileJustModified(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "htpasswd")
-	p := &passwords{file: file}
+	p := &File{Path: file}
 	for range 100 { // until the test is not paused in between
 		if err := os.WriteFile(file, nil, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if err := p.refresh(); err != nil {
+		if err := p.Refresh(); err != nil {
 			t.Fatal(err)
 		}
 		if p.read == (revision.Revision{}) {
