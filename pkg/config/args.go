@@ -69,6 +69,7 @@ func (l Loader) ExamineEmperor(args []string) (e *Emperor, warnings Problems, er
 	}
 	e.checkNetwork(&problems)
 	e.checkIDs(&problems)
+	e.checkWeb(&problems)
 	return e, warnings, problems.Err()
 }
 

@@ -16,6 +16,8 @@ type Setting struct {
 	Origin Origin
 	// Default is true when no line sets the option.
 	Default bool
+	// Secret: the value is KEY=VALUE, and the part after the sign is for the operator alone.
+	Secret bool
 }
 
 // Settings returns the effective options in order. An option that does not repeat has only its
@@ -91,7 +93,7 @@ func (t table[T]) settings(entries []dialect.Entry, all bool) []Setting {
 		if o == nil || e.Handled || !o.Repeat && last[o.Name] != i {
 			continue
 		}
-		list = append(list, Setting{Name: o.Name, Value: textOf(o, e), Origin: e.Origin})
+		list = append(list, Setting{Name: o.Name, Value: textOf(o, e), Origin: e.Origin, Secret: o.Secret})
 	}
 	if !all {
 		return list

@@ -26,6 +26,20 @@ var controlOptions = option.Rows[Emperor]{
 		Help: "send statistics in uWSGI's format to clients of HOST:PORT or the path of a socket", Into: func(e *Emperor) option.Field { return (*option.Text)(&e.Stats) },
 	},
 	{
+		Name: "emperor-web", Group: "Control", Arg: "ADDRESS", Guard: true,
+		Help: "serve a page about vassals for browsers, read-only, at the path of a socket, which has mode 0600, or at HOST:PORT; an address that other machines reach needs emperor-web-users",
+		Set:  setWeb,
+	},
+	{
+		Name: "emperor-web-host", Group: "Control", Arg: "NAME", Repeat: true,
+		Help: "a host name under which browsers may ask for the page of emperor-web; numeric addresses, localhost and the name of this machine are always permitted",
+		Set:  addWebHost,
+	},
+	{
+		Name: "emperor-web-users", Group: "Control", Arg: "FILE", Guard: true,
+		Help: "ask readers of emperor-web for a name and a password of this file, as htpasswd makes it", Set: setWebUsers,
+	},
+	{
 		Name: "metrics", Group: "Control", Arg: "ADDRESS", Guard: true,
 		Help: "serve metrics for Prometheus by HTTP at HOST:PORT or the path of a socket", Into: func(e *Emperor) option.Field { return (*option.Text)(&e.Metrics) },
 	},

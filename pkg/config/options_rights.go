@@ -29,7 +29,7 @@ var rightsOptions = option.Rows[Emperor]{
 	},
 
 	{
-		Name: "env", Group: "Process", Arg: "KEY=VALUE", Repeat: true, Help: "set an environment variable of the emperor and of all vassals",
+		Name: "env", Group: "Process", Arg: "KEY=VALUE", Repeat: true, Secret: true, Help: "set an environment variable of the emperor and of all vassals",
 		Into: func(e *Emperor) option.Field { return (*envSet)(&e.Env) },
 	},
 	{

@@ -15,7 +15,7 @@ var servingOptions = option.Rows[Vassal]{
 		Name: "command", Group: "Serving", Arg: "PROGRAM ARGS…", Tyrant: true, Change: option.Reload, Help: "run this program with the sockets (LISTEN_FDS), and restart it when it dies",
 		Once: true, Misreads: hooks.MisreadWords, Into: func(v *Vassal) option.Field { return (*option.Words)(&v.Command) },
 	},
-	{Name: "env", Group: "Serving", Arg: "KEY=VALUE", Repeat: true, Tyrant: true, Change: option.Reload, Help: "set an environment variable", Into: func(v *Vassal) option.Field { return (*envSet)(&v.Env) }},
+	{Name: "env", Group: "Serving", Arg: "KEY=VALUE", Repeat: true, Tyrant: true, Secret: true, Change: option.Reload, Help: "set an environment variable", Into: func(v *Vassal) option.Field { return (*envSet)(&v.Env) }},
 	{
 		Name: "envdir", Group: "Serving", Arg: "DIR", Repeat: true, Tyrant: true, Change: option.Reload, Help: "set a variable for each file in a directory (daemontools)",
 		Into: func(v *Vassal) option.Field { return (*envDir)(&v.Env) },

@@ -12,7 +12,7 @@ import (
 // templateOptions add files and options before and after the file of each vassal.
 var templateOptions = option.Rows[Emperor]{
 	{
-		Name: "vassal-set", Change: option.Reload, Aliases: []string{"vassals-set"}, Group: "Templates", Arg: "KEY=VALUE", Repeat: true,
+		Name: "vassal-set", Change: option.Reload, Aliases: []string{"vassals-set"}, Group: "Templates", Arg: "KEY=VALUE", Repeat: true, Secret: true,
 		Help: "an option of all vassals, before their files", Set: setVassalSet,
 	},
 	{
