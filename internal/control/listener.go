@@ -28,16 +28,21 @@ type Listener struct {
 
 // Listen listens on HOST:PORT, :PORT, @NAME or the path of a unix socket; a relative path
 // starts at the working directory. It replaces a socket without a listening process.
-func Listen(text string) (*Listener, error) {
+func Listen(text string) (*Listener, error) { return listen(text, endpoint.Listen) }
+
+// ListenPrivate is Listen for a socket that, at a path, has mode 0600.
+func ListenPrivate(text string) (*Listener, error) { return listen(text, endpoint.ListenPrivate) }
+
+func listen(text string, bind func(string) (net.Listener, error)) (*Listener, error) {
 	if !address.InFiles(text) {
-		return newListener("", func() (net.Listener, error) { return endpoint.Listen(text) })
+		return newListener("", func() (net.Listener, error) { return bind(text) })
 	}
 	path, err := filepath.Abs(text)
 	if err != nil {
 		return nil, err
 	}
 	return newListener(path, func() (net.Listener, error) {
-		l, err := endpoint.Listen(path)
+		l, err := bind(path)
 		if errors.Is(err, address.ErrBusy) {
 			err = fmt.Errorf("cannot listen on %q: %w", path, err)
 		}

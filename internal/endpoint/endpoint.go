@@ -36,19 +36,37 @@ func Listen(text string) (net.Listener, error) {
 // backlog is the number of connections in the accept queue; the kernel lowers it to net.core.somaxconn.
 const backlog = 4096
 
-// ListenOver listens at a path in a directory of the caller's, and replaces anything that has it in one
-// step. The path has its mode and owner before a client can connect, and stays when the listener is closed.
-func ListenOver(path string, mode fs.FileMode, uid, gid int) (net.Listener, error) {
-	fresh := filepath.Join(filepath.Dir(path), "."+filepath.Base(path))
-	_ = os.Remove(fresh)
-	f, err := address.Listen(fresh, address.Options{Backlog: backlog, Mode: &mode, UID: uid, GID: gid})
+// ListenPrivate is Listen for an address whose path, if it has one, is for its owner alone. The path stays
+// when the listener is closed.
+func ListenPrivate(text string) (net.Listener, error) {
+	if !address.InFiles(text) {
+		return Listen(text)
+	}
+	return listenInFiles(text, 0o600, -1, -1)
+}
+
+// listenInFiles listens at a path, which has its mode and owner before a client can connect.
+func listenInFiles(path string, mode fs.FileMode, uid, gid int) (net.Listener, error) {
+	f, err := address.Listen(path, address.Options{Backlog: backlog, Mode: &mode, UID: uid, GID: gid})
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
 	l, err := net.FileListener(f)
 	if err != nil {
-		return nil, errors.Join(err, os.Remove(fresh))
+		return nil, errors.Join(err, os.Remove(path))
+	}
+	return l, nil
+}
+
+// ListenOver listens at a path in a directory of the caller's, and replaces anything that has it in one
+// step. The path has its mode and owner before a client can connect, and stays when the listener is closed.
+func ListenOver(path string, mode fs.FileMode, uid, gid int) (net.Listener, error) {
+	fresh := filepath.Join(filepath.Dir(path), "."+filepath.Base(path))
+	_ = os.Remove(fresh)
+	l, err := listenInFiles(fresh, mode, uid, gid)
+	if err != nil {
+		return nil, err
 	}
 	if err := os.Rename(fresh, path); err != nil {
 		return nil, errors.Join(err, l.Close(), os.Remove(fresh))

@@ -125,17 +125,29 @@ func (l *Log) Add(about emperor.Topic, r emperor.Record, text string) {
 	}))
 }
 
+// Recent returns the remembered events of the vassals that wants accepts, the newest last.
+func (l *Log) Recent(wants func(vassal string) bool) (recent []Event) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.recent(wants)
+}
+
+func (l *Log) recent(wants func(vassal string) bool) (recent []Event) {
+	for _, e := range l.events {
+		if wants(e.Vassal) {
+			recent = append(recent, e)
+		}
+	}
+	return recent
+}
+
 // Follow returns the remembered events of the vassals that wants accepts, and a channel of new ones,
 // until stop is called or there are no more; then the channel is closed. A slow reader misses
 // some, and gets their number.
 func (l *Log) Follow(wants func(vassal string) bool) (recent []Event, next <-chan Event, stop func()) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, e := range l.events {
-		if wants(e.Vassal) {
-			recent = append(recent, e)
-		}
-	}
+	recent = l.recent(wants)
 	r := &reader{wants: wants, events: make(chan Event, behind)}
 	if l.readers == nil {
 		l.readers = map[*reader]bool{}

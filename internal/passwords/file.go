@@ -92,13 +92,12 @@ func (f *File) parse(text []byte) error {
 // Match reports whether the list that was read last has the user with this password. It takes a tenth of a
 // second for a password that it has not verified before.
 func (f *File) Match(user, password string) bool {
-	key := sha256.Sum256([]byte(user + "\x00" + password))
-	f.mu.Lock()
-	list, proven := f.list, f.proven[key]
-	f.mu.Unlock()
-	if proven {
+	if f.Proven(user, password) {
 		return true
 	}
+	f.mu.Lock()
+	list := f.list
+	f.mu.Unlock()
 	if !list.Match(user, password) {
 		return false
 	}
@@ -108,7 +107,18 @@ func (f *File) Match(user, password string) bool {
 		if len(f.proven) >= maxProven {
 			clear(f.proven)
 		}
-		f.proven[key] = true
+		f.proven[keyOf(user, password)] = true
 	}
 	return true
+}
+
+// Proven reports whether Match has verified the password since the content of the file last changed.
+func (f *File) Proven(user, password string) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.proven[keyOf(user, password)]
+}
+
+func keyOf(user, password string) [sha256.Size]byte {
+	return sha256.Sum256([]byte(user + "\x00" + password))
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/emperor-go/emperor/internal/output"
 	"github.com/emperor-go/emperor/internal/reads"
 	"github.com/emperor-go/emperor/internal/version"
+	"github.com/emperor-go/emperor/internal/webpage"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
@@ -42,6 +43,7 @@ type gathered struct {
 	measured    *networkMetrics // nil: the network is not the built-in one
 	connections *connections    // nil: the network is not the built-in one
 	ids         idChooser       // nil: vassals have no ids of their own
+	warnings    *webpage.Warnings
 
 	undo []func() // the last first
 }

@@ -9,6 +9,8 @@ import (
 
 	"github.com/emperor-go/emperor/internal/control"
 	"github.com/emperor-go/emperor/internal/metrics"
+	"github.com/emperor-go/emperor/internal/passwords"
+	"github.com/emperor-go/emperor/internal/webpage"
 	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/emperor"
 )
@@ -20,6 +22,8 @@ type sockets struct {
 	stats   *control.Listener   // nil: no statistics of uWSGI
 	scraped *control.Listener   // nil: no metrics
 	metrics *metrics.Metrics    // nil without scraped
+	web     *control.Listener   // nil: no page for browsers
+	users   *passwords.File     // of the page; nil: no password is asked
 	meter   *control.Meter
 	log     *slog.Logger
 }
@@ -52,6 +56,11 @@ func openSockets(o *config.Emperor, collectors []prometheus.Collector, log *slog
 			return nil, err
 		}
 	}
+	if o.Web.Address != "" {
+		if err = s.openWeb(o); err != nil {
+			return nil, err
+		}
+	}
 	var held control.HeldError
 	switch {
 	case errors.As(unclaimed, &held):
@@ -60,6 +69,25 @@ func openSockets(o *config.Emperor, collectors []prometheus.Collector, log *slog
 		log.Warn("no control socket", "error", unclaimed)
 	}
 	return s, nil
+}
+
+// openWeb binds the socket of the page, and reads its password file.
+func (s *sockets) openWeb(o *config.Emperor) (err error) {
+	if o.Web.Users != "" {
+		s.users = &passwords.File{Path: o.Web.Users}
+		if err := s.users.Refresh(); err != nil {
+			return o.Blame("emperor-web-users", err)
+		}
+	}
+	if s.web, err = control.ListenPrivate(o.Web.Address); err != nil {
+		return o.Blame("emperor-web", err)
+	}
+	return nil
+}
+
+// listeners are the sockets apart from the control socket.
+func (s *sockets) listeners() []*control.Listener {
+	return []*control.Listener{s.stats, s.scraped, s.web}
 }
 
 // notifyDir returns the directory of the vassals' notification sockets.
@@ -78,7 +106,7 @@ func (s *sockets) keepers(e *emperor.Emperor, quiet string) (list []actor) {
 			s.claim.Keep(ctx, s.log, func() { _ = e.Restore(ctx) }) // an error means that the emperor is ending
 		}))
 	}
-	for _, l := range []*control.Listener{s.stats, s.scraped} {
+	for _, l := range s.listeners() {
 		if l != nil {
 			list = append(list, task(func(ctx context.Context) { l.Keep(ctx, quiet, s.log) }))
 		}
@@ -88,7 +116,7 @@ func (s *sockets) keepers(e *emperor.Emperor, quiet string) (list []actor) {
 
 // servers answer also while the emperor stops: clients then see what delays the end. Only
 // questions are answered meanwhile.
-func (s *sockets) servers(e *emperor.Emperor, answers *control.Server) (list []actor) {
+func (s *sockets) servers(e *emperor.Emperor, answers *control.Server, page *webpage.Site) (list []actor) {
 	add := func(name string, serve func(context.Context) error, reopen func() error) {
 		list = append(list, task(server{name, serve, reopen, s.log}.run))
 	}
@@ -101,12 +129,15 @@ func (s *sockets) servers(e *emperor.Emperor, answers *control.Server) (list []a
 	if s.scraped != nil {
 		add("metrics", func(ctx context.Context) error { return s.metrics.Serve(ctx, e, s.scraped) }, s.scraped.Reopen)
 	}
+	if s.web != nil {
+		add("the page", func(ctx context.Context) error { return page.Serve(ctx, s.web) }, s.web.Reopen)
+	}
 	return list
 }
 
 // close releases the runtime directory, and removes the sockets.
 func (s *sockets) close() {
-	for _, l := range []*control.Listener{s.stats, s.scraped} {
+	for _, l := range s.listeners() {
 		if l != nil {
 			_ = l.Close()
 		}

@@ -28,7 +28,7 @@ type outside struct {
 
 // run gathers what the emperor needs, and governs until ctx ends.
 func run(ctx context.Context, around outside, o *config.Emperor, a Additions, warnings config.Problems) error {
-	log := slog.New(handler(around.stderr, o, around.level))
+	log, kept := watched(o, slog.New(handler(around.stderr, o, around.level)))
 	warnRights(log, o)
 	warn(log, warnings)
 	g, err := gather(ctx, o, a, around.stderr.Crowded, log)
@@ -36,6 +36,7 @@ func run(ctx context.Context, around outside, o *config.Emperor, a Additions, wa
 		return err
 	}
 	defer g.close()
+	g.warnings = kept
 	return govern(ctx, around, g)
 }
 
@@ -85,7 +86,7 @@ func govern(ctx context.Context, around outside, g *gathered) error {
 			task(g.watchNames),
 			task(func(ctx context.Context) { handleSignals(ctx, e, tune, touches.files, look, log) }),
 		),
-		answering: append(g.sockets.servers(e, answers),
+		answering: append(g.sockets.servers(e, answers, g.page(e, answers, tune.parts.readers)),
 			task(func(context.Context) { events.Run(transitions) }), // they end with the emperor
 			task(func(ctx context.Context) { g.commands.receiveAll(ctx, e, gate) }),
 		),
