@@ -10,15 +10,18 @@ import (
 const hidden = "••••••"
 
 // secrets finds texts that are secrets by their form.
-type secrets struct{ url, named, basic, word *regexp.Regexp }
+type secrets struct{ url, assigned, given, basic, word *regexp.Regexp }
 
 var patterns = sync.OnceValue(func() secrets {
-	const name = `[\w.-]*(?:pass(?:word|wd|phrase)?|secret|token|api[_-]?key|private[_-]?key|credentials?|authorization)[\w.-]*`
+	const name = `[\w.-]*(?:password|passwd|passphrase|secret|token|api[_-]?key|private[_-]?key|credentials?|authorization)[\w.-]*`
+	const value = `["']?(?:(?:basic|bearer)\s+)?)[^\s"',;&]+`
 	return secrets{
 		// The password of a URL: scheme://user:password@host.
 		url: regexp.MustCompile(`([a-zA-Z][a-zA-Z0-9+.-]*://[^/\s:@]*:)[^/\s]+@`),
-		// A value behind its name: password=…, --token …, Authorization: ….
-		named: regexp.MustCompile(`(?i)(\b` + name + `["']?(?:\s*[=:]\s*|\s+)["']?(?:(?:basic|bearer)\s+)?)[^\s"',;&]+`),
+		// A value behind its name: password=…, Authorization: …, PGPASS=….
+		assigned: regexp.MustCompile(`(?i)((?:\b` + name + `["']?\s*[=:]\s*|\b\w*pass=)` + value),
+		// The argument of an option: --token ….
+		given: regexp.MustCompile(`(?i)((?:^|\s)--?` + name + `\s+` + value),
 		// The password in a rule: basicauth:realm,user:password.
 		basic: regexp.MustCompile(`(basicauth(?:-next)?:[^,\s]*,[^/:\s][^:\s]*:)\S+`),
 		word:  regexp.MustCompile(`(?i)^` + name + `$`),
@@ -41,6 +44,8 @@ func hide(s Setting) string {
 func mask(text string) string {
 	p := patterns()
 	text = p.url.ReplaceAllString(text, "${1}"+hidden+"@")
-	text = p.basic.ReplaceAllString(text, "${1}"+hidden)
-	return p.named.ReplaceAllString(text, "${1}"+hidden)
+	for _, form := range []*regexp.Regexp{p.basic, p.assigned, p.given} {
+		text = form.ReplaceAllString(text, "${1}"+hidden)
+	}
+	return text
 }

@@ -152,8 +152,14 @@ async function find() {
     query.delete("q");
   }
   const to = query.size ? "?" + query : ".";
-  const answer = await fetch(to);
-  const text = await answer.text();
+  let answer = null;
+  let text = "";
+  try {
+    answer = await fetch(to);
+    text = await answer.text();
+  } catch {
+    return; // the emperor is away, or the reader leaves
+  }
   if (!answer.ok || mine !== typed) {
     return;
   }
