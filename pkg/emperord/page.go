@@ -42,7 +42,7 @@ func (r *readers) settings(ctx context.Context, p emperor.Plan) ([]webpage.Setti
 		if p.Templates != nil {
 			loader.Templates = config.Templates(*p.Templates)
 		}
-		v, _, err := loader.Vassal(sourceOf(p.Config))
+		v, _, err := loader.Vassal(now.sourceOf(p.Config))
 		if err != nil {
 			return nil, err
 		}
