@@ -25,12 +25,8 @@ func setLogLevel(e *Emperor, v option.Value) error {
 }
 
 func setLogFormat(e *Emperor, v option.Value) error {
-	switch v.Text {
-	case "text", "json":
-		e.JSONLog, e.LogFormat = v.Text == "json", true
-		return nil
-	}
-	return option.Unknown("format", v.Text, "text", "json")
+	e.LogFormat = true
+	return either(&e.JSONLog, v.Text, "format", "text", "json")
 }
 
 // setShortLogFormat ignores uWSGI's own log-format, which a file for both an emperor and a vassal

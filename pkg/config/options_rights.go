@@ -43,21 +43,11 @@ var rightsOptions = option.Rows[Emperor]{
 }
 
 func setKeyring(e *Emperor, v option.Value) error {
-	switch v.Text {
-	case "private", "inherit":
-		e.InheritKeyring = v.Text == "inherit"
-		return nil
-	}
-	return option.Unknown("mode", v.Text, "private", "inherit")
+	return either(&e.InheritKeyring, v.Text, "mode", "private", "inherit")
 }
 
 func setRoot(e *Emperor, v option.Value) error {
-	switch v.Text {
-	case "warn", "refuse":
-		e.RefuseRoot = v.Text == "refuse"
-		return nil
-	}
-	return option.Unknown("rule", v.Text, "warn", "refuse")
+	return either(&e.RefuseRoot, v.Text, "rule", "warn", "refuse")
 }
 
 // Unnamed returns the problem of a vassal that names no user: under an emperor that is root it

@@ -52,12 +52,7 @@ func setVassals(into *int, v option.Value) error {
 }
 
 func setRelease(e *Emperor, v option.Value) error {
-	switch v.Text {
-	case "hooks", "early":
-		e.EarlyRelease = v.Text == "early"
-		return nil
-	}
-	return option.Unknown("time", v.Text, "hooks", "early")
+	return either(&e.EarlyRelease, v.Text, "time", "hooks", "early")
 }
 
 func parseClone(into *namespaces.Flags, text string) (err error) {

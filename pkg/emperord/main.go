@@ -8,7 +8,6 @@ package emperord
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -25,7 +24,6 @@ import (
 	"github.com/emperor-go/emperor/internal/optiondocs"
 	"github.com/emperor-go/emperor/internal/outset"
 	"github.com/emperor-go/emperor/internal/termlog"
-	"github.com/emperor-go/emperor/internal/version"
 	"github.com/emperor-go/emperor/pkg/config"
 )
 
@@ -58,18 +56,10 @@ func program(args []string, a Additions) int {
 			fmt.Fprintln(os.Stderr, "emperor: warning:", w)
 		}
 	}
-	var shown config.Shown
-	switch {
-	case errors.As(err, &shown):
-		fmt.Fprint(os.Stdout, shown.Text)
+	if optiondocs.Answer(os.Stdout, "emperor", optiondocs.EmperorHelp, err) {
 		return 0
-	case errors.Is(err, config.ErrHelp):
-		_ = optiondocs.EmperorHelp(os.Stdout, err)
-		return 0
-	case errors.Is(err, config.ErrVersion):
-		fmt.Fprintln(os.Stdout, version.Line("emperor"))
-		return 0
-	case err == nil:
+	}
+	if err == nil {
 		err = cli.Mistyped(options.Monitors, args)
 	}
 	if err != nil && len(args) == 0 {

@@ -11,8 +11,6 @@ import (
 	"github.com/emperor-go/emperor/internal/optiondocs"
 	"github.com/emperor-go/emperor/internal/outset"
 	"github.com/emperor-go/emperor/internal/termlog"
-	"github.com/emperor-go/emperor/internal/version"
-	"github.com/emperor-go/emperor/pkg/config"
 	"github.com/emperor-go/emperor/pkg/hooks"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 	"github.com/emperor-go/emperor/pkg/namespaces/bootlist"
@@ -86,19 +84,12 @@ func start(log *slog.Logger, printed func()) error {
 
 // report prints an error, or the answer to a question, and returns the exit code.
 func report(stderr io.Writer, err error) (code int) {
-	var shown config.Shown
+	if optiondocs.Answer(os.Stdout, "vassal", optiondocs.VassalHelp, err) {
+		return 0
+	}
 	var exit *hooks.ExitError
 	switch {
 	case err == nil, errors.Is(err, wire.ErrWithdrawn):
-		return 0
-	case errors.As(err, &shown):
-		fmt.Fprint(os.Stdout, shown.Text)
-		return 0
-	case errors.Is(err, config.ErrHelp):
-		_ = optiondocs.VassalHelp(os.Stdout, err)
-		return 0
-	case errors.Is(err, config.ErrVersion):
-		fmt.Fprintln(os.Stdout, version.Line("vassal"))
 		return 0
 	case errors.As(err, &exit):
 		code = exit.Code

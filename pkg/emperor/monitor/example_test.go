@@ -3,6 +3,8 @@ package monitor_test
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
 
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 )
@@ -37,5 +39,37 @@ func ExampleNewStatic() {
 	fmt.Println(err)
 	// Output:
 	// a.ini
+	// <nil>
+}
+
+// A directory is a source of vassals: each file with a known extension is one.
+func ExampleNewDir() {
+	dir, err := os.MkdirTemp("", "vassals")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer os.RemoveAll(dir)
+	for _, name := range []string{"shop.ini", "README"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("[uwsgi]\n"), 0o600); err != nil {
+			fmt.Println(err)
+			return
+		}
+	}
+	m, err := monitor.NewDir(dir, monitor.DirOptions{Log: discard})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	err = m.Run(ctx, func(set monitor.Set) {
+		for _, c := range set {
+			fmt.Println(c.Name, len(c.Data), "bytes")
+		}
+		cancel()
+	})
+	fmt.Println(err)
+	// Output:
+	// shop.ini 8 bytes
 	// <nil>
 }
