@@ -78,7 +78,7 @@ func orAsk[T any](entry *T, missing error, parse func(line string) (*T, error), 
 	if missing == nil || !isUnknown(missing) || !asksOthers(database) {
 		return entry, missing
 	}
-	line, err := getent(database, key)
+	line, err := asked(database, key)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -83,6 +84,34 @@ esac`)
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("asked %q, want %q", got, want)
+	}
+}
+
+// Many questions about one number at the same time do not take as many calls of getent. A name takes a call each
+// time.
+func TestAnswersAboutNumbers(t *testing.T) {
+	log := answering(t, `sleep 0.1; echo "user$2:*:$2:$2::/:/bin/sh"`)
+	var done sync.WaitGroup
+	for range 20 {
+		done.Go(func() {
+			u, err := orAsk[user.User](nil, user.UnknownUserIdError(70009), userEntry, "passwd", "70009")
+			if err != nil || u.Username != "user70009" {
+				t.Errorf("%+v, %v", u, err)
+			}
+		})
+	}
+	done.Wait()
+	for range 2 {
+		if _, err := orAsk[user.User](nil, user.UnknownUserError("shop"), userEntry, "passwd", "shop"); err != nil {
+			t.Error(err)
+		}
+	}
+	text, _ := os.ReadFile(log)
+	if got := strings.Count(string(text), "70009"); got > 2 { // 1, and on a slow machine a second later another one
+		t.Errorf("getent was called %d times for a number", got)
+	}
+	if got := strings.Count(string(text), "shop"); got != 2 {
+		t.Errorf("getent was called %d times for a name", got)
 	}
 }
 
