@@ -4,7 +4,9 @@ package integration
 
 import (
 	"fmt"
+	"net"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -34,11 +36,16 @@ func TestBothBootsGiveTheSame(t *testing.T) {
 			show := func(who string) string {
 				return "unprivileged-binary-patch-arg = sh -c 'exec >" + w.path("s/"+who) + ".new; grep -Ev \"ctxt|^Vm|^Rss|Pid:|^Tgid|^NS|^Hugetlb|^Sig[Q]\" /proc/self/status; " +
 					"cat /proc/self/limits /proc/self/oom_score_adj; env | grep -v NOTIFY_SOCKET | sort; ls /proc/self/fd; wc -l </proc/self/mountinfo; wc -l </proc/net/dev; pwd; umask; " +
-					"test -S $NOTIFY_SOCKET && echo notified; cut -d\" \" -f4-6 /proc/self/stat | tr -s 0-9 n; readlink /proc/self/fd/0; mv " + w.path("s/"+who) + ".new " + w.path("s/"+who) + "; exec sleep 1000000'"
+					"test -S $NOTIFY_SOCKET && echo notified; ls -ln " + w.path("s/"+who) + ".socket | cut -d\" \" -f1,3,4; cut -d\" \" -f4-6 /proc/self/stat | tr -s 0-9 n; readlink /proc/self/fd/0; mv " + w.path("s/"+who) + ".new " + w.path("s/"+who) + "; exec sleep 1000000'"
 			}
 			same := []string{"uid = 4001", "gid = 4002", "add-gid = 4003", "no-new-privileges = true", "limit-core = 0", "limit-nofile = 300:400", "limit-nproc = 900", "umask = 027", "chdir = /usr", "env = OWN=yes"}
-			w.vassal("list.ini", append(same, show("list"))...)
-			w.vassal("program.ini", append(same, show("program"), "exec-as-root = true")...)
+			sockets := func(string) string { return "" }
+			if strings.Contains(clone, "pid") { // the list knows the pid
+				sockets = func(who string) string { return "socket = " + w.path("s/"+who) + ".socket" }
+				same = append(same, "http-socket = [::]:8085", "socket = :8085", "fastcgi-socket = @direct", "chmod-socket = 640", "chown-socket = 4001:4003")
+			}
+			w.vassal("list.ini", append(slices.Clone(same), sockets("list"), show("list"))...)
+			w.vassal("program.ini", append(slices.Clone(same), sockets("program"), show("program"), "exec-as-root = true")...)
 			e := w.start(clone)
 			e.running("list.ini")
 			e.running("program.ini")
@@ -113,6 +120,43 @@ func TestParkedWithoutAProgram(t *testing.T) {
 	second := w.start(allNamespaces) // also removes what the first one has left
 	second.running("a.ini")
 	second.stop(syscall.SIGTERM)
+}
+
+// The sockets of a boot by system calls reach the program, replace those of a killed generation, and
+// leave a socket alone on which a process listens.
+func TestSocketsOfADirectBoot(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	one, busy := w.path("s/one"), w.path("s/busy")
+	l, err := net.Listen("unix", busy)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	w.run("chmod 666 " + busy)
+	application := []string{"uid = 4001", "gid = 4001", "env = " + roleEnv + "=application", "unprivileged-binary-patch = " + storyProgram}
+	w.vassal("a.ini", append(application, "http-socket = "+one, "socket = 127.0.0.1:8080")...)
+	w.vassal("b.ini", append(application, "socket = "+busy)...)
+	e := w.start(allNamespaces)
+	pid := e.running("a.ini")
+	e.await("a.ini", "listening http-socket="+one)
+	said := ask(t, one)
+	if said.ListenFDs != "2" || said.ListenPID != "1" || said.PID != 1 || said.ListenNames != "http-socket:socket" {
+		t.Errorf("%+v", said)
+	}
+	if e.forker() == 0 {
+		t.Error("no process forks")
+	}
+	if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	e.running("a.ini")
+	ask(t, one)
+	e.await("b.ini", "address already in use by a running process")
+	e.stop(syscall.SIGTERM)
+	if _, err := net.Dial("unix", busy); err != nil {
+		t.Errorf("the socket of another process: %v", err)
+	}
 }
 
 // A call that fails is reported as the vassal program does, with the line of the option.

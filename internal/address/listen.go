@@ -151,17 +151,29 @@ func (o Options) exclusive(to unix.Sockaddr) []setting {
 	return list
 }
 
+// Setting is an option of a socket (setsockopt(2)).
+type Setting struct{ Level, Name, Value int }
+
+// Settings returns the options that Listen sets before bind(2).
+func (o Options) Settings(to unix.Sockaddr) []Setting { return changes(o.settings(to)) }
+
+// changes returns the options that have to be set.
+func changes(all []setting) (list []Setting) {
+	for _, x := range all {
+		switch {
+		case x.wanted:
+			list = append(list, Setting{x.level, x.name, 1})
+		case x.always:
+			list = append(list, Setting{x.level, x.name, 0})
+		}
+	}
+	return list
+}
+
 // set sets options of a socket.
 func set(fd int, list []setting) error {
-	for _, x := range list {
-		value := 0
-		if x.wanted {
-			value = 1
-		}
-		if value == 0 && !x.always {
-			continue
-		}
-		if err := unix.SetsockoptInt(fd, x.level, x.name, value); err != nil {
+	for _, x := range changes(list) {
+		if err := unix.SetsockoptInt(fd, x.Level, x.Name, x.Value); err != nil {
 			return err
 		}
 	}

@@ -30,6 +30,7 @@ type Boot struct {
 	env       []config.EnvChange
 	chdir     string
 	umask     int // -1: unchanged
+	listening listening
 	limits    config.Limits
 	hardening config.Hardening
 	notice    [2]wire.Notice // about the program: with a socket for sd_notify(3) at 1
@@ -44,8 +45,13 @@ func Of(v *config.Vassal, warnings config.Problems) *Boot {
 	if !config.Direct(v) || len(warnings) > 0 || v.Mentions("UWSGI_VASSAL_NAME") || slices.ContainsFunc(v.Env, path) {
 		return nil
 	}
+	sockets, ok := listeningOf(v)
+	if !ok {
+		return nil
+	}
 	b := &Boot{
-		words: v.BinaryPatch, wish: accounts.Wish{UID: v.UID, GID: v.GID, AddGID: v.AddGID, NoInitgroups: v.NoInitgroups},
+		listening: sockets,
+		words:     v.BinaryPatch, wish: accounts.Wish{UID: v.UID, GID: v.GID, AddGID: v.AddGID, NoInitgroups: v.NoInitgroups},
 		env: v.Env, chdir: v.Chdir, umask: -1, limits: v.Limits, hardening: v.Hardening, blame: map[string]string{},
 	}
 	if v.UmaskSet {
@@ -122,6 +128,7 @@ func (b *Boot) List(r emperor.DirectRequest) (*bootlist.List, error) {
 	if !ok {
 		return nil, errUnsuited
 	}
+	r = b.listening.arrange(r)
 	l := &bootlist.List{Files: r.Files, Report: r.Orders}
 	b.begin(l, r)
 	b.prepare(l, r)
@@ -129,6 +136,11 @@ func (b *Boot) List(r emperor.DirectRequest) (*bootlist.List, error) {
 	l.Become(who)
 	l.Deathsig(r.Deathsig)
 	b.confine(l, int(who.UID))
+	sockets, err := b.listening.add(l, r.Namespaces)
+	if err != nil {
+		return nil, err
+	}
+	env = append(env, sockets...)
 	l.Step("become another program")
 	patch := b.blamed("unprivileged-binary-patch-arg", "unprivileged-binary-patch")
 	// The file is not examined: this process may read what the tenant may not.

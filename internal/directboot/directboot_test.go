@@ -27,20 +27,21 @@ const runs = "unprivileged-binary-patch-arg = /bin/sh -c true"
 
 func request() emperor.DirectRequest {
 	return emperor.DirectRequest{
-		Dir: "/", Environ: []string{"PATH=/usr/bin:/bin", "UWSGI_X=1", "B=2"}, Notify: "/run/n", Pipe: 3, Orders: 4,
+		Files: make([]*os.File, 5), Dir: "/", Environ: []string{"PATH=/usr/bin:/bin", "UWSGI_X=1", "B=2"}, Notify: "/run/n", Pipe: 3, Orders: 4,
 		Namespaces: namespaces.NewPID | namespaces.NewMount, Keyring: true, Deathsig: syscall.SIGKILL,
 	}
 }
 
 // The steps have the names and the order of the boot.
 func TestSteps(t *testing.T) {
-	b := bootOf(t, runs, "uid = 4001", "gid = 4001", "limit-core = 0", "no-new-privileges = true", "chdir = /", "limit-as = 100")
+	b := bootOf(t, runs, "uid = 4001", "gid = 4001", "limit-core = 0", "no-new-privileges = true", "chdir = /", "limit-as = 100", "socket = /run/a")
 	l, err := b.List(request())
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []string{
-		"seal descriptors", "wait for the order", "prepare mounts", "limit resources", "drop privileges", "no new privileges", "change directory", "become another program",
+		"seal descriptors", "wait for the order", "prepare mounts", "limit resources", "drop privileges", "no new privileges", "change directory", "bind sockets",
+		"become another program",
 	}
 	if got := l.Steps(); !slices.Equal(got, want) {
 		t.Errorf("%q, want %q", got, want)
@@ -72,6 +73,10 @@ func TestOf(t *testing.T) {
 		{"its name", []string{"unprivileged-binary-patch-arg = /bin/sh -c 'echo $UWSGI_VASSAL_NAME'", "uid = 4001", "gid = 4001"}, false},
 		{"another PATH", []string{runs, "uid = 4001", "gid = 4001", "env = PATH=/x"}, false},
 		{"root", []string{runs}, false},
+		{"sockets", []string{runs, "uid = 4001", "gid = 4001", "socket = /run/a", "http-socket = :8080", "fastcgi-socket = [::1]:80", "chmod-socket = 660"}, true},
+		{"a socket of a name", []string{runs, "uid = 4001", "gid = 4001", "socket = localhost:80"}, false},
+		{"a descriptor", []string{runs, "uid = 4001", "gid = 4001", "socket = fd://7"}, false},
+		{"a long queue", []string{runs, "uid = 4001", "gid = 4001", "socket = :80", "listen = 4096"}, false},
 	} {
 		if got := bootOf(t, c.lines...) != nil; got != c.want {
 			t.Errorf("%s: %v", c.name, got)

@@ -9,11 +9,14 @@ import (
 )
 
 // Direct reports whether the boot of a vassal consists of steps that need no program of ours: it
-// becomes BinaryPatch under a user of its own, and may have limits, a working directory, a umask,
-// variables and a readiness. Every other option, also one that this function does not know, makes
+// becomes BinaryPatch under a user of its own, and may have sockets, limits, a working directory, a
+// umask, variables and a readiness. Every other option, also one that this function does not know, makes
 // it false, and so does a configuration that depends on more than its own text.
 func Direct(v *Vassal) bool {
 	if len(v.BinaryPatch) == 0 || !v.UID.Set || v.partial || v.unread || len(v.reads) > 0 || v.Fallback != "" {
+		return false
+	}
+	if len(v.Listening.Shared) > 0 || len(v.Early()) > 0 {
 		return false
 	}
 	for _, e := range v.Env {
@@ -27,6 +30,7 @@ func Direct(v *Vassal) bool {
 		o.Name, o.BinaryPatch, o.Env, o.Chdir, o.Umask, o.UmaskSet = "", nil, nil, "", 0, false
 		o.UID, o.GID, o.AddGID, o.NoInitgroups = Identity{}, Identity{}, nil, false
 		o.ReloadMercy, o.Workers.StopSignal = 0, 0
+		o.Sockets, o.Listening = nil, Listening{ReusePort: o.Listening.ReusePort}
 		o.Ready.Notify, o.Ready.Probe, o.Ready.Timeout = false, Probe{}, 0
 		o.Limits.AddressSpace, o.Limits.Processes = 0, 0
 		o.Hardening.NoNewPrivileges, o.Hardening.Files, o.Hardening.Core, o.Hardening.Locked = false, Range{}, Range{}, Range{}

@@ -15,6 +15,8 @@ type DirectBoot interface {
 	List(DirectRequest) (*bootlist.List, error)
 	// Program is the program as the tenant has written it, which List examines.
 	Program() string
+	// Listening are the sockets of the vassal, with their names and their addresses as written.
+	Listening() [][2]string
 	// Failed is called, from any goroutine, when a boot has failed. From then on List returns an
 	// error: the vassal program, which has the rights of the tenant, finds the cause.
 	Failed()

@@ -23,6 +23,16 @@ type ownBoot struct {
 	refused *wire.Notice   // about the call that failed; nil: none has
 }
 
+// announce logs the sockets of a boot whose program comes next, as the vassal program does.
+func (b *ownBoot) announce(of emperor.DirectBoot, log *slog.Logger) {
+	if b.list == nil {
+		return
+	}
+	for _, s := range of.Listening() {
+		log.Info("listening " + s[0] + "=" + s[1])
+	}
+}
+
 // over forgets the boot when its program runs.
 func (b *ownBoot) over(runs bool) {
 	if runs && b.refused == nil {

@@ -72,11 +72,19 @@ func fork(args *cloneArgs, b *birth) (pid uintptr, errno syscall.Errno) {
 		if demand == delivers || demand == waits {
 			continue
 		}
+		if demand == refused || demand == unless {
+			if demand == unless && errno == 0 {
+				i += int(c.skip)
+			} else if uint64(errno) != c.result {
+				goto failed
+			}
+			continue
+		}
 		if errno != 0 || demand == returns && uint64(r) != c.result {
 			goto failed
 		}
 		for j = 0; j < int(c.size); j++ {
-			if *(*byte)(unsafe.Add(b.data, int(c.found)+j)) != *(*byte)(unsafe.Add(b.data, int(c.wanted)+j)) {
+			if (*(*byte)(unsafe.Add(b.data, int(c.found)+j))^*(*byte)(unsafe.Add(b.data, int(c.wanted)+j)))&byte(c.mask) != 0 {
 				goto failed
 			}
 		}

@@ -39,8 +39,11 @@ type call struct {
 	demand demand
 	// result is the wanted result.
 	result uint64
-	// After the call size bytes of the data are compared: those at found with those at wanted.
-	found, wanted, size, _ uint32
+	// After the call the bits of mask are compared in size bytes of the data: those at found with
+	// those at wanted.
+	found, wanted, size, mask uint32
+	// skip is the number of calls that are left out after this one (unless).
+	skip, _ uint32
 }
 
 // demand is a condition on the result of a call.
@@ -53,6 +56,9 @@ const (
 	// The next two end the child without a failure, with exit code 0, when they are not met.
 	delivers // a result above zero
 	waits    // EAGAIN
+	// The next two want the error that result is. After unless a success is as good: it leaves out calls.
+	refused
+	unless
 )
 
 // arg is an argument of a call.
@@ -109,7 +115,7 @@ func (l *List) add(why func(error) error, d demand, number uintptr, args ...arg)
 
 // compare makes a call fail unless it has written the wanted bytes at an offset of the data.
 func (l *List) compare(c *call, found arg, offset int, wanted []byte) {
-	c.found, c.size = uint32(found.value)+uint32(offset), uint32(len(wanted))
+	c.found, c.size, c.mask = uint32(found.value)+uint32(offset), uint32(len(wanted)), 0xff
 	c.wanted = uint32(l.bytes(wanted).value)
 }
 
