@@ -147,7 +147,7 @@ func (r *receiver) notice() time.Duration {
 	c.usesOrders.Store(n.Kind != wire.Exec)
 	if n.Kind == wire.Exec {
 		c.replaced.Store(true)
-		c.boot.announce(c.request.Direct, c.log)
+		c.boot.announce(c.log)
 		c.stopSignal.Store(int32(n.StopSignal))
 		c.probed.Store(n.Probe != nil && n.Probe.Kind != "notify")
 	}

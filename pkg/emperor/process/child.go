@@ -186,7 +186,7 @@ func (c *child) reap() emperor.Exit {
 	}
 	status, err := c.process.Wait()
 	if !c.life.asked.Load() {
-		if why := c.boot.failure(c.request.Direct, c.log); why != "" {
+		if why := c.boot.failure(c.log); why != "" {
 			c.receiver.reason = why
 		}
 	}

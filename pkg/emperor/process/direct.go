@@ -19,16 +19,17 @@ import (
 // ownBoot is the boot of a child without the vassal program. The zero value is a boot by the program.
 // It belongs to the launch, and then to the goroutine that receives from the child.
 type ownBoot struct {
+	by      emperor.DirectBoot
 	list    *bootlist.List // nil: there is none, or its program runs
 	refused *wire.Notice   // about the call that failed; nil: none has
 }
 
 // announce logs the sockets of a boot whose program comes next, as the vassal program does.
-func (b *ownBoot) announce(of emperor.DirectBoot, log *slog.Logger) {
+func (b *ownBoot) announce(log *slog.Logger) {
 	if b.list == nil {
 		return
 	}
-	for _, s := range of.Listening() {
+	for _, s := range b.by.Listening() {
 		log.Info("listening " + s[0] + "=" + s[1])
 	}
 }
@@ -41,12 +42,12 @@ func (b *ownBoot) over(runs bool) {
 }
 
 // failure returns the reason why the boot failed, and logs it in the words of the vassal program;
-// empty: there is none. of is called for a boot that has not come to its program, for any reason.
-func (b *ownBoot) failure(of emperor.DirectBoot, log *slog.Logger) string {
+// empty: there is none. Its maker is notified of a boot that has not come to its program, for any reason.
+func (b *ownBoot) failure(log *slog.Logger) string {
 	if b.list == nil {
 		return ""
 	}
-	of.Failed()
+	b.by.Failed()
 	if b.refused == nil {
 		return ""
 	}
@@ -71,6 +72,7 @@ type birth struct {
 func (b birth) begin(ctx context.Context, cgroup int) (err error) {
 	c, l, boot := b.child, b.child.launcher, &b.child.boot
 	if boot.list = b.direct(ctx); boot.list != nil {
+		boot.by = b.request.Direct
 		c.process, err = l.Forker.Start(boot.list, b.clone, cgroup)
 		if err == nil {
 			return nil

@@ -78,7 +78,7 @@ func TestListenInVain(t *testing.T) {
 		if _, why := child.failed(); why != "cannot listen: "+want.Error() || status.Code != 1 || text != "" {
 			t.Errorf("%s: %q, %v, %q", path, why, status, text)
 		}
-		if _, err := os.Lstat(path); err != nil && want != unix.ENOENT {
+		if _, err := os.Lstat(path); err != nil && !errors.Is(want, unix.ENOENT) {
 			t.Error(err)
 		}
 	}
