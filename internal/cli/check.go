@@ -235,7 +235,7 @@ func (k *checker) vassal(c monitor.Config) {
 	v, warnings, problems := l.ExamineVassal(source)
 	k.note(path, warnings, problems)
 	if source.Tenant {
-		v.RunAs(ownerOf(path))
+		v.UID = config.IdentityOf(ownerOf(path))
 	}
 	k.found = append(k.found, inspect.Legible(v.Settings(false), k.reported)...)
 	if problems == nil && len(v.Command)+len(v.Workers.Exec) > 0 {

@@ -49,7 +49,7 @@ func (t table[T]) decode(entries []dialect.Entry, used []string, into *T) (warni
 		}
 		if e.Tenant && !o.Tyrant && !e.Permitted {
 			rest.wrong = append(rest.wrong, o.Name)
-			problems.Add(e.Origin, e.Key, "not permitted in a tenant's own file", "it acts with the operator's rights: in a template, or by emperor-tyrant-allow")
+			problems.Add(e.Origin, e.Key, refusedTenant, refusedTenantHint)
 			continue
 		}
 		var before dialect.Entry
@@ -85,6 +85,12 @@ func (t table[T]) decode(entries []dialect.Entry, used []string, into *T) (warni
 	rest.wrong, rest.idle = append(rest.wrong, unknown.meant...), unknown.idle
 	return warnings, problems, rest
 }
+
+// The mistake of an option that a tenant's own file may not contain.
+const (
+	refusedTenant     = "not permitted in a tenant's own file"
+	refusedTenantHint = "it acts with the operator's rights: in a template, or by emperor-tyrant-allow"
+)
 
 // oneValue suggests the syntax of an option that was given as a list of words.
 func oneValue[T any](o *option.Row[T], first, second dialect.Entry) string {

@@ -1,6 +1,9 @@
 package config
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // confines reports whether an option of ours confines a vassal at its drop. uWSGI has no such option.
 func confines(key string) bool {
@@ -19,6 +22,9 @@ func (l Loader) ExamineForeign(src Source, refuseRoot bool) (reads []string, err
 	for _, e := range r.Entries {
 		if confines(e.Key) && !e.Handled && (e.Tenant || !src.Tenant) { // the operator's are in effect before a program of a tenant
 			problems.Add(e.Origin, e.Key, "the program that replaces the vassal does not know it, and would run without", "drop the line, or emperor-wrapper")
+		}
+		if o := cgroupOptions.Find(e.Key); e.Tenant && o != nil && !o.Tyrant && !e.Handled && !slices.Contains(l.Allow, o.Name) {
+			problems.Add(e.Origin, e.Key, refusedTenant, refusedTenantHint)
 		}
 		named = named || e.Key == "uid" || e.Key == "immediate-uid"
 		misreads := uwsgiMisreads(e.Key)

@@ -43,9 +43,6 @@ func (l Loader) Operator(src Source) (v *Vassal, warnings Problems, err error) {
 // anotherUser are options that contradict the rule that a vassal runs as the owner of its file.
 var anotherUser = []string{"uid", "gid", "privileged-binary-patch", "privileged-binary-patch-arg", "privileged-binary-patch-init"}
 
-// RunAs makes a user the one of the vassal, as for the owner of its file.
-func (v *Vassal) RunAs(uid uint32) { v.UID = IdentityOf(uid) }
-
 // ownedByFile finds options that choose another user than the owner of the file.
 func ownedByFile(entries []dialect.Entry, problems *Problems) {
 	for _, e := range entries {
