@@ -157,7 +157,7 @@ func TestTenantsUwsgi(t *testing.T) {
 		t.Errorf("it executes %s", exe)
 	}
 	w.tenant("a.ini", 4001, "socket = 127.0.0.1:0", "master = true", "procname-master = second")
-	eventually(t, "uWSGI reloads", func() bool { return strings.Contains(w.run(fmt.Sprintf("cat /proc/%d/cmdline | tr '\\0' ' '", pid)), "second") })
+	e.await("a.ini", "gracefully (RE)spawned uWSGI master process")
 	if found := w.run("ls " + w.path("s")); found != "" {
 		t.Errorf("there is %s", found)
 	}

@@ -34,6 +34,20 @@ func DiffLimits(before, after *Vassal) (names []string) {
 	return names
 }
 
+// SameBeyondLimits reports whether two configurations have the same lines, also of keys that only another
+// program knows, but for those about limits.
+func SameBeyondLimits(before, after *Vassal) bool {
+	others := func(v *Vassal) (lines []string) {
+		for _, e := range v.entries {
+			if cgroupOptions.Find(e.Key) == nil {
+				lines = append(lines, e.Key+"="+e.Value)
+			}
+		}
+		return lines
+	}
+	return slices.Equal(others(before), others(after))
+}
+
 // DiffEmperor is Diff for the options of the emperor. A running emperor can apply an option whose
 // Change is Reload; any other option needs a restart.
 func DiffEmperor(before, after *Emperor) []Difference {

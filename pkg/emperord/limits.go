@@ -8,6 +8,7 @@ import (
 
 	"github.com/emperor-go/emperor/internal/reads"
 	"github.com/emperor-go/emperor/pkg/config"
+	"github.com/emperor-go/emperor/pkg/emperor"
 	"github.com/emperor-go/emperor/pkg/emperor/monitor"
 	"github.com/emperor-go/emperor/pkg/namespaces"
 )
@@ -113,13 +114,16 @@ func (r *reading) device(path string) (string, error) {
 	return number, err
 }
 
-// otherLimits lists the options about limits that differ between two files of a program of the
-// operator.
-func (r *reading) otherLimits(was, is monitor.Config) []string {
+// otherLimits returns the change of the limits of a program of the operator: they are live, and without
+// them the program is asked.
+func (r *reading) otherLimits(was, is monitor.Config) (c emperor.Change) {
 	before, err := r.loader(was.Dir).ForeignLimits(r.sourceOf(was))
 	after, bad := r.loader(is.Dir).ForeignLimits(r.sourceOf(is))
 	if err != nil || bad != nil {
-		return nil // a mistake is reported by the check
+		return c // a mistake is reported by the check
 	}
-	return config.DiffLimits(before, after)
+	if c.Live = config.DiffLimits(before, after); len(c.Live) > 0 && !config.SameBeyondLimits(before, after) {
+		c.Options = []string{"options of the program"}
+	}
+	return c
 }

@@ -313,5 +313,5 @@ func (r *reading) compareWrapped(was, is monitor.Config) emperor.Change {
 		return emperor.Change{Respawn: true, Options: options}
 	}
 	r.log.Debug("the program itself takes over the change", "vassal", is.Name)
-	return emperor.Change{Live: r.otherLimits(was, is)}
+	return r.otherLimits(was, is)
 }
