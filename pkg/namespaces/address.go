@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/netip"
 
-	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
 )
 
@@ -12,23 +11,21 @@ import (
 // lacks. IPv6 addresses are usable at once: the operator gave out each address only once, so
 // duplicate address detection is skipped.
 func IfUp(name string, addresses []netip.Prefix) error {
-	link, err := find(name)
+	n, err := OpenNetlink()
+	if err != nil {
+		return err
+	}
+	defer n.Close()
+	link, err := n.LinkNamed(name)
 	if err != nil {
 		return fmt.Errorf("cannot set up interface %q: %w", name, err)
 	}
 	for _, prefix := range addresses {
-		a, err := netlink.ParseAddr(prefix.String())
-		if err != nil {
-			return fmt.Errorf("cannot give %q address %s: %w", name, prefix, err)
-		}
-		if prefix.Addr().Is6() {
-			a.Flags = unix.IFA_F_NODAD
-		}
-		if err := netlink.AddrReplace(link, a); err != nil {
+		if err := n.Apply(link.Index.Address(prefix)); err != nil {
 			return fmt.Errorf("cannot give %q address %s: %w", name, prefix, err)
 		}
 	}
-	if err := netlink.LinkSetUp(link); err != nil {
+	if err := n.Apply(link.Index.Up()); err != nil {
 		return fmt.Errorf("cannot set up interface %q: %w", name, err)
 	}
 	return nil
@@ -47,25 +44,27 @@ type Route struct {
 
 // Replace adds the route, or replaces the route to the same destination.
 func (r Route) Replace() error {
-	route := netlink.Route{Gw: r.Via.AsSlice()}
-	if r.To.IsValid() {
-		n, err := netlink.ParseIPNet(r.To.String())
-		if err != nil {
-			return fmt.Errorf("cannot route to %s: %w", r.To, err)
-		}
-		route.Dst = n
+	n, err := OpenNetlink()
+	if err != nil {
+		return err
 	}
-	if !r.Via.IsValid() {
-		route.Gw, route.Scope = nil, netlink.SCOPE_LINK
+	defer n.Close()
+	route := HostRoute{To: r.To, Via: r.Via, Distant: true, Protocol: unix.RTPROT_BOOT}
+	switch {
+	case r.To.IsValid():
+	case r.Via.Is6():
+		route.To = netip.PrefixFrom(netip.IPv6Unspecified(), 0)
+	default:
+		route.To = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
 	}
 	if r.Device != "" {
-		link, err := find(r.Device)
+		link, err := n.LinkNamed(r.Device)
 		if err != nil {
 			return fmt.Errorf("cannot route by %q: %w", r.Device, err)
 		}
-		route.LinkIndex = link.Attrs().Index
+		route.Link = link.Index
 	}
-	if err := netlink.RouteReplace(&route); err != nil {
+	if err := n.Apply(route.Add()); err != nil {
 		return fmt.Errorf("cannot set the route: %w", err)
 	}
 	return nil

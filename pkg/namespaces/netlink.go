@@ -233,6 +233,8 @@ type HostRoute struct {
 	// Via is the gateway, which is reached through the interface whatever its addresses
 	// (onlink). Invalid: the destination is connected directly.
 	Via netip.Addr
+	// Distant: the gateway is reached as other routes say, through Link if that is not zero.
+	Distant bool
 	// Source is the preferred source address. Invalid: the kernel's choice.
 	Source netip.Addr
 	// Link is the index of the interface.
@@ -265,6 +267,7 @@ func (r HostRoute) change(kind, flags int) Change {
 	switch {
 	case r.Unreachable:
 		about.Type = unix.RTN_UNREACHABLE
+	case r.Via.IsValid() && r.Distant:
 	case r.Via.IsValid():
 		about.Flags = unix.RTNH_F_ONLINK
 	case r.To.Addr().Is4():
@@ -283,7 +286,7 @@ func (r HostRoute) change(kind, flags int) Change {
 	}
 	if r.Unreachable {
 		request.AddData(nl.NewRtAttr(unix.RTA_PRIORITY, nl.Uint32Attr(math.MaxUint32)))
-	} else {
+	} else if r.Link != 0 {
 		request.AddData(nl.NewRtAttr(unix.RTA_OIF, nl.Uint32Attr(uint32(r.Link))))
 	}
 	return Change{About: "route to " + r.To.String(), request: request}

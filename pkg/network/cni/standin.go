@@ -4,11 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"runtime"
 
 	"github.com/containernetworking/cni/libcni"
 	types "github.com/containernetworking/cni/pkg/types/100"
-	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 	"golang.org/x/sys/unix"
 
@@ -46,17 +46,26 @@ func (a *Attachment) restoreHere(result *types.Result, ns *netns.NsHandle) (err 
 	if err != nil {
 		return fmt.Errorf("cannot enter its network: %w", err)
 	}
-	link, err := netlink.LinkByName(a.record.Interface)
-	if errors.As(err, new(netlink.LinkNotFoundError)) {
-		link = &netlink.Veth{LinkAttrs: netlink.LinkAttrs{Name: a.record.Interface}, PeerName: "other-end"}
-		err = netlink.LinkAdd(link)
+	n, err := namespaces.OpenNetlink()
+	if err != nil {
+		return fmt.Errorf("cannot restore its interface: %w", err)
+	}
+	defer n.Close()
+	facts, err := n.LinkNamed(a.record.Interface)
+	if errors.Is(err, unix.ENODEV) {
+		facts.Index, err = n.AddVeth(namespaces.VethPair{
+			Host: a.record.Interface, Peer: "other-end", Netns: *ns, HostMAC: net.HardwareAddr{2, 0, 0, 0, 0, 1}, PeerMAC: net.HardwareAddr{2, 0, 0, 0, 0, 2},
+		})
 	}
 	if err != nil {
 		return fmt.Errorf("cannot restore its interface: %w", err)
 	}
 	for _, ip := range result.IPs {
-		at := net.IPNet{IP: ip.Address.IP, Mask: ip.Address.Mask}
-		if err := netlink.AddrReplace(link, &netlink.Addr{IPNet: &at}); err != nil {
+		at, err := netip.ParsePrefix(ip.Address.String())
+		if err == nil {
+			err = n.Apply(facts.Index.Address(at))
+		}
+		if err != nil {
 			return fmt.Errorf("cannot restore its address: %w", err)
 		}
 	}
