@@ -26,6 +26,9 @@ const (
 // exits explains the exit codes in the help.
 const exits = "\n\nExit status: 0: success; 1: the operation failed; 2: usage error; 3: cannot connect to an emperor; 4: no such vassal."
 
+// withoutExits returns a help text without these.
+func withoutExits(text string) string { return strings.TrimSuffix(text, exits) }
+
 // exitError is an error with the exit code of the command.
 type exitError struct {
 	error

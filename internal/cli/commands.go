@@ -154,19 +154,7 @@ func rootCommand() *cobra.Command {
 			root.Flags().Lookup(f.Name).NoOptDefVal = "true"
 		}
 	}
-	rest := root.HelpFunc()
-	root.SetHelpFunc(func(c *cobra.Command, args []string) {
-		if c != root {
-			rest(c, args)
-			return
-		}
-		_ = optiondocs.EmperorHelp(c.OutOrStdout(), nil)
-		text := "\nCommands:\n"
-		for _, sub := range root.Commands() {
-			text += fmt.Sprintf("  %-36s  %s\n", sub.Use, sub.Short)
-		}
-		_, _ = io.WriteString(c.OutOrStdout(), text)
-	})
+	root.SetHelpFunc(helpOf(root, root.HelpFunc()))
 	return root
 }
 

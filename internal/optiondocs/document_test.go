@@ -38,7 +38,7 @@ func TestManualIsClean(t *testing.T) {
 			t.Fatal(err)
 		}
 		if other, ok := strings.CutPrefix(text.String(), ".so man8/"); ok {
-			if !slices.Contains(pages(), strings.TrimSpace(other)) {
+			if writeManual(io.Discard, strings.TrimSpace(other)) != nil {
 				t.Errorf("%s is %s, which there is not", page, other)
 			}
 			continue

@@ -11,14 +11,17 @@ import (
 	"github.com/emperor-go/emperor/pkg/config"
 )
 
-// EmperorHelp prints the emperor's options, from its table; only one group when asked is the
-// error of a command line that requested it.
-func EmperorHelp(w io.Writer, asked error) error {
-	return help(w, asked, config.EmperorOptions(), "", `Usage: emperor [OPTION…] DIR…
-       emperor COMMAND …	(emperor help lists the commands)
+// EmperorHelp prints the emperor's commands and its options, from their tables; only one group of options
+// when asked is the error of a command line that requested it.
+func EmperorHelp(w io.Writer, asked error, commands []Command) error {
+	var b strings.Builder
+	b.WriteString(`Usage: emperor [OPTION…] DIR…
+       emperor COMMAND …
 
 Supervises one container for each vassal file in the directories.
 `)
+	helpCommands(&b, commands)
+	return help(w, asked, config.EmperorOptions(), "", b.String())
 }
 
 // VassalHelp prints the vassal's options in the same way.

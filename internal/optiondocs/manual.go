@@ -11,26 +11,23 @@ import (
 	"github.com/emperor-go/emperor/pkg/config"
 )
 
-// pages are the file names of the manual pages that writeManual prints.
+// pages are the file names of the manual pages that writeManual prints; EmperorManual prints another one.
 func pages() []string {
-	return append([]string{"emperor.8", "vassal.8", "emperor.ini.5"}, slices.Sorted(maps.Keys(programManuals()))...)
+	return append([]string{"vassal.8", "emperor.ini.5"}, slices.Sorted(maps.Keys(programManuals()))...)
 }
 
 // writeManual prints one of pages in the man macros (man(7)).
 func writeManual(w io.Writer, page string) error {
+	if page == "emperor.8" {
+		return EmperorManual(w, nil)
+	}
 	var b strings.Builder
-	name, number, _ := cutLast(page, ".")
 	if text := programManuals()[page]; strings.HasPrefix(text, ".so ") { // a link to another page must be its only line
 		_, err := io.WriteString(w, text)
 		return err
 	}
-	fmt.Fprintf(&b, ".\\\" Made by make docs, from pkg/config. Do not edit.\n")
-	fmt.Fprintf(&b, ".TH %q %s \"\" %q\n", strings.ToUpper(name), number, "emperor "+version.Number)
+	header(&b, page)
 	switch page {
-	case "emperor.8":
-		b.WriteString(emperorManual)
-		manualOptions(&b, "--", folded(config.EmperorOptions()), false)
-		b.WriteString(generalOptions + emperorManualEnd)
 	case "vassal.8":
 		b.WriteString(vassalManual)
 		manualOptions(&b, "--", folded(config.VassalOptions()), false)
@@ -55,6 +52,19 @@ func writeManual(w io.Writer, page string) error {
 	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// header prints the first lines of a page.
+func header(b *strings.Builder, page string) {
+	name, number, _ := cutLast(page, ".")
+	b.WriteString(".\\\" Made by make docs, from pkg/config. Do not edit.\n")
+	fmt.Fprintf(b, ".TH %q %s \"\" %q\n", strings.ToUpper(name), number, "emperor "+version.Number)
+}
+
+// emperorOptions prints the options of emperor, and the rest of its page.
+func emperorOptions(b *strings.Builder) {
+	manualOptions(b, "--", folded(config.EmperorOptions()), false)
+	b.WriteString(generalOptions + emperorManualEnd)
 }
 
 func cutLast(s, sep string) (before, after string, found bool) {

@@ -6,21 +6,9 @@ emperor \- supervise a directory of containers
 .B emperor
 .RI [ OPTION ...]\  DIR ...
 .br
-.B emperor check
-.RB [ \-\-ini
-.IR FILE ]\ [\c
-.BR \-\-json ]
-.IR FILE | DIR ...
-.br
-.B emperor config
-.RB [ \-\-ini
-.IR FILE ]\ [\c
-.BR \-\-all ]\ [\c
-.BR \-\-json ]
-.IR NAME | FILE
-.br
-.B emperor completion
-.BR bash | zsh | fish
+.B emperor
+.I COMMAND
+.RI [ OPTION ...]\  ARGUMENT ...
 .SH DESCRIPTION
 .B emperor
 watches directories of configuration files. For each file it starts a process in new namespaces, called a vassal, runs the operator's hooks,
@@ -36,24 +24,66 @@ when its file uses them.
 Write a directory with the name of a command with a path, as in
 .IR ./check .
 .SH COMMANDS
-.TP
-.B check
-Parse and check files without starting anything. Mistakes and warnings are printed one a line. A directory means all vassals
-in it.
-.B \-\-ini
-names the emperor's own file, which decides in which namespaces vassals run.
-.TP
-.B config
-Print the effective options of a vassal, each with its origin, or, with
-.BR \-\-all ,
-those with their defaults as well.
-.TP
-.B completion
-Print a script that completes options and commands in a shell.
-.SH OPTIONS
+Commands that talk to an emperor find it by
+.BR \-\-runtime\-dir .
 `
 
-const emperorManualEnd = `.SH EXIT STATUS
+const emperorManualEnd = `.SH SIGNALS
+.TP
+.BR SIGTERM ", " SIGINT ", " SIGQUIT
+Stop all vassals, and end. The second one kills the vassals that have not ended.
+.TP
+.B SIGHUP
+Read the emperor's own file again, and reload all vassals.
+.TP
+.B SIGUSR1
+Log the state of each vassal.
+.TP
+.BR SIGUSR2 ", " SIGURG
+Forget all failures, and end every backoff.
+.TP
+.B SIGWINCH
+Rescan the monitored directories.
+.SH FILES
+.TP
+.I /etc/emperor.ini
+The options of the emperor in the unit of examples/systemd (\fB\-\-ini\fR).
+.TP
+.I /etc/vassals
+The directory of vassals in that unit.
+.TP
+.I /run/emperor
+The runtime directory (\fBruntime\-dir\fR): the control socket
+.IR control.sock ,
+a lock with the pid of the emperor, the sockets for notifications of vassals, and a record of resources for the next emperor.
+.TP
+.I /usr/local/libexec/emperor
+The programs that
+.B emperor
+and
+.B vassal
+start, unless they are in the directory of these.
+.SH ENVIRONMENT
+.TP
+.B EMPEROR_RUNTIME_DIR
+The runtime directory of the emperor to which commands talk.
+.TP
+.B RUNTIME_DIRECTORY
+The runtime directory of an emperor under a service manager.
+.TP
+.B XDG_RUNTIME_DIR
+.I emperor
+in it is the runtime directory of an emperor that is not root.
+.TP
+.BR NOTIFY_SOCKET ", " WATCHDOG_USEC
+The emperor reports its start, reloads, stop and life to the service manager (sd_notify(3)).
+.TP
+.B JOURNAL_STREAM
+When it is standard error, the log goes to the journal.
+.TP
+.B NO_COLOR
+Commands print no colours.
+.SH EXIT STATUS
 .TP
 .B 0
 Stopped as asked; or
@@ -73,6 +103,36 @@ A command: cannot connect to an emperor.
 .TP
 .B 4
 A command: no such vassal.
+.TP
+.BR 126 ", " 127 ", " 128+N
+.BR "emperor enter" :
+the program cannot be executed; there is no such program; a signal ended it. Otherwise the status is the program's.
+.SH EXAMPLES
+Find mistakes in files, without starting anything:
+.PP
+.RS 4
+.nf
+emperor check /etc/vassals
+.fi
+.RE
+.PP
+Run the vassals of a directory in namespaces and networks of their own:
+.PP
+.RS 4
+.nf
+emperor \-\-emperor\-use\-clone pid,uts,net,ipc,fs \-\-emperor\-network routed /etc/vassals
+.fi
+.RE
+.PP
+Show a vassal, follow its lines, and take a change of its file over:
+.PP
+.RS 4
+.nf
+emperor status shop
+emperor logs \-f shop
+emperor reload \-\-wait shop
+.fi
+.RE
 .SH SEE ALSO
 .BR vassal (8),
 .BR emperor.ini (5),

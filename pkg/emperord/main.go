@@ -56,7 +56,7 @@ func program(args []string, a Additions) int {
 			fmt.Fprintln(os.Stderr, "emperor: warning:", w)
 		}
 	}
-	if optiondocs.Answer(os.Stdout, "emperor", optiondocs.EmperorHelp, err) {
+	if optiondocs.Answer(os.Stdout, "emperor", cli.Help, err) {
 		return 0
 	}
 	if err == nil {

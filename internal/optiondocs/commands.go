@@ -1,0 +1,86 @@
+package optiondocs
+
+import (
+	"fmt"
+	"io"
+	"strings"
+)
+
+// Command is a command of emperor, for its help and its manual page.
+type Command struct {
+	// Use is the name with its arguments, and Short a line about it.
+	Use, Short string
+	// Long is the help, in which a line that begins with two spaces is an example.
+	Long    string
+	Aliases []string
+	Flags   []CommandFlag
+}
+
+// CommandFlag is an option of a command.
+type CommandFlag struct {
+	// Name is the option with its dashes, and Arg its argument. Empty: it has none.
+	Name, Arg string
+	Help      string
+}
+
+// helpCommands prints the commands in front of the options.
+func helpCommands(b *strings.Builder, commands []Command) {
+	if len(commands) == 0 {
+		return
+	}
+	b.WriteString("\nCommands (emperor help COMMAND explains one):\n")
+	for _, c := range commands {
+		helpLine(b, c.Use, c.Short)
+	}
+}
+
+// EmperorManual prints the manual page of emperor with its commands.
+func EmperorManual(w io.Writer, commands []Command) error {
+	var b strings.Builder
+	header(&b, "emperor.8")
+	b.WriteString(emperorManual)
+	manualCommands(&b, commands)
+	b.WriteString(".SH OPTIONS\n")
+	emperorOptions(&b)
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// manualCommands prints each command with its help and its options.
+func manualCommands(b *strings.Builder, commands []Command) {
+	for _, c := range commands {
+		fmt.Fprintf(b, ".SS %s\n", roff("emperor "+c.Use))
+		paragraphs(b, c.Long, sentence(c.Short))
+		if len(c.Aliases) > 0 {
+			fmt.Fprintf(b, ".PP\nAlso: %s.\n", roff(strings.Join(c.Aliases, ", ")))
+		}
+		for _, f := range c.Flags {
+			fmt.Fprintf(b, ".TP\n\\fB%s\\fR", roff(f.Name))
+			if f.Arg != "" {
+				fmt.Fprintf(b, " \\fI%s\\fR", roff(f.Arg))
+			}
+			b.WriteString("\n" + roff(sentence(f.Help)) + "\n")
+		}
+	}
+}
+
+// paragraphs prints a help text; without one, the line about the command.
+func paragraphs(b *strings.Builder, text, line string) {
+	if text == "" {
+		text = line
+	}
+	for paragraph := range strings.SplitSeq(text, "\n\n") {
+		example := false
+		b.WriteString(".PP\n")
+		for line := range strings.SplitSeq(strings.TrimSpace(paragraph), "\n") {
+			if is := strings.HasPrefix(line, "  "); is != example {
+				b.WriteString(map[bool]string{true: ".RS 4\n.nf\n", false: ".fi\n.RE\n"}[is])
+				example = is
+			}
+			b.WriteString(roff(strings.TrimSpace(line)) + "\n")
+		}
+		if example {
+			b.WriteString(".fi\n.RE\n")
+		}
+	}
+}
