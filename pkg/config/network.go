@@ -45,7 +45,7 @@ func (n Networking) Connection(v *Vassal, tenant bool) (spec.Wish, error) {
 	if wish.Limit == (spec.Rate{}) {
 		wish.Limit = n.Limit
 	}
-	given := v.networkSettings()
+	given := networkSettings(v)
 	if n.Mode.Kind == "" {
 		for _, g := range given {
 			if g.Name != "network" || wish.Connects() {
@@ -92,7 +92,7 @@ type networkSetting struct {
 
 // networkSettings returns the options of the built-in network that were given. network-lost is none:
 // it also applies to links of hooks.
-func (v *Vassal) networkSettings() (list []networkSetting) {
+func networkSettings(v *Vassal) (list []networkSetting) {
 	for _, e := range v.entries {
 		if o := vassalNetworkOptions.Find(e.Key); o != nil && !e.Handled && o.Name != "network-lost" {
 			list = append(list, networkSetting{Setting{Name: o.Name, Value: e.Value, Origin: e.Origin}, e.Shared})
