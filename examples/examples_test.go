@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/emperor-go/emperor/pkg/config"
@@ -54,6 +55,16 @@ func parse(path string) (config.Problems, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, warnings, err := config.ParseVassal(config.Source{Name: filepath.Base(path), Path: absolute, Data: data})
+	source := config.Source{Name: filepath.Base(path), Path: absolute, Data: data}
+	l := config.Loader{Permissions: config.Permissions{Partial: true}}
+	switch {
+	case source.Name == "template.ini":
+		l.Templates.Include = []config.Source{source}
+		_, warnings, err := l.Operator(config.Source{Name: "a.ini", Path: "/a.ini"})
+		return warnings, err
+	case strings.HasPrefix(path, "tenants/"):
+		source.Tenant = true
+	}
+	_, warnings, err := l.Vassal(source)
 	return warnings, err
 }

@@ -225,10 +225,14 @@ func (k *checker) vassal(c monitor.Config) {
 		k.note(path, nil, err)
 		return
 	}
-	if k.emperor != nil && vassalfiles.Wrappers(k.emperor.Wrapping).Becomes(config.Attributes(source)) {
+	attributes := config.Attributes(source)
+	if source.Tenant {
+		attributes = nil // the emperor takes none
+	}
+	if k.emperor != nil && vassalfiles.Wrappers(k.emperor.Wrapping).Becomes(attributes) {
 		v, _, _ := l.ExamineVassal(source)
 		k.found = append(k.found, inspect.Legible(v.Settings(false), k.reported)...)
-		_, err := l.ExamineForeign(source, k.emperor.RefuseRoot)
+		_, err := l.ExamineForeign(source, k.emperor.RefuseRoot && !source.Tenant)
 		k.note(path, nil, err) // only the program that replaces the vassal can parse the rest
 		return
 	}

@@ -59,6 +59,9 @@ func supervision(o *config.Emperor, p parts) (emperor.Options, error) {
 	vassals.wraps = vassalfiles.Wrappers(o.Wrapping)
 	vassals.capabilities = o.Capabilities.Given()
 	vassals.refuseRoot, vassals.environ = refusesRoot(o), process.VassalEnviron(os.Environ())
+	if o.Tyrant.On {
+		vassals.environ, vassals.secrets = split(vassals.environ, o.Pass.Has)
+	}
 	r.current.Store(vassals)
 	options := emperor.Options{
 		Monitors: p.monitors, Launcher: p.launcher, WaitObserver: p.launcher, KillNow: p.killNow, Observe: p.observe,

@@ -1,8 +1,11 @@
 package emperord
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/emperor-go/emperor/internal/accounts"
 	"github.com/emperor-go/emperor/internal/inspect"
@@ -18,6 +21,7 @@ import (
 func (r *reading) checkTenant(c monitor.Config, loader config.Loader, f emperor.Facts, wrong error) (emperor.Facts, error) {
 	source := r.sourceOf(c)
 	f.Tenant = true
+	wrong = joined(wrong, r.sayToEmperor(c))
 	first, warnings, err := loader.Operator(source)
 	if err != nil {
 		return f, joined(wrong, err)
@@ -51,6 +55,50 @@ func (r *reading) checkTenant(c monitor.Config, loader config.Loader, f emperor.
 	f.JoinAt = first.OriginOf("network", f.Network.Mode.String()).String() + ": network:"
 	f.Cgroup, limits = r.limits(first, c)
 	return f, joined(wrong, mistakes, connection, limits)
+}
+
+// attributes returns the section for the emperor of a vassal's file, which a tenant's file does not have.
+func (r *reading) attributes(c monitor.Config) map[string]string {
+	source := r.sourceOf(c)
+	if source.Tenant {
+		return nil
+	}
+	return config.Attributes(source)
+}
+
+// sayToEmperor finds lines for the emperor in the file of a tenant.
+func (r *reading) sayToEmperor(c monitor.Config) error {
+	var problems config.Problems
+	for name := range config.Attributes(r.sourceOf(c)) {
+		if slices.Contains(r.attrs, name) && name != "" {
+			problems.Add(config.Origin{File: c.Path}, name, "the emperor takes nothing from the section [emperor] of a tenant's file", "drop the line, or an option of the emperor for all vassals")
+		}
+	}
+	return problems.Err()
+}
+
+// unowned refuses a vassal of tyrant mode that is root's although no rule has judged its owner: its monitor
+// is not one of files.
+func (r *reading) unowned(c monitor.Config) error {
+	t := r.tyrant
+	switch tenant := r.tenants(c); {
+	case !t.On, tenant && c.UID >= t.MinUID, !tenant && t.Operator:
+		return nil
+	}
+	return &monitor.OwnerError{Path: c.Path, UID: c.UID, What: fmt.Sprintf("belongs to uid %d, which has no vassals in tyrant mode", c.UID), Hint: "emperor-tyrant-uid-min, emperor-tyrant-root"}
+}
+
+// split divides variables into those that vassals get and all others.
+func split(variables []string, passes func(name string) bool) (passed, others []string) {
+	passed = []string{} // nil would be an unknown environment
+	for _, v := range variables {
+		if name, _, _ := strings.Cut(v, "="); strings.HasPrefix(name, "UWSGI_") || passes(name) {
+			passed = append(passed, v)
+		} else {
+			others = append(others, v)
+		}
+	}
+	return passed, others
 }
 
 // readOwned reads a file whose owner may have a vassal.

@@ -40,7 +40,8 @@ type reading struct {
 	refuseRoot bool
 	// capabilities are all that vassals can have. Nil: no limit.
 	capabilities *namespaces.Capabilities
-	environ      []string // with which vassals read their files
+	environ      []string // with which vassals read their files, and secrets, for the operator's text only
+	secrets      []string
 	wraps        process.Wrappers
 	clone        namespaces.Flags // of each vassal
 	network      config.Networking
@@ -69,6 +70,9 @@ func (r *readers) compare(was, is monitor.Config) emperor.Change {
 // check parses a vassal's configuration as the vassal will, logs warnings, and returns the
 // facts that the emperor needs.
 func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
+	if err := r.unowned(c); err != nil {
+		return f, err
+	}
 	c = r.located(c)
 	loader, source := r.loader(c.Dir), r.sourceOf(c)
 	f, wrong := r.ofEmperor(c)
@@ -181,7 +185,7 @@ func (r *reading) placed(text, dir string) address.Place {
 // ofEmperor reads the section [emperor] of a vassal's file.
 func (r *reading) ofEmperor(c monitor.Config) (f emperor.Facts, err error) {
 	source := r.sourceOf(c)
-	f.Attributes = config.Attributes(source)
+	f.Attributes = r.attributes(c)
 	maps.DeleteFunc(f.Attributes, func(name, _ string) bool { return !slices.Contains(r.attrs, name) })
 	source.Tenant = r.tenants(c)
 	set, warnings, err := config.AttributeHooks(source, r.allow)
@@ -218,7 +222,7 @@ func joined(list ...error) error {
 // loader reads the vassals of a directory as the emperor does, with the templates that were
 // read last. It opens and runs nothing that a file names.
 func (r *reading) loader(dir string) config.Loader {
-	l := config.Loader{Allow: r.tyrant.Allow, Permissions: config.Permissions{Dir: dir, Environ: r.environ, Partial: true, Foreign: parser.Parse, Held: r.waits}}
+	l := config.Loader{Allow: r.tyrant.Allow, Permissions: config.Permissions{Dir: dir, Environ: r.environ, Secrets: r.secrets, Partial: true, Foreign: parser.Parse, Held: r.waits}}
 	if last, ok := r.last.Load(dir); ok {
 		l.Templates = last.(config.Templates) // nothing else is stored
 	}
@@ -295,15 +299,15 @@ func (r *reading) otherHooks(was, is monitor.Config) (options []string) {
 
 // becomes reports whether a vassal executes another program.
 func (r *reading) becomes(c monitor.Config) bool {
-	return r.wraps.Becomes(config.Attributes(r.sourceOf(c)))
+	return r.wraps.Becomes(r.attributes(c))
 }
 
 // compareWrapped is for vassals that execute another program, which takes over any change
 // except the program's own.
 func (r *reading) compareWrapped(was, is monitor.Config) emperor.Change {
 	options := r.otherHooks(was, is)
-	before := config.Attributes(r.sourceOf(was))
-	after := config.Attributes(r.sourceOf(is))
+	before := r.attributes(was)
+	after := r.attributes(is)
 	for _, name := range []string{r.wraps.WrapperAttr, r.wraps.ChdirAttr} {
 		if name != "" && before[name] != after[name] {
 			options = append(options, name)
