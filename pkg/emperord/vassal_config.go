@@ -69,10 +69,14 @@ func (r *readers) compare(was, is monitor.Config) emperor.Change {
 
 // check parses a vassal's configuration as the vassal will, logs warnings, and returns the
 // facts that the emperor needs.
-func (r *reading) check(c monitor.Config) (f emperor.Facts, err error) {
+func (r *reading) check(c monitor.Config) (emperor.Facts, error) {
 	if err := r.unowned(c); err != nil {
-		return f, err
+		return emperor.Facts{}, err
 	}
+	return r.checkText(c)
+}
+
+func (r *reading) checkText(c monitor.Config) (f emperor.Facts, err error) {
 	c = r.located(c)
 	loader, source := r.loader(c.Dir), r.sourceOf(c)
 	f, wrong := r.ofEmperor(c)
